@@ -1,0 +1,119 @@
+import { Command, CommanderError } from 'commander'
+import type { Clock } from '../core/clock.js'
+import { hasCode, systemErrorCode } from '../core/errors.js'
+import type { Random } from '../core/random.js'
+import type { CommandSet } from './command-set.js'
+import { addCompletion } from './commands/completion.js'
+import { addConflicts } from './commands/conflicts.js'
+import { addExport } from './commands/export.js'
+import { addGet } from './commands/get.js'
+import { addInfo } from './commands/info.js'
+import { addJobs } from './commands/jobs.js'
+import { addList } from './commands/list.js'
+import { addPut } from './commands/put.js'
+import { addRemove } from './commands/remove.js'
+import { addStart, type StartCommand } from './commands/start.js'
+import { addStatus } from './commands/status.js'
+import { addVersion } from './commands/version.js'
+import { NodeClient, parseNodeUrl } from './node-client.js'
+import { describeError, type ExitCode } from './session.js'
+import { type Output, Terminal } from './terminal.js'
+
+const NODE_URL = 'http://127.0.0.1:8000'
+
+export interface CliComponents {
+  readonly clock: Clock
+  readonly random: Random
+  readonly stdout: Output
+  readonly stderr: Output
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Aborts when the user interrupts. */
+  readonly signal: AbortSignal
+}
+
+export interface CliInit {
+  readonly version: string
+  readonly start: StartCommand
+}
+
+/**
+ * Runs one command line.
+ *
+ * @param argv - without the program's own name
+ * @returns 0 done, 1 failed, 2 wrong usage or configuration; never throws for what a user or a node did
+ */
+export async function runCli(argv: readonly string[], components: CliComponents, init: CliInit): Promise<ExitCode> {
+  const { stdout, stderr } = components
+  const readerLeft = new AbortController()
+  // `sheaf ls | head`: the reader has what it wanted.
+  const onStdoutError = (err: Error): void => readerLeft.abort(err)
+  stdout.on('error', onStdoutError)
+  const signal = AbortSignal.any([components.signal, readerLeft.signal])
+  const terminal = new Terminal(stdout, stderr, signal)
+  let exitCode: ExitCode = 0
+
+  const commands: CommandSet = {
+    program: new Command('sheaf'),
+    client: (usage, summary) =>
+      commands.program
+        .command(usage)
+        .description(summary)
+        .option('--node <url>', `the node to talk to (SHEAF_NODE, default: ${NODE_URL})`)
+        .option('--json', 'output for machines'),
+    action: run =>
+      async function (this: Command, ...args) {
+        const { node, json } = this.opts<{ node?: string; json?: boolean }>()
+        const url = parseNodeUrl(node ?? (components.environment.SHEAF_NODE || NODE_URL))
+        const client = new NodeClient(components, { url, signal })
+        try {
+          const { clock, random } = components
+          exitCode = await run({ client, terminal, clock, random, json: json === true, signal }, ...args)
+        } finally {
+          client.close()
+          terminal.live('')
+        }
+      },
+    localAction: run =>
+      async function (this: Command, ...args) {
+        exitCode = await run(terminal, ...args)
+      }
+  }
+  addCommands(commands, components, init)
+  try {
+    await commands.program.parseAsync(argv, { from: 'user' })
+    return exitCode
+  } catch (err) {
+    if (err instanceof CommanderError) return err.exitCode === 0 ? 0 : 2 // commander has said why
+    if (readerLeft.signal.aborted && systemErrorCode(readerLeft.signal.reason) === 'EPIPE') return 0
+    if (!components.signal.aborted) terminal.note(`sheaf: ${describeError(err)}`)
+    return hasCode(err, 'ERR_USAGE') || hasCode(err, 'ERR_CONFIG') ? 2 : 1
+  } finally {
+    stdout.off('error', onStdoutError)
+  }
+}
+
+function addCommands(commands: CommandSet, { stdout, stderr }: CliComponents, { version, start }: CliInit): void {
+  commands.program
+    .description('Symmetric photo storage: every node is the same program.')
+    .exitOverride()
+    .configureOutput({
+      writeOut: text => stdout.write(text),
+      writeErr: text => stderr.write(text),
+      getOutHelpWidth: () => stdout.columns ?? 80,
+      getErrHelpWidth: () => stderr.columns ?? 80,
+      outputError: (text, write) => write(text.replace(/^error:/, 'sheaf:'))
+    })
+    .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage or configuration.')
+  addStart(commands, start)
+  addPut(commands)
+  addGet(commands)
+  addRemove(commands)
+  addList(commands)
+  addInfo(commands)
+  addExport(commands)
+  addStatus(commands)
+  addConflicts(commands)
+  addJobs(commands)
+  addVersion(commands, version)
+  addCompletion(commands, start.flags)
+}

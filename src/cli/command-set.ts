@@ -1,0 +1,19 @@
+import type { Command } from 'commander'
+import type { ExitCode, Session } from './session.js'
+import type { Terminal } from './terminal.js'
+
+/** What a command file needs to register its commands. */
+export interface CommandSet {
+  /** The root, for commands that talk to no node. */
+  readonly program: Command
+  /** Adds a command that talks to a node, with `--node` and `--json`. */
+  client(usage: string, summary: string): Command
+  /** Turns what a client command does into commander's action. */
+  action<Args extends unknown[]>(
+    run: (session: Session, ...args: Args) => Promise<ExitCode>
+  ): (this: Command, ...args: Args) => Promise<void>
+  /** The same for commands that talk to no node. */
+  localAction<Args extends unknown[]>(
+    run: (terminal: Terminal, ...args: Args) => Promise<ExitCode>
+  ): (this: Command, ...args: Args) => Promise<void>
+}

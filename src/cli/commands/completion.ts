@@ -1,0 +1,45 @@
+import { Argument, type Command } from 'commander'
+import type { CommandSet } from '../command-set.js'
+import { bashScript, type CompletedCommand, fishScript, zshScript } from '../completion-scripts.js'
+import type { FlagHint } from './start.js'
+
+const SCRIPTS = { bash: bashScript, zsh: zshScript, fish: fishScript } as const
+type Shell = keyof typeof SCRIPTS
+
+/** `sheaf completion SHELL`: a script for the user's shell, made from the commands as they are registered. */
+export function addCompletion(commands: CommandSet, startFlags: readonly FlagHint[]): void {
+  const { program } = commands
+  program
+    .command('completion')
+    .description('print completions for a shell: source <(sheaf completion bash)')
+    .addArgument(new Argument('<shell>', 'the shell').choices(Object.keys(SCRIPTS)))
+    .action(
+      commands.localAction(async (terminal, shell: Shell) => {
+        const completed = program.commands.map(command =>
+          describe(command, command.name() === 'start' ? startFlags : [])
+        )
+        await terminal.print(SCRIPTS[shell](completed))
+        return 0
+      })
+    )
+}
+
+function describe(command: Command, furtherFlags: readonly FlagHint[]): CompletedCommand {
+  const flags = command
+    .createHelp()
+    .visibleOptions(command)
+    .map(option => ({
+      flag: option.long ?? option.short ?? '',
+      meaning: option.description,
+      takesValue: option.required || option.optional,
+      words: option.argChoices ?? [],
+      path: /<(file|dir)>/.test(option.flags)
+    }))
+  const [argument] = command.registeredArguments
+  return {
+    name: command.name(),
+    summary: command.description(),
+    flags: [...flags, ...furtherFlags],
+    argument: argument?.argChoices ?? (argument !== undefined && /^(path|dir)$/.test(argument.name()) ? 'path' : 'none')
+  }
+}

@@ -1,0 +1,169 @@
+import type { Stats } from 'node:fs'
+import { mkdir, readFile, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { hasCode, systemErrorCode } from '../../core/errors.js'
+import type { CommandSet } from '../command-set.js'
+import { exportPaths } from '../export-names.js'
+import { count, humanBytes } from '../human.js'
+import { inOrder } from '../in-order.js'
+import { fileSha256, writeFileWhole } from '../local-files.js'
+import { type ExitCode, errorJson, noteFailure, printJson, type Session, throwIfOver } from '../session.js'
+import { openPhoto } from './get.js'
+import { addFilterOptions, type PhotoFilter, type PhotoMeta, photoPages } from './photo-meta.js'
+
+const DOWNLOADS_MAX = 4
+
+type Outcome =
+  | { readonly photo: PhotoMeta; readonly path: string; readonly written: boolean }
+  | { readonly photo: PhotoMeta; readonly gone: true }
+  | { readonly photo: PhotoMeta; readonly error: unknown }
+
+export function addExport(commands: CommandSet): void {
+  const command = commands.client(
+    'export <dir>',
+    'write originals to DIR/year/month/day, each with its metadata in a .json beside it; run it again to go on'
+  )
+  addFilterOptions(command).action(commands.action(exportPhotos))
+}
+
+async function exportPhotos(session: Session, folder: string, filter: PhotoFilter): Promise<ExitCode> {
+  const { terminal } = session
+  const exporter = new Exporter(session, folder)
+  const tally = { written: 0, bytes: 0, present: 0, failed: 0, seen: 0, total: 0 }
+  const photos = async function* (): AsyncGenerator<PhotoMeta> {
+    for await (const page of photoPages(session, filter)) {
+      tally.total = page.total
+      yield* page.photos
+    }
+  }
+  const work = async (photo: PhotoMeta): Promise<Outcome> => {
+    try {
+      return { photo, ...(await exporter.export(photo)) }
+    } catch (error) {
+      throwIfOver(session, error)
+      const gone = hasCode(error, 'ERR_PHOTO_DELETED') || hasCode(error, 'ERR_PHOTO_NOT_FOUND')
+      return gone ? { photo, gone } : { photo, error }
+    }
+  }
+  await inOrder(photos(), DOWNLOADS_MAX, work, async outcome => {
+    tally.seen++
+    terminal.live(`${tally.seen} of ${count(tally.total, 'photo')}  ${humanBytes(tally.bytes)} written`)
+    const { photo } = outcome
+    if ('gone' in outcome) return terminal.note(`sheaf: ${photo.photo_id}: was deleted meanwhile`)
+    if ('error' in outcome) {
+      tally.failed++
+      noteFailure(session, `${photo.photo_id} (${photo.name})`, outcome.error)
+      if (session.json) await printJson(session, { photo_id: photo.photo_id, error: errorJson(outcome.error) })
+      return
+    }
+    if (outcome.written) {
+      tally.written++
+      tally.bytes += photo.size
+    } else tally.present++
+    const { path, written } = outcome
+    if (session.json) await printJson(session, { photo_id: photo.photo_id, path, written })
+    else if (written) await terminal.print(path)
+  })
+  terminal.live('')
+  if (terminal.interactive) {
+    const failed = tally.failed === 0 ? '' : `, ${tally.failed} failed`
+    terminal.note(
+      `${count(tally.written, 'photo')} written (${humanBytes(tally.bytes)}), ${tally.present} already there${failed}`
+    )
+  }
+  return tally.failed === 0 ? 0 : 1
+}
+
+/**
+ * Gives every photo its own file and keeps it there in later runs: a file belongs to the photo that its sidecar names.
+ * The sidecar is written last, so what has one is complete.
+ */
+class Exporter {
+  readonly #session: Session
+  readonly #folder: string
+  /** Paths that photos on their way here will have; in lower case, as some file systems do not tell case apart. */
+  readonly #claims = new Set<string>()
+
+  constructor(session: Session, folder: string) {
+    this.#session = session
+    this.#folder = folder
+  }
+
+  /** @returns the file's path, and whether its bytes had to be written */
+  async export(photo: PhotoMeta): Promise<{ path: string; written: boolean }> {
+    const candidates = exportPaths(photo).map(path => join(this.#folder, path))
+    for (const path of candidates) {
+      if ((await placeState(path, photo)) === 'own') return { path, written: await this.#update(path, photo) }
+    }
+    for (const path of candidates) {
+      const names = [path, sidecarOf(path)].map(name => name.toLowerCase())
+      if (names.some(name => this.#claims.has(name))) continue
+      for (const name of names) this.#claims.add(name)
+      try {
+        const usable = ['orphan', 'free'].includes(await placeState(path, photo))
+        if (usable) return { path, written: await this.#update(path, photo) }
+      } finally {
+        for (const name of names) this.#claims.delete(name)
+      }
+    }
+    throw new Error(`other files are in its places: ${candidates.join(', ')}`)
+  }
+
+  /** Writes what is missing or out of date. @returns whether that was the photo itself */
+  async #update(path: string, photo: PhotoMeta): Promise<boolean> {
+    const missing = (await statIfThere(path)) === undefined
+    if (missing) {
+      await mkdir(dirname(path), { recursive: true })
+      const { pieces, check } = await openPhoto(this.#session, photo.photo_id)
+      await writeFileWhole(this.#session, path, pieces, check)
+    } else if (!(await isCopyOf(path, photo))) {
+      throw new Error(`${path} is no longer what was exported; move it away and run again`)
+    }
+    const sidecar = Buffer.from(`${JSON.stringify(photo, null, 2)}\n`)
+    const present = await readIfThere(sidecarOf(path))
+    if (present === undefined || !sidecar.equals(present)) {
+      await writeFileWhole(this.#session, sidecarOf(path), [sidecar])
+    }
+    return missing
+  }
+}
+
+function sidecarOf(path: string): string {
+  return `${path}.json`
+}
+
+/** Whose a path is. `orphan`: the photo's bytes without a sidecar, as an interrupted run leaves them. */
+async function placeState(path: string, photo: PhotoMeta): Promise<'own' | 'orphan' | 'free' | 'taken'> {
+  const sidecar = await readIfThere(sidecarOf(path))
+  if (sidecar !== undefined) return sidecarId(sidecar) === photo.photo_id ? 'own' : 'taken'
+  if ((await statIfThere(path)) === undefined) return 'free'
+  return (await isCopyOf(path, photo)) ? 'orphan' : 'taken'
+}
+
+function sidecarId(sidecar: Uint8Array): unknown {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(sidecar).toString('utf8'))
+    return typeof value === 'object' && value !== null && 'photo_id' in value ? value.photo_id : undefined
+  } catch {
+    return undefined // not a sidecar of ours
+  }
+}
+
+async function isCopyOf(path: string, photo: PhotoMeta): Promise<boolean> {
+  const present = await statIfThere(path)
+  if (present === undefined || !present.isFile() || present.size !== photo.size) return false
+  return (await fileSha256({ path, name: basename(path), byteCount: present.size })) === photo.sha256
+}
+
+function statIfThere(path: string): Promise<Stats | undefined> {
+  return stat(path).catch(undefinedIfMissing)
+}
+
+function readIfThere(path: string): Promise<Uint8Array | undefined> {
+  return readFile(path).catch(undefinedIfMissing)
+}
+
+function undefinedIfMissing(err: unknown): undefined {
+  if (systemErrorCode(err) !== 'ENOENT') throw err
+  return undefined
+}

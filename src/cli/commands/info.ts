@@ -1,0 +1,37 @@
+import type { CommandSet } from '../command-set.js'
+import { fieldLines } from '../field-lines.js'
+import { humanBytes, humanTime } from '../human.js'
+import { type ExitCode, printJson, type Session } from '../session.js'
+import { photoPath } from './get.js'
+import type { PhotoMeta } from './photo-meta.js'
+
+export function addInfo(commands: CommandSet): void {
+  commands.client('info <id>', 'show what is known about a photo').action(commands.action(info))
+}
+
+async function info(session: Session, id: string): Promise<ExitCode> {
+  const meta = await session.client.json<PhotoMeta>(photoPath(id, '/meta'))
+  if (session.json) await printJson(session, meta)
+  else for (const line of fieldLines(fields(meta))) await session.terminal.print(line)
+  return 0
+}
+
+function fields(meta: PhotoMeta): [string, string | undefined][] {
+  const { width, height, taken_at, caption, rating, copies, version } = meta
+  return [
+    ['id', meta.photo_id],
+    ['name', meta.name],
+    ['type', meta.content_type],
+    ['size', `${humanBytes(meta.size)} (${meta.size} bytes)`],
+    ['pixels', width == null || height == null ? undefined : `${width} × ${height}`],
+    ['taken', taken_at == null ? undefined : humanTime(taken_at)],
+    ['created', humanTime(meta.created_at)],
+    ['caption', caption ?? undefined],
+    ['rating', rating == null ? undefined : `${rating} of 5`],
+    ['tags', meta.tags.join(', ') || undefined],
+    ['albums', meta.albums.join(', ') || undefined],
+    ['sha256', meta.sha256],
+    ['copies', copies?.toString()],
+    ['version', version === undefined ? undefined : `${version.hlc} by ${version.actor}`]
+  ]
+}

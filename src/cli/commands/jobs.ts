@@ -1,0 +1,108 @@
+import type { Clock } from '../../core/clock.js'
+import type { CommandSet } from '../command-set.js'
+import { fieldLines } from '../field-lines.js'
+import { count, humanBytes, humanSeconds, printable } from '../human.js'
+import { type ExitCode, printJson, type Session } from '../session.js'
+
+const POLL_MS_MIN = 50
+const POLL_MS_MAX = 1_000
+
+/** Long work on the node, as it answers it. */
+interface Job {
+  readonly job_id: string
+  readonly kind: string
+  readonly state: 'queued' | 'running' | 'done' | 'failed' | 'cancelled'
+  readonly progress?: { readonly done: number; readonly total?: number | null; readonly unit: string } | null
+  readonly result?: unknown
+  readonly error?: { readonly code: string; readonly message: string } | null
+}
+
+interface Fault {
+  readonly volume?: string | null
+  readonly photo_id?: string | null
+  readonly problem: string
+}
+
+const COMMANDS: readonly (readonly [name: string, summary: string])[] = [
+  ['verify', 'read every photo back and compare it with the directory; exits 1 on a difference'],
+  ['scrub', 'read every byte on disk and check its checksum; exits 1 on damage'],
+  ['compact', 'give the space of deleted photos back'],
+  ['rebuild-directory', 'make the directory anew from the volumes alone']
+]
+
+/** `verify`, `scrub`, `compact`, `rebuild-directory`: each starts a job on the node and follows it to its end. */
+export function addJobs(commands: CommandSet): void {
+  for (const [name, summary] of COMMANDS) {
+    commands.client(name, summary).action(commands.action((session: Session) => runJob(session, name)))
+  }
+}
+
+async function runJob(session: Session, kind: string): Promise<ExitCode> {
+  const started = await session.client.json<Job>(`/v1/admin/${kind}`, { method: 'POST' })
+  const job = await follow(session, started)
+  const faults = faultsOf(job.result)
+  if (session.json) {
+    await printJson(session, job)
+  } else if (job.state === 'done') {
+    for (const fault of faults) session.terminal.note(`sheaf: ${faultLine(fault)}`)
+    for (const line of fieldLines(resultFields(job.result))) await session.terminal.print(line)
+  }
+  if (job.state !== 'done') {
+    const { code = 'ERR_INTERNAL', message = job.state } = job.error ?? {}
+    session.terminal.note(`sheaf: ${kind} ${job.state}: ${printable(message)} (${code})`)
+    return 1
+  }
+  return faults.length === 0 ? 0 : 1
+}
+
+/** Asks often at first and then every second. @returns the job when it has ended */
+async function follow(session: Session, started: Job): Promise<Job> {
+  const { client, clock, terminal, signal } = session
+  const beganMs = clock.monotonic()
+  let job = started
+  for (
+    let pauseMs = POLL_MS_MIN;
+    job.state === 'queued' || job.state === 'running';
+    pauseMs = Math.min(pauseMs * 2, POLL_MS_MAX)
+  ) {
+    terminal.live(progressLine(job, clock, beganMs))
+    await clock.sleep(pauseMs, signal)
+    job = await client.json<Job>(`/v1/admin/jobs/${encodeURIComponent(started.job_id)}`)
+  }
+  terminal.live('')
+  return job
+}
+
+function progressLine(job: Job, clock: Clock, beganMs: number): string {
+  const elapsed = humanSeconds((clock.monotonic() - beganMs) / 1_000)
+  if (job.progress == null) return `${job.kind}: ${job.state}  ${elapsed}`
+  const { done, total, unit } = job.progress
+  const amount = (n: number): string => (unit === 'bytes' ? humanBytes(n) : count(n, unit.replace(/s$/, '')))
+  if (total == null) return `${job.kind}: ${amount(done)}  ${elapsed}`
+  const share = total === 0 ? 100 : Math.floor((done / total) * 100)
+  return `${job.kind}: ${share} %  ${amount(done)} of ${amount(total)}  ${elapsed}`
+}
+
+function faultsOf(result: unknown): readonly Fault[] {
+  return isObject(result) && Array.isArray(result.faults) ? result.faults : []
+}
+
+function faultLine({ volume, photo_id, problem }: Fault): string {
+  const where = [photo_id == null ? '' : `photo ${photo_id}`, volume == null ? '' : `volume ${volume}`]
+  return printable([...where, problem].filter(part => part !== '').join(': '))
+}
+
+/** Numbers and texts of a report; `freed_bytes: 1200` is shown as `freed  1.20 kB`. */
+function resultFields(result: unknown): [string, string][] {
+  if (!isObject(result)) return []
+  return Object.entries(result).flatMap(([key, value]): [string, string][] => {
+    const name = key.replace(/_bytes$/, '').replaceAll('_', ' ')
+    if (typeof value === 'number') return [[name, /(^|_)bytes$/.test(key) ? humanBytes(value) : String(value)]]
+    if (typeof value === 'string') return [[name, value]]
+    return Array.isArray(value) ? [[name, String(value.length)]] : []
+  })
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
+}

@@ -1,0 +1,63 @@
+import type { Command } from 'commander'
+import type { Session } from '../session.js'
+
+/** Metadata of a photo as a node answers it; more members than these are kept and shown by `--json`. */
+export interface PhotoMeta {
+  readonly photo_id: string
+  readonly name: string
+  readonly content_type: string
+  readonly size: number
+  readonly sha256: string
+  /** RFC 3339, as all times. */
+  readonly created_at: string
+  readonly taken_at?: string | null
+  readonly width?: number | null
+  readonly height?: number | null
+  readonly caption?: string | null
+  readonly rating?: number | null
+  readonly tags: readonly string[]
+  readonly albums: readonly string[]
+  readonly copies?: number
+  readonly version?: { readonly hlc: string; readonly actor: string }
+}
+
+interface PhotoPage {
+  readonly photos: readonly PhotoMeta[]
+  readonly total: number
+  readonly next_cursor: string | null
+}
+
+export interface PhotoFilter {
+  readonly tag?: string
+  readonly album?: string
+  readonly type?: string
+  readonly query?: string
+}
+
+const PAGE_PHOTOS_MAX = 1_000
+
+export function addFilterOptions(command: Command): Command {
+  return command
+    .option('--tag <tag>', 'only photos with this tag')
+    .option('--album <album>', 'only photos of this album')
+    .option('--type <type>', 'only this content type, such as image or image/jpeg')
+    .option('--query <words>', 'only photos with these words in name or caption')
+}
+
+/** Photos that the filter lets through, newest first, page by page. `total` is the node's count of all of them. */
+export async function* photoPages(
+  session: Session,
+  filter: PhotoFilter,
+  limit = Number.POSITIVE_INFINITY
+): AsyncGenerator<{ photos: readonly PhotoMeta[]; total: number }, void, undefined> {
+  const { tag, album, type, query: q } = filter
+  let left = limit
+  let cursor: string | undefined
+  do {
+    const query = { limit: Math.min(left, PAGE_PHOTOS_MAX), cursor, tag, album, type, q }
+    const page: PhotoPage = await session.client.json('/photos', { query })
+    yield { photos: page.photos, total: page.total }
+    left -= page.photos.length
+    cursor = page.next_cursor ?? undefined
+  } while (cursor !== undefined && left > 0)
+}

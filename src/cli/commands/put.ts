@@ -1,0 +1,175 @@
+import { createHash } from 'node:crypto'
+import { SheafError } from '../../core/errors.js'
+import type { CommandSet } from '../command-set.js'
+import { count, humanBytes } from '../human.js'
+import { inOrder } from '../in-order.js'
+import { fileSha256, findFiles, type LocalFile, readPieces, type UnreadablePath } from '../local-files.js'
+import { ProgressBar } from '../progress.js'
+import { type ExitCode, errorJson, noteFailure, printJson, type Session, throwIfOver } from '../session.js'
+import { collect } from './options.js'
+
+const UPLOADS_MAX = 4
+
+interface PutOptions {
+  readonly tag: readonly string[]
+  readonly album: readonly string[]
+  readonly skipExisting?: true
+}
+
+interface Receipt {
+  readonly photo_id: string
+  readonly sha256: string
+}
+
+interface Added {
+  readonly receipt: Receipt
+  /** The bytes were there already. */
+  readonly existed: boolean
+}
+
+type Outcome = ({ readonly path: string } & Added) | { readonly path: string; readonly error: unknown }
+
+export function addPut(commands: CommandSet): void {
+  commands
+    .client(
+      'put <path...>',
+      'upload files, and folders recursively; prints one id per file, in the order of the arguments'
+    )
+    .option('--tag <tag>', 'tag every photo with it; may be repeated', collect, [])
+    .option('--album <album>', 'put every photo into it; may be repeated', collect, [])
+    .option('--skip-existing', 'do not upload bytes that the node has already; prints the id that they have')
+    .action(commands.action(put))
+}
+
+async function put(session: Session, paths: readonly string[], options: PutOptions): Promise<ExitCode> {
+  const { terminal } = session
+  const found = await findFiles(paths, (path, why) => terminal.note(`sheaf: ${path}: skipped, ${why}`))
+  const files = found.filter(isReadable)
+  const bytesTotal = files.reduce((sum, file) => sum + file.byteCount, 0)
+  const progress = new ProgressBar(session, { bytesTotal, filesTotal: files.length })
+  const uploads = new Uploads(session, options, progress)
+  const tally = { uploaded: 0, bytes: 0, existed: 0, failed: 0 }
+
+  const work = async (item: LocalFile | UnreadablePath): Promise<Outcome> => {
+    if (!isReadable(item)) return item
+    try {
+      const outcome = await uploads.add(item)
+      if (outcome.existed) tally.existed++
+      else {
+        tally.uploaded++
+        tally.bytes += item.byteCount
+      }
+      return { path: item.path, ...outcome }
+    } catch (error) {
+      throwIfOver(session, error)
+      return { path: item.path, error }
+    }
+  }
+  await inOrder(found, UPLOADS_MAX, work, async outcome => {
+    if ('error' in outcome) {
+      tally.failed++
+      noteFailure(session, outcome.path, outcome.error)
+      if (session.json) await printJson(session, { file: outcome.path, error: errorJson(outcome.error) })
+    } else if (session.json) {
+      await printJson(session, { file: outcome.path, ...outcome.receipt, existed: outcome.existed })
+    } else {
+      await terminal.print(outcome.receipt.photo_id)
+    }
+  })
+  progress.finish()
+  if (terminal.interactive) {
+    const existed = tally.existed === 0 ? '' : `, ${tally.existed} already there`
+    const failed = tally.failed === 0 ? '' : `, ${tally.failed} failed`
+    terminal.note(`${count(tally.uploaded, 'file')} uploaded (${humanBytes(tally.bytes)})${existed}${failed}`)
+  }
+  return tally.failed === 0 ? 0 : 1
+}
+
+function isReadable(item: LocalFile | UnreadablePath): item is LocalFile {
+  return !('error' in item)
+}
+
+/** Sends files; with `--skip-existing`, bytes that are on the node or on their way already are not sent. */
+class Uploads {
+  readonly #session: Session
+  readonly #options: PutOptions
+  readonly #progress: ProgressBar
+  /** By sha256: what was begun for the first file with these bytes. */
+  readonly #begun = new Map<string, Promise<Added>>()
+
+  constructor(session: Session, options: PutOptions, progress: ProgressBar) {
+    this.#session = session
+    this.#options = options
+    this.#progress = progress
+  }
+
+  /** @throws what kept the file from being stored */
+  async add(file: LocalFile): Promise<Added> {
+    let sent = 0
+    const onSent = (byteCount: number): void => {
+      sent += byteCount
+      this.#progress.addBytes(byteCount)
+    }
+    try {
+      if (this.#options.skipExisting !== true) return { receipt: await this.#send(file, onSent), existed: false }
+      return await this.#addUnlessThere(file, onSent)
+    } finally {
+      this.#progress.endFile(file.byteCount - sent)
+    }
+  }
+
+  async #addUnlessThere(file: LocalFile, onSent: (byteCount: number) => void): Promise<Added> {
+    const sha256 = await fileSha256(file)
+    for (let twin = this.#begun.get(sha256); twin !== undefined; twin = this.#begun.get(sha256)) {
+      try {
+        return { receipt: (await twin).receipt, existed: true }
+      } catch {
+        // The twin's own failure is reported with the twin and says nothing about this file.
+        if (this.#begun.get(sha256) === twin) this.#begun.delete(sha256)
+      }
+    }
+    const added = this.#findOrSend(file, sha256, onSent)
+    this.#begun.set(sha256, added)
+    return added
+  }
+
+  async #findOrSend(file: LocalFile, sha256: string, onSent: (byteCount: number) => void): Promise<Added> {
+    const { photos } = await this.#session.client.json<{ photos: Receipt[] }>('/photos', {
+      query: { sha256, limit: 1 }
+    })
+    const receipt = photos.find(photo => photo.sha256 === sha256)
+    return receipt === undefined
+      ? { receipt: await this.#send(file, onSent), existed: false }
+      : { receipt, existed: true }
+  }
+
+  async #send(file: LocalFile, onSent: (byteCount: number) => void): Promise<Receipt> {
+    let sha256 = ''
+    let sent = 0
+    const open = async function* (): AsyncGenerator<Uint8Array> {
+      // A lost connection begins the file again.
+      onSent(-sent)
+      sent = 0
+      const hash = createHash('sha256')
+      for await (const piece of readPieces(file)) {
+        hash.update(piece)
+        yield piece
+        sent += piece.length
+        onSent(piece.length)
+      }
+      sha256 = hash.digest('hex')
+    }
+    const { tag, album } = this.#options
+    const receipt = await this.#session.client.json<Receipt>('/v1/photos', {
+      method: 'PUT',
+      query: { filename: file.name, tag, album },
+      // The same key in every attempt: a node that has stored the file, but whose answer was lost, answers again.
+      headers: { 'idempotency-key': Buffer.from(this.#session.random.bytes(16)).toString('hex') },
+      body: { byteCount: file.byteCount, open }
+    })
+    if (receipt.sha256 !== sha256) {
+      throw new SheafError('ERR_NEEDLE_CORRUPT', `the node stored other bytes than were sent, as ${receipt.photo_id}`)
+    }
+    return receipt
+  }
+}

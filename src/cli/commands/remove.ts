@@ -1,0 +1,42 @@
+import type { CommandSet } from '../command-set.js'
+import { type ExitCode, errorJson, noteFailure, printJson, type Session, throwIfOver } from '../session.js'
+import { photoPath } from './get.js'
+
+interface Removal {
+  readonly status: string
+  readonly photo_id: string
+}
+
+export function addRemove(commands: CommandSet): void {
+  commands.client('rm <id...>', 'delete photos; `sheaf undelete` takes it back').action(
+    commands.action((session: Session, ids: readonly string[]) => {
+      return forEachId(session, ids, id => session.client.json<Removal>(photoPath(id), { method: 'DELETE' }))
+    })
+  )
+  commands.client('undelete <id...>', 'bring deleted photos back, while their bytes are still there').action(
+    commands.action((session: Session, ids: readonly string[]) => {
+      return forEachId(session, ids, id => session.client.json<Removal>(photoPath(id, '/undelete'), { method: 'POST' }))
+    })
+  )
+}
+
+/** Goes on after a failure. Prints the id of each photo that was changed. */
+async function forEachId(
+  session: Session,
+  ids: readonly string[],
+  change: (id: string) => Promise<Removal>
+): Promise<ExitCode> {
+  let exitCode: ExitCode = 0
+  for (const id of ids) {
+    try {
+      const answer = await change(id)
+      await (session.json ? printJson(session, answer) : session.terminal.print(answer.photo_id))
+    } catch (err) {
+      throwIfOver(session, err)
+      exitCode = 1
+      noteFailure(session, id, err)
+      if (session.json) await printJson(session, { photo_id: id, error: errorJson(err) })
+    }
+  }
+  return exitCode
+}

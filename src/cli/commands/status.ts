@@ -1,0 +1,81 @@
+import type { CommandSet } from '../command-set.js'
+import { fieldLines } from '../field-lines.js'
+import { humanBytes } from '../human.js'
+import { type ExitCode, printJson, type Session } from '../session.js'
+import { Table } from '../table.js'
+
+interface Status {
+  readonly node_id: string
+  readonly version: string
+  readonly photos: number
+  readonly bytes: number
+  readonly volumes: number
+  readonly directory_digest: string
+  readonly disk?: { readonly free_bytes: number; readonly total_bytes: number }
+}
+
+interface Volume {
+  readonly logical_volume: string
+  readonly state: string
+  readonly head: { readonly length: number; readonly digest: string }
+  readonly needles: number
+  readonly live_bytes: number
+  readonly dead_bytes: number
+  readonly holes: readonly unknown[]
+  readonly copies: number
+}
+
+const VOLUMES = new Table([
+  { title: 'VOLUME' },
+  { title: 'STATE' },
+  { title: 'LENGTH', align: 'right' },
+  { title: 'LIVE', align: 'right' },
+  { title: 'DEAD', align: 'right' },
+  { title: 'NEEDLES', align: 'right' },
+  { title: 'HOLES', align: 'right' },
+  { title: 'COPIES', align: 'right' }
+])
+
+export function addStatus(commands: CommandSet): void {
+  commands.client('status', 'show how the node is doing').action(commands.action(status))
+  commands.client('volumes', 'list the volumes on the node').action(commands.action(volumes))
+}
+
+async function status(session: Session): Promise<ExitCode> {
+  const answer = await session.client.json<Status>('/status')
+  if (session.json) {
+    await printJson(session, answer)
+    return 0
+  }
+  const { node_id, version, photos, bytes, directory_digest, disk } = answer
+  const lines = fieldLines([
+    ['node', node_id],
+    ['version', version],
+    ['photos', String(photos)],
+    ['stored', `${humanBytes(bytes)} in ${answer.volumes} volumes`],
+    ['disk', disk === undefined ? undefined : `${humanBytes(disk.free_bytes)} free of ${humanBytes(disk.total_bytes)}`],
+    ['directory', directory_digest]
+  ])
+  for (const line of lines) await session.terminal.print(line)
+  return 0
+}
+
+async function volumes(session: Session): Promise<ExitCode> {
+  const answer = await session.client.json<{ volumes: readonly Volume[] }>('/volumes')
+  if (session.json) {
+    await printJson(session, answer)
+    return 0
+  }
+  const rows = answer.volumes.map(volume => [
+    volume.logical_volume,
+    volume.state,
+    humanBytes(volume.head.length),
+    humanBytes(volume.live_bytes),
+    humanBytes(volume.dead_bytes),
+    String(volume.needles),
+    String(volume.holes.length),
+    String(volume.copies)
+  ])
+  for (const line of VOLUMES.lines(rows)) await session.terminal.print(line)
+  return 0
+}

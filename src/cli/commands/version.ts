@@ -1,0 +1,14 @@
+import type { CommandSet } from '../command-set.js'
+
+export function addVersion(commands: CommandSet, version: string): void {
+  const print = async (terminal: { print(line: string): Promise<void> }, options: { json?: true }): Promise<0> => {
+    const versions = { sheaf: version, node: process.versions.node }
+    await terminal.print(options.json ? JSON.stringify(versions) : `sheaf ${versions.sheaf} (node ${versions.node})`)
+    return 0
+  }
+  commands.program
+    .command('version')
+    .description('print the version of this program')
+    .option('--json', 'output for machines')
+    .action(commands.localAction(print))
+}

@@ -1,0 +1,185 @@
+import { basename } from 'node:path'
+import {
+  CONFIG_FILE,
+  SETTINGS,
+  SETTINGS_WITHOUT_EFFECT,
+  type Setting,
+  type SettingName,
+  settingNames
+} from './config/settings.js'
+import { SheafError } from './core/errors.js'
+
+type Value<S> = S extends Setting<infer T> ? T : never
+
+/** What a node is told at its start, validated: all that this version acts on. */
+export type Config = { readonly [Name in keyof typeof SETTINGS]: Value<(typeof SETTINGS)[Name]> }
+
+export interface ConfigSources {
+  /** The command line after `sheaf start`. */
+  readonly args: readonly string[]
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** The default of `--name`. */
+  readonly hostName: string
+  /** @throws when the file cannot be read */
+  readonly readTextFile: (path: string) => string
+}
+
+export interface LoadedConfig {
+  readonly config: Config
+  /** Flags, variables and keys that were given, are right, and have no effect in this version. */
+  readonly withoutEffect: readonly string[]
+}
+
+/** One thing that is wrong, and what would be right. */
+export interface ConfigFault {
+  /** A flag, an environment variable, or `FILE: key`. */
+  readonly where: string
+  /** As given; undefined where there is none. */
+  readonly value: string | undefined
+  /** "must be …", "is not a setting", … */
+  readonly problem: string
+}
+
+/** A value before it is parsed. */
+interface Given {
+  readonly where: string
+  readonly text: string
+}
+
+const ALL_SETTINGS: Readonly<Record<SettingName, Setting<unknown>>> = { ...SETTINGS, ...SETTINGS_WITHOUT_EFFECT }
+const SETTING_NAMES = Object.keys(ALL_SETTINGS) as readonly SettingName[]
+
+/**
+ * Reads a node's settings: flag, else environment, else configuration file, else default. A value that is overridden is
+ * not looked at; an empty environment variable counts as not set.
+ *
+ * @throws {@link SheafError} `ERR_CONFIG` naming every fault at once, as {@link ConfigFault}s in `details.faults`
+ */
+export function loadConfig(sources: ConfigSources): LoadedConfig {
+  const faults: ConfigFault[] = []
+  const fromFlags = readFlags(sources.args, faults)
+  const fromEnvironment = (variable: string): Given | undefined => {
+    const text = sources.environment[variable]
+    return text === undefined || text === '' ? undefined : { where: variable, text }
+  }
+  const file = fromFlags.get(CONFIG_FILE.names.flag) ?? fromEnvironment(CONFIG_FILE.names.environment)
+  const fromFile = file === undefined ? new Map<string, Given>() : readFile(file, sources.readTextFile, faults)
+
+  const values = new Map<SettingName, unknown>()
+  const withoutEffect: string[] = []
+  for (const name of SETTING_NAMES) {
+    const { flag, environment, key } = settingNames(name)
+    const given = fromFlags.get(flag) ?? fromEnvironment(environment) ?? fromFile.get(key)
+    if (given === undefined) continue
+    const value = ALL_SETTINGS[name].kind.parse(given.text)
+    if (value === undefined) faults.push(fault(given, `must be ${ALL_SETTINGS[name].kind.allowed}`))
+    else if (name in SETTINGS) values.set(name, value)
+    else withoutEffect.push(given.where)
+  }
+  if (faults.length > 0) throw configError(faults)
+
+  const get = <Name extends keyof Config>(name: Name, fallback?: Config[Name]): Config[Name] => {
+    const setting: Setting<unknown> = SETTINGS[name]
+    const value = values.get(name) ?? (setting.default === undefined ? fallback : setting.kind.parse(setting.default))
+    return value as Config[Name]
+  }
+  const config: Config = {
+    data: get('data'),
+    http: get('http'),
+    allowHost: get('allowHost', []),
+    name: get('name', sources.hostName),
+    minCopies: get('minCopies'),
+    requireCookie: get('requireCookie'),
+    volumeBytes: get('volumeBytes'),
+    purgeDays: get('purgeDays'),
+    maxUploadBytes: get('maxUploadBytes'),
+    logLevel: get('logLevel')
+  }
+  return { config, withoutEffect }
+}
+
+/** `--flag value` and `--flag=value`; the last one counts, lists add up. */
+function readFlags(args: readonly string[], faults: ConfigFault[]): Map<string, Given> {
+  const settings = new Map<string, Setting<unknown>>([[CONFIG_FILE.names.flag, CONFIG_FILE]])
+  for (const name of SETTING_NAMES) settings.set(settingNames(name).flag, ALL_SETTINGS[name])
+  const given = new Map<string, Given>()
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i] as string
+    const [flag, inline] = splitOnce(arg, '=')
+    const setting = settings.get(flag)
+    const next = args[i + 1]
+    const nextIsValue = inline === undefined && next !== undefined && !next.startsWith('--')
+    if (setting === undefined) {
+      const isFlag = arg.startsWith('-')
+      faults.push({
+        where: flag,
+        value: inline,
+        problem: isFlag ? 'is not a flag of `sheaf start`' : 'is not expected here'
+      })
+      if (isFlag && nextIsValue) i++
+      continue
+    }
+    let text = inline
+    if (text === undefined && setting.placeholder === undefined) text = 'on'
+    if (text === undefined && nextIsValue) {
+      text = next
+      i++
+    }
+    if (text === undefined) {
+      faults.push({ where: flag, value: undefined, problem: `needs a value: ${setting.kind.allowed}` })
+      continue
+    }
+    const before = setting.kind.list === true ? given.get(flag) : undefined
+    given.set(flag, { where: flag, text: before === undefined ? text : `${before.text},${text}` })
+  }
+  return given
+}
+
+function readFile(file: Given, readTextFile: ConfigSources['readTextFile'], faults: ConfigFault[]): Map<string, Given> {
+  const given = new Map<string, Given>()
+  let content: unknown
+  try {
+    content = JSON.parse(readTextFile(file.text))
+  } catch (err) {
+    faults.push(fault(file, `cannot be read: ${err instanceof Error ? err.message : String(err)}`))
+    return given
+  }
+  if (typeof content !== 'object' || content === null || Array.isArray(content)) {
+    faults.push(fault(file, 'must hold one JSON object'))
+    return given
+  }
+  const settings = new Map(SETTING_NAMES.map(name => [settingNames(name).key, ALL_SETTINGS[name]]))
+  for (const [key, value] of Object.entries(content)) {
+    const where = `${basename(file.text)}: ${key}`
+    const setting = settings.get(key)
+    const text = asText(value, setting?.kind.list === true)
+    if (setting === undefined) faults.push({ where, value: JSON.stringify(value), problem: 'is not a setting' })
+    else if (text === undefined)
+      faults.push({ where, value: JSON.stringify(value), problem: `must be ${setting.kind.allowed}` })
+    else given.set(key, { where, text })
+  }
+  return given
+}
+
+/** @returns a JSON value as one would write it in a flag; undefined for null, objects, and arrays where no list is meant */
+function asText(value: unknown, list: boolean): string | undefined {
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return String(value)
+  const isList = list && Array.isArray(value) && value.every(item => typeof item === 'string')
+  return isList ? value.join(',') : undefined
+}
+
+function fault(given: Given, problem: string): ConfigFault {
+  return { where: given.where, value: given.text, problem }
+}
+
+function configError(faults: readonly ConfigFault[]): SheafError {
+  const lines = faults.map(({ where, value, problem }) => {
+    return `  ${where}${value === undefined ? '' : ` ${JSON.stringify(value)}`} ${problem}`
+  })
+  return new SheafError('ERR_CONFIG', `the configuration is wrong\n${lines.join('\n')}`, { details: { faults } })
+}
+
+function splitOnce(text: string, separator: string): [string, string | undefined] {
+  const at = text.indexOf(separator)
+  return at < 0 ? [text, undefined] : [text.slice(0, at), text.slice(at + separator.length)]
+}

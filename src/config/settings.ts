@@ -1,0 +1,186 @@
+import {
+  byteSize,
+  decimal,
+  hostList,
+  hostMaybePort,
+  integer,
+  line,
+  listenAddress,
+  oneOf,
+  onOff,
+  path,
+  peerList,
+  type ValueKind
+} from './values.js'
+
+/** One setting of a node. Its flag, environment variable and key in the configuration file are {@link settingNames}. */
+export interface Setting<T> {
+  readonly kind: ValueKind<T>
+  /** Stands for the value in the help; undefined: the flag may stand alone and then means `on`. */
+  readonly placeholder: string | undefined
+  /** As a user would write it; undefined: not set. */
+  readonly default: string | undefined
+  /** The default in words, where `default` does not say it. */
+  readonly defaultShown?: string
+  readonly meaning: string
+  /** Only where it differs from the rule. */
+  readonly environment?: string
+}
+
+export interface SettingNames {
+  readonly flag: string
+  readonly environment: string
+  readonly key: string
+}
+
+const MIB = 2 ** 20
+/** Needle offsets are kept as 32-bit multiples of 8 bytes. */
+const VOLUME_BYTES_MAX = 2 ** 35
+const UPLOAD_BYTES_MAX = 2 ** 50
+
+/** What this version acts on, in the order in which people read it. */
+export const SETTINGS = {
+  data: setting({
+    kind: path,
+    placeholder: 'DIR',
+    default: './data',
+    meaning: 'everything the node keeps; locked against a second process'
+  }),
+  http: setting({
+    kind: listenAddress,
+    placeholder: 'HOST:PORT',
+    default: '127.0.0.1:8000',
+    meaning: 'where HTTP is served; port 0 picks one'
+  }),
+  allowHost: setting({
+    kind: hostList,
+    placeholder: 'NAMES',
+    default: undefined,
+    defaultShown: 'none',
+    meaning:
+      'host names, besides IP addresses and localhost, under which browsers may use this node, separated by commas'
+  }),
+  name: setting({
+    kind: line(255),
+    placeholder: 'TEXT',
+    default: undefined,
+    defaultShown: 'host name',
+    meaning: 'shown to people; identity is the key pair in the data folder'
+  }),
+  minCopies: setting({
+    kind: integer(1, 1_000),
+    placeholder: 'N',
+    default: '1',
+    meaning: 'durable copies before an upload is acknowledged'
+  }),
+  requireCookie: setting({
+    kind: onOff,
+    placeholder: undefined,
+    default: 'off',
+    meaning: "reads need the photo's cookie"
+  }),
+  volumeBytes: setting({
+    kind: byteSize(MIB, '1Mi', VOLUME_BYTES_MAX, '32Gi'),
+    placeholder: 'N',
+    default: '1000000000',
+    meaning: 'volume capacity; rollover at 95 %'
+  }),
+  purgeDays: setting({
+    kind: decimal(0, 36_500),
+    placeholder: 'N',
+    default: '30',
+    meaning: 'how long the bytes of a deleted photo may stay on disk'
+  }),
+  maxUploadBytes: setting({
+    kind: byteSize(1, '1', UPLOAD_BYTES_MAX, '1024Ti'),
+    placeholder: 'N',
+    default: '5Ti',
+    meaning: 'larger uploads get 413 before they are read'
+  }),
+  logLevel: setting({
+    kind: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+    placeholder: 'L',
+    default: 'info',
+    meaning: 'trace, debug, info, warn, error, fatal or silent; JSON lines unless on a terminal'
+  })
+} as const
+
+/** Settings of the contract whose feature this version does not have: checked, so that scripts and files stay valid, and otherwise unused. */
+export const SETTINGS_WITHOUT_EFFECT = {
+  p2p: setting({
+    kind: listenAddress,
+    placeholder: 'HOST:PORT',
+    default: undefined,
+    meaning: 'libp2p TCP; port 0 picks one'
+  }),
+  advertise: setting({
+    kind: hostMaybePort,
+    placeholder: 'HOST[:PORT]',
+    default: undefined,
+    meaning: 'what peers are told'
+  }),
+  join: setting({
+    kind: peerList,
+    placeholder: 'A,B,…',
+    default: undefined,
+    meaning: 'peers to find: DNS names, HOST:PORT, multiaddrs'
+  }),
+  mdns: setting({
+    kind: onOff,
+    placeholder: 'on|off',
+    default: undefined,
+    meaning: 'find peers on the local network'
+  }),
+  clusterName: setting({
+    kind: line(255),
+    placeholder: 'TEXT',
+    default: undefined,
+    meaning: 'clusters of different names or keys never merge'
+  }),
+  clusterKey: setting({
+    kind: path,
+    placeholder: 'FILE',
+    default: undefined,
+    meaning: 'only nodes that hold the key may join; the key itself may stand in SHEAF_CLUSTER_KEY',
+    environment: 'SHEAF_CLUSTER_KEY_FILE'
+  }),
+  model: setting({
+    kind: line(255),
+    placeholder: 'NAME|none',
+    default: undefined,
+    meaning: 'which embedder'
+  }),
+  models: setting({
+    kind: path,
+    placeholder: 'DIR',
+    default: undefined,
+    meaning: 'pulled models, shared by nodes'
+  })
+} as const
+
+/** Names the file that the other settings may stand in; so it stands in none itself. */
+export const CONFIG_FILE = {
+  kind: path,
+  placeholder: 'FILE',
+  default: undefined,
+  defaultShown: 'none',
+  meaning: 'JSON file with settings, keys as in the environment without SHEAF_, in lower case',
+  names: { flag: '--config', environment: 'SHEAF_CONFIG' }
+} as const
+
+export type SettingName = keyof typeof SETTINGS | keyof typeof SETTINGS_WITHOUT_EFFECT
+
+/** `minCopies` is `--min-copies`, `SHEAF_MIN_COPIES` and `min_copies`. */
+export function settingNames(name: SettingName): SettingNames {
+  const key = name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
+  const all: Record<SettingName, Setting<unknown>> = { ...SETTINGS, ...SETTINGS_WITHOUT_EFFECT }
+  return {
+    flag: `--${key.replaceAll('_', '-')}`,
+    environment: all[name].environment ?? `SHEAF_${key.toUpperCase()}`,
+    key
+  }
+}
+
+function setting<T>(one: Setting<T>): Setting<T> {
+  return one
+}

@@ -1,0 +1,139 @@
+import * as fs from 'node:fs'
+import { systemErrorCode } from './errors.js'
+import { type File, type FileSystem, replaceFile } from './file-system.js'
+
+/** The most that one system call reads is 2 GiB; Node refuses to ask for more. */
+const READ_BYTES_MAX = 2 ** 30
+
+const OPEN_FLAGS = { read: 'r', write: 'r+', create: 'wx+' } as const
+
+/** The disk. */
+export const nodeFileSystem: FileSystem = {
+  open: (path, mode) =>
+    new Promise((resolve, reject) => {
+      fs.open(path, OPEN_FLAGS[mode], (err, fd) => (err === null ? resolve(new NodeFile(fd, path)) : reject(err)))
+    }),
+  list: async path => (await fs.promises.readdir(path)).sort(),
+  makeDirectory: async path => {
+    await fs.promises.mkdir(path, { recursive: true })
+  },
+  readFile: path => unlessMissing(fs.promises.readFile(path)),
+  writeFileAtomic: (path, bytes) => replaceFile(nodeFileSystem, path, bytes),
+  rename: (from, to) => fs.promises.rename(from, to),
+  remove: path => unlessMissing(fs.promises.unlink(path)),
+  removeDirectory: path => fs.promises.rm(path, { recursive: true, force: true }),
+  syncDirectory: async path => {
+    const directory = await fs.promises.open(path, 'r')
+    try {
+      await directory.sync()
+    } finally {
+      await directory.close()
+    }
+  },
+  space: async path => {
+    const { bavail, blocks, bsize } = await fs.promises.statfs(path)
+    return { freeBytes: bavail * bsize, totalBytes: blocks * bsize }
+  }
+}
+
+async function unlessMissing<Result>(operation: Promise<Result>): Promise<Result | undefined> {
+  try {
+    return await operation
+  } catch (err) {
+    if (systemErrorCode(err) === 'ENOENT') return undefined
+    throw err
+  }
+}
+
+/** On a plain descriptor with callbacks: half the cost per read of a `FileHandle`. */
+class NodeFile implements File {
+  readonly #fd: number
+  readonly #path: string
+  readonly #inFlight = new Set<Promise<unknown>>()
+  #closing: Promise<void> | undefined
+
+  constructor(fd: number, path: string) {
+    this.#fd = fd
+    this.#path = path
+  }
+
+  read(into: Uint8Array, position: number): Promise<number> {
+    return this.#track(async () => {
+      let done = 0
+      while (done < into.byteLength) {
+        const length = Math.min(into.byteLength - done, READ_BYTES_MAX)
+        const count = await call<number>(callback => fs.read(this.#fd, into, done, length, position + done, callback))
+        if (count === 0) break
+        done += count
+      }
+      return done
+    })
+  }
+
+  readSync(into: Uint8Array, position: number): number {
+    this.#requireOpen()
+    let done = 0
+    while (done < into.byteLength) {
+      const length = Math.min(into.byteLength - done, READ_BYTES_MAX)
+      const count = fs.readSync(this.#fd, into, done, length, position + done)
+      if (count === 0) break
+      done += count
+    }
+    return done
+  }
+
+  /** libuv takes any number of parts and goes on after a short write until one fails (`uv__fs_write_all`). */
+  write(parts: readonly Uint8Array[], position: number): Promise<number> {
+    return this.#track(() => call<number>(callback => fs.writev(this.#fd, parts, position, callback)))
+  }
+
+  sync(): Promise<void> {
+    return this.#track(() => call<void>(callback => fs.fdatasync(this.#fd, callback)))
+  }
+
+  truncate(byteCount: number): Promise<void> {
+    return this.#track(() => call<void>(callback => fs.ftruncate(this.#fd, byteCount, callback)))
+  }
+
+  async size(): Promise<number> {
+    const { size } = await this.#track(() => call<fs.Stats>(callback => fs.fstat(this.#fd, callback)))
+    return size
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  /** A descriptor closed under a call that is in flight may by then be the number of another file. */
+  async #close(): Promise<void> {
+    await Promise.allSettled(this.#inFlight)
+    await call<void>(callback => fs.close(this.#fd, callback))
+  }
+
+  async #track<Result>(operation: () => Promise<Result>): Promise<Result> {
+    this.#requireOpen()
+    const result = operation()
+    this.#inFlight.add(result)
+    try {
+      return await result
+    } finally {
+      this.#inFlight.delete(result)
+    }
+  }
+
+  #requireOpen(): void {
+    if (this.#closing !== undefined) {
+      throw Object.assign(new Error(`EBADF: the file is closed, '${this.#path}'`), { code: 'EBADF', path: this.#path })
+    }
+  }
+}
+
+function call<Result>(start: (callback: (err: Error | null, result?: Result) => void) => void): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    start((err, result) => {
+      if (err) reject(err)
+      else resolve(result as Result)
+    })
+  })
+}

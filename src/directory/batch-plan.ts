@@ -1,0 +1,153 @@
+import type { VolumeId } from '../domain/ids.js'
+import { bucketOf, DIGEST_BYTES, leafDigest } from '../domain/merkle.js'
+import type { DirectoryRecord, RecordKey } from '../domain/record.js'
+import { markerRow } from './batch-markers.js'
+import { DamageError } from './damage.js'
+import { appliedKey, bucketKey, counterKey, leafKey, type Row, recordRowKey, sealedRow, termKey, u64 } from './keys.js'
+import { sameBytes } from './record-fold.js'
+import { type RecordState, recordRow } from './stored-record.js'
+import { indexChange, indexEntries, isCounted } from './term-index.js'
+
+export type Operation = { type: 'put'; key: Uint8Array; value: Uint8Array } | { type: 'del'; key: Uint8Array }
+
+/** One record of a batch: as stored before it and as it is to be stored. */
+export interface RecordFold {
+  readonly key: RecordKey
+  readonly before: RecordState | undefined
+  readonly after: RecordState
+}
+
+/** A record whose merged state a batch changed. */
+export interface RecordChange {
+  readonly key: RecordKey
+  readonly before?: DirectoryRecord
+  readonly after: DirectoryRecord
+}
+
+/** The rows' summary that a batch is planned on and brings forward. */
+export interface PlanBase {
+  /** Number of the last batch. */
+  readonly sequence: number
+  /** Merkle root, 16 bytes. */
+  readonly root: Uint8Array
+  bucket(bucket: number): Uint8Array
+  count(term: string): number
+}
+
+/** One batch: what to write, and what then holds in memory. Planning changes nothing, so a batch that fails leaves no trace. */
+export interface BatchPlan {
+  readonly operations: Operation[]
+  readonly applied: ReadonlyMap<VolumeId, number>
+  readonly sequence: number
+  readonly toggles: readonly LeafToggle[]
+  /** New values of the counters that change. */
+  readonly counters: ReadonlyMap<string, number>
+  readonly changes: readonly RecordChange[]
+}
+
+export interface LeafToggle {
+  readonly bucket: number
+  readonly leaf: Uint8Array
+}
+
+const NO_BYTES = new Uint8Array(0)
+
+/**
+ * Plans the one batch that brings record rows, Merkle leaves and buckets, the inverted index, counters and applied offsets from one state to
+ * the next. The index changes by the difference between the old and the new merged record.
+ */
+export function planBatch(
+  base: PlanBase,
+  folds: Iterable<RecordFold>,
+  applied: ReadonlyMap<VolumeId, number>
+): BatchPlan {
+  const operations: Operation[] = []
+  const toggles: LeafToggle[] = []
+  const deltas = new Map<string, number>()
+  const changes: RecordChange[] = []
+  for (const fold of folds) {
+    const { key, before, after } = fold
+    if (before !== undefined && sameBytes(before.bytes, after.bytes)) {
+      if (before.home !== after.home) put(operations, recordRow(recordRowKey(key), after))
+      continue
+    }
+    put(operations, recordRow(recordRowKey(key), after))
+    planLeaf(operations, toggles, fold)
+    planTerms(operations, deltas, fold)
+    changes.push(
+      before === undefined ? { key, after: after.record } : { key, before: before.record, after: after.record }
+    )
+  }
+  const counters = planCounters(operations, base, deltas)
+  const root = planBuckets(operations, base, toggles)
+  const sequence = changes.length > 0 ? base.sequence + 1 : base.sequence
+  if (changes.length > 0) put(operations, markerRow(sequence, root))
+  for (const [volume, offset] of applied) put(operations, sealedRow(appliedKey(volume), u64(offset)))
+  return { operations, applied, sequence, toggles, counters, changes }
+}
+
+function planLeaf(operations: Operation[], toggles: LeafToggle[], { key, before, after }: RecordFold): void {
+  const bucket = bucketOf(key)
+  const leaf = leafDigest(key, after.bytes)
+  toggles.push({ bucket, leaf })
+  if (before !== undefined) toggles.push({ bucket, leaf: leafDigest(key, before.bytes) })
+  put(operations, sealedRow(leafKey(bucket, key), leaf))
+}
+
+function planTerms(operations: Operation[], deltas: Map<string, number>, { before, after }: RecordFold): void {
+  const { removed, added } = indexChange(indexEntries(before?.record), indexEntries(after.record))
+  if (removed.position !== undefined) {
+    for (const term of removed.terms) {
+      operations.push({ type: 'del', key: termKey(term, removed.position) })
+      if (isCounted(term)) deltas.set(term, (deltas.get(term) ?? 0) - 1)
+    }
+  }
+  if (added.position !== undefined) {
+    for (const term of added.terms) {
+      operations.push({ type: 'put', key: termKey(term, added.position), value: NO_BYTES })
+      if (isCounted(term)) deltas.set(term, (deltas.get(term) ?? 0) + 1)
+    }
+  }
+}
+
+function planCounters(
+  operations: Operation[],
+  base: PlanBase,
+  deltas: ReadonlyMap<string, number>
+): Map<string, number> {
+  const counters = new Map<string, number>()
+  for (const [term, delta] of deltas) {
+    if (delta === 0) continue
+    const count = base.count(term) + delta
+    if (count < 0) throw new DamageError('a counter is too low')
+    counters.set(term, count)
+    if (count === 0) operations.push({ type: 'del', key: counterKey(term) })
+    else put(operations, sealedRow(counterKey(term), u64(count)))
+  }
+  return counters
+}
+
+/** @returns the Merkle root after the toggles */
+function planBuckets(operations: Operation[], base: PlanBase, toggles: readonly LeafToggle[]): Uint8Array {
+  const buckets = new Map<number, Uint8Array>()
+  const root = Uint8Array.from(base.root)
+  for (const { bucket, leaf } of toggles) {
+    let digest = buckets.get(bucket)
+    if (digest === undefined) {
+      digest = Uint8Array.from(base.bucket(bucket))
+      buckets.set(bucket, digest)
+    }
+    xorInto(digest, leaf)
+    xorInto(root, leaf)
+  }
+  for (const [bucket, digest] of buckets) put(operations, sealedRow(bucketKey(bucket), digest))
+  return root
+}
+
+function xorInto(target: Uint8Array, other: Uint8Array): void {
+  for (let i = 0; i < DIGEST_BYTES; i++) target[i] = (target[i] ?? 0) ^ (other[i] ?? 0)
+}
+
+function put(operations: Operation[], { key, value }: Row): void {
+  operations.push({ type: 'put', key, value })
+}

@@ -1,0 +1,413 @@
+import { hasCode, SheafError } from '../core/errors.js'
+import { InvariantError } from '../core/invariant.js'
+import type { Startable } from '../core/lifecycle.js'
+import type { Logger } from '../core/log.js'
+import type { Hlc } from '../domain/hlc.js'
+import type { VolumeId } from '../domain/ids.js'
+import { DIGEST_BYTES, type MerkleTree } from '../domain/merkle.js'
+import type { DirectoryRecord, RecordKey } from '../domain/record.js'
+import { decodeRecord } from '../domain/record-codec.js'
+import { SUPERBLOCK_BYTES } from '../domain/superblock.js'
+import type { CommitGroup, NeedleLocation } from '../volumes/needle-store.js'
+import { planBatch, type RecordChange } from './batch-plan.js'
+import { damageOf } from './damage.js'
+import type { DatabaseSource } from './database.js'
+import type { DirectoryView } from './directory-view.js'
+import { appliedKey, leafRange, openSealed, recordKeyFrom, recordRange } from './keys.js'
+import { type OpenRows, openRows } from './open-rows.js'
+import { type DirectoryPage, type DirectoryQuery, runQuery } from './query.js'
+import type { RecordNeedle } from './record-fold.js'
+import { confirmAbsent, foldNeedles, readState, readStates } from './record-rows.js'
+import { MIGRATIONS, type Migration } from './schema.js'
+import { type RecordState, recordStateOf } from './stored-record.js'
+import { isCounted } from './term-index.js'
+import { verifyRows } from './verify-rows.js'
+
+export interface DirectoryComponents {
+  readonly database: DatabaseSource
+  readonly log: Logger
+  /** Raises the node's clock: called with the stamps of every record that is applied. */
+  readonly observe: (stamp: Hlc) => void
+}
+
+export interface DirectoryInit {
+  readonly migrations?: readonly Migration[]
+}
+
+export interface StoredRecord {
+  readonly record: DirectoryRecord
+  /** The newest record needle that alone holds exactly this merged state; undefined when no single needle on this node does. */
+  readonly home: NeedleLocation | undefined
+}
+
+/** Runs after a batch, before its `apply` resolves. Records whose merged state did not change are not among the changes. */
+export type ChangeListener = (changes: readonly RecordChange[]) => void
+
+/**
+ * `failed`: nothing is read or written until `reopen`. `filling`: takes groups, but answers nothing before the log has been
+ * replayed, because what it says would be out of date.
+ */
+export type DirectoryState = 'closed' | 'filling' | 'open' | 'failed'
+
+/** Record needles that one batch may join when groups have piled up during the batch before. */
+const BATCH_NEEDLES_MAX = 1_024
+
+const READ_ROWS = 256
+
+interface WaitingGroup {
+  readonly group: CommitGroup
+  readonly needles: readonly RecordNeedle[]
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
+/**
+ * The merged directory with its indexes: a view of the log.
+ *
+ * `apply` is the one way in, for local writes, replay at start, rebuilding and what peers send. It joins records, so that order, grouping and
+ * repetition do not matter, and writes one batch per commit group (or per several that wait) with the applied offset. What is in memory
+ * changes only after the batch, so it is never ahead of the rows.
+ *
+ * A database that is damaged is removed and begun anew; `rebuilt` then says why, `applied` is 0 for all volumes, and replay fills it.
+ */
+export class Directory implements Startable {
+  readonly #source: DatabaseSource
+  readonly #log: Logger
+  readonly #observe: (stamp: Hlc) => void
+  readonly #migrations: readonly Migration[]
+  readonly #listeners = new Set<ChangeListener>()
+  #state: DirectoryState = 'closed'
+  #opened: OpenRows | undefined
+  #damage: string | undefined
+  #rebuilt: string | undefined
+  #waiting: WaitingGroup[] = []
+  #tail: Promise<unknown> = Promise.resolve()
+
+  constructor(components: DirectoryComponents, init: DirectoryInit = {}) {
+    this.#source = components.database
+    this.#log = components.log
+    this.#observe = components.observe
+    this.#migrations = init.migrations ?? MIGRATIONS
+  }
+
+  get state(): DirectoryState {
+    return this.#state
+  }
+
+  /** Why the database was removed and begun anew when it was last opened; undefined when it was not. */
+  get rebuilt(): string | undefined {
+    return this.#rebuilt
+  }
+
+  /** @throws `ERR_FORMAT_TOO_NEW`, `ERR_DIRECTORY_UNAVAILABLE` */
+  start(): Promise<void> {
+    return this.#exclusive(async () => {
+      if (this.#state === 'closed') await this.#open('open')
+    })
+  }
+
+  stop(): Promise<void> {
+    return this.#exclusive(async () => {
+      this.#state = 'closed'
+      this.#refuseWaiting(new SheafError('ERR_STOPPING'))
+      await this.#close()
+    })
+  }
+
+  /**
+   * Closes and opens the database again after a failure, and removes it first when it was found damaged. What is in memory is loaded anew.
+   * Then the log has to be replayed from `applied`, and `complete` to be called.
+   */
+  reopen(): Promise<void> {
+    return this.#exclusive(async () => {
+      await this.#close()
+      await this.#open('filling')
+    })
+  }
+
+  /** Forgets all rows. Then every volume has to be replayed from its start, and `complete` to be called. */
+  clear(): Promise<void> {
+    return this.#exclusive(async () => {
+      this.#damage = 'it was cleared'
+      await this.#close()
+      await this.#open('filling')
+    })
+  }
+
+  /** The log has been replayed after `reopen` or `clear`: answers again. */
+  complete(): void {
+    if (this.#state === 'filling') this.#state = 'open'
+  }
+
+  /**
+   * Merges a group's records into the directory. Needles below the applied offset are skipped. A group that begins above it (a live write while
+   * older parts of the volume are still to be replayed) is merged as well, but leaves the offset where it is.
+   *
+   * @throws `ERR_DIRECTORY_UNAVAILABLE` when the batch failed or an earlier one did; `ERR_FORMAT_TOO_NEW` for a record of a newer version
+   */
+  async apply(group: CommitGroup): Promise<void> {
+    const { view } = this.#requireWritable()
+    const needles = this.#decode(group, view.applied.get(group.volume) ?? 0)
+    await new Promise<void>((resolve, reject) => {
+      this.#waiting.push({ group, needles, resolve, reject })
+      if (this.#waiting.length === 1) void this.#exclusive(() => this.#applyWaiting())
+    })
+  }
+
+  /** @returns the offset up to which the volume's needles are in the directory; 0 for a volume that is not known */
+  applied(volume: VolumeId): number {
+    return this.#requireWritable().view.applied.get(volume) ?? 0
+  }
+
+  /** Drops the offset of a volume that this node no longer holds; homes in it are no longer homes. */
+  forgetVolume(volume: VolumeId): Promise<void> {
+    return this.#exclusive(async () => {
+      const { database, view } = this.#requireWritable()
+      await this.#guard(() => database.del(appliedKey(volume)))
+      view.applied.delete(volume)
+    })
+  }
+
+  async get(key: RecordKey): Promise<StoredRecord | undefined> {
+    const [stored] = await this.getMany([key])
+    return stored
+  }
+
+  /** Blocks for the time of a LevelDB read: for records that are likely in memory. */
+  getSync(key: RecordKey): StoredRecord | undefined {
+    const { database, view } = this.#require()
+    try {
+      const state = readState(database, key) ?? confirmAbsent(database, key)
+      return state && stored(state, view)
+    } catch (err) {
+      throw this.#readFailed(err, this.#opened)
+    }
+  }
+
+  async getMany(keys: readonly RecordKey[]): Promise<(StoredRecord | undefined)[]> {
+    const { database, view } = this.#require()
+    const states = await this.#guard(async () => {
+      const found = await readStates(database, keys)
+      return found.map((state, i) => state ?? confirmAbsent(database, keys[i] as RecordKey))
+    })
+    return states.map(state => state && stored(state, view))
+  }
+
+  /** @throws `ERR_BAD_CURSOR`, `ERR_BAD_PARAMETER`, `ERR_DIRECTORY_UNAVAILABLE` */
+  async query(query: DirectoryQuery): Promise<DirectoryPage> {
+    const { database, view } = this.#require()
+    return this.#guard(() => runQuery({ database, count: term => view.count(term) }, query))
+  }
+
+  /** All records, or those of a kind, tombstones included, as they were when the iteration began. */
+  async *records(kind?: string): AsyncGenerator<DirectoryRecord> {
+    const { database } = this.#require()
+    const iterator = database.iterator(recordRange(kind))
+    try {
+      for (;;) {
+        const states = await this.#guard(async () => {
+          const rows = await iterator.nextv(READ_ROWS)
+          return rows.map(([key, value]) => recordStateOf(key, value))
+        })
+        if (states.length === 0) return
+        for (const { record } of states) yield record
+      }
+    } finally {
+      await iterator.close()
+    }
+  }
+
+  /** @returns the Merkle root over all records, 32 hex digits: equal on nodes whose directories are equal */
+  digest(): string {
+    return this.merkle.rootHex()
+  }
+
+  /** Do not keep it: it is another one after `reopen` and `clear`. */
+  get merkle(): MerkleTree {
+    return this.#require().view.merkle
+  }
+
+  /** @returns live photos that have the term, which must be `all` or a tag, album or type */
+  count(term: string): number {
+    const { view } = this.#require()
+    if (!isCounted(term)) throw new SheafError('ERR_INTERNAL', `the term ${JSON.stringify(term)} has no counter`)
+    try {
+      return view.count(term)
+    } catch (err) {
+      throw this.#readFailed(err, this.#opened)
+    }
+  }
+
+  /** @returns the leaves of one Merkle bucket, in the order of their keys */
+  async leaves(bucket: number): Promise<{ key: RecordKey; digest: Uint8Array }[]> {
+    const { database } = this.#require()
+    return this.#guard(async () => {
+      const rows = await database.iterator(leafRange(bucket)).all()
+      return rows.map(([key, value]) => ({ key: recordKeyFrom(key), digest: openSealed(key, value, DIGEST_BYTES) }))
+    })
+  }
+
+  /**
+   * Reads all rows and checks that seals hold and that leaves, buckets, index and counters are those of the records.
+   *
+   * @returns what is wrong, in words; empty when nothing is. Nothing is changed: `clear` and a replay repair it
+   */
+  async verify(): Promise<readonly string[]> {
+    const { database } = this.#require()
+    return this.#guard(() => verifyRows(database))
+  }
+
+  /** @returns a function that removes the listener */
+  onChange(listener: ChangeListener): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  #decode(group: CommitGroup, applied: number): RecordNeedle[] {
+    const needles: RecordNeedle[] = []
+    for (const { record: bytes, location } of group.needles) {
+      if (bytes === undefined || location.offset < applied) continue
+      try {
+        needles.push({ record: decodeRecord(bytes), bytes, location })
+      } catch (err) {
+        // Its checksums hold, so it was written like this; without it the others must still be served.
+        if (!hasCode(err, 'ERR_RECORD_MALFORMED')) throw err
+        this.#log.error({ err, location }, 'a record needle cannot be decoded and is left out of the directory')
+      }
+    }
+    return needles
+  }
+
+  /** Writes what waits as one batch, up to a bound; what comes meanwhile waits for the next. */
+  async #applyWaiting(): Promise<void> {
+    const batch = this.#takeWaiting()
+    if (batch.length === 0) return
+    try {
+      await this.#write(batch)
+      for (const { resolve } of batch) resolve()
+    } catch (err) {
+      this.#fail(err)
+      const error = unavailable(err)
+      for (const { reject } of batch) reject(error)
+      this.#refuseWaiting(error)
+    }
+    if (this.#waiting.length > 0) void this.#exclusive(() => this.#applyWaiting())
+  }
+
+  #takeWaiting(): WaitingGroup[] {
+    let needles = 0
+    let groups = 0
+    for (const waiting of this.#waiting) {
+      needles += waiting.needles.length
+      if (groups > 0 && needles > BATCH_NEEDLES_MAX) break
+      groups++
+    }
+    return this.#waiting.splice(0, groups)
+  }
+
+  async #write(batch: readonly WaitingGroup[]): Promise<void> {
+    const { database, view } = this.#requireWritable()
+    const applied = new Map<VolumeId, number>()
+    const needles: RecordNeedle[] = []
+    for (const { group, needles: decoded } of batch) {
+      const offset = applied.get(group.volume) ?? view.applied.get(group.volume) ?? 0
+      if (group.to <= offset) continue
+      needles.push(...decoded)
+      if (group.from <= offset || startsVolume(group)) applied.set(group.volume, group.to)
+    }
+    const folds = await foldNeedles(database, needles)
+    const plan = planBatch(view, folds, applied)
+    if (plan.operations.length > 0) await database.batch(plan.operations)
+    view.commit(plan)
+    for (const { record } of needles) for (const { hlc } of record.entries) this.#observe(hlc)
+    if (plan.changes.length > 0) this.#notify(plan.changes)
+  }
+
+  #notify(changes: readonly RecordChange[]): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(changes)
+      } catch (err) {
+        this.#log.error({ err }, 'a listener to directory changes failed')
+      }
+    }
+  }
+
+  async #open(state: 'open' | 'filling'): Promise<void> {
+    try {
+      const { rebuilt, ...opened } = await openRows(this.#source, this.#migrations, this.#damage)
+      this.#opened = opened
+      this.#rebuilt = rebuilt
+    } catch (err) {
+      throw unavailable(err)
+    }
+    this.#damage = undefined
+    this.#state = state
+    const reason = this.#rebuilt
+    if (reason !== undefined) this.#log.warn({ reason }, 'the directory is to be rebuilt from the volumes')
+  }
+
+  async #close(): Promise<void> {
+    await this.#opened?.database.close()
+    this.#opened = undefined
+  }
+
+  /** For answers. */
+  #require(): OpenRows {
+    if (this.#state === 'open' && this.#opened !== undefined) return this.#opened
+    throw new SheafError('ERR_DIRECTORY_UNAVAILABLE', undefined, { details: { state: this.#state } })
+  }
+
+  /** For groups, which are taken while the directory fills, too. */
+  #requireWritable(): OpenRows {
+    return this.#state === 'filling' && this.#opened !== undefined ? this.#opened : this.#require()
+  }
+
+  /** Runs `work` after all that was asked for before it. */
+  #exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#tail.then(work)
+    this.#tail = result.catch(() => {}) // reported to whoever awaits `result`
+    return result
+  }
+
+  /** Runs a read; damage that it finds makes the directory unavailable. */
+  async #guard<T>(work: () => Promise<T>): Promise<T> {
+    const opened = this.#opened
+    try {
+      return await work()
+    } catch (err) {
+      throw this.#readFailed(err, opened)
+    }
+  }
+
+  #readFailed(err: unknown, opened: OpenRows | undefined): unknown {
+    // A read that outlived its database says nothing about the present one.
+    if (damageOf(err) !== undefined && this.#opened === opened) this.#fail(err)
+    return unavailable(err)
+  }
+
+  #fail(err: unknown): void {
+    this.#state = 'failed'
+    this.#damage = damageOf(err)
+    this.#log.error({ err, damage: this.#damage }, 'the directory has failed')
+  }
+
+  #refuseWaiting(error: unknown): void {
+    for (const { reject } of this.#waiting.splice(0)) reject(error)
+  }
+}
+
+function stored({ record, home }: RecordState, view: DirectoryView): StoredRecord {
+  return { record, home: home !== undefined && view.applied.has(home.volume) ? home : undefined }
+}
+
+/** A volume's first needles stand behind its superblock. */
+function startsVolume({ from }: CommitGroup): boolean {
+  return from <= SUPERBLOCK_BYTES
+}
+
+/** What callers see of an error: Sheaf's own and defects as they are, everything of the database as one kind. */
+function unavailable(err: unknown): unknown {
+  if (err instanceof InvariantError || err instanceof SheafError) return err
+  return new SheafError('ERR_DIRECTORY_UNAVAILABLE', undefined, { cause: err })
+}

@@ -1,0 +1,259 @@
+import { crc32 } from '@node-rs/crc32'
+import { invariant } from '../core/invariant.js'
+import type { Hlc } from '../domain/hlc.js'
+import {
+  actorIdBytes,
+  actorIdFrom,
+  type PhotoId,
+  parsePhotoId,
+  parseVolumeId,
+  photoIdBytes,
+  photoIdFrom,
+  type VolumeId,
+  volumeId
+} from '../domain/ids.js'
+import type { RecordKey } from '../domain/record.js'
+import { DamageError } from './damage.js'
+
+/*
+ * The directory's rows: schema version 1. Integers are big-endian, so that keys sort by number.
+ *
+ *   key                                          payload
+ *   00                                           4 schema version
+ *   01 · 2 slot                                  8 sequence of the batch · 16 Merkle root after it      marker, see batch-markers.ts
+ *   02 · 8 epoch · 4 sequence                    8 applied: every needle of the volume below this offset is in the rows
+ *   03 · term                                    8 photos that have the term (> 0); only for counted terms
+ *   04 · 2 bucket                                16 XOR of the bucket's leaves; an absent row is zero
+ *   05 · 2 bucket · record key                   16 leaf digest of the record
+ *   06 · record key                              12 home volume (8 epoch · 4 sequence; zero: no home) · 8 home offset ·
+ *                                                4 home length · canonical record
+ *   07 · text term · 8 birth hlc · 16 photo id   nothing: the inverted index
+ *
+ *   record key   text kind · 1 form · id         form 1: the 16 bytes of a lower-case UUID; form 0: UTF-8 to the end of the key
+ *   text         UTF-8 with 00 written as 00 01, closed by 00 00, so that no text is a prefix of another
+ *
+ * Every row but those of table 07 is sealed: its value is the payload followed by a CRC-32 (IEEE) over key and payload. LevelDB does
+ * not check its own block checksums when it reads, so without a seal a flipped bit on the disk would be taken for a value.
+ * A row without a seal that holds, or a record that cannot be decoded, is damage: the database is then rebuilt from the log.
+ */
+
+export const TABLE_SCHEMA = 0x00
+export const TABLE_MARKER = 0x01
+export const TABLE_APPLIED = 0x02
+export const TABLE_COUNTER = 0x03
+export const TABLE_BUCKET = 0x04
+export const TABLE_LEAF = 0x05
+export const TABLE_RECORD = 0x06
+export const TABLE_TERM = 0x07
+
+/** Bytes of (birth hlc, photo id): the order of the index within a term, oldest first. */
+export const POSITION_BYTES = 24
+export const VOLUME_BYTES = 12
+const SEAL_BYTES = 4
+const UUID_FORM = 1
+const TEXT_FORM = 0
+const TEXT_END = '\0\0'
+
+/** All keys of a table or below a prefix: `gte` inclusive, `lt` exclusive. */
+export interface KeyRange {
+  readonly gte: Uint8Array
+  readonly lt: Uint8Array
+}
+
+/** @returns the range of all keys that begin with `prefix`; its last byte must be below 0xff, as in every prefix here */
+export function rangeOf(prefix: Uint8Array): KeyRange {
+  const last = prefix.at(-1)
+  invariant(last !== undefined && last < 0xff, 'a key prefix must be extensible')
+  const lt = Uint8Array.from(prefix)
+  lt[lt.length - 1] = last + 1
+  return { gte: prefix, lt }
+}
+
+export function tableRange(table: number): KeyRange {
+  return rangeOf(Uint8Array.of(table))
+}
+
+export function schemaKey(): Uint8Array {
+  return Uint8Array.of(TABLE_SCHEMA)
+}
+
+export function markerKey(slot: number): Uint8Array {
+  return Uint8Array.of(TABLE_MARKER, slot >> 8, slot & 0xff)
+}
+
+/** @returns 12 bytes that sort by epoch and sequence */
+export function volumeBytes(volume: VolumeId): Uint8Array {
+  const parts = parseVolumeId(volume)
+  invariant(parts !== undefined, 'a volume id must be well formed')
+  const bytes = Buffer.alloc(VOLUME_BYTES)
+  bytes.set(actorIdBytes(parts.epoch))
+  bytes.writeUInt32BE(parts.sequence, 8)
+  return bytes
+}
+
+export function volumeFrom(bytes: Uint8Array): VolumeId {
+  return volumeId(actorIdFrom(bytes.subarray(0, 8)), asBuffer(bytes).readUInt32BE(8))
+}
+
+export function appliedKey(volume: VolumeId): Uint8Array {
+  return Buffer.concat([Uint8Array.of(TABLE_APPLIED), volumeBytes(volume)])
+}
+
+export function volumeOfAppliedKey(key: Uint8Array): VolumeId {
+  if (key.length !== 1 + VOLUME_BYTES) throw new DamageError('an applied row has a malformed key')
+  return volumeFrom(key.subarray(1))
+}
+
+export function counterKey(term: string): Uint8Array {
+  return Buffer.from(`\x03${term}`)
+}
+
+export function bucketKey(bucket: number): Uint8Array {
+  return Uint8Array.of(TABLE_BUCKET, bucket >> 8, bucket & 0xff)
+}
+
+export function recordRowKey(key: RecordKey): Uint8Array {
+  return recordKeyAfter(1, key, TABLE_RECORD, 0)
+}
+
+export function leafKey(bucket: number, key: RecordKey): Uint8Array {
+  return recordKeyAfter(3, key, TABLE_LEAF, bucket)
+}
+
+export function bucketOfLeafKey(key: Uint8Array): number {
+  return asBuffer(key).readUInt16BE(1)
+}
+
+export function leafRange(bucket: number): KeyRange {
+  const next = bucket + 1
+  return {
+    gte: Uint8Array.of(TABLE_LEAF, bucket >> 8, bucket & 0xff),
+    lt: next > 0xffff ? Uint8Array.of(TABLE_LEAF + 1) : Uint8Array.of(TABLE_LEAF, next >> 8, next & 0xff)
+  }
+}
+
+/** @returns the range of all records, or of one kind */
+export function recordRange(kind?: string): KeyRange {
+  return kind === undefined ? tableRange(TABLE_RECORD) : rangeOf(textKey(TABLE_RECORD, kind, true))
+}
+
+/** @throws {@link DamageError} when the bytes after the table, and for leaves the bucket, are no record key */
+export function recordKeyFrom(rowKey: Uint8Array): RecordKey {
+  const bytes = asBuffer(rowKey)
+  const start = bytes[0] === TABLE_LEAF ? 3 : 1
+  const end = bytes.indexOf(TEXT_END, start, 'latin1')
+  if (end < 0) throw new DamageError('a record key has no end of its kind')
+  const kind = bytes.toString('utf8', start, end).replaceAll('\0\x01', '\0')
+  const id = bytes.subarray(end + 3)
+  return { kind, id: bytes[end + 2] === UUID_FORM ? uuidFrom(id) : id.toString('utf8') }
+}
+
+/** The start of every index row of a term. */
+export function termPrefix(term: string): Uint8Array {
+  return textKey(TABLE_TERM, term, true)
+}
+
+/** The start of every index row of every term that begins with `start`. */
+export function termStartPrefix(start: string): Uint8Array {
+  return textKey(TABLE_TERM, start, false)
+}
+
+export function termKey(term: string, position: Uint8Array): Uint8Array {
+  return Buffer.concat([termPrefix(term), position])
+}
+
+/** @throws {@link DamageError} when the key is none of the index */
+export function termOfKey(key: Uint8Array): string {
+  const end = key.length - POSITION_BYTES - TEXT_END.length
+  if (end < 1) throw new DamageError('an index row is too short')
+  return asBuffer(key).toString('utf8', 1, end).replaceAll('\0\x01', '\0')
+}
+
+/** @returns (birth hlc, photo id), 24 bytes: newest first is descending order of these */
+export function positionBytes(birth: Hlc, id: PhotoId): Buffer {
+  const bytes = Buffer.allocUnsafe(POSITION_BYTES)
+  bytes.writeBigUInt64BE(birth)
+  bytes.set(photoIdBytes(id), 8)
+  return bytes
+}
+
+export function photoIdOfPosition(position: Uint8Array): PhotoId {
+  return photoIdFrom(position.subarray(8, POSITION_BYTES))
+}
+
+export interface Row {
+  readonly key: Uint8Array
+  readonly value: Uint8Array
+}
+
+/** @returns a row whose value is the payload parts and the seal over key and payload */
+export function sealedRow(key: Uint8Array, ...payload: readonly Uint8Array[]): Row {
+  let end = key.length
+  for (const part of payload) end += part.length
+  const bytes = Buffer.allocUnsafe(end + SEAL_BYTES)
+  bytes.set(key)
+  let at = key.length
+  for (const part of payload) {
+    bytes.set(part, at)
+    at += part.length
+  }
+  bytes.writeUInt32BE(crc32(bytes.subarray(0, end)), end)
+  return { key: bytes.subarray(0, key.length), value: bytes.subarray(key.length) }
+}
+
+/**
+ * @param payloadBytes - the exact payload length, when it is fixed
+ * @returns the payload, as a view of `value`
+ * @throws {@link DamageError} when the seal does not hold
+ */
+export function openSealed(key: Uint8Array, value: Uint8Array, payloadBytes?: number): Buffer {
+  const end = value.length - SEAL_BYTES
+  if (end < 0 || (payloadBytes !== undefined && end !== payloadBytes))
+    throw new DamageError('a row has the wrong length')
+  const bytes = asBuffer(value)
+  const payload = bytes.subarray(0, end)
+  if (crc32(payload, crc32(key)) !== bytes.readUInt32BE(end)) throw new DamageError('a row does not match its checksum')
+  return payload
+}
+
+export function u64(value: number): Uint8Array {
+  const bytes = Buffer.allocUnsafe(8)
+  bytes.writeBigUInt64BE(BigInt(value))
+  return bytes
+}
+
+export function u64From(bytes: Buffer): number {
+  return Number(bytes.readBigUInt64BE(0))
+}
+
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+function textKey(table: number, text: string, closed: boolean): Uint8Array {
+  const escaped = text.includes('\0') ? text.replaceAll('\0', '\0\x01') : text
+  return Buffer.from(String.fromCharCode(table) + escaped + (closed ? TEXT_END : ''))
+}
+
+/** Writes table, bucket (when there is room for it) and the record key in one allocation. */
+function recordKeyAfter(prefixBytes: 1 | 3, key: RecordKey, table: number, bucket: number): Uint8Array {
+  const kind = key.kind.includes('\0') ? key.kind.replaceAll('\0', '\0\x01') : key.kind
+  const kindBytes = Buffer.byteLength(kind)
+  const uuid = parsePhotoId(key.id)
+  // Only the canonical spelling may be packed: another one is another id.
+  const packed = uuid !== undefined && uuid === key.id ? photoIdBytes(uuid) : undefined
+  const id = packed ?? Buffer.from(key.id)
+  const bytes = Buffer.allocUnsafe(prefixBytes + kindBytes + 3 + id.length)
+  bytes[0] = table
+  if (prefixBytes === 3) bytes.writeUInt16BE(bucket, 1)
+  bytes.write(kind, prefixBytes)
+  bytes.fill(0, prefixBytes + kindBytes, prefixBytes + kindBytes + 2)
+  bytes[prefixBytes + kindBytes + 2] = packed === undefined ? TEXT_FORM : UUID_FORM
+  bytes.set(id, prefixBytes + kindBytes + 3)
+  return bytes
+}
+
+function uuidFrom(id: Uint8Array): PhotoId {
+  if (id.length !== 16) throw new DamageError('a record key has a malformed id')
+  return photoIdFrom(id)
+}

@@ -1,0 +1,70 @@
+import { bucketOf } from '../domain/merkle.js'
+import type { RecordKey } from '../domain/record.js'
+import type { RecordFold } from './batch-plan.js'
+import { DamageError } from './damage.js'
+import type { Database } from './database.js'
+import { leafKey, recordRowKey } from './keys.js'
+import { foldNeedle, type RecordNeedle } from './record-fold.js'
+import { type RecordState, recordStateOf } from './stored-record.js'
+
+/** From this number on, one asynchronous read of all rows costs the main thread less than single ones. */
+const ASYNC_READ_ROWS = 24
+
+/** Blocks for the time of one LevelDB read. */
+export function readState(database: Database, key: RecordKey): RecordState | undefined {
+  const rowKey = recordRowKey(key)
+  const value = database.getSync(rowKey)
+  return value && recordStateOf(rowKey, value)
+}
+
+/**
+ * Looks again for a record that has no row, in one snapshot with its leaf: a row that a flipped bit has taken out of LevelDB's order
+ * would else be an unknown photo.
+ *
+ * @throws {@link DamageError} when there is a leaf without a record
+ */
+export function confirmAbsent(database: Database, key: RecordKey): RecordState | undefined {
+  const snapshot = database.snapshot()
+  try {
+    const rowKey = recordRowKey(key)
+    const value = database.getSync(rowKey, { snapshot })
+    if (value !== undefined) return recordStateOf(rowKey, value)
+    if (database.getSync(leafKey(bucketOf(key), key), { snapshot }) === undefined) return undefined
+    throw new DamageError('a Merkle leaf has no record')
+  } finally {
+    void snapshot.close()
+  }
+}
+
+/** @returns the states in the order of the keys */
+export async function readStates(database: Database, keys: readonly RecordKey[]): Promise<(RecordState | undefined)[]> {
+  const rowKeys = keys.map(recordRowKey)
+  const values = await database.getMany(rowKeys)
+  return rowKeys.map((rowKey, i) => {
+    const value = values[i]
+    return value && recordStateOf(rowKey, value)
+  })
+}
+
+/** Joins all needles, which may be several of one record, into what is stored. */
+export async function foldNeedles(database: Database, needles: readonly RecordNeedle[]): Promise<RecordFold[]> {
+  const groups = new Map<string, { key: RecordKey; needles: RecordNeedle[] }>()
+  for (const needle of needles) {
+    const { kind, id } = needle.record
+    const name = `${kind}\0${id}`
+    const group = groups.get(name)
+    if (group === undefined) groups.set(name, { key: { kind, id }, needles: [needle] })
+    else group.needles.push(needle)
+  }
+  const all = [...groups.values()]
+  const keys = all.map(({ key }) => key)
+  const befores =
+    keys.length < ASYNC_READ_ROWS ? keys.map(key => readState(database, key)) : await readStates(database, keys)
+  const folds: RecordFold[] = []
+  for (const [i, { key, needles: group }] of all.entries()) {
+    const before = befores[i]
+    const after = group.reduce(foldNeedle, before)
+    if (after !== undefined) folds.push({ key, before, after })
+  }
+  return folds
+}

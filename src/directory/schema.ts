@@ -1,0 +1,63 @@
+import { SheafError } from '../core/errors.js'
+import { DamageError } from './damage.js'
+import type { Database } from './database.js'
+import { openSealed, schemaKey, sealedRow } from './keys.js'
+
+/** Brings the rows from version `to - 1` to version `to`. A crash may interrupt it, then it runs again: it must not mind its own results. */
+export interface Migration {
+  readonly to: number
+  run(database: Database): Promise<void>
+}
+
+/** Ascending and without gaps; the last one's `to` is the present version, 1 when there is none. */
+export const MIGRATIONS: readonly Migration[] = []
+
+/**
+ * Makes an empty database one of the present schema, and migrates an older one.
+ *
+ * @returns the schema version found: 0 for an empty database
+ * @throws `ERR_FORMAT_TOO_NEW` for a newer schema; {@link DamageError} when rows have no schema, or one that no migration starts from
+ */
+export async function prepareSchema(database: Database, migrations: readonly Migration[]): Promise<number> {
+  const present = migrations.at(-1)?.to ?? 1
+  const found = await readVersion(database)
+  if (found > present) {
+    throw new SheafError(
+      'ERR_FORMAT_TOO_NEW',
+      `the directory has schema ${found}; this version of Sheaf knows up to ${present}`,
+      {
+        details: { found, present }
+      }
+    )
+  }
+  if (found === 0) await writeVersion(database, present)
+  else if (found < present) await migrate(database, migrations, found)
+  return found
+}
+
+async function migrate(database: Database, migrations: readonly Migration[], found: number): Promise<void> {
+  const due = migrations.filter(migration => migration.to > found)
+  if (due[0]?.to !== found + 1) throw new DamageError(`no migration starts from schema ${found}`)
+  for (const migration of due) {
+    await migration.run(database)
+    await writeVersion(database, migration.to)
+  }
+}
+
+/** The schema row sorts first, so a database without it shows another first row, or none at all. */
+async function readVersion(database: Database): Promise<number> {
+  const key = schemaKey()
+  const [first] = await database.iterator({ limit: 1 }).all()
+  if (first === undefined) return 0
+  if (first[0].length !== 1 || first[0][0] !== key[0]) throw new DamageError('the schema row is missing')
+  const version = openSealed(key, first[1], 4).readUInt32BE(0)
+  if (version === 0) throw new DamageError('the schema row is not one')
+  return version
+}
+
+async function writeVersion(database: Database, version: number): Promise<void> {
+  const payload = Buffer.alloc(4)
+  payload.writeUInt32BE(version)
+  const row = sealedRow(schemaKey(), payload)
+  await database.put(row.key, row.value)
+}

@@ -1,0 +1,60 @@
+import { hasCode } from '../core/errors.js'
+import type { DirectoryRecord } from '../domain/record.js'
+import { decodeRecord } from '../domain/record-codec.js'
+import type { NeedleLocation } from '../volumes/needle-store.js'
+import { DamageError } from './damage.js'
+import { openSealed, type Row, recordKeyFrom, sealedRow, VOLUME_BYTES, volumeBytes, volumeFrom } from './keys.js'
+
+/** A merged record as a row holds it. */
+export interface RecordState {
+  readonly record: DirectoryRecord
+  /** Its canonical encoding. */
+  readonly bytes: Uint8Array
+  /** The newest record needle that alone holds exactly this state; undefined when no single needle does. */
+  readonly home: NeedleLocation | undefined
+}
+
+const HOME_BYTES = VOLUME_BYTES + 12
+const NO_HOME = new Uint8Array(HOME_BYTES)
+
+export function recordRow(key: Uint8Array, state: RecordState): Row {
+  return sealedRow(key, state.home === undefined ? NO_HOME : homeBytes(state.home), state.bytes)
+}
+
+/** @throws {@link DamageError} when the row is not what `recordRow` makes; `ERR_FORMAT_TOO_NEW` */
+export function recordStateOf(key: Uint8Array, value: Uint8Array): RecordState {
+  const payload = openSealed(key, value)
+  if (payload.length <= HOME_BYTES) throw new DamageError('a record row is too short')
+  const bytes = payload.subarray(HOME_BYTES)
+  const record = decode(bytes)
+  const { kind, id } = recordKeyFrom(key)
+  if (record.kind !== kind || record.id !== id) throw new DamageError('a record stands under another key')
+  return { record, bytes, home: homeFrom(payload) }
+}
+
+function decode(bytes: Uint8Array): DirectoryRecord {
+  try {
+    return decodeRecord(bytes)
+  } catch (err) {
+    if (hasCode(err, 'ERR_RECORD_MALFORMED')) throw new DamageError('a record row cannot be decoded', { cause: err })
+    throw err
+  }
+}
+
+function homeBytes(home: NeedleLocation): Uint8Array {
+  const bytes = Buffer.allocUnsafe(HOME_BYTES)
+  bytes.set(volumeBytes(home.volume))
+  bytes.writeBigUInt64BE(BigInt(home.offset), VOLUME_BYTES)
+  bytes.writeUInt32BE(home.length, VOLUME_BYTES + 8)
+  return bytes
+}
+
+function homeFrom(payload: Buffer): NeedleLocation | undefined {
+  // Sequences count from 1, so no volume is all zeros.
+  if (payload.readUInt32BE(8) === 0) return undefined
+  return {
+    volume: volumeFrom(payload),
+    offset: Number(payload.readBigUInt64BE(VOLUME_BYTES)),
+    length: payload.readUInt32BE(VOLUME_BYTES + 8)
+  }
+}

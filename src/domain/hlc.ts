@@ -1,0 +1,101 @@
+/*
+ * Hybrid logical clock: one 64-bit number, 48 bits of milliseconds since the Unix epoch above 16 bits of counter.
+ * It is compared, stored and incremented as one number, so a full counter carries into the milliseconds by itself.
+ *
+ * @see Kulkarni, Demirbas, Madappa, Avva, Leone 2014, "Logical Physical Clocks"
+ */
+import type { Clock } from '../core/clock.js'
+import { SheafError } from '../core/errors.js'
+
+declare const brand: unique symbol
+export type Hlc = bigint & { readonly [brand]: 'Hlc' }
+
+export const HLC_ZERO = 0n as Hlc
+export const HLC_MAX = (2n ** 64n - 1n) as Hlc
+
+/** How far a stamp may lie ahead of the wall clock and still raise the node's clock, in ms. */
+export const DRIFT_MS_MAX = 60_000
+
+const COUNTER_BITS = 16n
+const COUNTER_MAX = 0xffff
+const MS_MAX = 2 ** 48 - 1
+/** The year 6429. No wall clock is believed beyond it, so no node can bring stamps near HLC_MAX by a wrong clock. */
+const CLOCK_MS_MAX = 2 ** 47 - 1
+const TEXT = /^(0|[1-9][0-9]{0,14})\.(0|[1-9][0-9]{0,4})$/
+
+/**
+ * @param ms - whole milliseconds, 0…2⁴⁸−1; what lies outside is moved to the nearer end
+ * @param counter - 0…65535
+ */
+export function hlcFrom(ms: number, counter = 0): Hlc {
+  const bounded = Math.min(Math.max(Math.trunc(ms), 0), MS_MAX)
+  return ((BigInt(bounded) << COUNTER_BITS) | BigInt(counter & COUNTER_MAX)) as Hlc
+}
+
+export function hlcMs(stamp: Hlc): number {
+  return Number(stamp >> COUNTER_BITS)
+}
+
+export function hlcCounter(stamp: Hlc): number {
+  return Number(stamp & BigInt(COUNTER_MAX))
+}
+
+/** @returns `ms.counter`, both decimal: the form in JSON */
+export function formatHlc(stamp: Hlc): string {
+  return `${hlcMs(stamp)}.${hlcCounter(stamp)}`
+}
+
+/** @returns the stamp, or undefined unless `text` is exactly as `formatHlc` writes it */
+export function parseHlc(text: string): Hlc | undefined {
+  const match = TEXT.exec(text)
+  if (match === null) return undefined
+  const ms = Number(match[1])
+  const counter = Number(match[2])
+  return ms > MS_MAX || counter > COUNTER_MAX ? undefined : hlcFrom(ms, counter)
+}
+
+/**
+ * The node's clock. What it gives grows, whatever the wall clock does, and follows the stamps it is shown, except for
+ * those too far in the future: a node in 2099 must not drag the others along.
+ */
+export class HybridClock {
+  readonly #clock: Clock
+  readonly #driftMsMax: number
+  #last = HLC_ZERO
+
+  constructor(components: { readonly clock: Clock }, init: { readonly driftMsMax?: number } = {}) {
+    this.#clock = components.clock
+    this.#driftMsMax = init.driftMsMax ?? DRIFT_MS_MAX
+  }
+
+  /** @returns a stamp greater than the wall clock and than all that `now` gave or `observe` accepted before */
+  now(): Hlc {
+    return this.after([])
+  }
+
+  /**
+   * The stamp of a write that saw `stamps`. Those within the drift bound raise the clock for good; one beyond it is
+   * exceeded by this one result only.
+   *
+   * @throws `ERR_RECORD_MALFORMED` if a stamp leaves no room above it, which no clock can bring about
+   */
+  after(stamps: Iterable<Hlc>): Hlc {
+    let seen = HLC_ZERO
+    for (const stamp of stamps) if (stamp > seen) seen = stamp
+    this.observe(seen)
+    const wall = hlcFrom(this.#wallMs())
+    this.#last = (wall > this.#last ? wall : this.#last + 1n) as Hlc
+    if (seen < this.#last) return this.#last
+    if (seen === HLC_MAX) throw new SheafError('ERR_RECORD_MALFORMED', 'a stamp is at the end of time')
+    return (seen + 1n) as Hlc
+  }
+
+  /** Raises the clock to `stamp`, or ignores it if it lies further ahead of the wall clock than the drift bound. */
+  observe(stamp: Hlc): void {
+    if (stamp > this.#last && stamp <= hlcFrom(this.#wallMs() + this.#driftMsMax, COUNTER_MAX)) this.#last = stamp
+  }
+
+  #wallMs(): number {
+    return Math.min(this.#clock.now(), CLOCK_MS_MAX)
+  }
+}

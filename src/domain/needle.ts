@@ -1,0 +1,268 @@
+/*
+ * The needle: one blob, chunk, manifest or record in a volume file. Format version 1, all integers little-endian.
+ *
+ *   offset  bytes  field
+ *        0      4  magic 'SHND'
+ *        4      1  version, 1
+ *        5      1  kind: 1 data, 2 record, 3 manifest
+ *        6      2  flags: bit 0 = a chunk, of no use without its manifest; the others 0 when written, kept when read
+ *        8     16  id: of the photo; of other records the first 16 bytes of SHA-256(kind, 0x00, id)
+ *       24     16  cookie; zeros where there is none
+ *       40      4  generation
+ *       44      4  alternate key: 0 original, 1 large, 2 small, 3 thumb
+ *       48      4  chunk, from 0
+ *       52      4  length of the data, bytes, at most NEEDLE_DATA_BYTES_MAX
+ *       56      4  reserved, 0
+ *       60      4  header checksum
+ *       64 length  data
+ *        …    4 n  block checksums, n = ⌈length / 65536⌉, one per 64 KiB block of data, the last block may be short
+ *        …      4  footer checksum
+ *        …    0–7  zeros up to the next multiple of 8, where the next needle starts
+ *
+ * Checksums are CRC-32 (IEEE 802.3, as in zlib), each continued from a seed, so that right bytes in a wrong place are
+ * wrong. With V = CRC-32(epoch as 8 bytes, sequence as 4 bytes) of the volume:
+ *
+ *   header  bytes [0, 60) of the header, from V xor (offset of the needle / 8). A needle inside an uploaded file, in
+ *           another volume or at another offset is never taken for one of this place.
+ *   block k the block's bytes, from CRC-32(id, generation, alternate key, chunk, kind, each number as 4 bytes) xor k.
+ *           No place is in it: block checksums survive compaction and verify a range that came from a peer.
+ *   footer  bytes [0, 60) of the header and then all block checksums, from the header's seed. The header checksum
+ *           itself must stay out of it: the CRC of any message followed by its own CRC is a constant, so a footer
+ *           over all 64 bytes would not depend on the header at all.
+ *
+ * Two seeds that differ give two checksums that differ for the same bytes (CRC is a bijection of its seed), so a needle
+ * elsewhere in the same volume, or a block in another position, is not just unlikely but impossible to accept.
+ * These are checksums, not signatures: they stop accidents, not a forger who may write to the volume file.
+ *
+ * A needle is valid if magic, version, kind, reserved, length, all checksums and the zeros are as above. Anything that
+ * needs another rule (a new version, a new kind) raises the format of the superblock, which a reader checks first.
+ */
+import { hash } from 'node:crypto'
+import { crc32 } from '@node-rs/crc32'
+import { invariant } from '../core/invariant.js'
+import { actorIdBytes, parsePhotoId, parseVolumeId, photoIdBytes, type VolumeId } from './ids.js'
+
+export const NEEDLE_HEADER_BYTES = 64
+export const NEEDLE_ALIGN = 8
+/** Bytes of data under one checksum: the least that has to be read to verify any byte. */
+export const BLOCK_BYTES = 65_536
+/** 64 MiB: eight times the usual chunk; a bound for readers, so that no header can make them allocate more. */
+export const NEEDLE_DATA_BYTES_MAX = 1 << 26
+/** 32 GiB: up to here offset / 8 fits the 32 bits of a seed, and of an index slot. */
+export const VOLUME_BYTES_MAX = 2 ** 32 * NEEDLE_ALIGN
+/** The first bytes of every needle: what a scan looks for after damage. */
+export const NEEDLE_MAGIC_BYTES: Uint8Array = Buffer.from('SHND', 'latin1')
+/** Flag of data needles that are one chunk of a larger blob. */
+export const FLAG_CHUNK = 1
+/** The chain digest before the first needle is this many zeros. */
+export const CHAIN_DIGEST_BYTES = 16
+
+const MAGIC = 0x444e4853 // the same, read little-endian
+const VERSION = 1
+const CHECKED_HEADER_BYTES = 60
+const KINDS = [undefined, 'data', 'record', 'manifest'] as const
+
+export type NeedleKind = 'data' | 'record' | 'manifest'
+
+/** What a needle holds, wherever it stands. Generation, alternate key and chunk are unsigned 32-bit numbers. */
+export interface NeedleIdentity {
+  readonly kind: NeedleKind
+  /** 16 bytes: `photoIdBytes`, or `recordNeedleId` for records. */
+  readonly id: Uint8Array
+  readonly generation: number
+  readonly alternateKey: number
+  readonly chunk: number
+}
+
+export interface NeedleHeader extends NeedleIdentity {
+  readonly flags: number
+  /** 16 bytes. */
+  readonly cookie: Uint8Array
+  /** Bytes of data, 0…NEEDLE_DATA_BYTES_MAX. */
+  readonly length: number
+}
+
+/** @returns V of the table above: compute it once per volume */
+export function volumeSeed(volume: VolumeId): number {
+  const parsed = parseVolumeId(volume)
+  invariant(parsed !== undefined, `${volume} is no volume id`)
+  const bytes = Buffer.alloc(12)
+  bytes.set(actorIdBytes(parsed.epoch))
+  bytes.writeUInt32LE(parsed.sequence, 8)
+  return crc32(bytes)
+}
+
+/** @returns bytes that a needle with `length` bytes of data takes in the volume, padding included; a multiple of 8 */
+export function needleBytes(length: number): number {
+  const used = NEEDLE_HEADER_BYTES + length + footerBytes(length)
+  return used + padding(used)
+}
+
+/** @returns bytes of the block checksums and the footer checksum, without padding */
+export function footerBytes(length: number): number {
+  return 4 * blockCount(length) + 4
+}
+
+/** @param offset - where the needle will start in the volume; a multiple of 8 */
+export function encodeHeader(header: NeedleHeader, seed: number, offset: number): Uint8Array {
+  const bytes = Buffer.allocUnsafe(NEEDLE_HEADER_BYTES)
+  bytes.writeUInt32LE(MAGIC, 0)
+  bytes[4] = VERSION
+  bytes[5] = kindNumber(header.kind)
+  bytes.writeUInt16LE(header.flags, 6)
+  setExactly(bytes, header.id, 8)
+  setExactly(bytes, header.cookie, 24)
+  bytes.writeUInt32LE(header.generation, 40)
+  bytes.writeUInt32LE(header.alternateKey, 44)
+  bytes.writeUInt32LE(header.chunk, 48)
+  invariant(header.length <= NEEDLE_DATA_BYTES_MAX, `a needle of ${header.length} bytes is too long`)
+  bytes.writeUInt32LE(header.length, 52)
+  bytes.writeUInt32LE(0, 56)
+  bytes.writeUInt32LE(headerChecksum(bytes, seed, offset), 60)
+  return bytes
+}
+
+/**
+ * @param bytes - at least 64, from `offset` of the volume with that seed
+ * @returns the header, its id and cookie as views of `bytes`; undefined unless a valid header of this place is there
+ */
+export function decodeHeader(bytes: Uint8Array, seed: number, offset: number): NeedleHeader | undefined {
+  if (bytes.length < NEEDLE_HEADER_BYTES) return undefined
+  const view = asBuffer(bytes)
+  // The magic first: a scan for the next needle after damage asks this at every multiple of 8.
+  if (view.readUInt32LE(0) !== MAGIC || view.readUInt32LE(60) !== headerChecksum(view, seed, offset)) return undefined
+  const kind = KINDS[view.readUInt8(5)]
+  const length = view.readUInt32LE(52)
+  if (view.readUInt8(4) !== VERSION || kind === undefined || view.readUInt32LE(56) !== 0) return undefined
+  if (length > NEEDLE_DATA_BYTES_MAX) return undefined
+  return {
+    kind,
+    flags: view.readUInt16LE(6),
+    id: bytes.subarray(8, 24),
+    cookie: bytes.subarray(24, 40),
+    generation: view.readUInt32LE(40),
+    alternateKey: view.readUInt32LE(44),
+    chunk: view.readUInt32LE(48),
+    length
+  }
+}
+
+/** @returns one checksum per block of the whole data, as the footer wants them */
+export function blockChecksums(identity: NeedleIdentity, data: Uint8Array): Uint32Array {
+  const seed = identitySeed(identity)
+  const checksums = new Uint32Array(blockCount(data.length))
+  if (checksums.length === 1) {
+    checksums[0] = crc32(data, seed)
+    return checksums
+  }
+  for (let block = 0; block < checksums.length; block++) {
+    const bytes = data.subarray(block * BLOCK_BYTES, (block + 1) * BLOCK_BYTES)
+    checksums[block] = crc32(bytes, (seed ^ block) >>> 0)
+  }
+  return checksums
+}
+
+/** @param bytes - the whole block: BLOCK_BYTES, or what is left in the last one */
+export function blockIntact(identity: NeedleIdentity, block: number, bytes: Uint8Array, checksum: number): boolean {
+  return crc32(bytes, (identitySeed(identity) ^ block) >>> 0) === checksum
+}
+
+/**
+ * @param encodedHeader - as `encodeHeader` gave it for the same seed and offset
+ * @returns block checksums, footer checksum and padding: all that follows the data
+ */
+export function encodeFooter(
+  encodedHeader: Uint8Array,
+  blockChecksums: Uint32Array,
+  seed: number,
+  offset: number
+): Uint8Array {
+  const length = dataLength(encodedHeader)
+  invariant(blockChecksums.length === blockCount(length), 'the block checksums are not those of the header')
+  const footer = Buffer.alloc(needleBytes(length) - NEEDLE_HEADER_BYTES - length)
+  let end = 0
+  for (const checksum of blockChecksums) end = footer.writeUInt32LE(checksum, end)
+  footer.writeUInt32LE(crc32(footer.subarray(0, end), headerChecksum(encodedHeader, seed, offset)), end)
+  return footer
+}
+
+/**
+ * @param encodedHeader - 64 bytes that `decodeHeader` accepted
+ * @param footer - all that follows the data, padding included
+ * @returns the block checksums; undefined unless footer and padding are intact and belong to this header
+ */
+export function checkFooter(
+  encodedHeader: Uint8Array,
+  footer: Uint8Array,
+  seed: number,
+  offset: number
+): Uint32Array | undefined {
+  const length = dataLength(encodedHeader)
+  if (footer.length !== needleBytes(length) - NEEDLE_HEADER_BYTES - length) return undefined
+  const view = asBuffer(footer)
+  const end = 4 * blockCount(length)
+  const checksum = crc32(view.subarray(0, end), headerChecksum(encodedHeader, seed, offset))
+  if (view.readUInt32LE(end) !== checksum) return undefined
+  for (let at = end + 4; at < view.length; at++) if (view[at] !== 0) return undefined
+  const checksums = new Uint32Array(end / 4)
+  for (let block = 0; block < checksums.length; block++) checksums[block] = view.readUInt32LE(4 * block)
+  return checksums
+}
+
+/**
+ * One step of the digest that makes a head: a head is (length, digest of all needles before it).
+ *
+ * @param previous - 16 bytes; zeros before the first needle
+ * @param footer - as it stands in the volume, padding included
+ * @returns the first 16 bytes of SHA-256(previous, footer)
+ */
+export function chainDigest(previous: Uint8Array, footer: Uint8Array): Uint8Array {
+  invariant(previous.length === CHAIN_DIGEST_BYTES, `a chain digest has ${CHAIN_DIGEST_BYTES} bytes`)
+  return hash('sha256', Buffer.concat([previous, footer]), 'buffer').subarray(0, CHAIN_DIGEST_BYTES)
+}
+
+/** @returns the 16-byte id of the record's needles: a photo's own id, else a digest of kind and id */
+export function recordNeedleId(key: { readonly kind: string; readonly id: string }): Uint8Array {
+  const photo = key.kind === 'photo' ? parsePhotoId(key.id) : undefined
+  return photo === undefined ? hash('sha256', `${key.kind}\0${key.id}`, 'buffer').subarray(0, 16) : photoIdBytes(photo)
+}
+
+function headerChecksum(header: Uint8Array, seed: number, offset: number): number {
+  return crc32(header.subarray(0, CHECKED_HEADER_BYTES), (seed ^ (offset / NEEDLE_ALIGN)) >>> 0)
+}
+
+function identitySeed(identity: NeedleIdentity): number {
+  const bytes = Buffer.allocUnsafe(32)
+  setExactly(bytes, identity.id, 0)
+  bytes.writeUInt32LE(identity.generation, 16)
+  bytes.writeUInt32LE(identity.alternateKey, 20)
+  bytes.writeUInt32LE(identity.chunk, 24)
+  bytes.writeUInt32LE(kindNumber(identity.kind), 28)
+  return crc32(bytes)
+}
+
+/** An id of another length would shift into its neighbours or leave stale bytes of the pool behind. */
+function setExactly(into: Buffer, id: Uint8Array, at: number): void {
+  invariant(id.length === 16, `an id or cookie of ${id.length} bytes instead of 16`)
+  into.set(id, at)
+}
+
+function kindNumber(kind: NeedleKind): number {
+  return kind === 'data' ? 1 : kind === 'record' ? 2 : 3
+}
+
+function blockCount(length: number): number {
+  return Math.ceil(length / BLOCK_BYTES)
+}
+
+function padding(used: number): number {
+  return -used & (NEEDLE_ALIGN - 1)
+}
+
+function dataLength(encodedHeader: Uint8Array): number {
+  return asBuffer(encodedHeader).readUInt32LE(52)
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+}

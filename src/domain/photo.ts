@@ -1,0 +1,368 @@
+/*
+ * Photos as records of the kind 'photo', id = photo id.
+ *
+ *   field     key                      value
+ *   version   –                        size, sha256 (32 bytes), content_type, cookie (16 bytes), logical_volume,
+ *                                      chunk_bytes (absent: one needle), name, caption?, rating?, attributes?, owner?,
+ *                                      idempotency? (32 bytes), born? (hlc of the first version; absent in that one)
+ *   tags      tag                      –
+ *   albums    album                    –
+ *   variants  alternate key            recipe, sha256 (32 bytes), size, content_type, chunk_bytes?
+ *   facts     'dimensions', 'taken_at' {width, height}, {ms}: what was found out from the bytes
+ *
+ * A tombstone is a version with the whole value, and takes the elements along, so that an undo finds them.
+ */
+import { createHash } from 'node:crypto'
+import { SheafError } from '../core/errors.js'
+import { malformed, type Value } from './cbor.js'
+import { compareVersions, type Entry, VERSION_FIELD } from './entry.js'
+import type { Hlc } from './hlc.js'
+import { type ActorId, COOKIE_BYTES, type Cookie, cookieBytes, cookieFrom, type PhotoId, parsePhotoId } from './ids.js'
+import { type Change, conflictVersions, type DirectoryRecord, elementsOf, shownVersion } from './record.js'
+import { encodeRecord } from './record-codec.js'
+import { bytesOf, hexOf, integerOf, mapOf, numberOf, put, textOf, textsOf } from './value-fields.js'
+import type { VersionVector } from './version-vector.js'
+
+export const PHOTO_KIND = 'photo'
+/** Of a new photo; each undelete adds one. */
+export const FIRST_GENERATION = 0
+export const RATING_MAX = 5
+
+const SHA256_BYTES = 32
+const UNKNOWN_TYPE = 'application/octet-stream'
+/** What a version says about the bytes and their birth; the rest of its value, unknown fields included, is editable. */
+const NOT_EDITABLE = [
+  'size',
+  'sha256',
+  'content_type',
+  'cookie',
+  'logical_volume',
+  'chunk_bytes',
+  'owner',
+  'idempotency',
+  'born'
+]
+
+/** The sizes of a photo, in the order of their numbers in needles. */
+export const ALT_KEYS = ['orig', 'large', 'small', 'thumb'] as const
+export type AltKey = (typeof ALT_KEYS)[number]
+
+export interface Photo {
+  readonly id: PhotoId
+  readonly generation: number
+  readonly deleted: boolean
+  /** Birth: the stamp of the photo's first version. */
+  readonly createdAt: Hlc
+  readonly size: number
+  /** Lower-case hex, of the original's bytes. */
+  readonly sha256: string
+  readonly contentType: string
+  readonly cookie: Cookie
+  /** Where the photo was born; not where its bytes are now. */
+  readonly logicalVolume: string
+  /** Bytes per chunk needle; 0: the original is one needle. */
+  readonly chunkBytes: number
+  readonly name: string
+  readonly caption: string | undefined
+  /** Whole, 0…5. */
+  readonly rating: number | undefined
+  readonly attributes: ReadonlyMap<string, string>
+  readonly owner: string | undefined
+  /** SHA-256 of the Idempotency-Key, lower-case hex. */
+  readonly idempotency: string | undefined
+  /** Sorted. */
+  readonly tags: readonly string[]
+  /** Sorted. */
+  readonly albums: readonly string[]
+  readonly variants: ReadonlyMap<AltKey, Variant>
+  /** Pixels. */
+  readonly width: number | undefined
+  readonly height: number | undefined
+  /** When the picture was taken, ms since the Unix epoch; may be negative. */
+  readonly takenAt: number | undefined
+  readonly version: { readonly hlc: Hlc; readonly actor: ActorId }
+  readonly context: VersionVector
+  /** What this is a view of. */
+  readonly record: DirectoryRecord
+}
+
+export interface Variant {
+  /** How it was made: program, parameters, source; 'client' if it was uploaded. */
+  readonly recipe: string
+  /** Lower-case hex. */
+  readonly sha256: string
+  readonly size: number
+  readonly contentType: string
+  /** As in `Photo`. */
+  readonly chunkBytes: number
+}
+
+/** What is found out from the bytes; any node finds the same. */
+export interface PhotoFacts {
+  readonly width?: number | undefined
+  readonly height?: number | undefined
+  readonly takenAt?: number | undefined
+}
+
+export interface PhotoBirth extends PhotoFacts {
+  readonly size: number
+  readonly sha256: string
+  readonly contentType: string
+  readonly cookie: Cookie
+  readonly logicalVolume: string
+  readonly chunkBytes: number
+  readonly name: string
+  readonly caption?: string | undefined
+  readonly owner?: string | undefined
+  readonly idempotency?: string | undefined
+  readonly tags?: readonly string[] | undefined
+  readonly albums?: readonly string[] | undefined
+}
+
+/** Absent: left as it is; null: removed. */
+export interface PhotoEdit {
+  readonly name?: string
+  readonly caption?: string | null
+  readonly rating?: number | null
+  readonly attributes?: Readonly<Record<string, string | null>>
+  readonly tags?: SetEdit
+  readonly albums?: SetEdit
+}
+
+export interface SetEdit {
+  readonly add?: readonly string[]
+  readonly remove?: readonly string[]
+}
+
+/** @returns 0…3: how the size is named in needles */
+export function altKeyNumber(alt: AltKey): number {
+  return ALT_KEYS.indexOf(alt)
+}
+
+export function parseAltKey(text: string): AltKey | undefined {
+  return ALT_KEYS.find(alt => alt === text)
+}
+
+/**
+ * @param version - which version to show instead of the record's own choice: one of its conflict versions
+ * @throws `ERR_RECORD_MALFORMED` if the record is no photo that can be shown
+ */
+export function viewPhoto(record: DirectoryRecord, version: Entry = shownVersion(record)): Photo {
+  const id = record.kind === PHOTO_KIND ? parsePhotoId(record.id) : undefined
+  const { value } = version
+  const size = integerOf(value, 'size')
+  const sha256 = hexOf(value, 'sha256', SHA256_BYTES)
+  const cookie = bytesOf(value, 'cookie', COOKIE_BYTES)
+  if (id === undefined || size === undefined || sha256 === undefined || cookie === undefined) {
+    throw malformed(`${record.kind} ${record.id} cannot be shown as a photo`)
+  }
+  const born = value.get('born')
+  const rating = integerOf(value, 'rating')
+  const dimensions = factOf(record, 'dimensions')
+  return {
+    id,
+    generation: version.generation,
+    deleted: version.deleted,
+    createdAt: typeof born === 'bigint' ? (born as Hlc) : version.hlc,
+    size,
+    sha256,
+    contentType: textOf(value, 'content_type') ?? UNKNOWN_TYPE,
+    cookie: cookieFrom(cookie),
+    logicalVolume: textOf(value, 'logical_volume') ?? '',
+    chunkBytes: integerOf(value, 'chunk_bytes') ?? 0,
+    name: textOf(value, 'name') ?? '',
+    caption: textOf(value, 'caption'),
+    rating: rating !== undefined && rating <= RATING_MAX ? rating : undefined,
+    attributes: textsOf(value, 'attributes'),
+    owner: textOf(value, 'owner'),
+    idempotency: hexOf(value, 'idempotency', SHA256_BYTES),
+    tags: keysOf(record, 'tags'),
+    albums: keysOf(record, 'albums'),
+    variants: variantsOf(record),
+    width: integerOf(dimensions, 'width'),
+    height: integerOf(dimensions, 'height'),
+    takenAt: numberOf(factOf(record, 'taken_at'), 'ms'),
+    version: { hlc: version.hlc, actor: version.dot.actor },
+    context: record.context,
+    record
+  }
+}
+
+/** @returns an ETag, quoted, that differs whenever anything in the merged record does */
+export function metaEtag(record: DirectoryRecord): string {
+  return `"${createHash('sha256').update(encodeRecord(record)).digest('hex').slice(0, 32)}"`
+}
+
+/** A new photo. */
+export function birthChanges(birth: PhotoBirth): Change[] {
+  const value = mapOf({
+    size: birth.size,
+    sha256: Buffer.from(birth.sha256, 'hex'),
+    content_type: birth.contentType,
+    cookie: cookieBytes(birth.cookie),
+    logical_volume: birth.logicalVolume,
+    chunk_bytes: birth.chunkBytes === 0 ? undefined : birth.chunkBytes,
+    name: birth.name,
+    caption: birth.caption,
+    owner: birth.owner,
+    idempotency: birth.idempotency === undefined ? undefined : Buffer.from(birth.idempotency, 'hex')
+  })
+  return [
+    { kind: 'version', generation: FIRST_GENERATION, deleted: false, value },
+    ...labelChanges('tags', [], { add: birth.tags ?? [] }),
+    ...labelChanges('albums', [], { add: birth.albums ?? [] }),
+    ...factsChanges(birth)
+  ]
+}
+
+/** @returns nothing if the photo already is as the edit wants it; a label that is added again counts as added anew */
+export function editChanges(photo: Photo, edit: PhotoEdit): Change[] {
+  const value = successorValue(photo)
+  let changed = false
+  const set = (key: string, before: string | number | undefined, after: string | number | null | undefined): void => {
+    if (after === undefined || (after ?? undefined) === before) return
+    put(value, key, after ?? undefined)
+    changed = true
+  }
+  set('name', photo.name, edit.name)
+  set('caption', photo.caption, edit.caption)
+  set('rating', photo.rating, edit.rating)
+  const attributes = new Map<string, string>(photo.attributes)
+  for (const [key, text] of Object.entries(edit.attributes ?? {})) {
+    if ((text ?? undefined) === attributes.get(key)) continue
+    put(attributes, key, text ?? undefined)
+    put(value, 'attributes', attributes.size === 0 ? undefined : attributes)
+    changed = true
+  }
+  return [
+    ...(changed ? [{ kind: 'version', value } as const] : []),
+    ...labelChanges('tags', photo.tags, edit.tags),
+    ...labelChanges('albums', photo.albums, edit.albums)
+  ]
+}
+
+/** @returns nothing if the photo is deleted already */
+export function deleteChanges(record: DirectoryRecord): Change[] {
+  const photo = viewPhoto(record)
+  if (photo.deleted) return []
+  return [{ kind: 'version', deleted: true, value: successorValue(photo), carry: () => true }]
+}
+
+/**
+ * The next generation, with all that the tombstone kept. The bytes of the original and of the variants must be appended
+ * under generation + 1 before.
+ *
+ * @param variants - those whose bytes were appended, too; the others are given up
+ * @returns nothing if the photo is not deleted
+ */
+export function undeleteChanges(record: DirectoryRecord, variants: Iterable<AltKey> = ALT_KEYS): Change[] {
+  const photo = viewPhoto(record)
+  if (!photo.deleted) return []
+  const kept = new Set<string>(variants)
+  const tombstones = record.entries.filter(entry => entry.field === VERSION_FIELD && entry.deleted)
+  return [
+    {
+      kind: 'version',
+      generation: photo.generation + 1,
+      deleted: false,
+      value: successorValue(photo),
+      supersedes: tombstones.map(entry => entry.dot),
+      carry: element => element.field !== 'variants' || kept.has(element.key)
+    }
+  ]
+}
+
+/**
+ * Shows a conflict version again: what a user may edit is taken from it, what the bytes are from the version shown now,
+ * which stays as a conflict version itself, so that this can be taken back.
+ *
+ * @param n - its place in `conflictVersions`, from 1
+ * @throws `ERR_NO_SUCH_CONFLICT`
+ */
+export function restoreChanges(record: DirectoryRecord, n: number): Change[] {
+  const conflict = conflictVersions(record)[n - 1]
+  if (conflict === undefined) throw new SheafError('ERR_NO_SUCH_CONFLICT', undefined, { details: { n } })
+  const shown = successorValue(viewPhoto(record))
+  const value = new Map(conflict.value)
+  for (const key of NOT_EDITABLE) put(value, key, shown.get(key))
+  return [{ kind: 'version', value, supersedes: [conflict.dot] }]
+}
+
+export function addVariantChange(alt: Exclude<AltKey, 'orig'>, variant: Variant): Change {
+  const value = mapOf({
+    recipe: variant.recipe,
+    sha256: Buffer.from(variant.sha256, 'hex'),
+    size: variant.size,
+    content_type: variant.contentType,
+    chunk_bytes: variant.chunkBytes === 0 ? undefined : variant.chunkBytes
+  })
+  return { kind: 'add', field: 'variants', key: alt, value }
+}
+
+export function factsChanges({ width, height, takenAt }: PhotoFacts): Change[] {
+  const changes: Change[] = []
+  if (width !== undefined && height !== undefined) {
+    changes.push({ kind: 'add', field: 'facts', key: 'dimensions', value: mapOf({ width, height }) })
+  }
+  if (takenAt !== undefined) {
+    changes.push({ kind: 'add', field: 'facts', key: 'taken_at', value: mapOf({ ms: takenAt }) })
+  }
+  return changes
+}
+
+/** The shown version's value, unknown fields included, as the next version starts from it. */
+function successorValue(photo: Photo): Map<string, Value> {
+  return new Map(shownVersion(photo.record).value).set('born', photo.createdAt)
+}
+
+/** A remove of what is not there says nothing, an add of what is there does: it outlives a concurrent remove. */
+function labelChanges(field: 'tags' | 'albums', present: readonly string[], edit: SetEdit = {}): Change[] {
+  const removed = new Set(edit.remove?.filter(key => present.includes(key)))
+  const added = new Set(edit.add)
+  return [
+    ...Array.from(removed, key => ({ kind: 'remove', field, key }) as const),
+    ...Array.from(added, key => ({ kind: 'add', field, key }) as const)
+  ]
+}
+
+function keysOf(record: DirectoryRecord, field: string): string[] {
+  return [...new Set(elementsOf(record, field).map(element => element.key))].sort()
+}
+
+/** Concurrent facts differ only if programs differ: the later one counts. */
+function factOf(record: DirectoryRecord, key: string): ReadonlyMap<string, Value> | undefined {
+  return elementsOf(record, 'facts')
+    .filter(element => element.key === key)
+    .sort(compareVersions)
+    .at(-1)?.value
+}
+
+/** Of variants that were made concurrently the least (recipe, sha256) counts, so that all nodes serve the same bytes. */
+function variantsOf(record: DirectoryRecord): ReadonlyMap<AltKey, Variant> {
+  const variants = new Map<AltKey, Variant>()
+  for (const { key, value } of elementsOf(record, 'variants')) {
+    const alt = parseAltKey(key)
+    const variant = variantOf(value)
+    if (alt === undefined || variant === undefined) continue
+    const other = variants.get(alt)
+    if (other === undefined || isLess(variant, other)) variants.set(alt, variant)
+  }
+  return variants
+}
+
+function isLess(a: Variant, b: Variant): boolean {
+  return a.recipe === b.recipe ? a.sha256 < b.sha256 : a.recipe < b.recipe
+}
+
+function variantOf(value: ReadonlyMap<string, Value>): Variant | undefined {
+  const sha256 = hexOf(value, 'sha256', SHA256_BYTES)
+  const size = integerOf(value, 'size')
+  if (sha256 === undefined || size === undefined) return undefined
+  return {
+    recipe: textOf(value, 'recipe') ?? '',
+    sha256,
+    size,
+    contentType: textOf(value, 'content_type') ?? UNKNOWN_TYPE,
+    chunkBytes: integerOf(value, 'chunk_bytes') ?? 0
+  }
+}

@@ -1,0 +1,11 @@
+import type { NodeId, VolumeId } from './ids.js'
+
+/**
+ * Which members keep a copy of a volume: all of them. The one function that knows; everything that ships, repairs,
+ * counts or drops copies asks it.
+ *
+ * @returns the nodes sorted and unique
+ */
+export function placement(_volume: VolumeId, members: readonly NodeId[]): readonly NodeId[] {
+  return [...new Set(members)].sort()
+}

@@ -1,0 +1,263 @@
+/*
+ * The canonical form of a record: what record needles hold, what Merkle leaves digest, what peers exchange. Format 1,
+ * in the canonical CBOR of cbor.ts; all maps but those of the value have unsigned integers as keys.
+ *
+ *   record   0  format, 1
+ *            1  kind, text of 1…64 characters
+ *            2  id, text of 1…1024 characters
+ *            3  context: map of actor (8 bytes) → counter (1…)
+ *            4  entries: array, ascending by dot, each dot once
+ *            5… unknown fields
+ *
+ *   entry    0  actor: its place in the context, from 0
+ *            1  counter, 1… and at most the one in the context
+ *            2  hlc, 64 bits
+ *            3  generation, 32 bits; absent: 0
+ *            4  true if deleted; absent: false
+ *            5  field, text of 1…64 characters; absent: 'version'
+ *            6  key, text of at most 1024 characters; absent: empty
+ *            7  value: map of text → any; absent: empty
+ *            8… unknown fields
+ *
+ * One state has one encoding: a default that is spelled out is as malformed as an unsorted map. Unknown fields are
+ * kept as they are. So a later version may add fields, whose values are a `Value` each, if a record makes sense without
+ * them and a successor of an entry may inherit them; anything else raises the format. There is no checksum here: the
+ * needle, the directory's row and the wire each have their own.
+ */
+
+import { SheafError } from '../core/errors.js'
+import { invariant } from '../core/invariant.js'
+import { CborReader, CborWriter, malformed, type Value } from './cbor.js'
+import { type Entry, type UnknownFields, VERSION_FIELD } from './entry.js'
+import type { Hlc } from './hlc.js'
+import { ACTOR_ID_BYTES, type ActorId, actorIdBytes, actorIdFrom } from './ids.js'
+import { NEEDLE_DATA_BYTES_MAX } from './needle.js'
+import type { DirectoryRecord } from './record.js'
+import { compareDots, covers, type Dot, type VersionVector } from './version-vector.js'
+
+/** A record has to fit a needle. */
+export const RECORD_BYTES_MAX = NEEDLE_DATA_BYTES_MAX
+
+const FORMAT = 1
+const NAME_CHARACTERS_MAX = 64
+const KEY_CHARACTERS_MAX = 1024
+const GENERATION_MAX = 0xffff_ffff
+/** Fields up to here are known. */
+const RECORD_FIELD_LAST = 4
+const ENTRY_FIELD_LAST = 7
+const EMPTY: ReadonlyMap<string, Value> = new Map()
+
+/** @throws `ERR_RECORD_MALFORMED` if it takes more than RECORD_BYTES_MAX */
+export function encodeRecord(record: DirectoryRecord): Uint8Array {
+  const writer = new CborWriter()
+  writer.mapHead(RECORD_FIELD_LAST + 1 + (record.extra?.size ?? 0))
+  writer.uint(0)
+  writer.uint(FORMAT)
+  writer.uint(1)
+  writer.text(within(record.kind, NAME_CHARACTERS_MAX))
+  writer.uint(2)
+  writer.text(within(record.id, KEY_CHARACTERS_MAX))
+  writer.uint(3)
+  const places = writeContext(writer, record.context)
+  writer.uint(4)
+  writer.arrayHead(record.entries.length)
+  let previous: Dot | undefined
+  for (const entry of record.entries) {
+    const { dot } = entry
+    invariant(dot.counter > 0 && covers(record.context, dot), 'an entry is not covered by the context of its record')
+    invariant(previous === undefined || compareDots(previous, dot) < 0, 'entries are not in the order of their dots')
+    writeEntry(writer, entry, places.get(dot.actor) ?? 0)
+    previous = dot
+  }
+  writeUnknown(writer, record.extra, RECORD_FIELD_LAST)
+  const bytes = writer.finish()
+  if (bytes.length > RECORD_BYTES_MAX) throw malformed(`it takes ${bytes.length} bytes`)
+  return bytes
+}
+
+/**
+ * @returns the record; it shares no memory with `bytes`
+ * @throws `ERR_FORMAT_TOO_NEW` for a later format; `ERR_RECORD_MALFORMED` for all else that `encodeRecord` never writes
+ */
+export function decodeRecord(bytes: Uint8Array): DirectoryRecord {
+  if (bytes.length > RECORD_BYTES_MAX) throw malformed(`it takes ${bytes.length} bytes`)
+  const reader = new CborReader(bytes)
+  const fields = new FieldReader(reader)
+  const format = fields.require(0).uint()
+  if (format > FORMAT) throw new SheafError('ERR_FORMAT_TOO_NEW', `the record has format ${format}, this is ${FORMAT}`)
+  if (format !== FORMAT) throw malformed(`there never was a format ${format}`)
+  const kind = within(fields.require(1).text(), NAME_CHARACTERS_MAX)
+  const id = within(fields.require(2).text(), KEY_CHARACTERS_MAX)
+  const context = readContext(fields.require(3))
+  const entries = readEntries(fields.require(4), context)
+  const extra = fields.unknown(RECORD_FIELD_LAST)
+  reader.end()
+  return { kind, id, context, entries, ...(extra === undefined ? {} : { extra }) }
+}
+
+/** @returns each actor's place */
+function writeContext(writer: CborWriter, context: VersionVector): Map<ActorId, number> {
+  const actors = [...context.keys()].sort()
+  const places = new Map<ActorId, number>()
+  writer.mapHead(actors.length)
+  for (const actor of actors) {
+    places.set(actor, places.size)
+    writer.bytes(actorIdBytes(actor))
+    writer.uint(context.get(actor) ?? 0)
+  }
+  return places
+}
+
+function readContext(reader: CborReader): Map<ActorId, number> {
+  const context = new Map<ActorId, number>()
+  let previous = ''
+  for (let left = reader.mapHead(); left > 0; left--) {
+    const id = reader.bytes()
+    if (id.length !== ACTOR_ID_BYTES) throw malformed('an actor has no 8 bytes')
+    const actor = actorIdFrom(id)
+    const counter = reader.uint()
+    if (actor <= previous || counter === 0) throw malformed('the context is not canonical')
+    context.set(actor, counter)
+    previous = actor
+  }
+  return context
+}
+
+function writeEntry(writer: CborWriter, entry: Entry, place: number): void {
+  const { dot, generation, deleted, field, key, value, extra } = entry
+  invariant(generation <= GENERATION_MAX, 'a generation has 32 bits')
+  const present = [generation !== 0, deleted, field !== VERSION_FIELD, key !== '', value.size !== 0]
+  writer.mapHead(3 + present.filter(Boolean).length + (extra?.size ?? 0))
+  writer.uint(0)
+  writer.uint(place)
+  writer.uint(1)
+  writer.uint(dot.counter)
+  writer.uint(2)
+  writer.uint64(entry.hlc)
+  if (generation !== 0) {
+    writer.uint(3)
+    writer.uint(generation)
+  }
+  if (deleted) {
+    writer.uint(4)
+    writer.boolean(true)
+  }
+  if (field !== VERSION_FIELD) {
+    writer.uint(5)
+    writer.text(within(field, NAME_CHARACTERS_MAX))
+  }
+  if (key !== '') {
+    writer.uint(6)
+    writer.text(within(key, KEY_CHARACTERS_MAX))
+  }
+  if (value.size !== 0) {
+    writer.uint(7)
+    writer.map(value)
+  }
+  writeUnknown(writer, extra, ENTRY_FIELD_LAST)
+}
+
+function readEntries(reader: CborReader, context: VersionVector): Entry[] {
+  const actors = [...context]
+  const entries: Entry[] = []
+  let place = 0
+  let counter = 0
+  for (let left = reader.arrayHead(); left > 0; left--) {
+    const fields = new FieldReader(reader)
+    const nextPlace = fields.require(0).uint()
+    const nextCounter = fields.require(1).uint()
+    if (nextPlace < place || nextCounter <= (nextPlace === place ? counter : 0)) throw malformed('unsorted entries')
+    place = nextPlace
+    counter = nextCounter
+    const [actor, counterMax = 0] = actors[place] ?? []
+    if (actor === undefined || counter > counterMax) throw malformed('the context does not cover an entry')
+    entries.push(readEntry(reader, fields, { actor, counter }))
+  }
+  return entries
+}
+
+function readEntry(reader: CborReader, fields: FieldReader, dot: Dot): Entry {
+  const hlc = fields.require(2).uint64() as Hlc
+  const generation = fields.has(3) ? reader.uint() : undefined
+  const deleted = fields.has(4) ? reader.boolean() : undefined
+  const field = fields.has(5) ? within(reader.text(), NAME_CHARACTERS_MAX) : undefined
+  const key = fields.has(6) ? within(reader.text(), KEY_CHARACTERS_MAX) : undefined
+  const value = fields.has(7) ? reader.map() : undefined
+  const extra = fields.unknown(ENTRY_FIELD_LAST)
+  if (generation === 0 || deleted === false || field === VERSION_FIELD || value?.size === 0) {
+    throw malformed('a default is spelled out')
+  }
+  if (generation !== undefined && generation > GENERATION_MAX) throw malformed('a generation is out of range')
+  return {
+    dot,
+    hlc,
+    generation: generation ?? 0,
+    deleted: deleted ?? false,
+    field: field ?? VERSION_FIELD,
+    key: key ?? '',
+    value: value ?? EMPTY,
+    ...(extra === undefined ? {} : { extra })
+  }
+}
+
+/** Writes the unknown fields; all of them have numbers above `last`. */
+function writeUnknown(writer: CborWriter, extra: UnknownFields | undefined, last: number): void {
+  if (extra === undefined) return
+  for (const [number, value] of [...extra].sort(([a], [b]) => a - b)) {
+    invariant(number > last, `field ${number} is not an unknown one`)
+    writer.uint(number)
+    writer.value(value)
+  }
+}
+
+/** Reads a map with ascending unsigned integers as keys. */
+class FieldReader {
+  readonly #reader: CborReader
+  #left: number
+  /** The key read ahead; its value is still to be read. */
+  #next: number | undefined
+
+  constructor(reader: CborReader) {
+    this.#reader = reader
+    this.#left = reader.mapHead()
+  }
+
+  /** @returns whether the next field is this one; its value is then read from the reader before the next call */
+  has(number: number): boolean {
+    if (this.#next === undefined && this.#left > 0) {
+      this.#next = this.#reader.uint()
+      this.#left -= 1
+    }
+    if (this.#next !== number) return false
+    this.#next = undefined
+    return true
+  }
+
+  require(number: number): CborReader {
+    if (!this.has(number)) throw malformed(`field ${number} is missing`)
+    return this.#reader
+  }
+
+  /** @returns all that is left, numbers above `last`; undefined if that is nothing */
+  unknown(last: number): UnknownFields | undefined {
+    if (this.#next === undefined && this.#left === 0) return undefined
+    const extra = new Map<number, Value>()
+    let previous = last
+    while (this.#next !== undefined || this.#left > 0) {
+      const number = this.#next ?? this.#reader.uint()
+      if (this.#next === undefined) this.#left -= 1
+      this.#next = undefined
+      if (number <= previous) throw malformed('fields are not sorted')
+      extra.set(number, this.#reader.value())
+      previous = number
+    }
+    return extra
+  }
+}
+
+/** The same bounds when written, so that nothing is written that cannot be read. */
+function within(text: string, charactersMax: number): string {
+  if (text.length === 0 || text.length > charactersMax)
+    throw malformed(`a text is not of 1…${charactersMax} characters`)
+  return text
+}

@@ -1,0 +1,54 @@
+/*
+ * What the inverted index holds of a record. A term is a name, U+0000 and a value:
+ *
+ *   all                       every live photo
+ *   tag    album              as they are spelled
+ *   type                      'image' and 'image/jpeg': the content type, and its first part
+ *   sha256 idem               lower-case hex: the original's bytes, the Idempotency-Key
+ *   word                      words of name and caption
+ */
+import { hasCode } from '../core/errors.js'
+import { PHOTO_KIND, type Photo, viewPhoto } from './photo.js'
+import type { DirectoryRecord } from './record.js'
+
+/** Words of one photo that are indexed, the first ones. */
+export const WORDS_MAX = 32
+/** Characters of a word that count. */
+export const WORD_CHARACTERS_MAX = 64
+
+/** @returns the terms, sorted and unique; none for deleted photos and other records */
+export function termsOf(record: DirectoryRecord): string[] {
+  const photo = record.kind === PHOTO_KIND ? photoOf(record) : undefined
+  if (photo === undefined || photo.deleted) return []
+  const terms = new Set(['all', `sha256\0${photo.sha256}`])
+  for (const tag of photo.tags) terms.add(`tag\0${tag}`)
+  for (const album of photo.albums) terms.add(`album\0${album}`)
+  const type = photo.contentType.toLowerCase().split(';', 1)[0]?.trim() ?? ''
+  terms.add(`type\0${type}`).add(`type\0${type.split('/', 1)[0]}`)
+  if (photo.idempotency !== undefined) terms.add(`idem\0${photo.idempotency}`)
+  for (const word of wordsOf(`${photo.name} ${photo.caption ?? ''}`)) terms.add(`word\0${word}`)
+  return [...terms].sort()
+}
+
+/** @returns the first different words of a text as they are indexed: NFKC, lower case, cut at all but letters, marks and digits */
+export function wordsOf(text: string): string[] {
+  const words = new Set<string>()
+  for (const [word] of text
+    .normalize('NFKC')
+    .toLowerCase()
+    .matchAll(/[\p{L}\p{M}\p{N}]+/gu)) {
+    if (words.size === WORDS_MAX) break
+    words.add(word.length <= WORD_CHARACTERS_MAX ? word : [...word].slice(0, WORD_CHARACTERS_MAX).join(''))
+  }
+  return [...words]
+}
+
+/** A record from a defective node is not listed, but must not stop the directory. */
+function photoOf(record: DirectoryRecord): Photo | undefined {
+  try {
+    return viewPhoto(record)
+  } catch (error) {
+    if (hasCode(error, 'ERR_RECORD_MALFORMED')) return undefined
+    throw error
+  }
+}

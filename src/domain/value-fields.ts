@@ -1,0 +1,57 @@
+/*
+ * Fields of a version's value. Reading is lenient: what is absent or of another type than expected is undefined, so
+ * that one odd field from a foreign node does not hide a record.
+ */
+import type { Value } from './cbor.js'
+
+type Fields = ReadonlyMap<string, Value>
+
+export function textOf(fields: Fields, key: string): string | undefined {
+  const value = fields.get(key)
+  return typeof value === 'string' ? value : undefined
+}
+
+export function numberOf(fields: Fields | undefined, key: string): number | undefined {
+  const value = fields?.get(key)
+  return typeof value === 'number' ? value : undefined
+}
+
+/** @returns a safe integer from 0 */
+export function integerOf(fields: Fields | undefined, key: string): number | undefined {
+  const value = numberOf(fields, key)
+  return value !== undefined && Number.isSafeInteger(value) && value >= 0 ? value : undefined
+}
+
+/** @returns exactly `byteCount` bytes */
+export function bytesOf(fields: Fields, key: string, byteCount: number): Uint8Array | undefined {
+  const value = fields.get(key)
+  return value instanceof Uint8Array && value.length === byteCount ? value : undefined
+}
+
+/** @returns exactly `byteCount` bytes as lower-case hex */
+export function hexOf(fields: Fields, key: string, byteCount: number): string | undefined {
+  const bytes = bytesOf(fields, key, byteCount)
+  return bytes === undefined ? undefined : Buffer.from(bytes.buffer, bytes.byteOffset, byteCount).toString('hex')
+}
+
+/** @returns the entries of a map that are texts; none if there is no map */
+export function textsOf(fields: Fields, key: string): ReadonlyMap<string, string> {
+  const texts = new Map<string, string>()
+  const value = fields.get(key)
+  if (!(value instanceof Map)) return texts
+  for (const [name, text] of value) if (typeof name === 'string' && typeof text === 'string') texts.set(name, text)
+  return texts
+}
+
+/** Sets the field, or removes it if `value` is undefined. */
+export function put<V>(fields: Map<string, V>, key: string, value: V | undefined): void {
+  if (value === undefined) fields.delete(key)
+  else fields.set(key, value)
+}
+
+/** @returns the fields that are not undefined */
+export function mapOf(fields: Readonly<Record<string, Value | undefined>>): ReadonlyMap<string, Value> {
+  const map = new Map<string, Value>()
+  for (const [key, value] of Object.entries(fields)) if (value !== undefined) map.set(key, value)
+  return map
+}

@@ -1,0 +1,34 @@
+import type { ActorId } from './ids.js'
+
+/** One write of one actor: its `counter`-th in that record, from 1. */
+export interface Dot {
+  readonly actor: ActorId
+  readonly counter: number
+}
+
+/** The dots that a replica has seen: of each actor 1…counter, without gaps; an absent actor has none. */
+export type VersionVector = ReadonlyMap<ActorId, number>
+
+export function covers(vector: VersionVector, dot: Dot): boolean {
+  return dot.counter <= (vector.get(dot.actor) ?? 0)
+}
+
+/** @returns the least vector that dominates both; one of them itself if it already does */
+export function joinVectors(a: VersionVector, b: VersionVector): VersionVector {
+  if (a === b || dominates(a, b)) return a
+  const joined = new Map(a)
+  for (const [actor, counter] of b) if (counter > (joined.get(actor) ?? 0)) joined.set(actor, counter)
+  return joined
+}
+
+/** @returns whether `a` has seen all that `b` has; true for equal vectors */
+export function dominates(a: VersionVector, b: VersionVector): boolean {
+  for (const [actor, counter] of b) if (counter > (a.get(actor) ?? 0)) return false
+  return true
+}
+
+/** Total order of dots: by actor, then by counter. */
+export function compareDots(a: Dot, b: Dot): number {
+  if (a.actor !== b.actor) return a.actor < b.actor ? -1 : 1
+  return a.counter - b.counter
+}

@@ -1,0 +1,101 @@
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
+import { SheafError } from '../core/errors.js'
+import { InvariantError } from '../core/invariant.js'
+import { HTTP_TIMEOUTS, type HttpComponents, type HttpInit } from './components.js'
+import { fromFastify } from './framework-errors.js'
+import { HostGuard } from './host-guard.js'
+import { HotPath } from './hot-path.js'
+import { discardBody, readJson } from './json-body.js'
+import { createNodeServer } from './node-server.js'
+import { addOpenApi } from './openapi.js'
+import { type ProblemHeaders, problemOf, sendProblem } from './problem.js'
+import { checkQueryEscapes, coerceQuery } from './query-coercion.js'
+import { RequestBodies } from './request-bodies.js'
+import type { RouteContext } from './route-context.js'
+import { RouteTable } from './route-table.js'
+import { addFullDumpRoute } from './routes/full-dump.js'
+import { addNodeRoutes } from './routes/node.js'
+import { addPhotoContentRoute } from './routes/photo-content.js'
+import { addPhotoListRoutes } from './routes/photo-list.js'
+import { addPhotoMetaRoutes } from './routes/photo-meta.js'
+import { addUploadRoutes } from './routes/uploads.js'
+import type { Schema } from './schemas/common.js'
+
+/** Node's own limit on the header block is tighter. */
+const PARAM_CHARACTERS_MAX = 16 * 1024
+
+/** Builds the HTTP face, ready but not listening: {@link HttpServer} makes it listen. */
+export async function buildHttpApp(components: HttpComponents, init: HttpInit): Promise<FastifyInstance> {
+  const { photos, clock, log, fatal } = components
+  const timeouts = { ...HTTP_TIMEOUTS, ...init.timeouts }
+  const bodies = new RequestBodies(timeouts)
+  const guard = new HostGuard([init.hostName, ...(init.allowHosts ?? [])])
+  const hotPath = new HotPath({ photos, guard })
+  const table = new RouteTable()
+
+  const refuse = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
+    const known = fromFastify(error)
+    reply.hijack()
+    sendProblem(request.raw, reply.raw, problemOf(known, log, problemHeaders(known)), { clock }, timeouts.lingerMs)
+    if (known instanceof InvariantError) fatal(known)
+  }
+
+  const app = fastify({
+    serverFactory: cold =>
+      createNodeServer(
+        { bodies, clock, log, hot: (request, response) => hotPath.answer(request, response), cold },
+        timeouts
+      ),
+    routerOptions: { maxParamLength: PARAM_CHARACTERS_MAX },
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allowUnionTypes: true } },
+    frameworkErrors: refuse
+  })
+  app.setErrorHandler(refuse)
+  // Answers have the shapes of their schemas by construction; a test holds them against each other.
+  app.setSerializerCompiler(() => data => JSON.stringify(data))
+  app.setNotFoundHandler(request => {
+    const methods = table.methodsOf(request.raw.url ?? '')
+    if (methods.length === 0) throw new SheafError('ERR_NOT_FOUND', 'there is no such path')
+    throw new SheafError('ERR_METHOD_NOT_ALLOWED', undefined, { details: { allow: methods.join(', ') } })
+  })
+  app.addHook('onRoute', ({ url, method }) => table.add(url, [method].flat()))
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers({ 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' })
+    guard.check(request.method, request.headers)
+    checkQueryEscapes(request.raw.url ?? '')
+  })
+  app.addHook('preValidation', async request => {
+    const schema = request.routeOptions.schema?.querystring as Schema | undefined
+    if (schema !== undefined) coerceQuery(request.query as Record<string, unknown>, schema)
+  })
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', async (request: FastifyRequest) =>
+    request.routeOptions.schema?.body === undefined
+      ? await discardBody(bodies, request.raw)
+      : await readJson(bodies, request.raw)
+  )
+
+  await addOpenApi(app, init.version)
+  const context: RouteContext = { ...components, init, bodies }
+  addPhotoContentRoute(app, context)
+  addPhotoMetaRoutes(app, context)
+  addPhotoListRoutes(app, context)
+  addNodeRoutes(app, context)
+  addFullDumpRoute(app, context)
+  await app.register(async uploads => {
+    // Uploads stream: their bodies stay with the request.
+    uploads.removeAllContentTypeParsers()
+    uploads.addContentTypeParser('*', (_request, _body, done) => done(null))
+    addUploadRoutes(uploads, context)
+  })
+  await app.ready()
+  return app
+}
+
+function problemHeaders(error: unknown): ProblemHeaders {
+  if (!(error instanceof SheafError)) return {}
+  const { allow, size } = error.details
+  if (error.code === 'ERR_METHOD_NOT_ALLOWED') return { allow: String(allow) }
+  if (error.code === 'ERR_RANGE_NOT_SATISFIABLE') return { 'content-range': `bytes */${size}` }
+  return {}
+}

@@ -1,0 +1,66 @@
+/** A JSON Schema (draft 2020-12, as OpenAPI 3.1 has it), or the part of an OpenAPI document that Fastify carries. */
+export type Schema = Readonly<Record<string, unknown>>
+
+/** An object that has all of `properties` but those in `optional`, and nothing else. */
+export function object(properties: Readonly<Record<string, Schema>>, optional: readonly string[] = []): Schema {
+  const required = Object.keys(properties).filter(name => !optional.includes(name))
+  return { type: 'object', properties, required, additionalProperties: false }
+}
+
+export function array(items: Schema, bounds: Schema = {}): Schema {
+  return { type: 'array', items, ...bounds }
+}
+
+export function nullable(schema: Schema): Schema {
+  return { ...schema, type: [schema.type, 'null'] }
+}
+
+export const TEXT: Schema = { type: 'string' }
+export const COUNT: Schema = { type: 'integer', minimum: 0 }
+export const BYTES: Schema = { type: 'integer', minimum: 0, description: 'bytes' }
+export const TIME: Schema = { type: 'string', format: 'date-time', description: 'RFC 3339, UTC' }
+export const PHOTO_ID: Schema = { type: 'string', format: 'uuid', description: 'any case in, lower case out' }
+export const SHA256: Schema = { type: 'string', pattern: '^[0-9a-f]{64}$' }
+export const COOKIE: Schema = { type: 'string', pattern: '^[0-9a-f]{32}$' }
+export const ACTOR: Schema = { type: 'string', pattern: '^[0-9a-f]{16}$', description: 'epoch of the writing process' }
+export const HLC: Schema = { type: 'string', pattern: '^\\d+\\.\\d+$', description: 'hybrid logical clock: ms.counter' }
+
+export const LABELS: Schema = array({ type: 'string', minLength: 1, maxLength: 100 }, { maxItems: 500 })
+export const SET_PATCH: Schema = object({ add: LABELS, remove: LABELS }, ['add', 'remove'])
+
+const PROBLEM: Schema = {
+  ...object({ code: TEXT, title: TEXT, status: { type: 'integer' }, detail: TEXT }),
+  // RFC 9457 lets problems have more members, e.g. complete, photo_id, copies.
+  additionalProperties: true
+}
+
+export function json(description: string, schema: Schema, headers: Schema = {}): Schema {
+  return { description, headers, content: { 'application/json': { schema } } }
+}
+
+export function problems(...statuses: readonly number[]): Schema {
+  const content = { 'application/problem+json': { schema: PROBLEM } }
+  const all = [...new Set([...statuses, 400, 403, 500, 503])].sort((a, b) => a - b)
+  return Object.fromEntries(all.map(status => [status, { description: PROBLEM_MEANINGS[status], content }]))
+}
+
+const PROBLEM_MEANINGS: Readonly<Record<number, string>> = {
+  400: 'the request is malformed; code says how',
+  403: 'a web page of elsewhere may not drive this node',
+  404: 'not there',
+  408: 'the body stopped arriving',
+  409: 'that size is there with other bytes',
+  410: 'deleted',
+  411: 'neither Content-Length nor chunked encoding',
+  412: 'If-Match names another version',
+  413: 'larger than allowed',
+  415: 'the body is of a type that this path does not take',
+  416: 'the range is malformed or outside the bytes',
+  422: 'the Idempotency-Key was used with another body',
+  500: 'a defect or damaged data; the log has the details',
+  503: 'not at the moment; Retry-After says when to ask again',
+  507: 'the disk has no space for uploads'
+}
+
+export const ID_PARAMS: Schema = object({ id: { ...TEXT, description: 'photo id, a UUID' } })
+export const ETAG_HEADER: Schema = { ETag: { schema: TEXT, description: 'strong' } }

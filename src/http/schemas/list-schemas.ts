@@ -1,0 +1,57 @@
+import { array, COUNT, json, nullable, object, PHOTO_ID, problems, type Schema, SET_PATCH, TEXT } from './common.js'
+import { META } from './photo-schemas.js'
+
+const BATCH_IDS = array(TEXT, { minItems: 1, maxItems: 10_000 })
+
+export const listSchema: Schema = {
+  summary: 'Photos, newest first, a page at a time',
+  tags: ['photos'],
+  querystring: object(
+    {
+      limit: { type: 'integer', minimum: 1, maximum: 1000, default: 50 },
+      cursor: { ...TEXT, description: 'next_cursor of the page before, with the same filters' },
+      tag: TEXT,
+      album: TEXT,
+      type: { ...TEXT, description: 'image, or a whole type, e.g. image/jpeg' },
+      sha256: { type: 'string', pattern: '^[0-9a-fA-F]{64}$', description: "of the original's bytes, hex" },
+      q: { ...TEXT, description: 'words; each must begin a word of the name or caption' }
+    },
+    ['limit', 'cursor', 'tag', 'album', 'type', 'sha256', 'q']
+  ),
+  response: {
+    200: json(
+      'a page',
+      object({
+        photos: array(META),
+        total: { ...COUNT, description: 'all that the filters let through, on this node' },
+        next_cursor: nullable({ ...TEXT, description: 'null on the last page' })
+      })
+    ),
+    ...problems()
+  }
+}
+
+export const batchSchema: Schema = {
+  summary: 'Deletes or tags many photos',
+  tags: ['photos'],
+  // One object, not oneOf, so that a fault is named and not just "matches none".
+  body: object({ delete: BATCH_IDS, ids: BATCH_IDS, tags: SET_PATCH }, ['delete', 'ids', 'tags']),
+  response: {
+    200: json(
+      'what became of each, in the order given',
+      object({
+        results: array(
+          object(
+            {
+              photo_id: PHOTO_ID,
+              status: { type: 'string', enum: ['deleted', 'updated', 'failed'] },
+              code: { ...TEXT, description: 'why it failed' }
+            },
+            ['code']
+          )
+        )
+      })
+    ),
+    ...problems(413, 415)
+  }
+}

@@ -1,0 +1,78 @@
+import { join } from 'node:path'
+import {
+  generateKeyPairFromSeed,
+  privateKeyFromProtobuf,
+  privateKeyToProtobuf,
+  publicKeyFromRaw
+} from '@libp2p/crypto/keys'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { SheafError } from './core/errors.js'
+import type { FileSystem } from './core/file-system.js'
+import { invariant } from './core/invariant.js'
+import type { Random } from './core/random.js'
+
+/** In the data folder: the private key as libp2p's protobuf. Whoever has it is this node. */
+const KEY_FILE = 'identity.key'
+const SEED_BYTES = 32
+
+type Ed25519Key = Extract<ReturnType<typeof privateKeyFromProtobuf>, { type: 'Ed25519' }>
+
+/** Who a node is, for as long as it keeps its data folder. */
+export interface NodeIdentity {
+  /** The libp2p peer id, `12D3KooW…`. */
+  readonly nodeId: string
+  /** Ed25519, 32 bytes. */
+  readonly publicKey: Uint8Array
+  /** @returns an Ed25519 signature, 64 bytes */
+  sign(bytes: Uint8Array): Uint8Array
+}
+
+/**
+ * Reads the node's key pair, or makes one at the first start.
+ *
+ * @throws `ERR_IDENTITY_CORRUPT`; the file system's own errors
+ */
+export async function loadIdentity(
+  components: { readonly fileSystem: FileSystem; readonly random: Random },
+  folder: string
+): Promise<NodeIdentity> {
+  const path = join(folder, KEY_FILE)
+  const stored = await components.fileSystem.readFile(path)
+  const key =
+    stored === undefined
+      ? await generateKeyPairFromSeed('Ed25519', components.random.bytes(SEED_BYTES))
+      : parseKey(stored, path)
+  if (stored === undefined) await components.fileSystem.writeFileAtomic(path, privateKeyToProtobuf(key))
+  return {
+    nodeId: peerIdFromPrivateKey(key).toString(),
+    publicKey: key.publicKey.raw,
+    sign: bytes => synchronous(key.sign(bytes))
+  }
+}
+
+/** @param publicKey - Ed25519, 32 bytes. @returns false as well for what is no key or no signature */
+export function verifySignature(publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array): boolean {
+  try {
+    return synchronous(publicKeyFromRaw(publicKey).verify(bytes, signature))
+  } catch {
+    return false // 32 bytes that are no point of the curve
+  }
+}
+
+function parseKey(stored: Uint8Array, path: string): Ed25519Key {
+  let cause: unknown
+  try {
+    const key = privateKeyFromProtobuf(stored)
+    if (key.type === 'Ed25519') return key
+  } catch (err) {
+    cause = err
+  }
+  const wayOut = 'restore it from a backup, or remove it to let the node become a new one'
+  throw new SheafError('ERR_IDENTITY_CORRUPT', `${path} does not hold an Ed25519 key: ${wayOut}`, { cause })
+}
+
+/** libp2p's types allow for browsers, whose keys answer later; Node's never do. */
+function synchronous<T>(answer: T | Promise<T>): T {
+  invariant(!(answer instanceof Promise), 'Ed25519 is computed at once')
+  return answer
+}

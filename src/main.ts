@@ -1,0 +1,89 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { runCli } from './cli/cli.js'
+import type { ExitCode } from './cli/session.js'
+import { flagHints, settingsHelp } from './config/help.js'
+import { loadConfig } from './config.js'
+import { systemClock } from './core/clock.js'
+import { SheafError } from './core/errors.js'
+import { holdProcess } from './core/hold-process.js'
+import { nodeFileSystem } from './core/node-file-system.js'
+import { systemRandom } from './core/random.js'
+import { programVersion } from './version.js'
+
+/** What a node writes is for its own user: the key, the photos, the directory. */
+const PRIVATE_UMASK = 0o077
+
+const version = programVersion()
+const interrupt = new AbortController()
+let signalSeen: NodeJS.Signals | undefined
+
+/** The first signal asks for an end, the second does not wait for it. */
+function onSignal(signal: NodeJS.Signals): void {
+  if (signalSeen !== undefined) process.exit(1)
+  signalSeen = signal
+  interrupt.abort(new Error(`interrupted by ${signal}`))
+}
+
+/** `sheaf start`: runs a node until a signal. */
+async function startNode(args: readonly string[]): Promise<ExitCode> {
+  const { config, withoutEffect } = loadConfig({
+    args,
+    environment: process.env,
+    hostName: hostname(),
+    readTextFile: path => readFileSync(path, 'utf8')
+  })
+  process.umask(PRIVATE_UMASK)
+  // Only a node needs them, and the client commands start faster without.
+  const [{ createLog }, { SheafNode }] = await Promise.all([import('./node-log.js'), import('./node.js')])
+  const log = createLog({ level: config.logLevel, terminal: process.stderr.isTTY })
+  const fatal = (err: unknown): never => {
+    log.fatal({ err }, 'a defect: the node ends here')
+    process.exit(1)
+  }
+  process.on('uncaughtException', fatal) // unhandled rejections come here as well
+  if (withoutEffect.length > 0) log.warn({ settings: withoutEffect }, 'this version does not act on these settings')
+
+  const node = new SheafNode(
+    { clock: systemClock, random: systemRandom, fileSystem: nodeFileSystem, log, fatal },
+    { config, version }
+  )
+  try {
+    await node.start()
+  } catch (err) {
+    if (!(err instanceof SheafError)) fatal(err)
+    throw err
+  }
+  if (!interrupt.signal.aborted) {
+    process.stdout.write(`ready ${JSON.stringify(node.ready)}\n`)
+    await new Promise(resolve => interrupt.signal.addEventListener('abort', resolve, { once: true }))
+  }
+  log.info({ signal: signalSeen }, 'stopping')
+  await node.stop()
+  log.info({}, 'stopped')
+  return 0
+}
+
+process.on('SIGINT', onSignal)
+process.on('SIGTERM', onSignal)
+const letGo = holdProcess()
+const exitCode = await runCli(
+  process.argv.slice(2),
+  {
+    clock: systemClock,
+    random: systemRandom,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    environment: process.env,
+    signal: interrupt.signal
+  },
+  { version, start: { flags: flagHints(), help: settingsHelp, run: startNode } }
+)
+letGo()
+process.exitCode = exitCode
+if (signalSeen !== undefined && exitCode !== 0) {
+  // A shell that runs this in a loop must see that it was interrupted.
+  process.off(signalSeen, onSignal)
+  process.kill(process.pid, signalSeen)
+}

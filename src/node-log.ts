@@ -1,0 +1,25 @@
+import { type DestinationStream, destination, type Logger, pino, stdTimeFunctions } from 'pino'
+import pretty from 'pino-pretty'
+import { systemErrorCode } from './core/errors.js'
+
+const STDERR = 2
+
+/**
+ * The log of a node, to stderr: readable on a terminal, else one JSON object per line. It is written synchronously, so that
+ * the last line before an end is there.
+ */
+export function createLog(init: { readonly level: string; readonly terminal: boolean }): Logger {
+  const stream = init.terminal
+    ? pretty({ destination: STDERR, sync: true, colorize: true, translateTime: 'SYS:HH:MM:ss.l' })
+    : stderrLines()
+  return pino({ level: init.level, base: null, timestamp: stdTimeFunctions.isoTime }, stream)
+}
+
+function stderrLines(): DestinationStream {
+  const stream = destination({ dest: STDERR, sync: true })
+  stream.on('error', (err: unknown) => {
+    // Whoever read the log has gone; the node has better things to do than to end for that.
+    if (systemErrorCode(err) !== 'EPIPE') throw err
+  })
+  return stream
+}

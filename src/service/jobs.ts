@@ -1,0 +1,132 @@
+import type { Clock } from '../core/clock.js'
+import { SheafError } from '../core/errors.js'
+import type { Logger } from '../core/log.js'
+import type { Random } from '../core/random.js'
+
+const HISTORY_MAX = 100
+
+export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled'
+
+export interface JobProgress {
+  readonly done: number
+  /** Undefined until known. */
+  readonly total: number | undefined
+  /** What is counted, e.g. `bytes`, `volumes`. */
+  readonly unit: string
+}
+
+/** One piece of long work, as it stands at the moment of asking. */
+export interface Job {
+  readonly id: string
+  readonly kind: string
+  readonly state: JobState
+  readonly progress: JobProgress | undefined
+  /** Wall clock ms. */
+  readonly createdAtMs: number
+  readonly finishedAtMs: number | undefined
+  /** What the work answered, once `done`: plain data. */
+  readonly result: unknown
+  /** Once `failed`. */
+  readonly error: { readonly code: string; readonly message: string } | undefined
+}
+
+/** The work of a job: reports as it goes on, stops soon after the signal. */
+export type JobTask = (progress: (progress: JobProgress) => void, signal: AbortSignal) => Promise<unknown>
+
+interface Entry {
+  job: Job
+  readonly abort: AbortController
+  readonly settled: Promise<void>
+}
+
+/** Long work that a client starts and asks after. One of a kind runs at a time; the last 100 are remembered. */
+export class Jobs {
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #log: Logger
+  /** By id, oldest first. */
+  readonly #entries = new Map<string, Entry>()
+  #stopping = false
+
+  constructor(components: { readonly clock: Clock; readonly random: Random; readonly log: Logger }) {
+    this.#clock = components.clock
+    this.#random = components.random
+    this.#log = components.log
+  }
+
+  /**
+   * Starts the work, unless one of its kind runs already.
+   *
+   * @returns the job that runs now
+   * @throws `ERR_STOPPING`
+   */
+  start(kind: string, task: JobTask): Job {
+    if (this.#stopping) throw new SheafError('ERR_STOPPING')
+    for (const { job } of this.#entries.values()) if (job.kind === kind && !isSettled(job)) return job
+    const id = Buffer.from(this.#random.bytes(8)).toString('hex')
+    const abort = new AbortController()
+    const job: Job = {
+      id,
+      kind,
+      state: 'queued',
+      progress: undefined,
+      createdAtMs: this.#clock.now(),
+      finishedAtMs: undefined,
+      result: undefined,
+      error: undefined
+    }
+    // The task's first step runs in a later tick, so its entry is there before it reports.
+    const settled = Promise.resolve().then(() => this.#run(id, task, abort.signal))
+    this.#entries.set(id, { job, abort, settled })
+    this.#forgetOldest()
+    return job
+  }
+
+  /** @returns undefined for an id that this process does not know (any more) */
+  get(id: string): Job | undefined {
+    return this.#entries.get(id)?.job
+  }
+
+  /** Newest first. */
+  list(): readonly Job[] {
+    return Array.from(this.#entries.values(), entry => entry.job).reverse()
+  }
+
+  /** Cancels what runs and waits for its end; nothing can be started afterwards. */
+  async stop(): Promise<void> {
+    this.#stopping = true
+    for (const entry of this.#entries.values()) entry.abort.abort(new SheafError('ERR_STOPPING'))
+    await Promise.all(Array.from(this.#entries.values(), entry => entry.settled))
+  }
+
+  async #run(id: string, task: JobTask, signal: AbortSignal): Promise<void> {
+    this.#update(id, { state: 'running' })
+    try {
+      signal.throwIfAborted()
+      const result = await task(progress => this.#update(id, { progress }), signal)
+      this.#update(id, { state: 'done', result, finishedAtMs: this.#clock.now() })
+    } catch (err) {
+      const state = signal.aborted ? 'cancelled' : 'failed'
+      const code = err instanceof SheafError ? err.code : 'ERR_INTERNAL'
+      const message = err instanceof Error ? err.message : String(err)
+      this.#update(id, { state, error: { code, message }, finishedAtMs: this.#clock.now() })
+      this.#log.warn({ err, job: id, kind: this.get(id)?.kind }, 'job ended early')
+    }
+  }
+
+  #update(id: string, change: Partial<Job>): void {
+    const entry = this.#entries.get(id)
+    if (entry !== undefined) entry.job = { ...entry.job, ...change }
+  }
+
+  #forgetOldest(): void {
+    for (const [id, { job }] of this.#entries) {
+      if (this.#entries.size <= HISTORY_MAX) return
+      if (isSettled(job)) this.#entries.delete(id)
+    }
+  }
+}
+
+function isSettled(job: Job): boolean {
+  return job.state === 'done' || job.state === 'failed' || job.state === 'cancelled'
+}

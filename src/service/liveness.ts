@@ -1,0 +1,145 @@
+import { hasCode } from '../core/errors.js'
+import type { Directory, StoredRecord } from '../directory/directory.js'
+import { hlcMs } from '../domain/hlc.js'
+import { photoIdFrom, type VolumeId } from '../domain/ids.js'
+import type { NeedleIdentity } from '../domain/needle.js'
+import { ALT_KEYS, altKeyNumber, PHOTO_KIND, viewPhoto } from '../domain/photo.js'
+import { type DirectoryRecord, shownVersion } from '../domain/record.js'
+import { decodeRecord } from '../domain/record-codec.js'
+import type { Trust } from '../volumes/compaction.js'
+import type { NeedleRow } from '../volumes/index-file.js'
+import type { Verdict } from '../volumes/inspection.js'
+import type { NeedleDraft, NeedleLocation } from '../volumes/needle-store.js'
+import type { Volume } from '../volumes/volume.js'
+import type { VolumeSet } from '../volumes/volume-set.js'
+import { blobOf, dataIdentity, needleCount } from './photo-needles.js'
+import { recordDraft } from './record-needles.js'
+import type { RecordWriter } from './record-writer.js'
+
+const RETIRED_KIND = 'volume'
+/** 8 GiB of a photo: whatever of it lies further behind is counted when its volume is next inspected anyway. */
+const AFFECTED_CHUNKS_MAX = 1024
+
+const LIVE: Verdict = { state: 'live' }
+const COPY: Verdict = { state: 'copy' }
+const DEAD: Verdict = { state: 'dead' }
+const UNKNOWN: Verdict = { state: 'unknown' }
+
+export interface LivenessComponents {
+  readonly directory: Pick<Directory, 'getMany' | 'records' | 'onChange'>
+  readonly volumes: Pick<VolumeSet, 'locate' | 'read' | 'isOfThisProcess'>
+  readonly writer: Pick<RecordWriter, 'write'>
+}
+
+/** Says which needles are still needed: where the log (volumes) and its view (the directory) meet. */
+export class Liveness {
+  readonly #components: LivenessComponents
+  readonly #retired = new Set<VolumeId>()
+
+  constructor(components: LivenessComponents) {
+    this.#components = components
+    components.directory.onChange(changes => {
+      for (const { after } of changes) if (after.kind === RETIRED_KIND) this.#retired.add(after.id as VolumeId)
+    })
+  }
+
+  /** Learns which volumes are retired. Call once the directory is complete. */
+  async load(): Promise<void> {
+    for await (const { id } of this.#components.directory.records(RETIRED_KIND)) this.#retired.add(id as VolumeId)
+  }
+
+  isRetired(volume: VolumeId): boolean {
+    return this.#retired.has(volume)
+  }
+
+  /** Writes that what the volume holds up to `coveredBytes` stands elsewhere. Such records are kept for ever. */
+  async retire(volume: VolumeId, coveredBytes: number): Promise<void> {
+    const value = new Map([['covered', coveredBytes]])
+    await this.#components.writer.write({ kind: RETIRED_KIND, id: volume }, () => [{ kind: 'version', value }])
+  }
+
+  async judge(volume: Volume, rows: readonly NeedleRow[]): Promise<readonly Verdict[]> {
+    const keys = rows.map(row => ({ kind: PHOTO_KIND, id: photoIdFrom(row.id) }))
+    const stored = await this.#components.directory.getMany(keys)
+    return rows.map((row, i) => {
+      const { record, home } = stored[i] ?? {}
+      if (row.kind === 'record') return recordVerdict(volume, row, home)
+      return record === undefined ? this.#orphanVerdict(volume, row) : this.#dataVerdict(volume, row, record)
+    })
+  }
+
+  /** Volumes in which a change to a photo made needles dead, or alive again. */
+  *affected(before: DirectoryRecord | undefined, after: DirectoryRecord): Generator<VolumeId> {
+    if (before === undefined || after.kind !== PHOTO_KIND) return
+    const [old, now] = [viewPhoto(before), viewPhoto(after)]
+    if (old.deleted === now.deleted && old.generation === now.generation) return
+    for (const alt of ALT_KEYS) {
+      const blob = blobOf(old, alt)
+      const chunks = blob === undefined ? 0 : Math.min(needleCount(blob), AFFECTED_CHUNKS_MAX)
+      for (let chunk = 0; blob !== undefined && chunk < chunks; chunk++) {
+        for (const { volume } of this.#components.volumes.locate(dataIdentity(blob, chunk))) yield volume
+      }
+    }
+  }
+
+  /** @see CompactionComponents.recordToMove */
+  async recordToMove(volume: Volume, row: NeedleRow, trust: Trust): Promise<NeedleDraft | undefined> {
+    const stored = await this.#storedRecord(volume, row)
+    if (stored === undefined) return volume.readDraft(row) // the directory does not know it: unknown is not dead
+    const { record, home } = stored
+    const draft = recordDraft(record)
+    // superseded within this volume: the needle that holds the merged state has its own turn
+    if (home?.volume === volume.id && home.offset !== row.offset) return undefined
+    if (home === undefined || home.volume === volume.id || this.isRetired(home.volume)) return draft
+    return trust === 'indexed' || (await this.#readable(home, draft.header)) ? undefined : draft
+  }
+
+  /** The record behind a record needle. Only photos carry their key in the needle's header. */
+  async #storedRecord(volume: Volume, row: NeedleRow): Promise<StoredRecord | undefined> {
+    const [photo] = await this.#components.directory.getMany([{ kind: PHOTO_KIND, id: photoIdFrom(row.id) }])
+    if (photo !== undefined) return photo
+    const { kind, id } = decodeRecord(await volume.read(row.offset, row, row.length))
+    const [stored] = await this.#components.directory.getMany([{ kind, id }])
+    return stored
+  }
+
+  #dataVerdict(volume: Volume, row: NeedleRow, record: DirectoryRecord): Verdict {
+    const photo = viewPhoto(record)
+    if (row.generation > photo.generation) return UNKNOWN
+    if (row.generation < photo.generation) return DEAD
+    if (photo.deleted) return { state: 'dead', deletedAt: hlcMs(shownVersion(record).hlc) }
+    const alt = ALT_KEYS.find(name => altKeyNumber(name) === row.alternateKey)
+    if (alt === undefined) return UNKNOWN
+    // a size that the record does not name lost against another recipe, unless its upload is still under way
+    if (blobOf(photo, alt) === undefined) return this.#isUnderWay(volume, row) ? UNKNOWN : DEAD
+    const [first] = this.#components.volumes.locate(row).filter(({ volume: id }) => !this.isRetired(id))
+    return first === undefined || (first.volume === volume.id && first.offset === row.offset) ? LIVE : COPY
+  }
+
+  /** A needle whose photo has no record here: a chunk without its manifest is the rest of an upload that broke off. */
+  #orphanVerdict(volume: Volume, row: NeedleRow): Verdict {
+    if (!row.isChunk || this.#isUnderWay(volume, row)) return UNKNOWN
+    return this.#components.volumes.locate({ ...row, kind: 'manifest', chunk: 0 }).length > 0 ? UNKNOWN : DEAD
+  }
+
+  /** Only the process that wrote a chunk can still complete it. */
+  #isUnderWay(volume: Volume, row: NeedleRow): boolean {
+    return row.isChunk && this.#components.volumes.isOfThisProcess(volume.id)
+  }
+
+  async #readable(location: NeedleLocation, identity: NeedleIdentity): Promise<boolean> {
+    try {
+      await this.#components.volumes.read(location, identity)
+      return true
+    } catch (error) {
+      const damage = ['ERR_NEEDLE_CORRUPT', 'ERR_DISK_READ', 'ERR_BYTES_UNREACHABLE'] as const
+      if (damage.some(code => hasCode(error, code))) return false
+      throw error
+    }
+  }
+}
+
+/** Of the needles of one record only that which alone holds the merged state is needed, or all when none does. */
+function recordVerdict(volume: Volume, row: NeedleRow, home: NeedleLocation | undefined): Verdict {
+  return home === undefined || (home.volume === volume.id && home.offset === row.offset) ? LIVE : COPY
+}

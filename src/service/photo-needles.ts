@@ -1,0 +1,60 @@
+import { encodeValue } from '../domain/cbor.js'
+import { cookieBytes, type PhotoId, photoIdBytes } from '../domain/ids.js'
+import { FLAG_CHUNK, type NeedleIdentity } from '../domain/needle.js'
+import { type AltKey, altKeyNumber, type Photo } from '../domain/photo.js'
+import type { NeedleDraft } from '../volumes/needle-store.js'
+
+/** The bytes of one size of a photo, as its record describes them: which needles hold them. */
+export interface PhotoBlob {
+  readonly id: PhotoId
+  readonly generation: number
+  readonly alt: AltKey
+  readonly size: number
+  readonly sha256: string
+  /** 0: one needle holds all; else all needles but the last hold this much. */
+  readonly chunkBytes: number
+}
+
+/** @returns undefined when the photo has no such size */
+export function blobOf(photo: Photo, alt: AltKey): PhotoBlob | undefined {
+  const { id, generation } = photo
+  const bytes = alt === 'orig' ? photo : photo.variants.get(alt)
+  return bytes && { id, generation, alt, size: bytes.size, sha256: bytes.sha256, chunkBytes: bytes.chunkBytes }
+}
+
+export function needleCount(blob: PhotoBlob): number {
+  return blob.chunkBytes === 0 ? 1 : Math.ceil(blob.size / blob.chunkBytes)
+}
+
+/** @returns the part of the blob that a needle holds: bytes [start, end) */
+export function needleSpan(blob: PhotoBlob, chunk: number): { readonly start: number; readonly end: number } {
+  const start = chunk * blob.chunkBytes
+  return { start, end: blob.chunkBytes === 0 ? blob.size : Math.min(start + blob.chunkBytes, blob.size) }
+}
+
+export function dataIdentity(blob: Pick<PhotoBlob, 'id' | 'generation' | 'alt'>, chunk: number): NeedleIdentity {
+  const { id, generation, alt } = blob
+  return { kind: 'data', id: photoIdBytes(id), generation, alternateKey: altKeyNumber(alt), chunk }
+}
+
+/** @param chunked - whether the needle is one of several, so that it counts only with its manifest */
+export function dataDraft(
+  photo: Pick<Photo, 'cookie'>,
+  blob: Pick<PhotoBlob, 'id' | 'generation' | 'alt'>,
+  chunk: number,
+  chunked: boolean,
+  data: Uint8Array
+): NeedleDraft {
+  const flags = chunked ? FLAG_CHUNK : 0
+  return { header: { ...dataIdentity(blob, chunk), flags, cookie: cookieBytes(photo.cookie) }, data }
+}
+
+/**
+ * The needle that makes a chunked blob whole. It follows all chunks; without it they are dead.
+ * Its data is the canonical CBOR map {size, chunk_bytes, sha256 (lower-case hex)}.
+ */
+export function manifestDraft(photo: Pick<Photo, 'cookie'>, blob: PhotoBlob): NeedleDraft {
+  const { size, chunkBytes, sha256 } = blob
+  const data = encodeValue(new Map(Object.entries({ size, chunk_bytes: chunkBytes, sha256 })))
+  return { header: { ...dataIdentity(blob, 0), kind: 'manifest', flags: 0, cookie: cookieBytes(photo.cookie) }, data }
+}

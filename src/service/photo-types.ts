@@ -1,0 +1,142 @@
+import type { ErrorCode } from '../core/errors.js'
+import type { Hlc } from '../domain/hlc.js'
+import type { ActorId, Cookie, PhotoId } from '../domain/ids.js'
+import type { AltKey, Photo } from '../domain/photo.js'
+import type { NeedleLease } from '../volumes/needle-store.js'
+
+/**
+ * Bytes as they arrive from a client. A piece must not be changed after it was yielded: small ones are stored as they
+ * stand. `return()` is called when the upload is refused before its end; what that does to a connection is the caller's choice.
+ */
+export type Body = AsyncIterable<Uint8Array>
+
+/** What every kind of upload may say about its body. */
+export interface BodyOptions {
+  readonly contentType?: string | undefined
+  /** The exact length in bytes, when the client declared it; another length is refused. */
+  readonly declaredBytes?: number | undefined
+  /** A bound known without the exact length, e.g. the Content-Length around a multipart form. Saves memory; more bytes are refused. */
+  readonly atMostBytes?: number | undefined
+  /** Durable copies to wait for; this node's is one. Default: the node's `--min-copies`. */
+  readonly minCopies?: number | undefined
+}
+
+export interface UploadOptions extends BodyOptions {
+  /** As the client names the file; folders in it are dropped. */
+  readonly filename?: string | undefined
+  readonly tags?: readonly string[] | undefined
+  readonly albums?: readonly string[] | undefined
+  /** 1–255 printable ASCII characters. */
+  readonly idempotencyKey?: string | undefined
+  readonly owner?: string | undefined
+}
+
+export interface UploadReceipt {
+  readonly photoId: PhotoId
+  readonly logicalVolume: string
+  readonly cookie: Cookie
+  readonly size: number
+  /** Lower-case hex. */
+  readonly sha256: string
+  readonly contentType: string
+  /** Nodes known to hold the bytes durably. */
+  readonly copies: number
+}
+
+/** What an answer says about bytes before it sends them. */
+export interface ContentHead {
+  readonly photoId: PhotoId
+  readonly alt: AltKey
+  /** The photo's name, e.g. for Content-Disposition; may be empty. */
+  readonly name: string
+  readonly size: number
+  /** Strong and quoted, as it stands in the header: the bytes' sha256. */
+  readonly etag: string
+  readonly contentType: string
+  /** Birth of the photo, ms since the epoch: bytes never change after it within a generation. */
+  readonly lastModifiedMs: number
+}
+
+export interface Content {
+  readonly head: ContentHead
+  readonly source: 'local' | 'peer' | 'cache'
+  /**
+   * Bytes [start, end), verified, in pieces of at most 1 MiB. A damaged copy is passed over for an intact one between two pieces,
+   * so await the first piece before a status is sent.
+   *
+   * @throws `ERR_BYTES_UNREACHABLE` when no intact copy is left
+   */
+  stream(start: number, end: number): AsyncIterable<Uint8Array>
+}
+
+/** A whole photo out of the page cache. `lease.release()` must be called exactly once, after the bytes were sent. */
+export interface HotContent {
+  /** The same object for as long as the photo stays hot and unchanged, so prepared headers may hang on it in a WeakMap. */
+  readonly head: ContentHead
+  readonly lease: NeedleLease
+}
+
+export interface ListedPhoto {
+  readonly photo: Photo
+  /** Nodes known to hold the original's bytes; 0 when none is in reach. */
+  readonly copies: number
+}
+
+export interface PhotoMeta extends ListedPhoto {
+  /** Quoted, covers the whole merged state. */
+  readonly etag: string
+}
+
+/** What a client may change. Absent: left as it is; null: removed. */
+export interface PhotoPatch {
+  readonly name?: string
+  readonly caption?: string | null
+  /** Whole, 0–5. */
+  readonly rating?: number | null
+  readonly tags?: SetPatch
+  readonly albums?: SetPatch
+  readonly attributes?: Readonly<Record<string, string | null>>
+}
+
+export interface SetPatch {
+  readonly add?: readonly string[]
+  readonly remove?: readonly string[]
+}
+
+/** A concurrent version that lost against the one shown. */
+export interface PhotoConflict {
+  /** What `restore` takes: 1 is the greatest. Numbers shift when the photo is written again. */
+  readonly n: number
+  readonly name: string
+  readonly caption: string | undefined
+  readonly rating: number | undefined
+  readonly deleted: boolean
+  readonly version: { readonly hlc: Hlc; readonly actor: ActorId }
+}
+
+export interface ListQuery {
+  /** 1–1000, default 50. */
+  readonly limit?: number | undefined
+  readonly cursor?: string | undefined
+  readonly tag?: string | undefined
+  readonly album?: string | undefined
+  /** `image` or `image/jpeg`. */
+  readonly type?: string | undefined
+  /** Of the original's bytes, hex in any case. */
+  readonly sha256?: string | undefined
+  /** Words; each must be the beginning of a word of the name or caption. */
+  readonly q?: string | undefined
+}
+
+export interface PhotoPage {
+  readonly photos: readonly ListedPhoto[]
+  /** Exact on this node. */
+  readonly total: number
+  readonly nextCursor: string | null
+}
+
+export interface BatchOutcome {
+  readonly photoId: PhotoId
+  /** Undefined: done. */
+  readonly error: ErrorCode | undefined
+}

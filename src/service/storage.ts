@@ -1,0 +1,199 @@
+import { join } from 'node:path'
+import type { Clock } from '../core/clock.js'
+import { SheafError } from '../core/errors.js'
+import { type FileSystem, makeDurableDirectory } from '../core/file-system.js'
+import type { Startable } from '../core/lifecycle.js'
+import type { Logger } from '../core/log.js'
+import type { Random } from '../core/random.js'
+import { type Step, WorkerLoop } from '../core/worker-loop.js'
+import type { DatabaseSource } from '../directory/database.js'
+import { Directory } from '../directory/directory.js'
+import { HybridClock } from '../domain/hlc.js'
+import { Compactor } from '../volumes/compaction.js'
+import { DiskReserve } from '../volumes/disk-reserve.js'
+import { Inspector } from '../volumes/inspection.js'
+import { Scrubber } from '../volumes/scrub.js'
+import { VolumeSet, type VolumeSetComponents } from '../volumes/volume-set.js'
+import { Jobs } from './jobs.js'
+import { Liveness } from './liveness.js'
+import { Maintenance } from './maintenance.js'
+import { Photos } from './photos.js'
+import { RecordWriter } from './record-writer.js'
+
+const CHUNK_BYTES_MAX = 8 * 1024 * 1024
+/** A volume holds at least this many chunks. */
+const CHUNKS_PER_VOLUME_MIN = 8
+/** On top of one volume's space: LevelDB's own compaction and tombstones. */
+const BALLAST_BYTES_MAX = 64 * 1024 * 1024
+
+const COMPACTION_IDLE_MS = 10 * 60_000
+const COMPACTION_BYTES_PER_SECOND = 20_000_000
+const DEAD_SHARE_MIN = 0.3
+const SCRUB_IDLE_MS = 60 * 60_000
+const SCRUB_BYTES_PER_SECOND = 4_000_000
+const SCRUB_INTERVAL_MS = 7 * 24 * 3_600_000
+const REOPEN_IDLE_MS = 1_000
+/** After a start the disk is needed for other things. */
+const FIRST_LOOK_MS = 60_000
+
+export interface StorageComponents {
+  readonly fileSystem: FileSystem
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  /** The directory's database. */
+  readonly database: DatabaseSource
+  readonly sign: VolumeSetComponents['sign']
+  readonly verifySignature: VolumeSetComponents['verifySignature']
+}
+
+export interface StorageInit {
+  /** Everything the node keeps lies in here. */
+  readonly folder: string
+  /** The node's Ed25519 public key. */
+  readonly origin: Uint8Array
+  readonly volumeBytes: number
+  readonly purgeMs: number
+  readonly maxUploadBytes: number
+  readonly minCopies: number
+  readonly requireCookie: boolean
+}
+
+/** One node's photos: the log, its view, what clients and operators do with them, and the work in the background. */
+export class Storage implements Startable {
+  readonly photos: Photos
+  readonly maintenance: Maintenance
+  readonly jobs: Jobs
+  readonly volumes: VolumeSet
+  readonly directory: Directory
+  readonly #reserve: DiskReserve
+  readonly #liveness: Liveness
+  readonly #workers: readonly WorkerLoop[]
+  readonly #fileSystem: FileSystem
+  readonly #folder: string
+  #started = false
+
+  constructor(components: StorageComponents, init: StorageInit) {
+    const { fileSystem, clock, random, log, database, sign, verifySignature } = components
+    const { folder, origin, volumeBytes, purgeMs, maxUploadBytes, minCopies, requireCookie } = init
+    const hybridClock = new HybridClock({ clock })
+    this.#fileSystem = fileSystem
+    this.#folder = folder
+    this.directory = new Directory({ database, log, observe: stamp => hybridClock.observe(stamp) })
+    this.#reserve = new DiskReserve(
+      { fileSystem, clock, log },
+      {
+        directory: folder,
+        ballastPath: join(folder, 'ballast'),
+        reserveBytes: volumeBytes + Math.min(BALLAST_BYTES_MAX, volumeBytes)
+      }
+    )
+    this.volumes = new VolumeSet(
+      {
+        fileSystem,
+        clock,
+        random,
+        log,
+        reserve: this.#reserve,
+        stamp: () => hybridClock.now(),
+        sign,
+        verifySignature,
+        commit: group => this.directory.apply(group),
+        applied: volume => this.directory.applied(volume)
+      },
+      { directory: join(folder, 'volumes'), volumeBytes, origin }
+    )
+    const { volumes, directory } = this
+    const shared = { store: volumes, directory, hybridClock, actor: () => volumes.epoch }
+    this.photos = new Photos(
+      { ...shared, clock, random, log, logicalVolume: () => volumes.logicalVolume },
+      { chunkBytes: chunkBytesFor(volumeBytes), maxUploadBytes, minCopies, requireCookie }
+    )
+    this.#liveness = new Liveness({ directory, volumes, writer: new RecordWriter(shared) })
+    const liveness = this.#liveness
+    const inspector = new Inspector({ clock, judge: (volume, rows) => liveness.judge(volume, rows) })
+    directory.onChange(changes => {
+      for (const { before, after } of changes) {
+        for (const id of liveness.affected(before, after)) {
+          const volume = volumes.get(id)
+          if (volume !== undefined) inspector.touch(volume)
+        }
+      }
+    })
+    const compactor = new Compactor(
+      {
+        volumes,
+        inspector,
+        clock,
+        log,
+        judge: (volume, rows) => liveness.judge(volume, rows),
+        recordToMove: (volume, row, trust) => liveness.recordToMove(volume, row, trust),
+        retire: (volume, coveredBytes) => liveness.retire(volume, coveredBytes),
+        isRetired: volume => liveness.isRetired(volume)
+      },
+      { purgeMs, deadShareMin: DEAD_SHARE_MIN, bytesPerSecondMax: COMPACTION_BYTES_PER_SECOND }
+    )
+    const scrubber = new Scrubber(
+      { volumes, fileSystem, clock, log },
+      {
+        cursorPath: join(folder, 'scrub.json'),
+        bytesPerSecondMax: SCRUB_BYTES_PER_SECOND,
+        intervalMs: SCRUB_INTERVAL_MS
+      }
+    )
+    this.jobs = new Jobs({ clock, random, log })
+    this.maintenance = new Maintenance({
+      jobs: this.jobs,
+      directory,
+      volumes,
+      inspector,
+      compactor,
+      scrubber,
+      space: () => fileSystem.space(folder)
+    })
+    const worker = (name: string, idleMs: number, step: Step): WorkerLoop =>
+      new WorkerLoop({ clock, log }, { name, idleMs, delayMs: Math.min(idleMs, FIRST_LOOK_MS), step })
+    this.#workers = [
+      worker('directory', REOPEN_IDLE_MS, () => this.#reopenDirectory()),
+      worker('compaction', COMPACTION_IDLE_MS, signal => compactor.step(signal)),
+      worker('scrub', SCRUB_IDLE_MS, signal => scrubber.step(signal))
+    ]
+  }
+
+  /** Opens the directory, finds out what the volumes hold, and replays what the directory lacks. */
+  async start(): Promise<void> {
+    await makeDurableDirectory(this.#fileSystem, this.#folder)
+    await this.#reserve.start()
+    await this.directory.start()
+    await this.volumes.start()
+    await this.#liveness.load()
+    for (const worker of this.#workers) await worker.start()
+    this.#started = true
+  }
+
+  async stop(): Promise<void> {
+    this.#started = false
+    await this.jobs.stop()
+    for (const worker of this.#workers) await worker.stop()
+    await this.volumes.stop()
+    await this.directory.stop()
+  }
+
+  /** @returns why the node cannot serve now; undefined when it can */
+  unready(): SheafError | undefined {
+    if (this.#started && this.directory.state === 'open') return undefined
+    return new SheafError('ERR_DIRECTORY_UNAVAILABLE', undefined, { details: { state: this.directory.state } })
+  }
+
+  /** After a failed batch or damage found while running: opens the directory again and lets the log fill it. */
+  async #reopenDirectory(): Promise<'busy' | 'idle'> {
+    if (this.directory.state !== 'failed') return 'idle'
+    await this.volumes.replay(() => this.directory.reopen())
+    this.directory.complete()
+    return 'idle'
+  }
+}
+
+function chunkBytesFor(volumeBytes: number): number {
+  return Math.min(CHUNK_BYTES_MAX, 2 ** Math.floor(Math.log2(volumeBytes / CHUNKS_PER_VOLUME_MIN)))
+}

@@ -1,0 +1,195 @@
+import type { Clock } from '../core/clock.js'
+import { SheafError } from '../core/errors.js'
+import type { Logger } from '../core/log.js'
+import type { VolumeId } from '../domain/ids.js'
+import { needleBytes } from '../domain/needle.js'
+import type { NeedleRow } from './index-file.js'
+import { type Inspector, type Judge, judged } from './inspection.js'
+import type { NeedleDraft } from './needle-store.js'
+import type { Volume } from './volume.js'
+import type { VolumeSet } from './volume-set.js'
+
+/** Live needles are appended in groups of at most this much. */
+const MOVE_BYTES_MAX = 4 * 1024 * 1024
+const MOVE_NEEDLES_MAX = 256
+/** A closed volume under this share of its capacity is tiny; that many of them are worth making one of. */
+const TINY_SHARE = 0.1
+const TINY_VOLUMES_MIN = 4
+
+/** When a copy elsewhere counts: its place in an index is enough, or it must have been read and verified just now. */
+export type Trust = 'indexed' | 'checked'
+
+export interface CompactionComponents {
+  readonly volumes: VolumeSet
+  readonly inspector: Inspector
+  readonly clock: Clock
+  readonly log: Logger
+  readonly judge: Judge
+  /**
+   * @param row - a record needle in `volume`
+   * @returns the merged record as a needle to append; undefined when a needle in another volume, one that is not retired,
+   *   holds exactly the merged record already
+   */
+  readonly recordToMove: (volume: Volume, row: NeedleRow, trust: Trust) => Promise<NeedleDraft | undefined>
+  /** Writes the record that says: needles of this volume up to `coveredBytes` stand elsewhere. */
+  readonly retire: (volume: VolumeId, coveredBytes: number) => Promise<void>
+  readonly isRetired: (volume: VolumeId) => boolean
+}
+
+export interface CompactionInit {
+  /** How long the bytes of a deleted photo may stay, ms. */
+  readonly purgeMs: number
+  /** A closed volume is compacted at this share of dead bytes. */
+  readonly deadShareMin: number
+  /** Bound on what compaction in the background moves, bytes a second. */
+  readonly bytesPerSecondMax: number
+}
+
+export interface CompactionResult {
+  readonly volumes: number
+  readonly movedBytes: number
+  readonly freedBytes: number
+}
+
+/**
+ * Gives the space of deleted photos back. Live needles of a volume are appended to the active one, a `retired` record says
+ * so, and the old files go once every needle not proven dead has been read from another volume. A crash between any two
+ * steps leaves copies, never a gap: what is there twice is found on the next round, a retired volume that is still here is
+ * removed by the same check. One volume at a time, so it works inside the reserve of a full disk. Any I/O error aborts.
+ */
+export class Compactor {
+  readonly #components: CompactionComponents
+  readonly #init: CompactionInit
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(components: CompactionComponents, init: CompactionInit) {
+    this.#components = components
+    this.#init = init
+  }
+
+  /** One volume that is due, in the background. @returns whether there was one */
+  async step(signal: AbortSignal): Promise<'busy' | 'idle'> {
+    const due = await this.#due(this.#init.deadShareMin)
+    const [volume] = due
+    if (volume === undefined) return 'idle'
+    await this.#exclusively(() => this.#compact(volume, signal, this.#init.bytesPerSecondMax))
+    return 'busy'
+  }
+
+  /** Everything that has dead bytes, at full speed, the active volume too: what an operator asks for. */
+  async run(progress: (done: number, total: number) => void, signal: AbortSignal): Promise<CompactionResult> {
+    const { volumes, inspector } = this.#components
+    for (const volume of volumes.volumes()) {
+      if (volume.state !== 'active') continue
+      const { deadBytes } = await inspector.inspect(volume)
+      if (deadBytes > 0) await volumes.closeActive()
+    }
+    const due = await this.#due(0)
+    let movedBytes = 0
+    let freedBytes = 0
+    for (const [i, volume] of due.entries()) {
+      progress(i, due.length)
+      const moved = await this.#exclusively(() => this.#compact(volume, signal, Number.POSITIVE_INFINITY))
+      movedBytes += moved
+      freedBytes += volume.end - moved
+    }
+    progress(due.length, due.length)
+    return { volumes: due.length, movedBytes, freedBytes }
+  }
+
+  /** Volumes that should go, those with the least to move first: on a full disk they make the most room for the least. */
+  async #due(deadShareMin: number): Promise<Volume[]> {
+    const { volumes, inspector, clock, isRetired } = this.#components
+    const due: { volume: Volume; liveBytes: number }[] = []
+    const tiny: { volume: Volume; liveBytes: number }[] = []
+    for (const volume of volumes.volumes()) {
+      // a hole may hide a needle that a repair could bring back
+      if (volume.state === 'active' || volume.holes.length > 0) continue
+      const { liveBytes, deadBytes, oldestDeleteAt } = await inspector.inspect(volume)
+      const purge = oldestDeleteAt !== undefined && clock.now() - oldestDeleteAt >= this.#init.purgeMs
+      const share = volume.end === 0 ? 0 : deadBytes / volume.end
+      const candidate = { volume, liveBytes }
+      if (isRetired(volume.id) || purge || liveBytes === 0 || (deadBytes > 0 && share >= deadShareMin))
+        due.push(candidate)
+      else if (volume.end < TINY_SHARE * volumes.volumeBytes) tiny.push(candidate)
+    }
+    if (tiny.length >= TINY_VOLUMES_MIN) due.push(...tiny)
+    return due.sort((a, b) => a.liveBytes - b.liveBytes).map(({ volume }) => volume)
+  }
+
+  /** @returns bytes that had to be moved */
+  async #compact(volume: Volume, signal: AbortSignal, bytesPerSecondMax: number): Promise<number> {
+    const { log, retire, isRetired, volumes } = this.#components
+    if (volumes.get(volume.id) !== volume) return 0
+    let movedBytes = 0
+    if (!isRetired(volume.id)) {
+      const { end } = volume
+      movedBytes = await this.#move(volume, 'indexed', signal, bytesPerSecondMax)
+      await retire(volume.id, end)
+    }
+    movedBytes += await this.#move(volume, 'checked', signal, bytesPerSecondMax)
+    await volumes.remove(volume)
+    log.info({ volume: volume.id, movedBytes, freedBytes: volume.end - movedBytes }, 'volume compacted and removed')
+    return movedBytes
+  }
+
+  /**
+   * Appends every needle that is not proven dead and has no copy elsewhere to the active volume.
+   *
+   * @returns bytes appended
+   */
+  async #move(volume: Volume, trust: Trust, signal: AbortSignal, bytesPerSecondMax: number): Promise<number> {
+    const { clock, volumes, judge } = this.#components
+    const startedAt = clock.monotonic()
+    let movedBytes = 0
+    let drafts: NeedleDraft[] = []
+    let draftBytes = 0
+    const flush = async (): Promise<void> => {
+      signal.throwIfAborted()
+      if (drafts.length > 0) await volumes.append(drafts, 'upkeep')
+      movedBytes += draftBytes
+      drafts = []
+      draftBytes = 0
+      const aheadMs = (movedBytes / bytesPerSecondMax) * 1000 - (clock.monotonic() - startedAt)
+      if (aheadMs > 0) await clock.sleep(aheadMs, signal)
+    }
+    for await (const { row, verdict } of judged(volume, judge)) {
+      if (verdict.state === 'dead') continue
+      const draft = await this.#draftOf(volume, row, trust)
+      if (draft === undefined) continue
+      const byteCount = needleBytes(draft.data.byteLength)
+      if (drafts.length >= MOVE_NEEDLES_MAX || draftBytes + byteCount > MOVE_BYTES_MAX) await flush()
+      drafts.push(draft)
+      draftBytes += byteCount
+    }
+    await flush()
+    if (volume.holes.length > 0) throw new SheafError('ERR_NEEDLE_CORRUPT', 'damage came to light: the volume is kept')
+    return movedBytes
+  }
+
+  async #draftOf(volume: Volume, row: NeedleRow, trust: Trust): Promise<NeedleDraft | undefined> {
+    if (row.kind === 'record') return this.#components.recordToMove(volume, row, trust)
+    return (await this.#standsElsewhere(volume, row, trust)) ? undefined : volume.readDraft(row)
+  }
+
+  async #standsElsewhere(volume: Volume, row: NeedleRow, trust: Trust): Promise<boolean> {
+    const { volumes, isRetired } = this.#components
+    for (const location of volumes.locate(row)) {
+      if (location.volume === volume.id || isRetired(location.volume) || location.length !== row.length) continue
+      if (trust === 'indexed') return true
+      try {
+        await volumes.read(location, row)
+        return true
+      } catch (error) {
+        this.#components.log.warn({ err: error, ...location }, 'a copy cannot be read; the needle is moved once more')
+      }
+    }
+    return false
+  }
+
+  #exclusively<T>(task: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(task)
+    this.#turn = done.catch(() => {})
+    return done
+  }
+}

@@ -1,0 +1,91 @@
+import type { Clock } from '../core/clock.js'
+import { needleBytes } from '../domain/needle.js'
+import type { NeedleRow } from './index-file.js'
+import type { Volume } from './volume.js'
+
+/**
+ * What the directory says about a needle. `dead`: proven, nobody will ask for it again. `copy`: needed, but it also stands
+ * somewhere that counts more. Unknown is not dead.
+ */
+export interface Verdict {
+  readonly state: 'live' | 'copy' | 'dead' | 'unknown'
+  /** Of a needle that a delete killed: when, ms since the Unix epoch. */
+  readonly deletedAt?: number
+}
+
+/** Asks the directory about needles of one volume; verdicts in the order of the rows. */
+export type Judge = (volume: Volume, rows: readonly NeedleRow[]) => Promise<readonly Verdict[]>
+
+/** How much of a volume is still needed. */
+export interface Inspection {
+  readonly liveBytes: number
+  /** Dead needles and superfluous copies: what compaction gives back. */
+  readonly deadBytes: number
+  /** When the longest deleted needle that is still here was deleted, ms since the Unix epoch. */
+  readonly oldestDeleteAt: number | undefined
+}
+
+const JUDGED_ROWS = 256
+/** How long counts are believed. Who deletes touches the volume; what else becomes dead, superseded records, is small. */
+const INSPECTION_MS_MAX = 10 * 60_000
+
+/** Counts live and dead bytes of volumes, and remembers the counts until something in the volume changes. */
+export class Inspector {
+  readonly #clock: Clock
+  readonly #judge: Judge
+  readonly #known = new WeakMap<
+    Volume,
+    { readonly end: number; readonly at: number; readonly inspection: Promise<Inspection> }
+  >()
+
+  constructor(components: { readonly clock: Clock; readonly judge: Judge }) {
+    this.#clock = components.clock
+    this.#judge = components.judge
+  }
+
+  /** The next look at the volume counts afresh. */
+  touch(volume: Volume): void {
+    this.#known.delete(volume)
+  }
+
+  inspect(volume: Volume): Promise<Inspection> {
+    const { end } = volume
+    const at = this.#clock.monotonic()
+    const known = this.#known.get(volume)
+    if (known !== undefined && known.end === end && at - known.at < INSPECTION_MS_MAX) return known.inspection
+    const inspection = this.#count(volume)
+    this.#known.set(volume, { end, at, inspection })
+    inspection.catch(() => this.touch(volume)) // reported to whoever awaits it
+    return inspection
+  }
+
+  async #count(volume: Volume): Promise<Inspection> {
+    let liveBytes = 0
+    let deadBytes = 0
+    let oldestDeleteAt: number | undefined
+    for await (const { row, verdict } of judged(volume, this.#judge)) {
+      if (verdict.state === 'live' || verdict.state === 'unknown') {
+        liveBytes += needleBytes(row.length)
+        continue
+      }
+      deadBytes += needleBytes(row.length)
+      if (verdict.deletedAt === undefined) continue
+      oldestDeleteAt = Math.min(oldestDeleteAt ?? verdict.deletedAt, verdict.deletedAt)
+    }
+    return { liveBytes, deadBytes, oldestDeleteAt }
+  }
+}
+
+/** All needles of a volume with what the directory says about them now. */
+export async function* judged(
+  volume: Volume,
+  judge: Judge
+): AsyncGenerator<{ readonly row: NeedleRow; readonly verdict: Verdict }> {
+  for await (const rows of volume.rows()) {
+    for (let at = 0; at < rows.length; at += JUDGED_ROWS) {
+      const batch = rows.slice(at, at + JUDGED_ROWS)
+      const verdicts = await judge(volume, batch)
+      for (const [i, row] of batch.entries()) yield { row, verdict: verdicts[i] as Verdict }
+    }
+  }
+}

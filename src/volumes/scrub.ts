@@ -1,0 +1,135 @@
+import type { Clock } from '../core/clock.js'
+import type { FileSystem } from '../core/file-system.js'
+import type { Logger } from '../core/log.js'
+import { needleBytes } from '../domain/needle.js'
+import { SUPERBLOCK_BYTES } from '../domain/superblock.js'
+import type { Volume } from './volume.js'
+import type { VolumeSet } from './volume-set.js'
+
+/** One step reads at most this much before it saves where it is. */
+const STEP_BYTES = 16 * 1024 * 1024
+
+export interface ScrubComponents {
+  readonly volumes: VolumeSet
+  readonly fileSystem: FileSystem
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+export interface ScrubInit {
+  /** File that remembers how far the present pass has come. */
+  readonly cursorPath: string
+  readonly bytesPerSecondMax: number
+  /** From the end of a pass to the start of the next, ms. */
+  readonly intervalMs: number
+}
+
+export interface ScrubTotals {
+  needles: number
+  bytes: number
+}
+
+interface Cursor {
+  /** Ids before this one are done. */
+  readonly volume: string
+  readonly offset: number
+  /** When the last whole pass ended, ms since the Unix epoch. */
+  readonly completedAt: number
+}
+
+const START: Cursor = { volume: '', offset: SUPERBLOCK_BYTES, completedAt: 0 }
+
+/** Reads every byte of every volume against its checksums, slowly and for ever; resumes where the last process stopped. */
+export class Scrubber {
+  readonly #components: ScrubComponents
+  readonly #init: ScrubInit
+  #cursor: Cursor | undefined
+
+  constructor(components: ScrubComponents, init: ScrubInit) {
+    this.#components = components
+    this.#init = init
+  }
+
+  async step(signal: AbortSignal): Promise<'busy' | 'idle'> {
+    const { clock, volumes } = this.#components
+    const cursor = this.#cursor ?? (await this.#load())
+    if (cursor.volume === '' && clock.now() - cursor.completedAt < this.#init.intervalMs) return 'idle'
+    const volume = volumes.volumes().find(({ id }) => id >= cursor.volume)
+    if (volume === undefined) {
+      await this.#save({ ...START, completedAt: clock.now() })
+      return 'idle'
+    }
+    const startedAt = clock.monotonic()
+    const from = volume.id === cursor.volume ? cursor.offset : SUPERBLOCK_BYTES
+    const totals: ScrubTotals = { needles: 0, bytes: 0 }
+    const offset = await this.#check(volume, from, STEP_BYTES, totals, signal)
+    // the next volume starts behind this one's id; '~' sorts after every character of an id
+    const next =
+      offset < volume.end ? { volume: volume.id, offset } : { volume: `${volume.id}~`, offset: SUPERBLOCK_BYTES }
+    await this.#save({ ...next, completedAt: cursor.completedAt })
+    const restMs = (totals.bytes / this.#init.bytesPerSecondMax) * 1000 - (clock.monotonic() - startedAt)
+    if (restMs > 0) await clock.sleep(restMs, signal)
+    return 'busy'
+  }
+
+  /** One whole pass at full speed. */
+  async run(progress: (done: number, total: number) => void, signal: AbortSignal): Promise<ScrubTotals> {
+    const volumes = this.#components.volumes.volumes()
+    const totalBytes = volumes.reduce((sum, volume) => sum + volume.end, 0)
+    const totals: ScrubTotals = { needles: 0, bytes: 0 }
+    for (const volume of volumes) {
+      for (let at = SUPERBLOCK_BYTES; at < volume.end; ) {
+        at = await this.#check(volume, at, STEP_BYTES, totals, signal)
+        progress(totals.bytes, totalBytes)
+      }
+    }
+    await this.#save({ ...START, completedAt: this.#components.clock.now() })
+    return totals
+  }
+
+  /** Checks needles from `from` on, about `byteCount` bytes. @returns where to go on */
+  async #check(
+    volume: Volume,
+    from: number,
+    byteCount: number,
+    totals: ScrubTotals,
+    signal: AbortSignal
+  ): Promise<number> {
+    for await (const event of volume.scan(from, 0)) {
+      signal.throwIfAborted()
+      if (event.kind === 'needle') {
+        totals.needles++
+        totals.bytes += needleBytes(event.header.length)
+        const next = event.offset + needleBytes(event.header.length)
+        if (next - from >= byteCount) return next
+      } else if (event.kind === 'hole' && volume.noteHole(event, event.reason)) {
+        this.#components.log.error({ volume: volume.id, from: event.from, to: event.to }, 'scrub found damage')
+        await volume.flushIndex()
+      }
+    }
+    return volume.end
+  }
+
+  async #load(): Promise<Cursor> {
+    const bytes = await this.#components.fileSystem.readFile(this.#init.cursorPath)
+    this.#cursor = (bytes && parseCursor(Buffer.from(bytes).toString())) ?? START
+    return this.#cursor
+  }
+
+  async #save(cursor: Cursor): Promise<void> {
+    this.#cursor = cursor
+    await this.#components.fileSystem.writeFileAtomic(this.#init.cursorPath, Buffer.from(JSON.stringify(cursor)))
+  }
+}
+
+function parseCursor(text: string): Cursor | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value !== 'object' || value === null) return undefined
+    const { volume, offset, completedAt } = value as Partial<Record<keyof Cursor, unknown>>
+    if (typeof volume !== 'string' || typeof offset !== 'number' || typeof completedAt !== 'number') return undefined
+    return { volume, offset, completedAt }
+  } catch {
+    return undefined // a damaged cursor only means starting over
+  }
+}

@@ -1,0 +1,449 @@
+import { join } from 'node:path'
+import type { Clock } from '../core/clock.js'
+import { hasCode, SheafError, systemErrorCode } from '../core/errors.js'
+import { type FileSystem, makeDurableDirectory } from '../core/file-system.js'
+import { invariant } from '../core/invariant.js'
+import type { Startable } from '../core/lifecycle.js'
+import type { Logger } from '../core/log.js'
+import type { Random } from '../core/random.js'
+import type { Hlc } from '../domain/hlc.js'
+import { type ActorId, newActorId, parseVolumeId, type VolumeId, volumeId } from '../domain/ids.js'
+import { type NeedleIdentity, needleBytes } from '../domain/needle.js'
+import { decodeSuperblock, encodeSuperblock, SUPERBLOCK_BYTES, type Superblock } from '../domain/superblock.js'
+import { BufferPool } from './buffer-pool.js'
+import type { DiskReserve } from './disk-reserve.js'
+import { type DurableGroup, GroupCommit } from './group-commit.js'
+import type { NeedleRow } from './index-file.js'
+import { NeedleIndex, VOLUME_NUMBERS } from './needle-index.js'
+import type { CommitGroup, NeedleDraft, NeedleLease, NeedleLocation, NeedleStore } from './needle-store.js'
+import { recoverVolume, replayVolume } from './recovery.js'
+import { Volume } from './volume.js'
+
+/** A volume takes no more appends at this share of its capacity. */
+const ROLLOVER_SHARE = 0.95
+const IDLE_BUFFER_BYTES_MAX = 32 * 1024 * 1024
+
+export interface VolumeSetComponents {
+  readonly fileSystem: FileSystem
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  readonly reserve: DiskReserve
+  /** The stamp of a new volume's superblock. */
+  readonly stamp: () => Hlc
+  /** Signs superblocks with the node's key. */
+  readonly sign: (bytes: Uint8Array) => Uint8Array
+  readonly verifySignature: (publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array) => boolean
+  /** Applies a durable group to the directory. Called in log order per volume, one at a time. */
+  readonly commit: (group: CommitGroup) => Promise<void>
+  /** How far the directory has applied a volume's log, bytes. */
+  readonly applied: (volume: VolumeId) => number
+}
+
+export interface VolumeSetInit {
+  /** Folder of the volume and index files. */
+  readonly directory: string
+  readonly volumeBytes: number
+  /** The node's Ed25519 public key, 32 bytes. */
+  readonly origin: Uint8Array
+}
+
+/** What a start found, for the log and the status. */
+export interface RecoveryReport {
+  readonly volumes: number
+  readonly needles: number
+  readonly scannedNeedles: number
+  readonly replayedNeedles: number
+  readonly tornBytes: number
+  readonly holes: number
+  /** Files in the folder that look like volumes and hold none. */
+  readonly foreignFiles: readonly string[]
+}
+
+interface Active {
+  readonly volume: Volume
+  readonly log: GroupCommit
+}
+
+/** All volumes of this node: the active one that takes appends, the closed ones, and the index over them. */
+export class VolumeSet implements NeedleStore, Startable {
+  readonly #components: VolumeSetComponents
+  readonly #init: VolumeSetInit
+  readonly #pool = new BufferPool(IDLE_BUFFER_BYTES_MAX)
+  readonly #index = new NeedleIndex()
+  readonly #volumes = new Map<VolumeId, Volume>()
+  /** Volumes by their number in the needle index. */
+  readonly #numbered: (Volume | undefined)[] = []
+  #active: Active | undefined
+  #rolling: Promise<void> | undefined
+  #closing: Promise<void> = Promise.resolve()
+  /** Commits run one at a time, whatever volume they come from. */
+  #commits: Promise<void> = Promise.resolve()
+  #epoch: ActorId
+  #sequence = 0
+  readonly #ownVolumes = new Set<VolumeId>()
+  #stopping = false
+  #recovery: RecoveryReport | undefined
+
+  constructor(components: VolumeSetComponents, init: VolumeSetInit) {
+    this.#components = components
+    this.#init = init
+    this.#epoch = newActorId(components.random)
+  }
+
+  /**
+   * The epoch that new volumes are written under, and the actor of new dots. It changes when an append failed: what of it
+   * is on disk is unknown then, and a dot must never be given twice.
+   */
+  get epoch(): ActorId {
+    return this.#epoch
+  }
+
+  /** The volume that the next append goes to, if it still fits: a hint. */
+  get logicalVolume(): VolumeId {
+    return this.#active?.volume.id ?? volumeId(this.#epoch, this.#sequence + 1)
+  }
+
+  /** Whether this process wrote the volume: uploads that are still under way may have chunks in it. */
+  isOfThisProcess(volume: VolumeId): boolean {
+    return this.#ownVolumes.has(volume)
+  }
+
+  /** Capacity of a new volume. */
+  get volumeBytes(): number {
+    return this.#init.volumeBytes
+  }
+
+  get index(): NeedleIndex {
+    return this.#index
+  }
+
+  get recovery(): RecoveryReport | undefined {
+    return this.#recovery
+  }
+
+  /** Opens all volumes, finds out what they hold, and replays what the directory lacks. */
+  async start(): Promise<void> {
+    const { fileSystem, log } = this.#components
+    await makeDurableDirectory(fileSystem, this.#init.directory)
+    const names = await fileSystem.list(this.#init.directory)
+    const foreignFiles: string[] = []
+    let scannedNeedles = 0
+    let tornBytes = 0
+    for (const name of names) {
+      if (!name.endsWith('.volume')) {
+        await this.#removeOrphan(name, names)
+        continue
+      }
+      const found = await this.#recover(name)
+      if (found === undefined) foreignFiles.push(name)
+      scannedNeedles += found?.scannedNeedles ?? 0
+      tornBytes += found?.tornBytes ?? 0
+    }
+    const replayedNeedles = await this.replay()
+    const all = [...this.#volumes.values()]
+    this.#recovery = {
+      volumes: all.length,
+      needles: all.reduce((sum, volume) => sum + volume.needleCount, 0),
+      scannedNeedles,
+      replayedNeedles,
+      tornBytes,
+      holes: all.reduce((sum, volume) => sum + volume.holes.length, 0),
+      foreignFiles
+    }
+    const remarkable = tornBytes > 0 || this.#recovery.holes > 0 || foreignFiles.length > 0
+    log[remarkable ? 'warn' : 'info']({ ...this.#recovery }, 'volumes recovered')
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true
+    await this.#rolling?.catch(() => {})
+    if (this.#active !== undefined) this.#closeActive()
+    await this.#closing
+    await this.#commits.catch(() => {})
+    for (const volume of this.#volumes.values()) await volume.close()
+  }
+
+  /**
+   * Hands every part of the log that the directory lacks to it, while no other commit runs.
+   *
+   * @param prepare - runs first; what it makes the directory forget comes back from the log
+   * @returns needles handed over
+   */
+  replay(prepare?: () => Promise<void>): Promise<number> {
+    return this.#exclusively(async () => {
+      if (prepare !== undefined) this.#renewEpoch() // no dot is given twice by a directory that has forgotten the first
+      await prepare?.()
+      let replayed = 0
+      for (const volume of this.#volumes.values()) {
+        replayed += await replayVolume(volume, this.#components.applied(volume.id), this.#components.commit)
+      }
+      return replayed
+    })
+  }
+
+  async append(drafts: readonly NeedleDraft[], purpose: 'upload' | 'upkeep'): Promise<NeedleLocation[]> {
+    const byteCount = drafts.reduce((sum, draft) => sum + needleBytes(draft.data.byteLength), 0)
+    if (purpose === 'upload') await this.#components.reserve.admit(byteCount)
+    try {
+      return await this.#append(drafts, byteCount)
+    } catch (error) {
+      const retry = purpose === 'upkeep' && hasCode(error, 'ERR_DISK_FULL')
+      if (!retry || !(await this.#components.reserve.releaseBallast())) throw error
+      return await this.#append(drafts, byteCount)
+    }
+  }
+
+  locate(identity: NeedleIdentity): NeedleLocation[] {
+    const locations: NeedleLocation[] = []
+    for (const { volume: number, offset, length } of this.#index.find(identity)) {
+      const volume = this.#numbered[number]
+      if (volume !== undefined && !volume.inHole(offset)) locations.push({ volume: volume.id, offset, length })
+    }
+    return locations.length < 2 ? locations : locations.sort(byPlace)
+  }
+
+  read(location: NeedleLocation, identity: NeedleIdentity): Promise<Uint8Array> {
+    return this.#require(location.volume).read(location.offset, identity, location.length)
+  }
+
+  readSync(location: NeedleLocation, identity: NeedleIdentity): NeedleLease {
+    return this.#require(location.volume).readSync(location.offset, identity, location.length)
+  }
+
+  readRange(location: NeedleLocation, identity: NeedleIdentity, start: number, end: number): AsyncIterable<Uint8Array> {
+    return this.#require(location.volume).readRange(location.offset, identity, location.length, start, end)
+  }
+
+  get(id: VolumeId): Volume | undefined {
+    return this.#volumes.get(id)
+  }
+
+  /** All volumes, by id. */
+  volumes(): Volume[] {
+    return [...this.#volumes.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
+  }
+
+  /** Closes the active volume, so that it can be compacted; the next append opens another. */
+  async closeActive(): Promise<void> {
+    if (this.#active !== undefined) this.#closeActive()
+    await this.#closing
+  }
+
+  /** Removes a closed volume and its needles from index and disk. Whether that is safe is the caller's to know. */
+  async remove(volume: Volume): Promise<void> {
+    invariant(volume.state !== 'active', 'an active volume is not removed')
+    for await (const rows of volume.rows()) {
+      for (const row of rows) this.#index.remove(row, volume.number, row.offset)
+    }
+    this.#volumes.delete(volume.id)
+    this.#numbered[volume.number] = undefined
+    await volume.remove()
+    await this.#components.fileSystem.syncDirectory(this.#init.directory)
+    this.#components.reserve.forgetLook()
+  }
+
+  /** Runs a task while no commit runs. */
+  #exclusively<T>(task: () => Promise<T>): Promise<T> {
+    const done = this.#commits.then(task)
+    this.#commits = done.then(
+      () => {},
+      () => {}
+    )
+    return done
+  }
+
+  async #append(drafts: readonly NeedleDraft[], byteCount: number): Promise<NeedleLocation[]> {
+    for (;;) {
+      if (this.#stopping) throw new SheafError('ERR_STOPPING')
+      const active = this.#active
+      if (active !== undefined && this.#fits(active, byteCount)) return active.log.append(drafts)
+      this.#rolling ??= this.#roll().finally(() => {
+        this.#rolling = undefined
+      })
+      await this.#rolling
+    }
+  }
+
+  #fits({ log }: Active, byteCount: number): boolean {
+    return log.end === SUPERBLOCK_BYTES || log.end + byteCount <= this.#init.volumeBytes * ROLLOVER_SHARE
+  }
+
+  async #roll(): Promise<void> {
+    if (this.#active !== undefined) this.#closeActive()
+    this.#active = await this.#create()
+  }
+
+  async #create(): Promise<Active> {
+    const { fileSystem, log, stamp, sign } = this.#components
+    const { directory, volumeBytes, origin } = this.#init
+    const id = volumeId(this.#epoch, ++this.#sequence)
+    const path = join(directory, `${id}.volume`)
+    const superblock: Superblock = { volume: id, capacityBytes: volumeBytes, createdAt: stamp(), origin, flags: 0 }
+    try {
+      const file = await fileSystem.open(path, 'create')
+      const written = await file.write([encodeSuperblock(superblock, sign)], 0)
+      if (written !== SUPERBLOCK_BYTES) throw new Error(`wrote ${written} of ${SUPERBLOCK_BYTES} bytes`)
+      await file.sync()
+      await fileSystem.syncDirectory(directory)
+      const volume = new Volume(this.#volumeComponents(), { id, number: this.#freeNumber(), path, file, superblock })
+      volume.state = 'active'
+      this.#adopt(volume)
+      this.#ownVolumes.add(id)
+      const groupCommit = new GroupCommit(
+        {
+          file,
+          commit: group => this.#commit(volume, group),
+          failed: error => this.#failed(volume, error)
+        },
+        { volume: id, seed: volume.seed, end: volume.end, chain: volume.chain }
+      )
+      log.info({ volume: id }, 'volume opened')
+      return { volume, log: groupCommit }
+    } catch (cause) {
+      await fileSystem
+        .remove(path)
+        .catch(err => log.warn({ err, path }, 'could not remove a volume that failed to open'))
+      const full = systemErrorCode(cause) === 'ENOSPC' || systemErrorCode(cause) === 'EDQUOT'
+      throw new SheafError(full ? 'ERR_DISK_FULL' : 'ERR_DISK_WRITE', undefined, { cause, details: { volume: id } })
+    }
+  }
+
+  #commit(volume: Volume, group: DurableGroup): Promise<void> {
+    return this.#exclusively(async () => {
+      volume.committed(group)
+      for (const needle of group.needles) {
+        if (needle.kind !== 'record') {
+          this.#index.add(needle, volume.number, needle.location.offset, needle.location.length)
+        }
+      }
+      try {
+        await this.#components.commit(group)
+      } catch (error) {
+        this.#renewEpoch() // the dots of this group are taken, though the directory does not show them yet
+        throw error
+      }
+    })
+  }
+
+  #failed(volume: Volume, error: SheafError): void {
+    this.#components.log.error(
+      { err: error, volume: volume.id },
+      'a write failed: the volume is closed, a new one is next'
+    )
+    if (this.#active?.volume === volume) this.#renewEpoch()
+    volume.state = 'failed'
+  }
+
+  #renewEpoch(): void {
+    if (this.#active !== undefined) this.#closeActive()
+    this.#epoch = newActorId(this.#components.random)
+    this.#sequence = 0
+  }
+
+  #closeActive(): void {
+    const active = this.#active
+    invariant(active !== undefined, 'there is an active volume')
+    this.#active = undefined
+    const closed = active.log.drain().then(async () => {
+      if (active.volume.state === 'active') active.volume.state = 'closed'
+      await active.volume.flushIndex()
+    })
+    this.#closing = this.#closing.then(() => closed)
+  }
+
+  async #recover(name: string): Promise<Awaited<ReturnType<typeof recoverVolume>> | undefined> {
+    const { fileSystem, log, applied, verifySignature } = this.#components
+    const parsed = parseVolumeId(name.slice(0, -'.volume'.length))
+    if (parsed === undefined) {
+      log.warn({ file: name }, 'a file in the volume folder has no volume name; it is left alone')
+      return undefined
+    }
+    const id = volumeId(parsed.epoch, parsed.sequence)
+    const path = join(this.#init.directory, name)
+    const file = await fileSystem.open(path, 'write')
+    const size = await file.size()
+    const superblock = await this.#readSuperblock(file, id, verifySignature)
+    const volume = new Volume(this.#volumeComponents(), { id, number: this.#freeNumber(), path, file, superblock })
+    if (superblock === undefined && !(await holdsNeedles(volume, size))) {
+      log.error({ file: name, bytes: size }, 'a volume file has neither a superblock nor a needle; it is left alone')
+      await file.close()
+      return undefined
+    }
+    this.#adopt(volume)
+    const recovery = await recoverVolume(volume, applied(id), size, log, rows => this.#indexRows(volume, rows))
+    if (superblock === undefined) volume.noteHole({ from: 0, to: SUPERBLOCK_BYTES }, 'corrupt')
+    if (recovery.tornBytes > 0)
+      log.warn({ volume: id, bytes: recovery.tornBytes }, 'cut a torn tail: a write that was never acknowledged')
+    for (const hole of volume.holes) log.error({ volume: id, ...hole }, 'damage: the volume has a hole')
+    return recovery
+  }
+
+  async #readSuperblock(
+    file: Volume['file'],
+    id: VolumeId,
+    verify: VolumeSetComponents['verifySignature']
+  ): Promise<Superblock | undefined> {
+    const bytes = new Uint8Array(SUPERBLOCK_BYTES)
+    try {
+      const read = await file.read(bytes, 0)
+      const superblock = decodeSuperblock(bytes.subarray(0, read), verify)
+      if (superblock.volume === id) return superblock
+      this.#components.log.error({ volume: id }, 'the superblock names another volume than the file')
+    } catch (err) {
+      if (hasCode(err, 'ERR_FORMAT_TOO_NEW')) throw err
+      this.#components.log.error({ volume: id, err }, 'damaged superblock')
+    }
+    return undefined
+  }
+
+  #indexRows(volume: Volume, rows: readonly NeedleRow[]): void {
+    for (const row of rows) {
+      if (row.kind !== 'record') this.#index.add(row, volume.number, row.offset, row.length)
+    }
+  }
+
+  /** An index file without its volume: left by a crash between two removals. */
+  async #removeOrphan(name: string, names: readonly string[]): Promise<void> {
+    if (!name.endsWith('.index') || names.includes(name.replace(/\.index$/, '.volume'))) return
+    this.#components.log.info({ file: name }, 'removed an index file without a volume')
+    await this.#components.fileSystem.remove(join(this.#init.directory, name))
+  }
+
+  #adopt(volume: Volume): void {
+    this.#volumes.set(volume.id, volume)
+    this.#numbered[volume.number] = volume
+  }
+
+  #freeNumber(): number {
+    const free = this.#numbered.indexOf(undefined)
+    const number = free === -1 ? this.#numbered.length : free
+    if (number >= VOLUME_NUMBERS) {
+      throw new SheafError('ERR_DISK_FULL', `this node holds ${VOLUME_NUMBERS} volumes, the most it can`)
+    }
+    return number
+  }
+
+  #volumeComponents(): ConstructorParameters<typeof Volume>[0] {
+    const { fileSystem, clock, log } = this.#components
+    return { fileSystem, clock, log, pool: this.#pool }
+  }
+
+  #require(id: VolumeId): Volume {
+    const volume = this.#volumes.get(id)
+    if (volume === undefined) throw new SheafError('ERR_BYTES_UNREACHABLE', 'the volume is no longer on this node')
+    return volume
+  }
+}
+
+async function holdsNeedles(volume: Volume, size: number): Promise<boolean> {
+  for await (const event of volume.scan(SUPERBLOCK_BYTES, Number.POSITIVE_INFINITY, 0, size)) {
+    if (event.kind === 'needle') return true
+  }
+  return false
+}
+
+function byPlace(a: NeedleLocation, b: NeedleLocation): number {
+  if (a.volume !== b.volume) return a.volume < b.volume ? -1 : 1
+  return a.offset - b.offset
+}

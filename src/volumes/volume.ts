@@ -1,0 +1,381 @@
+import type { Clock } from '../core/clock.js'
+import { SheafError, systemErrorCode } from '../core/errors.js'
+import type { File, FileSystem } from '../core/file-system.js'
+import { invariant } from '../core/invariant.js'
+import type { Logger } from '../core/log.js'
+import type { VolumeId } from '../domain/ids.js'
+import {
+  BLOCK_BYTES,
+  chainDigest,
+  decodeHeader,
+  NEEDLE_HEADER_BYTES,
+  type NeedleIdentity,
+  needleBytes,
+  volumeSeed
+} from '../domain/needle.js'
+import { SUPERBLOCK_BYTES, type Superblock } from '../domain/superblock.js'
+import type { BufferPool } from './buffer-pool.js'
+import type { DurableGroup } from './group-commit.js'
+import {
+  decodeIndexFile,
+  encodeIndexHeader,
+  encodeIndexSegment,
+  type HoleRange,
+  type IndexFileContent,
+  type NeedleRow
+} from './index-file.js'
+import { checkBlock, checkFrame, checkNeedle, type NeedleExpectation, needleTailBytes } from './needle-check.js'
+import type { NeedleDraft, NeedleLease } from './needle-store.js'
+import { scanVolume } from './volume-scan.js'
+
+/** A segment of the index file is written when this much is not in it yet: the most that a start after a crash scans. */
+const INDEX_PENDING_ROWS_MAX = 4096
+const INDEX_PENDING_BYTES_MAX = 32 * 1024 * 1024
+/** One read of a streamed range. */
+const RANGE_READ_BLOCKS = 16
+
+/** `active` takes appends; `failed` had a failed write or sync and takes none; `closed` is all else. */
+export type VolumeState = 'active' | 'closed' | 'failed'
+
+/** A range that no read can use: damaged, refused by the disk, or missing. Reported, kept for repair, never served. */
+export interface Hole extends HoleRange {
+  readonly reason: 'corrupt' | 'unreadable'
+  /** When it was found, ms since the Unix epoch. */
+  readonly foundAt: number
+}
+
+/** The longest verified prefix and the digest of its needle footers: equal heads mean equal bytes. */
+export interface Head {
+  readonly bytes: number
+  /** Hex. */
+  readonly digest: string
+}
+
+export interface VolumeComponents {
+  readonly fileSystem: FileSystem
+  readonly clock: Clock
+  readonly log: Logger
+  readonly pool: BufferPool
+}
+
+export interface VolumeInit {
+  readonly id: VolumeId
+  /** Its number on this node, for the needle index. */
+  readonly number: number
+  readonly path: string
+  readonly file: File
+  /** Undefined when the file's superblock is damaged: the needles are still good, their seeds come from the file's name. */
+  readonly superblock: Superblock | undefined
+}
+
+/** One volume file on this node: verified reads, holes, its index file. Appending is {@link GroupCommit}'s part. */
+export class Volume {
+  readonly id: VolumeId
+  readonly number: number
+  readonly path: string
+  readonly seed: number
+  readonly file: File
+  readonly superblock: Superblock | undefined
+  state: VolumeState = 'closed'
+  /** Everything before it is durable and known. */
+  end = SUPERBLOCK_BYTES
+  /** Chained digest of the footers up to `end`; meaningful while there is no hole. */
+  chain: Uint8Array = new Uint8Array(16)
+  needleCount = 0
+  readonly #components: VolumeComponents
+  #holes: Hole[] = []
+  #pendingRows: NeedleRow[] = []
+  #pendingHoles: HoleRange[] = []
+  #indexedTo = SUPERBLOCK_BYTES
+  #indexFile: File | undefined
+  #indexBytes = 0
+  #indexWrites: Promise<void> = Promise.resolve()
+  #readers = 0
+  #removed = false
+
+  constructor(components: VolumeComponents, init: VolumeInit) {
+    this.#components = components
+    this.id = init.id
+    this.number = init.number
+    this.path = init.path
+    this.file = init.file
+    this.superblock = init.superblock
+    this.seed = volumeSeed(init.id)
+  }
+
+  get holes(): readonly Hole[] {
+    return this.#holes
+  }
+
+  get indexPath(): string {
+    return `${this.path.slice(0, this.path.lastIndexOf('.'))}.index`
+  }
+
+  /** Takes over a group that has become durable. */
+  committed(group: DurableGroup): void {
+    for (const needle of group.needles) {
+      const { offset, length } = needle.location
+      this.noteNeedle({
+        kind: needle.kind,
+        id: needle.id,
+        generation: needle.generation,
+        alternateKey: needle.alternateKey,
+        chunk: needle.chunk,
+        isChunk: (needle.flags & 1) === 1,
+        offset,
+        length
+      })
+    }
+    this.end = group.to
+    this.chain = group.chain
+    const due =
+      this.#pendingRows.length >= INDEX_PENDING_ROWS_MAX || this.end - this.#indexedTo >= INDEX_PENDING_BYTES_MAX
+    if (due) void this.flushIndex()
+  }
+
+  /** Notes a needle that a commit or a scan found, for the index file. */
+  noteNeedle(row: NeedleRow): void {
+    this.#pendingRows.push(row)
+    this.needleCount++
+  }
+
+  /** Notes damage; adjacent and overlapping ranges become one. @returns whether it was news */
+  noteHole(range: HoleRange, reason: Hole['reason']): boolean {
+    if (this.#holes.some(hole => hole.from <= range.from && range.to <= hole.to)) return false
+    const touching = this.#holes.filter(hole => hole.from <= range.to && range.from <= hole.to)
+    const merged: Hole = {
+      from: Math.min(range.from, ...touching.map(hole => hole.from)),
+      to: Math.max(range.to, ...touching.map(hole => hole.to)),
+      reason,
+      foundAt: this.#components.clock.now()
+    }
+    this.#holes = [...this.#holes.filter(hole => !touching.includes(hole)), merged].sort((a, b) => a.from - b.from)
+    this.#pendingHoles.push(range)
+    return true
+  }
+
+  inHole(offset: number): boolean {
+    return this.#holes.length > 0 && this.#holes.some(hole => hole.from <= offset && offset < hole.to)
+  }
+
+  /** Reads and verifies a whole needle in one disk read. @returns its data; the caller owns the bytes */
+  async read(offset: number, identity: NeedleIdentity, length: number): Promise<Uint8Array> {
+    const bytes = Buffer.allocUnsafeSlow(needleBytes(length))
+    const expected = { identity, seed: this.seed, offset, length }
+    return this.#watch(expected, async () => checkNeedle(await this.#fill(bytes, expected, offset), expected))
+  }
+
+  /** Reads and verifies a needle, to be appended elsewhere as it is. */
+  async readDraft(row: NeedleRow): Promise<NeedleDraft> {
+    const bytes = Buffer.allocUnsafeSlow(needleBytes(row.length))
+    const expected = { identity: row, seed: this.seed, offset: row.offset, length: row.length }
+    return this.#watch(expected, async () => {
+      const data = checkNeedle(await this.#fill(bytes, expected, row.offset), expected)
+      const header = decodeHeader(bytes, this.seed, row.offset)
+      invariant(header !== undefined, 'a needle that was checked has a header')
+      return { header, data }
+    })
+  }
+
+  /** The same, blocking, into a pooled buffer. */
+  readSync(offset: number, identity: NeedleIdentity, length: number): NeedleLease {
+    const { pool } = this.#components
+    const byteCount = needleBytes(length)
+    const buffer = pool.take(byteCount)
+    const expected = { identity, seed: this.seed, offset, length }
+    try {
+      const bytes = buffer.subarray(0, byteCount)
+      if (this.file.readSync(bytes, offset) !== byteCount) throw this.#short(expected)
+      const data = checkNeedle(bytes, expected)
+      return { data, release: () => pool.give(buffer) }
+    } catch (error) {
+      pool.give(buffer)
+      throw this.#blame(error, expected)
+    }
+  }
+
+  /** Streams bytes [start, end) of a needle's data; a block is verified before any of it is yielded. */
+  async *readRange(
+    offset: number,
+    identity: NeedleIdentity,
+    length: number,
+    start: number,
+    end: number
+  ): AsyncGenerator<Uint8Array> {
+    const expected = { identity, seed: this.seed, offset, length }
+    this.#readers++
+    try {
+      yield* this.#verifiedRange(expected, start, end)
+    } finally {
+      await this.#readerDone()
+    }
+  }
+
+  async *#verifiedRange(expected: NeedleExpectation, start: number, end: number): AsyncGenerator<Uint8Array> {
+    const { identity, offset, length } = expected
+    const dataAt = offset + NEEDLE_HEADER_BYTES
+    const checksums = await this.#watch(expected, async () => {
+      const header = await this.#fill(Buffer.allocUnsafe(NEEDLE_HEADER_BYTES), expected, offset)
+      const footer = await this.#fill(Buffer.allocUnsafe(needleTailBytes(length)), expected, dataAt + length)
+      return checkFrame(header, footer, expected)
+    })
+    const lastBlock = Math.ceil(end / BLOCK_BYTES)
+    for (let block = Math.floor(start / BLOCK_BYTES); block < lastBlock; block += RANGE_READ_BLOCKS) {
+      const from = block * BLOCK_BYTES
+      const to = Math.min(length, (block + RANGE_READ_BLOCKS) * BLOCK_BYTES, lastBlock * BLOCK_BYTES)
+      const piece = await this.#watch(expected, async () => {
+        const bytes = await this.#fill(Buffer.allocUnsafeSlow(to - from), expected, dataAt + from)
+        for (let at = 0; at < bytes.byteLength; at += BLOCK_BYTES) {
+          checkBlock(identity, block + at / BLOCK_BYTES, bytes.subarray(at, at + BLOCK_BYTES), checksums, expected)
+        }
+        return bytes
+      })
+      yield piece.subarray(Math.max(0, start - from), Math.min(piece.byteLength, end - from))
+    }
+  }
+
+  /** All needles of the volume, ascending, in bounded batches. Those in holes are left out. */
+  async *rows(): AsyncGenerator<readonly NeedleRow[]> {
+    await this.flushIndex()
+    const { segments } = await this.loadIndex()
+    const covered = segments.at(-1)?.to ?? SUPERBLOCK_BYTES
+    for (const { needles } of segments) yield needles.filter(row => !this.inHole(row.offset))
+    if (covered >= this.end) return
+    // the index file is gone or could not be written: the volume itself knows
+    for await (const event of this.scan(covered, this.end)) {
+      if (event.kind === 'needle' && !this.inHole(event.offset)) yield [rowOf(event.header, event.offset)]
+    }
+  }
+
+  /** Looks at headers and footers from `from` on; at the data, too, from `verifyFrom` on. */
+  scan(from: number, verifyFrom: number, knownEnd = this.end, size = this.end): ReturnType<typeof scanVolume> {
+    return scanVolume({ file: this.file, seed: this.seed, from, size, verifyFrom, knownEnd })
+  }
+
+  async head(): Promise<Head> {
+    const firstHole = this.#holes[0]
+    if (firstHole === undefined) return { bytes: this.end, digest: Buffer.from(this.chain).toString('hex') }
+    let chain: Uint8Array = new Uint8Array(16)
+    if (firstHole.from <= SUPERBLOCK_BYTES) return { bytes: 0, digest: Buffer.from(chain).toString('hex') }
+    for await (const event of this.scan(SUPERBLOCK_BYTES, Number.POSITIVE_INFINITY, firstHole.from, firstHole.from)) {
+      if (event.kind === 'needle') chain = chainDigest(chain, event.footer)
+    }
+    return { bytes: firstHole.from, digest: Buffer.from(chain).toString('hex') }
+  }
+
+  /** What the index file holds, and readies it for further segments. Call once when opening, or to list rows. */
+  async loadIndex(): Promise<IndexFileContent> {
+    const bytes = await this.#components.fileSystem.readFile(this.indexPath)
+    return decodeIndexFile(this.id, bytes ?? new Uint8Array())
+  }
+
+  /** Takes over what a load found: segments go on behind `validBytes`. */
+  resumeIndex(content: IndexFileContent, holes: readonly HoleRange[]): void {
+    this.#indexBytes = content.validBytes
+    this.#indexedTo = content.segments.at(-1)?.to ?? SUPERBLOCK_BYTES
+    for (const hole of holes) this.noteHole(hole, 'corrupt')
+    this.#pendingHoles = []
+  }
+
+  /** Writes what is pending to the index file. A failure costs a longer start, nothing else. */
+  flushIndex(): Promise<void> {
+    this.#indexWrites = this.#indexWrites.then(() => this.#writeIndexSegment())
+    return this.#indexWrites
+  }
+
+  async close(): Promise<void> {
+    await this.flushIndex()
+    await this.#indexFile?.close()
+    this.#indexFile = undefined
+    await this.file.close()
+  }
+
+  /** Removes the files; who reads from the volume may finish. */
+  async remove(): Promise<void> {
+    await this.#indexWrites
+    await this.#indexFile?.close()
+    this.#indexFile = undefined
+    await this.#components.fileSystem.remove(this.path)
+    await this.#components.fileSystem.remove(this.indexPath)
+    this.#removed = true
+    if (this.#readers === 0) await this.file.close()
+  }
+
+  async #writeIndexSegment(): Promise<void> {
+    const needles = this.#pendingRows
+    const holes = this.#pendingHoles
+    if (needles.length === 0 && holes.length === 0 && this.end === this.#indexedTo) return
+    const to = this.end
+    const segment = encodeIndexSegment({ to, chain: this.chain, needles, holes, repaired: [] })
+    this.#pendingRows = []
+    this.#pendingHoles = []
+    const { fileSystem, log } = this.#components
+    try {
+      if (this.#indexFile === undefined) {
+        const existing = await fileSystem.open(this.indexPath, 'write').catch(() => undefined)
+        this.#indexFile = existing ?? (await fileSystem.open(this.indexPath, 'create'))
+        await this.#indexFile.truncate(this.#indexBytes)
+      }
+      const parts = this.#indexBytes === 0 ? [encodeIndexHeader(this.id), segment] : [segment]
+      const byteCount = parts.reduce((sum, part) => sum + part.byteLength, 0)
+      const written = await this.#indexFile.write(parts, this.#indexBytes)
+      if (written !== byteCount) throw new Error(`wrote ${written} of ${byteCount} bytes`)
+      this.#indexBytes += byteCount
+      this.#indexedTo = to
+    } catch (err) {
+      this.#pendingRows = [...needles, ...this.#pendingRows]
+      this.#pendingHoles = [...holes, ...this.#pendingHoles]
+      log.warn({ err, volume: this.id }, 'could not write the index file; the next start scans the volume instead')
+    }
+  }
+
+  async #fill(into: Buffer, expected: NeedleExpectation, position: number): Promise<Buffer> {
+    if ((await this.file.read(into, position)) !== into.byteLength) throw this.#short(expected)
+    return into
+  }
+
+  #short({ offset }: NeedleExpectation): SheafError {
+    return new SheafError('ERR_NEEDLE_CORRUPT', 'the volume file ends inside the needle', {
+      details: { volume: this.id, offset }
+    })
+  }
+
+  async #watch<T>(expected: NeedleExpectation, task: () => Promise<T>): Promise<T> {
+    this.#readers++
+    try {
+      return await task()
+    } catch (error) {
+      throw this.#blame(error, expected)
+    } finally {
+      await this.#readerDone()
+    }
+  }
+
+  async #readerDone(): Promise<void> {
+    if (--this.#readers === 0 && this.#removed) await this.file.close()
+  }
+
+  /** Turns the failure of a read into what it means, and notes the hole. */
+  #blame(error: unknown, { offset, length }: NeedleExpectation): unknown {
+    const known = error instanceof SheafError
+    if (known && error.code !== 'ERR_NEEDLE_CORRUPT') return error
+    const reason = known ? 'corrupt' : 'unreadable'
+    const damage = known || systemErrorCode(error) === 'EIO' // anything else says nothing about the bytes
+    if (damage && this.noteHole({ from: offset, to: offset + needleBytes(length) }, reason)) {
+      void this.flushIndex()
+      const fields = { volume: this.id, offset, bytes: needleBytes(length), err: error }
+      this.#components.log.error(fields, known ? 'damaged needle found' : 'the disk refused to read a needle')
+    }
+    return known
+      ? error
+      : new SheafError('ERR_DISK_READ', undefined, { cause: error, details: { volume: this.id, offset } })
+  }
+}
+
+export function rowOf(
+  header: NeedleIdentity & { readonly kind: NeedleRow['kind']; readonly flags: number; readonly length: number },
+  offset: number
+): NeedleRow {
+  const { kind, id, generation, alternateKey, chunk, flags, length } = header
+  return { kind, id, generation, alternateKey, chunk, isChunk: (flags & 1) === 1, offset, length }
+}

@@ -1,0 +1,103 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { killAllNodes, NodeProcess, REPOSITORY } from '../support/node-process.js'
+import { measureDiskReads } from './disk-reads.js'
+import { measureIndexMemory } from './index-memory.js'
+import { measureLargeFile } from './large-file.js'
+import { measureMillion } from './million.js'
+import { Nginx } from './nginx.js'
+import { measureReads } from './reads.js'
+import { describeMachine, type Measure, printReport, versionOf, writeReport } from './report.js'
+import { measureWrites } from './writes.js'
+
+const HELP = `npm run bench -- [flags]
+  --only A,B        of get, put, index, million, large, disk-reads (default: all)
+  --rounds N        rounds of each server, in turn (default 3)
+  --seconds N       length of a round (default 4)
+  --large-bytes N   size of the large file (default 512 MiB; try 2147483648)
+  --big             the same as --large-bytes 2147483648
+  --json FILE       where the numbers go (default .bench/latest.json)
+Exits with 1 when a target is missed.`
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', default: 'get,put,index,million,large,disk-reads' },
+    rounds: { type: 'string', default: '3' },
+    seconds: { type: 'string', default: '4' },
+    'large-bytes': { type: 'string', default: String(512 * 2 ** 20) },
+    big: { type: 'boolean', default: false },
+    json: { type: 'string', default: join(REPOSITORY, '.bench', 'latest.json') },
+    help: { type: 'boolean', default: false }
+  }
+})
+
+if (values.help) console.log(HELP)
+else await main()
+
+async function main(): Promise<void> {
+  const cache = join(REPOSITORY, '.bench')
+  mkdirSync(cache, { recursive: true })
+  // beside the repository's files and not in /tmp, which may be memory: the disk is part of what is measured
+  const scratch = mkdtempSync(join(cache, 'run-'))
+  const measures: Measure[] = []
+  try {
+    for (const [name, measure] of Object.entries(sections(scratch, cache))) {
+      if (!values.only.split(',').includes(name)) continue
+      process.stderr.write(`${name} …\n`)
+      measures.push(...(await measure()))
+    }
+  } finally {
+    await killAllNodes()
+    rmSync(scratch, { recursive: true, force: true })
+  }
+  const machine = describeMachine()
+  const met = printReport(machine, measures)
+  writeReport(values.json, machine, measures)
+  console.log(`\nwritten to ${values.json}`)
+  process.exitCode = met ? 0 : 1
+}
+
+/** The parts of the bench by name, in the order in which they run. */
+function sections(scratch: string, cache: string): Record<string, () => Promise<readonly Measure[]>> {
+  const init = { rounds: Number(values.rounds), seconds: Number(values.seconds) }
+  const largeBytes = values.big ? 2 ** 31 : Number(values['large-bytes'])
+  return {
+    get: () =>
+      withServers(scratch, async nginx => {
+        const node = await NodeProcess.start({ dataDir: join(scratch, 'get-data') })
+        const measures = [
+          ...(await measureReads(node, nginx, scratch, { ...init, photoBytes: 65_536, ratioMin: 0.6 })),
+          ...(await measureReads(node, nginx, scratch, { ...init, photoBytes: 4_096, ratioMin: 0.5 }))
+        ]
+        await node.stop()
+        return measures
+      }),
+    put: () => withServers(scratch, nginx => measureWrites(nginx, scratch, init)),
+    index: measureIndexMemory,
+    million: () => measureMillion(cache),
+    large: () => measureLargeFile(scratch, largeBytes),
+    'disk-reads': async () => [await measureDiskReads(join(scratch, 'disk-reads-data'))]
+  }
+}
+
+/** Runs `work` beside nginx, or without it where it is missing; without wrk there is nothing to measure. */
+async function withServers(
+  scratch: string,
+  work: (nginx: Nginx | undefined) => Promise<readonly Measure[]>
+): Promise<readonly Measure[]> {
+  if (versionOf('wrk', ['-v']) === 'none') {
+    console.error('wrk is not installed (Debian: apt-get install wrk): GET and PUT are not measured')
+    return []
+  }
+  if (versionOf('nginx', ['-v']) === 'none') {
+    console.error('nginx is not installed (Debian: apt-get install nginx-light): no ratios to it')
+    return work(undefined)
+  }
+  const nginx = await Nginx.start(mkdtempSync(join(scratch, 'nginx-')))
+  try {
+    return await work(nginx)
+  } finally {
+    await nginx.stop()
+  }
+}

@@ -1,0 +1,174 @@
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { silentLog } from '../../src/core/log.js'
+import { type DatabaseSource, levelDatabase } from '../../src/directory/database.js'
+import { Directory } from '../../src/directory/directory.js'
+import type { DirectoryRecord } from '../../src/domain/record.js'
+import { announceSeed, SeededRandom } from '../support/photo-maker.js'
+import { temporaryDirectory } from '../support/temporary-directory.js'
+import { modelOf, rowsOf } from '../unit/directory/directory-model.js'
+import { PhotoWriter, RecordLog } from '../unit/directory/photo-log.js'
+
+const removeDirectory = (path: string): Promise<void> => rm(path, { recursive: true, force: true })
+
+async function started(source: DatabaseSource): Promise<Directory> {
+  const directory = new Directory({ database: source, log: silentLog, observe: () => {} })
+  await directory.start()
+  return directory
+}
+
+/** Births, edits and deletes, and the log that holds them. */
+function history(photos: number): { log: RecordLog; written: DirectoryRecord[] } {
+  const writer = new PhotoWriter()
+  const written: DirectoryRecord[] = []
+  for (let i = 0; i < photos; i++) {
+    const born = writer.birth({ name: `IMG_${i}.jpg`, tags: [`tag${i % 5}`], caption: `number ${i} `.repeat(i % 20) })
+    written.push(born)
+    if (i % 3 === 0) written.push(writer.edit(born.id, { caption: 'edited', tags: { add: ['more'] } }))
+    if (i % 7 === 0) written.push(writer.delete(born.id))
+  }
+  return { log: new RecordLog().append(...written), written }
+}
+
+/** A LevelDB folder as a running node leaves it: tables on several levels, a manifest with edits, a log that is not in a table yet. */
+async function filledFolder(log: RecordLog): Promise<string> {
+  const folder = join(await temporaryDirectory(), 'directory')
+  const directory = await started(levelDatabase(folder, { removeDirectory }))
+  const groups = log.groups(20)
+  for (const [i, group] of groups.entries()) {
+    await directory.apply(group)
+    // Closing and opening makes tables of what is in the log.
+    if (i === groups.length >> 1 || i === (groups.length * 3) >> 2) {
+      await directory.stop()
+      await directory.start()
+    }
+  }
+  await directory.stop()
+  return folder
+}
+
+/** Starts on the folder, replays the log as a node does, and repairs what a check finds. @returns whether it was rebuilt */
+async function recover(folder: string, log: RecordLog): Promise<{ directory: Directory; rebuilt: boolean }> {
+  const directory = await started(levelDatabase(folder, { removeDirectory }))
+  let rebuilt = directory.rebuilt !== undefined
+  const replay = async (): Promise<void> => {
+    const applied = directory.applied(log.volume)
+    const first = log.needles.findIndex(({ location }) => location.offset >= applied)
+    if (first >= 0) await directory.apply(log.group(first))
+  }
+  try {
+    await replay()
+    if ((await directory.verify()).length > 0) {
+      rebuilt = true
+      await directory.clear()
+    }
+  } catch {
+    expect(directory.state).toBe('failed')
+    rebuilt = true
+    await directory.reopen()
+  }
+  if (directory.state === 'filling') {
+    await replay()
+    directory.complete()
+  }
+  return { directory, rebuilt }
+}
+
+async function expectWhole(
+  directory: Directory,
+  folder: string,
+  log: RecordLog,
+  written: DirectoryRecord[]
+): Promise<void> {
+  const model = modelOf(written)
+  expect(directory.state).toBe('open')
+  expect(directory.digest()).toBe(model.root)
+  expect(directory.applied(log.volume)).toBe(log.end)
+  const { total } = await directory.query({ terms: [], words: [], limit: 1 })
+  expect(total).toBe(model.counters.all)
+  await directory.stop()
+  const database = await levelDatabase(folder, { removeDirectory }).open()
+  const rows = await rowsOf(database)
+  await database.close()
+  expect({ ...rows, root: model.root }).toEqual(model)
+}
+
+const filesLike = async (folder: string, pattern: RegExp): Promise<string[]> =>
+  (await readdir(folder)).filter(name => pattern.test(name)).map(name => join(folder, name))
+
+describe('a directory in a damaged LevelDB folder', () => {
+  const { log, written } = history(400)
+
+  it('is rebuilt by replay when the folder is gone', async () => {
+    const folder = await filledFolder(log)
+    await removeDirectory(folder)
+    const { directory } = await recover(folder, log)
+    await expectWhole(directory, folder, log, written)
+  })
+
+  const kinds: [string, RegExp][] = [
+    ['CURRENT', /^CURRENT$/],
+    ['the manifest', /^MANIFEST-/],
+    ['a table', /\.ldb$/],
+    ['the log', /\.log$/]
+  ]
+  const damages: [string, (path: string) => Promise<void>][] = [
+    ['gone', path => rm(path)],
+    ['empty', path => writeFile(path, '')],
+    [
+      'cut in half',
+      async path => writeFile(path, (await readFile(path)).subarray(0, ((await readFile(path)).length + 1) >> 1))
+    ],
+    ['garbage', async path => writeFile(path, Buffer.alloc((await readFile(path)).length, 0xab))],
+    ['zeros', async path => writeFile(path, Buffer.alloc((await readFile(path)).length))]
+  ]
+  for (const [file, pattern] of kinds) {
+    for (const [name, damage] of damages) {
+      it(`is whole again after a start with ${file} ${name}`, async () => {
+        const folder = await filledFolder(log)
+        const [path] = await filesLike(folder, pattern)
+        expect(path).toBeDefined()
+        await damage(path ?? '')
+        const { directory } = await recover(folder, log)
+        await expectWhole(directory, folder, log, written)
+      })
+    }
+  }
+
+  it('is rebuilt when an older part of it is lost and a newer one is not', async () => {
+    const folder = await filledFolder(log)
+    // The manifest forgets its last edit: the tables that it named are not part of the database any more, later logs are.
+    const [manifest = ''] = await filesLike(folder, /^MANIFEST-/)
+    const bytes = await readFile(manifest)
+    await writeFile(manifest, bytes.subarray(0, bytes.length - 1))
+    const { directory } = await recover(folder, log)
+    await expectWhole(directory, folder, log, written)
+  })
+
+  it('never says anything wrong after any flipped bit', async () => {
+    const random = new SeededRandom(announceSeed('directory damage'))
+    const folder = await filledFolder(log)
+    const intact = new Map<string, Buffer>()
+    for (const name of await readdir(folder)) intact.set(name, await readFile(join(folder, name)))
+    const candidates = [...intact.keys()].filter(name => /^CURRENT$|^MANIFEST-|\.ldb$|\.log$/.test(name))
+    let rebuilds = 0
+    for (let round = 0; round < 40; round++) {
+      await removeDirectory(folder)
+      await levelDatabase(folder, { removeDirectory })
+        .open()
+        .then(database => database.close())
+      for (const name of await readdir(folder)) await rm(join(folder, name))
+      for (const [name, bytes] of intact) await writeFile(join(folder, name), bytes)
+      const name = random.pick(candidates)
+      const bytes = Buffer.from(intact.get(name) ?? [])
+      const bit = random.below(bytes.length * 8)
+      bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7))
+      await writeFile(join(folder, name), bytes)
+      const { directory, rebuilt } = await recover(folder, log)
+      if (rebuilt) rebuilds++
+      await expectWhole(directory, folder, log, written)
+    }
+    expect(rebuilds).toBeGreaterThan(0)
+  })
+})

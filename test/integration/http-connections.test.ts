@@ -1,0 +1,444 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { InvariantError } from '../../src/core/invariant.js'
+import type { Photos } from '../../src/service/photos.js'
+import { type HttpFixture, type HttpFixtureInit, startHttp } from '../support/http-fixture.js'
+import { RawConnection } from '../support/raw-connection.js'
+
+let http: HttpFixture
+
+async function restart(init: HttpFixtureInit): Promise<void> {
+  await http.close()
+  http = await startHttp(init)
+}
+
+beforeEach(async () => {
+  http = await startHttp()
+})
+
+afterEach(() => http.close())
+
+function get(path: string, headers = ''): string {
+  return `GET ${path} HTTP/1.1\r\nHost: localhost\r\n${headers}\r\n`
+}
+
+function put(contentLength: number, headers = ''): string {
+  return `PUT /v1/photos HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${contentLength}\r\n${headers}\r\n`
+}
+
+/** Answers on one connection, in order; all with a Content-Length. */
+function answersOf(received: Buffer): { status: number; body: Buffer }[] {
+  const answers: { status: number; body: Buffer }[] = []
+  for (let at = 0; at < received.length; ) {
+    const end = received.indexOf('\r\n\r\n', at) + 4
+    if (end < 4) break
+    const head = received.toString('latin1', at, end)
+    const length = Number(/content-length: (\d+)/i.exec(head)?.[1])
+    if (received.length < end + length) break
+    answers.push({ status: Number(head.slice(9, 12)), body: received.subarray(end, end + length) })
+    at = end + length
+  }
+  return answers
+}
+
+/** The services with some methods replaced. */
+function wrapped(photos: Photos, methods: Partial<HttpFixture['photos']>): Photos {
+  return new Proxy(photos, {
+    get: (target, name) => {
+      if (name in methods) return methods[name as keyof typeof methods]
+      const value: unknown = Reflect.get(target, name)
+      return typeof value === 'function' ? value.bind(target) : value
+    }
+  })
+}
+
+async function putPhoto(bytes: Uint8Array): Promise<string> {
+  return (await http.client.putPhoto(bytes, 'a.bin', 'application/octet-stream')).photo_id
+}
+
+function pattern(byteCount: number, seed: number): Buffer {
+  return Buffer.alloc(byteCount).map((_, i) => (i * 7 + seed) % 251)
+}
+
+describe('a client that goes away', () => {
+  test('amid a raw upload: nothing is stored, nothing hangs', async () => {
+    const connection = await RawConnection.open(http.port)
+    connection.write(put(100_000)).write(pattern(50_000, 1))
+    await expect.poll(() => http.server.address()).toBeDefined()
+    connection.destroy()
+    await http.server.stop()
+    expect(http.store.needles.length).toBe(0)
+  })
+
+  test('amid a raw upload by half-closing: it is told', async () => {
+    const connection = await RawConnection.open(http.port)
+    connection.write(put(100)).write('only this')
+    connection.socket.end()
+    expect(await connection.untilClosed()).toMatch(/^HTTP\/1.1 400 [^]*ERR_TRUNCATED_BODY/)
+    expect(http.store.needles.length).toBe(0)
+  })
+
+  test('amid a chunked upload: nothing is stored', async () => {
+    const connection = await RawConnection.open(http.port)
+    connection.write('PUT /v1/photos HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbytes\r\n')
+    connection.socket.end()
+    expect(await connection.untilClosed()).toMatch(/^HTTP\/1.1 400 [^]*ERR_TRUNCATED_BODY/)
+    expect(http.store.needles.length).toBe(0)
+  })
+
+  test('amid a form: nothing is stored', async () => {
+    const form = '--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nbytes'
+    const connection = await RawConnection.open(http.port)
+    const head = 'POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\n'
+    connection.write(`${head}Content-Length: 1000\r\n\r\n${form}`)
+    connection.socket.end()
+    expect(await connection.untilClosed()).toMatch(/^HTTP\/1.1 400 [^]*ERR_TRUNCATED_BODY/)
+    expect(http.store.needles.length).toBe(0)
+  })
+
+  test('amid hot answers: every buffer goes back once', async () => {
+    const id = await putPhoto(pattern(250_000, 1))
+    await http.client.photo(id)
+    for (let i = 0; i < 10; i++) {
+      const connection = await RawConnection.open(http.port, { pauseReads: true })
+      connection.write(get(`/photo/${id}`).repeat(40))
+      await expect.poll(() => http.store.leases).toBeGreaterThan(0)
+      connection.destroy()
+      await expect.poll(() => http.store.leases).toBe(0)
+    }
+  })
+
+  test('amid a long answer: the reading of bytes stops', async () => {
+    await restart({ chunkBytes: 65_536 })
+    const id = await putPhoto(pattern(30_000_000, 1))
+    const before = http.store.reads
+    const connection = await RawConnection.open(http.port, { pauseReads: true })
+    connection.write(get(`/photo/${id}`))
+    await expect.poll(() => http.store.reads).toBeGreaterThan(before)
+    connection.destroy()
+    await http.server.stop()
+    expect(http.store.reads - before).toBeLessThan(30_000_000 / 65_536)
+  })
+})
+
+describe('a slow client', () => {
+  test('whose body stalls gets 408, and the connection ends', async () => {
+    await restart({ timeouts: { bodyStallMs: 100, lingerMs: 100 } })
+    const connection = await RawConnection.open(http.port)
+    connection.write(put(100)).write('some')
+    expect(await connection.untilClosed()).toMatch(/^HTTP\/1.1 408 [^]*ERR_REQUEST_TIMEOUT/)
+    expect(http.store.needles.length).toBe(0)
+  })
+
+  test('whose JSON or form stalls gets 408 as well', async () => {
+    await restart({ timeouts: { bodyStallMs: 100, lingerMs: 100 } })
+    const length = 'Host: localhost\r\nContent-Length: 1000\r\n'
+    for (const head of [
+      `POST /v1/photos/batch HTTP/1.1\r\n${length}Content-Type: application/json\r\n\r\n{`,
+      `POST /upload HTTP/1.1\r\n${length}Content-Type: multipart/form-data; boundary=b\r\n\r\n--b`,
+      `DELETE /photo/x HTTP/1.1\r\n${length}Content-Type: text/plain\r\n\r\n{`
+    ]) {
+      const connection = await RawConnection.open(http.port)
+      connection.write(head)
+      expect(await connection.untilClosed()).toMatch(/^HTTP\/1.1 408 /)
+    }
+  })
+
+  test('whose body trickles, but moves, is waited for', async () => {
+    await restart({ timeouts: { bodyStallMs: 150 } })
+    const connection = await RawConnection.open(http.port)
+    connection.write(put(10))
+    for (let i = 0; i < 10; i++) {
+      connection.write('x')
+      await new Promise(resolve => setTimeout(resolve, 40))
+    }
+    await connection.untilText('"size":10')
+    connection.destroy()
+  })
+
+  test('is not blamed for a slow disk', async () => {
+    await restart({ timeouts: { bodyStallMs: 50, answerStallMs: 60 }, chunkBytes: 65_536 })
+    let release: () => void = () => {}
+    const held = new Promise<void>(resolve => {
+      release = resolve
+    })
+    http.store.beforeAppend = () => held
+    const connection = await RawConnection.open(http.port)
+    connection.write(put(3_000_000)).write(pattern(3_000_000, 1))
+    await new Promise(resolve => setTimeout(resolve, 400))
+    expect(connection.text).toBe('')
+    expect(connection.isClosed).toBe(false)
+    release()
+    await connection.untilText('"size":3000000')
+    connection.destroy()
+  })
+
+  test('that takes nothing of its answer is cut, hot and cold', async () => {
+    await restart({ timeouts: { answerStallMs: 150 } })
+    const small = await putPhoto(pattern(250_000, 1))
+    const big = await putPhoto(pattern(8_000_000, 1))
+    await http.client.photo(small)
+    for (const request of [get(`/photo/${small}`).repeat(60), get(`/photo/${big}`)]) {
+      const connection = await RawConnection.open(http.port, { pauseReads: true })
+      connection.write(request)
+      await expect.poll(() => http.connectionCount()).toBeLessThanOrEqual(1)
+      expect(http.store.leases).toBe(0)
+      connection.destroy()
+    }
+  })
+
+  test('whose headers do not end is cut', async () => {
+    await restart({ timeouts: { headersMs: 200 } })
+    const connection = await RawConnection.open(http.port)
+    connection.write('GET / HTTP/1.1\r\nHost: loc')
+    expect(await connection.untilClosed()).toMatch(/^HTTP\/1.1 408 [^]*ERR_REQUEST_TIMEOUT/)
+  })
+
+  test('that asks nothing more is let go', async () => {
+    await restart({ timeouts: { keepAliveMs: 100 } })
+    const connection = await RawConnection.open(http.port)
+    connection.write(get('/health'))
+    expect(await connection.untilClosed()).toMatch(/^HTTP\/1.1 200 /)
+  })
+})
+
+describe('back pressure', () => {
+  test('an upload is not read faster than it is stored', async () => {
+    await restart({ chunkBytes: 65_536 })
+    http.store.beforeAppend = () => new Promise(() => {})
+    const connection = await RawConnection.open(http.port)
+    connection.write(put(200_000_000))
+    const piece = pattern(1_000_000, 1)
+    let accepted = 0
+    const pump = (): void => {
+      while (accepted < 100_000_000 && connection.socket.write(piece)) accepted += piece.length
+    }
+    connection.socket.on('drain', pump)
+    pump()
+    await new Promise(resolve => setTimeout(resolve, 500))
+    // What the kernel and the buffers on both sides hold; a server without back pressure takes all of it.
+    expect(accepted).toBeLessThan(30_000_000)
+    connection.destroy()
+  })
+
+  test('a download is not read faster than it is sent', async () => {
+    await restart({ chunkBytes: 65_536 })
+    const id = await putPhoto(pattern(60_000_000, 1))
+    const before = http.store.reads
+    const connection = await RawConnection.open(http.port, { pauseReads: true })
+    connection.write(get(`/photo/${id}`))
+    await expect.poll(() => http.store.reads).toBeGreaterThan(before)
+    await new Promise(resolve => setTimeout(resolve, 300))
+    expect((http.store.reads - before) * 65_536).toBeLessThan(20_000_000)
+    connection.destroy()
+  })
+
+  test('a dump is not made faster than it is sent', async () => {
+    let made = 0
+    const dump = async function* (): AsyncGenerator<never> {
+      for (; made < 100_000; made++) yield { ...photo, caption: 'x'.repeat(1_000) } as never
+    }
+    await restart({ photos: photos => wrapped(photos, { dump }) })
+    const id = await putPhoto(pattern(10, 1))
+    const { photo } = await http.photos.meta(id as never)
+    const connection = await RawConnection.open(http.port, { pauseReads: true })
+    connection.write(get('/sync/full-dump'))
+    await expect.poll(() => made).toBeGreaterThan(0)
+    await new Promise(resolve => setTimeout(resolve, 300))
+    expect(made).toBeLessThan(30_000)
+    connection.destroy()
+  })
+
+  test('slow and pipelined readers of hot photos get the right bytes', async () => {
+    const bodies = Array.from({ length: 8 }, (_, i) => pattern(200_000 + i, i))
+    const ids: string[] = []
+    for (const body of bodies) ids.push(await putPhoto(body))
+    for (const id of ids) await http.client.photo(id)
+    const readers = Array.from({ length: 4 }, async (_, reader) => {
+      const order = Array.from({ length: 24 }, (_, i) => (i * 5 + reader) % ids.length)
+      const connection = await RawConnection.open(http.port, { pauseReads: true })
+      connection.write(order.map(i => get(`/photo/${ids[i]}`)).join(''))
+      for (let i = 0; i < 10; i++) {
+        await new Promise(resolve => setTimeout(resolve, 5))
+        connection.socket.resume()
+        await new Promise(resolve => setImmediate(resolve))
+        connection.socket.pause()
+      }
+      connection.socket.resume()
+      await connection.until(() => answersOf(connection.received).length === order.length)
+      const wrong = answersOf(connection.received).filter((answer, i) => !answer.body.equals(bodies[order[i]!]!))
+      connection.destroy()
+      return wrong.length
+    })
+    expect(await Promise.all(readers)).toEqual([0, 0, 0, 0])
+    await expect.poll(() => http.store.leases).toBe(0)
+  })
+})
+
+describe('one connection', () => {
+  test('pipelined requests of all kinds are answered in order', async () => {
+    const id = await putPhoto(Buffer.from('hello'))
+    const connection = await RawConnection.open(http.port)
+    const requests = [
+      get(`/photo/${id}`),
+      get('/nope'),
+      get(`/photo/${id}`, 'Range: bytes=0-1\r\n'),
+      `${put(3)}abc`,
+      get('/health')
+    ]
+    connection.write(requests.join(''))
+    await connection.until(() => answersOf(connection.received).length === 5)
+    expect(answersOf(connection.received).map(answer => answer.status)).toEqual([200, 404, 206, 201, 200])
+    connection.destroy()
+  })
+
+  test('goes on after a refusal whose body was read', async () => {
+    const connection = await RawConnection.open(http.port)
+    const body = '{"nope":1}'
+    const head = 'POST /v1/photos/batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n'
+    connection.write(`${head}Content-Length: ${body.length}\r\n\r\n${body}`)
+    await connection.untilText('ERR_BAD_PARAMETER')
+    connection.write(get('/health'))
+    await connection.untilText('"ok"')
+    connection.destroy()
+  })
+
+  test('a refusal amid a body comes at once, the rest is drained, then the connection ends', async () => {
+    await restart({ maxUploadBytes: 1_000, timeouts: { lingerMs: 200 } })
+    const connection = await RawConnection.open(http.port)
+    connection.write(put(50_000_000))
+    await connection.untilText('ERR_TOO_LARGE')
+    expect(connection.text).toMatch(/^HTTP\/1.1 413 [^]*connection: close/i)
+    for (let i = 0; i < 10; i++) connection.write(pattern(1_000_000, 1))
+    await connection.untilClosed()
+    expect(connection.text.match(/HTTP\/1.1/g)?.length).toBe(1)
+  })
+
+  test('Expect: 100-continue is told to go on, unless there is no use', async () => {
+    await restart({ maxUploadBytes: 1_000 })
+    const welcome = await RawConnection.open(http.port)
+    welcome.write(put(5, 'Expect: 100-continue\r\n'))
+    await welcome.untilText('HTTP/1.1 100 Continue')
+    welcome.write('hello')
+    await welcome.untilText('HTTP/1.1 201 Created')
+    welcome.destroy()
+    const refused = await RawConnection.open(http.port)
+    refused.write(put(5_000, 'Expect: 100-continue\r\n'))
+    await refused.untilText('ERR_TOO_LARGE')
+    expect(refused.text).toMatch(/^HTTP\/1.1 413 /)
+    refused.destroy()
+  })
+
+  test.each([
+    ['nonsense', 'hello\r\n\r\n', 400],
+    ['no Host', 'GET / HTTP/1.1\r\n\r\n', 400],
+    ['two lengths', 'PUT /v1/photos HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx', 400],
+    [
+      'length and chunks',
+      'PUT /v1/photos HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+      400
+    ],
+    ['a negative length', 'PUT /v1/photos HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n', 400],
+    ['a length in hex', 'PUT /v1/photos HTTP/1.1\r\nHost: a\r\nContent-Length: 0x5\r\n\r\nhello', 400],
+    ['a malformed chunk', 'PUT /v1/photos HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n', 400],
+    ['long headers', `GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
+    ['another protocol', 'GET / HTTP/3.7\r\nHost: a\r\n\r\n', 400]
+  ])('%s: a problem and the end', async (_, request, status) => {
+    const connection = await RawConnection.open(http.port)
+    connection.write(request)
+    connection.socket.end()
+    const text = await connection.untilClosed()
+    expect(text).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+    expect(http.store.needles.length).toBe(0)
+  })
+
+  test('garbage behind a request that runs does not get into its answer', async () => {
+    const id = await putPhoto(pattern(3_000_000, 1))
+    const connection = await RawConnection.open(http.port, { pauseReads: true })
+    connection.write(`${get(`/photo/${id}`)}garbage\r\n\r\n`)
+    const text = await connection.untilClosed()
+    expect(text.match(/HTTP\/1.1/g)?.length ?? 0).toBeLessThanOrEqual(1)
+  })
+})
+
+describe('defects', () => {
+  test('an unknown error is 500 without its text', async () => {
+    const meta = (): never => {
+      throw new Error('/secret/path')
+    }
+    await restart({ photos: photos => wrapped(photos, { meta }) })
+    const answer = await http.client.meta('01890000-0000-7000-8000-000000000000')
+    expect(answer.status).toBe(500)
+    expect(answer.body.toString()).toContain('ERR_INTERNAL')
+    expect(answer.body.toString()).not.toContain('secret')
+    expect(http.defects).toEqual([])
+  })
+
+  test('a broken invariant is reported as fatal after the answer', async () => {
+    const meta = (): never => {
+      throw new InvariantError('broken')
+    }
+    await restart({ photos: photos => wrapped(photos, { meta }) })
+    expect((await http.client.meta('01890000-0000-7000-8000-000000000000')).status).toBe(500)
+    expect(http.defects.map(defect => defect.message)).toEqual(['broken'])
+  })
+
+  test('bytes that turn out damaged amid an answer cut it short of its length', async () => {
+    await restart({ chunkBytes: 65_536 })
+    const id = await putPhoto(pattern(1_000_000, 1))
+    http.store.damage(needle => needle.identity.chunk === 9)
+    await expect(http.client.photo(id)).rejects.toThrow()
+    expect((await http.client.request('GET', '/health')).status).toBe(200)
+  })
+})
+
+describe('stopping', () => {
+  test('idle connections close at once, a running request ends first, a new one is refused', async () => {
+    let release: () => void = () => {}
+    http.store.beforeAppend = () =>
+      new Promise(resolve => {
+        release = resolve
+      })
+    const idle = await RawConnection.open(http.port)
+    idle.write(get('/health'))
+    await idle.untilText('"ok"')
+    const running = await RawConnection.open(http.port)
+    running.write(`${put(5)}hello`)
+    const busy = await RawConnection.open(http.port)
+    busy.write(put(10)).write('hello')
+    await expect.poll(() => http.connectionCount()).toBeGreaterThanOrEqual(3)
+    const stopped = http.server.stop()
+    await idle.untilClosed()
+    await expect(RawConnection.open(http.port)).rejects.toThrow()
+    release()
+    await running.untilText('201 Created')
+    busy.write('world')
+    await new Promise(resolve => setTimeout(resolve, 50))
+    release()
+    await busy.untilText('201 Created')
+    await running.untilClosed()
+    await stopped
+    expect(http.store.needles.length).toBe(4)
+  })
+
+  test('what does not end before the deadline is cut', async () => {
+    await restart({ stopMsMax: 200 })
+    const connection = await RawConnection.open(http.port)
+    connection.write(put(10)).write('hello')
+    await http.server.stop()
+    await connection.untilClosed()
+    expect(http.store.needles.length).toBe(0)
+  })
+
+  test('a port in use is named', async () => {
+    const { HttpServer } = await import('../../src/http/server.js')
+    const { systemClock } = await import('../../src/core/clock.js')
+    const { silentLog } = await import('../../src/core/log.js')
+    const { fastify } = await import('fastify')
+    const second = new HttpServer(
+      { app: fastify(), clock: systemClock, log: silentLog },
+      { host: '127.0.0.1', port: http.port }
+    )
+    await expect(second.start()).rejects.toMatchObject({ code: 'ERR_ADDRESS_IN_USE' })
+    await second.stop()
+  })
+})

@@ -1,0 +1,621 @@
+import { createHash } from 'node:crypto'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { SheafError } from '../../src/core/errors.js'
+import type { Answer } from '../support/http-client.js'
+import { type HttpFixture, type HttpFixtureInit, startHttp } from '../support/http-fixture.js'
+
+const UNKNOWN = '01890000-0000-7000-8000-000000000000'
+const PNG = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+  'base64'
+)
+
+let http: HttpFixture
+
+async function restart(init: HttpFixtureInit): Promise<void> {
+  await http.close()
+  http = await startHttp(init)
+}
+
+beforeEach(async () => {
+  http = await startHttp()
+})
+
+afterEach(() => http.close())
+
+function bodyOf(answer: Answer): Record<string, unknown> {
+  return JSON.parse(answer.body.toString()) as Record<string, unknown>
+}
+
+function codeOf(answer: Answer): string {
+  expect(answer.headers['content-type']).toBe('application/problem+json')
+  return `${answer.status} ${bodyOf(answer).code}`
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+function multipart(fields: Record<string, string>, file: Uint8Array | string = PNG): Promise<Answer> {
+  const parts = Object.entries(fields).map(([name, value]) => ({ name, value }))
+  return http.client.form('/upload', [
+    ...parts,
+    { name: 'file', filename: 'a.png', contentType: 'image/png', value: file }
+  ])
+}
+
+describe('uploading', () => {
+  test('POST /upload answers what the contract says', async () => {
+    const answer = await multipart({ tag: 'sea' })
+    expect(answer.status).toBe(200)
+    const receipt = bodyOf(answer)
+    expect(receipt).toEqual({
+      photo_id: expect.stringMatching(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/),
+      logical_volume: http.store.volume,
+      cookie: expect.stringMatching(/^[0-9a-f]{32}$/),
+      size: PNG.length,
+      sha256: sha256(PNG),
+      content_type: 'image/png',
+      copies: 1
+    })
+    expect(bodyOf(await http.client.meta(receipt.photo_id as string))).toMatchObject({ name: 'a.png', tags: ['sea'] })
+  })
+
+  test('the same bytes twice are two photos', async () => {
+    const [first, second] = [bodyOf(await multipart({})), bodyOf(await multipart({}))]
+    expect(second.photo_id).not.toBe(first.photo_id)
+  })
+
+  test('PUT /v1/photos stores the body as it is', async () => {
+    const answer = await http.client.request('PUT', '/v1/photos?filename=%C3%BC.txt&tag=a&tag=b&album=c', {
+      body: Buffer.from('hello')
+    })
+    expect(answer.status).toBe(201)
+    const { photo_id: id, content_type } = bodyOf(answer)
+    expect(content_type).toBe('text/plain')
+    expect(answer.headers.location).toBe(`/photo/${id}`)
+    const meta = bodyOf(await http.client.meta(id as string))
+    expect(meta).toMatchObject({ name: 'ü.txt', tags: ['a', 'b'], albums: ['c'] })
+    expect((await http.client.photo(id as string)).body.toString()).toBe('hello')
+  })
+
+  test('POST /v1/photos takes a form with repeated fields', async () => {
+    const answer = await http.client.form('/v1/photos', [
+      { name: 'tag', value: 'a' },
+      { name: 'tag', value: 'b' },
+      { name: 'album', value: 'c' },
+      { name: 'file', filename: 'a.png', value: PNG }
+    ])
+    expect(answer.status).toBe(201)
+    expect(answer.headers.location).toBe(`/photo/${bodyOf(answer).photo_id}`)
+    const meta = bodyOf(await http.client.meta(bodyOf(answer).photo_id as string))
+    expect(meta).toMatchObject({ tags: ['a', 'b'], albums: ['c'] })
+  })
+
+  test('a chunked PUT needs no length, and what curl says of --data-binary is not believed', async () => {
+    const answer = await http.client.request('PUT', '/v1/photos?filename=a.pdf', {
+      body: Buffer.from('hello'),
+      headers: { 'content-type': 'application/x-www-form-urlencoded' }
+    })
+    expect(bodyOf(answer).content_type).toBe('application/pdf')
+  })
+
+  test('a size is added by field or by query; other bytes for it are refused', async () => {
+    const id = bodyOf(await multipart({})).photo_id as string
+    expect((await multipart({ alt_key: 'thumb', photo_id: id }, 'thumb')).status).toBe(200)
+    expect((await multipart({ alt_key: 'thumb', photo_id: id.toUpperCase() }, 'thumb')).status).toBe(200)
+    expect(codeOf(await multipart({ alt_key: 'thumb', photo_id: id }, 'other'))).toBe('409 ERR_ALT_KEY_EXISTS')
+    const file = [{ name: 'file', filename: 'a.png', contentType: 'image/png', value: 'small' }]
+    expect((await http.client.form(`/upload?alt_key=small&photo_id=${id}`, file)).status).toBe(200)
+    expect((await http.client.photo(id, {}, '?alt_key=thumb')).body.toString()).toBe('thumb')
+    expect((await http.client.photo(id, {}, '?alt_key=small')).headers.etag).toBe(`"${sha256(Buffer.from('small'))}"`)
+    expect((await http.client.photo(id, {}, '?alt_key=orig')).body.equals(PNG)).toBe(true)
+    expect(codeOf(await multipart({ alt_key: 'thumb', photo_id: UNKNOWN }))).toBe('404 ERR_PHOTO_NOT_FOUND')
+    await http.client.remove(id)
+    expect(codeOf(await multipart({ alt_key: 'large', photo_id: id }))).toBe('410 ERR_PHOTO_DELETED')
+  })
+
+  test('an Idempotency-Key gives the same photo for the same body and 422 for another', async () => {
+    const put = (body: string): Promise<Answer> =>
+      http.client.put(Buffer.from(body), { filename: 'a', idempotencyKey: 'key-1' })
+    const first = bodyOf(await put('one'))
+    expect(bodyOf(await put('one')).photo_id).toBe(first.photo_id)
+    expect(codeOf(await put('two'))).toBe('422 ERR_IDEMPOTENCY_MISMATCH')
+  })
+
+  test('too few copies: 503 with what there is, and the photo is kept', async () => {
+    const answer = await http.client.request('PUT', '/v1/photos?min_copies=2', { body: Buffer.from('x') })
+    expect(codeOf(answer)).toBe('503 ERR_TOO_FEW_COPIES')
+    const { photo_id, copies } = bodyOf(answer)
+    expect(copies).toBe(1)
+    expect((await http.client.photo(photo_id as string)).status).toBe(200)
+  })
+
+  test('a full disk is 507, and reading and deleting go on', async () => {
+    const id = bodyOf(await multipart({})).photo_id as string
+    http.store.failAppend = (_, purpose) => (purpose === 'upload' ? new SheafError('ERR_DISK_FULL') : undefined)
+    expect(codeOf(await multipart({}))).toBe('507 ERR_DISK_FULL')
+    expect((await http.client.photo(id)).status).toBe(200)
+    expect((await http.client.remove(id)).status).toBe(200)
+  })
+})
+
+describe('reading bytes', () => {
+  const text = 'abcdefghijklmnopqrstuvwxyz'
+  let id: string
+  let etag: string
+
+  beforeEach(async () => {
+    id = (await http.client.putPhoto(Buffer.from(text), 'a.txt', 'text/plain')).photo_id
+    etag = `"${sha256(Buffer.from(text))}"`
+  })
+
+  test('the first and the second time are the same, cold and hot', async () => {
+    const cold = await http.client.photo(id)
+    const hot = await http.client.photo(id)
+    expect(cold.body.toString()).toBe(text)
+    const { date: _cold, ...coldHeaders } = cold.headers
+    const { date: _hot, ...hotHeaders } = hot.headers
+    expect(hotHeaders).toEqual(coldHeaders)
+    expect(hot.body.equals(cold.body)).toBe(true)
+    expect(cold.headers).toMatchObject({
+      'content-type': 'text/plain',
+      'content-length': '26',
+      etag,
+      'accept-ranges': 'bytes',
+      'x-sheaf-source': 'local',
+      'x-content-type-options': 'nosniff',
+      'cache-control': 'private, no-cache',
+      'content-disposition': 'inline; filename="a.txt"'
+    })
+  })
+
+  test('the hot way gives its buffer back each time, and is left when the photo goes', async () => {
+    await http.client.photo(id)
+    const reads = http.store.reads
+    for (let i = 0; i < 5; i++) await http.client.photo(id)
+    expect(http.store.reads).toBe(reads)
+    await expect.poll(() => http.store.leases).toBe(0)
+    await http.client.remove(id)
+    expect(codeOf(await http.client.photo(id))).toBe('410 ERR_PHOTO_DELETED')
+  })
+
+  test('an id in capitals is the same photo', async () => {
+    expect((await http.client.photo(id.toUpperCase())).body.toString()).toBe(text)
+    expect((await http.client.request('GET', `/photo/%3${id[0]}${id.slice(1)}`)).body.toString()).toBe(text)
+  })
+
+  test('HEAD has the headers of GET and no body', async () => {
+    const get = await http.client.photo(id)
+    const head = await http.client.request('HEAD', `/photo/${id}`, { headers: { range: 'bytes=0-1' } })
+    expect(head.status).toBe(200)
+    expect(head.body.length).toBe(0)
+    const { date: _get, ...expected } = get.headers
+    const { date: _head, ...headers } = head.headers
+    expect(headers).toEqual(expected)
+  })
+
+  test.each([
+    ['bytes=0-4', 'abcde', 'bytes 0-4/26'],
+    ['bytes=20-', 'uvwxyz', 'bytes 20-25/26'],
+    ['bytes=-3', 'xyz', 'bytes 23-25/26'],
+    ['bytes=25-99', 'z', 'bytes 25-25/26']
+  ])('Range: %s is %s', async (range, part, contentRange) => {
+    const answer = await http.client.photo(id, { range })
+    expect([answer.status, answer.body.toString(), answer.headers['content-range']]).toEqual([206, part, contentRange])
+    expect(answer.headers['content-length']).toBe(String(part.length))
+    expect(answer.headers.etag).toBe(etag)
+  })
+
+  test.each(['bytes=26-', 'bytes=5-4', 'bytes=x', '5-6'])('Range: %s is 416', async range => {
+    const answer = await http.client.photo(id, { range })
+    expect(codeOf(answer)).toBe('416 ERR_RANGE_NOT_SATISFIABLE')
+    expect(answer.headers['content-range']).toBe('bytes */26')
+  })
+
+  test('several ranges are answered with the whole', async () => {
+    const answer = await http.client.photo(id, { range: 'bytes=0-1,4-5' })
+    expect([answer.status, answer.body.toString()]).toEqual([200, text])
+  })
+
+  test('If-Range', async () => {
+    const ask = async (ifRange: string): Promise<number> =>
+      (await http.client.photo(id, { range: 'bytes=0-1', 'if-range': ifRange })).status
+    const modified = (await http.client.photo(id)).headers['last-modified'] ?? ''
+    expect(await ask(etag)).toBe(206)
+    expect(await ask(modified)).toBe(206)
+    expect(await ask('"other"')).toBe(200)
+    expect(await ask(`W/${etag}`)).toBe(200)
+    expect(await ask('Sun, 06 Nov 1994 08:49:37 GMT')).toBe(200)
+  })
+
+  test('If-None-Match, If-Modified-Since and If-Match', async () => {
+    const ask = async (headers: Record<string, string>): Promise<number> =>
+      (await http.client.photo(id, headers)).status
+    const modified = (await http.client.photo(id)).headers['last-modified'] ?? ''
+    expect(await ask({ 'if-none-match': etag })).toBe(304)
+    expect(await ask({ 'if-none-match': `"x", W/${etag}` })).toBe(304)
+    expect(await ask({ 'if-none-match': '*' })).toBe(304)
+    expect(await ask({ 'if-none-match': '"x"' })).toBe(200)
+    expect(await ask({ 'if-none-match': '"x"', 'if-modified-since': modified })).toBe(200)
+    expect(await ask({ 'if-none-match': etag, range: 'bytes=0-1' })).toBe(304)
+    expect(await ask({ 'if-modified-since': modified })).toBe(304)
+    expect(await ask({ 'if-modified-since': 'Sun, 06 Nov 1994 08:49:37 GMT' })).toBe(200)
+    expect(await ask({ 'if-modified-since': 'nonsense' })).toBe(200)
+    expect(await ask({ 'if-match': etag })).toBe(200)
+    expect(await ask({ 'if-match': '"x"' })).toBe(412)
+    const unchanged = await http.client.photo(id, { 'if-none-match': etag })
+    expect(unchanged.body.length).toBe(0)
+    expect(unchanged.headers.etag).toBe(etag)
+  })
+
+  test('cookie: checked when given, wrong is 404', async () => {
+    const { cookie, photo_id } = await http.client.putPhoto(Buffer.from('x'), 'x')
+    expect((await http.client.photo(photo_id, {}, `?cookie=${cookie}`)).status).toBe(200)
+    for (const wrong of ['0'.repeat(32), 'x', '']) {
+      expect(codeOf(await http.client.photo(photo_id, {}, `?cookie=${wrong}`))).toBe('404 ERR_PHOTO_NOT_FOUND')
+    }
+  })
+
+  test('cookie: needed with requireCookie, also for a photo that is hot', async () => {
+    await restart({ requireCookie: true })
+    const { cookie, photo_id } = await http.client.putPhoto(Buffer.from('x'), 'x')
+    for (let i = 0; i < 2; i++) {
+      expect((await http.client.photo(photo_id, {}, `?cookie=${cookie}`)).status).toBe(200)
+      expect((await http.client.photo(photo_id)).status).toBe(404)
+    }
+  })
+
+  test('unknown: 404 that no cache keeps and that says who was asked', async () => {
+    const answer = await http.client.photo(UNKNOWN)
+    expect(codeOf(answer)).toBe('404 ERR_PHOTO_NOT_FOUND')
+    expect(bodyOf(answer).complete).toBe(true)
+    expect(answer.headers['cache-control']).toBe('no-store')
+  })
+
+  test('sizes: not made yet 503, of something that is no image 404, unknown 400', async () => {
+    const image = (await http.client.putPhoto(PNG, 'a.png')).photo_id
+    const notReady = await http.client.photo(image, {}, '?alt_key=large')
+    expect(codeOf(notReady)).toBe('503 ERR_NOT_READY')
+    expect(notReady.headers['retry-after']).toBe('2')
+    expect((await http.client.photo(id, {}, '?alt_key=large')).status).toBe(404)
+    expect(codeOf(await http.client.photo(id, {}, '?alt_key=huge'))).toBe('400 ERR_BAD_ALT_KEY')
+  })
+
+  test('bytes that no copy gives intact are 503, cold and hot, and never a broken 200', async () => {
+    await http.client.photo(id)
+    http.store.damage(() => true)
+    const answer = await http.client.photo(id)
+    expect(codeOf(answer)).toBe('503 ERR_BYTES_UNREACHABLE')
+    expect(answer.headers['retry-after']).toBeDefined()
+  })
+
+  test('a photo of many chunks comes back whole and in parts', async () => {
+    await restart({ chunkBytes: 65_536 })
+    const bytes = Buffer.alloc(1_000_003, 0).map((_, i) => (i * 31) % 251)
+    const big = (await http.client.putPhoto(bytes, 'big.bin', 'application/octet-stream')).photo_id
+    expect((await http.client.photo(big)).body.equals(bytes)).toBe(true)
+    const part = await http.client.photo(big, { range: 'bytes=65000-200000' })
+    expect(part.status).toBe(206)
+    expect(part.body.equals(bytes.subarray(65_000, 200_001))).toBe(true)
+  })
+
+  test('what a browser would run comes as attachment in a sandbox', async () => {
+    const html = (await http.client.putPhoto(Buffer.from('<script>1</script>'), 'a.html', 'text/html')).photo_id
+    for (let i = 0; i < 2; i++) {
+      const { headers } = await http.client.photo(html)
+      expect(headers['content-disposition']).toBe('attachment; filename="a.html"')
+      expect(headers['content-security-policy']).toBe("sandbox; default-src 'none'")
+    }
+  })
+})
+
+describe('metadata', () => {
+  let id: string
+  beforeEach(async () => {
+    id = (await http.client.putPhoto(PNG, 'a.png')).photo_id
+  })
+
+  test('has the contract’s form', async () => {
+    const { headers, body } = await http.client.meta(id)
+    expect(JSON.parse(body.toString())).toMatchObject({
+      photo_id: id,
+      name: 'a.png',
+      content_type: 'image/png',
+      size: PNG.length,
+      sha256: sha256(PNG),
+      width: null,
+      height: null,
+      taken_at: null,
+      created_at: expect.stringMatching(/^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+      tags: [],
+      albums: [],
+      owner: null,
+      copies: 1,
+      version: {
+        hlc: expect.stringMatching(/^\d+\.\d+$/),
+        vector_clock: { [http.store.epoch]: expect.any(Number) },
+        actor: http.store.epoch
+      }
+    })
+    expect(headers.etag).toMatch(/^"[^"]+"$/)
+    expect(
+      (await http.client.request('GET', `/photo/${id}/meta`, { headers: { 'if-none-match': headers.etag ?? '' } }))
+        .status
+    ).toBe(304)
+  })
+
+  test('PATCH changes what it names, null removes, the ETag moves on', async () => {
+    const before = (await http.client.meta(id)).headers.etag
+    const patch = { name: 'b', caption: 'c', rating: 5, tags: { add: ['x', 'y'] }, attributes: { k: 'v' } }
+    const answer = await http.client.patchMeta(id, patch as never)
+    expect(answer.status).toBe(200)
+    expect(bodyOf(answer)).toMatchObject({
+      name: 'b',
+      caption: 'c',
+      rating: 5,
+      tags: ['x', 'y'],
+      attributes: { k: 'v' }
+    })
+    expect(answer.headers.etag).not.toBe(before)
+    expect((await http.client.meta(id)).headers.etag).toBe(answer.headers.etag)
+    const undo = { caption: null, rating: null, tags: { remove: ['x'] }, attributes: { k: null } }
+    expect(bodyOf(await http.client.patchMeta(id, undo as never))).toMatchObject({
+      name: 'b',
+      caption: null,
+      rating: null,
+      tags: ['y'],
+      attributes: {}
+    })
+  })
+
+  test('If-Match', async () => {
+    const etag = (await http.client.meta(id)).headers.etag ?? ''
+    const patch = async (ifMatch: string, name: string): Promise<string> => {
+      const answer = await http.client.patchMeta(id, { name }, { 'if-match': ifMatch })
+      return answer.status === 200 ? '200' : codeOf(answer)
+    }
+    expect(await patch('"other"', 'no')).toBe('412 ERR_PRECONDITION_FAILED')
+    expect(await patch(`W/${etag}`, 'no')).toBe('412 ERR_PRECONDITION_FAILED')
+    expect(await patch('nonsense', 'no')).toBe('400 ERR_BAD_PARAMETER')
+    expect(bodyOf(await http.client.meta(id)).name).toBe('a.png')
+    expect(await patch(`"other", ${etag}`, 'b')).toBe('200')
+    expect(await patch(etag, 'no')).toBe('412 ERR_PRECONDITION_FAILED')
+    expect(await patch('*', 'c')).toBe('200')
+  })
+
+  test('delete, delete again, undelete', async () => {
+    await http.client.patchMeta(id, { tags: { add: ['kept'] } })
+    for (let i = 0; i < 2; i++) {
+      expect(bodyOf(await http.client.remove(id))).toEqual({ status: 'deleted', photo_id: id })
+    }
+    expect(codeOf(await http.client.meta(id))).toBe('410 ERR_PHOTO_DELETED')
+    expect(codeOf(await http.client.patchMeta(id, { name: 'x' }))).toBe('410 ERR_PHOTO_DELETED')
+    expect((await http.client.page()).total).toBe(0)
+    expect(bodyOf(await http.client.undelete(id))).toEqual({ status: 'restored', photo_id: id })
+    expect((await http.client.photo(id)).body.equals(PNG)).toBe(true)
+    expect(bodyOf(await http.client.meta(id)).tags).toEqual(['kept'])
+    for (const answer of [await http.client.remove(UNKNOWN), await http.client.undelete(UNKNOWN)]) {
+      expect(codeOf(answer)).toBe('404 ERR_PHOTO_NOT_FOUND')
+    }
+  })
+
+  test('undelete without bytes is 410', async () => {
+    await http.client.remove(id)
+    http.store.drop(needle => needle.identity.kind === 'data')
+    expect(codeOf(await http.client.undelete(id))).toBe('410 ERR_BYTES_GONE')
+  })
+
+  test('a body that means nothing is ignored', async () => {
+    await http.client.remove(id)
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+    expect(
+      (await http.client.request('POST', `/photo/${id}/undelete`, { body: Buffer.from('x=y'), headers })).status
+    ).toBe(200)
+    expect((await http.client.request('DELETE', `/photo/${id}`, { body: Buffer.from('{') })).status).toBe(200)
+  })
+
+  test('conflict versions are listed and restored', async () => {
+    const own = await http.directory.get({ kind: 'photo', id })
+    const { changeRecord } = await import('../../src/domain/record.js')
+    const { editChanges, viewPhoto } = await import('../../src/domain/photo.js')
+    const record = own!.record
+    const actor = 'ffffffffffffffff' as never
+    // Another node edits the same version that this one does.
+    await http.client.patchMeta(id, { name: 'ours' })
+    const stamper = { actor, hlc: () => (record.entries[0]!.hlc + 1n) as never }
+    const theirs = changeRecord(
+      { kind: 'photo', id },
+      record,
+      stamper,
+      editChanges(viewPhoto(record), { name: 'theirs' })
+    )
+    const { recordDraft } = await import('../../src/service/record-needles.js')
+    await http.store.append([recordDraft(theirs)], 'upkeep')
+    const listed = bodyOf(await http.client.request('GET', `/photo/${id}/conflicts`))
+    expect(listed).toMatchObject({ conflicts: [{ n: 1, name: 'theirs', version: { actor } }] })
+    expect(codeOf(await http.client.request('POST', `/photo/${id}/conflicts/2/restore`))).toBe(
+      '404 ERR_NO_SUCH_CONFLICT'
+    )
+    for (const n of ['0', '-1', 'x', '1.5']) {
+      expect(codeOf(await http.client.request('POST', `/photo/${id}/conflicts/${n}/restore`))).toBe(
+        '400 ERR_BAD_PARAMETER'
+      )
+    }
+    const restored = await http.client.request('POST', `/photo/${id}/conflicts/1/restore`)
+    expect(bodyOf(restored)).toMatchObject({ name: 'theirs' })
+  })
+})
+
+describe('many photos', () => {
+  test('pages of a stable order, filters, totals', async () => {
+    const ids: string[] = []
+    for (let i = 0; i < 7; i++)
+      ids.unshift((await http.client.putPhoto(i % 2 ? PNG : Buffer.from(`t${i}`), `n${i}.txt`, 'text/plain')).photo_id)
+    const { photos, total } = await http.client.list('', 3)
+    expect(photos.map(photo => photo.photo_id)).toEqual(ids)
+    expect(total).toBe(7)
+    expect((await http.client.list('type=image', 2)).total).toBe(3)
+    expect((await http.client.list('type=text/plain')).photos.length).toBe(4)
+    expect((await http.client.list('q=n3')).photos.map(photo => photo.name)).toEqual(['n3.txt'])
+    const first = await http.client.page('?limit=2&type=image')
+    expect(first.next_cursor).toEqual(expect.any(String))
+    const bad = `/photos?limit=2&type=text&cursor=${encodeURIComponent(first.next_cursor ?? '')}`
+    expect(codeOf(await http.client.request('GET', bad))).toBe('400 ERR_BAD_CURSOR')
+  })
+
+  test('a batch deletes or tags, and says what became of each', async () => {
+    const [a, b] = [(await http.client.putPhoto(PNG, 'a')).photo_id, (await http.client.putPhoto(PNG, 'b')).photo_id]
+    const batch = (body: object): Promise<Answer> =>
+      http.client.request('POST', '/v1/photos/batch', {
+        body: Buffer.from(JSON.stringify(body)),
+        headers: { 'content-type': 'application/json; charset=utf-8' }
+      })
+    expect(bodyOf(await batch({ ids: [a, b.toUpperCase(), UNKNOWN], tags: { add: ['x'] } }))).toEqual({
+      results: [
+        { photo_id: a, status: 'updated' },
+        { photo_id: b, status: 'updated' },
+        { photo_id: UNKNOWN, status: 'failed', code: 'ERR_PHOTO_NOT_FOUND' }
+      ]
+    })
+    expect((await http.client.list('tag=x')).total).toBe(2)
+    expect(bodyOf(await batch({ delete: [a] }))).toEqual({ results: [{ photo_id: a, status: 'deleted' }] })
+    expect((await http.client.page()).total).toBe(1)
+    expect(codeOf(await batch({}))).toBe('400 ERR_BAD_PARAMETER')
+    expect(codeOf(await batch({ delete: [b], tags: { add: ['x'] } }))).toBe('400 ERR_BAD_PARAMETER')
+    expect(codeOf(await batch({ delete: [b, 'x'] }))).toBe('400 ERR_BAD_ID')
+    expect((await http.client.page()).total).toBe(1)
+  })
+
+  test('the dump has every live record, a line each', async () => {
+    const kept = (await http.client.putPhoto(PNG, 'a')).photo_id
+    await http.client.remove((await http.client.putPhoto(PNG, 'b')).photo_id)
+    const answer = await http.client.request('GET', '/sync/full-dump')
+    expect(answer.headers['content-type']).toBe('application/x-ndjson')
+    expect((await http.client.fullDump()).map(photo => photo.photo_id)).toEqual([kept])
+    expect((await http.client.request('HEAD', '/sync/full-dump')).status).toBe(200)
+  })
+})
+
+describe('the node', () => {
+  test('health; ready says why it is not', async () => {
+    for (const path of ['/health', '/health/live', '/health/ready']) {
+      expect(bodyOf(await http.client.request('GET', path))).toEqual({ status: 'ok' })
+    }
+    http.unready = new SheafError('ERR_DIRECTORY_UNAVAILABLE')
+    expect(codeOf(await http.client.request('GET', '/health/ready'))).toBe('503 ERR_DIRECTORY_UNAVAILABLE')
+    expect((await http.client.request('GET', '/health/live')).status).toBe(200)
+  })
+
+  test('status and volumes', async () => {
+    expect(bodyOf(await http.client.request('GET', '/status'))).toMatchObject({
+      node_id: '12D3KooWTest',
+      photos: 0,
+      directory_digest: http.directory.digest(),
+      disk: { free_bytes: 1_000_000 }
+    })
+    const { volumes } = bodyOf(await http.client.request('GET', '/volumes')) as { volumes: [object] }
+    const stats = bodyOf(await http.client.request('GET', `/volume/${http.store.volume}/stats`))
+    expect(volumes).toEqual([stats])
+    for (const lv of ['nope', 'ffffffffffffffff-9']) {
+      expect(codeOf(await http.client.request('GET', `/volume/${lv}/stats`))).toBe('404 ERR_NO_SUCH_VOLUME')
+    }
+  })
+
+  test.each(['verify', 'compact', 'scrub', 'rebuild-directory'])('%s is a job', async kind => {
+    const started = await http.client.request('POST', `/v1/admin/${kind}`)
+    expect(started.status).toBe(202)
+    expect(bodyOf(started).kind).toBe(kind)
+    const ask = (): Promise<Answer> => http.client.request('GET', started.headers.location ?? '')
+    await expect.poll(async () => bodyOf(await ask()).finished_at).not.toBeNull()
+    const job = bodyOf(await ask())
+    if (kind === 'compact') {
+      expect(job).toMatchObject({
+        state: 'done',
+        progress: { done: 1, total: null, unit: 'volumes' },
+        result: { freed_bytes: 42 },
+        error: null
+      })
+    }
+    if (kind === 'rebuild-directory') {
+      expect(job).toMatchObject({ state: 'failed', result: null, error: { code: 'ERR_DISK_READ', message: 'planted' } })
+    }
+  })
+
+  test('an unknown job is 404', async () => {
+    expect(codeOf(await http.client.request('GET', '/v1/admin/jobs/nope'))).toBe('404 ERR_NO_SUCH_JOB')
+  })
+
+  test('a known path with another method is 405 with Allow, an unknown one 404', async () => {
+    for (const [method, path, allow] of [
+      ['POST', '/photo/x', 'DELETE, GET, HEAD'],
+      ['PUT', '/photos?limit=1', 'GET, HEAD'],
+      ['OPTIONS', '/photos', 'GET, HEAD'],
+      ['DELETE', '/v1/photos', 'POST, PUT'],
+      ['PROPFIND', '/photos', 'GET, HEAD'],
+      ['GET', '/upload', 'POST']
+    ] as const) {
+      const answer = await http.client.request(method, path)
+      expect(codeOf(answer), `${method} ${path}`).toBe('405 ERR_METHOD_NOT_ALLOWED')
+      expect(answer.headers.allow).toBe(allow)
+    }
+    for (const path of [
+      '/',
+      '/nope',
+      '/photo',
+      '/similar/x',
+      '/search',
+      '/events',
+      '/cluster',
+      '/metrics',
+      '/cache/stats',
+      '/docs'
+    ]) {
+      expect(codeOf(await http.client.request('GET', path)), path).toBe('404 ERR_NOT_FOUND')
+    }
+  })
+
+  test('every answer forbids sniffing, and a problem is not kept', async () => {
+    for (const [method, path] of [
+      ['GET', '/health'],
+      ['GET', '/nope'],
+      ['GET', '/photo/%zz'],
+      ['GET', `/photo/${UNKNOWN}`],
+      ['POST', '/upload'],
+      ['GET', '/openapi.json'],
+      ['GET', '/sync/full-dump']
+    ] as const) {
+      const { headers } = await http.client.request(method, path)
+      expect(headers['x-content-type-options'], path).toBe('nosniff')
+      expect(headers['cache-control'], path).toBe('no-store')
+    }
+  })
+})
+
+describe('a page elsewhere', () => {
+  test('is refused on every way, hot and streaming ones too', async () => {
+    const id = (await http.client.putPhoto(PNG, 'a.png')).photo_id
+    await http.client.photo(id)
+    const foreign = [
+      { host: 'evil.example' },
+      { origin: 'https://evil.example' },
+      { 'sec-fetch-site': 'cross-site' },
+      { 'sec-fetch-site': 'same-site' }
+    ]
+    for (const headers of foreign) {
+      for (let i = 0; i < 2; i++) expect(codeOf(await http.client.photo(id, headers))).toBe('403 ERR_FOREIGN_ORIGIN')
+      expect(codeOf(await http.client.request('DELETE', `/photo/${id}`, { headers }))).toBe('403 ERR_FOREIGN_ORIGIN')
+      const answer = await http.client.request('PUT', '/v1/photos', { headers, body: PNG })
+      expect(codeOf(answer)).toBe('403 ERR_FOREIGN_ORIGIN')
+      expect(codeOf(await http.client.request('GET', '/nope', { headers }))).toBe('403 ERR_FOREIGN_ORIGIN')
+    }
+    expect((await http.client.page()).total).toBe(1)
+  })
+
+  test('names that are allowed pass', async () => {
+    await restart({ allowHosts: ['photos.example.org'] })
+    for (const host of ['photos.example.org:8443', 'box.example', 'localhost', `127.0.0.1:${http.port}`]) {
+      expect((await http.client.request('GET', '/health', { headers: { host } })).status).toBe(200)
+    }
+  })
+})

@@ -1,0 +1,312 @@
+import { describe, expect, it } from 'vitest'
+import { hasCode } from '../../src/core/errors.js'
+import type { PhotoId } from '../../src/domain/ids.js'
+import { needleBytes } from '../../src/domain/needle.js'
+import { SUPERBLOCK_BYTES } from '../../src/domain/superblock.js'
+import type { VolumeSet } from '../../src/volumes/volume-set.js'
+import {
+  draftOf,
+  type FixtureOptions,
+  identityOf,
+  only,
+  VOLUME_FOLDER,
+  VolumeFixture
+} from '../support/volume-fixture.js'
+
+type Photos = Map<PhotoId, Uint8Array>
+
+async function put(fixture: VolumeFixture, volumes: VolumeSet, photos: Photos, byteCount: number): Promise<PhotoId> {
+  const id = fixture.photoId()
+  const bytes = fixture.bytes(byteCount)
+  const record = fixture.bytes(100)
+  await volumes.append([draftOf(identityOf(id), bytes), draftOf(identityOf(id, 'record'), record)], 'upload')
+  photos.set(id, bytes)
+  return id
+}
+
+async function readBack(volumes: VolumeSet, id: PhotoId): Promise<Uint8Array> {
+  const identity = identityOf(id)
+  return volumes.read(only(volumes.locate(identity)), identity)
+}
+
+async function expectAll(volumes: VolumeSet, photos: Photos, except?: PhotoId): Promise<void> {
+  for (const [id, bytes] of photos) {
+    if (id !== except) expect(Buffer.from(await readBack(volumes, id)).equals(bytes)).toBe(true)
+  }
+}
+
+async function filled(options: FixtureOptions = {}, sizes = [10, 70_000, 0, 200_000, 5_000]) {
+  const fixture = new VolumeFixture(options)
+  const volumes = await fixture.start()
+  const photos: Photos = new Map()
+  for (const size of sizes) await put(fixture, volumes, photos, size)
+  return { fixture, volumes, photos }
+}
+
+describe('volumes', () => {
+  it('reads back what was appended, whole, by range and from a pooled buffer', async () => {
+    const { volumes, photos } = await filled()
+    await expectAll(volumes, photos)
+    for (const [id, bytes] of photos) {
+      const identity = identityOf(id)
+      const location = only(volumes.locate(identity))
+      const lease = volumes.readSync(location, identity)
+      expect(Buffer.from(lease.data).equals(bytes)).toBe(true)
+      lease.release()
+      for (const [start, end] of [
+        [0, bytes.byteLength],
+        [1, bytes.byteLength - 1],
+        [65_535, 65_537],
+        [130_000, 200_000]
+      ] as const) {
+        if (start >= end || end > bytes.byteLength) continue
+        const parts: Uint8Array[] = []
+        for await (const part of volumes.readRange(location, identity, start, end)) parts.push(part)
+        expect(Buffer.concat(parts).equals(bytes.subarray(start, end))).toBe(true)
+      }
+    }
+  })
+
+  it('appends of one moment share a sync', async () => {
+    const fixture = new VolumeFixture()
+    const volumes = await fixture.start()
+    const groups: number[] = []
+    const apply = fixture.applied.apply.bind(fixture.applied)
+    fixture.applied.apply = group => {
+      groups.push(group.needles.length)
+      return apply(group)
+    }
+    const photos: Photos = new Map()
+    await Promise.all(Array.from({ length: 40 }, () => put(fixture, volumes, photos, 1000)))
+    expect(groups.reduce((a, b) => a + b)).toBe(80)
+    expect(groups.length).toBeLessThan(8)
+    await expectAll(volumes, photos)
+  })
+
+  it('rolls over at 95 % of the capacity, writes no file of an earlier process, and lists every needle', async () => {
+    const { fixture, volumes, photos } = await filled({ volumeBytes: 400_000 }, Array(20).fill(60_000))
+    expect(fixture.volumeFiles().length).toBe(Math.ceil(20 / 6))
+    for (const volume of volumes.volumes()) expect(volume.end).toBeLessThanOrEqual(380_000)
+    const again = await fixture.restart()
+    await put(fixture, again, photos, 100)
+    expect(new Set(fixture.volumeFiles().map(name => name.slice(0, 16))).size).toBe(2)
+    await expectAll(again, photos)
+    let rows = 0
+    for (const volume of again.volumes()) for await (const batch of volume.rows()) rows += batch.length
+    expect(rows).toBe(42)
+  })
+
+  it.each(['kept', 'lost'])(
+    'finds everything after a stop, a kill and a loss of power; directory %s',
+    async directory => {
+      const { fixture, photos } = await filled({ volumeBytes: 300_000 })
+      for (const end of ['stop', 'kill', 'crash'] as const) {
+        if (end !== 'stop') fixture.disk[end]()
+        if (directory === 'lost') fixture.applied.forget()
+        const volumes = end === 'stop' ? await fixture.restart() : await fixture.start()
+        await expectAll(volumes, photos)
+        expect(volumes.recovery?.holes).toBe(0)
+        expect(fixture.applied.records.length).toBe(photos.size)
+        await put(fixture, volumes, photos, 30_000)
+      }
+    }
+  )
+
+  it('a torn tail at every byte of the last needle costs nothing that was acknowledged', async () => {
+    const { fixture, photos } = await filled({}, [3_000, 500])
+    const volumes = await fixture.restart()
+    const before = new Map(photos)
+    const torn = await put(fixture, volumes, photos, 900)
+    const path = `${VOLUME_FOLDER}/${volumes.epoch}-1.volume`
+    const image = fixture.disk.snapshot()
+    const size = SUPERBLOCK_BYTES + needleBytes(900) + needleBytes(100)
+    for (let cut = SUPERBLOCK_BYTES; cut < size; cut++) {
+      fixture.disk.restore(image)
+      fixture.disk.truncate(path, cut)
+      fixture.applied.offsets.delete(`${volumes.epoch}-1` as never) // LevelDB lags: the tail counts as never applied
+      const again = await fixture.start()
+      await expectAll(again, before)
+      const survives = cut >= SUPERBLOCK_BYTES + needleBytes(900)
+      expect(again.locate(identityOf(torn)).length).toBe(survives ? 1 : 0)
+      expect(again.recovery?.holes).toBe(0)
+      const end = survives ? SUPERBLOCK_BYTES + needleBytes(900) : SUPERBLOCK_BYTES
+      expect(again.recovery?.tornBytes).toBe(cut - end)
+    }
+  })
+
+  it('a tail that is cut although it was applied is a hole, and is said to be one', async () => {
+    const { fixture, volumes, photos } = await filled({}, [3_000, 900])
+    const path = `${VOLUME_FOLDER}/${volumes.epoch}-1.volume`
+    const [kept, lost] = [...photos.keys()] as [PhotoId, PhotoId]
+    const cut = only(volumes.locate(identityOf(lost))).offset + 100
+    for (const orderly of [true, false]) {
+      const image = fixture.disk.snapshot()
+      if (orderly) await volumes.stop()
+      fixture.disk.kill()
+      fixture.disk.truncate(path, cut)
+      const again = await fixture.start()
+      expect(again.recovery).toMatchObject({ holes: 1, tornBytes: 0 })
+      expect(Buffer.from(await readBack(again, kept)).equals(photos.get(kept) as Uint8Array)).toBe(true)
+      expect(again.locate(identityOf(lost))).toEqual([])
+      expect((await again.get(again.volumes()[0]?.id as never)?.head())?.bytes).toBe(cut - 100)
+      fixture.disk.restore(image)
+    }
+  })
+
+  it('one flipped bit anywhere in a needle is never served and harms no other photo', async () => {
+    const { fixture, volumes, photos } = await filled({}, [400, 333, 400])
+    const damaged = [...photos.keys()][1] as PhotoId
+    const { volume, offset } = only(volumes.locate(identityOf(damaged)))
+    await volumes.stop()
+    const image = fixture.disk.snapshot()
+    for (let at = 0; at < needleBytes(333); at++) {
+      for (const [index, directory] of [
+        ['kept', 'kept'],
+        ['lost', 'kept'],
+        ['lost', 'lost']
+      ]) {
+        fixture.disk.restore(image)
+        fixture.disk.flipBit(`${VOLUME_FOLDER}/${volume}.volume`, offset + at, at % 8)
+        if (index === 'lost') fixture.disk.remove(`${VOLUME_FOLDER}/${volume}.index`)
+        const applied = new Map(fixture.applied.offsets)
+        if (directory === 'lost') fixture.applied.forget()
+        const again = await fixture.start()
+        await expectAll(again, photos, damaged)
+        const locations = again.locate(identityOf(damaged))
+        for (const location of locations) {
+          await expect(again.read(location, identityOf(damaged))).rejects.toMatchObject({ code: 'ERR_NEEDLE_CORRUPT' })
+        }
+        expect(again.locate(identityOf(damaged))).toEqual([])
+        expect(again.volumes()[0]?.holes.length).toBe(1)
+        for (const [id, end] of applied) fixture.applied.offsets.set(id, end)
+      }
+    }
+  })
+
+  it('takes a stale, foreign or garbled index file for what it is', async () => {
+    const { fixture, volumes, photos } = await filled()
+    await volumes.stop()
+    const first = fixture.disk.file(`${VOLUME_FOLDER}/${volumes.epoch}-1.index`)
+    const stale = Uint8Array.from({ length: first.size }, () => 0)
+    fixture.disk.read(first, stale, 0)
+    const indexOf = (bytes: Uint8Array): Promise<void> => {
+      fixture.disk.remove(`${VOLUME_FOLDER}/${volumes.epoch}-1.index`)
+      fixture.disk.write(fixture.disk.create(`${VOLUME_FOLDER}/${volumes.epoch}-1.index`), bytes, 0)
+      return Promise.resolve()
+    }
+    for (const bytes of [
+      stale.subarray(0, 16),
+      stale.subarray(0, stale.byteLength - 1),
+      stale.map((byte, i) => (i === 60 ? byte ^ 1 : byte)),
+      new Uint8Array(5000).fill(7),
+      new Uint8Array()
+    ]) {
+      await indexOf(bytes)
+      const again = await fixture.start()
+      await expectAll(again, photos)
+      expect(again.recovery?.holes).toBe(0)
+      await again.stop()
+    }
+  })
+
+  it('leaves alone what is no volume', async () => {
+    const { fixture, photos } = await filled()
+    const text = new TextEncoder().encode('not a volume')
+    for (const name of ['notes.volume', '0123456789abcdef-1.volume']) {
+      fixture.disk.write(fixture.disk.create(`${VOLUME_FOLDER}/${name}`), text, 0)
+    }
+    const volumes = await fixture.restart()
+    expect(volumes.recovery?.foreignFiles).toEqual(['0123456789abcdef-1.volume', 'notes.volume'])
+    await expectAll(volumes, photos)
+    expect(fixture.volumeFiles()).toContain('notes.volume')
+  })
+
+  it('serves a volume whose superblock is damaged, and says so', async () => {
+    const { fixture, volumes, photos } = await filled()
+    await volumes.stop()
+    fixture.disk.flipBit(`${VOLUME_FOLDER}/${volumes.epoch}-1.volume`, 40, 3)
+    const again = await fixture.start()
+    await expectAll(again, photos)
+    expect(again.volumes()[0]?.holes).toMatchObject([{ from: 0, to: SUPERBLOCK_BYTES }])
+  })
+
+  it.each(['write', 'sync'] as const)(
+    'a failed %s is not retried: the next volume has a fresh epoch',
+    async operation => {
+      const { fixture, volumes, photos } = await filled()
+      const { epoch } = volumes
+      fixture.disk.fail(operation, { path: `${VOLUME_FOLDER}/${epoch}-1.volume`, times: 1 })
+      const before = new Map(photos)
+      const failed = await put(fixture, volumes, photos, 500).catch(error => error)
+      expect(hasCode(failed, 'ERR_DISK_WRITE')).toBe(true)
+      expect(volumes.epoch).not.toBe(epoch)
+      await put(fixture, volumes, before, 500)
+      expect(
+        volumes
+          .volumes()
+          .map(volume => volume.state)
+          .sort()
+      ).toEqual(['active', 'failed'])
+      fixture.disk.crash()
+      await expectAll(await fixture.start(), before)
+    }
+  )
+
+  it('a sector that the disk refuses is a hole, not corruption', async () => {
+    const { fixture, volumes, photos } = await filled()
+    const [, unreadable] = [...photos.keys()] as [PhotoId, PhotoId]
+    const location = only(volumes.locate(identityOf(unreadable)))
+    const path = `${VOLUME_FOLDER}/${location.volume}.volume`
+    fixture.disk.fail('read', { path, from: location.offset + 4096, to: location.offset + 8192 })
+    await expect(volumes.read(location, identityOf(unreadable))).rejects.toMatchObject({ code: 'ERR_DISK_READ' })
+    expect(volumes.volumes()[0]?.holes).toMatchObject([{ from: location.offset, reason: 'unreadable' }])
+    await expectAll(volumes, photos, unreadable)
+    fixture.disk.kill()
+    fixture.disk.remove(`${VOLUME_FOLDER}/${location.volume}.index`)
+    fixture.applied.forget()
+    const again = await fixture.start()
+    await expectAll(again, photos, unreadable)
+    expect(again.locate(identityOf(unreadable))).toEqual([])
+  })
+
+  it('a needle inside an uploaded file is never taken for one of the volume', async () => {
+    const inner = await filled({}, [2_000, 2_000])
+    await inner.volumes.stop()
+    const file = inner.fixture.disk.file(`${VOLUME_FOLDER}/${inner.volumes.epoch}-1.volume`)
+    const upload = new Uint8Array(file.size)
+    inner.fixture.disk.read(file, upload, 0)
+    const fixture = new VolumeFixture({ seed: 2 })
+    const volumes = await fixture.start()
+    const id = fixture.photoId()
+    await volumes.append([draftOf(identityOf(id), upload)], 'upload')
+    const { offset, volume } = only(volumes.locate(identityOf(id)))
+    fixture.disk.kill()
+    fixture.disk.flipBit(`${VOLUME_FOLDER}/${volume}.volume`, offset + 10, 0)
+    const again = await fixture.start()
+    expect(again.index.count).toBe(0)
+    for (const embedded of inner.photos.keys()) expect(again.locate(identityOf(embedded))).toEqual([])
+  })
+
+  it('a full disk refuses uploads, takes deletes, and takes uploads again after space came back', async () => {
+    const { fixture, volumes, photos } = await filled({ volumeBytes: 200_000, capacityBytes: 1_200_000 }, [])
+    const before: Photos = new Map()
+    let refused: unknown
+    for (let i = 0; i < 50 && refused === undefined; i++) {
+      await put(fixture, volumes, before, 30_000).catch(error => {
+        refused = error
+      })
+    }
+    expect(refused).toMatchObject({ code: 'ERR_DISK_FULL' })
+    const filler = fixture.disk.create('/data/filler')
+    while (fixture.disk.freeBytes > 0) fixture.disk.write(filler, new Uint8Array(1000), filler.size)
+    const tombstone = draftOf(identityOf(fixture.photoId(), 'record'), fixture.bytes(200))
+    await volumes.append([tombstone], 'upkeep')
+    await expectAll(volumes, before)
+    fixture.disk.remove('/data/filler')
+    const [victim] = volumes.volumes().filter(volume => volume.state === 'closed')
+    if (victim !== undefined) await volumes.remove(victim)
+    fixture.clock.advance(2_000)
+    await put(fixture, volumes, photos, 30_000)
+    await expectAll(volumes, photos)
+  })
+})

@@ -1,0 +1,172 @@
+import { MemoryLevel } from 'memory-level'
+import { systemClock } from '../../src/core/clock.js'
+import { SheafError } from '../../src/core/errors.js'
+import type { InvariantError } from '../../src/core/invariant.js'
+import { type Logger, silentLog } from '../../src/core/log.js'
+import { systemRandom } from '../../src/core/random.js'
+import { Directory } from '../../src/directory/directory.js'
+import { HybridClock } from '../../src/domain/hlc.js'
+import { newActorId } from '../../src/domain/ids.js'
+import { buildHttpApp } from '../../src/http/app.js'
+import type { HttpComponents, HttpTimeouts } from '../../src/http/components.js'
+import { HttpServer } from '../../src/http/server.js'
+import { Jobs } from '../../src/service/jobs.js'
+import type { VolumeReport } from '../../src/service/maintenance.js'
+import { Photos } from '../../src/service/photos.js'
+import { HttpClient } from './http-client.js'
+import { MemoryNeedleStore } from './memory-needle-store.js'
+
+export interface HttpFixtureInit {
+  readonly chunkBytes?: number
+  readonly maxUploadBytes?: number
+  readonly requireCookie?: boolean
+  readonly timeouts?: Partial<HttpTimeouts>
+  readonly allowHosts?: readonly string[]
+  readonly stopMsMax?: number
+  /** Wraps the services, e.g. to make one fail. */
+  readonly photos?: (photos: Photos) => HttpComponents['photos']
+  readonly log?: Logger
+}
+
+/** A real HTTP server on loopback over the real services, with needles and directory in memory. */
+export interface HttpFixture {
+  readonly url: string
+  readonly port: number
+  readonly client: HttpClient
+  readonly store: MemoryNeedleStore
+  readonly directory: Directory
+  readonly photos: Photos
+  readonly server: HttpServer
+  /** Open connections, the client's own kept-alive ones included. */
+  connectionCount(): Promise<number>
+  /** What `fatal` was called with. */
+  readonly defects: InvariantError[]
+  /** Set to make the node unready. */
+  unready: SheafError | undefined
+  close(): Promise<void>
+}
+
+export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture> {
+  const log = init.log ?? silentLog
+  const epoch = newActorId(systemRandom)
+  const hybridClock = new HybridClock({ clock: systemClock })
+  const level = new MemoryLevel<Uint8Array, Uint8Array>({
+    keyEncoding: 'view',
+    valueEncoding: 'view',
+    storeEncoding: 'view'
+  })
+  const database = {
+    open: async () => {
+      await level.open()
+      return level
+    },
+    remove: () => level.clear()
+  }
+  const directory = new Directory({ database, log, observe: stamp => hybridClock.observe(stamp) })
+  await directory.start()
+  const store = new MemoryNeedleStore({ epoch, onCommit: group => directory.apply(group) })
+  const maxUploadBytes = init.maxUploadBytes ?? 2 ** 40
+  const photos = new Photos(
+    {
+      store,
+      directory,
+      clock: systemClock,
+      random: systemRandom,
+      hybridClock,
+      actor: () => epoch,
+      log,
+      logicalVolume: () => store.volume
+    },
+    { chunkBytes: init.chunkBytes ?? 8 * 1024 * 1024, maxUploadBytes, requireCookie: init.requireCookie ?? false }
+  )
+  const jobs = new Jobs({ clock: systemClock, random: systemRandom, log })
+  const defects: InvariantError[] = []
+  const fixture = { unready: undefined as SheafError | undefined }
+  const app = await buildHttpApp(
+    {
+      photos: init.photos?.(photos) ?? photos,
+      maintenance: maintenanceOf(jobs, directory, store),
+      jobs,
+      clock: systemClock,
+      log,
+      unready: () => fixture.unready,
+      fatal: error => defects.push(error)
+    },
+    {
+      nodeId: '12D3KooWTest',
+      version: '0.0.0',
+      hostName: 'box.example',
+      maxUploadBytes,
+      ...(init.allowHosts === undefined ? {} : { allowHosts: init.allowHosts }),
+      ...(init.timeouts === undefined ? {} : { timeouts: init.timeouts })
+    }
+  )
+  const server = new HttpServer(
+    { app, clock: systemClock, log },
+    { host: '127.0.0.1', port: 0, stopMsMax: init.stopMsMax ?? 2_000 }
+  )
+  await server.start()
+  const port = server.address()?.port ?? 0
+  const url = `http://127.0.0.1:${port}`
+  const client = new HttpClient(url)
+  const close = async (): Promise<void> => {
+    client.close()
+    await server.stop()
+    await jobs.stop()
+    await directory.stop()
+  }
+  const connectionCount = (): Promise<number> =>
+    new Promise((resolve, reject) => app.server.getConnections((err, count) => (err ? reject(err) : resolve(count))))
+  return Object.assign(fixture, {
+    url,
+    port,
+    client,
+    store,
+    directory,
+    photos,
+    server,
+    connectionCount,
+    defects,
+    close
+  })
+}
+
+/** Long work that does nothing, and fails where a test wants to see that. */
+function maintenanceOf(jobs: Jobs, directory: Directory, store: MemoryNeedleStore): HttpComponents['maintenance'] {
+  const check = async (): Promise<object> => ({ needles: store.needles.length, bytes: 0, faults: [] })
+  const report = async (): Promise<VolumeReport> => ({
+    volume: store.volume,
+    state: 'active',
+    capacityBytes: 1_000_000_000,
+    bytes: 256,
+    head: { bytes: 256, digest: '00'.repeat(16) },
+    needles: store.needles.length,
+    liveBytes: 0,
+    deadBytes: 0,
+    holes: [{ from: 8, to: 16, reason: 'corrupt', foundAt: 0 }],
+    copies: 1
+  })
+  return {
+    verify: () => jobs.start('verify', check),
+    scrub: () => jobs.start('scrub', check),
+    compact: () =>
+      jobs.start('compact', async progress => {
+        progress({ done: 1, total: undefined, unit: 'volumes' })
+        return { volumes: 1, movedBytes: 0, freedBytes: 42 }
+      }),
+    rebuildDirectory: () =>
+      jobs.start('rebuild-directory', async () => {
+        throw new SheafError('ERR_DISK_READ', 'planted')
+      }),
+    status: async () => ({
+      photos: directory.count('all'),
+      bytes: 256,
+      volumes: 1,
+      directoryDigest: directory.digest(),
+      damagedBytes: 8,
+      disk: { freeBytes: 1_000_000, totalBytes: 2_000_000 }
+    }),
+    volumes: async () => [await report()],
+    volumeStats: async id => (id === store.volume ? await report() : undefined)
+  }
+}

@@ -1,0 +1,127 @@
+import { silentLog } from '../../src/core/log.js'
+import { HybridClock } from '../../src/domain/hlc.js'
+import { type PhotoId, photoIdBytes, photoIdFrom, type VolumeId } from '../../src/domain/ids.js'
+import type { NeedleIdentity } from '../../src/domain/needle.js'
+import { DiskReserve } from '../../src/volumes/disk-reserve.js'
+import type { CommitGroup, NeedleDraft, NeedleLocation } from '../../src/volumes/needle-store.js'
+import { VolumeSet } from '../../src/volumes/volume-set.js'
+import { SeededRandom } from './seeded-random.js'
+import { SimulatedClock } from './simulated-clock.js'
+import { SimulatedDisk } from './simulated-disk.js'
+import { SimulatedFileSystem } from './simulated-file-system.js'
+
+export const VOLUME_FOLDER = '/data/volumes'
+
+export interface FixtureOptions {
+  readonly volumeBytes?: number
+  readonly seed?: number
+  readonly capacityBytes?: number
+}
+
+/** What a directory would know, reduced to what recovery asks of it. Lost with `forget()`, as LevelDB's folder may be. */
+export class AppliedLog {
+  readonly offsets = new Map<VolumeId, number>()
+  readonly records: Uint8Array[] = []
+  failing: Error | undefined
+
+  apply(group: CommitGroup): Promise<void> {
+    if (this.failing !== undefined) return Promise.reject(this.failing)
+    const applied = this.offsets.get(group.volume) ?? 0
+    for (const needle of group.needles) {
+      if (needle.location.offset >= applied && needle.record !== undefined) this.records.push(needle.record)
+    }
+    this.offsets.set(group.volume, Math.max(applied, group.to))
+    return Promise.resolve()
+  }
+
+  forget(): void {
+    this.offsets.clear()
+    this.records.length = 0
+  }
+}
+
+/** A disk on which volume sets live one after the other, as processes would. */
+export class VolumeFixture {
+  readonly disk: SimulatedDisk
+  readonly applied = new AppliedLog()
+  readonly clock = new SimulatedClock()
+  readonly random: SeededRandom
+  readonly volumeBytes: number
+  #started: VolumeSet | undefined
+
+  constructor({ volumeBytes = 1_000_000, seed = 1, capacityBytes }: FixtureOptions = {}) {
+    this.random = new SeededRandom(seed)
+    this.volumeBytes = volumeBytes
+    this.disk = new SimulatedDisk({
+      random: this.random,
+      folders: ['/data'],
+      ...(capacityBytes !== undefined && { capacityBytes })
+    })
+  }
+
+  /** Starts the next process on the disk. */
+  async start(): Promise<VolumeSet> {
+    const fileSystem = new SimulatedFileSystem(this.disk)
+    const { clock, random } = this
+    const hybridClock = new HybridClock({ clock })
+    const reserve = new DiskReserve(
+      { fileSystem, clock, log: silentLog },
+      { directory: '/data', ballastPath: '/data/ballast', reserveBytes: 2 * this.volumeBytes }
+    )
+    const volumes = new VolumeSet(
+      {
+        fileSystem,
+        clock,
+        random,
+        log: silentLog,
+        reserve,
+        stamp: () => hybridClock.now(),
+        sign: () => new Uint8Array(64),
+        verifySignature: () => true,
+        commit: group => this.applied.apply(group),
+        applied: volume => this.applied.offsets.get(volume) ?? 0
+      },
+      { directory: VOLUME_FOLDER, volumeBytes: this.volumeBytes, origin: new Uint8Array(32) }
+    )
+    await reserve.start()
+    await volumes.start()
+    this.#started = volumes
+    return volumes
+  }
+
+  /** Ends the running process in an orderly way and starts the next. */
+  async restart(): Promise<VolumeSet> {
+    await this.#started?.stop()
+    return this.start()
+  }
+
+  /** Names of the volume files, sorted. */
+  volumeFiles(): string[] {
+    return this.disk
+      .folder(VOLUME_FOLDER)
+      .names()
+      .filter(name => name.endsWith('.volume'))
+  }
+
+  photoId(): PhotoId {
+    return photoIdFrom(this.random.bytes(16))
+  }
+
+  bytes(byteCount: number): Uint8Array {
+    return this.random.bytes(byteCount)
+  }
+}
+
+export function identityOf(id: PhotoId, kind: NeedleIdentity['kind'] = 'data', chunk = 0): NeedleIdentity {
+  return { kind, id: photoIdBytes(id), generation: 1, alternateKey: 0, chunk }
+}
+
+export function draftOf(identity: NeedleIdentity, data: Uint8Array, flags = 0): NeedleDraft {
+  return { header: { ...identity, flags, cookie: new Uint8Array(16) }, data }
+}
+
+export function only(locations: readonly NeedleLocation[]): NeedleLocation {
+  const [location] = locations
+  if (location === undefined || locations.length > 1) throw new Error(`expected one location, got ${locations.length}`)
+  return location
+}

@@ -1,0 +1,245 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { SETTINGS, SETTINGS_WITHOUT_EFFECT, type SettingName, settingNames } from '../../../src/config/settings.js'
+import { type ConfigFault, type ConfigSources, loadConfig } from '../../../src/config.js'
+import { SheafError } from '../../../src/core/errors.js'
+
+const GOOD: Readonly<Record<SettingName, readonly [string, string]>> = {
+  data: ['/a', '/b'],
+  http: ['127.0.0.1:1', '[::1]:2'],
+  allowHost: ['one.example', 'two.example,three.example'],
+  name: ['red', 'blue'],
+  minCopies: ['2', '3'],
+  requireCookie: ['on', 'off'],
+  volumeBytes: ['1Mi', '2G'],
+  purgeDays: ['0', '1.5'],
+  maxUploadBytes: ['1', '8Ki'],
+  logLevel: ['debug', 'error'],
+  p2p: ['127.0.0.1:1', '0.0.0.0:0'],
+  advertise: ['a', 'a:1'],
+  join: ['a', 'a,b:1'],
+  mdns: ['on', 'off'],
+  clusterName: ['a', 'b'],
+  clusterKey: ['/k', '/l'],
+  model: ['none', 'clip'],
+  models: ['/m', '/n']
+}
+const NAMES = Object.keys(GOOD) as SettingName[]
+
+function load(sources: Partial<Omit<ConfigSources, 'readTextFile'>> & { file?: unknown }) {
+  return loadConfig({
+    args: sources.file === undefined ? (sources.args ?? []) : [...(sources.args ?? []), '--config', '/etc/sheaf.json'],
+    environment: sources.environment ?? {},
+    hostName: 'the-host',
+    readTextFile: path => {
+      if (path !== '/etc/sheaf.json' || sources.file === undefined) throw new Error('ENOENT: no such file')
+      return typeof sources.file === 'string' ? sources.file : JSON.stringify(sources.file)
+    }
+  })
+}
+
+function faultsOf(sources: Parameters<typeof load>[0]): readonly ConfigFault[] {
+  try {
+    load(sources)
+  } catch (err) {
+    if (err instanceof SheafError && err.code === 'ERR_CONFIG') return err.details['faults'] as ConfigFault[]
+    throw err
+  }
+  return []
+}
+
+test('without anything said, the defaults are those of the contract', () => {
+  expect(load({}).config).toEqual({
+    data: './data',
+    http: { host: '127.0.0.1', port: 8000 },
+    allowHost: [],
+    name: 'the-host',
+    minCopies: 1,
+    requireCookie: false,
+    volumeBytes: 1_000_000_000,
+    purgeDays: 30,
+    maxUploadBytes: 5 * 2 ** 40,
+    logLevel: 'info'
+  })
+})
+
+test('the names follow one rule, with one exception of the contract', () => {
+  expect(settingNames('minCopies')).toEqual({
+    flag: '--min-copies',
+    environment: 'SHEAF_MIN_COPIES',
+    key: 'min_copies'
+  })
+  expect(settingNames('clusterKey').environment).toBe('SHEAF_CLUSTER_KEY_FILE')
+})
+
+describe('precedence', () => {
+  const parsed = (name: SettingName, text: string): unknown => {
+    const table: Record<string, { kind: { parse(value: string): unknown } }> = {
+      ...SETTINGS,
+      ...SETTINGS_WITHOUT_EFFECT
+    }
+    return table[name]?.kind.parse(text)
+  }
+
+  test('of any setting: flag, else environment, else file', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...(Object.keys(SETTINGS) as (keyof typeof SETTINGS)[])),
+        fc.record({ flag: fc.boolean(), environment: fc.boolean(), file: fc.boolean() }),
+        (name, given) => {
+          const { flag, environment, key } = settingNames(name)
+          const [first, second] = GOOD[name]
+          // Each source says the other value than the one below it.
+          const said = { flag: first, environment: second, file: first }
+          const { config } = load({
+            args: given.flag ? [`${flag}=${said.flag}`] : [],
+            environment: given.environment ? { [environment]: said.environment } : {},
+            file: given.file ? { [key]: said.file } : {}
+          })
+          const source = given.flag ? 'flag' : given.environment ? 'environment' : given.file ? 'file' : undefined
+          const wanted = source === undefined ? load({}).config[name] : parsed(name, said[source])
+          expect(config[name]).toEqual(wanted)
+        }
+      )
+    )
+  })
+
+  test('what is overridden is not looked at', () => {
+    expect(faultsOf({ args: ['--http', '127.0.0.1:1'], environment: { SHEAF_HTTP: 'nonsense' } })).toEqual([])
+  })
+
+  test('an empty variable counts as not set; an empty flag is a fault', () => {
+    expect(load({ environment: { SHEAF_HTTP: '' } }).config.http.port).toBe(8000)
+    expect(faultsOf({ args: ['--http', ''] })).toHaveLength(1)
+  })
+
+  test('the file may be named in the environment', () => {
+    const { config } = loadConfig({
+      args: [],
+      environment: { SHEAF_CONFIG: '/f' },
+      hostName: 'h',
+      readTextFile: path => `{"name": ${JSON.stringify(path)}}`
+    })
+    expect(config.name).toBe('/f')
+  })
+})
+
+describe('flags', () => {
+  test('take their value in either form; a switch needs none', () => {
+    const { config } = load({ args: ['--min-copies', '2', '--name=a=b', '--require-cookie', '--purge-days', '1'] })
+    expect(config).toMatchObject({ minCopies: 2, name: 'a=b', requireCookie: true, purgeDays: 1 })
+    expect(load({ args: ['--require-cookie=off'] }).config.requireCookie).toBe(false)
+  })
+
+  test('said twice: the last counts, lists add up', () => {
+    const { config } = load({ args: ['--name', 'a', '--name', 'b', '--allow-host', 'a', '--allow-host', 'b,c'] })
+    expect(config).toMatchObject({ name: 'b', allowHost: ['a', 'b', 'c'] })
+  })
+})
+
+describe('the file', () => {
+  test('holds numbers, switches, texts and lists', () => {
+    const file = { volume_bytes: 1e9, require_cookie: true, allow_host: ['a', 'b'], max_upload_bytes: '1Gi' }
+    expect(load({ file }).config).toMatchObject({
+      volumeBytes: 1e9,
+      requireCookie: true,
+      allowHost: ['a', 'b'],
+      maxUploadBytes: 2 ** 30
+    })
+  })
+
+  test.each([['[]'], ['null'], ['{'], ['"x"']])('%s is a fault that names the flag', file => {
+    expect(faultsOf({ file })).toMatchObject([{ where: '--config', value: '/etc/sheaf.json' }])
+  })
+
+  test('a missing one is a fault', () => {
+    expect(faultsOf({ args: ['--config', '/missing'] })).toMatchObject([
+      { where: '--config', value: '/missing', problem: expect.stringContaining('no such file') }
+    ])
+  })
+
+  test('unknown keys and values of the wrong kind are faults that name the file and the key', () => {
+    const file = { colour: 'red', http: null, name: { a: 1 }, min_copies: [1], minCopies: 1 }
+    expect(faultsOf({ file })).toMatchObject([
+      { where: 'sheaf.json: colour', problem: 'is not a setting' },
+      { where: 'sheaf.json: http', value: 'null' },
+      { where: 'sheaf.json: name' },
+      { where: 'sheaf.json: min_copies' },
+      { where: 'sheaf.json: minCopies', problem: 'is not a setting' }
+    ])
+  })
+})
+
+describe('faults', () => {
+  const BAD: Partial<Record<SettingName, string>> = {
+    http: 'x',
+    minCopies: '0',
+    requireCookie: 'perhaps',
+    volumeBytes: '1023Ki',
+    purgeDays: '-1',
+    maxUploadBytes: '0',
+    logLevel: 'loud',
+    p2p: '1',
+    join: ',',
+    mdns: '2'
+  }
+  const badNames = Object.keys(BAD) as SettingName[]
+
+  test('are reported all at once, wherever they stand, each with its place and value', () => {
+    fc.assert(
+      fc.property(
+        fc.dictionary(fc.constantFrom(...badNames), fc.constantFrom('flag', 'environment', 'file'), { minKeys: 1 }),
+        fc.boolean(),
+        (places, unknownFlag) => {
+          const args = unknownFlag ? ['--no-such-flag'] : []
+          const environment: Record<string, string> = {}
+          const file: Record<string, string> = {}
+          for (const [name, place] of Object.entries(places) as [SettingName, string][]) {
+            const names = settingNames(name)
+            if (place === 'flag') args.push(`${names.flag}=${BAD[name]}`)
+            else if (place === 'environment') environment[names.environment] = BAD[name] as string
+            else file[names.key] = BAD[name] as string
+          }
+          const faults = faultsOf({ args, environment, file })
+          expect(faults).toHaveLength(Object.keys(places).length + (unknownFlag ? 1 : 0))
+          for (const [name, place] of Object.entries(places) as [SettingName, string][]) {
+            const { flag, environment: variable, key } = settingNames(name)
+            const where = { flag, environment: variable, file: `sheaf.json: ${key}` }[place]
+            expect(faults).toContainEqual(
+              expect.objectContaining({ where, value: BAD[name], problem: expect.stringMatching(/^must be ./) })
+            )
+          }
+        }
+      )
+    )
+  })
+
+  test('of flags: unknown ones, stray words, and values that are missing', () => {
+    expect(faultsOf({ args: ['--colour', 'red', 'stray', '-x', '--name', '--http'] })).toMatchObject([
+      { where: '--colour', problem: 'is not a flag of `sheaf start`' },
+      { where: 'stray', problem: 'is not expected here' },
+      { where: '-x', problem: 'is not a flag of `sheaf start`' },
+      { where: '--name', problem: expect.stringContaining('needs a value') },
+      { where: '--http', problem: expect.stringContaining('needs a value') }
+    ])
+  })
+
+  test('are all in the message, a line each', () => {
+    expect(() => load({ args: ['--http', 'x', '--purge-days=y'], environment: { SHEAF_LOG_LEVEL: 'z' } })).toThrow(
+      /^the configuration is wrong\n {2}--http "x" must be .*\n {2}--purge-days "y" must be .*\n {2}SHEAF_LOG_LEVEL "z" must be [^\n]*$/
+    )
+  })
+})
+
+test('every setting of the contract is accepted from every source; those without effect are named as given', () => {
+  const withoutEffect = NAMES.filter(name => name in SETTINGS_WITHOUT_EFFECT)
+  for (const value of [0, 1] as const) {
+    const args = NAMES.map(name => `${settingNames(name).flag}=${GOOD[name][value]}`)
+    const environment = Object.fromEntries(NAMES.map(name => [settingNames(name).environment, GOOD[name][value]]))
+    const file = Object.fromEntries(NAMES.map(name => [settingNames(name).key, GOOD[name][value]]))
+    expect(load({ args }).withoutEffect).toEqual(withoutEffect.map(name => settingNames(name).flag))
+    expect(load({ environment }).withoutEffect).toEqual(withoutEffect.map(name => settingNames(name).environment))
+    expect(load({ file }).withoutEffect).toEqual(withoutEffect.map(name => `sheaf.json: ${settingNames(name).key}`))
+    expect(load({ args }).config).toEqual(load({ file }).config)
+  }
+})

@@ -1,0 +1,113 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import {
+  byteSize,
+  decimal,
+  hostList,
+  hostMaybePort,
+  integer,
+  line,
+  listenAddress,
+  oneOf,
+  onOff,
+  parseBytes,
+  path,
+  peerList
+} from '../../../src/config/values.js'
+
+describe('parseBytes', () => {
+  test.each([
+    ['0', 0],
+    ['1000000000', 1e9],
+    ['1K', 1_000],
+    ['1k', 1_000],
+    ['1Ki', 1_024],
+    ['512Mi', 512 * 2 ** 20],
+    ['1.5G', 1.5e9],
+    ['1.5 GiB', 1.5 * 2 ** 30],
+    ['5TiB', 5 * 2 ** 40],
+    ['2 MB', 2e6],
+    ['7b', 7]
+  ])('%s is %d bytes', (text, bytes) => expect(parseBytes(text)).toBe(bytes))
+
+  test.each(['', 'K', '-1', '1e3', '0x10', '1.2345K', '1X', '1 K K', '99999999999T', '1,000', '١'])(
+    '%j is no size',
+    text => expect(parseBytes(text)).toBeUndefined()
+  )
+
+  test('whole numbers are read as they are written, up to the largest exact one', () => {
+    fc.assert(
+      fc.property(fc.maxSafeNat(), bytes => {
+        expect(parseBytes(String(bytes))).toBe(bytes)
+      })
+    )
+    expect(parseBytes('9007199254740993')).toBeUndefined()
+  })
+})
+
+test('sizes and numbers keep to their limits, which are allowed themselves', () => {
+  const size = byteSize(10, '10', 20, '20')
+  expect(['9', '10', '20', '21'].map(text => size.parse(text))).toEqual([undefined, 10, 20, undefined])
+  const whole = integer(1, 3)
+  expect(['0', '1', '3', '4', '1.5', '', ' 1', '+1', 'one'].map(text => whole.parse(text))).toEqual([
+    undefined,
+    1,
+    3,
+    ...Array(6).fill(undefined)
+  ])
+  const days = decimal(0, 2)
+  expect(['0', '0.5', '2', '2.1', '-1', '1e0', '.5'].map(text => days.parse(text))).toEqual([
+    0,
+    0.5,
+    2,
+    ...Array(4).fill(undefined)
+  ])
+})
+
+describe('listenAddress', () => {
+  test.each([
+    ['127.0.0.1:8000', { host: '127.0.0.1', port: 8000 }],
+    ['0.0.0.0:0', { host: '0.0.0.0', port: 0 }],
+    ['[::1]:8000', { host: '::1', port: 8000 }],
+    ['[fe80::1%eth0]:1', { host: 'fe80::1%eth0', port: 1 }],
+    ['localhost:65535', { host: 'localhost', port: 65_535 }],
+    ['node-1.example.org:80', { host: 'node-1.example.org', port: 80 }]
+  ])('%s', (text, address) => expect(listenAddress.parse(text)).toEqual(address))
+
+  test.each([
+    '',
+    ':8000',
+    '8000',
+    '127.0.0.1',
+    '127.0.0.1:',
+    '127.0.0.1:65536',
+    '127.0.0.1:-1',
+    '::1:8000',
+    '[x]:1',
+    'a b:1',
+    'http://x:1',
+    '-a:1'
+  ])('%j is none', text => expect(listenAddress.parse(text)).toBeUndefined())
+})
+
+test('lists are split at commas, and one bad item spoils them', () => {
+  expect(hostList.parse('Photos.Example.org, 10.0.0.1,[::1]')).toEqual(['photos.example.org', '10.0.0.1', '::1'])
+  expect(hostList.parse('a,,b')).toBeUndefined()
+  expect(hostList.parse('a:80')).toBeUndefined()
+  expect(peerList.parse('sheaf,10.0.0.1:4001,/ip4/10.0.0.1/tcp/4001/p2p/12D3Koo')).toHaveLength(3)
+  expect(peerList.parse('sheaf,/nonsense')).toBeUndefined()
+  expect(hostMaybePort.parse('a:0')).toBeUndefined()
+  expect(hostMaybePort.parse('a:1')).toBe('a:1')
+})
+
+test('words, switches, paths and lines', () => {
+  expect(oneOf(['info', 'warn']).parse('WARN')).toBe('warn')
+  expect(oneOf(['info', 'warn']).parse('loud')).toBeUndefined()
+  expect(['on', 'TRUE', '1', 'yes'].map(text => onOff.parse(text))).toEqual([true, true, true, true])
+  expect(['off', 'false', '0', 'No'].map(text => onOff.parse(text))).toEqual([false, false, false, false])
+  expect(onOff.parse('maybe')).toBeUndefined()
+  expect(path.parse('a b')).toBe('a b')
+  expect([path.parse(''), path.parse(' '), path.parse('a\0b')]).toEqual([undefined, undefined, undefined])
+  expect(line(3).parse(' abc ')).toBe('abc')
+  expect([line(3).parse('abcd'), line(3).parse('a\nb'), line(3).parse(' ')]).toEqual([undefined, undefined, undefined])
+})

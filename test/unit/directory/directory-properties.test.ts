@@ -1,0 +1,204 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { silentLog } from '../../../src/core/log.js'
+import { Directory } from '../../../src/directory/directory.js'
+import { viewPhoto } from '../../../src/domain/photo.js'
+import type { DirectoryRecord } from '../../../src/domain/record.js'
+import { SeededRandom } from '../../support/seeded-random.js'
+import { modelOf, rowsOf } from './directory-model.js'
+import { MemoryDatabaseSource } from './memory-database.js'
+import { PhotoWriter, RecordLog } from './photo-log.js'
+
+type Write =
+  | { readonly do: 'birth'; readonly node: number; readonly label: number }
+  | {
+      readonly do: 'edit' | 'tag' | 'untag' | 'delete' | 'undelete'
+      readonly node: number
+      readonly photo: number
+      readonly label: number
+    }
+  | { readonly do: 'learn'; readonly node: number; readonly from: number }
+  | { readonly do: 'album'; readonly node: number; readonly label: number }
+
+const node = fc.nat(2)
+const label = fc.nat(3)
+const photo = fc.nat(5)
+const write: fc.Arbitrary<Write> = fc.oneof(
+  fc.record({ do: fc.constant('birth' as const), node, label }),
+  fc.record({ do: fc.constant('learn' as const), node, from: node }),
+  fc.record({ do: fc.constant('album' as const), node, label }),
+  fc.record({ do: fc.constantFrom('edit', 'tag', 'untag', 'delete', 'undelete'), node, photo, label })
+)
+
+/** Three nodes that write, concurrently unless one learns from another. @returns every record written, in the order of writing */
+function writtenBy(writes: readonly Write[]): DirectoryRecord[] {
+  const nodes = [1, 2, 3].map(seed => new PhotoWriter(seed))
+  const written: DirectoryRecord[] = []
+  for (const step of writes) {
+    const writer = nodes[step.node] as PhotoWriter
+    if (step.do === 'birth') {
+      written.push(writer.birth({ name: `word${step.label} photo`, tags: [`tag${step.label}`], albums: ['all\0'] }))
+    } else if (step.do === 'album') {
+      written.push(
+        writer.write({ kind: 'album', id: `${step.label}` }, [{ kind: 'version', value: new Map([['n', step.label]]) }])
+      )
+    } else if (step.do === 'learn') {
+      for (const record of nodes[step.from]?.records.values() ?? []) writer.learn(record)
+    } else {
+      const photos = [...writer.records.values()].filter(({ kind }) => kind === 'photo')
+      const id = photos[step.photo % Math.max(photos.length, 1)]?.id
+      if (id === undefined) continue
+      const { deleted } = viewPhoto(writer.require(id))
+      const tag = `tag${step.label}`
+      if (step.do === 'undelete' && deleted) written.push(writer.undelete(id))
+      else if (deleted) continue
+      else if (step.do === 'delete') written.push(writer.delete(id))
+      else if (step.do === 'edit')
+        written.push(writer.edit(id, { name: `word${step.label} edited`, rating: step.label }))
+      else if (step.do === 'tag') written.push(writer.edit(id, { tags: { add: [tag] } }))
+      else if (step.do === 'untag') written.push(writer.edit(id, { tags: { remove: [tag] } }))
+    }
+  }
+  return written
+}
+
+/** How needles reach a directory: in which order, in which volumes, in what groups, how often, with restarts in between. */
+interface Delivery {
+  readonly seed: number
+  readonly volumes: number
+  readonly groupMax: number
+  readonly repeatChance: number
+  readonly restartChance: number
+  readonly piles: boolean
+}
+
+const delivery: fc.Arbitrary<Delivery> = fc.record({
+  seed: fc.nat(),
+  volumes: fc.integer({ min: 1, max: 3 }),
+  groupMax: fc.integer({ min: 1, max: 8 }),
+  repeatChance: fc.constantFrom(0, 0.3),
+  restartChance: fc.constantFrom(0, 0.3),
+  piles: fc.boolean()
+})
+
+function shuffled<T>(items: readonly T[], random: SeededRandom): T[] {
+  const order = items.map(item => ({ item, at: random.fraction() }))
+  return order.sort((a, b) => a.at - b.at).map(({ item }) => item)
+}
+
+async function started(source: MemoryDatabaseSource): Promise<Directory> {
+  const directory = new Directory({ database: source, log: silentLog, observe: () => {} })
+  await directory.start()
+  return directory
+}
+
+/** Applies all of `written` in the way that the delivery says. @returns the directory, and what it stands on */
+async function deliver(written: readonly DirectoryRecord[], how: Delivery): Promise<[Directory, MemoryDatabaseSource]> {
+  const random = new SeededRandom(how.seed)
+  const chance = (probability: number): boolean => random.fraction() < probability
+  const source = new MemoryDatabaseSource(true)
+  let directory = await started(source)
+  const repeated = written.filter(() => chance(how.repeatChance))
+  const logs = Array.from({ length: how.volumes }, (_, i) => new RecordLog(i + 1))
+  for (const record of shuffled([...written, ...repeated], random)) {
+    logs[Math.floor(random.fraction() * how.volumes)]?.append(record)
+  }
+  const reached = new Map(logs.map(log => [log, 0]))
+  let pile: Promise<void>[] = []
+  const settle = async (): Promise<void> => {
+    await Promise.all(pile)
+    pile = []
+  }
+  for (let open = logs; ; ) {
+    open = open.filter(log => (reached.get(log) ?? 0) < log.needles.length)
+    const log = open[Math.floor(random.fraction() * open.length)]
+    if (log === undefined) break
+    const from = reached.get(log) ?? 0
+    const to = Math.min(from + 1 + Math.floor(random.fraction() * how.groupMax), log.needles.length)
+    // A replay may hand over what was applied already.
+    pile.push(directory.apply(log.group(chance(how.repeatChance) ? 0 : from, to)))
+    reached.set(log, to)
+    if (!how.piles || chance(0.2)) await settle()
+    if (!chance(how.restartChance)) continue
+    await settle()
+    await directory.stop()
+    // What a power failure does: the newest batches are gone, and the log has to bring them back.
+    if (chance(0.5)) await source.forgetBatches(Math.floor(random.fraction() * 5))
+    directory = await started(source)
+    for (const [each, end] of reached) {
+      const applied = directory.applied(each.volume)
+      const first = each.needles.findIndex(({ location }) => location.offset >= applied)
+      if (first >= 0 && first < end) await directory.apply(each.group(first, end))
+    }
+  }
+  await settle()
+  for (const log of logs) expect(directory.applied(log.volume)).toBe(log.needles.length === 0 ? 0 : log.end)
+  return [directory, source]
+}
+
+describe('a directory', () => {
+  it('is what follows from the merged records, in whatever order, grouping and repetition needles come', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(write, { maxLength: 40 }), delivery, async (writes, how) => {
+        const written = writtenBy(writes)
+        const [directory, source] = await deliver(written, how)
+        const database = await source.open()
+        const model = modelOf(written)
+        expect({ ...(await rowsOf(database)), root: directory.digest() }).toEqual(model)
+        for (const [term, count] of Object.entries(model.counters)) expect(directory.count(term)).toBe(count)
+        expect(await directory.verify()).toEqual([])
+        await directory.stop()
+      }),
+      { numRuns: 150 }
+    )
+  })
+
+  it('answers a query as a look at every record would', async () => {
+    const filters = fc.record({
+      terms: fc.uniqueArray(
+        fc.constantFrom('tag\0tag0', 'tag\0tag1', 'tag\0tag2', 'album\0all\0', 'type\0image', 'all'),
+        { maxLength: 3 }
+      ),
+      words: fc.uniqueArray(fc.constantFrom('word', 'word1', 'word2', 'p', 'photo', 'edited'), { maxLength: 2 }),
+      limit: fc.integer({ min: 1, max: 6 })
+    })
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(write, { minLength: 10, maxLength: 60 }),
+        filters,
+        delivery,
+        async (writes, query, how) => {
+          const written = writtenBy(writes)
+          const [directory] = await deliver(written, how)
+          const has = (terms: readonly string[]): boolean =>
+            query.terms.every(term => terms.includes(term)) &&
+            query.words.every(word => terms.some(term => term.startsWith(`word\0${word}`)))
+          const terms = new Map<string, string[]>()
+          for (const row of modelOf(written).index) {
+            const [, term = '', position = ''] = /^(.*) @(\d+ \S+)$/s.exec(row) ?? []
+            terms.set(position, [...(terms.get(position) ?? []), term])
+          }
+          const expected = [...terms]
+            .filter(([, of]) => has(of))
+            .map(([position]) => position.split(' ') as [string, string])
+            .sort(([hlcA, idA], [hlcB, idB]) => Number(BigInt(hlcB) - BigInt(hlcA)) || (idA < idB ? 1 : -1))
+            .map(([, id]) => id)
+          const found: string[] = []
+          let cursor: string | null = null
+          do {
+            const page: Awaited<ReturnType<Directory['query']>> = await directory.query({
+              ...query,
+              ...(cursor === null ? {} : { cursor })
+            })
+            expect(page.total).toBe(expected.length)
+            found.push(...page.records.map(({ id }) => id))
+            cursor = page.nextCursor
+          } while (cursor !== null)
+          expect(found).toEqual(expected)
+          await directory.stop()
+        }
+      ),
+      { numRuns: 150 }
+    )
+  })
+})

@@ -1,0 +1,333 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { silentLog } from '../../../src/core/log.js'
+import { Directory } from '../../../src/directory/directory.js'
+import {
+  bucketKey,
+  counterKey,
+  leafKey,
+  positionBytes,
+  recordRowKey,
+  sealedRow,
+  TABLE_TERM,
+  tableRange,
+  termKey,
+  u64
+} from '../../../src/directory/keys.js'
+import { bucketOf } from '../../../src/domain/merkle.js'
+import { viewPhoto } from '../../../src/domain/photo.js'
+import type { DirectoryRecord } from '../../../src/domain/record.js'
+import { decodeRecord } from '../../../src/domain/record-codec.js'
+import { modelOf } from './directory-model.js'
+import { levelError, MemoryDatabaseSource } from './memory-database.js'
+import { PhotoWriter, RecordLog } from './photo-log.js'
+
+const unavailable = { code: 'ERR_DIRECTORY_UNAVAILABLE' }
+
+describe('a directory', () => {
+  let source: MemoryDatabaseSource
+  let directory: Directory
+  let writer: PhotoWriter
+  let log: RecordLog
+
+  beforeEach(async () => {
+    source = new MemoryDatabaseSource()
+    directory = new Directory({ database: source, log: silentLog, observe: () => {} })
+    await directory.start()
+    writer = new PhotoWriter()
+    log = new RecordLog()
+  })
+
+  it('writes one batch for a group, and one for all groups that came during the batch before', async () => {
+    for (let i = 0; i < 40; i++) log.append(writer.birth())
+    source.batches = 0
+    await directory.apply(log.group(0, 10))
+    expect(source.batches).toBe(1)
+    const groups = log.groups().slice(10)
+    await Promise.all(groups.map(group => directory.apply(group)))
+    expect(source.batches).toBeLessThanOrEqual(3)
+  })
+
+  it('bounds a batch', async () => {
+    for (let i = 0; i < 3_000; i++) log.append(writer.birth())
+    source.batches = 0
+    await Promise.all(log.groups(100).map(group => directory.apply(group)))
+    expect(source.batches).toBeGreaterThanOrEqual(3)
+    expect(directory.count('all')).toBe(3_000)
+  })
+
+  describe('after a batch that failed', () => {
+    let before: string
+
+    beforeEach(async () => {
+      for (let i = 0; i < 6; i++) log.append(writer.birth({ tags: ['t'] }))
+      await directory.apply(log.group(0, 2))
+      before = directory.digest()
+      source.batchError = levelError('LEVEL_IO_ERROR', 'IO error: no space left on device')
+      const waiting = [log.group(2, 3), log.group(3, 4)].map(group => directory.apply(group))
+      for (const apply of waiting) await expect(apply).rejects.toMatchObject(unavailable)
+      source.batchError = undefined
+    })
+
+    it('refuses everything until it is reopened', async () => {
+      expect(directory.state).toBe('failed')
+      await expect(directory.apply(log.group(2, 3))).rejects.toMatchObject(unavailable)
+      await expect(directory.query({ terms: [], words: [], limit: 1 })).rejects.toMatchObject(unavailable)
+      expect(() => directory.digest()).toThrow(expect.objectContaining(unavailable))
+      await expect(directory.forgetVolume(log.volume)).rejects.toMatchObject(unavailable)
+    })
+
+    it('holds what it held before, and takes the log from there', async () => {
+      await directory.reopen()
+      expect(directory.state).toBe('filling')
+      expect(directory.rebuilt).toBeUndefined()
+      expect(source.removed).toBe(0)
+      directory.complete()
+      expect(directory.state).toBe('open')
+      expect(directory.digest()).toBe(before)
+      expect(directory.count('tag\0t')).toBe(2)
+      expect(directory.applied(log.volume)).toBe(log.group(0, 2).to)
+      await directory.apply(log.group(2, 6))
+      expect(directory.count('tag\0t')).toBe(6)
+      expect(directory.digest()).toBe(modelOf(writer.records.values()).root)
+      expect(await directory.verify()).toEqual([])
+    })
+
+    it('stays failed when it cannot be reopened', async () => {
+      source.openError = levelError('LEVEL_IO_ERROR', 'IO error: input/output error')
+      await expect(directory.reopen()).rejects.toMatchObject(unavailable)
+      expect(directory.state).toBe('failed')
+      expect(source.removed).toBe(0)
+      directory.complete()
+      expect(directory.state).toBe('failed')
+      source.openError = undefined
+      await directory.reopen()
+      directory.complete()
+      expect(directory.count('all')).toBe(2)
+    })
+  })
+
+  it('is rebuilt when a batch fails because the database is damaged', async () => {
+    log.append(writer.birth(), writer.birth())
+    await directory.apply(log.group(0, 1))
+    source.batchError = levelError('LEVEL_CORRUPTION', 'Corruption: bad block')
+    await expect(directory.apply(log.group(1, 2))).rejects.toMatchObject(unavailable)
+    source.batchError = undefined
+    await directory.reopen()
+    expect(directory.rebuilt).toBe('Corruption: bad block')
+    expect(directory.applied(log.volume)).toBe(0)
+    await expect(directory.get(writer.birth())).rejects.toMatchObject(unavailable)
+    await directory.apply(log.group())
+    directory.complete()
+    expect(directory.digest()).toBe(
+      modelOf(log.needles.map(({ record = new Uint8Array() }) => decodeRecord(record))).root
+    )
+    await directory.reopen()
+    expect(directory.rebuilt).toBeUndefined()
+    expect(source.removed).toBe(1)
+  })
+
+  it('is removed for damage alone, never because it cannot be opened', async () => {
+    await directory.stop()
+    for (const error of [
+      levelError('LEVEL_LOCKED', 'IO error: lock /x/LOCK: already held by process'),
+      levelError('LEVEL_IO_ERROR', 'IO error: /x/MANIFEST-000002: Input/output error'),
+      levelError('LEVEL_IO_ERROR', 'IO error: /x/MANIFEST-000002: Too many open files'),
+      levelError('EACCES')
+    ]) {
+      source.openError = levelError('LEVEL_DATABASE_NOT_OPEN', 'Database failed to open')
+      source.openError.cause = error
+      await expect(directory.start()).rejects.toMatchObject(unavailable)
+      expect([directory.state, source.removed]).toEqual(['closed', 0])
+    }
+    source.openError = levelError('LEVEL_DATABASE_NOT_OPEN', 'Database failed to open')
+    source.openError.cause = levelError('LEVEL_CORRUPTION', 'Corruption: 1 missing files')
+    await directory.start()
+    expect([directory.state, source.removed, directory.rebuilt]).toEqual(['open', 1, 'Corruption: 1 missing files'])
+  })
+
+  it('keeps a database of a newer schema, and does not start', async () => {
+    await directory.apply(log.append(writer.birth()).group())
+    await directory.stop()
+    const migrating = { to: 2, run: async () => {} }
+    const newer = new Directory({ database: source, log: silentLog, observe: () => {} }, { migrations: [migrating] })
+    await newer.start()
+    expect(newer.count('all')).toBe(1)
+    await newer.stop()
+    await expect(directory.start()).rejects.toMatchObject({ code: 'ERR_FORMAT_TOO_NEW' })
+    expect(source.removed).toBe(0)
+    await newer.start()
+    expect(newer.count('all')).toBe(1)
+  })
+
+  describe('with a damaged row', () => {
+    let photo: DirectoryRecord
+    /** Rows of the photo, by what they are. */
+    let rows: Record<'record' | 'leaf' | 'bucket' | 'counter' | 'term', Uint8Array>
+
+    const database = () => source.open()
+    const flip = async (key: Uint8Array, byte = 0): Promise<void> => {
+      const value = Uint8Array.from((await (await database()).get(key)) ?? [])
+      value[byte] = (value[byte] ?? 0) ^ 0x10
+      await (await database()).put(key, value)
+    }
+
+    beforeEach(async () => {
+      photo = writer.birth({ tags: ['t'] })
+      await directory.apply(log.append(photo, writer.birth(), writer.birth({ tags: ['t'] })).group())
+      rows = {
+        record: recordRowKey(photo),
+        leaf: leafKey(bucketOf(photo), photo),
+        bucket: bucketKey(bucketOf(photo)),
+        counter: counterKey('tag\0t'),
+        term: termKey('tag\0t', positionBytes(viewPhoto(photo).createdAt, viewPhoto(photo).id))
+      }
+    })
+
+    const rebuilds = async (): Promise<void> => {
+      expect(directory.state).toBe('failed')
+      await expect(directory.apply(log.group())).rejects.toMatchObject(unavailable)
+      await directory.reopen()
+      expect(directory.rebuilt).toEqual(expect.any(String))
+      expect(directory.applied(log.volume)).toBe(0)
+      await directory.apply(log.group())
+      directory.complete()
+      expect(directory.digest()).toBe(modelOf(writer.records.values()).root)
+      expect(await directory.verify()).toEqual([])
+    }
+
+    it('fails when it reads a record that is not as it was written', async () => {
+      await flip(rows.record, 40)
+      await expect(directory.get(photo)).rejects.toMatchObject(unavailable)
+      await rebuilds()
+    })
+
+    it('fails when it reads one of them blocking', async () => {
+      await flip(rows.record, 0)
+      expect(() => directory.getSync(photo)).toThrow(expect.objectContaining(unavailable))
+      await rebuilds()
+    })
+
+    it('fails when a record is gone that has a leaf', async () => {
+      await (await database()).del(rows.record)
+      await expect(directory.get(photo)).rejects.toMatchObject(unavailable)
+      await rebuilds()
+    })
+
+    it('fails when a record stands under the key of another', async () => {
+      const value = (await (await database()).get(rows.record)) ?? new Uint8Array(0)
+      const otherId = writer.newId()
+      const other = recordRowKey({ kind: 'photo', id: otherId })
+      const moved = sealedRow(other, value.subarray(0, -4))
+      await (await database()).put(moved.key, moved.value)
+      await expect(directory.get({ kind: 'photo', id: otherId })).rejects.toMatchObject(unavailable)
+      await rebuilds()
+    })
+
+    it('fails when it iterates over damage', async () => {
+      await flip(rows.record, 30)
+      const all = async (): Promise<void> => {
+        for await (const _ of directory.records());
+      }
+      await expect(all()).rejects.toMatchObject(unavailable)
+      await rebuilds()
+    })
+
+    it('fails when an update meets damage, and acknowledges nothing', async () => {
+      await flip(rows.record, 40)
+      log.append(writer.edit(photo.id, { caption: 'x' }))
+      await expect(directory.apply(log.group(3, 4))).rejects.toMatchObject(unavailable)
+      await rebuilds()
+    })
+
+    it('fails when the index names what is not there, or for a term that it does not have', async () => {
+      await (await database()).del(rows.record)
+      await expect(directory.query({ terms: ['tag\0t'], words: [], limit: 5 })).rejects.toMatchObject(unavailable)
+      await rebuilds()
+      const wrong = termKey('tag\0wrong', rows.term.subarray(-24))
+      await (await database()).put(wrong, new Uint8Array(0))
+      await expect(directory.query({ terms: ['tag\0wrong'], words: [], limit: 5 })).rejects.toMatchObject(unavailable)
+      await rebuilds()
+    })
+
+    it('fails when it reads a damaged leaf or counter', async () => {
+      await flip(rows.leaf)
+      await expect(directory.leaves(bucketOf(photo))).rejects.toMatchObject(unavailable)
+      await rebuilds()
+      await flip(rows.counter)
+      await directory.stop()
+      await directory.start()
+      expect(() => directory.count('tag\0t')).toThrow(expect.objectContaining(unavailable))
+      await rebuilds()
+    })
+
+    it('is rebuilt at start when buckets, markers, offsets or the schema are damaged', async () => {
+      for (const damage of [
+        () => flip(rows.bucket, 3),
+        async () => (await database()).del(rows.bucket),
+        async () => {
+          const { key, value } = sealedRow(rows.bucket, new Uint8Array(16))
+          await (await database()).put(key, value)
+        },
+        async () => (await database()).clear(tableRange(1)),
+        async () => flip((await (await database()).keys(tableRange(1)).all())[0] ?? rows.term),
+        async () => flip((await (await database()).keys(tableRange(2)).all())[0] ?? rows.term, 5),
+        () => flip(Uint8Array.of(0)),
+        async () => (await database()).del(Uint8Array.of(0))
+      ]) {
+        await directory.stop()
+        await damage()
+        await directory.stop()
+        await directory.start()
+        expect(directory.rebuilt, damage.toString()).toEqual(expect.any(String))
+        expect([directory.state, directory.applied(log.volume), directory.count('all')]).toEqual(['open', 0, 0])
+        await directory.apply(log.group())
+        expect(await directory.verify()).toEqual([])
+      }
+    })
+
+    it('finds in a check what reads do not see', async () => {
+      const original = new Map(await (await database()).iterator().all())
+      const cases: (() => Promise<void>)[] = [
+        async () => (await database()).del(rows.term),
+        async () => (await database()).del(rows.leaf),
+        async () => (await database()).del(rows.counter),
+        async () => (await database()).del(rows.record),
+        () => flip(rows.record, 40),
+        async () => (await database()).put(termKey('word\0x', rows.term.subarray(-24)), new Uint8Array(0)),
+        async () => {
+          const { key, value } = sealedRow(rows.counter, u64(1))
+          await (await database()).put(key, value)
+        },
+        async () => {
+          const { key, value } = sealedRow(rows.bucket, new Uint8Array(16))
+          await (await database()).put(key, value)
+        },
+        async () => (await database()).clear(tableRange(TABLE_TERM))
+      ]
+      for (const damage of cases) {
+        await damage()
+        expect(await directory.verify(), damage.toString()).not.toEqual([])
+        await (await database()).clear()
+        for (const [key, value] of original) await (await database()).put(key, value)
+        expect(await directory.verify()).toEqual([])
+      }
+      expect(directory.state).toBe('open')
+    })
+  })
+
+  it('does not list a photo that makes no sense, and keeps it all the same', async () => {
+    const born = writer.birth({ name: 'good' })
+    const shout = writer.birth({ name: 'loud' }, writer.newId().toUpperCase() as never)
+    const hollow = writer.write({ kind: 'photo', id: writer.newId() }, [
+      { kind: 'version', value: new Map([['size', -1]]) }
+    ])
+    const born2 = viewPhoto(writer.birth())
+    const beyond = writer.write({ kind: 'photo', id: born2.id }, [
+      { kind: 'version', value: new Map([...(born2.record.entries[0]?.value ?? []), ['born', -(2n ** 60n)]]) }
+    ])
+    await directory.apply(log.append(born, shout, hollow, beyond).group())
+    const { records, total } = await directory.query({ terms: [], words: [], limit: 10 })
+    expect([records.map(({ id }) => id), total]).toEqual([[born.id], 1])
+    for (const record of [shout, hollow, beyond]) expect((await directory.get(record))?.record.id).toBe(record.id)
+  })
+})

@@ -1,0 +1,174 @@
+import { type Hlc, HybridClock } from '../../../src/domain/hlc.js'
+import {
+  type ActorId,
+  newActorId,
+  newCookie,
+  newPhotoId,
+  type PhotoId,
+  type VolumeId,
+  volumeId
+} from '../../../src/domain/ids.js'
+import { needleBytes } from '../../../src/domain/needle.js'
+import {
+  birthChanges,
+  deleteChanges,
+  editChanges,
+  type PhotoBirth,
+  type PhotoEdit,
+  undeleteChanges,
+  viewPhoto
+} from '../../../src/domain/photo.js'
+import {
+  type Change,
+  changeRecord,
+  type DirectoryRecord,
+  mergeRecords,
+  type RecordKey
+} from '../../../src/domain/record.js'
+import { encodeRecord } from '../../../src/domain/record-codec.js'
+import { SUPERBLOCK_BYTES } from '../../../src/domain/superblock.js'
+import type { CommitGroup, CommittedNeedle } from '../../../src/volumes/needle-store.js'
+import { SeededRandom } from '../../support/seeded-random.js'
+import { SimulatedClock } from '../../support/simulated-clock.js'
+
+/** One node's writes: what it knows of records, and the records that it writes. */
+export class PhotoWriter {
+  readonly clock = new SimulatedClock()
+  readonly records = new Map<string, DirectoryRecord>()
+  readonly #random: SeededRandom
+  readonly #actor: ActorId
+  readonly #hybridClock: HybridClock
+
+  constructor(seed = 1) {
+    this.#random = new SeededRandom(seed)
+    this.#actor = newActorId(this.#random)
+    this.#hybridClock = new HybridClock({ clock: this.clock })
+  }
+
+  newId(): PhotoId {
+    return newPhotoId(this.clock, this.#random)
+  }
+
+  birth(fields: Partial<PhotoBirth> = {}, id: PhotoId = this.newId()): DirectoryRecord {
+    this.clock.setWall(this.clock.now() + 1)
+    return this.write({ kind: 'photo', id }, [
+      ...birthChanges({
+        size: 1_000,
+        sha256: Buffer.from(this.#random.bytes(32)).toString('hex'),
+        contentType: 'image/jpeg',
+        cookie: newCookie(this.#random),
+        logicalVolume: `${this.#actor}-1`,
+        chunkBytes: 0,
+        name: 'photo.jpg',
+        ...fields
+      })
+    ])
+  }
+
+  edit(id: string, edit: PhotoEdit): DirectoryRecord {
+    return this.write({ kind: 'photo', id }, editChanges(viewPhoto(this.require(id)), edit))
+  }
+
+  delete(id: string): DirectoryRecord {
+    return this.write({ kind: 'photo', id }, deleteChanges(this.require(id)))
+  }
+
+  undelete(id: string): DirectoryRecord {
+    return this.write({ kind: 'photo', id }, undeleteChanges(this.require(id)))
+  }
+
+  write(key: RecordKey, changes: readonly Change[]): DirectoryRecord {
+    const before = this.records.get(key.id)
+    const stamper = { actor: this.#actor, hlc: (seen: Iterable<Hlc>) => this.#hybridClock.after(seen) }
+    const record = changeRecord(key, before, stamper, changes)
+    this.records.set(key.id, record)
+    return record
+  }
+
+  /** Learns what another node wrote. */
+  learn(record: DirectoryRecord): void {
+    const known = this.records.get(record.id)
+    this.records.set(record.id, known === undefined ? record : mergeRecords(known, record))
+  }
+
+  require(id: string): DirectoryRecord {
+    const record = this.records.get(id)
+    if (record === undefined) throw new Error(`nothing is known of ${id}`)
+    return record
+  }
+}
+
+/** A volume's log of record needles, cut into commit groups at will. */
+export class RecordLog {
+  readonly volume: VolumeId
+  readonly needles: CommittedNeedle[] = []
+  #end = SUPERBLOCK_BYTES
+
+  constructor(epoch = 1, sequence = 1) {
+    this.volume = volumeId(epoch.toString(16).padStart(16, '0') as ActorId, sequence)
+  }
+
+  get end(): number {
+    return this.#end
+  }
+
+  append(...records: readonly DirectoryRecord[]): this {
+    for (const record of records) this.appendBytes(encodeRecord(record))
+    return this
+  }
+
+  appendBytes(record: Uint8Array): this {
+    const location = { volume: this.volume, offset: this.#end, length: record.length }
+    this.needles.push({
+      kind: 'record',
+      id: new Uint8Array(16),
+      generation: 0,
+      alternateKey: 0,
+      chunk: 0,
+      flags: 0,
+      location,
+      record
+    })
+    this.#end += needleBytes(record.length)
+    return this
+  }
+
+  /** A needle of photo bytes, which the directory has no use for. */
+  appendData(length: number): this {
+    const location = { volume: this.volume, offset: this.#end, length }
+    this.needles.push({
+      kind: 'data',
+      id: new Uint8Array(16),
+      generation: 0,
+      alternateKey: 0,
+      chunk: 0,
+      flags: 0,
+      location
+    })
+    this.#end += needleBytes(length)
+    return this
+  }
+
+  /** Needles [first, last) as one group. */
+  group(first = 0, last = this.needles.length): CommitGroup {
+    return {
+      volume: this.volume,
+      from: this.#offset(first),
+      to: this.#offset(last),
+      needles: this.needles.slice(first, last)
+    }
+  }
+
+  /** All needles as groups of `size`. */
+  groups(size = 1): CommitGroup[] {
+    const groups: CommitGroup[] = []
+    for (let first = 0; first < this.needles.length; first += size) {
+      groups.push(this.group(first, Math.min(first + size, this.needles.length)))
+    }
+    return groups
+  }
+
+  #offset(index: number): number {
+    return this.needles[index]?.location.offset ?? this.#end
+  }
+}

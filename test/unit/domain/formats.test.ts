@@ -1,0 +1,131 @@
+/*
+ * Bytes that are on disks. These files are never written again: what does not decode to what stands beside it, or does
+ * not encode to the same bytes, is a broken format. A new format gets new files, and the old ones stay.
+ */
+import { createPublicKey, verify } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import type { Hlc } from '../../../src/domain/hlc.js'
+import type { VolumeId } from '../../../src/domain/ids.js'
+import { bucketOf, leafDigest } from '../../../src/domain/merkle.js'
+import {
+  blockChecksums,
+  chainDigest,
+  checkFooter,
+  decodeHeader,
+  encodeFooter,
+  encodeHeader,
+  type NeedleKind,
+  recordNeedleId,
+  volumeSeed
+} from '../../../src/domain/needle.js'
+import { decodeRecord, encodeRecord } from '../../../src/domain/record-codec.js'
+import { decodeSuperblock, encodeSuperblock } from '../../../src/domain/superblock.js'
+
+interface NeedleCase {
+  readonly name: string
+  readonly volume: VolumeId
+  readonly offset: number
+  readonly kind: NeedleKind
+  readonly flags: number
+  readonly id: string
+  readonly cookie: string
+  readonly generation: number
+  readonly alternateKey: number
+  readonly chunk: number
+  /** The data are that many bytes, the n-th of them 31 n mod 256. */
+  readonly length: number
+  readonly header: string
+  readonly footer: string
+  readonly chainDigest: string
+}
+
+interface SuperblockCase {
+  readonly volume: VolumeId
+  readonly capacityBytes: number
+  readonly createdAt: string
+  readonly origin: string
+  readonly flags: number
+  readonly bytes: string
+}
+
+interface RecordCase {
+  readonly name: string
+  readonly record: unknown
+  readonly bytes: string
+  readonly needleId: string
+  readonly bucket: number
+  readonly leaf: string
+}
+
+function cases<Case>(file: string): Case[] {
+  return JSON.parse(readFileSync(new URL(`../../fixtures/formats/${file}`, import.meta.url), 'utf8')) as Case[]
+}
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+const unhex = (text: string): Buffer => Buffer.from(text, 'hex')
+
+/** @returns the value as JSON can hold it: bytes and 64-bit numbers as marked text, maps as lists of pairs */
+function plain(value: unknown): unknown {
+  if (typeof value === 'bigint') return `int ${value}`
+  if (value instanceof Uint8Array) return `hex ${hex(value)}`
+  if (value instanceof Map) return [...value].map(([key, item]) => [key, plain(item)])
+  if (Array.isArray(value)) return value.map(plain)
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item)]))
+}
+
+describe('needles of version 1', () => {
+  it.each(cases<NeedleCase>('needle-v1.json'))('$name', needle => {
+    const seed = volumeSeed(needle.volume)
+    const data = Uint8Array.from({ length: needle.length }, (_, n) => 31 * n)
+    const { kind, flags, generation, alternateKey, chunk, length, offset } = needle
+    const fields = {
+      kind,
+      flags,
+      generation,
+      alternateKey,
+      chunk,
+      length,
+      id: unhex(needle.id),
+      cookie: unhex(needle.cookie)
+    }
+    const [header, footer] = [unhex(needle.header), unhex(needle.footer)]
+    expect(decodeHeader(header, seed, offset)).toEqual(fields)
+    expect(checkFooter(header, footer, seed, offset)).toEqual(blockChecksums(fields, data))
+    expect(hex(encodeHeader(fields, seed, offset))).toBe(needle.header)
+    expect(hex(encodeFooter(header, blockChecksums(fields, data), seed, offset))).toBe(needle.footer)
+    expect(hex(chainDigest(new Uint8Array(16), footer))).toBe(needle.chainDigest)
+  })
+})
+
+describe('superblocks of format 1', () => {
+  it.each(cases<SuperblockCase>('superblock-v1.json'))('$volume', block => {
+    const fields = {
+      volume: block.volume,
+      capacityBytes: block.capacityBytes,
+      createdAt: BigInt(block.createdAt) as Hlc,
+      origin: unhex(block.origin),
+      flags: block.flags
+    }
+    const bytes = unhex(block.bytes)
+    expect(decodeSuperblock(bytes, ed25519)).toEqual(fields)
+    expect(hex(encodeSuperblock(fields, () => bytes.subarray(80, 144)))).toBe(block.bytes)
+  })
+
+  function ed25519(publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array): boolean {
+    const x = Buffer.from(publicKey).toString('base64url')
+    return verify(null, bytes, createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' }), signature)
+  }
+})
+
+describe('records of format 1', () => {
+  it.each(cases<RecordCase>('record-v1.json'))('$name', ({ record, bytes, needleId, bucket, leaf }) => {
+    const decoded = decodeRecord(unhex(bytes))
+    expect(plain(decoded)).toEqual(record)
+    expect(hex(encodeRecord(decoded))).toBe(bytes)
+    expect(hex(recordNeedleId(decoded))).toBe(needleId)
+    expect(bucketOf(decoded)).toBe(bucket)
+    expect(hex(leafDigest(decoded, unhex(bytes)))).toBe(leaf)
+  })
+})

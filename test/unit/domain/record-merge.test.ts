@@ -1,0 +1,125 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { compareVersions, type Entry, greaterContent } from '../../../src/domain/entry.js'
+import type { Hlc } from '../../../src/domain/hlc.js'
+import { type DirectoryRecord, mergeRecords } from '../../../src/domain/record.js'
+import { decodeRecord, encodeRecord } from '../../../src/domain/record-codec.js'
+import { covers, dominates } from '../../../src/domain/version-vector.js'
+import { ACTORS, PHOTO_KEY, recordArb } from '../../support/domain-arbitraries.js'
+
+function expectSame(a: DirectoryRecord, b: DirectoryRecord): void {
+  expect(Buffer.from(encodeRecord(a)).toString('hex')).toBe(Buffer.from(encodeRecord(b)).toString('hex'))
+}
+
+describe('merge of arbitrary records', () => {
+  it('is commutative', () => {
+    fc.assert(fc.property(recordArb, recordArb, (a, b) => expectSame(mergeRecords(a, b), mergeRecords(b, a))))
+  })
+
+  it('is associative', () => {
+    fc.assert(
+      fc.property(recordArb, recordArb, recordArb, (a, b, c) =>
+        expectSame(mergeRecords(mergeRecords(a, b), c), mergeRecords(a, mergeRecords(b, c)))
+      ),
+      { numRuns: 500 }
+    )
+  })
+
+  it('is idempotent, also with a copy of itself and with what went into it', () => {
+    fc.assert(
+      fc.property(recordArb, recordArb, (a, b) => {
+        const merged = mergeRecords(a, b)
+        expectSame(mergeRecords(a, decodeRecord(encodeRecord(a))), a)
+        expectSame(mergeRecords(merged, a), merged)
+        expectSame(mergeRecords(b, merged), merged)
+      })
+    )
+  })
+
+  it('never brings back what a side has seen and dropped, and keeps all that neither has dropped', () => {
+    fc.assert(
+      fc.property(recordArb, recordArb, (a, b) => {
+        const merged = mergeRecords(a, b)
+        expect(dominates(merged.context, a.context) && dominates(merged.context, b.context)).toBe(true)
+        for (const [side, other] of [
+          [a, b],
+          [b, a]
+        ] as const) {
+          for (const { dot } of side.entries) {
+            const has = (record: DirectoryRecord): boolean =>
+              record.entries.some(entry => entry.dot.actor === dot.actor && entry.dot.counter === dot.counter)
+            expect(has(merged)).toBe(has(other) || !covers(other.context, dot))
+          }
+        }
+      })
+    )
+  })
+
+  it('gives records that the codec takes', () => {
+    fc.assert(
+      fc.property(recordArb, recordArb, (a, b) => {
+        const merged = mergeRecords(a, b)
+        expect(decodeRecord(encodeRecord(merged))).toEqual(merged)
+      })
+    )
+  })
+
+  it('refuses records of two keys', () => {
+    const record: DirectoryRecord = { ...PHOTO_KEY, context: new Map(), entries: [] }
+    expect(() => mergeRecords(record, { ...record, id: 'other' })).toThrow('two keys')
+  })
+})
+
+describe('orders', () => {
+  const entries = recordArb.map(record => record.entries)
+
+  it('of versions is total: antisymmetric and transitive', () => {
+    fc.assert(
+      fc.property(entries, list => {
+        const sorted = list.toSorted(compareVersions)
+        sorted.forEach((a, i) => {
+          sorted.forEach((b, j) => {
+            expect(Math.sign(compareVersions(a, b))).toBe(Math.sign(i - j))
+          })
+        })
+      })
+    )
+  })
+
+  it('puts generation above death, death above time, time above the actor', () => {
+    const make = (generation: number, deleted: boolean, hlc: bigint, actor: number): Entry => ({
+      dot: { actor: ACTORS[actor] ?? ACTORS[0]!, counter: 1 },
+      hlc: hlc as Hlc,
+      generation,
+      deleted,
+      field: 'version',
+      key: '',
+      value: new Map()
+    })
+    const ascending = [
+      make(0, false, 9n, 2),
+      make(0, true, 1n, 0),
+      make(0, true, 1n, 1),
+      make(0, true, 2n, 0),
+      make(1, false, 0n, 0)
+    ]
+    expect(ascending.toReversed().sort(compareVersions)).toEqual(ascending)
+  })
+
+  it('of contents under one dot: the later stamp, then the same one from both sides', () => {
+    const base: Entry = {
+      dot: { actor: ACTORS[0]!, counter: 1 },
+      hlc: 5n as Hlc,
+      generation: 0,
+      deleted: false,
+      field: 'tags',
+      key: 'a',
+      value: new Map()
+    }
+    const failedDelete: Entry = { ...base, hlc: 4n as Hlc, deleted: true, field: 'version' }
+    expect(greaterContent(base, failedDelete)).toBe(base)
+    expect(greaterContent(failedDelete, base)).toBe(base)
+    const other = { ...base, key: 'b' }
+    expect(greaterContent(base, other)).toBe(greaterContent(other, base))
+  })
+})

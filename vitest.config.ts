@@ -1,0 +1,32 @@
+import { defineConfig } from 'vitest/config'
+
+const seconds = 1_000
+
+/**
+ * One project per level of the style guide's test table, named after its folder.
+ *
+ * @param limitMs - the longest that one test, and one hook, may take
+ */
+function project(name: string, limitMs: number) {
+  return {
+    test: {
+      name,
+      include: [`test/${name}/**/*.test.ts`],
+      testTimeout: limitMs,
+      hookTimeout: limitMs
+    }
+  }
+}
+
+export default defineConfig({
+  test: {
+    projects: [
+      project('unit', 20 * seconds),
+      project('contract', 30 * seconds),
+      project('integration', 120 * seconds),
+      project('simulation', 600 * seconds),
+      project('e2e', 600 * seconds)
+    ],
+    coverage: { provider: 'v8', include: ['src/**'], reporter: ['text-summary', 'html'] }
+  }
+})
