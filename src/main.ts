@@ -15,15 +15,20 @@ import { programVersion } from './version.js'
 /** What a node writes is for its own user: the key, the photos, the directory. */
 const PRIVATE_UMASK = 0o077
 
+/** Under `npm start`, one Ctrl-C comes twice: from the terminal, and forwarded by npm. */
+const ONE_SIGNAL_MS = 250
+
 const version = programVersion()
 const interrupt = new AbortController()
-let signalSeen: NodeJS.Signals | undefined
+let signalSeen: { readonly name: NodeJS.Signals; readonly atMs: number } | undefined
 
 /** The first signal asks for an end, the second does not wait for it. */
-function onSignal(signal: NodeJS.Signals): void {
-  if (signalSeen !== undefined) process.exit(1)
-  signalSeen = signal
-  interrupt.abort(new Error(`interrupted by ${signal}`))
+function onSignal(name: NodeJS.Signals): void {
+  const atMs = systemClock.monotonic()
+  if (signalSeen === undefined) {
+    signalSeen = { name, atMs }
+    interrupt.abort(new Error(`interrupted by ${name}`))
+  } else if (atMs - signalSeen.atMs > ONE_SIGNAL_MS) process.exit(1)
 }
 
 /** `sheaf start`: runs a node until a signal. */
@@ -34,7 +39,6 @@ async function startNode(args: readonly string[]): Promise<ExitCode> {
     hostName: hostname(),
     readTextFile: path => readFileSync(path, 'utf8')
   })
-  process.umask(PRIVATE_UMASK)
   // Only a node needs them, and the client commands start faster without.
   const [{ createLog }, { SheafNode }] = await Promise.all([import('./node-log.js'), import('./node.js')])
   const log = createLog({ level: config.logLevel, terminal: process.stderr.isTTY })
@@ -59,7 +63,7 @@ async function startNode(args: readonly string[]): Promise<ExitCode> {
     process.stdout.write(`ready ${JSON.stringify(node.ready)}\n`)
     await new Promise(resolve => interrupt.signal.addEventListener('abort', resolve, { once: true }))
   }
-  log.info({ signal: signalSeen }, 'stopping')
+  log.info({ signal: signalSeen?.name }, 'stopping')
   await node.stop()
   log.info({}, 'stopped')
   return 0
@@ -84,6 +88,6 @@ letGo()
 process.exitCode = exitCode
 if (signalSeen !== undefined && exitCode !== 0) {
   // A shell that runs this in a loop must see that it was interrupted.
-  process.off(signalSeen, onSignal)
-  process.kill(process.pid, signalSeen)
+  process.off(signalSeen.name, onSignal)
+  process.kill(process.pid, signalSeen.name)
 }

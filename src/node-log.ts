@@ -10,7 +10,7 @@ const STDERR = 2
  */
 export function createLog(init: { readonly level: string; readonly terminal: boolean }): Logger {
   const stream = init.terminal
-    ? pretty({ destination: STDERR, sync: true, colorize: true, translateTime: 'SYS:HH:MM:ss.l' })
+    ? pretty({ destination: STDERR, sync: true, colorize: true, singleLine: true, translateTime: 'SYS:HH:MM:ss.l' })
     : stderrLines()
   return pino({ level: init.level, base: null, timestamp: stdTimeFunctions.isoTime }, stream)
 }

@@ -4,6 +4,8 @@ import type { Terminal } from './terminal.js'
 
 const REDRAW_MS = 100
 const BAR_CELLS = 20
+/** Narrower than this, the bar is half as long. */
+const WIDE_COLUMNS = 90
 
 /** Bytes and files on their way, drawn in the terminal's live line; nothing where there is no terminal. */
 export class ProgressBar {
@@ -48,9 +50,10 @@ export class ProgressBar {
   line(): string {
     const seconds = (this.#clock.monotonic() - this.#startedMs) / 1_000
     const share = this.#bytesTotal <= 0 ? 1 : Math.min(1, Math.max(0, this.#bytes / this.#bytesTotal))
-    const cells = Math.round(share * BAR_CELLS)
+    const cells = this.#terminal.columns < WIDE_COLUMNS ? BAR_CELLS / 2 : BAR_CELLS
+    const full = Math.round(share * cells)
     const parts = [
-      `${String(Math.floor(share * 100)).padStart(3)} % ${'█'.repeat(cells)}${'░'.repeat(BAR_CELLS - cells)}`,
+      `${String(Math.floor(share * 100)).padStart(3)} % ${'█'.repeat(full)}${'░'.repeat(cells - full)}`,
       `${humanBytes(this.#bytes)} of ${humanBytes(this.#bytesTotal)}`,
       `${this.#files} of ${count(this.#filesTotal, 'file')}`
     ]

@@ -31,7 +31,7 @@ export class Terminal {
 
   /** Characters in a line. */
   get columns(): number {
-    return this.#stderr.columns ?? 80
+    return this.#stderr.columns || 80 // 0: a terminal that was not told its size
   }
 
   /** Writes a line of the result. Waits while the reader is slow. */

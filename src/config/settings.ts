@@ -58,7 +58,7 @@ export const SETTINGS = {
     default: undefined,
     defaultShown: 'none',
     meaning:
-      'host names, besides IP addresses and localhost, under which browsers may use this node, separated by commas'
+      'names under which browsers may use this node, as behind a proxy; IP addresses, names without a dot and the host name always may'
   }),
   name: setting({
     kind: line(255),

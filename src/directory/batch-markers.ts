@@ -3,19 +3,21 @@ import type { Database } from './database.js'
 import { markerKey, openSealed, type Row, sealedRow, TABLE_MARKER, tableRange, u64, u64From } from './keys.js'
 
 /*
- * How a lost batch is noticed. LevelDB's own log is not synced, and recovery skips what is damaged in it, so a power failure or a flipped
- * bit can take one batch and leave later ones, whose applied offset then claims more than the rows hold. Therefore every batch that
- * changes records is numbered, and leaves its number in slot (number mod RING_SLOTS) of a ring. When the numbers of the last RING_SLOTS
- * batches are all there, no batch is missing among those that can only be in LevelDB's log; batches in table files were synced.
+ * How a lost batch is noticed. LevelDB's own log is not synced, and recovery skips what is damaged in it, so a power
+ * failure or a flipped bit can take one batch and leave later ones, whose applied offset then claims more than the rows
+ * hold. Therefore every batch that changes records is numbered, and leaves its number in slot (number mod RING_SLOTS)
+ * of a ring. When the numbers of the last RING_SLOTS batches are all there, no batch is missing among those that can
+ * only be in LevelDB's log; batches in table files were synced.
  *
- * RING_SLOTS × the least bytes of a batch must exceed what LevelDB's two write buffers hold: 32,768 × 300 B > 2 × 4 MiB (a test asserts it).
+ * RING_SLOTS × the least bytes of a batch must exceed what LevelDB's two write buffers hold: 49,152 × 200 B > 2 × 4 MiB
+ * (tests assert both).
  *
  * The marker also carries the Merkle root after its batch, which must be the root of the buckets as read.
  */
-export const RING_SLOTS = 32_768
+export const RING_SLOTS = 49_152
 
-/** Rows of the least batch: record, leaf, bucket, applied and marker, with LevelDB's own 8 bytes and skip-list node for each. */
-export const BATCH_BYTES_MIN = 300
+/** Keys and values of the least numbered batch: record, leaf, bucket, applied and marker. */
+export const BATCH_BYTES_MIN = 200
 
 export interface Marker {
   /** Number of the last batch, from 1; 0 when there was none. */
@@ -50,7 +52,8 @@ export async function readMarkers(database: Database): Promise<Marker> {
   for (const { slot, sequence } of markers) {
     if (slot !== sequence % RING_SLOTS || sequence <= oldest) throw new DamageError('a batch is missing')
   }
-  // Slots are distinct and each holds its own number within the window, so the count alone proves that the window is whole.
+  // Slots are distinct and each holds its own number within the window, so the count alone proves that the window is
+  // whole.
   if (markers.length !== last.sequence - oldest) throw new DamageError('a batch is missing')
   return last
 }

@@ -34,7 +34,10 @@ export interface PlanBase {
   count(term: string): number
 }
 
-/** One batch: what to write, and what then holds in memory. Planning changes nothing, so a batch that fails leaves no trace. */
+/**
+ * One batch: what to write, and what then holds in memory. Planning changes nothing, so a batch that fails leaves no
+ * trace.
+ */
 export interface BatchPlan {
   readonly operations: Operation[]
   readonly applied: ReadonlyMap<VolumeId, number>
@@ -53,8 +56,8 @@ export interface LeafToggle {
 const NO_BYTES = new Uint8Array(0)
 
 /**
- * Plans the one batch that brings record rows, Merkle leaves and buckets, the inverted index, counters and applied offsets from one state to
- * the next. The index changes by the difference between the old and the new merged record.
+ * Plans the one batch that brings record rows, Merkle leaves and buckets, the inverted index, counters and applied
+ * offsets from one state to the next. The index changes by the difference between the old and the new merged record.
  */
 export function planBatch(
   base: PlanBase,

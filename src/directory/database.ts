@@ -14,8 +14,8 @@ export interface DatabaseSource {
 }
 
 /**
- * LevelDB may hold two write buffers that are not in table files. The ring of batch markers must be longer than the number of batches that
- * fit into them (see batch-markers.ts), so the one number limits the other.
+ * LevelDB may hold two write buffers that are not in table files. The ring of batch markers must be longer than the
+ * number of batches that fit into them (see batch-markers.ts), so the one number limits the other.
  */
 export const WRITE_BUFFER_BYTES = 4 * 1024 * 1024
 const BLOCK_CACHE_BYTES = 32 * 1024 * 1024

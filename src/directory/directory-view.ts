@@ -10,7 +10,10 @@ import { sameBytes } from './record-fold.js'
 
 const COUNTERS_MAX = 10_000
 
-/** What the directory keeps in memory of its rows: the Merkle tree (1 MiB of buckets), applied offsets, counters of recent terms. */
+/**
+ * What the directory keeps in memory of its rows: the Merkle tree (1 MiB of buckets), applied offsets, counters of
+ * recent terms.
+ */
 export class DirectoryView implements PlanBase {
   readonly merkle: MerkleTree
   readonly applied: Map<VolumeId, number>

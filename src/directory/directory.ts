@@ -36,16 +36,21 @@ export interface DirectoryInit {
 
 export interface StoredRecord {
   readonly record: DirectoryRecord
-  /** The newest record needle that alone holds exactly this merged state; undefined when no single needle on this node does. */
+  /**
+   * The newest record needle that alone holds exactly this merged state; undefined when no single needle on this node
+   * does.
+   */
   readonly home: NeedleLocation | undefined
 }
 
-/** Runs after a batch, before its `apply` resolves. Records whose merged state did not change are not among the changes. */
+/**
+ * Runs after a batch, before its `apply` resolves. Records whose merged state did not change are not among the changes.
+ */
 export type ChangeListener = (changes: readonly RecordChange[]) => void
 
 /**
- * `failed`: nothing is read or written until `reopen`. `filling`: takes groups, but answers nothing before the log has been
- * replayed, because what it says would be out of date.
+ * `failed`: nothing is read or written until `reopen`. `filling`: takes groups, but answers nothing before the log has
+ * been replayed, because what it says would be out of date.
  */
 export type DirectoryState = 'closed' | 'filling' | 'open' | 'failed'
 
@@ -64,11 +69,12 @@ interface WaitingGroup {
 /**
  * The merged directory with its indexes: a view of the log.
  *
- * `apply` is the one way in, for local writes, replay at start, rebuilding and what peers send. It joins records, so that order, grouping and
- * repetition do not matter, and writes one batch per commit group (or per several that wait) with the applied offset. What is in memory
- * changes only after the batch, so it is never ahead of the rows.
+ * `apply` is the one way in, for local writes, replay at start, rebuilding and what peers send. It joins records, so
+ * that order, grouping and repetition do not matter, and writes one batch per commit group (or per several that wait)
+ * with the applied offset. What is in memory changes only after the batch, so it is never ahead of the rows.
  *
- * A database that is damaged is removed and begun anew; `rebuilt` then says why, `applied` is 0 for all volumes, and replay fills it.
+ * A database that is damaged is removed and begun anew; `rebuilt` then says why, `applied` is 0 for all volumes, and
+ * replay fills it.
  */
 export class Directory implements Startable {
   readonly #source: DatabaseSource
@@ -115,8 +121,8 @@ export class Directory implements Startable {
   }
 
   /**
-   * Closes and opens the database again after a failure, and removes it first when it was found damaged. What is in memory is loaded anew.
-   * Then the log has to be replayed from `applied`, and `complete` to be called.
+   * Closes and opens the database again after a failure, and removes it first when it was found damaged. What is in
+   * memory is loaded anew. Then the log has to be replayed from `applied`, and `complete` to be called.
    */
   reopen(): Promise<void> {
     return this.#exclusive(async () => {
@@ -140,10 +146,12 @@ export class Directory implements Startable {
   }
 
   /**
-   * Merges a group's records into the directory. Needles below the applied offset are skipped. A group that begins above it (a live write while
-   * older parts of the volume are still to be replayed) is merged as well, but leaves the offset where it is.
+   * Merges a group's records into the directory. Needles below the applied offset are skipped. A group that begins
+   * above it (a live write while older parts of the volume are still to be replayed) is merged as well, but leaves the
+   * offset where it is.
    *
-   * @throws `ERR_DIRECTORY_UNAVAILABLE` when the batch failed or an earlier one did; `ERR_FORMAT_TOO_NEW` for a record of a newer version
+   * @throws `ERR_DIRECTORY_UNAVAILABLE` when the batch failed or an earlier one did; `ERR_FORMAT_TOO_NEW` for a record
+   * of a newer version
    */
   async apply(group: CommitGroup): Promise<void> {
     const { view } = this.#requireWritable()

@@ -18,23 +18,24 @@ import { DamageError } from './damage.js'
 /*
  * The directory's rows: schema version 1. Integers are big-endian, so that keys sort by number.
  *
- *   key                                          payload
- *   00                                           4 schema version
- *   01 · 2 slot                                  8 sequence of the batch · 16 Merkle root after it      marker, see batch-markers.ts
- *   02 · 8 epoch · 4 sequence                    8 applied: every needle of the volume below this offset is in the rows
- *   03 · term                                    8 photos that have the term (> 0); only for counted terms
- *   04 · 2 bucket                                16 XOR of the bucket's leaves; an absent row is zero
- *   05 · 2 bucket · record key                   16 leaf digest of the record
- *   06 · record key                              12 home volume (8 epoch · 4 sequence; zero: no home) · 8 home offset ·
- *                                                4 home length · canonical record
- *   07 · text term · 8 birth hlc · 16 photo id   nothing: the inverted index
+ *   table     key                                          payload
+ *   schema    00                                           4 schema version
+ *   marker    01 · 2 slot                                  8 number of the batch · 16 Merkle root after it
+ *   applied   02 · 8 epoch · 4 sequence                    8 offset: the volume's needles below it are in the rows
+ *   counter   03 · term                                    8 photos that have the term, > 0; counted terms only
+ *   bucket    04 · 2 bucket                                16 XOR of the bucket's leaves; absent: zero
+ *   leaf      05 · 2 bucket · record key                   16 leaf digest of the record
+ *   record    06 · record key                              24 home · canonical record
+ *   index     07 · text term · 8 birth hlc · 16 photo id   none
  *
- *   record key   text kind · 1 form · id         form 1: the 16 bytes of a lower-case UUID; form 0: UTF-8 to the end of the key
+ *   record key   text kind · 1 form · id: form 1, the 16 bytes of a lower-case UUID; form 0, UTF-8 to the end
  *   text         UTF-8 with 00 written as 00 01, closed by 00 00, so that no text is a prefix of another
+ *   home         8 epoch · 4 sequence (0: no home) · 8 offset · 4 length
  *
- * Every row but those of table 07 is sealed: its value is the payload followed by a CRC-32 (IEEE) over key and payload. LevelDB does
- * not check its own block checksums when it reads, so without a seal a flipped bit on the disk would be taken for a value.
- * A row without a seal that holds, or a record that cannot be decoded, is damage: the database is then rebuilt from the log.
+ * Every row but those of the index is sealed: its value is the payload followed by a CRC-32 (IEEE) over key and payload.
+ * LevelDB does not check its own block checksums when it reads, so without a seal a flipped bit on the disk would be
+ * taken for a value. A row without a seal that holds, or a record that cannot be decoded, is damage: the database is
+ * then rebuilt from the log.
  */
 
 export const TABLE_SCHEMA = 0x00
@@ -60,7 +61,9 @@ export interface KeyRange {
   readonly lt: Uint8Array
 }
 
-/** @returns the range of all keys that begin with `prefix`; its last byte must be below 0xff, as in every prefix here */
+/**
+ * @returns the range of all keys that begin with `prefix`; its last byte must be below 0xff, as in every prefix here
+ */
 export function rangeOf(prefix: Uint8Array): KeyRange {
   const last = prefix.at(-1)
   invariant(last !== undefined && last < 0xff, 'a key prefix must be extensible')

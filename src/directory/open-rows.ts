@@ -14,7 +14,8 @@ export interface OpenRows {
  *
  * @param damage - what is already known to be wrong with it: it is then not even looked at
  * @returns `rebuilt`: why it was begun anew
- * @throws `ERR_FORMAT_TOO_NEW`, LevelDB's errors; a database that cannot be read for another reason than damage is never removed
+ * @throws `ERR_FORMAT_TOO_NEW`, LevelDB's errors; a database that cannot be read for another reason than damage is
+ * never removed
  */
 export async function openRows(
   source: DatabaseSource,

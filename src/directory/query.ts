@@ -61,8 +61,8 @@ interface Matches {
 /**
  * Answers one page from one snapshot.
  *
- * One term streams from the index at the cursor. Several terms, or words, walk all of the smallest term (or the words' joined positions) and
- * look the others up, so the cost grows with the smallest filter, not with the number of photos.
+ * One term streams from the index at the cursor. Several terms, or words, walk all of the smallest term (or the words'
+ * joined positions) and look the others up, so the cost grows with the smallest filter, not with the number of photos.
  *
  * @throws `ERR_BAD_PARAMETER`, `ERR_BAD_CURSOR`; {@link DamageError} when index and records do not fit each other
  */

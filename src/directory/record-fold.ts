@@ -12,8 +12,8 @@ export interface RecordNeedle {
 }
 
 /**
- * Joins one needle into what is stored. In whatever order needles come, the merged record is the same; the home is the latest needle whose
- * record is the whole merged state.
+ * Joins one needle into what is stored. In whatever order needles come, the merged record is the same; the home is the
+ * latest needle whose record is the whole merged state.
  */
 export function foldNeedle(before: RecordState | undefined, needle: RecordNeedle): RecordState {
   if (before === undefined) return { record: needle.record, bytes: needle.bytes, home: needle.location }

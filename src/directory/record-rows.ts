@@ -18,8 +18,8 @@ export function readState(database: Database, key: RecordKey): RecordState | und
 }
 
 /**
- * Looks again for a record that has no row, in one snapshot with its leaf: a row that a flipped bit has taken out of LevelDB's order
- * would else be an unknown photo.
+ * Looks again for a record that has no row, in one snapshot with its leaf: a row that a flipped bit has taken out of
+ * LevelDB's order would else be an unknown photo.
  *
  * @throws {@link DamageError} when there is a leaf without a record
  */

@@ -3,7 +3,10 @@ import { DamageError } from './damage.js'
 import type { Database } from './database.js'
 import { openSealed, schemaKey, sealedRow } from './keys.js'
 
-/** Brings the rows from version `to - 1` to version `to`. A crash may interrupt it, then it runs again: it must not mind its own results. */
+/**
+ * Brings the rows from version `to - 1` to version `to`. A crash may interrupt it, then it runs again: it must not mind
+ * its own results.
+ */
 export interface Migration {
   readonly to: number
   run(database: Database): Promise<void>
@@ -16,7 +19,8 @@ export const MIGRATIONS: readonly Migration[] = []
  * Makes an empty database one of the present schema, and migrates an older one.
  *
  * @returns the schema version found: 0 for an empty database
- * @throws `ERR_FORMAT_TOO_NEW` for a newer schema; {@link DamageError} when rows have no schema, or one that no migration starts from
+ * @throws `ERR_FORMAT_TOO_NEW` for a newer schema; {@link DamageError} when rows have no schema, or one that no
+ * migration starts from
  */
 export async function prepareSchema(database: Database, migrations: readonly Migration[]): Promise<number> {
   const present = migrations.at(-1)?.to ?? 1

@@ -19,7 +19,8 @@ export function indexEntries(record: DirectoryRecord | undefined): IndexEntries 
   const terms = record === undefined ? [] : termsOf(record)
   if (record === undefined || terms.length === 0) return NOTHING
   const { id, createdAt } = viewPhoto(record)
-  // Another spelling of an id is another record, which no client can ask for; a stamp beyond 64 bits has no place in the order.
+  // Another spelling of an id is another record, which no client can ask for; a stamp beyond 64 bits has no place in
+  // the order.
   const listed = id === record.id && createdAt >= HLC_ZERO && createdAt <= HLC_MAX
   return listed ? { terms, position: positionBytes(createdAt, id) } : NOTHING
 }

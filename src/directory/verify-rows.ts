@@ -45,8 +45,8 @@ class TableCheck {
 }
 
 /**
- * Checks every derived row against the records of one snapshot, in constant memory: leaves and index rows against records, buckets against
- * leaves, counters against index rows.
+ * Checks every derived row against the records of one snapshot, in constant memory: leaves and index rows against
+ * records, buckets against leaves, counters against index rows.
  *
  * @returns what is wrong, in words
  */

@@ -2,7 +2,8 @@
  * Entries: what records are made of, and their two orders. Versions are ordered by what they mean (which one is
  * shown), contents under one dot by what they are (which one is kept when there should be only one).
  */
-import { encodeValue, type Value } from './cbor.js'
+import type { Value } from './cbor.js'
+import { encodeValue } from './cbor-writer.js'
 import type { Hlc } from './hlc.js'
 import { compareDots, type Dot } from './version-vector.js'
 

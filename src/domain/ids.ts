@@ -23,11 +23,11 @@ export type PhotoId = Branded<'PhotoId'>
 export type VolumeId = Branded<'VolumeId'>
 export type Cookie = Branded<'Cookie'>
 
-export const PHOTO_ID_BYTES = 16
+const PHOTO_ID_BYTES = 16
 export const ACTOR_ID_BYTES = 8
 export const COOKIE_BYTES = 16
 /** A sequence number has 32 bits in the superblock. */
-export const VOLUME_SEQUENCE_MAX = 0xffff_ffff
+const VOLUME_SEQUENCE_MAX = 0xffff_ffff
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 const COOKIE = /^[0-9a-f]{32}$/

@@ -49,7 +49,7 @@ export const BLOCK_BYTES = 65_536
 /** 64 MiB: eight times the usual chunk; a bound for readers, so that no header can make them allocate more. */
 export const NEEDLE_DATA_BYTES_MAX = 1 << 26
 /** 32 GiB: up to here offset / 8 fits the 32 bits of a seed, and of an index slot. */
-export const VOLUME_BYTES_MAX = 2 ** 32 * NEEDLE_ALIGN
+const VOLUME_BYTES_MAX = 2 ** 32 * NEEDLE_ALIGN
 /** The first bytes of every needle: what a scan looks for after damage. */
 export const NEEDLE_MAGIC_BYTES: Uint8Array = Buffer.from('SHND', 'latin1')
 /** Flag of data needles that are one chunk of a larger blob. */
@@ -103,8 +103,9 @@ export function footerBytes(length: number): number {
   return 4 * blockCount(length) + 4
 }
 
-/** @param offset - where the needle will start in the volume; a multiple of 8 */
+/** @param offset - where the needle will start in the volume; a multiple of 8 below VOLUME_BYTES_MAX */
 export function encodeHeader(header: NeedleHeader, seed: number, offset: number): Uint8Array {
+  invariant(offset % NEEDLE_ALIGN === 0 && offset < VOLUME_BYTES_MAX, `no needle can start at ${offset}`)
   const bytes = Buffer.allocUnsafe(NEEDLE_HEADER_BYTES)
   bytes.writeUInt32LE(MAGIC, 0)
   bytes[4] = VERSION

@@ -26,7 +26,7 @@ import type { VersionVector } from './version-vector.js'
 export const PHOTO_KIND = 'photo'
 /** Of a new photo; each undelete adds one. */
 export const FIRST_GENERATION = 0
-export const RATING_MAX = 5
+const RATING_MAX = 5
 
 const SHA256_BYTES = 32
 const UNKNOWN_TYPE = 'application/octet-stream'

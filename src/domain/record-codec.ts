@@ -27,7 +27,9 @@
 
 import { SheafError } from '../core/errors.js'
 import { invariant } from '../core/invariant.js'
-import { CborReader, CborWriter, malformed, type Value } from './cbor.js'
+import { malformed, type Value } from './cbor.js'
+import { CborReader } from './cbor-reader.js'
+import { CborWriter } from './cbor-writer.js'
 import { type Entry, type UnknownFields, VERSION_FIELD } from './entry.js'
 import type { Hlc } from './hlc.js'
 import { ACTOR_ID_BYTES, type ActorId, actorIdBytes, actorIdFrom } from './ids.js'

@@ -21,7 +21,8 @@
  * @see Almeida, Shoker, Baquero 2018, "Delta State Replicated Data Types", section 7
  */
 import { invariant } from '../core/invariant.js'
-import { encodeValue, malformed, type Value, wellFormed } from './cbor.js'
+import { malformed, type Value, wellFormed } from './cbor.js'
+import { encodeValue } from './cbor-writer.js'
 import {
   compareRanks,
   compareVersions,
@@ -150,7 +151,7 @@ class Draft {
   readonly #actor: ActorId
   readonly #hlc: Hlc
   readonly #context: Map<ActorId, number>
-  #entries: readonly Entry[]
+  #entries: Entry[]
   #versionWritten = false
 
   constructor(before: DirectoryRecord | undefined, stamper: Stamper) {
@@ -215,7 +216,7 @@ class Draft {
       value: wellFormed(value),
       ...(extra === undefined ? {} : { extra })
     }
-    this.#entries = [...this.#entries, entry]
+    this.#entries.push(entry)
   }
 }
 
@@ -251,7 +252,7 @@ function rankOf(entries: readonly Entry[]): Rank {
   return greatestEntry(entries, isVersion) ?? { generation: 0, deleted: false }
 }
 
-function inForce(entries: readonly Entry[], rank: Rank): readonly Entry[] {
+function inForce(entries: readonly Entry[], rank: Rank): Entry[] {
   return entries.filter(entry => isVersion(entry) || compareRanks(entry, rank) >= 0)
 }
 

@@ -1,6 +1,8 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { SheafError } from '../core/errors.js'
 import { InvariantError } from '../core/invariant.js'
+import { ClientErrors } from './client-errors.js'
 import { HTTP_TIMEOUTS, type HttpComponents, type HttpInit } from './components.js'
 import { fromFastify } from './framework-errors.js'
 import { HostGuard } from './host-guard.js'
@@ -29,6 +31,7 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   const { photos, clock, log, fatal } = components
   const timeouts = { ...HTTP_TIMEOUTS, ...init.timeouts }
   const bodies = new RequestBodies(timeouts)
+  const clientErrors = new ClientErrors({ bodies, log })
   const guard = new HostGuard([init.hostName, ...(init.allowHosts ?? [])])
   const hotPath = new HotPath({ photos, guard })
   const table = new RouteTable()
@@ -40,12 +43,10 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
     if (known instanceof InvariantError) fatal(known)
   }
 
+  const hot = (request: IncomingMessage, response: ServerResponse): boolean => hotPath.answer(request, response)
   const app = fastify({
-    serverFactory: cold =>
-      createNodeServer(
-        { bodies, clock, log, hot: (request, response) => hotPath.answer(request, response), cold },
-        timeouts
-      ),
+    serverFactory: cold => createNodeServer({ bodies, clientErrors, clock, log, hot, cold }, timeouts),
+    clientErrorHandler: (error, socket) => clientErrors.handle(error, socket),
     routerOptions: { maxParamLength: PARAM_CHARACTERS_MAX },
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allowUnionTypes: true } },
     frameworkErrors: refuse

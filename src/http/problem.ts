@@ -74,6 +74,10 @@ export function sendProblem(
     return
   }
   response.writeHead(status, { ...headers, connection: 'close' })
+  if (request.socket.readableEnded) {
+    response.end(body)
+    return
+  }
   response.write(body)
   const end = (): void => {
     cancel()
@@ -88,10 +92,4 @@ export function sendProblem(
 export function announcesBody(request: IncomingMessage): boolean {
   const { headers } = request
   return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0'
-}
-
-/** The same on a connection whose request could not even be parsed. */
-export function rawProblem({ status, headers, body }: Problem, reason: string): string {
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
-  return `HTTP/1.1 ${status} ${reason}\r\n${lines.join('')}connection: close\r\n\r\n${body}`
 }

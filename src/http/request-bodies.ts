@@ -41,9 +41,9 @@ export class RequestBodies {
     return body
   }
 
-  /** The client stopped sending in the middle of a request. @returns false when no body was being read */
-  truncate(socket: Socket): boolean {
-    return this.#open.get(socket)?.fail(truncated()) ?? false
+  /** What a client sends turned out malformed. @returns false when no body was being read on that connection */
+  fail(socket: Socket, error: SheafError): boolean {
+    return this.#open.get(socket)?.fail(error) ?? false
   }
 }
 

@@ -1,4 +1,4 @@
-import { encodeValue } from '../domain/cbor.js'
+import { encodeValue } from '../domain/cbor-writer.js'
 import { cookieBytes, type PhotoId, photoIdBytes } from '../domain/ids.js'
 import { FLAG_CHUNK, type NeedleIdentity } from '../domain/needle.js'
 import { type AltKey, altKeyNumber, type Photo } from '../domain/photo.js'

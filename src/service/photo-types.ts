@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../core/errors.js'
 import type { Hlc } from '../domain/hlc.js'
 import type { ActorId, Cookie, PhotoId } from '../domain/ids.js'
-import type { AltKey, Photo } from '../domain/photo.js'
+import type { AltKey, Photo, PhotoEdit, SetEdit } from '../domain/photo.js'
 import type { NeedleLease } from '../volumes/needle-store.js'
 
 /**
@@ -61,8 +61,8 @@ export interface Content {
   readonly head: ContentHead
   readonly source: 'local' | 'peer' | 'cache'
   /**
-   * Bytes [start, end), verified, in pieces of at most 1 MiB. A damaged copy is passed over for an intact one between two pieces,
-   * so await the first piece before a status is sent.
+   * Bytes [start, end), verified piece by piece. A damaged copy is passed over for an intact one between two pieces; await
+   * the first piece before a status is sent, because it tells whether there is an intact copy at all.
    *
    * @throws `ERR_BYTES_UNREACHABLE` when no intact copy is left
    */
@@ -87,21 +87,9 @@ export interface PhotoMeta extends ListedPhoto {
   readonly etag: string
 }
 
-/** What a client may change. Absent: left as it is; null: removed. */
-export interface PhotoPatch {
-  readonly name?: string
-  readonly caption?: string | null
-  /** Whole, 0–5. */
-  readonly rating?: number | null
-  readonly tags?: SetPatch
-  readonly albums?: SetPatch
-  readonly attributes?: Readonly<Record<string, string | null>>
-}
-
-export interface SetPatch {
-  readonly add?: readonly string[]
-  readonly remove?: readonly string[]
-}
+/** What a client may change; `photo-rules.ts` holds it to its bounds. */
+export type PhotoPatch = PhotoEdit
+export type SetPatch = SetEdit
 
 /** A concurrent version that lost against the one shown. */
 export interface PhotoConflict {

@@ -61,7 +61,7 @@ export class RecordWriter {
     id: PhotoId,
     decide: (before: DirectoryRecord, photo: Photo) => Edit | undefined | Promise<Edit | undefined>
   ): Promise<DirectoryRecord> {
-    return (async (task) => task())(async () => {
+    return this.#lock.run(id, async () => {
       const before = requireRecord(this.#directory, id)
       const edit = await decide(before, viewPhoto(before))
       if (edit === undefined || edit.changes.length === 0) return before

@@ -4,7 +4,7 @@ import { chainDigest, NEEDLE_ALIGN, needleBytes } from '../domain/needle.js'
 import { SUPERBLOCK_BYTES } from '../domain/superblock.js'
 import type { HoleRange, NeedleRow } from './index-file.js'
 import type { CommitGroup, CommittedNeedle } from './needle-store.js'
-import { rowOf, type Volume } from './volume.js'
+import { rowOf, type Volume, without } from './volume.js'
 
 /** Bounds on one replayed group. */
 const REPLAY_NEEDLES_MAX = 1000
@@ -34,7 +34,7 @@ export async function recoverVolume(
   index: (needles: readonly NeedleRow[]) => void
 ): Promise<VolumeRecovery> {
   const content = await volume.loadIndex()
-  const holes = new Set<HoleRange>()
+  let holes: HoleRange[] = []
   let readableTo = size
   let indexedNeedles = 0
   for (const segment of content.segments) {
@@ -42,14 +42,17 @@ export async function recoverVolume(
     for (const row of segment.needles) {
       if (row.offset + needleBytes(row.length) > size) readableTo = Math.min(readableTo, row.offset)
     }
-    for (const hole of segment.holes) holes.add(hole)
+    holes = holes.flatMap(hole =>
+      segment.repaired.reduce<HoleRange[]>((left, range) => left.flatMap(part => without(part, range)), [hole])
+    )
+    holes.push(...segment.holes)
     indexedNeedles += segment.needles.length
     volume.chain = segment.chain
   }
   const covered = content.segments.at(-1)?.to ?? SUPERBLOCK_BYTES
   volume.end = covered
   volume.needleCount = indexedNeedles
-  volume.resumeIndex(content, [...holes])
+  volume.resumeIndex(content, holes)
 
   // Below `knownEnd` everything was durable once: what is not there now is damage. Beyond it may stand a torn write.
   const knownEnd = Math.max(covered, applied)

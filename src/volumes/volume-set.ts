@@ -13,11 +13,18 @@ import { decodeSuperblock, encodeSuperblock, SUPERBLOCK_BYTES, type Superblock }
 import { BufferPool } from './buffer-pool.js'
 import type { DiskReserve } from './disk-reserve.js'
 import { type DurableGroup, GroupCommit } from './group-commit.js'
-import type { NeedleRow } from './index-file.js'
+import type { HoleRange, NeedleRow } from './index-file.js'
 import { NeedleIndex, VOLUME_NUMBERS } from './needle-index.js'
-import type { CommitGroup, NeedleDraft, NeedleLease, NeedleLocation, NeedleStore } from './needle-store.js'
+import type {
+  CommitGroup,
+  CommittedNeedle,
+  NeedleDraft,
+  NeedleLease,
+  NeedleLocation,
+  NeedleStore
+} from './needle-store.js'
 import { recoverVolume, replayVolume } from './recovery.js'
-import { Volume } from './volume.js'
+import { rowOfCommitted, Volume } from './volume.js'
 
 /** A volume takes no more appends at this share of its capacity. */
 const ROLLOVER_SHARE = 0.95
@@ -243,6 +250,25 @@ export class VolumeSet implements NeedleStore, Startable {
     this.#components.reserve.forgetLook()
   }
 
+  /**
+   * Makes the file of a volume that another process writes.
+   *
+   * @throws `ERR_VOLUME_CORRUPT` when the superblock is not its writer's; `ERR_DISK_FULL`, `ERR_DISK_WRITE`
+   */
+  async createCopy(id: VolumeId, encoded: Uint8Array): Promise<Volume> {
+    const superblock = decodeSuperblock(encoded, this.#components.verifySignature)
+    if (superblock.volume !== id) throw new SheafError('ERR_VOLUME_CORRUPT', 'the superblock names another volume')
+    return this.#createVolume(superblock, encoded.subarray(0, SUPERBLOCK_BYTES))
+  }
+
+  /** A range of a hole holds its needles again. */
+  refill(volume: Volume, range: HoleRange, needles: readonly CommittedNeedle[]): Promise<void> {
+    return this.#exclusively(async () => {
+      await volume.closeHole(range, needles.map(rowOfCommitted))
+      this.#indexNeedles(volume, needles)
+    })
+  }
+
   /** Runs a task while no commit runs. */
   #exclusively<T>(task: () => Promise<T>): Promise<T> {
     const done = this.#commits.then(task)
@@ -275,31 +301,39 @@ export class VolumeSet implements NeedleStore, Startable {
   }
 
   async #create(): Promise<Active> {
-    const { fileSystem, log, stamp, sign } = this.#components
-    const { directory, volumeBytes, origin } = this.#init
+    const { stamp, sign } = this.#components
+    const { volumeBytes, origin } = this.#init
     const id = volumeId(this.#epoch, ++this.#sequence)
-    const path = join(directory, `${id}.volume`)
     const superblock: Superblock = { volume: id, capacityBytes: volumeBytes, createdAt: stamp(), origin, flags: 0 }
+    const volume = await this.#createVolume(superblock, encodeSuperblock(superblock, sign))
+    volume.state = 'active'
+    this.#ownVolumes.add(id)
+    const log = new GroupCommit(
+      {
+        file: volume.file,
+        commit: group => this.commit(volume, group),
+        failed: error => this.#failed(volume, error)
+      },
+      { volume: id, seed: volume.seed, end: volume.end, chain: volume.chain }
+    )
+    return { volume, log }
+  }
+
+  async #createVolume(superblock: Superblock, encoded: Uint8Array): Promise<Volume> {
+    const { fileSystem, log } = this.#components
+    const { directory } = this.#init
+    const id = superblock.volume
+    const path = join(directory, `${id}.volume`)
     try {
       const file = await fileSystem.open(path, 'create')
-      const written = await file.write([encodeSuperblock(superblock, sign)], 0)
+      const written = await file.write([encoded], 0)
       if (written !== SUPERBLOCK_BYTES) throw new Error(`wrote ${written} of ${SUPERBLOCK_BYTES} bytes`)
       await file.sync()
       await fileSystem.syncDirectory(directory)
       const volume = new Volume(this.#volumeComponents(), { id, number: this.#freeNumber(), path, file, superblock })
-      volume.state = 'active'
       this.#adopt(volume)
-      this.#ownVolumes.add(id)
-      const groupCommit = new GroupCommit(
-        {
-          file,
-          commit: group => this.#commit(volume, group),
-          failed: error => this.#failed(volume, error)
-        },
-        { volume: id, seed: volume.seed, end: volume.end, chain: volume.chain }
-      )
       log.info({ volume: id }, 'volume opened')
-      return { volume, log: groupCommit }
+      return volume
     } catch (cause) {
       await fileSystem
         .remove(path)
@@ -309,14 +343,11 @@ export class VolumeSet implements NeedleStore, Startable {
     }
   }
 
-  #commit(volume: Volume, group: DurableGroup): Promise<void> {
+  /** Takes over a group of needles that is durable in the volume's file: into the index, then into the directory. */
+  commit(volume: Volume, group: DurableGroup): Promise<void> {
     return this.#exclusively(async () => {
       volume.committed(group)
-      for (const needle of group.needles) {
-        if (needle.kind !== 'record') {
-          this.#index.add(needle, volume.number, needle.location.offset, needle.location.length)
-        }
-      }
+      this.#indexNeedles(volume, group.needles)
       try {
         await this.#components.commit(group)
       } catch (error) {
@@ -395,6 +426,13 @@ export class VolumeSet implements NeedleStore, Startable {
       this.#components.log.error({ volume: id, err }, 'damaged superblock')
     }
     return undefined
+  }
+
+  #indexNeedles(volume: Volume, needles: readonly CommittedNeedle[]): void {
+    for (const needle of needles) {
+      if (needle.kind === 'record') continue
+      this.#index.add(needle, volume.number, needle.location.offset, needle.location.length)
+    }
   }
 
   #indexRows(volume: Volume, rows: readonly NeedleRow[]): void {

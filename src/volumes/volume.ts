@@ -6,9 +6,12 @@ import type { Logger } from '../core/log.js'
 import type { VolumeId } from '../domain/ids.js'
 import {
   BLOCK_BYTES,
+  CHAIN_DIGEST_BYTES,
   chainDigest,
   decodeHeader,
+  FLAG_CHUNK,
   NEEDLE_HEADER_BYTES,
+  type NeedleHeader,
   type NeedleIdentity,
   needleBytes,
   volumeSeed
@@ -25,7 +28,7 @@ import {
   type NeedleRow
 } from './index-file.js'
 import { checkBlock, checkFrame, checkNeedle, type NeedleExpectation, needleTailBytes } from './needle-check.js'
-import type { NeedleDraft, NeedleLease } from './needle-store.js'
+import type { CommittedNeedle, NeedleDraft, NeedleLease } from './needle-store.js'
 import { scanVolume } from './volume-scan.js'
 
 /** A segment of the index file is written when this much is not in it yet: the most that a start after a crash scans. */
@@ -33,13 +36,14 @@ const INDEX_PENDING_ROWS_MAX = 4096
 const INDEX_PENDING_BYTES_MAX = 32 * 1024 * 1024
 /** One read of a streamed range. */
 const RANGE_READ_BLOCKS = 16
+const RAW_READ_BYTES = 256 * 1024
 
-/** `active` takes appends; `failed` had a failed write or sync and takes none; `closed` is all else. */
+/** `active` takes appends; `failed` had a failed write or sync and takes nothing more; `closed` is all else. */
 export type VolumeState = 'active' | 'closed' | 'failed'
 
 /** A range that no read can use: damaged, refused by the disk, or missing. Reported, kept for repair, never served. */
 export interface Hole extends HoleRange {
-  readonly reason: 'corrupt' | 'unreadable'
+  readonly reason: 'corrupt' | 'unreadable' | 'missing'
   /** When it was found, ms since the Unix epoch. */
   readonly foundAt: number
 }
@@ -80,12 +84,13 @@ export class Volume {
   /** Everything before it is durable and known. */
   end = SUPERBLOCK_BYTES
   /** Chained digest of the footers up to `end`; meaningful while there is no hole. */
-  chain: Uint8Array = new Uint8Array(16)
+  chain: Uint8Array = new Uint8Array(CHAIN_DIGEST_BYTES)
   needleCount = 0
   readonly #components: VolumeComponents
   #holes: Hole[] = []
   #pendingRows: NeedleRow[] = []
   #pendingHoles: HoleRange[] = []
+  #pendingRepaired: HoleRange[] = []
   #indexedTo = SUPERBLOCK_BYTES
   #indexFile: File | undefined
   #indexBytes = 0
@@ -113,19 +118,7 @@ export class Volume {
 
   /** Takes over a group that has become durable. */
   committed(group: DurableGroup): void {
-    for (const needle of group.needles) {
-      const { offset, length } = needle.location
-      this.noteNeedle({
-        kind: needle.kind,
-        id: needle.id,
-        generation: needle.generation,
-        alternateKey: needle.alternateKey,
-        chunk: needle.chunk,
-        isChunk: (needle.flags & 1) === 1,
-        offset,
-        length
-      })
-    }
+    for (const needle of group.needles) this.noteNeedle(rowOfCommitted(needle))
     this.end = group.to
     this.chain = group.chain
     const due =
@@ -152,6 +145,16 @@ export class Volume {
     this.#holes = [...this.#holes.filter(hole => !touching.includes(hole)), merged].sort((a, b) => a.from - b.from)
     this.#pendingHoles.push(range)
     return true
+  }
+
+  /** A range of a hole is right again; the index file is written anew when it was the last. */
+  async closeHole(range: HoleRange, rows: readonly NeedleRow[]): Promise<void> {
+    this.#holes = this.#holes.flatMap(hole => without(hole, range))
+    this.#pendingHoles = this.#pendingHoles.flatMap(hole => without(hole, range))
+    this.#pendingRepaired.push(range)
+    this.#pendingRows.push(...rows)
+    if (this.#holes.length === 0) await this.#reindex()
+    await this.flushIndex()
   }
 
   inHole(offset: number): boolean {
@@ -247,6 +250,24 @@ export class Volume {
     }
   }
 
+  /** Streams the file as it is, [from, to) bytes: for a peer, which checks every needle itself. Ends before a hole. */
+  async *raw(from: number, to: number): AsyncGenerator<Uint8Array> {
+    const firstHole = this.#holes.find(hole => hole.to > from)
+    const end = Math.min(to, this.end, firstHole?.from ?? to)
+    this.#readers++
+    try {
+      for (let at = from; at < end; ) {
+        const bytes = Buffer.allocUnsafeSlow(Math.min(RAW_READ_BYTES, end - at))
+        const read = await this.file.read(bytes, at)
+        if (read === 0) return
+        yield bytes.subarray(0, read)
+        at += read
+      }
+    } finally {
+      await this.#readerDone()
+    }
+  }
+
   /** Looks at headers and footers from `from` on; at the data, too, from `verifyFrom` on. */
   scan(from: number, verifyFrom: number, knownEnd = this.end, size = this.end): ReturnType<typeof scanVolume> {
     return scanVolume({ file: this.file, seed: this.seed, from, size, verifyFrom, knownEnd })
@@ -255,7 +276,7 @@ export class Volume {
   async head(): Promise<Head> {
     const firstHole = this.#holes[0]
     if (firstHole === undefined) return { bytes: this.end, digest: Buffer.from(this.chain).toString('hex') }
-    let chain: Uint8Array = new Uint8Array(16)
+    let chain: Uint8Array = new Uint8Array(CHAIN_DIGEST_BYTES)
     if (firstHole.from <= SUPERBLOCK_BYTES) return { bytes: 0, digest: Buffer.from(chain).toString('hex') }
     for await (const event of this.scan(SUPERBLOCK_BYTES, Number.POSITIVE_INFINITY, firstHole.from, firstHole.from)) {
       if (event.kind === 'needle') chain = chainDigest(chain, event.footer)
@@ -301,14 +322,35 @@ export class Volume {
     if (this.#readers === 0) await this.file.close()
   }
 
+  /** After the last hole was filled: finds rows and chain out again, from the volume itself. */
+  async #reindex(): Promise<void> {
+    await this.#indexWrites
+    const rows: NeedleRow[] = []
+    let chain: Uint8Array = new Uint8Array(CHAIN_DIGEST_BYTES)
+    for await (const event of this.scan(SUPERBLOCK_BYTES, Number.POSITIVE_INFINITY)) {
+      if (event.kind !== 'needle') return // damage again: a scrub or a read will say so
+      rows.push(rowOf(event.header, event.offset))
+      chain = chainDigest(chain, event.footer)
+    }
+    this.chain = chain
+    this.needleCount = rows.length
+    this.#pendingRows = rows
+    this.#pendingRepaired = []
+    this.#indexBytes = 0
+    this.#indexedTo = SUPERBLOCK_BYTES
+  }
+
   async #writeIndexSegment(): Promise<void> {
     const needles = this.#pendingRows
     const holes = this.#pendingHoles
-    if (needles.length === 0 && holes.length === 0 && this.end === this.#indexedTo) return
+    const repaired = this.#pendingRepaired
+    const nothing = needles.length === 0 && holes.length === 0 && repaired.length === 0
+    if (nothing && this.end === this.#indexedTo) return
     const to = this.end
-    const segment = encodeIndexSegment({ to, chain: this.chain, needles, holes, repaired: [] })
+    const segment = encodeIndexSegment({ to, chain: this.chain, needles, holes, repaired })
     this.#pendingRows = []
     this.#pendingHoles = []
+    this.#pendingRepaired = []
     const { fileSystem, log } = this.#components
     try {
       if (this.#indexFile === undefined) {
@@ -325,6 +367,7 @@ export class Volume {
     } catch (err) {
       this.#pendingRows = [...needles, ...this.#pendingRows]
       this.#pendingHoles = [...holes, ...this.#pendingHoles]
+      this.#pendingRepaired = [...repaired, ...this.#pendingRepaired]
       log.warn({ err, volume: this.id }, 'could not write the index file; the next start scans the volume instead')
     }
   }
@@ -372,10 +415,21 @@ export class Volume {
   }
 }
 
-export function rowOf(
-  header: NeedleIdentity & { readonly kind: NeedleRow['kind']; readonly flags: number; readonly length: number },
-  offset: number
-): NeedleRow {
+/** @returns what is left of a range when another is taken out of it */
+export function without<Range extends HoleRange>(hole: Range, { from, to }: HoleRange): Range[] {
+  if (to <= hole.from || hole.to <= from) return [hole]
+  const left = { ...hole, to: Math.min(from, hole.to) }
+  const right = { ...hole, from: Math.max(to, hole.from) }
+  return [left, right].filter(part => part.from < part.to)
+}
+
+export function rowOf(header: NeedleHeader, offset: number): NeedleRow {
   const { kind, id, generation, alternateKey, chunk, flags, length } = header
-  return { kind, id, generation, alternateKey, chunk, isChunk: (flags & 1) === 1, offset, length }
+  return { kind, id, generation, alternateKey, chunk, isChunk: (flags & FLAG_CHUNK) !== 0, offset, length }
+}
+
+export function rowOfCommitted({ location, ...needle }: CommittedNeedle): NeedleRow {
+  const { kind, id, generation, alternateKey, chunk, flags } = needle
+  const isChunk = (flags & FLAG_CHUNK) !== 0
+  return { kind, id, generation, alternateKey, chunk, isChunk, offset: location.offset, length: location.length }
 }

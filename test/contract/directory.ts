@@ -11,11 +11,16 @@ import { encodeRecord } from '../../src/domain/record-codec.js'
 import { modelOf } from '../unit/directory/directory-model.js'
 import { PhotoWriter, RecordLog } from '../unit/directory/photo-log.js'
 
+const PAGES_MAX = 100
+
 const ids = (records: readonly DirectoryRecord[]): string[] => records.map(({ id }) => id)
 const bytesOf = (record: DirectoryRecord | undefined): string =>
   record === undefined ? '' : Buffer.from(encodeRecord(record)).toString('hex')
 
-/** What a directory does whatever database it stands on. `openSource` gives an empty database, the same one for one test. */
+/**
+ * What a directory does whatever database it stands on. `openSource` gives an empty database, the same one for one
+ * test.
+ */
 export function directoryContract(name: string, openSource: () => Promise<DatabaseSource>): void {
   describe(`a directory in ${name}`, () => {
     let source: DatabaseSource
@@ -50,6 +55,7 @@ export function directoryContract(name: string, openSource: () => Promise<Databa
         found.push(...ids(records))
         cursor = nextCursor
         await between?.(++page)
+        if (page > PAGES_MAX) throw new Error('the pages do not end')
       } while (cursor !== null)
       return found
     }
@@ -181,6 +187,16 @@ export function directoryContract(name: string, openSource: () => Promise<Databa
         expect(directory.getSync(born)?.home).toEqual(copy.needles[1]?.location)
         await restart()
         expect((await directory.get(born))?.home).toEqual(copy.needles[1]?.location)
+      })
+
+      it('do not go back when older needles are handed over again', async () => {
+        const born = writer.birth()
+        log.append(born, writer.birth())
+        await directory.apply(log.group(0, 1))
+        const copy = new RecordLog(2).append(born)
+        await directory.apply(copy.group())
+        await directory.apply(log.group(0, 2))
+        expect(directory.getSync(born)?.home).toEqual(copy.needles[0]?.location)
       })
 
       it('do not exist for a state that no needle holds alone, until one does', async () => {
@@ -330,6 +346,20 @@ export function directoryContract(name: string, openSource: () => Promise<Databa
           const throughout = ids(all).filter(id => !doomed.has(id) && !viewPhoto(writer.require(id)).deleted)
           expect(found.filter(id => throughout.includes(id))).toEqual(throughout.reverse())
         }
+      })
+
+      it('sees one state of index and records while writes go on', async () => {
+        const all = Array.from({ length: 120 }, () => writer.birth({ name: 'n', tags: ['t'] }))
+        await directory.apply(log.append(...all).group())
+        const doomed = new RecordLog(2).append(...all.map(({ id }) => writer.delete(id)))
+        const filters = [{ terms: ['tag\0t'] }, { terms: ['tag\0t', 'all'] }, { words: ['n'] }]
+        for (const [i, group] of doomed.groups().entries()) {
+          const reading = query({ ...filters[i % 3], limit: 1000 })
+          const writing = directory.apply(group)
+          expect([120 - i, 119 - i]).toContain((await reading).records.length)
+          await writing
+        }
+        expect(directory.state).toBe('open')
       })
 
       it('refuses cursors of other filters and limits out of range', async () => {

@@ -154,6 +154,25 @@ describe('put', () => {
     expect(a[0]?.key).toMatch(/^[0-9a-f]{32}$/)
   })
 
+  test('bytes that are sent again are not counted twice', async () => {
+    const folder = await temporaryDirectory()
+    await writeFile(join(folder, 'a.jpg'), Buffer.alloc(600_000, 7))
+    let failures = 2
+    const node = await fakeNode(async (request, response) => {
+      const body = await bodyOf(request)
+      if (failures-- > 0) request.socket.destroy()
+      else answerJson(response, 201, receipt(body))
+    })
+    // Every look at this clock is a second later, so that nothing is left out of the drawing.
+    let ms = 0
+    const clock = { ...hastyClock(), monotonic: () => (ms += 1_000) }
+    const { stderr } = await cli(['put', folder], { node, clock, stderrIsTerminal: true })
+    const shown = [...stderr.matchAll(/% \S+ {2}(.+?) of (.+?) {2}/g)].map(([, sent, total]) => [sent, total])
+    expect(shown.at(-1)).toEqual(['600 kB', '600 kB'])
+    expect(shown.filter(([, total]) => total !== '600 kB')).toEqual([])
+    expect(shown.filter(([sent = '']) => sent.endsWith('MB'))).toEqual([])
+  })
+
   test('it goes on after failures, prints ids in the order of the arguments, and exits 1', async () => {
     const folder = await temporaryDirectory()
     const names = ['slow', 'bad', 'fast', 'empty']

@@ -83,20 +83,37 @@ test('what the node writes is for its own user only', async () => {
   expect(await node.stop()).toBe(0)
 })
 
-test('a second signal does not wait', async () => {
-  const folder = await temporaryDirectory()
-  const { child, exit, ready } = start(['--data', folder, '--http', '127.0.0.1:0'])
-  const { http } = await ready()
-  // An upload that does not end keeps a graceful stop waiting.
-  const headers = { 'content-length': 1_000_000, expect: '100-continue' }
-  const upload = request(`${http}/v1/photos`, { method: 'PUT', headers })
-  upload.on('error', () => {})
-  upload.flushHeaders()
-  await once(upload, 'continue')
-  child.kill('SIGTERM')
-  await once(child.stderr, 'data')
-  child.kill('SIGTERM')
-  expect((await exit).code).toBe(1)
+describe('signals while an upload runs, which a graceful stop waits for', () => {
+  async function startWithUpload() {
+    const { child, exit, ready } = start(['--data', await temporaryDirectory(), '--http', '127.0.0.1:0'])
+    const { http } = await ready()
+    const headers = { 'content-length': 1_000, expect: '100-continue' }
+    const upload = request(`${http}/v1/photos`, { method: 'PUT', headers })
+    upload.on('error', () => {})
+    upload.flushHeaders()
+    await once(upload, 'continue')
+    return { child, exit, upload }
+  }
+
+  test('a second one does not wait', async () => {
+    const { child, exit } = await startWithUpload()
+    child.kill('SIGTERM')
+    await once(child.stderr, 'data')
+    await new Promise(resolve => setTimeout(resolve, 400))
+    child.kill('SIGTERM')
+    expect((await exit).code).toBe(1)
+  })
+
+  test('one that comes twice, as Ctrl-C under npm does, is one', async () => {
+    const { child, exit, upload } = await startWithUpload()
+    child.kill('SIGINT')
+    child.kill('SIGINT')
+    await once(child.stderr, 'data')
+    child.kill('SIGINT')
+    const [answer] = await Promise.all([once(upload, 'response'), upload.end(Buffer.alloc(1_000, 1))])
+    expect(answer[0].statusCode).toBe(201)
+    expect((await exit).code).toBe(0)
+  })
 })
 
 describe('a start that cannot be', () => {

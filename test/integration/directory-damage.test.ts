@@ -31,7 +31,10 @@ function history(photos: number): { log: RecordLog; written: DirectoryRecord[] }
   return { log: new RecordLog().append(...written), written }
 }
 
-/** A LevelDB folder as a running node leaves it: tables on several levels, a manifest with edits, a log that is not in a table yet. */
+/**
+ * A LevelDB folder as a running node leaves it: tables on several levels, a manifest with edits, a log that is not in a
+ * table yet.
+ */
 async function filledFolder(log: RecordLog): Promise<string> {
   const folder = join(await temporaryDirectory(), 'directory')
   const directory = await started(levelDatabase(folder, { removeDirectory }))
@@ -48,7 +51,9 @@ async function filledFolder(log: RecordLog): Promise<string> {
   return folder
 }
 
-/** Starts on the folder, replays the log as a node does, and repairs what a check finds. @returns whether it was rebuilt */
+/**
+ * Starts on the folder, replays the log as a node does, and repairs what a check finds. @returns whether it was rebuilt
+ */
 async function recover(folder: string, log: RecordLog): Promise<{ directory: Directory; rebuilt: boolean }> {
   const directory = await started(levelDatabase(folder, { removeDirectory }))
   let rebuilt = directory.rebuilt !== undefined
@@ -138,7 +143,8 @@ describe('a directory in a damaged LevelDB folder', () => {
 
   it('is rebuilt when an older part of it is lost and a newer one is not', async () => {
     const folder = await filledFolder(log)
-    // The manifest forgets its last edit: the tables that it named are not part of the database any more, later logs are.
+    // The manifest forgets its last edit: the tables that it named are not part of the database any more, later logs
+    // are.
     const [manifest = ''] = await filesLike(folder, /^MANIFEST-/)
     const bytes = await readFile(manifest)
     await writeFile(manifest, bytes.subarray(0, bytes.length - 1))

@@ -56,7 +56,9 @@ async function putPhoto(bytes: Uint8Array): Promise<string> {
 }
 
 function pattern(byteCount: number, seed: number): Buffer {
-  return Buffer.alloc(byteCount).map((_, i) => (i * 7 + seed) % 251)
+  const bytes = Buffer.allocUnsafe(byteCount)
+  for (let i = 0; i < byteCount; i++) bytes[i] = (i * 7 + seed) % 251
+  return bytes
 }
 
 describe('a client that goes away', () => {
@@ -73,7 +75,7 @@ describe('a client that goes away', () => {
     const connection = await RawConnection.open(http.port)
     connection.write(put(100)).write('only this')
     connection.socket.end()
-    expect(await connection.untilClosed()).toMatch(/^HTTP\/1.1 400 [^]*ERR_TRUNCATED_BODY/)
+    expect(await connection.untilClosed()).toMatch(/^HTTP\/1.1 400 [\s\S]*ERR_TRUNCATED_BODY/)
     expect(http.store.needles.length).toBe(0)
   })
 
@@ -81,7 +83,7 @@ describe('a client that goes away', () => {
     const connection = await RawConnection.open(http.port)
     connection.write('PUT /v1/photos HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbytes\r\n')
     connection.socket.end()
-    expect(await connection.untilClosed()).toMatch(/^HTTP\/1.1 400 [^]*ERR_TRUNCATED_BODY/)
+    expect(await connection.untilClosed()).toMatch(/^HTTP\/1.1 400 [\s\S]*ERR_TRUNCATED_BODY/)
     expect(http.store.needles.length).toBe(0)
   })
 
@@ -91,7 +93,7 @@ describe('a client that goes away', () => {
     const head = 'POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\n'
     connection.write(`${head}Content-Length: 1000\r\n\r\n${form}`)
     connection.socket.end()
-    expect(await connection.untilClosed()).toMatch(/^HTTP\/1.1 400 [^]*ERR_TRUNCATED_BODY/)
+    expect(await connection.untilClosed()).toMatch(/^HTTP\/1.1 400 [\s\S]*ERR_TRUNCATED_BODY/)
     expect(http.store.needles.length).toBe(0)
   })
 
@@ -100,8 +102,11 @@ describe('a client that goes away', () => {
     await http.client.photo(id)
     for (let i = 0; i < 10; i++) {
       const connection = await RawConnection.open(http.port, { pauseReads: true })
-      connection.write(get(`/photo/${id}`).repeat(40))
-      await expect.poll(() => http.store.leases).toBeGreaterThan(0)
+      // One after the other, until the kernel takes no more: a pipelined request would not be answered the hot way.
+      while (http.store.leases === 0) {
+        connection.write(get(`/photo/${id}`))
+        await new Promise(resolve => setTimeout(resolve, 5))
+      }
       connection.destroy()
       await expect.poll(() => http.store.leases).toBe(0)
     }
@@ -125,7 +130,7 @@ describe('a slow client', () => {
     await restart({ timeouts: { bodyStallMs: 100, lingerMs: 100 } })
     const connection = await RawConnection.open(http.port)
     connection.write(put(100)).write('some')
-    expect(await connection.untilClosed()).toMatch(/^HTTP\/1.1 408 [^]*ERR_REQUEST_TIMEOUT/)
+    expect(await connection.untilClosed()).toMatch(/^HTTP\/1.1 408 [\s\S]*ERR_REQUEST_TIMEOUT/)
     expect(http.store.needles.length).toBe(0)
   })
 
@@ -156,15 +161,16 @@ describe('a slow client', () => {
   })
 
   test('is not blamed for a slow disk', async () => {
-    await restart({ timeouts: { bodyStallMs: 50, answerStallMs: 60 }, chunkBytes: 65_536 })
+    await restart({ timeouts: { bodyStallMs: 200, answerStallMs: 200 }, chunkBytes: 65_536 })
+    const body = pattern(3_000_000, 1)
     let release: () => void = () => {}
     const held = new Promise<void>(resolve => {
       release = resolve
     })
     http.store.beforeAppend = () => held
     const connection = await RawConnection.open(http.port)
-    connection.write(put(3_000_000)).write(pattern(3_000_000, 1))
-    await new Promise(resolve => setTimeout(resolve, 400))
+    connection.write(put(3_000_000)).write(body)
+    await new Promise(resolve => setTimeout(resolve, 800))
     expect(connection.text).toBe('')
     expect(connection.isClosed).toBe(false)
     release()
@@ -190,7 +196,7 @@ describe('a slow client', () => {
     await restart({ timeouts: { headersMs: 200 } })
     const connection = await RawConnection.open(http.port)
     connection.write('GET / HTTP/1.1\r\nHost: loc')
-    expect(await connection.untilClosed()).toMatch(/^HTTP\/1.1 408 [^]*ERR_REQUEST_TIMEOUT/)
+    expect(await connection.untilClosed()).toMatch(/^HTTP\/1.1 408 [\s\S]*ERR_REQUEST_TIMEOUT/)
   })
 
   test('that asks nothing more is let go', async () => {
@@ -307,7 +313,7 @@ describe('one connection', () => {
     const connection = await RawConnection.open(http.port)
     connection.write(put(50_000_000))
     await connection.untilText('ERR_TOO_LARGE')
-    expect(connection.text).toMatch(/^HTTP\/1.1 413 [^]*connection: close/i)
+    expect(connection.text).toMatch(/^HTTP\/1.1 413 [\s\S]*connection: close/i)
     for (let i = 0; i < 10; i++) connection.write(pattern(1_000_000, 1))
     await connection.untilClosed()
     expect(connection.text.match(/HTTP\/1.1/g)?.length).toBe(1)
@@ -351,12 +357,14 @@ describe('one connection', () => {
     expect(http.store.needles.length).toBe(0)
   })
 
-  test('garbage behind a request that runs does not get into its answer', async () => {
-    const id = await putPhoto(pattern(3_000_000, 1))
+  test('garbage behind a request that runs neither replaces its answer nor gets into it', async () => {
+    const body = pattern(3_000_000, 1)
+    const id = await putPhoto(body)
     const connection = await RawConnection.open(http.port, { pauseReads: true })
     connection.write(`${get(`/photo/${id}`)}garbage\r\n\r\n`)
-    const text = await connection.untilClosed()
-    expect(text.match(/HTTP\/1.1/g)?.length ?? 0).toBeLessThanOrEqual(1)
+    await new Promise(resolve => setTimeout(resolve, 50))
+    await connection.untilClosed()
+    expect(answersOf(connection.received).map(answer => answer.body.equals(body))).toEqual([true])
   })
 })
 
@@ -393,31 +401,44 @@ describe('defects', () => {
 
 describe('stopping', () => {
   test('idle connections close at once, a running request ends first, a new one is refused', async () => {
-    let release: () => void = () => {}
-    http.store.beforeAppend = () =>
-      new Promise(resolve => {
-        release = resolve
-      })
+    const held: (() => void)[] = []
+    http.store.beforeAppend = () => new Promise(resolve => held.push(resolve))
     const idle = await RawConnection.open(http.port)
     idle.write(get('/health'))
     await idle.untilText('"ok"')
     const running = await RawConnection.open(http.port)
     running.write(`${put(5)}hello`)
+    await expect.poll(() => held.length).toBe(1)
     const busy = await RawConnection.open(http.port)
-    busy.write(put(10)).write('hello')
-    await expect.poll(() => http.connectionCount()).toBeGreaterThanOrEqual(3)
+    busy.write(put(10, 'Expect: 100-continue\r\n'))
+    await busy.untilText('100 Continue')
     const stopped = http.server.stop()
     await idle.untilClosed()
     await expect(RawConnection.open(http.port)).rejects.toThrow()
-    release()
+    held.shift()?.()
     await running.untilText('201 Created')
-    busy.write('world')
-    await new Promise(resolve => setTimeout(resolve, 50))
-    release()
+    busy.write('helloworld')
+    await expect.poll(() => held.length).toBe(1)
+    held.shift()?.()
     await busy.untilText('201 Created')
-    await running.untilClosed()
     await stopped
+    expect(running.isClosed || (await running.untilClosed()) !== '').toBe(true)
     expect(http.store.needles.length).toBe(4)
+  })
+
+  test('a request on a connection that is still busy is refused', async () => {
+    const held: (() => void)[] = []
+    http.store.beforeAppend = () => new Promise(resolve => held.push(resolve))
+    const connection = await RawConnection.open(http.port)
+    connection.write(`${put(5)}hello`)
+    await expect.poll(() => held.length).toBe(1)
+    const stopped = http.server.stop()
+    connection.write(`${put(5)}world`)
+    await new Promise(resolve => setTimeout(resolve, 50))
+    held.shift()?.()
+    expect(await connection.untilClosed()).toMatch(/^HTTP\/1.1 201 [\s\S]*HTTP\/1.1 503 [\s\S]*ERR_STOPPING/)
+    await stopped
+    expect(http.store.needles.length).toBe(2)
   })
 
   test('what does not end before the deadline is cut', async () => {

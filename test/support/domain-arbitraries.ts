@@ -91,7 +91,7 @@ export const valueArb: fc.Arbitrary<Value> = fc.letrec<{ value: Value }>(tie => 
   )
 })).value
 
-export const fieldsArb: fc.Arbitrary<ReadonlyMap<string, Value>> = fc
+const fieldsArb: fc.Arbitrary<ReadonlyMap<string, Value>> = fc
   .array(fc.tuple(fc.oneof(fc.constantFrom('name', 'size', 'born'), textArb), valueArb), { maxLength: 4 })
   .map(pairs => new Map(pairs))
 

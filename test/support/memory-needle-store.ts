@@ -75,6 +75,7 @@ export class MemoryNeedleStore implements NeedleStore {
   }
 
   readSync(location: NeedleLocation, identity: NeedleIdentity): NeedleLease {
+    this.reads++
     const { data } = this.#intact(location, identity)
     this.leases++
     return { data, release: () => void this.leases-- }

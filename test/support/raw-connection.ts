@@ -23,7 +23,7 @@ export class RawConnection {
 
   /** @param pauseReads - take nothing of what the server sends */
   static async open(port: number, init: { readonly pauseReads?: boolean } = {}): Promise<RawConnection> {
-    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+    const socket = connect({ port, host: '127.0.0.1' })
     const connection = new RawConnection(socket)
     if (init.pauseReads) socket.pause()
     await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject))
@@ -62,8 +62,6 @@ export class RawConnection {
   /** @returns all that was received */
   async untilClosed(): Promise<string> {
     this.socket.resume()
-    // The server ended its side; without half-open this side would follow by itself.
-    this.socket.once('end', () => this.socket.end())
     while (!this.#closed) await this.#event()
     return this.text
   }

@@ -1,6 +1,6 @@
 import type { CommandSet } from '../command-set.js'
 import { fieldLines } from '../field-lines.js'
-import { humanBytes } from '../human.js'
+import { count, humanBytes } from '../human.js'
 import { type ExitCode, printJson, type Session } from '../session.js'
 import { Table } from '../table.js'
 
@@ -52,7 +52,7 @@ async function status(session: Session): Promise<ExitCode> {
     ['node', node_id],
     ['version', version],
     ['photos', String(photos)],
-    ['stored', `${humanBytes(bytes)} in ${answer.volumes} volumes`],
+    ['stored', `${humanBytes(bytes)} in ${count(answer.volumes, 'volume')}`],
     ['disk', disk === undefined ? undefined : `${humanBytes(disk.free_bytes)} free of ${humanBytes(disk.total_bytes)}`],
     ['directory', directory_digest]
   ])

@@ -1,5 +1,6 @@
 import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { HttpClient, UnexpectedAnswer } from '../../support/http-client.js'
 import { NodeProcess, type NodeProcessInit, temporaryFolder } from '../../support/node-process.js'
 import { fakeJpeg, photoByteCount, SeededRandom, sha256Hex } from '../../support/photo-maker.js'
@@ -70,6 +71,10 @@ export class FilledNode {
     const client = new HttpClient(node.url)
     try {
       await check(client, node)
+    } catch (err) {
+      const how = node.alive ? 'is alive' : `ended with ${await node.exit()}`
+      process.stderr.write(`the node ${how}; the end of its log:\n${node.stderr.slice(-4_000)}\n`)
+      throw err
     } finally {
       client.close()
       await node.kill9()
@@ -128,7 +133,7 @@ export interface Loss {
 export async function judge(client: HttpClient, photos: readonly TruePhoto[], loss: Loss = {}): Promise<string[]> {
   const faults: string[] = []
   for (const photo of photos) {
-    const told = await tell(client, photo)
+    const told = await tellOnceReady(client, photo)
     const allowed = expectation(photo, loss)
     if (!allowed.includes(told))
       faults.push(`${photo.id} (${photo.bytes.length} B): ${told}, not ${allowed.join(' or ')}`)
@@ -144,6 +149,20 @@ function expectation(photo: TruePhoto, { damaged = [], doubtful = [], maybeUnkno
   return doubtful.includes(photo.id) ? ['503', 'right'] : ['right']
 }
 
+/**
+ * A directory that finds its database damaged while it reads makes it anew from the volumes, and says so until it is done.
+ *
+ * @returns as {@link tell}; `unavailable` when that takes more than 10 s
+ */
+async function tellOnceReady(client: HttpClient, photo: TruePhoto): Promise<string> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const told = await tell(client, photo)
+    if (told !== 'unavailable') return told
+    await delay(100)
+  }
+  return 'unavailable'
+}
+
 /** @returns `right`, the status of a refusal, `cut off` (a prefix of the right bytes, then the connection ended), or `WRONG BYTES` */
 async function tell(client: HttpClient, photo: TruePhoto): Promise<string> {
   const response = await client.open('GET', `/photo/${photo.id}`)
@@ -154,8 +173,10 @@ async function tell(client: HttpClient, photo: TruePhoto): Promise<string> {
     const prefix = Buffer.concat(pieces)
     return prefix.equals(photo.bytes.subarray(0, prefix.length)) ? 'cut off' : 'WRONG BYTES'
   }
+  const body = Buffer.concat(pieces)
+  if (body.includes('ERR_DIRECTORY_UNAVAILABLE')) return 'unavailable'
   if (response.statusCode !== 200) return String(response.statusCode)
-  return Buffer.concat(pieces).equals(photo.bytes) ? 'right' : 'WRONG BYTES'
+  return body.equals(photo.bytes) ? 'right' : 'WRONG BYTES'
 }
 
 async function judgeMeta(client: HttpClient, photo: TruePhoto): Promise<string[]> {

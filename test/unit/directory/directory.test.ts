@@ -47,6 +47,35 @@ describe('a directory', () => {
     expect(source.batches).toBeLessThanOrEqual(3)
   })
 
+  it('shows nothing of a batch before it is written', async () => {
+    log.append(writer.birth({ tags: ['t'] }), writer.birth({ tags: ['t'] }))
+    await directory.apply(log.group(0, 1))
+    const seen = (): unknown => [
+      directory.digest(),
+      directory.count('tag\0t'),
+      directory.applied(log.volume),
+      directory.getSync(log.needles[1]?.record ? decodeRecord(log.needles[1].record) : { kind: '', id: '' })
+    ]
+    const before = seen()
+    let told = 0
+    directory.onChange(() => {
+      told++
+    })
+    let open = (): void => {}
+    source.gate = new Promise(resolve => {
+      open = resolve
+    })
+    const batches = source.batches
+    const applying = directory.apply(log.group(1, 2))
+    while (source.batches === batches) await new Promise(resolve => setImmediate(resolve))
+    expect(seen()).toEqual(before)
+    expect(told).toBe(0)
+    open()
+    await applying
+    expect(told).toBe(1)
+    expect(directory.count('tag\0t')).toBe(2)
+  })
+
   it('bounds a batch', async () => {
     for (let i = 0; i < 3_000; i++) log.append(writer.birth())
     source.batches = 0
@@ -210,6 +239,9 @@ describe('a directory', () => {
     it('fails when a record is gone that has a leaf', async () => {
       await (await database()).del(rows.record)
       await expect(directory.get(photo)).rejects.toMatchObject(unavailable)
+      await rebuilds()
+      await (await database()).del(rows.record)
+      expect(() => directory.getSync(photo)).toThrow(expect.objectContaining(unavailable))
       await rebuilds()
     })
 

@@ -9,6 +9,8 @@ export class MemoryDatabaseSource implements DatabaseSource {
   removed = 0
   /** Thrown by the next batches, while set. */
   batchError: Error | undefined
+  /** Batches wait for it before they are written. */
+  gate: Promise<void> = Promise.resolve()
   /** Thrown by the next calls of `open`, while set. */
   openError: Error | undefined
   /** Batches written, over all. */
@@ -55,6 +57,7 @@ export class MemoryDatabaseSource implements DatabaseSource {
     const batch = level.batch.bind(level) as (operations: []) => Promise<void>
     level.batch = (async (operations: []) => {
       this.batches++
+      await this.gate
       if (this.batchError !== undefined) throw this.batchError
       if (this.remembers) this.#before = [...this.#before, await level.iterator().all()].slice(-BATCHES_REMEMBERED)
       await batch(operations)

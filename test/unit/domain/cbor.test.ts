@@ -1,15 +1,9 @@
 import { decode, encode } from 'cborg'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import {
-  CborReader,
-  CborWriter,
-  compareKeys,
-  encodeValue,
-  VALUE_DEPTH_MAX,
-  type Value,
-  wellFormed
-} from '../../../src/domain/cbor.js'
+import { compareKeys, VALUE_DEPTH_MAX, type Value, wellFormed } from '../../../src/domain/cbor.js'
+import { CborReader } from '../../../src/domain/cbor-reader.js'
+import { CborWriter, encodeValue } from '../../../src/domain/cbor-writer.js'
 import { textArb, valueArb } from '../../support/domain-arbitraries.js'
 
 const MALFORMED = expect.objectContaining({ code: 'ERR_RECORD_MALFORMED' })

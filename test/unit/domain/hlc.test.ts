@@ -89,6 +89,14 @@ describe('HybridClock', () => {
     expect(hlcMs(clock.now())).toBe(NOW_MS)
   })
 
+  it('exceeds the next stamp of a wall clock that was in 2099 itself', () => {
+    const wall = new SimulatedClock(Date.UTC(2099, 0, 1))
+    const clock = new HybridClock({ clock: wall })
+    const far = clock.now()
+    wall.setWall(NOW_MS)
+    expect(clock.after([(far + 1n) as Hlc])).toBe(far + 2n)
+  })
+
   it('takes its drift bound from outside', () => {
     const clock = new HybridClock({ clock: new SimulatedClock(NOW_MS) }, { driftMsMax: 5 })
     clock.observe(hlcFrom(NOW_MS + 6))

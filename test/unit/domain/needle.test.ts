@@ -1,3 +1,4 @@
+import { crc32 } from '@node-rs/crc32'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { photoIdBytes, type VolumeId } from '../../../src/domain/ids.js'
@@ -155,12 +156,42 @@ describe('needles', () => {
     expect(() => encodeFooter(header, new Uint32Array(2), SEED, OFFSET)).toThrow('not those of the header')
   })
 
-  it('refuse a header that no writer makes, though its checksum is right', () => {
-    const draft = { kind: 'data', id: new Uint8Array(16), generation: 0, alternateKey: 0, chunk: 0 } as const
-    const header = { ...draft, flags: 0, cookie: new Uint8Array(16), length: 0 }
-    expect(() => encodeHeader({ ...header, length: NEEDLE_DATA_BYTES_MAX + 1 }, SEED, OFFSET)).toThrow('too long')
-    expect(() => encodeHeader({ ...header, id: new Uint8Array(15) }, SEED, OFFSET)).toThrow('instead of 16')
-    expect(() => encodeHeader({ ...header, cookie: new Uint8Array(17) }, SEED, OFFSET)).toThrow('instead of 16')
+  const empty: NeedleHeader = {
+    kind: 'data',
+    id: new Uint8Array(16),
+    generation: 0,
+    alternateKey: 0,
+    chunk: 0,
+    flags: 0,
+    cookie: new Uint8Array(16),
+    length: 0
+  }
+
+  it.each<[string, (header: Buffer) => unknown]>([
+    ['another magic', header => header.writeUInt8(0, 0)],
+    ['version 0', header => header.writeUInt8(0, 4)],
+    ['version 2', header => header.writeUInt8(2, 4)],
+    ['kind 0', header => header.writeUInt8(0, 5)],
+    ['kind 4', header => header.writeUInt8(4, 5)],
+    ['reserved bytes in use', header => header.writeUInt32LE(1, 56)],
+    ['a length beyond the bound', header => header.writeUInt32LE(NEEDLE_DATA_BYTES_MAX + 1, 52)]
+  ])('refuse a header with %s, though its checksum is right', (_what, bend) => {
+    const checksum = (header: Buffer): Buffer => {
+      header.writeUInt32LE(crc32(header.subarray(0, 60), (SEED ^ (OFFSET / NEEDLE_ALIGN)) >>> 0), 60)
+      return header
+    }
+    const header = Buffer.from(encodeHeader(empty, SEED, OFFSET))
+    expect(decodeHeader(checksum(header), SEED, OFFSET)).toBeDefined()
+    bend(header)
+    expect(decodeHeader(checksum(header), SEED, OFFSET)).toBeUndefined()
+  })
+
+  it('are not written as they could not be read', () => {
+    expect(() => encodeHeader(empty, SEED, 4)).toThrow('start at 4')
+    expect(() => encodeHeader(empty, SEED, 2 ** 35)).toThrow('start at')
+    expect(() => encodeHeader({ ...empty, length: NEEDLE_DATA_BYTES_MAX + 1 }, SEED, OFFSET)).toThrow('too long')
+    expect(() => encodeHeader({ ...empty, id: new Uint8Array(15) }, SEED, OFFSET)).toThrow('instead of 16')
+    expect(() => encodeHeader({ ...empty, cookie: new Uint8Array(17) }, SEED, OFFSET)).toThrow('instead of 16')
   })
 
   it('chain their footers', () => {

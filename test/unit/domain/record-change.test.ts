@@ -125,6 +125,8 @@ describe('changeRecord', () => {
     expect(merged.entries.map(({ key }) => key)).toContain('z')
     const next = write(merged, A, named('one', { generation: 1, deleted: false }))
     expect(next.entries.map(({ key }) => key)).not.toContain('z')
+    const carrying = write(merged, A, named('one', { generation: 1, deleted: false, carry: () => true }))
+    expect(carrying.entries.map(({ key }) => key)).not.toContain('z')
   })
 
   it('refuses a version that would be beaten by what it saw', () => {

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { Value } from '../../../src/domain/cbor.js'
 import { compareVersions, type Entry, greaterContent } from '../../../src/domain/entry.js'
 import type { Hlc } from '../../../src/domain/hlc.js'
 import { type DirectoryRecord, mergeRecords } from '../../../src/domain/record.js'
@@ -64,6 +65,25 @@ describe('merge of arbitrary records', () => {
     )
   })
 
+  it('keeps the greater of two unknown fields', () => {
+    const record: DirectoryRecord = { ...PHOTO_KEY, context: new Map(), entries: [] }
+    const a = new Map<number, Value>([
+      [5, 1],
+      [6, 'b']
+    ])
+    const b = new Map<number, Value>([
+      [5, 2],
+      [6, 'a']
+    ])
+    const merged = mergeRecords({ ...record, extra: a }, { ...record, extra: b })
+    expect(merged.extra).toEqual(
+      new Map<number, Value>([
+        [5, 2],
+        [6, 'b']
+      ])
+    )
+  })
+
   it('refuses records of two keys', () => {
     const record: DirectoryRecord = { ...PHOTO_KEY, context: new Map(), entries: [] }
     expect(() => mergeRecords(record, { ...record, id: 'other' })).toThrow('two keys')
@@ -106,7 +126,7 @@ describe('orders', () => {
     expect(ascending.toReversed().sort(compareVersions)).toEqual(ascending)
   })
 
-  it('of contents under one dot: the later stamp, then the same one from both sides', () => {
+  it('of contents under one dot is that of their bytes, from either side', () => {
     const base: Entry = {
       dot: { actor: ACTORS[0]!, counter: 1 },
       hlc: 5n as Hlc,
@@ -116,10 +136,13 @@ describe('orders', () => {
       key: 'a',
       value: new Map()
     }
-    const failedDelete: Entry = { ...base, hlc: 4n as Hlc, deleted: true, field: 'version' }
-    expect(greaterContent(base, failedDelete)).toBe(base)
-    expect(greaterContent(failedDelete, base)).toBe(base)
-    const other = { ...base, key: 'b' }
-    expect(greaterContent(base, other)).toBe(greaterContent(other, base))
+    for (const greater of [
+      { ...base, hlc: 6n as Hlc },
+      { ...base, key: 'b' },
+      { ...base, extra: new Map([[8, 0]]) }
+    ]) {
+      expect(greaterContent(base, greater)).toBe(greater)
+      expect(greaterContent(greater, base)).toBe(greater)
+    }
   })
 })

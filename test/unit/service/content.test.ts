@@ -208,8 +208,11 @@ describe('other sizes', () => {
     const bytes = tinyJpeg(2)
     const header = { ...(store.needles[0] as (typeof store.needles)[0]).header, alternateKey: 3 }
     await store.append([{ header, data: noiseBytes(9, bytes.length) }], 'upload')
+    await store.append([{ header, data: noiseBytes(9, bytes.length + 1) }], 'upload')
     await photos.addSize(id, 'thumb', bodyOf(bytes), {})
     expect(await whole(await photos.open(id, 'thumb'))).toEqual(bytes)
+    store.drop(needle => needle.location.length === bytes.length)
+    await expect(photos.open(id, 'thumb')).rejects.toMatchObject({ code: 'ERR_BYTES_UNREACHABLE' })
   })
 })
 
@@ -280,7 +283,9 @@ describe('openHot', () => {
     const before = [...store.needles]
     await store.copy(needle => needle.identity.kind === 'data')
     store.drop(needle => before.includes(needle) && needle.identity.kind === 'data')
-    expect(photos.openHot(id)).toBeUndefined()
+    store.reads = 0
+    for (let i = 0; i < 3; i++) expect(photos.openHot(id)).toBeUndefined()
+    expect(store.reads).toBe(1)
     await photos.open(id, 'orig')
     expect(photos.openHot(id)?.lease.data.length).toBe(bytes.length)
   })

@@ -197,6 +197,25 @@ describe('memory in flight', () => {
     await upload
   })
 
+  test('an upload that breaks off is not over before its chunks have left the memory', async () => {
+    const { photos, store } = await photosFixture({ uploadsInFlightBytesMax: 2 * CHUNK_BYTES })
+    const gate = new Gate()
+    store.beforeAppend = () => gate.opened
+    const broken = async function* (): AsyncGenerator<Uint8Array> {
+      yield Buffer.alloc(CHUNK_BYTES + 1)
+      throw new SheafError('ERR_TRUNCATED_BODY')
+    }
+    const first = photos.upload(broken(), {}).catch(err => err.code)
+    await turns()
+    const next = bodyOf(Buffer.alloc(CHUNK_BYTES))
+    const second = photos.upload(next, {})
+    await turns()
+    expect(next.pulled).toBe(0)
+    gate.open()
+    expect(await first).toBe('ERR_TRUNCATED_BODY')
+    await second
+  })
+
   test('uploads beyond the budget are not read until others end; one too many is refused', async () => {
     const { photos, store } = await photosFixture({ uploadsInFlightBytesMax: 2 * CHUNK_BYTES })
     const gate = new Gate()

@@ -1,0 +1,113 @@
+import { SheafError, systemErrorCode } from '../core/errors.js'
+import { KeyedLock } from '../core/keyed-lock.js'
+import type { VolumeId } from '../domain/ids.js'
+import type { DiskReserve } from './disk-reserve.js'
+import type { HoleRange } from './index-file.js'
+import { parseNeedles } from './needle-parser.js'
+import type { Volume } from './volume.js'
+import type { VolumeSet } from './volume-set.js'
+
+export interface VolumeCopiesComponents {
+  readonly volumes: VolumeSet
+  readonly reserve: DiskReserve
+}
+
+/**
+ * Byte-identical copies of volumes that other processes write. A copy is only ever extended with its writer's bytes; every
+ * needle is verified, made durable and applied before it counts. Who supplies the bytes does not matter: the checksums are
+ * seeded with volume and offset.
+ */
+export class VolumeCopies {
+  readonly #volumes: VolumeSet
+  readonly #reserve: DiskReserve
+  /** Extends and fills of one volume run one after the other. */
+  readonly #lock = new KeyedLock()
+
+  constructor(components: VolumeCopiesComponents) {
+    this.#volumes = components.volumes
+    this.#reserve = components.reserve
+  }
+
+  /**
+   * Begins a copy; harmless when the volume is here.
+   *
+   * @param superblock - 256 bytes, as its writer signed them
+   * @throws `ERR_VOLUME_CORRUPT`, `ERR_FORMAT_TOO_NEW`, `ERR_DISK_FULL`, `ERR_DISK_WRITE`
+   */
+  begin(id: VolumeId, superblock: Uint8Array): Promise<Volume> {
+    return this.#lock.run(id, async () => this.#volumes.get(id) ?? this.#volumes.createCopy(id, superblock))
+  }
+
+  /**
+   * Appends what a peer sent to the copy, as far as it is whole needles.
+   *
+   * @param from - where in the volume the bytes begin; what is here already is passed over
+   * @returns where the copy now ends, and how many bytes the next needle takes, when that is known (else 0)
+   * @throws `ERR_NEEDLE_CORRUPT`: nothing of the bytes was taken; `ERR_DISK_FULL`, `ERR_DISK_WRITE`
+   */
+  extend(
+    volume: Volume,
+    from: number,
+    bytes: Uint8Array
+  ): Promise<{ readonly end: number; readonly nextBytes: number }> {
+    return this.#lock.run(volume.id, async () => {
+      const behind = volume.end - from
+      if (behind < 0 || behind > bytes.byteLength || volume.state === 'active' || volume.state === 'failed') {
+        return { end: volume.end, nextBytes: 0 }
+      }
+      const { id, seed, end: offset, chain } = volume
+      const parsed = parseNeedles(bytes.subarray(behind), { volume: id, seed, offset, chain })
+      if (parsed.byteCount === 0) return { end: offset, nextBytes: parsed.nextBytes }
+      await this.#reserve.admit(parsed.byteCount)
+      await this.#write(volume, offset, bytes.subarray(behind, behind + parsed.byteCount))
+      const to = offset + parsed.byteCount
+      await this.#volumes.commit(volume, { volume: id, from: offset, to, needles: parsed.needles, chain: parsed.chain })
+      return { end: to, nextBytes: parsed.nextBytes }
+    })
+  }
+
+  /** Passes over a range that nobody can supply now: a hole, to be filled later. */
+  skip(volume: Volume, to: number): Promise<void> {
+    return this.#lock.run(volume.id, async () => {
+      if (to <= volume.end || volume.state === 'active') return
+      volume.noteHole({ from: volume.end, to }, 'missing')
+      await this.#volumes.commit(volume, { volume: volume.id, from: volume.end, to, needles: [], chain: volume.chain })
+    })
+  }
+
+  /**
+   * Puts a damaged or missing range right.
+   *
+   * @param bytes - the whole hole, or a part of it that begins and ends between needles
+   * @returns whether the needles in it are readable now
+   * @throws `ERR_NEEDLE_CORRUPT`, `ERR_DISK_WRITE`
+   */
+  fill(volume: Volume, range: HoleRange, bytes: Uint8Array): Promise<boolean> {
+    return this.#lock.run(volume.id, async () => {
+      if (!volume.holes.some(hole => hole.from <= range.from && range.to <= hole.to)) return false
+      const { id, seed } = volume
+      const parsed = parseNeedles(bytes, { volume: id, seed, offset: range.from, chain: volume.chain })
+      if (parsed.byteCount !== range.to - range.from)
+        throw new SheafError('ERR_NEEDLE_CORRUPT', 'the range is not whole needles')
+      await this.#write(volume, range.from, bytes)
+      await this.#volumes.refill(volume, range, parsed.needles)
+      return true
+    })
+  }
+
+  /** Writes and syncs. A failure ends the copy until the next start has found out what is there. */
+  async #write(volume: Volume, position: number, bytes: Uint8Array): Promise<void> {
+    try {
+      const written = await volume.file.write([bytes], position)
+      if (written !== bytes.byteLength) throw new Error(`wrote ${written} of ${bytes.byteLength} bytes`)
+      await volume.file.sync()
+    } catch (cause) {
+      volume.state = 'failed'
+      const full = systemErrorCode(cause) === 'ENOSPC' || systemErrorCode(cause) === 'EDQUOT'
+      throw new SheafError(full ? 'ERR_DISK_FULL' : 'ERR_DISK_WRITE', undefined, {
+        cause,
+        details: { volume: volume.id }
+      })
+    }
+  }
+}

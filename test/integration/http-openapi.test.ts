@@ -1,0 +1,192 @@
+import { fastify } from 'fastify'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Answer } from '../support/http-client.js'
+import { type HttpFixture, startHttp } from '../support/http-fixture.js'
+
+/*
+ * The document is complete (every route, every parameter) and true: real answers, good and bad ones, are what their
+ * schemas say, without a member more.
+ */
+interface Operation {
+  readonly summary?: string
+  readonly parameters?: readonly { readonly name: string; readonly in: string }[]
+  readonly requestBody?: { readonly content: object }
+  readonly responses: Record<
+    string,
+    { readonly description: string; readonly content?: Record<string, { schema: object }> }
+  >
+}
+
+let http: HttpFixture
+let document: { openapi: string; paths: Record<string, Record<string, Operation>> }
+const seen = new Set<string>()
+
+beforeAll(async () => {
+  http = await startHttp()
+  document = await http.client.json('GET', '/openapi.json', 200)
+})
+
+afterAll(() => http.close())
+
+const OPERATIONS = [
+  'delete /photo/{id}',
+  'get /health',
+  'get /health/live',
+  'get /health/ready',
+  'get /openapi.json',
+  'get /photo/{id}',
+  'get /photo/{id}/conflicts',
+  'get /photo/{id}/meta',
+  'get /photos',
+  'get /status',
+  'get /sync/full-dump',
+  'get /v1/admin/jobs/{id}',
+  'get /volume/{lv}/stats',
+  'get /volumes',
+  'head /photo/{id}',
+  'head /sync/full-dump',
+  'patch /photo/{id}/meta',
+  'post /photo/{id}/conflicts/{n}/restore',
+  'post /photo/{id}/undelete',
+  'post /upload',
+  'post /v1/admin/compact',
+  'post /v1/admin/rebuild-directory',
+  'post /v1/admin/scrub',
+  'post /v1/admin/verify',
+  'post /v1/photos',
+  'post /v1/photos/batch',
+  'put /v1/photos'
+]
+
+test('every operation is there, and says what it does and takes', () => {
+  expect(document.openapi).toMatch(/^3\.1\./)
+  const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map(method => `${method} ${path}`)
+  )
+  expect(operations.sort()).toEqual(OPERATIONS)
+  for (const [path, methods] of Object.entries(document.paths)) {
+    for (const operation of Object.values(methods)) {
+      expect(operation.summary, path).toBeTruthy()
+      const inPath = operation.parameters
+        ?.filter(parameter => parameter.in === 'path')
+        .map(parameter => `{${parameter.name}}`)
+      expect(inPath ?? [], path).toEqual(path.match(/\{\w+\}/g) ?? [])
+    }
+  }
+  const names = (path: string, method: string): string[] =>
+    document.paths[path]![method]!.parameters!.map(parameter => `${parameter.in} ${parameter.name}`)
+  expect(names('/photos', 'get').sort()).toEqual(
+    ['cursor', 'limit', 'q', 'tag', 'album', 'type', 'sha256'].map(name => `query ${name}`).sort()
+  )
+  expect(Object.keys(document.paths['/upload']!.post!.requestBody!.content)).toEqual(['multipart/form-data'])
+})
+
+/** Holds an answer against the schema of its operation and status. */
+async function expectTrue(method: string, path: string, template: string, answer: Answer): Promise<void> {
+  const operation = document.paths[template]?.[method.toLowerCase()]
+  const response = operation?.responses[answer.status]
+  expect(response, `${method} ${path} answers ${answer.status} ${answer.body.toString().slice(0, 200)}`).toBeDefined()
+  const [type = ''] = (answer.headers['content-type'] ?? '').split(';')
+  const schema = response?.content?.[type]?.schema
+  expect(schema, `${method} ${path} ${answer.status} has a schema for ${type}`).toBeDefined()
+  const validate = compile(schema as object)
+  for (const line of type === 'application/x-ndjson'
+    ? answer.body.toString().trim().split('\n')
+    : [answer.body.toString()]) {
+    validate(JSON.parse(line))
+    expect(validate.errors ?? [], `${method} ${path} ${answer.status}: ${line.slice(0, 300)}`).toEqual([])
+  }
+  seen.add(`${method.toLowerCase()} ${template} ${answer.status}`)
+}
+
+interface Validate {
+  (data: unknown): unknown
+  errors?: unknown[] | null
+}
+
+/** The validator that Fastify brings along. */
+function compile(schema: object): Validate {
+  return compiler.validatorCompiler!({ schema, method: 'GET', url: '/' }) as Validate
+}
+
+const compiler = fastify({ ajv: { customOptions: { removeAdditional: false, coerceTypes: false, strict: false } } })
+compiler.get('/', { schema: { querystring: { type: 'object' } } }, async () => '')
+beforeAll(() => compiler.ready())
+
+async function ask(
+  method: string,
+  template: string,
+  values: Record<string, string> = {},
+  query = '',
+  body?: object
+): Promise<Answer> {
+  const path = template.replace(/\{(\w+)\}/g, (_, name: string) => values[name] ?? '') + query
+  const options = body && { body: Buffer.from(JSON.stringify(body)), headers: { 'content-type': 'application/json' } }
+  const answer = await http.client.request(method, path, options)
+  await expectTrue(method, path, template, answer)
+  return answer
+}
+
+test('answers are what the document says', async () => {
+  const file = { name: 'file', filename: 'a.png', contentType: 'image/png', value: 'bytes' }
+  const uploaded = await http.client.form('/upload', [{ name: 'tag', value: 'x' }, file])
+  await expectTrue('POST', '/upload', '/upload', uploaded)
+  const { photo_id: id } = JSON.parse(uploaded.body.toString())
+  await expectTrue(
+    'POST',
+    '/upload',
+    '/upload',
+    await http.client.form('/upload', [{ name: 'alt_key', value: 'thumb' }, { name: 'photo_id', value: id }, file])
+  )
+  await expectTrue('POST', '/v1/photos', '/v1/photos', await http.client.form('/v1/photos', [file]))
+  await expectTrue('POST', '/v1/photos', '/v1/photos', await http.client.form('/v1/photos', []))
+  await expectTrue('PUT', '/v1/photos', '/v1/photos', await http.client.put(Buffer.from('x'), { filename: 'x' }))
+  await expectTrue('PUT', '/v1/photos', '/v1/photos', await http.client.put(Buffer.from(''), { filename: 'x' }))
+  const patch = {
+    name: 'b',
+    caption: 'c',
+    rating: 1,
+    tags: { add: ['y'] },
+    albums: { add: ['z'] },
+    attributes: { k: 'v' }
+  }
+  await ask('PATCH', '/photo/{id}/meta', { id }, '', patch)
+  await ask('PATCH', '/photo/{id}/meta', { id }, '', { nope: 1 })
+  await ask('GET', '/photo/{id}/meta', { id })
+  await ask('GET', '/photo/{id}/conflicts', { id })
+  await ask('POST', '/photo/{id}/conflicts/{n}/restore', { id, n: '1' })
+  await ask('GET', '/photos')
+  await ask('GET', '/photos', {}, '?limit=1')
+  await ask('GET', '/photos', {}, '?limit=0')
+  await ask('GET', '/sync/full-dump')
+  await ask('GET', '/photo/{id}', { id: 'x' })
+  await ask('POST', '/v1/photos/batch', {}, '', {
+    ids: [id, '01890000-0000-7000-8000-000000000000'],
+    tags: { add: ['q'] }
+  })
+  await ask('POST', '/v1/photos/batch', {}, '', { delete: [id] })
+  await ask('GET', '/photo/{id}', { id })
+  await ask('POST', '/photo/{id}/undelete', { id })
+  await ask('DELETE', '/photo/{id}', { id })
+  await ask('DELETE', '/photo/{id}', { id: 'x' })
+  for (const path of ['/health', '/health/live', '/health/ready', '/status', '/volumes', '/openapi.json'])
+    await ask('GET', path)
+  await ask('GET', '/volume/{lv}/stats', { lv: http.store.volume })
+  await ask('GET', '/volume/{lv}/stats', { lv: 'x' })
+  for (const kind of ['verify', 'compact', 'scrub', 'rebuild-directory']) {
+    const { job_id } = JSON.parse((await ask('POST', `/v1/admin/${kind}`)).body.toString())
+    await expect
+      .poll(
+        async () => JSON.parse((await ask('GET', '/v1/admin/jobs/{id}', { id: job_id })).body.toString()).finished_at
+      )
+      .not.toBeNull()
+  }
+  await ask('GET', '/v1/admin/jobs/{id}', { id: 'x' })
+  const successes = OPERATIONS.filter(operation => !/^(head|get) \/photo\/\{id\}$|^head|restore$/.test(operation))
+  for (const operation of successes) {
+    expect(
+      [...seen].some(it => it.startsWith(`${operation} 20`)),
+      operation
+    ).toBe(true)
+  }
+})
