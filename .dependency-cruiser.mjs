@@ -1,8 +1,9 @@
 // The layers, as rules. Imports point down only; modules on one level do not import each other.
 //
 //   L5  http  cli          (cli talks to a node over HTTP: of the parts below it uses domain and core only)
-//   L4  service            (uses all of L2)
-//   L2  directory  volumes
+//   L4  service            (uses all of L3 and L2)
+//   L3  replication        (uses all of L2)
+//   L2  directory  volumes  network
 //   L1  domain             (pure)
 //   L0  core
 //
@@ -54,8 +55,10 @@ export default {
       from: { path: '^src/directory/' },
       to: { path: '^src/volumes/', dependencyTypesNot: ['type-only'] }
     },
-    mayImportOnly('service', ['directory', 'volumes', 'domain', 'core']),
-    mayImportOnly('http', ['service', 'directory', 'volumes', 'domain', 'core']),
+    mayImportOnly('network', ['domain', 'core']),
+    mayImportOnly('replication', ['directory', 'volumes', 'network', 'domain', 'core']),
+    mayImportOnly('service', ['replication', 'directory', 'volumes', 'network', 'domain', 'core']),
+    mayImportOnly('http', ['service', 'replication', 'directory', 'volumes', 'network', 'domain', 'core']),
     mayImportOnly('cli', ['domain', 'core']),
     {
       name: 'config-knows-core-only',

@@ -39,6 +39,7 @@ async function startNode(args: readonly string[]): Promise<ExitCode> {
     hostName: hostname(),
     readTextFile: path => readFileSync(path, 'utf8')
   })
+  process.umask(PRIVATE_UMASK)
   // Only a node needs them, and the client commands start faster without.
   const [{ createLog }, { SheafNode }] = await Promise.all([import('./node-log.js'), import('./node.js')])
   const log = createLog({ level: config.logLevel, terminal: process.stderr.isTTY })

@@ -147,7 +147,8 @@ function planBuckets(operations: Operation[], base: PlanBase, toggles: readonly 
   return root
 }
 
-function xorInto(target: Uint8Array, other: Uint8Array): void {
+/** XORs the first DIGEST_BYTES of `other` into `target`. */
+export function xorInto(target: Uint8Array, other: Uint8Array): void {
   for (let i = 0; i < DIGEST_BYTES; i++) target[i] = (target[i] ?? 0) ^ (other[i] ?? 0)
 }
 

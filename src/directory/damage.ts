@@ -10,7 +10,7 @@ export class DamageError extends Error {
  * LevelDB reports a table file that ends too early as an invalid argument, and a file that CURRENT or the manifest
  * names but that is not there as a failed open. Its synchronous reads throw without a code, so the message has to tell.
  */
-const DAMAGE_MESSAGE = /^Corruption: |^IO error: .*: (No such file or directory|Invalid argument)$/
+const DAMAGE_MESSAGE = /^Corruption: |^IO error: .*: (No such file or directory|Invalid argument)$/s
 const CAUSES_MAX = 8
 
 /**

@@ -396,7 +396,8 @@ export class Directory implements Startable {
 
   #fail(err: unknown): void {
     this.#state = 'failed'
-    this.#damage = damageOf(err)
+    // What comes after damage (waiting groups that are refused) must not hide it from `reopen`.
+    this.#damage = damageOf(err) ?? this.#damage
     this.#log.error({ err, damage: this.#damage }, 'the directory has failed')
   }
 

@@ -38,13 +38,13 @@ import { DamageError } from './damage.js'
  * then rebuilt from the log.
  */
 
-export const TABLE_SCHEMA = 0x00
+const TABLE_SCHEMA = 0x00
 export const TABLE_MARKER = 0x01
 export const TABLE_APPLIED = 0x02
 export const TABLE_COUNTER = 0x03
 export const TABLE_BUCKET = 0x04
 export const TABLE_LEAF = 0x05
-export const TABLE_RECORD = 0x06
+const TABLE_RECORD = 0x06
 export const TABLE_TERM = 0x07
 
 /** Bytes of (birth hlc, photo id): the order of the index within a term, oldest first. */

@@ -38,10 +38,10 @@ export interface DirectoryPage {
   readonly nextCursor: string | null
 }
 
-export const QUERY_LIMIT_MAX = 1_000
+const QUERY_LIMIT_MAX = 1_000
 
 /** Positions that one query may hold in memory while it joins words: about 64 MB. Terms need none. */
-export const QUERY_POSITIONS_MAX = 1_000_000
+const QUERY_POSITIONS_MAX = 1_000_000
 
 const READ_KEYS = 1_000
 

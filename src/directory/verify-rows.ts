@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto'
+import type { AbstractSnapshot } from 'abstract-level'
 import { bucketOf, DIGEST_BYTES, leafDigest } from '../domain/merkle.js'
+import { xorInto } from './batch-plan.js'
 import { damageOf } from './damage.js'
 import type { Database } from './database.js'
 import {
   bucketKey,
   bucketOfLeafKey,
   counterKey,
+  type KeyRange,
   leafKey,
   openSealed,
   recordRange,
@@ -21,16 +24,17 @@ import {
 import { recordStateOf } from './stored-record.js'
 import { indexEntries, isCounted } from './term-index.js'
 
-const READ_ROWS = 256
+/** Read at once; what is done with them holds the event loop up for about a millisecond. */
+const READ_ROWS = 32
 const NO_BYTES = new Uint8Array(0)
 
 /** Digest of a set of rows in any order: equal sets have equal digests. Rows are distinct, so XOR does. */
 class RowSet {
-  readonly #digest = Buffer.alloc(32)
+  readonly #digest = Buffer.alloc(DIGEST_BYTES)
 
   add(key: Uint8Array, payload: Uint8Array): void {
     const row = createHash('sha256').update(u64(key.length)).update(key).update(payload).digest()
-    for (const [i, byte] of row.entries()) this.#digest[i] = (this.#digest[i] ?? 0) ^ byte
+    xorInto(this.#digest, row)
   }
 
   equals(other: RowSet): boolean {
@@ -38,33 +42,102 @@ class RowSet {
   }
 }
 
-/** What a table holds, and what follows from the rows that it is made from. */
+/** A derived table: what it holds, and what it must hold. */
 class TableCheck {
   readonly found = new RowSet()
   readonly expected = new RowSet()
 }
 
 /**
- * Checks every derived row against the records of one snapshot, in constant memory: leaves and index rows against
- * records, buckets against leaves, counters against index rows.
+ * Checks every derived row against the rows that it is made from, in one snapshot and constant memory: leaves and index
+ * against records, buckets against leaves, counters against the index.
  *
  * @returns what is wrong, in words
  */
 export async function verifyRows(database: Database): Promise<string[]> {
   const snapshot = database.snapshot()
-  const checks = {
-    leaves: new TableCheck(),
-    index: new TableCheck(),
-    buckets: new TableCheck(),
-    counters: new TableCheck()
+  try {
+    return await new RowsCheck(database, snapshot).run()
+  } catch (err) {
+    const damage = damageOf(err)
+    if (damage === undefined) throw err
+    return [damage]
+  } finally {
+    await snapshot.close()
   }
-  const faults: string[] = []
+}
 
-  const each = async (
-    range: { gte: Uint8Array; lt: Uint8Array },
-    visit: (key: Uint8Array, value: Uint8Array) => void
-  ): Promise<void> => {
-    const iterator = database.iterator({ ...range, snapshot })
+class RowsCheck {
+  readonly #database: Database
+  readonly #snapshot: AbstractSnapshot
+  readonly #leaves = new TableCheck()
+  readonly #index = new TableCheck()
+  readonly #buckets = new TableCheck()
+  readonly #counters = new TableCheck()
+
+  constructor(database: Database, snapshot: AbstractSnapshot) {
+    this.#database = database
+    this.#snapshot = snapshot
+  }
+
+  async run(): Promise<string[]> {
+    await this.#readRecords()
+    await this.#readLeaves()
+    await this.#readIndex()
+    await this.#read(tableRange(TABLE_BUCKET), (key, value) => {
+      this.#buckets.found.add(key, openSealed(key, value, DIGEST_BYTES))
+    })
+    await this.#read(tableRange(TABLE_COUNTER), (key, value) => {
+      this.#counters.found.add(key, openSealed(key, value, 8))
+    })
+    const checks = { leaves: this.#leaves, index: this.#index, buckets: this.#buckets, counters: this.#counters }
+    return Object.entries(checks)
+      .filter(([, { found, expected }]) => !found.equals(expected))
+      .map(([table]) => `the rows of the table "${table}" do not fit those that they are made from`)
+  }
+
+  #readRecords(): Promise<void> {
+    return this.#read(recordRange(), (key, value) => {
+      const { record, bytes } = recordStateOf(key, value)
+      this.#leaves.expected.add(leafKey(bucketOf(record), record), leafDigest(record, bytes))
+      const { terms, position } = indexEntries(record)
+      if (position === undefined) return
+      for (const term of terms) this.#index.expected.add(termKey(term, position), NO_BYTES)
+    })
+  }
+
+  async #readLeaves(): Promise<void> {
+    const buckets = new Map<number, Uint8Array>()
+    await this.#read(tableRange(TABLE_LEAF), (key, value) => {
+      const leaf = openSealed(key, value, DIGEST_BYTES)
+      this.#leaves.found.add(key, leaf)
+      const sum = buckets.get(bucketOfLeafKey(key))
+      if (sum === undefined) buckets.set(bucketOfLeafKey(key), Uint8Array.from(leaf))
+      else xorInto(sum, leaf)
+    })
+    for (const [bucket, sum] of buckets) this.#buckets.expected.add(bucketKey(bucket), sum)
+  }
+
+  /** Index rows are sorted by term, so a counter is the length of a run. */
+  async #readIndex(): Promise<void> {
+    let run = { term: '', count: 0 }
+    const endRun = (): void => {
+      if (run.count > 0 && isCounted(run.term)) this.#counters.expected.add(counterKey(run.term), u64(run.count))
+    }
+    await this.#read(tableRange(TABLE_TERM), key => {
+      this.#index.found.add(key, NO_BYTES)
+      const term = termOfKey(key)
+      if (term !== run.term) {
+        endRun()
+        run = { term, count: 0 }
+      }
+      run.count++
+    })
+    endRun()
+  }
+
+  async #read(range: KeyRange, visit: (key: Uint8Array, value: Uint8Array) => void): Promise<void> {
+    const iterator = this.#database.iterator({ ...range, snapshot: this.#snapshot })
     try {
       for (let rows = await iterator.nextv(READ_ROWS); rows.length > 0; rows = await iterator.nextv(READ_ROWS)) {
         for (const [key, value] of rows) visit(key, value)
@@ -73,51 +146,4 @@ export async function verifyRows(database: Database): Promise<string[]> {
       await iterator.close()
     }
   }
-
-  try {
-    await each(recordRange(), (key, value) => {
-      const { record, bytes } = recordStateOf(key, value)
-      checks.leaves.expected.add(leafKey(bucketOf(record), record), leafDigest(record, bytes))
-      const { terms, position } = indexEntries(record)
-      if (position !== undefined) for (const term of terms) checks.index.expected.add(termKey(term, position), NO_BYTES)
-    })
-    const buckets = new Map<number, Uint8Array>()
-    await each(tableRange(TABLE_LEAF), (key, value) => {
-      const leaf = openSealed(key, value, DIGEST_BYTES)
-      checks.leaves.found.add(key, leaf)
-      const bucket = bucketOfLeafKey(key)
-      const sum = buckets.get(bucket)
-      if (sum === undefined) buckets.set(bucket, Uint8Array.from(leaf))
-      else for (const [i, byte] of leaf.entries()) sum[i] = (sum[i] ?? 0) ^ byte
-    })
-    for (const [bucket, sum] of buckets) checks.buckets.expected.add(bucketKey(bucket), sum)
-    await each(tableRange(TABLE_BUCKET), (key, value) =>
-      checks.buckets.found.add(key, openSealed(key, value, DIGEST_BYTES))
-    )
-    let run: { term: string; count: number } | undefined
-    const endRun = (): void => {
-      if (run !== undefined && isCounted(run.term)) checks.counters.expected.add(counterKey(run.term), u64(run.count))
-    }
-    await each(tableRange(TABLE_TERM), key => {
-      checks.index.found.add(key, NO_BYTES)
-      const term = termOfKey(key)
-      if (run?.term === term) run.count++
-      else {
-        endRun()
-        run = { term, count: 1 }
-      }
-    })
-    endRun()
-    await each(tableRange(TABLE_COUNTER), (key, value) => checks.counters.found.add(key, openSealed(key, value, 8)))
-  } catch (err) {
-    const damage = damageOf(err)
-    if (damage === undefined) throw err
-    return [damage]
-  } finally {
-    await snapshot.close()
-  }
-  for (const [name, check] of Object.entries(checks)) {
-    if (!check.found.equals(check.expected)) faults.push(`the ${name} do not fit the rows that they are made from`)
-  }
-  return faults
 }

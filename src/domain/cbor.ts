@@ -61,6 +61,18 @@ export function compareKeys(a: string, b: string): number {
   return 0
 }
 
+/** @returns whether two values are alike in every part; the encodings of those that are not may still be equal */
+export function sameValue(a: Value, b: Value): boolean {
+  if (a === b) return true
+  if (a instanceof Uint8Array) return b instanceof Uint8Array && Buffer.compare(a, b) === 0
+  if (a instanceof Map) {
+    if (!(b instanceof Map) || a.size !== b.size) return false
+    for (const [key, item] of a) if (!b.has(key) || !sameValue(item, b.get(key))) return false
+    return true
+  }
+  return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((item, at) => sameValue(item, b[at]))
+}
+
 /** @returns the value with U+FFFD in place of lone surrogates, which UTF-8 cannot spell; the same object if there are none */
 export function wellFormed<V extends Value>(value: V): V
 export function wellFormed(value: Value): Value {

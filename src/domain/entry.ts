@@ -2,7 +2,7 @@
  * Entries: what records are made of, and their two orders. Versions are ordered by what they mean (which one is
  * shown), contents under one dot by what they are (which one is kept when there should be only one).
  */
-import type { Value } from './cbor.js'
+import { sameValue, type Value } from './cbor.js'
 import { encodeValue } from './cbor-writer.js'
 import type { Hlc } from './hlc.js'
 import { compareDots, type Dot } from './version-vector.js'
@@ -54,7 +54,14 @@ export function greatestEntry(entries: readonly Entry[], accept: (entry: Entry) 
  * outcome it does not know. (It cannot be mended here: what the lost content superseded is gone, too.)
  */
 export function greaterContent(a: Entry, b: Entry): Entry {
-  return a === b || Buffer.compare(contentBytes(a), contentBytes(b)) >= 0 ? a : b
+  return a === b || sameContent(a, b) || Buffer.compare(contentBytes(a), contentBytes(b)) >= 0 ? a : b
+}
+
+/** The usual case, without the cost of two encodings. */
+function sameContent(a: Entry, b: Entry): boolean {
+  const same = a.hlc === b.hlc && a.deleted === b.deleted && a.generation === b.generation
+  if (!same || a.field !== b.field || a.key !== b.key) return false
+  return a.extra === undefined && b.extra === undefined && sameValue(a.value, b.value)
 }
 
 function contentBytes({ hlc, generation, deleted, field, key, value, extra }: Entry): Uint8Array {

@@ -49,7 +49,7 @@ export const BLOCK_BYTES = 65_536
 /** 64 MiB: eight times the usual chunk; a bound for readers, so that no header can make them allocate more. */
 export const NEEDLE_DATA_BYTES_MAX = 1 << 26
 /** 32 GiB: up to here offset / 8 fits the 32 bits of a seed, and of an index slot. */
-const VOLUME_BYTES_MAX = 2 ** 32 * NEEDLE_ALIGN
+export const VOLUME_BYTES_MAX = 2 ** 32 * NEEDLE_ALIGN
 /** The first bytes of every needle: what a scan looks for after damage. */
 export const NEEDLE_MAGIC_BYTES: Uint8Array = Buffer.from('SHND', 'latin1')
 /** Flag of data needles that are one chunk of a larger blob. */

@@ -1,47 +1,40 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
-/**
- * Sends chunks as the client takes them, then ends the answer. Headers must have been written. At most one chunk beyond the socket's own
- * buffer is in memory. Stops without an error when the client goes away.
- *
- * @param onError - told what `chunks` threw; the answer is cut then, so that the client does not take it for complete
- */
-export async function streamAnswer(
-  response: ServerResponse,
-  socket: Socket,
-  chunks: AsyncIterable<Uint8Array>,
-  onError: (error: unknown) => void
-): Promise<void> {
-  try {
-    for await (const chunk of chunks) {
-      if (socket.destroyed) return
-      if (!response.write(chunk)) await writable(response, socket)
-    }
-    response.end()
-  } catch (err) {
-    response.destroy()
-    // A response that waits behind another one of its connection has no socket of its own to destroy.
-    socket.destroy()
-    onError(err)
-  }
+export interface AnswerTarget {
+  readonly response: ServerResponse
+  /** The response's own is not there while it waits behind another one of its connection. */
+  readonly socket: Socket
+  /** Sends status and headers. */
+  readonly writeHead: () => void
+  /** Told what ended the answer before its end. It is cut then, so that the client does not take it for complete. */
+  readonly onCut: (error: unknown) => void
 }
 
 /**
- * Reads the first chunk ahead, so that what is wrong from the start is thrown before a status has been sent.
+ * Sends chunks as the client takes them: at most one of them beyond the socket's own buffer is in memory. The head follows the first chunk, so
+ * that what is wrong from the start can still become a problem. Stops without an error when the client goes away.
  *
- * @throws what `chunks` throws
+ * @param chunks - always closed, read to the end or not
+ * @throws what `chunks` throws instead of a first chunk; nothing has been sent then
  */
-export async function begun<Chunk>(chunks: AsyncIterable<Chunk>): Promise<AsyncIterable<Chunk>> {
+export async function streamAnswer(chunks: AsyncIterable<Uint8Array>, target: AnswerTarget): Promise<void> {
+  const { response, socket, writeHead, onCut } = target
   const iterator = chunks[Symbol.asyncIterator]()
-  const first = await iterator.next()
-  return (async function* () {
-    try {
-      for (let result = first; !result.done; result = await iterator.next()) yield result.value
-    } finally {
-      await iterator.return?.()
+  let result = await iterator.next()
+  try {
+    writeHead()
+    for (; !result.done; result = await iterator.next()) {
+      if (socket.destroyed) return
+      if (!response.write(result.value)) await writable(response, socket)
     }
-  })()
+    response.end()
+  } catch (err) {
+    socket.destroy()
+    onCut(err)
+  } finally {
+    await iterator.return?.()
+  }
 }
 
 /** Resolves when the response takes more, or never will. */

@@ -128,10 +128,10 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
       this.fail(tooLarge(this.#init.bytesMax))
       return
     }
-    if (this.#waiting !== undefined) {
-      const { resolve } = this.#waiting
+    const waiting = this.#waiting
+    if (waiting !== undefined) {
       this.#waiting = undefined
-      resolve({ done: false, value: chunk })
+      waiting.resolve({ done: false, value: chunk })
       return
     }
     this.#queue.push(chunk)

@@ -105,6 +105,8 @@ export class Compactor {
     for (const volume of volumes.volumes()) {
       // a hole may hide a needle that a repair could bring back
       if (volume.state === 'active' || volume.holes.length > 0) continue
+      // whoever wrote a volume compacts it; the others only remove what it has retired
+      if (!volumes.isOwn(volume) && !isRetired(volume.id)) continue
       const { liveBytes, deadBytes, oldestDeleteAt } = await inspector.inspect(volume)
       const purge = oldestDeleteAt !== undefined && clock.now() - oldestDeleteAt >= this.#init.purgeMs
       const share = volume.end === 0 ? 0 : deadBytes / volume.end

@@ -2,14 +2,21 @@ import { SheafError, systemErrorCode } from '../core/errors.js'
 import { KeyedLock } from '../core/keyed-lock.js'
 import type { VolumeId } from '../domain/ids.js'
 import type { DiskReserve } from './disk-reserve.js'
-import type { HoleRange } from './index-file.js'
 import { parseNeedles } from './needle-parser.js'
 import type { Volume } from './volume.js'
 import type { VolumeSet } from './volume-set.js'
 
 export interface VolumeCopiesComponents {
   readonly volumes: VolumeSet
-  readonly reserve: DiskReserve
+  readonly reserve: Pick<DiskReserve, 'admit'>
+  /** Joins records into the directory that stand below what it has applied of their volume. */
+  readonly merge: (records: readonly Uint8Array[]) => Promise<unknown>
+}
+
+/** Where a copy, or the filled part of a hole, now ends; and what the needle there takes, when its header was seen (else 0). */
+export interface CopyProgress {
+  readonly end: number
+  readonly nextBytes: number
 }
 
 /**
@@ -19,13 +26,15 @@ export interface VolumeCopiesComponents {
  */
 export class VolumeCopies {
   readonly #volumes: VolumeSet
-  readonly #reserve: DiskReserve
+  readonly #reserve: Pick<DiskReserve, 'admit'>
+  readonly #merge: VolumeCopiesComponents['merge']
   /** Extends and fills of one volume run one after the other. */
   readonly #lock = new KeyedLock()
 
   constructor(components: VolumeCopiesComponents) {
     this.#volumes = components.volumes
     this.#reserve = components.reserve
+    this.#merge = components.merge
   }
 
   /**
@@ -76,22 +85,25 @@ export class VolumeCopies {
   }
 
   /**
-   * Puts a damaged or missing range right.
+   * Puts a damaged or missing range right, as far as the bytes are whole needles.
    *
-   * @param bytes - the whole hole, or a part of it that begins and ends between needles
-   * @returns whether the needles in it are readable now
-   * @throws `ERR_NEEDLE_CORRUPT`, `ERR_DISK_WRITE`
+   * @param from - a needle boundary in a hole
+   * @returns up to where the hole is filled now, and how many bytes the next needle takes, when that is known (else 0)
+   * @throws `ERR_NEEDLE_CORRUPT`, `ERR_DISK_FULL`, `ERR_DISK_WRITE`
    */
-  fill(volume: Volume, range: HoleRange, bytes: Uint8Array): Promise<boolean> {
+  fill(volume: Volume, from: number, bytes: Uint8Array): Promise<CopyProgress> {
     return this.#lock.run(volume.id, async () => {
-      if (!volume.holes.some(hole => hole.from <= range.from && range.to <= hole.to)) return false
-      const { id, seed } = volume
-      const parsed = parseNeedles(bytes, { volume: id, seed, offset: range.from, chain: volume.chain })
-      if (parsed.byteCount !== range.to - range.from)
-        throw new SheafError('ERR_NEEDLE_CORRUPT', 'the range is not whole needles')
-      await this.#write(volume, range.from, bytes)
-      await this.#volumes.refill(volume, range, parsed.needles)
-      return true
+      const hole = volume.holes.find(range => range.from <= from && from < range.to)
+      if (hole === undefined || volume.state === 'failed') return { end: from, nextBytes: 0 }
+      const { id, seed, chain } = volume
+      const parsed = parseNeedles(bytes.subarray(0, hole.to - from), { volume: id, seed, offset: from, chain })
+      const to = from + parsed.byteCount
+      if (parsed.byteCount === 0) return { end: from, nextBytes: parsed.nextBytes }
+      await this.#write(volume, from, bytes.subarray(0, parsed.byteCount))
+      await this.#volumes.refill(volume, { from, to }, parsed.needles)
+      const records = parsed.needles.flatMap(({ record }) => (record === undefined ? [] : [record]))
+      if (records.length > 0) await this.#merge(records)
+      return { end: to, nextBytes: parsed.nextBytes }
     })
   }
 

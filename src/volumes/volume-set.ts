@@ -89,6 +89,7 @@ export class VolumeSet implements NeedleStore, Startable {
   #epoch: ActorId
   #sequence = 0
   readonly #ownVolumes = new Set<VolumeId>()
+  readonly #growthListeners = new Set<(volume: Volume) => void>()
   #stopping = false
   #recovery: RecoveryReport | undefined
 
@@ -119,6 +120,17 @@ export class VolumeSet implements NeedleStore, Startable {
   /** Capacity of a new volume. */
   get volumeBytes(): number {
     return this.#init.volumeBytes
+  }
+
+  /** Calls the listener when a volume has grown, durably and applied. @returns removes it */
+  onGrowth(listener: (volume: Volume) => void): () => void {
+    this.#growthListeners.add(listener)
+    return () => this.#growthListeners.delete(listener)
+  }
+
+  /** Whether this node wrote the volume, in whatever process; also said of one whose superblock is damaged. */
+  isOwn(volume: Volume): boolean {
+    return volume.superblock === undefined || Buffer.compare(volume.superblock.origin, this.#init.origin) === 0
   }
 
   get index(): NeedleIndex {
@@ -354,6 +366,7 @@ export class VolumeSet implements NeedleStore, Startable {
         this.#renewEpoch() // the dots of this group are taken, though the directory does not show them yet
         throw error
       }
+      for (const listener of this.#growthListeners) listener(volume)
     })
   }
 

@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { InvariantError } from '../../src/core/invariant.js'
-import type { Photos } from '../../src/service/photos.js'
-import { type HttpFixture, type HttpFixtureInit, startHttp } from '../support/http-fixture.js'
+import { type HttpFixture, type HttpFixtureInit, startHttp, wrapped } from '../support/http-fixture.js'
 import { RawConnection } from '../support/raw-connection.js'
 
 let http: HttpFixture
@@ -38,17 +37,6 @@ function answersOf(received: Buffer): { status: number; body: Buffer }[] {
     at = end + length
   }
   return answers
-}
-
-/** The services with some methods replaced. */
-function wrapped(photos: Photos, methods: Partial<HttpFixture['photos']>): Photos {
-  return new Proxy(photos, {
-    get: (target, name) => {
-      if (name in methods) return methods[name as keyof typeof methods]
-      const value: unknown = Reflect.get(target, name)
-      return typeof value === 'function' ? value.bind(target) : value
-    }
-  })
 }
 
 async function putPhoto(bytes: Uint8Array): Promise<string> {
@@ -396,6 +384,20 @@ describe('defects', () => {
     http.store.damage(needle => needle.identity.chunk === 9)
     await expect(http.client.photo(id)).rejects.toThrow()
     expect((await http.client.request('GET', '/health')).status).toBe(200)
+  })
+})
+
+describe('an answer shorter than announced', () => {
+  test('is cut, so that nobody waits for the rest or takes the next answer for it', async () => {
+    const open: HttpFixture['photos']['open'] = async (id, alt) => ({
+      ...(await http.photos.open(id, alt)),
+      stream: async function* () {
+        yield Buffer.from('short')
+      }
+    })
+    await restart({ photos: photos => wrapped(photos, { open, openHot: () => undefined }) })
+    const id = await putPhoto(pattern(100, 1))
+    await expect(http.client.photo(id)).rejects.toThrow()
   })
 })
 

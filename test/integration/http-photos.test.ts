@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { SheafError } from '../../src/core/errors.js'
 import type { Answer } from '../support/http-client.js'
-import { type HttpFixture, type HttpFixtureInit, startHttp } from '../support/http-fixture.js'
+import { type HttpFixture, type HttpFixtureInit, startHttp, wrapped } from '../support/http-fixture.js'
 
 const UNKNOWN = '01890000-0000-7000-8000-000000000000'
 const PNG = Buffer.from(
@@ -171,13 +171,19 @@ describe('reading bytes', () => {
   })
 
   test('the hot way gives its buffer back each time, and is left when the photo goes', async () => {
-    await http.client.photo(id)
-    const reads = http.store.reads
-    for (let i = 0; i < 5; i++) await http.client.photo(id)
-    expect(http.store.reads).toBe(reads)
+    let cold = 0
+    const open: HttpFixture['photos']['open'] = (...request) => {
+      cold++
+      return http.photos.open(...request)
+    }
+    await restart({ photos: photos => wrapped(photos, { open }) })
+    const own = (await http.client.putPhoto(Buffer.from(text), 'a.txt')).photo_id
+    for (let i = 0; i < 5; i++) expect((await http.client.photo(own)).body.toString()).toBe(text)
+    expect(cold).toBe(1)
     await expect.poll(() => http.store.leases).toBe(0)
-    await http.client.remove(id)
-    expect(codeOf(await http.client.photo(id))).toBe('410 ERR_PHOTO_DELETED')
+    await http.client.remove(own)
+    expect(codeOf(await http.client.photo(own))).toBe('410 ERR_PHOTO_DELETED')
+    expect(cold).toBe(2)
   })
 
   test('an id in capitals is the same photo', async () => {
@@ -348,7 +354,7 @@ describe('metadata', () => {
   test('PATCH changes what it names, null removes, the ETag moves on', async () => {
     const before = (await http.client.meta(id)).headers.etag
     const patch = { name: 'b', caption: 'c', rating: 5, tags: { add: ['x', 'y'] }, attributes: { k: 'v' } }
-    const answer = await http.client.patchMeta(id, patch as never)
+    const answer = await http.client.patchMeta(id, patch)
     expect(answer.status).toBe(200)
     expect(bodyOf(answer)).toMatchObject({
       name: 'b',

@@ -170,3 +170,14 @@ function maintenanceOf(jobs: Jobs, directory: Directory, store: MemoryNeedleStor
     volumeStats: async id => (id === store.volume ? await report() : undefined)
   }
 }
+
+/** The services with some methods replaced. */
+export function wrapped(photos: Photos, methods: Partial<Photos>): Photos {
+  return new Proxy(photos, {
+    get: (target, name) => {
+      if (name in methods) return methods[name as keyof typeof methods]
+      const value: unknown = Reflect.get(target, name)
+      return typeof value === 'function' ? value.bind(target) : value
+    }
+  })
+}

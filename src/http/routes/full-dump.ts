@@ -1,12 +1,17 @@
 import type { FastifyInstance } from 'fastify'
 import type { Photo } from '../../domain/photo.js'
-import { begun, streamAnswer } from '../answer-stream.js'
+import { streamAnswer } from '../answer-stream.js'
 import { photoJson } from '../json-forms.js'
 import { type RouteContext, reportCut } from '../route-context.js'
 import { dumpSchema } from '../schemas/node-schemas.js'
 
 /** Lines are sent in pieces of about this size. */
 const PIECE_CHARACTERS = 32 * 1024
+const HEADERS = {
+  'content-type': 'application/x-ndjson',
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff'
+}
 
 /** `GET /sync/full-dump`: every live record, one JSON object a line, of one moment, in memory a piece at a time. */
 export function addFullDumpRoute(app: FastifyInstance, context: RouteContext): void {
@@ -16,15 +21,18 @@ export function addFullDumpRoute(app: FastifyInstance, context: RouteContext): v
     exposeHeadRoute: false,
     schema: dumpSchema,
     handler: async (request, reply) => {
-      const pieces = request.method === 'HEAD' ? undefined : await begun(linesOf(context.photos.dump()))
-      reply.hijack()
-      reply.raw.writeHead(200, {
-        'content-type': 'application/x-ndjson',
-        'cache-control': 'no-store',
-        'x-content-type-options': 'nosniff'
-      })
-      if (pieces === undefined) reply.raw.end()
-      else await streamAnswer(reply.raw, request.raw.socket, pieces, error => reportCut(context, error))
+      const { raw: response } = reply
+      const writeHead = (): void => {
+        reply.hijack()
+        response.writeHead(200, HEADERS)
+      }
+      if (request.method === 'HEAD') {
+        writeHead()
+        response.end()
+        return
+      }
+      const onCut = (error: unknown): void => reportCut(context, error)
+      await streamAnswer(linesOf(context.photos.dump()), { response, socket: request.raw.socket, writeHead, onCut })
     }
   })
 }

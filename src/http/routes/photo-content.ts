@@ -4,7 +4,7 @@ import { SheafError } from '../../core/errors.js'
 import type { Cookie } from '../../domain/ids.js'
 import { parseCookie } from '../../domain/ids.js'
 import type { Content } from '../../service/photo-types.js'
-import { begun, streamAnswer } from '../answer-stream.js'
+import { streamAnswer } from '../answer-stream.js'
 import { contentHeaders } from '../content-headers.js'
 import { matchesStrongly, matchesWeakly, parseEntityTags } from '../entity-tags.js'
 import { type ByteRange, parseRange } from '../range.js'
@@ -23,14 +23,20 @@ export function addPhotoContentRoute(app: FastifyInstance, context: RouteContext
       const alt = requireAltKey(request.query.alt_key)
       const content = await context.photos.open(id, alt, cookieOf(request.query.cookie))
       const answer = decide(content, request.method, request.headers)
-      const { range } = answer
-      // Unreachable bytes must become a 503, not a broken 200.
-      const stream = range && (await begun(content.stream(range.start, range.end)))
-      reply.hijack()
-      reply.raw.strictContentLength = stream !== undefined
-      reply.raw.writeHead(answer.status, answer.headers)
-      if (stream === undefined) reply.raw.end()
-      else await streamAnswer(reply.raw, request.raw.socket, stream, error => reportCut(context, error))
+      const { raw: response } = reply
+      const writeHead = (): void => {
+        reply.hijack()
+        response.strictContentLength = true
+        response.writeHead(answer.status, answer.headers)
+      }
+      if (answer.range === undefined) {
+        writeHead()
+        response.end()
+        return
+      }
+      const { start, end } = answer.range
+      const onCut = (error: unknown): void => reportCut(context, error)
+      await streamAnswer(content.stream(start, end), { response, socket: request.raw.socket, writeHead, onCut })
     }
   })
 }

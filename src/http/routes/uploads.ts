@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { SheafError } from '../../core/errors.js'
-import type { BodyOptions, UploadOptions, UploadReceipt } from '../../service/photo-types.js'
+import type { UploadOptions, UploadReceipt } from '../../service/photo-types.js'
 import { receiptJson } from '../json-forms.js'
 import { type FormField, readUploadForm, type UploadForm } from '../multipart-form.js'
 import { announcesBody } from '../problem.js'
@@ -18,6 +18,8 @@ interface UploadQuery {
   readonly tag?: readonly string[]
   readonly album?: readonly string[]
 }
+
+type CommonOptions = Pick<UploadOptions, 'minCopies' | 'idempotencyKey'>
 
 /** The three ways to upload. Register in a scope whose body parser leaves the body alone. */
 export function addUploadRoutes(app: FastifyInstance, context: RouteContext): void {
@@ -129,15 +131,8 @@ async function withBody(
   }
 }
 
-function commonOptions(
-  request: FastifyRequest<{ Querystring: UploadQuery }>
-): BodyOptions & { idempotencyKey?: string } {
-  const key = request.headers['idempotency-key']
-  if (key === undefined) return { minCopies: request.query.min_copies }
-  if (typeof key !== 'string' || !/^[\x20-\x7e]{1,255}$/.test(key)) {
-    throw new SheafError('ERR_BAD_PARAMETER', 'an Idempotency-Key has 1–255 printable ASCII characters')
-  }
-  return { minCopies: request.query.min_copies, idempotencyKey: key }
+function commonOptions({ query, headers }: FastifyRequest<{ Querystring: UploadQuery }>): CommonOptions {
+  return { minCopies: query.min_copies, idempotencyKey: headers['idempotency-key']?.toString() }
 }
 
 function declaredBytes(request: FastifyRequest): number | undefined {

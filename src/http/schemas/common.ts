@@ -25,7 +25,7 @@ export const COOKIE: Schema = { type: 'string', pattern: '^[0-9a-f]{32}$' }
 export const ACTOR: Schema = { type: 'string', pattern: '^[0-9a-f]{16}$', description: 'epoch of the writing process' }
 export const HLC: Schema = { type: 'string', pattern: '^\\d+\\.\\d+$', description: 'hybrid logical clock: ms.counter' }
 
-export const LABELS: Schema = array({ type: 'string', minLength: 1, maxLength: 100 }, { maxItems: 500 })
+const LABELS: Schema = array({ type: 'string', minLength: 1, maxLength: 100 }, { maxItems: 500 })
 export const SET_PATCH: Schema = object({ add: LABELS, remove: LABELS }, ['add', 'remove'])
 
 const PROBLEM: Schema = {

@@ -42,7 +42,7 @@ function faultsOf(sources: Parameters<typeof load>[0]): readonly ConfigFault[] {
   try {
     load(sources)
   } catch (err) {
-    if (err instanceof SheafError && err.code === 'ERR_CONFIG') return err.details['faults'] as ConfigFault[]
+    if (err instanceof SheafError && err.code === 'ERR_CONFIG') return err.details.faults as ConfigFault[]
     throw err
   }
   return []

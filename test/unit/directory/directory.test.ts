@@ -168,10 +168,18 @@ describe('a directory', () => {
       await expect(directory.start()).rejects.toMatchObject(unavailable)
       expect([directory.state, source.removed]).toEqual(['closed', 0])
     }
-    source.openError = levelError('LEVEL_DATABASE_NOT_OPEN', 'Database failed to open')
-    source.openError.cause = levelError('LEVEL_CORRUPTION', 'Corruption: 1 missing files')
-    await directory.start()
-    expect([directory.state, source.removed, directory.rebuilt]).toEqual(['open', 1, 'Corruption: 1 missing files'])
+    for (const [i, message] of [
+      'Corruption: 1 missing files',
+      'IO error: /x/000005.ldb: Invalid argument',
+      // CURRENT with a flipped bit
+      'IO error: /x/MANIFEST\r000007: No such file or directory'
+    ].entries()) {
+      source.openError = levelError('LEVEL_DATABASE_NOT_OPEN', 'Database failed to open')
+      source.openError.cause = levelError('LEVEL_ANY', message)
+      await directory.start()
+      expect([directory.state, source.removed, directory.rebuilt]).toEqual(['open', i + 1, message])
+      await directory.stop()
+    }
   })
 
   it('keeps a database of a newer schema, and does not start', async () => {
@@ -228,6 +236,23 @@ describe('a directory', () => {
       await flip(rows.record, 40)
       await expect(directory.get(photo)).rejects.toMatchObject(unavailable)
       await rebuilds()
+    })
+
+    it('remembers the damage while it refuses groups that wait', async () => {
+      await flip(rows.record, 40)
+      let open = (): void => {}
+      source.gate = new Promise(resolve => {
+        open = resolve
+      })
+      const others = new RecordLog(2).append(writer.birth(), writer.birth())
+      const written = directory.apply(others.group(0, 1))
+      const waiting = directory.apply(others.group(1, 2))
+      await expect(directory.get(photo)).rejects.toMatchObject(unavailable)
+      open()
+      await written
+      await expect(waiting).rejects.toMatchObject(unavailable)
+      await directory.reopen()
+      expect(directory.rebuilt).toEqual(expect.any(String))
     })
 
     it('fails when it reads one of them blocking', async () => {

@@ -1,7 +1,7 @@
 import { decode, encode } from 'cborg'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { compareKeys, VALUE_DEPTH_MAX, type Value, wellFormed } from '../../../src/domain/cbor.js'
+import { compareKeys, sameValue, VALUE_DEPTH_MAX, type Value, wellFormed } from '../../../src/domain/cbor.js'
 import { CborReader } from '../../../src/domain/cbor-reader.js'
 import { CborWriter, encodeValue } from '../../../src/domain/cbor-writer.js'
 import { textArb, valueArb } from '../../support/domain-arbitraries.js'
@@ -166,6 +166,21 @@ describe('map keys', () => {
       { numRuns: 500 }
     )
     expect(compareKeys('\uffff\uffff\uffff\uffff', '\u{10000}\u{10000}\u{10000}')).toBeLessThan(0)
+  })
+})
+
+describe('sameValue', () => {
+  it('is true of the same, and only of what has one encoding', () => {
+    fc.assert(
+      fc.property(valueArb, valueArb, (a, b) => {
+        expect(sameValue(a, decodeValue(encodeValue(a)))).toBe(true)
+        expect(sameValue([a, b], [b, a])).toBe(Buffer.compare(encodeValue(a), encodeValue(b)) === 0)
+      })
+    )
+    expect(sameValue(new Map([['a', 1]]), new Map([['b', 1]]))).toBe(false)
+    expect(sameValue(new Uint8Array([1]), new Uint8Array([2]))).toBe(false)
+    expect(sameValue([1], [1, 2])).toBe(false)
+    expect(sameValue(null, [])).toBe(false)
   })
 })
 

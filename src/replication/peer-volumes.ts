@@ -1,0 +1,134 @@
+import type { NodeId, VolumeId } from '../domain/ids.js'
+import type { HoleRange } from '../volumes/index-file.js'
+import type { HeldVolume } from './volume-messages.js'
+
+interface Holding {
+  end: number
+  holes: readonly HoleRange[]
+  /** Durable here without a hole before it. */
+  acknowledged: number
+}
+
+interface Waiter {
+  readonly places: readonly { readonly volume: VolumeId; readonly end: number }[]
+  readonly wanted: number
+  readonly done: (holders: number) => void
+}
+
+/**
+ * What every connected peer is known to hold of every volume: from its announcements and acknowledgements. Soft state: it
+ * goes with the connection and comes back with the next exchange.
+ */
+export class PeerVolumes {
+  readonly #peers = new Map<NodeId, Map<VolumeId, Holding>>()
+  readonly #waiters = new Set<Waiter>()
+
+  /** @returns whether the peer holds more of the volume than was known */
+  noteEnd(peer: NodeId, volume: VolumeId, end: number): boolean {
+    const holding = this.#holding(peer, volume)
+    if (end <= holding.end) return false
+    holding.end = end
+    return true
+  }
+
+  noteAcknowledged(peer: NodeId, volume: VolumeId, end: number): void {
+    const holding = this.#holding(peer, volume)
+    holding.end = Math.max(holding.end, end)
+    holding.acknowledged = Math.max(holding.acknowledged, end)
+    this.#wakeWaiters()
+  }
+
+  /** All that a peer holds, as it tells on request. */
+  replace(peer: NodeId, volumes: readonly HeldVolume[]): void {
+    const holdings = new Map<VolumeId, Holding>()
+    for (const { volume, end, holes } of volumes) {
+      holdings.set(volume, { end, holes, acknowledged: holes[0]?.from ?? end })
+    }
+    this.#peers.set(peer, holdings)
+    this.#wakeWaiters()
+  }
+
+  forget(peer: NodeId): void {
+    this.#peers.delete(peer)
+  }
+
+  /** Every volume that some peer holds, with the furthest end. */
+  ends(): Map<VolumeId, number> {
+    const ends = new Map<VolumeId, number>()
+    for (const holdings of this.#peers.values()) {
+      for (const [volume, { end }] of holdings) ends.set(volume, Math.max(end, ends.get(volume) ?? 0))
+    }
+    return ends
+  }
+
+  furthestEnd(volume: VolumeId): number {
+    let end = 0
+    for (const holdings of this.#peers.values()) end = Math.max(end, holdings.get(volume)?.end ?? 0)
+    return end
+  }
+
+  /** Peers that hold the byte at `offset` of the volume outside any hole that they have told of. */
+  suppliers(volume: VolumeId, offset: number): NodeId[] {
+    const suppliers: NodeId[] = []
+    for (const [peer, holdings] of this.#peers) {
+      const holding = holdings.get(volume)
+      if (holding === undefined || holding.end <= offset) continue
+      if (!holding.holes.some(({ from, to }) => from <= offset && offset < to)) suppliers.push(peer)
+    }
+    return suppliers
+  }
+
+  /** @returns where the hole that every peer with the byte at `offset` has there ends; undefined when one could supply it */
+  commonHoleEnd(volume: VolumeId, offset: number): number | undefined {
+    let end: number | undefined
+    for (const holdings of this.#peers.values()) {
+      const holding = holdings.get(volume)
+      if (holding === undefined || holding.end <= offset) continue
+      const hole = holding.holes.find(({ from, to }) => from <= offset && offset < to)
+      if (hole === undefined) return undefined
+      end = Math.min(end ?? hole.to, hole.to)
+    }
+    return end
+  }
+
+  /** Peers that have all places durably. */
+  holders(places: Waiter['places']): number {
+    let count = 0
+    for (const holdings of this.#peers.values()) {
+      if (places.every(({ volume, end }) => (holdings.get(volume)?.acknowledged ?? 0) >= end)) count++
+    }
+    return count
+  }
+
+  /** Waits until `wanted` peers hold all places durably, or the signal aborts. @returns how many do then */
+  waitForHolders(places: Waiter['places'], wanted: number, signal: AbortSignal): Promise<number> {
+    const holders = this.holders(places)
+    if (holders >= wanted || signal.aborted) return Promise.resolve(holders)
+    return new Promise(resolve => {
+      const done = (count: number): void => {
+        this.#waiters.delete(waiter)
+        signal.removeEventListener('abort', giveUp)
+        resolve(count)
+      }
+      const giveUp = (): void => done(this.holders(places))
+      const waiter: Waiter = { places, wanted, done }
+      this.#waiters.add(waiter)
+      signal.addEventListener('abort', giveUp)
+    })
+  }
+
+  #wakeWaiters(): void {
+    for (const waiter of this.#waiters) {
+      const holders = this.holders(waiter.places)
+      if (holders >= waiter.wanted) waiter.done(holders)
+    }
+  }
+
+  #holding(peer: NodeId, volume: VolumeId): Holding {
+    let holdings = this.#peers.get(peer)
+    if (holdings === undefined) this.#peers.set(peer, (holdings = new Map()))
+    let holding = holdings.get(volume)
+    if (holding === undefined) holdings.set(volume, (holding = { end: 0, holes: [], acknowledged: 0 }))
+    return holding
+  }
+}
