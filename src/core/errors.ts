@@ -53,6 +53,10 @@ export const ERROR_CODES = {
   ERR_DATA_LOCKED: 'another process uses the data folder',
   ERR_IDENTITY_CORRUPT: "the node's key file is damaged",
   ERR_ADDRESS_IN_USE: 'the address is in use',
+  // other nodes
+  ERR_PEER_UNREACHABLE: 'the other node does not answer',
+  ERR_PEER_REFUSED: 'the other node is of another cluster, or holds another key',
+  ERR_PEER_PROTOCOL: 'the other node sent what the protocol does not allow',
   // client commands
   ERR_NODE_UNREACHABLE: 'the node does not answer',
   ERR_INTERNAL: 'a defect in Sheaf; the log has the details'

@@ -37,6 +37,15 @@ export class Message {
     return value
   }
 
+  texts(name: string, countMax: number, charactersMax: number): string[] {
+    const value = this.#fields.get(name)
+    if (!Array.isArray(value) || value.length > countMax) throw unfit(name)
+    return value.map((text: Value) => {
+      if (typeof text !== 'string' || text.length > charactersMax) throw unfit(name)
+      return text
+    })
+  }
+
   /** @returns an integer in [0, max] */
   uint(name: string, max = Number.MAX_SAFE_INTEGER): number {
     const value = this.#fields.get(name)

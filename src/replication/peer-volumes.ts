@@ -125,10 +125,10 @@ export class PeerVolumes {
   }
 
   #holding(peer: NodeId, volume: VolumeId): Holding {
-    let holdings = this.#peers.get(peer)
-    if (holdings === undefined) this.#peers.set(peer, (holdings = new Map()))
-    let holding = holdings.get(volume)
-    if (holding === undefined) holdings.set(volume, (holding = { end: 0, holes: [], acknowledged: 0 }))
+    const holdings = this.#peers.get(peer) ?? new Map<VolumeId, Holding>()
+    const holding = holdings.get(volume) ?? { end: 0, holes: [], acknowledged: 0 }
+    this.#peers.set(peer, holdings)
+    holdings.set(volume, holding)
     return holding
   }
 }

@@ -1,11 +1,11 @@
 import type { Clock } from '../core/clock.js'
+import { deadline, withDeadline } from '../core/deadline.js'
 import { hasCode, SheafError } from '../core/errors.js'
 import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
 import type { Random } from '../core/random.js'
 import { WorkerLoop } from '../core/worker-loop.js'
 import type { NodeId, VolumeId } from '../domain/ids.js'
-import { NEEDLE_DATA_BYTES_MAX, needleBytes } from '../domain/needle.js'
 import { SUPERBLOCK_BYTES } from '../domain/superblock.js'
 import { encodeMessage, Message } from '../network/message.js'
 import type { Transport } from '../network/transport.js'
@@ -13,6 +13,7 @@ import type { HoleRange } from '../volumes/index-file.js'
 import type { Volume } from '../volumes/volume.js'
 import type { CopyProgress, VolumeCopies } from '../volumes/volume-copies.js'
 import type { VolumeSet } from '../volumes/volume-set.js'
+import { NeedleInbox } from './needle-inbox.js'
 import type { PeerVolumes } from './peer-volumes.js'
 import {
   decodeHead,
@@ -31,8 +32,6 @@ import {
 const PULLS_MAX = 4
 /** One fetch asks for at most this; then another supplier has its turn, so that no uplink carries all. */
 const FETCH_BYTES_MAX = 32 * 1024 * 1024
-/** What is written and synced at once while a range streams in. */
-const STEP_BYTES = 4 * 1024 * 1024
 const REQUEST_MS_MAX = 10_000
 const FETCH_MS_MAX = 120_000
 /** How long a supplier is passed over after it failed, or after it sent damage. */
@@ -53,6 +52,8 @@ export interface VolumeShippingComponents {
   /** Retired volumes are neither pulled nor repaired: what they held stands elsewhere. */
   readonly isRetired: (volume: VolumeId) => boolean
 }
+
+type Take = (at: number, bytes: Uint8Array) => Promise<CopyProgress>
 
 /**
  * Gets every volume that any peer holds onto this node, whole: pulls what is new as soon as it is announced, catches up
@@ -217,10 +218,10 @@ export class VolumeShipping implements Startable {
 
   /** Asks a peer for all its heads. */
   async #exchange(peer: NodeId): Promise<void> {
-    const { transport, clock, random, peers, log } = this.#components
+    const { clock, random, peers, log } = this.#components
     this.#nextExchange.set(peer, clock.monotonic() + EXCHANGE_MS * (0.5 + random.fraction()))
     try {
-      const body = await transport.request(peer, 'volume.heads', encodeMessage({}), this.#deadline(REQUEST_MS_MAX))
+      const body = await this.#ask(peer, 'volume.heads', encodeMessage({}))
       peers.replace(peer, decodeHeads(body))
       for (const id of peers.ends().keys()) this.#want(id)
     } catch (err) {
@@ -231,14 +232,18 @@ export class VolumeShipping implements Startable {
   }
 
   #want(id: VolumeId): void {
-    const { isRetired, volumes, peers } = this.#components
+    const { isRetired, volumes } = this.#components
     if (this.#abort.signal.aborted || isRetired(id)) return
     const volume = volumes.get(id)
-    const complete = volume !== undefined && volume.end >= peers.furthestEnd(id) && volume.holes.length === 0
-    if (complete || volume?.state === 'active' || volume?.state === 'failed') return
-    if (this.#pulling.has(id)) return
+    const complete = volume !== undefined && volume.holes.length === 0 && !this.#isBehind(volume)
+    if (complete || volume?.state === 'failed' || this.#pulling.has(id)) return
     this.#queued.add(id)
     this.#startPulls()
+  }
+
+  /** Nobody has more of a volume than the process that writes it. */
+  #isBehind(volume: Volume): boolean {
+    return volume.state !== 'active' && volume.end < this.#components.peers.furthestEnd(volume.id)
   }
 
   #startPulls(): void {
@@ -264,33 +269,28 @@ export class VolumeShipping implements Startable {
     const { volumes, peers, copies } = this.#components
     const volume = volumes.get(id) ?? (await this.#begin(id))
     if (volume === undefined) return
-    while (volume.end < peers.furthestEnd(id) && !this.#abort.signal.aborted) {
+    while (this.#isBehind(volume) && !this.#abort.signal.aborted) {
       const from = volume.end
-      const extend = (at: number, bytes: Uint8Array): Promise<CopyProgress> => copies.extend(volume, at, bytes)
+      const extend: Take = (at, bytes) => copies.extend(volume, at, bytes)
       if (await this.#pullRange(id, from, peers.furthestEnd(id), extend)) continue
       const holeEnd = peers.commonHoleEnd(id, from)
       if (holeEnd === undefined) break
       await copies.skip(volume, holeEnd)
     }
     for (const hole of volume.holes) {
-      const fill = (at: number, bytes: Uint8Array): Promise<CopyProgress> => copies.fill(volume, at, bytes)
+      const fill: Take = (at, bytes) => copies.fill(volume, at, bytes)
       await this.#pullRange(id, hole.from, hole.to, fill)
     }
   }
 
   async #begin(id: VolumeId): Promise<Volume | undefined> {
-    const { transport, copies, peers } = this.#components
+    const { copies, peers } = this.#components
     for (const peer of this.#allowed(id, peers.suppliers(id, 0))) {
       try {
-        const body = await transport.request(
-          peer,
-          'volume.superblock',
-          encodeVolume(id),
-          this.#deadline(REQUEST_MS_MAX)
-        )
-        return await copies.begin(id, Message.decode(body).bytes('superblock', SUPERBLOCK_BYTES))
+        const answer = await this.#ask(peer, 'volume.superblock', encodeVolume(id))
+        return await copies.begin(id, Message.decode(answer).bytes('superblock', SUPERBLOCK_BYTES))
       } catch (err) {
-        this.#failed(peer, id, err)
+        this.#failed(peer, id, err, 0)
       }
     }
     return undefined
@@ -302,61 +302,47 @@ export class VolumeShipping implements Startable {
    * @param take - verifies and keeps whole needles, and says how far it came
    * @returns whether there was any progress
    */
-  async #pullRange(
-    id: VolumeId,
-    from: number,
-    to: number,
-    take: (at: number, bytes: Uint8Array) => Promise<CopyProgress>
-  ): Promise<boolean> {
-    let at = from
+  async #pullRange(id: VolumeId, from: number, to: number, take: Take): Promise<boolean> {
+    const inbox = new NeedleInbox(from, async (at, bytes) => {
+      const progress = await take(at, bytes)
+      this.#receivedBytes += progress.end - at
+      return progress
+    })
     for (const peer of this.#allowed(id, this.#components.peers.suppliers(id, from))) {
       try {
-        const range = { volume: id, from: at, to: Math.min(to, at + FETCH_BYTES_MAX) }
-        let pending: Uint8Array = new Uint8Array()
-        let wanted = STEP_BYTES
-        const keep = async (): Promise<void> => {
-          const { end, nextBytes } = await take(at, pending)
-          this.#receivedBytes += end - at
-          pending = pending.subarray(end - at)
-          at = end
-          wanted = Math.max(STEP_BYTES, Math.min(nextBytes, needleBytes(NEEDLE_DATA_BYTES_MAX)))
-        }
-        const pieces: Uint8Array[] = []
-        let byteCount = 0
-        const join = (): void => {
-          pending =
-            pieces.length === 1 && pending.byteLength === 0
-              ? (pieces[0] as Uint8Array)
-              : Buffer.concat([pending, ...pieces])
-          pieces.length = 0
-          byteCount = 0
-        }
-        for await (const piece of this.#bytes(peer, range)) {
-          pieces.push(piece)
-          byteCount += piece.byteLength
-          if (pending.byteLength + byteCount < wanted) continue
-          join()
-          await keep()
-        }
-        join()
-        if (pending.byteLength > 0) await keep()
-        if (at > from) return true
+        inbox.clear()
+        const range = { volume: id, from: inbox.at, to: Math.min(to, inbox.at + FETCH_BYTES_MAX) }
+        for await (const piece of this.#bytes(peer, range)) await inbox.add(piece)
+        await inbox.flush()
+        if (inbox.at > from) return true
         this.#penalise(peer, id, FAILURE_PENALTY_MS) // it had less than it said
       } catch (err) {
-        this.#failed(peer, id, err, at)
+        this.#failed(peer, id, err, inbox.at)
       }
     }
-    return at > from
+    return inbox.at > from
   }
 
   async *#bytes(peer: NodeId, range: VolumeRange): AsyncGenerator<Uint8Array> {
-    const { transport } = this.#components
-    if (range.to - range.from > READ_BYTES_MAX) {
-      yield* transport.fetch(peer, 'volume.range', encodeRange(range), this.#deadline(FETCH_MS_MAX))
+    if (range.to - range.from <= READ_BYTES_MAX) {
+      const answer = await this.#ask(peer, 'volume.read', encodeRange(range))
+      yield Message.decode(answer).bytes('bytes', READ_BYTES_MAX)
       return
     }
-    const body = await transport.request(peer, 'volume.read', encodeRange(range), this.#deadline(REQUEST_MS_MAX))
-    yield Message.decode(body).bytes('bytes', READ_BYTES_MAX)
+    const { transport, clock } = this.#components
+    const { signal, cancel } = deadline(clock, FETCH_MS_MAX, this.#abort.signal)
+    try {
+      yield* transport.fetch(peer, 'volume.range', encodeRange(range), signal)
+    } finally {
+      cancel()
+    }
+  }
+
+  #ask(peer: NodeId, method: string, body: Uint8Array): Promise<Uint8Array> {
+    const { transport, clock } = this.#components
+    return withDeadline(clock, REQUEST_MS_MAX, this.#abort.signal, signal =>
+      transport.request(peer, method, body, signal)
+    )
   }
 
   /** @returns those suppliers that may be asked now, in random order */
@@ -371,7 +357,7 @@ export class VolumeShipping implements Startable {
   }
 
   /** @throws the error again when it is this node's own trouble */
-  #failed(peer: NodeId, id: VolumeId, err: unknown, at = 0): void {
+  #failed(peer: NodeId, id: VolumeId, err: unknown, at: number): void {
     const { transport, log } = this.#components
     this.#abort.signal.throwIfAborted()
     const own = ['ERR_DISK_FULL', 'ERR_DISK_WRITE', 'ERR_DIRECTORY_UNAVAILABLE', 'ERR_STOPPING'] as const
@@ -394,17 +380,5 @@ export class VolumeShipping implements Startable {
     const volume = this.#components.volumes.get(id)
     if (volume === undefined) throw new SheafError('ERR_NO_SUCH_VOLUME')
     return volume
-  }
-
-  /** Aborts at the deadline, or when the node stops. */
-  #deadline(ms: number): AbortSignal {
-    const abort = new AbortController()
-    const cancel = this.#components.clock.schedule(ms, () => abort.abort(new SheafError('ERR_PEER_UNREACHABLE')))
-    const stop = (): void => {
-      cancel()
-      abort.abort(this.#abort.signal.reason)
-    }
-    this.#abort.signal.addEventListener('abort', stop, { once: true, signal: abort.signal })
-    return abort.signal
   }
 }

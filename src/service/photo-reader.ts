@@ -1,20 +1,36 @@
 import { hash } from 'node:crypto'
 import { SheafError } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
+import type { PeerReads, WantedNeedle } from '../replication/peer-reads.js'
 import type { NeedleLocation, NeedleStore } from '../volumes/needle-store.js'
 import { dataIdentity, needleSpan, type PhotoBlob } from './photo-needles.js'
 
 /** A needle wanted whole and up to this size is read in one disk read; above it, block by block as the client takes it. */
 const WHOLE_READ_BYTES_MAX = 256 * 1024
 
-/** Reads the bytes of photos out of needles, passing over damaged copies. */
+export interface PhotoReaderComponents {
+  readonly store: NeedleStore
+  readonly log: Logger
+  /** Needles that other nodes have. Absent on a node that is alone. */
+  readonly remote?: Pick<PeerReads, 'isInReach' | 'stream'> | undefined
+}
+
+/** Reads the bytes of photos out of needles, passing over damaged copies; from a peer when no copy is here. */
 export class PhotoReader {
   readonly #store: NeedleStore
   readonly #log: Logger
+  readonly #remote: PhotoReaderComponents['remote']
 
-  constructor(components: { readonly store: NeedleStore; readonly log: Logger }) {
+  constructor(components: PhotoReaderComponents) {
     this.#store = components.store
     this.#log = components.log
+    this.#remote = components.remote
+  }
+
+  /** @returns where the blob's first needle can be read from now; undefined: nowhere */
+  async source(blob: PhotoBlob): Promise<'local' | 'peer' | undefined> {
+    if (this.isLocal(blob)) return 'local'
+    return (await this.#remote?.isInReach(wantedNeedle(blob, 0))) ? 'peer' : undefined
   }
 
   /** @returns whether a copy of the blob's first needle is expected here; says nothing about damage not yet found */
@@ -54,12 +70,17 @@ export class PhotoReader {
     for (const location of this.copies(blob, chunk)) {
       try {
         const bytes = await this.#store.read(location, identity)
-        if (blob.alt === 'orig' || hash('sha256', bytes, 'hex') === blob.sha256) return bytes
+        if (isOf(blob, bytes)) return bytes
       } catch (err) {
         cause = this.#passOver(blob, location, err)
       }
     }
-    throw unreachable(blob, cause)
+    const pieces: Uint8Array[] = []
+    const wanted = wantedNeedle(blob, chunk)
+    for await (const piece of this.#fromPeers(blob, wanted, 0, wanted.length, cause)) pieces.push(piece)
+    const bytes = Buffer.concat(pieces)
+    if (!isOf(blob, bytes)) throw unreachable(blob, cause)
+    return bytes
   }
 
   async *#streamNeedle(blob: PhotoBlob, chunk: number, start: number, end: number): AsyncGenerator<Uint8Array> {
@@ -77,7 +98,18 @@ export class PhotoReader {
         cause = this.#passOver(blob, location, err)
       }
     }
-    throw unreachable(blob, cause)
+    yield* this.#fromPeers(blob, wantedNeedle(blob, chunk), position, end, cause)
+  }
+
+  #fromPeers(
+    blob: PhotoBlob,
+    wanted: WantedNeedle,
+    start: number,
+    end: number,
+    cause: unknown
+  ): AsyncIterable<Uint8Array> {
+    if (this.#remote === undefined) throw unreachable(blob, cause)
+    return this.#remote.stream(wanted, start, end)
   }
 
   /** Places to try, best first. Asks anew after each, because compaction moves needles while they are read. */
@@ -101,6 +133,16 @@ export class PhotoReader {
     this.#log.warn({ err, location, photo: blob.id, alt: blob.alt }, 'a copy of a photo cannot be read')
     return err
   }
+}
+
+function wantedNeedle(blob: PhotoBlob, chunk: number): WantedNeedle {
+  const { start, end } = needleSpan(blob, chunk)
+  return { identity: dataIdentity(blob, chunk), length: end - start }
+}
+
+/** Two nodes may have made the same size differently, so those are held against their record; an original has but one form. */
+function isOf(blob: PhotoBlob, bytes: Uint8Array): boolean {
+  return blob.alt === 'orig' || hash('sha256', bytes, 'hex') === blob.sha256
 }
 
 function unreachable(blob: PhotoBlob, cause: unknown): SheafError {

@@ -14,7 +14,7 @@ import { ByteBudget } from './byte-budget.js'
 import { HotPhotos } from './hot-photos.js'
 import { PhotoEdits } from './photo-edits.js'
 import { blobOf, dataIdentity } from './photo-needles.js'
-import { PhotoReader } from './photo-reader.js'
+import { PhotoReader, type PhotoReaderComponents } from './photo-reader.js'
 import { badField, checkSetPatch } from './photo-rules.js'
 import type {
   BatchOutcome,
@@ -56,6 +56,8 @@ export interface PhotosComponents {
   readonly logicalVolume: () => VolumeId
   /** Nodes that hold all of a photo durably: waits for `wanted` (≥ 2) of them, or its own deadline. Default: this node alone. */
   readonly copies?: (id: PhotoId, wanted: number) => Promise<number>
+  /** Needles that other nodes have. */
+  readonly remote?: PhotoReaderComponents['remote']
 }
 
 export interface PhotosInit {
@@ -133,9 +135,12 @@ export class Photos {
       throw new SheafError(photo.contentType.startsWith('image/') ? 'ERR_NOT_READY' : 'ERR_NOT_FOUND')
     const head = headOf(photo, alt)
     const [copy] = this.#reader.copies(blob, 0)
-    if (copy === undefined) throw new SheafError('ERR_BYTES_UNREACHABLE', undefined, { details: { photo_id: id } })
-    if (alt === 'orig' && blob.chunkBytes === 0) this.#hot.remember(head, copy, dataIdentity(blob, 0))
-    return { head, source: 'local', stream: (start, end) => this.#reader.stream(blob, start, end) }
+    if (copy !== undefined && alt === 'orig' && blob.chunkBytes === 0) {
+      this.#hot.remember(head, copy, dataIdentity(blob, 0))
+    }
+    const source = copy === undefined ? await this.#reader.source(blob) : 'local'
+    if (source === undefined) throw new SheafError('ERR_BYTES_UNREACHABLE', undefined, { details: { photo_id: id } })
+    return { head, source, stream: (start, end) => this.#reader.stream(blob, start, end) }
   }
 
   /**

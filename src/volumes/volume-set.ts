@@ -234,6 +234,11 @@ export class VolumeSet implements NeedleStore, Startable {
     return this.#require(location.volume).readRange(location.offset, identity, location.length, start, end)
   }
 
+  /** @returns the checksum of each block of the needle's data: what another node verifies it with */
+  checksums(location: NeedleLocation, identity: NeedleIdentity): Promise<Uint32Array> {
+    return this.#require(location.volume).checksums(location.offset, identity, location.length)
+  }
+
   get(id: VolumeId): Volume | undefined {
     return this.#volumes.get(id)
   }

@@ -217,11 +217,7 @@ export class Volume {
   async *#verifiedRange(expected: NeedleExpectation, start: number, end: number): AsyncGenerator<Uint8Array> {
     const { identity, offset, length } = expected
     const dataAt = offset + NEEDLE_HEADER_BYTES
-    const checksums = await this.#watch(expected, async () => {
-      const header = await this.#fill(Buffer.allocUnsafe(NEEDLE_HEADER_BYTES), expected, offset)
-      const footer = await this.#fill(Buffer.allocUnsafe(needleTailBytes(length)), expected, dataAt + length)
-      return checkFrame(header, footer, expected)
-    })
+    const checksums = await this.#frame(expected)
     const lastBlock = Math.ceil(end / BLOCK_BYTES)
     for (let block = Math.floor(start / BLOCK_BYTES); block < lastBlock; block += RANGE_READ_BLOCKS) {
       const from = block * BLOCK_BYTES
@@ -235,6 +231,20 @@ export class Volume {
       })
       yield piece.subarray(Math.max(0, start - from), Math.min(piece.byteLength, end - from))
     }
+  }
+
+  /** @returns the checksum of each block of a needle's data, after checking header and footer */
+  checksums(offset: number, identity: NeedleIdentity, length: number): Promise<Uint32Array> {
+    return this.#frame({ identity, seed: this.seed, offset, length })
+  }
+
+  #frame(expected: NeedleExpectation): Promise<Uint32Array> {
+    const { offset, length } = expected
+    return this.#watch(expected, async () => {
+      const header = await this.#fill(Buffer.allocUnsafe(NEEDLE_HEADER_BYTES), expected, offset)
+      const tail = Buffer.allocUnsafe(needleTailBytes(length))
+      return checkFrame(header, await this.#fill(tail, expected, offset + NEEDLE_HEADER_BYTES + length), expected)
+    })
   }
 
   /** All needles of the volume, ascending, in bounded batches. Those in holes are left out. */

@@ -1,16 +1,19 @@
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { silentLog } from '../../src/core/log.js'
+import { nodeFileSystem } from '../../src/core/node-file-system.js'
+import { DamageError } from '../../src/directory/damage.js'
 import { type DatabaseSource, levelDatabase } from '../../src/directory/database.js'
 import { Directory } from '../../src/directory/directory.js'
+import { checkLevelFolder } from '../../src/directory/level-folder.js'
+import { liveTables } from '../../src/directory/level-manifest.js'
+import { checkTable } from '../../src/directory/level-table.js'
 import type { DirectoryRecord } from '../../src/domain/record.js'
 import { announceSeed, SeededRandom } from '../support/photo-maker.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { modelOf, rowsOf } from '../unit/directory/directory-model.js'
 import { PhotoWriter, RecordLog } from '../unit/directory/photo-log.js'
-
-const removeDirectory = (path: string): Promise<void> => rm(path, { recursive: true, force: true })
 
 async function started(source: DatabaseSource): Promise<Directory> {
   const directory = new Directory({ database: source, log: silentLog, observe: () => {} })
@@ -37,7 +40,7 @@ function history(photos: number): { log: RecordLog; written: DirectoryRecord[] }
  */
 async function filledFolder(log: RecordLog): Promise<string> {
   const folder = join(await temporaryDirectory(), 'directory')
-  const directory = await started(levelDatabase(folder, { removeDirectory }))
+  const directory = await started(levelDatabase(folder, nodeFileSystem))
   const groups = log.groups(20)
   for (const [i, group] of groups.entries()) {
     await directory.apply(group)
@@ -55,7 +58,7 @@ async function filledFolder(log: RecordLog): Promise<string> {
  * Starts on the folder, replays the log as a node does, and repairs what a check finds. @returns whether it was rebuilt
  */
 async function recover(folder: string, log: RecordLog): Promise<{ directory: Directory; rebuilt: boolean }> {
-  const directory = await started(levelDatabase(folder, { removeDirectory }))
+  const directory = await started(levelDatabase(folder, nodeFileSystem))
   let rebuilt = directory.rebuilt !== undefined
   const replay = async (): Promise<void> => {
     const applied = directory.applied(log.volume)
@@ -93,7 +96,7 @@ async function expectWhole(
   const { total } = await directory.query({ terms: [], words: [], limit: 1 })
   expect(total).toBe(model.counters.all)
   await directory.stop()
-  const database = await levelDatabase(folder, { removeDirectory }).open()
+  const database = await levelDatabase(folder, nodeFileSystem).open()
   const rows = await rowsOf(database)
   await database.close()
   expect({ ...rows, root: model.root }).toEqual(model)
@@ -102,12 +105,60 @@ async function expectWhole(
 const filesLike = async (folder: string, pattern: RegExp): Promise<string[]> =>
   (await readdir(folder)).filter(name => pattern.test(name)).map(name => join(folder, name))
 
+describe('the check of LevelDB’s files', () => {
+  const { log } = history(400)
+
+  it('knows which tables belong to the database', async () => {
+    const folder = await filledFolder(log)
+    const [manifest = ''] = await filesLike(folder, /^MANIFEST-/)
+    const tables = (await filesLike(folder, /\.ldb$/)).map(path => Number(basename(path, '.ldb')))
+    expect(tables.length).toBeGreaterThan(1)
+    expect([...liveTables(await readFile(manifest))].sort()).toEqual(tables.sort())
+    // What a compaction that was cut off leaves behind is not a part, and LevelDB removes it.
+    await writeFile(join(folder, '900000.ldb'), 'half a table')
+    await checkLevelFolder(folder, nodeFileSystem)
+  })
+
+  it('finds every flipped bit and every missing end of a table', async () => {
+    const random = new SeededRandom(announceSeed('table check'))
+    const folder = await filledFolder(log)
+    for (const path of await filesLike(folder, /\.ldb$/)) {
+      const table = await readFile(path)
+      checkTable(table)
+      const footerAt = table.length - 48
+      for (let round = 0; round < 300; round++) {
+        // LevelDB does not read the zeros in the footer, so a bit there may be anything.
+        const at = random.chance(0.2) ? random.pick([...table.keys()].slice(footerAt)) : random.below(footerAt)
+        if (at >= footerAt && table[at] === 0) continue
+        const flipped = Buffer.from(table)
+        flipped[at] = (flipped[at] ?? 0) ^ (1 << random.below(8))
+        expect(() => checkTable(flipped), `byte ${at} of ${table.length}`).toThrow(DamageError)
+        expect(() => checkTable(table.subarray(0, random.below(table.length)))).toThrow(DamageError)
+      }
+    }
+  })
+
+  it('finds every flipped bit of a manifest before its last edit', async () => {
+    const folder = await filledFolder(log)
+    const [manifest = ''] = await filesLike(folder, /^MANIFEST-/)
+    const bytes = await readFile(manifest)
+    const lengths = new Set([4, 5])
+    for (let bit = 0; bit < 7 * 8 + bytes.readUInt16LE(4) * 8; bit++) {
+      const flipped = Buffer.from(bytes)
+      flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7))
+      // A greater length may reach beyond the end, which is how a cut-off edit looks.
+      if (lengths.has(bit >> 3)) continue
+      expect(() => liveTables(flipped), `bit ${bit}`).toThrow(DamageError)
+    }
+  })
+})
+
 describe('a directory in a damaged LevelDB folder', () => {
   const { log, written } = history(400)
 
   it('is rebuilt by replay when the folder is gone', async () => {
     const folder = await filledFolder(log)
-    await removeDirectory(folder)
+    await nodeFileSystem.removeDirectory(folder)
     const { directory } = await recover(folder, log)
     await expectWhole(directory, folder, log, written)
   })
@@ -160,8 +211,8 @@ describe('a directory in a damaged LevelDB folder', () => {
     const candidates = [...intact.keys()].filter(name => /^CURRENT$|^MANIFEST-|\.ldb$|\.log$/.test(name))
     let rebuilds = 0
     for (let round = 0; round < 40; round++) {
-      await removeDirectory(folder)
-      await levelDatabase(folder, { removeDirectory })
+      await nodeFileSystem.removeDirectory(folder)
+      await levelDatabase(folder, nodeFileSystem)
         .open()
         .then(database => database.close())
       for (const name of await readdir(folder)) await rm(join(folder, name))

@@ -26,18 +26,7 @@ export class SimulatedClock implements Clock {
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) return reject(signal.reason)
-      const abort = (): void => {
-        cancel()
-        reject(signal?.reason)
-      }
-      const cancel = this.schedule(ms, () => {
-        signal?.removeEventListener('abort', abort)
-        resolve()
-      })
-      signal?.addEventListener('abort', abort, { once: true })
-    })
+    return sleepOn(this, ms, signal)
   }
 
   schedule(ms: number, task: () => void): () => void {
@@ -81,7 +70,23 @@ export class SimulatedClock implements Clock {
   }
 }
 
+/** Sleeps by a clock's timers, as `Clock.sleep` says. */
+export function sleepOn(clock: Pick<Clock, 'schedule'>, ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason)
+    const abort = (): void => {
+      cancel()
+      reject(signal?.reason)
+    }
+    const cancel = clock.schedule(ms, () => {
+      signal?.removeEventListener('abort', abort)
+      resolve()
+    })
+    signal?.addEventListener('abort', abort, { once: true })
+  })
+}
+
 /** One turn of the event loop: all promise reactions that are ready, and those that they make ready. */
-function settle(): Promise<void> {
+export function settle(): Promise<void> {
   return new Promise(resolve => setImmediate(resolve))
 }

@@ -5,7 +5,7 @@ import type { SimulatedLinks } from './simulated-links.js'
 export interface Endpoint {
   readonly self: NodeId
   /** The connection is closed as far as this side is concerned. */
-  closed(): void
+  closed(connection: SimulatedConnection<Endpoint>): void
 }
 
 /**
@@ -56,10 +56,16 @@ export class SimulatedConnection<Side extends Endpoint> {
     if (controller === undefined) return
     this.#open.delete(side)
     controller.abort()
-    side.closed()
+    side.closed(this)
     const other = this.other(side)
     if (this.#open.size === 0) this.#forgetCuts()
     else if (quietly) this.#links.afterDetection(() => this.close(other))
-    else this.#links.carry(side.self, other.self, () => !this.#open.has(other), () => this.close(other))
+    else
+      this.#links.carry(
+        side.self,
+        other.self,
+        () => !this.#open.has(other),
+        () => this.close(other)
+      )
   }
 }

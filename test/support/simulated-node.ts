@@ -1,9 +1,10 @@
-import { MemoryLevel } from 'memory-level'
+import type { Clock } from '../../src/core/clock.js'
 import { type Logger, silentLog } from '../../src/core/log.js'
-import type { Database, DatabaseSource } from '../../src/directory/database.js'
 import { Storage } from '../../src/service/storage.js'
+import { ProcessClock, type Wall } from './process-clock.js'
 import { SeededRandom } from './seeded-random.js'
 import { SimulatedClock } from './simulated-clock.js'
+import { SimulatedDatabase } from './simulated-database.js'
 import { SimulatedDisk } from './simulated-disk.js'
 import { SimulatedFileSystem } from './simulated-file-system.js'
 
@@ -13,73 +14,85 @@ export interface SimulatedNodeOptions {
   readonly capacityBytes?: number
   readonly purgeMs?: number
   readonly log?: Logger
+  /** Shared with other nodes; default: one of its own. */
+  readonly clock?: SimulatedClock
+  /** Public key, 32 bytes; default: zeros. */
+  readonly origin?: Uint8Array
 }
 
-/** A whole node but for HTTP, on a disk and a clock of its own; its processes live one after the other. */
+/** What one process of a node has of the world. */
+export interface NodeProcess {
+  readonly clock: ProcessClock
+  readonly storage: Storage
+}
+
+/** A whole node but for HTTP, on a disk and a wall clock of its own; its processes live one after the other. */
 export class SimulatedNode {
-  readonly clock = new SimulatedClock()
+  /** The true time. */
+  readonly clock: SimulatedClock
+  /** How far the machine's clock is off. */
+  readonly wall: Wall = { skewMs: 0 }
   readonly random: SeededRandom
-  readonly disk: SimulatedDisk
+  disk: SimulatedDisk
+  database: SimulatedDatabase
   readonly #options: SimulatedNodeOptions
-  #database = memoryDatabase()
-  #storage: Storage | undefined
+  #process: NodeProcess | undefined
 
   constructor(options: SimulatedNodeOptions = {}) {
     this.#options = options
+    this.clock = options.clock ?? new SimulatedClock()
     this.random = new SeededRandom(options.seed ?? 1)
-    this.disk = new SimulatedDisk({
-      random: this.random,
-      folders: ['/data'],
-      ...(options.capacityBytes !== undefined && { capacityBytes: options.capacityBytes })
-    })
+    this.disk = this.#newDisk()
+    this.database = new SimulatedDatabase(this.random)
+  }
+
+  get running(): boolean {
+    return this.#process !== undefined
   }
 
   get storage(): Storage {
-    if (this.#storage === undefined) throw new Error('the node does not run')
-    return this.#storage
+    if (this.#process === undefined) throw new Error('the node does not run')
+    return this.#process.storage
   }
 
+  /** @throws what the start of a real node throws; the node does not run then */
   async start(): Promise<Storage> {
-    const { clock, random } = this
-    this.#storage = new Storage(
-      {
-        fileSystem: new SimulatedFileSystem(this.disk),
-        clock,
-        random,
-        log: this.#options.log ?? silentLog,
-        database: this.#database,
-        sign: () => new Uint8Array(64),
-        verifySignature: () => true
-      },
-      {
-        folder: '/data',
-        origin: new Uint8Array(32),
-        volumeBytes: this.#options.volumeBytes ?? 1_000_000,
-        purgeMs: this.#options.purgeMs ?? 30 * 24 * 3_600_000,
-        maxUploadBytes: 2 ** 40,
-        minCopies: 1,
-        requireCookie: false
-      }
-    )
-    await this.#storage.start()
-    return this.#storage
+    const clock = new ProcessClock(this.clock, this.wall)
+    const storage = this.#newStorage(clock)
+    this.#process = { clock, storage }
+    try {
+      await storage.start()
+    } catch (err) {
+      await this.stop().catch(() => {})
+      throw err
+    }
+    return storage
   }
 
   async stop(): Promise<void> {
-    await this.#storage?.stop()
-    this.#storage = undefined
+    const process = this.#process
+    this.#process = undefined
+    await process?.storage.stop()
+    process?.clock.die()
   }
 
-  /** `kill -9`, or a loss of power, which also takes what was not synced; LevelDB may come back as it was at some moment. */
+  /** `kill -9`, or a loss of power, which also takes what was not synced and some of what LevelDB wrote last. */
   die(how: 'kill' | 'crash'): void {
+    this.#process?.clock.die()
+    this.#process = undefined
     this.disk[how]()
-    this.#database.die()
-    this.#storage = undefined
+    this.database.die(how)
   }
 
   /** The directory's folder is gone. */
   loseDirectory(): void {
-    this.#database = memoryDatabase()
+    this.database = new SimulatedDatabase(this.random)
+  }
+
+  /** The node's disk is replaced by an empty one; it must not run. */
+  wipe(): void {
+    this.disk = this.#newDisk()
+    this.loseDirectory()
   }
 
   /** Waits for a job as an operator would. @returns its result; throws what it failed with */
@@ -89,34 +102,40 @@ export class SimulatedNode {
       if (now?.state === 'done') return now.result as Result
       if (now?.state === 'failed' || now?.state === 'cancelled') throw new Error(JSON.stringify(now.error))
       await new Promise(resolve => setImmediate(resolve))
-      this.clock.advance(1) // throttled work waits for time to pass
+      await this.clock.advance(1) // throttled work waits for time to pass
     }
   }
-}
 
-interface MortalDatabase extends DatabaseSource {
-  /** What the process that has it open still asks of it fails from now on; the rows stay for the next. */
-  die(): void
-}
-
-function memoryDatabase(): MortalDatabase {
-  let database = newDatabase()
-  let dying = Promise.resolve()
-  return {
-    open: async () => {
-      await dying
-      await database.open()
-      return database
-    },
-    remove: async () => {
-      database = newDatabase()
-    },
-    die: () => {
-      dying = database.close()
-    }
+  #newStorage(clock: Clock): Storage {
+    const { log = silentLog, origin, volumeBytes, purgeMs } = this.#options
+    return new Storage(
+      {
+        fileSystem: new SimulatedFileSystem(this.disk),
+        clock,
+        random: this.random,
+        log,
+        database: this.database,
+        sign: () => new Uint8Array(64),
+        verifySignature: () => true
+      },
+      {
+        folder: '/data',
+        origin: origin ?? new Uint8Array(32),
+        volumeBytes: volumeBytes ?? 1_000_000,
+        purgeMs: purgeMs ?? 30 * 24 * 3_600_000,
+        maxUploadBytes: 2 ** 40,
+        minCopies: 1,
+        requireCookie: false
+      }
+    )
   }
-}
 
-function newDatabase(): Database {
-  return new MemoryLevel<Uint8Array, Uint8Array>({ keyEncoding: 'view', valueEncoding: 'view', storeEncoding: 'view' })
+  #newDisk(): SimulatedDisk {
+    const { capacityBytes } = this.#options
+    return new SimulatedDisk({
+      random: this.random,
+      folders: ['/data'],
+      ...(capacityBytes !== undefined && { capacityBytes })
+    })
+  }
 }

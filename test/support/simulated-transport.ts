@@ -14,7 +14,9 @@ const DIAL_MS_MAX = 2_000
 
 /** Who listens where. */
 export interface Hosts {
-  /** @param address - without a peer id */
+  /** @returns the node that the address (without a peer id) belongs to, whether or not it runs */
+  owner(address: string): NodeId | undefined
+  /** @returns the transport that listens at the address now */
   at(address: string): SimulatedTransport | undefined
   join(transport: SimulatedTransport): void
   leave(transport: SimulatedTransport): void
@@ -26,6 +28,8 @@ export interface SimulatedTransportInit {
   readonly address: string
   /** Nodes with different ones refuse each other. */
   readonly clusterKey: string
+  /** Told of errors that handlers should not throw: anything but a SheafError. */
+  readonly onDefect: (err: unknown) => void
 }
 
 type Connection = SimulatedConnection<SimulatedTransport>
@@ -45,6 +49,7 @@ export class SimulatedTransport implements Transport, Endpoint {
   readonly clusterKey: string
   readonly #links: SimulatedLinks
   readonly #hosts: Hosts
+  readonly #onDefect: (err: unknown) => void
   readonly #requests = new Map<string, RequestHandler>()
   readonly #fetches = new Map<string, FetchHandler>()
   readonly #topics = new Map<string, TopicHandler>()
@@ -61,6 +66,7 @@ export class SimulatedTransport implements Transport, Endpoint {
     this.self = init.self
     this.address = init.address
     this.clusterKey = init.clusterKey
+    this.#onDefect = init.onDefect
   }
 
   async start(): Promise<void> {
@@ -86,8 +92,8 @@ export class SimulatedTransport implements Transport, Endpoint {
     return this.#living(async () => {
       const [place = '', expected] = address.split('/p2p/')
       if (place === this.address) return undefined
-      const known = this.peers().find(peer => peer === expected || this.#peerAddress(peer) === place)
-      if (known !== undefined) return known
+      const known = [...this.#connections.values()].flat().find(open => open.other(this).address === place)
+      if (known !== undefined) return known.other(this).self
       const peer = await this.#knock(place, signal)
       if (peer === undefined || (expected !== undefined && peer.self !== expected))
         throw new SheafError('ERR_PEER_UNREACHABLE', `${address} does not answer`)
@@ -122,7 +128,9 @@ export class SimulatedTransport implements Transport, Endpoint {
       const question = Uint8Array.from(bounded(body, REQUEST_BYTES_MAX))
       this.#links.count(`request ${method}`, question.byteLength)
       return this.#ask(this.#require(peer), signal, async (server, serverSignal) => {
-        const answer = Uint8Array.from(bounded(await server.#serve(this.self, method, question, serverSignal), REQUEST_BYTES_MAX))
+        const answer = Uint8Array.from(
+          bounded(await server.#serve(this.self, method, question, serverSignal), REQUEST_BYTES_MAX)
+        )
         this.#links.count(`answer ${method}`, answer.byteLength)
         return answer
       })
@@ -138,7 +146,9 @@ export class SimulatedTransport implements Transport, Endpoint {
     this.#links.toss(this.self, peer, notifyLoss, notifyTwice, () => {
       const server = connection.other(this)
       if (!connection.isOpen(server)) return
-      server.#serve(this.self, method, message, connection.signal(server)).catch(() => {}) // a hint has no answer
+      server.#serve(this.self, method, message, connection.signal(server)).catch(err => {
+        if (!(err instanceof SheafError) && server.#state === 'up') this.#onDefect(err) // else: a hint has no answer
+      })
     })
   }
 
@@ -154,7 +164,8 @@ export class SimulatedTransport implements Transport, Endpoint {
     try {
       for (;;) {
         const piece = await this.#ask(connection, signal, async () => {
-          pieces ??= server.#require(method, server.#fetches)(this.self, question, serverSignal)[Symbol.asyncIterator]()
+          const handler = handlerOf(server.#fetches, method)
+          pieces ??= handler(this.self, question, serverSignal)[Symbol.asyncIterator]()
           const { done, value } = await pieces.next()
           return done === true ? undefined : Uint8Array.from(value)
         })
@@ -166,3 +177,189 @@ export class SimulatedTransport implements Transport, Endpoint {
       connection.send(this, () => left.abort(new SheafError('ERR_PEER_UNREACHABLE', 'the reader left')))
     }
   }
+
+  publish(topic: string, body: Uint8Array): void {
+    if (this.#state !== 'up') return
+    const message = { topic, from: this.self, body: Uint8Array.from(bounded(body, PUBLISH_BYTES_MAX)) }
+    this.#seen.add(message)
+    this.#spread(message)
+  }
+
+  handle(method: string, handler: RequestHandler): void {
+    this.#requests.set(method, handler)
+  }
+
+  handleFetch(method: string, handler: FetchHandler): void {
+    this.#fetches.set(method, handler)
+  }
+
+  subscribe(topic: string, handler: TopicHandler): void {
+    this.#topics.set(topic, handler)
+  }
+
+  /** A connection of this side has closed. */
+  closed(connection: Connection): void {
+    const peer = connection.other(this).self
+    const left = (this.#connections.get(peer) ?? []).filter(other => other !== connection)
+    this.#connections.set(peer, left)
+    if (left.length > 0) return
+    this.#connections.delete(peer)
+    this.#tell(peer, 'down')
+  }
+
+  /** Somebody on the local network has said where it listens. */
+  discovered(addresses: readonly string[]): void {
+    if (this.#state === 'up') for (const listener of this.#discoveryListeners) listener(addresses)
+  }
+
+  // --- what other transports call ---
+
+  #opened(connection: Connection): void {
+    const peer = connection.other(this).self
+    const before = this.#connections.get(peer) ?? []
+    this.#connections.set(peer, [...before, connection])
+    if (before.length === 0) this.#tell(peer, 'up')
+  }
+
+  async #serve(peer: NodeId, method: string, body: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
+    return await handlerOf(this.#requests, method)(peer, body, signal)
+  }
+
+  #hear(message: Message): void {
+    if (this.#state !== 'up' || this.#seen.has(message)) return
+    this.#seen.add(message)
+    const handler = this.#topics.get(message.topic)
+    if (handler === undefined) return // only who wants a topic passes it on
+    this.#spread(message)
+    handler(message.from, Uint8Array.from(message.body))
+  }
+
+  // --- inside ---
+
+  /** A dead process gets no answer, not even an error. */
+  #living<Result>(task: () => Promise<Result>): Promise<Result> {
+    if (this.#state === 'dead') return new Promise(() => {})
+    if (this.#state !== 'up')
+      return Promise.reject(new SheafError('ERR_PEER_UNREACHABLE', 'the transport is not running'))
+    return task()
+  }
+
+  #end(state: 'stopped' | 'dead', quietly: boolean): void {
+    this.#state = state
+    this.#hosts.leave(this)
+    for (const connection of [...this.#connections.values()].flat()) connection.close(this, quietly)
+  }
+
+  /** Goes to an address and back. @returns who listens there, if anybody */
+  #knock(address: string, signal: AbortSignal): Promise<SimulatedTransport | undefined> {
+    return new Promise((resolve, reject) => {
+      const host = this.#hosts.owner(address)
+      const settle = (result: SimulatedTransport | undefined): void => {
+        over = true
+        giveUp()
+        signal.removeEventListener('abort', abort)
+        resolve(result)
+      }
+      const abort = (): void => {
+        over = true
+        giveUp()
+        reject(signal.reason)
+      }
+      let over = false
+      const giveUp = this.#links.clock.schedule(DIAL_MS_MAX, () => settle(undefined))
+      if (signal.aborted) return abort()
+      signal.addEventListener('abort', abort, { once: true })
+      if (host === undefined) return
+      const gone = (): boolean => over
+      this.#links.carry(this.self, host, gone, () => {
+        this.#links.carry(host, this.self, gone, () => settle(this.#hosts.at(address)))
+      })
+    })
+  }
+
+  /** Has `serve` run at the other side, and takes its result or error back. */
+  #ask<Result>(
+    connection: Connection,
+    signal: AbortSignal,
+    serve: (server: SimulatedTransport, signal: AbortSignal) => Promise<Result>
+  ): Promise<Result> {
+    const server = connection.other(this)
+    return new Promise((resolve, reject) => {
+      const closed = connection.signal(this)
+      const cancelled = new AbortController()
+      const settle = (finish: () => void): void => {
+        signal.removeEventListener('abort', abort)
+        closed.removeEventListener('abort', end)
+        if (this.#state !== 'dead') finish()
+      }
+      const abort = (): void => {
+        settle(() => reject(signal.reason))
+        connection.send(this, () => cancelled.abort(new SheafError('ERR_PEER_UNREACHABLE', 'the asker gave up')))
+      }
+      const end = (): void => settle(() => reject(new SheafError('ERR_PEER_UNREACHABLE')))
+      if (signal.aborted) return reject(signal.reason)
+      if (closed.aborted) return end()
+      signal.addEventListener('abort', abort, { once: true })
+      closed.addEventListener('abort', end, { once: true })
+      connection.send(this, () => {
+        const serverSignal = AbortSignal.any([connection.signal(server), cancelled.signal])
+        serve(server, serverSignal).then(
+          result => connection.send(server, () => settle(() => resolve(result))),
+          err => {
+            if (!(err instanceof SheafError) && server.#state === 'up') this.#onDefect(err)
+            connection.send(server, () => settle(() => reject(asSent(err))))
+          }
+        )
+      })
+    })
+  }
+
+  #spread(message: Message): void {
+    const { publishLoss, publishTwice } = this.#links.quality
+    for (const peer of this.#connections.keys()) {
+      if (peer === message.from) continue
+      const connection = this.#newest(peer)
+      const other = connection?.other(this)
+      if (connection === undefined || other === undefined) continue
+      this.#links.count(`publish ${message.topic}`, message.body.byteLength)
+      this.#links.toss(
+        this.self,
+        peer,
+        publishLoss,
+        publishTwice,
+        () => connection.isOpen(other) && other.#hear(message)
+      )
+    }
+  }
+
+  #tell(peer: NodeId, state: 'up' | 'down'): void {
+    if (this.#state === 'up') for (const listener of this.#peerListeners) listener(peer, state)
+  }
+
+  #newest(peer: NodeId): Connection | undefined {
+    return this.#connections.get(peer)?.at(-1)
+  }
+
+  #require(peer: NodeId): Connection {
+    const connection = this.#newest(peer)
+    if (connection === undefined) throw new SheafError('ERR_PEER_UNREACHABLE')
+    return connection
+  }
+}
+
+function handlerOf<Handler>(handlers: ReadonlyMap<string, Handler>, method: string): Handler {
+  const handler = handlers.get(method)
+  if (handler === undefined) throw new SheafError('ERR_PEER_PROTOCOL', `there is no method ${method}`)
+  return handler
+}
+
+function bounded(body: Uint8Array, byteCountMax: number): Uint8Array {
+  if (body.byteLength > byteCountMax)
+    throw new SheafError('ERR_PEER_PROTOCOL', `a message of ${body.byteLength} bytes is too large`)
+  return body
+}
+
+/** What of an error gets to the asker. */
+function asSent(err: unknown): SheafError {
+  return err instanceof SheafError ? new SheafError(err.code, err.message) : new SheafError('ERR_INTERNAL')
+}

@@ -16,6 +16,9 @@ export interface FixtureOptions {
   readonly volumeBytes?: number
   readonly seed?: number
   readonly capacityBytes?: number
+  readonly clock?: SimulatedClock
+  /** The node's public key. */
+  readonly origin?: Uint8Array
 }
 
 /** What a directory would know, reduced to what recovery asks of it. Lost with `forget()`, as LevelDB's folder may be. */
@@ -44,12 +47,18 @@ export class AppliedLog {
 export class VolumeFixture {
   readonly disk: SimulatedDisk
   readonly applied = new AppliedLog()
-  readonly clock = new SimulatedClock()
+  readonly clock: SimulatedClock
+  /** Of the processes, the latest first. */
+  readonly reserve: DiskReserve[] = []
   readonly random: SeededRandom
   readonly volumeBytes: number
   #started: VolumeSet | undefined
 
-  constructor({ volumeBytes = 1_000_000, seed = 1, capacityBytes }: FixtureOptions = {}) {
+  readonly #origin: Uint8Array
+
+  constructor({ volumeBytes = 1_000_000, seed = 1, capacityBytes, clock, origin }: FixtureOptions = {}) {
+    this.clock = clock ?? new SimulatedClock()
+    this.#origin = origin ?? new Uint8Array(32)
     this.random = new SeededRandom(seed)
     this.volumeBytes = volumeBytes
     this.disk = new SimulatedDisk({
@@ -81,8 +90,9 @@ export class VolumeFixture {
         commit: group => this.applied.apply(group),
         applied: volume => this.applied.offsets.get(volume) ?? 0
       },
-      { directory: VOLUME_FOLDER, volumeBytes: this.volumeBytes, origin: new Uint8Array(32) }
+      { directory: VOLUME_FOLDER, volumeBytes: this.volumeBytes, origin: this.#origin }
     )
+    this.reserve.unshift(reserve)
     await reserve.start()
     await volumes.start()
     this.#started = volumes
