@@ -11,8 +11,15 @@ import { SheafError } from './core/errors.js'
 
 type Value<S> = S extends Setting<infer T> ? T : never
 
+type Settings = { readonly [Name in keyof typeof SETTINGS]: Value<(typeof SETTINGS)[Name]> }
+
 /** What a node is told at its start, validated: all that this version acts on. */
-export type Config = { readonly [Name in keyof typeof SETTINGS]: Value<(typeof SETTINGS)[Name]> }
+export interface Config extends Omit<Settings, 'advertise' | 'clusterKey'> {
+  /** Undefined: found out from the route to the peers. */
+  readonly advertise: Settings['advertise'] | undefined
+  /** Newest first; the second is an older one that is still accepted. None: whoever knows the cluster's name may join. */
+  readonly clusterKeys: readonly string[]
+}
 
 export interface ConfigSources {
   /** The command line after `sheaf start`. */
@@ -46,6 +53,12 @@ interface Given {
   readonly text: string
 }
 
+const P2P_PORT = 4001
+/** The alias under which containers on one network find each other. */
+const DEFAULT_JOIN = 'sheaf'
+const CLUSTER_KEY_VARIABLE = 'SHEAF_CLUSTER_KEY'
+const CLUSTER_KEY_CHARACTERS_MIN = 16
+
 const ALL_SETTINGS: Readonly<Record<SettingName, Setting<unknown>>> = { ...SETTINGS, ...SETTINGS_WITHOUT_EFFECT }
 const SETTING_NAMES = Object.keys(ALL_SETTINGS) as readonly SettingName[]
 
@@ -76,16 +89,27 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
     else if (name in SETTINGS) values.set(name, value)
     else withoutEffect.push(given.where)
   }
+  const clusterKeys = readClusterKeys(values.get('clusterKey') as string | undefined, sources, faults)
   if (faults.length > 0) throw configError(faults)
 
-  const get = <Name extends keyof Config>(name: Name, fallback?: Config[Name]): Config[Name] => {
+  const get = <Name extends keyof Settings>(name: Name, fallback?: Settings[Name]): Settings[Name] => {
     const setting: Setting<unknown> = SETTINGS[name]
     const value = values.get(name) ?? (setting.default === undefined ? fallback : setting.kind.parse(setting.default))
-    return value as Config[Name]
+    return value as Settings[Name]
   }
+  const http = get('http')
+  const alone = isLoopback(http.host) && !values.has('join')
+  const p2p = get('p2p', { host: alone ? '127.0.0.1' : '0.0.0.0', port: P2P_PORT })
+  const reachable = !isLoopback(p2p.host)
   const config: Config = {
     data: get('data'),
-    http: get('http'),
+    http,
+    p2p,
+    advertise: values.get('advertise') as Config['advertise'],
+    join: get('join', reachable ? [DEFAULT_JOIN] : []),
+    mdns: get('mdns', reachable),
+    clusterName: get('clusterName'),
+    clusterKeys,
     allowHost: get('allowHost', []),
     name: get('name', sources.hostName),
     minCopies: get('minCopies'),
@@ -96,6 +120,32 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
     logLevel: get('logLevel')
   }
   return { config, withoutEffect }
+}
+
+/** From the file, a key a line, or from the environment. */
+function readClusterKeys(path: string | undefined, sources: ConfigSources, faults: ConfigFault[]): readonly string[] {
+  const { environment } = settingNames('clusterKey')
+  let text = sources.environment[CLUSTER_KEY_VARIABLE] ?? ''
+  if (path !== undefined) {
+    try {
+      text = sources.readTextFile(path)
+    } catch (err) {
+      const problem = `cannot be read: ${err instanceof Error ? err.message : String(err)}`
+      faults.push({ where: `--cluster-key (${environment})`, value: path, problem })
+      return []
+    }
+  }
+  const keys = text.split('\n').flatMap(line => (line.trim() === '' ? [] : [line.trim()]))
+  const fits = keys.length <= 2 && keys.every(key => key.length >= CLUSTER_KEY_CHARACTERS_MIN)
+  if (!fits || (path !== undefined && keys.length === 0)) {
+    const problem = `must hold one or two lines of at least ${CLUSTER_KEY_CHARACTERS_MIN} characters; see sheaf keygen`
+    faults.push({ where: path === undefined ? CLUSTER_KEY_VARIABLE : '--cluster-key', value: path, problem })
+  }
+  return keys
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.')
 }
 
 /** `--flag value` and `--flag=value`; the last one counts, lists add up. */

@@ -23,7 +23,7 @@ export function settingsHelp(): string {
     'Settings:',
     ...[...activeRows(), configFileRow()].flatMap(helpLines),
     '',
-    'Cluster and models (checked, but no effect in this version):',
+    'Models (checked, but no effect in this version):',
     ...rows(SETTINGS_WITHOUT_EFFECT).flatMap(helpLines),
     ''
   ].join('\n')

@@ -97,6 +97,49 @@ export const SETTINGS = {
     default: '5Ti',
     meaning: 'larger uploads get 413 before they are read'
   }),
+  p2p: setting({
+    kind: listenAddress,
+    placeholder: 'HOST:PORT',
+    default: undefined,
+    defaultShown: '`0.0.0.0:4001`; `127.0.0.1:4001` when `--http` is loopback and `--join` is not given',
+    meaning: 'libp2p TCP; port 0 picks one'
+  }),
+  advertise: setting({
+    kind: hostMaybePort,
+    placeholder: 'HOST[:PORT]',
+    default: undefined,
+    defaultShown: 'the address that routes to the peers',
+    meaning: 'what peers are told'
+  }),
+  join: setting({
+    kind: peerList,
+    placeholder: 'A,B,…',
+    default: undefined,
+    defaultShown: '`sheaf` when p2p is not loopback, else none',
+    meaning: 'peers to find: DNS names (all their addresses), HOST:PORT, multiaddrs; tried for ever'
+  }),
+  mdns: setting({
+    kind: onOff,
+    placeholder: 'on|off',
+    default: undefined,
+    defaultShown: 'on, off when p2p is loopback',
+    meaning: 'find peers on the local network'
+  }),
+  clusterName: setting({
+    kind: line(255),
+    placeholder: 'TEXT',
+    default: 'sheaf',
+    meaning: 'clusters of different names or keys never merge'
+  }),
+  clusterKey: setting({
+    kind: path,
+    placeholder: 'FILE',
+    default: undefined,
+    defaultShown: 'none (a loud warning)',
+    meaning:
+      'only nodes that hold the key may join; a second line is an older key that is still accepted; the key itself may stand in SHEAF_CLUSTER_KEY',
+    environment: 'SHEAF_CLUSTER_KEY_FILE'
+  }),
   logLevel: setting({
     kind: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
     placeholder: 'L',
@@ -107,43 +150,6 @@ export const SETTINGS = {
 
 /** Settings of the contract whose feature this version does not have: checked, so that scripts and files stay valid, and otherwise unused. */
 export const SETTINGS_WITHOUT_EFFECT = {
-  p2p: setting({
-    kind: listenAddress,
-    placeholder: 'HOST:PORT',
-    default: undefined,
-    meaning: 'libp2p TCP; port 0 picks one'
-  }),
-  advertise: setting({
-    kind: hostMaybePort,
-    placeholder: 'HOST[:PORT]',
-    default: undefined,
-    meaning: 'what peers are told'
-  }),
-  join: setting({
-    kind: peerList,
-    placeholder: 'A,B,…',
-    default: undefined,
-    meaning: 'peers to find: DNS names, HOST:PORT, multiaddrs'
-  }),
-  mdns: setting({
-    kind: onOff,
-    placeholder: 'on|off',
-    default: undefined,
-    meaning: 'find peers on the local network'
-  }),
-  clusterName: setting({
-    kind: line(255),
-    placeholder: 'TEXT',
-    default: undefined,
-    meaning: 'clusters of different names or keys never merge'
-  }),
-  clusterKey: setting({
-    kind: path,
-    placeholder: 'FILE',
-    default: undefined,
-    meaning: 'only nodes that hold the key may join; the key itself may stand in SHEAF_CLUSTER_KEY',
-    environment: 'SHEAF_CLUSTER_KEY_FILE'
-  }),
   model: setting({
     kind: line(255),
     placeholder: 'NAME|none',

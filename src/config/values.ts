@@ -124,9 +124,12 @@ export const listenAddress: ValueKind<Address> = {
   parse: text => parseAddress(text, 0)
 }
 
-export const hostMaybePort: ValueKind<string> = {
+export const hostMaybePort: ValueKind<{ readonly host: string; readonly port?: number }> = {
   allowed: 'HOST or HOST:PORT with a port from 1 to 65535',
-  parse: text => (parseHost(text.trim()) !== undefined || parseAddress(text, 1) !== undefined ? text.trim() : undefined)
+  parse: text => {
+    const host = parseHost(text.trim())
+    return host === undefined ? parseAddress(text, 1) : { host }
+  }
 }
 
 /** Host names or IP addresses, without ports. */
@@ -141,7 +144,8 @@ const MULTIADDR = /^\/(ip4|ip6|dns|dns4|dns6|dnsaddr)\/[^\s/]+(\/[^\s/]+)*$/
 export const peerList: ValueKind<readonly string[]> = {
   allowed: 'DNS names, HOST:PORT or multiaddrs (/ip4/…/tcp/…), separated by commas',
   list: true,
-  parse: text => parseList(text, item => (MULTIADDR.test(item) ? item : hostMaybePort.parse(item)))
+  parse: text =>
+    parseList(text, item => (MULTIADDR.test(item) || hostMaybePort.parse(item) !== undefined ? item : undefined))
 }
 
 /** @returns the parsed items, or undefined when there is none or one of them is not allowed */

@@ -32,6 +32,7 @@ function load(sources: Partial<Omit<ConfigSources, 'readTextFile'>> & { file?: u
     environment: sources.environment ?? {},
     hostName: 'the-host',
     readTextFile: path => {
+      if (path === '/k' || path === '/l') return `the key in ${path}, long enough\n`
       if (path !== '/etc/sheaf.json' || sources.file === undefined) throw new Error('ENOENT: no such file')
       return typeof sources.file === 'string' ? sources.file : JSON.stringify(sources.file)
     }
@@ -59,8 +60,38 @@ test('without anything said, the defaults are those of the contract', () => {
     volumeBytes: 1_000_000_000,
     purgeDays: 30,
     maxUploadBytes: 5 * 2 ** 40,
-    logLevel: 'info'
+    logLevel: 'info',
+    p2p: { host: '127.0.0.1', port: 4001 },
+    advertise: undefined,
+    join: [],
+    mdns: false,
+    clusterName: 'sheaf',
+    clusterKeys: []
   })
+})
+
+test('a node that others can reach looks for them, unless it is told where', () => {
+  const found = (args: readonly string[]) => {
+    const { p2p, join, mdns } = load({ args }).config
+    return [p2p.host, join, mdns]
+  }
+  expect(found(['--http', '0.0.0.0:8000'])).toEqual(['0.0.0.0', ['sheaf'], true])
+  expect(found(['--join', 'a,b:1'])).toEqual(['0.0.0.0', ['a', 'b:1'], true])
+  expect(found(['--p2p', '10.0.0.1:4001'])).toEqual(['10.0.0.1', ['sheaf'], true])
+  expect(found(['--p2p', '127.0.0.1:0', '--join', 'a', '--http', '0.0.0.0:1'])).toEqual(['127.0.0.1', ['a'], false])
+  expect(found(['--http', '0.0.0.0:8000', '--mdns', 'off'])).toEqual(['0.0.0.0', ['sheaf'], false])
+})
+
+test('the cluster key: from a file, an older one in its second line, or from the environment', () => {
+  const keysIn = (text: string) =>
+    loadConfig({ args: ['--cluster-key', '/f'], environment: {}, hostName: 'h', readTextFile: () => text }).config
+      .clusterKeys
+  expect(keysIn('0123456789abcdef\n\n  fedcba9876543210  \n')).toEqual(['0123456789abcdef', 'fedcba9876543210'])
+  for (const bad of ['', 'too short', '0123456789abcdef\n'.repeat(3)]) expect(() => keysIn(bad)).toThrow(SheafError)
+  const environment = { SHEAF_CLUSTER_KEY: '0123456789abcdef' }
+  expect(load({ environment }).config.clusterKeys).toEqual(['0123456789abcdef'])
+  expect(faultsOf({ environment: { SHEAF_CLUSTER_KEY: 'x' } })).toHaveLength(1)
+  expect(faultsOf({ args: ['--cluster-key', '/missing'] })).toHaveLength(1)
 })
 
 test('the names follow one rule, with one exception of the contract', () => {
@@ -73,7 +104,11 @@ test('the names follow one rule, with one exception of the contract', () => {
 })
 
 describe('precedence', () => {
+  type Loaded = ReturnType<typeof load>['config']
+  const read = (config: Loaded, name: keyof typeof SETTINGS): unknown =>
+    name === 'clusterKey' ? config.clusterKeys : config[name]
   const parsed = (name: SettingName, text: string): unknown => {
+    if (name === 'clusterKey') return [`the key in ${text}, long enough`]
     const table: Record<string, { kind: { parse(value: string): unknown } }> = {
       ...SETTINGS,
       ...SETTINGS_WITHOUT_EFFECT
@@ -97,8 +132,8 @@ describe('precedence', () => {
             file: given.file ? { [key]: said.file } : {}
           })
           const source = given.flag ? 'flag' : given.environment ? 'environment' : given.file ? 'file' : undefined
-          const wanted = source === undefined ? load({}).config[name] : parsed(name, said[source])
-          expect(config[name]).toEqual(wanted)
+          const wanted = source === undefined ? read(load({}).config, name) : parsed(name, said[source])
+          expect(read(config, name)).toEqual(wanted)
         }
       )
     )

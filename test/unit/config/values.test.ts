@@ -97,7 +97,7 @@ test('lists are split at commas, and one bad item spoils them', () => {
   expect(peerList.parse('sheaf,10.0.0.1:4001,/ip4/10.0.0.1/tcp/4001/p2p/12D3Koo')).toHaveLength(3)
   expect(peerList.parse('sheaf,/nonsense')).toBeUndefined()
   expect(hostMaybePort.parse('a:0')).toBeUndefined()
-  expect(hostMaybePort.parse('a:1')).toBe('a:1')
+  expect(hostMaybePort.parse('a:1')).toEqual({ host: 'a', port: 1 })
 })
 
 test('words, switches, paths and lines', () => {
