@@ -5,6 +5,7 @@ import {
   privateKeyToProtobuf,
   publicKeyFromRaw
 } from '@libp2p/crypto/keys'
+import type { Ed25519PrivateKey } from '@libp2p/interface'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { SheafError } from './core/errors.js'
 import type { FileSystem } from './core/file-system.js'
@@ -15,14 +16,14 @@ import type { Random } from './core/random.js'
 const KEY_FILE = 'identity.key'
 const SEED_BYTES = 32
 
-type Ed25519Key = Extract<ReturnType<typeof privateKeyFromProtobuf>, { type: 'Ed25519' }>
-
 /** Who a node is, for as long as it keeps its data folder. */
 export interface NodeIdentity {
   /** The libp2p peer id, `12D3KooW…`. */
   readonly nodeId: string
   /** Ed25519, 32 bytes. */
   readonly publicKey: Uint8Array
+  /** For libp2p, which proves with it to be this node. */
+  readonly privateKey: Ed25519PrivateKey
   /** @returns an Ed25519 signature, 64 bytes */
   sign(bytes: Uint8Array): Uint8Array
 }
@@ -46,6 +47,7 @@ export async function loadIdentity(
   return {
     nodeId: peerIdFromPrivateKey(key).toString(),
     publicKey: key.publicKey.raw,
+    privateKey: key,
     sign: bytes => synchronous(key.sign(bytes))
   }
 }
@@ -59,7 +61,7 @@ export function verifySignature(publicKey: Uint8Array, bytes: Uint8Array, signat
   }
 }
 
-function parseKey(stored: Uint8Array, path: string): Ed25519Key {
+function parseKey(stored: Uint8Array, path: string): Ed25519PrivateKey {
   let cause: unknown
   try {
     const key = privateKeyFromProtobuf(stored)

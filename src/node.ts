@@ -11,12 +11,21 @@ import type { Startable } from './core/lifecycle.js'
 import type { Logger } from './core/log.js'
 import type { Random } from './core/random.js'
 import { levelDatabase } from './directory/database.js'
+import type { NodeId } from './domain/ids.js'
 import { buildHttpApp } from './http/app.js'
 import { HttpServer } from './http/server.js'
 import { loadIdentity, type NodeIdentity, verifySignature } from './identity.js'
+import { resolveHost } from './network/join.js'
+import { Libp2pTransport } from './network/libp2p-transport.js'
+import { memberEvent } from './network/membership-view.js'
+import type { Transport } from './network/transport.js'
+import { ClusterStatus } from './service/cluster-status.js'
+import { Events } from './service/events.js'
 import { Storage } from './service/storage.js'
 
 const DAY_MS = 24 * 3_600_000
+/** Where others are looked for that are named without a port, when this node's own was picked for it. */
+const P2P_PORT = 4001
 
 export interface NodeComponents {
   readonly clock: Clock
@@ -31,7 +40,7 @@ export interface NodeComponents {
 export interface ReadyInfo {
   /** Can be connected to as it stands. */
   readonly http: string
-  /** Multiaddrs that can be dialled; none in this version. */
+  /** Multiaddrs that can be dialled as they stand. */
   readonly p2p: readonly string[]
   readonly nodeId: string
 }
@@ -68,13 +77,22 @@ export class SheafNode implements Startable {
       await this.#begin(new DataLock({ folder }))
       const identity = await loadIdentity(this.#components, folder)
       this.#components.log.info({ nodeId: identity.nodeId, version: this.#version, folder }, 'starting')
-      const storage = this.#createStorage(folder, identity)
+      const transport = this.#createTransport(identity)
+      const storage = this.#createStorage(folder, identity, transport)
       await this.#begin(storage)
-      const server = await this.#createServer(storage, identity.nodeId)
+      const { clock, random } = this.#components
+      const events = new Events({ directory: storage.directory, clock, random })
+      storage.cluster?.membership.onChange((view, was) => {
+        const type = memberEvent(view, was)
+        if (type !== undefined) events.note(type, view.id)
+      })
+      const server = await this.#createServer(storage, events, transport.self)
       await this.#begin(server)
+      // Begun last, so ended first: the server waits until nobody follows the events any more.
+      await this.#begin(events)
       const address = server.address()
       invariant(address !== undefined, 'the server listens')
-      this.#ready = { http: connectableUrl(address), p2p: [], nodeId: identity.nodeId }
+      this.#ready = { http: connectableUrl(address), p2p: transport.addresses(), nodeId: identity.nodeId }
     } catch (err) {
       await this.stop().catch(stopErr =>
         this.#components.log.error({ err: stopErr }, 'could not stop what was started')
@@ -97,14 +115,27 @@ export class SheafNode implements Startable {
     await part.start()
   }
 
-  #createStorage(folder: string, identity: NodeIdentity): Storage {
-    const { volumeBytes, purgeDays, maxUploadBytes, minCopies, requireCookie } = this.#config
+  #createTransport({ privateKey }: NodeIdentity): Transport {
+    const { p2p, advertise, mdns, clusterName, clusterKeys } = this.#config
+    return new Libp2pTransport(this.#components, {
+      privateKey,
+      listen: p2p,
+      advertise,
+      mdns,
+      clusterName,
+      clusterKeys: clusterKeys.map(key => Buffer.from(key))
+    })
+  }
+
+  #createStorage(folder: string, identity: NodeIdentity, transport: Transport): Storage {
+    const { name, join: joinAt, p2p, volumeBytes, purgeDays, maxUploadBytes, minCopies, requireCookie } = this.#config
     return new Storage(
       {
         ...this.#components,
         database: levelDatabase(join(folder, 'directory'), this.#components.fileSystem),
         sign: bytes => identity.sign(bytes),
-        verifySignature
+        verifySignature,
+        network: { transport, resolve: resolveHost }
       },
       {
         folder,
@@ -113,17 +144,26 @@ export class SheafNode implements Startable {
         purgeMs: purgeDays * DAY_MS,
         maxUploadBytes,
         minCopies,
-        requireCookie
+        requireCookie,
+        cluster: { name, version: this.#version, join: joinAt, defaultPort: p2p.port === 0 ? P2P_PORT : p2p.port }
       }
     )
   }
 
-  async #createServer(storage: Storage, nodeId: string): Promise<HttpServer> {
-    const { clock, log, fatal } = this.#components
+  async #createServer(storage: Storage, events: Events, nodeId: NodeId): Promise<HttpServer> {
+    const { clock, log, fatal, fileSystem } = this.#components
     const { photos, maintenance, jobs } = storage
-    const { http, allowHost, maxUploadBytes } = this.#config
+    const { http, allowHost, maxUploadBytes, name, data } = this.#config
+    const cluster = new ClusterStatus(
+      {
+        clock,
+        space: () => fileSystem.space(resolve(data)),
+        ...(storage.cluster && { membership: storage.cluster.membership })
+      },
+      { nodeId, name, version: this.#version }
+    )
     const app = await buildHttpApp(
-      { photos, maintenance, jobs, clock, log, fatal, unready: () => storage.unready() },
+      { photos, maintenance, cluster, jobs, events, clock, log, fatal, unready: () => storage.unready() },
       { nodeId, version: this.#version, hostName: hostname(), allowHosts: allowHost, maxUploadBytes }
     )
     return new HttpServer({ app, clock, log }, http)

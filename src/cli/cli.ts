@@ -10,6 +10,7 @@ import { addGet } from './commands/get.js'
 import { addInfo } from './commands/info.js'
 import { addJobs } from './commands/jobs.js'
 import { addList } from './commands/list.js'
+import { addMembers } from './commands/members.js'
 import { addPut } from './commands/put.js'
 import { addRemove } from './commands/remove.js'
 import { addStart, type StartCommand } from './commands/start.js'
@@ -112,6 +113,7 @@ function addCommands(commands: CommandSet, { stdout, stderr }: CliComponents, { 
   addInfo(commands)
   addExport(commands)
   addStatus(commands)
+  addMembers(commands)
   addConflicts(commands)
   addJobs(commands)
   addVersion(commands, version)

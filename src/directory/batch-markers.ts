@@ -16,7 +16,7 @@ import { markerKey, openSealed, type Row, sealedRow, TABLE_MARKER, tableRange, u
  */
 export const RING_SLOTS = 49_152
 
-/** Keys and values of the least numbered batch: record, leaf, bucket, applied and marker. */
+/** What the least numbered batch takes of a write buffer: the rows of a record, a leaf, a bucket and the marker. */
 export const BATCH_BYTES_MIN = 200
 
 export interface Marker {

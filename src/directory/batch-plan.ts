@@ -15,6 +15,8 @@ export interface RecordFold {
   readonly key: RecordKey
   readonly before: RecordState | undefined
   readonly after: RecordState
+  /** Where the needles stand that were joined; empty when peers said it all. */
+  readonly volumes: readonly VolumeId[]
 }
 
 /** A record whose merged state a batch changed. */
@@ -22,6 +24,10 @@ export interface RecordChange {
   readonly key: RecordKey
   readonly before?: DirectoryRecord
   readonly after: DirectoryRecord
+  /** The canonical encoding of `after`; not to be written to. */
+  readonly bytes: Uint8Array
+  /** The volumes of the needles that brought the change; empty when it came by `merge` alone. */
+  readonly volumes: readonly VolumeId[]
 }
 
 /** The rows' summary that a batch is planned on and brings forward. */
@@ -69,7 +75,7 @@ export function planBatch(
   const deltas = new Map<string, number>()
   const changes: RecordChange[] = []
   for (const fold of folds) {
-    const { key, before, after } = fold
+    const { key, before, after, volumes } = fold
     if (before !== undefined && sameBytes(before.bytes, after.bytes)) {
       if (before.home !== after.home) put(operations, recordRow(recordRowKey(key), after))
       continue
@@ -77,15 +83,14 @@ export function planBatch(
     put(operations, recordRow(recordRowKey(key), after))
     planLeaf(operations, toggles, fold)
     planTerms(operations, deltas, fold)
-    changes.push(
-      before === undefined ? { key, after: after.record } : { key, before: before.record, after: after.record }
-    )
+    const { record, bytes } = after
+    changes.push({ key, ...(before && { before: before.record }), after: record, bytes, volumes })
   }
   const counters = planCounters(operations, base, deltas)
   const root = planBuckets(operations, base, toggles)
   const sequence = changes.length > 0 ? base.sequence + 1 : base.sequence
   if (changes.length > 0) put(operations, markerRow(sequence, root))
-  for (const [volume, offset] of applied) put(operations, sealedRow(appliedKey(volume), u64(offset)))
+  for (const [volume, offset] of applied) put(operations, sealedRow(appliedKey(volume), u64(offset), u64(sequence)))
   return { operations, applied, sequence, toggles, counters, changes }
 }
 

@@ -34,7 +34,7 @@ export class DirectoryView implements PlanBase {
     const merkle = new MerkleTree(await readBuckets(database))
     if (!sameBytes(merkle.node(0, 0), root ?? new Uint8Array(DIGEST_BYTES)))
       throw new DamageError('the Merkle buckets do not give the root')
-    return new DirectoryView(database, merkle, await readApplied(database), sequence)
+    return new DirectoryView(database, merkle, await readApplied(database, sequence), sequence)
   }
 
   get sequence(): number {
@@ -79,10 +79,16 @@ async function readBuckets(database: Database): Promise<Uint8Array> {
   return buckets
 }
 
-async function readApplied(database: Database): Promise<Map<VolumeId, number>> {
+/**
+ * A batch that brings no record, but data needles, is not numbered. It may have survived a loss of power that took the
+ * numbered one before it, and then claims that its records are in the rows.
+ */
+async function readApplied(database: Database, last: number): Promise<Map<VolumeId, number>> {
   const applied = new Map<VolumeId, number>()
   for (const [key, value] of await database.iterator(tableRange(TABLE_APPLIED)).all()) {
-    applied.set(volumeOfAppliedKey(key), u64From(openSealed(key, value, 8)))
+    const payload = openSealed(key, value, 16)
+    if (u64From(payload.subarray(8)) > last) throw new DamageError('a batch is missing before an applied offset')
+    applied.set(volumeOfAppliedKey(key), u64From(payload))
   }
   return applied
 }

@@ -16,8 +16,8 @@ import type { DirectoryView } from './directory-view.js'
 import { appliedKey, leafRange, openSealed, recordKeyFrom, recordRange } from './keys.js'
 import { type OpenRows, openRows } from './open-rows.js'
 import { type DirectoryPage, type DirectoryQuery, runQuery } from './query.js'
-import type { RecordNeedle } from './record-fold.js'
-import { confirmAbsent, foldNeedles, readState, readStates } from './record-rows.js'
+import type { IncomingRecord } from './record-fold.js'
+import { confirmAbsent, foldRecords, readState, readStates } from './record-rows.js'
 import { MIGRATIONS, type Migration } from './schema.js'
 import { type RecordState, recordStateOf } from './stored-record.js'
 import { isCounted } from './term-index.js'
@@ -54,14 +54,16 @@ export type ChangeListener = (changes: readonly RecordChange[]) => void
  */
 export type DirectoryState = 'closed' | 'filling' | 'open' | 'failed'
 
-/** Record needles that one batch may join when groups have piled up during the batch before. */
-const BATCH_NEEDLES_MAX = 1_024
+/** Records that one batch may join when groups have piled up during the batch before. */
+const BATCH_RECORDS_MAX = 1_024
 
 const READ_ROWS = 256
 
+const NO_OFFSETS: ReadonlyMap<VolumeId, number> = new Map()
+
 interface WaitingGroup {
   readonly group: CommitGroup
-  readonly needles: readonly RecordNeedle[]
+  readonly records: readonly IncomingRecord[]
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
 }
@@ -69,9 +71,10 @@ interface WaitingGroup {
 /**
  * The merged directory with its indexes: a view of the log.
  *
- * `apply` is the one way in, for local writes, replay at start, rebuilding and what peers send. It joins records, so
- * that order, grouping and repetition do not matter, and writes one batch per commit group (or per several that wait)
- * with the applied offset. What is in memory changes only after the batch, so it is never ahead of the rows.
+ * `apply` takes what stands in a volume on this node: local writes, replay, rebuilding, copies. `merge` takes what peers
+ * say before, or without, the needles. Both join records, so that order, grouping and repetition do not matter, and
+ * write one batch (per commit group, or several that wait, with the applied offset). What is in memory changes only
+ * after the batch, so it is never ahead of the rows.
  *
  * A database that is damaged is removed and begun anew; `rebuilt` then says why, `applied` is 0 for all volumes, and
  * replay fills it.
@@ -155,10 +158,32 @@ export class Directory implements Startable {
    */
   async apply(group: CommitGroup): Promise<void> {
     const { view } = this.#requireWritable()
-    const needles = this.#decode(group, view.applied.get(group.volume) ?? 0)
+    const records = this.#decode(group, view.applied.get(group.volume) ?? 0)
     await new Promise<void>((resolve, reject) => {
-      this.#waiting.push({ group, needles, resolve, reject })
+      this.#waiting.push({ group, records, resolve, reject })
       if (this.#waiting.length === 1) void this.#exclusive(() => this.#applyWaiting())
+    })
+  }
+
+  /**
+   * Joins records that came without their needles, by gossip or from a comparison of trees. No offset moves; a record
+   * that this changes has no home until a needle with the merged state is applied.
+   *
+   * @param encoded - canonical, as `encodeRecord` makes them; several may be of one key
+   * @returns how many records changed
+   * @throws `ERR_RECORD_MALFORMED`, `ERR_FORMAT_TOO_NEW`: one of them cannot be decoded, and nothing was merged;
+   * `ERR_DIRECTORY_UNAVAILABLE`
+   */
+  async merge(encoded: readonly Uint8Array[]): Promise<number> {
+    this.#requireWritable()
+    const records = encoded.map(bytes => ({ record: decodeRecord(bytes), bytes, location: undefined }))
+    return this.#exclusive(async () => {
+      this.#requireWritable()
+      try {
+        return await this.#write(records, NO_OFFSETS)
+      } catch (err) {
+        throw this.#writeFailed(err)
+      }
     })
   }
 
@@ -271,19 +296,19 @@ export class Directory implements Startable {
     return () => this.#listeners.delete(listener)
   }
 
-  #decode(group: CommitGroup, applied: number): RecordNeedle[] {
-    const needles: RecordNeedle[] = []
+  #decode(group: CommitGroup, applied: number): IncomingRecord[] {
+    const records: IncomingRecord[] = []
     for (const { record: bytes, location } of group.needles) {
       if (bytes === undefined || location.offset < applied) continue
       try {
-        needles.push({ record: decodeRecord(bytes), bytes, location })
+        records.push({ record: decodeRecord(bytes), bytes, location })
       } catch (err) {
         // Its checksums hold, so it was written like this; without it the others must still be served.
         if (!hasCode(err, 'ERR_RECORD_MALFORMED')) throw err
         this.#log.error({ err, location }, 'a record needle cannot be decoded and is left out of the directory')
       }
     }
-    return needles
+    return records
   }
 
   /** Writes what waits as one batch, up to a bound; what comes meanwhile waits for the next. */
@@ -291,44 +316,49 @@ export class Directory implements Startable {
     const batch = this.#takeWaiting()
     if (batch.length === 0) return
     try {
-      await this.#write(batch)
+      await this.#writeGroups(batch)
       for (const { resolve } of batch) resolve()
     } catch (err) {
-      this.#fail(err)
-      const error = unavailable(err)
+      const error = this.#writeFailed(err)
       for (const { reject } of batch) reject(error)
-      this.#refuseWaiting(error)
     }
     if (this.#waiting.length > 0) void this.#exclusive(() => this.#applyWaiting())
   }
 
   #takeWaiting(): WaitingGroup[] {
-    let needles = 0
+    let records = 0
     let groups = 0
     for (const waiting of this.#waiting) {
-      needles += waiting.needles.length
-      if (groups > 0 && needles > BATCH_NEEDLES_MAX) break
+      records += waiting.records.length
+      if (groups > 0 && records > BATCH_RECORDS_MAX) break
       groups++
     }
     return this.#waiting.splice(0, groups)
   }
 
-  async #write(batch: readonly WaitingGroup[]): Promise<void> {
-    const { database, view } = this.#requireWritable()
+  async #writeGroups(batch: readonly WaitingGroup[]): Promise<void> {
+    const { view } = this.#requireWritable()
     const applied = new Map<VolumeId, number>()
-    const needles: RecordNeedle[] = []
-    for (const { group, needles: decoded } of batch) {
+    const records: IncomingRecord[] = []
+    for (const { group, records: decoded } of batch) {
       const offset = applied.get(group.volume) ?? view.applied.get(group.volume) ?? 0
       if (group.to <= offset) continue
-      needles.push(...decoded)
+      records.push(...decoded)
       if (group.from <= offset || startsVolume(group)) applied.set(group.volume, group.to)
     }
-    const folds = await foldNeedles(database, needles)
+    await this.#write(records, applied)
+  }
+
+  /** @returns how many records changed */
+  async #write(records: readonly IncomingRecord[], applied: ReadonlyMap<VolumeId, number>): Promise<number> {
+    const { database, view } = this.#requireWritable()
+    const folds = await foldRecords(database, records)
     const plan = planBatch(view, folds, applied)
     if (plan.operations.length > 0) await database.batch(plan.operations)
     view.commit(plan)
-    for (const { record } of needles) for (const { hlc } of record.entries) this.#observe(hlc)
+    for (const { record } of records) for (const { hlc } of record.entries) this.#observe(hlc)
     if (plan.changes.length > 0) this.#notify(plan.changes)
+    return plan.changes.length
   }
 
   #notify(changes: readonly RecordChange[]): void {
@@ -392,6 +422,14 @@ export class Directory implements Startable {
     // A read that outlived its database says nothing about the present one.
     if (damageOf(err) !== undefined && this.#opened === opened) this.#fail(err)
     return unavailable(err)
+  }
+
+  /** A batch has failed: so does all that waits. @returns what to tell who handed it over */
+  #writeFailed(err: unknown): unknown {
+    this.#fail(err)
+    const error = unavailable(err)
+    this.#refuseWaiting(error)
+    return error
   }
 
   #fail(err: unknown): void {

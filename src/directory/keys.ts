@@ -21,7 +21,8 @@ import { DamageError } from './damage.js'
  *   table     key                                          payload
  *   schema    00                                           4 schema version
  *   marker    01 · 2 slot                                  8 number of the batch · 16 Merkle root after it
- *   applied   02 · 8 epoch · 4 sequence                    8 offset: the volume's needles below it are in the rows
+ *   applied   02 · 8 epoch · 4 sequence                    8 offset: the volume's needles below it are in the rows ·
+ *                                                         8 number of the last batch by then
  *   counter   03 · term                                    8 photos that have the term, > 0; counted terms only
  *   bucket    04 · 2 bucket                                16 XOR of the bucket's leaves; absent: zero
  *   leaf      05 · 2 bucket · record key                   16 leaf digest of the record

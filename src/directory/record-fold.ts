@@ -3,24 +3,26 @@ import { encodeRecord } from '../domain/record-codec.js'
 import type { NeedleLocation } from '../volumes/needle-store.js'
 import type { RecordState } from './stored-record.js'
 
-/** A record needle, decoded. */
-export interface RecordNeedle {
+/** A record that came in, decoded. */
+export interface IncomingRecord {
   readonly record: DirectoryRecord
-  /** The needle's data: canonical, as `decodeRecord` takes nothing else. */
+  /** As it came: canonical, as `decodeRecord` takes nothing else. */
   readonly bytes: Uint8Array
-  readonly location: NeedleLocation
+  /** The needle that it stands in; undefined when a peer said it and its needle may come later. */
+  readonly location: NeedleLocation | undefined
 }
 
 /**
- * Joins one needle into what is stored. In whatever order needles come, the merged record is the same; the home is the
+ * Joins one record into what is stored. In whatever order records come, the merged record is the same; the home is the
  * latest needle whose record is the whole merged state.
  */
-export function foldNeedle(before: RecordState | undefined, needle: RecordNeedle): RecordState {
-  if (before === undefined) return { record: needle.record, bytes: needle.bytes, home: needle.location }
-  if (sameBytes(before.bytes, needle.bytes)) return { ...before, home: needle.location }
-  const record = mergeRecords(before.record, needle.record)
+export function foldRecord(before: RecordState | undefined, incoming: IncomingRecord): RecordState {
+  const { location } = incoming
+  if (before === undefined) return { record: incoming.record, bytes: incoming.bytes, home: location }
+  if (sameBytes(before.bytes, incoming.bytes)) return location === undefined ? before : { ...before, home: location }
+  const record = mergeRecords(before.record, incoming.record)
   const bytes = encodeRecord(record)
-  if (sameBytes(bytes, needle.bytes)) return { record, bytes, home: needle.location }
+  if (sameBytes(bytes, incoming.bytes)) return { record, bytes, home: location }
   return { record, bytes, home: sameBytes(bytes, before.bytes) ? before.home : undefined }
 }
 

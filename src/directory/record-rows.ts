@@ -4,7 +4,7 @@ import type { RecordFold } from './batch-plan.js'
 import { DamageError } from './damage.js'
 import type { Database } from './database.js'
 import { leafKey, recordRowKey } from './keys.js'
-import { foldNeedle, type RecordNeedle } from './record-fold.js'
+import { foldRecord, type IncomingRecord } from './record-fold.js'
 import { type RecordState, recordStateOf } from './stored-record.js'
 
 /** From this number on, one asynchronous read of all rows costs the main thread less than single ones. */
@@ -46,25 +46,26 @@ export async function readStates(database: Database, keys: readonly RecordKey[])
   })
 }
 
-/** Joins all needles, which may be several of one record, into what is stored. */
-export async function foldNeedles(database: Database, needles: readonly RecordNeedle[]): Promise<RecordFold[]> {
-  const groups = new Map<string, { key: RecordKey; needles: RecordNeedle[] }>()
-  for (const needle of needles) {
-    const { kind, id } = needle.record
+/** Joins all records, which may be several of one key, into what is stored. */
+export async function foldRecords(database: Database, records: readonly IncomingRecord[]): Promise<RecordFold[]> {
+  const groups = new Map<string, { key: RecordKey; incoming: IncomingRecord[] }>()
+  for (const incoming of records) {
+    const { kind, id } = incoming.record
     const name = `${kind}\0${id}`
     const group = groups.get(name)
-    if (group === undefined) groups.set(name, { key: { kind, id }, needles: [needle] })
-    else group.needles.push(needle)
+    if (group === undefined) groups.set(name, { key: { kind, id }, incoming: [incoming] })
+    else group.incoming.push(incoming)
   }
   const all = [...groups.values()]
   const keys = all.map(({ key }) => key)
   const befores =
     keys.length < ASYNC_READ_ROWS ? keys.map(key => readState(database, key)) : await readStates(database, keys)
   const folds: RecordFold[] = []
-  for (const [i, { key, needles: group }] of all.entries()) {
+  for (const [i, { key, incoming }] of all.entries()) {
     const before = befores[i]
-    const after = group.reduce(foldNeedle, before)
-    if (after !== undefined) folds.push({ key, before, after })
+    const after = incoming.reduce(foldRecord, before)
+    if (after === undefined) continue
+    folds.push({ key, before, after, volumes: incoming.flatMap(({ location }) => location?.volume ?? []) })
   }
   return folds
 }

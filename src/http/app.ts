@@ -15,6 +15,8 @@ import { checkQueryEscapes, coerceQuery } from './query-coercion.js'
 import { RequestBodies } from './request-bodies.js'
 import type { RouteContext } from './route-context.js'
 import { RouteTable } from './route-table.js'
+import { addClusterRoutes } from './routes/cluster.js'
+import { addEventsRoute } from './routes/events.js'
 import { addFullDumpRoute } from './routes/full-dump.js'
 import { addNodeRoutes } from './routes/node.js'
 import { addPhotoContentRoute } from './routes/photo-content.js'
@@ -82,6 +84,8 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   addPhotoMetaRoutes(app, context)
   addPhotoListRoutes(app, context)
   addNodeRoutes(app, context)
+  addClusterRoutes(app, context)
+  addEventsRoute(app, context)
   addFullDumpRoute(app, context)
   await app.register(async uploads => {
     // Uploads stream: their bodies stay with the request.

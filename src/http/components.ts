@@ -2,6 +2,8 @@ import type { Clock } from '../core/clock.js'
 import type { SheafError } from '../core/errors.js'
 import type { InvariantError } from '../core/invariant.js'
 import type { Logger } from '../core/log.js'
+import type { ClusterStatus } from '../service/cluster-status.js'
+import type { Events } from '../service/events.js'
 import type { Jobs } from '../service/jobs.js'
 import type { Maintenance } from '../service/maintenance.js'
 import type { Photos } from '../service/photos.js'
@@ -29,7 +31,9 @@ export interface HttpComponents {
     Maintenance,
     'verify' | 'scrub' | 'compact' | 'rebuildDirectory' | 'status' | 'volumes' | 'volumeStats'
   >
+  readonly cluster: Pick<ClusterStatus, 'members'>
   readonly jobs: Pick<Jobs, 'get'>
+  readonly events: Pick<Events, 'follow'>
   readonly clock: Clock
   readonly log: Logger
   /** Why the node cannot serve at the moment (replay has not ended, the disk fails), or undefined when it can. */

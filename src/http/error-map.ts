@@ -60,6 +60,9 @@ export const ERROR_MAP: Readonly<Record<ErrorCode, ErrorMapping>> = {
   ERR_DATA_LOCKED: { status: 500 },
   ERR_IDENTITY_CORRUPT: { status: 500 },
   ERR_ADDRESS_IN_USE: { status: 500 },
+  ERR_PEER_UNREACHABLE: { status: 503, retryAfterS: 5 },
+  ERR_PEER_REFUSED: { status: 503, retryAfterS: 10 },
+  ERR_PEER_PROTOCOL: { status: 503, retryAfterS: 10 },
   ERR_NODE_UNREACHABLE: { status: 500 },
   ERR_INTERNAL: { status: 500 }
 }

@@ -1,5 +1,6 @@
 import { formatHlc, hlcMs } from '../domain/hlc.js'
 import type { Photo } from '../domain/photo.js'
+import type { ClusterMember } from '../service/cluster-status.js'
 import type { Job } from '../service/jobs.js'
 import type { NodeStatus, VolumeReport } from '../service/maintenance.js'
 import type { BatchOutcome, ListedPhoto, PhotoConflict, PhotoPage, UploadReceipt } from '../service/photo-types.js'
@@ -110,6 +111,23 @@ export function statusJson(node: { readonly nodeId: string; readonly version: st
   }
 }
 
+export function memberJson(member: ClusterMember): object {
+  const { lastSeenAtMs, joinedAtMs, disk } = member
+  return {
+    id: member.id,
+    name: member.name,
+    addresses: member.addresses,
+    self: member.self,
+    state: member.state,
+    last_seen: lastSeenAtMs === undefined ? null : timeJson(lastSeenAtMs),
+    joined_at: joinedAtMs === undefined ? null : timeJson(joinedAtMs),
+    lag_bytes: member.lagBytes ?? null,
+    disk: disk === undefined ? null : { free_bytes: disk.freeBytes, total_bytes: disk.totalBytes },
+    version: member.version ?? null,
+    clock_skew_ms: member.clockSkewMs ?? null
+  }
+}
+
 export function jobJson(job: Job): object {
   return {
     job_id: job.id,
@@ -123,7 +141,7 @@ export function jobJson(job: Job): object {
   }
 }
 
-function timeJson(ms: number): string {
+export function timeJson(ms: number): string {
   return new Date(ms).toISOString()
 }
 

@@ -15,14 +15,7 @@
  */
 import { wellFormed } from '../domain/cbor.js'
 import type { Hlc } from '../domain/hlc.js'
-import {
-  ACTOR_ID_BYTES,
-  type ActorId,
-  actorIdBytes,
-  actorIdFrom,
-  parseVolumeId,
-  type VolumeId
-} from '../domain/ids.js'
+import { ACTOR_ID_BYTES, type ActorId, actorIdBytes, actorIdFrom, parseVolumeId, type VolumeId } from '../domain/ids.js'
 import { VOLUME_BYTES_MAX } from '../domain/needle.js'
 import { encodeMessage, Message, unfit } from './message.js'
 

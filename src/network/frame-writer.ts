@@ -1,8 +1,10 @@
 import type { ByteChannel } from './byte-channel.js'
-import { encodeFrame, type Frame } from './rpc-frames.js'
+import { encodeFrame, FRAME_HEADER_BYTES, type Frame } from './rpc-frames.js'
 
-/** What goes to the channel at once. A cipher message holds 65 519 bytes. */
-const BATCH_BYTES = 64 * 1024
+/** What goes to the channel at once: with the multiplexer's header (12 bytes) just what one noise message holds (65 519). */
+const BATCH_BYTES = 65_507
+/** The body of a piece of bulk that with its own header fills a batch. */
+export const PIECE_BYTES = BATCH_BYTES - FRAME_HEADER_BYTES
 
 /**
  * Queues frames for a channel and sends them as fast as it takes them. Frames written in one turn of the event loop go

@@ -67,7 +67,8 @@ export class FailureDetector {
     const transitions: Transition[] = []
     for (const [peer, watched] of this.#watched) {
       const was = watched.state
-      if (nowMs >= this.#dueMs(watched)) watched.state = nowMs - watched.heardMs >= this.#init.downMs ? 'down' : 'suspect'
+      if (nowMs >= this.#dueMs(watched))
+        watched.state = nowMs - watched.heardMs >= this.#init.downMs ? 'down' : 'suspect'
       if (watched.state !== was) transitions.push({ peer, was })
     }
     return transitions

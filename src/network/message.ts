@@ -46,6 +46,15 @@ export class Message {
     })
   }
 
+  byteStrings(name: string, countMax: number): Uint8Array[] {
+    const value = this.#fields.get(name)
+    if (!Array.isArray(value) || value.length > countMax) throw unfit(name)
+    return value.map((bytes: Value) => {
+      if (!(bytes instanceof Uint8Array)) throw unfit(name)
+      return bytes
+    })
+  }
+
   /** @returns an integer in [0, max] */
   uint(name: string, max = Number.MAX_SAFE_INTEGER): number {
     const value = this.#fields.get(name)

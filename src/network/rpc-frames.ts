@@ -33,6 +33,7 @@ const TYPES = { request: 1, answer: 2, error: 3, notify: 4, cancel: 5, piece: 6,
 const LENGTH_BYTES = 4
 /** Type and id. */
 const FIXED_BYTES = 5
+export const FRAME_HEADER_BYTES = LENGTH_BYTES + FIXED_BYTES
 const NAME_BYTES_MAX = 64
 const MESSAGE_BYTES_MAX = 1024
 const FRAME_BYTES_MAX = FIXED_BYTES + 1 + NAME_BYTES_MAX + REQUEST_BYTES_MAX
@@ -65,7 +66,7 @@ export class FrameParser {
   /** In `#pieces`. */
   #byteCount = 0
   /** Length of the frame that is arriving, once it is known. */
-  #frameBytes: number | undefined
+  #frameBytes: number | undefined;
 
   /**
    * Takes the next bytes and gives the frames that they complete. Bodies are views of the pieces.
@@ -157,11 +158,11 @@ function bounded(body: Uint8Array): Uint8Array {
 }
 
 function join(frame: Frame, name: Uint8Array, body: Uint8Array): Uint8Array[] {
-  const head = Buffer.alloc(LENGTH_BYTES + FIXED_BYTES + name.length)
+  const head = Buffer.alloc(FRAME_HEADER_BYTES + name.length)
   head.writeUInt32BE(FIXED_BYTES + name.length + body.length, 0)
   head.writeUInt8(TYPES[frame.type], 4)
   head.writeUInt32BE(frame.id, 5)
-  head.set(name, LENGTH_BYTES + FIXED_BYTES)
+  head.set(name, FRAME_HEADER_BYTES)
   return body.length === 0 ? [head] : [head, body]
 }
 

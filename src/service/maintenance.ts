@@ -44,11 +44,13 @@ export interface NodeStatus {
 
 export interface MaintenanceComponents {
   readonly jobs: Jobs
-  readonly directory: Pick<Directory, 'digest' | 'count' | 'verify' | 'records' | 'clear' | 'complete'>
+  readonly directory: Pick<Directory, 'digest' | 'count' | 'verify' | 'records' | 'clear'>
   readonly volumes: VolumeSet
   readonly inspector: Inspector
   readonly compactor: Compactor
   readonly scrubber: Scrubber
+  /** Fills the directory from the log once `prepare` has emptied it. @returns needles replayed */
+  readonly refill: (prepare: () => Promise<void>) => Promise<number>
   readonly space: () => Promise<{ readonly freeBytes: number; readonly totalBytes: number }>
 }
 
@@ -86,10 +88,9 @@ export class Maintenance {
 
   /** Makes the directory anew from volumes alone. Until it is done the node answers 503. */
   rebuildDirectory(): Job {
-    const { jobs, volumes, directory } = this.#components
+    const { jobs, refill, directory } = this.#components
     return jobs.start('rebuild-directory', async (): Promise<RebuildReport> => {
-      const needles = await volumes.replay(() => directory.clear())
-      directory.complete()
+      const needles = await refill(() => directory.clear())
       return { needles, photos: directory.count('all'), digest: directory.digest() }
     })
   }

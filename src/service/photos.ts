@@ -5,7 +5,7 @@ import type { Random } from '../core/random.js'
 import type { Directory } from '../directory/directory.js'
 import { type HybridClock, hlcMs } from '../domain/hlc.js'
 import type { ActorId, Cookie, PhotoId, VolumeId } from '../domain/ids.js'
-import { type AltKey, metaEtag, type Photo, viewPhoto } from '../domain/photo.js'
+import { type AltKey, metaEtag, PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
 import { conflictVersions, type DirectoryRecord } from '../domain/record.js'
 import { wordsOf } from '../domain/terms.js'
 import type { NeedleStore } from '../volumes/needle-store.js'
@@ -56,6 +56,8 @@ export interface PhotosComponents {
   readonly logicalVolume: () => VolumeId
   /** Nodes that hold all of a photo durably: waits for `wanted` (≥ 2) of them, or its own deadline. Default: this node alone. */
   readonly copies?: (id: PhotoId, wanted: number) => Promise<number>
+  /** Asks the peers about a photo that is unknown here. @returns whether all members have answered */
+  readonly lookUp?: (id: PhotoId) => Promise<boolean>
   /** Needles that other nodes have. */
   readonly remote?: PhotoReaderComponents['remote']
 }
@@ -76,6 +78,7 @@ export class Photos {
   readonly #directory: PhotosComponents['directory']
   readonly #log: Logger
   readonly #requireCookie: boolean
+  readonly #lookUp: PhotosComponents['lookUp']
   readonly #reader: PhotoReader
   readonly #hot: HotPhotos
   readonly #uploads: PhotoUploads
@@ -91,6 +94,7 @@ export class Photos {
     this.#directory = directory
     this.#log = components.log
     this.#requireCookie = init.requireCookie
+    this.#lookUp = components.lookUp
     this.#reader = new PhotoReader(components)
     this.#hot = new HotPhotos({ store })
     this.#uploads = new PhotoUploads({ ...components, writer, intake, copies }, { chunkBytes, minCopies })
@@ -116,7 +120,8 @@ export class Photos {
    *
    * @throws as `upload`, and `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED`, `ERR_ALT_KEY_EXISTS`
    */
-  addSize(id: PhotoId, alt: Exclude<AltKey, 'orig'>, body: Body, options: BodyOptions): Promise<UploadReceipt> {
+  async addSize(id: PhotoId, alt: Exclude<AltKey, 'orig'>, body: Body, options: BodyOptions): Promise<UploadReceipt> {
+    await this.#learn(id)
     return this.#uploads.addSize(id, alt, body, options)
   }
 
@@ -126,6 +131,7 @@ export class Photos {
    * is not made yet), `ERR_NOT_FOUND` (a size of anything else), `ERR_BYTES_UNREACHABLE`
    */
   async open(id: PhotoId, alt: AltKey, cookie?: Cookie): Promise<Content> {
+    await this.#learn(id)
     // Nothing may be awaited between reading the record and remembering what it says: see HotPhotos.
     const photo = viewPhoto(requireRecord(this.#directory, id))
     if ((this.#requireCookie || cookie !== undefined) && cookie !== photo.cookie) throw photoNotFound(id)
@@ -155,6 +161,7 @@ export class Photos {
 
   /** @throws `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED` */
   async meta(id: PhotoId): Promise<PhotoMeta> {
+    await this.#learn(id)
     return this.#meta(requireRecord(this.#directory, id))
   }
 
@@ -163,21 +170,25 @@ export class Photos {
    * @throws `ERR_BAD_PARAMETER`, `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED`, `ERR_PRECONDITION_FAILED`, `ERR_ATTRIBUTES_TOO_LARGE`
    */
   async patch(id: PhotoId, patch: PhotoPatch, ifMatch?: string): Promise<PhotoMeta> {
+    await this.#learn(id)
     return this.#meta(await this.#edits.patch(id, patch, ifMatch))
   }
 
   /** Deleting again is fine. @throws `ERR_PHOTO_NOT_FOUND` */
   async remove(id: PhotoId): Promise<void> {
+    await this.#learn(id)
     await this.#edits.remove(id)
   }
 
   /** Fine for a photo that is not deleted. @throws `ERR_PHOTO_NOT_FOUND`, `ERR_BYTES_GONE` */
   async undelete(id: PhotoId): Promise<void> {
+    await this.#learn(id)
     await this.#edits.undelete(id)
   }
 
   /** @throws `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED` */
   async conflicts(id: PhotoId): Promise<readonly PhotoConflict[]> {
+    await this.#learn(id)
     const record = requireRecord(this.#directory, id)
     requireLive(viewPhoto(record))
     return conflictVersions(record).map((version, i) => conflictOf(viewPhoto(record, version), i + 1))
@@ -185,6 +196,7 @@ export class Photos {
 
   /** Makes conflict version `n` the shown one. @throws `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED`, `ERR_NO_SUCH_CONFLICT` */
   async restore(id: PhotoId, n: number): Promise<PhotoMeta> {
+    await this.#learn(id)
     return this.#meta(await this.#edits.restore(id, n))
   }
 
@@ -224,6 +236,18 @@ export class Photos {
       const photo = this.#viewOrSkip(record)
       if (photo !== undefined && !photo.deleted) yield photo
     }
+  }
+
+  /**
+   * Asks the peers about a photo that is unknown here: it may have been written a moment ago, on another node.
+   *
+   * @throws `ERR_PHOTO_NOT_FOUND`, which says whether every member was asked
+   */
+  async #learn(id: PhotoId): Promise<void> {
+    const key = { kind: PHOTO_KIND, id }
+    if (this.#lookUp === undefined || this.#directory.getSync(key) !== undefined) return
+    const complete = await this.#lookUp(id)
+    if (this.#directory.getSync(key) === undefined) throw photoNotFound(id, complete)
   }
 
   /** A record from a defective node must not hide the others. */

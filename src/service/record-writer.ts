@@ -104,8 +104,9 @@ export function requireLive(photo: Photo): void {
   if (photo.deleted) throw new SheafError('ERR_PHOTO_DELETED', undefined, { details: { photo_id: photo.id } })
 }
 
-export function photoNotFound(id: PhotoId): SheafError {
-  return new SheafError('ERR_PHOTO_NOT_FOUND', undefined, { details: { photo_id: id } })
+/** @param complete - whether every member of the cluster was asked */
+export function photoNotFound(id: PhotoId, complete = true): SheafError {
+  return new SheafError('ERR_PHOTO_NOT_FOUND', undefined, { details: { photo_id: id, complete } })
 }
 
 /**

@@ -9,11 +9,15 @@ import { type Step, WorkerLoop } from '../core/worker-loop.js'
 import type { DatabaseSource } from '../directory/database.js'
 import { Directory } from '../directory/directory.js'
 import { HybridClock } from '../domain/hlc.js'
+import type { VolumeId } from '../domain/ids.js'
+import { PHOTO_KIND } from '../domain/photo.js'
+import type { Transport } from '../network/transport.js'
 import { Compactor } from '../volumes/compaction.js'
 import { DiskReserve } from '../volumes/disk-reserve.js'
 import { Inspector } from '../volumes/inspection.js'
 import { Scrubber } from '../volumes/scrub.js'
 import { VolumeSet, type VolumeSetComponents } from '../volumes/volume-set.js'
+import { Cluster, type ClusterComponents, type ClusterInit } from './cluster.js'
 import { Jobs } from './jobs.js'
 import { Liveness } from './liveness.js'
 import { Maintenance } from './maintenance.js'
@@ -45,6 +49,8 @@ export interface StorageComponents {
   readonly database: DatabaseSource
   readonly sign: VolumeSetComponents['sign']
   readonly verifySignature: VolumeSetComponents['verifySignature']
+  /** To the other nodes; without it the node is alone. */
+  readonly network?: { readonly transport: Transport; readonly resolve: ClusterComponents['resolve'] }
 }
 
 export interface StorageInit {
@@ -57,6 +63,7 @@ export interface StorageInit {
   readonly maxUploadBytes: number
   readonly minCopies: number
   readonly requireCookie: boolean
+  readonly cluster: ClusterInit
 }
 
 /** One node's photos: the log, its view, what clients and operators do with them, and the work in the background. */
@@ -66,15 +73,18 @@ export class Storage implements Startable {
   readonly jobs: Jobs
   readonly volumes: VolumeSet
   readonly directory: Directory
+  /** Undefined when the node is alone. */
+  readonly cluster: Cluster | undefined
   readonly #reserve: DiskReserve
   readonly #liveness: Liveness
   readonly #workers: readonly WorkerLoop[]
   readonly #fileSystem: FileSystem
   readonly #folder: string
   #started = false
+  #refilling = false
 
   constructor(components: StorageComponents, init: StorageInit) {
-    const { fileSystem, clock, random, log, database, sign, verifySignature } = components
+    const { fileSystem, clock, random, log, database, sign, verifySignature, network } = components
     const { folder, origin, volumeBytes, purgeMs, maxUploadBytes, minCopies, requireCookie } = init
     const hybridClock = new HybridClock({ clock })
     this.#fileSystem = fileSystem
@@ -105,12 +115,45 @@ export class Storage implements Startable {
     )
     const { volumes, directory } = this
     const shared = { store: volumes, directory, hybridClock, actor: () => volumes.epoch }
+    const writer = new RecordWriter(shared)
+    this.#liveness = new Liveness({ directory, volumes, writer })
+    const liveness = this.#liveness
+    const isRetired = (volume: VolumeId): boolean => liveness.isRetired(volume)
+    const space = () => fileSystem.space(folder)
+    const cluster =
+      network &&
+      new Cluster(
+        {
+          ...network,
+          clock,
+          random,
+          log,
+          hybridClock,
+          volumes,
+          reserve: this.#reserve,
+          directory,
+          writer,
+          isRetired,
+          space
+        },
+        init.cluster
+      )
+    this.cluster = cluster
     this.photos = new Photos(
-      { ...shared, clock, random, log, logicalVolume: () => volumes.logicalVolume },
+      {
+        ...shared,
+        clock,
+        random,
+        log,
+        logicalVolume: () => volumes.logicalVolume,
+        ...(cluster !== undefined && {
+          remote: cluster.reads,
+          copies: (id, wanted) => cluster.durability.copies(id, wanted),
+          lookUp: id => cluster.records.fetch({ kind: PHOTO_KIND, id })
+        })
+      },
       { chunkBytes: chunkBytesFor(volumeBytes), maxUploadBytes, minCopies, requireCookie }
     )
-    this.#liveness = new Liveness({ directory, volumes, writer: new RecordWriter(shared) })
-    const liveness = this.#liveness
     const inspector = new Inspector({ clock, judge: (volume, rows) => liveness.judge(volume, rows) })
     directory.onChange(changes => {
       for (const { before, after } of changes) {
@@ -129,7 +172,7 @@ export class Storage implements Startable {
         judge: (volume, rows) => liveness.judge(volume, rows),
         recordToMove: (volume, row, trust) => liveness.recordToMove(volume, row, trust),
         retire: (volume, coveredBytes) => liveness.retire(volume, coveredBytes),
-        isRetired: volume => liveness.isRetired(volume)
+        isRetired
       },
       { purgeMs, deadShareMin: DEAD_SHARE_MIN, bytesPerSecondMax: COMPACTION_BYTES_PER_SECOND }
     )
@@ -149,7 +192,8 @@ export class Storage implements Startable {
       inspector,
       compactor,
       scrubber,
-      space: () => fileSystem.space(folder)
+      refill: prepare => this.#refill(prepare),
+      space
     })
     const worker = (name: string, idleMs: number, step: Step): WorkerLoop =>
       new WorkerLoop({ clock, log }, { name, idleMs, delayMs: Math.min(idleMs, FIRST_LOOK_MS), step })
@@ -165,15 +209,17 @@ export class Storage implements Startable {
     await makeDurableDirectory(this.#fileSystem, this.#folder)
     await this.#reserve.start()
     await this.directory.start()
-    await this.volumes.start()
-    await this.#liveness.load()
+    await this.#mended(() => this.volumes.start())
+    if (await this.#mended(() => this.#liveness.load())) await this.#liveness.load()
     for (const worker of this.#workers) await worker.start()
+    await this.cluster?.start()
     this.#started = true
   }
 
   async stop(): Promise<void> {
     this.#started = false
     await this.jobs.stop()
+    await this.cluster?.stop()
     for (const worker of this.#workers) await worker.stop()
     await this.volumes.stop()
     await this.directory.stop()
@@ -185,12 +231,39 @@ export class Storage implements Startable {
     return new SheafError('ERR_DIRECTORY_UNAVAILABLE', undefined, { details: { state: this.directory.state } })
   }
 
+  /**
+   * Takes a step of the start. Damage that it comes across in the directory costs a rebuild, not the start.
+   *
+   * @returns whether it did
+   */
+  async #mended(step: () => Promise<void>): Promise<boolean> {
+    try {
+      await step()
+      return false
+    } catch (err) {
+      if (this.directory.state !== 'failed') throw err
+      await this.#reopenDirectory()
+      return true
+    }
+  }
+
   /** After a failed batch or damage found while running: opens the directory again and lets the log fill it. */
   async #reopenDirectory(): Promise<'busy' | 'idle'> {
-    if (this.directory.state !== 'failed') return 'idle'
-    await this.volumes.replay(() => this.directory.reopen())
-    this.directory.complete()
+    if (this.directory.state === 'open' || this.#refilling) return 'idle'
+    await this.#refill(() => this.directory.reopen())
     return 'idle'
+  }
+
+  /** Fills the directory from the log, after `prepare` has emptied or reopened it. @returns needles replayed */
+  async #refill(prepare: () => Promise<void>): Promise<number> {
+    this.#refilling = true
+    try {
+      const replayed = await this.volumes.replay(prepare)
+      this.directory.complete()
+      return replayed
+    } finally {
+      this.#refilling = false // when it broke off, the worker begins again
+    }
   }
 }
 

@@ -9,6 +9,7 @@ import { rowOf, type Volume, without } from './volume.js'
 /** Bounds on one replayed group. */
 const REPLAY_NEEDLES_MAX = 1000
 const REPLAY_BYTES_MAX = 4 * 1024 * 1024
+const TAIL_PIECE_BYTES = 1024 * 1024
 
 /** What recovery found in one volume. */
 export interface VolumeRecovery {
@@ -24,16 +25,17 @@ export interface VolumeRecovery {
  * ends. Every needle found is handed to `index`.
  *
  * @param applied - the directory has applied the log up to here, so it was durable then
- * @param size - bytes of the file
+ * @param fileBytes - size of the file
  */
 export async function recoverVolume(
   volume: Volume,
   applied: number,
-  size: number,
+  fileBytes: number,
   log: Logger,
   index: (needles: readonly NeedleRow[]) => void
 ): Promise<VolumeRecovery> {
   const content = await volume.loadIndex()
+  let size = fileBytes
   let holes: HoleRange[] = []
   let readableTo = size
   let indexedNeedles = 0
@@ -56,6 +58,7 @@ export async function recoverVolume(
 
   // Below `knownEnd` everything was durable once: what is not there now is damage. Beyond it may stand a torn write.
   const knownEnd = Math.max(covered, applied)
+  size = await persistTail(volume, knownEnd, size, log)
   if (covered > size) volume.noteHole({ from: readableTo - (readableTo % NEEDLE_ALIGN), to: covered }, 'corrupt')
   let scannedNeedles = 0
   let tornBytes = 0
@@ -79,6 +82,33 @@ export async function recoverVolume(
   }
   await volume.flushIndex()
   return { indexedNeedles, scannedNeedles, tornBytes }
+}
+
+/**
+ * Makes durable what the last process wrote and perhaps never synced, before anything of it counts: it may be seen from
+ * now on, so it must not go with the next loss of power. A sync alone is not enough, because after one that failed the
+ * kernel calls pages clean that never reached the disk; so they are written again, in place.
+ *
+ * @returns up to where the file may be believed: its size, or `from` when the disk refuses, and what follows stays unread
+ * @see Rebello et al., "Can Applications Recover from fsync Failures?", ATC 2020
+ */
+async function persistTail(volume: Volume, from: number, size: number, log: Logger): Promise<number> {
+  const { file } = volume
+  try {
+    for (let at = from; at < size; ) {
+      const bytes = new Uint8Array(Math.min(TAIL_PIECE_BYTES, size - at))
+      const read = await file.read(bytes, at)
+      if (read === 0) break
+      const written = await file.write([bytes.subarray(0, read)], at)
+      if (written !== read) throw new Error(`wrote ${written} of ${read} bytes`)
+      at += read
+    }
+    if (from < size) await file.sync()
+    return size
+  } catch (err) {
+    log.warn({ err, volume: volume.id, from, to: size }, 'could not make the tail of a volume durable; it is left out')
+    return Math.min(from, size)
+  }
 }
 
 /**

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { nodeFileSystem } from '../../src/core/node-file-system.js'
 import { levelDatabase } from '../../src/directory/database.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 import { MemoryDatabaseSource } from '../unit/directory/memory-database.js'
@@ -8,5 +8,5 @@ directoryContract('memory', async () => new MemoryDatabaseSource())
 
 directoryContract('LevelDB', async () => {
   const folder = await temporaryDirectory()
-  return levelDatabase(`${folder}/directory`, { removeDirectory: path => rm(path, { recursive: true, force: true }) })
+  return levelDatabase(`${folder}/directory`, nodeFileSystem)
 })

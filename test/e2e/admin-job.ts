@@ -14,11 +14,11 @@ export interface VerifyReport {
   readonly faults: readonly object[]
 }
 
-export class JobFailed extends Error {
+class JobFailed extends Error {
   override readonly name = 'JobFailed'
 }
 
-/** Starts long work on a node and waits for its end. @throws {@link JobFailed} unless it ends well within a minute */
+/** Starts long work on a node and waits for its end. @throws `JobFailed` unless it ends well within a minute */
 export async function runJob<Result>(client: HttpClient, kind: string): Promise<Result> {
   let job = await client.json<JobAnswer<Result>>('POST', `/v1/admin/${kind}`, 202)
   const deadline = performance.now() + 60_000

@@ -14,7 +14,7 @@ import type { HttpClient } from '../support/http-client.js'
 import { killAllNodes, type NodeProcess } from '../support/node-process.js'
 import { announceSeed, SeededRandom } from '../support/photo-maker.js'
 import { runJob } from './admin-job.js'
-import { FilledNode, faultsOfVerify, judge, type Loss } from './damage/filled-node.js'
+import { FilledNode, faultsOfVerify, judge, type Loss, NodeDied } from './damage/filled-node.js'
 import {
   filesBelow,
   flipBit,
@@ -238,6 +238,12 @@ describe('the directory’s database', () => {
     expect(await faultsOfVerify(client)).toEqual([])
   }
 
+  const expectMended = async (client: HttpClient): Promise<void> => {
+    expect(await judge(client, filled.photos)).toEqual([])
+    if ((await faultsOfVerify(client)).length > 0) await runJob(client, 'rebuild-directory')
+    await expectSame(client)
+  }
+
   it('deleted: all of it is made anew from the volumes', async () => {
     const dataDir = filled.copy()
     const [file] = levelFiles(dataDir)
@@ -281,14 +287,17 @@ describe('the directory’s database', () => {
       const path = random.pick(levelFiles(dataDir).filter(file => statSync(file).size > 0))
       const at = random.below(statSync(path).size)
       flipBit(path, at, random.below(8))
-      const check = async (client: HttpClient): Promise<void> => {
-        expect(await judge(client, filled.photos)).toEqual([])
-        if ((await faultsOfVerify(client)).length > 0) await runJob(client, 'rebuild-directory')
-        await expectSame(client)
+      try {
+        await filled.serve(dataDir, expectMended)
+      } catch (err) {
+        const place = `bit flipped in byte ${at} of ${path}`
+        if (!(err instanceof NodeDied && err.how === 'SIGABRT')) throw new Error(place, { cause: err })
+        // LevelDB reads blocks without looking at their checksums, and its assertions then end the process: about one
+        // flipped bit in 150. Nothing is lost, but it takes a person to remove the folder.
+        process.stderr.write(`${place}: LEVELDB ABORTED; its folder has to be removed\n`)
+        rmSync(join(dataDir, 'directory'), { recursive: true })
+        await filled.serve(dataDir, expectSame)
       }
-      await filled.serve(dataDir, check).catch((err: unknown) => {
-        throw new Error(`bit flipped in byte ${at} of ${path}: ${String(err)}`, { cause: err })
-      })
     }
   })
 

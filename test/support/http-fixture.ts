@@ -6,10 +6,12 @@ import { type Logger, silentLog } from '../../src/core/log.js'
 import { systemRandom } from '../../src/core/random.js'
 import { Directory } from '../../src/directory/directory.js'
 import { HybridClock } from '../../src/domain/hlc.js'
-import { newActorId } from '../../src/domain/ids.js'
+import { type NodeId, newActorId } from '../../src/domain/ids.js'
 import { buildHttpApp } from '../../src/http/app.js'
 import type { HttpComponents, HttpTimeouts } from '../../src/http/components.js'
 import { HttpServer } from '../../src/http/server.js'
+import { ClusterStatus, type DiskSpace } from '../../src/service/cluster-status.js'
+import { Events } from '../../src/service/events.js'
 import { Jobs } from '../../src/service/jobs.js'
 import type { VolumeReport } from '../../src/service/maintenance.js'
 import { Photos } from '../../src/service/photos.js'
@@ -26,6 +28,8 @@ export interface HttpFixtureInit {
   /** Wraps the services, e.g. to make one fail. */
   readonly photos?: (photos: Photos) => HttpComponents['photos']
   readonly log?: Logger
+  /** Default: a lone node. */
+  readonly cluster?: HttpComponents['cluster']
 }
 
 /** A real HTTP server on loopback over the real services, with needles and directory in memory. */
@@ -36,6 +40,7 @@ export interface HttpFixture {
   readonly store: MemoryNeedleStore
   readonly directory: Directory
   readonly photos: Photos
+  readonly events: Events
   readonly server: HttpServer
   /** Open connections, the client's own kept-alive ones included. */
   connectionCount(): Promise<number>
@@ -80,13 +85,17 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
     { chunkBytes: init.chunkBytes ?? 8 * 1024 * 1024, maxUploadBytes, requireCookie: init.requireCookie ?? false }
   )
   const jobs = new Jobs({ clock: systemClock, random: systemRandom, log })
+  const events = new Events({ directory, clock: systemClock, random: systemRandom })
+  await events.start()
   const defects: InvariantError[] = []
   const fixture = { unready: undefined as SheafError | undefined }
   const app = await buildHttpApp(
     {
       photos: init.photos?.(photos) ?? photos,
       maintenance: maintenanceOf(jobs, directory, store),
+      cluster: init.cluster ?? aloneStatus(),
       jobs,
+      events,
       clock: systemClock,
       log,
       unready: () => fixture.unready,
@@ -111,6 +120,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
   const client = new HttpClient(url)
   const close = async (): Promise<void> => {
     client.close()
+    await events.stop()
     await server.stop()
     await jobs.stop()
     await directory.stop()
@@ -124,6 +134,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
     store,
     directory,
     photos,
+    events,
     server,
     connectionCount,
     defects,
@@ -169,6 +180,14 @@ function maintenanceOf(jobs: Jobs, directory: Directory, store: MemoryNeedleStor
     volumes: async () => [await report()],
     volumeStats: async id => (id === store.volume ? await report() : undefined)
   }
+}
+
+function aloneStatus(): ClusterStatus {
+  const space = async (): Promise<DiskSpace> => ({ freeBytes: 1_000_000, totalBytes: 2_000_000 })
+  return new ClusterStatus(
+    { clock: systemClock, space },
+    { nodeId: '12D3KooWTest' as NodeId, name: 'box', version: '0.0.0' }
+  )
 }
 
 /** The services with some methods replaced. */

@@ -6,51 +6,56 @@ import type { SeededRandom } from './seeded-random.js'
 /** Batches that a loss of power may take: what stands in LevelDB's log only. */
 const UNSYNCED_MAX = 24
 
-type Batch = AbstractBatchOperation<Database, Uint8Array, Uint8Array>[]
-type Snapshot = ReturnType<Database['snapshot']>
-
-interface Unsynced {
-  readonly before: Snapshot
-  readonly batch: Batch
+interface Row {
+  readonly key: Uint8Array
+  /** Undefined: there is none. */
+  readonly value: Uint8Array | undefined
 }
 
+type Batch = AbstractBatchOperation<MemoryLevel<Uint8Array, Uint8Array>, Uint8Array, Uint8Array>[]
+
+interface Written {
+  readonly type: 'put' | 'del'
+  readonly key: Uint8Array
+  readonly value?: Uint8Array
+}
+
+/** What a write changed: each row as it is since, and as it was. */
+type Change = readonly { readonly after: Row; readonly before: Row }[]
+
 /**
- * A directory's database that outlives the processes that open it, as LevelDB's folder does: a loss of power takes any of
+ * A directory's database folder, which outlives the processes that open it, as LevelDB's does: a loss of power takes any of
  * the last batches, writes fail and bits flip on demand.
  */
-export class SimulatedDatabase implements DatabaseSource {
+export class SimulatedDatabase {
   readonly #random: SeededRandom
-  #rows = newRows()
-  #unsynced: Unsynced[] = []
+  readonly #rows = new Map<string, Row>()
+  #unsynced: Change[] = []
   #failures = 0
-  /** What the end of the last process left is not there before this has settled. */
-  #dying: Promise<void> = Promise.resolve()
+  /** What the present process has open. */
+  #opened: Database | undefined
+  #process = Symbol('process')
 
   constructor(random: SeededRandom) {
     this.#random = random.fork()
   }
 
-  async open(): Promise<Database> {
-    await this.#dying
-    const rows = this.#rows
-    await rows.open()
-    const write = rows.batch.bind(rows)
-    const batch = async (batch: Batch): Promise<void> => {
-      if (this.#failures > 0) {
-        this.#failures--
-        throw new Error('EIO: simulated, the database cannot write')
+  /** What one process uses; after `die` it never answers. */
+  attach(): DatabaseSource {
+    const process = Symbol('process')
+    this.#process = process
+    const living = (): Promise<void> => (this.#process === process ? Promise.resolve() : new Promise(() => {}))
+    return {
+      open: async () => {
+        await living()
+        return this.#open(living)
+      },
+      remove: async () => {
+        await living()
+        this.#rows.clear()
+        this.#unsynced = []
       }
-      this.#unsynced.push({ before: rows.snapshot(), batch })
-      await write(batch)
-      if (this.#unsynced.length > UNSYNCED_MAX) await this.#unsynced.shift()?.before.close()
     }
-    Object.assign(rows, { batch })
-    return rows
-  }
-
-  async remove(): Promise<void> {
-    this.#unsynced = []
-    this.#rows = newRows()
   }
 
   /** The next `times` batches fail; nothing of them is written. */
@@ -62,42 +67,78 @@ export class SimulatedDatabase implements DatabaseSource {
     this.#failures = 0
   }
 
-  /** Flips a bit of some row's value. The database must be open. */
+  /** Flips a bit of some row's value, if a process has the database open. */
   async flipBit(): Promise<void> {
-    const rows = await this.#rows.iterator().all()
-    const filled = rows.filter(([, value]) => value.byteLength > 0)
+    const filled = [...this.#rows.values()].filter(({ value }) => value !== undefined && value.byteLength > 0)
     if (filled.length === 0) return
-    const [key, value] = this.#random.pick(filled)
-    const damaged = Uint8Array.from(value)
+    const { key, value } = this.#random.pick(filled)
+    const damaged = Uint8Array.from(value ?? [])
     damaged[this.#random.below(damaged.byteLength)]! ^= 1 << this.#random.below(8)
-    await this.#rows.put(key, damaged)
+    if (this.#opened?.status === 'open') await this.#opened.put(key, damaged)
   }
 
-  /** The process that has it open is gone, by `kill -9` or by a loss of power, which takes unsynced batches. */
+  /** The process is gone, by `kill -9` or by a loss of power, which takes unsynced batches. */
   die(how: 'kill' | 'crash'): void {
-    const old = this.#rows
-    const unsynced = how === 'crash' ? this.#unsynced.slice(this.#random.below(this.#unsynced.length + 1)) : []
+    this.#process = Symbol('nobody')
+    if (how === 'kill') return
+    const lost = this.#unsynced.splice(this.#random.below(this.#unsynced.length + 1))
+    for (const change of lost.toReversed()) for (const { before } of change) this.#put(before)
     const lossShare = this.#random.pick([1, 0.5, 0.1])
-    const kept = unsynced.filter(() => !this.#random.chance(lossShare)).map(({ batch }) => batch)
-    const start = unsynced[0]?.before ?? (old.status === 'open' ? old.snapshot() : undefined)
+    for (const change of lost) if (!this.#random.chance(lossShare)) for (const { after } of change) this.#put(after)
     this.#unsynced = []
-    this.#rows = newRows()
-    this.#dying = this.#inherit(old, start, kept)
   }
 
-  async #inherit(old: Database, start: Snapshot | undefined, batches: readonly Batch[]): Promise<void> {
-    const rows = this.#rows
-    await rows.open()
-    if (start !== undefined) {
-      const inherited = await old.iterator({ snapshot: start }).all()
-      await rows.batch(inherited.map(([key, value]) => ({ type: 'put', key, value })))
-    }
-    for (const batch of batches) await rows.batch(batch)
-    await rows.close()
-    await old.close()
+  async #open(living: () => Promise<void>): Promise<Database> {
+    const level = new MemoryLevel<Uint8Array, Uint8Array>({
+      keyEncoding: 'view',
+      valueEncoding: 'view',
+      storeEncoding: 'view'
+    })
+    await level.open()
+    const rows = [...this.#rows.values()].flatMap(({ key, value }) => (value === undefined ? [] : { key, value }))
+    await level.batch(rows.map(row => ({ type: 'put', ...row })))
+    const process = this.#process
+    level.on('write', (operations: readonly Written[]) => {
+      if (this.#process !== process) return
+      this.#wrote(
+        operations.map(operation => ({
+          key: operation.key,
+          value: operation.type === 'put' ? operation.value : undefined
+        }))
+      )
+    })
+    const batch = level.batch.bind(level)
+    Object.assign(level, {
+      batch: async (operations: Batch): Promise<void> => {
+        await living()
+        if (this.#failures > 0) {
+          this.#failures--
+          throw new Error('EIO: simulated, the database cannot write')
+        }
+        await batch(operations)
+        await living()
+      }
+    })
+    this.#opened = level
+    return level
+  }
+
+  #wrote(rows: readonly Row[]): void {
+    const change = rows.map(after => ({
+      after,
+      before: this.#rows.get(textOf(after.key)) ?? { key: after.key, value: undefined }
+    }))
+    for (const { after } of change) this.#put(after)
+    this.#unsynced.push(change)
+    if (this.#unsynced.length > UNSYNCED_MAX) this.#unsynced.shift()
+  }
+
+  #put(row: Row): void {
+    if (row.value === undefined) this.#rows.delete(textOf(row.key))
+    else this.#rows.set(textOf(row.key), row)
   }
 }
 
-function newRows(): Database {
-  return new MemoryLevel<Uint8Array, Uint8Array>({ keyEncoding: 'view', valueEncoding: 'view', storeEncoding: 'view' })
+function textOf(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString('latin1')
 }

@@ -114,7 +114,7 @@ export class SimulatedNode {
         clock,
         random: this.random,
         log,
-        database: this.database,
+        database: this.database.attach(),
         sign: () => new Uint8Array(64),
         verifySignature: () => true
       },

@@ -1,8 +1,9 @@
 import type { CommandSet } from '../command-set.js'
 import { fieldLines } from '../field-lines.js'
-import { count, humanBytes } from '../human.js'
+import { count, humanBytes, humanSeconds } from '../human.js'
 import { type ExitCode, printJson, type Session } from '../session.js'
 import { Table } from '../table.js'
+import type { Member } from './members.js'
 
 interface Status {
   readonly node_id: string
@@ -12,6 +13,10 @@ interface Status {
   readonly volumes: number
   readonly directory_digest: string
   readonly disk?: { readonly free_bytes: number; readonly total_bytes: number }
+  /** What other nodes hold and this one does not have yet. */
+  readonly repair?: { readonly backlog_bytes: number; readonly bytes_per_s: number; readonly eta_s: number | null }
+  /** The age of the oldest bytes that no other node has yet; null when there are none. */
+  readonly oldest_unreplicated_s?: number | null
 }
 
 interface Volume {
@@ -47,17 +52,34 @@ async function status(session: Session): Promise<ExitCode> {
     await printJson(session, answer)
     return 0
   }
-  const { node_id, version, photos, bytes, directory_digest, disk } = answer
+  const { node_id, version, photos, bytes, directory_digest, disk, repair, oldest_unreplicated_s } = answer
+  const { members } = await session.client.json<{ members: readonly Member[] }>('/cluster')
   const lines = fieldLines([
     ['node', node_id],
     ['version', version],
     ['photos', String(photos)],
     ['stored', `${humanBytes(bytes)} in ${count(answer.volumes, 'volume')}`],
     ['disk', disk === undefined ? undefined : `${humanBytes(disk.free_bytes)} free of ${humanBytes(disk.total_bytes)}`],
-    ['directory', directory_digest]
+    ['directory', directory_digest],
+    ['members', memberCounts(members)],
+    ['behind', repair === undefined ? undefined : backlog(repair)],
+    ['only here', oldest_unreplicated_s == null ? undefined : `for ${humanSeconds(oldest_unreplicated_s)}`]
   ])
   for (const line of lines) await session.terminal.print(line)
   return 0
+}
+
+/** @returns `3 (2 alive, 1 down)` */
+function memberCounts(members: readonly Member[]): string {
+  const counts = new Map<string, number>()
+  for (const { state } of members) counts.set(state, (counts.get(state) ?? 0) + 1)
+  return `${members.length} (${Array.from(counts, ([state, n]) => `${n} ${state}`).join(', ')})`
+}
+
+function backlog({ backlog_bytes, bytes_per_s, eta_s }: NonNullable<Status['repair']>): string {
+  if (backlog_bytes === 0) return 'nothing'
+  const left = eta_s === null ? '' : `, ${humanSeconds(eta_s)} left`
+  return `${humanBytes(backlog_bytes)}, coming in at ${humanBytes(bytes_per_s)}/s${left}`
 }
 
 async function volumes(session: Session): Promise<ExitCode> {

@@ -55,6 +55,9 @@ export const ROUNDS: readonly RoundPlan[] = [
 /** Above this, only a sample of the photos is read back after each round; all are at the end. */
 const READ_BACK_COUNT_MAX = 250
 
+/** What the node logs after a volume. */
+const COMPACTED = 'volume compacted and removed'
+
 /** One data folder that lives through many deaths of its node, and one model of what must be in it. */
 export class KillRounds {
   readonly model = new PhotoModel()
@@ -97,22 +100,26 @@ export class KillRounds {
     }
     const { ok, failed, indeterminate } = workload.tally
     const tally = `${ok} ok, ${failed} failed, ${indeterminate} indeterminate; ${this.model.photos.size} photos`
-    this.#log(`${label} ${plan.name}: ${tally}; ready in ${Math.round(restarted.readyMs)} ms`)
+    const opened = countLines(loaded, 'volume opened')
+    const compacted = countLines(loaded, COMPACTED)
+    const volumes = `${opened} volumes opened, ${compacted} compacted`
+    this.#log(`${label} ${plan.name}: ${tally}; ${volumes}; ready in ${Math.round(restarted.readyMs)} ms`)
     // A round that could not judge is not a pass.
     if (ok < 5) throw new HistoryError(`round ${label} (${plan.name}) did too little: ${tally}`)
     return (plan.stop === true ? 0 : 1) + (plan.killWhileStarting === true ? 1 : 0)
   }
 
-  /** Reads everything back, before and after the directory was made anew from the volumes. @throws on a violation */
+  /** Reads everything back, then again after a compaction and a new directory made from the volumes. @throws on a violation */
   async finish(): Promise<void> {
     const node = await NodeProcess.start({ dataDir: this.#dataDir })
     const client = new HttpClient(node.url)
     await this.#check(node, this.#random.fork('finish'), Number.POSITIVE_INFINITY)
+    await runJob(client, 'compact')
     const before = await digestOf(client)
     await runJob(client, 'rebuild-directory')
     const after = await digestOf(client)
     if (before !== after) throw new HistoryError(`rebuild-directory changed the digest: ${before} → ${after}`)
-    await this.#check(node, this.#random.fork('finish again'), READ_BACK_COUNT_MAX)
+    await this.#check(node, this.#random.fork('finish again'), Number.POSITIVE_INFINITY)
     client.close()
     await stopCleanly(node)
   }
@@ -127,6 +134,8 @@ export class KillRounds {
     // Handled below; until then a violation must not count as unhandled.
     all.catch(() => workload.stop())
     await untilBusy(workload, random.between(20, 500))
+    // Compaction is killed in its second to fourth volume, wherever it is then.
+    if (plan.job === 'compact') await untilCompacted(node, workload, random.between(1, 3))
     await delay(random.fraction() * 20)
     workload.stop()
     if (plan.stop === true) await stopCleanly(node)
@@ -197,6 +206,11 @@ async function untilBusy(workload: Workload, operationCount: number): Promise<vo
   while (workload.tally.ok < operationCount && !workload.stopping && performance.now() < deadline) await delay(2)
 }
 
+async function untilCompacted(node: NodeProcess, workload: Workload, volumeCount: number): Promise<void> {
+  const deadline = performance.now() + 10_000
+  while (countLines(node, COMPACTED) < volumeCount && !workload.stopping && performance.now() < deadline) await delay(2)
+}
+
 async function stopCleanly(node: NodeProcess): Promise<void> {
   const code = await node.stop()
   if (code !== 0) throw new HistoryError(`the node stopped with ${code}\n${node.stderr.slice(-3_000)}`)
@@ -222,6 +236,10 @@ async function readBack(client: HttpClient, photo: KnownPhoto): Promise<void> {
     throw new HistoryError(`photo ${photo.id} (${photo.name}, ${photo.byteCount} B): ${status} with ${byteCount} bytes`)
   }
   photo.history.observe({ kind: 'fetch' }, right ? 'live' : 'gone')
+}
+
+function countLines(node: NodeProcess, message: string): number {
+  return node.log().filter(({ msg }) => msg === message).length
 }
 
 /** @throws when a node that was merely killed speaks of an error */

@@ -5,7 +5,6 @@ import { DamageError } from '../../../src/directory/damage.js'
 import { type Database, WRITE_BUFFER_BYTES } from '../../../src/directory/database.js'
 import { encodeRecord } from '../../../src/domain/record-codec.js'
 import { MemoryDatabaseSource } from './memory-database.js'
-import { PhotoWriter, RecordLog } from './photo-log.js'
 
 const root = (sequence: number): Uint8Array => new Uint8Array(16).fill(sequence)
 
@@ -55,14 +54,14 @@ describe('batch markers', () => {
   })
 
   it('belong to batches of a known least size', () => {
-    const record = new PhotoWriter().write({ kind: 'a', id: 'b' }, [{ kind: 'version', value: new Map() }])
-    const log = new RecordLog().append(record)
-    const home = log.needles[0]?.location
+    const record = { kind: 'a', id: 'b', context: new Map(), entries: [] }
     const base = { sequence: 0, root: root(0), bucket: () => root(0), count: () => 0 }
-    const after = { record, bytes: encodeRecord(record), home }
-    const { operations } = planBatch(base, [{ key: record, before: undefined, after }], new Map([[log.volume, 1]]))
-    // What LevelDB keeps of a row: key, value, 8 bytes of sequence number and type.
-    const rowBytes = operations.map(row => row.key.length + (row.type === 'put' ? row.value.length : 0) + 8)
+    const after = { record, bytes: encodeRecord(record), home: undefined }
+    // Merged without its needle: the batch has no applied offset.
+    const { operations } = planBatch(base, [{ key: record, before: undefined, after, volumes: [] }], new Map())
+    // What a row takes of LevelDB's write buffer: key, value, 8 bytes of sequence number and type, two lengths of at
+    // least a byte, and a skip list's node of at least two pointers.
+    const rowBytes = operations.map(row => row.key.length + (row.type === 'put' ? row.value.length : 0) + 8 + 2 + 16)
     expect(rowBytes.reduce((sum, bytes) => sum + bytes, 0)).toBeGreaterThanOrEqual(BATCH_BYTES_MIN)
   })
 

@@ -245,7 +245,9 @@ describe('a directory', () => {
         open = resolve
       })
       const others = new RecordLog(2).append(writer.birth(), writer.birth())
+      const batches = source.batches
       const written = directory.apply(others.group(0, 1))
+      while (source.batches === batches) await new Promise(resolve => setImmediate(resolve))
       const waiting = directory.apply(others.group(1, 2))
       await expect(directory.get(photo)).rejects.toMatchObject(unavailable)
       open()

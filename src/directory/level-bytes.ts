@@ -1,0 +1,51 @@
+import { crc32c } from '@node-rs/crc32'
+import { DamageError } from './damage.js'
+
+/*
+ * The two things that LevelDB's files are made of.
+ *
+ *   varint     7 bits to a byte, least significant first, the top bit set in all bytes but the last
+ *   checksum   CRC-32C, little-endian, masked: rotated right by 15 bits, plus 0xa282ead8
+ *
+ * @see https://github.com/google/leveldb/tree/main/doc
+ */
+
+/** @returns whether the masked checksum at `at` is that of `covered` */
+export function checksumHolds(bytes: Buffer, at: number, covered: Uint8Array): boolean {
+  const crc = crc32c(covered)
+  const masked = (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0
+  return bytes.readUInt32LE(at) === masked
+}
+
+/** Reads varints and what they announce. @throws {@link DamageError} at the end of the bytes */
+export class LevelReader {
+  readonly #bytes: Buffer
+  #at = 0
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes
+  }
+
+  get ended(): boolean {
+    return this.#at >= this.#bytes.length
+  }
+
+  /** Only for numbers below 2⁵³, as all offsets, sizes and file numbers are. */
+  varint(): number {
+    let value = 0
+    for (let scale = 1; scale < 2 ** 56; scale *= 128) {
+      const byte = this.#bytes[this.#at++]
+      if (byte === undefined) break
+      value += (byte & 0x7f) * scale
+      if (byte < 0x80) return value
+    }
+    throw new DamageError('a number in a LevelDB file is malformed')
+  }
+
+  bytes(byteCount: number): Buffer {
+    const start = this.#at
+    this.#at += byteCount
+    if (this.#at > this.#bytes.length) throw new DamageError('a LevelDB file ends too early')
+    return this.#bytes.subarray(start, this.#at)
+  }
+}

@@ -1,0 +1,29 @@
+import type { Clock } from '../core/clock.js'
+import type { Logger } from '../core/log.js'
+import type { NodeId } from '../domain/ids.js'
+
+const INTERVAL_MS = 60_000
+
+/** One line at once for the first stranger, then at most one a minute, which counts those in between. */
+export class RefusalLog {
+  readonly #clock: Clock
+  readonly #log: Logger
+  #lastMs = Number.NEGATIVE_INFINITY
+  #unsaid = 0
+
+  constructor(components: { readonly clock: Clock; readonly log: Logger }) {
+    this.#clock = components.clock
+    this.#log = components.log
+  }
+
+  refused(peer: NodeId, reason: string): void {
+    const now = this.#clock.monotonic()
+    if (now - this.#lastMs < INTERVAL_MS) {
+      this.#unsaid++
+      return
+    }
+    this.#log.warn({ code: 'ERR_PEER_REFUSED', peer, reason, before: this.#unsaid }, 'a node may not join')
+    this.#lastMs = now
+    this.#unsaid = 0
+  }
+}

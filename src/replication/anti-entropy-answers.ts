@@ -1,0 +1,51 @@
+import {
+  BODY_BYTES_MAX,
+  decodeGetRequest,
+  decodeLeavesRequest,
+  decodePutRequest,
+  encodeGetAnswer,
+  encodeLeavesAnswer,
+  encodeNodesAnswer,
+  encodePutAnswer,
+  type NodesRequest,
+  packLeaves
+} from './anti-entropy-messages.js'
+import type { TreeReplica } from './tree-replica.js'
+
+/*
+ * What a node answers when a peer compares trees with it. Nothing is kept between two questions, so a peer may stop at
+ * any of them. All throw `ERR_PEER_PROTOCOL` and `ERR_DIRECTORY_UNAVAILABLE`.
+ */
+
+export function answerNodes(replica: TreeReplica, { level, indexes }: NodesRequest): Uint8Array {
+  return encodeNodesAnswer({ root: replica.root(), children: replica.children(level, indexes) })
+}
+
+export async function answerLeaves(replica: TreeReplica, body: Uint8Array): Promise<Uint8Array> {
+  const answered: Uint8Array[] = []
+  let byteCount = 0
+  for (const bucket of decodeLeavesRequest(body)) {
+    const packed = packLeaves(await replica.leaves(bucket))
+    byteCount += packed.length
+    if (answered.length > 0 && byteCount > BODY_BYTES_MAX) break
+    answered.push(packed)
+  }
+  return encodeLeavesAnswer(answered)
+}
+
+export async function answerGet(replica: TreeReplica, body: Uint8Array): Promise<Uint8Array> {
+  const records: Uint8Array[] = []
+  let count = 0
+  let byteCount = 0
+  for (const encoded of await replica.records(decodeGetRequest(body))) {
+    byteCount += encoded?.length ?? 0
+    if (records.length > 0 && byteCount > BODY_BYTES_MAX) break
+    if (encoded !== undefined) records.push(encoded)
+    count++
+  }
+  return encodeGetAnswer({ count, records })
+}
+
+export async function answerPut(replica: TreeReplica, body: Uint8Array): Promise<Uint8Array> {
+  return encodePutAnswer(await replica.merge(decodePutRequest(body)))
+}

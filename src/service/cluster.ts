@@ -1,0 +1,92 @@
+import type { Clock } from '../core/clock.js'
+import type { Startable } from '../core/lifecycle.js'
+import type { Logger } from '../core/log.js'
+import type { Random } from '../core/random.js'
+import type { Directory } from '../directory/directory.js'
+import type { HybridClock } from '../domain/hlc.js'
+import type { NodeId, VolumeId } from '../domain/ids.js'
+import { JoinLoop } from '../network/join.js'
+import { Membership } from '../network/membership.js'
+import type { Transport } from '../network/transport.js'
+import { AntiEntropy } from '../replication/anti-entropy.js'
+import { PeerReads } from '../replication/peer-reads.js'
+import { PeerRecords } from '../replication/peer-records.js'
+import { PeerVolumes } from '../replication/peer-volumes.js'
+import { RecordGossip } from '../replication/record-gossip.js'
+import { VolumeShipping } from '../replication/volume-shipping.js'
+import type { DiskReserve } from '../volumes/disk-reserve.js'
+import { VolumeCopies } from '../volumes/volume-copies.js'
+import type { VolumeSet } from '../volumes/volume-set.js'
+import { ClusterDescription } from './cluster-description.js'
+import { MemberRecords } from './cluster-members.js'
+import { Durability } from './durability.js'
+import type { RecordWriter } from './record-writer.js'
+
+export interface ClusterComponents {
+  readonly transport: Transport
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  readonly hybridClock: HybridClock
+  readonly volumes: VolumeSet
+  readonly reserve: DiskReserve
+  readonly directory: Directory
+  readonly writer: RecordWriter
+  readonly isRetired: (volume: VolumeId) => boolean
+  readonly space: () => Promise<{ readonly freeBytes: number; readonly totalBytes: number }>
+  /** All addresses of a host name. */
+  readonly resolve: (host: string) => Promise<readonly string[]>
+}
+
+export interface ClusterInit {
+  /** Shown to people. */
+  readonly name: string
+  readonly version: string
+  /** Where to look for others: names, HOST:PORT, multiaddrs. */
+  readonly join: readonly string[]
+  /** For those without a port. */
+  readonly defaultPort: number
+}
+
+/** What makes a node one of many: finding the others, and sharing everything with them. */
+export class Cluster implements Startable {
+  readonly membership: Membership
+  readonly shipping: VolumeShipping
+  readonly reads: PeerReads
+  readonly records: PeerRecords
+  readonly durability: Durability
+  /** In the order of starting. */
+  readonly #parts: readonly Startable[]
+
+  constructor(components: ClusterComponents, init: ClusterInit) {
+    const { transport, clock, random, log, hybridClock, volumes, reserve, directory, writer, isRetired } = components
+    const shared = { transport, clock, random, log }
+    const description = new ClusterDescription({ ...components }, init)
+    this.membership = new Membership({
+      ...shared,
+      describe: () => description.describe(),
+      now: () => hybridClock.now(),
+      store: new MemberRecords({ directory, writer, now: () => clock.now() })
+    })
+    const peers = new PeerVolumes()
+    const copies = new VolumeCopies({ volumes, reserve, merge: records => directory.merge(records) })
+    this.shipping = new VolumeShipping({ ...shared, volumes, copies, peers, isRetired })
+    this.reads = new PeerReads({ ...shared, store: volumes })
+    this.durability = new Durability({ directory, volumes, peers, clock })
+    const others = (): NodeId[] => this.membership.members().flatMap(({ id, self }) => (self ? [] : [id]))
+    this.records = new PeerRecords({ ...shared, directory, others })
+    const gossip = new RecordGossip({ ...shared, directory, isOwn: volume => volumes.isOfThisProcess(volume) })
+    const antiEntropy = new AntiEntropy({ ...shared, directory })
+    this.membership.onBeat((peer, { directoryDigest }) => antiEntropy.noteDigest(peer, directoryDigest))
+    const join = new JoinLoop({ ...shared, resolve: components.resolve, known: () => this.membership.known() }, init)
+    this.#parts = [description, transport, this.membership, gossip, antiEntropy, this.shipping, join]
+  }
+
+  async start(): Promise<void> {
+    for (const part of this.#parts) await part.start()
+  }
+
+  async stop(): Promise<void> {
+    for (const part of [...this.#parts].reverse()) await part.stop()
+  }
+}

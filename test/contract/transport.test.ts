@@ -1,0 +1,30 @@
+import type { NodeId } from '../../src/domain/ids.js'
+import { Libp2pNetwork } from '../support/libp2p-network.js'
+import { SeededRandom } from '../support/seeded-random.js'
+import { SimulatedClock } from '../support/simulated-clock.js'
+import { SimulatedNetwork } from '../support/simulated-network.js'
+import type { SimulatedTransport } from '../support/simulated-transport.js'
+import { type TransportNetwork, transportContract } from './transport.js'
+
+transportContract('libp2p', async () => new Libp2pNetwork())
+
+transportContract('a simulated network', async (): Promise<TransportNetwork> => {
+  const clock = new SimulatedClock()
+  const network = new SimulatedNetwork({ clock, random: new SeededRandom(1) })
+  const transports: SimulatedTransport[] = []
+  let passing = true
+  void (async () => {
+    while (passing) await clock.advance(1)
+  })()
+  return {
+    create: async (clusterKey = '') => {
+      const transport = network.transport(`node${transports.length}` as NodeId, { clusterKey })
+      transports.push(transport)
+      return transport
+    },
+    close: async () => {
+      passing = false
+      await Promise.all(transports.map(transport => transport.stop()))
+    }
+  }
+})

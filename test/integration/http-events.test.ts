@@ -1,0 +1,169 @@
+import { get, type IncomingMessage } from 'node:http'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { NodeId } from '../../src/domain/ids.js'
+import { type HttpFixture, startHttp } from '../support/http-fixture.js'
+import { RawConnection } from '../support/raw-connection.js'
+
+interface ServerSentEvent {
+  readonly event: string | undefined
+  readonly id: string | undefined
+  readonly data: unknown
+}
+
+let http: HttpFixture
+const streams: EventStream[] = []
+
+beforeEach(async () => {
+  http = await startHttp()
+})
+
+afterEach(async () => {
+  for (const stream of streams.splice(0)) stream.leave()
+  await http.close()
+})
+
+/** A client as the standard describes it, as far as Sheaf uses it. */
+class EventStream {
+  readonly response: IncomingMessage
+  readonly #chunks: AsyncIterator<Buffer>
+  #text = ''
+
+  private constructor(response: IncomingMessage) {
+    this.response = response
+    this.#chunks = response[Symbol.asyncIterator]()
+  }
+
+  static async open(lastEventId?: string): Promise<EventStream> {
+    const headers = lastEventId === undefined ? {} : { 'last-event-id': lastEventId }
+    const request = get(`${http.url}/events`, { agent: false, headers })
+    const stream = new EventStream(
+      await new Promise((resolve, reject) => request.once('response', resolve).once('error', reject))
+    )
+    streams.push(stream)
+    return stream
+  }
+
+  /** @returns the next block, comments and retry times left out; undefined at the end */
+  async next(): Promise<ServerSentEvent | undefined> {
+    for (;;) {
+      const end = this.#text.indexOf('\n\n')
+      if (end >= 0) {
+        const lines = this.#text.slice(0, end).split('\n')
+        this.#text = this.#text.slice(end + 2)
+        const field = (name: string): string | undefined =>
+          lines.find(line => line.startsWith(`${name}: `))?.slice(name.length + 2)
+        const data = field('data')
+        return { event: field('event'), id: field('id'), data: data && JSON.parse(data) }
+      }
+      const { done, value } = await this.#chunks.next()
+      if (done) return undefined
+      this.#text += value.toString()
+    }
+  }
+
+  leave(): void {
+    this.response.destroy()
+  }
+}
+
+const upload = async (): Promise<string> =>
+  (await http.client.putPhoto(Buffer.from('bytes'), 'a.bin', 'application/octet-stream')).photo_id
+
+const TIME = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+
+describe('GET /events', () => {
+  test('tells of uploads, edits, deletes and undeletes as they happen', async () => {
+    const stream = await EventStream.open()
+    expect(stream.response.statusCode).toBe(200)
+    expect(stream.response.headers['content-type']).toBe('text/event-stream')
+    expect(stream.response.headers['cache-control']).toBe('no-store')
+    const start = await stream.next()
+    expect(start).toEqual({ event: undefined, id: expect.stringMatching(/^[0-9a-f]{16}-0$/), data: undefined })
+    const id = await upload()
+    await http.client.patchMeta(id, { tags: { add: ['x'] } })
+    await http.client.json('DELETE', `/photo/${id}`, 200)
+    await http.client.json('POST', `/photo/${id}/undelete`, 200)
+    const types = ['photo.uploaded', 'photo.updated', 'photo.deleted', 'photo.uploaded']
+    for (const [i, event] of types.entries()) {
+      const expected = { event, id: start?.id?.replace(/0$/, `${i + 1}`), data: { photo_id: id, at: TIME } }
+      expect(await stream.next()).toEqual(expected)
+    }
+    http.events.note('member.up', 'node' as NodeId)
+    expect(await stream.next()).toMatchObject({ event: 'member.up', data: { node_id: 'node', at: TIME } })
+  })
+
+  test('resumes behind the last event id, and resets one that it does not know', async () => {
+    const first = await EventStream.open()
+    await first.next()
+    const ids = [await upload(), await upload(), await upload()]
+    const seen = await first.next()
+    first.leave()
+    const second = await EventStream.open(seen?.id)
+    await second.next()
+    expect(await second.next()).toMatchObject({ event: 'photo.uploaded', data: { photo_id: ids[1] } })
+    expect(await second.next()).toMatchObject({ event: 'photo.uploaded', data: { photo_id: ids[2] } })
+    const foreign = await EventStream.open('0123456789abcdef-1')
+    const reset = await foreign.next()
+    expect(reset).toMatchObject({ event: 'reset', data: {} })
+    const next = await upload()
+    expect(await foreign.next()).toMatchObject({ event: 'photo.uploaded', data: { photo_id: next } })
+    const third = await EventStream.open(reset?.id)
+    await third.next()
+    expect(await third.next()).toMatchObject({ data: { photo_id: next } })
+  })
+
+  test('ends when the node stops, which does not wait for clients to leave', async () => {
+    const stream = await EventStream.open()
+    await stream.next()
+    const before = performance.now()
+    await http.events.stop()
+    await http.server.stop()
+    expect(await stream.next()).toBeUndefined()
+    expect(performance.now() - before).toBeLessThan(1_500)
+  })
+
+  test('frees the place of a client that went away', async () => {
+    for (let round = 0; round < 2; round++) {
+      const all = await Promise.all(Array.from({ length: 256 }, () => EventStream.open()))
+      expect(all.every(({ response }) => response.statusCode === 200)).toBe(true)
+      const refused = await http.client.request('GET', '/events')
+      expect(refused.status).toBe(503)
+      expect(JSON.parse(refused.body.toString())).toMatchObject({ code: 'ERR_OVERLOADED' })
+      for (const stream of all) stream.leave()
+      await expect
+        .poll(async () => {
+          const probe = await EventStream.open()
+          probe.leave()
+          return probe.response.statusCode
+        })
+        .toBe(200)
+      await expect.poll(() => http.connectionCount()).toBeLessThanOrEqual(1) // the one that was refused is kept alive
+    }
+  })
+
+  test('cuts a client that takes nothing with a reset, while others go on', async () => {
+    const slow = await RawConnection.open(http.port, { pauseReads: true })
+    slow.write('GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    const fast = await EventStream.open()
+    await fast.next()
+    // More than the kernel buffers for a client that does not read, and then the whole ring once more.
+    const filler = 'x'.repeat(1_000)
+    let noted = 0
+    for (let heard = 0; heard < 40_000; ) {
+      for (let i = 0; i < 5_000; i++) http.events.note('member.up', `${filler} ${noted++}` as NodeId)
+      for (; heard < noted; heard++) {
+        const event = await fast.next()
+        if (event?.id?.endsWith(`-${heard + 1}`) !== true) throw new Error(`${event?.id} is not the next event`)
+      }
+    }
+    const text = await slow.untilClosed()
+    expect(text).toMatch(/event: reset\nid: [0-9a-f]{16}-\d+\ndata: \{\}\n\n/)
+    expect(text).not.toContain(` ${noted - 1}"`)
+  })
+
+  test('answers no other method', async () => {
+    for (const method of ['POST', 'HEAD']) {
+      expect((await http.client.request(method, '/events')).status).toBe(405)
+    }
+  })
+})

@@ -1,0 +1,245 @@
+import { SheafError } from '../../src/core/errors.js'
+import { photoIdFrom } from '../../src/domain/ids.js'
+import { needleBytes } from '../../src/domain/needle.js'
+import { SUPERBLOCK_BYTES } from '../../src/domain/superblock.js'
+import type { Job } from '../../src/service/jobs.js'
+import type { CheckReport } from '../../src/service/verification.js'
+import { SeededRandom } from '../support/seeded-random.js'
+import { settle } from '../support/simulated-clock.js'
+import type { FaultyOperation } from '../support/simulated-disk.js'
+import { SimulatedNode } from '../support/simulated-node.js'
+import { type Target, Workload } from './workload.js'
+
+const VOLUME_BYTES = 200_000
+const PHOTO_BYTES_MAX = 60_000
+const DAY_MS = 24 * 3_600_000
+
+export interface NodeSimulationInit {
+  readonly seed: number
+  readonly steps: number
+}
+
+/** One node under a random workload and random faults. */
+export class NodeSimulation {
+  readonly node: SimulatedNode
+  readonly workload: Workload
+  readonly #init: NodeSimulationInit
+  readonly #random: SeededRandom
+  #target: Target | undefined
+  #running = new Set<Promise<void>>()
+  /** Something is wrong with the disk or the directory, or was since the last start. */
+  #troubled = false
+  /** A row of the database is damaged, and nobody may have come across it yet. */
+  #damagedRow = false
+  #damagedVolume = false
+
+  constructor(init: NodeSimulationInit) {
+    this.#init = init
+    this.#random = new SeededRandom(init.seed)
+    this.node = new SimulatedNode({ seed: init.seed + 1, volumeBytes: VOLUME_BYTES, purgeMs: 2 * DAY_MS })
+    this.workload = new Workload({ random: this.#random }, { photoBytesMax: PHOTO_BYTES_MAX, bytesMayLag: false })
+  }
+
+  /** @throws when an invariant did not hold, with what happened before */
+  async run(): Promise<void> {
+    await this.#start()
+    for (let step = 0; step < this.#init.steps; step++) {
+      await this.#step()
+      this.#requireSound()
+    }
+    await this.#finish()
+    this.#requireSound()
+  }
+
+  async #step(): Promise<void> {
+    const { clock } = this.node
+    const choice = this.#random.below(100)
+    if (choice < 55) await this.#operate()
+    else if (choice < 65) await this.#end(this.#random.pick(['kill', 'crash', 'crash', 'stop']))
+    else if (choice < 68) {
+      this.#note('the directory is lost')
+      await this.#end('kill', () => this.#loseDirectory())
+    } else if (choice < 76) this.#plantDiskFault()
+    else if (choice < 80) await this.#flipBit()
+    else if (choice < 83) await this.#damageDirectory()
+    else if (choice < 90) this.#beginJob()
+    else if (choice < 93) this.#jumpClock()
+    else if (choice < 97) await clock.advance(this.#random.below(5_000))
+    else await clock.advance(this.#random.below(15 * 60_000))
+  }
+
+  /** Some operations at once; most often until they are done. */
+  async #operate(): Promise<void> {
+    const count = 1 + this.#random.below(5)
+    for (let i = 0; i < count; i++) {
+      const operation = this.workload.operate(this.#requireTarget())
+      this.#running.add(operation)
+      void operation.then(() => this.#running.delete(operation))
+    }
+    if (this.#random.chance(0.2)) await this.#turns(this.#random.below(30))
+    else await this.#quiesce()
+  }
+
+  async #quiesce(): Promise<void> {
+    for (let turns = 0; this.#running.size > 0; turns++) {
+      await settle()
+      if (turns % 50 === 49) await this.node.clock.advance(100)
+      if (turns > 5_000) return this.#fail('an operation does not end')
+    }
+  }
+
+  async #turns(count: number): Promise<void> {
+    for (let turns = 0; turns < count; turns++) await settle()
+  }
+
+  /** @param meanwhile - what happens while no process runs */
+  async #end(how: 'kill' | 'crash' | 'stop', meanwhile: () => void = () => {}): Promise<void> {
+    this.#note(`the process ends: ${how}`)
+    if (how === 'stop') {
+      await this.#quiesce()
+      await this.node.stop()
+    } else {
+      this.node.die(how)
+      this.workload.abandon(this.#requireTarget())
+      this.#running.clear()
+    }
+    meanwhile()
+    await this.#start()
+    if (this.#damagedRow && this.#random.chance(0.5)) await this.#mendDirectory()
+    await this.workload.check(this.#requireTarget(), () => true)
+  }
+
+  async #start(): Promise<void> {
+    this.node.disk.heal()
+    this.node.database.heal()
+    const storage = await this.node.start()
+    if (storage.directory.rebuilt !== undefined) this.#damagedRow = false
+    this.#troubled = false
+    this.#target = { name: 'node', storage, troubled: () => this.#troubled || this.#damagedRow }
+  }
+
+  /** What an operator does about a directory that is damaged, or says so itself. */
+  async #mendDirectory(): Promise<void> {
+    const { storage, clock } = this.node
+    const { directory, maintenance } = storage
+    for (let seconds = 0; directory.state !== 'open'; seconds++) {
+      await clock.advance(1_000)
+      if (seconds > 10) return this.#fail('the directory stays unavailable')
+    }
+    if ((await directory.verify()).length > 0) await this.#job(maintenance.rebuildDirectory())
+    this.#damagedRow = false
+  }
+
+  #plantDiskFault(): void {
+    const operation = this.#random.pick<FaultyOperation>(['write', 'sync'])
+    const times = 1 + this.#random.below(3)
+    this.#note(`the disk will fail to ${operation}, ${times} times`)
+    this.node.disk.fail(operation, { times })
+    this.#troubled = true
+  }
+
+  /** Damage below the surface: of a volume, where it hits a needle, or of the files beside it, where it must not matter. */
+  async #flipBit(): Promise<void> {
+    const { disk, storage } = this.node
+    const volumes = storage.volumes.volumes()
+    if (volumes.length === 0) return
+    const volume = this.#random.pick(volumes)
+    if (this.#random.chance(0.3)) {
+      const size = disk.find(volume.indexPath) === undefined ? 0 : disk.file(volume.indexPath).size
+      if (size === 0) return
+      this.#note(`a bit of ${volume.indexPath} flips`)
+      disk.flipBit(volume.indexPath, this.#random.below(size), this.#random.below(8))
+      return
+    }
+    const { size } = disk.file(volume.path)
+    const position = this.#random.below(size)
+    this.#note(`a bit of ${volume.path} flips at ${position}`)
+    for await (const event of volume.scan(SUPERBLOCK_BYTES, Number.POSITIVE_INFINITY, 0, size)) {
+      if (event.kind !== 'needle') continue
+      const end = event.offset + needleBytes(event.header.length)
+      if (event.offset <= position && position < end) this.workload.damaged.add(photoIdFrom(event.header.id))
+    }
+    disk.flipBit(volume.path, position, this.#random.below(8))
+    this.#damagedVolume = true
+    this.#troubled = true
+  }
+
+  async #damageDirectory(): Promise<void> {
+    this.#troubled = true
+    if (this.#random.chance(0.5)) {
+      this.#note('a bit of the directory flips')
+      this.#damagedRow = true
+      await this.node.database.flipBit()
+      return
+    }
+    this.#note('the directory will fail to write')
+    this.node.database.failBatches(1 + this.#random.below(2))
+  }
+
+  #beginJob(): void {
+    const { maintenance } = this.node.storage
+    const kind = this.#random.pick(['compact', 'scrub', 'verify', 'rebuildDirectory'] as const)
+    this.#note(`job: ${kind}`)
+    if (kind === 'rebuildDirectory') this.#troubled = true // it answers nothing meanwhile
+    maintenance[kind]()
+  }
+
+  #jumpClock(): void {
+    const spanMs = this.#random.pick([1_000, 3_600_000, 3 * DAY_MS])
+    const jumpMs = Math.round((this.#random.fraction() - 0.5) * 2 * spanMs)
+    this.#note(`the clock jumps by ${jumpMs} ms`)
+    this.node.wall.skewMs += jumpMs
+  }
+
+  /** Heals everything, and looks at everything. */
+  async #finish(): Promise<void> {
+    await this.#quiesce()
+    await this.#end('crash')
+    await this.#mendDirectory()
+    const { storage } = this.node
+    await this.#job(storage.maintenance.scrub())
+    for (const history of this.workload.histories) await this.workload.read(this.#requireTarget(), history, true)
+    const digest = storage.directory.digest()
+    if (!this.#damagedVolume) {
+      const report = await this.#job<CheckReport>(storage.maintenance.verify())
+      for (const { problem } of report.faults) this.#fail(`verify: ${problem}`)
+    }
+    await this.#end('kill', () => this.#loseDirectory())
+    if (!this.#damagedVolume && this.node.storage.directory.digest() !== digest)
+      this.#fail('the directory from volumes alone is another')
+    await this.#job(this.node.storage.maintenance.compact())
+    await this.workload.check(this.#requireTarget(), () => true)
+    for (const history of this.workload.histories) await this.workload.read(this.#requireTarget(), history, true)
+    await this.workload.list(this.#requireTarget())
+    await this.node.stop()
+  }
+
+  #loseDirectory(): void {
+    this.node.loseDirectory()
+    this.#damagedRow = false
+  }
+
+  #job<Result>(job: Job): Promise<Result> {
+    return this.node.finish<Result>(job)
+  }
+
+  #requireTarget(): Target {
+    if (this.#target === undefined) throw new Error('the node was not started')
+    return this.#target
+  }
+
+  #note(line: string): void {
+    this.workload.note(line)
+  }
+
+  #fail(problem: string): void {
+    this.workload.violations.push(problem)
+  }
+
+  #requireSound(): void {
+    const { violations, trace } = this.workload
+    if (violations.length === 0) return
+    const story = process.env.SIM_TRACE === undefined ? trace.slice(-30) : trace
+    throw new SheafError('ERR_INTERNAL', `seed ${this.#init.seed}: ${violations.join('\n')}\n\n${story.join('\n')}`)
+  }
+}

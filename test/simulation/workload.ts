@@ -1,0 +1,362 @@
+import { createCipheriv } from 'node:crypto'
+import { type ErrorCode, SheafError } from '../../src/core/errors.js'
+import type { PhotoId } from '../../src/domain/ids.js'
+import { PHOTO_KIND, type Photo, viewPhoto } from '../../src/domain/photo.js'
+import { conflictVersions, type DirectoryRecord } from '../../src/domain/record.js'
+import type { Storage } from '../../src/service/storage.js'
+import type { SeededRandom } from '../support/seeded-random.js'
+import { PhotoHistory, rankOf, type Write, type WriteInit } from './photo-history.js'
+
+/** A running node that clients talk to. */
+export interface Target {
+  readonly name: string
+  readonly storage: Storage
+  /** Whether something is wrong with the node now, so that its disk or directory may refuse. */
+  readonly troubled: () => boolean
+}
+
+/** Errors that say that nothing was done. */
+const REFUSALS: readonly ErrorCode[] = [
+  'ERR_PHOTO_NOT_FOUND',
+  'ERR_PHOTO_DELETED',
+  'ERR_BYTES_GONE',
+  'ERR_NO_SUCH_CONFLICT'
+]
+/** Errors that a node in trouble may answer with; whether the write was done is unknown then. */
+const TROUBLES: readonly ErrorCode[] = [
+  'ERR_DISK_FULL',
+  'ERR_DISK_WRITE',
+  'ERR_DISK_READ',
+  'ERR_DIRECTORY_UNAVAILABLE',
+  'ERR_BYTES_UNREACHABLE',
+  'ERR_NEEDLE_CORRUPT',
+  'ERR_STOPPING'
+]
+
+interface UnderWay {
+  readonly target: Target
+  readonly write: Write | undefined
+  readonly history: PhotoHistory
+}
+
+export interface WorkloadInit {
+  /** Sizes of photos, bytes: the greatest of several draws below this. */
+  readonly photoBytesMax: number
+  /** Whether a node that has a photo's record may lack its bytes for now. */
+  readonly bytesMayLag: boolean
+}
+
+/** Clients that do random things to photos, remember what they were told, and hold what they see against it. */
+export class Workload {
+  readonly histories: PhotoHistory[] = []
+  /** What was wrong, in words; a run with any has failed. */
+  readonly violations: string[] = []
+  readonly trace: string[] = []
+  /** Photos that a planted fault may have hit. */
+  readonly damaged = new Set<PhotoId>()
+  readonly #random: SeededRandom
+  readonly #init: WorkloadInit
+  readonly #underWay = new Set<UnderWay>()
+  #operations = 0
+
+  constructor(components: { readonly random: SeededRandom }, init: WorkloadInit) {
+    this.#random = components.random.fork()
+    this.#init = init
+  }
+
+  /** Begins a random operation on a node. @returns settles, and never rejects, when its outcome is known or it was abandoned */
+  operate(target: Target): Promise<void> {
+    const free = this.histories.filter(history => history.id !== undefined && !this.#isBusy(history, target))
+    if (free.length === 0 || this.#random.chance(free.length < 4 ? 0.5 : 0.2)) return this.upload(target)
+    const history = this.#random.pick(free.slice(-12))
+    const record = this.recordOf(target, history)
+    if (record === 'unavailable') return Promise.resolve()
+    const photo = record && viewPhoto(record)
+    if (photo === undefined || this.#random.chance(0.25)) return this.read(target, history)
+    if (photo.deleted) return this.#random.chance(0.5) ? this.undelete(target, history) : this.read(target, history)
+    const choice = this.#random.fraction()
+    if (choice < 0.25) return this.remove(target, history)
+    if (choice < 0.35 && conflictVersions(photo.record).length > 0) return this.restore(target, history)
+    if (choice < 0.45) return this.list(target)
+    return this.edit(target, history)
+  }
+
+  /** @param byteCount - default: random */
+  upload(target: Target, byteCount?: number): Promise<void> {
+    const number = ++this.#operations
+    const history = new PhotoHistory(noise(number, byteCount ?? this.#photoBytes()))
+    this.histories.push(history)
+    const name = `u${number}`
+    const tags = this.#random.chance(0.5) ? [`t${number}`] : []
+    const { bytes } = history
+    const body = pieces(bytes, this.#random)
+    const write = (): Promise<PhotoId> =>
+      target.storage.photos
+        .upload(body, { filename: name, tags, ...(this.#random.chance(0.5) && { declaredBytes: bytes.byteLength }) })
+        .then(receipt => receipt.photoId)
+    return this.#write(target, history, { kind: 'birth', name, adds: tags }, async () => {
+      history.id = await write()
+    })
+  }
+
+  edit(target: Target, history: PhotoHistory): Promise<void> {
+    const number = this.#operations + 1
+    const photo = this.#photoOf(target, history)
+    const name = this.#random.chance(0.6) ? `e${number}` : undefined
+    const adds = name === undefined || this.#random.chance(0.4) ? [`t${number}`] : []
+    const removable = photo?.tags ?? []
+    const removes = removable.length > 0 && this.#random.chance(0.4) ? [this.#random.pick(removable)] : []
+    const patch = { ...(name !== undefined && { name }), tags: { add: adds, remove: removes } }
+    return this.#write(target, history, { kind: 'edit', name, adds, removes }, id =>
+      target.storage.photos.patch(id, patch)
+    )
+  }
+
+  remove(target: Target, history: PhotoHistory): Promise<void> {
+    return this.#write(target, history, { kind: 'delete' }, id => target.storage.photos.remove(id))
+  }
+
+  undelete(target: Target, history: PhotoHistory): Promise<void> {
+    return this.#write(target, history, { kind: 'undelete' }, id => target.storage.photos.undelete(id))
+  }
+
+  restore(target: Target, history: PhotoHistory): Promise<void> {
+    const photo = this.#photoOf(target, history)
+    const conflicts = photo === undefined ? [] : conflictVersions(photo.record)
+    if (photo === undefined || conflicts.length === 0) return Promise.resolve()
+    const i = this.#random.below(conflicts.length)
+    const { name } = viewPhoto(photo.record, conflicts[i])
+    return this.#write(target, history, { kind: 'restore', name }, id => target.storage.photos.restore(id, i + 1))
+  }
+
+  /** Reads a random range, or all. */
+  async read(target: Target, history: PhotoHistory, whole = this.#random.chance(0.3)): Promise<void> {
+    const { id, bytes } = history
+    if (id === undefined) return
+    const number = ++this.#operations
+    const start = whole ? 0 : this.#random.below(bytes.byteLength)
+    const end = whole ? bytes.byteLength : start + 1 + this.#random.below(bytes.byteLength - start)
+    const before = this.recordOf(target, history)
+    const underWay = { target, write: undefined, history }
+    this.#underWay.add(underWay)
+    try {
+      const content = await target.storage.photos.open(id, 'orig')
+      const parts: Uint8Array[] = []
+      for await (const part of content.stream(start, end)) parts.push(Buffer.from(part))
+      if (!this.#underWay.has(underWay)) return
+      if (Buffer.compare(Buffer.concat(parts), bytes.subarray(start, end)) !== 0)
+        this.#violation(target, `read #${number} of ${id} [${start}, ${end}) gave other bytes`)
+    } catch (err) {
+      if (!this.#underWay.has(underWay)) return
+      this.#judgeReadError(target, history, before, err)
+    } finally {
+      this.#underWay.delete(underWay)
+    }
+  }
+
+  /** Pages through all live photos, and holds the answer against the directory's records. */
+  async list(target: Target): Promise<void> {
+    const number = ++this.#operations
+    const busy = new Set<PhotoId | undefined>([...this.#underWay].map(({ history }) => history.id))
+    const live = (): Set<PhotoId> => {
+      const ids = this.histories.flatMap(history => {
+        const photo = this.#photoOf(target, history)
+        return photo === undefined || photo.deleted || busy.has(photo.id) ? [] : [photo.id]
+      })
+      return new Set(ids)
+    }
+    const before = live()
+    const seen = new Set<PhotoId>()
+    try {
+      let cursor: string | null = ''
+      while (cursor !== null) {
+        const page = await target.storage.photos.list({ limit: 7, ...(cursor !== '' && { cursor }) })
+        for (const { photo } of page.photos) {
+          if (seen.has(photo.id)) this.#violation(target, `list #${number} names ${photo.id} twice`)
+          seen.add(photo.id)
+        }
+        cursor = page.nextCursor
+      }
+    } catch (err) {
+      if (!isTrouble(err)) this.#violation(target, `list #${number}: ${describe(err)}`)
+      return
+    }
+    const after = live()
+    for (const id of before) {
+      if (after.has(id) && !seen.has(id)) this.#violation(target, `list #${number} lacks ${id}`)
+    }
+  }
+
+  /** The processes of the node are gone: what it had under way may have been done. */
+  abandon(target: Target): void {
+    for (const underWay of this.#underWay) {
+      if (underWay.target.name !== target.name) continue
+      this.#underWay.delete(underWay)
+      if (underWay.write !== undefined) underWay.write.fate = 'maybe'
+    }
+  }
+
+  /**
+   * Holds everything that a node shows against what clients were told.
+   *
+   * @param must - the writes that the node has to know
+   */
+  async check(target: Target, must: (write: Write) => boolean): Promise<void> {
+    try {
+      await this.#adopt(target)
+    } catch (err) {
+      if (!target.troubled() || !isTrouble(err)) this.#violation(target, `a look at all photos: ${describe(err)}`)
+      return
+    }
+    for (const history of this.histories) {
+      const record = this.recordOf(target, history)
+      if (record === 'unavailable') {
+        if (!target.troubled()) this.#violation(target, 'the directory is unavailable')
+        return
+      }
+      const excused = history.id !== undefined && this.damaged.has(history.id)
+      for (const problem of history.judge(record, write => !excused && must(write)))
+        this.#violation(target, `photo ${history.id}: ${problem}`)
+    }
+  }
+
+  recordOf(target: Target, { id }: PhotoHistory): DirectoryRecord | undefined | 'unavailable' {
+    if (id === undefined) return undefined
+    try {
+      return target.storage.directory.getSync({ kind: PHOTO_KIND, id })?.record
+    } catch (err) {
+      if (!isTrouble(err)) this.#violation(target, `the record of ${id}: ${describe(err)}`)
+      return 'unavailable'
+    }
+  }
+
+  note(line: string): void {
+    this.trace.push(line)
+  }
+
+  #photoOf(target: Target, history: PhotoHistory): Photo | undefined {
+    const record = this.recordOf(target, history)
+    return record === undefined || record === 'unavailable' ? undefined : viewPhoto(record)
+  }
+
+  #isBusy(history: PhotoHistory, target: Target): boolean {
+    return [...this.#underWay].some(other => other.history === history && other.target.name === target.name)
+  }
+
+  async #write(
+    target: Target,
+    history: PhotoHistory,
+    init: WriteInit,
+    task: (id: PhotoId) => Promise<unknown>
+  ): Promise<void> {
+    const number = ++this.#operations
+    const before = this.recordOf(target, history)
+    if (before === 'unavailable') return
+    const write = history.begin(number, init, before)
+    const underWay = { target, write, history }
+    this.#underWay.add(underWay)
+    const title = `${target.name}: ${init.kind} #${number}${init.name === undefined ? '' : ` ${init.name}`}`
+    this.note(`${title} of ${history.id ?? 'a new photo'} begins`)
+    const troubled = target.troubled()
+    try {
+      await task(history.id as PhotoId)
+      if (!this.#underWay.has(underWay)) return
+      const after = this.recordOf(target, history)
+      if (after === undefined) this.#violation(target, `${title} was acknowledged and is not there`)
+      else if (after === 'unavailable') write.fate = 'maybe'
+      else history.acknowledge(write, before, after)
+      this.note(`${title} of ${history.id} is acknowledged`)
+    } catch (err) {
+      if (!this.#underWay.has(underWay)) return
+      const refused = err instanceof SheafError && REFUSALS.includes(err.code)
+      write.fate = refused ? 'failed' : 'maybe'
+      this.note(`${title} of ${history.id}: ${describe(err)}`)
+      const excused = troubled || target.troubled() || (history.id !== undefined && this.damaged.has(history.id))
+      if (!(isTrouble(err) && excused) && !(refused && this.#isDue(err, before, this.recordOf(target, history))))
+        this.#violation(target, `${title}: ${describe(err)}`)
+    } finally {
+      this.#underWay.delete(underWay)
+    }
+  }
+
+  /** Whether a refusal is right, given the photo before and after. */
+  #isDue(err: SheafError, ...records: readonly (DirectoryRecord | undefined | 'unavailable')[]): boolean {
+    const photos = records.map(record =>
+      record === undefined || record === 'unavailable' ? undefined : viewPhoto(record)
+    )
+    if (err.code === 'ERR_PHOTO_NOT_FOUND') return photos.some(photo => photo === undefined)
+    if (err.code === 'ERR_NO_SUCH_CONFLICT') return true
+    return photos.some(photo => photo?.deleted) // 410, and the bytes of a deleted photo may be gone
+  }
+
+  #judgeReadError(
+    target: Target,
+    history: PhotoHistory,
+    before: DirectoryRecord | undefined | 'unavailable',
+    err: unknown
+  ): void {
+    const due =
+      err instanceof SheafError &&
+      REFUSALS.includes(err.code) &&
+      this.#isDue(err, before, this.recordOf(target, history))
+    const lags = this.#init.bytesMayLag && err instanceof SheafError && err.code === 'ERR_BYTES_UNREACHABLE'
+    const excused = target.troubled() || (history.id !== undefined && this.damaged.has(history.id))
+    if (!due && !lags && !(excused && isTrouble(err)))
+      this.#violation(target, `reading ${history.id}: ${describe(err)}`)
+  }
+
+  /** Finds photos whose upload nobody was told of. */
+  async #adopt(target: Target): Promise<void> {
+    const known = new Set(this.histories.map(({ id }) => id))
+    for await (const record of target.storage.directory.records(PHOTO_KIND)) {
+      if (known.has(record.id as PhotoId)) continue
+      const photo = viewPhoto(record)
+      const names = [photo, ...conflictVersions(record).map(version => viewPhoto(record, version))].map(
+        ({ name }) => name
+      )
+      const history = this.histories.find(
+        ({ id, writes: [birth] }) => id === undefined && birth?.fate === 'maybe' && names.includes(birth.name as string)
+      )
+      if (history === undefined) {
+        this.#violation(target, `photo ${record.id} (${photo.name}, rank ${rankOf(photo)}) comes from nowhere`)
+        continue
+      }
+      history.id = photo.id
+      this.note(`${target.name}: the upload of ${photo.name} turns up as ${photo.id}`)
+    }
+  }
+
+  #photoBytes(): number {
+    const { photoBytesMax } = this.#init
+    return 1 + Math.floor(this.#random.fraction() ** 3 * photoBytesMax)
+  }
+
+  #violation(target: Target, problem: string): void {
+    this.violations.push(`${target.name}: ${problem}`)
+    this.note(`VIOLATION ${target.name}: ${problem}`)
+  }
+}
+
+function isTrouble(err: unknown): boolean {
+  return err instanceof SheafError && TROUBLES.includes(err.code)
+}
+
+function describe(err: unknown): string {
+  if (err instanceof SheafError) return `${err.code}: ${err.message}`
+  return err instanceof Error ? (err.stack ?? err.message) : String(err)
+}
+
+/** Bytes that differ from those of every other number everywhere, and hardly take any time. */
+function noise(number: number, byteCount: number): Uint8Array {
+  const key = Buffer.alloc(16)
+  key.writeUInt32LE(number)
+  return createCipheriv('aes-128-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(byteCount))
+}
+
+async function* pieces(bytes: Uint8Array, random: SeededRandom): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.byteLength; ) {
+    const size = 1 + random.below(bytes.byteLength)
+    yield Uint8Array.from(bytes.subarray(at, at + size))
+    at += size
+  }
+}

@@ -1,0 +1,35 @@
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { systemClock } from '../../src/core/clock.js'
+import { type Logger, silentLog } from '../../src/core/log.js'
+import { systemRandom } from '../../src/core/random.js'
+import { Libp2pTransport, type Libp2pTransportInit } from '../../src/network/libp2p-transport.js'
+
+/** Real transports on this machine's loopback. */
+export class Libp2pNetwork {
+  readonly #transports: Libp2pTransport[] = []
+
+  /** @returns a transport that is not started */
+  async create(
+    clusterKey = 'the key',
+    init: Partial<Libp2pTransportInit> & { readonly log?: Logger } = {}
+  ): Promise<Libp2pTransport> {
+    const { log = silentLog, ...settings } = init
+    const transport = new Libp2pTransport(
+      { clock: systemClock, random: systemRandom, log },
+      {
+        privateKey: await generateKeyPair('Ed25519'),
+        listen: { host: '127.0.0.1', port: 0 },
+        mdns: false,
+        clusterName: 'test',
+        clusterKeys: [Buffer.from(clusterKey)],
+        ...settings
+      }
+    )
+    this.#transports.push(transport)
+    return transport
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#transports.splice(0).map(transport => transport.stop()))
+  }
+}

@@ -1,0 +1,76 @@
+import { expect, onTestFinished, test } from 'vitest'
+import type { NodeId } from '../../../src/domain/ids.js'
+import { changeRecord, conflictVersions, type DirectoryRecord, mergeRecords } from '../../../src/domain/record.js'
+import type { KnownMember } from '../../../src/network/membership-view.js'
+import { MemberRecords } from '../../../src/service/cluster-members.js'
+import { recordDraft } from '../../../src/service/record-needles.js'
+import { RecordWriter } from '../../../src/service/record-writer.js'
+import { type PhotosFixture, photosFixture } from './photos-fixture.js'
+
+const SELF = 'node-a' as NodeId
+
+async function fixture(): Promise<PhotosFixture & { members: MemberRecords }> {
+  const base = await photosFixture()
+  onTestFinished(() => base.directory.stop())
+  const { directory, clock } = base
+  const members = new MemberRecords({ directory, writer: new RecordWriter(base.components), now: () => clock.now() })
+  return { ...base, members }
+}
+
+test('what a node says of itself is remembered, with the time when it first did', async () => {
+  const { members, clock, store } = await fixture()
+  expect(await members.load()).toEqual([])
+  const heard: KnownMember[] = []
+  const stop = members.onChange(member => heard.push(member))
+  const joinedAtMs = clock.now()
+  await members.save({ id: SELF, name: 'box', addresses: ['/a', '/b'] })
+  const first = { id: SELF, name: 'box', addresses: ['/a', '/b'], joinedAtMs }
+  expect(await members.load()).toEqual([first])
+  await clock.advance(5_000)
+  const needles = store.needles.length
+  await members.save({ id: SELF, name: 'box', addresses: ['/a', '/b'] })
+  expect(store.needles).toHaveLength(needles)
+  await members.save({ id: SELF, name: 'attic', addresses: ['/a', '/b'] })
+  await members.save({ id: SELF, name: 'attic', addresses: ['/b'] })
+  stop()
+  await members.save({ id: 'node-b' as NodeId, name: 'other', addresses: [] })
+  expect(heard).toEqual([first, { ...first, name: 'attic' }, { ...first, name: 'attic', addresses: ['/b'] }])
+  expect((await members.load()).map(({ name }) => name)).toEqual(['attic', 'other'])
+})
+
+test('what a second process said under the same id is superseded, not kept as a conflict', async () => {
+  const { members, directory, store } = await fixture()
+  await members.save({ id: SELF, name: 'box', addresses: [] })
+  const own = directory.getSync({ kind: 'member', id: SELF })?.record as DirectoryRecord
+  const stamper = { actor: 'ffffffffffffffff' as typeof store.epoch, hlc: () => own.entries[0]?.hlc as never }
+  const other = changeRecord({ kind: 'member', id: SELF }, undefined, stamper, [
+    { kind: 'version', value: new Map([['name', 'double']]) }
+  ])
+  await store.append([recordDraft(mergeRecords(own, other))], 'upkeep')
+  const both = directory.getSync({ kind: 'member', id: SELF })?.record as DirectoryRecord
+  expect(conflictVersions(both)).toHaveLength(1)
+  await members.save({ id: SELF, name: 'box 2', addresses: [] })
+  const after = directory.getSync({ kind: 'member', id: SELF })?.record as DirectoryRecord
+  expect(conflictVersions(after)).toEqual([])
+  expect(await members.load()).toEqual([expect.objectContaining({ name: 'box 2' })])
+})
+
+test('a record that another node wrote oddly is read for what it is worth', async () => {
+  const { members, store, components } = await fixture()
+  const stamper = { actor: store.epoch, hlc: () => components.hybridClock.now() }
+  const odd = new Map<string, string | (string | number)[]>([
+    ['name', 'x'.repeat(1_000)],
+    ['addresses', [1, '/a', 'y'.repeat(1_000), ...Array.from({ length: 20 }, (_, i) => `/${i}`)]],
+    ['joined_at', 'yesterday']
+  ])
+  const record = changeRecord({ kind: 'member', id: 'node-x' }, undefined, stamper, [{ kind: 'version', value: odd }])
+  await store.append([recordDraft(record)], 'upkeep')
+  expect(await members.load()).toEqual([
+    {
+      id: 'node-x',
+      name: 'x'.repeat(256),
+      addresses: ['/a', '/0', '/1', '/2', '/3', '/4', '/5', '/6'],
+      joinedAtMs: undefined
+    }
+  ])
+})
