@@ -135,7 +135,11 @@ export class SheafNode implements Startable {
         database: levelDatabase(join(folder, 'directory'), this.#components.fileSystem),
         sign: bytes => identity.sign(bytes),
         verifySignature,
-        network: { transport, resolve: resolveHost }
+        network: {
+          transport,
+          resolve: resolveHost,
+          init: { name, version: this.#version, join: joinAt, defaultPort: p2p.port === 0 ? P2P_PORT : p2p.port }
+        }
       },
       {
         folder,
@@ -144,8 +148,7 @@ export class SheafNode implements Startable {
         purgeMs: purgeDays * DAY_MS,
         maxUploadBytes,
         minCopies,
-        requireCookie,
-        cluster: { name, version: this.#version, join: joinAt, defaultPort: p2p.port === 0 ? P2P_PORT : p2p.port }
+        requireCookie
       }
     )
   }
@@ -158,7 +161,10 @@ export class SheafNode implements Startable {
       {
         clock,
         space: () => fileSystem.space(resolve(data)),
-        ...(storage.cluster && { membership: storage.cluster.membership })
+        ...(storage.cluster && {
+          membership: storage.cluster.membership,
+          lagBytes: member => storage.cluster?.lagBytes(member)
+        })
       },
       { nodeId, name, version: this.#version }
     )

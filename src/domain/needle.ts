@@ -12,7 +12,7 @@
  *       44      4  alternate key: 0 original, 1 large, 2 small, 3 thumb
  *       48      4  chunk, from 0
  *       52      4  length of the data, bytes, at most NEEDLE_DATA_BYTES_MAX
- *       56      4  reserved, 0
+ *       56      4  how far the volume was durable when the needle was written, bytes / 8; 0: not known
  *       60      4  header checksum
  *       64 length  data
  *        …    4 n  block checksums, n = ⌈length / 65536⌉, one per 64 KiB block of data, the last block may be short
@@ -34,8 +34,11 @@
  * elsewhere in the same volume, or a block in another position, is not just unlikely but impossible to accept.
  * These are checksums, not signatures: they stop accidents, not a forger who may write to the volume file.
  *
- * A needle is valid if magic, version, kind, reserved, length, all checksums and the zeros are as above. Anything that
- * needs another rule (a new version, a new kind) raises the format of the superblock, which a reader checks first.
+ * How far the volume was durable tells a reader whether damage before the needle hit what was there for good, or is the
+ * rest of a write that a crash cut short. It never lies behind the needle.
+ *
+ * A needle is valid if magic, version, kind, length, all checksums and the zeros are as above. Anything that needs another
+ * rule (a new version, a new kind) raises the format of the superblock, which a reader checks first.
  */
 import { hash } from 'node:crypto'
 import { crc32 } from '@node-rs/crc32'
@@ -103,9 +106,13 @@ export function footerBytes(length: number): number {
   return 4 * blockCount(length) + 4
 }
 
-/** @param offset - where the needle will start in the volume; a multiple of 8 below VOLUME_BYTES_MAX */
-export function encodeHeader(header: NeedleHeader, seed: number, offset: number): Uint8Array {
+/**
+ * @param offset - where the needle will start in the volume; a multiple of 8 below VOLUME_BYTES_MAX
+ * @param durableTo - everything before this is durable by now; a multiple of 8, at most `offset`
+ */
+export function encodeHeader(header: NeedleHeader, seed: number, offset: number, durableTo = 0): Uint8Array {
   invariant(offset % NEEDLE_ALIGN === 0 && offset < VOLUME_BYTES_MAX, `no needle can start at ${offset}`)
+  invariant(durableTo % NEEDLE_ALIGN === 0 && durableTo <= offset, `${durableTo} is not durable before ${offset}`)
   const bytes = Buffer.allocUnsafe(NEEDLE_HEADER_BYTES)
   bytes.writeUInt32LE(MAGIC, 0)
   bytes[4] = VERSION
@@ -118,7 +125,7 @@ export function encodeHeader(header: NeedleHeader, seed: number, offset: number)
   bytes.writeUInt32LE(header.chunk, 48)
   invariant(header.length <= NEEDLE_DATA_BYTES_MAX, `a needle of ${header.length} bytes is too long`)
   bytes.writeUInt32LE(header.length, 52)
-  bytes.writeUInt32LE(0, 56)
+  bytes.writeUInt32LE(durableTo / NEEDLE_ALIGN, 56)
   bytes.writeUInt32LE(headerChecksum(bytes, seed, offset), 60)
   return bytes
 }
@@ -134,7 +141,7 @@ export function decodeHeader(bytes: Uint8Array, seed: number, offset: number): N
   if (view.readUInt32LE(0) !== MAGIC || view.readUInt32LE(60) !== headerChecksum(view, seed, offset)) return undefined
   const kind = KINDS[view.readUInt8(5)]
   const length = view.readUInt32LE(52)
-  if (view.readUInt8(4) !== VERSION || kind === undefined || view.readUInt32LE(56) !== 0) return undefined
+  if (view.readUInt8(4) !== VERSION || kind === undefined || durableTo(bytes) > offset) return undefined
   if (length > NEEDLE_DATA_BYTES_MAX) return undefined
   return {
     kind,
@@ -146,6 +153,11 @@ export function decodeHeader(bytes: Uint8Array, seed: number, offset: number): N
     chunk: view.readUInt32LE(48),
     length
   }
+}
+
+/** @returns up to where the volume was durable when the needle was written, as its valid header says; 0: not known */
+export function durableTo(encodedHeader: Uint8Array): number {
+  return asBuffer(encodedHeader).readUInt32LE(56) * NEEDLE_ALIGN
 }
 
 /** @returns one checksum per block of the whole data, as the footer wants them */

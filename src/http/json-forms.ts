@@ -1,5 +1,6 @@
 import { formatHlc, hlcMs } from '../domain/hlc.js'
 import type { Photo } from '../domain/photo.js'
+import type { ReplicationStatus } from '../service/cluster.js'
 import type { ClusterMember } from '../service/cluster-status.js'
 import type { Job } from '../service/jobs.js'
 import type { NodeStatus, VolumeReport } from '../service/maintenance.js'
@@ -107,7 +108,15 @@ export function statusJson(node: { readonly nodeId: string; readonly version: st
     volumes: status.volumes,
     directory_digest: status.directoryDigest,
     damaged_bytes: status.damagedBytes,
-    disk: { free_bytes: status.disk.freeBytes, total_bytes: status.disk.totalBytes }
+    disk: { free_bytes: status.disk.freeBytes, total_bytes: status.disk.totalBytes },
+    ...(status.replication !== undefined && replicationJson(status.replication))
+  }
+}
+
+function replicationJson({ repair, oldestUnreplicatedMs }: ReplicationStatus): object {
+  return {
+    repair: { backlog_bytes: repair.backlogBytes, bytes_per_s: repair.bytesPerSecond, eta_s: repair.etaS ?? null },
+    oldest_unreplicated_s: oldestUnreplicatedMs === undefined ? null : Math.round(oldestUnreplicatedMs / 1000)
   }
 }
 

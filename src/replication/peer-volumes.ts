@@ -22,6 +22,8 @@ interface Waiter {
 export class PeerVolumes {
   readonly #peers = new Map<NodeId, Map<VolumeId, Holding>>()
   readonly #waiters = new Set<Waiter>()
+  /** The furthest that any peer ever acknowledged, in this process: a peer that leaves keeps what it has. */
+  readonly #acknowledged = new Map<VolumeId, number>()
 
   /** @returns whether the peer holds more of the volume than was known */
   noteEnd(peer: NodeId, volume: VolumeId, end: number): boolean {
@@ -35,6 +37,7 @@ export class PeerVolumes {
     const holding = this.#holding(peer, volume)
     holding.end = Math.max(holding.end, end)
     holding.acknowledged = Math.max(holding.acknowledged, end)
+    this.#noteFurthest(volume, end)
     this.#wakeWaiters()
   }
 
@@ -42,7 +45,9 @@ export class PeerVolumes {
   replace(peer: NodeId, volumes: readonly HeldVolume[]): void {
     const holdings = new Map<VolumeId, Holding>()
     for (const { volume, end, holes } of volumes) {
-      holdings.set(volume, { end, holes, acknowledged: holes[0]?.from ?? end })
+      const acknowledged = holes[0]?.from ?? end
+      holdings.set(volume, { end, holes, acknowledged })
+      this.#noteFurthest(volume, acknowledged)
     }
     this.#peers.set(peer, holdings)
     this.#wakeWaiters()
@@ -115,6 +120,24 @@ export class PeerVolumes {
       this.#waiters.add(waiter)
       signal.addEventListener('abort', giveUp)
     })
+  }
+
+  /** @returns up to where some other node is known to hold the volume durably */
+  acknowledged(volume: VolumeId): number {
+    return this.#acknowledged.get(volume) ?? 0
+  }
+
+  /** @returns bytes of the given volumes that a peer does not hold; undefined when it never told */
+  missing(peer: NodeId, volumes: Iterable<{ readonly id: VolumeId; readonly end: number }>): number | undefined {
+    const holdings = this.#peers.get(peer)
+    if (holdings === undefined) return undefined
+    let bytes = 0
+    for (const { id, end } of volumes) bytes += Math.max(0, end - (holdings.get(id)?.acknowledged ?? 0))
+    return bytes
+  }
+
+  #noteFurthest(volume: VolumeId, end: number): void {
+    this.#acknowledged.set(volume, Math.max(end, this.acknowledged(volume)))
   }
 
   #wakeWaiters(): void {

@@ -38,6 +38,8 @@ const FETCH_MS_MAX = 120_000
 const FAILURE_PENALTY_MS = 1_000
 const DAMAGE_PENALTY_MS = 30_000
 const LOOK_MS = 2_000
+/** Rates are those of the last ten seconds. */
+const RATE_SAMPLES = 5
 /** Heads are asked for anew after about this long; half to one and a half of it, so that nodes do not march in step. */
 const EXCHANGE_MS = 15_000
 
@@ -51,6 +53,14 @@ export interface VolumeShippingComponents {
   readonly log: Logger
   /** Retired volumes are neither pulled nor repaired: what they held stands elsewhere. */
   readonly isRetired: (volume: VolumeId) => boolean
+}
+
+export interface RepairProgress {
+  /** Bytes that some peer holds and this node does not, holes included. */
+  readonly backlogBytes: number
+  readonly bytesPerSecond: number
+  /** Undefined while nothing comes in. */
+  readonly etaS: number | undefined
 }
 
 type Take = (at: number, bytes: Uint8Array) => Promise<CopyProgress>
@@ -73,8 +83,9 @@ export class VolumeShipping implements Startable {
   #telling = false
   #abort = new AbortController()
   readonly #unsubscribe: (() => void)[] = []
-  /** Bytes made durable since the start, for rates. */
   #receivedBytes = 0
+  /** At the latest looks, for the rate; oldest first. */
+  #samples: { readonly atMs: number; readonly bytes: number }[] = []
 
   constructor(components: VolumeShippingComponents) {
     this.#components = components
@@ -108,12 +119,19 @@ export class VolumeShipping implements Startable {
     await Promise.all(this.#pulling.values())
   }
 
-  get receivedBytes(): number {
-    return this.#receivedBytes
+  /** What is still to come, and how fast it comes. */
+  progress(): RepairProgress {
+    const backlogBytes = this.#backlogBytes()
+    const [first] = this.#samples
+    const elapsedMs = first === undefined ? 0 : this.#components.clock.monotonic() - first.atMs
+    const received = this.#receivedBytes - (first?.bytes ?? 0)
+    const bytesPerSecond = elapsedMs === 0 ? 0 : Math.round((received / elapsedMs) * 1000)
+    const etaS = backlogBytes === 0 ? 0 : bytesPerSecond === 0 ? undefined : Math.ceil(backlogBytes / bytesPerSecond)
+    return { backlogBytes, bytesPerSecond, etaS }
   }
 
   /** Bytes that some peer holds and this node does not, holes included. */
-  backlogBytes(): number {
+  #backlogBytes(): number {
     const { peers, volumes, isRetired } = this.#components
     let bytes = 0
     for (const [id, end] of peers.ends()) {
@@ -207,6 +225,7 @@ export class VolumeShipping implements Startable {
   async #look(): Promise<'idle'> {
     const { transport, clock, peers, volumes, isRetired } = this.#components
     const now = clock.monotonic()
+    this.#samples = [...this.#samples.slice(1 - RATE_SAMPLES), { atMs: now, bytes: this.#receivedBytes }]
     for (const peer of transport.peers()) {
       if ((this.#nextExchange.get(peer) ?? 0) <= now) void this.#exchange(peer)
     }

@@ -13,7 +13,8 @@ import { PeerReads } from '../replication/peer-reads.js'
 import { PeerRecords } from '../replication/peer-records.js'
 import { PeerVolumes } from '../replication/peer-volumes.js'
 import { RecordGossip } from '../replication/record-gossip.js'
-import { VolumeShipping } from '../replication/volume-shipping.js'
+import { ReplicationLag } from '../replication/replication-lag.js'
+import { type RepairProgress, VolumeShipping } from '../replication/volume-shipping.js'
 import type { DiskReserve } from '../volumes/disk-reserve.js'
 import { VolumeCopies } from '../volumes/volume-copies.js'
 import type { VolumeSet } from '../volumes/volume-set.js'
@@ -48,6 +49,12 @@ export interface ClusterInit {
   readonly defaultPort: number
 }
 
+export interface ReplicationStatus {
+  readonly repair: RepairProgress
+  /** Age of the oldest bytes that no other node is known to have; undefined when there are none. */
+  readonly oldestUnreplicatedMs: number | undefined
+}
+
 /** What makes a node one of many: finding the others, and sharing everything with them. */
 export class Cluster implements Startable {
   readonly membership: Membership
@@ -55,6 +62,9 @@ export class Cluster implements Startable {
   readonly reads: PeerReads
   readonly records: PeerRecords
   readonly durability: Durability
+  readonly #peers: PeerVolumes
+  readonly #lag: ReplicationLag
+  readonly #components: ClusterComponents
   /** In the order of starting. */
   readonly #parts: readonly Startable[]
 
@@ -69,6 +79,9 @@ export class Cluster implements Startable {
       store: new MemberRecords({ directory, writer, now: () => clock.now() })
     })
     const peers = new PeerVolumes()
+    this.#peers = peers
+    this.#components = components
+    this.#lag = new ReplicationLag({ clock, peers, volumes })
     const copies = new VolumeCopies({ volumes, reserve, merge: records => directory.merge(records) })
     this.shipping = new VolumeShipping({ ...shared, volumes, copies, peers, isRetired })
     this.reads = new PeerReads({ ...shared, store: volumes })
@@ -80,6 +93,27 @@ export class Cluster implements Startable {
     this.membership.onBeat((peer, { directoryDigest }) => antiEntropy.noteDigest(peer, directoryDigest))
     const join = new JoinLoop({ ...shared, resolve: components.resolve, known: () => this.membership.known() }, init)
     this.#parts = [description, transport, this.membership, gossip, antiEntropy, this.shipping, join]
+  }
+
+  /** How far sharing has come. */
+  replication(): ReplicationStatus {
+    const alone = this.membership.members().every(({ self }) => self)
+    return { repair: this.shipping.progress(), oldestUnreplicatedMs: alone ? undefined : this.#lag.oldestMs() }
+  }
+
+  /** @returns bytes that this node holds and the member lacks; undefined when it is not connected */
+  lagBytes(member: NodeId): number | undefined {
+    const { transport, volumes, isRetired } = this.#components
+    if (member === transport.self) return this.shipping.progress().backlogBytes
+    return this.#peers.missing(
+      member,
+      volumes.volumes().filter(({ id }) => !isRetired(id))
+    )
+  }
+
+  /** @returns nodes known to hold a volume up to there, this one included */
+  copies(volume: VolumeId, end: number): number {
+    return 1 + this.#peers.holders([{ volume, end }])
   }
 
   async start(): Promise<void> {

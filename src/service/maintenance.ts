@@ -5,6 +5,7 @@ import type { Inspector } from '../volumes/inspection.js'
 import type { Scrubber } from '../volumes/scrub.js'
 import type { Head, Hole, Volume, VolumeState } from '../volumes/volume.js'
 import type { VolumeSet } from '../volumes/volume-set.js'
+import type { Cluster, ReplicationStatus } from './cluster.js'
 import type { Job, Jobs } from './jobs.js'
 import { type CheckReport, FAULTS_MAX, type Fault, verify } from './verification.js'
 
@@ -40,6 +41,8 @@ export interface NodeStatus {
   /** Bytes that no read can use: damaged, refused by the disk, or missing. */
   readonly damagedBytes: number
   readonly disk: { readonly freeBytes: number; readonly totalBytes: number }
+  /** Undefined when the node is alone. */
+  readonly replication: ReplicationStatus | undefined
 }
 
 export interface MaintenanceComponents {
@@ -49,6 +52,8 @@ export interface MaintenanceComponents {
   readonly inspector: Inspector
   readonly compactor: Compactor
   readonly scrubber: Scrubber
+  /** Undefined when the node is alone. */
+  readonly cluster: Pick<Cluster, 'replication' | 'copies'> | undefined
   /** Fills the directory from the log once `prepare` has emptied it. @returns needles replayed */
   readonly refill: (prepare: () => Promise<void>) => Promise<number>
   readonly space: () => Promise<{ readonly freeBytes: number; readonly totalBytes: number }>
@@ -106,7 +111,8 @@ export class Maintenance {
       volumes: volumes.length,
       directoryDigest: directory.digest(),
       damagedBytes: holes.reduce((sum, { from, to }) => sum + to - from, 0),
-      disk: await space()
+      disk: await space(),
+      replication: this.#components.cluster?.replication()
     }
   }
 
@@ -135,7 +141,7 @@ export class Maintenance {
       liveBytes,
       deadBytes,
       holes: volume.holes,
-      copies: 1
+      copies: this.#components.cluster?.copies(volume.id, volume.end) ?? 1
     }
   }
 

@@ -50,7 +50,11 @@ export interface StorageComponents {
   readonly sign: VolumeSetComponents['sign']
   readonly verifySignature: VolumeSetComponents['verifySignature']
   /** To the other nodes; without it the node is alone. */
-  readonly network?: { readonly transport: Transport; readonly resolve: ClusterComponents['resolve'] }
+  readonly network?: {
+    readonly transport: Transport
+    readonly resolve: ClusterComponents['resolve']
+    readonly init: ClusterInit
+  }
 }
 
 export interface StorageInit {
@@ -63,7 +67,6 @@ export interface StorageInit {
   readonly maxUploadBytes: number
   readonly minCopies: number
   readonly requireCookie: boolean
-  readonly cluster: ClusterInit
 }
 
 /** One node's photos: the log, its view, what clients and operators do with them, and the work in the background. */
@@ -136,7 +139,7 @@ export class Storage implements Startable {
           isRetired,
           space
         },
-        init.cluster
+        network.init
       )
     this.cluster = cluster
     this.photos = new Photos(
@@ -192,6 +195,7 @@ export class Storage implements Startable {
       inspector,
       compactor,
       scrubber,
+      cluster,
       refill: prepare => this.#refill(prepare),
       space
     })

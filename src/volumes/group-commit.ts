@@ -63,6 +63,8 @@ export class GroupCommit {
   #end: number
   /** Where the next write goes. */
   #writeEnd: number
+  /** Everything before it is durable. */
+  #durableEnd: number
   /** Everything before it is durable and committed. */
   #committedEnd: number
   #chain: Uint8Array
@@ -75,7 +77,7 @@ export class GroupCommit {
     this.#components = components
     this.#volume = init.volume
     this.#seed = init.seed
-    this.#end = this.#writeEnd = this.#committedEnd = init.end
+    this.#end = this.#writeEnd = this.#durableEnd = this.#committedEnd = init.end
     this.#chain = init.chain
   }
 
@@ -135,6 +137,7 @@ export class GroupCommit {
         break
       }
       this.#durable.push(...covered)
+      for (const { byteCount } of covered) this.#durableEnd += byteCount
       this.#committing ??= this.#commit()
     }
     this.#syncing = undefined
@@ -167,7 +170,7 @@ export class GroupCommit {
       for (const draft of append.drafts) {
         const offset = this.#writeEnd + byteCount
         const length = draft.data.byteLength
-        const header = encodeHeader({ ...draft.header, length }, this.#seed, offset)
+        const header = encodeHeader({ ...draft.header, length }, this.#seed, offset, this.#durableEnd)
         const footer = encodeFooter(header, blockChecksums(draft.header, draft.data), this.#seed, offset)
         parts.push(header, draft.data, footer)
         append.locations.push({ volume: this.#volume, offset, length })

@@ -1,23 +1,31 @@
-import { hasCode } from '../core/errors.js'
+import { hasCode, SheafError, systemErrorCode } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
 import { chainDigest, NEEDLE_ALIGN, needleBytes } from '../domain/needle.js'
 import { SUPERBLOCK_BYTES } from '../domain/superblock.js'
 import type { HoleRange, NeedleRow } from './index-file.js'
-import type { CommitGroup, CommittedNeedle } from './needle-store.js'
+import type { CommitGroup, CommittedNeedle, NeedleDraft } from './needle-store.js'
 import { rowOf, type Volume, without } from './volume.js'
+import type { ScanEvent } from './volume-scan.js'
 
 /** Bounds on one replayed group. */
 const REPLAY_NEEDLES_MAX = 1000
 const REPLAY_BYTES_MAX = 4 * 1024 * 1024
 const TAIL_PIECE_BYTES = 1024 * 1024
+/** What a disk refuses as a whole. */
+const SECTOR_BYTES = 4096
 
 /** What recovery found in one volume. */
 export interface VolumeRecovery {
   /** Needles that the index file knew, and those that had to be found by scanning. */
   readonly indexedNeedles: number
   readonly scannedNeedles: number
-  /** Bytes of a write that a crash cut short: never acknowledged, cut off. */
-  readonly tornBytes: number
+  readonly torn: TornTail
+}
+
+/** The end of a file, [from, to) bytes, that begins with a write cut short by a crash. Empty when there is none. */
+export interface TornTail extends HoleRange {
+  /** Intact needles in it. */
+  readonly stranded: readonly NeedleRow[]
 }
 
 /**
@@ -25,17 +33,15 @@ export interface VolumeRecovery {
  * ends. Every needle found is handed to `index`.
  *
  * @param applied - the directory has applied the log up to here, so it was durable then
- * @param fileBytes - size of the file
+ * @param size - bytes of the file
  */
 export async function recoverVolume(
   volume: Volume,
   applied: number,
-  fileBytes: number,
-  log: Logger,
+  size: number,
   index: (needles: readonly NeedleRow[]) => void
 ): Promise<VolumeRecovery> {
   const content = await volume.loadIndex()
-  let size = fileBytes
   let holes: HoleRange[] = []
   let readableTo = size
   let indexedNeedles = 0
@@ -58,11 +64,10 @@ export async function recoverVolume(
 
   // Below `knownEnd` everything was durable once: what is not there now is damage. Beyond it may stand a torn write.
   const knownEnd = Math.max(covered, applied)
-  size = await persistTail(volume, knownEnd, size, log)
+  await persistTail(volume, knownEnd, size)
   if (covered > size) volume.noteHole({ from: readableTo - (readableTo % NEEDLE_ALIGN), to: covered }, 'corrupt')
   let scannedNeedles = 0
-  let tornBytes = 0
-  for await (const event of volume.scan(Math.min(covered, Math.max(size, SUPERBLOCK_BYTES)), applied, knownEnd, size)) {
+  const take = (event: ScanEvent): void => {
     if (event.kind === 'needle') {
       const row = rowOf(event.header, event.offset)
       index([row])
@@ -73,15 +78,49 @@ export async function recoverVolume(
     } else if (event.kind === 'hole') {
       volume.noteHole(event, event.reason)
       volume.end = Math.max(volume.end, event.to)
-    } else {
-      tornBytes = event.to - event.from
-      await volume.file.truncate(event.from).catch(err => {
-        log.warn({ err, volume: volume.id }, 'could not cut a torn tail; it stays, unused')
-      })
+    }
+  }
+  let durableTo = knownEnd
+  /** From the first damage on that no later needle has proven to be more than a torn write. */
+  const loose: ScanEvent[] = []
+  for await (const event of volume.scan(Math.min(covered, Math.max(size, SUPERBLOCK_BYTES)), applied, knownEnd, size)) {
+    if (event.kind === 'needle') durableTo = Math.max(durableTo, event.durableTo)
+    loose.push(event)
+    for (
+      let [first] = loose;
+      first?.kind === 'needle' || (first?.kind === 'hole' && first.from < durableTo);
+      [first] = loose
+    ) {
+      take(first)
+      loose.shift()
     }
   }
   await volume.flushIndex()
-  return { indexedNeedles, scannedNeedles, tornBytes }
+  const [torn] = loose
+  const from = torn === undefined || torn.kind === 'needle' ? size : torn.from
+  const stranded = loose.flatMap(event => (event.kind === 'needle' ? rowOf(event.header, event.offset) : []))
+  return { indexedNeedles, scannedNeedles, torn: { from, to: size, stranded } }
+}
+
+/**
+ * Cuts off the rest of a write that a crash cut short. The disk may have kept some of its later needles, and in theory
+ * damage has hit a needle that was acknowledged: so what is intact is appended anew before.
+ */
+export async function cutTorn(
+  volume: Volume,
+  { from, to, stranded }: TornTail,
+  append: (drafts: readonly NeedleDraft[]) => Promise<unknown>,
+  log: Logger
+): Promise<void> {
+  if (from === to) return
+  try {
+    for (const row of stranded) await append([await volume.readDraft(row)])
+    await volume.file.truncate(from)
+    log.warn({ volume: volume.id, bytes: to - from, moved: stranded.length }, 'cut a torn tail')
+  } catch (err) {
+    volume.state = 'failed' // nothing may be written over what is still only there
+    log.warn({ err, volume: volume.id }, 'could not cut a torn tail; it stays, unused')
+  }
 }
 
 /**
@@ -89,26 +128,39 @@ export async function recoverVolume(
  * now on, so it must not go with the next loss of power. A sync alone is not enough, because after one that failed the
  * kernel calls pages clean that never reached the disk; so they are written again, in place.
  *
- * @returns up to where the file may be believed: its size, or `from` when the disk refuses, and what follows stays unread
+ * @throws `ERR_DISK_WRITE`: the disk refuses
  * @see Rebello et al., "Can Applications Recover from fsync Failures?", ATC 2020
  */
-async function persistTail(volume: Volume, from: number, size: number, log: Logger): Promise<number> {
-  const { file } = volume
+async function persistTail(volume: Volume, from: number, size: number): Promise<void> {
+  if (from >= size) return
   try {
-    for (let at = from; at < size; ) {
-      const bytes = new Uint8Array(Math.min(TAIL_PIECE_BYTES, size - at))
-      const read = await file.read(bytes, at)
-      if (read === 0) break
-      const written = await file.write([bytes.subarray(0, read)], at)
-      if (written !== read) throw new Error(`wrote ${written} of ${read} bytes`)
-      at += read
-    }
-    if (from < size) await file.sync()
-    return size
-  } catch (err) {
-    log.warn({ err, volume: volume.id, from, to: size }, 'could not make the tail of a volume durable; it is left out')
-    return Math.min(from, size)
+    for (let at = from; at < size; at += TAIL_PIECE_BYTES)
+      await rewrite(volume, at, Math.min(size, at + TAIL_PIECE_BYTES))
+    await volume.file.sync()
+  } catch (cause) {
+    throw new SheafError('ERR_DISK_WRITE', 'the end of a volume could not be made durable', {
+      cause,
+      details: { volume: volume.id }
+    })
   }
+}
+
+/** Writes bytes as they are read. What the disk refuses to read is left to the scan, which finds it out again. */
+async function rewrite(volume: Volume, from: number, to: number): Promise<void> {
+  const bytes = new Uint8Array(to - from)
+  let read: number
+  try {
+    read = await volume.file.read(bytes, from)
+  } catch (err) {
+    if (systemErrorCode(err) !== 'EIO') throw err
+    if (to - from <= SECTOR_BYTES) return
+    const middle = from + Math.ceil((to - from) / 2 / SECTOR_BYTES) * SECTOR_BYTES
+    await rewrite(volume, from, middle)
+    await rewrite(volume, middle, to)
+    return
+  }
+  const written = await volume.file.write([bytes.subarray(0, read)], from)
+  if (written !== read) throw new Error(`wrote ${written} of ${read} bytes`)
 }
 
 /**

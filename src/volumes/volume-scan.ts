@@ -5,6 +5,7 @@ import {
   blockIntact,
   checkFooter,
   decodeHeader,
+  durableTo,
   NEEDLE_ALIGN,
   NEEDLE_HEADER_BYTES,
   NEEDLE_MAGIC_BYTES,
@@ -30,7 +31,14 @@ export interface ScanInit {
 }
 
 export type ScanEvent =
-  | { readonly kind: 'needle'; readonly header: NeedleHeader; readonly offset: number; readonly footer: Uint8Array }
+  | {
+      readonly kind: 'needle'
+      readonly header: NeedleHeader
+      readonly offset: number
+      readonly footer: Uint8Array
+      /** Everything before this was durable when the needle was written; 0: not known. */
+      readonly durableTo: number
+    }
   | { readonly kind: 'hole'; readonly from: number; readonly to: number; readonly reason: 'corrupt' | 'unreadable' }
   /** The rest of the file was never acknowledged: a write that a crash cut short. */
   | { readonly kind: 'torn'; readonly from: number; readonly to: number }
@@ -72,7 +80,7 @@ async function examine(
   window: ReadWindow,
   { seed, size, verifyFrom }: ScanInit,
   offset: number
-): Promise<{ header: NeedleHeader; footer: Uint8Array } | undefined> {
+): Promise<{ header: NeedleHeader; footer: Uint8Array; durableTo: number } | undefined> {
   const encodedHeader = Uint8Array.from(await window.view(offset, NEEDLE_HEADER_BYTES))
   const header = encodedHeader.byteLength < NEEDLE_HEADER_BYTES ? undefined : decodeHeader(encodedHeader, seed, offset)
   if (header === undefined) return undefined
@@ -90,7 +98,7 @@ async function examine(
       if (!blockIntact(header, block, bytes, checksum)) return undefined
     }
   }
-  return { header, footer }
+  return { header, footer, durableTo: durableTo(encodedHeader) }
 }
 
 /** @returns the first offset after `from` where a whole needle stands with a valid header and footer */

@@ -23,7 +23,7 @@ import type {
   NeedleLocation,
   NeedleStore
 } from './needle-store.js'
-import { recoverVolume, replayVolume } from './recovery.js'
+import { cutTorn, recoverVolume, replayVolume, type TornTail, type VolumeRecovery } from './recovery.js'
 import { rowOfCommitted, Volume } from './volume.js'
 
 /** A volume takes no more appends at this share of its capacity. */
@@ -148,7 +148,7 @@ export class VolumeSet implements NeedleStore, Startable {
     const names = await fileSystem.list(this.#init.directory)
     const foreignFiles: string[] = []
     let scannedNeedles = 0
-    let tornBytes = 0
+    const torn = new Map<Volume, TornTail>()
     for (const name of names) {
       if (!name.endsWith('.volume')) {
         await this.#removeOrphan(name, names)
@@ -156,10 +156,12 @@ export class VolumeSet implements NeedleStore, Startable {
       }
       const found = await this.#recover(name)
       if (found === undefined) foreignFiles.push(name)
+      else torn.set(found.volume, found.torn)
       scannedNeedles += found?.scannedNeedles ?? 0
-      tornBytes += found?.tornBytes ?? 0
     }
     const replayedNeedles = await this.replay()
+    for (const [volume, tail] of torn) await cutTorn(volume, tail, drafts => this.append(drafts, 'upkeep'), log)
+    const tornBytes = [...torn.values()].reduce((sum, { from, to }) => sum + to - from, 0)
     const all = [...this.#volumes.values()]
     this.#recovery = {
       volumes: all.length,
@@ -401,7 +403,8 @@ export class VolumeSet implements NeedleStore, Startable {
     this.#closing = this.#closing.then(() => closed)
   }
 
-  async #recover(name: string): Promise<Awaited<ReturnType<typeof recoverVolume>> | undefined> {
+  /** @returns undefined when the file holds no volume */
+  async #recover(name: string): Promise<(VolumeRecovery & { readonly volume: Volume }) | undefined> {
     const { fileSystem, log, applied, verifySignature } = this.#components
     const parsed = parseVolumeId(name.slice(0, -'.volume'.length))
     if (parsed === undefined) {
@@ -420,12 +423,10 @@ export class VolumeSet implements NeedleStore, Startable {
       return undefined
     }
     this.#adopt(volume)
-    const recovery = await recoverVolume(volume, applied(id), size, log, rows => this.#indexRows(volume, rows))
+    const recovery = await recoverVolume(volume, applied(id), size, rows => this.#indexRows(volume, rows))
     if (superblock === undefined) volume.noteHole({ from: 0, to: SUPERBLOCK_BYTES }, 'corrupt')
-    if (recovery.tornBytes > 0)
-      log.warn({ volume: id, bytes: recovery.tornBytes }, 'cut a torn tail: a write that was never acknowledged')
     for (const hole of volume.holes) log.error({ volume: id, ...hole }, 'damage: the volume has a hole')
-    return recovery
+    return { ...recovery, volume }
   }
 
   async #readSuperblock(

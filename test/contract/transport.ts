@@ -3,6 +3,7 @@ import { SheafError } from '../../src/core/errors.js'
 import { invariant } from '../../src/core/invariant.js'
 import type { NodeId } from '../../src/domain/ids.js'
 import { PUBLISH_BYTES_MAX, REQUEST_BYTES_MAX, type Transport } from '../../src/network/transport.js'
+import { type Deferred, deferred } from '../support/deferred.js'
 
 /** A network of its own, on which time passes by itself. */
 export interface TransportNetwork {
@@ -231,7 +232,7 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
       })
 
       it('ends with the reason of its signal, for the handler, too', async () => {
-        const handling = Promise.withResolvers<AbortSignal>()
+        const handling = deferred<AbortSignal>()
         server.handle('wait', async (_peer, _body, signal) => {
           handling.resolve(signal)
           await aborted(signal)
@@ -262,7 +263,7 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
       })
 
       it('fails when the peer goes before it has answered', async () => {
-        const handling = Promise.withResolvers<void>()
+        const handling = deferred<void>()
         server.handle('wait', async (_peer, _body, signal) => {
           handling.resolve()
           await aborted(signal)
@@ -277,7 +278,7 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
       })
 
       it('tells the handler when the asker goes', async () => {
-        const handling = Promise.withResolvers<AbortSignal>()
+        const handling = deferred<AbortSignal>()
         server.handle('wait', async (_peer, _body, signal) => {
           handling.resolve(signal)
           await aborted(signal)
@@ -311,7 +312,7 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
 
     describe('a notification', () => {
       it('arrives, and whatever its handler does comes to nothing', async () => {
-        const heard = Promise.withResolvers<string>()
+        const heard = deferred<string>()
         let refused = 0
         server.handle('refuse', async () => {
           refused++
@@ -341,7 +342,7 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
     describe('a fetch', () => {
       /** What the handler of 'bulk' has given so far. */
       let given = 0
-      let ended: PromiseWithResolvers<AbortSignal>
+      let ended: Deferred<AbortSignal>
 
       /** Bytes that tell where they belong. */
       const pattern = (offset: number, length: number): Uint8Array => {
@@ -352,7 +353,7 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
 
       beforeEach(async () => {
         given = 0
-        ended = Promise.withResolvers()
+        ended = deferred()
         server.handleFetch('bulk', async function* (_peer, body, signal) {
           const [byteCount = 0, pieceBytes = 0] = text(body).split(' ').map(Number)
           try {
@@ -488,7 +489,7 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
       it('reaches all who subscribe, also over others, and not who published it', async () => {
         const far = await network.create()
         const heard = new Map<Transport, string[]>([client, server, far].map(node => [node, []]))
-        const reached = Promise.withResolvers<void>()
+        const reached = deferred<void>()
         for (const [node, messages] of heard) {
           node.subscribe('topic', (from, body) => {
             messages.push(`${from} ${text(body)}`)
@@ -516,7 +517,7 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
       it('may be as large as allowed, and no larger; the same again is another message', async () => {
         const largest = Buffer.alloc(PUBLISH_BYTES_MAX, 'p')
         const heard: number[] = []
-        const twice = Promise.withResolvers<void>()
+        const twice = deferred<void>()
         server.subscribe('topic', (_from, body) => {
           heard.push(body.length)
           if (heard.length === 2) twice.resolve()

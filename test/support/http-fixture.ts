@@ -175,6 +175,7 @@ function maintenanceOf(jobs: Jobs, directory: Directory, store: MemoryNeedleStor
       volumes: 1,
       directoryDigest: directory.digest(),
       damagedBytes: 8,
+      replication: undefined,
       disk: { freeBytes: 1_000_000, totalBytes: 2_000_000 }
     }),
     volumes: async () => [await report()],

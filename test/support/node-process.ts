@@ -11,7 +11,7 @@ export const MAIN = process.env.SHEAF_TEST_MAIN ?? join(REPOSITORY, 'dist', 'mai
 
 export interface NodeProcessInit {
   readonly dataDir: string
-  /** Flags of `sheaf start` beside `--data`, `--http` and `--log-level`. */
+  /** Flags of `sheaf start` beside `--data`, `--log-level` and those that keep it alone; a later one wins. */
   readonly flags?: readonly string[]
   /** Node's own flags, e.g. `--cpu-prof`. */
   readonly nodeFlags?: readonly string[]
@@ -33,6 +33,9 @@ export interface Memory {
   readonly peakBytes: number
 }
 
+/** Ports of its own choice on loopback, and no search for others: tests at once must not find each other. */
+const ALONE = ['--http', '127.0.0.1:0', '--p2p', '127.0.0.1:0', '--mdns', 'off']
+
 const running = new Set<ChildProcess>()
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL')
@@ -51,7 +54,7 @@ export class NodeProcess {
 
   private constructor(init: NodeProcessInit) {
     this.#init = init
-    const args = ['start', '--data', init.dataDir, '--http', '127.0.0.1:0', '--log-level', init.logLevel ?? 'info']
+    const args = ['start', '--data', init.dataDir, '--log-level', init.logLevel ?? 'info', ...ALONE]
     const child = spawn(process.execPath, [...(init.nodeFlags ?? []), MAIN, ...args, ...(init.flags ?? [])], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: cleanEnvironment()

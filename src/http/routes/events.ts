@@ -11,6 +11,7 @@ const HEADERS = {
   'content-type': 'text/event-stream',
   'cache-control': 'no-store',
   'x-content-type-options': 'nosniff',
+  connection: 'close',
   // A reverse proxy must not gather events.
   'x-accel-buffering': 'no'
 }

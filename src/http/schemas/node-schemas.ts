@@ -42,16 +42,24 @@ export const statusSchema: Schema = {
   response: {
     200: json(
       'now',
-      object({
-        node_id: TEXT,
-        version: TEXT,
-        photos: COUNT,
-        bytes: BYTES,
-        volumes: COUNT,
-        directory_digest: TEXT,
-        damaged_bytes: { ...BYTES, description: 'bytes that no read can use' },
-        disk: object({ free_bytes: BYTES, total_bytes: BYTES })
-      })
+      object(
+        {
+          node_id: TEXT,
+          version: TEXT,
+          photos: COUNT,
+          bytes: BYTES,
+          volumes: COUNT,
+          directory_digest: TEXT,
+          damaged_bytes: { ...BYTES, description: 'bytes that no read can use' },
+          disk: object({ free_bytes: BYTES, total_bytes: BYTES }),
+          repair: object({ backlog_bytes: BYTES, bytes_per_s: BYTES, eta_s: nullable(COUNT) }),
+          oldest_unreplicated_s: {
+            ...nullable(COUNT),
+            description: 'age of the oldest bytes that no other node has yet'
+          }
+        },
+        ['repair', 'oldest_unreplicated_s']
+      )
     ),
     ...problems()
   }
