@@ -9,6 +9,7 @@ import { addExport } from './commands/export.js'
 import { addGet } from './commands/get.js'
 import { addInfo } from './commands/info.js'
 import { addJobs } from './commands/jobs.js'
+import { addKeygen } from './commands/keygen.js'
 import { addList } from './commands/list.js'
 import { addMembers } from './commands/members.js'
 import { addPut } from './commands/put.js'
@@ -93,7 +94,11 @@ export async function runCli(argv: readonly string[], components: CliComponents,
   }
 }
 
-function addCommands(commands: CommandSet, { stdout, stderr }: CliComponents, { version, start }: CliInit): void {
+function addCommands(
+  commands: CommandSet,
+  { stdout, stderr, random }: CliComponents,
+  { version, start }: CliInit
+): void {
   commands.program
     .description('Symmetric photo storage: every node is the same program.')
     .exitOverride()
@@ -116,6 +121,7 @@ function addCommands(commands: CommandSet, { stdout, stderr }: CliComponents, { 
   addMembers(commands)
   addConflicts(commands)
   addJobs(commands)
+  addKeygen(commands, random)
   addVersion(commands, version)
   addCompletion(commands, start.flags)
 }

@@ -5,7 +5,7 @@ export interface Deadline {
   /** Aborts with `ERR_PEER_UNREACHABLE` when the time is up, or with the reason of the signal that ends the node. */
   readonly signal: AbortSignal
   /** To be called when whatever had the deadline has ended: the timer goes. */
-  cancel(): void
+  readonly cancel: () => void
 }
 
 /** @param stop - ends everything early, e.g. because the node stops */

@@ -19,7 +19,7 @@ import { VOLUME_NUMBERS } from '../volumes/needle-index.js'
 /** What is asked for in one request instead of a stream of its own. */
 export const READ_BYTES_MAX = 1024 * 1024
 /** Of a volume with more holes than this the rest is told after the first were filled. */
-export const HOLES_TOLD_MAX = 64
+const HOLES_TOLD_MAX = 64
 
 const VOLUME_TEXT_MAX = 32
 

@@ -41,7 +41,7 @@ import {
 
 const HEADER_BYTES = 16
 const SEGMENT_HEADER_BYTES = 40
-export const INDEX_ROW_BYTES = 40
+const INDEX_ROW_BYTES = 40
 const MAGIC = new Uint8Array(Buffer.from('SHEAFIDX'))
 const SEGMENT_MAGIC = 0x4d47_4553
 const FORMAT = 1

@@ -22,7 +22,7 @@ export interface FixtureOptions {
 }
 
 /** What a directory would know, reduced to what recovery asks of it. Lost with `forget()`, as LevelDB's folder may be. */
-export class AppliedLog {
+class AppliedLog {
   readonly offsets = new Map<VolumeId, number>()
   readonly records: Uint8Array[] = []
   failing: Error | undefined
