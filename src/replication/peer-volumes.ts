@@ -132,7 +132,7 @@ export class PeerVolumes {
     const holdings = this.#peers.get(peer)
     if (holdings === undefined) return undefined
     let bytes = 0
-    for (const { id, end } of volumes) bytes += Math.max(0, end - (holdings.get(id)?.acknowledged ?? 0))
+    for (const { id, end } of volumes) bytes += Math.max(0, end - (holdings.get(id)?.end ?? 0))
     return bytes
   }
 

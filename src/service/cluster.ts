@@ -90,7 +90,9 @@ export class Cluster implements Startable {
     this.records = new PeerRecords({ ...shared, directory, others })
     const gossip = new RecordGossip({ ...shared, directory, isOwn: volume => volumes.isOfThisProcess(volume) })
     const antiEntropy = new AntiEntropy({ ...shared, directory })
-    this.membership.onBeat((peer, { directoryDigest }) => antiEntropy.noteDigest(peer, directoryDigest))
+    this.membership.onBeat((peer, { directoryDigest }) => {
+      if (directoryDigest !== '') antiEntropy.noteDigest(peer, directoryDigest) // empty while it cannot be read there
+    })
     const join = new JoinLoop({ ...shared, resolve: components.resolve, known: () => this.membership.known() }, init)
     this.#parts = [description, transport, this.membership, gossip, antiEntropy, this.shipping, join]
   }

@@ -56,7 +56,7 @@ test('ready says how to reach the node, once, and SIGTERM and SIGINT stop it wit
     const info = await ready()
     expect(Object.keys(info)).toEqual(['http', 'p2p', 'nodeId'])
     expect(info.http).toMatch(pattern)
-    expect(info.p2p).toEqual([])
+    expect(info.p2p).toEqual([expect.stringMatching(/^\/ip4\/127\.0\.0\.1\/tcp\/\d+\/p2p\/12D3KooW/)])
     expect(info.nodeId).toMatch(/^12D3KooW[1-9A-HJ-NP-Za-km-z]{44}$/)
     nodeIds.push(info.nodeId)
     expect((await fetch(`${info.http}/health/ready`)).status).toBe(200)
@@ -190,10 +190,10 @@ describe('a start that cannot be', () => {
 
 test('settings of the contract that this version does not act on are taken, and said to have no effect', async () => {
   const folder = await temporaryDirectory()
-  const flags = ['--p2p', '127.0.0.1:0', '--join', 'sheaf', '--mdns', 'off', '--cluster-name', 'x', '--model', 'none']
+  const flags = ['--cluster-name', 'x', '--model', 'none', '--models', folder]
   const node = await NodeProcess.start({ dataDir: folder, flags })
   const warning = node.log().find(({ settings }) => settings !== undefined)
-  expect(warning?.settings).toEqual(['--p2p', '--join', '--mdns', '--cluster-name', '--model'])
+  expect(warning?.settings).toEqual(['--model', '--models'])
 })
 
 test('what was put is there after kill -9, and a client survives the restart of the node', async () => {

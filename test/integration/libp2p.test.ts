@@ -1,0 +1,322 @@
+import { once } from 'node:events'
+import { connect, createServer, type Socket } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { generateKeyPair } from '@libp2p/crypto/keys'
+import { noise } from '@libp2p/noise'
+import { tcp } from '@libp2p/tcp'
+import { yamux } from '@libp2p/yamux'
+import { multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p } from 'libp2p'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type Logger, silentLog } from '../../src/core/log.js'
+import { systemRandom } from '../../src/core/random.js'
+import { deriveSecrets } from '../../src/network/admission.js'
+import { createLibp2pNode, type Libp2pNode } from '../../src/network/libp2p-node.js'
+import type { Libp2pTransport } from '../../src/network/libp2p-transport.js'
+import { FETCH_PROTOCOL, RPC_PROTOCOL } from '../../src/network/peer-link.js'
+import { Libp2pNetwork } from '../support/libp2p-network.js'
+
+const never = new AbortController().signal
+const bytes = (text: string): Buffer => Buffer.from(text)
+
+interface Line {
+  readonly message: string
+  readonly [field: string]: unknown
+}
+
+function collectingLog(): { readonly log: Logger; readonly lines: Line[] } {
+  const lines: Line[] = []
+  const take = (fields: object, message: string): void => void lines.push({ ...fields, message })
+  return { lines, log: { ...silentLog, warn: take, error: take } }
+}
+
+let network: Libp2pNetwork
+let stops: (() => unknown)[]
+
+beforeEach(() => {
+  network = new Libp2pNetwork()
+  stops = []
+})
+
+afterEach(async () => {
+  await Promise.all(stops.map(stop => stop()))
+  await network.close()
+})
+
+const addressOf = (transport: Libp2pTransport): string => transport.addresses()[0] as string
+const portOf = (transport: Libp2pTransport): number => Number(/tcp\/(\d+)/.exec(addressOf(transport))?.[1])
+
+async function started(...args: Parameters<Libp2pNetwork['create']>): Promise<Libp2pTransport> {
+  const transport = await network.create(...args)
+  await transport.start()
+  return transport
+}
+
+describe('listening', () => {
+  test('on an address in use fails with a code and the name of the flag', async () => {
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    stops.push(() => server.close())
+    const { port } = server.address() as { port: number }
+    const transport = await network.create('k', { listen: { host: '127.0.0.1', port } })
+    await expect(transport.start()).rejects.toMatchObject({
+      code: 'ERR_ADDRESS_IN_USE',
+      message: `127.0.0.1:${port} is in use; choose another address with --p2p`
+    })
+    server.close()
+    await once(server, 'close')
+    await transport.start() // it can be tried again
+    expect(portOf(transport)).toBe(port)
+  })
+
+  test.each(['192.0.2.1', 'no-such-host.invalid'])(
+    'on %s, which is not this machine, is a wrong setting',
+    async host => {
+      const transport = await network.create('k', { listen: { host, port: 0 } })
+      await expect(transport.start()).rejects.toMatchObject({
+        code: 'ERR_CONFIG',
+        message: expect.stringContaining('--p2p')
+      })
+    }
+  )
+
+  test('again after a stop, it is the same node, and peers find it where it was', async () => {
+    const privateKey = await generateKeyPair('Ed25519')
+    const first = await started('k', { privateKey })
+    const peer = await started('k')
+    await peer.dial(addressOf(first), never)
+    const listen = { host: '127.0.0.1', port: portOf(first) }
+    const address = addressOf(first)
+    await first.stop()
+    const second = await started('k', { privateKey, listen })
+    expect(second.self).toBe(first.self)
+    expect(addressOf(second)).toBe(address)
+    expect(await peer.dial(address, never)).toBe(first.self)
+  })
+
+  test('on all interfaces tells others those that they can use', async () => {
+    const transport = await started('k', { listen: { host: '0.0.0.0', port: 0 } })
+    const hosts = transport.addresses().map(address => /\/ip4\/([^/]+)\//.exec(address)?.[1])
+    const external = Object.values(networkInterfaces())
+      .flatMap(addresses => addresses ?? [])
+      .filter(({ internal, family }) => !internal && family === 'IPv4')
+      .map(({ address }) => address)
+    if (external.length === 0) expect(hosts).toEqual(['127.0.0.1'])
+    else for (const host of hosts) expect(external).toContain(host)
+  })
+
+  test('with an address to advertise tells just that', async () => {
+    const transport = await started('k', { advertise: { host: 'photos.example', port: 9 } })
+    expect(transport.addresses()).toEqual([`/dns/photos.example/tcp/9/p2p/${transport.self}`])
+  })
+})
+
+describe('admission', () => {
+  test('while keys are changed, nodes with the old one, both, and the new one meet', async () => {
+    const withKeys = async (...keys: string[]): Promise<Libp2pTransport> =>
+      await started('', { clusterKeys: keys.map(bytes) })
+    const [old, both, fresh] = [await withKeys('old'), await withKeys('new', 'old'), await withKeys('new')]
+    expect(await old.dial(addressOf(both), never)).toBe(both.self)
+    expect(await both.dial(addressOf(fresh), never)).toBe(fresh.self)
+    await expect(fresh.dial(addressOf(old), never)).rejects.toMatchObject({ code: 'ERR_PEER_REFUSED' })
+  })
+
+  test('without a key there is a loud warning, and names keep clusters apart', async () => {
+    const { log, lines } = collectingLog()
+    const open = (clusterName: string): Promise<Libp2pTransport> => started('', { clusterName, clusterKeys: [], log })
+    const [a, alsoA, b] = [await open('a'), await open('a'), await open('b')]
+    expect(lines).toHaveLength(3)
+    expect(lines[0]?.message).toMatch(/^NO CLUSTER KEY.*--cluster-key/)
+    expect(await a.dial(addressOf(alsoA), never)).toBe(alsoA.self)
+    await expect(a.dial(addressOf(b), never)).rejects.toMatchObject({ code: 'ERR_PEER_REFUSED' })
+    const keyed = await started('k', { clusterName: 'a' })
+    await expect(a.dial(addressOf(keyed), never)).rejects.toMatchObject({ code: 'ERR_PEER_REFUSED' })
+  })
+
+  test('strangers that knock again and again cost one line', async () => {
+    const { log, lines } = collectingLog()
+    const node = await started('k', { log })
+    const stranger = await network.create('another')
+    await stranger.start()
+    for (let i = 0; i < 5; i++) await stranger.dial(addressOf(node), never).catch(() => {})
+    expect(lines).toMatchObject([{ code: 'ERR_PEER_REFUSED', peer: stranger.self }])
+    expect(node.peers()).toEqual([])
+  })
+
+  test('a node of any other libp2p network gets no further than the encryption', async () => {
+    const node = await started('k')
+    const other = await createLibp2p({
+      transports: [tcp()],
+      connectionEncrypters: [noise()],
+      streamMuxers: [yamux()]
+    })
+    stops.push(() => other.stop())
+    await expect(other.dial(multiaddr(addressOf(node)))).rejects.toThrow()
+    expect(node.peers()).toEqual([])
+  })
+
+  test.each([
+    ['bytes that mean nothing', bytes('GET / HTTP/1.1\r\nHost: x\r\n\r\n')],
+    ['silence', bytes('')]
+  ])('%s on the port ends with the connection, not with the node', async (_what, sent) => {
+    const node = await started('k')
+    const socket: Socket = connect(portOf(node), '127.0.0.1')
+    stops.push(() => socket.destroy())
+    socket.on('error', () => {}) // a reset is one of the ways in which it may end
+    socket.resume()
+    if (sent.length > 0) socket.write(sent)
+    await new Promise(resolve => socket.once('close', resolve))
+    const peer = await started('k')
+    expect(await peer.dial(addressOf(node), never)).toBe(node.self)
+  })
+
+  test('who proves nothing is not told that anything is there', async () => {
+    const node = await started('k')
+    const stranger = await memberNode('another')
+    await expect(stranger.dialProtocol(multiaddr(addressOf(node)), RPC_PROTOCOL)).rejects.toThrow()
+    await expect(stranger.dialProtocol(multiaddr(addressOf(node)), '/ipfs/id/1.0.0')).rejects.toThrow()
+    expect(stranger.getConnections()).toEqual([])
+  })
+})
+
+/** A member that can say anything. */
+async function memberNode(clusterKey: string, listen: readonly string[] = []): Promise<Libp2pNode> {
+  const { secrets } = await deriveSecrets('test', [bytes(clusterKey)])
+  const node = await createLibp2pNode({
+    privateKey: await generateKeyPair('Ed25519'),
+    listen,
+    announce: addresses => addresses,
+    admission: { secrets, random: systemRandom, onRefused: () => {}, onAdmitted: () => {} },
+    mdnsTags: [],
+    onDiscovered: () => {}
+  })
+  await node.start()
+  stops.push(async () => {
+    for (const connection of node.getConnections()) connection.abort(new Error('the test is over'))
+    await node.stop()
+  })
+  return node
+}
+
+/** A way to `port` that can be made to swallow everything, both ways, without a word. */
+async function cuttableRoute(port: number): Promise<{ readonly address: string; readonly cut: () => void }> {
+  let open = true
+  const sockets: Socket[] = []
+  const server = createServer(near => {
+    const far = connect(port, '127.0.0.1')
+    for (const [from, to] of [
+      [near, far],
+      [far, near]
+    ] as const) {
+      from.on('data', data => open && to.write(data))
+      from.on('error', () => {}) // ends in a close
+      from.on('close', () => open && to.destroy())
+      sockets.push(from)
+    }
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  stops.push(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  const { port: near } = server.address() as { port: number }
+  return {
+    address: `/ip4/127.0.0.1/tcp/${near}`,
+    cut: () => {
+      open = false
+    }
+  }
+}
+
+describe('a silent network', () => {
+  const down = (transport: Libp2pTransport): Promise<void> =>
+    new Promise(resolve => {
+      transport.onPeer((_peer, state) => state === 'down' && resolve())
+    })
+
+  test('is noticed by both sides within five seconds, and what was asked fails', async () => {
+    const [here, there] = [await network.create('k'), await network.create('k')]
+    there.handle('wait', async (_peer, body, signal) => {
+      await new Promise(resolve => signal.addEventListener('abort', resolve, { once: true }))
+      return body
+    })
+    await Promise.all([here.start(), there.start()])
+    const route = await cuttableRoute(portOf(there))
+    await here.dial(route.address, never)
+    const answer = here.request(there.self, 'wait', bytes(''), never).catch((err: unknown) => err)
+    const bothDown = Promise.all([down(here), down(there)])
+    const cutMs = performance.now()
+    route.cut()
+    await bothDown
+    expect(performance.now() - cutMs).toBeLessThan(5_000)
+    expect(await answer).toMatchObject({ code: 'ERR_PEER_UNREACHABLE' })
+    expect(await here.dial(addressOf(there), never)).toBe(there.self)
+  })
+
+  test('is not one on which nobody has anything to say', async () => {
+    const [here, there] = [await started('k'), await started('k')]
+    const events: string[] = []
+    await here.dial(addressOf(there), never)
+    here.onPeer((_peer, state) => events.push(state))
+    const route = await cuttableRoute(portOf(there))
+    const other = await started('k')
+    await other.dial(route.address, never)
+    route.cut()
+    await down(other) // as long as it takes to notice
+    expect(events).toEqual([])
+    expect(there.peers()).toEqual(expect.arrayContaining([here.self]))
+  })
+})
+
+test('a peer that is dialled at another of its addresses keeps one connection', async () => {
+  const node = await started('k')
+  const peer = await memberNode('k', ['/ip4/0.0.0.0/tcp/0'])
+  const port = peer
+    .getMultiaddrs()[0]
+    ?.toString()
+    .match(/tcp\/(\d+)/)?.[1]
+  const closed = new Promise(resolve => peer.addEventListener('connection:close', resolve, { once: true }))
+  expect(await node.dial(`/ip4/127.0.0.1/tcp/${port}`, never)).toBe(peer.peerId.toString())
+  const [first] = peer.getConnections()
+  expect(await node.dial(`/ip4/127.0.0.2/tcp/${port}`, never)).toBe(peer.peerId.toString())
+  await closed
+  expect(peer.getConnections().map(({ id }) => id)).toEqual([first?.id])
+})
+
+describe('a member that does not keep to the protocol', () => {
+  test.each([
+    ['garbage', bytes('what is this?')],
+    ['a length above the bound', Buffer.from([0x7f, 0xff, 0xff, 0xff, 1])],
+    ['an answer that nobody asked for', Buffer.from([0, 0, 0, 5, 2, 0, 0, 0, 1])]
+  ])('%s ends that stream with one line in the log; other streams, peers and the node go on', async (_what, sent) => {
+    const { log, lines } = collectingLog()
+    const node = await network.create('k', { log })
+    node.handle('echo', async (_peer, body) => body)
+    await node.start()
+    const friend = await started('k')
+    await friend.dial(addressOf(node), never)
+    const hostile = await memberNode('k')
+    for (const protocol of [RPC_PROTOCOL, FETCH_PROTOCOL]) {
+      const stream = await hostile.dialProtocol(multiaddr(addressOf(node)), protocol)
+      const closed = new Promise(resolve => stream.addEventListener('close', resolve, { once: true }))
+      stream.send(sent)
+      await closed
+    }
+    expect(lines.map(({ code }) => code)).toEqual(['ERR_PEER_PROTOCOL', 'ERR_PEER_PROTOCOL'])
+    expect(await friend.request(node.self, 'echo', bytes('hello'), never)).toHaveLength(5)
+    expect(node.peers()).toHaveLength(2)
+  })
+
+  test('one that opens streams and says nothing holds up nobody, nor the end', async () => {
+    const node = await network.create('k')
+    node.handle('echo', async (_peer, body) => body)
+    await node.start()
+    const hostile = await memberNode('k')
+    for (let i = 0; i < 6; i++) await hostile.dialProtocol(multiaddr(addressOf(node)), RPC_PROTOCOL)
+    for (let i = 0; i < 20; i++) await hostile.dialProtocol(multiaddr(addressOf(node)), FETCH_PROTOCOL)
+    const friend = await started('k')
+    await friend.dial(addressOf(node), never)
+    expect(await friend.request(node.self, 'echo', bytes('hello'), never)).toHaveLength(5)
+    await node.stop()
+  })
+})
