@@ -26,6 +26,8 @@ export interface AdmittingEncrypterInit {
   readonly random: Random
   /** Told of each node that was refused, or refused this one. */
   readonly onRefused: (peer: PeerId, err: SheafError) => void
+  /** Told of each connection to the network over which a node has been admitted. */
+  readonly onAdmitted: (connection: MessageStream) => void
 }
 
 /**
@@ -44,9 +46,9 @@ export function admittingEncrypter(init: AdmittingEncrypterInit): (components: N
     return {
       protocol: PROTOCOL,
       secureInbound: async (connection, options) =>
-        await admitted(await inner.secureInbound(connection, options), false, init, options),
+        await admitted(connection, await inner.secureInbound(connection, options), false, init, options),
       secureOutbound: async (connection, options) =>
-        await admitted(await inner.secureOutbound(connection, options), true, init, options)
+        await admitted(connection, await inner.secureOutbound(connection, options), true, init, options)
     }
   }
 }
@@ -58,12 +60,13 @@ export function isSelfDial(err: unknown): boolean {
 }
 
 async function admitted(
+  connection: MessageStream,
   secured: Encrypted,
   initiator: boolean,
   init: AdmittingEncrypterInit,
   options: SecureConnectionOptions | undefined
 ): Promise<Encrypted> {
-  const { self, secrets, random, onRefused } = init
+  const { self, secrets, random, onRefused, onAdmitted } = init
   const peer = secured.remotePeer
   if (peer.equals(self)) throw new Error(SELF)
   const bytes = byteStream<MessageStream>(secured.connection)
@@ -82,5 +85,6 @@ async function admitted(
     if (err instanceof SheafError) onRefused(peer, err)
     throw err
   }
+  onAdmitted(connection)
   return { ...secured, connection: bytes.unwrap() }
 }

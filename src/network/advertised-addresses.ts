@@ -84,6 +84,6 @@ export function multiaddrOf(host: string, port: number, peer?: NodeId): string {
   return `/${kind}/${host}/tcp/${port}${peer === undefined ? '' : `/p2p/${peer}`}`
 }
 
-export function standsForAll(host: string): boolean {
+function standsForAll(host: string): boolean {
   return host === '0.0.0.0' || host === '::'
 }

@@ -44,7 +44,7 @@ export class FrameWriter {
 
   async #send(): Promise<void> {
     try {
-      await undefined // what is written in this turn goes out together
+      await Promise.resolve() // what is written in this turn goes out together
       while (this.#parts.length > 0) {
         const batch = this.#takeBatch()
         const room = this.#channel.send(batch)

@@ -182,11 +182,12 @@ export class JoinLoop implements Startable {
 
   #peerChanged(peer: NodeId, state: 'up' | 'down'): void {
     if (state === 'down') {
-      const now = this.#components.clock.monotonic()
+      // It dials, too: by chance one is first, or there are two connections.
+      const dueMs = this.#components.clock.monotonic() + this.#backoffMs(0)
       for (const route of this.#routes.values()) {
         if (route.peer !== peer) continue
         route.failures = 0
-        route.dueMs = now + this.#backoffMs(0)
+        route.dueMs = dueMs
       }
     }
     this.#round()

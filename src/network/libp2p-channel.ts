@@ -36,7 +36,7 @@ export class Libp2pChannel implements ByteChannel {
     let pieceBytes = 0
     let resuming = false
     let ended = stream.remoteWriteStatus === 'closed'
-    let error: unknown
+    let error: Error | undefined
     let wake = (): void => {}
 
     const pauseIfFull = (): void => {

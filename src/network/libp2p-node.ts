@@ -4,13 +4,13 @@ import { type Identify, identify } from '@libp2p/identify'
 import type { Ed25519PrivateKey } from '@libp2p/interface'
 import { mdns } from '@libp2p/mdns'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
-import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { createLibp2p, type Libp2p } from 'libp2p'
 import { SheafError } from '../core/errors.js'
 import { type AdmittingEncrypterInit, admittingEncrypter } from './admitting-encrypter.js'
 import { GOSSIP_SETTINGS } from './gossip.js'
+import { KEEP_ALIVE_MS } from './silence-watch.js'
 
 /** Opening a connection to one address, with encryption and admission, ms. */
 const CONNECT_MS = 1_500
@@ -54,7 +54,10 @@ export async function createLibp2pNode(init: Libp2pNodeInit): Promise<Libp2pNode
     connectionEncrypters: [admittingEncrypter({ ...admission, self: peerIdFromPrivateKey(privateKey) })],
     streamMuxers: [
       // A window above what a stream may buffer (4 MiB) would end streams whose reader is slow.
-      yamux({ streamOptions: { initialStreamWindowSize: 256 * KIB, maxStreamWindowSize: 2 * KIB * KIB } })
+      yamux({
+        keepAliveInterval: KEEP_ALIVE_MS,
+        streamOptions: { initialStreamWindowSize: 256 * KIB, maxStreamWindowSize: 2 * KIB * KIB }
+      })
     ],
     peerDiscovery: mdnsTags.map(tag => components => {
       const discovery = mdns({ serviceTag: `_sheaf-${tag}._udp.local`, interval: MDNS_INTERVAL_MS })(components)
@@ -73,12 +76,9 @@ export async function createLibp2pNode(init: Libp2pNodeInit): Promise<Libp2pNode
       inboundConnectionThreshold: 100,
       maxIncomingPendingConnections: 100
     },
-    // Finds a partition that drops everything silently within 3.5 s instead of 12. It fires, too, when this process was
-    // stopped for so long: then all peers are connected anew within a second.
-    connectionMonitor: { pingInterval: 1_000, pingTimeout: { minTimeout: 2_500, maxTimeout: 2_500 } },
+    connectionMonitor: { enabled: false }, // see silence-watch.ts
     services: {
       identify: identify(),
-      ping: ping(), // answers the other side's connection monitor
       pubsub: gossipsub(GOSSIP_SETTINGS)
     }
   })

@@ -21,6 +21,7 @@ import { defaultRoute, interfaceAddresses, routeTo } from './local-addresses.js'
 import { FETCH_PROTOCOL, FETCH_STREAMS_MAX, PeerLink, RPC_PROTOCOL } from './peer-link.js'
 import { RefusalLog } from './refusal-log.js'
 import { RpcResponder } from './rpc-responder.js'
+import { SilenceWatch } from './silence-watch.js'
 import { type FetchHandler, REQUEST_BYTES_MAX, type RequestHandler, type Transport } from './transport.js'
 
 /** For closing connections in good order, ms; then they are cut. */
@@ -57,6 +58,7 @@ export class Libp2pTransport implements Transport {
   readonly #log: Logger
   readonly #init: Libp2pTransportInit
   readonly #refusals: RefusalLog
+  readonly #silence: SilenceWatch
   readonly #requestHandlers = new Map<string, RequestHandler>()
   readonly #fetchHandlers = new Map<string, FetchHandler>()
   readonly #topicHandlers = new Map<string, TopicHandler>()
@@ -76,6 +78,7 @@ export class Libp2pTransport implements Transport {
     this.#log = components.log
     this.#init = init
     this.#refusals = new RefusalLog(components)
+    this.#silence = new SilenceWatch(components)
     this.self = nodeIdOf(peerIdFromPrivateKey(init.privateKey))
   }
 
@@ -105,6 +108,7 @@ export class Libp2pTransport implements Transport {
     this.#node = undefined
     this.#gossip = undefined
     for (const link of this.#links.values()) link.end()
+    await Promise.all(node.getConnections().map(closeConnection))
     await node.stop()
     await Promise.all(this.#answering)
     for (const peer of [...this.#links.keys()]) this.#peerDown(peer)
@@ -135,7 +139,7 @@ export class Libp2pTransport implements Transport {
   }
 
   async hangUp(peer: NodeId): Promise<void> {
-    await this.#node?.hangUp(peerIdFromString(peer), { signal: AbortSignal.timeout(HANG_UP_MS) })
+    await this.#node?.hangUp(peerIdFromString(peer), { signal: hangUpLimit() })
   }
 
   peers(): readonly NodeId[] {
@@ -192,7 +196,8 @@ export class Libp2pTransport implements Transport {
       admission: {
         secrets,
         random: this.#random,
-        onRefused: (peer, err) => this.#refusals.refused(nodeIdOf(peer), err.message)
+        onRefused: (peer, err) => this.#refusals.refused(nodeIdOf(peer), err.message),
+        onAdmitted: connection => this.#silence.watch(connection)
       },
       mdnsTags: mdns ? tags : [],
       onDiscovered: addresses => {
@@ -326,10 +331,16 @@ function hostOf(address: Multiaddr): string {
 
 async function closeConnection(connection: Connection): Promise<void> {
   try {
-    await connection.close({ signal: AbortSignal.timeout(HANG_UP_MS) })
+    await connection.close({ signal: hangUpLimit() })
   } catch (err) {
     connection.abort(err instanceof Error ? err : new Error('the connection could not be closed', { cause: err }))
   }
+}
+
+function hangUpLimit(): AbortSignal {
+  const signal = AbortSignal.timeout(HANG_UP_MS)
+  setMaxListeners(0, signal) // each of the connection's streams hangs on it
+  return signal
 }
 
 /** libp2p listens on IP addresses only. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.js'
 
 /** Later than this, and the process is taken to have stood still, ms. */
-export const STALL_MS = 250
+const STALL_MS = 250
 
 /**
  * Monotonic time without the stretches in which this process did not get to run: a long turn of the event loop, a stopped

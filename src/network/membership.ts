@@ -18,7 +18,7 @@ const BEAT_SHARE_MIN = 0.8
 /** A beat that news bring about is at least this far from the one before, ms. */
 const ANNOUNCE_MS = 100
 /** A peer is asked whom it knows after about this long; half to one and a half of it. */
-const ASK_EVERY_MS = 30_000
+const ASK_EVERY_MS = 5_000
 /** What this node says of itself goes into the directory no more often, so that addresses that flap write little. */
 const SAVE_EVERY_MS = 60_000
 /** More than this is worth a warning: stamps beyond it are not followed. */

@@ -33,14 +33,24 @@ export interface Transport extends Startable {
   /**
    * One question, one answer, in order with nothing: many may be under way at once.
    *
-   * @throws `ERR_PEER_UNREACHABLE` when the connection ends first; the peer's own error by its code; the signal's reason
+   * @throws `ERR_PEER_UNREACHABLE` when the connection ends first; the peer's own error by its code; the signal's reason;
+   * `ERR_PEER_PROTOCOL` for a body above {@link REQUEST_BYTES_MAX} or a method that the peer does not know;
+   * `ERR_OVERLOADED` when thousands wait already. There is no time limit but the signal's
    */
   request(peer: NodeId, method: string, body: Uint8Array, signal: AbortSignal): Promise<Uint8Array>
   /** Says something without waiting. Lost when the peer is gone or its queue is full: a hint, never a promise. */
   notify(peer: NodeId, method: string, body: Uint8Array): void
-  /** Bulk: the answer is read as it is consumed, at the reader's pace. Leaving the loop ends it. */
+  /**
+   * Bulk: the answer is read as it is consumed, at the reader's pace, the handler a few MiB ahead at most. Leaving the loop
+   * ends it, and the handler. Pieces are cut anew on the way; an answer that ends without an error is complete.
+   *
+   * @throws as {@link request}, also after pieces
+   */
   fetch(peer: NodeId, method: string, body: Uint8Array, signal: AbortSignal): AsyncIterable<Uint8Array>
-  /** Spreads a message of at most {@link PUBLISH_BYTES_MAX} to all who subscribe, also over others. At most once, perhaps never. */
+  /**
+   * Spreads a message of at most {@link PUBLISH_BYTES_MAX} to all others who subscribe, also over others. At most once,
+   * perhaps never: what is published just after connecting, or while cut off, is not heard.
+   */
   publish(topic: string, body: Uint8Array): void
   /** Answers a method of `request` and `notify` (whose answer is dropped). Set before `start`. */
   handle(method: string, handler: RequestHandler): void
@@ -48,5 +58,9 @@ export interface Transport extends Startable {
   subscribe(topic: string, handler: (from: NodeId, body: Uint8Array) => void): void
 }
 
+/**
+ * What a handler throws goes to the asker: a SheafError by code and message, anything else as `ERR_INTERNAL` alone. Its
+ * signal aborts when the asker gives up or goes. Bytes that a handler returns or yields must not change afterwards.
+ */
 export type RequestHandler = (peer: NodeId, body: Uint8Array, signal: AbortSignal) => Promise<Uint8Array>
 export type FetchHandler = (peer: NodeId, body: Uint8Array, signal: AbortSignal) => AsyncIterable<Uint8Array>

@@ -31,7 +31,7 @@ const EXCHANGE = 'exchange'
 const EXPECTED: readonly ErrorCode[] = ['ERR_PEER_UNREACHABLE', 'ERR_DIRECTORY_UNAVAILABLE', 'ERR_STOPPING']
 
 export interface AntiEntropyComponents {
-  readonly transport: Pick<Transport, 'self' | 'peers' | 'onPeer' | 'request' | 'handle'>
+  readonly transport: Pick<Transport, 'self' | 'onPeer' | 'request' | 'handle'>
   readonly directory: Pick<Directory, 'state' | 'digest' | 'merkle' | 'leaves' | 'getMany' | 'merge'>
   readonly clock: Clock
   readonly random: Random
@@ -97,7 +97,6 @@ export class AntiEntropy implements Startable {
   }
 
   async start(): Promise<void> {
-    for (const peer of this.#components.transport.peers()) this.#connected(peer)
     await this.#loop.start()
   }
 

@@ -296,18 +296,23 @@ export class VolumeShipping implements Startable {
       if (holeEnd === undefined) break
       await copies.skip(volume, holeEnd)
     }
-    for (const hole of volume.holes) {
+    if (volume.superblock === undefined) await this.#withSuperblock(id, superblock => copies.mend(volume, superblock))
+    for (const { from, to } of volume.holes) {
       const fill: Take = (at, bytes) => copies.fill(volume, at, bytes)
-      await this.#pullRange(id, hole.from, hole.to, fill)
+      if (to > SUPERBLOCK_BYTES) await this.#pullRange(id, Math.max(from, SUPERBLOCK_BYTES), to, fill)
     }
   }
 
-  async #begin(id: VolumeId): Promise<Volume | undefined> {
-    const { copies, peers } = this.#components
-    for (const peer of this.#allowed(id, peers.suppliers(id, 0))) {
+  #begin(id: VolumeId): Promise<Volume | undefined> {
+    return this.#withSuperblock(id, superblock => this.#components.copies.begin(id, superblock))
+  }
+
+  /** Hands the superblock that a peer has to `use`. @returns what that returns; undefined when nobody has an intact one */
+  async #withSuperblock<T>(id: VolumeId, use: (superblock: Uint8Array) => Promise<T>): Promise<T | undefined> {
+    for (const peer of this.#allowed(id, this.#components.peers.suppliers(id, 0))) {
       try {
         const answer = await this.#ask(peer, 'volume.superblock', encodeVolume(id))
-        return await copies.begin(id, Message.decode(answer).bytes('superblock', SUPERBLOCK_BYTES))
+        return await use(Message.decode(answer).bytes('superblock', SUPERBLOCK_BYTES))
       } catch (err) {
         this.#failed(peer, id, err, 0)
       }

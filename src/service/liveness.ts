@@ -4,7 +4,7 @@ import { hlcMs } from '../domain/hlc.js'
 import { photoIdFrom, type VolumeId } from '../domain/ids.js'
 import type { NeedleIdentity } from '../domain/needle.js'
 import { ALT_KEYS, altKeyNumber, PHOTO_KIND, viewPhoto } from '../domain/photo.js'
-import { type DirectoryRecord, shownVersion } from '../domain/record.js'
+import { type DirectoryRecord, type RecordKey, shownVersion } from '../domain/record.js'
 import { decodeRecord } from '../domain/record-codec.js'
 import type { Trust } from '../volumes/compaction.js'
 import type { NeedleRow } from '../volumes/index-file.js'
@@ -20,6 +20,8 @@ const RETIRED_KIND = 'volume'
 /** 8 GiB of a photo: whatever of it lies further behind is counted when its volume is next inspected anyway. */
 const AFFECTED_CHUNKS_MAX = 1024
 
+const SECURED_AT_ONCE = 256
+
 const LIVE: Verdict = { state: 'live' }
 const COPY: Verdict = { state: 'copy' }
 const DEAD: Verdict = { state: 'dead' }
@@ -27,7 +29,7 @@ const UNKNOWN: Verdict = { state: 'unknown' }
 
 export interface LivenessComponents {
   readonly directory: Pick<Directory, 'getMany' | 'records' | 'onChange'>
-  readonly volumes: Pick<VolumeSet, 'locate' | 'read' | 'isOfThisProcess'>
+  readonly volumes: Pick<VolumeSet, 'locate' | 'read' | 'append' | 'isOfThisProcess'>
   readonly writer: Pick<RecordWriter, 'write'>
 }
 
@@ -80,6 +82,33 @@ export class Liveness {
         for (const { volume } of this.#components.volumes.locate(dataIdentity(blob, chunk))) yield volume
       }
     }
+  }
+
+  /**
+   * Appends every record anew that no intact needle holds whole: then the log alone makes the directory again.
+   *
+   * @returns how many there were
+   */
+  async secureRecords(signal: AbortSignal): Promise<number> {
+    let secured = 0
+    const keys: RecordKey[] = []
+    const flush = async (): Promise<void> => {
+      signal.throwIfAborted()
+      for (const stored of await this.#components.directory.getMany(keys.splice(0))) {
+        if (stored === undefined) continue
+        const { record, home } = stored
+        const draft = recordDraft(record)
+        if (home !== undefined && (await this.#readable(home, draft.header))) continue
+        await this.#components.volumes.append([draft], 'upkeep')
+        secured++
+      }
+    }
+    for await (const { kind, id } of this.#components.directory.records()) {
+      keys.push({ kind, id })
+      if (keys.length === SECURED_AT_ONCE) await flush()
+    }
+    await flush()
+    return secured
   }
 
   /** @see CompactionComponents.recordToMove */

@@ -54,6 +54,8 @@ export interface MaintenanceComponents {
   readonly scrubber: Scrubber
   /** Undefined when the node is alone. */
   readonly cluster: Pick<Cluster, 'replication' | 'copies'> | undefined
+  /** Appends records that no intact needle holds. */
+  readonly secureRecords: (signal: AbortSignal) => Promise<unknown>
   /** Fills the directory from the log once `prepare` has emptied it. @returns needles replayed */
   readonly refill: (prepare: () => Promise<void>) => Promise<number>
   readonly space: () => Promise<{ readonly freeBytes: number; readonly totalBytes: number }>
@@ -93,8 +95,10 @@ export class Maintenance {
 
   /** Makes the directory anew from volumes alone. Until it is done the node answers 503. */
   rebuildDirectory(): Job {
-    const { jobs, refill, directory } = this.#components
-    return jobs.start('rebuild-directory', async (): Promise<RebuildReport> => {
+    const { jobs, refill, directory, secureRecords } = this.#components
+    return jobs.start('rebuild-directory', async (_progress, signal): Promise<RebuildReport> => {
+      // what only the directory still knows goes into the log first, so that nothing is lost by forgetting it
+      await secureRecords(signal)
       const needles = await refill(() => directory.clear())
       return { needles, photos: directory.count('all'), digest: directory.digest() }
     })

@@ -196,6 +196,7 @@ export class Storage implements Startable {
       compactor,
       scrubber,
       cluster,
+      secureRecords: signal => liveness.secureRecords(signal),
       refill: prepare => this.#refill(prepare),
       space
     })

@@ -16,6 +16,9 @@ const MOVE_NEEDLES_MAX = 256
 const TINY_SHARE = 0.1
 const TINY_VOLUMES_MIN = 4
 
+/** In the background compaction takes its time, and leaves alone what may still be undone. */
+type Mode = 'background' | 'asked'
+
 /** When a copy elsewhere counts: its place in an index is enough, or it must have been read and verified just now. */
 export type Trust = 'indexed' | 'checked'
 
@@ -69,10 +72,9 @@ export class Compactor {
 
   /** One volume that is due, in the background. @returns whether there was one */
   async step(signal: AbortSignal): Promise<'busy' | 'idle'> {
-    const due = await this.#due(this.#init.deadShareMin)
-    const [volume] = due
+    const [volume] = await this.#due('background')
     if (volume === undefined) return 'idle'
-    await this.#exclusively(() => this.#compact(volume, signal, this.#init.bytesPerSecondMax))
+    await this.#exclusively(() => this.#compact(volume, 'background', signal))
     return 'busy'
   }
 
@@ -84,12 +86,12 @@ export class Compactor {
       const { deadBytes } = await inspector.inspect(volume)
       if (deadBytes > 0) await volumes.closeActive()
     }
-    const due = await this.#due(0)
+    const due = await this.#due('asked')
     let movedBytes = 0
     let freedBytes = 0
     for (const [i, volume] of due.entries()) {
       progress(i, due.length)
-      const moved = await this.#exclusively(() => this.#compact(volume, signal, Number.POSITIVE_INFINITY))
+      const moved = await this.#exclusively(() => this.#compact(volume, 'asked', signal))
       movedBytes += moved
       freedBytes += volume.end - moved
     }
@@ -98,8 +100,9 @@ export class Compactor {
   }
 
   /** Volumes that should go, those with the least to move first: on a full disk they make the most room for the least. */
-  async #due(deadShareMin: number): Promise<Volume[]> {
+  async #due(mode: Mode): Promise<Volume[]> {
     const { volumes, inspector, clock, isRetired } = this.#components
+    const deadShareMin = mode === 'asked' ? 0 : this.#init.deadShareMin
     const due: { volume: Volume; liveBytes: number }[] = []
     const tiny: { volume: Volume; liveBytes: number }[] = []
     for (const volume of volumes.volumes()) {
@@ -107,12 +110,13 @@ export class Compactor {
       if (volume.state === 'active' || volume.holes.length > 0) continue
       // whoever wrote a volume compacts it; the others only remove what it has retired
       if (!volumes.isOwn(volume) && !isRetired(volume.id)) continue
-      const { liveBytes, deadBytes, oldestDeleteAt } = await inspector.inspect(volume)
+      const { liveBytes, undoableBytes, oldestDeleteAt, ...counted } = await inspector.inspect(volume)
+      const deadBytes = mode === 'asked' ? counted.deadBytes : counted.deadBytes - undoableBytes
+      const empty = liveBytes === 0 && (mode === 'asked' || undoableBytes === 0)
       const purge = oldestDeleteAt !== undefined && clock.now() - oldestDeleteAt >= this.#init.purgeMs
       const share = volume.end === 0 ? 0 : deadBytes / volume.end
       const candidate = { volume, liveBytes }
-      if (isRetired(volume.id) || purge || liveBytes === 0 || (deadBytes > 0 && share >= deadShareMin))
-        due.push(candidate)
+      if (isRetired(volume.id) || purge || empty || (deadBytes > 0 && share >= deadShareMin)) due.push(candidate)
       else if (volume.end < TINY_SHARE * volumes.volumeBytes) tiny.push(candidate)
     }
     if (tiny.length >= TINY_VOLUMES_MIN) due.push(...tiny)
@@ -120,16 +124,16 @@ export class Compactor {
   }
 
   /** @returns bytes that had to be moved */
-  async #compact(volume: Volume, signal: AbortSignal, bytesPerSecondMax: number): Promise<number> {
+  async #compact(volume: Volume, mode: Mode, signal: AbortSignal): Promise<number> {
     const { log, retire, isRetired, volumes } = this.#components
     if (volumes.get(volume.id) !== volume) return 0
     let movedBytes = 0
     if (!isRetired(volume.id)) {
       const { end } = volume
-      movedBytes = await this.#move(volume, 'indexed', signal, bytesPerSecondMax)
+      movedBytes = await this.#move(volume, 'indexed', mode, signal)
       await retire(volume.id, end)
     }
-    movedBytes += await this.#move(volume, 'checked', signal, bytesPerSecondMax)
+    movedBytes += await this.#move(volume, 'checked', mode, signal)
     await volumes.remove(volume)
     log.info({ volume: volume.id, movedBytes, freedBytes: volume.end - movedBytes }, 'volume compacted and removed')
     return movedBytes
@@ -140,8 +144,9 @@ export class Compactor {
    *
    * @returns bytes appended
    */
-  async #move(volume: Volume, trust: Trust, signal: AbortSignal, bytesPerSecondMax: number): Promise<number> {
-    const { clock, volumes, judge } = this.#components
+  async #move(volume: Volume, trust: Trust, mode: Mode, signal: AbortSignal): Promise<number> {
+    const { clock, volumes, judge, inspector } = this.#components
+    const bytesPerSecondMax = mode === 'asked' ? Number.POSITIVE_INFINITY : this.#init.bytesPerSecondMax
     const startedAt = clock.monotonic()
     let movedBytes = 0
     let drafts: NeedleDraft[] = []
@@ -156,7 +161,7 @@ export class Compactor {
       if (aheadMs > 0) await clock.sleep(aheadMs, signal)
     }
     for await (const { row, verdict } of judged(volume, judge)) {
-      if (verdict.state === 'dead') continue
+      if (verdict.state === 'dead' && (mode === 'asked' || !inspector.isUndoable(verdict))) continue
       const draft = await this.#draftOf(volume, row, trust)
       if (draft === undefined) continue
       const byteCount = needleBytes(draft.data.byteLength)

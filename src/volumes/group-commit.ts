@@ -1,4 +1,4 @@
-import { SheafError, systemErrorCode } from '../core/errors.js'
+import type { SheafError } from '../core/errors.js'
 import type { File } from '../core/file-system.js'
 import type { VolumeId } from '../domain/ids.js'
 import {
@@ -9,6 +9,7 @@ import {
   NEEDLE_HEADER_BYTES,
   needleBytes
 } from '../domain/needle.js'
+import { writeFailed, writeWhole } from './durable-write.js'
 import type { CommitGroup, CommittedNeedle, NeedleDraft, NeedleLocation } from './needle-store.js'
 
 /** One `writev` takes at most this much; each needle is three parts. */
@@ -112,8 +113,7 @@ export class GroupCommit {
       const position = this.#writeEnd
       this.#writeEnd += byteCount
       try {
-        const written = await this.#components.file.write(parts, position)
-        if (written !== byteCount) throw new Error(`wrote ${written} of ${byteCount} bytes`)
+        await writeWhole(this.#components.file, parts, position)
       } catch (error) {
         this.#fail(error, appends)
         break
@@ -206,11 +206,7 @@ export class GroupCommit {
 
   #fail(cause: unknown, inFlight: readonly Append[]): void {
     if (this.#failure === undefined) {
-      const full = systemErrorCode(cause) === 'ENOSPC' || systemErrorCode(cause) === 'EDQUOT'
-      this.#failure = new SheafError(full ? 'ERR_DISK_FULL' : 'ERR_DISK_WRITE', undefined, {
-        cause,
-        details: { volume: this.#volume }
-      })
+      this.#failure = writeFailed(cause, this.#volume)
       this.#components.failed(this.#failure)
     }
     const lost = [...inFlight, ...this.#written, ...this.#queued]

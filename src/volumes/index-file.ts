@@ -15,7 +15,7 @@
  *       32     4 reserved, 0
  *       36     4 checksum: CRC-32 over the 36 bytes before and all rows
  *       40  40·n rows
- *   row
+ *   row; needles first
  *        0    16 id
  *       16     4 generation
  *       20     4 alternate key
@@ -64,10 +64,15 @@ export interface HoleRange {
   readonly to: number
 }
 
+/** Rows of a segment. Read from a file they are made as they are asked for: a million at once would be a burden. */
+export interface NeedleRows extends Iterable<NeedleRow> {
+  readonly length: number
+}
+
 export interface IndexSegment {
   readonly to: number
   readonly chain: Uint8Array
-  readonly needles: readonly NeedleRow[]
+  readonly needles: NeedleRows
   readonly holes: readonly HoleRange[]
   readonly repaired: readonly HoleRange[]
 }
@@ -150,31 +155,42 @@ function segmentChecksum(segment: Buffer): number {
   return crc32(segment.subarray(SEGMENT_HEADER_BYTES), crc32(segment.subarray(0, 36)))
 }
 
+/** @returns undefined when a row is of a kind that this version does not know */
 function decodeSegment(bytes: Buffer): IndexSegment | undefined {
-  const needles: NeedleRow[] = []
   const holes: HoleRange[] = []
   const repaired: HoleRange[] = []
+  let rowCount = 0
   for (let at = SEGMENT_HEADER_BYTES; at < bytes.byteLength; at += INDEX_ROW_BYTES) {
     const kind = bytes[at + 36] as number
-    const offset = bytes.readUInt32LE(at + 32) * NEEDLE_ALIGN
-    const length = bytes.readUInt32LE(at + 28)
-    if (kind === HOLE || kind === HOLE_REPAIRED) {
-      const ranges = kind === HOLE ? holes : repaired
-      ranges.push({ from: offset, to: offset + length * NEEDLE_ALIGN })
+    if (kind in KINDS) {
+      if (holes.length + repaired.length > 0) return undefined // needles come first
+      rowCount++
       continue
     }
-    const kindName = KINDS[kind as keyof typeof KINDS]
-    if (kindName === undefined) return undefined
-    needles.push({
-      kind: kindName,
-      id: bytes.subarray(at, at + 16),
-      generation: bytes.readUInt32LE(at + 16),
-      alternateKey: bytes.readUInt32LE(at + 20),
-      chunk: bytes.readUInt32LE(at + 24),
-      isChunk: bytes[at + 37] === FLAG_CHUNK,
-      offset,
-      length
-    })
+    if (kind !== HOLE && kind !== HOLE_REPAIRED) return undefined
+    const from = bytes.readUInt32LE(at + 32) * NEEDLE_ALIGN
+    const range = { from, to: from + bytes.readUInt32LE(at + 28) * NEEDLE_ALIGN }
+    if (kind === HOLE) holes.push(range)
+    else repaired.push(range)
+  }
+  const needles: NeedleRows = {
+    length: rowCount,
+    *[Symbol.iterator]() {
+      for (let row = 0; row < rowCount; row++) yield decodeRow(bytes, SEGMENT_HEADER_BYTES + row * INDEX_ROW_BYTES)
+    }
   }
   return { to: Number(bytes.readBigUInt64LE(8)), chain: bytes.subarray(16, 32), needles, holes, repaired }
+}
+
+function decodeRow(bytes: Buffer, at: number): NeedleRow {
+  return {
+    kind: KINDS[bytes[at + 36] as keyof typeof KINDS],
+    id: bytes.subarray(at, at + 16),
+    generation: bytes.readUInt32LE(at + 16),
+    alternateKey: bytes.readUInt32LE(at + 20),
+    chunk: bytes.readUInt32LE(at + 24),
+    isChunk: bytes[at + 37] === FLAG_CHUNK,
+    offset: bytes.readUInt32LE(at + 32) * NEEDLE_ALIGN,
+    length: bytes.readUInt32LE(at + 28)
+  }
 }

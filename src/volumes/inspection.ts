@@ -21,6 +21,8 @@ export interface Inspection {
   readonly liveBytes: number
   /** Dead needles and superfluous copies: what compaction gives back. */
   readonly deadBytes: number
+  /** Of these, what a delete has killed so recently that it may still be undone. */
+  readonly undoableBytes: number
   /** When the longest deleted needle that is still here was deleted, ms since the Unix epoch. */
   readonly oldestDeleteAt: number | undefined
 }
@@ -28,6 +30,8 @@ export interface Inspection {
 const JUDGED_ROWS = 256
 /** How long counts are believed. Who deletes touches the volume; what else becomes dead, superseded records, is small. */
 const INSPECTION_MS_MAX = 10 * 60_000
+/** How long a delete can surely be undone, unless an operator asks for the space. */
+const UNDO_MS = 24 * 3_600_000
 
 /** Counts live and dead bytes of volumes, and remembers the counts until something in the volume changes. */
 export class Inspector {
@@ -62,6 +66,7 @@ export class Inspector {
   async #count(volume: Volume): Promise<Inspection> {
     let liveBytes = 0
     let deadBytes = 0
+    let undoableBytes = 0
     let oldestDeleteAt: number | undefined
     for await (const { row, verdict } of judged(volume, this.#judge)) {
       if (verdict.state === 'live' || verdict.state === 'unknown') {
@@ -70,9 +75,15 @@ export class Inspector {
       }
       deadBytes += needleBytes(row.length)
       if (verdict.deletedAt === undefined) continue
+      if (this.isUndoable(verdict)) undoableBytes += needleBytes(row.length)
       oldestDeleteAt = Math.min(oldestDeleteAt ?? verdict.deletedAt, verdict.deletedAt)
     }
-    return { liveBytes, deadBytes, oldestDeleteAt }
+    return { liveBytes, deadBytes, undoableBytes, oldestDeleteAt }
+  }
+
+  /** Whether a delete was so recently that work in the background leaves its bytes alone. */
+  isUndoable({ deletedAt }: Verdict): boolean {
+    return deletedAt !== undefined && this.#clock.now() - deletedAt < UNDO_MS
   }
 }
 

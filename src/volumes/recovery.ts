@@ -39,7 +39,7 @@ export async function recoverVolume(
   volume: Volume,
   applied: number,
   size: number,
-  index: (needles: readonly NeedleRow[]) => void
+  index: (needles: Iterable<NeedleRow>) => void
 ): Promise<VolumeRecovery> {
   const content = await volume.loadIndex()
   let holes: HoleRange[] = []
@@ -47,8 +47,10 @@ export async function recoverVolume(
   let indexedNeedles = 0
   for (const segment of content.segments) {
     index(segment.needles)
-    for (const row of segment.needles) {
-      if (row.offset + needleBytes(row.length) > size) readableTo = Math.min(readableTo, row.offset)
+    if (segment.to > size) {
+      for (const row of segment.needles) {
+        if (row.offset + needleBytes(row.length) > size) readableTo = Math.min(readableTo, row.offset)
+      }
     }
     holes = holes.flatMap(hole =>
       segment.repaired.reduce<HoleRange[]>((left, range) => left.flatMap(part => without(part, range)), [hole])

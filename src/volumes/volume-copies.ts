@@ -1,7 +1,8 @@
-import { SheafError, systemErrorCode } from '../core/errors.js'
 import { KeyedLock } from '../core/keyed-lock.js'
 import type { VolumeId } from '../domain/ids.js'
+import { SUPERBLOCK_BYTES } from '../domain/superblock.js'
 import type { DiskReserve } from './disk-reserve.js'
+import { writeFailed, writeWhole } from './durable-write.js'
 import { parseNeedles } from './needle-parser.js'
 import type { Volume } from './volume.js'
 import type { VolumeSet } from './volume-set.js'
@@ -107,19 +108,30 @@ export class VolumeCopies {
     })
   }
 
+  /**
+   * Puts a damaged superblock right.
+   *
+   * @param superblock - 256 bytes, as the volume's writer signed them
+   * @throws `ERR_VOLUME_CORRUPT`, `ERR_FORMAT_TOO_NEW`, `ERR_DISK_WRITE`
+   */
+  mend(volume: Volume, superblock: Uint8Array): Promise<void> {
+    return this.#lock.run(volume.id, async () => {
+      if (volume.superblock !== undefined || volume.state === 'failed') return
+      const decoded = this.#volumes.superblockOf(volume.id, superblock)
+      await this.#write(volume, 0, superblock.subarray(0, SUPERBLOCK_BYTES))
+      volume.superblock = decoded
+      await this.#volumes.refill(volume, { from: 0, to: SUPERBLOCK_BYTES }, [])
+    })
+  }
+
   /** Writes and syncs. A failure ends the copy until the next start has found out what is there. */
   async #write(volume: Volume, position: number, bytes: Uint8Array): Promise<void> {
     try {
-      const written = await volume.file.write([bytes], position)
-      if (written !== bytes.byteLength) throw new Error(`wrote ${written} of ${bytes.byteLength} bytes`)
+      await writeWhole(volume.file, [bytes], position)
       await volume.file.sync()
     } catch (cause) {
       volume.state = 'failed'
-      const full = systemErrorCode(cause) === 'ENOSPC' || systemErrorCode(cause) === 'EDQUOT'
-      throw new SheafError(full ? 'ERR_DISK_FULL' : 'ERR_DISK_WRITE', undefined, {
-        cause,
-        details: { volume: volume.id }
-      })
+      throw writeFailed(cause, volume.id)
     }
   }
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Clock } from '../core/clock.js'
 import { hasCode, SheafError, systemErrorCode } from '../core/errors.js'
-import { type FileSystem, makeDurableDirectory } from '../core/file-system.js'
+import { type File, type FileSystem, makeDurableDirectory } from '../core/file-system.js'
 import { invariant } from '../core/invariant.js'
 import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
@@ -9,9 +9,10 @@ import type { Random } from '../core/random.js'
 import type { Hlc } from '../domain/hlc.js'
 import { type ActorId, newActorId, parseVolumeId, type VolumeId, volumeId } from '../domain/ids.js'
 import { type NeedleIdentity, needleBytes } from '../domain/needle.js'
-import { decodeSuperblock, encodeSuperblock, SUPERBLOCK_BYTES, type Superblock } from '../domain/superblock.js'
+import { encodeSuperblock, SUPERBLOCK_BYTES, type Superblock } from '../domain/superblock.js'
 import { BufferPool } from './buffer-pool.js'
 import type { DiskReserve } from './disk-reserve.js'
+import { writeFailed, writeWhole } from './durable-write.js'
 import { type DurableGroup, GroupCommit } from './group-commit.js'
 import type { HoleRange, NeedleRow } from './index-file.js'
 import { NeedleIndex, VOLUME_NUMBERS } from './needle-index.js'
@@ -25,6 +26,7 @@ import type {
 } from './needle-store.js'
 import { cutTorn, recoverVolume, replayVolume, type TornTail, type VolumeRecovery } from './recovery.js'
 import { rowOfCommitted, Volume } from './volume.js'
+import { readSuperblock, superblockOf } from './volume-superblock.js'
 
 /** A volume takes no more appends at this share of its capacity. */
 const ROLLOVER_SHARE = 0.95
@@ -155,9 +157,10 @@ export class VolumeSet implements NeedleStore, Startable {
         continue
       }
       const found = await this.#recover(name)
-      if (found === undefined) foreignFiles.push(name)
-      else torn.set(found.volume, found.torn)
-      scannedNeedles += found?.scannedNeedles ?? 0
+      if (found === 'foreign') foreignFiles.push(name)
+      if (found === 'foreign' || found === 'empty') continue
+      torn.set(found.volume, found.torn)
+      scannedNeedles += found.scannedNeedles
     }
     const replayedNeedles = await this.replay()
     for (const [volume, tail] of torn) await cutTorn(volume, tail, drafts => this.append(drafts, 'upkeep'), log)
@@ -275,9 +278,12 @@ export class VolumeSet implements NeedleStore, Startable {
    * @throws `ERR_VOLUME_CORRUPT` when the superblock is not its writer's; `ERR_DISK_FULL`, `ERR_DISK_WRITE`
    */
   async createCopy(id: VolumeId, encoded: Uint8Array): Promise<Volume> {
-    const superblock = decodeSuperblock(encoded, this.#components.verifySignature)
-    if (superblock.volume !== id) throw new SheafError('ERR_VOLUME_CORRUPT', 'the superblock names another volume')
-    return this.#createVolume(superblock, encoded.subarray(0, SUPERBLOCK_BYTES))
+    return this.#createVolume(this.superblockOf(id, encoded), encoded.subarray(0, SUPERBLOCK_BYTES))
+  }
+
+  /** @throws `ERR_VOLUME_CORRUPT` unless the superblock is the volume's own, signed by its writer; `ERR_FORMAT_TOO_NEW` */
+  superblockOf(id: VolumeId, encoded: Uint8Array): Superblock {
+    return superblockOf(id, encoded, this.#components.verifySignature)
   }
 
   /** A range of a hole holds its needles again. */
@@ -345,8 +351,7 @@ export class VolumeSet implements NeedleStore, Startable {
     const path = join(directory, `${id}.volume`)
     try {
       const file = await fileSystem.open(path, 'create')
-      const written = await file.write([encoded], 0)
-      if (written !== SUPERBLOCK_BYTES) throw new Error(`wrote ${written} of ${SUPERBLOCK_BYTES} bytes`)
+      await writeWhole(file, [encoded], 0)
       await file.sync()
       await fileSystem.syncDirectory(directory)
       const volume = new Volume(this.#volumeComponents(), { id, number: this.#freeNumber(), path, file, superblock })
@@ -357,8 +362,7 @@ export class VolumeSet implements NeedleStore, Startable {
       await fileSystem
         .remove(path)
         .catch(err => log.warn({ err, path }, 'could not remove a volume that failed to open'))
-      const full = systemErrorCode(cause) === 'ENOSPC' || systemErrorCode(cause) === 'EDQUOT'
-      throw new SheafError(full ? 'ERR_DISK_FULL' : 'ERR_DISK_WRITE', undefined, { cause, details: { volume: id } })
+      throw writeFailed(cause, id)
     }
   }
 
@@ -403,48 +407,43 @@ export class VolumeSet implements NeedleStore, Startable {
     this.#closing = this.#closing.then(() => closed)
   }
 
-  /** @returns undefined when the file holds no volume */
-  async #recover(name: string): Promise<(VolumeRecovery & { readonly volume: Volume }) | undefined> {
+  /** @returns `foreign` when the file holds no volume, `empty` when nothing was ever written to it */
+  async #recover(name: string): Promise<(VolumeRecovery & { readonly volume: Volume }) | 'foreign' | 'empty'> {
     const { fileSystem, log, applied, verifySignature } = this.#components
     const parsed = parseVolumeId(name.slice(0, -'.volume'.length))
     if (parsed === undefined) {
       log.warn({ file: name }, 'a file in the volume folder has no volume name; it is left alone')
-      return undefined
+      return 'foreign'
     }
     const id = volumeId(parsed.epoch, parsed.sequence)
     const path = join(this.#init.directory, name)
-    const file = await fileSystem.open(path, 'write')
+    let file: File
+    try {
+      file = await fileSystem.open(path, 'write')
+    } catch (err) {
+      if (systemErrorCode(err) !== 'EISDIR') throw err
+      log.warn({ file: name }, 'a folder has the name of a volume; it is left alone')
+      return 'foreign'
+    }
     const size = await file.size()
-    const superblock = await this.#readSuperblock(file, id, verifySignature)
+    if (size === 0 && applied(id) === 0) {
+      // a process died between creating the file and writing to it
+      await file.close()
+      await fileSystem.remove(path)
+      return 'empty'
+    }
+    const superblock = await readSuperblock(file, id, verifySignature, log)
     const volume = new Volume(this.#volumeComponents(), { id, number: this.#freeNumber(), path, file, superblock })
     if (superblock === undefined && !(await holdsNeedles(volume, size))) {
       log.error({ file: name, bytes: size }, 'a volume file has neither a superblock nor a needle; it is left alone')
       await file.close()
-      return undefined
+      return 'foreign'
     }
     this.#adopt(volume)
     const recovery = await recoverVolume(volume, applied(id), size, rows => this.#indexRows(volume, rows))
     if (superblock === undefined) volume.noteHole({ from: 0, to: SUPERBLOCK_BYTES }, 'corrupt')
     for (const hole of volume.holes) log.error({ volume: id, ...hole }, 'damage: the volume has a hole')
     return { ...recovery, volume }
-  }
-
-  async #readSuperblock(
-    file: Volume['file'],
-    id: VolumeId,
-    verify: VolumeSetComponents['verifySignature']
-  ): Promise<Superblock | undefined> {
-    const bytes = new Uint8Array(SUPERBLOCK_BYTES)
-    try {
-      const read = await file.read(bytes, 0)
-      const superblock = decodeSuperblock(bytes.subarray(0, read), verify)
-      if (superblock.volume === id) return superblock
-      this.#components.log.error({ volume: id }, 'the superblock names another volume than the file')
-    } catch (err) {
-      if (hasCode(err, 'ERR_FORMAT_TOO_NEW')) throw err
-      this.#components.log.error({ volume: id, err }, 'damaged superblock')
-    }
-    return undefined
   }
 
   #indexNeedles(volume: Volume, needles: readonly CommittedNeedle[]): void {
@@ -454,7 +453,7 @@ export class VolumeSet implements NeedleStore, Startable {
     }
   }
 
-  #indexRows(volume: Volume, rows: readonly NeedleRow[]): void {
+  #indexRows(volume: Volume, rows: Iterable<NeedleRow>): void {
     for (const row of rows) {
       if (row.kind !== 'record') this.#index.add(row, volume.number, row.offset, row.length)
     }

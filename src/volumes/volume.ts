@@ -29,7 +29,7 @@ import {
 } from './index-file.js'
 import { checkBlock, checkFrame, checkNeedle, type NeedleExpectation, needleTailBytes } from './needle-check.js'
 import type { CommittedNeedle, NeedleDraft, NeedleLease } from './needle-store.js'
-import { scanVolume } from './volume-scan.js'
+import { type ScanEvent, scanVolume } from './volume-scan.js'
 
 /** A segment of the index file is written when this much is not in it yet: the most that a start after a crash scans. */
 const INDEX_PENDING_ROWS_MAX = 4096
@@ -79,7 +79,7 @@ export class Volume {
   readonly path: string
   readonly seed: number
   readonly file: File
-  readonly superblock: Superblock | undefined
+  superblock: Superblock | undefined
   state: VolumeState = 'closed'
   /** Everything before it is durable and known. */
   end = SUPERBLOCK_BYTES
@@ -252,7 +252,7 @@ export class Volume {
     await this.flushIndex()
     const { segments } = await this.loadIndex()
     const covered = segments.at(-1)?.to ?? SUPERBLOCK_BYTES
-    for (const { needles } of segments) yield needles.filter(row => !this.inHole(row.offset))
+    for (const { needles } of segments) yield [...needles].filter(row => !this.inHole(row.offset))
     if (covered >= this.end) return
     // the index file is gone or could not be written: the volume itself knows
     for await (const event of this.scan(covered, this.end)) {
@@ -279,8 +279,13 @@ export class Volume {
   }
 
   /** Looks at headers and footers from `from` on; at the data, too, from `verifyFrom` on. */
-  scan(from: number, verifyFrom: number, knownEnd = this.end, size = this.end): ReturnType<typeof scanVolume> {
-    return scanVolume({ file: this.file, seed: this.seed, from, size, verifyFrom, knownEnd })
+  async *scan(from: number, verifyFrom: number, knownEnd = this.end, size = this.end): AsyncGenerator<ScanEvent> {
+    this.#readers++
+    try {
+      yield* scanVolume({ file: this.file, seed: this.seed, from, size, verifyFrom, knownEnd })
+    } finally {
+      await this.#readerDone()
+    }
   }
 
   async head(): Promise<Head> {

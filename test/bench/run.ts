@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { killAllNodes, NodeProcess, REPOSITORY } from '../support/node-process.js'
+import { measureAntiEntropy } from './anti-entropy.js'
 import { measureDiskReads } from './disk-reads.js'
 import { measureIndexMemory } from './index-memory.js'
 import { measureLargeFile } from './large-file.js'
@@ -12,17 +13,17 @@ import { describeMachine, type Measure, printReport, versionOf, writeReport } fr
 import { measureWrites } from './writes.js'
 
 const HELP = `npm run bench -- [flags]
-  --only A,B        of get, put, index, million, large, disk-reads (default: all)
+  --only A,B        of get, put, index, million, large, disk-reads, anti-entropy (default: all)
   --rounds N        rounds of each server, in turn (default 3)
   --seconds N       length of a round (default 4)
   --large-bytes N   size of the large file (default 512 MiB; try 2147483648)
-  --big             the same as --large-bytes 2147483648
+  --big             the same as --large-bytes 2147483648, and anti-entropy over a million records, too
   --json FILE       where the numbers go (default .bench/latest.json)
 Exits with 1 when a target is missed.`
 
 const { values } = parseArgs({
   options: {
-    only: { type: 'string', default: 'get,put,index,million,large,disk-reads' },
+    only: { type: 'string', default: 'get,put,index,million,large,disk-reads,anti-entropy' },
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '4' },
     'large-bytes': { type: 'string', default: String(512 * 2 ** 20) },
@@ -77,7 +78,8 @@ function sections(scratch: string, cache: string): Record<string, () => Promise<
     index: measureIndexMemory,
     million: () => measureMillion(cache),
     large: () => measureLargeFile(scratch, largeBytes),
-    'disk-reads': async () => [await measureDiskReads(join(scratch, 'disk-reads-data'))]
+    'disk-reads': async () => [await measureDiskReads(join(scratch, 'disk-reads-data'))],
+    'anti-entropy': () => measureAntiEntropy(scratch, [10_000, 100_000, ...(values.big ? [1_000_000] : [])])
   }
 }
 

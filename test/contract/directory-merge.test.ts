@@ -214,9 +214,11 @@ describe('merging', () => {
     source.batchError = levelError('LEVEL_IO_ERROR')
     const merging = directory.merge(encoded(writer.birth()))
     const applying = directory.apply(new RecordLog().append(writer.birth()).group())
+    const batches = source.batches
     await expect(merging).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNAVAILABLE' })
-    await expect(applying).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNAVAILABLE' })
     expect(directory.state).toBe('failed')
+    await expect(applying).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNAVAILABLE' })
+    expect(source.batches).toBe(batches + 1) // the second was not even tried
     source.batchError = undefined
     await directory.reopen()
     expect(await directory.merge(encoded(writer.birth()))).toBe(1)

@@ -8,7 +8,7 @@ const KILL_COUNT = 50
 afterEach(killAllNodes)
 
 describe('kill -9 under load', () => {
-  it(`loses nothing in ${KILL_COUNT} kills in a row`, { timeout: 400_000 }, async () => {
+  it(`loses nothing in ${KILL_COUNT} kills in a row`, { timeout: 590_000 }, async () => {
     const seed = announceSeed('kill')
     const folder = temporaryFolder('kill')
     const rounds = new KillRounds({ dataDir: folder.path, seed, log: line => process.stderr.write(`  ${line}\n`) })

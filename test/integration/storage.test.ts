@@ -207,7 +207,7 @@ describe('storage of one node', () => {
       photos.delete(id)
     }
     await node.finish(node.storage.maintenance.compact())
-    node.clock.advance(2_000)
+    await node.clock.advance(2_000)
     const bytes = node.random.bytes(15_000)
     photos.set(await upload(node, bytes), bytes)
     await expectExactly(node, photos)

@@ -82,7 +82,7 @@ class Cluster {
   /** Lets simulated time go by, with everything that happens in it. */
   async pass(ms: number): Promise<void> {
     for (let at = 0; at < ms; at += 5) {
-      this.clock.advance(5)
+      await this.clock.advance(5)
       for (let turn = 0; turn < 10; turn++) await new Promise(resolve => setImmediate(resolve))
     }
   }

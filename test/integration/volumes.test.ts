@@ -305,7 +305,7 @@ describe('volumes', () => {
     fixture.disk.remove('/data/filler')
     const [victim] = volumes.volumes().filter(volume => volume.state === 'closed')
     if (victim !== undefined) await volumes.remove(victim)
-    fixture.clock.advance(2_000)
+    await fixture.clock.advance(2_000)
     await put(fixture, volumes, photos, 30_000)
     await expectAll(volumes, photos)
   })

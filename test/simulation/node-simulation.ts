@@ -26,7 +26,6 @@ export class NodeSimulation {
   readonly #init: NodeSimulationInit
   readonly #random: SeededRandom
   #target: Target | undefined
-  #running = new Set<Promise<void>>()
   /** Something is wrong with the disk or the directory, or was since the last start. */
   #troubled = false
   /** A row of the database is damaged, and nobody may have come across it yet. */
@@ -72,19 +71,17 @@ export class NodeSimulation {
   async #operate(): Promise<void> {
     const count = 1 + this.#random.below(5)
     for (let i = 0; i < count; i++) {
-      const operation = this.workload.operate(this.#requireTarget())
-      this.#running.add(operation)
-      void operation.then(() => this.#running.delete(operation))
+      void this.workload.operate(this.#requireTarget())
     }
     if (this.#random.chance(0.2)) await this.#turns(this.#random.below(30))
     else await this.#quiesce()
   }
 
   async #quiesce(): Promise<void> {
-    for (let turns = 0; this.#running.size > 0; turns++) {
+    for (let turns = 0; this.workload.underWay.length > 0; turns++) {
       await settle()
       if (turns % 50 === 49) await this.node.clock.advance(100)
-      if (turns > 5_000) return this.#fail('an operation does not end')
+      if (turns > 5_000) return this.#fail(`does not end: ${this.workload.underWay.join(', ')}`)
     }
   }
 
@@ -101,7 +98,6 @@ export class NodeSimulation {
     } else {
       this.node.die(how)
       this.workload.abandon(this.#requireTarget())
-      this.#running.clear()
     }
     meanwhile()
     await this.#start()

@@ -1,5 +1,5 @@
 import type { Entry } from '../../src/domain/entry.js'
-import type { PhotoId } from '../../src/domain/ids.js'
+import type { ActorId, PhotoId } from '../../src/domain/ids.js'
 import { type Photo, viewPhoto } from '../../src/domain/photo.js'
 import { CONFLICT_VERSIONS_MAX, conflictVersions, type DirectoryRecord } from '../../src/domain/record.js'
 import { covers, type Dot } from '../../src/domain/version-vector.js'
@@ -14,18 +14,22 @@ type Rank = number
 export interface Write {
   readonly number: number
   readonly kind: 'birth' | 'edit' | 'delete' | 'undelete' | 'restore'
-  /** What the shown version is called once this is it; undefined when it only changes tags. */
-  readonly name: string | undefined
+  /** Name of the node that was asked. */
+  readonly node: string
   readonly adds: readonly string[]
   readonly removes: readonly string[]
-  /** Tags that a delete or undelete took along, so that they outlive a concurrent remove. */
-  readonly carries: readonly string[]
-  readonly rank: Rank
   /** Writes that the node had merged when it made this one, and that its client therefore may rely on being superseded. */
   readonly saw: ReadonlySet<Write>
+  /** What the shown version is called once this is it; undefined when it only changes tags. */
+  name: string | undefined
+  /** Tags that a delete or undelete took along, so that they outlive a concurrent remove. */
+  carries: readonly string[]
+  rank: Rank
   fate: Fate
   /** The dots that the write made, once they are known. */
   dots: readonly Dot[]
+  /** No disk that had it is left. */
+  lost: boolean
 }
 
 export type WriteInit = Pick<Write, 'kind'> & Partial<Pick<Write, 'name' | 'adds' | 'removes'>>
@@ -36,46 +40,56 @@ export class PhotoHistory {
   readonly writes: Write[] = []
   /** Unknown while nobody was told. */
   id: PhotoId | undefined
-  /** A fault has hit its needles: it may be lost or unreadable, but never wrong. */
-  damaged = false
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes
   }
 
   /** @param before - the photo on the node that makes the write, when it begins */
-  begin(
-    number: number,
-    { kind, name, adds = [], removes = [] }: WriteInit,
-    before: DirectoryRecord | undefined
-  ): Write {
+  begin(number: number, node: string, init: WriteInit, before: DirectoryRecord | undefined): Write {
+    const { kind, name, adds = [], removes = [] } = init
     const photo = before && viewPhoto(before)
-    const rank = photo === undefined ? 0 : rankOf(photo)
     const write: Write = {
       number,
       kind,
-      name: name ?? (raises(kind) ? photo?.name : undefined),
+      node,
       adds,
       removes,
-      carries: raises(kind) ? (photo?.tags ?? []) : [],
-      rank: rank + Number(raises(kind)),
       saw: before === undefined ? new Set() : this.#seenIn(before),
+      name: name ?? (raises(kind) ? photo?.name : undefined),
+      carries: raises(kind) ? (photo?.tags ?? []) : [],
+      rank: (photo === undefined ? 0 : rankOf(photo)) + Number(raises(kind)),
       fate: 'under way',
-      dots: []
+      dots: [],
+      lost: false
     }
     this.writes.push(write)
     return write
   }
 
-  /** @param after - the photo on the node that made the write, once it was acknowledged */
-  acknowledge(write: Write, before: DirectoryRecord | undefined, after: DirectoryRecord): void {
+  /**
+   * The write was acknowledged. What others wrote since it began may have reached the node before it was made.
+   *
+   * @param actors - under which the node may have made it
+   * @param after - the photo on the node now
+   */
+  acknowledge(
+    write: Write,
+    actors: readonly ActorId[],
+    before: DirectoryRecord | undefined,
+    after: DirectoryRecord
+  ): void {
+    const own = after.entries.filter(
+      ({ dot }) => actors.includes(dot.actor) && (before === undefined || !covers(before.context, dot))
+    )
     write.fate = 'acknowledged'
-    write.dots = after.entries.map(({ dot }) => dot).filter(dot => before === undefined || !covers(before.context, dot))
-  }
-
-  /** @returns whether some write that may have happened makes the photo `deleted`, or not */
-  mayBe(deleted: boolean): boolean {
-    return this.#possible().some(write => isDeleted(write.rank) === deleted)
+    write.dots = own.map(({ dot }) => dot)
+    const version = own.find(({ field }) => field === 'version')
+    if (version !== undefined) {
+      write.name = viewPhoto(after, version).name
+      write.rank = rankOf(version)
+    } else if (own[0] !== undefined) write.rank = rankOf(own[0])
+    if (raises(write.kind)) write.carries = own.filter(({ field }) => field === 'tags').map(({ key }) => key)
   }
 
   /**
@@ -102,13 +116,13 @@ export class PhotoHistory {
     const least = Math.max(0, ...known.map(write => write.rank))
     if (rank < least)
       yield `it is at rank ${rank}, although ${summary(known.filter(write => write.rank > rank))} was acknowledged`
-    if (!this.#possible().some(write => write.rank === rank)) yield `it is at rank ${rank}, which nobody wrote`
+    if (!this.#possible().some(write => mayHaveRank(write, rank))) yield `it is at rank ${rank}, which nobody wrote`
   }
 
   /** A write that saw another is never beaten by it. */
   *#judgeVersion(photo: Photo, known: readonly Write[]): Generator<string> {
     const rank = rankOf(photo)
-    const candidates = this.#possible().filter(write => write.name === photo.name && write.rank === rank)
+    const candidates = this.#possible().filter(write => mayHaveRank(write, rank) && mayBeCalled(write, photo.name))
     if (candidates.length === 0) yield `its name is ${photo.name}, which nobody wrote at rank ${rank}`
     const beaten = candidates.map(shown =>
       known.find(write => write.name !== undefined && write.rank >= rank && write.saw.has(shown))
@@ -149,6 +163,11 @@ export class PhotoHistory {
     }
   }
 
+  /** @returns whether a node with this record is certain to have merged the write */
+  hasSeen(record: DirectoryRecord, write: Write): boolean {
+    return this.#seenIn(record).has(write)
+  }
+
   #possible(): Write[] {
     return this.writes.filter(write => write.fate !== 'failed')
   }
@@ -182,6 +201,16 @@ function isDeleted(rank: Rank): boolean {
 /** What raises the rank of a photo. */
 function raises(kind: Write['kind']): boolean {
   return kind === 'delete' || kind === 'undelete'
+}
+
+/** What others wrote meanwhile may have raised the rank of a write of unknown fate. */
+function mayHaveRank({ rank, fate }: Write, actual: Rank): boolean {
+  return rank === actual || (fate !== 'acknowledged' && actual > rank && isDeleted(actual) === isDeleted(rank))
+}
+
+/** A delete or undelete takes the name that it finds. */
+function mayBeCalled({ kind, name, fate }: Write, actual: string): boolean {
+  return name === actual || (fate !== 'acknowledged' && (raises(kind) || kind === 'restore'))
 }
 
 function textOf({ actor, counter }: Dot): string {

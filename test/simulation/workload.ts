@@ -35,8 +35,8 @@ const TROUBLES: readonly ErrorCode[] = [
 
 interface UnderWay {
   readonly target: Target
-  readonly write: Write | undefined
-  readonly history: PhotoHistory
+  readonly write?: Write
+  readonly history?: PhotoHistory
 }
 
 export interface WorkloadInit {
@@ -64,7 +64,7 @@ export class Workload {
     this.#init = init
   }
 
-  /** Begins a random operation on a node. @returns settles, and never rejects, when its outcome is known or it was abandoned */
+  /** Begins a random operation on a node. @returns never rejects; settles when the outcome is known, or never if it was abandoned */
   operate(target: Target): Promise<void> {
     const free = this.histories.filter(history => history.id !== undefined && !this.#isBusy(history, target))
     if (free.length === 0 || this.#random.chance(free.length < 4 ? 0.5 : 0.2)) return this.upload(target)
@@ -137,7 +137,7 @@ export class Workload {
     const start = whole ? 0 : this.#random.below(bytes.byteLength)
     const end = whole ? bytes.byteLength : start + 1 + this.#random.below(bytes.byteLength - start)
     const before = this.recordOf(target, history)
-    const underWay = { target, write: undefined, history }
+    const underWay = { target, history }
     this.#underWay.add(underWay)
     try {
       const content = await target.storage.photos.open(id, 'orig')
@@ -157,7 +157,7 @@ export class Workload {
   /** Pages through all live photos, and holds the answer against the directory's records. */
   async list(target: Target): Promise<void> {
     const number = ++this.#operations
-    const busy = new Set<PhotoId | undefined>([...this.#underWay].map(({ history }) => history.id))
+    const busy = new Set([...this.#underWay].map(({ history }) => history?.id))
     const live = (): Set<PhotoId> => {
       const ids = this.histories.flatMap(history => {
         const photo = this.#photoOf(target, history)
@@ -167,6 +167,8 @@ export class Workload {
     }
     const before = live()
     const seen = new Set<PhotoId>()
+    const underWay = { target }
+    this.#underWay.add(underWay)
     try {
       let cursor: string | null = ''
       while (cursor !== null) {
@@ -178,13 +180,22 @@ export class Workload {
         cursor = page.nextCursor
       }
     } catch (err) {
-      if (!isTrouble(err)) this.#violation(target, `list #${number}: ${describe(err)}`)
+      if (this.#underWay.has(underWay) && !isTrouble(err)) this.#violation(target, `list #${number}: ${describe(err)}`)
       return
+    } finally {
+      this.#underWay.delete(underWay)
     }
     const after = live()
     for (const id of before) {
       if (after.has(id) && !seen.has(id)) this.#violation(target, `list #${number} lacks ${id}`)
     }
+  }
+
+  /** What has no outcome yet. */
+  get underWay(): string[] {
+    return [...this.#underWay].map(({ target, write, history }) => {
+      return `${target.name}: ${write === undefined ? 'a look' : `${write.kind} #${write.number}`} at ${history?.id}`
+    })
   }
 
   /** The processes of the node are gone: what it had under way may have been done. */
@@ -252,7 +263,8 @@ export class Workload {
     const number = ++this.#operations
     const before = this.recordOf(target, history)
     if (before === 'unavailable') return
-    const write = history.begin(number, init, before)
+    const write = history.begin(number, target.name, init, before)
+    const actor = target.storage.volumes.epoch
     const underWay = { target, write, history }
     this.#underWay.add(underWay)
     const title = `${target.name}: ${init.kind} #${number}${init.name === undefined ? '' : ` ${init.name}`}`
@@ -264,7 +276,7 @@ export class Workload {
       const after = this.recordOf(target, history)
       if (after === undefined) this.#violation(target, `${title} was acknowledged and is not there`)
       else if (after === 'unavailable') write.fate = 'maybe'
-      else history.acknowledge(write, before, after)
+      else history.acknowledge(write, [actor, target.storage.volumes.epoch], before, after)
       this.note(`${title} of ${history.id} is acknowledged`)
     } catch (err) {
       if (!this.#underWay.has(underWay)) return

@@ -11,6 +11,7 @@ export class SimulatedClock implements Clock {
   #monotonicMs = 0
   /** By due time; those of the same time in the order in which they were scheduled. */
   #timers: Timer[] = []
+  #advancing = false
 
   /** @param startMs - the wall clock at the beginning, ms since the Unix epoch */
   constructor(startMs: number = Date.UTC(2026, 0, 1)) {
@@ -30,6 +31,7 @@ export class SimulatedClock implements Clock {
   }
 
   schedule(ms: number, task: () => void): () => void {
+    if (Number.isNaN(ms)) throw new Error('a timer after NaN ms')
     const timer = { at: this.#monotonicMs + Math.max(0, ms), task }
     const behind = this.#timers.findIndex(({ at }) => at > timer.at)
     this.#timers.splice(behind === -1 ? this.#timers.length : behind, 0, timer)
@@ -43,6 +45,8 @@ export class SimulatedClock implements Clock {
    * (and once before the first) everything that follows from it without a timer runs too.
    */
   async advance(ms: number): Promise<void> {
+    if (this.#advancing) throw new Error('time is passing already')
+    this.#advancing = true
     const end = this.#monotonicMs + ms
     await settle()
     for (let next = this.#timers[0]; next !== undefined && next.at <= end; next = this.#timers[0]) {
@@ -52,6 +56,7 @@ export class SimulatedClock implements Clock {
       await settle()
     }
     this.#moveTo(end)
+    this.#advancing = false
   }
 
   /** Sets the wall clock alone, as an operator or a broken time server would. */

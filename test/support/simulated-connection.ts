@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { NodeId } from '../../src/domain/ids.js'
 import type { SimulatedLinks } from './simulated-links.js'
 
@@ -22,6 +23,7 @@ export class SimulatedConnection<Side extends Endpoint> {
     this.#links = links
     this.ends = ends
     this.#open = new Map(ends.map(side => [side, new AbortController()]))
+    for (const { signal } of this.#open.values()) setMaxListeners(0, signal) // one for each request under way
     this.#forgetCuts = links.onCut((from, to, lasts) => {
       if (!ends.some(({ self }) => self === from) || !ends.some(({ self }) => self === to)) return
       for (const side of ends) links.afterDetection(() => lasts() && this.close(side))

@@ -58,6 +58,18 @@ export class SimulatedDatabase {
     }
   }
 
+  /** @returns all rows as they are, for {@link restore}; any number of times */
+  snapshot(): readonly Row[] {
+    return [...this.#rows.values()]
+  }
+
+  /** Puts old rows back; no process may run. */
+  restore(rows: readonly Row[]): void {
+    this.#rows.clear()
+    for (const row of rows) this.#put(row)
+    this.#unsynced = []
+  }
+
   /** The next `times` batches fail; nothing of them is written. */
   failBatches(times: number): void {
     this.#failures = times

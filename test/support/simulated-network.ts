@@ -37,7 +37,7 @@ export class SimulatedNetwork implements Hosts {
     const onDefect = (err: unknown): void => void this.defects.push(err)
     return new SimulatedTransport(
       { links: this.links, hosts: this },
-      { self, address: this.#addressOf(self), clusterKey, onDefect }
+      { self, address: this.addressOf(self), clusterKey, onDefect }
     )
   }
 
@@ -70,7 +70,8 @@ export class SimulatedNetwork implements Hosts {
     })
   }
 
-  #addressOf(node: NodeId): string {
+  /** @returns where the node listens when it runs, without a peer id */
+  addressOf(node: NodeId): string {
     let address = this.#addresses.get(node)
     if (address === undefined) {
       const number = this.#addresses.size + 1

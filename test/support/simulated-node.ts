@@ -1,5 +1,7 @@
 import type { Clock } from '../../src/core/clock.js'
 import { type Logger, silentLog } from '../../src/core/log.js'
+import type { NodeId } from '../../src/domain/ids.js'
+import type { ClusterInit } from '../../src/service/cluster.js'
 import { Storage } from '../../src/service/storage.js'
 import { ProcessClock, type Wall } from './process-clock.js'
 import { SeededRandom } from './seeded-random.js'
@@ -7,6 +9,8 @@ import { SimulatedClock } from './simulated-clock.js'
 import { SimulatedDatabase } from './simulated-database.js'
 import { SimulatedDisk } from './simulated-disk.js'
 import { SimulatedFileSystem } from './simulated-file-system.js'
+import type { SimulatedNetwork } from './simulated-network.js'
+import type { SimulatedTransport } from './simulated-transport.js'
 
 export interface SimulatedNodeOptions {
   readonly seed?: number
@@ -18,13 +22,19 @@ export interface SimulatedNodeOptions {
   readonly clock?: SimulatedClock
   /** Public key, 32 bytes; default: zeros. */
   readonly origin?: Uint8Array
+  /** Makes it one of many, which dials those that are named. */
+  readonly member?: { readonly network: SimulatedNetwork; readonly id: NodeId; readonly join?: readonly NodeId[] }
 }
 
 /** What one process of a node has of the world. */
-export interface NodeProcess {
+interface NodeProcess {
   readonly clock: ProcessClock
   readonly storage: Storage
+  readonly transport: SimulatedTransport | undefined
 }
+
+/** All that outlives a node's processes, as a backup has it. */
+export type NodeBackup = readonly [ReturnType<SimulatedDisk['snapshot']>, ReturnType<SimulatedDatabase['snapshot']>]
 
 /** A whole node but for HTTP, on a disk and a wall clock of its own; its processes live one after the other. */
 export class SimulatedNode {
@@ -55,11 +65,18 @@ export class SimulatedNode {
     return this.#process.storage
   }
 
+  /** Of the process that runs, when it is one of many. */
+  get transport(): SimulatedTransport | undefined {
+    return this.#process?.transport
+  }
+
   /** @throws what the start of a real node throws; the node does not run then */
   async start(): Promise<Storage> {
+    const { member } = this.#options
     const clock = new ProcessClock(this.clock, this.wall)
-    const storage = this.#newStorage(clock)
-    this.#process = { clock, storage }
+    const transport = member?.network.transport(member.id)
+    const storage = this.#newStorage(clock, transport)
+    this.#process = { clock, storage, transport }
     try {
       await storage.start()
     } catch (err) {
@@ -79,6 +96,7 @@ export class SimulatedNode {
   /** `kill -9`, or a loss of power, which also takes what was not synced and some of what LevelDB wrote last. */
   die(how: 'kill' | 'crash'): void {
     this.#process?.clock.die()
+    this.#process?.transport?.die(how)
     this.#process = undefined
     this.disk[how]()
     this.database.die(how)
@@ -95,6 +113,26 @@ export class SimulatedNode {
     this.loseDirectory()
   }
 
+  /** SIGSTOP; the rest of the world has to be cut off by whoever stops it. */
+  pause(): void {
+    this.#process?.clock.stop()
+  }
+
+  /** SIGCONT. */
+  continue(): void {
+    this.#process?.clock.continue()
+  }
+
+  backUp(): NodeBackup {
+    return [this.disk.snapshot(), this.database.snapshot()]
+  }
+
+  /** Puts back what was backed up; the node must not run. */
+  restore([disk, database]: NodeBackup): void {
+    this.disk.restore(disk)
+    this.database.restore(database)
+  }
+
   /** Waits for a job as an operator would. @returns its result; throws what it failed with */
   async finish<Result>(job: { readonly id: string }): Promise<Result> {
     for (;;) {
@@ -106,7 +144,7 @@ export class SimulatedNode {
     }
   }
 
-  #newStorage(clock: Clock): Storage {
+  #newStorage(clock: Clock, transport: SimulatedTransport | undefined): Storage {
     const { log = silentLog, origin, volumeBytes, purgeMs } = this.#options
     return new Storage(
       {
@@ -116,7 +154,8 @@ export class SimulatedNode {
         log,
         database: this.database.attach(),
         sign: () => new Uint8Array(64),
-        verifySignature: () => true
+        verifySignature: () => true,
+        ...(transport !== undefined && { network: { transport, resolve: noNames, init: this.#clusterInit() } })
       },
       {
         folder: '/data',
@@ -130,6 +169,12 @@ export class SimulatedNode {
     )
   }
 
+  #clusterInit(): ClusterInit {
+    const { member } = this.#options
+    const join = (member?.join ?? []).map(other => member?.network.addressOf(other) ?? '')
+    return { name: member?.id ?? '', version: '0', join, defaultPort: 4001 }
+  }
+
   #newDisk(): SimulatedDisk {
     const { capacityBytes } = this.#options
     return new SimulatedDisk({
@@ -138,4 +183,8 @@ export class SimulatedNode {
       ...(capacityBytes !== undefined && { capacityBytes })
     })
   }
+}
+
+async function noNames(host: string): Promise<never> {
+  throw new Error(`${host} is not known`)
 }

@@ -95,7 +95,8 @@ export class SimulatedTransport implements Transport, Endpoint {
       const known = [...this.#connections.values()].flat().find(open => open.other(this).address === place)
       if (known !== undefined) return known.other(this).self
       const peer = await this.#knock(place, signal)
-      if (peer === undefined || (expected !== undefined && peer.self !== expected))
+      if (this.#state === 'dead') return new Promise(() => {})
+      if (peer === undefined || peer.#state !== 'up' || this.#state !== 'up' || (expected ?? peer.self) !== peer.self)
         throw new SheafError('ERR_PEER_UNREACHABLE', `${address} does not answer`)
       if (peer.clusterKey !== this.clusterKey) throw new SheafError('ERR_PEER_REFUSED')
       const connection = new SimulatedConnection<SimulatedTransport>(this.#links, [this, peer])
@@ -270,7 +271,7 @@ export class SimulatedTransport implements Transport, Endpoint {
       if (signal.aborted) return abort()
       signal.addEventListener('abort', abort, { once: true })
       if (host === undefined) return
-      const gone = (): boolean => over
+      const gone = (): boolean => over || this.#state !== 'up'
       this.#links.carry(this.self, host, gone, () => {
         this.#links.carry(host, this.self, gone, () => settle(this.#hosts.at(address)))
       })

@@ -20,18 +20,6 @@ const PHOTO_COUNT = 60
 const FLAGS = ['--volume-bytes', '1Mi'] as const
 const LARGE_BYTES = 700_000
 
-/** The node ended while it was asked. */
-export class NodeDied extends Error {
-  override readonly name = 'NodeDied'
-  /** The exit code or the signal's name. */
-  readonly how: number | string
-
-  constructor(how: number | string, cause: unknown) {
-    super(`the node ended with ${how}`, { cause })
-    this.how = how
-  }
-}
-
 /** A stopped node's data folder with everything in it that can be hurt, and the truth about it. Each case works on a copy. */
 export class FilledNode {
   readonly photos: readonly TruePhoto[]
@@ -77,11 +65,7 @@ export class FilledNode {
     return path
   }
 
-  /**
-   * Starts a node on a (damaged) copy and closes it afterwards, whatever `check` does.
-   *
-   * @throws {@link NodeDied} when the process ended by itself; what `check` throws
-   */
+  /** Starts a node on a (damaged) copy and closes it afterwards, whatever `check` does. */
   async serve(dataDir: string, check: (client: HttpClient, node: NodeProcess) => Promise<void>): Promise<void> {
     const node = await NodeProcess.start({ dataDir, flags: FLAGS })
     const client = new HttpClient(node.url)
@@ -89,7 +73,7 @@ export class FilledNode {
       await check(client, node)
     } catch (err) {
       process.stderr.write(`the end of the node's log:\n${node.stderr.slice(-4_000)}\n`)
-      throw node.alive ? err : new NodeDied(await node.exit(), err)
+      throw node.alive ? err : new Error(`the node ended with ${await node.exit()}`, { cause: err })
     } finally {
       client.close()
       await node.kill9()

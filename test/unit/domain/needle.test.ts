@@ -9,6 +9,7 @@ import {
   chainDigest,
   checkFooter,
   decodeHeader,
+  durableTo,
   encodeFooter,
   encodeHeader,
   footerBytes,
@@ -173,7 +174,7 @@ describe('needles', () => {
     ['version 2', header => header.writeUInt8(2, 4)],
     ['kind 0', header => header.writeUInt8(0, 5)],
     ['kind 4', header => header.writeUInt8(4, 5)],
-    ['reserved bytes in use', header => header.writeUInt32LE(1, 56)],
+    ['more durable before it than there is', header => header.writeUInt32LE(OFFSET / NEEDLE_ALIGN + 1, 56)],
     ['a length beyond the bound', header => header.writeUInt32LE(NEEDLE_DATA_BYTES_MAX + 1, 52)]
   ])('refuse a header with %s, though its checksum is right', (_what, bend) => {
     const checksum = (header: Buffer): Buffer => {
@@ -192,6 +193,12 @@ describe('needles', () => {
     expect(() => encodeHeader({ ...empty, length: NEEDLE_DATA_BYTES_MAX + 1 }, SEED, OFFSET)).toThrow('too long')
     expect(() => encodeHeader({ ...empty, id: new Uint8Array(15) }, SEED, OFFSET)).toThrow('instead of 16')
     expect(() => encodeHeader({ ...empty, cookie: new Uint8Array(17) }, SEED, OFFSET)).toThrow('instead of 16')
+    expect(() => encodeHeader(empty, SEED, OFFSET, OFFSET + NEEDLE_ALIGN)).toThrow('is not durable before 4096')
+  })
+
+  it('say how far the volume was durable when they were written', () => {
+    for (const known of [0, NEEDLE_ALIGN, OFFSET]) expect(durableTo(encodeHeader(empty, SEED, OFFSET, known))).toBe(known)
+    expect(durableTo(encodeHeader(empty, SEED, 2 ** 35 - 8, 2 ** 35 - 8))).toBe(2 ** 35 - 8)
   })
 
   it('chain their footers', () => {

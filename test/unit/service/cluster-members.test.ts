@@ -18,7 +18,7 @@ async function fixture(): Promise<PhotosFixture & { members: MemberRecords }> {
 }
 
 test('what a node says of itself is remembered, with the time when it first did', async () => {
-  const { members, clock, store } = await fixture()
+  const { members, clock, store, components } = await fixture()
   expect(await members.load()).toEqual([])
   const heard: KnownMember[] = []
   const stop = members.onChange(member => heard.push(member))
@@ -32,6 +32,8 @@ test('what a node says of itself is remembered, with the time when it first did'
   expect(store.needles).toHaveLength(needles)
   await members.save({ id: SELF, name: 'attic', addresses: ['/a', '/b'] })
   await members.save({ id: SELF, name: 'attic', addresses: ['/b'] })
+  const album = { kind: 'album', id: 'node-a' }
+  await new RecordWriter(components).write(album, () => [{ kind: 'version', value: new Map([['name', 'sea']]) }])
   stop()
   await members.save({ id: 'node-b' as NodeId, name: 'other', addresses: [] })
   expect(heard).toEqual([first, { ...first, name: 'attic' }, { ...first, name: 'attic', addresses: ['/b'] }])

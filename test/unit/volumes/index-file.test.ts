@@ -34,7 +34,7 @@ const files = fc
   .map(list => list.sort((a, b) => a.to - b.to) as IndexSegment[])
 
 function plain({ needles: rows, chain, ...rest }: IndexSegment) {
-  return { ...rest, chain: [...chain], needles: rows.map(row => ({ ...row, id: [...row.id] })) }
+  return { ...rest, chain: [...chain], needles: [...rows].map(row => ({ ...row, id: [...row.id] })) }
 }
 
 describe('index file', () => {

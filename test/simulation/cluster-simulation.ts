@@ -1,0 +1,422 @@
+import { SheafError } from '../../src/core/errors.js'
+import { type Logger, silentLog } from '../../src/core/log.js'
+import { type NodeId, photoIdFrom, type VolumeId } from '../../src/domain/ids.js'
+import { needleBytes } from '../../src/domain/needle.js'
+import { viewPhoto } from '../../src/domain/photo.js'
+import { SUPERBLOCK_BYTES } from '../../src/domain/superblock.js'
+import { blobOf, dataIdentity, needleCount } from '../../src/service/photo-needles.js'
+import { SeededRandom } from '../support/seeded-random.js'
+import { SimulatedClock, settle } from '../support/simulated-clock.js'
+import { GOOD_LINKS } from '../support/simulated-links.js'
+import { SimulatedNetwork } from '../support/simulated-network.js'
+import { type NodeBackup, SimulatedNode } from '../support/simulated-node.js'
+import type { PhotoHistory, Write } from './photo-history.js'
+import { type Target, Workload } from './workload.js'
+
+const VOLUME_BYTES = 200_000
+const PHOTO_BYTES_MAX = 30_000
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
+/** From the end of all faults to replicas that agree, ms of simulated time. */
+const CONVERGENCE_MS_MAX = 60_000
+
+export interface ClusterSimulationInit {
+  readonly seed: number
+  readonly nodes: number
+  readonly steps: number
+  /** What each node logs; default: nothing. */
+  readonly log?: (name: string) => Logger
+}
+
+/** A node with what the simulation knows about it. */
+interface Member extends Target {
+  readonly id: NodeId
+  readonly node: SimulatedNode
+  /** An image of its disk, and the writes that it acknowledged until then. */
+  backup: { readonly image: NodeBackup; readonly writes: ReadonlySet<Write> } | undefined
+  /** Writes that it acknowledged on a disk that it no longer has. */
+  readonly forgotten: Set<Write>
+  /** Something is wrong with its disk, or was in this process. */
+  faulty: boolean
+}
+
+/** Some nodes under a random workload, with random faults of disks, processes, clocks and the network between them. */
+export class ClusterSimulation {
+  readonly clock = new SimulatedClock()
+  readonly network: SimulatedNetwork
+  readonly members: readonly Member[]
+  readonly workload: Workload
+  readonly #init: ClusterSimulationInit
+  readonly #random: SeededRandom
+  /** Volumes with damage that no other copy can make good, perhaps. */
+  readonly #damagedVolumes = new Set<VolumeId>()
+  /** Which node's copy of a volume was damaged: never two. */
+  readonly #damagedAt = new Map<VolumeId, Member>()
+
+  constructor(init: ClusterSimulationInit) {
+    this.#init = init
+    this.#random = new SeededRandom(init.seed)
+    this.network = new SimulatedNetwork({ clock: this.clock, random: this.#random })
+    this.workload = new Workload({ random: this.#random }, { photoBytesMax: PHOTO_BYTES_MAX, bytesMayLag: true })
+    const names = Array.from({ length: init.nodes }, (_, i) => `n${i}` as NodeId)
+    this.members = names.map((name, i) => this.#newMember(name, i, names))
+  }
+
+  /** @throws when an invariant did not hold, with what happened before */
+  async run(): Promise<void> {
+    for (const member of this.members) await this.#start(member)
+    for (let step = 0; step < this.#init.steps; step++) {
+      await this.#step()
+      this.#requireSound()
+    }
+    await this.#finish()
+    this.#requireSound()
+  }
+
+  #newMember(id: NodeId, i: number, join: readonly NodeId[]): Member {
+    const name: string = id
+    const node = new SimulatedNode({
+      seed: this.#init.seed * 16 + i,
+      clock: this.clock,
+      volumeBytes: VOLUME_BYTES,
+      purgeMs: 2 * DAY_MS,
+      origin: Buffer.alloc(32, name),
+      member: { network: this.network, id, join },
+      log: this.#init.log?.(name) ?? silentLog
+    })
+    const member: Member = {
+      name,
+      id,
+      node,
+      backup: undefined,
+      forgotten: new Set(),
+      faulty: false,
+      get storage() {
+        return node.storage
+      },
+      troubled: () => member.faulty
+    }
+    return member
+  }
+
+  async #step(): Promise<void> {
+    const choice = this.#random.below(100)
+    if (choice < 50) return this.#operate()
+    if (choice < 60) this.#cutLinks()
+    else if (choice < 65) this.#healLinks()
+    else if (choice < 71) this.#end()
+    else if (choice < 77) await this.#restart()
+    else if (choice < 79) this.#replaceDisk()
+    else if (choice < 81) this.#backUp()
+    else if (choice < 84) await this.#flipBit()
+    else if (choice < 87) this.#plantDiskFault()
+    else if (choice < 90) this.#beginJob()
+    else if (choice < 93) this.#skewClock()
+    else if (choice < 96) this.#degradeLinks()
+    else await this.#pass(this.#random.below(5_000))
+  }
+
+  // --- clients ---
+
+  async #operate(): Promise<void> {
+    const running = this.members.filter(({ node }) => node.running)
+    if (running.length === 0) return
+    for (let count = 1 + this.#random.below(6); count > 0; count--) {
+      void this.workload.operate(this.#random.pick(running))
+    }
+    await this.#pass(this.#random.pick([1, 20, 300]))
+  }
+
+  async #quiesce(): Promise<void> {
+    for (let waitedMs = 0; this.workload.underWay.length > 0; waitedMs += 100) {
+      await this.#pass(100)
+      if (waitedMs > 30_000) return this.#fail(`does not end: ${this.workload.underWay.join(', ')}`)
+    }
+  }
+
+  /** Lets time pass. */
+  async #pass(ms: number): Promise<void> {
+    for (let turns = 0; turns < 10; turns++) await settle()
+    await this.clock.advance(ms)
+  }
+
+  // --- nemeses ---
+
+  #cutLinks(): void {
+    const ids = this.members.map(({ id }) => id)
+    const shuffled = ids.map(id => ({ id, order: this.#random.fraction() })).sort((a, b) => a.order - b.order)
+    const [first, ...others] = shuffled.map(({ id }) => id) as [NodeId, ...NodeId[]]
+    const kind = this.#random.pick(['halves', 'one', 'one way', 'pair', 'bridge'])
+    this.#note(`links are cut: ${kind} ${first} | ${others}`)
+    const { links } = this.network
+    if (kind === 'one') links.partition([first], others)
+    else if (kind === 'one way') for (const other of others) links.cut(first, other)
+    else if (kind === 'pair' && others[0] !== undefined) links.partition([first], [others[0]])
+    else if (kind === 'bridge')
+      links.partition(
+        others.filter((_, i) => i % 2 === 0),
+        others.filter((_, i) => i % 2 === 1)
+      )
+    else
+      links.partition(
+        [first, ...others.slice(0, Math.floor(ids.length / 2) - 1)],
+        others.slice(Math.floor(ids.length / 2) - 1)
+      )
+  }
+
+  #healLinks(): void {
+    this.#note('links are mended')
+    this.network.links.heal()
+  }
+
+  #degradeLinks(): void {
+    const loss = this.#random.pick([0, 0.1, 0.5, 1])
+    const twice = this.#random.pick([0, 0.2])
+    const delayMs = this.#random.pick([
+      [0.2, 2],
+      [1, 50],
+      [20, 300]
+    ] as const)
+    this.#note(`links lose ${loss} of all hints, repeat ${twice}, take ${delayMs} ms`)
+    const notifyLoss = Math.min(loss, 0.5)
+    this.network.links.quality = { delayMs, notifyLoss, notifyTwice: twice, publishLoss: loss, publishTwice: twice }
+  }
+
+  #end(): void {
+    const member = this.#pick(({ node }) => node.running)
+    if (member === undefined) return
+    const how = this.#random.pick(['kill', 'crash'] as const)
+    this.#note(`${member.name} ends: ${how}`)
+    member.node.die(how)
+    this.workload.abandon(member)
+  }
+
+  async #restart(): Promise<void> {
+    const member = this.#pick(({ node }) => !node.running)
+    if (member !== undefined) await this.#start(member)
+  }
+
+  async #start(member: Member): Promise<void> {
+    member.node.disk.heal()
+    member.node.database.heal()
+    member.faulty = false
+    this.#note(`${member.name} starts`)
+    await this.#until(member.node.start())
+    await this.workload.check(member, write => write.node === member.name && !member.forgotten.has(write))
+  }
+
+  /** A node that does not run comes back with an empty disk, or with what an old backup holds. */
+  #replaceDisk(): void {
+    const member = this.#pick(({ node }) => !node.running)
+    if (member === undefined) return
+    const { backup } = member
+    this.#note(`${member.name} gets ${backup === undefined ? 'an empty disk' : 'an old disk'}`)
+    const kept = backup?.writes ?? new Set()
+    for (const history of this.workload.histories) {
+      for (const write of history.writes) {
+        if (write.node !== member.name || kept.has(write)) continue
+        member.forgotten.add(write)
+        if (write.fate === 'acknowledged' && !this.#isKnownElsewhere(member, history, write)) write.lost = true
+      }
+      if (history.id !== undefined && !this.#isHeldElsewhere(member, history)) this.workload.damaged.add(history.id)
+    }
+    if (backup === undefined) member.node.wipe()
+    else member.node.restore(backup.image)
+  }
+
+  #backUp(): void {
+    const member = this.#pick(({ node }) => node.running)
+    if (member === undefined) return
+    this.#note(`${member.name} is backed up`)
+    const writes = this.workload.histories.flatMap(history => history.writes.filter(({ node }) => node === member.name))
+    const acknowledged = new Set(writes.filter(({ fate }) => fate === 'acknowledged'))
+    member.backup = { image: member.node.backUp(), writes: acknowledged }
+  }
+
+  async #flipBit(): Promise<void> {
+    const member = this.#pick(({ node }) => node.running && node.storage.volumes.volumes().length > 0)
+    if (member === undefined) return
+    const { disk, storage } = member.node
+    const volume = this.#random.pick(storage.volumes.volumes())
+    if ((this.#damagedAt.get(volume.id) ?? member) !== member) return
+    this.#damagedAt.set(volume.id, member)
+    const { size } = disk.file(volume.path)
+    const position = this.#random.below(size)
+    const others = this.members.filter(other => other !== member && other.node.running)
+    const copies = others.filter(other => (other.storage.volumes.get(volume.id)?.end ?? 0) > position)
+    if (position < SUPERBLOCK_BYTES && copies.length === 0) return // nobody else could know whose volume it is
+    this.#note(`${member.name}: a bit of ${volume.id} flips at ${position}`)
+    for await (const event of volume.scan(SUPERBLOCK_BYTES, Number.POSITIVE_INFINITY, 0, size)) {
+      if (event.kind !== 'needle' || copies.length > 0) continue
+      if (event.offset > position || position >= event.offset + needleBytes(event.header.length)) continue
+      this.workload.damaged.add(photoIdFrom(event.header.id))
+      this.#damagedVolumes.add(volume.id)
+    }
+    disk.flipBit(volume.path, position, this.#random.below(8))
+    member.faulty = true
+  }
+
+  #plantDiskFault(): void {
+    const member = this.#pick(({ node }) => node.running)
+    if (member === undefined) return
+    const operation = this.#random.pick(['write', 'sync'] as const)
+    const times = 1 + this.#random.below(3)
+    this.#note(`${member.name}: the disk will fail to ${operation}, ${times} times`)
+    member.node.disk.fail(operation, { times })
+    member.faulty = true
+  }
+
+  #beginJob(): void {
+    const member = this.#pick(({ node }) => node.running)
+    if (member === undefined) return
+    const kind = this.#random.pick(['compact', 'scrub', 'verify'] as const)
+    this.#note(`${member.name}: job ${kind}`)
+    member.storage.maintenance[kind]()
+  }
+
+  #skewClock(): void {
+    const member = this.#random.pick(this.members)
+    const skewMs = this.#random.pick([0, -HOUR_MS, HOUR_MS, -1_000, 90_000, Date.UTC(2099, 0, 1) - this.clock.now()])
+    this.#note(`the clock of ${member.name} is ${skewMs} ms ahead`)
+    member.node.wall.skewMs = skewMs
+  }
+
+  // --- judging ---
+
+  async #finish(): Promise<void> {
+    this.#note('everything heals')
+    this.network.links.heal()
+    this.network.links.quality = { ...GOOD_LINKS, publishLoss: this.#random.pick([0, 1]) }
+    for (const member of this.members) {
+      member.node.disk.heal()
+      if (!member.node.running) await this.#start(member)
+    }
+    await this.#quiesce()
+    // a copy that could not be written to is not tried again by the same process
+    for (const member of this.members.filter(({ faulty }) => faulty)) {
+      await this.#until(member.node.stop())
+      await this.#start(member)
+    }
+    await this.#converge()
+    for (const member of this.members) await member.node.finish(member.storage.maintenance.scrub())
+    // what a retired volume alone still holds is moved, and then gets to those who never had that volume
+    for (const member of this.members) await member.node.finish(member.storage.maintenance.compact())
+    await this.#converge()
+    for (const member of this.members) {
+      await this.workload.check(member, write => !write.lost)
+      for (const history of this.workload.histories) {
+        if (this.workload.recordOf(member, history) === undefined) continue
+        await this.#until(this.workload.read(member, history, true))
+        this.#requireLocal(member, history)
+      }
+      await this.#until(this.workload.list(member))
+    }
+    for (const defect of this.network.defects) this.#fail(`a handler threw ${String(defect)}`)
+    for (const member of this.members) await this.#until(member.node.stop())
+  }
+
+  /** Waits until all replicas agree. */
+  async #converge(): Promise<void> {
+    const start = this.clock.monotonic()
+    for (;;) {
+      const differences = await this.#differences()
+      if (differences.length === 0) return
+      if (this.clock.monotonic() - start > CONVERGENCE_MS_MAX) {
+        this.#fail(`no convergence after ${CONVERGENCE_MS_MAX} ms: ${differences.join('; ')}`)
+        return this.#requireSound()
+      }
+      await this.#pass(1_000)
+    }
+  }
+
+  async #differences(): Promise<string[]> {
+    const differences: string[] = []
+    const digests = new Set(this.members.map(({ storage }) => storage.directory.digest()))
+    if (digests.size > 1) differences.push(`${digests.size} directory digests`)
+    const retired = new Set<string>()
+    for await (const { id } of (this.members[0] as Member).storage.directory.records('volume')) retired.add(id)
+    const states = new Map<VolumeId, Set<string>>()
+    for (const { storage } of this.members) {
+      for (const { id } of storage.volumes.volumes()) if (!retired.has(id)) states.set(id, new Set())
+    }
+    for (const [id, found] of states) {
+      const mayHaveHoles = this.#damagedVolumes.has(id)
+      for (const { name, storage } of this.members) {
+        const volume = storage.volumes.get(id)
+        const holes = volume?.holes.map(({ from, to, reason }) => `${from}-${to} ${reason}`).join() ?? ''
+        if (holes !== '' && !mayHaveHoles) differences.push(`${id} at ${name} has holes ${holes}`)
+        const digest = mayHaveHoles ? '' : Buffer.from(volume?.chain ?? []).toString('hex')
+        found.add(volume === undefined ? 'absent' : `${volume.end} ${digest}`)
+      }
+      if (found.size > 1) differences.push(`${id} is ${[...found].join(' and ')}`)
+    }
+    return differences
+  }
+
+  /** After convergence every node has all bytes on its own disk. */
+  #requireLocal(member: Member, history: PhotoHistory): void {
+    const { id } = history
+    if (id === undefined || this.workload.damaged.has(id)) return
+    if (!this.#holds(member, history)) this.#fail(`${member.name} does not hold the bytes of ${id}`)
+  }
+
+  /** Whether all needles of a photo that is not deleted are on the node's disk. */
+  #holds(member: Member, history: PhotoHistory): boolean {
+    const record = this.workload.recordOf(member, history)
+    if (record === undefined || record === 'unavailable') return false
+    const photo = viewPhoto(record)
+    if (photo.deleted) return true
+    const blob = blobOf(photo, 'orig')
+    if (blob === undefined) return false
+    const chunks = Array.from({ length: needleCount(blob) }, (_, chunk) => dataIdentity(blob, chunk))
+    return chunks.every(identity => member.storage.volumes.locate(identity).length > 0)
+  }
+
+  #isHeldElsewhere(member: Member, history: PhotoHistory): boolean {
+    return this.members.some(other => other !== member && other.node.running && this.#holds(other, history))
+  }
+
+  #isKnownElsewhere(member: Member, history: PhotoHistory, write: Write): boolean {
+    return this.members.some(other => {
+      if (other === member || !other.node.running) return false
+      const record = this.workload.recordOf(other, history)
+      return record !== undefined && record !== 'unavailable' && history.hasSeen(record, write)
+    })
+  }
+
+  // --- helpers ---
+
+  #pick(accept: (member: Member) => boolean): Member | undefined {
+    const members = this.members.filter(accept)
+    return members.length === 0 ? undefined : this.#random.pick(members)
+  }
+
+  /** Waits for a task; time passes only if it waits for that, too. */
+  async #until<Result>(task: Promise<Result>): Promise<Result> {
+    let done = false
+    const end = (): void => {
+      done = true
+    }
+    task.then(end, end)
+    for (let turns = 0; !done; turns++) {
+      await settle()
+      if (turns >= 50) await this.clock.advance(1)
+    }
+    return task
+  }
+
+  #note(line: string): void {
+    this.workload.note(`${(this.clock.monotonic() / 1000).toFixed(3)} ${line}`)
+  }
+
+  #fail(problem: string): void {
+    this.workload.violations.push(problem)
+  }
+
+  #requireSound(): void {
+    const { violations, trace } = this.workload
+    if (violations.length === 0) return
+    const story = process.env.SIM_TRACE === undefined ? trace.slice(-30) : trace
+    throw new SheafError('ERR_INTERNAL', `seed ${this.#init.seed}: ${violations.join('\n')}\n\n${story.join('\n')}`)
+  }
+}
