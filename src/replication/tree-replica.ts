@@ -8,7 +8,7 @@ import { REQUEST_BYTES_MAX } from '../network/transport.js'
 import { type Leaf, SHORT_DIGEST_BYTES } from './anti-entropy-messages.js'
 
 /** A larger record reaches peers with its volume only: it does not fit a message. */
-export const RECORD_BYTES_MAX = REQUEST_BYTES_MAX - 1024
+const RECORD_BYTES_MAX = REQUEST_BYTES_MAX - 1024
 
 export interface TreeReplicaComponents {
   readonly directory: Pick<Directory, 'merkle' | 'leaves' | 'getMany' | 'merge'>

@@ -197,7 +197,8 @@ describe('needles', () => {
   })
 
   it('say how far the volume was durable when they were written', () => {
-    for (const known of [0, NEEDLE_ALIGN, OFFSET]) expect(durableTo(encodeHeader(empty, SEED, OFFSET, known))).toBe(known)
+    for (const known of [0, NEEDLE_ALIGN, OFFSET])
+      expect(durableTo(encodeHeader(empty, SEED, OFFSET, known))).toBe(known)
     expect(durableTo(encodeHeader(empty, SEED, 2 ** 35 - 8, 2 ** 35 - 8))).toBe(2 ** 35 - 8)
   })
 
