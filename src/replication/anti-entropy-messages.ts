@@ -44,8 +44,8 @@ export const NODE_LEVEL_LAST = 3
 /** 32 KiB of children. */
 export const NODES_MAX = 256
 export const BUCKETS_MAX = 256
-/** Few enough that merging them holds the event loop up for some milliseconds only. */
-export const RECORDS_MAX = 256
+/** Few enough that merging them holds the event loop up for some 20 ms at most. */
+export const RECORDS_MAX = 128
 /** Leaves, or records, in one answer or request; more only when a single bucket or record is larger. */
 export const BODY_BYTES_MAX = 1024 * 1024
 /** Of a digest on the wire. */

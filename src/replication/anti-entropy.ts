@@ -39,7 +39,7 @@ export interface AntiEntropyComponents {
 }
 
 export interface AntiEntropyInit {
-  /** Records that exchanges move in a second, both directions together; default 5 000. */
+  /** Records that exchanges move in a second, both directions together; default 2 000: half of a core. */
   readonly recordsPerSecondMax?: number
   /** Each peer is compared with about so often, whatever it says; default 60 s. */
   readonly intervalMs?: number
@@ -76,7 +76,7 @@ export class AntiEntropy implements Startable {
 
   constructor(components: AntiEntropyComponents, init: AntiEntropyInit = {}) {
     const { transport, clock, log } = components
-    const { recordsPerSecondMax = 5_000, intervalMs = 60_000 } = init
+    const { recordsPerSecondMax = 2_000, intervalMs = 60_000 } = init
     this.#components = components
     this.#intervalMs = intervalMs
     this.#replica = new TreeReplica(components)

@@ -29,7 +29,7 @@ const QUEUE_BYTES_MAX = 4 * 1024 * 1024
 const RECORDS_MAX = 16_384
 /** What was heard and waits to be merged. */
 const INBOX_BYTES_MAX = 8 * 1024 * 1024
-const HEARD_PER_PEER = { perSecond: 10_000, burst: 20_000 }
+const HEARD_PER_PEER = { perSecond: 4_000, burst: 20_000 }
 /** Peers that are kept count of; one more, and all begin anew. */
 const PEERS_MAX = 1_024
 const COMPLAINT_MS = 60_000

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { killAllNodes, NodeProcess, REPOSITORY } from '../support/node-process.js'
 import { measureAntiEntropy } from './anti-entropy.js'
+import { measureCluster } from './cluster.js'
 import { measureDiskReads } from './disk-reads.js'
 import { measureIndexMemory } from './index-memory.js'
 import { measureLargeFile } from './large-file.js'
@@ -23,7 +24,7 @@ Exits with 1 when a target is missed.`
 
 const { values } = parseArgs({
   options: {
-    only: { type: 'string', default: 'get,put,index,million,large,disk-reads,anti-entropy' },
+    only: { type: 'string', default: 'get,put,index,million,large,disk-reads,cluster,anti-entropy' },
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '4' },
     'large-bytes': { type: 'string', default: String(512 * 2 ** 20) },
@@ -79,6 +80,7 @@ function sections(scratch: string, cache: string): Record<string, () => Promise<
     million: () => measureMillion(cache),
     large: () => measureLargeFile(scratch, largeBytes),
     'disk-reads': async () => [await measureDiskReads(join(scratch, 'disk-reads-data'))],
+    cluster: () => measureCluster(scratch),
     'anti-entropy': () => measureAntiEntropy(scratch, [10_000, 100_000, ...(values.big ? [1_000_000] : [])])
   }
 }

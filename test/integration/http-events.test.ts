@@ -77,6 +77,7 @@ describe('GET /events', () => {
     expect(stream.response.statusCode).toBe(200)
     expect(stream.response.headers['content-type']).toBe('text/event-stream')
     expect(stream.response.headers['cache-control']).toBe('no-store')
+    expect(stream.response.headers.connection).toBe('close')
     const start = await stream.next()
     expect(start).toEqual({ event: undefined, id: expect.stringMatching(/^[0-9a-f]{16}-0$/), data: undefined })
     const id = await upload()

@@ -1,6 +1,6 @@
 import { SheafError } from '../../src/core/errors.js'
 import { type Logger, silentLog } from '../../src/core/log.js'
-import { type NodeId, photoIdFrom, type VolumeId } from '../../src/domain/ids.js'
+import { type NodeId, type PhotoId, photoIdFrom, type VolumeId } from '../../src/domain/ids.js'
 import { needleBytes } from '../../src/domain/needle.js'
 import { viewPhoto } from '../../src/domain/photo.js'
 import { SUPERBLOCK_BYTES } from '../../src/domain/superblock.js'
@@ -40,6 +40,14 @@ interface Member extends Target {
   faulty: boolean
 }
 
+/** A bit that was flipped. */
+interface Flip {
+  readonly member: Member
+  readonly volume: VolumeId
+  /** Whose needle was hit, if any. */
+  readonly photos: readonly PhotoId[]
+}
+
 /** Some nodes under a random workload, with random faults of disks, processes, clocks and the network between them. */
 export class ClusterSimulation {
   readonly clock = new SimulatedClock()
@@ -48,16 +56,15 @@ export class ClusterSimulation {
   readonly workload: Workload
   readonly #init: ClusterSimulationInit
   readonly #random: SeededRandom
+  readonly #flips: Flip[] = []
   /** Volumes with damage that no other copy can make good, perhaps. */
   readonly #damagedVolumes = new Set<VolumeId>()
-  /** Which node's copy of a volume was damaged: never two. */
-  readonly #damagedAt = new Map<VolumeId, Member>()
 
   constructor(init: ClusterSimulationInit) {
     this.#init = init
     this.#random = new SeededRandom(init.seed)
     this.network = new SimulatedNetwork({ clock: this.clock, random: this.#random })
-    this.workload = new Workload({ random: this.#random }, { photoBytesMax: PHOTO_BYTES_MAX, bytesMayLag: true })
+    this.workload = new Workload({ random: this.#random }, { photoBytesMax: PHOTO_BYTES_MAX, cluster: true })
     const names = Array.from({ length: init.nodes }, (_, i) => `n${i}` as NodeId)
     this.members = names.map((name, i) => this.#newMember(name, i, names))
   }
@@ -202,7 +209,10 @@ export class ClusterSimulation {
     member.faulty = false
     this.#note(`${member.name} starts`)
     await this.#until(member.node.start())
-    await this.workload.check(member, write => write.node === member.name && !member.forgotten.has(write))
+    const damaged = new Set(this.#flips.flatMap(flip => (flip.member === member ? flip.photos : [])))
+    await this.workload.check(member, (write, { id }) => {
+      return write.node === member.name && !member.forgotten.has(write) && (id === undefined || !damaged.has(id))
+    })
   }
 
   /** A node that does not run comes back with an empty disk, or with what an old backup holds. */
@@ -211,17 +221,32 @@ export class ClusterSimulation {
     if (member === undefined) return
     const { backup } = member
     this.#note(`${member.name} gets ${backup === undefined ? 'an empty disk' : 'an old disk'}`)
-    const kept = backup?.writes ?? new Set()
-    for (const history of this.workload.histories) {
-      for (const write of history.writes) {
-        if (write.node !== member.name || kept.has(write)) continue
-        member.forgotten.add(write)
-        if (write.fate === 'acknowledged' && !this.#isKnownElsewhere(member, history, write)) write.lost = true
-      }
-      if (history.id !== undefined && !this.#isHeldElsewhere(member, history)) this.workload.damaged.add(history.id)
-    }
+    for (const history of this.workload.histories) this.#loseDisk(member, history)
+    for (const flip of this.#flips) if (flip.member !== member) this.#giveUp(flip)
     if (backup === undefined) member.node.wipe()
     else member.node.restore(backup.image)
+  }
+
+  /** What the loss of a node's disk may cost of a photo. */
+  #loseDisk(member: Member, history: PhotoHistory): void {
+    const kept = member.backup?.writes ?? new Set()
+    for (const write of history.writes.filter(({ fate }) => fate === 'acknowledged')) {
+      const isOwn = write.node === member.name
+      if (isOwn ? kept.has(write) : write.copies === 1 && !this.#isForgotten(write)) continue
+      if (isOwn) member.forgotten.add(write)
+      write.copies--
+      if (write.copies <= 0 && !this.#isKnownElsewhere(member, history, write)) write.lost = true
+    }
+    const [birth] = history.writes
+    const isCopied = birth !== undefined && birth.copies > 0 && history.writes.every(({ kind }) => kind !== 'undelete')
+    if (history.id !== undefined && !isCopied && !this.#isHeldElsewhere(member, history)) {
+      this.workload.damaged.add(history.id)
+    }
+  }
+
+  /** Whether the node that acknowledged a write has lost it with its disk. */
+  #isForgotten(write: Write): boolean {
+    return this.members.some(({ forgotten }) => forgotten.has(write))
   }
 
   #backUp(): void {
@@ -233,27 +258,35 @@ export class ClusterSimulation {
     member.backup = { image: member.node.backUp(), writes: acknowledged }
   }
 
+  /** Damage below the surface of a volume, to one copy of each volume at most. */
   async #flipBit(): Promise<void> {
     const member = this.#pick(({ node }) => node.running && node.storage.volumes.volumes().length > 0)
     if (member === undefined) return
     const { disk, storage } = member.node
     const volume = this.#random.pick(storage.volumes.volumes())
-    if ((this.#damagedAt.get(volume.id) ?? member) !== member) return
-    this.#damagedAt.set(volume.id, member)
     const { size } = disk.file(volume.path)
-    const position = this.#random.below(size)
-    const others = this.members.filter(other => other !== member && other.node.running)
-    const copies = others.filter(other => (other.storage.volumes.get(volume.id)?.end ?? 0) > position)
-    if (position < SUPERBLOCK_BYTES && copies.length === 0) return // nobody else could know whose volume it is
+    if (size <= SUPERBLOCK_BYTES || this.#flips.some(flip => flip.volume === volume.id && flip.member !== member))
+      return
+    const position = SUPERBLOCK_BYTES + this.#random.below(size - SUPERBLOCK_BYTES)
     this.#note(`${member.name}: a bit of ${volume.id} flips at ${position}`)
+    const photos: PhotoId[] = []
     for await (const event of volume.scan(SUPERBLOCK_BYTES, Number.POSITIVE_INFINITY, 0, size)) {
-      if (event.kind !== 'needle' || copies.length > 0) continue
-      if (event.offset > position || position >= event.offset + needleBytes(event.header.length)) continue
-      this.workload.damaged.add(photoIdFrom(event.header.id))
-      this.#damagedVolumes.add(volume.id)
+      if (event.kind !== 'needle') continue
+      const end = event.offset + needleBytes(event.header.length)
+      if (event.offset <= position && position < end) photos.push(photoIdFrom(event.header.id))
     }
+    const flip = { member, volume: volume.id, photos }
+    this.#flips.push(flip)
+    const others = this.members.filter(other => other !== member && other.node.running)
+    if (!others.some(other => (other.storage.volumes.get(volume.id)?.end ?? 0) > position)) this.#giveUp(flip)
     disk.flipBit(volume.path, position, this.#random.below(8))
     member.faulty = true
+  }
+
+  /** Perhaps no other copy can make this damage good. */
+  #giveUp({ volume, photos }: Flip): void {
+    this.#damagedVolumes.add(volume)
+    for (const id of photos) this.workload.damaged.add(id)
   }
 
   #plantDiskFault(): void {

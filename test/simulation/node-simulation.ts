@@ -36,7 +36,7 @@ export class NodeSimulation {
     this.#init = init
     this.#random = new SeededRandom(init.seed)
     this.node = new SimulatedNode({ seed: init.seed + 1, volumeBytes: VOLUME_BYTES, purgeMs: 2 * DAY_MS })
-    this.workload = new Workload({ random: this.#random }, { photoBytesMax: PHOTO_BYTES_MAX, bytesMayLag: false })
+    this.workload = new Workload({ random: this.#random }, { photoBytesMax: PHOTO_BYTES_MAX, cluster: false })
   }
 
   /** @throws when an invariant did not hold, with what happened before */

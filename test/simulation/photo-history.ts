@@ -28,6 +28,8 @@ export interface Write {
   fate: Fate
   /** The dots that the write made, once they are known. */
   dots: readonly Dot[]
+  /** Disks that had it durably when it was acknowledged, less those that may have been among the replaced. */
+  copies: number
   /** No disk that had it is left. */
   lost: boolean
 }
@@ -61,6 +63,7 @@ export class PhotoHistory {
       rank: (photo === undefined ? 0 : rankOf(photo)) + Number(raises(kind)),
       fate: 'under way',
       dots: [],
+      copies: 1,
       lost: false
     }
     this.writes.push(write)

@@ -1,5 +1,5 @@
 import { createCipheriv } from 'node:crypto'
-import { type ErrorCode, SheafError } from '../../src/core/errors.js'
+import { type ErrorCode, hasCode, SheafError } from '../../src/core/errors.js'
 import type { PhotoId } from '../../src/domain/ids.js'
 import { PHOTO_KIND, type Photo, viewPhoto } from '../../src/domain/photo.js'
 import { conflictVersions, type DirectoryRecord } from '../../src/domain/record.js'
@@ -42,8 +42,8 @@ interface UnderWay {
 export interface WorkloadInit {
   /** Sizes of photos, bytes: the greatest of several draws below this. */
   readonly photoBytesMax: number
-  /** Whether a node that has a photo's record may lack its bytes for now. */
-  readonly bytesMayLag: boolean
+  /** Whether there are others: a node that has a photo's record may lack its bytes for now. */
+  readonly cluster: boolean
 }
 
 /** Clients that do random things to photos, remember what they were told, and hold what they see against it. */
@@ -89,13 +89,18 @@ export class Workload {
     const name = `u${number}`
     const tags = this.#random.chance(0.5) ? [`t${number}`] : []
     const { bytes } = history
-    const body = pieces(bytes, this.#random)
-    const write = (): Promise<PhotoId> =>
-      target.storage.photos
-        .upload(body, { filename: name, tags, ...(this.#random.chance(0.5) && { declaredBytes: bytes.byteLength }) })
-        .then(receipt => receipt.photoId)
-    return this.#write(target, history, { kind: 'birth', name, adds: tags }, async () => {
-      history.id = await write()
+    const options = {
+      filename: name,
+      tags,
+      ...(this.#random.chance(0.5) && { declaredBytes: bytes.byteLength }),
+      ...(this.#init.cluster && this.#random.chance(0.15) && { minCopies: 2 })
+    }
+    return this.#write(target, history, { kind: 'birth', name, adds: tags }, async (_, write) => {
+      const { photoId, copies } = await target.storage.photos
+        .upload(pieces(bytes, this.#random), options)
+        .catch(keptWithFewCopies)
+      history.id = photoId
+      write.copies = copies
     })
   }
 
@@ -212,7 +217,7 @@ export class Workload {
    *
    * @param must - the writes that the node has to know
    */
-  async check(target: Target, must: (write: Write) => boolean): Promise<void> {
+  async check(target: Target, must: (write: Write, history: PhotoHistory) => boolean): Promise<void> {
     try {
       await this.#adopt(target)
     } catch (err) {
@@ -226,7 +231,7 @@ export class Workload {
         return
       }
       const excused = history.id !== undefined && this.damaged.has(history.id)
-      for (const problem of history.judge(record, write => !excused && must(write)))
+      for (const problem of history.judge(record, write => !excused && must(write, history)))
         this.#violation(target, `photo ${history.id}: ${problem}`)
     }
   }
@@ -258,7 +263,7 @@ export class Workload {
     target: Target,
     history: PhotoHistory,
     init: WriteInit,
-    task: (id: PhotoId) => Promise<unknown>
+    task: (id: PhotoId, write: Write) => Promise<unknown>
   ): Promise<void> {
     const number = ++this.#operations
     const before = this.recordOf(target, history)
@@ -271,7 +276,7 @@ export class Workload {
     this.note(`${title} of ${history.id ?? 'a new photo'} begins`)
     const troubled = target.troubled()
     try {
-      await task(history.id as PhotoId)
+      await task(history.id as PhotoId, write)
       if (!this.#underWay.has(underWay)) return
       const after = this.recordOf(target, history)
       if (after === undefined) this.#violation(target, `${title} was acknowledged and is not there`)
@@ -311,7 +316,7 @@ export class Workload {
       err instanceof SheafError &&
       REFUSALS.includes(err.code) &&
       this.#isDue(err, before, this.recordOf(target, history))
-    const lags = this.#init.bytesMayLag && err instanceof SheafError && err.code === 'ERR_BYTES_UNREACHABLE'
+    const lags = this.#init.cluster && err instanceof SheafError && err.code === 'ERR_BYTES_UNREACHABLE'
     const excused = target.troubled() || (history.id !== undefined && this.damaged.has(history.id))
     if (!due && !lags && !(excused && isTrouble(err)))
       this.#violation(target, `reading ${history.id}: ${describe(err)}`)
@@ -327,7 +332,7 @@ export class Workload {
         ({ name }) => name
       )
       const history = this.histories.find(
-        ({ id, writes: [birth] }) => id === undefined && birth?.fate === 'maybe' && names.includes(birth.name as string)
+        ({ id, writes: [birth] }) => id === undefined && birth?.fate !== 'failed' && names.includes(birth?.name ?? '')
       )
       if (history === undefined) {
         this.#violation(target, `photo ${record.id} (${photo.name}, rank ${rankOf(photo)}) comes from nowhere`)
@@ -356,6 +361,12 @@ function isTrouble(err: unknown): boolean {
 function describe(err: unknown): string {
   if (err instanceof SheafError) return `${err.code}: ${err.message}`
   return err instanceof Error ? (err.stack ?? err.message) : String(err)
+}
+
+/** Too few copies were made in time, but the photo is kept. */
+function keptWithFewCopies(err: unknown): { readonly photoId: PhotoId; readonly copies: number } {
+  if (!hasCode(err, 'ERR_TOO_FEW_COPIES')) throw err
+  return { photoId: err.details.photo_id as PhotoId, copies: Number(err.details.copies) }
 }
 
 /** Bytes that differ from those of every other number everywhere, and hardly take any time. */

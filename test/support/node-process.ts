@@ -49,7 +49,7 @@ export class NodeProcess {
   readonly #spawnedAt = performance.now()
   #stdout = ''
   #stderr = ''
-  #ready: { readonly http: string } | undefined
+  #ready: { readonly http: string; readonly p2p: readonly string[] } | undefined
   #readyMs = Number.NaN
 
   private constructor(init: NodeProcessInit) {
@@ -96,6 +96,13 @@ export class NodeProcess {
     return this.#child.pid
   }
 
+  /** Where others find the node. */
+  get p2p(): string {
+    const [address] = this.#ready?.p2p ?? []
+    if (address === undefined) throw new Error('the node is not ready')
+    return address
+  }
+
   /** Milliseconds from the spawn to the ready line. */
   get readyMs(): number {
     return this.#readyMs
@@ -123,7 +130,7 @@ export class NodeProcess {
       throw new Error(`the node did not start: ${line}\n${this.#stderr.slice(-4_000)}`)
     }
     this.#readyMs = performance.now() - this.#spawnedAt
-    this.#ready = JSON.parse(line.slice('ready '.length)) as { http: string }
+    this.#ready = JSON.parse(line.slice('ready '.length)) as { http: string; p2p: string[] }
   }
 
   /** @returns the log's JSON lines; lines that are none are left out */

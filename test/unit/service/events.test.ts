@@ -58,7 +58,7 @@ async function step(follower: AsyncGenerator<EventStep, void>): Promise<EventSte
   const next = follower.next()
   await clock.advance(20)
   const { done, value } = await next
-  return done === true ? 'end' : (value)
+  return done === true ? 'end' : value
 }
 
 /** Follows from an id on until there is nothing more. @returns what is told, as `type subject` */
@@ -74,7 +74,7 @@ async function told(lastEventId: string | undefined): Promise<string[]> {
     const coming = follower.next()
     await clock.advance(15_000)
     const { done, value } = await coming
-    next = done === true ? 'end' : (value)
+    next = done === true ? 'end' : value
     if (next !== 'end' && next.kind === 'quiet') {
       await follower.return()
       return lines
