@@ -17,7 +17,6 @@ import { HttpServer } from './http/server.js'
 import { loadIdentity, type NodeIdentity, verifySignature } from './identity.js'
 import { resolveHost } from './network/join.js'
 import { Libp2pTransport } from './network/libp2p-transport.js'
-import { memberEvent } from './network/membership-view.js'
 import type { Transport } from './network/transport.js'
 import { ClusterStatus } from './service/cluster-status.js'
 import { Events } from './service/events.js'
@@ -82,10 +81,7 @@ export class SheafNode implements Startable {
       await this.#begin(storage)
       const { clock, random } = this.#components
       const events = new Events({ directory: storage.directory, clock, random })
-      storage.cluster?.membership.onChange((view, was) => {
-        const type = memberEvent(view, was)
-        if (type !== undefined) events.note(type, view.id)
-      })
+      storage.cluster?.onEvent((type, member) => events.note(type, member))
       const server = await this.#createServer(storage, events, transport.self)
       await this.#begin(server)
       // Begun last, so ended first: the server waits until nobody follows the events any more.

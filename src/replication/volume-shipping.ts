@@ -53,6 +53,8 @@ export interface VolumeShippingComponents {
   readonly log: Logger
   /** Retired volumes are neither pulled nor repaired: what they held stands elsewhere. */
   readonly isRetired: (volume: VolumeId) => boolean
+  /** Called when the last hole of a volume has been filled. */
+  readonly repaired?: () => void
 }
 
 export interface RepairProgress {
@@ -296,11 +298,13 @@ export class VolumeShipping implements Startable {
       if (holeEnd === undefined) break
       await copies.skip(volume, holeEnd)
     }
+    const damaged = volume.holes.length > 0
     if (volume.superblock === undefined) await this.#withSuperblock(id, superblock => copies.mend(volume, superblock))
     for (const { from, to } of volume.holes) {
       const fill: Take = (at, bytes) => copies.fill(volume, at, bytes)
       if (to > SUPERBLOCK_BYTES) await this.#pullRange(id, Math.max(from, SUPERBLOCK_BYTES), to, fill)
     }
+    if (damaged && volume.holes.length === 0) this.#components.repaired?.()
   }
 
   #begin(id: VolumeId): Promise<Volume | undefined> {

@@ -7,8 +7,10 @@ import type { HybridClock } from '../domain/hlc.js'
 import type { NodeId, VolumeId } from '../domain/ids.js'
 import { JoinLoop } from '../network/join.js'
 import { Membership } from '../network/membership.js'
+import { memberEvent } from '../network/membership-view.js'
 import type { Transport } from '../network/transport.js'
 import { AntiEntropy } from '../replication/anti-entropy.js'
+import { EventGossip } from '../replication/event-gossip.js'
 import { PeerReads } from '../replication/peer-reads.js'
 import { PeerRecords } from '../replication/peer-records.js'
 import { PeerVolumes } from '../replication/peer-volumes.js'
@@ -21,6 +23,7 @@ import type { VolumeSet } from '../volumes/volume-set.js'
 import { ClusterDescription } from './cluster-description.js'
 import { MemberRecords } from './cluster-members.js'
 import { Durability } from './durability.js'
+import type { NodeEventType } from './events.js'
 import type { RecordWriter } from './record-writer.js'
 
 export interface ClusterComponents {
@@ -64,6 +67,7 @@ export class Cluster implements Startable {
   readonly durability: Durability
   readonly #peers: PeerVolumes
   readonly #lag: ReplicationLag
+  readonly #listeners: ((type: NodeEventType, node: NodeId) => void)[] = []
   readonly #components: ClusterComponents
   /** In the order of starting. */
   readonly #parts: readonly Startable[]
@@ -83,7 +87,13 @@ export class Cluster implements Startable {
     this.#components = components
     this.#lag = new ReplicationLag({ clock, peers, volumes })
     const copies = new VolumeCopies({ volumes, reserve, merge: records => directory.merge(records) })
-    this.shipping = new VolumeShipping({ ...shared, volumes, copies, peers, isRetired })
+    const events = new EventGossip({ ...shared, note: (type, node) => this.#tell(type, node) })
+    this.membership.onChange((view, was) => {
+      const type = memberEvent(view, was)
+      if (type !== undefined) this.#tell(type, view.id)
+    })
+    const repaired = (): void => events.repaired()
+    this.shipping = new VolumeShipping({ ...shared, volumes, copies, peers, isRetired, repaired })
     this.reads = new PeerReads({ ...shared, store: volumes })
     this.durability = new Durability({ directory, volumes, peers, clock })
     const others = (): NodeId[] => this.membership.members().flatMap(({ id, self }) => (self ? [] : [id]))
@@ -94,7 +104,16 @@ export class Cluster implements Startable {
       if (directoryDigest !== '') antiEntropy.noteDigest(peer, directoryDigest) // empty while it cannot be read there
     })
     const join = new JoinLoop({ ...shared, resolve: components.resolve, known: () => this.membership.known() }, init)
-    this.#parts = [description, transport, this.membership, gossip, antiEntropy, this.shipping, join]
+    this.#parts = [description, transport, this.membership, gossip, events, antiEntropy, this.shipping, join]
+  }
+
+  /** Calls the listener for what happens to members, here and elsewhere. */
+  onEvent(listener: (type: NodeEventType, node: NodeId) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  #tell(type: NodeEventType, node: NodeId): void {
+    for (const listener of this.#listeners) listener(type, node)
   }
 
   /** How far sharing has come. */

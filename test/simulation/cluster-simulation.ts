@@ -238,6 +238,7 @@ export class ClusterSimulation {
       if (write.copies <= 0 && !this.#isKnownElsewhere(member, history, write)) write.lost = true
     }
     const [birth] = history.writes
+    if (history.id === undefined && birth?.node === member.name) history.orphaned = true
     const isCopied = birth !== undefined && birth.copies > 0 && history.writes.every(({ kind }) => kind !== 'undelete')
     if (history.id !== undefined && !isCopied && !this.#isHeldElsewhere(member, history)) {
       this.workload.damaged.add(history.id)

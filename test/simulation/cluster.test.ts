@@ -1,7 +1,8 @@
 import { test } from 'vitest'
 import { testSeeds } from '../support/seeded-random.js'
-import { ClusterSimulation } from './cluster-simulation.js'
+import { SIMULATIONS } from './simulate.js'
 
-test.each(testSeeds(10))('a cluster keeps its promises under seed %i', async seed => {
-  await new ClusterSimulation({ seed, nodes: 3 + (seed % 3), steps: 25 }).run()
-})
+/** Seeds that once found something. */
+const REGRESSIONS = [18, 57, 292]
+
+test.each([...REGRESSIONS, ...testSeeds(15)])('a cluster keeps its promises under seed %i', SIMULATIONS.cluster)

@@ -42,6 +42,8 @@ export class PhotoHistory {
   readonly writes: Write[] = []
   /** Unknown while nobody was told. */
   id: PhotoId | undefined
+  /** The disk that its upload may have gone to was replaced before anybody was told of it. */
+  orphaned = false
 
   constructor(bytes: Uint8Array) {
     this.bytes = bytes

@@ -339,6 +339,7 @@ export class Workload {
         continue
       }
       history.id = photo.id
+      if (history.orphaned) this.damaged.add(photo.id)
       this.note(`${target.name}: the upload of ${photo.name} turns up as ${photo.id}`)
     }
   }

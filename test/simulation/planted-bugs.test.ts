@@ -1,0 +1,49 @@
+import { spawn } from 'node:child_process'
+import { cp, readFile, symlink, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { temporaryDirectory } from '../support/temporary-directory.js'
+import { PLANTED_BUGS, type PlantedBug } from './planted-bugs.js'
+
+const ROOT = resolve(import.meta.dirname, '../..')
+/** Runs that a bug may survive. */
+const SEEDS_MAX = 400
+
+/** A copy of the sources with the bug in it. */
+async function plant({ edits }: PlantedBug): Promise<string> {
+  const folder = await temporaryDirectory()
+  for (const part of ['src', 'test', 'package.json', 'tsconfig.json'])
+    await cp(join(ROOT, part), join(folder, part), { recursive: true })
+  await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
+  for (const { file, find, replace } of edits) {
+    const text = await readFile(join(folder, file), 'utf8')
+    expect(text.split(find), `"${find}" stands once in ${file}`).toHaveLength(2)
+    await writeFile(
+      join(folder, file),
+      text.replace(find, () => replace)
+    )
+  }
+  return folder
+}
+
+/** @returns what the simulation said until it found something wrong; empty when it found nothing */
+async function simulate(folder: string, { simulation }: PlantedBug): Promise<string> {
+  const args = ['--import', 'tsx', 'test/simulation/run-seeds.ts', simulation, '1', String(SEEDS_MAX)]
+  const child = spawn(process.execPath, args, { cwd: folder, env: { ...process.env, SIM_STOP: '1' } })
+  let output = ''
+  child.stdout.on('data', piece => {
+    output += piece
+  })
+  child.stderr.on('data', piece => {
+    output += piece
+  })
+  const code = await new Promise(done => child.on('exit', done))
+  return code === 0 ? '' : output
+}
+
+// Costs minutes: with `npm run test:sim` only, which sets SIM_RUNS.
+describe.runIf(process.env.SIM_RUNS !== undefined)('the simulation catches', () => {
+  test.each(PLANTED_BUGS)('$name', async bug => {
+    expect(await simulate(await plant(bug), bug)).toMatch(/seed \d+: /)
+  })
+})

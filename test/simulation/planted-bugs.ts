@@ -1,0 +1,169 @@
+import type { SimulationName } from './simulate.js'
+
+/** A change of one source file, as text. */
+interface Edit {
+  readonly file: string
+  /** Stands in the file exactly once. */
+  readonly find: string
+  readonly replace: string
+}
+
+/** A bug that a design like this one is known to invite, planted on purpose. */
+export interface PlantedBug {
+  readonly name: string
+  readonly simulation: SimulationName
+  readonly edits: readonly Edit[]
+}
+
+/** Each must be caught by the simulation that is named. */
+export const PLANTED_BUGS: readonly PlantedBug[] = [
+  {
+    name: 'a live record that comes in is applied without a look at the tombstone',
+    simulation: 'cluster',
+    edits: [
+      {
+        file: 'src/directory/record-fold.ts',
+        find: 'const record = mergeRecords(before.record, incoming.record)',
+        replace: `const lives = incoming.record.entries.every(entry => !entry.deleted)
+  const record = lives ? incoming.record : mergeRecords(before.record, incoming.record)`
+      }
+    ]
+  },
+  {
+    name: 'a write is acknowledged before the sync',
+    simulation: 'node',
+    edits: [
+      { file: 'src/volumes/group-commit.ts', find: 'await this.#components.file.sync()', replace: 'await undefined' }
+    ]
+  },
+  {
+    name: 'a copy is acknowledged before the sync',
+    simulation: 'cluster',
+    edits: [{ file: 'src/volumes/volume-copies.ts', find: 'await volume.file.sync()', replace: 'await undefined' }]
+  },
+  {
+    name: 'stamps come from the clock of the node alone',
+    simulation: 'cluster',
+    edits: [
+      {
+        file: 'src/domain/hlc.ts',
+        find: 'for (const stamp of stamps) if (stamp > seen) seen = stamp',
+        replace: ''
+      }
+    ]
+  },
+  {
+    name: 'an undo does not append the bytes anew',
+    simulation: 'node',
+    edits: [
+      {
+        file: 'src/service/photo-edits.ts',
+        find: 'if (await this.#appendAgain(photo, blob)) restored.push(alt)',
+        replace: `if (blob !== undefined) restored.push(alt)`
+      }
+    ]
+  },
+  {
+    name: 'a volume is retired because unknown needles pass for dead',
+    simulation: 'node',
+    edits: [
+      {
+        file: 'src/volumes/compaction.ts',
+        find: `if (verdict.state === 'dead' && (`,
+        replace: `if (verdict.state === 'unknown') continue
+      if (verdict.state === 'dead' && (`
+      }
+    ]
+  },
+  {
+    name: "a copy is cut to its writer's length",
+    simulation: 'cluster',
+    edits: [
+      {
+        file: 'src/replication/volume-shipping.ts',
+        find: 'peers.replace(peer, decodeHeads(body))',
+        replace: `peers.replace(peer, decodeHeads(body))
+      for (const { volume: id, end } of decodeHeads(body)) {
+        const copy = this.#components.volumes.get(id)
+        if (copy === undefined || copy.state === 'active' || copy.end <= end) continue
+        copy.end = end
+        await copy.file.truncate(end)
+      }`
+      }
+    ]
+  },
+  {
+    name: 'merge trims the conflicts',
+    simulation: 'cluster',
+    edits: [
+      {
+        file: 'src/domain/record.ts',
+        find: 'entries: mergeEntries(a, b),',
+        replace: `entries: mergeEntries(a, b).filter(
+      (entry, _, all) => !isVersion(entry) || entry === greatestEntry(all, isVersion)
+    ),`
+      }
+    ]
+  },
+  {
+    name: 'shipping stops at a hole',
+    simulation: 'cluster',
+    edits: [
+      { file: 'src/replication/volume-shipping.ts', find: 'await copies.skip(volume, holeEnd)', replace: 'break' }
+    ]
+  },
+  {
+    name: 'bytes of a peer are forwarded unverified',
+    simulation: 'cluster',
+    edits: [
+      {
+        file: 'src/volumes/volume.ts',
+        find: 'checkBlock(identity, block + at / BLOCK_BYTES, bytes.subarray(at, at + BLOCK_BYTES), checksums, expected)',
+        replace: 'void checkBlock'
+      },
+      {
+        file: 'src/replication/peer-reads.ts',
+        find: 'if (!blockIntact(identity, number, block, checksums[number] as number))',
+        replace: 'if (number < 0 && !blockIntact(identity, number, block, checksums[number] as number))'
+      }
+    ]
+  },
+  {
+    name: 'the applied offset is written apart from the records',
+    simulation: 'node',
+    edits: [
+      {
+        file: 'src/directory/directory.ts',
+        find: 'if (plan.operations.length > 0) await database.batch(plan.operations)',
+        replace: `const offsets = plan.operations.filter(({ key }) => key[0] === 2)
+    const others = plan.operations.filter(({ key }) => key[0] !== 2)
+    if (offsets.length > 0) await database.batch(offsets)
+    if (others.length > 0) await database.batch(others)`
+      },
+      {
+        file: 'src/directory/directory-view.ts',
+        find: 'if (u64From(payload.subarray(8)) > last)',
+        replace: 'if (u64From(payload.subarray(8)) > last + 1e9)'
+      }
+    ]
+  },
+  {
+    name: 'a node uses its epoch again',
+    simulation: 'cluster',
+    edits: [
+      {
+        file: 'src/volumes/volume-set.ts',
+        find: `    this.#init = init
+    this.#epoch = newActorId(components.random)`,
+        replace: `    this.#init = init
+    this.#epoch = Buffer.from(init.origin.subarray(0, 8)).toString('hex') as ActorId`
+      },
+      {
+        file: 'src/volumes/volume-set.ts',
+        find: 'const id = volumeId(this.#epoch, ++this.#sequence)',
+        replace: `while (this.#volumes.has(volumeId(this.#epoch, this.#sequence + 1))) this.#sequence++
+    const id = volumeId(this.#epoch, ++this.#sequence)`
+      }
+    ]
+  }
+]
