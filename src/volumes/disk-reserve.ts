@@ -56,7 +56,9 @@ export class DiskReserve {
    */
   async admit(byteCount: number): Promise<void> {
     if (this.#clock.monotonic() - this.#lookedAt > LOOK_MS_MAX) await this.#look()
-    if (this.#freeBytes - byteCount < this.#init.reserveBytes) {
+    const fits = (): boolean => this.#freeBytes - byteCount >= this.#init.reserveBytes
+    if (!fits()) await this.#look() // somebody may have made room a moment ago
+    if (!fits()) {
       throw new SheafError('ERR_DISK_FULL', undefined, {
         details: { free_bytes: Math.max(0, Math.floor(this.#freeBytes)), reserve_bytes: this.#init.reserveBytes }
       })
