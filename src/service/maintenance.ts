@@ -1,3 +1,4 @@
+import { hasCode } from '../core/errors.js'
 import type { Directory } from '../directory/directory.js'
 import type { VolumeId } from '../domain/ids.js'
 import type { CompactionResult, Compactor } from '../volumes/compaction.js'
@@ -97,8 +98,11 @@ export class Maintenance {
   rebuildDirectory(): Job {
     const { jobs, refill, directory, secureRecords } = this.#components
     return jobs.start('rebuild-directory', async (_progress, signal): Promise<RebuildReport> => {
-      // what only the directory still knows goes into the log first, so that nothing is lost by forgetting it
-      await secureRecords(signal)
+      // what only the directory still knows goes into the log first, so that nothing is lost by forgetting it;
+      // a damaged one can no longer say what that is
+      await secureRecords(signal).catch(err => {
+        if (!hasCode(err, 'ERR_DIRECTORY_UNAVAILABLE')) throw err
+      })
       const needles = await refill(() => directory.clear())
       return { needles, photos: directory.count('all'), digest: directory.digest() }
     })

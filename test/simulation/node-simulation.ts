@@ -111,7 +111,7 @@ export class NodeSimulation {
     const storage = await this.node.start()
     if (storage.directory.rebuilt !== undefined) this.#damagedRow = false
     this.#troubled = false
-    this.#target = { name: 'node', storage, troubled: () => this.#troubled || this.#damagedRow }
+    this.#target = { name: 'node', storage, clock: this.node.clock, troubled: () => this.#troubled || this.#damagedRow }
   }
 
   /** What an operator does about a directory that is damaged, or says so itself. */

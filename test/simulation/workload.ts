@@ -1,4 +1,5 @@
 import { createCipheriv } from 'node:crypto'
+import type { Clock } from '../../src/core/clock.js'
 import { type ErrorCode, hasCode, SheafError } from '../../src/core/errors.js'
 import type { PhotoId } from '../../src/domain/ids.js'
 import { PHOTO_KIND, type Photo, viewPhoto } from '../../src/domain/photo.js'
@@ -11,6 +12,7 @@ import { PhotoHistory, rankOf, type Write, type WriteInit } from './photo-histor
 export interface Target {
   readonly name: string
   readonly storage: Storage
+  readonly clock: Clock
   /** Whether something is wrong with the node now, so that its disk or directory may refuse. */
   readonly troubled: () => boolean
 }
@@ -32,6 +34,10 @@ const TROUBLES: readonly ErrorCode[] = [
   'ERR_NEEDLE_CORRUPT',
   'ERR_STOPPING'
 ]
+
+/** What a slow client sends at a time, and how long it then waits at most. */
+const SLOW_PIECE_BYTES = 20_000
+const SLOW_MS_MAX = 200
 
 interface UnderWay {
   readonly target: Target
@@ -68,7 +74,7 @@ export class Workload {
   operate(target: Target): Promise<void> {
     const free = this.histories.filter(history => history.id !== undefined && !this.#isBusy(history, target))
     if (free.length === 0 || this.#random.chance(free.length < 4 ? 0.5 : 0.2)) return this.upload(target)
-    const history = this.#random.pick(free.slice(-12))
+    const history = this.#random.pick(free.slice(this.#random.pick([-2, -12])))
     const record = this.recordOf(target, history)
     if (record === 'unavailable') return Promise.resolve()
     const photo = record && viewPhoto(record)
@@ -97,11 +103,22 @@ export class Workload {
     }
     return this.#write(target, history, { kind: 'birth', name, adds: tags }, async (_, write) => {
       const { photoId, copies } = await target.storage.photos
-        .upload(pieces(bytes, this.#random), options)
+        .upload(this.#body(target, bytes), options)
         .catch(keptWithFewCopies)
       history.id = photoId
       write.copies = copies
     })
+  }
+
+  /** In pieces of any size, now and then slowly. */
+  async *#body({ clock }: Target, bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+    const isSlow = this.#random.chance(0.2)
+    for (let at = 0; at < bytes.byteLength; ) {
+      const size = 1 + this.#random.below(isSlow ? SLOW_PIECE_BYTES : bytes.byteLength)
+      if (isSlow) await clock.sleep(this.#random.below(SLOW_MS_MAX))
+      yield Uint8Array.from(bytes.subarray(at, at + size))
+      at += size
+    }
   }
 
   edit(target: Target, history: PhotoHistory): Promise<void> {
@@ -375,12 +392,4 @@ function noise(number: number, byteCount: number): Uint8Array {
   const key = Buffer.alloc(16)
   key.writeUInt32LE(number)
   return createCipheriv('aes-128-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(byteCount))
-}
-
-async function* pieces(bytes: Uint8Array, random: SeededRandom): AsyncGenerator<Uint8Array> {
-  for (let at = 0; at < bytes.byteLength; ) {
-    const size = 1 + random.below(bytes.byteLength)
-    yield Uint8Array.from(bytes.subarray(at, at + size))
-    at += size
-  }
 }
