@@ -22,7 +22,7 @@ interface Ready {
 function start(args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
   const child = spawn(process.execPath, [MAIN, 'start', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env.PATH ?? '', ...environment }
+    env: { PATH: process.env.PATH ?? '', SHEAF_P2P: '127.0.0.1:0', ...environment }
   })
   onTestFinished(() => void child.kill('SIGKILL'))
   let stdout = ''

@@ -1,7 +1,8 @@
-import type { Entry } from '../../src/domain/entry.js'
+import { type Entry, VERSION_FIELD } from '../../src/domain/entry.js'
 import type { ActorId, PhotoId } from '../../src/domain/ids.js'
 import { type Photo, viewPhoto } from '../../src/domain/photo.js'
 import { CONFLICT_VERSIONS_MAX, conflictVersions, type DirectoryRecord } from '../../src/domain/record.js'
+import { textOf } from '../../src/domain/value-fields.js'
 import { covers, type Dot } from '../../src/domain/version-vector.js'
 
 /** `maybe`: nobody was told that it was done, but it may have been, and may yet turn up. `failed`: it had no effect. */
@@ -84,14 +85,15 @@ export class PhotoHistory {
     before: DirectoryRecord | undefined,
     after: DirectoryRecord
   ): void {
-    const own = after.entries.filter(
-      ({ dot }) => actors.includes(dot.actor) && (before === undefined || !covers(before.context, dot))
-    )
+    // a slow upload may have been stamped under an epoch that is gone again
+    const born = after.entries.find(entry => write.kind === 'birth' && isVersion(entry) && nameOf(entry) === write.name)
+    const isOwn = ({ actor }: Dot): boolean => actors.includes(actor) || actor === born?.dot.actor
+    const own = after.entries.filter(({ dot }) => isOwn(dot) && (before === undefined || !covers(before.context, dot)))
     write.fate = 'acknowledged'
     write.dots = own.map(({ dot }) => dot)
-    const version = own.find(({ field }) => field === 'version')
+    const version = own.find(isVersion)
     if (version !== undefined) {
-      write.name = viewPhoto(after, version).name
+      write.name = nameOf(version)
       write.rank = rankOf(version)
     } else if (own[0] !== undefined) write.rank = rankOf(own[0])
     if (raises(write.kind)) write.carries = own.filter(({ field }) => field === 'tags').map(({ key }) => key)
@@ -180,13 +182,13 @@ export class PhotoHistory {
   /** What a node with this record has merged, and what those who wrote that had. */
   #seenIn(record: DirectoryRecord): Set<Write> {
     const seen = new Set<Write>()
-    const known = new Set(this.writes.flatMap(({ dots }) => dots.map(textOf)))
-    const strange = record.entries.filter(({ dot }) => !known.has(textOf(dot)))
+    const known = new Set(this.writes.flatMap(({ dots }) => dots.map(dotText)))
+    const strange = record.entries.filter(({ dot }) => !known.has(dotText(dot)))
     for (const write of this.#possible()) {
       const merged =
         write.fate === 'acknowledged'
           ? write.dots.length > 0 && write.dots.every(dot => covers(record.context, dot))
-          : strange.some(entry => isOf(write, entry, record))
+          : strange.some(entry => isOf(write, entry))
       if (!merged) continue
       seen.add(write)
       for (const earlier of write.saw) seen.add(earlier)
@@ -201,6 +203,14 @@ export function rankOf({ generation, deleted }: Pick<Photo, 'generation' | 'dele
 
 function isDeleted(rank: Rank): boolean {
   return rank % 2 === 1
+}
+
+function isVersion({ field }: Entry): boolean {
+  return field === VERSION_FIELD
+}
+
+function nameOf({ value }: Entry): string | undefined {
+  return textOf(value, 'name')
 }
 
 /** What raises the rank of a photo. */
@@ -218,15 +228,15 @@ function mayBeCalled({ kind, name, fate }: Write, actual: string): boolean {
   return name === actual || (fate !== 'acknowledged' && (raises(kind) || kind === 'restore'))
 }
 
-function textOf({ actor, counter }: Dot): string {
+function dotText({ actor, counter }: Dot): string {
   return `${actor}:${counter}`
 }
 
 /** Whether an entry of an unknown writer shows that a write of unknown fate was done. */
-function isOf(write: Write, entry: Entry, record: DirectoryRecord): boolean {
+function isOf(write: Write, entry: Entry): boolean {
   if (entry.field === 'tags') return write.adds.includes(entry.key)
-  if (entry.field !== 'version' || rankOf(entry) !== write.rank) return false
-  return raises(write.kind) || viewPhoto(record, entry).name === write.name
+  if (!isVersion(entry) || rankOf(entry) !== write.rank) return false
+  return raises(write.kind) || nameOf(entry) === write.name
 }
 
 function summary(writes: readonly Write[]): string {

@@ -121,10 +121,11 @@ export class Workload {
     }
   }
 
-  edit(target: Target, history: PhotoHistory): Promise<void> {
+  /** @param renames - whether there is a new version, or only other tags; default: either */
+  edit(target: Target, history: PhotoHistory, renames = this.#random.chance(0.6)): Promise<void> {
     const number = this.#operations + 1
     const photo = this.#photoOf(target, history)
-    const name = this.#random.chance(0.6) ? `e${number}` : undefined
+    const name = renames ? `e${number}` : undefined
     const adds = name === undefined || this.#random.chance(0.4) ? [`t${number}`] : []
     const removable = photo?.tags ?? []
     const removes = removable.length > 0 && this.#random.chance(0.4) ? [this.#random.pick(removable)] : []

@@ -54,7 +54,8 @@ export class NetworkLab {
       .split('\n')
       .map(line => line.split(' ')[0] ?? '')
     for (const name of names.filter(name => name.startsWith(`${this.#prefix}-`))) {
-      for (const pid of run('ip', 'netns', 'pids', name).split('\n').filter(Boolean)) process.kill(Number(pid), 'SIGKILL')
+      for (const pid of run('ip', 'netns', 'pids', name).split('\n').filter(Boolean))
+        process.kill(Number(pid), 'SIGKILL')
       run('ip', 'netns', 'del', name)
     }
   }
