@@ -145,7 +145,8 @@ function expectation(photo: TruePhoto, { damaged = [], doubtful = [], maybeUnkno
   if (maybeUnknown.includes(photo.id)) return ['404', 'right']
   if (photo.deleted) return ['410']
   if (damaged.includes(photo.id)) return ['503', 'cut off']
-  return doubtful.includes(photo.id) ? ['503', 'right'] : ['right']
+  // a photo of several chunks may have begun well in another volume
+  return doubtful.includes(photo.id) ? ['503', 'cut off', 'right'] : ['right']
 }
 
 /**
