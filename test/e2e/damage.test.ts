@@ -71,8 +71,12 @@ describe('a flipped bit', () => {
       expect(warnings(node).join('\n')).toMatch(/damage|corrupt/i)
       expect((await faultsOfVerify(client)).length).toBeGreaterThanOrEqual(new Set(damaged).size)
       for (const id of damaged) {
-        const answer = await client.photo(id)
-        if (answer.status === 503) expect(answer.headers['retry-after']).toBeDefined()
+        // one of several chunks may have begun well and is then cut off
+        const answer = await client.photo(id).catch(err => {
+          if (!(err instanceof NoAnswer)) throw err
+          return undefined
+        })
+        if (answer?.status === 503) expect(answer.headers['retry-after']).toBeDefined()
         expect((await client.remove(id)).status).toBe(200)
         expect((await client.photo(id)).status).toBe(410)
       }
