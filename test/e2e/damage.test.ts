@@ -10,7 +10,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
-import type { HttpClient } from '../support/http-client.js'
+import { type HttpClient, NoAnswer } from '../support/http-client.js'
 import { killAllNodes, type NodeProcess } from '../support/node-process.js'
 import { announceSeed, SeededRandom } from '../support/photo-maker.js'
 import { runJob } from './admin-job.js'
