@@ -127,7 +127,7 @@ export class NodeSimulation {
   }
 
   #plantDiskFault(): void {
-    const operation = this.#random.pick<FaultyOperation>(['write', 'sync'])
+    const operation = this.#random.pick<FaultyOperation>(['read', 'write', 'sync'])
     const times = 1 + this.#random.below(3)
     this.#note(`the disk will fail to ${operation}, ${times} times`)
     this.node.disk.fail(operation, { times })

@@ -13,6 +13,10 @@ export interface NodeProcessInit {
   readonly dataDir: string
   /** Flags of `sheaf start` beside `--data`, `--log-level` and those that keep it alone; a later one wins. */
   readonly flags?: readonly string[]
+  /** Command that runs what follows it as the same process, e.g. on another host of a lab. */
+  readonly launcher?: readonly string[]
+  /** Beside the test's own environment. */
+  readonly environment?: Readonly<Record<string, string>>
   /** Node's own flags, e.g. `--cpu-prof`. */
   readonly nodeFlags?: readonly string[]
   readonly logLevel?: string
@@ -55,9 +59,10 @@ export class NodeProcess {
   private constructor(init: NodeProcessInit) {
     this.#init = init
     const args = ['start', '--data', init.dataDir, '--log-level', init.logLevel ?? 'info', ...ALONE]
-    const child = spawn(process.execPath, [...(init.nodeFlags ?? []), MAIN, ...args, ...(init.flags ?? [])], {
+    const program = [...(init.launcher ?? []), process.execPath, ...(init.nodeFlags ?? []), MAIN]
+    const child = spawn(program[0] as string, [...program.slice(1), ...args, ...(init.flags ?? [])], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: cleanEnvironment()
+      env: { ...cleanEnvironment(), ...init.environment }
     })
     running.add(child)
     this.#child = child
@@ -165,6 +170,16 @@ export class NodeProcess {
     } finally {
       clearInterval(watching)
     }
+  }
+
+  /** SIGSTOP: the process stands still until it is to go on. */
+  pause(): void {
+    this.#child.kill('SIGSTOP')
+  }
+
+  /** SIGCONT. */
+  continue(): void {
+    this.#child.kill('SIGCONT')
   }
 
   /** Ends the process without a chance to clean up; harmless when it has ended. */
