@@ -168,7 +168,7 @@ describe('properties of the failure detector', () => {
     fc.oneof(fc.constant<number[]>([]), fc.array(fc.integer({ min: 0, max: 300 }), { minLength: 1, maxLength: 3 })),
     { minLength: 20, maxLength: 60 }
   )
-  const LOST_IN_A_ROW_MAX = 6
+  const LOST_IN_A_ROW_MAX = 3
 
   test('loss, repetition and disorder never make a connected, beating peer down, and news only grows', async () => {
     await fc.assert(
