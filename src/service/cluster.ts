@@ -17,8 +17,7 @@ import { PeerVolumes } from '../replication/peer-volumes.js'
 import { RecordGossip } from '../replication/record-gossip.js'
 import { ReplicationLag } from '../replication/replication-lag.js'
 import { type RepairProgress, VolumeShipping } from '../replication/volume-shipping.js'
-import type { DiskReserve } from '../volumes/disk-reserve.js'
-import { VolumeCopies } from '../volumes/volume-copies.js'
+import type { VolumeCopies } from '../volumes/volume-copies.js'
 import type { VolumeSet } from '../volumes/volume-set.js'
 import { ClusterDescription } from './cluster-description.js'
 import { MemberRecords } from './cluster-members.js'
@@ -33,7 +32,7 @@ export interface ClusterComponents {
   readonly log: Logger
   readonly hybridClock: HybridClock
   readonly volumes: VolumeSet
-  readonly reserve: DiskReserve
+  readonly copies: VolumeCopies
   readonly directory: Directory
   readonly writer: RecordWriter
   readonly isRetired: (volume: VolumeId) => boolean
@@ -73,7 +72,7 @@ export class Cluster implements Startable {
   readonly #parts: readonly Startable[]
 
   constructor(components: ClusterComponents, init: ClusterInit) {
-    const { transport, clock, random, log, hybridClock, volumes, reserve, directory, writer, isRetired } = components
+    const { transport, clock, random, log, hybridClock, volumes, copies, directory, writer, isRetired } = components
     const shared = { transport, clock, random, log }
     const description = new ClusterDescription({ ...components }, init)
     this.membership = new Membership({
@@ -86,7 +85,6 @@ export class Cluster implements Startable {
     this.#peers = peers
     this.#components = components
     this.#lag = new ReplicationLag({ clock, peers, volumes })
-    const copies = new VolumeCopies({ volumes, reserve, merge: records => directory.merge(records) })
     const events = new EventGossip({ ...shared, note: (type, node) => this.#tell(type, node) })
     this.membership.onChange((view, was) => {
       const type = memberEvent(view, was)

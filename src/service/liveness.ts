@@ -28,7 +28,7 @@ const DEAD: Verdict = { state: 'dead' }
 const UNKNOWN: Verdict = { state: 'unknown' }
 
 export interface LivenessComponents {
-  readonly directory: Pick<Directory, 'getMany' | 'records' | 'onChange'>
+  readonly directory: Pick<Directory, 'getMany' | 'getSync' | 'records' | 'onChange'>
   readonly volumes: Pick<VolumeSet, 'locate' | 'read' | 'append' | 'isOfThisProcess'>
   readonly writer: Pick<RecordWriter, 'write'>
 }
@@ -68,6 +68,20 @@ export class Liveness {
       if (row.kind === 'record') return recordVerdict(volume, row, home)
       return record === undefined ? this.#orphanVerdict(volume, row) : this.#dataVerdict(volume, row, record)
     })
+  }
+
+  /**
+   * Of a record that a crash may have cut off from its bytes.
+   *
+   * @returns whether its photo is known, or all needles of it are here
+   */
+  isWhole(encoded: Uint8Array): boolean {
+    const { directory, volumes } = this.#components
+    const record = decodeRecord(encoded)
+    if (record.kind !== PHOTO_KIND || directory.getSync(record) !== undefined) return true
+    const blob = blobOf(viewPhoto(record), 'orig')
+    const chunks = blob === undefined ? [] : Array.from({ length: needleCount(blob) }, (_, i) => dataIdentity(blob, i))
+    return chunks.every(identity => volumes.locate(identity).length > 0)
   }
 
   /** Volumes in which a change to a photo made needles dead, or alive again. */

@@ -16,6 +16,7 @@ import { Compactor } from '../volumes/compaction.js'
 import { DiskReserve } from '../volumes/disk-reserve.js'
 import { Inspector } from '../volumes/inspection.js'
 import { Scrubber } from '../volumes/scrub.js'
+import { VolumeCopies } from '../volumes/volume-copies.js'
 import { VolumeSet, type VolumeSetComponents } from '../volumes/volume-set.js'
 import { Cluster, type ClusterComponents, type ClusterInit } from './cluster.js'
 import { Jobs } from './jobs.js'
@@ -112,7 +113,8 @@ export class Storage implements Startable {
         sign,
         verifySignature,
         commit: group => this.directory.apply(group),
-        applied: volume => this.directory.applied(volume)
+        applied: volume => this.directory.applied(volume),
+        isWhole: record => this.#liveness.isWhole(record)
       },
       { directory: join(folder, 'volumes'), volumeBytes, origin }
     )
@@ -123,6 +125,7 @@ export class Storage implements Startable {
     const liveness = this.#liveness
     const isRetired = (volume: VolumeId): boolean => liveness.isRetired(volume)
     const space = () => fileSystem.space(folder)
+    const copies = new VolumeCopies({ volumes, reserve: this.#reserve, merge: records => directory.merge(records) })
     const cluster =
       network &&
       new Cluster(
@@ -133,7 +136,7 @@ export class Storage implements Startable {
           log,
           hybridClock,
           volumes,
-          reserve: this.#reserve,
+          copies,
           directory,
           writer,
           isRetired,
@@ -180,7 +183,7 @@ export class Storage implements Startable {
       { purgeMs, deadShareMin: DEAD_SHARE_MIN, bytesPerSecondMax: COMPACTION_BYTES_PER_SECOND }
     )
     const scrubber = new Scrubber(
-      { volumes, fileSystem, clock, log },
+      { volumes, copies, fileSystem, clock, log },
       {
         cursorPath: join(folder, 'scrub.json'),
         bytesPerSecondMax: SCRUB_BYTES_PER_SECOND,

@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.js'
 import { SheafError } from '../core/errors.js'
 import type { FileSystem } from '../core/file-system.js'
 import type { Logger } from '../core/log.js'
+import { writeWhole } from './durable-write.js'
 
 /** How old a look at the free space may be, ms; what was appended since is subtracted. */
 const LOOK_MS_MAX = 1_000
@@ -30,6 +31,7 @@ export class DiskReserve {
   #lookedAt = Number.NEGATIVE_INFINITY
   #looking: Promise<void> | undefined
   #ballastHeld = false
+  #restoring: Promise<void> | undefined
 
   constructor(components: { fileSystem: FileSystem; clock: Clock; log: Logger }, init: DiskReserveInit) {
     this.#fileSystem = components.fileSystem
@@ -44,9 +46,8 @@ export class DiskReserve {
 
   async start(): Promise<void> {
     await this.#look()
-    const names = await this.#fileSystem.list(dirname(this.#init.ballastPath))
-    this.#ballastHeld = names.includes(basename(this.#init.ballastPath))
-    await this.restoreBallast()
+    this.#ballastHeld = (await this.#ballastFileBytes()) === this.#ballastBytes
+    await this.#restoreBallast()
   }
 
   /**
@@ -64,6 +65,11 @@ export class DiskReserve {
       })
     }
     this.#freeBytes -= byteCount
+    if (this.#ballastHeld) return
+    this.#restoring ??= this.#restoreBallast().finally(() => {
+      this.#restoring = undefined
+    })
+    await this.#restoring
   }
 
   /** Gives up the ballast. @returns whether there was one */
@@ -75,24 +81,43 @@ export class DiskReserve {
     return true
   }
 
-  /** Takes the ballast back once the reserve is free again. */
-  async restoreBallast(): Promise<void> {
-    if (this.#ballastHeld || this.#freeBytes < this.#init.reserveBytes) return
-    const byteCount = Math.min(BALLAST_BYTES_MAX, Math.floor(this.#init.reserveBytes / 8))
+  /** Takes the ballast back once there is room for it beside the reserve. */
+  async #restoreBallast(): Promise<void> {
+    const { ballastPath, reserveBytes } = this.#init
+    if (this.#ballastHeld || this.#freeBytes < reserveBytes + this.#ballastBytes) return
     try {
-      const file = await this.#fileSystem.open(this.#init.ballastPath, 'create')
+      await this.#fileSystem.remove(ballastPath) // the rest of one that was not written to its end
+      const file = await this.#fileSystem.open(ballastPath, 'create')
       try {
-        const piece = new Uint8Array(BALLAST_PIECE_BYTES)
-        for (let at = 0; at < byteCount; at += piece.byteLength) {
-          await file.write([piece.subarray(0, Math.min(piece.byteLength, byteCount - at))], at)
+        for (let at = 0; at < this.#ballastBytes; at += BALLAST_PIECE_BYTES) {
+          await writeWhole(file, [new Uint8Array(Math.min(BALLAST_PIECE_BYTES, this.#ballastBytes - at))], at)
         }
+        await file.sync() // only then does it take its space for certain
       } finally {
         await file.close()
       }
+      await this.#fileSystem.syncDirectory(dirname(ballastPath))
+      this.#freeBytes -= this.#ballastBytes
       this.#ballastHeld = true
     } catch (err) {
       this.#log.warn({ err }, 'could not set ballast aside')
-      await this.#fileSystem.remove(this.#init.ballastPath)
+      await this.#fileSystem.remove(ballastPath)
+    }
+  }
+
+  get #ballastBytes(): number {
+    return Math.min(BALLAST_BYTES_MAX, Math.floor(this.#init.reserveBytes / 8))
+  }
+
+  /** @returns 0 when there is none */
+  async #ballastFileBytes(): Promise<number> {
+    const { ballastPath } = this.#init
+    if (!(await this.#fileSystem.list(dirname(ballastPath))).includes(basename(ballastPath))) return 0
+    const file = await this.#fileSystem.open(ballastPath, 'read')
+    try {
+      return await file.size()
+    } finally {
+      await file.close()
     }
   }
 

@@ -104,21 +104,53 @@ export async function recoverVolume(
   return { indexedNeedles, scannedNeedles, torn: { from, to: size, stranded } }
 }
 
+/** @returns whether any intact needle is in a file of `size` bytes */
+export async function holdsNeedles(volume: Volume, size: number): Promise<boolean> {
+  for await (const event of volume.scan(SUPERBLOCK_BYTES, Number.POSITIVE_INFINITY, 0, size)) {
+    if (event.kind === 'needle') return true
+  }
+  return false
+}
+
+/** What a start found, for the log and the status. */
+export interface RecoveryReport {
+  readonly volumes: number
+  readonly needles: number
+  readonly scannedNeedles: number
+  readonly replayedNeedles: number
+  readonly tornBytes: number
+  readonly holes: number
+  /** Files in the folder that look like volumes and hold none. */
+  readonly foreignFiles: readonly string[]
+}
+
+export interface TornTailComponents {
+  /** Appends to the active volume, durably. */
+  readonly append: (drafts: readonly NeedleDraft[]) => Promise<unknown>
+  /** Whether the bytes that a record names are here, or it adds to a record that is. */
+  readonly isWhole: (record: Uint8Array) => boolean
+  readonly log: Logger
+}
+
 /**
  * Cuts off the rest of a write that a crash cut short. The disk may have kept some of its later needles, and in theory
- * damage has hit a needle that was acknowledged: so what is intact is appended anew before.
+ * damage has hit a needle that was acknowledged: so what is intact is appended anew before. A record whose bytes were
+ * torn is not: nobody was told of that photo, and nobody could see it.
  */
 export async function cutTorn(
   volume: Volume,
   { from, to, stranded }: TornTail,
-  append: (drafts: readonly NeedleDraft[]) => Promise<unknown>,
-  log: Logger
+  { append, isWhole, log }: TornTailComponents
 ): Promise<void> {
   if (from === to) return
   try {
-    for (const row of stranded) await append([await volume.readDraft(row)])
+    const bytesFirst = stranded.toSorted((a, b) => Number(a.kind === 'record') - Number(b.kind === 'record'))
+    for (const row of bytesFirst) {
+      const draft = await volume.readDraft(row)
+      if (row.kind !== 'record' || isWhole(draft.data)) await append([draft])
+    }
     await volume.file.truncate(from)
-    log.warn({ volume: volume.id, bytes: to - from, moved: stranded.length }, 'cut a torn tail')
+    log.warn({ volume: volume.id, bytes: to - from, stranded: stranded.length }, 'cut a torn tail')
   } catch (err) {
     volume.state = 'failed' // nothing may be written over what is still only there
     log.warn({ err, volume: volume.id }, 'could not cut a torn tail; it stays, unused')

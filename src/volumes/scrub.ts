@@ -3,7 +3,9 @@ import type { FileSystem } from '../core/file-system.js'
 import type { Logger } from '../core/log.js'
 import { needleBytes } from '../domain/needle.js'
 import { SUPERBLOCK_BYTES } from '../domain/superblock.js'
+import { lookAgain } from './second-look.js'
 import type { Volume } from './volume.js'
+import type { VolumeCopies } from './volume-copies.js'
 import type { VolumeSet } from './volume-set.js'
 
 /** One step reads at most this much before it saves where it is. */
@@ -11,6 +13,7 @@ const STEP_BYTES = 16 * 1024 * 1024
 
 export interface ScrubComponents {
   readonly volumes: VolumeSet
+  readonly copies: Pick<VolumeCopies, 'fill'>
   readonly fileSystem: FileSystem
   readonly clock: Clock
   readonly log: Logger
@@ -52,6 +55,7 @@ export class Scrubber {
 
   async step(signal: AbortSignal): Promise<'busy' | 'idle'> {
     const { clock, volumes } = this.#components
+    await this.#lookAgain(signal)
     const cursor = this.#cursor ?? (await this.#load())
     if (cursor.volume === '' && clock.now() - cursor.completedAt < this.#init.intervalMs) return 'idle'
     const volume = volumes.volumes().find(({ id }) => id >= cursor.volume)
@@ -83,8 +87,20 @@ export class Scrubber {
         progress(totals.bytes, totalBytes)
       }
     }
+    await this.#lookAgain(signal)
     await this.#save({ ...START, completedAt: this.#components.clock.now() })
     return totals
+  }
+
+  /** Gives needles in holes a second chance. */
+  async #lookAgain(signal: AbortSignal): Promise<void> {
+    const { volumes, copies } = this.#components
+    for (const volume of volumes.volumes()) {
+      for (const hole of volume.holes) {
+        signal.throwIfAborted()
+        await lookAgain(volume, hole, copies)
+      }
+    }
   }
 
   /** Checks needles from `from` on, about `byteCount` bytes. @returns where to go on */

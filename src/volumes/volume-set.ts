@@ -24,7 +24,15 @@ import type {
   NeedleLocation,
   NeedleStore
 } from './needle-store.js'
-import { cutTorn, recoverVolume, replayVolume, type TornTail, type VolumeRecovery } from './recovery.js'
+import {
+  cutTorn,
+  holdsNeedles,
+  type RecoveryReport,
+  recoverVolume,
+  replayVolume,
+  type TornTail,
+  type VolumeRecovery
+} from './recovery.js'
 import { rowOfCommitted, Volume } from './volume.js'
 import { readSuperblock, superblockOf } from './volume-superblock.js'
 
@@ -47,6 +55,8 @@ export interface VolumeSetComponents {
   readonly commit: (group: CommitGroup) => Promise<void>
   /** How far the directory has applied a volume's log, bytes. */
   readonly applied: (volume: VolumeId) => number
+  /** Whether the bytes that a record names are here, or it adds to a record that is. Default: they are. */
+  readonly isWhole?: (record: Uint8Array) => boolean
 }
 
 export interface VolumeSetInit {
@@ -55,18 +65,6 @@ export interface VolumeSetInit {
   readonly volumeBytes: number
   /** The node's Ed25519 public key, 32 bytes. */
   readonly origin: Uint8Array
-}
-
-/** What a start found, for the log and the status. */
-export interface RecoveryReport {
-  readonly volumes: number
-  readonly needles: number
-  readonly scannedNeedles: number
-  readonly replayedNeedles: number
-  readonly tornBytes: number
-  readonly holes: number
-  /** Files in the folder that look like volumes and hold none. */
-  readonly foreignFiles: readonly string[]
 }
 
 interface Active {
@@ -145,7 +143,7 @@ export class VolumeSet implements NeedleStore, Startable {
 
   /** Opens all volumes, finds out what they hold, and replays what the directory lacks. */
   async start(): Promise<void> {
-    const { fileSystem, log } = this.#components
+    const { fileSystem, log, isWhole = () => true } = this.#components
     await makeDurableDirectory(fileSystem, this.#init.directory)
     const names = await fileSystem.list(this.#init.directory)
     const foreignFiles: string[] = []
@@ -163,7 +161,8 @@ export class VolumeSet implements NeedleStore, Startable {
       scannedNeedles += found.scannedNeedles
     }
     const replayedNeedles = await this.replay()
-    for (const [volume, tail] of torn) await cutTorn(volume, tail, drafts => this.append(drafts, 'upkeep'), log)
+    const append = (drafts: readonly NeedleDraft[]): Promise<unknown> => this.append(drafts, 'upkeep')
+    for (const [volume, tail] of torn) await cutTorn(volume, tail, { append, isWhole, log })
     const tornBytes = [...torn.values()].reduce((sum, { from, to }) => sum + to - from, 0)
     const all = [...this.#volumes.values()]
     this.#recovery = {
@@ -490,13 +489,6 @@ export class VolumeSet implements NeedleStore, Startable {
     if (volume === undefined) throw new SheafError('ERR_BYTES_UNREACHABLE', 'the volume is no longer on this node')
     return volume
   }
-}
-
-async function holdsNeedles(volume: Volume, size: number): Promise<boolean> {
-  for await (const event of volume.scan(SUPERBLOCK_BYTES, Number.POSITIVE_INFINITY, 0, size)) {
-    if (event.kind === 'needle') return true
-  }
-  return false
 }
 
 function byPlace(a: NeedleLocation, b: NeedleLocation): number {

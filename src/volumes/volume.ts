@@ -353,6 +353,9 @@ export class Volume {
     this.#pendingRepaired = []
     this.#indexBytes = 0
     this.#indexedTo = SUPERBLOCK_BYTES
+    // opened anew it is cut: an old segment behind the new one could bring the hole back
+    await this.#indexFile?.close()
+    this.#indexFile = undefined
   }
 
   async #writeIndexSegment(): Promise<void> {

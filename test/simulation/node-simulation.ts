@@ -31,6 +31,8 @@ export class NodeSimulation {
   /** A row of the database is damaged, and nobody may have come across it yet. */
   #damagedRow = false
   #damagedVolume = false
+  /** The disk refused to read, and no scrub has looked again since: bytes that are there may count as damaged. */
+  #refusedReads = false
 
   constructor(init: NodeSimulationInit) {
     this.#init = init
@@ -111,7 +113,11 @@ export class NodeSimulation {
     const storage = await this.node.start()
     if (storage.directory.rebuilt !== undefined) this.#damagedRow = false
     this.#troubled = false
-    this.#target = { name: 'node', storage, clock: this.node.clock, troubled: () => this.#troubled || this.#damagedRow }
+    this.#target = { name: 'node', storage, clock: this.node.clock, troubled: () => this.#isTroubled() }
+  }
+
+  #isTroubled(): boolean {
+    return this.#troubled || this.#damagedRow || this.#refusedReads
   }
 
   /** What an operator does about a directory that is damaged, or says so itself. */
@@ -132,13 +138,14 @@ export class NodeSimulation {
     this.#note(`the disk will fail to ${operation}, ${times} times`)
     this.node.disk.fail(operation, { times })
     this.#troubled = true
+    if (operation === 'read') this.#refusedReads = true
   }
 
   /** Damage below the surface: of a volume, where it hits a needle, or of the files beside it, where it must not matter. */
   async #flipBit(): Promise<void> {
     const { disk, storage } = this.node
     const volumes = storage.volumes.volumes()
-    if (volumes.length === 0) return
+    if (volumes.length === 0 || this.#refusedReads) return // what it hits must be known
     const volume = this.#random.pick(volumes)
     if (this.#random.chance(0.3)) {
       const size = disk.find(volume.indexPath) === undefined ? 0 : disk.file(volume.indexPath).size
@@ -194,6 +201,7 @@ export class NodeSimulation {
     await this.#mendDirectory()
     const { storage } = this.node
     await this.#job(storage.maintenance.scrub())
+    this.#refusedReads = false
     for (const history of this.workload.histories) await this.workload.read(this.#requireTarget(), history, true)
     const digest = storage.directory.digest()
     if (!this.#damagedVolume) {
@@ -207,7 +215,23 @@ export class NodeSimulation {
     await this.workload.check(this.#requireTarget(), () => true)
     for (const history of this.workload.histories) await this.workload.read(this.#requireTarget(), history, true)
     await this.workload.list(this.#requireTarget())
+    if (!this.#damagedVolume) await this.#recoverFromFullDisk()
     await this.node.stop()
+  }
+
+  /** Somebody else takes all the space. Deletes must still work, and give it back. */
+  async #recoverFromFullDisk(): Promise<void> {
+    const { disk, storage } = this.node
+    const usedBytes = disk.capacityBytes - disk.freeBytes
+    disk.capacityBytes = usedBytes
+    for (const history of this.workload.histories) {
+      if (this.workload.isLive(this.#requireTarget(), history))
+        await this.workload.remove(this.#requireTarget(), history)
+    }
+    await this.#job(storage.maintenance.compact())
+    await this.workload.check(this.#requireTarget(), () => true)
+    if (disk.freeBytes < usedBytes / 2)
+      this.#fail(`a full disk of ${usedBytes} bytes has ${disk.freeBytes} free after all was deleted`)
   }
 
   #loseDirectory(): void {

@@ -264,6 +264,10 @@ export class Workload {
     }
   }
 
+  isLive(target: Target, history: PhotoHistory): boolean {
+    return this.#photoOf(target, history)?.deleted === false
+  }
+
   note(line: string): void {
     this.trace.push(line)
   }

@@ -1,0 +1,48 @@
+import { hasCode, systemErrorCode } from '../core/errors.js'
+import { decodeHeader, NEEDLE_HEADER_BYTES, needleBytes } from '../domain/needle.js'
+import { SUPERBLOCK_BYTES } from '../domain/superblock.js'
+import type { HoleRange } from './index-file.js'
+import type { Volume } from './volume.js'
+import type { VolumeCopies } from './volume-copies.js'
+
+/**
+ * Looks at a hole again: what the disk refused once it may give now. Needles that are right are written anew, so that a
+ * sector that is about to fail is replaced, and count again.
+ *
+ * @throws `ERR_DISK_FULL`, `ERR_DISK_WRITE`, `ERR_DIRECTORY_UNAVAILABLE`
+ */
+export async function lookAgain(volume: Volume, hole: HoleRange, copies: Pick<VolumeCopies, 'fill'>): Promise<void> {
+  for (let at = Math.max(hole.from, SUPERBLOCK_BYTES); at < hole.to; ) {
+    const head = await read(volume, at, NEEDLE_HEADER_BYTES)
+    const header = head && decodeHeader(head, volume.seed, at)
+    if (header === undefined) return // where the next needle begins is not known
+    const byteCount = needleBytes(header.length)
+    const bytes = at + byteCount <= hole.to ? await read(volume, at, byteCount) : undefined
+    if (bytes !== undefined) await fillIfIntact(volume, at, bytes, copies)
+    at += byteCount
+  }
+}
+
+async function fillIfIntact(
+  volume: Volume,
+  at: number,
+  bytes: Uint8Array,
+  copies: Pick<VolumeCopies, 'fill'>
+): Promise<void> {
+  try {
+    await copies.fill(volume, at, bytes)
+  } catch (err) {
+    if (!hasCode(err, 'ERR_NEEDLE_CORRUPT')) throw err
+  }
+}
+
+/** @returns undefined when the disk refuses, or the file ends before */
+async function read(volume: Volume, at: number, byteCount: number): Promise<Uint8Array | undefined> {
+  const bytes = Buffer.allocUnsafeSlow(byteCount)
+  try {
+    return (await volume.file.read(bytes, at)) === byteCount ? bytes : undefined
+  } catch (err) {
+    if (systemErrorCode(err) === 'EIO') return undefined
+    throw err
+  }
+}

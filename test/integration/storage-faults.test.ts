@@ -1,0 +1,206 @@
+import { describe, expect, it } from 'vitest'
+import type { NodeId, PhotoId } from '../../src/domain/ids.js'
+import { dataIdentity } from '../../src/service/photo-needles.js'
+import { SeededRandom } from '../support/seeded-random.js'
+import { SimulatedClock } from '../support/simulated-clock.js'
+import { SimulatedNetwork } from '../support/simulated-network.js'
+import { SimulatedNode } from '../support/simulated-node.js'
+
+// What the simulation once found, told as short stories.
+
+async function upload(node: SimulatedNode, bytes: Uint8Array): Promise<PhotoId> {
+  const body = (async function* () {
+    yield bytes
+  })()
+  return (await node.storage.photos.upload(body, { filename: 'a.bin' })).photoId
+}
+
+async function read(node: SimulatedNode, id: PhotoId): Promise<Uint8Array> {
+  const { head, stream } = await node.storage.photos.open(id, 'orig')
+  const parts: Uint8Array[] = []
+  for await (const part of stream(0, head.size)) parts.push(part)
+  return Buffer.concat(parts)
+}
+
+async function listed(node: SimulatedNode): Promise<PhotoId[]> {
+  return (await node.storage.photos.list({ limit: 1000 })).photos.map(({ photo }) => photo.id)
+}
+
+function holes(node: SimulatedNode): number {
+  return node.storage.volumes.volumes().reduce((sum, volume) => sum + volume.holes.length, 0)
+}
+
+/** Where the original of a photo stands, if it is whole. */
+function place(node: SimulatedNode, id: PhotoId): { readonly path: string; readonly offset: number } {
+  const [location] = node.storage.volumes.locate(dataIdentity({ id, generation: 0, alt: 'orig' }, 0))
+  const volume = location && node.storage.volumes.get(location.volume)
+  if (volume === undefined) throw new Error(`the bytes of ${id} are not here`)
+  return { path: volume.path, offset: location?.offset ?? 0 }
+}
+
+async function started(seed = 1): Promise<SimulatedNode> {
+  const node = new SimulatedNode({ seed })
+  await node.start()
+  return node
+}
+
+describe('after a failed sync and a kill', () => {
+  it('what the next start shows does not go with the next loss of power', async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const node = await started(seed)
+      await upload(node, node.random.bytes(1_000))
+      node.disk.fail('sync', { times: 1 })
+      await expect(upload(node, node.random.bytes(1_000))).rejects.toMatchObject({ code: 'ERR_DISK_WRITE' })
+      node.die('kill')
+      await node.start()
+      const shown = await listed(node)
+      expect(shown).toHaveLength(2)
+      node.die('crash')
+      node.loseDirectory()
+      await node.start()
+      expect(await listed(node)).toEqual(shown)
+      for (const id of shown) expect(await read(node, id)).toHaveLength(1_000)
+      expect(holes(node)).toBe(0)
+    }
+  })
+})
+
+describe('a write of several photos that a loss of power tore in the middle', () => {
+  /** Two photos of one write that was never synced; the first one's bytes are damaged. */
+  async function torn(): Promise<{ node: SimulatedNode; first: PhotoId; second: PhotoId; whole: PhotoId }> {
+    const node = await started()
+    const whole = await upload(node, node.random.bytes(500))
+    const [first, second] = await Promise.all([
+      upload(node, node.random.bytes(700)),
+      upload(node, node.random.bytes(600))
+    ])
+    const { path, offset } = place(node, first)
+    const after = place(node, second)
+    expect(after.path).toBe(path)
+    expect(after.offset).toBeGreaterThan(offset)
+    node.die('kill')
+    node.loseDirectory()
+    node.disk.flipBit(path, offset + 100, 0)
+    return { node, first, second, whole }
+  }
+
+  it('leaves no hole, and costs nothing that is whole', async () => {
+    const { node, first, second, whole } = await torn()
+    await node.start()
+    expect(holes(node)).toBe(0)
+    expect(await read(node, whole)).toHaveLength(500)
+    expect(await read(node, second)).toHaveLength(600)
+    expect(await listed(node)).not.toContain(first)
+    node.die('crash')
+    await node.start()
+    expect(await read(node, second)).toHaveLength(600)
+  })
+
+  it('is told from damage to what was durable: a later write says so', async () => {
+    const node = await started()
+    const [first] = await Promise.all([upload(node, node.random.bytes(500)), upload(node, node.random.bytes(600))])
+    const { path, offset } = place(node, first)
+    const later = await upload(node, node.random.bytes(700))
+    node.die('kill')
+    node.loseDirectory()
+    node.disk.flipBit(path, offset + 100, 0)
+    await node.start()
+    expect(holes(node)).toBe(1)
+    expect(await read(node, later)).toHaveLength(700)
+    expect(await listed(node)).toHaveLength(3)
+  })
+})
+
+describe('a damaged row of the directory', () => {
+  it('that the replay of a start comes across costs a rebuild, not the start', async () => {
+    const node = await started()
+    const id = await upload(node, node.random.bytes(100))
+    const rows = node.database.snapshot()
+    await node.storage.photos.patch(id, { caption: 'later' })
+    node.die('kill')
+    node.database.restore(
+      rows.map(row => {
+        const isRecord = row.key[0] === 6
+        return isRecord ? { ...row, value: row.value?.map((byte, i) => (i === 40 ? byte ^ 1 : byte)) } : row
+      })
+    )
+    await node.start()
+    expect(node.storage.directory.rebuilt).toBeDefined()
+    expect((await node.storage.photos.meta(id)).photo.caption).toBe('later')
+  })
+
+  it('does not keep an operator from having it made anew', async () => {
+    const node = await started()
+    const id = await upload(node, node.random.bytes(100))
+    for (let i = 0; i < 50; i++) await node.database.flipBit()
+    await node.finish(node.storage.maintenance.rebuildDirectory())
+    expect(await node.storage.directory.verify()).toEqual([])
+    expect(await listed(node)).toEqual([id])
+  })
+})
+
+describe('a disk that refuses to read once', () => {
+  it('costs nothing when it can later: a scrub looks again, and the next start still knows', async () => {
+    const node = await started()
+    const ids = [await upload(node, node.random.bytes(900)), await upload(node, node.random.bytes(800))]
+    for (const id of ids) {
+      node.disk.fail('read', { path: place(node, id).path, times: 1 })
+      await expect(read(node, id)).rejects.toMatchObject({ code: 'ERR_BYTES_UNREACHABLE' })
+    }
+    expect(holes(node)).toBeGreaterThan(0)
+    await node.finish(node.storage.maintenance.scrub())
+    expect(holes(node)).toBe(0)
+    for (const how of ['kill', 'crash'] as const) {
+      node.die(how)
+      await node.start()
+      expect(holes(node)).toBe(0)
+      expect(await read(node, ids[0] as PhotoId)).toHaveLength(900)
+      expect(await read(node, ids[1] as PhotoId)).toHaveLength(800)
+    }
+  })
+})
+
+describe('the ballast', () => {
+  it('is there in full after a loss of power, so that a full disk takes deletes', async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const node = await started(seed)
+      const id = await upload(node, node.random.bytes(5_000))
+      node.die('crash')
+      await node.start()
+      const { disk } = node
+      disk.capacityBytes -= disk.freeBytes
+      await node.storage.photos.remove(id)
+      expect(await listed(node)).toEqual([])
+    }
+  })
+})
+
+describe('a damaged superblock', () => {
+  it('is put right by a peer, and keeps no damage behind it from being repaired', async () => {
+    const clock = new SimulatedClock()
+    const network = new SimulatedNetwork({ clock, random: new SeededRandom(1) })
+    const [a, b] = ['a', 'b'].map((name, i) => {
+      const member = { network, id: name as NodeId, join: ['a', 'b'] as NodeId[] }
+      return new SimulatedNode({ seed: i + 1, clock, origin: Buffer.alloc(32, name), member })
+    }) as [SimulatedNode, SimulatedNode]
+    await Promise.all([a.start(), b.start()])
+    await clock.advance(1_000)
+    const id = await upload(a, a.random.bytes(5_000))
+    await clock.advance(5_000)
+    const { path, offset } = place(b, id)
+    b.die('kill')
+    b.disk.flipBit(path, 20, 1)
+    b.disk.flipBit(path, offset + 100, 1)
+    await b.start()
+    expect(holes(b)).toBeGreaterThan(0)
+    await b.finish(b.storage.maintenance.scrub())
+    await clock.advance(60_000)
+    expect(holes(b)).toBe(0)
+    network.links.partition(['a' as NodeId], ['b' as NodeId])
+    expect(await read(b, id)).toHaveLength(5_000)
+    b.die('kill')
+    await b.start()
+    expect(holes(b)).toBe(0)
+    await Promise.all([a.stop(), b.stop()])
+  })
+})
