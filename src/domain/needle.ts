@@ -9,7 +9,7 @@
  *        8     16  id: of the photo; of other records the first 16 bytes of SHA-256(kind, 0x00, id)
  *       24     16  cookie; zeros where there is none
  *       40      4  generation
- *       44      4  alternate key: 0 original, 1 large, 2 small, 3 thumb
+ *       44      4  alternate key: 0 original; else `alternateKeyOf` in photo.ts
  *       48      4  chunk, from 0
  *       52      4  length of the data, bytes, at most NEEDLE_DATA_BYTES_MAX
  *       56      4  how far the volume was durable when the needle was written, bytes / 8; 0: not known

@@ -8,7 +8,7 @@
  *   tags      tag                      –
  *   albums    album                    –
  *   variants  alternate key            recipe, sha256 (32 bytes), size, content_type, chunk_bytes?
- *   facts     'dimensions', 'taken_at' {width, height}, {ms}: what was found out from the bytes
+ *   facts     'dimensions', 'taken_at' {width, height}, {ms}: what was found out from the bytes; more in findings.ts
  *
  * A tombstone is a version with the whole value, and takes the elements along, so that an undo finds them.
  */
@@ -43,9 +43,13 @@ const NOT_EDITABLE = [
   'born'
 ]
 
-/** The sizes of a photo, in the order of their numbers in needles. */
+/** The sizes of a photo. */
 export const ALT_KEYS = ['orig', 'large', 'small', 'thumb'] as const
 export type AltKey = (typeof ALT_KEYS)[number]
+
+/** All that needles hold of a photo, in the order of their numbers: the sizes, and what a model says of it. */
+const PHOTO_PARTS = [...ALT_KEYS, 'features'] as const
+export type PhotoPart = (typeof PHOTO_PARTS)[number]
 
 export interface Photo {
   readonly id: PhotoId
@@ -134,9 +138,22 @@ export interface SetEdit {
   readonly remove?: readonly string[]
 }
 
-/** @returns 0…3: how the size is named in needles */
-export function altKeyNumber(alt: AltKey): number {
-  return ALT_KEYS.indexOf(alt)
+/**
+ * How the bytes that belong to a photo are named in their needles: 0 for the original; else 1 large, 2 small, 3 thumb,
+ * 4 features in the low byte, and above it the first 24 bits of their SHA-256: what two nodes made differently at the
+ * same time must not share a name.
+ *
+ * @param sha256 - lower-case hex
+ * @returns an unsigned 32-bit number
+ */
+export function alternateKeyOf(part: PhotoPart, sha256: string): number {
+  if (part === 'orig') return 0
+  return (Number.parseInt(sha256.slice(0, 6), 16) * 256 + PHOTO_PARTS.indexOf(part)) >>> 0
+}
+
+/** @returns which part of a photo a needle holds; undefined when a newer Sheaf wrote it */
+export function partOf(alternateKey: number): PhotoPart | undefined {
+  return PHOTO_PARTS[alternateKey & 0xff]
 }
 
 export function parseAltKey(text: string): AltKey | undefined {
@@ -250,7 +267,7 @@ export function deleteChanges(record: DirectoryRecord): Change[] {
 
 /**
  * The next generation, with all that the tombstone kept. The bytes of the original and of the variants must be appended
- * under generation + 1 before.
+ * under generation + 1 before. Features are found anew.
  *
  * @param variants - those whose bytes were appended, too; the others are given up
  * @returns nothing if the photo is not deleted
@@ -267,7 +284,7 @@ export function undeleteChanges(record: DirectoryRecord, variants: Iterable<AltK
       deleted: false,
       value: successorValue(photo),
       supersedes: tombstones.map(entry => entry.dot),
-      carry: element => element.field !== 'variants' || kept.has(element.key)
+      carry: ({ field, key }) => (field === 'variants' ? kept.has(key) : field !== 'features')
     }
   ]
 }

@@ -6,8 +6,12 @@
  *   type                      'image' and 'image/jpeg': the content type, and its first part
  *   sha256 idem               lower-case hex: the original's bytes, the Idempotency-Key
  *   word                      words of name and caption
+ *   looked                    photos that were looked at as images
+ *   features                  model id: photos that the model has seen, in vain or not
+ *   linked                    photos that were found to look like another; 'link': the other's id
  */
 import { hasCode } from '../core/errors.js'
+import { type Findings, viewFindings } from './findings.js'
 import { PHOTO_KIND, type Photo, viewPhoto } from './photo.js'
 import type { DirectoryRecord } from './record.js'
 
@@ -26,8 +30,15 @@ export function termsOf(record: DirectoryRecord): string[] {
   const type = photo.contentType.toLowerCase().split(';', 1)[0]?.trim() ?? ''
   terms.add(`type\0${type}`).add(`type\0${type.split('/', 1)[0]}`)
   if (photo.idempotency !== undefined) terms.add(`idem\0${photo.idempotency}`)
+  addFindings(terms, viewFindings(record))
   for (const word of wordsOf(`${photo.name} ${photo.caption ?? ''}`)) terms.add(`word\0${word}`)
   return [...terms].sort()
+}
+
+function addFindings(terms: Set<string>, { image, features, failed, links }: Findings): void {
+  if (image !== undefined) terms.add('looked')
+  for (const model of [...features.keys(), ...failed.keys()]) terms.add(`features\0${model}`)
+  for (const other of links.keys()) terms.add('linked').add(`link\0${other}`)
 }
 
 /** @returns the first different words of a text as they are indexed: NFKC, lower case, cut at all but letters, marks and digits */

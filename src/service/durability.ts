@@ -3,11 +3,11 @@ import { deadline } from '../core/deadline.js'
 import type { Directory } from '../directory/directory.js'
 import type { PhotoId, VolumeId } from '../domain/ids.js'
 import { needleBytes } from '../domain/needle.js'
-import { ALT_KEYS, PHOTO_KIND, viewPhoto } from '../domain/photo.js'
+import { PHOTO_KIND, viewPhoto } from '../domain/photo.js'
 import type { PeerVolumes } from '../replication/peer-volumes.js'
 import type { NeedleLocation } from '../volumes/needle-store.js'
 import type { VolumeSet } from '../volumes/volume-set.js'
-import { blobOf, dataIdentity, needleCount } from './photo-needles.js'
+import { blobsOf, dataIdentity, needleCount } from './photo-needles.js'
 
 const COPIES_MS_MAX = 10_000
 
@@ -48,9 +48,8 @@ export class Durability {
       ends.set(volume, Math.max(ends.get(volume) ?? 0, offset + needleBytes(length)))
     }
     if (stored.home !== undefined) add(stored.home)
-    for (const alt of ALT_KEYS) {
-      const blob = blobOf(photo, alt)
-      for (let chunk = 0; blob !== undefined && chunk < needleCount(blob); chunk++) {
+    for (const blob of blobsOf(photo)) {
+      for (let chunk = 0; chunk < needleCount(blob); chunk++) {
         const [location] = volumes.locate(dataIdentity(blob, chunk))
         if (location !== undefined) add(location)
       }

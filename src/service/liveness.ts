@@ -3,7 +3,7 @@ import type { Directory, StoredRecord } from '../directory/directory.js'
 import { hlcMs } from '../domain/hlc.js'
 import { photoIdFrom, type VolumeId } from '../domain/ids.js'
 import type { NeedleIdentity } from '../domain/needle.js'
-import { ALT_KEYS, altKeyNumber, PHOTO_KIND, viewPhoto } from '../domain/photo.js'
+import { alternateKeyOf, PHOTO_KIND, partOf, viewPhoto } from '../domain/photo.js'
 import { type DirectoryRecord, type RecordKey, shownVersion } from '../domain/record.js'
 import { decodeRecord } from '../domain/record-codec.js'
 import type { Trust } from '../volumes/compaction.js'
@@ -12,7 +12,7 @@ import type { Verdict } from '../volumes/inspection.js'
 import type { NeedleDraft, NeedleLocation } from '../volumes/needle-store.js'
 import type { Volume } from '../volumes/volume.js'
 import type { VolumeSet } from '../volumes/volume-set.js'
-import { blobOf, dataIdentity, needleCount } from './photo-needles.js'
+import { blobOf, blobsOf, dataIdentity, needleCount } from './photo-needles.js'
 import { recordDraft } from './record-needles.js'
 import type { RecordWriter } from './record-writer.js'
 
@@ -88,11 +88,12 @@ export class Liveness {
   *affected(before: DirectoryRecord | undefined, after: DirectoryRecord): Generator<VolumeId> {
     if (before === undefined || after.kind !== PHOTO_KIND) return
     const [old, now] = [viewPhoto(before), viewPhoto(after)]
-    if (old.deleted === now.deleted && old.generation === now.generation) return
-    for (const alt of ALT_KEYS) {
-      const blob = blobOf(old, alt)
-      const chunks = blob === undefined ? 0 : Math.min(needleCount(blob), AFFECTED_CHUNKS_MAX)
-      for (let chunk = 0; blob !== undefined && chunk < chunks; chunk++) {
+    const sameRank = old.deleted === now.deleted && old.generation === now.generation
+    const stillNamed = new Set(sameRank ? blobsOf(now).map(({ part, sha256 }) => `${part} ${sha256}`) : [])
+    for (const blob of blobsOf(old)) {
+      if (stillNamed.has(`${blob.part} ${blob.sha256}`)) continue
+      const chunks = Math.min(needleCount(blob), AFFECTED_CHUNKS_MAX)
+      for (let chunk = 0; chunk < chunks; chunk++) {
         for (const { volume } of this.#components.volumes.locate(dataIdentity(blob, chunk))) yield volume
       }
     }
@@ -151,10 +152,10 @@ export class Liveness {
     if (row.generation > photo.generation) return UNKNOWN
     if (row.generation < photo.generation) return DEAD
     if (photo.deleted) return { state: 'dead', deletedAt: hlcMs(shownVersion(record).hlc) }
-    const alt = ALT_KEYS.find(name => altKeyNumber(name) === row.alternateKey)
-    if (alt === undefined) return UNKNOWN
-    // a size that the record does not name lost against another recipe, unless its upload is still under way
-    if (blobOf(photo, alt) === undefined) return this.#isUnderWay(volume, row) ? UNKNOWN : DEAD
+    if (partOf(row.alternateKey) === undefined) return UNKNOWN
+    // what the record does not name lost against another recipe, unless its upload is still under way
+    const isNamed = blobsOf(photo).some(blob => alternateKeyOf(blob.part, blob.sha256) === row.alternateKey)
+    if (!isNamed) return this.#isUnderWay(volume, row) ? UNKNOWN : DEAD
     const [first] = this.#components.volumes.locate(row).filter(({ volume: id }) => !this.isRetired(id))
     return first === undefined || (first.volume === volume.id && first.offset === row.offset) ? LIVE : COPY
   }

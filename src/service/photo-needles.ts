@@ -1,14 +1,15 @@
 import { encodeValue } from '../domain/cbor-writer.js'
+import { type FeaturesBlob, viewFindings } from '../domain/findings.js'
 import { cookieBytes, type PhotoId, photoIdBytes } from '../domain/ids.js'
 import { FLAG_CHUNK, type NeedleIdentity } from '../domain/needle.js'
-import { type AltKey, altKeyNumber, type Photo } from '../domain/photo.js'
+import { ALT_KEYS, type AltKey, alternateKeyOf, type Photo, type PhotoPart } from '../domain/photo.js'
 import type { NeedleDraft } from '../volumes/needle-store.js'
 
-/** The bytes of one size of a photo, as its record describes them: which needles hold them. */
+/** Bytes that belong to a photo, as its record describes them: which needles hold them. */
 export interface PhotoBlob {
   readonly id: PhotoId
   readonly generation: number
-  readonly alt: AltKey
+  readonly part: PhotoPart
   readonly size: number
   readonly sha256: string
   /** 0: one needle holds all; else all needles but the last hold this much. */
@@ -19,7 +20,21 @@ export interface PhotoBlob {
 export function blobOf(photo: Photo, alt: AltKey): PhotoBlob | undefined {
   const { id, generation } = photo
   const bytes = alt === 'orig' ? photo : photo.variants.get(alt)
-  return bytes && { id, generation, alt, size: bytes.size, sha256: bytes.sha256, chunkBytes: bytes.chunkBytes }
+  return bytes && { id, generation, part: alt, size: bytes.size, sha256: bytes.sha256, chunkBytes: bytes.chunkBytes }
+}
+
+/** @param features - as the photo's findings name them */
+export function featuresBlob({ id, generation }: Photo, { sha256, size }: FeaturesBlob): PhotoBlob {
+  return { id, generation, part: 'features', size, sha256, chunkBytes: 0 }
+}
+
+/** @returns all bytes that the photo's record names */
+export function blobsOf(photo: Photo): PhotoBlob[] {
+  const { features } = viewFindings(photo.record)
+  return [
+    ...ALT_KEYS.flatMap(alt => blobOf(photo, alt) ?? []),
+    ...Array.from(features.values(), named => featuresBlob(photo, named))
+  ]
 }
 
 export function needleCount(blob: PhotoBlob): number {
@@ -32,15 +47,20 @@ export function needleSpan(blob: PhotoBlob, chunk: number): { readonly start: nu
   return { start, end: blob.chunkBytes === 0 ? blob.size : Math.min(start + blob.chunkBytes, blob.size) }
 }
 
-export function dataIdentity(blob: Pick<PhotoBlob, 'id' | 'generation' | 'alt'>, chunk: number): NeedleIdentity {
-  const { id, generation, alt } = blob
-  return { kind: 'data', id: photoIdBytes(id), generation, alternateKey: altKeyNumber(alt), chunk }
+/** What names the needles of a blob. Of an original the hash is not known before its last chunk, and not needed. */
+export type BlobName = Pick<PhotoBlob, 'id' | 'generation'> &
+  ({ readonly part: 'orig' } | Pick<PhotoBlob, 'part' | 'sha256'>)
+
+export function dataIdentity(name: BlobName, chunk: number): NeedleIdentity {
+  const { id, generation, part } = name
+  const alternateKey = 'sha256' in name ? alternateKeyOf(part, name.sha256) : 0
+  return { kind: 'data', id: photoIdBytes(id), generation, alternateKey, chunk }
 }
 
 /** @param chunked - whether the needle is one of several, so that it counts only with its manifest */
 export function dataDraft(
   photo: Pick<Photo, 'cookie'>,
-  blob: Pick<PhotoBlob, 'id' | 'generation' | 'alt'>,
+  blob: BlobName,
   chunk: number,
   chunked: boolean,
   data: Uint8Array

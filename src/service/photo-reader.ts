@@ -50,7 +50,7 @@ export class PhotoReader {
       const span = needleSpan(blob, chunk)
       const to = Math.min(end, span.end)
       const wholeBytes = span.end - span.start
-      if (blob.alt !== 'orig' || (to - position === wholeBytes && wholeBytes <= WHOLE_READ_BYTES_MAX)) {
+      if (blob.part !== 'orig' || (to - position === wholeBytes && wholeBytes <= WHOLE_READ_BYTES_MAX)) {
         const bytes = await this.readNeedle(blob, chunk)
         yield bytes.subarray(position - span.start, to - span.start)
       } else {
@@ -130,7 +130,7 @@ export class PhotoReader {
   /** @returns the error again, as the cause of giving up, if it only says that this copy cannot be read */
   #passOver(blob: PhotoBlob, location: NeedleLocation, err: unknown): SheafError {
     if (!(err instanceof SheafError)) throw err
-    this.#log.warn({ err, location, photo: blob.id, alt: blob.alt }, 'a copy of a photo cannot be read')
+    this.#log.warn({ err, location, photo: blob.id, part: blob.part }, 'a copy of a photo cannot be read')
     return err
   }
 }
@@ -142,7 +142,7 @@ function wantedNeedle(blob: PhotoBlob, chunk: number): WantedNeedle {
 
 /** Two nodes may have made the same size differently, so those are held against their record; an original has but one form. */
 function isOf(blob: PhotoBlob, bytes: Uint8Array): boolean {
-  return blob.alt === 'orig' || hash('sha256', bytes, 'hex') === blob.sha256
+  return blob.part === 'orig' || hash('sha256', bytes, 'hex') === blob.sha256
 }
 
 function unreachable(blob: PhotoBlob, cause: unknown): SheafError {

@@ -99,7 +99,7 @@ export class PhotoUploads {
         const { generation } = photo
         return {
           changes: [addVariantChange(alt, { recipe: CLIENT_RECIPE, sha256, size, contentType, chunkBytes: 0 })],
-          needles: [dataDraft(photo, { id, generation, alt }, 0, false, tail)],
+          needles: [dataDraft(photo, { id, generation, part: alt, sha256 }, 0, false, tail)],
           purpose: 'upload'
         }
       })
@@ -111,7 +111,7 @@ export class PhotoUploads {
     const { store, clock, random, intake, writer, actor, logicalVolume } = this.#components
     const epoch = actor()
     const cookie = newCookie(random)
-    const blob = { id: newPhotoId(clock, random), generation: FIRST_GENERATION, alt: 'orig' } as const
+    const blob = { id: newPhotoId(clock, random), generation: FIRST_GENERATION, part: 'orig' } as const
     const writeChunk = async (chunk: number, bytes: Uint8Array): Promise<void> => {
       await store.append([dataDraft({ cookie }, blob, chunk, true, bytes)], 'upload')
     }

@@ -1,11 +1,11 @@
 import type { Directory } from '../directory/directory.js'
 import { chainDigest, needleBytes } from '../domain/needle.js'
-import { ALT_KEYS, PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
+import { PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
 import { SUPERBLOCK_BYTES } from '../domain/superblock.js'
 import type { Volume } from '../volumes/volume.js'
 import type { VolumeSet } from '../volumes/volume-set.js'
 import type { JobProgress } from './jobs.js'
-import { blobOf, dataIdentity, needleCount } from './photo-needles.js'
+import { blobsOf, dataIdentity, needleCount } from './photo-needles.js'
 
 /** What a check of everything found. */
 export interface CheckReport {
@@ -87,12 +87,10 @@ async function verifyVolume(
 }
 
 function* missingNeedles(photo: Photo, volumes: Pick<VolumeSet, 'locate'>): Generator<string> {
-  for (const alt of ALT_KEYS) {
-    const blob = blobOf(photo, alt)
-    if (blob === undefined) continue
+  for (const blob of blobsOf(photo)) {
     for (let chunk = 0; chunk < needleCount(blob); chunk++) {
       if (volumes.locate(dataIdentity(blob, chunk)).length === 0)
-        yield `no intact copy of ${alt}, chunk ${chunk}, is here`
+        yield `no intact copy of ${blob.part}, chunk ${chunk}, is here`
     }
   }
 }

@@ -32,7 +32,7 @@ function holes(node: SimulatedNode): number {
 
 /** Where the original of a photo stands, if it is whole. */
 function place(node: SimulatedNode, id: PhotoId): { readonly path: string; readonly offset: number } {
-  const [location] = node.storage.volumes.locate(dataIdentity({ id, generation: 0, alt: 'orig' }, 0))
+  const [location] = node.storage.volumes.locate(dataIdentity({ id, generation: 0, part: 'orig' }, 0))
   const volume = location && node.storage.volumes.get(location.volume)
   if (volume === undefined) throw new Error(`the bytes of ${id} are not here`)
   return { path: volume.path, offset: location?.offset ?? 0 }

@@ -147,7 +147,7 @@ describe('storage of one node', () => {
     const [gone, damaged] = [...photos.keys()] as [PhotoId, PhotoId]
     await node.storage.photos.remove(gone)
     const volume = node.storage.volumes.volumes()[0]
-    const [location] = node.storage.volumes.locate(dataIdentity({ id: damaged, generation: 0, alt: 'orig' }, 0))
+    const [location] = node.storage.volumes.locate(dataIdentity({ id: damaged, generation: 0, part: 'orig' }, 0))
     node.disk.flipBit(volume?.path as string, (location?.offset as number) + 3_000, 1)
     await expect(node.finish(node.storage.maintenance.compact())).rejects.toThrow()
     expect(node.storage.volumes.volumes().map(({ id }) => id)).toContain(volume?.id)

@@ -5,7 +5,7 @@ import type { ActorId } from '../../../src/domain/ids.js'
 import {
   ALT_KEYS,
   addVariantChange,
-  altKeyNumber,
+  alternateKeyOf,
   birthChanges,
   deleteChanges,
   editChanges,
@@ -14,6 +14,7 @@ import {
   metaEtag,
   type PhotoEdit,
   parseAltKey,
+  partOf,
   restoreChanges,
   undeleteChanges,
   type Variant,
@@ -248,12 +249,12 @@ describe('variants and facts', () => {
 
 describe('alternate keys', () => {
   it('have numbers that needles keep for ever', () => {
-    expect(ALT_KEYS.map(alt => [alt, altKeyNumber(alt)])).toEqual([
-      ['orig', 0],
-      ['large', 1],
-      ['small', 2],
-      ['thumb', 3]
-    ])
+    const sha256 = `89abcd${'0'.repeat(58)}`
+    const parts = ['orig', 'large', 'small', 'thumb', 'features'] as const
+    const numbers = parts.map(part => alternateKeyOf(part, sha256))
+    expect(numbers).toEqual([0, 0x89abcd01, 0x89abcd02, 0x89abcd03, 0x89abcd04])
+    expect(numbers.map(partOf)).toEqual(parts)
+    expect(partOf(5)).toBeUndefined()
     expect(ALT_KEYS.map(parseAltKey)).toEqual(ALT_KEYS)
     for (const text of ['', 'ORIG', 'huge', 'constructor']) expect(parseAltKey(text)).toBeUndefined()
   })

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { SheafError } from '../../../src/core/errors.js'
 import type { PhotoId } from '../../../src/domain/ids.js'
-import { editChanges, viewPhoto } from '../../../src/domain/photo.js'
+import { editChanges, partOf, viewPhoto } from '../../../src/domain/photo.js'
 import { changeRecord } from '../../../src/domain/record.js'
 import { encodeRecord } from '../../../src/domain/record-codec.js'
 import type { PhotoPatch } from '../../../src/service/photo-types.js'
@@ -183,7 +183,7 @@ describe('remove and undelete', () => {
     await photos.addSize(id, 'thumb', bodyOf(tinyJpeg(5)), {})
     await photos.addSize(id, 'small', bodyOf(tinyJpeg(6)), {})
     await photos.remove(id)
-    store.drop(({ identity }) => identity.alternateKey === 3)
+    store.drop(({ identity }) => partOf(identity.alternateKey) === 'thumb')
     await photos.undelete(id)
     expect([...(await photos.meta(id)).photo.variants.keys()]).toEqual(['small'])
   })
