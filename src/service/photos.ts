@@ -3,7 +3,7 @@ import { type ErrorCode, hasCode, SheafError } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
 import type { Random } from '../core/random.js'
 import type { Directory } from '../directory/directory.js'
-import { type HybridClock, hlcMs } from '../domain/hlc.js'
+import { hlcMs } from '../domain/hlc.js'
 import type { ActorId, Cookie, PhotoId, VolumeId } from '../domain/ids.js'
 import { type AltKey, metaEtag, PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
 import { conflictVersions, type DirectoryRecord } from '../domain/record.js'
@@ -14,7 +14,7 @@ import { ByteBudget } from './byte-budget.js'
 import { HotPhotos } from './hot-photos.js'
 import { PhotoEdits } from './photo-edits.js'
 import { blobOf, dataIdentity } from './photo-needles.js'
-import { PhotoReader, type PhotoReaderComponents } from './photo-reader.js'
+import type { PhotoReader } from './photo-reader.js'
 import { badField, checkSetPatch } from './photo-rules.js'
 import type {
   BatchOutcome,
@@ -34,7 +34,7 @@ import type {
   UploadReceipt
 } from './photo-types.js'
 import { PhotoUploads } from './photo-uploads.js'
-import { photoNotFound, RecordWriter, requireLive, requireRecord } from './record-writer.js'
+import { photoNotFound, type RecordWriter, requireLive, requireRecord } from './record-writer.js'
 
 const UPLOADS_IN_FLIGHT_BYTES_MAX = 64 * 1024 * 1024
 const UPLOADS_WAITING_MAX = 1_024
@@ -48,7 +48,9 @@ export interface PhotosComponents {
   readonly directory: Pick<Directory, 'getSync' | 'query' | 'records' | 'onChange'>
   readonly clock: Clock
   readonly random: Random
-  readonly hybridClock: HybridClock
+  /** The one that all writes of this node's records go through. */
+  readonly writer: RecordWriter
+  readonly reader: PhotoReader
   /** The epoch of now. */
   readonly actor: () => ActorId
   readonly log: Logger
@@ -58,8 +60,6 @@ export interface PhotosComponents {
   readonly copies?: (id: PhotoId, wanted: number) => Promise<number>
   /** Asks the peers about a photo that is unknown here. @returns whether all members have answered */
   readonly lookUp?: (id: PhotoId) => Promise<boolean>
-  /** Needles that other nodes have. */
-  readonly remote?: PhotoReaderComponents['remote']
 }
 
 export interface PhotosInit {
@@ -85,20 +85,19 @@ export class Photos {
   readonly #edits: PhotoEdits
 
   constructor(components: PhotosComponents, init: PhotosInit) {
-    const { store, directory, copies = () => Promise.resolve(1) } = components
+    const { store, directory, writer, reader, copies = () => Promise.resolve(1) } = components
     const { chunkBytes, maxUploadBytes, minCopies = 1 } = init
     const bytesMax = init.uploadsInFlightBytesMax ?? UPLOADS_IN_FLIGHT_BYTES_MAX
     const budget = new ByteBudget({ bytesMax, waitersMax: UPLOADS_WAITING_MAX })
     const intake = new BlobIntake({ budget }, { chunkBytes, maxBytes: maxUploadBytes })
-    const writer = new RecordWriter(components)
     this.#directory = directory
     this.#log = components.log
     this.#requireCookie = init.requireCookie
     this.#lookUp = components.lookUp
-    this.#reader = new PhotoReader(components)
+    this.#reader = reader
     this.#hot = new HotPhotos({ store })
     this.#uploads = new PhotoUploads({ ...components, writer, intake, copies }, { chunkBytes, minCopies })
-    this.#edits = new PhotoEdits({ store, writer, reader: this.#reader, actor: components.actor })
+    this.#edits = new PhotoEdits({ store, writer, reader, actor: components.actor })
     directory.onChange(changes => {
       for (const { key } of changes) this.#hot.forget(key.id)
     })

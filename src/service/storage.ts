@@ -22,6 +22,7 @@ import { Cluster, type ClusterComponents, type ClusterInit } from './cluster.js'
 import { Jobs } from './jobs.js'
 import { Liveness } from './liveness.js'
 import { Maintenance } from './maintenance.js'
+import { PhotoReader } from './photo-reader.js'
 import { Photos } from './photos.js'
 import { RecordWriter } from './record-writer.js'
 
@@ -119,8 +120,8 @@ export class Storage implements Startable {
       { directory: join(folder, 'volumes'), volumeBytes, origin }
     )
     const { volumes, directory } = this
-    const shared = { store: volumes, directory, hybridClock, actor: () => volumes.epoch }
-    const writer = new RecordWriter(shared)
+    const shared = { store: volumes, directory, actor: () => volumes.epoch }
+    const writer = new RecordWriter({ ...shared, hybridClock })
     this.#liveness = new Liveness({ directory, volumes, writer })
     const liveness = this.#liveness
     const isRetired = (volume: VolumeId): boolean => liveness.isRetired(volume)
@@ -145,15 +146,17 @@ export class Storage implements Startable {
         network.init
       )
     this.cluster = cluster
+    const reader = new PhotoReader({ store: volumes, log, remote: cluster?.reads })
     this.photos = new Photos(
       {
         ...shared,
         clock,
         random,
         log,
+        writer,
+        reader,
         logicalVolume: () => volumes.logicalVolume,
         ...(cluster !== undefined && {
-          remote: cluster.reads,
           copies: (id, wanted) => cluster.durability.copies(id, wanted),
           lookUp: id => cluster.records.fetch({ kind: PHOTO_KIND, id })
         })

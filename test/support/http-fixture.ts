@@ -14,7 +14,9 @@ import { ClusterStatus, type DiskSpace } from '../../src/service/cluster-status.
 import { Events } from '../../src/service/events.js'
 import { Jobs } from '../../src/service/jobs.js'
 import type { VolumeReport } from '../../src/service/maintenance.js'
+import { PhotoReader } from '../../src/service/photo-reader.js'
 import { Photos } from '../../src/service/photos.js'
+import { RecordWriter } from '../../src/service/record-writer.js'
 import { HttpClient } from './http-client.js'
 import { MemoryNeedleStore } from './memory-needle-store.js'
 
@@ -71,14 +73,16 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
   await directory.start()
   const store = new MemoryNeedleStore({ epoch, onCommit: group => directory.apply(group) })
   const maxUploadBytes = init.maxUploadBytes ?? 2 ** 40
+  const actor = () => epoch
   const photos = new Photos(
     {
       store,
       directory,
       clock: systemClock,
       random: systemRandom,
-      hybridClock,
-      actor: () => epoch,
+      writer: new RecordWriter({ store, directory, hybridClock, actor }),
+      reader: new PhotoReader({ store, log }),
+      actor,
       log,
       logicalVolume: () => store.volume
     },

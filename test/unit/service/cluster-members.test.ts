@@ -4,7 +4,6 @@ import { changeRecord, conflictVersions, type DirectoryRecord, mergeRecords } fr
 import type { KnownMember } from '../../../src/network/membership-view.js'
 import { MemberRecords } from '../../../src/service/cluster-members.js'
 import { recordDraft } from '../../../src/service/record-needles.js'
-import { RecordWriter } from '../../../src/service/record-writer.js'
 import { type PhotosFixture, photosFixture } from './photos-fixture.js'
 
 const SELF = 'node-a' as NodeId
@@ -12,8 +11,8 @@ const SELF = 'node-a' as NodeId
 async function fixture(): Promise<PhotosFixture & { members: MemberRecords }> {
   const base = await photosFixture()
   onTestFinished(() => base.directory.stop())
-  const { directory, clock } = base
-  const members = new MemberRecords({ directory, writer: new RecordWriter(base.components), now: () => clock.now() })
+  const { directory, clock, components } = base
+  const members = new MemberRecords({ directory, writer: components.writer, now: () => clock.now() })
   return { ...base, members }
 }
 
@@ -33,7 +32,7 @@ test('what a node says of itself is remembered, with the time when it first did'
   await members.save({ id: SELF, name: 'attic', addresses: ['/a', '/b'] })
   await members.save({ id: SELF, name: 'attic', addresses: ['/b'] })
   const album = { kind: 'album', id: 'node-a' }
-  await new RecordWriter(components).write(album, () => [{ kind: 'version', value: new Map([['name', 'sea']]) }])
+  await components.writer.write(album, () => [{ kind: 'version', value: new Map([['name', 'sea']]) }])
   stop()
   await members.save({ id: 'node-b' as NodeId, name: 'other', addresses: [] })
   expect(heard).toEqual([first, { ...first, name: 'attic' }, { ...first, name: 'attic', addresses: ['/b'] }])
@@ -58,8 +57,8 @@ test('what a second process said under the same id is superseded, not kept as a 
 })
 
 test('a record that another node wrote oddly is read for what it is worth', async () => {
-  const { members, store, components } = await fixture()
-  const stamper = { actor: store.epoch, hlc: () => components.hybridClock.now() }
+  const { members, store, hybridClock } = await fixture()
+  const stamper = { actor: store.epoch, hlc: () => hybridClock.now() }
   const odd = new Map<string, string | (string | number)[]>([
     ['name', 'x'.repeat(1_000)],
     ['addresses', [1, '/a', 'y'.repeat(1_000), ...Array.from({ length: 20 }, (_, i) => `/${i}`)]],

@@ -208,14 +208,14 @@ describe('conflicts', () => {
   /** Lets two nodes that do not know each other name the photo. */
   async function withConflict(): Promise<PhotosFixture & { readonly id: PhotoId }> {
     const fixture = await withPhoto()
-    const { store, directory, components, id } = fixture
+    const { store, directory, hybridClock, id } = fixture
     const base = directory.getSync({ kind: 'photo', id })?.record
     if (base === undefined) throw new Error('no photo')
     for (const [actor, name] of [
       ['a'.repeat(16), 'left'],
       ['b'.repeat(16), 'right']
     ] as const) {
-      const stamper = { actor: actor as never, hlc: (seen: Iterable<never>) => components.hybridClock.after(seen) }
+      const stamper = { actor: actor as never, hlc: (seen: Iterable<never>) => hybridClock.after(seen) }
       const record = changeRecord(base, base, stamper, editChanges(viewPhoto(base), { name }))
       await store.append([{ ...recordDraft(record), data: encodeRecord(record) }], 'upkeep')
     }

@@ -2,7 +2,9 @@ import { silentLog } from '../../../src/core/log.js'
 import { Directory } from '../../../src/directory/directory.js'
 import { HybridClock } from '../../../src/domain/hlc.js'
 import { newActorId } from '../../../src/domain/ids.js'
+import { PhotoReader } from '../../../src/service/photo-reader.js'
 import { Photos, type PhotosComponents, type PhotosInit } from '../../../src/service/photos.js'
+import { RecordWriter } from '../../../src/service/record-writer.js'
 import { MemoryNeedleStore } from '../../support/memory-needle-store.js'
 import { SeededRandom } from '../../support/seeded-random.js'
 import { SimulatedClock } from '../../support/simulated-clock.js'
@@ -17,6 +19,7 @@ export interface PhotosFixture {
   readonly directory: Directory
   readonly clock: SimulatedClock
   readonly components: PhotosComponents
+  readonly hybridClock: HybridClock
 }
 
 /** The real service and directory over a needle store and a database in memory. */
@@ -34,13 +37,15 @@ export async function photosFixture(
   })
   await directory.start()
   const store = new MemoryNeedleStore({ epoch: newActorId(random), onCommit: group => directory.apply(group) })
+  const actor = () => store.epoch
   const components: PhotosComponents = {
     store,
     directory,
     clock,
     random,
-    hybridClock,
-    actor: () => store.epoch,
+    writer: new RecordWriter({ store, directory, hybridClock, actor }),
+    reader: new PhotoReader({ store, log: silentLog }),
+    actor,
     log: silentLog,
     logicalVolume: () => store.volume,
     ...overrides
@@ -51,7 +56,7 @@ export async function photosFixture(
     requireCookie: false,
     ...init
   })
-  return { photos, store, directory, clock, components }
+  return { photos, store, directory, clock, components, hybridClock }
 }
 
 /** A body that yields the pieces and notes whether it was closed early. */
