@@ -1,0 +1,20 @@
+import { createRequire } from 'node:module'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+
+/** What `fork` needs to start a program of ours. */
+export interface Program {
+  readonly path: string
+  /** Flags of Node itself. */
+  readonly execArgv: readonly string[]
+}
+
+/**
+ * @param caller - the caller's `import.meta.url`
+ * @param name - the module to run, a sibling of the caller, without its extension
+ */
+export function siblingProgram(caller: string, name: string): Program {
+  if (!caller.endsWith('.ts')) return { path: fileURLToPath(new URL(`./${name}.js`, caller)), execArgv: [] }
+  // From source, under tsx or vitest: the process needs the loader of TypeScript.
+  const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
+  return { path: fileURLToPath(new URL(`./${name}.ts`, caller)), execArgv: ['--import', loader] }
+}
