@@ -1,9 +1,9 @@
 // The layers, as rules. Imports point down only; modules on one level do not import each other.
 //
-//   L5  http  cli          (cli talks to a node over HTTP: of the parts below it uses domain and core only)
+//   L5  http  cli          (cli talks to a node over HTTP: of the parts below it uses domain and core, and the models that lie on this machine)
 //   L4  service            (uses all of L3 and L2)
 //   L3  replication        (uses all of L2)
-//   L2  directory  volumes  network
+//   L2  directory  volumes  similarity  network
 //   L1  domain             (pure)
 //   L0  core
 //
@@ -56,10 +56,20 @@ export default {
       to: { path: '^src/volumes/', dependencyTypesNot: ['type-only'] }
     },
     mayImportOnly('network', ['domain', 'core']),
-    mayImportOnly('replication', ['directory', 'volumes', 'network', 'domain', 'core']),
-    mayImportOnly('service', ['replication', 'directory', 'volumes', 'network', 'domain', 'core']),
-    mayImportOnly('http', ['service', 'replication', 'directory', 'volumes', 'network', 'domain', 'core']),
-    mayImportOnly('cli', ['domain', 'core']),
+    mayImportOnly('similarity', ['domain', 'core']),
+    mayImportOnly('replication', ['directory', 'volumes', 'similarity', 'network', 'domain', 'core']),
+    mayImportOnly('service', ['replication', 'directory', 'volumes', 'similarity', 'network', 'domain', 'core']),
+    mayImportOnly('http', [
+      'service',
+      'replication',
+      'directory',
+      'volumes',
+      'similarity',
+      'network',
+      'domain',
+      'core'
+    ]),
+    mayImportOnly('cli', ['similarity/models', 'domain', 'core']),
     {
       name: 'config-knows-core-only',
       comment: 'The configuration is read before anything else exists.',

@@ -1,0 +1,51 @@
+import { endianness } from 'node:os'
+import { SheafError } from '../../core/errors.js'
+import { LABEL_VECTORS_FILE, type TextConcepts } from './model-spec.js'
+import { toUnit } from './network.js'
+
+/**
+ * The unit vectors of a classifier's labels, in a file: float32, little-endian, one vector after the other in the order of
+ * the classes.
+ */
+export class LabelVectors {
+  readonly #vectors: Float32Array
+  readonly #text: TextConcepts
+
+  private constructor(vectors: Float32Array, text: TextConcepts) {
+    this.#vectors = vectors
+    this.#text = text
+  }
+
+  /** @throws `ERR_MODEL_INVALID` unless there is one vector for each of `count` classes */
+  static decode(bytes: Uint8Array, text: TextConcepts, count: number): LabelVectors {
+    if (bytes.byteLength !== 4 * count * text.dimension) {
+      throw new SheafError('ERR_MODEL_INVALID', `${LABEL_VECTORS_FILE} does not hold a vector for each class`)
+    }
+    return new LabelVectors(new Float32Array(inByteOrder(bytes).buffer), text)
+  }
+
+  /** @returns the bytes of the file */
+  static encode(vectors: readonly Float32Array[]): Uint8Array {
+    const joined = Float32Array.from(vectors.flatMap(vector => Array.from(vector)))
+    return inByteOrder(new Uint8Array(joined.buffer))
+  }
+
+  /** @returns the sum of the most probable labels' vectors, each times its probability; of unit length */
+  combine(probabilities: Float32Array): Float32Array {
+    const { dimension, top } = this.#text
+    const classes = Array.from(probabilities.keys()).sort((a, b) => probabilities[b]! - probabilities[a]!)
+    const sum = new Float32Array(dimension)
+    for (const label of classes.slice(0, top)) {
+      const vector = this.#vectors.subarray(label * dimension, (label + 1) * dimension)
+      for (let i = 0; i < dimension; i++) sum[i]! += probabilities[label]! * vector[i]!
+    }
+    return toUnit(sum)
+  }
+}
+
+/** @returns a copy of little-endian numbers of 4 bytes in this processor's order, or the other way round */
+function inByteOrder(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const copy = Uint8Array.from(bytes)
+  if (endianness() === 'BE') Buffer.from(copy.buffer).swap32()
+  return copy
+}

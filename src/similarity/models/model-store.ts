@@ -1,0 +1,271 @@
+import { join } from 'node:path'
+import { DataLock } from '../../core/data-lock.js'
+import { hasCode, SheafError, systemErrorCode } from '../../core/errors.js'
+import { makeDurableDirectory } from '../../core/file-system.js'
+import type { Random } from '../../core/random.js'
+import type { ModelId } from '../../domain/features.js'
+import type { ModelSources } from './import-model.js'
+import { type FileSource, ModelDownloads, type ModelDownloadsComponents } from './model-downloads.js'
+import { findDamage, findWrongSizes, isModelName, readModelSpec, writeModelSpec } from './model-files.js'
+import { type ModelJob, runModelJob } from './model-jobs.js'
+import { identifyModel, type LoadedModel, type ModelSpec } from './model-spec.js'
+import { MODEL_RECIPES, type ModelRecipe } from './registry.js'
+
+/** Below the folder of models: downloads, models in the making, and the lock on both. Hidden, so no model's name. */
+const WORK_FOLDER = '.work'
+const DOWNLOADS_FOLDER = 'downloads'
+/** Begins the names of folders of models in the making. */
+const MAKING = 'making-'
+/** How often a process looks whether another one is through. */
+const LOCK_POLL_MS = 500
+
+export interface ModelStoreComponents extends ModelDownloadsComponents {
+  readonly random: Random
+}
+
+export interface ModelStoreInit {
+  /** Holds a folder for each model; several nodes may share it. It is made when it is needed. */
+  readonly folder: string
+  /** What can be pulled. */
+  readonly recipes?: readonly ModelRecipe[]
+}
+
+export interface ModelSummary {
+  readonly name: string
+  /** `ready`: here; `damaged`: to be pulled or added again; `available`: it can be pulled. */
+  readonly state: 'ready' | 'damaged' | 'available'
+  /** Undefined unless it is here. */
+  readonly id: ModelId | undefined
+  readonly dimension: number | undefined
+  /** On disk, or to be downloaded. */
+  readonly bytes: number
+  /** Whether photos can be found by words: `encoder` with a model of both, `concepts` by way of classes. */
+  readonly words: 'encoder' | 'concepts' | 'none' | undefined
+  readonly licence: string
+  readonly source: string
+}
+
+export type PullProgress =
+  /** Another process works in the same folder. */
+  | { readonly stage: 'waiting' }
+  | { readonly stage: 'downloading'; readonly bytes: number; readonly bytesTotal: number | undefined }
+  /** Unpacking, converting, checking. */
+  | { readonly stage: 'making' }
+
+export type OnProgress = (progress: PullProgress) => void
+
+export interface AddOptions extends ModelSources<FileSource> {
+  readonly name: string
+  /** For people. */
+  readonly licence: string
+  readonly source: string
+}
+
+/** The models on this machine. */
+export class ModelStore {
+  readonly #components: ModelStoreComponents
+  readonly #folder: string
+  readonly #recipes: readonly ModelRecipe[]
+  readonly #downloads: ModelDownloads
+
+  constructor(components: ModelStoreComponents, { folder, recipes = MODEL_RECIPES }: ModelStoreInit) {
+    this.#components = components
+    this.#folder = folder
+    this.#recipes = recipes
+    this.#downloads = new ModelDownloads(components, { folder: join(folder, WORK_FOLDER, DOWNLOADS_FOLDER) })
+  }
+
+  /** @returns those that can be pulled in their order, then the others by name */
+  async list(): Promise<ModelSummary[]> {
+    const names = this.#recipes.map(recipe => recipe.name)
+    const others = (await this.#names()).filter(name => !names.includes(name))
+    const summaries = await Promise.all([...names, ...others].map(name => this.#summary(name)))
+    return summaries.filter(summary => summary !== undefined)
+  }
+
+  /**
+   * Checks every byte of a model, in small pieces.
+   *
+   * @returns undefined when it is not there, or damaged: then the log says so
+   * @throws `ERR_FORMAT_TOO_NEW`; the file system's own errors
+   */
+  async open(name: string): Promise<LoadedModel | undefined> {
+    const { fileSystem, log } = this.#components
+    if (!isModelName(name)) return undefined
+    const folder = join(this.#folder, name)
+    try {
+      const spec = await readModelSpec(fileSystem, folder)
+      if (spec === undefined) return undefined
+      const files = await findDamage(fileSystem, folder, spec)
+      if (files.length === 0) return { spec, folder }
+      log.warn({ model: name, files }, 'a model is damaged; pull or add it again')
+    } catch (err) {
+      if (!hasCode(err, 'ERR_MODEL_INVALID')) throw err
+      log.warn({ model: name, err }, 'a model is damaged; pull or add it again')
+    }
+    return undefined
+  }
+
+  /**
+   * Downloads and makes a model, unless it is there and intact. Goes on where an earlier call or process was interrupted.
+   *
+   * @throws `ERR_USAGE` for a name that cannot be pulled; `ERR_MODEL_DOWNLOAD`; `ERR_MODEL_INVALID`; `ERR_DISK_WRITE`; the
+   * signal's reason; the file system's own errors
+   */
+  async pull(name: string, onProgress: OnProgress, signal: AbortSignal): Promise<ModelSpec> {
+    const recipe = this.#recipes.find(one => one.name === name)
+    if (recipe === undefined) {
+      const names = this.#recipes.map(one => one.name).join(', ')
+      throw new SheafError('ERR_USAGE', `no model ${name} can be pulled, only ${names}; sheaf models add takes others`)
+    }
+    const present = await this.open(name)
+    if (present !== undefined) return present.spec
+    return await this.#locked(onProgress, signal, async () => {
+      const meanwhile = await this.open(name) // by another process
+      if (meanwhile !== undefined) return meanwhile.spec
+      const onBytes = downloading(onProgress)
+      const tarballs = await this.#downloads.packages(recipe.packages, onBytes, signal)
+      onProgress({ stage: 'making' })
+      const spec = await this.#make(name, folder => ({ kind: 'build', init: { recipe, tarballs, folder } }), signal)
+      await this.#downloads.discard(Object.values(tarballs))
+      return spec
+    })
+  }
+
+  /**
+   * Takes a model that somebody has. One of the same name that was added before is replaced.
+   *
+   * @throws `ERR_USAGE` for a name that is not free or not one; `ERR_MODEL_DOWNLOAD`; `ERR_MODEL_INVALID`;
+   * `ERR_DISK_WRITE`; the signal's reason; the file system's own errors
+   */
+  async add(options: AddOptions, onProgress: OnProgress, signal: AbortSignal): Promise<ModelSpec> {
+    const { name, licence, source } = options
+    if (!isModelName(name)) {
+      const rule = 'letters a to z, digits, dots, hyphens and underscores, at most 64, with a letter or digit first'
+      throw new SheafError('ERR_USAGE', `${JSON.stringify(name)} cannot be a model's name: it needs ${rule}`)
+    }
+    if (name === 'none' || this.#recipes.some(recipe => recipe.name === name)) {
+      throw new SheafError('ERR_USAGE', `the name ${name} has its own meaning; choose another one`)
+    }
+    return await this.#locked(onProgress, signal, async () => {
+      const paths: string[] = []
+      const files = await mapFiles(options, async file => {
+        const path = await this.#downloads.file(file, downloading(onProgress), signal)
+        paths.push(path)
+        return path
+      })
+      onProgress({ stage: 'making' })
+      const init = { name, licence, source, ...files }
+      const spec = await this.#make(name, folder => ({ kind: 'import', init: { ...init, folder } }), signal)
+      await this.#downloads.discard(paths)
+      return spec
+    })
+  }
+
+  async #summary(name: string): Promise<ModelSummary | undefined> {
+    const { fileSystem } = this.#components
+    const recipe = this.#recipes.find(one => one.name === name)
+    const folder = join(this.#folder, name)
+    let spec: ModelSpec | undefined
+    let damaged = false
+    try {
+      spec = await readModelSpec(fileSystem, folder)
+      damaged = spec !== undefined && (await findWrongSizes(fileSystem, folder, spec)).length > 0
+    } catch (err) {
+      if (!hasCode(err, 'ERR_MODEL_INVALID') && !hasCode(err, 'ERR_FORMAT_TOO_NEW')) throw err
+      damaged = true
+    }
+    const { image, text, licence = '', source = '' } = spec ?? recipe ?? {}
+    if (image === undefined && !damaged) return undefined
+    const downloads = recipe?.packages ?? []
+    return {
+      name,
+      state: damaged ? 'damaged' : spec === undefined ? 'available' : 'ready',
+      id: spec?.id,
+      dimension: image?.dimension,
+      bytes: (spec?.files ?? downloads).reduce((sum, { bytes }) => sum + bytes, 0),
+      words: image === undefined ? undefined : (text?.kind ?? 'none'),
+      licence,
+      source
+    }
+  }
+
+  async #names(): Promise<string[]> {
+    try {
+      return (await this.#components.fileSystem.list(this.#folder)).filter(isModelName)
+    } catch (err) {
+      if (systemErrorCode(err) === 'ENOENT') return []
+      throw err
+    }
+  }
+
+  /** Makes a model in a folder of its own, which then takes its place. */
+  async #make(name: string, job: (folder: string) => ModelJob, signal: AbortSignal): Promise<ModelSpec> {
+    const { fileSystem, random } = this.#components
+    const work = join(this.#folder, WORK_FOLDER)
+    for (const left of await fileSystem.list(work)) {
+      // of a process that was killed: the lock says that none is at work
+      if (left.startsWith(MAKING)) await fileSystem.removeDirectory(join(work, left))
+    }
+    const suffix = Buffer.from(random.bytes(6)).toString('hex')
+    const [folder, replaced] = [join(work, `${MAKING}${suffix}`), join(work, `${MAKING}${suffix}-replaced`)]
+    const target = join(this.#folder, name)
+    await fileSystem.makeDirectory(folder)
+    try {
+      const spec = identifyModel(await runModelJob(job(folder), signal))
+      await writeModelSpec(fileSystem, folder, spec)
+      await fileSystem.rename(target, replaced).catch(err => {
+        if (systemErrorCode(err) !== 'ENOENT') throw err
+      })
+      await fileSystem.rename(folder, target)
+      await fileSystem.syncDirectory(this.#folder)
+      return spec
+    } finally {
+      await fileSystem.removeDirectory(folder)
+      await fileSystem.removeDirectory(replaced)
+    }
+  }
+
+  /** Runs `task` while no other process makes models in this folder. */
+  async #locked<Result>(onProgress: OnProgress, signal: AbortSignal, task: () => Promise<Result>): Promise<Result> {
+    const folder = join(this.#folder, WORK_FOLDER)
+    await makeDurableDirectory(this.#components.fileSystem, folder).catch(cause => {
+      const problem = `the folder of models ${this.#folder} cannot be written; choose another one with --models`
+      throw new SheafError('ERR_DISK_WRITE', problem, { cause })
+    })
+    const lock = new DataLock({ folder })
+    for (;;) {
+      signal.throwIfAborted()
+      try {
+        await lock.start()
+        break
+      } catch (err) {
+        if (!hasCode(err, 'ERR_DATA_LOCKED')) throw err
+      }
+      onProgress({ stage: 'waiting' })
+      await this.#components.clock.sleep(LOCK_POLL_MS, signal)
+    }
+    try {
+      return await task()
+    } finally {
+      await lock.stop()
+    }
+  }
+}
+
+function downloading(onProgress: OnProgress) {
+  return (bytes: number, bytesTotal: number | undefined): void => {
+    onProgress({ stage: 'downloading', bytes, bytesTotal })
+  }
+}
+
+async function mapFiles<From, To>(
+  { image, text }: ModelSources<From>,
+  map: (file: From) => Promise<To>
+): Promise<ModelSources<To>> {
+  const mappedImage = { ...image, file: await map(image.file) }
+  if (text === undefined) return { image: mappedImage }
+  const { file, tokenizer, tokenizerConfig, ...hints } = text
+  const config = tokenizerConfig === undefined ? {} : { tokenizerConfig: await map(tokenizerConfig) }
+  return { image: mappedImage, text: { ...hints, file: await map(file), tokenizer: await map(tokenizer), ...config } }
+}

@@ -1,0 +1,24 @@
+import { join } from 'node:path'
+
+export interface UserPlaces {
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** As `process.platform`. */
+  readonly platform: string
+  /** The user's own folder. */
+  readonly home: string
+}
+
+/**
+ * Where models are kept unless somebody says otherwise: with what the user's other programs have got and can get again.
+ *
+ * @see https://specifications.freedesktop.org/basedir-spec
+ */
+export function defaultModelsFolder({ environment, platform, home }: UserPlaces): string {
+  return join(cacheFolder({ environment, platform, home }), 'sheaf', 'models')
+}
+
+function cacheFolder({ environment, platform, home }: UserPlaces): string {
+  if (environment.XDG_CACHE_HOME) return environment.XDG_CACHE_HOME
+  if (platform === 'win32') return environment.LOCALAPPDATA || join(home, 'AppData', 'Local')
+  return platform === 'darwin' ? join(home, 'Library', 'Caches') : join(home, '.cache')
+}

@@ -1,0 +1,204 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import type { Space } from '../../../../src/domain/features.js'
+import { Embedder } from '../../../../src/similarity/models/embedder.js'
+import { imageInput } from '../../../../src/similarity/models/image-network.js'
+import { LabelVectors } from '../../../../src/similarity/models/label-vectors.js'
+import {
+  type ImageSide,
+  identifyModel,
+  type LoadedModel,
+  type TextConcepts,
+  type TextEncoder
+} from '../../../../src/similarity/models/model-spec.js'
+import { pooled, toUnit } from '../../../../src/similarity/models/network.js'
+import { TextNetwork } from '../../../../src/similarity/models/text-network.js'
+import {
+  plainPixels,
+  SMALL_DIMENSION,
+  SMALL_SIZE,
+  smallImageNetwork,
+  smallTextNetwork,
+  smallTokenizer,
+  smallTokenizerConfig
+} from '../../../support/small-models.js'
+import { temporaryDirectory } from '../../../support/temporary-directory.js'
+
+const IMAGE: ImageSide = {
+  inputName: 'input',
+  outputName: 'embedding',
+  pooling: 'none',
+  size: SMALL_SIZE,
+  layout: 'nchw',
+  channels: 'rgb',
+  mean: [0, 0, 0],
+  std: [255, 255, 255],
+  resize: 'cover',
+  dimension: SMALL_DIMENSION
+}
+
+const ENCODER: TextEncoder = {
+  kind: 'encoder',
+  inputNames: { ids: 'input_ids' },
+  outputName: 'text_embeds',
+  pooling: 'none',
+  tokensMax: 8,
+  dimension: SMALL_DIMENSION
+}
+
+const CONCEPTS: TextConcepts = {
+  ...ENCODER,
+  kind: 'concepts',
+  prompt: '{}',
+  top: 2
+}
+
+async function loaded(files: Record<string, Uint8Array | string>, image: ImageSide, text?: TextEncoder | TextConcepts) {
+  const folder = await temporaryDirectory()
+  const all: Record<string, Uint8Array | string> = {
+    'image.onnx': smallImageNetwork({ classes: image.classes !== undefined }),
+    'text.onnx': smallTextNetwork(),
+    'tokenizer.json': smallTokenizer(),
+    'tokenizer_config.json': smallTokenizerConfig(),
+    ...files
+  }
+  for (const [name, content] of Object.entries(all)) await writeFile(join(folder, name), content)
+  const description = { name: 'small', image, ...(text ? { text } : {}), licence: '', source: '', files: [] }
+  return { spec: identifyModel(description), folder } satisfies LoadedModel
+}
+
+const rounded = (vector: Float32Array | undefined): number[] =>
+  Array.from(vector ?? [], number => Math.round(1_000 * number) / 1_000)
+
+describe('one space for images and words', () => {
+  test('images and texts of one colour meet, and name the model', async () => {
+    const model = await loaded({}, IMAGE, ENCODER)
+    const embedder = await Embedder.load(model)
+    const features = await embedder.image(plainPixels(200, 0, 0))
+    expect(features.modelDigest).toBe(model.spec.digest)
+    expect(Array.from(features.vectors.keys())).toEqual<Space[]>(['image'])
+    const length = Math.sqrt(1 + 1 / 9)
+    const red = [1 / length, 0, 0, 1 / 3 / length].map(number => Math.round(1_000 * number) / 1_000)
+    expect(rounded(features.vectors.get('image'))).toEqual(red)
+    const text = await embedder.text('RED')
+    expect(text.space).toBe('image')
+    expect(rounded(text.vector)).toEqual(red)
+    await embedder.release()
+  })
+
+  test('without a text side there are no words', async () => {
+    const embedder = await Embedder.load(await loaded({}, IMAGE))
+    await expect(embedder.text('red')).rejects.toMatchObject({ code: 'ERR_TEXT_SEARCH_UNAVAILABLE' })
+    await embedder.release()
+  })
+
+  test('an image without a direction is refused: all black, when black is zero', async () => {
+    const embedder = await Embedder.load(await loaded({}, IMAGE))
+    await expect(embedder.image(plainPixels(0, 0, 0))).rejects.toMatchObject({ code: 'ERR_MODEL_INVALID' })
+    await embedder.release()
+  })
+})
+
+describe('concepts', () => {
+  const classes = { outputName: 'classes', count: 3 }
+
+  test('the most probable labels count, each by its probability', async () => {
+    const labels = LabelVectors.encode(
+      [
+        [1, 0, 0, 0],
+        [0, 1, 0, 0],
+        [0, 0, 1, 0]
+      ].map(v => Float32Array.from(v))
+    )
+    const embedder = await Embedder.load(await loaded({ 'labels.f32': labels }, { ...IMAGE, classes }, CONCEPTS))
+    const { vectors } = await embedder.image(plainPixels(255, 204, 178))
+    // logits 10, 8, 7: the third is not among the two that count
+    const [one, two] = [1, Math.exp(-2)]
+    const length = Math.hypot(one, two)
+    expect(rounded(vectors.get('text'))).toEqual(rounded(Float32Array.of(one / length, two / length, 0, 0)))
+    expect((await embedder.text('green')).space).toBe('text')
+    await embedder.release()
+  })
+
+  test('label vectors of another number are refused', async () => {
+    const labels = new Uint8Array(4 * SMALL_DIMENSION * 2)
+    const model = await loaded({ 'labels.f32': labels }, { ...IMAGE, classes }, CONCEPTS)
+    await expect(Embedder.load(model)).rejects.toMatchObject({ code: 'ERR_MODEL_INVALID' })
+  })
+})
+
+describe('pixels', () => {
+  const side = { ...IMAGE, size: 1, mean: [10, 20, 30], std: [2, 4, 8] } as const
+  test('become planes, less the mean, by the deviation', () => {
+    expect(Array.from(imageInput(side, Uint8Array.of(12, 28, 46)))).toEqual([1, 2, 2])
+  })
+  test('blue comes first where the network wants it so; mean and deviation are in its order', () => {
+    expect(Array.from(imageInput({ ...side, channels: 'bgr' }, Uint8Array.of(46, 28, 12)))).toEqual([1, 2, 2])
+  })
+  test('of each plane all stand together', () => {
+    const pixels = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
+    const input = imageInput({ ...IMAGE, size: 2, std: [1, 1, 1] }, pixels)
+    expect(Array.from(input)).toEqual([1, 4, 7, 10, 2, 5, 8, 11, 3, 6, 9, 12])
+  })
+})
+
+describe('texts', () => {
+  const vectorOf = async (text: string, files: Record<string, Uint8Array>, spec: TextEncoder) => {
+    const network = await TextNetwork.load(await loaded(files, IMAGE, spec))
+    const vector = await network.embed(text)
+    await network.release()
+    return rounded(vector)
+  }
+  const unit = (...numbers: number[]) => rounded(toUnit(Float32Array.from(numbers)))
+  const third = 1 / 3
+
+  test('of a network that gives a vector for each token the mean counts, or the first', async () => {
+    const files = { 'text.onnx': smallTextNetwork({ output: 'last_hidden_state' }) }
+    const spec = { ...ENCODER, outputName: 'last_hidden_state', pooling: 'mean' } as const
+    expect(await vectorOf('red green', files, spec)).toEqual(unit(1, 1, 0, 2 * third))
+    expect(await vectorOf('red green', files, { ...spec, pooling: 'cls' })).toEqual(unit(1, 0, 0, third))
+  })
+
+  test('of a text that is too long the beginning and the last token stay', async () => {
+    const spec = { ...ENCODER, tokensMax: 3 }
+    expect(await vectorOf('red red green green green blue', {}, spec)).toEqual(unit(2, 0, 1, 1))
+    expect(await vectorOf('red red blue', {}, spec)).toEqual(unit(2, 0, 1, 1))
+  })
+
+  test('words for which there is no token are left out; where no other is left, that is told', async () => {
+    const files = { 'tokenizer_config.json': Buffer.from('{}') }
+    expect(await vectorOf('unheard red', files, ENCODER)).toEqual(unit(1, 0, 0, third))
+    await expect(vectorOf('unheard', files, ENCODER)).rejects.toMatchObject({ code: 'ERR_BAD_PARAMETER' })
+  })
+
+  test('a network of one length gets its texts filled up', async () => {
+    const files = { 'text.onnx': smallTextNetwork({ tokens: 4 }) }
+    expect(await vectorOf('red', files, { ...ENCODER, tokensMax: 4, padToken: 1 })).toEqual(unit(1, 0, 0, third))
+    await expect(vectorOf('red', files, ENCODER)).rejects.toMatchObject({ code: 'ERR_MODEL_INVALID' })
+  })
+
+  test.each([
+    ['no JSON', 'nonsense'],
+    ['no tokenizer', '{"model":{"type":"Unheard"}}'],
+    ['no object', '3']
+  ])('a tokenizer file that holds %s is refused', async (_what, content) => {
+    const model = await loaded({ 'tokenizer.json': content }, IMAGE, ENCODER)
+    await expect(TextNetwork.load(model)).rejects.toMatchObject({ code: 'ERR_MODEL_INVALID' })
+  })
+})
+
+test('outputs of other shapes are refused', () => {
+  const data = new Float32Array(8)
+  expect(pooled({ data, dims: [1, 8, 1, 1] }, 'none')).toHaveLength(8)
+  for (const dims of [[8], [2, 4], [1, 2, 4]]) {
+    expect(() => pooled({ data, dims }, 'none')).toThrow(/one vector/)
+  }
+  for (const dims of [
+    [1, 8],
+    [2, 2, 2],
+    [1, 0, 8]
+  ]) {
+    expect(() => pooled({ data, dims }, 'mean')).toThrow(/each token/)
+  }
+})
