@@ -1,0 +1,50 @@
+import type { LoadedModel } from '../models/model-spec.js'
+import type { Analysis, AnalysisRequest, TextEmbedding } from './image-analyst.js'
+
+/**
+ * Why a child ended: it `crashed`; it took too long (`slow`) or too much memory (`outgrown`); it was `stopped`, by whoever
+ * started it or since nobody waits any more for what it is doing.
+ */
+export type ChildEndReason = 'crashed' | 'slow' | 'outgrown' | 'stopped'
+
+/** Rejects what was under way when a child ended. */
+export class ChildEnded extends Error {
+  override readonly name = 'ChildEnded'
+  readonly reason: ChildEndReason
+  /** Exit code or signal, and the last of what it wrote. */
+  readonly detail: string
+  /** Whether it may have ended because of this call: of photos, only for the one that was being decoded, or else the oldest. */
+  readonly blamed: boolean
+
+  constructor(reason: ChildEndReason, detail: string, blamed: boolean) {
+    super(`the image process ended (${reason}): ${detail}`)
+    this.reason = reason
+    this.detail = detail
+    this.blamed = blamed
+  }
+}
+
+/**
+ * A process that looks at photos for as long as it lives, which may be short. All calls reject with {@link ChildEnded} when it
+ * ends or has ended.
+ */
+export interface AnalystChild {
+  readonly ended: boolean
+
+  /** @throws `ERR_MODEL_INVALID` */
+  useModel(model: LoadedModel | undefined): Promise<void>
+
+  /**
+   * Takes in the bytes and looks at the photo. Several may be under way; one is decoded at a time, in the order in which
+   * their bytes are complete. After an abort it settles when the place is free.
+   *
+   * @throws as `ImageAnalyst.analyse`
+   */
+  analyse(request: AnalysisRequest, signal: AbortSignal): Promise<Analysis>
+
+  /** @throws `ERR_TEXT_SEARCH_UNAVAILABLE`, `ERR_MODEL_INVALID` */
+  embedText(text: string): Promise<TextEmbedding>
+
+  /** Ends it, whatever it is doing, and waits until it has gone. */
+  stop(): Promise<void>
+}

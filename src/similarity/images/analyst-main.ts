@@ -1,0 +1,40 @@
+/*
+ * The program of the image process, started by `analyst-process.ts`. It holds nothing that would have to be saved: it ends by
+ * being killed, or by itself when its node has gone.
+ */
+import { constants, setPriority } from 'node:os'
+import { pid, send } from 'node:process'
+import { systemClock } from '../../core/clock.js'
+import { invariant } from '../../core/invariant.js'
+import type { FromAnalyst, ToAnalyst } from './analyst-messages.js'
+import { AnalystWorker } from './analyst-worker.js'
+import { configureDecoding } from './picture.js'
+
+const MEASURE_MS = 100
+
+invariant(send !== undefined, 'this program is started by a node, with a channel to it')
+
+// Whoever interrupts the node in a terminal interrupts all processes of it; the node decides when this one ends.
+process.on('SIGINT', () => {})
+process.on('SIGTERM', () => {})
+process.on('disconnect', () => process.kill(pid, 'SIGKILL'))
+
+// Serving comes before looking at images.
+setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL)
+
+function tell(message: FromAnalyst): void {
+  process.send?.(message)
+}
+
+function watchUsage(): void {
+  const { user, system } = process.cpuUsage()
+  const reason = worker.excess({ rssBytes: process.memoryUsage.rss(), cpuMs: (user + system) / 1_000 })
+  if (reason === undefined) systemClock.schedule(MEASURE_MS, watchUsage)
+  else tell({ type: 'excess', reason })
+}
+
+configureDecoding()
+const worker = new AnalystWorker(tell)
+process.on('message', message => worker.receive(message as ToAnalyst))
+watchUsage()
+tell({ type: 'ready' })

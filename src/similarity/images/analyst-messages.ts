@@ -1,0 +1,41 @@
+/*
+ * What a node and its image process say to each other over the channel that `fork` makes, in the structured clone format.
+ * Every message that names a `call` belongs to the call of that number. Calls begin with `model`, `text` or `photo`; each is
+ * answered by exactly one `done` or `failed`, a cancelled one too.
+ *
+ *   node → process   model    take this model into use, or none
+ *                    text     embed this text
+ *                    photo    a photo of `size` bytes, which follow as pieces of at most PIECE_BYTES_MAX
+ *                    piece    the next bytes of the photo
+ *                    look     all of its bytes are there, and no other photo is being decoded: look at it
+ *                    cancel   nobody waits for the photo any more
+ *   process → node   ready    once, first
+ *                    decoded  the photo, so the next may be: it is on this process's one thread from here on
+ *                    done     result
+ *                    failed   an error of Sheaf
+ *                    excess   the process takes too much memory or time and is to be ended
+ */
+import type { ErrorCode } from '../../core/errors.js'
+import type { LoadedModel } from '../models/model-spec.js'
+import type { Analysis, AnalysisRequest, TextEmbedding } from './image-analyst.js'
+
+/** A piece takes the node's one thread for some 0.1 ms. */
+export const PIECE_BYTES_MAX = 256 * 1024
+
+/** What the process takes too much of: memory (`outgrown`), or computing time over one photo (`slow`). */
+export type Excess = 'outgrown' | 'slow'
+
+export type ToAnalyst =
+  | { readonly type: 'model'; readonly call: number; readonly model: LoadedModel | undefined }
+  | { readonly type: 'text'; readonly call: number; readonly text: string }
+  | { readonly type: 'photo'; readonly call: number; readonly size: number }
+  | { readonly type: 'piece'; readonly call: number; readonly bytes: Uint8Array }
+  | { readonly type: 'look'; readonly call: number; readonly wanted: AnalysisRequest['wanted'] }
+  | { readonly type: 'cancel'; readonly call: number }
+
+export type FromAnalyst =
+  | { readonly type: 'ready' }
+  | { readonly type: 'decoded'; readonly call: number }
+  | { readonly type: 'done'; readonly call: number; readonly result: Analysis | TextEmbedding | undefined }
+  | { readonly type: 'failed'; readonly call: number; readonly code: ErrorCode; readonly message: string }
+  | { readonly type: 'excess'; readonly reason: Excess }

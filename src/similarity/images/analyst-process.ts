@@ -1,0 +1,305 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { env } from 'node:process'
+import { abortable } from '../../core/abortable.js'
+import type { Clock } from '../../core/clock.js'
+import { SheafError } from '../../core/errors.js'
+import type { Logger } from '../../core/log.js'
+import { siblingProgram } from '../../core/program.js'
+import type { LoadedModel } from '../models/model-spec.js'
+import { type AnalystChild, ChildEnded, type ChildEndReason } from './analyst-child.js'
+import type { FromAnalyst, ToAnalyst } from './analyst-messages.js'
+import type { Analysis, AnalysisRequest, TextEmbedding } from './image-analyst.js'
+import { piecesOf } from './photo-pieces.js'
+
+const MIB = 2 ** 20
+const SECOND_MS = 1_000
+
+/** How long a process may take to start. */
+const START_MS_MAX = 30 * SECOND_MS
+/** How long it may take to load a model, or to embed a text. */
+const CALL_MS_MAX = 60 * SECOND_MS
+/** How long the bytes of a photo may take to come. */
+const BYTES_MS_MAX = 60 * SECOND_MS
+/** How long a photo may then be looked at, should the process no longer be able to watch its own computing time. */
+const LOOK_MS_MAX = 180 * SECOND_MS
+/** How long the process may go on with a photo for which nobody waits: a decoder cannot be interrupted. */
+const CANCELLED_MS_MAX = 2 * SECOND_MS
+
+/** Larger photos come in only when it is their turn, so that two of them do not share the memory. */
+const AHEAD_BYTES_MAX = 32 * MIB
+const HEAP_MIB_MAX = 512
+const STDERR_TAIL_LENGTH = 2_000
+
+/** All that the process gets of the environment: what decodes strangers' files is given no secrets. */
+const ENVIRONMENT = ['PATH', 'LD_LIBRARY_PATH', 'DYLD_LIBRARY_PATH', 'SystemRoot', 'TMPDIR', 'TMP', 'TEMP', 'HOME']
+
+type Result = Analysis | TextEmbedding | undefined
+
+interface Call {
+  readonly resolve: (result: Result) => void
+  readonly reject: (error: unknown) => void
+}
+
+/**
+ * The image process, seen from its node. A process and not a thread, so that a decoder's crash and a runaway allocation end
+ * it and nothing else; what it cannot do in time ends it too.
+ */
+export class AnalystProcess implements AnalystChild {
+  readonly #clock: Clock
+  readonly #log: Logger
+  readonly #process: ChildProcess
+  readonly #gone: Promise<void>
+  readonly #calls = new Map<number, Call>()
+  #lastCall = 0
+  /** Settles when the last photo so far has been decoded. */
+  #turns: Promise<void> = Promise.resolve()
+  /** Photos being looked at, in the order in which they began, the last of which may be being decoded. */
+  readonly #looking = new Set<number>()
+  #decoding: { readonly call: number; readonly leave: () => void } | undefined
+  #markReady: () => void = () => {}
+  /** Why it is being killed. */
+  #killed: ChildEndReason | undefined
+  /** What became of it. */
+  #end: { readonly reason: ChildEndReason; readonly detail: string } | undefined
+  /** The photo that may have been the reason. */
+  #suspect: number | undefined
+  #stderrTail = ''
+
+  private constructor({ clock, log }: { readonly clock: Clock; readonly log: Logger }) {
+    this.#clock = clock
+    this.#log = log
+    const { path, execArgv } = siblingProgram(import.meta.url, 'analyst-main')
+    const given = ENVIRONMENT.flatMap(name => (env[name] === undefined ? [] : [[name, env[name]]]))
+    this.#process = fork(path, [], {
+      // few arenas: several threads allocate and free large blocks, and each would keep some of its own
+      env: { ...Object.fromEntries(given), MALLOC_ARENA_MAX: '2' },
+      execArgv: [...execArgv, `--max-old-space-size=${HEAP_MIB_MAX}`],
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc']
+    })
+    this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderrTail = (this.#stderrTail + text).slice(-STDERR_TAIL_LENGTH)
+    })
+    this.#process.on('message', message => this.#receive(message as FromAnalyst))
+    this.#gone = new Promise(resolve => {
+      const ended = (how: string): void => {
+        this.#ended(how)
+        resolve()
+      }
+      this.#process.on('error', err => ended(err.message)) // it could not be started
+      this.#process.on('close', (code, signal) => ended(`exit ${code ?? signal}`))
+    })
+  }
+
+  /** @throws `ERR_ANALYST_UNAVAILABLE` */
+  static async start(components: { readonly clock: Clock; readonly log: Logger }): Promise<AnalystProcess> {
+    const started = new AnalystProcess(components)
+    const ready = new Promise<void>(resolve => {
+      started.#markReady = resolve
+    })
+    await started.#within(START_MS_MAX, 'slow', Promise.race([ready, started.#gone]))
+    if (started.#end !== undefined) {
+      throw new SheafError('ERR_ANALYST_UNAVAILABLE', undefined, { cause: started.#endOf(false) })
+    }
+    components.log.debug({ pid: started.pid }, 'image process started')
+    return started
+  }
+
+  get ended(): boolean {
+    return this.#end !== undefined || this.#killed !== undefined
+  }
+
+  /** Undefined when it could not be started. */
+  get pid(): number | undefined {
+    return this.#process.pid
+  }
+
+  async useModel(model: LoadedModel | undefined): Promise<void> {
+    const { call, answer } = this.#begin()
+    this.#post({ type: 'model', call, model })
+    await this.#within(CALL_MS_MAX, 'slow', answer)
+  }
+
+  async embedText(text: string): Promise<TextEmbedding> {
+    const { call, answer } = this.#begin()
+    this.#post({ type: 'text', call, text })
+    return (await this.#within(CALL_MS_MAX, 'slow', answer)) as TextEmbedding
+  }
+
+  async analyse(request: AnalysisRequest, signal: AbortSignal): Promise<Analysis> {
+    const { call, answer } = this.#begin()
+    let leave: (() => void) | undefined
+    try {
+      if (request.size > AHEAD_BYTES_MAX) leave = await this.#turn(signal)
+      await this.#sendPhoto(call, answer, request, signal)
+      leave ??= await this.#turn(signal)
+      return (await this.#within(
+        LOOK_MS_MAX,
+        'slow',
+        abortable(this.#look(call, answer, request, leave), signal)
+      )) as Analysis
+    } catch (err) {
+      if (err instanceof ChildEnded) throw this.#endOf(call === this.#suspect)
+      await this.#cancel(call, answer)
+      throw err
+    } finally {
+      this.#looking.delete(call)
+      this.#decoded(call)
+      leave?.()
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#kill('stopped')
+    await this.#gone
+  }
+
+  /** One is decoded at a time, so that the one to blame is known; the rest of the work for the one before goes on meanwhile. */
+  #look(call: number, answer: Promise<Result>, { size, wanted }: AnalysisRequest, leave: () => void): Promise<Result> {
+    if (this.ended) return answer
+    this.#looking.add(call)
+    this.#decoding = { call, leave }
+    this.#log.debug({ bytes: size, pid: this.pid }, 'looking at a photo')
+    this.#post({ type: 'look', call, wanted })
+    return answer
+  }
+
+  #decoded(call: number): void {
+    if (this.#decoding?.call !== call) return
+    this.#decoding.leave()
+    this.#decoding = undefined
+  }
+
+  /** Waits until no photo is being decoded, and no other has waited longer. @returns ends the turn */
+  async #turn(signal: AbortSignal): Promise<() => void> {
+    const before = this.#turns
+    let leave = (): void => {}
+    this.#turns = new Promise(resolve => {
+      leave = resolve
+    })
+    try {
+      await abortable(before, signal)
+    } catch (err) {
+      before.then(leave, leave)
+      throw err
+    }
+    return leave
+  }
+
+  /** @throws as {@link piecesOf}; `ERR_BYTES_UNREACHABLE` when the bytes take too long to come; the signal's reason */
+  async #sendPhoto(
+    call: number,
+    answer: Promise<Result>,
+    request: AnalysisRequest,
+    signal: AbortSignal
+  ): Promise<void> {
+    let cancelTimer = (): void => {}
+    const late = new Promise<never>((_, reject) => {
+      const tooSlow = (): void =>
+        reject(new SheafError('ERR_BYTES_UNREACHABLE', 'the bytes of a photo come too slowly'))
+      cancelTimer = this.#clock.schedule(BYTES_MS_MAX, tooSlow)
+    })
+    // before all bytes are there the only answer is that the process has ended
+    const unlessEnded = <Value>(value: Promise<Value>): Promise<Value> =>
+      abortable(Promise.race([value, late, answer as Promise<never>]), signal)
+    const pieces = piecesOf(request)
+    try {
+      await unlessEnded(this.#send({ type: 'photo', call, size: request.size }))
+      for (;;) {
+        const piece = await unlessEnded(pieces.next())
+        if (piece.done === true) return
+        await unlessEnded(this.#send({ type: 'piece', call, bytes: piece.value }))
+      }
+    } finally {
+      cancelTimer()
+      pieces.return(undefined).catch(err => this.#log.debug({ err }, 'the bytes of a photo did not end well'))
+    }
+  }
+
+  /** Frees the place of a photo for which nobody waits, if need be by ending the process. */
+  async #cancel(call: number, answer: Promise<Result>): Promise<void> {
+    if (!this.#calls.has(call)) return
+    this.#post({ type: 'cancel', call })
+    await Promise.allSettled([this.#within(CANCELLED_MS_MAX, 'stopped', answer)])
+  }
+
+  #begin(): { readonly call: number; readonly answer: Promise<Result> } {
+    const call = ++this.#lastCall
+    const answer = new Promise<Result>((resolve, reject) => {
+      if (this.ended) reject(this.#endOf(false))
+      else this.#calls.set(call, { resolve, reject })
+    })
+    answer.catch(() => {}) // whoever waits for it learns of it; at times nobody does yet
+    return { call, answer }
+  }
+
+  #receive(message: FromAnalyst): void {
+    switch (message.type) {
+      case 'ready':
+        this.#markReady()
+        break
+      case 'excess':
+        this.#kill(message.reason)
+        break
+      case 'decoded':
+        this.#decoded(message.call)
+        break
+      case 'done':
+        this.#take(message.call)?.resolve(message.result)
+        break
+      case 'failed':
+        this.#take(message.call)?.reject(new SheafError(message.code, message.message))
+        break
+    }
+  }
+
+  #take(call: number): Call | undefined {
+    const taken = this.#calls.get(call)
+    this.#calls.delete(call)
+    return taken
+  }
+
+  /**
+   * Settles when the channel has taken the message, so that no more than one piece of a photo waits in this process. If it
+   * cannot, the process is ending, which rejects the call.
+   */
+  #send(message: ToAnalyst): Promise<void> {
+    return new Promise(resolve => {
+      if (!this.ended) this.#process.send(message, err => err === null && resolve())
+    })
+  }
+
+  #post(message: ToAnalyst): void {
+    void this.#send(message)
+  }
+
+  /** Ends the process if the promise takes longer. */
+  async #within<Value>(ms: number, reason: ChildEndReason, promise: Promise<Value>): Promise<Value> {
+    const cancel = this.#clock.schedule(ms, () => this.#kill(reason))
+    try {
+      return await promise
+    } finally {
+      cancel()
+    }
+  }
+
+  #kill(reason: ChildEndReason): void {
+    if (this.ended) return
+    this.#killed = reason
+    this.#process.kill('SIGKILL')
+  }
+
+  #ended(how: string): void {
+    if (this.#end !== undefined) return
+    this.#end = { reason: this.#killed ?? 'crashed', detail: `${how} ${this.#stderrTail}`.trim() }
+    const [first] = this.#looking
+    this.#suspect = this.#decoding?.call ?? first
+    for (const { reject } of this.#calls.values()) reject(this.#endOf(true))
+    this.#calls.clear()
+  }
+
+  #endOf(blamed: boolean): ChildEnded {
+    const { reason, detail } = this.#end ?? { reason: this.#killed ?? 'crashed', detail: 'it is being ended' }
+    return new ChildEnded(reason, detail, blamed)
+  }
+}

@@ -1,0 +1,191 @@
+import { SheafError } from '../../core/errors.js'
+import { invariant } from '../../core/invariant.js'
+import type { Features } from '../../domain/features.js'
+import { Embedder } from '../models/embedder.js'
+import type { LoadedModel } from '../models/model-spec.js'
+import type { Excess, FromAnalyst, ToAnalyst } from './analyst-messages.js'
+import type { Analysis, AnalysisRequest, TextEmbedding } from './image-analyst.js'
+import { HASHED_SIDE, perceptualHash } from './perceptual-hash.js'
+import { luminanceOf, openPicture, type Picture, squareOf } from './picture.js'
+import { makeVariants } from './variants.js'
+
+/** A photo whose bytes are coming in. */
+interface Incoming {
+  readonly bytes: Buffer
+  used: number
+}
+
+interface Look {
+  cancelled: boolean
+  /** When the usage was first measured after it began. */
+  cpuMsAtStart: number | undefined
+}
+
+interface Model {
+  readonly model: LoadedModel
+  readonly embedder: Embedder
+  /** What is being embedded: it ends with the model that it began with. */
+  readonly uses: Set<Promise<unknown>>
+}
+
+const RSS_BYTES_MAX = 1_500 * 2 ** 20
+/** Computing time, not waiting: on a busy machine this process, which gives way to others, may take many times as long. */
+const LOOK_CPU_MS_MAX = 30_000
+
+/** What the process has taken of the machine. */
+export interface Usage {
+  readonly rssBytes: number
+  /** Of all threads, since the process began. */
+  readonly cpuMs: number
+}
+
+/** The image process's side of `analyst-messages.ts`. */
+export class AnalystWorker {
+  readonly #send: (message: FromAnalyst) => void
+  readonly #incoming = new Map<number, Incoming>()
+  /** Photos being looked at. */
+  readonly #looks = new Map<number, Look>()
+  /** Models follow one another in the order in which they were asked for. */
+  #model: Promise<Model | undefined> = Promise.resolve(undefined)
+
+  constructor(send: (message: FromAnalyst) => void) {
+    this.#send = send
+  }
+
+  receive(message: ToAnalyst): void {
+    const { call } = message
+    switch (message.type) {
+      case 'model':
+        this.#answer(call, this.#useModel(message.model))
+        break
+      case 'text':
+        this.#answer(call, this.#embedText(message.text))
+        break
+      case 'photo':
+        this.#incoming.set(call, { bytes: Buffer.allocUnsafeSlow(message.size), used: 0 })
+        break
+      case 'piece':
+        this.#piece(call, message.bytes)
+        break
+      case 'look':
+        this.#answer(call, this.#look(call, message.wanted))
+        break
+      case 'cancel':
+        this.#cancel(call)
+        break
+    }
+  }
+
+  /** To be asked several times a second. @returns why the process is to be ended, if so */
+  excess({ rssBytes, cpuMs }: Usage): Excess | undefined {
+    for (const look of this.#looks.values()) {
+      look.cpuMsAtStart ??= cpuMs
+      if (cpuMs - look.cpuMsAtStart > LOOK_CPU_MS_MAX) return 'slow'
+    }
+    return rssBytes > RSS_BYTES_MAX ? 'outgrown' : undefined
+  }
+
+  #piece(call: number, piece: Uint8Array): void {
+    const photo = this.#incoming.get(call)
+    if (photo === undefined) return // cancelled while the piece was on its way
+    invariant(photo.used + piece.length <= photo.bytes.length, 'a photo is no longer than it was said to be')
+    photo.bytes.set(piece, photo.used)
+    photo.used += piece.length
+  }
+
+  #cancel(call: number): void {
+    const look = this.#looks.get(call)
+    if (look !== undefined) look.cancelled = true
+    if (this.#incoming.delete(call)) this.#answer(call, Promise.reject(cancelled()))
+  }
+
+  /** What goes wrong here goes wrong with these bytes again: it is the photo's error. */
+  async #look(call: number, wanted: AnalysisRequest['wanted']): Promise<Analysis> {
+    const photo = this.#incoming.get(call)
+    invariant(photo !== undefined && photo.used === photo.bytes.length, 'a photo is looked at when all of it is there')
+    this.#incoming.delete(call)
+    const look: Look = { cancelled: false, cpuMsAtStart: undefined }
+    this.#looks.set(call, look)
+    try {
+      return await this.#analyse(call, photo.bytes, wanted, look)
+    } catch (err) {
+      if (err instanceof SheafError) throw err
+      throw new SheafError('ERR_IMAGE_CRASHED', `looking at the image failed: ${String(err)}`, { cause: err })
+    } finally {
+      this.#looks.delete(call)
+    }
+  }
+
+  async #analyse(call: number, bytes: Buffer, wanted: AnalysisRequest['wanted'], look: Look): Promise<Analysis> {
+    const picture = await openPicture(bytes)
+    this.#send({ type: 'decoded', call })
+    // whoever gave up meanwhile saves the rest
+    if (look.cancelled) throw cancelled()
+    const [phash, variants, features] = await Promise.all([
+      luminanceOf(picture.seen, HASHED_SIDE).then(perceptualHash),
+      wanted.variants ? makeVariants(picture) : [],
+      wanted.features ? this.#features(picture) : {}
+    ])
+    const { width, height, takenAt } = picture
+    return { width, height, ...(takenAt !== undefined && { takenAt }), phash, variants, ...features }
+  }
+
+  async #features({ seen }: Picture): Promise<Pick<Analysis, 'features' | 'featuresError'>> {
+    const current = await this.#model
+    if (current === undefined) return {}
+    const { size, resize } = current.model.spec.image
+    const embed = async (): Promise<Features> =>
+      current.embedder.image(await squareOf(seen, size, resize === 'cover' ? 'cover' : 'fill'))
+    try {
+      return { features: await use(current, embed()) }
+    } catch (err) {
+      if (!(err instanceof SheafError)) throw err
+      return { featuresError: err.code }
+    }
+  }
+
+  async #embedText(text: string): Promise<TextEmbedding> {
+    const current = await this.#model
+    if (current === undefined) throw new SheafError('ERR_MODEL_UNAVAILABLE')
+    return use(current, current.embedder.text(text))
+  }
+
+  async #useModel(model: LoadedModel | undefined): Promise<undefined> {
+    const before = this.#model
+    const after = before.then(
+      async () => model && { model, embedder: await Embedder.load(model), uses: new Set<never>() }
+    )
+    this.#model = after.catch(() => undefined) // the answer to this call says why
+    try {
+      await after
+    } finally {
+      const old = await before
+      await Promise.allSettled([...(old?.uses ?? [])])
+      await old?.embedder.release()
+    }
+    return undefined
+  }
+
+  #answer(call: number, result: Promise<Analysis | TextEmbedding | undefined>): void {
+    result.then(
+      value => this.#send({ type: 'done', call, result: value }),
+      (err: unknown) => {
+        const { code, message } = err instanceof SheafError ? err : new SheafError('ERR_INTERNAL', String(err))
+        this.#send({ type: 'failed', call, code, message })
+      }
+    )
+  }
+}
+
+async function use<Result>({ uses }: Model, result: Promise<Result>): Promise<Result> {
+  uses.add(result)
+  try {
+    return await result
+  } finally {
+    uses.delete(result)
+  }
+}
+
+function cancelled(): SheafError {
+  return new SheafError('ERR_STOPPING', 'nobody waits for this photo any more')
+}

@@ -1,0 +1,94 @@
+import type { ErrorCode } from '../../core/errors.js'
+import type { Startable } from '../../core/lifecycle.js'
+import type { Features, ModelId, Space } from '../../domain/features.js'
+import type { LoadedModel } from '../models/model-spec.js'
+
+/** The largest original that is looked at. */
+export const IMAGE_BYTES_MAX = 256 * 2 ** 20
+
+/** The longest text that is embedded, in UTF-16 units; what a model's tokenizer does not take is cut. */
+export const TEXT_LENGTH_MAX = 1_000
+
+/** Sizes made of a photo, by falling size. */
+export const VARIANTS = ['large', 'small', 'thumb'] as const
+
+export type VariantName = (typeof VARIANTS)[number]
+
+export interface AnalysisRequest {
+  /**
+   * The original's bytes, `size` of them, or how to read them. It is called a second time when the process that decodes dies
+   * and the photo is tried once more. They hold one of few places while they come, so what a client sends slowly is to be
+   * collected first.
+   */
+  readonly bytes: Uint8Array | (() => AsyncIterable<Uint8Array>)
+  readonly size: number
+  readonly wanted: { readonly variants: boolean; readonly features: boolean }
+  /** What somebody waits for is `asked`, and goes before all of the `backlog`. */
+  readonly priority: 'asked' | 'backlog'
+}
+
+export interface Variant {
+  readonly alt: VariantName
+  /** How it was made: library version, quality, longest side. Equal recipes on equal input give equal bytes on one build. */
+  readonly recipe: string
+  readonly contentType: 'image/jpeg' | 'image/webp'
+  readonly bytes: Uint8Array
+  readonly width: number
+  readonly height: number
+}
+
+export interface Analysis {
+  /** As displayed: after the orientation that the file names. */
+  readonly width: number
+  readonly height: number
+  /** When the camera says that it was taken, in ms since the Unix epoch; without a zone in the file, as if in UTC. */
+  readonly takenAt?: number
+  /** Perceptual hash, 8 bytes: few bits differ between copies of one picture (`perceptual-hash.ts`). */
+  readonly phash: Uint8Array
+  /** In the order of {@link VARIANTS}; none when none were wanted. */
+  readonly variants: readonly Variant[]
+  /** By the model in use when the analysis began; absent when not wanted, when there was no model, or when it failed. */
+  readonly features?: Features
+  /** The model could make nothing of this picture, nor will it of the same bytes again. */
+  readonly featuresError?: ErrorCode
+}
+
+export interface TextEmbedding {
+  /** Where its neighbours are: `image` for a model that has pictures and words in one space, `text` for concepts. */
+  readonly space: Space
+  /** Unit length. */
+  readonly vector: Float32Array
+}
+
+/**
+ * Looks at photos: size, date, perceptual hash, smaller sizes and embedding, in one decode; and embeds the words of a search.
+ * What is wrong with a photo is that photo's error and harms nothing else.
+ */
+export interface ImageAnalyst extends Startable {
+  /** The model in use; undefined when there is none. */
+  readonly model: ModelId | undefined
+
+  /**
+   * Takes the model into use for all that begins from now on, or none. Analyses in flight end with the model that they
+   * began with.
+   *
+   * @throws `ERR_MODEL_INVALID` when it cannot be loaded; `ERR_ANALYST_UNAVAILABLE`; then there is no model in use
+   */
+  useModel(model: LoadedModel | undefined): Promise<void>
+
+  /**
+   * @throws `ERR_IMAGE_UNREADABLE` when the bytes are no picture that can be decoded; `ERR_IMAGE_TOO_LARGE` for too many
+   * bytes, pixels, frames or too much time; `ERR_IMAGE_CRASHED` when the decoder died of it twice; these three are final for
+   * these bytes. `ERR_OVERLOADED` when too many wait; `ERR_TRUNCATED_BODY` when the bytes are not `size` many;
+   * `ERR_BYTES_UNREACHABLE` when they come too slowly; `ERR_ANALYST_UNAVAILABLE`; `ERR_STOPPING`; the signal's reason; what
+   * reading the bytes threw
+   */
+  analyse(request: AnalysisRequest, signal: AbortSignal): Promise<Analysis>
+
+  /**
+   * @throws `ERR_MODEL_UNAVAILABLE` when no model is in use; `ERR_TEXT_SEARCH_UNAVAILABLE` when it has no text side;
+   * `ERR_BAD_PARAMETER` for an empty or overlong text; `ERR_OVERLOADED`; `ERR_ANALYST_UNAVAILABLE`; `ERR_STOPPING`; the
+   * signal's reason
+   */
+  embedText(text: string, signal: AbortSignal): Promise<TextEmbedding>
+}

@@ -1,0 +1,18 @@
+import { SheafError } from '../../core/errors.js'
+import { PIECE_BYTES_MAX } from './analyst-messages.js'
+import type { AnalysisRequest } from './image-analyst.js'
+
+/**
+ * Cuts a photo's bytes into pieces of at most {@link PIECE_BYTES_MAX}.
+ *
+ * @throws `ERR_TRUNCATED_BODY` when they are not `size` many; what reading them throws
+ */
+export async function* piecesOf({ bytes, size }: Pick<AnalysisRequest, 'bytes' | 'size'>): AsyncGenerator<Uint8Array> {
+  let used = 0
+  for await (const part of bytes instanceof Uint8Array ? [bytes] : bytes()) {
+    used += part.length
+    if (used > size) throw new SheafError('ERR_TRUNCATED_BODY', `a photo of ${size} bytes goes on after them`)
+    for (let at = 0; at < part.length; at += PIECE_BYTES_MAX) yield part.subarray(at, at + PIECE_BYTES_MAX)
+  }
+  if (used < size) throw new SheafError('ERR_TRUNCATED_BODY', `a photo of ${size} bytes ends after ${used}`)
+}

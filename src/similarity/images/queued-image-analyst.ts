@@ -1,0 +1,252 @@
+import { abortable } from '../../core/abortable.js'
+import type { Clock } from '../../core/clock.js'
+import { SheafError } from '../../core/errors.js'
+import type { Logger } from '../../core/log.js'
+import type { ModelId } from '../../domain/features.js'
+import type { LoadedModel } from '../models/model-spec.js'
+import { type AnalystChild, ChildEnded, type ChildEndReason } from './analyst-child.js'
+import {
+  type Analysis,
+  type AnalysisRequest,
+  IMAGE_BYTES_MAX,
+  type ImageAnalyst,
+  TEXT_LENGTH_MAX,
+  type TextEmbedding
+} from './image-analyst.js'
+
+/** One photo is decoded while the one before goes through the model and the bytes of the next come in. */
+const AT_ONCE = 3
+/** Photos that may wait for their turn, of each priority. */
+const WAITING_MAX = 64
+const TEXTS_MAX = 64
+/** How often a process may end while it looks at a photo before the photo is at fault. */
+const ENDS_BLAMED_MAX = 2
+/** … and how often in all, for whatever reason, before one waits for better times. */
+const ENDS_MAX = 6
+const IDLE_MS = 5 * 60_000
+
+const ERROR_OF_END = {
+  crashed: 'ERR_IMAGE_CRASHED',
+  slow: 'ERR_IMAGE_TOO_LARGE',
+  outgrown: 'ERR_IMAGE_TOO_LARGE'
+} as const
+
+export interface QueuedImageAnalystComponents {
+  readonly clock: Clock
+  readonly log: Logger
+  /** @throws `ERR_ANALYST_UNAVAILABLE` */
+  readonly startChild: () => Promise<AnalystChild>
+}
+
+interface Job {
+  readonly request: AnalysisRequest
+  readonly signal: AbortSignal
+  readonly resolve: (analysis: Analysis) => void
+  readonly reject: (error: unknown) => void
+}
+
+/**
+ * Photos in line for one child process, which is started when it is needed, again when it ends, and stopped when it has had
+ * nothing to do for a while.
+ */
+export class QueuedImageAnalyst implements ImageAnalyst {
+  readonly #components: QueuedImageAnalystComponents
+  readonly #lines: Readonly<Record<AnalysisRequest['priority'], Job[]>> = { asked: [], backlog: [] }
+  readonly #jobs = new Set<Promise<void>>()
+  #running = false
+  #model: LoadedModel | undefined
+  #modelChange: Promise<void> = Promise.resolve()
+  #child: AnalystChild | undefined
+  #opening: Promise<AnalystChild> | undefined
+  /** What the child is needed for at the moment. */
+  #uses = 0
+  #texts = 0
+  #cancelIdle: () => void = () => {}
+
+  constructor(components: QueuedImageAnalystComponents) {
+    this.#components = components
+  }
+
+  get model(): ModelId | undefined {
+    return this.#model?.spec.id
+  }
+
+  async start(): Promise<void> {
+    this.#running = true
+  }
+
+  async stop(): Promise<void> {
+    this.#running = false
+    this.#cancelIdle()
+    for (const line of Object.values(this.#lines)) {
+      for (const job of line.splice(0)) job.reject(new SheafError('ERR_STOPPING'))
+    }
+    await this.#child?.stop()
+    await Promise.allSettled([this.#opening])
+    await this.#child?.stop()
+    await Promise.allSettled([...this.#jobs, this.#modelChange])
+  }
+
+  useModel(model: LoadedModel | undefined): Promise<void> {
+    const change = this.#modelChange.then(() => this.#change(model))
+    this.#modelChange = change.catch(() => {}) // the caller knows
+    return change
+  }
+
+  async analyse(request: AnalysisRequest, signal: AbortSignal): Promise<Analysis> {
+    signal.throwIfAborted()
+    this.#requireRunning()
+    if (request.size === 0) throw new SheafError('ERR_IMAGE_UNREADABLE', 'the file is empty')
+    if (request.size > IMAGE_BYTES_MAX) {
+      throw new SheafError('ERR_IMAGE_TOO_LARGE', `the image has ${request.size} bytes, more than ${IMAGE_BYTES_MAX}`)
+    }
+    const line = this.#lines[request.priority]
+    if (line.length >= WAITING_MAX) throw new SheafError('ERR_OVERLOADED', 'too many photos wait to be looked at')
+    const { job, analysis } = newJob(request, signal)
+    line.push(job)
+    this.#fill()
+    try {
+      return await abortable(analysis, signal)
+    } finally {
+      removeFrom(line, job)
+    }
+  }
+
+  async embedText(text: string, signal: AbortSignal): Promise<TextEmbedding> {
+    signal.throwIfAborted()
+    this.#requireRunning()
+    if (this.#model === undefined) throw new SheafError('ERR_MODEL_UNAVAILABLE')
+    if (this.#model.spec.text === undefined) throw new SheafError('ERR_TEXT_SEARCH_UNAVAILABLE')
+    if (text.trim() === '' || text.length > TEXT_LENGTH_MAX) {
+      throw new SheafError('ERR_BAD_PARAMETER', `a text has 1 to ${TEXT_LENGTH_MAX} characters`)
+    }
+    if (this.#texts >= TEXTS_MAX) throw new SheafError('ERR_OVERLOADED', 'too many texts wait to be embedded')
+    this.#texts++
+    const embedding = this.#persist(child => child.embedText(text)).finally(() => this.#texts--)
+    return abortable(embedding, signal)
+  }
+
+  #requireRunning(): void {
+    if (!this.#running) throw new SheafError('ERR_STOPPING')
+  }
+
+  // --- photos ---
+
+  #fill(): void {
+    while (this.#jobs.size < AT_ONCE) {
+      const job = this.#lines.asked.shift() ?? this.#lines.backlog.shift()
+      if (job === undefined) return
+      const done = this.#look(job.request, job.signal)
+        .then(job.resolve, job.reject)
+        .finally(() => {
+          this.#jobs.delete(done)
+          this.#fill()
+        })
+      this.#jobs.add(done)
+    }
+  }
+
+  async #look(request: AnalysisRequest, signal: AbortSignal): Promise<Analysis> {
+    let blamed = 0
+    return this.#persist(
+      child => child.analyse(request, signal),
+      end => {
+        signal.throwIfAborted()
+        if (end.blamed && ++blamed >= ENDS_BLAMED_MAX) throw faultOf(end.reason)
+      }
+    )
+  }
+
+  // --- the child ---
+
+  /**
+   * Runs a task with a child, again with another when that one ends.
+   *
+   * @param onEnd - throws when it is not to be tried again
+   */
+  async #persist<Result>(
+    task: (child: AnalystChild) => Promise<Result>,
+    onEnd: (end: ChildEnded) => void = () => {}
+  ): Promise<Result> {
+    this.#cancelIdle()
+    this.#uses++
+    try {
+      for (let ends = 1; ; ends++) {
+        try {
+          return await task(await this.#open())
+        } catch (err) {
+          if (!(err instanceof ChildEnded)) throw err
+          this.#requireRunning()
+          if (err.reason !== 'stopped') this.#components.log.warn({ err }, 'image process ended')
+          onEnd(err)
+          if (ends >= ENDS_MAX) throw new SheafError('ERR_ANALYST_UNAVAILABLE', undefined, { cause: err })
+        }
+      }
+    } finally {
+      if (--this.#uses === 0 && this.#running) this.#stopWhenIdle()
+    }
+  }
+
+  async #open(): Promise<AnalystChild> {
+    if (this.#child?.ended === false) return this.#child
+    this.#opening ??= this.#start().finally(() => {
+      this.#opening = undefined
+    })
+    return this.#opening
+  }
+
+  async #start(): Promise<AnalystChild> {
+    this.#requireRunning()
+    const child = await this.#components.startChild()
+    this.#child = child
+    if (!this.#running) await child.stop()
+    try {
+      if (this.#model !== undefined) await child.useModel(this.#model)
+    } catch (err) {
+      if (err instanceof ChildEnded) throw err
+      // photos are looked at without it
+      this.#components.log.error({ err, model: this.#model?.spec.name }, 'the model can no longer be loaded')
+      this.#model = undefined
+    }
+    return child
+  }
+
+  #stopWhenIdle(): void {
+    this.#cancelIdle = this.#components.clock.schedule(IDLE_MS, () => void this.#child?.stop())
+  }
+
+  async #change(model: LoadedModel | undefined): Promise<void> {
+    this.#requireRunning()
+    if (model === undefined && this.#child?.ended !== false) {
+      this.#model = undefined
+      return
+    }
+    try {
+      await this.#persist(child => child.useModel(model))
+      this.#model = model
+    } catch (err) {
+      this.#model = undefined
+      throw err
+    }
+  }
+}
+
+function newJob(
+  request: AnalysisRequest,
+  signal: AbortSignal
+): { readonly job: Job; readonly analysis: Promise<Analysis> } {
+  let settle!: Pick<Job, 'resolve' | 'reject'>
+  const analysis = new Promise<Analysis>((resolve, reject) => {
+    settle = { resolve, reject }
+  })
+  return { job: { request, signal, ...settle }, analysis }
+}
+
+function faultOf(reason: ChildEndReason): SheafError {
+  return new SheafError(reason === 'stopped' ? 'ERR_ANALYST_UNAVAILABLE' : ERROR_OF_END[reason])
+}
+
+function removeFrom<Item>(items: Item[], item: Item): void {
+  const at = items.indexOf(item)
+  if (at !== -1) items.splice(at, 1)
+}

@@ -1,0 +1,428 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { getPriority } from 'node:os'
+import { join } from 'node:path'
+import { kill } from 'node:process'
+import { fileURLToPath } from 'node:url'
+import sharp from 'sharp'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { type Clock, systemClock } from '../../src/core/clock.js'
+import { type Logger, silentLog } from '../../src/core/log.js'
+import { AnalystProcess } from '../../src/similarity/images/analyst-process.js'
+import type { Analysis, AnalysisRequest } from '../../src/similarity/images/image-analyst.js'
+import { QueuedImageAnalyst } from '../../src/similarity/images/queued-image-analyst.js'
+import { identifyModel, type LoadedModel } from '../../src/similarity/models/model-spec.js'
+import { SeededRandom, testSeeds } from '../support/seeded-random.js'
+import { SimulatedClock, settle } from '../support/simulated-clock.js'
+import {
+  SMALL_DIMENSION,
+  SMALL_SIZE,
+  smallImageNetwork,
+  smallTextNetwork,
+  smallTokenizer,
+  smallTokenizerConfig
+} from '../support/small-models.js'
+import { temporaryDirectory } from '../support/temporary-directory.js'
+import { claimedPng, gifOf, scene, toImage } from '../support/test-pictures.js'
+
+const HOLDER_PROGRAM = fileURLToPath(new URL('../support/analyst-holder.ts', import.meta.url))
+
+interface Fixture {
+  readonly analyst: QueuedImageAnalyst
+  /** Of the children so far. */
+  readonly pids: number[]
+  /** Settles when a child is told to look at a photo for the `n`th time, from 1. */
+  looking(n: number): Promise<void>
+  look(bytes: AnalysisRequest['bytes'], init?: Partial<AnalysisRequest> & { signal?: AbortSignal }): Promise<Analysis>
+}
+
+async function fixture(clock: Clock = systemClock): Promise<Fixture> {
+  const pids: number[] = []
+  let looks = 0
+  const waiting = new Map<number, () => void>()
+  const log: Logger = {
+    ...silentLog,
+    debug: (_, message) => {
+      if (message === 'looking at a photo') waiting.get(++looks)?.()
+    }
+  }
+  const startChild = async (): Promise<AnalystProcess> => {
+    const child = await AnalystProcess.start({ clock, log })
+    pids.push(child.pid!)
+    return child
+  }
+  const analyst = new QueuedImageAnalyst({ clock, log: silentLog, startChild })
+  await analyst.start()
+  onTestFinished(() => analyst.stop())
+  return {
+    analyst,
+    pids,
+    looking: n => (looks >= n ? Promise.resolve() : new Promise(resolve => waiting.set(n, resolve))),
+    look: (bytes, { signal = new AbortController().signal, ...init } = {}) =>
+      analyst.analyse(
+        {
+          bytes,
+          size: bytes instanceof Uint8Array ? bytes.length : 0,
+          wanted: { variants: true, features: true },
+          priority: 'asked',
+          ...init
+        },
+        signal
+      )
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+/** Sees and knows colours. */
+async function colourModel(): Promise<LoadedModel> {
+  const folder = await temporaryDirectory()
+  await writeFile(join(folder, 'image.onnx'), smallImageNetwork())
+  await writeFile(join(folder, 'text.onnx'), smallTextNetwork())
+  await writeFile(join(folder, 'tokenizer.json'), smallTokenizer())
+  await writeFile(join(folder, 'tokenizer_config.json'), smallTokenizerConfig())
+  const spec = identifyModel({
+    name: 'colours',
+    image: {
+      inputName: 'input',
+      outputName: 'embedding',
+      pooling: 'none',
+      size: SMALL_SIZE,
+      layout: 'nchw',
+      channels: 'rgb',
+      mean: [0, 0, 0],
+      std: [255, 255, 255],
+      resize: 'cover',
+      dimension: SMALL_DIMENSION
+    },
+    text: {
+      kind: 'encoder',
+      inputNames: { ids: 'input_ids' },
+      outputName: 'text_embeds',
+      pooling: 'none',
+      tokensMax: 8,
+      dimension: SMALL_DIMENSION
+    },
+    licence: '',
+    source: '',
+    files: []
+  })
+  return { spec, folder }
+}
+
+function cosine(a: Float32Array, b: Float32Array): number {
+  return a.reduce((sum, value, i) => sum + value * b[i]!, 0)
+}
+
+const photo = (): Promise<Buffer> =>
+  toImage(scene(1, 300, 200))
+    .jpeg()
+    .toBuffer()
+
+describe('a photo', () => {
+  test('is looked at in another process', async () => {
+    const { look } = await fixture()
+    const exif = { IFD2: { DateTimeOriginal: '2020:01:02 03:04:05', OffsetTimeOriginal: '+01:00' } }
+    const analysis = await look(
+      await toImage(scene(1, 300, 200))
+        .withExif(exif)
+        .jpeg()
+        .toBuffer()
+    )
+    expect(analysis).toMatchObject({ width: 300, height: 200, takenAt: Date.UTC(2020, 0, 2, 2, 4, 5) })
+    expect(analysis.phash).toHaveLength(8)
+    expect(analysis.features).toBeUndefined() // there is no model
+    expect(analysis.variants.map(({ alt, width }) => [alt, width])).toEqual([
+      ['large', 300],
+      ['small', 300],
+      ['thumb', 256]
+    ])
+    for (const { bytes, width } of analysis.variants) expect((await sharp(bytes).metadata()).width).toBe(width)
+  })
+
+  test('may come in pieces of any size', async () => {
+    const { look } = await fixture()
+    const bytes = await toImage(scene(1, 1_500, 1_000))
+      .png({ compressionLevel: 0 })
+      .toBuffer()
+    expect(bytes.length).toBeGreaterThan(4_000_000)
+    const random = new SeededRandom(1)
+    async function* pieces(): AsyncGenerator<Uint8Array> {
+      for (let at = 0; at < bytes.length; ) {
+        const end = at + random.below(700_000)
+        yield bytes.subarray(at, end)
+        at = end
+      }
+    }
+    const whole = await look(bytes)
+    expect(await look(pieces, { size: bytes.length })).toEqual(whole)
+  })
+
+  test('that ends early, goes on or cannot be read is no photo, and harms nothing', async () => {
+    const { look, pids } = await fixture()
+    const bytes = await photo()
+    await expect(look(bytes, { size: bytes.length + 1 })).rejects.toMatchObject({ code: 'ERR_TRUNCATED_BODY' })
+    await expect(look(bytes, { size: bytes.length - 1 })).rejects.toMatchObject({ code: 'ERR_TRUNCATED_BODY' })
+    async function* failing(): AsyncGenerator<Uint8Array> {
+      yield bytes.subarray(0, 1_000)
+      throw new Error('the disk is gone')
+    }
+    await expect(look(failing, { size: bytes.length })).rejects.toThrow('the disk is gone')
+    expect((await look(bytes)).width).toBe(300)
+    expect(pids).toHaveLength(1)
+  })
+
+  test('without what was not wanted', async () => {
+    const { analyst, look } = await fixture()
+    await analyst.useModel(await colourModel())
+    const analysis = await look(await photo(), { wanted: { variants: false, features: false } })
+    expect(analysis).toMatchObject({ width: 300, variants: [] })
+    expect(analysis).not.toHaveProperty('features')
+  })
+})
+
+describe('the model', () => {
+  test('makes the vectors of pictures and words, after a crash, too', async () => {
+    const { analyst, look, pids } = await fixture()
+    const model = await colourModel()
+    await analyst.useModel(model)
+    const red = await sharp({ create: { width: 30, height: 20, channels: 3, background: '#ff0000' } })
+      .png()
+      .toBuffer()
+    const expectRed = async (): Promise<void> => {
+      const { features } = await look(red)
+      expect(features?.modelDigest).toBe(model.spec.digest)
+      const ofWord = await analyst.embedText('red', new AbortController().signal)
+      expect(ofWord.space).toBe('image')
+      expect(cosine(features!.vectors.get('image')!, ofWord.vector)).toBeCloseTo(1, 5)
+    }
+    await expectRed()
+    kill(pids[0]!, 'SIGKILL')
+    await expectRed()
+  })
+
+  test('says the same of the same bytes, whatever else is wanted', async () => {
+    const { analyst, look } = await fixture()
+    await analyst.useModel(await colourModel())
+    const large = await toImage(scene(1, 300, 200))
+      .resize(3_000, 2_000)
+      .jpeg()
+      .toBuffer()
+    const all = await look(large)
+    const some = await look(large, { wanted: { variants: false, features: true } })
+    expect(all.variants[0]).toMatchObject({ width: 2_048, height: 1_365 })
+    expect(some).toEqual({ ...all, variants: [] })
+  })
+
+  test('that has nothing to say of a picture leaves the rest', async () => {
+    const { analyst, look } = await fixture()
+    await analyst.useModel(await colourModel())
+    const black = sharp({ create: { width: 30, height: 20, channels: 3, background: '#000' } })
+    const analysis = await look(await black.png().toBuffer())
+    expect(analysis).toMatchObject({ width: 30, featuresError: 'ERR_MODEL_INVALID' })
+    expect(analysis.variants).toHaveLength(3)
+  })
+
+  test('that cannot be loaded is refused; the process goes on', async () => {
+    const { analyst, look, pids } = await fixture()
+    const model = await colourModel()
+    await writeFile(join(model.folder, 'image.onnx'), 'this is no network')
+    await expect(analyst.useModel(model)).rejects.toMatchObject({ code: 'ERR_MODEL_INVALID' })
+    expect(await look(await photo())).not.toHaveProperty('features')
+    expect(pids).toHaveLength(1)
+  })
+})
+
+describe('what no decoder should be given', () => {
+  test('is each a clean error, and the process lives', async () => {
+    const { look, pids } = await fixture()
+    const jpeg = await photo()
+    const cases: readonly (readonly [string, Buffer, string])[] = [
+      ['half a JPEG', jpeg.subarray(0, jpeg.length / 2), 'ERR_IMAGE_UNREADABLE'],
+      ['text', Buffer.from('text '.repeat(1_000)), 'ERR_IMAGE_UNREADABLE'],
+      ['an SVG', Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'), 'ERR_IMAGE_UNREADABLE'],
+      ['nothing', Buffer.alloc(0), 'ERR_IMAGE_UNREADABLE'],
+      ['a PNG bomb', await claimedPng(50_000, 50_000), 'ERR_IMAGE_TOO_LARGE'],
+      ['a GIF of 6,000 frames', await gifOf(6_000), 'ERR_IMAGE_TOO_LARGE']
+    ]
+    for (const [name, bytes, code] of cases) {
+      await expect(look(bytes), name).rejects.toMatchObject({ code })
+      expect((await look(jpeg)).width, name).toBe(300)
+    }
+    await expect(look(jpeg, { size: 300 * 2 ** 20 })).rejects.toMatchObject({ code: 'ERR_IMAGE_TOO_LARGE' })
+    expect(pids).toHaveLength(1)
+  })
+
+  test.each(testSeeds(1))('damaged in 2,000 ways is a picture or a clean error, under seed %i', async seed => {
+    const { look } = await fixture()
+    const random = new SeededRandom(seed)
+    const small = toImage(scene(2, 48, 32)).withExif({
+      IFD0: { Make: 'Camera' },
+      IFD2: { DateTimeOriginal: '2020:01:02 03:04:05' }
+    })
+    const formats = ['jpeg', 'png', 'webp', 'gif', 'tiff', 'avif'] as const
+    const originals = await Promise.all(formats.map(format => small.clone().toFormat(format).toBuffer()))
+    const outcomes = new Map<string, number>()
+    const wanted = { variants: false, features: false }
+    for (let i = 0; i < 2_000; i++) {
+      const outcome = await look(damaged(random, random.pick(originals)), { wanted }).then(
+        () => 'read',
+        err => String(err.code)
+      )
+      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
+    }
+    const clean = ['read', 'ERR_IMAGE_UNREADABLE', 'ERR_IMAGE_TOO_LARGE', 'ERR_IMAGE_CRASHED']
+    expect([...outcomes.keys()].filter(outcome => !clean.includes(outcome))).toEqual([])
+    expect(outcomes.get('ERR_IMAGE_UNREADABLE')).toBeGreaterThan(500)
+    expect((await look(await photo())).width).toBe(300)
+  })
+})
+
+function damaged(random: SeededRandom, original: Buffer): Buffer {
+  const bytes = Buffer.from(original)
+  const kind = random.below(4)
+  if (kind === 0) return bytes.subarray(0, random.below(bytes.length))
+  if (kind === 1) return Buffer.from(random.bytes(1 + random.below(500)))
+  // the head is where most harm is done
+  const end = kind === 2 ? bytes.length : Math.min(bytes.length, 200)
+  for (let i = 1 + random.below(10); i > 0; i--) bytes[random.below(end)] = random.below(256)
+  return bytes
+}
+
+describe('the process', () => {
+  test('that is killed over a photo gets it once more', async () => {
+    const { look, looking, pids } = await fixture()
+    const bytes = await photo()
+    await look(bytes) // it is up
+    kill(pids[0]!, 'SIGSTOP') // it cannot be done before it is killed
+    const killed = look(bytes)
+    await looking(2)
+    kill(pids[0]!, 'SIGKILL')
+    expect((await killed).width).toBe(300)
+    expect(pids).toHaveLength(2)
+  })
+
+  test('that is killed over a photo twice gets it no more', async () => {
+    const { look, looking, pids } = await fixture()
+    const bytes = await photo()
+    await look(bytes)
+    kill(pids[0]!, 'SIGSTOP')
+    const killed = look(bytes)
+    await looking(2)
+    kill(pids[0]!, 'SIGKILL')
+    await looking(3)
+    kill(pids[1]!, 'SIGKILL')
+    await expect(killed).rejects.toMatchObject({ code: 'ERR_IMAGE_CRASHED' })
+    expect((await look(bytes)).width).toBe(300)
+    expect(pids).toHaveLength(3)
+  })
+
+  test('that is killed over a photo costs none of the others', async () => {
+    const { look, looking, pids } = await fixture()
+    const bytes = await photo()
+    await look(bytes)
+    kill(pids[0]!, 'SIGSTOP')
+    const [killed, ...others] = [look(bytes), look(bytes), look(bytes)]
+    killed.catch(() => {})
+    await looking(2)
+    kill(pids[0]!, 'SIGKILL')
+    await looking(3)
+    kill(pids[1]!, 'SIGKILL')
+    for (const other of others) expect((await other).width).toBe(300)
+    await expect(killed).rejects.toMatchObject({ code: 'ERR_IMAGE_CRASHED' })
+  })
+
+  test('that takes too long over a photo is ended, twice', async () => {
+    const clock = new SimulatedClock()
+    const { look, looking, pids } = await fixture(clock)
+    const bytes = await photo()
+    await look(bytes)
+    kill(pids[0]!, 'SIGSTOP')
+    const slow = look(bytes)
+    await looking(2)
+    await clock.advance(179_999)
+    expect(isAlive(pids[0]!)).toBe(true)
+    await clock.advance(1)
+    await looking(3)
+    kill(pids[1]!, 'SIGSTOP')
+    await clock.advance(180_000)
+    await expect(slow).rejects.toMatchObject({ code: 'ERR_IMAGE_TOO_LARGE' })
+    expect((await look(bytes)).width).toBe(300)
+  })
+
+  test('that goes on with a photo nobody waits for is ended', async () => {
+    const clock = new SimulatedClock()
+    const { look, looking, pids } = await fixture(clock)
+    const bytes = await photo()
+    await look(bytes)
+    kill(pids[0]!, 'SIGSTOP')
+    const gone = new AbortController()
+    const cancelled = look(bytes, { signal: gone.signal })
+    const next = look(bytes)
+    await looking(2)
+    gone.abort(new Error('gone'))
+    await expect(cancelled).rejects.toThrow('gone')
+    await settle()
+    await clock.advance(2_000)
+    expect((await next).width).toBe(300)
+    expect(pids).toHaveLength(2)
+  })
+
+  test('waits for slow bytes, but not for ever, and looks at others meanwhile', async () => {
+    const clock = new SimulatedClock()
+    const { look } = await fixture(clock)
+    const bytes = await photo()
+    async function* stuck(): AsyncGenerator<Uint8Array> {
+      yield bytes.subarray(0, 100)
+      await new Promise(() => {})
+    }
+    const slow = look(stuck, { size: bytes.length })
+    slow.catch(() => {})
+    expect((await look(bytes)).width).toBe(300)
+    await clock.advance(60_000)
+    await expect(slow).rejects.toMatchObject({ code: 'ERR_BYTES_UNREACHABLE' })
+    expect((await look(bytes)).width).toBe(300)
+  })
+
+  test('has gone when the analyst has stopped', async () => {
+    const { analyst, look, pids } = await fixture()
+    await look(await photo())
+    expect(isAlive(pids[0]!)).toBe(true)
+    await analyst.stop()
+    expect(isAlive(pids[0]!)).toBe(false)
+  })
+
+  test('goes when its node has been killed', async () => {
+    const node = spawn(process.execPath, ['--import', 'tsx', HOLDER_PROGRAM], { stdio: ['ignore', 'pipe', 'inherit'] })
+    onTestFinished(() => void node.kill('SIGKILL'))
+    const [line] = (await once(node.stdout, 'data')) as [Buffer]
+    const pid = Number(line.toString())
+    expect(isAlive(pid)).toBe(true)
+    node.kill('SIGKILL')
+    await expect.poll(() => isAlive(pid), { timeout: 30_000 }).toBe(false)
+  })
+
+  test('is less urgent than the node', async () => {
+    const { look, pids } = await fixture()
+    await look(await photo())
+    expect(getPriority(pids[0])).toBe(10)
+  })
+
+  test.runIf(process.platform === 'linux')('knows none of the node’s secrets', async () => {
+    process.env.SHEAF_CLUSTER_KEY = 'secret'
+    onTestFinished(() => {
+      delete process.env.SHEAF_CLUSTER_KEY
+    })
+    const { look, pids } = await fixture()
+    await look(await photo())
+    expect(readFileSync(`/proc/${pids[0]}/environ`, 'latin1')).not.toContain('SHEAF')
+  })
+})

@@ -1,0 +1,390 @@
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { SheafError } from '../../../../src/core/errors.js'
+import { silentLog } from '../../../../src/core/log.js'
+import { type AnalystChild, ChildEnded, type ChildEndReason } from '../../../../src/similarity/images/analyst-child.js'
+import {
+  type Analysis,
+  type AnalysisRequest,
+  IMAGE_BYTES_MAX,
+  TEXT_LENGTH_MAX,
+  type TextEmbedding
+} from '../../../../src/similarity/images/image-analyst.js'
+import { QueuedImageAnalyst } from '../../../../src/similarity/images/queued-image-analyst.js'
+import { identifyModel, type LoadedModel, type TextSide } from '../../../../src/similarity/models/model-spec.js'
+import { type Deferred, deferred } from '../../../support/deferred.js'
+import { SimulatedClock, settle } from '../../../support/simulated-clock.js'
+
+const ANALYSIS: Analysis = { width: 1, height: 1, phash: new Uint8Array(8), variants: [] }
+const EMBEDDING: TextEmbedding = { space: 'image', vector: Float32Array.of(1) }
+
+function never(): AbortSignal {
+  return new AbortController().signal
+}
+
+interface Look {
+  readonly name: string
+  readonly signal: AbortSignal
+  readonly outcome: Deferred<Analysis>
+}
+
+/** A child whose looks last until the test ends them. */
+class ScriptedChild implements AnalystChild {
+  ended = false
+  readonly looks: Look[] = []
+  readonly models: (string | undefined)[] = []
+  readonly texts: string[] = []
+  modelError: Error | undefined
+  textError: Error | undefined
+
+  async useModel(model: LoadedModel | undefined): Promise<void> {
+    this.models.push(model?.spec.name)
+    if (this.modelError !== undefined) throw this.modelError
+  }
+
+  analyse({ bytes }: AnalysisRequest, signal: AbortSignal): Promise<Analysis> {
+    const outcome = deferred<Analysis>()
+    this.looks.push({ name: Buffer.from(bytes as Uint8Array).toString(), signal, outcome })
+    return outcome.promise
+  }
+
+  async embedText(text: string): Promise<TextEmbedding> {
+    this.texts.push(text)
+    if (this.textError !== undefined) throw this.textError
+    return EMBEDDING
+  }
+
+  async stop(): Promise<void> {
+    this.end('stopped')
+  }
+
+  end(reason: ChildEndReason, blamed: (name: string) => boolean = () => true): void {
+    this.ended = true
+    for (const { name, outcome } of this.looks) outcome.reject(new ChildEnded(reason, 'test', blamed(name)))
+  }
+
+  /** What it is asked to look at, of which `done` have been looked at. */
+  get names(): string[] {
+    return this.looks.map(({ name }) => name)
+  }
+}
+
+interface Fixture {
+  readonly analyst: QueuedImageAnalyst
+  readonly clock: SimulatedClock
+  readonly children: ScriptedChild[]
+  /** Says what the next children are to be. */
+  readonly prepare: { child: (child: ScriptedChild) => void; failure: Error | undefined }
+  look(name: string, priority?: AnalysisRequest['priority'], signal?: AbortSignal): Promise<Analysis>
+}
+
+async function fixture(): Promise<Fixture> {
+  const clock = new SimulatedClock()
+  const children: ScriptedChild[] = []
+  const prepare: Fixture['prepare'] = { child: () => {}, failure: undefined }
+  const startChild = async (): Promise<AnalystChild> => {
+    if (prepare.failure !== undefined) throw prepare.failure
+    const child = new ScriptedChild()
+    prepare.child(child)
+    children.push(child)
+    return child
+  }
+  const analyst = new QueuedImageAnalyst({ clock, log: silentLog, startChild })
+  await analyst.start()
+  onTestFinished(() => analyst.stop())
+  const look: Fixture['look'] = (name, priority = 'backlog', signal = never()) => {
+    const bytes = Buffer.from(name)
+    const request = { bytes, size: bytes.length, wanted: { variants: true, features: true }, priority }
+    const analysis = analyst.analyse(request, signal)
+    analysis.catch(() => {}) // tests look at it when it suits them
+    return analysis
+  }
+  return { analyst, clock, children, prepare, look }
+}
+
+function model(name: string, text?: TextSide['kind']): LoadedModel {
+  const image = {
+    file: 'image.onnx',
+    inputName: 'input',
+    outputName: 'embedding',
+    pooling: 'none',
+    size: 8,
+    layout: 'nchw',
+    channels: 'rgb',
+    mean: [0, 0, 0],
+    std: [1, 1, 1],
+    resize: 'cover',
+    dimension: 1
+  } as const
+  const textSide = { kind: text } as TextSide
+  const description = { name, image, licence: '', source: '', files: [], ...(text !== undefined && { text: textSide }) }
+  const spec = identifyModel({ ...description, text: undefined as never })
+  return { spec: { ...spec, ...description }, folder: '/models' }
+}
+
+describe('photos in line', () => {
+  test('start no child before the first', async () => {
+    const { children, look } = await fixture()
+    expect(children).toHaveLength(0)
+    const analysis = look('a')
+    await settle()
+    children[0]?.looks[0]?.outcome.resolve(ANALYSIS)
+    expect(await analysis).toBe(ANALYSIS)
+    expect(children).toHaveLength(1)
+  })
+
+  test('are three at a time: one in the model, one in the decoder, one on its way', async () => {
+    const { children, look } = await fixture()
+    for (const name of ['a', 'b', 'c', 'd']) void look(name)
+    await settle()
+    expect(children[0]?.names).toEqual(['a', 'b', 'c'])
+    children[0]?.looks[1]?.outcome.resolve(ANALYSIS)
+    await settle()
+    expect(children[0]?.names).toEqual(['a', 'b', 'c', 'd'])
+  })
+
+  test('that somebody waits for go before the backlog', async () => {
+    const { children, look } = await fixture()
+    for (const name of ['a', 'b', 'c', 'd', 'e']) void look(name)
+    for (const name of ['x', 'y']) void look(name, 'asked')
+    for (let i = 0; i < 7; i++) {
+      await settle()
+      children[0]?.looks[i]?.outcome.resolve(ANALYSIS)
+    }
+    expect(children[0]?.names).toEqual(['a', 'b', 'c', 'x', 'y', 'd', 'e'])
+  })
+
+  test('are bounded in number, each kind for itself', async () => {
+    const { look } = await fixture()
+    for (let i = 0; i < 3 + 64; i++) void look(`${i}`)
+    await settle()
+    await expect(look('one more')).rejects.toMatchObject({ code: 'ERR_OVERLOADED' })
+    for (let i = 0; i < 64; i++) void look(`asked ${i}`, 'asked')
+    await expect(look('one more', 'asked')).rejects.toMatchObject({ code: 'ERR_OVERLOADED' })
+  })
+
+  test('without bytes, or with too many, are refused without being read', async () => {
+    const { analyst, children } = await fixture()
+    const bytes = (): never => {
+      throw new Error('nobody reads this')
+    }
+    const request = { bytes, wanted: { variants: true, features: true }, priority: 'asked' } as const
+    await expect(analyst.analyse({ ...request, size: 0 }, never())).rejects.toMatchObject({
+      code: 'ERR_IMAGE_UNREADABLE'
+    })
+    await expect(analyst.analyse({ ...request, size: IMAGE_BYTES_MAX + 1 }, never())).rejects.toMatchObject({
+      code: 'ERR_IMAGE_TOO_LARGE'
+    })
+    expect(children).toHaveLength(0)
+  })
+
+  test('that nobody waits for any more leave the line', async () => {
+    const { children, look } = await fixture()
+    const gone = new AbortController()
+    for (const name of ['a', 'b', 'c']) void look(name)
+    const cancelled = look('d', 'backlog', gone.signal)
+    void look('e')
+    gone.abort(new Error('gone'))
+    await expect(cancelled).rejects.toThrow('gone')
+    await settle()
+    children[0]?.looks[0]?.outcome.resolve(ANALYSIS)
+    await settle()
+    expect(children[0]?.names).toEqual(['a', 'b', 'c', 'e'])
+  })
+
+  test('being looked at are let go at once, and their place is free when the child says so', async () => {
+    const { children, look } = await fixture()
+    const gone = new AbortController()
+    const cancelled = look('a', 'backlog', gone.signal)
+    for (const name of ['b', 'c', 'd']) void look(name)
+    await settle()
+    gone.abort(new Error('gone'))
+    await expect(cancelled).rejects.toThrow('gone')
+    expect(children[0]?.looks[0]?.signal.aborted).toBe(true)
+    expect(children[0]?.names).toEqual(['a', 'b', 'c'])
+    children[0]?.looks[0]?.outcome.reject(new Error('gone'))
+    await settle()
+    expect(children[0]?.names).toEqual(['a', 'b', 'c', 'd'])
+  })
+
+  test('whose own error it is get that, once', async () => {
+    const { children, look } = await fixture()
+    const analysis = look('a')
+    await settle()
+    children[0]?.looks[0]?.outcome.reject(new SheafError('ERR_IMAGE_UNREADABLE'))
+    await expect(analysis).rejects.toMatchObject({ code: 'ERR_IMAGE_UNREADABLE' })
+    expect(children[0]?.looks).toHaveLength(1)
+  })
+})
+
+describe('a child that ends', () => {
+  test('costs the photo nothing the first time', async () => {
+    const { children, look } = await fixture()
+    const analysis = look('a')
+    await settle()
+    children[0]?.end('crashed')
+    await settle()
+    children[1]?.looks[0]?.outcome.resolve(ANALYSIS)
+    expect(await analysis).toBe(ANALYSIS)
+  })
+
+  test.each([
+    ['crashed', 'ERR_IMAGE_CRASHED'],
+    ['slow', 'ERR_IMAGE_TOO_LARGE'],
+    ['outgrown', 'ERR_IMAGE_TOO_LARGE']
+  ] as const)('twice on one photo (%s) is that photo’s error, and not that of the next', async (reason, code) => {
+    const { children, look } = await fixture()
+    const [bad, good] = [look('bad'), look('good')]
+    for (const i of [0, 1]) {
+      await settle()
+      expect(children[i]?.names.sort()).toEqual(['bad', 'good'])
+      children[i]?.end(reason, name => name === 'bad')
+    }
+    await expect(bad).rejects.toMatchObject({ code })
+    await settle()
+    expect(children[2]?.names).toEqual(['good'])
+    children[2]?.looks[0]?.outcome.resolve(ANALYSIS)
+    expect(await good).toBe(ANALYSIS)
+  })
+
+  test('again and again, without a photo to blame, leaves the photo for later', async () => {
+    const { children, look } = await fixture()
+    const analysis = look('a')
+    for (let i = 0; i < 6; i++) {
+      await settle()
+      children[i]?.end('crashed', () => false)
+    }
+    await expect(analysis).rejects.toMatchObject({ code: 'ERR_ANALYST_UNAVAILABLE' })
+    expect(children).toHaveLength(6)
+  })
+
+  test('after somebody gave up is not started again for that', async () => {
+    const { children, look } = await fixture()
+    const gone = new AbortController()
+    const analysis = look('a', 'backlog', gone.signal)
+    await settle()
+    gone.abort(new Error('gone'))
+    children[0]?.end('stopped')
+    await expect(analysis).rejects.toThrow('gone')
+    await settle()
+    expect(children).toHaveLength(1)
+  })
+
+  test('before it begins is an error of this node', async () => {
+    const { prepare, look } = await fixture()
+    prepare.failure = new SheafError('ERR_ANALYST_UNAVAILABLE')
+    await expect(look('a')).rejects.toMatchObject({ code: 'ERR_ANALYST_UNAVAILABLE' })
+  })
+})
+
+describe('the life of the child', () => {
+  test('ends after five minutes without work, and begins again with the next', async () => {
+    const { analyst, clock, children, look } = await fixture()
+    await analyst.useModel(model('m'))
+    void look('a')
+    await clock.advance(10 * 60_000)
+    expect(children[0]?.ended).toBe(false) // it works
+    children[0]?.looks[0]?.outcome.resolve(ANALYSIS)
+    await clock.advance(5 * 60_000 - 1)
+    expect(children[0]?.ended).toBe(false)
+    await clock.advance(1)
+    expect(children[0]?.ended).toBe(true)
+    void look('b')
+    await settle()
+    expect(children[1]?.models).toEqual(['m'])
+    expect(children[1]?.names).toEqual(['b'])
+  })
+
+  test('ends with the analyst, and everything that waits with it', async () => {
+    const { analyst, clock, children, look } = await fixture()
+    const waiting = ['a', 'b', 'c', 'd'].map(name => look(name))
+    await settle()
+    await analyst.stop()
+    for (const analysis of waiting) await expect(analysis).rejects.toMatchObject({ code: 'ERR_STOPPING' })
+    await expect(look('e')).rejects.toMatchObject({ code: 'ERR_STOPPING' })
+    await expect(analyst.embedText('x', never())).rejects.toMatchObject({ code: 'ERR_STOPPING' })
+    expect(children.map(({ ended }) => ended)).toEqual([true])
+    expect(clock.pending).toBe(0)
+    await analyst.stop()
+  })
+
+  test('that is just starting ends, too', async () => {
+    const { analyst, children, look } = await fixture()
+    const analysis = look('a')
+    await analyst.stop()
+    await expect(analysis).rejects.toMatchObject({ code: 'ERR_STOPPING' })
+    expect(children.map(({ ended }) => ended)).toEqual([true])
+  })
+})
+
+describe('the model', () => {
+  test('is in use when the child has loaded it', async () => {
+    const { analyst, children } = await fixture()
+    expect(analyst.model).toBeUndefined()
+    const first = model('first')
+    await analyst.useModel(first)
+    expect(analyst.model).toBe(first.spec.id)
+    await analyst.useModel(undefined)
+    expect(analyst.model).toBeUndefined()
+    expect(children[0]?.models).toEqual(['first', undefined])
+  })
+
+  test('that cannot be loaded leaves none in use', async () => {
+    const { analyst, children } = await fixture()
+    await analyst.useModel(model('first'))
+    children[0]!.modelError = new SheafError('ERR_MODEL_INVALID')
+    await expect(analyst.useModel(model('second'))).rejects.toMatchObject({ code: 'ERR_MODEL_INVALID' })
+    expect(analyst.model).toBeUndefined()
+  })
+
+  test('that can no longer be loaded is given up; photos are looked at without it', async () => {
+    const { analyst, children, prepare, look } = await fixture()
+    await analyst.useModel(model('first'))
+    prepare.child = child => {
+      child.modelError = new SheafError('ERR_MODEL_INVALID')
+    }
+    children[0]?.end('crashed')
+    const analysis = look('a')
+    await settle()
+    expect(analyst.model).toBeUndefined()
+    children[1]?.looks[0]?.outcome.resolve(ANALYSIS)
+    expect(await analysis).toBe(ANALYSIS)
+  })
+
+  test('of several asked for at once is the last', async () => {
+    const { analyst, children } = await fixture()
+    const last = model('b')
+    await Promise.all([analyst.useModel(model('a')), analyst.useModel(last)])
+    expect(children[0]?.models).toEqual(['a', 'b'])
+    expect(analyst.model).toBe(last.spec.id)
+  })
+})
+
+describe('texts', () => {
+  test('need a model that knows words', async () => {
+    const { analyst, children } = await fixture()
+    await expect(analyst.embedText('a rose', never())).rejects.toMatchObject({ code: 'ERR_MODEL_UNAVAILABLE' })
+    await analyst.useModel(model('mute'))
+    await expect(analyst.embedText('a rose', never())).rejects.toMatchObject({ code: 'ERR_TEXT_SEARCH_UNAVAILABLE' })
+    await analyst.useModel(model('eloquent', 'encoder'))
+    expect(await analyst.embedText('a rose', never())).toBe(EMBEDDING)
+    expect(children[0]?.texts).toEqual(['a rose'])
+  })
+
+  test.each(['', '  ', 'x'.repeat(TEXT_LENGTH_MAX + 1)])('of an odd length are refused', async text => {
+    const { analyst } = await fixture()
+    await analyst.useModel(model('m', 'encoder'))
+    await expect(analyst.embedText(text, never())).rejects.toMatchObject({ code: 'ERR_BAD_PARAMETER' })
+  })
+
+  test('are embedded while a photo is looked at, and again when the child ends of it', async () => {
+    const { analyst, children, look } = await fixture()
+    await analyst.useModel(model('m', 'encoder'))
+    void look('a')
+    await settle()
+    children[0]!.textError = new ChildEnded('crashed', 'test', true)
+    const embedding = analyst.embedText('a rose', never())
+    children[0]?.end('crashed')
+    expect(await embedding).toBe(EMBEDDING)
+    expect(children[1]?.texts).toEqual(['a rose'])
+  })
+})

@@ -1,0 +1,71 @@
+import sharp, { type Sharp } from 'sharp'
+import { describe, expect, test } from 'vitest'
+import { openPicture } from '../../../../src/similarity/images/picture.js'
+import { makeVariants } from '../../../../src/similarity/images/variants.js'
+import { scene, toImage } from '../../../support/test-pictures.js'
+
+async function variantsOf(image: Sharp): ReturnType<typeof makeVariants> {
+  return makeVariants(await openPicture(await image.toBuffer()))
+}
+
+describe('the sizes of a picture', () => {
+  test('are JPEG within their bounds', async () => {
+    const variants = await variantsOf(toImage(scene(1)).resize(2_400, 1_600).jpeg())
+    const version = sharp.versions.sharp.split('.').slice(0, 2).join('.')
+    expect(
+      variants.map(({ alt, recipe, contentType, width, height }) => [alt, recipe, contentType, width, height])
+    ).toEqual([
+      ['large', `sharp-${version} q82 2048`, 'image/jpeg', 2_048, 1_365],
+      ['small', `sharp-${version} q82 640`, 'image/jpeg', 640, 427],
+      ['thumb', `sharp-${version} q82 256`, 'image/jpeg', 256, 171]
+    ])
+    for (const { bytes, width, height } of variants) {
+      expect(await sharp(bytes).metadata()).toMatchObject({ format: 'jpeg', width, height })
+    }
+  })
+
+  test('are never larger than the picture', async () => {
+    const variants = await variantsOf(toImage(scene(1, 300, 200)).png())
+    expect(variants.map(({ width, height }) => [width, height])).toEqual([
+      [300, 200],
+      [300, 200],
+      [256, 171]
+    ])
+  })
+
+  test('of a picture that can be seen through are WebP with that', async () => {
+    const variants = await variantsOf(
+      toImage(scene(1, 300, 200))
+        .ensureAlpha(0.5)
+        .png()
+    )
+    for (const { bytes, contentType } of variants) {
+      expect(contentType).toBe('image/webp')
+      expect(await sharp(bytes).metadata()).toMatchObject({ format: 'webp', hasAlpha: true })
+    }
+  })
+
+  test('say nothing of camera, place or profile', async () => {
+    const exif = { IFD0: { Make: 'Camera' }, IFD3: { GPSLatitude: '51/1 30/1 0/1' } }
+    const variants = await variantsOf(toImage(scene(1)).withExif(exif).withIccProfile('p3').jpeg())
+    for (const { bytes } of variants) {
+      const { exif, icc, xmp, iptc } = await sharp(bytes).metadata()
+      expect({ exif, icc, xmp, iptc }).toEqual({})
+    }
+  })
+
+  test('are the same bytes every time', async () => {
+    const image = toImage(scene(5)).resize(1_000, 700).jpeg()
+    const [first, second] = [await variantsOf(image), await variantsOf(image)]
+    expect(second).toEqual(first)
+  })
+
+  test('exist of the thinnest picture', async () => {
+    const line = sharp({ create: { width: 1, height: 5_000, channels: 3, background: '#123' } })
+    expect((await variantsOf(line.png())).map(({ width, height }) => [width, height])).toEqual([
+      [1, 2_048],
+      [1, 640],
+      [1, 256]
+    ])
+  })
+})
