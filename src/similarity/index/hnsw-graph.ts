@@ -1,0 +1,126 @@
+import hnswlib, { type HierarchicalNSW } from 'hnswlib-node'
+
+const M = 16
+const EF_CONSTRUCTION = 200
+/** Candidates that a search looks at, at least; else twice as many as it wants. */
+const EF_MIN = 128
+const CAPACITY_MIN = 1_024
+const GROWTH = 1.5
+/** The library's graphs start with the same seed, so that the same calls build the same graph. */
+const SEED = 100
+const LABEL_BYTES = 8
+const LINK_BYTES = 4
+
+/** What a label stands for in a graph: nothing, a vector, or a vector that is only passed through. */
+export const LABEL_FREE = 0
+export const LABEL_LIVE = 1
+export const LABEL_DEAD = 2
+
+/** Neighbours as labels, best first. */
+export interface LabelledNeighbours {
+  readonly labels: Uint32Array
+  readonly scores: Float32Array
+}
+
+/**
+ * A graph of unit vectors under labels, in the memory of the library, which grows as needed. Removed vectors stay in it as
+ * way-marks: when they are many, a new graph is to be built from the others. All calls block: for a thread of its own.
+ *
+ * @see Malkov & Yashunin 2018, "Efficient and robust approximate nearest neighbor search using HNSW graphs"
+ */
+export class HnswGraph {
+  readonly #dimension: number
+  readonly #index: HierarchicalNSW
+  #states: Uint8Array
+  #liveCount = 0
+
+  private constructor(dimension: number, index: HierarchicalNSW, states: Uint8Array) {
+    this.#dimension = dimension
+    this.#index = index
+    this.#states = states
+    for (const state of states) if (state === LABEL_LIVE) this.#liveCount++
+  }
+
+  /** @param capacity - vectors that it can take without growing */
+  static empty(dimension: number, capacity = CAPACITY_MIN): HnswGraph {
+    const index = new hnswlib.HierarchicalNSW('cosine', dimension)
+    index.initIndex(Math.max(capacity, CAPACITY_MIN), M, EF_CONSTRUCTION, SEED)
+    return new HnswGraph(dimension, index, new Uint8Array(CAPACITY_MIN))
+  }
+
+  /**
+   * Reads a file that `write` wrote. The library believes what it reads: a changed bit may end the process, so the bytes must
+   * have been checked before.
+   *
+   * @param states - of each label, as `states` gave them; owned by the graph from now on
+   * @throws when the library refuses the file, or it has another number of vectors
+   */
+  static read(dimension: number, path: string, states: Uint8Array): HnswGraph {
+    const held = states.reduce((sum, state) => sum + (state === LABEL_FREE ? 0 : 1), 0)
+    if (held === 0) return HnswGraph.empty(dimension)
+    const index = new hnswlib.HierarchicalNSW('cosine', dimension)
+    index.readIndexSync(path)
+    if (index.getCurrentCount() !== held) throw new Error('the graph has another number of vectors than its labels')
+    return new HnswGraph(dimension, index, states)
+  }
+
+  get liveCount(): number {
+    return this.#liveCount
+  }
+
+  /** Of each label; a view that the next call may change. */
+  get states(): Uint8Array {
+    return this.#states
+  }
+
+  state(label: number): number {
+    return this.#states[label] ?? LABEL_FREE
+  }
+
+  /** Bytes of which a file of this graph has more. */
+  get bytesMin(): number {
+    const level0Links = LINK_BYTES * (1 + 2 * M)
+    return this.#index.getCurrentCount() * (4 * this.#dimension + LABEL_BYTES + level0Links + LINK_BYTES)
+  }
+
+  /** @param label - free */
+  add(label: number, vector: readonly number[]): void {
+    const capacity = this.#index.getMaxElements()
+    if (this.#index.getCurrentCount() >= capacity) {
+      this.#index.resizeIndex(Math.max(CAPACITY_MIN, Math.ceil(capacity * GROWTH)))
+    }
+    this.#index.addPoint(vector as number[], label)
+    if (label >= this.#states.length) {
+      const grown = new Uint8Array(Math.ceil((label + 1) * GROWTH))
+      grown.set(this.#states)
+      this.#states = grown
+    }
+    this.#states[label] = LABEL_LIVE
+    this.#liveCount++
+  }
+
+  /** Harmless for a label that is not live. */
+  remove(label: number): void {
+    if (this.state(label) !== LABEL_LIVE) return
+    this.#index.markDelete(label)
+    this.#states[label] = LABEL_DEAD
+    this.#liveCount--
+  }
+
+  vector(label: number): number[] {
+    return this.#index.getPoint(label)
+  }
+
+  search(query: readonly number[], k: number): LabelledNeighbours {
+    const count = Math.min(k, this.#liveCount)
+    if (count === 0) return { labels: new Uint32Array(0), scores: new Float32Array(0) }
+    this.#index.setEf(Math.max(EF_MIN, 2 * count))
+    const { neighbors, distances } = this.#index.searchKnn(query as number[], count)
+    return { labels: Uint32Array.from(neighbors), scores: Float32Array.from(distances, distance => 1 - distance) }
+  }
+
+  /** Searches may go on meanwhile, changes may not. A full disk goes unnoticed: see `bytesMin`. */
+  async write(path: string): Promise<void> {
+    await this.#index.writeIndex(path)
+  }
+}

@@ -1,0 +1,196 @@
+import type { TransferListItem, Worker } from 'node:worker_threads'
+import { SheafError } from '../../core/errors.js'
+import type { Logger } from '../../core/log.js'
+import { startThread } from '../../core/thread.js'
+import type { PhotoId } from '../../domain/ids.js'
+import type { HnswAnswers, HnswRequest, HnswThreadData, NumberedAnswer, NumberedRequest } from './hnsw-messages.js'
+import { LabelTable } from './label-table.js'
+import { type IndexName, NEIGHBOURS_MAX, type Neighbour, type VectorEntry, type VectorIndex } from './vector-index.js'
+
+const SEARCHES_WAITING_MAX = 1_000
+/** Way-marks of removed vectors make searches slow and, when they are very many, blind. */
+const DEAD_SHARE_MAX = 0.3
+const DEAD_MIN = 256
+
+type Kind = HnswRequest['kind']
+
+interface Waiting {
+  readonly resolve: (answer: HnswAnswers[Kind]) => void
+  readonly reject: (error: SheafError) => void
+}
+
+export interface HnswIndexComponents {
+  readonly log: Logger
+}
+
+/** An approximate index: the graph lives in a thread of its own, the names of its vectors here. */
+export class HnswIndex implements VectorIndex {
+  readonly #name: IndexName
+  readonly #log: Logger
+  readonly #worker: Worker
+  readonly #waiting = new Map<number, Waiting>()
+  #table = new LabelTable()
+  #number = 0
+  #searches = 0
+  #rebuilding: Promise<void> | undefined
+  #closed: Promise<void> | undefined
+  #failure: SheafError | undefined
+
+  private constructor({ log }: HnswIndexComponents, data: HnswThreadData) {
+    this.#name = data.name
+    this.#log = log
+    this.#worker = startThread(import.meta.url, 'hnsw-thread', { workerData: data })
+    this.#worker.on('message', (answer: NumberedAnswer) => this.#answered(answer))
+    this.#worker.on('error', err => this.#failed(err))
+    this.#worker.on('exit', code => this.#failed(`its thread ended with ${code}`))
+  }
+
+  /** @param data.folder - must be there */
+  static async open(components: HnswIndexComponents, data: HnswThreadData): Promise<HnswIndex> {
+    const index = new HnswIndex(components, data)
+    try {
+      const { rows, damage } = await index.#ask({ kind: 'load' }, [])
+      if (damage !== undefined) {
+        components.log.warn({ index: data.name, damage }, 'a damaged index is built anew from the volumes')
+      }
+      if (rows !== undefined) index.#table = await LabelTable.from(rows)
+      return index
+    } catch (err) {
+      await index.close()
+      throw err
+    }
+  }
+
+  get size(): number {
+    return this.#table.size
+  }
+
+  version(id: PhotoId): number | undefined {
+    return this.#table.versionOf(id)
+  }
+
+  ids(): Iterable<PhotoId> {
+    return this.#table.ids()
+  }
+
+  async add(entries: readonly VectorEntry[]): Promise<void> {
+    const { dimension } = this.#name
+    const fresh = [...new Map(entries.map(entry => [entry.id, entry])).values()]
+    const vectors = new Float32Array(fresh.length * dimension)
+    const removed: number[] = []
+    const labels = new Uint32Array(fresh.length)
+    for (const [i, { id, version, vector }] of fresh.entries()) {
+      const old = this.#table.kill(id)
+      if (old !== undefined) removed.push(old)
+      labels[i] = this.#table.assign(id, version)
+      vectors.set(vector, i * dimension)
+    }
+    await this.#change(labels, vectors, removed)
+  }
+
+  async remove(ids: readonly PhotoId[]): Promise<void> {
+    const removed = ids.flatMap(id => this.#table.kill(id) ?? [])
+    if (removed.length > 0) await this.#change(new Uint32Array(0), new Float32Array(0), removed)
+  }
+
+  async search(query: Float32Array, k: number): Promise<Neighbour[]> {
+    if (this.#searches >= SEARCHES_WAITING_MAX) throw new SheafError('ERR_OVERLOADED', 'too many searches wait')
+    const copy = Float32Array.from(query)
+    this.#searches++
+    try {
+      const request: HnswRequest = { kind: 'search', query: copy, k: Math.min(k, NEIGHBOURS_MAX) }
+      const { labels, scores } = await this.#ask(request, [copy.buffer])
+      return Array.from(labels).flatMap((label, i) => {
+        const id = this.#table.idOf(label) // undefined: removed while the search was under way
+        return id === undefined ? [] : [{ id, score: clamped(scores[i] ?? 0) }]
+      })
+    } finally {
+      this.#searches--
+    }
+  }
+
+  async save(): Promise<void> {
+    const rows = this.#table.rows()
+    await this.#ask({ kind: 'save', rows }, [rows.buffer])
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  async #close(): Promise<void> {
+    // one that failed has no thread any more
+    if (this.#failure === undefined) await this.#ask({ kind: 'close' }, []).catch(() => {})
+    await this.#rebuilding
+    await this.#worker.terminate()
+  }
+
+  async #change(
+    labels: Uint32Array<ArrayBuffer>,
+    vectors: Float32Array<ArrayBuffer>,
+    removed: number[]
+  ): Promise<void> {
+    const request: HnswRequest = { kind: 'change', labels, vectors, removed: Uint32Array.from(removed) }
+    try {
+      await this.#ask(request, [labels.buffer, vectors.buffer])
+    } catch (err) {
+      this.#failed(err) // table and graph may now say different things
+      throw err
+    }
+    const { deadCount, size } = this.#table
+    if (this.#rebuilding === undefined && deadCount > Math.max(DEAD_MIN, (deadCount + size) * DEAD_SHARE_MAX)) {
+      this.#rebuilding = this.#rebuild().finally(() => {
+        this.#rebuilding = undefined
+      })
+    }
+  }
+
+  async #rebuild(): Promise<void> {
+    const { deadCount, size } = this.#table
+    this.#log.info({ index: this.#name, dead: deadCount, live: size }, 'an index is rebuilt without what was removed')
+    try {
+      const { freed } = await this.#ask({ kind: 'rebuild' }, [])
+      this.#table.release(freed)
+    } catch (err) {
+      this.#log.warn({ err, index: this.#name }, 'an index could not be rebuilt')
+    }
+  }
+
+  #ask<K extends Kind>(
+    request: Extract<HnswRequest, { kind: K }>,
+    transfer: readonly TransferListItem[]
+  ): Promise<HnswAnswers[K]> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure !== undefined) return reject(this.#failure)
+      if (this.#closed !== undefined && request.kind !== 'close') return reject(unavailable('the index is closed'))
+      const number = ++this.#number
+      this.#waiting.set(number, { resolve: answer => resolve(answer as HnswAnswers[K]), reject })
+      const numbered: NumberedRequest = { number, request }
+      this.#worker.postMessage(numbered, transfer)
+    })
+  }
+
+  #answered(answer: NumberedAnswer): void {
+    const waiting = this.#waiting.get(answer.number)
+    this.#waiting.delete(answer.number)
+    if ('error' in answer) waiting?.reject(unavailable(answer.error))
+    else waiting?.resolve(answer.answer)
+  }
+
+  #failed(cause: unknown): void {
+    if (this.#failure !== undefined) return
+    this.#failure = unavailable('the index has failed', cause)
+    for (const { reject } of this.#waiting.values()) reject(this.#failure)
+    this.#waiting.clear()
+  }
+}
+
+/** Rounding takes the cosine of a vector with itself beyond 1. */
+function clamped(score: number): number {
+  return Math.max(-1, Math.min(1, score))
+}
+
+function unavailable(message: string, cause?: unknown): SheafError {
+  return new SheafError('ERR_INDEX_UNAVAILABLE', message, { cause })
+}

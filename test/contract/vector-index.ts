@@ -1,0 +1,228 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import {
+  NEIGHBOURS_MAX,
+  type VectorEntry,
+  type VectorIndex,
+  type VectorIndexes
+} from '../../src/similarity/index/vector-index.js'
+import { nearest } from '../support/exact-vector-indexes.js'
+import { SeededRandom } from '../support/seeded-random.js'
+import { MODEL, nearVector, OTHER_MODEL, randomPhotoId, unitVector, vectorEntries } from '../support/vector-maker.js'
+
+const DIMENSION = 16
+const NAME = { model: MODEL, space: 'image', dimension: DIMENSION } as const
+
+/** What every implementation of {@link VectorIndexes} keeps to. Approximate ones are exact on sets as small as these. */
+export function vectorIndexContract(name: string, setUp: () => Promise<VectorIndexes>): void {
+  describe(`${name} keeps the contract of VectorIndexes`, () => {
+    let random: SeededRandom
+    let indexes: VectorIndexes
+    let index: VectorIndex
+
+    beforeEach(async () => {
+      random = new SeededRandom(7)
+      indexes = await setUp()
+      index = await indexes.open(NAME)
+    })
+    afterEach(() => index.close())
+
+    const entries = (count: number): VectorEntry[] => vectorEntries(random, count, DIMENSION)
+    const copies = (of: readonly VectorEntry[]): VectorEntry[] =>
+      of.map(entry => ({ ...entry, vector: Float32Array.from(entry.vector) }))
+    const idsOf = (of: readonly { readonly id: string }[]): string[] => of.map(({ id }) => id)
+
+    async function expectExact(held: readonly VectorEntry[], k = 10): Promise<void> {
+      expect(index.size).toBe(held.length)
+      expect([...index.ids()].sort()).toEqual(idsOf(held).sort())
+      for (const { id, version } of held) expect(index.version(id)).toBe(version)
+      for (let i = 0; i < 20; i++) {
+        const query = unitVector(random, DIMENSION)
+        const found = await index.search(query, k)
+        const wanted = nearest(held, query, k)
+        expect(idsOf(found)).toEqual(idsOf(wanted))
+        for (const [at, { score }] of found.entries()) expect(score).toBeCloseTo(wanted[at]?.score ?? 0, 5)
+      }
+    }
+
+    async function reopen(): Promise<void> {
+      await index.close()
+      index = await indexes.open(NAME)
+    }
+
+    test('an empty one finds nothing', async () => {
+      expect(index.size).toBe(0)
+      expect(await index.search(unitVector(random, DIMENSION), 5)).toEqual([])
+    })
+
+    test('finds the nearest, best first', async () => {
+      const held = entries(300)
+      await index.add(copies(held))
+      await expectExact(held)
+    })
+
+    test('fewer than wanted: all of them', async () => {
+      const held = entries(3)
+      await index.add(copies(held))
+      await expectExact(held, 10)
+      await expectExact(held, NEIGHBOURS_MAX)
+    })
+
+    test('a vector scores 1 with itself, however it was rounded', async () => {
+      const [entry] = entries(1) as [VectorEntry]
+      await index.add(copies([entry]))
+      const [found] = await index.search(entry.vector, 1)
+      expect(found?.score).toBeCloseTo(1, 5)
+      expect(found?.score).toBeLessThanOrEqual(1)
+    })
+
+    test('the query is left alone', async () => {
+      await index.add(entries(5))
+      const query = unitVector(random, DIMENSION)
+      const before = Float32Array.from(query)
+      await index.search(query, 3)
+      expect(query).toEqual(before)
+    })
+
+    test('what is removed is not found', async () => {
+      const held = entries(100)
+      await index.add(copies(held))
+      await index.remove(held.slice(0, 60).map(({ id }) => id))
+      await expectExact(held.slice(60))
+    })
+
+    test('removing what is not there is harmless', async () => {
+      const held = entries(3)
+      await index.add(copies(held))
+      await index.remove([randomPhotoId(random)])
+      await index.remove([])
+      await expectExact(held)
+    })
+
+    test('an added vector takes the place of the photo’s other one', async () => {
+      const held = entries(50)
+      await index.add(copies(held))
+      const changed = held.slice(0, 20).map(entry => ({
+        ...entry,
+        version: entry.version + 1,
+        vector: nearVector(random, entry.vector, 3)
+      }))
+      await index.add(copies(changed))
+      await expectExact([...held.slice(20), ...changed])
+    })
+
+    test('of several for one photo in a call the last counts', async () => {
+      const [entry, other] = entries(2) as [VectorEntry, VectorEntry]
+      const last = { ...entry, version: 5, vector: other.vector }
+      await index.add(copies([entry, other, last]))
+      await expectExact([other, last], 1_000)
+    })
+
+    test('removed and added again', async () => {
+      const held = entries(40)
+      await index.add(copies(held))
+      await index.remove(idsOf(held) as VectorEntry['id'][])
+      await index.add(copies(held))
+      await expectExact(held)
+    })
+
+    test('stays right through growth and many removals', { timeout: 60_000 }, async () => {
+      let held: VectorEntry[] = []
+      for (let round = 0; round < 12; round++) {
+        const added = entries(250)
+        await index.add(copies(added))
+        const gone = held.filter(() => random.chance(0.6))
+        await index.remove(gone.map(({ id }) => id))
+        held = [...held.filter(entry => !gone.includes(entry)), ...added]
+      }
+      await expectExact(held)
+    })
+
+    test('calls take effect in their order without being waited for', async () => {
+      const held = entries(30)
+      const first = index.add(copies(held))
+      const second = index.remove(held.slice(0, 10).map(({ id }) => id))
+      const third = index.add(copies(held.slice(5, 8)))
+      await Promise.all([first, second, third])
+      await expectExact([...held.slice(10), ...held.slice(5, 8)])
+    })
+
+    test('what was saved is there when it is opened again, what was not is missing', async () => {
+      const held = entries(80)
+      await index.add(copies(held))
+      await index.remove(held.slice(0, 30).map(({ id }) => id))
+      await index.save()
+      await index.add(entries(5))
+      await index.remove([held[79]?.id as VectorEntry['id']])
+      await reopen()
+      await expectExact(held.slice(30))
+    })
+
+    test('goes on growing after it was opened again', async () => {
+      const held = entries(30)
+      await index.add(copies(held))
+      await index.save()
+      await reopen()
+      const more = entries(1_500)
+      await index.add(copies(more))
+      await index.remove(held.slice(0, 10).map(({ id }) => id))
+      await expectExact([...held.slice(10), ...more])
+      await index.save()
+      await reopen()
+      await expectExact([...held.slice(10), ...more])
+    })
+
+    test('an empty one can be saved', async () => {
+      const held = entries(3)
+      await index.save()
+      await reopen()
+      await index.add(copies(held))
+      await index.remove(idsOf(held) as VectorEntry['id'][])
+      await index.save()
+      await reopen()
+      await index.add(copies(held))
+      await expectExact(held)
+    })
+
+    test('indexes of other names are others', async () => {
+      const held = entries(10)
+      await index.add(copies(held))
+      await index.save()
+      for (const name of [
+        { ...NAME, space: 'text' },
+        { ...NAME, model: OTHER_MODEL },
+        { ...NAME, dimension: 8 }
+      ] as const) {
+        const other = await indexes.open(name)
+        expect(other.size).toBe(0)
+        await other.close()
+      }
+      await expectExact(held)
+    })
+
+    test('keeps only the models that it is told to', async () => {
+      const held = entries(10)
+      await index.add(copies(held))
+      await index.save()
+      await index.close()
+      await indexes.keepOnly(new Set([MODEL]))
+      index = await indexes.open(NAME)
+      await expectExact(held)
+      await index.close()
+      await indexes.keepOnly(new Set([OTHER_MODEL]))
+      index = await indexes.open(NAME)
+      await expectExact([])
+    })
+
+    test('a closed one says so', async () => {
+      await index.close()
+      await index.close()
+      const failure = { code: 'ERR_INDEX_UNAVAILABLE' }
+      await expect(index.search(unitVector(random, DIMENSION), 1)).rejects.toMatchObject(failure)
+      await expect(index.add(entries(1))).rejects.toMatchObject(failure)
+      await expect(index.remove([randomPhotoId(random)]))
+        .resolves.toBeUndefined()
+        .catch(() => {})
+      await expect(index.save()).rejects.toMatchObject(failure)
+    })
+  })
+}

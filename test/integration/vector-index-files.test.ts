@@ -1,0 +1,175 @@
+import { copyFile, mkdir, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { silentLog } from '../../src/core/log.js'
+import { nodeFileSystem } from '../../src/core/node-file-system.js'
+import { GraphFiles } from '../../src/similarity/index/graph-files.js'
+import { HnswIndexes } from '../../src/similarity/index/hnsw-indexes.js'
+import type { VectorEntry, VectorIndex } from '../../src/similarity/index/vector-index.js'
+import { nearest } from '../support/exact-vector-indexes.js'
+import { SeededRandom } from '../support/seeded-random.js'
+import { temporaryDirectory } from '../support/temporary-directory.js'
+import { MODEL, unitVector, vectorEntries } from '../support/vector-maker.js'
+
+const DIMENSION = 16
+const NAME = { model: MODEL, space: 'image', dimension: DIMENSION } as const
+
+let random: SeededRandom
+let folder: string
+let warnings: string[]
+let entries: VectorEntry[]
+
+const open = (): Promise<VectorIndex> => {
+  const log = { ...silentLog, warn: (_fields: object, message: string) => void warnings.push(message) }
+  return new HnswIndexes({ fileSystem: nodeFileSystem, log }, { folder }).open(NAME)
+}
+
+const copies = (of: readonly VectorEntry[]): VectorEntry[] =>
+  of.map(entry => ({ ...entry, vector: Float32Array.from(entry.vector) }))
+
+async function fileNames(end: string): Promise<string[]> {
+  return (await readdir(folder)).filter(name => name.endsWith(end))
+}
+
+async function onlyFile(end: string): Promise<string> {
+  const [name, ...more] = await fileNames(end)
+  expect(more).toEqual([])
+  return join(folder, name as string)
+}
+
+beforeEach(async () => {
+  random = new SeededRandom(3)
+  folder = await temporaryDirectory()
+  warnings = []
+  entries = vectorEntries(random, 200, DIMENSION)
+  const index = await open()
+  await index.add(copies(entries))
+  await index.remove(entries.slice(0, 20).map(({ id }) => id))
+  await index.save()
+  await index.close()
+  entries = entries.slice(20)
+})
+
+describe('a saved index', () => {
+  test('is not believed with any bit changed: nothing of it reaches the library', async () => {
+    for (const end of ['.index', '.graph']) {
+      const path = await onlyFile(end)
+      const intact = await readFile(path)
+      for (let i = 0; i < 150; i++) {
+        const damaged = Buffer.from(intact)
+        // the first bytes hold counts and offsets that the library would follow
+        const at = i < 60 ? i : random.below(intact.length)
+        damaged.writeUInt8(damaged.readUInt8(at) ^ (1 << random.below(8)), at)
+        await writeFile(path, damaged)
+        const { loaded, damage } = await new GraphFiles(NAME, folder).load()
+        expect(loaded).toBeUndefined()
+        expect(damage).toMatch(/checksum/)
+      }
+      await writeFile(path, intact)
+    }
+    expect((await new GraphFiles(NAME, folder).load()).damage).toBeUndefined()
+  })
+
+  test.each(['.index', '.graph'])('is not believed when %s is cut short', async end => {
+    const path = await onlyFile(end)
+    const { length } = await readFile(path)
+    for (const byteCount of [0, 1, 40, length >> 1, length - 1]) {
+      await truncate(path, byteCount)
+      expect(await new GraphFiles(NAME, folder).load()).toMatchObject({ loaded: undefined, damage: expect.any(String) })
+    }
+  })
+
+  test('is not believed without its graph, or with another one', async () => {
+    const path = await onlyFile('.graph')
+    await rename(path, join(folder, 'aside'))
+    expect((await new GraphFiles(NAME, folder).load()).loaded).toBeUndefined()
+    await writeFile(path, Buffer.alloc((await readFile(join(folder, 'aside'))).length))
+    expect((await new GraphFiles(NAME, folder).load()).loaded).toBeUndefined()
+  })
+
+  test('opens empty when it is damaged, with a warning, and can be filled and saved again', async () => {
+    const path = await onlyFile('.graph')
+    const bytes = await readFile(path)
+    bytes.writeUInt8(bytes.readUInt8(500) ^ 4, 500)
+    await writeFile(path, bytes)
+    const index = await open()
+    expect(index.size).toBe(0)
+    expect(warnings).toEqual(['a damaged index is built anew from the volumes'])
+    await index.add(copies(entries))
+    await index.save()
+    await index.close()
+    const again = await open()
+    expect(again.size).toBe(entries.length)
+    await again.close()
+    expect(await fileNames('.graph')).toHaveLength(1)
+  })
+
+  test('stays as it was when saving breaks off before the head file is there', async () => {
+    const head = await onlyFile('.index')
+    const graph = await onlyFile('.graph')
+    // what a crash leaves: a graph under a number that no head file names
+    await copyFile(graph, graph.replace('.1.graph', '.2.graph'))
+    await writeFile(`${head}.tmp`, 'half')
+    const index = await open()
+    expect(index.size).toBe(entries.length)
+    await index.save()
+    await index.close()
+    expect(await fileNames('.graph')).toHaveLength(1)
+  })
+
+  test('a save that fails says so, and what was saved before stays', async () => {
+    const index = await open()
+    const head = await onlyFile('.index')
+    await mkdir(`${head}.tmp`) // cannot be written to
+    await expect(index.save()).rejects.toMatchObject({ code: 'ERR_INDEX_UNAVAILABLE' })
+    expect(await index.search(entries[0]?.vector as Float32Array, 1)).toHaveLength(1)
+    await rm(`${head}.tmp`, { recursive: true })
+    await index.save()
+    await index.close()
+    expect(warnings).toEqual([])
+  })
+})
+
+describe('an index with many removed vectors', () => {
+  test('is rebuilt without them while it is searched and changed, and its file shrinks', {
+    timeout: 60_000
+  }, async () => {
+    const index = await open()
+    let held = vectorEntries(random, 3_000, DIMENSION)
+    await index.add(copies(held))
+    await index.save()
+    const { length: before } = await readFile(await onlyFile('.graph'))
+    await index.remove(entries.map(({ id }) => id))
+    await index.remove(held.slice(0, 2_400).map(({ id }) => id)) // here it begins
+    held = held.slice(2_400)
+    const late = vectorEntries(random, 100, DIMENSION)
+    const changing = index.add(copies(late)).then(() => index.remove(late.slice(0, 50).map(({ id }) => id)))
+    const query = unitVector(random, DIMENSION)
+    expect((await index.search(query, 5)).length).toBe(5)
+    await changing
+    held.push(...late.slice(50))
+    let bytes = before
+    while (bytes > before / 2) {
+      await index.save()
+      bytes = (await readFile(await onlyFile('.graph'))).length
+    }
+    const check = async (of: VectorIndex): Promise<void> => {
+      expect(of.size).toBe(held.length)
+      for (let i = 0; i < 20; i++) {
+        const vector = unitVector(random, DIMENSION)
+        expect((await of.search(vector, 10)).map(({ id }) => id)).toEqual(nearest(held, vector, 10).map(({ id }) => id))
+      }
+    }
+    await check(index)
+    // labels that the old graph gave back are taken again
+    const more = vectorEntries(random, 2_000, DIMENSION)
+    await index.add(copies(more))
+    held.push(...more)
+    await check(index)
+    await index.save()
+    await index.close()
+    const again = await open()
+    await check(again)
+    await again.close()
+  })
+})
