@@ -1,24 +1,21 @@
 import { basename } from 'node:path'
-import {
-  CONFIG_FILE,
-  SETTINGS,
-  SETTINGS_WITHOUT_EFFECT,
-  type Setting,
-  type SettingName,
-  settingNames
-} from './config/settings.js'
+import { CONFIG_FILE, SETTINGS, type Setting, type SettingName, settingNames } from './config/settings.js'
 import { SheafError } from './core/errors.js'
 
 type Value<S> = S extends Setting<infer T> ? T : never
 
 type Settings = { readonly [Name in keyof typeof SETTINGS]: Value<(typeof SETTINGS)[Name]> }
 
-/** What a node is told at its start, validated: all that this version acts on. */
-export interface Config extends Omit<Settings, 'advertise' | 'clusterKey'> {
+/** What a node is told at its start, validated. */
+export interface Config extends Omit<Settings, 'advertise' | 'clusterKey' | 'model' | 'models'> {
   /** Undefined: found out from the route to the peers. */
   readonly advertise: Settings['advertise'] | undefined
   /** Newest first; the second is an older one that is still accepted. None: whoever knows the cluster's name may join. */
   readonly clusterKeys: readonly string[]
+  /** Undefined: no model, so no similarity. */
+  readonly model: string | undefined
+  /** Undefined: where the user's other programs keep what can be had again. */
+  readonly models: Settings['models'] | undefined
 }
 
 export interface ConfigSources {
@@ -29,12 +26,6 @@ export interface ConfigSources {
   readonly hostName: string
   /** @throws when the file cannot be read */
   readonly readTextFile: (path: string) => string
-}
-
-export interface LoadedConfig {
-  readonly config: Config
-  /** Flags, variables and keys that were given, are right, and have no effect in this version. */
-  readonly withoutEffect: readonly string[]
 }
 
 /** One thing that is wrong, and what would be right. */
@@ -56,10 +47,11 @@ interface Given {
 const P2P_PORT = 4001
 /** The alias under which containers on one network find each other. */
 const DEFAULT_JOIN = 'sheaf'
+const NO_MODEL = 'none'
 const CLUSTER_KEY_VARIABLE = 'SHEAF_CLUSTER_KEY'
 const CLUSTER_KEY_CHARACTERS_MIN = 16
 
-const ALL_SETTINGS: Readonly<Record<SettingName, Setting<unknown>>> = { ...SETTINGS, ...SETTINGS_WITHOUT_EFFECT }
+const ALL_SETTINGS: Readonly<Record<SettingName, Setting<unknown>>> = SETTINGS
 const SETTING_NAMES = Object.keys(ALL_SETTINGS) as readonly SettingName[]
 
 /**
@@ -68,7 +60,7 @@ const SETTING_NAMES = Object.keys(ALL_SETTINGS) as readonly SettingName[]
  *
  * @throws {@link SheafError} `ERR_CONFIG` naming every fault at once, as {@link ConfigFault}s in `details.faults`
  */
-export function loadConfig(sources: ConfigSources): LoadedConfig {
+export function loadConfig(sources: ConfigSources): Config {
   const faults: ConfigFault[] = []
   const fromFlags = readFlags(sources.args, faults)
   const fromEnvironment = (variable: string): Given | undefined => {
@@ -79,15 +71,13 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   const fromFile = file === undefined ? new Map<string, Given>() : readFile(file, sources.readTextFile, faults)
 
   const values = new Map<SettingName, unknown>()
-  const withoutEffect: string[] = []
   for (const name of SETTING_NAMES) {
     const { flag, environment, key } = settingNames(name)
     const given = fromFlags.get(flag) ?? fromEnvironment(environment) ?? fromFile.get(key)
     if (given === undefined) continue
     const value = ALL_SETTINGS[name].kind.parse(given.text)
     if (value === undefined) faults.push(fault(given, `must be ${ALL_SETTINGS[name].kind.allowed}`))
-    else if (name in SETTINGS) values.set(name, value)
-    else withoutEffect.push(given.where)
+    else values.set(name, value)
   }
   const clusterKeys = readClusterKeys(values.get('clusterKey') as string | undefined, sources, faults)
   if (faults.length > 0) throw configError(faults)
@@ -101,7 +91,8 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   const alone = isLoopback(http.host) && !values.has('join')
   const p2p = get('p2p', { host: alone ? '127.0.0.1' : '0.0.0.0', port: P2P_PORT })
   const reachable = !isLoopback(p2p.host)
-  const config: Config = {
+  const model = get('model')
+  return {
     data: get('data'),
     http,
     p2p,
@@ -117,9 +108,10 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
     volumeBytes: get('volumeBytes'),
     purgeDays: get('purgeDays'),
     maxUploadBytes: get('maxUploadBytes'),
+    model: model === NO_MODEL ? undefined : model,
+    models: values.get('models') as Config['models'],
     logLevel: get('logLevel')
   }
-  return { config, withoutEffect }
 }
 
 /** From the file, a key a line, or from the environment. */

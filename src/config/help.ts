@@ -1,11 +1,4 @@
-import {
-  CONFIG_FILE,
-  SETTINGS,
-  SETTINGS_WITHOUT_EFFECT,
-  type Setting,
-  type SettingName,
-  settingNames
-} from './settings.js'
+import { CONFIG_FILE, SETTINGS, type Setting, type SettingName, settingNames } from './settings.js'
 
 interface Row {
   readonly flag: string
@@ -22,9 +15,6 @@ export function settingsHelp(): string {
     '',
     'Settings:',
     ...[...activeRows(), configFileRow()].flatMap(helpLines),
-    '',
-    'Models (checked, but no effect in this version):',
-    ...rows(SETTINGS_WITHOUT_EFFECT).flatMap(helpLines),
     ''
   ].join('\n')
 }
@@ -45,7 +35,7 @@ export function settingsMarkdown(): string {
 
 /** What a shell needs to complete the flags. */
 export function flagHints() {
-  return [...activeRows(), configFileRow(), ...rows(SETTINGS_WITHOUT_EFFECT)].map(({ flag, setting }) => ({
+  return [...activeRows(), configFileRow()].map(({ flag, setting }) => ({
     flag,
     meaning: setting.meaning,
     takesValue: setting.placeholder !== undefined,

@@ -38,7 +38,7 @@ const MIB = 2 ** 20
 const VOLUME_BYTES_MAX = 2 ** 35
 const UPLOAD_BYTES_MAX = 2 ** 50
 
-/** What this version acts on, in the order in which people read it. */
+/** In the order in which people read them. */
 export const SETTINGS = {
   data: setting({
     kind: path,
@@ -140,27 +140,24 @@ export const SETTINGS = {
       'only nodes that hold the key may join; a second line is an older key that is still accepted; the key itself may stand in SHEAF_CLUSTER_KEY',
     environment: 'SHEAF_CLUSTER_KEY_FILE'
   }),
-  logLevel: setting({
-    kind: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
-    placeholder: 'L',
-    default: 'info',
-    meaning: 'trace, debug, info, warn, error, fatal or silent; JSON lines unless on a terminal'
-  })
-} as const
-
-/** Settings of the contract whose feature this version does not have: checked, so that scripts and files stay valid, and otherwise unused. */
-export const SETTINGS_WITHOUT_EFFECT = {
   model: setting({
     kind: line(255),
     placeholder: 'NAME|none',
-    default: undefined,
-    meaning: 'which embedder'
+    default: 'mobilenet',
+    meaning: 'which model looks at photos; it is pulled when it is not there; none: no similarity'
   }),
   models: setting({
     kind: path,
     placeholder: 'DIR',
     default: undefined,
+    defaultShown: "a folder in the user's cache",
     meaning: 'pulled models, shared by nodes'
+  }),
+  logLevel: setting({
+    kind: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+    placeholder: 'L',
+    default: 'info',
+    meaning: 'trace, debug, info, warn, error, fatal or silent; JSON lines unless on a terminal'
   })
 } as const
 
@@ -174,12 +171,12 @@ export const CONFIG_FILE = {
   names: { flag: '--config', environment: 'SHEAF_CONFIG' }
 } as const
 
-export type SettingName = keyof typeof SETTINGS | keyof typeof SETTINGS_WITHOUT_EFFECT
+export type SettingName = keyof typeof SETTINGS
 
 /** `minCopies` is `--min-copies`, `SHEAF_MIN_COPIES` and `min_copies`. */
 export function settingNames(name: SettingName): SettingNames {
   const key = name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
-  const all: Record<SettingName, Setting<unknown>> = { ...SETTINGS, ...SETTINGS_WITHOUT_EFFECT }
+  const all: Record<SettingName, Setting<unknown>> = SETTINGS
   return {
     flag: `--${key.replaceAll('_', '-')}`,
     environment: all[name].environment ?? `SHEAF_${key.toUpperCase()}`,

@@ -2,7 +2,7 @@
  * What was found out about a photo from its bytes, as elements of its record beside the tags:
  *
  *   field     key                      value
- *   facts     'image'                  recipe, error?: the bytes were looked at as an image, by which program; why in vain
+ *   facts     'image'                  error?: the bytes were looked at as an image, and why that was in vain
  *             'phash'                  bits (8 bytes): perceptual hash
  *   features  model id                 sha256 (32 bytes), size: of the needle that holds them; or error
  *   links     id of another photo      tier, score: which looks alike; written once, on the younger of the two
@@ -15,7 +15,7 @@ import { type PhotoId, parsePhotoId } from './ids.js'
 import { type Change, type DirectoryRecord, elementsOf } from './record.js'
 import { bytesOf, hexOf, integerOf, mapOf, numberOf, textOf } from './value-fields.js'
 
-export const PHASH_BYTES = 8
+const PHASH_BYTES = 8
 const SHA256_BYTES = 32
 
 /** How alike two photos are: the same picture made differently, or another one that resembles it. */
@@ -36,7 +36,7 @@ export interface FeaturesBlob {
 
 export interface Findings {
   /** The photo was looked at as an image; with an error code if that was in vain. Undefined: not yet. */
-  readonly image: { readonly recipe: string; readonly error: string | undefined } | undefined
+  readonly image: { readonly error: string | undefined } | undefined
   /** 8 bytes. */
   readonly phash: Uint8Array | undefined
   readonly features: ReadonlyMap<ModelId, FeaturesBlob>
@@ -62,7 +62,7 @@ export function viewFindings(record: DirectoryRecord): Findings {
   }
   const unlinks = elementsOf(record, 'unlinks').map(({ key }) => parsePhotoId(key))
   return {
-    image: image && { recipe: textOf(image, 'recipe') ?? '', error: textOf(image, 'error') },
+    image: image && { error: textOf(image, 'error') },
     phash: phash && bytesOf(phash, 'bits', PHASH_BYTES),
     features,
     failed,
@@ -71,8 +71,8 @@ export function viewFindings(record: DirectoryRecord): Findings {
   }
 }
 
-export function lookedAtChange(recipe: string, error?: string): Change {
-  return { kind: 'add', field: 'facts', key: 'image', value: mapOf({ recipe, error }) }
+export function lookedAtChange(error?: string): Change {
+  return { kind: 'add', field: 'facts', key: 'image', value: mapOf({ error }) }
 }
 
 /** @param bits - 8 bytes */

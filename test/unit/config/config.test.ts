@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { SETTINGS, SETTINGS_WITHOUT_EFFECT, type SettingName, settingNames } from '../../../src/config/settings.js'
+import { SETTINGS, type SettingName, settingNames } from '../../../src/config/settings.js'
 import { type ConfigFault, type ConfigSources, loadConfig } from '../../../src/config.js'
 import { SheafError } from '../../../src/core/errors.js'
 
@@ -21,7 +21,7 @@ const GOOD: Readonly<Record<SettingName, readonly [string, string]>> = {
   mdns: ['on', 'off'],
   clusterName: ['a', 'b'],
   clusterKey: ['/k', '/l'],
-  model: ['none', 'clip'],
+  model: ['resnet50', 'clip'],
   models: ['/m', '/n']
 }
 const NAMES = Object.keys(GOOD) as SettingName[]
@@ -50,7 +50,7 @@ function faultsOf(sources: Parameters<typeof load>[0]): readonly ConfigFault[] {
 }
 
 test('without anything said, the defaults are those of the contract', () => {
-  expect(load({}).config).toEqual({
+  expect(load({})).toEqual({
     data: './data',
     http: { host: '127.0.0.1', port: 8000 },
     allowHost: [],
@@ -60,6 +60,8 @@ test('without anything said, the defaults are those of the contract', () => {
     volumeBytes: 1_000_000_000,
     purgeDays: 30,
     maxUploadBytes: 5 * 2 ** 40,
+    model: 'mobilenet',
+    models: undefined,
     logLevel: 'info',
     p2p: { host: '127.0.0.1', port: 4001 },
     advertise: undefined,
@@ -72,7 +74,7 @@ test('without anything said, the defaults are those of the contract', () => {
 
 test('a node that others can reach looks for them, unless it is told where', () => {
   const found = (args: readonly string[]) => {
-    const { p2p, join, mdns } = load({ args }).config
+    const { p2p, join, mdns } = load({ args })
     return [p2p.host, join, mdns]
   }
   expect(found(['--http', '0.0.0.0:8000'])).toEqual(['0.0.0.0', ['sheaf'], true])
@@ -84,12 +86,11 @@ test('a node that others can reach looks for them, unless it is told where', () 
 
 test('the cluster key: from a file, an older one in its second line, or from the environment', () => {
   const keysIn = (text: string) =>
-    loadConfig({ args: ['--cluster-key', '/f'], environment: {}, hostName: 'h', readTextFile: () => text }).config
-      .clusterKeys
+    loadConfig({ args: ['--cluster-key', '/f'], environment: {}, hostName: 'h', readTextFile: () => text }).clusterKeys
   expect(keysIn('0123456789abcdef\n\n  fedcba9876543210  \n')).toEqual(['0123456789abcdef', 'fedcba9876543210'])
   for (const bad of ['', 'too short', '0123456789abcdef\n'.repeat(3)]) expect(() => keysIn(bad)).toThrow(SheafError)
   const environment = { SHEAF_CLUSTER_KEY: '0123456789abcdef' }
-  expect(load({ environment }).config.clusterKeys).toEqual(['0123456789abcdef'])
+  expect(load({ environment }).clusterKeys).toEqual(['0123456789abcdef'])
   expect(faultsOf({ environment: { SHEAF_CLUSTER_KEY: 'x' } })).toHaveLength(1)
   expect(faultsOf({ args: ['--cluster-key', '/missing'] })).toHaveLength(1)
 })
@@ -104,15 +105,12 @@ test('the names follow one rule, with one exception of the contract', () => {
 })
 
 describe('precedence', () => {
-  type Loaded = ReturnType<typeof load>['config']
+  type Loaded = ReturnType<typeof load>
   const read = (config: Loaded, name: keyof typeof SETTINGS): unknown =>
     name === 'clusterKey' ? config.clusterKeys : config[name]
   const parsed = (name: SettingName, text: string): unknown => {
     if (name === 'clusterKey') return [`the key in ${text}, long enough`]
-    const table: Record<string, { kind: { parse(value: string): unknown } }> = {
-      ...SETTINGS,
-      ...SETTINGS_WITHOUT_EFFECT
-    }
+    const table: Record<string, { kind: { parse(value: string): unknown } }> = SETTINGS
     return table[name]?.kind.parse(text)
   }
 
@@ -126,13 +124,13 @@ describe('precedence', () => {
           const [first, second] = GOOD[name]
           // Each source says the other value than the one below it.
           const said = { flag: first, environment: second, file: first }
-          const { config } = load({
+          const config = load({
             args: given.flag ? [`${flag}=${said.flag}`] : [],
             environment: given.environment ? { [environment]: said.environment } : {},
             file: given.file ? { [key]: said.file } : {}
           })
           const source = given.flag ? 'flag' : given.environment ? 'environment' : given.file ? 'file' : undefined
-          const wanted = source === undefined ? read(load({}).config, name) : parsed(name, said[source])
+          const wanted = source === undefined ? read(load({}), name) : parsed(name, said[source])
           expect(read(config, name)).toEqual(wanted)
         }
       )
@@ -144,12 +142,12 @@ describe('precedence', () => {
   })
 
   test('an empty variable counts as not set; an empty flag is a fault', () => {
-    expect(load({ environment: { SHEAF_HTTP: '' } }).config.http.port).toBe(8000)
+    expect(load({ environment: { SHEAF_HTTP: '' } }).http.port).toBe(8000)
     expect(faultsOf({ args: ['--http', ''] })).toHaveLength(1)
   })
 
   test('the file may be named in the environment', () => {
-    const { config } = loadConfig({
+    const config = loadConfig({
       args: [],
       environment: { SHEAF_CONFIG: '/f' },
       hostName: 'h',
@@ -161,13 +159,13 @@ describe('precedence', () => {
 
 describe('flags', () => {
   test('take their value in either form; a switch needs none', () => {
-    const { config } = load({ args: ['--min-copies', '2', '--name=a=b', '--require-cookie', '--purge-days', '1'] })
+    const config = load({ args: ['--min-copies', '2', '--name=a=b', '--require-cookie', '--purge-days', '1'] })
     expect(config).toMatchObject({ minCopies: 2, name: 'a=b', requireCookie: true, purgeDays: 1 })
-    expect(load({ args: ['--require-cookie=off'] }).config.requireCookie).toBe(false)
+    expect(load({ args: ['--require-cookie=off'] }).requireCookie).toBe(false)
   })
 
   test('said twice: the last counts, lists add up', () => {
-    const { config } = load({ args: ['--name', 'a', '--name', 'b', '--allow-host', 'a', '--allow-host', 'b,c'] })
+    const config = load({ args: ['--name', 'a', '--name', 'b', '--allow-host', 'a', '--allow-host', 'b,c'] })
     expect(config).toMatchObject({ name: 'b', allowHost: ['a', 'b', 'c'] })
   })
 })
@@ -175,7 +173,7 @@ describe('flags', () => {
 describe('the file', () => {
   test('holds numbers, switches, texts and lists', () => {
     const file = { volume_bytes: 1e9, require_cookie: true, allow_host: ['a', 'b'], max_upload_bytes: '1Gi' }
-    expect(load({ file }).config).toMatchObject({
+    expect(load({ file })).toMatchObject({
       volumeBytes: 1e9,
       requireCookie: true,
       allowHost: ['a', 'b'],
@@ -266,15 +264,17 @@ describe('faults', () => {
   })
 })
 
-test('every setting of the contract is accepted from every source; those without effect are named as given', () => {
-  const withoutEffect = NAMES.filter(name => name in SETTINGS_WITHOUT_EFFECT)
+test('every setting is accepted from every source', () => {
   for (const value of [0, 1] as const) {
     const args = NAMES.map(name => `${settingNames(name).flag}=${GOOD[name][value]}`)
     const environment = Object.fromEntries(NAMES.map(name => [settingNames(name).environment, GOOD[name][value]]))
     const file = Object.fromEntries(NAMES.map(name => [settingNames(name).key, GOOD[name][value]]))
-    expect(load({ args }).withoutEffect).toEqual(withoutEffect.map(name => settingNames(name).flag))
-    expect(load({ environment }).withoutEffect).toEqual(withoutEffect.map(name => settingNames(name).environment))
-    expect(load({ file }).withoutEffect).toEqual(withoutEffect.map(name => `sheaf.json: ${settingNames(name).key}`))
-    expect(load({ args }).config).toEqual(load({ file }).config)
+    expect(load({ args })).toEqual(load({ file }))
+    expect(load({ environment })).toEqual(load({ file }))
   }
+})
+
+test('no model is a model that is called none', () => {
+  expect(load({}).model).toBe('mobilenet')
+  expect(load({ args: ['--model', 'none'] }).model).toBeUndefined()
 })

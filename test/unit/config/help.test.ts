@@ -1,23 +1,17 @@
 import { expect, test } from 'vitest'
 import { flagHints, settingsHelp, settingsMarkdown } from '../../../src/config/help.js'
-import { SETTINGS, SETTINGS_WITHOUT_EFFECT, type SettingName, settingNames } from '../../../src/config/settings.js'
+import { SETTINGS, type SettingName, settingNames } from '../../../src/config/settings.js'
 
 const ACTIVE = Object.keys(SETTINGS) as SettingName[]
-const WITHOUT_EFFECT = Object.keys(SETTINGS_WITHOUT_EFFECT) as SettingName[]
 
-test('the help has every setting with its flag, variable and default, and says which have no effect', () => {
-  const [active = '', inactive = ''] = settingsHelp().split('no effect in this version')
+test('the help has every setting with its flag, variable and default', () => {
+  const help = settingsHelp()
   for (const name of ACTIVE) {
     const { flag, environment } = settingNames(name)
-    expect(active).toMatch(new RegExp(`^ {2}${flag}[ \n]`, 'm'))
-    expect(active).toMatch(new RegExp(`\\(${environment},\\s+default:\\s`))
+    expect(help).toMatch(new RegExp(`^ {2}${flag}[ \n]`, 'm'))
+    expect(help).toMatch(new RegExp(`\\(${environment},\\s+default:\\s`))
   }
-  for (const name of WITHOUT_EFFECT) {
-    const { flag, environment } = settingNames(name)
-    expect(inactive).toMatch(new RegExp(`^ {2}${flag}[ \n]`, 'm'))
-    expect(inactive).toContain(environment)
-  }
-  expect(active).toContain('--config FILE')
+  expect(help).toContain('--config FILE')
   expect(
     Math.max(
       ...settingsHelp()
@@ -27,7 +21,7 @@ test('the help has every setting with its flag, variable and default, and says w
   ).toBeLessThanOrEqual(105)
 })
 
-test('the Markdown table has a row of four cells per setting that has an effect', () => {
+test('the Markdown table has a row of four cells per setting', () => {
   const rows = settingsMarkdown().split('\n').slice(2)
   expect(rows).toHaveLength(ACTIVE.length + 1)
   for (const row of rows) expect(row.replaceAll('\\|', '').split('|')).toHaveLength(6)
@@ -38,7 +32,7 @@ test('the Markdown table has a row of four cells per setting that has an effect'
 
 test('hints for shells: values, words and paths', () => {
   const hints = new Map(flagHints().map(hint => [hint.flag, hint]))
-  expect(hints.size).toBe(ACTIVE.length + WITHOUT_EFFECT.length + 1)
+  expect(hints.size).toBe(ACTIVE.length + 1)
   expect(hints.get('--require-cookie')).toMatchObject({ takesValue: false, path: false })
   expect(hints.get('--data')).toMatchObject({ takesValue: true, path: true })
   expect(hints.get('--log-level')?.words).toContain('debug')

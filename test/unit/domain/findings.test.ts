@@ -40,7 +40,7 @@ describe('findings', () => {
 
   it('come back as they were written', () => {
     const record = write(born, [
-      lookedAtChange('r1'),
+      lookedAtChange(),
       phashChange(Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)),
       featuresChange(MODEL, { sha256: hash('a'), size: 4140 }),
       featuresFailedChange(OTHER_MODEL, 'ERR_IMAGE_UNREADABLE'),
@@ -48,7 +48,7 @@ describe('findings', () => {
       unlinkChange(OTHER)
     ])
     expect(viewFindings(record)).toEqual({
-      image: { recipe: 'r1', error: undefined },
+      image: { error: undefined },
       phash: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8),
       features: new Map([[MODEL, { sha256: hash('a'), size: 4140 }]]),
       failed: new Map([[OTHER_MODEL, 'ERR_IMAGE_UNREADABLE']]),
@@ -72,7 +72,7 @@ describe('findings', () => {
 
   it('are found by their terms, and features go with a delete', () => {
     const record = write(born, [
-      lookedAtChange('r1', 'ERR_IMAGE_UNREADABLE'),
+      lookedAtChange('ERR_IMAGE_UNREADABLE'),
       featuresChange(MODEL, { sha256: hash('a'), size: 1 }),
       linkChange(OTHER, { tier: 'similar', score: 0.8 })
     ])

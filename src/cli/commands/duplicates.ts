@@ -1,0 +1,56 @@
+import { Option } from 'commander'
+import type { CommandSet } from '../command-set.js'
+import { count } from '../human.js'
+import { type ExitCode, printJson, type Session } from '../session.js'
+import { type Coverage, noteCoverage } from './scored-photos.js'
+
+interface Group {
+  readonly tier: string
+  readonly photo_ids: readonly string[]
+  readonly score: number
+}
+
+interface GroupPage {
+  readonly groups: readonly Group[]
+  readonly coverage: Coverage
+  readonly next_cursor: string | null
+}
+
+export function addDuplicates(commands: CommandSet): void {
+  commands
+    .client('duplicates', 'groups of photos that are the same, or look so')
+    .addOption(
+      new Option('--tier <tier>', 'only these: the same bytes, the same picture, or one that resembles it').choices([
+        'exact',
+        'near',
+        'similar'
+      ])
+    )
+    .action(commands.action(duplicates))
+}
+
+async function duplicates(session: Session, { tier }: { readonly tier?: string }): Promise<ExitCode> {
+  const { client, terminal } = session
+  let cursor: string | undefined
+  let shown = 0
+  let coverage: Coverage | undefined
+  do {
+    const page = await client.json<GroupPage>('/duplicates', { query: { tier, cursor } })
+    for (const group of page.groups) {
+      if (session.json) await printJson(session, group)
+      else await printGroup(session, group, shown === 0)
+      shown++
+    }
+    coverage = page.coverage
+    cursor = page.next_cursor ?? undefined
+  } while (cursor !== undefined)
+  if (terminal.interactive) terminal.note(shown === 0 ? 'no duplicates' : count(shown, 'group'))
+  noteCoverage(session, coverage)
+  return 0
+}
+
+async function printGroup({ terminal }: Session, { tier, photo_ids, score }: Group, isFirst: boolean): Promise<void> {
+  if (!isFirst) await terminal.print('')
+  await terminal.print(`${tier}, ${score.toFixed(3)}`)
+  for (const id of photo_ids) await terminal.print(`  ${id}`)
+}

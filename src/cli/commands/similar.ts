@@ -1,0 +1,86 @@
+import { parsePhotoId } from '../../domain/ids.js'
+import type { CommandSet } from '../command-set.js'
+import { findFiles, readPieces } from '../local-files.js'
+import type { UploadBody } from '../node-client.js'
+import { type ExitCode, printJson, type Session } from '../session.js'
+import { positiveInteger } from './options.js'
+import { type Coverage, noteCoverage, printScored, type ScoredPhoto } from './scored-photos.js'
+
+interface SimilarOptions {
+  readonly k: number
+  readonly tag?: string
+}
+
+interface SimilarAnswer {
+  readonly results: readonly { readonly photo_id: string; readonly distance: number }[]
+  readonly coverage: Coverage
+}
+
+interface FoundAnswer {
+  readonly similar_photo_ids: readonly string[]
+  readonly distances: readonly number[]
+  readonly coverage: Coverage
+}
+
+export function addSimilar(commands: CommandSet): void {
+  commands
+    .client('similar <photo>', 'photos that look like a photo (its id), or like a picture file')
+    .option('-k <n>', 'how many', positiveInteger, 5)
+    .option('--tag <tag>', 'only photos with this tag')
+    .action(commands.action(similar))
+}
+
+async function similar(session: Session, subject: string, { k, tag }: SimilarOptions): Promise<ExitCode> {
+  const id = parsePhotoId(subject)
+  if (id !== undefined) {
+    const answer = await session.client.json<SimilarAnswer>(`/similar/${id}`, { query: { k, tag } })
+    return show(
+      session,
+      answer,
+      answer.results.map(({ photo_id, distance }) => ({ photo_id, score: distance })),
+      answer.coverage
+    )
+  }
+  const answer = await session.client.json<FoundAnswer>('/find_similar', {
+    method: 'POST',
+    query: { k, tag },
+    ...(await pictureForm(session, subject))
+  })
+  const found = answer.similar_photo_ids.map((photo_id, i) => ({ photo_id, score: answer.distances[i] ?? 0 }))
+  return show(session, answer, found, answer.coverage)
+}
+
+async function show(
+  session: Session,
+  answer: unknown,
+  found: readonly ScoredPhoto[],
+  coverage: Coverage
+): Promise<ExitCode> {
+  if (session.json) await printJson(session, answer)
+  else await printScored(session, found)
+  noteCoverage(session, coverage)
+  return 0
+}
+
+/** A multipart form with the file alone. @throws system errors when it cannot be read */
+async function pictureForm(
+  session: Session,
+  path: string
+): Promise<{ readonly headers: Readonly<Record<string, string>>; readonly body: UploadBody }> {
+  const [found] = await findFiles([path], () => {})
+  if (found === undefined) throw Object.assign(new Error('not a file'), { code: 'EISDIR' })
+  if ('error' in found) throw found.error
+  const boundary = `sheaf-${Buffer.from(session.random.bytes(16)).toString('hex')}`
+  const disposition = 'Content-Disposition: form-data; name="file"; filename="picture"'
+  const head = Buffer.from(`--${boundary}\r\n${disposition}\r\nContent-Type: application/octet-stream\r\n\r\n`)
+  const tail = Buffer.from(`\r\n--${boundary}--\r\n`)
+  const open = async function* (): AsyncGenerator<Uint8Array> {
+    yield head
+    yield* readPieces(found)
+    yield tail
+  }
+  return {
+    headers: { 'content-type': `multipart/form-data; boundary=${boundary}` },
+    body: { byteCount: head.length + found.byteCount + tail.length, open }
+  }
+}

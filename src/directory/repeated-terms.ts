@@ -1,0 +1,39 @@
+import type { PhotoId } from '../domain/ids.js'
+import type { Database } from './database.js'
+import { asBuffer, POSITION_BYTES, photoIdOfPosition, rangeOf, termOfKey, termStartPrefix } from './keys.js'
+
+const READ_KEYS = 1_000
+/** Photos of one term that are named. */
+const IDS_MAX = 1_000
+
+/** A term that several photos have. */
+export interface RepeatedTerm {
+  readonly term: string
+  /** Oldest first; the first thousand. */
+  readonly ids: readonly PhotoId[]
+}
+
+/** Walks the index rows of all terms that begin with `start`, as they are now. @returns those with several photos */
+export async function* repeatedTerms(database: Database, start: string): AsyncGenerator<RepeatedTerm> {
+  const keys = database.keys(rangeOf(termStartPrefix(start)))
+  let term: string | undefined
+  let ids: PhotoId[] = []
+  try {
+    for (;;) {
+      const page = await keys.nextv(READ_KEYS)
+      if (page.length === 0) break
+      for (const key of page) {
+        const next = termOfKey(key)
+        if (next !== term) {
+          if (term !== undefined && ids.length > 1) yield { term, ids }
+          term = next
+          ids = []
+        }
+        if (ids.length < IDS_MAX) ids.push(photoIdOfPosition(asBuffer(key).subarray(key.length - POSITION_BYTES)))
+      }
+    }
+    if (term !== undefined && ids.length > 1) yield { term, ids }
+  } finally {
+    await keys.close()
+  }
+}

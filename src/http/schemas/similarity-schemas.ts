@@ -1,0 +1,107 @@
+import { array, COUNT, ID_PARAMS, json, nullable, object, PHOTO_ID, problems, type Schema, TEXT } from './common.js'
+
+const TAGS = ['similarity']
+const K: Schema = { type: 'integer', minimum: 1, maximum: 1000, description: 'results wanted' }
+const TAG: Schema = { ...TEXT, description: 'only photos with this tag' }
+const SCORE: Schema = { type: 'number', minimum: -1, maximum: 1, description: 'cosine similarity: 1 is the same' }
+
+const COVERAGE = object({
+  shards_ok: COUNT,
+  shards_total: COUNT,
+  fraction: { type: 'number', minimum: 0, maximum: 1, description: 'how much of the index has answered' }
+})
+
+const ANSWERED = {
+  coverage: COVERAGE,
+  model: { ...TEXT, description: 'whose vectors were compared' },
+  model_id: TEXT
+}
+
+export const findSimilarSchema: Schema = {
+  summary: 'Photos that look like a picture that is sent and not stored',
+  description: 'Best first. Copies of the picture itself are left out. Fields may stand before or after the file.',
+  tags: TAGS,
+  // No default for k, which would be taken for what the client said and go before the form's.
+  querystring: object({ k: K, tag: TAG }, ['k', 'tag']),
+  streamedBody: {
+    content: {
+      'multipart/form-data': {
+        schema: object({ file: { type: 'string', contentMediaType: 'image/*' }, k: { ...K, default: 5 }, tag: TAG }, [
+          'k',
+          'tag'
+        ])
+      }
+    }
+  },
+  response: {
+    200: json(
+      'best first',
+      object({
+        similar_photo_ids: array(PHOTO_ID),
+        distances: array(SCORE),
+        ...ANSWERED
+      })
+    ),
+    ...problems(408, 413, 415, 422)
+  }
+}
+
+export const similarSchema: Schema = {
+  summary: 'Photos that look like a photo',
+  tags: TAGS,
+  params: ID_PARAMS,
+  querystring: object({ k: { ...K, default: 5 }, tag: TAG }, ['k', 'tag']),
+  response: {
+    200: json('best first', object({ results: array(object({ photo_id: PHOTO_ID, distance: SCORE })), ...ANSWERED })),
+    ...problems(404, 410, 415)
+  }
+}
+
+export const searchSchema: Schema = {
+  summary: 'Photos of what words say',
+  description:
+    'With a model that has words and pictures in one space, words are compared with pictures. With the default model they ' +
+    'are compared with the things it takes the picture for: a search for concepts, whose scores are lower.',
+  tags: TAGS,
+  querystring: object({ q: TEXT, k: { ...K, default: 20 }, min_score: SCORE, tag: TAG }, ['k', 'min_score', 'tag']),
+  response: {
+    200: json('best first', object({ results: array(object({ photo_id: PHOTO_ID, score: SCORE })), ...ANSWERED })),
+    ...problems()
+  }
+}
+
+const TIER: Schema = { type: 'string', enum: ['exact', 'near', 'similar'] }
+
+export const duplicatesSchema: Schema = {
+  summary: 'Groups of photos that are the same, or look so',
+  description:
+    'exact: the same bytes. near: the same picture made differently. similar: pictures that resemble each other. ' +
+    'Without tier all groups, the strictest tier first.',
+  tags: TAGS,
+  querystring: object({ tier: TIER, cursor: { ...TEXT, description: 'next_cursor of the page before' } }, [
+    'tier',
+    'cursor'
+  ]),
+  response: {
+    200: json(
+      'a page',
+      object({
+        groups: array(object({ tier: TIER, photo_ids: array(PHOTO_ID), score: SCORE })),
+        coverage: COVERAGE,
+        next_cursor: nullable({ ...TEXT, description: 'null on the last page' })
+      })
+    ),
+    ...problems()
+  }
+}
+
+export const notDuplicateSchema: Schema = {
+  summary: 'Remembers that two photos are no duplicates of each other',
+  tags: TAGS,
+  params: ID_PARAMS,
+  body: object({ photo_id: TEXT }),
+  response: {
+    200: json('remembered', object({ status: { type: 'string', const: 'remembered' }, photo_id: PHOTO_ID })),
+    ...problems(404, 410, 413, 415)
+  }
+}

@@ -1,0 +1,66 @@
+import type { Clock } from '../core/clock.js'
+import type { Startable } from '../core/lifecycle.js'
+import type { Logger } from '../core/log.js'
+import { WorkerLoop } from '../core/worker-loop.js'
+import type { LoadedModel } from '../similarity/models/model-spec.js'
+import type { ModelStore } from '../similarity/models/model-store.js'
+
+const DAY_MS = 24 * 3_600_000
+/** After the registry could not be reached. */
+const RETRY_MS = 30_000
+const RETRY_MS_MAX = 60 * 60_000
+
+export interface ModelSupplyComponents {
+  readonly store: Pick<ModelStore, 'open' | 'pull'>
+  /** Takes the model into use. */
+  readonly use: (model: LoadedModel) => Promise<void>
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** Gets the model that the node was told to use, if need be from afar, while everything else goes on without it. */
+export class ModelSupply implements Startable {
+  readonly #components: ModelSupplyComponents
+  readonly #name: string
+  readonly #loop: WorkerLoop
+  #supplied = false
+
+  constructor(components: ModelSupplyComponents, init: { readonly name: string }) {
+    this.#components = components
+    this.#name = init.name
+    this.#loop = new WorkerLoop(components, {
+      name: 'model supply',
+      idleMs: DAY_MS,
+      failureMs: RETRY_MS,
+      failureMsMax: RETRY_MS_MAX,
+      step: signal => this.#step(signal)
+    })
+  }
+
+  start(): Promise<void> {
+    return this.#loop.start()
+  }
+
+  stop(): Promise<void> {
+    return this.#loop.stop()
+  }
+
+  async #step(signal: AbortSignal): Promise<'idle'> {
+    const { store, use, log } = this.#components
+    if (this.#supplied) return 'idle'
+    let model = await store.open(this.#name)
+    if (model === undefined) {
+      log.info(
+        { model: this.#name },
+        'getting a model; until it is here nothing can be said about what photos look like'
+      )
+      await store.pull(this.#name, () => {}, signal)
+      model = await store.open(this.#name)
+    }
+    if (model === undefined) throw new Error(`the model ${this.#name} was got and is not there`)
+    await use(model)
+    this.#supplied = true
+    log.info({ model: this.#name, id: model.spec.id }, 'a model is in use')
+    return 'idle'
+  }
+}

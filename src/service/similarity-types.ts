@@ -1,0 +1,66 @@
+import type { ModelId } from '../domain/features.js'
+import type { LinkTier } from '../domain/findings.js'
+import type { PhotoId } from '../domain/ids.js'
+
+/** How much of the index has answered. */
+export interface Coverage {
+  readonly shardsOk: number
+  readonly shardsTotal: number
+  /** 0…1. */
+  readonly fraction: number
+}
+
+export interface ScoredPhoto {
+  readonly photoId: PhotoId
+  /** Cosine similarity. */
+  readonly score: number
+}
+
+export interface SearchOptions {
+  /** Results wanted, 1…1000. */
+  readonly k?: number | undefined
+  /** Only photos with this tag. */
+  readonly tag?: string | undefined
+  /** Only results with this score or more. */
+  readonly minScore?: number | undefined
+}
+
+export interface SearchResults {
+  /** Best first. */
+  readonly results: readonly ScoredPhoto[]
+  readonly coverage: Coverage
+  /** Whose vectors were compared. */
+  readonly model: { readonly id: ModelId; readonly name: string }
+}
+
+/** `exact`: the same bytes. */
+export type DuplicateTier = 'exact' | LinkTier
+
+export interface DuplicateGroup {
+  readonly tier: DuplicateTier
+  /** At least two. */
+  readonly photoIds: readonly PhotoId[]
+  /** The least of its links. */
+  readonly score: number
+}
+
+export interface DuplicatePage {
+  readonly groups: readonly DuplicateGroup[]
+  readonly coverage: Coverage
+  /** null on the last page. */
+  readonly nextCursor: string | null
+}
+
+/** Another photo that looks like one. */
+export interface LinkedPhoto extends ScoredPhoto {
+  readonly tier: LinkTier
+}
+
+export interface SimilarityStatus {
+  /** Undefined: none yet. */
+  readonly model: { readonly id: ModelId; readonly name: string } | undefined
+  /** Photos whose vectors are on this node. */
+  readonly vectors: number
+  /** Photos in the whole cluster that the model has not seen. */
+  readonly pending: number
+}
