@@ -17,6 +17,9 @@ type Encrypted = SecuredConnection<unknown>
 /** Another version of the handshake has another name; a node of any other network ends at this name. */
 const PROTOCOL = '/sheaf/1/noise'
 
+/** Copying more than this together would cost more than it saves. */
+const WHOLE_BYTES_MAX = 16 * 1024
+
 /** Constant, for it has to be recognised where libp2p keeps of an error only its text. */
 const SELF = 'this is the node itself'
 
@@ -45,11 +48,27 @@ export function admittingEncrypter(init: AdmittingEncrypterInit): (components: N
     const inner = noise()(components)
     return {
       protocol: PROTOCOL,
-      secureInbound: async (connection, options) =>
-        await admitted(connection, await inner.secureInbound(connection, options), false, init, options),
-      secureOutbound: async (connection, options) =>
-        await admitted(connection, await inner.secureOutbound(connection, options), true, init, options)
+      secureInbound: async (connection, options) => {
+        sendWhole(connection)
+        return await admitted(connection, await inner.secureInbound(connection, options), false, init, options)
+      },
+      secureOutbound: async (connection, options) => {
+        sendWhole(connection)
+        return await admitted(connection, await inner.secureOutbound(connection, options), true, init, options)
+      }
     }
+  }
+}
+
+/**
+ * Has each small message go out in one write. Noise hands over a message as its length and its bytes, and libp2p's TCP makes
+ * a system call and a packet of each, which wakes the other end twice: that costs a sixth of all CPU of small requests.
+ */
+function sendWhole(connection: MessageStream): void {
+  const send = connection.send.bind(connection)
+  connection.send = data => {
+    const small = !(data instanceof Uint8Array) && data.byteLength <= WHOLE_BYTES_MAX
+    return send(small ? data.subarray() : data)
   }
 }
 

@@ -5,8 +5,8 @@ import { type Asker, errorFrame, requireHandler } from './handlers.js'
 import { type Frame, FrameParser, unexpected } from './rpc-frames.js'
 import type { FetchHandler } from './transport.js'
 
-/** What the answering end reads from its handler ahead of what the channel takes: two pieces, so that the disk works while the network does. */
-const AHEAD_BYTES = 2 * PIECE_BYTES
+/** What the answering end reads from its handler ahead of what the channel takes, so that the disk works while the network does. */
+const AHEAD_BYTES = 4 * PIECE_BYTES
 
 /**
  * The asking end of a bulk stream, which it ends in every case: having read all, on leaving the loop, on an error.
@@ -102,6 +102,6 @@ async function answer(
 }
 
 async function* frames(channel: ByteChannel): AsyncGenerator<Frame> {
-  const parser = new FrameParser()
+  const parser = new FrameParser({ cutPieces: true })
   for await (const piece of channel.read()) yield* parser.push(piece)
 }

@@ -5,12 +5,12 @@ import type { Ed25519PrivateKey } from '@libp2p/interface'
 import { mdns } from '@libp2p/mdns'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { tcp } from '@libp2p/tcp'
-import { yamux } from '@libp2p/yamux'
 import { createLibp2p, type Libp2p } from 'libp2p'
 import { SheafError } from '../core/errors.js'
 import { type AdmittingEncrypterInit, admittingEncrypter } from './admitting-encrypter.js'
 import { GOSSIP_SETTINGS } from './gossip.js'
 import { KEEP_ALIVE_MS } from './silence-watch.js'
+import { sparingYamux } from './sparing-yamux.js'
 
 /** Opening a connection to one address, with encryption and admission, ms. */
 const CONNECT_MS = 1_500
@@ -54,7 +54,7 @@ export async function createLibp2pNode(init: Libp2pNodeInit): Promise<Libp2pNode
     connectionEncrypters: [admittingEncrypter({ ...admission, self: peerIdFromPrivateKey(privateKey) })],
     streamMuxers: [
       // A window above what a stream may buffer (4 MiB) would end streams whose reader is slow.
-      yamux({
+      sparingYamux({
         keepAliveInterval: KEEP_ALIVE_MS,
         streamOptions: { initialStreamWindowSize: 256 * KIB, maxStreamWindowSize: 2 * KIB * KIB }
       })

@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises'
 import { setMaxListeners } from 'node:events'
-import { isIP } from 'node:net'
+import { createServer, isIP } from 'node:net'
 import type { Connection, Ed25519PrivateKey, PeerId, Stream } from '@libp2p/interface'
 import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
@@ -90,7 +90,8 @@ export class Libp2pTransport implements Transport {
       this.#log.warn({ clusterName }, 'NO CLUSTER KEY: any node that can reach this one may join; see --cluster-key')
     }
     const host = await ipAddress(listen.host)
-    const node = await this.#createNode(host, await deriveSecrets(clusterName, clusterKeys))
+    const addresses = await listenAddresses(host, listen.port)
+    const node = await this.#createNode(addresses, await deriveSecrets(clusterName, clusterKeys))
     await this.#handleStreams(node)
     try {
       await node.start()
@@ -187,11 +188,11 @@ export class Libp2pTransport implements Transport {
     this.#topicHandlers.set(topic, handler)
   }
 
-  async #createNode(host: string, { secrets, tags }: ClusterSecrets): Promise<Libp2pNode> {
-    const { privateKey, listen, mdns } = this.#init
+  async #createNode(listen: readonly string[], { secrets, tags }: ClusterSecrets): Promise<Libp2pNode> {
+    const { privateKey, mdns } = this.#init
     const node = await createLibp2pNode({
       privateKey,
-      listen: [multiaddrOf(host, listen.port)],
+      listen,
       announce: addresses => this.#announced(addresses),
       admission: {
         secrets,
@@ -341,6 +342,25 @@ function hangUpLimit(): AbortSignal {
   const signal = AbortSignal.timeout(HANG_UP_MS)
   setMaxListeners(0, signal) // each of the connection's streams hangs on it
   return signal
+}
+
+/** `::` stands for all addresses of both kinds, but libp2p's sockets for IPv6 take nothing else. @returns multiaddrs */
+async function listenAddresses(host: string, port: number): Promise<string[]> {
+  if (host !== '::') return [multiaddrOf(host, port)]
+  const both = port === 0 ? await freePort() : port
+  return [multiaddrOf('::', both), multiaddrOf('0.0.0.0', both)]
+}
+
+/** @returns a port that was free for both kinds of addresses a moment ago; 0 where there is no IPv6 */
+function freePort(): Promise<number> {
+  return new Promise(resolve => {
+    const server = createServer()
+    server.once('error', () => resolve(0)) // libp2p will meet it again, and say so
+    server.listen(0, '::', () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
+    })
+  })
 }
 
 /** libp2p listens on IP addresses only. */

@@ -62,11 +62,20 @@ export function encodeFrame(frame: Frame): Uint8Array[] {
 
 /** Frames out of a stream of bytes that arrives in any pieces. */
 export class FrameParser {
+  readonly #cutPieces: boolean
   #pieces: Uint8Array[] = []
   /** In `#pieces`. */
   #byteCount = 0
   /** Length of the frame that is arriving, once it is known. */
-  #frameBytes: number | undefined;
+  #frameBytes: number | undefined
+  /** Of a piece of bulk that is given in parts: what is still to come, and the frame's id. */
+  #partBytes = 0
+  #partId = 0
+
+  /** @param init.cutPieces - gives a piece of bulk in parts as it arrives, which saves copying it together */
+  constructor(init: { readonly cutPieces?: boolean } = {}) {
+    this.#cutPieces = init.cutPieces ?? false
+  }
 
   /**
    * Takes the next bytes and gives the frames that they complete. Bodies are views of the pieces.
@@ -77,17 +86,36 @@ export class FrameParser {
     if (piece.length > 0) this.#pieces.push(piece)
     this.#byteCount += piece.length
     for (;;) {
+      while (this.#partBytes > 0) {
+        const first = this.#pieces[0]
+        if (first === undefined) return
+        const body = this.#take(Math.min(first.length, this.#partBytes))
+        this.#partBytes -= body.length
+        yield { type: 'piece', id: this.#partId, body }
+      }
       if (this.#frameBytes === undefined) {
         if (this.#byteCount < LENGTH_BYTES) return
         const length = view(this.#take(LENGTH_BYTES)).getUint32(0)
         if (length < FIXED_BYTES || length > FRAME_BYTES_MAX) throw malformed(`a length of ${length}`)
         this.#frameBytes = length
       }
+      if (this.#beginsPiece(this.#frameBytes)) continue
       if (this.#byteCount < this.#frameBytes) return
       const frame = this.#take(this.#frameBytes)
       this.#frameBytes = undefined
       yield decodeFrame(frame)
     }
+  }
+
+  /** @returns whether a piece of bulk begins that is given in parts */
+  #beginsPiece(frameBytes: number): boolean {
+    const bodyBytes = frameBytes - FIXED_BYTES
+    if (!this.#cutPieces || bodyBytes === 0 || bodyBytes > REQUEST_BYTES_MAX) return false
+    if (this.#byteCount < FIXED_BYTES || this.#pieces[0]?.[0] !== TYPES.piece) return false
+    this.#partId = view(this.#take(FIXED_BYTES)).getUint32(1)
+    this.#partBytes = bodyBytes
+    this.#frameBytes = undefined
+    return true
   }
 
   /** @param byteCount - at most as many as there are */

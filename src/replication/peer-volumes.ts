@@ -66,6 +66,11 @@ export class PeerVolumes {
     return ends
   }
 
+  /** @returns how much of the volume the peer is known to hold; 0 when it never told */
+  endOf(peer: NodeId, volume: VolumeId): number {
+    return this.#peers.get(peer)?.get(volume)?.end ?? 0
+  }
+
   furthestEnd(volume: VolumeId): number {
     let end = 0
     for (const holdings of this.#peers.values()) end = Math.max(end, holdings.get(volume)?.end ?? 0)
@@ -125,6 +130,11 @@ export class PeerVolumes {
   /** @returns up to where some other node is known to hold the volume durably */
   acknowledged(volume: VolumeId): number {
     return this.#acknowledged.get(volume) ?? 0
+  }
+
+  /** @returns up to where one of the given peers holds the volume durably and without a hole */
+  acknowledgedBy(volume: VolumeId, peers: readonly NodeId[]): number {
+    return Math.max(0, ...peers.map(peer => this.#peers.get(peer)?.get(volume)?.acknowledged ?? 0))
   }
 
   /** @returns bytes of the given volumes that a peer does not hold; undefined when it never told */

@@ -2,6 +2,7 @@
  * What nodes say to each other about volumes. Bodies are CBOR maps (see network/message.ts).
  *
  *   volume.head        notify   {volume, end}                 the sender's copy now ends there
+ *   volume.bytes       notify   {volume, from, bytes}         the same, with what was appended last: at most PUSH_BYTES_MAX
  *   volume.ack         notify   {volume, end}                 the same, durably and without a hole before it: counts for min_copies
  *   volume.heads       request  {} → {volumes: [{volume, end, holes: [{from, to}]}]}
  *   volume.superblock  request  {volume} → {superblock}
@@ -18,6 +19,8 @@ import { VOLUME_NUMBERS } from '../volumes/needle-index.js'
 
 /** What is asked for in one request instead of a stream of its own. */
 export const READ_BYTES_MAX = 1024 * 1024
+/** What is sent along with the news of it, unasked. */
+export const PUSH_BYTES_MAX = 256 * 1024
 /** Of a volume with more holes than this the rest is told after the first were filled. */
 const HOLES_TOLD_MAX = 64
 
@@ -44,6 +47,25 @@ export function encodeHead({ volume, end }: VolumeHead): Uint8Array {
 
 export function decodeHead(body: Uint8Array): VolumeHead {
   return headOf(Message.decode(body))
+}
+
+/** Bytes of a volume, at a needle boundary. */
+export interface VolumeBytes {
+  readonly volume: VolumeId
+  readonly from: number
+  readonly bytes: Uint8Array
+}
+
+export function encodeBytes({ volume, from, bytes }: VolumeBytes): Uint8Array {
+  return encodeMessage({ volume, from, bytes })
+}
+
+export function decodeBytes(body: Uint8Array): VolumeBytes {
+  const message = Message.decode(body)
+  const bytes = message.bytes('bytes', PUSH_BYTES_MAX)
+  const from = offsetOf(message, 'from')
+  if (bytes.byteLength % NEEDLE_ALIGN !== 0 || from + bytes.byteLength > VOLUME_BYTES_MAX) throw unfit('bytes')
+  return { volume: volumeOf(message), from, bytes }
 }
 
 export function encodeHeads(volumes: readonly HeldVolume[]): Uint8Array {

@@ -1,43 +1,29 @@
 import type { Clock } from '../core/clock.js'
-import { deadline, withDeadline } from '../core/deadline.js'
-import { hasCode, SheafError } from '../core/errors.js'
+import { withDeadline } from '../core/deadline.js'
+import { SheafError } from '../core/errors.js'
 import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
 import type { Random } from '../core/random.js'
 import { WorkerLoop } from '../core/worker-loop.js'
 import type { NodeId, VolumeId } from '../domain/ids.js'
 import { SUPERBLOCK_BYTES } from '../domain/superblock.js'
-import { encodeMessage, Message } from '../network/message.js'
+import { encodeMessage } from '../network/message.js'
 import type { Transport } from '../network/transport.js'
-import type { HoleRange } from '../volumes/index-file.js'
 import type { Volume } from '../volumes/volume.js'
-import type { CopyProgress, VolumeCopies } from '../volumes/volume-copies.js'
+import type { VolumeCopies } from '../volumes/volume-copies.js'
 import type { VolumeSet } from '../volumes/volume-set.js'
-import { NeedleInbox } from './needle-inbox.js'
 import type { PeerVolumes } from './peer-volumes.js'
-import {
-  decodeHead,
-  decodeHeads,
-  decodeRange,
-  decodeVolume,
-  encodeHead,
-  encodeHeads,
-  encodeRange,
-  encodeVolume,
-  READ_BYTES_MAX,
-  type VolumeRange
-} from './volume-messages.js'
+import { decodeBytes, decodeHead, decodeHeads } from './volume-messages.js'
+import { VolumeNews } from './volume-news.js'
+import { type Take, VolumePuller } from './volume-puller.js'
+import { VolumeServing } from './volume-serving.js'
 
 /** Volumes that are pulled at the same time. */
 const PULLS_MAX = 4
-/** One fetch asks for at most this; then another supplier has its turn, so that no uplink carries all. */
-const FETCH_BYTES_MAX = 32 * 1024 * 1024
 const REQUEST_MS_MAX = 10_000
-const FETCH_MS_MAX = 120_000
-/** How long a supplier is passed over after it failed, or after it sent damage. */
-const FAILURE_PENALTY_MS = 1_000
-const DAMAGE_PENALTY_MS = 30_000
 const LOOK_MS = 2_000
+/** How often a repair that was asked for says how far it is. */
+const REPAIR_PROGRESS_MS = 500
 /** Rates are those of the last ten seconds. */
 const RATE_SAMPLES = 5
 /** Heads are asked for anew after about this long; half to one and a half of it, so that nodes do not march in step. */
@@ -65,7 +51,22 @@ export interface RepairProgress {
   readonly etaS: number | undefined
 }
 
-type Take = (at: number, bytes: Uint8Array) => Promise<CopyProgress>
+/** What a repair could not get. */
+export interface MissingRange {
+  readonly volume: VolumeId
+  readonly from: number
+  readonly to: number
+  /**
+   * `nowhere in reach`: no connected node has it intact. `not supplied`: one says that it has, and did not send it whole.
+   * `failed here`: this node's disk refused to take it.
+   */
+  readonly reason: 'nowhere in reach' | 'not supplied' | 'failed here'
+}
+
+export interface RepairOutcome {
+  readonly repairedBytes: number
+  readonly missing: readonly MissingRange[]
+}
 
 /**
  * Gets every volume that any peer holds onto this node, whole: pulls what is new as soon as it is announced, catches up
@@ -74,34 +75,28 @@ type Take = (at: number, bytes: Uint8Array) => Promise<CopyProgress>
  */
 export class VolumeShipping implements Startable {
   readonly #components: VolumeShippingComponents
+  readonly #news: VolumeNews
   readonly #loop: WorkerLoop
   readonly #pulling = new Map<VolumeId, Promise<void>>()
   readonly #queued = new Set<VolumeId>()
-  /** By `peer volume`: not to be asked before, monotonic ms. */
-  readonly #penalties = new Map<string, number>()
+  readonly #puller: VolumePuller
   readonly #nextExchange = new Map<NodeId, number>()
-  /** Volumes that have grown since the peers were told. */
-  readonly #untold = new Set<Volume>()
-  #telling = false
-  #abort = new AbortController()
+  readonly #abort = new AbortController()
   readonly #unsubscribe: (() => void)[] = []
-  #receivedBytes = 0
   /** At the latest looks, for the rate; oldest first. */
   #samples: { readonly atMs: number; readonly bytes: number }[] = []
 
   constructor(components: VolumeShippingComponents) {
     this.#components = components
-    const { transport, clock, log, volumes, peers } = components
+    const { transport, clock, log, peers } = components
+    this.#puller = new VolumePuller(components, { signal: this.#abort.signal })
     this.#loop = new WorkerLoop({ clock, log }, { name: 'volume shipping', idleMs: LOOK_MS, step: () => this.#look() })
     transport.handle('volume.head', async (peer, body) => this.#headCame(peer, body))
     transport.handle('volume.ack', async (peer, body) => this.#ackCame(peer, body))
-    transport.handle('volume.heads', async () => encodeHeads(this.#held()))
-    transport.handle('volume.superblock', async (_peer, body) => this.#superblock(decodeVolume(body)))
-    transport.handle('volume.read', async (_peer, body) => this.#read(decodeRange(body)))
-    transport.handleFetch('volume.range', (_peer, body) => this.#serve(decodeRange(body)))
-    transport.handle('volume.doubt', async (_peer, body) => this.#doubted(decodeRange(body)))
+    transport.handle('volume.bytes', (peer, body) => this.#bytesCame(peer, body))
+    new VolumeServing(components)
+    this.#news = new VolumeNews(components)
     this.#unsubscribe.push(
-      volumes.onGrowth(volume => this.#grown(volume)),
       transport.onPeer((peer, state) => {
         if (state === 'down') peers.forget(peer)
         this.#nextExchange.delete(peer)
@@ -117,6 +112,7 @@ export class VolumeShipping implements Startable {
   async stop(): Promise<void> {
     this.#abort.abort(new SheafError('ERR_STOPPING'))
     for (const unsubscribe of this.#unsubscribe) unsubscribe()
+    await this.#news.stop()
     await this.#loop.stop()
     await Promise.all(this.#pulling.values())
   }
@@ -126,10 +122,56 @@ export class VolumeShipping implements Startable {
     const backlogBytes = this.#backlogBytes()
     const [first] = this.#samples
     const elapsedMs = first === undefined ? 0 : this.#components.clock.monotonic() - first.atMs
-    const received = this.#receivedBytes - (first?.bytes ?? 0)
+    const received = this.#puller.receivedBytes - (first?.bytes ?? 0)
     const bytesPerSecond = elapsedMs === 0 ? 0 : Math.round((received / elapsedMs) * 1000)
     const etaS = backlogBytes === 0 ? 0 : bytesPerSecond === 0 ? undefined : Math.ceil(backlogBytes / bytesPerSecond)
     return { backlogBytes, bytesPerSecond, etaS }
+  }
+
+  /**
+   * Asks all peers again, at once, for what is missing here, also those that were passed over.
+   *
+   * @returns once nothing is missing, or nobody in reach helps any further
+   */
+  async repair(progress: (doneBytes: number, totalBytes: number) => void, signal: AbortSignal): Promise<RepairOutcome> {
+    const { transport, clock } = this.#components
+    this.#puller.forgive()
+    await Promise.all(transport.peers().map(peer => this.#exchange(peer)))
+    const totalBytes = this.#backlogBytes()
+    for (
+      let before = Number.POSITIVE_INFINITY, left = totalBytes;
+      left > 0 && left < before;
+      left = this.#backlogBytes()
+    ) {
+      before = left
+      this.#wantAll()
+      while (this.#pulling.size > 0) {
+        signal.throwIfAborted()
+        progress(Math.max(0, totalBytes - this.#backlogBytes()), totalBytes)
+        await Promise.race([Promise.all(this.#pulling.values()), clock.sleep(REPAIR_PROGRESS_MS, signal)])
+      }
+    }
+    const missing = [...this.#missing()]
+    const repairedBytes = Math.max(0, totalBytes - this.#backlogBytes())
+    return { repairedBytes, missing }
+  }
+
+  /** What is missing here, with the reason. */
+  *#missing(): Generator<MissingRange> {
+    const { peers, volumes, isRetired } = this.#components
+    const ids = new Set([...peers.ends().keys(), ...volumes.volumes().map(({ id }) => id)])
+    for (const id of ids) {
+      const volume = volumes.get(id)
+      const end = volume?.end ?? 0
+      const to = peers.furthestEnd(id)
+      if (isRetired(id)) continue
+      const ranges = [...(volume?.holes ?? []), ...(end < to && volume?.state !== 'active' ? [{ from: end, to }] : [])]
+      for (const { from, to } of ranges) {
+        const isThere = peers.suppliers(id, from).length > 0
+        const reason = volume?.state === 'failed' ? 'failed here' : isThere ? 'not supplied' : 'nowhere in reach'
+        yield { volume: id, from, to, reason }
+      }
+    }
   }
 
   /** Bytes that some peer holds and this node does not, holes included. */
@@ -139,52 +181,13 @@ export class VolumeShipping implements Startable {
     for (const [id, end] of peers.ends()) {
       if (!isRetired(id)) bytes += Math.max(0, end - (volumes.get(id)?.end ?? 0))
     }
-    for (const volume of volumes.volumes()) for (const { from, to } of volume.holes) bytes += to - from
+    for (const { id, holes } of volumes.volumes()) {
+      if (!isRetired(id)) for (const { from, to } of holes) bytes += to - from
+    }
     return bytes
   }
 
-  // --- what peers ask and tell ---
-
-  #held(): { volume: VolumeId; end: number; holes: readonly HoleRange[] }[] {
-    const { volumes, isRetired } = this.#components
-    return volumes
-      .volumes()
-      .filter(({ id }) => !isRetired(id))
-      .map(({ id, end, holes }) => ({ volume: id, end, holes }))
-  }
-
-  async #superblock(id: VolumeId): Promise<Uint8Array> {
-    const volume = this.#require(id)
-    const superblock = new Uint8Array(SUPERBLOCK_BYTES)
-    if (volume.superblock === undefined || (await volume.file.read(superblock, 0)) !== SUPERBLOCK_BYTES) {
-      throw new SheafError('ERR_VOLUME_CORRUPT')
-    }
-    return encodeMessage({ superblock })
-  }
-
-  async #read({ volume, from, to }: VolumeRange): Promise<Uint8Array> {
-    const pieces: Uint8Array[] = []
-    for await (const piece of this.#require(volume).raw(from, Math.min(to, from + READ_BYTES_MAX))) pieces.push(piece)
-    return encodeMessage({ bytes: Buffer.concat(pieces) })
-  }
-
-  #serve({ volume, from, to }: VolumeRange): AsyncIterable<Uint8Array> {
-    return this.#require(volume).raw(from, Math.min(to, from + FETCH_BYTES_MAX))
-  }
-
-  /** A peer found damage in what this node sent: the place is looked at, and shows as a hole from then on. */
-  async #doubted({ volume: id, from, to }: VolumeRange): Promise<Uint8Array> {
-    const volume = this.#require(id)
-    if (from < SUPERBLOCK_BYTES || from >= volume.end) return new Uint8Array()
-    for await (const event of volume.scan(from, 0)) {
-      if (event.kind === 'hole' && volume.noteHole(event, event.reason)) {
-        this.#components.log.error({ volume: id, from: event.from, to: event.to }, 'a peer was sent damage from here')
-        await volume.flushIndex()
-      }
-      if (event.kind !== 'needle' || event.offset >= to) break
-    }
-    return new Uint8Array()
-  }
+  // --- what peers tell ---
 
   #headCame(peer: NodeId, body: Uint8Array): Uint8Array {
     const { volume, end } = decodeHead(body)
@@ -199,50 +202,51 @@ export class VolumeShipping implements Startable {
     return new Uint8Array()
   }
 
-  // --- telling ---
-
-  #grown(volume: Volume): void {
-    this.#untold.add(volume)
-    if (this.#telling) return
-    this.#telling = true
-    // after what else this turn brings, so that a burst is told once
-    this.#components.clock.schedule(0, () => {
-      this.#telling = false
-      this.#tell()
-    })
-  }
-
-  #tell(): void {
-    const { transport } = this.#components
-    for (const { id, end, holes, state } of this.#untold) {
-      // whoever writes has nothing to acknowledge: its own copy is counted by itself
-      const method = state === 'active' || holes.length > 0 ? 'volume.head' : 'volume.ack'
-      for (const peer of transport.peers()) transport.notify(peer, method, encodeHead({ volume: id, end }))
+  /** What was appended came with the news: taken at once if nothing is missing before it; else pulled like all the rest. */
+  async #bytesCame(peer: NodeId, body: Uint8Array): Promise<Uint8Array> {
+    const { peers, volumes, copies, isRetired, log } = this.#components
+    const { volume: id, from, bytes } = decodeBytes(body)
+    peers.noteEnd(peer, id, from + bytes.byteLength)
+    const volume = volumes.get(id)
+    if (volume !== undefined && !isRetired(id) && volume.state === 'closed') {
+      try {
+        await this.#puller.pushed(peer, id, from, bytes, (at, pushed) => copies.extend(volume, at, pushed))
+      } catch (err) {
+        if (!this.#abort.signal.aborted) log.warn({ err, peer, volume: id }, 'could not take what a peer sent')
+      }
     }
-    this.#untold.clear()
+    this.#want(id)
+    return new Uint8Array()
   }
 
   // --- looking for work ---
 
   async #look(): Promise<'idle'> {
-    const { transport, clock, peers, volumes, isRetired } = this.#components
+    const { transport, clock } = this.#components
     const now = clock.monotonic()
-    this.#samples = [...this.#samples.slice(1 - RATE_SAMPLES), { atMs: now, bytes: this.#receivedBytes }]
+    this.#samples = [...this.#samples.slice(1 - RATE_SAMPLES), { atMs: now, bytes: this.#puller.receivedBytes }]
     for (const peer of transport.peers()) {
       if ((this.#nextExchange.get(peer) ?? 0) <= now) void this.#exchange(peer)
     }
-    for (const [key, until] of this.#penalties) if (until <= now) this.#penalties.delete(key)
-    for (const id of peers.ends().keys()) this.#want(id)
-    for (const volume of volumes.volumes()) if (volume.holes.length > 0 && !isRetired(volume.id)) this.#want(volume.id)
+    this.#puller.sweep()
+    this.#wantAll()
     return 'idle'
+  }
+
+  #wantAll(): void {
+    const { peers, volumes } = this.#components
+    for (const id of peers.ends().keys()) this.#want(id)
+    for (const { id, holes } of volumes.volumes()) if (holes.length > 0) this.#want(id)
   }
 
   /** Asks a peer for all its heads. */
   async #exchange(peer: NodeId): Promise<void> {
-    const { clock, random, peers, log } = this.#components
+    const { transport, clock, random, peers, log } = this.#components
     this.#nextExchange.set(peer, clock.monotonic() + EXCHANGE_MS * (0.5 + random.fraction()))
     try {
-      const body = await this.#ask(peer, 'volume.heads', encodeMessage({}))
+      const body = await withDeadline(clock, REQUEST_MS_MAX, this.#abort.signal, signal =>
+        transport.request(peer, 'volume.heads', encodeMessage({}), signal)
+      )
       peers.replace(peer, decodeHeads(body))
       for (const id of peers.ends().keys()) this.#want(id)
     } catch (err) {
@@ -264,7 +268,8 @@ export class VolumeShipping implements Startable {
 
   /** Nobody has more of a volume than the process that writes it. */
   #isBehind(volume: Volume): boolean {
-    return volume.state !== 'active' && volume.end < this.#components.peers.furthestEnd(volume.id)
+    const { copies, peers } = this.#components
+    return volume.state !== 'active' && copies.end(volume) < peers.furthestEnd(volume.id)
   }
 
   #startPulls(): void {
@@ -291,122 +296,24 @@ export class VolumeShipping implements Startable {
     const volume = volumes.get(id) ?? (await this.#begin(id))
     if (volume === undefined) return
     while (this.#isBehind(volume) && !this.#abort.signal.aborted) {
-      const from = volume.end
+      const from = copies.end(volume)
       const extend: Take = (at, bytes) => copies.extend(volume, at, bytes)
-      if (await this.#pullRange(id, from, peers.furthestEnd(id), extend)) continue
+      if (await this.#puller.range(id, from, peers.furthestEnd(id), extend)) continue
       const holeEnd = peers.commonHoleEnd(id, from)
       if (holeEnd === undefined) break
       await copies.skip(volume, holeEnd)
     }
     const damaged = volume.holes.length > 0
-    if (volume.superblock === undefined) await this.#withSuperblock(id, superblock => copies.mend(volume, superblock))
+    if (volume.superblock === undefined)
+      await this.#puller.superblock(id, superblock => copies.mend(volume, superblock))
     for (const { from, to } of volume.holes) {
       const fill: Take = (at, bytes) => copies.fill(volume, at, bytes)
-      if (to > SUPERBLOCK_BYTES) await this.#pullRange(id, Math.max(from, SUPERBLOCK_BYTES), to, fill)
+      if (to > SUPERBLOCK_BYTES) await this.#puller.range(id, Math.max(from, SUPERBLOCK_BYTES), to, fill)
     }
     if (damaged && volume.holes.length === 0) this.#components.repaired?.()
   }
 
   #begin(id: VolumeId): Promise<Volume | undefined> {
-    return this.#withSuperblock(id, superblock => this.#components.copies.begin(id, superblock))
-  }
-
-  /** Hands the superblock that a peer has to `use`. @returns what that returns; undefined when nobody has an intact one */
-  async #withSuperblock<T>(id: VolumeId, use: (superblock: Uint8Array) => Promise<T>): Promise<T | undefined> {
-    for (const peer of this.#allowed(id, this.#components.peers.suppliers(id, 0))) {
-      try {
-        const answer = await this.#ask(peer, 'volume.superblock', encodeVolume(id))
-        return await use(Message.decode(answer).bytes('superblock', SUPERBLOCK_BYTES))
-      } catch (err) {
-        this.#failed(peer, id, err, 0)
-      }
-    }
-    return undefined
-  }
-
-  /**
-   * Hands bytes of [from, to) to `take`, from one supplier after the other.
-   *
-   * @param take - verifies and keeps whole needles, and says how far it came
-   * @returns whether there was any progress
-   */
-  async #pullRange(id: VolumeId, from: number, to: number, take: Take): Promise<boolean> {
-    const inbox = new NeedleInbox(from, async (at, bytes) => {
-      const progress = await take(at, bytes)
-      this.#receivedBytes += progress.end - at
-      return progress
-    })
-    for (const peer of this.#allowed(id, this.#components.peers.suppliers(id, from))) {
-      try {
-        inbox.clear()
-        const range = { volume: id, from: inbox.at, to: Math.min(to, inbox.at + FETCH_BYTES_MAX) }
-        for await (const piece of this.#bytes(peer, range)) await inbox.add(piece)
-        await inbox.flush()
-        if (inbox.at > from) return true
-        this.#penalise(peer, id, FAILURE_PENALTY_MS) // it had less than it said
-      } catch (err) {
-        this.#failed(peer, id, err, inbox.at)
-      }
-    }
-    return inbox.at > from
-  }
-
-  async *#bytes(peer: NodeId, range: VolumeRange): AsyncGenerator<Uint8Array> {
-    if (range.to - range.from <= READ_BYTES_MAX) {
-      const answer = await this.#ask(peer, 'volume.read', encodeRange(range))
-      yield Message.decode(answer).bytes('bytes', READ_BYTES_MAX)
-      return
-    }
-    const { transport, clock } = this.#components
-    const { signal, cancel } = deadline(clock, FETCH_MS_MAX, this.#abort.signal)
-    try {
-      yield* transport.fetch(peer, 'volume.range', encodeRange(range), signal)
-    } finally {
-      cancel()
-    }
-  }
-
-  #ask(peer: NodeId, method: string, body: Uint8Array): Promise<Uint8Array> {
-    const { transport, clock } = this.#components
-    return withDeadline(clock, REQUEST_MS_MAX, this.#abort.signal, signal =>
-      transport.request(peer, method, body, signal)
-    )
-  }
-
-  /** @returns those suppliers that may be asked now, in random order */
-  #allowed(id: VolumeId, suppliers: readonly NodeId[]): NodeId[] {
-    const { clock, random } = this.#components
-    const now = clock.monotonic()
-    return suppliers
-      .filter(peer => (this.#penalties.get(`${peer} ${id}`) ?? 0) <= now)
-      .map(peer => ({ peer, order: random.fraction() }))
-      .sort((a, b) => a.order - b.order)
-      .map(({ peer }) => peer)
-  }
-
-  /** @throws the error again when it is this node's own trouble */
-  #failed(peer: NodeId, id: VolumeId, err: unknown, at: number): void {
-    const { transport, log } = this.#components
-    this.#abort.signal.throwIfAborted()
-    const own = ['ERR_DISK_FULL', 'ERR_DISK_WRITE', 'ERR_DIRECTORY_UNAVAILABLE', 'ERR_STOPPING'] as const
-    if (own.some(code => hasCode(err, code))) throw err
-    const damage = hasCode(err, 'ERR_NEEDLE_CORRUPT')
-    this.#penalise(peer, id, damage ? DAMAGE_PENALTY_MS : FAILURE_PENALTY_MS)
-    if (damage) {
-      log.warn({ peer, volume: id, at }, 'a peer sent damage; it was not taken')
-      transport.notify(peer, 'volume.doubt', encodeRange({ volume: id, from: at, to: at + FETCH_BYTES_MAX }))
-    } else {
-      log.debug({ err, peer, volume: id, at }, 'a peer did not supply a range')
-    }
-  }
-
-  #penalise(peer: NodeId, id: VolumeId, ms: number): void {
-    this.#penalties.set(`${peer} ${id}`, this.#components.clock.monotonic() + ms)
-  }
-
-  #require(id: VolumeId): Volume {
-    const volume = this.#components.volumes.get(id)
-    if (volume === undefined) throw new SheafError('ERR_NO_SUCH_VOLUME')
-    return volume
+    return this.#puller.superblock(id, superblock => this.#components.copies.begin(id, superblock))
   }
 }

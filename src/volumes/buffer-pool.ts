@@ -1,11 +1,11 @@
 const CLASS_BYTES_MIN = 4 * 1024
-const CLASS_COUNT = 8
+const CLASS_COUNT = 10
 
 /** The largest buffer that the pool keeps; larger ones are made and dropped. */
 const POOLED_BYTES_MAX = CLASS_BYTES_MIN << (CLASS_COUNT - 1)
 
 /**
- * Read buffers that come back. Serving 64 KB photos from fresh buffers costs half as much again, all of it in the garbage
+ * Buffers for reading and receiving that come back. Serving 64 KB photos from fresh buffers costs half as much again, all of it in the garbage
  * collection of external memory.
  */
 export class BufferPool {

@@ -4,7 +4,7 @@ import type { Logger } from '../core/log.js'
 import type { VolumeId } from '../domain/ids.js'
 import { needleBytes } from '../domain/needle.js'
 import type { NeedleRow } from './index-file.js'
-import { type Inspector, type Judge, judged } from './inspection.js'
+import { type Inspection, type Inspector, type Judge, judged } from './inspection.js'
 import type { NeedleDraft } from './needle-store.js'
 import type { Volume } from './volume.js'
 import type { VolumeSet } from './volume-set.js'
@@ -34,9 +34,11 @@ export interface CompactionComponents {
    *   holds exactly the merged record already
    */
   readonly recordToMove: (volume: Volume, row: NeedleRow, trust: Trust) => Promise<NeedleDraft | undefined>
-  /** Writes the record that says: needles of this volume up to `coveredBytes` stand elsewhere. */
-  readonly retire: (volume: VolumeId, coveredBytes: number) => Promise<void>
+  /** Writes the record that says: needles of this volume up to `coveredBytes` stand elsewhere; nothing if one says so. */
+  readonly retire: (volume: Volume, coveredBytes: number) => Promise<void>
   readonly isRetired: (volume: VolumeId) => boolean
+  /** Whether it is this node that compacts the volume: its writer does, or who stands in for one that is gone. */
+  readonly isKeeper: (volume: Volume) => boolean
 }
 
 export interface CompactionInit {
@@ -72,26 +74,30 @@ export class Compactor {
 
   /** One volume that is due, in the background. @returns whether there was one */
   async step(signal: AbortSignal): Promise<'busy' | 'idle'> {
+    await this.#closeOverdue()
+    await this.#evacuateDamaged('background', signal)
     const [volume] = await this.#due('background')
     if (volume === undefined) return 'idle'
-    await this.#exclusively(() => this.#compact(volume, 'background', signal))
+    await this.exclusively(() => this.#compact(volume, 'background', signal))
     return 'busy'
   }
 
   /** Everything that has dead bytes, at full speed, the active volume too: what an operator asks for. */
   async run(progress: (done: number, total: number) => void, signal: AbortSignal): Promise<CompactionResult> {
     const { volumes, inspector } = this.#components
+    inspector.touchAll()
     for (const volume of volumes.volumes()) {
       if (volume.state !== 'active') continue
       const { deadBytes } = await inspector.inspect(volume)
       if (deadBytes > 0) await volumes.closeActive()
     }
+    await this.#evacuateDamaged('asked', signal)
     const due = await this.#due('asked')
     let movedBytes = 0
     let freedBytes = 0
     for (const [i, volume] of due.entries()) {
       progress(i, due.length)
-      const moved = await this.#exclusively(() => this.#compact(volume, 'asked', signal))
+      const moved = await this.exclusively(() => this.#compact(volume, 'asked', signal))
       movedBytes += moved
       freedBytes += volume.end - moved
     }
@@ -101,19 +107,19 @@ export class Compactor {
 
   /** Volumes that should go, those with the least to move first: on a full disk they make the most room for the least. */
   async #due(mode: Mode): Promise<Volume[]> {
-    const { volumes, inspector, clock, isRetired } = this.#components
+    const { volumes, inspector, isRetired, isKeeper } = this.#components
     const deadShareMin = mode === 'asked' ? 0 : this.#init.deadShareMin
     const due: { volume: Volume; liveBytes: number }[] = []
     const tiny: { volume: Volume; liveBytes: number }[] = []
     for (const volume of volumes.volumes()) {
       // a hole may hide a needle that a repair could bring back
       if (volume.state === 'active' || volume.holes.length > 0) continue
-      // whoever wrote a volume compacts it; the others only remove what it has retired
-      if (!volumes.isOwn(volume) && !isRetired(volume.id)) continue
-      const { liveBytes, undoableBytes, oldestDeleteAt, ...counted } = await inspector.inspect(volume)
+      const { liveBytes, undoableBytes, holdsForgotten, ...counted } = await inspector.inspect(volume)
+      // one node compacts a volume, the others only remove what it has retired; what is forgotten nobody may hold
+      if (!isKeeper(volume) && !isRetired(volume.id) && !holdsForgotten) continue
       const deadBytes = mode === 'asked' ? counted.deadBytes : counted.deadBytes - undoableBytes
       const empty = liveBytes === 0 && (mode === 'asked' || undoableBytes === 0)
-      const purge = oldestDeleteAt !== undefined && clock.now() - oldestDeleteAt >= this.#init.purgeMs
+      const purge = holdsForgotten || this.#isOverdue(counted)
       const share = volume.end === 0 ? 0 : deadBytes / volume.end
       const candidate = { volume, liveBytes }
       if (isRetired(volume.id) || purge || empty || (deadBytes > 0 && share >= deadShareMin)) due.push(candidate)
@@ -121,6 +127,45 @@ export class Compactor {
     }
     if (tiny.length >= TINY_VOLUMES_MIN) due.push(...tiny)
     return due.sort((a, b) => a.liveBytes - b.liveBytes).map(({ volume }) => volume)
+  }
+
+  /**
+   * What is intact in a retired volume that has holes goes elsewhere, because nobody gets it from here any more. The volume
+   * stays: a repair may bring back what the holes hide.
+   */
+  async #evacuateDamaged(mode: Mode, signal: AbortSignal): Promise<void> {
+    const { volumes, isRetired } = this.#components
+    for (const volume of volumes.volumes()) {
+      if (volume.holes.length === 0 || volume.state === 'active' || !isRetired(volume.id)) continue
+      await this.exclusively(() => this.#move(volume, 'indexed', mode, signal))
+    }
+  }
+
+  /** Gives up volumes with holes that nobody could fill: what is intact in them goes elsewhere, and they are put aside. */
+  async retireDamaged(signal: AbortSignal): Promise<void> {
+    const { volumes, retire } = this.#components
+    for (const volume of volumes.volumes()) {
+      if (volume.holes.length === 0 || volume.state === 'active') continue
+      await this.exclusively(async () => {
+        await this.#move(volume, 'checked', 'background', signal)
+        await retire(volume, volume.end)
+        await volumes.putAside(volume)
+      })
+    }
+  }
+
+  /** A node that writes little must not keep deleted bytes because its volume never fills. */
+  async #closeOverdue(): Promise<void> {
+    const { volumes, inspector } = this.#components
+    for (const volume of volumes.volumes()) {
+      if (volume.state !== 'active') continue
+      const inspection = await inspector.inspect(volume)
+      if (inspection.holdsForgotten || this.#isOverdue(inspection)) await volumes.closeActive()
+    }
+  }
+
+  #isOverdue({ oldestDeleteAt }: Pick<Inspection, 'oldestDeleteAt'>): boolean {
+    return oldestDeleteAt !== undefined && this.#components.clock.now() - oldestDeleteAt >= this.#init.purgeMs
   }
 
   /** @returns bytes that had to be moved */
@@ -131,9 +176,14 @@ export class Compactor {
     if (!isRetired(volume.id)) {
       const { end } = volume
       movedBytes = await this.#move(volume, 'indexed', mode, signal)
-      await retire(volume.id, end)
+      await retire(volume, end)
     }
-    movedBytes += await this.#move(volume, 'checked', mode, signal)
+    // a copy that was longer than the one that was retired: what more it holds is moved, too, and known to have been here
+    for (let end = 0; end < volume.end; ) {
+      end = volume.end
+      movedBytes += await this.#move(volume, 'checked', mode, signal)
+      await retire(volume, end)
+    }
     await volumes.remove(volume)
     log.info({ volume: volume.id, movedBytes, freedBytes: volume.end - movedBytes }, 'volume compacted and removed')
     return movedBytes
@@ -148,6 +198,7 @@ export class Compactor {
     const { clock, volumes, judge, inspector } = this.#components
     const bytesPerSecondMax = mode === 'asked' ? Number.POSITIVE_INFINITY : this.#init.bytesPerSecondMax
     const startedAt = clock.monotonic()
+    const holeCount = volume.holes.length
     let movedBytes = 0
     let drafts: NeedleDraft[] = []
     let draftBytes = 0
@@ -170,7 +221,8 @@ export class Compactor {
       draftBytes += byteCount
     }
     await flush()
-    if (volume.holes.length > 0) throw new SheafError('ERR_NEEDLE_CORRUPT', 'damage came to light: the volume is kept')
+    if (volume.holes.length > holeCount)
+      throw new SheafError('ERR_NEEDLE_CORRUPT', 'damage came to light: the volume is kept')
     return movedBytes
   }
 
@@ -194,7 +246,20 @@ export class Compactor {
     return false
   }
 
-  #exclusively<T>(task: () => Promise<T>): Promise<T> {
+  /** At once, whatever volume it is in: all needles that the horizon has passed. */
+  async purge(signal: AbortSignal): Promise<void> {
+    const { volumes, inspector } = this.#components
+    inspector.touchAll()
+    await this.#closeOverdue()
+    for (const volume of volumes.volumes()) {
+      const { holdsForgotten } = await inspector.inspect(volume)
+      if (volume.state !== 'active' && holdsForgotten && volume.holes.length === 0)
+        await this.exclusively(() => this.#compact(volume, 'background', signal))
+    }
+  }
+
+  /** Runs a task while nothing is compacted. */
+  exclusively<T>(task: () => Promise<T>): Promise<T> {
     const done = this.#turn.then(task)
     this.#turn = done.catch(() => {})
     return done

@@ -9,8 +9,9 @@ import {
   NEEDLE_HEADER_BYTES,
   needleBytes
 } from '../domain/needle.js'
-import { writeFailed, writeWhole } from './durable-write.js'
+import { writeFailed } from './durable-write.js'
 import type { CommitGroup, CommittedNeedle, NeedleDraft, NeedleLocation } from './needle-store.js'
+import { WriteStages } from './write-stages.js'
 
 /** One `writev` takes at most this much; each needle is three parts. */
 const WRITE_BYTES_MAX = 16 * 1024 * 1024
@@ -46,40 +47,34 @@ interface Append {
   readonly reject: (error: unknown) => void
 }
 
-/**
- * The append side of an active volume. Three stages run at once, each taking all that the one before it has finished:
- * write (one `writev`), sync (one `fdatasync` for everything written before it began), commit (one directory batch).
- *
- * A failed or short write or sync ends it for good: after a failed `fdatasync` the kernel may call lost pages clean, so
- * nothing is retried (Rebello et al., "Can Applications Recover from fsync Failures?", ATC 2020).
- */
+/** The append side of an active volume: {@link WriteStages} whose last one is one directory batch. */
 export class GroupCommit {
   readonly #components: GroupCommitComponents
   readonly #volume: VolumeId
   readonly #seed: number
-  #queued: Append[] = []
-  #written: Append[] = []
-  #durable: Append[] = []
+  readonly #stages: WriteStages<Append>
   /** Where the next append goes, everything queued counted. */
   #end: number
-  /** Where the next write goes. */
-  #writeEnd: number
-  /** Everything before it is durable. */
-  #durableEnd: number
   /** Everything before it is durable and committed. */
   #committedEnd: number
   #chain: Uint8Array
-  #writing: Promise<void> | undefined
-  #syncing: Promise<void> | undefined
-  #committing: Promise<void> | undefined
   #failure: SheafError | undefined
 
   constructor(components: GroupCommitComponents, init: GroupCommitInit) {
     this.#components = components
     this.#volume = init.volume
     this.#seed = init.seed
-    this.#end = this.#writeEnd = this.#durableEnd = this.#committedEnd = init.end
+    this.#end = this.#committedEnd = init.end
     this.#chain = init.chain
+    this.#stages = new WriteStages(
+      {
+        file: components.file,
+        layOut: (queued, position) => this.#layOut(queued, position),
+        commit: appends => this.#commit(appends),
+        failed: (cause, lost) => this.#fail(cause, lost)
+      },
+      init.end
+    )
   }
 
   /** Where the next needle will stand. */
@@ -89,88 +84,31 @@ export class GroupCommit {
 
   /** @throws the failure of the write or sync that would have made the needles durable, or of the commit */
   append(drafts: readonly NeedleDraft[]): Promise<NeedleLocation[]> {
-    const failure = this.#failure
-    if (failure !== undefined) return Promise.reject(failure)
     return new Promise((resolve, reject) => {
       const byteCount = drafts.reduce((sum, draft) => sum + needleBytes(draft.data.byteLength), 0)
-      this.#end += byteCount
-      this.#queued.push({ drafts, byteCount, locations: [], footers: [], resolve, reject })
-      this.#writing ??= this.#write()
+      if (this.#failure === undefined) this.#end += byteCount
+      this.#stages.push({ drafts, byteCount, locations: [], footers: [], resolve, reject })
     })
   }
 
   /** Waits until everything appended so far has settled. */
-  async drain(): Promise<void> {
-    while (this.#writing !== undefined || this.#syncing !== undefined || this.#committing !== undefined) {
-      await (this.#writing ?? this.#syncing ?? this.#committing)
-    }
-  }
-
-  async #write(): Promise<void> {
-    await new Promise(resolve => setImmediate(resolve)) // lets the appends of one turn of the event loop share a write
-    while (this.#queued.length > 0 && this.#failure === undefined) {
-      const { appends, parts, byteCount } = this.#takeWrite()
-      const position = this.#writeEnd
-      this.#writeEnd += byteCount
-      try {
-        await writeWhole(this.#components.file, parts, position)
-      } catch (error) {
-        this.#fail(error, appends)
-        break
-      }
-      this.#written.push(...appends)
-      if (this.#failure !== undefined)
-        this.#fail(this.#failure, []) // a sync failed meanwhile
-      else this.#syncing ??= this.#sync()
-    }
-    this.#writing = undefined
-  }
-
-  async #sync(): Promise<void> {
-    while (this.#written.length > 0 && this.#failure === undefined) {
-      const covered = this.#written
-      this.#written = []
-      try {
-        await this.#components.file.sync()
-      } catch (error) {
-        this.#fail(error, covered)
-        break
-      }
-      this.#durable.push(...covered)
-      for (const { byteCount } of covered) this.#durableEnd += byteCount
-      this.#committing ??= this.#commit()
-    }
-    this.#syncing = undefined
-  }
-
-  async #commit(): Promise<void> {
-    while (this.#durable.length > 0) {
-      const appends = this.#durable
-      this.#durable = []
-      const group = this.#groupOf(appends)
-      try {
-        await this.#components.commit(group)
-        for (const append of appends) append.resolve(append.locations)
-      } catch (error) {
-        for (const append of appends) append.reject(error)
-      }
-    }
-    this.#committing = undefined
+  drain(): Promise<void> {
+    return this.#stages.drain()
   }
 
   /** Lays out as many queued appends as one write takes. */
-  #takeWrite(): { appends: Append[]; parts: Uint8Array[]; byteCount: number } {
+  #layOut(queued: Append[], position: number): { items: Append[]; parts: Uint8Array[] } {
     const parts: Uint8Array[] = []
     let byteCount = 0
     let taken = 0
-    for (const append of this.#queued) {
+    for (const append of queued) {
       const needleCount = parts.length / 3 + append.drafts.length
       const full = byteCount + append.byteCount > WRITE_BYTES_MAX || needleCount > WRITE_NEEDLES_MAX
       if (taken > 0 && full) break
       for (const draft of append.drafts) {
-        const offset = this.#writeEnd + byteCount
+        const offset = position + byteCount
         const length = draft.data.byteLength
-        const header = encodeHeader({ ...draft.header, length }, this.#seed, offset, this.#durableEnd)
+        const header = encodeHeader({ ...draft.header, length }, this.#seed, offset, this.#stages.durableEnd)
         const footer = encodeFooter(header, blockChecksums(draft.header, draft.data), this.#seed, offset)
         parts.push(header, draft.data, footer)
         append.locations.push({ volume: this.#volume, offset, length })
@@ -179,7 +117,17 @@ export class GroupCommit {
       }
       taken++
     }
-    return { appends: this.#queued.splice(0, taken), parts, byteCount }
+    return { items: queued.splice(0, taken), parts }
+  }
+
+  async #commit(appends: readonly Append[]): Promise<void> {
+    const group = this.#groupOf(appends)
+    try {
+      await this.#components.commit(group)
+      for (const append of appends) append.resolve(append.locations)
+    } catch (error) {
+      for (const append of appends) append.reject(error)
+    }
   }
 
   #groupOf(appends: readonly Append[]): DurableGroup {
@@ -204,14 +152,11 @@ export class GroupCommit {
     return { volume: this.#volume, from, to: this.#committedEnd, needles, chain: this.#chain }
   }
 
-  #fail(cause: unknown, inFlight: readonly Append[]): void {
+  #fail(cause: unknown, lost: readonly Append[]): void {
     if (this.#failure === undefined) {
       this.#failure = writeFailed(cause, this.#volume)
       this.#components.failed(this.#failure)
     }
-    const lost = [...inFlight, ...this.#written, ...this.#queued]
-    this.#written = []
-    this.#queued = []
     for (const append of lost) append.reject(this.#failure)
   }
 }

@@ -11,6 +11,8 @@ export interface Verdict {
   readonly state: 'live' | 'copy' | 'dead' | 'unknown'
   /** Of a needle that a delete killed: when, ms since the Unix epoch. */
   readonly deletedAt?: number
+  /** Whether the horizon has passed that delete: then nobody may hold the needle any more. */
+  readonly isForgotten?: boolean
 }
 
 /** Asks the directory about needles of one volume; verdicts in the order of the rows. */
@@ -25,31 +27,40 @@ export interface Inspection {
   readonly undoableBytes: number
   /** When the longest deleted needle that is still here was deleted, ms since the Unix epoch. */
   readonly oldestDeleteAt: number | undefined
+  /** Whether needles are here that the horizon has passed. */
+  readonly holdsForgotten: boolean
 }
 
 const JUDGED_ROWS = 256
 /** How long counts are believed. Who deletes touches the volume; what else becomes dead, superseded records, is small. */
 const INSPECTION_MS_MAX = 10 * 60_000
-/** How long a delete can surely be undone, unless an operator asks for the space. */
-const UNDO_MS = 24 * 3_600_000
+/** How long a delete can surely be undone, unless an operator asks for the space, or deleted bytes may not stay as long. */
+const UNDO_MS_MAX = 24 * 3_600_000
 
 /** Counts live and dead bytes of volumes, and remembers the counts until something in the volume changes. */
 export class Inspector {
   readonly #clock: Clock
   readonly #judge: Judge
-  readonly #known = new WeakMap<
+  readonly #undoMs: number
+  #known = new WeakMap<
     Volume,
     { readonly end: number; readonly at: number; readonly inspection: Promise<Inspection> }
   >()
 
-  constructor(components: { readonly clock: Clock; readonly judge: Judge }) {
+  /** @param init.purgeMs - how long the bytes of a deleted photo may stay */
+  constructor(components: { readonly clock: Clock; readonly judge: Judge }, init: { readonly purgeMs?: number } = {}) {
     this.#clock = components.clock
     this.#judge = components.judge
+    this.#undoMs = Math.min(UNDO_MS_MAX, init.purgeMs ?? UNDO_MS_MAX)
   }
 
   /** The next look at the volume counts afresh. */
   touch(volume: Volume): void {
     this.#known.delete(volume)
+  }
+
+  touchAll(): void {
+    this.#known = new WeakMap()
   }
 
   inspect(volume: Volume): Promise<Inspection> {
@@ -68,22 +79,24 @@ export class Inspector {
     let deadBytes = 0
     let undoableBytes = 0
     let oldestDeleteAt: number | undefined
+    let holdsForgotten = false
     for await (const { row, verdict } of judged(volume, this.#judge)) {
       if (verdict.state === 'live' || verdict.state === 'unknown') {
         liveBytes += needleBytes(row.length)
         continue
       }
       deadBytes += needleBytes(row.length)
+      holdsForgotten ||= verdict.isForgotten === true
       if (verdict.deletedAt === undefined) continue
       if (this.isUndoable(verdict)) undoableBytes += needleBytes(row.length)
       oldestDeleteAt = Math.min(oldestDeleteAt ?? verdict.deletedAt, verdict.deletedAt)
     }
-    return { liveBytes, deadBytes, undoableBytes, oldestDeleteAt }
+    return { liveBytes, deadBytes, undoableBytes, oldestDeleteAt, holdsForgotten }
   }
 
   /** Whether a delete was so recently that work in the background leaves its bytes alone. */
-  isUndoable({ deletedAt }: Verdict): boolean {
-    return deletedAt !== undefined && this.#clock.now() - deletedAt < UNDO_MS
+  isUndoable({ deletedAt, isForgotten }: Verdict): boolean {
+    return deletedAt !== undefined && !isForgotten && this.#clock.now() - deletedAt < this.#undoMs
   }
 }
 

@@ -25,7 +25,6 @@ export interface ParseInit {
 /**
  * Reads needles out of bytes that came from elsewhere, and checks each in full before it counts.
  *
- * @param bytes - records are given on as views of them
  * @throws `ERR_NEEDLE_CORRUPT`
  */
 export function parseNeedles(bytes: Uint8Array, { volume, seed, offset, chain }: ParseInit): ParsedNeedles {
@@ -50,7 +49,7 @@ export function parseNeedles(bytes: Uint8Array, { volume, seed, offset, chain }:
 
 function committed(header: NeedleHeader, data: Uint8Array, location: CommittedNeedle['location']): CommittedNeedle {
   const { kind, generation, alternateKey, chunk, flags } = header
-  // the id is copied: it outlives the bytes in the index file's pending rows
+  // id and record are copied: they outlive the bytes, in the index file's pending rows and in what is told of the record
   const needle = { kind, id: Uint8Array.from(header.id), generation, alternateKey, chunk, flags, location }
-  return kind === 'record' ? { ...needle, record: data } : needle
+  return kind === 'record' ? { ...needle, record: Uint8Array.from(data) } : needle
 }

@@ -1,9 +1,11 @@
+import { SheafError } from '../core/errors.js'
 import { KeyedLock } from '../core/keyed-lock.js'
 import type { VolumeId } from '../domain/ids.js'
 import { SUPERBLOCK_BYTES } from '../domain/superblock.js'
+import { CopyTail } from './copy-tail.js'
 import type { DiskReserve } from './disk-reserve.js'
 import { writeFailed, writeWhole } from './durable-write.js'
-import { parseNeedles } from './needle-parser.js'
+import { type ParsedNeedles, parseNeedles } from './needle-parser.js'
 import type { Volume } from './volume.js'
 import type { VolumeSet } from './volume-set.js'
 
@@ -12,13 +14,21 @@ export interface VolumeCopiesComponents {
   readonly reserve: Pick<DiskReserve, 'admit'>
   /** Joins records into the directory that stand below what it has applied of their volume. */
   readonly merge: (records: readonly Uint8Array[]) => Promise<unknown>
+  /** Retired volumes grow no more, also when a range of them is still under way. Default: none is. */
+  readonly isRetired?: (volume: VolumeId) => boolean
 }
 
-/** Where a copy, or the filled part of a hole, now ends; and what the needle there takes, when its header was seen (else 0). */
+/** How far a copy has come, or the filled part of a hole. */
 export interface CopyProgress {
+  /** Everything before it was verified and taken. */
   readonly end: number
+  /** Bytes of the needle that begins there, when its header was seen; else 0. */
   readonly nextBytes: number
+  /** What was taken now is on disk and applied. Rejects with `ERR_DISK_FULL`, `ERR_DISK_WRITE`, `ERR_DIRECTORY_UNAVAILABLE`. */
+  readonly durable: Promise<void>
 }
+
+const DONE = Promise.resolve()
 
 /**
  * Byte-identical copies of volumes that other processes write. A copy is only ever extended with its writer's bytes; every
@@ -29,13 +39,17 @@ export class VolumeCopies {
   readonly #volumes: VolumeSet
   readonly #reserve: Pick<DiskReserve, 'admit'>
   readonly #merge: VolumeCopiesComponents['merge']
+  readonly #isRetired: (volume: VolumeId) => boolean
   /** Extends and fills of one volume run one after the other. */
   readonly #lock = new KeyedLock()
+  /** Of the copies that grow at the moment. */
+  readonly #tails = new Map<VolumeId, CopyTail>()
 
   constructor(components: VolumeCopiesComponents) {
     this.#volumes = components.volumes
     this.#reserve = components.reserve
     this.#merge = components.merge
+    this.#isRetired = components.isRetired ?? (() => false)
   }
 
   /**
@@ -49,36 +63,42 @@ export class VolumeCopies {
   }
 
   /**
-   * Appends what a peer sent to the copy, as far as it is whole needles.
+   * Appends what a peer sent to the copy, as far as it is whole needles. They are verified now, and written while the
+   * caller may bring what follows them: bound what is under way by waiting for `durable`.
    *
    * @param from - where in the volume the bytes begin; what is here already is passed over
-   * @returns where the copy now ends, and how many bytes the next needle takes, when that is known (else 0)
-   * @throws `ERR_NEEDLE_CORRUPT`: nothing of the bytes was taken; `ERR_DISK_FULL`, `ERR_DISK_WRITE`
+   * @param bytes - must not change before they are durable
+   * @throws `ERR_NEEDLE_CORRUPT`: nothing of the bytes was taken; `ERR_DISK_FULL`; `ERR_DISK_WRITE` when the copy has failed
    */
-  extend(
-    volume: Volume,
-    from: number,
-    bytes: Uint8Array
-  ): Promise<{ readonly end: number; readonly nextBytes: number }> {
+  extend(volume: Volume, from: number, bytes: Uint8Array): Promise<CopyProgress> {
     return this.#lock.run(volume.id, async () => {
-      const behind = volume.end - from
-      if (behind < 0 || behind > bytes.byteLength || volume.state === 'active' || volume.state === 'failed') {
-        return { end: volume.end, nextBytes: 0 }
+      if (volume.state === 'failed')
+        throw new SheafError('ERR_DISK_WRITE', undefined, { details: { volume: volume.id } })
+      const tail = this.#tail(volume)
+      const { end: offset, chain } = tail
+      const behind = offset - from
+      const takesNoMore = volume.state === 'active' || this.#isRetired(volume.id)
+      if (behind < 0 || behind > bytes.byteLength || takesNoMore) {
+        return { end: offset, nextBytes: 0, durable: DONE }
       }
-      const { id, seed, end: offset, chain } = volume
+      const { id, seed } = volume
       const parsed = parseNeedles(bytes.subarray(behind), { volume: id, seed, offset, chain })
-      if (parsed.byteCount === 0) return { end: offset, nextBytes: parsed.nextBytes }
+      if (parsed.byteCount === 0) return { end: offset, nextBytes: parsed.nextBytes, durable: DONE }
       await this.#reserve.admit(parsed.byteCount)
-      await this.#write(volume, offset, bytes.subarray(behind, behind + parsed.byteCount))
-      const to = offset + parsed.byteCount
-      await this.#volumes.commit(volume, { volume: id, from: offset, to, needles: parsed.needles, chain: parsed.chain })
-      return { end: to, nextBytes: parsed.nextBytes }
+      const durable = this.#append(volume, tail, bytes.subarray(behind, behind + parsed.byteCount), parsed)
+      return { end: tail.end, nextBytes: parsed.nextBytes, durable }
     })
+  }
+
+  /** @returns up to where bytes of the volume are here, on the disk or on their way to it */
+  end({ id, end }: Volume): number {
+    return this.#tails.get(id)?.end ?? end
   }
 
   /** Passes over a range that nobody can supply now: a hole, to be filled later. */
   skip(volume: Volume, to: number): Promise<void> {
     return this.#lock.run(volume.id, async () => {
+      await this.#settle(volume)
       if (to <= volume.end || volume.state === 'active') return
       volume.noteHole({ from: volume.end, to }, 'missing')
       await this.#volumes.commit(volume, { volume: volume.id, from: volume.end, to, needles: [], chain: volume.chain })
@@ -89,22 +109,23 @@ export class VolumeCopies {
    * Puts a damaged or missing range right, as far as the bytes are whole needles.
    *
    * @param from - a needle boundary in a hole
-   * @returns up to where the hole is filled now, and how many bytes the next needle takes, when that is known (else 0)
    * @throws `ERR_NEEDLE_CORRUPT`, `ERR_DISK_FULL`, `ERR_DISK_WRITE`
    */
   fill(volume: Volume, from: number, bytes: Uint8Array): Promise<CopyProgress> {
     return this.#lock.run(volume.id, async () => {
+      await this.#settle(volume) // the last hole's end makes the chain anew
       const hole = volume.holes.find(range => range.from <= from && from < range.to)
-      if (hole === undefined || volume.state === 'failed') return { end: from, nextBytes: 0 }
+      if (hole === undefined || volume.state === 'failed' || this.#isRetired(volume.id))
+        return { end: from, nextBytes: 0, durable: DONE }
       const { id, seed, chain } = volume
       const parsed = parseNeedles(bytes.subarray(0, hole.to - from), { volume: id, seed, offset: from, chain })
       const to = from + parsed.byteCount
-      if (parsed.byteCount === 0) return { end: from, nextBytes: parsed.nextBytes }
+      if (parsed.byteCount === 0) return { end: from, nextBytes: parsed.nextBytes, durable: DONE }
       await this.#write(volume, from, bytes.subarray(0, parsed.byteCount))
       await this.#volumes.refill(volume, { from, to }, parsed.needles)
       const records = parsed.needles.flatMap(({ record }) => (record === undefined ? [] : [record]))
       if (records.length > 0) await this.#merge(records)
-      return { end: to, nextBytes: parsed.nextBytes }
+      return { end: to, nextBytes: parsed.nextBytes, durable: DONE }
     })
   }
 
@@ -122,6 +143,28 @@ export class VolumeCopies {
       volume.superblock = decoded
       await this.#volumes.refill(volume, { from: 0, to: SUPERBLOCK_BYTES }, [])
     })
+  }
+
+  #tail(volume: Volume): CopyTail {
+    const growing = this.#tails.get(volume.id)
+    if (growing?.idle === false) return growing
+    return new CopyTail(volume, group => this.#volumes.commit(volume, group))
+  }
+
+  #append(volume: Volume, tail: CopyTail, bytes: Uint8Array, parsed: ParsedNeedles): Promise<void> {
+    this.#tails.set(volume.id, tail)
+    const durable = tail.append(bytes, parsed)
+    durable.catch(() => {}) // told by whoever waits for it, perhaps later than it fails
+    void tail.drain().then(() => {
+      if (tail.idle && this.#tails.get(volume.id) === tail) this.#tails.delete(volume.id)
+    })
+    return durable
+  }
+
+  /** Waits until what was taken so far is on disk, or has failed. */
+  async #settle(volume: Volume): Promise<void> {
+    await this.#tails.get(volume.id)?.drain()
+    this.#tails.delete(volume.id)
   }
 
   /** Writes and syncs. A failure ends the copy until the next start has found out what is there. */

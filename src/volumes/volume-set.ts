@@ -81,6 +81,8 @@ export class VolumeSet implements NeedleStore, Startable {
   readonly #volumes = new Map<VolumeId, Volume>()
   /** Volumes by their number in the needle index. */
   readonly #numbered: (Volume | undefined)[] = []
+  /** Numbers that no volume may have again in this process. */
+  readonly #spentNumbers = new Set<number>()
   #active: Active | undefined
   #rolling: Promise<void> | undefined
   #closing: Promise<void> = Promise.resolve()
@@ -269,6 +271,13 @@ export class VolumeSet implements NeedleStore, Startable {
     await volume.remove()
     await this.#components.fileSystem.syncDirectory(this.#init.directory)
     this.#components.reserve.forgetLook()
+  }
+
+  /** Removes a volume as {@link remove} does, but keeps its file under another name, for an operator to look at. */
+  async putAside(volume: Volume): Promise<void> {
+    await this.#components.fileSystem.rename(volume.path, `${volume.path}.damaged`)
+    this.#spentNumbers.add(volume.number) // the index may name needles in its holes
+    await this.remove(volume)
   }
 
   /**
@@ -471,7 +480,7 @@ export class VolumeSet implements NeedleStore, Startable {
   }
 
   #freeNumber(): number {
-    const free = this.#numbered.indexOf(undefined)
+    const free = this.#numbered.findIndex((volume, i) => volume === undefined && !this.#spentNumbers.has(i))
     const number = free === -1 ? this.#numbered.length : free
     if (number >= VOLUME_NUMBERS) {
       throw new SheafError('ERR_DISK_FULL', `this node holds ${VOLUME_NUMBERS} volumes, the most it can`)

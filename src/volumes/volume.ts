@@ -265,17 +265,25 @@ export class Volume {
     const firstHole = this.#holes.find(hole => hole.to > from)
     const end = Math.min(to, this.end, firstHole?.from ?? to)
     this.#readers++
+    let ahead: Promise<Buffer> | undefined = this.#rawPiece(from, end)
     try {
-      for (let at = from; at < end; ) {
-        const bytes = Buffer.allocUnsafeSlow(Math.min(RAW_READ_BYTES, end - at))
-        const read = await this.file.read(bytes, at)
-        if (read === 0) return
-        yield bytes.subarray(0, read)
-        at += read
+      for (let at = from; ahead !== undefined; ) {
+        const bytes: Buffer = await ahead
+        at += bytes.byteLength
+        // the next read runs while the reader works on this one
+        ahead = bytes.byteLength === 0 || at >= end ? undefined : this.#rawPiece(at, end)
+        if (bytes.byteLength > 0) yield bytes
       }
     } finally {
+      await ahead?.catch(() => {}) // the reader has left
       await this.#readerDone()
     }
+  }
+
+  /** @returns as much as one read gives; empty at the end of the file */
+  async #rawPiece(from: number, end: number): Promise<Buffer> {
+    const bytes = Buffer.allocUnsafeSlow(Math.max(0, Math.min(RAW_READ_BYTES, end - from)))
+    return bytes.subarray(0, await this.file.read(bytes, from))
   }
 
   /** Looks at headers and footers from `from` on; at the data, too, from `verifyFrom` on. */

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import { killAllNodes, NodeProcess, REPOSITORY } from '../support/node-process.js'
 import { measureAntiEntropy } from './anti-entropy.js'
 import { measureCluster } from './cluster.js'
+import { measureConvergence } from './convergence.js'
 import { measureDiskReads } from './disk-reads.js'
 import { measureIndexMemory } from './index-memory.js'
 import { measureLargeFile } from './large-file.js'
@@ -11,20 +12,26 @@ import { measureMillion } from './million.js'
 import { Nginx } from './nginx.js'
 import { measureReads } from './reads.js'
 import { describeMachine, type Measure, printReport, versionOf, writeReport } from './report.js'
+import { measureSimilarity } from './similarity.js'
 import { measureWrites } from './writes.js'
 
 const HELP = `npm run bench -- [flags]
-  --only A,B        of get, put, index, million, large, disk-reads, anti-entropy (default: all)
+  --only A,B        of get, put, index, million, large, disk-reads, cluster, convergence, anti-entropy,
+                    similarity (default: all)
   --rounds N        rounds of each server, in turn (default 3)
   --seconds N       length of a round (default 4)
   --large-bytes N   size of the large file (default 512 MiB; try 2147483648)
-  --big             the same as --large-bytes 2147483648, and anti-entropy over a million records, too
+  --big             the same as --large-bytes 2147483648, anti-entropy over a million records, too, and similarity over
+                    100,000 vectors of 1,024 numbers (half an hour), and 1 GB of photos taken apart
   --json FILE       where the numbers go (default .bench/latest.json)
 Exits with 1 when a target is missed.`
 
 const { values } = parseArgs({
   options: {
-    only: { type: 'string', default: 'get,put,index,million,large,disk-reads,cluster,anti-entropy' },
+    only: {
+      type: 'string',
+      default: 'get,put,index,million,large,disk-reads,cluster,convergence,anti-entropy,similarity'
+    },
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '4' },
     'large-bytes': { type: 'string', default: String(512 * 2 ** 20) },
@@ -81,7 +88,10 @@ function sections(scratch: string, cache: string): Record<string, () => Promise<
     large: () => measureLargeFile(scratch, largeBytes),
     'disk-reads': async () => [await measureDiskReads(join(scratch, 'disk-reads-data'))],
     cluster: () => measureCluster(scratch),
-    'anti-entropy': () => measureAntiEntropy(scratch, [10_000, 100_000, ...(values.big ? [1_000_000] : [])])
+    convergence: () => measureConvergence(scratch, values.big ? 1_000_000_000 : 200_000_000),
+    'anti-entropy': () => measureAntiEntropy(scratch, [10_000, 100_000, ...(values.big ? [1_000_000] : [])]),
+    similarity: () =>
+      measureSimilarity(scratch, values.big ? { count: 100_000, dimension: 1_024 } : { count: 20_000, dimension: 256 })
   }
 }
 

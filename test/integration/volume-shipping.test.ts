@@ -1,128 +1,38 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { silentLog } from '../../src/core/log.js'
-import type { NodeId, PhotoId, VolumeId } from '../../src/domain/ids.js'
+import { SheafError } from '../../src/core/errors.js'
+import type { PhotoId, VolumeId } from '../../src/domain/ids.js'
 import { needleBytes } from '../../src/domain/needle.js'
-import { PeerReads } from '../../src/replication/peer-reads.js'
-import { PeerVolumes } from '../../src/replication/peer-volumes.js'
-import { VolumeShipping } from '../../src/replication/volume-shipping.js'
-import { VolumeCopies } from '../../src/volumes/volume-copies.js'
-import type { VolumeSet } from '../../src/volumes/volume-set.js'
-import { SeededRandom } from '../support/seeded-random.js'
-import { SimulatedClock } from '../support/simulated-clock.js'
-import { SimulatedNetwork } from '../support/simulated-network.js'
-import type { SimulatedTransport } from '../support/simulated-transport.js'
-import { draftOf, identityOf, only, VOLUME_FOLDER, VolumeFixture } from '../support/volume-fixture.js'
+import { decodeBytes, encodeBytes } from '../../src/replication/volume-messages.js'
+import { type Host, heads, holds, put, read, ShippingCluster } from '../support/shipping-cluster.js'
+import { identityOf, only, VOLUME_FOLDER } from '../support/volume-fixture.js'
 
-interface Host {
-  readonly id: NodeId
-  readonly fixture: VolumeFixture
-  readonly retired: Set<VolumeId>
-  merged: number
-  volumes: VolumeSet
-  transport: SimulatedTransport
-  peers: PeerVolumes
-  reads: PeerReads
-  shipping: VolumeShipping
+/** For so long a peer that failed is passed over, unless a repair is asked for. */
+const FAILURE_PENALTY_MS = 1_000
+
+/** What happens to the news that a host sends. */
+type Notify = Host['transport']['notify']
+
+function intercept(host: Host, handle: (send: Notify) => Notify): void {
+  const { transport } = host
+  transport.notify = handle(transport.notify.bind(transport))
 }
 
-class Cluster {
-  readonly clock = new SimulatedClock()
-  readonly random = new SeededRandom(5)
-  readonly network = new SimulatedNetwork({ clock: this.clock, random: this.random })
-  readonly hosts: Host[] = []
-
-  async add(volumeBytes = 1_000_000): Promise<Host> {
-    const number = this.hosts.length + 1
-    const fixture = new VolumeFixture({
-      seed: number,
-      volumeBytes,
-      clock: this.clock,
-      origin: new Uint8Array(32).fill(number)
-    })
-    const host = { id: `node-${number}` as NodeId, fixture, retired: new Set(), merged: 0 } as unknown as Host
-    this.hosts.push(host)
-    await this.start(host)
-    return host
+/** @returns methods that the host asks its peers for, as it does */
+function asked(host: Host): string[] {
+  const methods: string[] = []
+  const { transport } = host
+  const request = transport.request.bind(transport)
+  transport.request = (peer, method, body, signal) => {
+    methods.push(method)
+    return request(peer, method, body, signal)
   }
-
-  /** A process of the host, on the disk as the one before left it. */
-  async start(host: Host): Promise<void> {
-    const { fixture } = host
-    const volumes = await fixture.start()
-    const merge = async (records: readonly Uint8Array[]): Promise<void> => {
-      host.merged += records.length
-    }
-    const copies = new VolumeCopies({ volumes, reserve: fixture.reserve[0] as never, merge })
-    const transport = this.network.transport(host.id)
-    const peers = new PeerVolumes()
-    const shared = { transport, clock: this.clock, log: silentLog }
-    const isRetired = (volume: VolumeId): boolean => host.retired.has(volume)
-    const reads = new PeerReads({ ...shared, store: volumes })
-    const shipping = new VolumeShipping({ ...shared, volumes, copies, peers, random: this.random, isRetired })
-    Object.assign(host, { volumes, transport, peers, reads, shipping })
-    await transport.start()
-    await shipping.start()
-    for (const other of this.hosts) {
-      if (other !== host && other.transport !== undefined) await this.connect(host, other)
-    }
-  }
-
-  async connect(a: Host, b: Host): Promise<void> {
-    let settled = false
-    const dialled = a.transport
-      .dial(b.transport.addresses()[0] as string, new AbortController().signal)
-      .catch(() => undefined)
-      .finally(() => {
-        settled = true
-      })
-    while (!settled) await this.pass(5)
-    await dialled
-  }
-
-  /** Lets simulated time go by, with everything that happens in it. */
-  async pass(ms: number): Promise<void> {
-    for (let at = 0; at < ms; at += 5) {
-      await this.clock.advance(5)
-      for (let turn = 0; turn < 10; turn++) await new Promise(resolve => setImmediate(resolve))
-    }
-  }
-
-  async until(what: () => boolean, msMax = 60_000): Promise<void> {
-    for (let at = 0; !what(); at += 20) {
-      if (at > msMax) throw new Error('it did not happen in time')
-      await this.pass(20)
-    }
-  }
-}
-
-async function put(host: Host, byteCount: number): Promise<{ id: PhotoId; bytes: Uint8Array }> {
-  const id = host.fixture.photoId()
-  const bytes = host.fixture.bytes(byteCount)
-  const record = host.fixture.bytes(90)
-  await host.volumes.append([draftOf(identityOf(id), bytes), draftOf(identityOf(id, 'record'), record)], 'upload')
-  return { id, bytes }
-}
-
-function holds(host: Host, id: PhotoId): boolean {
-  return host.volumes.locate(identityOf(id)).length > 0
-}
-
-async function read(host: Host, id: PhotoId): Promise<Buffer> {
-  return Buffer.from(await host.volumes.read(only(host.volumes.locate(identityOf(id))), identityOf(id)))
-}
-
-async function heads(host: Host): Promise<string> {
-  const lines: string[] = []
-  for (const volume of host.volumes.volumes()) {
-    lines.push(`${volume.id} ${JSON.stringify(await volume.head())} ${volume.holes.length}`)
-  }
-  return lines.join('\n')
+  return methods
 }
 
 describe('volume shipping', () => {
-  const clusters: Cluster[] = []
-  const cluster = (): Cluster => {
-    const made = new Cluster()
+  const clusters: ShippingCluster[] = []
+  const cluster = (): ShippingCluster => {
+    const made = new ShippingCluster()
     clusters.push(made)
     return made
   }
@@ -254,15 +164,7 @@ describe('volume shipping', () => {
       for await (const piece of b.reads.stream(wanted, start, end)) pieces.push(piece)
       return Buffer.concat(pieces)
     }
-    const run = async <Result>(task: Promise<Result>): Promise<Result> => {
-      let settled = false
-      const watched = task.finally(() => {
-        settled = true
-      })
-      watched.catch(() => {})
-      while (!settled) await net.pass(5)
-      return watched
-    }
+    const run = <Result>(task: Promise<Result>): Promise<Result> => net.run(task)
     expect(await run(b.reads.isInReach(wanted))).toBe(true)
     for (const [start, end] of [
       [0, 300_000],
@@ -285,4 +187,96 @@ describe('volume shipping', () => {
     await net.pass(5_000)
     expect(holds(b, id)).toBe(false)
   })
+
+  it('what a small write appended comes with the news of it', async () => {
+    const net = cluster()
+    const [a, b] = [await net.add(), await net.add()]
+    const first = await put(a, 1_000)
+    await net.until(() => holds(b, first.id) && a.peers.endOf(b.id, volumeOf(a)) === a.volumes.get(volumeOf(a))?.end)
+    const methods = asked(b)
+    const photos = [await put(a, 20_000), await put(a, 0), await put(a, 60_000)]
+    await net.until(() => photos.every(({ id }) => holds(b, id)))
+    expect(methods.filter(method => method !== 'volume.heads')).toEqual([])
+    for (const { id, bytes } of photos) expect((await read(b, id)).equals(bytes)).toBe(true)
+    expect(await heads(a)).toBe(await heads(b))
+  })
+
+  it('news that are lost, repeated, overtaken or damaged cost time and nothing else', async () => {
+    const net = cluster()
+    const [a, b] = [await net.add(), await net.add()]
+    let held: (() => void) | undefined
+    const said: string[] = []
+    intercept(b, send => (peer, method, body) => {
+      said.push(method)
+      send(peer, method, body)
+    })
+    let count = 0
+    intercept(a, send => (peer, method, body) => {
+      if (method !== 'volume.bytes') return send(peer, method, body)
+      const kind = count++ % 5
+      if (kind === 0) return
+      if (kind === 1) for (let i = 0; i < 3; i++) send(peer, method, body)
+      else if (kind === 2) send(peer, method, damaged(body))
+      else if (kind === 3) held = () => send(peer, method, body)
+      else {
+        send(peer, method, body)
+        held?.()
+      }
+    })
+    const photos: { id: PhotoId; bytes: Uint8Array }[] = []
+    for (let i = 0; i < 25; i++) {
+      photos.push(await put(a, 3_000))
+      await net.pass(20)
+    }
+    await net.until(() => photos.every(({ id }) => holds(b, id)))
+    expect(count).toBeGreaterThan(5)
+    expect(said).toContain('volume.doubt')
+    for (const { id, bytes } of photos) expect((await read(b, id)).equals(bytes)).toBe(true)
+    expect(await heads(a)).toBe(await heads(b))
+    expect(b.volumes.get(volumeOf(a))?.holes).toEqual([])
+  })
+
+  it('a repair asks all peers again at once, and says what nobody has', async () => {
+    const net = cluster()
+    const [a, b] = [await net.add(), await net.add()]
+    const lost = await put(a, 30_000)
+    const after = await put(a, 100)
+    await net.until(() => holds(b, after.id))
+    b.transport.die('kill')
+    await b.shipping.stop()
+    const { volume, offset } = only(a.volumes.locate(identityOf(lost.id)))
+    a.fixture.disk.flipBit(`${VOLUME_FOLDER}/${volume}.volume`, offset + 5_000, 2)
+    await expect(read(a, lost.id)).rejects.toMatchObject({ code: 'ERR_NEEDLE_CORRUPT' })
+    const progress: [number, number][] = []
+    const repair = (): ReturnType<typeof a.shipping.repair> =>
+      net.run(a.shipping.repair((...at) => void progress.push(at), new AbortController().signal))
+    const range = { volume, from: offset, to: offset + needleBytes(30_000) }
+    expect(await repair()).toEqual({ repairedBytes: 0, missing: [{ ...range, reason: 'nowhere in reach' }] })
+    const request = a.transport.request.bind(a.transport)
+    let refusing = true
+    a.transport.request = async (peer, method, body, signal) => {
+      if (refusing && method === 'volume.read') throw new SheafError('ERR_PEER_UNREACHABLE')
+      return request(peer, method, body, signal)
+    }
+    b.fixture.disk.kill()
+    await net.start(b)
+    expect(await repair()).toMatchObject({ missing: [{ ...range, reason: 'not supplied' }] })
+    refusing = false
+    const beganMs = net.clock.monotonic()
+    expect(await repair()).toEqual({ repairedBytes: range.to - range.from, missing: [] })
+    expect(net.clock.monotonic() - beganMs).toBeLessThan(FAILURE_PENALTY_MS)
+    expect(progress.at(-1)?.[1]).toBe(range.to - range.from)
+    expect((await read(a, lost.id)).equals(lost.bytes)).toBe(true)
+  })
 })
+
+function volumeOf(host: Host): VolumeId {
+  return host.volumes.volumes()[0]?.id as VolumeId
+}
+
+function damaged(body: Uint8Array): Uint8Array {
+  const { bytes, ...rest } = decodeBytes(body)
+  const other = Uint8Array.from(bytes)
+  other[other.length >> 1] = (other[other.length >> 1] ?? 0) ^ 4
+  return encodeBytes({ ...rest, bytes: other })
+}

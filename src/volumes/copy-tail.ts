@@ -1,0 +1,102 @@
+import type { SheafError } from '../core/errors.js'
+import { writeFailed } from './durable-write.js'
+import type { DurableGroup } from './group-commit.js'
+import type { ParsedNeedles } from './needle-parser.js'
+import type { Volume } from './volume.js'
+import { WriteStages } from './write-stages.js'
+
+/** One `writev` takes at most this much. */
+const WRITE_BYTES_MAX = 16 * 1024 * 1024
+
+interface Portion {
+  readonly byteCount: number
+  readonly bytes: Uint8Array
+  readonly group: DurableGroup
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
+/** The growing end of a copy: needles that were verified, and are written, synced and committed while more come in. */
+export class CopyTail {
+  readonly #volume: Volume
+  readonly #stages: WriteStages<Portion>
+  #end: number
+  #chain: Uint8Array
+  #failure: SheafError | undefined
+
+  /** @param commit - takes over a durable group; called one after the other, in order */
+  constructor(volume: Volume, commit: (group: DurableGroup) => Promise<void>) {
+    this.#volume = volume
+    this.#end = volume.end
+    this.#chain = volume.chain
+    this.#stages = new WriteStages(
+      {
+        file: volume.file,
+        layOut: queued => layOut(queued),
+        commit: portions => commitInTurn(portions, commit),
+        failed: (cause, lost) => this.#fail(cause, lost)
+      },
+      volume.end
+    )
+  }
+
+  /** Where the next portion begins. */
+  get end(): number {
+    return this.#end
+  }
+
+  /** Chained digest up to there. */
+  get chain(): Uint8Array {
+    return this.#chain
+  }
+
+  /** Nothing is under way: the volume's own end and chain are these. */
+  get idle(): boolean {
+    return this.#stages.idle
+  }
+
+  /**
+   * @param bytes - of the needles; must not change before they have settled
+   * @returns when they are durable and committed
+   * @throws the failure of the write or sync, which ends the copy, or of the commit
+   */
+  append(bytes: Uint8Array, { needles, chain }: ParsedNeedles): Promise<void> {
+    const from = this.#end
+    this.#end += bytes.byteLength
+    this.#chain = chain
+    const group = { volume: this.#volume.id, from, to: this.#end, needles, chain }
+    return new Promise((resolve, reject) => {
+      this.#stages.push({ byteCount: bytes.byteLength, bytes, group, resolve, reject })
+    })
+  }
+
+  drain(): Promise<void> {
+    return this.#stages.drain()
+  }
+
+  /** A failure ends the copy until the next start has found out what is there. */
+  #fail(cause: unknown, lost: readonly Portion[]): void {
+    this.#failure ??= writeFailed(cause, this.#volume.id)
+    this.#volume.state = 'failed'
+    for (const portion of lost) portion.reject(this.#failure)
+  }
+}
+
+function layOut(queued: Portion[]): { items: Portion[]; parts: Uint8Array[] } {
+  let byteCount = 0
+  let taken = 0
+  for (const portion of queued) {
+    byteCount += portion.byteCount
+    if (taken > 0 && byteCount > WRITE_BYTES_MAX) break
+    taken++
+  }
+  const items = queued.splice(0, taken)
+  return { items, parts: items.map(({ bytes }) => bytes) }
+}
+
+async function commitInTurn(
+  portions: readonly Portion[],
+  commit: (group: DurableGroup) => Promise<void>
+): Promise<void> {
+  for (const { group, resolve, reject } of portions) await commit(group).then(resolve, reject)
+}

@@ -1,0 +1,133 @@
+import { hash } from 'node:crypto'
+import { systemClock } from '../../src/core/clock.js'
+import { silentLog } from '../../src/core/log.js'
+import { nodeFileSystem } from '../../src/core/node-file-system.js'
+import { systemRandom } from '../../src/core/random.js'
+import { modelIdOf } from '../../src/domain/features.js'
+import { type NodeId, photoIdFrom } from '../../src/domain/ids.js'
+import { ALL_SHARDS, type ShardSet, shardOf, shardOwners } from '../../src/domain/shards.js'
+import type { Libp2pTransport } from '../../src/network/libp2p-transport.js'
+import { SimilaritySearch } from '../../src/replication/similarity-search.js'
+import { HnswIndexes } from '../../src/similarity/index/hnsw-indexes.js'
+import type { VectorEntry, VectorIndex } from '../../src/similarity/index/vector-index.js'
+import { Libp2pNetwork } from '../support/libp2p-network.js'
+import { SeededRandom } from '../support/seeded-random.js'
+import { gaussian, unit } from '../support/vector-maker.js'
+
+export const MODEL = modelIdOf(hash('sha256', 'bench'))
+
+const CLUSTERS = 400
+/** Embeddings of photos lie near a surface of so few dimensions, within the many that they have. */
+const INNER_DIMENSIONS = 24
+const BATCH = 64
+
+export interface VectorSetInit {
+  readonly count: number
+  readonly dimension: number
+}
+
+/** Vectors as a model makes them of photos, roughly: in clusters, and of few inner dimensions. The same in every process. */
+export class VectorSet {
+  readonly #init: VectorSetInit
+  readonly #centres: readonly Float32Array[]
+  readonly #axes: readonly Float32Array[]
+
+  constructor(init: VectorSetInit) {
+    const random = new SeededRandom(1)
+    const direction = (): Float32Array => Float32Array.from({ length: init.dimension }, () => gaussian(random))
+    this.#init = init
+    this.#centres = Array.from({ length: CLUSTERS }, direction)
+    this.#axes = Array.from({ length: INNER_DIMENSIONS }, direction)
+  }
+
+  /** @param n - any number; those from `count` on are not in the set, and good as questions */
+  vector(n: number): Float32Array {
+    const random = new SeededRandom(n + 2)
+    const sum = Float32Array.from(random.pick(this.#centres))
+    for (const axis of this.#axes) {
+      const weight = 0.5 * gaussian(random)
+      for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] ?? 0) + weight * (axis[i] ?? 0)
+    }
+    return unit(sum)
+  }
+
+  *entries(): Generator<VectorEntry> {
+    for (let n = 0; n < this.#init.count; n++) yield { id: idOf(n), version: n, vector: this.vector(n) }
+  }
+}
+
+/** @returns the id of the nth photo */
+function idOf(n: number): VectorEntry['id'] {
+  return photoIdFrom(Buffer.from(hash('sha256', `photo ${n}`).slice(0, 32), 'hex'))
+}
+
+function ownedBy(node: NodeId, members: readonly NodeId[]): ShardSet {
+  return new Set([...ALL_SHARDS].filter(shard => shardOwners(shard, members).includes(node)))
+}
+
+/** One node's part of a search over all: its transport, its vectors. All nodes hold what rendezvous hashing gives them. */
+export class BenchNode {
+  readonly transport: Libp2pTransport
+  readonly #network: Libp2pNetwork
+  #index: VectorIndex | undefined
+
+  private constructor(network: Libp2pNetwork, transport: Libp2pTransport) {
+    this.#network = network
+    this.transport = transport
+  }
+
+  static async start(): Promise<BenchNode> {
+    const network = new Libp2pNetwork()
+    const transport = await network.create()
+    const node = new BenchNode(network, transport)
+    transport.handle('bench.echo', async (_peer, body) => body)
+    return node
+  }
+
+  get index(): VectorIndex {
+    if (this.#index === undefined) throw new Error('the node holds no vectors yet')
+    return this.#index
+  }
+
+  /** Takes its handlers; the transport can be started after it. */
+  serve(members: () => readonly NodeId[]): SimilaritySearch {
+    const known = new Map<NodeId, ShardSet>()
+    const owned = (node: NodeId): ShardSet => {
+      const shards = known.get(node) ?? ownedBy(node, members())
+      known.set(node, shards)
+      return shards
+    }
+    return new SimilaritySearch({
+      transport: this.transport,
+      clock: systemClock,
+      random: systemRandom,
+      log: silentLog,
+      holders: () => new Map(members().map(node => [node, owned(node)])),
+      searchHere: async (query, k) => ({
+        shards: owned(this.transport.self),
+        neighbours: await this.index.search(query.vector, k)
+      })
+    })
+  }
+
+  /** Builds the index of what this node holds. */
+  async fill(folder: string, set: VectorSetInit, members: readonly NodeId[]): Promise<void> {
+    const indexes = new HnswIndexes({ fileSystem: nodeFileSystem, log: silentLog }, { folder })
+    this.#index = await indexes.open({ model: MODEL, space: 'image', dimension: set.dimension })
+    let batch: VectorEntry[] = []
+    const owned = ownedBy(this.transport.self, members)
+    for (const entry of new VectorSet(set).entries()) {
+      if (!owned.has(shardOf(entry.id))) continue
+      batch.push(entry)
+      if (batch.length < BATCH) continue
+      await this.#index.add(batch)
+      batch = []
+    }
+    await this.#index.add(batch)
+  }
+
+  async stop(): Promise<void> {
+    await this.#network.close()
+    await this.#index?.close()
+  }
+}
