@@ -6,7 +6,7 @@ import {
   publicKeyFromRaw
 } from '@libp2p/crypto/keys'
 import type { Ed25519PrivateKey } from '@libp2p/interface'
-import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { peerIdFromPrivateKey, peerIdFromPublicKey } from '@libp2p/peer-id'
 import { SheafError } from './core/errors.js'
 import type { FileSystem } from './core/file-system.js'
 import { invariant } from './core/invariant.js'
@@ -58,6 +58,15 @@ export function verifySignature(publicKey: Uint8Array, bytes: Uint8Array, signat
     return synchronous(publicKeyFromRaw(publicKey).verify(bytes, signature))
   } catch {
     return false // 32 bytes that are no point of the curve
+  }
+}
+
+/** @param publicKey - Ed25519, 32 bytes. @returns the peer id of the node; empty for what is no key */
+export function nodeIdOf(publicKey: Uint8Array): string {
+  try {
+    return peerIdFromPublicKey(publicKeyFromRaw(publicKey)).toString()
+  } catch {
+    return ''
   }
 }
 

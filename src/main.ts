@@ -33,7 +33,7 @@ function onSignal(name: NodeJS.Signals): void {
 
 /** `sheaf start`: runs a node until a signal. */
 async function startNode(args: readonly string[]): Promise<ExitCode> {
-  const { config, withoutEffect } = loadConfig({
+  const config = loadConfig({
     args,
     environment: process.env,
     hostName: hostname(),
@@ -48,7 +48,6 @@ async function startNode(args: readonly string[]): Promise<ExitCode> {
     process.exit(1)
   }
   process.on('uncaughtException', fatal) // unhandled rejections come here as well
-  if (withoutEffect.length > 0) log.warn({ settings: withoutEffect }, 'this version does not act on these settings')
 
   const node = new SheafNode(
     { clock: systemClock, random: systemRandom, fileSystem: nodeFileSystem, log, fatal },
@@ -62,7 +61,10 @@ async function startNode(args: readonly string[]): Promise<ExitCode> {
   }
   if (!interrupt.signal.aborted) {
     process.stdout.write(`ready ${JSON.stringify(node.ready)}\n`)
-    await new Promise(resolve => interrupt.signal.addEventListener('abort', resolve, { once: true }))
+    const interrupted = new Promise<void>(resolve => {
+      interrupt.signal.addEventListener('abort', () => resolve(), { once: true })
+    })
+    await Promise.race([interrupted, node.left])
   }
   log.info({ signal: signalSeen?.name }, 'stopping')
   await node.stop()

@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net'
-import { hostname } from 'node:os'
+import { homedir, hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { Config } from './config.js'
 import type { Clock } from './core/clock.js'
@@ -14,13 +14,19 @@ import { levelDatabase } from './directory/database.js'
 import type { NodeId } from './domain/ids.js'
 import { buildHttpApp } from './http/app.js'
 import { HttpServer } from './http/server.js'
-import { loadIdentity, type NodeIdentity, verifySignature } from './identity.js'
+import { loadIdentity, type NodeIdentity, nodeIdOf, verifySignature } from './identity.js'
 import { resolveHost } from './network/join.js'
 import { Libp2pTransport } from './network/libp2p-transport.js'
 import type { Transport } from './network/transport.js'
 import { ClusterStatus } from './service/cluster-status.js'
 import { Events } from './service/events.js'
+import { ModelSupply } from './service/model-supply.js'
 import { Storage } from './service/storage.js'
+import { AnalystProcess } from './similarity/images/analyst-process.js'
+import { QueuedImageAnalyst } from './similarity/images/queued-image-analyst.js'
+import { HnswIndexes } from './similarity/index/hnsw-indexes.js'
+import { ModelStore } from './similarity/models/model-store.js'
+import { defaultModelsFolder } from './similarity/models/models-folder.js'
 
 const DAY_MS = 24 * 3_600_000
 /** Where others are looked for that are named without a port, when this node's own was picked for it. */
@@ -52,6 +58,7 @@ export class SheafNode implements Startable {
   /** What has been started, in that order. */
   readonly #started: Startable[] = []
   #ready: ReadyInfo | undefined
+  #left: Promise<void> = new Promise(() => {})
 
   constructor(components: NodeComponents, init: { readonly config: Config; readonly version: string }) {
     this.#components = components
@@ -63,6 +70,11 @@ export class SheafNode implements Startable {
   get ready(): ReadyInfo {
     invariant(this.#ready !== undefined, 'the node serves')
     return this.#ready
+  }
+
+  /** Resolves when this node has left its cluster for good: its process then ends. Asked for once the node serves. */
+  get left(): Promise<void> {
+    return this.#left
   }
 
   /**
@@ -79,11 +91,14 @@ export class SheafNode implements Startable {
       const transport = this.#createTransport(identity)
       const storage = this.#createStorage(folder, identity, transport)
       await this.#begin(storage)
+      this.#left = storage.cluster?.leaving.left ?? this.#left
       const { clock, random } = this.#components
       const events = new Events({ directory: storage.directory, clock, random })
       storage.cluster?.onEvent((type, member) => events.note(type, member))
       const server = await this.#createServer(storage, events, transport.self)
       await this.#begin(server)
+      const supply = this.#createModelSupply(storage)
+      if (supply !== undefined) await this.#begin(supply)
       // Begun last, so ended first: the server waits until nobody follows the events any more.
       await this.#begin(events)
       const address = server.address()
@@ -123,17 +138,34 @@ export class SheafNode implements Startable {
     })
   }
 
+  /** @returns undefined when the node is to do without a model */
+  #createModelSupply({ similarity }: Storage): ModelSupply | undefined {
+    const { clock, log } = this.#components
+    const { model: name, models } = this.#config
+    if (name === undefined || similarity === undefined) return undefined
+    const { env: environment, platform } = process
+    const folder = models ?? defaultModelsFolder({ environment, platform, home: homedir() })
+    const store = new ModelStore({ ...this.#components, environment, fetch }, { folder })
+    return new ModelSupply({ store, use: model => similarity.useModel(model), clock, log }, { name })
+  }
+
   #createStorage(folder: string, identity: NodeIdentity, transport: Transport): Storage {
     const { name, join: joinAt, p2p, volumeBytes, purgeDays, maxUploadBytes, minCopies, requireCookie } = this.#config
+    const { clock, log, fileSystem } = this.#components
     return new Storage(
       {
         ...this.#components,
         database: levelDatabase(join(folder, 'directory'), this.#components.fileSystem),
         sign: bytes => identity.sign(bytes),
         verifySignature,
+        similarity: {
+          analyst: new QueuedImageAnalyst({ clock, log, startChild: () => AnalystProcess.start({ clock, log }) }),
+          indexes: new HnswIndexes({ fileSystem, log }, { folder: join(folder, 'similarity') })
+        },
         network: {
           transport,
           resolve: resolveHost,
+          nodeOf: origin => nodeIdOf(origin) as NodeId,
           init: { name, version: this.#version, join: joinAt, defaultPort: p2p.port === 0 ? P2P_PORT : p2p.port }
         }
       },
@@ -151,7 +183,7 @@ export class SheafNode implements Startable {
 
   async #createServer(storage: Storage, events: Events, nodeId: NodeId): Promise<HttpServer> {
     const { clock, log, fatal, fileSystem } = this.#components
-    const { photos, maintenance, jobs } = storage
+    const { photos, maintenance, jobs, similarity } = storage
     const { http, allowHost, maxUploadBytes, name, data } = this.#config
     const cluster = new ClusterStatus(
       {
@@ -159,13 +191,26 @@ export class SheafNode implements Startable {
         space: () => fileSystem.space(resolve(data)),
         ...(storage.cluster && {
           membership: storage.cluster.membership,
-          lagBytes: member => storage.cluster?.lagBytes(member)
+          lagBytes: member => storage.cluster?.lagBytes(member),
+          rounds: storage.cluster.rounds,
+          departures: storage.cluster.departures
         })
       },
       { nodeId, name, version: this.#version }
     )
     const app = await buildHttpApp(
-      { photos, maintenance, cluster, jobs, events, clock, log, fatal, unready: () => storage.unready() },
+      {
+        photos,
+        maintenance,
+        cluster,
+        jobs,
+        events,
+        clock,
+        log,
+        fatal,
+        unready: () => storage.unready(),
+        ...(similarity !== undefined && { similarity })
+      },
       { nodeId, version: this.#version, hostName: hostname(), allowHosts: allowHost, maxUploadBytes }
     )
     return new HttpServer({ app, clock, log }, http)

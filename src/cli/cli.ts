@@ -5,6 +5,7 @@ import type { Random } from '../core/random.js'
 import type { CommandSet } from './command-set.js'
 import { addCompletion } from './commands/completion.js'
 import { addConflicts } from './commands/conflicts.js'
+import { addDuplicates } from './commands/duplicates.js'
 import { addExport } from './commands/export.js'
 import { addGet } from './commands/get.js'
 import { addInfo } from './commands/info.js'
@@ -12,8 +13,11 @@ import { addJobs } from './commands/jobs.js'
 import { addKeygen } from './commands/keygen.js'
 import { addList } from './commands/list.js'
 import { addMembers } from './commands/members.js'
+import { addModels } from './commands/models.js'
 import { addPut } from './commands/put.js'
 import { addRemove } from './commands/remove.js'
+import { addSearch } from './commands/search.js'
+import { addSimilar } from './commands/similar.js'
 import { addStart, type StartCommand } from './commands/start.js'
 import { addStatus } from './commands/status.js'
 import { addVersion } from './commands/version.js'
@@ -94,11 +98,8 @@ export async function runCli(argv: readonly string[], components: CliComponents,
   }
 }
 
-function addCommands(
-  commands: CommandSet,
-  { stdout, stderr, random }: CliComponents,
-  { version, start }: CliInit
-): void {
+function addCommands(commands: CommandSet, components: CliComponents, { version, start }: CliInit): void {
+  const { stdout, stderr, random } = components
   commands.program
     .description('Symmetric photo storage: every node is the same program.')
     .exitOverride()
@@ -117,10 +118,14 @@ function addCommands(
   addList(commands)
   addInfo(commands)
   addExport(commands)
+  addSimilar(commands)
+  addSearch(commands)
+  addDuplicates(commands)
   addStatus(commands)
   addMembers(commands)
   addConflicts(commands)
   addJobs(commands)
+  addModels(commands, components)
   addKeygen(commands, random)
   addVersion(commands, version)
   addCompletion(commands, start.flags)

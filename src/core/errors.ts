@@ -47,6 +47,19 @@ export const ERROR_CODES = {
   ERR_DIRECTORY_UNAVAILABLE: 'the directory cannot be read or written at the moment',
   ERR_FORMAT_TOO_NEW: 'the data was written by a newer version of Sheaf',
   ERR_RECORD_MALFORMED: 'a directory record cannot be decoded',
+  // similarity
+  ERR_IMAGE_UNREADABLE: 'the bytes are no image that can be decoded',
+  ERR_IMAGE_TOO_LARGE: 'the image has too many bytes, pixels or frames, or takes too long to decode',
+  ERR_IMAGE_CRASHED: 'the image made the decoder crash, twice',
+  ERR_ANALYST_UNAVAILABLE: 'the process that looks at images does not start, or does not stay',
+  ERR_NOT_AN_IMAGE: 'the photo is not an image, so nothing can look like it',
+  ERR_NOT_INDEXED: 'no model has seen the photo yet; try again',
+  ERR_INDEX_UNAVAILABLE: 'an index of vectors cannot answer at the moment; it is opened again',
+  ERR_MODEL_UNAVAILABLE: 'there is no model to compare images with; `sheaf models pull` gets one',
+  ERR_MODEL_DOWNLOAD: 'the model cannot be downloaded',
+  ERR_MODEL_INVALID: 'the model is damaged, or not one that can be used here',
+  ERR_MODEL_MISMATCH: 'the other node uses another model; vectors of different models cannot be compared',
+  ERR_TEXT_SEARCH_UNAVAILABLE: 'the model in use knows no words; `sheaf models list` shows those that do',
   // starting
   ERR_CONFIG: 'the configuration is wrong',
   ERR_USAGE: 'the command line is wrong',
@@ -57,6 +70,10 @@ export const ERROR_CODES = {
   ERR_PEER_UNREACHABLE: 'the other node does not answer',
   ERR_PEER_REFUSED: 'the other node is of another cluster, or holds another key',
   ERR_PEER_PROTOCOL: 'the other node sent what the protocol does not allow',
+  ERR_PEER_BEHIND: 'a node missed what the others have forgotten; it offers nothing before it has caught up',
+  ERR_MEMBER_REMOVED: 'the node is no longer a member of the cluster',
+  ERR_NO_SUCH_MEMBER: 'no node of this id was ever a member',
+  ERR_LEAVING: 'the node is leaving the cluster and takes no more writes; use another one',
   // client commands
   ERR_NODE_UNREACHABLE: 'the node does not answer',
   ERR_INTERNAL: 'a defect in Sheaf; the log has the details'

@@ -1,9 +1,22 @@
+import type { Hlc } from '../domain/hlc.js'
 import type { VolumeId } from '../domain/ids.js'
 import { bucketOf, DIGEST_BYTES, leafDigest } from '../domain/merkle.js'
 import type { DirectoryRecord, RecordKey } from '../domain/record.js'
+import { isForgotten, tombstoneStamp } from '../domain/tombstone.js'
 import { markerRow } from './batch-markers.js'
 import { DamageError } from './damage.js'
-import { appliedKey, bucketKey, counterKey, leafKey, type Row, recordRowKey, sealedRow, termKey, u64 } from './keys.js'
+import {
+  appliedKey,
+  bucketKey,
+  counterKey,
+  leafKey,
+  type Row,
+  recordRowKey,
+  sealedRow,
+  termKey,
+  tombstoneKey,
+  u64
+} from './keys.js'
 import { sameBytes } from './record-fold.js'
 import { type RecordState, recordRow } from './stored-record.js'
 import { indexChange, indexEntries, isCounted } from './term-index.js'
@@ -36,6 +49,8 @@ export interface PlanBase {
   readonly sequence: number
   /** Merkle root, 16 bytes. */
   readonly root: Uint8Array
+  /** Records deleted up to this stamp have no leaf. */
+  readonly horizon: Hlc
   bucket(bucket: number): Uint8Array
   count(term: string): number
 }
@@ -52,6 +67,8 @@ export interface BatchPlan {
   /** New values of the counters that change. */
   readonly counters: ReadonlyMap<string, number>
   readonly changes: readonly RecordChange[]
+  /** As it is after the batch. */
+  readonly horizon: Hlc
 }
 
 export interface LeafToggle {
@@ -76,12 +93,15 @@ export function planBatch(
   const changes: RecordChange[] = []
   for (const fold of folds) {
     const { key, before, after, volumes } = fold
+    // every member has applied that delete, and holds nothing that it killed: nobody needs to hear of it again
+    if (before === undefined && isForgotten(after.record, base.horizon)) continue
     if (before !== undefined && sameBytes(before.bytes, after.bytes)) {
       if (before.home !== after.home) put(operations, recordRow(recordRowKey(key), after))
       continue
     }
     put(operations, recordRow(recordRowKey(key), after))
-    planLeaf(operations, toggles, fold)
+    planLeaf(operations, toggles, fold, base.horizon)
+    planTombstone(operations, fold)
     planTerms(operations, deltas, fold)
     const { record, bytes } = after
     changes.push({ key, ...(before && { before: before.record }), after: record, bytes, volumes })
@@ -91,15 +111,40 @@ export function planBatch(
   const sequence = changes.length > 0 ? base.sequence + 1 : base.sequence
   if (changes.length > 0) put(operations, markerRow(sequence, root))
   for (const [volume, offset] of applied) put(operations, sealedRow(appliedKey(volume), u64(offset), u64(sequence)))
-  return { operations, applied, sequence, toggles, counters, changes }
+  return { operations, applied, sequence, toggles, counters, changes, horizon: base.horizon }
 }
 
-function planLeaf(operations: Operation[], toggles: LeafToggle[], { key, before, after }: RecordFold): void {
+/** Plans a batch that changes rows without joining records. */
+export function planNumbered(base: PlanBase, plan: Pick<BatchPlan, 'operations' | 'toggles' | 'horizon'>): BatchPlan {
+  const sequence = base.sequence + 1
+  const root = planBuckets(plan.operations, base, plan.toggles)
+  put(plan.operations, markerRow(sequence, root))
+  return { ...plan, sequence, applied: new Map(), counters: new Map(), changes: [] }
+}
+
+function planLeaf(
+  operations: Operation[],
+  toggles: LeafToggle[],
+  { key, before, after }: RecordFold,
+  horizon: Hlc
+): void {
   const bucket = bucketOf(key)
-  const leaf = leafDigest(key, after.bytes)
-  toggles.push({ bucket, leaf })
-  if (before !== undefined) toggles.push({ bucket, leaf: leafDigest(key, before.bytes) })
-  put(operations, sealedRow(leafKey(bucket, key), leaf))
+  const had = before !== undefined && !isForgotten(before.record, horizon)
+  const has = !isForgotten(after.record, horizon)
+  if (had) toggles.push({ bucket, leaf: leafDigest(key, before.bytes) })
+  if (has) {
+    const leaf = leafDigest(key, after.bytes)
+    toggles.push({ bucket, leaf })
+    put(operations, sealedRow(leafKey(bucket, key), leaf))
+  } else if (had) operations.push({ type: 'del', key: leafKey(bucket, key) })
+}
+
+function planTombstone(operations: Operation[], { key, before, after }: RecordFold): void {
+  const was = before && tombstoneStamp(before.record)
+  const is = tombstoneStamp(after.record)
+  if (was === is) return
+  if (was !== undefined) operations.push({ type: 'del', key: tombstoneKey(was, key) })
+  if (is !== undefined) operations.push({ type: 'put', key: tombstoneKey(is, key), value: NO_BYTES })
 }
 
 function planTerms(operations: Operation[], deltas: Map<string, number>, { before, after }: RecordFold): void {
@@ -148,7 +193,11 @@ function planBuckets(operations: Operation[], base: PlanBase, toggles: readonly 
     xorInto(digest, leaf)
     xorInto(root, leaf)
   }
-  for (const [bucket, digest] of buckets) put(operations, sealedRow(bucketKey(bucket), digest))
+  for (const [bucket, digest] of buckets) {
+    const isEmpty = digest.every(byte => byte === 0)
+    if (isEmpty) operations.push({ type: 'del', key: bucketKey(bucket) })
+    else put(operations, sealedRow(bucketKey(bucket), digest))
+  }
   return root
 }
 

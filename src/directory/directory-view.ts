@@ -1,11 +1,22 @@
 import { LRUCache } from 'lru-cache'
+import type { Hlc } from '../domain/hlc.js'
 import type { VolumeId } from '../domain/ids.js'
 import { DIGEST_BYTES, MERKLE_BUCKETS, MerkleTree } from '../domain/merkle.js'
 import { readMarkers } from './batch-markers.js'
 import type { BatchPlan, PlanBase } from './batch-plan.js'
 import { DamageError } from './damage.js'
 import type { Database } from './database.js'
-import { counterKey, openSealed, TABLE_APPLIED, TABLE_BUCKET, tableRange, u64From, volumeOfAppliedKey } from './keys.js'
+import {
+  counterKey,
+  HORIZON_KEY,
+  horizonFrom,
+  openSealed,
+  TABLE_APPLIED,
+  TABLE_BUCKET,
+  tableRange,
+  u64From,
+  volumeOfAppliedKey
+} from './keys.js'
 import { sameBytes } from './record-fold.js'
 
 const COUNTERS_MAX = 10_000
@@ -20,12 +31,17 @@ export class DirectoryView implements PlanBase {
   readonly #database: Database
   readonly #counters = new LRUCache<string, number>({ max: COUNTERS_MAX })
   #sequence: number
+  #horizon: Hlc
 
-  private constructor(database: Database, merkle: MerkleTree, applied: Map<VolumeId, number>, sequence: number) {
+  private constructor(
+    database: Database,
+    rows: { merkle: MerkleTree; applied: Map<VolumeId, number>; sequence: number; horizon: Hlc }
+  ) {
     this.#database = database
-    this.merkle = merkle
-    this.applied = applied
-    this.#sequence = sequence
+    this.merkle = rows.merkle
+    this.applied = rows.applied
+    this.#sequence = rows.sequence
+    this.#horizon = rows.horizon
   }
 
   /** @throws {@link DamageError} when the rows do not fit each other */
@@ -34,11 +50,17 @@ export class DirectoryView implements PlanBase {
     const merkle = new MerkleTree(await readBuckets(database))
     if (!sameBytes(merkle.node(0, 0), root ?? new Uint8Array(DIGEST_BYTES)))
       throw new DamageError('the Merkle buckets do not give the root')
-    return new DirectoryView(database, merkle, await readApplied(database, sequence), sequence)
+    const applied = await readApplied(database, sequence)
+    const horizon = horizonFrom(await database.get(HORIZON_KEY))
+    return new DirectoryView(database, { merkle, applied, sequence, horizon })
   }
 
   get sequence(): number {
     return this.#sequence
+  }
+
+  get horizon(): Hlc {
+    return this.#horizon
   }
 
   get root(): Uint8Array {
@@ -66,6 +88,7 @@ export class DirectoryView implements PlanBase {
     for (const [term, count] of plan.counters) this.#counters.set(term, count)
     for (const [volume, offset] of plan.applied) this.applied.set(volume, offset)
     this.#sequence = plan.sequence
+    this.#horizon = plan.horizon
   }
 }
 

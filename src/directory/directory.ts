@@ -9,15 +9,17 @@ import type { DirectoryRecord, RecordKey } from '../domain/record.js'
 import { decodeRecord } from '../domain/record-codec.js'
 import { SUPERBLOCK_BYTES } from '../domain/superblock.js'
 import type { CommitGroup, NeedleLocation } from '../volumes/needle-store.js'
-import { planBatch, type RecordChange } from './batch-plan.js'
+import { type BatchPlan, planBatch, type RecordChange } from './batch-plan.js'
 import { damageOf } from './damage.js'
 import type { DatabaseSource } from './database.js'
 import type { DirectoryView } from './directory-view.js'
+import { Forgetting } from './forgetting.js'
 import { appliedKey, leafRange, openSealed, recordKeyFrom, recordRange } from './keys.js'
 import { type OpenRows, openRows } from './open-rows.js'
 import { type DirectoryPage, type DirectoryQuery, runQuery } from './query.js'
 import type { IncomingRecord } from './record-fold.js'
 import { confirmAbsent, foldRecords, readState, readStates } from './record-rows.js'
+import { type RepeatedTerm, repeatedTerms } from './repeated-terms.js'
 import { MIGRATIONS, type Migration } from './schema.js'
 import { type RecordState, recordStateOf } from './stored-record.js'
 import { isCounted } from './term-index.js'
@@ -80,6 +82,7 @@ interface WaitingGroup {
  * replay fills it.
  */
 export class Directory implements Startable {
+  readonly forgetting: Forgetting
   readonly #source: DatabaseSource
   readonly #log: Logger
   readonly #observe: (stamp: Hlc) => void
@@ -97,6 +100,12 @@ export class Directory implements Startable {
     this.#log = components.log
     this.#observe = components.observe
     this.#migrations = init.migrations ?? MIGRATIONS
+    this.forgetting = new Forgetting({
+      rows: () => this.#require(),
+      read: work => this.#guard(work),
+      change: plan => this.#change(plan),
+      put: row => this.#exclusive(() => this.#guard(() => row(this.#requireWritable())))
+    })
   }
 
   get state(): DirectoryState {
@@ -260,7 +269,7 @@ export class Directory implements Startable {
     return this.#require().view.merkle
   }
 
-  /** @returns live photos that have the term, which must be `all` or a tag, album or type */
+  /** @returns live photos that have the term, which must be one of those that are counted */
   count(term: string): number {
     const { view } = this.#require()
     if (!isCounted(term)) throw new SheafError('ERR_INTERNAL', `the term ${JSON.stringify(term)} has no counter`)
@@ -278,6 +287,20 @@ export class Directory implements Startable {
       const rows = await database.iterator(leafRange(bucket)).all()
       return rows.map(([key, value]) => ({ key: recordKeyFrom(key), digest: openSealed(key, value, DIGEST_BYTES) }))
     })
+  }
+
+  /** Terms beginning with `start` that several live photos have, such as `sha256\0`. */
+  async *repeated(start: string): AsyncGenerator<RepeatedTerm> {
+    const terms = repeatedTerms(this.#require().database, start)
+    try {
+      for (;;) {
+        const { done, value } = await this.#guard(() => terms.next())
+        if (done === true) return
+        yield value
+      }
+    } finally {
+      await terms.return(undefined)
+    }
   }
 
   /**
@@ -359,6 +382,21 @@ export class Directory implements Startable {
     for (const { record } of records) for (const { hlc } of record.entries) this.#observe(hlc)
     if (plan.changes.length > 0) this.#notify(plan.changes)
     return plan.changes.length
+  }
+
+  /** Writes what `plan` comes up with while nothing else is written. */
+  #change(plan: (opened: OpenRows) => Promise<BatchPlan | undefined>): Promise<void> {
+    return this.#exclusive(async () => {
+      const opened = this.#requireWritable()
+      try {
+        const planned = await plan(opened)
+        if (planned === undefined) return
+        await opened.database.batch(planned.operations)
+        opened.view.commit(planned)
+      } catch (err) {
+        throw this.#writeFailed(err)
+      }
+    })
   }
 
   #notify(changes: readonly RecordChange[]): void {

@@ -1,6 +1,6 @@
 import { crc32 } from '@node-rs/crc32'
 import { invariant } from '../core/invariant.js'
-import type { Hlc } from '../domain/hlc.js'
+import { HLC_ZERO, type Hlc } from '../domain/hlc.js'
 import {
   actorIdBytes,
   actorIdFrom,
@@ -16,7 +16,7 @@ import type { RecordKey } from '../domain/record.js'
 import { DamageError } from './damage.js'
 
 /*
- * The directory's rows: schema version 1. Integers are big-endian, so that keys sort by number.
+ * The directory's rows: schema version 2. Integers are big-endian, so that keys sort by number.
  *
  *   table     key                                          payload
  *   schema    00                                           4 schema version
@@ -28,12 +28,15 @@ import { DamageError } from './damage.js'
  *   leaf      05 · 2 bucket · record key                   16 leaf digest of the record
  *   record    06 · record key                              24 home · canonical record
  *   index     07 · text term · 8 birth hlc · 16 photo id   none
+ *   tombstone 08 · 8 hlc of the delete · record key        none
+ *   horizon   09                                           8 hlc: records deleted up to then have no leaf · 120 zeros,
+ *                                                         so that no numbered batch is too small, see batch-markers.ts
  *
  *   record key   text kind · 1 form · id: form 1, the 16 bytes of a lower-case UUID; form 0, UTF-8 to the end
  *   text         UTF-8 with 00 written as 00 01, closed by 00 00, so that no text is a prefix of another
  *   home         8 epoch · 4 sequence (0: no home) · 8 offset · 4 length
  *
- * Every row but those of the index is sealed: its value is the payload followed by a CRC-32 (IEEE) over key and payload.
+ * Every row but those of the index and the tombstones is sealed: its value is the payload followed by a CRC-32 (IEEE) over key and payload.
  * LevelDB does not check its own block checksums when it reads, so without a seal a flipped bit on the disk would be
  * taken for a value. A row without a seal that holds, or a record that cannot be decoded, is damage: the database is
  * then rebuilt from the log.
@@ -47,6 +50,9 @@ export const TABLE_BUCKET = 0x04
 export const TABLE_LEAF = 0x05
 const TABLE_RECORD = 0x06
 export const TABLE_TERM = 0x07
+export const TABLE_TOMBSTONE = 0x08
+export const HORIZON_KEY = Uint8Array.of(0x09)
+const HORIZON_PADDING = new Uint8Array(120)
 
 /** Bytes of (birth hlc, photo id): the order of the index within a term, oldest first. */
 export const POSITION_BYTES = 24
@@ -55,6 +61,14 @@ const SEAL_BYTES = 4
 const UUID_FORM = 1
 const TEXT_FORM = 0
 const TEXT_END = '\0\0'
+const STAMP_PREFIX_BYTES = 9
+
+/** A deleted record. */
+export interface Tombstone {
+  /** Of its delete. */
+  readonly stamp: Hlc
+  readonly key: RecordKey
+}
 
 /** All keys of a table or below a prefix: `gte` inclusive, `lt` exclusive. */
 export interface KeyRange {
@@ -83,6 +97,41 @@ export function schemaKey(): Uint8Array {
 
 export function markerKey(slot: number): Uint8Array {
   return Uint8Array.of(TABLE_MARKER, slot >> 8, slot & 0xff)
+}
+
+export function horizonRow(horizon: Hlc): Row {
+  return sealedRow(HORIZON_KEY, u64(horizon), HORIZON_PADDING)
+}
+
+/** @param value - undefined when there is no row: zero */
+export function horizonFrom(value: Uint8Array | undefined): Hlc {
+  if (value === undefined) return HLC_ZERO
+  return openSealed(HORIZON_KEY, value, 8 + HORIZON_PADDING.length).readBigUInt64BE(0) as Hlc
+}
+
+/** Tombstones sort by the stamps of their deletes. */
+export function tombstoneKey(stamp: Hlc, key: RecordKey): Uint8Array {
+  return Buffer.concat([stampPrefix(stamp), recordRowKey(key).subarray(1)])
+}
+
+/** @throws {@link DamageError} when the key is none of a tombstone */
+export function tombstoneOfKey(row: Uint8Array): Tombstone {
+  if (row.length < STAMP_PREFIX_BYTES) throw new DamageError('a tombstone row is too short')
+  const key = recordKeyFrom(Buffer.concat([Uint8Array.of(TABLE_RECORD), row.subarray(STAMP_PREFIX_BYTES)]))
+  return { stamp: asBuffer(row).readBigUInt64BE(1) as Hlc, key }
+}
+
+/** @returns the range of all tombstones up to a stamp, which is included */
+export function tombstoneRange(to: Hlc): KeyRange {
+  // record keys begin with the text of a kind, which has no byte 0xff
+  return { gte: Uint8Array.of(TABLE_TOMBSTONE), lt: Buffer.concat([stampPrefix(to), Uint8Array.of(0xff)]) }
+}
+
+function stampPrefix(stamp: Hlc): Buffer {
+  const prefix = Buffer.alloc(STAMP_PREFIX_BYTES)
+  prefix[0] = TABLE_TOMBSTONE
+  prefix.writeBigUInt64BE(stamp, 1)
+  return prefix
 }
 
 /** @returns 12 bytes that sort by epoch and sequence */
@@ -220,7 +269,7 @@ export function openSealed(key: Uint8Array, value: Uint8Array, payloadBytes?: nu
   return payload
 }
 
-export function u64(value: number): Uint8Array {
+export function u64(value: number | bigint): Uint8Array {
   const bytes = Buffer.allocUnsafe(8)
   bytes.writeBigUInt64BE(BigInt(value))
   return bytes

@@ -1,7 +1,9 @@
 import { SheafError } from '../core/errors.js'
+import { tombstoneStamp } from '../domain/tombstone.js'
 import { DamageError } from './damage.js'
 import type { Database } from './database.js'
-import { openSealed, schemaKey, sealedRow } from './keys.js'
+import { openSealed, recordRange, schemaKey, sealedRow, tombstoneKey } from './keys.js'
+import { recordStateOf } from './stored-record.js'
 
 /**
  * Brings the rows from version `to - 1` to version `to`. A crash may interrupt it, then it runs again: it must not mind
@@ -13,7 +15,7 @@ export interface Migration {
 }
 
 /** Ascending and without gaps; the last one's `to` is the present version, 1 when there is none. */
-export const MIGRATIONS: readonly Migration[] = []
+export const MIGRATIONS: readonly Migration[] = [{ to: 2, run: listTombstones }]
 
 /**
  * Makes an empty database one of the present schema, and migrates an older one.
@@ -37,6 +39,15 @@ export async function prepareSchema(database: Database, migrations: readonly Mig
   if (found === 0) await writeVersion(database, present)
   else if (found < present) await migrate(database, migrations, found)
   return found
+}
+
+/** Version 2 lists the deleted records by the stamps of their deletes. */
+async function listTombstones(database: Database): Promise<void> {
+  for await (const [key, value] of database.iterator(recordRange())) {
+    const { record } = recordStateOf(key, value)
+    const stamp = tombstoneStamp(record)
+    if (stamp !== undefined) await database.put(tombstoneKey(stamp, record), new Uint8Array(0))
+  }
 }
 
 async function migrate(database: Database, migrations: readonly Migration[], found: number): Promise<void> {

@@ -25,9 +25,12 @@ export function indexEntries(record: DirectoryRecord | undefined): IndexEntries 
   return listed ? { terms, position: positionBytes(createdAt, id) } : NOTHING
 }
 
+const COUNTED = new Set(['all', 'looked', 'linked', 'tag', 'album', 'type', 'features'])
+
 /** Terms with few values are counted with each write, so that a listing knows its total without a scan. */
 export function isCounted(term: string): boolean {
-  return term === 'all' || term.startsWith('tag\0') || term.startsWith('album\0') || term.startsWith('type\0')
+  const end = term.indexOf('\0')
+  return COUNTED.has(end === -1 ? term : term.slice(0, end))
 }
 
 /** What has to change in the index when `before` becomes `after`. */

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { AbstractSnapshot } from 'abstract-level'
+import { HLC_ZERO } from '../domain/hlc.js'
 import { bucketOf, DIGEST_BYTES, leafDigest } from '../domain/merkle.js'
+import { isForgotten, tombstoneStamp } from '../domain/tombstone.js'
 import { xorInto } from './batch-plan.js'
 import { damageOf } from './damage.js'
 import type { Database } from './database.js'
@@ -8,6 +10,8 @@ import {
   bucketKey,
   bucketOfLeafKey,
   counterKey,
+  HORIZON_KEY,
+  horizonFrom,
   type KeyRange,
   leafKey,
   openSealed,
@@ -16,9 +20,11 @@ import {
   TABLE_COUNTER,
   TABLE_LEAF,
   TABLE_TERM,
+  TABLE_TOMBSTONE,
   tableRange,
   termKey,
   termOfKey,
+  tombstoneKey,
   u64
 } from './keys.js'
 import { recordStateOf } from './stored-record.js'
@@ -74,6 +80,8 @@ class RowsCheck {
   readonly #index = new TableCheck()
   readonly #buckets = new TableCheck()
   readonly #counters = new TableCheck()
+  readonly #tombstones = new TableCheck()
+  #horizon = HLC_ZERO
 
   constructor(database: Database, snapshot: AbstractSnapshot) {
     this.#database = database
@@ -81,6 +89,7 @@ class RowsCheck {
   }
 
   async run(): Promise<string[]> {
+    this.#horizon = horizonFrom(await this.#database.get(HORIZON_KEY, { snapshot: this.#snapshot }))
     await this.#readRecords()
     await this.#readLeaves()
     await this.#readIndex()
@@ -90,7 +99,14 @@ class RowsCheck {
     await this.#read(tableRange(TABLE_COUNTER), (key, value) => {
       this.#counters.found.add(key, openSealed(key, value, 8))
     })
-    const checks = { leaves: this.#leaves, index: this.#index, buckets: this.#buckets, counters: this.#counters }
+    await this.#read(tableRange(TABLE_TOMBSTONE), key => this.#tombstones.found.add(key, NO_BYTES))
+    const checks = {
+      leaves: this.#leaves,
+      index: this.#index,
+      buckets: this.#buckets,
+      counters: this.#counters,
+      tombstones: this.#tombstones
+    }
     return Object.entries(checks)
       .filter(([, { found, expected }]) => !found.equals(expected))
       .map(([table]) => `the rows of the table "${table}" do not fit those that they are made from`)
@@ -99,7 +115,10 @@ class RowsCheck {
   #readRecords(): Promise<void> {
     return this.#read(recordRange(), (key, value) => {
       const { record, bytes } = recordStateOf(key, value)
-      this.#leaves.expected.add(leafKey(bucketOf(record), record), leafDigest(record, bytes))
+      if (!isForgotten(record, this.#horizon))
+        this.#leaves.expected.add(leafKey(bucketOf(record), record), leafDigest(record, bytes))
+      const deletedAt = tombstoneStamp(record)
+      if (deletedAt !== undefined) this.#tombstones.expected.add(tombstoneKey(deletedAt, record), NO_BYTES)
       const { terms, position } = indexEntries(record)
       if (position === undefined) return
       for (const term of terms) this.#index.expected.add(termKey(term, position), NO_BYTES)

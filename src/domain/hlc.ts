@@ -95,6 +95,11 @@ export class HybridClock {
     if (stamp > this.#last && stamp <= hlcFrom(this.#wallMs() + this.#driftMsMax, COUNTER_MAX)) this.#last = stamp
   }
 
+  /** Never gives a stamp up to this one again, however far it lies ahead: this node has promised that. */
+  pass(stamp: Hlc): void {
+    if (stamp > this.#last) this.#last = stamp
+  }
+
   #wallMs(): number {
     return Math.min(this.#clock.now(), CLOCK_MS_MAX)
   }

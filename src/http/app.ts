@@ -22,6 +22,7 @@ import { addNodeRoutes } from './routes/node.js'
 import { addPhotoContentRoute } from './routes/photo-content.js'
 import { addPhotoListRoutes } from './routes/photo-list.js'
 import { addPhotoMetaRoutes } from './routes/photo-meta.js'
+import { addFindSimilarRoute, addSimilarityRoutes } from './routes/similarity.js'
 import { addUploadRoutes } from './routes/uploads.js'
 import type { Schema } from './schemas/common.js'
 
@@ -87,11 +88,14 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   addClusterRoutes(app, context)
   addEventsRoute(app, context)
   addFullDumpRoute(app, context)
+  const { similarity } = components
+  if (similarity !== undefined) addSimilarityRoutes(app, { ...context, similarity })
   await app.register(async uploads => {
     // Uploads stream: their bodies stay with the request.
     uploads.removeAllContentTypeParsers()
     uploads.addContentTypeParser('*', (_request, _body, done) => done(null))
     addUploadRoutes(uploads, context)
+    if (similarity !== undefined) addFindSimilarRoute(uploads, { ...context, similarity })
   })
   await app.ready()
   return app

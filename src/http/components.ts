@@ -7,6 +7,7 @@ import type { Events } from '../service/events.js'
 import type { Jobs } from '../service/jobs.js'
 import type { Maintenance } from '../service/maintenance.js'
 import type { Photos } from '../service/photos.js'
+import type { Similarity } from '../service/similarity.js'
 
 /** What the HTTP face asks of the program. Picks, so that a test passes literals. */
 export interface HttpComponents {
@@ -29,9 +30,23 @@ export interface HttpComponents {
   >
   readonly maintenance: Pick<
     Maintenance,
-    'verify' | 'scrub' | 'compact' | 'rebuildDirectory' | 'status' | 'volumes' | 'volumeStats'
+    | 'verify'
+    | 'verifyAllPeers'
+    | 'repair'
+    | 'scrub'
+    | 'compact'
+    | 'rebuildDirectory'
+    | 'leave'
+    | 'status'
+    | 'volumes'
+    | 'volumeStats'
   >
-  readonly cluster: Pick<ClusterStatus, 'members'>
+  /** Absent where nothing looks at photos. */
+  readonly similarity?: {
+    readonly search: Pick<Similarity['search'], 'byImage' | 'byText' | 'byPhoto'>
+    readonly duplicates: Pick<Similarity['duplicates'], 'list' | 'linked' | 'unlink'>
+  }
+  readonly cluster: Pick<ClusterStatus, 'members' | 'horizon' | 'remove'>
   readonly jobs: Pick<Jobs, 'get'>
   readonly events: Pick<Events, 'follow'>
   readonly clock: Clock

@@ -1,10 +1,12 @@
-import { formatHlc, hlcMs } from '../domain/hlc.js'
+import { formatHlc, HLC_ZERO, hlcMs } from '../domain/hlc.js'
 import type { Photo } from '../domain/photo.js'
 import type { ReplicationStatus } from '../service/cluster.js'
 import type { ClusterMember } from '../service/cluster-status.js'
 import type { Job } from '../service/jobs.js'
 import type { NodeStatus, VolumeReport } from '../service/maintenance.js'
 import type { BatchOutcome, ListedPhoto, PhotoConflict, PhotoPage, UploadReceipt } from '../service/photo-types.js'
+import type { HorizonStatus } from '../service/promise-rounds.js'
+import type { SimilarityStatus } from '../service/similarity-types.js'
 
 /*
  * What the outside sees: snake_case, times RFC 3339 UTC, null for what is not known. The schemas that say the same stand in
@@ -109,8 +111,13 @@ export function statusJson(node: { readonly nodeId: string; readonly version: st
     directory_digest: status.directoryDigest,
     damaged_bytes: status.damagedBytes,
     disk: { free_bytes: status.disk.freeBytes, total_bytes: status.disk.totalBytes },
+    ...(status.similarity !== undefined && similarityJson(status.similarity)),
     ...(status.replication !== undefined && replicationJson(status.replication))
   }
+}
+
+function similarityJson({ model, vectors, pending }: SimilarityStatus): object {
+  return { model: model?.name ?? null, model_id: model?.id ?? null, index: { vectors, pending } }
 }
 
 function replicationJson({ repair, oldestUnreplicatedMs }: ReplicationStatus): object {
@@ -134,6 +141,14 @@ export function memberJson(member: ClusterMember): object {
     disk: disk === undefined ? null : { free_bytes: disk.freeBytes, total_bytes: disk.totalBytes },
     version: member.version ?? null,
     clock_skew_ms: member.clockSkewMs ?? null
+  }
+}
+
+export function horizonJson({ horizon, heldBackBy, sinceMs }: HorizonStatus): object {
+  return {
+    stamp: horizon === HLC_ZERO ? null : formatHlc(horizon),
+    held_back_by: heldBackBy ?? null,
+    since: sinceMs === undefined ? null : timeJson(sinceMs)
   }
 }
 

@@ -33,15 +33,17 @@ export interface FormField {
  *
  * @param contentType - of the request, with the boundary
  * @param fieldNames - fields that may be there
+ * @param options.fieldsAfterFile - they may follow the file, too; those are there when the file has been read
  * @throws here or from `file`: `ERR_NOT_MULTIPART`, `ERR_NO_FILE`, `ERR_BAD_PARAMETER`, `ERR_BAD_REQUEST`, `ERR_TRUNCATED_BODY`, and
  * whatever the body throws
  */
 export async function readUploadForm(
   body: FormBody,
   contentType: string | undefined,
-  fieldNames: ReadonlySet<string>
+  fieldNames: ReadonlySet<string>,
+  options: { readonly fieldsAfterFile?: boolean } = {}
 ): Promise<UploadForm> {
-  const reader = new FormReader(body, parseBoundary(contentType), fieldNames)
+  const reader = new FormReader(body, parseBoundary(contentType), fieldNames, options.fieldsAfterFile === true)
   return await reader.open()
 }
 
@@ -56,6 +58,7 @@ class FormReader {
   readonly #body: FormBody
   readonly #parser: FormParser
   readonly #fieldNames: ReadonlySet<string>
+  readonly #fieldsAfterFile: boolean
   readonly #fields: FormField[] = []
   /** The field that is being read. */
   #field: OpenField | undefined
@@ -64,10 +67,11 @@ class FormReader {
   /** Bytes of the file that wait to be yielded. */
   #pieces: Uint8Array[] = []
 
-  constructor(body: FormBody, boundary: string, fieldNames: ReadonlySet<string>) {
+  constructor(body: FormBody, boundary: string, fieldNames: ReadonlySet<string>, fieldsAfterFile: boolean) {
     this.#body = body
     this.#parser = new FormParser(boundary)
     this.#fieldNames = fieldNames
+    this.#fieldsAfterFile = fieldsAfterFile
   }
 
   async open(): Promise<UploadForm> {
@@ -113,7 +117,7 @@ class FormReader {
       throw new SheafError('ERR_BAD_REQUEST', 'a part of the form has no Content-Disposition with a name')
     }
     const { name, filename } = head
-    if (this.#file !== undefined) {
+    if (this.#file !== undefined && (name === FILE_FIELD || !this.#fieldsAfterFile)) {
       const message =
         name === FILE_FIELD ? 'one file per request' : `the field ${JSON.stringify(name)} must stand before the file`
       throw new SheafError('ERR_BAD_PARAMETER', message)

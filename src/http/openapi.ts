@@ -16,6 +16,7 @@ export async function addOpenApi(app: FastifyInstance, version: string): Promise
       tags: [
         { name: 'photos', description: 'reading and changing photos' },
         { name: 'uploads', description: 'storing photos' },
+        { name: 'similarity', description: 'photos that look like others' },
         { name: 'node', description: 'this node' },
         { name: 'admin', description: 'long work, as jobs' }
       ]

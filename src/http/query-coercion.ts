@@ -2,7 +2,7 @@ import { SheafError } from '../core/errors.js'
 import type { Schema } from './schemas/common.js'
 
 /**
- * Turns the texts of a query into what its schema wants: whole numbers, and arrays for parameters that may be repeated. What is no number
+ * Turns the texts of a query into what its schema wants: numbers, true and false, and arrays for parameters that may be repeated. What does not fit
  * stays text, for the validation to refuse. Bodies are not touched: in JSON `"5"` is not 5.
  */
 export function coerceQuery(query: Record<string, unknown>, schema: Schema): void {
@@ -10,6 +10,9 @@ export function coerceQuery(query: Record<string, unknown>, schema: Schema): voi
   for (const [name, value] of Object.entries(query)) {
     const type = properties[name]?.type
     if (type === 'integer' && typeof value === 'string' && /^-?\d{1,15}$/.test(value)) query[name] = Number(value)
+    if (type === 'number' && typeof value === 'string' && /^-?\d{1,9}(\.\d{1,9})?$/.test(value))
+      query[name] = Number(value)
+    if (type === 'boolean' && (value === 'true' || value === 'false')) query[name] = value === 'true'
     if (type === 'array' && typeof value === 'string') query[name] = [value]
   }
 }

@@ -12,11 +12,15 @@
  *   version    text           of Sheaf
  *   now        8 bytes        its hybrid clock, big-endian
  *   heads      [{volume, bytes}]  volumes that it writes itself and how long they are, the newest last
+ *   indexes    [{model, shards}]  of which models it searches vectors, and the shards of which it has all: 8 bytes each, see
+ *                                 domain/shards.ts; may be absent
  */
 import { wellFormed } from '../domain/cbor.js'
+import { type ModelId, parseModelId } from '../domain/features.js'
 import type { Hlc } from '../domain/hlc.js'
 import { ACTOR_ID_BYTES, type ActorId, actorIdBytes, actorIdFrom, parseVolumeId, type VolumeId } from '../domain/ids.js'
 import { VOLUME_BYTES_MAX } from '../domain/needle.js'
+import { decodeShards, encodeShards, SHARD_SET_BYTES, type ShardSet } from '../domain/shards.js'
 import { encodeMessage, Message, unfit } from './message.js'
 
 export const ADDRESSES_MAX = 8
@@ -28,6 +32,9 @@ const VOLUME_CHARACTERS_MAX = 32
 /** Of a node with tiny volumes only the newest are told; nobody needs a beat to hear of the others. */
 const HEADS_MAX = 64
 const HLC_BYTES = 8
+/** The model in use, one that is to follow it, and some to spare. */
+const INDEXES_MAX = 4
+const MODEL_ID_BYTES = 8
 
 export interface Beat {
   readonly epoch: ActorId
@@ -43,6 +50,14 @@ export interface Beat {
   readonly now: Hlc
   /** Volumes of the sender's present epoch. */
   readonly heads: readonly BeatHead[]
+  /** One for each model whose vectors the sender searches. */
+  readonly indexes?: readonly BeatIndex[]
+}
+
+export interface BeatIndex {
+  readonly model: ModelId
+  /** Those of which it has all vectors. */
+  readonly shards: ShardSet
 }
 
 export interface BeatHead {
@@ -71,6 +86,13 @@ export function encodeBeat(beat: Beat): Uint8Array {
           ['bytes', bytes],
           ['volume', volume]
         ])
+    ),
+    indexes: beat.indexes?.slice(0, INDEXES_MAX).map(
+      ({ model, shards }) =>
+        new Map<string, Uint8Array>([
+          ['model', Buffer.from(model, 'hex')],
+          ['shards', encodeShards(shards)]
+        ])
     )
   })
 }
@@ -90,7 +112,8 @@ export function decodeBeat(body: Uint8Array): Beat {
     totalBytes: message.uint('total'),
     version: message.text('version', VERSION_CHARACTERS_MAX),
     now: new DataView(now.buffer, now.byteOffset, HLC_BYTES).getBigUint64(0) as Hlc,
-    heads: message.list('heads', HEADS_MAX, head)
+    heads: message.list('heads', HEADS_MAX, head),
+    ...(message.has('indexes') && { indexes: message.list('indexes', INDEXES_MAX, index) })
   }
 }
 
@@ -103,6 +126,12 @@ function head(message: Message): BeatHead {
   const volume = message.text('volume', VOLUME_CHARACTERS_MAX)
   if (parseVolumeId(volume) === undefined) throw unfit('volume')
   return { volume: volume as VolumeId, bytes: message.uint('bytes', VOLUME_BYTES_MAX) }
+}
+
+function index(message: Message): BeatIndex {
+  const model = parseModelId(Buffer.from(fixedBytes(message, 'model', MODEL_ID_BYTES)).toString('hex'))
+  if (model === undefined) throw unfit('model')
+  return { model, shards: decodeShards(fixedBytes(message, 'shards', SHARD_SET_BYTES)) }
 }
 
 function digest(message: Message, name: string): string {

@@ -40,6 +40,8 @@ export interface JoinLoopComponents {
   readonly resolve: (host: string) => Promise<readonly string[]>
   /** Members learned of from others, connected ones too; may hold this node. */
   readonly known: () => readonly KnownPeer[]
+  /** Whether this node is to dial nobody now. Default: it dials. */
+  readonly isPaused?: () => boolean
 }
 
 export interface JoinLoopInit {
@@ -126,8 +128,9 @@ export class JoinLoop implements Startable {
     const now = clock.monotonic()
     let nextMs = now + BACKOFF_MS_MAX
     // Who has waited longest first: else many that are gone for good would keep the others from their turn.
+    const isPaused = this.#components.isPaused?.() ?? false
     for (const route of this.#wantedRoutes(connected).sort((a, b) => a.dueMs - b.dueMs)) {
-      if (route.dialling) continue
+      if (route.dialling || isPaused) continue
       if (route.dueMs > now) nextMs = Math.min(nextMs, route.dueMs)
       else if (this.#underWay.size < DIALS_MAX) this.#track(this.#dial(route, signal))
     }

@@ -4,7 +4,7 @@ import type { NodeId } from '../domain/ids.js'
  * `alive`: heard from lately. `suspect`: silent for a while, or its connection has ended. `down`: silent for so long that
  * nothing is expected of it until it speaks again.
  */
-export type MemberState = 'alive' | 'suspect' | 'down'
+export type Liveliness = 'alive' | 'suspect' | 'down'
 
 export interface FailureDetectorInit {
   /** Silence that makes a member suspect, ms. */
@@ -15,11 +15,11 @@ export interface FailureDetectorInit {
 
 export interface Transition {
   readonly peer: NodeId
-  readonly was: MemberState
+  readonly was: Liveliness
 }
 
 interface Watched {
-  state: MemberState
+  state: Liveliness
   heardMs: number
 }
 
@@ -36,12 +36,12 @@ export class FailureDetector {
   }
 
   /** @returns down for who was never heard */
-  state(peer: NodeId): MemberState {
+  state(peer: NodeId): Liveliness {
     return this.#watched.get(peer)?.state ?? 'down'
   }
 
   /** A beat came, whichever: it was sent by a process that runs. @returns the state before */
-  heard(peer: NodeId, nowMs: number): MemberState {
+  heard(peer: NodeId, nowMs: number): Liveliness {
     const was = this.state(peer)
     this.#watched.set(peer, { state: 'alive', heardMs: nowMs })
     return was
@@ -54,7 +54,7 @@ export class FailureDetector {
   }
 
   /** The last connection ended: suspect at once. @returns the state before */
-  disconnected(peer: NodeId): MemberState {
+  disconnected(peer: NodeId): Liveliness {
     const watched = this.#watched.get(peer)
     if (watched === undefined) return 'down'
     const was = watched.state

@@ -1,6 +1,19 @@
-import type { NodeId } from '../domain/ids.js'
+import type { Hlc } from '../domain/hlc.js'
+import type { NodeId, VolumeId } from '../domain/ids.js'
 import type { Beat } from './beat.js'
-import type { MemberState } from './membership-detector.js'
+import type { Liveliness } from './membership-detector.js'
+
+/** `left`: it is no longer a member, by its own wish or an operator's. */
+export type MemberState = Liveliness | 'left'
+
+/** That a node is no longer a member. */
+export interface Departure {
+  readonly how: 'left' | 'removed'
+  /** The stamp under which that was written. */
+  readonly at: Hlc
+  /** Members that take nothing more from it, and up to where they hold the volumes that it wrote. */
+  readonly acknowledged: ReadonlyMap<NodeId, ReadonlyMap<VolumeId, number>>
+}
 
 /** What a node says of itself in its beats; sequence, addresses and time are added by its membership. */
 export type NodeDescription = Omit<Beat, 'sequence' | 'addresses' | 'now'>
@@ -13,6 +26,8 @@ export interface KnownMember {
   readonly addresses: readonly string[]
   /** When it first met another node, by its own clock, ms since the Unix epoch. */
   readonly joinedAtMs: number | undefined
+  /** Undefined while it is a member. */
+  readonly out?: Departure
 }
 
 /** Where members are remembered beyond this process. Each node writes about itself only. */
@@ -47,6 +62,6 @@ export interface MemberView {
 
 /** What a change of state is to those who watch the cluster; suspicion is no news. */
 export function memberEvent(view: MemberView, was: MemberState): 'member.up' | 'member.down' | undefined {
-  if (view.state === 'down') return 'member.down'
+  if (view.state === 'down' || view.state === 'left') return 'member.down'
   return view.state === 'alive' && was === 'down' ? 'member.up' : undefined
 }

@@ -8,9 +8,9 @@ import type { ActorId, NodeId } from '../domain/ids.js'
 import { type Beat, decodeBeat, encodeBeat, tellable } from './beat.js'
 import type { KnownPeer } from './join.js'
 import { AwakeTime } from './membership-awake.js'
-import { FailureDetector, type MemberState } from './membership-detector.js'
+import { FailureDetector } from './membership-detector.js'
 import { PeerExchange } from './membership-exchange.js'
-import type { KnownMember, MemberStore, MemberView, NodeDescription } from './membership-view.js'
+import type { KnownMember, MemberState, MemberStore, MemberView, NodeDescription } from './membership-view.js'
 import type { Transport } from './transport.js'
 
 /** Pauses between beats are at least this share of `beatMs`, so that nodes do not march in step. */
@@ -25,6 +25,8 @@ const SAVE_EVERY_MS = 60_000
 const CLOCK_SKEW_MS_MAX = 60_000
 /** Nodes beyond this number of which the directory says nothing are not listed when they are gone. */
 const PASSERS_BY_MAX = 1_000
+
+const NEWS = { alive: 'a member is up', suspect: 'a member is suspect', left: 'a member is out' } as const
 
 const NOBODY: Member = {
   known: undefined,
@@ -142,7 +144,7 @@ export class Membership implements Startable {
 
   /** Whom it makes sense to ask now: connected and not suspect; this node left out. */
   alive(): NodeId[] {
-    return this.#components.transport.peers().filter(peer => this.#detector.state(peer) === 'alive')
+    return this.#components.transport.peers().filter(peer => this.#state(peer) === 'alive')
   }
 
   /** Nodes that may be dialled: members that are not connected included, and those that peers told of; this node left out. */
@@ -178,7 +180,7 @@ export class Membership implements Startable {
 
   #tick(): void {
     const { clock, random } = this.#components
-    for (const { peer, was } of this.#detector.judge(this.#awakeMs())) this.#changed(peer, was)
+    for (const { peer, was } of this.#detector.judge(this.#awakeMs())) this.#judged(peer, was)
     const now = clock.monotonic()
     if (now >= this.#nextBeatMs) this.#beat()
     if (now >= this.#nextAskMs) {
@@ -239,7 +241,7 @@ export class Membership implements Startable {
 
   #disconnected(peer: NodeId): void {
     const was = this.#detector.disconnected(peer)
-    if (was === 'alive') this.#changed(peer, was)
+    if (was === 'alive') this.#judged(peer, was)
   }
 
   #beatCame(peer: NodeId, beat: Beat): void {
@@ -250,7 +252,7 @@ export class Membership implements Startable {
     const news = isNews ? { beat, ...this.#skew(peer, beat, before) } : {}
     this.#members.set(peer, { ...before, ...news, lastSeenAtMs: clock.now() })
     const was = this.#detector.heard(peer, this.#awakeMs())
-    if (was !== 'alive') this.#changed(peer, was)
+    if (was !== 'alive') this.#judged(peer, was)
     if (isNews) for (const listener of this.#beatListeners) listener(peer, beat)
   }
 
@@ -266,7 +268,15 @@ export class Membership implements Startable {
 
   /** The directory has told of a member. */
   #learned(known: KnownMember): void {
-    this.#members.set(known.id, { ...(this.#members.get(known.id) ?? NOBODY), known })
+    const before = this.#members.get(known.id) ?? NOBODY
+    this.#members.set(known.id, { ...before, known })
+    const was = this.#detector.state(known.id)
+    if (known.out === undefined || before.known?.out !== undefined || was === 'down') return
+    this.#changed(known.id, was)
+  }
+
+  #judged(peer: NodeId, was: MemberState): void {
+    if (this.#state(peer) !== 'left') this.#changed(peer, was)
   }
 
   #changed(peer: NodeId, was: MemberState): void {
@@ -274,7 +284,7 @@ export class Membership implements Startable {
     const view = this.#view(peer)
     const fields = { member: { id: peer, name: view.name }, was }
     if (view.state === 'down') log.warn(fields, 'a member is down')
-    else log.info(fields, view.state === 'alive' ? 'a member is up' : 'a member is suspect')
+    else log.info(fields, NEWS[view.state])
     if (view.state === 'down') this.#forgetPassersBy()
     for (const listener of this.#changeListeners) listener(view, was)
   }
@@ -305,7 +315,7 @@ export class Membership implements Startable {
         name,
         addresses,
         self: true,
-        state: 'alive',
+        state: known?.out === undefined ? 'alive' : 'left',
         lastSeenAtMs: now,
         joinedAtMs,
         beat: own,
@@ -317,7 +327,7 @@ export class Membership implements Startable {
       name: beat?.name ?? known?.name ?? '',
       addresses: this.#addresses(id),
       self: false,
-      state: this.#detector.state(id),
+      state: this.#state(id),
       lastSeenAtMs,
       joinedAtMs,
       beat,
@@ -325,8 +335,14 @@ export class Membership implements Startable {
     }
   }
 
+  #state(id: NodeId): MemberState {
+    return this.#members.get(id)?.known?.out === undefined ? this.#detector.state(id) : 'left'
+  }
+
+  /** Members that may be dialled; who is out dials by itself if it wants to come back. */
   #others(): KnownPeer[] {
-    const ids = [...this.#members.keys()].filter(id => id !== this.#components.transport.self)
+    const { self } = this.#components.transport
+    const ids = [...this.#members.keys()].filter(id => id !== self && this.#state(id) !== 'left')
     return ids.map(id => ({ id, addresses: this.#addresses(id) }))
   }
 

@@ -31,6 +31,11 @@ export class Message {
     }
   }
 
+  /** For fields that may be absent. */
+  has(name: string): boolean {
+    return this.#fields.has(name)
+  }
+
   text(name: string, charactersMax: number): string {
     const value = this.#fields.get(name)
     if (typeof value !== 'string' || value.length > charactersMax) throw unfit(name)

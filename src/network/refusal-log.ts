@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.js'
+import type { ErrorCode } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
 import type { NodeId } from '../domain/ids.js'
 
@@ -16,13 +17,13 @@ export class RefusalLog {
     this.#log = components.log
   }
 
-  refused(peer: NodeId, reason: string): void {
+  refused(peer: NodeId, reason: string, code: ErrorCode = 'ERR_PEER_REFUSED'): void {
     const now = this.#clock.monotonic()
     if (now - this.#lastMs < INTERVAL_MS) {
       this.#unsaid++
       return
     }
-    this.#log.warn({ code: 'ERR_PEER_REFUSED', peer, reason, before: this.#unsaid }, 'a node may not join')
+    this.#log.warn({ code, peer, reason, before: this.#unsaid }, 'a node may not join')
     this.#lastMs = now
     this.#unsaid = 0
   }

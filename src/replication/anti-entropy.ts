@@ -28,7 +28,13 @@ const LOOK_MS = 1_000
 const EXCHANGE = 'exchange'
 
 /** Of an exchange with a peer that is going away, or is not ready: nothing to tell an operator. */
-const EXPECTED: readonly ErrorCode[] = ['ERR_PEER_UNREACHABLE', 'ERR_DIRECTORY_UNAVAILABLE', 'ERR_STOPPING']
+const EXPECTED: readonly ErrorCode[] = [
+  'ERR_PEER_UNREACHABLE',
+  'ERR_PEER_BEHIND',
+  'ERR_MEMBER_REMOVED',
+  'ERR_DIRECTORY_UNAVAILABLE',
+  'ERR_STOPPING'
+]
 
 export interface AntiEntropyComponents {
   readonly transport: Pick<Transport, 'self' | 'onPeer' | 'request' | 'handle'>
@@ -135,6 +141,16 @@ export class AntiEntropy implements Startable {
     const running = AbortSignal.any([signal, this.#stopping.signal])
     const { changedHere, changedThere } = await this.#exchange(peer, running)
     return changedHere + changedThere
+  }
+
+  /**
+   * As {@link exchange}.
+   *
+   * @returns whether all that differed when it was looked at has been repaired; false when its time was over before
+   */
+  async compare(peer: NodeId, signal: AbortSignal): Promise<boolean> {
+    const { cutShort } = await this.#exchange(peer, AbortSignal.any([signal, this.#stopping.signal]))
+    return !cutShort
   }
 
   #exchange(peer: NodeId, signal: AbortSignal): Promise<ExchangeOutcome> {

@@ -31,6 +31,8 @@ export interface TreeExchangeComponents {
   readonly pace: (records: number) => Promise<void>
   /** Whether the exchange has had its time: it then ends early, and a later one goes on with what still differs. */
   readonly isOver: () => boolean
+  /** Told of what differs, instead of the peer: then nothing is offered to it. */
+  readonly collect?: (found: { readonly lacking: readonly RecordKey[]; readonly theirs: readonly RecordKey[] }) => void
 }
 
 export interface ExchangeOutcome {
@@ -119,8 +121,11 @@ export class TreeExchange {
       for (const [i, theirs] of answer.slice(0, rest.length).entries()) {
         compareLeaves(await this.#components.replica.leaves(rest[i] as number), theirs, wanted, offered)
       }
-      await this.#get(wanted.map(({ key }) => key))
-      await this.#put(offered)
+      const { collect } = this.#components
+      const theirs = wanted.map(({ key }) => key)
+      await this.#get(theirs)
+      if (collect === undefined) await this.#put(offered)
+      else collect({ theirs, lacking: offered.flatMap(offer => (offer.theirs === undefined ? [offer.key] : [])) })
       rest = rest.slice(answer.length)
     }
   }

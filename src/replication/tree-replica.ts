@@ -45,6 +45,8 @@ export class TreeReplica {
   }
 
   async leaves(bucket: number): Promise<Leaf[]> {
+    // of an empty node that catches up that is nearly all buckets, and looking into each costs a tenth of a millisecond
+    if (this.#directory.merkle.bucket(bucket).every(byte => byte === 0)) return []
     const leaves = await this.#directory.leaves(bucket)
     return leaves.map(({ key, digest }) => ({ key, digest: digest.subarray(0, SHORT_DIGEST_BYTES) }))
   }

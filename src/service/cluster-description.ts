@@ -6,6 +6,7 @@ import type { Logger } from '../core/log.js'
 import { WorkerLoop } from '../core/worker-loop.js'
 import type { Directory } from '../directory/directory.js'
 import type { VolumeId } from '../domain/ids.js'
+import type { BeatIndex } from '../network/beat.js'
 import type { NodeDescription } from '../network/membership-view.js'
 import type { Volume } from '../volumes/volume.js'
 import type { VolumeSet } from '../volumes/volume-set.js'
@@ -18,6 +19,8 @@ export interface ClusterDescriptionComponents {
   readonly directory: Pick<Directory, 'digest'>
   readonly isRetired: (volume: VolumeId) => boolean
   readonly space: () => Promise<{ readonly freeBytes: number; readonly totalBytes: number }>
+  /** Of which models this node searches vectors. */
+  readonly indexes?: () => readonly BeatIndex[]
   readonly clock: Clock
   readonly log: Logger
 }
@@ -49,7 +52,7 @@ export class ClusterDescription implements Startable {
   }
 
   describe(): NodeDescription {
-    const { volumes, isRetired } = this.#components
+    const { volumes, isRetired, indexes = () => [] } = this.#components
     const { epoch } = volumes
     const held = volumes.volumes().filter(({ id }) => !isRetired(id))
     return {
@@ -58,7 +61,8 @@ export class ClusterDescription implements Startable {
       epoch,
       directoryDigest: this.#directoryDigest(),
       volumesDigest: digestOf(held),
-      heads: held.filter(({ id }) => id.startsWith(`${epoch}-`)).map(({ id, end }) => ({ volume: id, bytes: end }))
+      heads: held.filter(({ id }) => id.startsWith(`${epoch}-`)).map(({ id, end }) => ({ volume: id, bytes: end })),
+      indexes: indexes()
     }
   }
 

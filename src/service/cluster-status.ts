@@ -1,8 +1,11 @@
 import type { Clock } from '../core/clock.js'
+import { SheafError } from '../core/errors.js'
+import { HLC_ZERO } from '../domain/hlc.js'
 import type { NodeId } from '../domain/ids.js'
 import type { Membership } from '../network/membership.js'
-import type { MemberState } from '../network/membership-detector.js'
-import type { MemberView } from '../network/membership-view.js'
+import type { MemberState, MemberView } from '../network/membership-view.js'
+import type { Departures } from './departures.js'
+import type { HorizonStatus, PromiseRounds } from './promise-rounds.js'
 
 export interface DiskSpace {
   readonly freeBytes: number
@@ -32,6 +35,10 @@ export interface ClusterStatusComponents {
   readonly membership?: Pick<Membership, 'members'>
   /** @returns undefined when it is not known. Left out where there is no network. */
   readonly lagBytes?: (member: NodeId) => number | undefined
+  /** Left out where there is no network. */
+  readonly rounds?: Pick<PromiseRounds, 'status'>
+  /** Left out where there is no network. */
+  readonly departures?: Pick<Departures, 'remove'>
 }
 
 export interface ClusterStatusInit {
@@ -54,6 +61,23 @@ export class ClusterStatus {
   async members(): Promise<readonly ClusterMember[]> {
     const { membership } = this.#components
     return membership === undefined ? [await this.#alone()] : membership.members().map(view => this.#member(view))
+  }
+
+  /** Up to where deletes are forgotten, and who keeps that from going on. */
+  horizon(): HorizonStatus {
+    const { rounds } = this.#components
+    return rounds?.status ?? { horizon: HLC_ZERO, heldBackBy: undefined, sinceMs: undefined }
+  }
+
+  /**
+   * Declares that a node will not come back.
+   *
+   * @throws `ERR_NO_SUCH_MEMBER`; `ERR_BAD_REQUEST` for this node itself; what the store throws
+   */
+  async remove(member: NodeId): Promise<void> {
+    const { departures } = this.#components
+    if (departures === undefined) throw new SheafError('ERR_NO_SUCH_MEMBER')
+    await departures.remove(member)
   }
 
   #member({ beat, ...view }: MemberView): ClusterMember {

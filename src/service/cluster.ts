@@ -1,12 +1,17 @@
+import { join } from 'node:path'
 import type { Clock } from '../core/clock.js'
+import type { FileSystem } from '../core/file-system.js'
 import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
 import type { Random } from '../core/random.js'
 import type { Directory } from '../directory/directory.js'
+import type { Tombstone } from '../directory/keys.js'
 import type { HybridClock } from '../domain/hlc.js'
 import type { NodeId, VolumeId } from '../domain/ids.js'
+import type { BeatIndex } from '../network/beat.js'
 import { JoinLoop } from '../network/join.js'
 import { Membership } from '../network/membership.js'
+import { MemberRefusal } from '../network/membership-refusal.js'
 import { memberEvent } from '../network/membership-view.js'
 import type { Transport } from '../network/transport.js'
 import { AntiEntropy } from '../replication/anti-entropy.js'
@@ -16,14 +21,28 @@ import { PeerRecords } from '../replication/peer-records.js'
 import { PeerVolumes } from '../replication/peer-volumes.js'
 import { RecordGossip } from '../replication/record-gossip.js'
 import { ReplicationLag } from '../replication/replication-lag.js'
+import { sealedTransport } from '../replication/sealed-transport.js'
 import { type RepairProgress, VolumeShipping } from '../replication/volume-shipping.js'
+import type { Compactor } from '../volumes/compaction.js'
 import type { VolumeCopies } from '../volumes/volume-copies.js'
 import type { VolumeSet } from '../volumes/volume-set.js'
+import { CatchingUp } from './catching-up.js'
 import { ClusterDescription } from './cluster-description.js'
 import { MemberRecords } from './cluster-members.js'
+import { Departures } from './departures.js'
 import { Durability } from './durability.js'
 import type { NodeEventType } from './events.js'
+import { Horizon } from './horizon.js'
+import { Leaving } from './leaving.js'
+import type { Liveness } from './liveness.js'
+import { PeerComparison } from './peer-comparison.js'
+import { PromiseRounds } from './promise-rounds.js'
 import type { RecordWriter } from './record-writer.js'
+import { Succession } from './succession.js'
+
+/** Between two looks at what may be forgotten: that is a matter of days. */
+const ROUND_MS = 60_000
+const LOOK_MS = 2_000
 
 export interface ClusterComponents {
   readonly transport: Transport
@@ -35,10 +54,18 @@ export interface ClusterComponents {
   readonly copies: VolumeCopies
   readonly directory: Directory
   readonly writer: RecordWriter
-  readonly isRetired: (volume: VolumeId) => boolean
   readonly space: () => Promise<{ readonly freeBytes: number; readonly totalBytes: number }>
+  /** Of which models this node searches vectors. */
+  readonly indexes: () => readonly BeatIndex[]
   /** All addresses of a host name. */
   readonly resolve: (host: string) => Promise<readonly string[]>
+  /** @returns the node of an Ed25519 public key */
+  readonly nodeOf: (origin: Uint8Array) => NodeId
+  readonly fileSystem: FileSystem
+  readonly liveness: Liveness
+  readonly compactor: Pick<Compactor, 'exclusively' | 'purge' | 'retireDamaged'>
+  /** Called when the horizon has risen. */
+  readonly onRise: () => void
 }
 
 export interface ClusterInit {
@@ -49,6 +76,15 @@ export interface ClusterInit {
   readonly join: readonly string[]
   /** For those without a port. */
   readonly defaultPort: number
+  /** Tests shorten these; nobody else needs to. */
+  readonly pauses?: { readonly roundMs: number; readonly goneMs: number }
+}
+
+/** What a cluster takes from its storage. */
+export interface ClusterStorage {
+  readonly folder: string
+  /** How long the bytes of a deleted photo may stay. */
+  readonly purgeMs: number
 }
 
 export interface ReplicationStatus {
@@ -64,22 +100,37 @@ export class Cluster implements Startable {
   readonly reads: PeerReads
   readonly records: PeerRecords
   readonly durability: Durability
+  readonly comparison: PeerComparison
+  readonly departures: Departures
+  readonly horizon: Horizon
+  readonly rounds: PromiseRounds
+  readonly leaving: Leaving
+  readonly succession: Succession
   readonly #peers: PeerVolumes
   readonly #lag: ReplicationLag
+  readonly #refusal: MemberRefusal
   readonly #listeners: ((type: NodeEventType, node: NodeId) => void)[] = []
   readonly #components: ClusterComponents
   /** In the order of starting. */
   readonly #parts: readonly Startable[]
 
-  constructor(components: ClusterComponents, init: ClusterInit) {
-    const { transport, clock, random, log, hybridClock, volumes, copies, directory, writer, isRetired } = components
-    const shared = { transport, clock, random, log }
-    const description = new ClusterDescription({ ...components }, init)
+  constructor(components: ClusterComponents, init: ClusterInit, { folder, purgeMs }: ClusterStorage) {
+    const { transport, clock, random, log, hybridClock, volumes, copies, directory, writer, liveness } = components
+    const isRetired = (volume: VolumeId): boolean => liveness.isRetired(volume)
+    const { self } = transport
+    const records = new MemberRecords({ directory, writer, now: () => clock.now() })
+    const departures = new Departures({ ...components, self, records })
+    this.departures = departures
+    const isOut = (node: NodeId): boolean => departures.of(node) !== undefined
+    this.horizon = new Horizon({ ...components, isOut }, join(folder, 'promises.json'))
+    const open = { transport, clock, random, log }
+    const shared = { ...open, transport: sealedTransport(transport, this.horizon) }
+    const description = new ClusterDescription({ ...components, isRetired }, init)
     this.membership = new Membership({
-      ...shared,
+      ...open,
       describe: () => description.describe(),
       now: () => hybridClock.now(),
-      store: new MemberRecords({ directory, writer, now: () => clock.now() })
+      store: records
     })
     const peers = new PeerVolumes()
     this.#peers = peers
@@ -94,15 +145,95 @@ export class Cluster implements Startable {
     this.shipping = new VolumeShipping({ ...shared, volumes, copies, peers, isRetired, repaired })
     this.reads = new PeerReads({ ...shared, store: volumes })
     this.durability = new Durability({ directory, volumes, peers, clock })
-    const others = (): NodeId[] => this.membership.members().flatMap(({ id, self }) => (self ? [] : [id]))
+    const members = () => this.membership.members().filter(({ self, state }) => !self && state !== 'left')
+    this.comparison = new PeerComparison({ ...open, directory, volumes, isRetired, others: members })
+    const others = (): NodeId[] => departures.insiders().filter(node => node !== self)
     this.records = new PeerRecords({ ...shared, directory, others })
     const gossip = new RecordGossip({ ...shared, directory, isOwn: volume => volumes.isOfThisProcess(volume) })
     const antiEntropy = new AntiEntropy({ ...shared, directory })
     this.membership.onBeat((peer, { directoryDigest }) => {
       if (directoryDigest !== '') antiEntropy.noteDigest(peer, directoryDigest) // empty while it cannot be read there
     })
-    const join = new JoinLoop({ ...shared, resolve: components.resolve, known: () => this.membership.known() }, init)
-    this.#parts = [description, transport, this.membership, gossip, events, antiEntropy, this.shipping, join]
+    const refusal = new MemberRefusal({
+      ...open,
+      departureOf: node => departures.of(node),
+      readmit: node => records.readmit(node),
+      now: () => hybridClock.now(),
+      isLeaving: () => this.leaving.isUnderWay,
+      onReturn: () => this.horizon.returns()
+    })
+    this.#refusal = refusal
+    departures.onChange(({ id, out }) => {
+      if (out?.how === 'removed' && id !== self) refusal.removed(id)
+    })
+    const joining = new JoinLoop(
+      {
+        ...open,
+        resolve: components.resolve,
+        known: () => this.membership.known(),
+        isPaused: () => refusal.isOut || (this.leaving.isUnderWay && isOut(self))
+      },
+      init
+    )
+    const { pending } = writer
+    const compare = (peer: NodeId, signal: AbortSignal): Promise<boolean> => antiEntropy.compare(peer, signal)
+    const secure = (tombstones: readonly Tombstone[]): Promise<void> => liveness.secureTombstones(tombstones)
+    const { roundMs = ROUND_MS } = init.pauses ?? {}
+    this.rounds = new PromiseRounds(
+      {
+        ...components,
+        ...shared,
+        horizon: this.horizon,
+        departures,
+        isRetired,
+        pending,
+        compare,
+        secure,
+        undisturbed: task => components.compactor.exclusively(task)
+      },
+      { roundMs, purgeMs }
+    )
+    const catchingUp = new CatchingUp(
+      {
+        ...components,
+        horizon: this.horizon,
+        departures,
+        secure,
+        known: volume => liveness.known(volume),
+        purge: signal => components.compactor.purge(signal),
+        retireDamaged: signal => components.compactor.retireDamaged(signal)
+      },
+      { lookMs: Math.min(roundMs, LOOK_MS) }
+    )
+    this.leaving = new Leaving({
+      ...components,
+      self,
+      alive: () => this.membership.alive(),
+      peers,
+      departures,
+      isRetired,
+      compare
+    })
+    this.succession = new Succession({ ...components, self, members: () => this.membership.members() }, init.pauses)
+    this.#parts = [
+      departures,
+      description,
+      transport,
+      this.membership,
+      refusal,
+      gossip,
+      events,
+      antiEntropy,
+      this.shipping,
+      this.rounds,
+      catchingUp,
+      joining
+    ]
+  }
+
+  /** Whether this node was removed while it was there: it stays out until it is started again. */
+  get isOut(): boolean {
+    return this.#refusal.isOut
   }
 
   /** Calls the listener for what happens to members, here and elsewhere. */
@@ -122,11 +253,11 @@ export class Cluster implements Startable {
 
   /** @returns bytes that this node holds and the member lacks; undefined when it is not connected */
   lagBytes(member: NodeId): number | undefined {
-    const { transport, volumes, isRetired } = this.#components
+    const { transport, volumes, liveness } = this.#components
     if (member === transport.self) return this.shipping.progress().backlogBytes
     return this.#peers.missing(
       member,
-      volumes.volumes().filter(({ id }) => !isRetired(id))
+      volumes.volumes().filter(({ id }) => !liveness.isRetired(id))
     )
   }
 
@@ -136,6 +267,8 @@ export class Cluster implements Startable {
   }
 
   async start(): Promise<void> {
+    await this.horizon.load()
+    await this.horizon.restore()
     for (const part of this.#parts) await part.start()
   }
 

@@ -1,11 +1,14 @@
 import { hasCode } from '../core/errors.js'
 import type { Directory, StoredRecord } from '../directory/directory.js'
-import { hlcMs } from '../domain/hlc.js'
-import { photoIdFrom, type VolumeId } from '../domain/ids.js'
+import type { Value } from '../domain/cbor.js'
+import { HLC_ZERO, type Hlc, hlcMs } from '../domain/hlc.js'
+import { parseVolumeId, photoIdFrom, type VolumeId } from '../domain/ids.js'
 import type { NeedleIdentity } from '../domain/needle.js'
 import { alternateKeyOf, PHOTO_KIND, partOf, viewPhoto } from '../domain/photo.js'
-import { type DirectoryRecord, type RecordKey, shownVersion } from '../domain/record.js'
+import { conflictVersions, type DirectoryRecord, type RecordKey, shownVersion } from '../domain/record.js'
 import { decodeRecord } from '../domain/record-codec.js'
+import { isForgotten, tombstoneStamp } from '../domain/tombstone.js'
+import { integerOf } from '../domain/value-fields.js'
 import type { Trust } from '../volumes/compaction.js'
 import type { NeedleRow } from '../volumes/index-file.js'
 import type { Verdict } from '../volumes/inspection.js'
@@ -29,25 +32,37 @@ const UNKNOWN: Verdict = { state: 'unknown' }
 
 export interface LivenessComponents {
   readonly directory: Pick<Directory, 'getMany' | 'getSync' | 'records' | 'onChange'>
-  readonly volumes: Pick<VolumeSet, 'locate' | 'read' | 'append' | 'isOfThisProcess'>
-  readonly writer: Pick<RecordWriter, 'write'>
+  readonly volumes: Pick<VolumeSet, 'get' | 'locate' | 'read' | 'append' | 'isOwn' | 'isOfThisProcess'>
+  readonly writer: Pick<RecordWriter, 'write' | 'pending'>
+  /** Deletes up to this stamp may be forgotten. */
+  readonly horizon: () => Hlc
 }
+
+/** What is known of a volume that is gone. */
+export interface Retirement {
+  /** How long it was, as far as anybody had it. */
+  readonly end: number
+  /** The stamp of the last photo that was born in that part. */
+  readonly lastBirth: Hlc
+}
+
+const NOT_RETIRED: Retirement = { end: 0, lastBirth: HLC_ZERO }
 
 /** Says which needles are still needed: where the log (volumes) and its view (the directory) meet. */
 export class Liveness {
   readonly #components: LivenessComponents
-  readonly #retired = new Set<VolumeId>()
+  readonly #retired = new Map<VolumeId, Retirement>()
 
   constructor(components: LivenessComponents) {
     this.#components = components
     components.directory.onChange(changes => {
-      for (const { after } of changes) if (after.kind === RETIRED_KIND) this.#retired.add(after.id as VolumeId)
+      for (const { after } of changes) if (after.kind === RETIRED_KIND) this.#learn(after)
     })
   }
 
   /** Learns which volumes are retired. Call once the directory is complete. */
   async load(): Promise<void> {
-    for await (const { id } of this.#components.directory.records(RETIRED_KIND)) this.#retired.add(id as VolumeId)
+    for await (const record of this.#components.directory.records(RETIRED_KIND)) this.#learn(record)
   }
 
   isRetired(volume: VolumeId): boolean {
@@ -55,19 +70,73 @@ export class Liveness {
   }
 
   /** Writes that what the volume holds up to `coveredBytes` stands elsewhere. Such records are kept for ever. */
-  async retire(volume: VolumeId, coveredBytes: number): Promise<void> {
-    const value = new Map([['covered', coveredBytes]])
-    await this.#components.writer.write({ kind: RETIRED_KIND, id: volume }, () => [{ kind: 'version', value }])
+  async retire(volume: Volume, coveredBytes: number): Promise<void> {
+    if (coveredBytes <= this.retired(volume.id).end) return
+    const lastBirth = await this.#lastBirth(volume)
+    const value = new Map<string, Value>([
+      ['covered', coveredBytes],
+      ['last_birth', lastBirth]
+    ])
+    await this.#components.writer.write({ kind: RETIRED_KIND, id: volume.id }, () => [{ kind: 'version', value }])
+  }
+
+  /** What is known of a volume that was retired; zeros for one that was not. */
+  retired(volume: VolumeId): Retirement {
+    return this.#retired.get(volume) ?? NOT_RETIRED
+  }
+
+  /** @returns up to where the volume is, or was, known here, and the stamp of the last photo born in that part */
+  async known(id: VolumeId): Promise<Retirement> {
+    const { end, lastBirth } = this.retired(id)
+    const volume = this.#components.volumes.get(id)
+    if (volume === undefined || volume.end <= end) return { end, lastBirth }
+    return { end: volume.end, lastBirth: await this.#lastBirth(volume) }
+  }
+
+  /** Photos are born in the order of the log. @returns the greatest birth stamp of photos of the volume's own epoch */
+  async #lastBirth(volume: Volume): Promise<Hlc> {
+    let last = HLC_ZERO
+    const epoch = parseVolumeId(volume.id)?.epoch
+    for await (const rows of volume.rows()) {
+      for (const row of rows) {
+        if (row.kind !== 'record') continue
+        const record = decodeRecord(await volume.read(row.offset, row, row.length))
+        if (record.kind !== PHOTO_KIND) continue
+        const { createdAt, logicalVolume } = viewPhoto(record)
+        if (createdAt > last && parseVolumeId(logicalVolume)?.epoch === epoch) last = createdAt
+      }
+    }
+    return last
+  }
+
+  #learn(record: DirectoryRecord): void {
+    const versions = [shownVersion(record), ...conflictVersions(record)]
+    const ends = versions.map(({ value }) => integerOf(value, 'covered') ?? 0)
+    const births = versions.map(({ value }) => stampOf(value.get('last_birth')))
+    const lastBirth = births.reduce((last, stamp) => (stamp > last ? stamp : last), HLC_ZERO)
+    this.#retired.set(record.id as VolumeId, { end: Math.max(...ends), lastBirth })
   }
 
   async judge(volume: Volume, rows: readonly NeedleRow[]): Promise<readonly Verdict[]> {
     const keys = rows.map(row => ({ kind: PHOTO_KIND, id: photoIdFrom(row.id) }))
     const stored = await this.#components.directory.getMany(keys)
-    return rows.map((row, i) => {
-      const { record, home } = stored[i] ?? {}
-      if (row.kind === 'record') return recordVerdict(volume, row, home)
-      return record === undefined ? this.#orphanVerdict(volume, row) : this.#dataVerdict(volume, row, record)
-    })
+    const verdicts: Verdict[] = []
+    for (const [i, row] of rows.entries()) {
+      const known = stored[i]
+      if (row.kind !== 'record') {
+        verdicts.push(
+          known === undefined ? this.#orphanVerdict(volume, row) : this.#dataVerdict(volume, row, known.record)
+        )
+      } else if (known === undefined) {
+        verdicts.push((await this.#isForgottenNeedle(volume, row)) ? DEAD : LIVE)
+      } else verdicts.push(this.#recordVerdict(volume, row, known))
+    }
+    return verdicts
+  }
+
+  /** Whether a record needle of a photo that the directory does not know says that it is deleted, before the horizon. */
+  async #isForgottenNeedle(volume: Volume, row: NeedleRow): Promise<boolean> {
+    return isForgotten(decodeRecord(await volume.read(row.offset, row, row.length)), this.#components.horizon())
   }
 
   /**
@@ -107,7 +176,8 @@ export class Liveness {
   async secureRecords(signal: AbortSignal): Promise<number> {
     let secured = 0
     const keys: RecordKey[] = []
-    const flush = async (): Promise<void> => {
+    const flush = (): Promise<void> => this.#components.writer.pending.run(secure)
+    const secure = async (): Promise<void> => {
       signal.throwIfAborted()
       for (const stored of await this.#components.directory.getMany(keys.splice(0))) {
         if (stored === undefined) continue
@@ -126,10 +196,23 @@ export class Liveness {
     return secured
   }
 
+  /** Appends those deleted records anew that no needle here holds whole: so that the log alone tells of their deletion. */
+  async secureTombstones(tombstones: readonly { readonly key: RecordKey }[]): Promise<void> {
+    const { directory, volumes } = this.#components
+    for (let at = 0; at < tombstones.length; at += SECURED_AT_ONCE) {
+      const keys = tombstones.slice(at, at + SECURED_AT_ONCE).map(({ key }) => key)
+      const drafts = (await directory.getMany(keys)).flatMap(stored =>
+        stored !== undefined && stored.home === undefined ? [recordDraft(stored.record)] : []
+      )
+      if (drafts.length > 0) await volumes.append(drafts, 'upkeep')
+    }
+  }
+
   /** @see CompactionComponents.recordToMove */
   async recordToMove(volume: Volume, row: NeedleRow, trust: Trust): Promise<NeedleDraft | undefined> {
     const stored = await this.#storedRecord(volume, row)
-    if (stored === undefined) return volume.readDraft(row) // the directory does not know it: unknown is not dead
+    // the directory does not know it: unknown is not dead, unless it is a delete that everybody has forgotten
+    if (stored === undefined) return (await this.#isForgottenNeedle(volume, row)) ? undefined : volume.readDraft(row)
     const { record, home } = stored
     const draft = recordDraft(record)
     // superseded within this volume: the needle that holds the merged state has its own turn
@@ -149,15 +232,31 @@ export class Liveness {
 
   #dataVerdict(volume: Volume, row: NeedleRow, record: DirectoryRecord): Verdict {
     const photo = viewPhoto(record)
-    if (row.generation > photo.generation) return UNKNOWN
+    // an undo is on its way, unless it was one of this node's own that broke off with its process
+    const isLost = this.#components.volumes.isOwn(volume) && !this.#components.volumes.isOfThisProcess(volume.id)
+    if (row.generation > photo.generation) return isLost ? DEAD : UNKNOWN
     if (row.generation < photo.generation) return DEAD
-    if (photo.deleted) return { state: 'dead', deletedAt: hlcMs(shownVersion(record).hlc) }
+    if (photo.deleted) return this.#killed(record)
     if (partOf(row.alternateKey) === undefined) return UNKNOWN
     // what the record does not name lost against another recipe, unless its upload is still under way
     const isNamed = blobsOf(photo).some(blob => alternateKeyOf(blob.part, blob.sha256) === row.alternateKey)
     if (!isNamed) return this.#isUnderWay(volume, row) ? UNKNOWN : DEAD
     const [first] = this.#components.volumes.locate(row).filter(({ volume: id }) => !this.isRetired(id))
     return first === undefined || (first.volume === volume.id && first.offset === row.offset) ? LIVE : COPY
+  }
+
+  /**
+   * Of the needles of one record only that which alone holds the merged state is needed, or all when none does. What else
+   * is there of a deleted photo has to go before the delete may be forgotten.
+   */
+  #recordVerdict(volume: Volume, row: NeedleRow, { record, home }: StoredRecord): Verdict {
+    if (home === undefined || (home.volume === volume.id && home.offset === row.offset)) return LIVE
+    return tombstoneStamp(record) === undefined ? COPY : this.#killed(record)
+  }
+
+  #killed(record: DirectoryRecord): Verdict {
+    const deletedAt = hlcMs(shownVersion(record).hlc)
+    return { state: 'dead', deletedAt, isForgotten: isForgotten(record, this.#components.horizon()) }
   }
 
   /** A needle whose photo has no record here: a chunk without its manifest is the rest of an upload that broke off. */
@@ -183,7 +282,6 @@ export class Liveness {
   }
 }
 
-/** Of the needles of one record only that which alone holds the merged state is needed, or all when none does. */
-function recordVerdict(volume: Volume, row: NeedleRow, home: NeedleLocation | undefined): Verdict {
-  return home === undefined || (home.volume === volume.id && home.offset === row.offset) ? LIVE : COPY
+function stampOf(value: Value | undefined): Hlc {
+  return (typeof value === 'bigint' ? value : typeof value === 'number' ? BigInt(value) : 0n) as Hlc
 }

@@ -1,6 +1,7 @@
-import { hasCode } from '../core/errors.js'
+import { hasCode, SheafError } from '../core/errors.js'
 import type { Directory } from '../directory/directory.js'
 import type { VolumeId } from '../domain/ids.js'
+import type { MissingRange } from '../replication/volume-shipping.js'
 import type { CompactionResult, Compactor } from '../volumes/compaction.js'
 import type { Inspector } from '../volumes/inspection.js'
 import type { Scrubber } from '../volumes/scrub.js'
@@ -8,7 +9,22 @@ import type { Head, Hole, Volume, VolumeState } from '../volumes/volume.js'
 import type { VolumeSet } from '../volumes/volume-set.js'
 import type { Cluster, ReplicationStatus } from './cluster.js'
 import type { Job, Jobs } from './jobs.js'
+import type { LeaveReport } from './leaving.js'
+import type { MemberComparison } from './peer-comparison.js'
+import type { SimilarityStatus } from './similarity-types.js'
 import { type CheckReport, FAULTS_MAX, type Fault, verify } from './verification.js'
+
+/** A check of this node and a comparison with all others. */
+export interface ClusterCheckReport extends CheckReport {
+  readonly identicalMembers: number
+  readonly members: readonly MemberComparison[]
+}
+
+export interface RepairReport {
+  readonly repairedBytes: number
+  /** What could not be repaired, and why; at most {@link FAULTS_MAX}. */
+  readonly faults: readonly Fault[]
+}
 
 export interface RebuildReport {
   readonly needles: number
@@ -44,6 +60,8 @@ export interface NodeStatus {
   readonly disk: { readonly freeBytes: number; readonly totalBytes: number }
   /** Undefined when the node is alone. */
   readonly replication: ReplicationStatus | undefined
+  /** Undefined where nothing looks at photos. */
+  readonly similarity?: SimilarityStatus | undefined
 }
 
 export interface MaintenanceComponents {
@@ -54,12 +72,19 @@ export interface MaintenanceComponents {
   readonly compactor: Compactor
   readonly scrubber: Scrubber
   /** Undefined when the node is alone. */
-  readonly cluster: Pick<Cluster, 'replication' | 'copies'> | undefined
+  readonly cluster: Pick<Cluster, 'replication' | 'copies' | 'comparison' | 'shipping' | 'leaving'> | undefined
+  readonly similarity?: () => SimilarityStatus
   /** Appends records that no intact needle holds. */
   readonly secureRecords: (signal: AbortSignal) => Promise<unknown>
   /** Fills the directory from the log once `prepare` has emptied it. @returns needles replayed */
   readonly refill: (prepare: () => Promise<void>) => Promise<number>
   readonly space: () => Promise<{ readonly freeBytes: number; readonly totalBytes: number }>
+}
+
+const MISSING: Readonly<Record<MissingRange['reason'], string>> = {
+  'nowhere in reach': 'no node in reach has them intact',
+  'not supplied': 'who has them did not send them whole; see the log',
+  'failed here': 'a write to this copy failed; it is looked at again when the node starts'
 }
 
 /** What an operator asks of a node. Long work runs as a job; asking again while it runs answers the same job. */
@@ -74,6 +99,33 @@ export class Maintenance {
   verify(): Job {
     const { jobs } = this.#components
     return jobs.start('verify', (progress, signal) => verify(this.#components, progress, signal))
+  }
+
+  /** The same, and compares what is here with what every other member holds. Who cannot be asked is a fault as well. */
+  verifyAllPeers(): Job {
+    const { jobs, cluster } = this.#components
+    return jobs.start('verify-all-peers', async (progress, signal): Promise<ClusterCheckReport> => {
+      const report = await verify(this.#components, progress, signal)
+      const tell = (done: number, total: number): void => progress({ done, total, unit: 'members' })
+      const members = (await cluster?.comparison.run(tell, signal)) ?? []
+      const faults = [...report.faults, ...members.flatMap(faultsOf)].slice(0, FAULTS_MAX)
+      const identicalMembers = members.filter(({ state }) => state === 'same').length
+      return { ...report, faults, identicalMembers, members }
+    })
+  }
+
+  /** Asks all peers again, at once, for what is missing or damaged here. */
+  repair(): Job {
+    const { jobs, cluster } = this.#components
+    return jobs.start('repair', async (progress, signal): Promise<RepairReport> => {
+      if (cluster === undefined) return { repairedBytes: 0, faults: this.#holes() }
+      const tell = (done: number, total: number): void => progress({ done, total, unit: 'bytes' })
+      const { repairedBytes, missing } = await cluster.shipping.repair(tell, signal)
+      const faults = missing.slice(0, FAULTS_MAX).map(({ volume, from, to, reason }) => {
+        return { volume, photoId: undefined, problem: `bytes ${from} to ${to}: ${MISSING[reason]}` }
+      })
+      return { repairedBytes, faults }
+    })
   }
 
   /** Reads every needle on disk and checks its checksums. */
@@ -91,6 +143,15 @@ export class Maintenance {
     const { jobs, compactor } = this.#components
     return jobs.start('compact', (progress, signal): Promise<CompactionResult> => {
       return compactor.run((done, total) => progress({ done, total, unit: 'volumes' }), signal)
+    })
+  }
+
+  /** Drains this node, tells the others that it is no longer a member, and ends its process. */
+  leave(): Job {
+    const { jobs, cluster } = this.#components
+    return jobs.start('leave', async (progress, signal): Promise<LeaveReport> => {
+      if (cluster === undefined) throw new SheafError('ERR_PEER_UNREACHABLE', 'this node is no member of a cluster')
+      return cluster.leaving.leave(progress, signal)
     })
   }
 
@@ -120,7 +181,8 @@ export class Maintenance {
       directoryDigest: directory.digest(),
       damagedBytes: holes.reduce((sum, { from, to }) => sum + to - from, 0),
       disk: await space(),
-      replication: this.#components.cluster?.replication()
+      replication: this.#components.cluster?.replication(),
+      similarity: this.#components.similarity?.()
     }
   }
 
@@ -162,4 +224,13 @@ export class Maintenance {
     }
     return faults
   }
+}
+
+function faultsOf({ id, name, state, differences }: MemberComparison): Fault[] {
+  const problems = state === 'unreachable' ? ['it did not answer'] : differences
+  return problems.map(problem => ({
+    volume: undefined,
+    photoId: undefined,
+    problem: `member ${name === '' ? id : `${name} (${id})`}: ${problem}`
+  }))
 }

@@ -20,7 +20,6 @@ import { mediaType } from './media-type.js'
 import { dataDraft, manifestDraft } from './photo-needles.js'
 import { checkIdempotencyKey, checkLabels, checkMinCopies, nameOf } from './photo-rules.js'
 import type { Body, BodyOptions, UploadOptions, UploadReceipt } from './photo-types.js'
-import { recordDraft } from './record-needles.js'
 import { type RecordWriter, requireEpoch, requireLive, requireRecord } from './record-writer.js'
 
 const IDEMPOTENCY_MS = 24 * 3_600_000
@@ -76,6 +75,7 @@ export class PhotoUploads {
 
   /** @throws as `Photos.upload` says */
   async upload(body: Body, options: UploadOptions): Promise<UploadReceipt> {
+    this.#components.writer.admit()
     const checked = this.#check(options)
     const { idempotency } = checked
     if (idempotency === undefined) return this.#create(body, options, checked)
@@ -126,8 +126,7 @@ export class PhotoUploads {
         requireEpoch(actor, epoch)
         drafts.push(manifestDraft({ cookie }, { ...blob, size, sha256, chunkBytes }))
       }
-      const record = writer.birth(blob.id, birthChanges({ ...checked, ...born, chunkBytes }))
-      await store.append([...drafts, recordDraft(record)], 'upload')
+      await writer.create(blob.id, birthChanges({ ...checked, ...born, chunkBytes }), drafts)
       return { photoId: blob.id, ...born }
     })
     return this.#acknowledge(stored, checked.minCopies)

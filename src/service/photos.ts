@@ -3,6 +3,7 @@ import { type ErrorCode, hasCode, SheafError } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
 import type { Random } from '../core/random.js'
 import type { Directory } from '../directory/directory.js'
+import { viewFindings } from '../domain/findings.js'
 import { hlcMs } from '../domain/hlc.js'
 import type { ActorId, Cookie, PhotoId, VolumeId } from '../domain/ids.js'
 import { type AltKey, metaEtag, PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
@@ -136,8 +137,7 @@ export class Photos {
     if ((this.#requireCookie || cookie !== undefined) && cookie !== photo.cookie) throw photoNotFound(id)
     requireLive(photo)
     const blob = blobOf(photo, alt)
-    if (blob === undefined)
-      throw new SheafError(photo.contentType.startsWith('image/') ? 'ERR_NOT_READY' : 'ERR_NOT_FOUND')
+    if (blob === undefined) throw missingSize(photo)
     const head = headOf(photo, alt)
     const [copy] = this.#reader.copies(blob, 0)
     if (copy !== undefined && alt === 'orig' && blob.chunkBytes === 0) {
@@ -270,6 +270,13 @@ export class Photos {
     const blob = blobOf(photo, 'orig')
     return { photo, copies: blob !== undefined && this.#reader.isLocal(blob) ? 1 : 0 }
   }
+}
+
+function missingSize(photo: Photo): SheafError {
+  if (!photo.contentType.startsWith('image/')) return new SheafError('ERR_NOT_FOUND', 'it is no image: it has one size')
+  const failed = viewFindings(photo.record).image?.error
+  if (failed === undefined) return new SheafError('ERR_NOT_READY')
+  return new SheafError('ERR_NOT_FOUND', `no other sizes of this image can be made (${failed})`)
 }
 
 function headOf(photo: Photo, alt: AltKey): ContentHead {

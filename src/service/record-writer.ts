@@ -1,11 +1,19 @@
 import { SheafError } from '../core/errors.js'
 import { KeyedLock } from '../core/keyed-lock.js'
 import type { Directory } from '../directory/directory.js'
-import type { HybridClock } from '../domain/hlc.js'
+import type { Hlc, HybridClock } from '../domain/hlc.js'
 import type { ActorId, PhotoId } from '../domain/ids.js'
-import { type Photo, viewPhoto } from '../domain/photo.js'
-import { type Change, changeRecord, type DirectoryRecord, type RecordKey, type Stamper } from '../domain/record.js'
+import { deleteChanges, type Photo, viewPhoto } from '../domain/photo.js'
+import {
+  type Change,
+  changeRecord,
+  type DirectoryRecord,
+  type RecordKey,
+  type Stamper,
+  shownVersion
+} from '../domain/record.js'
 import type { NeedleDraft, NeedleStore } from '../volumes/needle-store.js'
+import { PendingWrites } from './pending-writes.js'
 import { recordDraft } from './record-needles.js'
 
 /** What an edit does to a photo. */
@@ -25,6 +33,8 @@ export interface RecordWriterComponents {
   readonly hybridClock: HybridClock
   /** The epoch of now: it changes when a write failed, see `VolumeSet.epoch`. */
   readonly actor: () => ActorId
+  /** Throws when clients may not write now. Default: they may. */
+  readonly admit?: () => void
 }
 
 /**
@@ -37,17 +47,34 @@ export class RecordWriter {
   readonly #hybridClock: HybridClock
   readonly #actor: () => ActorId
   readonly #lock = new KeyedLock()
+  readonly #admit: () => void
+  /** From the look at the directory to the end of the append. */
+  readonly pending = new PendingWrites()
 
-  constructor({ store, directory, hybridClock, actor }: RecordWriterComponents) {
+  constructor({ store, directory, hybridClock, actor, admit = () => {} }: RecordWriterComponents) {
     this.#store = store
     this.#directory = directory
     this.#hybridClock = hybridClock
     this.#actor = actor
+    this.#admit = admit
   }
 
-  /** @returns the first record of a new photo; nothing is written */
-  birth(id: PhotoId, changes: readonly Change[]): DirectoryRecord {
-    return changeRecord({ kind: 'photo', id }, undefined, this.#stamper(), changes)
+  /** @throws why clients may not write now, e.g. `ERR_LEAVING` */
+  admit(): void {
+    this.#admit()
+  }
+
+  /**
+   * Writes the first record of a new photo.
+   *
+   * @param needles - its bytes, or the last of them; they go ahead of the record in the same append
+   */
+  async create(id: PhotoId, changes: readonly Change[], needles: readonly NeedleDraft[]): Promise<void> {
+    this.#admit()
+    await this.pending.run(async () => {
+      const record = changeRecord({ kind: 'photo', id }, undefined, this.#stamper(), changes)
+      await this.#store.append([...needles, recordDraft(record)], 'upload')
+    })
   }
 
   /**
@@ -57,11 +84,12 @@ export class RecordWriter {
    * @returns the record as the directory now shows it
    * @throws `ERR_PHOTO_NOT_FOUND`, what `decide` and the store throw
    */
-  edit(
+  async edit(
     id: PhotoId,
     decide: (before: DirectoryRecord, photo: Photo) => Edit | undefined | Promise<Edit | undefined>
   ): Promise<DirectoryRecord> {
-    return this.#lock.run(id, async () => {
+    this.#admit()
+    return this.#exclusively(id, async () => {
       const before = requireRecord(this.#directory, id)
       const edit = await decide(before, viewPhoto(before))
       if (edit === undefined || edit.changes.length === 0) return before
@@ -73,17 +101,47 @@ export class RecordWriter {
   }
 
   /**
+   * Marks a photo as deleted at a stamp that the cluster has passed already: everybody else has forgotten it. So this is
+   * heard of by nobody, and kills it here alone.
+   */
+  async bury(id: PhotoId, stamp: Hlc): Promise<void> {
+    await this.#exclusively(id, async () => {
+      const before = requireRecord(this.#directory, id)
+      if (viewPhoto(before).deleted) return
+      const after = changeRecord(before, before, { actor: this.#actor(), hlc: () => stamp }, deleteChanges(before))
+      await this.#store.append([recordDraft(after)], 'upkeep')
+    })
+  }
+
+  /** Deletes a photo that is deleted already once more, under a stamp of now. */
+  async renewDelete(id: PhotoId): Promise<void> {
+    await this.#exclusively(id, async () => {
+      const before = requireRecord(this.#directory, id)
+      const { deleted, value } = shownVersion(before)
+      if (!deleted) return
+      const after = changeRecord(before, before, this.#stamper(), [{ kind: 'version', value }])
+      await this.#store.append([recordDraft(after)], 'upkeep')
+    })
+  }
+
+  /**
    * Changes a record of any other kind, or makes it.
    *
    * @returns the record as the directory now shows it
    */
   write(key: RecordKey, decide: (before: DirectoryRecord | undefined) => readonly Change[]): Promise<DirectoryRecord> {
-    return this.#lock.run(`${key.kind}\0${key.id}`, async () => {
+    return this.#exclusively(`${key.kind}\0${key.id}`, async () => {
       const before = this.#directory.getSync(key)?.record
-      const after = changeRecord(key, before, this.#stamper(), decide(before))
+      const changes = decide(before)
+      if (before !== undefined && changes.length === 0) return before
+      const after = changeRecord(key, before, this.#stamper(), changes)
       await this.#store.append([recordDraft(after)], 'upkeep')
       return after
     })
+  }
+
+  #exclusively<Result>(key: string, write: () => Promise<Result>): Promise<Result> {
+    return this.#lock.run(key, () => this.pending.run(write))
   }
 
   /** Made anew for each write, and in the same step as the append: an epoch of before a failure must not be stamped after it. */

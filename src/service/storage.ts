@@ -8,10 +8,12 @@ import type { Random } from '../core/random.js'
 import { type Step, WorkerLoop } from '../core/worker-loop.js'
 import type { DatabaseSource } from '../directory/database.js'
 import { Directory } from '../directory/directory.js'
-import { HybridClock } from '../domain/hlc.js'
-import type { VolumeId } from '../domain/ids.js'
+import { HLC_ZERO, type Hlc, HybridClock } from '../domain/hlc.js'
+import type { PhotoId, VolumeId } from '../domain/ids.js'
 import { PHOTO_KIND } from '../domain/photo.js'
 import type { Transport } from '../network/transport.js'
+import type { ImageAnalyst } from '../similarity/images/image-analyst.js'
+import type { VectorIndexes } from '../similarity/index/vector-index.js'
 import { Compactor } from '../volumes/compaction.js'
 import { DiskReserve } from '../volumes/disk-reserve.js'
 import { Inspector } from '../volumes/inspection.js'
@@ -25,6 +27,7 @@ import { Maintenance } from './maintenance.js'
 import { PhotoReader } from './photo-reader.js'
 import { Photos } from './photos.js'
 import { RecordWriter } from './record-writer.js'
+import { Similarity } from './similarity.js'
 
 const CHUNK_BYTES_MAX = 8 * 1024 * 1024
 /** A volume holds at least this many chunks. */
@@ -51,10 +54,16 @@ export interface StorageComponents {
   readonly database: DatabaseSource
   readonly sign: VolumeSetComponents['sign']
   readonly verifySignature: VolumeSetComponents['verifySignature']
+  /** To compare photos by what they look like; without it nobody looks at them. */
+  readonly similarity?: {
+    readonly analyst: ImageAnalyst
+    readonly indexes: VectorIndexes
+  }
   /** To the other nodes; without it the node is alone. */
   readonly network?: {
     readonly transport: Transport
     readonly resolve: ClusterComponents['resolve']
+    readonly nodeOf: ClusterComponents['nodeOf']
     readonly init: ClusterInit
   }
 }
@@ -80,6 +89,8 @@ export class Storage implements Startable {
   readonly directory: Directory
   /** Undefined when the node is alone. */
   readonly cluster: Cluster | undefined
+  /** Undefined when nobody looks at photos. */
+  readonly similarity: Similarity | undefined
   readonly #reserve: DiskReserve
   readonly #liveness: Liveness
   readonly #workers: readonly WorkerLoop[]
@@ -89,7 +100,7 @@ export class Storage implements Startable {
   #refilling = false
 
   constructor(components: StorageComponents, init: StorageInit) {
-    const { fileSystem, clock, random, log, database, sign, verifySignature, network } = components
+    const { fileSystem, clock, random, log, database, sign, verifySignature, network, similarity } = components
     const { folder, origin, volumeBytes, purgeMs, maxUploadBytes, minCopies, requireCookie } = init
     const hybridClock = new HybridClock({ clock })
     this.#fileSystem = fileSystem
@@ -121,49 +132,19 @@ export class Storage implements Startable {
     )
     const { volumes, directory } = this
     const shared = { store: volumes, directory, actor: () => volumes.epoch }
-    const writer = new RecordWriter({ ...shared, hybridClock })
-    this.#liveness = new Liveness({ directory, volumes, writer })
+    const writer = new RecordWriter({ ...shared, hybridClock, admit: () => this.cluster?.leaving.admit() })
+    const horizon = (): Hlc => this.cluster?.horizon.promises.horizon ?? HLC_ZERO
+    this.#liveness = new Liveness({ directory, volumes, writer, horizon })
     const liveness = this.#liveness
     const isRetired = (volume: VolumeId): boolean => liveness.isRetired(volume)
     const space = () => fileSystem.space(folder)
-    const copies = new VolumeCopies({ volumes, reserve: this.#reserve, merge: records => directory.merge(records) })
-    const cluster =
-      network &&
-      new Cluster(
-        {
-          ...network,
-          clock,
-          random,
-          log,
-          hybridClock,
-          volumes,
-          copies,
-          directory,
-          writer,
-          isRetired,
-          space
-        },
-        network.init
-      )
-    this.cluster = cluster
-    const reader = new PhotoReader({ store: volumes, log, remote: cluster?.reads })
-    this.photos = new Photos(
-      {
-        ...shared,
-        clock,
-        random,
-        log,
-        writer,
-        reader,
-        logicalVolume: () => volumes.logicalVolume,
-        ...(cluster !== undefined && {
-          copies: (id, wanted) => cluster.durability.copies(id, wanted),
-          lookUp: id => cluster.records.fetch({ kind: PHOTO_KIND, id })
-        })
-      },
-      { chunkBytes: chunkBytesFor(volumeBytes), maxUploadBytes, minCopies, requireCookie }
-    )
-    const inspector = new Inspector({ clock, judge: (volume, rows) => liveness.judge(volume, rows) })
+    const copies = new VolumeCopies({
+      volumes,
+      reserve: this.#reserve,
+      merge: records => directory.merge(records),
+      isRetired
+    })
+    const inspector = new Inspector({ clock, judge: (volume, rows) => liveness.judge(volume, rows) }, { purgeMs })
     directory.onChange(changes => {
       for (const { before, after } of changes) {
         for (const id of liveness.affected(before, after)) {
@@ -181,9 +162,52 @@ export class Storage implements Startable {
         judge: (volume, rows) => liveness.judge(volume, rows),
         recordToMove: (volume, row, trust) => liveness.recordToMove(volume, row, trust),
         retire: (volume, coveredBytes) => liveness.retire(volume, coveredBytes),
-        isRetired
+        isRetired,
+        isKeeper: volume => this.cluster?.succession.isKeeper(volume) ?? volumes.isOwn(volume)
       },
       { purgeMs, deadShareMin: DEAD_SHARE_MIN, bytesPerSecondMax: COMPACTION_BYTES_PER_SECOND }
+    )
+    const cluster =
+      network &&
+      new Cluster(
+        {
+          ...network,
+          clock,
+          random,
+          log,
+          hybridClock,
+          volumes,
+          copies,
+          directory,
+          writer,
+          space,
+          indexes: () => this.similarity?.models.announced() ?? [],
+          fileSystem,
+          liveness,
+          compactor,
+          onRise: () => inspector.touchAll()
+        },
+        network.init,
+        { folder, purgeMs }
+      )
+    this.cluster = cluster
+    const reader = new PhotoReader({ store: volumes, log, remote: cluster?.reads })
+    const lookUp = cluster && ((id: PhotoId) => cluster.records.fetch({ kind: PHOTO_KIND, id }))
+    this.photos = new Photos(
+      {
+        ...shared,
+        clock,
+        random,
+        log,
+        writer,
+        reader,
+        logicalVolume: () => volumes.logicalVolume,
+        ...(cluster !== undefined && {
+          copies: (id, wanted) => cluster.durability.copies(id, wanted)
+        }),
+        ...(lookUp !== undefined && { lookUp })
+      },
+      { chunkBytes: chunkBytesFor(volumeBytes), maxUploadBytes, minCopies, requireCookie }
     )
     const scrubber = new Scrubber(
       { volumes, copies, fileSystem, clock, log },
@@ -193,6 +217,27 @@ export class Storage implements Startable {
         intervalMs: SCRUB_INTERVAL_MS
       }
     )
+    const sight =
+      similarity &&
+      new Similarity(
+        {
+          ...similarity,
+          directory,
+          reader,
+          writer,
+          fileSystem,
+          onNeedles: listener => volumes.onGrowth(listener),
+          catchingUp: () => (cluster?.shipping.progress().backlogBytes ?? 0) > 0,
+          membership: cluster?.membership,
+          transport: network?.transport,
+          lookUp,
+          clock,
+          random,
+          log
+        },
+        { folder }
+      )
+    this.similarity = sight
     this.jobs = new Jobs({ clock, random, log })
     this.maintenance = new Maintenance({
       jobs: this.jobs,
@@ -202,6 +247,7 @@ export class Storage implements Startable {
       compactor,
       scrubber,
       cluster,
+      ...(sight !== undefined && { similarity: () => sight.status() }),
       secureRecords: signal => liveness.secureRecords(signal),
       refill: prepare => this.#refill(prepare),
       space
@@ -224,12 +270,14 @@ export class Storage implements Startable {
     if (await this.#mended(() => this.#liveness.load())) await this.#liveness.load()
     for (const worker of this.#workers) await worker.start()
     await this.cluster?.start()
+    await this.similarity?.start()
     this.#started = true
   }
 
   async stop(): Promise<void> {
     this.#started = false
     await this.jobs.stop()
+    await this.similarity?.stop()
     await this.cluster?.stop()
     for (const worker of this.#workers) await worker.stop()
     await this.volumes.stop()
@@ -271,6 +319,7 @@ export class Storage implements Startable {
     try {
       const replayed = await this.volumes.replay(prepare)
       this.directory.complete()
+      await this.cluster?.horizon.restore()
       return replayed
     } finally {
       this.#refilling = false // when it broke off, the worker begins again

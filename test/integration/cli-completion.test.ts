@@ -47,6 +47,8 @@ describe.skipIf(!hasShell('bash'))('bash', () => {
     expect(await complete(['get', '--output', 'a'], folder)).toEqual(['a photo.jpg', 'album'])
     expect(await complete(['get', 'a'], folder)).toEqual([])
     expect(await complete(['completion', ''], folder)).toEqual(['bash', 'fish', 'zsh'])
+    expect(await complete(['models', ''], folder)).toEqual(['add', 'list', 'pull'])
+    expect(await complete(['models', '--models', 'al'], folder)).toEqual(['album'])
     expect(await complete(['start', '--log-level', 'd'], folder)).toEqual(['debug'])
     expect(await complete(['start', '--vol'], folder)).toEqual(['--volume-bytes'])
     expect(await complete(['start', '--data', 'al'], folder)).toEqual(['album'])

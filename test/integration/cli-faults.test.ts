@@ -382,6 +382,20 @@ describe('jobs', () => {
     expect(clock.sleeps).toEqual([50, 100, 200, 400, 800, 1_000, 1_000, 1_000, 1_000])
   })
 
+  test('verify --all-peers asks for the comparison, and a member that did not answer is exit 1', async () => {
+    const urls: (string | undefined)[] = []
+    const faults = [{ volume: null, photo_id: null, problem: 'member b (12D3): it did not answer' }]
+    const node = await fakeNode((request, response) => {
+      urls.push(request.url)
+      const result = { needles: 1, faults, identical_members: 1, members: [{}, {}] }
+      answerJson(response, 202, { job_id: 'j', kind: 'verify-all-peers', state: 'done', result })
+    })
+    const { code, stderr } = await cli(['verify', '--all-peers'], { node })
+    expect([code, stderr]).toEqual([1, 'sheaf: member b (12D3): it did not answer\n'])
+    await cli(['verify'], { node })
+    expect(urls).toEqual(['/v1/admin/verify?all_peers=true', '/v1/admin/verify'])
+  })
+
   test('a difference found is exit 1, and every fault is told', async () => {
     const faults = [{ volume: 'v', photo_id: ID, problem: 'no copy can be read' }]
     const node = await follow([{ state: 'done', result: { needles: 1, faults } }])

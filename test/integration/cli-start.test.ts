@@ -22,7 +22,7 @@ interface Ready {
 function start(args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
   const child = spawn(process.execPath, [MAIN, 'start', ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env.PATH ?? '', SHEAF_P2P: '127.0.0.1:0', ...environment }
+    env: { PATH: process.env.PATH ?? '', SHEAF_P2P: '127.0.0.1:0', SHEAF_MODEL: 'none', ...environment }
   })
   onTestFinished(() => void child.kill('SIGKILL'))
   let stdout = ''
@@ -188,12 +188,11 @@ describe('a start that cannot be', () => {
   })
 })
 
-test('settings of the contract that this version does not act on are taken, and said to have no effect', async () => {
+test('a node that is told to do without a model says how to get one', async () => {
   const folder = await temporaryDirectory()
-  const flags = ['--cluster-name', 'x', '--model', 'none', '--models', folder]
-  const node = await NodeProcess.start({ dataDir: folder, flags })
-  const warning = node.log().find(({ settings }) => settings !== undefined)
-  expect(warning?.settings).toEqual(['--model', '--models'])
+  const node = await NodeProcess.start({ dataDir: folder, flags: ['--models', folder] })
+  const searched = await sheaf(['search', 'daisy'], node.url)
+  expect(searched).toMatchObject({ code: 1, stderr: expect.stringContaining('sheaf models pull') })
 })
 
 test('what was put is there after kill -9, and a client survives the restart of the node', async () => {

@@ -1,6 +1,9 @@
 import { expect, onTestFinished, test } from 'vitest'
+import { SheafError } from '../../src/core/errors.js'
+import { hlcFrom } from '../../src/domain/hlc.js'
 import type { NodeId } from '../../src/domain/ids.js'
 import type { ClusterMember } from '../../src/service/cluster-status.js'
+import type { HorizonStatus } from '../../src/service/promise-rounds.js'
 import { type HttpFixture, type HttpFixtureInit, startHttp } from '../support/http-fixture.js'
 import { answerJson, cli, fakeNode } from './cli-harness.js'
 
@@ -41,6 +44,58 @@ const MEMBERS: readonly ClusterMember[] = [
   }
 ]
 
+const HELD_BACK: HorizonStatus = {
+  horizon: hlcFrom(AT - 86_400_000, 3),
+  heldBackBy: '12D3KooWTwo' as NodeId,
+  sinceMs: AT - 3_600_000
+}
+
+function clusterOf(removed: NodeId[] = []): NonNullable<HttpFixtureInit['cluster']> {
+  return {
+    members: async () => MEMBERS,
+    horizon: () => HELD_BACK,
+    remove: async id => {
+      if (id !== MEMBERS[1]?.id) throw new SheafError('ERR_NO_SUCH_MEMBER')
+      removed.push(id)
+    }
+  }
+}
+
+test('what holds the horizon back is shown', async () => {
+  const lone = await start()
+  const alone = await lone.client.json<{ horizon: unknown }>('GET', '/cluster', 200)
+  expect(alone.horizon).toEqual({ stamp: null, held_back_by: null, since: null })
+  const http = await start({ cluster: clusterOf() })
+  const { horizon } = await http.client.json<{ horizon: unknown }>('GET', '/cluster', 200)
+  expect(horizon).toEqual({
+    stamp: `${AT - 86_400_000}.3`,
+    held_back_by: '12D3KooWTwo',
+    since: '2026-11-20T13:03:00.000Z'
+  })
+  const { stderr } = await cli(['members'], { node: http.url })
+  expect(stderr).toMatch(/^deletes wait to be forgotten by two.* \(12D3KooWTwo\) since 2026-11-\d\d \d\d:\d\d\n$/)
+})
+
+test('sheaf member remove gives a member up', async () => {
+  const removed: NodeId[] = []
+  const http = await start({ cluster: clusterOf(removed) })
+  expect(await cli(['member', 'remove', '12D3KooWTwo'], { node: http.url })).toMatchObject({
+    code: 0,
+    stdout: '12D3KooWTwo\n'
+  })
+  expect(removed).toEqual(['12D3KooWTwo'])
+  const unknown = await cli(['member', 'remove', 'nobody'], { node: http.url })
+  expect(unknown.code).toBe(1)
+  expect(unknown.stderr).toContain('ERR_NO_SUCH_MEMBER')
+  expect((await cli(['member', 'add', '12D3KooWTwo'], { node: http.url })).code).toBe(2)
+  expect(removed).toHaveLength(1)
+})
+
+test('sheaf leave follows the job that ends the node', async () => {
+  const http = await start()
+  expect(await cli(['leave'], { node: http.url })).toMatchObject({ code: 0 })
+})
+
 test('GET /cluster shows a lone node as a cluster of one', async () => {
   const http = await start()
   const { members } = await http.client.json<{ members: Record<string, unknown>[] }>('GET', '/cluster', 200)
@@ -62,7 +117,7 @@ test('GET /cluster shows a lone node as a cluster of one', async () => {
 })
 
 test('GET /cluster shows members in the forms of the contract, null for what is not known', async () => {
-  const http = await start({ cluster: { members: async () => MEMBERS } })
+  const http = await start({ cluster: clusterOf() })
   const { members } = await http.client.json<{ members: unknown[] }>('GET', '/cluster', 200)
   expect(members).toEqual([
     {
@@ -95,9 +150,10 @@ test('GET /cluster shows members in the forms of the contract, null for what is 
 })
 
 test('sheaf members lists them for people and for machines', async () => {
-  const http = await start({ cluster: { members: async () => MEMBERS } })
+  const http = await start({ cluster: clusterOf() })
   const { code, stdout, stderr } = await cli(['members'], { node: http.url })
-  expect([code, stderr]).toEqual([0, ''])
+  expect(code).toBe(0)
+  expect(stderr).toMatch(/^deletes wait/)
   const [head, one, two, ...rest] = stdout.split('\n')
   expect(head).toMatch(/^ID +NAME +STATE +LAST SEEN +BEHIND +FREE +ADDRESS$/)
   expect(one).toMatch(
@@ -110,7 +166,7 @@ test('sheaf members lists them for people and for machines', async () => {
 })
 
 test('sheaf status counts members, and shows replication where the node tells of it', async () => {
-  const http = await start({ cluster: { members: async () => MEMBERS } })
+  const http = await start({ cluster: clusterOf() })
   const { code, stdout } = await cli(['status'], { node: http.url })
   expect(code).toBe(0)
   expect(stdout).toMatch(/\nmembers +2 \(1 alive, 1 down\)\n$/)

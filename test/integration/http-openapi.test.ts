@@ -1,7 +1,13 @@
 import { fastify } from 'fastify'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { SheafError } from '../../src/core/errors.js'
+import { modelIdOf } from '../../src/domain/features.js'
+import { linkChange } from '../../src/domain/findings.js'
+import { hlcFrom } from '../../src/domain/hlc.js'
+import type { NodeId, PhotoId } from '../../src/domain/ids.js'
 import type { Answer } from '../support/http-client.js'
 import { type HttpFixture, startHttp } from '../support/http-fixture.js'
+import { vectorImage } from '../support/vector-analyst.js'
 
 /*
  * The document is complete (every route, every parameter) and true: real answers, good and bad ones, are what their
@@ -22,7 +28,15 @@ let document: { openapi: string; paths: Record<string, Record<string, Operation>
 const seen = new Set<string>()
 
 beforeAll(async () => {
-  http = await startHttp()
+  http = await startHttp({
+    cluster: {
+      members: async () => [],
+      horizon: () => ({ horizon: hlcFrom(1), heldBackBy: 'gone' as NodeId, sinceMs: 0 }),
+      remove: async id => {
+        if (id !== 'gone') throw new SheafError('ERR_NO_SUCH_MEMBER')
+      }
+    }
+  })
   document = await http.client.json('GET', '/openapi.json', 200)
 })
 
@@ -30,7 +44,9 @@ afterAll(() => http.close())
 
 const OPERATIONS = [
   'delete /photo/{id}',
+  'delete /v1/admin/members/{id}',
   'get /cluster',
+  'get /duplicates',
   'get /events',
   'get /health',
   'get /health/live',
@@ -40,6 +56,8 @@ const OPERATIONS = [
   'get /photo/{id}/conflicts',
   'get /photo/{id}/meta',
   'get /photos',
+  'get /search',
+  'get /similar/{id}',
   'get /status',
   'get /sync/full-dump',
   'get /v1/admin/jobs/{id}',
@@ -48,11 +66,15 @@ const OPERATIONS = [
   'head /photo/{id}',
   'head /sync/full-dump',
   'patch /photo/{id}/meta',
+  'post /find_similar',
   'post /photo/{id}/conflicts/{n}/restore',
+  'post /photo/{id}/not_duplicate',
   'post /photo/{id}/undelete',
   'post /upload',
   'post /v1/admin/compact',
+  'post /v1/admin/leave',
   'post /v1/admin/rebuild-directory',
+  'post /v1/admin/repair',
   'post /v1/admin/scrub',
   'post /v1/admin/verify',
   'post /v1/photos',
@@ -129,6 +151,35 @@ async function ask(
   return answer
 }
 
+/** @param id - of a photo */
+async function askForSimilar(id: string): Promise<void> {
+  const model = modelIdOf(http.analyst.digest)
+  await ask('GET', '/similar/{id}', { id })
+  await http.similarity.models.use({ id: model, name: 'test', spaces: new Map([['image', 2]]) })
+  const twins = [
+    await http.client.putPhoto(vectorImage([3, 4]), 'a'),
+    await http.client.putPhoto(vectorImage([3, 4]), 'b')
+  ]
+  const [a = '', b = ''] = twins.map(({ photo_id }) => photo_id)
+  await http.see(a, [3, 4])
+  await http.writer.edit(a as PhotoId, () => ({ changes: [linkChange(b as PhotoId, { tier: 'near', score: 1 })] }))
+  await expect.poll(() => http.similarity.status().vectors).toBe(1)
+  await ask('GET', '/photo/{id}/meta', { id: a })
+  http.analyst.texts.set('rose', Float32Array.of(1, 0))
+  await ask('GET', '/search', {}, '?q=rose&k=3&min_score=-1')
+  await ask('GET', '/search', {}, '?q=')
+  await ask('GET', '/similar/{id}', { id: a })
+  await ask('GET', '/duplicates')
+  await ask('GET', '/status')
+  const picture = { name: 'file', filename: 'a', value: vectorImage([4, 3]) }
+  const found = await http.client.form('/find_similar', [picture])
+  expect(JSON.parse(found.body.toString()).similar_photo_ids).toEqual([a])
+  await expectTrue('POST', '/find_similar', '/find_similar', found)
+  await expectTrue('POST', '/find_similar', '/find_similar', await http.client.form('/find_similar', []))
+  await ask('POST', '/photo/{id}/not_duplicate', { id: a }, '', { photo_id: b })
+  await ask('POST', '/photo/{id}/not_duplicate', { id: a }, '', {})
+}
+
 test('answers are what the document says', async () => {
   const file = { name: 'file', filename: 'a.png', contentType: 'image/png', value: 'bytes' }
   const uploaded = await http.client.form('/upload', [{ name: 'tag', value: 'x' }, file])
@@ -166,6 +217,7 @@ test('answers are what the document says', async () => {
     ids: [id, '01890000-0000-7000-8000-000000000000'],
     tags: { add: ['q'] }
   })
+  await askForSimilar(id)
   await ask('POST', '/v1/photos/batch', {}, '', { delete: [id] })
   await ask('GET', '/photo/{id}', { id })
   await ask('POST', '/photo/{id}/undelete', { id })
@@ -175,7 +227,9 @@ test('answers are what the document says', async () => {
     await ask('GET', path)
   await ask('GET', '/volume/{lv}/stats', { lv: http.store.volume })
   await ask('GET', '/volume/{lv}/stats', { lv: 'x' })
-  for (const kind of ['verify', 'compact', 'scrub', 'rebuild-directory']) {
+  await ask('DELETE', '/v1/admin/members/{id}', { id: 'gone' })
+  await ask('DELETE', '/v1/admin/members/{id}', { id: 'nobody' })
+  for (const kind of ['verify', 'repair', 'compact', 'scrub', 'rebuild-directory', 'leave']) {
     const { job_id } = JSON.parse((await ask('POST', `/v1/admin/${kind}`)).body.toString())
     await expect
       .poll(

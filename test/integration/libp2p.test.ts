@@ -69,6 +69,15 @@ describe('listening', () => {
     expect(portOf(transport)).toBe(port)
   })
 
+  test('on :: takes both kinds of addresses', async () => {
+    const a = await started('k', { listen: { host: '::', port: 0 } })
+    const b = await started('k', { listen: { host: '127.0.0.1', port: 0 } })
+    for (const host of ['/ip4/127.0.0.1', '/ip6/::1']) {
+      expect(await b.dial(`${host}/tcp/${portOf(a)}`, never)).toBe(a.self)
+      await b.hangUp(a.self)
+    }
+  })
+
   test.each(['192.0.2.1', 'no-such-host.invalid'])(
     'on %s, which is not this machine, is a wrong setting',
     async host => {

@@ -1,5 +1,6 @@
 import { SheafError } from '../../src/core/errors.js'
 import { type Logger, silentLog } from '../../src/core/log.js'
+import { hlcFrom } from '../../src/domain/hlc.js'
 import { type NodeId, type PhotoId, photoIdFrom, type VolumeId } from '../../src/domain/ids.js'
 import { needleBytes } from '../../src/domain/needle.js'
 import { viewPhoto } from '../../src/domain/photo.js'
@@ -9,7 +10,10 @@ import { SeededRandom } from '../support/seeded-random.js'
 import { SimulatedClock, settle } from '../support/simulated-clock.js'
 import { GOOD_LINKS } from '../support/simulated-links.js'
 import { SimulatedNetwork } from '../support/simulated-network.js'
-import { type NodeBackup, SimulatedNode } from '../support/simulated-node.js'
+import { type NodeBackup, originOf, SimulatedNode } from '../support/simulated-node.js'
+import { differencesOf, tombstonesOf } from './cluster-state.js'
+import { cutLinks } from './link-nemesis.js'
+import { MembershipNemesis } from './membership-nemesis.js'
 import type { PhotoHistory, Write } from './photo-history.js'
 import { type Target, Workload } from './workload.js'
 
@@ -17,6 +21,14 @@ const VOLUME_BYTES = 200_000
 const PHOTO_BYTES_MAX = 30_000
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
+/** Deleted bytes may stay so long: short ones, so that deletes are forgotten while faults go on, and what is usual. */
+const PURGE_MS = [2_000, 8_000, 2 * DAY_MS] as const
+const DELAYS_MS = [[0.2, 2] as const, [1, 50] as const, [20, 300] as const]
+const PAUSES = { roundMs: 500, goneMs: 15_000 }
+/** Until the process of a node that has left is gone. */
+const LEAVING_MS = 3_000
+/** From the end of all faults to deletes that are forgotten. */
+const FORGETTING_MS_MAX = 90_000
 /** From the end of all faults to replicas that agree, ms of simulated time. */
 const CONVERGENCE_MS_MAX = 60_000
 
@@ -55,6 +67,9 @@ export class ClusterSimulation {
   readonly members: readonly Member[]
   readonly workload: Workload
   readonly #init: ClusterSimulationInit
+  readonly #purgeMs: number
+  readonly #nemesis: MembershipNemesis<Member>
+  readonly #exileAt: number
   readonly #random: SeededRandom
   readonly #flips: Flip[] = []
   /** Volumes with damage that no other copy can make good, perhaps. */
@@ -63,16 +78,30 @@ export class ClusterSimulation {
   constructor(init: ClusterSimulationInit) {
     this.#init = init
     this.#random = new SeededRandom(init.seed)
+    this.#purgeMs = PURGE_MS[init.seed % PURGE_MS.length] as number
+    this.#exileAt = this.#random.below(init.steps * 2)
     this.network = new SimulatedNetwork({ clock: this.clock, random: this.#random })
     this.workload = new Workload({ random: this.#random }, { photoBytesMax: PHOTO_BYTES_MAX, cluster: true })
     const names = Array.from({ length: init.nodes }, (_, i) => `n${i}` as NodeId)
     this.members = names.map((name, i) => this.#newMember(name, i, names))
+    this.#nemesis = new MembershipNemesis({
+      random: this.#random,
+      network: this.network,
+      workload: this.workload,
+      members: this.members,
+      purgeMs: this.#purgeMs,
+      start: member => this.#start(member),
+      pass: ms => this.#pass(ms),
+      until: task => this.#until(task),
+      note: line => this.#note(line)
+    })
   }
 
   /** @throws when an invariant did not hold, with what happened before */
   async run(): Promise<void> {
     for (const member of this.members) await this.#start(member)
     for (let step = 0; step < this.#init.steps; step++) {
+      if (step === this.#exileAt) await this.#nemesis.exile()
       await this.#step()
       this.#requireSound()
     }
@@ -86,9 +115,9 @@ export class ClusterSimulation {
       seed: this.#init.seed * 16 + i,
       clock: this.clock,
       volumeBytes: VOLUME_BYTES,
-      purgeMs: 2 * DAY_MS,
-      origin: Buffer.alloc(32, name),
-      member: { network: this.network, id, join },
+      purgeMs: this.#purgeMs,
+      origin: originOf(id),
+      member: { network: this.network, id, join, pauses: PAUSES },
       log: this.#init.log?.(name) ?? silentLog
     })
     const member: Member = {
@@ -109,8 +138,11 @@ export class ClusterSimulation {
 
   async #step(): Promise<void> {
     const choice = this.#random.below(100)
-    if (choice < 50) return this.#operate()
-    if (choice < 60) this.#cutLinks()
+    if (choice < 46) return this.#operate()
+    if (choice < 48) await this.#nemesis.remove()
+    else if (choice < 49) this.#nemesis.leave()
+    else if (choice < 51) await this.#pass(this.#random.below(15_000))
+    else if (choice < 60) this.#cutLinks()
     else if (choice < 65) this.#healLinks()
     else if (choice < 71) this.#end()
     else if (choice < 77) await this.#restart()
@@ -152,24 +184,7 @@ export class ClusterSimulation {
 
   #cutLinks(): void {
     const ids = this.members.map(({ id }) => id)
-    const shuffled = ids.map(id => ({ id, order: this.#random.fraction() })).sort((a, b) => a.order - b.order)
-    const [first, ...others] = shuffled.map(({ id }) => id) as [NodeId, ...NodeId[]]
-    const kind = this.#random.pick(['halves', 'one', 'one way', 'pair', 'bridge'])
-    this.#note(`links are cut: ${kind} ${first} | ${others}`)
-    const { links } = this.network
-    if (kind === 'one') links.partition([first], others)
-    else if (kind === 'one way') for (const other of others) links.cut(first, other)
-    else if (kind === 'pair' && others[0] !== undefined) links.partition([first], [others[0]])
-    else if (kind === 'bridge')
-      links.partition(
-        others.filter((_, i) => i % 2 === 0),
-        others.filter((_, i) => i % 2 === 1)
-      )
-    else
-      links.partition(
-        [first, ...others.slice(0, Math.floor(ids.length / 2) - 1)],
-        others.slice(Math.floor(ids.length / 2) - 1)
-      )
+    this.#note(`links are cut: ${cutLinks(this.#random, this.network.links, ids)}`)
   }
 
   #healLinks(): void {
@@ -180,11 +195,7 @@ export class ClusterSimulation {
   #degradeLinks(): void {
     const loss = this.#random.pick([0, 0.1, 0.5, 1])
     const twice = this.#random.pick([0, 0.2])
-    const delayMs = this.#random.pick([
-      [0.2, 2],
-      [1, 50],
-      [20, 300]
-    ] as const)
+    const delayMs = this.#random.pick(DELAYS_MS)
     this.#note(`links lose ${loss} of all hints, repeat ${twice}, take ${delayMs} ms`)
     const notifyLoss = Math.min(loss, 0.5)
     this.network.links.quality = { delayMs, notifyLoss, notifyTwice: twice, publishLoss: loss, publishTwice: twice }
@@ -208,6 +219,7 @@ export class ClusterSimulation {
     member.node.disk.heal()
     member.node.database.heal()
     member.faulty = false
+    this.#nemesis.departed.delete(member)
     this.#note(`${member.name} starts`)
     await this.#until(member.node.start())
     const damaged = new Set(this.#flips.flatMap(flip => (flip.member === member ? flip.photos : [])))
@@ -304,7 +316,13 @@ export class ClusterSimulation {
   #beginJob(): void {
     const member = this.#pick(({ node }) => node.running)
     if (member === undefined) return
-    const kind = this.#random.pick(['compact', 'scrub', 'verify'] as const)
+    // compacted by a node that is out, what was undeleted may look like news: see catching-up.ts
+    const kinds = ['scrub', 'verify', ...(this.#nemesis.departed.has(member) ? [] : ['compact'])] as (
+      | 'scrub'
+      | 'verify'
+      | 'compact'
+    )[]
+    const kind = this.#random.pick(kinds)
     this.#note(`${member.name}: job ${kind}`)
     member.storage.maintenance[kind]()
   }
@@ -322,6 +340,8 @@ export class ClusterSimulation {
     this.#note('everything heals')
     this.network.links.heal()
     this.network.links.quality = { ...GOOD_LINKS, publishLoss: this.#random.pick([0, 1]) }
+    this.#nemesis.ending.abort(new Error('everything heals'))
+    await this.#pass(LEAVING_MS)
     for (const member of this.members) {
       member.node.disk.heal()
       if (!member.node.running) await this.#start(member)
@@ -330,7 +350,9 @@ export class ClusterSimulation {
     const late = this.#random.pick(this.members)
     for (const member of this.members) {
       // a copy that could not be written to is not tried again by the same process, and a clock is only ahead once
-      if (!member.faulty && member !== late) continue
+      const isOut =
+        this.#nemesis.departed.has(member) || member.storage.cluster?.isOut || this.#nemesis.isLeaving(member)
+      if (!member.faulty && member !== late && !isOut) continue
       await this.#until(member.node.stop())
       if (member === late) member.node.wall.skewMs = -HOUR_MS
       await this.#start(member)
@@ -351,8 +373,39 @@ export class ClusterSimulation {
       }
       await this.#until(this.workload.list(member))
     }
+    await this.#forget()
     for (const defect of this.network.defects) this.#fail(`a handler threw ${String(defect)}`)
     for (const member of this.members) await this.#until(member.node.stop())
+  }
+
+  /** Time passes: deletes are forgotten by all, and nothing of what they killed comes back, from the log neither. */
+  async #forget(): Promise<void> {
+    if (this.#purgeMs > DAY_MS) return
+    for (const member of this.members) member.node.wall.skewMs = 0
+    for (const history of this.workload.histories.slice(0, 3)) {
+      const member = this.#random.pick(this.members)
+      if (this.workload.isLive(member, history)) void this.workload.remove(member, history)
+    }
+    await this.#quiesce()
+    await this.#pass(this.#purgeMs)
+    const start = this.clock.monotonic()
+    let left = await tombstonesOf(this.members, hlcFrom(this.clock.now()))
+    while (left.length > 0 && this.clock.monotonic() - start < FORGETTING_MS_MAX) {
+      for (const member of this.members) await member.node.finish(member.storage.maintenance.compact())
+      await this.#pass(3_000)
+      left = await tombstonesOf(this.members, hlcFrom(this.clock.now()))
+    }
+    // a hole may hide what was deleted, so nobody promises that it is gone
+    const isSound = this.members.every(({ storage }) =>
+      storage.volumes.volumes().every(({ holes }) => holes.length === 0)
+    )
+    if (left.length > 0 && isSound) this.#fail(`deletes are not forgotten: ${left.join('; ')}`)
+    await this.#converge()
+    const member = this.#random.pick(this.members)
+    this.#note(`${member.name} makes its directory anew`)
+    await member.node.finish(member.storage.maintenance.rebuildDirectory())
+    await this.#converge()
+    for (const each of this.members) await this.workload.check(each, write => !write.lost)
   }
 
   /**
@@ -371,7 +424,7 @@ export class ClusterSimulation {
   async #converge(): Promise<void> {
     const start = this.clock.monotonic()
     for (;;) {
-      const differences = await this.#differences()
+      const differences = await differencesOf(this.members, this.#damagedVolumes)
       if (differences.length === 0) return
       if (this.clock.monotonic() - start > CONVERGENCE_MS_MAX) {
         this.#fail(`no convergence after ${CONVERGENCE_MS_MAX} ms: ${differences.join('; ')}`)
@@ -379,30 +432,6 @@ export class ClusterSimulation {
       }
       await this.#pass(1_000)
     }
-  }
-
-  async #differences(): Promise<string[]> {
-    const differences: string[] = []
-    const digests = new Set(this.members.map(({ storage }) => storage.directory.digest()))
-    if (digests.size > 1) differences.push(`${digests.size} directory digests`)
-    const retired = new Set<string>()
-    for await (const { id } of (this.members[0] as Member).storage.directory.records('volume')) retired.add(id)
-    const states = new Map<VolumeId, Set<string>>()
-    for (const { storage } of this.members) {
-      for (const { id } of storage.volumes.volumes()) if (!retired.has(id)) states.set(id, new Set())
-    }
-    for (const [id, found] of states) {
-      const mayHaveHoles = this.#damagedVolumes.has(id)
-      for (const { name, storage } of this.members) {
-        const volume = storage.volumes.get(id)
-        const holes = volume?.holes.map(({ from, to }) => `${from}-${to}`).join() ?? ''
-        if (holes !== '' && !mayHaveHoles) differences.push(`${id} at ${name} has holes ${holes}`)
-        const digest = mayHaveHoles ? holes : Buffer.from(volume?.chain ?? []).toString('hex')
-        found.add(volume === undefined ? 'absent' : `${volume.end} ${digest}`)
-      }
-      if (found.size > 1) differences.push(`${id} is ${[...found].join(' and ')}`)
-    }
-    return differences
   }
 
   /** After convergence every node has all bytes on its own disk. */

@@ -107,7 +107,11 @@ export class PhotoHistory {
    */
   judge(record: DirectoryRecord | undefined, must: (write: Write) => boolean): string[] {
     const known = this.writes.filter(write => write.fate === 'acknowledged' && must(write))
-    if (record === undefined) return known.length === 0 ? [] : [`it is gone, after ${summary(known)}`]
+    if (record === undefined) {
+      const least = Math.max(0, ...known.map(write => write.rank))
+      const isForgotten = this.#possible().some(write => write.kind === 'delete' && write.rank >= least)
+      return known.length === 0 || isForgotten ? [] : [`it is gone, after ${summary(known)}`]
+    }
     const photo = viewPhoto(record)
     return [
       ...this.#judgeRank(photo, known),
@@ -130,7 +134,9 @@ export class PhotoHistory {
   *#judgeVersion(photo: Photo, known: readonly Write[]): Generator<string> {
     const rank = rankOf(photo)
     const candidates = this.#possible().filter(write => mayHaveRank(write, rank) && mayBeCalled(write, photo.name))
-    if (candidates.length === 0) yield `its name is ${photo.name}, which nobody wrote at rank ${rank}`
+    // a node that comes back buries what was forgotten, together with edits that nobody else has heard of
+    const isBuried = isDeleted(rank) && this.#possible().some(({ name }) => name === photo.name)
+    if (candidates.length === 0 && !isBuried) yield `its name is ${photo.name}, which nobody wrote at rank ${rank}`
     const beaten = candidates.map(shown =>
       known.find(write => write.name !== undefined && write.rank >= rank && write.saw.has(shown))
     )

@@ -33,13 +33,20 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: 'a write is acknowledged before the sync',
     simulation: 'node',
     edits: [
-      { file: 'src/volumes/group-commit.ts', find: 'await this.#components.file.sync()', replace: 'await undefined' }
+      { file: 'src/volumes/write-stages.ts', find: 'await this.#components.file.sync()', replace: 'await undefined' }
     ]
   },
   {
     name: 'a copy is acknowledged before the sync',
     simulation: 'cluster',
-    edits: [{ file: 'src/volumes/volume-copies.ts', find: 'await volume.file.sync()', replace: 'await undefined' }]
+    edits: [
+      {
+        file: 'src/volumes/copy-tail.ts',
+        find: 'file: volume.file',
+        replace:
+          'file: { write: (parts, position) => volume.file.write(parts, position), sync: async () => {} } as never'
+      }
+    ]
   },
   {
     name: 'stamps come from the clock of the node alone',
@@ -163,6 +170,84 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
         find: 'const id = volumeId(this.#epoch, ++this.#sequence)',
         replace: `while (this.#volumes.has(volumeId(this.#epoch, this.#sequence + 1))) this.#sequence++
     const id = volumeId(this.#epoch, ++this.#sequence)`
+      }
+    ]
+  },
+  {
+    name: 'a node that missed what was forgotten offers what it holds',
+    simulation: 'cluster',
+    edits: [
+      {
+        file: 'src/service/horizon.ts',
+        find: `if (promise < this.#promises.horizon) throw new SheafError('ERR_PEER_BEHIND', 'the other node has yet to catch up')`,
+        replace: ''
+      },
+      {
+        file: 'src/service/horizon.ts',
+        find: 'return !this.#components.isOut(peer) && promise >= this.#promises.horizon',
+        replace: 'return !this.#components.isOut(peer) || promise > 0n'
+      },
+      {
+        file: 'src/service/catching-up.ts',
+        find: 'for (const id of doomed) await writer.bury(id, difference.horizon)',
+        replace: 'void doomed'
+      }
+    ]
+  },
+  {
+    name: 'deletes are forgotten while needles of the photo are still there',
+    simulation: 'cluster',
+    edits: [
+      {
+        file: 'src/service/promise-rounds.ts',
+        find: 'const clean = first === undefined ? to : ((first.stamp - 1n) as Hlc)',
+        replace: 'const clean = first === undefined ? to : to'
+      },
+      {
+        file: 'src/service/promise-rounds.ts',
+        find: 'await directory.forgetting.forget(found.filter(({ key }) => !held.has(key.id as PhotoId)))',
+        replace:
+          'await directory.forgetting.forget(found.filter(({ key }) => !held.has(key.id as PhotoId) || key.id !== ""))'
+      }
+    ]
+  },
+  {
+    name: 'a node that comes back buries its own news',
+    simulation: 'cluster',
+    edits: [
+      {
+        file: 'src/service/catching-up.ts',
+        find: 'const doomed = unknown.filter(photo => !this.#isNews(photo, known))',
+        replace: 'const doomed = known.size < 0 ? unknown.filter(photo => !this.#isNews(photo, known)) : unknown'
+      }
+    ]
+  },
+  {
+    name: 'what a longer copy of a retired volume holds is not evacuated',
+    simulation: 'cluster',
+    edits: [
+      {
+        file: 'src/volumes/compaction.ts',
+        find: `movedBytes += await this.#move(volume, 'checked', mode, signal)`,
+        replace: 'signal.throwIfAborted()'
+      }
+    ]
+  },
+  {
+    name: 'a promise is made before what it rests on is durable',
+    simulation: 'cluster',
+    edits: [
+      {
+        file: 'src/service/promise-rounds.ts',
+        find: 'await directory.forgetting.sync() // a loss of power must not bring back what was alive before',
+        replace: ''
+      },
+      {
+        file: 'src/service/horizon.ts',
+        find: `      await this.#save(next)
+      this.#promises = next`,
+        replace: `      this.#promises = next
+      await this.#save(next)`
       }
     ]
   }

@@ -1,9 +1,11 @@
 import { createCipheriv } from 'node:crypto'
 import type { Clock } from '../../src/core/clock.js'
 import { type ErrorCode, hasCode, SheafError } from '../../src/core/errors.js'
+import { HLC_ZERO } from '../../src/domain/hlc.js'
 import type { PhotoId } from '../../src/domain/ids.js'
 import { PHOTO_KIND, type Photo, viewPhoto } from '../../src/domain/photo.js'
 import { conflictVersions, type DirectoryRecord } from '../../src/domain/record.js'
+import { isForgotten } from '../../src/domain/tombstone.js'
 import type { Storage } from '../../src/service/storage.js'
 import type { SeededRandom } from '../support/seeded-random.js'
 import { PhotoHistory, rankOf, type Write, type WriteInit } from './photo-history.js'
@@ -22,7 +24,8 @@ const REFUSALS: readonly ErrorCode[] = [
   'ERR_PHOTO_NOT_FOUND',
   'ERR_PHOTO_DELETED',
   'ERR_BYTES_GONE',
-  'ERR_NO_SUCH_CONFLICT'
+  'ERR_NO_SUCH_CONFLICT',
+  'ERR_LEAVING'
 ]
 /** Errors that a node in trouble may answer with; whether the write was done is unknown then. */
 const TROUBLES: readonly ErrorCode[] = [
@@ -249,7 +252,10 @@ export class Workload {
         return
       }
       const excused = history.id !== undefined && this.damaged.has(history.id)
-      for (const problem of history.judge(record, write => !excused && must(write, history)))
+      // what is left of a delete that everybody has forgotten is as good as gone
+      const horizon = target.storage.cluster?.horizon.promises.horizon ?? HLC_ZERO
+      const known = record !== undefined && isForgotten(record, horizon) ? undefined : record
+      for (const problem of history.judge(known, write => !excused && must(write, history)))
         this.#violation(target, `photo ${history.id}: ${problem}`)
     }
   }
@@ -324,7 +330,7 @@ export class Workload {
       record === undefined || record === 'unavailable' ? undefined : viewPhoto(record)
     )
     if (err.code === 'ERR_PHOTO_NOT_FOUND') return photos.some(photo => photo === undefined)
-    if (err.code === 'ERR_NO_SUCH_CONFLICT') return true
+    if (err.code === 'ERR_NO_SUCH_CONFLICT' || err.code === 'ERR_LEAVING') return true
     return photos.some(photo => photo?.deleted) // 410, and the bytes of a deleted photo may be gone
   }
 

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { MemoryLevel } from 'memory-level'
 import { systemClock } from '../../src/core/clock.js'
 import { SheafError } from '../../src/core/errors.js'
@@ -5,8 +6,10 @@ import type { InvariantError } from '../../src/core/invariant.js'
 import { type Logger, silentLog } from '../../src/core/log.js'
 import { systemRandom } from '../../src/core/random.js'
 import { Directory } from '../../src/directory/directory.js'
+import { encodeFeatures, modelIdOf } from '../../src/domain/features.js'
+import { featuresChange } from '../../src/domain/findings.js'
 import { HybridClock } from '../../src/domain/hlc.js'
-import { type NodeId, newActorId } from '../../src/domain/ids.js'
+import { type NodeId, newActorId, type PhotoId } from '../../src/domain/ids.js'
 import { buildHttpApp } from '../../src/http/app.js'
 import type { HttpComponents, HttpTimeouts } from '../../src/http/components.js'
 import { HttpServer } from '../../src/http/server.js'
@@ -14,11 +17,17 @@ import { ClusterStatus, type DiskSpace } from '../../src/service/cluster-status.
 import { Events } from '../../src/service/events.js'
 import { Jobs } from '../../src/service/jobs.js'
 import type { VolumeReport } from '../../src/service/maintenance.js'
+import { dataDraft } from '../../src/service/photo-needles.js'
 import { PhotoReader } from '../../src/service/photo-reader.js'
 import { Photos } from '../../src/service/photos.js'
 import { RecordWriter } from '../../src/service/record-writer.js'
+import { Similarity } from '../../src/service/similarity.js'
+import { ExactVectorIndexes } from './exact-vector-indexes.js'
 import { HttpClient } from './http-client.js'
 import { MemoryNeedleStore } from './memory-needle-store.js'
+import { SimulatedDisk } from './simulated-disk.js'
+import { SimulatedFileSystem } from './simulated-file-system.js'
+import { VectorAnalyst } from './vector-analyst.js'
 
 export interface HttpFixtureInit {
   readonly chunkBytes?: number
@@ -43,6 +52,12 @@ export interface HttpFixture {
   readonly directory: Directory
   readonly photos: Photos
   readonly events: Events
+  readonly similarity: Similarity
+  /** Sees what `vectorImage` makes, once a model is in use. */
+  readonly analyst: VectorAnalyst
+  readonly writer: RecordWriter
+  /** Writes what the backlog writes when the analyst's model has seen a photo as this vector. */
+  see(id: string, vector: readonly number[]): Promise<void>
   readonly server: HttpServer
   /** Open connections, the client's own kept-alive ones included. */
   connectionCount(): Promise<number>
@@ -74,14 +89,16 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
   const store = new MemoryNeedleStore({ epoch, onCommit: group => directory.apply(group) })
   const maxUploadBytes = init.maxUploadBytes ?? 2 ** 40
   const actor = () => epoch
+  const writer = new RecordWriter({ store, directory, hybridClock, actor })
+  const reader = new PhotoReader({ store, log })
   const photos = new Photos(
     {
       store,
       directory,
       clock: systemClock,
       random: systemRandom,
-      writer: new RecordWriter({ store, directory, hybridClock, actor }),
-      reader: new PhotoReader({ store, log }),
+      writer,
+      reader,
       actor,
       log,
       logicalVolume: () => store.volume
@@ -91,12 +108,31 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
   const jobs = new Jobs({ clock: systemClock, random: systemRandom, log })
   const events = new Events({ directory, clock: systemClock, random: systemRandom })
   await events.start()
+  const analyst = new VectorAnalyst('0123456789abcdef'.repeat(4))
+  const similarity = new Similarity(
+    {
+      directory,
+      reader,
+      writer,
+      analyst,
+      onNeedles: () => () => {},
+      indexes: new ExactVectorIndexes(),
+      catchingUp: () => false,
+      fileSystem: new SimulatedFileSystem(new SimulatedDisk({ folders: ['/data'] })),
+      clock: systemClock,
+      random: systemRandom,
+      log
+    },
+    { folder: '/data' }
+  )
+  await similarity.start()
   const defects: InvariantError[] = []
   const fixture = { unready: undefined as SheafError | undefined }
   const app = await buildHttpApp(
     {
       photos: init.photos?.(photos) ?? photos,
       maintenance: maintenanceOf(jobs, directory, store),
+      similarity,
       cluster: init.cluster ?? aloneStatus(),
       jobs,
       events,
@@ -126,8 +162,21 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
     client.close()
     await events.stop()
     await server.stop()
+    await similarity.stop()
     await jobs.stop()
     await directory.stop()
+  }
+  const see = async (id: string, vector: readonly number[]): Promise<void> => {
+    await writer.edit(id as PhotoId, (_, photo) => {
+      const bytes = encodeFeatures(analyst.featuresOf(vector))
+      const sha256 = hash('sha256', bytes, 'hex')
+      const { generation } = photo
+      const name = { id: photo.id, generation, part: 'features', sha256 } as const
+      return {
+        changes: [featuresChange(modelIdOf(analyst.digest), { sha256, size: bytes.length })],
+        needles: [dataDraft(photo, name, 0, false, bytes)]
+      }
+    })
   }
   const connectionCount = (): Promise<number> =>
     new Promise((resolve, reject) => app.server.getConnections((err, count) => (err ? reject(err) : resolve(count))))
@@ -139,6 +188,10 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
     directory,
     photos,
     events,
+    similarity,
+    analyst,
+    writer,
+    see,
     server,
     connectionCount,
     defects,
@@ -163,12 +216,15 @@ function maintenanceOf(jobs: Jobs, directory: Directory, store: MemoryNeedleStor
   })
   return {
     verify: () => jobs.start('verify', check),
+    verifyAllPeers: () => jobs.start('verify-all-peers', check),
+    repair: () => jobs.start('repair', async () => ({ repairedBytes: 0, faults: [] })),
     scrub: () => jobs.start('scrub', check),
     compact: () =>
       jobs.start('compact', async progress => {
         progress({ done: 1, total: undefined, unit: 'volumes' })
         return { volumes: 1, movedBytes: 0, freedBytes: 42 }
       }),
+    leave: () => jobs.start('leave', async () => ({ acknowledgedBy: 0 })),
     rebuildDirectory: () =>
       jobs.start('rebuild-directory', async () => {
         throw new SheafError('ERR_DISK_READ', 'planted')

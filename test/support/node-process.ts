@@ -38,7 +38,7 @@ export interface Memory {
 }
 
 /** Ports of its own choice on loopback, and no search for others: tests at once must not find each other. */
-const ALONE = ['--http', '127.0.0.1:0', '--p2p', '127.0.0.1:0', '--mdns', 'off']
+const ALONE = ['--http', '127.0.0.1:0', '--p2p', '127.0.0.1:0', '--mdns', 'off', '--model', 'none']
 
 const running = new Set<ChildProcess>()
 process.on('exit', () => {

@@ -25,7 +25,7 @@ type Change = readonly { readonly after: Row; readonly before: Row }[]
 
 /**
  * A directory's database folder, which outlives the processes that open it, as LevelDB's does: a loss of power takes any of
- * the last batches, writes fail and bits flip on demand.
+ * the last batches that no sync followed, writes fail and bits flip on demand.
  */
 export class SimulatedDatabase {
   readonly #random: SeededRandom
@@ -129,6 +129,14 @@ export class SimulatedDatabase {
         }
         await batch(operations)
         await living()
+      }
+    })
+    const put = level.put.bind(level)
+    Object.assign(level, {
+      put: async (key: Uint8Array, value: Uint8Array, options: { readonly sync?: boolean } = {}): Promise<void> => {
+        await living()
+        await put(key, value, {})
+        if (options.sync && this.#process === process) this.#unsynced = []
       }
     })
     this.#opened = level

@@ -3,6 +3,8 @@ import { type Logger, silentLog } from '../../src/core/log.js'
 import type { NodeId } from '../../src/domain/ids.js'
 import type { ClusterInit } from '../../src/service/cluster.js'
 import { Storage } from '../../src/service/storage.js'
+import type { ImageAnalyst } from '../../src/similarity/images/image-analyst.js'
+import { ExactVectorIndexes } from './exact-vector-indexes.js'
 import { ProcessClock, type Wall } from './process-clock.js'
 import { SeededRandom } from './seeded-random.js'
 import { SimulatedClock } from './simulated-clock.js'
@@ -23,7 +25,14 @@ export interface SimulatedNodeOptions {
   /** Public key, 32 bytes; default: zeros. */
   readonly origin?: Uint8Array
   /** Makes it one of many, which dials those that are named. */
-  readonly member?: { readonly network: SimulatedNetwork; readonly id: NodeId; readonly join?: readonly NodeId[] }
+  readonly member?: {
+    readonly network: SimulatedNetwork
+    readonly id: NodeId
+    readonly join?: readonly NodeId[]
+    readonly pauses?: NonNullable<ClusterInit['pauses']>
+  }
+  /** What looks at photos, for each of its processes; default: nothing does. Indexes are exact, and kept with its disk. */
+  readonly analyst?: () => ImageAnalyst
 }
 
 /** What one process of a node has of the world. */
@@ -45,6 +54,7 @@ export class SimulatedNode {
   readonly random: SeededRandom
   disk: SimulatedDisk
   database: SimulatedDatabase
+  #indexes = new ExactVectorIndexes()
   readonly #options: SimulatedNodeOptions
   #process: NodeProcess | undefined
 
@@ -109,6 +119,7 @@ export class SimulatedNode {
 
   /** The node's disk is replaced by an empty one; it must not run. */
   wipe(): void {
+    this.#indexes = new ExactVectorIndexes()
     this.disk = this.#newDisk()
     this.loseDirectory()
   }
@@ -145,7 +156,7 @@ export class SimulatedNode {
   }
 
   #newStorage(clock: Clock, transport: SimulatedTransport | undefined): Storage {
-    const { log = silentLog, origin, volumeBytes, purgeMs } = this.#options
+    const { log = silentLog, origin, volumeBytes, purgeMs, analyst } = this.#options
     return new Storage(
       {
         fileSystem: new SimulatedFileSystem(this.disk),
@@ -155,7 +166,8 @@ export class SimulatedNode {
         database: this.database.attach(),
         sign: () => new Uint8Array(64),
         verifySignature: () => true,
-        ...(transport !== undefined && { network: { transport, resolve: noNames, init: this.#clusterInit() } })
+        ...(analyst !== undefined && { similarity: { analyst: analyst(), indexes: this.#indexes } }),
+        ...(transport !== undefined && { network: { transport, resolve: noNames, nodeOf, init: this.#clusterInit() } })
       },
       {
         folder: '/data',
@@ -172,7 +184,8 @@ export class SimulatedNode {
   #clusterInit(): ClusterInit {
     const { member } = this.#options
     const join = (member?.join ?? []).map(other => member?.network.addressOf(other) ?? '')
-    return { name: member?.id ?? '', version: '0', join, defaultPort: 4001 }
+    const pauses = member?.pauses
+    return { name: member?.id ?? '', version: '0', join, defaultPort: 4001, ...(pauses && { pauses }) }
   }
 
   #newDisk(): SimulatedDisk {
@@ -183,6 +196,19 @@ export class SimulatedNode {
       ...(capacityBytes !== undefined && { capacityBytes })
     })
   }
+}
+
+/** @param origin - {@link originOf} the node */
+function nodeOf(origin: Uint8Array): NodeId {
+  const end = origin.indexOf(0)
+  return Buffer.from(origin.subarray(0, end === -1 ? origin.length : end)).toString() as NodeId
+}
+
+/** @returns what stands for the public key of a simulated node: its name */
+export function originOf(node: NodeId): Uint8Array {
+  const origin = Buffer.alloc(32)
+  origin.write(node)
+  return origin
 }
 
 async function noNames(host: string): Promise<never> {

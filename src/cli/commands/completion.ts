@@ -25,9 +25,10 @@ export function addCompletion(commands: CommandSet, startFlags: readonly FlagHin
 }
 
 function describe(command: Command, furtherFlags: readonly FlagHint[]): CompletedCommand {
-  const flags = command
-    .createHelp()
-    .visibleOptions(command)
+  const groups = command.commands // as of `sheaf models`, whose first argument says which
+  const options = [command, ...groups].flatMap(one => one.createHelp().visibleOptions(one))
+  const flags = options
+    .filter((option, index) => options.findIndex(({ flags }) => flags === option.flags) === index)
     .map(option => ({
       flag: option.long ?? option.short ?? '',
       meaning: option.description,
@@ -36,10 +37,11 @@ function describe(command: Command, furtherFlags: readonly FlagHint[]): Complete
       path: /<(file|dir)>/.test(option.flags)
     }))
   const [argument] = command.registeredArguments
+  const path = argument !== undefined && /^(path|dir)$/.test(argument.name())
   return {
     name: command.name(),
     summary: command.description(),
     flags: [...flags, ...furtherFlags],
-    argument: argument?.argChoices ?? (argument !== undefined && /^(path|dir)$/.test(argument.name()) ? 'path' : 'none')
+    argument: groups.length > 0 ? groups.map(group => group.name()) : (argument?.argChoices ?? (path ? 'path' : 'none'))
   }
 }

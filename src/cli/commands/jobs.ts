@@ -24,21 +24,30 @@ interface Fault {
 }
 
 const COMMANDS: readonly (readonly [name: string, summary: string])[] = [
-  ['verify', 'read every photo back and compare it with the directory; exits 1 on a difference'],
   ['scrub', 'read every byte on disk and check its checksum; exits 1 on damage'],
+  ['repair', 'ask the other nodes again for what is missing or damaged here; exits 1 when something stays so'],
   ['compact', 'give the space of deleted photos back'],
-  ['rebuild-directory', 'make the directory anew from the volumes alone']
+  ['rebuild-directory', 'make the directory anew from the volumes alone'],
+  ['leave', 'hand everything over to the other members, leave the cluster and end the node']
 ]
 
-/** `verify`, `scrub`, `compact`, `rebuild-directory`: each starts a job on the node and follows it to its end. */
+/** `verify`, `scrub`, `repair`, `compact`, `rebuild-directory`, `leave`: each starts a job on the node and follows it to its end. */
 export function addJobs(commands: CommandSet): void {
+  commands
+    .client('verify', 'check the volumes against the directory; exits 1 on a difference')
+    .option('--all-peers', 'compare with every other member as well; one that does not answer is a difference')
+    .action(
+      commands.action(async (session: Session, { allPeers }: { readonly allPeers?: boolean }) =>
+        runJob(session, 'verify', allPeers === true ? '?all_peers=true' : '')
+      )
+    )
   for (const [name, summary] of COMMANDS) {
     commands.client(name, summary).action(commands.action((session: Session) => runJob(session, name)))
   }
 }
 
-async function runJob(session: Session, kind: string): Promise<ExitCode> {
-  const started = await session.client.json<Job>(`/v1/admin/${kind}`, { method: 'POST' })
+async function runJob(session: Session, kind: string, query = ''): Promise<ExitCode> {
+  const started = await session.client.json<Job>(`/v1/admin/${kind}${query}`, { method: 'POST' })
   const job = await follow(session, started)
   const faults = faultsOf(job.result)
   if (session.json) {

@@ -1,3 +1,4 @@
+import { SheafError } from '../../core/errors.js'
 import type { CommandSet } from '../command-set.js'
 import { humanBytes, humanTime, printable } from '../human.js'
 import { type ExitCode, printJson, type Session } from '../session.js'
@@ -25,15 +26,53 @@ const TABLE = new Table([
   { title: 'ADDRESS' }
 ])
 
+/** Up to where deletes are forgotten. */
+interface Horizon {
+  readonly stamp: string | null
+  readonly held_back_by: string | null
+  readonly since: string | null
+}
+
+interface ClusterAnswer {
+  readonly members: readonly Member[]
+  readonly horizon?: Horizon
+}
+
 export function addMembers(commands: CommandSet): void {
   commands.client('members', 'list the members of the cluster').action(commands.action(members))
+  commands
+    .client('member', 'give members up')
+    .argument('<action>', '`remove`: the others no longer wait for the member')
+    .argument('<id>', 'node id, as `sheaf members` lists it')
+    .action(commands.action(changeMember))
+}
+
+async function changeMember(session: Session, action: string, id: string): Promise<ExitCode> {
+  if (action !== 'remove')
+    throw new SheafError('ERR_USAGE', `\`sheaf member ${action}\` is no command; \`remove\` is one`)
+  const answer = await session.client.json(`/v1/admin/members/${encodeURIComponent(id)}`, { method: 'DELETE' })
+  if (session.json) await printJson(session, answer)
+  else await session.terminal.print(printable(id))
+  return 0
 }
 
 async function members(session: Session): Promise<ExitCode> {
-  const answer = await session.client.json<{ members: readonly Member[] }>('/cluster')
+  const answer = await session.client.json<ClusterAnswer>('/cluster')
   if (session.json) await printJson(session, answer)
-  else for (const line of TABLE.lines(answer.members.map(row))) await session.terminal.print(line)
+  else {
+    for (const line of TABLE.lines(answer.members.map(row))) await session.terminal.print(line)
+    const held = answer.horizon === undefined ? undefined : heldBack(answer.horizon, answer.members)
+    if (held !== undefined) session.terminal.note(held)
+  }
   return 0
+}
+
+/** @returns why deletes are not forgotten, when they wait for somebody */
+function heldBack({ held_back_by, since }: Horizon, members: readonly Member[]): string | undefined {
+  if (held_back_by === null) return undefined
+  const name = members.find(({ id }) => id === held_back_by)?.name ?? ''
+  const sinceWhen = since === null ? '' : ` since ${humanTime(since)}`
+  return `deletes wait to be forgotten by ${printable(name)} (${printable(held_back_by)})${sinceWhen}`
 }
 
 function row({ id, name, addresses, self, state, last_seen, lag_bytes, disk }: Member): string[] {

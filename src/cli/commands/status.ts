@@ -17,6 +17,9 @@ interface Status {
   readonly repair?: { readonly backlog_bytes: number; readonly bytes_per_s: number; readonly eta_s: number | null }
   /** The age of the oldest bytes that no other node has yet; null when there are none. */
   readonly oldest_unreplicated_s?: number | null
+  /** Whose vectors are compared; null: none yet. */
+  readonly model?: string | null
+  readonly index?: { readonly vectors: number; readonly pending: number }
 }
 
 interface Volume {
@@ -63,6 +66,8 @@ async function status(session: Session): Promise<ExitCode> {
     ['directory', directory_digest],
     ['members', memberCounts(members)],
     ['behind', repair === undefined ? undefined : backlog(repair)],
+    ['model', answer.model === undefined ? undefined : (answer.model ?? 'none yet')],
+    ['index', answer.index === undefined ? undefined : indexCounts(answer.index)],
     ['only here', oldest_unreplicated_s == null ? undefined : `for ${humanSeconds(oldest_unreplicated_s)}`]
   ])
   for (const line of lines) await session.terminal.print(line)
@@ -74,6 +79,10 @@ function memberCounts(members: readonly Member[]): string {
   const counts = new Map<string, number>()
   for (const { state } of members) counts.set(state, (counts.get(state) ?? 0) + 1)
   return `${members.length} (${Array.from(counts, ([state, n]) => `${n} ${state}`).join(', ')})`
+}
+
+function indexCounts({ vectors, pending }: NonNullable<Status['index']>): string {
+  return `${count(vectors, 'photo')}${pending === 0 ? '' : `, ${pending} to come`}`
 }
 
 function backlog({ backlog_bytes, bytes_per_s, eta_s }: NonNullable<Status['repair']>): string {

@@ -1,9 +1,22 @@
 import type { FastifyInstance } from 'fastify'
-import { memberJson } from '../json-forms.js'
+import type { NodeId } from '../../domain/ids.js'
+import { horizonJson, memberJson } from '../json-forms.js'
 import type { RouteContext } from '../route-context.js'
-import { clusterSchema } from '../schemas/cluster-schemas.js'
+import { clusterSchema, removeMemberSchema } from '../schemas/cluster-schemas.js'
 
 /** Who belongs to the cluster. */
 export function addClusterRoutes(app: FastifyInstance, { cluster }: RouteContext): void {
-  app.get('/cluster', { schema: clusterSchema }, async () => ({ members: (await cluster.members()).map(memberJson) }))
+  app.get('/cluster', { schema: clusterSchema }, async () => ({
+    members: (await cluster.members()).map(memberJson),
+    horizon: horizonJson(cluster.horizon())
+  }))
+
+  app.delete<{ Params: { id: string } }>(
+    '/v1/admin/members/:id',
+    { schema: removeMemberSchema },
+    async ({ params: { id } }) => {
+      await cluster.remove(id as NodeId)
+      return { status: 'removed', id }
+    }
+  )
 }

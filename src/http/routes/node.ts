@@ -14,6 +14,11 @@ import {
   volumesSchema
 } from '../schemas/node-schemas.js'
 
+/** Of `verify` only. */
+interface AdminQuery {
+  readonly all_peers?: boolean
+}
+
 /** How the node is, and what an operator asks of it. */
 export function addNodeRoutes(app: FastifyInstance, context: RouteContext): void {
   const { maintenance, jobs, init, unready } = context
@@ -39,18 +44,24 @@ export function addNodeRoutes(app: FastifyInstance, context: RouteContext): void
     return volumeJson(report)
   })
 
-  const work: Readonly<Record<string, () => Job>> = {
-    verify: () => maintenance.verify(),
+  const work: Readonly<Record<string, (query: AdminQuery) => Job>> = {
+    verify: ({ all_peers }) => (all_peers === true ? maintenance.verifyAllPeers() : maintenance.verify()),
+    repair: () => maintenance.repair(),
     compact: () => maintenance.compact(),
     scrub: () => maintenance.scrub(),
-    'rebuild-directory': () => maintenance.rebuildDirectory()
+    'rebuild-directory': () => maintenance.rebuildDirectory(),
+    leave: () => maintenance.leave()
   }
   for (const [name, start] of Object.entries(work)) {
-    app.post(`/v1/admin/${name}`, { schema: adminSchema(name) }, async (_request, reply) => {
-      const job = start()
-      reply.code(202).header('location', `/v1/admin/jobs/${job.id}`)
-      return jobJson(job)
-    })
+    app.post<{ Querystring: AdminQuery }>(
+      `/v1/admin/${name}`,
+      { schema: adminSchema(name) },
+      async (request, reply) => {
+        const job = start(request.query)
+        reply.code(202).header('location', `/v1/admin/jobs/${job.id}`)
+        return jobJson(job)
+      }
+    )
   }
 
   app.get<{ Params: { id: string } }>('/v1/admin/jobs/:id', { schema: jobSchema }, async request => {

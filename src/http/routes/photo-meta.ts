@@ -1,6 +1,8 @@
+import { hash } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { SheafError } from '../../core/errors.js'
 import type { PhotoMeta, PhotoPatch } from '../../service/photo-types.js'
+import type { LinkedPhoto } from '../../service/similarity-types.js'
 import { matchesWeakly, parseEntityTags } from '../entity-tags.js'
 import { conflictJson, metaJson } from '../json-forms.js'
 import { type RouteContext, requirePhotoId } from '../route-context.js'
@@ -13,12 +15,14 @@ import {
   undeleteSchema
 } from '../schemas/photo-schemas.js'
 
+const LINKED_ETAG_DIGITS = 8
+
 interface IdParams {
   readonly id: string
 }
 
 /** Delete, undelete, metadata and conflict versions of one photo. */
-export function addPhotoMetaRoutes(app: FastifyInstance, { photos }: RouteContext): void {
+export function addPhotoMetaRoutes(app: FastifyInstance, { photos, similarity }: RouteContext): void {
   app.delete<{ Params: IdParams }>('/photo/:id', { schema: deletePhotoSchema }, async request => {
     const id = requirePhotoId(request.params.id)
     await photos.remove(id)
@@ -32,10 +36,13 @@ export function addPhotoMetaRoutes(app: FastifyInstance, { photos }: RouteContex
   })
 
   app.get<{ Params: IdParams }>('/photo/:id/meta', { schema: getMetaSchema }, async (request, reply) => {
-    const meta = await photos.meta(requirePhotoId(request.params.id))
-    reply.headers(metaHeaders(meta))
+    const id = requirePhotoId(request.params.id)
+    const meta = await photos.meta(id)
+    const linked = (await similarity?.duplicates.linked(id)) ?? []
+    const etag = linkedEtag(meta.etag, linked)
+    reply.headers(metaHeaders({ etag }))
     const noneMatch = request.headers['if-none-match']
-    if (noneMatch === undefined || !matchesWeakly(noneMatch, meta.etag)) return metaJson(meta)
+    if (noneMatch === undefined || !matchesWeakly(noneMatch, etag)) return { ...metaJson(meta), ...linkedJson(linked) }
     return reply.code(304).send()
   })
 
@@ -68,8 +75,19 @@ export function addPhotoMetaRoutes(app: FastifyInstance, { photos }: RouteContex
 }
 
 /** Metadata changes under its ETag, so a client may keep it but must ask. */
-function metaHeaders({ etag }: PhotoMeta): Record<string, string> {
+function metaHeaders({ etag }: Pick<PhotoMeta, 'etag'>): Record<string, string> {
   return { etag, 'cache-control': 'private, no-cache' }
+}
+
+/** What other photos' records say of this one is shown with it, so it is in the ETag; If-Match looks at the first part alone. */
+function linkedEtag(etag: string, linked: readonly LinkedPhoto[]): string {
+  if (linked.length === 0) return etag
+  const digest = hash('sha256', JSON.stringify(linkedJson(linked))).slice(0, LINKED_ETAG_DIGITS)
+  return `${etag.slice(0, -1)}.${digest}"`
+}
+
+function linkedJson(linked: readonly LinkedPhoto[]): object {
+  return { similar: linked.map(({ photoId, tier, score }) => ({ photo_id: photoId, tier, score })) }
 }
 
 /** @throws `ERR_BAD_PARAMETER` when it is no list of entity tags: taken for a mismatch, it would send clients in circles */

@@ -1,11 +1,15 @@
-import { array, BYTES, json, nullable, object, problems, type Schema, TEXT, TIME } from './common.js'
+import { array, BYTES, HLC, json, nullable, object, problems, type Schema, TEXT, TIME } from './common.js'
 
 const MEMBER = object({
   id: { ...TEXT, description: 'node id: the libp2p peer id of its key' },
   name: TEXT,
   addresses: array({ ...TEXT, description: 'multiaddr' }),
   self: { type: 'boolean', description: 'whether this is the node that answers' },
-  state: { type: 'string', enum: ['alive', 'suspect', 'down'] },
+  state: {
+    type: 'string',
+    enum: ['alive', 'suspect', 'down', 'left'],
+    description: 'left: no longer a member, by its own wish or an operator’s'
+  },
   last_seen: { ...nullable(TIME), description: 'when the answering process last heard it; null if never' },
   joined_at: { ...nullable(TIME), description: 'when it first met another node, by its own clock' },
   lag_bytes: { ...nullable(BYTES), description: 'bytes that the cluster holds and it lacks; null when not known' },
@@ -14,8 +18,27 @@ const MEMBER = object({
   clock_skew_ms: { type: ['integer', 'null'], description: 'how far its clock was ahead of the answering node’s' }
 })
 
+const HORIZON = object({
+  stamp: { ...nullable(HLC), description: 'deletes up to here are forgotten; null when none is' },
+  held_back_by: {
+    ...nullable(TEXT),
+    description: 'the member that has promised least while deletes wait to be forgotten; null when none waits'
+  },
+  since: { ...nullable(TIME), description: 'how long it has not promised more' }
+})
+
 export const clusterSchema: Schema = {
   summary: 'The members of the cluster, as seen from this node',
   tags: ['node'],
-  response: { 200: json('this node included', object({ members: array(MEMBER) })), ...problems() }
+  response: { 200: json('this node included', object({ members: array(MEMBER), horizon: HORIZON })), ...problems() }
+}
+
+export const removeMemberSchema: Schema = {
+  summary: 'Declares that a member will not come back: the others no longer wait for it',
+  tags: ['admin'],
+  params: object({ id: { ...TEXT, minLength: 1, maxLength: 128, description: 'node id' } }),
+  response: {
+    200: json('done', object({ status: { type: 'string', const: 'removed' }, id: TEXT })),
+    ...problems(400, 404)
+  }
 }

@@ -52,13 +52,19 @@ export const statusSchema: Schema = {
           directory_digest: TEXT,
           damaged_bytes: { ...BYTES, description: 'bytes that no read can use' },
           disk: object({ free_bytes: BYTES, total_bytes: BYTES }),
+          model: nullable({ ...TEXT, description: 'whose vectors are compared; null: none yet' }),
+          model_id: nullable(TEXT),
+          index: object({
+            vectors: { ...COUNT, description: 'photos whose vectors are on this node' },
+            pending: { ...COUNT, description: 'photos that are still to be looked at or indexed' }
+          }),
           repair: object({ backlog_bytes: BYTES, bytes_per_s: BYTES, eta_s: nullable(COUNT) }),
           oldest_unreplicated_s: {
             ...nullable(COUNT),
             description: 'age of the oldest bytes that no other node has yet'
           }
         },
-        ['repair', 'oldest_unreplicated_s']
+        ['model', 'model_id', 'index', 'repair', 'oldest_unreplicated_s']
       )
     ),
     ...problems()
@@ -78,10 +84,13 @@ export const volumeStatsSchema: Schema = {
   response: { 200: json('now', VOLUME), ...problems(404) }
 }
 
+const ALL_PEERS = { type: 'boolean', description: 'compare with every other member as well' } as const
+
 export function adminSchema(name: string): Schema {
   return {
     summary: `Starts ${name}, unless it runs already`,
     tags: ['admin'],
+    ...(name === 'verify' && { querystring: object({ all_peers: ALL_PEERS }, ['all_peers']) }),
     response: { 202: json('the job', JOB, { Location: { schema: TEXT } }), ...problems() }
   }
 }

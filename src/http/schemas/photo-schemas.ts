@@ -49,7 +49,8 @@ export const PHOTO = {
 }
 
 /** The same and what this node knows beside it. */
-export const META = object({ ...PHOTO, copies: { ...COUNT, description: 'nodes known to hold the original' } })
+const META_FIELDS = { ...PHOTO, copies: { ...COUNT, description: 'nodes known to hold the original' } }
+export const META = object(META_FIELDS)
 
 const COOKIE_QUERY: Schema = {
   ...TEXT,
@@ -114,7 +115,21 @@ export const getMetaSchema: Schema = {
   tags: TAGS,
   params: ID_PARAMS,
   response: {
-    200: json('the metadata', META, ETAG_HEADER),
+    200: json(
+      'the metadata',
+      object({
+        ...META_FIELDS,
+        similar: array(
+          object({
+            photo_id: PHOTO_ID,
+            tier: { type: 'string', enum: ['near', 'similar'] },
+            score: { type: 'number', minimum: -1, maximum: 1 }
+          }),
+          { description: 'photos that were found to look like this one, best first' }
+        )
+      }),
+      ETAG_HEADER
+    ),
     304: { description: 'unchanged', headers: ETAG_HEADER },
     ...problems(404, 410)
   }

@@ -3,6 +3,7 @@ import { BATCH_BYTES_MIN, markerRow, RING_SLOTS, readMarkers } from '../../../sr
 import { planBatch } from '../../../src/directory/batch-plan.js'
 import { DamageError } from '../../../src/directory/damage.js'
 import { type Database, WRITE_BUFFER_BYTES } from '../../../src/directory/database.js'
+import { HLC_ZERO } from '../../../src/domain/hlc.js'
 import { encodeRecord } from '../../../src/domain/record-codec.js'
 import { MemoryDatabaseSource } from './memory-database.js'
 
@@ -55,7 +56,7 @@ describe('batch markers', () => {
 
   it('belong to batches of a known least size', () => {
     const record = { kind: 'a', id: 'b', context: new Map(), entries: [] }
-    const base = { sequence: 0, root: root(0), bucket: () => root(0), count: () => 0 }
+    const base = { sequence: 0, root: root(0), bucket: () => root(0), count: () => 0, horizon: HLC_ZERO }
     const after = { record, bytes: encodeRecord(record), home: undefined }
     // Merged without its needle: the batch has no applied offset.
     const { operations } = planBatch(base, [{ key: record, before: undefined, after, volumes: [] }], new Map())

@@ -13,6 +13,7 @@ import {
   termKey,
   u64
 } from '../../../src/directory/keys.js'
+import { MIGRATIONS } from '../../../src/directory/schema.js'
 import { bucketOf } from '../../../src/domain/merkle.js'
 import { viewPhoto } from '../../../src/domain/photo.js'
 import type { DirectoryRecord } from '../../../src/domain/record.js'
@@ -185,8 +186,11 @@ describe('a directory', () => {
   it('keeps a database of a newer schema, and does not start', async () => {
     await directory.apply(log.append(writer.birth()).group())
     await directory.stop()
-    const migrating = { to: 2, run: async () => {} }
-    const newer = new Directory({ database: source, log: silentLog, observe: () => {} }, { migrations: [migrating] })
+    const migrating = { to: 3, run: async () => {} }
+    const newer = new Directory(
+      { database: source, log: silentLog, observe: () => {} },
+      { migrations: [...MIGRATIONS, migrating] }
+    )
     await newer.start()
     expect(newer.count('all')).toBe(1)
     await newer.stop()

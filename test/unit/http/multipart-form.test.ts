@@ -169,3 +169,28 @@ test('any bytes end in a form or an error', async () => {
     { numRuns: 500 }
   )
 })
+
+test('fields may follow the file where that is allowed, and are there when it has been read', async () => {
+  const file = { name: 'file', filename: 'a', value: 'bytes' }
+  const parts = [{ name: 'tag', value: 'x' }, file, { name: 'album', value: 'y' }]
+  const { body, contentType } = encodeForm(parts)
+  for (let cut = 1; cut < body.length; cut += 7) {
+    const chunks = [body.subarray(0, cut), body.subarray(cut)]
+    const form = await readUploadForm(bodyOf(chunks), contentType, FIELDS, { fieldsAfterFile: true })
+    const pieces: Uint8Array[] = []
+    for await (const piece of form.file) pieces.push(piece)
+    expect(Buffer.concat(pieces).toString()).toBe('bytes')
+    expect(form.fields).toEqual([parts[0], parts[2]])
+  }
+  expect(await faultOf(parts)).toBe('ERR_BAD_PARAMETER')
+  for (const late of [file, { name: 'other', value: 'z' }]) {
+    const faulty = encodeForm([...parts, late])
+    const form = await readUploadForm(bodyOf([faulty.body]), faulty.contentType, FIELDS, {
+      fieldsAfterFile: true
+    }).catch((err: unknown) => ({ file: Promise.reject(err) }))
+    const reading = async (): Promise<void> => {
+      for await (const piece of await form.file) expect(piece).toBeDefined()
+    }
+    await expect(reading()).rejects.toMatchObject({ code: 'ERR_BAD_PARAMETER' })
+  }
+})

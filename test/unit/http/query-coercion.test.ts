@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest'
 import { checkQueryEscapes, coerceQuery } from '../../../src/http/query-coercion.js'
 
-const schema = { properties: { n: { type: 'integer' }, many: { type: 'array' }, text: { type: 'string' } } }
+const schema = {
+  properties: { n: { type: 'integer' }, x: { type: 'number' }, many: { type: 'array' }, text: { type: 'string' } }
+}
 
 test.each<[Record<string, unknown>, Record<string, unknown>]>([
   [{ n: '12' }, { n: 12 }],
@@ -13,6 +15,11 @@ test.each<[Record<string, unknown>, Record<string, unknown>]>([
   [{ n: '0x10' }, { n: '0x10' }],
   [{ n: '9999999999999999' }, { n: '9999999999999999' }],
   [{ n: ['1', '2'] }, { n: ['1', '2'] }],
+  [{ x: '-0.25' }, { x: -0.25 }],
+  [{ x: '1' }, { x: 1 }],
+  [{ x: '.5' }, { x: '.5' }],
+  [{ x: '1e3' }, { x: '1e3' }],
+  [{ x: 'NaN' }, { x: 'NaN' }],
   [{ many: 'a' }, { many: ['a'] }],
   [{ many: ['a', 'b'] }, { many: ['a', 'b'] }],
   [{ text: '12' }, { text: '12' }],

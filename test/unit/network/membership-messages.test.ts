@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { hasCode } from '../../../src/core/errors.js'
 import type { Value } from '../../../src/domain/cbor.js'
+import type { ModelId } from '../../../src/domain/features.js'
 import { HLC_MAX, type Hlc } from '../../../src/domain/hlc.js'
 import type { ActorId, NodeId, VolumeId } from '../../../src/domain/ids.js'
 import { type Beat, decodeBeat, encodeBeat } from '../../../src/network/beat.js'
@@ -30,6 +31,13 @@ const beats: fc.Arbitrary<Beat> = fc.record({
       bytes: fc.integer({ min: 0, max: 1_000_000_000 })
     }),
     { maxLength: 64 }
+  ),
+  indexes: fc.array(
+    fc.record({
+      model: hex(16) as fc.Arbitrary<ModelId>,
+      shards: fc.uniqueArray(fc.integer({ min: 0, max: 63 })).map(shards => new Set(shards))
+    }),
+    { maxLength: 4 }
   )
 })
 
@@ -70,6 +78,13 @@ function body(changed: Record<string, Value | undefined>): Uint8Array {
     ],
     ...changed
   })
+}
+
+function index(model: Value, shards: Value): Value {
+  return new Map<string, Value>([
+    ['model', model],
+    ['shards', shards]
+  ])
 }
 
 function refused(read: () => unknown): boolean {
@@ -116,6 +131,11 @@ describe('beats', () => {
     ['now', { now: new Uint8Array(7) }],
     ['now', { now: 5 }],
     ['heads', { heads: [1] }],
+    ['indexes', { indexes: [1] }],
+    ['indexes', { indexes: Array.from({ length: 5 }, () => new Map()) }],
+    ['model', { indexes: [index(new Uint8Array(7), new Uint8Array(8))] }],
+    ['shards', { indexes: [index(new Uint8Array(8), new Uint8Array(7))] }],
+    ['shards', { indexes: [index(new Uint8Array(8), 1)] }],
     ['heads', { heads: Array.from({ length: 65 }, () => new Map<string, Value>([['volume', 'x']])) }],
     [
       'volume',

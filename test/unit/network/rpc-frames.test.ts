@@ -134,3 +134,32 @@ test('a message that is too long is cut', () => {
   const [error] = parse(encodeFrame({ type: 'error', id: 1, code: 'ERR_INTERNAL', message: 'ä'.repeat(2_000) }))
   expect(error).toMatchObject({ message: 'ä'.repeat(512) })
 })
+
+test('pieces of bulk that are given in parts have the same bytes, and everything else comes whole', () => {
+  fc.assert(
+    fc.property(
+      fc.array(frame, { maxLength: 12 }),
+      fc.array(fc.integer({ min: 1, max: 40 }), { maxLength: 5 }),
+      (frames, lengths) => {
+        const parser = new FrameParser({ cutPieces: true })
+        const parsed: Frame[] = []
+        let partsLeft = 0
+        for (const bytes of cut(encode(frames), lengths)) {
+          for (const part of parser.push(bytes)) {
+            const last = parsed.at(-1)
+            if (part.type !== 'piece') parsed.push(part)
+            else if (partsLeft > 0 && last?.type === 'piece') {
+              partsLeft -= part.body.length
+              parsed[parsed.length - 1] = { ...last, body: Buffer.concat([last.body, part.body]) }
+            } else {
+              const whole = frames[parsed.length]
+              partsLeft = (whole?.type === 'piece' ? whole.body.length : 0) - part.body.length
+              parsed.push(part)
+            }
+          }
+        }
+        expect(parsed.map(plain)).toEqual(frames.map(plain))
+      }
+    )
+  )
+})

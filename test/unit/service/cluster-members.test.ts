@@ -75,3 +75,36 @@ test('a record that another node wrote oddly is read for what it is worth', asyn
     }
   ])
 })
+
+test('who leaves or is removed is out, whatever it says of itself meanwhile, until it is readmitted', async () => {
+  const { members } = await fixture()
+  const [volume, other] = ['00000000000000aa', 'node-b'] as [string, NodeId]
+  await members.save({ id: SELF, name: 'box', addresses: ['/a'] })
+  expect(members.get(SELF)?.out).toBeUndefined()
+  await members.depart(SELF, 'removed', other, new Map([[`${volume}-1` as never, 500]]))
+  const out = members.get(SELF)?.out
+  expect([out?.how, out?.acknowledged.get(other)?.get(`${volume}-1` as never)]).toEqual(['removed', 500])
+  await members.save({ id: SELF, name: 'box again', addresses: ['/b'] })
+  expect(members.get(SELF)).toMatchObject({ name: 'box', out: { how: 'removed' } })
+  await members.acknowledge(SELF, 'node-c' as NodeId, new Map())
+  expect([...(members.get(SELF)?.out?.acknowledged.keys() ?? [])].sort()).toEqual(['node-b', 'node-c'])
+  await members.readmit(SELF)
+  expect(members.get(SELF)).toMatchObject({ name: 'box', addresses: ['/a'] })
+  expect(members.get(SELF)?.out).toBeUndefined()
+  await members.acknowledge(SELF, other, new Map())
+  await members.readmit(SELF)
+  await members.depart(SELF, 'left', SELF, new Map())
+  expect(members.get(SELF)?.out).toMatchObject({ how: 'left' })
+  expect([...(members.get(SELF)?.out?.acknowledged.keys() ?? [])]).toEqual([SELF])
+})
+
+test('a departure beats what the node wrote of itself at the same time', async () => {
+  const { members, directory, store, hybridClock } = await fixture()
+  await members.save({ id: SELF, name: 'box', addresses: [] })
+  const before = directory.getSync({ kind: 'member', id: SELF })?.record as DirectoryRecord
+  await members.depart(SELF, 'removed', 'node-b' as NodeId, new Map())
+  const stamper = { actor: 'ffffffffffffffff' as typeof store.epoch, hlc: () => hybridClock.now() }
+  const renamed = changeRecord(before, before, stamper, [{ kind: 'version', value: new Map([['name', 'later']]) }])
+  await store.append([recordDraft(renamed)], 'upkeep')
+  expect(members.get(SELF)).toMatchObject({ name: 'box', out: { how: 'removed' } })
+})

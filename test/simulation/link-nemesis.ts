@@ -1,0 +1,19 @@
+import type { NodeId } from '../../src/domain/ids.js'
+import type { SeededRandom } from '../support/seeded-random.js'
+import type { SimulatedLinks } from '../support/simulated-links.js'
+
+/** Cuts some links between nodes. @returns which, in words */
+export function cutLinks(random: SeededRandom, links: SimulatedLinks, ids: readonly NodeId[]): string {
+  const shuffled = ids.map(id => ({ id, order: random.fraction() })).sort((a, b) => a.order - b.order)
+  const [first, ...others] = shuffled.map(({ id }) => id) as [NodeId, ...NodeId[]]
+  const kind = random.pick(['halves', 'one', 'one way', 'pair', 'bridge'])
+  const odd = (_: NodeId, i: number): boolean => i % 2 === 1
+  const even = (_: NodeId, i: number): boolean => i % 2 === 0
+  const half = Math.floor(ids.length / 2) - 1
+  if (kind === 'one') links.partition([first], others)
+  else if (kind === 'one way') for (const other of others) links.cut(first, other)
+  else if (kind === 'pair' && others[0] !== undefined) links.partition([first], [others[0]])
+  else if (kind === 'bridge') links.partition(others.filter(even), others.filter(odd))
+  else links.partition([first, ...others.slice(0, half)], others.slice(half))
+  return `${kind} ${first} | ${others}`
+}
