@@ -5,8 +5,9 @@ import type { Logger } from '../core/log.js'
 import { WorkerLoop } from '../core/worker-loop.js'
 import type { Directory } from '../directory/directory.js'
 import type { Tombstone } from '../directory/keys.js'
-import { formatHlc, type Hlc, type HybridClock } from '../domain/hlc.js'
+import { formatHlc, HLC_ZERO, type Hlc, type HybridClock } from '../domain/hlc.js'
 import { type NodeId, type PhotoId, parseVolumeId, type VolumeId } from '../domain/ids.js'
+import { needleBytes } from '../domain/needle.js'
 import { FIRST_GENERATION, PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
 import type { DirectoryRecord, RecordKey } from '../domain/record.js'
 import { tombstoneStamp } from '../domain/tombstone.js'
@@ -14,6 +15,7 @@ import type { Transport } from '../network/transport.js'
 import { type Seal, sealedTransport } from '../replication/sealed-transport.js'
 import { TreeExchange } from '../replication/tree-exchange.js'
 import { TreeReplica } from '../replication/tree-replica.js'
+import type { NeedleLocation } from '../volumes/needle-store.js'
 import type { VolumeSet } from '../volumes/volume-set.js'
 import type { Departures } from './departures.js'
 import type { Horizon } from './horizon.js'
@@ -197,15 +199,17 @@ export class CatchingUp implements Startable {
     const { volumes } = this.#components
     const blob = blobOf(photo, 'orig')
     if (blob === undefined) return false
-    const chunks = Array.from({ length: needleCount(blob) }, (_, chunk) => chunk)
-    const places = chunks.flatMap(chunk => volumes.locate(dataIdentity(blob, chunk)))
-    if (places.length === 0) return false
-    const birthplace = known.get(photo.logicalVolume as VolumeId)
+    const chunks = Array.from({ length: needleCount(blob) }, (_, chunk) => volumes.locate(dataIdentity(blob, chunk)))
+    if (chunks.every(places => places.length === 0)) return false
+    // copies are the same byte for byte: the others had this very needle, and at least the one behind it
+    const had = ({ volume, offset, length }: NeedleLocation): boolean =>
+      offset + needleBytes(length) < (known.get(volume)?.end ?? 0)
+    // the record of a birth stands right behind its bytes, unless these are many chunks
+    const isRecordBehind = photo.generation > FIRST_GENERATION || blob.chunkBytes === 0
+    if (isRecordBehind && chunks.every(places => places.some(had))) return false
     // records of births stand in the order of their stamps: the others had it if they had a later one of its volume
-    if (photo.generation === FIRST_GENERATION && birthplace !== undefined && birthplace.end > 0)
-      return birthplace.lastBirth < photo.createdAt
-    // copies are the same byte for byte: the others had these very needles
-    return places.some(({ volume, offset }) => offset >= (known.get(volume)?.end ?? 0))
+    const { lastBirth = HLC_ZERO } = known.get(photo.logicalVolume as VolumeId) ?? {}
+    return photo.generation > FIRST_GENERATION || lastBirth < photo.createdAt
   }
 
   /** @returns what the cluster has recorded of the volumes that the photos stand in, or were born in */

@@ -36,6 +36,8 @@ export interface LivenessComponents {
   readonly writer: Pick<RecordWriter, 'write' | 'pending'>
   /** Deletes up to this stamp may be forgotten. */
   readonly horizon: () => Hlc
+  /** Needles that deletes up to this stamp killed are to go at once. */
+  readonly purgeTo: () => Hlc
 }
 
 /** What is known of a volume that is gone. */
@@ -256,7 +258,7 @@ export class Liveness {
 
   #killed(record: DirectoryRecord): Verdict {
     const deletedAt = hlcMs(shownVersion(record).hlc)
-    return { state: 'dead', deletedAt, isForgotten: isForgotten(record, this.#components.horizon()) }
+    return { state: 'dead', deletedAt, isForgotten: isForgotten(record, this.#components.purgeTo()) }
   }
 
   /** A needle whose photo has no record here: a chunk without its manifest is the rest of an upload that broke off. */

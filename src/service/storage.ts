@@ -134,7 +134,8 @@ export class Storage implements Startable {
     const shared = { store: volumes, directory, actor: () => volumes.epoch }
     const writer = new RecordWriter({ ...shared, hybridClock, admit: () => this.cluster?.leaving.admit() })
     const horizon = (): Hlc => this.cluster?.horizon.promises.horizon ?? HLC_ZERO
-    this.#liveness = new Liveness({ directory, volumes, writer, horizon })
+    const purgeTo = (): Hlc => this.cluster?.horizon.target ?? HLC_ZERO
+    this.#liveness = new Liveness({ directory, volumes, writer, horizon, purgeTo })
     const liveness = this.#liveness
     const isRetired = (volume: VolumeId): boolean => liveness.isRetired(volume)
     const space = () => fileSystem.space(folder)

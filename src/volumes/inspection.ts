@@ -11,7 +11,7 @@ export interface Verdict {
   readonly state: 'live' | 'copy' | 'dead' | 'unknown'
   /** Of a needle that a delete killed: when, ms since the Unix epoch. */
   readonly deletedAt?: number
-  /** Whether the horizon has passed that delete: then nobody may hold the needle any more. */
+  /** Whether the cluster has passed that delete: then nobody may hold the needle any more. */
   readonly isForgotten?: boolean
 }
 
@@ -27,7 +27,7 @@ export interface Inspection {
   readonly undoableBytes: number
   /** When the longest deleted needle that is still here was deleted, ms since the Unix epoch. */
   readonly oldestDeleteAt: number | undefined
-  /** Whether needles are here that the horizon has passed. */
+  /** Whether needles are here that the cluster has passed. */
   readonly holdsForgotten: boolean
 }
 

@@ -111,7 +111,9 @@ export class VolumeSet implements NeedleStore, Startable {
 
   /** The volume that the next append goes to, if it still fits: a hint. */
   get logicalVolume(): VolumeId {
-    return this.#active?.volume.id ?? volumeId(this.#epoch, this.#sequence + 1)
+    if (this.#active !== undefined) return this.#active.volume.id
+    // one that is being made has its number already
+    return volumeId(this.#epoch, this.#rolling === undefined ? this.#sequence + 1 : this.#sequence)
   }
 
   /** Whether this process wrote the volume: uploads that are still under way may have chunks in it. */

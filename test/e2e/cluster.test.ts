@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { killAllNodes, temporaryFolder } from '../support/node-process.js'
 import { announceSeed } from '../support/photo-maker.js'
 import { SeededRandom } from '../support/seeded-random.js'
+import { until } from '../support/until.js'
 import { LabNode } from './lab/lab-node.js'
 import { NetworkLab } from './lab/network-lab.js'
 
@@ -176,12 +177,4 @@ async function allAgree(nodes: readonly LabNode[]): Promise<boolean> {
     })
   )
   return new Set(states).size === 1 && !(states[0] as string).split('\n').some(line => !line.endsWith(' 0'))
-}
-
-async function until(what: string, msMax: number, holds: () => Promise<boolean>): Promise<void> {
-  const end = performance.now() + msMax
-  while (!(await holds())) {
-    if (performance.now() > end) throw new Error(`not within ${msMax} ms: ${what}`)
-    await new Promise(resolve => setTimeout(resolve, 200))
-  }
 }

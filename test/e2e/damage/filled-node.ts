@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { HttpClient, UnexpectedAnswer } from '../../support/http-client.js'
 import { NodeProcess, type NodeProcessInit, temporaryFolder } from '../../support/node-process.js'
-import { fakeJpeg, photoByteCount, SeededRandom, sha256Hex } from '../../support/photo-maker.js'
+import { fakeJpeg, noiseBytes, photoByteCount, SeededRandom, sha256Hex } from '../../support/photo-maker.js'
+import { until } from '../../support/until.js'
 import { runJob, type VerifyReport } from '../admin-job.js'
 
 /** What a client knows of an acknowledged photo. */
@@ -46,8 +47,9 @@ export class FilledNode {
       const client = new HttpClient(node.url)
       for (let index = 0; index < PHOTO_COUNT / 2; index++) photos.push(await putOne(client, random, index === 5))
       await change(client, photos, lifetime)
-      photos.push(await putOne(client, random, false)) // the log ends with an upload
-      digest = (await client.json<{ directory_digest: string }>('GET', '/status', 200)).directory_digest
+      await until('all photos were looked at', 20_000, async () => (await status(client)).index.pending === 0)
+      photos.push(await putNoise(client, random)) // the log ends with an upload, at which nobody looks
+      digest = (await status(client)).directory_digest
       client.close()
       await node.stop()
     }
@@ -86,9 +88,24 @@ export class FilledNode {
   }
 }
 
+interface Status {
+  readonly directory_digest: string
+  readonly index: { readonly pending: number }
+}
+
+function status(client: HttpClient): Promise<Status> {
+  return client.json<Status>('GET', '/status', 200)
+}
+
 async function putOne(client: HttpClient, random: SeededRandom, large: boolean): Promise<TruePhoto> {
   const bytes = fakeJpeg(random.below(2 ** 32), large ? LARGE_BYTES : photoByteCount(random, 120_000))
   const { photo_id: id } = await client.putPhoto(bytes, `photo ${random.below(1e9)}.jpg`)
+  return { id, bytes, sha256: sha256Hex(bytes), deleted: false, caption: '', tags: [] }
+}
+
+async function putNoise(client: HttpClient, random: SeededRandom): Promise<TruePhoto> {
+  const bytes = noiseBytes(random.below(2 ** 32), 50_000)
+  const { photo_id: id } = await client.putPhoto(bytes, 'noise', 'application/octet-stream')
   return { id, bytes, sha256: sha256Hex(bytes), deleted: false, caption: '', tags: [] }
 }
 
