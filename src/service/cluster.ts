@@ -122,7 +122,10 @@ export class Cluster implements Startable {
     const departures = new Departures({ ...components, self, records })
     this.departures = departures
     const isOut = (node: NodeId): boolean => departures.of(node) !== undefined
-    this.horizon = new Horizon({ ...components, isOut }, join(folder, 'promises.json'))
+    this.horizon = new Horizon({ ...components, self, isOut }, join(folder, 'promises.json'))
+    transport.onPeer((peer, state) => {
+      if (state === 'down') this.horizon.gone(peer)
+    })
     const open = { transport, clock, random, log }
     const shared = { ...open, transport: sealedTransport(transport, this.horizon) }
     const description = new ClusterDescription({ ...components, isRetired }, init)

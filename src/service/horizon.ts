@@ -28,6 +28,7 @@ const NOTHING: Promises = { settled: HLC_ZERO, applied: HLC_ZERO, clean: HLC_ZER
 const NAMES = ['settled', 'applied', 'clean', 'horizon'] as const
 
 export interface HorizonComponents {
+  readonly self: NodeId
   readonly fileSystem: Pick<FileSystem, 'readFile' | 'writeFileAtomic'>
   readonly directory: Pick<Directory, 'forgetting' | 'state'>
   readonly hybridClock: Pick<HybridClock, 'pass'>
@@ -146,6 +147,27 @@ export class Horizon implements SealKeeper {
     onRise?.()
   }
 
+  /** What a peer said does not count any more: its connection has ended. */
+  gone(peer: NodeId): void {
+    this.#shown.delete(peer)
+  }
+
+  /**
+   * When all that are there return or are behind, as after both sides of a partition gave the other one up, then nobody is
+   * left to follow but the one that has promised most: no horizon among them is above that.
+   */
+  #lead(): void {
+    const { clean, horizon: own } = this.#promises
+    const { self } = this.#components
+    const isFirst = [...this.#shown].every(([peer, { promise, horizon }]) => {
+      if (horizon !== HLC_MAX) return promise < own
+      return promise < clean || (promise === clean && self < peer)
+    })
+    if (!this.#isReturning || !isFirst) return
+    this.#isReturning = false
+    this.#ahead = undefined
+  }
+
   // --- what may come in ---
 
   /** That of a node which returns can be followed by nobody, so nothing that it brings is taken. */
@@ -158,7 +180,10 @@ export class Horizon implements SealKeeper {
   async shown(peer: NodeId, seal: Seal): Promise<void> {
     if (this.#components.isOut(peer)) throw new SheafError('ERR_MEMBER_REMOVED')
     this.#shown.set(peer, seal)
-    if (this.#isReturning && !this.#hasFollowed && seal.promise >= seal.horizon) this.#ahead = peer
+    this.#lead()
+    const { horizon: own } = this.#promises
+    const canLead = seal.promise >= seal.horizon && seal.promise >= own
+    if (this.#isReturning && !this.#hasFollowed && canLead) this.#ahead = peer
     if (seal.horizon <= this.#promises.horizon) return
     if (seal.horizon > this.#promises.clean) {
       if (seal.promise >= seal.horizon) this.#ahead = peer

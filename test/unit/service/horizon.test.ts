@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { silentLog } from '../../../src/core/log.js'
-import { type Hlc, HybridClock, hlcFrom } from '../../../src/domain/hlc.js'
+import { HLC_MAX, type Hlc, HybridClock, hlcFrom } from '../../../src/domain/hlc.js'
 import type { NodeId } from '../../../src/domain/ids.js'
 import { Horizon, type HorizonComponents } from '../../../src/service/horizon.js'
 import { SimulatedClock } from '../../support/simulated-clock.js'
@@ -25,7 +25,15 @@ function horizonOn(disk: Disk, changes: Partial<HorizonComponents> = {}): Horizo
   const forgetting = { raise: async (stamp: Hlc) => void raised.push(stamp) } as never
   const hybridClock = new HybridClock({ clock: new SimulatedClock(1_000) })
   const directory = { forgetting, state: 'open' as const }
-  const components = { fileSystem, directory, hybridClock, log: silentLog, isOut: () => false, ...changes }
+  const components = {
+    self: 'self' as NodeId,
+    fileSystem,
+    directory,
+    hybridClock,
+    log: silentLog,
+    isOut: () => false,
+    ...changes
+  }
   return Object.assign(new Horizon(components, PATH), { raised })
 }
 
@@ -124,6 +132,19 @@ describe('what may come in', () => {
     await other.shown(PEER, horizon.seal())
     other.require(PEER, horizon.seal())
     expect(other.trusts(PEER)).toBe(true)
+  })
+
+  test('when all return, the one that has promised most is followed', async () => {
+    const [horizon, other] = [await made(10, 5), await made(40, 8)]
+    horizon.returns()
+    other.returns()
+    const [a, b] = [horizon.seal(), other.seal()]
+    await expect(horizon.shown(PEER, b)).rejects.toMatchObject({ code: 'ERR_PEER_BEHIND' })
+    await expect(other.shown(PEER, a)).rejects.toMatchObject({ code: 'ERR_PEER_BEHIND' })
+    expect(other.seal()).toEqual({ promise: at(40), horizon: at(8) })
+    expect(horizon.seal().horizon).toBe(HLC_MAX)
+    await horizon.shown(PEER, other.seal())
+    expect(horizon.ahead).toBe(PEER)
   })
 
   test('hints count when the last seal of the peer does', async () => {
