@@ -8,6 +8,7 @@ import { measureConvergence } from './convergence.js'
 import { measureDiskReads } from './disk-reads.js'
 import { measureIndexMemory } from './index-memory.js'
 import { measureLargeFile } from './large-file.js'
+import { measureLooking } from './looking.js'
 import { measureMillion } from './million.js'
 import { Nginx } from './nginx.js'
 import { measureReads } from './reads.js'
@@ -17,7 +18,7 @@ import { measureWrites } from './writes.js'
 
 const HELP = `npm run bench -- [flags]
   --only A,B        of get, put, index, million, large, disk-reads, cluster, convergence, anti-entropy,
-                    similarity (default: all)
+                    looking, similarity (default: all)
   --rounds N        rounds of each server, in turn (default 3)
   --seconds N       length of a round (default 4)
   --large-bytes N   size of the large file (default 512 MiB; try 2147483648)
@@ -30,7 +31,7 @@ const { values } = parseArgs({
   options: {
     only: {
       type: 'string',
-      default: 'get,put,index,million,large,disk-reads,cluster,convergence,anti-entropy,similarity'
+      default: 'get,put,index,million,large,disk-reads,cluster,convergence,anti-entropy,looking,similarity'
     },
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '4' },
@@ -90,6 +91,7 @@ function sections(scratch: string, cache: string): Record<string, () => Promise<
     cluster: () => measureCluster(scratch),
     convergence: () => measureConvergence(scratch, values.big ? 1_000_000_000 : 200_000_000),
     'anti-entropy': () => measureAntiEntropy(scratch, [10_000, 100_000, ...(values.big ? [1_000_000] : [])]),
+    looking: () => measureLooking(scratch),
     similarity: () =>
       measureSimilarity(scratch, values.big ? { count: 100_000, dimension: 1_024 } : { count: 20_000, dimension: 256 })
   }
