@@ -267,7 +267,7 @@ export function deleteChanges(record: DirectoryRecord): Change[] {
 
 /**
  * The next generation, with all that the tombstone kept. The bytes of the original and of the variants must be appended
- * under generation + 1 before. Features are found anew.
+ * under generation + 1 before. Features are found anew, and so is what sizes are to be made when one was given up.
  *
  * @param variants - those whose bytes were appended, too; the others are given up
  * @returns nothing if the photo is not deleted
@@ -276,6 +276,7 @@ export function undeleteChanges(record: DirectoryRecord, variants: Iterable<AltK
   const photo = viewPhoto(record)
   if (!photo.deleted) return []
   const kept = new Set<string>(variants)
+  const isWhole = [...photo.variants.keys()].every(alt => kept.has(alt))
   const tombstones = record.entries.filter(entry => entry.field === VERSION_FIELD && entry.deleted)
   return [
     {
@@ -284,7 +285,10 @@ export function undeleteChanges(record: DirectoryRecord, variants: Iterable<AltK
       deleted: false,
       value: successorValue(photo),
       supersedes: tombstones.map(entry => entry.dot),
-      carry: ({ field, key }) => (field === 'variants' ? kept.has(key) : field !== 'features')
+      carry: ({ field, key }) => {
+        if (field === 'variants') return kept.has(key)
+        return field === 'facts' && key === 'image' ? isWhole : field !== 'features'
+      }
     }
   ]
 }

@@ -14,7 +14,7 @@ import { BlobIntake } from './blob-intake.js'
 import { ByteBudget } from './byte-budget.js'
 import { HotPhotos } from './hot-photos.js'
 import { PhotoEdits } from './photo-edits.js'
-import { blobOf, dataIdentity } from './photo-needles.js'
+import { blobOf, dataIdentity, type PhotoBlob } from './photo-needles.js'
 import type { PhotoReader } from './photo-reader.js'
 import { badField, checkSetPatch } from './photo-rules.js'
 import type {
@@ -136,7 +136,7 @@ export class Photos {
     const photo = viewPhoto(requireRecord(this.#directory, id))
     if ((this.#requireCookie || cookie !== undefined) && cookie !== photo.cookie) throw photoNotFound(id)
     requireLive(photo)
-    const blob = blobOf(photo, alt)
+    const blob = blobOf(photo, alt) ?? standIn(photo)
     if (blob === undefined) throw missingSize(photo)
     const head = headOf(photo, alt)
     const [copy] = this.#reader.copies(blob, 0)
@@ -270,6 +270,12 @@ export class Photos {
     const blob = blobOf(photo, 'orig')
     return { photo, copies: blob !== undefined && this.#reader.isLocal(blob) ? 1 : 0 }
   }
+}
+
+/** A size that was not made of an image at which somebody has looked is one that the original already fits. */
+function standIn(photo: Photo): PhotoBlob | undefined {
+  const { image } = viewFindings(photo.record)
+  return image !== undefined && image.error === undefined ? blobOf(photo, 'orig') : undefined
 }
 
 function missingSize(photo: Photo): SheafError {

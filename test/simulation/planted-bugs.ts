@@ -184,8 +184,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
       },
       {
         file: 'src/service/horizon.ts',
-        find: 'return !this.#components.isOut(peer) && promise >= this.#promises.horizon',
-        replace: 'return !this.#components.isOut(peer) || promise > 0n'
+        find: 'return shown === undefined ? clean === HLC_ZERO : shown.promise >= horizon && shown.horizon <= clean',
+        replace: 'return shown === undefined || clean >= HLC_ZERO || horizon >= HLC_ZERO'
       },
       {
         file: 'src/service/catching-up.ts',

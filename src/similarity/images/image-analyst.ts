@@ -45,7 +45,7 @@ export interface Analysis {
   readonly takenAt?: number
   /** Perceptual hash, 8 bytes: few bits differ between copies of one picture (`perceptual-hash.ts`). */
   readonly phash: Uint8Array
-  /** In the order of {@link VARIANTS}; none when none were wanted. */
+  /** In the order of {@link VARIANTS}, without those that the original can stand for; none when none were wanted. */
   readonly variants: readonly Variant[]
   /** By the model in use when the analysis began; absent when not wanted, when there was no model, or when it failed. */
   readonly features?: Features

@@ -8,8 +8,8 @@ const PIXELS_MAX = 100_000_000
 /** Only the first frame is looked at, but all of them are counted when a file is opened. */
 const FRAMES_MAX = 5_000
 
-/** Longest side of the largest size that is made, from which the smaller ones are made. */
-export const BASE_SIDE = 2_048
+/** Longest side of what is made of a picture. */
+const BASE_SIDE = 2_048
 
 /** Shortest side of what hash and model see, which is more than they take in; of a panorama the longest side counts. */
 const SEEN_SIDE = 512
@@ -43,14 +43,18 @@ export interface Picture {
   readonly width: number
   readonly height: number
   readonly takenAt: number | undefined
+  /** Of the file: `jpeg`, `png`, … */
+  readonly format: string
+  readonly byteCount: number
   /** What hash and model are to look at: the same for the same bytes, whatever else is wanted. Upright. */
   readonly seen: Pixels
   /**
-   * Decodes what the sizes are made of. Upright; the longest side is at most {@link BASE_SIDE}.
+   * Decodes what the sizes are made of. Upright.
    *
+   * @param side - longest side of the largest that is to be made of it, at most 2,048; the result may be larger
    * @throws `ERR_IMAGE_UNREADABLE`
    */
-  readonly base: () => Promise<Pixels>
+  readonly base: (side: number) => Promise<Pixels>
 }
 
 /**
@@ -64,12 +68,13 @@ export interface Picture {
 export async function openPicture(bytes: Buffer): Promise<Picture> {
   const metadata = await inspect(bytes)
   const { width, height } = metadata.autoOrient
-  const facts = { width, height, takenAt: metadata.exif && exifDate(metadata.exif) }
-  const decodeBase = (): Promise<Pixels> => decode(bytes, metadata, { width: BASE_SIDE, height: BASE_SIDE })
+  const takenAt = metadata.exif && exifDate(metadata.exif)
+  const facts = { width, height, takenAt, format: metadata.format, byteCount: bytes.length }
+  const decodeBase = (side: number): Promise<Pixels> => decode(bytes, metadata, { width: side, height: side })
   const box = boxOfSeen(width, height)
   const shrinks = metadata.format === 'jpeg' && metadata.isProgressive !== true && width >= 2 * box.width
   if (shrinks) return { ...facts, seen: await decode(bytes, metadata, box), base: decodeBase }
-  const base = await decodeBase()
+  const base = await decodeBase(BASE_SIDE)
   return { ...facts, seen: base, base: async () => base }
 }
 

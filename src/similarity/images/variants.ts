@@ -1,13 +1,21 @@
 import sharp from 'sharp'
-import type { Variant, VariantName } from './image-analyst.js'
+import { VARIANTS, type Variant, type VariantName } from './image-analyst.js'
 import { type Picture, type Pixels, pixelsOf, toSharp } from './picture.js'
 
 const QUALITY = 82
 /** WebP at its usual effort takes ten times as long as JPEG, for 3 % of the bytes. */
 const WEBP_EFFORT = 2
 
-/** The longest side of each size in pixels; none is larger than the original. */
+/** The longest side of each size in pixels. */
 const SIDES: Readonly<Record<VariantName, number>> = { large: 2_048, small: 640, thumb: 256 }
+
+/** An original with these bounds can stand for a size itself, if browsers show its format. */
+const BYTES_MAX: Readonly<Record<VariantName, number>> = {
+  large: 2 * 2 ** 20,
+  small: 256 * 2 ** 10,
+  thumb: 64 * 2 ** 10
+}
+const SHOWN_FORMATS: readonly string[] = ['jpeg', 'png', 'webp', 'gif']
 
 /** What the bytes of a variant depend on besides the original. */
 const LIBRARY = `sharp-${(sharp.versions.sharp ?? '').split('.').slice(0, 2).join('.')}`
@@ -16,16 +24,23 @@ function recipeOf(name: VariantName): string {
   return `${LIBRARY} q${QUALITY} ${SIDES[name]}`
 }
 
-/** The smaller sizes of a picture: JPEG, or WebP where something can be seen through; without any metadata. */
+/**
+ * The smaller sizes of a picture: JPEG, or WebP where something can be seen through; without any metadata. None is larger
+ * than the original. A size that is not made is one that the original can stand for: it is no larger.
+ */
 export async function makeVariants(picture: Picture): Promise<Variant[]> {
-  const base = await picture.base()
-  const small = fitted(base, SIDES.small)
-  const thumb = small.then(pixels => fitted(pixels, SIDES.thumb))
-  return Promise.all([
-    encoded('large', base),
-    small.then(pixels => encoded('small', pixels)),
-    thumb.then(pixels => encoded('thumb', pixels))
-  ])
+  const variants: Variant[] = []
+  let pixels: Pixels | undefined
+  for (const name of VARIANTS) {
+    if (canStandFor(name, picture)) continue
+    pixels = await fitted(pixels ?? (await picture.base(SIDES[name])), SIDES[name])
+    variants.push(await encoded(name, pixels))
+  }
+  return variants
+}
+
+function canStandFor(name: VariantName, { width, height, format, byteCount }: Picture): boolean {
+  return Math.max(width, height) <= SIDES[name] && byteCount <= BYTES_MAX[name] && SHOWN_FORMATS.includes(format)
 }
 
 async function fitted(pixels: Pixels, side: number): Promise<Pixels> {

@@ -1,7 +1,6 @@
 import sharp, { type Sharp } from 'sharp'
 import { describe, expect, test } from 'vitest'
 import {
-  BASE_SIDE,
   configureDecoding,
   luminanceOf,
   openPicture,
@@ -42,7 +41,7 @@ describe('the orientation that a file names', () => {
     const picture = await openPicture(await stored.png().toBuffer())
     expect(picture).toMatchObject({ width: upright.width, height: upright.height })
     expect(picture.seen).toEqual(upright)
-    expect(await picture.base()).toEqual(upright)
+    expect(await picture.base(2_048)).toEqual(upright)
   })
 
   test.each([5, 6, 7, 8])('%i turns what is made smaller, too', async orientation => {
@@ -52,8 +51,8 @@ describe('the orientation that a file names', () => {
     const stored = toImage(storedAs(orientation, pixels)).withMetadata({ orientation })
     const picture = await openPicture(await stored.jpeg({ quality: 95 }).toBuffer())
     expect(picture).toMatchObject({ width: 3_000, height: 2_000, seen: { width: 768, height: 512 } })
-    const base = await picture.base()
-    expect(base).toMatchObject({ width: BASE_SIDE, height: 1_365 })
+    const base = await picture.base(2_048)
+    expect(base).toMatchObject({ width: 2_048, height: 1_365 })
     const [a, b, c] = await Promise.all([base, picture.seen, pixels].map(side => squareOf(side, 64, 'fill')))
     expect(meanDifference(a!, c!)).toBeLessThan(2)
     expect(meanDifference(b!, c!)).toBeLessThan(2)
@@ -179,14 +178,14 @@ test('nothing is made larger', async () => {
       .png()
       .toBuffer()
   )
-  expect(await base()).toMatchObject({ width: 40, height: 30 })
+  expect(await base(2_048)).toMatchObject({ width: 40, height: 30 })
 })
 
 test('a photo of a camera, large and with a profile, has the same colours in all sizes', async () => {
   const wide = sharp({ create: { width: 3_000, height: 2_000, channels: 3, background: 'rgb(50, 200, 80)' } })
   const { seen, base } = await openPicture(await wide.withIccProfile('p3').jpeg({ quality: 95 }).toBuffer())
   expect(seen).toMatchObject({ width: 768, height: 512, channels: 3 })
-  for (const { data } of [seen, await base()]) expectNear([...data.subarray(0, 3)], [50, 200, 80], 4)
+  for (const { data } of [seen, await base(2_048)]) expectNear([...data.subarray(0, 3)], [50, 200, 80], 4)
 })
 
 test('of a panorama no more is seen than of others', async () => {

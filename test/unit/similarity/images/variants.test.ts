@@ -24,21 +24,43 @@ describe('the sizes of a picture', () => {
     }
   })
 
-  test('are never larger than the picture', async () => {
-    const variants = await variantsOf(toImage(scene(1, 300, 200)).png())
-    expect(variants.map(({ width, height }) => [width, height])).toEqual([
+  test('that the picture fits already are not made: the original stands for them', async () => {
+    const sidesOf = async (image: Sharp) =>
+      (await variantsOf(image)).map(({ alt, width, height }) => [alt, width, height])
+    expect(await sidesOf(toImage(scene(1)).resize(1_600, 1_200).jpeg())).toEqual([
+      ['small', 640, 480],
+      ['thumb', 256, 192]
+    ])
+    expect(await sidesOf(toImage(scene(1, 300, 200)).png())).toEqual([['thumb', 256, 171]])
+    expect(await sidesOf(toImage(scene(1, 200, 100)).webp())).toEqual([])
+  })
+
+  test('are made all the same of a format that browsers do not show, and of very many bytes', async () => {
+    const tiff = await variantsOf(toImage(scene(1, 300, 200)).tiff())
+    expect(tiff.map(({ width, height }) => [width, height])).toEqual([
       [300, 200],
       [300, 200],
       [256, 171]
     ])
+    const noise = sharp({
+      create: {
+        width: 250,
+        height: 250,
+        channels: 3,
+        noise: { type: 'gaussian', mean: 128, sigma: 60 },
+        background: '#fff'
+      }
+    })
+    expect((await variantsOf(noise.png())).map(({ alt }) => alt)).toEqual(['thumb'])
   })
 
   test('of a picture that can be seen through are WebP with that', async () => {
     const variants = await variantsOf(
-      toImage(scene(1, 300, 200))
+      toImage(scene(1, 700, 500))
         .ensureAlpha(0.5)
         .png()
     )
+    expect(variants).toHaveLength(2)
     for (const { bytes, contentType } of variants) {
       expect(contentType).toBe('image/webp')
       expect(await sharp(bytes).metadata()).toMatchObject({ format: 'webp', hasAlpha: true })
