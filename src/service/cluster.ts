@@ -192,6 +192,7 @@ export class Cluster implements Startable {
         pending,
         compare,
         secure,
+        known: volume => liveness.known(volume),
         undisturbed: task => components.compactor.exclusively(task)
       },
       { roundMs, purgeMs }

@@ -7,6 +7,8 @@ import type { Directory } from '../directory/directory.js'
 import type { Tombstone } from '../directory/keys.js'
 import { HLC_MAX, HLC_ZERO, type Hlc, type HybridClock, hlcFrom } from '../domain/hlc.js'
 import type { NodeId, PhotoId, VolumeId } from '../domain/ids.js'
+import { type Photo, viewPhoto } from '../domain/photo.js'
+import { rendezvous } from '../domain/rendezvous.js'
 import { encodeMessage } from '../network/message.js'
 import type { Transport } from '../network/transport.js'
 import type { VolumeSet } from '../volumes/volume-set.js'
@@ -14,11 +16,13 @@ import type { Departures } from './departures.js'
 import type { Horizon } from './horizon.js'
 import { heldPhotos } from './needle-census.js'
 import type { PendingWrites } from './pending-writes.js'
-import { decodeState, encodeState, METHOD_STATE, type MemberState } from './promise-messages.js'
+import { decodeState, encodeState, type KnownVolume, METHOD_STATE, type MemberState } from './promise-messages.js'
+import type { RecordWriter } from './record-writer.js'
 
 const ASK_MS_MAX = 10_000
 /** Deletes that one step looks at: what is kept in memory of them. */
 const TOMBSTONES_MAX = 50_000
+const READ_AT_ONCE = 256
 /** What waits to be gossiped when a promise is made is gone by then. */
 const GOSSIP_MS = 50
 
@@ -36,6 +40,11 @@ export interface PromiseRoundsComponents {
   readonly compare: (peer: NodeId, signal: AbortSignal) => Promise<boolean>
   /** Appends those of the tombstones that no needle here holds. */
   readonly secure: (tombstones: readonly Tombstone[]) => Promise<void>
+  /** What is known of the volume in which a photo was born. */
+  readonly known: (volume: VolumeId) => Promise<KnownVolume>
+  /** @returns the node of an Ed25519 public key */
+  readonly nodeOf: (origin: Uint8Array) => NodeId
+  readonly writer: Pick<RecordWriter, 'renewDelete'>
   /** Runs a task while no volume is compacted. */
   readonly undisturbed: <T>(task: () => Promise<T>) => Promise<T>
   readonly clock: Clock
@@ -261,9 +270,49 @@ export class PromiseRounds implements Startable {
     await undisturbed(async () => {
       await pending.settled()
       const { found, to } = await this.#tombstones(applied, signal)
-      await secure(found.filter(({ stamp }) => stamp > horizon.promises.applied))
+      const news = found.filter(({ stamp }) => stamp > horizon.promises.applied)
+      await this.#renewUnproven(news)
+      await secure(news)
       if (this.#isSound()) await horizon.promise({ applied: to })
     })
+  }
+
+  /**
+   * Of some deleted photos the birth never came in with its writer's log, only by gossip, and the writer was removed. When
+   * it comes back it cannot know them from photos that are news: so these deletes are never forgotten. One node, the same
+   * in everybody's ranking, writes them anew each time that they are due.
+   */
+  async #renewUnproven(tombstones: readonly Tombstone[]): Promise<void> {
+    const { directory, departures, transport, writer } = this.#components
+    const lastBirths = new Map<VolumeId, Hlc>()
+    for (let at = 0; at < tombstones.length; at += READ_AT_ONCE) {
+      const keys = tombstones.slice(at, at + READ_AT_ONCE).map(({ key }) => key)
+      for (const stored of await directory.getMany(keys)) {
+        const photo = stored && viewPhoto(stored.record)
+        if (photo === undefined || rendezvous(photo.id, departures.insiders())[0] !== transport.self) continue
+        if (await this.isUnproven(photo, lastBirths)) await writer.renewDelete(photo.id)
+      }
+    }
+  }
+
+  /**
+   * Whether a photo is known here although its birth never came in with its writer's log, and no member can bring that.
+   *
+   * @param lastBirths - of volumes that were looked at before
+   */
+  async isUnproven(photo: Photo, lastBirths = new Map<VolumeId, Hlc>()): Promise<boolean> {
+    const born = photo.logicalVolume as VolumeId
+    const lastBirth = lastBirths.get(born) ?? (await this.#lastBirth(born))
+    lastBirths.set(born, lastBirth)
+    return lastBirth < photo.createdAt
+  }
+
+  /** @returns up to which stamp the births in a volume came in with it; of a member's own volume, in a round, those are all */
+  async #lastBirth(born: VolumeId): Promise<Hlc> {
+    const { volumes, departures, nodeOf, known } = this.#components
+    const origin = volumes.get(born)?.superblock?.origin
+    if (origin !== undefined && departures.insiders().includes(nodeOf(origin))) return HLC_MAX
+    return (await known(born)).lastBirth
   }
 
   async #promiseClean(signal: AbortSignal): Promise<void> {

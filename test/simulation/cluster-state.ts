@@ -1,5 +1,6 @@
 import type { Hlc } from '../../src/domain/hlc.js'
 import type { VolumeId } from '../../src/domain/ids.js'
+import { viewPhoto } from '../../src/domain/photo.js'
 import type { Target } from './workload.js'
 
 /**
@@ -35,11 +36,15 @@ export async function differencesOf(
   return differences
 }
 
-/** @returns deletes up to a stamp that some node still remembers */
+/** @returns deletes up to a stamp that some node still remembers, without those that are to be kept for ever */
 export async function tombstonesOf(members: readonly Target[], to: Hlc): Promise<readonly string[]> {
   const left: string[] = []
   for (const { name, storage } of members) {
-    for await (const { key } of storage.directory.forgetting.tombstones(to)) left.push(`${key.id} at ${name}`)
+    for await (const { key } of storage.directory.forgetting.tombstones(to)) {
+      const stored = storage.directory.getSync(key)
+      const isKept = stored && (await storage.cluster?.rounds.isUnproven(viewPhoto(stored.record)))
+      if (isKept !== true) left.push(`${key.id} at ${name}`)
+    }
   }
   return left
 }
