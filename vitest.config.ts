@@ -20,6 +20,8 @@ function project(name: string, limitMs: number) {
 
 export default defineConfig({
   test: {
+    // both of two cores: the tests wait for disks and processes half of the time
+    maxWorkers: 2,
     projects: [
       project('unit', 20 * seconds),
       project('contract', 30 * seconds),
