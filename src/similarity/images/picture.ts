@@ -58,8 +58,8 @@ export interface Picture {
 }
 
 /**
- * Decodes the first frame. Most formats are decoded once for everything. A large JPEG is decoded for each purpose: it yields
- * a fraction of its size at a fraction of the cost, so who wants no sizes is spared the most of it. Broken data is an error
+ * Decodes the first frame. Most formats are decoded once for everything. A large JPEG is decoded once more where more
+ * of it is wanted: it yields a fraction of its size at a fraction of the cost. Broken data is an error
  * even where a part could be shown, since half a picture would look like no copy of the whole; data that a decoder merely
  * warns of is not.
  *
@@ -73,7 +73,11 @@ export async function openPicture(bytes: Buffer): Promise<Picture> {
   const decodeBase = (side: number): Promise<Pixels> => decode(bytes, metadata, { width: side, height: side })
   const box = boxOfSeen(width, height)
   const shrinks = metadata.format === 'jpeg' && metadata.isProgressive !== true && width >= 2 * box.width
-  if (shrinks) return { ...facts, seen: await decode(bytes, metadata, box), base: decodeBase }
+  if (shrinks) {
+    const seen = await decode(bytes, metadata, box)
+    const isEnough = (side: number): boolean => Math.max(seen.width, seen.height) >= side
+    return { ...facts, seen, base: async side => (isEnough(side) ? seen : decodeBase(side)) }
+  }
   const base = await decodeBase(BASE_SIDE)
   return { ...facts, seen: base, base: async () => base }
 }
