@@ -17,7 +17,7 @@ import { type CheckReport, FAULTS_MAX, type Fault, verify } from './verification
 /** A check of this node and a comparison with all others. */
 export interface ClusterCheckReport extends CheckReport {
   readonly identicalMembers: number
-  readonly members: readonly MemberComparison[]
+  readonly otherMembers: readonly MemberComparison[]
 }
 
 export interface RepairReport {
@@ -110,7 +110,7 @@ export class Maintenance {
       const members = (await cluster?.comparison.run(tell, signal)) ?? []
       const faults = [...report.faults, ...members.flatMap(faultsOf)].slice(0, FAULTS_MAX)
       const identicalMembers = members.filter(({ state }) => state === 'same').length
-      return { ...report, faults, identicalMembers, members }
+      return { ...report, faults, identicalMembers, otherMembers: members }
     })
   }
 

@@ -387,7 +387,7 @@ describe('jobs', () => {
     const faults = [{ volume: null, photo_id: null, problem: 'member b (12D3): it did not answer' }]
     const node = await fakeNode((request, response) => {
       urls.push(request.url)
-      const result = { needles: 1, faults, identical_members: 1, members: [{}, {}] }
+      const result = { needles: 1, faults, identical_members: 1, other_members: [{}, {}] }
       answerJson(response, 202, { job_id: 'j', kind: 'verify-all-peers', state: 'done', result })
     })
     const { code, stderr } = await cli(['verify', '--all-peers'], { node })
