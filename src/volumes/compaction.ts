@@ -99,7 +99,7 @@ export class Compactor {
       progress(i, due.length)
       const moved = await this.exclusively(() => this.#compact(volume, 'asked', signal))
       movedBytes += moved
-      freedBytes += volume.end - moved
+      if (this.#components.volumes.get(volume.id) === undefined) freedBytes += volume.end - moved
     }
     progress(due.length, due.length)
     return { volumes: due.length, movedBytes, freedBytes }
@@ -171,7 +171,7 @@ export class Compactor {
   /** @returns bytes that had to be moved */
   async #compact(volume: Volume, mode: Mode, signal: AbortSignal): Promise<number> {
     const { log, retire, isRetired, volumes } = this.#components
-    if (volumes.get(volume.id) !== volume) return 0
+    if (volumes.get(volume.id) !== volume || volume.holes.length > 0) return 0 // damage may have come to light in the queue
     let movedBytes = 0
     if (!isRetired(volume.id)) {
       const { end } = volume
@@ -184,6 +184,7 @@ export class Compactor {
       movedBytes += await this.#move(volume, 'checked', mode, signal)
       await retire(volume, end)
     }
+    if (volume.holes.length > 0) throw damageCameToLight()
     await volumes.remove(volume)
     log.info({ volume: volume.id, movedBytes, freedBytes: volume.end - movedBytes }, 'volume compacted and removed')
     return movedBytes
@@ -221,8 +222,7 @@ export class Compactor {
       draftBytes += byteCount
     }
     await flush()
-    if (volume.holes.length > holeCount)
-      throw new SheafError('ERR_NEEDLE_CORRUPT', 'damage came to light: the volume is kept')
+    if (volume.holes.length > holeCount) throw damageCameToLight()
     return movedBytes
   }
 
@@ -264,4 +264,8 @@ export class Compactor {
     this.#turn = done.catch(() => {})
     return done
   }
+}
+
+function damageCameToLight(): SheafError {
+  return new SheafError('ERR_NEEDLE_CORRUPT', 'damage came to light: the volume is kept')
 }
