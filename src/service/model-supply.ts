@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.js'
+import { SheafError } from '../core/errors.js'
 import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
 import { WorkerLoop } from '../core/worker-loop.js'
@@ -57,7 +58,8 @@ export class ModelSupply implements Startable {
       await store.pull(this.#name, () => {}, signal)
       model = await store.open(this.#name)
     }
-    if (model === undefined) throw new Error(`the model ${this.#name} was got and is not there`)
+    if (model === undefined)
+      throw new SheafError('ERR_MODEL_INVALID', `the model ${this.#name} was pulled and cannot be opened`)
     await use(model)
     this.#supplied = true
     log.info({ model: this.#name, id: model.spec.id }, 'a model is in use')

@@ -4,11 +4,16 @@ import { silentLog } from '../../../src/core/log.js'
 import { decodeFeatures, type Features, type ModelId } from '../../../src/domain/features.js'
 import { type Link, viewFindings } from '../../../src/domain/findings.js'
 import type { NodeId, PhotoId } from '../../../src/domain/ids.js'
-import { PHOTO_KIND, type Photo, viewPhoto } from '../../../src/domain/photo.js'
+import { PHOTO_KIND, type Photo, partOf, viewPhoto } from '../../../src/domain/photo.js'
 import { rendezvous } from '../../../src/domain/rendezvous.js'
 import { ImageBacklog, type ImageBacklogComponents } from '../../../src/service/image-backlog.js'
 import { featuresBlob } from '../../../src/service/photo-needles.js'
-import type { Analysis, AnalysisRequest } from '../../../src/similarity/images/image-analyst.js'
+import {
+  type Analysis,
+  type AnalysisRequest,
+  VARIANTS,
+  type VariantName
+} from '../../../src/similarity/images/image-analyst.js'
 import { tinyJpeg } from '../../support/photo-maker.js'
 import { bodyOf, collect, type PhotosFixture, photosFixture } from './photos-fixture.js'
 
@@ -27,6 +32,8 @@ class ScriptedAnalyst {
   readonly seen: Uint8Array[] = []
   readonly wanted: AnalysisRequest['wanted'][] = []
   failures: SheafError[] = []
+  /** Those that it makes. */
+  sizes: readonly VariantName[] = VARIANTS
   /** Runs in the middle of the next analysis. */
   during: () => Promise<unknown> = () => Promise.resolve()
 
@@ -43,9 +50,7 @@ class ScriptedAnalyst {
       height: 30,
       takenAt: 1_000,
       phash: PHASH,
-      variants: wanted.variants
-        ? (['large', 'small', 'thumb'] as const).map(alt => ({ ...size, alt, bytes: Buffer.from(alt) }))
-        : [],
+      variants: wanted.variants ? this.sizes.map(alt => ({ ...size, alt, bytes: Buffer.from(alt) })) : [],
       ...(wanted.features && model !== undefined && { features: featuresOf(model) })
     }
   }
@@ -139,6 +144,22 @@ describe('a new photo', () => {
     await clock.advance(120_000)
     expect(analyst.seen).toEqual([])
     expect(backlog.pending).toBe(0)
+  })
+
+  test('is its own size where none was made, and those that an undo gave up are made again', async () => {
+    const { analyst, clock, upload, photo, photos, store } = await fixture()
+    analyst.sizes = ['small']
+    const id = await upload(1)
+    await clock.advance(100)
+    const { head, stream } = await photos.open(id, 'thumb')
+    expect(head.etag).toBe(`"${photo(id).sha256}"`)
+    expect(await collect(stream(0, head.size))).toEqual(tinyJpeg(1))
+    await photos.remove(id)
+    store.drop(({ identity }) => partOf(identity.alternateKey) === 'small')
+    await photos.undelete(id)
+    await clock.advance(100)
+    expect(analyst.wanted.at(-1)).toEqual({ variants: true, features: true })
+    expect([...photo(id).variants.keys()]).toEqual(['small'])
   })
 
   test("keeps a client's own size", async () => {

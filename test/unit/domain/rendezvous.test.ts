@@ -1,0 +1,25 @@
+import { expect, test } from 'vitest'
+import type { NodeId } from '../../../src/domain/ids.js'
+import { rendezvous } from '../../../src/domain/rendezvous.js'
+
+const NODES = ['a', 'b', 'c', 'd'] as NodeId[]
+const KEYS = Array.from({ length: 1_000 }, (_, i) => `key ${i}`)
+
+test('everybody ranks alike, whatever the order in which nodes are named', () => {
+  for (const key of KEYS.slice(0, 50)) {
+    expect(rendezvous(key, [...NODES].reverse())).toEqual(rendezvous(key, NODES))
+    expect([...rendezvous(key, NODES)].sort()).toEqual(NODES)
+  }
+})
+
+test('each is first for its share, and one that goes leaves the order of the others as it was', () => {
+  const firsts = new Map<NodeId, number>()
+  for (const key of KEYS) {
+    const ranked = rendezvous(key, NODES)
+    const [first] = ranked
+    if (first !== undefined) firsts.set(first, (firsts.get(first) ?? 0) + 1)
+    const left = NODES.filter(node => node !== 'c')
+    expect(rendezvous(key, left)).toEqual(ranked.filter(node => node !== 'c'))
+  }
+  for (const node of NODES) expect(firsts.get(node)).toBeGreaterThan(KEYS.length / 4 / 1.3)
+})
