@@ -61,6 +61,6 @@ export interface SimilarityStatus {
   readonly model: { readonly id: ModelId; readonly name: string } | undefined
   /** Photos whose vectors are on this node. */
   readonly vectors: number
-  /** Photos in the whole cluster that the model has not seen. */
+  /** Photos in the whole cluster that the model has not seen, and those whose vectors are still to come in here. */
   readonly pending: number
 }

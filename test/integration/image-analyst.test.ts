@@ -18,7 +18,7 @@ import { SeededRandom, testSeeds } from '../support/seeded-random.js'
 import { SimulatedClock, settle } from '../support/simulated-clock.js'
 import {
   SMALL_DIMENSION,
-  SMALL_SIZE,
+  SMALL_IMAGE_SIDE,
   smallImageNetwork,
   smallTextNetwork,
   smallTokenizer,
@@ -91,18 +91,7 @@ async function colourModel(): Promise<LoadedModel> {
   await writeFile(join(folder, 'tokenizer_config.json'), smallTokenizerConfig())
   const spec = identifyModel({
     name: 'colours',
-    image: {
-      inputName: 'input',
-      outputName: 'embedding',
-      pooling: 'none',
-      size: SMALL_SIZE,
-      layout: 'nchw',
-      channels: 'rgb',
-      mean: [0, 0, 0],
-      std: [255, 255, 255],
-      resize: 'cover',
-      dimension: SMALL_DIMENSION
-    },
+    image: SMALL_IMAGE_SIDE,
     text: {
       kind: 'encoder',
       inputNames: { ids: 'input_ids' },

@@ -1,3 +1,4 @@
+import type { ImageSide } from '../../src/similarity/models/model-spec.js'
 import { OnnxGraph } from '../../src/similarity/onnx/onnx-graph.js'
 
 /*
@@ -8,6 +9,19 @@ import { OnnxGraph } from '../../src/similarity/onnx/onnx-graph.js'
 /** Side of their input in pixels. */
 export const SMALL_SIZE = 8
 export const SMALL_DIMENSION = 4
+/** Of `smallImageNetwork`. */
+export const SMALL_IMAGE_SIDE: ImageSide = {
+  inputName: 'input',
+  outputName: 'embedding',
+  pooling: 'none',
+  size: SMALL_SIZE,
+  layout: 'nchw',
+  channels: 'rgb',
+  mean: [0, 0, 0],
+  std: [255, 255, 255],
+  resize: 'cover',
+  dimension: SMALL_DIMENSION
+}
 /** Of the head of classes. */
 const SMALL_LABELS = ['red', 'green', 'blue'] as const
 

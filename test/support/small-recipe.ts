@@ -3,7 +3,14 @@ import { referencePixels } from '../../src/similarity/models/reference-image.js'
 import type { ModelRecipe } from '../../src/similarity/models/registry.js'
 import { convertTfjsLayers, type TfjsLayersModel } from '../../src/similarity/onnx/from-tfjs-layers.js'
 import { integrityOf, npmTarball } from './model-registry.js'
-import { SMALL_DIMENSION, SMALL_SIZE, smallTextNetwork, smallTokenizer, smallTokenizerConfig } from './small-models.js'
+import {
+  SMALL_DIMENSION,
+  SMALL_IMAGE_SIDE,
+  SMALL_SIZE,
+  smallTextNetwork,
+  smallTokenizer,
+  smallTokenizerConfig
+} from './small-models.js'
 
 const LABELS = ['a_red', 'a_green', 'a_blue'] as const
 
@@ -61,16 +68,7 @@ export async function smallRecipe(name = 'small'): Promise<SmallRecipe> {
     labels: { package: '@small/images', path: 'labels.txt', format: 'lines' },
     copied: Object.fromEntries(Object.keys(copied).map(file => [file, { package: 'words', path: `m/${file}` }])),
     image: {
-      inputName: 'input',
-      outputName: 'embedding',
-      pooling: 'none',
-      size: SMALL_SIZE,
-      layout: 'nchw',
-      channels: 'rgb',
-      mean: [0, 0, 0],
-      std: [255, 255, 255],
-      resize: 'cover',
-      dimension: SMALL_DIMENSION,
+      ...SMALL_IMAGE_SIDE,
       classes: { outputName: 'classes', count: LABELS.length }
     },
     text: {

@@ -17,26 +17,13 @@ import { TextNetwork } from '../../../../src/similarity/models/text-network.js'
 import {
   plainPixels,
   SMALL_DIMENSION,
-  SMALL_SIZE,
+  SMALL_IMAGE_SIDE,
   smallImageNetwork,
   smallTextNetwork,
   smallTokenizer,
   smallTokenizerConfig
 } from '../../../support/small-models.js'
 import { temporaryDirectory } from '../../../support/temporary-directory.js'
-
-const IMAGE: ImageSide = {
-  inputName: 'input',
-  outputName: 'embedding',
-  pooling: 'none',
-  size: SMALL_SIZE,
-  layout: 'nchw',
-  channels: 'rgb',
-  mean: [0, 0, 0],
-  std: [255, 255, 255],
-  resize: 'cover',
-  dimension: SMALL_DIMENSION
-}
 
 const ENCODER: TextEncoder = {
   kind: 'encoder',
@@ -73,7 +60,7 @@ const rounded = (vector: Float32Array | undefined): number[] =>
 
 describe('one space for images and words', () => {
   test('images and texts of one colour meet, and name the model', async () => {
-    const model = await loaded({}, IMAGE, ENCODER)
+    const model = await loaded({}, SMALL_IMAGE_SIDE, ENCODER)
     const embedder = await Embedder.load(model)
     const features = await embedder.image(plainPixels(200, 0, 0))
     expect(features.modelDigest).toBe(model.spec.digest)
@@ -88,13 +75,13 @@ describe('one space for images and words', () => {
   })
 
   test('without a text side there are no words', async () => {
-    const embedder = await Embedder.load(await loaded({}, IMAGE))
+    const embedder = await Embedder.load(await loaded({}, SMALL_IMAGE_SIDE))
     await expect(embedder.text('red')).rejects.toMatchObject({ code: 'ERR_TEXT_SEARCH_UNAVAILABLE' })
     await embedder.release()
   })
 
   test('an image without a direction is refused: all black, when black is zero', async () => {
-    const embedder = await Embedder.load(await loaded({}, IMAGE))
+    const embedder = await Embedder.load(await loaded({}, SMALL_IMAGE_SIDE))
     await expect(embedder.image(plainPixels(0, 0, 0))).rejects.toMatchObject({ code: 'ERR_MODEL_INVALID' })
     await embedder.release()
   })
@@ -111,7 +98,9 @@ describe('concepts', () => {
         [0, 0, 1, 0]
       ].map(v => Float32Array.from(v))
     )
-    const embedder = await Embedder.load(await loaded({ 'labels.f32': labels }, { ...IMAGE, classes }, CONCEPTS))
+    const embedder = await Embedder.load(
+      await loaded({ 'labels.f32': labels }, { ...SMALL_IMAGE_SIDE, classes }, CONCEPTS)
+    )
     const { vectors } = await embedder.image(plainPixels(255, 204, 178))
     // logits 10, 8, 7: the third is not among the two that count
     const [one, two] = [1, Math.exp(-2)]
@@ -123,13 +112,13 @@ describe('concepts', () => {
 
   test('label vectors of another number are refused', async () => {
     const labels = new Uint8Array(4 * SMALL_DIMENSION * 2)
-    const model = await loaded({ 'labels.f32': labels }, { ...IMAGE, classes }, CONCEPTS)
+    const model = await loaded({ 'labels.f32': labels }, { ...SMALL_IMAGE_SIDE, classes }, CONCEPTS)
     await expect(Embedder.load(model)).rejects.toMatchObject({ code: 'ERR_MODEL_INVALID' })
   })
 })
 
 describe('pixels', () => {
-  const side = { ...IMAGE, size: 1, mean: [10, 20, 30], std: [2, 4, 8] } as const
+  const side = { ...SMALL_IMAGE_SIDE, size: 1, mean: [10, 20, 30], std: [2, 4, 8] } as const
   test('become planes, less the mean, by the deviation', () => {
     expect(Array.from(imageInput(side, Uint8Array.of(12, 28, 46)))).toEqual([1, 2, 2])
   })
@@ -138,14 +127,14 @@ describe('pixels', () => {
   })
   test('of each plane all stand together', () => {
     const pixels = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
-    const input = imageInput({ ...IMAGE, size: 2, std: [1, 1, 1] }, pixels)
+    const input = imageInput({ ...SMALL_IMAGE_SIDE, size: 2, std: [1, 1, 1] }, pixels)
     expect(Array.from(input)).toEqual([1, 4, 7, 10, 2, 5, 8, 11, 3, 6, 9, 12])
   })
 })
 
 describe('texts', () => {
   const vectorOf = async (text: string, files: Record<string, Uint8Array>, spec: TextEncoder) => {
-    const network = await TextNetwork.load(await loaded(files, IMAGE, spec))
+    const network = await TextNetwork.load(await loaded(files, SMALL_IMAGE_SIDE, spec))
     const vector = await network.embed(text)
     await network.release()
     return rounded(vector)
@@ -183,7 +172,7 @@ describe('texts', () => {
     ['no tokenizer', '{"model":{"type":"Unheard"}}'],
     ['no object', '3']
   ])('a tokenizer file that holds %s is refused', async (_what, content) => {
-    const model = await loaded({ 'tokenizer.json': content }, IMAGE, ENCODER)
+    const model = await loaded({ 'tokenizer.json': content }, SMALL_IMAGE_SIDE, ENCODER)
     await expect(TextNetwork.load(model)).rejects.toMatchObject({ code: 'ERR_MODEL_INVALID' })
   })
 })

@@ -9,7 +9,7 @@ import { OnnxGraph } from '../../../../src/similarity/onnx/onnx-graph.js'
 import {
   plainPixels,
   SMALL_DIMENSION,
-  SMALL_SIZE,
+  SMALL_IMAGE_SIDE,
   smallImageNetwork,
   smallTextNetwork,
   smallTokenizer,
@@ -59,16 +59,8 @@ test('a network for images: what it is, is read from it', async () => {
   const { image, files, name } = await run()
   expect(name).toBe('mine')
   expect(image).toEqual({
-    inputName: 'input',
-    outputName: 'embedding',
-    pooling: 'none',
-    size: SMALL_SIZE,
-    layout: 'nchw',
-    channels: 'rgb',
-    mean: [0, 0, 0],
-    std: [255, 255, 255],
-    resize: 'squash',
-    dimension: SMALL_DIMENSION
+    ...SMALL_IMAGE_SIDE,
+    resize: 'squash'
   })
   expect(files.map(file => file.name)).toEqual(['image.onnx'])
   expect(await readdir(folder)).toEqual(['image.onnx'])
