@@ -10,6 +10,9 @@ const SIMILAR_SCORE_MIN = 0.75
 const NEAR_SCORE_MIN = 0.6
 const NEAR_BITS_MAX = 10
 
+/** Below this, cosine, there is no link at all. */
+export const LINK_SCORE_MIN = Math.min(SIMILAR_SCORE_MIN, NEAR_SCORE_MIN)
+
 /**
  * How alike two photos are.
  *

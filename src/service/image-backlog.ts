@@ -25,8 +25,12 @@ import { blobOf, dataDraft } from './photo-needles.js'
 import type { PhotoReader } from './photo-reader.js'
 import type { Edit, RecordWriter } from './record-writer.js'
 
-/** One is decoded while the bytes of the next come in and the results of the one before are written. */
-const AT_ONCE = 3
+/** One is decoded while the bytes of others come in, and the results of others are compared and written. */
+const AT_ONCE = 6
+/** While photos come in, one at a time: the uploads of clients go first. */
+const AT_ONCE_BUSY = 1
+/** How long after a photo came in others are expected. */
+const BUSY_MS = 250
 /** Photos that wait in memory; the rest is looked for in the directory when these are done. */
 const WAITING_MAX = 10_000
 /** How long a photo is left to each node that is before this one in its ranking. */
@@ -93,6 +97,8 @@ export class ImageBacklog implements Startable {
   readonly #fresh: Fresh[] = []
   readonly #abort = new AbortController()
   #unsubscribe: (() => void) | undefined
+  /** When the last new photo came in, monotonic. */
+  #lastPhotoMs = Number.NEGATIVE_INFINITY
   #nextScanMs = 0
   #scanMs = SCAN_MS
   /** Where the next look through the directory goes on; undefined: at the newest. */
@@ -106,7 +112,11 @@ export class ImageBacklog implements Startable {
 
   async start(): Promise<void> {
     this.#unsubscribe = this.#components.directory.onChange(changes => {
-      for (const { after } of changes) if (after.kind === PHOTO_KIND) this.#note(after)
+      for (const { before, after } of changes) {
+        if (after.kind !== PHOTO_KIND) continue
+        if (before === undefined) this.#lastPhotoMs = this.#components.clock.monotonic()
+        this.#note(after)
+      }
     })
     await this.#loop.start()
   }
@@ -163,8 +173,9 @@ export class ImageBacklog implements Startable {
     if (directory.state !== 'open') return 'idle'
     const now = clock.monotonic()
     if (this.#nextScanMs <= now && this.#waiting.size < WAITING_MAX / 2) await this.#scan(now)
+    const atOnce = now - this.#lastPhotoMs < BUSY_MS ? AT_ONCE_BUSY : AT_ONCE
     for (const [id, waiting] of this.#waiting) {
-      if (this.#working.size >= AT_ONCE) break
+      if (this.#working.size >= atOnce) break
       if (waiting.dueMs <= now) this.#begin(id, waiting)
     }
     for (let fresh = this.#fresh[0]; fresh !== undefined && fresh.dueMs <= now; fresh = this.#fresh[0]) {

@@ -3,7 +3,7 @@ import type { Directory } from '../directory/directory.js'
 import { decodeFeatures, type Features, type ModelId, modelIdOf, type Space } from '../domain/features.js'
 import { type Link, viewFindings } from '../domain/findings.js'
 import type { PhotoId } from '../domain/ids.js'
-import { linkTier } from '../domain/likeness.js'
+import { LINK_SCORE_MIN, linkTier } from '../domain/likeness.js'
 import { PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
 import { SHARD_COUNT, type ShardSet } from '../domain/shards.js'
 import type { VectorQuery } from '../replication/similarity-messages.js'
@@ -141,7 +141,8 @@ export class Search {
       if (tier !== undefined) links.set(photoId, { tier, score })
       return tier !== undefined
     }
-    const { results } = await this.#closest(model, 'image', vector, { k: LINKS_MAX }, isLink, signal)
+    const options = { k: LINKS_MAX, minScore: LINK_SCORE_MIN }
+    const { results } = await this.#closest(model, 'image', vector, options, isLink, signal)
     const kept = new Set(results.map(({ photoId }) => photoId))
     return new Map([...links].filter(([other]) => kept.has(other)))
   }
@@ -178,16 +179,14 @@ export class Search {
     const { nodes, visible } = this.#components
     const query: VectorQuery = { model: model.id, space, vector }
     const isWanted: Accept = (neighbour, photo) =>
-      neighbour.score >= minScore &&
-      (tag === undefined || photo.tags.includes(tag)) &&
-      visible(photo) &&
-      accept(neighbour, photo)
+      (tag === undefined || photo.tags.includes(tag)) && visible(photo) && accept(neighbour, photo)
     let wanted = Math.min(NEIGHBOURS_MAX, Math.ceil((k + MARGIN) / this.#share(tag)))
     for (let round = 1; ; round++) {
       const { neighbours, shards, exhausted } = await nodes.search(query, wanted, signal)
-      const scored = neighbours.map(({ id, score }) => ({ photoId: id, score }))
+      const near = neighbours.filter(({ score }) => score >= minScore)
+      const scored = near.map(({ id, score }) => ({ photoId: id, score }))
       const results = await this.#filter(scored, isWanted, k)
-      const isEnd = exhausted || (scored.at(-1)?.score ?? -1) < minScore || wanted === NEIGHBOURS_MAX
+      const isEnd = exhausted || near.length < neighbours.length || wanted === NEIGHBOURS_MAX
       if (results.length === k || isEnd || round === ROUNDS_MAX) {
         return { results, coverage: coverageOf(shards), model: { id: model.id, name: model.name } }
       }

@@ -317,9 +317,9 @@ describe('the process', () => {
     kill(pids[0]!, 'SIGSTOP')
     const [killed, ...others] = [look(bytes), look(bytes), look(bytes)]
     killed.catch(() => {})
-    await looking(2)
+    await looking(4)
     kill(pids[0]!, 'SIGKILL')
-    await looking(3)
+    await looking(5)
     kill(pids[1]!, 'SIGKILL')
     for (const other of others) expect((await other).width).toBe(300)
     await expect(killed).rejects.toMatchObject({ code: 'ERR_IMAGE_CRASHED' })

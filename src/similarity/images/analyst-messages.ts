@@ -7,10 +7,11 @@
  *                    text     embed this text
  *                    photo    a photo of `size` bytes, which follow as pieces of at most PIECE_BYTES_MAX
  *                    piece    the next bytes of the photo
- *                    look     all of its bytes are there, and no other photo is being decoded: look at it
+ *                    look     all of its bytes are there: look at it when those before it have been decoded
  *                    cancel   nobody waits for the photo any more
  *   process → node   ready    once, first
- *                    decoded  the photo, so the next may be: it is on this process's one thread from here on
+ *                    decoding begins to decode the photo; one at a time, so that the one to blame is known
+ *                    decoded  is done with that; the rest of the work for it goes on
  *                    done     result
  *                    failed   an error of Sheaf
  *                    excess   the process takes too much memory or time and is to be ended
@@ -35,6 +36,7 @@ export type ToAnalyst =
 
 export type FromAnalyst =
   | { readonly type: 'ready' }
+  | { readonly type: 'decoding'; readonly call: number }
   | { readonly type: 'decoded'; readonly call: number }
   | { readonly type: 'done'; readonly call: number; readonly result: Analysis | TextEmbedding | undefined }
   | { readonly type: 'failed'; readonly call: number; readonly code: ErrorCode; readonly message: string }

@@ -25,8 +25,8 @@ const LOOK_MS_MAX = 180 * SECOND_MS
 /** How long the process may go on with a photo for which nobody waits: a decoder cannot be interrupted. */
 const CANCELLED_MS_MAX = 2 * SECOND_MS
 
-/** Larger photos come in only when it is their turn, so that two of them do not share the memory. */
-const AHEAD_BYTES_MAX = 32 * MIB
+/** Photos that are larger come in one after the other, so that two of them do not share the memory. */
+const LARGE_BYTES = 32 * MIB
 const HEAP_MIB_MAX = 512
 const STDERR_TAIL_LENGTH = 2_000
 
@@ -51,11 +51,11 @@ export class AnalystProcess implements AnalystChild {
   readonly #gone: Promise<void>
   readonly #calls = new Map<number, Call>()
   #lastCall = 0
-  /** Settles when the last photo so far has been decoded. */
-  #turns: Promise<void> = Promise.resolve()
-  /** Photos being looked at, in the order in which they began, the last of which may be being decoded. */
+  /** Settles when the last large photo so far is done with. */
+  #largeTurns: Promise<void> = Promise.resolve()
+  /** Photos whose bytes the process has, in the order in which they came. */
   readonly #looking = new Set<number>()
-  #decoding: { readonly call: number; readonly leave: () => void } | undefined
+  #decoding: number | undefined
   #markReady: () => void = () => {}
   /** Why it is being killed. */
   #killed: ChildEndReason | undefined
@@ -130,21 +130,15 @@ export class AnalystProcess implements AnalystChild {
     const { call, answer } = this.#begin()
     let leave: (() => void) | undefined
     try {
-      if (request.size > AHEAD_BYTES_MAX) leave = await this.#turn(signal)
+      if (request.size > LARGE_BYTES) leave = await this.#largeTurn(signal)
       await this.#sendPhoto(call, answer, request, signal)
-      leave ??= await this.#turn(signal)
-      return (await this.#within(
-        LOOK_MS_MAX,
-        'slow',
-        abortable(this.#look(call, answer, request, leave), signal)
-      )) as Analysis
+      return (await this.#within(LOOK_MS_MAX, 'slow', abortable(this.#look(call, answer, request), signal))) as Analysis
     } catch (err) {
       if (err instanceof ChildEnded) throw this.#endOf(call === this.#suspect)
       await this.#cancel(call, answer)
       throw err
     } finally {
       this.#looking.delete(call)
-      this.#decoded(call)
       leave?.()
     }
   }
@@ -154,27 +148,19 @@ export class AnalystProcess implements AnalystChild {
     await this.#gone
   }
 
-  /** One is decoded at a time, so that the one to blame is known; the rest of the work for the one before goes on meanwhile. */
-  #look(call: number, answer: Promise<Result>, { size, wanted }: AnalysisRequest, leave: () => void): Promise<Result> {
+  #look(call: number, answer: Promise<Result>, { size, wanted }: AnalysisRequest): Promise<Result> {
     if (this.ended) return answer
     this.#looking.add(call)
-    this.#decoding = { call, leave }
     this.#log.debug({ bytes: size, pid: this.pid }, 'looking at a photo')
     this.#post({ type: 'look', call, wanted })
     return answer
   }
 
-  #decoded(call: number): void {
-    if (this.#decoding?.call !== call) return
-    this.#decoding.leave()
-    this.#decoding = undefined
-  }
-
-  /** Waits until no photo is being decoded, and no other has waited longer. @returns ends the turn */
-  async #turn(signal: AbortSignal): Promise<() => void> {
-    const before = this.#turns
+  /** Waits until those that have waited longer are done. @returns ends the turn */
+  async #largeTurn(signal: AbortSignal): Promise<() => void> {
+    const before = this.#largeTurns
     let leave = (): void => {}
-    this.#turns = new Promise(resolve => {
+    this.#largeTurns = new Promise(resolve => {
       leave = resolve
     })
     try {
@@ -241,8 +227,11 @@ export class AnalystProcess implements AnalystChild {
       case 'excess':
         this.#kill(message.reason)
         break
+      case 'decoding':
+        this.#decoding = message.call
+        break
       case 'decoded':
-        this.#decoded(message.call)
+        this.#decoding = undefined
         break
       case 'done':
         this.#take(message.call)?.resolve(message.result)
@@ -293,7 +282,7 @@ export class AnalystProcess implements AnalystChild {
     if (this.#end !== undefined) return
     this.#end = { reason: this.#killed ?? 'crashed', detail: `${how} ${this.#stderrTail}`.trim() }
     const [first] = this.#looking
-    this.#suspect = this.#decoding?.call ?? first
+    this.#suspect = this.#decoding ?? first
     for (const { reject } of this.#calls.values()) reject(this.#endOf(true))
     this.#calls.clear()
   }

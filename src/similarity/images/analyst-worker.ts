@@ -17,6 +17,7 @@ interface Incoming {
 
 interface Look {
   cancelled: boolean
+  begun: boolean
   /** When the usage was first measured after it began. */
   cpuMsAtStart: number | undefined
 }
@@ -43,8 +44,10 @@ export interface Usage {
 export class AnalystWorker {
   readonly #send: (message: FromAnalyst) => void
   readonly #incoming = new Map<number, Incoming>()
-  /** Photos being looked at. */
+  /** Photos being looked at, or waiting for the decoder. */
   readonly #looks = new Map<number, Look>()
+  /** Settles when the last photo so far has been decoded. */
+  #decoded: Promise<unknown> = Promise.resolve()
   /** Models follow one another in the order in which they were asked for. */
   #model: Promise<Model | undefined> = Promise.resolve(undefined)
 
@@ -79,6 +82,7 @@ export class AnalystWorker {
   /** To be asked several times a second. @returns why the process is to be ended, if so */
   excess({ rssBytes, cpuMs }: Usage): Excess | undefined {
     for (const look of this.#looks.values()) {
+      if (!look.begun) continue
       look.cpuMsAtStart ??= cpuMs
       if (cpuMs - look.cpuMsAtStart > LOOK_CPU_MS_MAX) return 'slow'
     }
@@ -104,7 +108,7 @@ export class AnalystWorker {
     const photo = this.#incoming.get(call)
     invariant(photo !== undefined && photo.used === photo.bytes.length, 'a photo is looked at when all of it is there')
     this.#incoming.delete(call)
-    const look: Look = { cancelled: false, cpuMsAtStart: undefined }
+    const look: Look = { cancelled: false, begun: false, cpuMsAtStart: undefined }
     this.#looks.set(call, look)
     try {
       return await this.#analyse(call, photo.bytes, wanted, look)
@@ -117,8 +121,9 @@ export class AnalystWorker {
   }
 
   async #analyse(call: number, bytes: Buffer, wanted: AnalysisRequest['wanted'], look: Look): Promise<Analysis> {
-    const picture = await openPicture(bytes)
-    this.#send({ type: 'decoded', call })
+    const decoded = this.#decoded.then(() => this.#decode(call, bytes, look))
+    this.#decoded = decoded.catch(() => {}) // it is this photo's error
+    const picture = await decoded
     // whoever gave up meanwhile saves the rest
     if (look.cancelled) throw cancelled()
     const [phash, variants, features] = await Promise.all([
@@ -128,6 +133,17 @@ export class AnalystWorker {
     ])
     const { width, height, takenAt } = picture
     return { width, height, ...(takenAt !== undefined && { takenAt }), phash, variants, ...features }
+  }
+
+  async #decode(call: number, bytes: Buffer, look: Look): Promise<Picture> {
+    if (look.cancelled) throw cancelled()
+    look.begun = true
+    this.#send({ type: 'decoding', call })
+    try {
+      return await openPicture(bytes)
+    } finally {
+      this.#send({ type: 'decoded', call })
+    }
   }
 
   async #features({ seen }: Picture): Promise<Pick<Analysis, 'features' | 'featuresError'>> {

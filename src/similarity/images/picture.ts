@@ -11,8 +11,12 @@ const FRAMES_MAX = 5_000
 /** Longest side of what is made of a picture. */
 const BASE_SIDE = 2_048
 
-/** Shortest side of what hash and model see, which is more than they take in; of a panorama the longest side counts. */
-const SEEN_SIDE = 512
+/**
+ * Longest side of what hash and model see, which is also the size `small`: it is more than they take in, unless the picture
+ * is a panorama, of which more is decoded.
+ */
+const SEEN_SIDE = 640
+const SEEN_SIDE_SHORTEST = 256
 const SEEN_SIDE_LONGEST = 4_096
 
 /**
@@ -88,7 +92,9 @@ interface Box {
 }
 
 function boxOfSeen(width: number, height: number): Box {
-  const scale = Math.min(1, SEEN_SIDE / Math.min(width, height), SEEN_SIDE_LONGEST / Math.max(width, height))
+  const shortest = Math.min(width, height)
+  const longest = Math.max(width, height)
+  const scale = Math.max(SEEN_SIDE / longest, Math.min(SEEN_SIDE_SHORTEST / shortest, SEEN_SIDE_LONGEST / longest))
   return { width: Math.ceil(width * scale), height: Math.ceil(height * scale) }
 }
 

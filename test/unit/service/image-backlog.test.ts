@@ -227,6 +227,27 @@ describe('what goes wrong', () => {
   })
 })
 
+describe('many photos', () => {
+  test('are looked at one at a time while others come in, so that uploads go first, then several at once', async () => {
+    const { analyst, clock, upload } = await fixture()
+    let release = (): void => {}
+    const held = new Promise<void>(resolve => {
+      release = resolve
+    })
+    analyst.during = () => held
+    for (let seed = 1; seed <= 20; seed++) {
+      await upload(seed)
+      await clock.advance(100)
+    }
+    expect(analyst.seen).toHaveLength(1)
+    await clock.advance(1_000)
+    expect(analyst.seen).toHaveLength(6)
+    release()
+    await clock.advance(1_000)
+    expect(analyst.seen).toHaveLength(20)
+  })
+})
+
 describe('nodes that share the work', () => {
   test('leave a photo to the first in its ranking, and take it when that one does nothing', async () => {
     const { analyst, clock, upload, nodes } = await fixture()

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { silentLog } from '../../../src/core/log.js'
 import { modelIdOf } from '../../../src/domain/features.js'
 import { featuresFailedChange, lookedAtChange } from '../../../src/domain/findings.js'
@@ -279,6 +279,17 @@ describe('links of a photo that was just seen', () => {
     expect(links.size).toBe(10)
     const { results } = await byImage(centre, 10)
     expect([...links.keys()].sort()).toEqual(idsOf({ results } as SearchResults).sort())
+  })
+
+  test('are asked for once, as soon as what comes back is too far away to be linked', async () => {
+    const centre = vector()
+    const close = await photos.add(nearVector(photos.random, centre, 0.1))
+    for (let i = 0; i < 100; i++) await photos.add(centre.map(value => -value))
+    await use()
+    const searches = vi.spyOn(similarity.models, 'search')
+    const links = await similarity.search.alike(randomPhotoId(photos.random), imageFeatures(centre), PHASH, never)
+    expect([...links.keys()]).toEqual([close])
+    expect(searches).toHaveBeenCalledOnce()
   })
 
   test('are none under a model that is not used here', async () => {

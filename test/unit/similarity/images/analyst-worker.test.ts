@@ -6,19 +6,32 @@ import { scene, toImage } from '../../../support/test-pictures.js'
 const MIB = 2 ** 20
 const WANTED = { variants: true, features: true }
 
-/** A worker, and what it says. */
-function workerWith(): {
-  worker: AnalystWorker
-  said: FromAnalyst[]
-  saidNext: (type: string) => Promise<FromAnalyst>
-} {
+interface Fixture {
+  readonly worker: AnalystWorker
+  readonly said: readonly FromAnalyst[]
+  /** @returns the nth message of this type, when it has been said */
+  readonly saying: (type: FromAnalyst['type'], nth?: number) => Promise<FromAnalyst>
+}
+
+function workerWith(): Fixture {
   const said: FromAnalyst[] = []
-  const waiting = new Map<string, (message: FromAnalyst) => void>()
+  const listeners = new Set<() => void>()
   const worker = new AnalystWorker(message => {
     said.push(message)
-    waiting.get(message.type)?.(message)
+    for (const listener of listeners) listener()
   })
-  return { worker, said, saidNext: type => new Promise(resolve => waiting.set(type, resolve)) }
+  const saying: Fixture['saying'] = (type, nth = 1) =>
+    new Promise(resolve => {
+      const look = (): void => {
+        const message = said.filter(other => other.type === type)[nth - 1]
+        if (message === undefined) return
+        listeners.delete(look)
+        resolve(message)
+      }
+      listeners.add(look)
+      look()
+    })
+  return { worker, said, saying }
 }
 
 async function begin(worker: AnalystWorker, call: number): Promise<void> {
@@ -29,33 +42,60 @@ async function begin(worker: AnalystWorker, call: number): Promise<void> {
 
 describe('the worker', () => {
   test('says when a photo is decoded, and then what it found', async () => {
-    const { worker, said, saidNext } = workerWith()
+    const { worker, said, saying } = workerWith()
     await begin(worker, 1)
     worker.receive({ type: 'look', call: 1, wanted: WANTED })
-    await saidNext('done')
+    await saying('done')
     expect(said).toMatchObject([
+      { type: 'decoding', call: 1 },
       { type: 'decoded', call: 1 },
       { type: 'done', call: 1, result: { width: 96, height: 64 } }
     ])
   })
 
-  test('answers a cancelled photo once: at once while its bytes come, else when it has been decoded', async () => {
-    const { worker, said, saidNext } = workerWith()
+  test('decodes one photo at a time, in the order in which it is told to', async () => {
+    const { worker, said, saying } = workerWith()
+    for (const call of [1, 2, 3]) await begin(worker, call)
+    for (const call of [2, 3, 1]) worker.receive({ type: 'look', call, wanted: WANTED })
+    await saying('done', 3)
+    const decoder = said.filter(({ type }) => type === 'decoding' || type === 'decoded')
+    expect(decoder.map(message => 'call' in message && message.call)).toEqual([2, 2, 3, 3, 1, 1])
+  })
+
+  test('goes on with the next photo after one that it cannot decode', async () => {
+    const { worker, saying } = workerWith()
+    const broken = Buffer.from('no picture')
+    worker.receive({ type: 'photo', call: 1, size: broken.length })
+    worker.receive({ type: 'piece', call: 1, bytes: broken })
+    await begin(worker, 2)
+    for (const call of [1, 2]) worker.receive({ type: 'look', call, wanted: WANTED })
+    expect(await saying('failed')).toMatchObject({ call: 1, code: 'ERR_IMAGE_UNREADABLE' })
+    expect(await saying('done')).toMatchObject({ call: 2 })
+  })
+
+  test('answers a cancelled photo once: at once while its bytes come', async () => {
+    const { worker, said, saying } = workerWith()
     await begin(worker, 1)
     worker.receive({ type: 'cancel', call: 1 })
     worker.receive({ type: 'piece', call: 1, bytes: Buffer.of(1) })
-    await saidNext('failed')
-    await begin(worker, 2)
-    worker.receive({ type: 'look', call: 2, wanted: WANTED })
-    worker.receive({ type: 'cancel', call: 2 })
-    await saidNext('failed')
-    expect(said.map(({ type }) => type)).toEqual(['failed', 'decoded', 'failed'])
+    await saying('failed')
+    expect(said).toHaveLength(1)
+  })
+
+  test('… else when it has been decoded, which it is not if it has not begun', async () => {
+    const { worker, said, saying } = workerWith()
+    for (const call of [1, 2]) await begin(worker, call)
+    for (const call of [1, 2]) worker.receive({ type: 'look', call, wanted: WANTED })
+    await saying('decoding')
+    for (const call of [1, 2]) worker.receive({ type: 'cancel', call })
+    await saying('failed', 2)
+    expect(said.map(({ type }) => type)).toEqual(['decoding', 'decoded', 'failed', 'failed'])
   })
 
   test('has no word of a model that it does not have', async () => {
-    const { worker, saidNext } = workerWith()
+    const { worker, saying } = workerWith()
     worker.receive({ type: 'text', call: 1, text: 'a rose' })
-    expect(await saidNext('failed')).toMatchObject({ code: 'ERR_MODEL_UNAVAILABLE' })
+    expect(await saying('failed')).toMatchObject({ code: 'ERR_MODEL_UNAVAILABLE' })
   })
 })
 
@@ -66,19 +106,21 @@ describe('what the process takes', () => {
     expect(worker.excess({ rssBytes: 1_501 * MIB, cpuMs: 0 })).toBe('outgrown')
   })
 
-  test('of computing time is bounded for each photo, not for all', async () => {
-    const { worker, saidNext } = workerWith()
+  test('of computing time is bounded for each photo, from when its decoding begins', async () => {
+    const { worker, saying } = workerWith()
     for (const call of [1, 2]) await begin(worker, call)
     const usage = (cpuMs: number) => ({ rssBytes: 0, cpuMs })
-    worker.receive({ type: 'look', call: 1, wanted: WANTED })
+    for (const call of [1, 2]) worker.receive({ type: 'look', call, wanted: WANTED })
+    await saying('decoding')
     expect(worker.excess(usage(100_000))).toBeUndefined()
     expect(worker.excess(usage(130_000))).toBeUndefined()
     expect(worker.excess(usage(130_001))).toBe('slow')
-    await saidNext('done')
-    worker.receive({ type: 'look', call: 2, wanted: WANTED })
-    expect(worker.excess(usage(200_000))).toBeUndefined()
-    expect(worker.excess(usage(230_000))).toBeUndefined()
-    await saidNext('done')
+    await saying('done', 2)
     expect(worker.excess(usage(300_000))).toBeUndefined()
+    await begin(worker, 3)
+    worker.receive({ type: 'look', call: 3, wanted: WANTED })
+    await saying('decoding', 3)
+    expect(worker.excess(usage(400_000))).toBeUndefined()
+    expect(worker.excess(usage(430_000))).toBeUndefined()
   })
 })

@@ -15,9 +15,9 @@ describe('the sizes of a picture', () => {
     expect(
       variants.map(({ alt, recipe, contentType, width, height }) => [alt, recipe, contentType, width, height])
     ).toEqual([
-      ['large', `sharp-${version} q82 2048`, 'image/jpeg', 2_048, 1_365],
-      ['small', `sharp-${version} q82 640`, 'image/jpeg', 640, 427],
-      ['thumb', `sharp-${version} q82 256`, 'image/jpeg', 256, 171]
+      ['large', `sharp-${version} m2 q82 2048`, 'image/jpeg', 2_048, 1_365],
+      ['small', `sharp-${version} m2 q82 640`, 'image/jpeg', 640, 427],
+      ['thumb', `sharp-${version} m2 q82 256`, 'image/jpeg', 256, 171]
     ])
     for (const { bytes, width, height } of variants) {
       expect(await sharp(bytes).metadata()).toMatchObject({ format: 'jpeg', width, height })
