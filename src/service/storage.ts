@@ -18,6 +18,8 @@ import { Compactor } from '../volumes/compaction.js'
 import { DiskReserve } from '../volumes/disk-reserve.js'
 import { Inspector } from '../volumes/inspection.js'
 import { Scrubber } from '../volumes/scrub.js'
+import { lookAgainBriefly } from '../volumes/second-look.js'
+import type { Volume } from '../volumes/volume.js'
 import { VolumeCopies } from '../volumes/volume-copies.js'
 import { VolumeSet, type VolumeSetComponents } from '../volumes/volume-set.js'
 import { Cluster, type ClusterComponents, type ClusterInit } from './cluster.js'
@@ -96,6 +98,11 @@ export class Storage implements Startable {
   readonly #workers: readonly WorkerLoop[]
   readonly #fileSystem: FileSystem
   readonly #folder: string
+  /** Volumes with holes that the directory was filled from, until somebody has looked there again. */
+  readonly #gaps = new Set<Volume>()
+  readonly #lookAgain: (volumes: Iterable<Volume>) => Promise<void>
+  /** Which volumes are retired is known: these stay as they are. */
+  #knowsRetired = false
   #started = false
   #refilling = false
 
@@ -126,6 +133,7 @@ export class Storage implements Startable {
         verifySignature,
         commit: group => this.directory.apply(group),
         applied: volume => this.directory.applied(volume),
+        onGap: volume => this.#gaps.add(volume),
         isWhole: record => this.#liveness.isWhole(record)
       },
       { directory: join(folder, 'volumes'), volumeBytes, origin }
@@ -145,6 +153,7 @@ export class Storage implements Startable {
       merge: records => directory.merge(records),
       isRetired
     })
+    this.#lookAgain = gaps => lookAgainBriefly(gaps, { copies, clock, log })
     const inspector = new Inspector({ clock, judge: (volume, rows) => liveness.judge(volume, rows) }, { purgeMs })
     directory.onChange(changes => {
       for (const { before, after } of changes) {
@@ -269,6 +278,8 @@ export class Storage implements Startable {
     await this.directory.start()
     await this.#mended(() => this.volumes.start())
     if (await this.#mended(() => this.#liveness.load())) await this.#liveness.load()
+    this.#knowsRetired = true
+    await this.#mended(() => this.#closeGaps())
     for (const worker of this.#workers) await worker.start()
     await this.cluster?.start()
     await this.similarity?.start()
@@ -314,11 +325,19 @@ export class Storage implements Startable {
     return 'idle'
   }
 
+  /** What a disk refused once it may give now: it counts before the directory that lacks it answers. */
+  async #closeGaps(): Promise<void> {
+    if (this.#gaps.size === 0) return
+    await this.#lookAgain(this.#gaps)
+    this.#gaps.clear()
+  }
+
   /** Fills the directory from the log, after `prepare` has emptied or reopened it. @returns needles replayed */
   async #refill(prepare: () => Promise<void>): Promise<number> {
     this.#refilling = true
     try {
       const replayed = await this.volumes.replay(prepare)
+      if (this.#knowsRetired) await this.#closeGaps()
       this.directory.complete()
       await this.cluster?.horizon.restore()
       return replayed

@@ -151,6 +151,49 @@ export function decodeIndexFile(volume: VolumeId, file: Uint8Array): IndexFileCo
   return { segments, validBytes: at }
 }
 
+/**
+ * Lists needles as they stand in the volume, each once. A range that was repaired has its needles in a segment behind
+ * those of its neighbours, and in an earlier one, too, when they were known before the damage.
+ */
+export function* needlesInOrder(segments: readonly IndexSegment[]): Generator<readonly NeedleRow[]> {
+  const late = lateNeedles(segments)
+  let last = 0
+  let next = 0
+  for (const { needles, to } of segments) {
+    const rows: NeedleRow[] = []
+    const take = (row: NeedleRow): void => {
+      if (row.offset <= last) return
+      rows.push(row)
+      last = row.offset
+    }
+    const takeLate = (end: number): void => {
+      for (let row = late[next]; row !== undefined && row.offset < end; row = late[++next]) take(row)
+    }
+    for (const row of needles) {
+      takeLate(row.offset)
+      take(row)
+    }
+    takeLate(to)
+    yield rows
+  }
+}
+
+/** @returns what does not stand where it should, ascending */
+function lateNeedles(segments: readonly IndexSegment[]): NeedleRow[] {
+  if (segments.every(({ repaired }) => repaired.length === 0)) return []
+  const late: NeedleRow[] = []
+  let last = 0
+  let covered = 0
+  for (const { needles, to } of segments) {
+    for (const row of needles) {
+      if (row.offset <= last || row.offset < covered) late.push(row)
+      else last = row.offset
+    }
+    covered = to
+  }
+  return late.sort((a, b) => a.offset - b.offset)
+}
+
 function segmentChecksum(segment: Buffer): number {
   return crc32(segment.subarray(SEGMENT_HEADER_BYTES), crc32(segment.subarray(0, 36)))
 }

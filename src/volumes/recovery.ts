@@ -1,15 +1,12 @@
-import { hasCode, SheafError, systemErrorCode } from '../core/errors.js'
+import { SheafError, systemErrorCode } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
 import { chainDigest, NEEDLE_ALIGN, needleBytes } from '../domain/needle.js'
 import { SUPERBLOCK_BYTES } from '../domain/superblock.js'
 import type { HoleRange, NeedleRow } from './index-file.js'
-import type { CommitGroup, CommittedNeedle, NeedleDraft } from './needle-store.js'
+import type { NeedleDraft } from './needle-store.js'
 import { rowOf, type Volume, without } from './volume.js'
 import type { ScanEvent } from './volume-scan.js'
 
-/** Bounds on one replayed group. */
-const REPLAY_NEEDLES_MAX = 1000
-const REPLAY_BYTES_MAX = 4 * 1024 * 1024
 const TAIL_PIECE_BYTES = 1024 * 1024
 /** What a disk refuses as a whole. */
 const SECTOR_BYTES = 4096
@@ -195,60 +192,4 @@ async function rewrite(volume: Volume, from: number, to: number): Promise<void> 
   }
   const written = await volume.file.write([bytes.subarray(0, read)], from)
   if (written !== read) throw new Error(`wrote ${written} of ${read} bytes`)
-}
-
-/**
- * Hands the part of a volume's log that the directory lacks to `commit`, in order.
- *
- * @returns needles handed over
- */
-export async function replayVolume(
-  volume: Volume,
-  applied: number,
-  commit: (group: CommitGroup) => Promise<void>
-): Promise<number> {
-  if (applied >= volume.end) return 0
-  let from = applied
-  let needles: CommittedNeedle[] = []
-  let recordBytes = 0
-  let replayed = 0
-  const flush = async (to: number): Promise<void> => {
-    await commit({ volume: volume.id, from, to, needles })
-    replayed += needles.length
-    needles = []
-    recordBytes = 0
-    from = to
-  }
-  for await (const rows of volume.rows()) {
-    for (const row of rows) {
-      if (row.offset < applied) continue
-      const needle = await committedNeedle(volume, row)
-      if (needle === undefined) continue
-      if (needles.length >= REPLAY_NEEDLES_MAX || recordBytes >= REPLAY_BYTES_MAX) await flush(row.offset)
-      needles.push(needle)
-      recordBytes += needle.record?.byteLength ?? 0
-    }
-  }
-  await flush(volume.end)
-  return replayed
-}
-
-async function committedNeedle(volume: Volume, row: NeedleRow): Promise<CommittedNeedle | undefined> {
-  const { kind, id, generation, alternateKey, chunk, offset, length } = row
-  const needle = {
-    kind,
-    id,
-    generation,
-    alternateKey,
-    chunk,
-    flags: row.isChunk ? 1 : 0,
-    location: { volume: volume.id, offset, length }
-  }
-  if (kind !== 'record') return needle
-  try {
-    return { ...needle, record: await volume.read(offset, row, length) }
-  } catch (error) {
-    if (hasCode(error, 'ERR_NEEDLE_CORRUPT') || hasCode(error, 'ERR_DISK_READ')) return undefined // noted as a hole
-    throw error
-  }
 }

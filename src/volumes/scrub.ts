@@ -98,7 +98,7 @@ export class Scrubber {
     for (const volume of volumes.volumes()) {
       for (const hole of volume.holes) {
         signal.throwIfAborted()
-        await lookAgain(volume, hole, copies)
+        await lookAgain(volume, hole, copies, signal)
       }
     }
   }

@@ -1,18 +1,61 @@
+import type { Clock } from '../core/clock.js'
 import { hasCode, systemErrorCode } from '../core/errors.js'
+import type { Logger } from '../core/log.js'
 import { decodeHeader, NEEDLE_HEADER_BYTES, needleBytes } from '../domain/needle.js'
 import { SUPERBLOCK_BYTES } from '../domain/superblock.js'
 import type { HoleRange } from './index-file.js'
 import type { Volume } from './volume.js'
 import type { VolumeCopies } from './volume-copies.js'
 
+/** How long a directory that is being filled waits for second looks: a disk that dies can take seconds to refuse. */
+const FILLING_MS_MAX = 10_000
+
+export interface SecondLookComponents {
+  readonly copies: Pick<VolumeCopies, 'fill'>
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/**
+ * Looks again at the holes of volumes that a directory was just filled from: what the disk gives now counts at once. Not
+ * for long: what is left after a while, or cannot be written anew, is the scrub's.
+ *
+ * @throws `ERR_DIRECTORY_UNAVAILABLE`
+ */
+export async function lookAgainBriefly(
+  volumes: Iterable<Volume>,
+  { copies, clock, log }: SecondLookComponents
+): Promise<void> {
+  const over = new AbortController()
+  const cancel = clock.schedule(FILLING_MS_MAX, () => over.abort())
+  try {
+    for (const volume of volumes) {
+      try {
+        for (const hole of volume.holes) await lookAgain(volume, hole, copies, over.signal)
+      } catch (err) {
+        if (hasCode(err, 'ERR_DIRECTORY_UNAVAILABLE')) throw err
+        log.warn({ err, volume: volume.id }, 'what stands in a hole could not be made good')
+      }
+    }
+  } finally {
+    cancel()
+  }
+}
+
 /**
  * Looks at a hole again: what the disk refused once it may give now. Needles that are right are written anew, so that a
  * sector that is about to fail is replaced, and count again.
  *
+ * @param signal - ends it early, between two needles
  * @throws `ERR_DISK_FULL`, `ERR_DISK_WRITE`, `ERR_DIRECTORY_UNAVAILABLE`
  */
-export async function lookAgain(volume: Volume, hole: HoleRange, copies: Pick<VolumeCopies, 'fill'>): Promise<void> {
-  for (let at = Math.max(hole.from, SUPERBLOCK_BYTES); at < hole.to; ) {
+export async function lookAgain(
+  volume: Volume,
+  hole: HoleRange,
+  copies: Pick<VolumeCopies, 'fill'>,
+  signal: AbortSignal
+): Promise<void> {
+  for (let at = Math.max(hole.from, SUPERBLOCK_BYTES); at < hole.to && !signal.aborted; ) {
     const head = await read(volume, at, NEEDLE_HEADER_BYTES)
     const header = head && decodeHeader(head, volume.seed, at)
     if (header === undefined) return // where the next needle begins is not known

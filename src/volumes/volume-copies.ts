@@ -122,9 +122,9 @@ export class VolumeCopies {
       const to = from + parsed.byteCount
       if (parsed.byteCount === 0) return { end: from, nextBytes: parsed.nextBytes, durable: DONE }
       await this.#write(volume, from, bytes.subarray(0, parsed.byteCount))
-      await this.#volumes.refill(volume, { from, to }, parsed.needles)
       const records = parsed.needles.flatMap(({ record }) => (record === undefined ? [] : [record]))
-      if (records.length > 0) await this.#merge(records)
+      if (records.length > 0) await this.#merge(records) // first: nobody looks again where no hole is
+      await this.#volumes.refill(volume, { from, to }, parsed.needles)
       return { end: to, nextBytes: parsed.nextBytes, durable: DONE }
     })
   }

@@ -1,75 +1,47 @@
-import { join } from 'node:path'
 import type { Clock } from '../core/clock.js'
-import { hasCode, SheafError, systemErrorCode } from '../core/errors.js'
-import { type File, type FileSystem, makeDurableDirectory } from '../core/file-system.js'
+import { SheafError } from '../core/errors.js'
+import type { FileSystem } from '../core/file-system.js'
 import { invariant } from '../core/invariant.js'
 import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
-import type { Random } from '../core/random.js'
-import type { Hlc } from '../domain/hlc.js'
-import { type ActorId, newActorId, parseVolumeId, type VolumeId, volumeId } from '../domain/ids.js'
-import { type NeedleIdentity, needleBytes } from '../domain/needle.js'
-import { encodeSuperblock, SUPERBLOCK_BYTES, type Superblock } from '../domain/superblock.js'
+import type { ActorId, VolumeId } from '../domain/ids.js'
+import type { NeedleIdentity } from '../domain/needle.js'
+import { SUPERBLOCK_BYTES, type Superblock } from '../domain/superblock.js'
 import { BufferPool } from './buffer-pool.js'
 import type { DiskReserve } from './disk-reserve.js'
-import { writeFailed, writeWhole } from './durable-write.js'
-import { type DurableGroup, GroupCommit } from './group-commit.js'
+import type { DurableGroup } from './group-commit.js'
 import type { HoleRange, NeedleRow } from './index-file.js'
+import { LogWriter, type LogWriterComponents, type LogWriterInit } from './log-writer.js'
 import { NeedleIndex, VOLUME_NUMBERS } from './needle-index.js'
-import type {
-  CommitGroup,
-  CommittedNeedle,
-  NeedleDraft,
-  NeedleLease,
-  NeedleLocation,
-  NeedleStore
-} from './needle-store.js'
+import type { CommittedNeedle, NeedleDraft, NeedleLease, NeedleLocation, NeedleStore } from './needle-store.js'
 import {
   cutTorn,
   holdsNeedles,
   type RecoveryReport,
   recoverVolume,
-  replayVolume,
   type TornTail,
   type VolumeRecovery
 } from './recovery.js'
+import { type ReplayComponents, replayVolumes } from './replay.js'
 import { rowOfCommitted, Volume } from './volume.js'
+import { type VolumeFile, VolumeFolder } from './volume-folder.js'
 import { readSuperblock, superblockOf } from './volume-superblock.js'
 
-/** A volume takes no more appends at this share of its capacity. */
-const ROLLOVER_SHARE = 0.95
 const IDLE_BUFFER_BYTES_MAX = 32 * 1024 * 1024
 
-export interface VolumeSetComponents {
+export interface VolumeSetComponents extends Pick<LogWriterComponents, 'random' | 'stamp' | 'sign'>, ReplayComponents {
   readonly fileSystem: FileSystem
   readonly clock: Clock
-  readonly random: Random
   readonly log: Logger
   readonly reserve: DiskReserve
-  /** The stamp of a new volume's superblock. */
-  readonly stamp: () => Hlc
-  /** Signs superblocks with the node's key. */
-  readonly sign: (bytes: Uint8Array) => Uint8Array
   readonly verifySignature: (publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array) => boolean
-  /** Applies a durable group to the directory. Called in log order per volume, one at a time. */
-  readonly commit: (group: CommitGroup) => Promise<void>
-  /** How far the directory has applied a volume's log, bytes. */
-  readonly applied: (volume: VolumeId) => number
   /** Whether the bytes that a record names are here, or it adds to a record that is. Default: they are. */
   readonly isWhole?: (record: Uint8Array) => boolean
 }
 
-export interface VolumeSetInit {
+export interface VolumeSetInit extends LogWriterInit {
   /** Folder of the volume and index files. */
   readonly directory: string
-  readonly volumeBytes: number
-  /** The node's Ed25519 public key, 32 bytes. */
-  readonly origin: Uint8Array
-}
-
-interface Active {
-  readonly volume: Volume
-  readonly log: GroupCommit
 }
 
 /** All volumes of this node: the active one that takes appends, the closed ones, and the index over them. */
@@ -78,27 +50,25 @@ export class VolumeSet implements NeedleStore, Startable {
   readonly #init: VolumeSetInit
   readonly #pool = new BufferPool(IDLE_BUFFER_BYTES_MAX)
   readonly #index = new NeedleIndex()
+  readonly #folder: VolumeFolder
+  readonly #writer: LogWriter
   readonly #volumes = new Map<VolumeId, Volume>()
   /** Volumes by their number in the needle index. */
   readonly #numbered: (Volume | undefined)[] = []
   /** Numbers that no volume may have again in this process. */
   readonly #spentNumbers = new Set<number>()
-  #active: Active | undefined
-  #rolling: Promise<void> | undefined
-  #closing: Promise<void> = Promise.resolve()
   /** Commits run one at a time, whatever volume they come from. */
   #commits: Promise<void> = Promise.resolve()
-  #epoch: ActorId
-  #sequence = 0
-  readonly #ownVolumes = new Set<VolumeId>()
   readonly #growthListeners = new Set<(volume: Volume) => void>()
-  #stopping = false
   #recovery: RecoveryReport | undefined
 
   constructor(components: VolumeSetComponents, init: VolumeSetInit) {
     this.#components = components
     this.#init = init
-    this.#epoch = newActorId(components.random)
+    this.#folder = new VolumeFolder(components, init.directory)
+    const create: LogWriterComponents['create'] = (superblock, encoded) => this.#createVolume(superblock, encoded)
+    const commit: LogWriterComponents['commit'] = (volume, group) => this.commit(volume, group)
+    this.#writer = new LogWriter({ ...components, create, commit }, init)
   }
 
   /**
@@ -106,19 +76,17 @@ export class VolumeSet implements NeedleStore, Startable {
    * is on disk is unknown then, and a dot must never be given twice.
    */
   get epoch(): ActorId {
-    return this.#epoch
+    return this.#writer.epoch
   }
 
   /** The volume that the next append goes to, if it still fits: a hint. */
   get logicalVolume(): VolumeId {
-    if (this.#active !== undefined) return this.#active.volume.id
-    // one that is being made has its number already
-    return volumeId(this.#epoch, this.#rolling === undefined ? this.#sequence + 1 : this.#sequence)
+    return this.#writer.logicalVolume
   }
 
   /** Whether this process wrote the volume: uploads that are still under way may have chunks in it. */
   isOfThisProcess(volume: VolumeId): boolean {
-    return this.#ownVolumes.has(volume)
+    return this.#writer.wrote(volume)
   }
 
   /** Capacity of a new volume. */
@@ -147,17 +115,11 @@ export class VolumeSet implements NeedleStore, Startable {
 
   /** Opens all volumes, finds out what they hold, and replays what the directory lacks. */
   async start(): Promise<void> {
-    const { fileSystem, log, isWhole = () => true } = this.#components
-    await makeDurableDirectory(fileSystem, this.#init.directory)
-    const names = await fileSystem.list(this.#init.directory)
+    const { log, isWhole = () => true } = this.#components
     const foreignFiles: string[] = []
     let scannedNeedles = 0
     const torn = new Map<Volume, TornTail>()
-    for (const name of names) {
-      if (!name.endsWith('.volume')) {
-        await this.#removeOrphan(name, names)
-        continue
-      }
+    for (const name of await this.#folder.list()) {
       const found = await this.#recover(name)
       if (found === 'foreign') foreignFiles.push(name)
       if (found === 'foreign' || found === 'empty') continue
@@ -183,10 +145,7 @@ export class VolumeSet implements NeedleStore, Startable {
   }
 
   async stop(): Promise<void> {
-    this.#stopping = true
-    await this.#rolling?.catch(() => {})
-    if (this.#active !== undefined) this.#closeActive()
-    await this.#closing
+    await this.#writer.stop()
     await this.#commits.catch(() => {})
     for (const volume of this.#volumes.values()) await volume.close()
   }
@@ -199,26 +158,14 @@ export class VolumeSet implements NeedleStore, Startable {
    */
   replay(prepare?: () => Promise<void>): Promise<number> {
     return this.#exclusively(async () => {
-      if (prepare !== undefined) this.#renewEpoch() // no dot is given twice by a directory that has forgotten the first
+      if (prepare !== undefined) this.#writer.renewEpoch() // no dot is given twice by a directory that forgot the first
       await prepare?.()
-      let replayed = 0
-      for (const volume of this.#volumes.values()) {
-        replayed += await replayVolume(volume, this.#components.applied(volume.id), this.#components.commit)
-      }
-      return replayed
+      return replayVolumes(this.#volumes.values(), this.#components)
     })
   }
 
-  async append(drafts: readonly NeedleDraft[], purpose: 'upload' | 'upkeep'): Promise<NeedleLocation[]> {
-    const byteCount = drafts.reduce((sum, draft) => sum + needleBytes(draft.data.byteLength), 0)
-    if (purpose === 'upload') await this.#components.reserve.admit(byteCount)
-    try {
-      return await this.#append(drafts, byteCount)
-    } catch (error) {
-      const retry = purpose === 'upkeep' && hasCode(error, 'ERR_DISK_FULL')
-      if (!retry || !(await this.#components.reserve.releaseBallast())) throw error
-      return await this.#append(drafts, byteCount)
-    }
+  append(drafts: readonly NeedleDraft[], purpose: 'upload' | 'upkeep'): Promise<NeedleLocation[]> {
+    return this.#writer.append(drafts, purpose)
   }
 
   locate(identity: NeedleIdentity): NeedleLocation[] {
@@ -257,9 +204,8 @@ export class VolumeSet implements NeedleStore, Startable {
   }
 
   /** Closes the active volume, so that it can be compacted; the next append opens another. */
-  async closeActive(): Promise<void> {
-    if (this.#active !== undefined) this.#closeActive()
-    await this.#closing
+  closeActive(): Promise<void> {
+    return this.#writer.close()
   }
 
   /** Removes a closed volume and its needles from index and disk. Whether that is safe is the caller's to know. */
@@ -271,7 +217,7 @@ export class VolumeSet implements NeedleStore, Startable {
     this.#volumes.delete(volume.id)
     this.#numbered[volume.number] = undefined
     await volume.remove()
-    await this.#components.fileSystem.syncDirectory(this.#init.directory)
+    await this.#folder.sync()
     this.#components.reserve.forgetLook()
   }
 
@@ -314,66 +260,8 @@ export class VolumeSet implements NeedleStore, Startable {
     return done
   }
 
-  async #append(drafts: readonly NeedleDraft[], byteCount: number): Promise<NeedleLocation[]> {
-    for (;;) {
-      if (this.#stopping) throw new SheafError('ERR_STOPPING')
-      const active = this.#active
-      if (active !== undefined && this.#fits(active, byteCount)) return active.log.append(drafts)
-      this.#rolling ??= this.#roll().finally(() => {
-        this.#rolling = undefined
-      })
-      await this.#rolling
-    }
-  }
-
-  #fits({ log }: Active, byteCount: number): boolean {
-    return log.end === SUPERBLOCK_BYTES || log.end + byteCount <= this.#init.volumeBytes * ROLLOVER_SHARE
-  }
-
-  async #roll(): Promise<void> {
-    if (this.#active !== undefined) this.#closeActive()
-    this.#active = await this.#create()
-  }
-
-  async #create(): Promise<Active> {
-    const { stamp, sign } = this.#components
-    const { volumeBytes, origin } = this.#init
-    const id = volumeId(this.#epoch, ++this.#sequence)
-    const superblock: Superblock = { volume: id, capacityBytes: volumeBytes, createdAt: stamp(), origin, flags: 0 }
-    const volume = await this.#createVolume(superblock, encodeSuperblock(superblock, sign))
-    volume.state = 'active'
-    this.#ownVolumes.add(id)
-    const log = new GroupCommit(
-      {
-        file: volume.file,
-        commit: group => this.commit(volume, group),
-        failed: error => this.#failed(volume, error)
-      },
-      { volume: id, seed: volume.seed, end: volume.end, chain: volume.chain }
-    )
-    return { volume, log }
-  }
-
-  async #createVolume(superblock: Superblock, encoded: Uint8Array): Promise<Volume> {
-    const { fileSystem, log } = this.#components
-    const { directory } = this.#init
-    const id = superblock.volume
-    const path = join(directory, `${id}.volume`)
-    try {
-      const file = await fileSystem.open(path, 'create')
-      await writeWhole(file, [encoded], 0)
-      await file.sync()
-      await fileSystem.syncDirectory(directory)
-      const volume = new Volume(this.#volumeComponents(), { id, number: this.#freeNumber(), path, file, superblock })
-      this.#adopt(volume)
-      log.info({ volume: id }, 'volume opened')
-      return volume
-    } catch (cause) {
-      await fileSystem
-        .remove(path)
-        .catch(err => log.warn({ err, path }, 'could not remove a volume that failed to open'))
-      throw writeFailed(cause, id)
-    }
+  #createVolume(superblock: Superblock, encoded: Uint8Array): Promise<Volume> {
+    return this.#folder.create(superblock.volume, encoded, opened => this.#adopt(this.#volumeIn(opened, superblock)))
   }
 
   /** Takes over a group of needles that is durable in the volume's file: into the index, then into the directory. */
@@ -384,66 +272,26 @@ export class VolumeSet implements NeedleStore, Startable {
       try {
         await this.#components.commit(group)
       } catch (error) {
-        this.#renewEpoch() // the dots of this group are taken, though the directory does not show them yet
+        this.#writer.renewEpoch() // the dots of this group are taken, though the directory does not show them yet
         throw error
       }
       for (const listener of this.#growthListeners) listener(volume)
     })
   }
 
-  #failed(volume: Volume, error: SheafError): void {
-    this.#components.log.error(
-      { err: error, volume: volume.id },
-      'a write failed: the volume is closed, a new one is next'
-    )
-    if (this.#active?.volume === volume) this.#renewEpoch()
-    volume.state = 'failed'
-  }
-
-  #renewEpoch(): void {
-    if (this.#active !== undefined) this.#closeActive()
-    this.#epoch = newActorId(this.#components.random)
-    this.#sequence = 0
-  }
-
-  #closeActive(): void {
-    const active = this.#active
-    invariant(active !== undefined, 'there is an active volume')
-    this.#active = undefined
-    const closed = active.log.drain().then(async () => {
-      if (active.volume.state === 'active') active.volume.state = 'closed'
-      await active.volume.flushIndex()
-    })
-    this.#closing = this.#closing.then(() => closed)
-  }
-
   /** @returns `foreign` when the file holds no volume, `empty` when nothing was ever written to it */
   async #recover(name: string): Promise<(VolumeRecovery & { readonly volume: Volume }) | 'foreign' | 'empty'> {
-    const { fileSystem, log, applied, verifySignature } = this.#components
-    const parsed = parseVolumeId(name.slice(0, -'.volume'.length))
-    if (parsed === undefined) {
-      log.warn({ file: name }, 'a file in the volume folder has no volume name; it is left alone')
-      return 'foreign'
-    }
-    const id = volumeId(parsed.epoch, parsed.sequence)
-    const path = join(this.#init.directory, name)
-    let file: File
-    try {
-      file = await fileSystem.open(path, 'write')
-    } catch (err) {
-      if (systemErrorCode(err) !== 'EISDIR') throw err
-      log.warn({ file: name }, 'a folder has the name of a volume; it is left alone')
-      return 'foreign'
-    }
+    const { log, applied, verifySignature } = this.#components
+    const opened = await this.#folder.open(name)
+    if (opened === undefined) return 'foreign'
+    const { id, file } = opened
     const size = await file.size()
     if (size === 0 && applied(id) === 0) {
-      // a process died between creating the file and writing to it
-      await file.close()
-      await fileSystem.remove(path)
+      await this.#folder.removeEmpty(opened)
       return 'empty'
     }
     const superblock = await readSuperblock(file, id, verifySignature, log)
-    const volume = new Volume(this.#volumeComponents(), { id, number: this.#freeNumber(), path, file, superblock })
+    const volume = this.#volumeIn(opened, superblock)
     if (superblock === undefined && !(await holdsNeedles(volume, size))) {
       log.error({ file: name, bytes: size }, 'a volume file has neither a superblock nor a needle; it is left alone')
       await file.close()
@@ -469,16 +317,19 @@ export class VolumeSet implements NeedleStore, Startable {
     }
   }
 
-  /** An index file without its volume: left by a crash between two removals. */
-  async #removeOrphan(name: string, names: readonly string[]): Promise<void> {
-    if (!name.endsWith('.index') || names.includes(name.replace(/\.index$/, '.volume'))) return
-    this.#components.log.info({ file: name }, 'removed an index file without a volume')
-    await this.#components.fileSystem.remove(join(this.#init.directory, name))
-  }
-
-  #adopt(volume: Volume): void {
+  /** Takes the number that was free when the volume was made: nobody else may have got it meanwhile. */
+  #adopt(volume: Volume): Volume {
     this.#volumes.set(volume.id, volume)
     this.#numbered[volume.number] = volume
+    return volume
+  }
+
+  #volumeIn(opened: VolumeFile, superblock: Superblock | undefined): Volume {
+    const { fileSystem, clock, log } = this.#components
+    return new Volume(
+      { fileSystem, clock, log, pool: this.#pool },
+      { ...opened, number: this.#freeNumber(), superblock }
+    )
   }
 
   #freeNumber(): number {
@@ -488,11 +339,6 @@ export class VolumeSet implements NeedleStore, Startable {
       throw new SheafError('ERR_DISK_FULL', `this node holds ${VOLUME_NUMBERS} volumes, the most it can`)
     }
     return number
-  }
-
-  #volumeComponents(): ConstructorParameters<typeof Volume>[0] {
-    const { fileSystem, clock, log } = this.#components
-    return { fileSystem, clock, log, pool: this.#pool }
   }
 
   #require(id: VolumeId): Volume {

@@ -25,7 +25,8 @@ import {
   encodeIndexSegment,
   type HoleRange,
   type IndexFileContent,
-  type NeedleRow
+  type NeedleRow,
+  needlesInOrder
 } from './index-file.js'
 import { checkBlock, checkFrame, checkNeedle, type NeedleExpectation, needleTailBytes } from './needle-check.js'
 import type { CommittedNeedle, NeedleDraft, NeedleLease } from './needle-store.js'
@@ -252,7 +253,7 @@ export class Volume {
     await this.flushIndex()
     const { segments } = await this.loadIndex()
     const covered = segments.at(-1)?.to ?? SUPERBLOCK_BYTES
-    for (const { needles } of segments) yield [...needles].filter(row => !this.inHole(row.offset))
+    for (const rows of needlesInOrder(segments)) yield rows.filter(row => !this.inHole(row.offset))
     if (covered >= this.end) return
     // the index file is gone or could not be written: the volume itself knows
     for await (const event of this.scan(covered, this.end)) {

@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import type { NodeId, PhotoId } from '../../src/domain/ids.js'
+import { hlcFrom } from '../../src/domain/hlc.js'
+import type { NodeId, PhotoId, VolumeId } from '../../src/domain/ids.js'
+import { changeRecord } from '../../src/domain/record.js'
+import { encodeRecord } from '../../src/domain/record-codec.js'
+import { SUPERBLOCK_BYTES } from '../../src/domain/superblock.js'
 import { dataIdentity } from '../../src/service/photo-needles.js'
 import { SeededRandom } from '../support/seeded-random.js'
 import { SimulatedClock } from '../support/simulated-clock.js'
@@ -157,6 +161,89 @@ describe('a disk that refuses to read once', () => {
       expect(await read(node, ids[0] as PhotoId)).toHaveLength(900)
       expect(await read(node, ids[1] as PhotoId)).toHaveLength(800)
     }
+  })
+})
+
+describe('a disk that refuses to read while the directory is filled', () => {
+  /** Two photos in one volume; the disk has refused their records for so long that they are missing. */
+  async function gapped(): Promise<{ node: SimulatedNode; ids: PhotoId[] }> {
+    const node = await started()
+    const ids = [await upload(node, node.random.bytes(900)), await upload(node, node.random.bytes(800))].sort()
+    node.disk.fail('read', { path: place(node, ids[0] as PhotoId).path, from: SUPERBLOCK_BYTES })
+    await node.finish(node.storage.maintenance.rebuildDirectory())
+    expect(await listed(node)).toEqual([])
+    expect(holes(node)).toBeGreaterThan(0)
+    return { node, ids }
+  }
+
+  it('once costs nothing: the places are looked at again before the directory answers', async () => {
+    for (const times of [1, 2]) {
+      const node = await started()
+      const ids = [await upload(node, node.random.bytes(900)), await upload(node, node.random.bytes(800))].sort()
+      node.disk.fail('read', { path: place(node, ids[0] as PhotoId).path, times })
+      await node.finish(node.storage.maintenance.rebuildDirectory())
+      expect((await listed(node)).sort()).toEqual(ids)
+      expect(holes(node)).toBe(0)
+    }
+  })
+
+  it('costs nothing once it can again: the next start that fills the directory looks at them again', async () => {
+    const { node, ids } = await gapped()
+    node.die('kill')
+    node.loseDirectory()
+    node.disk.heal()
+    await node.start()
+    expect((await listed(node)).sort()).toEqual(ids)
+    expect(holes(node)).toBe(0)
+    expect(await node.storage.directory.verify()).toEqual([])
+  })
+
+  it('still, keeps the node from nothing else', async () => {
+    const { node, ids } = await gapped()
+    const later = await upload(node, node.random.bytes(700))
+    node.die('kill')
+    node.loseDirectory()
+    await node.start()
+    expect(await listed(node)).toEqual([later])
+    node.disk.heal()
+    await node.finish(node.storage.maintenance.scrub())
+    expect((await listed(node)).sort()).toEqual([...ids, later].sort())
+  })
+
+  it('is not asked again by a start that has nothing to fill', async () => {
+    const { node } = await gapped()
+    const before = holes(node)
+    await node.stop()
+    node.disk.heal()
+    await node.start()
+    expect(holes(node)).toBe(before)
+  })
+
+  it.each([0, 1])('is not asked again for what a retired volume hides, also after %i failed batches', async batches => {
+    const { node } = await gapped()
+    const [volume] = node.storage.volumes.volumes()
+    const stamper = { actor: node.storage.volumes.epoch, hlc: () => hlcFrom(node.clock.now()) }
+    const key = { kind: 'volume', id: volume?.id ?? '' }
+    const value = new Map([['covered', volume?.end ?? 0]])
+    const retired = changeRecord(key, undefined, stamper, [{ kind: 'version', value }])
+    await node.storage.directory.merge([encodeRecord(retired)])
+    await node.storage.directory.forgetVolume(key.id as VolumeId)
+    await node.stop()
+    node.disk.heal()
+    node.database.failBatches(batches)
+    await node.start()
+    expect(holes(node)).toBeGreaterThan(0)
+    expect(await listed(node)).toEqual([])
+  })
+
+  it('and a directory that fails then: both come back', async () => {
+    const { node, ids } = await gapped()
+    node.die('kill')
+    node.loseDirectory()
+    node.disk.heal()
+    node.database.failBatches(1)
+    await node.start()
+    expect((await listed(node)).sort()).toEqual(ids)
   })
 })
 

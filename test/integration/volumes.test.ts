@@ -3,6 +3,10 @@ import { hasCode } from '../../src/core/errors.js'
 import type { PhotoId } from '../../src/domain/ids.js'
 import { needleBytes } from '../../src/domain/needle.js'
 import { SUPERBLOCK_BYTES } from '../../src/domain/superblock.js'
+import type { NeedleLocation } from '../../src/volumes/needle-store.js'
+import { lookAgain } from '../../src/volumes/second-look.js'
+import type { Volume } from '../../src/volumes/volume.js'
+import { VolumeCopies } from '../../src/volumes/volume-copies.js'
 import type { VolumeSet } from '../../src/volumes/volume-set.js'
 import {
   draftOf,
@@ -42,6 +46,8 @@ async function filled(options: FixtureOptions = {}, sizes = [10, 70_000, 0, 200_
   for (const size of sizes) await put(fixture, volumes, photos, size)
   return { fixture, volumes, photos }
 }
+
+const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 
 describe('volumes', () => {
   it('reads back what was appended, whole, by range and from a pooled buffer', async () => {
@@ -111,6 +117,17 @@ describe('volumes', () => {
       }
     }
   )
+
+  it('names the volume that is being made, also when a new epoch begins meanwhile', async () => {
+    const fixture = new VolumeFixture()
+    const volumes = await fixture.start()
+    const appended = volumes.append([draftOf(identityOf(fixture.photoId()), fixture.bytes(10))], 'upkeep')
+    const { epoch, logicalVolume } = volumes
+    await volumes.replay(async () => {})
+    expect(volumes.epoch).not.toBe(epoch)
+    expect(volumes.logicalVolume).toBe(logicalVolume)
+    expect(only(await appended).volume).toBe(logicalVolume)
+  })
 
   it('a torn tail at every byte of the last needle costs nothing that was acknowledged', async () => {
     const { fixture, photos } = await filled({}, [3_000, 500])
@@ -267,6 +284,31 @@ describe('volumes', () => {
     const again = await fixture.start()
     await expectAll(again, photos, unreadable)
     expect(again.locate(identityOf(unreadable))).toEqual([])
+  })
+
+  it('a replay hands over what was repaired, in order, while other damage is left', async () => {
+    const fixture = new VolumeFixture()
+    const identities = Array.from({ length: 2_500 }, () => identityOf(fixture.photoId(), 'record'))
+    const drafts = identities.map(identity => draftOf(identity, fixture.bytes(30)))
+    const before = await fixture.start()
+    const locations = await before.append(drafts, 'upload')
+    await before.stop()
+    const [repaired, left] = [locations[7], locations[1_800]] as [NeedleLocation, NeedleLocation]
+    const path = `${VOLUME_FOLDER}/${repaired.volume}.volume`
+    // without an index file nobody knows what stands in a hole
+    fixture.disk.remove(`${VOLUME_FOLDER}/${repaired.volume}.index`)
+    for (const { offset } of [repaired, left]) fixture.disk.flipBit(path, offset + 10, 1)
+    const volumes = await fixture.start()
+    const [volume] = volumes.volumes() as [Volume]
+    expect(volume.holes).toMatchObject([{ from: repaired.offset }, { from: left.offset }])
+    fixture.disk.flipBit(path, repaired.offset + 10, 1)
+    const copies = new VolumeCopies({ volumes, reserve: { admit: async () => {} }, merge: async () => {} })
+    for (const hole of volume.holes) await lookAgain(volume, hole, copies, new AbortController().signal)
+    expect(volume.holes).toMatchObject([{ from: left.offset }])
+    fixture.applied.forget()
+    await volumes.replay()
+    const intact = drafts.filter((_, at) => locations[at] !== left)
+    expect(fixture.applied.records.map(hexOf)).toEqual(intact.map(({ data }) => hexOf(data)))
   })
 
   it('a needle inside an uploaded file is never taken for one of the volume', async () => {

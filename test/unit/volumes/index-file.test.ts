@@ -5,7 +5,10 @@ import {
   decodeIndexFile,
   encodeIndexHeader,
   encodeIndexSegment,
-  type IndexSegment
+  type HoleRange,
+  type IndexSegment,
+  type NeedleRow,
+  needlesInOrder
 } from '../../../src/volumes/index-file.js'
 
 const VOLUME = '00112233aabbccdd-7' as VolumeId
@@ -66,5 +69,34 @@ describe('index file', () => {
   it('of another volume is worthless', () => {
     const file = encodeIndexHeader('00112233aabbccdd-8' as VolumeId)
     expect(decodeIndexFile(VOLUME, file)).toEqual({ segments: [], validBytes: 0 })
+  })
+
+  it('lists needles in order and once, wherever repaired ones were noted', () => {
+    const fates = fc.array(fc.tuple(fc.constantFrom('whole', 'known before', 'missing before'), fc.nat(3)), {
+      minLength: 1,
+      maxLength: 40
+    })
+    fc.assert(
+      fc.property(fates, fc.infiniteStream(needles), fc.integer({ min: 1, max: 10 }), (list, rows, perSegment) => {
+        const all = list.map((_, i) => ({ ...(rows.next().value as NeedleRow), offset: 256 + i * 8 }))
+        const found: { to: number; needles: NeedleRow[]; repaired: HoleRange[] }[] = []
+        for (let at = 0; at < all.length; at += perSegment) {
+          const own = all.slice(at, at + perSegment)
+          const kept = own.filter(({ offset }) => list[(offset - 256) / 8]?.[0] !== 'missing before')
+          found.push({ to: 256 + (at + own.length) * 8, needles: kept, repaired: [] })
+        }
+        const end = 256 + all.length * 8
+        for (let i = 0; i < 4; i++) found.push({ to: end, needles: [], repaired: [] })
+        for (const [i, [fate, later]] of list.entries()) {
+          if (fate === 'whole') continue
+          const segment = found[Math.floor(i / perSegment) + 1 + later]
+          segment?.needles.push(all[i] as NeedleRow)
+          segment?.repaired.push({ from: 256 + i * 8, to: 264 + i * 8 })
+        }
+        const chain = new Uint8Array(16)
+        const listed = [...needlesInOrder(found.map(segment => ({ ...segment, chain, holes: [] })))]
+        expect(listed.flat()).toEqual(all)
+      })
+    )
   })
 })

@@ -1,0 +1,83 @@
+import { hasCode } from '../core/errors.js'
+import type { VolumeId } from '../domain/ids.js'
+import type { NeedleRow } from './index-file.js'
+import type { CommitGroup, CommittedNeedle } from './needle-store.js'
+import type { Volume } from './volume.js'
+
+/** Bounds on one replayed group. */
+const REPLAY_NEEDLES_MAX = 1000
+const REPLAY_BYTES_MAX = 4 * 1024 * 1024
+
+export interface ReplayComponents {
+  /** How far the directory has applied a volume's log, bytes. */
+  readonly applied: (volume: VolumeId) => number
+  /** Applies a group to the directory. Called in log order per volume, one at a time. */
+  readonly commit: (group: CommitGroup) => Promise<void>
+  /** Told of a volume of which a replay passed over holes: the directory may lack what stands there. */
+  readonly onGap?: (volume: Volume) => void
+}
+
+/**
+ * Hands the part of each volume's log that the directory lacks to `commit`.
+ *
+ * @returns needles handed over
+ */
+export async function replayVolumes(
+  volumes: Iterable<Volume>,
+  { applied, commit, onGap }: ReplayComponents
+): Promise<number> {
+  let needles = 0
+  for (const volume of volumes) {
+    const from = applied(volume.id)
+    if (from >= volume.end) continue
+    needles += await replayVolume(volume, from, commit)
+    if (volume.holes.some(({ to }) => to > from)) onGap?.(volume)
+  }
+  return needles
+}
+
+async function replayVolume(volume: Volume, applied: number, commit: ReplayComponents['commit']): Promise<number> {
+  let from = applied
+  let needles: CommittedNeedle[] = []
+  let recordBytes = 0
+  let replayed = 0
+  const flush = async (to: number): Promise<void> => {
+    await commit({ volume: volume.id, from, to, needles })
+    replayed += needles.length
+    needles = []
+    recordBytes = 0
+    from = to
+  }
+  for await (const rows of volume.rows()) {
+    for (const row of rows) {
+      if (row.offset < applied) continue
+      const needle = await committedNeedle(volume, row)
+      if (needle === undefined) continue
+      if (needles.length >= REPLAY_NEEDLES_MAX || recordBytes >= REPLAY_BYTES_MAX) await flush(row.offset)
+      needles.push(needle)
+      recordBytes += needle.record?.byteLength ?? 0
+    }
+  }
+  await flush(volume.end)
+  return replayed
+}
+
+async function committedNeedle(volume: Volume, row: NeedleRow): Promise<CommittedNeedle | undefined> {
+  const { kind, id, generation, alternateKey, chunk, offset, length } = row
+  const needle = {
+    kind,
+    id,
+    generation,
+    alternateKey,
+    chunk,
+    flags: row.isChunk ? 1 : 0,
+    location: { volume: volume.id, offset, length }
+  }
+  if (kind !== 'record') return needle
+  try {
+    return { ...needle, record: await volume.read(offset, row, length) }
+  } catch (error) {
+    if (hasCode(error, 'ERR_NEEDLE_CORRUPT') || hasCode(error, 'ERR_DISK_READ')) return undefined // noted as a hole
+    throw error
+  }
+}

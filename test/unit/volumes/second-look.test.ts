@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest'
+import { SheafError } from '../../../src/core/errors.js'
+import { silentLog } from '../../../src/core/log.js'
+import { lookAgainBriefly } from '../../../src/volumes/second-look.js'
+import type { Volume } from '../../../src/volumes/volume.js'
+import { VolumeCopies } from '../../../src/volumes/volume-copies.js'
+import type { VolumeSet } from '../../../src/volumes/volume-set.js'
+import { draftOf, identityOf, VolumeFixture } from '../../support/volume-fixture.js'
+
+/** Two volumes, each with a hole of three needles that the disk gives again. */
+async function gapped(): Promise<{ fixture: VolumeFixture; volumes: VolumeSet; gaps: Volume[] }> {
+  const fixture = new VolumeFixture()
+  const volumes = await fixture.start()
+  for (let i = 0; i < 2; i++) {
+    const drafts = Array.from({ length: 3 }, () => draftOf(identityOf(fixture.photoId(), 'record'), fixture.bytes(50)))
+    const [first, , last] = await volumes.append(drafts, 'upload')
+    const volume = volumes.get(first?.volume ?? volumes.logicalVolume) as Volume
+    volume.noteHole({ from: first?.offset ?? 0, to: volume.end }, 'unreadable')
+    expect(volume.inHole(last?.offset ?? 0)).toBe(true)
+    await volumes.closeActive()
+  }
+  return { fixture, volumes, gaps: volumes.volumes() }
+}
+
+const holes = (gaps: readonly Volume[]): number[] => gaps.map(volume => volume.holes.length)
+
+describe('a brief second look', () => {
+  it('puts right what can be read', async () => {
+    const { fixture, volumes, gaps } = await gapped()
+    const merged: Uint8Array[] = []
+    const merge = async (records: readonly Uint8Array[]): Promise<void> => void merged.push(...records)
+    const copies = new VolumeCopies({ volumes, reserve: { admit: async () => {} }, merge })
+    await lookAgainBriefly(gaps, { copies, clock: fixture.clock, log: silentLog })
+    expect(holes(gaps)).toEqual([0, 0])
+    expect(merged).toHaveLength(6)
+    expect(fixture.clock.pending).toBe(0)
+  })
+
+  it('ends after a while, between two needles', async () => {
+    const { fixture, gaps } = await gapped()
+    let looks = 0
+    const fill = async (): Promise<never> => {
+      looks++
+      await fixture.clock.advance(6_000)
+      return undefined as never
+    }
+    await lookAgainBriefly(gaps, { copies: { fill }, clock: fixture.clock, log: silentLog })
+    expect(looks).toBe(2)
+  })
+
+  it('goes on with the next volume when one cannot be written, but not without a directory', async () => {
+    const { fixture, gaps } = await gapped()
+    const asked: string[] = []
+    const look = (code: 'ERR_DISK_WRITE' | 'ERR_DIRECTORY_UNAVAILABLE'): Promise<void> => {
+      const fill = async ({ id }: Volume): Promise<never> => {
+        asked.push(id)
+        throw new SheafError(code)
+      }
+      return lookAgainBriefly(gaps, { copies: { fill }, clock: fixture.clock, log: silentLog })
+    }
+    await look('ERR_DISK_WRITE')
+    expect(asked).toEqual(gaps.map(({ id }) => id))
+    await expect(look('ERR_DIRECTORY_UNAVAILABLE')).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNAVAILABLE' })
+    expect(asked).toHaveLength(3)
+    expect(fixture.clock.pending).toBe(0)
+  })
+})
+
+describe('a hole whose records the directory does not take', () => {
+  it('stays one, so that somebody looks again', async () => {
+    const { fixture, volumes, gaps } = await gapped()
+    const before = gaps.map(volume => volume.holes)
+    const merge = async (): Promise<void> => {
+      throw new SheafError('ERR_DIRECTORY_UNAVAILABLE')
+    }
+    const copies = new VolumeCopies({ volumes, reserve: { admit: async () => {} }, merge })
+    const look = lookAgainBriefly(gaps, { copies, clock: fixture.clock, log: silentLog })
+    await expect(look).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNAVAILABLE' })
+    expect(gaps.map(volume => volume.holes)).toEqual(before)
+  })
+})
