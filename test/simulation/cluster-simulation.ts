@@ -1,21 +1,19 @@
 import { SheafError } from '../../src/core/errors.js'
 import { type Logger, silentLog } from '../../src/core/log.js'
 import { hlcFrom } from '../../src/domain/hlc.js'
-import { type NodeId, type PhotoId, photoIdFrom, type VolumeId } from '../../src/domain/ids.js'
-import { needleBytes } from '../../src/domain/needle.js'
-import { viewPhoto } from '../../src/domain/photo.js'
-import { SUPERBLOCK_BYTES } from '../../src/domain/superblock.js'
-import { blobOf, dataIdentity, needleCount } from '../../src/service/photo-needles.js'
+import type { NodeId } from '../../src/domain/ids.js'
 import { SeededRandom } from '../support/seeded-random.js'
 import { SimulatedClock, settle } from '../support/simulated-clock.js'
 import { GOOD_LINKS } from '../support/simulated-links.js'
 import { SimulatedNetwork } from '../support/simulated-network.js'
-import { type NodeBackup, originOf, SimulatedNode } from '../support/simulated-node.js'
+import { originOf, SimulatedNode } from '../support/simulated-node.js'
+import { holdsBytes, type Member, newMember } from './cluster-member.js'
 import { differencesOf, tombstonesOf } from './cluster-state.js'
-import { cutLinks } from './link-nemesis.js'
+import { DiskNemesis } from './disk-nemesis.js'
+import { cutLinks, degradeLinks } from './link-nemesis.js'
 import { MembershipNemesis } from './membership-nemesis.js'
-import type { PhotoHistory, Write } from './photo-history.js'
-import { type Target, Workload } from './workload.js'
+import type { PhotoHistory } from './photo-history.js'
+import { Workload } from './workload.js'
 
 const VOLUME_BYTES = 200_000
 const PHOTO_BYTES_MAX = 30_000
@@ -23,7 +21,6 @@ const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 /** Deleted bytes may stay so long: short ones, so that deletes are forgotten while faults go on, and what is usual. */
 const PURGE_MS = [2_000, 8_000, 2 * DAY_MS] as const
-const DELAYS_MS = [[0.2, 2] as const, [1, 50] as const, [20, 300] as const]
 const PAUSES = { roundMs: 500, goneMs: 15_000 }
 /** Until the process of a node that has left is gone. */
 const LEAVING_MS = 3_000
@@ -40,26 +37,6 @@ export interface ClusterSimulationInit {
   readonly log?: (name: string) => Logger
 }
 
-/** A node with what the simulation knows about it. */
-interface Member extends Target {
-  readonly id: NodeId
-  readonly node: SimulatedNode
-  /** An image of its disk, and the writes that it acknowledged until then. */
-  backup: { readonly image: NodeBackup; readonly writes: ReadonlySet<Write> } | undefined
-  /** Writes that it acknowledged on a disk that it no longer has. */
-  readonly forgotten: Set<Write>
-  /** Something is wrong with its disk, or was in this process. */
-  faulty: boolean
-}
-
-/** A bit that was flipped. */
-interface Flip {
-  readonly member: Member
-  readonly volume: VolumeId
-  /** Whose needle was hit, if any. */
-  readonly photos: readonly PhotoId[]
-}
-
 /** Some nodes under a random workload, with random faults of disks, processes, clocks and the network between them. */
 export class ClusterSimulation {
   readonly clock = new SimulatedClock()
@@ -68,12 +45,10 @@ export class ClusterSimulation {
   readonly workload: Workload
   readonly #init: ClusterSimulationInit
   readonly #purgeMs: number
-  readonly #nemesis: MembershipNemesis<Member>
+  readonly #membership: MembershipNemesis
+  readonly #disks: DiskNemesis
   readonly #exileAt: number
   readonly #random: SeededRandom
-  readonly #flips: Flip[] = []
-  /** Volumes with damage that no other copy can make good, perhaps. */
-  readonly #damagedVolumes = new Set<VolumeId>()
 
   constructor(init: ClusterSimulationInit) {
     this.#init = init
@@ -84,16 +59,16 @@ export class ClusterSimulation {
     this.workload = new Workload({ random: this.#random }, { photoBytesMax: PHOTO_BYTES_MAX, cluster: true })
     const names = Array.from({ length: init.nodes }, (_, i) => `n${i}` as NodeId)
     this.members = names.map((name, i) => this.#newMember(name, i, names))
-    this.#nemesis = new MembershipNemesis({
-      random: this.#random,
+    const note = (line: string): void => this.#note(line)
+    const shared = { random: this.#random, workload: this.workload, members: this.members, note }
+    this.#disks = new DiskNemesis(shared)
+    this.#membership = new MembershipNemesis({
+      ...shared,
       network: this.network,
-      workload: this.workload,
-      members: this.members,
       purgeMs: this.#purgeMs,
       start: member => this.#start(member),
       pass: ms => this.#pass(ms),
-      until: task => this.#until(task),
-      note: line => this.#note(line)
+      until: task => this.#until(task)
     })
   }
 
@@ -101,7 +76,7 @@ export class ClusterSimulation {
   async run(): Promise<void> {
     for (const member of this.members) await this.#start(member)
     for (let step = 0; step < this.#init.steps; step++) {
-      if (step === this.#exileAt) await this.#nemesis.exile()
+      if (step === this.#exileAt) await this.#membership.exile()
       await this.#step()
       this.#requireSound()
     }
@@ -110,7 +85,6 @@ export class ClusterSimulation {
   }
 
   #newMember(id: NodeId, i: number, join: readonly NodeId[]): Member {
-    const name: string = id
     const node = new SimulatedNode({
       seed: this.#init.seed * 16 + i,
       clock: this.clock,
@@ -118,38 +92,25 @@ export class ClusterSimulation {
       purgeMs: this.#purgeMs,
       origin: originOf(id),
       member: { network: this.network, id, join, pauses: PAUSES },
-      log: this.#init.log?.(name) ?? silentLog
+      log: this.#init.log?.(id) ?? silentLog
     })
-    const member: Member = {
-      name,
-      id,
-      node,
-      backup: undefined,
-      forgotten: new Set(),
-      faulty: false,
-      clock: this.clock,
-      get storage() {
-        return node.storage
-      },
-      troubled: () => member.faulty
-    }
-    return member
+    return newMember(id, node)
   }
 
   async #step(): Promise<void> {
     const choice = this.#random.below(100)
     if (choice < 46) return this.#operate()
-    if (choice < 48) await this.#nemesis.remove()
-    else if (choice < 49) this.#nemesis.leave()
+    if (choice < 48) await this.#membership.remove()
+    else if (choice < 49) this.#membership.leave()
     else if (choice < 51) await this.#pass(this.#random.below(15_000))
     else if (choice < 60) this.#cutLinks()
     else if (choice < 65) this.#healLinks()
     else if (choice < 71) this.#end()
     else if (choice < 77) await this.#restart()
-    else if (choice < 79) this.#replaceDisk()
-    else if (choice < 81) this.#backUp()
-    else if (choice < 84) await this.#flipBit()
-    else if (choice < 87) this.#plantDiskFault()
+    else if (choice < 79) this.#disks.replaceDisk()
+    else if (choice < 81) this.#disks.backUp()
+    else if (choice < 84) await this.#disks.flipBit()
+    else if (choice < 87) this.#disks.plantFault()
     else if (choice < 90) this.#beginJob()
     else if (choice < 93) this.#skewClock()
     else if (choice < 96) this.#degradeLinks()
@@ -193,12 +154,7 @@ export class ClusterSimulation {
   }
 
   #degradeLinks(): void {
-    const loss = this.#random.pick([0, 0.1, 0.5, 1])
-    const twice = this.#random.pick([0, 0.2])
-    const delayMs = this.#random.pick(DELAYS_MS)
-    this.#note(`links lose ${loss} of all hints, repeat ${twice}, take ${delayMs} ms`)
-    const notifyLoss = Math.min(loss, 0.5)
-    this.network.links.quality = { delayMs, notifyLoss, notifyTwice: twice, publishLoss: loss, publishTwice: twice }
+    this.#note(degradeLinks(this.#random, this.network.links))
   }
 
   #end(): void {
@@ -219,105 +175,20 @@ export class ClusterSimulation {
     member.node.disk.heal()
     member.node.database.heal()
     member.faulty = false
-    this.#nemesis.departed.delete(member)
+    this.#membership.departed.delete(member)
     this.#note(`${member.name} starts`)
     await this.#until(member.node.start())
-    const damaged = new Set(this.#flips.flatMap(flip => (flip.member === member ? flip.photos : [])))
+    const damaged = this.#disks.damagedAt(member)
     await this.workload.check(member, (write, { id }) => {
       return write.node === member.name && !member.forgotten.has(write) && (id === undefined || !damaged.has(id))
     })
-  }
-
-  /** A node that does not run comes back with an empty disk, or with what an old backup holds. */
-  #replaceDisk(): void {
-    const member = this.#pick(({ node }) => !node.running)
-    if (member === undefined) return
-    const { backup } = member
-    this.#note(`${member.name} gets ${backup === undefined ? 'an empty disk' : 'an old disk'}`)
-    for (const history of this.workload.histories) this.#loseDisk(member, history)
-    for (const flip of this.#flips) if (flip.member !== member) this.#giveUp(flip)
-    if (backup === undefined) member.node.wipe()
-    else member.node.restore(backup.image)
-  }
-
-  /** What the loss of a node's disk may cost of a photo. */
-  #loseDisk(member: Member, history: PhotoHistory): void {
-    const kept = member.backup?.writes ?? new Set()
-    for (const write of history.writes.filter(({ fate }) => fate === 'acknowledged')) {
-      const isOwn = write.node === member.name
-      if (isOwn ? kept.has(write) : write.copies === 1 && !this.#isForgotten(write)) continue
-      if (isOwn) member.forgotten.add(write)
-      write.copies--
-      if (write.copies <= 0 && !this.#isKnownElsewhere(member, history, write)) write.lost = true
-    }
-    const [birth] = history.writes
-    if (history.id === undefined && birth?.node === member.name) history.orphaned = true
-    const isCopied = birth !== undefined && birth.copies > 0 && history.writes.every(({ kind }) => kind !== 'undelete')
-    if (history.id !== undefined && !isCopied && !this.#isHeldElsewhere(member, history)) {
-      this.workload.damaged.add(history.id)
-    }
-  }
-
-  /** Whether the node that acknowledged a write has lost it with its disk. */
-  #isForgotten(write: Write): boolean {
-    return this.members.some(({ forgotten }) => forgotten.has(write))
-  }
-
-  #backUp(): void {
-    const member = this.#pick(({ node }) => node.running)
-    if (member === undefined) return
-    this.#note(`${member.name} is backed up`)
-    const writes = this.workload.histories.flatMap(history => history.writes.filter(({ node }) => node === member.name))
-    const acknowledged = new Set(writes.filter(({ fate }) => fate === 'acknowledged'))
-    member.backup = { image: member.node.backUp(), writes: acknowledged }
-  }
-
-  /** Damage below the surface of a volume, to one copy of each volume at most. */
-  async #flipBit(): Promise<void> {
-    const member = this.#pick(({ node }) => node.running && node.storage.volumes.volumes().length > 0)
-    if (member === undefined) return
-    const { disk, storage } = member.node
-    const volume = this.#random.pick(storage.volumes.volumes())
-    const { size } = disk.file(volume.path)
-    if (size <= SUPERBLOCK_BYTES || this.#flips.some(flip => flip.volume === volume.id && flip.member !== member))
-      return
-    const position = SUPERBLOCK_BYTES + this.#random.below(size - SUPERBLOCK_BYTES)
-    this.#note(`${member.name}: a bit of ${volume.id} flips at ${position}`)
-    const photos: PhotoId[] = []
-    for await (const event of volume.scan(SUPERBLOCK_BYTES, Number.POSITIVE_INFINITY, 0, size)) {
-      if (event.kind !== 'needle') continue
-      const end = event.offset + needleBytes(event.header.length)
-      if (event.offset <= position && position < end) photos.push(photoIdFrom(event.header.id))
-    }
-    const flip = { member, volume: volume.id, photos }
-    this.#flips.push(flip)
-    const others = this.members.filter(other => other !== member && other.node.running)
-    if (!others.some(other => (other.storage.volumes.get(volume.id)?.end ?? 0) > position)) this.#giveUp(flip)
-    disk.flipBit(volume.path, position, this.#random.below(8))
-    member.faulty = true
-  }
-
-  /** Perhaps no other copy can make this damage good. */
-  #giveUp({ volume, photos }: Flip): void {
-    this.#damagedVolumes.add(volume)
-    for (const id of photos) this.workload.damaged.add(id)
-  }
-
-  #plantDiskFault(): void {
-    const member = this.#pick(({ node }) => node.running)
-    if (member === undefined) return
-    const operation = this.#random.pick(['write', 'sync'] as const)
-    const times = 1 + this.#random.below(3)
-    this.#note(`${member.name}: the disk will fail to ${operation}, ${times} times`)
-    member.node.disk.fail(operation, { times })
-    member.faulty = true
   }
 
   #beginJob(): void {
     const member = this.#pick(({ node }) => node.running)
     if (member === undefined) return
     // compacted by a node that is out, what was undeleted may look like news: see catching-up.ts
-    const kinds = ['scrub', 'verify', ...(this.#nemesis.departed.has(member) ? [] : ['compact'])] as (
+    const kinds = ['scrub', 'verify', ...(this.#membership.departed.has(member) ? [] : ['compact'])] as (
       | 'scrub'
       | 'verify'
       | 'compact'
@@ -340,7 +211,7 @@ export class ClusterSimulation {
     this.#note('everything heals')
     this.network.links.heal()
     this.network.links.quality = { ...GOOD_LINKS, publishLoss: this.#random.pick([0, 1]) }
-    this.#nemesis.ending.abort(new Error('everything heals'))
+    this.#membership.ending.abort(new Error('everything heals'))
     await this.#pass(LEAVING_MS)
     for (const member of this.members) {
       member.node.disk.heal()
@@ -351,7 +222,7 @@ export class ClusterSimulation {
     for (const member of this.members) {
       // a copy that could not be written to is not tried again by the same process, and a clock is only ahead once
       const isOut =
-        this.#nemesis.departed.has(member) || member.storage.cluster?.isOut || this.#nemesis.isLeaving(member)
+        this.#membership.departed.has(member) || member.storage.cluster?.isOut || this.#membership.isLeaving(member)
       if (!member.faulty && member !== late && !isOut) continue
       await this.#until(member.node.stop())
       if (member === late) member.node.wall.skewMs = -HOUR_MS
@@ -424,7 +295,7 @@ export class ClusterSimulation {
   async #converge(): Promise<void> {
     const start = this.clock.monotonic()
     for (;;) {
-      const differences = await differencesOf(this.members, this.#damagedVolumes)
+      const differences = await differencesOf(this.members, this.#disks.damagedVolumes)
       if (differences.length === 0) return
       if (this.clock.monotonic() - start > CONVERGENCE_MS_MAX) {
         this.#fail(`no convergence after ${CONVERGENCE_MS_MAX} ms: ${differences.join('; ')}`)
@@ -438,31 +309,7 @@ export class ClusterSimulation {
   #requireLocal(member: Member, history: PhotoHistory): void {
     const { id } = history
     if (id === undefined || this.workload.damaged.has(id)) return
-    if (!this.#holds(member, history)) this.#fail(`${member.name} does not hold the bytes of ${id}`)
-  }
-
-  /** Whether all needles of a photo that is not deleted are on the node's disk. */
-  #holds(member: Member, history: PhotoHistory): boolean {
-    const record = this.workload.recordOf(member, history)
-    if (record === undefined || record === 'unavailable') return false
-    const photo = viewPhoto(record)
-    if (photo.deleted) return true
-    const blob = blobOf(photo, 'orig')
-    if (blob === undefined) return false
-    const chunks = Array.from({ length: needleCount(blob) }, (_, chunk) => dataIdentity(blob, chunk))
-    return chunks.every(identity => member.storage.volumes.locate(identity).length > 0)
-  }
-
-  #isHeldElsewhere(member: Member, history: PhotoHistory): boolean {
-    return this.members.some(other => other !== member && other.node.running && this.#holds(other, history))
-  }
-
-  #isKnownElsewhere(member: Member, history: PhotoHistory, write: Write): boolean {
-    return this.members.some(other => {
-      if (other === member || !other.node.running) return false
-      const record = this.workload.recordOf(other, history)
-      return record !== undefined && record !== 'unavailable' && history.hasSeen(record, write)
-    })
+    if (!holdsBytes(member, history, this.workload)) this.#fail(`${member.name} does not hold the bytes of ${id}`)
   }
 
   // --- helpers ---

@@ -1,21 +1,15 @@
-import type { NodeId } from '../../src/domain/ids.js'
 import type { SeededRandom } from '../support/seeded-random.js'
 import type { SimulatedNetwork } from '../support/simulated-network.js'
-import type { SimulatedNode } from '../support/simulated-node.js'
-import type { Target, Workload } from './workload.js'
+import type { Member } from './cluster-member.js'
+import type { Workload } from './workload.js'
 
-interface Member extends Target {
-  readonly id: NodeId
-  readonly node: SimulatedNode
-}
-
-export interface MembershipNemesisComponents<M extends Member> {
+export interface MembershipNemesisComponents {
   readonly random: SeededRandom
   readonly network: SimulatedNetwork
   readonly workload: Workload
-  readonly members: readonly M[]
+  readonly members: readonly Member[]
   readonly purgeMs: number
-  readonly start: (member: M) => Promise<void>
+  readonly start: (member: Member) => Promise<void>
   /** Lets time pass. */
   readonly pass: (ms: number) => Promise<void>
   /** Waits for a task; time passes only if it waits for that, too. */
@@ -24,14 +18,14 @@ export interface MembershipNemesisComponents<M extends Member> {
 }
 
 /** Members that leave, are removed, and come back from beyond the horizon. */
-export class MembershipNemesis<M extends Member> {
+export class MembershipNemesis {
   /** Those who left or were removed, and have not been started again since. */
-  readonly departed = new Set<M>()
+  readonly departed = new Set<Member>()
   /** Aborts when no more faults begin. */
   readonly ending = new AbortController()
-  readonly #components: MembershipNemesisComponents<M>
+  readonly #components: MembershipNemesisComponents
 
-  constructor(components: MembershipNemesisComponents<M>) {
+  constructor(components: MembershipNemesisComponents) {
     this.#components = components
   }
 
@@ -63,7 +57,7 @@ export class MembershipNemesis<M extends Member> {
   }
 
   /** Whether the node takes no writes, because it leaves or tried to. */
-  isLeaving({ storage }: M): boolean {
+  isLeaving({ storage }: Member): boolean {
     return storage.cluster?.leaving.isUnderWay === true
   }
 
@@ -102,19 +96,19 @@ export class MembershipNemesis<M extends Member> {
     await pass(random.pick([1, 3_000]))
   }
 
-  async #remove(by: M, member: M): Promise<void> {
+  async #remove(by: Member, member: Member): Promise<void> {
     const { until, note } = this.#components
     this.departed.add(member)
     const removed = by.storage.cluster?.departures.remove(member.id)
     await until((removed ?? Promise.resolve()).catch(err => note(`${member.name} is not removed: ${String(err)}`)))
   }
 
-  #operate(member: M, countMax: number): void {
+  #operate(member: Member, countMax: number): void {
     const { random, workload } = this.#components
     for (let count = random.below(countMax); count > 0; count--) if (member.node.running) void workload.operate(member)
   }
 
-  #deleteSome(members: readonly M[]): void {
+  #deleteSome(members: readonly Member[]): void {
     const { random, workload } = this.#components
     for (const history of workload.histories) {
       const member = random.pick(members)
@@ -123,7 +117,7 @@ export class MembershipNemesis<M extends Member> {
     }
   }
 
-  #pick(accept: (member: M) => boolean): M | undefined {
+  #pick(accept: (member: Member) => boolean): Member | undefined {
     const { members, random } = this.#components
     const accepted = members.filter(accept)
     return accepted.length === 0 ? undefined : random.pick(accepted)

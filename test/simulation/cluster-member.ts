@@ -1,0 +1,47 @@
+import type { NodeId } from '../../src/domain/ids.js'
+import { viewPhoto } from '../../src/domain/photo.js'
+import { blobOf, dataIdentity, needleCount } from '../../src/service/photo-needles.js'
+import type { NodeBackup, SimulatedNode } from '../support/simulated-node.js'
+import type { PhotoHistory, Write } from './photo-history.js'
+import type { Target, Workload } from './workload.js'
+
+/** A node with what the simulation knows about it. */
+export interface Member extends Target {
+  readonly id: NodeId
+  readonly node: SimulatedNode
+  /** An image of its disk, and the writes that it acknowledged until then. */
+  backup: { readonly image: NodeBackup; readonly writes: ReadonlySet<Write> } | undefined
+  /** Writes that it acknowledged on a disk that it no longer has. */
+  readonly forgotten: Set<Write>
+  /** Something is wrong with its disk, or was in this process. */
+  faulty: boolean
+}
+
+export function newMember(id: NodeId, node: SimulatedNode): Member {
+  const member: Member = {
+    name: id,
+    id,
+    node,
+    backup: undefined,
+    forgotten: new Set(),
+    faulty: false,
+    clock: node.clock,
+    get storage() {
+      return node.storage
+    },
+    troubled: () => member.faulty
+  }
+  return member
+}
+
+/** Whether all needles of a photo that is not deleted are on the node's disk. */
+export function holdsBytes(member: Member, history: PhotoHistory, workload: Workload): boolean {
+  const record = workload.recordOf(member, history)
+  if (record === undefined || record === 'unavailable') return false
+  const photo = viewPhoto(record)
+  if (photo.deleted) return true
+  const blob = blobOf(photo, 'orig')
+  if (blob === undefined) return false
+  const chunks = Array.from({ length: needleCount(blob) }, (_, chunk) => dataIdentity(blob, chunk))
+  return chunks.every(identity => member.storage.volumes.locate(identity).length > 0)
+}
