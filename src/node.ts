@@ -25,6 +25,7 @@ import { Storage } from './service/storage.js'
 import { AnalystProcess } from './similarity/images/analyst-process.js'
 import { QueuedImageAnalyst } from './similarity/images/queued-image-analyst.js'
 import { HnswIndexes } from './similarity/index/hnsw-indexes.js'
+import type { LoadedModel } from './similarity/models/model-spec.js'
 import { ModelStore } from './similarity/models/model-store.js'
 import { defaultModelsFolder } from './similarity/models/models-folder.js'
 
@@ -146,7 +147,9 @@ export class SheafNode implements Startable {
     const { env: environment, platform } = process
     const folder = models ?? defaultModelsFolder({ environment, platform, home: homedir() })
     const store = new ModelStore({ ...this.#components, environment, fetch }, { folder })
-    return new ModelSupply({ store, use: model => similarity.useModel(model), clock, log }, { name })
+    const last = () => similarity.models.last()
+    const use = (model: LoadedModel, before?: LoadedModel) => similarity.useModel(model, before)
+    return new ModelSupply({ store, last, use, clock, log }, { name })
   }
 
   #createStorage(folder: string, identity: NodeIdentity, transport: Transport): Storage {

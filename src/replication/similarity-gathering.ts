@@ -69,8 +69,10 @@ export class Gathering {
         this.#finish = resolve
         late.addEventListener('abort', () => resolve(), { once: true })
         const own = holders.get(self)
-        if (own !== undefined) this.#ask(self, own)
+        if (own !== undefined) this.#expect(self, own)
         this.#fillUp(new Set(own))
+        // the others first: their answers have the longer way
+        if (own !== undefined) this.#ask(self)
         this.#armHedge()
       })
     } finally {
@@ -99,14 +101,18 @@ export class Gathering {
       const [best] = gains.sort((a, b) => b.gain - a.gain || a.order - b.order)
       if (best === undefined || best.gain === 0) break
       for (const shard of best.shards) missing.delete(shard)
-      this.#ask(best.node, best.shards)
+      this.#expect(best.node, best.shards)
+      this.#ask(best.node)
     }
     if (this.#pending.size === 0 || !this.#expectsMore()) this.#finish()
   }
 
-  #ask(node: NodeId, shards: ShardSet): void {
+  #expect(node: NodeId, shards: ShardSet): void {
     this.#asked.add(node)
     this.#pending.set(node, shards)
+  }
+
+  #ask(node: NodeId): void {
     this.#components.ask(node, this.#over.signal).then(
       answer => this.#answered(node, answer),
       err => {

@@ -256,7 +256,7 @@ export class ImageBacklog implements Startable {
     const { image, features, failed } = viewFindings(photo.record)
     const wanted = {
       variants: image === undefined,
-      features: model !== undefined && !features.has(model) && !failed.has(model)
+      features: model === undefined || features.has(model) || failed.has(model) ? undefined : model
     }
     const bytes = (): AsyncIterable<Uint8Array> => reader.stream(blob, 0, blob.size)
     try {
@@ -270,7 +270,7 @@ export class ImageBacklog implements Startable {
     } catch (err) {
       const final = FINAL.find(code => hasCode(err, code))
       if (final === undefined) throw err
-      await this.#write(photo, now => ({ changes: failureOf(now, final, wanted.features ? model : undefined) }))
+      await this.#write(photo, now => ({ changes: failureOf(now, final, wanted.features) }))
     }
     return 'done'
   }

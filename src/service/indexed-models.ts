@@ -32,6 +32,8 @@ export interface IndexedModelsComponents
   readonly indexes: ShardKeeperComponents['indexes']
   /** Absent on a node that is alone. */
   readonly membership?: Pick<Membership, 'alive' | 'onBeat' | 'announce'> | undefined
+  /** Told which models have vectors here, when that may have changed. */
+  readonly onModels: (models: ReadonlySet<ModelId>) => void
   readonly fileSystem: FileSystem
   readonly clock: Clock
   readonly log: Logger
@@ -91,6 +93,12 @@ export class IndexedModels implements Startable {
     return this.#inOrder(() => this.#apply())
   }
 
+  /** The model that answered when the node last ran, or that answers now. @throws the file system's own errors */
+  async last(): Promise<IndexedModel | undefined> {
+    const bytes = await this.#components.fileSystem.readFile(this.#path)
+    return bytes && parseModel(Buffer.from(bytes).toString())
+  }
+
   /** The model that answers. */
   get serving(): IndexedModel | undefined {
     return this.#serving?.model
@@ -138,7 +146,7 @@ export class IndexedModels implements Startable {
       return
     }
     if (this.#serving === undefined) {
-      const last = await this.#loadServing()
+      const last = await this.last()
       this.#serving = await this.#begin(last ?? wanted)
       if (last === undefined) await this.#saveServing(wanted)
     }
@@ -150,8 +158,7 @@ export class IndexedModels implements Startable {
       await this.#endNext()
       this.#next = await this.#begin(wanted)
     }
-    await this.#components.indexes.keepOnly(new Set(this.all.map(({ id }) => id)))
-    this.#announce()
+    await this.#tidy()
   }
 
   async #begin(model: IndexedModel): Promise<Indexed> {
@@ -181,8 +188,7 @@ export class IndexedModels implements Startable {
       this.#next = undefined
       this.#components.log.info({ model: next.model.name, before: before.model.name }, 'another model answers searches')
       await before.keeper.stop()
-      await this.#components.indexes.keepOnly(new Set([next.model.id]))
-      this.#announce()
+      await this.#tidy()
     })
     return 'idle'
   }
@@ -196,9 +202,13 @@ export class IndexedModels implements Startable {
     return shards.size === SHARD_COUNT && seen(model.id) >= seen(before.id)
   }
 
-  async #loadServing(): Promise<IndexedModel | undefined> {
-    const bytes = await this.#components.fileSystem.readFile(this.#path)
-    return bytes && parseModel(Buffer.from(bytes).toString())
+  /** After models have come and gone. */
+  async #tidy(): Promise<void> {
+    const { indexes, onModels } = this.#components
+    const models = new Set(this.all.map(({ id }) => id))
+    await indexes.keepOnly(models)
+    onModels(models)
+    this.#announce()
   }
 
   async #saveServing({ id, name, spaces }: IndexedModel): Promise<void> {

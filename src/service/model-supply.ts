@@ -3,7 +3,7 @@ import { SheafError } from '../core/errors.js'
 import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
 import { WorkerLoop } from '../core/worker-loop.js'
-import type { LoadedModel } from '../similarity/models/model-spec.js'
+import type { LoadedModel, ModelSpec } from '../similarity/models/model-spec.js'
 import type { ModelStore } from '../similarity/models/model-store.js'
 
 const DAY_MS = 24 * 3_600_000
@@ -13,13 +13,18 @@ const RETRY_MS_MAX = 60 * 60_000
 
 export interface ModelSupplyComponents {
   readonly store: Pick<ModelStore, 'open' | 'pull'>
-  /** Takes the model into use. */
-  readonly use: (model: LoadedModel) => Promise<void>
+  /** What answered when the node last ran. */
+  readonly last: () => Promise<Pick<ModelSpec, 'id' | 'name'> | undefined>
+  /** Takes the model into use, and lets the one before answer until that has seen the photos. */
+  readonly use: (model: LoadedModel, before?: LoadedModel) => Promise<void>
   readonly clock: Clock
   readonly log: Logger
 }
 
-/** Gets the model that the node was told to use, if need be from afar, while everything else goes on without it. */
+/**
+ * Gets the model that the node was told to use, if need be from afar, while everything else goes on without it, or with the
+ * model of before.
+ */
 export class ModelSupply implements Startable {
   readonly #components: ModelSupplyComponents
   readonly #name: string
@@ -49,20 +54,37 @@ export class ModelSupply implements Startable {
   async #step(signal: AbortSignal): Promise<'idle'> {
     const { store, use, log } = this.#components
     if (this.#supplied) return 'idle'
+    const before = await this.#openLast()
     let model = await store.open(this.#name)
     if (model === undefined) {
       log.info(
-        { model: this.#name },
-        'getting a model; until it is here nothing can be said about what photos look like'
+        { model: this.#name, before: before?.spec.name },
+        'getting a model; until it is here the one of before goes on'
       )
+      if (before !== undefined) await use(before).catch(err => log.warn({ err }, 'the model of before cannot go on'))
       await store.pull(this.#name, () => {}, signal)
       model = await store.open(this.#name)
     }
     if (model === undefined)
       throw new SheafError('ERR_MODEL_INVALID', `the model ${this.#name} was pulled and cannot be opened`)
-    await use(model)
+    await use(model, before)
     this.#supplied = true
     log.info({ model: this.#name, id: model.spec.id }, 'a model is in use')
     return 'idle'
+  }
+
+  /** @returns the model that answered last, if that was another one and it is still there */
+  async #openLast(): Promise<LoadedModel | undefined> {
+    const { store, last, log } = this.#components
+    try {
+      const { id, name } = (await last()) ?? {}
+      if (name === undefined || name === this.#name) return undefined
+      const model = await store.open(name)
+      if (model?.spec.id === id) return model
+      log.info({ model: name }, 'the model of before is no longer here: the new one answers from the beginning')
+    } catch (err) {
+      log.warn({ err }, 'the model of before cannot be opened')
+    }
+    return undefined
   }
 }

@@ -1,6 +1,6 @@
 import { SheafError } from '../core/errors.js'
 import type { Directory } from '../directory/directory.js'
-import { decodeFeatures, type Features, type ModelId, modelIdOf, type Space } from '../domain/features.js'
+import { decodeFeatures, type Features, modelIdOf, type Space } from '../domain/features.js'
 import { type Link, viewFindings } from '../domain/findings.js'
 import type { PhotoId } from '../domain/ids.js'
 import { LINK_SCORE_MIN, linkTier } from '../domain/likeness.js'
@@ -35,7 +35,7 @@ const PICTURE_BYTES_MAX = 256 * 1024 * 1024
 export interface SearchComponents {
   readonly directory: Pick<Directory, 'get' | 'getMany' | 'count'>
   readonly reader: Pick<PhotoReader, 'readNeedle'>
-  readonly analyst: Pick<ImageAnalyst, 'model' | 'analyse' | 'embedText'>
+  readonly analyst: Pick<ImageAnalyst, 'has' | 'analyse' | 'embedText'>
   readonly models: Pick<IndexedModels, 'serving' | 'all'>
   readonly nodes: Pick<SimilaritySearch, 'search'>
   /** Asks the peers about a photo that is unknown here. @returns whether all members have answered */
@@ -68,16 +68,15 @@ export class Search {
     options: () => SearchOptions,
     signal: AbortSignal
   ): Promise<SearchResults> {
-    const { analyst, models } = this.#components
+    const { analyst } = this.#components
     const bytes = await this.#collect(file)
     const checked = checkOptions(options(), K_SIMILAR)
     if (bytes.length === 0) throw new SheafError('ERR_EMPTY_FILE')
-    if (models.serving === undefined) throw new SheafError('ERR_MODEL_UNAVAILABLE')
-    const wanted = { variants: false, features: true }
+    const model = this.#requireModel()
+    const wanted = { variants: false, features: model.id }
     const { features } = await analyst.analyse({ bytes, size: bytes.length, wanted, priority: 'asked' }, signal)
     const vector = features?.vectors.get('image')
-    if (features === undefined || vector === undefined) throw new SheafError('ERR_MODEL_UNAVAILABLE')
-    const model = this.#requireModel(modelIdOf(features.modelDigest))
+    if (vector === undefined) throw new SheafError('ERR_MODEL_UNAVAILABLE')
     const isOther: Accept = ({ score }) => score <= COPY_SCORE
     return this.#closest(model, 'image', vector, checked, isOther, signal)
   }
@@ -90,10 +89,9 @@ export class Search {
     if (words === '' || words.length > TEXT_LENGTH_MAX) {
       throw badField('q', `q is what to look for, in 1–${TEXT_LENGTH_MAX} characters`)
     }
-    const { model: id } = analyst
-    if (id === undefined) throw new SheafError('ERR_MODEL_UNAVAILABLE')
-    const { space, vector } = await analyst.embedText(words, signal)
-    return this.#closest(this.#requireModel(id), space, vector, checked, () => true, signal)
+    const model = this.#requireModel()
+    const { space, vector } = await analyst.embedText(words, model.id, signal)
+    return this.#closest(model, space, vector, checked, () => true, signal)
   }
 
   /**
@@ -245,9 +243,13 @@ export class Search {
     return decodeFeatures(await this.#components.reader.readNeedle(blob, 0)).vectors.get('image')
   }
 
-  /** @throws `ERR_MODEL_UNAVAILABLE` when its vectors are not searched here (yet) */
-  #requireModel(id: ModelId): IndexedModel {
-    const model = this.#components.models.all.find(known => known.id === id)
+  /**
+   * @returns the model for questions that are no photo here: the one that serves; if that is not loaded, the one to follow it
+   * @throws `ERR_MODEL_UNAVAILABLE`
+   */
+  #requireModel(): IndexedModel {
+    const { models, analyst } = this.#components
+    const model = models.all.find(({ id }) => analyst.has(id))
     if (model === undefined) throw new SheafError('ERR_MODEL_UNAVAILABLE')
     return model
   }

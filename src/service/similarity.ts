@@ -1,5 +1,6 @@
 import { SheafError } from '../core/errors.js'
 import type { Startable } from '../core/lifecycle.js'
+import type { Logger } from '../core/log.js'
 import type { Random } from '../core/random.js'
 import type { Directory } from '../directory/directory.js'
 import type { NodeId, PhotoId } from '../domain/ids.js'
@@ -17,7 +18,7 @@ import { photoNotFound, type RecordWriter } from './record-writer.js'
 import { Search } from './search.js'
 import type { SimilarityStatus } from './similarity-types.js'
 
-export interface SimilarityComponents extends Omit<IndexedModelsComponents, 'self' | 'directory'> {
+export interface SimilarityComponents extends Omit<IndexedModelsComponents, 'self' | 'directory' | 'onModels'> {
   readonly directory: Directory
   readonly reader: Pick<PhotoReader, 'isLocal' | 'readNeedle' | 'source' | 'stream'>
   readonly writer: Pick<RecordWriter, 'edit'>
@@ -48,6 +49,7 @@ export class Similarity implements Startable {
   readonly models: IndexedModels
   readonly #backlog: ImageBacklog
   readonly #analyst: ImageAnalyst
+  readonly #log: Logger
 
   /** @param init.folder - the node's data folder */
   constructor(components: SimilarityComponents, init: { readonly folder: string }) {
@@ -60,7 +62,10 @@ export class Similarity implements Startable {
       random,
       log
     } = components
-    const models = new IndexedModels({ ...components, self: transport.self }, init)
+    const { analyst } = components
+    const onModels: IndexedModelsComponents['onModels'] = ids =>
+      void analyst.keepOnly(ids).catch(err => log.debug({ err }, 'a model could not be let go'))
+    const models = new IndexedModels({ ...components, self: transport.self, onModels }, init)
     const nodes = new SimilaritySearch({
       transport,
       clock,
@@ -80,7 +85,8 @@ export class Similarity implements Startable {
       const shards = serving === undefined ? [] : [...models.holders(serving.id).values()]
       return new Set(shards.flatMap(ready => [...ready]))
     }
-    this.#analyst = components.analyst
+    this.#analyst = analyst
+    this.#log = log
     this.models = models
     this.search = new Search({ ...components, models, nodes, visible, lookUp })
     this.duplicates = new Duplicates({ ...components, learn, covered })
@@ -104,8 +110,18 @@ export class Similarity implements Startable {
     await this.#analyst.stop()
   }
 
-  /** Takes a model into use: for looking at photos at once, for searches when it has seen as many as the one before. */
-  async useModel(model: LoadedModel): Promise<void> {
+  /**
+   * Takes a model into use: for looking at photos at once, for searches when it has seen as many as the one before.
+   *
+   * @param before - to be loaded, too, for questions until then; by default the one in use
+   * @throws as `ImageAnalyst.useModel`, of the model
+   */
+  async useModel(model: LoadedModel, before?: LoadedModel): Promise<void> {
+    if (before !== undefined) {
+      await this.#analyst
+        .useModel(before)
+        .catch(err => this.#log.warn({ err, model: before.spec.name }, 'the model of before cannot be loaded'))
+    }
     await this.#analyst.useModel(model)
     await this.models.use(indexedModel(model.spec))
     this.#backlog.modelChanged()

@@ -13,18 +13,9 @@ import { type Logger, silentLog } from '../../src/core/log.js'
 import { AnalystProcess } from '../../src/similarity/images/analyst-process.js'
 import type { Analysis, AnalysisRequest } from '../../src/similarity/images/image-analyst.js'
 import { QueuedImageAnalyst } from '../../src/similarity/images/queued-image-analyst.js'
-import { identifyModel, type LoadedModel } from '../../src/similarity/models/model-spec.js'
+import { colourModel } from '../support/colour-model.js'
 import { SeededRandom, testSeeds } from '../support/seeded-random.js'
 import { SimulatedClock, settle } from '../support/simulated-clock.js'
-import {
-  SMALL_DIMENSION,
-  SMALL_IMAGE_SIDE,
-  smallImageNetwork,
-  smallTextNetwork,
-  smallTokenizer,
-  smallTokenizerConfig
-} from '../support/small-models.js'
-import { temporaryDirectory } from '../support/temporary-directory.js'
 import { claimedPng, gifOf, scene, toImage } from '../support/test-pictures.js'
 
 const HOLDER_PROGRAM = fileURLToPath(new URL('../support/analyst-holder.ts', import.meta.url))
@@ -65,7 +56,7 @@ async function fixture(clock: Clock = systemClock): Promise<Fixture> {
         {
           bytes,
           size: bytes instanceof Uint8Array ? bytes.length : 0,
-          wanted: { variants: true, features: true },
+          wanted: { variants: true, features: analyst.model },
           priority: 'asked',
           ...init
         },
@@ -80,31 +71,6 @@ function isAlive(pid: number): boolean {
   } catch {
     return false
   }
-}
-
-/** Sees and knows colours. */
-async function colourModel(): Promise<LoadedModel> {
-  const folder = await temporaryDirectory()
-  await writeFile(join(folder, 'image.onnx'), smallImageNetwork())
-  await writeFile(join(folder, 'text.onnx'), smallTextNetwork())
-  await writeFile(join(folder, 'tokenizer.json'), smallTokenizer())
-  await writeFile(join(folder, 'tokenizer_config.json'), smallTokenizerConfig())
-  const spec = identifyModel({
-    name: 'colours',
-    image: SMALL_IMAGE_SIDE,
-    text: {
-      kind: 'encoder',
-      inputNames: { ids: 'input_ids' },
-      outputName: 'text_embeds',
-      pooling: 'none',
-      tokensMax: 8,
-      dimension: SMALL_DIMENSION
-    },
-    licence: '',
-    source: '',
-    files: []
-  })
-  return { spec, folder }
 }
 
 function cosine(a: Float32Array, b: Float32Array): number {
@@ -168,30 +134,36 @@ describe('a photo', () => {
   test('without what was not wanted', async () => {
     const { analyst, look } = await fixture()
     await analyst.useModel(await colourModel())
-    const analysis = await look(await photo(), { wanted: { variants: false, features: false } })
+    const analysis = await look(await photo(), { wanted: { variants: false, features: undefined } })
     expect(analysis).toMatchObject({ width: 300, variants: [] })
     expect(analysis).not.toHaveProperty('features')
   })
 })
 
 describe('the model', () => {
-  test('makes the vectors of pictures and words, after a crash, too', async () => {
+  test('makes the vectors of pictures and words, beside the next one and after a crash, too', async () => {
     const { analyst, look, pids } = await fixture()
-    const model = await colourModel()
+    const [model, next] = [await colourModel(), await colourModel({ mirrored: true })]
     await analyst.useModel(model)
     const red = await sharp({ create: { width: 30, height: 20, channels: 3, background: '#ff0000' } })
       .png()
       .toBuffer()
     const expectRed = async (): Promise<void> => {
-      const { features } = await look(red)
+      const { features } = await look(red, { wanted: { variants: false, features: model.spec.id } })
       expect(features?.modelDigest).toBe(model.spec.digest)
-      const ofWord = await analyst.embedText('red', new AbortController().signal)
+      const ofWord = await analyst.embedText('red', model.spec.id, new AbortController().signal)
       expect(ofWord.space).toBe('image')
       expect(cosine(features!.vectors.get('image')!, ofWord.vector)).toBeCloseTo(1, 5)
     }
     await expectRed()
+    await analyst.useModel(next)
+    await expectRed()
     kill(pids[0]!, 'SIGKILL')
     await expectRed()
+    expect((await look(red)).features?.modelDigest).toBe(next.spec.digest)
+    await analyst.keepOnly(new Set([next.spec.id]))
+    expect(await look(red, { wanted: { variants: false, features: model.spec.id } })).not.toHaveProperty('features')
+    expect((await look(red)).features?.modelDigest).toBe(next.spec.digest)
   })
 
   test('says the same of the same bytes, whatever else is wanted', async () => {
@@ -202,7 +174,7 @@ describe('the model', () => {
       .jpeg()
       .toBuffer()
     const all = await look(large)
-    const some = await look(large, { wanted: { variants: false, features: true } })
+    const some = await look(large, { wanted: { variants: false, features: analyst.model } })
     expect(all.variants[0]).toMatchObject({ width: 2_048, height: 1_365 })
     expect(some).toEqual({ ...all, variants: [] })
   })
@@ -256,7 +228,7 @@ describe('what no decoder should be given', () => {
     const formats = ['jpeg', 'png', 'webp', 'gif', 'tiff', 'avif'] as const
     const originals = await Promise.all(formats.map(format => small.clone().toFormat(format).toBuffer()))
     const outcomes = new Map<string, number>()
-    const wanted = { variants: false, features: false }
+    const wanted = { variants: false, features: undefined }
     for (let i = 0; i < 2_000; i++) {
       const outcome = await look(damaged(random, random.pick(originals)), { wanted }).then(
         () => 'read',

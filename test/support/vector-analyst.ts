@@ -20,30 +20,45 @@ export function vectorImage(vector: Iterable<number>, note = ''): Uint8Array {
  */
 export class VectorAnalyst implements ImageAnalyst {
   model: ModelId | undefined
-  /** Of the model in use. */
+  /** SHA-256 of the first model. */
   readonly digest: string
   /** What words say, in the space `text`. Empty: the model knows no words. */
   readonly texts = new Map<string, Float32Array>()
 
   readonly #doesBacklog: boolean
+  /** SHA-256 of each model that can be asked for, all of which see the same. */
+  readonly #digests = new Map<ModelId, string>()
 
   /** @param digest - SHA-256 of the model, lower-case hex */
   constructor(digest: string, init: { readonly doesBacklog?: boolean } = {}) {
     this.digest = digest
     this.#doesBacklog = init.doesBacklog ?? false
     this.model = modelIdOf(digest)
+    this.#digests.set(this.model, digest)
   }
 
   async start(): Promise<void> {}
 
   async stop(): Promise<void> {}
 
-  async useModel(model: LoadedModel | undefined): Promise<void> {
-    this.model = model?.spec.id
+  has(model: ModelId): boolean {
+    return this.model !== undefined && this.#digests.has(model)
+  }
+
+  async useModel({ spec }: LoadedModel): Promise<void> {
+    this.model = spec.id
+    this.#digests.set(spec.id, spec.digest)
+  }
+
+  async keepOnly(models: ReadonlySet<ModelId>): Promise<void> {
+    for (const model of this.#digests.keys()) {
+      if (model !== this.model && !models.has(model)) this.#digests.delete(model)
+    }
   }
 
   async analyse({ bytes, wanted, priority }: AnalysisRequest): Promise<Analysis> {
     if (priority === 'backlog' && !this.#doesBacklog) throw new SheafError('ERR_OVERLOADED')
+    const digest = wanted.features && this.#digests.get(wanted.features)
     const vector = parse(typeof bytes === 'function' ? await collect(bytes()) : bytes)
     const phash = Uint8Array.from(vector.slice(0, 8), value => (value > 0 ? 255 : 0))
     return {
@@ -51,17 +66,17 @@ export class VectorAnalyst implements ImageAnalyst {
       height: 3,
       phash: phash.length === 8 ? phash : new Uint8Array(8),
       variants: [],
-      ...(wanted.features && this.model !== undefined && { features: this.featuresOf(vector) })
+      ...(digest !== undefined && { features: this.featuresOf(vector, digest) })
     }
   }
 
-  featuresOf(vector: Iterable<number>): Features {
+  featuresOf(vector: Iterable<number>, digest = this.digest): Features {
     const image = unit(Float32Array.from(vector))
-    return { modelDigest: this.digest, vectors: new Map([['image', image]]) }
+    return { modelDigest: digest, vectors: new Map([['image', image]]) }
   }
 
-  async embedText(text: string): Promise<TextEmbedding> {
-    if (this.model === undefined) throw new SheafError('ERR_MODEL_UNAVAILABLE')
+  async embedText(text: string, model: ModelId): Promise<TextEmbedding> {
+    if (!this.has(model)) throw new SheafError('ERR_MODEL_UNAVAILABLE')
     const vector = this.texts.get(text)
     if (vector === undefined) throw new SheafError('ERR_TEXT_SEARCH_UNAVAILABLE')
     return { space: 'image', vector }

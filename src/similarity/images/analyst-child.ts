@@ -1,3 +1,4 @@
+import type { ModelId } from '../../domain/features.js'
 import type { LoadedModel } from '../models/model-spec.js'
 import type { Analysis, AnalysisRequest, TextEmbedding } from './image-analyst.js'
 
@@ -31,8 +32,13 @@ export class ChildEnded extends Error {
 export interface AnalystChild {
   readonly ended: boolean
 
-  /** @throws `ERR_MODEL_INVALID` */
-  useModel(model: LoadedModel | undefined): Promise<void>
+  /**
+   * Loads those of these models that it does not hold, and lets go of all others when nothing uses them any more. To be
+   * called again when it has settled.
+   *
+   * @throws `ERR_MODEL_INVALID` when one cannot be loaded: neither are those after it
+   */
+  holdModels(models: readonly LoadedModel[]): Promise<void>
 
   /**
    * Takes in the bytes and looks at the photo. Several may be under way; one is decoded at a time, in the order in which
@@ -42,8 +48,8 @@ export interface AnalystChild {
    */
   analyse(request: AnalysisRequest, signal: AbortSignal): Promise<Analysis>
 
-  /** @throws `ERR_TEXT_SEARCH_UNAVAILABLE`, `ERR_MODEL_INVALID` */
-  embedText(text: string): Promise<TextEmbedding>
+  /** @throws `ERR_MODEL_UNAVAILABLE` for one that it does not hold, `ERR_TEXT_SEARCH_UNAVAILABLE`, `ERR_MODEL_INVALID` */
+  embedText(text: string, model: ModelId): Promise<TextEmbedding>
 
   /** Ends it, whatever it is doing, and waits until it has gone. */
   stop(): Promise<void>

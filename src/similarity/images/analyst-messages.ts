@@ -1,10 +1,10 @@
 /*
  * What a node and its image process say to each other over the channel that `fork` makes, in the structured clone format.
- * Every message that names a `call` belongs to the call of that number. Calls begin with `model`, `text` or `photo`; each is
+ * Every message that names a `call` belongs to the call of that number. Calls begin with `models`, `text` or `photo`; each is
  * answered by exactly one `done` or `failed`, a cancelled one too.
  *
- *   node → process   model    take this model into use, or none
- *                    text     embed this text
+ *   node → process   models   hold these models and no others; the next one comes when this one is answered
+ *                    text     embed this text with one of them
  *                    photo    a photo of `size` bytes, which follow as pieces of at most PIECE_BYTES_MAX
  *                    piece    the next bytes of the photo
  *                    look     all of its bytes are there: look at it when those before it have been decoded
@@ -17,6 +17,7 @@
  *                    excess   the process takes too much memory or time and is to be ended
  */
 import type { ErrorCode } from '../../core/errors.js'
+import type { ModelId } from '../../domain/features.js'
 import type { LoadedModel } from '../models/model-spec.js'
 import type { Analysis, AnalysisRequest, TextEmbedding } from './image-analyst.js'
 
@@ -27,8 +28,8 @@ export const PIECE_BYTES_MAX = 256 * 1024
 export type Excess = 'outgrown' | 'slow'
 
 export type ToAnalyst =
-  | { readonly type: 'model'; readonly call: number; readonly model: LoadedModel | undefined }
-  | { readonly type: 'text'; readonly call: number; readonly text: string }
+  | { readonly type: 'models'; readonly call: number; readonly models: readonly LoadedModel[] }
+  | { readonly type: 'text'; readonly call: number; readonly text: string; readonly model: ModelId }
   | { readonly type: 'photo'; readonly call: number; readonly size: number }
   | { readonly type: 'piece'; readonly call: number; readonly bytes: Uint8Array }
   | { readonly type: 'look'; readonly call: number; readonly wanted: AnalysisRequest['wanted'] }

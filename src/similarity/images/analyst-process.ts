@@ -5,6 +5,7 @@ import type { Clock } from '../../core/clock.js'
 import { SheafError } from '../../core/errors.js'
 import type { Logger } from '../../core/log.js'
 import { siblingProgram } from '../../core/program.js'
+import type { ModelId } from '../../domain/features.js'
 import type { LoadedModel } from '../models/model-spec.js'
 import { type AnalystChild, ChildEnded, type ChildEndReason } from './analyst-child.js'
 import type { FromAnalyst, ToAnalyst } from './analyst-messages.js'
@@ -16,7 +17,7 @@ const SECOND_MS = 1_000
 
 /** How long a process may take to start. */
 const START_MS_MAX = 30 * SECOND_MS
-/** How long it may take to load a model, or to embed a text. */
+/** How long it may take to load models, or to embed a text. */
 const CALL_MS_MAX = 60 * SECOND_MS
 /** How long the bytes of a photo may take to come. */
 const BYTES_MS_MAX = 60 * SECOND_MS
@@ -114,15 +115,15 @@ export class AnalystProcess implements AnalystChild {
     return this.#process.pid
   }
 
-  async useModel(model: LoadedModel | undefined): Promise<void> {
+  async holdModels(models: readonly LoadedModel[]): Promise<void> {
     const { call, answer } = this.#begin()
-    this.#post({ type: 'model', call, model })
+    this.#post({ type: 'models', call, models })
     await this.#within(CALL_MS_MAX, 'slow', answer)
   }
 
-  async embedText(text: string): Promise<TextEmbedding> {
+  async embedText(text: string, model: ModelId): Promise<TextEmbedding> {
     const { call, answer } = this.#begin()
-    this.#post({ type: 'text', call, text })
+    this.#post({ type: 'text', call, text, model })
     return (await this.#within(CALL_MS_MAX, 'slow', answer)) as TextEmbedding
   }
 

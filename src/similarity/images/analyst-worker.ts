@@ -1,8 +1,8 @@
 import { SheafError } from '../../core/errors.js'
 import { invariant } from '../../core/invariant.js'
-import type { Features } from '../../domain/features.js'
+import type { Features, ModelId } from '../../domain/features.js'
 import { Embedder } from '../models/embedder.js'
-import type { LoadedModel } from '../models/model-spec.js'
+import type { LoadedModel, ModelSpec } from '../models/model-spec.js'
 import type { Excess, FromAnalyst, ToAnalyst } from './analyst-messages.js'
 import type { Analysis, AnalysisRequest, TextEmbedding } from './image-analyst.js'
 import { HASHED_SIDE, perceptualHash } from './perceptual-hash.js'
@@ -23,12 +23,13 @@ interface Look {
 }
 
 interface Model {
-  readonly model: LoadedModel
+  readonly spec: ModelSpec
   readonly embedder: Embedder
-  /** What is being embedded: it ends with the model that it began with. */
+  /** What is being embedded: the model is let go when that is done. */
   readonly uses: Set<Promise<unknown>>
 }
 
+/** With the model in use; the files of one beside it come on top. */
 const RSS_BYTES_MAX = 1_500 * 2 ** 20
 /** Computing time, not waiting: on a busy machine this process, which gives way to others, may take many times as long. */
 const LOOK_CPU_MS_MAX = 30_000
@@ -48,8 +49,8 @@ export class AnalystWorker {
   readonly #looks = new Map<number, Look>()
   /** Settles when the last photo so far has been decoded. */
   #decoded: Promise<unknown> = Promise.resolve()
-  /** Models follow one another in the order in which they were asked for. */
-  #model: Promise<Model | undefined> = Promise.resolve(undefined)
+  readonly #models = new Map<ModelId, Model>()
+  #rssBytesMax = RSS_BYTES_MAX
 
   constructor(send: (message: FromAnalyst) => void) {
     this.#send = send
@@ -58,11 +59,11 @@ export class AnalystWorker {
   receive(message: ToAnalyst): void {
     const { call } = message
     switch (message.type) {
-      case 'model':
-        this.#answer(call, this.#useModel(message.model))
+      case 'models':
+        this.#answer(call, this.#hold(message.models))
         break
       case 'text':
-        this.#answer(call, this.#embedText(message.text))
+        this.#answer(call, this.#embedText(message.text, message.model))
         break
       case 'photo':
         this.#incoming.set(call, { bytes: Buffer.allocUnsafeSlow(message.size), used: 0 })
@@ -86,7 +87,7 @@ export class AnalystWorker {
       look.cpuMsAtStart ??= cpuMs
       if (cpuMs - look.cpuMsAtStart > LOOK_CPU_MS_MAX) return 'slow'
     }
-    return rssBytes > RSS_BYTES_MAX ? 'outgrown' : undefined
+    return rssBytes > this.#rssBytesMax ? 'outgrown' : undefined
   }
 
   #piece(call: number, piece: Uint8Array): void {
@@ -129,7 +130,7 @@ export class AnalystWorker {
     const [phash, variants, features] = await Promise.all([
       luminanceOf(picture.seen, HASHED_SIDE).then(perceptualHash),
       wanted.variants ? makeVariants(picture) : [],
-      wanted.features ? this.#features(picture) : {}
+      wanted.features === undefined ? {} : this.#features(picture, wanted.features)
     ])
     const { width, height, takenAt } = picture
     return { width, height, ...(takenAt !== undefined && { takenAt }), phash, variants, ...features }
@@ -146,38 +147,40 @@ export class AnalystWorker {
     }
   }
 
-  async #features({ seen }: Picture): Promise<Pick<Analysis, 'features' | 'featuresError'>> {
-    const current = await this.#model
-    if (current === undefined) return {}
-    const { size, resize } = current.model.spec.image
+  async #features({ seen }: Picture, id: ModelId): Promise<Pick<Analysis, 'features' | 'featuresError'>> {
+    const model = this.#models.get(id)
+    if (model === undefined) return {}
+    const { size, resize } = model.spec.image
     const embed = async (): Promise<Features> =>
-      current.embedder.image(await squareOf(seen, size, resize === 'cover' ? 'cover' : 'fill'))
+      model.embedder.image(await squareOf(seen, size, resize === 'cover' ? 'cover' : 'fill'))
     try {
-      return { features: await use(current, embed()) }
+      return { features: await use(model, embed()) }
     } catch (err) {
       if (!(err instanceof SheafError)) throw err
       return { featuresError: err.code }
     }
   }
 
-  async #embedText(text: string): Promise<TextEmbedding> {
-    const current = await this.#model
-    if (current === undefined) throw new SheafError('ERR_MODEL_UNAVAILABLE')
-    return use(current, current.embedder.text(text))
+  async #embedText(text: string, id: ModelId): Promise<TextEmbedding> {
+    const model = this.#models.get(id)
+    if (model === undefined) throw new SheafError('ERR_MODEL_UNAVAILABLE')
+    return use(model, model.embedder.text(text))
   }
 
-  async #useModel(model: LoadedModel | undefined): Promise<undefined> {
-    const before = this.#model
-    const after = before.then(
-      async () => model && { model, embedder: await Embedder.load(model), uses: new Set<never>() }
-    )
-    this.#model = after.catch(() => undefined) // the answer to this call says why
-    try {
-      await after
-    } finally {
-      const old = await before
-      await Promise.allSettled([...(old?.uses ?? [])])
-      await old?.embedder.release()
+  async #hold(models: readonly LoadedModel[]): Promise<undefined> {
+    const ids = models.map(({ spec }) => spec.id)
+    const beside = models.slice(1).flatMap(({ spec }) => spec.files)
+    this.#rssBytesMax = beside.reduce((sum, { bytes }) => sum + bytes, RSS_BYTES_MAX)
+    for (const [id, { uses, embedder }] of this.#models) {
+      if (ids.includes(id)) continue
+      this.#models.delete(id)
+      await Promise.allSettled(uses)
+      await embedder.release()
+    }
+    for (const model of models) {
+      const { spec } = model
+      if (this.#models.has(spec.id)) continue
+      this.#models.set(spec.id, { spec, embedder: await Embedder.load(model), uses: new Set() })
     }
     return undefined
   }

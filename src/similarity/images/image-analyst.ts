@@ -22,7 +22,8 @@ export interface AnalysisRequest {
    */
   readonly bytes: Uint8Array | (() => AsyncIterable<Uint8Array>)
   readonly size: number
-  readonly wanted: { readonly variants: boolean; readonly features: boolean }
+  /** `features`: the model that is to make them. */
+  readonly wanted: { readonly variants: boolean; readonly features: ModelId | undefined }
   /** What somebody waits for is `asked`, and goes before all of the `backlog`. */
   readonly priority: 'asked' | 'backlog'
 }
@@ -47,7 +48,7 @@ export interface Analysis {
   readonly phash: Uint8Array
   /** In the order of {@link VARIANTS}, without those that the original can stand for; none when none were wanted. */
   readonly variants: readonly Variant[]
-  /** By the model in use when the analysis began; absent when not wanted, when there was no model, or when it failed. */
+  /** By the model that was asked for; absent when none was, when it is not loaded, or when it failed. */
   readonly features?: Features
   /** The model could make nothing of this picture, nor will it of the same bytes again. */
   readonly featuresError?: ErrorCode
@@ -68,13 +69,23 @@ export interface ImageAnalyst extends Startable {
   /** The model in use; undefined when there is none. */
   readonly model: ModelId | undefined
 
+  /** Whether the model can be asked for: it is in use, or was before and is kept. */
+  has(model: ModelId): boolean
+
   /**
-   * Takes the model into use for all that begins from now on, or none. Analyses in flight end with the model that they
-   * began with.
+   * Takes the model into use. The one before stays loaded beside it, for questions, until {@link keepOnly}; an
+   * earlier one is let go.
    *
-   * @throws `ERR_MODEL_INVALID` when it cannot be loaded; `ERR_ANALYST_UNAVAILABLE`; then there is no model in use
+   * @throws `ERR_MODEL_INVALID` when it cannot be loaded; `ERR_ANALYST_UNAVAILABLE`; then the one before stays in use
    */
-  useModel(model: LoadedModel | undefined): Promise<void>
+  useModel(model: LoadedModel): Promise<void>
+
+  /**
+   * Lets go of the model that was in use before, unless it is one of these.
+   *
+   * @throws `ERR_ANALYST_UNAVAILABLE`, `ERR_STOPPING`: it can no longer be asked for, but the process may still hold it
+   */
+  keepOnly(models: ReadonlySet<ModelId>): Promise<void>
 
   /**
    * @throws `ERR_IMAGE_UNREADABLE` when the bytes are no picture that can be decoded; `ERR_IMAGE_TOO_LARGE` for too many
@@ -86,9 +97,9 @@ export interface ImageAnalyst extends Startable {
   analyse(request: AnalysisRequest, signal: AbortSignal): Promise<Analysis>
 
   /**
-   * @throws `ERR_MODEL_UNAVAILABLE` when no model is in use; `ERR_TEXT_SEARCH_UNAVAILABLE` when it has no text side;
+   * @throws `ERR_MODEL_UNAVAILABLE` when the model is not loaded; `ERR_TEXT_SEARCH_UNAVAILABLE` when it has no text side;
    * `ERR_BAD_PARAMETER` for an empty or overlong text; `ERR_OVERLOADED`; `ERR_ANALYST_UNAVAILABLE`; `ERR_STOPPING`; the
    * signal's reason
    */
-  embedText(text: string, signal: AbortSignal): Promise<TextEmbedding>
+  embedText(text: string, model: ModelId, signal: AbortSignal): Promise<TextEmbedding>
 }

@@ -19,6 +19,8 @@ const AT_ONCE = 3
 /** Photos that may wait for their turn, of each priority. */
 const WAITING_MAX = 64
 const TEXTS_MAX = 64
+/** One that looks at photos, and the one before it, which answers questions until the other has seen them all. */
+const MODELS_MAX = 2
 /** How often a process may end while it looks at a photo before the photo is at fault. */
 const ENDS_BLAMED_MAX = 2
 /** … and how often in all, for whatever reason, before one waits for better times. */
@@ -54,7 +56,8 @@ export class QueuedImageAnalyst implements ImageAnalyst {
   readonly #lines: Readonly<Record<AnalysisRequest['priority'], Job[]>> = { asked: [], backlog: [] }
   readonly #jobs = new Set<Promise<void>>()
   #running = false
-  #model: LoadedModel | undefined
+  /** What a child is to hold; the first is in use. */
+  #models: readonly LoadedModel[] = []
   #modelChange: Promise<void> = Promise.resolve()
   #child: AnalystChild | undefined
   #opening: Promise<AnalystChild> | undefined
@@ -68,7 +71,11 @@ export class QueuedImageAnalyst implements ImageAnalyst {
   }
 
   get model(): ModelId | undefined {
-    return this.#model?.spec.id
+    return this.#models[0]?.spec.id
+  }
+
+  has(model: ModelId): boolean {
+    return this.#get(model) !== undefined
   }
 
   async start(): Promise<void> {
@@ -87,10 +94,23 @@ export class QueuedImageAnalyst implements ImageAnalyst {
     await Promise.allSettled([...this.#jobs, this.#modelChange])
   }
 
-  useModel(model: LoadedModel | undefined): Promise<void> {
-    const change = this.#modelChange.then(() => this.#change(model))
-    this.#modelChange = change.catch(() => {}) // the caller knows
-    return change
+  useModel(model: LoadedModel): Promise<void> {
+    return this.#changeModels(async () => {
+      if (this.model === model.spec.id) return
+      this.#models = this.#models.filter(({ spec }) => spec.id !== model.spec.id).slice(0, MODELS_MAX - 1)
+      const models = [model, ...this.#models]
+      await this.#persist(child => child.holdModels(models))
+      this.#models = models
+    })
+  }
+
+  keepOnly(models: ReadonlySet<ModelId>): Promise<void> {
+    return this.#changeModels(async () => {
+      const kept = this.#models.filter(({ spec }, i) => i === 0 || models.has(spec.id))
+      if (kept.length === this.#models.length) return
+      this.#models = kept
+      await this.#persist(child => child.holdModels(kept))
+    })
   }
 
   async analyse(request: AnalysisRequest, signal: AbortSignal): Promise<Analysis> {
@@ -112,22 +132,39 @@ export class QueuedImageAnalyst implements ImageAnalyst {
     }
   }
 
-  async embedText(text: string, signal: AbortSignal): Promise<TextEmbedding> {
+  async embedText(text: string, model: ModelId, signal: AbortSignal): Promise<TextEmbedding> {
     signal.throwIfAborted()
     this.#requireRunning()
-    if (this.#model === undefined) throw new SheafError('ERR_MODEL_UNAVAILABLE')
-    if (this.#model.spec.text === undefined) throw new SheafError('ERR_TEXT_SEARCH_UNAVAILABLE')
+    const spec = this.#get(model)?.spec
+    if (spec === undefined) throw new SheafError('ERR_MODEL_UNAVAILABLE')
+    if (spec.text === undefined) throw new SheafError('ERR_TEXT_SEARCH_UNAVAILABLE')
     if (text.trim() === '' || text.length > TEXT_LENGTH_MAX) {
       throw new SheafError('ERR_BAD_PARAMETER', `a text has 1 to ${TEXT_LENGTH_MAX} characters`)
     }
     if (this.#texts >= TEXTS_MAX) throw new SheafError('ERR_OVERLOADED', 'too many texts wait to be embedded')
     this.#texts++
-    const embedding = this.#persist(child => child.embedText(text)).finally(() => this.#texts--)
+    const embedding = this.#persist(child => child.embedText(text, model)).finally(() => this.#texts--)
     return abortable(embedding, signal)
   }
 
   #requireRunning(): void {
     if (!this.#running) throw new SheafError('ERR_STOPPING')
+  }
+
+  // --- models ---
+
+  #get(model: ModelId): LoadedModel | undefined {
+    return this.#models.find(({ spec }) => spec.id === model)
+  }
+
+  /** One after the other. */
+  #changeModels(change: () => Promise<void>): Promise<void> {
+    const done = this.#modelChange.then(() => {
+      this.#requireRunning()
+      return change()
+    })
+    this.#modelChange = done.catch(() => {}) // the caller knows
+    return done
   }
 
   // --- photos ---
@@ -188,7 +225,7 @@ export class QueuedImageAnalyst implements ImageAnalyst {
   }
 
   async #open(): Promise<AnalystChild> {
-    if (this.#child?.ended === false) return this.#child
+    if (this.#opening === undefined && this.#child?.ended === false) return this.#child
     this.#opening ??= this.#start().finally(() => {
       this.#opening = undefined
     })
@@ -200,34 +237,23 @@ export class QueuedImageAnalyst implements ImageAnalyst {
     const child = await this.#components.startChild()
     this.#child = child
     if (!this.#running) await child.stop()
-    try {
-      if (this.#model !== undefined) await child.useModel(this.#model)
-    } catch (err) {
-      if (err instanceof ChildEnded) throw err
-      // photos are looked at without it
-      this.#components.log.error({ err, model: this.#model?.spec.name }, 'the model can no longer be loaded')
-      this.#model = undefined
+    const held: LoadedModel[] = []
+    for (const model of this.#models) {
+      try {
+        await child.holdModels([...held, model])
+        held.push(model)
+      } catch (err) {
+        if (err instanceof ChildEnded) throw err
+        // photos are looked at without it
+        this.#components.log.error({ err, model: model.spec.name }, 'the model can no longer be loaded')
+        this.#models = this.#models.filter(other => other !== model)
+      }
     }
     return child
   }
 
   #stopWhenIdle(): void {
     this.#cancelIdle = this.#components.clock.schedule(IDLE_MS, () => void this.#child?.stop())
-  }
-
-  async #change(model: LoadedModel | undefined): Promise<void> {
-    this.#requireRunning()
-    if (model === undefined && this.#child?.ended !== false) {
-      this.#model = undefined
-      return
-    }
-    try {
-      await this.#persist(child => child.useModel(model))
-      this.#model = model
-    } catch (err) {
-      this.#model = undefined
-      throw err
-    }
   }
 }
 

@@ -38,7 +38,6 @@ class ScriptedAnalyst {
   during: () => Promise<unknown> = () => Promise.resolve()
 
   async analyse({ bytes, wanted }: AnalysisRequest): Promise<Analysis> {
-    const { model } = this
     this.seen.push(typeof bytes === 'function' ? await collect(bytes()) : bytes)
     this.wanted.push(wanted)
     const failure = this.failures.shift()
@@ -51,7 +50,7 @@ class ScriptedAnalyst {
       takenAt: 1_000,
       phash: PHASH,
       variants: wanted.variants ? this.sizes.map(alt => ({ ...size, alt, bytes: Buffer.from(alt) })) : [],
-      ...(wanted.features && model !== undefined && { features: featuresOf(model) })
+      ...(wanted.features !== undefined && { features: featuresOf(wanted.features) })
     }
   }
 }
@@ -158,7 +157,7 @@ describe('a new photo', () => {
     store.drop(({ identity }) => partOf(identity.alternateKey) === 'small')
     await photos.undelete(id)
     await clock.advance(100)
-    expect(analyst.wanted.at(-1)).toEqual({ variants: true, features: true })
+    expect(analyst.wanted.at(-1)).toEqual({ variants: true, features: MODEL })
     expect([...photo(id).variants.keys()]).toEqual(['small'])
   })
 
@@ -298,7 +297,7 @@ describe('photos that were there before', () => {
     analyst.model = undefined
     const id = await upload(1)
     await clock.advance(1_000)
-    expect(analyst.wanted).toEqual([{ variants: true, features: false }])
+    expect(analyst.wanted).toEqual([{ variants: true, features: undefined }])
     expect(backlog.pending).toBe(0)
     for (const model of [MODEL, OTHER_MODEL]) {
       analyst.model = model
@@ -306,7 +305,7 @@ describe('photos that were there before', () => {
       backlog.modelChanged()
       await clock.advance(1_000)
     }
-    expect(analyst.wanted.slice(1)).toEqual(Array.from({ length: 2 }, () => ({ variants: false, features: true })))
+    expect(analyst.wanted.slice(1)).toEqual([MODEL, OTHER_MODEL].map(features => ({ variants: false, features })))
     expect([...viewFindings(photo(id).record).features.keys()].sort()).toEqual([MODEL, OTHER_MODEL])
   })
 })

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { SheafError } from '../../../src/core/errors.js'
 import { silentLog } from '../../../src/core/log.js'
 import { modelIdOf } from '../../../src/domain/features.js'
 import { featuresFailedChange, lookedAtChange } from '../../../src/domain/findings.js'
@@ -7,6 +8,7 @@ import type { Photo } from '../../../src/domain/photo.js'
 import { ALL_SHARDS, SHARD_COUNT } from '../../../src/domain/shards.js'
 import { Similarity } from '../../../src/service/similarity.js'
 import type { SearchResults } from '../../../src/service/similarity-types.js'
+import type { LoadedModel, ModelSpec } from '../../../src/similarity/models/model-spec.js'
 import { ExactVectorIndexes } from '../../support/exact-vector-indexes.js'
 import { SimulatedDisk } from '../../support/simulated-disk.js'
 import { SimulatedFileSystem } from '../../support/simulated-file-system.js'
@@ -17,7 +19,13 @@ import { DIGEST, DIMENSION, imageFeatures, OTHER_DIGEST, SeenPhotos } from './si
 
 const MODEL = { id: modelIdOf(DIGEST), name: 'test', spaces: new Map([['image', DIMENSION]] as const) }
 const NEXT_MODEL = { id: modelIdOf(OTHER_DIGEST), name: 'next', spaces: new Map([['image', DIMENSION]] as const) }
+const [LOADED, NEXT_LOADED] = [loaded('test', DIGEST), loaded('next', OTHER_DIGEST)]
 const never = new AbortController().signal
+
+function loaded(name: string, digest: string): LoadedModel {
+  const spec = { id: modelIdOf(digest), digest, name, image: { dimension: DIMENSION } } as ModelSpec
+  return { spec, folder: `/models/${name}` }
+}
 
 let photos: SeenPhotos
 let disk: SimulatedDisk
@@ -309,28 +317,32 @@ describe('links of a photo that was just seen', () => {
 describe('another model', () => {
   test('is indexed beside the old one, which answers until all photos are seen anew', async () => {
     const centre = vector()
+    analyst.texts.set('a rose', centre)
     const ids: PhotoId[] = []
     for (let i = 0; i < 6; i++) ids.push(await photos.add(nearVector(photos.random, centre, 0.1 * (i + 1))))
     await use()
-    await similarity.models.use(NEXT_MODEL)
+    await similarity.useModel(NEXT_LOADED)
+    await settle()
+    const [first, ...others] = ids as [PhotoId, ...PhotoId[]]
+    for (const id of others) await photos.see(id, vector(), OTHER_DIGEST)
     await settle()
     expect(similarity.status().model?.name).toBe('test')
-    for (const id of ids.slice(1)) await photos.see(id, vector(), OTHER_DIGEST)
-    await settle()
-    expect(similarity.status().model?.name).toBe('test')
-    const [first] = ids as [PhotoId]
-    expect((await similarity.search.byPhoto(first, { k: 5 }, never)).model.name).toBe('test')
-    // its own pictures are compared in the new one's vectors, as far as those have come
-    const next = new VectorAnalyst(OTHER_DIGEST)
-    analyst.model = next.model
-    analyst.featuresOf = of => next.featuresOf(of)
-    expect((await byImage(centre)).model.name).toBe('next')
+    const ask = (): Promise<SearchResults[]> =>
+      Promise.all([
+        similarity.search.byPhoto(first, { k: 5 }, never),
+        byImage(centre, 6),
+        similarity.search.byText('a rose', { k: 6 }, never)
+      ])
+    const before = await ask()
+    expect(before.map(({ model }) => model.name)).toEqual(['test', 'test', 'test'])
+    expect(before.map(found => idsOf(found).sort())).toEqual([others.sort(), ids.sort(), ids])
     await photos.see(first, vector(), OTHER_DIGEST)
     await settle()
     expect(similarity.status().model?.name).toBe('next')
-    const found = await similarity.search.byPhoto(first, { k: 5 }, never)
-    expect(found.model.name).toBe('next')
-    expect(found.results).toHaveLength(5)
+    expect(analyst.has(MODEL.id)).toBe(false)
+    const after = await ask()
+    expect(after.map(({ model }) => model.name)).toEqual(['next', 'next', 'next'])
+    expect(after.map(({ results }) => results.length)).toEqual([5, 6, 6])
     expect((await indexes.open({ model: MODEL.id, space: 'image', dimension: DIMENSION })).size).toBe(0)
   })
 
@@ -342,12 +354,40 @@ describe('another model', () => {
     await similarity.start()
     await similarity.models.use(NEXT_MODEL)
     await settle()
+    expect(await similarity.models.last()).toEqual(MODEL)
     expect(similarity.status()).toEqual({ model: { id: MODEL.id, name: 'test' }, vectors: 1, pending: 0 })
     await similarity.models.use(MODEL)
     await settle()
     expect(similarity.models.all.map(({ name }) => name)).toEqual(['test'])
     await similarity.models.use(undefined)
     expect(similarity.models.all).toEqual([])
+  })
+
+  test.each<[string, string, LoadedModel?]>([
+    ['the old one is loaded again', 'test', LOADED],
+    ['the old one cannot be loaded', 'next', LOADED],
+    ['the old one is not there', 'next']
+  ])('after a restart on the way, when %s: %s says what a picture and words are like', async (_, name, before) => {
+    const centre = vector()
+    const ids = { test: await photos.add(nearVector(photos.random, centre, 0.1)), next: '' }
+    await use()
+    await similarity.stop()
+    analyst = new VectorAnalyst(OTHER_DIGEST)
+    analyst.texts.set('a rose', centre)
+    similarity = newSimilarity()
+    await similarity.start()
+    if (name === 'next' && before !== undefined) {
+      vi.spyOn(analyst, 'useModel').mockRejectedValueOnce(new SheafError('ERR_MODEL_INVALID'))
+    }
+    await similarity.useModel(NEXT_LOADED, before)
+    ids.next = await photos.add(nearVector(photos.random, centre, 0.1), OTHER_DIGEST)
+    await photos.see(await photos.upload(), vector()) // which the new one has not seen
+    await settle()
+    expect(similarity.status().model?.name).toBe('test')
+    expect(analyst.model).toBe(NEXT_MODEL.id)
+    for (const found of [await byImage(centre, 1), await similarity.search.byText('a rose', { k: 1 }, never)]) {
+      expect(found).toMatchObject({ results: [{ photoId: ids[name as 'test' | 'next'] }], model: { name } })
+    }
   })
 
   test('a file that says nothing usable is passed over', async () => {

@@ -1,10 +1,15 @@
+import { rm } from 'node:fs/promises'
+import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
+import type { ModelId } from '../../../../src/domain/features.js'
 import type { FromAnalyst } from '../../../../src/similarity/images/analyst-messages.js'
 import { AnalystWorker } from '../../../../src/similarity/images/analyst-worker.js'
+import type { Analysis } from '../../../../src/similarity/images/image-analyst.js'
+import { colourModel } from '../../../support/colour-model.js'
 import { scene, toImage } from '../../../support/test-pictures.js'
 
 const MIB = 2 ** 20
-const WANTED = { variants: true, features: true }
+const WANTED = { variants: true, features: undefined }
 
 interface Fixture {
   readonly worker: AnalystWorker
@@ -91,11 +96,79 @@ describe('the worker', () => {
     await saying('failed', 2)
     expect(said.map(({ type }) => type)).toEqual(['decoding', 'decoded', 'failed', 'failed'])
   })
+})
 
-  test('has no word of a model that it does not have', async () => {
+describe('models', () => {
+  const RED = [1, 0, 0, 1 / 3].map(value => value / Math.sqrt(10 / 9))
+  const MIRRORED_RED = [RED[2], RED[1], RED[0], RED[3]]
+
+  /** @returns of a red picture: its vector, rounded */
+  async function look({ worker, saying }: Fixture, call: number, features: ModelId, nth: number): Promise<unknown> {
+    const red = { create: { width: 16, height: 16, channels: 3, background: '#ff0000' } } as const
+    const bytes = await sharp(red).png().toBuffer()
+    worker.receive({ type: 'photo', call, size: bytes.length })
+    worker.receive({ type: 'piece', call, bytes })
+    worker.receive({ type: 'look', call, wanted: { variants: false, features } })
+    const answer = await saying('done', nth)
+    const { features: found } = (answer as { result: Analysis }).result
+    return found && Array.from(found.vectors.get('image') ?? [])
+  }
+
+  const near = (vector: readonly (number | undefined)[]) => vector.map(value => expect.closeTo(value ?? 0, 5))
+
+  test('answer side by side, each for what names it', async () => {
+    const fixture = workerWith()
+    const { worker, saying } = fixture
+    const [colours, mirrored] = [await colourModel(), await colourModel({ mirrored: true })]
+    worker.receive({ type: 'models', call: 1, models: [colours, mirrored] })
+    await saying('done')
+    expect(await look(fixture, 2, colours.spec.id, 2)).toEqual(near(RED))
+    expect(await look(fixture, 3, mirrored.spec.id, 3)).toEqual(near(MIRRORED_RED))
+    worker.receive({ type: 'text', call: 4, text: 'red', model: colours.spec.id })
+    expect(await saying('done', 4)).toMatchObject({ call: 4, result: { space: 'image' } })
+    worker.receive({ type: 'text', call: 5, text: 'red', model: mirrored.spec.id })
+    expect(await saying('failed')).toMatchObject({ call: 5, code: 'ERR_TEXT_SEARCH_UNAVAILABLE' })
+  })
+
+  test('that are no longer named are let go; those that are stay', async () => {
+    const fixture = workerWith()
+    const { worker, saying } = fixture
+    const [colours, mirrored] = [await colourModel(), await colourModel({ mirrored: true })]
+    worker.receive({ type: 'models', call: 1, models: [colours] })
+    await saying('done')
+    await rm(colours.folder, { recursive: true }) // it is not read again
+    worker.receive({ type: 'models', call: 2, models: [mirrored, colours] })
+    await saying('done', 2)
+    expect(await look(fixture, 3, colours.spec.id, 3)).toEqual(near(RED))
+    worker.receive({ type: 'models', call: 4, models: [mirrored] })
+    await saying('done', 4)
+    expect(await look(fixture, 5, colours.spec.id, 5)).toBeUndefined()
+    expect(await look(fixture, 6, mirrored.spec.id, 6)).toEqual(near(MIRRORED_RED))
+    worker.receive({ type: 'text', call: 7, text: 'red', model: colours.spec.id })
+    expect(await saying('failed')).toMatchObject({ call: 7, code: 'ERR_MODEL_UNAVAILABLE' })
+  })
+
+  test('one that cannot be loaded does no harm to the others', async () => {
+    const fixture = workerWith()
+    const { worker, saying } = fixture
+    const [colours, gone] = [await colourModel(), await colourModel({ mirrored: true })]
+    await rm(gone.folder, { recursive: true })
+    worker.receive({ type: 'models', call: 1, models: [colours] })
+    await saying('done')
+    worker.receive({ type: 'models', call: 2, models: [gone, colours] })
+    expect(await saying('failed')).toMatchObject({ call: 2, code: 'ERR_MODEL_INVALID' })
+    expect(await look(fixture, 3, colours.spec.id, 2)).toEqual(near(RED))
+  })
+
+  test('are let go when what they are embedding is done', async () => {
     const { worker, saying } = workerWith()
-    worker.receive({ type: 'text', call: 1, text: 'a rose' })
-    expect(await saying('failed')).toMatchObject({ code: 'ERR_MODEL_UNAVAILABLE' })
+    const colours = await colourModel()
+    worker.receive({ type: 'models', call: 1, models: [colours] })
+    await saying('done')
+    worker.receive({ type: 'text', call: 2, text: 'red', model: colours.spec.id })
+    worker.receive({ type: 'models', call: 3, models: [] })
+    expect(await saying('done', 2)).toMatchObject({ call: 2, result: { space: 'image' } })
+    expect(await saying('done', 3)).toMatchObject({ call: 3 })
   })
 })
 
@@ -104,6 +177,19 @@ describe('what the process takes', () => {
     const { worker } = workerWith()
     expect(worker.excess({ rssBytes: 1_500 * MIB, cpuMs: 0 })).toBeUndefined()
     expect(worker.excess({ rssBytes: 1_501 * MIB, cpuMs: 0 })).toBe('outgrown')
+  })
+
+  test('of memory may be more by the files of a second model', async () => {
+    const { worker, saying } = workerWith()
+    const [colours, mirrored] = [await colourModel(), await colourModel({ mirrored: true })]
+    const large = { ...colours, spec: { ...colours.spec, files: [{ name: 'a', sha256: '', bytes: 100 * MIB }] } }
+    for (const [i, models] of [[large], [mirrored, large]].entries()) {
+      worker.receive({ type: 'models', call: i, models })
+      await saying('done', i + 1)
+      const bound = [1_500, 1_600][i] as number
+      expect(worker.excess({ rssBytes: bound * MIB, cpuMs: 0 })).toBeUndefined()
+      expect(worker.excess({ rssBytes: (bound + 1) * MIB, cpuMs: 0 })).toBe('outgrown')
+    }
   })
 
   test('of computing time is bounded for each photo, from when its decoding begins', async () => {

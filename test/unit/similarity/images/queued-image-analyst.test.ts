@@ -1,6 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { SheafError } from '../../../../src/core/errors.js'
 import { silentLog } from '../../../../src/core/log.js'
+import type { ModelId } from '../../../../src/domain/features.js'
 import { type AnalystChild, ChildEnded, type ChildEndReason } from '../../../../src/similarity/images/analyst-child.js'
 import {
   type Analysis,
@@ -15,6 +16,7 @@ import { type Deferred, deferred } from '../../../support/deferred.js'
 import { SimulatedClock, settle } from '../../../support/simulated-clock.js'
 
 const ANALYSIS: Analysis = { width: 1, height: 1, phash: new Uint8Array(8), variants: [] }
+const WANTED = { variants: true, features: undefined }
 const EMBEDDING: TextEmbedding = { space: 'image', vector: Float32Array.of(1) }
 
 function never(): AbortSignal {
@@ -31,14 +33,20 @@ interface Look {
 class ScriptedChild implements AnalystChild {
   ended = false
   readonly looks: Look[] = []
-  readonly models: (string | undefined)[] = []
+  /** What it was to hold, each time. */
+  readonly models: string[] = []
   readonly texts: string[] = []
-  modelError: Error | undefined
+  /** Cannot be loaded. */
+  badModel: string | undefined
   textError: Error | undefined
+  /** They are not loaded before this. */
+  beforeModels: Promise<void> = Promise.resolve()
 
-  async useModel(model: LoadedModel | undefined): Promise<void> {
-    this.models.push(model?.spec.name)
-    if (this.modelError !== undefined) throw this.modelError
+  async holdModels(models: readonly LoadedModel[]): Promise<void> {
+    const names = models.map(({ spec }) => spec.name)
+    this.models.push(names.join(' '))
+    await this.beforeModels
+    if (names.some(name => name === this.badModel)) throw new SheafError('ERR_MODEL_INVALID')
   }
 
   analyse({ bytes }: AnalysisRequest, signal: AbortSignal): Promise<Analysis> {
@@ -47,8 +55,8 @@ class ScriptedChild implements AnalystChild {
     return outcome.promise
   }
 
-  async embedText(text: string): Promise<TextEmbedding> {
-    this.texts.push(text)
+  async embedText(text: string, model: ModelId): Promise<TextEmbedding> {
+    this.texts.push(`${text} ${model}`)
     if (this.textError !== undefined) throw this.textError
     return EMBEDDING
   }
@@ -93,7 +101,7 @@ async function fixture(): Promise<Fixture> {
   onTestFinished(() => analyst.stop())
   const look: Fixture['look'] = (name, priority = 'backlog', signal = never()) => {
     const bytes = Buffer.from(name)
-    const request = { bytes, size: bytes.length, wanted: { variants: true, features: true }, priority }
+    const request = { bytes, size: bytes.length, wanted: WANTED, priority }
     const analysis = analyst.analyse(request, signal)
     analysis.catch(() => {}) // tests look at it when it suits them
     return analysis
@@ -117,7 +125,9 @@ function model(name: string, text?: TextSide['kind']): LoadedModel {
   } as const
   const textSide = { kind: text } as TextSide
   const description = { name, image, licence: '', source: '', files: [], ...(text !== undefined && { text: textSide }) }
-  const spec = identifyModel({ ...description, text: undefined as never })
+  // a file of its name, so that it is another model
+  const files = [{ name, sha256: '', bytes: 0 }]
+  const spec = identifyModel({ ...description, files, text: undefined as never })
   return { spec: { ...spec, ...description }, folder: '/models' }
 }
 
@@ -167,7 +177,7 @@ describe('photos in line', () => {
     const bytes = (): never => {
       throw new Error('nobody reads this')
     }
-    const request = { bytes, wanted: { variants: true, features: true }, priority: 'asked' } as const
+    const request = { bytes, wanted: WANTED, priority: 'asked' } as const
     await expect(analyst.analyse({ ...request, size: 0 }, never())).rejects.toMatchObject({
       code: 'ERR_IMAGE_UNREADABLE'
     })
@@ -301,7 +311,7 @@ describe('the life of the child', () => {
     await analyst.stop()
     for (const analysis of waiting) await expect(analysis).rejects.toMatchObject({ code: 'ERR_STOPPING' })
     await expect(look('e')).rejects.toMatchObject({ code: 'ERR_STOPPING' })
-    await expect(analyst.embedText('x', never())).rejects.toMatchObject({ code: 'ERR_STOPPING' })
+    await expect(analyst.embedText('x', model('m').spec.id, never())).rejects.toMatchObject({ code: 'ERR_STOPPING' })
     expect(children.map(({ ended }) => ended)).toEqual([true])
     expect(clock.pending).toBe(0)
     await analyst.stop()
@@ -317,74 +327,131 @@ describe('the life of the child', () => {
 })
 
 describe('the model', () => {
+  const ids = (...names: string[]): Set<ModelId> => new Set(names.map(name => model(name).spec.id))
+  /** Of those called `a`, `b` and `c`, the ones that can be asked for; the one in use in capitals. */
+  const held = (analyst: QueuedImageAnalyst): string =>
+    ['a', 'b', 'c']
+      .filter(name => analyst.has(model(name).spec.id))
+      .map(name => (analyst.model === model(name).spec.id ? name.toUpperCase() : name))
+      .join('')
+
   test('is in use when the child has loaded it', async () => {
-    const { analyst, children } = await fixture()
-    expect(analyst.model).toBeUndefined()
-    const first = model('first')
-    await analyst.useModel(first)
-    expect(analyst.model).toBe(first.spec.id)
-    await analyst.useModel(undefined)
-    expect(analyst.model).toBeUndefined()
-    expect(children[0]?.models).toEqual(['first', undefined])
-  })
-
-  test('that cannot be loaded leaves none in use', async () => {
-    const { analyst, children } = await fixture()
-    await analyst.useModel(model('first'))
-    children[0]!.modelError = new SheafError('ERR_MODEL_INVALID')
-    await expect(analyst.useModel(model('second'))).rejects.toMatchObject({ code: 'ERR_MODEL_INVALID' })
-    expect(analyst.model).toBeUndefined()
-  })
-
-  test('that can no longer be loaded is given up; photos are looked at without it', async () => {
-    const { analyst, children, prepare, look } = await fixture()
-    await analyst.useModel(model('first'))
+    const { analyst, prepare } = await fixture()
+    const loaded = deferred<void>()
     prepare.child = child => {
-      child.modelError = new SheafError('ERR_MODEL_INVALID')
+      child.beforeModels = loaded.promise
+    }
+    const change = analyst.useModel(model('a'))
+    await settle()
+    expect(held(analyst)).toBe('')
+    loaded.resolve()
+    await change
+    expect(held(analyst)).toBe('A')
+  })
+
+  test('of before stays beside the next one until it is let go', async () => {
+    const { analyst, children } = await fixture()
+    await analyst.useModel(model('a'))
+    await analyst.useModel(model('b'))
+    expect(held(analyst)).toBe('aB')
+    await analyst.keepOnly(ids('a', 'b'))
+    expect(held(analyst)).toBe('aB')
+    await analyst.keepOnly(ids('c'))
+    expect(held(analyst)).toBe('B')
+    expect(children[0]?.models).toEqual(['a', 'b a', 'b'])
+  })
+
+  test('of before that is gone back to is in use again; the one in use is not loaded twice', async () => {
+    const { analyst, children } = await fixture()
+    for (const name of ['a', 'b', 'a', 'a']) await analyst.useModel(model(name))
+    expect(held(analyst)).toBe('Ab')
+    expect(children[0]?.models).toEqual(['a', 'b a', 'a b'])
+  })
+
+  test('and one more are held, never three', async () => {
+    const { analyst, children } = await fixture()
+    await Promise.all(['a', 'b', 'c'].map(name => analyst.useModel(model(name))))
+    expect(held(analyst)).toBe('bC')
+    expect(children[0]?.models).toEqual(['a', 'b a', 'c b'])
+  })
+
+  test('that cannot be loaded leaves the one before in use', async () => {
+    const { analyst, children } = await fixture()
+    await analyst.useModel(model('a'))
+    children[0]!.badModel = 'b'
+    await expect(analyst.useModel(model('b'))).rejects.toMatchObject({ code: 'ERR_MODEL_INVALID' })
+    expect(held(analyst)).toBe('A')
+  })
+
+  test('and the one before are loaded again by the next child, before anything is asked of it', async () => {
+    const { analyst, children, prepare, look } = await fixture()
+    for (const name of ['a', 'b']) await analyst.useModel(model(name))
+    const loaded = deferred<void>()
+    prepare.child = child => {
+      child.beforeModels = loaded.promise
     }
     children[0]?.end('crashed')
-    const analysis = look('a')
+    for (const name of ['x', 'y']) {
+      void look(name)
+      await settle()
+    }
+    expect(children[1]?.names).toEqual([])
+    loaded.resolve()
     await settle()
-    expect(analyst.model).toBeUndefined()
-    children[1]?.looks[0]?.outcome.resolve(ANALYSIS)
-    expect(await analysis).toBe(ANALYSIS)
+    expect(children[1]?.models).toEqual(['b', 'b a'])
+    expect(children[1]?.names).toEqual(['x', 'y'])
   })
 
-  test('of several asked for at once is the last', async () => {
-    const { analyst, children } = await fixture()
-    const last = model('b')
-    await Promise.all([analyst.useModel(model('a')), analyst.useModel(last)])
-    expect(children[0]?.models).toEqual(['a', 'b'])
-    expect(analyst.model).toBe(last.spec.id)
+  test.each([
+    ['a', 'B'],
+    ['b', 'A']
+  ])('that can no longer be loaded (%s of two) is given up; photos are looked at without it', async (bad, left) => {
+    const { analyst, children, prepare, look } = await fixture()
+    for (const name of ['a', 'b']) await analyst.useModel(model(name))
+    prepare.child = child => {
+      child.badModel = bad
+    }
+    children[0]?.end('crashed')
+    const analysis = look('x')
+    await settle()
+    expect(held(analyst)).toBe(left)
+    children[1]?.looks[0]?.outcome.resolve(ANALYSIS)
+    expect(await analysis).toBe(ANALYSIS)
   })
 })
 
 describe('texts', () => {
-  test('need a model that knows words', async () => {
+  const [mute, eloquent] = [model('mute'), model('eloquent', 'encoder')]
+
+  test('need a model that is held and knows words', async () => {
     const { analyst, children } = await fixture()
-    await expect(analyst.embedText('a rose', never())).rejects.toMatchObject({ code: 'ERR_MODEL_UNAVAILABLE' })
-    await analyst.useModel(model('mute'))
-    await expect(analyst.embedText('a rose', never())).rejects.toMatchObject({ code: 'ERR_TEXT_SEARCH_UNAVAILABLE' })
-    await analyst.useModel(model('eloquent', 'encoder'))
-    expect(await analyst.embedText('a rose', never())).toBe(EMBEDDING)
-    expect(children[0]?.texts).toEqual(['a rose'])
+    const embed = ({ spec }: LoadedModel): Promise<TextEmbedding> => analyst.embedText('a rose', spec.id, never())
+    await expect(embed(eloquent)).rejects.toMatchObject({ code: 'ERR_MODEL_UNAVAILABLE' })
+    for (const one of [eloquent, mute]) await analyst.useModel(one)
+    await expect(embed(mute)).rejects.toMatchObject({ code: 'ERR_TEXT_SEARCH_UNAVAILABLE' })
+    expect(await embed(eloquent)).toBe(EMBEDDING)
+    expect(children[0]?.texts).toEqual([`a rose ${eloquent.spec.id}`])
+    await analyst.keepOnly(new Set())
+    await expect(embed(eloquent)).rejects.toMatchObject({ code: 'ERR_MODEL_UNAVAILABLE' })
   })
 
   test.each(['', '  ', 'x'.repeat(TEXT_LENGTH_MAX + 1)])('of an odd length are refused', async text => {
     const { analyst } = await fixture()
-    await analyst.useModel(model('m', 'encoder'))
-    await expect(analyst.embedText(text, never())).rejects.toMatchObject({ code: 'ERR_BAD_PARAMETER' })
+    await analyst.useModel(eloquent)
+    await expect(analyst.embedText(text, eloquent.spec.id, never())).rejects.toMatchObject({
+      code: 'ERR_BAD_PARAMETER'
+    })
   })
 
   test('are embedded while a photo is looked at, and again when the child ends of it', async () => {
     const { analyst, children, look } = await fixture()
-    await analyst.useModel(model('m', 'encoder'))
+    await analyst.useModel(eloquent)
     void look('a')
     await settle()
     children[0]!.textError = new ChildEnded('crashed', 'test', true)
-    const embedding = analyst.embedText('a rose', never())
+    const embedding = analyst.embedText('a rose', eloquent.spec.id, never())
     children[0]?.end('crashed')
     expect(await embedding).toBe(EMBEDDING)
-    expect(children[1]?.texts).toEqual(['a rose'])
+    expect(children[1]?.texts).toEqual([`a rose ${eloquent.spec.id}`])
   })
 })
