@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import type { Clock } from '../core/clock.js'
 import { hasCode, SheafError } from '../core/errors.js'
 import type { Startable } from '../core/lifecycle.js'
@@ -107,6 +108,7 @@ export class ImageBacklog implements Startable {
   constructor(components: ImageBacklogComponents) {
     const { clock, log } = components
     this.#components = components
+    setMaxListeners(0, this.#abort.signal) // all that is under way hangs on it
     this.#loop = new WorkerLoop({ clock, log }, { name: 'image backlog', idleMs: IDLE_MS, step: () => this.#step() })
   }
 
@@ -191,8 +193,8 @@ export class ImageBacklog implements Startable {
       .then(
         outcome => {
           this.#working.delete(id)
-          if (outcome === 'later') this.#again(id, waiting)
-          else this.#noteNow(id) // what came about meanwhile was passed over
+          // what came about meanwhile was passed over
+          if (outcome === 'later' || this.#isStillUndone(id)) this.#again(id, waiting)
         },
         err => {
           this.#working.delete(id)
@@ -205,10 +207,10 @@ export class ImageBacklog implements Startable {
     this.#working.set(id, work)
   }
 
-  #noteNow(id: PhotoId): void {
+  #isStillUndone(id: PhotoId): boolean {
     const { directory } = this.#components
     const stored = directory.state === 'open' ? directory.getSync({ kind: PHOTO_KIND, id }) : undefined
-    if (stored !== undefined) this.#note(stored.record)
+    return stored !== undefined && this.#isUndone(viewPhoto(stored.record))
   }
 
   #again(id: PhotoId, { failures }: Waiting): void {
@@ -265,7 +267,7 @@ export class ImageBacklog implements Startable {
         analysis.features === undefined
           ? new Map<PhotoId, Link>()
           : await alike(id, analysis.features, analysis.phash, signal)
-      await this.#write(photo, now => resultOf(now, analysis, links))
+      await this.#write(photo, now => resultOf(now, analysis, wanted.features, links))
       this.#remember(id, analysis)
     } catch (err) {
       const final = FINAL.find(code => hasCode(err, code))
@@ -301,9 +303,14 @@ export class ImageBacklog implements Startable {
   }
 }
 
-function resultOf(photo: Photo, analysis: Analysis, links: ReadonlyMap<PhotoId, Link>): Edit {
+function resultOf(
+  photo: Photo,
+  analysis: Analysis,
+  model: ModelId | undefined,
+  links: ReadonlyMap<PhotoId, Link>
+): Edit {
   const { id, generation } = photo
-  const { width, height, takenAt, phash, variants, features } = analysis
+  const { width, height, takenAt, phash, variants, features, featuresError } = analysis
   const changes: Change[] = []
   const needles: NeedleDraft[] = []
   if (viewFindings(photo.record).image === undefined) {
@@ -321,6 +328,7 @@ function resultOf(photo: Photo, analysis: Analysis, links: ReadonlyMap<PhotoId, 
     changes.push(featuresChange(modelIdOf(features.modelDigest), { sha256, size: bytes.length }))
     needles.push(dataDraft(photo, { id, generation, part: 'features', sha256 }, 0, false, bytes))
   }
+  if (model !== undefined && featuresError !== undefined) changes.push(featuresFailedChange(model, featuresError))
   for (const [other, link] of links) changes.push(linkChange(other, link))
   return { changes, needles }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { SheafError } from '../../../src/core/errors.js'
+import { type ErrorCode, SheafError } from '../../../src/core/errors.js'
 import { silentLog } from '../../../src/core/log.js'
 import { decodeFeatures, type Features, type ModelId } from '../../../src/domain/features.js'
 import { type Link, viewFindings } from '../../../src/domain/findings.js'
@@ -32,6 +32,8 @@ class ScriptedAnalyst {
   readonly seen: Uint8Array[] = []
   readonly wanted: AnalysisRequest['wanted'][] = []
   failures: SheafError[] = []
+  /** What its model says of a picture that it can make nothing of. */
+  featuresError: ErrorCode | undefined
   /** Those that it makes. */
   sizes: readonly VariantName[] = VARIANTS
   /** Runs in the middle of the next analysis. */
@@ -50,7 +52,9 @@ class ScriptedAnalyst {
       takenAt: 1_000,
       phash: PHASH,
       variants: wanted.variants ? this.sizes.map(alt => ({ ...size, alt, bytes: Buffer.from(alt) })) : [],
-      ...(wanted.features !== undefined && { features: featuresOf(wanted.features) })
+      ...(this.featuresError !== undefined
+        ? { featuresError: this.featuresError }
+        : wanted.features !== undefined && { features: featuresOf(wanted.features) })
     }
   }
 }
@@ -179,7 +183,7 @@ describe('a new photo', () => {
       await photos.undelete(meanwhile)
     }
     const id = await upload(1)
-    await clock.advance(100)
+    await clock.advance(3_000)
     expect(analyst.seen).toHaveLength(2)
     expect(photo(id).generation).toBe(1)
     const { head, stream } = await photos.open(id, 'thumb')
@@ -201,6 +205,17 @@ describe('what goes wrong', () => {
       code: 'ERR_NOT_FOUND',
       message: expect.stringContaining('ERR_IMAGE_UNREADABLE')
     })
+  })
+
+  test('of the model alone is remembered beside all else that was found', async () => {
+    const { backlog, analyst, clock, upload, photo } = await fixture()
+    analyst.featuresError = 'ERR_MODEL_INVALID'
+    const id = await upload(1)
+    await clock.advance(3 * 3_600_000)
+    expect(analyst.seen).toHaveLength(1)
+    const { image, phash, failed } = viewFindings(photo(id).record)
+    expect([image, phash, failed.get(MODEL)]).toEqual([{ error: undefined }, PHASH, 'ERR_MODEL_INVALID'])
+    expect(backlog.pending).toBe(0)
   })
 
   test('for another reason is tried again, ever less often', async () => {
