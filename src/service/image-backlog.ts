@@ -63,7 +63,7 @@ export interface ImageBacklogComponents {
   readonly alike: (
     id: PhotoId,
     features: Features,
-    phash: Uint8Array,
+    phash: Uint8Array | undefined,
     signal: AbortSignal
   ) => Promise<ReadonlyMap<PhotoId, Link>>
   readonly clock: Clock
@@ -74,7 +74,7 @@ export interface ImageBacklogComponents {
 interface Fresh {
   readonly id: PhotoId
   readonly features: Features
-  readonly phash: Uint8Array
+  readonly phash: Uint8Array | undefined
   readonly dueMs: number
 }
 
@@ -255,20 +255,18 @@ export class ImageBacklog implements Startable {
     if (photo === undefined || blob === undefined || !this.#isUndone(photo)) return 'done'
     if ((await reader.source(blob)) === undefined) return 'later'
     const { model } = analyst
-    const { image, features, failed } = viewFindings(photo.record)
+    const { image, phash, features, failed } = viewFindings(photo.record)
     const wanted = {
-      variants: image === undefined,
+      copies: image === undefined,
       features: model === undefined || features.has(model) || failed.has(model) ? undefined : model
     }
     const bytes = (): AsyncIterable<Uint8Array> => reader.stream(blob, 0, blob.size)
     try {
       const analysis = await analyst.analyse({ bytes, size: blob.size, wanted, priority: 'backlog' }, signal)
-      const links =
-        analysis.features === undefined
-          ? new Map<PhotoId, Link>()
-          : await alike(id, analysis.features, analysis.phash, signal)
-      await this.#write(photo, now => resultOf(now, analysis, wanted.features, links))
-      this.#remember(id, analysis)
+      const seen = analysis.features && { id, features: analysis.features, phash: analysis.phash ?? phash }
+      const links = seen && (await alike(id, seen.features, seen.phash, signal))
+      await this.#write(photo, now => resultOf(now, analysis, wanted.features, links ?? new Map()))
+      if (seen !== undefined) this.#remember(seen)
     } catch (err) {
       const final = FINAL.find(code => hasCode(err, code))
       if (final === undefined) throw err
@@ -277,10 +275,8 @@ export class ImageBacklog implements Startable {
     return 'done'
   }
 
-  #remember(id: PhotoId, { features, phash }: Analysis): void {
-    if (features === undefined) return
-    const dueMs = this.#components.clock.monotonic() + COMPARE_AGAIN_MS
-    this.#fresh.push({ id, features, phash, dueMs })
+  #remember(seen: Omit<Fresh, 'dueMs'>): void {
+    this.#fresh.push({ ...seen, dueMs: this.#components.clock.monotonic() + COMPARE_AGAIN_MS })
     if (this.#fresh.length > COMPARE_AGAIN_MAX) this.#fresh.shift()
   }
 
@@ -313,7 +309,7 @@ function resultOf(
   const { width, height, takenAt, phash, variants, features, featuresError } = analysis
   const changes: Change[] = []
   const needles: NeedleDraft[] = []
-  if (viewFindings(photo.record).image === undefined) {
+  if (phash !== undefined && viewFindings(photo.record).image === undefined) {
     changes.push(...factsChanges({ width, height, takenAt }), lookedAtChange(), phashChange(phash))
   }
   for (const { alt, recipe, contentType, bytes } of variants) {

@@ -73,7 +73,7 @@ export class Search {
     const checked = checkOptions(options(), K_SIMILAR)
     if (bytes.length === 0) throw new SheafError('ERR_EMPTY_FILE')
     const model = this.#requireModel()
-    const wanted = { variants: false, features: model.id }
+    const wanted = { copies: false, features: model.id }
     const { features } = await analyst.analyse({ bytes, size: bytes.length, wanted, priority: 'asked' }, signal)
     const vector = features?.vectors.get('image')
     if (vector === undefined) throw new SheafError('ERR_MODEL_UNAVAILABLE')
@@ -127,7 +127,7 @@ export class Search {
   async alike(
     id: PhotoId,
     features: Features,
-    phash: Uint8Array,
+    phash: Uint8Array | undefined,
     signal: AbortSignal
   ): Promise<ReadonlyMap<PhotoId, Link>> {
     const model = this.#components.models.all.find(known => known.id === modelIdOf(features.modelDigest))

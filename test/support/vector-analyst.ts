@@ -1,11 +1,7 @@
 import { SheafError } from '../../src/core/errors.js'
 import { type Features, type ModelId, modelIdOf } from '../../src/domain/features.js'
-import type {
-  Analysis,
-  AnalysisRequest,
-  ImageAnalyst,
-  TextEmbedding
-} from '../../src/similarity/images/image-analyst.js'
+import type { Analysis, AnalysisRequest, ImageAnalyst } from '../../src/similarity/images/image-analyst.js'
+import type { TextEmbedding } from '../../src/similarity/models/embedder.js'
 import type { LoadedModel } from '../../src/similarity/models/model-spec.js'
 import { unit } from './vector-maker.js'
 

@@ -1,6 +1,7 @@
 import type { ModelId } from '../../domain/features.js'
+import type { TextEmbedding } from '../models/embedder.js'
 import type { LoadedModel } from '../models/model-spec.js'
-import type { Analysis, AnalysisRequest, TextEmbedding } from './image-analyst.js'
+import type { Analysis, AnalysisRequest } from './image-analyst.js'
 
 /**
  * Why a child ended: it `crashed`; it took too long (`slow`) or too much memory (`outgrown`); it was `stopped`, by whoever

@@ -2,7 +2,6 @@
  * The program of the image process, started by `analyst-process.ts`. It holds nothing that would have to be saved: it ends by
  * being killed, or by itself when its node has gone.
  */
-import { constants, setPriority } from 'node:os'
 import { pid, send } from 'node:process'
 import { systemClock } from '../../core/clock.js'
 import { invariant } from '../../core/invariant.js'
@@ -18,9 +17,6 @@ invariant(send !== undefined, 'this program is started by a node, with a channel
 process.on('SIGINT', () => {})
 process.on('SIGTERM', () => {})
 process.on('disconnect', () => process.kill(pid, 'SIGKILL'))
-
-// Serving comes before looking at images.
-setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL)
 
 function tell(message: FromAnalyst): void {
   process.send?.(message)

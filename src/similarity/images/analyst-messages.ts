@@ -18,8 +18,9 @@
  */
 import type { ErrorCode } from '../../core/errors.js'
 import type { ModelId } from '../../domain/features.js'
+import type { TextEmbedding } from '../models/embedder.js'
 import type { LoadedModel } from '../models/model-spec.js'
-import type { Analysis, AnalysisRequest, TextEmbedding } from './image-analyst.js'
+import type { Analysis, AnalysisRequest } from './image-analyst.js'
 
 /** A piece takes the node's one thread for some 0.1 ms. */
 export const PIECE_BYTES_MAX = 256 * 1024

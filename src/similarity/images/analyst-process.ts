@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process'
+import { constants, setPriority } from 'node:os'
 import { env } from 'node:process'
 import { abortable } from '../../core/abortable.js'
 import type { Clock } from '../../core/clock.js'
@@ -6,10 +7,11 @@ import { SheafError } from '../../core/errors.js'
 import type { Logger } from '../../core/log.js'
 import { siblingProgram } from '../../core/program.js'
 import type { ModelId } from '../../domain/features.js'
+import type { TextEmbedding } from '../models/embedder.js'
 import type { LoadedModel } from '../models/model-spec.js'
 import { type AnalystChild, ChildEnded, type ChildEndReason } from './analyst-child.js'
 import type { FromAnalyst, ToAnalyst } from './analyst-messages.js'
-import type { Analysis, AnalysisRequest, TextEmbedding } from './image-analyst.js'
+import type { Analysis, AnalysisRequest } from './image-analyst.js'
 import { piecesOf } from './photo-pieces.js'
 
 const MIB = 2 ** 20
@@ -78,6 +80,7 @@ export class AnalystProcess implements AnalystChild {
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc']
     })
+    this.#giveWay()
     this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderrTail = (this.#stderrTail + text).slice(-STDERR_TAIL_LENGTH)
     })
@@ -90,6 +93,17 @@ export class AnalystProcess implements AnalystChild {
       this.#process.on('error', err => ended(err.message)) // it could not be started
       this.#process.on('close', (code, signal) => ended(`exit ${code ?? signal}`))
     })
+  }
+
+  /** Serving comes before looking at images. Said from here and at once: threads have the priority of the one that began them. */
+  #giveWay(): void {
+    const { pid } = this.#process
+    if (pid === undefined) return
+    try {
+      setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL)
+    } catch (err) {
+      this.#log.debug({ err, pid }, 'the image process keeps its priority')
+    }
   }
 
   /** @throws `ERR_ANALYST_UNAVAILABLE` */

@@ -1,10 +1,11 @@
 import { SheafError } from '../../core/errors.js'
 import { invariant } from '../../core/invariant.js'
 import type { Features, ModelId } from '../../domain/features.js'
-import { Embedder } from '../models/embedder.js'
+import type { TextEmbedding } from '../models/embedder.js'
 import type { LoadedModel, ModelSpec } from '../models/model-spec.js'
+import { ThreadedEmbedder } from '../models/threaded-embedder.js'
 import type { Excess, FromAnalyst, ToAnalyst } from './analyst-messages.js'
-import type { Analysis, AnalysisRequest, TextEmbedding } from './image-analyst.js'
+import type { Analysis, AnalysisRequest } from './image-analyst.js'
 import { HASHED_SIDE, perceptualHash } from './perceptual-hash.js'
 import { luminanceOf, openPicture, type Picture, squareOf } from './picture.js'
 import { makeVariants } from './variants.js'
@@ -24,7 +25,7 @@ interface Look {
 
 interface Model {
   readonly spec: ModelSpec
-  readonly embedder: Embedder
+  readonly embedder: ThreadedEmbedder
   /** What is being embedded: the model is let go when that is done. */
   readonly uses: Set<Promise<unknown>>
 }
@@ -128,12 +129,12 @@ export class AnalystWorker {
     // whoever gave up meanwhile saves the rest
     if (look.cancelled) throw cancelled()
     const [phash, variants, features] = await Promise.all([
-      luminanceOf(picture.seen, HASHED_SIDE).then(perceptualHash),
-      wanted.variants ? makeVariants(picture) : [],
+      wanted.copies ? luminanceOf(picture.seen, HASHED_SIDE).then(perceptualHash) : undefined,
+      wanted.copies ? makeVariants(picture) : [],
       wanted.features === undefined ? {} : this.#features(picture, wanted.features)
     ])
     const { width, height, takenAt } = picture
-    return { width, height, ...(takenAt !== undefined && { takenAt }), phash, variants, ...features }
+    return { width, height, ...(takenAt !== undefined && { takenAt }), ...(phash && { phash }), variants, ...features }
   }
 
   async #decode(call: number, bytes: Buffer, look: Look): Promise<Picture> {
@@ -180,7 +181,7 @@ export class AnalystWorker {
     for (const model of models) {
       const { spec } = model
       if (this.#models.has(spec.id)) continue
-      this.#models.set(spec.id, { spec, embedder: await Embedder.load(model), uses: new Set() })
+      this.#models.set(spec.id, { spec, embedder: await ThreadedEmbedder.load(model), uses: new Set() })
     }
     return undefined
   }

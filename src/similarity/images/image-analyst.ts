@@ -1,6 +1,7 @@
 import type { ErrorCode } from '../../core/errors.js'
 import type { Startable } from '../../core/lifecycle.js'
-import type { Features, ModelId, Space } from '../../domain/features.js'
+import type { Features, ModelId } from '../../domain/features.js'
+import type { TextEmbedding } from '../models/embedder.js'
 import type { LoadedModel } from '../models/model-spec.js'
 
 /** The largest original that is looked at. */
@@ -22,8 +23,8 @@ export interface AnalysisRequest {
    */
   readonly bytes: Uint8Array | (() => AsyncIterable<Uint8Array>)
   readonly size: number
-  /** `features`: the model that is to make them. */
-  readonly wanted: { readonly variants: boolean; readonly features: ModelId | undefined }
+  /** `copies`: hash and smaller sizes, which are made of a photo once. `features`: the model that is to make them. */
+  readonly wanted: { readonly copies: boolean; readonly features: ModelId | undefined }
   /** What somebody waits for is `asked`, and goes before all of the `backlog`. */
   readonly priority: 'asked' | 'backlog'
 }
@@ -44,21 +45,14 @@ export interface Analysis {
   readonly height: number
   /** When the camera says that it was taken, in ms since the Unix epoch; without a zone in the file, as if in UTC. */
   readonly takenAt?: number
-  /** Perceptual hash, 8 bytes: few bits differ between copies of one picture (`perceptual-hash.ts`). */
-  readonly phash: Uint8Array
+  /** Perceptual hash, 8 bytes: few bits differ between copies of one picture (`perceptual-hash.ts`). Absent when not wanted. */
+  readonly phash?: Uint8Array
   /** In the order of {@link VARIANTS}, without those that the original can stand for; none when none were wanted. */
   readonly variants: readonly Variant[]
   /** By the model that was asked for; absent when none was, when it is not loaded, or when it failed. */
   readonly features?: Features
   /** The model could make nothing of this picture, nor will it of the same bytes again. */
   readonly featuresError?: ErrorCode
-}
-
-export interface TextEmbedding {
-  /** Where its neighbours are: `image` for a model that has pictures and words in one space, `text` for concepts. */
-  readonly space: Space
-  /** Unit length. */
-  readonly vector: Float32Array
 }
 
 /**

@@ -3,6 +3,7 @@ import type { Clock } from '../../core/clock.js'
 import { SheafError } from '../../core/errors.js'
 import type { Logger } from '../../core/log.js'
 import type { ModelId } from '../../domain/features.js'
+import type { TextEmbedding } from '../models/embedder.js'
 import type { LoadedModel } from '../models/model-spec.js'
 import { type AnalystChild, ChildEnded, type ChildEndReason } from './analyst-child.js'
 import {
@@ -10,12 +11,11 @@ import {
   type AnalysisRequest,
   IMAGE_BYTES_MAX,
   type ImageAnalyst,
-  TEXT_LENGTH_MAX,
-  type TextEmbedding
+  TEXT_LENGTH_MAX
 } from './image-analyst.js'
 
-/** One photo is decoded while the one before goes through the model and the bytes of the next come in. */
-const AT_ONCE = 3
+/** One photo is decoded while one goes through the model; others come in, are made smaller, or are told of. */
+const AT_ONCE = 5
 /** Photos that may wait for their turn, of each priority. */
 const WAITING_MAX = 64
 const TEXTS_MAX = 64

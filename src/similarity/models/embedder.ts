@@ -6,6 +6,13 @@ import { LABEL_VECTORS_FILE, type LoadedModel, modelPath } from './model-spec.js
 import { toUnit } from './network.js'
 import { TextNetwork } from './text-network.js'
 
+export interface TextEmbedding {
+  /** Where its neighbours are: `image` for a model that has pictures and words in one space, `text` for concepts. */
+  readonly space: Space
+  /** Unit length. */
+  readonly vector: Float32Array
+}
+
 /**
  * A model in use: images and texts to vectors. Computes on the calling thread: 10 to 70 ms for an image.
  */
@@ -38,10 +45,9 @@ export class Embedder {
   }
 
   /**
-   * @returns the vector, of unit length, and in which space its neighbours are
    * @throws `ERR_TEXT_SEARCH_UNAVAILABLE`; `ERR_BAD_PARAMETER` for words of which the model knows none; `ERR_MODEL_INVALID`
    */
-  async text(text: string): Promise<{ readonly space: Space; readonly vector: Float32Array }> {
+  async text(text: string): Promise<TextEmbedding> {
     // its network is loaded with the first text: a node that is never asked for words saves the memory
     this.#text ??= TextNetwork.load(this.#model)
     const vector = await (await this.#text).embed(text)

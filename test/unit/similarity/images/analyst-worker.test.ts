@@ -9,7 +9,7 @@ import { colourModel } from '../../../support/colour-model.js'
 import { scene, toImage } from '../../../support/test-pictures.js'
 
 const MIB = 2 ** 20
-const WANTED = { variants: true, features: undefined }
+const WANTED = { copies: true, features: undefined }
 
 interface Fixture {
   readonly worker: AnalystWorker
@@ -108,7 +108,7 @@ describe('models', () => {
     const bytes = await sharp(red).png().toBuffer()
     worker.receive({ type: 'photo', call, size: bytes.length })
     worker.receive({ type: 'piece', call, bytes })
-    worker.receive({ type: 'look', call, wanted: { variants: false, features } })
+    worker.receive({ type: 'look', call, wanted: { copies: false, features } })
     const answer = await saying('done', nth)
     const { features: found } = (answer as { result: Analysis }).result
     return found && Array.from(found.vectors.get('image') ?? [])

@@ -7,16 +7,16 @@ import {
   type Analysis,
   type AnalysisRequest,
   IMAGE_BYTES_MAX,
-  TEXT_LENGTH_MAX,
-  type TextEmbedding
+  TEXT_LENGTH_MAX
 } from '../../../../src/similarity/images/image-analyst.js'
 import { QueuedImageAnalyst } from '../../../../src/similarity/images/queued-image-analyst.js'
+import type { TextEmbedding } from '../../../../src/similarity/models/embedder.js'
 import { identifyModel, type LoadedModel, type TextSide } from '../../../../src/similarity/models/model-spec.js'
 import { type Deferred, deferred } from '../../../support/deferred.js'
 import { SimulatedClock, settle } from '../../../support/simulated-clock.js'
 
 const ANALYSIS: Analysis = { width: 1, height: 1, phash: new Uint8Array(8), variants: [] }
-const WANTED = { variants: true, features: undefined }
+const WANTED = { copies: true, features: undefined }
 const EMBEDDING: TextEmbedding = { space: 'image', vector: Float32Array.of(1) }
 
 function never(): AbortSignal {
@@ -131,6 +131,9 @@ function model(name: string, text?: TextSide['kind']): LoadedModel {
   return { spec: { ...spec, ...description }, folder: '/models' }
 }
 
+/** As many as a child is given at a time. */
+const FIRST = ['a', 'b', 'c', 'd', 'e']
+
 describe('photos in line', () => {
   test('start no child before the first', async () => {
     const { children, look } = await fixture()
@@ -142,30 +145,30 @@ describe('photos in line', () => {
     expect(children).toHaveLength(1)
   })
 
-  test('are three at a time: one in the model, one in the decoder, one on its way', async () => {
+  test('are five at a time', async () => {
     const { children, look } = await fixture()
-    for (const name of ['a', 'b', 'c', 'd']) void look(name)
+    for (const name of [...FIRST, 'next']) void look(name)
     await settle()
-    expect(children[0]?.names).toEqual(['a', 'b', 'c'])
+    expect(children[0]?.names).toEqual(FIRST)
     children[0]?.looks[1]?.outcome.resolve(ANALYSIS)
     await settle()
-    expect(children[0]?.names).toEqual(['a', 'b', 'c', 'd'])
+    expect(children[0]?.names).toEqual([...FIRST, 'next'])
   })
 
   test('that somebody waits for go before the backlog', async () => {
     const { children, look } = await fixture()
-    for (const name of ['a', 'b', 'c', 'd', 'e']) void look(name)
+    for (const name of [...FIRST, 'next']) void look(name)
     for (const name of ['x', 'y']) void look(name, 'asked')
-    for (let i = 0; i < 7; i++) {
+    for (let i = 0; i < FIRST.length + 3; i++) {
       await settle()
       children[0]?.looks[i]?.outcome.resolve(ANALYSIS)
     }
-    expect(children[0]?.names).toEqual(['a', 'b', 'c', 'x', 'y', 'd', 'e'])
+    expect(children[0]?.names).toEqual([...FIRST, 'x', 'y', 'next'])
   })
 
   test('are bounded in number, each kind for itself', async () => {
     const { look } = await fixture()
-    for (let i = 0; i < 3 + 64; i++) void look(`${i}`)
+    for (let i = 0; i < FIRST.length + 64; i++) void look(`${i}`)
     await settle()
     await expect(look('one more')).rejects.toMatchObject({ code: 'ERR_OVERLOADED' })
     for (let i = 0; i < 64; i++) void look(`asked ${i}`, 'asked')
@@ -190,30 +193,31 @@ describe('photos in line', () => {
   test('that nobody waits for any more leave the line', async () => {
     const { children, look } = await fixture()
     const gone = new AbortController()
-    for (const name of ['a', 'b', 'c']) void look(name)
-    const cancelled = look('d', 'backlog', gone.signal)
-    void look('e')
+    for (const name of FIRST) void look(name)
+    const cancelled = look('cancelled', 'backlog', gone.signal)
+    void look('next')
     gone.abort(new Error('gone'))
     await expect(cancelled).rejects.toThrow('gone')
     await settle()
     children[0]?.looks[0]?.outcome.resolve(ANALYSIS)
     await settle()
-    expect(children[0]?.names).toEqual(['a', 'b', 'c', 'e'])
+    expect(children[0]?.names).toEqual([...FIRST, 'next'])
   })
 
   test('being looked at are let go at once, and their place is free when the child says so', async () => {
     const { children, look } = await fixture()
     const gone = new AbortController()
-    const cancelled = look('a', 'backlog', gone.signal)
-    for (const name of ['b', 'c', 'd']) void look(name)
+    const [first = '', ...others] = FIRST
+    const cancelled = look(first, 'backlog', gone.signal)
+    for (const name of [...others, 'next']) void look(name)
     await settle()
     gone.abort(new Error('gone'))
     await expect(cancelled).rejects.toThrow('gone')
     expect(children[0]?.looks[0]?.signal.aborted).toBe(true)
-    expect(children[0]?.names).toEqual(['a', 'b', 'c'])
+    expect(children[0]?.names).toEqual(FIRST)
     children[0]?.looks[0]?.outcome.reject(new Error('gone'))
     await settle()
-    expect(children[0]?.names).toEqual(['a', 'b', 'c', 'd'])
+    expect(children[0]?.names).toEqual([...FIRST, 'next'])
   })
 
   test('whose own error it is get that, once', async () => {

@@ -14,6 +14,7 @@ import {
 } from '../../../../src/similarity/models/model-spec.js'
 import { pooled, toUnit } from '../../../../src/similarity/models/network.js'
 import { TextNetwork } from '../../../../src/similarity/models/text-network.js'
+import { ThreadedEmbedder } from '../../../../src/similarity/models/threaded-embedder.js'
 import {
   plainPixels,
   SMALL_DIMENSION,
@@ -114,6 +115,32 @@ describe('concepts', () => {
     const labels = new Uint8Array(4 * SMALL_DIMENSION * 2)
     const model = await loaded({ 'labels.f32': labels }, { ...SMALL_IMAGE_SIDE, classes }, CONCEPTS)
     await expect(Embedder.load(model)).rejects.toMatchObject({ code: 'ERR_MODEL_INVALID' })
+  })
+})
+
+describe('in a thread of its own', () => {
+  test('images and texts give the same, each to whoever asked', async () => {
+    const model = await loaded({}, SMALL_IMAGE_SIDE, ENCODER)
+    const [here, there] = [await Embedder.load(model), await ThreadedEmbedder.load(model)]
+    const pictures = [plainPixels(200, 0, 0), plainPixels(0, 200, 0), plainPixels(0, 0, 200)]
+    const ask = async (embedder: Pick<Embedder, 'image' | 'text'>): Promise<unknown> =>
+      Promise.all([...pictures.map(pixels => embedder.image(pixels)), embedder.text('red')])
+    expect(await ask(there)).toEqual(await ask(here))
+    await Promise.all([here.release(), there.release()])
+  })
+
+  test('what is wrong keeps its code, and the next is answered', async () => {
+    const embedder = await ThreadedEmbedder.load(await loaded({}, SMALL_IMAGE_SIDE))
+    await expect(embedder.text('red')).rejects.toMatchObject({ code: 'ERR_TEXT_SEARCH_UNAVAILABLE' })
+    await expect(embedder.image(plainPixels(0, 0, 0))).rejects.toMatchObject({ code: 'ERR_MODEL_INVALID' })
+    expect((await embedder.image(plainPixels(200, 0, 0))).vectors.has('image')).toBe(true)
+    await embedder.release()
+  })
+
+  test('a model that cannot be loaded is refused', async () => {
+    const { spec } = await loaded({}, SMALL_IMAGE_SIDE)
+    const elsewhere = ThreadedEmbedder.load({ spec, folder: await temporaryDirectory() })
+    await expect(elsewhere).rejects.toMatchObject({ code: 'ERR_MODEL_INVALID' })
   })
 })
 

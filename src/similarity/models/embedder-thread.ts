@@ -1,0 +1,34 @@
+/* The thread of a threaded embedder: see embedder-messages.ts. It ends by being terminated. */
+import { parentPort, workerData } from 'node:worker_threads'
+import { SheafError } from '../../core/errors.js'
+import { invariant } from '../../core/invariant.js'
+import { Embedder } from './embedder.js'
+import type { EmbedderAnswer, EmbedderRequest, NumberedAnswer, NumberedRequest } from './embedder-messages.js'
+import type { LoadedModel } from './model-spec.js'
+
+const port = parentPort
+invariant(port !== null, 'this module is a thread')
+const loading = Embedder.load(workerData as LoadedModel)
+
+answer(0, isLoaded())
+port.on('message', ({ number, request }: NumberedRequest) => answer(number, embed(request)))
+
+async function isLoaded(): Promise<undefined> {
+  await loading
+}
+
+async function embed(request: EmbedderRequest): Promise<EmbedderAnswer> {
+  const embedder = await loading
+  return request.kind === 'image' ? embedder.image(request.pixels) : embedder.text(request.text)
+}
+
+function answer(number: number, result: Promise<EmbedderAnswer>): void {
+  const send = (message: NumberedAnswer): void => port?.postMessage(message)
+  result.then(
+    value => send({ number, answer: value }),
+    (err: unknown) => {
+      const code = err instanceof SheafError ? err.code : undefined
+      send({ number, error: { code, message: err instanceof Error ? err.message : String(err) } })
+    }
+  )
+}

@@ -1,0 +1,75 @@
+import type { Worker } from 'node:worker_threads'
+import { SheafError } from '../../core/errors.js'
+import { startThread } from '../../core/thread.js'
+import type { Features } from '../../domain/features.js'
+import type { Embedder, TextEmbedding } from './embedder.js'
+import type { EmbedderError, EmbedderRequest, NumberedAnswer, NumberedRequest } from './embedder-messages.js'
+import type { LoadedModel } from './model-spec.js'
+
+interface Waiting {
+  readonly resolve: (answer: unknown) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** An embedder in a thread of its own: the calling thread is free while it computes. A thread that fails ends the process. */
+export class ThreadedEmbedder implements Pick<Embedder, 'image' | 'text' | 'release'> {
+  readonly #thread: Worker
+  readonly #waiting = new Map<number, Waiting>()
+  #number = 0
+
+  private constructor(model: LoadedModel) {
+    this.#thread = startThread(import.meta.url, 'embedder-thread', { workerData: model })
+    this.#thread.on('message', (answer: NumberedAnswer) => this.#answered(answer))
+    this.#thread.on('error', err => {
+      throw err
+    })
+  }
+
+  /** @throws `ERR_MODEL_INVALID` */
+  static async load(model: LoadedModel): Promise<ThreadedEmbedder> {
+    const embedder = new ThreadedEmbedder(model)
+    try {
+      await embedder.#answer(0)
+    } catch (err) {
+      await embedder.release()
+      throw err
+    }
+    return embedder
+  }
+
+  /** @see Embedder.image */
+  async image(pixels: Uint8Array): Promise<Features> {
+    return (await this.#ask({ kind: 'image', pixels })) as Features
+  }
+
+  /** @see Embedder.text */
+  async text(text: string): Promise<TextEmbedding> {
+    return (await this.#ask({ kind: 'text', text })) as TextEmbedding
+  }
+
+  /** To be called when nothing is asked any more. */
+  async release(): Promise<void> {
+    await this.#thread.terminate()
+  }
+
+  #ask(request: EmbedderRequest): Promise<unknown> {
+    const numbered: NumberedRequest = { number: ++this.#number, request }
+    this.#thread.postMessage(numbered)
+    return this.#answer(numbered.number)
+  }
+
+  #answer(number: number): Promise<unknown> {
+    return new Promise((resolve, reject) => this.#waiting.set(number, { resolve, reject }))
+  }
+
+  #answered(answer: NumberedAnswer): void {
+    const waiting = this.#waiting.get(answer.number)
+    this.#waiting.delete(answer.number)
+    if ('error' in answer) waiting?.reject(toError(answer.error))
+    else waiting?.resolve(answer.answer)
+  }
+}
+
+function toError({ code, message }: EmbedderError): Error {
+  return code === undefined ? new Error(message) : new SheafError(code, message)
+}
