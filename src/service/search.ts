@@ -104,9 +104,9 @@ export class Search {
     const photo = await this.#requirePhoto(id)
     requireLive(photo)
     const { image, failed } = viewFindings(photo.record)
-    const error = image?.error ?? models.all.flatMap(model => failed.get(model.id) ?? [])[0]
-    if (!photo.contentType.startsWith('image/') || error !== undefined) {
-      throw new SheafError('ERR_NOT_AN_IMAGE', undefined, { details: { photo_id: id } })
+    const details = { photo_id: id }
+    if (!photo.contentType.startsWith('image/') || image?.error !== undefined) {
+      throw new SheafError('ERR_NOT_AN_IMAGE', undefined, { details })
     }
     if (models.serving === undefined) throw new SheafError('ERR_MODEL_UNAVAILABLE')
     for (const model of models.all) {
@@ -115,7 +115,8 @@ export class Search {
         return this.#closest(model, 'image', vector, checked, ({ photoId }) => photoId !== id, signal)
       }
     }
-    throw new SheafError('ERR_NOT_INDEXED', undefined, { details: { photo_id: id } })
+    const inVain = models.all.some(model => failed.has(model.id))
+    throw new SheafError(inVain ? 'ERR_NOT_AN_IMAGE' : 'ERR_NOT_INDEXED', undefined, { details })
   }
 
   /**

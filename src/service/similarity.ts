@@ -122,7 +122,12 @@ export class Similarity implements Startable {
         .useModel(before)
         .catch(err => this.#log.warn({ err, model: before.spec.name }, 'the model of before cannot be loaded'))
     }
-    await this.#analyst.useModel(model)
+    try {
+      await this.#analyst.useModel(model)
+    } catch (err) {
+      if (before !== undefined && this.#analyst.has(before.spec.id)) await this.models.use(indexedModel(before.spec))
+      throw err
+    }
     await this.models.use(indexedModel(model.spec))
     this.#backlog.modelChanged()
   }

@@ -66,8 +66,10 @@ export class VolumeFolder {
   async create<Made>(id: VolumeId, superblock: Uint8Array, adopt: (opened: VolumeFile) => Made): Promise<Made> {
     const { fileSystem, log } = this.#components
     const path = join(this.#path, `${id}${VOLUME_ENDING}`)
+    const file = await fileSystem.open(path, 'create').catch(cause => {
+      throw writeFailed(cause, id)
+    })
     try {
-      const file = await fileSystem.open(path, 'create')
       await writeWhole(file, [superblock], 0)
       await file.sync()
       await this.sync()
@@ -75,14 +77,14 @@ export class VolumeFolder {
       log.info({ volume: id }, 'volume opened')
       return made
     } catch (cause) {
-      await fileSystem
-        .remove(path)
-        .catch(err => log.warn({ err, path }, 'could not remove a volume that failed to open'))
+      await this.removeEmpty({ id, path, file }).catch(err =>
+        log.warn({ err, path }, 'could not remove a volume that failed to open')
+      )
       throw writeFailed(cause, id)
     }
   }
 
-  /** Removes a file that nothing was ever written to: its process died between creating and writing. */
+  /** Removes a file that holds no needles: its process died, or its disk failed, between creating and writing. */
   async removeEmpty({ path, file }: VolumeFile): Promise<void> {
     await file.close()
     await this.#components.fileSystem.remove(path)

@@ -292,8 +292,10 @@ describe('the process', () => {
     killed.catch(() => {})
     await looking(4)
     kill(pids[0]!, 'SIGKILL')
-    await looking(5)
+    await looking(5) // alone, as the others after it
     kill(pids[1]!, 'SIGKILL')
+    await looking(8)
+    kill(pids[2]!, 'SIGKILL')
     for (const other of others) expect((await other).width).toBe(300)
     await expect(killed).rejects.toMatchObject({ code: 'ERR_IMAGE_CRASHED' })
   })

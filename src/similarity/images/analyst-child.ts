@@ -15,7 +15,7 @@ export class ChildEnded extends Error {
   readonly reason: ChildEndReason
   /** Exit code or signal, and the last of what it wrote. */
   readonly detail: string
-  /** Whether it may have ended because of this call: of photos, only for the one that was being decoded, or else the oldest. */
+  /** Whether it must have ended because of this call: nothing else was under way. */
   readonly blamed: boolean
 
   constructor(reason: ChildEndReason, detail: string, blamed: boolean) {

@@ -10,8 +10,6 @@
  *                    look     all of its bytes are there: look at it when those before it have been decoded
  *                    cancel   nobody waits for the photo any more
  *   process → node   ready    once, first
- *                    decoding begins to decode the photo; one at a time, so that the one to blame is known
- *                    decoded  is done with that; the rest of the work for it goes on
  *                    done     result
  *                    failed   an error of Sheaf
  *                    excess   the process takes too much memory or time and is to be ended
@@ -38,8 +36,6 @@ export type ToAnalyst =
 
 export type FromAnalyst =
   | { readonly type: 'ready' }
-  | { readonly type: 'decoding'; readonly call: number }
-  | { readonly type: 'decoded'; readonly call: number }
   | { readonly type: 'done'; readonly call: number; readonly result: Analysis | TextEmbedding | undefined }
   | { readonly type: 'failed'; readonly call: number; readonly code: ErrorCode; readonly message: string }
   | { readonly type: 'excess'; readonly reason: Excess }

@@ -56,16 +56,11 @@ export class AnalystProcess implements AnalystChild {
   #lastCall = 0
   /** Settles when the last large photo so far is done with. */
   #largeTurns: Promise<void> = Promise.resolve()
-  /** Photos whose bytes the process has, in the order in which they came. */
-  readonly #looking = new Set<number>()
-  #decoding: number | undefined
   #markReady: () => void = () => {}
   /** Why it is being killed. */
   #killed: ChildEndReason | undefined
   /** What became of it. */
   #end: { readonly reason: ChildEndReason; readonly detail: string } | undefined
-  /** The photo that may have been the reason. */
-  #suspect: number | undefined
   #stderrTail = ''
 
   private constructor({ clock, log }: { readonly clock: Clock; readonly log: Logger }) {
@@ -142,18 +137,15 @@ export class AnalystProcess implements AnalystChild {
   }
 
   async analyse(request: AnalysisRequest, signal: AbortSignal): Promise<Analysis> {
+    const leave = request.size > LARGE_BYTES ? await this.#largeTurn(signal) : undefined
     const { call, answer } = this.#begin()
-    let leave: (() => void) | undefined
     try {
-      if (request.size > LARGE_BYTES) leave = await this.#largeTurn(signal)
       await this.#sendPhoto(call, answer, request, signal)
       return (await this.#within(LOOK_MS_MAX, 'slow', abortable(this.#look(call, answer, request), signal))) as Analysis
     } catch (err) {
-      if (err instanceof ChildEnded) throw this.#endOf(call === this.#suspect)
-      await this.#cancel(call, answer)
+      if (!(err instanceof ChildEnded)) await this.#cancel(call, answer)
       throw err
     } finally {
-      this.#looking.delete(call)
       leave?.()
     }
   }
@@ -165,7 +157,6 @@ export class AnalystProcess implements AnalystChild {
 
   #look(call: number, answer: Promise<Result>, { size, wanted }: AnalysisRequest): Promise<Result> {
     if (this.ended) return answer
-    this.#looking.add(call)
     this.#log.debug({ bytes: size, pid: this.pid }, 'looking at a photo')
     this.#post({ type: 'look', call, wanted })
     return answer
@@ -242,12 +233,6 @@ export class AnalystProcess implements AnalystChild {
       case 'excess':
         this.#kill(message.reason)
         break
-      case 'decoding':
-        this.#decoding = message.call
-        break
-      case 'decoded':
-        this.#decoding = undefined
-        break
       case 'done':
         this.#take(message.call)?.resolve(message.result)
         break
@@ -296,9 +281,8 @@ export class AnalystProcess implements AnalystChild {
   #ended(how: string): void {
     if (this.#end !== undefined) return
     this.#end = { reason: this.#killed ?? 'crashed', detail: `${how} ${this.#stderrTail}`.trim() }
-    const [first] = this.#looking
-    this.#suspect = this.#decoding ?? first
-    for (const { reject } of this.#calls.values()) reject(this.#endOf(true))
+    const alone = this.#calls.size === 1
+    for (const { reject } of this.#calls.values()) reject(this.#endOf(alone))
     this.#calls.clear()
   }
 

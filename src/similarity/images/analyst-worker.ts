@@ -1,4 +1,4 @@
-import { SheafError } from '../../core/errors.js'
+import { hasCode, SheafError } from '../../core/errors.js'
 import { invariant } from '../../core/invariant.js'
 import type { Features, ModelId } from '../../domain/features.js'
 import type { TextEmbedding } from '../models/embedder.js'
@@ -17,8 +17,11 @@ interface Incoming {
 }
 
 interface Look {
+  /** Nobody waits for it any more. */
   cancelled: boolean
   begun: boolean
+  /** Rejects what waits for the decoder. */
+  readonly giveUp: (reason: SheafError) => void
   /** When the usage was first measured after it began. */
   cpuMsAtStart: number | undefined
 }
@@ -102,6 +105,7 @@ export class AnalystWorker {
   #cancel(call: number): void {
     const look = this.#looks.get(call)
     if (look !== undefined) look.cancelled = true
+    if (look?.begun === false) look.giveUp(cancelled())
     if (this.#incoming.delete(call)) this.#answer(call, Promise.reject(cancelled()))
   }
 
@@ -110,10 +114,16 @@ export class AnalystWorker {
     const photo = this.#incoming.get(call)
     invariant(photo !== undefined && photo.used === photo.bytes.length, 'a photo is looked at when all of it is there')
     this.#incoming.delete(call)
-    const look: Look = { cancelled: false, begun: false, cpuMsAtStart: undefined }
+    let giveUp!: Look['giveUp']
+    const gaveUp = new Promise<never>((_, reject) => {
+      giveUp = reject
+    })
+    const look: Look = { cancelled: false, begun: false, giveUp, cpuMsAtStart: undefined }
     this.#looks.set(call, look)
     try {
-      return await this.#analyse(call, photo.bytes, wanted, look)
+      const decoded = this.#decoded.then(() => decode(photo.bytes, look))
+      this.#decoded = decoded.catch(() => {}) // it is this photo's error
+      return await this.#analyse(await Promise.race([decoded, gaveUp]), wanted, look)
     } catch (err) {
       if (err instanceof SheafError) throw err
       throw new SheafError('ERR_IMAGE_CRASHED', `looking at the image failed: ${String(err)}`, { cause: err })
@@ -122,10 +132,7 @@ export class AnalystWorker {
     }
   }
 
-  async #analyse(call: number, bytes: Buffer, wanted: AnalysisRequest['wanted'], look: Look): Promise<Analysis> {
-    const decoded = this.#decoded.then(() => this.#decode(call, bytes, look))
-    this.#decoded = decoded.catch(() => {}) // it is this photo's error
-    const picture = await decoded
+  async #analyse(picture: Picture, wanted: AnalysisRequest['wanted'], look: Look): Promise<Analysis> {
     // whoever gave up meanwhile saves the rest
     if (look.cancelled) throw cancelled()
     const [phash, variants, features] = await Promise.all([
@@ -137,17 +144,6 @@ export class AnalystWorker {
     return { width, height, ...(takenAt !== undefined && { takenAt }), ...(phash && { phash }), variants, ...features }
   }
 
-  async #decode(call: number, bytes: Buffer, look: Look): Promise<Picture> {
-    if (look.cancelled) throw cancelled()
-    look.begun = true
-    this.#send({ type: 'decoding', call })
-    try {
-      return await openPicture(bytes)
-    } finally {
-      this.#send({ type: 'decoded', call })
-    }
-  }
-
   async #features({ seen }: Picture, id: ModelId): Promise<Pick<Analysis, 'features' | 'featuresError'>> {
     const model = this.#models.get(id)
     if (model === undefined) return {}
@@ -157,8 +153,8 @@ export class AnalystWorker {
     try {
       return { features: await use(model, embed()) }
     } catch (err) {
-      if (!(err instanceof SheafError)) throw err
-      return { featuresError: err.code }
+      if (hasCode(err, 'ERR_MODEL_INVALID')) return { featuresError: 'ERR_MODEL_INVALID' }
+      throw new SheafError('ERR_ANALYST_UNAVAILABLE', `the model failed: ${String(err)}`, { cause: err })
     }
   }
 
@@ -195,6 +191,12 @@ export class AnalystWorker {
       }
     )
   }
+}
+
+async function decode(bytes: Buffer, look: Look): Promise<Picture> {
+  if (look.cancelled) throw cancelled()
+  look.begun = true
+  return openPicture(bytes)
 }
 
 async function use<Result>({ uses }: Model, result: Promise<Result>): Promise<Result> {

@@ -25,7 +25,7 @@ export interface AnalysisRequest {
   readonly size: number
   /** `copies`: hash and smaller sizes, which are made of a photo once. `features`: the model that is to make them. */
   readonly wanted: { readonly copies: boolean; readonly features: ModelId | undefined }
-  /** What somebody waits for is `asked`, and goes before all of the `backlog`. */
+  /** What somebody waits for is `asked`, and goes before all of the `backlog` that has not begun. */
   readonly priority: 'asked' | 'backlog'
 }
 

@@ -1,6 +1,7 @@
 import { abortable } from '../../core/abortable.js'
 import type { Clock } from '../../core/clock.js'
 import { SheafError } from '../../core/errors.js'
+import { KeyedLock } from '../../core/keyed-lock.js'
 import type { Logger } from '../../core/log.js'
 import type { ModelId } from '../../domain/features.js'
 import type { TextEmbedding } from '../models/embedder.js'
@@ -55,6 +56,9 @@ export class QueuedImageAnalyst implements ImageAnalyst {
   readonly #components: QueuedImageAnalystComponents
   readonly #lines: Readonly<Record<AnalysisRequest['priority'], Job[]>> = { asked: [], backlog: [] }
   readonly #jobs = new Set<Promise<void>>()
+  /** Photos over which a child may have ended: each is tried alone, while no other begins. */
+  #suspects = 0
+  readonly #alone = new KeyedLock()
   #running = false
   /** What a child is to hold; the first is in use. */
   #models: readonly LoadedModel[] = []
@@ -99,7 +103,7 @@ export class QueuedImageAnalyst implements ImageAnalyst {
       if (this.model === model.spec.id) return
       this.#models = this.#models.filter(({ spec }) => spec.id !== model.spec.id).slice(0, MODELS_MAX - 1)
       const models = [model, ...this.#models]
-      await this.#persist(child => child.holdModels(models))
+      await this.#persist(async () => (await this.#open()).holdModels(models))
       this.#models = models
     })
   }
@@ -109,7 +113,8 @@ export class QueuedImageAnalyst implements ImageAnalyst {
       const kept = this.#models.filter(({ spec }, i) => i === 0 || models.has(spec.id))
       if (kept.length === this.#models.length) return
       this.#models = kept
-      await this.#persist(child => child.holdModels(kept))
+      if (this.#opening === undefined && this.#child?.ended !== false) return // the next one holds these
+      await this.#persist(async () => (await this.#open()).holdModels(kept))
     })
   }
 
@@ -143,7 +148,9 @@ export class QueuedImageAnalyst implements ImageAnalyst {
     }
     if (this.#texts >= TEXTS_MAX) throw new SheafError('ERR_OVERLOADED', 'too many texts wait to be embedded')
     this.#texts++
-    const embedding = this.#persist(child => child.embedText(text, model)).finally(() => this.#texts--)
+    const embedding = this.#persist(async () => (await this.#open()).embedText(text, model)).finally(
+      () => this.#texts--
+    )
     return abortable(embedding, signal)
   }
 
@@ -170,7 +177,7 @@ export class QueuedImageAnalyst implements ImageAnalyst {
   // --- photos ---
 
   #fill(): void {
-    while (this.#jobs.size < AT_ONCE) {
+    while (this.#jobs.size < AT_ONCE && this.#suspects === 0) {
       const job = this.#lines.asked.shift() ?? this.#lines.backlog.shift()
       if (job === undefined) return
       const done = this.#look(job.request, job.signal)
@@ -185,32 +192,36 @@ export class QueuedImageAnalyst implements ImageAnalyst {
 
   async #look(request: AnalysisRequest, signal: AbortSignal): Promise<Analysis> {
     let blamed = 0
-    return this.#persist(
-      child => child.analyse(request, signal),
-      end => {
-        signal.throwIfAborted()
-        if (end.blamed && ++blamed >= ENDS_BLAMED_MAX) throw faultOf(end.reason)
-      }
-    )
+    let suspect = false
+    const analyse = async (): Promise<Analysis> => (await this.#open()).analyse(request, signal)
+    const onEnd = (end: ChildEnded): void => {
+      signal.throwIfAborted()
+      if (end.blamed && ++blamed >= ENDS_BLAMED_MAX) throw faultOf(end.reason)
+      if (suspect || end.reason === 'stopped') return
+      suspect = true
+      this.#suspects++
+    }
+    try {
+      return await this.#persist(() => (suspect ? this.#alone.run('photo', analyse) : analyse()), onEnd)
+    } finally {
+      if (suspect) this.#suspects--
+    }
   }
 
   // --- the child ---
 
   /**
-   * Runs a task with a child, again with another when that one ends.
+   * Runs a task that opens a child, again when that one ends.
    *
    * @param onEnd - throws when it is not to be tried again
    */
-  async #persist<Result>(
-    task: (child: AnalystChild) => Promise<Result>,
-    onEnd: (end: ChildEnded) => void = () => {}
-  ): Promise<Result> {
+  async #persist<Result>(task: () => Promise<Result>, onEnd: (end: ChildEnded) => void = () => {}): Promise<Result> {
     this.#cancelIdle()
     this.#uses++
     try {
       for (let ends = 1; ; ends++) {
         try {
-          return await task(await this.#open())
+          return await task()
         } catch (err) {
           if (!(err instanceof ChildEnded)) throw err
           this.#requireRunning()
@@ -244,8 +255,8 @@ export class QueuedImageAnalyst implements ImageAnalyst {
         held.push(model)
       } catch (err) {
         if (err instanceof ChildEnded) throw err
-        // photos are looked at without it
         this.#components.log.error({ err, model: model.spec.name }, 'the model can no longer be loaded')
+        // the other one goes on; without any, photos are looked at without
         this.#models = this.#models.filter(other => other !== model)
       }
     }
