@@ -346,6 +346,18 @@ describe('another model', () => {
     expect((await indexes.open({ model: MODEL.id, space: 'image', dimension: DIMENSION })).size).toBe(0)
   })
 
+  test('that can make nothing of a photo does not hide it from the one that answers', async () => {
+    const centre = vector()
+    const [id] = [await photos.add(centre), await photos.add(nearVector(photos.random, centre, 0.1))]
+    await use()
+    await similarity.models.use(NEXT_MODEL)
+    await settle()
+    await photos.base.components.writer.edit(id, () => ({
+      changes: [featuresFailedChange(NEXT_MODEL.id, 'ERR_MODEL_INVALID')]
+    }))
+    expect((await similarity.search.byPhoto(id, { k: 5 }, never)).results).toHaveLength(1)
+  })
+
   test('which one answers outlives the process', async () => {
     await photos.add(vector())
     await use()
