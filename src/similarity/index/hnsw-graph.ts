@@ -3,7 +3,7 @@ import hnswlib, { type HierarchicalNSW } from 'hnswlib-node'
 const M = 16
 const EF_CONSTRUCTION = 200
 /** Candidates that a search looks at, at least; else twice as many as it wants. */
-const EF_MIN = 128
+const EF_MIN = 256
 const CAPACITY_MIN = 1_024
 const GROWTH = 1.5
 /** The library's graphs start with the same seed, so that the same calls build the same graph. */
