@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { HttpClient } from '../../support/http-client.js'
 import { NodeProcess, type NodeProcessInit } from '../../support/node-process.js'
 import { SeededRandom } from '../../support/photo-maker.js'
+import { until } from '../../support/until.js'
 import { runJob, type VerifyReport } from '../admin-job.js'
 import { HistoryError } from './photo-history.js'
 import { type KnownPhoto, PhotoModel } from './photo-model.js'
@@ -54,6 +55,10 @@ export const ROUNDS: readonly RoundPlan[] = [
 
 /** Above this, only a sample of the photos is read back after each round; all are at the end. */
 const READ_BACK_COUNT_MAX = 250
+
+/** A directory whose digest was the same so many times, 100 ms apart, is at rest: a photo takes far less to look at. */
+const AT_REST_POLLS = 20
+const AT_REST_MS_MAX = 120_000
 
 /** What the node logs after a volume. */
 const COMPACTED = 'volume compacted and removed'
@@ -115,7 +120,7 @@ export class KillRounds {
     const client = new HttpClient(node.url)
     await this.#check(node, this.#random.fork('finish'), Number.POSITIVE_INFINITY)
     await runJob(client, 'compact')
-    const before = await digestOf(client)
+    const before = await digestAtRest(client)
     await runJob(client, 'rebuild-directory')
     const after = await digestOf(client)
     if (before !== after) throw new HistoryError(`rebuild-directory changed the digest: ${before} → ${after}`)
@@ -214,6 +219,19 @@ async function untilCompacted(node: NodeProcess, workload: Workload, volumeCount
 async function stopCleanly(node: NodeProcess): Promise<void> {
   const code = await node.stop()
   if (code !== 0) throw new HistoryError(`the node stopped with ${code}\n${node.stderr.slice(-3_000)}`)
+}
+
+/** @returns the digest when it has not changed for a while: photos of the rounds before may still be looked at */
+async function digestAtRest(client: HttpClient): Promise<string> {
+  let digest = ''
+  let unchanged = 0
+  await until('the directory is at rest', AT_REST_MS_MAX, async () => {
+    const now = await digestOf(client)
+    unchanged = now === digest ? unchanged + 1 : 0
+    digest = now
+    return unchanged === AT_REST_POLLS
+  })
+  return digest
 }
 
 async function digestOf(client: HttpClient): Promise<string> {
