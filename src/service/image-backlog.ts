@@ -257,7 +257,7 @@ export class ImageBacklog implements Startable {
     const { model } = analyst
     const { image, phash, features, failed } = viewFindings(photo.record)
     const wanted = {
-      copies: image === undefined,
+      facts: image === undefined,
       features: model === undefined || features.has(model) || failed.has(model) ? undefined : model
     }
     const bytes = (): AsyncIterable<Uint8Array> => reader.stream(blob, 0, blob.size)

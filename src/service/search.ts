@@ -73,7 +73,7 @@ export class Search {
     const checked = checkOptions(options(), K_SIMILAR)
     if (bytes.length === 0) throw new SheafError('ERR_EMPTY_FILE')
     const model = this.#requireModel()
-    const wanted = { copies: false, features: model.id }
+    const wanted = { facts: false, features: model.id }
     const { features } = await analyst.analyse({ bytes, size: bytes.length, wanted, priority: 'asked' }, signal)
     const vector = features?.vectors.get('image')
     if (vector === undefined) throw new SheafError('ERR_MODEL_UNAVAILABLE')

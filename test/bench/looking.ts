@@ -1,18 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { systemClock } from '../../src/core/clock.js'
-import { silentLog } from '../../src/core/log.js'
-import { nodeFileSystem } from '../../src/core/node-file-system.js'
-import { systemRandom } from '../../src/core/random.js'
 import { Embedder } from '../../src/similarity/models/embedder.js'
 import type { LoadedModel } from '../../src/similarity/models/model-spec.js'
-import { ModelStore } from '../../src/similarity/models/model-store.js'
-import { defaultModelsFolder } from '../../src/similarity/models/models-folder.js'
 import { HttpClient } from '../support/http-client.js'
 import { NodeProcess } from '../support/node-process.js'
 import { until } from '../support/until.js'
+import { modelsFolder, pulledModel } from './pulled-model.js'
 import { atLeast, type Measure, median } from './report.js'
 
 const MODEL = 'mobilenet'
@@ -27,10 +22,8 @@ const LOOKED_MS_MAX = 300_000
 
 /** How fast a node looks at photos against a bare loop of decoding and inference, and what its clients notice of it. */
 export async function measureLooking(scratch: string): Promise<Measure[]> {
-  const { env: environment, platform } = process
-  const folder = environment.SHEAF_MODELS ?? defaultModelsFolder({ environment, platform, home: homedir() })
-  const parts = { fileSystem: nodeFileSystem, clock: systemClock, random: systemRandom, log: silentLog }
-  const model = await new ModelStore({ ...parts, environment, fetch }, { folder }).open(MODEL)
+  const folder = modelsFolder()
+  const model = await pulledModel(MODEL, folder)
   if (model === undefined) {
     console.error(`the model is not here (sheaf models pull ${MODEL}): looking at photos is not measured`)
     return []

@@ -1,19 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import sharp, { type Sharp } from 'sharp'
-import { systemClock } from '../../src/core/clock.js'
-import { silentLog } from '../../src/core/log.js'
-import { nodeFileSystem } from '../../src/core/node-file-system.js'
-import { systemRandom } from '../../src/core/random.js'
 import { differentBits, linkTier } from '../../src/domain/likeness.js'
 import { HASHED_SIDE, perceptualHash } from '../../src/similarity/images/perceptual-hash.js'
 import { luminanceOf, openPicture, squareOf } from '../../src/similarity/images/picture.js'
 import { Embedder } from '../../src/similarity/models/embedder.js'
 import type { LoadedModel } from '../../src/similarity/models/model-spec.js'
-import { ModelStore } from '../../src/similarity/models/model-store.js'
-import { defaultModelsFolder } from '../../src/similarity/models/models-folder.js'
+import { modelsFolder, pulledModel } from './pulled-model.js'
 
 const HELP = `npx tsx test/bench/near-copies.ts [--model NAME] [--models DIR] FOLDER
 What tells copies of a photo from other photos: cosines of vectors and bits of perceptual hashes that differ, and which tier
@@ -122,10 +116,8 @@ function cropTo(share: number): (image: Sharp, width: number, height: number) =>
 }
 
 async function openModel(name: string): Promise<LoadedModel> {
-  const places = { environment: process.env, platform: process.platform, home: homedir() }
-  const folder = flags.models ?? process.env.SHEAF_MODELS ?? defaultModelsFolder(places)
-  const components = { fileSystem: nodeFileSystem, clock: systemClock, random: systemRandom, log: silentLog }
-  const model = await new ModelStore({ ...components, environment: process.env, fetch }, { folder }).open(name)
+  const folder = flags.models ?? modelsFolder()
+  const model = await pulledModel(name, folder)
   if (model === undefined) throw new Error(`${name} is not in ${folder}: sheaf models pull ${name}`)
   return model
 }

@@ -1,18 +1,12 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import sharp, { type Sharp } from 'sharp'
-import { systemClock } from '../../src/core/clock.js'
-import { silentLog } from '../../src/core/log.js'
-import { nodeFileSystem } from '../../src/core/node-file-system.js'
-import { systemRandom } from '../../src/core/random.js'
 import type { Features } from '../../src/domain/features.js'
 import { openPicture, squareOf } from '../../src/similarity/images/picture.js'
 import { Embedder } from '../../src/similarity/models/embedder.js'
 import type { LoadedModel } from '../../src/similarity/models/model-spec.js'
-import { ModelStore } from '../../src/similarity/models/model-store.js'
-import { defaultModelsFolder } from '../../src/similarity/models/models-folder.js'
+import { modelsFolder, pulledModel } from './pulled-model.js'
 
 const HELP = `npx tsx test/bench/retrieval.ts [flags] FOLDER
 How well a model finds photos of the same class, copies of a photo, and photos by words. FOLDER has a folder per class.
@@ -207,10 +201,8 @@ function findPhotos(folder: string, perClass: number): Photo[] {
 }
 
 async function openModel(name: string): Promise<LoadedModel> {
-  const places = { environment: process.env, platform: process.platform, home: homedir() }
-  const folder = flags.models ?? process.env.SHEAF_MODELS ?? defaultModelsFolder(places)
-  const components = { fileSystem: nodeFileSystem, clock: systemClock, random: systemRandom, log: silentLog }
-  const model = await new ModelStore({ ...components, environment: process.env, fetch }, { folder }).open(name)
+  const folder = flags.models ?? modelsFolder()
+  const model = await pulledModel(name, folder)
   if (model === undefined) throw new Error(`${name} is not in ${folder}: sheaf models pull ${name}`)
   return model
 }

@@ -56,7 +56,7 @@ async function fixture(clock: Clock = systemClock): Promise<Fixture> {
         {
           bytes,
           size: bytes instanceof Uint8Array ? bytes.length : 0,
-          wanted: { copies: true, features: analyst.model },
+          wanted: { facts: true, features: analyst.model },
           priority: 'asked',
           ...init
         },
@@ -134,7 +134,7 @@ describe('a photo', () => {
   test('without what was not wanted', async () => {
     const { analyst, look } = await fixture()
     await analyst.useModel(await colourModel())
-    const analysis = await look(await photo(), { wanted: { copies: false, features: undefined } })
+    const analysis = await look(await photo(), { wanted: { facts: false, features: undefined } })
     expect(analysis).toMatchObject({ width: 300, variants: [] })
     expect(analysis).not.toHaveProperty('features')
   })
@@ -149,7 +149,7 @@ describe('the model', () => {
       .png()
       .toBuffer()
     const expectRed = async (): Promise<void> => {
-      const { features } = await look(red, { wanted: { copies: false, features: model.spec.id } })
+      const { features } = await look(red, { wanted: { facts: false, features: model.spec.id } })
       expect(features?.modelDigest).toBe(model.spec.digest)
       const ofWord = await analyst.embedText('red', model.spec.id, new AbortController().signal)
       expect(ofWord.space).toBe('image')
@@ -162,7 +162,7 @@ describe('the model', () => {
     await expectRed()
     expect((await look(red)).features?.modelDigest).toBe(next.spec.digest)
     await analyst.keepOnly(new Set([next.spec.id]))
-    expect(await look(red, { wanted: { copies: false, features: model.spec.id } })).not.toHaveProperty('features')
+    expect(await look(red, { wanted: { facts: false, features: model.spec.id } })).not.toHaveProperty('features')
     expect((await look(red)).features?.modelDigest).toBe(next.spec.digest)
   })
 
@@ -174,7 +174,7 @@ describe('the model', () => {
       .jpeg()
       .toBuffer()
     const { phash, ...all } = await look(large)
-    const some = await look(large, { wanted: { copies: false, features: analyst.model } })
+    const some = await look(large, { wanted: { facts: false, features: analyst.model } })
     expect(phash).toHaveLength(8)
     expect(all.variants[0]).toMatchObject({ width: 2_048, height: 1_365 })
     expect(some).toEqual({ ...all, variants: [] })
@@ -229,7 +229,7 @@ describe('what no decoder should be given', () => {
     const formats = ['jpeg', 'png', 'webp', 'gif', 'tiff', 'avif'] as const
     const originals = await Promise.all(formats.map(format => small.clone().toFormat(format).toBuffer()))
     const outcomes = new Map<string, number>()
-    const wanted = { copies: false, features: undefined }
+    const wanted = { facts: false, features: undefined }
     for (let i = 0; i < 2_000; i++) {
       const outcome = await look(damaged(random, random.pick(originals)), { wanted }).then(
         () => 'read',

@@ -1,24 +1,15 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { identifyModel, type LoadedModel, type TextSide } from '../../src/similarity/models/model-spec.js'
+import { identifyModel, type LoadedModel } from '../../src/similarity/models/model-spec.js'
 import {
-  SMALL_DIMENSION,
   SMALL_IMAGE_SIDE,
+  SMALL_TEXT_SIDE,
   smallImageNetwork,
   smallTextNetwork,
   smallTokenizer,
   smallTokenizerConfig
 } from './small-models.js'
 import { temporaryDirectory } from './temporary-directory.js'
-
-const TEXT: TextSide = {
-  kind: 'encoder',
-  inputNames: { ids: 'input_ids' },
-  outputName: 'text_embeds',
-  pooling: 'none',
-  tokensMax: 8,
-  dimension: SMALL_DIMENSION
-}
 
 /** @returns a model that sees and knows colours; one that is `mirrored` takes red for blue and knows no words */
 export async function colourModel(init: { readonly mirrored?: boolean } = {}): Promise<LoadedModel> {
@@ -31,7 +22,7 @@ export async function colourModel(init: { readonly mirrored?: boolean } = {}): P
   const spec = identifyModel({
     name: mirrored ? 'mirrored' : 'colours',
     image: { ...SMALL_IMAGE_SIDE, channels: mirrored ? 'bgr' : 'rgb' },
-    ...(!mirrored && { text: TEXT }),
+    ...(!mirrored && { text: SMALL_TEXT_SIDE }),
     licence: '',
     source: '',
     files: []

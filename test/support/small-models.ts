@@ -1,4 +1,4 @@
-import type { ImageSide } from '../../src/similarity/models/model-spec.js'
+import type { ImageSide, TextEncoder } from '../../src/similarity/models/model-spec.js'
 import { OnnxGraph } from '../../src/similarity/onnx/onnx-graph.js'
 
 /*
@@ -20,6 +20,15 @@ export const SMALL_IMAGE_SIDE: ImageSide = {
   mean: [0, 0, 0],
   std: [255, 255, 255],
   resize: 'cover',
+  dimension: SMALL_DIMENSION
+}
+/** Of `smallTextNetwork`. */
+export const SMALL_TEXT_SIDE: TextEncoder = {
+  kind: 'encoder',
+  inputNames: { ids: 'input_ids' },
+  outputName: 'text_embeds',
+  pooling: 'none',
+  tokensMax: 8,
   dimension: SMALL_DIMENSION
 }
 /** Of the head of classes. */

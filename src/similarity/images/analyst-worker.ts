@@ -109,7 +109,7 @@ export class AnalystWorker {
     if (this.#incoming.delete(call)) this.#answer(call, Promise.reject(cancelled()))
   }
 
-  /** What goes wrong here goes wrong with these bytes again: it is the photo's error. */
+  /** What goes wrong here goes wrong with these bytes again, unless the model failed: it is the photo's error. */
   async #look(call: number, wanted: AnalysisRequest['wanted']): Promise<Analysis> {
     const photo = this.#incoming.get(call)
     invariant(photo !== undefined && photo.used === photo.bytes.length, 'a photo is looked at when all of it is there')
@@ -136,8 +136,8 @@ export class AnalystWorker {
     // whoever gave up meanwhile saves the rest
     if (look.cancelled) throw cancelled()
     const [phash, variants, features] = await Promise.all([
-      wanted.copies ? luminanceOf(picture.seen, HASHED_SIDE).then(perceptualHash) : undefined,
-      wanted.copies ? makeVariants(picture) : [],
+      wanted.facts ? luminanceOf(picture.seen, HASHED_SIDE).then(perceptualHash) : undefined,
+      wanted.facts ? makeVariants(picture) : [],
       wanted.features === undefined ? {} : this.#features(picture, wanted.features)
     ])
     const { width, height, takenAt } = picture

@@ -23,8 +23,8 @@ export interface AnalysisRequest {
    */
   readonly bytes: Uint8Array | (() => AsyncIterable<Uint8Array>)
   readonly size: number
-  /** `copies`: hash and smaller sizes, which are made of a photo once. `features`: the model that is to make them. */
-  readonly wanted: { readonly copies: boolean; readonly features: ModelId | undefined }
+  /** `facts`: hash and smaller sizes, which every photo has once. `features`: the model that is to make them. */
+  readonly wanted: { readonly facts: boolean; readonly features: ModelId | undefined }
   /** What somebody waits for is `asked`, and goes before all of the `backlog` that has not begun. */
   readonly priority: 'asked' | 'backlog'
 }

@@ -15,7 +15,7 @@ import {
   TEXT_LENGTH_MAX
 } from './image-analyst.js'
 
-/** One photo is decoded while one goes through the model; others come in, are made smaller, or are told of. */
+/** One photo is decoded while one goes through the model; meanwhile others come in or are made smaller. */
 const AT_ONCE = 5
 /** Photos that may wait for their turn, of each priority. */
 const WAITING_MAX = 64

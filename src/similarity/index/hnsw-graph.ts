@@ -2,7 +2,10 @@ import hnswlib, { type HierarchicalNSW } from 'hnswlib-node'
 
 const M = 16
 const EF_CONSTRUCTION = 200
-/** Candidates that a search looks at, at least; else twice as many as it wants. */
+/**
+ * Candidates that a search looks at, at least; else twice as many as it wants. Over 100,000 vectors of 1,024 numbers recall@10
+ * was .996 with so many, .969 with half (test/bench/similarity.ts).
+ */
 const EF_MIN = 256
 const CAPACITY_MIN = 1_024
 const GROWTH = 1.5

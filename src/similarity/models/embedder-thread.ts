@@ -1,7 +1,7 @@
 /* The thread of a threaded embedder: see embedder-messages.ts. It ends by being terminated. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { SheafError } from '../../core/errors.js'
 import { invariant } from '../../core/invariant.js'
+import { sentError } from '../../core/sent-error.js'
 import { Embedder } from './embedder.js'
 import type { EmbedderAnswer, EmbedderRequest, NumberedAnswer, NumberedRequest } from './embedder-messages.js'
 import type { LoadedModel } from './model-spec.js'
@@ -26,9 +26,6 @@ function answer(number: number, result: Promise<EmbedderAnswer>): void {
   const send = (message: NumberedAnswer): void => port?.postMessage(message)
   result.then(
     value => send({ number, answer: value }),
-    (err: unknown) => {
-      const code = err instanceof SheafError ? err.code : undefined
-      send({ number, error: { code, message: err instanceof Error ? err.message : String(err) } })
-    }
+    (err: unknown) => send({ number, error: sentError(err) })
   )
 }

@@ -1,5 +1,5 @@
 import type { Worker } from 'node:worker_threads'
-import { type ErrorCode, SheafError } from '../../core/errors.js'
+import { receivedError, type SentError } from '../../core/sent-error.js'
 import { startThread } from '../../core/thread.js'
 import type { BuildInit } from './build-model.js'
 import type { ImportInit } from './import-model.js'
@@ -10,10 +10,8 @@ export type ModelJob =
   | { readonly kind: 'build'; readonly init: BuildInit }
   | { readonly kind: 'import'; readonly init: ImportInit }
 
-/** What it answers, once. An error loses its class on the way. */
-export type ModelJobAnswer =
-  | { readonly description: ModelDescription }
-  | { readonly error: { readonly code: ErrorCode | undefined; readonly message: string } }
+/** What it answers, once. */
+export type ModelJobAnswer = { readonly description: ModelDescription } | { readonly error: SentError }
 
 /**
  * Makes a model in a thread of its own: conversion and inference would hold up the event loop for seconds.
@@ -34,14 +32,10 @@ function answerOf(thread: Worker, signal: AbortSignal): Promise<ModelDescription
   return new Promise((resolve, reject) => {
     thread.once('message', (answer: ModelJobAnswer) => {
       if ('description' in answer) resolve(answer.description)
-      else reject(toError(answer.error))
+      else reject(receivedError(answer.error))
     })
     thread.once('error', reject)
     thread.once('exit', code => reject(new Error(`the thread that makes models ended with ${code}`)))
     signal.addEventListener('abort', () => reject(signal.reason), { once: true })
   })
-}
-
-function toError({ code, message }: { readonly code: ErrorCode | undefined; readonly message: string }): Error {
-  return code === undefined ? new Error(message) : new SheafError(code, message)
 }

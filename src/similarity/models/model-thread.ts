@@ -1,7 +1,7 @@
 /* The thread that makes one model and ends: see model-jobs.ts. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { SheafError } from '../../core/errors.js'
 import { nodeFileSystem } from '../../core/node-file-system.js'
+import { sentError } from '../../core/sent-error.js'
 import { buildModel } from './build-model.js'
 import { importModel } from './import-model.js'
 import type { ModelJob, ModelJobAnswer } from './model-jobs.js'
@@ -14,7 +14,6 @@ async function work(job: ModelJob): Promise<ModelJobAnswer> {
     const build = job.kind === 'build' ? buildModel(components, job.init) : importModel(components, job.init)
     return { description: await build }
   } catch (err) {
-    const code = err instanceof SheafError ? err.code : undefined
-    return { error: { code, message: err instanceof Error ? err.message : String(err) } }
+    return { error: sentError(err) }
   }
 }

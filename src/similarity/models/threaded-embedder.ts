@@ -1,9 +1,9 @@
 import type { Worker } from 'node:worker_threads'
-import { SheafError } from '../../core/errors.js'
+import { receivedError } from '../../core/sent-error.js'
 import { startThread } from '../../core/thread.js'
 import type { Features } from '../../domain/features.js'
 import type { Embedder, TextEmbedding } from './embedder.js'
-import type { EmbedderError, EmbedderRequest, NumberedAnswer, NumberedRequest } from './embedder-messages.js'
+import type { EmbedderRequest, NumberedAnswer, NumberedRequest } from './embedder-messages.js'
 import type { LoadedModel } from './model-spec.js'
 
 interface Waiting {
@@ -65,11 +65,7 @@ export class ThreadedEmbedder implements Pick<Embedder, 'image' | 'text' | 'rele
   #answered(answer: NumberedAnswer): void {
     const waiting = this.#waiting.get(answer.number)
     this.#waiting.delete(answer.number)
-    if ('error' in answer) waiting?.reject(toError(answer.error))
+    if ('error' in answer) waiting?.reject(receivedError(answer.error))
     else waiting?.resolve(answer.answer)
   }
-}
-
-function toError({ code, message }: EmbedderError): Error {
-  return code === undefined ? new Error(message) : new SheafError(code, message)
 }

@@ -50,8 +50,8 @@ class ScriptedAnalyst {
       width: 40,
       height: 30,
       takenAt: 1_000,
-      ...(wanted.copies && { phash: PHASH }),
-      variants: wanted.copies ? this.sizes.map(alt => ({ ...size, alt, bytes: Buffer.from(alt) })) : [],
+      ...(wanted.facts && { phash: PHASH }),
+      variants: wanted.facts ? this.sizes.map(alt => ({ ...size, alt, bytes: Buffer.from(alt) })) : [],
       ...(this.featuresError !== undefined
         ? { featuresError: this.featuresError }
         : wanted.features !== undefined && { features: featuresOf(wanted.features) })
@@ -161,7 +161,7 @@ describe('a new photo', () => {
     store.drop(({ identity }) => partOf(identity.alternateKey) === 'small')
     await photos.undelete(id)
     await clock.advance(100)
-    expect(analyst.wanted.at(-1)).toEqual({ copies: true, features: MODEL })
+    expect(analyst.wanted.at(-1)).toEqual({ facts: true, features: MODEL })
     expect([...photo(id).variants.keys()]).toEqual(['small'])
   })
 
@@ -312,7 +312,7 @@ describe('photos that were there before', () => {
     analyst.model = undefined
     const id = await upload(1)
     await clock.advance(1_000)
-    expect(analyst.wanted).toEqual([{ copies: true, features: undefined }])
+    expect(analyst.wanted).toEqual([{ facts: true, features: undefined }])
     expect(backlog.pending).toBe(0)
     for (const model of [MODEL, OTHER_MODEL]) {
       analyst.model = model
@@ -320,7 +320,7 @@ describe('photos that were there before', () => {
       backlog.modelChanged()
       await clock.advance(1_000)
     }
-    expect(analyst.wanted.slice(1)).toEqual([MODEL, OTHER_MODEL].map(features => ({ copies: false, features })))
+    expect(analyst.wanted.slice(1)).toEqual([MODEL, OTHER_MODEL].map(features => ({ facts: false, features })))
     expect([...viewFindings(photo(id).record).features.keys()].sort()).toEqual([MODEL, OTHER_MODEL])
   })
 })

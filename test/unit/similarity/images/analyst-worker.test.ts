@@ -9,7 +9,7 @@ import { colourModel } from '../../../support/colour-model.js'
 import { scene, toImage } from '../../../support/test-pictures.js'
 
 const MIB = 2 ** 20
-const WANTED = { copies: true, features: undefined }
+const WANTED = { facts: true, features: undefined }
 
 interface Fixture {
   readonly worker: AnalystWorker
@@ -39,8 +39,8 @@ function workerWith(): Fixture {
   return { worker, said, saying }
 }
 
-async function begin(worker: AnalystWorker, call: number): Promise<void> {
-  const bytes = await toImage(scene(call)).jpeg().toBuffer()
+async function begin(worker: AnalystWorker, call: number, width = 96): Promise<void> {
+  const bytes = await toImage(scene(call)).resize(width).jpeg().toBuffer()
   worker.receive({ type: 'photo', call, size: bytes.length })
   worker.receive({ type: 'piece', call, bytes })
 }
@@ -99,7 +99,7 @@ describe('models', () => {
     const bytes = await sharp(red).png().toBuffer()
     worker.receive({ type: 'photo', call, size: bytes.length })
     worker.receive({ type: 'piece', call, bytes })
-    worker.receive({ type: 'look', call, wanted: { copies: false, features } })
+    worker.receive({ type: 'look', call, wanted: { facts: false, features } })
     const answer = await saying('done', nth)
     const { features: found } = (answer as { result: Analysis }).result
     return found && Array.from(found.vectors.get('image') ?? [])
@@ -185,13 +185,16 @@ describe('what the process takes', () => {
 
   test('of computing time is bounded for each photo, from when its decoding begins', async () => {
     const { worker, saying } = workerWith()
-    for (const call of [1, 2]) await begin(worker, call)
+    await begin(worker, 1)
+    await begin(worker, 2, 3_000) // takes longer than all that is done with the first
     const usage = (cpuMs: number) => ({ rssBytes: 0, cpuMs })
     for (const call of [1, 2]) worker.receive({ type: 'look', call, wanted: WANTED })
     await Promise.resolve() // the first is being decoded
     expect(worker.excess(usage(100_000))).toBeUndefined()
     expect(worker.excess(usage(130_000))).toBeUndefined()
     expect(worker.excess(usage(130_001))).toBe('slow')
+    await saying('done')
+    expect(worker.excess(usage(200_000))).toBeUndefined() // the second waited until now
     await saying('done', 2)
     expect(worker.excess(usage(300_000))).toBeUndefined()
     await begin(worker, 3)

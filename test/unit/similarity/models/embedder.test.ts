@@ -19,6 +19,7 @@ import {
   plainPixels,
   SMALL_DIMENSION,
   SMALL_IMAGE_SIDE,
+  SMALL_TEXT_SIDE,
   smallImageNetwork,
   smallTextNetwork,
   smallTokenizer,
@@ -26,17 +27,8 @@ import {
 } from '../../../support/small-models.js'
 import { temporaryDirectory } from '../../../support/temporary-directory.js'
 
-const ENCODER: TextEncoder = {
-  kind: 'encoder',
-  inputNames: { ids: 'input_ids' },
-  outputName: 'text_embeds',
-  pooling: 'none',
-  tokensMax: 8,
-  dimension: SMALL_DIMENSION
-}
-
 const CONCEPTS: TextConcepts = {
-  ...ENCODER,
+  ...SMALL_TEXT_SIDE,
   kind: 'concepts',
   prompt: '{}',
   top: 2
@@ -61,7 +53,7 @@ const rounded = (vector: Float32Array | undefined): number[] =>
 
 describe('one space for images and words', () => {
   test('images and texts of one colour meet, and name the model', async () => {
-    const model = await loaded({}, SMALL_IMAGE_SIDE, ENCODER)
+    const model = await loaded({}, SMALL_IMAGE_SIDE, SMALL_TEXT_SIDE)
     const embedder = await Embedder.load(model)
     const features = await embedder.image(plainPixels(200, 0, 0))
     expect(features.modelDigest).toBe(model.spec.digest)
@@ -120,7 +112,7 @@ describe('concepts', () => {
 
 describe('in a thread of its own', () => {
   test('images and texts give the same, each to whoever asked', async () => {
-    const model = await loaded({}, SMALL_IMAGE_SIDE, ENCODER)
+    const model = await loaded({}, SMALL_IMAGE_SIDE, SMALL_TEXT_SIDE)
     const [here, there] = [await Embedder.load(model), await ThreadedEmbedder.load(model)]
     const pictures = [plainPixels(200, 0, 0), plainPixels(0, 200, 0), plainPixels(0, 0, 200)]
     const ask = async (embedder: Pick<Embedder, 'image' | 'text'>): Promise<unknown> =>
@@ -171,27 +163,29 @@ describe('texts', () => {
 
   test('of a network that gives a vector for each token the mean counts, or the first', async () => {
     const files = { 'text.onnx': smallTextNetwork({ output: 'last_hidden_state' }) }
-    const spec = { ...ENCODER, outputName: 'last_hidden_state', pooling: 'mean' } as const
+    const spec = { ...SMALL_TEXT_SIDE, outputName: 'last_hidden_state', pooling: 'mean' } as const
     expect(await vectorOf('red green', files, spec)).toEqual(unit(1, 1, 0, 2 * third))
     expect(await vectorOf('red green', files, { ...spec, pooling: 'cls' })).toEqual(unit(1, 0, 0, third))
   })
 
   test('of a text that is too long the beginning and the last token stay', async () => {
-    const spec = { ...ENCODER, tokensMax: 3 }
+    const spec = { ...SMALL_TEXT_SIDE, tokensMax: 3 }
     expect(await vectorOf('red red green green green blue', {}, spec)).toEqual(unit(2, 0, 1, 1))
     expect(await vectorOf('red red blue', {}, spec)).toEqual(unit(2, 0, 1, 1))
   })
 
   test('words for which there is no token are left out; where no other is left, that is told', async () => {
     const files = { 'tokenizer_config.json': Buffer.from('{}') }
-    expect(await vectorOf('unheard red', files, ENCODER)).toEqual(unit(1, 0, 0, third))
-    await expect(vectorOf('unheard', files, ENCODER)).rejects.toMatchObject({ code: 'ERR_BAD_PARAMETER' })
+    expect(await vectorOf('unheard red', files, SMALL_TEXT_SIDE)).toEqual(unit(1, 0, 0, third))
+    await expect(vectorOf('unheard', files, SMALL_TEXT_SIDE)).rejects.toMatchObject({ code: 'ERR_BAD_PARAMETER' })
   })
 
   test('a network of one length gets its texts filled up', async () => {
     const files = { 'text.onnx': smallTextNetwork({ tokens: 4 }) }
-    expect(await vectorOf('red', files, { ...ENCODER, tokensMax: 4, padToken: 1 })).toEqual(unit(1, 0, 0, third))
-    await expect(vectorOf('red', files, ENCODER)).rejects.toMatchObject({ code: 'ERR_MODEL_INVALID' })
+    expect(await vectorOf('red', files, { ...SMALL_TEXT_SIDE, tokensMax: 4, padToken: 1 })).toEqual(
+      unit(1, 0, 0, third)
+    )
+    await expect(vectorOf('red', files, SMALL_TEXT_SIDE)).rejects.toMatchObject({ code: 'ERR_MODEL_INVALID' })
   })
 
   test.each([
@@ -199,7 +193,7 @@ describe('texts', () => {
     ['no tokenizer', '{"model":{"type":"Unheard"}}'],
     ['no object', '3']
   ])('a tokenizer file that holds %s is refused', async (_what, content) => {
-    const model = await loaded({ 'tokenizer.json': content }, SMALL_IMAGE_SIDE, ENCODER)
+    const model = await loaded({ 'tokenizer.json': content }, SMALL_IMAGE_SIDE, SMALL_TEXT_SIDE)
     await expect(TextNetwork.load(model)).rejects.toMatchObject({ code: 'ERR_MODEL_INVALID' })
   })
 })
