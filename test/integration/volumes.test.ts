@@ -269,6 +269,17 @@ describe('volumes', () => {
     }
   )
 
+  it('a volume that cannot be made leaves nothing behind, on the disk or open', async () => {
+    const { fixture, volumes, photos } = await filled({}, [])
+    const { freeBytes } = fixture.disk
+    fixture.disk.fail('sync', { path: `${VOLUME_FOLDER}/${volumes.epoch}-1.volume`, times: 1 })
+    await expect(put(fixture, volumes, photos, 500)).rejects.toMatchObject({ code: 'ERR_DISK_WRITE' })
+    // of a removed file that is still open the space would not be free
+    expect(fixture.disk.freeBytes).toBe(freeBytes)
+    await put(fixture, volumes, photos, 500)
+    await expectAll(volumes, photos)
+  })
+
   it('a sector that the disk refuses is a hole, not corruption', async () => {
     const { fixture, volumes, photos } = await filled()
     const [, unreadable] = [...photos.keys()] as [PhotoId, PhotoId]
