@@ -57,10 +57,9 @@ export class ModelSupply implements Startable {
     const before = await this.#openLast()
     let model = await store.open(this.#name)
     if (model === undefined) {
-      log.info(
-        { model: this.#name, before: before?.spec.name },
-        'getting a model; until it is here the one of before goes on'
-      )
+      const meanwhile =
+        before === undefined ? 'nothing can be said about what photos look like' : 'the one before goes on'
+      log.info({ model: this.#name, before: before?.spec.name }, `getting a model; until it is here ${meanwhile}`)
       if (before !== undefined) await use(before).catch(err => log.warn({ err }, 'the model of before cannot go on'))
       await store.pull(this.#name, () => {}, signal)
       model = await store.open(this.#name)
