@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { runCli } from './cli/cli.js'
-import type { ExitCode } from './cli/session.js'
+import type { ExitCode } from './cli/shell/session.js'
 import { flagHints, settingsHelp } from './config/help.js'
 import { loadConfig } from './config.js'
 import { systemClock } from './core/clock.js'

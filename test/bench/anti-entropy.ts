@@ -11,7 +11,7 @@ import type { NodeId } from '../../src/domain/ids.js'
 import type { DirectoryRecord } from '../../src/domain/record.js'
 import { encodeRecord } from '../../src/domain/record-codec.js'
 import type { RequestHandler } from '../../src/network/transport.js'
-import { AntiEntropy, type AntiEntropyComponents } from '../../src/replication/anti-entropy.js'
+import { AntiEntropy, type AntiEntropyComponents } from '../../src/replication/records/anti-entropy.js'
 import { PhotoWriter } from '../unit/directory/photo-log.js'
 import { atMost, type Measure } from './report.js'
 

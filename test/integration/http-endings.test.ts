@@ -125,7 +125,7 @@ describe('stopping', () => {
   })
 
   test('a port in use is named', async () => {
-    const { HttpServer } = await import('../../src/http/server.js')
+    const { HttpServer } = await import('../../src/http/wire/server.js')
     const { systemClock } = await import('../../src/core/clock.js')
     const { silentLog } = await import('../../src/core/log.js')
     const { fastify } = await import('fastify')

@@ -317,7 +317,7 @@ describe('metadata', () => {
       stamper,
       editChanges(viewPhoto(record), { name: 'theirs' })
     )
-    const { recordDraft } = await import('../../src/service/record-needles.js')
+    const { recordDraft } = await import('../../src/store/record-needles.js')
     await http.store.append([recordDraft(theirs)], 'upkeep')
     const listed = bodyOf(await http.client.request('GET', `/photo/${id}/conflicts`))
     expect(listed).toMatchObject({ conflicts: [{ n: 1, name: 'theirs', version: { actor } }] })

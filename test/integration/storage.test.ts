@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { PhotoId } from '../../src/domain/ids.js'
-import { dataIdentity } from '../../src/service/photo-needles.js'
-import type { CheckReport } from '../../src/service/verification.js'
+import { dataIdentity } from '../../src/store/photo-needles.js'
+import type { CheckReport } from '../../src/store/verify.js'
 import type { CompactionResult } from '../../src/volumes/compaction.js'
 import { SimulatedNode, type SimulatedNodeOptions } from '../support/simulated-node.js'
 

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { SheafError } from '../../src/core/errors.js'
 import type { PhotoId, VolumeId } from '../../src/domain/ids.js'
 import { needleBytes } from '../../src/domain/needle.js'
-import { decodeBytes, encodeBytes } from '../../src/replication/volume-messages.js'
+import { decodeBytes, encodeBytes } from '../../src/replication/volumes/volume-messages.js'
 import { type Host, heads, holds, put, read, ShippingCluster } from '../support/shipping-cluster.js'
 import { identityOf, only, VOLUME_FOLDER } from '../support/volume-fixture.js'
 

@@ -1,6 +1,6 @@
 import type { NodeId } from '../../src/domain/ids.js'
 import { viewPhoto } from '../../src/domain/photo.js'
-import { blobOf, dataIdentity, needleCount } from '../../src/service/photo-needles.js'
+import { blobOf, dataIdentity, needleCount } from '../../src/store/photo-needles.js'
 import type { NodeBackup, SimulatedNode } from '../support/simulated-node.js'
 import type { PhotoHistory, Write } from './photo-history.js'
 import type { Target, Workload } from './workload.js'

@@ -64,7 +64,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     simulation: 'node',
     edits: [
       {
-        file: 'src/service/photo-edits.ts',
+        file: 'src/photos/photo-edits.ts',
         find: 'if (await this.#appendAgain(photo, blob)) restored.push(alt)',
         replace: `if (blob !== undefined) restored.push(alt)`
       }
@@ -87,7 +87,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     simulation: 'cluster',
     edits: [
       {
-        file: 'src/replication/volume-shipping.ts',
+        file: 'src/replication/volumes/volume-shipping.ts',
         find: 'peers.replace(peer, decodeHeads(body))',
         replace: `peers.replace(peer, decodeHeads(body))
       for (const { volume: id, end } of decodeHeads(body)) {
@@ -116,7 +116,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: 'shipping stops at a hole',
     simulation: 'cluster',
     edits: [
-      { file: 'src/replication/volume-shipping.ts', find: 'await copies.skip(volume, holeEnd)', replace: 'break' }
+      { file: 'src/replication/volumes/volume-shipping.ts', find: 'await copies.skip(volume, holeEnd)', replace: 'break' }
     ]
   },
   {
@@ -129,7 +129,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
         replace: 'void checkBlock'
       },
       {
-        file: 'src/replication/peer-reads.ts',
+        file: 'src/replication/volumes/peer-reads.ts',
         find: 'if (!blockIntact(identity, number, block, checksums[number] as number))',
         replace: 'if (number < 0 && !blockIntact(identity, number, block, checksums[number] as number))'
       }
@@ -178,17 +178,17 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     simulation: 'cluster',
     edits: [
       {
-        file: 'src/service/horizon.ts',
+        file: 'src/cluster/forgetting/horizon.ts',
         find: `if (promise < this.#promises.horizon) throw new SheafError('ERR_PEER_BEHIND', 'the other node has yet to catch up')`,
         replace: ''
       },
       {
-        file: 'src/service/horizon.ts',
+        file: 'src/cluster/forgetting/horizon.ts',
         find: 'return shown === undefined ? clean === HLC_ZERO : shown.promise >= horizon && shown.horizon <= clean',
         replace: 'return shown === undefined || clean >= HLC_ZERO || horizon >= HLC_ZERO'
       },
       {
-        file: 'src/service/catching-up.ts',
+        file: 'src/cluster/forgetting/catching-up.ts',
         find: 'for (const id of doomed) await writer.bury(id, difference.horizon)',
         replace: 'void doomed'
       }
@@ -199,12 +199,12 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     simulation: 'cluster',
     edits: [
       {
-        file: 'src/service/promise-rounds.ts',
+        file: 'src/cluster/forgetting/promise-rounds.ts',
         find: 'const clean = first === undefined ? to : ((first.stamp - 1n) as Hlc)',
         replace: 'const clean = first === undefined ? to : to'
       },
       {
-        file: 'src/service/promise-rounds.ts',
+        file: 'src/cluster/forgetting/promise-rounds.ts',
         find: 'await directory.forgetting.forget(found.filter(({ key }) => !held.has(key.id as PhotoId)))',
         replace:
           'await directory.forgetting.forget(found.filter(({ key }) => !held.has(key.id as PhotoId) || key.id !== ""))'
@@ -216,7 +216,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     simulation: 'cluster',
     edits: [
       {
-        file: 'src/service/catching-up.ts',
+        file: 'src/cluster/forgetting/catching-up.ts',
         find: 'const doomed = unknown.filter(photo => !this.#isNews(photo, known))',
         replace: 'const doomed = known.size < 0 ? unknown.filter(photo => !this.#isNews(photo, known)) : unknown'
       }
@@ -238,12 +238,12 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     simulation: 'cluster',
     edits: [
       {
-        file: 'src/service/promise-rounds.ts',
+        file: 'src/cluster/forgetting/promise-rounds.ts',
         find: 'await directory.forgetting.sync() // a loss of power must not bring back what was alive before',
         replace: ''
       },
       {
-        file: 'src/service/horizon.ts',
+        file: 'src/cluster/forgetting/horizon.ts',
         find: `      await this.#save(next)
       this.#promises = next`,
         replace: `      this.#promises = next

@@ -6,7 +6,7 @@ import type { PhotoId } from '../../src/domain/ids.js'
 import { PHOTO_KIND, type Photo, viewPhoto } from '../../src/domain/photo.js'
 import { conflictVersions, type DirectoryRecord } from '../../src/domain/record.js'
 import { isForgotten } from '../../src/domain/tombstone.js'
-import type { Storage } from '../../src/service/storage.js'
+import type { Storage } from '../../src/node-services.js'
 import type { SeededRandom } from '../support/seeded-random.js'
 import { PhotoHistory, rankOf, type Write, type WriteInit } from './photo-history.js'
 

@@ -2,7 +2,7 @@ import { generateKeyPair } from '@libp2p/crypto/keys'
 import { systemClock } from '../../src/core/clock.js'
 import { type Logger, silentLog } from '../../src/core/log.js'
 import { systemRandom } from '../../src/core/random.js'
-import { Libp2pTransport, type Libp2pTransportInit } from '../../src/network/libp2p-transport.js'
+import { Libp2pTransport, type Libp2pTransportInit } from '../../src/network/libp2p/libp2p-transport.js'
 
 /** Real transports on this machine's loopback. */
 export class Libp2pNetwork {

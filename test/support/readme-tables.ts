@@ -1,6 +1,6 @@
 import { settingsMarkdown } from '../../src/config/help.js'
 import { ERROR_CODES, type ErrorCode } from '../../src/core/errors.js'
-import { ERROR_MAP } from '../../src/http/error-map.js'
+import { ERROR_MAP } from '../../src/http/wire/error-map.js'
 
 /** The README's tables that say what the code says, by the name in their markers: `<!-- name -->` … `<!-- /name -->`. */
 export function readmeTables(): Record<string, string> {

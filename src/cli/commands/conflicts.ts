@@ -1,7 +1,7 @@
-import type { CommandSet } from '../command-set.js'
-import { printable } from '../human.js'
-import { type ExitCode, printJson, type Session } from '../session.js'
-import { Table } from '../table.js'
+import type { CommandSet } from '../shell/command-set.js'
+import { printable } from '../shell/human.js'
+import { type ExitCode, printJson, type Session } from '../shell/session.js'
+import { Table } from '../shell/table.js'
 import { photoPath } from './get.js'
 import { positiveInteger } from './options.js'
 

@@ -1,7 +1,7 @@
 import { Option } from 'commander'
-import type { CommandSet } from '../command-set.js'
-import { count } from '../human.js'
-import { type ExitCode, printJson, type Session } from '../session.js'
+import type { CommandSet } from '../shell/command-set.js'
+import { count } from '../shell/human.js'
+import { type ExitCode, printJson, type Session } from '../shell/session.js'
 import { type Coverage, noteCoverage } from './scored-photos.js'
 
 interface Group {

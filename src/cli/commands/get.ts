@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { SheafError } from '../../core/errors.js'
-import type { CommandSet } from '../command-set.js'
-import { writeFileWhole } from '../local-files.js'
-import { answerBytes } from '../node-client.js'
-import type { ExitCode, Session } from '../session.js'
+import type { CommandSet } from '../shell/command-set.js'
+import { writeFileWhole } from '../shell/local-files.js'
+import { answerBytes } from '../shell/node-client.js'
+import type { ExitCode, Session } from '../shell/session.js'
 
 interface GetOptions {
   readonly output?: string

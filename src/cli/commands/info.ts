@@ -1,7 +1,7 @@
-import type { CommandSet } from '../command-set.js'
-import { fieldLines } from '../field-lines.js'
-import { humanBytes, humanTime } from '../human.js'
-import { type ExitCode, printJson, type Session } from '../session.js'
+import type { CommandSet } from '../shell/command-set.js'
+import { fieldLines } from '../shell/field-lines.js'
+import { humanBytes, humanTime } from '../shell/human.js'
+import { type ExitCode, printJson, type Session } from '../shell/session.js'
 import { photoPath } from './get.js'
 import type { PhotoMeta } from './photo-meta.js'
 

@@ -1,8 +1,8 @@
 import type { Clock } from '../../core/clock.js'
-import type { CommandSet } from '../command-set.js'
-import { fieldLines } from '../field-lines.js'
-import { count, humanBytes, humanSeconds, printable } from '../human.js'
-import { type ExitCode, printJson, type Session } from '../session.js'
+import type { CommandSet } from '../shell/command-set.js'
+import { fieldLines } from '../shell/field-lines.js'
+import { count, humanBytes, humanSeconds, printable } from '../shell/human.js'
+import { type ExitCode, printJson, type Session } from '../shell/session.js'
 
 const POLL_MS_MIN = 50
 const POLL_MS_MAX = 1_000

@@ -1,4 +1,4 @@
-import type { CommandSet } from '../command-set.js'
+import type { CommandSet } from '../shell/command-set.js'
 
 const KEY_BYTES = 32
 

@@ -1,7 +1,7 @@
-import type { CommandSet } from '../command-set.js'
-import { count, humanBytes, humanTime, printable } from '../human.js'
-import { type ExitCode, printJson, type Session } from '../session.js'
-import { Table } from '../table.js'
+import type { CommandSet } from '../shell/command-set.js'
+import { count, humanBytes, humanTime, printable } from '../shell/human.js'
+import { type ExitCode, printJson, type Session } from '../shell/session.js'
+import { Table } from '../shell/table.js'
 import { positiveInteger } from './options.js'
 import { addFilterOptions, type PhotoFilter, type PhotoMeta, photoPages } from './photo-meta.js'
 

@@ -1,8 +1,8 @@
 import { SheafError } from '../../core/errors.js'
-import type { CommandSet } from '../command-set.js'
-import { humanBytes, humanTime, printable } from '../human.js'
-import { type ExitCode, printJson, type Session } from '../session.js'
-import { Table } from '../table.js'
+import type { CommandSet } from '../shell/command-set.js'
+import { humanBytes, humanTime, printable } from '../shell/human.js'
+import { type ExitCode, printJson, type Session } from '../shell/session.js'
+import { Table } from '../shell/table.js'
 
 /** A member as `GET /cluster` tells it. */
 export interface Member {

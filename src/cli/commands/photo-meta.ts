@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Session } from '../session.js'
+import type { Session } from '../shell/session.js'
 
 /** Metadata of a photo as a node answers it; more members than these are kept and shown by `--json`. */
 export interface PhotoMeta {

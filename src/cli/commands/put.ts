@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { SheafError } from '../../core/errors.js'
-import type { CommandSet } from '../command-set.js'
-import { count, humanBytes } from '../human.js'
-import { inOrder } from '../in-order.js'
-import { fileSha256, findFiles, type LocalFile, readPieces, type UnreadablePath } from '../local-files.js'
-import { ProgressBar } from '../progress.js'
-import { type ExitCode, errorJson, noteFailure, printJson, type Session, throwIfOver } from '../session.js'
+import type { CommandSet } from '../shell/command-set.js'
+import { count, humanBytes } from '../shell/human.js'
+import { inOrder } from '../shell/in-order.js'
+import { fileSha256, findFiles, type LocalFile, readPieces, type UnreadablePath } from '../shell/local-files.js'
+import { ProgressBar } from '../shell/progress.js'
+import { type ExitCode, errorJson, noteFailure, printJson, type Session, throwIfOver } from '../shell/session.js'
 import { collect } from './options.js'
 
 const UPLOADS_MAX = 4

@@ -1,5 +1,5 @@
-import type { CommandSet } from '../command-set.js'
-import { type ExitCode, errorJson, noteFailure, printJson, type Session, throwIfOver } from '../session.js'
+import type { CommandSet } from '../shell/command-set.js'
+import { type ExitCode, errorJson, noteFailure, printJson, type Session, throwIfOver } from '../shell/session.js'
 import { photoPath } from './get.js'
 
 interface Removal {

@@ -1,8 +1,8 @@
 import { hasCode } from '../../core/errors.js'
-import { printable } from '../human.js'
-import { inOrder } from '../in-order.js'
-import type { Session } from '../session.js'
-import { Table } from '../table.js'
+import { printable } from '../shell/human.js'
+import { inOrder } from '../shell/in-order.js'
+import type { Session } from '../shell/session.js'
+import { Table } from '../shell/table.js'
 import { photoPath } from './get.js'
 import type { PhotoMeta } from './photo-meta.js'
 

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from 'commander'
-import type { CommandSet } from '../command-set.js'
-import { type ExitCode, printJson, type Session } from '../session.js'
+import type { CommandSet } from '../shell/command-set.js'
+import { type ExitCode, printJson, type Session } from '../shell/session.js'
 import { positiveInteger } from './options.js'
 import { type Coverage, noteCoverage, printScored, type ScoredPhoto } from './scored-photos.js'
 

@@ -1,8 +1,8 @@
 import { parsePhotoId } from '../../domain/ids.js'
-import type { CommandSet } from '../command-set.js'
-import { findFiles, readPieces } from '../local-files.js'
-import type { UploadBody } from '../node-client.js'
-import { type ExitCode, printJson, type Session } from '../session.js'
+import type { CommandSet } from '../shell/command-set.js'
+import { findFiles, readPieces } from '../shell/local-files.js'
+import type { UploadBody } from '../shell/node-client.js'
+import { type ExitCode, printJson, type Session } from '../shell/session.js'
 import { positiveInteger } from './options.js'
 import { type Coverage, noteCoverage, printScored, type ScoredPhoto } from './scored-photos.js'
 

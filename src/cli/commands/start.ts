@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import type { CommandSet } from '../command-set.js'
-import type { ExitCode } from '../session.js'
+import type { CommandSet } from '../shell/command-set.js'
+import type { ExitCode } from '../shell/session.js'
 
 /** What a shell needs to complete a flag of `sheaf start`. */
 export interface FlagHint {

@@ -1,8 +1,8 @@
-import type { CommandSet } from '../command-set.js'
-import { fieldLines } from '../field-lines.js'
-import { count, humanBytes, humanSeconds } from '../human.js'
-import { type ExitCode, printJson, type Session } from '../session.js'
-import { Table } from '../table.js'
+import type { CommandSet } from '../shell/command-set.js'
+import { fieldLines } from '../shell/field-lines.js'
+import { count, humanBytes, humanSeconds } from '../shell/human.js'
+import { type ExitCode, printJson, type Session } from '../shell/session.js'
+import { Table } from '../shell/table.js'
 import type { Member } from './members.js'
 
 interface Status {

@@ -1,4 +1,4 @@
-import type { CommandSet } from '../command-set.js'
+import type { CommandSet } from '../shell/command-set.js'
 
 export function addVersion(commands: CommandSet, version: string): void {
   const print = async (terminal: { print(line: string): Promise<void> }, options: { json?: true }): Promise<0> => {

@@ -1,0 +1,115 @@
+import { createHash } from 'node:crypto'
+import { createReadStream, type Dirent } from 'node:fs'
+import { open, readdir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import type { Random } from '../../core/random.js'
+
+const READ_BYTES = 256 * 1_024
+
+/** A file that the user named, or that lies in a folder that the user named. */
+export interface LocalFile {
+  readonly path: string
+  readonly name: string
+  readonly byteCount: number
+}
+
+/** Something named by the user that is not there or cannot be read. */
+export interface UnreadablePath {
+  readonly path: string
+  readonly error: unknown
+}
+
+/**
+ * Finds files: those named as they are, folders recursively and sorted. In folders, hidden names and what is no file are
+ * skipped; links to files are followed, links to folders are not (they may lead in a circle).
+ *
+ * @param onSkip - hears of everything skipped but hidden names
+ */
+export async function findFiles(
+  paths: readonly string[],
+  onSkip: (path: string, why: string) => void
+): Promise<(LocalFile | UnreadablePath)[]> {
+  const found: (LocalFile | UnreadablePath)[] = []
+  const visit = async (path: string): Promise<void> => {
+    try {
+      const stats = await stat(path)
+      if (stats.isFile()) found.push({ path, name: basename(path), byteCount: stats.size })
+      else if (stats.isDirectory()) await visitFolder(path)
+      else onSkip(path, 'not a file')
+    } catch (error) {
+      found.push({ path, error })
+    }
+  }
+  const visitFolder = async (folder: string): Promise<void> => {
+    const entries = await readdir(folder, { withFileTypes: true })
+    entries.sort((a, b) => (a.name < b.name ? -1 : 1))
+    for (const entry of entries) {
+      if (entry.name.startsWith('.')) continue
+      const path = join(folder, entry.name)
+      if (await isFolderLink(entry, path)) onSkip(path, 'a link to a folder')
+      else await visit(path)
+    }
+  }
+  for (const path of paths) await visit(path)
+  return found
+}
+
+async function isFolderLink(entry: Dirent, path: string): Promise<boolean> {
+  if (!entry.isSymbolicLink()) return false
+  const target = await stat(path).catch(() => undefined) // a dangling link is reported by the visit
+  return target?.isDirectory() === true
+}
+
+/** The first `byteCount` bytes of a file. @throws system errors, and when it has become shorter */
+export async function* readPieces(file: LocalFile): AsyncGenerator<Uint8Array, void, undefined> {
+  if (file.byteCount === 0) return
+  let byteCount = 0
+  for await (const piece of createReadStream(file.path, { end: file.byteCount - 1, highWaterMark: READ_BYTES })) {
+    byteCount += piece.length
+    yield piece as Uint8Array
+  }
+  if (byteCount < file.byteCount) throw new Error('the file became shorter while it was read; try again')
+}
+
+/** @returns lower-case hex */
+export async function fileSha256(file: LocalFile): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const piece of readPieces(file)) hash.update(piece)
+  return hash.digest('hex')
+}
+
+/**
+ * Writes a file so that under its name stands the old one or the whole new one: a temporary file beside it, synced, and
+ * renamed when all pieces were there and `check` was content. What is no file (a device, a pipe) is written to directly.
+ *
+ * @throws what `pieces` or `check` threw, after removal of the temporary file; system errors
+ */
+export async function writeFileWhole(
+  components: { readonly random: Random },
+  path: string,
+  pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  check: () => void = () => {}
+): Promise<void> {
+  const target = await realpath(path).catch(() => path) // a link stays a link
+  const present = await stat(target).catch(() => undefined)
+  if (present !== undefined && !present.isFile()) {
+    await writeFile(target, pieces)
+    return check()
+  }
+  const suffix = Buffer.from(components.random.bytes(6)).toString('hex')
+  const temporary = join(dirname(target), `.sheaf-${suffix}.part`)
+  try {
+    const handle = await open(temporary, 'wx')
+    try {
+      await writeFile(handle, pieces)
+      check()
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await rename(temporary, target)
+  } catch (err) {
+    await rm(temporary, { force: true })
+    throw err
+  }
+}

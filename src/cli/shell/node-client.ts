@@ -1,0 +1,251 @@
+import { Agent, type ClientRequest, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
+import { request as httpsRequest, Agent as TlsAgent } from 'node:https'
+import { pipeline } from 'node:stream'
+import type { Clock } from '../../core/clock.js'
+import { ERROR_CODES, type ErrorCode, hasCode, SheafError, systemErrorCode } from '../../core/errors.js'
+
+const CONNECT_MS = 10_000
+/** An answer may take this long without a byte: undeleting a large file copies it before it answers. */
+const SILENCE_MS = 300_000
+const CONNECTIONS_MAX = 8
+const JSON_BYTES_MAX = 64 * 2 ** 20
+const PROBLEM_BYTES_MAX = 64 * 1_024
+const ATTEMPTS_MAX = 5
+const RETRY_PAUSE_MS = 500
+
+export interface NodeRequest {
+  readonly method?: 'GET' | 'PUT' | 'POST' | 'DELETE'
+  /** Undefined values are left out; lists repeat the parameter. */
+  readonly query?: Readonly<Record<string, string | number | readonly string[] | undefined>>
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: UploadBody
+}
+
+/** Bytes to send. `open` is called once for each attempt. */
+export interface UploadBody {
+  readonly byteCount: number
+  open(): AsyncIterable<Uint8Array>
+}
+
+/** The connection ended, or never came to be, before the answer was there. */
+class ConnectionLost extends Error {
+  override readonly name = 'ConnectionLost'
+}
+
+/** Talks HTTP to one node: streams both ways, tries again what may be repeated, and turns every failure into a {@link SheafError}. */
+export class NodeClient {
+  readonly #clock: Clock
+  readonly #url: URL
+  readonly #signal: AbortSignal
+  readonly #agent: Agent
+  /** Something has taken a connection. */
+  #reached = false
+
+  /** @param init.url - http or https, with a path that ends in a slash */
+  constructor(components: { readonly clock: Clock }, init: { readonly url: URL; readonly signal: AbortSignal }) {
+    this.#clock = components.clock
+    this.#url = init.url
+    this.#signal = init.signal
+    const options = { keepAlive: true, maxSockets: CONNECTIONS_MAX }
+    this.#agent = init.url.protocol === 'https:' ? new TlsAgent(options) : new Agent(options)
+  }
+
+  close(): void {
+    this.#agent.destroy()
+  }
+
+  /**
+   * Sends a request and reads its JSON answer.
+   *
+   * @throws `ERR_NODE_UNREACHABLE`, what the node answered, what the body threw
+   */
+  json<T>(path: string, options: NodeRequest = {}): Promise<T> {
+    return this.#persist(options, async () => {
+      const text = await readText(await this.#exchange(path, options), JSON_BYTES_MAX)
+      const value = parseObject(text)
+      if (value === undefined) throw notANode(this.#url.origin)
+      return value as T
+    })
+  }
+
+  /**
+   * Sends a request.
+   *
+   * @returns the answer, with a status of 2xx; the caller reads or destroys it
+   * @throws `ERR_NODE_UNREACHABLE`, what the node answered, what the body threw
+   */
+  open(path: string, options: NodeRequest = {}): Promise<IncomingMessage> {
+    return this.#persist(options, () => this.#exchange(path, options))
+  }
+
+  /** Tries again after a lost connection, unless that could do the work twice, and when the node is overloaded. */
+  async #persist<T>({ method }: NodeRequest, attempt: () => Promise<T>): Promise<T> {
+    for (let attempts = 1; ; attempts++) {
+      try {
+        return await attempt()
+      } catch (err) {
+        this.#signal.throwIfAborted()
+        const lost = err instanceof ConnectionLost
+        // Who was reached before and refuses now may be restarting; who was never reached is not there.
+        const again = lost ? this.#reached && method !== 'POST' : hasCode(err, 'ERR_OVERLOADED')
+        if (!again || attempts === ATTEMPTS_MAX) throw lost ? this.#unreachable(err) : err
+        await this.#clock.sleep(RETRY_PAUSE_MS * 2 ** (attempts - 1), this.#signal)
+      }
+    }
+  }
+
+  #unreachable(err: ConnectionLost): SheafError {
+    const message =
+      `no answer from ${this.#url.origin} (${err.message}): ` +
+      'start a node with `sheaf start`, or name another one with --node URL or SHEAF_NODE'
+    return new SheafError('ERR_NODE_UNREACHABLE', message, { cause: err.cause })
+  }
+
+  async #exchange(path: string, options: NodeRequest): Promise<IncomingMessage> {
+    const answer = await this.#send(path, options)
+    const { statusCode = 0 } = answer
+    if (statusCode >= 200 && statusCode < 300) return answer
+    throw problemOf(statusCode, await readText(answer, PROBLEM_BYTES_MAX), this.#url.origin)
+  }
+
+  /** @returns the answer's head, whatever its status. @throws {@link ConnectionLost}, what the body threw */
+  #send(path: string, { method = 'GET', query = {}, headers = {}, body }: NodeRequest): Promise<IncomingMessage> {
+    const url = new URL(path.slice(1), this.#url)
+    for (const [name, value] of Object.entries(query)) {
+      const values = typeof value === 'object' ? value : [value]
+      for (const one of values) if (one !== undefined) url.searchParams.append(name, String(one))
+    }
+    const length = body === undefined ? {} : { 'content-length': body.byteCount }
+    // A POST must not meet a kept connection that the node is closing at this moment: it could not be sent again.
+    const agent = method === 'POST' ? false : this.#agent
+
+    return new Promise((resolve, reject) => {
+      let answered = false
+      let bodyError: unknown
+      const request = this.#request(url, { method, headers: { ...headers, ...length }, agent, signal: this.#signal })
+      request.once('response', answer => {
+        answered = true
+        // The node may answer before it has read everything. Then what it said counts, and the rest is not sent.
+        answer.once('close', () => {
+          if (!request.writableFinished) request.destroy()
+        })
+        resolve(answer)
+      })
+      request.once('error', err => {
+        if (!answered) reject(bodyError ?? new ConnectionLost(systemErrorCode(err) ?? err.message, { cause: err }))
+      })
+      this.#limitSilence(request)
+      if (body === undefined) return request.end()
+      const bytes = catching(body.open(), err => {
+        bodyError = err
+      })
+      // Its errors are the request's own, which are heard above.
+      pipeline(bytes, request, () => {})
+    })
+  }
+
+  #limitSilence(request: ClientRequest): void {
+    const giveUp = (): void => {
+      request.destroy(Object.assign(new Error('timed out'), { code: 'ETIMEDOUT' }))
+    }
+    request.once('socket', socket => {
+      if (!socket.connecting) return
+      socket.setTimeout(CONNECT_MS, giveUp)
+      socket.once('connect', () => {
+        this.#reached = true
+        socket.off('timeout', giveUp)
+      })
+    })
+    // Node counts this one from the moment of connection on.
+    request.setTimeout(SILENCE_MS, giveUp)
+  }
+
+  #request(url: URL, options: RequestOptions): ClientRequest {
+    return url.protocol === 'https:' ? httpsRequest(url, options) : httpRequest(url, options)
+  }
+}
+
+/**
+ * The body of an answer, piece by piece.
+ *
+ * @throws `ERR_NODE_UNREACHABLE` when the connection ends before the body does
+ */
+export async function* answerBytes(answer: IncomingMessage): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    for await (const piece of answer) yield piece as Uint8Array
+  } catch (err) {
+    throw new SheafError('ERR_NODE_UNREACHABLE', 'the connection was lost in the middle of an answer', { cause: err })
+  }
+}
+
+/** @throws `ERR_USAGE` unless it is an http or https URL without query */
+export function parseNodeUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || !['http:', 'https:'].includes(url.protocol) || url.search !== '') {
+    throw new SheafError(
+      'ERR_USAGE',
+      `--node (or SHEAF_NODE) ${JSON.stringify(text)} must be a URL such as http://127.0.0.1:8000`
+    )
+  }
+  if (!url.pathname.endsWith('/')) url.pathname += '/'
+  return url
+}
+
+async function* catching(
+  body: AsyncIterable<Uint8Array>,
+  onError: (err: unknown) => void
+): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* body
+  } catch (err) {
+    onError(err)
+    throw err
+  }
+}
+
+/** @returns what an answer of status 4xx or 5xx says; the problem's members are the details */
+function problemOf(status: number, text: string, origin: string): SheafError {
+  const problem = parseObject(text)
+  const { code, detail, title } = problem ?? {}
+  if (typeof code !== 'string') return notANode(`${origin} (status ${status})`)
+  const message = [detail, title].find(candidate => typeof candidate === 'string') ?? code
+  // A newer node may know codes that this client does not.
+  return isErrorCode(code)
+    ? new SheafError(code, message, { details: { ...problem } })
+    : new SheafError('ERR_INTERNAL', `${message} (${code})`, { details: { ...problem } })
+}
+
+function notANode(who: string): SheafError {
+  return new SheafError('ERR_NODE_UNREACHABLE', `${who} answers, but not as a Sheaf node does; see --node`)
+}
+
+function parseObject(text: string): Partial<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? { ...value } : undefined
+  } catch {
+    return undefined // written by something that is no node
+  }
+}
+
+function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(ERROR_CODES, code)
+}
+
+/** @throws {@link ConnectionLost}; `ERR_NODE_UNREACHABLE` when the answer is longer than a node's would be */
+async function readText(answer: IncomingMessage, bytesMax: number): Promise<string> {
+  const pieces: Uint8Array[] = []
+  let byteCount = 0
+  try {
+    for await (const piece of answer) {
+      byteCount += piece.length
+      pieces.push(piece)
+      if (byteCount > bytesMax) break
+    }
+  } catch (err) {
+    throw new ConnectionLost(systemErrorCode(err) ?? 'cut off', { cause: err })
+  }
+  if (byteCount > bytesMax)
+    throw new SheafError('ERR_NODE_UNREACHABLE', `the answer is longer than ${bytesMax} bytes; see --node`)
+  return Buffer.concat(pieces).toString('utf8')
+}

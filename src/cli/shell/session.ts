@@ -1,0 +1,64 @@
+import type { Clock } from '../../core/clock.js'
+import { hasCode, SheafError, systemErrorCode } from '../../core/errors.js'
+import type { Random } from '../../core/random.js'
+import { printable } from './human.js'
+import type { NodeClient } from './node-client.js'
+import type { Terminal } from './terminal.js'
+
+/** 0 done, 1 failed, 2 wrong usage or configuration. */
+export type ExitCode = 0 | 1 | 2
+
+/** What a client command works with. */
+export interface Session {
+  readonly client: NodeClient
+  readonly terminal: Terminal
+  readonly clock: Clock
+  readonly random: Random
+  /** Output for machines: JSON, one value per line. */
+  readonly json: boolean
+  /** Aborts when the user interrupts. */
+  readonly signal: AbortSignal
+}
+
+/** Prints a value for machines. */
+export function printJson(session: Session, value: unknown): Promise<void> {
+  return session.terminal.print(JSON.stringify(value))
+}
+
+const SYSTEM_PROBLEMS: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file or folder',
+  EACCES: 'permission denied',
+  EPERM: 'not permitted',
+  EISDIR: 'is a folder',
+  ENOTDIR: 'part of the path is not a folder',
+  ENOSPC: 'no space left on the disk',
+  EROFS: 'the file system is read only',
+  ELOOP: 'too many links',
+  ENAMETOOLONG: 'the name is too long'
+}
+
+/** @returns what went wrong, with the code that a user can look up at the end of the first line */
+export function describeError(err: unknown): string {
+  const { code, detail } = errorJson(err)
+  const [first = '', ...more] = detail.split('\n').map(printable)
+  return [code === undefined ? first : `${first} (${code})`, ...more].join('\n')
+}
+
+/** For commands that go on after a failure. @throws `err` when there is no going on: an interrupt, or the node is gone */
+export function throwIfOver(session: Session, err: unknown): void {
+  session.signal.throwIfAborted()
+  if (hasCode(err, 'ERR_NODE_UNREACHABLE')) throw err
+}
+
+/** Says on stderr that one of several things failed. */
+export function noteFailure(session: Session, subject: string, err: unknown): void {
+  session.terminal.note(`sheaf: ${printable(subject)}: ${describeError(err)}`)
+}
+
+/** @returns an error as `--json` shows it; `code` is Sheaf's or the system's */
+export function errorJson(err: unknown): { readonly code: string | undefined; readonly detail: string } {
+  if (err instanceof SheafError) return { code: err.code, detail: err.message }
+  const code = systemErrorCode(err)
+  const message = err instanceof Error ? err.message : String(err)
+  return { code, detail: SYSTEM_PROBLEMS[code ?? ''] ?? message }
+}

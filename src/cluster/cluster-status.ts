@@ -1,0 +1,110 @@
+import type { Clock } from '../core/clock.js'
+import { SheafError } from '../core/errors.js'
+import { HLC_ZERO } from '../domain/hlc.js'
+import type { NodeId } from '../domain/ids.js'
+import type { Membership } from '../network/membership/membership.js'
+import type { MemberState, MemberView } from '../network/membership/member-view.js'
+import type { Departures } from './members/departures.js'
+import type { HorizonStatus, PromiseRounds } from './forgetting/promise-rounds.js'
+
+export interface DiskSpace {
+  readonly freeBytes: number
+  readonly totalBytes: number
+}
+
+/** A member as operators see it; undefined is what this node does not know. */
+export interface ClusterMember {
+  readonly id: NodeId
+  readonly name: string
+  readonly addresses: readonly string[]
+  readonly self: boolean
+  readonly state: MemberState
+  readonly lastSeenAtMs: number | undefined
+  readonly joinedAtMs: number | undefined
+  /** Bytes that the cluster holds and this member lacks. */
+  readonly lagBytes: number | undefined
+  readonly disk: DiskSpace | undefined
+  readonly version: string | undefined
+  readonly clockSkewMs: number | undefined
+}
+
+export interface ClusterStatusComponents {
+  readonly clock: Clock
+  readonly space: () => Promise<DiskSpace>
+  /** Left out where there is no network. */
+  readonly membership?: Pick<Membership, 'members'>
+  /** @returns undefined when it is not known. Left out where there is no network. */
+  readonly lagBytes?: (member: NodeId) => number | undefined
+  /** Left out where there is no network. */
+  readonly rounds?: Pick<PromiseRounds, 'status'>
+  /** Left out where there is no network. */
+  readonly departures?: Pick<Departures, 'remove'>
+}
+
+export interface ClusterStatusInit {
+  readonly nodeId: NodeId
+  readonly name: string
+  readonly version: string
+}
+
+/** Who belongs to the cluster, as seen from this node. A node without a network is a cluster of one. */
+export class ClusterStatus {
+  readonly #components: ClusterStatusComponents
+  readonly #init: ClusterStatusInit
+
+  constructor(components: ClusterStatusComponents, init: ClusterStatusInit) {
+    this.#components = components
+    this.#init = init
+  }
+
+  /** @throws the disk's own error when a lone node cannot ask it */
+  async members(): Promise<readonly ClusterMember[]> {
+    const { membership } = this.#components
+    return membership === undefined ? [await this.#alone()] : membership.members().map(view => this.#member(view))
+  }
+
+  /** Up to where deletes are forgotten, and who keeps that from going on. */
+  horizon(): HorizonStatus {
+    const { rounds } = this.#components
+    return rounds?.status ?? { horizon: HLC_ZERO, heldBackBy: undefined, sinceMs: undefined }
+  }
+
+  /**
+   * Declares that a node will not come back.
+   *
+   * @throws `ERR_NO_SUCH_MEMBER`; `ERR_BAD_REQUEST` for this node itself; what the store throws
+   */
+  async remove(member: NodeId): Promise<void> {
+    const { departures } = this.#components
+    if (departures === undefined) throw new SheafError('ERR_NO_SUCH_MEMBER')
+    await departures.remove(member)
+  }
+
+  #member({ beat, ...view }: MemberView): ClusterMember {
+    const { lagBytes } = this.#components
+    return {
+      ...view,
+      lagBytes: lagBytes?.(view.id),
+      disk: beat === undefined || beat.totalBytes === 0 ? undefined : beat,
+      version: beat?.version
+    }
+  }
+
+  async #alone(): Promise<ClusterMember> {
+    const { clock, space } = this.#components
+    const { nodeId, name, version } = this.#init
+    return {
+      id: nodeId,
+      name,
+      addresses: [],
+      self: true,
+      state: 'alive',
+      lastSeenAtMs: clock.now(),
+      joinedAtMs: undefined,
+      lagBytes: 0,
+      disk: await space(),
+      version,
+      clockSkewMs: 0
+    }
+  }
+}

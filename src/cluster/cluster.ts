@@ -1,0 +1,282 @@
+import { join } from 'node:path'
+import type { Clock } from '../core/clock.js'
+import type { FileSystem } from '../core/file-system.js'
+import type { Startable } from '../core/lifecycle.js'
+import type { Logger } from '../core/log.js'
+import type { Random } from '../core/random.js'
+import type { Directory } from '../directory/directory.js'
+import type { Tombstone } from '../directory/keys.js'
+import type { HybridClock } from '../domain/hlc.js'
+import type { NodeId, VolumeId } from '../domain/ids.js'
+import type { BeatIndex } from '../network/membership/heartbeat.js'
+import { JoinLoop } from '../network/membership/join.js'
+import { Membership } from '../network/membership/membership.js'
+import { MemberRefusal } from '../network/membership/member-refusal.js'
+import { memberEvent } from '../network/membership/member-view.js'
+import type { Transport } from '../network/transport.js'
+import { AntiEntropy } from '../replication/records/anti-entropy.js'
+import { EventGossip } from './events/event-gossip.js'
+import { PeerReads } from '../replication/volumes/peer-reads.js'
+import { PeerRecords } from '../replication/records/peer-records.js'
+import { PeerVolumes } from '../replication/volumes/peer-volumes.js'
+import { RecordGossip } from '../replication/records/record-gossip.js'
+import { ReplicationLag } from '../replication/volumes/replication-lag.js'
+import { sealedTransport } from './forgetting/sealed-transport.js'
+import { type RepairProgress, VolumeShipping } from '../replication/volumes/volume-shipping.js'
+import type { Compactor } from '../volumes/compaction.js'
+import type { VolumeCopies } from '../volumes/volume-copies.js'
+import type { VolumeSet } from '../volumes/volume-set.js'
+import { CatchingUp } from './forgetting/catching-up.js'
+import { ClusterDescription } from './members/node-description.js'
+import { MemberRecords } from './members/member-records.js'
+import { Departures } from './members/departures.js'
+import { Durability } from './durable-copies.js'
+import type { NodeEventType } from './events/events.js'
+import { Horizon } from './forgetting/horizon.js'
+import { Leaving } from './members/decommission.js'
+import type { Liveness } from '../store/needle-verdicts.js'
+import { PeerComparison } from './peer-comparison.js'
+import { PromiseRounds } from './forgetting/promise-rounds.js'
+import type { RecordWriter } from '../store/record-writer.js'
+import { Succession } from './members/compaction-owner.js'
+
+/** Between two looks at what may be forgotten: that is a matter of days. */
+const ROUND_MS = 60_000
+const LOOK_MS = 2_000
+
+export interface ClusterComponents {
+  readonly transport: Transport
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  readonly hybridClock: HybridClock
+  readonly volumes: VolumeSet
+  readonly copies: VolumeCopies
+  readonly directory: Directory
+  readonly writer: RecordWriter
+  readonly space: () => Promise<{ readonly freeBytes: number; readonly totalBytes: number }>
+  /** Of which models this node searches vectors. */
+  readonly indexes: () => readonly BeatIndex[]
+  /** All addresses of a host name. */
+  readonly resolve: (host: string) => Promise<readonly string[]>
+  /** @returns the node of an Ed25519 public key */
+  readonly nodeOf: (origin: Uint8Array) => NodeId
+  readonly fileSystem: FileSystem
+  readonly liveness: Liveness
+  readonly compactor: Pick<Compactor, 'exclusively' | 'purge' | 'retireDamaged'>
+  /** Called when the horizon has risen. */
+  readonly onRise: () => void
+}
+
+export interface ClusterInit {
+  /** Shown to people. */
+  readonly name: string
+  readonly version: string
+  /** Where to look for others: names, HOST:PORT, multiaddrs. */
+  readonly join: readonly string[]
+  /** For those without a port. */
+  readonly defaultPort: number
+  /** Tests shorten these; nobody else needs to. */
+  readonly pauses?: { readonly roundMs: number; readonly goneMs: number }
+}
+
+/** What a cluster takes from its storage. */
+export interface ClusterStorage {
+  readonly folder: string
+  /** How long the bytes of a deleted photo may stay. */
+  readonly purgeMs: number
+}
+
+export interface ReplicationStatus {
+  readonly repair: RepairProgress
+  /** Age of the oldest bytes that no other node is known to have; undefined when there are none. */
+  readonly oldestUnreplicatedMs: number | undefined
+}
+
+/** What makes a node one of many: finding the others, and sharing everything with them. */
+export class Cluster implements Startable {
+  readonly membership: Membership
+  readonly shipping: VolumeShipping
+  readonly reads: PeerReads
+  readonly records: PeerRecords
+  readonly durability: Durability
+  readonly comparison: PeerComparison
+  readonly departures: Departures
+  readonly horizon: Horizon
+  readonly rounds: PromiseRounds
+  readonly leaving: Leaving
+  readonly succession: Succession
+  readonly #peers: PeerVolumes
+  readonly #lag: ReplicationLag
+  readonly #refusal: MemberRefusal
+  readonly #listeners: ((type: NodeEventType, node: NodeId) => void)[] = []
+  readonly #components: ClusterComponents
+  /** In the order of starting. */
+  readonly #parts: readonly Startable[]
+
+  constructor(components: ClusterComponents, init: ClusterInit, { folder, purgeMs }: ClusterStorage) {
+    const { transport, clock, random, log, hybridClock, volumes, copies, directory, writer, liveness } = components
+    const isRetired = (volume: VolumeId): boolean => liveness.isRetired(volume)
+    const { self } = transport
+    const records = new MemberRecords({ directory, writer, now: () => clock.now() })
+    const departures = new Departures({ ...components, self, records })
+    this.departures = departures
+    const isOut = (node: NodeId): boolean => departures.of(node) !== undefined
+    this.horizon = new Horizon({ ...components, self, isOut }, join(folder, 'promises.json'))
+    transport.onPeer((peer, state) => {
+      if (state === 'down') this.horizon.gone(peer)
+    })
+    const open = { transport, clock, random, log }
+    const shared = { ...open, transport: sealedTransport(transport, this.horizon) }
+    const description = new ClusterDescription({ ...components, isRetired }, init)
+    this.membership = new Membership({
+      ...open,
+      describe: () => description.describe(),
+      now: () => hybridClock.now(),
+      store: records
+    })
+    const peers = new PeerVolumes()
+    this.#peers = peers
+    this.#components = components
+    this.#lag = new ReplicationLag({ clock, peers, volumes })
+    const events = new EventGossip({ ...shared, note: (type, node) => this.#tell(type, node) })
+    this.membership.onChange((view, was) => {
+      const type = memberEvent(view, was)
+      if (type !== undefined) this.#tell(type, view.id)
+    })
+    const repaired = (): void => events.repaired()
+    this.shipping = new VolumeShipping({ ...shared, volumes, copies, peers, isRetired, repaired })
+    this.reads = new PeerReads({ ...shared, store: volumes })
+    this.durability = new Durability({ directory, volumes, peers, clock })
+    const members = () => this.membership.members().filter(({ self, state }) => !self && state !== 'left')
+    this.comparison = new PeerComparison({ ...open, directory, volumes, isRetired, others: members })
+    const others = (): NodeId[] => departures.insiders().filter(node => node !== self)
+    this.records = new PeerRecords({ ...shared, directory, others })
+    const gossip = new RecordGossip({ ...shared, directory, isOwn: volume => volumes.isOfThisProcess(volume) })
+    const antiEntropy = new AntiEntropy({ ...shared, directory })
+    this.membership.onBeat((peer, { directoryDigest }) => {
+      if (directoryDigest !== '') antiEntropy.noteDigest(peer, directoryDigest) // empty while it cannot be read there
+    })
+    const refusal = new MemberRefusal({
+      ...open,
+      departureOf: node => departures.of(node),
+      readmit: node => records.readmit(node),
+      now: () => hybridClock.now(),
+      isLeaving: () => this.leaving.isUnderWay,
+      onReturn: () => this.horizon.returns()
+    })
+    this.#refusal = refusal
+    departures.onChange(({ id, out }) => {
+      if (out?.how === 'removed' && id !== self) refusal.removed(id)
+    })
+    const joining = new JoinLoop(
+      {
+        ...open,
+        resolve: components.resolve,
+        known: () => this.membership.known(),
+        isPaused: () => refusal.isOut || (this.leaving.isUnderWay && isOut(self))
+      },
+      init
+    )
+    const { pending } = writer
+    const compare = (peer: NodeId, signal: AbortSignal): Promise<boolean> => antiEntropy.compare(peer, signal)
+    const secure = (tombstones: readonly Tombstone[]): Promise<void> => liveness.secureTombstones(tombstones)
+    const { roundMs = ROUND_MS } = init.pauses ?? {}
+    this.rounds = new PromiseRounds(
+      {
+        ...components,
+        ...shared,
+        horizon: this.horizon,
+        departures,
+        isRetired,
+        pending,
+        compare,
+        secure,
+        known: volume => liveness.known(volume),
+        undisturbed: task => components.compactor.exclusively(task)
+      },
+      { roundMs, purgeMs }
+    )
+    const catchingUp = new CatchingUp(
+      {
+        ...components,
+        horizon: this.horizon,
+        departures,
+        secure,
+        known: volume => liveness.known(volume),
+        purge: signal => components.compactor.purge(signal),
+        retireDamaged: signal => components.compactor.retireDamaged(signal)
+      },
+      { lookMs: Math.min(roundMs, LOOK_MS) }
+    )
+    this.leaving = new Leaving({
+      ...components,
+      self,
+      alive: () => this.membership.alive(),
+      peers,
+      departures,
+      isRetired,
+      compare
+    })
+    this.succession = new Succession({ ...components, self, members: () => this.membership.members() }, init.pauses)
+    this.#parts = [
+      departures,
+      description,
+      transport,
+      this.membership,
+      refusal,
+      gossip,
+      events,
+      antiEntropy,
+      this.shipping,
+      this.rounds,
+      catchingUp,
+      joining
+    ]
+  }
+
+  /** Whether this node was removed while it was there: it stays out until it is started again. */
+  get isOut(): boolean {
+    return this.#refusal.isOut
+  }
+
+  /** Calls the listener for what happens to members, here and elsewhere. */
+  onEvent(listener: (type: NodeEventType, node: NodeId) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  #tell(type: NodeEventType, node: NodeId): void {
+    for (const listener of this.#listeners) listener(type, node)
+  }
+
+  /** How far sharing has come. */
+  replication(): ReplicationStatus {
+    const alone = this.membership.members().every(({ self }) => self)
+    return { repair: this.shipping.progress(), oldestUnreplicatedMs: alone ? undefined : this.#lag.oldestMs() }
+  }
+
+  /** @returns bytes that this node holds and the member lacks; undefined when it is not connected */
+  lagBytes(member: NodeId): number | undefined {
+    const { transport, volumes, liveness } = this.#components
+    if (member === transport.self) return this.shipping.progress().backlogBytes
+    return this.#peers.missing(
+      member,
+      volumes.volumes().filter(({ id }) => !liveness.isRetired(id))
+    )
+  }
+
+  /** @returns nodes known to hold a volume up to there, this one included */
+  copies(volume: VolumeId, end: number): number {
+    return 1 + this.#peers.holders([{ volume, end }])
+  }
+
+  async start(): Promise<void> {
+    await this.horizon.load()
+    await this.horizon.restore()
+    for (const part of this.#parts) await part.start()
+  }
+
+  async stop(): Promise<void> {
+    for (const part of [...this.#parts].reverse()) await part.stop()
+  }
+}

@@ -1,0 +1,59 @@
+import type { Clock } from '../core/clock.js'
+import { deadline } from '../core/deadline.js'
+import type { Directory } from '../directory/directory.js'
+import type { PhotoId, VolumeId } from '../domain/ids.js'
+import { needleBytes } from '../domain/needle.js'
+import { PHOTO_KIND, viewPhoto } from '../domain/photo.js'
+import type { PeerVolumes } from '../replication/volumes/peer-volumes.js'
+import type { NeedleLocation } from '../volumes/needle-store.js'
+import type { VolumeSet } from '../volumes/volume-set.js'
+import { blobsOf, dataIdentity, needleCount } from '../store/photo-needles.js'
+
+const COPIES_MS_MAX = 10_000
+
+export interface DurabilityComponents {
+  readonly directory: Pick<Directory, 'getSync'>
+  readonly volumes: Pick<VolumeSet, 'locate'>
+  readonly peers: PeerVolumes
+  readonly clock: Clock
+}
+
+/** Knows on how many nodes a photo is durable: from what peers acknowledged of the volumes that it stands in here. */
+export class Durability {
+  readonly #components: DurabilityComponents
+
+  constructor(components: DurabilityComponents) {
+    this.#components = components
+  }
+
+  /** Waits, for ten seconds at most, until `wanted` nodes hold all of a photo that is here. @returns how many do, this one included */
+  async copies(id: PhotoId, wanted: number): Promise<number> {
+    const { peers, clock } = this.#components
+    const { signal, cancel } = deadline(clock, COPIES_MS_MAX)
+    try {
+      return 1 + (await peers.waitForHolders(this.#places(id), wanted - 1, signal))
+    } finally {
+      cancel()
+    }
+  }
+
+  /** Where the photo's bytes and its record stand: whoever holds these volumes up to there holds the photo. */
+  #places(id: PhotoId): { readonly volume: VolumeId; readonly end: number }[] {
+    const { directory, volumes } = this.#components
+    const stored = directory.getSync({ kind: PHOTO_KIND, id })
+    if (stored === undefined) return []
+    const photo = viewPhoto(stored.record)
+    const ends = new Map<VolumeId, number>()
+    const add = ({ volume, offset, length }: NeedleLocation): void => {
+      ends.set(volume, Math.max(ends.get(volume) ?? 0, offset + needleBytes(length)))
+    }
+    if (stored.home !== undefined) add(stored.home)
+    for (const blob of blobsOf(photo)) {
+      for (let chunk = 0; chunk < needleCount(blob); chunk++) {
+        const [location] = volumes.locate(dataIdentity(blob, chunk))
+        if (location !== undefined) add(location)
+      }
+    }
+    return [...ends].map(([volume, end]) => ({ volume, end }))
+  }
+}

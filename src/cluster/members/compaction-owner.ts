@@ -1,0 +1,49 @@
+import type { Clock } from '../../core/clock.js'
+import type { NodeId } from '../../domain/ids.js'
+import { rendezvous } from '../../domain/rendezvous.js'
+import type { MemberView } from '../../network/membership/member-view.js'
+import type { Volume } from '../../volumes/volume.js'
+
+/** Who has been away for so long does not compact any more; another does it instead. */
+const GONE_MS = 24 * 3_600_000
+
+export interface SuccessionComponents {
+  readonly self: NodeId
+  readonly members: () => readonly MemberView[]
+  /** @returns whose public key this is */
+  readonly nodeOf: (origin: Uint8Array) => NodeId
+  readonly clock: Clock
+}
+
+/**
+ * Says who compacts a volume: its writer, or when that has left, was removed or has been down for a day, the first of the
+ * others in rendezvous order. They need not agree: two who compact the same volume make copies, nothing worse.
+ */
+export class Succession {
+  readonly #components: SuccessionComponents
+  readonly #goneMs: number
+  readonly #startedAt: number
+
+  constructor(components: SuccessionComponents, init: { readonly goneMs?: number } = {}) {
+    this.#components = components
+    this.#goneMs = init.goneMs ?? GONE_MS
+    this.#startedAt = components.clock.now()
+  }
+
+  isKeeper({ id, superblock }: Volume): boolean {
+    const { self, members, nodeOf } = this.#components
+    if (superblock === undefined) return false // with holes it is left alone anyway
+    const writer = nodeOf(superblock.origin)
+    const views = members()
+    const here = views.filter(view => !this.#isGone(view)).map(view => view.id)
+    if (writer === self || here.includes(writer)) return writer === self
+    return rendezvous(id, here)[0] === self
+  }
+
+  #isGone({ self, state, lastSeenAtMs }: MemberView): boolean {
+    if (self) return false
+    if (state === 'left') return true
+    const since = lastSeenAtMs ?? this.#startedAt
+    return state === 'down' && this.#components.clock.now() - since >= this.#goneMs
+  }
+}

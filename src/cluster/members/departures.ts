@@ -1,0 +1,133 @@
+import { SheafError } from '../../core/errors.js'
+import type { Startable } from '../../core/lifecycle.js'
+import type { Logger } from '../../core/log.js'
+import type { NodeId, VolumeId } from '../../domain/ids.js'
+import type { Departure, KnownMember } from '../../network/membership/member-view.js'
+import type { VolumeSet } from '../../volumes/volume-set.js'
+import type { MemberRecords, VolumeEnds } from './member-records.js'
+
+export interface DeparturesComponents {
+  readonly self: NodeId
+  readonly records: MemberRecords
+  readonly volumes: Pick<VolumeSet, 'volumes'>
+  /** @returns whose public key this is */
+  readonly nodeOf: (origin: Uint8Array) => NodeId
+  readonly log: Logger
+}
+
+/**
+ * Who is no longer a member, and who knows it. A departure counts for what may be forgotten when every member has
+ * acknowledged it: from then on nothing more of that node comes in anywhere.
+ */
+export class Departures implements Startable {
+  readonly #components: DeparturesComponents
+  readonly #known = new Map<NodeId, KnownMember>()
+  readonly #listeners = new Set<(member: KnownMember) => void>()
+  #underWay: Promise<void> = Promise.resolve()
+  #unsubscribe: (() => void) | undefined
+
+  constructor(components: DeparturesComponents) {
+    this.#components = components
+  }
+
+  async start(): Promise<void> {
+    const { records } = this.#components
+    this.#unsubscribe = records.onChange(member => this.#learned(member))
+    for (const member of await records.load()) this.#learned(member)
+  }
+
+  async stop(): Promise<void> {
+    this.#unsubscribe?.()
+    await this.#underWay
+  }
+
+  /** Calls the listener when somebody has left, was removed, or is in again. */
+  onChange(listener: (member: KnownMember) => void): void {
+    this.#listeners.add(listener)
+  }
+
+  /** @returns undefined for a member, and for who never was one */
+  of(node: NodeId): Departure | undefined {
+    return this.#known.get(node)?.out
+  }
+
+  /** Members by their records, this node included when it has one. */
+  insiders(): NodeId[] {
+    return [...this.#known.values()].flatMap(({ id, out }) => (out === undefined ? [id] : []))
+  }
+
+  /** Those who are out, but not every member has acknowledged that: they still count for what may be forgotten. */
+  unacknowledged(): { readonly node: NodeId; readonly missing: readonly NodeId[] }[] {
+    const insiders = this.insiders()
+    return [...this.#known.values()].flatMap(({ id, out }) => {
+      const missing = out === undefined ? [] : insiders.filter(node => !out.acknowledged.has(node))
+      return missing.length === 0 ? [] : [{ node: id, missing }]
+    })
+  }
+
+  /** @returns up to where members held the volume when its writer went, as they acknowledged */
+  recordedEnd(volume: VolumeId): number {
+    let end = 0
+    for (const { out } of this.#known.values()) {
+      for (const heads of out?.acknowledged.values() ?? []) end = Math.max(end, heads.get(volume) ?? 0)
+    }
+    return end
+  }
+
+  /** Acknowledges what is not acknowledged yet. @throws what the store throws */
+  async acknowledgeAll(): Promise<void> {
+    const { records, self } = this.#components
+    if (this.of(self) !== undefined) return
+    for (const { id, out } of [...this.#known.values()]) {
+      if (out === undefined || id === self || out.acknowledged.has(self)) continue
+      await records.acknowledge(id, self, this.headsOf(id))
+    }
+  }
+
+  /** @throws `ERR_NO_SUCH_MEMBER`; `ERR_BAD_REQUEST` for this node itself; what the store throws */
+  async remove(node: NodeId): Promise<void> {
+    const { self } = this.#components
+    if (node === self) throw new SheafError('ERR_BAD_REQUEST', 'a node does not remove itself: let it leave')
+    const known = this.#known.get(node)
+    if (known === undefined) throw new SheafError('ERR_NO_SUCH_MEMBER')
+    if (known.out === undefined) await this.#depart(node, 'removed')
+  }
+
+  /** This node writes that it is no longer a member. */
+  leave(): Promise<void> {
+    return this.#depart(this.#components.self, 'left')
+  }
+
+  /** @returns up to where this node holds the volumes that another wrote */
+  headsOf(node: NodeId): VolumeEnds {
+    const { volumes, nodeOf } = this.#components
+    const own = volumes.volumes().filter(({ superblock }) => superblock && nodeOf(superblock.origin) === node)
+    return new Map(own.map(({ id, end }) => [id, end]))
+  }
+
+  async #depart(node: NodeId, how: Departure['how']): Promise<void> {
+    const { records, self, log } = this.#components
+    await records.depart(node, how, self, this.headsOf(node))
+    log.warn({ member: node, how }, 'a node is no longer a member')
+  }
+
+  #learned(member: KnownMember): void {
+    const { self } = this.#components
+    const before = this.#known.get(member.id)
+    this.#known.set(member.id, member)
+    if (member.out !== undefined && member.id !== self && !member.out.acknowledged.has(self)) {
+      this.#underWay = this.#underWay.then(() => this.#acknowledge())
+    }
+    if ((before?.out === undefined) === (member.out === undefined) && before !== undefined) return
+    for (const listener of this.#listeners) listener(member)
+  }
+
+  /** From the moment on at which this node knows, it takes nothing more from who is out. */
+  async #acknowledge(): Promise<void> {
+    try {
+      await this.acknowledgeAll()
+    } catch (err) {
+      this.#components.log.warn({ err }, 'could not acknowledge that a member is gone; tried again later')
+    }
+  }
+}

@@ -1,0 +1,158 @@
+import type { Directory } from '../../directory/directory.js'
+import type { Value } from '../../domain/cbor.js'
+import { type NodeId, parseVolumeId, type VolumeId } from '../../domain/ids.js'
+import { type Change, conflictVersions, type DirectoryRecord, elementsOf, shownVersion } from '../../domain/record.js'
+import { integerOf, mapOf, textOf } from '../../domain/value-fields.js'
+import { tellable } from '../../network/membership/heartbeat.js'
+import type { Departure, KnownMember, MemberStore } from '../../network/membership/member-view.js'
+import type { RecordWriter } from '../../store/record-writer.js'
+
+const MEMBER_KIND = 'member'
+const NAME_CHARACTERS_MAX = 256
+/** Elements of a member that is out: who knows of it, and what of its volumes is there. */
+const HEADS_FIELD = 'heads'
+
+/** Up to where somebody holds volumes, bytes. */
+export type VolumeEnds = ReadonlyMap<VolumeId, number>
+
+export interface MemberRecordsComponents {
+  readonly directory: Pick<Directory, 'getSync' | 'records' | 'onChange'>
+  readonly writer: Pick<RecordWriter, 'write'>
+  /** Wall clock, ms since the Unix epoch. */
+  readonly now: () => number
+}
+
+/**
+ * Members as records of the directory, which reach everybody as photos do. So whoever joins also learns of members that
+ * are absent. A node writes its own record; others write to it that it is out, or in again: as with photos, a delete beats
+ * whatever the node says of itself meanwhile, and who comes back does so in the next generation.
+ */
+export class MemberRecords implements MemberStore {
+  readonly #components: MemberRecordsComponents
+
+  constructor(components: MemberRecordsComponents) {
+    this.#components = components
+  }
+
+  async load(): Promise<readonly KnownMember[]> {
+    const members: KnownMember[] = []
+    for await (const record of this.#components.directory.records(MEMBER_KIND)) members.push(memberOf(record))
+    return members
+  }
+
+  onChange(listener: (member: KnownMember) => void): () => void {
+    return this.#components.directory.onChange(changes => {
+      for (const { after } of changes) if (after.kind === MEMBER_KIND) listener(memberOf(after))
+    })
+  }
+
+  /** @throws `ERR_DIRECTORY_UNAVAILABLE` */
+  get(id: NodeId): KnownMember | undefined {
+    const stored = this.#components.directory.getSync(keyOf(id))
+    return stored && memberOf(stored.record)
+  }
+
+  async save({ id, name, addresses }: Pick<KnownMember, 'id' | 'name' | 'addresses'>): Promise<void> {
+    const known = this.get(id)
+    if (known?.out !== undefined || (known !== undefined && saysSo(known, name, addresses))) return
+    await this.#write(id, (value, before) => {
+      const joinedAtMs = before === undefined ? undefined : memberOf(before).joinedAtMs
+      if (before !== undefined && shownVersion(before).deleted) return []
+      return [version(before, { ...value, name, addresses, joined_at: joinedAtMs ?? this.#components.now() })]
+    })
+  }
+
+  /**
+   * Writes that a node is no longer a member.
+   *
+   * @param by - this node, which acknowledges it herewith
+   * @param heads - what it holds of the volumes that the node wrote
+   */
+  async depart(id: NodeId, how: Departure['how'], by: NodeId, heads: VolumeEnds): Promise<void> {
+    await this.#write(id, (value, before) => {
+      if (before !== undefined && shownVersion(before).deleted) return [acknowledgement(by, heads)]
+      const gone = { ...value, how }
+      return [{ ...version(before, gone), deleted: true }, acknowledgement(by, heads)]
+    })
+  }
+
+  /** Writes that this node knows of a departure, and takes nothing more from the node. */
+  async acknowledge(id: NodeId, by: NodeId, heads: VolumeEnds): Promise<void> {
+    await this.#write(id, (_value, before) => {
+      return before !== undefined && shownVersion(before).deleted ? [acknowledgement(by, heads)] : []
+    })
+  }
+
+  /** Writes that a node that was out is a member again. */
+  async readmit(id: NodeId): Promise<void> {
+    await this.#write(id, (value, before) => {
+      if (before === undefined || !shownVersion(before).deleted) return []
+      const generation = shownVersion(before).generation + 1
+      return [{ ...version(before, { ...value, how: undefined }), generation, deleted: false }]
+    })
+  }
+
+  async #write(
+    id: NodeId,
+    decide: (
+      value: Readonly<Record<string, Value | undefined>>,
+      before: DirectoryRecord | undefined
+    ) => readonly Change[]
+  ): Promise<void> {
+    await this.#components.writer.write(keyOf(id), before => {
+      return decide(before === undefined ? {} : Object.fromEntries(shownVersion(before).value), before)
+    })
+  }
+}
+
+function keyOf(id: NodeId): { readonly kind: string; readonly id: string } {
+  return { kind: MEMBER_KIND, id }
+}
+
+/** A folder restored elsewhere may have written under the same id; nobody wants to choose between the two. */
+function version(
+  before: DirectoryRecord | undefined,
+  fields: Readonly<Record<string, Value | undefined>>
+): Extract<Change, { kind: 'version' }> {
+  const supersedes = before && [shownVersion(before), ...conflictVersions(before)].map(({ dot }) => dot)
+  return { kind: 'version', value: mapOf(fields), ...(supersedes === undefined ? {} : { supersedes }) }
+}
+
+function acknowledgement(by: NodeId, heads: VolumeEnds): Change {
+  return { kind: 'add', field: HEADS_FIELD, key: by, value: new Map<string, Value>(heads) }
+}
+
+/** Lenient: another node wrote it. */
+function memberOf(record: DirectoryRecord): KnownMember {
+  const { value, deleted } = shownVersion(record)
+  const known = {
+    id: record.id as NodeId,
+    name: (textOf(value, 'name') ?? '').slice(0, NAME_CHARACTERS_MAX),
+    addresses: tellable(textsIn(value.get('addresses'))),
+    joinedAtMs: integerOf(value, 'joined_at')
+  }
+  return deleted ? { ...known, out: departureOf(record) } : known
+}
+
+function departureOf(record: DirectoryRecord): Departure {
+  const { value, hlc } = shownVersion(record)
+  const acknowledged = new Map<NodeId, Map<VolumeId, number>>()
+  for (const { key, value: heads } of elementsOf(record, HEADS_FIELD)) {
+    const known = acknowledged.get(key as NodeId) ?? new Map<VolumeId, number>()
+    acknowledged.set(key as NodeId, known)
+    for (const volume of heads.keys()) {
+      const end = integerOf(heads, volume)
+      if (parseVolumeId(volume) === undefined || end === undefined) continue
+      known.set(volume as VolumeId, Math.max(end, known.get(volume as VolumeId) ?? 0))
+    }
+  }
+  return { how: textOf(value, 'how') === 'left' ? 'left' : 'removed', at: hlc, acknowledged }
+}
+
+function textsIn(value: Value | undefined): string[] {
+  return Array.isArray(value) ? value.filter(item => typeof item === 'string') : []
+}
+
+function saysSo(known: KnownMember, name: string, addresses: readonly string[]): boolean {
+  return known.name === name && known.addresses.join('\n') === addresses.join('\n')
+}

@@ -1,0 +1,87 @@
+import { createHash } from 'node:crypto'
+import type { Clock } from '../../core/clock.js'
+import { hasCode } from '../../core/errors.js'
+import type { Startable } from '../../core/lifecycle.js'
+import type { Logger } from '../../core/log.js'
+import { WorkerLoop } from '../../core/worker-loop.js'
+import type { Directory } from '../../directory/directory.js'
+import type { VolumeId } from '../../domain/ids.js'
+import type { BeatIndex } from '../../network/membership/heartbeat.js'
+import type { NodeDescription } from '../../network/membership/member-view.js'
+import type { Volume } from '../../volumes/volume.js'
+import type { VolumeSet } from '../../volumes/volume-set.js'
+
+const SPACE_EVERY_MS = 5_000
+const DIGEST_HEX = 32
+
+export interface ClusterDescriptionComponents {
+  readonly volumes: Pick<VolumeSet, 'epoch' | 'volumes'>
+  readonly directory: Pick<Directory, 'digest'>
+  readonly isRetired: (volume: VolumeId) => boolean
+  readonly space: () => Promise<{ readonly freeBytes: number; readonly totalBytes: number }>
+  /** Of which models this node searches vectors. */
+  readonly indexes?: () => readonly BeatIndex[]
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** What the node says of itself in its heartbeats. Never waits for a disk: a slow one must not make the node look dead. */
+export class ClusterDescription implements Startable {
+  readonly #components: ClusterDescriptionComponents
+  readonly #init: { readonly name: string; readonly version: string }
+  readonly #spaceLoop: WorkerLoop
+  /** Zeros until the disk has answered. */
+  #space = { freeBytes: 0, totalBytes: 0 }
+
+  constructor(components: ClusterDescriptionComponents, init: { readonly name: string; readonly version: string }) {
+    this.#components = components
+    this.#init = init
+    const measure = async (): Promise<'idle'> => {
+      this.#space = await components.space()
+      return 'idle'
+    }
+    this.#spaceLoop = new WorkerLoop(components, { name: 'disk space', idleMs: SPACE_EVERY_MS, step: measure })
+  }
+
+  start(): Promise<void> {
+    return this.#spaceLoop.start()
+  }
+
+  stop(): Promise<void> {
+    return this.#spaceLoop.stop()
+  }
+
+  describe(): NodeDescription {
+    const { volumes, isRetired, indexes = () => [] } = this.#components
+    const { epoch } = volumes
+    const held = volumes.volumes().filter(({ id }) => !isRetired(id))
+    return {
+      ...this.#init,
+      ...this.#space,
+      epoch,
+      directoryDigest: this.#directoryDigest(),
+      volumesDigest: digestOf(held),
+      heads: held.filter(({ id }) => id.startsWith(`${epoch}-`)).map(({ id, end }) => ({ volume: id, bytes: end })),
+      indexes: indexes()
+    }
+  }
+
+  /** @returns nothing while the directory cannot be read */
+  #directoryDigest(): string {
+    try {
+      return this.#components.directory.digest()
+    } catch (err) {
+      if (hasCode(err, 'ERR_DIRECTORY_UNAVAILABLE')) return ''
+      throw err
+    }
+  }
+}
+
+/** @returns hex; equal on two nodes that hold the same bytes of the same volumes, holes included */
+function digestOf(volumes: readonly Volume[]): string {
+  const lines = volumes.map(({ id, end, chain, holes }) => {
+    const missing = holes.map(({ from, to }) => `${from}-${to}`).join()
+    return `${id} ${end} ${Buffer.from(chain).toString('hex')} ${missing}\n`
+  })
+  return createHash('sha256').update(lines.sort().join('')).digest('hex').slice(0, DIGEST_HEX)
+}

@@ -1,0 +1,94 @@
+import type { Clock } from '../../core/clock.js'
+import type { SheafError } from '../../core/errors.js'
+import type { InvariantError } from '../../core/invariant.js'
+import type { Logger } from '../../core/log.js'
+import type { ClusterStatus } from '../../cluster/cluster-status.js'
+import type { Events } from '../../cluster/events/events.js'
+import type { Jobs } from '../../admin/jobs.js'
+import type { Maintenance } from '../../admin/maintenance.js'
+import type { Photos } from '../../photos/photos.js'
+import type { Similarity } from '../../search/similarity.js'
+
+/** What the HTTP face asks of the program. Picks, so that a test passes literals. */
+export interface HttpComponents {
+  readonly photos: Pick<
+    Photos,
+    | 'upload'
+    | 'addSize'
+    | 'open'
+    | 'openHot'
+    | 'meta'
+    | 'patch'
+    | 'remove'
+    | 'undelete'
+    | 'conflicts'
+    | 'restore'
+    | 'list'
+    | 'batchDelete'
+    | 'batchTag'
+    | 'dump'
+  >
+  readonly maintenance: Pick<
+    Maintenance,
+    | 'verify'
+    | 'verifyAllPeers'
+    | 'repair'
+    | 'scrub'
+    | 'compact'
+    | 'rebuildDirectory'
+    | 'leave'
+    | 'status'
+    | 'volumes'
+    | 'volumeStats'
+  >
+  /** Absent where nothing looks at photos. */
+  readonly similarity?: {
+    readonly search: Pick<Similarity['search'], 'byImage' | 'byText' | 'byPhoto'>
+    readonly duplicates: Pick<Similarity['duplicates'], 'list' | 'linked' | 'unlink'>
+  }
+  readonly cluster: Pick<ClusterStatus, 'members' | 'horizon' | 'remove'>
+  readonly jobs: Pick<Jobs, 'get'>
+  readonly events: Pick<Events, 'follow'>
+  readonly clock: Clock
+  readonly log: Logger
+  /** Why the node cannot serve at the moment (replay has not ended, the disk fails), or undefined when it can. */
+  readonly unready: () => SheafError | undefined
+  /** Ends the process: a request met a broken invariant. Its client has been answered 500 by then. */
+  readonly fatal: (error: InvariantError) => void
+}
+
+export interface HttpInit {
+  readonly nodeId: string
+  /** Sheaf's version. */
+  readonly version: string
+  /** The machine's own name, which browsers may use in `Host`. */
+  readonly hostName: string
+  /** Further names under which browsers may reach this node, without port, e.g. the one of a reverse proxy. */
+  readonly allowHosts?: readonly string[]
+  /** Larger uploads are refused before they are read. */
+  readonly maxUploadBytes: number
+  /** Tests shorten these; nobody else needs to. */
+  readonly timeouts?: Partial<HttpTimeouts>
+}
+
+/** All in ms. */
+export interface HttpTimeouts {
+  /** From the first byte of a request to the end of its headers. */
+  readonly headersMs: number
+  /** A body that brings no byte for so long ends in 408. */
+  readonly bodyStallMs: number
+  /** A client that takes no byte of its answer for so long is cut. */
+  readonly answerStallMs: number
+  /** Between two requests of a connection. */
+  readonly keepAliveMs: number
+  /** How long the rest of a refused body is read and thrown away, so that the client sees the answer. */
+  readonly lingerMs: number
+}
+
+export const HTTP_TIMEOUTS: HttpTimeouts = {
+  headersMs: 10_000,
+  bodyStallMs: 30_000,
+  answerStallMs: 60_000,
+  keepAliveMs: 65_000,
+  lingerMs: 2_000
+}

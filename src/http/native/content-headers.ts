@@ -1,0 +1,54 @@
+import type { ContentHead } from '../../photos/photo-types.js'
+
+/** What a browser would run, or let run with this node's rights: markup, script, style transformations, mail with markup in it. */
+const ACTIVE_TYPE = /html|xml|svg|script|xsl|^multipart\/|^message\/|shockwave|wasm/
+/** Anything else could break out of its header. */
+const MEDIA_TYPE = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(?:\s*;[\x20-\x7e]*)?$/
+
+/**
+ * Headers that go with a photo's bytes, as a flat array for `writeHead`, without Content-Length.
+ *
+ * Cache-Control is `private, no-cache`: a browser may keep the bytes but asks before it shows them. They never change, so the answer
+ * is a 304 of 200 bytes; but they can be deleted, and a deleted photo must not stay visible for the length of a max-age.
+ */
+export function contentHeaders(head: ContentHead, source: 'local' | 'peer' | 'cache'): string[] {
+  const type = MEDIA_TYPE.test(head.contentType) ? head.contentType : 'application/octet-stream'
+  const active = ACTIVE_TYPE.test(type.toLowerCase())
+  const headers = [
+    'Content-Type',
+    type,
+    'ETag',
+    head.etag,
+    'Last-Modified',
+    new Date(head.lastModifiedMs).toUTCString(),
+    'Accept-Ranges',
+    'bytes',
+    'Cache-Control',
+    'private, no-cache',
+    'Content-Disposition',
+    contentDisposition(active ? 'attachment' : 'inline', head.name),
+    'X-Content-Type-Options',
+    'nosniff',
+    'X-Sheaf-Source',
+    source
+  ]
+  if (active) headers.push('Content-Security-Policy', "sandbox; default-src 'none'")
+  return headers
+}
+
+/** RFC 6266: the name in RFC 8187 form, and for old clients a likeness in ASCII when they differ. */
+export function contentDisposition(disposition: 'inline' | 'attachment', name: string): string {
+  const clean = name.replace(/\p{Cc}/gu, '').replace(/\p{Surrogate}/gu, '\ufffd')
+  if (clean === '') return disposition
+  const ascii = clean.replace(/[^\x20-\x7e]|["\\%]/g, '_')
+  if (ascii === clean) return `${disposition}; filename="${clean}"`
+  return `${disposition}; filename="${ascii}"; filename*=UTF-8''${encodeExtended(clean)}`
+}
+
+/** RFC 8187 attr-char: encodeURIComponent leaves some characters that must be escaped here. */
+function encodeExtended(text: string): string {
+  return encodeURIComponent(text).replace(
+    /['()*]/g,
+    character => `%${character.charCodeAt(0).toString(16).toUpperCase()}`
+  )
+}

@@ -1,0 +1,182 @@
+import { formatHlc, HLC_ZERO, hlcMs } from '../../domain/hlc.js'
+import type { Photo } from '../../domain/photo.js'
+import type { ReplicationStatus } from '../../cluster/cluster.js'
+import type { ClusterMember } from '../../cluster/cluster-status.js'
+import type { Job } from '../../admin/jobs.js'
+import type { NodeStatus, VolumeReport } from '../../admin/maintenance.js'
+import type { BatchOutcome, ListedPhoto, PhotoConflict, PhotoPage, UploadReceipt } from '../../photos/photo-types.js'
+import type { HorizonStatus } from '../../cluster/forgetting/promise-rounds.js'
+import type { SimilarityStatus } from '../../search/similarity-types.js'
+
+/*
+ * What the outside sees: snake_case, times RFC 3339 UTC, null for what is not known. The schemas that say the same stand in
+ * schemas.ts; a test holds real answers against them.
+ */
+
+export function receiptJson(receipt: UploadReceipt): object {
+  return {
+    photo_id: receipt.photoId,
+    logical_volume: receipt.logicalVolume,
+    cookie: receipt.cookie,
+    size: receipt.size,
+    sha256: receipt.sha256,
+    content_type: receipt.contentType,
+    copies: receipt.copies
+  }
+}
+
+/** What the record itself says; the same on every node that has merged the same writes. The cookie is told at birth only. */
+export function photoJson(photo: Photo): object {
+  return {
+    photo_id: photo.id,
+    name: photo.name,
+    content_type: photo.contentType,
+    size: photo.size,
+    sha256: photo.sha256,
+    width: photo.width ?? null,
+    height: photo.height ?? null,
+    taken_at: photo.takenAt === undefined ? null : timeJson(photo.takenAt),
+    created_at: timeJson(hlcMs(photo.createdAt)),
+    tags: photo.tags,
+    albums: photo.albums,
+    caption: photo.caption ?? null,
+    rating: photo.rating ?? null,
+    attributes: Object.fromEntries(photo.attributes),
+    owner: photo.owner ?? null,
+    generation: photo.generation,
+    logical_volume: photo.logicalVolume,
+    variants: Object.fromEntries(
+      Array.from(photo.variants, ([alt, { size, sha256, contentType }]) => [
+        alt,
+        { size, sha256, content_type: contentType }
+      ])
+    ),
+    version: {
+      hlc: formatHlc(photo.version.hlc),
+      vector_clock: Object.fromEntries(photo.context),
+      actor: photo.version.actor
+    }
+  }
+}
+
+export function metaJson({ photo, copies }: ListedPhoto): object {
+  return { ...photoJson(photo), copies }
+}
+
+export function pageJson({ photos, total, nextCursor }: PhotoPage): object {
+  return { photos: photos.map(metaJson), total, next_cursor: nextCursor }
+}
+
+export function conflictJson(conflict: PhotoConflict): object {
+  return {
+    n: conflict.n,
+    name: conflict.name,
+    caption: conflict.caption ?? null,
+    rating: conflict.rating ?? null,
+    deleted: conflict.deleted,
+    version: { hlc: formatHlc(conflict.version.hlc), actor: conflict.version.actor }
+  }
+}
+
+export function batchJson(done: 'deleted' | 'updated', outcomes: readonly BatchOutcome[]): object {
+  return {
+    results: outcomes.map(({ photoId, error }) =>
+      error === undefined ? { photo_id: photoId, status: done } : { photo_id: photoId, status: 'failed', code: error }
+    )
+  }
+}
+
+export function volumeJson(report: VolumeReport): object {
+  return {
+    logical_volume: report.volume,
+    state: report.state,
+    head: { length: report.head.bytes, digest: report.head.digest },
+    size_bytes: report.bytes,
+    capacity_bytes: report.capacityBytes,
+    needles: report.needles,
+    live_bytes: report.liveBytes,
+    dead_bytes: report.deadBytes,
+    holes: report.holes.map(({ from, to, reason }) => ({ from, to, reason })),
+    copies: report.copies
+  }
+}
+
+export function statusJson(node: { readonly nodeId: string; readonly version: string }, status: NodeStatus): object {
+  return {
+    node_id: node.nodeId,
+    version: node.version,
+    photos: status.photos,
+    bytes: status.bytes,
+    volumes: status.volumes,
+    directory_digest: status.directoryDigest,
+    damaged_bytes: status.damagedBytes,
+    disk: { free_bytes: status.disk.freeBytes, total_bytes: status.disk.totalBytes },
+    ...(status.similarity !== undefined && similarityJson(status.similarity)),
+    ...(status.replication !== undefined && replicationJson(status.replication))
+  }
+}
+
+function similarityJson({ model, vectors, pending }: SimilarityStatus): object {
+  return { model: model?.name ?? null, model_id: model?.id ?? null, index: { vectors, pending } }
+}
+
+function replicationJson({ repair, oldestUnreplicatedMs }: ReplicationStatus): object {
+  return {
+    repair: { backlog_bytes: repair.backlogBytes, bytes_per_s: repair.bytesPerSecond, eta_s: repair.etaS ?? null },
+    oldest_unreplicated_s: oldestUnreplicatedMs === undefined ? null : Math.round(oldestUnreplicatedMs / 1000)
+  }
+}
+
+export function memberJson(member: ClusterMember): object {
+  const { lastSeenAtMs, joinedAtMs, disk } = member
+  return {
+    id: member.id,
+    name: member.name,
+    addresses: member.addresses,
+    self: member.self,
+    state: member.state,
+    last_seen: lastSeenAtMs === undefined ? null : timeJson(lastSeenAtMs),
+    joined_at: joinedAtMs === undefined ? null : timeJson(joinedAtMs),
+    lag_bytes: member.lagBytes ?? null,
+    disk: disk === undefined ? null : { free_bytes: disk.freeBytes, total_bytes: disk.totalBytes },
+    version: member.version ?? null,
+    clock_skew_ms: member.clockSkewMs ?? null
+  }
+}
+
+export function horizonJson({ horizon, heldBackBy, sinceMs }: HorizonStatus): object {
+  return {
+    stamp: horizon === HLC_ZERO ? null : formatHlc(horizon),
+    held_back_by: heldBackBy ?? null,
+    since: sinceMs === undefined ? null : timeJson(sinceMs)
+  }
+}
+
+export function jobJson(job: Job): object {
+  return {
+    job_id: job.id,
+    kind: job.kind,
+    state: job.state,
+    progress: job.progress === undefined ? null : { ...job.progress, total: job.progress.total ?? null },
+    created_at: timeJson(job.createdAtMs),
+    finished_at: job.finishedAtMs === undefined ? null : timeJson(job.finishedAtMs),
+    result: snakeCase(job.result ?? null),
+    error: job.error ?? null
+  }
+}
+
+export function timeJson(ms: number): string {
+  return new Date(ms).toISOString()
+}
+
+/** Plain data with its keys in snake_case; undefined becomes null. */
+function snakeCase(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(snakeCase)
+  if (typeof value !== 'object' || value === null) return value ?? null
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [
+      key.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`),
+      snakeCase(inner)
+    ])
+  )
+}

@@ -1,0 +1,29 @@
+import { SheafError } from '../../core/errors.js'
+import type { Schema } from './schemas/common.js'
+
+/**
+ * Turns the texts of a query into what its schema wants: numbers, true and false, and arrays for parameters that may be repeated. What does not fit
+ * stays text, for the validation to refuse. Bodies are not touched: in JSON `"5"` is not 5.
+ */
+export function coerceQuery(query: Record<string, unknown>, schema: Schema): void {
+  const properties = schema.properties as Readonly<Record<string, Schema>>
+  for (const [name, value] of Object.entries(query)) {
+    const type = properties[name]?.type
+    if (type === 'integer' && typeof value === 'string' && /^-?\d{1,15}$/.test(value)) query[name] = Number(value)
+    if (type === 'number' && typeof value === 'string' && /^-?\d{1,9}(\.\d{1,9})?$/.test(value))
+      query[name] = Number(value)
+    if (type === 'boolean' && (value === 'true' || value === 'false')) query[name] = value === 'true'
+    if (type === 'array' && typeof value === 'string') query[name] = [value]
+  }
+}
+
+/** @throws `ERR_BAD_PARAMETER` for a percent escape that is malformed or not UTF-8 */
+export function checkQueryEscapes(url: string): void {
+  const start = url.indexOf('?')
+  if (start === -1 || !url.includes('%', start)) return
+  try {
+    decodeURIComponent(url.slice(start))
+  } catch (cause) {
+    throw new SheafError('ERR_BAD_PARAMETER', 'the query has a malformed percent escape', { cause })
+  }
+}

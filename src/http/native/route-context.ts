@@ -1,0 +1,32 @@
+import { SheafError } from '../../core/errors.js'
+import { InvariantError } from '../../core/invariant.js'
+import { type PhotoId, parsePhotoId } from '../../domain/ids.js'
+import { type AltKey, parseAltKey } from '../../domain/photo.js'
+import type { HttpComponents, HttpInit } from './components.js'
+import type { RequestBodies } from '../wire/request-bodies.js'
+
+/** What the routes share. */
+export interface RouteContext extends HttpComponents {
+  readonly init: HttpInit
+  readonly bodies: RequestBodies
+}
+
+/** @throws `ERR_BAD_ID` */
+export function requirePhotoId(text: string): PhotoId {
+  const id = parsePhotoId(text)
+  if (id === undefined) throw new SheafError('ERR_BAD_ID', `${JSON.stringify(text.slice(0, 100))} is not a UUID`)
+  return id
+}
+
+/** @throws `ERR_BAD_ALT_KEY` */
+export function requireAltKey(text: string | undefined): AltKey {
+  const alt = text === undefined ? 'orig' : parseAltKey(text)
+  if (alt === undefined) throw new SheafError('ERR_BAD_ALT_KEY')
+  return alt
+}
+
+/** For an error that came when the answer was under way, so that nobody can be told. */
+export function reportCut({ log, fatal }: Pick<HttpComponents, 'log' | 'fatal'>, error: unknown): void {
+  log.warn({ err: error }, 'an answer was cut')
+  if (error instanceof InvariantError) fatal(error)
+}

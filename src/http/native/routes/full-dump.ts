@@ -1,0 +1,49 @@
+import type { FastifyInstance } from 'fastify'
+import type { Photo } from '../../../domain/photo.js'
+import { streamAnswer } from '../../wire/answer-stream.js'
+import { photoJson } from '../json-forms.js'
+import { type RouteContext, reportCut } from '../route-context.js'
+import { dumpSchema } from '../schemas/node-schemas.js'
+
+/** Lines are sent in pieces of about this size. */
+const PIECE_CHARACTERS = 32 * 1024
+const HEADERS = {
+  'content-type': 'application/x-ndjson',
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff'
+}
+
+/** `GET /sync/full-dump`: every live record, one JSON object a line, of one moment, in memory a piece at a time. */
+export function addFullDumpRoute(app: FastifyInstance, context: RouteContext): void {
+  app.route({
+    method: ['GET', 'HEAD'],
+    url: '/sync/full-dump',
+    exposeHeadRoute: false,
+    schema: dumpSchema,
+    handler: async (request, reply) => {
+      const { raw: response } = reply
+      const writeHead = (): void => {
+        reply.hijack()
+        response.writeHead(200, HEADERS)
+      }
+      if (request.method === 'HEAD') {
+        writeHead()
+        response.end()
+        return
+      }
+      const onCut = (error: unknown): void => reportCut(context, error)
+      await streamAnswer(linesOf(context.photos.dump()), { response, socket: request.raw.socket, writeHead, onCut })
+    }
+  })
+}
+
+async function* linesOf(photos: AsyncIterable<Photo>): AsyncGenerator<Uint8Array> {
+  let piece = ''
+  for await (const photo of photos) {
+    piece += `${JSON.stringify(photoJson(photo))}\n`
+    if (piece.length < PIECE_CHARACTERS) continue
+    yield Buffer.from(piece)
+    piece = ''
+  }
+  if (piece !== '') yield Buffer.from(piece)
+}

@@ -1,0 +1,72 @@
+import type { FastifyInstance } from 'fastify'
+import { SheafError } from '../../../core/errors.js'
+import { parseVolumeId, volumeId } from '../../../domain/ids.js'
+import type { Job } from '../../../admin/jobs.js'
+import { jobJson, statusJson, volumeJson } from '../json-forms.js'
+import type { RouteContext } from '../route-context.js'
+import {
+  adminSchema,
+  healthSchema,
+  jobSchema,
+  readySchema,
+  statusSchema,
+  volumeStatsSchema,
+  volumesSchema
+} from '../schemas/node-schemas.js'
+
+/** Of `verify` only. */
+interface AdminQuery {
+  readonly all_peers?: boolean
+}
+
+/** How the node is, and what an operator asks of it. */
+export function addNodeRoutes(app: FastifyInstance, context: RouteContext): void {
+  const { maintenance, jobs, init, unready } = context
+
+  for (const url of ['/health', '/health/live']) app.get(url, { schema: healthSchema }, async () => ({ status: 'ok' }))
+
+  app.get('/health/ready', { schema: readySchema }, async () => {
+    const reason = unready()
+    if (reason !== undefined) throw reason
+    return { status: 'ok' }
+  })
+
+  app.get('/status', { schema: statusSchema }, async () => statusJson(init, await maintenance.status()))
+
+  app.get('/volumes', { schema: volumesSchema }, async () => ({
+    volumes: (await maintenance.volumes()).map(volumeJson)
+  }))
+
+  app.get<{ Params: { lv: string } }>('/volume/:lv/stats', { schema: volumeStatsSchema }, async request => {
+    const parsed = parseVolumeId(request.params.lv)
+    const report = parsed && (await maintenance.volumeStats(volumeId(parsed.epoch, parsed.sequence)))
+    if (report === undefined) throw new SheafError('ERR_NO_SUCH_VOLUME')
+    return volumeJson(report)
+  })
+
+  const work: Readonly<Record<string, (query: AdminQuery) => Job>> = {
+    verify: ({ all_peers }) => (all_peers === true ? maintenance.verifyAllPeers() : maintenance.verify()),
+    repair: () => maintenance.repair(),
+    compact: () => maintenance.compact(),
+    scrub: () => maintenance.scrub(),
+    'rebuild-directory': () => maintenance.rebuildDirectory(),
+    leave: () => maintenance.leave()
+  }
+  for (const [name, start] of Object.entries(work)) {
+    app.post<{ Querystring: AdminQuery }>(
+      `/v1/admin/${name}`,
+      { schema: adminSchema(name) },
+      async (request, reply) => {
+        const job = start(request.query)
+        reply.code(202).header('location', `/v1/admin/jobs/${job.id}`)
+        return jobJson(job)
+      }
+    )
+  }
+
+  app.get<{ Params: { id: string } }>('/v1/admin/jobs/:id', { schema: jobSchema }, async request => {
+    const job = jobs.get(request.params.id)
+    if (job === undefined) throw new SheafError('ERR_NO_SUCH_JOB')
+    return jobJson(job)
+  })
+}

@@ -1,0 +1,103 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { FastifyInstance } from 'fastify'
+import { SheafError } from '../../../core/errors.js'
+import type { Cookie } from '../../../domain/ids.js'
+import { parseCookie } from '../../../domain/ids.js'
+import type { Content } from '../../../photos/photo-types.js'
+import { streamAnswer } from '../../wire/answer-stream.js'
+import { contentHeaders } from '../content-headers.js'
+import { matchesStrongly, matchesWeakly, parseEntityTags } from '../../wire/entity-tags.js'
+import { type ByteRange, parseRange } from '../../wire/range.js'
+import { type RouteContext, reportCut, requireAltKey, requirePhotoId } from '../route-context.js'
+import { getContentSchema } from '../schemas/photo-schemas.js'
+
+/** `GET|HEAD /photo/{id}`: bytes, whole or a part. */
+export function addPhotoContentRoute(app: FastifyInstance, context: RouteContext): void {
+  app.route<{ Params: { id: string }; Querystring: { alt_key?: string; cookie?: string } }>({
+    method: ['GET', 'HEAD'],
+    url: '/photo/:id',
+    exposeHeadRoute: false,
+    schema: getContentSchema,
+    handler: async (request, reply) => {
+      const id = requirePhotoId(request.params.id)
+      const alt = requireAltKey(request.query.alt_key)
+      const content = await context.photos.open(id, alt, cookieOf(request.query.cookie))
+      const answer = decide(content, request.method, request.headers)
+      const { raw: response } = reply
+      const writeHead = (): void => {
+        reply.hijack()
+        response.strictContentLength = true
+        response.writeHead(answer.status, answer.headers)
+      }
+      if (answer.range === undefined) {
+        writeHead()
+        response.end()
+        return
+      }
+      const { start, end } = answer.range
+      const onCut = (error: unknown): void => reportCut(context, error)
+      await streamAnswer(content.stream(start, end), { response, socket: request.raw.socket, writeHead, onCut })
+    }
+  })
+}
+
+interface Answer {
+  readonly status: 200 | 206 | 304
+  readonly headers: string[]
+  /** What to send; undefined: no body. */
+  readonly range: ByteRange | undefined
+}
+
+/** Conditions first, then the range (RFC 9110, section 13.2.2). */
+function decide(content: Content, method: string, headers: IncomingHttpHeaders): Answer {
+  const { head } = content
+  const common = contentHeaders(head, content.source)
+  checkIfMatch(headers['if-match'], head.etag)
+  if (isUnchanged(headers, head.etag, head.lastModifiedMs)) return { status: 304, headers: common, range: undefined }
+  const range = rangeOf(content, method, headers)
+  if (range === undefined) {
+    common.push('Content-Length', String(head.size))
+    return { status: 200, headers: common, range: method === 'HEAD' ? undefined : { start: 0, end: head.size } }
+  }
+  common.push('Content-Range', `bytes ${range.start}-${range.end - 1}/${head.size}`)
+  common.push('Content-Length', String(range.end - range.start))
+  return { status: 206, headers: common, range }
+}
+
+function checkIfMatch(header: string | undefined, etag: string): void {
+  if (header === undefined) return
+  const tags = parseEntityTags(header)
+  if (tags === undefined) throw new SheafError('ERR_BAD_PARAMETER', 'If-Match is malformed')
+  if (!matchesStrongly(tags, etag))
+    throw new SheafError('ERR_PRECONDITION_FAILED', 'If-Match does not name these bytes')
+}
+
+function isUnchanged(headers: IncomingHttpHeaders, etag: string, lastModifiedMs: number): boolean {
+  const noneMatch = headers['if-none-match']
+  if (noneMatch !== undefined) return matchesWeakly(noneMatch, etag)
+  const since = Date.parse(headers['if-modified-since'] ?? '')
+  return since >= Math.floor(lastModifiedMs / 1_000) * 1_000
+}
+
+/** @throws `ERR_RANGE_NOT_SATISFIABLE` with the size in its details */
+function rangeOf({ head }: Content, method: string, headers: IncomingHttpHeaders): ByteRange | undefined {
+  // Range has a meaning for GET only (RFC 9110, section 14.2).
+  if (headers.range === undefined || method !== 'GET') return undefined
+  const ifRange = headers['if-range']
+  if (ifRange !== undefined && ifRange !== head.etag && ifRange !== new Date(head.lastModifiedMs).toUTCString()) {
+    return undefined
+  }
+  const range = parseRange(headers.range, head.size)
+  if (range === 'unsatisfiable') {
+    throw new SheafError('ERR_RANGE_NOT_SATISFIABLE', undefined, { details: { size: head.size } })
+  }
+  return range === 'whole' ? undefined : range
+}
+
+/** @throws `ERR_PHOTO_NOT_FOUND`, as for a wrong cookie, when it cannot be one */
+function cookieOf(text: string | undefined): Cookie | undefined {
+  if (text === undefined) return undefined
+  const cookie = parseCookie(text)
+  if (cookie === undefined) throw new SheafError('ERR_PHOTO_NOT_FOUND')
+  return cookie
+}

@@ -1,0 +1,30 @@
+import type { FastifyInstance } from 'fastify'
+import { SheafError } from '../../../core/errors.js'
+import type { ListQuery, SetPatch } from '../../../photos/photo-types.js'
+import { batchJson, pageJson } from '../json-forms.js'
+import { type RouteContext, requirePhotoId } from '../route-context.js'
+import { batchSchema, listSchema } from '../schemas/list-schemas.js'
+
+interface BatchBody {
+  readonly delete?: readonly string[]
+  readonly ids?: readonly string[]
+  readonly tags?: SetPatch
+}
+
+/** Many photos at once: pages of metadata, deletes and tags. */
+export function addPhotoListRoutes(app: FastifyInstance, { photos }: RouteContext): void {
+  app.get<{ Querystring: ListQuery }>('/photos', { schema: listSchema }, async request =>
+    pageJson(await photos.list(request.query))
+  )
+
+  app.post<{ Body: BatchBody }>('/v1/photos/batch', { schema: batchSchema }, async request => {
+    const { delete: deleted, ids, tags } = request.body
+    if (deleted !== undefined && ids === undefined && tags === undefined) {
+      return batchJson('deleted', await photos.batchDelete(deleted.map(requirePhotoId)))
+    }
+    if (deleted === undefined && ids !== undefined && tags !== undefined) {
+      return batchJson('updated', await photos.batchTag(ids.map(requirePhotoId), tags))
+    }
+    throw new SheafError('ERR_BAD_PARAMETER', 'the body is either {delete: [ids]} or {ids: [ids], tags: {add, remove}}')
+  })
+}

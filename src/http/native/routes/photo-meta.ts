@@ -1,0 +1,105 @@
+import { hash } from 'node:crypto'
+import type { FastifyInstance } from 'fastify'
+import { SheafError } from '../../../core/errors.js'
+import type { PhotoMeta, PhotoPatch } from '../../../photos/photo-types.js'
+import type { LinkedPhoto } from '../../../search/similarity-types.js'
+import { matchesWeakly, parseEntityTags } from '../../wire/entity-tags.js'
+import { conflictJson, metaJson } from '../json-forms.js'
+import { type RouteContext, requirePhotoId } from '../route-context.js'
+import {
+  conflictsSchema,
+  deletePhotoSchema,
+  getMetaSchema,
+  patchMetaSchema,
+  restoreSchema,
+  undeleteSchema
+} from '../schemas/photo-schemas.js'
+
+const LINKED_ETAG_DIGITS = 8
+
+interface IdParams {
+  readonly id: string
+}
+
+/** Delete, undelete, metadata and conflict versions of one photo. */
+export function addPhotoMetaRoutes(app: FastifyInstance, { photos, similarity }: RouteContext): void {
+  app.delete<{ Params: IdParams }>('/photo/:id', { schema: deletePhotoSchema }, async request => {
+    const id = requirePhotoId(request.params.id)
+    await photos.remove(id)
+    return { status: 'deleted', photo_id: id }
+  })
+
+  app.post<{ Params: IdParams }>('/photo/:id/undelete', { schema: undeleteSchema }, async request => {
+    const id = requirePhotoId(request.params.id)
+    await photos.undelete(id)
+    return { status: 'restored', photo_id: id }
+  })
+
+  app.get<{ Params: IdParams }>('/photo/:id/meta', { schema: getMetaSchema }, async (request, reply) => {
+    const id = requirePhotoId(request.params.id)
+    const meta = await photos.meta(id)
+    const linked = (await similarity?.duplicates.linked(id)) ?? []
+    const etag = linkedEtag(meta.etag, linked)
+    reply.headers(metaHeaders({ etag }))
+    const noneMatch = request.headers['if-none-match']
+    if (noneMatch === undefined || !matchesWeakly(noneMatch, etag)) return { ...metaJson(meta), ...linkedJson(linked) }
+    return reply.code(304).send()
+  })
+
+  app.patch<{ Params: IdParams; Body: PhotoPatch }>(
+    '/photo/:id/meta',
+    { schema: patchMetaSchema },
+    async (request, reply) => {
+      const id = requirePhotoId(request.params.id)
+      const meta = await photos.patch(id, request.body, checkedIfMatch(request.headers['if-match']))
+      reply.headers(metaHeaders(meta))
+      return metaJson(meta)
+    }
+  )
+
+  app.get<{ Params: IdParams }>('/photo/:id/conflicts', { schema: conflictsSchema }, async request => {
+    const conflicts = await photos.conflicts(requirePhotoId(request.params.id))
+    return { conflicts: conflicts.map(conflictJson) }
+  })
+
+  app.post<{ Params: IdParams & { n: string } }>(
+    '/photo/:id/conflicts/:n/restore',
+    { schema: restoreSchema },
+    async (request, reply) => {
+      const id = requirePhotoId(request.params.id)
+      const meta = await photos.restore(id, conflictNumber(request.params.n))
+      reply.headers(metaHeaders(meta))
+      return metaJson(meta)
+    }
+  )
+}
+
+/** Metadata changes under its ETag, so a client may keep it but must ask. */
+function metaHeaders({ etag }: Pick<PhotoMeta, 'etag'>): Record<string, string> {
+  return { etag, 'cache-control': 'private, no-cache' }
+}
+
+/** What other photos' records say of this one is shown with it, so it is in the ETag; If-Match looks at the first part alone. */
+function linkedEtag(etag: string, linked: readonly LinkedPhoto[]): string {
+  if (linked.length === 0) return etag
+  const digest = hash('sha256', JSON.stringify(linkedJson(linked))).slice(0, LINKED_ETAG_DIGITS)
+  return `${etag.slice(0, -1)}.${digest}"`
+}
+
+function linkedJson(linked: readonly LinkedPhoto[]): object {
+  return { similar: linked.map(({ photoId, tier, score }) => ({ photo_id: photoId, tier, score })) }
+}
+
+/** @throws `ERR_BAD_PARAMETER` when it is no list of entity tags: taken for a mismatch, it would send clients in circles */
+function checkedIfMatch(header: string | undefined): string | undefined {
+  if (header !== undefined && parseEntityTags(header) === undefined) {
+    throw new SheafError('ERR_BAD_PARAMETER', 'If-Match is malformed')
+  }
+  return header
+}
+
+/** @throws `ERR_BAD_PARAMETER` */
+function conflictNumber(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new SheafError('ERR_BAD_PARAMETER', 'n is a whole number from 1')
+  return Number(text)
+}

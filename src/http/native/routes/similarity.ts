@@ -1,0 +1,128 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { SheafError } from '../../../core/errors.js'
+import type { Coverage, DuplicatePage, DuplicateTier, SearchResults } from '../../../search/similarity-types.js'
+import { readUploadForm } from '../../forms/multipart-form.js'
+import { type RouteContext, requirePhotoId } from '../route-context.js'
+import {
+  duplicatesSchema,
+  findSimilarSchema,
+  notDuplicateSchema,
+  searchSchema,
+  similarSchema
+} from '../schemas/similarity-schemas.js'
+
+/** Larger pictures are not taken for a question; a photo of a camera is a quarter of it at most. */
+const PICTURE_BYTES_MAX = 64 * 1024 * 1024
+const FORM_OVERHEAD_BYTES = 64 * 1024
+const FIELDS = new Set(['k', 'tag'])
+
+interface SearchQuery {
+  readonly k?: number
+  readonly tag?: string
+}
+
+type SimilarityContext = RouteContext & { readonly similarity: NonNullable<RouteContext['similarity']> }
+
+/** Photos that look like others. */
+export function addSimilarityRoutes(app: FastifyInstance, { similarity }: SimilarityContext): void {
+  const { search, duplicates } = similarity
+
+  app.get<{ Params: { id: string }; Querystring: SearchQuery }>(
+    '/similar/:id',
+    { schema: similarSchema },
+    async request => {
+      const id = requirePhotoId(request.params.id)
+      const found = await whileAsked(request, signal => search.byPhoto(id, request.query, signal))
+      const results = found.results.map(({ photoId, score }) => ({ photo_id: photoId, distance: score }))
+      return { results, ...answeredJson(found) }
+    }
+  )
+
+  app.get<{ Querystring: SearchQuery & { readonly q: string; readonly min_score?: number } }>(
+    '/search',
+    { schema: searchSchema },
+    async request => {
+      const { q, k, tag, min_score: minScore } = request.query
+      const found = await whileAsked(request, signal => search.byText(q, { k, tag, minScore }, signal))
+      const results = found.results.map(({ photoId, score }) => ({ photo_id: photoId, score }))
+      return { results, ...answeredJson(found) }
+    }
+  )
+
+  app.get<{ Querystring: { readonly tier?: DuplicateTier; readonly cursor?: string } }>(
+    '/duplicates',
+    { schema: duplicatesSchema },
+    async request => duplicatesJson(await duplicates.list(request.query.tier, request.query.cursor))
+  )
+
+  app.post<{ Params: { id: string }; Body: { readonly photo_id: string } }>(
+    '/photo/:id/not_duplicate',
+    { schema: notDuplicateSchema },
+    async request => {
+      const id = requirePhotoId(request.params.id)
+      await duplicates.unlink(id, requirePhotoId(request.body.photo_id))
+      return { status: 'remembered', photo_id: id }
+    }
+  )
+}
+
+/** Register in a scope whose body parser leaves the body alone. */
+export function addFindSimilarRoute(app: FastifyInstance, { bodies, similarity }: SimilarityContext): void {
+  app.post<{ Querystring: SearchQuery }>('/find_similar', { schema: findSimilarSchema }, async request => {
+    const body = bodies.open(request.raw, PICTURE_BYTES_MAX + FORM_OVERHEAD_BYTES)
+    try {
+      const form = await readUploadForm(body, request.headers['content-type'], FIELDS, { fieldsAfterFile: true })
+      const options = (): SearchQuery => {
+        const field = (name: string): string | undefined => form.fields.findLast(field => field.name === name)?.value
+        const { k = numberOf(field('k')), tag = field('tag') } = request.query
+        return { ...(k !== undefined && { k }), ...(tag !== undefined && { tag }) }
+      }
+      const found = await whileAsked(request, signal => similarity.search.byImage(form.file, options, signal))
+      return {
+        similar_photo_ids: found.results.map(({ photoId }) => photoId),
+        distances: found.results.map(({ score }) => score),
+        ...answeredJson(found)
+      }
+    } finally {
+      await body.return()
+    }
+  })
+}
+
+/** Runs a task that ends early when the client goes away. */
+async function whileAsked<Result>(
+  request: FastifyRequest,
+  task: (signal: AbortSignal) => Promise<Result>
+): Promise<Result> {
+  const { socket } = request.raw
+  const left = new AbortController()
+  const leave = (): void => left.abort(new SheafError('ERR_TRUNCATED_BODY', 'the client went away'))
+  socket.once('close', leave)
+  try {
+    return await task(left.signal)
+  } finally {
+    socket.off('close', leave)
+  }
+}
+
+/** @returns NaN, which is refused like any other wrong k, for a text that is no number */
+function numberOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  return /^\d{1,9}$/.test(text.trim()) ? Number(text) : Number.NaN
+}
+
+function answeredJson({ coverage, model }: SearchResults): object {
+  return { coverage: coverageJson(coverage), model: model.name, model_id: model.id }
+}
+
+function coverageJson({ shardsOk, shardsTotal, fraction }: Coverage): object {
+  return { shards_ok: shardsOk, shards_total: shardsTotal, fraction }
+}
+
+function duplicatesJson({ groups, coverage, nextCursor }: DuplicatePage): object {
+  return {
+    groups: groups.map(({ tier, photoIds, score }) => ({ tier, photo_ids: photoIds, score })),
+    coverage: coverageJson(coverage),
+    next_cursor: nextCursor
+  }
+}

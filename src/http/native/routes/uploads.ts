@@ -1,0 +1,152 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { SheafError } from '../../../core/errors.js'
+import type { UploadOptions, UploadReceipt } from '../../../photos/photo-types.js'
+import { receiptJson } from '../json-forms.js'
+import { type FormField, readUploadForm, type UploadForm } from '../../forms/multipart-form.js'
+import { announcesBody } from '../../wire/problem.js'
+import type { RequestBody } from '../../wire/request-bodies.js'
+import { type RouteContext, requireAltKey, requirePhotoId } from '../route-context.js'
+import { postPhotoSchema, putPhotoSchema, uploadSchema } from '../schemas/upload-schemas.js'
+
+/** What a form may take beyond its file: heads of parts, fields, boundaries. */
+const FORM_OVERHEAD_BYTES = 2 * 1024 * 1024
+const LABEL_FIELDS = new Set(['tag', 'album'])
+const UPLOAD_FIELDS = new Set([...LABEL_FIELDS, 'alt_key', 'photo_id'])
+
+interface UploadQuery {
+  readonly min_copies?: number
+  readonly tag?: readonly string[]
+  readonly album?: readonly string[]
+}
+
+type CommonOptions = Pick<UploadOptions, 'minCopies' | 'idempotencyKey'>
+
+/** The three ways to upload. Register in a scope whose body parser leaves the body alone. */
+export function addUploadRoutes(app: FastifyInstance, context: RouteContext): void {
+  app.post<{ Querystring: UploadQuery & { alt_key?: string; photo_id?: string } }>(
+    '/upload',
+    { schema: uploadSchema },
+    async request => receiptJson(await uploadOrAddSize(context, request))
+  )
+
+  app.post<{ Querystring: UploadQuery }>('/v1/photos', { schema: postPhotoSchema }, async (request, reply) => {
+    const receipt = await withForm(context, request, LABEL_FIELDS, (form, options) =>
+      context.photos.upload(form.file, options)
+    )
+    return created(reply, receipt)
+  })
+
+  app.put<{ Querystring: UploadQuery & { filename?: string } }>(
+    '/v1/photos',
+    { schema: putPhotoSchema },
+    async (request, reply) => created(reply, await putRaw(context, request))
+  )
+}
+
+function created(reply: FastifyReply, receipt: UploadReceipt): object {
+  reply.code(201).header('location', `/photo/${receipt.photoId}`)
+  return receiptJson(receipt)
+}
+
+async function uploadOrAddSize(
+  context: RouteContext,
+  request: FastifyRequest<{ Querystring: UploadQuery & { alt_key?: string; photo_id?: string } }>
+): Promise<UploadReceipt> {
+  // What the query says wrong is said before a byte of the body is read.
+  const { query } = request
+  requireAltKey(query.alt_key)
+  if (query.photo_id !== undefined) requirePhotoId(query.photo_id)
+  return await withForm(context, request, UPLOAD_FIELDS, async (form, options) => {
+    const alt = requireAltKey(single(form.fields, 'alt_key') ?? query.alt_key)
+    const photoId = single(form.fields, 'photo_id') ?? query.photo_id
+    if (alt === 'orig') {
+      if (photoId !== undefined) {
+        throw new SheafError('ERR_BAD_PARAMETER', 'photo_id is only for adding a size: alt_key large, small or thumb')
+      }
+      return await context.photos.upload(form.file, options)
+    }
+    if (photoId === undefined) throw new SheafError('ERR_BAD_PARAMETER', `alt_key ${alt} needs photo_id`)
+    return await context.photos.addSize(requirePhotoId(photoId), alt, form.file, options)
+  })
+}
+
+async function withForm(
+  context: RouteContext,
+  request: FastifyRequest<{ Querystring: UploadQuery }>,
+  fieldNames: ReadonlySet<string>,
+  use: (form: UploadForm, options: UploadOptions) => Promise<UploadReceipt>
+): Promise<UploadReceipt> {
+  const { headers, query } = request
+  const common = commonOptions(request)
+  return await withBody(context, request, context.init.maxUploadBytes + FORM_OVERHEAD_BYTES, async body => {
+    const form = await readUploadForm(body, headers['content-type'], fieldNames)
+    return await use(form, {
+      ...common,
+      filename: form.filename,
+      contentType: form.contentType,
+      tags: [...(query.tag ?? []), ...valuesOf(form.fields, 'tag')],
+      albums: [...(query.album ?? []), ...valuesOf(form.fields, 'album')],
+      atMostBytes: declaredBytes(request)
+    })
+  })
+}
+
+async function putRaw(
+  context: RouteContext,
+  request: FastifyRequest<{ Querystring: UploadQuery & { filename?: string } }>
+): Promise<UploadReceipt> {
+  const { headers, query } = request
+  const contentType = headers['content-type']
+  if (contentType?.toLowerCase().startsWith('multipart/form-data')) {
+    throw new SheafError('ERR_UNSUPPORTED_MEDIA', 'PUT takes the bytes themselves; POST a form instead')
+  }
+  if (headers['content-length'] === undefined && headers['transfer-encoding'] === undefined) {
+    throw new SheafError('ERR_LENGTH_REQUIRED')
+  }
+  if (!announcesBody(request.raw)) throw new SheafError('ERR_EMPTY_FILE')
+  const options = {
+    ...commonOptions(request),
+    filename: query.filename,
+    // What curl says of any --data-binary; nobody stores a web form.
+    contentType: contentType === 'application/x-www-form-urlencoded' ? undefined : contentType,
+    tags: query.tag,
+    albums: query.album,
+    declaredBytes: declaredBytes(request)
+  }
+  return await withBody(context, request, context.init.maxUploadBytes, body => context.photos.upload(body, options))
+}
+
+/** Opens the request's body for `use`, and lets go of what that leaves unread. */
+async function withBody(
+  { bodies }: RouteContext,
+  request: FastifyRequest,
+  bytesMax: number,
+  use: (body: RequestBody) => Promise<UploadReceipt>
+): Promise<UploadReceipt> {
+  const body = bodies.open(request.raw, bytesMax)
+  try {
+    return await use(body)
+  } finally {
+    await body.return()
+  }
+}
+
+function commonOptions({ query, headers }: FastifyRequest<{ Querystring: UploadQuery }>): CommonOptions {
+  return { minCopies: query.min_copies, idempotencyKey: headers['idempotency-key']?.toString() }
+}
+
+function declaredBytes(request: FastifyRequest): number | undefined {
+  const length = request.headers['content-length']
+  return length === undefined ? undefined : Number(length)
+}
+
+function valuesOf(fields: readonly FormField[], name: string): string[] {
+  return fields.filter(field => field.name === name).map(field => field.value)
+}
+
+/** @throws `ERR_BAD_PARAMETER` when the field is there twice */
+function single(fields: readonly FormField[], name: string): string | undefined {
+  const [value, ...more] = valuesOf(fields, name)
+  if (more.length > 0) throw new SheafError('ERR_BAD_PARAMETER', `the field ${name} is there twice`)
+  return value
+}

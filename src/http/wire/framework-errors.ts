@@ -1,0 +1,24 @@
+import type { FastifyError } from 'fastify'
+import { SheafError } from '../../core/errors.js'
+
+/** Says errors that Fastify raises by itself in Sheaf's terms; everything else is passed on. */
+export function fromFastify(error: unknown): unknown {
+  if (error instanceof SheafError || !(error instanceof Error)) return error
+  const { validation, validationContext, code } = error as Partial<FastifyError>
+  if (validation !== undefined) {
+    const [fault] = validation
+    if (fault?.instancePath === '/alt_key') return new SheafError('ERR_BAD_ALT_KEY', undefined, { cause: error })
+    const extra = fault?.params.additionalProperty
+    const detail = extra === undefined ? error.message : `${validationContext} must not have ${JSON.stringify(extra)}`
+    return new SheafError('ERR_BAD_PARAMETER', detail, { cause: error })
+  }
+  switch (code) {
+    case 'FST_ERR_BAD_URL':
+    case 'FST_ERR_MAX_PARAM_LENGTH':
+      return new SheafError('ERR_BAD_ID', 'the path has a malformed percent escape', { cause: error })
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return new SheafError('ERR_UNSUPPORTED_MEDIA', 'Content-Type is malformed', { cause: error })
+    default:
+      return error
+  }
+}

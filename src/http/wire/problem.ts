@@ -1,0 +1,95 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Clock } from '../../core/clock.js'
+import { ERROR_CODES, SheafError } from '../../core/errors.js'
+import type { Logger } from '../../core/log.js'
+import { ERROR_MAP } from './error-map.js'
+
+/** An error as a client sees it (RFC 9457). */
+export interface Problem {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+  /** JSON. */
+  readonly body: string
+}
+
+/** Headers of an answer that an error may bring along: what the status demands. */
+export interface ProblemHeaders {
+  readonly allow?: string
+  readonly 'content-range'?: string
+}
+
+/**
+ * Says an error in HTTP. The text of an error that is Sheaf's own fault stays in the log: it may name paths of the machine.
+ *
+ * @param error - anything; what is no SheafError is a defect and reported as ERR_INTERNAL
+ */
+export function problemOf(error: unknown, log: Logger, headers: ProblemHeaders = {}): Problem {
+  const known = error instanceof SheafError ? error : new SheafError('ERR_INTERNAL', undefined, { cause: error })
+  const { status, retryAfterS, members = {} } = ERROR_MAP[known.code]
+  if (status === 500) log.error({ err: error }, 'request failed')
+  const title = ERROR_CODES[known.code]
+  const problem: Record<string, unknown> = {
+    code: known.code,
+    title,
+    status,
+    detail: status === 500 ? title : known.message
+  }
+  for (const [name, value] of Object.entries(members)) problem[name] = known.details[name] ?? value
+  const body = JSON.stringify(problem)
+  return {
+    status,
+    headers: {
+      'content-type': 'application/problem+json',
+      'content-length': String(Buffer.byteLength(body)),
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+      ...(retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) }),
+      ...headers
+    },
+    body
+  }
+}
+
+/**
+ * Answers with a problem, or cuts the connection when another answer has begun.
+ *
+ * With part of the body still to come, the rest is read and thrown away for a while before the connection closes: closing at once
+ * would reset it, and the client, busy sending, might never see the answer (RFC 9112, section 9.6).
+ */
+export function sendProblem(
+  request: IncomingMessage,
+  response: ServerResponse,
+  problem: Problem,
+  components: { readonly clock: Clock },
+  lingerMs: number
+): void {
+  if (response.headersSent) {
+    response.destroy()
+    return
+  }
+  const { status, headers } = problem
+  const body = request.method === 'HEAD' ? '' : problem.body
+  if (request.complete || !announcesBody(request)) {
+    response.writeHead(status, headers).end(body)
+    return
+  }
+  response.writeHead(status, { ...headers, connection: 'close' })
+  if (request.socket.readableEnded) {
+    response.end(body)
+    return
+  }
+  response.write(body)
+  const end = (): void => {
+    cancel()
+    request.off('end', end).off('close', end)
+    response.end()
+  }
+  const cancel = components.clock.schedule(lingerMs, end)
+  request.once('end', end).once('close', end)
+  request.resume()
+}
+
+export function announcesBody(request: IncomingMessage): boolean {
+  const { headers } = request
+  return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0'
+}

@@ -1,0 +1,99 @@
+import type { AddressInfo } from 'node:net'
+import type { FastifyInstance } from 'fastify'
+import type { Clock } from '../../core/clock.js'
+import { SheafError, systemErrorCode } from '../../core/errors.js'
+import type { Startable } from '../../core/lifecycle.js'
+import type { Logger } from '../../core/log.js'
+
+/** How often a stopping server looks for connections that have become idle, ms. */
+const SWEEP_MS = 25
+
+export interface HttpServerInit {
+  /** Address to listen on, e.g. `127.0.0.1`, `0.0.0.0`, `::`. */
+  readonly host: string
+  /** 0 picks one. */
+  readonly port: number
+  /** How long requests that run may go on after `stop`, ms; default 10 000. */
+  readonly stopMsMax?: number
+}
+
+/** Makes an app of {@link buildHttpApp} listen, and stops it without cutting what runs. */
+export class HttpServer implements Startable {
+  readonly #app: FastifyInstance
+  readonly #clock: Clock
+  readonly #log: Logger
+  readonly #init: HttpServerInit
+  #stopping: Promise<void> | undefined
+
+  constructor(
+    components: { readonly app: FastifyInstance; readonly clock: Clock; readonly log: Logger },
+    init: HttpServerInit
+  ) {
+    this.#app = components.app
+    this.#clock = components.clock
+    this.#log = components.log
+    this.#init = init
+  }
+
+  /** @throws `ERR_ADDRESS_IN_USE`; `ERR_CONFIG` when the address is not this machine's or may not be used */
+  async start(): Promise<void> {
+    const { host, port } = this.#init
+    await this.#app.ready()
+    const { server } = this.#app
+    await new Promise<void>((resolve, reject) => {
+      const refuse = (cause: Error): void => reject(listenError(cause, host, port))
+      server.once('error', refuse)
+      server.listen({ host, port, backlog: 1024 }, () => {
+        server.off('error', refuse)
+        resolve()
+      })
+    })
+  }
+
+  /** Where it listens. Undefined unless it does. */
+  address(): { readonly host: string; readonly port: number } | undefined {
+    const address = this.#app.server.address() as AddressInfo | null
+    return address === null ? undefined : { host: address.address, port: address.port }
+  }
+
+  /** Takes no more requests, lets those that run end, and after the deadline cuts what is left. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  async #stop(): Promise<void> {
+    const { server } = this.#app
+    if (server.listening) {
+      const deadline = this.#clock.monotonic() + (this.#init.stopMsMax ?? 10_000)
+      let closed = false
+      server.close(() => {
+        closed = true
+      })
+      // A connection becomes idle when its last answer has been sent; Node closes only those that are idle already.
+      while (!closed && this.#clock.monotonic() < deadline) {
+        server.closeIdleConnections()
+        await this.#clock.sleep(SWEEP_MS)
+      }
+      if (!closed) this.#log.warn({}, 'requests did not end in time and were cut')
+      server.closeAllConnections()
+    }
+    await this.#app.close()
+  }
+}
+
+function listenError(cause: Error, host: string, port: number): SheafError {
+  const code = systemErrorCode(cause)
+  if (code === 'EADDRINUSE') {
+    return new SheafError('ERR_ADDRESS_IN_USE', `${host}:${port} is in use; choose another with --http HOST:PORT`, {
+      cause
+    })
+  }
+  return new SheafError(
+    'ERR_CONFIG',
+    `cannot listen on ${host}:${port} (${code ?? cause.message}); see --http HOST:PORT`,
+    {
+      cause
+    }
+  )
+}

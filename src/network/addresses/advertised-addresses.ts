@@ -1,0 +1,89 @@
+import { isIPv4, isIPv6 } from 'node:net'
+import type { NodeId } from '../../domain/ids.js'
+import { isLoopback } from './local-addresses.js'
+
+/** A machine may have many interfaces; peers try what they are told one after the other. */
+const ADDRESSES_MAX = 4
+
+export interface AdvertisedAddressesComponents {
+  /** This machine's addresses for others. */
+  readonly interfaces: () => readonly string[]
+  /** The address from which packets to `remote` go out. */
+  readonly routeTo: (remote: string) => Promise<string | undefined>
+  /** The address from which packets to the rest of the world go out. */
+  readonly defaultRoute: () => Promise<string | undefined>
+}
+
+export interface AdvertisedAddressesInit {
+  readonly self: NodeId
+  /** The address that was asked for: an IP address, perhaps one that stands for all. */
+  readonly listenHost: string
+  /** The port that is listened on. */
+  readonly port: number
+  readonly advertise?: { readonly host: string; readonly port?: number }
+}
+
+/**
+ * Under which addresses others reach this node: what it was told to say, else the address that it listens on, else its
+ * interfaces, those first over which its peers are reached, then the one that leads to the rest of the world.
+ */
+export class AdvertisedAddresses {
+  readonly #components: AdvertisedAddressesComponents
+  readonly #init: AdvertisedAddressesInit
+  /** The interface over which each connected peer is reached. */
+  readonly #routes = new Map<NodeId, string>()
+  #defaultRoute: string | undefined
+
+  constructor(components: AdvertisedAddressesComponents, init: AdvertisedAddressesInit) {
+    this.#components = components
+    this.#init = init
+  }
+
+  /** Looks at the routes as they are now. */
+  async refresh(): Promise<void> {
+    this.#defaultRoute = await this.#components.defaultRoute()
+  }
+
+  /** A peer is connected, its address being `remote`. */
+  async connected(peer: NodeId, remote: string): Promise<void> {
+    const local = await this.#components.routeTo(remote)
+    if (local !== undefined) this.#routes.set(peer, local)
+  }
+
+  disconnected(peer: NodeId): void {
+    this.#routes.delete(peer)
+  }
+
+  /** @returns multiaddrs with the peer id, best first, at least one */
+  list(): string[] {
+    const { self, listenHost, port, advertise } = this.#init
+    if (advertise !== undefined) return [multiaddrOf(advertise.host, advertise.port ?? port, self)]
+    if (!standsForAll(listenHost)) return [multiaddrOf(listenHost, port, self)]
+    const listening = this.#components.interfaces().filter(address => listenHost === '::' || isIPv4(address))
+    const rank = (address: string): number => {
+      const peers = [...this.#routes.values()].filter(local => local === address).length
+      return 2 * peers + (address === this.#defaultRoute ? 1 : 0)
+    }
+    const best = listening
+      .map((address, order) => ({ address, order, rank: rank(address) }))
+      .sort((a, b) => b.rank - a.rank || a.order - b.order)
+      .slice(0, ADDRESSES_MAX)
+    // A machine without any network can still have peers of its own.
+    const addresses = best.length === 0 ? ['127.0.0.1'] : best.map(({ address }) => address)
+    return addresses.map(address => multiaddrOf(address, port, self))
+  }
+
+  /** Whether only this machine can reach this node. */
+  get localOnly(): boolean {
+    return isLoopback(this.#init.listenHost)
+  }
+}
+
+export function multiaddrOf(host: string, port: number, peer?: NodeId): string {
+  const kind = isIPv4(host) ? 'ip4' : isIPv6(host) ? 'ip6' : 'dns'
+  return `/${kind}/${host}/tcp/${port}${peer === undefined ? '' : `/p2p/${peer}`}`
+}
+
+function standsForAll(host: string): boolean {
+  return host === '0.0.0.0' || host === '::'
+}

@@ -1,0 +1,153 @@
+import type { GossipSub, GossipsubOpts } from '@libp2p/gossipsub'
+import { StrictNoSign, TopicValidatorResult } from '@libp2p/gossipsub'
+import type { Connection } from '@libp2p/interface'
+import type { Clock } from '../../core/clock.js'
+import { SheafError } from '../../core/errors.js'
+import type { Logger } from '../../core/log.js'
+import type { Random } from '../../core/random.js'
+import type { NodeId } from '../../domain/ids.js'
+import { decodeGossip, encodeGossip, gossipName, PROCESS_TAG_BYTES } from './gossip-message.js'
+import { PUBLISH_BYTES_MAX } from '../transport.js'
+
+/** Nobody of another cluster has a connection (see `admitting-encrypter.ts`), so topics need no secret in their names. */
+const PREFIX = '/sheaf/1/'
+/** All nodes subscribe to it and nobody publishes: who is missing from it is a peer whose gossip streams are broken. */
+const PRESENCE = `${PREFIX}presence`
+
+const MIB = 2 ** 20
+/** After this long without a working stream, ms: look again at the peer, then start afresh with it. */
+const LOOK_AGAIN_MS = 2_000
+const START_AFRESH_MS = 10_000
+
+/** Settings that were measured with five to ten nodes; see the head of `gossip-message.ts` for why nothing is signed. */
+export const GOSSIP_SETTINGS: Partial<GossipsubOpts> = {
+  globalSignaturePolicy: StrictNoSign,
+  msgIdFn: message => gossipName(message.data),
+  // A publisher sends to all who subscribe; the mesh, for those it is not connected to, may be thin.
+  floodPublish: true,
+  D: 3,
+  Dlo: 2,
+  Dhi: 6,
+  Dout: 1,
+  Dlazy: 3,
+  heartbeatInterval: 500,
+  allowPublishToZeroTopicPeers: true,
+  ignoreDuplicatePublishError: true,
+  /** One encoding for all receivers. */
+  batchPublish: true,
+  fallbackToFloodsub: false,
+  tagMeshPeers: false,
+  /** Ample for a message that is forwarded in a circle; the default of two minutes holds 200 000 names under load. */
+  seenTTL: 30_000,
+  maxInboundDataLength: 2 * PUBLISH_BYTES_MAX,
+  /** For a peer that takes nothing; its stream ends and is opened anew. */
+  maxOutboundBufferSize: 16 * MIB,
+  /** About sixty topics (CVE-2026-46679 was a flood of subscriptions). */
+  maxTopicBytesPerPeer: MIB / 16,
+  // Members trust each other: no score, which would find ten of them behind one address suspicious.
+  scoreParams: { IPColocationFactorWeight: 0, behaviourPenaltyWeight: 0 }
+}
+
+export interface GossipComponents {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  readonly pubsub: GossipSub
+  readonly connections: () => readonly Connection[]
+  /** Has a peer's protocols looked at again, which makes gossipsub open what streams are missing. */
+  readonly identify: (connection: Connection) => Promise<unknown>
+  readonly hangUp: (peer: NodeId) => Promise<void>
+}
+
+export type TopicHandler = (from: NodeId, body: Uint8Array) => void
+
+/**
+ * Publishing and subscribing over gossipsub, which opens its streams once for each peer and does not notice when they
+ * go down with one of two connections, or when a peer is back before the old connection's end has been worked off. It
+ * would then stay silent for as long as the peer is connected; so each of its heartbeats looks whether all peers are there.
+ */
+export class Gossip {
+  readonly #components: GossipComponents
+  readonly #self: NodeId
+  readonly #processTag: Uint8Array
+  #published = 0
+  /** Since when a connected peer's gossip streams are missing, and when it was last looked at again; monotonic ms. */
+  readonly #missing = new Map<NodeId, { readonly sinceMs: number; lookedMs: number }>()
+
+  constructor(components: GossipComponents, self: NodeId) {
+    this.#components = components
+    this.#self = self
+    this.#processTag = components.random.bytes(PROCESS_TAG_BYTES)
+  }
+
+  /** To be called once gossipsub has started. */
+  start(handlers: ReadonlyMap<string, TopicHandler>): void {
+    const { pubsub, log } = this.#components
+    const byTopic = new Map([...handlers].map(([topic, handler]) => [PREFIX + topic, handler]))
+    pubsub.addEventListener('gossipsub:message', ({ detail: { msg } }) => {
+      const message = decodeGossip(msg.data)
+      if (message === undefined || message.from === this.#self) return
+      try {
+        byTopic.get(msg.topic)?.(message.from, message.body)
+      } catch (err) {
+        log.warn({ err, peer: message.from, topic: msg.topic }, 'a published message was not understood')
+      }
+    })
+    for (const topic of [PRESENCE, ...byTopic.keys()]) {
+      pubsub.topicValidators.set(topic, (_peer, { data }) =>
+        decodeGossip(data) === undefined ? TopicValidatorResult.Reject : TopicValidatorResult.Accept
+      )
+      pubsub.subscribe(topic)
+    }
+    pubsub.addEventListener('gossipsub:heartbeat', () => this.#lookAfterPeers())
+  }
+
+  /** @throws `ERR_PEER_PROTOCOL` when the body is too large */
+  publish(topic: string, body: Uint8Array): void {
+    if (body.length > PUBLISH_BYTES_MAX) {
+      throw new SheafError('ERR_PEER_PROTOCOL', `a message of ${body.length} bytes is larger than ${PUBLISH_BYTES_MAX}`)
+    }
+    const { pubsub, log } = this.#components
+    const message = encodeGossip(this.#self, this.#processTag, this.#published++, body)
+    pubsub.publish(PREFIX + topic, message).catch((err: unknown) => log.debug({ err, topic }, 'nothing was published'))
+  }
+
+  #lookAfterPeers(): void {
+    const { clock, pubsub } = this.#components
+    const now = clock.monotonic()
+    const present = new Set(pubsub.getSubscribers(PRESENCE).map(String))
+    const byPeer = new Map<NodeId, Connection[]>()
+    for (const connection of this.#components.connections()) {
+      const peer = connection.remotePeer.toString() as NodeId
+      byPeer.set(peer, [...(byPeer.get(peer) ?? []), connection])
+    }
+    for (const peer of this.#missing.keys()) if (!byPeer.has(peer)) this.#missing.delete(peer)
+    for (const [peer, connections] of byPeer) {
+      if (present.has(peer) && connections.some(hasGossipStream)) this.#missing.delete(peer)
+      else this.#lookAfter(peer, connections, now)
+    }
+  }
+
+  #lookAfter(peer: NodeId, connections: readonly Connection[], now: number): void {
+    const { log, identify, hangUp } = this.#components
+    const missing = this.#missing.get(peer) ?? { sinceMs: now, lookedMs: now }
+    this.#missing.set(peer, missing)
+    if (now - missing.sinceMs >= START_AFRESH_MS) {
+      this.#missing.delete(peer)
+      log.warn({ peer }, 'gossip with a peer does not work: connecting anew')
+      hangUp(peer).catch((err: unknown) => log.debug({ err, peer }, 'could not hang up'))
+    } else if (now - missing.lookedMs >= LOOK_AGAIN_MS) {
+      missing.lookedMs = now
+      const connection = connections.find(({ status }) => status === 'open')
+      if (connection === undefined) return
+      identify(connection).catch((err: unknown) => log.debug({ err, peer }, 'could not look at a peer again'))
+    }
+  }
+}
+
+function hasGossipStream({ status, streams }: Connection): boolean {
+  return (
+    status === 'open' &&
+    streams.some(({ protocol, direction }) => protocol.startsWith('/meshsub/') && direction === 'outbound')
+  )
+}

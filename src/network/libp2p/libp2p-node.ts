@@ -1,0 +1,96 @@
+import './promise-with-resolvers.js'
+import { type GossipSub, gossipsub } from '@libp2p/gossipsub'
+import { type Identify, identify } from '@libp2p/identify'
+import type { Ed25519PrivateKey } from '@libp2p/interface'
+import { mdns } from '@libp2p/mdns'
+import { peerIdFromPrivateKey } from '@libp2p/peer-id'
+import { tcp } from '@libp2p/tcp'
+import { createLibp2p, type Libp2p } from 'libp2p'
+import { SheafError } from '../../core/errors.js'
+import { type AdmittingEncrypterInit, admittingEncrypter } from './admitting-encrypter.js'
+import { GOSSIP_SETTINGS } from './gossip.js'
+import { KEEP_ALIVE_MS } from './silence-watch.js'
+import { sparingYamux } from './sparing-yamux.js'
+
+/** Opening a connection to one address, with encryption and admission, ms. */
+const CONNECT_MS = 1_500
+/** The same at the end that is connected to. */
+const ADMIT_MS = 3_000
+const NEGOTIATE_MS = 3_000
+const MDNS_INTERVAL_MS = 3_000
+
+const KIB = 1024
+
+export interface Libp2pNodeInit {
+  readonly privateKey: Ed25519PrivateKey
+  /** Multiaddrs to listen on. */
+  readonly listen: readonly string[]
+  /** What others are told, by identify and mDNS, of the addresses that are listened on. */
+  readonly announce: (addresses: readonly string[]) => readonly string[]
+  readonly admission: Omit<AdmittingEncrypterInit, 'self'>
+  /** Names of the clusters to look for on the local network; none: do not look. */
+  readonly mdnsTags: readonly string[]
+  /** Told what answers there, again and again (libp2p's own event comes once for each peer). */
+  readonly onDiscovered: (addresses: readonly string[]) => void
+}
+
+export type Libp2pNode = Libp2p<{ identify: Identify; pubsub: GossipSub }>
+
+/** @returns a libp2p node, not started, that knows nothing of Sheaf but who may connect */
+export async function createLibp2pNode(init: Libp2pNodeInit): Promise<Libp2pNode> {
+  const { privateKey, listen, announce, admission, mdnsTags, onDiscovered } = init
+  return await createLibp2p({
+    privateKey,
+    start: false,
+    nodeInfo: { name: 'sheaf', version: '1' },
+    addresses: {
+      listen: [...listen],
+      announceFilter: addresses => {
+        const told = new Set(announce(addresses.map(String)))
+        return addresses.filter(address => told.has(address.toString()))
+      }
+    },
+    transports: [tcp({ dialOpts: { noDelay: true }, listenOpts: { noDelay: true } })],
+    connectionEncrypters: [admittingEncrypter({ ...admission, self: peerIdFromPrivateKey(privateKey) })],
+    streamMuxers: [
+      // A window above what a stream may buffer (4 MiB) would end streams whose reader is slow.
+      sparingYamux({
+        keepAliveInterval: KEEP_ALIVE_MS,
+        streamOptions: { initialStreamWindowSize: 256 * KIB, maxStreamWindowSize: 2 * KIB * KIB }
+      })
+    ],
+    peerDiscovery: mdnsTags.map(tag => components => {
+      const discovery = mdns({ serviceTag: `_sheaf-${tag}._udp.local`, interval: MDNS_INTERVAL_MS })(components)
+      discovery.addEventListener('peer', ({ detail: { id, multiaddrs } }) =>
+        onDiscovered(multiaddrs.map(address => `${address}/p2p/${id}`))
+      )
+      return discovery
+    }),
+    connectionManager: {
+      dialTimeout: 2 * CONNECT_MS,
+      addressDialTimeout: CONNECT_MS,
+      inboundUpgradeTimeout: ADMIT_MS,
+      inboundStreamProtocolNegotiationTimeout: NEGOTIATE_MS,
+      outboundStreamProtocolNegotiationTimeout: NEGOTIATE_MS,
+      // By default five a second and ten at a time, fewer than a cluster that starts up on one machine.
+      inboundConnectionThreshold: 100,
+      maxIncomingPendingConnections: 100
+    },
+    connectionMonitor: { enabled: false }, // see silence-watch.ts
+    services: {
+      identify: identify(),
+      pubsub: gossipsub(GOSSIP_SETTINGS)
+    }
+  })
+}
+
+/** @returns what is the matter with the address to listen on */
+export function listenError(cause: unknown, address: string): unknown {
+  const text = cause instanceof Error ? cause.message : ''
+  if (text.includes('EADDRINUSE')) {
+    return new SheafError('ERR_ADDRESS_IN_USE', `${address} is in use; choose another address with --p2p`, { cause })
+  }
+  const reason = /E(ACCES|ADDRNOTAVAIL|AFNOSUPPORT|INVAL)/.exec(text)?.[0]
+  if (reason === undefined) return cause
+  return new SheafError('ERR_CONFIG', `${address} cannot be listened on (${reason}); see --p2p`, { cause })
+}

@@ -1,0 +1,374 @@
+import { lookup } from 'node:dns/promises'
+import { setMaxListeners } from 'node:events'
+import { createServer, isIP } from 'node:net'
+import type { Connection, Ed25519PrivateKey, PeerId, Stream } from '@libp2p/interface'
+import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import type { Clock } from '../../core/clock.js'
+import { SheafError } from '../../core/errors.js'
+import { invariant } from '../../core/invariant.js'
+import type { Logger } from '../../core/log.js'
+import type { Random } from '../../core/random.js'
+import type { NodeId } from '../../domain/ids.js'
+import { type ClusterSecrets, deriveSecrets, isRefusal } from './admission.js'
+import { isSelfDial } from './admitting-encrypter.js'
+import { AdvertisedAddresses, multiaddrOf } from '../addresses/advertised-addresses.js'
+import { serveFetch } from '../rpc/fetch-stream.js'
+import { Gossip, type TopicHandler } from './gossip.js'
+import { Libp2pChannel } from './libp2p-channel.js'
+import { createLibp2pNode, type Libp2pNode, listenError } from './libp2p-node.js'
+import { defaultRoute, interfaceAddresses, routeTo } from '../addresses/local-addresses.js'
+import { FETCH_PROTOCOL, FETCH_STREAMS_MAX, PeerLink, RPC_PROTOCOL } from './peer-link.js'
+import { RefusalLog } from '../refusal-log.js'
+import { RpcResponder } from '../rpc/rpc-responder.js'
+import { SilenceWatch } from './silence-watch.js'
+import { type FetchHandler, REQUEST_BYTES_MAX, type RequestHandler, type Transport } from '../transport.js'
+
+/** For closing connections in good order, ms; then they are cut. */
+const HANG_UP_MS = 1_000
+/** One for each connection, and some that have ended at one side only. */
+const RPC_STREAMS_MAX = 8
+
+export interface Libp2pTransportComponents {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+}
+
+export interface Libp2pTransportInit {
+  readonly privateKey: Ed25519PrivateKey
+  /** Address and port; port 0 picks one. */
+  readonly listen: { readonly host: string; readonly port: number }
+  /** What peers are told; undefined: found out. */
+  readonly advertise?: { readonly host: string; readonly port?: number } | undefined
+  /** Whether to look for peers on the local network, and to be found there. */
+  readonly mdns: boolean
+  readonly clusterName: string
+  /** Newest first, at most two: the second is an older one that is still accepted. None: whoever knows the name gets in. */
+  readonly clusterKeys: readonly Uint8Array[]
+}
+
+type PeerListener = (peer: NodeId, state: 'up' | 'down') => void
+
+/** Nodes connected by libp2p: TCP, noise with a proof of membership, yamux; gossipsub for what is published. */
+export class Libp2pTransport implements Transport {
+  readonly self: NodeId
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #log: Logger
+  readonly #init: Libp2pTransportInit
+  readonly #refusals: RefusalLog
+  readonly #silence: SilenceWatch
+  readonly #requestHandlers = new Map<string, RequestHandler>()
+  readonly #fetchHandlers = new Map<string, FetchHandler>()
+  readonly #topicHandlers = new Map<string, TopicHandler>()
+  readonly #peerListeners = new Set<PeerListener>()
+  readonly #discoveryListeners = new Set<(addresses: readonly string[]) => void>()
+  /** Of the connected peers. */
+  readonly #links = new Map<NodeId, PeerLink>()
+  /** Streams that others opened and that are being answered. */
+  readonly #answering = new Set<Promise<void>>()
+  #node: Libp2pNode | undefined
+  #gossip: Gossip | undefined
+  #advertised: AdvertisedAddresses | undefined
+
+  constructor(components: Libp2pTransportComponents, init: Libp2pTransportInit) {
+    this.#clock = components.clock
+    this.#random = components.random
+    this.#log = components.log
+    this.#init = init
+    this.#refusals = new RefusalLog(components)
+    this.#silence = new SilenceWatch(components)
+    this.self = nodeIdOf(peerIdFromPrivateKey(init.privateKey))
+  }
+
+  /** @throws `ERR_ADDRESS_IN_USE`; `ERR_CONFIG` when the address is not this machine's or may not be used */
+  async start(): Promise<void> {
+    if (this.#node !== undefined) return
+    const { listen, clusterName, clusterKeys } = this.#init
+    if (clusterKeys.length === 0) {
+      this.#log.warn({ clusterName }, 'NO CLUSTER KEY: any node that can reach this one may join; see --cluster-key')
+    }
+    const host = await ipAddress(listen.host)
+    const addresses = await listenAddresses(host, listen.port)
+    const node = await this.#createNode(addresses, await deriveSecrets(clusterName, clusterKeys))
+    await this.#handleStreams(node)
+    try {
+      await node.start()
+    } catch (err) {
+      throw listenError(err, `${listen.host}:${listen.port}`)
+    }
+    this.#node = node
+    this.#gossip = this.#startGossip(node)
+    this.#advertised = await this.#findAddresses(node, host)
+  }
+
+  async stop(): Promise<void> {
+    const node = this.#node
+    if (node === undefined) return
+    this.#node = undefined
+    this.#gossip = undefined
+    for (const link of this.#links.values()) link.end()
+    await Promise.all(node.getConnections().map(closeConnection))
+    await node.stop()
+    await Promise.all(this.#answering)
+    for (const peer of [...this.#links.keys()]) this.#peerDown(peer)
+  }
+
+  addresses(): readonly string[] {
+    return this.#advertised?.list() ?? []
+  }
+
+  async dial(address: string, signal: AbortSignal): Promise<NodeId | undefined> {
+    const node = this.#requireNode()
+    const target = parseMultiaddr(address)
+    if (peerIn(target) === this.self) return undefined
+    const before = new Set(node.getConnections().map(({ id }) => id))
+    setMaxListeners(0, signal)
+    try {
+      const connection = await node.dial(target, { signal })
+      const others = node.getConnections(connection.remotePeer)
+      const wasConnected = others.some(({ id, status }) => before.has(id) && status === 'open')
+      if (wasConnected && !before.has(connection.id)) await closeConnection(connection)
+      return nodeIdOf(connection.remotePeer)
+    } catch (cause) {
+      if (isSelfDial(cause)) return undefined
+      signal.throwIfAborted()
+      if (isRefusal(cause)) throw new SheafError('ERR_PEER_REFUSED', undefined, { cause, details: { address } })
+      throw new SheafError('ERR_PEER_UNREACHABLE', `${address} cannot be reached`, { cause, details: { address } })
+    }
+  }
+
+  async hangUp(peer: NodeId): Promise<void> {
+    await this.#node?.hangUp(peerIdFromString(peer), { signal: hangUpLimit() })
+  }
+
+  peers(): readonly NodeId[] {
+    return [...this.#links.keys()]
+  }
+
+  onPeer(listener: PeerListener): () => void {
+    this.#peerListeners.add(listener)
+    return () => this.#peerListeners.delete(listener)
+  }
+
+  onDiscovered(listener: (addresses: readonly string[]) => void): () => void {
+    this.#discoveryListeners.add(listener)
+    return () => this.#discoveryListeners.delete(listener)
+  }
+
+  async request(peer: NodeId, method: string, body: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
+    setMaxListeners(0, signal) // hundreds of requests may hang on one
+    return await this.#requireLink(peer, body).request(method, body, signal)
+  }
+
+  notify(peer: NodeId, method: string, body: Uint8Array): void {
+    requireSize(body)
+    this.#links.get(peer)?.notify(method, body)
+  }
+
+  async *fetch(peer: NodeId, method: string, body: Uint8Array, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    setMaxListeners(0, signal)
+    yield* this.#requireLink(peer, body).fetch(method, body, signal)
+  }
+
+  publish(topic: string, body: Uint8Array): void {
+    this.#gossip?.publish(topic, body)
+  }
+
+  handle(method: string, handler: RequestHandler): void {
+    this.#requestHandlers.set(method, handler)
+  }
+
+  handleFetch(method: string, handler: FetchHandler): void {
+    this.#fetchHandlers.set(method, handler)
+  }
+
+  subscribe(topic: string, handler: TopicHandler): void {
+    this.#topicHandlers.set(topic, handler)
+  }
+
+  async #createNode(listen: readonly string[], { secrets, tags }: ClusterSecrets): Promise<Libp2pNode> {
+    const { privateKey, mdns } = this.#init
+    const node = await createLibp2pNode({
+      privateKey,
+      listen,
+      announce: addresses => this.#announced(addresses),
+      admission: {
+        secrets,
+        random: this.#random,
+        onRefused: (peer, err) => this.#refusals.refused(nodeIdOf(peer), err.message),
+        onAdmitted: connection => this.#silence.watch(connection)
+      },
+      mdnsTags: mdns ? tags : [],
+      onDiscovered: addresses => {
+        for (const listener of this.#discoveryListeners) listener(addresses)
+      }
+    })
+    // libp2p reports a peer when its first connection is open, which is after admission, and when its last one is closed.
+    node.addEventListener('peer:connect', ({ detail }) => this.#peerUp(nodeIdOf(detail), node))
+    node.addEventListener('peer:disconnect', ({ detail }) => this.#peerDown(nodeIdOf(detail)))
+    return node
+  }
+
+  async #handleStreams(node: Libp2pNode): Promise<void> {
+    const answer = (
+      serve: (channel: Libp2pChannel, asker: { readonly peer: NodeId; readonly log: Logger }) => Promise<void>
+    ): ((stream: Stream, connection: Connection) => void) => {
+      return (stream, connection) => {
+        const asker = { peer: nodeIdOf(connection.remotePeer), log: this.#log }
+        const done = serve(new Libp2pChannel(stream), asker).finally(() => this.#answering.delete(done))
+        this.#answering.add(done)
+      }
+    }
+    await node.handle(
+      RPC_PROTOCOL,
+      answer((channel, asker) => new RpcResponder({ channel, asker, handlers: this.#requestHandlers }).run()),
+      { maxInboundStreams: RPC_STREAMS_MAX, maxOutboundStreams: RPC_STREAMS_MAX }
+    )
+    await node.handle(
+      FETCH_PROTOCOL,
+      answer((channel, asker) => serveFetch(channel, asker, this.#fetchHandlers)),
+      { maxInboundStreams: FETCH_STREAMS_MAX, maxOutboundStreams: FETCH_STREAMS_MAX }
+    )
+  }
+
+  #startGossip(node: Libp2pNode): Gossip {
+    const { pubsub, identify } = node.services
+    const gossip = new Gossip(
+      {
+        clock: this.#clock,
+        random: this.#random,
+        log: this.#log,
+        pubsub,
+        connections: () => node.getConnections(),
+        identify: connection => identify.identify(connection),
+        hangUp: peer => this.hangUp(peer)
+      },
+      this.self
+    )
+    gossip.start(this.#topicHandlers)
+    return gossip
+  }
+
+  async #findAddresses(node: Libp2pNode, listenHost: string): Promise<AdvertisedAddresses> {
+    const [first] = node.getMultiaddrs()
+    const port = first?.getComponents().find(({ name }) => name === 'tcp')?.value
+    invariant(port !== undefined, 'the node listens')
+    const { advertise } = this.#init
+    const advertised = new AdvertisedAddresses(
+      { interfaces: interfaceAddresses, routeTo, defaultRoute },
+      { self: this.self, listenHost, port: Number(port), ...(advertise === undefined ? {} : { advertise }) }
+    )
+    await advertised.refresh()
+    return advertised
+  }
+
+  /** Others cannot use this machine's loopback addresses, unless they are on it as well. */
+  #announced(addresses: readonly string[]): readonly string[] {
+    const forOthers = addresses.filter(address => !/^\/(ip4\/127\.|ip6\/::1\/)/.test(address))
+    return forOthers.length === 0 ? addresses : forOthers
+  }
+
+  #peerUp(peer: NodeId, node: Libp2pNode): void {
+    const id = peerIdFromString(peer)
+    const link = new PeerLink({ connections: () => node.getConnections(id), log: this.#log }, { peer })
+    this.#links.set(peer, link)
+    const remote = node.getConnections(id)[0]?.remoteAddr
+    if (remote !== undefined) void this.#advertised?.connected(peer, hostOf(remote))
+    this.#report(peer, 'up')
+  }
+
+  #peerDown(peer: NodeId): void {
+    this.#links.get(peer)?.end()
+    if (!this.#links.delete(peer)) return
+    this.#advertised?.disconnected(peer)
+    this.#report(peer, 'down')
+  }
+
+  #report(peer: NodeId, state: 'up' | 'down'): void {
+    for (const listener of this.#peerListeners) listener(peer, state)
+  }
+
+  #requireNode(): Libp2pNode {
+    if (this.#node === undefined)
+      throw new SheafError('ERR_PEER_UNREACHABLE', 'this node is not connected to any network')
+    return this.#node
+  }
+
+  #requireLink(peer: NodeId, body: Uint8Array): PeerLink {
+    requireSize(body)
+    const link = this.#links.get(peer)
+    if (link === undefined) throw new SheafError('ERR_PEER_UNREACHABLE', 'there is no connection to the node')
+    return link
+  }
+}
+
+/** @throws `ERR_PEER_PROTOCOL` */
+function requireSize(body: Uint8Array): void {
+  if (body.length <= REQUEST_BYTES_MAX) return
+  throw new SheafError('ERR_PEER_PROTOCOL', `a request of ${body.length} bytes is larger than ${REQUEST_BYTES_MAX}`)
+}
+
+function nodeIdOf(peer: PeerId): NodeId {
+  return peer.toString() as NodeId
+}
+
+function parseMultiaddr(address: string): Multiaddr {
+  try {
+    return multiaddr(address)
+  } catch (cause) {
+    throw new SheafError('ERR_PEER_UNREACHABLE', `${address} is not a multiaddr`, { cause })
+  }
+}
+
+function peerIn(address: Multiaddr): string | undefined {
+  return address.getComponents().findLast(({ name }) => name === 'p2p')?.value
+}
+
+function hostOf(address: Multiaddr): string {
+  return address.getComponents()[0]?.value ?? ''
+}
+
+async function closeConnection(connection: Connection): Promise<void> {
+  try {
+    await connection.close({ signal: hangUpLimit() })
+  } catch (err) {
+    connection.abort(err instanceof Error ? err : new Error('the connection could not be closed', { cause: err }))
+  }
+}
+
+function hangUpLimit(): AbortSignal {
+  const signal = AbortSignal.timeout(HANG_UP_MS)
+  setMaxListeners(0, signal) // each of the connection's streams hangs on it
+  return signal
+}
+
+/** `::` stands for all addresses of both kinds, but libp2p's sockets for IPv6 take nothing else. @returns multiaddrs */
+async function listenAddresses(host: string, port: number): Promise<string[]> {
+  if (host !== '::') return [multiaddrOf(host, port)]
+  const both = port === 0 ? await freePort() : port
+  return [multiaddrOf('::', both), multiaddrOf('0.0.0.0', both)]
+}
+
+/** @returns a port that was free for both kinds of addresses a moment ago; 0 where there is no IPv6 */
+function freePort(): Promise<number> {
+  return new Promise(resolve => {
+    const server = createServer()
+    server.once('error', () => resolve(0)) // libp2p will meet it again, and say so
+    server.listen(0, '::', () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
+    })
+  })
+}
+
+/** libp2p listens on IP addresses only. */
+async function ipAddress(host: string): Promise<string> {
+  if (isIP(host) !== 0) return host
+  try {
+    return (await lookup(host)).address
+  } catch (cause) {
+    throw new SheafError('ERR_CONFIG', `${host} is not an address of this machine; see --p2p`, { cause })
+  }
+}

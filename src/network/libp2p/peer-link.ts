@@ -1,0 +1,120 @@
+import type { Connection, Stream } from '@libp2p/interface'
+import { abortable } from '../../core/abortable.js'
+import { SheafError } from '../../core/errors.js'
+import type { Logger } from '../../core/log.js'
+import type { NodeId } from '../../domain/ids.js'
+import { fetchOver } from '../rpc/fetch-stream.js'
+import { Gate } from '../rpc/concurrency-limit.js'
+import { Libp2pChannel } from './libp2p-channel.js'
+import { RpcCaller } from '../rpc/rpc-caller.js'
+
+export const RPC_PROTOCOL = '/sheaf/rpc/1'
+export const FETCH_PROTOCOL = '/sheaf/fetch/1'
+
+const FETCHES_MAX = 64
+/** Room for those that one side has ended and the other not yet. */
+export const FETCH_STREAMS_MAX = 4 * FETCHES_MAX
+const FETCHES_WAITING_MAX = 1024
+const NOTIFICATIONS_WAITING_MAX = 256
+
+/**
+ * What goes to one connected peer: one long-lived stream for all requests (a stream for each would cost 4 ms, and allow
+ * 400 a second), opened when it is first needed and anew when it has ended, and a stream for each bulk read.
+ */
+export class PeerLink {
+  readonly #peer: NodeId
+  readonly #connections: () => readonly Connection[]
+  readonly #log: Logger
+  readonly #fetches = new Gate({ countMax: FETCHES_MAX, bytesMax: 0, waitingMax: FETCHES_WAITING_MAX })
+  #caller: RpcCaller | undefined
+  #opening: Promise<RpcCaller> | undefined
+  /** For the stream that is being opened. */
+  #notificationsWaiting = 0
+
+  constructor(
+    components: { readonly connections: () => readonly Connection[]; readonly log: Logger },
+    init: { readonly peer: NodeId }
+  ) {
+    this.#connections = components.connections
+    this.#log = components.log
+    this.#peer = init.peer
+  }
+
+  async request(method: string, body: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
+    const caller = this.#ready() ?? (await abortable(this.#open(), signal))
+    return await caller.request(method, body, signal)
+  }
+
+  notify(method: string, body: Uint8Array): void {
+    const caller = this.#ready()
+    if (caller !== undefined) {
+      caller.notify(method, body)
+      return
+    }
+    if (this.#notificationsWaiting >= NOTIFICATIONS_WAITING_MAX) return
+    this.#notificationsWaiting++
+    this.#open()
+      .then(opened => void opened.notify(method, body))
+      .catch((err: unknown) => this.#log.debug({ err, peer: this.#peer, method }, 'a notification was lost'))
+      .finally(() => this.#notificationsWaiting--)
+  }
+
+  async *fetch(method: string, body: Uint8Array, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    const leave = await this.#fetches.enter(0, signal)
+    try {
+      const opening = this.#newStream(FETCH_PROTOCOL)
+      try {
+        await abortable(opening, signal)
+      } catch (err) {
+        opening.then(
+          stream => stream.abort(new Error('nobody waits for it any longer')),
+          () => {} // is what was caught
+        )
+        throw err
+      }
+      yield* fetchOver(new Libp2pChannel(await opening), method, body, signal)
+    } finally {
+      leave()
+    }
+  }
+
+  /** Ends what is under way. */
+  end(): void {
+    this.#caller?.end()
+  }
+
+  #ready(): RpcCaller | undefined {
+    return this.#caller?.ended === false ? this.#caller : undefined
+  }
+
+  #open(): Promise<RpcCaller> {
+    this.#opening ??= this.#openCaller().finally(() => {
+      this.#opening = undefined
+    })
+    return this.#opening
+  }
+
+  async #openCaller(): Promise<RpcCaller> {
+    const caller = new RpcCaller(new Libp2pChannel(await this.#newStream(RPC_PROTOCOL)))
+    this.#caller = caller
+    void caller.run().then(fault => {
+      if (fault === undefined) return
+      const fields = { code: fault.code, reason: fault.message, peer: this.#peer }
+      this.#log.warn(fields, 'a malformed frame ended a stream')
+    })
+    return caller
+  }
+
+  /** On the oldest connection: a second one, of two nodes that dialled each other at once, may soon be closed again. */
+  async #newStream(protocol: string): Promise<Stream> {
+    const [connection] = this.#connections()
+      .filter(({ status }) => status === 'open')
+      .sort((a, b) => a.timeline.open - b.timeline.open)
+    if (connection === undefined) throw new SheafError('ERR_PEER_UNREACHABLE', 'there is no connection to the node')
+    try {
+      return await connection.newStream(protocol, { maxOutboundStreams: FETCH_STREAMS_MAX })
+    } catch (cause) {
+      throw new SheafError('ERR_PEER_UNREACHABLE', 'no stream to the node could be opened', { cause })
+    }
+  }
+}

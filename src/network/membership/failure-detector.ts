@@ -1,0 +1,92 @@
+import type { NodeId } from '../../domain/ids.js'
+
+/**
+ * `alive`: heard from lately. `suspect`: silent for a while, or its connection has ended. `down`: silent for so long that
+ * nothing is expected of it until it speaks again.
+ */
+export type Liveliness = 'alive' | 'suspect' | 'down'
+
+export interface FailureDetectorInit {
+  /** Silence that makes a member suspect, ms. */
+  readonly suspectMs: number
+  /** Silence that makes it down, ms; more than `suspectMs`. */
+  readonly downMs: number
+}
+
+export interface Transition {
+  readonly peer: NodeId
+  readonly was: Liveliness
+}
+
+interface Watched {
+  state: Liveliness
+  heardMs: number
+}
+
+/**
+ * Judges members by their silence alone. Pure: time is what the caller says it is, and should stand still while the
+ * caller could not have heard anybody. Only a beat makes a member alive; judging only makes its state worse.
+ */
+export class FailureDetector {
+  readonly #init: FailureDetectorInit
+  readonly #watched = new Map<NodeId, Watched>()
+
+  constructor(init: FailureDetectorInit) {
+    this.#init = init
+  }
+
+  /** @returns down for who was never heard */
+  state(peer: NodeId): Liveliness {
+    return this.#watched.get(peer)?.state ?? 'down'
+  }
+
+  /** A beat came, whichever: it was sent by a process that runs. @returns the state before */
+  heard(peer: NodeId, nowMs: number): Liveliness {
+    const was = this.state(peer)
+    this.#watched.set(peer, { state: 'alive', heardMs: nowMs })
+    return was
+  }
+
+  /** A connection came to be. That takes two, so a member that is suspect gets the time to beat. */
+  connected(peer: NodeId, nowMs: number): void {
+    const watched = this.#watched.get(peer)
+    if (watched !== undefined) watched.heardMs = nowMs
+  }
+
+  /** The last connection ended: suspect at once. @returns the state before */
+  disconnected(peer: NodeId): Liveliness {
+    const watched = this.#watched.get(peer)
+    if (watched === undefined) return 'down'
+    const was = watched.state
+    if (was === 'alive') watched.state = 'suspect'
+    return was
+  }
+
+  /** @returns whose state has become worse since the last call */
+  judge(nowMs: number): Transition[] {
+    const transitions: Transition[] = []
+    for (const [peer, watched] of this.#watched) {
+      const was = watched.state
+      if (nowMs >= this.#dueMs(watched))
+        watched.state = nowMs - watched.heardMs >= this.#init.downMs ? 'down' : 'suspect'
+      if (watched.state !== was) transitions.push({ peer, was })
+    }
+    return transitions
+  }
+
+  /** @returns when `judge` may next have something to say; infinite when only a beat can bring that about */
+  nextMs(): number {
+    let next = Number.POSITIVE_INFINITY
+    for (const watched of this.#watched.values()) next = Math.min(next, this.#dueMs(watched))
+    return next
+  }
+
+  forget(peer: NodeId): void {
+    this.#watched.delete(peer)
+  }
+
+  #dueMs({ state, heardMs }: Watched): number {
+    if (state === 'down') return Number.POSITIVE_INFINITY
+    return heardMs + (state === 'alive' ? this.#init.suspectMs : this.#init.downMs)
+  }
+}

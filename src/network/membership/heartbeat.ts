@@ -1,0 +1,147 @@
+/*
+ * `member.beat`, notify: what a node says of itself to every connected peer, about twice a second. A CBOR map:
+ *
+ *   epoch      8 bytes        ActorId under which the node writes now
+ *   sequence   uint           of the beat, growing within one process: a beat that was overtaken is not taken for news
+ *   name       text           for people
+ *   addresses  [text]         multiaddrs under which the node can be dialled, best first
+ *   directory  text           hex; equal on two nodes whose directories are
+ *   volumes    text           hex; equal on two nodes that hold the same bytes of the same volumes
+ *   free       uint           bytes that its disk can still take
+ *   total      uint           bytes of its disk
+ *   version    text           of Sheaf
+ *   now        8 bytes        its hybrid clock, big-endian
+ *   heads      [{volume, bytes}]  volumes that it writes itself and how long they are, the newest last
+ *   indexes    [{model, shards}]  of which models it searches vectors, and the shards of which it has all: 8 bytes each, see
+ *                                 domain/shards.ts; may be absent
+ */
+import { wellFormed } from '../../domain/cbor.js'
+import { type ModelId, parseModelId } from '../../domain/features.js'
+import type { Hlc } from '../../domain/hlc.js'
+import { ACTOR_ID_BYTES, type ActorId, actorIdBytes, actorIdFrom, parseVolumeId, type VolumeId } from '../../domain/ids.js'
+import { VOLUME_BYTES_MAX } from '../../domain/needle.js'
+import { decodeShards, encodeShards, SHARD_SET_BYTES, type ShardSet } from '../../domain/shards.js'
+import { encodeMessage, Message, unfit } from '../rpc/message.js'
+
+export const ADDRESSES_MAX = 8
+export const ADDRESS_CHARACTERS_MAX = 256
+const NAME_CHARACTERS_MAX = 256
+const VERSION_CHARACTERS_MAX = 64
+const DIGEST = /^[0-9a-f]{0,64}$/
+const VOLUME_CHARACTERS_MAX = 32
+/** Of a node with tiny volumes only the newest are told; nobody needs a beat to hear of the others. */
+const HEADS_MAX = 64
+const HLC_BYTES = 8
+/** The model in use, one that is to follow it, and some to spare. */
+const INDEXES_MAX = 4
+const MODEL_ID_BYTES = 8
+
+export interface Beat {
+  readonly epoch: ActorId
+  readonly sequence: number
+  readonly name: string
+  readonly addresses: readonly string[]
+  readonly directoryDigest: string
+  /** Over (id, end, head digest) of all volumes held, retired ones left out. */
+  readonly volumesDigest: string
+  readonly freeBytes: number
+  readonly totalBytes: number
+  readonly version: string
+  readonly now: Hlc
+  /** Volumes of the sender's present epoch. */
+  readonly heads: readonly BeatHead[]
+  /** One for each model whose vectors the sender searches. */
+  readonly indexes?: readonly BeatIndex[]
+}
+
+export interface BeatIndex {
+  readonly model: ModelId
+  /** Those of which it has all vectors. */
+  readonly shards: ShardSet
+}
+
+export interface BeatHead {
+  readonly volume: VolumeId
+  readonly bytes: number
+}
+
+/** What does not fit the bounds is cut off: names, addresses and heads beyond the first, or newest, few. */
+export function encodeBeat(beat: Beat): Uint8Array {
+  const now = new Uint8Array(HLC_BYTES)
+  new DataView(now.buffer).setBigUint64(0, beat.now)
+  return encodeMessage({
+    epoch: actorIdBytes(beat.epoch),
+    sequence: beat.sequence,
+    name: wellFormed(beat.name.slice(0, NAME_CHARACTERS_MAX)),
+    addresses: tellable(beat.addresses),
+    directory: beat.directoryDigest,
+    volumes: beat.volumesDigest,
+    free: beat.freeBytes,
+    total: beat.totalBytes,
+    version: beat.version.slice(0, VERSION_CHARACTERS_MAX),
+    now,
+    heads: beat.heads.slice(-HEADS_MAX).map(
+      ({ volume, bytes }) =>
+        new Map<string, string | number>([
+          ['bytes', bytes],
+          ['volume', volume]
+        ])
+    ),
+    indexes: beat.indexes?.slice(0, INDEXES_MAX).map(
+      ({ model, shards }) =>
+        new Map<string, Uint8Array>([
+          ['model', Buffer.from(model, 'hex')],
+          ['shards', encodeShards(shards)]
+        ])
+    )
+  })
+}
+
+/** @throws `ERR_PEER_PROTOCOL` */
+export function decodeBeat(body: Uint8Array): Beat {
+  const message = Message.decode(body)
+  const now = fixedBytes(message, 'now', HLC_BYTES)
+  return {
+    epoch: actorIdFrom(fixedBytes(message, 'epoch', ACTOR_ID_BYTES)),
+    sequence: message.uint('sequence'),
+    name: message.text('name', NAME_CHARACTERS_MAX),
+    addresses: message.texts('addresses', ADDRESSES_MAX, ADDRESS_CHARACTERS_MAX),
+    directoryDigest: digest(message, 'directory'),
+    volumesDigest: digest(message, 'volumes'),
+    freeBytes: message.uint('free'),
+    totalBytes: message.uint('total'),
+    version: message.text('version', VERSION_CHARACTERS_MAX),
+    now: new DataView(now.buffer, now.byteOffset, HLC_BYTES).getBigUint64(0) as Hlc,
+    heads: message.list('heads', HEADS_MAX, head),
+    ...(message.has('indexes') && { indexes: message.list('indexes', INDEXES_MAX, index) })
+  }
+}
+
+/** @returns the addresses that may be told to others */
+export function tellable(addresses: readonly string[]): readonly string[] {
+  return addresses.filter(({ length }) => length <= ADDRESS_CHARACTERS_MAX).slice(0, ADDRESSES_MAX)
+}
+
+function head(message: Message): BeatHead {
+  const volume = message.text('volume', VOLUME_CHARACTERS_MAX)
+  if (parseVolumeId(volume) === undefined) throw unfit('volume')
+  return { volume: volume as VolumeId, bytes: message.uint('bytes', VOLUME_BYTES_MAX) }
+}
+
+function index(message: Message): BeatIndex {
+  const model = parseModelId(Buffer.from(fixedBytes(message, 'model', MODEL_ID_BYTES)).toString('hex'))
+  if (model === undefined) throw unfit('model')
+  return { model, shards: decodeShards(fixedBytes(message, 'shards', SHARD_SET_BYTES)) }
+}
+
+function digest(message: Message, name: string): string {
+  const text = message.text(name, 64)
+  if (!DIGEST.test(text)) throw unfit(name)
+  return text
+}
+
+function fixedBytes(message: Message, name: string, byteCount: number): Uint8Array {
+  const bytes = message.bytes(name, byteCount)
+  if (bytes.length !== byteCount) throw unfit(name)
+  return bytes
+}

@@ -1,0 +1,375 @@
+import type { Clock } from '../../core/clock.js'
+import { SheafError } from '../../core/errors.js'
+import type { Startable } from '../../core/lifecycle.js'
+import type { Logger } from '../../core/log.js'
+import type { Random } from '../../core/random.js'
+import { type Hlc, hlcMs } from '../../domain/hlc.js'
+import type { ActorId, NodeId } from '../../domain/ids.js'
+import { type Beat, decodeBeat, encodeBeat, tellable } from './heartbeat.js'
+import type { KnownPeer } from './join.js'
+import { AwakeTime } from './awake-time.js'
+import { FailureDetector } from './failure-detector.js'
+import { PeerExchange } from './peer-exchange.js'
+import type { KnownMember, MemberState, MemberStore, MemberView, NodeDescription } from './member-view.js'
+import type { Transport } from '../transport.js'
+
+/** Pauses between beats are at least this share of `beatMs`, so that nodes do not march in step. */
+const BEAT_SHARE_MIN = 0.8
+/** A beat that news bring about is at least this far from the one before, ms. */
+const ANNOUNCE_MS = 100
+/** A peer is asked whom it knows after about this long; half to one and a half of it. */
+const ASK_EVERY_MS = 5_000
+/** What this node says of itself goes into the directory no more often, so that addresses that flap write little. */
+const SAVE_EVERY_MS = 60_000
+/** More than this is worth a warning: stamps beyond it are not followed. */
+const CLOCK_SKEW_MS_MAX = 60_000
+/** Nodes beyond this number of which the directory says nothing are not listed when they are gone. */
+const PASSERS_BY_MAX = 1_000
+
+const NEWS = { alive: 'a member is up', suspect: 'a member is suspect', left: 'a member is out' } as const
+
+const NOBODY: Member = {
+  known: undefined,
+  beat: undefined,
+  lastSeenAtMs: undefined,
+  clockSkewMs: undefined,
+  skewToldOf: undefined
+}
+
+export interface MembershipComponents {
+  readonly transport: Pick<Transport, 'self' | 'addresses' | 'peers' | 'onPeer' | 'request' | 'notify' | 'handle'>
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  /** Asked for each beat: quick, and without a way to fail. */
+  readonly describe: () => NodeDescription
+  /** The node's hybrid clock. */
+  readonly now: () => Hlc
+  readonly store: MemberStore
+}
+
+export interface MembershipInit {
+  /** The longest pause between two beats. */
+  readonly beatMs?: number
+  /** Silence that makes a member suspect; several beats. */
+  readonly suspectMs?: number
+  /** Silence that makes it down. */
+  readonly downMs?: number
+}
+
+interface Member {
+  readonly known: KnownMember | undefined
+  readonly beat: Beat | undefined
+  readonly lastSeenAtMs: number | undefined
+  readonly clockSkewMs: number | undefined
+  /** The epoch that the log was warned of. */
+  readonly skewToldOf: ActorId | undefined
+}
+
+type ChangeListener = (view: MemberView, was: MemberState) => void
+type BeatListener = (peer: NodeId, beat: Beat) => void
+
+/**
+ * Who belongs to the cluster, and who of them is there: every node beats to all that it is connected with and judges the
+ * others by their silence towards itself. Nobody's opinion of a third is asked for.
+ *
+ * A member that was seen once stays listed when it is gone, after a restart too: absent members count. Nodes that peers
+ * only spoke of are not listed, they are dialled.
+ */
+export class Membership implements Startable {
+  readonly #components: MembershipComponents
+  readonly #beatMs: number
+  readonly #awake: AwakeTime
+  readonly #detector: FailureDetector
+  readonly #exchange: PeerExchange
+  /** This node too, once the directory has a record of it. */
+  readonly #members = new Map<NodeId, Member>()
+  readonly #changeListeners = new Set<ChangeListener>()
+  readonly #beatListeners = new Set<BeatListener>()
+  readonly #unsubscribe: (() => void)[] = []
+  readonly #inFlight = new Set<Promise<void>>()
+  readonly #abort = new AbortController()
+  #sequence = 0
+  #lastBeatMs = 0
+  #nextBeatMs = 0
+  #nextAskMs: number
+  #nextSaveMs = 0
+  #saved = ''
+  /** Whether this process has met another node. Who never did needs no record of itself. */
+  #met = false
+  #cancelTimer: (() => void) | undefined
+  #cancelAnnouncement: (() => void) | undefined
+
+  constructor(components: MembershipComponents, init: MembershipInit = {}) {
+    const { transport, clock, log } = components
+    const { beatMs = 500, suspectMs = 2_000, downMs = 4_500 } = init
+    this.#components = components
+    this.#beatMs = beatMs
+    this.#awake = new AwakeTime({ clock })
+    this.#detector = new FailureDetector({ suspectMs, downMs })
+    this.#exchange = new PeerExchange({ transport, clock, log, members: () => this.#others() })
+    this.#nextAskMs = this.#askMs()
+    transport.handle('member.beat', async (peer, body) => {
+      this.#beatCame(peer, decodeBeat(body))
+      return new Uint8Array()
+    })
+  }
+
+  /** Once the directory is complete. The transport may have peers already. */
+  async start(): Promise<void> {
+    const { transport, store } = this.#components
+    this.#unsubscribe.push(
+      store.onChange(member => this.#learned(member)),
+      transport.onPeer((peer, state) => (state === 'up' ? this.#connected(peer) : this.#disconnected(peer)))
+    )
+    for (const member of await store.load()) this.#learned(member)
+    if (this.#abort.signal.aborted) return
+    for (const peer of transport.peers()) this.#connected(peer)
+    this.#tick()
+  }
+
+  async stop(): Promise<void> {
+    this.#abort.abort(new SheafError('ERR_STOPPING'))
+    for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe()
+    this.#cancelTimer?.()
+    this.#cancelAnnouncement?.()
+    await Promise.all(this.#inFlight)
+  }
+
+  /** All members, this node included, in the order of their ids. */
+  members(): MemberView[] {
+    const ids = new Set([this.#components.transport.self, ...this.#members.keys()])
+    return [...ids].sort().map(id => this.#view(id))
+  }
+
+  /** Whom it makes sense to ask now: connected and not suspect; this node left out. */
+  alive(): NodeId[] {
+    return this.#components.transport.peers().filter(peer => this.#state(peer) === 'alive')
+  }
+
+  /** Nodes that may be dialled: members that are not connected included, and those that peers told of; this node left out. */
+  known(): KnownPeer[] {
+    const told = [...this.#exchange.told].filter(([id]) => !this.#members.has(id))
+    return [...this.#others(), ...told.map(([id, addresses]) => ({ id, addresses }))]
+  }
+
+  /** Calls the listener when a member's state has changed: see `memberEvent`. @returns removes it */
+  onChange(listener: ChangeListener): () => void {
+    this.#changeListeners.add(listener)
+    return () => this.#changeListeners.delete(listener)
+  }
+
+  /** Calls the listener with each beat that is newer than those before. @returns removes it */
+  onBeat(listener: BeatListener): () => void {
+    this.#beatListeners.add(listener)
+    return () => this.#beatListeners.delete(listener)
+  }
+
+  /** What this node says of itself has changed: a beat goes out at once, or soon after the one before. */
+  announce(): void {
+    const { clock } = this.#components
+    if (this.#abort.signal.aborted || this.#cancelAnnouncement !== undefined) return
+    const waitMs = Math.max(0, this.#lastBeatMs + ANNOUNCE_MS - clock.monotonic())
+    this.#cancelAnnouncement = clock.schedule(waitMs, () => {
+      this.#cancelAnnouncement = undefined
+      this.#beat()
+    })
+  }
+
+  // --- telling ---
+
+  #tick(): void {
+    const { clock, random } = this.#components
+    for (const { peer, was } of this.#detector.judge(this.#awakeMs())) this.#judged(peer, was)
+    const now = clock.monotonic()
+    if (now >= this.#nextBeatMs) this.#beat()
+    if (now >= this.#nextAskMs) {
+      this.#nextAskMs = now + this.#askMs()
+      const alive = this.alive()
+      const peer = alive[Math.floor(random.fraction() * alive.length)]
+      if (peer !== undefined) this.#run(this.#exchange.ask(peer, this.#abort.signal))
+    }
+    const waitMs = Math.max(1, Math.min(this.#nextBeatMs - now, this.#detector.nextMs() - this.#awakeMs()))
+    this.#awake.expectWakeIn(waitMs)
+    this.#cancelTimer = clock.schedule(waitMs, () => this.#tick())
+  }
+
+  #beat(): void {
+    const { transport, clock, random } = this.#components
+    const share = BEAT_SHARE_MIN + (1 - BEAT_SHARE_MIN) * random.fraction()
+    this.#lastBeatMs = clock.monotonic()
+    this.#nextBeatMs = this.#lastBeatMs + this.#beatMs * share
+    this.#introduce(this.#beatTo(transport.peers()))
+  }
+
+  #beatTo(peers: readonly NodeId[]): Beat {
+    const { transport } = this.#components
+    this.#sequence++
+    const beat = this.#ownBeat()
+    const body = encodeBeat(beat)
+    for (const peer of peers) transport.notify(peer, 'member.beat', body)
+    return beat
+  }
+
+  #ownBeat(): Beat {
+    const { transport, describe, now } = this.#components
+    return { ...describe(), sequence: this.#sequence, addresses: tellable(transport.addresses()), now: now() }
+  }
+
+  /** Has the directory say what the beat says of this node, so that others remember it when it is gone. */
+  #introduce({ name, addresses }: Beat): void {
+    const { transport, clock, store, log } = this.#components
+    const said = { id: transport.self, name, addresses: addresses.toSorted() }
+    const text = JSON.stringify(said)
+    if (!this.#met || text === this.#saved || clock.monotonic() < this.#nextSaveMs) return
+    this.#nextSaveMs = clock.monotonic() + SAVE_EVERY_MS
+    const saved = (): void => {
+      this.#saved = text
+    }
+    const failed = (err: unknown): void => log.warn({ err }, 'could not write who this node is into the directory')
+    this.#run(store.save(said).then(saved, failed))
+  }
+
+  // --- hearing ---
+
+  #connected(peer: NodeId): void {
+    this.#met = true
+    this.#detector.connected(peer, this.#awakeMs())
+    this.#beatTo([peer])
+    this.#run(this.#exchange.ask(peer, this.#abort.signal))
+  }
+
+  #disconnected(peer: NodeId): void {
+    const was = this.#detector.disconnected(peer)
+    if (was === 'alive') this.#judged(peer, was)
+  }
+
+  #beatCame(peer: NodeId, beat: Beat): void {
+    const { transport, clock } = this.#components
+    if (!transport.peers().includes(peer)) return // it has outlived its connection
+    const before = this.#members.get(peer) ?? NOBODY
+    const isNews = before.beat === undefined || beat.epoch !== before.beat.epoch || beat.sequence > before.beat.sequence
+    const news = isNews ? { beat, ...this.#skew(peer, beat, before) } : {}
+    this.#members.set(peer, { ...before, ...news, lastSeenAtMs: clock.now() })
+    const was = this.#detector.heard(peer, this.#awakeMs())
+    if (was !== 'alive') this.#judged(peer, was)
+    if (isNews) for (const listener of this.#beatListeners) listener(peer, beat)
+  }
+
+  /** Warns once in a peer's lifetime. */
+  #skew(peer: NodeId, beat: Beat, before: Member): Pick<Member, 'clockSkewMs' | 'skewToldOf'> {
+    const skewMs = hlcMs(beat.now) - hlcMs(this.#components.now())
+    const isFar = Math.abs(skewMs) > CLOCK_SKEW_MS_MAX
+    if (isFar && before.skewToldOf !== beat.epoch) {
+      this.#components.log.warn({ peer, skewMs }, 'the clocks of this node and a member are far apart')
+    }
+    return { clockSkewMs: skewMs, skewToldOf: isFar ? beat.epoch : before.skewToldOf }
+  }
+
+  /** The directory has told of a member. */
+  #learned(known: KnownMember): void {
+    const before = this.#members.get(known.id) ?? NOBODY
+    this.#members.set(known.id, { ...before, known })
+    const was = this.#detector.state(known.id)
+    if (known.out === undefined || before.known?.out !== undefined || was === 'down') return
+    this.#changed(known.id, was)
+  }
+
+  #judged(peer: NodeId, was: MemberState): void {
+    if (this.#state(peer) !== 'left') this.#changed(peer, was)
+  }
+
+  #changed(peer: NodeId, was: MemberState): void {
+    const { log } = this.#components
+    const view = this.#view(peer)
+    const fields = { member: { id: peer, name: view.name }, was }
+    if (view.state === 'down') log.warn(fields, 'a member is down')
+    else log.info(fields, NEWS[view.state])
+    if (view.state === 'down') this.#forgetPassersBy()
+    for (const listener of this.#changeListeners) listener(view, was)
+  }
+
+  /** Without a cluster key anybody can come and go under ever new names. */
+  #forgetPassersBy(): void {
+    const gone = [...this.#members].filter(
+      ([id, { known }]) => known === undefined && this.#detector.state(id) === 'down'
+    )
+    for (const [id] of gone.slice(0, -PASSERS_BY_MAX)) {
+      this.#members.delete(id)
+      this.#detector.forget(id)
+    }
+  }
+
+  // --- views ---
+
+  #view(id: NodeId): MemberView {
+    const { transport, clock } = this.#components
+    const { known, beat, lastSeenAtMs, clockSkewMs } = this.#members.get(id) ?? NOBODY
+    const joinedAtMs = known?.joinedAtMs
+    if (id === transport.self) {
+      const own = this.#ownBeat()
+      const { name, addresses } = own
+      const now = clock.now()
+      return {
+        id,
+        name,
+        addresses,
+        self: true,
+        state: known?.out === undefined ? 'alive' : 'left',
+        lastSeenAtMs: now,
+        joinedAtMs,
+        beat: own,
+        clockSkewMs: 0
+      }
+    }
+    return {
+      id,
+      name: beat?.name ?? known?.name ?? '',
+      addresses: this.#addresses(id),
+      self: false,
+      state: this.#state(id),
+      lastSeenAtMs,
+      joinedAtMs,
+      beat,
+      clockSkewMs
+    }
+  }
+
+  #state(id: NodeId): MemberState {
+    return this.#members.get(id)?.known?.out === undefined ? this.#detector.state(id) : 'left'
+  }
+
+  /** Members that may be dialled; who is out dials by itself if it wants to come back. */
+  #others(): KnownPeer[] {
+    const { self } = this.#components.transport
+    const ids = [...this.#members.keys()].filter(id => id !== self && this.#state(id) !== 'left')
+    return ids.map(id => ({ id, addresses: this.#addresses(id) }))
+  }
+
+  /** A member that is not heard may have moved since it last was: then others, or its record, may know better. */
+  #addresses(id: NodeId): readonly string[] {
+    const { known, beat } = this.#members.get(id) ?? NOBODY
+    const said = beat?.addresses ?? []
+    if (this.#detector.state(id) === 'alive') return said
+    return tellable([...new Set([...said, ...(known?.addresses ?? []), ...(this.#exchange.told.get(id) ?? [])])])
+  }
+
+  // --- time ---
+
+  #awakeMs(): number {
+    const { stalledMs } = this.#awake
+    const now = this.#awake.now()
+    const stallMs = this.#awake.stalledMs - stalledMs
+    if (stallMs > 0) this.#components.log.info({ stallMs }, 'this process stood still; its peers are given that time')
+    return now
+  }
+
+  #askMs(): number {
+    return ASK_EVERY_MS * (0.5 + this.#components.random.fraction())
+  }
+
+  #run(task: Promise<void>): void {
+    const done = task.finally(() => this.#inFlight.delete(done))
+    this.#inFlight.add(done)
+  }
+}

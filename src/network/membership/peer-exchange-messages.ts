@@ -1,0 +1,40 @@
+/*
+ * What nodes tell each other of other nodes. Bodies are CBOR maps (see message.ts).
+ *
+ *   member.beat   notify   see beat.ts
+ *   member.peers  request  {} → {peers: [{id, addresses}]}   members that the answering node lists, itself left out
+ */
+import type { Value } from '../../domain/cbor.js'
+import type { NodeId } from '../../domain/ids.js'
+import { ADDRESS_CHARACTERS_MAX, ADDRESSES_MAX, tellable } from './heartbeat.js'
+import type { KnownPeer } from './join.js'
+import { encodeMessage, Message, unfit } from '../rpc/message.js'
+
+export const PEERS_MAX = 1_000
+
+const NODE_ID = /^[\x21-\x7e]{1,128}$/
+
+export function encodePeers(peers: readonly KnownPeer[]): Uint8Array {
+  const list = peers.slice(0, PEERS_MAX).map(
+    ({ id, addresses }) =>
+      new Map<string, Value>([
+        ['id', id],
+        ['addresses', tellable(addresses)]
+      ])
+  )
+  return encodeMessage({ peers: list })
+}
+
+/** @throws `ERR_PEER_PROTOCOL` */
+export function decodePeers(body: Uint8Array): KnownPeer[] {
+  return Message.decode(body).list('peers', PEERS_MAX, peer => ({
+    id: nodeId(peer),
+    addresses: peer.texts('addresses', ADDRESSES_MAX, ADDRESS_CHARACTERS_MAX)
+  }))
+}
+
+function nodeId(message: Message): NodeId {
+  const id = message.text('id', 128)
+  if (!NODE_ID.test(id)) throw unfit('id')
+  return id as NodeId
+}

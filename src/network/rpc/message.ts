@@ -1,0 +1,89 @@
+import { SheafError } from '../../core/errors.js'
+import type { Value } from '../../domain/cbor.js'
+import { CborReader } from '../../domain/cbor-reader.js'
+import { encodeValue } from '../../domain/cbor-writer.js'
+import { mapOf } from '../../domain/value-fields.js'
+
+/** @returns a message body: a canonical CBOR map; fields that are undefined are left out */
+export function encodeMessage(fields: Readonly<Record<string, Value | undefined>>): Uint8Array {
+  return encodeValue(mapOf(fields))
+}
+
+/**
+ * What a peer sent, read field by field. Peers are not trusted: each field is asked for with its type and bound, and what
+ * does not fit throws `ERR_PEER_PROTOCOL`. Fields that nobody asks for are ignored, so that newer peers may send more.
+ */
+export class Message {
+  readonly #fields: ReadonlyMap<string, Value>
+
+  private constructor(fields: ReadonlyMap<string, Value>) {
+    this.#fields = fields
+  }
+
+  static decode(body: Uint8Array): Message {
+    try {
+      const reader = new CborReader(body)
+      const fields = reader.map()
+      reader.end()
+      return new Message(fields)
+    } catch (cause) {
+      throw new SheafError('ERR_PEER_PROTOCOL', 'a peer sent a message that is not a map in canonical CBOR', { cause })
+    }
+  }
+
+  /** For fields that may be absent. */
+  has(name: string): boolean {
+    return this.#fields.has(name)
+  }
+
+  text(name: string, charactersMax: number): string {
+    const value = this.#fields.get(name)
+    if (typeof value !== 'string' || value.length > charactersMax) throw unfit(name)
+    return value
+  }
+
+  texts(name: string, countMax: number, charactersMax: number): string[] {
+    const value = this.#fields.get(name)
+    if (!Array.isArray(value) || value.length > countMax) throw unfit(name)
+    return value.map((text: Value) => {
+      if (typeof text !== 'string' || text.length > charactersMax) throw unfit(name)
+      return text
+    })
+  }
+
+  byteStrings(name: string, countMax: number): Uint8Array[] {
+    const value = this.#fields.get(name)
+    if (!Array.isArray(value) || value.length > countMax) throw unfit(name)
+    return value.map((bytes: Value) => {
+      if (!(bytes instanceof Uint8Array)) throw unfit(name)
+      return bytes
+    })
+  }
+
+  /** @returns an integer in [0, max] */
+  uint(name: string, max = Number.MAX_SAFE_INTEGER): number {
+    const value = this.#fields.get(name)
+    if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > max) throw unfit(name)
+    return value
+  }
+
+  bytes(name: string, byteCountMax: number): Uint8Array {
+    const value = this.#fields.get(name)
+    if (!(value instanceof Uint8Array) || value.byteLength > byteCountMax) throw unfit(name)
+    return value
+  }
+
+  /** @returns the elements, each read as a message of its own by `read` */
+  list<Element>(name: string, countMax: number, read: (element: Message) => Element): Element[] {
+    const value = this.#fields.get(name)
+    if (!Array.isArray(value) || value.length > countMax) throw unfit(name)
+    return value.map((element: Value) => {
+      if (!(element instanceof Map)) throw unfit(name)
+      return read(new Message(element))
+    })
+  }
+}
+
+export function unfit(name: string): SheafError {
+  return new SheafError('ERR_PEER_PROTOCOL', `a peer sent a message whose field "${name}" is missing or out of bounds`)
+}

@@ -1,0 +1,117 @@
+import { hasCode, SheafError } from '../core/errors.js'
+import type { ActorId, PhotoId } from '../domain/ids.js'
+import {
+  ALT_KEYS,
+  type AltKey,
+  deleteChanges,
+  editChanges,
+  metaEtag,
+  type Photo,
+  restoreChanges,
+  undeleteChanges
+} from '../domain/photo.js'
+import type { DirectoryRecord } from '../domain/record.js'
+import type { NeedleStore } from '../volumes/needle-store.js'
+import { blobOf, dataDraft, manifestDraft, needleCount, type PhotoBlob } from '../store/photo-needles.js'
+import type { PhotoReader } from './photo-reader.js'
+import { checkEdited, checkPatch } from './photo-rules.js'
+import type { PhotoPatch } from './photo-types.js'
+import { type RecordWriter, requireEpoch, requireLive } from '../store/record-writer.js'
+
+/** Of a tag that was given with the photos that look like this one: no edit collides with those. */
+const LINKS_PART = /\.[0-9a-f]{8}"$/
+
+export interface PhotoEditsComponents {
+  readonly store: NeedleStore
+  readonly writer: RecordWriter
+  readonly reader: PhotoReader
+  /** The epoch of now. */
+  readonly actor: () => ActorId
+}
+
+/** Changes to photos that are there already. All answer the record as it then stands. */
+export class PhotoEdits {
+  readonly #store: NeedleStore
+  readonly #writer: RecordWriter
+  readonly #reader: PhotoReader
+  readonly #actor: () => ActorId
+
+  constructor({ store, writer, reader, actor }: PhotoEditsComponents) {
+    this.#store = store
+    this.#writer = writer
+    this.#reader = reader
+    this.#actor = actor
+  }
+
+  async patch(id: PhotoId, patch: PhotoPatch, ifMatch: string | undefined): Promise<DirectoryRecord> {
+    const checked = checkPatch(patch)
+    return this.#writer.edit(id, (before, photo) => {
+      requireLive(photo)
+      if (ifMatch !== undefined && !matches(ifMatch, metaEtag(before))) throw new SheafError('ERR_PRECONDITION_FAILED')
+      return { changes: editChanges(photo, checked), check: checkEdited }
+    })
+  }
+
+  remove(id: PhotoId): Promise<DirectoryRecord> {
+    return this.#writer.edit(id, (before, photo) => (photo.deleted ? undefined : { changes: deleteChanges(before) }))
+  }
+
+  /**
+   * Brings a deleted photo back. Writes the bytes anew under the next generation and then the record that names them, so that neither a delete still
+   * on its way nor the purge of the old needles can take them. A size whose bytes are gone is left out.
+   *
+   * @throws `ERR_BYTES_GONE` when the original's are
+   */
+  undelete(id: PhotoId): Promise<DirectoryRecord> {
+    return this.#writer.edit(id, async (before, photo) => {
+      if (!photo.deleted) return undefined
+      const restored: AltKey[] = []
+      for (const alt of ALT_KEYS) {
+        const blob = blobOf(photo, alt)
+        if (blob === undefined) continue
+        if (await this.#appendAgain(photo, blob)) restored.push(alt)
+        else if (alt === 'orig') throw new SheafError('ERR_BYTES_GONE', undefined, { details: { photo_id: id } })
+      }
+      return { changes: undeleteChanges(before, restored), purpose: 'upload' }
+    })
+  }
+
+  /** @param n - from 1, as `conflicts` numbers them */
+  restore(id: PhotoId, n: number): Promise<DirectoryRecord> {
+    return this.#writer.edit(id, (before, photo) => {
+      requireLive(photo)
+      return { changes: restoreChanges(before, n), check: checkEdited }
+    })
+  }
+
+  /** @returns false when bytes of the blob are no longer in reach */
+  async #appendAgain(photo: Photo, old: PhotoBlob): Promise<boolean> {
+    const blob = { ...old, generation: old.generation + 1 }
+    const chunked = blob.chunkBytes > 0
+    const epoch = this.#actor()
+    for (let chunk = 0; chunk < needleCount(blob); chunk++) {
+      const bytes = await this.#readOld(old, chunk)
+      if (bytes === undefined) return false
+      await this.#store.append([dataDraft(photo, blob, chunk, chunked, bytes)], 'upload')
+    }
+    if (chunked) {
+      requireEpoch(this.#actor, epoch)
+      await this.#store.append([manifestDraft(photo, blob)], 'upload')
+    }
+    return true
+  }
+
+  async #readOld(blob: PhotoBlob, chunk: number): Promise<Uint8Array | undefined> {
+    try {
+      return await this.#reader.readNeedle(blob, chunk)
+    } catch (err) {
+      if (hasCode(err, 'ERR_BYTES_UNREACHABLE')) return undefined
+      throw err
+    }
+  }
+}
+
+/** @param ifMatch - the header: entity tags, or `*` for any present version */
+function matches(ifMatch: string, etag: string): boolean {
+  return ifMatch.trim() === '*' || ifMatch.split(',').some(tag => tag.trim().replace(LINKS_PART, '"') === etag)
+}

@@ -1,0 +1,150 @@
+import { hash } from 'node:crypto'
+import { SheafError } from '../core/errors.js'
+import type { Logger } from '../core/log.js'
+import type { PeerReads, WantedNeedle } from '../replication/volumes/peer-reads.js'
+import type { NeedleLocation, NeedleStore } from '../volumes/needle-store.js'
+import { dataIdentity, needleSpan, type PhotoBlob } from '../store/photo-needles.js'
+
+/** A needle wanted whole and up to this size is read in one disk read; above it, block by block as the client takes it. */
+const WHOLE_READ_BYTES_MAX = 256 * 1024
+
+export interface PhotoReaderComponents {
+  readonly store: NeedleStore
+  readonly log: Logger
+  /** Needles that other nodes have. Absent on a node that is alone. */
+  readonly remote?: Pick<PeerReads, 'isInReach' | 'stream'> | undefined
+}
+
+/** Reads the bytes of photos out of needles, passing over damaged copies; from a peer when no copy is here. */
+export class PhotoReader {
+  readonly #store: NeedleStore
+  readonly #log: Logger
+  readonly #remote: PhotoReaderComponents['remote']
+
+  constructor(components: PhotoReaderComponents) {
+    this.#store = components.store
+    this.#log = components.log
+    this.#remote = components.remote
+  }
+
+  /** @returns where the blob's first needle can be read from now; undefined: nowhere */
+  async source(blob: PhotoBlob): Promise<'local' | 'peer' | undefined> {
+    if (this.isLocal(blob)) return 'local'
+    return (await this.#remote?.isInReach(wantedNeedle(blob, 0))) ? 'peer' : undefined
+  }
+
+  /** @returns whether a copy of the blob's first needle is expected here; says nothing about damage not yet found */
+  isLocal(blob: PhotoBlob): boolean {
+    return !this.copies(blob, 0).next().done
+  }
+
+  /**
+   * Streams bytes [start, end) of the blob. Every piece was verified against its checksum; sizes other than the original
+   * are verified against their sha256 as well, because two nodes may have made the same size differently.
+   *
+   * @throws `ERR_BYTES_UNREACHABLE` when no intact copy of a needle is left
+   */
+  async *stream(blob: PhotoBlob, start: number, end: number): AsyncGenerator<Uint8Array> {
+    let chunk = blob.chunkBytes === 0 ? 0 : Math.floor(start / blob.chunkBytes)
+    for (let position = start; position < end; chunk++) {
+      const span = needleSpan(blob, chunk)
+      const to = Math.min(end, span.end)
+      const wholeBytes = span.end - span.start
+      if (blob.part !== 'orig' || (to - position === wholeBytes && wholeBytes <= WHOLE_READ_BYTES_MAX)) {
+        const bytes = await this.readNeedle(blob, chunk)
+        yield bytes.subarray(position - span.start, to - span.start)
+      } else {
+        yield* this.#streamNeedle(blob, chunk, position - span.start, to - span.start)
+      }
+      position = to
+    }
+  }
+
+  /**
+   * @returns all bytes of one of the blob's needles; the caller owns them
+   * @throws `ERR_BYTES_UNREACHABLE`
+   */
+  async readNeedle(blob: PhotoBlob, chunk: number): Promise<Uint8Array> {
+    const identity = dataIdentity(blob, chunk)
+    let cause: unknown
+    for (const location of this.copies(blob, chunk)) {
+      try {
+        const bytes = await this.#store.read(location, identity)
+        if (isOf(blob, bytes)) return bytes
+      } catch (err) {
+        cause = this.#passOver(blob, location, err)
+      }
+    }
+    const pieces: Uint8Array[] = []
+    const wanted = wantedNeedle(blob, chunk)
+    for await (const piece of this.#fromPeers(blob, wanted, 0, wanted.length, cause)) pieces.push(piece)
+    const bytes = Buffer.concat(pieces)
+    if (!isOf(blob, bytes)) throw unreachable(blob, cause)
+    return bytes
+  }
+
+  async *#streamNeedle(blob: PhotoBlob, chunk: number, start: number, end: number): AsyncGenerator<Uint8Array> {
+    const identity = dataIdentity(blob, chunk)
+    let position = start
+    let cause: unknown
+    for (const location of this.copies(blob, chunk)) {
+      try {
+        for await (const piece of this.#store.readRange(location, identity, position, end)) {
+          position += piece.length
+          yield piece
+        }
+        return
+      } catch (err) {
+        cause = this.#passOver(blob, location, err)
+      }
+    }
+    yield* this.#fromPeers(blob, wantedNeedle(blob, chunk), position, end, cause)
+  }
+
+  #fromPeers(
+    blob: PhotoBlob,
+    wanted: WantedNeedle,
+    start: number,
+    end: number,
+    cause: unknown
+  ): AsyncIterable<Uint8Array> {
+    if (this.#remote === undefined) throw unreachable(blob, cause)
+    return this.#remote.stream(wanted, start, end)
+  }
+
+  /** Places to try, best first. Asks anew after each, because compaction moves needles while they are read. */
+  *copies(blob: PhotoBlob, chunk: number): Generator<NeedleLocation> {
+    const identity = dataIdentity(blob, chunk)
+    const span = needleSpan(blob, chunk)
+    const tried = new Set<string>()
+    const isNew = (copy: NeedleLocation): boolean =>
+      copy.length === span.end - span.start && !tried.has(`${copy.volume}:${copy.offset}`)
+    for (;;) {
+      const copy = this.#store.locate(identity).find(isNew)
+      if (copy === undefined) return
+      tried.add(`${copy.volume}:${copy.offset}`)
+      yield copy
+    }
+  }
+
+  /** @returns the error again, as the cause of giving up, if it only says that this copy cannot be read */
+  #passOver(blob: PhotoBlob, location: NeedleLocation, err: unknown): SheafError {
+    if (!(err instanceof SheafError)) throw err
+    this.#log.warn({ err, location, photo: blob.id, part: blob.part }, 'a copy of a photo cannot be read')
+    return err
+  }
+}
+
+function wantedNeedle(blob: PhotoBlob, chunk: number): WantedNeedle {
+  const { start, end } = needleSpan(blob, chunk)
+  return { identity: dataIdentity(blob, chunk), length: end - start }
+}
+
+/** Two nodes may have made the same size differently, so those are held against their record; an original has but one form. */
+function isOf(blob: PhotoBlob, bytes: Uint8Array): boolean {
+  return blob.part === 'orig' || hash('sha256', bytes, 'hex') === blob.sha256
+}
+
+function unreachable(blob: PhotoBlob, cause: unknown): SheafError {
+  return new SheafError('ERR_BYTES_UNREACHABLE', undefined, { cause, details: { photo_id: blob.id } })
+}

@@ -1,0 +1,185 @@
+import { hash } from 'node:crypto'
+import type { Clock } from '../core/clock.js'
+import { SheafError } from '../core/errors.js'
+import { KeyedLock } from '../core/keyed-lock.js'
+import type { Random } from '../core/random.js'
+import type { Directory } from '../directory/directory.js'
+import { hlcMs } from '../domain/hlc.js'
+import { type ActorId, newCookie, newPhotoId, type PhotoId, type VolumeId } from '../domain/ids.js'
+import {
+  type AltKey,
+  addVariantChange,
+  birthChanges,
+  FIRST_GENERATION,
+  type Photo,
+  viewPhoto
+} from '../domain/photo.js'
+import type { NeedleStore } from '../volumes/needle-store.js'
+import type { BlobIntake } from './blob-intake.js'
+import { mediaType } from './media-type.js'
+import { dataDraft, manifestDraft } from '../store/photo-needles.js'
+import { checkIdempotencyKey, checkLabels, checkMinCopies, nameOf } from './photo-rules.js'
+import type { Body, BodyOptions, UploadOptions, UploadReceipt } from './photo-types.js'
+import { type RecordWriter, requireEpoch, requireLive, requireRecord } from '../store/record-writer.js'
+
+const IDEMPOTENCY_MS = 24 * 3_600_000
+/** More uploads with one key come about only when partitions took it apart; any of them answers for it. */
+const SAME_KEY_MAX = 16
+/** What is not made by Sheaf itself has no recipe to compare. */
+const CLIENT_RECIPE = 'client'
+
+export interface PhotoUploadsComponents {
+  readonly store: NeedleStore
+  readonly directory: Pick<Directory, 'getSync' | 'query'>
+  readonly writer: RecordWriter
+  readonly intake: BlobIntake
+  readonly clock: Clock
+  readonly random: Random
+  /** The epoch of now. */
+  readonly actor: () => ActorId
+  readonly logicalVolume: () => VolumeId
+  /** Nodes that hold all of a photo durably: waits for `wanted` of them, or its own deadline. */
+  readonly copies: (id: PhotoId, wanted: number) => Promise<number>
+}
+
+export interface PhotoUploadsInit {
+  readonly chunkBytes: number
+  readonly minCopies: number
+}
+
+/** What a receipt says without the copies. */
+type Stored = Omit<UploadReceipt, 'copies'>
+
+/** An upload's options after the checks, as the record takes them. */
+interface CheckedOptions {
+  readonly name: string
+  readonly tags: readonly string[]
+  readonly albums: readonly string[]
+  /** Hex sha256 of the key. */
+  readonly idempotency: string | undefined
+  readonly owner: string | undefined
+  readonly minCopies: number
+}
+
+/** Takes bodies in as photos, or as further sizes of photos. */
+export class PhotoUploads {
+  readonly #components: PhotoUploadsComponents
+  readonly #init: PhotoUploadsInit
+  /** By what must not be done twice at once: an idempotency key, a size of a photo. */
+  readonly #lock = new KeyedLock()
+
+  constructor(components: PhotoUploadsComponents, init: PhotoUploadsInit) {
+    this.#components = components
+    this.#init = init
+  }
+
+  /** @throws as `Photos.upload` says */
+  async upload(body: Body, options: UploadOptions): Promise<UploadReceipt> {
+    this.#components.writer.admit()
+    const checked = this.#check(options)
+    const { idempotency } = checked
+    if (idempotency === undefined) return this.#create(body, options, checked)
+    return this.#lock.run(idempotency, async () => {
+      const earlier = await this.#withKey(idempotency)
+      return earlier.length > 0 ? this.#repeat(body, options, checked, earlier) : this.#create(body, options, checked)
+    })
+  }
+
+  /** @throws `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED`, `ERR_ALT_KEY_EXISTS` when the size is there with other bytes */
+  async addSize(id: PhotoId, alt: Exclude<AltKey, 'orig'>, body: Body, options: BodyOptions): Promise<UploadReceipt> {
+    const minCopies = checkMinCopies(options.minCopies ?? this.#init.minCopies)
+    requireLive(viewPhoto(requireRecord(this.#components.directory, id)))
+    const record = await this.#components.intake.receiveWhole(body, options, async ({ size, sha256, start, tail }) => {
+      const contentType = await mediaType(start, options.contentType, '')
+      return this.#components.writer.edit(id, (_, photo) => {
+        requireLive(photo)
+        const present = photo.variants.get(alt)
+        if (present?.sha256 === sha256) return undefined
+        if (present !== undefined) throw new SheafError('ERR_ALT_KEY_EXISTS')
+        const { generation } = photo
+        return {
+          changes: [addVariantChange(alt, { recipe: CLIENT_RECIPE, sha256, size, contentType, chunkBytes: 0 })],
+          needles: [dataDraft(photo, { id, generation, part: alt, sha256 }, 0, false, tail)],
+          purpose: 'upload'
+        }
+      })
+    })
+    return this.#acknowledge(storedOf(viewPhoto(record), alt), minCopies)
+  }
+
+  async #create(body: Body, options: UploadOptions, checked: CheckedOptions): Promise<UploadReceipt> {
+    const { store, clock, random, intake, writer, actor, logicalVolume } = this.#components
+    const epoch = actor()
+    const cookie = newCookie(random)
+    const blob = { id: newPhotoId(clock, random), generation: FIRST_GENERATION, part: 'orig' } as const
+    const writeChunk = async (chunk: number, bytes: Uint8Array): Promise<void> => {
+      await store.append([dataDraft({ cookie }, blob, chunk, true, bytes)], 'upload')
+    }
+    const stored = await intake.receive(body, options, writeChunk, async received => {
+      const { size, sha256, start, chunksWritten, tail } = received
+      const contentType = await mediaType(start, options.contentType, checked.name)
+      const born = { size, sha256, contentType, cookie, logicalVolume: logicalVolume() }
+      const chunked = chunksWritten > 0
+      const chunkBytes = chunked ? this.#init.chunkBytes : 0
+      const drafts = [dataDraft({ cookie }, blob, chunksWritten, chunked, tail)]
+      if (chunked) {
+        requireEpoch(actor, epoch)
+        drafts.push(manifestDraft({ cookie }, { ...blob, size, sha256, chunkBytes }))
+      }
+      await writer.create(blob.id, birthChanges({ ...checked, ...born, chunkBytes }), drafts)
+      return { photoId: blob.id, ...born }
+    })
+    return this.#acknowledge(stored, checked.minCopies)
+  }
+
+  /** Answers the first upload's receipt again, if the body is the same. */
+  async #repeat(
+    body: Body,
+    options: UploadOptions,
+    { minCopies }: CheckedOptions,
+    earlier: readonly Photo[]
+  ): Promise<UploadReceipt> {
+    const { sha256 } = await this.#components.intake.digest(body, options)
+    const same = earlier.find(photo => photo.sha256 === sha256)
+    if (same === undefined) throw new SheafError('ERR_IDEMPOTENCY_MISMATCH')
+    return this.#acknowledge(storedOf(same, 'orig'), minCopies)
+  }
+
+  #check({ filename, tags, albums, idempotencyKey, owner, minCopies }: UploadOptions): CheckedOptions {
+    return {
+      name: nameOf(filename),
+      tags: checkLabels('tags', tags),
+      albums: checkLabels('albums', albums),
+      idempotency:
+        idempotencyKey === undefined ? undefined : hash('sha256', checkIdempotencyKey(idempotencyKey), 'hex'),
+      owner,
+      minCopies: checkMinCopies(minCopies ?? this.#init.minCopies)
+    }
+  }
+
+  /** @returns live photos uploaded with the key in the last 24 h, first one first */
+  async #withKey(idempotency: string): Promise<Photo[]> {
+    const { directory, clock } = this.#components
+    const { records } = await directory.query({ terms: [`idem\0${idempotency}`], words: [], limit: SAME_KEY_MAX })
+    const since = clock.now() - IDEMPOTENCY_MS
+    return records
+      .map(record => viewPhoto(record))
+      .filter(photo => hlcMs(photo.createdAt) >= since)
+      .reverse()
+  }
+
+  /** @throws `ERR_TOO_FEW_COPIES`; the photo is kept */
+  async #acknowledge(stored: Stored, minCopies: number): Promise<UploadReceipt> {
+    const { photoId } = stored
+    const copies = minCopies === 1 ? 1 : await this.#components.copies(photoId, minCopies)
+    if (copies < minCopies) {
+      throw new SheafError('ERR_TOO_FEW_COPIES', undefined, { details: { photo_id: photoId, copies } })
+    }
+    return { ...stored, copies }
+  }
+}
+
+function storedOf(photo: Photo, alt: AltKey): Stored {
+  const { size, sha256, contentType } = photo.variants.get(alt) ?? photo
+  return { photoId: photo.id, logicalVolume: photo.logicalVolume, cookie: photo.cookie, size, sha256, contentType }
+}

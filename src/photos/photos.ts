@@ -1,0 +1,313 @@
+import type { Clock } from '../core/clock.js'
+import { type ErrorCode, hasCode, SheafError } from '../core/errors.js'
+import type { Logger } from '../core/log.js'
+import type { Random } from '../core/random.js'
+import type { Directory } from '../directory/directory.js'
+import { viewFindings } from '../domain/findings.js'
+import { hlcMs } from '../domain/hlc.js'
+import type { ActorId, Cookie, PhotoId, VolumeId } from '../domain/ids.js'
+import { type AltKey, metaEtag, PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
+import { conflictVersions, type DirectoryRecord } from '../domain/record.js'
+import { wordsOf } from '../domain/terms.js'
+import type { NeedleStore } from '../volumes/needle-store.js'
+import { BlobIntake } from './blob-intake.js'
+import { ByteBudget } from './byte-budget.js'
+import { HotPhotos } from './hot-photos.js'
+import { PhotoEdits } from './photo-edits.js'
+import { blobOf, dataIdentity, type PhotoBlob } from '../store/photo-needles.js'
+import type { PhotoReader } from './photo-reader.js'
+import { badField, checkSetPatch } from './photo-rules.js'
+import type {
+  BatchOutcome,
+  Body,
+  BodyOptions,
+  Content,
+  ContentHead,
+  HotContent,
+  ListedPhoto,
+  ListQuery,
+  PhotoConflict,
+  PhotoMeta,
+  PhotoPage,
+  PhotoPatch,
+  SetPatch,
+  UploadOptions,
+  UploadReceipt
+} from './photo-types.js'
+import { PhotoUploads } from './photo-uploads.js'
+import { photoNotFound, type RecordWriter, requireLive, requireRecord } from '../store/record-writer.js'
+
+const UPLOADS_IN_FLIGHT_BYTES_MAX = 64 * 1024 * 1024
+const UPLOADS_WAITING_MAX = 1_024
+const LIST_LIMIT = 50
+const BATCH_IDS_MAX = 10_000
+/** Edits of a batch on their way at once: enough to share syncs, few enough to leave room for others. */
+const BATCH_EDITS_MAX = 64
+
+export interface PhotosComponents {
+  readonly store: NeedleStore
+  readonly directory: Pick<Directory, 'getSync' | 'query' | 'records' | 'onChange'>
+  readonly clock: Clock
+  readonly random: Random
+  /** The one that all writes of this node's records go through. */
+  readonly writer: RecordWriter
+  readonly reader: PhotoReader
+  /** The epoch of now. */
+  readonly actor: () => ActorId
+  readonly log: Logger
+  /** The volume that an append would go to now: birth information, a hint. */
+  readonly logicalVolume: () => VolumeId
+  /** Nodes that hold all of a photo durably: waits for `wanted` (≥ 2) of them, or its own deadline. Default: this node alone. */
+  readonly copies?: (id: PhotoId, wanted: number) => Promise<number>
+  /** Asks the peers about a photo that is unknown here. @returns whether all members have answered */
+  readonly lookUp?: (id: PhotoId) => Promise<boolean>
+}
+
+export interface PhotosInit {
+  /** A blob above this is cut into chunk needles of this size. A power of two. */
+  readonly chunkBytes: number
+  readonly maxUploadBytes: number
+  /** Bytes that all uploads together may hold in memory; default 64 MiB. */
+  readonly uploadsInFlightBytesMax?: number
+  /** Durable copies before an upload is acknowledged, unless it says otherwise; default 1. */
+  readonly minCopies?: number
+  readonly requireCookie: boolean
+}
+
+/** What the program does with photos, in the user's words. */
+export class Photos {
+  readonly #directory: PhotosComponents['directory']
+  readonly #log: Logger
+  readonly #requireCookie: boolean
+  readonly #lookUp: PhotosComponents['lookUp']
+  readonly #reader: PhotoReader
+  readonly #hot: HotPhotos
+  readonly #uploads: PhotoUploads
+  readonly #edits: PhotoEdits
+
+  constructor(components: PhotosComponents, init: PhotosInit) {
+    const { store, directory, writer, reader, copies = () => Promise.resolve(1) } = components
+    const { chunkBytes, maxUploadBytes, minCopies = 1 } = init
+    const bytesMax = init.uploadsInFlightBytesMax ?? UPLOADS_IN_FLIGHT_BYTES_MAX
+    const budget = new ByteBudget({ bytesMax, waitersMax: UPLOADS_WAITING_MAX })
+    const intake = new BlobIntake({ budget }, { chunkBytes, maxBytes: maxUploadBytes })
+    this.#directory = directory
+    this.#log = components.log
+    this.#requireCookie = init.requireCookie
+    this.#lookUp = components.lookUp
+    this.#reader = reader
+    this.#hot = new HotPhotos({ store })
+    this.#uploads = new PhotoUploads({ ...components, writer, intake, copies }, { chunkBytes, minCopies })
+    this.#edits = new PhotoEdits({ store, writer, reader, actor: components.actor })
+    directory.onChange(changes => {
+      for (const { key } of changes) this.#hot.forget(key.id)
+    })
+  }
+
+  /**
+   * Stores the body as a new photo, durably on this node and on as many as asked for.
+   *
+   * @throws `ERR_BAD_PARAMETER`, `ERR_EMPTY_FILE`, `ERR_TOO_LARGE`, `ERR_TRUNCATED_BODY`, `ERR_BAD_REQUEST` (longer than
+   * declared), `ERR_IDEMPOTENCY_MISMATCH`, `ERR_OVERLOADED`, `ERR_TOO_FEW_COPIES` (the photo is kept; `photo_id` and
+   * `copies` are in the details), what the body and the store throw
+   */
+  upload(body: Body, options: UploadOptions): Promise<UploadReceipt> {
+    return this.#uploads.upload(body, options)
+  }
+
+  /**
+   * Adds a size to a photo, of at most `chunkBytes`. The same bytes again are fine.
+   *
+   * @throws as `upload`, and `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED`, `ERR_ALT_KEY_EXISTS`
+   */
+  async addSize(id: PhotoId, alt: Exclude<AltKey, 'orig'>, body: Body, options: BodyOptions): Promise<UploadReceipt> {
+    await this.#learn(id)
+    return this.#uploads.addSize(id, alt, body, options)
+  }
+
+  /**
+   * @param cookie - checked when given, or always when the node requires it
+   * @throws `ERR_PHOTO_NOT_FOUND` (also for a wrong cookie), `ERR_PHOTO_DELETED`, `ERR_NOT_READY` (a size of an image that
+   * is not made yet), `ERR_NOT_FOUND` (a size of anything else), `ERR_BYTES_UNREACHABLE`
+   */
+  async open(id: PhotoId, alt: AltKey, cookie?: Cookie): Promise<Content> {
+    await this.#learn(id)
+    // Nothing may be awaited between reading the record and remembering what it says: see HotPhotos.
+    const photo = viewPhoto(requireRecord(this.#directory, id))
+    if ((this.#requireCookie || cookie !== undefined) && cookie !== photo.cookie) throw photoNotFound(id)
+    requireLive(photo)
+    const blob = blobOf(photo, alt) ?? standIn(photo)
+    if (blob === undefined) throw missingSize(photo)
+    const head = headOf(photo, alt)
+    const [copy] = this.#reader.copies(blob, 0)
+    if (copy !== undefined && alt === 'orig' && blob.chunkBytes === 0) {
+      this.#hot.remember(head, copy, dataIdentity(blob, 0))
+    }
+    const source = copy === undefined ? await this.#reader.source(blob) : 'local'
+    if (source === undefined) throw new SheafError('ERR_BYTES_UNREACHABLE', undefined, { details: { photo_id: id } })
+    return { head, source, stream: (start, end) => this.#reader.stream(blob, start, end) }
+  }
+
+  /**
+   * The same for the original of a photo that was opened before, without any waiting, for answers in a few microseconds.
+   *
+   * @param idText - the id as it stands in a URL; only the canonical form is ever found
+   * @returns undefined: take the normal path
+   */
+  openHot(idText: string): HotContent | undefined {
+    return this.#requireCookie ? undefined : this.#hot.open(idText)
+  }
+
+  /** @throws `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED` */
+  async meta(id: PhotoId): Promise<PhotoMeta> {
+    await this.#learn(id)
+    return this.#meta(requireRecord(this.#directory, id))
+  }
+
+  /**
+   * @param ifMatch - the header's value: the edit is only made to a photo with one of these ETags; a check on this node only
+   * @throws `ERR_BAD_PARAMETER`, `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED`, `ERR_PRECONDITION_FAILED`, `ERR_ATTRIBUTES_TOO_LARGE`
+   */
+  async patch(id: PhotoId, patch: PhotoPatch, ifMatch?: string): Promise<PhotoMeta> {
+    await this.#learn(id)
+    return this.#meta(await this.#edits.patch(id, patch, ifMatch))
+  }
+
+  /** Deleting again is fine. @throws `ERR_PHOTO_NOT_FOUND` */
+  async remove(id: PhotoId): Promise<void> {
+    await this.#learn(id)
+    await this.#edits.remove(id)
+  }
+
+  /** Fine for a photo that is not deleted. @throws `ERR_PHOTO_NOT_FOUND`, `ERR_BYTES_GONE` */
+  async undelete(id: PhotoId): Promise<void> {
+    await this.#learn(id)
+    await this.#edits.undelete(id)
+  }
+
+  /** @throws `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED` */
+  async conflicts(id: PhotoId): Promise<readonly PhotoConflict[]> {
+    await this.#learn(id)
+    const record = requireRecord(this.#directory, id)
+    requireLive(viewPhoto(record))
+    return conflictVersions(record).map((version, i) => conflictOf(viewPhoto(record, version), i + 1))
+  }
+
+  /** Makes conflict version `n` the shown one. @throws `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED`, `ERR_NO_SUCH_CONFLICT` */
+  async restore(id: PhotoId, n: number): Promise<PhotoMeta> {
+    await this.#learn(id)
+    return this.#meta(await this.#edits.restore(id, n))
+  }
+
+  /** Live photos, newest first. @throws `ERR_BAD_PARAMETER`, `ERR_BAD_CURSOR` */
+  async list({ limit = LIST_LIMIT, cursor, tag, album, type, sha256, q = '' }: ListQuery): Promise<PhotoPage> {
+    const filters = { tag, album, type: type?.toLowerCase(), sha256: sha256?.toLowerCase() }
+    const terms = Object.entries(filters).flatMap(([field, value]) =>
+      value === undefined ? [] : [`${field}\0${value.trim()}`]
+    )
+    const page = await this.#directory.query({
+      terms,
+      words: wordsOf(q),
+      limit,
+      ...(cursor === undefined ? {} : { cursor })
+    })
+    return {
+      photos: page.records.map(record => this.#listed(viewPhoto(record))),
+      total: page.total,
+      nextCursor: page.nextCursor
+    }
+  }
+
+  /** @param ids - at most 10,000. @throws `ERR_BAD_PARAMETER`; what befalls a single photo stands in its outcome */
+  batchDelete(ids: readonly PhotoId[]): Promise<readonly BatchOutcome[]> {
+    return forEach(ids, id => this.#edits.remove(id))
+  }
+
+  /** @param ids - at most 10,000. @throws `ERR_BAD_PARAMETER`; what befalls a single photo stands in its outcome */
+  async batchTag(ids: readonly PhotoId[], tags: SetPatch): Promise<readonly BatchOutcome[]> {
+    const checked = checkSetPatch('tags', tags)
+    return forEach(ids, id => this.#edits.patch(id, { tags: checked }, undefined))
+  }
+
+  /** Every live photo, as they were when the iteration began. */
+  async *dump(): AsyncGenerator<Photo> {
+    for await (const record of this.#directory.records('photo')) {
+      const photo = this.#viewOrSkip(record)
+      if (photo !== undefined && !photo.deleted) yield photo
+    }
+  }
+
+  /**
+   * Asks the peers about a photo that is unknown here: it may have been written a moment ago, on another node.
+   *
+   * @throws `ERR_PHOTO_NOT_FOUND`, which says whether every member was asked
+   */
+  async #learn(id: PhotoId): Promise<void> {
+    const key = { kind: PHOTO_KIND, id }
+    if (this.#lookUp === undefined || this.#directory.getSync(key) !== undefined) return
+    const complete = await this.#lookUp(id)
+    if (this.#directory.getSync(key) === undefined) throw photoNotFound(id, complete)
+  }
+
+  /** A record from a defective node must not hide the others. */
+  #viewOrSkip(record: DirectoryRecord): Photo | undefined {
+    try {
+      return viewPhoto(record)
+    } catch (err) {
+      if (!hasCode(err, 'ERR_RECORD_MALFORMED')) throw err
+      this.#log.warn({ err, photo: record.id }, 'a photo record cannot be shown')
+      return undefined
+    }
+  }
+
+  #meta(record: DirectoryRecord): PhotoMeta {
+    const photo = viewPhoto(record)
+    requireLive(photo)
+    return { ...this.#listed(photo), etag: metaEtag(record) }
+  }
+
+  #listed(photo: Photo): ListedPhoto {
+    const blob = blobOf(photo, 'orig')
+    return { photo, copies: blob !== undefined && this.#reader.isLocal(blob) ? 1 : 0 }
+  }
+}
+
+/** A size that was not made of an image at which somebody has looked is one that the original already fits. */
+function standIn(photo: Photo): PhotoBlob | undefined {
+  const { image } = viewFindings(photo.record)
+  return image !== undefined && image.error === undefined ? blobOf(photo, 'orig') : undefined
+}
+
+function missingSize(photo: Photo): SheafError {
+  if (!photo.contentType.startsWith('image/')) return new SheafError('ERR_NOT_FOUND', 'it is no image: it has one size')
+  const failed = viewFindings(photo.record).image?.error
+  if (failed === undefined) return new SheafError('ERR_NOT_READY')
+  return new SheafError('ERR_NOT_FOUND', `no other sizes of this image can be made (${failed})`)
+}
+
+function headOf(photo: Photo, alt: AltKey): ContentHead {
+  const { sha256, size, contentType } = photo.variants.get(alt) ?? photo
+  const { id: photoId, name } = photo
+  return { photoId, alt, name, size, etag: `"${sha256}"`, contentType, lastModifiedMs: hlcMs(photo.createdAt) }
+}
+
+function conflictOf({ name, caption, rating, deleted, version }: Photo, n: number): PhotoConflict {
+  return { n, name, caption, rating, deleted, version }
+}
+
+async function forEach(ids: readonly PhotoId[], edit: (id: PhotoId) => Promise<unknown>): Promise<BatchOutcome[]> {
+  if (ids.length > BATCH_IDS_MAX) throw badField('ids', `a batch may have at most ${BATCH_IDS_MAX} ids`)
+  const errors = new Array<ErrorCode | undefined>(ids.length)
+  const left = ids.entries()
+  const work = async (): Promise<void> => {
+    for (const [i, id] of left) errors[i] = await edit(id).then(() => undefined, codeOf)
+  }
+  await Promise.all(Array.from({ length: BATCH_EDITS_MAX }, work))
+  return ids.map((photoId, i) => ({ photoId, error: errors[i] }))
+}
+
+/** @throws the error itself when it is a defect */
+function codeOf(err: unknown): ErrorCode {
+  if (err instanceof SheafError) return err.code
+  throw err
+}

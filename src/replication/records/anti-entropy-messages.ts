@@ -1,0 +1,254 @@
+/*
+ * How two nodes compare their Merkle trees (domain/merkle.ts) and swap what differs. Bodies are CBOR maps (see
+ * network/rpc/message.ts); all are requests.
+ *
+ *   tree.nodes    {version, level, indexes} → {root, children}
+ *                   version    1: trees of another version cannot be compared
+ *                   level      0…3
+ *                   indexes    nodes of that level, 2 bytes each
+ *                   root       16 bytes: the answering node's root when it answered
+ *                   children   for each index in turn, 16 × 8 bytes: how its children's digests begin
+ *   tree.leaves   {buckets} → {leaves}
+ *                   buckets    2 bytes each
+ *                   leaves     for each bucket in turn, from the first as far as they fit: 4 count, then so many leaves
+ *   records.get   {keys} → {count, records}
+ *                   keys       record keys
+ *                   count      keys that are answered, from the first on; at least 1
+ *                   records    [bytes], each as record-codec.ts says; none for a key that is not there
+ *   records.put   {records} → {changed}
+ *                   changed    how many of them changed the answering node's directory
+ *
+ *   leaf          8 how the leaf digest begins · record key
+ *   record key    1 bytes of the kind · kind · 2 bytes of the id · id; with 0 for the latter, the 16 bytes of a
+ *                 lower-case UUID follow. Texts are UTF-8, integers big-endian.
+ *
+ * Of 16 bytes of a digest 8 are sent. Two different digests begin alike with a chance of 2⁻⁶⁴: a million differing nodes
+ * compared every second would meet that once in half a million years. It would do no harm: roots are compared whole, so
+ * the difference is still seen, and it is found as soon as anything else in that part of the tree changes. Nobody can
+ * make it happen on purpose who could not as well write records, since members of a cluster trust one another.
+ */
+import { invariant } from '../../core/invariant.js'
+import { parsePhotoId, photoIdBytes, photoIdFrom } from '../../domain/ids.js'
+import { DIGEST_BYTES, MERKLE_BUCKETS, MERKLE_FANOUT } from '../../domain/merkle.js'
+import type { RecordKey } from '../../domain/record.js'
+import { encodeMessage, Message, unfit } from '../../network/rpc/message.js'
+
+export const METHOD_NODES = 'tree.nodes'
+export const METHOD_LEAVES = 'tree.leaves'
+export const METHOD_GET = 'records.get'
+export const METHOD_PUT = 'records.put'
+
+const TREE_VERSION = 1
+/** The level above the buckets. */
+export const NODE_LEVEL_LAST = 3
+/** 32 KiB of children. */
+export const NODES_MAX = 256
+export const BUCKETS_MAX = 256
+/** Few enough that merging them holds the event loop up for some 20 ms at most. */
+export const RECORDS_MAX = 128
+/** Leaves, or records, in one answer or request; more only when a single bucket or record is larger. */
+export const BODY_BYTES_MAX = 1024 * 1024
+/** Of a digest on the wire. */
+export const SHORT_DIGEST_BYTES = 8
+
+const CHILDREN_BYTES = MERKLE_FANOUT * SHORT_DIGEST_BYTES
+const UUID_BYTES = 16
+/** A kind of 255 bytes, an id of 65,535: more than any record has. */
+const KEY_BYTES_MAX = 1 + 0xff + 2 + 0xffff
+
+export interface NodesRequest {
+  readonly level: number
+  readonly indexes: readonly number[]
+}
+
+export interface NodesAnswer {
+  /** 16 bytes. */
+  readonly root: Uint8Array
+  /** 16 × 8 bytes for each node asked for. */
+  readonly children: Uint8Array
+}
+
+export interface Leaf {
+  readonly key: RecordKey
+  /** 8 bytes. */
+  readonly digest: Uint8Array
+}
+
+export interface GetAnswer {
+  readonly count: number
+  readonly records: readonly Uint8Array[]
+}
+
+export function encodeNodesRequest({ level, indexes }: NodesRequest): Uint8Array {
+  return encodeMessage({ version: TREE_VERSION, level, indexes: packNumbers(indexes) })
+}
+
+export function decodeNodesRequest(body: Uint8Array): NodesRequest {
+  const message = Message.decode(body)
+  if (message.uint('version') !== TREE_VERSION) throw unfit('version')
+  const level = message.uint('level', NODE_LEVEL_LAST)
+  return { level, indexes: unpackNumbers(message, 'indexes', NODES_MAX, MERKLE_FANOUT ** level) }
+}
+
+export function encodeNodesAnswer({ root, children }: NodesAnswer): Uint8Array {
+  return encodeMessage({ root, children })
+}
+
+/** @param count - how many nodes were asked for */
+export function decodeNodesAnswer(body: Uint8Array, count: number): NodesAnswer {
+  const message = Message.decode(body)
+  const root = message.bytes('root', DIGEST_BYTES)
+  const children = message.bytes('children', count * CHILDREN_BYTES)
+  if (root.length !== DIGEST_BYTES) throw unfit('root')
+  if (children.length !== count * CHILDREN_BYTES) throw unfit('children')
+  return { root, children }
+}
+
+export function encodeLeavesRequest(buckets: readonly number[]): Uint8Array {
+  return encodeMessage({ buckets: packNumbers(buckets) })
+}
+
+export function decodeLeavesRequest(body: Uint8Array): number[] {
+  return unpackNumbers(Message.decode(body), 'buckets', BUCKETS_MAX, MERKLE_BUCKETS)
+}
+
+/** @returns the leaves of one bucket as they stand in an answer */
+export function packLeaves(leaves: readonly Leaf[]): Uint8Array {
+  const count = Buffer.alloc(4)
+  count.writeUInt32BE(leaves.length)
+  const parts: Uint8Array[] = [count]
+  for (const { key, digest } of leaves) parts.push(digest.subarray(0, SHORT_DIGEST_BYTES), packKey(key))
+  return Buffer.concat(parts)
+}
+
+/** @param buckets - of each bucket that is answered, `packLeaves` */
+export function encodeLeavesAnswer(buckets: readonly Uint8Array[]): Uint8Array {
+  return encodeMessage({ leaves: Buffer.concat(buckets) })
+}
+
+/** @returns the leaves of the first buckets asked for, of one at least */
+export function decodeLeavesAnswer(body: Uint8Array): Leaf[][] {
+  const bytes = Message.decode(body).bytes('leaves', Number.MAX_SAFE_INTEGER)
+  const reader = new PackedReader(bytes, 'leaves')
+  const buckets: Leaf[][] = []
+  while (!reader.ended) {
+    if (buckets.length === BUCKETS_MAX) throw unfit('leaves')
+    const leaves: Leaf[] = []
+    for (let left = reader.uint32(); left > 0; left--) {
+      leaves.push({ digest: reader.bytes(SHORT_DIGEST_BYTES), key: reader.key() })
+    }
+    buckets.push(leaves)
+  }
+  if (buckets.length === 0) throw unfit('leaves')
+  return buckets
+}
+
+export function encodeGetRequest(keys: readonly RecordKey[]): Uint8Array {
+  return encodeMessage({ keys: Buffer.concat(keys.map(packKey)) })
+}
+
+export function decodeGetRequest(body: Uint8Array): RecordKey[] {
+  const reader = new PackedReader(Message.decode(body).bytes('keys', RECORDS_MAX * KEY_BYTES_MAX), 'keys')
+  const keys: RecordKey[] = []
+  while (!reader.ended) {
+    if (keys.length === RECORDS_MAX) throw unfit('keys')
+    keys.push(reader.key())
+  }
+  return keys
+}
+
+export function encodeGetAnswer({ count, records }: GetAnswer): Uint8Array {
+  return encodeMessage({ count, records })
+}
+
+/** @param asked - how many keys were */
+export function decodeGetAnswer(body: Uint8Array, asked: number): GetAnswer {
+  const message = Message.decode(body)
+  const count = message.uint('count', asked)
+  if (count === 0) throw unfit('count')
+  return { count, records: message.byteStrings('records', count) }
+}
+
+export function encodePutRequest(records: readonly Uint8Array[]): Uint8Array {
+  return encodeMessage({ records })
+}
+
+export function decodePutRequest(body: Uint8Array): Uint8Array[] {
+  return Message.decode(body).byteStrings('records', RECORDS_MAX)
+}
+
+export function encodePutAnswer(changed: number): Uint8Array {
+  return encodeMessage({ changed })
+}
+
+export function decodePutAnswer(body: Uint8Array): number {
+  return Message.decode(body).uint('changed', RECORDS_MAX)
+}
+
+function packNumbers(numbers: readonly number[]): Uint8Array {
+  const bytes = Buffer.alloc(numbers.length * 2)
+  for (const [i, number] of numbers.entries()) bytes.writeUInt16BE(number, i * 2)
+  return bytes
+}
+
+/** @param below - what each number must be */
+function unpackNumbers(message: Message, name: string, countMax: number, below: number): number[] {
+  const packed = message.bytes(name, countMax * 2)
+  if (packed.length === 0 || packed.length % 2 !== 0) throw unfit(name)
+  const bytes = Buffer.from(packed.buffer, packed.byteOffset, packed.length)
+  return Array.from({ length: bytes.length / 2 }, (_, i) => {
+    const number = bytes.readUInt16BE(i * 2)
+    if (number >= below) throw unfit(name)
+    return number
+  })
+}
+
+function packKey({ kind, id }: RecordKey): Uint8Array {
+  const kindBytes = Buffer.from(kind)
+  const uuid = parsePhotoId(id)
+  const packed = uuid !== undefined && uuid === id
+  const idBytes = packed ? photoIdBytes(uuid) : Buffer.from(id)
+  invariant(kindBytes.length <= 0xff && idBytes.length <= 0xffff, 'a record key fits')
+  const bytes = Buffer.allocUnsafe(1 + kindBytes.length + 2 + idBytes.length)
+  bytes[0] = kindBytes.length
+  bytes.set(kindBytes, 1)
+  bytes.writeUInt16BE(packed ? 0 : idBytes.length, 1 + kindBytes.length)
+  bytes.set(idBytes, 3 + kindBytes.length)
+  return bytes
+}
+
+/** Reads packed fields one after the other. @throws `ERR_PEER_PROTOCOL` when they end too early */
+class PackedReader {
+  readonly #bytes: Buffer
+  readonly #name: string
+  #at = 0
+
+  constructor(bytes: Uint8Array, name: string) {
+    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    this.#name = name
+  }
+
+  get ended(): boolean {
+    return this.#at === this.#bytes.length
+  }
+
+  uint32(): number {
+    return this.bytes(4).readUInt32BE()
+  }
+
+  key(): RecordKey {
+    const kind = this.bytes(this.bytes(1).readUInt8()).toString()
+    const idBytes = this.bytes(2).readUInt16BE()
+    const id = idBytes === 0 ? photoIdFrom(this.bytes(UUID_BYTES)) : this.bytes(idBytes).toString()
+    return { kind, id }
+  }
+
+  /** @returns a view */
+  bytes(byteCount: number): Buffer {
+    const end = this.#at + byteCount
+    if (end > this.#bytes.length) throw unfit(this.#name)
+    const bytes = this.#bytes.subarray(this.#at, end)
+    this.#at = end
+    return bytes
+  }
+}

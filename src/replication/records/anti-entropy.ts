@@ -1,0 +1,247 @@
+import type { Clock } from '../../core/clock.js'
+import { withDeadline } from '../../core/deadline.js'
+import { type ErrorCode, hasCode, SheafError } from '../../core/errors.js'
+import { KeyedLock } from '../../core/keyed-lock.js'
+import type { Startable } from '../../core/lifecycle.js'
+import type { Logger } from '../../core/log.js'
+import type { Random } from '../../core/random.js'
+import { WorkerLoop } from '../../core/worker-loop.js'
+import type { Directory } from '../../directory/directory.js'
+import type { NodeId } from '../../domain/ids.js'
+import type { Transport } from '../../network/transport.js'
+import { answerGet, answerLeaves, answerNodes, answerPut } from './anti-entropy-answers.js'
+import { decodeNodesRequest, METHOD_GET, METHOD_LEAVES, METHOD_NODES, METHOD_PUT } from './anti-entropy-messages.js'
+import { Rate } from '../../core/rate-limit.js'
+import { type ExchangeOutcome, TreeExchange } from './tree-exchange.js'
+import { TreeReplica } from './tree-replica.js'
+
+const REQUEST_MS_MAX = 15_000
+/** After that the next peer has its turn. */
+const TURN_MS_MAX = 30_000
+/** A difference that gossip makes good by itself is younger than this. */
+const LASTING_MS = 1_000
+/** Of two nodes that see the same difference, the one with the smaller id goes first. */
+const COURTESY_MS = 1_000
+/** Least time between two exchanges with a peer; doubles while they bring nothing, up to the interval. */
+const PAUSE_MS = 1_000
+const LOOK_MS = 1_000
+const EXCHANGE = 'exchange'
+
+/** Of an exchange with a peer that is going away, or is not ready: nothing to tell an operator. */
+const EXPECTED: readonly ErrorCode[] = [
+  'ERR_PEER_UNREACHABLE',
+  'ERR_PEER_BEHIND',
+  'ERR_MEMBER_REMOVED',
+  'ERR_DIRECTORY_UNAVAILABLE',
+  'ERR_STOPPING'
+]
+
+export interface AntiEntropyComponents {
+  readonly transport: Pick<Transport, 'self' | 'onPeer' | 'request' | 'handle'>
+  readonly directory: Pick<Directory, 'state' | 'digest' | 'merkle' | 'leaves' | 'getMany' | 'merge'>
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+}
+
+export interface AntiEntropyInit {
+  /** Records that exchanges move in a second, both directions together; default 2 000: half of a core. */
+  readonly recordsPerSecondMax?: number
+  /** Each peer is compared with about so often, whatever it says; default 60 s. */
+  readonly intervalMs?: number
+}
+
+/** When a peer's turn comes. All times are monotonic ms. */
+interface PeerSchedule {
+  /** The next regular exchange. */
+  dueAt: number
+  /** No exchange before, however much differs. */
+  notBefore: number
+  /** Since when its digest has differed from this node's in every beat. */
+  differsSince: number | undefined
+  pauseMs: number
+}
+
+/**
+ * Makes this node's directory and its peers' the same, whatever gossip lost: compares Merkle trees with one peer at a
+ * time, when it connects, when its digest has differed for a while, and now and then. Correctness rests on this alone.
+ *
+ * One exchange never runs until all is equal: under constant writes it never would be. It repairs what differed when it
+ * looked; if the digests still differ after a pause, another one follows.
+ */
+export class AntiEntropy implements Startable {
+  readonly #components: AntiEntropyComponents
+  readonly #replica: TreeReplica
+  readonly #intervalMs: number
+  readonly #rate: Rate
+  readonly #loop: WorkerLoop
+  readonly #lock = new KeyedLock()
+  readonly #schedules = new Map<NodeId, PeerSchedule>()
+  readonly #stopping = new AbortController()
+  readonly #unsubscribe: () => void
+
+  constructor(components: AntiEntropyComponents, init: AntiEntropyInit = {}) {
+    const { transport, clock, log } = components
+    const { recordsPerSecondMax = 2_000, intervalMs = 60_000 } = init
+    this.#components = components
+    this.#intervalMs = intervalMs
+    this.#replica = new TreeReplica(components)
+    this.#rate = new Rate(clock, { perSecond: recordsPerSecondMax, burst: recordsPerSecondMax })
+    this.#loop = new WorkerLoop({ clock, log }, { name: 'anti-entropy', idleMs: LOOK_MS, step: this.#step.bind(this) })
+    transport.handle(METHOD_NODES, async (peer, body) => {
+      const request = decodeNodesRequest(body)
+      if (request.level === 0) this.#asked(peer)
+      return answerNodes(this.#replica, request)
+    })
+    transport.handle(METHOD_LEAVES, (_peer, body) => answerLeaves(this.#replica, body))
+    transport.handle(METHOD_GET, (_peer, body) => answerGet(this.#replica, body))
+    transport.handle(METHOD_PUT, (_peer, body) => answerPut(this.#replica, body))
+    this.#unsubscribe = transport.onPeer((peer, state) => {
+      if (state === 'down') this.#schedules.delete(peer)
+      else this.#connected(peer)
+    })
+  }
+
+  async start(): Promise<void> {
+    await this.#loop.start()
+  }
+
+  async stop(): Promise<void> {
+    this.#unsubscribe()
+    this.#stopping.abort(new SheafError('ERR_STOPPING'))
+    await this.#loop.stop()
+  }
+
+  /**
+   * A beat said what the peer's directory is. Digests differ for a moment with every write; one exchange follows when
+   * none of the beats of a second agreed.
+   *
+   * @param digest - as `Directory.digest` gives it
+   */
+  noteDigest(peer: NodeId, digest: string): void {
+    const { directory, clock } = this.#components
+    const schedule = this.#schedules.get(peer)
+    if (schedule === undefined || directory.state !== 'open') return
+    if (digest === directory.digest()) {
+      schedule.differsSince = undefined
+      return
+    }
+    schedule.differsSince ??= clock.monotonic()
+    if (this.#isDue(peer, schedule)) this.#loop.wake()
+  }
+
+  /**
+   * Compares with a peer and repairs both sides. Exchanges run one after the other.
+   *
+   * @returns records that changed, here or there
+   * @throws `ERR_PEER_UNREACHABLE`, `ERR_PEER_PROTOCOL`, `ERR_DIRECTORY_UNAVAILABLE`; the signal's reason. What was moved
+   * until then stays
+   */
+  async exchange(peer: NodeId, signal: AbortSignal): Promise<number> {
+    const running = AbortSignal.any([signal, this.#stopping.signal])
+    const { changedHere, changedThere } = await this.#exchange(peer, running)
+    return changedHere + changedThere
+  }
+
+  /**
+   * As {@link exchange}.
+   *
+   * @returns whether all that differed when it was looked at has been repaired; false when its time was over before
+   */
+  async compare(peer: NodeId, signal: AbortSignal): Promise<boolean> {
+    const { cutShort } = await this.#exchange(peer, AbortSignal.any([signal, this.#stopping.signal]))
+    return !cutShort
+  }
+
+  #exchange(peer: NodeId, signal: AbortSignal): Promise<ExchangeOutcome> {
+    return this.#lock.run(EXCHANGE, async () => {
+      signal.throwIfAborted()
+      const { transport, clock, log } = this.#components
+      const startedAt = clock.monotonic()
+      const exchange = new TreeExchange({
+        replica: this.#replica,
+        ask: (method, body) =>
+          withDeadline(clock, REQUEST_MS_MAX, signal, limit => transport.request(peer, method, body, limit)),
+        pace: async records => {
+          const waitMs = this.#rate.take(records)
+          if (waitMs > 0) await clock.sleep(waitMs, signal)
+          signal.throwIfAborted()
+        },
+        isOver: () => clock.monotonic() - startedAt > TURN_MS_MAX
+      })
+      const outcome = await exchange.run()
+      const ms = Math.round(clock.monotonic() - startedAt)
+      log.debug({ peer, ...outcome, ms }, 'directories compared')
+      return outcome
+    })
+  }
+
+  async #step(signal: AbortSignal): Promise<'busy' | 'idle'> {
+    const { directory, clock, log } = this.#components
+    if (directory.state !== 'open') return 'idle'
+    const peer = this.#next()
+    const schedule = peer && this.#schedules.get(peer)
+    if (peer === undefined || schedule === undefined) return 'idle'
+    let useful = false
+    let cutShort = false
+    try {
+      const outcome = await this.#exchange(peer, signal)
+      useful = outcome.equal || outcome.changedHere + outcome.changedThere > 0
+      cutShort = outcome.cutShort
+    } catch (err) {
+      if (signal.aborted) return 'idle'
+      if (EXPECTED.some(code => hasCode(err, code))) log.debug({ err, peer }, 'directories not compared')
+      else log.warn({ err, peer }, 'directories not compared')
+    }
+    const now = clock.monotonic()
+    schedule.pauseMs = useful ? PAUSE_MS : Math.min(schedule.pauseMs * 2, this.#intervalMs)
+    schedule.notBefore = now + schedule.pauseMs
+    schedule.dueAt = cutShort ? now : now + this.#jittered(this.#intervalMs)
+    schedule.differsSince = undefined
+    return 'busy'
+  }
+
+  /** @returns the peer whose turn has been due for longest */
+  #next(): NodeId | undefined {
+    let next: NodeId | undefined
+    let nextDueAt = Number.POSITIVE_INFINITY
+    for (const [peer, schedule] of this.#schedules) {
+      if (!this.#isDue(peer, schedule) || schedule.dueAt >= nextDueAt) continue
+      next = peer
+      nextDueAt = schedule.dueAt
+    }
+    return next
+  }
+
+  #isDue(peer: NodeId, { dueAt, notBefore, differsSince }: PeerSchedule): boolean {
+    const now = this.#components.clock.monotonic()
+    if (now < notBefore) return false
+    return dueAt <= now || (differsSince !== undefined && now - differsSince >= LASTING_MS + this.#courtesyMs(peer))
+  }
+
+  #connected(peer: NodeId): void {
+    const { clock } = this.#components
+    const dueAt = clock.monotonic() + this.#courtesyMs(peer)
+    this.#schedules.set(peer, { dueAt, notBefore: 0, differsSince: undefined, pauseMs: PAUSE_MS })
+    this.#loop.wake()
+  }
+
+  /** The peer has begun an exchange, which repairs both sides. */
+  #asked(peer: NodeId): void {
+    const schedule = this.#schedules.get(peer)
+    if (schedule === undefined) return
+    const now = this.#components.clock.monotonic()
+    schedule.dueAt = Math.max(schedule.dueAt, now + this.#jittered(this.#intervalMs))
+    schedule.notBefore = Math.max(schedule.notBefore, now + PAUSE_MS)
+    schedule.differsSince = undefined
+  }
+
+  #courtesyMs(peer: NodeId): number {
+    return this.#components.transport.self < peer ? 0 : COURTESY_MS
+  }
+
+  /** Half to one and a half of it, so that nodes do not march in step. */
+  #jittered(ms: number): number {
+    return ms * (0.5 + this.#components.random.fraction())
+  }
+}

@@ -1,0 +1,55 @@
+import type { Clock } from '../../core/clock.js'
+import { withDeadline } from '../../core/deadline.js'
+import type { Logger } from '../../core/log.js'
+import type { Directory } from '../../directory/directory.js'
+import type { NodeId } from '../../domain/ids.js'
+import type { RecordKey } from '../../domain/record.js'
+import type { Transport } from '../../network/transport.js'
+import { decodeGetAnswer, encodeGetRequest, METHOD_GET } from './anti-entropy-messages.js'
+
+const ASK_MS_MAX = 2_000
+
+export interface PeerRecordsComponents {
+  readonly transport: Pick<Transport, 'peers' | 'request'>
+  readonly directory: Pick<Directory, 'merge'>
+  readonly clock: Clock
+  readonly log: Logger
+  /** All members but this node, absent ones too. */
+  readonly others: () => readonly NodeId[]
+}
+
+/** Asks the peers for a record that this node does not know: it may have been written a moment ago, on the other side. */
+export class PeerRecords {
+  readonly #components: PeerRecordsComponents
+
+  constructor(components: PeerRecordsComponents) {
+    this.#components = components
+  }
+
+  /**
+   * Merges what the peers know of a record into the directory.
+   *
+   * @returns whether every member was asked and has answered
+   */
+  async fetch(key: RecordKey): Promise<boolean> {
+    const { transport, others } = this.#components
+    const peers = transport.peers()
+    const answered = await Promise.all(peers.map(peer => this.#ask(peer, key)))
+    return answered.every(Boolean) && others().every(member => peers.includes(member))
+  }
+
+  async #ask(peer: NodeId, key: RecordKey): Promise<boolean> {
+    const { transport, directory, clock, log } = this.#components
+    try {
+      const body = await withDeadline(clock, ASK_MS_MAX, undefined, signal =>
+        transport.request(peer, METHOD_GET, encodeGetRequest([key]), signal)
+      )
+      const { records } = decodeGetAnswer(body, 1)
+      if (records.length > 0) await directory.merge(records)
+      return true
+    } catch (err) {
+      log.debug({ err, peer }, 'a peer did not say whether it knows a record')
+      return false
+    }
+  }
+}

@@ -1,0 +1,234 @@
+/*
+ * Topic `records`: states of records that the sender's own writes have just made. A CBOR map (see network/rpc/message.ts):
+ *
+ *   version   uint       1; what has another one is not read
+ *   sender    text       node id of who wrote
+ *   records   [bytes]    each as record-codec.ts says
+ */
+import type { Clock } from '../../core/clock.js'
+import { SheafError } from '../../core/errors.js'
+import type { Startable } from '../../core/lifecycle.js'
+import type { Logger } from '../../core/log.js'
+import type { RecordChange } from '../../directory/batch-plan.js'
+import type { Directory } from '../../directory/directory.js'
+import type { NodeId, VolumeId } from '../../domain/ids.js'
+import { encodeMessage, Message } from '../../network/rpc/message.js'
+import type { Transport } from '../../network/transport.js'
+import { Rate } from '../../core/rate-limit.js'
+
+const TOPIC = 'records'
+const VERSION = 1
+const SENDER_CHARACTERS_MAX = 128
+
+/** Records of so long share a message: gossip costs by the message, not by the byte. */
+const FLUSH_MS = 5
+/** Of records in one message, heads and sender come on top. */
+const MESSAGE_BYTES_MAX = 256 * 1024 - 1024
+/** What waits for the next flush. */
+const QUEUE_BYTES_MAX = 4 * 1024 * 1024
+const RECORDS_MAX = 16_384
+/** What was heard and waits to be merged. */
+const INBOX_BYTES_MAX = 8 * 1024 * 1024
+const HEARD_PER_PEER = { perSecond: 4_000, burst: 20_000 }
+/** Peers that are kept count of; one more, and all begin anew. */
+const PEERS_MAX = 1_024
+const COMPLAINT_MS = 60_000
+
+export interface RecordGossipComponents {
+  readonly transport: Pick<Transport, 'self' | 'peers' | 'publish' | 'subscribe'>
+  readonly directory: Pick<Directory, 'merge' | 'onChange'>
+  readonly clock: Clock
+  readonly log: Logger
+  /** Whether this process writes the volume. */
+  readonly isOwn: (volume: VolumeId) => boolean
+}
+
+/** Since the process started. */
+export interface RecordGossipCounts {
+  /** Records sent. */
+  readonly published: number
+  /** Records of this node that were not sent: the queue was full, or they are too large. */
+  readonly dropped: number
+  /** Records heard and merged, changed or not. */
+  readonly merged: number
+  /** Messages heard and not merged: malformed, too many, or the directory was not there. */
+  readonly refused: number
+}
+
+interface Heard {
+  readonly from: NodeId
+  readonly records: readonly Uint8Array[]
+  readonly byteCount: number
+}
+
+interface PeerAccount {
+  readonly rate: Rate
+  /** When the log was last told about it, monotonic ms. */
+  complainedAt: number
+}
+
+/**
+ * Tells connected peers of this node's writes within milliseconds, and merges what they tell. A hint in both directions:
+ * whatever is full drops, and anti-entropy brings what was lost.
+ *
+ * A change is this node's own when a needle in a volume that this process writes brought it. The directory says so after
+ * the needle was synced and its batch written, so nothing is announced that a power failure could take back; what came
+ * from peers is not announced again, nor what compaction moves, which changes no record.
+ */
+export class RecordGossip implements Startable {
+  readonly #components: RecordGossipComponents
+  /** By record, oldest first: a later state holds all that an earlier one did. */
+  readonly #queue = new Map<string, Uint8Array>()
+  readonly #inbox: Heard[] = []
+  readonly #accounts = new Map<NodeId, PeerAccount>()
+  readonly #counts = { published: 0, dropped: 0, merged: 0, refused: 0 }
+  #queueBytes = 0
+  #inboxBytes = 0
+  #cancelFlush: (() => void) | undefined
+  #merging: Promise<void> | undefined
+  /** Set while running. */
+  #unsubscribe: (() => void) | undefined
+
+  constructor(components: RecordGossipComponents) {
+    this.#components = components
+    components.transport.subscribe(TOPIC, (from, body) => this.#hear(from, body))
+  }
+
+  async start(): Promise<void> {
+    this.#unsubscribe ??= this.#components.directory.onChange(changes => this.#announce(changes))
+  }
+
+  /** Sends what waits, and ends the merge that runs. */
+  async stop(): Promise<void> {
+    this.#unsubscribe?.()
+    this.#unsubscribe = undefined
+    this.#flush()
+    this.#inbox.length = 0
+    this.#inboxBytes = 0
+    await this.#merging
+  }
+
+  get counts(): RecordGossipCounts {
+    return { ...this.#counts }
+  }
+
+  // --- telling ---
+
+  #announce(changes: readonly RecordChange[]): void {
+    const { transport, clock, isOwn } = this.#components
+    if (transport.peers().length === 0) return
+    for (const { key, bytes, volumes } of changes) {
+      if (volumes.some(isOwn)) this.#enqueue(`${key.kind}\0${key.id}`, bytes)
+    }
+    if (this.#queue.size > 0) this.#cancelFlush ??= clock.schedule(FLUSH_MS, () => this.#flush())
+  }
+
+  #enqueue(name: string, bytes: Uint8Array): void {
+    this.#dequeue(name)
+    if (bytes.length > MESSAGE_BYTES_MAX) {
+      this.#counts.dropped++
+      return
+    }
+    this.#queue.set(name, bytes)
+    this.#queueBytes += bytes.length
+    for (const oldest of this.#queue.keys()) {
+      if (this.#queueBytes <= QUEUE_BYTES_MAX) break
+      this.#dequeue(oldest)
+      this.#counts.dropped++
+    }
+  }
+
+  #dequeue(name: string): void {
+    this.#queueBytes -= this.#queue.get(name)?.length ?? 0
+    this.#queue.delete(name)
+  }
+
+  #flush(): void {
+    this.#cancelFlush?.()
+    this.#cancelFlush = undefined
+    let records: Uint8Array[] = []
+    let byteCount = 0
+    for (const bytes of this.#queue.values()) {
+      if (byteCount + bytes.length > MESSAGE_BYTES_MAX || records.length === RECORDS_MAX) {
+        this.#publish(records)
+        records = []
+        byteCount = 0
+      }
+      records.push(bytes)
+      byteCount += bytes.length
+    }
+    this.#publish(records)
+    this.#queue.clear()
+    this.#queueBytes = 0
+  }
+
+  #publish(records: readonly Uint8Array[]): void {
+    if (records.length === 0) return
+    const { transport } = this.#components
+    transport.publish(TOPIC, encodeMessage({ version: VERSION, sender: transport.self, records }))
+    this.#counts.published += records.length
+  }
+
+  // --- hearing ---
+
+  #hear(from: NodeId, body: Uint8Array): void {
+    if (this.#unsubscribe === undefined || from === this.#components.transport.self) return
+    try {
+      const records = decodeRecords(body)
+      const byteCount = body.byteLength
+      // Both are what peers may do at a busy time, so nobody is told.
+      const full = this.#inboxBytes + byteCount > INBOX_BYTES_MAX
+      if (full || !this.#account(from).rate.tryTake(records.length)) {
+        this.#counts.refused++
+        return
+      }
+      this.#inbox.push({ from, records, byteCount })
+      this.#inboxBytes += byteCount
+      this.#merging ??= this.#merge()
+    } catch (err) {
+      this.#refuse(from, err)
+    }
+  }
+
+  async #merge(): Promise<void> {
+    for (let heard = this.#inbox.shift(); heard !== undefined; heard = this.#inbox.shift()) {
+      const { from, records, byteCount } = heard
+      this.#inboxBytes -= byteCount
+      try {
+        await this.#components.directory.merge(records)
+        this.#counts.merged += records.length
+      } catch (err) {
+        this.#refuse(from, err)
+      }
+    }
+    this.#merging = undefined
+  }
+
+  #refuse(from: NodeId, err: unknown): void {
+    this.#counts.refused++
+    const { clock, log } = this.#components
+    const account = this.#account(from)
+    const now = clock.monotonic()
+    if (now - account.complainedAt < COMPLAINT_MS) return
+    account.complainedAt = now
+    log.warn({ err, peer: from }, 'records that a peer gossiped were not taken')
+  }
+
+  #account(peer: NodeId): PeerAccount {
+    const known = this.#accounts.get(peer)
+    if (known !== undefined) return known
+    if (this.#accounts.size === PEERS_MAX) this.#accounts.clear()
+    const account = { rate: new Rate(this.#components.clock, HEARD_PER_PEER), complainedAt: Number.NEGATIVE_INFINITY }
+    this.#accounts.set(peer, account)
+    return account
+  }
+}
+
+/** @throws `ERR_PEER_PROTOCOL` */
+function decodeRecords(body: Uint8Array): Uint8Array[] {
+  const message = Message.decode(body)
+  const version = message.uint('version')
+  if (version !== VERSION) throw new SheafError('ERR_PEER_PROTOCOL', `a peer gossips records in version ${version}`)
+  message.text('sender', SENDER_CHARACTERS_MAX)
+  return message.byteStrings('records', RECORDS_MAX)
+}

@@ -1,0 +1,212 @@
+import { leafDigest, MERKLE_FANOUT } from '../../domain/merkle.js'
+import type { RecordKey } from '../../domain/record.js'
+import {
+  BODY_BYTES_MAX,
+  BUCKETS_MAX,
+  decodeGetAnswer,
+  decodeLeavesAnswer,
+  decodeNodesAnswer,
+  decodePutAnswer,
+  encodeGetRequest,
+  encodeLeavesRequest,
+  encodeNodesRequest,
+  encodePutRequest,
+  type Leaf,
+  METHOD_GET,
+  METHOD_LEAVES,
+  METHOD_NODES,
+  METHOD_PUT,
+  NODE_LEVEL_LAST,
+  NODES_MAX,
+  RECORDS_MAX,
+  SHORT_DIGEST_BYTES
+} from './anti-entropy-messages.js'
+import type { TreeReplica } from './tree-replica.js'
+
+export interface TreeExchangeComponents {
+  readonly replica: TreeReplica
+  /** One question to the peer. @throws what ends the exchange */
+  readonly ask: (method: string, body: Uint8Array) => Promise<Uint8Array>
+  /** Called after so many records were moved; resolves when more may be. */
+  readonly pace: (records: number) => Promise<void>
+  /** Whether the exchange has had its time: it then ends early, and a later one goes on with what still differs. */
+  readonly isOver: () => boolean
+  /** Told of what differs, instead of the peer: then nothing is offered to it. */
+  readonly collect?: (found: { readonly lacking: readonly RecordKey[]; readonly theirs: readonly RecordKey[] }) => void
+}
+
+export interface ExchangeOutcome {
+  /** Records that changed, here and at the peer. */
+  readonly changedHere: number
+  readonly changedThere: number
+  /** Whether both roots were the same when it ended. */
+  readonly equal: boolean
+  /** Whether it ended before it had looked at all that differed. */
+  readonly cutShort: boolean
+}
+
+/** A leaf that this node has and the peer has not, or has otherwise. */
+interface Offer {
+  readonly key: RecordKey
+  /** The peer's own leaf of the record, when it had one. */
+  readonly theirs: Uint8Array | undefined
+}
+
+/**
+ * One comparison of this node's tree with a peer's: down to the buckets that differ, then record by record, in both
+ * directions. It costs what differs, not what is there.
+ *
+ * Both trees may move meanwhile. A record that is written during the exchange is seen, or not, as it was at some moment
+ * of it; either way what is moved is joined, so nothing can be lost or go back. Work is bounded by what differed at each
+ * node when that was looked at: the exchange never looks twice, so it ends under any load of writes. What it leaves is
+ * for the next one.
+ */
+export class TreeExchange {
+  readonly #components: TreeExchangeComponents
+  #changedHere = 0
+  #changedThere = 0
+
+  constructor(components: TreeExchangeComponents) {
+    this.#components = components
+  }
+
+  async run(): Promise<ExchangeOutcome> {
+    const { replica, isOver } = this.#components
+    if (sameBytes(replica.root(), await this.#peerRoot())) return this.#outcome(true, false)
+    let cutShort = false
+    for await (const buckets of this.#differingBuckets()) {
+      for (let at = 0; at < buckets.length && !cutShort; at += BUCKETS_MAX) {
+        await this.#reconcile(buckets.slice(at, at + BUCKETS_MAX))
+        cutShort = isOver()
+      }
+      if (cutShort) break
+    }
+    return this.#outcome(sameBytes(await this.#peerRoot(), replica.root()), cutShort)
+  }
+
+  #outcome(equal: boolean, cutShort: boolean): ExchangeOutcome {
+    return { changedHere: this.#changedHere, changedThere: this.#changedThere, equal, cutShort }
+  }
+
+  async #peerRoot(): Promise<Uint8Array> {
+    return (await this.#askNodes(0, [0])).root
+  }
+
+  async #askNodes(level: number, indexes: readonly number[]): Promise<{ root: Uint8Array; children: Uint8Array }> {
+    const answer = await this.#components.ask(METHOD_NODES, encodeNodesRequest({ level, indexes }))
+    return decodeNodesAnswer(answer, indexes.length)
+  }
+
+  /** Goes down where digests differ, deepest first, so that repair begins early and memory stays small. */
+  async *#differingBuckets(): AsyncGenerator<readonly number[]> {
+    /** Nodes still to be looked into, by level. */
+    const differing: number[][] = [[0], ...Array.from({ length: NODE_LEVEL_LAST }, () => [])]
+    for (;;) {
+      const level = differing.findLastIndex(nodes => nodes.length > 0)
+      const nodes = differing[level]?.splice(0, NODES_MAX)
+      if (nodes === undefined) return
+      const theirs = (await this.#askNodes(level, nodes)).children
+      const children = differingChildren(nodes, this.#components.replica.children(level, nodes), theirs)
+      if (level < NODE_LEVEL_LAST) differing[level + 1]?.push(...children)
+      else if (children.length > 0) yield children
+    }
+  }
+
+  /** @param buckets - at most BUCKETS_MAX */
+  async #reconcile(buckets: readonly number[]): Promise<void> {
+    for (let rest = buckets; rest.length > 0; ) {
+      const answer = decodeLeavesAnswer(await this.#components.ask(METHOD_LEAVES, encodeLeavesRequest(rest)))
+      const wanted: Leaf[] = []
+      const offered: Offer[] = []
+      for (const [i, theirs] of answer.slice(0, rest.length).entries()) {
+        compareLeaves(await this.#components.replica.leaves(rest[i] as number), theirs, wanted, offered)
+      }
+      const { collect } = this.#components
+      const theirs = wanted.map(({ key }) => key)
+      await this.#get(theirs)
+      if (collect === undefined) await this.#put(offered)
+      else collect({ theirs, lacking: offered.flatMap(offer => (offer.theirs === undefined ? [offer.key] : [])) })
+      rest = rest.slice(answer.length)
+    }
+  }
+
+  async #get(keys: readonly RecordKey[]): Promise<void> {
+    const { ask, replica, pace } = this.#components
+    for (let rest = keys; rest.length > 0; ) {
+      const asked = rest.slice(0, RECORDS_MAX)
+      const { count, records } = decodeGetAnswer(await ask(METHOD_GET, encodeGetRequest(asked)), asked.length)
+      this.#changedHere += await replica.merge(records)
+      await pace(records.length)
+      rest = rest.slice(count)
+    }
+  }
+
+  async #put(offers: readonly Offer[]): Promise<void> {
+    const { replica } = this.#components
+    for (let at = 0; at < offers.length; at += RECORDS_MAX) {
+      const batch = offers.slice(at, at + RECORDS_MAX)
+      const records = await replica.records(batch.map(({ key }) => key))
+      let message: Uint8Array[] = []
+      let byteCount = 0
+      for (const [i, { key, theirs }] of batch.entries()) {
+        const record = records[i]
+        // What the peer sent may have been all there was to know.
+        if (record === undefined || (theirs && sameBytes(shortLeaf(key, record), theirs))) continue
+        if (byteCount + record.length > BODY_BYTES_MAX) {
+          await this.#send(message)
+          message = []
+          byteCount = 0
+        }
+        message.push(record)
+        byteCount += record.length
+      }
+      await this.#send(message)
+    }
+  }
+
+  async #send(records: readonly Uint8Array[]): Promise<void> {
+    if (records.length === 0) return
+    const { ask, pace } = this.#components
+    this.#changedThere += decodePutAnswer(await ask(METHOD_PUT, encodePutRequest(records)))
+    await pace(records.length)
+  }
+}
+
+/** @param ours - 16 short digests a node, as `theirs` */
+function differingChildren(nodes: readonly number[], ours: Uint8Array, theirs: Uint8Array): number[] {
+  const differing: number[] = []
+  for (const [i, node] of nodes.entries()) {
+    for (let child = 0; child < MERKLE_FANOUT; child++) {
+      const at = (i * MERKLE_FANOUT + child) * SHORT_DIGEST_BYTES
+      const end = at + SHORT_DIGEST_BYTES
+      if (!sameBytes(ours.subarray(at, end), theirs.subarray(at, end))) differing.push(node * MERKLE_FANOUT + child)
+    }
+  }
+  return differing
+}
+
+/** Adds what this node lacks of a bucket to `wanted`, and what the peer lacks to `offered`. */
+function compareLeaves(ours: readonly Leaf[], theirs: readonly Leaf[], wanted: Leaf[], offered: Offer[]): void {
+  const here = new Map(ours.map(leaf => [nameOf(leaf.key), leaf]))
+  for (const leaf of theirs) {
+    const name = nameOf(leaf.key)
+    const own = here.get(name)
+    here.delete(name)
+    if (own !== undefined && sameBytes(own.digest, leaf.digest)) continue
+    wanted.push(leaf)
+    if (own !== undefined) offered.push({ key: leaf.key, theirs: leaf.digest })
+  }
+  for (const { key } of here.values()) offered.push({ key, theirs: undefined })
+}
+
+function nameOf({ kind, id }: RecordKey): string {
+  return `${kind}\0${id}`
+}
+
+function shortLeaf(key: RecordKey, encoded: Uint8Array): Uint8Array {
+  return leafDigest(key, encoded).subarray(0, SHORT_DIGEST_BYTES)
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0
+}

@@ -1,0 +1,195 @@
+/*
+ * Reading photos that are known here but whose bytes are not (yet). Bodies are CBOR maps (see network/rpc/message.ts).
+ *
+ *   needle.find  request  {id, generation, alternate_key, chunk, length} → {checksums}   one CRC-32 per 64 KiB block
+ *   needle.read  fetch    the same and {from, to}, block boundaries → bytes
+ */
+import type { Clock } from '../../core/clock.js'
+import { deadline } from '../../core/deadline.js'
+import { hasCode, SheafError } from '../../core/errors.js'
+import type { Logger } from '../../core/log.js'
+import type { NodeId } from '../../domain/ids.js'
+import { BLOCK_BYTES, blockIntact, NEEDLE_DATA_BYTES_MAX, type NeedleIdentity } from '../../domain/needle.js'
+import { encodeMessage, Message, unfit } from '../../network/rpc/message.js'
+import type { Transport } from '../../network/transport.js'
+import type { NeedleLocation } from '../../volumes/needle-store.js'
+import type { VolumeSet } from '../../volumes/volume-set.js'
+
+const FIND_MS_MAX = 3_000
+const READ_MS_MAX = 60_000
+const UINT32_MAX = 0xffff_ffff
+
+export interface PeerReadsComponents {
+  readonly transport: Transport
+  readonly store: Pick<VolumeSet, 'locate' | 'checksums' | 'readRange'>
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** A needle that some peer has. */
+interface Supplier {
+  readonly peer: NodeId
+  readonly checksums: Uint32Array
+}
+
+/** A needle as whoever wants it names it. */
+export interface WantedNeedle {
+  readonly identity: NeedleIdentity
+  /** Bytes of its data. */
+  readonly length: number
+}
+
+/** Streams needles from peers. Every block is verified against its checksum before any of it is handed on. */
+export class PeerReads {
+  readonly #components: PeerReadsComponents
+
+  constructor(components: PeerReadsComponents) {
+    this.#components = components
+    components.transport.handle('needle.find', async (_peer, body) => this.#found(Message.decode(body)))
+    components.transport.handleFetch('needle.read', (_peer, body) => this.#serve(Message.decode(body)))
+  }
+
+  /** @returns whether a peer in reach has the needle */
+  async isInReach(wanted: WantedNeedle): Promise<boolean> {
+    return (await this.#find(wanted, new Set())) !== undefined
+  }
+
+  /**
+   * Streams bytes [start, end) of the needle's data from whichever peer answers first; from the next one when it fails.
+   *
+   * @throws `ERR_BYTES_UNREACHABLE` when no peer is left
+   */
+  async *stream(wanted: WantedNeedle, start: number, end: number): AsyncGenerator<Uint8Array> {
+    const failed = new Set<NodeId>()
+    let position = start
+    while (position < end) {
+      const supplier = await this.#find(wanted, failed)
+      if (supplier === undefined) throw new SheafError('ERR_BYTES_UNREACHABLE')
+      try {
+        for await (const piece of this.#blocks(wanted, supplier, position, end)) {
+          position += piece.byteLength
+          yield piece
+        }
+        if (position < end) failed.add(supplier.peer)
+      } catch (err) {
+        failed.add(supplier.peer)
+        this.#components.log.warn(
+          { err, peer: supplier.peer },
+          'a peer did not supply the bytes of a photo; the next is asked'
+        )
+      }
+    }
+  }
+
+  /** Asks all peers at once. @returns the first that has the needle */
+  async #find({ identity, length }: WantedNeedle, except: ReadonlySet<NodeId>): Promise<Supplier | undefined> {
+    const { transport, clock } = this.#components
+    const { signal, cancel } = deadline(clock, FIND_MS_MAX)
+    const body = encodeMessage(wireNeedle(identity, length))
+    const asked = transport
+      .peers()
+      .filter(peer => !except.has(peer))
+      .map(async (peer): Promise<Supplier> => {
+        const answer = Message.decode(await transport.request(peer, 'needle.find', body, signal))
+        return { peer, checksums: checksumsOf(answer, length) }
+      })
+    try {
+      return await Promise.any(asked)
+    } catch {
+      return undefined // all of them said no, or nothing: there is none in reach
+    } finally {
+      cancel()
+    }
+  }
+
+  async *#blocks(
+    { identity, length }: WantedNeedle,
+    { peer, checksums }: Supplier,
+    start: number,
+    end: number
+  ): AsyncGenerator<Uint8Array> {
+    const from = Math.floor(start / BLOCK_BYTES) * BLOCK_BYTES
+    const to = Math.min(length, Math.ceil(end / BLOCK_BYTES) * BLOCK_BYTES)
+    const { transport, clock } = this.#components
+    const { signal, cancel } = deadline(clock, READ_MS_MAX)
+    let at = from
+    let pending: Uint8Array = new Uint8Array()
+    try {
+      const body = encodeMessage({ ...wireNeedle(identity, length), from, to })
+      for await (const piece of transport.fetch(peer, 'needle.read', body, signal)) {
+        pending = pending.byteLength === 0 ? piece : Buffer.concat([pending, piece])
+        while (pending.byteLength > 0) {
+          const blockBytes = Math.min(BLOCK_BYTES, length - at)
+          if (pending.byteLength < blockBytes || blockBytes <= 0) break
+          const block = pending.subarray(0, blockBytes)
+          const number = at / BLOCK_BYTES
+          if (!blockIntact(identity, number, block, checksums[number] as number))
+            throw new SheafError('ERR_NEEDLE_CORRUPT')
+          const wanted = block.subarray(Math.max(0, start - at), Math.min(blockBytes, end - at))
+          if (wanted.byteLength > 0) yield wanted
+          pending = pending.subarray(blockBytes)
+          at += blockBytes
+        }
+      }
+    } finally {
+      cancel()
+    }
+  }
+
+  // --- what peers ask ---
+
+  async #found(message: Message): Promise<Uint8Array> {
+    const wanted = wantedOf(message)
+    for (const location of this.#locate(wanted)) {
+      try {
+        const checksums = await this.#components.store.checksums(location, wanted.identity)
+        const bytes = Buffer.alloc(checksums.length * 4)
+        for (const [i, checksum] of checksums.entries()) bytes.writeUInt32LE(checksum, i * 4)
+        return encodeMessage({ checksums: bytes })
+      } catch (err) {
+        if (!hasCode(err, 'ERR_NEEDLE_CORRUPT') && !hasCode(err, 'ERR_DISK_READ')) throw err
+      }
+    }
+    throw new SheafError('ERR_BYTES_UNREACHABLE')
+  }
+
+  async *#serve(message: Message): AsyncGenerator<Uint8Array> {
+    const wanted = wantedOf(message)
+    const from = message.uint('from', wanted.length)
+    const to = message.uint('to', wanted.length)
+    if (from % BLOCK_BYTES !== 0 || to < from) throw unfit('from')
+    const [location] = this.#locate(wanted)
+    if (location === undefined) throw new SheafError('ERR_BYTES_UNREACHABLE')
+    yield* this.#components.store.readRange(location, wanted.identity, from, to)
+  }
+
+  #locate({ identity, length }: WantedNeedle): NeedleLocation[] {
+    return this.#components.store.locate(identity).filter(location => location.length === length)
+  }
+}
+
+function wireNeedle({ id, generation, alternateKey, chunk }: NeedleIdentity, length: number) {
+  return { id, generation, alternate_key: alternateKey, chunk, length }
+}
+
+function wantedOf(message: Message): WantedNeedle {
+  const id = message.bytes('id', 16)
+  if (id.byteLength !== 16) throw unfit('id')
+  return {
+    identity: {
+      kind: 'data',
+      id,
+      generation: message.uint('generation', UINT32_MAX),
+      alternateKey: message.uint('alternate_key', UINT32_MAX),
+      chunk: message.uint('chunk', UINT32_MAX)
+    },
+    length: message.uint('length', NEEDLE_DATA_BYTES_MAX)
+  }
+}
+
+function checksumsOf(message: Message, length: number): Uint32Array {
+  const byteCount = Math.ceil(length / BLOCK_BYTES) * 4
+  const bytes = Buffer.from(message.bytes('checksums', byteCount))
+  if (bytes.byteLength !== byteCount) throw unfit('checksums')
+  return Uint32Array.from({ length: byteCount / 4 }, (_, i) => bytes.readUInt32LE(i * 4))
+}

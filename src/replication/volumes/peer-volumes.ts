@@ -1,0 +1,167 @@
+import type { NodeId, VolumeId } from '../../domain/ids.js'
+import type { HoleRange } from '../../volumes/index-file.js'
+import type { HeldVolume } from './volume-messages.js'
+
+interface Holding {
+  end: number
+  holes: readonly HoleRange[]
+  /** Durable here without a hole before it. */
+  acknowledged: number
+}
+
+interface Waiter {
+  readonly places: readonly { readonly volume: VolumeId; readonly end: number }[]
+  readonly wanted: number
+  readonly done: (holders: number) => void
+}
+
+/**
+ * What every connected peer is known to hold of every volume: from its announcements and acknowledgements. Soft state: it
+ * goes with the connection and comes back with the next exchange.
+ */
+export class PeerVolumes {
+  readonly #peers = new Map<NodeId, Map<VolumeId, Holding>>()
+  readonly #waiters = new Set<Waiter>()
+  /** The furthest that any peer ever acknowledged, in this process: a peer that leaves keeps what it has. */
+  readonly #acknowledged = new Map<VolumeId, number>()
+
+  /** @returns whether the peer holds more of the volume than was known */
+  noteEnd(peer: NodeId, volume: VolumeId, end: number): boolean {
+    const holding = this.#holding(peer, volume)
+    if (end <= holding.end) return false
+    holding.end = end
+    return true
+  }
+
+  noteAcknowledged(peer: NodeId, volume: VolumeId, end: number): void {
+    const holding = this.#holding(peer, volume)
+    holding.end = Math.max(holding.end, end)
+    holding.acknowledged = Math.max(holding.acknowledged, end)
+    this.#noteFurthest(volume, end)
+    this.#wakeWaiters()
+  }
+
+  /** All that a peer holds, as it tells on request. */
+  replace(peer: NodeId, volumes: readonly HeldVolume[]): void {
+    const holdings = new Map<VolumeId, Holding>()
+    for (const { volume, end, holes } of volumes) {
+      const acknowledged = holes[0]?.from ?? end
+      holdings.set(volume, { end, holes, acknowledged })
+      this.#noteFurthest(volume, acknowledged)
+    }
+    this.#peers.set(peer, holdings)
+    this.#wakeWaiters()
+  }
+
+  forget(peer: NodeId): void {
+    this.#peers.delete(peer)
+  }
+
+  /** Every volume that some peer holds, with the furthest end. */
+  ends(): Map<VolumeId, number> {
+    const ends = new Map<VolumeId, number>()
+    for (const holdings of this.#peers.values()) {
+      for (const [volume, { end }] of holdings) ends.set(volume, Math.max(end, ends.get(volume) ?? 0))
+    }
+    return ends
+  }
+
+  /** @returns how much of the volume the peer is known to hold; 0 when it never told */
+  endOf(peer: NodeId, volume: VolumeId): number {
+    return this.#peers.get(peer)?.get(volume)?.end ?? 0
+  }
+
+  furthestEnd(volume: VolumeId): number {
+    let end = 0
+    for (const holdings of this.#peers.values()) end = Math.max(end, holdings.get(volume)?.end ?? 0)
+    return end
+  }
+
+  /** Peers that hold the byte at `offset` of the volume outside any hole that they have told of. */
+  suppliers(volume: VolumeId, offset: number): NodeId[] {
+    const suppliers: NodeId[] = []
+    for (const [peer, holdings] of this.#peers) {
+      const holding = holdings.get(volume)
+      if (holding === undefined || holding.end <= offset) continue
+      if (!holding.holes.some(({ from, to }) => from <= offset && offset < to)) suppliers.push(peer)
+    }
+    return suppliers
+  }
+
+  /** @returns where the hole that every peer with the byte at `offset` has there ends; undefined when one could supply it */
+  commonHoleEnd(volume: VolumeId, offset: number): number | undefined {
+    let end: number | undefined
+    for (const holdings of this.#peers.values()) {
+      const holding = holdings.get(volume)
+      if (holding === undefined || holding.end <= offset) continue
+      const hole = holding.holes.find(({ from, to }) => from <= offset && offset < to)
+      if (hole === undefined) return undefined
+      end = Math.min(end ?? hole.to, hole.to)
+    }
+    return end
+  }
+
+  /** Peers that have all places durably. */
+  holders(places: Waiter['places']): number {
+    let count = 0
+    for (const holdings of this.#peers.values()) {
+      if (places.every(({ volume, end }) => (holdings.get(volume)?.acknowledged ?? 0) >= end)) count++
+    }
+    return count
+  }
+
+  /** Waits until `wanted` peers hold all places durably, or the signal aborts. @returns how many do then */
+  waitForHolders(places: Waiter['places'], wanted: number, signal: AbortSignal): Promise<number> {
+    const holders = this.holders(places)
+    if (holders >= wanted || signal.aborted) return Promise.resolve(holders)
+    return new Promise(resolve => {
+      const done = (count: number): void => {
+        this.#waiters.delete(waiter)
+        signal.removeEventListener('abort', giveUp)
+        resolve(count)
+      }
+      const giveUp = (): void => done(this.holders(places))
+      const waiter: Waiter = { places, wanted, done }
+      this.#waiters.add(waiter)
+      signal.addEventListener('abort', giveUp)
+    })
+  }
+
+  /** @returns up to where some other node is known to hold the volume durably */
+  acknowledged(volume: VolumeId): number {
+    return this.#acknowledged.get(volume) ?? 0
+  }
+
+  /** @returns up to where one of the given peers holds the volume durably and without a hole */
+  acknowledgedBy(volume: VolumeId, peers: readonly NodeId[]): number {
+    return Math.max(0, ...peers.map(peer => this.#peers.get(peer)?.get(volume)?.acknowledged ?? 0))
+  }
+
+  /** @returns bytes of the given volumes that a peer does not hold; undefined when it never told */
+  missing(peer: NodeId, volumes: Iterable<{ readonly id: VolumeId; readonly end: number }>): number | undefined {
+    const holdings = this.#peers.get(peer)
+    if (holdings === undefined) return undefined
+    let bytes = 0
+    for (const { id, end } of volumes) bytes += Math.max(0, end - (holdings.get(id)?.end ?? 0))
+    return bytes
+  }
+
+  #noteFurthest(volume: VolumeId, end: number): void {
+    this.#acknowledged.set(volume, Math.max(end, this.acknowledged(volume)))
+  }
+
+  #wakeWaiters(): void {
+    for (const waiter of this.#waiters) {
+      const holders = this.holders(waiter.places)
+      if (holders >= waiter.wanted) waiter.done(holders)
+    }
+  }
+
+  #holding(peer: NodeId, volume: VolumeId): Holding {
+    const holdings = this.#peers.get(peer) ?? new Map<VolumeId, Holding>()
+    const holding = holdings.get(volume) ?? { end: 0, holes: [], acknowledged: 0 }
+    this.#peers.set(peer, holdings)
+    holdings.set(volume, holding)
+    return holding
+  }
+}

@@ -1,0 +1,52 @@
+import type { Clock } from '../../core/clock.js'
+import type { VolumeId } from '../../domain/ids.js'
+import type { VolumeSet } from '../../volumes/volume-set.js'
+import type { PeerVolumes } from './peer-volumes.js'
+
+/** Growth within so long shares a mark: what is told is that exact, ms. */
+const MARK_MS = 1_000
+/** Half of the marks go when there are more: then the age is told too high, never too low. */
+const MARKS_MAX = 4_096
+
+interface Mark {
+  readonly volume: VolumeId
+  /** The volume grew to here between `atMs` and the next mark. */
+  end: number
+  /** Monotonic. */
+  readonly atMs: number
+}
+
+/** Tells how long ago the oldest bytes were written here that no other node is known to have. */
+export class ReplicationLag {
+  readonly #clock: Clock
+  readonly #peers: PeerVolumes
+  #marks: Mark[] = []
+
+  constructor(components: { readonly clock: Clock; readonly peers: PeerVolumes; readonly volumes: VolumeSet }) {
+    const { clock, peers, volumes } = components
+    this.#clock = clock
+    this.#peers = peers
+    volumes.onGrowth(({ id, end }) => {
+      if (volumes.isOfThisProcess(id)) this.#note(id, end)
+    })
+  }
+
+  /** @returns ms; undefined when some other node has everything */
+  oldestMs(): number | undefined {
+    this.#marks = this.#marks.filter(({ volume, end }) => end > this.#peers.acknowledged(volume))
+    const [oldest] = this.#marks
+    return oldest && this.#clock.monotonic() - oldest.atMs
+  }
+
+  #note(volume: VolumeId, end: number): void {
+    const now = this.#clock.monotonic()
+    const last = this.#marks.at(-1)
+    if (last !== undefined && last.volume === volume && now - last.atMs < MARK_MS) {
+      last.end = end
+      return
+    }
+    if (this.#marks.length >= MARKS_MAX) this.oldestMs()
+    if (this.#marks.length >= MARKS_MAX) this.#marks = this.#marks.filter((_, i) => i % 2 === 0)
+    this.#marks.push({ volume, end, atMs: now })
+  }
+}

@@ -1,0 +1,116 @@
+import type { Logger } from '../../core/log.js'
+import type { NodeId, VolumeId } from '../../domain/ids.js'
+import type { Transport } from '../../network/transport.js'
+import type { Volume } from '../../volumes/volume.js'
+import type { VolumeSet } from '../../volumes/volume-set.js'
+import type { PeerVolumes } from './peer-volumes.js'
+import { encodeBytes, encodeHead, PUSH_BYTES_MAX } from './volume-messages.js'
+
+/** What one growth may cost the uplink when its bytes are sent to all peers; beyond it they pull, also from one another. */
+const PUSHED_BYTES_MAX = 2 * 1024 * 1024
+
+export interface VolumeNewsComponents {
+  readonly transport: Pick<Transport, 'peers' | 'notify' | 'onPeer'>
+  readonly volumes: Pick<VolumeSet, 'onGrowth'>
+  readonly peers: Pick<PeerVolumes, 'endOf'>
+  readonly log: Logger
+}
+
+/** How far a volume of this process has been told of, or sent. */
+interface Mark {
+  readonly volume: VolumeId
+  readonly end: number
+}
+
+/**
+ * Tells peers what has become durable here, as it does: acknowledgements of copies, and how far the own log has come. What
+ * a small write appended to it goes along, to whoever has all before it, which saves a question and its answer. Hints, all
+ * of them: whoever misses one hears of it with the next, or asks.
+ */
+export class VolumeNews {
+  readonly #components: VolumeNewsComponents
+  /** Volumes that have grown since the peers were told. */
+  readonly #untold = new Set<Volume>()
+  #told: Mark | undefined
+  /** What a peer has of the volume that is written now, if nothing was lost of what was sent to it. */
+  readonly #sent = new Map<NodeId, Mark>()
+  /** Bytes are read and sent in the order in which they were written. */
+  #sending: Promise<void> = Promise.resolve()
+  readonly #unsubscribe: readonly (() => void)[]
+
+  constructor(components: VolumeNewsComponents) {
+    this.#components = components
+    this.#unsubscribe = [
+      components.volumes.onGrowth(volume => this.#grown(volume)),
+      components.transport.onPeer(peer => void this.#sent.delete(peer))
+    ]
+  }
+
+  async stop(): Promise<void> {
+    for (const unsubscribe of this.#unsubscribe) unsubscribe()
+    await this.#sending
+  }
+
+  #grown(volume: Volume): void {
+    this.#untold.add(volume)
+    if (this.#untold.size > 1) return
+    // after what else became durable with it, so that it is told once
+    queueMicrotask(() => {
+      for (const grown of this.#untold) this.#tell(grown)
+      this.#untold.clear()
+    })
+  }
+
+  #tell(volume: Volume): void {
+    const { transport } = this.#components
+    if (volume.state === 'active') {
+      this.#tellOwn(volume)
+      return
+    }
+    // whoever writes has nothing to acknowledge: its own copy is counted by itself
+    const method = volume.holes.length > 0 ? 'volume.head' : 'volume.ack'
+    for (const peer of transport.peers())
+      transport.notify(peer, method, encodeHead({ volume: volume.id, end: volume.end }))
+  }
+
+  #tellOwn(volume: Volume): void {
+    const { transport } = this.#components
+    const { id, end } = volume
+    const from = this.#told?.volume === id ? this.#told.end : end
+    this.#told = { volume: id, end }
+    const all = transport.peers()
+    const ready = all.filter(peer => this.#endAt(peer, id) === from)
+    const byteCount = end - from
+    const small = byteCount > 0 && byteCount <= PUSH_BYTES_MAX && byteCount * ready.length <= PUSHED_BYTES_MAX
+    const receivers = small ? ready : []
+    for (const peer of all) if (!receivers.includes(peer)) this.#tellHead(peer, { volume: id, end })
+    if (receivers.length === 0) return
+    for (const peer of receivers) this.#sent.set(peer, { volume: id, end })
+    this.#sending = this.#sending.then(() => this.#send(receivers, volume, from, end))
+  }
+
+  async #send(receivers: readonly NodeId[], volume: Volume, from: number, end: number): Promise<void> {
+    const { transport, log } = this.#components
+    const pieces: Uint8Array[] = []
+    try {
+      for await (const piece of volume.raw(from, end)) pieces.push(piece)
+    } catch (err) {
+      log.debug({ err, volume: volume.id, from }, 'could not read what was just written')
+    }
+    const bytes = Buffer.concat(pieces)
+    const whole = bytes.byteLength === end - from
+    for (const peer of receivers) {
+      if (whole) transport.notify(peer, 'volume.bytes', encodeBytes({ volume: volume.id, from, bytes }))
+      else this.#tellHead(peer, { volume: volume.id, end })
+    }
+  }
+
+  #tellHead(peer: NodeId, head: Mark): void {
+    this.#components.transport.notify(peer, 'volume.head', encodeHead(head))
+  }
+
+  #endAt(peer: NodeId, volume: VolumeId): number {
+    const sent = this.#sent.get(peer)
+    return Math.max(sent?.volume === volume ? sent.end : 0, this.#components.peers.endOf(peer, volume))
+  }
+}

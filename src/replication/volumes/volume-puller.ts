@@ -1,0 +1,199 @@
+import type { Clock } from '../../core/clock.js'
+import { deadline, withDeadline } from '../../core/deadline.js'
+import { hasCode } from '../../core/errors.js'
+import type { Logger } from '../../core/log.js'
+import type { Random } from '../../core/random.js'
+import type { NodeId, VolumeId } from '../../domain/ids.js'
+import { SUPERBLOCK_BYTES } from '../../domain/superblock.js'
+import { Message } from '../../network/rpc/message.js'
+import type { Transport } from '../../network/transport.js'
+import { BufferPool } from '../../volumes/buffer-pool.js'
+import type { CopyProgress } from '../../volumes/volume-copies.js'
+import { NeedleInbox } from './range-assembler.js'
+import type { PeerVolumes } from './peer-volumes.js'
+import { encodeRange, encodeVolume, READ_BYTES_MAX, type VolumeRange } from './volume-messages.js'
+import { FETCH_BYTES_MAX } from './volume-serving.js'
+
+const REQUEST_MS_MAX = 10_000
+const FETCH_MS_MAX = 120_000
+/** After each portion the event loop is given up for so long; when it comes back later than that, for as long again. */
+const YIELD_MS = 1
+const LATE_MS = 5
+const PAUSE_MS_MAX = 100
+/** Memory that is kept for the next pull. */
+const SPARE_BYTES_MAX = 8 * 1024 * 1024
+/** How long a supplier is passed over after it failed, or after it sent damage. */
+const FAILURE_PENALTY_MS = 1_000
+const DAMAGE_PENALTY_MS = 30_000
+
+export interface VolumePullerComponents {
+  readonly transport: Pick<Transport, 'request' | 'notify' | 'fetch'>
+  readonly peers: Pick<PeerVolumes, 'suppliers'>
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+}
+
+export interface VolumePullerInit {
+  /** Ends what is under way. */
+  readonly signal: AbortSignal
+}
+
+/** Verifies and keeps whole needles of what a peer sent. */
+export type Take = (at: number, bytes: Uint8Array) => Promise<CopyProgress>
+
+/** Gets bytes of volumes from whoever has them: one supplier after the other, those that failed lately passed over. */
+export class VolumePuller {
+  readonly #components: VolumePullerComponents
+  readonly #signal: AbortSignal
+  /** By `peer volume`: not to be asked before, monotonic ms. */
+  readonly #penalties = new Map<string, number>()
+  readonly #pool = new BufferPool(SPARE_BYTES_MAX)
+  #receivedBytes = 0
+
+  constructor(components: VolumePullerComponents, { signal }: VolumePullerInit) {
+    this.#components = components
+    this.#signal = signal
+  }
+
+  /** Verified and taken since the process began. */
+  get receivedBytes(): number {
+    return this.#receivedBytes
+  }
+
+  /** All suppliers may be asked again. */
+  forgive(): void {
+    this.#penalties.clear()
+  }
+
+  /** Forgets penalties that are over. */
+  sweep(): void {
+    const now = this.#components.clock.monotonic()
+    for (const [key, until] of this.#penalties) if (until <= now) this.#penalties.delete(key)
+  }
+
+  /** Takes what a peer sent unasked. @throws as `take`, but for damage, which is told to the peer */
+  async pushed(peer: NodeId, id: VolumeId, at: number, bytes: Uint8Array, take: Take): Promise<void> {
+    try {
+      const { end, durable } = await take(at, bytes)
+      this.#receivedBytes += Math.min(Math.max(0, end - at), bytes.byteLength)
+      await durable
+    } catch (err) {
+      if (!hasCode(err, 'ERR_NEEDLE_CORRUPT')) throw err
+      this.#failed(peer, id, err, at)
+    }
+  }
+
+  /** Hands the superblock that a peer has to `use`. @returns what that returns; undefined when nobody has an intact one */
+  async superblock<T>(id: VolumeId, use: (superblock: Uint8Array) => Promise<T>): Promise<T | undefined> {
+    for (const peer of this.#allowed(id, this.#components.peers.suppliers(id, 0))) {
+      try {
+        const answer = await this.#ask(peer, 'volume.superblock', encodeVolume(id))
+        return await use(Message.decode(answer).bytes('superblock', SUPERBLOCK_BYTES))
+      } catch (err) {
+        this.#failed(peer, id, err, 0)
+      }
+    }
+    return undefined
+  }
+
+  /**
+   * Hands bytes of [from, to) to `take`, from one supplier after the other, and waits until they are durable.
+   *
+   * @param take - verifies and keeps whole needles, and says how far it came
+   * @returns whether there was any progress
+   */
+  async range(id: VolumeId, from: number, to: number, take: Take): Promise<boolean> {
+    const inbox = new NeedleInbox(this.#pool, { from, to }, async (at, bytes) => {
+      const progress = await take(at, bytes)
+      this.#receivedBytes += progress.end - at
+      await this.#giveWay()
+      return progress
+    })
+    try {
+      let progress = true
+      while (progress && inbox.at < to) progress = await this.#pullNext(id, inbox, to)
+    } finally {
+      await inbox.settled()
+    }
+    return inbox.at > from
+  }
+
+  /** Lets clients go first: whatever else waits for the event loop has its turn, and the busier that is the longer. */
+  async #giveWay(): Promise<void> {
+    const { clock } = this.#components
+    const beganMs = clock.monotonic()
+    await clock.sleep(YIELD_MS, this.#signal)
+    const lateMs = clock.monotonic() - beganMs - YIELD_MS
+    if (lateMs > LATE_MS) await clock.sleep(Math.min(lateMs, PAUSE_MS_MAX), this.#signal)
+  }
+
+  /** One fetch. @returns whether the inbox has come further */
+  async #pullNext(id: VolumeId, inbox: NeedleInbox, to: number): Promise<boolean> {
+    const { at: from } = inbox
+    for (const peer of this.#allowed(id, this.#components.peers.suppliers(id, from))) {
+      try {
+        inbox.clear()
+        const range = { volume: id, from: inbox.at, to: Math.min(to, inbox.at + FETCH_BYTES_MAX) }
+        for await (const piece of this.#bytes(peer, range)) await inbox.add(piece)
+        await inbox.flush()
+        if (inbox.at > from) return true
+        this.#penalise(peer, id, FAILURE_PENALTY_MS) // it had less than it said
+      } catch (err) {
+        this.#failed(peer, id, err, inbox.at)
+      }
+    }
+    return inbox.at > from
+  }
+
+  async *#bytes(peer: NodeId, range: VolumeRange): AsyncGenerator<Uint8Array> {
+    if (range.to - range.from <= READ_BYTES_MAX) {
+      const answer = await this.#ask(peer, 'volume.read', encodeRange(range))
+      yield Message.decode(answer).bytes('bytes', READ_BYTES_MAX)
+      return
+    }
+    const { transport, clock } = this.#components
+    const { signal, cancel } = deadline(clock, FETCH_MS_MAX, this.#signal)
+    try {
+      yield* transport.fetch(peer, 'volume.range', encodeRange(range), signal)
+    } finally {
+      cancel()
+    }
+  }
+
+  #ask(peer: NodeId, method: string, body: Uint8Array): Promise<Uint8Array> {
+    const { transport, clock } = this.#components
+    return withDeadline(clock, REQUEST_MS_MAX, this.#signal, signal => transport.request(peer, method, body, signal))
+  }
+
+  /** @returns those suppliers that may be asked now, in random order */
+  #allowed(id: VolumeId, suppliers: readonly NodeId[]): NodeId[] {
+    const { clock, random } = this.#components
+    const now = clock.monotonic()
+    return suppliers
+      .filter(peer => (this.#penalties.get(`${peer} ${id}`) ?? 0) <= now)
+      .map(peer => ({ peer, order: random.fraction() }))
+      .sort((a, b) => a.order - b.order)
+      .map(({ peer }) => peer)
+  }
+
+  /** @throws the error again when it is this node's own trouble */
+  #failed(peer: NodeId, id: VolumeId, err: unknown, at: number): void {
+    const { transport, log } = this.#components
+    this.#signal.throwIfAborted()
+    const own = ['ERR_DISK_FULL', 'ERR_DISK_WRITE', 'ERR_DIRECTORY_UNAVAILABLE', 'ERR_STOPPING'] as const
+    if (own.some(code => hasCode(err, code))) throw err
+    const damage = hasCode(err, 'ERR_NEEDLE_CORRUPT')
+    this.#penalise(peer, id, damage ? DAMAGE_PENALTY_MS : FAILURE_PENALTY_MS)
+    if (damage) {
+      log.warn({ peer, volume: id, at }, 'a peer sent damage; it was not taken')
+      transport.notify(peer, 'volume.doubt', encodeRange({ volume: id, from: at, to: at + FETCH_BYTES_MAX }))
+    } else {
+      log.debug({ err, peer, volume: id, at }, 'a peer did not supply a range')
+    }
+  }
+
+  #penalise(peer: NodeId, id: VolumeId, ms: number): void {
+    this.#penalties.set(`${peer} ${id}`, this.#components.clock.monotonic() + ms)
+  }
+}

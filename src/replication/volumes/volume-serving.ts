@@ -1,0 +1,88 @@
+import { SheafError } from '../../core/errors.js'
+import type { Logger } from '../../core/log.js'
+import type { VolumeId } from '../../domain/ids.js'
+import { SUPERBLOCK_BYTES } from '../../domain/superblock.js'
+import { encodeMessage } from '../../network/rpc/message.js'
+import type { Transport } from '../../network/transport.js'
+import type { Volume } from '../../volumes/volume.js'
+import type { VolumeSet } from '../../volumes/volume-set.js'
+import {
+  decodeRange,
+  decodeVolume,
+  encodeHeads,
+  type HeldVolume,
+  READ_BYTES_MAX,
+  type VolumeRange
+} from './volume-messages.js'
+
+/** One fetch asks for at most this; then another supplier has its turn, so that no uplink carries all. */
+export const FETCH_BYTES_MAX = 32 * 1024 * 1024
+
+export interface VolumeServingComponents {
+  readonly transport: Pick<Transport, 'handle' | 'handleFetch'>
+  readonly volumes: Pick<VolumeSet, 'get' | 'volumes'>
+  readonly log: Logger
+  readonly isRetired: (volume: VolumeId) => boolean
+}
+
+/** Answers what peers ask about the volumes here: what there is, and its bytes, which they verify themselves. */
+export class VolumeServing {
+  readonly #components: VolumeServingComponents
+
+  constructor(components: VolumeServingComponents) {
+    this.#components = components
+    const { transport } = components
+    transport.handle('volume.heads', async () => encodeHeads(this.#held()))
+    transport.handle('volume.superblock', async (_peer, body) => this.#superblock(decodeVolume(body)))
+    transport.handle('volume.read', async (_peer, body) => this.#read(decodeRange(body)))
+    transport.handleFetch('volume.range', (_peer, body) => this.#serve(decodeRange(body)))
+    transport.handle('volume.doubt', async (_peer, body) => this.#doubted(decodeRange(body)))
+  }
+
+  #held(): HeldVolume[] {
+    const { volumes, isRetired } = this.#components
+    return volumes
+      .volumes()
+      .filter(({ id }) => !isRetired(id))
+      .map(({ id, end, holes }) => ({ volume: id, end, holes }))
+  }
+
+  async #superblock(id: VolumeId): Promise<Uint8Array> {
+    const volume = this.#require(id)
+    const superblock = new Uint8Array(SUPERBLOCK_BYTES)
+    if (volume.superblock === undefined || (await volume.file.read(superblock, 0)) !== SUPERBLOCK_BYTES) {
+      throw new SheafError('ERR_VOLUME_CORRUPT')
+    }
+    return encodeMessage({ superblock })
+  }
+
+  async #read({ volume, from, to }: VolumeRange): Promise<Uint8Array> {
+    const pieces: Uint8Array[] = []
+    for await (const piece of this.#require(volume).raw(from, Math.min(to, from + READ_BYTES_MAX))) pieces.push(piece)
+    return encodeMessage({ bytes: Buffer.concat(pieces) })
+  }
+
+  #serve({ volume, from, to }: VolumeRange): AsyncIterable<Uint8Array> {
+    return this.#require(volume).raw(from, Math.min(to, from + FETCH_BYTES_MAX))
+  }
+
+  /** A peer found damage in what this node sent: the place is looked at, and shows as a hole from then on. */
+  async #doubted({ volume: id, from, to }: VolumeRange): Promise<Uint8Array> {
+    const volume = this.#require(id)
+    if (from < SUPERBLOCK_BYTES || from >= volume.end) return new Uint8Array()
+    for await (const event of volume.scan(from, 0)) {
+      if (event.kind === 'hole' && volume.noteHole(event, event.reason)) {
+        this.#components.log.error({ volume: id, from: event.from, to: event.to }, 'a peer was sent damage from here')
+        await volume.flushIndex()
+      }
+      if (event.kind !== 'needle' || event.offset >= to) break
+    }
+    return new Uint8Array()
+  }
+
+  #require(id: VolumeId): Volume {
+    const volume = this.#components.volumes.get(id)
+    if (volume === undefined) throw new SheafError('ERR_NO_SUCH_VOLUME')
+    return volume
+  }
+}

@@ -1,0 +1,319 @@
+import type { Clock } from '../../core/clock.js'
+import { withDeadline } from '../../core/deadline.js'
+import { SheafError } from '../../core/errors.js'
+import type { Startable } from '../../core/lifecycle.js'
+import type { Logger } from '../../core/log.js'
+import type { Random } from '../../core/random.js'
+import { WorkerLoop } from '../../core/worker-loop.js'
+import type { NodeId, VolumeId } from '../../domain/ids.js'
+import { SUPERBLOCK_BYTES } from '../../domain/superblock.js'
+import { encodeMessage } from '../../network/rpc/message.js'
+import type { Transport } from '../../network/transport.js'
+import type { Volume } from '../../volumes/volume.js'
+import type { VolumeCopies } from '../../volumes/volume-copies.js'
+import type { VolumeSet } from '../../volumes/volume-set.js'
+import type { PeerVolumes } from './peer-volumes.js'
+import { decodeBytes, decodeHead, decodeHeads } from './volume-messages.js'
+import { VolumeNews } from './volume-announcer.js'
+import { type Take, VolumePuller } from './volume-puller.js'
+import { VolumeServing } from './volume-serving.js'
+
+/** Volumes that are pulled at the same time. */
+const PULLS_MAX = 4
+const REQUEST_MS_MAX = 10_000
+const LOOK_MS = 2_000
+/** How often a repair that was asked for says how far it is. */
+const REPAIR_PROGRESS_MS = 500
+/** Rates are those of the last ten seconds. */
+const RATE_SAMPLES = 5
+/** Heads are asked for anew after about this long; half to one and a half of it, so that nodes do not march in step. */
+const EXCHANGE_MS = 15_000
+
+export interface VolumeShippingComponents {
+  readonly transport: Transport
+  readonly volumes: VolumeSet
+  readonly copies: VolumeCopies
+  readonly peers: PeerVolumes
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  /** Retired volumes are neither pulled nor repaired: what they held stands elsewhere. */
+  readonly isRetired: (volume: VolumeId) => boolean
+  /** Called when the last hole of a volume has been filled. */
+  readonly repaired?: () => void
+}
+
+export interface RepairProgress {
+  /** Bytes that some peer holds and this node does not, holes included. */
+  readonly backlogBytes: number
+  readonly bytesPerSecond: number
+  /** Undefined while nothing comes in. */
+  readonly etaS: number | undefined
+}
+
+/** What a repair could not get. */
+export interface MissingRange {
+  readonly volume: VolumeId
+  readonly from: number
+  readonly to: number
+  /**
+   * `nowhere in reach`: no connected node has it intact. `not supplied`: one says that it has, and did not send it whole.
+   * `failed here`: this node's disk refused to take it.
+   */
+  readonly reason: 'nowhere in reach' | 'not supplied' | 'failed here'
+}
+
+export interface RepairOutcome {
+  readonly repairedBytes: number
+  readonly missing: readonly MissingRange[]
+}
+
+/**
+ * Gets every volume that any peer holds onto this node, whole: pulls what is new as soon as it is announced, catches up
+ * after an absence, fills holes. Bytes come from whoever has them; each needle is checked before it counts. A range that
+ * nobody can supply is passed over as a hole and asked for again, so it never stops what comes after it.
+ */
+export class VolumeShipping implements Startable {
+  readonly #components: VolumeShippingComponents
+  readonly #news: VolumeNews
+  readonly #loop: WorkerLoop
+  readonly #pulling = new Map<VolumeId, Promise<void>>()
+  readonly #queued = new Set<VolumeId>()
+  readonly #puller: VolumePuller
+  readonly #nextExchange = new Map<NodeId, number>()
+  readonly #abort = new AbortController()
+  readonly #unsubscribe: (() => void)[] = []
+  /** At the latest looks, for the rate; oldest first. */
+  #samples: { readonly atMs: number; readonly bytes: number }[] = []
+
+  constructor(components: VolumeShippingComponents) {
+    this.#components = components
+    const { transport, clock, log, peers } = components
+    this.#puller = new VolumePuller(components, { signal: this.#abort.signal })
+    this.#loop = new WorkerLoop({ clock, log }, { name: 'volume shipping', idleMs: LOOK_MS, step: () => this.#look() })
+    transport.handle('volume.head', async (peer, body) => this.#headCame(peer, body))
+    transport.handle('volume.ack', async (peer, body) => this.#ackCame(peer, body))
+    transport.handle('volume.bytes', (peer, body) => this.#bytesCame(peer, body))
+    new VolumeServing(components)
+    this.#news = new VolumeNews(components)
+    this.#unsubscribe.push(
+      transport.onPeer((peer, state) => {
+        if (state === 'down') peers.forget(peer)
+        this.#nextExchange.delete(peer)
+        if (state === 'up') void this.#exchange(peer)
+      })
+    )
+  }
+
+  async start(): Promise<void> {
+    await this.#loop.start()
+  }
+
+  async stop(): Promise<void> {
+    this.#abort.abort(new SheafError('ERR_STOPPING'))
+    for (const unsubscribe of this.#unsubscribe) unsubscribe()
+    await this.#news.stop()
+    await this.#loop.stop()
+    await Promise.all(this.#pulling.values())
+  }
+
+  /** What is still to come, and how fast it comes. */
+  progress(): RepairProgress {
+    const backlogBytes = this.#backlogBytes()
+    const [first] = this.#samples
+    const elapsedMs = first === undefined ? 0 : this.#components.clock.monotonic() - first.atMs
+    const received = this.#puller.receivedBytes - (first?.bytes ?? 0)
+    const bytesPerSecond = elapsedMs === 0 ? 0 : Math.round((received / elapsedMs) * 1000)
+    const etaS = backlogBytes === 0 ? 0 : bytesPerSecond === 0 ? undefined : Math.ceil(backlogBytes / bytesPerSecond)
+    return { backlogBytes, bytesPerSecond, etaS }
+  }
+
+  /**
+   * Asks all peers again, at once, for what is missing here, also those that were passed over.
+   *
+   * @returns once nothing is missing, or nobody in reach helps any further
+   */
+  async repair(progress: (doneBytes: number, totalBytes: number) => void, signal: AbortSignal): Promise<RepairOutcome> {
+    const { transport, clock } = this.#components
+    this.#puller.forgive()
+    await Promise.all(transport.peers().map(peer => this.#exchange(peer)))
+    const totalBytes = this.#backlogBytes()
+    for (
+      let before = Number.POSITIVE_INFINITY, left = totalBytes;
+      left > 0 && left < before;
+      left = this.#backlogBytes()
+    ) {
+      before = left
+      this.#wantAll()
+      while (this.#pulling.size > 0) {
+        signal.throwIfAborted()
+        progress(Math.max(0, totalBytes - this.#backlogBytes()), totalBytes)
+        await Promise.race([Promise.all(this.#pulling.values()), clock.sleep(REPAIR_PROGRESS_MS, signal)])
+      }
+    }
+    const missing = [...this.#missing()]
+    const repairedBytes = Math.max(0, totalBytes - this.#backlogBytes())
+    return { repairedBytes, missing }
+  }
+
+  /** What is missing here, with the reason. */
+  *#missing(): Generator<MissingRange> {
+    const { peers, volumes, isRetired } = this.#components
+    const ids = new Set([...peers.ends().keys(), ...volumes.volumes().map(({ id }) => id)])
+    for (const id of ids) {
+      const volume = volumes.get(id)
+      const end = volume?.end ?? 0
+      const to = peers.furthestEnd(id)
+      if (isRetired(id)) continue
+      const ranges = [...(volume?.holes ?? []), ...(end < to && volume?.state !== 'active' ? [{ from: end, to }] : [])]
+      for (const { from, to } of ranges) {
+        const isThere = peers.suppliers(id, from).length > 0
+        const reason = volume?.state === 'failed' ? 'failed here' : isThere ? 'not supplied' : 'nowhere in reach'
+        yield { volume: id, from, to, reason }
+      }
+    }
+  }
+
+  /** Bytes that some peer holds and this node does not, holes included. */
+  #backlogBytes(): number {
+    const { peers, volumes, isRetired } = this.#components
+    let bytes = 0
+    for (const [id, end] of peers.ends()) {
+      if (!isRetired(id)) bytes += Math.max(0, end - (volumes.get(id)?.end ?? 0))
+    }
+    for (const { id, holes } of volumes.volumes()) {
+      if (!isRetired(id)) for (const { from, to } of holes) bytes += to - from
+    }
+    return bytes
+  }
+
+  // --- what peers tell ---
+
+  #headCame(peer: NodeId, body: Uint8Array): Uint8Array {
+    const { volume, end } = decodeHead(body)
+    if (this.#components.peers.noteEnd(peer, volume, end)) this.#want(volume)
+    return new Uint8Array()
+  }
+
+  #ackCame(peer: NodeId, body: Uint8Array): Uint8Array {
+    const { volume, end } = decodeHead(body)
+    this.#components.peers.noteAcknowledged(peer, volume, end)
+    this.#want(volume)
+    return new Uint8Array()
+  }
+
+  /** What was appended came with the news: taken at once if nothing is missing before it; else pulled like all the rest. */
+  async #bytesCame(peer: NodeId, body: Uint8Array): Promise<Uint8Array> {
+    const { peers, volumes, copies, isRetired, log } = this.#components
+    const { volume: id, from, bytes } = decodeBytes(body)
+    peers.noteEnd(peer, id, from + bytes.byteLength)
+    const volume = volumes.get(id)
+    if (volume !== undefined && !isRetired(id) && volume.state === 'closed') {
+      try {
+        await this.#puller.pushed(peer, id, from, bytes, (at, pushed) => copies.extend(volume, at, pushed))
+      } catch (err) {
+        if (!this.#abort.signal.aborted) log.warn({ err, peer, volume: id }, 'could not take what a peer sent')
+      }
+    }
+    this.#want(id)
+    return new Uint8Array()
+  }
+
+  // --- looking for work ---
+
+  async #look(): Promise<'idle'> {
+    const { transport, clock } = this.#components
+    const now = clock.monotonic()
+    this.#samples = [...this.#samples.slice(1 - RATE_SAMPLES), { atMs: now, bytes: this.#puller.receivedBytes }]
+    for (const peer of transport.peers()) {
+      if ((this.#nextExchange.get(peer) ?? 0) <= now) void this.#exchange(peer)
+    }
+    this.#puller.sweep()
+    this.#wantAll()
+    return 'idle'
+  }
+
+  #wantAll(): void {
+    const { peers, volumes } = this.#components
+    for (const id of peers.ends().keys()) this.#want(id)
+    for (const { id, holes } of volumes.volumes()) if (holes.length > 0) this.#want(id)
+  }
+
+  /** Asks a peer for all its heads. */
+  async #exchange(peer: NodeId): Promise<void> {
+    const { transport, clock, random, peers, log } = this.#components
+    this.#nextExchange.set(peer, clock.monotonic() + EXCHANGE_MS * (0.5 + random.fraction()))
+    try {
+      const body = await withDeadline(clock, REQUEST_MS_MAX, this.#abort.signal, signal =>
+        transport.request(peer, 'volume.heads', encodeMessage({}), signal)
+      )
+      peers.replace(peer, decodeHeads(body))
+      for (const id of peers.ends().keys()) this.#want(id)
+    } catch (err) {
+      if (this.#abort.signal.aborted) return
+      this.#nextExchange.set(peer, clock.monotonic() + LOOK_MS)
+      log.debug({ err, peer }, 'could not ask a peer for its volumes')
+    }
+  }
+
+  #want(id: VolumeId): void {
+    const { isRetired, volumes } = this.#components
+    if (this.#abort.signal.aborted || isRetired(id)) return
+    const volume = volumes.get(id)
+    const complete = volume !== undefined && volume.holes.length === 0 && !this.#isBehind(volume)
+    if (complete || volume?.state === 'failed' || this.#pulling.has(id)) return
+    this.#queued.add(id)
+    this.#startPulls()
+  }
+
+  /** Nobody has more of a volume than the process that writes it. */
+  #isBehind(volume: Volume): boolean {
+    const { copies, peers } = this.#components
+    return volume.state !== 'active' && copies.end(volume) < peers.furthestEnd(volume.id)
+  }
+
+  #startPulls(): void {
+    for (const id of this.#queued) {
+      if (this.#pulling.size >= PULLS_MAX) return
+      this.#queued.delete(id)
+      const pull = this.#pull(id)
+        .catch(err => {
+          if (!this.#abort.signal.aborted) this.#components.log.warn({ err, volume: id }, 'could not pull a volume')
+        })
+        .finally(() => {
+          this.#pulling.delete(id)
+          this.#startPulls()
+        })
+      this.#pulling.set(id, pull)
+    }
+  }
+
+  // --- pulling ---
+
+  /** Until the copy is as long as the longest, has no hole that a peer could fill, or nobody helps any more. */
+  async #pull(id: VolumeId): Promise<void> {
+    const { volumes, peers, copies } = this.#components
+    const volume = volumes.get(id) ?? (await this.#begin(id))
+    if (volume === undefined) return
+    while (this.#isBehind(volume) && !this.#abort.signal.aborted) {
+      const from = copies.end(volume)
+      const extend: Take = (at, bytes) => copies.extend(volume, at, bytes)
+      if (await this.#puller.range(id, from, peers.furthestEnd(id), extend)) continue
+      const holeEnd = peers.commonHoleEnd(id, from)
+      if (holeEnd === undefined) break
+      await copies.skip(volume, holeEnd)
+    }
+    const damaged = volume.holes.length > 0
+    if (volume.superblock === undefined)
+      await this.#puller.superblock(id, superblock => copies.mend(volume, superblock))
+    for (const { from, to } of volume.holes) {
+      const fill: Take = (at, bytes) => copies.fill(volume, at, bytes)
+      if (to > SUPERBLOCK_BYTES) await this.#puller.range(id, Math.max(from, SUPERBLOCK_BYTES), to, fill)
+    }
+    if (damaged && volume.holes.length === 0) this.#components.repaired?.()
+  }
+
+  #begin(id: VolumeId): Promise<Volume | undefined> {
+    return this.#puller.superblock(id, superblock => this.#components.copies.begin(id, superblock))
+  }
+}

@@ -1,0 +1,258 @@
+import type { Clock } from '../core/clock.js'
+import { SheafError } from '../core/errors.js'
+import type { Directory } from '../directory/directory.js'
+import { type LinkTier, unlinkChange, viewFindings } from '../domain/findings.js'
+import { Groups } from '../domain/groups.js'
+import { type PhotoId, parsePhotoId } from '../domain/ids.js'
+import { PHOTO_KIND, viewPhoto } from '../domain/photo.js'
+import { ALL_SHARDS, type ShardSet } from '../domain/shards.js'
+import { livePhoto } from './photo-features.js'
+import { badField } from '../photos/photo-rules.js'
+import { type RecordWriter, requireLive, requireRecord } from '../store/record-writer.js'
+import { coverageOf } from './search.js'
+import type { DuplicateGroup, DuplicatePage, DuplicateTier, LinkedPhoto } from './similarity-types.js'
+
+const TIERS = ['exact', 'near', 'similar'] as const
+const GROUPS_PER_PAGE = 100
+/** How long the groups of a moment are shown although photos have changed: pages of one reading fit each other. */
+const FRESH_MS = 10_000
+/** Links that are looked at; a collection with more has other worries. */
+const LINKS_MAX = 500_000
+const PAGE = 1_000
+const LINKED_MAX = 100
+const SHA256 = 'sha256\0'
+
+export interface DuplicatesComponents {
+  readonly directory: Pick<Directory, 'getSync' | 'getMany' | 'query' | 'repeated' | 'digest'>
+  readonly writer: Pick<RecordWriter, 'edit'>
+  /** Has the record of a photo that is unknown here fetched. */
+  readonly learn: (id: PhotoId) => Promise<void>
+  /** Shards of which some alive node has all vectors. */
+  readonly covered: () => ShardSet
+  readonly clock: Clock
+}
+
+interface Edge {
+  readonly a: PhotoId
+  readonly b: PhotoId
+  readonly tier: LinkTier
+  readonly score: number
+}
+
+/** What the links of all live photos say. */
+interface LinkGraph {
+  readonly edges: readonly Edge[]
+  /** Of each linked photo. */
+  readonly sha256s: ReadonlyMap<PhotoId, string>
+}
+
+interface Snapshot {
+  readonly digest: string
+  readonly madeMs: number
+  readonly groups: Promise<readonly DuplicateGroup[]>
+}
+
+/** Where a page ended. */
+interface Position {
+  readonly tier: DuplicateTier
+  /** The greatest id of the group. */
+  readonly id: PhotoId
+}
+
+/** Photos that are the same, or look so, as the records say: exact by their bytes, the others by the links found when they came in. */
+export class Duplicates {
+  readonly #components: DuplicatesComponents
+  #snapshot: Snapshot | undefined
+
+  constructor(components: DuplicatesComponents) {
+    this.#components = components
+  }
+
+  /**
+   * Groups of photos, those of the strictest tier first, then those with the youngest photo.
+   *
+   * @param tier - only these
+   * @throws `ERR_BAD_CURSOR`
+   */
+  async list(tier: DuplicateTier | undefined, cursor: string | undefined): Promise<DuplicatePage> {
+    const after = cursor === undefined ? undefined : decodePosition(cursor)
+    const groups = (await this.#groups()).filter(group => tier === undefined || group.tier === tier)
+    const rest = after === undefined ? groups : groups.filter(group => comparePositions(positionOf(group), after) > 0)
+    const page = rest.slice(0, GROUPS_PER_PAGE)
+    const last = page.at(-1)
+    return {
+      groups: page,
+      coverage: coverageOf(tier === 'exact' ? ALL_SHARDS : this.#components.covered()),
+      nextCursor: last === undefined || rest.length <= page.length ? null : encodePosition(positionOf(last))
+    }
+  }
+
+  /** Live photos that look like this one, most alike first, without those that somebody said are no duplicates. */
+  async linked(id: PhotoId): Promise<readonly LinkedPhoto[]> {
+    const { directory } = this.#components
+    const stored = directory.getSync({ kind: PHOTO_KIND, id })
+    if (stored === undefined) return []
+    const own = viewFindings(stored.record)
+    const links = new Map(own.links)
+    const { records } = await directory.query({ terms: [`link\0${id}`], words: [], limit: LINKED_MAX })
+    for (const record of records) {
+      const link = viewFindings(record).links.get(id)
+      const other = record.id as PhotoId
+      if (link !== undefined && link.score > (links.get(other)?.score ?? -1)) links.set(other, link)
+    }
+    const others = await this.#live([...links.keys()])
+    return [...links]
+      .flatMap(([photoId, link]) => {
+        const findings = others.get(photoId)
+        const shown = findings !== undefined && !own.unlinks.has(photoId) && !findings.unlinks.has(id)
+        return shown ? [{ photoId, ...link }] : []
+      })
+      .sort((a, b) => b.score - a.score || (a.photoId < b.photoId ? -1 : 1))
+      .slice(0, LINKED_MAX)
+  }
+
+  /**
+   * Remembers that two photos are no duplicates of each other.
+   *
+   * @throws `ERR_BAD_PARAMETER`, `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED`
+   */
+  async unlink(id: PhotoId, other: PhotoId): Promise<void> {
+    const { directory, writer, learn } = this.#components
+    if (id === other) throw badField('photo_id', 'photo_id is another photo')
+    await learn(id)
+    await learn(other)
+    requireLive(viewPhoto(requireRecord(directory, other)))
+    await writer.edit(id, (_, photo) => {
+      requireLive(photo)
+      return viewFindings(photo.record).unlinks.has(other) ? undefined : { changes: [unlinkChange(other)] }
+    })
+    this.#snapshot = undefined
+  }
+
+  // --- groups ---
+
+  #groups(): Promise<readonly DuplicateGroup[]> {
+    const { directory, clock } = this.#components
+    const digest = directory.digest()
+    const now = clock.monotonic()
+    const known = this.#snapshot
+    if (known !== undefined && (known.digest === digest || now < known.madeMs + FRESH_MS)) return known.groups
+    const snapshot = { digest, madeMs: now, groups: this.#find() }
+    this.#snapshot = snapshot
+    snapshot.groups.catch(() => {
+      if (this.#snapshot === snapshot) this.#snapshot = undefined
+    })
+    return snapshot.groups
+  }
+
+  async #find(): Promise<readonly DuplicateGroup[]> {
+    const graph = await this.#graph()
+    const groups = [...(await this.#exact()), ...groupsOf(graph, 'near'), ...groupsOf(graph, 'similar')]
+    return groups.sort((a, b) => comparePositions(positionOf(a), positionOf(b)))
+  }
+
+  async #exact(): Promise<DuplicateGroup[]> {
+    const groups: DuplicateGroup[] = []
+    for await (const { ids } of this.#components.directory.repeated(SHA256)) {
+      const found = await this.#live(ids)
+      const connected = new Groups<PhotoId>()
+      const live = [...found]
+      for (const [i, [a, { unlinks }]] of live.entries()) {
+        for (const [b, other] of live.slice(i + 1)) {
+          if (!unlinks.has(b) && !other.unlinks.has(a)) connected.connect(a, b)
+        }
+      }
+      for (const group of connected.all()) groups.push({ tier: 'exact', photoIds: group.sort(), score: 1 })
+    }
+    return groups
+  }
+
+  async #graph(): Promise<LinkGraph> {
+    const { directory } = this.#components
+    const found: Edge[] = []
+    let cursor: string | undefined
+    do {
+      const page = await directory.query({
+        terms: ['linked'],
+        words: [],
+        limit: PAGE,
+        ...(cursor !== undefined && { cursor })
+      })
+      for (const record of page.records) {
+        const a = record.id as PhotoId
+        for (const [b, { tier, score }] of viewFindings(record).links) found.push({ a, b, tier, score })
+      }
+      cursor = page.nextCursor ?? undefined
+    } while (cursor !== undefined && found.length < LINKS_MAX)
+    const photos = await this.#live([...new Set(found.flatMap(({ a, b }) => [a, b]))])
+    const edges = found.filter(({ a, b }) => {
+      const [one, other] = [photos.get(a), photos.get(b)]
+      return one !== undefined && other !== undefined && !one.unlinks.has(b) && !other.unlinks.has(a)
+    })
+    return { edges, sha256s: new Map(Array.from(photos, ([id, { sha256 }]) => [id, sha256])) }
+  }
+
+  /** @returns of those that are live what is needed of them, in the order of the ids */
+  async #live(
+    ids: readonly PhotoId[]
+  ): Promise<Map<PhotoId, { readonly sha256: string; readonly unlinks: ReadonlySet<PhotoId> }>> {
+    const live = new Map<PhotoId, { sha256: string; unlinks: ReadonlySet<PhotoId> }>()
+    for (let at = 0; at < ids.length; at += PAGE) {
+      const part = ids.slice(at, at + PAGE)
+      const stored = await this.#components.directory.getMany(part.map(id => ({ kind: PHOTO_KIND, id })))
+      for (const found of stored) {
+        const photo = livePhoto(found?.record)
+        if (photo === undefined) continue
+        live.set(photo.id, { sha256: photo.sha256, unlinks: viewFindings(photo.record).unlinks })
+      }
+    }
+    return live
+  }
+}
+
+/**
+ * What links of a tier, and of stricter ones, connect.
+ *
+ * @returns those that a stricter tier does not show already
+ */
+function groupsOf({ edges, sha256s }: LinkGraph, tier: LinkTier): DuplicateGroup[] {
+  const counted = tier === 'near' ? edges.filter(edge => edge.tier === 'near') : edges
+  const connected = new Groups<PhotoId>()
+  for (const { a, b } of counted) connected.connect(a, b)
+  const scores = new Map<PhotoId, number>()
+  const isNew = new Set<PhotoId>()
+  for (const { a, b, tier: own, score } of counted) {
+    const group = connected.groupOf(a)
+    scores.set(group, Math.min(score, scores.get(group) ?? 1))
+    if (own === tier && (tier === 'similar' || sha256s.get(a) !== sha256s.get(b))) isNew.add(group)
+  }
+  return connected
+    .all()
+    .map(photoIds => ({ photoIds: photoIds.sort(), group: connected.groupOf(photoIds[0] as PhotoId) }))
+    .filter(({ group }) => isNew.has(group))
+    .map(({ photoIds, group }) => ({ tier, photoIds, score: scores.get(group) ?? 0 }))
+}
+
+function positionOf({ tier, photoIds }: DuplicateGroup): Position {
+  return { tier, id: photoIds.at(-1) as PhotoId }
+}
+
+function comparePositions(a: Position, b: Position): number {
+  const byTier = TIERS.indexOf(a.tier) - TIERS.indexOf(b.tier)
+  if (byTier !== 0 || a.id === b.id) return byTier
+  return a.id > b.id ? -1 : 1
+}
+
+function encodePosition({ tier, id }: Position): string {
+  return Buffer.from(`${tier} ${id}`).toString('base64url')
+}
+
+/** @throws `ERR_BAD_CURSOR` */
+function decodePosition(cursor: string): Position {
+  const [name, text = '', ...more] = Buffer.from(cursor, 'base64url').toString().split(' ')
+  const tier = TIERS.find(known => known === name)
+  const id = parsePhotoId(text)
+  const genuine = tier !== undefined && id !== undefined && more.length === 0 && encodePosition({ tier, id }) === cursor
+  if (!genuine) throw new SheafError('ERR_BAD_CURSOR')
+  return { tier, id }
+}

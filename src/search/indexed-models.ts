@@ -1,0 +1,271 @@
+import { join } from 'node:path'
+import type { Clock } from '../core/clock.js'
+import { SheafError } from '../core/errors.js'
+import type { FileSystem } from '../core/file-system.js'
+import type { Startable } from '../core/lifecycle.js'
+import type { Logger } from '../core/log.js'
+import { WorkerLoop } from '../core/worker-loop.js'
+import type { Directory } from '../directory/directory.js'
+import { DIMENSION_MAX, type ModelId, parseModelId, type Space } from '../domain/features.js'
+import type { NodeId } from '../domain/ids.js'
+import { SHARD_COUNT, type ShardSet } from '../domain/shards.js'
+import type { BeatIndex } from '../network/membership/heartbeat.js'
+import type { Membership } from '../network/membership/membership.js'
+import type { ShardAnswer, VectorQuery } from './search-messages.js'
+import { ShardKeeper, type ShardKeeperComponents } from './shard-replica.js'
+
+const LOOK_MS = 1_000
+const STATE_FILE = 'similarity.json'
+
+/** A model whose vectors are searched. */
+export interface IndexedModel {
+  readonly id: ModelId
+  /** For people. */
+  readonly name: string
+  /** Dimensions of its vectors; `image` is always among them. */
+  readonly spaces: ReadonlyMap<Space, number>
+}
+
+export interface IndexedModelsComponents
+  extends Omit<ShardKeeperComponents, 'peers' | 'announce' | 'directory' | 'indexes'> {
+  readonly directory: ShardKeeperComponents['directory'] & Pick<Directory, 'count'>
+  readonly indexes: ShardKeeperComponents['indexes']
+  /** Absent on a node that is alone. */
+  readonly membership?: Pick<Membership, 'alive' | 'onBeat' | 'announce'> | undefined
+  /** Told which models have vectors here, when that may have changed. */
+  readonly onModels: (models: ReadonlySet<ModelId>) => void
+  readonly fileSystem: FileSystem
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+interface Indexed {
+  readonly model: IndexedModel
+  readonly keeper: ShardKeeper
+}
+
+/**
+ * The models whose vectors this node searches: one that serves, and perhaps one that is to follow it. Its vectors are
+ * gathered beside, and it takes over when it knows as many photos and all its shards are there. Which one serves outlives
+ * the process.
+ */
+export class IndexedModels implements Startable {
+  readonly #components: IndexedModelsComponents
+  readonly #path: string
+  readonly #loop: WorkerLoop
+  /** What alive and other peers said last. */
+  readonly #said = new Map<NodeId, readonly BeatIndex[]>()
+  #serving: Indexed | undefined
+  #next: Indexed | undefined
+  /** Starts, stops and changes, one after the other. */
+  #tail: Promise<unknown> = Promise.resolve()
+  #unsubscribe: (() => void) | undefined
+  #started = false
+  /** The model that the node was told to use, however far its index has come. */
+  #wanted: IndexedModel | undefined
+
+  /** @param init.folder - holds the file that says which model serves */
+  constructor(components: IndexedModelsComponents, init: { readonly folder: string }) {
+    const { clock, log } = components
+    this.#components = components
+    this.#path = join(init.folder, STATE_FILE)
+    this.#loop = new WorkerLoop({ clock, log }, { name: 'models', idleMs: LOOK_MS, step: () => this.#step() })
+  }
+
+  async start(): Promise<void> {
+    const { membership } = this.#components
+    this.#unsubscribe = membership?.onBeat((peer, { indexes = [] }) => this.#heard(peer, indexes))
+    this.#started = true
+    await this.#inOrder(() => this.#apply())
+    await this.#loop.start()
+  }
+
+  async stop(): Promise<void> {
+    this.#unsubscribe?.()
+    await this.#loop.stop()
+    this.#started = false
+    await this.#inOrder(() => this.#apply())
+  }
+
+  /** Searches with this model from now on: at once when there is no other, else when its vectors are there. */
+  use(model: IndexedModel | undefined): Promise<void> {
+    this.#wanted = model
+    return this.#inOrder(() => this.#apply())
+  }
+
+  /** The model that answered when the node last ran, or that answers now. @throws the file system's own errors */
+  async last(): Promise<IndexedModel | undefined> {
+    const bytes = await this.#components.fileSystem.readFile(this.#path)
+    return bytes && parseModel(Buffer.from(bytes).toString())
+  }
+
+  /** The model that answers. */
+  get serving(): IndexedModel | undefined {
+    return this.#serving?.model
+  }
+
+  /** Models with vectors here, the serving one first. */
+  get all(): readonly IndexedModel[] {
+    return [this.#serving, this.#next].flatMap(indexed => indexed?.model ?? [])
+  }
+
+  /** Photos whose vectors are here, and those whose vectors are still to come, of the serving model. */
+  counts(): { readonly vectors: number; readonly pending: number } {
+    const keeper = this.#serving?.keeper
+    return { vectors: keeper?.vectors ?? 0, pending: keeper?.pending ?? 0 }
+  }
+
+  /** What the node's beats say. */
+  announced(): readonly BeatIndex[] {
+    return this.#indexed().map(({ model, keeper }) => ({ model: model.id, shards: keeper.ready }))
+  }
+
+  /** Alive nodes that have vectors of the model, this one included, with the shards of which they have all. */
+  holders(model: ModelId): ReadonlyMap<NodeId, ShardSet> {
+    const keeper = this.#keeper(model)
+    const holders = this.#peers(model)
+    if (keeper !== undefined) holders.set(this.#components.self, keeper.ready)
+    return holders
+  }
+
+  /** @throws `ERR_MODEL_MISMATCH` for a model that is not used here; as `ShardKeeper.search` */
+  async search({ model, space, vector }: VectorQuery, k: number): Promise<ShardAnswer> {
+    const keeper = this.#keeper(model)
+    if (keeper === undefined) throw new SheafError('ERR_MODEL_MISMATCH')
+    return keeper.search(space, vector, k)
+  }
+
+  // --- models that come and go ---
+
+  async #apply(): Promise<void> {
+    const wanted = this.#started ? this.#wanted : undefined
+    if (wanted === undefined) {
+      for (const { keeper } of this.#indexed()) await keeper.stop()
+      this.#serving = undefined
+      this.#next = undefined
+      return
+    }
+    if (this.#serving === undefined) {
+      const last = await this.last()
+      this.#serving = await this.#begin(last ?? wanted)
+      if (last === undefined) await this.#saveServing(wanted)
+    }
+    if (this.#serving.model.id === wanted.id) {
+      // what its file says is of another process; names may have changed
+      this.#serving = { ...this.#serving, model: wanted }
+      await this.#endNext()
+    } else if (this.#next?.model.id !== wanted.id) {
+      await this.#endNext()
+      this.#next = await this.#begin(wanted)
+    }
+    await this.#tidy()
+  }
+
+  async #begin(model: IndexedModel): Promise<Indexed> {
+    const keeper = new ShardKeeper(
+      { ...this.#components, peers: () => this.#peers(model.id), announce: () => this.#announce() },
+      { model: model.id, spaces: model.spaces }
+    )
+    await keeper.start()
+    return { model, keeper }
+  }
+
+  async #endNext(): Promise<void> {
+    const next = this.#next
+    this.#next = undefined
+    await next?.keeper.stop()
+  }
+
+  /** The next model takes over when it is as good. */
+  async #step(): Promise<'idle'> {
+    const next = this.#next
+    if (next === undefined || !this.#isComplete(next)) return 'idle'
+    await this.#inOrder(async () => {
+      const before = this.#serving
+      if (this.#next !== next || before === undefined) return
+      await this.#saveServing(next.model)
+      this.#serving = next
+      this.#next = undefined
+      this.#components.log.info({ model: next.model.name, before: before.model.name }, 'another model answers searches')
+      await before.keeper.stop()
+      await this.#tidy()
+    })
+    return 'idle'
+  }
+
+  #isComplete({ model, keeper }: Indexed): boolean {
+    const { directory } = this.#components
+    const before = this.#serving?.model
+    if (directory.state !== 'open' || before === undefined || keeper.pending > 0) return false
+    const shards = new Set([...this.holders(model.id).values()].flatMap(ready => [...ready]))
+    const seen = (id: ModelId): number => directory.count(`features\0${id}`)
+    return shards.size === SHARD_COUNT && seen(model.id) >= seen(before.id)
+  }
+
+  /** After models have come and gone. */
+  async #tidy(): Promise<void> {
+    const { indexes, onModels } = this.#components
+    const models = new Set(this.all.map(({ id }) => id))
+    await indexes.keepOnly(models)
+    onModels(models)
+    this.#announce()
+  }
+
+  async #saveServing({ id, name, spaces }: IndexedModel): Promise<void> {
+    const text = JSON.stringify({ id, name, spaces: Object.fromEntries(spaces) })
+    await this.#components.fileSystem.writeFileAtomic(this.#path, Buffer.from(text))
+  }
+
+  // --- peers ---
+
+  #heard(peer: NodeId, indexes: readonly BeatIndex[]): void {
+    if (indexes.length > 0) this.#said.set(peer, indexes)
+    else this.#said.delete(peer)
+  }
+
+  #peers(model: ModelId): Map<NodeId, ShardSet> {
+    const peers = new Map<NodeId, ShardSet>()
+    for (const peer of this.#components.membership?.alive() ?? []) {
+      const index = this.#said.get(peer)?.find(said => said.model === model)
+      if (index !== undefined) peers.set(peer, index.shards)
+    }
+    return peers
+  }
+
+  #announce(): void {
+    this.#components.membership?.announce()
+  }
+
+  #indexed(): Indexed[] {
+    return [this.#serving, this.#next].filter(indexed => indexed !== undefined)
+  }
+
+  #keeper(model: ModelId): ShardKeeper | undefined {
+    return this.#indexed().find(indexed => indexed.model.id === model)?.keeper
+  }
+
+  #inOrder(task: () => Promise<void>): Promise<void> {
+    const done = this.#tail.then(task)
+    this.#tail = done.catch(() => {})
+    return done
+  }
+}
+
+/** @returns undefined for a file that says nothing usable: the wanted model then serves at once */
+function parseModel(text: string): IndexedModel | undefined {
+  try {
+    const { id, name, spaces }: Partial<Record<string, unknown>> = JSON.parse(text)
+    const model = typeof id === 'string' ? parseModelId(id) : undefined
+    if (model === undefined || typeof name !== 'string' || typeof spaces !== 'object' || spaces === null)
+      return undefined
+    const dimensions = new Map<Space, number>()
+    for (const [space, dimension] of Object.entries(spaces)) {
+      const fits = typeof dimension === 'number' && Number.isInteger(dimension) && dimension > 0
+      if (!fits || dimension > DIMENSION_MAX || (space !== 'image' && space !== 'text')) return undefined
+      dimensions.set(space, dimension)
+    }
+    return dimensions.has('image') ? { id: model, name, spaces: dimensions } : undefined
+  } catch {
+    return undefined
+  }
+}

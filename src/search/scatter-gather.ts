@@ -1,0 +1,166 @@
+import type { Clock } from '../core/clock.js'
+import { deadline } from '../core/deadline.js'
+import { SheafError } from '../core/errors.js'
+import type { Logger } from '../core/log.js'
+import type { Random } from '../core/random.js'
+import type { NodeId, PhotoId } from '../domain/ids.js'
+import type { Shard, ShardSet } from '../domain/shards.js'
+import type { Neighbour } from '../similarity/index/vector-index.js'
+import type { ShardAnswer } from './search-messages.js'
+
+/** Whoever has not answered by then is left out, ms. */
+const DEADLINE_MS = 2_000
+
+export interface GatheringComponents {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  /** @throws whatever keeps the node from answering */
+  readonly ask: (node: NodeId, signal: AbortSignal) => Promise<ShardAnswer>
+}
+
+export interface GatheringInit {
+  readonly self: NodeId
+  /** Who says to have which shards. */
+  readonly holders: ReadonlyMap<NodeId, ShardSet>
+  readonly k: number
+  /** After so long without an answer another node is asked for the same, ms. */
+  readonly hedgeMs: number
+}
+
+/** What the nodes found together. */
+export interface Gathered {
+  /** By falling score; each photo once. The k best are among them. */
+  readonly neighbours: readonly Neighbour[]
+  /** Shards of which all vectors were looked at. */
+  readonly shards: ShardSet
+  /** The nodes had no more to offer: asking for more brings nothing. */
+  readonly exhausted: boolean
+}
+
+/** One search: who is asked, who is asked instead, and what came. */
+export class Gathering {
+  readonly #components: GatheringComponents
+  readonly #init: GatheringInit
+  /** Nodes that were asked and have not answered yet, with the shards that are expected of them. */
+  readonly #pending = new Map<NodeId, ShardSet>()
+  /** Nodes that have been asked; none is asked twice. */
+  readonly #asked = new Set<NodeId>()
+  readonly #scores = new Map<PhotoId, number>()
+  readonly #shards = new Set<Shard>()
+  readonly #over = new AbortController()
+  #exhausted = true
+  #finish: () => void = () => {}
+  #cancelHedge: () => void = () => {}
+
+  constructor(components: GatheringComponents, init: GatheringInit) {
+    this.#components = components
+    this.#init = init
+  }
+
+  /** To be called once. @throws the signal's reason */
+  async run(signal: AbortSignal): Promise<Gathered> {
+    const { clock } = this.#components
+    const { self, holders } = this.#init
+    signal.throwIfAborted()
+    const { signal: late, cancel } = deadline(clock, DEADLINE_MS, signal)
+    try {
+      await new Promise<void>(resolve => {
+        this.#finish = resolve
+        late.addEventListener('abort', () => resolve(), { once: true })
+        const own = holders.get(self)
+        if (own !== undefined) this.#expect(self, own)
+        this.#fillUp(new Set(own))
+        // the others first: their answers have the longer way
+        if (own !== undefined) this.#ask(self)
+        this.#armHedge()
+      })
+    } finally {
+      cancel()
+      this.#cancelHedge()
+      this.#over.abort(new SheafError('ERR_PEER_UNREACHABLE', 'the search is over'))
+    }
+    signal.throwIfAborted()
+    const neighbours = Array.from(this.#scores, ([id, score]) => ({ id, score }))
+    neighbours.sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1))
+    return { neighbours, shards: this.#shards, exhausted: this.#exhausted }
+  }
+
+  /** Asks further nodes for the shards that are not `expected`, those first that have most of them; ends when nothing is to come. */
+  #fillUp(expected: ReadonlySet<Shard>): void {
+    const { random } = this.#components
+    const missing = new Set<Shard>()
+    const candidates: { readonly node: NodeId; readonly shards: ShardSet; readonly order: number }[] = []
+    for (const [node, shards] of this.#init.holders) {
+      if (this.#asked.has(node)) continue
+      candidates.push({ node, shards, order: random.fraction() })
+      for (const shard of shards) if (!expected.has(shard)) missing.add(shard)
+    }
+    while (missing.size > 0) {
+      const gains = candidates.map(candidate => ({ ...candidate, gain: overlap(candidate.shards, missing) }))
+      const [best] = gains.sort((a, b) => b.gain - a.gain || a.order - b.order)
+      if (best === undefined || best.gain === 0) break
+      for (const shard of best.shards) missing.delete(shard)
+      this.#expect(best.node, best.shards)
+      this.#ask(best.node)
+    }
+    if (this.#pending.size === 0 || !this.#expectsMore()) this.#finish()
+  }
+
+  #expect(node: NodeId, shards: ShardSet): void {
+    this.#asked.add(node)
+    this.#pending.set(node, shards)
+  }
+
+  #ask(node: NodeId): void {
+    this.#components.ask(node, this.#over.signal).then(
+      answer => this.#answered(node, answer),
+      err => {
+        if (this.#over.signal.aborted) return
+        this.#components.log.debug({ err, node }, 'a node did not answer a search')
+        this.#settled(node)
+      }
+    )
+  }
+
+  #answered(node: NodeId, { shards, neighbours }: ShardAnswer): void {
+    if (this.#over.signal.aborted) return
+    for (const shard of shards) this.#shards.add(shard)
+    for (const { id, score } of neighbours) this.#scores.set(id, Math.max(score, this.#scores.get(id) ?? -1))
+    if (neighbours.length >= this.#init.k) this.#exhausted = false
+    this.#settled(node)
+  }
+
+  #settled(node: NodeId): void {
+    this.#pending.delete(node)
+    this.#fillUp(this.#expected())
+  }
+
+  /** What has come and what still may come from those who were asked. */
+  #expected(): Set<Shard> {
+    const expected = new Set(this.#shards)
+    for (const shards of this.#pending.values()) for (const shard of shards) expected.add(shard)
+    return expected
+  }
+
+  /** This node is always waited for: what it has of shards that are not complete is better than nothing. */
+  #expectsMore(): boolean {
+    if (this.#pending.has(this.#init.self)) return true
+    for (const shards of this.#pending.values()) for (const shard of shards) if (!this.#shards.has(shard)) return true
+    return false
+  }
+
+  /** Again and again, so that a third node is asked when the second is slow, too. */
+  #armHedge(): void {
+    this.#cancelHedge = this.#components.clock.schedule(this.#init.hedgeMs, () => {
+      this.#fillUp(this.#shards)
+      this.#armHedge()
+    })
+  }
+}
+
+function overlap(shards: ShardSet, others: ReadonlySet<Shard>): number {
+  let count = 0
+  for (const shard of shards) if (others.has(shard)) count++
+  return count
+}

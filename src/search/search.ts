@@ -1,0 +1,270 @@
+import { SheafError } from '../core/errors.js'
+import type { Directory } from '../directory/directory.js'
+import { decodeFeatures, type Features, modelIdOf, type Space } from '../domain/features.js'
+import { type Link, viewFindings } from '../domain/findings.js'
+import type { PhotoId } from '../domain/ids.js'
+import { LINK_SCORE_MIN, linkTier } from '../domain/likeness.js'
+import { PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
+import { SHARD_COUNT, type ShardSet } from '../domain/shards.js'
+import type { VectorQuery } from './search-messages.js'
+import type { SimilaritySearch } from './shard-search.js'
+import { type ImageAnalyst, TEXT_LENGTH_MAX } from '../similarity/images/image-analyst.js'
+import { NEIGHBOURS_MAX } from '../similarity/index/vector-index.js'
+import type { IndexedModel, IndexedModels } from './indexed-models.js'
+import { featuresOf, livePhoto } from './photo-features.js'
+import type { PhotoReader } from '../photos/photo-reader.js'
+import { badField } from '../photos/photo-rules.js'
+import { photoNotFound, requireLive } from '../store/record-writer.js'
+import type { Coverage, ScoredPhoto, SearchOptions, SearchResults } from './similarity-types.js'
+
+const K_MAX = 1_000
+const K_SIMILAR = 5
+const K_TEXT = 20
+/** Asked for beyond what is wanted: photos deleted a moment ago, copies of the query. */
+const MARGIN = 16
+const ROUNDS_MAX = 3
+const GROWTH = 16
+/** Photos that peers found and this node does not know are asked for, so many at once. */
+const LOOK_UPS_MAX = 16
+/** A photo that is as close as this is a copy of the picture that was sent. */
+const COPY_SCORE = 0.999999
+const LINKS_MAX = 10
+/** Memory for all pictures that come in as questions. */
+const PICTURE_BYTES_MAX = 256 * 1024 * 1024
+
+export interface SearchComponents {
+  readonly directory: Pick<Directory, 'get' | 'getMany' | 'count'>
+  readonly reader: Pick<PhotoReader, 'readNeedle'>
+  readonly analyst: Pick<ImageAnalyst, 'has' | 'analyse' | 'embedText'>
+  readonly models: Pick<IndexedModels, 'serving' | 'all'>
+  readonly nodes: Pick<SimilaritySearch, 'search'>
+  /** Asks the peers about a photo that is unknown here. @returns whether all members have answered */
+  readonly lookUp: (id: PhotoId) => Promise<boolean>
+  /** Whether whoever asks may see the photo. */
+  readonly visible: (photo: Photo) => boolean
+}
+
+/** Which photo counts as a result. */
+type Accept = (neighbour: ScoredPhoto, photo: Photo) => boolean
+
+/** Photos that look like a photo, like a picture that is no photo here, or like what words say. */
+export class Search {
+  readonly #components: SearchComponents
+  /** Of pictures that are coming in. */
+  #pictureBytes = 0
+
+  constructor(components: SearchComponents) {
+    this.#components = components
+  }
+
+  /**
+   * @param file - an image
+   * @param options - asked for when the file has been read
+   * @throws `ERR_EMPTY_FILE`, what reading the file throws, `ERR_BAD_PARAMETER`, `ERR_MODEL_UNAVAILABLE`, `ERR_IMAGE_UNREADABLE`, `ERR_IMAGE_TOO_LARGE`, `ERR_IMAGE_CRASHED`,
+   * `ERR_OVERLOADED`, the signal's reason
+   */
+  async byImage(
+    file: AsyncIterable<Uint8Array>,
+    options: () => SearchOptions,
+    signal: AbortSignal
+  ): Promise<SearchResults> {
+    const { analyst } = this.#components
+    const bytes = await this.#collect(file)
+    const checked = checkOptions(options(), K_SIMILAR)
+    if (bytes.length === 0) throw new SheafError('ERR_EMPTY_FILE')
+    const model = this.#requireModel()
+    const wanted = { facts: false, features: model.id }
+    const { features } = await analyst.analyse({ bytes, size: bytes.length, wanted, priority: 'asked' }, signal)
+    const vector = features?.vectors.get('image')
+    if (vector === undefined) throw new SheafError('ERR_MODEL_UNAVAILABLE')
+    const isOther: Accept = ({ score }) => score <= COPY_SCORE
+    return this.#closest(model, 'image', vector, checked, isOther, signal)
+  }
+
+  /** @throws `ERR_BAD_PARAMETER`, `ERR_MODEL_UNAVAILABLE`, `ERR_TEXT_SEARCH_UNAVAILABLE`, `ERR_OVERLOADED`, the signal's reason */
+  async byText(text: string, options: SearchOptions, signal: AbortSignal): Promise<SearchResults> {
+    const { analyst } = this.#components
+    const checked = checkOptions(options, K_TEXT)
+    const words = text.trim()
+    if (words === '' || words.length > TEXT_LENGTH_MAX) {
+      throw badField('q', `q is what to look for, in 1–${TEXT_LENGTH_MAX} characters`)
+    }
+    const model = this.#requireModel()
+    const { space, vector } = await analyst.embedText(words, model.id, signal)
+    return this.#closest(model, space, vector, checked, () => true, signal)
+  }
+
+  /**
+   * @throws `ERR_BAD_PARAMETER`, `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED`, `ERR_NOT_AN_IMAGE`, `ERR_MODEL_UNAVAILABLE`,
+   * `ERR_NOT_INDEXED`, `ERR_BYTES_UNREACHABLE`, the signal's reason
+   */
+  async byPhoto(id: PhotoId, options: SearchOptions, signal: AbortSignal): Promise<SearchResults> {
+    const { models } = this.#components
+    const checked = checkOptions(options, K_SIMILAR)
+    const photo = await this.#requirePhoto(id)
+    requireLive(photo)
+    const { image, failed } = viewFindings(photo.record)
+    const details = { photo_id: id }
+    if (!photo.contentType.startsWith('image/') || image?.error !== undefined) {
+      throw new SheafError('ERR_NOT_AN_IMAGE', undefined, { details })
+    }
+    if (models.serving === undefined) throw new SheafError('ERR_MODEL_UNAVAILABLE')
+    for (const model of models.all) {
+      const vector = await this.#vectorOf(photo, model)
+      if (vector !== undefined) {
+        return this.#closest(model, 'image', vector, checked, ({ photoId }) => photoId !== id, signal)
+      }
+    }
+    const inVain = models.all.some(model => failed.has(model.id))
+    throw new SheafError(inVain ? 'ERR_NOT_AN_IMAGE' : 'ERR_NOT_INDEXED', undefined, { details })
+  }
+
+  /**
+   * Which photos look like one that was just seen.
+   *
+   * @returns at most ten, by falling score; none when no model here has such vectors
+   * @throws the signal's reason
+   */
+  async alike(
+    id: PhotoId,
+    features: Features,
+    phash: Uint8Array | undefined,
+    signal: AbortSignal
+  ): Promise<ReadonlyMap<PhotoId, Link>> {
+    const model = this.#components.models.all.find(known => known.id === modelIdOf(features.modelDigest))
+    const vector = features.vectors.get('image')
+    const links = new Map<PhotoId, Link>()
+    if (model === undefined || vector === undefined) return links
+    const isLink: Accept = ({ photoId, score }, { record }) => {
+      const tier = photoId === id ? undefined : linkTier(score, phash, viewFindings(record).phash)
+      if (tier !== undefined) links.set(photoId, { tier, score })
+      return tier !== undefined
+    }
+    const options = { k: LINKS_MAX, minScore: LINK_SCORE_MIN }
+    const { results } = await this.#closest(model, 'image', vector, options, isLink, signal)
+    const kept = new Set(results.map(({ photoId }) => photoId))
+    return new Map([...links].filter(([other]) => kept.has(other)))
+  }
+
+  /** What a client sends slowly must not keep the analyst waiting. @throws `ERR_OVERLOADED` */
+  async #collect(file: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+    const pieces: Uint8Array[] = []
+    let byteCount = 0
+    try {
+      for await (const piece of file) {
+        byteCount += piece.length
+        this.#pictureBytes += piece.length
+        if (this.#pictureBytes > PICTURE_BYTES_MAX)
+          throw new SheafError('ERR_OVERLOADED', 'too many pictures come in at once')
+        pieces.push(piece)
+      }
+      return Buffer.concat(pieces, byteCount)
+    } finally {
+      this.#pictureBytes -= byteCount
+    }
+  }
+
+  // --- gathering ---
+
+  /** Asks for more until there are enough that count, or no more at all. */
+  async #closest(
+    model: IndexedModel,
+    space: Space,
+    vector: Float32Array,
+    { k, tag, minScore = -1 }: SearchOptions & { readonly k: number },
+    accept: Accept,
+    signal: AbortSignal
+  ): Promise<SearchResults> {
+    const { nodes, visible } = this.#components
+    const query: VectorQuery = { model: model.id, space, vector }
+    const isWanted: Accept = (neighbour, photo) =>
+      (tag === undefined || photo.tags.includes(tag)) && visible(photo) && accept(neighbour, photo)
+    let wanted = Math.min(NEIGHBOURS_MAX, Math.ceil((k + MARGIN) / this.#share(tag)))
+    for (let round = 1; ; round++) {
+      const { neighbours, shards, exhausted } = await nodes.search(query, wanted, signal)
+      const near = neighbours.filter(({ score }) => score >= minScore)
+      const scored = near.map(({ id, score }) => ({ photoId: id, score }))
+      const results = await this.#filter(scored, isWanted, k)
+      const isEnd = exhausted || near.length < neighbours.length || wanted === NEIGHBOURS_MAX
+      if (results.length === k || isEnd || round === ROUNDS_MAX) {
+        return { results, coverage: coverageOf(shards), model: { id: model.id, name: model.name } }
+      }
+      wanted = Math.min(NEIGHBOURS_MAX, wanted * GROWTH)
+    }
+  }
+
+  /** Of all photos, those that have the tag: so many more are to be asked for. */
+  #share(tag: string | undefined): number {
+    const { directory } = this.#components
+    if (tag === undefined) return 1
+    return Math.max(1, directory.count(`tag\0${tag}`)) / Math.max(1, directory.count('all'))
+  }
+
+  /** @returns the first k that are wanted */
+  async #filter(scored: readonly ScoredPhoto[], isWanted: Accept, k: number): Promise<ScoredPhoto[]> {
+    const results: ScoredPhoto[] = []
+    const step = Math.max(64, k)
+    for (let at = 0; at < scored.length && results.length < k; at += step) {
+      const part = scored.slice(at, at + step)
+      const photos = await this.#photos(part.map(({ photoId }) => photoId))
+      for (const [i, neighbour] of part.entries()) {
+        const photo = photos[i]
+        if (photo !== undefined && results.length < k && isWanted(neighbour, photo)) results.push(neighbour)
+      }
+    }
+    return results
+  }
+
+  async #photos(ids: readonly PhotoId[]): Promise<(Photo | undefined)[]> {
+    const { directory, lookUp } = this.#components
+    const keys = ids.map(id => ({ kind: PHOTO_KIND, id }))
+    let stored = await directory.getMany(keys)
+    const unknown = ids.filter((_, i) => stored[i] === undefined).slice(0, LOOK_UPS_MAX)
+    if (unknown.length > 0) {
+      await Promise.all(unknown.map(id => lookUp(id)))
+      stored = await directory.getMany(keys)
+    }
+    return stored.map(found => livePhoto(found?.record))
+  }
+
+  async #requirePhoto(id: PhotoId): Promise<Photo> {
+    const { directory, lookUp } = this.#components
+    const key = { kind: PHOTO_KIND, id }
+    const known = await directory.get(key)
+    if (known !== undefined) return viewPhoto(known.record)
+    const complete = await lookUp(id)
+    const learned = await directory.get(key)
+    if (learned === undefined) throw photoNotFound(id, complete)
+    return viewPhoto(learned.record)
+  }
+
+  async #vectorOf({ record }: Photo, model: IndexedModel): Promise<Float32Array | undefined> {
+    const blob = featuresOf(record, model.id)
+    if (blob === undefined) return undefined
+    return decodeFeatures(await this.#components.reader.readNeedle(blob, 0)).vectors.get('image')
+  }
+
+  /**
+   * @returns the model for questions that are no photo here: the one that serves; if that is not loaded, the one to follow it
+   * @throws `ERR_MODEL_UNAVAILABLE`
+   */
+  #requireModel(): IndexedModel {
+    const { models, analyst } = this.#components
+    const model = models.all.find(({ id }) => analyst.has(id))
+    if (model === undefined) throw new SheafError('ERR_MODEL_UNAVAILABLE')
+    return model
+  }
+}
+
+export function coverageOf(shards: ShardSet): Coverage {
+  return { shardsOk: shards.size, shardsTotal: SHARD_COUNT, fraction: shards.size / SHARD_COUNT }
+}
+
+function checkOptions(options: SearchOptions, kDefault: number): SearchOptions & { readonly k: number } {
+  const { k = kDefault, minScore } = options
+  if (!Number.isInteger(k) || k < 1 || k > K_MAX) throw badField('k', `k is a whole number from 1 to ${K_MAX}`)
+  if (minScore !== undefined && !(minScore >= -1 && minScore <= 1)) {
+    throw badField('min_score', 'min_score is a number from -1 to 1')
+  }
+  return { ...options, k }
+}

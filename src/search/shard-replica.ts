@@ -1,0 +1,410 @@
+import type { Clock } from '../core/clock.js'
+import { hasCode, SheafError } from '../core/errors.js'
+import type { Startable } from '../core/lifecycle.js'
+import type { Logger } from '../core/log.js'
+import { turn } from '../core/turn.js'
+import { WorkerLoop } from '../core/worker-loop.js'
+import type { Directory } from '../directory/directory.js'
+import { decodeFeatures, type Features, type ModelId, type Space } from '../domain/features.js'
+import type { NodeId, PhotoId } from '../domain/ids.js'
+import { PHOTO_KIND } from '../domain/photo.js'
+import type { DirectoryRecord } from '../domain/record.js'
+import { type Shard, type ShardSet, shardOf } from '../domain/shards.js'
+import type { ShardAnswer } from './search-messages.js'
+import {
+  type VectorEntry,
+  type VectorIndex,
+  type VectorIndexes,
+  vectorVersion
+} from '../similarity/index/vector-index.js'
+import { MissingFeatures } from './missing-features.js'
+import { featuresOf } from './photo-features.js'
+import type { PhotoBlob } from '../store/photo-needles.js'
+import type { PhotoReader } from '../photos/photo-reader.js'
+import { ShardPlacement } from './shard-placement.js'
+
+const IDLE_MS = 500
+/** Records looked at, and vectors inserted, in one step at most. */
+const PAGE = 128
+const IDS_PER_TURN = 2_000
+const WAITING_MAX = 20_000
+/** Between two looks through the directory for what was lost. */
+const LOOK_MS = 30_000
+const SAVE_MS = 5 * 60_000
+const UNSAVED_MIN = 1_000
+const UNSAVED_SHARE = 0.2
+
+export interface ShardKeeperComponents {
+  readonly directory: Pick<Directory, 'state' | 'getMany' | 'query' | 'onChange'>
+  readonly reader: Pick<PhotoReader, 'isLocal' | 'readNeedle'>
+  /** Calls the listener when needles have come in. @returns removes it */
+  readonly onNeedles: (listener: () => void) => () => void
+  readonly indexes: VectorIndexes
+  readonly self: NodeId
+  /** Others that are alive and index this model, with the shards of which they have all vectors. */
+  readonly peers: () => ReadonlyMap<NodeId, ShardSet>
+  /** Whether needles that others have are still to come in. */
+  readonly catchingUp: () => boolean
+  /** The shards of which this node has all vectors have changed. */
+  readonly announce: () => void
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+export interface ShardKeeperInit {
+  readonly model: ModelId
+  /** Dimensions of the model's vectors; `image` is always among them. */
+  readonly spaces: ReadonlyMap<Space, number>
+  /** Photos that may wait to be looked at, and for their features, each; default 20 000. When more do, all are looked at again. */
+  readonly waitingMax?: number
+}
+
+/** A look through the directory for vectors that the indexes lack. */
+interface Look {
+  readonly shards: ShardSet
+  /** Of the next page; undefined: the first. */
+  readonly cursor: string | undefined
+}
+
+/**
+ * Keeps one node's vectors of one model: those of the shards that are its, read from the features in its own volumes. What
+ * the indexes hold follows the directory change by change; whatever gets lost on the way is found by looking through all.
+ */
+export class ShardKeeper implements Startable {
+  readonly #components: ShardKeeperComponents
+  readonly #init: ShardKeeperInit
+  readonly #waitingMax: number
+  readonly #placement: ShardPlacement
+  readonly #loop: WorkerLoop
+  readonly #dirty = new Set<PhotoId>()
+  readonly #missing: MissingFeatures
+  readonly #unsubscribe: (() => void)[] = []
+  #open: ReadonlyMap<Space, VectorIndex> | undefined
+  /** Those of the open ones one of which has failed. */
+  #failed: ReadonlyMap<Space, VectorIndex> | undefined
+  #look: Look | undefined
+  #lookedMs = Number.NEGATIVE_INFINITY
+  /** Changes were lost: all shards are to be looked through again. */
+  #overflowed = false
+  #reading = false
+  #unsaved = 0
+  #savedMs = 0
+
+  constructor(components: ShardKeeperComponents, init: ShardKeeperInit) {
+    const { clock, log, self, peers } = components
+    this.#components = components
+    this.#init = init
+    this.#waitingMax = init.waitingMax ?? WAITING_MAX
+    this.#missing = new MissingFeatures(components, { max: this.#waitingMax })
+    this.#placement = new ShardPlacement({ self, peers })
+    this.#loop = new WorkerLoop({ clock, log }, { name: 'shards', idleMs: IDLE_MS, step: signal => this.#step(signal) })
+  }
+
+  /** Shards of which all vectors are here. */
+  get ready(): ShardSet {
+    return this.#placement.ready
+  }
+
+  /** Photos that have a vector here. */
+  get vectors(): number {
+    return this.#open?.get('image')?.size ?? 0
+  }
+
+  /** Photos of this node's shards whose vectors are still to be inserted, as far as is known. */
+  get pending(): number {
+    return this.#dirty.size + this.#missing.size
+  }
+
+  async start(): Promise<void> {
+    const { directory, onNeedles } = this.#components
+    this.#unsubscribe.push(
+      directory.onChange(changes => {
+        for (const { after } of changes) if (after.kind === PHOTO_KIND) this.#note(after)
+      }),
+      onNeedles(() => {
+        if (this.#missing.needlesCame()) this.#loop.wake()
+      })
+    )
+    await this.#loop.start()
+  }
+
+  async stop(): Promise<void> {
+    for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe()
+    await this.#loop.stop()
+    if (this.#unsaved > 0) await this.#save()
+    await this.#close()
+  }
+
+  /**
+   * Searches all vectors that are here.
+   *
+   * @param vector - unit length
+   * @returns `shards`: those of which all vectors were here all the time
+   * @throws `ERR_MODEL_MISMATCH`: the model has no such vectors; `ERR_INDEX_UNAVAILABLE`, `ERR_OVERLOADED`
+   */
+  async search(space: Space, vector: Float32Array, k: number): Promise<ShardAnswer> {
+    if (this.#init.spaces.get(space) !== vector.length) throw new SheafError('ERR_MODEL_MISMATCH')
+    const index = this.#open?.get(space)
+    if (index === undefined) return { shards: new Set(), neighbours: [] } // it is being opened
+    const before = new Set(this.ready)
+    const neighbours = await index.search(vector, k).catch((err: unknown) => {
+      if (hasCode(err, 'ERR_INDEX_UNAVAILABLE')) this.#fail(index)
+      throw err
+    })
+    return { shards: new Set([...before].filter(shard => this.ready.has(shard))), neighbours }
+  }
+
+  // --- following the directory ---
+
+  #note(record: DirectoryRecord): void {
+    const id = record.id as PhotoId
+    if (!this.#placement.holds(shardOf(id)) || this.#dirty.has(id)) return
+    const blob = this.#features(record)
+    if (!this.#reading && !this.#missing.has(id) && this.#isHeld(id, blob)) return
+    this.#soil(id)
+    this.#loop.wake()
+  }
+
+  #soil(id: PhotoId): void {
+    if (this.#dirty.size < this.#waitingMax) this.#dirty.add(id)
+    else this.#overflowed = true
+  }
+
+  /** @param blob - the photo's features; undefined: it has none and needs none */
+  #isHeld(id: PhotoId, blob: PhotoBlob | undefined): boolean {
+    const version = blob && vectorVersion(blob.sha256)
+    for (const index of this.#open?.values() ?? []) if (index.version(id) !== version) return false
+    return this.#open !== undefined
+  }
+
+  async #step(signal: AbortSignal): Promise<'busy' | 'idle'> {
+    if (this.#components.directory.state !== 'open') return 'idle'
+    try {
+      return await this.#work(signal)
+    } catch (err) {
+      if (hasCode(err, 'ERR_INDEX_UNAVAILABLE')) await this.#reset()
+      throw err
+    }
+  }
+
+  async #work(signal: AbortSignal): Promise<'busy' | 'idle'> {
+    const { clock, announce } = this.#components
+    const now = clock.monotonic()
+    if (this.#failed !== undefined && this.#failed === this.#open) await this.#reset()
+    if (this.#open === undefined) await this.#openIndexes(now, signal)
+    const released = this.#placement.update(now)
+    if (released.size > 0) {
+      announce()
+      await this.#removeWhere(shard => released.has(shard))
+    }
+    for (const id of this.#missing.arrived()) this.#soil(id)
+    if (this.#dirty.size > 0) await this.#follow([...this.#dirty].slice(0, PAGE))
+    if (this.#look !== undefined) {
+      await this.#lookOn(this.#look)
+      return 'busy'
+    }
+    if (this.#beginLook(now)) return 'busy'
+    this.#judge()
+    if (this.#isSaveDue(now)) await this.#save()
+    return this.#dirty.size > 0 ? 'busy' : 'idle'
+  }
+
+  /** @returns whether there is something to look for */
+  #beginLook(now: number): boolean {
+    if (this.#overflowed) this.#placement.forgetLooks()
+    const shards = this.#placement.unlooked()
+    if (shards.size === 0 || (this.#overflowed && now < this.#lookedMs + LOOK_MS)) return false
+    this.#overflowed = false
+    this.#look = { shards, cursor: undefined }
+    return true
+  }
+
+  /** One page of all photos that the model has seen. */
+  async #lookOn({ shards, cursor }: Look): Promise<void> {
+    const { directory, clock } = this.#components
+    const terms = [`features\0${this.#init.model}`]
+    const next = await this.#whileReading(async () => {
+      const page = await directory.query({ terms, words: [], limit: PAGE, ...(cursor !== undefined && { cursor }) })
+      await this.#insert(page.records.filter(({ id }) => shards.has(shardOf(id as PhotoId))))
+      return page.nextCursor
+    })
+    if (next !== null) {
+      this.#look = { shards, cursor: next }
+      return
+    }
+    this.#look = undefined
+    this.#lookedMs = clock.monotonic()
+    this.#placement.looked(shards)
+  }
+
+  /** Brings the indexes up to the records of dirty photos as they are now. */
+  async #follow(ids: readonly PhotoId[]): Promise<void> {
+    for (const id of ids) this.#dirty.delete(id) // first: what changes from now on is dirty again
+    try {
+      await this.#whileReading(async () => {
+        const stored = await this.#records(ids)
+        const gone = ids.filter((_, i) => this.#features(stored[i]) === undefined)
+        for (const id of gone) this.#missing.forget(id)
+        await this.#remove(gone)
+        await this.#insert(stored.filter(record => record !== undefined))
+      })
+    } catch (err) {
+      for (const id of ids) this.#dirty.add(id)
+      throw err
+    }
+  }
+
+  async #records(ids: readonly PhotoId[]): Promise<(DirectoryRecord | undefined)[]> {
+    const stored = await this.#components.directory.getMany(ids.map(id => ({ kind: PHOTO_KIND, id })))
+    return stored.map(found => found?.record)
+  }
+
+  #features(record: DirectoryRecord | undefined): PhotoBlob | undefined {
+    return featuresOf(record, this.#init.model)
+  }
+
+  /** A change that comes while records are read may have come too late for what is then done with them. */
+  async #whileReading<Result>(task: () => Promise<Result>): Promise<Result> {
+    this.#reading = true
+    try {
+      return await task()
+    } finally {
+      this.#reading = false
+    }
+  }
+
+  /** Inserts the vectors of photos of this node's shards that the indexes do not hold. */
+  async #insert(records: readonly DirectoryRecord[]): Promise<void> {
+    const { reader } = this.#components
+    const entries = new Map(Array.from(this.#init.spaces.keys(), space => [space, [] as VectorEntry[]]))
+    for (const record of records) {
+      const id = record.id as PhotoId
+      const blob = this.#features(record)
+      if (blob === undefined || !this.#placement.holds(shardOf(id)) || this.#isHeld(id, blob)) continue
+      const isHere = reader.isLocal(blob)
+      const features = isHere ? await this.#read(blob) : undefined
+      if (features === undefined) {
+        if (!this.#missing.note(id, blob, isHere)) this.#overflowed = true
+        continue
+      }
+      this.#missing.forget(id)
+      this.#unsaved++
+      for (const [space, dimension] of this.#init.spaces) {
+        const vector = features.vectors.get(space)
+        if (vector?.length !== dimension) continue
+        entries.get(space)?.push({ id, version: vectorVersion(blob.sha256), vector })
+      }
+    }
+    for (const [space, batch] of entries) if (batch.length > 0) await this.#open?.get(space)?.add(batch)
+  }
+
+  /** @returns undefined when no intact copy is in reach, or when they are none that can be used */
+  async #read(blob: PhotoBlob): Promise<Features | undefined> {
+    try {
+      return decodeFeatures(await this.#components.reader.readNeedle(blob, 0))
+    } catch (err) {
+      if (!(err instanceof SheafError)) throw err
+      this.#components.log.warn({ err, photo: blob.id }, 'the features of a photo cannot be read')
+      return undefined
+    }
+  }
+
+  /** A shard of which nothing is missing has been complete once, and stays so but for what comes in just now. */
+  #judge(): void {
+    const missing = this.#missing.shards(!this.#components.catchingUp())
+    const incomplete = new Set([...missing, ...Array.from(this.#dirty, shardOf)])
+    if (this.#placement.complete(incomplete)) this.#components.announce()
+  }
+
+  // --- indexes ---
+
+  /** What was saved may be of long ago: what is not wanted any more goes, what is missing is looked for. */
+  async #openIndexes(now: number, signal: AbortSignal): Promise<void> {
+    const { model, spaces } = this.#init
+    const opened = new Map<Space, VectorIndex>()
+    try {
+      for (const [space, dimension] of spaces) {
+        opened.set(space, await this.#components.indexes.open({ model, space, dimension }))
+      }
+    } catch (err) {
+      for (const index of opened.values()) await index.close()
+      throw err
+    }
+    this.#open = opened
+    this.#savedMs = now
+    this.#unsaved = 0
+    this.#placement.update(now)
+    await this.#removeWhere(shard => !this.#placement.holds(shard))
+    for (const index of opened.values()) {
+      const ids = [...index.ids()]
+      for (let at = 0; at < ids.length && !signal.aborted; at += PAGE)
+        await this.#dropOutdated(ids.slice(at, at + PAGE))
+    }
+  }
+
+  #dropOutdated(ids: readonly PhotoId[]): Promise<void> {
+    return this.#whileReading(async () => {
+      const stored = await this.#records(ids)
+      await this.#remove(ids.filter((id, i) => !this.#isHeld(id, this.#features(stored[i])) || stored[i] === undefined))
+    })
+  }
+
+  async #removeWhere(isGone: (shard: Shard) => boolean): Promise<void> {
+    this.#missing.forgetWhere(id => isGone(shardOf(id)))
+    for (const index of this.#open?.values() ?? []) {
+      const ids = [...index.ids()]
+      for (let at = 0; at < ids.length; at += IDS_PER_TURN) {
+        const gone = ids.slice(at, at + IDS_PER_TURN).filter(id => isGone(shardOf(id)))
+        if (gone.length > 0) await index.remove(gone)
+        this.#unsaved += gone.length
+        if (at + IDS_PER_TURN < ids.length) await turn()
+      }
+    }
+  }
+
+  async #remove(ids: readonly PhotoId[]): Promise<void> {
+    if (ids.length === 0) return
+    for (const index of this.#open?.values() ?? []) await index.remove(ids)
+    this.#unsaved += ids.length
+  }
+
+  #isSaveDue(now: number): boolean {
+    if (this.#unsaved === 0) return false
+    const many = Math.max(UNSAVED_MIN, this.vectors * UNSAVED_SHARE)
+    return this.#unsaved >= many || now >= this.#savedMs + SAVE_MS
+  }
+
+  /** Without it the next start has more to read. */
+  async #save(): Promise<void> {
+    const { clock, log } = this.#components
+    const unsaved = this.#unsaved
+    this.#savedMs = clock.monotonic()
+    try {
+      for (const index of this.#open?.values() ?? []) await index.save()
+      this.#unsaved -= unsaved
+    } catch (err) {
+      log.warn({ err, model: this.#init.model }, 'an index could not be saved')
+    }
+  }
+
+  #fail(index: VectorIndex): void {
+    if (![...(this.#open?.values() ?? [])].includes(index)) return // another took its place meanwhile
+    this.#failed = this.#open
+    this.#loop.wake()
+  }
+
+  /** An index has failed: what was saved is opened again, and what it lacks is looked for. */
+  async #reset(): Promise<void> {
+    await this.#close()
+    this.#look = undefined
+    this.#missing.forgetWhere(() => true)
+    this.#placement.reset()
+    this.#components.announce()
+  }
+
+  async #close(): Promise<void> {
+    const open = this.#open
+    this.#open = undefined
+    for (const index of open?.values() ?? []) await index.close()
+  }
+}

@@ -1,0 +1,82 @@
+import type { Clock } from '../core/clock.js'
+import type { Logger } from '../core/log.js'
+import type { Random } from '../core/random.js'
+import type { ModelId } from '../domain/features.js'
+import type { NodeId } from '../domain/ids.js'
+import type { ShardSet } from '../domain/shards.js'
+import type { Transport } from '../network/transport.js'
+import { type Gathered, Gathering } from './scatter-gather.js'
+import {
+  decodeAnswer,
+  decodeSearch,
+  encodeAnswer,
+  encodeSearch,
+  METHOD_SEARCH,
+  type ShardAnswer,
+  type VectorQuery
+} from './search-messages.js'
+
+/** A second node is asked for what the first has not answered after twice the usual time, and not before this, ms. */
+const HEDGE_MS_MIN = 50
+const HEDGE_TIMES_MEDIAN = 2
+const LATENCIES_MAX = 64
+
+export interface SimilaritySearchComponents {
+  readonly transport: Pick<Transport, 'self' | 'request' | 'handle'>
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  /** Nodes that say they have all vectors of some shards under this model, and are alive; this one included if it does. */
+  readonly holders: (model: ModelId) => ReadonlyMap<NodeId, ShardSet>
+  /** Searches this node's own vectors. @throws `ERR_MODEL_MISMATCH`, `ERR_INDEX_UNAVAILABLE`, `ERR_OVERLOADED` */
+  readonly searchHere: (query: VectorQuery, k: number) => Promise<ShardAnswer>
+}
+
+/** Asks the nodes for the closest of all vectors in the cluster: scatter, gather, and say truthfully who has answered. */
+export class SimilaritySearch {
+  readonly #components: SimilaritySearchComponents
+  /** How long peers took, ms: the last ones. */
+  readonly #latencies: number[] = []
+
+  constructor(components: SimilaritySearchComponents) {
+    this.#components = components
+    components.transport.handle(METHOD_SEARCH, async (_peer, body) => {
+      const { query, k } = decodeSearch(body)
+      return encodeAnswer(await components.searchHere(query, k))
+    })
+  }
+
+  /**
+   * @param k - neighbours wanted of each node, 1…NEIGHBOURS_MAX
+   * @returns what came within two seconds; never throws for what a node does not answer
+   * @throws the signal's reason
+   */
+  search(query: VectorQuery, k: number, signal: AbortSignal): Promise<Gathered> {
+    const { clock, random, log, transport, holders, searchHere } = this.#components
+    const gathering = new Gathering(
+      {
+        clock,
+        random,
+        log,
+        ask: (node, over) => (node === transport.self ? searchHere(query, k) : this.#ask(node, query, k, over))
+      },
+      { self: transport.self, holders: holders(query.model), k, hedgeMs: this.#hedgeMs() }
+    )
+    return gathering.run(signal)
+  }
+
+  async #ask(peer: NodeId, query: VectorQuery, k: number, signal: AbortSignal): Promise<ShardAnswer> {
+    const { transport, clock } = this.#components
+    const from = clock.monotonic()
+    const body = await transport.request(peer, METHOD_SEARCH, encodeSearch(query, k), signal)
+    const answer = decodeAnswer(body, k)
+    this.#latencies.push(clock.monotonic() - from)
+    if (this.#latencies.length > LATENCIES_MAX) this.#latencies.shift()
+    return answer
+  }
+
+  #hedgeMs(): number {
+    const sorted = this.#latencies.toSorted((a, b) => a - b)
+    return Math.max(HEDGE_MS_MIN, HEDGE_TIMES_MEDIAN * (sorted[sorted.length >> 1] ?? 0))
+  }
+}

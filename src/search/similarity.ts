@@ -1,0 +1,150 @@
+import { SheafError } from '../core/errors.js'
+import type { Startable } from '../core/lifecycle.js'
+import type { Logger } from '../core/log.js'
+import type { Random } from '../core/random.js'
+import type { Directory } from '../directory/directory.js'
+import type { NodeId, PhotoId } from '../domain/ids.js'
+import type { Photo } from '../domain/photo.js'
+import type { ShardSet } from '../domain/shards.js'
+import type { Transport } from '../network/transport.js'
+import { SimilaritySearch } from './shard-search.js'
+import type { ImageAnalyst } from '../similarity/images/image-analyst.js'
+import type { LoadedModel, ModelSpec } from '../similarity/models/model-spec.js'
+import { Duplicates } from './duplicates.js'
+import { ImageBacklog } from './image-backlog.js'
+import { type IndexedModel, IndexedModels, type IndexedModelsComponents } from './indexed-models.js'
+import type { PhotoReader } from '../photos/photo-reader.js'
+import { photoNotFound, type RecordWriter } from '../store/record-writer.js'
+import { Search } from './search.js'
+import type { SimilarityStatus } from './similarity-types.js'
+
+export interface SimilarityComponents extends Omit<IndexedModelsComponents, 'self' | 'directory' | 'onModels'> {
+  readonly directory: Directory
+  readonly reader: Pick<PhotoReader, 'isLocal' | 'readNeedle' | 'source' | 'stream'>
+  readonly writer: Pick<RecordWriter, 'edit'>
+  readonly analyst: ImageAnalyst
+  /** Absent on a node that is alone. */
+  readonly transport?: Pick<Transport, 'self' | 'request' | 'handle'> | undefined
+  /** Asks the peers about a photo that is unknown here. @returns whether all members have answered. Absent: there are none */
+  readonly lookUp?: ((id: PhotoId) => Promise<boolean>) | undefined
+  /** Whether whoever asks may see the photo; default: everybody may. */
+  readonly visible?: (photo: Photo) => boolean
+  readonly random: Random
+}
+
+/** A node that is alone talks to nobody. */
+const ALONE: Pick<Transport, 'self' | 'request' | 'handle'> = {
+  self: 'alone' as NodeId,
+  request: () => Promise.reject(new SheafError('ERR_PEER_UNREACHABLE')),
+  handle: () => {}
+}
+
+/**
+ * Everything about photos that look alike: having each looked at, the vectors that this node keeps, searches over all nodes,
+ * and duplicates.
+ */
+export class Similarity implements Startable {
+  readonly search: Search
+  readonly duplicates: Duplicates
+  readonly models: IndexedModels
+  readonly #backlog: ImageBacklog
+  readonly #analyst: ImageAnalyst
+  readonly #log: Logger
+
+  /** @param init.folder - the node's data folder */
+  constructor(components: SimilarityComponents, init: { readonly folder: string }) {
+    const {
+      directory,
+      transport = ALONE,
+      visible = () => true,
+      lookUp = async () => true,
+      clock,
+      random,
+      log
+    } = components
+    const { analyst } = components
+    const onModels: IndexedModelsComponents['onModels'] = ids =>
+      void analyst.keepOnly(ids).catch(err => log.debug({ err }, 'a model could not be let go'))
+    const models = new IndexedModels({ ...components, self: transport.self, onModels }, init)
+    const nodes = new SimilaritySearch({
+      transport,
+      clock,
+      random,
+      log,
+      holders: model => models.holders(model),
+      searchHere: (query, k) => models.search(query, k)
+    })
+    const learn = async (id: PhotoId): Promise<void> => {
+      const key = { kind: 'photo', id }
+      if (directory.getSync(key) !== undefined) return
+      const complete = await lookUp(id)
+      if (directory.getSync(key) === undefined) throw photoNotFound(id, complete)
+    }
+    const covered = (): ShardSet => {
+      const { serving } = models
+      const shards = serving === undefined ? [] : [...models.holders(serving.id).values()]
+      return new Set(shards.flatMap(ready => [...ready]))
+    }
+    this.#analyst = analyst
+    this.#log = log
+    this.models = models
+    this.search = new Search({ ...components, models, nodes, visible, lookUp })
+    this.duplicates = new Duplicates({ ...components, learn, covered })
+    this.#backlog = new ImageBacklog({
+      ...components,
+      self: transport.self,
+      workers: () => [transport.self, ...(components.membership?.alive() ?? [])],
+      alike: (id, features, phash, signal) => this.search.alike(id, features, phash, signal)
+    })
+  }
+
+  async start(): Promise<void> {
+    await this.#analyst.start()
+    await this.models.start()
+    await this.#backlog.start()
+  }
+
+  async stop(): Promise<void> {
+    await this.#backlog.stop()
+    await this.models.stop()
+    await this.#analyst.stop()
+  }
+
+  /**
+   * Takes a model into use: for looking at photos at once, for searches when it has seen as many as the one before.
+   *
+   * @param before - to be loaded, too, for questions until then; by default the one in use
+   * @throws as `ImageAnalyst.useModel`, of the model
+   */
+  async useModel(model: LoadedModel, before?: LoadedModel): Promise<void> {
+    if (before !== undefined) {
+      await this.#analyst
+        .useModel(before)
+        .catch(err => this.#log.warn({ err, model: before.spec.name }, 'the model of before cannot be loaded'))
+    }
+    try {
+      await this.#analyst.useModel(model)
+    } catch (err) {
+      if (before !== undefined && this.#analyst.has(before.spec.id)) await this.models.use(indexedModel(before.spec))
+      throw err
+    }
+    await this.models.use(indexedModel(model.spec))
+    this.#backlog.modelChanged()
+  }
+
+  status(): SimilarityStatus {
+    const { serving } = this.models
+    const { vectors, pending } = this.models.counts()
+    const model = serving && { id: serving.id, name: serving.name }
+    return { model, vectors, pending: pending + this.#backlog.pending }
+  }
+}
+
+/** @returns what of a model concerns its vectors */
+function indexedModel({ id, name, image, text }: ModelSpec): IndexedModel {
+  const spaces: IndexedModel['spaces'] = new Map([
+    ['image', image.dimension],
+    ...(text?.kind === 'concepts' ? [['text', text.dimension] as const] : [])
+  ])
+  return { id, name, spaces }
+}

@@ -1,0 +1,58 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { exportPaths } from '../../../../src/cli/shell/export-names.js'
+
+const ID = '0193a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b'
+
+function paths(name: string, rest: object = {}) {
+  return exportPaths({
+    photo_id: ID,
+    name,
+    content_type: 'image/jpeg',
+    created_at: '2026-11-20T23:59:59.000Z',
+    ...rest
+  })
+}
+
+test('year, month and day, then the name; then what tells namesakes apart', () => {
+  expect(paths('IMG_1.JPG')).toEqual([
+    '2026/11/20/IMG_1.JPG',
+    '2026/11/20/IMG_1_3f4a5b.JPG',
+    `2026/11/20/IMG_1_${ID}.JPG`
+  ])
+})
+
+test('the time of taking goes before that of uploading', () => {
+  expect(paths('a.jpg', { taken_at: '1999-01-02T03:04:05.000Z' })[0]).toBe('1999/01/02/a.jpg')
+  expect(paths('a.jpg', { taken_at: null })[0]).toBe('2026/11/20/a.jpg')
+  expect(paths('a.jpg', { taken_at: 'never' })[0]).toBe('undated/a.jpg')
+})
+
+test.each([
+  ['', 'photo.jpg'],
+  ['no extension', 'no extension.jpg'],
+  ['../../etc/passwd', '_.._etc_passwd.jpg'],
+  ['..', 'photo.jpg'],
+  ['.hidden.png', 'hidden.png'],
+  ['a/b\\c:d*e?f"g<h>i|j.jpg', 'a_b_c_d_e_f_g_h_i_j.jpg'],
+  ['con.jpg', '_con.jpg'],
+  ['tail. ', 'tail.jpg'],
+  ['a\u0000b\nc\u202ed.jpg', 'abcd.jpg'],
+  ['Ü'.repeat(200), `${'Ü'.repeat(75)}.jpg`]
+])('the name %j becomes %j', (name, wanted) => expect(paths(name)[0]).toBe(`2026/11/20/${wanted}`))
+
+test('whatever the name, the file stays in its folder, fits a file system with its sidecar, and no two photos share the last place', () => {
+  fc.assert(
+    fc.property(fc.oneof(fc.string({ unit: 'binary', maxLength: 400 }), fc.string({ unit: 'grapheme' })), name => {
+      for (const path of paths(name)) {
+        const parts = path.split('/')
+        expect(parts).toHaveLength(4)
+        const file = parts[3] ?? ''
+        expect(Buffer.byteLength(`${file}.json`)).toBeLessThanOrEqual(255)
+        expect(file).not.toMatch(/[\p{Cc}/\\:*?"<>|]|^\.|[\s.]$/u)
+        expect(file).not.toBe('')
+      }
+      expect(paths(name)[2]).toContain(ID)
+    })
+  )
+})

@@ -1,0 +1,71 @@
+import { expect, test } from 'vitest'
+import type { NodeId } from '../../../src/domain/ids.js'
+import type { MemberView } from '../../../src/network/membership/member-view.js'
+import { ClusterStatus, type ClusterStatusComponents } from '../../../src/cluster/cluster-status.js'
+import { SimulatedClock } from '../../support/simulated-clock.js'
+
+const BEAT: NonNullable<MemberView['beat']> = {
+  epoch: '0123456789abcdef' as never,
+  sequence: 1,
+  name: 'b',
+  addresses: [],
+  directoryDigest: '',
+  volumesDigest: '',
+  freeBytes: 5,
+  totalBytes: 10,
+  version: '1.2.3',
+  now: 1n as never,
+  heads: []
+}
+
+function view(id: string, changes: Partial<MemberView> = {}): MemberView {
+  return {
+    id: id as NodeId,
+    name: id,
+    addresses: ['/a'],
+    self: false,
+    state: 'alive',
+    lastSeenAtMs: 1,
+    joinedAtMs: 2,
+    beat: BEAT,
+    clockSkewMs: -3,
+    ...changes
+  }
+}
+
+function status(components: Partial<ClusterStatusComponents> = {}): ClusterStatus {
+  const space = async (): Promise<{ freeBytes: number; totalBytes: number }> => ({ freeBytes: 7, totalBytes: 8 })
+  return new ClusterStatus(
+    { clock: new SimulatedClock(99), space, ...components },
+    { nodeId: 'me' as NodeId, name: 'box', version: '1' }
+  )
+}
+
+test('a node without a network is a cluster of one', async () => {
+  expect(await status().members()).toEqual([
+    {
+      id: 'me',
+      name: 'box',
+      addresses: [],
+      self: true,
+      state: 'alive',
+      lastSeenAtMs: 99,
+      joinedAtMs: undefined,
+      lagBytes: 0,
+      disk: { freeBytes: 7, totalBytes: 8 },
+      version: '1',
+      clockSkewMs: 0
+    }
+  ])
+})
+
+test('members are shown with what their beats said, and what they lack', async () => {
+  const never = { beat: undefined, lastSeenAtMs: undefined, clockSkewMs: undefined, state: 'down' } as const
+  const members = [view('a'), view('b', never), view('c', { beat: { ...BEAT, totalBytes: 0 } })]
+  const lagBytes = (id: string): number | undefined => (id === 'b' ? undefined : 42)
+  const [a, b, c] = await status({ membership: { members: () => members }, lagBytes }).members()
+  expect(a).toMatchObject({ id: 'a', state: 'alive', lagBytes: 42, version: '1.2.3', clockSkewMs: -3, joinedAtMs: 2 })
+  expect(a?.disk).toMatchObject({ freeBytes: 5, totalBytes: 10 })
+  expect(b).toMatchObject({ id: 'b', state: 'down', lagBytes: undefined, version: undefined, disk: undefined })
+  expect(c?.disk).toBeUndefined()
+})

@@ -1,0 +1,271 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { RecordChange } from '../../../../src/directory/batch-plan.js'
+import type { ChangeListener, DirectoryState } from '../../../../src/directory/directory.js'
+import type { NodeId } from '../../../../src/domain/ids.js'
+import type { DirectoryRecord } from '../../../../src/domain/record.js'
+import { encodeRecord } from '../../../../src/domain/record-codec.js'
+import { type EventStep, Events } from '../../../../src/cluster/events/events.js'
+import { SeededRandom } from '../../../support/seeded-random.js'
+import { SimulatedClock } from '../../../support/simulated-clock.js'
+import { PhotoWriter } from '../../directory/photo-log.js'
+
+const RING = 10_000
+const NODE = '12D3KooWNode' as NodeId
+
+/** The listening side of a directory, driven by the test. */
+class FakeDirectory {
+  state: DirectoryState = 'open'
+  readonly listeners = new Set<ChangeListener>()
+
+  onChange(listener: ChangeListener): () => void {
+    this.listeners.add(listener)
+    return () => this.listeners.delete(listener)
+  }
+
+  change(...pairs: readonly (readonly [DirectoryRecord | undefined, DirectoryRecord])[]): void {
+    const changes = pairs.map(
+      ([before, after]): RecordChange => ({
+        key: { kind: after.kind, id: after.id },
+        ...(before && { before }),
+        after,
+        bytes: encodeRecord(after),
+        volumes: []
+      })
+    )
+    for (const listener of this.listeners) listener(changes)
+  }
+}
+
+let clock: SimulatedClock
+let directory: FakeDirectory
+let events: Events
+let writer: PhotoWriter
+let leave: AbortController
+
+beforeEach(async () => {
+  clock = new SimulatedClock()
+  directory = new FakeDirectory()
+  events = new Events({ directory, clock, random: new SeededRandom(1) })
+  await events.start()
+  writer = new PhotoWriter()
+  leave = new AbortController()
+})
+
+const follow = (lastEventId?: string): AsyncGenerator<EventStep, void> => events.follow(lastEventId, leave.signal)
+
+/** The next step, time passing as it needs to. */
+async function step(follower: AsyncGenerator<EventStep, void>): Promise<EventStep | 'end'> {
+  const next = follower.next()
+  await clock.advance(20)
+  const { done, value } = await next
+  return done === true ? 'end' : value
+}
+
+/** Follows from an id on until there is nothing more. @returns what is told, as `type subject` */
+async function told(lastEventId: string | undefined): Promise<string[]> {
+  const follower = follow(lastEventId)
+  const lines: string[] = []
+  let next = await step(follower)
+  for (;;) {
+    if (next === 'end') return [...lines, 'end']
+    if (next.kind === 'events') {
+      lines.push(...next.events.map(event => `${event.type} ${'photoId' in event ? event.photoId : event.nodeId}`))
+    } else lines.push(next.kind)
+    const coming = follower.next()
+    await clock.advance(15_000)
+    const { done, value } = await coming
+    next = done === true ? 'end' : value
+    if (next !== 'end' && next.kind === 'quiet') {
+      await follower.return()
+      return lines
+    }
+  }
+}
+
+async function idNow(): Promise<string> {
+  const follower = follow()
+  const first = await step(follower)
+  await follower.return()
+  if (first === 'end' || first.kind !== 'start') throw new Error('a follower begins with a start')
+  return first.id
+}
+
+describe('events', () => {
+  it('are derived from what a change means to those who look at live photos', async () => {
+    const born = writer.birth()
+    const tagged = writer.edit(born.id, { tags: { add: ['a'] } })
+    const deleted = writer.delete(born.id)
+    const deletedAgain = { ...deleted, extra: new Map([[9, 1]]) }
+    const undeleted = writer.undelete(born.id)
+    const album = writer.write({ kind: 'album', id: 'a' }, [{ kind: 'version', value: new Map() }])
+    const hollow = { kind: 'photo', id: writer.newId(), context: new Map(), entries: [] }
+    const start = await idNow()
+    const cases: [DirectoryRecord | undefined, DirectoryRecord, string | undefined][] = [
+      [undefined, born, 'photo.uploaded'],
+      [born, tagged, 'photo.updated'],
+      [tagged, deleted, 'photo.deleted'],
+      [deleted, deletedAgain, undefined],
+      [deleted, undeleted, 'photo.uploaded'],
+      [tagged, undeleted, 'photo.updated'],
+      [undefined, deleted, undefined],
+      [undefined, album, undefined],
+      [undefined, hollow, undefined],
+      [hollow, born, 'photo.uploaded'],
+      [undefined, { ...born, id: born.id.toUpperCase() }, 'photo.uploaded'],
+      [undefined, { ...born, id: 'no photo id' }, undefined]
+    ]
+    directory.change(...cases.map(([before, after]) => [before, after] as const))
+    const expected = cases.flatMap(([, , type]) => (type === undefined ? [] : [`${type} ${born.id}`]))
+    expect(await told(start)).toEqual(['start', ...expected])
+  })
+
+  it('of members and repair are noted, with the time of this node', async () => {
+    const follower = follow()
+    await step(follower)
+    events.note('member.up', NODE)
+    const next = await step(follower)
+    expect(next).toMatchObject({ kind: 'events', events: [{ type: 'member.up', nodeId: NODE }] })
+    expect(next).toMatchObject({ events: [{ atMs: Date.UTC(2026, 0, 1) + 20 }] })
+  })
+
+  it('have ids that go up by one within an epoch, which differs between processes', async () => {
+    const first = follow()
+    await step(first)
+    for (let i = 0; i < 3; i++) events.note('repair.done', NODE)
+    const next = await step(first)
+    const ids = next !== 'end' && next.kind === 'events' ? next.events.map(({ id }) => id) : []
+    expect(ids.map(id => id.split('-')[1])).toEqual(['1', '2', '3'])
+    expect(new Set(ids.map(id => id.split('-')[0])).size).toBe(1)
+    const other = new Events({ directory, clock, random: new SeededRandom(2) })
+    const { value } = await other.follow(undefined, leave.signal).next()
+    expect((value as { id: string }).id.split('-')[0]).not.toBe(ids[0]?.split('-')[0])
+  })
+})
+
+describe('a follower', () => {
+  it('without an id gets what happens from now on', async () => {
+    events.note('member.up', NODE)
+    const follower = follow()
+    expect(await step(follower)).toMatchObject({ kind: 'start' })
+    events.note('member.down', NODE)
+    expect(await step(follower)).toMatchObject({ events: [{ type: 'member.down' }] })
+  })
+
+  it('goes on exactly behind the id that it names', async () => {
+    const start = await idNow()
+    const [epoch] = start.split('-')
+    for (let i = 0; i < 600; i++) events.note('member.up', `node ${i}` as NodeId)
+    const all = Array.from({ length: 600 }, (_, i) => `member.up node ${i}`)
+    expect(await told(start)).toEqual(['start', ...all])
+    expect(await told(`${epoch}-257`)).toEqual(['start', ...all.slice(257)])
+    expect(await told(`${epoch}-600`)).toEqual(['start'])
+  })
+
+  it('is reset when its id is foreign, malformed, expired or not given out yet', async () => {
+    const start = await idNow()
+    const [epoch = ''] = start.split('-')
+    events.note('member.up', NODE)
+    for (const id of ['', 'x', '0123456789abcdef-0', `${epoch}-`, `${epoch}-2`, `${epoch}-01`, `${epoch}-1e0`, '1']) {
+      expect(await told(id), id).toEqual(['reset'])
+    }
+    for (let i = 0; i < RING; i++) events.note('member.up', NODE)
+    expect(await told(start)).toEqual(['reset'])
+    expect(await told(`${epoch}-1`)).toHaveLength(1 + RING)
+    events.note('member.up', NODE)
+    expect(await told(`${epoch}-1`)).toEqual(['reset'])
+  })
+
+  it('that is slower than the ring is wide is cut with a reset, and can go on from there', async () => {
+    const slow = follow()
+    const fast = follow()
+    await step(slow)
+    await step(fast)
+    for (let i = 0; i < RING; i++) events.note('member.up', NODE)
+    const first = await step(slow)
+    expect(first).toMatchObject({ kind: 'events' })
+    let seen = 0
+    while (seen < RING) {
+      const next = await step(fast)
+      if (next !== 'end' && next.kind === 'events') seen += next.events.length
+    }
+    for (let i = 0; i < RING; i++) events.note('member.down', NODE)
+    const cut = await step(slow)
+    expect(cut).toMatchObject({ kind: 'reset' })
+    expect(await step(slow)).toBe('end')
+    const next = await step(fast)
+    expect(next).toMatchObject({ kind: 'events' })
+    expect(next).toHaveProperty('events.0.type', 'member.down')
+    events.note('repair.done', NODE)
+    expect(await told((cut as { id: string }).id)).toEqual(['start', `repair.done ${NODE}`])
+  })
+
+  it('hears something every 15 s', async () => {
+    const follower = follow()
+    await step(follower)
+    const quiet = follower.next()
+    await clock.advance(14_980)
+    events.note('member.up', NODE)
+    await clock.advance(10)
+    expect(await quiet).toMatchObject({ value: { kind: 'events' } })
+    const later = follower.next()
+    await clock.advance(15_000)
+    expect(await later).toMatchObject({ value: { kind: 'quiet' } })
+  })
+
+  it('gets events that come close together at once', async () => {
+    const follower = follow()
+    await step(follower)
+    const next = follower.next()
+    await clock.advance(1)
+    events.note('member.up', NODE)
+    await clock.advance(5)
+    events.note('member.down', NODE)
+    await clock.advance(5)
+    expect(await next).toMatchObject({ value: { events: [{ type: 'member.up' }, { type: 'member.down' }] } })
+  })
+
+  it('ends when it leaves and when the node stops, and leaves nothing behind', async () => {
+    const leaving = follow()
+    const staying = events.follow(undefined, new AbortController().signal)
+    await step(leaving)
+    await step(staying)
+    const [left, stayed] = [leaving.next(), staying.next()]
+    await clock.advance(1)
+    leave.abort()
+    expect(await left).toMatchObject({ done: true })
+    await events.stop()
+    expect(await stayed).toMatchObject({ done: true })
+    expect(clock.pending).toBe(0)
+    expect(directory.listeners.size).toBe(0)
+    await expect(follow().next()).rejects.toMatchObject({ code: 'ERR_STOPPING' })
+  })
+
+  it('is one of 256 at most', async () => {
+    const followers = Array.from({ length: 256 }, () => follow())
+    for (const follower of followers) await follower.next()
+    await expect(follow().next()).rejects.toMatchObject({ code: 'ERR_OVERLOADED' })
+    await followers[0]?.return()
+    await expect(follow().next()).resolves.toMatchObject({ value: { kind: 'start' } })
+  })
+
+  it('is reset once when the directory is made again from the log, and told of what happens after that', async () => {
+    const start = await idNow()
+    const follower = follow()
+    await step(follower)
+    directory.state = 'filling'
+    const [first, second, third] = [writer.birth(), writer.birth(), writer.birth()]
+    directory.change([undefined, first])
+    const reset = await step(follower)
+    expect(reset).toMatchObject({ kind: 'reset' })
+    expect(await step(follower)).toBe('end')
+    directory.change([undefined, second])
+    directory.state = 'open'
+    directory.change([undefined, third])
+    const expected = `photo.uploaded ${third.id}`
+    expect(await told((reset as { id: string }).id)).toEqual(['start', expected])
+    expect(await told(start)).toEqual(['reset'])
+    directory.state = 'filling'
+    directory.change([undefined, first])
+    expect(await told((reset as { id: string }).id)).toEqual(['reset'])
+  })
+})

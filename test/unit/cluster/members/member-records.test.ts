@@ -1,0 +1,110 @@
+import { expect, onTestFinished, test } from 'vitest'
+import type { NodeId } from '../../../../src/domain/ids.js'
+import { changeRecord, conflictVersions, type DirectoryRecord, mergeRecords } from '../../../../src/domain/record.js'
+import type { KnownMember } from '../../../../src/network/membership/member-view.js'
+import { MemberRecords } from '../../../../src/cluster/members/member-records.js'
+import { recordDraft } from '../../../../src/store/record-needles.js'
+import { type PhotosFixture, photosFixture } from '../../photos/photos-fixture.js'
+
+const SELF = 'node-a' as NodeId
+
+async function fixture(): Promise<PhotosFixture & { members: MemberRecords }> {
+  const base = await photosFixture()
+  onTestFinished(() => base.directory.stop())
+  const { directory, clock, components } = base
+  const members = new MemberRecords({ directory, writer: components.writer, now: () => clock.now() })
+  return { ...base, members }
+}
+
+test('what a node says of itself is remembered, with the time when it first did', async () => {
+  const { members, clock, store, components } = await fixture()
+  expect(await members.load()).toEqual([])
+  const heard: KnownMember[] = []
+  const stop = members.onChange(member => heard.push(member))
+  const joinedAtMs = clock.now()
+  await members.save({ id: SELF, name: 'box', addresses: ['/a', '/b'] })
+  const first = { id: SELF, name: 'box', addresses: ['/a', '/b'], joinedAtMs }
+  expect(await members.load()).toEqual([first])
+  await clock.advance(5_000)
+  const needles = store.needles.length
+  await members.save({ id: SELF, name: 'box', addresses: ['/a', '/b'] })
+  expect(store.needles).toHaveLength(needles)
+  await members.save({ id: SELF, name: 'attic', addresses: ['/a', '/b'] })
+  await members.save({ id: SELF, name: 'attic', addresses: ['/b'] })
+  const album = { kind: 'album', id: 'node-a' }
+  await components.writer.write(album, () => [{ kind: 'version', value: new Map([['name', 'sea']]) }])
+  stop()
+  await members.save({ id: 'node-b' as NodeId, name: 'other', addresses: [] })
+  expect(heard).toEqual([first, { ...first, name: 'attic' }, { ...first, name: 'attic', addresses: ['/b'] }])
+  expect((await members.load()).map(({ name }) => name)).toEqual(['attic', 'other'])
+})
+
+test('what a second process said under the same id is superseded, not kept as a conflict', async () => {
+  const { members, directory, store } = await fixture()
+  await members.save({ id: SELF, name: 'box', addresses: [] })
+  const own = directory.getSync({ kind: 'member', id: SELF })?.record as DirectoryRecord
+  const stamper = { actor: 'ffffffffffffffff' as typeof store.epoch, hlc: () => own.entries[0]?.hlc as never }
+  const other = changeRecord({ kind: 'member', id: SELF }, undefined, stamper, [
+    { kind: 'version', value: new Map([['name', 'double']]) }
+  ])
+  await store.append([recordDraft(mergeRecords(own, other))], 'upkeep')
+  const both = directory.getSync({ kind: 'member', id: SELF })?.record as DirectoryRecord
+  expect(conflictVersions(both)).toHaveLength(1)
+  await members.save({ id: SELF, name: 'box 2', addresses: [] })
+  const after = directory.getSync({ kind: 'member', id: SELF })?.record as DirectoryRecord
+  expect(conflictVersions(after)).toEqual([])
+  expect(await members.load()).toEqual([expect.objectContaining({ name: 'box 2' })])
+})
+
+test('a record that another node wrote oddly is read for what it is worth', async () => {
+  const { members, store, hybridClock } = await fixture()
+  const stamper = { actor: store.epoch, hlc: () => hybridClock.now() }
+  const odd = new Map<string, string | (string | number)[]>([
+    ['name', 'x'.repeat(1_000)],
+    ['addresses', [1, '/a', 'y'.repeat(1_000), ...Array.from({ length: 20 }, (_, i) => `/${i}`)]],
+    ['joined_at', 'yesterday']
+  ])
+  const record = changeRecord({ kind: 'member', id: 'node-x' }, undefined, stamper, [{ kind: 'version', value: odd }])
+  await store.append([recordDraft(record)], 'upkeep')
+  expect(await members.load()).toEqual([
+    {
+      id: 'node-x',
+      name: 'x'.repeat(256),
+      addresses: ['/a', '/0', '/1', '/2', '/3', '/4', '/5', '/6'],
+      joinedAtMs: undefined
+    }
+  ])
+})
+
+test('who leaves or is removed is out, whatever it says of itself meanwhile, until it is readmitted', async () => {
+  const { members } = await fixture()
+  const [volume, other] = ['00000000000000aa', 'node-b'] as [string, NodeId]
+  await members.save({ id: SELF, name: 'box', addresses: ['/a'] })
+  expect(members.get(SELF)?.out).toBeUndefined()
+  await members.depart(SELF, 'removed', other, new Map([[`${volume}-1` as never, 500]]))
+  const out = members.get(SELF)?.out
+  expect([out?.how, out?.acknowledged.get(other)?.get(`${volume}-1` as never)]).toEqual(['removed', 500])
+  await members.save({ id: SELF, name: 'box again', addresses: ['/b'] })
+  expect(members.get(SELF)).toMatchObject({ name: 'box', out: { how: 'removed' } })
+  await members.acknowledge(SELF, 'node-c' as NodeId, new Map())
+  expect([...(members.get(SELF)?.out?.acknowledged.keys() ?? [])].sort()).toEqual(['node-b', 'node-c'])
+  await members.readmit(SELF)
+  expect(members.get(SELF)).toMatchObject({ name: 'box', addresses: ['/a'] })
+  expect(members.get(SELF)?.out).toBeUndefined()
+  await members.acknowledge(SELF, other, new Map())
+  await members.readmit(SELF)
+  await members.depart(SELF, 'left', SELF, new Map())
+  expect(members.get(SELF)?.out).toMatchObject({ how: 'left' })
+  expect([...(members.get(SELF)?.out?.acknowledged.keys() ?? [])]).toEqual([SELF])
+})
+
+test('a departure beats what the node wrote of itself at the same time', async () => {
+  const { members, directory, store, hybridClock } = await fixture()
+  await members.save({ id: SELF, name: 'box', addresses: [] })
+  const before = directory.getSync({ kind: 'member', id: SELF })?.record as DirectoryRecord
+  await members.depart(SELF, 'removed', 'node-b' as NodeId, new Map())
+  const stamper = { actor: 'ffffffffffffffff' as typeof store.epoch, hlc: () => hybridClock.now() }
+  const renamed = changeRecord(before, before, stamper, [{ kind: 'version', value: new Map([['name', 'later']]) }])
+  await store.append([recordDraft(renamed)], 'upkeep')
+  expect(members.get(SELF)).toMatchObject({ name: 'box', out: { how: 'removed' } })
+})

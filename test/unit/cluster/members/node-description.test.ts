@@ -1,0 +1,113 @@
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { SheafError } from '../../../../src/core/errors.js'
+import { silentLog } from '../../../../src/core/log.js'
+import type { ActorId, VolumeId } from '../../../../src/domain/ids.js'
+import { decodeBeat, encodeBeat } from '../../../../src/network/membership/heartbeat.js'
+import { ClusterDescription, type ClusterDescriptionComponents } from '../../../../src/cluster/members/node-description.js'
+import type { Volume } from '../../../../src/volumes/volume.js'
+import { SimulatedClock } from '../../../support/simulated-clock.js'
+
+const EPOCH = '0123456789abcdef' as ActorId
+
+interface Held {
+  readonly id: VolumeId
+  readonly end: number
+  readonly chain: Uint8Array
+  readonly holes: readonly { readonly from: number; readonly to: number }[]
+}
+
+function held(id: string, changes: Partial<Held> = {}): Held {
+  return { id: id as VolumeId, end: 512, chain: new Uint8Array(16), holes: [], ...changes }
+}
+
+function description(
+  volumes: readonly Held[],
+  components: Partial<ClusterDescriptionComponents> = {}
+): { clock: SimulatedClock; described: ClusterDescription } {
+  const clock = new SimulatedClock()
+  const described = new ClusterDescription(
+    {
+      volumes: { epoch: EPOCH, volumes: () => [...volumes] as Volume[] },
+      directory: { digest: () => 'ab' },
+      isRetired: () => false,
+      space: async () => ({ freeBytes: 1, totalBytes: 2 }),
+      clock,
+      log: silentLog,
+      ...components
+    },
+    { name: 'box', version: '1.2.3' }
+  )
+  onTestFinished(() => described.stop())
+  return { clock, described }
+}
+
+const digest = (...volumes: Held[]): string => description(volumes).described.describe().volumesDigest
+
+test('says what the node is, and which volumes it writes', () => {
+  const { described } = description([held(`${EPOCH}-1`), held('fedcba9876543210-1'), held(`${EPOCH}-2`, { end: 1024 })])
+  const said = described.describe()
+  expect(said).toMatchObject({ name: 'box', version: '1.2.3', epoch: EPOCH, directoryDigest: 'ab' })
+  expect(said.heads).toEqual([
+    { volume: `${EPOCH}-1`, bytes: 512 },
+    { volume: `${EPOCH}-2`, bytes: 1024 }
+  ])
+  const beat = { ...said, sequence: 1, addresses: [], now: 1n as never }
+  expect(decodeBeat(encodeBeat(beat))).toEqual(beat)
+})
+
+describe('the digest of volumes', () => {
+  test('does not depend on their order, nor on retired ones', () => {
+    const [a, b] = [held(`${EPOCH}-1`), held(`${EPOCH}-2`)]
+    expect(digest(a, b)).toBe(digest(b, a))
+    const retired = description([a, b], { isRetired: id => id === b.id }).described.describe()
+    expect(retired.volumesDigest).toBe(digest(a))
+    expect(retired.heads).toHaveLength(1)
+  })
+
+  test('differs with every difference', () => {
+    const id = `${EPOCH}-1`
+    const digests = [
+      digest(),
+      digest(held(id)),
+      digest(held(`${EPOCH}-3`)),
+      digest(held(id), held(`${EPOCH}-2`)),
+      digest(held(id, { end: 520 })),
+      digest(held(id, { chain: new Uint8Array(16).fill(1) })),
+      digest(held(id, { holes: [{ from: 256, to: 264 }] })),
+      digest(held(id, { holes: [{ from: 256, to: 272 }] }))
+    ]
+    expect(new Set(digests).size).toBe(digests.length)
+  })
+})
+
+test('the disk is asked now and then, and never waited for', async () => {
+  let asked = 0
+  const { clock, described } = description([], {
+    space: async () => {
+      asked++
+      if (asked === 2) throw new SheafError('ERR_DISK_READ')
+      return { freeBytes: 100 - asked, totalBytes: 200 }
+    }
+  })
+  expect(described.describe()).toMatchObject({ freeBytes: 0, totalBytes: 0 })
+  await described.start()
+  await clock.advance(0)
+  expect(described.describe()).toMatchObject({ freeBytes: 99, totalBytes: 200 })
+  await clock.advance(5_000)
+  expect(described.describe()).toMatchObject({ freeBytes: 99 })
+  await clock.advance(2_000)
+  expect(described.describe()).toMatchObject({ freeBytes: 97 })
+})
+
+test('a directory that cannot be read has no digest; a defect stays one', () => {
+  const failing = (code: 'ERR_DIRECTORY_UNAVAILABLE' | 'ERR_INTERNAL') =>
+    description([], {
+      directory: {
+        digest: () => {
+          throw new SheafError(code)
+        }
+      }
+    }).described
+  expect(failing('ERR_DIRECTORY_UNAVAILABLE').describe().directoryDigest).toBe('')
+  expect(() => failing('ERR_INTERNAL').describe()).toThrow(SheafError)
+})

@@ -1,0 +1,67 @@
+import { expect, test } from 'vitest'
+import type { NodeId } from '../../../../src/domain/ids.js'
+import { AdvertisedAddresses, type AdvertisedAddressesInit } from '../../../../src/network/addresses/advertised-addresses.js'
+
+const self = 'me' as NodeId
+
+/** A host on two networks, with a bridge of its own. */
+async function setUp(
+  init: Partial<AdvertisedAddressesInit> = {},
+  interfaces = ['172.17.0.1', '10.0.1.5', '10.0.2.5', 'fd00::5']
+) {
+  const advertised = new AdvertisedAddresses(
+    {
+      interfaces: () => interfaces,
+      routeTo: async remote => interfaces.find(address => address.slice(0, 6) === remote.slice(0, 6)),
+      defaultRoute: async () => interfaces.find(address => address === '10.0.1.5')
+    },
+    { self, listenHost: '0.0.0.0', port: 4001, ...init }
+  )
+  await advertised.refresh()
+  return advertised
+}
+
+test('what it was told to say, it says, and nothing else', async () => {
+  expect((await setUp({ advertise: { host: 'photos.example', port: 9 } })).list()).toEqual([
+    '/dns/photos.example/tcp/9/p2p/me'
+  ])
+  expect((await setUp({ advertise: { host: '192.0.2.7' } })).list()).toEqual(['/ip4/192.0.2.7/tcp/4001/p2p/me'])
+})
+
+test('an address that is listened on by name is the only one', async () => {
+  expect((await setUp({ listenHost: '127.0.0.1' })).list()).toEqual(['/ip4/127.0.0.1/tcp/4001/p2p/me'])
+  expect((await setUp({ listenHost: '::1' })).list()).toEqual(['/ip6/::1/tcp/4001/p2p/me'])
+})
+
+test('without peers the interface of the default route comes first', async () => {
+  expect((await setUp()).list()).toEqual([
+    '/ip4/10.0.1.5/tcp/4001/p2p/me',
+    '/ip4/172.17.0.1/tcp/4001/p2p/me',
+    '/ip4/10.0.2.5/tcp/4001/p2p/me'
+  ])
+})
+
+test('with peers the interface over which most are reached comes first, for as long as they are', async () => {
+  const advertised = await setUp()
+  const first = (): string | undefined => advertised.list()[0]
+  await advertised.connected('a' as NodeId, '10.0.2.8')
+  expect(first()).toContain('10.0.2.5')
+  await advertised.connected('b' as NodeId, '10.0.1.8')
+  expect(first()).toContain('10.0.1.5')
+  await advertised.connected('c' as NodeId, '10.0.2.9')
+  expect(first()).toContain('10.0.2.5')
+  advertised.disconnected('a' as NodeId)
+  advertised.disconnected('c' as NodeId)
+  expect(first()).toContain('10.0.1.5')
+})
+
+test('IPv6 addresses are told only when they are listened on', async () => {
+  expect((await setUp()).list().join()).not.toContain('ip6')
+  expect((await setUp({ listenHost: '::' })).list()).toContain('/ip6/fd00::5/tcp/4001/p2p/me')
+})
+
+test('at most four are told, and one even by a machine without a network', async () => {
+  const many = Array.from({ length: 20 }, (_, i) => `10.9.${i}.1`)
+  expect((await setUp({}, many)).list()).toHaveLength(4)
+  expect((await setUp({}, [])).list()).toEqual(['/ip4/127.0.0.1/tcp/4001/p2p/me'])
+})

@@ -1,0 +1,329 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { SheafError } from '../../../../src/core/errors.js'
+import { type Logger, silentLog } from '../../../../src/core/log.js'
+import type { NodeId } from '../../../../src/domain/ids.js'
+import { JoinLoop, type KnownPeer } from '../../../../src/network/membership/join.js'
+import { SeededRandom } from '../../../support/seeded-random.js'
+import { SimulatedClock } from '../../../support/simulated-clock.js'
+
+const self = 'self' as NodeId
+const MINUTE = 60_000
+
+/** What is behind an address: a node, this node itself, a stranger, or nobody (the dial fails, or takes for ever). */
+type Behind = NodeId | 'refuses' | 'fails' | 'hangs'
+
+/** A transport of which only the connecting is there. */
+class World {
+  readonly behind = new Map<string, Behind>()
+  readonly names = new Map<string, readonly string[] | 'hangs'>()
+  readonly peers = new Set<NodeId>()
+  /** When each dial began, ms. */
+  readonly dials: { readonly address: string; readonly atMs: number }[] = []
+  /** Looked up, in order. */
+  readonly resolved: string[] = []
+  known: KnownPeer[] = []
+  dialling = 0
+  diallingMax = 0
+  readonly #clock: SimulatedClock
+  readonly #peerListeners = new Set<(peer: NodeId, state: 'up' | 'down') => void>()
+  readonly #discoveryListeners = new Set<(addresses: readonly string[]) => void>()
+
+  constructor(clock: SimulatedClock) {
+    this.#clock = clock
+  }
+
+  readonly transport = {
+    self,
+    peers: (): readonly NodeId[] => [...this.peers],
+    onPeer: (listener: (peer: NodeId, state: 'up' | 'down') => void): (() => void) => {
+      this.#peerListeners.add(listener)
+      return () => this.#peerListeners.delete(listener)
+    },
+    onDiscovered: (listener: (addresses: readonly string[]) => void): (() => void) => {
+      this.#discoveryListeners.add(listener)
+      return () => this.#discoveryListeners.delete(listener)
+    },
+    dial: (address: string, signal: AbortSignal): Promise<NodeId | undefined> => this.#dial(address, signal)
+  }
+
+  readonly resolve = async (host: string): Promise<readonly string[]> => {
+    this.resolved.push(host)
+    const addresses = this.names.get(host)
+    if (addresses === 'hangs') return await new Promise(() => {})
+    if (addresses === undefined) throw Object.assign(new Error(`ENOTFOUND ${host}`), { code: 'ENOTFOUND' })
+    return addresses
+  }
+
+  discover(addresses: readonly string[]): void {
+    for (const listener of this.#discoveryListeners) listener(addresses)
+  }
+
+  up(peer: NodeId): void {
+    if (this.peers.has(peer)) return
+    this.peers.add(peer)
+    for (const listener of this.#peerListeners) listener(peer, 'up')
+  }
+
+  down(peer: NodeId): void {
+    this.peers.delete(peer)
+    for (const listener of this.#peerListeners) listener(peer, 'down')
+  }
+
+  get listenerCount(): number {
+    return this.#peerListeners.size + this.#discoveryListeners.size
+  }
+
+  /** When `address` was dialled, ms, from the given time on. */
+  times(address: string, fromMs = 0): number[] {
+    return this.dials.filter(dial => dial.address === address && dial.atMs >= fromMs).map(({ atMs }) => atMs)
+  }
+
+  async #dial(address: string, signal: AbortSignal): Promise<NodeId | undefined> {
+    this.dials.push({ address, atMs: this.#clock.monotonic() })
+    this.dialling++
+    this.diallingMax = Math.max(this.diallingMax, this.dialling)
+    try {
+      return await this.#answer(this.behind.get(address) ?? 'fails', signal)
+    } finally {
+      this.dialling--
+    }
+  }
+
+  async #answer(behind: Behind, signal: AbortSignal): Promise<NodeId | undefined> {
+    if (behind === 'hangs') {
+      return await new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
+      })
+    }
+    await this.#clock.sleep(5)
+    if (behind === 'refuses') throw new SheafError('ERR_PEER_REFUSED')
+    if (behind === 'fails') throw new SheafError('ERR_PEER_UNREACHABLE')
+    if (behind === self) return undefined
+    this.up(behind)
+    return behind
+  }
+}
+
+describe('the join loop', () => {
+  let clock: SimulatedClock
+  let world: World
+  let loop: JoinLoop | undefined
+  let said: string[]
+
+  beforeEach(() => {
+    clock = new SimulatedClock()
+    world = new World(clock)
+    said = []
+  })
+
+  afterEach(async () => {
+    const stopping = loop?.stop()
+    loop = undefined
+    await clock.advance(10)
+    await stopping
+    expect(clock.pending).toBe(0)
+    expect(world.listenerCount).toBe(0)
+  })
+
+  const start = async (join: readonly string[], seed = 1): Promise<void> => {
+    const say = (_fields: object, message: string): void => void said.push(message)
+    const log: Logger = { ...silentLog, info: say, warn: say, error: say }
+    const { transport, resolve } = world
+    loop = new JoinLoop(
+      { clock, random: new SeededRandom(seed), log, transport, resolve, known: () => world.known },
+      { join, defaultPort: 4001 }
+    )
+    await loop.start()
+  }
+
+  /** Makes a node that answers at an address. */
+  const node = (name: string, address = `/ip4/10.0.0.${name.length}/tcp/4001`): NodeId => {
+    world.behind.set(address, name as NodeId)
+    return name as NodeId
+  }
+
+  test('dials every address behind a name, this node’s own as well, and leaves connected ones alone', async () => {
+    world.names.set('sheaf', ['10.0.0.1', '10.0.0.2', 'fd00::3'])
+    world.behind.set('/ip4/10.0.0.1/tcp/4001', self)
+    node('b', '/ip4/10.0.0.2/tcp/4001')
+    node('c', '/ip6/fd00::3/tcp/4001')
+    await start(['sheaf'])
+    await clock.advance(100)
+    expect([...world.peers].sort()).toEqual(['b', 'c'])
+    await clock.advance(MINUTE / 2)
+    expect(world.dials).toHaveLength(3)
+    expect(said).toEqual([])
+  })
+
+  test('looks names up again and again: who comes later is dialled, too', async () => {
+    world.names.set('sheaf', ['10.0.0.1'])
+    node('a', '/ip4/10.0.0.1/tcp/4001')
+    await start(['sheaf:4001'])
+    await clock.advance(1_000)
+    world.names.set('sheaf', ['10.0.0.1', '10.0.0.2'])
+    node('b', '/ip4/10.0.0.2/tcp/4001')
+    await clock.advance(3_500)
+    expect([...world.peers].sort()).toEqual(['a', 'b'])
+  })
+
+  test('a name that cannot be resolved is said once, and when it can be again', async () => {
+    await start(['sheaf'])
+    await clock.advance(MINUTE)
+    expect(said).toEqual(['a name to join cannot be resolved; trying on quietly'])
+    expect(world.resolved.length).toBeGreaterThan(15)
+    world.names.set('sheaf', ['10.0.0.2'])
+    node('b', '/ip4/10.0.0.2/tcp/4001')
+    await clock.advance(3_500)
+    expect(world.peers).toEqual(new Set(['b']))
+    expect(said.slice(1)).toEqual(['a name to join can be resolved again'])
+    world.names.delete('sheaf')
+    world.down('b' as NodeId)
+    await clock.advance(1_000)
+    expect(world.peers).toEqual(new Set(['b'])) // at the address that the name last stood for
+  })
+
+  test('a resolver that hangs is not asked twice at a time, and holds up neither other names nor the end', async () => {
+    world.names.set('slow', 'hangs')
+    world.names.set('sheaf', ['10.0.0.2'])
+    node('b', '/ip4/10.0.0.2/tcp/4001')
+    await start(['slow', 'sheaf'])
+    await clock.advance(MINUTE)
+    expect(world.resolved.filter(host => host === 'slow')).toHaveLength(1)
+    expect(world.peers).toEqual(new Set(['b']))
+  })
+
+  test.each([1, 2, 3])('never gives up, with pauses of at most 1.5 s: seed %i', async seed => {
+    const address = '/ip4/10.0.0.9/tcp/4001'
+    await start([address], seed)
+    await clock.advance(60 * MINUTE)
+    const times = world.times(address)
+    const pauses = times.slice(1).map((time, i) => time - (times[i] as number))
+    expect(pauses[0]).toBeLessThan(300)
+    expect(Math.max(...pauses)).toBeLessThanOrEqual(1_500 + 5)
+    expect(Math.min(...pauses.slice(4))).toBeGreaterThan(700)
+    expect(new Set(pauses.slice(4).map(Math.round)).size).toBeGreaterThan(100) // by chance
+    node('late', address)
+    await clock.advance(1_600)
+    expect(world.peers).toEqual(new Set(['late']))
+    expect(said).toEqual([])
+  })
+
+  test('an address that does not answer is given up after 1.5 s, and tried again', async () => {
+    const address = '/ip4/10.0.0.9/tcp/4001'
+    world.behind.set(address, 'hangs')
+    await start([address])
+    await clock.advance(10_000)
+    const times = world.times(address)
+    expect(times.length).toBeGreaterThanOrEqual(3)
+    expect((times[1] as number) - (times[0] as number)).toBeGreaterThanOrEqual(1_500)
+    expect(world.dialling).toBeLessThanOrEqual(1)
+  })
+
+  test('a peer that goes is dialled a moment later (it dials, too), by all addresses that lead to it', async () => {
+    world.behind.set('/ip4/10.0.0.2/tcp/4001', 'b' as NodeId)
+    await start(['10.0.0.2'])
+    await clock.advance(30_000)
+    expect(world.peers).toEqual(new Set(['b']))
+    world.known = [{ id: 'b' as NodeId, addresses: ['/ip4/172.17.0.2/tcp/4001/p2p/b'] }]
+    await clock.advance(2_000)
+    const goneMs = clock.monotonic()
+    world.down('b' as NodeId)
+    await clock.advance(250)
+    for (const address of ['/ip4/10.0.0.2/tcp/4001', '/ip4/172.17.0.2/tcp/4001/p2p/b']) {
+      const [atMs = 0, ...more] = world.times(address, goneMs)
+      expect(atMs - goneMs).toBeGreaterThanOrEqual(100)
+      expect(more).toEqual([])
+    }
+    expect(world.peers).toEqual(new Set(['b']))
+  })
+
+  test('a peer that ends every connection is not dialled in a circle', async () => {
+    world.behind.set('/ip4/10.0.0.2/tcp/4001', 'b' as NodeId)
+    await start(['10.0.0.2'])
+    for (let i = 0; i < 1_000; i++) {
+      await clock.advance(10)
+      if (world.peers.has('b' as NodeId)) world.down('b' as NodeId)
+    }
+    expect(world.dials.length).toBeLessThan(110)
+  })
+
+  test('a stranger is asked every few seconds only', async () => {
+    const address = '/ip4/10.0.0.9/tcp/4001'
+    world.behind.set(address, 'refuses')
+    await start([address])
+    await clock.advance(MINUTE)
+    expect(world.dials.length).toBeGreaterThan(10)
+    expect(world.dials.length).toBeLessThan(30)
+    node('friend', address) // it has been given the key
+    await clock.advance(5_100)
+    expect(world.peers).toEqual(new Set(['friend']))
+  })
+
+  test('learned and discovered addresses are dialled; this node’s own entry is not', async () => {
+    node('b', '/ip4/10.0.0.2/tcp/4001/p2p/b')
+    node('c', '/ip4/10.0.0.3/tcp/4001/p2p/c')
+    world.known = [
+      { id: self, addresses: ['/ip4/10.0.0.1/tcp/4001/p2p/self'] },
+      { id: 'b' as NodeId, addresses: ['/ip4/10.0.0.2/tcp/4001/p2p/b'] }
+    ]
+    await start([])
+    await clock.advance(20)
+    world.discover(['/ip4/10.0.0.3/tcp/4001/p2p/c'])
+    await clock.advance(20)
+    expect([...world.peers].sort()).toEqual(['b', 'c'])
+    await clock.advance(MINUTE)
+    expect(world.dials).toHaveLength(2)
+  })
+
+  test('connected peers that are discovered again and again are not dialled', async () => {
+    node('c', '/ip4/10.0.0.3/tcp/4001/p2p/c')
+    world.up('c' as NodeId)
+    await start([])
+    for (let i = 0; i < 20; i++) {
+      world.discover(['/ip4/10.0.0.3/tcp/4001/p2p/c'])
+      await clock.advance(1_000)
+    }
+    expect(world.dials).toEqual([])
+  })
+
+  test('a member of whom nobody speaks any longer is not dialled any more', async () => {
+    const address = '/ip4/10.0.0.2/tcp/4001/p2p/b'
+    world.known = [{ id: 'b' as NodeId, addresses: [address] }]
+    await start([])
+    await clock.advance(10_000)
+    const before = world.dials.length
+    world.known = []
+    await clock.advance(10_000)
+    expect(world.dials.length - before).toBeLessThanOrEqual(1)
+  })
+
+  test('hundreds that are gone for good do not keep one that is there from its turn', async () => {
+    world.known = Array.from({ length: 300 }, (_, i) => {
+      const address = `/ip4/10.1.${i >> 8}.${i & 255}/tcp/4001`
+      world.behind.set(address, 'hangs')
+      return { id: `gone${i}` as NodeId, addresses: [address] }
+    })
+    world.known.push({ id: 'b' as NodeId, addresses: ['/ip4/10.0.0.2/tcp/4001'] })
+    await start([])
+    await clock.advance(MINUTE)
+    world.behind.set('/ip4/10.0.0.2/tcp/4001', 'b' as NodeId)
+    await clock.advance(MINUTE)
+    expect(world.peers).toEqual(new Set(['b']))
+    expect(world.diallingMax).toBe(16)
+  })
+
+  test('starts and stops at any time', async () => {
+    world.behind.set('/ip4/10.0.0.9/tcp/4001', 'hangs')
+    await start(['10.0.0.9', 'sheaf'])
+    await loop?.start()
+    await clock.advance(1)
+    expect(world.dialling).toBe(1)
+    await loop?.stop()
+    await loop?.stop()
+    expect(world.dialling).toBe(0)
+    const before = world.dials.length
+    world.discover(['/ip4/10.0.0.3/tcp/4001/p2p/c'])
+    await clock.advance(MINUTE)
+    expect(world.dials).toHaveLength(before)
+  })
+})

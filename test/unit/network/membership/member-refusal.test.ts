@@ -1,0 +1,127 @@
+import { expect, onTestFinished, test } from 'vitest'
+import type { Logger } from '../../../../src/core/log.js'
+import { HybridClock, hlcFrom } from '../../../../src/domain/hlc.js'
+import type { NodeId } from '../../../../src/domain/ids.js'
+import { MemberRefusal } from '../../../../src/network/membership/member-refusal.js'
+import type { Departure } from '../../../../src/network/membership/member-view.js'
+import { ProcessClock, type Wall } from '../../../support/process-clock.js'
+import type { SimulatedTransport } from '../../../support/simulated-transport.js'
+import { World } from '../../replication/records/replica.js'
+
+/** A node with its opinion of who is out. */
+class Doorkeeper {
+  readonly out = new Map<NodeId, Departure>()
+  readonly readmitted: NodeId[] = []
+  readonly said: string[] = []
+  leaving = false
+  readonly transport: SimulatedTransport
+  readonly refusal: MemberRefusal
+
+  constructor(world: World, name: string, wall: Wall = { skewMs: 0 }) {
+    this.transport = world.network.transport(name as NodeId)
+    const clock = new ProcessClock(world.clock, wall)
+    const hybridClock = new HybridClock({ clock })
+    const say = (fields: object, message: string): void =>
+      void this.said.push(`${'code' in fields ? String(fields.code) : ''} ${message}`)
+    const log: Logger = { debug: () => {}, info: () => {}, warn: say, error: say, child: () => log }
+    this.refusal = new MemberRefusal({
+      transport: this.transport,
+      clock,
+      log,
+      departureOf: node => this.out.get(node),
+      readmit: async node => {
+        this.readmitted.push(node)
+        this.out.delete(node)
+      },
+      now: () => hybridClock.now(),
+      isLeaving: () => this.leaving,
+      onReturn: () => {}
+    })
+  }
+
+  async start(): Promise<void> {
+    await this.transport.start()
+    await this.refusal.start()
+    onTestFinished(async () => {
+      await this.refusal.stop()
+      await this.transport.stop()
+    })
+  }
+}
+
+async function pair(): Promise<{ world: World; a: Doorkeeper; b: Doorkeeper; connect: () => Promise<void> }> {
+  const world = new World()
+  const [a, b] = [new Doorkeeper(world, 'a'), new Doorkeeper(world, 'b')]
+  await a.start()
+  await b.start()
+  const connect = async (): Promise<void> => {
+    await world.during(b.transport.dial(a.transport.addresses()[0] ?? '', new AbortController().signal))
+    await world.clock.advance(100)
+  }
+  return { world, a, b, connect }
+}
+
+const B = 'b' as NodeId
+
+function removedAt(ms: number): Departure {
+  return { how: 'removed', at: hlcFrom(ms), acknowledged: new Map() }
+}
+
+test('who was removed while it was away becomes a member again by connecting', async () => {
+  const { world, a, b, connect } = await pair()
+  a.out.set(B, removedAt(world.clock.now() + 5))
+  await connect()
+  expect(a.readmitted).toEqual(['b'])
+  expect(a.transport.peers()).toEqual(['b'])
+  expect(b.said).toEqual(['ERR_MEMBER_REMOVED this node is no longer a member; it asks to return'])
+  expect(b.refusal.isOut).toBe(false)
+})
+
+test('who is removed while it is there is told, cut off, and refused with a code on both sides', async () => {
+  const { world, a, b, connect } = await pair()
+  await connect()
+  await world.clock.advance(10_000)
+  a.out.set(B, removedAt(world.clock.now()))
+  a.refusal.removed(B)
+  await world.clock.advance(100)
+  expect([a.transport.peers(), b.transport.peers(), b.refusal.isOut]).toEqual([[], [], true])
+  await connect()
+  expect([a.transport.peers(), a.readmitted]).toEqual([[], []])
+  expect(a.said).toEqual(['ERR_MEMBER_REMOVED a node may not join'])
+  expect(b.said).toEqual([
+    'ERR_MEMBER_REMOVED this node was removed from the cluster; it stays out until it is started again'
+  ])
+})
+
+test('who was removed before it was started comes back, although others hear of that only then', async () => {
+  const { world, a, b, connect } = await pair()
+  await connect()
+  await world.clock.advance(10_000)
+  a.out.set(B, removedAt(1))
+  a.refusal.removed(B)
+  await world.clock.advance(100)
+  expect([a.readmitted, b.refusal.isOut]).toEqual([['b'], false])
+})
+
+test('members are let in without a word', async () => {
+  const { a, b, connect } = await pair()
+  await connect()
+  expect([a.transport.peers(), a.said, b.said, a.readmitted]).toEqual([['b'], [], [], []])
+})
+
+test('a node that came back before anybody noticed is found when all are looked at', async () => {
+  const { world, a, connect } = await pair()
+  await connect()
+  a.out.set(B, removedAt(1)) // and no connection came to be since
+  await world.clock.advance(6_000)
+  expect(a.readmitted).toEqual(['b'])
+})
+
+test('who leaves by its own wish does not ask to return', async () => {
+  const { world, a, b, connect } = await pair()
+  await connect()
+  b.leaving = true
+  a.out.set(B, { ...removedAt(1), how: 'left' })
+  await world.clock.advance(6_000)
+  expect([a.readmitted, a.transport.peers(), b.refusal.isOut]).toEqual([[], [], false])
+})

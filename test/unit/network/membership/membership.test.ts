@@ -1,0 +1,462 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { SheafError } from '../../../../src/core/errors.js'
+import type { NodeId } from '../../../../src/domain/ids.js'
+import { encodeBeat } from '../../../../src/network/membership/heartbeat.js'
+import { memberEvent } from '../../../../src/network/membership/member-view.js'
+import { FakeNetwork, type FakeNode, MemoryMemberStore } from './membership-fixture.js'
+
+async function pair(): Promise<{ network: FakeNetwork; a: FakeNode; b: FakeNode }> {
+  const network = new FakeNetwork()
+  const [a, b] = [await network.node('a'), await network.node('b')]
+  network.connect(a, b)
+  await network.clock.advance(10)
+  return { network, a, b }
+}
+
+describe('who is there', () => {
+  test('a node by itself lists itself', async () => {
+    const network = new FakeNetwork()
+    const a = await network.node('a')
+    await network.clock.advance(60_000)
+    expect(a.membership.members()).toEqual([
+      expect.objectContaining({
+        id: 'node-a',
+        name: 'a',
+        self: true,
+        state: 'alive',
+        addresses: a.addressList,
+        lastSeenAtMs: network.clock.now(),
+        beat: expect.objectContaining({ freeBytes: 1_000, version: '1.0.0' })
+      })
+    ])
+    expect(a.membership.alive()).toEqual([])
+    expect(a.membership.known()).toEqual([])
+    expect((a.store as MemoryMemberStore).saved).toEqual([])
+  })
+
+  test('a peer is alive from its first beat, which comes with the connection', async () => {
+    const { network, a, b } = await pair()
+    for (const [node, other] of [
+      [a, b],
+      [b, a]
+    ] as const) {
+      expect(node.changes).toEqual([`${other.self.slice(5)}: down → alive`])
+      expect(node.membership.alive()).toEqual([other.self])
+      expect(node.membership.members().map(({ id, self }) => [id, self])).toEqual([
+        ['node-a', node === a],
+        ['node-b', node === b]
+      ])
+    }
+    const view = a.membership.members()[1]
+    expect(view).toMatchObject({ name: 'b', addresses: b.addressList, clockSkewMs: expect.closeTo(0, -2) })
+    expect(view?.beat).toMatchObject({ directoryDigest: 'd1', volumesDigest: 'e2', totalBytes: 2_000 })
+    await network.clock.advance(5_000)
+    expect(network.clock.now() - (a.membership.members()[1]?.lastSeenAtMs ?? 0)).toBeLessThanOrEqual(500)
+    expect(a.changes).toHaveLength(1)
+  })
+
+  test('peers that were connected before the start count', async () => {
+    const network = new FakeNetwork()
+    const a = await network.node('a')
+    const b = await network.node('b')
+    network.connect(a, b)
+    await network.clock.advance(10)
+    const late = network.make('late')
+    network.connect(a, late)
+    await late.membership.start()
+    await network.clock.advance(510)
+    expect([a.state(late), late.state(a)]).toEqual(['alive', 'alive'])
+    expect(late.membership.known().map(({ id }) => id)).toEqual(['node-a', 'node-b'])
+    expect((late.store as MemoryMemberStore).saved).toHaveLength(1)
+  })
+
+  test('silence: suspect after 2 s, down after 4.5 s, up with the first beat', async () => {
+    const { network, a, b } = await pair()
+    network.connect(a, await network.node('c'))
+    await network.clock.advance(5_000)
+    network.fate = from => (from === b.self ? [] : [1])
+    const silentAt = network.clock.monotonic()
+    const heardAt = a.membership.members()[1]?.lastSeenAtMs ?? 0
+    const since = (): number => network.clock.now() - heardAt
+    while (a.state(b) === 'alive') await network.clock.advance(10)
+    expect(since()).toBeGreaterThanOrEqual(2_000)
+    expect(since()).toBeLessThanOrEqual(2_020)
+    expect(a.membership.alive()).toEqual(['node-c'])
+    while (a.state(b) === 'suspect') await network.clock.advance(10)
+    expect(since()).toBeGreaterThanOrEqual(4_500)
+    expect(since()).toBeLessThanOrEqual(4_520)
+    expect(network.clock.monotonic() - silentAt).toBeLessThanOrEqual(5_000)
+    expect(b.state(a)).toBe('alive')
+    expect(a.changes.splice(0)).toEqual([
+      'b: down → alive',
+      'c: down → alive',
+      'b: alive → suspect',
+      'b: suspect → down'
+    ])
+    network.fate = () => [1]
+    await network.clock.advance(502)
+    expect(a.changes).toEqual(['b: down → alive'])
+  })
+
+  test('what a peer says after a restart is news, though it counts its beats anew', async () => {
+    const { network, a, b } = await pair()
+    await network.clock.advance(20_000)
+    network.disconnect(a, b)
+    await b.membership.stop()
+    const again = await network.node('b')
+    const news: number[] = []
+    a.membership.onBeat((_peer, { sequence }) => news.push(sequence))
+    network.connect(a, again)
+    await network.clock.advance(1_000)
+    expect(news[0]).toBeLessThan(3)
+    expect(a.membership.members()[1]?.beat?.epoch).toBe(again.membership.members()[1]?.beat?.epoch)
+  })
+
+  test('a connection that ends makes suspect at once, and down only if nothing more comes', async () => {
+    const { network, a, b } = await pair()
+    network.disconnect(a, b)
+    expect([a.state(b), b.state(a)]).toEqual(['suspect', 'suspect'])
+    expect(a.membership.alive()).toEqual([])
+    await network.clock.advance(4_000)
+    expect(a.state(b)).toBe('suspect')
+    network.connect(a, b)
+    await network.clock.advance(10)
+    expect(a.state(b)).toBe('alive')
+    expect(a.changes).toEqual(['b: down → alive', 'b: alive → suspect', 'b: suspect → alive'])
+    network.disconnect(a, b)
+    await network.clock.advance(4_510)
+    expect(a.state(b)).toBe('down')
+    expect(a.membership.members()).toHaveLength(2)
+  })
+
+  test('a new connection gives a suspect the time to beat', async () => {
+    const { network, a, b } = await pair()
+    network.disconnect(a, b)
+    await network.clock.advance(4_400)
+    network.fate = () => [300]
+    network.connect(a, b)
+    await network.clock.advance(299)
+    expect(a.state(b)).toBe('suspect')
+    await network.clock.advance(2)
+    expect(a.state(b)).toBe('alive')
+    expect(a.changes).not.toContain('b: suspect → down')
+  })
+
+  test('a beat that has outlived its connection is not heard', async () => {
+    const { network, a, b } = await pair()
+    network.fate = () => [700]
+    await network.clock.advance(600)
+    network.disconnect(a, b)
+    await network.clock.advance(1_000)
+    expect(a.state(b)).toBe('suspect')
+  })
+
+  test('events: suspicion that passes is none', () => {
+    const view = { state: 'alive' } as Parameters<typeof memberEvent>[0]
+    expect(memberEvent(view, 'down')).toBe('member.up')
+    expect(memberEvent(view, 'suspect')).toBeUndefined()
+    expect(memberEvent({ ...view, state: 'suspect' }, 'alive')).toBeUndefined()
+    expect(memberEvent({ ...view, state: 'down' }, 'suspect')).toBe('member.down')
+    expect(memberEvent({ ...view, state: 'down' }, 'alive')).toBe('member.down')
+  })
+})
+
+describe('properties of the failure detector', () => {
+  /** Each beat is lost, or arrives after so long, up to three times. */
+  const fates = fc.array(
+    fc.oneof(fc.constant<number[]>([]), fc.array(fc.integer({ min: 0, max: 300 }), { minLength: 1, maxLength: 3 })),
+    { minLength: 20, maxLength: 60 }
+  )
+  const LOST_IN_A_ROW_MAX = 3
+
+  test('loss, repetition and disorder never make a connected, beating peer down, and news only grows', async () => {
+    await fc.assert(
+      fc.asyncProperty(fates, fc.integer(), async (list, seed) => {
+        const network = new FakeNetwork(seed)
+        const [a, b] = [await network.node('a'), await network.node('b')]
+        const sequences: number[] = []
+        a.membership.onBeat((_peer, beat) => sequences.push(beat.sequence))
+        let sent = 0
+        let lost = 0
+        network.fate = (from, to) => {
+          if (from !== b.self || to !== a.self) return [1]
+          const fate = list[sent++ % list.length] ?? []
+          lost = fate.length === 0 ? lost + 1 : 0
+          if (lost <= LOST_IN_A_ROW_MAX) return fate
+          lost = 0
+          return [0]
+        }
+        network.connect(a, b)
+        await network.clock.advance(5_000)
+        expect(a.state(b)).not.toBe('down')
+        await network.clock.advance(40_000)
+        expect(a.changes.filter(change => change.endsWith('down'))).toEqual([])
+        expect(sequences.length).toBeGreaterThan(0)
+        expect(sequences).toEqual([...new Set(sequences)].sort((x, y) => x - y))
+      }),
+      { numRuns: 40 }
+    )
+  })
+
+  test('beats that all arrive within 1.4 s never even make suspect', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.integer({ min: 0, max: 1_400 }), { minLength: 1 }), async delays => {
+        const network = new FakeNetwork()
+        const [a, b] = [await network.node('a'), await network.node('b')]
+        let sent = 0
+        network.fate = () => [delays[sent++ % delays.length] ?? 0]
+        network.connect(a, b)
+        await network.clock.advance(30_000)
+        expect(a.changes).toEqual(['b: down → alive'])
+      }),
+      { numRuns: 30 }
+    )
+  })
+
+  test('a peer that falls silent is suspect within 2.5 s and down within 5 s, whenever it does', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 0, max: 3_000 }), fc.integer(), async (ms, seed) => {
+        const network = new FakeNetwork(seed)
+        const [a, b, c] = [await network.node('a'), await network.node('b'), await network.node('c')]
+        network.connect(a, b)
+        network.connect(a, c)
+        await network.clock.advance(10 + ms)
+        network.fate = from => (from === b.self ? [] : [1])
+        await network.clock.advance(1_500)
+        expect(a.state(b)).toBe('alive')
+        await network.clock.advance(1_000)
+        expect(a.state(b)).toBe('suspect')
+        await network.clock.advance(2_500)
+        expect(a.state(b)).toBe('down')
+        expect(a.state(c)).toBe('alive')
+        expect(a.changes).toHaveLength(4)
+      }),
+      { numRuns: 40 }
+    )
+  })
+})
+
+describe('a process that stands still', () => {
+  test.each([300, 1_000, 3_000, 20_000, 3_600_000])('for %i ms does not condemn its peers', async ms => {
+    const { network, a, b } = await pair()
+    await network.clock.advance(2_345)
+    a.clock.stall(ms)
+    await network.clock.advance(ms)
+    await network.clock.advance(3_000)
+    expect(a.changes).toEqual(['b: down → alive'])
+    // to others it looks dead for as long as it is, and not longer
+    expect(b.changes.at(-1)).toBe(
+      b.changes.length === 1 ? 'a: down → alive' : `a: ${ms > 4_000 ? 'down' : 'suspect'} → alive`
+    )
+  })
+
+  test('notices afterwards who has gone meanwhile', async () => {
+    const { network, a, b } = await pair()
+    a.clock.stall(20_000)
+    network.fate = from => (from === b.self ? [] : [1])
+    await network.clock.advance(20_000)
+    expect(a.state(b)).toBe('alive')
+    await network.clock.advance(5_000)
+    expect(a.state(b)).toBe('down')
+  })
+
+  test('again and again still notices a silent peer', async () => {
+    const { network, a, b } = await pair()
+    network.fate = from => (from === b.self ? [] : [1])
+    for (let i = 0; i < 10; i++) {
+      a.clock.stall(1_000)
+      await network.clock.advance(2_000)
+    }
+    expect(a.state(b)).toBe('down')
+  })
+})
+
+describe('beats', () => {
+  test('come a little faster than promised, each at its own pace, and at once with news', async () => {
+    const { network, a, b } = await pair()
+    const times: number[] = []
+    b.membership.onBeat(() => times.push(network.clock.monotonic()))
+    await network.clock.advance(20_000)
+    const pauses = times.slice(1).map((at, i) => at - (times[i] ?? 0))
+    expect(Math.min(...pauses)).toBeGreaterThanOrEqual(400)
+    expect(Math.max(...pauses)).toBeLessThanOrEqual(500)
+    expect(new Set(pauses.map(Math.round)).size).toBeGreaterThan(10)
+    times.length = 0
+    for (let i = 0; i < 100; i++) {
+      a.membership.announce()
+      await network.clock.advance(1)
+    }
+    await network.clock.advance(2)
+    expect(times.length).toBeGreaterThanOrEqual(1)
+    expect(times.length).toBeLessThanOrEqual(2)
+  })
+
+  test('that are malformed are refused and prove nothing', async () => {
+    const { network, a, b } = await pair()
+    network.fate = from => (from === b.self ? [] : [1])
+    for (let i = 0; i < 30; i++) {
+      await expect(a.hear(b.self, 'member.beat', Uint8Array.of(0xa0))).rejects.toThrow(SheafError)
+      await network.clock.advance(100)
+    }
+    expect(a.state(b)).toBe('suspect')
+  })
+
+  test('of a clock far away are warned about once, and shown', async () => {
+    const network = new FakeNetwork()
+    const [a, b] = [await network.node('a'), await network.node('b', { skewMs: -3_600_000 })]
+    network.connect(a, b)
+    await network.clock.advance(60_000)
+    const warning = 'the clocks of this node and a member are far apart'
+    expect([a.warnings, b.warnings]).toEqual([[warning], [warning]])
+    const skewMs = a.membership.members()[1]?.clockSkewMs ?? 0
+    expect(Math.abs(skewMs + 3_600_000)).toBeLessThan(100)
+    expect(b.membership.members()[0]?.clockSkewMs).toBeGreaterThan(3_500_000)
+  })
+})
+
+describe('who is known', () => {
+  test('nodes that a peer knows are dialled but not listed', async () => {
+    const network = new FakeNetwork()
+    const [a, b, c] = [await network.node('a'), await network.node('b'), await network.node('c')]
+    network.connect(b, c)
+    await network.clock.advance(10)
+    network.connect(a, b)
+    await network.clock.advance(10)
+    expect(a.membership.members().map(({ id }) => id)).toEqual(['node-a', 'node-b'])
+    expect(a.membership.known()).toEqual([
+      { id: b.self, addresses: b.addressList },
+      { id: c.self, addresses: c.addressList }
+    ])
+    expect(c.membership.known().map(({ id }) => id)).toEqual(['node-b'])
+    await network.clock.advance(7_501)
+    expect(c.membership.known().map(({ id }) => id)).toEqual(['node-b', 'node-a'])
+    network.connect(a, c)
+    await network.clock.advance(10)
+    expect(a.membership.known().map(({ id }) => id)).toEqual(['node-b', 'node-c'])
+  })
+
+  test('what was only heard is not passed on', async () => {
+    const network = new FakeNetwork()
+    const nodes = await Promise.all(['a', 'b', 'c', 'd'].map(name => network.node(name)))
+    const [a, b, c, d] = nodes as [FakeNode, FakeNode, FakeNode, FakeNode]
+    network.connect(c, d)
+    await network.clock.advance(10)
+    network.connect(b, c)
+    await network.clock.advance(10)
+    network.connect(a, b)
+    await network.clock.advance(100_000)
+    expect(a.membership.known().map(({ id }) => id)).toEqual(['node-b', 'node-c'])
+  })
+
+  test('a member that has moved is dialled where others say it is', async () => {
+    const network = new FakeNetwork()
+    const [a, b, c] = [await network.node('a'), await network.node('b'), await network.node('c')]
+    network.connect(a, c)
+    await network.clock.advance(10)
+    network.disconnect(a, c)
+    const [before] = c.addressList
+    c.addressList = ['/ip4/10.9.9.9/tcp/1']
+    network.connect(b, c)
+    await network.clock.advance(10)
+    network.connect(a, b)
+    await network.clock.advance(5_000)
+    const dialled = (): readonly string[] | undefined => a.membership.known().find(({ id }) => id === c.self)?.addresses
+    expect(dialled()).toEqual([before, '/ip4/10.9.9.9/tcp/1'])
+    network.connect(a, c)
+    await network.clock.advance(10)
+    expect(dialled()).toEqual(['/ip4/10.9.9.9/tcp/1'])
+  })
+
+  test('members of the directory are down until heard, and stay listed', async () => {
+    const store = new MemoryMemberStore()
+    const old = { id: 'node-b' as NodeId, name: 'old b', addresses: ['/ip4/10.0.0.9/tcp/1'], joinedAtMs: 7 }
+    store.members.set(old.id, old)
+    const network = new FakeNetwork()
+    const a = await network.node('a', { store })
+    expect(a.membership.members()[1]).toMatchObject({ ...old, state: 'down', lastSeenAtMs: undefined })
+    expect(a.membership.known()).toEqual([{ id: old.id, addresses: old.addresses }])
+    store.learn({ id: 'node-c' as NodeId, name: 'c', addresses: [], joinedAtMs: 8 })
+    expect(a.membership.members().map(({ name }) => name)).toEqual(['a', 'old b', 'c'])
+    expect(a.changes).toEqual([])
+    const b = await network.node('b')
+    network.connect(a, b)
+    await network.clock.advance(10)
+    expect(a.membership.members()[1]).toMatchObject({ name: 'b', state: 'alive', joinedAtMs: 7 })
+  })
+
+  test('a node writes who it is when it first meets another, and again when that changes, once a minute at most', async () => {
+    const { network, a } = await pair()
+    const store = a.store as MemoryMemberStore
+    await network.clock.advance(500)
+    const [first] = a.addressList
+    expect(store.saved).toEqual([`a ${first}`])
+    expect(a.membership.members()[0]).toMatchObject({ self: true, joinedAtMs: 42 })
+    store.failure = new Error('planted')
+    a.addressList = ['/z', '/b']
+    await network.clock.advance(70_000)
+    expect(store.saved.slice(1)).toEqual(['a /b,/z'])
+    expect(a.warnings).toEqual(['could not write who this node is into the directory'])
+    a.addressList = ['/b', '/z']
+    store.failure = undefined
+    await network.clock.advance(300_000)
+    expect(store.saved.slice(1)).toEqual(['a /b,/z', 'a /b,/z'])
+  })
+
+  test('nodes that came and went are forgotten beyond a thousand, members of the directory are not', async () => {
+    const store = new MemoryMemberStore()
+    const member = { id: 'node-b' as NodeId, name: 'b', addresses: [], joinedAtMs: 1 }
+    store.members.set(member.id, member)
+    const network = new FakeNetwork()
+    const a = await network.node('a', { store })
+    const own = a.membership.members()[0]?.beat
+    if (own === undefined) throw new Error('a describes itself')
+    const body = encodeBeat(own)
+    for (let i = 0; i < 1_010; i++) {
+      const passer = `passer-${i}` as NodeId
+      a.peerSet.add(passer)
+      await a.hear(passer, 'member.beat', body)
+      a.peerSet.delete(passer)
+      a.tell(passer, 'down')
+    }
+    await network.clock.advance(5_000)
+    const ids = a.membership.members().map(({ id }) => id)
+    expect(ids).toHaveLength(1_002)
+    expect(ids).toContain('node-b')
+    expect(ids).not.toContain('passer-9')
+    expect(ids).toContain('passer-10')
+  })
+})
+
+test('stopping waits for what is being written', async () => {
+  const { network, a } = await pair()
+  let written = false
+  a.store.save = async () => {
+    await network.clock.sleep(1_000)
+    written = true
+  }
+  await network.clock.advance(500)
+  let stopped = false
+  const stopping = a.membership.stop().then(() => {
+    stopped = true
+  })
+  await network.clock.advance(900)
+  expect([written, stopped]).toEqual([false, false])
+  await network.clock.advance(200)
+  await stopping
+  expect(written).toBe(true)
+})
+
+test('stopping leaves no timer and no listener, ends what is asked, and may be repeated', async () => {
+  const network = new FakeNetwork()
+  const [a, b] = [await network.node('a'), await network.node('b')]
+  network.fate = () => []
+  network.connect(a, b)
+  await network.clock.advance(1_000)
+  a.membership.announce()
+  await Promise.all([a.membership.stop(), b.membership.stop()])
+  await a.membership.stop()
+  expect([network.clock.pending, a.listenerCount]).toEqual([0, 0])
+  b.membership.announce()
+  expect(network.clock.pending).toBe(0)
+})

@@ -1,0 +1,220 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { hasCode } from '../../../../src/core/errors.js'
+import type { Value } from '../../../../src/domain/cbor.js'
+import type { ModelId } from '../../../../src/domain/features.js'
+import { HLC_MAX, type Hlc } from '../../../../src/domain/hlc.js'
+import type { ActorId, NodeId, VolumeId } from '../../../../src/domain/ids.js'
+import { type Beat, decodeBeat, encodeBeat } from '../../../../src/network/membership/heartbeat.js'
+import { decodePeers, encodePeers } from '../../../../src/network/membership/peer-exchange-messages.js'
+import { encodeMessage } from '../../../../src/network/rpc/message.js'
+
+const hex = (characters: number): fc.Arbitrary<string> =>
+  fc.string({ unit: fc.constantFrom(...'0123456789abcdef'), minLength: characters, maxLength: characters })
+const count = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER })
+const epoch = hex(16) as fc.Arbitrary<ActorId>
+
+const beats: fc.Arbitrary<Beat> = fc.record({
+  epoch,
+  sequence: count,
+  name: fc.string({ maxLength: 64, unit: 'binary' }),
+  addresses: fc.array(fc.string({ maxLength: 64, unit: 'binary' }), { maxLength: 8 }),
+  directoryDigest: hex(32),
+  volumesDigest: fc.oneof(hex(32), hex(0)),
+  freeBytes: count,
+  totalBytes: count,
+  version: fc.string({ maxLength: 64 }),
+  now: fc.bigInt({ min: 0n, max: HLC_MAX }) as fc.Arbitrary<Hlc>,
+  heads: fc.array(
+    fc.record({
+      volume: fc.tuple(epoch, fc.integer({ min: 1, max: 0xffff_ffff })).map(parts => parts.join('-') as VolumeId),
+      bytes: fc.integer({ min: 0, max: 1_000_000_000 })
+    }),
+    { maxLength: 64 }
+  ),
+  indexes: fc.array(
+    fc.record({
+      model: hex(16) as fc.Arbitrary<ModelId>,
+      shards: fc.uniqueArray(fc.integer({ min: 0, max: 63 })).map(shards => new Set(shards))
+    }),
+    { maxLength: 4 }
+  )
+})
+
+const BEAT: Beat = {
+  epoch: '0123456789abcdef' as ActorId,
+  sequence: 3,
+  name: 'n',
+  addresses: ['/ip4/10.0.0.1/tcp/4001'],
+  directoryDigest: 'aa',
+  volumesDigest: 'bb',
+  freeBytes: 1,
+  totalBytes: 2,
+  version: '1',
+  now: 5n as Hlc,
+  heads: [{ volume: '0123456789abcdef-1' as VolumeId, bytes: 256 }]
+}
+
+/** What `encodeBeat` sends of BEAT, with some fields replaced. */
+function body(changed: Record<string, Value | undefined>): Uint8Array {
+  const now = new Uint8Array(8)
+  now[7] = 5
+  return encodeMessage({
+    epoch: Buffer.from(BEAT.epoch, 'hex'),
+    sequence: 3,
+    name: 'n',
+    addresses: BEAT.addresses,
+    directory: 'aa',
+    volumes: 'bb',
+    free: 1,
+    total: 2,
+    version: '1',
+    now,
+    heads: [
+      new Map<string, Value>([
+        ['volume', '0123456789abcdef-1'],
+        ['bytes', 256]
+      ])
+    ],
+    ...changed
+  })
+}
+
+function index(model: Value, shards: Value): Value {
+  return new Map<string, Value>([
+    ['model', model],
+    ['shards', shards]
+  ])
+}
+
+function refused(read: () => unknown): boolean {
+  try {
+    read()
+    return false
+  } catch (err) {
+    if (hasCode(err, 'ERR_PEER_PROTOCOL')) return true
+    throw err
+  }
+}
+
+describe('beats', () => {
+  test('say the same on the other side', () => {
+    fc.assert(
+      fc.property(beats, beat => {
+        expect(decodeBeat(encodeBeat(beat))).toEqual(beat)
+      })
+    )
+    expect(encodeBeat(BEAT)).toEqual(body({}))
+  })
+
+  test('of newer nodes may say more', () => {
+    expect(decodeBeat(body({ horizon: 1n << 63n, model: ['x', null] }))).toEqual(BEAT)
+  })
+
+  test.each<[string, Record<string, Value | undefined>]>([
+    ['epoch', { epoch: new Uint8Array(7) }],
+    ['epoch', { epoch: '0123456789abcdef' }],
+    ['sequence', { sequence: -1 }],
+    ['sequence', { sequence: 0.5 }],
+    ['name', { name: 'x'.repeat(257) }],
+    ['name', { name: undefined }],
+    ['addresses', { addresses: Array.from({ length: 9 }, () => '/x') }],
+    ['addresses', { addresses: ['x'.repeat(257)] }],
+    ['addresses', { addresses: [1] }],
+    ['addresses', { addresses: '/x' }],
+    ['directory', { directory: 'AA' }],
+    ['volumes', { volumes: 'a'.repeat(65) }],
+    ['free', { free: 1n << 63n }],
+    ['total', { total: null }],
+    ['version', { version: 'x'.repeat(65) }],
+    ['now', { now: new Uint8Array(9) }],
+    ['now', { now: new Uint8Array(7) }],
+    ['now', { now: 5 }],
+    ['heads', { heads: [1] }],
+    ['indexes', { indexes: [1] }],
+    ['indexes', { indexes: Array.from({ length: 5 }, () => new Map()) }],
+    ['model', { indexes: [index(new Uint8Array(7), new Uint8Array(8))] }],
+    ['shards', { indexes: [index(new Uint8Array(8), new Uint8Array(7))] }],
+    ['shards', { indexes: [index(new Uint8Array(8), 1)] }],
+    ['heads', { heads: Array.from({ length: 65 }, () => new Map<string, Value>([['volume', 'x']])) }],
+    [
+      'volume',
+      {
+        heads: [
+          new Map<string, Value>([
+            ['volume', 'x'],
+            ['bytes', 1]
+          ])
+        ]
+      }
+    ],
+    [
+      'bytes',
+      {
+        heads: [
+          new Map<string, Value>([
+            ['volume', '0123456789abcdef-1'],
+            ['bytes', 2 ** 50]
+          ])
+        ]
+      }
+    ]
+  ])('with an unfit %s are refused', (name, changed) => {
+    expect(() => decodeBeat(body(changed))).toThrow(
+      expect.objectContaining({ code: 'ERR_PEER_PROTOCOL', message: expect.stringContaining(`"${name}"`) })
+    )
+  })
+
+  test('that were damaged are refused or another beat, never anything else', () => {
+    fc.assert(
+      fc.property(beats, fc.nat(), fc.integer({ min: 1, max: 255 }), (beat, at, flip) => {
+        const bytes = encodeBeat(beat)
+        bytes[at % bytes.length] = (bytes[at % bytes.length] ?? 0) ^ flip
+        if (!refused(() => decodeBeat(bytes))) expect(decodeBeat(bytes)).not.toEqual(beat)
+        expect(refused(() => decodeBeat(encodeBeat(beat).slice(0, at % bytes.length)))).toBe(true)
+      })
+    )
+  })
+
+  test('keep within their bounds whatever the node is like', () => {
+    const volumes = Array.from({ length: 100 }, (_, i) => `0123456789abcdef-${i + 1}` as VolumeId)
+    const sent = decodeBeat(
+      encodeBeat({
+        ...BEAT,
+        name: `${'x'.repeat(255)}📷`,
+        addresses: ['y'.repeat(300), ...Array.from({ length: 20 }, (_, i) => `/${i}`)],
+        version: 'v'.repeat(100),
+        heads: volumes.map(volume => ({ volume, bytes: 8 }))
+      })
+    )
+    expect(sent.name).toBe(`${'x'.repeat(255)}\ufffd`)
+    expect(sent.addresses).toEqual(['/0', '/1', '/2', '/3', '/4', '/5', '/6', '/7'])
+    expect(sent.heads.map(({ volume }) => volume)).toEqual(volumes.slice(-64))
+  })
+})
+
+describe('members told of', () => {
+  const peer = (i: number, addresses = ['/a']): { id: NodeId; addresses: string[] } => ({
+    id: `12D3KooW${i}` as NodeId,
+    addresses
+  })
+
+  test('say the same on the other side, a thousand at most', () => {
+    const peers = [peer(1, []), peer(2, ['/a', '/b'])]
+    expect(decodePeers(encodePeers(peers))).toEqual(peers)
+    const many = Array.from({ length: 1_005 }, (_, i) => peer(i))
+    expect(decodePeers(encodePeers(many))).toEqual(many.slice(0, 1_000))
+  })
+
+  test('are refused when they are none', () => {
+    for (const id of ['', 'a b', 'a\nb', 'é', 'x'.repeat(129)]) {
+      expect(refused(() => decodePeers(encodePeers([{ id: id as NodeId, addresses: [] }])))).toBe(true)
+    }
+    const long = new Map<string, Value>([
+      ['id', 'x'],
+      ['addresses', Array.from({ length: 9 }, () => '/x')]
+    ])
+    expect(refused(() => decodePeers(encodeMessage({ peers: [long] })))).toBe(true)
+    expect(refused(() => decodePeers(encodeMessage({})))).toBe(true)
+  })
+})

@@ -1,0 +1,71 @@
+import { expect, test } from 'vitest'
+import { Gate } from '../../../../src/network/rpc/concurrency-limit.js'
+
+const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
+
+/** Enters when there is room; says so. */
+function enter(gate: Gate, byteCount: number, signal?: AbortSignal) {
+  const state = { inside: false, leave: (): void => {}, error: undefined as unknown }
+  void gate.enter(byteCount, signal).then(
+    leave => {
+      state.inside = true
+      state.leave = leave
+    },
+    (err: unknown) => {
+      state.error = err
+    }
+  )
+  return state
+}
+
+test('bounds the number, and lets the next in as one leaves', async () => {
+  const gate = new Gate({ countMax: 2, bytesMax: 100, waitingMax: 10 })
+  const all = [1, 1, 1, 1].map(byteCount => enter(gate, byteCount))
+  await turn()
+  expect(all.map(({ inside }) => inside)).toEqual([true, true, false, false])
+  all[1]?.leave()
+  await turn()
+  expect(all.map(({ inside }) => inside)).toEqual([true, true, true, false])
+})
+
+test('bounds the bytes, in order: a big one is not overtaken by small ones', async () => {
+  const gate = new Gate({ countMax: 10, bytesMax: 100, waitingMax: 10 })
+  const all = [60, 50, 10].map(byteCount => enter(gate, byteCount))
+  await turn()
+  expect(all.map(({ inside }) => inside)).toEqual([true, false, false])
+  all[0]?.leave()
+  await turn()
+  expect(all.map(({ inside }) => inside)).toEqual([true, true, true])
+})
+
+test('lets one in alone that is larger than the bound', async () => {
+  const gate = new Gate({ countMax: 10, bytesMax: 100, waitingMax: 10 })
+  const big = enter(gate, 1_000)
+  const next = enter(gate, 1)
+  await turn()
+  expect([big.inside, next.inside]).toEqual([true, false])
+  big.leave()
+  await turn()
+  expect(next.inside).toBe(true)
+})
+
+test('who gives up no longer stands in the way', async () => {
+  const gate = new Gate({ countMax: 10, bytesMax: 100, waitingMax: 10 })
+  const controller = new AbortController()
+  enter(gate, 60)
+  const big = enter(gate, 50, controller.signal)
+  const small = enter(gate, 40)
+  const reason = new Error('enough')
+  controller.abort(reason)
+  await turn()
+  expect(big).toMatchObject({ inside: false, error: reason })
+  expect(small.inside).toBe(true)
+  expect(enter(gate, 1, controller.signal)).toMatchObject({ inside: false })
+})
+
+test('does not let any number wait', async () => {
+  const gate = new Gate({ countMax: 1, bytesMax: 100, waitingMax: 2 })
+  const all = [1, 1, 1, 1].map(byteCount => enter(gate, byteCount))
+  await turn()
+  expect(all.map(({ error }) => error)).toMatchObject([undefined, undefined, undefined, { code: 'ERR_OVERLOADED' }])
+})

@@ -1,0 +1,351 @@
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { type ErrorCode, SheafError } from '../../../src/core/errors.js'
+import { silentLog } from '../../../src/core/log.js'
+import { decodeFeatures, type Features, type ModelId } from '../../../src/domain/features.js'
+import { type Link, viewFindings } from '../../../src/domain/findings.js'
+import type { NodeId, PhotoId } from '../../../src/domain/ids.js'
+import { PHOTO_KIND, type Photo, partOf, viewPhoto } from '../../../src/domain/photo.js'
+import { rendezvous } from '../../../src/domain/rendezvous.js'
+import { ImageBacklog, type ImageBacklogComponents } from '../../../src/search/image-backlog.js'
+import { featuresBlob } from '../../../src/store/photo-needles.js'
+import {
+  type Analysis,
+  type AnalysisRequest,
+  VARIANTS,
+  type VariantName
+} from '../../../src/similarity/images/image-analyst.js'
+import { tinyJpeg } from '../../support/photo-maker.js'
+import { bodyOf, collect, type PhotosFixture, photosFixture } from '../photos/photos-fixture.js'
+
+const SELF = 'node-a' as NodeId
+const MODEL = '0123456789abcdef' as ModelId
+const OTHER_MODEL = 'fedcba9876543210' as ModelId
+const PHASH = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)
+
+function featuresOf(model: ModelId): Features {
+  return { modelDigest: model.repeat(4), vectors: new Map([['image', Float32Array.of(0.6, 0.8)]]) }
+}
+
+/** Says the same of every photo, or fails as it is told. */
+class ScriptedAnalyst {
+  model: ModelId | undefined = MODEL
+  readonly seen: Uint8Array[] = []
+  readonly wanted: AnalysisRequest['wanted'][] = []
+  failures: SheafError[] = []
+  /** What its model says of a picture that it can make nothing of. */
+  featuresError: ErrorCode | undefined
+  /** Those that it makes. */
+  sizes: readonly VariantName[] = VARIANTS
+  /** Runs in the middle of the next analysis. */
+  during: () => Promise<unknown> = () => Promise.resolve()
+
+  async analyse({ bytes, wanted }: AnalysisRequest): Promise<Analysis> {
+    this.seen.push(typeof bytes === 'function' ? await collect(bytes()) : bytes)
+    this.wanted.push(wanted)
+    const failure = this.failures.shift()
+    if (failure !== undefined) throw failure
+    await this.during()
+    const size = { recipe: 'test', contentType: 'image/jpeg', width: 2, height: 1 } as const
+    return {
+      width: 40,
+      height: 30,
+      takenAt: 1_000,
+      ...(wanted.facts && { phash: PHASH }),
+      variants: wanted.facts ? this.sizes.map(alt => ({ ...size, alt, bytes: Buffer.from(alt) })) : [],
+      ...(this.featuresError !== undefined
+        ? { featuresError: this.featuresError }
+        : wanted.features !== undefined && { features: featuresOf(wanted.features) })
+    }
+  }
+}
+
+interface BacklogFixture extends PhotosFixture {
+  readonly analyst: ScriptedAnalyst
+  readonly backlog: ImageBacklog
+  readonly bytes: { inReach: boolean }
+  readonly nodes: NodeId[]
+  readonly links: Map<PhotoId, Link>
+  upload(seed: number): Promise<PhotoId>
+  photo(id: PhotoId): Photo
+  /** The one photo there is. */
+  only(): Promise<PhotoId>
+}
+
+async function fixture(started = true): Promise<BacklogFixture> {
+  const base = await photosFixture()
+  const { directory, clock, components, photos } = base
+  const analyst = new ScriptedAnalyst()
+  const nodes = [SELF]
+  const links = new Map<PhotoId, Link>()
+  const alike: ImageBacklogComponents['alike'] = async id => new Map([...links].filter(([other]) => other !== id))
+  const { reader, writer } = components
+  const bytes = { inReach: true }
+  const backlog = new ImageBacklog({
+    directory,
+    analyst,
+    reader: {
+      source: async blob => (bytes.inReach ? reader.source(blob) : undefined),
+      stream: (blob, start, end) => reader.stream(blob, start, end)
+    },
+    writer,
+    workers: () => nodes,
+    self: SELF,
+    alike,
+    clock,
+    log: silentLog
+  })
+  if (started) await backlog.start()
+  onTestFinished(async () => {
+    await backlog.stop()
+    await directory.stop()
+  })
+  return {
+    ...base,
+    analyst,
+    backlog,
+    bytes,
+    nodes,
+    links,
+    upload: async seed => (await photos.upload(bodyOf(tinyJpeg(seed)), { filename: `${seed}.jpg` })).photoId,
+    only: async () => (await photos.list({})).photos[0]?.photo.id as PhotoId,
+    photo: id => {
+      const stored = directory.getSync({ kind: PHOTO_KIND, id })
+      if (stored === undefined) throw new Error(`${id} is unknown`)
+      return viewPhoto(stored.record)
+    }
+  }
+}
+
+describe('a new photo', () => {
+  test('is looked at once, and all that was found is in its record and its needles', async () => {
+    const { backlog, analyst, clock, upload, photo, photos, components } = await fixture()
+    const id = await upload(1)
+    expect(backlog.pending).toBe(1)
+    await clock.advance(100)
+    expect(analyst.seen).toEqual([tinyJpeg(1)])
+    const found = photo(id)
+    expect(found).toMatchObject({ width: 40, height: 30, takenAt: 1_000 })
+    expect([...found.variants.keys()].sort()).toEqual(['large', 'small', 'thumb'])
+    for (const alt of ['large', 'small', 'thumb'] as const) {
+      const { head, stream } = await photos.open(id, alt)
+      expect((await collect(stream(0, head.size))).toString()).toBe(alt)
+    }
+    const { image, phash, features } = viewFindings(found.record)
+    expect([image, phash]).toEqual([{ error: undefined }, PHASH])
+    const named = features.get(MODEL)
+    if (named === undefined) throw new Error('no features')
+    const bytes = await components.reader.readNeedle(featuresBlob(found, named), 0)
+    expect(decodeFeatures(bytes)).toEqual(featuresOf(MODEL))
+    expect(backlog.pending).toBe(0)
+    await clock.advance(3 * 3_600_000)
+    expect(analyst.seen).toHaveLength(1)
+  })
+
+  test('that is no image is left alone', async () => {
+    const { backlog, analyst, clock, photos } = await fixture()
+    await photos.upload(bodyOf(Buffer.from('words')), { filename: 'a.txt' })
+    await clock.advance(120_000)
+    expect(analyst.seen).toEqual([])
+    expect(backlog.pending).toBe(0)
+  })
+
+  test('is its own size where none was made, and those that an undo gave up are made again', async () => {
+    const { analyst, clock, upload, photo, photos, store } = await fixture()
+    analyst.sizes = ['small']
+    const id = await upload(1)
+    await clock.advance(100)
+    const { head, stream } = await photos.open(id, 'thumb')
+    expect(head.etag).toBe(`"${photo(id).sha256}"`)
+    expect(await collect(stream(0, head.size))).toEqual(tinyJpeg(1))
+    await photos.remove(id)
+    store.drop(({ identity }) => partOf(identity.alternateKey) === 'small')
+    await photos.undelete(id)
+    await clock.advance(100)
+    expect(analyst.wanted.at(-1)).toEqual({ facts: true, features: MODEL })
+    expect([...photo(id).variants.keys()]).toEqual(['small'])
+  })
+
+  test("keeps a client's own size", async () => {
+    const { analyst, clock, upload, photo, photos, only } = await fixture()
+    analyst.during = async () => photos.addSize(await only(), 'thumb', bodyOf(tinyJpeg(9)), {})
+    const id = await upload(1)
+    await clock.advance(100)
+    expect(photo(id).variants.get('thumb')?.recipe).toBe('client')
+    expect(photo(id).variants.get('small')?.recipe).toBe('test')
+  })
+
+  test('that is deleted meanwhile, or brought back as another generation, gets nothing of the old one', async () => {
+    const { analyst, clock, upload, photo, photos, only } = await fixture()
+    analyst.during = async () => {
+      analyst.during = () => Promise.resolve()
+      const meanwhile = await only()
+      await photos.remove(meanwhile)
+      await photos.undelete(meanwhile)
+    }
+    const id = await upload(1)
+    await clock.advance(3_000)
+    expect(analyst.seen).toHaveLength(2)
+    expect(photo(id).generation).toBe(1)
+    const { head, stream } = await photos.open(id, 'thumb')
+    expect((await collect(stream(0, head.size))).toString()).toBe('thumb')
+  })
+})
+
+describe('what goes wrong', () => {
+  test('with the photo is remembered, and nobody tries again', async () => {
+    const { backlog, analyst, clock, upload, photo, photos } = await fixture()
+    analyst.failures = [new SheafError('ERR_IMAGE_UNREADABLE')]
+    const id = await upload(1)
+    await clock.advance(3 * 3_600_000)
+    expect(analyst.seen).toHaveLength(1)
+    const { image, failed } = viewFindings(photo(id).record)
+    expect([image?.error, failed.get(MODEL)]).toEqual(['ERR_IMAGE_UNREADABLE', 'ERR_IMAGE_UNREADABLE'])
+    expect(backlog.pending).toBe(0)
+    await expect(photos.open(id, 'thumb')).rejects.toMatchObject({
+      code: 'ERR_NOT_FOUND',
+      message: expect.stringContaining('ERR_IMAGE_UNREADABLE')
+    })
+  })
+
+  test('of the model alone is remembered beside all else that was found', async () => {
+    const { backlog, analyst, clock, upload, photo } = await fixture()
+    analyst.featuresError = 'ERR_MODEL_INVALID'
+    const id = await upload(1)
+    await clock.advance(3 * 3_600_000)
+    expect(analyst.seen).toHaveLength(1)
+    const { image, phash, failed } = viewFindings(photo(id).record)
+    expect([image, phash, failed.get(MODEL)]).toEqual([{ error: undefined }, PHASH, 'ERR_MODEL_INVALID'])
+    expect(backlog.pending).toBe(0)
+  })
+
+  test('for another reason is tried again, ever less often', async () => {
+    const { analyst, clock, upload, photo } = await fixture()
+    analyst.failures = Array.from({ length: 3 }, () => new SheafError('ERR_OVERLOADED'))
+    const id = await upload(1)
+    await clock.advance(5_000)
+    expect(analyst.seen).toHaveLength(2)
+    await clock.advance(20_000)
+    expect(analyst.seen).toHaveLength(4)
+    expect(viewFindings(photo(id).record).image).toBeDefined()
+  })
+
+  test('with the bytes is waited for', async () => {
+    const { analyst, clock, upload, bytes } = await fixture()
+    bytes.inReach = false
+    await upload(1)
+    await clock.advance(60_000)
+    expect(analyst.seen).toHaveLength(0)
+    bytes.inReach = true
+    await clock.advance(120_000)
+    expect(analyst.seen).toHaveLength(1)
+  })
+})
+
+describe('many photos', () => {
+  test('are looked at one at a time while others come in, so that uploads go first, then several at once', async () => {
+    const { analyst, clock, upload } = await fixture()
+    let release = (): void => {}
+    const held = new Promise<void>(resolve => {
+      release = resolve
+    })
+    analyst.during = () => held
+    for (let seed = 1; seed <= 20; seed++) {
+      await upload(seed)
+      await clock.advance(100)
+    }
+    expect(analyst.seen).toHaveLength(1)
+    await clock.advance(1_000)
+    expect(analyst.seen).toHaveLength(6)
+    release()
+    await clock.advance(1_000)
+    expect(analyst.seen).toHaveLength(20)
+  })
+})
+
+describe('nodes that share the work', () => {
+  test('leave a photo to the first in its ranking, and take it when that one does nothing', async () => {
+    const { analyst, clock, upload, nodes } = await fixture()
+    nodes.push('node-b' as NodeId)
+    const ids = await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map(upload))
+    const own = ids.filter(id => rendezvous(id, nodes)[0] === SELF)
+    expect(own.length).toBeGreaterThan(0)
+    expect(own.length).toBeLessThan(ids.length)
+    await clock.advance(10_000)
+    expect(analyst.seen).toHaveLength(own.length)
+    await clock.advance(60_000)
+    expect(analyst.seen).toHaveLength(ids.length)
+  })
+
+  test('do not repeat what another has done', async () => {
+    const { analyst, clock, upload, nodes, directory, photo, components } = await fixture()
+    nodes.push('node-b' as NodeId)
+    const ids = await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map(upload))
+    const other = ids.find(id => rendezvous(id, nodes)[0] !== SELF)
+    if (other === undefined) throw new Error('the other node has none of eight')
+    await clock.advance(1_000)
+    const before = analyst.seen.length
+    const done = ids.find(id => viewFindings(photo(id).record).image !== undefined)
+    if (done === undefined) throw new Error('this node has none of eight')
+    const elements = photo(done).record.entries.filter(({ field }) => ['facts', 'features'].includes(field))
+    await components.writer.edit(other, () => ({
+      changes: elements.map(({ field, key, value }) => ({ kind: 'add', field, key, value }))
+    }))
+    await clock.advance(120_000)
+    expect(analyst.seen).toHaveLength(ids.length - 1)
+    expect(before).toBeLessThan(ids.length)
+    expect(directory.count('looked')).toBe(ids.length)
+  })
+})
+
+describe('photos that were there before', () => {
+  test('are found after a start', async () => {
+    const { backlog, analyst, clock, upload } = await fixture(false)
+    for (let seed = 1; seed <= 5; seed++) await upload(seed)
+    await backlog.start()
+    await clock.advance(1_000)
+    expect(analyst.seen).toHaveLength(5)
+    expect(backlog.pending).toBe(0)
+  })
+
+  test('are seen by a new model, without making their sizes anew', async () => {
+    const { backlog, analyst, clock, upload, photo } = await fixture()
+    analyst.model = undefined
+    const id = await upload(1)
+    await clock.advance(1_000)
+    expect(analyst.wanted).toEqual([{ facts: true, features: undefined }])
+    expect(backlog.pending).toBe(0)
+    for (const model of [MODEL, OTHER_MODEL]) {
+      analyst.model = model
+      expect(backlog.pending).toBe(1)
+      backlog.modelChanged()
+      await clock.advance(1_000)
+    }
+    expect(analyst.wanted.slice(1)).toEqual([MODEL, OTHER_MODEL].map(features => ({ facts: false, features })))
+    expect([...viewFindings(photo(id).record).features.keys()].sort()).toEqual([MODEL, OTHER_MODEL])
+  })
+})
+
+describe('links', () => {
+  test('are written with what was found', async () => {
+    const { clock, upload, photo, links } = await fixture()
+    const first = await upload(1)
+    await clock.advance(100)
+    links.set(first, { tier: 'near', score: 0.97 })
+    const second = await upload(2)
+    await clock.advance(100)
+    expect(viewFindings(photo(second).record).links).toEqual(links)
+    expect(viewFindings(photo(first).record).links.size).toBe(0)
+  })
+
+  test('between two that were looked at in one moment are found a little later', async () => {
+    const { clock, upload, photo, links, store } = await fixture()
+    const [first, second] = await Promise.all([upload(1), upload(2)])
+    await clock.advance(1_000)
+    links.set(first, { tier: 'similar', score: 0.8 })
+    await clock.advance(6_000)
+    expect(viewFindings(photo(second).record).links).toEqual(links)
+    const needles = store.needles.length
+    await clock.advance(60_000)
+    expect(store.needles).toHaveLength(needles)
+  })
+})

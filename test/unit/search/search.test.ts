@@ -1,0 +1,439 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { SheafError } from '../../../src/core/errors.js'
+import { silentLog } from '../../../src/core/log.js'
+import { modelIdOf } from '../../../src/domain/features.js'
+import { featuresFailedChange, lookedAtChange } from '../../../src/domain/findings.js'
+import type { PhotoId } from '../../../src/domain/ids.js'
+import type { Photo } from '../../../src/domain/photo.js'
+import { ALL_SHARDS, SHARD_COUNT } from '../../../src/domain/shards.js'
+import { Similarity } from '../../../src/search/similarity.js'
+import type { SearchResults } from '../../../src/search/similarity-types.js'
+import type { LoadedModel, ModelSpec } from '../../../src/similarity/models/model-spec.js'
+import { ExactVectorIndexes } from '../../support/exact-vector-indexes.js'
+import { SimulatedDisk } from '../../support/simulated-disk.js'
+import { SimulatedFileSystem } from '../../support/simulated-file-system.js'
+import { VectorAnalyst, vectorImage } from '../../support/vector-analyst.js'
+import { nearVector, randomPhotoId, unitVector } from '../../support/vector-maker.js'
+import { bodyOf } from '../photos/photos-fixture.js'
+import { DIGEST, DIMENSION, imageFeatures, OTHER_DIGEST, SeenPhotos } from './similarity-fixture.js'
+
+const MODEL = { id: modelIdOf(DIGEST), name: 'test', spaces: new Map([['image', DIMENSION]] as const) }
+const NEXT_MODEL = { id: modelIdOf(OTHER_DIGEST), name: 'next', spaces: new Map([['image', DIMENSION]] as const) }
+const [LOADED, NEXT_LOADED] = [loaded('test', DIGEST), loaded('next', OTHER_DIGEST)]
+const never = new AbortController().signal
+
+function loaded(name: string, digest: string): LoadedModel {
+  const spec = { id: modelIdOf(digest), digest, name, image: { dimension: DIMENSION } } as ModelSpec
+  return { spec, folder: `/models/${name}` }
+}
+
+let photos: SeenPhotos
+let disk: SimulatedDisk
+let indexes: ExactVectorIndexes
+let analyst: VectorAnalyst
+let similarity: Similarity
+let visible: (photo: Photo) => boolean
+let lookUps: PhotoId[]
+
+function newSimilarity(): Similarity {
+  const { directory, clock, components } = photos.base
+  return new Similarity(
+    {
+      directory,
+      reader: components.reader,
+      writer: components.writer,
+      analyst,
+      onNeedles: photos.onNeedles,
+      indexes,
+      catchingUp: () => false,
+      lookUp: async id => {
+        lookUps.push(id)
+        return false
+      },
+      visible: photo => visible(photo),
+      fileSystem: new SimulatedFileSystem(disk),
+      clock,
+      random: photos.random,
+      log: silentLog
+    },
+    { folder: '/data' }
+  )
+}
+
+beforeEach(async () => {
+  photos = await SeenPhotos.start()
+  disk = new SimulatedDisk({ folders: ['/data'] })
+  indexes = new ExactVectorIndexes()
+  analyst = new VectorAnalyst(DIGEST)
+  visible = () => true
+  lookUps = []
+  similarity = newSimilarity()
+  await similarity.start()
+})
+afterEach(() => similarity.stop())
+
+const vector = (): Float32Array => unitVector(photos.random, DIMENSION)
+const settle = (): Promise<void> => photos.pass(3_000)
+const idsOf = ({ results }: SearchResults): PhotoId[] => results.map(({ photoId }) => photoId)
+const byImage = (of: Iterable<number>, k?: number): Promise<SearchResults> =>
+  similarity.search.byImage(bodyOf(vectorImage(of)), () => ({ k }), never)
+
+async function use(): Promise<void> {
+  await similarity.models.use(MODEL)
+  await settle()
+}
+
+describe('without a model', () => {
+  test('everything says so, after it has said what is wrong with the question', async () => {
+    analyst.model = undefined
+    const id = await photos.upload()
+    const text = await photos.upload('text/plain')
+    const unavailable = { code: 'ERR_MODEL_UNAVAILABLE' }
+    await expect(byImage([1])).rejects.toMatchObject(unavailable)
+    await expect(similarity.search.byText('rose', {}, never)).rejects.toMatchObject(unavailable)
+    await expect(similarity.search.byPhoto(id, {}, never)).rejects.toMatchObject(unavailable)
+    await expect(similarity.search.byPhoto(text, {}, never)).rejects.toMatchObject({ code: 'ERR_NOT_AN_IMAGE' })
+    await expect(byImage([1], 0)).rejects.toMatchObject({ code: 'ERR_BAD_PARAMETER' })
+    await expect(similarity.search.byText('  ', {}, never)).rejects.toMatchObject({ code: 'ERR_BAD_PARAMETER' })
+    await expect(similarity.search.byImage(bodyOf(Buffer.alloc(0)), () => ({}), never)).rejects.toMatchObject({
+      code: 'ERR_EMPTY_FILE'
+    })
+    expect(similarity.status()).toEqual({ model: undefined, vectors: 0, pending: 1 })
+  })
+})
+
+describe('by a picture', () => {
+  test('the nearest photos come first, with their scores and what was covered', async () => {
+    const centre = vector()
+    const ids: PhotoId[] = []
+    for (let i = 1; i <= 8; i++) ids.push(await photos.add(nearVector(photos.random, centre, 0.2 * i)))
+    for (let i = 0; i < 30; i++) await photos.add(vector())
+    await use()
+    const found = await byImage(centre, 8)
+    expect(found.results).toHaveLength(8)
+    expect(ids).toEqual(expect.arrayContaining(idsOf(found).slice(0, 4)))
+    const scores = found.results.map(({ score }) => score)
+    expect(scores).toEqual(scores.toSorted((a, b) => b - a))
+    expect(found.coverage).toEqual({ shardsOk: SHARD_COUNT, shardsTotal: SHARD_COUNT, fraction: 1 })
+    expect(found.model).toEqual({ id: MODEL.id, name: 'test' })
+    expect(similarity.status()).toEqual({ model: { id: MODEL.id, name: 'test' }, vectors: 38, pending: 0 })
+  })
+
+  test('copies of it are left out', async () => {
+    const centre = vector()
+    await photos.add(centre)
+    const other = await photos.add(nearVector(photos.random, centre, 0.1))
+    await use()
+    expect(idsOf(await byImage(centre))).toEqual([other])
+  })
+
+  test('five come when nobody says how many', async () => {
+    for (let i = 0; i < 9; i++) await photos.add(vector())
+    await use()
+    expect((await byImage(vector())).results).toHaveLength(5)
+  })
+
+  test('what is no picture is refused', async () => {
+    await use()
+    const search = similarity.search.byImage(bodyOf(Buffer.from('no')), () => ({}), never)
+    await expect(search).rejects.toMatchObject({ code: 'ERR_IMAGE_UNREADABLE' })
+  })
+
+  test.each([0, 1_001, 1.5, Number.NaN])('k = %s is refused', async k => {
+    await use()
+    await expect(byImage(vector(), k)).rejects.toMatchObject({ code: 'ERR_BAD_PARAMETER' })
+  })
+
+  test('too many at once are refused, and the memory is given back', async () => {
+    await use()
+    const piece = Buffer.alloc(100 * 1024 * 1024)
+    const endless = async function* () {
+      for (;;) yield piece
+    }
+    const search = similarity.search.byImage(endless(), () => ({}), never)
+    await expect(search).rejects.toMatchObject({ code: 'ERR_OVERLOADED' })
+    expect((await byImage(vector())).results).toEqual([])
+  })
+})
+
+describe('by a photo', () => {
+  test('it is not among its own results', async () => {
+    const centre = vector()
+    const id = await photos.add(centre)
+    const twin = await photos.add(centre)
+    const other = await photos.add(nearVector(photos.random, centre, 0.3))
+    await use()
+    const found = await similarity.search.byPhoto(id, { k: 2 }, never)
+    expect(idsOf(found)).toEqual([twin, other])
+    expect(found.results[0]?.score).toBeCloseTo(1, 5)
+  })
+
+  test('says why it cannot', async () => {
+    await use()
+    const { writer } = photos.base.components
+    const [unseen, gone, broken, failed] = [
+      await photos.upload(),
+      await photos.add(vector()),
+      await photos.upload(),
+      await photos.upload()
+    ]
+    await photos.base.photos.remove(gone)
+    await writer.edit(broken, () => ({ changes: [lookedAtChange('ERR_IMAGE_UNREADABLE')] }))
+    await writer.edit(failed, () => ({ changes: [featuresFailedChange(MODEL.id, 'ERR_IMAGE_TOO_LARGE')] }))
+    const expectCode = (id: PhotoId, code: string) =>
+      expect(similarity.search.byPhoto(id, {}, never)).rejects.toMatchObject({ code })
+    await expectCode(unseen, 'ERR_NOT_INDEXED')
+    await expectCode(gone, 'ERR_PHOTO_DELETED')
+    await expectCode(broken, 'ERR_NOT_AN_IMAGE')
+    await expectCode(failed, 'ERR_NOT_AN_IMAGE')
+    const unknown = randomPhotoId(photos.random)
+    await expect(similarity.search.byPhoto(unknown, {}, never)).rejects.toMatchObject({
+      code: 'ERR_PHOTO_NOT_FOUND',
+      details: { complete: false }
+    })
+    expect(lookUps).toEqual([unknown])
+  })
+})
+
+describe('by words', () => {
+  test('finds what they say, from a score on', async () => {
+    const centre = vector()
+    analyst.texts.set('a rose', centre)
+    const near = await photos.add(nearVector(photos.random, centre, 0.1))
+    await photos.add(centre.map(x => -x))
+    await use()
+    expect((await similarity.search.byText(' a rose ', {}, never)).results).toHaveLength(2)
+    expect(idsOf(await similarity.search.byText('a rose', { minScore: 0 }, never))).toEqual([near])
+    await expect(similarity.search.byText('a rose', { minScore: 2 }, never)).rejects.toMatchObject({
+      code: 'ERR_BAD_PARAMETER'
+    })
+  })
+
+  test('says when the model knows no words', async () => {
+    await use()
+    await expect(similarity.search.byText('rose', {}, never)).rejects.toMatchObject({
+      code: 'ERR_TEXT_SEARCH_UNAVAILABLE'
+    })
+  })
+})
+
+test('what the node tells others is what it has: nothing before its vectors are there', async () => {
+  for (let i = 0; i < 200; i++) await photos.add(vector())
+  await similarity.models.use(MODEL)
+  expect(similarity.models.announced()).toEqual([{ model: MODEL.id, shards: new Set() }])
+  await settle()
+  expect(similarity.models.announced()).toEqual([{ model: MODEL.id, shards: ALL_SHARDS }])
+  expect(similarity.models.holders(NEXT_MODEL.id).size).toBe(0)
+})
+
+describe('what does not count', () => {
+  test('is made good by more, as long as there are more', async () => {
+    const centre = vector()
+    for (let i = 0; i < 400; i++) await photos.add(nearVector(photos.random, centre, 0.1))
+    const wanted: PhotoId[] = []
+    for (let i = 0; i < 4; i++) wanted.push(await photos.add(nearVector(photos.random, centre, 2)))
+    await use()
+    visible = ({ id }) => wanted.includes(id)
+    const found = await byImage(centre, 4)
+    expect(idsOf(found).sort()).toEqual(wanted.sort())
+  })
+
+  test('a tag that few have is found among many', async () => {
+    const centre = vector()
+    for (let i = 0; i < 600; i++) await photos.add(nearVector(photos.random, centre, 0.1))
+    const tagged: PhotoId[] = []
+    for (let i = 0; i < 3; i++) {
+      const id = await photos.add(nearVector(photos.random, centre, 2))
+      await photos.base.photos.patch(id, { tags: { add: ['few'] } })
+      tagged.push(id)
+    }
+    await use()
+    const found = await similarity.search.byImage(bodyOf(vectorImage(centre)), () => ({ k: 10, tag: 'few' }), never)
+    expect(idsOf(found).sort()).toEqual(tagged.sort())
+  })
+
+  test('deleted photos never come, not even from an index that still has them', async () => {
+    const centre = vector()
+    const gone = await photos.add(nearVector(photos.random, centre, 0.1))
+    const live = await photos.add(nearVector(photos.random, centre, 0.2))
+    await use()
+    await photos.base.photos.remove(gone)
+    expect(idsOf(await byImage(centre))).toEqual([live])
+  })
+})
+
+describe('links of a photo that was just seen', () => {
+  const PHASH = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)
+  const FAR_PHASH = PHASH.map(byte => ~byte)
+
+  test('are the photos that look like it, in two tiers', async () => {
+    const centre = vector()
+    const near = await photos.add(nearVector(photos.random, centre, 0.5), DIGEST, PHASH)
+    const similar = await photos.add(nearVector(photos.random, centre, 0.5), DIGEST, FAR_PHASH)
+    await photos.add(centre.map(x => -x))
+    const self = await photos.add(centre)
+    await use()
+    const links = await similarity.search.alike(self, imageFeatures(centre), PHASH, never)
+    expect([...links.keys()].sort()).toEqual([near, similar].sort())
+    expect(links.get(near)).toEqual({ tier: 'near', score: expect.any(Number) })
+    expect(links.get(similar)?.tier).toBe('similar')
+  })
+
+  test('are ten at most, the closest', async () => {
+    const centre = vector()
+    for (let i = 1; i < 30; i++) await photos.add(nearVector(photos.random, centre, 0.01 * i))
+    await use()
+    const links = await similarity.search.alike(randomPhotoId(photos.random), imageFeatures(centre), PHASH, never)
+    expect(links.size).toBe(10)
+    const { results } = await byImage(centre, 10)
+    expect([...links.keys()].sort()).toEqual(idsOf({ results } as SearchResults).sort())
+  })
+
+  test('are asked for once, as soon as what comes back is too far away to be linked', async () => {
+    const centre = vector()
+    const close = await photos.add(nearVector(photos.random, centre, 0.1))
+    for (let i = 0; i < 100; i++) await photos.add(centre.map(value => -value))
+    await use()
+    const searches = vi.spyOn(similarity.models, 'search')
+    const links = await similarity.search.alike(randomPhotoId(photos.random), imageFeatures(centre), PHASH, never)
+    expect([...links.keys()]).toEqual([close])
+    expect(searches).toHaveBeenCalledOnce()
+  })
+
+  test('are none under a model that is not used here', async () => {
+    const centre = vector()
+    await photos.add(centre)
+    await use()
+    const links = await similarity.search.alike(
+      randomPhotoId(photos.random),
+      imageFeatures(centre, OTHER_DIGEST),
+      PHASH,
+      never
+    )
+    expect(links.size).toBe(0)
+  })
+})
+
+describe('another model', () => {
+  test('is indexed beside the old one, which answers until all photos are seen anew', async () => {
+    const centre = vector()
+    analyst.texts.set('a rose', centre)
+    const ids: PhotoId[] = []
+    for (let i = 0; i < 6; i++) ids.push(await photos.add(nearVector(photos.random, centre, 0.1 * (i + 1))))
+    await use()
+    await similarity.useModel(NEXT_LOADED)
+    await settle()
+    const [first, ...others] = ids as [PhotoId, ...PhotoId[]]
+    for (const id of others) await photos.see(id, vector(), OTHER_DIGEST)
+    await settle()
+    expect(similarity.status().model?.name).toBe('test')
+    const ask = (): Promise<SearchResults[]> =>
+      Promise.all([
+        similarity.search.byPhoto(first, { k: 5 }, never),
+        byImage(centre, 6),
+        similarity.search.byText('a rose', { k: 6 }, never)
+      ])
+    const before = await ask()
+    expect(before.map(({ model }) => model.name)).toEqual(['test', 'test', 'test'])
+    expect(before.map(found => idsOf(found).sort())).toEqual([others.sort(), ids.sort(), ids])
+    await photos.see(first, vector(), OTHER_DIGEST)
+    await settle()
+    expect(similarity.status().model?.name).toBe('next')
+    expect(analyst.has(MODEL.id)).toBe(false)
+    const after = await ask()
+    expect(after.map(({ model }) => model.name)).toEqual(['next', 'next', 'next'])
+    expect(after.map(({ results }) => results.length)).toEqual([5, 6, 6])
+    expect((await indexes.open({ model: MODEL.id, space: 'image', dimension: DIMENSION })).size).toBe(0)
+  })
+
+  test('that can make nothing of a photo does not hide it from the one that answers', async () => {
+    const centre = vector()
+    const [id] = [await photos.add(centre), await photos.add(nearVector(photos.random, centre, 0.1))]
+    await use()
+    await similarity.models.use(NEXT_MODEL)
+    await settle()
+    await photos.base.components.writer.edit(id, () => ({
+      changes: [featuresFailedChange(NEXT_MODEL.id, 'ERR_MODEL_INVALID')]
+    }))
+    expect((await similarity.search.byPhoto(id, { k: 5 }, never)).results).toHaveLength(1)
+  })
+
+  test('which one answers outlives the process', async () => {
+    await photos.add(vector())
+    await use()
+    await similarity.stop()
+    similarity = newSimilarity()
+    await similarity.start()
+    await similarity.models.use(NEXT_MODEL)
+    await settle()
+    expect(await similarity.models.last()).toEqual(MODEL)
+    expect(similarity.status()).toEqual({ model: { id: MODEL.id, name: 'test' }, vectors: 1, pending: 0 })
+    await similarity.models.use(MODEL)
+    await settle()
+    expect(similarity.models.all.map(({ name }) => name)).toEqual(['test'])
+    await similarity.models.use(undefined)
+    expect(similarity.models.all).toEqual([])
+  })
+
+  test.each<[string, string, LoadedModel?]>([
+    ['the old one is loaded again', 'test', LOADED],
+    ['the old one cannot be loaded', 'next', LOADED],
+    ['the old one is not there', 'next']
+  ])('after a restart on the way, when %s: %s says what a picture and words are like', async (_, name, before) => {
+    const centre = vector()
+    const ids = { test: await photos.add(nearVector(photos.random, centre, 0.1)), next: '' }
+    await use()
+    await similarity.stop()
+    analyst = new VectorAnalyst(OTHER_DIGEST)
+    analyst.texts.set('a rose', centre)
+    similarity = newSimilarity()
+    await similarity.start()
+    if (name === 'next' && before !== undefined) {
+      vi.spyOn(analyst, 'useModel').mockRejectedValueOnce(new SheafError('ERR_MODEL_INVALID'))
+    }
+    await similarity.useModel(NEXT_LOADED, before)
+    ids.next = await photos.add(nearVector(photos.random, centre, 0.1), OTHER_DIGEST)
+    await photos.see(await photos.upload(), vector()) // which the new one has not seen
+    await settle()
+    expect(similarity.status().model?.name).toBe('test')
+    expect(analyst.model).toBe(NEXT_MODEL.id)
+    for (const found of [await byImage(centre, 1), await similarity.search.byText('a rose', { k: 1 }, never)]) {
+      expect(found).toMatchObject({ results: [{ photoId: ids[name as 'test' | 'next'] }], model: { name } })
+    }
+  })
+
+  test('a file that says nothing usable is passed over', async () => {
+    await use()
+    await similarity.stop()
+    const fileSystem = new SimulatedFileSystem(disk)
+    for (const text of [
+      '',
+      '{',
+      '[]',
+      '{"id":"x"}',
+      JSON.stringify({ id: MODEL.id, name: 'n', spaces: { image: 0 } })
+    ]) {
+      await fileSystem.writeFileAtomic('/data/similarity.json', Buffer.from(text))
+      similarity = newSimilarity()
+      await similarity.start()
+      await similarity.models.use(NEXT_MODEL)
+      expect(similarity.status().model?.name).toBe('next')
+      await similarity.stop()
+    }
+  })
+})
+
+test('a photo that peers found and this node does not know is asked for, and left out if nobody knows it', async () => {
+  await use()
+  const stray = randomPhotoId(photos.random)
+  const centre = vector()
+  const index = await indexes.open({ model: MODEL.id, space: 'image', dimension: DIMENSION })
+  await index.add([{ id: stray, version: 1, vector: centre }])
+  await index.save()
+  similarity.models.search = async query => ({
+    shards: new Set(),
+    neighbours: await index.search(query.vector, 10)
+  })
+  expect((await byImage(nearVector(photos.random, centre, 0.5))).results).toEqual([])
+  expect(lookUps).toEqual([stray])
+})

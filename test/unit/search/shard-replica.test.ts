@@ -1,0 +1,431 @@
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { decodeFeatures, modelIdOf } from '../../../src/domain/features.js'
+import type { NodeId, PhotoId } from '../../../src/domain/ids.js'
+import { ALL_SHARDS, type ShardSet, shardOf, shardOwners } from '../../../src/domain/shards.js'
+import { featuresOf } from '../../../src/search/photo-features.js'
+import type { PhotoBlob } from '../../../src/store/photo-needles.js'
+import { ShardKeeper } from '../../../src/search/shard-replica.js'
+import { type ExactVectorIndex, ExactVectorIndexes } from '../../support/exact-vector-indexes.js'
+import { unitVector } from '../../support/vector-maker.js'
+import { DIGEST, DIMENSION, OTHER_DIGEST, SeenPhotos } from './similarity-fixture.js'
+
+const SELF = 'self' as NodeId
+const MODEL = modelIdOf(DIGEST)
+const [B, C] = ['b', 'c'] as [NodeId, NodeId]
+const NONE: ShardSet = new Set()
+
+let photos: SeenPhotos
+let indexes: ExactVectorIndexes
+let opened: ExactVectorIndex[]
+let peers: Map<NodeId, ShardSet>
+let catchingUp: boolean
+let announcements: number
+/** Runs when features are read. */
+let whileReading: () => Promise<unknown>
+let keeper: ShardKeeper
+
+async function startKeeper(waitingMax?: number): Promise<void> {
+  const { directory, clock, components } = photos.base
+  const { reader } = components
+  keeper = new ShardKeeper(
+    {
+      directory,
+      reader: {
+        isLocal: blob => reader.isLocal(blob),
+        readNeedle: async (blob, chunk) => {
+          const bytes = await reader.readNeedle(blob, chunk)
+          await whileReading()
+          return bytes
+        }
+      },
+      onNeedles: photos.onNeedles,
+      indexes: {
+        keepOnly: models => indexes.keepOnly(models),
+        open: async name => {
+          const index = await indexes.open(name)
+          opened.push(index)
+          return index
+        }
+      },
+      self: SELF,
+      peers: () => peers,
+      catchingUp: () => catchingUp,
+      announce: () => void announcements++,
+      clock,
+      log: photos.log
+    },
+    {
+      model: MODEL,
+      spaces: new Map([['image', DIMENSION]]),
+      ...(waitingMax !== undefined && { waitingMax })
+    }
+  )
+  await keeper.start()
+}
+
+beforeEach(async () => {
+  photos = await SeenPhotos.start()
+  indexes = new ExactVectorIndexes()
+  opened = []
+  peers = new Map()
+  catchingUp = false
+  announcements = 0
+  whileReading = async () => {}
+})
+afterEach(() => keeper.stop())
+
+const vector = (): Float32Array => unitVector(photos.random, DIMENSION)
+const settle = (): Promise<void> => photos.pass(2_000)
+
+async function found(k = 1_000): Promise<PhotoId[]> {
+  const { neighbours } = await keeper.search('image', vector(), k)
+  return neighbours.map(({ id }) => id).sort()
+}
+
+async function expectAll(): Promise<void> {
+  const held = (await photos.seen()).filter(id => keeper.ready.has(shardOf(id)))
+  expect((await found()).filter(id => keeper.ready.has(shardOf(id)))).toEqual(held)
+}
+
+const ownedAmong = (members: readonly NodeId[]): ShardSet =>
+  new Set([...ALL_SHARDS].filter(shard => shardOwners(shard, members).includes(SELF)))
+
+describe('on a node that is alone', () => {
+  test('all vectors that are there at the start are indexed, and all shards ready', async () => {
+    for (let i = 0; i < 300; i++) await photos.add(vector())
+    await photos.add(vector(), OTHER_DIGEST)
+    await photos.upload()
+    await startKeeper()
+    expect(keeper.ready).toEqual(NONE)
+    await settle()
+    expect(keeper.ready).toEqual(ALL_SHARDS)
+    expect(announcements).toBeGreaterThan(0)
+    expect(keeper.vectors).toBe(300)
+    expect(keeper.pending).toBe(0)
+    await expectAll()
+  })
+
+  test('what comes, changes and goes is followed', async () => {
+    await startKeeper()
+    await settle()
+    const first = await photos.add([1, 0, 0, 0, 0, 0, 0, 0])
+    const second = await photos.add([0, 1, 0, 0, 0, 0, 0, 0])
+    await settle()
+    expect(await found()).toEqual([first, second].sort())
+    await photos.see(second, [0, 0, 1, 0, 0, 0, 0, 0]) // the lesser hash counts, whichever that is
+    await photos.base.photos.remove(first)
+    await settle()
+    expect(await found()).toEqual([second])
+    await photos.base.photos.undelete(first)
+    await settle()
+    expect(await found()).toEqual([second]) // features are found anew
+    await photos.see(first, [1, 0, 0, 0, 0, 0, 0, 0])
+    await settle()
+    expect(await found()).toEqual([first, second].sort())
+    expect(keeper.vectors).toBe(2)
+  })
+
+  test('what happened while the process was down is made good', async () => {
+    const ids: PhotoId[] = []
+    for (let i = 0; i < 20; i++) ids.push(await photos.add(vector()))
+    await startKeeper()
+    await settle()
+    await keeper.stop()
+    for (const id of ids.slice(0, 5)) await photos.base.photos.remove(id)
+    for (let i = 0; i < 5; i++) await photos.add(vector())
+    const before = photos.base.store.reads
+    await startKeeper()
+    await settle()
+    expect(photos.base.store.reads - before).toBe(5) // the others were saved
+    expect(keeper.vectors).toBe(20)
+    await expectAll()
+  })
+
+  test('vectors that were saved for another version of the features are replaced', async () => {
+    const id = await photos.add([1, 0, 0, 0, 0, 0, 0, 0])
+    await startKeeper()
+    await settle()
+    await keeper.stop()
+    // the least hash counts: one of these is less than that of the first
+    for (let i = 1; i < 8; i++) await photos.see(id, [1, i, 0, 0, 0, 0, 0, 0])
+    await startKeeper()
+    await settle()
+    const { neighbours } = await keeper.search('image', Float32Array.of(1, 0, 0, 0, 0, 0, 0, 0), 1)
+    const bytes = await photos.base.components.reader.readNeedle(
+      featuresOf(photos.photo(id).record, MODEL) as PhotoBlob,
+      0
+    )
+    const [x = 0] = decodeFeatures(bytes).vectors.get('image') ?? []
+    expect(x).toBeLessThan(1)
+    expect(neighbours).toEqual([{ id, score: expect.closeTo(x, 5) }])
+  })
+
+  test.each(['at the start', 'later'])(
+    'a photo that is deleted while its features are read, %s, is not indexed',
+    async when => {
+      if (when === 'later') {
+        await startKeeper()
+        await settle()
+      }
+      const id = await photos.upload()
+      whileReading = async () => {
+        whileReading = async () => {}
+        await photos.base.photos.remove(id)
+      }
+      await photos.see(id, vector())
+      if (when === 'at the start') await startKeeper()
+      await settle()
+      expect(await found()).toEqual([])
+      expect(keeper.vectors).toBe(0)
+    }
+  )
+
+  test('an index that fails is opened again and filled', async () => {
+    for (let i = 0; i < 30; i++) await photos.add(vector())
+    await startKeeper()
+    await settle()
+    await opened[0]?.close()
+    await photos.add(vector())
+    await photos.pass(500)
+    expect(keeper.ready.size).toBe(0)
+    await photos.pass(30_000)
+    expect(opened.length).toBeGreaterThan(1)
+    expect(keeper.ready).toEqual(ALL_SHARDS)
+    expect(keeper.vectors).toBe(31)
+  })
+
+  test('an index that fails a search is opened again', async () => {
+    for (let i = 0; i < 30; i++) await photos.add(vector())
+    await startKeeper()
+    await settle()
+    await opened[0]?.close()
+    await expect(found()).rejects.toMatchObject({ code: 'ERR_INDEX_UNAVAILABLE' })
+    await settle()
+    expect(await found()).toEqual(await photos.seen())
+    expect(opened).toHaveLength(2)
+  })
+
+  test('more changes at once than can wait are found by looking through all', async () => {
+    await startKeeper(10)
+    await settle()
+    const ids: PhotoId[] = []
+    for (let i = 0; i < 60; i++) ids.push(await photos.add(vector()))
+    for (const id of ids.slice(0, 20)) await photos.base.photos.remove(id)
+    await photos.pass(60_000)
+    await expectAll()
+    expect(keeper.vectors).toBeGreaterThanOrEqual(40)
+  })
+
+  test('a search says only of those shards that they are complete which are so all the time', async () => {
+    await photos.add(vector())
+    await startKeeper()
+    await settle()
+    const answer = keeper.search('image', vector(), 5)
+    await opened[0]?.close()
+    await photos.add(vector())
+    await photos.pass(1_000) // the index is given up
+    expect((await answer).shards.size).toBeLessThanOrEqual(64)
+    const late = keeper.search('image', vector(), 5)
+    expect((await late).shards).toEqual(keeper.ready)
+  })
+
+  test('vectors of other dimensions and spaces are not compared', async () => {
+    await startKeeper()
+    await settle()
+    await expect(keeper.search('image', Float32Array.of(1), 5)).rejects.toMatchObject({ code: 'ERR_MODEL_MISMATCH' })
+    await expect(keeper.search('text', vector(), 5)).rejects.toMatchObject({ code: 'ERR_MODEL_MISMATCH' })
+  })
+})
+
+describe('features that are not here yet', () => {
+  /** @returns takes the needles of a photo's features away and brings them back */
+  async function withoutNeedle(id: PhotoId): Promise<() => Promise<void>> {
+    const { store } = photos.base
+    const taken = store.needles.filter(({ identity, location }) => {
+      return identity.kind === 'data' && location.length > 60 && identity.alternateKey !== 0 && idOf(identity.id) === id
+    })
+    expect(taken).toHaveLength(1)
+    store.drop(needle => taken.includes(needle))
+    return async () => {
+      await store.append(
+        taken.map(({ header, data }) => ({ header, data })),
+        'upkeep'
+      )
+      photos.grow()
+    }
+  }
+  const idOf = (bytes: Uint8Array): string =>
+    Buffer.from(bytes)
+      .toString('hex')
+      .replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
+
+  test('keep their shard from being ready while needles are still to come, and no other', async () => {
+    catchingUp = true
+    const id = await photos.add(vector())
+    const bring = await withoutNeedle(id)
+    await startKeeper()
+    await photos.pass(60_000)
+    expect(keeper.pending).toBe(1)
+    expect([...ALL_SHARDS].filter(shard => !keeper.ready.has(shard))).toEqual([shardOf(id)])
+    await bring()
+    await settle()
+    expect(keeper.ready).toEqual(ALL_SHARDS)
+    expect(keeper.pending).toBe(0)
+    expect(await found()).toEqual([id])
+  })
+
+  test('are waited for no more when nobody has them', async () => {
+    const id = await photos.add(vector())
+    const bring = await withoutNeedle(id)
+    await startKeeper()
+    await settle()
+    expect(keeper.ready.has(shardOf(id))).toBe(false)
+    await photos.pass(12_000)
+    expect(keeper.ready).toEqual(ALL_SHARDS)
+    expect(keeper.pending).toBe(1)
+    await bring()
+    await settle()
+    expect(await found()).toEqual([id])
+  })
+
+  test('are not asked for again and again when they are damaged', async () => {
+    const id = await photos.add(vector())
+    photos.base.store.damage(({ identity }) => identity.alternateKey !== 0)
+    await startKeeper()
+    await photos.pass(20_000)
+    const before = photos.base.store.reads
+    for (let i = 0; i < 50; i++) {
+      photos.grow()
+      await photos.pass(100)
+    }
+    expect(photos.base.store.reads - before).toBe(0)
+    expect(keeper.ready.has(shardOf(id))).toBe(true)
+  })
+
+  test('of a photo that is deleted are not waited for', async () => {
+    catchingUp = true
+    const id = await photos.add(vector())
+    await withoutNeedle(id)
+    await startKeeper()
+    await settle()
+    await photos.base.photos.remove(id)
+    await settle()
+    expect(keeper.ready).toEqual(ALL_SHARDS)
+    expect(keeper.pending).toBe(0)
+  })
+
+  test('are found although more are missing than can be remembered', async () => {
+    const brings: (() => Promise<void>)[] = []
+    for (let i = 0; i < 12; i++) brings.push(await withoutNeedle(await photos.add(vector())))
+    await startKeeper(5)
+    await photos.pass(5_000)
+    for (const bring of brings) await bring()
+    await photos.pass(120_000)
+    expect(keeper.vectors).toBe(12)
+    expect(keeper.ready).toEqual(ALL_SHARDS)
+  })
+})
+
+describe('among others', () => {
+  beforeEach(async () => {
+    for (let i = 0; i < 150; i++) await photos.add(vector())
+    peers = new Map([
+      [B, NONE],
+      [C, NONE]
+    ])
+    await startKeeper()
+    await settle()
+  })
+
+  test('only its own shards are held', async () => {
+    const owned = ownedAmong([SELF, B, C])
+    expect(owned.size).toBeGreaterThan(20)
+    expect(owned.size).toBeLessThan(64)
+    expect(keeper.ready).toEqual(owned)
+    expect(await found()).toEqual((await photos.seen()).filter(id => owned.has(shardOf(id))))
+  })
+
+  test('when a member goes its shards are taken on from this node’s own volumes', async () => {
+    peers = new Map([[B, NONE]])
+    await settle()
+    expect(keeper.ready).toEqual(ALL_SHARDS)
+    expect(await found()).toEqual(await photos.seen())
+  })
+
+  test('a shard that others own is kept until they have had it for a while', async () => {
+    peers = new Map()
+    await settle()
+    expect(keeper.ready).toEqual(ALL_SHARDS)
+    const owned = ownedAmong([SELF, B, C])
+    peers = new Map([
+      [B, NONE],
+      [C, ALL_SHARDS]
+    ])
+    await photos.pass(30 * 60_000)
+    // of what B owns it is the only one beside C that has anything
+    const kept = [...ALL_SHARDS].filter(s => owned.has(s) || shardOwners(s, [SELF, B, C]).includes(B))
+    expect(keeper.ready).toEqual(new Set(kept))
+    peers = new Map([
+      [B, ALL_SHARDS],
+      [C, ALL_SHARDS]
+    ])
+    await photos.pass(9 * 60_000)
+    expect(keeper.ready).toEqual(new Set(kept))
+    await photos.pass(2 * 60_000)
+    expect(keeper.ready).toEqual(owned)
+    expect(await found()).toEqual((await photos.seen()).filter(id => owned.has(shardOf(id))))
+  })
+
+  test('a member that is away for a moment moves nothing back', async () => {
+    const all = peers
+    peers = new Map()
+    await settle()
+    peers = new Map([
+      [B, ALL_SHARDS],
+      [C, ALL_SHARDS]
+    ])
+    await photos.pass(5 * 60_000)
+    peers = new Map()
+    await photos.pass(1_000)
+    peers = all
+    expect(keeper.ready).toEqual(ALL_SHARDS)
+  })
+})
+
+test('once quiet, what is indexed is what is live, whatever happened', async () => {
+  await startKeeper() // for afterEach
+  await fc.assert(
+    fc.asyncProperty(fc.nat(), async seed => {
+      await keeper.stop()
+      photos = await SeenPhotos.start(seed)
+      indexes = new ExactVectorIndexes()
+      peers = new Map()
+      const { random } = photos
+      const ids: PhotoId[] = []
+      await startKeeper(random.pick([3, 1_000]))
+      for (let step = 0; step < 60; step++) {
+        const id = ids.length === 0 ? undefined : random.pick(ids)
+        const choice = random.below(12)
+        if (choice < 3 || id === undefined) ids.push(await photos.upload())
+        else if (choice < 6) await photos.see(id, vector()).catch(() => {})
+        else if (choice < 7) await photos.base.photos.remove(id)
+        else if (choice < 8) await photos.base.photos.undelete(id)
+        else if (choice < 9) {
+          await keeper.stop()
+          await startKeeper(random.pick([3, 1_000]))
+        } else if (choice < 10) {
+          peers = new Map([B, C].filter(() => random.chance(0.5)).map(peer => [peer, random.pick([NONE, ALL_SHARDS])]))
+        } else if (choice < 11) await opened.at(-1)?.close()
+        else await photos.pass(random.pick([1, 600, 700_000]))
+      }
+      peers = new Map([...peers.keys()].map(peer => [peer, ALL_SHARDS]))
+      await photos.pass(2_000_000)
+      await found().catch(() => photos.pass(70_000)) // perhaps nobody has noticed yet that the index is closed
+      expect(keeper.ready).toEqual(ownedAmong([SELF, ...peers.keys()]))
+      expect(await found()).toEqual((await photos.seen()).filter(id => keeper.ready.has(shardOf(id))))
+      expect(keeper.pending).toBe(0)
+    }),
+    { numRuns: 15 }
+  )
+}, 60_000)

@@ -1,0 +1,285 @@
+import fc from 'fast-check'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { SheafError } from '../../../src/core/errors.js'
+import { silentLog } from '../../../src/core/log.js'
+import type { NodeId, PhotoId } from '../../../src/domain/ids.js'
+import { ALL_SHARDS, type Shard, type ShardSet, shardOf, shardOwners } from '../../../src/domain/shards.js'
+import type { Gathered } from '../../../src/search/scatter-gather.js'
+import type { ShardAnswer } from '../../../src/search/search-messages.js'
+import { SimilaritySearch } from '../../../src/search/shard-search.js'
+import type { VectorEntry } from '../../../src/similarity/index/vector-index.js'
+import { ExactVectorIndex, nearest } from '../../support/exact-vector-indexes.js'
+import { MODEL, OTHER_MODEL, unitVector, vectorEntries } from '../../support/vector-maker.js'
+import { World } from '../replication/records/replica.js'
+
+const DIMENSION = 8
+const never = new AbortController().signal
+
+let world: World
+let nodes: SearchNode[]
+
+/** What a node does with a search. */
+type Behaviour = 'answers' | 'stays silent' | 'fails'
+
+/** A node with some vectors. What it says that it has is known to all at once. */
+class SearchNode {
+  readonly id: NodeId
+  readonly index = new ExactVectorIndex()
+  readonly search: SimilaritySearch
+  ready: ShardSet = new Set()
+  /** What it said when it was last heard, if that is no longer so. */
+  said: ShardSet | undefined
+  behaviour: Behaviour = 'answers'
+  model = MODEL
+  /** How long it takes to search. */
+  delayMs = 0
+  asked = 0
+  cancelled = 0
+
+  constructor(id: string) {
+    const { clock, random, network } = world
+    const transport = network.transport(id as NodeId)
+    this.id = transport.self
+    this.transport = transport
+    this.search = new SimilaritySearch({
+      transport: {
+        self: this.id,
+        request: (...args) => transport.request(...args),
+        handle: (method, handler) =>
+          transport.handle(method, (peer, body, signal) => {
+            signal.addEventListener('abort', () => void this.cancelled++, { once: true })
+            return handler(peer, body, signal)
+          })
+      },
+      clock,
+      random,
+      log: silentLog,
+      holders: model =>
+        new Map(nodes.filter(node => node.model === model).map(node => [node.id, node.said ?? node.ready])),
+      searchHere: (query, k) => this.#searchHere(query.vector, k)
+    })
+  }
+
+  readonly transport: ReturnType<World['network']['transport']>
+
+  async #searchHere(vector: Float32Array, k: number): Promise<ShardAnswer> {
+    this.asked++
+    if (this.behaviour === 'fails') throw new SheafError('ERR_INDEX_UNAVAILABLE')
+    if (this.behaviour === 'stays silent') return new Promise(() => {})
+    if (this.delayMs > 0) await world.clock.sleep(this.delayMs)
+    return { shards: this.ready, neighbours: await this.index.search(vector, k) }
+  }
+}
+
+async function start(count: number, seed = 1): Promise<void> {
+  world = new World(seed)
+  nodes = []
+  for (let i = 0; i < count; i++) nodes.push(new SearchNode(`node-${i}`))
+  for (const node of nodes) await node.transport.start()
+  for (const [i, a] of nodes.entries()) {
+    for (const b of nodes.slice(i + 1)) await world.during(a.transport.dial(b.transport.addresses()[0] ?? '', never))
+  }
+}
+
+/** @param owners - of each shard; others get none of its vectors, but for some stray ones */
+async function place(entries: readonly VectorEntry[], owners: (shard: Shard) => readonly SearchNode[], strayShare = 0) {
+  for (const node of nodes) {
+    const ready = [...ALL_SHARDS].filter(shard => owners(shard).includes(node))
+    node.ready = new Set(ready)
+    const held = entries.filter(({ id }) => node.ready.has(shardOf(id)) || world.random.chance(strayShare))
+    await node.index.add(held)
+  }
+}
+
+const gather = (query: Float32Array, k: number, from = nodes[0] as SearchNode): Promise<Gathered> =>
+  world.during(from.search.search({ model: MODEL, space: 'image', vector: query }, k, never))
+
+const idsOf = (neighbours: readonly { readonly id: PhotoId }[]): PhotoId[] => neighbours.map(({ id }) => id)
+
+const ownersOf = (shard: Shard): SearchNode[] => {
+  const ids = shardOwners(
+    shard,
+    nodes.map(({ id }) => id)
+  )
+  return nodes.filter(({ id }) => ids.includes(id))
+}
+
+describe('a search over all nodes', () => {
+  test('finds what one search over all vectors finds, wherever they are', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat(),
+        fc.integer({ min: 1, max: 5 }),
+        fc.integer({ min: 0, max: 120 }),
+        fc.integer({ min: 1, max: 30 }),
+        async (seed, nodeCount, count, k) => {
+          await start(nodeCount, seed)
+          const { random } = world
+          const entries = vectorEntries(random, count, DIMENSION)
+          const assigned = new Map(Array.from(ALL_SHARDS, s => [s, [random.pick(nodes), random.pick(nodes)]]))
+          await place(entries, shard => assigned.get(shard) ?? [], 0.2)
+          const query = unitVector(random, DIMENSION)
+          const from = random.pick(nodes)
+          const { neighbours, shards, exhausted } = await gather(query, k, from)
+          expect(shards).toEqual(ALL_SHARDS)
+          expect(idsOf(neighbours).slice(0, k)).toEqual(idsOf(nearest(entries, query, k)))
+          expect(new Set(idsOf(neighbours)).size).toBe(neighbours.length)
+          if (exhausted) expect(neighbours.length).toBe(count)
+          await world.clock.advance(100) // answers that nobody waits for any more
+        }
+      ),
+      { numRuns: 60 }
+    )
+  })
+
+  test('covers what those who answer have, and says exactly that', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.nat(), fc.integer({ min: 2, max: 5 }), async (seed, nodeCount) => {
+        await start(nodeCount, seed)
+        const { random } = world
+        const entries = vectorEntries(random, 100, DIMENSION)
+        const assigned = new Map(
+          Array.from(ALL_SHARDS, s => [s, random.chance(0.1) ? [] : [random.pick(nodes), random.pick(nodes)]])
+        )
+        await place(entries, shard => assigned.get(shard) ?? [])
+        const [from, ...others] = nodes as [SearchNode, ...SearchNode[]]
+        for (const other of others) other.behaviour = random.pick(['answers', 'answers', 'stays silent', 'fails'])
+        const k = 10
+        const query = unitVector(random, DIMENSION)
+        const { neighbours, shards } = await gather(query, k, from)
+        const inReach = nodes.filter(({ behaviour }) => behaviour === 'answers').flatMap(({ ready }) => [...ready])
+        expect(shards).toEqual(new Set(inReach))
+        const covered = entries.filter(({ id }) => shards.has(shardOf(id)))
+        expect(idsOf(neighbours).slice(0, k)).toEqual(idsOf(nearest(covered, query, k)))
+      }),
+      { numRuns: 60 }
+    )
+  })
+
+  describe('of three nodes', () => {
+    let entries: VectorEntry[]
+    let query: Float32Array
+
+    beforeEach(async () => {
+      await start(3, 5)
+      entries = vectorEntries(world.random, 200, DIMENSION)
+      query = unitVector(world.random, DIMENSION)
+      await place(entries, ownersOf)
+    })
+
+    const expectAll = ({ neighbours, shards }: Gathered, k: number): void => {
+      expect(shards).toEqual(ALL_SHARDS)
+      expect(idsOf(neighbours).slice(0, k)).toEqual(idsOf(nearest(entries, query, k)))
+    }
+
+    test('asks no more nodes than it takes, and not always the same', async () => {
+      for (let i = 0; i < 40; i++) expectAll(await gather(query, 5), 5)
+      // what this node lacks either of the others may have only in part
+      expect(nodes.map(({ asked }) => asked)[0]).toBe(40)
+      nodes[1] && expect(nodes[1].asked).toBeGreaterThan(0)
+      nodes[2] && expect(nodes[2].asked).toBeGreaterThan(0)
+    })
+
+    test('asks nobody for what it has itself', async () => {
+      await place(entries, () => nodes)
+      expectAll(await gather(query, 5), 5)
+      expect(nodes.map(({ asked }) => asked)).toEqual([1, 0, 0])
+    })
+
+    test('asks the second owner after a moment when the first is silent, and is complete', async () => {
+      const silent = nodes[1] as SearchNode
+      silent.behaviour = 'stays silent'
+      for (let i = 0; i < 10; i++) {
+        const before = world.clock.monotonic()
+        expectAll(await gather(query, 5), 5)
+        expect(world.clock.monotonic() - before).toBeLessThan(50 + 50)
+      }
+      await world.clock.advance(10)
+      expect(silent.asked).toBeGreaterThan(0)
+      expect(silent.cancelled).toBe(silent.asked)
+    })
+
+    test('asks the second owner at once when the first fails', async () => {
+      for (const [i, failing] of nodes.slice(1).entries()) {
+        failing.behaviour = 'fails'
+        const other = nodes[2 - i] as SearchNode
+        other.behaviour = 'answers'
+        const before = world.clock.monotonic()
+        expectAll(await gather(query, 5), 5)
+        expect(world.clock.monotonic() - before).toBeLessThan(40)
+      }
+    })
+
+    test('waits longer before it asks twice when nodes always take long', async () => {
+      for (const node of nodes) node.delayMs = 100
+      expectAll(await gather(query, 5), 5)
+      for (let i = 0; i < 10; i++) await gather(query, 5)
+      const asked = nodes.slice(1).reduce((sum, node) => sum + node.asked, 0)
+      for (let i = 0; i < 10; i++) expectAll(await gather(query, 5), 5)
+      const again = nodes.slice(1).reduce((sum, node) => sum + node.asked, 0)
+      expect(again - asked).toBe(10) // one of the two has all that is missing here
+    })
+
+    test('ends after two seconds with what has come', async () => {
+      for (const node of nodes.slice(1)) node.behaviour = 'stays silent'
+      const before = world.clock.monotonic()
+      const { shards, neighbours } = await gather(query, 5)
+      const took = world.clock.monotonic() - before
+      expect(took).toBeGreaterThanOrEqual(2_000)
+      expect(took).toBeLessThan(2_010)
+      const [self] = nodes as [SearchNode]
+      expect(shards).toEqual(self.ready)
+      const own = entries.filter(({ id }) => self.ready.has(shardOf(id)))
+      expect(idsOf(neighbours)).toEqual(idsOf(nearest(own, query, 5)))
+    })
+
+    test('a node that has given shards up since it was heard is made good by another', async () => {
+      const [self, stale, other] = nodes as [SearchNode, SearchNode, SearchNode]
+      await other.index.add(entries.map(entry => ({ ...entry })))
+      other.ready = ALL_SHARDS
+      self.ready = new Set()
+      stale.ready = new Set()
+      stale.said = ALL_SHARDS
+      for (let i = 0; i < 10; i++) expectAll(await gather(query, 5), 5)
+    })
+
+    test('uses nodes of the same model only', async () => {
+      const [self, second, third] = nodes as [SearchNode, SearchNode, SearchNode]
+      second.model = OTHER_MODEL
+      third.model = OTHER_MODEL
+      const { shards } = await gather(query, 5)
+      expect(shards).toEqual(self.ready)
+      expect([second.asked, third.asked]).toEqual([0, 0])
+    })
+
+    test('what this node has of incomplete shards is better than nothing', async () => {
+      for (const node of nodes) node.ready = new Set()
+      const { shards, neighbours } = await gather(query, 5)
+      expect(shards.size).toBe(0)
+      expect(neighbours.length).toBe(5)
+    })
+
+    test('the caller can give up', async () => {
+      for (const node of nodes) node.behaviour = 'stays silent'
+      const abort = new AbortController()
+      const search = (nodes[0] as SearchNode).search.search(
+        { model: MODEL, space: 'image', vector: query },
+        5,
+        abort.signal
+      )
+      const outcome = expect(search).rejects.toThrow('enough')
+      await world.clock.advance(10)
+      abort.abort(new Error('enough'))
+      await outcome
+      await world.clock.advance(10)
+      const peers = nodes.slice(1)
+      expect(peers.map(({ cancelled }) => cancelled)).toEqual(peers.map(({ asked }) => asked))
+    })
+
+    test('a search that is over leaves no timers', async () => {
+      const before = world.clock.pending
+      await gather(query, 5)
+      expect(world.clock.pending).toBeLessThanOrEqual(before)
+    })
+  })
+})
