@@ -1,22 +1,77 @@
-// The layers, as rules. Imports point down only; modules on one level do not import each other.
+// The house, as rules. Imports point down only: a room may import the rooms named in its row and itself, nothing else.
+// Rooms on one floor do not import each other, but for what a row says. `docs/architecture.md` draws the same floors.
 //
-//   L5  http  cli          (cli talks to a node over HTTP: of the parts below it uses domain and core, and the models that lie on this machine)
-//   L4  service            (uses all of L3 and L2)
-//   L3  replication        (uses all of L2)
-//   L2  directory  volumes  similarity  network
-//   L1  domain             (pure)
-//   L0  core
-//
-// node.ts is the composition root and knows all; config.ts knows core only; main.ts starts node.ts or cli.
+// node.ts and node-services.ts are the composition root and know every room; main.ts starts node.ts or the cli.
 
-/** @param {string[]} folders - what of `src` may be imported besides the module's own folder */
-function mayImportOnly(from, folders) {
+const floors = {
+  // --- ground: no I/O of its own but the ports and adapters of clock, disk, randomness
+  core: [],
+  domain: ['core'],
+
+  // --- engines: each of them knows nothing of the others
+  volumes: ['domain', 'core'],
+  network: ['domain', 'core'],
+  similarity: ['domain', 'core'],
+  // directory stands on this floor too; its one look to the side has a rule of its own below
+
+  // --- what joins two engines
+  store: ['volumes', 'directory', 'domain', 'core'],
+  replication: ['volumes', 'directory', 'network', 'domain', 'core'],
+
+  // --- what a node does
+  cluster: ['store', 'replication', 'volumes', 'directory', 'network', 'domain', 'core'],
+  photos: ['store', 'replication', 'volumes', 'directory', 'domain', 'core'],
+  search: ['photos', 'store', 'similarity', 'directory', 'network', 'volumes', 'domain', 'core'],
+  admin: ['search', 'cluster', 'store', 'replication', 'volumes', 'directory', 'domain', 'core'],
+
+  // --- faces
+  http: ['admin', 'search', 'photos', 'cluster', 'directory', 'network', 'domain', 'core'],
+  cli: ['similarity/models', 'domain', 'core'],
+
+  // --- inner rooms that are layered themselves
+  'network/addresses': ['domain', 'core'],
+  'network/rpc': ['domain', 'core'],
+  'network/libp2p': ['network/rpc', 'network/addresses', 'domain', 'core'],
+  'network/membership': ['network/rpc', 'network/addresses', 'domain', 'core'],
+  'cluster/events': ['directory', 'network', 'domain', 'core'],
+  'cluster/members': ['store', 'replication', 'volumes', 'directory', 'network', 'domain', 'core'],
+  'cluster/forgetting': [
+    'cluster/members',
+    'store',
+    'replication',
+    'volumes',
+    'directory',
+    'network',
+    'domain',
+    'core'
+  ],
+  'http/wire': ['domain', 'core'],
+  'http/forms': ['http/wire', 'domain', 'core'],
+  'http/native/schemas': ['domain', 'core'],
+  'cli/shell': ['domain', 'core'],
+  'cli/commands': ['cli/shell', 'similarity/models', 'domain', 'core']
+}
+
+/** Files of a room that stand beside its inner rooms and that these may use: ports, and what all of them need. */
+const shared = {
+  'network/addresses': ['network/transport'],
+  'network/rpc': ['network/transport'],
+  'network/libp2p': ['network/transport', 'network/refusal-log'],
+  'network/membership': ['network/transport', 'network/refusal-log']
+}
+
+/** @param {string} room - a folder of src, and what of src it may import besides itself */
+function mayImportOnly(room, folders) {
+  const files = shared[room] ?? []
   return {
-    name: `${from}-imports-down-only`,
-    comment: `src/${from} may import only ${[from, ...folders].map(folder => `src/${folder}`).join(', ')}`,
+    name: `${room.replaceAll('/', '-')}-imports-down-only`,
+    comment: `src/${room} may import only ${[room, ...folders, ...files].map(name => `src/${name}`).join(', ')}`,
     severity: 'error',
-    from: { path: `^src/${from}/` },
-    to: { path: '^src/', pathNot: [`^src/(${[from, ...folders].join('|')})/`] }
+    from: { path: `^src/${room}/` },
+    to: {
+      path: '^src/',
+      pathNot: [`^src/(${[room, ...folders].join('|')})/`, ...files.map(name => `^src/${name}\\.ts$`)]
+    }
   }
 }
 
@@ -29,8 +84,22 @@ export default {
       from: {},
       to: { circular: true }
     },
-    mayImportOnly('core', []),
-    mayImportOnly('domain', ['core']),
+    {
+      name: 'no-cycles-between-rooms',
+      comment: 'Nor may two folders need each other, whatever their files do.',
+      severity: 'error',
+      scope: 'folder',
+      from: { path: '^src/' },
+      to: { circular: true }
+    },
+    ...Object.entries(floors).map(([room, folders]) => mayImportOnly(room, folders)),
+    {
+      name: 'every-room-has-a-floor',
+      comment: 'A new folder of src needs a row in `floors`.',
+      severity: 'error',
+      from: { path: '^src/[^/]+/', pathNot: `^src/(${Object.keys(floors).join('|')}|directory|config)/` },
+      to: {}
+    },
     {
       name: 'domain-is-pure',
       comment: 'No I/O in the domain: of Node it may use hashes and bytes only.',
@@ -38,7 +107,6 @@ export default {
       from: { path: '^src/domain/' },
       to: { dependencyTypes: ['core'], pathNot: '^(node:)?(crypto|buffer)$' }
     },
-    mayImportOnly('volumes', ['domain', 'core']),
     {
       name: 'directory-imports-down-only',
       comment:
@@ -50,26 +118,18 @@ export default {
     },
     {
       name: 'directory-uses-types-of-the-port-only',
-      comment: 'The one sideways import of level 2 is of types.',
+      comment: 'The one sideways import of its floor is of types.',
       severity: 'error',
       from: { path: '^src/directory/' },
       to: { path: '^src/volumes/', dependencyTypesNot: ['type-only'] }
     },
-    mayImportOnly('network', ['domain', 'core']),
-    mayImportOnly('similarity', ['domain', 'core']),
-    mayImportOnly('replication', ['directory', 'volumes', 'similarity', 'network', 'domain', 'core']),
-    mayImportOnly('service', ['replication', 'directory', 'volumes', 'similarity', 'network', 'domain', 'core']),
-    mayImportOnly('http', [
-      'service',
-      'replication',
-      'directory',
-      'volumes',
-      'similarity',
-      'network',
-      'domain',
-      'core'
-    ]),
-    mayImportOnly('cli', ['similarity/models', 'domain', 'core']),
+    {
+      name: 'similarity-is-not-asked-by-the-commands-at-large',
+      comment: 'Only `sheaf models` looks at the models that lie on this machine; all else asks a node over HTTP.',
+      severity: 'error',
+      from: { path: '^src/cli/', pathNot: '^src/cli/commands/models\\.ts$' },
+      to: { path: '^src/similarity/' }
+    },
     {
       name: 'config-knows-core-only',
       comment: 'The configuration is read before anything else exists.',
@@ -79,10 +139,10 @@ export default {
     },
     {
       name: 'only-main-imports-the-composition-root',
-      comment: 'node.ts wires everything; nothing may depend on the wiring.',
+      comment: 'node.ts and node-services.ts wire everything; nothing may depend on the wiring.',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/main\\.ts$' },
-      to: { path: '^src/(node|main)\\.ts$' }
+      from: { path: '^src/', pathNot: '^src/(main|node)\\.ts$' },
+      to: { path: '^src/(node|node-services|main)\\.ts$' }
     },
     {
       name: 'source-does-not-import-tests',

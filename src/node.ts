@@ -1,6 +1,8 @@
 import { isIPv6 } from 'node:net'
 import { homedir, hostname } from 'node:os'
 import { join, resolve } from 'node:path'
+import { ClusterStatus } from './cluster/cluster-status.js'
+import { Events } from './cluster/events/events.js'
 import type { Config } from './config.js'
 import type { Clock } from './core/clock.js'
 import { DataLock } from './core/data-lock.js'
@@ -15,15 +17,13 @@ import type { NodeId } from './domain/ids.js'
 import { buildHttpApp } from './http/app.js'
 import { HttpServer } from './http/wire/server.js'
 import { loadIdentity, type NodeIdentity, nodeIdOf, verifySignature } from './identity.js'
-import { resolveHost } from './network/membership/join.js'
 import { Libp2pTransport } from './network/libp2p/libp2p-transport.js'
+import { resolveHost } from './network/membership/join.js'
 import type { Transport } from './network/transport.js'
-import { ClusterStatus } from './cluster/cluster-status.js'
-import { Events } from './cluster/events/events.js'
+import { NodeServices } from './node-services.js'
 import { ModelSupply } from './search/model-supply.js'
-import { Storage } from './node-services.js'
-import { AnalystProcess } from './similarity/images/analyst-process.js'
-import { QueuedImageAnalyst } from './similarity/images/queued-image-analyst.js'
+import { ForkedImageProcess } from './similarity/images/forked-image-process.js'
+import { QueuedImageAnalyzer } from './similarity/images/queued-image-analyzer.js'
 import { HnswIndexes } from './similarity/index/hnsw-indexes.js'
 import type { LoadedModel } from './similarity/models/model-spec.js'
 import { ModelStore } from './similarity/models/model-store.js'
@@ -90,15 +90,15 @@ export class SheafNode implements Startable {
       const identity = await loadIdentity(this.#components, folder)
       this.#components.log.info({ nodeId: identity.nodeId, version: this.#version, folder }, 'starting')
       const transport = this.#createTransport(identity)
-      const storage = this.#createStorage(folder, identity, transport)
-      await this.#begin(storage)
-      this.#left = storage.cluster?.leaving.left ?? this.#left
+      const services = this.#createServices(folder, identity, transport)
+      await this.#begin(services)
+      this.#left = services.cluster?.decommission.left ?? this.#left
       const { clock, random } = this.#components
-      const events = new Events({ directory: storage.directory, clock, random })
-      storage.cluster?.onEvent((type, member) => events.note(type, member))
-      const server = await this.#createServer(storage, events, transport.self)
+      const events = new Events({ directory: services.local.directory, clock, random })
+      services.cluster?.onEvent((type, member) => events.note(type, member))
+      const server = await this.#createServer(services, events, transport.self)
       await this.#begin(server)
-      const supply = this.#createModelSupply(storage)
+      const supply = this.#createModelSupply(services)
       if (supply !== undefined) await this.#begin(supply)
       // Begun last, so ended first: the server waits until nobody follows the events any more.
       await this.#begin(events)
@@ -140,7 +140,7 @@ export class SheafNode implements Startable {
   }
 
   /** @returns undefined when the node is to do without a model */
-  #createModelSupply({ similarity }: Storage): ModelSupply | undefined {
+  #createModelSupply({ similarity }: NodeServices): ModelSupply | undefined {
     const { clock, log } = this.#components
     const { model: name, models } = this.#config
     if (name === undefined || similarity === undefined) return undefined
@@ -152,17 +152,21 @@ export class SheafNode implements Startable {
     return new ModelSupply({ store, last, use, clock, log }, { name })
   }
 
-  #createStorage(folder: string, identity: NodeIdentity, transport: Transport): Storage {
+  #createServices(folder: string, identity: NodeIdentity, transport: Transport): NodeServices {
     const { name, join: joinAt, p2p, volumeBytes, purgeDays, maxUploadBytes, minCopies, requireCookie } = this.#config
     const { clock, log, fileSystem } = this.#components
-    return new Storage(
+    return new NodeServices(
       {
         ...this.#components,
         database: levelDatabase(join(folder, 'directory'), this.#components.fileSystem),
         sign: bytes => identity.sign(bytes),
         verifySignature,
         similarity: {
-          analyst: new QueuedImageAnalyst({ clock, log, startChild: () => AnalystProcess.start({ clock, log }) }),
+          analyzer: new QueuedImageAnalyzer({
+            clock,
+            log,
+            startProcess: () => ForkedImageProcess.start({ clock, log })
+          }),
           indexes: new HnswIndexes({ fileSystem, log }, { folder: join(folder, 'similarity') })
         },
         network: {
@@ -184,19 +188,19 @@ export class SheafNode implements Startable {
     )
   }
 
-  async #createServer(storage: Storage, events: Events, nodeId: NodeId): Promise<HttpServer> {
+  async #createServer(services: NodeServices, events: Events, nodeId: NodeId): Promise<HttpServer> {
     const { clock, log, fatal, fileSystem } = this.#components
-    const { photos, maintenance, jobs, similarity } = storage
+    const { photos, maintenance, jobs, similarity } = services
     const { http, allowHost, maxUploadBytes, name, data } = this.#config
     const cluster = new ClusterStatus(
       {
         clock,
         space: () => fileSystem.space(resolve(data)),
-        ...(storage.cluster && {
-          membership: storage.cluster.membership,
-          lagBytes: member => storage.cluster?.lagBytes(member),
-          rounds: storage.cluster.rounds,
-          departures: storage.cluster.departures
+        ...(services.cluster && {
+          membership: services.cluster.membership,
+          lagBytes: member => services.cluster?.lagBytes(member),
+          rounds: services.cluster.rounds,
+          departures: services.cluster.departures
         })
       },
       { nodeId, name, version: this.#version }
@@ -211,7 +215,7 @@ export class SheafNode implements Startable {
         clock,
         log,
         fatal,
-        unready: () => storage.unready(),
+        unready: () => services.unready(),
         ...(similarity !== undefined && { similarity })
       },
       { nodeId, version: this.#version, hostName: hostname(), allowHosts: allowHost, maxUploadBytes }

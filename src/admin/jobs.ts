@@ -1,26 +1,19 @@
 import type { Clock } from '../core/clock.js'
 import { SheafError } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
+import type { Progress } from '../core/progress.js'
 import type { Random } from '../core/random.js'
 
 const HISTORY_MAX = 100
 
 export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled'
 
-export interface JobProgress {
-  readonly done: number
-  /** Undefined until known. */
-  readonly total: number | undefined
-  /** What is counted, e.g. `bytes`, `volumes`. */
-  readonly unit: string
-}
-
 /** One piece of long work, as it stands at the moment of asking. */
 export interface Job {
   readonly id: string
   readonly kind: string
   readonly state: JobState
-  readonly progress: JobProgress | undefined
+  readonly progress: Progress | undefined
   /** Wall clock ms. */
   readonly createdAtMs: number
   readonly finishedAtMs: number | undefined
@@ -31,7 +24,7 @@ export interface Job {
 }
 
 /** The work of a job: reports as it goes on, stops soon after the signal. */
-export type JobTask = (progress: (progress: JobProgress) => void, signal: AbortSignal) => Promise<unknown>
+export type JobTask = (progress: (progress: Progress) => void, signal: AbortSignal) => Promise<unknown>
 
 interface Entry {
   job: Job

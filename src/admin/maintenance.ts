@@ -1,18 +1,19 @@
+import type { Cluster, ReplicationStatus } from '../cluster/cluster.js'
+import type { LeaveReport } from '../cluster/members/decommission.js'
+import type { MemberComparison } from '../cluster/peer-comparison.js'
 import { hasCode, SheafError } from '../core/errors.js'
+import type { DiskSpace } from '../core/file-system.js'
 import type { Directory } from '../directory/directory.js'
 import type { VolumeId } from '../domain/ids.js'
 import type { MissingRange } from '../replication/volumes/volume-shipping.js'
+import type { SimilarityStatus } from '../search/similarity-types.js'
+import { type CheckReport, FAULTS_MAX, type Fault, verify } from '../store/verify.js'
 import type { CompactionResult, Compactor } from '../volumes/compaction.js'
 import type { Inspector } from '../volumes/inspection.js'
 import type { Scrubber } from '../volumes/scrub.js'
 import type { Head, Hole, Volume, VolumeState } from '../volumes/volume.js'
 import type { VolumeSet } from '../volumes/volume-set.js'
-import type { Cluster, ReplicationStatus } from '../cluster/cluster.js'
 import type { Job, Jobs } from './jobs.js'
-import type { LeaveReport } from '../cluster/members/decommission.js'
-import type { MemberComparison } from '../cluster/peer-comparison.js'
-import type { SimilarityStatus } from '../search/similarity-types.js'
-import { type CheckReport, FAULTS_MAX, type Fault, verify } from '../store/verify.js'
 
 /** A check of this node and a comparison with all others. */
 export interface ClusterCheckReport extends CheckReport {
@@ -57,7 +58,7 @@ export interface NodeStatus {
   readonly directoryDigest: string
   /** Bytes that no read can use: damaged, refused by the disk, or missing. */
   readonly damagedBytes: number
-  readonly disk: { readonly freeBytes: number; readonly totalBytes: number }
+  readonly disk: DiskSpace
   /** Undefined when the node is alone. */
   readonly replication: ReplicationStatus | undefined
   /** Undefined where nothing looks at photos. */
@@ -72,13 +73,13 @@ export interface MaintenanceComponents {
   readonly compactor: Compactor
   readonly scrubber: Scrubber
   /** Undefined when the node is alone. */
-  readonly cluster: Pick<Cluster, 'replication' | 'copies' | 'comparison' | 'shipping' | 'leaving'> | undefined
+  readonly cluster: Pick<Cluster, 'replication' | 'copies' | 'comparison' | 'shipping' | 'decommission'> | undefined
   readonly similarity?: () => SimilarityStatus
   /** Appends records that no intact needle holds. */
   readonly secureRecords: (signal: AbortSignal) => Promise<unknown>
   /** Fills the directory from the log once `prepare` has emptied it. @returns needles replayed */
   readonly refill: (prepare: () => Promise<void>) => Promise<number>
-  readonly space: () => Promise<{ readonly freeBytes: number; readonly totalBytes: number }>
+  readonly space: () => Promise<DiskSpace>
 }
 
 const MISSING: Readonly<Record<MissingRange['reason'], string>> = {
@@ -151,7 +152,7 @@ export class Maintenance {
     const { jobs, cluster } = this.#components
     return jobs.start('leave', async (progress, signal): Promise<LeaveReport> => {
       if (cluster === undefined) throw new SheafError('ERR_PEER_UNREACHABLE', 'this node is no member of a cluster')
-      return cluster.leaving.leave(progress, signal)
+      return cluster.decommission.leave(progress, signal)
     })
   }
 

@@ -1,16 +1,12 @@
 import type { Clock } from '../core/clock.js'
 import { SheafError } from '../core/errors.js'
+import type { DiskSpace } from '../core/file-system.js'
 import { HLC_ZERO } from '../domain/hlc.js'
 import type { NodeId } from '../domain/ids.js'
-import type { Membership } from '../network/membership/membership.js'
 import type { MemberState, MemberView } from '../network/membership/member-view.js'
-import type { Departures } from './members/departures.js'
+import type { Membership } from '../network/membership/membership.js'
 import type { HorizonStatus, PromiseRounds } from './forgetting/promise-rounds.js'
-
-export interface DiskSpace {
-  readonly freeBytes: number
-  readonly totalBytes: number
-}
+import type { Departures } from './members/departures.js'
 
 /** A member as operators see it; undefined is what this node does not know. */
 export interface ClusterMember {
@@ -80,13 +76,13 @@ export class ClusterStatus {
     await departures.remove(member)
   }
 
-  #member({ beat, ...view }: MemberView): ClusterMember {
+  #member({ heartbeat, ...view }: MemberView): ClusterMember {
     const { lagBytes } = this.#components
     return {
       ...view,
       lagBytes: lagBytes?.(view.id),
-      disk: beat === undefined || beat.totalBytes === 0 ? undefined : beat,
-      version: beat?.version
+      disk: heartbeat === undefined || heartbeat.totalBytes === 0 ? undefined : heartbeat,
+      version: heartbeat?.version
     }
   }
 

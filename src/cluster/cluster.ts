@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Clock } from '../core/clock.js'
-import type { FileSystem } from '../core/file-system.js'
+import type { DiskSpace, FileSystem } from '../core/file-system.js'
 import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
 import type { Random } from '../core/random.js'
@@ -8,37 +8,37 @@ import type { Directory } from '../directory/directory.js'
 import type { Tombstone } from '../directory/keys.js'
 import type { HybridClock } from '../domain/hlc.js'
 import type { NodeId, VolumeId } from '../domain/ids.js'
-import type { BeatIndex } from '../network/membership/heartbeat.js'
+import type { HeartbeatIndex } from '../network/membership/heartbeat.js'
 import { JoinLoop } from '../network/membership/join.js'
-import { Membership } from '../network/membership/membership.js'
 import { MemberRefusal } from '../network/membership/member-refusal.js'
 import { memberEvent } from '../network/membership/member-view.js'
+import { Membership } from '../network/membership/membership.js'
 import type { Transport } from '../network/transport.js'
 import { AntiEntropy } from '../replication/records/anti-entropy.js'
-import { EventGossip } from './events/event-gossip.js'
-import { PeerReads } from '../replication/volumes/peer-reads.js'
 import { PeerRecords } from '../replication/records/peer-records.js'
-import { PeerVolumes } from '../replication/volumes/peer-volumes.js'
 import { RecordGossip } from '../replication/records/record-gossip.js'
+import { PeerReads } from '../replication/volumes/peer-reads.js'
+import { PeerVolumes } from '../replication/volumes/peer-volumes.js'
 import { ReplicationLag } from '../replication/volumes/replication-lag.js'
-import { sealedTransport } from './forgetting/sealed-transport.js'
 import { type RepairProgress, VolumeShipping } from '../replication/volumes/volume-shipping.js'
+import type { NeedleVerdicts } from '../store/needle-verdicts.js'
+import type { RecordWriter } from '../store/record-writer.js'
 import type { Compactor } from '../volumes/compaction.js'
 import type { VolumeCopies } from '../volumes/volume-copies.js'
 import type { VolumeSet } from '../volumes/volume-set.js'
-import { CatchingUp } from './forgetting/catching-up.js'
-import { ClusterDescription } from './members/node-description.js'
-import { MemberRecords } from './members/member-records.js'
-import { Departures } from './members/departures.js'
-import { Durability } from './durable-copies.js'
+import { DurableCopies } from './durable-copies.js'
+import { EventGossip } from './events/event-gossip.js'
 import type { NodeEventType } from './events/events.js'
+import { CatchingUp } from './forgetting/catching-up.js'
 import { Horizon } from './forgetting/horizon.js'
-import { Leaving } from './members/decommission.js'
-import type { Liveness } from '../store/needle-verdicts.js'
-import { PeerComparison } from './peer-comparison.js'
 import { PromiseRounds } from './forgetting/promise-rounds.js'
-import type { RecordWriter } from '../store/record-writer.js'
-import { Succession } from './members/compaction-owner.js'
+import { sealedTransport } from './forgetting/sealed-transport.js'
+import { CompactionOwner } from './members/compaction-owner.js'
+import { Decommission } from './members/decommission.js'
+import { Departures } from './members/departures.js'
+import { MemberRecords } from './members/member-records.js'
+import { SelfDescription } from './members/self-description.js'
+import { PeerComparison } from './peer-comparison.js'
 
 /** Between two looks at what may be forgotten: that is a matter of days. */
 const ROUND_MS = 60_000
@@ -54,15 +54,15 @@ export interface ClusterComponents {
   readonly copies: VolumeCopies
   readonly directory: Directory
   readonly writer: RecordWriter
-  readonly space: () => Promise<{ readonly freeBytes: number; readonly totalBytes: number }>
+  readonly space: () => Promise<DiskSpace>
   /** Of which models this node searches vectors. */
-  readonly indexes: () => readonly BeatIndex[]
+  readonly indexes: () => readonly HeartbeatIndex[]
   /** All addresses of a host name. */
   readonly resolve: (host: string) => Promise<readonly string[]>
   /** @returns the node of an Ed25519 public key */
   readonly nodeOf: (origin: Uint8Array) => NodeId
   readonly fileSystem: FileSystem
-  readonly liveness: Liveness
+  readonly verdicts: NeedleVerdicts
   readonly compactor: Pick<Compactor, 'exclusively' | 'purge' | 'retireDamaged'>
   /** Called when the horizon has risen. */
   readonly onRise: () => void
@@ -81,7 +81,7 @@ export interface ClusterInit {
 }
 
 /** What a cluster takes from its storage. */
-export interface ClusterStorage {
+export interface ClusterFolder {
   readonly folder: string
   /** How long the bytes of a deleted photo may stay. */
   readonly purgeMs: number
@@ -99,13 +99,13 @@ export class Cluster implements Startable {
   readonly shipping: VolumeShipping
   readonly reads: PeerReads
   readonly records: PeerRecords
-  readonly durability: Durability
+  readonly durableCopies: DurableCopies
   readonly comparison: PeerComparison
   readonly departures: Departures
   readonly horizon: Horizon
   readonly rounds: PromiseRounds
-  readonly leaving: Leaving
-  readonly succession: Succession
+  readonly decommission: Decommission
+  readonly compactionOwner: CompactionOwner
   readonly #peers: PeerVolumes
   readonly #lag: ReplicationLag
   readonly #refusal: MemberRefusal
@@ -114,21 +114,21 @@ export class Cluster implements Startable {
   /** In the order of starting. */
   readonly #parts: readonly Startable[]
 
-  constructor(components: ClusterComponents, init: ClusterInit, { folder, purgeMs }: ClusterStorage) {
-    const { transport, clock, random, log, hybridClock, volumes, copies, directory, writer, liveness } = components
-    const isRetired = (volume: VolumeId): boolean => liveness.isRetired(volume)
+  constructor(components: ClusterComponents, init: ClusterInit, { folder, purgeMs }: ClusterFolder) {
+    const { transport, clock, random, log, hybridClock, volumes, copies, directory, writer, verdicts } = components
+    const isRetired = (volume: VolumeId): boolean => verdicts.isRetired(volume)
     const { self } = transport
     const records = new MemberRecords({ directory, writer, now: () => clock.now() })
     const departures = new Departures({ ...components, self, records })
     this.departures = departures
-    const isOut = (node: NodeId): boolean => departures.of(node) !== undefined
+    const isOut = (node: NodeId): boolean => departures.departureOf(node) !== undefined
     this.horizon = new Horizon({ ...components, self, isOut }, join(folder, 'promises.json'))
     transport.onPeer((peer, state) => {
       if (state === 'down') this.horizon.gone(peer)
     })
     const open = { transport, clock, random, log }
     const shared = { ...open, transport: sealedTransport(transport, this.horizon) }
-    const description = new ClusterDescription({ ...components, isRetired }, init)
+    const description = new SelfDescription({ ...components, isRetired }, init)
     this.membership = new Membership({
       ...open,
       describe: () => description.describe(),
@@ -147,40 +147,40 @@ export class Cluster implements Startable {
     const repaired = (): void => events.repaired()
     this.shipping = new VolumeShipping({ ...shared, volumes, copies, peers, isRetired, repaired })
     this.reads = new PeerReads({ ...shared, store: volumes })
-    this.durability = new Durability({ directory, volumes, peers, clock })
+    this.durableCopies = new DurableCopies({ directory, volumes, peers, clock })
     const members = () => this.membership.members().filter(({ self, state }) => !self && state !== 'left')
     this.comparison = new PeerComparison({ ...open, directory, volumes, isRetired, others: members })
-    const others = (): NodeId[] => departures.insiders().filter(node => node !== self)
+    const others = (): NodeId[] => departures.recordedMembers().filter(node => node !== self)
     this.records = new PeerRecords({ ...shared, directory, others })
     const gossip = new RecordGossip({ ...shared, directory, isOwn: volume => volumes.isOfThisProcess(volume) })
     const antiEntropy = new AntiEntropy({ ...shared, directory })
-    this.membership.onBeat((peer, { directoryDigest }) => {
+    this.membership.onHeartbeat((peer, { directoryDigest }) => {
       if (directoryDigest !== '') antiEntropy.noteDigest(peer, directoryDigest) // empty while it cannot be read there
     })
     const refusal = new MemberRefusal({
       ...open,
-      departureOf: node => departures.of(node),
+      departureOf: node => departures.departureOf(node),
       readmit: node => records.readmit(node),
       now: () => hybridClock.now(),
-      isLeaving: () => this.leaving.isUnderWay,
+      isLeaving: () => this.decommission.isUnderWay,
       onReturn: () => this.horizon.returns()
     })
     this.#refusal = refusal
-    departures.onChange(({ id, out }) => {
-      if (out?.how === 'removed' && id !== self) refusal.removed(id)
+    departures.onChange(({ id, departure }) => {
+      if (departure?.how === 'removed' && id !== self) refusal.removed(id)
     })
     const joining = new JoinLoop(
       {
         ...open,
         resolve: components.resolve,
         known: () => this.membership.known(),
-        isPaused: () => refusal.isOut || (this.leaving.isUnderWay && isOut(self))
+        isPaused: () => refusal.isRemoved || (this.decommission.isUnderWay && isOut(self))
       },
       init
     )
     const { pending } = writer
     const compare = (peer: NodeId, signal: AbortSignal): Promise<boolean> => antiEntropy.compare(peer, signal)
-    const secure = (tombstones: readonly Tombstone[]): Promise<void> => liveness.secureTombstones(tombstones)
+    const secure = (tombstones: readonly Tombstone[]): Promise<void> => verdicts.secureTombstones(tombstones)
     const { roundMs = ROUND_MS } = init.pauses ?? {}
     this.rounds = new PromiseRounds(
       {
@@ -192,7 +192,7 @@ export class Cluster implements Startable {
         pending,
         compare,
         secure,
-        known: volume => liveness.known(volume),
+        known: volume => verdicts.known(volume),
         undisturbed: task => components.compactor.exclusively(task)
       },
       { roundMs, purgeMs }
@@ -203,13 +203,13 @@ export class Cluster implements Startable {
         horizon: this.horizon,
         departures,
         secure,
-        known: volume => liveness.known(volume),
+        known: volume => verdicts.known(volume),
         purge: signal => components.compactor.purge(signal),
         retireDamaged: signal => components.compactor.retireDamaged(signal)
       },
       { lookMs: Math.min(roundMs, LOOK_MS) }
     )
-    this.leaving = new Leaving({
+    this.decommission = new Decommission({
       ...components,
       self,
       alive: () => this.membership.alive(),
@@ -218,7 +218,10 @@ export class Cluster implements Startable {
       isRetired,
       compare
     })
-    this.succession = new Succession({ ...components, self, members: () => this.membership.members() }, init.pauses)
+    this.compactionOwner = new CompactionOwner(
+      { ...components, self, members: () => this.membership.members() },
+      init.pauses
+    )
     this.#parts = [
       departures,
       description,
@@ -237,7 +240,7 @@ export class Cluster implements Startable {
 
   /** Whether this node was removed while it was there: it stays out until it is started again. */
   get isOut(): boolean {
-    return this.#refusal.isOut
+    return this.#refusal.isRemoved
   }
 
   /** Calls the listener for what happens to members, here and elsewhere. */
@@ -257,11 +260,11 @@ export class Cluster implements Startable {
 
   /** @returns bytes that this node holds and the member lacks; undefined when it is not connected */
   lagBytes(member: NodeId): number | undefined {
-    const { transport, volumes, liveness } = this.#components
+    const { transport, volumes, verdicts } = this.#components
     if (member === transport.self) return this.shipping.progress().backlogBytes
     return this.#peers.missing(
       member,
-      volumes.volumes().filter(({ id }) => !liveness.isRetired(id))
+      volumes.volumes().filter(({ id }) => !verdicts.isRetired(id))
     )
   }
 

@@ -5,13 +5,13 @@ import type { PhotoId, VolumeId } from '../domain/ids.js'
 import { needleBytes } from '../domain/needle.js'
 import { PHOTO_KIND, viewPhoto } from '../domain/photo.js'
 import type { PeerVolumes } from '../replication/volumes/peer-volumes.js'
+import { blobsOf, dataIdentity, needleCount } from '../store/photo-needles.js'
 import type { NeedleLocation } from '../volumes/needle-store.js'
 import type { VolumeSet } from '../volumes/volume-set.js'
-import { blobsOf, dataIdentity, needleCount } from '../store/photo-needles.js'
 
 const COPIES_MS_MAX = 10_000
 
-export interface DurabilityComponents {
+export interface DurableCopiesComponents {
   readonly directory: Pick<Directory, 'getSync'>
   readonly volumes: Pick<VolumeSet, 'locate'>
   readonly peers: PeerVolumes
@@ -19,15 +19,15 @@ export interface DurabilityComponents {
 }
 
 /** Knows on how many nodes a photo is durable: from what peers acknowledged of the volumes that it stands in here. */
-export class Durability {
-  readonly #components: DurabilityComponents
+export class DurableCopies {
+  readonly #components: DurableCopiesComponents
 
-  constructor(components: DurabilityComponents) {
+  constructor(components: DurableCopiesComponents) {
     this.#components = components
   }
 
   /** Waits, for ten seconds at most, until `wanted` nodes hold all of a photo that is here. @returns how many do, this one included */
-  async copies(id: PhotoId, wanted: number): Promise<number> {
+  async waitFor(id: PhotoId, wanted: number): Promise<number> {
     const { peers, clock } = this.#components
     const { signal, cancel } = deadline(clock, COPIES_MS_MAX)
     try {

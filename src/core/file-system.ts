@@ -1,6 +1,12 @@
 import { dirname } from 'node:path'
 import { systemErrorCode } from './errors.js'
 
+/** Of one disk. */
+export interface DiskSpace {
+  readonly freeBytes: number
+  readonly totalBytes: number
+}
+
 /**
  * The disk as an argument. Two implementations under one contract suite: Node's, and a simulated one that loses what
  * was not synced, fails on demand and fills up.
@@ -30,7 +36,7 @@ export interface FileSystem {
   removeDirectory(path: string): Promise<void>
   /** Makes created, renamed and removed entries of the folder durable. */
   syncDirectory(path: string): Promise<void>
-  space(path: string): Promise<{ readonly freeBytes: number; readonly totalBytes: number }>
+  space(path: string): Promise<DiskSpace>
 }
 
 export interface File {

@@ -11,12 +11,12 @@ import {
   undeleteChanges
 } from '../domain/photo.js'
 import type { DirectoryRecord } from '../domain/record.js'
-import type { NeedleStore } from '../volumes/needle-store.js'
 import { blobOf, dataDraft, manifestDraft, needleCount, type PhotoBlob } from '../store/photo-needles.js'
+import { type RecordWriter, requireEpoch, requireLive } from '../store/record-writer.js'
+import type { NeedleStore } from '../volumes/needle-store.js'
 import type { PhotoReader } from './photo-reader.js'
 import { checkEdited, checkPatch } from './photo-rules.js'
 import type { PhotoPatch } from './photo-types.js'
-import { type RecordWriter, requireEpoch, requireLive } from '../store/record-writer.js'
 
 /** Of a tag that was given with the photos that look like this one: no edit collides with those. */
 const LINKS_PART = /\.[0-9a-f]{8}"$/

@@ -2,8 +2,8 @@ import { hash } from 'node:crypto'
 import { SheafError } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
 import type { PeerReads, WantedNeedle } from '../replication/volumes/peer-reads.js'
-import type { NeedleLocation, NeedleStore } from '../volumes/needle-store.js'
 import { dataIdentity, needleSpan, type PhotoBlob } from '../store/photo-needles.js'
+import type { NeedleLocation, NeedleStore } from '../volumes/needle-store.js'
 
 /** A needle wanted whole and up to this size is read in one disk read; above it, block by block as the client takes it. */
 const WHOLE_READ_BYTES_MAX = 256 * 1024

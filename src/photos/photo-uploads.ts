@@ -14,13 +14,13 @@ import {
   type Photo,
   viewPhoto
 } from '../domain/photo.js'
+import { dataDraft, manifestDraft } from '../store/photo-needles.js'
+import { type RecordWriter, requireEpoch, requireLive, requireRecord } from '../store/record-writer.js'
 import type { NeedleStore } from '../volumes/needle-store.js'
 import type { BlobIntake } from './blob-intake.js'
 import { mediaType } from './media-type.js'
-import { dataDraft, manifestDraft } from '../store/photo-needles.js'
 import { checkIdempotencyKey, checkLabels, checkMinCopies, nameOf } from './photo-rules.js'
 import type { Body, BodyOptions, UploadOptions, UploadReceipt } from './photo-types.js'
-import { type RecordWriter, requireEpoch, requireLive, requireRecord } from '../store/record-writer.js'
 
 const IDEMPOTENCY_MS = 24 * 3_600_000
 /** More uploads with one key come about only when partitions took it apart; any of them answers for it. */

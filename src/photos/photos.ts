@@ -9,12 +9,13 @@ import type { ActorId, Cookie, PhotoId, VolumeId } from '../domain/ids.js'
 import { type AltKey, metaEtag, PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
 import { conflictVersions, type DirectoryRecord } from '../domain/record.js'
 import { wordsOf } from '../domain/terms.js'
+import { blobOf, dataIdentity, type PhotoBlob } from '../store/photo-needles.js'
+import { photoNotFound, type RecordWriter, requireLive, requireRecord } from '../store/record-writer.js'
 import type { NeedleStore } from '../volumes/needle-store.js'
 import { BlobIntake } from './blob-intake.js'
 import { ByteBudget } from './byte-budget.js'
 import { HotPhotos } from './hot-photos.js'
 import { PhotoEdits } from './photo-edits.js'
-import { blobOf, dataIdentity, type PhotoBlob } from '../store/photo-needles.js'
 import type { PhotoReader } from './photo-reader.js'
 import { badField, checkSetPatch } from './photo-rules.js'
 import type {
@@ -35,7 +36,6 @@ import type {
   UploadReceipt
 } from './photo-types.js'
 import { PhotoUploads } from './photo-uploads.js'
-import { photoNotFound, type RecordWriter, requireLive, requireRecord } from '../store/record-writer.js'
 
 const UPLOADS_IN_FLIGHT_BYTES_MAX = 64 * 1024 * 1024
 const UPLOADS_WAITING_MAX = 1_024
@@ -60,7 +60,7 @@ export interface PhotosComponents {
   /** Nodes that hold all of a photo durably: waits for `wanted` (≥ 2) of them, or its own deadline. Default: this node alone. */
   readonly copies?: (id: PhotoId, wanted: number) => Promise<number>
   /** Asks the peers about a photo that is unknown here. @returns whether all members have answered */
-  readonly lookUp?: (id: PhotoId) => Promise<boolean>
+  readonly fetchRecord?: (id: PhotoId) => Promise<boolean>
 }
 
 export interface PhotosInit {
@@ -79,7 +79,7 @@ export class Photos {
   readonly #directory: PhotosComponents['directory']
   readonly #log: Logger
   readonly #requireCookie: boolean
-  readonly #lookUp: PhotosComponents['lookUp']
+  readonly #lookUp: PhotosComponents['fetchRecord']
   readonly #reader: PhotoReader
   readonly #hot: HotPhotos
   readonly #uploads: PhotoUploads
@@ -94,7 +94,7 @@ export class Photos {
     this.#directory = directory
     this.#log = components.log
     this.#requireCookie = init.requireCookie
-    this.#lookUp = components.lookUp
+    this.#lookUp = components.fetchRecord
     this.#reader = reader
     this.#hot = new HotPhotos({ store })
     this.#uploads = new PhotoUploads({ ...components, writer, intake, copies }, { chunkBytes, minCopies })

@@ -20,11 +20,11 @@ import type { NodeId, PhotoId } from '../domain/ids.js'
 import { addVariantChange, factsChanges, PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
 import type { Change, DirectoryRecord } from '../domain/record.js'
 import { rendezvous } from '../domain/rendezvous.js'
-import type { Analysis, ImageAnalyst } from '../similarity/images/image-analyst.js'
-import type { NeedleDraft } from '../volumes/needle-store.js'
-import { blobOf, dataDraft } from '../store/photo-needles.js'
 import type { PhotoReader } from '../photos/photo-reader.js'
+import type { Analysis, ImageAnalyzer } from '../similarity/images/image-analyzer.js'
+import { blobOf, dataDraft } from '../store/photo-needles.js'
 import type { Edit, RecordWriter } from '../store/record-writer.js'
+import type { NeedleDraft } from '../volumes/needle-store.js'
 
 /** One is decoded while the bytes of others come in, and the results of others are compared and written. */
 const AT_ONCE = 6
@@ -53,7 +53,7 @@ const FINAL = ['ERR_IMAGE_UNREADABLE', 'ERR_IMAGE_TOO_LARGE', 'ERR_IMAGE_CRASHED
 
 export interface ImageBacklogComponents {
   readonly directory: Pick<Directory, 'getSync' | 'query' | 'count' | 'onChange' | 'state'>
-  readonly analyst: Pick<ImageAnalyst, 'model' | 'analyse'>
+  readonly analyzer: Pick<ImageAnalyzer, 'model' | 'analyze'>
   readonly reader: Pick<PhotoReader, 'source' | 'stream'>
   readonly writer: Pick<RecordWriter, 'edit'>
   /** Nodes that share the work: this one and all that are alive. */
@@ -138,8 +138,8 @@ export class ImageBacklog implements Startable {
 
   /** Photos, in the whole cluster, that the model has not seen; without a model: that nobody has looked at. */
   get pending(): number {
-    const { directory, analyst } = this.#components
-    const done = analyst.model === undefined ? 'looked' : `features\0${analyst.model}`
+    const { directory, analyzer } = this.#components
+    const done = analyzer.model === undefined ? 'looked' : `features\0${analyzer.model}`
     return Math.max(0, directory.count(IMAGES) - directory.count(done))
   }
 
@@ -166,7 +166,7 @@ export class ImageBacklog implements Startable {
   #isUndone(photo: Photo): boolean {
     if (photo.deleted || !photo.contentType.startsWith('image/')) return false
     const { image, features, failed } = viewFindings(photo.record)
-    const { model } = this.#components.analyst
+    const { model } = this.#components.analyzer
     return image === undefined || (model !== undefined && !features.has(model) && !failed.has(model))
   }
 
@@ -247,14 +247,14 @@ export class ImageBacklog implements Startable {
   // --- doing it ---
 
   async #lookAt(id: PhotoId): Promise<'done' | 'later'> {
-    const { directory, reader, analyst, alike } = this.#components
+    const { directory, reader, analyzer, alike } = this.#components
     const { signal } = this.#abort
     const record = directory.getSync({ kind: PHOTO_KIND, id })?.record
     const photo = record && viewPhoto(record)
     const blob = photo && blobOf(photo, 'orig')
     if (photo === undefined || blob === undefined || !this.#isUndone(photo)) return 'done'
     if ((await reader.source(blob)) === undefined) return 'later'
-    const { model } = analyst
+    const { model } = analyzer
     const { image, phash, features, failed } = viewFindings(photo.record)
     const wanted = {
       facts: image === undefined,
@@ -262,7 +262,7 @@ export class ImageBacklog implements Startable {
     }
     const bytes = (): AsyncIterable<Uint8Array> => reader.stream(blob, 0, blob.size)
     try {
-      const analysis = await analyst.analyse({ bytes, size: blob.size, wanted, priority: 'backlog' }, signal)
+      const analysis = await analyzer.analyze({ bytes, size: blob.size, wanted, priority: 'backlog' }, signal)
       const seen = analysis.features && { id, features: analysis.features, phash: analysis.phash ?? phash }
       const links = seen && (await alike(id, seen.features, seen.phash, signal))
       await this.#write(photo, now => resultOf(now, analysis, wanted.features, links ?? new Map()))

@@ -9,10 +9,10 @@ import type { Directory } from '../directory/directory.js'
 import { DIMENSION_MAX, type ModelId, parseModelId, type Space } from '../domain/features.js'
 import type { NodeId } from '../domain/ids.js'
 import { SHARD_COUNT, type ShardSet } from '../domain/shards.js'
-import type { BeatIndex } from '../network/membership/heartbeat.js'
+import type { HeartbeatIndex } from '../network/membership/heartbeat.js'
 import type { Membership } from '../network/membership/membership.js'
 import type { ShardAnswer, VectorQuery } from './search-messages.js'
-import { ShardKeeper, type ShardKeeperComponents } from './shard-replica.js'
+import { ShardReplica, type ShardReplicaComponents } from './shard-replica.js'
 
 const LOOK_MS = 1_000
 const STATE_FILE = 'similarity.json'
@@ -27,11 +27,11 @@ export interface IndexedModel {
 }
 
 export interface IndexedModelsComponents
-  extends Omit<ShardKeeperComponents, 'peers' | 'announce' | 'directory' | 'indexes'> {
-  readonly directory: ShardKeeperComponents['directory'] & Pick<Directory, 'count'>
-  readonly indexes: ShardKeeperComponents['indexes']
+  extends Omit<ShardReplicaComponents, 'peers' | 'announce' | 'directory' | 'indexes'> {
+  readonly directory: ShardReplicaComponents['directory'] & Pick<Directory, 'count'>
+  readonly indexes: ShardReplicaComponents['indexes']
   /** Absent on a node that is alone. */
-  readonly membership?: Pick<Membership, 'alive' | 'onBeat' | 'announce'> | undefined
+  readonly membership?: Pick<Membership, 'alive' | 'onHeartbeat' | 'announce'> | undefined
   /** Told which models have vectors here, when that may have changed. */
   readonly onModels: (models: ReadonlySet<ModelId>) => void
   readonly fileSystem: FileSystem
@@ -41,7 +41,7 @@ export interface IndexedModelsComponents
 
 interface Indexed {
   readonly model: IndexedModel
-  readonly keeper: ShardKeeper
+  readonly replica: ShardReplica
 }
 
 /**
@@ -54,7 +54,7 @@ export class IndexedModels implements Startable {
   readonly #path: string
   readonly #loop: WorkerLoop
   /** What alive and other peers said last. */
-  readonly #said = new Map<NodeId, readonly BeatIndex[]>()
+  readonly #peerIndexes = new Map<NodeId, readonly HeartbeatIndex[]>()
   #serving: Indexed | undefined
   #next: Indexed | undefined
   /** Starts, stops and changes, one after the other. */
@@ -74,7 +74,7 @@ export class IndexedModels implements Startable {
 
   async start(): Promise<void> {
     const { membership } = this.#components
-    this.#unsubscribe = membership?.onBeat((peer, { indexes = [] }) => this.#heard(peer, indexes))
+    this.#unsubscribe = membership?.onHeartbeat((peer, { indexes = [] }) => this.#notePeerIndexes(peer, indexes))
     this.#started = true
     await this.#inOrder(() => this.#apply())
     await this.#loop.start()
@@ -111,28 +111,28 @@ export class IndexedModels implements Startable {
 
   /** Photos whose vectors are here, and those whose vectors are still to come, of the serving model. */
   counts(): { readonly vectors: number; readonly pending: number } {
-    const keeper = this.#serving?.keeper
-    return { vectors: keeper?.vectors ?? 0, pending: keeper?.pending ?? 0 }
+    const replica = this.#serving?.replica
+    return { vectors: replica?.vectors ?? 0, pending: replica?.pending ?? 0 }
   }
 
-  /** What the node's beats say. */
-  announced(): readonly BeatIndex[] {
-    return this.#indexed().map(({ model, keeper }) => ({ model: model.id, shards: keeper.ready }))
+  /** What the node's heartbeats say. */
+  announced(): readonly HeartbeatIndex[] {
+    return this.#indexed().map(({ model, replica }) => ({ model: model.id, shards: replica.ready }))
   }
 
   /** Alive nodes that have vectors of the model, this one included, with the shards of which they have all. */
   holders(model: ModelId): ReadonlyMap<NodeId, ShardSet> {
-    const keeper = this.#keeper(model)
+    const replica = this.#replicaOf(model)
     const holders = this.#peers(model)
-    if (keeper !== undefined) holders.set(this.#components.self, keeper.ready)
+    if (replica !== undefined) holders.set(this.#components.self, replica.ready)
     return holders
   }
 
   /** @throws `ERR_MODEL_MISMATCH` for a model that is not used here; as `ShardKeeper.search` */
   async search({ model, space, vector }: VectorQuery, k: number): Promise<ShardAnswer> {
-    const keeper = this.#keeper(model)
-    if (keeper === undefined) throw new SheafError('ERR_MODEL_MISMATCH')
-    return keeper.search(space, vector, k)
+    const replica = this.#replicaOf(model)
+    if (replica === undefined) throw new SheafError('ERR_MODEL_MISMATCH')
+    return replica.search(space, vector, k)
   }
 
   // --- models that come and go ---
@@ -140,7 +140,7 @@ export class IndexedModels implements Startable {
   async #apply(): Promise<void> {
     const wanted = this.#started ? this.#wanted : undefined
     if (wanted === undefined) {
-      for (const { keeper } of this.#indexed()) await keeper.stop()
+      for (const { replica } of this.#indexed()) await replica.stop()
       this.#serving = undefined
       this.#next = undefined
       return
@@ -162,18 +162,18 @@ export class IndexedModels implements Startable {
   }
 
   async #begin(model: IndexedModel): Promise<Indexed> {
-    const keeper = new ShardKeeper(
+    const replica = new ShardReplica(
       { ...this.#components, peers: () => this.#peers(model.id), announce: () => this.#announce() },
       { model: model.id, spaces: model.spaces }
     )
-    await keeper.start()
-    return { model, keeper }
+    await replica.start()
+    return { model, replica }
   }
 
   async #endNext(): Promise<void> {
     const next = this.#next
     this.#next = undefined
-    await next?.keeper.stop()
+    await next?.replica.stop()
   }
 
   /** The next model takes over when it is as good. */
@@ -187,16 +187,16 @@ export class IndexedModels implements Startable {
       this.#serving = next
       this.#next = undefined
       this.#components.log.info({ model: next.model.name, before: before.model.name }, 'another model answers searches')
-      await before.keeper.stop()
+      await before.replica.stop()
       await this.#tidy()
     })
     return 'idle'
   }
 
-  #isComplete({ model, keeper }: Indexed): boolean {
+  #isComplete({ model, replica }: Indexed): boolean {
     const { directory } = this.#components
     const before = this.#serving?.model
-    if (directory.state !== 'open' || before === undefined || keeper.pending > 0) return false
+    if (directory.state !== 'open' || before === undefined || replica.pending > 0) return false
     const shards = new Set([...this.holders(model.id).values()].flatMap(ready => [...ready]))
     const seen = (id: ModelId): number => directory.count(`features\0${id}`)
     return shards.size === SHARD_COUNT && seen(model.id) >= seen(before.id)
@@ -218,15 +218,15 @@ export class IndexedModels implements Startable {
 
   // --- peers ---
 
-  #heard(peer: NodeId, indexes: readonly BeatIndex[]): void {
-    if (indexes.length > 0) this.#said.set(peer, indexes)
-    else this.#said.delete(peer)
+  #notePeerIndexes(peer: NodeId, indexes: readonly HeartbeatIndex[]): void {
+    if (indexes.length > 0) this.#peerIndexes.set(peer, indexes)
+    else this.#peerIndexes.delete(peer)
   }
 
   #peers(model: ModelId): Map<NodeId, ShardSet> {
     const peers = new Map<NodeId, ShardSet>()
     for (const peer of this.#components.membership?.alive() ?? []) {
-      const index = this.#said.get(peer)?.find(said => said.model === model)
+      const index = this.#peerIndexes.get(peer)?.find(said => said.model === model)
       if (index !== undefined) peers.set(peer, index.shards)
     }
     return peers
@@ -240,8 +240,8 @@ export class IndexedModels implements Startable {
     return [this.#serving, this.#next].filter(indexed => indexed !== undefined)
   }
 
-  #keeper(model: ModelId): ShardKeeper | undefined {
-    return this.#indexed().find(indexed => indexed.model.id === model)?.keeper
+  #replicaOf(model: ModelId): ShardReplica | undefined {
+    return this.#indexed().find(indexed => indexed.model.id === model)?.replica
   }
 
   #inOrder(task: () => Promise<void>): Promise<void> {

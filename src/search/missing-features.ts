@@ -1,8 +1,8 @@
 import type { Clock } from '../core/clock.js'
 import type { PhotoId } from '../domain/ids.js'
 import { type Shard, type ShardSet, shardOf } from '../domain/shards.js'
-import type { PhotoBlob } from '../store/photo-needles.js'
 import type { PhotoReader } from '../photos/photo-reader.js'
+import type { PhotoBlob } from '../store/photo-needles.js'
 
 /** Looked for in one go: some milliseconds. */
 const LOOKS_MAX = 2_000

@@ -11,7 +11,7 @@ import type { ShardAnswer } from './search-messages.js'
 /** Whoever has not answered by then is left out, ms. */
 const DEADLINE_MS = 2_000
 
-export interface GatheringComponents {
+export interface ScatterGatherComponents {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
@@ -19,7 +19,7 @@ export interface GatheringComponents {
   readonly ask: (node: NodeId, signal: AbortSignal) => Promise<ShardAnswer>
 }
 
-export interface GatheringInit {
+export interface ScatterGatherInit {
   readonly self: NodeId
   /** Who says to have which shards. */
   readonly holders: ReadonlyMap<NodeId, ShardSet>
@@ -29,7 +29,7 @@ export interface GatheringInit {
 }
 
 /** What the nodes found together. */
-export interface Gathered {
+export interface GatherResult {
   /** By falling score; each photo once. The k best are among them. */
   readonly neighbours: readonly Neighbour[]
   /** Shards of which all vectors were looked at. */
@@ -39,9 +39,9 @@ export interface Gathered {
 }
 
 /** One search: who is asked, who is asked instead, and what came. */
-export class Gathering {
-  readonly #components: GatheringComponents
-  readonly #init: GatheringInit
+export class ScatterGather {
+  readonly #components: ScatterGatherComponents
+  readonly #init: ScatterGatherInit
   /** Nodes that were asked and have not answered yet, with the shards that are expected of them. */
   readonly #pending = new Map<NodeId, ShardSet>()
   /** Nodes that have been asked; none is asked twice. */
@@ -53,13 +53,13 @@ export class Gathering {
   #finish: () => void = () => {}
   #cancelHedge: () => void = () => {}
 
-  constructor(components: GatheringComponents, init: GatheringInit) {
+  constructor(components: ScatterGatherComponents, init: ScatterGatherInit) {
     this.#components = components
     this.#init = init
   }
 
   /** To be called once. @throws the signal's reason */
-  async run(signal: AbortSignal): Promise<Gathered> {
+  async run(signal: AbortSignal): Promise<GatherResult> {
     const { clock } = this.#components
     const { self, holders } = this.#init
     signal.throwIfAborted()

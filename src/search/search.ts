@@ -6,15 +6,15 @@ import type { PhotoId } from '../domain/ids.js'
 import { LINK_SCORE_MIN, linkTier } from '../domain/likeness.js'
 import { PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
 import { SHARD_COUNT, type ShardSet } from '../domain/shards.js'
-import type { VectorQuery } from './search-messages.js'
-import type { SimilaritySearch } from './shard-search.js'
-import { type ImageAnalyst, TEXT_LENGTH_MAX } from '../similarity/images/image-analyst.js'
-import { NEIGHBOURS_MAX } from '../similarity/index/vector-index.js'
-import type { IndexedModel, IndexedModels } from './indexed-models.js'
-import { featuresOf, livePhoto } from './photo-features.js'
 import type { PhotoReader } from '../photos/photo-reader.js'
 import { badField } from '../photos/photo-rules.js'
+import { type ImageAnalyzer, TEXT_LENGTH_MAX } from '../similarity/images/image-analyzer.js'
+import { NEIGHBOURS_MAX } from '../similarity/index/vector-index.js'
 import { photoNotFound, requireLive } from '../store/record-writer.js'
+import type { IndexedModel, IndexedModels } from './indexed-models.js'
+import { featuresOf, livePhoto } from './photo-features.js'
+import type { VectorQuery } from './search-messages.js'
+import type { ShardSearch } from './shard-search.js'
 import type { Coverage, ScoredPhoto, SearchOptions, SearchResults } from './similarity-types.js'
 
 const K_MAX = 1_000
@@ -35,11 +35,11 @@ const PICTURE_BYTES_MAX = 256 * 1024 * 1024
 export interface SearchComponents {
   readonly directory: Pick<Directory, 'get' | 'getMany' | 'count'>
   readonly reader: Pick<PhotoReader, 'readNeedle'>
-  readonly analyst: Pick<ImageAnalyst, 'has' | 'analyse' | 'embedText'>
+  readonly analyzer: Pick<ImageAnalyzer, 'has' | 'analyze' | 'embedText'>
   readonly models: Pick<IndexedModels, 'serving' | 'all'>
-  readonly nodes: Pick<SimilaritySearch, 'search'>
+  readonly nodes: Pick<ShardSearch, 'search'>
   /** Asks the peers about a photo that is unknown here. @returns whether all members have answered */
-  readonly lookUp: (id: PhotoId) => Promise<boolean>
+  readonly fetchRecord: (id: PhotoId) => Promise<boolean>
   /** Whether whoever asks may see the photo. */
   readonly visible: (photo: Photo) => boolean
 }
@@ -68,13 +68,13 @@ export class Search {
     options: () => SearchOptions,
     signal: AbortSignal
   ): Promise<SearchResults> {
-    const { analyst } = this.#components
+    const { analyzer } = this.#components
     const bytes = await this.#collect(file)
     const checked = checkOptions(options(), K_SIMILAR)
     if (bytes.length === 0) throw new SheafError('ERR_EMPTY_FILE')
     const model = this.#requireModel()
     const wanted = { facts: false, features: model.id }
-    const { features } = await analyst.analyse({ bytes, size: bytes.length, wanted, priority: 'asked' }, signal)
+    const { features } = await analyzer.analyze({ bytes, size: bytes.length, wanted, priority: 'asked' }, signal)
     const vector = features?.vectors.get('image')
     if (vector === undefined) throw new SheafError('ERR_MODEL_UNAVAILABLE')
     const isOther: Accept = ({ score }) => score <= COPY_SCORE
@@ -83,14 +83,14 @@ export class Search {
 
   /** @throws `ERR_BAD_PARAMETER`, `ERR_MODEL_UNAVAILABLE`, `ERR_TEXT_SEARCH_UNAVAILABLE`, `ERR_OVERLOADED`, the signal's reason */
   async byText(text: string, options: SearchOptions, signal: AbortSignal): Promise<SearchResults> {
-    const { analyst } = this.#components
+    const { analyzer } = this.#components
     const checked = checkOptions(options, K_TEXT)
     const words = text.trim()
     if (words === '' || words.length > TEXT_LENGTH_MAX) {
       throw badField('q', `q is what to look for, in 1–${TEXT_LENGTH_MAX} characters`)
     }
     const model = this.#requireModel()
-    const { space, vector } = await analyst.embedText(words, model.id, signal)
+    const { space, vector } = await analyzer.embedText(words, model.id, signal)
     return this.#closest(model, space, vector, checked, () => true, signal)
   }
 
@@ -146,7 +146,7 @@ export class Search {
     return new Map([...links].filter(([other]) => kept.has(other)))
   }
 
-  /** What a client sends slowly must not keep the analyst waiting. @throws `ERR_OVERLOADED` */
+  /** What a client sends slowly must not keep the analyzer waiting. @throws `ERR_OVERLOADED` */
   async #collect(file: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
     const pieces: Uint8Array[] = []
     let byteCount = 0
@@ -216,23 +216,23 @@ export class Search {
   }
 
   async #photos(ids: readonly PhotoId[]): Promise<(Photo | undefined)[]> {
-    const { directory, lookUp } = this.#components
+    const { directory, fetchRecord } = this.#components
     const keys = ids.map(id => ({ kind: PHOTO_KIND, id }))
     let stored = await directory.getMany(keys)
     const unknown = ids.filter((_, i) => stored[i] === undefined).slice(0, LOOK_UPS_MAX)
     if (unknown.length > 0) {
-      await Promise.all(unknown.map(id => lookUp(id)))
+      await Promise.all(unknown.map(id => fetchRecord(id)))
       stored = await directory.getMany(keys)
     }
     return stored.map(found => livePhoto(found?.record))
   }
 
   async #requirePhoto(id: PhotoId): Promise<Photo> {
-    const { directory, lookUp } = this.#components
+    const { directory, fetchRecord } = this.#components
     const key = { kind: PHOTO_KIND, id }
     const known = await directory.get(key)
     if (known !== undefined) return viewPhoto(known.record)
-    const complete = await lookUp(id)
+    const complete = await fetchRecord(id)
     const learned = await directory.get(key)
     if (learned === undefined) throw photoNotFound(id, complete)
     return viewPhoto(learned.record)
@@ -249,8 +249,8 @@ export class Search {
    * @throws `ERR_MODEL_UNAVAILABLE`
    */
   #requireModel(): IndexedModel {
-    const { models, analyst } = this.#components
-    const model = models.all.find(({ id }) => analyst.has(id))
+    const { models, analyzer } = this.#components
+    const model = models.all.find(({ id }) => analyzer.has(id))
     if (model === undefined) throw new SheafError('ERR_MODEL_UNAVAILABLE')
     return model
   }

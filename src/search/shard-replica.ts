@@ -10,17 +10,17 @@ import type { NodeId, PhotoId } from '../domain/ids.js'
 import { PHOTO_KIND } from '../domain/photo.js'
 import type { DirectoryRecord } from '../domain/record.js'
 import { type Shard, type ShardSet, shardOf } from '../domain/shards.js'
-import type { ShardAnswer } from './search-messages.js'
+import type { PhotoReader } from '../photos/photo-reader.js'
 import {
   type VectorEntry,
   type VectorIndex,
   type VectorIndexes,
   vectorVersion
 } from '../similarity/index/vector-index.js'
+import type { PhotoBlob } from '../store/photo-needles.js'
 import { MissingFeatures } from './missing-features.js'
 import { featuresOf } from './photo-features.js'
-import type { PhotoBlob } from '../store/photo-needles.js'
-import type { PhotoReader } from '../photos/photo-reader.js'
+import type { ShardAnswer } from './search-messages.js'
 import { ShardPlacement } from './shard-placement.js'
 
 const IDLE_MS = 500
@@ -34,7 +34,7 @@ const SAVE_MS = 5 * 60_000
 const UNSAVED_MIN = 1_000
 const UNSAVED_SHARE = 0.2
 
-export interface ShardKeeperComponents {
+export interface ShardReplicaComponents {
   readonly directory: Pick<Directory, 'state' | 'getMany' | 'query' | 'onChange'>
   readonly reader: Pick<PhotoReader, 'isLocal' | 'readNeedle'>
   /** Calls the listener when needles have come in. @returns removes it */
@@ -44,14 +44,14 @@ export interface ShardKeeperComponents {
   /** Others that are alive and index this model, with the shards of which they have all vectors. */
   readonly peers: () => ReadonlyMap<NodeId, ShardSet>
   /** Whether needles that others have are still to come in. */
-  readonly catchingUp: () => boolean
+  readonly isReplicating: () => boolean
   /** The shards of which this node has all vectors have changed. */
   readonly announce: () => void
   readonly clock: Clock
   readonly log: Logger
 }
 
-export interface ShardKeeperInit {
+export interface ShardReplicaInit {
   readonly model: ModelId
   /** Dimensions of the model's vectors; `image` is always among them. */
   readonly spaces: ReadonlyMap<Space, number>
@@ -60,7 +60,7 @@ export interface ShardKeeperInit {
 }
 
 /** A look through the directory for vectors that the indexes lack. */
-interface Look {
+interface Rescan {
   readonly shards: ShardSet
   /** Of the next page; undefined: the first. */
   readonly cursor: string | undefined
@@ -70,9 +70,9 @@ interface Look {
  * Keeps one node's vectors of one model: those of the shards that are its, read from the features in its own volumes. What
  * the indexes hold follows the directory change by change; whatever gets lost on the way is found by looking through all.
  */
-export class ShardKeeper implements Startable {
-  readonly #components: ShardKeeperComponents
-  readonly #init: ShardKeeperInit
+export class ShardReplica implements Startable {
+  readonly #components: ShardReplicaComponents
+  readonly #init: ShardReplicaInit
   readonly #waitingMax: number
   readonly #placement: ShardPlacement
   readonly #loop: WorkerLoop
@@ -82,15 +82,15 @@ export class ShardKeeper implements Startable {
   #open: ReadonlyMap<Space, VectorIndex> | undefined
   /** Those of the open ones one of which has failed. */
   #failed: ReadonlyMap<Space, VectorIndex> | undefined
-  #look: Look | undefined
-  #lookedMs = Number.NEGATIVE_INFINITY
+  #rescan: Rescan | undefined
+  #rescannedMs = Number.NEGATIVE_INFINITY
   /** Changes were lost: all shards are to be looked through again. */
   #overflowed = false
   #reading = false
   #unsaved = 0
   #savedMs = 0
 
-  constructor(components: ShardKeeperComponents, init: ShardKeeperInit) {
+  constructor(components: ShardReplicaComponents, init: ShardReplicaInit) {
     const { clock, log, self, peers } = components
     this.#components = components
     this.#init = init
@@ -161,11 +161,11 @@ export class ShardKeeper implements Startable {
     if (!this.#placement.holds(shardOf(id)) || this.#dirty.has(id)) return
     const blob = this.#features(record)
     if (!this.#reading && !this.#missing.has(id) && this.#isHeld(id, blob)) return
-    this.#soil(id)
+    this.#markDirty(id)
     this.#loop.wake()
   }
 
-  #soil(id: PhotoId): void {
+  #markDirty(id: PhotoId): void {
     if (this.#dirty.size < this.#waitingMax) this.#dirty.add(id)
     else this.#overflowed = true
   }
@@ -197,10 +197,10 @@ export class ShardKeeper implements Startable {
       announce()
       await this.#removeWhere(shard => released.has(shard))
     }
-    for (const id of this.#missing.arrived()) this.#soil(id)
+    for (const id of this.#missing.arrived()) this.#markDirty(id)
     if (this.#dirty.size > 0) await this.#follow([...this.#dirty].slice(0, PAGE))
-    if (this.#look !== undefined) {
-      await this.#lookOn(this.#look)
+    if (this.#rescan !== undefined) {
+      await this.#lookOn(this.#rescan)
       return 'busy'
     }
     if (this.#beginLook(now)) return 'busy'
@@ -213,14 +213,14 @@ export class ShardKeeper implements Startable {
   #beginLook(now: number): boolean {
     if (this.#overflowed) this.#placement.forgetLooks()
     const shards = this.#placement.unlooked()
-    if (shards.size === 0 || (this.#overflowed && now < this.#lookedMs + LOOK_MS)) return false
+    if (shards.size === 0 || (this.#overflowed && now < this.#rescannedMs + LOOK_MS)) return false
     this.#overflowed = false
-    this.#look = { shards, cursor: undefined }
+    this.#rescan = { shards, cursor: undefined }
     return true
   }
 
   /** One page of all photos that the model has seen. */
-  async #lookOn({ shards, cursor }: Look): Promise<void> {
+  async #lookOn({ shards, cursor }: Rescan): Promise<void> {
     const { directory, clock } = this.#components
     const terms = [`features\0${this.#init.model}`]
     const next = await this.#whileReading(async () => {
@@ -229,11 +229,11 @@ export class ShardKeeper implements Startable {
       return page.nextCursor
     })
     if (next !== null) {
-      this.#look = { shards, cursor: next }
+      this.#rescan = { shards, cursor: next }
       return
     }
-    this.#look = undefined
-    this.#lookedMs = clock.monotonic()
+    this.#rescan = undefined
+    this.#rescannedMs = clock.monotonic()
     this.#placement.looked(shards)
   }
 
@@ -311,7 +311,7 @@ export class ShardKeeper implements Startable {
 
   /** A shard of which nothing is missing has been complete once, and stays so but for what comes in just now. */
   #judge(): void {
-    const missing = this.#missing.shards(!this.#components.catchingUp())
+    const missing = this.#missing.shards(!this.#components.isReplicating())
     const incomplete = new Set([...missing, ...Array.from(this.#dirty, shardOf)])
     if (this.#placement.complete(incomplete)) this.#components.announce()
   }
@@ -396,7 +396,7 @@ export class ShardKeeper implements Startable {
   /** An index has failed: what was saved is opened again, and what it lacks is looked for. */
   async #reset(): Promise<void> {
     await this.#close()
-    this.#look = undefined
+    this.#rescan = undefined
     this.#missing.forgetWhere(() => true)
     this.#placement.reset()
     this.#components.announce()

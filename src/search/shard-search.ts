@@ -5,7 +5,7 @@ import type { ModelId } from '../domain/features.js'
 import type { NodeId } from '../domain/ids.js'
 import type { ShardSet } from '../domain/shards.js'
 import type { Transport } from '../network/transport.js'
-import { type Gathered, Gathering } from './scatter-gather.js'
+import { type GatherResult, ScatterGather } from './scatter-gather.js'
 import {
   decodeAnswer,
   decodeSearch,
@@ -21,7 +21,7 @@ const HEDGE_MS_MIN = 50
 const HEDGE_TIMES_MEDIAN = 2
 const LATENCIES_MAX = 64
 
-export interface SimilaritySearchComponents {
+export interface ShardSearchComponents {
   readonly transport: Pick<Transport, 'self' | 'request' | 'handle'>
   readonly clock: Clock
   readonly random: Random
@@ -33,12 +33,12 @@ export interface SimilaritySearchComponents {
 }
 
 /** Asks the nodes for the closest of all vectors in the cluster: scatter, gather, and say truthfully who has answered. */
-export class SimilaritySearch {
-  readonly #components: SimilaritySearchComponents
+export class ShardSearch {
+  readonly #components: ShardSearchComponents
   /** How long peers took, ms: the last ones. */
   readonly #latencies: number[] = []
 
-  constructor(components: SimilaritySearchComponents) {
+  constructor(components: ShardSearchComponents) {
     this.#components = components
     components.transport.handle(METHOD_SEARCH, async (_peer, body) => {
       const { query, k } = decodeSearch(body)
@@ -51,9 +51,9 @@ export class SimilaritySearch {
    * @returns what came within two seconds; never throws for what a node does not answer
    * @throws the signal's reason
    */
-  search(query: VectorQuery, k: number, signal: AbortSignal): Promise<Gathered> {
+  search(query: VectorQuery, k: number, signal: AbortSignal): Promise<GatherResult> {
     const { clock, random, log, transport, holders, searchHere } = this.#components
-    const gathering = new Gathering(
+    const gathering = new ScatterGather(
       {
         clock,
         random,

@@ -7,26 +7,26 @@ import type { NodeId, PhotoId } from '../domain/ids.js'
 import type { Photo } from '../domain/photo.js'
 import type { ShardSet } from '../domain/shards.js'
 import type { Transport } from '../network/transport.js'
-import { SimilaritySearch } from './shard-search.js'
-import type { ImageAnalyst } from '../similarity/images/image-analyst.js'
+import type { PhotoReader } from '../photos/photo-reader.js'
+import type { ImageAnalyzer } from '../similarity/images/image-analyzer.js'
 import type { LoadedModel, ModelSpec } from '../similarity/models/model-spec.js'
+import { photoNotFound, type RecordWriter } from '../store/record-writer.js'
 import { Duplicates } from './duplicates.js'
 import { ImageBacklog } from './image-backlog.js'
 import { type IndexedModel, IndexedModels, type IndexedModelsComponents } from './indexed-models.js'
-import type { PhotoReader } from '../photos/photo-reader.js'
-import { photoNotFound, type RecordWriter } from '../store/record-writer.js'
 import { Search } from './search.js'
+import { ShardSearch } from './shard-search.js'
 import type { SimilarityStatus } from './similarity-types.js'
 
 export interface SimilarityComponents extends Omit<IndexedModelsComponents, 'self' | 'directory' | 'onModels'> {
   readonly directory: Directory
   readonly reader: Pick<PhotoReader, 'isLocal' | 'readNeedle' | 'source' | 'stream'>
   readonly writer: Pick<RecordWriter, 'edit'>
-  readonly analyst: ImageAnalyst
+  readonly analyzer: ImageAnalyzer
   /** Absent on a node that is alone. */
   readonly transport?: Pick<Transport, 'self' | 'request' | 'handle'> | undefined
   /** Asks the peers about a photo that is unknown here. @returns whether all members have answered. Absent: there are none */
-  readonly lookUp?: ((id: PhotoId) => Promise<boolean>) | undefined
+  readonly fetchRecord?: ((id: PhotoId) => Promise<boolean>) | undefined
   /** Whether whoever asks may see the photo; default: everybody may. */
   readonly visible?: (photo: Photo) => boolean
   readonly random: Random
@@ -48,7 +48,7 @@ export class Similarity implements Startable {
   readonly duplicates: Duplicates
   readonly models: IndexedModels
   readonly #backlog: ImageBacklog
-  readonly #analyst: ImageAnalyst
+  readonly #analyzer: ImageAnalyzer
   readonly #log: Logger
 
   /** @param init.folder - the node's data folder */
@@ -57,16 +57,16 @@ export class Similarity implements Startable {
       directory,
       transport = ALONE,
       visible = () => true,
-      lookUp = async () => true,
+      fetchRecord = async () => true,
       clock,
       random,
       log
     } = components
-    const { analyst } = components
+    const { analyzer } = components
     const onModels: IndexedModelsComponents['onModels'] = ids =>
-      void analyst.keepOnly(ids).catch(err => log.debug({ err }, 'a model could not be let go'))
+      void analyzer.keepOnly(ids).catch(err => log.debug({ err }, 'a model could not be let go'))
     const models = new IndexedModels({ ...components, self: transport.self, onModels }, init)
-    const nodes = new SimilaritySearch({
+    const nodes = new ShardSearch({
       transport,
       clock,
       random,
@@ -77,7 +77,7 @@ export class Similarity implements Startable {
     const learn = async (id: PhotoId): Promise<void> => {
       const key = { kind: 'photo', id }
       if (directory.getSync(key) !== undefined) return
-      const complete = await lookUp(id)
+      const complete = await fetchRecord(id)
       if (directory.getSync(key) === undefined) throw photoNotFound(id, complete)
     }
     const covered = (): ShardSet => {
@@ -85,10 +85,10 @@ export class Similarity implements Startable {
       const shards = serving === undefined ? [] : [...models.holders(serving.id).values()]
       return new Set(shards.flatMap(ready => [...ready]))
     }
-    this.#analyst = analyst
+    this.#analyzer = analyzer
     this.#log = log
     this.models = models
-    this.search = new Search({ ...components, models, nodes, visible, lookUp })
+    this.search = new Search({ ...components, models, nodes, visible, fetchRecord })
     this.duplicates = new Duplicates({ ...components, learn, covered })
     this.#backlog = new ImageBacklog({
       ...components,
@@ -99,7 +99,7 @@ export class Similarity implements Startable {
   }
 
   async start(): Promise<void> {
-    await this.#analyst.start()
+    await this.#analyzer.start()
     await this.models.start()
     await this.#backlog.start()
   }
@@ -107,25 +107,25 @@ export class Similarity implements Startable {
   async stop(): Promise<void> {
     await this.#backlog.stop()
     await this.models.stop()
-    await this.#analyst.stop()
+    await this.#analyzer.stop()
   }
 
   /**
    * Takes a model into use: for looking at photos at once, for searches when it has seen as many as the one before.
    *
    * @param before - to be loaded, too, for questions until then; by default the one in use
-   * @throws as `ImageAnalyst.useModel`, of the model
+   * @throws as `ImageAnalyzer.useModel`, of the model
    */
   async useModel(model: LoadedModel, before?: LoadedModel): Promise<void> {
     if (before !== undefined) {
-      await this.#analyst
+      await this.#analyzer
         .useModel(before)
         .catch(err => this.#log.warn({ err, model: before.spec.name }, 'the model of before cannot be loaded'))
     }
     try {
-      await this.#analyst.useModel(model)
+      await this.#analyzer.useModel(model)
     } catch (err) {
-      if (before !== undefined && this.#analyst.has(before.spec.id)) await this.models.use(indexedModel(before.spec))
+      if (before !== undefined && this.#analyzer.has(before.spec.id)) await this.models.use(indexedModel(before.spec))
       throw err
     }
     await this.models.use(indexedModel(model.spec))

@@ -30,7 +30,7 @@ const COPY: Verdict = { state: 'copy' }
 const DEAD: Verdict = { state: 'dead' }
 const UNKNOWN: Verdict = { state: 'unknown' }
 
-export interface LivenessComponents {
+export interface NeedleVerdictsComponents {
   readonly directory: Pick<Directory, 'getMany' | 'getSync' | 'records' | 'onChange'>
   readonly volumes: Pick<VolumeSet, 'get' | 'locate' | 'read' | 'append' | 'isOwn' | 'isOfThisProcess'>
   readonly writer: Pick<RecordWriter, 'write' | 'pending'>
@@ -51,20 +51,20 @@ export interface Retirement {
 const NOT_RETIRED: Retirement = { end: 0, lastBirth: HLC_ZERO }
 
 /** Says which needles are still needed: where the log (volumes) and its view (the directory) meet. */
-export class Liveness {
-  readonly #components: LivenessComponents
+export class NeedleVerdicts {
+  readonly #components: NeedleVerdictsComponents
   readonly #retired = new Map<VolumeId, Retirement>()
 
-  constructor(components: LivenessComponents) {
+  constructor(components: NeedleVerdictsComponents) {
     this.#components = components
     components.directory.onChange(changes => {
-      for (const { after } of changes) if (after.kind === RETIRED_KIND) this.#learn(after)
+      for (const { after } of changes) if (after.kind === RETIRED_KIND) this.#noteRetirement(after)
     })
   }
 
   /** Learns which volumes are retired. Call once the directory is complete. */
   async load(): Promise<void> {
-    for await (const record of this.#components.directory.records(RETIRED_KIND)) this.#learn(record)
+    for await (const record of this.#components.directory.records(RETIRED_KIND)) this.#noteRetirement(record)
   }
 
   isRetired(volume: VolumeId): boolean {
@@ -111,7 +111,7 @@ export class Liveness {
     return last
   }
 
-  #learn(record: DirectoryRecord): void {
+  #noteRetirement(record: DirectoryRecord): void {
     const versions = [shownVersion(record), ...conflictVersions(record)]
     const ends = versions.map(({ value }) => integerOf(value, 'covered') ?? 0)
     const births = versions.map(({ value }) => stampOf(value.get('last_birth')))

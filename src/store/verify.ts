@@ -1,10 +1,10 @@
+import type { Progress } from '../core/progress.js'
 import type { Directory } from '../directory/directory.js'
 import { chainDigest, needleBytes } from '../domain/needle.js'
 import { PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
 import { SUPERBLOCK_BYTES } from '../domain/superblock.js'
 import type { Volume } from '../volumes/volume.js'
 import type { VolumeSet } from '../volumes/volume-set.js'
-import type { JobProgress } from '../admin/jobs.js'
 import { blobsOf, dataIdentity, needleCount } from './photo-needles.js'
 
 /** What a check of everything found. */
@@ -25,7 +25,7 @@ export interface Fault {
 /** Bound on what a report holds; the first ones tell the kind of damage. */
 export const FAULTS_MAX = 1000
 
-export interface VerificationComponents {
+export interface VerifyComponents {
   readonly directory: Pick<Directory, 'verify' | 'records'>
   readonly volumes: Pick<VolumeSet, 'volumes' | 'locate'>
 }
@@ -36,8 +36,8 @@ export interface VerificationComponents {
  * them are the scrub's.
  */
 export async function verify(
-  { directory, volumes }: VerificationComponents,
-  progress: (progress: JobProgress) => void,
+  { directory, volumes }: VerifyComponents,
+  progress: (progress: Progress) => void,
   signal: AbortSignal
 ): Promise<CheckReport> {
   const faults: Fault[] = []

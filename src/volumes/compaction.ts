@@ -38,7 +38,7 @@ export interface CompactionComponents {
   readonly retire: (volume: Volume, coveredBytes: number) => Promise<void>
   readonly isRetired: (volume: VolumeId) => boolean
   /** Whether it is this node that compacts the volume: its writer does, or who stands in for one that is gone. */
-  readonly isKeeper: (volume: Volume) => boolean
+  readonly isOwner: (volume: Volume) => boolean
 }
 
 export interface CompactionInit {
@@ -107,7 +107,7 @@ export class Compactor {
 
   /** Volumes that should go, those with the least to move first: on a full disk they make the most room for the least. */
   async #due(mode: Mode): Promise<Volume[]> {
-    const { volumes, inspector, isRetired, isKeeper } = this.#components
+    const { volumes, inspector, isRetired, isOwner } = this.#components
     const deadShareMin = mode === 'asked' ? 0 : this.#init.deadShareMin
     const due: { volume: Volume; liveBytes: number }[] = []
     const tiny: { volume: Volume; liveBytes: number }[] = []
@@ -116,7 +116,7 @@ export class Compactor {
       if (volume.state === 'active' || volume.holes.length > 0) continue
       const { liveBytes, undoableBytes, holdsForgotten, ...counted } = await inspector.inspect(volume)
       // one node compacts a volume, the others only remove what it has retired; what is forgotten nobody may hold
-      if (!isKeeper(volume) && !isRetired(volume.id) && !holdsForgotten) continue
+      if (!isOwner(volume) && !isRetired(volume.id) && !holdsForgotten) continue
       const deadBytes = mode === 'asked' ? counted.deadBytes : counted.deadBytes - undoableBytes
       const empty = liveBytes === 0 && (mode === 'asked' || undoableBytes === 0)
       const purge = holdsForgotten || this.#isOverdue(counted)

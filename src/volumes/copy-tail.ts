@@ -1,7 +1,7 @@
 import type { SheafError } from '../core/errors.js'
 import { writeFailed } from './durable-write.js'
-import type { DurableGroup } from './group-commit.js'
 import type { ParsedNeedles } from './needle-parser.js'
+import type { DurableGroup } from './needle-store.js'
 import type { Volume } from './volume.js'
 import { WriteStages } from './write-stages.js'
 

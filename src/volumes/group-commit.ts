@@ -10,7 +10,7 @@ import {
   needleBytes
 } from '../domain/needle.js'
 import { writeFailed } from './durable-write.js'
-import type { CommitGroup, CommittedNeedle, NeedleDraft, NeedleLocation } from './needle-store.js'
+import type { CommittedNeedle, DurableGroup, NeedleDraft, NeedleLocation } from './needle-store.js'
 import { WriteStages } from './write-stages.js'
 
 /** One `writev` takes at most this much; each needle is three parts. */
@@ -30,11 +30,6 @@ export interface GroupCommitInit {
   readonly seed: number
   /** Where the first needle goes, and the chained digest up to there. */
   readonly end: number
-  readonly chain: Uint8Array
-}
-
-/** A group whose bytes are durable, with the head that they make. */
-export interface DurableGroup extends CommitGroup {
   readonly chain: Uint8Array
 }
 

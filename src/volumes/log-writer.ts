@@ -7,8 +7,8 @@ import { type ActorId, newActorId, type VolumeId, volumeId } from '../domain/ids
 import { needleBytes } from '../domain/needle.js'
 import { encodeSuperblock, SUPERBLOCK_BYTES, type Superblock } from '../domain/superblock.js'
 import type { DiskReserve } from './disk-reserve.js'
-import { type DurableGroup, GroupCommit } from './group-commit.js'
-import type { NeedleDraft, NeedleLocation } from './needle-store.js'
+import { GroupCommit } from './group-commit.js'
+import type { DurableGroup, NeedleDraft, NeedleLocation } from './needle-store.js'
 import type { Volume } from './volume.js'
 
 /** A volume takes no more appends at this share of its capacity. */

@@ -34,6 +34,11 @@ export interface CommitGroup {
   readonly needles: readonly CommittedNeedle[]
 }
 
+/** A group whose bytes are durable, with the head that they make. */
+export interface DurableGroup extends CommitGroup {
+  readonly chain: Uint8Array
+}
+
 /** What the rest of Sheaf needs of volumes to write and read photos. */
 export interface NeedleStore {
   /**

@@ -3,7 +3,7 @@ import type { FileSystem } from '../core/file-system.js'
 import type { Logger } from '../core/log.js'
 import { needleBytes } from '../domain/needle.js'
 import { SUPERBLOCK_BYTES } from '../domain/superblock.js'
-import { lookAgain } from './second-look.js'
+import { rereadHole } from './reread-holes.js'
 import type { Volume } from './volume.js'
 import type { VolumeCopies } from './volume-copies.js'
 import type { VolumeSet } from './volume-set.js'
@@ -98,7 +98,7 @@ export class Scrubber {
     for (const volume of volumes.volumes()) {
       for (const hole of volume.holes) {
         signal.throwIfAborted()
-        await lookAgain(volume, hole, copies, signal)
+        await rereadHole(volume, hole, copies, signal)
       }
     }
   }

@@ -9,11 +9,17 @@ import type { NeedleIdentity } from '../domain/needle.js'
 import { SUPERBLOCK_BYTES, type Superblock } from '../domain/superblock.js'
 import { BufferPool } from './buffer-pool.js'
 import type { DiskReserve } from './disk-reserve.js'
-import type { DurableGroup } from './group-commit.js'
 import type { HoleRange, NeedleRow } from './index-file.js'
 import { LogWriter, type LogWriterComponents, type LogWriterInit } from './log-writer.js'
 import { NeedleIndex, VOLUME_NUMBERS } from './needle-index.js'
-import type { CommittedNeedle, NeedleDraft, NeedleLease, NeedleLocation, NeedleStore } from './needle-store.js'
+import type {
+  CommittedNeedle,
+  DurableGroup,
+  NeedleDraft,
+  NeedleLease,
+  NeedleLocation,
+  NeedleStore
+} from './needle-store.js'
 import {
   cutTorn,
   holdsNeedles,

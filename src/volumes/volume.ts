@@ -18,7 +18,6 @@ import {
 } from '../domain/needle.js'
 import { SUPERBLOCK_BYTES, type Superblock } from '../domain/superblock.js'
 import type { BufferPool } from './buffer-pool.js'
-import type { DurableGroup } from './group-commit.js'
 import {
   decodeIndexFile,
   encodeIndexHeader,
@@ -29,7 +28,7 @@ import {
   needlesInOrder
 } from './index-file.js'
 import { checkBlock, checkFrame, checkNeedle, type NeedleExpectation, needleTailBytes } from './needle-check.js'
-import type { CommittedNeedle, NeedleDraft, NeedleLease } from './needle-store.js'
+import type { CommittedNeedle, DurableGroup, NeedleDraft, NeedleLease } from './needle-store.js'
 import { type ScanEvent, scanVolume } from './volume-scan.js'
 
 /** A segment of the index file is written when this much is not in it yet: the most that a start after a crash scans. */

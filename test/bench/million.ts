@@ -6,7 +6,7 @@ import { nodeFileSystem } from '../../src/core/node-file-system.js'
 import { systemRandom } from '../../src/core/random.js'
 import { levelDatabase } from '../../src/directory/database.js'
 import { loadIdentity, verifySignature } from '../../src/identity.js'
-import { Storage } from '../../src/node-services.js'
+import { NodeServices } from '../../src/node-services.js'
 import { HttpClient } from '../support/http-client.js'
 import { NodeProcess } from '../support/node-process.js'
 import { fakeJpeg } from '../support/photo-maker.js'
@@ -18,7 +18,7 @@ const UPLOADS_AT_ONCE = 512
 const READY_MS_MAX = 3_000
 
 /**
- * Starts a node on a folder of a million small photos, made by the real storage in this process and kept for the next run.
+ * Starts a node on a folder of a million small photos, made by the real store in this process and kept for the next run.
  *
  * @param cache - where that folder is kept
  */
@@ -65,7 +65,7 @@ async function startOnce(dataDir: string): Promise<{ readyMs: number; rssBytes: 
 async function makePhotos(folder: string): Promise<void> {
   const started = performance.now()
   const identity = await loadIdentity({ fileSystem: nodeFileSystem, random: systemRandom }, await madeFolder(folder))
-  const storage = new Storage(
+  const services = new NodeServices(
     {
       fileSystem: nodeFileSystem,
       clock: systemClock,
@@ -85,18 +85,18 @@ async function makePhotos(folder: string): Promise<void> {
       requireCookie: false
     }
   )
-  await storage.start()
+  await services.start()
   const bytes = fakeJpeg(1, PHOTO_BYTES)
   let made = 0
   const upload = async (): Promise<void> => {
     while (made < PHOTO_COUNT) {
       const filename = `photo ${made++}.jpg`
       if (made % 100_000 === 0) process.stderr.write(`  ${made} photos made\n`)
-      await storage.photos.upload(once(bytes), { filename, contentType: 'image/jpeg', declaredBytes: bytes.length })
+      await services.photos.upload(once(bytes), { filename, contentType: 'image/jpeg', declaredBytes: bytes.length })
     }
   }
   await Promise.all(Array.from({ length: UPLOADS_AT_ONCE }, upload))
-  await storage.stop()
+  await services.stop()
   process.stderr.write(`  made in ${((performance.now() - started) / 1e3).toFixed(0)} s\n`)
 }
 

@@ -7,7 +7,7 @@ import { modelIdOf } from '../../src/domain/features.js'
 import { type NodeId, photoIdFrom } from '../../src/domain/ids.js'
 import { ALL_SHARDS, type ShardSet, shardOf, shardOwners } from '../../src/domain/shards.js'
 import type { Libp2pTransport } from '../../src/network/libp2p/libp2p-transport.js'
-import { SimilaritySearch } from '../../src/search/shard-search.js'
+import { ShardSearch } from '../../src/search/shard-search.js'
 import { HnswIndexes } from '../../src/similarity/index/hnsw-indexes.js'
 import type { VectorEntry, VectorIndex } from '../../src/similarity/index/vector-index.js'
 import { Libp2pNetwork } from '../support/libp2p-network.js'
@@ -90,14 +90,14 @@ export class BenchNode {
   }
 
   /** Takes its handlers; the transport can be started after it. */
-  serve(members: () => readonly NodeId[]): SimilaritySearch {
+  serve(members: () => readonly NodeId[]): ShardSearch {
     const known = new Map<NodeId, ShardSet>()
     const owned = (node: NodeId): ShardSet => {
       const shards = known.get(node) ?? ownedBy(node, members())
       known.set(node, shards)
       return shards
     }
-    return new SimilaritySearch({
+    return new ShardSearch({
       transport: this.transport,
       clock: systemClock,
       random: systemRandom,

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { NodeId, PhotoId } from '../../src/domain/ids.js'
 import { ALL_SHARDS } from '../../src/domain/shards.js'
 import { encodeSearch } from '../../src/search/search-messages.js'
-import type { SimilaritySearch } from '../../src/search/shard-search.js'
+import type { ShardSearch } from '../../src/search/shard-search.js'
 import { nearest } from '../support/exact-vector-indexes.js'
 import { atLeast, atMost, type Measure, median } from './report.js'
 import type { FromChild, ToChild } from './similarity-child.js'
@@ -80,7 +80,7 @@ function compareWithAll(set: VectorSetInit): ReadonlySet<PhotoId>[] {
 }
 
 async function measureRecall(
-  search: SimilaritySearch,
+  search: ShardSearch,
   set: VectorSetInit,
   question: (n: number) => Float32Array,
   expected: readonly ReadonlySet<PhotoId>[]
@@ -102,7 +102,7 @@ async function measureRecall(
 }
 
 async function measureCost(
-  search: SimilaritySearch,
+  search: ShardSearch,
   node: BenchNode,
   peer: NodeId,
   question: (n: number) => Float32Array,
@@ -134,7 +134,7 @@ async function measureCost(
 }
 
 async function measurePaused(
-  search: SimilaritySearch,
+  search: ShardSearch,
   child: ChildProcess,
   question: (n: number) => Float32Array,
   set: VectorSetInit
@@ -164,7 +164,7 @@ async function measurePaused(
   }
 }
 
-function gather(search: SimilaritySearch, vector: Float32Array): ReturnType<SimilaritySearch['search']> {
+function gather(search: ShardSearch, vector: Float32Array): ReturnType<ShardSearch['search']> {
   return search.search({ model: MODEL, space: 'image', vector }, K_ASKED, never)
 }
 

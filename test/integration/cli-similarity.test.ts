@@ -6,7 +6,7 @@ import { linkChange } from '../../src/domain/findings.js'
 import type { PhotoId } from '../../src/domain/ids.js'
 import { type HttpFixture, startHttp } from '../support/http-fixture.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
-import { vectorImage } from '../support/vector-analyst.js'
+import { vectorImage } from '../support/vector-analyzer.js'
 import { answerJson, cli, fakeNode } from './cli-harness.js'
 
 const VECTORS = [
@@ -21,14 +21,14 @@ const idOf = (name: string): PhotoId => ids.get(name) as PhotoId
 
 beforeAll(async () => {
   http = await startHttp()
-  const model = modelIdOf(http.analyst.digest)
+  const model = modelIdOf(http.analyzer.digest)
   await http.similarity.models.use({ id: model, name: 'test', spaces: new Map([['image', 4]]) })
   for (const [name, vector] of VECTORS) {
     const { photo_id } = await http.client.putPhoto(vectorImage(vector), `${name}.jpg`)
     ids.set(name, photo_id as PhotoId)
     await http.see(idOf(name), vector)
   }
-  http.analyst.texts.set('a red rose', Float32Array.of(1, 0, 0, 0))
+  http.analyzer.texts.set('a red rose', Float32Array.of(1, 0, 0, 0))
   const covered = async (): Promise<number> =>
     (await http.client.json<{ coverage: { fraction: number } }>('GET', `/similar/${idOf('car')}`, 200)).coverage
       .fraction

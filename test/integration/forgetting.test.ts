@@ -1,9 +1,9 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
+import type { Cluster } from '../../src/cluster/cluster.js'
 import { HLC_MAX } from '../../src/domain/hlc.js'
 import type { NodeId, PhotoId } from '../../src/domain/ids.js'
 import { PHOTO_KIND, viewPhoto } from '../../src/domain/photo.js'
 import type { DirectoryRecord } from '../../src/domain/record.js'
-import type { Cluster } from '../../src/cluster/cluster.js'
 import { SeededRandom } from '../support/seeded-random.js'
 import { SimulatedClock, settle } from '../support/simulated-clock.js'
 import { SimulatedNetwork } from '../support/simulated-network.js'
@@ -42,7 +42,7 @@ class Lab {
   }
 
   cluster(i: number): Cluster {
-    return this.node(i).storage.cluster as Cluster
+    return this.node(i).services.cluster as Cluster
   }
 
   async pass(ms: number): Promise<void> {
@@ -69,16 +69,16 @@ class Lab {
     async function* body(): AsyncGenerator<Uint8Array> {
       yield Buffer.from(text)
     }
-    const { photoId } = await this.until(this.node(i).storage.photos.upload(body(), { filename: text }))
+    const { photoId } = await this.until(this.node(i).services.photos.upload(body(), { filename: text }))
     return photoId
   }
 
   async remove(i: number, id: PhotoId): Promise<void> {
-    await this.until(this.node(i).storage.photos.remove(id))
+    await this.until(this.node(i).services.photos.remove(id))
   }
 
   async compact(...which: readonly number[]): Promise<void> {
-    for (const i of which) await this.node(i).finish(this.node(i).storage.maintenance.compact())
+    for (const i of which) await this.node(i).finish(this.node(i).services.maintenance.compact())
   }
 
   /** Lets deletes be purged and forgotten. */
@@ -91,25 +91,25 @@ class Lab {
   }
 
   knows(i: number, id: PhotoId): boolean {
-    return this.node(i).storage.directory.getSync({ kind: PHOTO_KIND, id }) !== undefined
+    return this.node(i).services.local.directory.getSync({ kind: PHOTO_KIND, id }) !== undefined
   }
 
   async text(i: number, id: PhotoId): Promise<string> {
-    const content = await this.until(this.node(i).storage.photos.open(id, 'orig'))
+    const content = await this.until(this.node(i).services.photos.open(id, 'orig'))
     let text = ''
-    const record = this.node(i).storage.directory.getSync({ kind: PHOTO_KIND, id })?.record as DirectoryRecord
+    const record = this.node(i).services.local.directory.getSync({ kind: PHOTO_KIND, id })?.record as DirectoryRecord
     for await (const piece of content.stream(0, viewPhoto(record).size)) text += Buffer.from(piece).toString()
     return text
   }
 
   async tombstones(i: number): Promise<number> {
     let count = 0
-    for await (const _ of this.node(i).storage.directory.forgetting.tombstones(HLC_MAX)) count++
+    for await (const _ of this.node(i).services.local.directory.forgetting.tombstones(HLC_MAX)) count++
     return count
   }
 
   digests(...which: readonly number[]): number {
-    return new Set(which.map(i => this.node(i).storage.directory.digest())).size
+    return new Set(which.map(i => this.node(i).services.local.directory.digest())).size
   }
 
   cutOff(i: number): void {
@@ -126,14 +126,14 @@ describe('a delete', () => {
     const gone = await lab.upload(0, 'gone')
     const kept = await lab.upload(1, 'kept')
     await lab.pass(1_000)
-    await lab.until(lab.node(2).storage.photos.patch(gone, { name: 'edited elsewhere' }))
+    await lab.until(lab.node(2).services.photos.patch(gone, { name: 'edited elsewhere' }))
     await lab.pass(1_000)
     await lab.remove(1, gone)
     await lab.forget(0, 1, 2)
     expect(await Promise.all([0, 1, 2].map(i => lab.tombstones(i)))).toEqual([0, 0, 0])
     expect([0, 1, 2].map(i => lab.knows(i, gone))).toEqual([false, false, false])
     expect(lab.digests(0, 1, 2)).toBe(1)
-    await lab.node(0).finish(lab.node(0).storage.maintenance.rebuildDirectory())
+    await lab.node(0).finish(lab.node(0).services.maintenance.rebuildDirectory())
     await lab.pass(3_000)
     expect([0, 1, 2].map(i => lab.knows(i, gone))).toEqual([false, false, false])
     expect([await lab.text(0, kept), await lab.text(2, kept)]).toEqual(['kept', 'kept'])
@@ -177,7 +177,7 @@ describe('a delete', () => {
     await lab.forget(0, 1, 2)
     expect([0, 1, 2].map(i => lab.knows(i, gone))).toEqual([false, false, false])
     expect(lab.digests(0, 1, 2)).toBe(1)
-    expect(lab.cluster(0).departures.insiders().sort()).toEqual(['n0', 'n1', 'n2'])
+    expect(lab.cluster(0).departures.recordedMembers().sort()).toEqual(['n0', 'n1', 'n2'])
   })
 })
 
@@ -186,7 +186,7 @@ describe('a member', () => {
     const lab = await Lab.of(3)
     lab.cutOff(0)
     const only = await lab.upload(0, 'only here')
-    const left = lab.cluster(0).leaving
+    const left = lab.cluster(0).decommission
     let ended = false
     void left.left.then(() => {
       ended = true
@@ -224,7 +224,7 @@ describe('a member', () => {
     await lab.until(lab.cluster(0).departures.remove('n2' as NodeId))
     await lab.pass(10_000)
     expect([lab.cluster(2).isOut, lab.node(2).transport?.peers()]).toEqual([true, []])
-    expect(lab.cluster(0).departures.insiders().sort()).toEqual(['n0', 'n1'])
+    expect(lab.cluster(0).departures.recordedMembers().sort()).toEqual(['n0', 'n1'])
     const alone = await lab.upload(2, 'alone')
     await lab.pass(2_000)
     expect(lab.knows(0, alone)).toBe(false)
@@ -250,7 +250,7 @@ describe('a member', () => {
     const held = (i: number): boolean =>
       lab
         .node(i)
-        .storage.volumes.volumes()
+        .services.local.volumes.volumes()
         .some(({ superblock }) => superblock && Buffer.from(superblock.origin).toString('utf8', 0, 2) === 'n0')
     await lab.pass(2_000)
     await lab.compact(1, 2)

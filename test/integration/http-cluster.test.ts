@@ -1,9 +1,9 @@
 import { expect, onTestFinished, test } from 'vitest'
+import type { ClusterMember } from '../../src/cluster/cluster-status.js'
+import type { HorizonStatus } from '../../src/cluster/forgetting/promise-rounds.js'
 import { SheafError } from '../../src/core/errors.js'
 import { hlcFrom } from '../../src/domain/hlc.js'
 import type { NodeId } from '../../src/domain/ids.js'
-import type { ClusterMember } from '../../src/cluster/cluster-status.js'
-import type { HorizonStatus } from '../../src/cluster/forgetting/promise-rounds.js'
 import { type HttpFixture, type HttpFixtureInit, startHttp } from '../support/http-fixture.js'
 import { answerJson, cli, fakeNode } from './cli-harness.js'
 

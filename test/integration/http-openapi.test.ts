@@ -7,7 +7,7 @@ import { hlcFrom } from '../../src/domain/hlc.js'
 import type { NodeId, PhotoId } from '../../src/domain/ids.js'
 import type { Answer } from '../support/http-client.js'
 import { type HttpFixture, startHttp } from '../support/http-fixture.js'
-import { vectorImage } from '../support/vector-analyst.js'
+import { vectorImage } from '../support/vector-analyzer.js'
 
 /*
  * The document is complete (every route, every parameter) and true: real answers, good and bad ones, are what their
@@ -153,7 +153,7 @@ async function ask(
 
 /** @param id - of a photo */
 async function askForSimilar(id: string): Promise<void> {
-  const model = modelIdOf(http.analyst.digest)
+  const model = modelIdOf(http.analyzer.digest)
   await ask('GET', '/similar/{id}', { id })
   await http.similarity.models.use({ id: model, name: 'test', spaces: new Map([['image', 2]]) })
   const twins = [
@@ -165,7 +165,7 @@ async function askForSimilar(id: string): Promise<void> {
   await http.writer.edit(a as PhotoId, () => ({ changes: [linkChange(b as PhotoId, { tier: 'near', score: 1 })] }))
   await expect.poll(() => http.similarity.status().vectors).toBe(1)
   await ask('GET', '/photo/{id}/meta', { id: a })
-  http.analyst.texts.set('rose', Float32Array.of(1, 0))
+  http.analyzer.texts.set('rose', Float32Array.of(1, 0))
   await ask('GET', '/search', {}, '?q=rose&k=3&min_score=-1')
   await ask('GET', '/search', {}, '?q=')
   await ask('GET', '/similar/{id}', { id: a })

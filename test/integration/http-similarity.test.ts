@@ -4,7 +4,7 @@ import { linkChange } from '../../src/domain/findings.js'
 import type { PhotoId } from '../../src/domain/ids.js'
 import type { Answer } from '../support/http-client.js'
 import { type HttpFixture, startHttp } from '../support/http-fixture.js'
-import { vectorImage } from '../support/vector-analyst.js'
+import { vectorImage } from '../support/vector-analyzer.js'
 
 const UNKNOWN = '01890000-0000-7000-8000-000000000000'
 
@@ -16,7 +16,7 @@ beforeEach(async () => {
 afterEach(() => http.close())
 
 async function use(): Promise<void> {
-  const id = modelIdOf(http.analyst.digest)
+  const id = modelIdOf(http.analyzer.digest)
   await http.similarity.models.use({ id, name: 'test', spaces: new Map([['image', 4]]) })
 }
 
@@ -62,7 +62,7 @@ describe('without a model', () => {
       expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0)
       expect(JSON.parse(answer.body.toString()).detail).toMatch(/sheaf models pull/)
     }
-    http.analyst.model = undefined
+    http.analyzer.model = undefined
     expectProblem(await get('/search?q=rose'), 503, 'ERR_MODEL_UNAVAILABLE')
     const duplicates = JSON.parse((await get('/duplicates')).body.toString())
     expect(duplicates).toEqual({
@@ -94,7 +94,7 @@ describe('with one', () => {
     expect(found.distances[1]).toBeCloseTo(0, 5)
     expect(found.coverage).toEqual({ shards_ok: 64, shards_total: 64, fraction: 1 })
     expect(found.model).toBe('test')
-    expect(found.model_id).toBe(http.analyst.model)
+    expect(found.model_id).toBe(http.analyzer.model)
   })
 
   test('k and tag may stand in the query, before the file or after it', async () => {
@@ -126,7 +126,7 @@ describe('with one', () => {
   })
 
   test('words find what they say, from a score on', async () => {
-    http.analyst.texts.set('a rose', Float32Array.of(1, 0, 0, 0))
+    http.analyzer.texts.set('a rose', Float32Array.of(1, 0, 0, 0))
     const all = bodyOf(await get('/search?q=a%20rose'))
     expect(all.results.map(({ photo_id }) => photo_id)).toEqual([near, far])
     expect(bodyOf(await get('/search?q=a+rose&min_score=0.5')).results).toHaveLength(1)

@@ -1,8 +1,8 @@
 import { afterEach, expect, test } from 'vitest'
+import { type MemberComparison, PeerComparison } from '../../src/cluster/peer-comparison.js'
 import { silentLog } from '../../src/core/log.js'
 import type { NodeId } from '../../src/domain/ids.js'
 import { SUPERBLOCK_BYTES } from '../../src/domain/superblock.js'
-import { type MemberComparison, PeerComparison } from '../../src/cluster/peer-comparison.js'
 import type { Volume } from '../../src/volumes/volume.js'
 import { type Host, holds, put, ShippingCluster } from '../support/shipping-cluster.js'
 

@@ -7,18 +7,18 @@ import { nodeFileSystem } from '../../src/core/node-file-system.js'
 import { systemRandom } from '../../src/core/random.js'
 import { levelDatabase } from '../../src/directory/database.js'
 import type { PhotoId } from '../../src/domain/ids.js'
+import { NodeServices } from '../../src/node-services.js'
 import type { Photos } from '../../src/photos/photos.js'
-import { Storage } from '../../src/node-services.js'
 import { noiseBytes, photoByteCount, SeededRandom } from '../support/photo-maker.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
 
 const VOLUME_BYTES = 2_000_000
-/** What storage makes of such volumes: the greatest power of two that fits eight times. */
+/** What services makes of such volumes: the greatest power of two that fits eight times. */
 const CHUNK_BYTES = 131_072
 
-/** A node's storage on a real disk with a real LevelDB. */
-async function startStorage(folder: string): Promise<Storage> {
-  const storage = new Storage(
+/** A node's services on a real disk with a real LevelDB. */
+async function startServices(folder: string): Promise<NodeServices> {
+  const services = new NodeServices(
     {
       fileSystem: nodeFileSystem,
       clock: systemClock,
@@ -38,8 +38,8 @@ async function startStorage(folder: string): Promise<Storage> {
       requireCookie: false
     }
   )
-  await storage.start()
-  return storage
+  await services.start()
+  return services
 }
 
 async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
@@ -53,9 +53,9 @@ async function read(photos: Photos, id: PhotoId, start = 0, end = Number.POSITIV
   return Buffer.concat(collected)
 }
 
-async function finish(storage: Storage, { id }: { readonly id: string }): Promise<unknown> {
+async function finish(services: NodeServices, { id }: { readonly id: string }): Promise<unknown> {
   for (;;) {
-    const job = storage.jobs.get(id)
+    const job = services.jobs.get(id)
     if (job?.state === 'done') return job.result
     if (job?.state !== 'running' && job?.state !== 'queued') throw new Error(JSON.stringify(job?.error))
     await new Promise(resolve => setImmediate(resolve))
@@ -72,11 +72,11 @@ describe('photos on a real disk', () => {
   test('survive restarts, a lost directory, compaction and undo, byte for byte', async () => {
     const folder = await temporaryDirectory()
     const random = new SeededRandom(1)
-    let storage = await startStorage(folder)
+    let services = await startServices(folder)
     const blobs = Array.from({ length: 80 }, (_, i) => noiseBytes(i, photoByteCount(random, 900_000)))
     const receipts = await Promise.all(
       blobs.map((blob, i) =>
-        storage.photos.upload(pieces(blob), {
+        services.photos.upload(pieces(blob), {
           filename: `photo ${i}.bin`,
           tags: [i % 2 ? 'odd' : 'even'],
           declaredBytes: i % 3 ? blob.length : undefined
@@ -90,14 +90,14 @@ describe('photos on a real disk', () => {
       for (const [i, id] of ids.entries()) {
         const blob = blobs[i] as Buffer
         if (deleted(i)) {
-          await expect(storage.photos.open(id, 'orig')).rejects.toMatchObject({ code: 'ERR_PHOTO_DELETED' })
+          await expect(services.photos.open(id, 'orig')).rejects.toMatchObject({ code: 'ERR_PHOTO_DELETED' })
           continue
         }
-        expect((await read(storage.photos, id)).equals(blob)).toBe(true)
+        expect((await read(services.photos, id)).equals(blob)).toBe(true)
         const start = random.below(blob.length)
         const end = random.between(start, blob.length)
-        expect((await read(storage.photos, id, start, end)).equals(blob.subarray(start, end))).toBe(true)
-        const hot = storage.photos.openHot(id)
+        expect((await read(services.photos, id, start, end)).equals(blob.subarray(start, end))).toBe(true)
+        const hot = services.photos.openHot(id)
         expect(hot !== undefined).toBe(blob.length <= CHUNK_BYTES)
         expect(hot === undefined || blob.equals(hot.lease.data)).toBe(true)
         hot?.lease.release()
@@ -105,35 +105,35 @@ describe('photos on a real disk', () => {
     }
     await expectAll(() => false)
 
-    await storage.photos.batchDelete(ids.filter((_, i) => i % 4 === 0))
-    await storage.photos.batchTag(
+    await services.photos.batchDelete(ids.filter((_, i) => i % 4 === 0))
+    await services.photos.batchTag(
       ids.filter((_, i) => i % 4 === 1),
       { add: ['tagged'] }
     )
-    await storage.photos.undelete(ids[0] as PhotoId)
+    await services.photos.undelete(ids[0] as PhotoId)
     const isDeleted = (i: number): boolean => i % 4 === 0 && i !== 0
     await expectAll(isDeleted)
-    const before = await snapshot(storage.photos)
-    const bytesBefore = (await storage.maintenance.status()).bytes
+    const before = await snapshot(services.photos)
+    const bytesBefore = (await services.maintenance.status()).bytes
 
-    await storage.stop()
-    storage = await startStorage(folder)
+    await services.stop()
+    services = await startServices(folder)
     await expectAll(isDeleted)
-    expect(await snapshot(storage.photos)).toEqual(before)
+    expect(await snapshot(services.photos)).toEqual(before)
 
-    await storage.stop()
+    await services.stop()
     await rm(join(folder, 'directory'), { recursive: true })
-    storage = await startStorage(folder)
-    expect(await snapshot(storage.photos)).toEqual(before)
+    services = await startServices(folder)
+    expect(await snapshot(services.photos)).toEqual(before)
     await expectAll(isDeleted)
 
     // Hot photos lose their place by compaction, deleted ones their bytes.
-    await finish(storage, storage.maintenance.compact())
-    expect((await storage.maintenance.status()).bytes).toBeLessThan(bytesBefore)
+    await finish(services, services.maintenance.compact())
+    expect((await services.maintenance.status()).bytes).toBeLessThan(bytesBefore)
     await expectAll(isDeleted)
-    expect(await snapshot(storage.photos)).toEqual(before)
-    await expect(storage.photos.undelete(ids[4] as PhotoId)).rejects.toMatchObject({ code: 'ERR_BYTES_GONE' })
-    expect(await finish(storage, storage.maintenance.verify())).toMatchObject({ faults: [] })
-    await storage.stop()
+    expect(await snapshot(services.photos)).toEqual(before)
+    await expect(services.photos.undelete(ids[4] as PhotoId)).rejects.toMatchObject({ code: 'ERR_BYTES_GONE' })
+    expect(await finish(services, services.maintenance.verify())).toMatchObject({ faults: [] })
+    await services.stop()
   })
 })

@@ -4,7 +4,7 @@ import type { PhotoId } from '../../src/domain/ids.js'
 import { needleBytes } from '../../src/domain/needle.js'
 import { SUPERBLOCK_BYTES } from '../../src/domain/superblock.js'
 import type { NeedleLocation } from '../../src/volumes/needle-store.js'
-import { lookAgain } from '../../src/volumes/second-look.js'
+import { rereadHole } from '../../src/volumes/reread-holes.js'
 import type { Volume } from '../../src/volumes/volume.js'
 import { VolumeCopies } from '../../src/volumes/volume-copies.js'
 import type { VolumeSet } from '../../src/volumes/volume-set.js'
@@ -314,7 +314,7 @@ describe('volumes', () => {
     expect(volume.holes).toMatchObject([{ from: repaired.offset }, { from: left.offset }])
     fixture.disk.flipBit(path, repaired.offset + 10, 1)
     const copies = new VolumeCopies({ volumes, reserve: { admit: async () => {} }, merge: async () => {} })
-    for (const hole of volume.holes) await lookAgain(volume, hole, copies, new AbortController().signal)
+    for (const hole of volume.holes) await rereadHole(volume, hole, copies, new AbortController().signal)
     expect(volume.holes).toMatchObject([{ from: left.offset }])
     fixture.applied.forget()
     await volumes.replay()

@@ -26,8 +26,8 @@ export function newMember(id: NodeId, node: SimulatedNode): Member {
     forgotten: new Set(),
     faulty: false,
     clock: node.clock,
-    get storage() {
-      return node.storage
+    get services() {
+      return node.services
     },
     troubled: () => member.faulty
   }
@@ -43,5 +43,5 @@ export function holdsBytes(member: Member, history: PhotoHistory, workload: Work
   const blob = blobOf(photo, 'orig')
   if (blob === undefined) return false
   const chunks = Array.from({ length: needleCount(blob) }, (_, chunk) => dataIdentity(blob, chunk))
-  return chunks.every(identity => member.storage.volumes.locate(identity).length > 0)
+  return chunks.every(identity => member.services.local.volumes.locate(identity).length > 0)
 }

@@ -195,7 +195,7 @@ export class ClusterSimulation {
     )[]
     const kind = this.#random.pick(kinds)
     this.#note(`${member.name}: job ${kind}`)
-    member.storage.maintenance[kind]()
+    member.services.maintenance[kind]()
   }
 
   #skewClock(): void {
@@ -222,7 +222,7 @@ export class ClusterSimulation {
     for (const member of this.members) {
       // a copy that could not be written to is not tried again by the same process, and a clock is only ahead once
       const isOut =
-        this.#membership.departed.has(member) || member.storage.cluster?.isOut || this.#membership.isLeaving(member)
+        this.#membership.departed.has(member) || member.services.cluster?.isOut || this.#membership.isLeaving(member)
       if (!member.faulty && member !== late && !isOut) continue
       await this.#until(member.node.stop())
       if (member === late) member.node.wall.skewMs = -HOUR_MS
@@ -231,9 +231,9 @@ export class ClusterSimulation {
     await this.#converge()
     this.#editAll(late)
     await this.#quiesce()
-    for (const member of this.members) await member.node.finish(member.storage.maintenance.scrub())
+    for (const member of this.members) await member.node.finish(member.services.maintenance.scrub())
     // what a retired volume alone still holds is moved, and then gets to those who never had that volume
-    for (const member of this.members) await member.node.finish(member.storage.maintenance.compact())
+    for (const member of this.members) await member.node.finish(member.services.maintenance.compact())
     await this.#converge()
     for (const member of this.members) {
       await this.workload.check(member, write => !write.lost)
@@ -262,25 +262,25 @@ export class ClusterSimulation {
     const start = this.clock.monotonic()
     let left = await tombstonesOf(this.members, hlcFrom(this.clock.now()))
     while (left.length > 0 && this.clock.monotonic() - start < FORGETTING_MS_MAX) {
-      for (const member of this.members) await member.node.finish(member.storage.maintenance.compact())
+      for (const member of this.members) await member.node.finish(member.services.maintenance.compact())
       await this.#pass(3_000)
       left = await tombstonesOf(this.members, hlcFrom(this.clock.now()))
     }
     // a hole may hide what was deleted, so nobody promises that it is gone
-    const isSound = this.members.every(({ storage }) =>
-      storage.volumes.volumes().every(({ holes }) => holes.length === 0)
+    const isSound = this.members.every(({ services }) =>
+      services.local.volumes.volumes().every(({ holes }) => holes.length === 0)
     )
     if (left.length > 0 && isSound) this.#fail(`deletes are not forgotten: ${left.join('; ')}`)
     await this.#converge()
     const member = this.#random.pick(this.members)
     this.#note(`${member.name} makes its directory anew`)
-    await member.node.finish(member.storage.maintenance.rebuildDirectory())
+    await member.node.finish(member.services.maintenance.rebuildDirectory())
     await this.#converge()
     for (const each of this.members) await this.workload.check(each, write => !write.lost)
   }
 
   /**
-   * Edits every photo once more: that saw all that was written before, so none of it may beat it.
+   * Edits every photo once more: that saw all that was written before, so none of it may heartbeat it.
    *
    * @param late - a node whose clock is behind: it makes half of the edits
    */

@@ -14,18 +14,18 @@ export async function differencesOf(
   damaged: ReadonlySet<VolumeId>
 ): Promise<readonly string[]> {
   const differences: string[] = []
-  const digests = new Set(members.map(({ storage }) => storage.directory.digest()))
+  const digests = new Set(members.map(({ services }) => services.local.directory.digest()))
   if (digests.size > 1) differences.push(`${digests.size} directory digests`)
   const retired = new Set<string>()
-  for await (const { id } of (members[0] as Target).storage.directory.records('volume')) retired.add(id)
+  for await (const { id } of (members[0] as Target).services.local.directory.records('volume')) retired.add(id)
   const states = new Map<VolumeId, Set<string>>()
-  for (const { storage } of members) {
-    for (const { id } of storage.volumes.volumes()) if (!retired.has(id)) states.set(id, new Set())
+  for (const { services } of members) {
+    for (const { id } of services.local.volumes.volumes()) if (!retired.has(id)) states.set(id, new Set())
   }
   for (const [id, found] of states) {
     const mayHaveHoles = damaged.has(id)
-    for (const { name, storage } of members) {
-      const volume = storage.volumes.get(id)
+    for (const { name, services } of members) {
+      const volume = services.local.volumes.get(id)
       const holes = volume?.holes.map(({ from, to }) => `${from}-${to}`).join() ?? ''
       if (holes !== '' && !mayHaveHoles) differences.push(`${id} at ${name} has holes ${holes}`)
       const digest = mayHaveHoles ? holes : Buffer.from(volume?.chain ?? []).toString('hex')
@@ -39,10 +39,10 @@ export async function differencesOf(
 /** @returns deletes up to a stamp that some node still remembers, without those that are to be kept for ever */
 export async function tombstonesOf(members: readonly Target[], to: Hlc): Promise<readonly string[]> {
   const left: string[] = []
-  for (const { name, storage } of members) {
-    for await (const { key } of storage.directory.forgetting.tombstones(to)) {
-      const stored = storage.directory.getSync(key)
-      const isKept = stored && (await storage.cluster?.rounds.isUnproven(viewPhoto(stored.record)))
+  for (const { name, services } of members) {
+    for await (const { key } of services.local.directory.forgetting.tombstones(to)) {
+      const stored = services.local.directory.getSync(key)
+      const isKept = stored && (await services.cluster?.rounds.isUnproven(viewPhoto(stored.record)))
       if (isKept !== true) left.push(`${key.id} at ${name}`)
     }
   }

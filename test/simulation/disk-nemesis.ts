@@ -67,10 +67,10 @@ export class DiskNemesis {
   /** Damage below the surface of a volume, to one copy of each volume at most. */
   async flipBit(): Promise<void> {
     const { random, members, note } = this.#components
-    const member = this.#pick(({ node }) => node.running && node.storage.volumes.volumes().length > 0)
+    const member = this.#pick(({ node }) => node.running && node.services.local.volumes.volumes().length > 0)
     if (member === undefined) return
-    const { disk, storage } = member.node
-    const volume = random.pick(storage.volumes.volumes())
+    const { disk, services } = member.node
+    const volume = random.pick(services.local.volumes.volumes())
     const { size } = disk.file(volume.path)
     if (size <= SUPERBLOCK_BYTES || this.#flips.some(flip => flip.volume === volume.id && flip.member !== member))
       return
@@ -85,7 +85,7 @@ export class DiskNemesis {
     const flip = { member, volume: volume.id, photos }
     this.#flips.push(flip)
     const others = members.filter(other => other !== member && other.node.running)
-    if (!others.some(other => (other.storage.volumes.get(volume.id)?.end ?? 0) > position)) this.#giveUp(flip)
+    if (!others.some(other => (other.services.local.volumes.get(volume.id)?.end ?? 0) > position)) this.#giveUp(flip)
     disk.flipBit(volume.path, position, random.below(8))
     member.faulty = true
   }

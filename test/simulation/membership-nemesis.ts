@@ -42,13 +42,13 @@ export class MembershipNemesis {
   leave(): void {
     const { note, workload } = this.#components
     const member = this.#pick(({ node }) => node.running)
-    const leaving = member?.storage.cluster?.leaving
+    const leaving = member?.services.cluster?.decommission
     if (member === undefined || leaving === undefined) return
-    const { storage } = member
+    const { services } = member
     note(`${member.name} is asked to leave`)
     leaving.leave(() => {}, this.ending.signal).catch(err => note(`${member.name} does not leave: ${String(err)}`))
     void leaving.left.then(() => {
-      if (!member.node.running || member.storage !== storage) return
+      if (!member.node.running || member.services !== services) return
       note(`${member.name} has left`)
       this.departed.add(member)
       workload.abandon(member)
@@ -57,8 +57,8 @@ export class MembershipNemesis {
   }
 
   /** Whether the node takes no writes, because it leaves or tried to. */
-  isLeaving({ storage }: Member): boolean {
-    return storage.cluster?.leaving.isUnderWay === true
+  isLeaving({ services }: Member): boolean {
+    return services.cluster?.decommission.isUnderWay === true
   }
 
   /** One member is cut off for so long that the others give it up, and forget what they have deleted meanwhile. */
@@ -86,7 +86,7 @@ export class MembershipNemesis {
     for (let round = 0; round < 3; round++) {
       for (const { node } of others) {
         if (!node.running) continue
-        const compacted = node.finish(node.storage.maintenance.compact())
+        const compacted = node.finish(node.services.maintenance.compact())
         await compacted.catch(err => note(`in exile: ${String(err)}`))
       }
       await pass(2_000)
@@ -99,7 +99,7 @@ export class MembershipNemesis {
   async #remove(by: Member, member: Member): Promise<void> {
     const { until, note } = this.#components
     this.departed.add(member)
-    const removed = by.storage.cluster?.departures.remove(member.id)
+    const removed = by.services.cluster?.departures.remove(member.id)
     await until((removed ?? Promise.resolve()).catch(err => note(`${member.name} is not removed: ${String(err)}`)))
   }
 

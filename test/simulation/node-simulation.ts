@@ -1,8 +1,8 @@
+import type { Job } from '../../src/admin/jobs.js'
 import { SheafError } from '../../src/core/errors.js'
 import { photoIdFrom } from '../../src/domain/ids.js'
 import { needleBytes } from '../../src/domain/needle.js'
 import { SUPERBLOCK_BYTES } from '../../src/domain/superblock.js'
-import type { Job } from '../../src/admin/jobs.js'
 import type { CheckReport } from '../../src/store/verify.js'
 import { SeededRandom } from '../support/seeded-random.js'
 import { settle } from '../support/simulated-clock.js'
@@ -110,10 +110,10 @@ export class NodeSimulation {
   async #start(): Promise<void> {
     this.node.disk.heal()
     this.node.database.heal()
-    const storage = await this.node.start()
-    if (storage.directory.rebuilt !== undefined) this.#damagedRow = false
+    const services = await this.node.start()
+    if (services.local.directory.rebuilt !== undefined) this.#damagedRow = false
     this.#troubled = false
-    this.#target = { name: 'node', storage, clock: this.node.clock, troubled: () => this.#isTroubled() }
+    this.#target = { name: 'node', services, clock: this.node.clock, troubled: () => this.#isTroubled() }
   }
 
   #isTroubled(): boolean {
@@ -122,8 +122,9 @@ export class NodeSimulation {
 
   /** What an operator does about a directory that is damaged, or says so itself. */
   async #mendDirectory(): Promise<void> {
-    const { storage, clock } = this.node
-    const { directory, maintenance } = storage
+    const { services, clock } = this.node
+    const { maintenance } = services
+    const { directory } = services.local
     for (let seconds = 0; directory.state !== 'open'; seconds++) {
       await clock.advance(1_000)
       if (seconds > 10) return this.#fail('the directory stays unavailable')
@@ -143,8 +144,8 @@ export class NodeSimulation {
 
   /** Damage below the surface: of a volume, where it hits a needle, or of the files beside it, where it must not matter. */
   async #flipBit(): Promise<void> {
-    const { disk, storage } = this.node
-    const volumes = storage.volumes.volumes()
+    const { disk, services } = this.node
+    const volumes = services.local.volumes.volumes()
     if (volumes.length === 0 || this.#refusedReads) return // what it hits must be known
     const volume = this.#random.pick(volumes)
     if (this.#random.chance(0.3)) {
@@ -180,7 +181,7 @@ export class NodeSimulation {
   }
 
   #beginJob(): void {
-    const { maintenance } = this.node.storage
+    const { maintenance } = this.node.services
     const kind = this.#random.pick(['compact', 'scrub', 'verify', 'rebuildDirectory'] as const)
     this.#note(`job: ${kind}`)
     if (kind === 'rebuildDirectory') this.#troubled = true // it answers nothing meanwhile
@@ -199,19 +200,19 @@ export class NodeSimulation {
     await this.#quiesce()
     await this.#end('crash')
     await this.#mendDirectory()
-    const { storage } = this.node
-    await this.#job(storage.maintenance.scrub())
+    const { services } = this.node
+    await this.#job(services.maintenance.scrub())
     this.#refusedReads = false
     for (const history of this.workload.histories) await this.workload.read(this.#requireTarget(), history, true)
-    const digest = storage.directory.digest()
+    const digest = services.local.directory.digest()
     if (!this.#damagedVolume) {
-      const report = await this.#job<CheckReport>(storage.maintenance.verify())
+      const report = await this.#job<CheckReport>(services.maintenance.verify())
       for (const { problem } of report.faults) this.#fail(`verify: ${problem}`)
     }
     await this.#end('kill', () => this.#loseDirectory())
-    if (!this.#damagedVolume && this.node.storage.directory.digest() !== digest)
+    if (!this.#damagedVolume && this.node.services.local.directory.digest() !== digest)
       this.#fail('the directory from volumes alone is another')
-    await this.#job(this.node.storage.maintenance.compact())
+    await this.#job(this.node.services.maintenance.compact())
     await this.workload.check(this.#requireTarget(), () => true)
     for (const history of this.workload.histories) await this.workload.read(this.#requireTarget(), history, true)
     await this.workload.list(this.#requireTarget())
@@ -221,14 +222,14 @@ export class NodeSimulation {
 
   /** Somebody else takes all the space. Deletes must still work, and give it back. */
   async #recoverFromFullDisk(): Promise<void> {
-    const { disk, storage } = this.node
+    const { disk, services } = this.node
     const usedBytes = disk.capacityBytes - disk.freeBytes
     disk.capacityBytes = usedBytes
     for (const history of this.workload.histories) {
       if (this.workload.isLive(this.#requireTarget(), history))
         await this.workload.remove(this.#requireTarget(), history)
     }
-    await this.#job(storage.maintenance.compact())
+    await this.#job(services.maintenance.compact())
     await this.workload.check(this.#requireTarget(), () => true)
     if (disk.freeBytes < usedBytes / 2)
       this.#fail(`a full disk of ${usedBytes} bytes has ${disk.freeBytes} free after all was deleted`)

@@ -116,7 +116,11 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     name: 'shipping stops at a hole',
     simulation: 'cluster',
     edits: [
-      { file: 'src/replication/volumes/volume-shipping.ts', find: 'await copies.skip(volume, holeEnd)', replace: 'break' }
+      {
+        file: 'src/replication/volumes/volume-shipping.ts',
+        find: 'await copies.skip(volume, holeEnd)',
+        replace: 'break'
+      }
     ]
   },
   {

@@ -9,7 +9,7 @@ import { SeededRandom } from '../support/seeded-random.js'
 import { SimulatedClock, settle } from '../support/simulated-clock.js'
 import { SimulatedNetwork } from '../support/simulated-network.js'
 import { originOf, SimulatedNode } from '../support/simulated-node.js'
-import { VectorAnalyst, vectorImage } from '../support/vector-analyst.js'
+import { VectorAnalyzer, vectorImage } from '../support/vector-analyzer.js'
 import { unitVector } from '../support/vector-maker.js'
 
 const DIMENSION = 8
@@ -55,7 +55,7 @@ export class SimilaritySimulation {
           volumeBytes: VOLUME_BYTES,
           origin: originOf(id),
           member: { network: this.network, id, join: names },
-          analyst: () => new VectorAnalyst(DIGEST, { doesBacklog: true })
+          analyzer: () => new VectorAnalyzer(DIGEST, { doesBacklog: true })
         })
     )
   }
@@ -93,8 +93,8 @@ export class SimilaritySimulation {
     const body = async function* () {
       yield bytes
     }
-    this.#ask('upload', async ({ storage }) => {
-      const { photoId } = await storage.photos.upload(body(), { contentType: 'image/jpeg', minCopies: 2 })
+    this.#ask('upload', async ({ services }) => {
+      const { photoId } = await services.photos.upload(body(), { contentType: 'image/jpeg', minCopies: 2 })
       this.#photos.push({ id: photoId, vector: Float32Array.from(JSON.parse(Buffer.from(bytes).toString()).vector) })
     })
   }
@@ -102,7 +102,7 @@ export class SimilaritySimulation {
   #change(what: 'remove' | 'undelete'): void {
     if (this.#photos.length === 0) return
     const { id } = this.#random.pick(this.#photos)
-    this.#ask(`${what} ${id}`, ({ storage }) => storage.photos[what](id))
+    this.#ask(`${what} ${id}`, ({ services }) => services.photos[what](id))
   }
 
   #search(): void {
@@ -110,7 +110,7 @@ export class SimilaritySimulation {
     this.#ask('search', async node => {
       const found = await byImage(node, query)
       for (const { photoId } of found.results) {
-        const stored = node.storage.directory.getSync({ kind: PHOTO_KIND, id: photoId })
+        const stored = node.services.local.directory.getSync({ kind: PHOTO_KIND, id: photoId })
         // deleted since the search filtered: both in this turn of the loop
         if (stored !== undefined && viewPhoto(stored.record).deleted) this.#fail(`${photoId} was found and is deleted`)
       }
@@ -169,7 +169,7 @@ export class SimilaritySimulation {
   async #start(node: SimulatedNode): Promise<void> {
     this.#note(`${this.nodes.indexOf(node)} starts`)
     await this.#until(node.start())
-    await this.#until(node.storage.similarity?.models.use(MODEL) ?? Promise.resolve())
+    await this.#until(node.services.similarity?.models.use(MODEL) ?? Promise.resolve())
   }
 
   // --- judging ---
@@ -189,8 +189,9 @@ export class SimilaritySimulation {
     const [first] = this.nodes as [SimulatedNode]
     const query = unitVector(this.#random, DIMENSION)
     for (const [i, node] of this.nodes.entries()) {
-      const { directory, similarity } = node.storage
-      if (directory.digest() !== first.storage.directory.digest()) return `${i} has another directory`
+      const { similarity } = node.services
+      const { directory } = node.services.local
+      if (directory.digest() !== first.services.local.directory.digest()) return `${i} has another directory`
       const status = similarity?.status()
       if (status?.pending !== 0) return `${i} waits for ${status?.pending} photos`
       const live: Photo[] = []
@@ -241,7 +242,7 @@ export class SimilaritySimulation {
 }
 
 async function byImage(node: SimulatedNode, query: Float32Array): Promise<SearchResults> {
-  const { similarity } = node.storage
+  const { similarity } = node.services
   if (similarity === undefined) throw new SheafError('ERR_MODEL_UNAVAILABLE')
   const body = async function* () {
     yield vectorImage(query)

@@ -6,14 +6,14 @@ import type { PhotoId } from '../../src/domain/ids.js'
 import { PHOTO_KIND, type Photo, viewPhoto } from '../../src/domain/photo.js'
 import { conflictVersions, type DirectoryRecord } from '../../src/domain/record.js'
 import { isForgotten } from '../../src/domain/tombstone.js'
-import type { Storage } from '../../src/node-services.js'
+import type { NodeServices } from '../../src/node-services.js'
 import type { SeededRandom } from '../support/seeded-random.js'
 import { PhotoHistory, rankOf, type Write, type WriteInit } from './photo-history.js'
 
 /** A running node that clients talk to. */
 export interface Target {
   readonly name: string
-  readonly storage: Storage
+  readonly services: NodeServices
   readonly clock: Clock
   /** Whether something is wrong with the node now, so that its disk or directory may refuse. */
   readonly troubled: () => boolean
@@ -105,7 +105,7 @@ export class Workload {
       ...(this.#init.cluster && this.#random.chance(0.15) && { minCopies: 2 })
     }
     return this.#write(target, history, { kind: 'birth', name, adds: tags }, async (_, write) => {
-      const { photoId, copies } = await target.storage.photos
+      const { photoId, copies } = await target.services.photos
         .upload(this.#body(target, bytes), options)
         .catch(keptWithFewCopies)
       history.id = photoId
@@ -134,16 +134,16 @@ export class Workload {
     const removes = removable.length > 0 && this.#random.chance(0.4) ? [this.#random.pick(removable)] : []
     const patch = { ...(name !== undefined && { name }), tags: { add: adds, remove: removes } }
     return this.#write(target, history, { kind: 'edit', name, adds, removes }, id =>
-      target.storage.photos.patch(id, patch)
+      target.services.photos.patch(id, patch)
     )
   }
 
   remove(target: Target, history: PhotoHistory): Promise<void> {
-    return this.#write(target, history, { kind: 'delete' }, id => target.storage.photos.remove(id))
+    return this.#write(target, history, { kind: 'delete' }, id => target.services.photos.remove(id))
   }
 
   undelete(target: Target, history: PhotoHistory): Promise<void> {
-    return this.#write(target, history, { kind: 'undelete' }, id => target.storage.photos.undelete(id))
+    return this.#write(target, history, { kind: 'undelete' }, id => target.services.photos.undelete(id))
   }
 
   restore(target: Target, history: PhotoHistory): Promise<void> {
@@ -152,7 +152,7 @@ export class Workload {
     if (photo === undefined || conflicts.length === 0) return Promise.resolve()
     const i = this.#random.below(conflicts.length)
     const { name } = viewPhoto(photo.record, conflicts[i])
-    return this.#write(target, history, { kind: 'restore', name }, id => target.storage.photos.restore(id, i + 1))
+    return this.#write(target, history, { kind: 'restore', name }, id => target.services.photos.restore(id, i + 1))
   }
 
   /** Reads a random range, or all. */
@@ -166,7 +166,7 @@ export class Workload {
     const underWay = { target, history }
     this.#underWay.add(underWay)
     try {
-      const content = await target.storage.photos.open(id, 'orig')
+      const content = await target.services.photos.open(id, 'orig')
       const parts: Uint8Array[] = []
       for await (const part of content.stream(start, end)) parts.push(Buffer.from(part))
       if (!this.#underWay.has(underWay)) return
@@ -198,7 +198,7 @@ export class Workload {
     try {
       let cursor: string | null = ''
       while (cursor !== null) {
-        const page = await target.storage.photos.list({ limit: 7, ...(cursor !== '' && { cursor }) })
+        const page = await target.services.photos.list({ limit: 7, ...(cursor !== '' && { cursor }) })
         for (const { photo } of page.photos) {
           if (seen.has(photo.id)) this.#violation(target, `list #${number} names ${photo.id} twice`)
           seen.add(photo.id)
@@ -253,7 +253,7 @@ export class Workload {
       }
       const excused = history.id !== undefined && this.damaged.has(history.id)
       // what is left of a delete that everybody has forgotten is as good as gone
-      const horizon = target.storage.cluster?.horizon.promises.horizon ?? HLC_ZERO
+      const horizon = target.services.cluster?.horizon.promises.horizon ?? HLC_ZERO
       const known = record !== undefined && isForgotten(record, horizon) ? undefined : record
       for (const problem of history.judge(known, write => !excused && must(write, history)))
         this.#violation(target, `photo ${history.id}: ${problem}`)
@@ -263,7 +263,7 @@ export class Workload {
   recordOf(target: Target, { id }: PhotoHistory): DirectoryRecord | undefined | 'unavailable' {
     if (id === undefined) return undefined
     try {
-      return target.storage.directory.getSync({ kind: PHOTO_KIND, id })?.record
+      return target.services.local.directory.getSync({ kind: PHOTO_KIND, id })?.record
     } catch (err) {
       if (!isTrouble(err)) this.#violation(target, `the record of ${id}: ${describe(err)}`)
       return 'unavailable'
@@ -297,7 +297,7 @@ export class Workload {
     const before = this.recordOf(target, history)
     if (before === 'unavailable') return
     const write = history.begin(number, target.name, init, before)
-    const actor = target.storage.volumes.epoch
+    const actor = target.services.local.volumes.epoch
     const underWay = { target, write, history }
     this.#underWay.add(underWay)
     const title = `${target.name}: ${init.kind} #${number}${init.name === undefined ? '' : ` ${init.name}`}`
@@ -309,7 +309,7 @@ export class Workload {
       const after = this.recordOf(target, history)
       if (after === undefined) this.#violation(target, `${title} was acknowledged and is not there`)
       else if (after === 'unavailable') write.fate = 'maybe'
-      else history.acknowledge(write, [actor, target.storage.volumes.epoch], before, after)
+      else history.acknowledge(write, [actor, target.services.local.volumes.epoch], before, after)
       this.note(`${title} of ${history.id} is acknowledged`)
     } catch (err) {
       if (!this.#underWay.has(underWay)) return
@@ -353,7 +353,7 @@ export class Workload {
   /** Finds photos whose upload nobody was told of. */
   async #adopt(target: Target): Promise<void> {
     const known = new Set(this.histories.map(({ id }) => id))
-    for await (const record of target.storage.directory.records(PHOTO_KIND)) {
+    for await (const record of target.services.local.directory.records(PHOTO_KIND)) {
       if (known.has(record.id as PhotoId)) continue
       const photo = viewPhoto(record)
       const names = [photo, ...conflictVersions(record).map(version => viewPhoto(record, version))].map(

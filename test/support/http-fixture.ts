@@ -1,7 +1,12 @@
 import { hash } from 'node:crypto'
 import { MemoryLevel } from 'memory-level'
+import { Jobs } from '../../src/admin/jobs.js'
+import type { VolumeReport } from '../../src/admin/maintenance.js'
+import { ClusterStatus } from '../../src/cluster/cluster-status.js'
+import { Events } from '../../src/cluster/events/events.js'
 import { systemClock } from '../../src/core/clock.js'
 import { SheafError } from '../../src/core/errors.js'
+import type { DiskSpace } from '../../src/core/file-system.js'
 import type { InvariantError } from '../../src/core/invariant.js'
 import { type Logger, silentLog } from '../../src/core/log.js'
 import { systemRandom } from '../../src/core/random.js'
@@ -11,23 +16,20 @@ import { featuresChange } from '../../src/domain/findings.js'
 import { HybridClock } from '../../src/domain/hlc.js'
 import { type NodeId, newActorId, type PhotoId } from '../../src/domain/ids.js'
 import { buildHttpApp } from '../../src/http/app.js'
-import type { HttpComponents, HttpTimeouts } from '../../src/http/native/components.js'
+import type { HttpComponents } from '../../src/http/native/components.js'
 import { HttpServer } from '../../src/http/wire/server.js'
-import { ClusterStatus, type DiskSpace } from '../../src/cluster/cluster-status.js'
-import { Events } from '../../src/cluster/events/events.js'
-import { Jobs } from '../../src/admin/jobs.js'
-import type { VolumeReport } from '../../src/admin/maintenance.js'
-import { dataDraft } from '../../src/store/photo-needles.js'
+import type { HttpTimeouts } from '../../src/http/wire/timeouts.js'
 import { PhotoReader } from '../../src/photos/photo-reader.js'
 import { Photos } from '../../src/photos/photos.js'
-import { RecordWriter } from '../../src/store/record-writer.js'
 import { Similarity } from '../../src/search/similarity.js'
+import { dataDraft } from '../../src/store/photo-needles.js'
+import { RecordWriter } from '../../src/store/record-writer.js'
 import { ExactVectorIndexes } from './exact-vector-indexes.js'
 import { HttpClient } from './http-client.js'
 import { MemoryNeedleStore } from './memory-needle-store.js'
 import { SimulatedDisk } from './simulated-disk.js'
 import { SimulatedFileSystem } from './simulated-file-system.js'
-import { VectorAnalyst } from './vector-analyst.js'
+import { VectorAnalyzer } from './vector-analyzer.js'
 
 export interface HttpFixtureInit {
   readonly chunkBytes?: number
@@ -54,9 +56,9 @@ export interface HttpFixture {
   readonly events: Events
   readonly similarity: Similarity
   /** Sees what `vectorImage` makes, once a model is in use. */
-  readonly analyst: VectorAnalyst
+  readonly analyzer: VectorAnalyzer
   readonly writer: RecordWriter
-  /** Writes what the backlog writes when the analyst's model has seen a photo as this vector. */
+  /** Writes what the backlog writes when the analyzer's model has seen a photo as this vector. */
   see(id: string, vector: readonly number[]): Promise<void>
   readonly server: HttpServer
   /** Open connections, the client's own kept-alive ones included. */
@@ -108,16 +110,16 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
   const jobs = new Jobs({ clock: systemClock, random: systemRandom, log })
   const events = new Events({ directory, clock: systemClock, random: systemRandom })
   await events.start()
-  const analyst = new VectorAnalyst('0123456789abcdef'.repeat(4))
+  const analyzer = new VectorAnalyzer('0123456789abcdef'.repeat(4))
   const similarity = new Similarity(
     {
       directory,
       reader,
       writer,
-      analyst,
+      analyzer,
       onNeedles: () => () => {},
       indexes: new ExactVectorIndexes(),
-      catchingUp: () => false,
+      isReplicating: () => false,
       fileSystem: new SimulatedFileSystem(new SimulatedDisk({ folders: ['/data'] })),
       clock: systemClock,
       random: systemRandom,
@@ -168,12 +170,12 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
   }
   const see = async (id: string, vector: readonly number[]): Promise<void> => {
     await writer.edit(id as PhotoId, (_, photo) => {
-      const bytes = encodeFeatures(analyst.featuresOf(vector))
+      const bytes = encodeFeatures(analyzer.featuresOf(vector))
       const sha256 = hash('sha256', bytes, 'hex')
       const { generation } = photo
       const name = { id: photo.id, generation, part: 'features', sha256 } as const
       return {
-        changes: [featuresChange(modelIdOf(analyst.digest), { sha256, size: bytes.length })],
+        changes: [featuresChange(modelIdOf(analyzer.digest), { sha256, size: bytes.length })],
         needles: [dataDraft(photo, name, 0, false, bytes)]
       }
     })
@@ -189,7 +191,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
     photos,
     events,
     similarity,
-    analyst,
+    analyzer,
     writer,
     see,
     server,

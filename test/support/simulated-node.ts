@@ -1,9 +1,9 @@
+import type { ClusterInit } from '../../src/cluster/cluster.js'
 import type { Clock } from '../../src/core/clock.js'
 import { type Logger, silentLog } from '../../src/core/log.js'
 import type { NodeId } from '../../src/domain/ids.js'
-import type { ClusterInit } from '../../src/cluster/cluster.js'
-import { Storage } from '../../src/node-services.js'
-import type { ImageAnalyst } from '../../src/similarity/images/image-analyst.js'
+import { NodeServices } from '../../src/node-services.js'
+import type { ImageAnalyzer } from '../../src/similarity/images/image-analyzer.js'
 import { ExactVectorIndexes } from './exact-vector-indexes.js'
 import { ProcessClock, type Wall } from './process-clock.js'
 import { SeededRandom } from './seeded-random.js'
@@ -32,13 +32,13 @@ export interface SimulatedNodeOptions {
     readonly pauses?: NonNullable<ClusterInit['pauses']>
   }
   /** What looks at photos, for each of its processes; default: nothing does. Indexes are exact, and kept with its disk. */
-  readonly analyst?: () => ImageAnalyst
+  readonly analyzer?: () => ImageAnalyzer
 }
 
 /** What one process of a node has of the world. */
 interface NodeProcess {
   readonly clock: ProcessClock
-  readonly storage: Storage
+  readonly services: NodeServices
   readonly transport: SimulatedTransport | undefined
 }
 
@@ -70,9 +70,9 @@ export class SimulatedNode {
     return this.#process !== undefined
   }
 
-  get storage(): Storage {
+  get services(): NodeServices {
     if (this.#process === undefined) throw new Error('the node does not run')
-    return this.#process.storage
+    return this.#process.services
   }
 
   /** Of the process that runs, when it is one of many. */
@@ -81,25 +81,25 @@ export class SimulatedNode {
   }
 
   /** @throws what the start of a real node throws; the node does not run then */
-  async start(): Promise<Storage> {
+  async start(): Promise<NodeServices> {
     const { member } = this.#options
     const clock = new ProcessClock(this.clock, this.wall)
     const transport = member?.network.transport(member.id)
-    const storage = this.#newStorage(clock, transport)
-    this.#process = { clock, storage, transport }
+    const services = this.#newServices(clock, transport)
+    this.#process = { clock, services, transport }
     try {
-      await storage.start()
+      await services.start()
     } catch (err) {
       await this.stop().catch(() => {})
       throw err
     }
-    return storage
+    return services
   }
 
   async stop(): Promise<void> {
     const process = this.#process
     this.#process = undefined
-    await process?.storage.stop()
+    await process?.services.stop()
     process?.clock.die()
   }
 
@@ -147,7 +147,7 @@ export class SimulatedNode {
   /** Waits for a job as an operator would. @returns its result; throws what it failed with */
   async finish<Result>(job: { readonly id: string }): Promise<Result> {
     for (;;) {
-      const now = this.storage.jobs.get(job.id)
+      const now = this.services.jobs.get(job.id)
       if (now?.state === 'done') return now.result as Result
       if (now?.state === 'failed' || now?.state === 'cancelled') throw new Error(JSON.stringify(now.error))
       await new Promise(resolve => setImmediate(resolve))
@@ -155,9 +155,9 @@ export class SimulatedNode {
     }
   }
 
-  #newStorage(clock: Clock, transport: SimulatedTransport | undefined): Storage {
-    const { log = silentLog, origin, volumeBytes, purgeMs, analyst } = this.#options
-    return new Storage(
+  #newServices(clock: Clock, transport: SimulatedTransport | undefined): NodeServices {
+    const { log = silentLog, origin, volumeBytes, purgeMs, analyzer } = this.#options
+    return new NodeServices(
       {
         fileSystem: new SimulatedFileSystem(this.disk),
         clock,
@@ -166,7 +166,7 @@ export class SimulatedNode {
         database: this.database.attach(),
         sign: () => new Uint8Array(64),
         verifySignature: () => true,
-        ...(analyst !== undefined && { similarity: { analyst: analyst(), indexes: this.#indexes } }),
+        ...(analyzer !== undefined && { similarity: { analyzer: analyzer(), indexes: this.#indexes } }),
         ...(transport !== undefined && { network: { transport, resolve: noNames, nodeOf, init: this.#clusterInit() } })
       },
       {

@@ -1,7 +1,6 @@
 import { Argument, type Command } from 'commander'
 import type { CommandSet } from '../shell/command-set.js'
-import { bashScript, type CompletedCommand, fishScript, zshScript } from '../shell/completion-scripts.js'
-import type { FlagHint } from './start.js'
+import { bashScript, type CompletedCommand, type FlagHint, fishScript, zshScript } from '../shell/completion-scripts.js'
 
 const SCRIPTS = { bash: bashScript, zsh: zshScript, fish: fishScript } as const
 type Shell = keyof typeof SCRIPTS

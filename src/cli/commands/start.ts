@@ -1,17 +1,7 @@
 import type { Command } from 'commander'
 import type { CommandSet } from '../shell/command-set.js'
+import type { FlagHint } from '../shell/completion-scripts.js'
 import type { ExitCode } from '../shell/session.js'
-
-/** What a shell needs to complete a flag of `sheaf start`. */
-export interface FlagHint {
-  readonly flag: string
-  readonly meaning: string
-  readonly takesValue: boolean
-  /** The values to choose from, where they are few. */
-  readonly words: readonly string[]
-  /** The value is a path. */
-  readonly path: boolean
-}
 
 /** Running a node is not the client's work: whoever has a node to run says how. */
 export interface StartCommand {

@@ -1,4 +1,13 @@
-import type { FlagHint } from '../commands/start.js'
+/** What a shell needs to complete a flag of `sheaf start`. */
+export interface FlagHint {
+  readonly flag: string
+  readonly meaning: string
+  readonly takesValue: boolean
+  /** The values to choose from, where they are few. */
+  readonly words: readonly string[]
+  /** The value is a path. */
+  readonly path: boolean
+}
 
 export interface CompletedCommand {
   readonly name: string

@@ -9,10 +9,10 @@
 import type { Clock } from '../../core/clock.js'
 import type { Startable } from '../../core/lifecycle.js'
 import type { Logger } from '../../core/log.js'
+import { RateLimiter } from '../../core/rate-limiter.js'
 import type { NodeId } from '../../domain/ids.js'
 import { encodeMessage, Message, unfit } from '../../network/rpc/message.js'
 import type { Transport } from '../../network/transport.js'
-import { Rate } from '../../core/rate-limit.js'
 
 const TOPIC = 'events'
 const VERSION = 1
@@ -31,12 +31,12 @@ export interface EventGossipComponents {
 /** Spreads what only the node where it happens can know. A hint: who is not connected does not hear of it. */
 export class EventGossip implements Startable {
   readonly #components: EventGossipComponents
-  readonly #rate: Rate
+  readonly #rate: RateLimiter
   #running = false
 
   constructor(components: EventGossipComponents) {
     this.#components = components
-    this.#rate = new Rate(components.clock, HEARD)
+    this.#rate = new RateLimiter(components.clock, HEARD)
     components.transport.subscribe(TOPIC, (from, body) => this.#hear(from, body))
   }
 

@@ -12,15 +12,15 @@ import { FIRST_GENERATION, PHOTO_KIND, type Photo, viewPhoto } from '../../domai
 import type { DirectoryRecord, RecordKey } from '../../domain/record.js'
 import { tombstoneStamp } from '../../domain/tombstone.js'
 import type { Transport } from '../../network/transport.js'
-import { type Seal, sealedTransport } from './sealed-transport.js'
 import { TreeExchange } from '../../replication/records/tree-exchange.js'
 import { TreeReplica } from '../../replication/records/tree-replica.js'
+import { blobOf, dataIdentity, needleCount } from '../../store/photo-needles.js'
+import type { RecordWriter } from '../../store/record-writer.js'
 import type { NeedleLocation } from '../../volumes/needle-store.js'
 import type { VolumeSet } from '../../volumes/volume-set.js'
 import type { Departures } from '../members/departures.js'
 import type { Horizon } from './horizon.js'
 import { heldPhotos } from './needle-census.js'
-import { blobOf, dataIdentity, needleCount } from '../../store/photo-needles.js'
 import {
   decodeKnown,
   decodeVolumes,
@@ -30,7 +30,7 @@ import {
   METHOD_HEADS,
   VOLUMES_MAX
 } from './promise-messages.js'
-import type { RecordWriter } from '../../store/record-writer.js'
+import { type Seal, sealedTransport } from './sealed-transport.js'
 
 const ASK_MS_MAX = 15_000
 const READ_AT_ONCE = 256
@@ -41,7 +41,7 @@ export interface CatchingUpComponents {
   /** Not sealed. */
   readonly transport: Transport
   readonly horizon: Horizon
-  readonly departures: Pick<Departures, 'of' | 'recordedEnd'>
+  readonly departures: Pick<Departures, 'departureOf' | 'recordedEnd'>
   readonly directory: Directory
   readonly volumes: Pick<VolumeSet, 'volumes' | 'locate'>
   readonly writer: Pick<RecordWriter, 'bury' | 'renewDelete'>
@@ -170,7 +170,7 @@ export class CatchingUp implements Startable {
       seal: () => ({ promise: horizon.promises.clean, horizon: horizon.promises.horizon }),
       shown: async (_peer: NodeId, seal: Seal) => show(seal),
       require: (_peer: NodeId, seal: Seal) => {
-        if (departures.of(peer) === undefined && seal.promise >= seal.horizon) return
+        if (departures.departureOf(peer) === undefined && seal.promise >= seal.horizon) return
         throw new Error('the node that is ahead has nothing to offer itself')
       },
       trusts: () => false

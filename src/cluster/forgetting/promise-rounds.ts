@@ -11,13 +11,13 @@ import { type Photo, viewPhoto } from '../../domain/photo.js'
 import { rendezvous } from '../../domain/rendezvous.js'
 import { encodeMessage } from '../../network/rpc/message.js'
 import type { Transport } from '../../network/transport.js'
+import type { PendingWrites } from '../../store/pending-writes.js'
+import type { RecordWriter } from '../../store/record-writer.js'
 import type { VolumeSet } from '../../volumes/volume-set.js'
 import type { Departures } from '../members/departures.js'
 import type { Horizon } from './horizon.js'
 import { heldPhotos } from './needle-census.js'
-import type { PendingWrites } from '../../store/pending-writes.js'
 import { decodeState, encodeState, type KnownVolume, METHOD_STATE, type MemberState } from './promise-messages.js'
-import type { RecordWriter } from '../../store/record-writer.js'
 
 const ASK_MS_MAX = 10_000
 /** Deletes that one step looks at: what is kept in memory of them. */
@@ -30,7 +30,7 @@ export interface PromiseRoundsComponents {
   /** Sealed. */
   readonly transport: Pick<Transport, 'self' | 'peers' | 'request' | 'handle'>
   readonly horizon: Horizon
-  readonly departures: Pick<Departures, 'insiders' | 'unacknowledged' | 'onChange' | 'acknowledgeAll'>
+  readonly departures: Pick<Departures, 'recordedMembers' | 'unacknowledged' | 'onChange' | 'acknowledgeAll'>
   readonly directory: Pick<Directory, 'state' | 'forgetting' | 'getMany'>
   readonly volumes: Pick<VolumeSet, 'volumes' | 'get'>
   readonly isRetired: (volume: VolumeId) => boolean
@@ -168,7 +168,7 @@ export class PromiseRounds implements Startable {
 
   #others(): NodeId[] {
     const { departures, transport } = this.#components
-    return departures.insiders().filter(node => node !== transport.self)
+    return departures.recordedMembers().filter(node => node !== transport.self)
   }
 
   /** Whether there is a delete whose needles should be gone by now. */
@@ -289,7 +289,7 @@ export class PromiseRounds implements Startable {
       const keys = tombstones.slice(at, at + READ_AT_ONCE).map(({ key }) => key)
       for (const stored of await directory.getMany(keys)) {
         const photo = stored && viewPhoto(stored.record)
-        if (photo === undefined || rendezvous(photo.id, departures.insiders())[0] !== transport.self) continue
+        if (photo === undefined || rendezvous(photo.id, departures.recordedMembers())[0] !== transport.self) continue
         if (await this.isUnproven(photo, lastBirths)) await writer.renewDelete(photo.id)
       }
     }
@@ -311,7 +311,7 @@ export class PromiseRounds implements Startable {
   async #lastBirth(born: VolumeId): Promise<Hlc> {
     const { volumes, departures, nodeOf, known } = this.#components
     const origin = volumes.get(born)?.superblock?.origin
-    if (origin !== undefined && departures.insiders().includes(nodeOf(origin))) return HLC_MAX
+    if (origin !== undefined && departures.recordedMembers().includes(nodeOf(origin))) return HLC_MAX
     return (await known(born)).lastBirth
   }
 

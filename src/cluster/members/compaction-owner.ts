@@ -7,7 +7,7 @@ import type { Volume } from '../../volumes/volume.js'
 /** Who has been away for so long does not compact any more; another does it instead. */
 const GONE_MS = 24 * 3_600_000
 
-export interface SuccessionComponents {
+export interface CompactionOwnerComponents {
   readonly self: NodeId
   readonly members: () => readonly MemberView[]
   /** @returns whose public key this is */
@@ -19,18 +19,18 @@ export interface SuccessionComponents {
  * Says who compacts a volume: its writer, or when that has left, was removed or has been down for a day, the first of the
  * others in rendezvous order. They need not agree: two who compact the same volume make copies, nothing worse.
  */
-export class Succession {
-  readonly #components: SuccessionComponents
+export class CompactionOwner {
+  readonly #components: CompactionOwnerComponents
   readonly #goneMs: number
   readonly #startedAt: number
 
-  constructor(components: SuccessionComponents, init: { readonly goneMs?: number } = {}) {
+  constructor(components: CompactionOwnerComponents, init: { readonly goneMs?: number } = {}) {
     this.#components = components
     this.#goneMs = init.goneMs ?? GONE_MS
     this.#startedAt = components.clock.now()
   }
 
-  isKeeper({ id, superblock }: Volume): boolean {
+  isOwner({ id, superblock }: Volume): boolean {
     const { self, members, nodeOf } = this.#components
     if (superblock === undefined) return false // with holes it is left alone anyway
     const writer = nodeOf(superblock.origin)

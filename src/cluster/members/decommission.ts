@@ -1,10 +1,10 @@
 import type { Clock } from '../../core/clock.js'
 import { SheafError } from '../../core/errors.js'
+import type { Progress } from '../../core/progress.js'
 import type { NodeId, VolumeId } from '../../domain/ids.js'
 import type { PeerVolumes } from '../../replication/volumes/peer-volumes.js'
 import type { VolumeSet } from '../../volumes/volume-set.js'
 import type { Departures } from './departures.js'
-import type { JobProgress } from '../../admin/jobs.js'
 
 const LOOK_MS = 200
 /** How long the others may take to say that they know. */
@@ -12,13 +12,13 @@ const FAREWELL_MS = 10_000
 /** Between the end of the job and that of the process: whoever asked for it looks how it went. */
 const GRACE_MS = 2_500
 
-export interface LeavingComponents {
+export interface DecommissionComponents {
   readonly self: NodeId
   /** Members that are there, this node left out. */
   readonly alive: () => readonly NodeId[]
   readonly peers: Pick<PeerVolumes, 'acknowledgedBy'>
   readonly volumes: Pick<VolumeSet, 'volumes'>
-  readonly departures: Pick<Departures, 'leave' | 'of'>
+  readonly departures: Pick<Departures, 'leave' | 'departureOf'>
   readonly isRetired: (volume: VolumeId) => boolean
   /** Compares directories with a peer. */
   readonly compare: (peer: NodeId, signal: AbortSignal) => Promise<unknown>
@@ -35,14 +35,14 @@ export interface LeaveReport {
  * How a node goes for good: it takes no more writes, waits until all that it holds is durable on other members, tells
  * them, and ends.
  */
-export class Leaving {
-  readonly #components: LeavingComponents
+export class Decommission {
+  readonly #components: DecommissionComponents
   #isUnderWay = false
   /** Resolves when this node has left and its process may end. */
   readonly left: Promise<void>
   #end = (): void => {}
 
-  constructor(components: LeavingComponents) {
+  constructor(components: DecommissionComponents) {
     this.#components = components
     this.left = new Promise(resolve => {
       this.#end = resolve
@@ -60,9 +60,9 @@ export class Leaving {
   }
 
   /** @throws `ERR_PEER_UNREACHABLE` when nobody is there who could take what this node holds; then it stays */
-  async leave(progress: (progress: JobProgress) => void, signal: AbortSignal): Promise<LeaveReport> {
+  async leave(progress: (progress: Progress) => void, signal: AbortSignal): Promise<LeaveReport> {
     const { departures, self, clock, alive } = this.#components
-    const alreadyLeft = departures.of(self) !== undefined
+    const alreadyLeft = departures.departureOf(self) !== undefined
     if (alive().length === 0 && !alreadyLeft) {
       throw new SheafError('ERR_PEER_UNREACHABLE', 'no other member is there that could take what this node holds')
     }
@@ -74,7 +74,7 @@ export class Leaving {
       this.#isUnderWay = false
       throw err
     }
-    const acknowledged = (): number => departures.of(self)?.acknowledged.size ?? 0
+    const acknowledged = (): number => departures.departureOf(self)?.acknowledged.size ?? 0
     for (let waitedMs = 0; acknowledged() < 2 && waitedMs < FAREWELL_MS; waitedMs += LOOK_MS) {
       await clock.sleep(LOOK_MS, signal)
     }
@@ -82,7 +82,7 @@ export class Leaving {
     return { acknowledgedBy: acknowledged() - 1 } // this node is among them
   }
 
-  async #drain(progress: (progress: JobProgress) => void, signal: AbortSignal): Promise<void> {
+  async #drain(progress: (progress: Progress) => void, signal: AbortSignal): Promise<void> {
     const { clock, alive, compare } = this.#components
     const total = this.#lackingBytes()
     for (let left = total; left > 0; left = this.#lackingBytes()) {

@@ -47,20 +47,20 @@ export class Departures implements Startable {
   }
 
   /** @returns undefined for a member, and for who never was one */
-  of(node: NodeId): Departure | undefined {
-    return this.#known.get(node)?.out
+  departureOf(node: NodeId): Departure | undefined {
+    return this.#known.get(node)?.departure
   }
 
   /** Members by their records, this node included when it has one. */
-  insiders(): NodeId[] {
-    return [...this.#known.values()].flatMap(({ id, out }) => (out === undefined ? [id] : []))
+  recordedMembers(): NodeId[] {
+    return [...this.#known.values()].flatMap(({ id, departure }) => (departure === undefined ? [id] : []))
   }
 
   /** Those who are out, but not every member has acknowledged that: they still count for what may be forgotten. */
   unacknowledged(): { readonly node: NodeId; readonly missing: readonly NodeId[] }[] {
-    const insiders = this.insiders()
-    return [...this.#known.values()].flatMap(({ id, out }) => {
-      const missing = out === undefined ? [] : insiders.filter(node => !out.acknowledged.has(node))
+    const insiders = this.recordedMembers()
+    return [...this.#known.values()].flatMap(({ id, departure }) => {
+      const missing = departure === undefined ? [] : insiders.filter(node => !departure.acknowledged.has(node))
       return missing.length === 0 ? [] : [{ node: id, missing }]
     })
   }
@@ -68,8 +68,8 @@ export class Departures implements Startable {
   /** @returns up to where members held the volume when its writer went, as they acknowledged */
   recordedEnd(volume: VolumeId): number {
     let end = 0
-    for (const { out } of this.#known.values()) {
-      for (const heads of out?.acknowledged.values() ?? []) end = Math.max(end, heads.get(volume) ?? 0)
+    for (const { departure } of this.#known.values()) {
+      for (const heads of departure?.acknowledged.values() ?? []) end = Math.max(end, heads.get(volume) ?? 0)
     }
     return end
   }
@@ -77,9 +77,9 @@ export class Departures implements Startable {
   /** Acknowledges what is not acknowledged yet. @throws what the store throws */
   async acknowledgeAll(): Promise<void> {
     const { records, self } = this.#components
-    if (this.of(self) !== undefined) return
-    for (const { id, out } of [...this.#known.values()]) {
-      if (out === undefined || id === self || out.acknowledged.has(self)) continue
+    if (this.departureOf(self) !== undefined) return
+    for (const { id, departure } of [...this.#known.values()]) {
+      if (departure === undefined || id === self || departure.acknowledged.has(self)) continue
       await records.acknowledge(id, self, this.headsOf(id))
     }
   }
@@ -90,7 +90,7 @@ export class Departures implements Startable {
     if (node === self) throw new SheafError('ERR_BAD_REQUEST', 'a node does not remove itself: let it leave')
     const known = this.#known.get(node)
     if (known === undefined) throw new SheafError('ERR_NO_SUCH_MEMBER')
-    if (known.out === undefined) await this.#depart(node, 'removed')
+    if (known.departure === undefined) await this.#depart(node, 'removed')
   }
 
   /** This node writes that it is no longer a member. */
@@ -115,10 +115,10 @@ export class Departures implements Startable {
     const { self } = this.#components
     const before = this.#known.get(member.id)
     this.#known.set(member.id, member)
-    if (member.out !== undefined && member.id !== self && !member.out.acknowledged.has(self)) {
+    if (member.departure !== undefined && member.id !== self && !member.departure.acknowledged.has(self)) {
       this.#underWay = this.#underWay.then(() => this.#acknowledge())
     }
-    if ((before?.out === undefined) === (member.out === undefined) && before !== undefined) return
+    if ((before?.departure === undefined) === (member.departure === undefined) && before !== undefined) return
     for (const listener of this.#listeners) listener(member)
   }
 

@@ -3,7 +3,7 @@ import type { Value } from '../../domain/cbor.js'
 import { type NodeId, parseVolumeId, type VolumeId } from '../../domain/ids.js'
 import { type Change, conflictVersions, type DirectoryRecord, elementsOf, shownVersion } from '../../domain/record.js'
 import { integerOf, mapOf, textOf } from '../../domain/value-fields.js'
-import { tellable } from '../../network/membership/heartbeat.js'
+import { boundedAddresses } from '../../network/membership/heartbeat.js'
 import type { Departure, KnownMember, MemberStore } from '../../network/membership/member-view.js'
 import type { RecordWriter } from '../../store/record-writer.js'
 
@@ -24,7 +24,7 @@ export interface MemberRecordsComponents {
 
 /**
  * Members as records of the directory, which reach everybody as photos do. So whoever joins also learns of members that
- * are absent. A node writes its own record; others write to it that it is out, or in again: as with photos, a delete beats
+ * are absent. A node writes its own record; others write to it that it is out, or in again: as with photos, a delete heartbeats
  * whatever the node says of itself meanwhile, and who comes back does so in the next generation.
  */
 export class MemberRecords implements MemberStore {
@@ -54,7 +54,7 @@ export class MemberRecords implements MemberStore {
 
   async save({ id, name, addresses }: Pick<KnownMember, 'id' | 'name' | 'addresses'>): Promise<void> {
     const known = this.get(id)
-    if (known?.out !== undefined || (known !== undefined && saysSo(known, name, addresses))) return
+    if (known?.departure !== undefined || (known !== undefined && saysSo(known, name, addresses))) return
     await this.#write(id, (value, before) => {
       const joinedAtMs = before === undefined ? undefined : memberOf(before).joinedAtMs
       if (before !== undefined && shownVersion(before).deleted) return []
@@ -128,10 +128,10 @@ function memberOf(record: DirectoryRecord): KnownMember {
   const known = {
     id: record.id as NodeId,
     name: (textOf(value, 'name') ?? '').slice(0, NAME_CHARACTERS_MAX),
-    addresses: tellable(textsIn(value.get('addresses'))),
+    addresses: boundedAddresses(textsIn(value.get('addresses'))),
     joinedAtMs: integerOf(value, 'joined_at')
   }
-  return deleted ? { ...known, out: departureOf(record) } : known
+  return deleted ? { ...known, departure: departureOf(record) } : known
 }
 
 function departureOf(record: DirectoryRecord): Departure {

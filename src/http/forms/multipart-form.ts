@@ -1,7 +1,7 @@
 import { SheafError } from '../../core/errors.js'
+import type { RequestBody } from '../wire/request-bodies.js'
 import { FormParser } from './form-parser.js'
 import { type FormPartHead, parseBoundary, parsePartHead } from './form-part-head.js'
-import type { RequestBody } from '../wire/request-bodies.js'
 
 const FILE_FIELD = 'file'
 const FIELDS_MAX = 100

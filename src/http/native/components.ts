@@ -1,13 +1,14 @@
+import type { Jobs } from '../../admin/jobs.js'
+import type { Maintenance } from '../../admin/maintenance.js'
+import type { ClusterStatus } from '../../cluster/cluster-status.js'
+import type { Events } from '../../cluster/events/events.js'
 import type { Clock } from '../../core/clock.js'
 import type { SheafError } from '../../core/errors.js'
 import type { InvariantError } from '../../core/invariant.js'
 import type { Logger } from '../../core/log.js'
-import type { ClusterStatus } from '../../cluster/cluster-status.js'
-import type { Events } from '../../cluster/events/events.js'
-import type { Jobs } from '../../admin/jobs.js'
-import type { Maintenance } from '../../admin/maintenance.js'
 import type { Photos } from '../../photos/photos.js'
 import type { Similarity } from '../../search/similarity.js'
+import type { HttpTimeouts } from '../wire/timeouts.js'
 
 /** What the HTTP face asks of the program. Picks, so that a test passes literals. */
 export interface HttpComponents {
@@ -69,26 +70,4 @@ export interface HttpInit {
   readonly maxUploadBytes: number
   /** Tests shorten these; nobody else needs to. */
   readonly timeouts?: Partial<HttpTimeouts>
-}
-
-/** All in ms. */
-export interface HttpTimeouts {
-  /** From the first byte of a request to the end of its headers. */
-  readonly headersMs: number
-  /** A body that brings no byte for so long ends in 408. */
-  readonly bodyStallMs: number
-  /** A client that takes no byte of its answer for so long is cut. */
-  readonly answerStallMs: number
-  /** Between two requests of a connection. */
-  readonly keepAliveMs: number
-  /** How long the rest of a refused body is read and thrown away, so that the client sees the answer. */
-  readonly lingerMs: number
-}
-
-export const HTTP_TIMEOUTS: HttpTimeouts = {
-  headersMs: 10_000,
-  bodyStallMs: 30_000,
-  answerStallMs: 60_000,
-  keepAliveMs: 65_000,
-  lingerMs: 2_000
 }

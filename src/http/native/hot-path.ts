@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ContentHead } from '../../photos/photo-types.js'
 import type { Photos } from '../../photos/photos.js'
-import { contentHeaders } from './content-headers.js'
 import type { HostGuard } from '../wire/host-guard.js'
+import { contentHeaders } from './content-headers.js'
 
 const PREFIX = '/photo/'
 const URL_CHARACTERS = PREFIX.length + 36

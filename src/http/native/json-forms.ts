@@ -1,11 +1,11 @@
-import { formatHlc, HLC_ZERO, hlcMs } from '../../domain/hlc.js'
-import type { Photo } from '../../domain/photo.js'
-import type { ReplicationStatus } from '../../cluster/cluster.js'
-import type { ClusterMember } from '../../cluster/cluster-status.js'
 import type { Job } from '../../admin/jobs.js'
 import type { NodeStatus, VolumeReport } from '../../admin/maintenance.js'
-import type { BatchOutcome, ListedPhoto, PhotoConflict, PhotoPage, UploadReceipt } from '../../photos/photo-types.js'
+import type { ReplicationStatus } from '../../cluster/cluster.js'
+import type { ClusterMember } from '../../cluster/cluster-status.js'
 import type { HorizonStatus } from '../../cluster/forgetting/promise-rounds.js'
+import { formatHlc, HLC_ZERO, hlcMs } from '../../domain/hlc.js'
+import type { Photo } from '../../domain/photo.js'
+import type { BatchOutcome, ListedPhoto, PhotoConflict, PhotoPage, UploadReceipt } from '../../photos/photo-types.js'
 import type { SimilarityStatus } from '../../search/similarity-types.js'
 
 /*

@@ -2,8 +2,8 @@ import { SheafError } from '../../core/errors.js'
 import { InvariantError } from '../../core/invariant.js'
 import { type PhotoId, parsePhotoId } from '../../domain/ids.js'
 import { type AltKey, parseAltKey } from '../../domain/photo.js'
-import type { HttpComponents, HttpInit } from './components.js'
 import type { RequestBodies } from '../wire/request-bodies.js'
+import type { HttpComponents, HttpInit } from './components.js'
 
 /** What the routes share. */
 export interface RouteContext extends HttpComponents {

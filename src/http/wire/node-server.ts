@@ -3,9 +3,9 @@ import type { Clock } from '../../core/clock.js'
 import { SheafError } from '../../core/errors.js'
 import type { Logger } from '../../core/log.js'
 import type { ClientErrors } from './client-errors.js'
-import type { HttpTimeouts } from '../native/components.js'
 import { problemOf, sendProblem } from './problem.js'
 import type { RequestBodies } from './request-bodies.js'
+import type { HttpTimeouts } from './timeouts.js'
 
 const HEADER_BYTES_MAX = 16 * 1024
 const CONNECTIONS_MAX = 4_096

@@ -6,8 +6,8 @@ import { SheafError } from '../../core/errors.js'
 import type { Logger } from '../../core/log.js'
 import type { Random } from '../../core/random.js'
 import type { NodeId } from '../../domain/ids.js'
-import { decodeGossip, encodeGossip, gossipName, PROCESS_TAG_BYTES } from './gossip-message.js'
 import { PUBLISH_BYTES_MAX } from '../transport.js'
+import { decodeGossip, encodeGossip, gossipName, PROCESS_TAG_BYTES } from './gossip-message.js'
 
 /** Nobody of another cluster has a connection (see `admitting-encrypter.ts`), so topics need no secret in their names. */
 const PREFIX = '/sheaf/1/'

@@ -3,10 +3,10 @@ import { abortable } from '../../core/abortable.js'
 import { SheafError } from '../../core/errors.js'
 import type { Logger } from '../../core/log.js'
 import type { NodeId } from '../../domain/ids.js'
+import { ConcurrencyLimit } from '../rpc/concurrency-limit.js'
 import { fetchOver } from '../rpc/fetch-stream.js'
-import { Gate } from '../rpc/concurrency-limit.js'
-import { Libp2pChannel } from './libp2p-channel.js'
 import { RpcCaller } from '../rpc/rpc-caller.js'
+import { Libp2pChannel } from './libp2p-channel.js'
 
 export const RPC_PROTOCOL = '/sheaf/rpc/1'
 export const FETCH_PROTOCOL = '/sheaf/fetch/1'
@@ -25,7 +25,7 @@ export class PeerLink {
   readonly #peer: NodeId
   readonly #connections: () => readonly Connection[]
   readonly #log: Logger
-  readonly #fetches = new Gate({ countMax: FETCHES_MAX, bytesMax: 0, waitingMax: FETCHES_WAITING_MAX })
+  readonly #fetches = new ConcurrencyLimit({ countMax: FETCHES_MAX, bytesMax: 0, waitingMax: FETCHES_WAITING_MAX })
   #caller: RpcCaller | undefined
   #opening: Promise<RpcCaller> | undefined
   /** For the stream that is being opened. */

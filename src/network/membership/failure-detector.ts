@@ -4,7 +4,7 @@ import type { NodeId } from '../../domain/ids.js'
  * `alive`: heard from lately. `suspect`: silent for a while, or its connection has ended. `down`: silent for so long that
  * nothing is expected of it until it speaks again.
  */
-export type Liveliness = 'alive' | 'suspect' | 'down'
+export type PeerState = 'alive' | 'suspect' | 'down'
 
 export interface FailureDetectorInit {
   /** Silence that makes a member suspect, ms. */
@@ -15,17 +15,17 @@ export interface FailureDetectorInit {
 
 export interface Transition {
   readonly peer: NodeId
-  readonly was: Liveliness
+  readonly was: PeerState
 }
 
 interface Watched {
-  state: Liveliness
+  state: PeerState
   heardMs: number
 }
 
 /**
  * Judges members by their silence alone. Pure: time is what the caller says it is, and should stand still while the
- * caller could not have heard anybody. Only a beat makes a member alive; judging only makes its state worse.
+ * caller could not have heard anybody. Only a heartbeat makes a member alive; judging only makes its state worse.
  */
 export class FailureDetector {
   readonly #init: FailureDetectorInit
@@ -36,25 +36,25 @@ export class FailureDetector {
   }
 
   /** @returns down for who was never heard */
-  state(peer: NodeId): Liveliness {
+  state(peer: NodeId): PeerState {
     return this.#watched.get(peer)?.state ?? 'down'
   }
 
-  /** A beat came, whichever: it was sent by a process that runs. @returns the state before */
-  heard(peer: NodeId, nowMs: number): Liveliness {
+  /** A heartbeat came, whichever: it was sent by a process that runs. @returns the state before */
+  noteHeartbeat(peer: NodeId, nowMs: number): PeerState {
     const was = this.state(peer)
     this.#watched.set(peer, { state: 'alive', heardMs: nowMs })
     return was
   }
 
-  /** A connection came to be. That takes two, so a member that is suspect gets the time to beat. */
+  /** A connection came to be. That takes two, so a member that is suspect gets the time to send one. */
   connected(peer: NodeId, nowMs: number): void {
     const watched = this.#watched.get(peer)
     if (watched !== undefined) watched.heardMs = nowMs
   }
 
   /** The last connection ended: suspect at once. @returns the state before */
-  disconnected(peer: NodeId): Liveliness {
+  disconnected(peer: NodeId): PeerState {
     const watched = this.#watched.get(peer)
     if (watched === undefined) return 'down'
     const was = watched.state
@@ -74,7 +74,7 @@ export class FailureDetector {
     return transitions
   }
 
-  /** @returns when `judge` may next have something to say; infinite when only a beat can bring that about */
+  /** @returns when `judge` may next have something to say; infinite when only a heartbeat can bring that about */
   nextMs(): number {
     let next = Number.POSITIVE_INFINITY
     for (const watched of this.#watched.values()) next = Math.min(next, this.#dueMs(watched))

@@ -2,7 +2,7 @@
  * `member.beat`, notify: what a node says of itself to every connected peer, about twice a second. A CBOR map:
  *
  *   epoch      8 bytes        ActorId under which the node writes now
- *   sequence   uint           of the beat, growing within one process: a beat that was overtaken is not taken for news
+ *   sequence   uint           of the heartbeat, growing within one process: a heartbeat that was overtaken is not taken for news
  *   name       text           for people
  *   addresses  [text]         multiaddrs under which the node can be dialled, best first
  *   directory  text           hex; equal on two nodes whose directories are
@@ -18,7 +18,14 @@
 import { wellFormed } from '../../domain/cbor.js'
 import { type ModelId, parseModelId } from '../../domain/features.js'
 import type { Hlc } from '../../domain/hlc.js'
-import { ACTOR_ID_BYTES, type ActorId, actorIdBytes, actorIdFrom, parseVolumeId, type VolumeId } from '../../domain/ids.js'
+import {
+  ACTOR_ID_BYTES,
+  type ActorId,
+  actorIdBytes,
+  actorIdFrom,
+  parseVolumeId,
+  type VolumeId
+} from '../../domain/ids.js'
 import { VOLUME_BYTES_MAX } from '../../domain/needle.js'
 import { decodeShards, encodeShards, SHARD_SET_BYTES, type ShardSet } from '../../domain/shards.js'
 import { encodeMessage, Message, unfit } from '../rpc/message.js'
@@ -29,14 +36,14 @@ const NAME_CHARACTERS_MAX = 256
 const VERSION_CHARACTERS_MAX = 64
 const DIGEST = /^[0-9a-f]{0,64}$/
 const VOLUME_CHARACTERS_MAX = 32
-/** Of a node with tiny volumes only the newest are told; nobody needs a beat to hear of the others. */
+/** Of a node with tiny volumes only the newest are told; nobody needs a heartbeat to hear of the others. */
 const HEADS_MAX = 64
 const HLC_BYTES = 8
 /** The model in use, one that is to follow it, and some to spare. */
 const INDEXES_MAX = 4
 const MODEL_ID_BYTES = 8
 
-export interface Beat {
+export interface Heartbeat {
   readonly epoch: ActorId
   readonly sequence: number
   readonly name: string
@@ -49,45 +56,45 @@ export interface Beat {
   readonly version: string
   readonly now: Hlc
   /** Volumes of the sender's present epoch. */
-  readonly heads: readonly BeatHead[]
+  readonly heads: readonly HeartbeatHead[]
   /** One for each model whose vectors the sender searches. */
-  readonly indexes?: readonly BeatIndex[]
+  readonly indexes?: readonly HeartbeatIndex[]
 }
 
-export interface BeatIndex {
+export interface HeartbeatIndex {
   readonly model: ModelId
   /** Those of which it has all vectors. */
   readonly shards: ShardSet
 }
 
-export interface BeatHead {
+export interface HeartbeatHead {
   readonly volume: VolumeId
   readonly bytes: number
 }
 
 /** What does not fit the bounds is cut off: names, addresses and heads beyond the first, or newest, few. */
-export function encodeBeat(beat: Beat): Uint8Array {
+export function encodeHeartbeat(heartbeat: Heartbeat): Uint8Array {
   const now = new Uint8Array(HLC_BYTES)
-  new DataView(now.buffer).setBigUint64(0, beat.now)
+  new DataView(now.buffer).setBigUint64(0, heartbeat.now)
   return encodeMessage({
-    epoch: actorIdBytes(beat.epoch),
-    sequence: beat.sequence,
-    name: wellFormed(beat.name.slice(0, NAME_CHARACTERS_MAX)),
-    addresses: tellable(beat.addresses),
-    directory: beat.directoryDigest,
-    volumes: beat.volumesDigest,
-    free: beat.freeBytes,
-    total: beat.totalBytes,
-    version: beat.version.slice(0, VERSION_CHARACTERS_MAX),
+    epoch: actorIdBytes(heartbeat.epoch),
+    sequence: heartbeat.sequence,
+    name: wellFormed(heartbeat.name.slice(0, NAME_CHARACTERS_MAX)),
+    addresses: boundedAddresses(heartbeat.addresses),
+    directory: heartbeat.directoryDigest,
+    volumes: heartbeat.volumesDigest,
+    free: heartbeat.freeBytes,
+    total: heartbeat.totalBytes,
+    version: heartbeat.version.slice(0, VERSION_CHARACTERS_MAX),
     now,
-    heads: beat.heads.slice(-HEADS_MAX).map(
+    heads: heartbeat.heads.slice(-HEADS_MAX).map(
       ({ volume, bytes }) =>
         new Map<string, string | number>([
           ['bytes', bytes],
           ['volume', volume]
         ])
     ),
-    indexes: beat.indexes?.slice(0, INDEXES_MAX).map(
+    indexes: heartbeat.indexes?.slice(0, INDEXES_MAX).map(
       ({ model, shards }) =>
         new Map<string, Uint8Array>([
           ['model', Buffer.from(model, 'hex')],
@@ -98,7 +105,7 @@ export function encodeBeat(beat: Beat): Uint8Array {
 }
 
 /** @throws `ERR_PEER_PROTOCOL` */
-export function decodeBeat(body: Uint8Array): Beat {
+export function decodeHeartbeat(body: Uint8Array): Heartbeat {
   const message = Message.decode(body)
   const now = fixedBytes(message, 'now', HLC_BYTES)
   return {
@@ -118,17 +125,17 @@ export function decodeBeat(body: Uint8Array): Beat {
 }
 
 /** @returns the addresses that may be told to others */
-export function tellable(addresses: readonly string[]): readonly string[] {
+export function boundedAddresses(addresses: readonly string[]): readonly string[] {
   return addresses.filter(({ length }) => length <= ADDRESS_CHARACTERS_MAX).slice(0, ADDRESSES_MAX)
 }
 
-function head(message: Message): BeatHead {
+function head(message: Message): HeartbeatHead {
   const volume = message.text('volume', VOLUME_CHARACTERS_MAX)
   if (parseVolumeId(volume) === undefined) throw unfit('volume')
   return { volume: volume as VolumeId, bytes: message.uint('bytes', VOLUME_BYTES_MAX) }
 }
 
-function index(message: Message): BeatIndex {
+function index(message: Message): HeartbeatIndex {
   const model = parseModelId(Buffer.from(fixedBytes(message, 'model', MODEL_ID_BYTES)).toString('hex'))
   if (model === undefined) throw unfit('model')
   return { model, shards: decodeShards(fixedBytes(message, 'shards', SHARD_SET_BYTES)) }

@@ -11,10 +11,10 @@ import type { Startable } from '../../core/lifecycle.js'
 import type { Logger } from '../../core/log.js'
 import { HLC_ZERO, type Hlc } from '../../domain/hlc.js'
 import type { NodeId } from '../../domain/ids.js'
-import type { Departure } from './member-view.js'
-import { encodeMessage, Message, unfit } from '../rpc/message.js'
 import { RefusalLog } from '../refusal-log.js'
+import { encodeMessage, Message, unfit } from '../rpc/message.js'
 import type { Transport } from '../transport.js'
+import type { Departure } from './member-view.js'
 
 const ASK_MS_MAX = 2_000
 /** Who comes back meets some that have yet to hear that it is out: what they learn so soon is no news to it. */
@@ -62,7 +62,7 @@ export class MemberRefusal implements Startable {
   }
 
   /** Whether this node was removed while it was there: then it dials nobody. */
-  get isOut(): boolean {
+  get isRemoved(): boolean {
     return this.#isOut
   }
 

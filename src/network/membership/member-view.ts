@@ -1,10 +1,10 @@
 import type { Hlc } from '../../domain/hlc.js'
 import type { NodeId, VolumeId } from '../../domain/ids.js'
-import type { Beat } from './heartbeat.js'
-import type { Liveliness } from './failure-detector.js'
+import type { PeerState } from './failure-detector.js'
+import type { Heartbeat } from './heartbeat.js'
 
 /** `left`: it is no longer a member, by its own wish or an operator's. */
-export type MemberState = Liveliness | 'left'
+export type MemberState = PeerState | 'left'
 
 /** That a node is no longer a member. */
 export interface Departure {
@@ -15,8 +15,8 @@ export interface Departure {
   readonly acknowledged: ReadonlyMap<NodeId, ReadonlyMap<VolumeId, number>>
 }
 
-/** What a node says of itself in its beats; sequence, addresses and time are added by its membership. */
-export type NodeDescription = Omit<Beat, 'sequence' | 'addresses' | 'now'>
+/** What a node says of itself in its heartbeats; sequence, addresses and time are added by its membership. */
+export type NodeDescription = Omit<Heartbeat, 'sequence' | 'addresses' | 'now'>
 
 /** What the directory says of a member, also of one that is absent. */
 export interface KnownMember {
@@ -27,7 +27,7 @@ export interface KnownMember {
   /** When it first met another node, by its own clock, ms since the Unix epoch. */
   readonly joinedAtMs: number | undefined
   /** Undefined while it is a member. */
-  readonly out?: Departure
+  readonly departure?: Departure
 }
 
 /** Where members are remembered beyond this process. Each node writes about itself only. */
@@ -55,7 +55,7 @@ export interface MemberView {
   readonly lastSeenAtMs: number | undefined
   readonly joinedAtMs: number | undefined
   /** The newest that it said of itself. */
-  readonly beat: Beat | undefined
+  readonly heartbeat: Heartbeat | undefined
   /** How far its hybrid clock was ahead of this node's when that came, ms; negative when it was behind. */
   readonly clockSkewMs: number | undefined
 }

@@ -5,17 +5,17 @@ import type { Logger } from '../../core/log.js'
 import type { Random } from '../../core/random.js'
 import { type Hlc, hlcMs } from '../../domain/hlc.js'
 import type { ActorId, NodeId } from '../../domain/ids.js'
-import { type Beat, decodeBeat, encodeBeat, tellable } from './heartbeat.js'
-import type { KnownPeer } from './join.js'
+import type { Transport } from '../transport.js'
 import { AwakeTime } from './awake-time.js'
 import { FailureDetector } from './failure-detector.js'
-import { PeerExchange } from './peer-exchange.js'
+import { boundedAddresses, decodeHeartbeat, encodeHeartbeat, type Heartbeat } from './heartbeat.js'
+import type { KnownPeer } from './join.js'
 import type { KnownMember, MemberState, MemberStore, MemberView, NodeDescription } from './member-view.js'
-import type { Transport } from '../transport.js'
+import { PeerExchange } from './peer-exchange.js'
 
-/** Pauses between beats are at least this share of `beatMs`, so that nodes do not march in step. */
-const BEAT_SHARE_MIN = 0.8
-/** A beat that news bring about is at least this far from the one before, ms. */
+/** Pauses between heartbeats are at least this share of `heartbeatMs`, so that nodes do not march in step. */
+const HEARTBEAT_SHARE_MIN = 0.8
+/** A heartbeat that news bring about is at least this far from the one before, ms. */
 const ANNOUNCE_MS = 100
 /** A peer is asked whom it knows after about this long; half to one and a half of it. */
 const ASK_EVERY_MS = 5_000
@@ -24,16 +24,16 @@ const SAVE_EVERY_MS = 60_000
 /** More than this is worth a warning: stamps beyond it are not followed. */
 const CLOCK_SKEW_MS_MAX = 60_000
 /** Nodes beyond this number of which the directory says nothing are not listed when they are gone. */
-const PASSERS_BY_MAX = 1_000
+const UNRECORDED_MEMBERS_MAX = 1_000
 
 const NEWS = { alive: 'a member is up', suspect: 'a member is suspect', left: 'a member is out' } as const
 
 const NOBODY: Member = {
   known: undefined,
-  beat: undefined,
+  heartbeat: undefined,
   lastSeenAtMs: undefined,
   clockSkewMs: undefined,
-  skewToldOf: undefined
+  skewWarnedEpoch: undefined
 }
 
 export interface MembershipComponents {
@@ -41,7 +41,7 @@ export interface MembershipComponents {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
-  /** Asked for each beat: quick, and without a way to fail. */
+  /** Asked for each heartbeat: quick, and without a way to fail. */
   readonly describe: () => NodeDescription
   /** The node's hybrid clock. */
   readonly now: () => Hlc
@@ -49,9 +49,9 @@ export interface MembershipComponents {
 }
 
 export interface MembershipInit {
-  /** The longest pause between two beats. */
-  readonly beatMs?: number
-  /** Silence that makes a member suspect; several beats. */
+  /** The longest pause between two heartbeats. */
+  readonly heartbeatMs?: number
+  /** Silence that makes a member suspect; several heartbeats. */
   readonly suspectMs?: number
   /** Silence that makes it down. */
   readonly downMs?: number
@@ -59,18 +59,18 @@ export interface MembershipInit {
 
 interface Member {
   readonly known: KnownMember | undefined
-  readonly beat: Beat | undefined
+  readonly heartbeat: Heartbeat | undefined
   readonly lastSeenAtMs: number | undefined
   readonly clockSkewMs: number | undefined
   /** The epoch that the log was warned of. */
-  readonly skewToldOf: ActorId | undefined
+  readonly skewWarnedEpoch: ActorId | undefined
 }
 
 type ChangeListener = (view: MemberView, was: MemberState) => void
-type BeatListener = (peer: NodeId, beat: Beat) => void
+type HeartbeatListener = (peer: NodeId, heartbeat: Heartbeat) => void
 
 /**
- * Who belongs to the cluster, and who of them is there: every node beats to all that it is connected with and judges the
+ * Who belongs to the cluster, and who of them is there: every node sends heartbeats to all that it is connected with and judges the
  * others by their silence towards itself. Nobody's opinion of a third is asked for.
  *
  * A member that was seen once stays listed when it is gone, after a restart too: absent members count. Nodes that peers
@@ -78,20 +78,20 @@ type BeatListener = (peer: NodeId, beat: Beat) => void
  */
 export class Membership implements Startable {
   readonly #components: MembershipComponents
-  readonly #beatMs: number
+  readonly #heartbeatMs: number
   readonly #awake: AwakeTime
   readonly #detector: FailureDetector
   readonly #exchange: PeerExchange
   /** This node too, once the directory has a record of it. */
   readonly #members = new Map<NodeId, Member>()
   readonly #changeListeners = new Set<ChangeListener>()
-  readonly #beatListeners = new Set<BeatListener>()
+  readonly #heartbeatListeners = new Set<HeartbeatListener>()
   readonly #unsubscribe: (() => void)[] = []
   readonly #inFlight = new Set<Promise<void>>()
   readonly #abort = new AbortController()
   #sequence = 0
-  #lastBeatMs = 0
-  #nextBeatMs = 0
+  #lastHeartbeatMs = 0
+  #nextHeartbeatMs = 0
   #nextAskMs: number
   #nextSaveMs = 0
   #saved = ''
@@ -102,15 +102,15 @@ export class Membership implements Startable {
 
   constructor(components: MembershipComponents, init: MembershipInit = {}) {
     const { transport, clock, log } = components
-    const { beatMs = 500, suspectMs = 2_000, downMs = 4_500 } = init
+    const { heartbeatMs = 500, suspectMs = 2_000, downMs = 4_500 } = init
     this.#components = components
-    this.#beatMs = beatMs
+    this.#heartbeatMs = heartbeatMs
     this.#awake = new AwakeTime({ clock })
     this.#detector = new FailureDetector({ suspectMs, downMs })
     this.#exchange = new PeerExchange({ transport, clock, log, members: () => this.#others() })
     this.#nextAskMs = this.#askMs()
     transport.handle('member.beat', async (peer, body) => {
-      this.#beatCame(peer, decodeBeat(body))
+      this.#noteHeartbeat(peer, decodeHeartbeat(body))
       return new Uint8Array()
     })
   }
@@ -119,10 +119,10 @@ export class Membership implements Startable {
   async start(): Promise<void> {
     const { transport, store } = this.#components
     this.#unsubscribe.push(
-      store.onChange(member => this.#learned(member)),
+      store.onChange(member => this.#noteRecord(member)),
       transport.onPeer((peer, state) => (state === 'up' ? this.#connected(peer) : this.#disconnected(peer)))
     )
-    for (const member of await store.load()) this.#learned(member)
+    for (const member of await store.load()) this.#noteRecord(member)
     if (this.#abort.signal.aborted) return
     for (const peer of transport.peers()) this.#connected(peer)
     this.#tick()
@@ -149,7 +149,7 @@ export class Membership implements Startable {
 
   /** Nodes that may be dialled: members that are not connected included, and those that peers told of; this node left out. */
   known(): KnownPeer[] {
-    const told = [...this.#exchange.told].filter(([id]) => !this.#members.has(id))
+    const told = [...this.#exchange.addressBook].filter(([id]) => !this.#members.has(id))
     return [...this.#others(), ...told.map(([id, addresses]) => ({ id, addresses }))]
   }
 
@@ -159,20 +159,20 @@ export class Membership implements Startable {
     return () => this.#changeListeners.delete(listener)
   }
 
-  /** Calls the listener with each beat that is newer than those before. @returns removes it */
-  onBeat(listener: BeatListener): () => void {
-    this.#beatListeners.add(listener)
-    return () => this.#beatListeners.delete(listener)
+  /** Calls the listener with each heartbeat that is newer than those before. @returns removes it */
+  onHeartbeat(listener: HeartbeatListener): () => void {
+    this.#heartbeatListeners.add(listener)
+    return () => this.#heartbeatListeners.delete(listener)
   }
 
-  /** What this node says of itself has changed: a beat goes out at once, or soon after the one before. */
+  /** What this node says of itself has changed: a heartbeat goes out at once, or soon after the one before. */
   announce(): void {
     const { clock } = this.#components
     if (this.#abort.signal.aborted || this.#cancelAnnouncement !== undefined) return
-    const waitMs = Math.max(0, this.#lastBeatMs + ANNOUNCE_MS - clock.monotonic())
+    const waitMs = Math.max(0, this.#lastHeartbeatMs + ANNOUNCE_MS - clock.monotonic())
     this.#cancelAnnouncement = clock.schedule(waitMs, () => {
       this.#cancelAnnouncement = undefined
-      this.#beat()
+      this.#sendHeartbeat()
     })
   }
 
@@ -182,42 +182,42 @@ export class Membership implements Startable {
     const { clock, random } = this.#components
     for (const { peer, was } of this.#detector.judge(this.#awakeMs())) this.#judged(peer, was)
     const now = clock.monotonic()
-    if (now >= this.#nextBeatMs) this.#beat()
+    if (now >= this.#nextHeartbeatMs) this.#sendHeartbeat()
     if (now >= this.#nextAskMs) {
       this.#nextAskMs = now + this.#askMs()
       const alive = this.alive()
       const peer = alive[Math.floor(random.fraction() * alive.length)]
       if (peer !== undefined) this.#run(this.#exchange.ask(peer, this.#abort.signal))
     }
-    const waitMs = Math.max(1, Math.min(this.#nextBeatMs - now, this.#detector.nextMs() - this.#awakeMs()))
+    const waitMs = Math.max(1, Math.min(this.#nextHeartbeatMs - now, this.#detector.nextMs() - this.#awakeMs()))
     this.#awake.expectWakeIn(waitMs)
     this.#cancelTimer = clock.schedule(waitMs, () => this.#tick())
   }
 
-  #beat(): void {
+  #sendHeartbeat(): void {
     const { transport, clock, random } = this.#components
-    const share = BEAT_SHARE_MIN + (1 - BEAT_SHARE_MIN) * random.fraction()
-    this.#lastBeatMs = clock.monotonic()
-    this.#nextBeatMs = this.#lastBeatMs + this.#beatMs * share
-    this.#introduce(this.#beatTo(transport.peers()))
+    const share = HEARTBEAT_SHARE_MIN + (1 - HEARTBEAT_SHARE_MIN) * random.fraction()
+    this.#lastHeartbeatMs = clock.monotonic()
+    this.#nextHeartbeatMs = this.#lastHeartbeatMs + this.#heartbeatMs * share
+    this.#introduce(this.#heartbeatTo(transport.peers()))
   }
 
-  #beatTo(peers: readonly NodeId[]): Beat {
+  #heartbeatTo(peers: readonly NodeId[]): Heartbeat {
     const { transport } = this.#components
     this.#sequence++
-    const beat = this.#ownBeat()
-    const body = encodeBeat(beat)
+    const heartbeat = this.#ownHeartbeat()
+    const body = encodeHeartbeat(heartbeat)
     for (const peer of peers) transport.notify(peer, 'member.beat', body)
-    return beat
+    return heartbeat
   }
 
-  #ownBeat(): Beat {
+  #ownHeartbeat(): Heartbeat {
     const { transport, describe, now } = this.#components
-    return { ...describe(), sequence: this.#sequence, addresses: tellable(transport.addresses()), now: now() }
+    return { ...describe(), sequence: this.#sequence, addresses: boundedAddresses(transport.addresses()), now: now() }
   }
 
-  /** Has the directory say what the beat says of this node, so that others remember it when it is gone. */
-  #introduce({ name, addresses }: Beat): void {
+  /** Has the directory say what the heartbeat says of this node, so that others remember it when it is gone. */
+  #introduce({ name, addresses }: Heartbeat): void {
     const { transport, clock, store, log } = this.#components
     const said = { id: transport.self, name, addresses: addresses.toSorted() }
     const text = JSON.stringify(said)
@@ -235,7 +235,7 @@ export class Membership implements Startable {
   #connected(peer: NodeId): void {
     this.#met = true
     this.#detector.connected(peer, this.#awakeMs())
-    this.#beatTo([peer])
+    this.#heartbeatTo([peer])
     this.#run(this.#exchange.ask(peer, this.#abort.signal))
   }
 
@@ -244,34 +244,37 @@ export class Membership implements Startable {
     if (was === 'alive') this.#judged(peer, was)
   }
 
-  #beatCame(peer: NodeId, beat: Beat): void {
+  #noteHeartbeat(peer: NodeId, heartbeat: Heartbeat): void {
     const { transport, clock } = this.#components
     if (!transport.peers().includes(peer)) return // it has outlived its connection
     const before = this.#members.get(peer) ?? NOBODY
-    const isNews = before.beat === undefined || beat.epoch !== before.beat.epoch || beat.sequence > before.beat.sequence
-    const news = isNews ? { beat, ...this.#skew(peer, beat, before) } : {}
+    const isNews =
+      before.heartbeat === undefined ||
+      heartbeat.epoch !== before.heartbeat.epoch ||
+      heartbeat.sequence > before.heartbeat.sequence
+    const news = isNews ? { heartbeat, ...this.#skew(peer, heartbeat, before) } : {}
     this.#members.set(peer, { ...before, ...news, lastSeenAtMs: clock.now() })
-    const was = this.#detector.heard(peer, this.#awakeMs())
+    const was = this.#detector.noteHeartbeat(peer, this.#awakeMs())
     if (was !== 'alive') this.#judged(peer, was)
-    if (isNews) for (const listener of this.#beatListeners) listener(peer, beat)
+    if (isNews) for (const listener of this.#heartbeatListeners) listener(peer, heartbeat)
   }
 
   /** Warns once in a peer's lifetime. */
-  #skew(peer: NodeId, beat: Beat, before: Member): Pick<Member, 'clockSkewMs' | 'skewToldOf'> {
-    const skewMs = hlcMs(beat.now) - hlcMs(this.#components.now())
+  #skew(peer: NodeId, heartbeat: Heartbeat, before: Member): Pick<Member, 'clockSkewMs' | 'skewWarnedEpoch'> {
+    const skewMs = hlcMs(heartbeat.now) - hlcMs(this.#components.now())
     const isFar = Math.abs(skewMs) > CLOCK_SKEW_MS_MAX
-    if (isFar && before.skewToldOf !== beat.epoch) {
+    if (isFar && before.skewWarnedEpoch !== heartbeat.epoch) {
       this.#components.log.warn({ peer, skewMs }, 'the clocks of this node and a member are far apart')
     }
-    return { clockSkewMs: skewMs, skewToldOf: isFar ? beat.epoch : before.skewToldOf }
+    return { clockSkewMs: skewMs, skewWarnedEpoch: isFar ? heartbeat.epoch : before.skewWarnedEpoch }
   }
 
   /** The directory has told of a member. */
-  #learned(known: KnownMember): void {
+  #noteRecord(known: KnownMember): void {
     const before = this.#members.get(known.id) ?? NOBODY
     this.#members.set(known.id, { ...before, known })
     const was = this.#detector.state(known.id)
-    if (known.out === undefined || before.known?.out !== undefined || was === 'down') return
+    if (known.departure === undefined || before.known?.departure !== undefined || was === 'down') return
     this.#changed(known.id, was)
   }
 
@@ -294,7 +297,7 @@ export class Membership implements Startable {
     const gone = [...this.#members].filter(
       ([id, { known }]) => known === undefined && this.#detector.state(id) === 'down'
     )
-    for (const [id] of gone.slice(0, -PASSERS_BY_MAX)) {
+    for (const [id] of gone.slice(0, -UNRECORDED_MEMBERS_MAX)) {
       this.#members.delete(id)
       this.#detector.forget(id)
     }
@@ -304,10 +307,10 @@ export class Membership implements Startable {
 
   #view(id: NodeId): MemberView {
     const { transport, clock } = this.#components
-    const { known, beat, lastSeenAtMs, clockSkewMs } = this.#members.get(id) ?? NOBODY
+    const { known, heartbeat, lastSeenAtMs, clockSkewMs } = this.#members.get(id) ?? NOBODY
     const joinedAtMs = known?.joinedAtMs
     if (id === transport.self) {
-      const own = this.#ownBeat()
+      const own = this.#ownHeartbeat()
       const { name, addresses } = own
       const now = clock.now()
       return {
@@ -315,28 +318,28 @@ export class Membership implements Startable {
         name,
         addresses,
         self: true,
-        state: known?.out === undefined ? 'alive' : 'left',
+        state: known?.departure === undefined ? 'alive' : 'left',
         lastSeenAtMs: now,
         joinedAtMs,
-        beat: own,
+        heartbeat: own,
         clockSkewMs: 0
       }
     }
     return {
       id,
-      name: beat?.name ?? known?.name ?? '',
+      name: heartbeat?.name ?? known?.name ?? '',
       addresses: this.#addresses(id),
       self: false,
       state: this.#state(id),
       lastSeenAtMs,
       joinedAtMs,
-      beat,
+      heartbeat,
       clockSkewMs
     }
   }
 
   #state(id: NodeId): MemberState {
-    return this.#members.get(id)?.known?.out === undefined ? this.#detector.state(id) : 'left'
+    return this.#members.get(id)?.known?.departure === undefined ? this.#detector.state(id) : 'left'
   }
 
   /** Members that may be dialled; who is out dials by itself if it wants to come back. */
@@ -348,10 +351,12 @@ export class Membership implements Startable {
 
   /** A member that is not heard may have moved since it last was: then others, or its record, may know better. */
   #addresses(id: NodeId): readonly string[] {
-    const { known, beat } = this.#members.get(id) ?? NOBODY
-    const said = beat?.addresses ?? []
+    const { known, heartbeat } = this.#members.get(id) ?? NOBODY
+    const said = heartbeat?.addresses ?? []
     if (this.#detector.state(id) === 'alive') return said
-    return tellable([...new Set([...said, ...(known?.addresses ?? []), ...(this.#exchange.told.get(id) ?? [])])])
+    return boundedAddresses([
+      ...new Set([...said, ...(known?.addresses ?? []), ...(this.#exchange.addressBook.get(id) ?? [])])
+    ])
   }
 
   // --- time ---

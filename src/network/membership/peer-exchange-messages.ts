@@ -1,14 +1,14 @@
 /*
  * What nodes tell each other of other nodes. Bodies are CBOR maps (see message.ts).
  *
- *   member.beat   notify   see beat.ts
+ *   member.beat   notify   see heartbeat.ts
  *   member.peers  request  {} → {peers: [{id, addresses}]}   members that the answering node lists, itself left out
  */
 import type { Value } from '../../domain/cbor.js'
 import type { NodeId } from '../../domain/ids.js'
-import { ADDRESS_CHARACTERS_MAX, ADDRESSES_MAX, tellable } from './heartbeat.js'
-import type { KnownPeer } from './join.js'
 import { encodeMessage, Message, unfit } from '../rpc/message.js'
+import { ADDRESS_CHARACTERS_MAX, ADDRESSES_MAX, boundedAddresses } from './heartbeat.js'
+import type { KnownPeer } from './join.js'
 
 export const PEERS_MAX = 1_000
 
@@ -19,7 +19,7 @@ export function encodePeers(peers: readonly KnownPeer[]): Uint8Array {
     ({ id, addresses }) =>
       new Map<string, Value>([
         ['id', id],
-        ['addresses', tellable(addresses)]
+        ['addresses', boundedAddresses(addresses)]
       ])
   )
   return encodeMessage({ peers: list })

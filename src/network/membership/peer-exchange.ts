@@ -3,10 +3,10 @@ import { withDeadline } from '../../core/deadline.js'
 import { hasCode } from '../../core/errors.js'
 import type { Logger } from '../../core/log.js'
 import type { NodeId } from '../../domain/ids.js'
-import type { KnownPeer } from './join.js'
-import { decodePeers, encodePeers, PEERS_MAX } from './peer-exchange-messages.js'
 import { encodeMessage } from '../rpc/message.js'
 import type { Transport } from '../transport.js'
+import type { KnownPeer } from './join.js'
+import { decodePeers, encodePeers, PEERS_MAX } from './peer-exchange-messages.js'
 
 const ASK_MS_MAX = 5_000
 
@@ -25,7 +25,7 @@ export interface PeerExchangeComponents {
 export class PeerExchange {
   readonly #components: PeerExchangeComponents
   /** Those told last at the end. */
-  readonly #told = new Map<NodeId, readonly string[]>()
+  readonly #addressBook = new Map<NodeId, readonly string[]>()
 
   constructor(components: PeerExchangeComponents) {
     this.#components = components
@@ -33,8 +33,8 @@ export class PeerExchange {
   }
 
   /** Nodes that peers told of, with their addresses; at most PEERS_MAX. */
-  get told(): ReadonlyMap<NodeId, readonly string[]> {
-    return this.#told
+  get addressBook(): ReadonlyMap<NodeId, readonly string[]> {
+    return this.#addressBook
   }
 
   /** Asks a peer whom it knows. Its failure is logged: another peer, or the same later, can say as much. */
@@ -54,11 +54,11 @@ export class PeerExchange {
   }
 
   #note(id: NodeId, addresses: readonly string[]): void {
-    this.#told.delete(id)
-    this.#told.set(id, addresses)
-    for (const oldest of this.#told.keys()) {
-      if (this.#told.size <= PEERS_MAX) return
-      this.#told.delete(oldest)
+    this.#addressBook.delete(id)
+    this.#addressBook.set(id, addresses)
+    for (const oldest of this.#addressBook.keys()) {
+      if (this.#addressBook.size <= PEERS_MAX) return
+      this.#addressBook.delete(oldest)
     }
   }
 }

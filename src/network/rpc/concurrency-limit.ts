@@ -1,6 +1,6 @@
 import { SheafError } from '../../core/errors.js'
 
-export interface GateInit {
+export interface ConcurrencyLimitInit {
   /** How many may be inside. */
   readonly countMax: number
   /** How many bytes they may have together; a single one that has more gets in alone. */
@@ -15,14 +15,14 @@ interface Waiting {
 }
 
 /** Bounds what is under way, by number and by bytes; the others wait in order. */
-export class Gate {
-  readonly #init: GateInit
+export class ConcurrencyLimit {
+  readonly #init: ConcurrencyLimitInit
   #count = 0
   #byteCount = 0
   /** First come, first served: a big one at the front is not overtaken. */
   #waiting: Waiting[] = []
 
-  constructor(init: GateInit) {
+  constructor(init: ConcurrencyLimitInit) {
     this.#init = init
   }
 

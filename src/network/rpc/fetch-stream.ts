@@ -1,9 +1,9 @@
 import { SheafError } from '../../core/errors.js'
+import type { FetchHandler } from '../transport.js'
 import type { ByteChannel } from './byte-channel.js'
 import { FrameWriter, PIECE_BYTES } from './frame-writer.js'
 import { type Asker, errorFrame, requireHandler } from './handlers.js'
 import { type Frame, FrameParser, unexpected } from './rpc-frames.js'
-import type { FetchHandler } from '../transport.js'
 
 /** What the answering end reads from its handler ahead of what the channel takes, so that the disk works while the network does. */
 const AHEAD_BYTES = 4 * PIECE_BYTES

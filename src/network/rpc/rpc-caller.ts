@@ -1,7 +1,7 @@
 import { SheafError } from '../../core/errors.js'
 import type { ByteChannel } from './byte-channel.js'
+import { ConcurrencyLimit } from './concurrency-limit.js'
 import { FrameWriter } from './frame-writer.js'
-import { Gate } from './concurrency-limit.js'
 import { FRAME_ID_MAX, type Frame, FrameParser, unexpected } from './rpc-frames.js'
 
 const MIB = 2 ** 20
@@ -23,7 +23,7 @@ interface Call {
 export class RpcCaller {
   readonly #channel: ByteChannel
   readonly #writer: FrameWriter
-  readonly #gate = new Gate({
+  readonly #gate = new ConcurrencyLimit({
     countMax: REQUESTS_MAX,
     bytesMax: REQUEST_BYTES_IN_FLIGHT_MAX,
     waitingMax: WAITING_MAX

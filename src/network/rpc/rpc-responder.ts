@@ -1,10 +1,10 @@
 import { type ErrorCode, SheafError } from '../../core/errors.js'
+import { REQUEST_BYTES_MAX, type RequestHandler } from '../transport.js'
 import type { ByteChannel } from './byte-channel.js'
+import { ConcurrencyLimit } from './concurrency-limit.js'
 import { FrameWriter } from './frame-writer.js'
-import { Gate } from './concurrency-limit.js'
 import { type Asker, errorFrame, requireHandler } from './handlers.js'
 import { type Frame, FrameParser, unexpected } from './rpc-frames.js'
-import { REQUEST_BYTES_MAX, type RequestHandler } from '../transport.js'
 
 const MIB = 2 ** 20
 const REQUESTS_MAX = 256
@@ -22,7 +22,11 @@ export class RpcResponder {
   readonly #asker: Asker
   readonly #handlers: ReadonlyMap<string, RequestHandler>
   readonly #writer: FrameWriter
-  readonly #gate = new Gate({ countMax: REQUESTS_MAX, bytesMax: REQUEST_BYTES_IN_FLIGHT_MAX, waitingMax: 1 })
+  readonly #gate = new ConcurrencyLimit({
+    countMax: REQUESTS_MAX,
+    bytesMax: REQUEST_BYTES_IN_FLIGHT_MAX,
+    waitingMax: 1
+  })
   /** Of the requests that are being answered. */
   readonly #cancel = new Map<number, AbortController>()
   readonly #working = new Set<Promise<void>>()

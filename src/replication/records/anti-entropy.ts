@@ -5,13 +5,13 @@ import { KeyedLock } from '../../core/keyed-lock.js'
 import type { Startable } from '../../core/lifecycle.js'
 import type { Logger } from '../../core/log.js'
 import type { Random } from '../../core/random.js'
+import { RateLimiter } from '../../core/rate-limiter.js'
 import { WorkerLoop } from '../../core/worker-loop.js'
 import type { Directory } from '../../directory/directory.js'
 import type { NodeId } from '../../domain/ids.js'
 import type { Transport } from '../../network/transport.js'
 import { answerGet, answerLeaves, answerNodes, answerPut } from './anti-entropy-answers.js'
 import { decodeNodesRequest, METHOD_GET, METHOD_LEAVES, METHOD_NODES, METHOD_PUT } from './anti-entropy-messages.js'
-import { Rate } from '../../core/rate-limit.js'
 import { type ExchangeOutcome, TreeExchange } from './tree-exchange.js'
 import { TreeReplica } from './tree-replica.js'
 
@@ -57,7 +57,7 @@ interface PeerSchedule {
   dueAt: number
   /** No exchange before, however much differs. */
   notBefore: number
-  /** Since when its digest has differed from this node's in every beat. */
+  /** Since when its digest has differed from this node's in every heartbeat. */
   differsSince: number | undefined
   pauseMs: number
 }
@@ -73,7 +73,7 @@ export class AntiEntropy implements Startable {
   readonly #components: AntiEntropyComponents
   readonly #replica: TreeReplica
   readonly #intervalMs: number
-  readonly #rate: Rate
+  readonly #rate: RateLimiter
   readonly #loop: WorkerLoop
   readonly #lock = new KeyedLock()
   readonly #schedules = new Map<NodeId, PeerSchedule>()
@@ -86,7 +86,7 @@ export class AntiEntropy implements Startable {
     this.#components = components
     this.#intervalMs = intervalMs
     this.#replica = new TreeReplica(components)
-    this.#rate = new Rate(clock, { perSecond: recordsPerSecondMax, burst: recordsPerSecondMax })
+    this.#rate = new RateLimiter(clock, { perSecond: recordsPerSecondMax, burst: recordsPerSecondMax })
     this.#loop = new WorkerLoop({ clock, log }, { name: 'anti-entropy', idleMs: LOOK_MS, step: this.#step.bind(this) })
     transport.handle(METHOD_NODES, async (peer, body) => {
       const request = decodeNodesRequest(body)
@@ -113,8 +113,8 @@ export class AntiEntropy implements Startable {
   }
 
   /**
-   * A beat said what the peer's directory is. Digests differ for a moment with every write; one exchange follows when
-   * none of the beats of a second agreed.
+   * A heartbeat said what the peer's directory is. Digests differ for a moment with every write; one exchange follows when
+   * none of the heartbeats of a second agreed.
    *
    * @param digest - as `Directory.digest` gives it
    */

@@ -9,12 +9,12 @@ import type { Clock } from '../../core/clock.js'
 import { SheafError } from '../../core/errors.js'
 import type { Startable } from '../../core/lifecycle.js'
 import type { Logger } from '../../core/log.js'
+import { RateLimiter } from '../../core/rate-limiter.js'
 import type { RecordChange } from '../../directory/batch-plan.js'
 import type { Directory } from '../../directory/directory.js'
 import type { NodeId, VolumeId } from '../../domain/ids.js'
 import { encodeMessage, Message } from '../../network/rpc/message.js'
 import type { Transport } from '../../network/transport.js'
-import { Rate } from '../../core/rate-limit.js'
 
 const TOPIC = 'records'
 const VERSION = 1
@@ -55,14 +55,14 @@ export interface RecordGossipCounts {
   readonly refused: number
 }
 
-interface Heard {
+interface ReceivedRecords {
   readonly from: NodeId
   readonly records: readonly Uint8Array[]
   readonly byteCount: number
 }
 
 interface PeerAccount {
-  readonly rate: Rate
+  readonly rate: RateLimiter
   /** When the log was last told about it, monotonic ms. */
   complainedAt: number
 }
@@ -79,7 +79,7 @@ export class RecordGossip implements Startable {
   readonly #components: RecordGossipComponents
   /** By record, oldest first: a later state holds all that an earlier one did. */
   readonly #queue = new Map<string, Uint8Array>()
-  readonly #inbox: Heard[] = []
+  readonly #inbox: ReceivedRecords[] = []
   readonly #accounts = new Map<NodeId, PeerAccount>()
   readonly #counts = { published: 0, dropped: 0, merged: 0, refused: 0 }
   #queueBytes = 0
@@ -218,7 +218,10 @@ export class RecordGossip implements Startable {
     const known = this.#accounts.get(peer)
     if (known !== undefined) return known
     if (this.#accounts.size === PEERS_MAX) this.#accounts.clear()
-    const account = { rate: new Rate(this.#components.clock, HEARD_PER_PEER), complainedAt: Number.NEGATIVE_INFINITY }
+    const account = {
+      rate: new RateLimiter(this.#components.clock, HEARD_PER_PEER),
+      complainedAt: Number.NEGATIVE_INFINITY
+    }
     this.#accounts.set(peer, account)
     return account
   }

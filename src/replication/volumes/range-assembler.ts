@@ -4,9 +4,9 @@ import type { CopyProgress } from '../../volumes/volume-copies.js'
 /** What is handed on at once while a range streams in. */
 const STEP_BYTES = 2 * 1024 * 1024
 /** What may be on its way to the disk while more comes in; a single needle may be larger. */
-const UNDER_WAY_BYTES_MAX = 6 * STEP_BYTES
+const WRITES_BYTES_MAX = 6 * STEP_BYTES
 
-interface UnderWay {
+interface Write {
   readonly durable: Promise<void>
   readonly portion: Buffer
 }
@@ -15,7 +15,7 @@ interface UnderWay {
  * Gathers the pieces of a volume's range into portions that end behind whole needles, and hands them on one by one. The
  * next is gathered while those before it go to the disk.
  */
-export class NeedleInbox {
+export class RangeAssembler {
   readonly #take: (at: number, bytes: Uint8Array) => Promise<CopyProgress>
   readonly #to: number
   #at: number
@@ -24,8 +24,8 @@ export class NeedleInbox {
   #byteCount = 0
   readonly #pool: BufferPool
   /** Oldest first. */
-  readonly #underWay: UnderWay[] = []
-  #underWayBytes = 0
+  readonly #writes: Write[] = []
+  #writesBytes = 0
   /** Nothing more is taken of what comes. */
   #ended = false
 
@@ -83,11 +83,11 @@ export class NeedleInbox {
     this.#portion.set(rest)
     this.#byteCount = rest.byteLength
     this.#follow(durable, portion)
-    await this.#below(UNDER_WAY_BYTES_MAX)
+    await this.#below(WRITES_BYTES_MAX)
   }
 
   /** Waits until all that was taken is durable. @throws what ended it */
-  settled(): Promise<void> {
+  untilDurable(): Promise<void> {
     return this.#below(0)
   }
 
@@ -98,14 +98,14 @@ export class NeedleInbox {
   }
 
   #follow(durable: Promise<void>, portion: Buffer): void {
-    this.#underWay.push({ durable, portion })
-    this.#underWayBytes += portion.byteLength
+    this.#writes.push({ durable, portion })
+    this.#writesBytes += portion.byteLength
   }
 
   async #below(byteCountMax: number): Promise<void> {
-    while (this.#underWayBytes > byteCountMax) {
-      const { durable, portion } = this.#underWay.shift() as UnderWay
-      this.#underWayBytes -= portion.byteLength
+    while (this.#writesBytes > byteCountMax) {
+      const { durable, portion } = this.#writes.shift() as Write
+      this.#writesBytes -= portion.byteLength
       await durable
       this.#pool.give(portion)
     }

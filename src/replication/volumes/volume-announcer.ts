@@ -9,7 +9,7 @@ import { encodeBytes, encodeHead, PUSH_BYTES_MAX } from './volume-messages.js'
 /** What one growth may cost the uplink when its bytes are sent to all peers; beyond it they pull, also from one another. */
 const PUSHED_BYTES_MAX = 2 * 1024 * 1024
 
-export interface VolumeNewsComponents {
+export interface VolumeAnnouncerComponents {
   readonly transport: Pick<Transport, 'peers' | 'notify' | 'onPeer'>
   readonly volumes: Pick<VolumeSet, 'onGrowth'>
   readonly peers: Pick<PeerVolumes, 'endOf'>
@@ -27,21 +27,21 @@ interface Mark {
  * a small write appended to it goes along, to whoever has all before it, which saves a question and its answer. Hints, all
  * of them: whoever misses one hears of it with the next, or asks.
  */
-export class VolumeNews {
-  readonly #components: VolumeNewsComponents
+export class VolumeAnnouncer {
+  readonly #components: VolumeAnnouncerComponents
   /** Volumes that have grown since the peers were told. */
-  readonly #untold = new Set<Volume>()
-  #told: Mark | undefined
+  readonly #grownVolumes = new Set<Volume>()
+  #announced: Mark | undefined
   /** What a peer has of the volume that is written now, if nothing was lost of what was sent to it. */
   readonly #sent = new Map<NodeId, Mark>()
   /** Bytes are read and sent in the order in which they were written. */
   #sending: Promise<void> = Promise.resolve()
   readonly #unsubscribe: readonly (() => void)[]
 
-  constructor(components: VolumeNewsComponents) {
+  constructor(components: VolumeAnnouncerComponents) {
     this.#components = components
     this.#unsubscribe = [
-      components.volumes.onGrowth(volume => this.#grown(volume)),
+      components.volumes.onGrowth(volume => this.#noteGrowth(volume)),
       components.transport.onPeer(peer => void this.#sent.delete(peer))
     ]
   }
@@ -51,20 +51,20 @@ export class VolumeNews {
     await this.#sending
   }
 
-  #grown(volume: Volume): void {
-    this.#untold.add(volume)
-    if (this.#untold.size > 1) return
+  #noteGrowth(volume: Volume): void {
+    this.#grownVolumes.add(volume)
+    if (this.#grownVolumes.size > 1) return
     // after what else became durable with it, so that it is told once
     queueMicrotask(() => {
-      for (const grown of this.#untold) this.#tell(grown)
-      this.#untold.clear()
+      for (const grown of this.#grownVolumes) this.#announce(grown)
+      this.#grownVolumes.clear()
     })
   }
 
-  #tell(volume: Volume): void {
+  #announce(volume: Volume): void {
     const { transport } = this.#components
     if (volume.state === 'active') {
-      this.#tellOwn(volume)
+      this.#announceOwn(volume)
       return
     }
     // whoever writes has nothing to acknowledge: its own copy is counted by itself
@@ -73,17 +73,17 @@ export class VolumeNews {
       transport.notify(peer, method, encodeHead({ volume: volume.id, end: volume.end }))
   }
 
-  #tellOwn(volume: Volume): void {
+  #announceOwn(volume: Volume): void {
     const { transport } = this.#components
     const { id, end } = volume
-    const from = this.#told?.volume === id ? this.#told.end : end
-    this.#told = { volume: id, end }
+    const from = this.#announced?.volume === id ? this.#announced.end : end
+    this.#announced = { volume: id, end }
     const all = transport.peers()
     const ready = all.filter(peer => this.#endAt(peer, id) === from)
     const byteCount = end - from
     const small = byteCount > 0 && byteCount <= PUSH_BYTES_MAX && byteCount * ready.length <= PUSHED_BYTES_MAX
     const receivers = small ? ready : []
-    for (const peer of all) if (!receivers.includes(peer)) this.#tellHead(peer, { volume: id, end })
+    for (const peer of all) if (!receivers.includes(peer)) this.#announceHead(peer, { volume: id, end })
     if (receivers.length === 0) return
     for (const peer of receivers) this.#sent.set(peer, { volume: id, end })
     this.#sending = this.#sending.then(() => this.#send(receivers, volume, from, end))
@@ -101,11 +101,11 @@ export class VolumeNews {
     const whole = bytes.byteLength === end - from
     for (const peer of receivers) {
       if (whole) transport.notify(peer, 'volume.bytes', encodeBytes({ volume: volume.id, from, bytes }))
-      else this.#tellHead(peer, { volume: volume.id, end })
+      else this.#announceHead(peer, { volume: volume.id, end })
     }
   }
 
-  #tellHead(peer: NodeId, head: Mark): void {
+  #announceHead(peer: NodeId, head: Mark): void {
     this.#components.transport.notify(peer, 'volume.head', encodeHead(head))
   }
 

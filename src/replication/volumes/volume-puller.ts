@@ -9,8 +9,8 @@ import { Message } from '../../network/rpc/message.js'
 import type { Transport } from '../../network/transport.js'
 import { BufferPool } from '../../volumes/buffer-pool.js'
 import type { CopyProgress } from '../../volumes/volume-copies.js'
-import { NeedleInbox } from './range-assembler.js'
 import type { PeerVolumes } from './peer-volumes.js'
+import { RangeAssembler } from './range-assembler.js'
 import { encodeRange, encodeVolume, READ_BYTES_MAX, type VolumeRange } from './volume-messages.js'
 import { FETCH_BYTES_MAX } from './volume-serving.js'
 
@@ -62,18 +62,18 @@ export class VolumePuller {
   }
 
   /** All suppliers may be asked again. */
-  forgive(): void {
+  clearPenalties(): void {
     this.#penalties.clear()
   }
 
   /** Forgets penalties that are over. */
-  sweep(): void {
+  dropExpiredPenalties(): void {
     const now = this.#components.clock.monotonic()
     for (const [key, until] of this.#penalties) if (until <= now) this.#penalties.delete(key)
   }
 
   /** Takes what a peer sent unasked. @throws as `take`, but for damage, which is told to the peer */
-  async pushed(peer: NodeId, id: VolumeId, at: number, bytes: Uint8Array, take: Take): Promise<void> {
+  async takePushed(peer: NodeId, id: VolumeId, at: number, bytes: Uint8Array, take: Take): Promise<void> {
     try {
       const { end, durable } = await take(at, bytes)
       this.#receivedBytes += Math.min(Math.max(0, end - at), bytes.byteLength)
@@ -104,7 +104,7 @@ export class VolumePuller {
    * @returns whether there was any progress
    */
   async range(id: VolumeId, from: number, to: number, take: Take): Promise<boolean> {
-    const inbox = new NeedleInbox(this.#pool, { from, to }, async (at, bytes) => {
+    const assembler = new RangeAssembler(this.#pool, { from, to }, async (at, bytes) => {
       const progress = await take(at, bytes)
       this.#receivedBytes += progress.end - at
       await this.#giveWay()
@@ -112,11 +112,11 @@ export class VolumePuller {
     })
     try {
       let progress = true
-      while (progress && inbox.at < to) progress = await this.#pullNext(id, inbox, to)
+      while (progress && assembler.at < to) progress = await this.#pullNext(id, assembler, to)
     } finally {
-      await inbox.settled()
+      await assembler.untilDurable()
     }
-    return inbox.at > from
+    return assembler.at > from
   }
 
   /** Lets clients go first: whatever else waits for the event loop has its turn, and the busier that is the longer. */
@@ -129,21 +129,21 @@ export class VolumePuller {
   }
 
   /** One fetch. @returns whether the inbox has come further */
-  async #pullNext(id: VolumeId, inbox: NeedleInbox, to: number): Promise<boolean> {
-    const { at: from } = inbox
+  async #pullNext(id: VolumeId, assembler: RangeAssembler, to: number): Promise<boolean> {
+    const { at: from } = assembler
     for (const peer of this.#allowed(id, this.#components.peers.suppliers(id, from))) {
       try {
-        inbox.clear()
-        const range = { volume: id, from: inbox.at, to: Math.min(to, inbox.at + FETCH_BYTES_MAX) }
-        for await (const piece of this.#bytes(peer, range)) await inbox.add(piece)
-        await inbox.flush()
-        if (inbox.at > from) return true
-        this.#penalise(peer, id, FAILURE_PENALTY_MS) // it had less than it said
+        assembler.clear()
+        const range = { volume: id, from: assembler.at, to: Math.min(to, assembler.at + FETCH_BYTES_MAX) }
+        for await (const piece of this.#bytes(peer, range)) await assembler.add(piece)
+        await assembler.flush()
+        if (assembler.at > from) return true
+        this.#penalize(peer, id, FAILURE_PENALTY_MS) // it had less than it said
       } catch (err) {
-        this.#failed(peer, id, err, inbox.at)
+        this.#failed(peer, id, err, assembler.at)
       }
     }
-    return inbox.at > from
+    return assembler.at > from
   }
 
   async *#bytes(peer: NodeId, range: VolumeRange): AsyncGenerator<Uint8Array> {
@@ -184,7 +184,7 @@ export class VolumePuller {
     const own = ['ERR_DISK_FULL', 'ERR_DISK_WRITE', 'ERR_DIRECTORY_UNAVAILABLE', 'ERR_STOPPING'] as const
     if (own.some(code => hasCode(err, code))) throw err
     const damage = hasCode(err, 'ERR_NEEDLE_CORRUPT')
-    this.#penalise(peer, id, damage ? DAMAGE_PENALTY_MS : FAILURE_PENALTY_MS)
+    this.#penalize(peer, id, damage ? DAMAGE_PENALTY_MS : FAILURE_PENALTY_MS)
     if (damage) {
       log.warn({ peer, volume: id, at }, 'a peer sent damage; it was not taken')
       transport.notify(peer, 'volume.doubt', encodeRange({ volume: id, from: at, to: at + FETCH_BYTES_MAX }))
@@ -193,7 +193,7 @@ export class VolumePuller {
     }
   }
 
-  #penalise(peer: NodeId, id: VolumeId, ms: number): void {
+  #penalize(peer: NodeId, id: VolumeId, ms: number): void {
     this.#penalties.set(`${peer} ${id}`, this.#components.clock.monotonic() + ms)
   }
 }

@@ -13,8 +13,8 @@ import type { Volume } from '../../volumes/volume.js'
 import type { VolumeCopies } from '../../volumes/volume-copies.js'
 import type { VolumeSet } from '../../volumes/volume-set.js'
 import type { PeerVolumes } from './peer-volumes.js'
+import { VolumeAnnouncer } from './volume-announcer.js'
 import { decodeBytes, decodeHead, decodeHeads } from './volume-messages.js'
-import { VolumeNews } from './volume-announcer.js'
 import { type Take, VolumePuller } from './volume-puller.js'
 import { VolumeServing } from './volume-serving.js'
 
@@ -75,7 +75,7 @@ export interface RepairOutcome {
  */
 export class VolumeShipping implements Startable {
   readonly #components: VolumeShippingComponents
-  readonly #news: VolumeNews
+  readonly #news: VolumeAnnouncer
   readonly #loop: WorkerLoop
   readonly #pulling = new Map<VolumeId, Promise<void>>()
   readonly #queued = new Set<VolumeId>()
@@ -95,7 +95,7 @@ export class VolumeShipping implements Startable {
     transport.handle('volume.ack', async (peer, body) => this.#ackCame(peer, body))
     transport.handle('volume.bytes', (peer, body) => this.#bytesCame(peer, body))
     new VolumeServing(components)
-    this.#news = new VolumeNews(components)
+    this.#news = new VolumeAnnouncer(components)
     this.#unsubscribe.push(
       transport.onPeer((peer, state) => {
         if (state === 'down') peers.forget(peer)
@@ -135,7 +135,7 @@ export class VolumeShipping implements Startable {
    */
   async repair(progress: (doneBytes: number, totalBytes: number) => void, signal: AbortSignal): Promise<RepairOutcome> {
     const { transport, clock } = this.#components
-    this.#puller.forgive()
+    this.#puller.clearPenalties()
     await Promise.all(transport.peers().map(peer => this.#exchange(peer)))
     const totalBytes = this.#backlogBytes()
     for (
@@ -210,7 +210,7 @@ export class VolumeShipping implements Startable {
     const volume = volumes.get(id)
     if (volume !== undefined && !isRetired(id) && volume.state === 'closed') {
       try {
-        await this.#puller.pushed(peer, id, from, bytes, (at, pushed) => copies.extend(volume, at, pushed))
+        await this.#puller.takePushed(peer, id, from, bytes, (at, pushed) => copies.extend(volume, at, pushed))
       } catch (err) {
         if (!this.#abort.signal.aborted) log.warn({ err, peer, volume: id }, 'could not take what a peer sent')
       }
@@ -228,7 +228,7 @@ export class VolumeShipping implements Startable {
     for (const peer of transport.peers()) {
       if ((this.#nextExchange.get(peer) ?? 0) <= now) void this.#exchange(peer)
     }
-    this.#puller.sweep()
+    this.#puller.dropExpiredPenalties()
     this.#wantAll()
     return 'idle'
   }

@@ -1,6 +1,6 @@
 import { SheafError } from '../../core/errors.js'
-import { PIECE_BYTES_MAX } from './analyst-messages.js'
-import type { AnalysisRequest } from './image-analyst.js'
+import type { AnalysisRequest } from './image-analyzer.js'
+import { PIECE_BYTES_MAX } from './image-process-messages.js'
 
 /**
  * Cuts a photo's bytes into pieces of at most {@link PIECE_BYTES_MAX}.

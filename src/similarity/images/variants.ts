@@ -1,5 +1,5 @@
 import sharp from 'sharp'
-import { VARIANTS, type Variant, type VariantName } from './image-analyst.js'
+import { type EncodedVariant, VARIANTS, type VariantName } from './image-analyzer.js'
 import { type Picture, type Pixels, pixelsOf, toSharp } from './picture.js'
 
 const QUALITY = 82
@@ -33,8 +33,8 @@ function recipeOf(name: VariantName): string {
  * The smaller sizes of a picture: JPEG, or WebP where something can be seen through; without any metadata. None is larger
  * than the original. A size that is not made is one that the original can stand for: it is no larger.
  */
-export async function makeVariants(picture: Picture): Promise<Variant[]> {
-  const variants: Variant[] = []
+export async function makeVariants(picture: Picture): Promise<EncodedVariant[]> {
+  const variants: EncodedVariant[] = []
   let pixels: Pixels | undefined
   for (const name of VARIANTS) {
     if (canStandFor(name, picture)) continue
@@ -53,7 +53,7 @@ async function fitted(pixels: Pixels, side: number): Promise<Pixels> {
   return pixelsOf(toSharp(pixels).resize({ width: side, height: side, fit: 'inside' }))
 }
 
-async function encoded(alt: VariantName, pixels: Pixels): Promise<Variant> {
+async function encoded(alt: VariantName, pixels: Pixels): Promise<EncodedVariant> {
   const { width, height, channels } = pixels
   const image = toSharp(pixels)
   const format = channels === 4 ? image.webp({ quality: QUALITY, effort: WEBP_EFFORT }) : image.jpeg(JPEG)

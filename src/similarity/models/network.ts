@@ -3,7 +3,7 @@ import { SheafError } from '../../core/errors.js'
 import type { Pooling } from './model-spec.js'
 
 /** What a network gives out. */
-export interface Output {
+export interface NetworkOutput {
   readonly data: Float32Array
   readonly dims: readonly number[]
 }
@@ -51,7 +51,7 @@ export class Network {
    * @param names - which outputs are wanted
    * @throws `ERR_MODEL_INVALID` when the network fails, or gives anything but finite float32 numbers
    */
-  async run(inputs: Readonly<Record<string, Tensor>>, names: readonly string[]): Promise<readonly Output[]> {
+  async run(inputs: Readonly<Record<string, Tensor>>, names: readonly string[]): Promise<readonly NetworkOutput[]> {
     let results: InferenceSession.ReturnType
     try {
       results = await this.#session.run(inputs, [...names])
@@ -79,7 +79,7 @@ export class Network {
  * @returns the one vector in the output of a batch of one: a copy
  * @throws `ERR_MODEL_INVALID` when the output has another shape
  */
-export function pooled({ data, dims }: Output, pooling: Pooling): Float32Array {
+export function pooled({ data, dims }: NetworkOutput, pooling: Pooling): Float32Array {
   if (pooling === 'none') {
     const dimension = dims[1] ?? 0
     if (dims.length < 2 || data.length !== dimension) throw wrongShape(dims, 'one vector, 1×D')

@@ -14,7 +14,7 @@ import {
   unconvertible,
   type Weights
 } from './layers.js'
-import { OnnxGraph, type Value } from './onnx-graph.js'
+import { type GraphValue, OnnxGraph } from './onnx-graph.js'
 import { readTfjsWeights, type TfjsWeightGroup } from './tfjs-weights.js'
 
 /** As much of a TensorFlow.js `model.json` of format `graph-model` as is read here. */
@@ -60,7 +60,7 @@ class GraphConversion {
   readonly #nodes: ReadonlyMap<string, TfjsNode>
   readonly #weights: ReadonlyMap<string, Weights>
   readonly #size: number
-  readonly #values = new Map<string, Value>()
+  readonly #values = new Map<string, GraphValue>()
 
   constructor(model: TfjsGraphModel, weights: ReadonlyMap<string, Weights>, size: number) {
     this.#nodes = new Map(model.modelTopology.node.map(node => [node.name, node]))
@@ -78,7 +78,7 @@ class GraphConversion {
     return this.#graph.finish()
   }
 
-  #value(node: TfjsNode, depth: number): Value {
+  #value(node: TfjsNode, depth: number): GraphValue {
     const known = this.#values.get(node.name)
     if (known !== undefined) return known
     if (depth > DEPTH_MAX) throw unconvertible('its graph runs in a circle')
@@ -87,8 +87,8 @@ class GraphConversion {
     return value
   }
 
-  #convert(node: TfjsNode, depth: number): Value {
-    const input = (): Value => this.#input(node, 0, depth)
+  #convert(node: TfjsNode, depth: number): GraphValue {
+    const input = (): GraphValue => this.#input(node, 0, depth)
     switch (node.op) {
       case 'Placeholder':
         return this.#graph.input(INPUT_NAME, ['N', 3, this.#size, this.#size])
@@ -116,7 +116,7 @@ class GraphConversion {
     }
   }
 
-  #convolution(node: TfjsNode, input: Value, depthwise: boolean): Value {
+  #convolution(node: TfjsNode, input: GraphValue, depthwise: boolean): GraphValue {
     const source = this.#weight(node, 1)
     const fused = (node.attr?.fused_ops?.list?.s ?? []).map(decodeText)
     const value = addConvolution(this.#graph, input, {
@@ -130,7 +130,7 @@ class GraphConversion {
     return addActivation(this.#graph, value, activationOf(fused))
   }
 
-  #input(node: TfjsNode, index: number, depth: number): Value {
+  #input(node: TfjsNode, index: number, depth: number): GraphValue {
     return this.#value(this.#inputNode(node, index), depth)
   }
 

@@ -14,7 +14,7 @@ import {
   unconvertible,
   type Weights
 } from './layers.js'
-import { OnnxGraph, type Value } from './onnx-graph.js'
+import { type GraphValue, OnnxGraph } from './onnx-graph.js'
 import { readTfjsWeights, type TfjsWeightGroup } from './tfjs-weights.js'
 
 /** As much of a TensorFlow.js `model.json` of format `layers-model` (Keras) as is read here. */
@@ -62,7 +62,7 @@ class LayersConversion {
   readonly #graph = new OnnxGraph()
   readonly #layers: readonly TfjsLayer[]
   readonly #weights: ReadonlyMap<string, Weights>
-  readonly #values = new Map<string, Value>()
+  readonly #values = new Map<string, GraphValue>()
 
   constructor(model: TfjsLayersModel, weights: ReadonlyMap<string, Weights>) {
     this.#layers = model.modelTopology.model_config.config.layers
@@ -71,7 +71,7 @@ class LayersConversion {
 
   run(classes: boolean): Uint8Array {
     let embedded = false
-    let last: Value | undefined
+    let last: GraphValue | undefined
     for (const layer of this.#layers) {
       if (embedded && !classes) break
       const inputs = (layer.inbound_nodes[0] ?? []).map(([name]) => this.#value(name))
@@ -87,7 +87,7 @@ class LayersConversion {
     return this.#graph.finish()
   }
 
-  #convert(layer: TfjsLayer, inputs: readonly Value[]): Value {
+  #convert(layer: TfjsLayer, inputs: readonly GraphValue[]): GraphValue {
     const { config } = layer
     if (layer.class_name === 'InputLayer') {
       const [, height, width, channels] = config.batch_input_shape ?? []
@@ -121,14 +121,14 @@ class LayersConversion {
     }
   }
 
-  #zeroPadding({ padding }: TfjsLayerConfig, input: Value): Value {
+  #zeroPadding({ padding }: TfjsLayerConfig, input: GraphValue): GraphValue {
     if (!Array.isArray(padding)) throw unconvertible('a zero padding without widths')
     const [[top, bottom], [left, right]] = padding as [Pair, Pair]
     const widths = BigInt64Array.from([0, 0, top, left, 0, 0, bottom, right].map(BigInt))
     return this.#graph.node('Pad', [input, this.#graph.constant([8], widths)])
   }
 
-  #convolution(layer: TfjsLayer, input: Value): Value {
+  #convolution(layer: TfjsLayer, input: GraphValue): GraphValue {
     const { config } = layer
     return addConvolution(this.#graph, input, {
       kernel: convolutionKernel(this.#weight(layer, 'kernel')),
@@ -140,7 +140,7 @@ class LayersConversion {
     })
   }
 
-  #batchNormalization(layer: TfjsLayer, input: Value): Value {
+  #batchNormalization(layer: TfjsLayer, input: GraphValue): GraphValue {
     const names = ['gamma', 'beta', 'moving_mean', 'moving_variance']
     const parameters = names.map(name => {
       const { shape, data } = this.#weight(layer, name)
@@ -150,7 +150,7 @@ class LayersConversion {
     return this.#graph.node('BatchNormalization', [input, ...parameters], { epsilon })
   }
 
-  #dense(layer: TfjsLayer, input: Value): Value {
+  #dense(layer: TfjsLayer, input: GraphValue): GraphValue {
     const inputs = ['kernel', ...(layer.config.use_bias === true ? ['bias'] : [])].map(name => {
       const { shape, data } = this.#weight(layer, name)
       return this.#graph.constant(shape, data)
@@ -164,7 +164,7 @@ class LayersConversion {
     return weights
   }
 
-  #value(name: string): Value {
+  #value(name: string): GraphValue {
     const value = this.#values.get(name)
     if (value === undefined) throw unconvertible(`the layer ${name} comes after one that needs it`)
     return value

@@ -11,7 +11,7 @@ import {
   permute,
   unconvertible
 } from './layers.js'
-import { OnnxGraph, type Value } from './onnx-graph.js'
+import { type GraphValue, OnnxGraph } from './onnx-graph.js'
 import { readTflite, type TfliteGraph, type TfliteOperator, type TfliteTensor } from './tflite-file.js'
 
 /** Of the enumeration `BuiltinOperator`. */
@@ -47,7 +47,7 @@ export function convertTflite(bytes: Uint8Array, { classes }: { readonly classes
 class TfliteConversion {
   readonly #graph = new OnnxGraph()
   readonly #source: TfliteGraph
-  readonly #values = new Map<number, Value>()
+  readonly #values = new Map<number, GraphValue>()
 
   constructor(source: TfliteGraph) {
     this.#source = source
@@ -76,7 +76,7 @@ class TfliteConversion {
     return this.#graph.finish()
   }
 
-  #convert(operator: TfliteOperator): Value {
+  #convert(operator: TfliteOperator): GraphValue {
     const input = this.#value(operator.inputs[0] ?? -1)
     switch (operator.code) {
       case OPERATORS.convolution:
@@ -96,7 +96,7 @@ class TfliteConversion {
     }
   }
 
-  #convolution({ inputs, options }: TfliteOperator, input: Value, depthwise: boolean): Value {
+  #convolution({ inputs, options }: TfliteOperator, input: GraphValue, depthwise: boolean): GraphValue {
     const source = this.#tensor(inputs[1] ?? -1).weights()
     // outputs × height × width × inputs, or 1 × height × width × outputs
     const kernel = permute(source, depthwise ? [3, 0, 1, 2] : [0, 3, 1, 2])
@@ -117,7 +117,7 @@ class TfliteConversion {
   }
 
   /** An average pool, where its window is the whole image. */
-  #globalMean({ inputs, options }: TfliteOperator, input: Value): Value {
+  #globalMean({ inputs, options }: TfliteOperator, input: GraphValue): GraphValue {
     const [, height, width] = this.#tensor(inputs[0] ?? -1).shape
     const whole =
       options.int(4, 0) === height && options.int(3, 0) === width && paddingOf(options.byte(0, 0)) === 'valid'
@@ -135,7 +135,7 @@ class TfliteConversion {
     return tensor
   }
 
-  #value(index: number): Value {
+  #value(index: number): GraphValue {
     const value = this.#values.get(index)
     if (value === undefined) throw unconvertible(`nothing computes tensor ${index}`)
     return value

@@ -3,7 +3,7 @@
  * first, and so are all values in the graphs made here.
  */
 import { SheafError } from '../../core/errors.js'
-import type { Attribute, OnnxGraph, Value } from './onnx-graph.js'
+import type { Attribute, GraphValue, OnnxGraph } from './onnx-graph.js'
 
 /** What a converted model has: its input (N×3×size×size), the vector of an image (N×D), and, if wanted, probabilities (N×C). */
 export const INPUT_NAME = 'input'
@@ -63,7 +63,7 @@ export function depthwiseKernel(kernel: Weights): Weights {
   return convolutionKernel({ shape: [height, width, 1, channels * multiplier], data: kernel.data })
 }
 
-export function addConvolution(graph: OnnxGraph, input: Value, convolution: Convolution): Value {
+export function addConvolution(graph: OnnxGraph, input: GraphValue, convolution: Convolution): GraphValue {
   const { kernel, groups, bias, strides, dilations, padding } = convolution
   const inputs = [input, graph.constant(kernel.shape, kernel.data)]
   if (bias !== undefined) inputs.push(graph.constant([bias.length], bias))
@@ -75,7 +75,7 @@ export function paddingAttribute(padding: Padding): Readonly<Record<string, Attr
   return { auto_pad: padding === 'same' ? 'SAME_UPPER' : 'VALID' }
 }
 
-export function addActivation(graph: OnnxGraph, input: Value, activation: Activation): Value {
+export function addActivation(graph: OnnxGraph, input: GraphValue, activation: Activation): GraphValue {
   switch (activation) {
     case 'none':
       return input
@@ -89,12 +89,12 @@ export function addActivation(graph: OnnxGraph, input: Value, activation: Activa
 }
 
 /** @returns the mean of each channel: an image of one pixel */
-export function addGlobalMean(graph: OnnxGraph, input: Value): Value {
+export function addGlobalMean(graph: OnnxGraph, input: GraphValue): GraphValue {
   return graph.node('GlobalAveragePool', [input])
 }
 
 /** @returns all of an image's numbers as a row */
-export function addRow(graph: OnnxGraph, input: Value): Value {
+export function addRow(graph: OnnxGraph, input: GraphValue): GraphValue {
   return graph.node('Flatten', [input], { axis: 1 })
 }
 
@@ -102,9 +102,9 @@ export function addRow(graph: OnnxGraph, input: Value): Value {
 export function addChannelwise(
   graph: OnnxGraph,
   operator: 'Add' | 'Sub' | 'Mul',
-  input: Value,
+  input: GraphValue,
   channels: Float32Array
-): Value {
+): GraphValue {
   const shape = channels.length === 1 ? [] : [1, channels.length, 1, 1]
   return graph.node(operator, [input, graph.constant(shape, channels)])
 }

@@ -9,7 +9,7 @@
 import { ProtobufWriter } from './protobuf-writer.js'
 
 /** Names one intermediate result, constant or input of the graph under construction. */
-export type Value = string & { readonly __brand: 'OnnxValue' }
+export type GraphValue = string & { readonly __brand: 'OnnxValue' }
 
 /** `float` marks a number that is one, even when it is whole. */
 export type Attribute = number | string | readonly number[] | { readonly float: number }
@@ -35,13 +35,13 @@ export class OnnxGraph {
   #valueCount = 0
 
   /** Declares what the caller of the model gives. */
-  input(name: string, dimensions: readonly Dimension[], elements: 'float32' | 'int64' = 'float32'): Value {
+  input(name: string, dimensions: readonly Dimension[], elements: 'float32' | 'int64' = 'float32'): GraphValue {
     this.#inputs.push(valueInfo(name, dimensions, elements === 'float32' ? FLOAT32 : INT64))
-    return name as Value
+    return name as GraphValue
   }
 
   /** @param data - in row-major order; not copied: it must not change until `finish` */
-  constant(dimensions: readonly number[], data: Float32Array | BigInt64Array): Value {
+  constant(dimensions: readonly number[], data: Float32Array | BigInt64Array): GraphValue {
     const name = this.#newValue('constant')
     const tensor = new ProtobufWriter()
     for (const dimension of dimensions) tensor.int(1, dimension)
@@ -52,20 +52,24 @@ export class OnnxGraph {
     return name
   }
 
-  scalar(value: number): Value {
+  scalar(value: number): GraphValue {
     return this.constant([], Float32Array.of(value))
   }
 
   /** Adds an operator with one result. */
-  node(operator: string, inputs: readonly Value[], attributes: Readonly<Record<string, Attribute>> = {}): Value {
+  node(
+    operator: string,
+    inputs: readonly GraphValue[],
+    attributes: Readonly<Record<string, Attribute>> = {}
+  ): GraphValue {
     const result = this.#newValue(operator)
     this.#addNode(operator, inputs, attributes, result)
     return result
   }
 
   /** Gives `value` out under `name`. */
-  output(name: string, value: Value, dimensions: readonly Dimension[]): void {
-    this.#addNode('Identity', [value], {}, name as Value)
+  output(name: string, value: GraphValue, dimensions: readonly Dimension[]): void {
+    this.#addNode('Identity', [value], {}, name as GraphValue)
     this.#outputs.push(valueInfo(name, dimensions, FLOAT32))
   }
 
@@ -83,9 +87,9 @@ export class OnnxGraph {
 
   #addNode(
     operator: string,
-    inputs: readonly Value[],
+    inputs: readonly GraphValue[],
     attributes: Readonly<Record<string, Attribute>>,
-    result: Value
+    result: GraphValue
   ): void {
     const node = new ProtobufWriter()
     for (const input of inputs) node.text(1, input)
@@ -94,8 +98,8 @@ export class OnnxGraph {
     this.#nodes.push(node)
   }
 
-  #newValue(kind: string): Value {
-    return `${kind}_${this.#valueCount++}` as Value
+  #newValue(kind: string): GraphValue {
+    return `${kind}_${this.#valueCount++}` as GraphValue
   }
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { Jobs, type JobTask } from '../../../src/admin/jobs.js'
 import { SheafError } from '../../../src/core/errors.js'
 import { silentLog } from '../../../src/core/log.js'
-import { Jobs, type JobTask } from '../../../src/admin/jobs.js'
 import { SeededRandom } from '../../support/seeded-random.js'
 import { SimulatedClock } from '../../support/simulated-clock.js'
 import { Gate } from '../photos/photos-fixture.js'

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
+import { ClusterStatus, type ClusterStatusComponents } from '../../../src/cluster/cluster-status.js'
 import type { NodeId } from '../../../src/domain/ids.js'
 import type { MemberView } from '../../../src/network/membership/member-view.js'
-import { ClusterStatus, type ClusterStatusComponents } from '../../../src/cluster/cluster-status.js'
 import { SimulatedClock } from '../../support/simulated-clock.js'
 
-const BEAT: NonNullable<MemberView['beat']> = {
+const BEAT: NonNullable<MemberView['heartbeat']> = {
   epoch: '0123456789abcdef' as never,
   sequence: 1,
   name: 'b',
@@ -27,7 +27,7 @@ function view(id: string, changes: Partial<MemberView> = {}): MemberView {
     state: 'alive',
     lastSeenAtMs: 1,
     joinedAtMs: 2,
-    beat: BEAT,
+    heartbeat: BEAT,
     clockSkewMs: -3,
     ...changes
   }
@@ -59,9 +59,9 @@ test('a node without a network is a cluster of one', async () => {
   ])
 })
 
-test('members are shown with what their beats said, and what they lack', async () => {
-  const never = { beat: undefined, lastSeenAtMs: undefined, clockSkewMs: undefined, state: 'down' } as const
-  const members = [view('a'), view('b', never), view('c', { beat: { ...BEAT, totalBytes: 0 } })]
+test('members are shown with what their heartbeats said, and what they lack', async () => {
+  const never = { heartbeat: undefined, lastSeenAtMs: undefined, clockSkewMs: undefined, state: 'down' } as const
+  const members = [view('a'), view('b', never), view('c', { heartbeat: { ...BEAT, totalBytes: 0 } })]
   const lagBytes = (id: string): number | undefined => (id === 'b' ? undefined : 42)
   const [a, b, c] = await status({ membership: { members: () => members }, lagBytes }).members()
   expect(a).toMatchObject({ id: 'a', state: 'alive', lagBytes: 42, version: '1.2.3', clockSkewMs: -3, joinedAtMs: 2 })

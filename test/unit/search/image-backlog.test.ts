@@ -7,13 +7,13 @@ import type { NodeId, PhotoId } from '../../../src/domain/ids.js'
 import { PHOTO_KIND, type Photo, partOf, viewPhoto } from '../../../src/domain/photo.js'
 import { rendezvous } from '../../../src/domain/rendezvous.js'
 import { ImageBacklog, type ImageBacklogComponents } from '../../../src/search/image-backlog.js'
-import { featuresBlob } from '../../../src/store/photo-needles.js'
 import {
   type Analysis,
   type AnalysisRequest,
   VARIANTS,
   type VariantName
-} from '../../../src/similarity/images/image-analyst.js'
+} from '../../../src/similarity/images/image-analyzer.js'
+import { featuresBlob } from '../../../src/store/photo-needles.js'
 import { tinyJpeg } from '../../support/photo-maker.js'
 import { bodyOf, collect, type PhotosFixture, photosFixture } from '../photos/photos-fixture.js'
 
@@ -27,7 +27,7 @@ function featuresOf(model: ModelId): Features {
 }
 
 /** Says the same of every photo, or fails as it is told. */
-class ScriptedAnalyst {
+class ScriptedAnalyzer {
   model: ModelId | undefined = MODEL
   readonly seen: Uint8Array[] = []
   readonly wanted: AnalysisRequest['wanted'][] = []
@@ -39,7 +39,7 @@ class ScriptedAnalyst {
   /** Runs in the middle of the next analysis. */
   during: () => Promise<unknown> = () => Promise.resolve()
 
-  async analyse({ bytes, wanted }: AnalysisRequest): Promise<Analysis> {
+  async analyze({ bytes, wanted }: AnalysisRequest): Promise<Analysis> {
     this.seen.push(typeof bytes === 'function' ? await collect(bytes()) : bytes)
     this.wanted.push(wanted)
     const failure = this.failures.shift()
@@ -60,7 +60,7 @@ class ScriptedAnalyst {
 }
 
 interface BacklogFixture extends PhotosFixture {
-  readonly analyst: ScriptedAnalyst
+  readonly analyzer: ScriptedAnalyzer
   readonly backlog: ImageBacklog
   readonly bytes: { inReach: boolean }
   readonly nodes: NodeId[]
@@ -74,7 +74,7 @@ interface BacklogFixture extends PhotosFixture {
 async function fixture(started = true): Promise<BacklogFixture> {
   const base = await photosFixture()
   const { directory, clock, components, photos } = base
-  const analyst = new ScriptedAnalyst()
+  const analyzer = new ScriptedAnalyzer()
   const nodes = [SELF]
   const links = new Map<PhotoId, Link>()
   const alike: ImageBacklogComponents['alike'] = async id => new Map([...links].filter(([other]) => other !== id))
@@ -82,7 +82,7 @@ async function fixture(started = true): Promise<BacklogFixture> {
   const bytes = { inReach: true }
   const backlog = new ImageBacklog({
     directory,
-    analyst,
+    analyzer,
     reader: {
       source: async blob => (bytes.inReach ? reader.source(blob) : undefined),
       stream: (blob, start, end) => reader.stream(blob, start, end)
@@ -101,7 +101,7 @@ async function fixture(started = true): Promise<BacklogFixture> {
   })
   return {
     ...base,
-    analyst,
+    analyzer,
     backlog,
     bytes,
     nodes,
@@ -118,11 +118,11 @@ async function fixture(started = true): Promise<BacklogFixture> {
 
 describe('a new photo', () => {
   test('is looked at once, and all that was found is in its record and its needles', async () => {
-    const { backlog, analyst, clock, upload, photo, photos, components } = await fixture()
+    const { backlog, analyzer, clock, upload, photo, photos, components } = await fixture()
     const id = await upload(1)
     expect(backlog.pending).toBe(1)
     await clock.advance(100)
-    expect(analyst.seen).toEqual([tinyJpeg(1)])
+    expect(analyzer.seen).toEqual([tinyJpeg(1)])
     const found = photo(id)
     expect(found).toMatchObject({ width: 40, height: 30, takenAt: 1_000 })
     expect([...found.variants.keys()].sort()).toEqual(['large', 'small', 'thumb'])
@@ -138,20 +138,20 @@ describe('a new photo', () => {
     expect(decodeFeatures(bytes)).toEqual(featuresOf(MODEL))
     expect(backlog.pending).toBe(0)
     await clock.advance(3 * 3_600_000)
-    expect(analyst.seen).toHaveLength(1)
+    expect(analyzer.seen).toHaveLength(1)
   })
 
   test('that is no image is left alone', async () => {
-    const { backlog, analyst, clock, photos } = await fixture()
+    const { backlog, analyzer, clock, photos } = await fixture()
     await photos.upload(bodyOf(Buffer.from('words')), { filename: 'a.txt' })
     await clock.advance(120_000)
-    expect(analyst.seen).toEqual([])
+    expect(analyzer.seen).toEqual([])
     expect(backlog.pending).toBe(0)
   })
 
   test('is its own size where none was made, and those that an undo gave up are made again', async () => {
-    const { analyst, clock, upload, photo, photos, store } = await fixture()
-    analyst.sizes = ['small']
+    const { analyzer, clock, upload, photo, photos, store } = await fixture()
+    analyzer.sizes = ['small']
     const id = await upload(1)
     await clock.advance(100)
     const { head, stream } = await photos.open(id, 'thumb')
@@ -161,13 +161,13 @@ describe('a new photo', () => {
     store.drop(({ identity }) => partOf(identity.alternateKey) === 'small')
     await photos.undelete(id)
     await clock.advance(100)
-    expect(analyst.wanted.at(-1)).toEqual({ facts: true, features: MODEL })
+    expect(analyzer.wanted.at(-1)).toEqual({ facts: true, features: MODEL })
     expect([...photo(id).variants.keys()]).toEqual(['small'])
   })
 
   test("keeps a client's own size", async () => {
-    const { analyst, clock, upload, photo, photos, only } = await fixture()
-    analyst.during = async () => photos.addSize(await only(), 'thumb', bodyOf(tinyJpeg(9)), {})
+    const { analyzer, clock, upload, photo, photos, only } = await fixture()
+    analyzer.during = async () => photos.addSize(await only(), 'thumb', bodyOf(tinyJpeg(9)), {})
     const id = await upload(1)
     await clock.advance(100)
     expect(photo(id).variants.get('thumb')?.recipe).toBe('client')
@@ -175,16 +175,16 @@ describe('a new photo', () => {
   })
 
   test('that is deleted meanwhile, or brought back as another generation, gets nothing of the old one', async () => {
-    const { analyst, clock, upload, photo, photos, only } = await fixture()
-    analyst.during = async () => {
-      analyst.during = () => Promise.resolve()
+    const { analyzer, clock, upload, photo, photos, only } = await fixture()
+    analyzer.during = async () => {
+      analyzer.during = () => Promise.resolve()
       const meanwhile = await only()
       await photos.remove(meanwhile)
       await photos.undelete(meanwhile)
     }
     const id = await upload(1)
     await clock.advance(3_000)
-    expect(analyst.seen).toHaveLength(2)
+    expect(analyzer.seen).toHaveLength(2)
     expect(photo(id).generation).toBe(1)
     const { head, stream } = await photos.open(id, 'thumb')
     expect((await collect(stream(0, head.size))).toString()).toBe('thumb')
@@ -193,11 +193,11 @@ describe('a new photo', () => {
 
 describe('what goes wrong', () => {
   test('with the photo is remembered, and nobody tries again', async () => {
-    const { backlog, analyst, clock, upload, photo, photos } = await fixture()
-    analyst.failures = [new SheafError('ERR_IMAGE_UNREADABLE')]
+    const { backlog, analyzer, clock, upload, photo, photos } = await fixture()
+    analyzer.failures = [new SheafError('ERR_IMAGE_UNREADABLE')]
     const id = await upload(1)
     await clock.advance(3 * 3_600_000)
-    expect(analyst.seen).toHaveLength(1)
+    expect(analyzer.seen).toHaveLength(1)
     const { image, failed } = viewFindings(photo(id).record)
     expect([image?.error, failed.get(MODEL)]).toEqual(['ERR_IMAGE_UNREADABLE', 'ERR_IMAGE_UNREADABLE'])
     expect(backlog.pending).toBe(0)
@@ -208,82 +208,82 @@ describe('what goes wrong', () => {
   })
 
   test('of the model alone is remembered beside all else that was found', async () => {
-    const { backlog, analyst, clock, upload, photo } = await fixture()
-    analyst.featuresError = 'ERR_MODEL_INVALID'
+    const { backlog, analyzer, clock, upload, photo } = await fixture()
+    analyzer.featuresError = 'ERR_MODEL_INVALID'
     const id = await upload(1)
     await clock.advance(3 * 3_600_000)
-    expect(analyst.seen).toHaveLength(1)
+    expect(analyzer.seen).toHaveLength(1)
     const { image, phash, failed } = viewFindings(photo(id).record)
     expect([image, phash, failed.get(MODEL)]).toEqual([{ error: undefined }, PHASH, 'ERR_MODEL_INVALID'])
     expect(backlog.pending).toBe(0)
   })
 
   test('for another reason is tried again, ever less often', async () => {
-    const { analyst, clock, upload, photo } = await fixture()
-    analyst.failures = Array.from({ length: 3 }, () => new SheafError('ERR_OVERLOADED'))
+    const { analyzer, clock, upload, photo } = await fixture()
+    analyzer.failures = Array.from({ length: 3 }, () => new SheafError('ERR_OVERLOADED'))
     const id = await upload(1)
     await clock.advance(5_000)
-    expect(analyst.seen).toHaveLength(2)
+    expect(analyzer.seen).toHaveLength(2)
     await clock.advance(20_000)
-    expect(analyst.seen).toHaveLength(4)
+    expect(analyzer.seen).toHaveLength(4)
     expect(viewFindings(photo(id).record).image).toBeDefined()
   })
 
   test('with the bytes is waited for', async () => {
-    const { analyst, clock, upload, bytes } = await fixture()
+    const { analyzer, clock, upload, bytes } = await fixture()
     bytes.inReach = false
     await upload(1)
     await clock.advance(60_000)
-    expect(analyst.seen).toHaveLength(0)
+    expect(analyzer.seen).toHaveLength(0)
     bytes.inReach = true
     await clock.advance(120_000)
-    expect(analyst.seen).toHaveLength(1)
+    expect(analyzer.seen).toHaveLength(1)
   })
 })
 
 describe('many photos', () => {
   test('are looked at one at a time while others come in, so that uploads go first, then several at once', async () => {
-    const { analyst, clock, upload } = await fixture()
+    const { analyzer, clock, upload } = await fixture()
     let release = (): void => {}
     const held = new Promise<void>(resolve => {
       release = resolve
     })
-    analyst.during = () => held
+    analyzer.during = () => held
     for (let seed = 1; seed <= 20; seed++) {
       await upload(seed)
       await clock.advance(100)
     }
-    expect(analyst.seen).toHaveLength(1)
+    expect(analyzer.seen).toHaveLength(1)
     await clock.advance(1_000)
-    expect(analyst.seen).toHaveLength(6)
+    expect(analyzer.seen).toHaveLength(6)
     release()
     await clock.advance(1_000)
-    expect(analyst.seen).toHaveLength(20)
+    expect(analyzer.seen).toHaveLength(20)
   })
 })
 
 describe('nodes that share the work', () => {
   test('leave a photo to the first in its ranking, and take it when that one does nothing', async () => {
-    const { analyst, clock, upload, nodes } = await fixture()
+    const { analyzer, clock, upload, nodes } = await fixture()
     nodes.push('node-b' as NodeId)
     const ids = await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map(upload))
     const own = ids.filter(id => rendezvous(id, nodes)[0] === SELF)
     expect(own.length).toBeGreaterThan(0)
     expect(own.length).toBeLessThan(ids.length)
     await clock.advance(10_000)
-    expect(analyst.seen).toHaveLength(own.length)
+    expect(analyzer.seen).toHaveLength(own.length)
     await clock.advance(60_000)
-    expect(analyst.seen).toHaveLength(ids.length)
+    expect(analyzer.seen).toHaveLength(ids.length)
   })
 
   test('do not repeat what another has done', async () => {
-    const { analyst, clock, upload, nodes, directory, photo, components } = await fixture()
+    const { analyzer, clock, upload, nodes, directory, photo, components } = await fixture()
     nodes.push('node-b' as NodeId)
     const ids = await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map(upload))
     const other = ids.find(id => rendezvous(id, nodes)[0] !== SELF)
     if (other === undefined) throw new Error('the other node has none of eight')
     await clock.advance(1_000)
-    const before = analyst.seen.length
+    const before = analyzer.seen.length
     const done = ids.find(id => viewFindings(photo(id).record).image !== undefined)
     if (done === undefined) throw new Error('this node has none of eight')
     const elements = photo(done).record.entries.filter(({ field }) => ['facts', 'features'].includes(field))
@@ -291,7 +291,7 @@ describe('nodes that share the work', () => {
       changes: elements.map(({ field, key, value }) => ({ kind: 'add', field, key, value }))
     }))
     await clock.advance(120_000)
-    expect(analyst.seen).toHaveLength(ids.length - 1)
+    expect(analyzer.seen).toHaveLength(ids.length - 1)
     expect(before).toBeLessThan(ids.length)
     expect(directory.count('looked')).toBe(ids.length)
   })
@@ -299,28 +299,28 @@ describe('nodes that share the work', () => {
 
 describe('photos that were there before', () => {
   test('are found after a start', async () => {
-    const { backlog, analyst, clock, upload } = await fixture(false)
+    const { backlog, analyzer, clock, upload } = await fixture(false)
     for (let seed = 1; seed <= 5; seed++) await upload(seed)
     await backlog.start()
     await clock.advance(1_000)
-    expect(analyst.seen).toHaveLength(5)
+    expect(analyzer.seen).toHaveLength(5)
     expect(backlog.pending).toBe(0)
   })
 
   test('are seen by a new model, without making their sizes anew', async () => {
-    const { backlog, analyst, clock, upload, photo } = await fixture()
-    analyst.model = undefined
+    const { backlog, analyzer, clock, upload, photo } = await fixture()
+    analyzer.model = undefined
     const id = await upload(1)
     await clock.advance(1_000)
-    expect(analyst.wanted).toEqual([{ facts: true, features: undefined }])
+    expect(analyzer.wanted).toEqual([{ facts: true, features: undefined }])
     expect(backlog.pending).toBe(0)
     for (const model of [MODEL, OTHER_MODEL]) {
-      analyst.model = model
+      analyzer.model = model
       expect(backlog.pending).toBe(1)
       backlog.modelChanged()
       await clock.advance(1_000)
     }
-    expect(analyst.wanted.slice(1)).toEqual([MODEL, OTHER_MODEL].map(features => ({ facts: false, features })))
+    expect(analyzer.wanted.slice(1)).toEqual([MODEL, OTHER_MODEL].map(features => ({ facts: false, features })))
     expect([...viewFindings(photo(id).record).features.keys()].sort()).toEqual([MODEL, OTHER_MODEL])
   })
 })

@@ -12,7 +12,7 @@ import type { LoadedModel, ModelSpec } from '../../../src/similarity/models/mode
 import { ExactVectorIndexes } from '../../support/exact-vector-indexes.js'
 import { SimulatedDisk } from '../../support/simulated-disk.js'
 import { SimulatedFileSystem } from '../../support/simulated-file-system.js'
-import { VectorAnalyst, vectorImage } from '../../support/vector-analyst.js'
+import { VectorAnalyzer, vectorImage } from '../../support/vector-analyzer.js'
 import { nearVector, randomPhotoId, unitVector } from '../../support/vector-maker.js'
 import { bodyOf } from '../photos/photos-fixture.js'
 import { DIGEST, DIMENSION, imageFeatures, OTHER_DIGEST, SeenPhotos } from './similarity-fixture.js'
@@ -30,7 +30,7 @@ function loaded(name: string, digest: string): LoadedModel {
 let photos: SeenPhotos
 let disk: SimulatedDisk
 let indexes: ExactVectorIndexes
-let analyst: VectorAnalyst
+let analyzer: VectorAnalyzer
 let similarity: Similarity
 let visible: (photo: Photo) => boolean
 let lookUps: PhotoId[]
@@ -42,11 +42,11 @@ function newSimilarity(): Similarity {
       directory,
       reader: components.reader,
       writer: components.writer,
-      analyst,
+      analyzer,
       onNeedles: photos.onNeedles,
       indexes,
-      catchingUp: () => false,
-      lookUp: async id => {
+      isReplicating: () => false,
+      fetchRecord: async id => {
         lookUps.push(id)
         return false
       },
@@ -64,7 +64,7 @@ beforeEach(async () => {
   photos = await SeenPhotos.start()
   disk = new SimulatedDisk({ folders: ['/data'] })
   indexes = new ExactVectorIndexes()
-  analyst = new VectorAnalyst(DIGEST)
+  analyzer = new VectorAnalyzer(DIGEST)
   visible = () => true
   lookUps = []
   similarity = newSimilarity()
@@ -85,7 +85,7 @@ async function use(): Promise<void> {
 
 describe('without a model', () => {
   test('everything says so, after it has said what is wrong with the question', async () => {
-    analyst.model = undefined
+    analyzer.model = undefined
     const id = await photos.upload()
     const text = await photos.upload('text/plain')
     const unavailable = { code: 'ERR_MODEL_UNAVAILABLE' }
@@ -198,7 +198,7 @@ describe('by a photo', () => {
 describe('by words', () => {
   test('finds what they say, from a score on', async () => {
     const centre = vector()
-    analyst.texts.set('a rose', centre)
+    analyzer.texts.set('a rose', centre)
     const near = await photos.add(nearVector(photos.random, centre, 0.1))
     await photos.add(centre.map(x => -x))
     await use()
@@ -317,7 +317,7 @@ describe('links of a photo that was just seen', () => {
 describe('another model', () => {
   test('is indexed beside the old one, which answers until all photos are seen anew', async () => {
     const centre = vector()
-    analyst.texts.set('a rose', centre)
+    analyzer.texts.set('a rose', centre)
     const ids: PhotoId[] = []
     for (let i = 0; i < 6; i++) ids.push(await photos.add(nearVector(photos.random, centre, 0.1 * (i + 1))))
     await use()
@@ -339,7 +339,7 @@ describe('another model', () => {
     await photos.see(first, vector(), OTHER_DIGEST)
     await settle()
     expect(similarity.status().model?.name).toBe('next')
-    expect(analyst.has(MODEL.id)).toBe(false)
+    expect(analyzer.has(MODEL.id)).toBe(false)
     const after = await ask()
     expect(after.map(({ model }) => model.name)).toEqual(['next', 'next', 'next'])
     expect(after.map(({ results }) => results.length)).toEqual([5, 6, 6])
@@ -384,19 +384,19 @@ describe('another model', () => {
     const ids = { test: await photos.add(nearVector(photos.random, centre, 0.1)), next: '' }
     await use()
     await similarity.stop()
-    analyst = new VectorAnalyst(OTHER_DIGEST)
-    analyst.texts.set('a rose', centre)
+    analyzer = new VectorAnalyzer(OTHER_DIGEST)
+    analyzer.texts.set('a rose', centre)
     similarity = newSimilarity()
     await similarity.start()
     if (name === 'next' && before !== undefined) {
-      vi.spyOn(analyst, 'useModel').mockRejectedValueOnce(new SheafError('ERR_MODEL_INVALID'))
+      vi.spyOn(analyzer, 'useModel').mockRejectedValueOnce(new SheafError('ERR_MODEL_INVALID'))
     }
     await similarity.useModel(NEXT_LOADED, before)
     ids.next = await photos.add(nearVector(photos.random, centre, 0.1), OTHER_DIGEST)
     await photos.see(await photos.upload(), vector()) // which the new one has not seen
     await settle()
     expect(similarity.status().model?.name).toBe('test')
-    expect(analyst.model).toBe(NEXT_MODEL.id)
+    expect(analyzer.model).toBe(NEXT_MODEL.id)
     for (const found of [await byImage(centre, 1), await similarity.search.byText('a rose', { k: 1 }, never)]) {
       expect(found).toMatchObject({ results: [{ photoId: ids[name as 'test' | 'next'] }], model: { name } })
     }

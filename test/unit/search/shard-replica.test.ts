@@ -4,8 +4,8 @@ import { decodeFeatures, modelIdOf } from '../../../src/domain/features.js'
 import type { NodeId, PhotoId } from '../../../src/domain/ids.js'
 import { ALL_SHARDS, type ShardSet, shardOf, shardOwners } from '../../../src/domain/shards.js'
 import { featuresOf } from '../../../src/search/photo-features.js'
+import { ShardReplica } from '../../../src/search/shard-replica.js'
 import type { PhotoBlob } from '../../../src/store/photo-needles.js'
-import { ShardKeeper } from '../../../src/search/shard-replica.js'
 import { type ExactVectorIndex, ExactVectorIndexes } from '../../support/exact-vector-indexes.js'
 import { unitVector } from '../../support/vector-maker.js'
 import { DIGEST, DIMENSION, OTHER_DIGEST, SeenPhotos } from './similarity-fixture.js'
@@ -23,12 +23,12 @@ let catchingUp: boolean
 let announcements: number
 /** Runs when features are read. */
 let whileReading: () => Promise<unknown>
-let keeper: ShardKeeper
+let keeper: ShardReplica
 
 async function startKeeper(waitingMax?: number): Promise<void> {
   const { directory, clock, components } = photos.base
   const { reader } = components
-  keeper = new ShardKeeper(
+  keeper = new ShardReplica(
     {
       directory,
       reader: {
@@ -50,7 +50,7 @@ async function startKeeper(waitingMax?: number): Promise<void> {
       },
       self: SELF,
       peers: () => peers,
-      catchingUp: () => catchingUp,
+      isReplicating: () => catchingUp,
       announce: () => void announcements++,
       clock,
       log: photos.log

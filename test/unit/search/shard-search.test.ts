@@ -4,9 +4,9 @@ import { SheafError } from '../../../src/core/errors.js'
 import { silentLog } from '../../../src/core/log.js'
 import type { NodeId, PhotoId } from '../../../src/domain/ids.js'
 import { ALL_SHARDS, type Shard, type ShardSet, shardOf, shardOwners } from '../../../src/domain/shards.js'
-import type { Gathered } from '../../../src/search/scatter-gather.js'
+import type { GatherResult } from '../../../src/search/scatter-gather.js'
 import type { ShardAnswer } from '../../../src/search/search-messages.js'
-import { SimilaritySearch } from '../../../src/search/shard-search.js'
+import { ShardSearch } from '../../../src/search/shard-search.js'
 import type { VectorEntry } from '../../../src/similarity/index/vector-index.js'
 import { ExactVectorIndex, nearest } from '../../support/exact-vector-indexes.js'
 import { MODEL, OTHER_MODEL, unitVector, vectorEntries } from '../../support/vector-maker.js'
@@ -25,7 +25,7 @@ type Behaviour = 'answers' | 'stays silent' | 'fails'
 class SearchNode {
   readonly id: NodeId
   readonly index = new ExactVectorIndex()
-  readonly search: SimilaritySearch
+  readonly search: ShardSearch
   ready: ShardSet = new Set()
   /** What it said when it was last heard, if that is no longer so. */
   said: ShardSet | undefined
@@ -41,7 +41,7 @@ class SearchNode {
     const transport = network.transport(id as NodeId)
     this.id = transport.self
     this.transport = transport
-    this.search = new SimilaritySearch({
+    this.search = new ShardSearch({
       transport: {
         self: this.id,
         request: (...args) => transport.request(...args),
@@ -91,7 +91,7 @@ async function place(entries: readonly VectorEntry[], owners: (shard: Shard) => 
   }
 }
 
-const gather = (query: Float32Array, k: number, from = nodes[0] as SearchNode): Promise<Gathered> =>
+const gather = (query: Float32Array, k: number, from = nodes[0] as SearchNode): Promise<GatherResult> =>
   world.during(from.search.search({ model: MODEL, space: 'image', vector: query }, k, never))
 
 const idsOf = (neighbours: readonly { readonly id: PhotoId }[]): PhotoId[] => neighbours.map(({ id }) => id)
@@ -167,7 +167,7 @@ describe('a search over all nodes', () => {
       await place(entries, ownersOf)
     })
 
-    const expectAll = ({ neighbours, shards }: Gathered, k: number): void => {
+    const expectAll = ({ neighbours, shards }: GatherResult, k: number): void => {
       expect(shards).toEqual(ALL_SHARDS)
       expect(idsOf(neighbours).slice(0, k)).toEqual(idsOf(nearest(entries, query, k)))
     }

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
+import type { Job } from '../../../admin/jobs.js'
 import { SheafError } from '../../../core/errors.js'
 import { parseVolumeId, volumeId } from '../../../domain/ids.js'
-import type { Job } from '../../../admin/jobs.js'
 import { jobJson, statusJson, volumeJson } from '../json-forms.js'
 import type { RouteContext } from '../route-context.js'
 import {

@@ -1,10 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { SheafError } from '../../../core/errors.js'
 import type { UploadOptions, UploadReceipt } from '../../../photos/photo-types.js'
-import { receiptJson } from '../json-forms.js'
 import { type FormField, readUploadForm, type UploadForm } from '../../forms/multipart-form.js'
 import { announcesBody } from '../../wire/problem.js'
 import type { RequestBody } from '../../wire/request-bodies.js'
+import { receiptJson } from '../json-forms.js'
 import { type RouteContext, requireAltKey, requirePhotoId } from '../route-context.js'
 import { postPhotoSchema, putPhotoSchema, uploadSchema } from '../schemas/upload-schemas.js'
 

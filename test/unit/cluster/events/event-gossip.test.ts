@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import { EventGossip } from '../../../../src/cluster/events/event-gossip.js'
 import { silentLog } from '../../../../src/core/log.js'
 import { encodeMessage } from '../../../../src/network/rpc/message.js'
-import { EventGossip } from '../../../../src/cluster/events/event-gossip.js'
 import { Replica, World } from '../../replication/records/replica.js'
 
 let world: World

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
+import { Horizon, type HorizonComponents } from '../../../../src/cluster/forgetting/horizon.js'
 import { silentLog } from '../../../../src/core/log.js'
 import { HLC_MAX, type Hlc, HybridClock, hlcFrom } from '../../../../src/domain/hlc.js'
 import type { NodeId } from '../../../../src/domain/ids.js'
-import { Horizon, type HorizonComponents } from '../../../../src/cluster/forgetting/horizon.js'
 import { SimulatedClock } from '../../../support/simulated-clock.js'
 
 const PEER = 'peer' as NodeId

@@ -1,9 +1,9 @@
 import { expect, onTestFinished, test } from 'vitest'
+import { type Seal, type SealKeeper, sealedTransport } from '../../../../src/cluster/forgetting/sealed-transport.js'
 import { SheafError } from '../../../../src/core/errors.js'
 import type { Hlc } from '../../../../src/domain/hlc.js'
 import type { NodeId } from '../../../../src/domain/ids.js'
 import type { Transport } from '../../../../src/network/transport.js'
-import { type Seal, type SealKeeper, sealedTransport } from '../../../../src/cluster/forgetting/sealed-transport.js'
 import { World } from '../../replication/records/replica.js'
 
 /** Refuses what was said under a promise below its own horizon. */

@@ -1,8 +1,8 @@
 import { expect, onTestFinished, test } from 'vitest'
+import { MemberRecords } from '../../../../src/cluster/members/member-records.js'
 import type { NodeId } from '../../../../src/domain/ids.js'
 import { changeRecord, conflictVersions, type DirectoryRecord, mergeRecords } from '../../../../src/domain/record.js'
 import type { KnownMember } from '../../../../src/network/membership/member-view.js'
-import { MemberRecords } from '../../../../src/cluster/members/member-records.js'
 import { recordDraft } from '../../../../src/store/record-needles.js'
 import { type PhotosFixture, photosFixture } from '../../photos/photos-fixture.js'
 
@@ -80,25 +80,25 @@ test('who leaves or is removed is out, whatever it says of itself meanwhile, unt
   const { members } = await fixture()
   const [volume, other] = ['00000000000000aa', 'node-b'] as [string, NodeId]
   await members.save({ id: SELF, name: 'box', addresses: ['/a'] })
-  expect(members.get(SELF)?.out).toBeUndefined()
+  expect(members.get(SELF)?.departure).toBeUndefined()
   await members.depart(SELF, 'removed', other, new Map([[`${volume}-1` as never, 500]]))
-  const out = members.get(SELF)?.out
+  const out = members.get(SELF)?.departure
   expect([out?.how, out?.acknowledged.get(other)?.get(`${volume}-1` as never)]).toEqual(['removed', 500])
   await members.save({ id: SELF, name: 'box again', addresses: ['/b'] })
   expect(members.get(SELF)).toMatchObject({ name: 'box', out: { how: 'removed' } })
   await members.acknowledge(SELF, 'node-c' as NodeId, new Map())
-  expect([...(members.get(SELF)?.out?.acknowledged.keys() ?? [])].sort()).toEqual(['node-b', 'node-c'])
+  expect([...(members.get(SELF)?.departure?.acknowledged.keys() ?? [])].sort()).toEqual(['node-b', 'node-c'])
   await members.readmit(SELF)
   expect(members.get(SELF)).toMatchObject({ name: 'box', addresses: ['/a'] })
-  expect(members.get(SELF)?.out).toBeUndefined()
+  expect(members.get(SELF)?.departure).toBeUndefined()
   await members.acknowledge(SELF, other, new Map())
   await members.readmit(SELF)
   await members.depart(SELF, 'left', SELF, new Map())
-  expect(members.get(SELF)?.out).toMatchObject({ how: 'left' })
-  expect([...(members.get(SELF)?.out?.acknowledged.keys() ?? [])]).toEqual([SELF])
+  expect(members.get(SELF)?.departure).toMatchObject({ how: 'left' })
+  expect([...(members.get(SELF)?.departure?.acknowledged.keys() ?? [])]).toEqual([SELF])
 })
 
-test('a departure beats what the node wrote of itself at the same time', async () => {
+test('a departure heartbeats what the node wrote of itself at the same time', async () => {
   const { members, directory, store, hybridClock } = await fixture()
   await members.save({ id: SELF, name: 'box', addresses: [] })
   const before = directory.getSync({ kind: 'member', id: SELF })?.record as DirectoryRecord

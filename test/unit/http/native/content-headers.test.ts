@@ -2,8 +2,8 @@ import { OutgoingMessage } from 'node:http'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { PhotoId } from '../../../../src/domain/ids.js'
-import { contentDisposition, contentHeaders } from '../../../../src/http/native/content-headers.js'
 import { parsePartHead } from '../../../../src/http/forms/form-part-head.js'
+import { contentDisposition, contentHeaders } from '../../../../src/http/native/content-headers.js'
 
 function headersOf(contentType: string, name = 'a.bin'): Map<string, string> {
   const photoId = '01890000-0000-7000-8000-000000000000' as PhotoId

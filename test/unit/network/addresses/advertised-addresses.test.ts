@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest'
 import type { NodeId } from '../../../../src/domain/ids.js'
-import { AdvertisedAddresses, type AdvertisedAddressesInit } from '../../../../src/network/addresses/advertised-addresses.js'
+import {
+  AdvertisedAddresses,
+  type AdvertisedAddressesInit
+} from '../../../../src/network/addresses/advertised-addresses.js'
 
 const self = 'me' as NodeId
 

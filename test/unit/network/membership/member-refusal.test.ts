@@ -74,7 +74,7 @@ test('who was removed while it was away becomes a member again by connecting', a
   expect(a.readmitted).toEqual(['b'])
   expect(a.transport.peers()).toEqual(['b'])
   expect(b.said).toEqual(['ERR_MEMBER_REMOVED this node is no longer a member; it asks to return'])
-  expect(b.refusal.isOut).toBe(false)
+  expect(b.refusal.isRemoved).toBe(false)
 })
 
 test('who is removed while it is there is told, cut off, and refused with a code on both sides', async () => {
@@ -84,7 +84,7 @@ test('who is removed while it is there is told, cut off, and refused with a code
   a.out.set(B, removedAt(world.clock.now()))
   a.refusal.removed(B)
   await world.clock.advance(100)
-  expect([a.transport.peers(), b.transport.peers(), b.refusal.isOut]).toEqual([[], [], true])
+  expect([a.transport.peers(), b.transport.peers(), b.refusal.isRemoved]).toEqual([[], [], true])
   await connect()
   expect([a.transport.peers(), a.readmitted]).toEqual([[], []])
   expect(a.said).toEqual(['ERR_MEMBER_REMOVED a node may not join'])
@@ -100,7 +100,7 @@ test('who was removed before it was started comes back, although others hear of 
   a.out.set(B, removedAt(1))
   a.refusal.removed(B)
   await world.clock.advance(100)
-  expect([a.readmitted, b.refusal.isOut]).toEqual([['b'], false])
+  expect([a.readmitted, b.refusal.isRemoved]).toEqual([['b'], false])
 })
 
 test('members are let in without a word', async () => {
@@ -123,5 +123,5 @@ test('who leaves by its own wish does not ask to return', async () => {
   b.leaving = true
   a.out.set(B, { ...removedAt(1), how: 'left' })
   await world.clock.advance(6_000)
-  expect([a.readmitted, a.transport.peers(), b.refusal.isOut]).toEqual([[], [], false])
+  expect([a.readmitted, a.transport.peers(), b.refusal.isRemoved]).toEqual([[], [], false])
 })

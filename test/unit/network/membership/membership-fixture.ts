@@ -4,8 +4,12 @@ import { SheafError } from '../../../../src/core/errors.js'
 import type { Logger } from '../../../../src/core/log.js'
 import { HybridClock } from '../../../../src/domain/hlc.js'
 import { type NodeId, newActorId } from '../../../../src/domain/ids.js'
-import { Membership, type MembershipComponents, type MembershipInit } from '../../../../src/network/membership/membership.js'
 import type { KnownMember, MemberState, MemberStore } from '../../../../src/network/membership/member-view.js'
+import {
+  Membership,
+  type MembershipComponents,
+  type MembershipInit
+} from '../../../../src/network/membership/membership.js'
 import type { RequestHandler } from '../../../../src/network/transport.js'
 import { SeededRandom } from '../../../support/seeded-random.js'
 import { SimulatedClock, sleepOn } from '../../../support/simulated-clock.js'

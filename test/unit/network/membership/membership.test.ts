@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { SheafError } from '../../../../src/core/errors.js'
 import type { NodeId } from '../../../../src/domain/ids.js'
-import { encodeBeat } from '../../../../src/network/membership/heartbeat.js'
+import { encodeHeartbeat } from '../../../../src/network/membership/heartbeat.js'
 import { memberEvent } from '../../../../src/network/membership/member-view.js'
 import { FakeNetwork, type FakeNode, MemoryMemberStore } from './membership-fixture.js'
 
@@ -27,7 +27,7 @@ describe('who is there', () => {
         state: 'alive',
         addresses: a.addressList,
         lastSeenAtMs: network.clock.now(),
-        beat: expect.objectContaining({ freeBytes: 1_000, version: '1.0.0' })
+        heartbeat: expect.objectContaining({ freeBytes: 1_000, version: '1.0.0' })
       })
     ])
     expect(a.membership.alive()).toEqual([])
@@ -35,7 +35,7 @@ describe('who is there', () => {
     expect((a.store as MemoryMemberStore).saved).toEqual([])
   })
 
-  test('a peer is alive from its first beat, which comes with the connection', async () => {
+  test('a peer is alive from its first heartbeat, which comes with the connection', async () => {
     const { network, a, b } = await pair()
     for (const [node, other] of [
       [a, b],
@@ -50,7 +50,7 @@ describe('who is there', () => {
     }
     const view = a.membership.members()[1]
     expect(view).toMatchObject({ name: 'b', addresses: b.addressList, clockSkewMs: expect.closeTo(0, -2) })
-    expect(view?.beat).toMatchObject({ directoryDigest: 'd1', volumesDigest: 'e2', totalBytes: 2_000 })
+    expect(view?.heartbeat).toMatchObject({ directoryDigest: 'd1', volumesDigest: 'e2', totalBytes: 2_000 })
     await network.clock.advance(5_000)
     expect(network.clock.now() - (a.membership.members()[1]?.lastSeenAtMs ?? 0)).toBeLessThanOrEqual(500)
     expect(a.changes).toHaveLength(1)
@@ -71,7 +71,7 @@ describe('who is there', () => {
     expect((late.store as MemoryMemberStore).saved).toHaveLength(1)
   })
 
-  test('silence: suspect after 2 s, down after 4.5 s, up with the first beat', async () => {
+  test('silence: suspect after 2 s, down after 4.5 s, up with the first heartbeat', async () => {
     const { network, a, b } = await pair()
     network.connect(a, await network.node('c'))
     await network.clock.advance(5_000)
@@ -99,18 +99,18 @@ describe('who is there', () => {
     expect(a.changes).toEqual(['b: down → alive'])
   })
 
-  test('what a peer says after a restart is news, though it counts its beats anew', async () => {
+  test('what a peer says after a restart is news, though it counts its heartbeats anew', async () => {
     const { network, a, b } = await pair()
     await network.clock.advance(20_000)
     network.disconnect(a, b)
     await b.membership.stop()
     const again = await network.node('b')
     const news: number[] = []
-    a.membership.onBeat((_peer, { sequence }) => news.push(sequence))
+    a.membership.onHeartbeat((_peer, { sequence }) => news.push(sequence))
     network.connect(a, again)
     await network.clock.advance(1_000)
     expect(news[0]).toBeLessThan(3)
-    expect(a.membership.members()[1]?.beat?.epoch).toBe(again.membership.members()[1]?.beat?.epoch)
+    expect(a.membership.members()[1]?.heartbeat?.epoch).toBe(again.membership.members()[1]?.heartbeat?.epoch)
   })
 
   test('a connection that ends makes suspect at once, and down only if nothing more comes', async () => {
@@ -130,7 +130,7 @@ describe('who is there', () => {
     expect(a.membership.members()).toHaveLength(2)
   })
 
-  test('a new connection gives a suspect the time to beat', async () => {
+  test('a new connection gives a suspect the time to heartbeat', async () => {
     const { network, a, b } = await pair()
     network.disconnect(a, b)
     await network.clock.advance(4_400)
@@ -143,7 +143,7 @@ describe('who is there', () => {
     expect(a.changes).not.toContain('b: suspect → down')
   })
 
-  test('a beat that has outlived its connection is not heard', async () => {
+  test('a heartbeat that has outlived its connection is not heard', async () => {
     const { network, a, b } = await pair()
     network.fate = () => [700]
     await network.clock.advance(600)
@@ -163,7 +163,7 @@ describe('who is there', () => {
 })
 
 describe('properties of the failure detector', () => {
-  /** Each beat is lost, or arrives after so long, up to three times. */
+  /** Each heartbeat is lost, or arrives after so long, up to three times. */
   const fates = fc.array(
     fc.oneof(fc.constant<number[]>([]), fc.array(fc.integer({ min: 0, max: 300 }), { minLength: 1, maxLength: 3 })),
     { minLength: 20, maxLength: 60 }
@@ -176,7 +176,7 @@ describe('properties of the failure detector', () => {
         const network = new FakeNetwork(seed)
         const [a, b] = [await network.node('a'), await network.node('b')]
         const sequences: number[] = []
-        a.membership.onBeat((_peer, beat) => sequences.push(beat.sequence))
+        a.membership.onHeartbeat((_peer, heartbeat) => sequences.push(heartbeat.sequence))
         let sent = 0
         let lost = 0
         network.fate = (from, to) => {
@@ -199,7 +199,7 @@ describe('properties of the failure detector', () => {
     )
   })
 
-  test('beats that all arrive within 1.4 s never even make suspect', async () => {
+  test('heartbeats that all arrive within 1.4 s never even make suspect', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.integer({ min: 0, max: 1_400 }), { minLength: 1 }), async delays => {
         const network = new FakeNetwork()
@@ -272,11 +272,11 @@ describe('a process that stands still', () => {
   })
 })
 
-describe('beats', () => {
+describe('heartbeats', () => {
   test('come a little faster than promised, each at its own pace, and at once with news', async () => {
     const { network, a, b } = await pair()
     const times: number[] = []
-    b.membership.onBeat(() => times.push(network.clock.monotonic()))
+    b.membership.onHeartbeat(() => times.push(network.clock.monotonic()))
     await network.clock.advance(20_000)
     const pauses = times.slice(1).map((at, i) => at - (times[i] ?? 0))
     expect(Math.min(...pauses)).toBeGreaterThanOrEqual(400)
@@ -409,9 +409,9 @@ describe('who is known', () => {
     store.members.set(member.id, member)
     const network = new FakeNetwork()
     const a = await network.node('a', { store })
-    const own = a.membership.members()[0]?.beat
+    const own = a.membership.members()[0]?.heartbeat
     if (own === undefined) throw new Error('a describes itself')
-    const body = encodeBeat(own)
+    const body = encodeHeartbeat(own)
     for (let i = 0; i < 1_010; i++) {
       const passer = `passer-${i}` as NodeId
       a.peerSet.add(passer)

@@ -5,7 +5,7 @@ import type { Value } from '../../../../src/domain/cbor.js'
 import type { ModelId } from '../../../../src/domain/features.js'
 import { HLC_MAX, type Hlc } from '../../../../src/domain/hlc.js'
 import type { ActorId, NodeId, VolumeId } from '../../../../src/domain/ids.js'
-import { type Beat, decodeBeat, encodeBeat } from '../../../../src/network/membership/heartbeat.js'
+import { decodeHeartbeat, encodeHeartbeat, type Heartbeat } from '../../../../src/network/membership/heartbeat.js'
 import { decodePeers, encodePeers } from '../../../../src/network/membership/peer-exchange-messages.js'
 import { encodeMessage } from '../../../../src/network/rpc/message.js'
 
@@ -14,7 +14,7 @@ const hex = (characters: number): fc.Arbitrary<string> =>
 const count = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER })
 const epoch = hex(16) as fc.Arbitrary<ActorId>
 
-const beats: fc.Arbitrary<Beat> = fc.record({
+const heartbeats: fc.Arbitrary<Heartbeat> = fc.record({
   epoch,
   sequence: count,
   name: fc.string({ maxLength: 64, unit: 'binary' }),
@@ -41,7 +41,7 @@ const beats: fc.Arbitrary<Beat> = fc.record({
   )
 })
 
-const BEAT: Beat = {
+const BEAT: Heartbeat = {
   epoch: '0123456789abcdef' as ActorId,
   sequence: 3,
   name: 'n',
@@ -55,7 +55,7 @@ const BEAT: Beat = {
   heads: [{ volume: '0123456789abcdef-1' as VolumeId, bytes: 256 }]
 }
 
-/** What `encodeBeat` sends of BEAT, with some fields replaced. */
+/** What `encodeHeartbeat` sends of BEAT, with some fields replaced. */
 function body(changed: Record<string, Value | undefined>): Uint8Array {
   const now = new Uint8Array(8)
   now[7] = 5
@@ -97,18 +97,18 @@ function refused(read: () => unknown): boolean {
   }
 }
 
-describe('beats', () => {
+describe('heartbeats', () => {
   test('say the same on the other side', () => {
     fc.assert(
-      fc.property(beats, beat => {
-        expect(decodeBeat(encodeBeat(beat))).toEqual(beat)
+      fc.property(heartbeats, heartbeat => {
+        expect(decodeHeartbeat(encodeHeartbeat(heartbeat))).toEqual(heartbeat)
       })
     )
-    expect(encodeBeat(BEAT)).toEqual(body({}))
+    expect(encodeHeartbeat(BEAT)).toEqual(body({}))
   })
 
   test('of newer nodes may say more', () => {
-    expect(decodeBeat(body({ horizon: 1n << 63n, model: ['x', null] }))).toEqual(BEAT)
+    expect(decodeHeartbeat(body({ horizon: 1n << 63n, model: ['x', null] }))).toEqual(BEAT)
   })
 
   test.each<[string, Record<string, Value | undefined>]>([
@@ -160,26 +160,26 @@ describe('beats', () => {
       }
     ]
   ])('with an unfit %s are refused', (name, changed) => {
-    expect(() => decodeBeat(body(changed))).toThrow(
+    expect(() => decodeHeartbeat(body(changed))).toThrow(
       expect.objectContaining({ code: 'ERR_PEER_PROTOCOL', message: expect.stringContaining(`"${name}"`) })
     )
   })
 
-  test('that were damaged are refused or another beat, never anything else', () => {
+  test('that were damaged are refused or another heartbeat, never anything else', () => {
     fc.assert(
-      fc.property(beats, fc.nat(), fc.integer({ min: 1, max: 255 }), (beat, at, flip) => {
-        const bytes = encodeBeat(beat)
+      fc.property(heartbeats, fc.nat(), fc.integer({ min: 1, max: 255 }), (heartbeat, at, flip) => {
+        const bytes = encodeHeartbeat(heartbeat)
         bytes[at % bytes.length] = (bytes[at % bytes.length] ?? 0) ^ flip
-        if (!refused(() => decodeBeat(bytes))) expect(decodeBeat(bytes)).not.toEqual(beat)
-        expect(refused(() => decodeBeat(encodeBeat(beat).slice(0, at % bytes.length)))).toBe(true)
+        if (!refused(() => decodeHeartbeat(bytes))) expect(decodeHeartbeat(bytes)).not.toEqual(heartbeat)
+        expect(refused(() => decodeHeartbeat(encodeHeartbeat(heartbeat).slice(0, at % bytes.length)))).toBe(true)
       })
     )
   })
 
   test('keep within their bounds whatever the node is like', () => {
     const volumes = Array.from({ length: 100 }, (_, i) => `0123456789abcdef-${i + 1}` as VolumeId)
-    const sent = decodeBeat(
-      encodeBeat({
+    const sent = decodeHeartbeat(
+      encodeHeartbeat({
         ...BEAT,
         name: `${'x'.repeat(255)}📷`,
         addresses: ['y'.repeat(300), ...Array.from({ length: 20 }, (_, i) => `/${i}`)],

@@ -41,7 +41,7 @@ test('answers with the members, and learns what peers answer, but never of itsel
   const told = await handlers.get('member.peers')?.(PEER, new Uint8Array(), new AbortController().signal)
   expect(decodePeers(told ?? new Uint8Array())).toEqual([node(7, '/x')])
   await ask()
-  expect([...exchange.told]).toEqual([['node-1', ['/a']]])
+  expect([...exchange.addressBook]).toEqual([['node-1', ['/a']]])
 })
 
 test('keeps a thousand nodes, those that were told last, with what was told last', async () => {
@@ -52,9 +52,9 @@ test('keeps a thousand nodes, those that were told last, with what was told last
   ]
   const { exchange, ask } = fixture(async () => encodePeers(answers.shift() ?? []))
   for (let i = 0; i < 3; i++) await ask()
-  expect(exchange.told.size).toBe(1_000)
-  expect(exchange.told.get('node-0' as NodeId)).toEqual(['/new'])
-  const gone = Array.from({ length: 1_010 }, (_, i) => i).filter(i => !exchange.told.has(`node-${i}` as NodeId))
+  expect(exchange.addressBook.size).toBe(1_000)
+  expect(exchange.addressBook.get('node-0' as NodeId)).toEqual(['/new'])
+  const gone = Array.from({ length: 1_010 }, (_, i) => i).filter(i => !exchange.addressBook.has(`node-${i}` as NodeId))
   expect(gone).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
 })
 
@@ -67,7 +67,7 @@ test('a peer that fails, answers nonsense or never is put up with', async () => 
 
   const odd = fixture(async () => Uint8Array.of(1, 2, 3))
   await odd.ask()
-  expect([odd.logged, odd.exchange.told.size]).toEqual([['warn'], 0])
+  expect([odd.logged, odd.exchange.addressBook.size]).toEqual([['warn'], 0])
 
   const mute = fixture((_peer, _method, _body, signal) => mute.clock.sleep(3_600_000, signal) as Promise<never>)
   const asked = mute.ask()

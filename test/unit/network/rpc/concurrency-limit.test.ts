@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
-import { Gate } from '../../../../src/network/rpc/concurrency-limit.js'
+import { ConcurrencyLimit } from '../../../../src/network/rpc/concurrency-limit.js'
 
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 
 /** Enters when there is room; says so. */
-function enter(gate: Gate, byteCount: number, signal?: AbortSignal) {
+function enter(gate: ConcurrencyLimit, byteCount: number, signal?: AbortSignal) {
   const state = { inside: false, leave: (): void => {}, error: undefined as unknown }
   void gate.enter(byteCount, signal).then(
     leave => {
@@ -19,7 +19,7 @@ function enter(gate: Gate, byteCount: number, signal?: AbortSignal) {
 }
 
 test('bounds the number, and lets the next in as one leaves', async () => {
-  const gate = new Gate({ countMax: 2, bytesMax: 100, waitingMax: 10 })
+  const gate = new ConcurrencyLimit({ countMax: 2, bytesMax: 100, waitingMax: 10 })
   const all = [1, 1, 1, 1].map(byteCount => enter(gate, byteCount))
   await turn()
   expect(all.map(({ inside }) => inside)).toEqual([true, true, false, false])
@@ -29,7 +29,7 @@ test('bounds the number, and lets the next in as one leaves', async () => {
 })
 
 test('bounds the bytes, in order: a big one is not overtaken by small ones', async () => {
-  const gate = new Gate({ countMax: 10, bytesMax: 100, waitingMax: 10 })
+  const gate = new ConcurrencyLimit({ countMax: 10, bytesMax: 100, waitingMax: 10 })
   const all = [60, 50, 10].map(byteCount => enter(gate, byteCount))
   await turn()
   expect(all.map(({ inside }) => inside)).toEqual([true, false, false])
@@ -39,7 +39,7 @@ test('bounds the bytes, in order: a big one is not overtaken by small ones', asy
 })
 
 test('lets one in alone that is larger than the bound', async () => {
-  const gate = new Gate({ countMax: 10, bytesMax: 100, waitingMax: 10 })
+  const gate = new ConcurrencyLimit({ countMax: 10, bytesMax: 100, waitingMax: 10 })
   const big = enter(gate, 1_000)
   const next = enter(gate, 1)
   await turn()
@@ -50,7 +50,7 @@ test('lets one in alone that is larger than the bound', async () => {
 })
 
 test('who gives up no longer stands in the way', async () => {
-  const gate = new Gate({ countMax: 10, bytesMax: 100, waitingMax: 10 })
+  const gate = new ConcurrencyLimit({ countMax: 10, bytesMax: 100, waitingMax: 10 })
   const controller = new AbortController()
   enter(gate, 60)
   const big = enter(gate, 50, controller.signal)
@@ -64,7 +64,7 @@ test('who gives up no longer stands in the way', async () => {
 })
 
 test('does not let any number wait', async () => {
-  const gate = new Gate({ countMax: 1, bytesMax: 100, waitingMax: 2 })
+  const gate = new ConcurrencyLimit({ countMax: 1, bytesMax: 100, waitingMax: 2 })
   const all = [1, 1, 1, 1].map(byteCount => enter(gate, byteCount))
   await turn()
   expect(all.map(({ error }) => error)).toMatchObject([undefined, undefined, undefined, { code: 'ERR_OVERLOADED' }])

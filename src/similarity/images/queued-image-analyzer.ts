@@ -6,14 +6,14 @@ import type { Logger } from '../../core/log.js'
 import type { ModelId } from '../../domain/features.js'
 import type { TextEmbedding } from '../models/embedder.js'
 import type { LoadedModel } from '../models/model-spec.js'
-import { type AnalystChild, ChildEnded, type ChildEndReason } from './analyst-child.js'
 import {
   type Analysis,
   type AnalysisRequest,
   IMAGE_BYTES_MAX,
-  type ImageAnalyst,
+  type ImageAnalyzer,
   TEXT_LENGTH_MAX
-} from './image-analyst.js'
+} from './image-analyzer.js'
+import { type ImageProcess, ImageProcessEnded, type ImageProcessEndReason } from './image-process.js'
 
 /** One photo is decoded while one goes through the model; meanwhile others come in or are made smaller. */
 const AT_ONCE = 5
@@ -34,11 +34,11 @@ const ERROR_OF_END = {
   outgrown: 'ERR_IMAGE_TOO_LARGE'
 } as const
 
-export interface QueuedImageAnalystComponents {
+export interface QueuedImageAnalyzerComponents {
   readonly clock: Clock
   readonly log: Logger
   /** @throws `ERR_ANALYST_UNAVAILABLE` */
-  readonly startChild: () => Promise<AnalystChild>
+  readonly startProcess: () => Promise<ImageProcess>
 }
 
 interface Job {
@@ -52,8 +52,8 @@ interface Job {
  * Photos in line for one child process, which is started when it is needed, again when it ends, and stopped when it has had
  * nothing to do for a while.
  */
-export class QueuedImageAnalyst implements ImageAnalyst {
-  readonly #components: QueuedImageAnalystComponents
+export class QueuedImageAnalyzer implements ImageAnalyzer {
+  readonly #components: QueuedImageAnalyzerComponents
   readonly #lines: Readonly<Record<AnalysisRequest['priority'], Job[]>> = { asked: [], backlog: [] }
   readonly #jobs = new Set<Promise<void>>()
   /** Photos over which a child may have ended: each is tried alone, while no other begins. */
@@ -63,14 +63,14 @@ export class QueuedImageAnalyst implements ImageAnalyst {
   /** What a child is to hold; the first is in use. */
   #models: readonly LoadedModel[] = []
   #modelChange: Promise<void> = Promise.resolve()
-  #child: AnalystChild | undefined
-  #opening: Promise<AnalystChild> | undefined
+  #process: ImageProcess | undefined
+  #opening: Promise<ImageProcess> | undefined
   /** What the child is needed for at the moment. */
   #uses = 0
   #texts = 0
   #cancelIdle: () => void = () => {}
 
-  constructor(components: QueuedImageAnalystComponents) {
+  constructor(components: QueuedImageAnalyzerComponents) {
     this.#components = components
   }
 
@@ -92,9 +92,9 @@ export class QueuedImageAnalyst implements ImageAnalyst {
     for (const line of Object.values(this.#lines)) {
       for (const job of line.splice(0)) job.reject(new SheafError('ERR_STOPPING'))
     }
-    await this.#child?.stop()
+    await this.#process?.stop()
     await Promise.allSettled([this.#opening])
-    await this.#child?.stop()
+    await this.#process?.stop()
     await Promise.allSettled([...this.#jobs, this.#modelChange])
   }
 
@@ -113,12 +113,12 @@ export class QueuedImageAnalyst implements ImageAnalyst {
       const kept = this.#models.filter(({ spec }, i) => i === 0 || models.has(spec.id))
       if (kept.length === this.#models.length) return
       this.#models = kept
-      if (this.#opening === undefined && this.#child?.ended !== false) return // the next one holds these
+      if (this.#opening === undefined && this.#process?.ended !== false) return // the next one holds these
       await this.#persist(async () => (await this.#open()).holdModels(kept))
     })
   }
 
-  async analyse(request: AnalysisRequest, signal: AbortSignal): Promise<Analysis> {
+  async analyze(request: AnalysisRequest, signal: AbortSignal): Promise<Analysis> {
     signal.throwIfAborted()
     this.#requireRunning()
     if (request.size === 0) throw new SheafError('ERR_IMAGE_UNREADABLE', 'the file is empty')
@@ -193,8 +193,8 @@ export class QueuedImageAnalyst implements ImageAnalyst {
   async #look(request: AnalysisRequest, signal: AbortSignal): Promise<Analysis> {
     let blamed = 0
     let suspect = false
-    const analyse = async (): Promise<Analysis> => (await this.#open()).analyse(request, signal)
-    const onEnd = (end: ChildEnded): void => {
+    const analyze = async (): Promise<Analysis> => (await this.#open()).analyze(request, signal)
+    const onEnd = (end: ImageProcessEnded): void => {
       signal.throwIfAborted()
       if (end.blamed && ++blamed >= ENDS_BLAMED_MAX) throw faultOf(end.reason)
       if (suspect || end.reason === 'stopped') return
@@ -202,7 +202,7 @@ export class QueuedImageAnalyst implements ImageAnalyst {
       this.#suspects++
     }
     try {
-      return await this.#persist(() => (suspect ? this.#alone.run('photo', analyse) : analyse()), onEnd)
+      return await this.#persist(() => (suspect ? this.#alone.run('photo', analyze) : analyze()), onEnd)
     } finally {
       if (suspect) this.#suspects--
     }
@@ -215,7 +215,10 @@ export class QueuedImageAnalyst implements ImageAnalyst {
    *
    * @param onEnd - throws when it is not to be tried again
    */
-  async #persist<Result>(task: () => Promise<Result>, onEnd: (end: ChildEnded) => void = () => {}): Promise<Result> {
+  async #persist<Result>(
+    task: () => Promise<Result>,
+    onEnd: (end: ImageProcessEnded) => void = () => {}
+  ): Promise<Result> {
     this.#cancelIdle()
     this.#uses++
     try {
@@ -223,7 +226,7 @@ export class QueuedImageAnalyst implements ImageAnalyst {
         try {
           return await task()
         } catch (err) {
-          if (!(err instanceof ChildEnded)) throw err
+          if (!(err instanceof ImageProcessEnded)) throw err
           this.#requireRunning()
           if (err.reason !== 'stopped') this.#components.log.warn({ err }, 'image process ended')
           onEnd(err)
@@ -235,18 +238,18 @@ export class QueuedImageAnalyst implements ImageAnalyst {
     }
   }
 
-  async #open(): Promise<AnalystChild> {
-    if (this.#opening === undefined && this.#child?.ended === false) return this.#child
+  async #open(): Promise<ImageProcess> {
+    if (this.#opening === undefined && this.#process?.ended === false) return this.#process
     this.#opening ??= this.#start().finally(() => {
       this.#opening = undefined
     })
     return this.#opening
   }
 
-  async #start(): Promise<AnalystChild> {
+  async #start(): Promise<ImageProcess> {
     this.#requireRunning()
-    const child = await this.#components.startChild()
-    this.#child = child
+    const child = await this.#components.startProcess()
+    this.#process = child
     if (!this.#running) await child.stop()
     const held: LoadedModel[] = []
     for (const model of this.#models) {
@@ -254,7 +257,7 @@ export class QueuedImageAnalyst implements ImageAnalyst {
         await child.holdModels([...held, model])
         held.push(model)
       } catch (err) {
-        if (err instanceof ChildEnded) throw err
+        if (err instanceof ImageProcessEnded) throw err
         this.#components.log.error({ err, model: model.spec.name }, 'the model can no longer be loaded')
         // the other one goes on; without any, photos are looked at without
         this.#models = this.#models.filter(other => other !== model)
@@ -264,7 +267,7 @@ export class QueuedImageAnalyst implements ImageAnalyst {
   }
 
   #stopWhenIdle(): void {
-    this.#cancelIdle = this.#components.clock.schedule(IDLE_MS, () => void this.#child?.stop())
+    this.#cancelIdle = this.#components.clock.schedule(IDLE_MS, () => void this.#process?.stop())
   }
 }
 
@@ -279,7 +282,7 @@ function newJob(
   return { job: { request, signal, ...settle }, analysis }
 }
 
-function faultOf(reason: ChildEndReason): SheafError {
+function faultOf(reason: ImageProcessEndReason): SheafError {
   return new SheafError(reason === 'stopped' ? 'ERR_ANALYST_UNAVAILABLE' : ERROR_OF_END[reason])
 }
 

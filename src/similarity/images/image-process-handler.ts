@@ -4,8 +4,8 @@ import type { Features, ModelId } from '../../domain/features.js'
 import type { TextEmbedding } from '../models/embedder.js'
 import type { LoadedModel, ModelSpec } from '../models/model-spec.js'
 import { ThreadedEmbedder } from '../models/threaded-embedder.js'
-import type { Excess, FromAnalyst, ToAnalyst } from './analyst-messages.js'
-import type { Analysis, AnalysisRequest } from './image-analyst.js'
+import type { Analysis, AnalysisRequest } from './image-analyzer.js'
+import type { Excess, FromImageProcess, ToImageProcess } from './image-process-messages.js'
 import { HASHED_SIDE, perceptualHash } from './perceptual-hash.js'
 import { luminanceOf, openPicture, type Picture, squareOf } from './picture.js'
 import { makeVariants } from './variants.js'
@@ -45,9 +45,9 @@ export interface Usage {
   readonly cpuMs: number
 }
 
-/** The image process's side of `analyst-messages.ts`. */
-export class AnalystWorker {
-  readonly #send: (message: FromAnalyst) => void
+/** The image process's side of `analyzer-messages.ts`. */
+export class ImageProcessHandler {
+  readonly #send: (message: FromImageProcess) => void
   readonly #incoming = new Map<number, Incoming>()
   /** Photos being looked at, or waiting for the decoder. */
   readonly #looks = new Map<number, Look>()
@@ -56,11 +56,11 @@ export class AnalystWorker {
   readonly #models = new Map<ModelId, Model>()
   #rssBytesMax = RSS_BYTES_MAX
 
-  constructor(send: (message: FromAnalyst) => void) {
+  constructor(send: (message: FromImageProcess) => void) {
     this.#send = send
   }
 
-  receive(message: ToAnalyst): void {
+  receive(message: ToImageProcess): void {
     const { call } = message
     switch (message.type) {
       case 'models':
@@ -123,7 +123,7 @@ export class AnalystWorker {
     try {
       const decoded = this.#decoded.then(() => decode(photo.bytes, look))
       this.#decoded = decoded.catch(() => {}) // it is this photo's error
-      return await this.#analyse(await Promise.race([decoded, gaveUp]), wanted, look)
+      return await this.#analyze(await Promise.race([decoded, gaveUp]), wanted, look)
     } catch (err) {
       if (err instanceof SheafError) throw err
       throw new SheafError('ERR_IMAGE_CRASHED', `looking at the image failed: ${String(err)}`, { cause: err })
@@ -132,7 +132,7 @@ export class AnalystWorker {
     }
   }
 
-  async #analyse(picture: Picture, wanted: AnalysisRequest['wanted'], look: Look): Promise<Analysis> {
+  async #analyze(picture: Picture, wanted: AnalysisRequest['wanted'], look: Look): Promise<Analysis> {
     // whoever gave up meanwhile saves the rest
     if (look.cancelled) throw cancelled()
     const [phash, variants, features] = await Promise.all([

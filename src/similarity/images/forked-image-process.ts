@@ -9,9 +9,9 @@ import { siblingProgram } from '../../core/program.js'
 import type { ModelId } from '../../domain/features.js'
 import type { TextEmbedding } from '../models/embedder.js'
 import type { LoadedModel } from '../models/model-spec.js'
-import { type AnalystChild, ChildEnded, type ChildEndReason } from './analyst-child.js'
-import type { FromAnalyst, ToAnalyst } from './analyst-messages.js'
-import type { Analysis, AnalysisRequest } from './image-analyst.js'
+import type { Analysis, AnalysisRequest } from './image-analyzer.js'
+import { type ImageProcess, ImageProcessEnded, type ImageProcessEndReason } from './image-process.js'
+import type { FromImageProcess, ToImageProcess } from './image-process-messages.js'
 import { piecesOf } from './photo-pieces.js'
 
 const MIB = 2 ** 20
@@ -47,26 +47,26 @@ interface Call {
  * The image process, seen from its node. A process and not a thread, so that a decoder's crash and a runaway allocation end
  * it and nothing else; what it cannot do in time ends it too.
  */
-export class AnalystProcess implements AnalystChild {
+export class ForkedImageProcess implements ImageProcess {
   readonly #clock: Clock
   readonly #log: Logger
   readonly #process: ChildProcess
-  readonly #gone: Promise<void>
+  readonly #exited: Promise<void>
   readonly #calls = new Map<number, Call>()
   #lastCall = 0
   /** Settles when the last large photo so far is done with. */
   #largeTurns: Promise<void> = Promise.resolve()
   #markReady: () => void = () => {}
   /** Why it is being killed. */
-  #killed: ChildEndReason | undefined
+  #killed: ImageProcessEndReason | undefined
   /** What became of it. */
-  #end: { readonly reason: ChildEndReason; readonly detail: string } | undefined
+  #end: { readonly reason: ImageProcessEndReason; readonly detail: string } | undefined
   #stderrTail = ''
 
   private constructor({ clock, log }: { readonly clock: Clock; readonly log: Logger }) {
     this.#clock = clock
     this.#log = log
-    const { path, execArgv } = siblingProgram(import.meta.url, 'analyst-main')
+    const { path, execArgv } = siblingProgram(import.meta.url, 'image-process-main')
     const given = ENVIRONMENT.flatMap(name => (env[name] === undefined ? [] : [[name, env[name]]]))
     this.#process = fork(path, [], {
       // few arenas: several threads allocate and free large blocks, and each would keep some of its own
@@ -79,8 +79,8 @@ export class AnalystProcess implements AnalystChild {
     this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderrTail = (this.#stderrTail + text).slice(-STDERR_TAIL_LENGTH)
     })
-    this.#process.on('message', message => this.#receive(message as FromAnalyst))
-    this.#gone = new Promise(resolve => {
+    this.#process.on('message', message => this.#receive(message as FromImageProcess))
+    this.#exited = new Promise(resolve => {
       const ended = (how: string): void => {
         this.#ended(how)
         resolve()
@@ -102,12 +102,12 @@ export class AnalystProcess implements AnalystChild {
   }
 
   /** @throws `ERR_ANALYST_UNAVAILABLE` */
-  static async start(components: { readonly clock: Clock; readonly log: Logger }): Promise<AnalystProcess> {
-    const started = new AnalystProcess(components)
+  static async start(components: { readonly clock: Clock; readonly log: Logger }): Promise<ForkedImageProcess> {
+    const started = new ForkedImageProcess(components)
     const ready = new Promise<void>(resolve => {
       started.#markReady = resolve
     })
-    await started.#within(START_MS_MAX, 'slow', Promise.race([ready, started.#gone]))
+    await started.#within(START_MS_MAX, 'slow', Promise.race([ready, started.#exited]))
     if (started.#end !== undefined) {
       throw new SheafError('ERR_ANALYST_UNAVAILABLE', undefined, { cause: started.#endOf(false) })
     }
@@ -136,14 +136,14 @@ export class AnalystProcess implements AnalystChild {
     return (await this.#within(CALL_MS_MAX, 'slow', answer)) as TextEmbedding
   }
 
-  async analyse(request: AnalysisRequest, signal: AbortSignal): Promise<Analysis> {
+  async analyze(request: AnalysisRequest, signal: AbortSignal): Promise<Analysis> {
     const leave = request.size > LARGE_BYTES ? await this.#largeTurn(signal) : undefined
     const { call, answer } = this.#begin()
     try {
       await this.#sendPhoto(call, answer, request, signal)
       return (await this.#within(LOOK_MS_MAX, 'slow', abortable(this.#look(call, answer, request), signal))) as Analysis
     } catch (err) {
-      if (!(err instanceof ChildEnded)) await this.#cancel(call, answer)
+      if (!(err instanceof ImageProcessEnded)) await this.#cancel(call, answer)
       throw err
     } finally {
       leave?.()
@@ -152,7 +152,7 @@ export class AnalystProcess implements AnalystChild {
 
   async stop(): Promise<void> {
     this.#kill('stopped')
-    await this.#gone
+    await this.#exited
   }
 
   #look(call: number, answer: Promise<Result>, { size, wanted }: AnalysisRequest): Promise<Result> {
@@ -225,7 +225,7 @@ export class AnalystProcess implements AnalystChild {
     return { call, answer }
   }
 
-  #receive(message: FromAnalyst): void {
+  #receive(message: FromImageProcess): void {
     switch (message.type) {
       case 'ready':
         this.#markReady()
@@ -252,18 +252,18 @@ export class AnalystProcess implements AnalystChild {
    * Settles when the channel has taken the message, so that no more than one piece of a photo waits in this process. If it
    * cannot, the process is ending, which rejects the call.
    */
-  #send(message: ToAnalyst): Promise<void> {
+  #send(message: ToImageProcess): Promise<void> {
     return new Promise(resolve => {
       if (!this.ended) this.#process.send(message, err => err === null && resolve())
     })
   }
 
-  #post(message: ToAnalyst): void {
+  #post(message: ToImageProcess): void {
     void this.#send(message)
   }
 
   /** Ends the process if the promise takes longer. */
-  async #within<Value>(ms: number, reason: ChildEndReason, promise: Promise<Value>): Promise<Value> {
+  async #within<Value>(ms: number, reason: ImageProcessEndReason, promise: Promise<Value>): Promise<Value> {
     const cancel = this.#clock.schedule(ms, () => this.#kill(reason))
     try {
       return await promise
@@ -272,7 +272,7 @@ export class AnalystProcess implements AnalystChild {
     }
   }
 
-  #kill(reason: ChildEndReason): void {
+  #kill(reason: ImageProcessEndReason): void {
     if (this.ended) return
     this.#killed = reason
     this.#process.kill('SIGKILL')
@@ -286,8 +286,8 @@ export class AnalystProcess implements AnalystChild {
     this.#calls.clear()
   }
 
-  #endOf(blamed: boolean): ChildEnded {
+  #endOf(blamed: boolean): ImageProcessEnded {
     const { reason, detail } = this.#end ?? { reason: this.#killed ?? 'crashed', detail: 'it is being ended' }
-    return new ChildEnded(reason, detail, blamed)
+    return new ImageProcessEnded(reason, detail, blamed)
   }
 }

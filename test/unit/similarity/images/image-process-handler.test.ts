@@ -2,9 +2,9 @@ import { rm } from 'node:fs/promises'
 import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
 import type { ModelId } from '../../../../src/domain/features.js'
-import type { FromAnalyst } from '../../../../src/similarity/images/analyst-messages.js'
-import { AnalystWorker } from '../../../../src/similarity/images/analyst-worker.js'
-import type { Analysis } from '../../../../src/similarity/images/image-analyst.js'
+import type { Analysis } from '../../../../src/similarity/images/image-analyzer.js'
+import { ImageProcessHandler } from '../../../../src/similarity/images/image-process-handler.js'
+import type { FromImageProcess } from '../../../../src/similarity/images/image-process-messages.js'
 import { colourModel } from '../../../support/colour-model.js'
 import { scene, toImage } from '../../../support/test-pictures.js'
 
@@ -12,16 +12,16 @@ const MIB = 2 ** 20
 const WANTED = { facts: true, features: undefined }
 
 interface Fixture {
-  readonly worker: AnalystWorker
-  readonly said: readonly FromAnalyst[]
+  readonly worker: ImageProcessHandler
+  readonly said: readonly FromImageProcess[]
   /** @returns the nth message of this type, when it has been said */
-  readonly saying: (type: FromAnalyst['type'], nth?: number) => Promise<FromAnalyst>
+  readonly saying: (type: FromImageProcess['type'], nth?: number) => Promise<FromImageProcess>
 }
 
 function workerWith(): Fixture {
-  const said: FromAnalyst[] = []
+  const said: FromImageProcess[] = []
   const listeners = new Set<() => void>()
-  const worker = new AnalystWorker(message => {
+  const worker = new ImageProcessHandler(message => {
     said.push(message)
     for (const listener of listeners) listener()
   })
@@ -39,7 +39,7 @@ function workerWith(): Fixture {
   return { worker, said, saying }
 }
 
-async function begin(worker: AnalystWorker, call: number, width = 96): Promise<void> {
+async function begin(worker: ImageProcessHandler, call: number, width = 96): Promise<void> {
   const bytes = await toImage(scene(call)).resize(width).jpeg().toBuffer()
   worker.receive({ type: 'photo', call, size: bytes.length })
   worker.receive({ type: 'piece', call, bytes })

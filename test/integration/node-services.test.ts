@@ -9,11 +9,11 @@ async function upload(node: SimulatedNode, bytes: Uint8Array, filename = 'a.bin'
   const body = (async function* () {
     yield bytes
   })()
-  return (await node.storage.photos.upload(body, { filename, declaredBytes: bytes.byteLength })).photoId
+  return (await node.services.photos.upload(body, { filename, declaredBytes: bytes.byteLength })).photoId
 }
 
 async function read(node: SimulatedNode, id: PhotoId): Promise<Buffer> {
-  const content = await node.storage.photos.open(id, 'orig')
+  const content = await node.services.photos.open(id, 'orig')
   const parts: Uint8Array[] = []
   for await (const part of content.stream(0, content.head.size)) parts.push(part)
   return Buffer.concat(parts)
@@ -32,61 +32,61 @@ async function filled(options: SimulatedNodeOptions, sizes: readonly number[]) {
 
 async function expectExactly(node: SimulatedNode, photos: ReadonlyMap<PhotoId, Uint8Array>): Promise<void> {
   for (const [id, bytes] of photos) expect((await read(node, id)).equals(bytes)).toBe(true)
-  const { photos: listed, total } = await node.storage.photos.list({ limit: 1000 })
+  const { photos: listed, total } = await node.services.photos.list({ limit: 1000 })
   expect(listed.map(({ photo }) => photo.id).sort()).toEqual([...photos.keys()].sort())
   expect(total).toBe(photos.size)
-  const report = await node.finish<CheckReport>(node.storage.maintenance.verify())
+  const report = await node.finish<CheckReport>(node.services.maintenance.verify())
   expect(report.faults).toEqual([])
 }
 
 async function diskBytes(node: SimulatedNode): Promise<number> {
-  const volumes = await node.storage.maintenance.volumes()
+  const volumes = await node.services.maintenance.volumes()
   return volumes.reduce((sum, volume) => sum + volume.bytes, 0)
 }
 
-describe('storage of one node', () => {
+describe('services of one node', () => {
   it('keeps everything through a stop, a kill, a loss of power and the loss of the directory', async () => {
     const { node, photos } = await filled({ volumeBytes: 400_000 }, [10, 60_000, 1, 300_000, 5_000])
     const [deleted] = photos.keys() as Iterable<PhotoId> as [PhotoId]
     const gone = [...photos.keys()][0] as PhotoId
-    await node.storage.photos.remove(gone)
+    await node.services.photos.remove(gone)
     photos.delete(gone)
     expect(deleted).toBeDefined()
     const edited = [...photos.keys()][0] as PhotoId
-    await node.storage.photos.patch(edited, { name: 'new name', tags: { add: ['x'], remove: [] } })
+    await node.services.photos.patch(edited, { name: 'new name', tags: { add: ['x'], remove: [] } })
     await expectExactly(node, photos)
-    const digest = node.storage.directory.digest()
+    const digest = node.services.local.directory.digest()
     for (const end of ['stop', 'kill', 'crash', 'lost'] as const) {
       if (end === 'stop') await node.stop()
       else node.die(end === 'lost' ? 'kill' : end)
       if (end === 'lost') node.loseDirectory()
       await node.start()
       await expectExactly(node, photos)
-      expect(node.storage.directory.digest()).toBe(digest)
-      await expect(node.storage.photos.open(gone, 'orig')).rejects.toMatchObject({ code: 'ERR_PHOTO_DELETED' })
-      expect((await node.storage.photos.meta(edited)).photo).toMatchObject({ name: 'new name', tags: ['x'] })
+      expect(node.services.local.directory.digest()).toBe(digest)
+      await expect(node.services.photos.open(gone, 'orig')).rejects.toMatchObject({ code: 'ERR_PHOTO_DELETED' })
+      expect((await node.services.photos.meta(edited)).photo).toMatchObject({ name: 'new name', tags: ['x'] })
     }
   })
 
   it('rebuilds the directory from volumes alone, deletes and edits included, and answers nothing meanwhile', async () => {
     const { node, photos } = await filled({ volumeBytes: 300_000 }, Array(30).fill(20_000))
     const [gone, edited, back] = [...photos.keys()] as [PhotoId, PhotoId, PhotoId]
-    await node.storage.photos.remove(gone)
+    await node.services.photos.remove(gone)
     photos.delete(gone)
-    await node.storage.photos.patch(edited, { caption: 'kept' })
-    await node.storage.photos.remove(back)
-    await node.storage.photos.undelete(back)
-    const digest = node.storage.directory.digest()
-    const { directory } = node.storage
+    await node.services.photos.patch(edited, { caption: 'kept' })
+    await node.services.photos.remove(back)
+    await node.services.photos.undelete(back)
+    const digest = node.services.local.directory.digest()
+    const { directory } = node.services.local
     const clear = directory.clear.bind(directory)
     directory.clear = async () => {
       await clear()
-      expect(node.storage.unready()).toMatchObject({ code: 'ERR_DIRECTORY_UNAVAILABLE' })
-      await expect(node.storage.photos.meta(edited)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNAVAILABLE' })
+      expect(node.services.unready()).toMatchObject({ code: 'ERR_DIRECTORY_UNAVAILABLE' })
+      await expect(node.services.photos.meta(edited)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNAVAILABLE' })
     }
-    await node.finish(node.storage.maintenance.rebuildDirectory())
-    expect(node.storage.unready()).toBeUndefined()
-    expect(node.storage.directory.digest()).toBe(digest)
+    await node.finish(node.services.maintenance.rebuildDirectory())
+    expect(node.services.unready()).toBeUndefined()
+    expect(node.services.local.directory.digest()).toBe(digest)
     await expectExactly(node, photos)
     photos.set(await upload(node, new Uint8Array(10)), new Uint8Array(10))
     await expectExactly(node, photos)
@@ -97,13 +97,13 @@ describe('storage of one node', () => {
     const before = await diskBytes(node)
     for (const [i, id] of [...photos.keys()].entries()) {
       if (i % 4 === 0) continue
-      await node.storage.photos.remove(id)
+      await node.services.photos.remove(id)
       photos.delete(id)
     }
-    const volumes = await node.storage.maintenance.volumes()
+    const volumes = await node.services.maintenance.volumes()
     const deadBytes = volumes.reduce((sum, volume) => sum + volume.deadBytes, 0)
     expect(deadBytes).toBeGreaterThan(30 * 20_000)
-    const result = await node.finish<CompactionResult>(node.storage.maintenance.compact())
+    const result = await node.finish<CompactionResult>(node.services.maintenance.compact())
     expect(result.freedBytes).toBeGreaterThan(30 * 20_000)
     expect(await diskBytes(node)).toBeLessThan(before - 30 * 20_000)
     await expectExactly(node, photos)
@@ -111,7 +111,7 @@ describe('storage of one node', () => {
     node.die('crash')
     await node.start()
     await expectExactly(node, photos)
-    const again = await node.finish<CompactionResult>(node.storage.maintenance.compact())
+    const again = await node.finish<CompactionResult>(node.services.maintenance.compact())
     expect(again.movedBytes).toBeLessThan(50_000)
     await expectExactly(node, photos)
   })
@@ -121,21 +121,21 @@ describe('storage of one node', () => {
       const { node, photos } = await filled({ seed, volumeBytes: 120_000 }, Array(12).fill(20_000))
       const dead = [...photos.keys()].filter((_, i) => i % 3 !== 0)
       for (const id of dead) {
-        await node.storage.photos.remove(id)
+        await node.services.photos.remove(id)
         photos.delete(id)
       }
-      const digest = node.storage.directory.digest()
-      node.storage.maintenance.compact()
+      const digest = node.services.local.directory.digest()
+      node.services.maintenance.compact()
       for (let turns = node.random.below(400); turns > 0; turns--) await new Promise(resolve => setImmediate(resolve))
       node.die(seed % 2 === 0 ? 'kill' : 'crash')
       if (seed % 3 === 0) node.loseDirectory()
       await node.start()
-      expect(node.storage.volumes.recovery?.holes).toBe(0)
+      expect(node.services.local.volumes.recovery?.holes).toBe(0)
       await expectExactly(node, photos)
       for (const id of dead) {
-        await expect(node.storage.photos.open(id, 'orig')).rejects.toMatchObject({ code: 'ERR_PHOTO_DELETED' })
+        await expect(node.services.photos.open(id, 'orig')).rejects.toMatchObject({ code: 'ERR_PHOTO_DELETED' })
       }
-      await node.finish(node.storage.maintenance.compact())
+      await node.finish(node.services.maintenance.compact())
       await expectExactly(node, photos)
       expect(digest).toHaveLength(32)
       await node.stop()
@@ -145,29 +145,29 @@ describe('storage of one node', () => {
   it('compaction keeps a volume in which damage comes to light', async () => {
     const { node, photos } = await filled({ volumeBytes: 300_000 }, Array(5).fill(20_000))
     const [gone, damaged] = [...photos.keys()] as [PhotoId, PhotoId]
-    await node.storage.photos.remove(gone)
-    const volume = node.storage.volumes.volumes()[0]
-    const [location] = node.storage.volumes.locate(dataIdentity({ id: damaged, generation: 0, part: 'orig' }, 0))
+    await node.services.photos.remove(gone)
+    const volume = node.services.local.volumes.volumes()[0]
+    const [location] = node.services.local.volumes.locate(dataIdentity({ id: damaged, generation: 0, part: 'orig' }, 0))
     node.disk.flipBit(volume?.path as string, (location?.offset as number) + 3_000, 1)
-    await expect(node.finish(node.storage.maintenance.compact())).rejects.toThrow()
-    expect(node.storage.volumes.volumes().map(({ id }) => id)).toContain(volume?.id)
+    await expect(node.finish(node.services.maintenance.compact())).rejects.toThrow()
+    expect(node.services.local.volumes.volumes().map(({ id }) => id)).toContain(volume?.id)
     photos.delete(gone)
     photos.delete(damaged)
     for (const [id, bytes] of photos) expect((await read(node, id)).equals(bytes)).toBe(true)
     await expect(read(node, damaged)).rejects.toMatchObject({ code: 'ERR_BYTES_UNREACHABLE' })
-    const report = await node.finish<CheckReport>(node.storage.maintenance.verify())
+    const report = await node.finish<CheckReport>(node.services.maintenance.verify())
     expect(report.faults.map(({ photoId }) => photoId)).toContain(damaged)
   })
 
   it('scrub finds a flipped bit that nobody has read, and says where', async () => {
     const { node } = await filled({}, [50_000, 50_000])
-    expect((await node.finish<CheckReport>(node.storage.maintenance.scrub())).faults).toEqual([])
-    const volume = node.storage.volumes.volumes()[0]
+    expect((await node.finish<CheckReport>(node.services.maintenance.scrub())).faults).toEqual([])
+    const volume = node.services.local.volumes.volumes()[0]
     node.disk.flipBit(volume?.path as string, 30_000, 5)
-    const report = await node.finish<CheckReport>(node.storage.maintenance.scrub())
+    const report = await node.finish<CheckReport>(node.services.maintenance.scrub())
     expect(report.faults).toMatchObject([{ volume: volume?.id }])
-    expect((await node.storage.maintenance.status()).damagedBytes).toBeGreaterThan(50_000)
-    expect(await node.storage.maintenance.volumes()).toMatchObject([{ holes: [{ from: 256, reason: 'corrupt' }] }])
+    expect((await node.services.maintenance.status()).damagedBytes).toBeGreaterThan(50_000)
+    expect(await node.services.maintenance.volumes()).toMatchObject([{ holes: [{ from: 256, reason: 'corrupt' }] }])
   })
 
   it('large photos are chunks; what a broken upload leaves is given back', async () => {
@@ -176,11 +176,11 @@ describe('storage of one node', () => {
       for (let i = 0; i < 20; i++) yield node.random.bytes(20_000)
       throw new Error('the client went away')
     })()
-    await expect(node.storage.photos.upload(broken, {})).rejects.toThrow('the client went away')
+    await expect(node.services.photos.upload(broken, {})).rejects.toThrow('the client went away')
     await expectExactly(node, photos)
     await node.stop()
     await node.start()
-    const result = await node.finish<CompactionResult>(node.storage.maintenance.compact())
+    const result = await node.finish<CompactionResult>(node.services.maintenance.compact())
     expect(result.freedBytes).toBeGreaterThan(200_000)
     await expectExactly(node, photos)
   })
@@ -203,10 +203,10 @@ describe('storage of one node', () => {
     await expectExactly(node, photos)
     for (const [i, id] of [...photos.keys()].entries()) {
       if (i % 2 === 0) continue
-      await node.storage.photos.remove(id)
+      await node.services.photos.remove(id)
       photos.delete(id)
     }
-    await node.finish(node.storage.maintenance.compact())
+    await node.finish(node.services.maintenance.compact())
     await node.clock.advance(2_000)
     const bytes = node.random.bytes(15_000)
     photos.set(await upload(node, bytes), bytes)
@@ -215,15 +215,15 @@ describe('storage of one node', () => {
 
   it('the directory that fails while running comes back from the log', async () => {
     const { node, photos } = await filled({ volumeBytes: 300_000 }, [1_000, 2_000])
-    const apply = node.storage.directory.apply.bind(node.storage.directory)
-    node.storage.directory.apply = () => Promise.reject(new Error('no'))
-    const epoch = node.storage.volumes.epoch
+    const apply = node.services.local.directory.apply.bind(node.services.local.directory)
+    node.services.local.directory.apply = () => Promise.reject(new Error('no'))
+    const epoch = node.services.local.volumes.epoch
     const bytes = node.random.bytes(3_000)
     await expect(upload(node, bytes)).rejects.toThrow('no')
-    expect(node.storage.volumes.epoch).not.toBe(epoch)
-    node.storage.directory.apply = apply
-    await node.storage.volumes.replay()
-    const { photos: listed } = await node.storage.photos.list({ limit: 10 })
+    expect(node.services.local.volumes.epoch).not.toBe(epoch)
+    node.services.local.directory.apply = apply
+    await node.services.local.volumes.replay()
+    const { photos: listed } = await node.services.photos.list({ limit: 10 })
     const [unacknowledged] = listed.map(({ photo }) => photo.id).filter(id => !photos.has(id)) as [PhotoId]
     photos.set(unacknowledged, bytes)
     await expectExactly(node, photos)

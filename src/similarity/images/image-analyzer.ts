@@ -29,7 +29,7 @@ export interface AnalysisRequest {
   readonly priority: 'asked' | 'backlog'
 }
 
-export interface Variant {
+export interface EncodedVariant {
   readonly alt: VariantName
   /** How it was made: library version, quality, longest side. Equal recipes on equal input give equal bytes on one build. */
   readonly recipe: string
@@ -48,7 +48,7 @@ export interface Analysis {
   /** Perceptual hash, 8 bytes: few bits differ between copies of one picture (`perceptual-hash.ts`). Absent when not wanted. */
   readonly phash?: Uint8Array
   /** In the order of {@link VARIANTS}, without those that the original can stand for; none when none were wanted. */
-  readonly variants: readonly Variant[]
+  readonly variants: readonly EncodedVariant[]
   /** By the model that was asked for; absent when none was, when it is not loaded, or when it failed. */
   readonly features?: Features
   /** The model could make nothing of this picture, nor will it of the same bytes again. */
@@ -59,7 +59,7 @@ export interface Analysis {
  * Looks at photos: size, date, perceptual hash, smaller sizes and embedding, in one decode; and embeds the words of a search.
  * What is wrong with a photo is that photo's error and harms nothing else.
  */
-export interface ImageAnalyst extends Startable {
+export interface ImageAnalyzer extends Startable {
   /** The model in use; undefined when there is none. */
   readonly model: ModelId | undefined
 
@@ -88,7 +88,7 @@ export interface ImageAnalyst extends Startable {
    * `ERR_BYTES_UNREACHABLE` when they come too slowly; `ERR_ANALYST_UNAVAILABLE`; `ERR_STOPPING`; the signal's reason; what
    * reading the bytes threw
    */
-  analyse(request: AnalysisRequest, signal: AbortSignal): Promise<Analysis>
+  analyze(request: AnalysisRequest, signal: AbortSignal): Promise<Analysis>
 
   /**
    * @throws `ERR_MODEL_UNAVAILABLE` when the model is not loaded; `ERR_TEXT_SEARCH_UNAVAILABLE` when it has no text side;

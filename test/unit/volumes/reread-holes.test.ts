@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { SheafError } from '../../../src/core/errors.js'
 import { silentLog } from '../../../src/core/log.js'
-import { lookAgainBriefly } from '../../../src/volumes/second-look.js'
+import { rereadHolesBriefly } from '../../../src/volumes/reread-holes.js'
 import type { Volume } from '../../../src/volumes/volume.js'
 import { VolumeCopies } from '../../../src/volumes/volume-copies.js'
 import type { VolumeSet } from '../../../src/volumes/volume-set.js'
@@ -30,7 +30,7 @@ describe('a brief second look', () => {
     const merged: Uint8Array[] = []
     const merge = async (records: readonly Uint8Array[]): Promise<void> => void merged.push(...records)
     const copies = new VolumeCopies({ volumes, reserve: { admit: async () => {} }, merge })
-    await lookAgainBriefly(gaps, { copies, clock: fixture.clock, log: silentLog })
+    await rereadHolesBriefly(gaps, { copies, clock: fixture.clock, log: silentLog })
     expect(holes(gaps)).toEqual([0, 0])
     expect(merged).toHaveLength(6)
     expect(fixture.clock.pending).toBe(0)
@@ -44,7 +44,7 @@ describe('a brief second look', () => {
       await fixture.clock.advance(6_000)
       return undefined as never
     }
-    await lookAgainBriefly(gaps, { copies: { fill }, clock: fixture.clock, log: silentLog })
+    await rereadHolesBriefly(gaps, { copies: { fill }, clock: fixture.clock, log: silentLog })
     expect(looks).toBe(2)
   })
 
@@ -56,7 +56,7 @@ describe('a brief second look', () => {
         asked.push(id)
         throw new SheafError(code)
       }
-      return lookAgainBriefly(gaps, { copies: { fill }, clock: fixture.clock, log: silentLog })
+      return rereadHolesBriefly(gaps, { copies: { fill }, clock: fixture.clock, log: silentLog })
     }
     await look('ERR_DISK_WRITE')
     expect(asked).toEqual(gaps.map(({ id }) => id))
@@ -74,7 +74,7 @@ describe('a hole whose records the directory does not take', () => {
       throw new SheafError('ERR_DIRECTORY_UNAVAILABLE')
     }
     const copies = new VolumeCopies({ volumes, reserve: { admit: async () => {} }, merge })
-    const look = lookAgainBriefly(gaps, { copies, clock: fixture.clock, log: silentLog })
+    const look = rereadHolesBriefly(gaps, { copies, clock: fixture.clock, log: silentLog })
     await expect(look).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNAVAILABLE' })
     expect(gaps.map(volume => volume.holes)).toEqual(before)
   })

@@ -1,9 +1,9 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { SelfDescription, type SelfDescriptionComponents } from '../../../../src/cluster/members/self-description.js'
 import { SheafError } from '../../../../src/core/errors.js'
 import { silentLog } from '../../../../src/core/log.js'
 import type { ActorId, VolumeId } from '../../../../src/domain/ids.js'
-import { decodeBeat, encodeBeat } from '../../../../src/network/membership/heartbeat.js'
-import { ClusterDescription, type ClusterDescriptionComponents } from '../../../../src/cluster/members/node-description.js'
+import { decodeHeartbeat, encodeHeartbeat } from '../../../../src/network/membership/heartbeat.js'
 import type { Volume } from '../../../../src/volumes/volume.js'
 import { SimulatedClock } from '../../../support/simulated-clock.js'
 
@@ -22,10 +22,10 @@ function held(id: string, changes: Partial<Held> = {}): Held {
 
 function description(
   volumes: readonly Held[],
-  components: Partial<ClusterDescriptionComponents> = {}
-): { clock: SimulatedClock; described: ClusterDescription } {
+  components: Partial<SelfDescriptionComponents> = {}
+): { clock: SimulatedClock; described: SelfDescription } {
   const clock = new SimulatedClock()
-  const described = new ClusterDescription(
+  const described = new SelfDescription(
     {
       volumes: { epoch: EPOCH, volumes: () => [...volumes] as Volume[] },
       directory: { digest: () => 'ab' },
@@ -51,8 +51,8 @@ test('says what the node is, and which volumes it writes', () => {
     { volume: `${EPOCH}-1`, bytes: 512 },
     { volume: `${EPOCH}-2`, bytes: 1024 }
   ])
-  const beat = { ...said, sequence: 1, addresses: [], now: 1n as never }
-  expect(decodeBeat(encodeBeat(beat))).toEqual(beat)
+  const heartbeat = { ...said, sequence: 1, addresses: [], now: 1n as never }
+  expect(decodeHeartbeat(encodeHeartbeat(heartbeat))).toEqual(heartbeat)
 })
 
 describe('the digest of volumes', () => {

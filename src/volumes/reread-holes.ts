@@ -10,7 +10,7 @@ import type { VolumeCopies } from './volume-copies.js'
 /** How long a directory that is being filled waits for second looks: a disk that dies can take seconds to refuse. */
 const FILLING_MS_MAX = 10_000
 
-export interface SecondLookComponents {
+export interface RereadHolesComponents {
   readonly copies: Pick<VolumeCopies, 'fill'>
   readonly clock: Clock
   readonly log: Logger
@@ -22,16 +22,16 @@ export interface SecondLookComponents {
  *
  * @throws `ERR_DIRECTORY_UNAVAILABLE`
  */
-export async function lookAgainBriefly(
+export async function rereadHolesBriefly(
   volumes: Iterable<Volume>,
-  { copies, clock, log }: SecondLookComponents
+  { copies, clock, log }: RereadHolesComponents
 ): Promise<void> {
   const over = new AbortController()
   const cancel = clock.schedule(FILLING_MS_MAX, () => over.abort())
   try {
     for (const volume of volumes) {
       try {
-        for (const hole of volume.holes) await lookAgain(volume, hole, copies, over.signal)
+        for (const hole of volume.holes) await rereadHole(volume, hole, copies, over.signal)
       } catch (err) {
         if (hasCode(err, 'ERR_DIRECTORY_UNAVAILABLE')) throw err
         log.warn({ err, volume: volume.id }, 'what stands in a hole could not be made good')
@@ -49,7 +49,7 @@ export async function lookAgainBriefly(
  * @param signal - ends it early, between two needles
  * @throws `ERR_DISK_FULL`, `ERR_DISK_WRITE`, `ERR_DIRECTORY_UNAVAILABLE`
  */
-export async function lookAgain(
+export async function rereadHole(
   volume: Volume,
   hole: HoleRange,
   copies: Pick<VolumeCopies, 'fill'>,

@@ -1,12 +1,12 @@
 /*
- * The program of the image process, started by `analyst-process.ts`. It holds nothing that would have to be saved: it ends by
+ * The program of the image process, started by `analyzer-process.ts`. It holds nothing that would have to be saved: it ends by
  * being killed, or by itself when its node has gone.
  */
 import { pid, send } from 'node:process'
 import { systemClock } from '../../core/clock.js'
 import { invariant } from '../../core/invariant.js'
-import type { FromAnalyst, ToAnalyst } from './analyst-messages.js'
-import { AnalystWorker } from './analyst-worker.js'
+import { ImageProcessHandler } from './image-process-handler.js'
+import type { FromImageProcess, ToImageProcess } from './image-process-messages.js'
 import { configureDecoding } from './picture.js'
 
 const MEASURE_MS = 100
@@ -18,7 +18,7 @@ process.on('SIGINT', () => {})
 process.on('SIGTERM', () => {})
 process.on('disconnect', () => process.kill(pid, 'SIGKILL'))
 
-function tell(message: FromAnalyst): void {
+function tell(message: FromImageProcess): void {
   process.send?.(message)
 }
 
@@ -30,7 +30,7 @@ function watchUsage(): void {
 }
 
 configureDecoding()
-const worker = new AnalystWorker(tell)
-process.on('message', message => worker.receive(message as ToAnalyst))
+const worker = new ImageProcessHandler(tell)
+process.on('message', message => worker.receive(message as ToImageProcess))
 watchUsage()
 tell({ type: 'ready' })

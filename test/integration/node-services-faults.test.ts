@@ -16,28 +16,28 @@ async function upload(node: SimulatedNode, bytes: Uint8Array): Promise<PhotoId> 
   const body = (async function* () {
     yield bytes
   })()
-  return (await node.storage.photos.upload(body, { filename: 'a.bin' })).photoId
+  return (await node.services.photos.upload(body, { filename: 'a.bin' })).photoId
 }
 
 async function read(node: SimulatedNode, id: PhotoId): Promise<Uint8Array> {
-  const { head, stream } = await node.storage.photos.open(id, 'orig')
+  const { head, stream } = await node.services.photos.open(id, 'orig')
   const parts: Uint8Array[] = []
   for await (const part of stream(0, head.size)) parts.push(part)
   return Buffer.concat(parts)
 }
 
 async function listed(node: SimulatedNode): Promise<PhotoId[]> {
-  return (await node.storage.photos.list({ limit: 1000 })).photos.map(({ photo }) => photo.id)
+  return (await node.services.photos.list({ limit: 1000 })).photos.map(({ photo }) => photo.id)
 }
 
 function holes(node: SimulatedNode): number {
-  return node.storage.volumes.volumes().reduce((sum, volume) => sum + volume.holes.length, 0)
+  return node.services.local.volumes.volumes().reduce((sum, volume) => sum + volume.holes.length, 0)
 }
 
 /** Where the original of a photo stands, if it is whole. */
 function place(node: SimulatedNode, id: PhotoId): { readonly path: string; readonly offset: number } {
-  const [location] = node.storage.volumes.locate(dataIdentity({ id, generation: 0, part: 'orig' }, 0))
-  const volume = location && node.storage.volumes.get(location.volume)
+  const [location] = node.services.local.volumes.locate(dataIdentity({ id, generation: 0, part: 'orig' }, 0))
+  const volume = location && node.services.local.volumes.get(location.volume)
   if (volume === undefined) throw new Error(`the bytes of ${id} are not here`)
   return { path: volume.path, offset: location?.offset ?? 0 }
 }
@@ -120,7 +120,7 @@ describe('a damaged row of the directory', () => {
     const node = await started()
     const id = await upload(node, node.random.bytes(100))
     const rows = node.database.snapshot()
-    await node.storage.photos.patch(id, { caption: 'later' })
+    await node.services.photos.patch(id, { caption: 'later' })
     node.die('kill')
     node.database.restore(
       rows.map(row => {
@@ -129,16 +129,16 @@ describe('a damaged row of the directory', () => {
       })
     )
     await node.start()
-    expect(node.storage.directory.rebuilt).toBeDefined()
-    expect((await node.storage.photos.meta(id)).photo.caption).toBe('later')
+    expect(node.services.local.directory.rebuilt).toBeDefined()
+    expect((await node.services.photos.meta(id)).photo.caption).toBe('later')
   })
 
   it('does not keep an operator from having it made anew', async () => {
     const node = await started()
     const id = await upload(node, node.random.bytes(100))
     for (let i = 0; i < 50; i++) await node.database.flipBit()
-    await node.finish(node.storage.maintenance.rebuildDirectory())
-    expect(await node.storage.directory.verify()).toEqual([])
+    await node.finish(node.services.maintenance.rebuildDirectory())
+    expect(await node.services.local.directory.verify()).toEqual([])
     expect(await listed(node)).toEqual([id])
   })
 })
@@ -152,7 +152,7 @@ describe('a disk that refuses to read once', () => {
       await expect(read(node, id)).rejects.toMatchObject({ code: 'ERR_BYTES_UNREACHABLE' })
     }
     expect(holes(node)).toBeGreaterThan(0)
-    await node.finish(node.storage.maintenance.scrub())
+    await node.finish(node.services.maintenance.scrub())
     expect(holes(node)).toBe(0)
     for (const how of ['kill', 'crash'] as const) {
       node.die(how)
@@ -170,7 +170,7 @@ describe('a disk that refuses to read while the directory is filled', () => {
     const node = await started()
     const ids = [await upload(node, node.random.bytes(900)), await upload(node, node.random.bytes(800))].sort()
     node.disk.fail('read', { path: place(node, ids[0] as PhotoId).path, from: SUPERBLOCK_BYTES })
-    await node.finish(node.storage.maintenance.rebuildDirectory())
+    await node.finish(node.services.maintenance.rebuildDirectory())
     expect(await listed(node)).toEqual([])
     expect(holes(node)).toBeGreaterThan(0)
     return { node, ids }
@@ -181,7 +181,7 @@ describe('a disk that refuses to read while the directory is filled', () => {
       const node = await started()
       const ids = [await upload(node, node.random.bytes(900)), await upload(node, node.random.bytes(800))].sort()
       node.disk.fail('read', { path: place(node, ids[0] as PhotoId).path, times })
-      await node.finish(node.storage.maintenance.rebuildDirectory())
+      await node.finish(node.services.maintenance.rebuildDirectory())
       expect((await listed(node)).sort()).toEqual(ids)
       expect(holes(node)).toBe(0)
     }
@@ -195,7 +195,7 @@ describe('a disk that refuses to read while the directory is filled', () => {
     await node.start()
     expect((await listed(node)).sort()).toEqual(ids)
     expect(holes(node)).toBe(0)
-    expect(await node.storage.directory.verify()).toEqual([])
+    expect(await node.services.local.directory.verify()).toEqual([])
   })
 
   it('still, keeps the node from nothing else', async () => {
@@ -206,7 +206,7 @@ describe('a disk that refuses to read while the directory is filled', () => {
     await node.start()
     expect(await listed(node)).toEqual([later])
     node.disk.heal()
-    await node.finish(node.storage.maintenance.scrub())
+    await node.finish(node.services.maintenance.scrub())
     expect((await listed(node)).sort()).toEqual([...ids, later].sort())
   })
 
@@ -221,13 +221,13 @@ describe('a disk that refuses to read while the directory is filled', () => {
 
   it.each([0, 1])('is not asked again for what a retired volume hides, also after %i failed batches', async batches => {
     const { node } = await gapped()
-    const [volume] = node.storage.volumes.volumes()
-    const stamper = { actor: node.storage.volumes.epoch, hlc: () => hlcFrom(node.clock.now()) }
+    const [volume] = node.services.local.volumes.volumes()
+    const stamper = { actor: node.services.local.volumes.epoch, hlc: () => hlcFrom(node.clock.now()) }
     const key = { kind: 'volume', id: volume?.id ?? '' }
     const value = new Map([['covered', volume?.end ?? 0]])
     const retired = changeRecord(key, undefined, stamper, [{ kind: 'version', value }])
-    await node.storage.directory.merge([encodeRecord(retired)])
-    await node.storage.directory.forgetVolume(key.id as VolumeId)
+    await node.services.local.directory.merge([encodeRecord(retired)])
+    await node.services.local.directory.forgetVolume(key.id as VolumeId)
     await node.stop()
     node.disk.heal()
     node.database.failBatches(batches)
@@ -256,7 +256,7 @@ describe('the ballast', () => {
       await node.start()
       const { disk } = node
       disk.capacityBytes -= disk.freeBytes
-      await node.storage.photos.remove(id)
+      await node.services.photos.remove(id)
       expect(await listed(node)).toEqual([])
     }
   })
@@ -280,7 +280,7 @@ describe('a damaged superblock', () => {
     b.disk.flipBit(path, offset + 100, 1)
     await b.start()
     expect(holes(b)).toBeGreaterThan(0)
-    await b.finish(b.storage.maintenance.scrub())
+    await b.finish(b.services.maintenance.scrub())
     await clock.advance(60_000)
     expect(holes(b)).toBe(0)
     network.links.partition(['a' as NodeId], ['b' as NodeId])

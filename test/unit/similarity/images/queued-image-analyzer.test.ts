@@ -2,14 +2,18 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { SheafError } from '../../../../src/core/errors.js'
 import { silentLog } from '../../../../src/core/log.js'
 import type { ModelId } from '../../../../src/domain/features.js'
-import { type AnalystChild, ChildEnded, type ChildEndReason } from '../../../../src/similarity/images/analyst-child.js'
 import {
   type Analysis,
   type AnalysisRequest,
   IMAGE_BYTES_MAX,
   TEXT_LENGTH_MAX
-} from '../../../../src/similarity/images/image-analyst.js'
-import { QueuedImageAnalyst } from '../../../../src/similarity/images/queued-image-analyst.js'
+} from '../../../../src/similarity/images/image-analyzer.js'
+import {
+  type ImageProcess,
+  ImageProcessEnded,
+  type ImageProcessEndReason
+} from '../../../../src/similarity/images/image-process.js'
+import { QueuedImageAnalyzer } from '../../../../src/similarity/images/queued-image-analyzer.js'
 import type { TextEmbedding } from '../../../../src/similarity/models/embedder.js'
 import { identifyModel, type LoadedModel, type TextSide } from '../../../../src/similarity/models/model-spec.js'
 import { type Deferred, deferred } from '../../../support/deferred.js'
@@ -31,7 +35,7 @@ interface Look {
 }
 
 /** A child whose looks last until the test ends them. */
-class ScriptedChild implements AnalystChild {
+class ScriptedChild implements ImageProcess {
   ended = false
   readonly looks: Look[] = []
   /** What it was to hold, each time. */
@@ -50,7 +54,7 @@ class ScriptedChild implements AnalystChild {
     if (names.some(name => name === this.badModel)) throw new SheafError('ERR_MODEL_INVALID')
   }
 
-  analyse({ bytes }: AnalysisRequest, signal: AbortSignal): Promise<Analysis> {
+  analyze({ bytes }: AnalysisRequest, signal: AbortSignal): Promise<Analysis> {
     const outcome = deferred<Analysis>()
     const look = { name: Buffer.from(bytes as Uint8Array).toString(), signal, outcome, isDone: false }
     this.looks.push(look)
@@ -70,11 +74,11 @@ class ScriptedChild implements AnalystChild {
   }
 
   /** @param besides - what else is under way that is no photo */
-  end(reason: ChildEndReason, besides = 0): void {
+  end(reason: ImageProcessEndReason, besides = 0): void {
     this.ended = true
     const underWay = this.looks.filter(({ isDone }) => !isDone)
     const alone = underWay.length + besides === 1
-    for (const { outcome } of underWay) outcome.reject(new ChildEnded(reason, 'test', alone))
+    for (const { outcome } of underWay) outcome.reject(new ImageProcessEnded(reason, 'test', alone))
   }
 
   /** What it is asked to look at, of which `done` have been looked at. */
@@ -84,7 +88,7 @@ class ScriptedChild implements AnalystChild {
 }
 
 interface Fixture {
-  readonly analyst: QueuedImageAnalyst
+  readonly analyzer: QueuedImageAnalyzer
   readonly clock: SimulatedClock
   readonly children: ScriptedChild[]
   /** Says what the next children are to be. */
@@ -96,24 +100,24 @@ async function fixture(): Promise<Fixture> {
   const clock = new SimulatedClock()
   const children: ScriptedChild[] = []
   const prepare: Fixture['prepare'] = { child: () => {}, failure: undefined }
-  const startChild = async (): Promise<AnalystChild> => {
+  const startProcess = async (): Promise<ImageProcess> => {
     if (prepare.failure !== undefined) throw prepare.failure
     const child = new ScriptedChild()
     prepare.child(child)
     children.push(child)
     return child
   }
-  const analyst = new QueuedImageAnalyst({ clock, log: silentLog, startChild })
-  await analyst.start()
-  onTestFinished(() => analyst.stop())
+  const analyzer = new QueuedImageAnalyzer({ clock, log: silentLog, startProcess })
+  await analyzer.start()
+  onTestFinished(() => analyzer.stop())
   const look: Fixture['look'] = (name, priority = 'backlog', signal = never()) => {
     const bytes = Buffer.from(name)
     const request = { bytes, size: bytes.length, wanted: WANTED, priority }
-    const analysis = analyst.analyse(request, signal)
+    const analysis = analyzer.analyze(request, signal)
     analysis.catch(() => {}) // tests look at it when it suits them
     return analysis
   }
-  return { analyst, clock, children, prepare, look }
+  return { analyzer, clock, children, prepare, look }
 }
 
 function model(name: string, text?: TextSide['kind']): LoadedModel {
@@ -183,15 +187,15 @@ describe('photos in line', () => {
   })
 
   test('without bytes, or with too many, are refused without being read', async () => {
-    const { analyst, children } = await fixture()
+    const { analyzer, children } = await fixture()
     const bytes = (): never => {
       throw new Error('nobody reads this')
     }
     const request = { bytes, wanted: WANTED, priority: 'asked' } as const
-    await expect(analyst.analyse({ ...request, size: 0 }, never())).rejects.toMatchObject({
+    await expect(analyzer.analyze({ ...request, size: 0 }, never())).rejects.toMatchObject({
       code: 'ERR_IMAGE_UNREADABLE'
     })
-    await expect(analyst.analyse({ ...request, size: IMAGE_BYTES_MAX + 1 }, never())).rejects.toMatchObject({
+    await expect(analyzer.analyze({ ...request, size: IMAGE_BYTES_MAX + 1 }, never())).rejects.toMatchObject({
       code: 'ERR_IMAGE_TOO_LARGE'
     })
     expect(children).toHaveLength(0)
@@ -309,8 +313,8 @@ describe('a child that ends', () => {
 
 describe('the life of the child', () => {
   test('ends after five minutes without work, and begins again with the next', async () => {
-    const { analyst, clock, children, look } = await fixture()
-    await analyst.useModel(model('m'))
+    const { analyzer, clock, children, look } = await fixture()
+    await analyzer.useModel(model('m'))
     void look('a')
     await clock.advance(10 * 60_000)
     expect(children[0]?.ended).toBe(false) // it works
@@ -325,23 +329,23 @@ describe('the life of the child', () => {
     expect(children[1]?.names).toEqual(['b'])
   })
 
-  test('ends with the analyst, and everything that waits with it', async () => {
-    const { analyst, clock, children, look } = await fixture()
+  test('ends with the analyzer, and everything that waits with it', async () => {
+    const { analyzer, clock, children, look } = await fixture()
     const waiting = ['a', 'b', 'c', 'd'].map(name => look(name))
     await settle()
-    await analyst.stop()
+    await analyzer.stop()
     for (const analysis of waiting) await expect(analysis).rejects.toMatchObject({ code: 'ERR_STOPPING' })
     await expect(look('e')).rejects.toMatchObject({ code: 'ERR_STOPPING' })
-    await expect(analyst.embedText('x', model('m').spec.id, never())).rejects.toMatchObject({ code: 'ERR_STOPPING' })
+    await expect(analyzer.embedText('x', model('m').spec.id, never())).rejects.toMatchObject({ code: 'ERR_STOPPING' })
     expect(children.map(({ ended }) => ended)).toEqual([true])
     expect(clock.pending).toBe(0)
-    await analyst.stop()
+    await analyzer.stop()
   })
 
   test('that is just starting ends, too', async () => {
-    const { analyst, children, look } = await fixture()
+    const { analyzer, children, look } = await fixture()
     const analysis = look('a')
-    await analyst.stop()
+    await analyzer.stop()
     await expect(analysis).rejects.toMatchObject({ code: 'ERR_STOPPING' })
     expect(children.map(({ ended }) => ended)).toEqual([true])
   })
@@ -350,63 +354,63 @@ describe('the life of the child', () => {
 describe('the model', () => {
   const ids = (...names: string[]): Set<ModelId> => new Set(names.map(name => model(name).spec.id))
   /** Of those called `a`, `b` and `c`, the ones that can be asked for; the one in use in capitals. */
-  const held = (analyst: QueuedImageAnalyst): string =>
+  const held = (analyzer: QueuedImageAnalyzer): string =>
     ['a', 'b', 'c']
-      .filter(name => analyst.has(model(name).spec.id))
-      .map(name => (analyst.model === model(name).spec.id ? name.toUpperCase() : name))
+      .filter(name => analyzer.has(model(name).spec.id))
+      .map(name => (analyzer.model === model(name).spec.id ? name.toUpperCase() : name))
       .join('')
 
   test('is in use when the child has loaded it', async () => {
-    const { analyst, prepare } = await fixture()
+    const { analyzer, prepare } = await fixture()
     const loaded = deferred<void>()
     prepare.child = child => {
       child.beforeModels = loaded.promise
     }
-    const change = analyst.useModel(model('a'))
+    const change = analyzer.useModel(model('a'))
     await settle()
-    expect(held(analyst)).toBe('')
+    expect(held(analyzer)).toBe('')
     loaded.resolve()
     await change
-    expect(held(analyst)).toBe('A')
+    expect(held(analyzer)).toBe('A')
   })
 
   test('of before stays beside the next one until it is let go', async () => {
-    const { analyst, children } = await fixture()
-    await analyst.useModel(model('a'))
-    await analyst.useModel(model('b'))
-    expect(held(analyst)).toBe('aB')
-    await analyst.keepOnly(ids('a', 'b'))
-    expect(held(analyst)).toBe('aB')
-    await analyst.keepOnly(ids('c'))
-    expect(held(analyst)).toBe('B')
+    const { analyzer, children } = await fixture()
+    await analyzer.useModel(model('a'))
+    await analyzer.useModel(model('b'))
+    expect(held(analyzer)).toBe('aB')
+    await analyzer.keepOnly(ids('a', 'b'))
+    expect(held(analyzer)).toBe('aB')
+    await analyzer.keepOnly(ids('c'))
+    expect(held(analyzer)).toBe('B')
     expect(children[0]?.models).toEqual(['a', 'b a', 'b'])
   })
 
   test('of before that is gone back to is in use again; the one in use is not loaded twice', async () => {
-    const { analyst, children } = await fixture()
-    for (const name of ['a', 'b', 'a', 'a']) await analyst.useModel(model(name))
-    expect(held(analyst)).toBe('Ab')
+    const { analyzer, children } = await fixture()
+    for (const name of ['a', 'b', 'a', 'a']) await analyzer.useModel(model(name))
+    expect(held(analyzer)).toBe('Ab')
     expect(children[0]?.models).toEqual(['a', 'b a', 'a b'])
   })
 
   test('and one more are held, never three', async () => {
-    const { analyst, children } = await fixture()
-    await Promise.all(['a', 'b', 'c'].map(name => analyst.useModel(model(name))))
-    expect(held(analyst)).toBe('bC')
+    const { analyzer, children } = await fixture()
+    await Promise.all(['a', 'b', 'c'].map(name => analyzer.useModel(model(name))))
+    expect(held(analyzer)).toBe('bC')
     expect(children[0]?.models).toEqual(['a', 'b a', 'c b'])
   })
 
   test('that cannot be loaded leaves the one before in use', async () => {
-    const { analyst, children } = await fixture()
-    await analyst.useModel(model('a'))
+    const { analyzer, children } = await fixture()
+    await analyzer.useModel(model('a'))
     children[0]!.badModel = 'b'
-    await expect(analyst.useModel(model('b'))).rejects.toMatchObject({ code: 'ERR_MODEL_INVALID' })
-    expect(held(analyst)).toBe('A')
+    await expect(analyzer.useModel(model('b'))).rejects.toMatchObject({ code: 'ERR_MODEL_INVALID' })
+    expect(held(analyzer)).toBe('A')
   })
 
   test('and the one before are loaded again by the next child, before anything is asked of it', async () => {
-    const { analyst, children, prepare, look } = await fixture()
-    for (const name of ['a', 'b']) await analyst.useModel(model(name))
+    const { analyzer, children, prepare, look } = await fixture()
+    for (const name of ['a', 'b']) await analyzer.useModel(model(name))
     const loaded = deferred<void>()
     prepare.child = child => {
       child.beforeModels = loaded.promise
@@ -427,15 +431,15 @@ describe('the model', () => {
     ['a', 'B'],
     ['b', 'A']
   ])('that can no longer be loaded (%s of two) is given up; photos are looked at without it', async (bad, left) => {
-    const { analyst, children, prepare, look } = await fixture()
-    for (const name of ['a', 'b']) await analyst.useModel(model(name))
+    const { analyzer, children, prepare, look } = await fixture()
+    for (const name of ['a', 'b']) await analyzer.useModel(model(name))
     prepare.child = child => {
       child.badModel = bad
     }
     children[0]?.end('crashed')
     const analysis = look('x')
     await settle()
-    expect(held(analyst)).toBe(left)
+    expect(held(analyzer)).toBe(left)
     children[1]?.looks[0]?.outcome.resolve(ANALYSIS)
     expect(await analysis).toBe(ANALYSIS)
   })
@@ -445,32 +449,32 @@ describe('texts', () => {
   const [mute, eloquent] = [model('mute'), model('eloquent', 'encoder')]
 
   test('need a model that is held and knows words', async () => {
-    const { analyst, children } = await fixture()
-    const embed = ({ spec }: LoadedModel): Promise<TextEmbedding> => analyst.embedText('a rose', spec.id, never())
+    const { analyzer, children } = await fixture()
+    const embed = ({ spec }: LoadedModel): Promise<TextEmbedding> => analyzer.embedText('a rose', spec.id, never())
     await expect(embed(eloquent)).rejects.toMatchObject({ code: 'ERR_MODEL_UNAVAILABLE' })
-    for (const one of [eloquent, mute]) await analyst.useModel(one)
+    for (const one of [eloquent, mute]) await analyzer.useModel(one)
     await expect(embed(mute)).rejects.toMatchObject({ code: 'ERR_TEXT_SEARCH_UNAVAILABLE' })
     expect(await embed(eloquent)).toBe(EMBEDDING)
     expect(children[0]?.texts).toEqual([`a rose ${eloquent.spec.id}`])
-    await analyst.keepOnly(new Set())
+    await analyzer.keepOnly(new Set())
     await expect(embed(eloquent)).rejects.toMatchObject({ code: 'ERR_MODEL_UNAVAILABLE' })
   })
 
   test.each(['', '  ', 'x'.repeat(TEXT_LENGTH_MAX + 1)])('of an odd length are refused', async text => {
-    const { analyst } = await fixture()
-    await analyst.useModel(eloquent)
-    await expect(analyst.embedText(text, eloquent.spec.id, never())).rejects.toMatchObject({
+    const { analyzer } = await fixture()
+    await analyzer.useModel(eloquent)
+    await expect(analyzer.embedText(text, eloquent.spec.id, never())).rejects.toMatchObject({
       code: 'ERR_BAD_PARAMETER'
     })
   })
 
   test('are embedded while a photo is looked at, and again when the child ends of it', async () => {
-    const { analyst, children, look } = await fixture()
-    await analyst.useModel(eloquent)
+    const { analyzer, children, look } = await fixture()
+    await analyzer.useModel(eloquent)
     void look('a')
     await settle()
-    children[0]!.textError = new ChildEnded('crashed', 'test', true)
-    const embedding = analyst.embedText('a rose', eloquent.spec.id, never())
+    children[0]!.textError = new ImageProcessEnded('crashed', 'test', true)
+    const embedding = analyzer.embedText('a rose', eloquent.spec.id, never())
     children[0]?.end('crashed')
     expect(await embedding).toBe(EMBEDDING)
     expect(children[1]?.texts).toEqual([`a rose ${eloquent.spec.id}`])

@@ -18,7 +18,7 @@ import type { ErrorCode } from '../../core/errors.js'
 import type { ModelId } from '../../domain/features.js'
 import type { TextEmbedding } from '../models/embedder.js'
 import type { LoadedModel } from '../models/model-spec.js'
-import type { Analysis, AnalysisRequest } from './image-analyst.js'
+import type { Analysis, AnalysisRequest } from './image-analyzer.js'
 
 /** A piece takes the node's one thread for some 0.1 ms. */
 export const PIECE_BYTES_MAX = 256 * 1024
@@ -26,7 +26,7 @@ export const PIECE_BYTES_MAX = 256 * 1024
 /** What the process takes too much of: memory (`outgrown`), or computing time over one photo (`slow`). */
 export type Excess = 'outgrown' | 'slow'
 
-export type ToAnalyst =
+export type ToImageProcess =
   | { readonly type: 'models'; readonly call: number; readonly models: readonly LoadedModel[] }
   | { readonly type: 'text'; readonly call: number; readonly text: string; readonly model: ModelId }
   | { readonly type: 'photo'; readonly call: number; readonly size: number }
@@ -34,7 +34,7 @@ export type ToAnalyst =
   | { readonly type: 'look'; readonly call: number; readonly wanted: AnalysisRequest['wanted'] }
   | { readonly type: 'cancel'; readonly call: number }
 
-export type FromAnalyst =
+export type FromImageProcess =
   | { readonly type: 'ready' }
   | { readonly type: 'done'; readonly call: number; readonly result: Analysis | TextEmbedding | undefined }
   | { readonly type: 'failed'; readonly call: number; readonly code: ErrorCode; readonly message: string }

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '../../core/clock.js'
 import { hasCode } from '../../core/errors.js'
+import type { DiskSpace } from '../../core/file-system.js'
 import type { Startable } from '../../core/lifecycle.js'
 import type { Logger } from '../../core/log.js'
 import { WorkerLoop } from '../../core/worker-loop.js'
 import type { Directory } from '../../directory/directory.js'
 import type { VolumeId } from '../../domain/ids.js'
-import type { BeatIndex } from '../../network/membership/heartbeat.js'
+import type { HeartbeatIndex } from '../../network/membership/heartbeat.js'
 import type { NodeDescription } from '../../network/membership/member-view.js'
 import type { Volume } from '../../volumes/volume.js'
 import type { VolumeSet } from '../../volumes/volume-set.js'
@@ -14,26 +15,26 @@ import type { VolumeSet } from '../../volumes/volume-set.js'
 const SPACE_EVERY_MS = 5_000
 const DIGEST_HEX = 32
 
-export interface ClusterDescriptionComponents {
+export interface SelfDescriptionComponents {
   readonly volumes: Pick<VolumeSet, 'epoch' | 'volumes'>
   readonly directory: Pick<Directory, 'digest'>
   readonly isRetired: (volume: VolumeId) => boolean
-  readonly space: () => Promise<{ readonly freeBytes: number; readonly totalBytes: number }>
+  readonly space: () => Promise<DiskSpace>
   /** Of which models this node searches vectors. */
-  readonly indexes?: () => readonly BeatIndex[]
+  readonly indexes?: () => readonly HeartbeatIndex[]
   readonly clock: Clock
   readonly log: Logger
 }
 
 /** What the node says of itself in its heartbeats. Never waits for a disk: a slow one must not make the node look dead. */
-export class ClusterDescription implements Startable {
-  readonly #components: ClusterDescriptionComponents
+export class SelfDescription implements Startable {
+  readonly #components: SelfDescriptionComponents
   readonly #init: { readonly name: string; readonly version: string }
   readonly #spaceLoop: WorkerLoop
   /** Zeros until the disk has answered. */
   #space = { freeBytes: 0, totalBytes: 0 }
 
-  constructor(components: ClusterDescriptionComponents, init: { readonly name: string; readonly version: string }) {
+  constructor(components: SelfDescriptionComponents, init: { readonly name: string; readonly version: string }) {
     this.#components = components
     this.#init = init
     const measure = async (): Promise<'idle'> => {

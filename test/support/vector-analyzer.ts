@@ -1,11 +1,11 @@
 import { SheafError } from '../../src/core/errors.js'
 import { type Features, type ModelId, modelIdOf } from '../../src/domain/features.js'
-import type { Analysis, AnalysisRequest, ImageAnalyst } from '../../src/similarity/images/image-analyst.js'
+import type { Analysis, AnalysisRequest, ImageAnalyzer } from '../../src/similarity/images/image-analyzer.js'
 import type { TextEmbedding } from '../../src/similarity/models/embedder.js'
 import type { LoadedModel } from '../../src/similarity/models/model-spec.js'
 import { unit } from './vector-maker.js'
 
-/** @returns the bytes of an "image" that {@link VectorAnalyst} sees as this vector */
+/** @returns the bytes of an "image" that {@link VectorAnalyzer} sees as this vector */
 export function vectorImage(vector: Iterable<number>, note = ''): Uint8Array {
   return Buffer.from(JSON.stringify({ vector: Array.from(vector), note }))
 }
@@ -14,7 +14,7 @@ export function vectorImage(vector: Iterable<number>, note = ''): Uint8Array {
  * Looks at files made by `vectorImage`, without a decoder or a model: their vectors stand in them. Unless told otherwise it
  * has no time for a backlog: tests write the features of stored photos themselves.
  */
-export class VectorAnalyst implements ImageAnalyst {
+export class VectorAnalyzer implements ImageAnalyzer {
   model: ModelId | undefined
   /** SHA-256 of the first model. */
   readonly digest: string
@@ -52,7 +52,7 @@ export class VectorAnalyst implements ImageAnalyst {
     }
   }
 
-  async analyse({ bytes, wanted, priority }: AnalysisRequest): Promise<Analysis> {
+  async analyze({ bytes, wanted, priority }: AnalysisRequest): Promise<Analysis> {
     if (priority === 'backlog' && !this.#doesBacklog) throw new SheafError('ERR_OVERLOADED')
     const digest = wanted.features && this.#digests.get(wanted.features)
     const vector = parse(typeof bytes === 'function' ? await collect(bytes()) : bytes)

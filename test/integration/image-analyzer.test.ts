@@ -10,18 +10,18 @@ import sharp from 'sharp'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { type Clock, systemClock } from '../../src/core/clock.js'
 import { type Logger, silentLog } from '../../src/core/log.js'
-import { AnalystProcess } from '../../src/similarity/images/analyst-process.js'
-import type { Analysis, AnalysisRequest } from '../../src/similarity/images/image-analyst.js'
-import { QueuedImageAnalyst } from '../../src/similarity/images/queued-image-analyst.js'
+import { ForkedImageProcess } from '../../src/similarity/images/forked-image-process.js'
+import type { Analysis, AnalysisRequest } from '../../src/similarity/images/image-analyzer.js'
+import { QueuedImageAnalyzer } from '../../src/similarity/images/queued-image-analyzer.js'
 import { colourModel } from '../support/colour-model.js'
 import { SeededRandom, testSeeds } from '../support/seeded-random.js'
 import { SimulatedClock, settle } from '../support/simulated-clock.js'
 import { claimedPng, gifOf, scene, toImage } from '../support/test-pictures.js'
 
-const HOLDER_PROGRAM = fileURLToPath(new URL('../support/analyst-holder.ts', import.meta.url))
+const HOLDER_PROGRAM = fileURLToPath(new URL('../support/image-process-holder.ts', import.meta.url))
 
 interface Fixture {
-  readonly analyst: QueuedImageAnalyst
+  readonly analyzer: QueuedImageAnalyzer
   /** Of the children so far. */
   readonly pids: number[]
   /** Settles when a child is told to look at a photo for the `n`th time, from 1. */
@@ -39,24 +39,24 @@ async function fixture(clock: Clock = systemClock): Promise<Fixture> {
       if (message === 'looking at a photo') waiting.get(++looks)?.()
     }
   }
-  const startChild = async (): Promise<AnalystProcess> => {
-    const child = await AnalystProcess.start({ clock, log })
+  const startProcess = async (): Promise<ForkedImageProcess> => {
+    const child = await ForkedImageProcess.start({ clock, log })
     pids.push(child.pid!)
     return child
   }
-  const analyst = new QueuedImageAnalyst({ clock, log: silentLog, startChild })
-  await analyst.start()
-  onTestFinished(() => analyst.stop())
+  const analyzer = new QueuedImageAnalyzer({ clock, log: silentLog, startProcess })
+  await analyzer.start()
+  onTestFinished(() => analyzer.stop())
   return {
-    analyst,
+    analyzer,
     pids,
     looking: n => (looks >= n ? Promise.resolve() : new Promise(resolve => waiting.set(n, resolve))),
     look: (bytes, { signal = new AbortController().signal, ...init } = {}) =>
-      analyst.analyse(
+      analyzer.analyze(
         {
           bytes,
           size: bytes instanceof Uint8Array ? bytes.length : 0,
-          wanted: { facts: true, features: analyst.model },
+          wanted: { facts: true, features: analyzer.model },
           priority: 'asked',
           ...init
         },
@@ -132,8 +132,8 @@ describe('a photo', () => {
   })
 
   test('without what was not wanted', async () => {
-    const { analyst, look } = await fixture()
-    await analyst.useModel(await colourModel())
+    const { analyzer, look } = await fixture()
+    await analyzer.useModel(await colourModel())
     const analysis = await look(await photo(), { wanted: { facts: false, features: undefined } })
     expect(analysis).toMatchObject({ width: 300, variants: [] })
     expect(analysis).not.toHaveProperty('features')
@@ -142,47 +142,47 @@ describe('a photo', () => {
 
 describe('the model', () => {
   test('makes the vectors of pictures and words, beside the next one and after a crash, too', async () => {
-    const { analyst, look, pids } = await fixture()
+    const { analyzer, look, pids } = await fixture()
     const [model, next] = [await colourModel(), await colourModel({ mirrored: true })]
-    await analyst.useModel(model)
+    await analyzer.useModel(model)
     const red = await sharp({ create: { width: 30, height: 20, channels: 3, background: '#ff0000' } })
       .png()
       .toBuffer()
     const expectRed = async (): Promise<void> => {
       const { features } = await look(red, { wanted: { facts: false, features: model.spec.id } })
       expect(features?.modelDigest).toBe(model.spec.digest)
-      const ofWord = await analyst.embedText('red', model.spec.id, new AbortController().signal)
+      const ofWord = await analyzer.embedText('red', model.spec.id, new AbortController().signal)
       expect(ofWord.space).toBe('image')
       expect(cosine(features!.vectors.get('image')!, ofWord.vector)).toBeCloseTo(1, 5)
     }
     await expectRed()
-    await analyst.useModel(next)
+    await analyzer.useModel(next)
     await expectRed()
     kill(pids[0]!, 'SIGKILL')
     await expectRed()
     expect((await look(red)).features?.modelDigest).toBe(next.spec.digest)
-    await analyst.keepOnly(new Set([next.spec.id]))
+    await analyzer.keepOnly(new Set([next.spec.id]))
     expect(await look(red, { wanted: { facts: false, features: model.spec.id } })).not.toHaveProperty('features')
     expect((await look(red)).features?.modelDigest).toBe(next.spec.digest)
   })
 
   test('says the same of the same bytes, whatever else is wanted', async () => {
-    const { analyst, look } = await fixture()
-    await analyst.useModel(await colourModel())
+    const { analyzer, look } = await fixture()
+    await analyzer.useModel(await colourModel())
     const large = await toImage(scene(1, 300, 200))
       .resize(3_000, 2_000)
       .jpeg()
       .toBuffer()
     const { phash, ...all } = await look(large)
-    const some = await look(large, { wanted: { facts: false, features: analyst.model } })
+    const some = await look(large, { wanted: { facts: false, features: analyzer.model } })
     expect(phash).toHaveLength(8)
     expect(all.variants[0]).toMatchObject({ width: 2_048, height: 1_365 })
     expect(some).toEqual({ ...all, variants: [] })
   })
 
   test('that has nothing to say of a picture leaves the rest', async () => {
-    const { analyst, look } = await fixture()
-    await analyst.useModel(await colourModel())
+    const { analyzer, look } = await fixture()
+    await analyzer.useModel(await colourModel())
     const black = sharp({ create: { width: 300, height: 200, channels: 3, background: '#000' } })
     const analysis = await look(await black.png().toBuffer())
     expect(analysis).toMatchObject({ width: 300, featuresError: 'ERR_MODEL_INVALID' })
@@ -190,10 +190,10 @@ describe('the model', () => {
   })
 
   test('that cannot be loaded is refused; the process goes on', async () => {
-    const { analyst, look, pids } = await fixture()
+    const { analyzer, look, pids } = await fixture()
     const model = await colourModel()
     await writeFile(join(model.folder, 'image.onnx'), 'this is no network')
-    await expect(analyst.useModel(model)).rejects.toMatchObject({ code: 'ERR_MODEL_INVALID' })
+    await expect(analyzer.useModel(model)).rejects.toMatchObject({ code: 'ERR_MODEL_INVALID' })
     expect(await look(await photo())).not.toHaveProperty('features')
     expect(pids).toHaveLength(1)
   })
@@ -352,11 +352,11 @@ describe('the process', () => {
     expect((await look(bytes)).width).toBe(300)
   })
 
-  test('has gone when the analyst has stopped', async () => {
-    const { analyst, look, pids } = await fixture()
+  test('has gone when the analyzer has stopped', async () => {
+    const { analyzer, look, pids } = await fixture()
     await look(await photo())
     expect(isAlive(pids[0]!)).toBe(true)
-    await analyst.stop()
+    await analyzer.stop()
     expect(isAlive(pids[0]!)).toBe(false)
   })
 

@@ -12,7 +12,7 @@ export interface RateInit {
  *
  * @see ITU-T I.371, annex A
  */
-export class Rate {
+export class RateLimiter {
   readonly #clock: Pick<Clock, 'monotonic'>
   readonly #unitMs: number
   readonly #burstMs: number

@@ -1,0 +1,8 @@
+/** How far a long piece of work has come. */
+export interface Progress {
+  readonly done: number
+  /** Undefined until known. */
+  readonly total: number | undefined
+  /** What is counted, e.g. `bytes`, `volumes`. */
+  readonly unit: string
+}

@@ -1,0 +1,249 @@
+import { join } from 'node:path'
+import type { Clock } from '../core/clock.js'
+import { type DiskSpace, type FileSystem, makeDurableDirectory } from '../core/file-system.js'
+import type { Startable } from '../core/lifecycle.js'
+import type { Logger } from '../core/log.js'
+import type { Random } from '../core/random.js'
+import { type Step, WorkerLoop } from '../core/worker-loop.js'
+import type { DatabaseSource } from '../directory/database.js'
+import { Directory } from '../directory/directory.js'
+import { HLC_ZERO, type Hlc, HybridClock } from '../domain/hlc.js'
+import type { VolumeId } from '../domain/ids.js'
+import { Compactor } from '../volumes/compaction.js'
+import { DiskReserve } from '../volumes/disk-reserve.js'
+import { Inspector, type Judge } from '../volumes/inspection.js'
+import { rereadHolesBriefly } from '../volumes/reread-holes.js'
+import { Scrubber } from '../volumes/scrub.js'
+import type { Volume } from '../volumes/volume.js'
+import { VolumeCopies } from '../volumes/volume-copies.js'
+import { VolumeSet, type VolumeSetComponents } from '../volumes/volume-set.js'
+import { NeedleVerdicts } from './needle-verdicts.js'
+import { RecordWriter } from './record-writer.js'
+
+/** On top of one volume's space: LevelDB's own compaction and tombstones. */
+const RESERVE_SLACK_BYTES = 64 * 1024 * 1024
+
+const COMPACTION_IDLE_MS = 10 * 60_000
+const COMPACTION_BYTES_PER_SECOND = 20_000_000
+const DEAD_SHARE_MIN = 0.3
+const SCRUB_IDLE_MS = 60 * 60_000
+const SCRUB_BYTES_PER_SECOND = 4_000_000
+const SCRUB_INTERVAL_MS = 7 * 24 * 3_600_000
+const REOPEN_IDLE_MS = 1_000
+/** After a start the disk has more urgent work than compaction and scrubbing. */
+const FIRST_STEP_MS = 60_000
+
+export interface LocalStoreComponents {
+  readonly fileSystem: FileSystem
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  /** The directory's database. */
+  readonly database: DatabaseSource
+  readonly sign: VolumeSetComponents['sign']
+  readonly verifySignature: VolumeSetComponents['verifySignature']
+  /** Throws when clients may not write now. Default: they may. */
+  readonly admit?: () => void
+  /** Whether this node compacts the volume. Default: it does when it wrote it. */
+  readonly isCompactionOwner?: (volume: Volume) => boolean
+  /** Deletes up to this stamp may be forgotten. Default: none. */
+  readonly horizon?: () => Hlc
+  /** Needles that deletes up to this stamp killed are to go at once. Default: none. */
+  readonly purgeTo?: () => Hlc
+  /** Awaited each time that the directory has been filled from the log after the start. */
+  readonly onRefilled?: () => Promise<void>
+}
+
+export interface LocalStoreInit {
+  /** Everything the node keeps lies in here. */
+  readonly folder: string
+  /** The node's Ed25519 public key. */
+  readonly origin: Uint8Array
+  readonly volumeBytes: number
+  /** How long the bytes of a deleted photo may stay. */
+  readonly purgeMs: number
+}
+
+/**
+ * What a node keeps by itself, without any other: the log (volumes), its view (the directory), and their upkeep. Everything
+ * else reads from it and writes through it.
+ */
+export class LocalStore implements Startable {
+  readonly hybridClock: HybridClock
+  readonly volumes: VolumeSet
+  readonly directory: Directory
+  readonly writer: RecordWriter
+  readonly verdicts: NeedleVerdicts
+  readonly copies: VolumeCopies
+  readonly inspector: Inspector
+  readonly compactor: Compactor
+  readonly scrubber: Scrubber
+  readonly #components: LocalStoreComponents
+  readonly #folder: string
+  readonly #reserve: DiskReserve
+  readonly #workers: readonly WorkerLoop[]
+  /** Volumes with holes that the directory was filled from, until their holes have been read again. */
+  readonly #gaps = new Set<Volume>()
+  /** Whether it is known which volumes are retired: these stay as they are. */
+  #knowsRetired = false
+  #refilling = false
+
+  constructor(components: LocalStoreComponents, { folder, origin, volumeBytes, purgeMs }: LocalStoreInit) {
+    const { fileSystem, clock, random, log, database, sign, verifySignature } = components
+    const { admit = () => {}, horizon = () => HLC_ZERO, purgeTo = () => HLC_ZERO } = components
+    this.#components = components
+    this.#folder = folder
+    const hybridClock = new HybridClock({ clock })
+    this.hybridClock = hybridClock
+    this.directory = new Directory({ database, log, observe: stamp => hybridClock.observe(stamp) })
+    this.#reserve = new DiskReserve(
+      { fileSystem, clock, log },
+      {
+        directory: folder,
+        ballastPath: join(folder, 'ballast'),
+        reserveBytes: volumeBytes + Math.min(RESERVE_SLACK_BYTES, volumeBytes)
+      }
+    )
+    this.volumes = new VolumeSet(
+      {
+        fileSystem,
+        clock,
+        random,
+        log,
+        reserve: this.#reserve,
+        stamp: () => hybridClock.now(),
+        sign,
+        verifySignature,
+        commit: group => this.directory.apply(group),
+        applied: volume => this.directory.applied(volume),
+        onGap: volume => this.#gaps.add(volume),
+        isWhole: record => this.verdicts.isWhole(record)
+      },
+      { directory: join(folder, 'volumes'), volumeBytes, origin }
+    )
+    const { volumes, directory } = this
+    const writer = new RecordWriter({ store: volumes, directory, hybridClock, actor: () => volumes.epoch, admit })
+    this.writer = writer
+    const verdicts = new NeedleVerdicts({ directory, volumes, writer, horizon, purgeTo })
+    this.verdicts = verdicts
+    const isRetired = (volume: VolumeId): boolean => verdicts.isRetired(volume)
+    this.copies = new VolumeCopies({
+      volumes,
+      reserve: this.#reserve,
+      merge: records => directory.merge(records),
+      isRetired
+    })
+    const judge: Judge = (volume, rows) => verdicts.judge(volume, rows)
+    const inspector = new Inspector({ clock, judge }, { purgeMs })
+    this.inspector = inspector
+    directory.onChange(changes => {
+      for (const { before, after } of changes) {
+        for (const id of verdicts.affected(before, after)) {
+          const volume = volumes.get(id)
+          if (volume !== undefined) inspector.touch(volume)
+        }
+      }
+    })
+    this.compactor = new Compactor(
+      {
+        volumes,
+        inspector,
+        clock,
+        log,
+        judge,
+        recordToMove: (volume, row, trust) => verdicts.recordToMove(volume, row, trust),
+        retire: (volume, coveredBytes) => verdicts.retire(volume, coveredBytes),
+        isRetired,
+        isOwner: components.isCompactionOwner ?? (volume => volumes.isOwn(volume))
+      },
+      { purgeMs, deadShareMin: DEAD_SHARE_MIN, bytesPerSecondMax: COMPACTION_BYTES_PER_SECOND }
+    )
+    this.scrubber = new Scrubber(
+      { volumes, copies: this.copies, fileSystem, clock, log },
+      {
+        cursorPath: join(folder, 'scrub.json'),
+        bytesPerSecondMax: SCRUB_BYTES_PER_SECOND,
+        intervalMs: SCRUB_INTERVAL_MS
+      }
+    )
+    const worker = (name: string, idleMs: number, step: Step): WorkerLoop =>
+      new WorkerLoop({ clock, log }, { name, idleMs, delayMs: Math.min(idleMs, FIRST_STEP_MS), step })
+    this.#workers = [
+      worker('directory', REOPEN_IDLE_MS, () => this.#reopenDirectory()),
+      worker('compaction', COMPACTION_IDLE_MS, signal => this.compactor.step(signal)),
+      worker('scrub', SCRUB_IDLE_MS, signal => this.scrubber.step(signal))
+    ]
+  }
+
+  /** Of the disk that the folder lies on. @throws the disk's own error */
+  space(): Promise<DiskSpace> {
+    return this.#components.fileSystem.space(this.#folder)
+  }
+
+  /** Opens the directory, finds out what the volumes hold, and replays what the directory lacks. */
+  async start(): Promise<void> {
+    await makeDurableDirectory(this.#components.fileSystem, this.#folder)
+    await this.#reserve.start()
+    await this.directory.start()
+    await this.#mended(() => this.volumes.start())
+    if (await this.#mended(() => this.verdicts.load())) await this.verdicts.load()
+    this.#knowsRetired = true
+    await this.#mended(() => this.#closeGaps())
+    for (const worker of this.#workers) await worker.start()
+  }
+
+  async stop(): Promise<void> {
+    for (const worker of this.#workers) await worker.stop()
+    await this.volumes.stop()
+    await this.directory.stop()
+  }
+
+  /**
+   * Fills the directory from the log, after `prepare` has emptied or reopened it.
+   *
+   * @returns needles replayed
+   */
+  async refill(prepare: () => Promise<void>): Promise<number> {
+    this.#refilling = true
+    try {
+      const replayed = await this.volumes.replay(prepare)
+      if (this.#knowsRetired) await this.#closeGaps()
+      this.directory.complete()
+      await this.#components.onRefilled?.()
+      return replayed
+    } finally {
+      this.#refilling = false // when it broke off, the worker begins again
+    }
+  }
+
+  /**
+   * Takes a step of the start. Damage that it comes across in the directory costs a rebuild, not the start.
+   *
+   * @returns whether the directory was rebuilt
+   */
+  async #mended(step: () => Promise<void>): Promise<boolean> {
+    try {
+      await step()
+      return false
+    } catch (err) {
+      if (this.directory.state !== 'failed') throw err
+      await this.#reopenDirectory()
+      return true
+    }
+  }
+
+  /** After a failed batch or damage found while running: opens the directory again and lets the log fill it. */
+  async #reopenDirectory(): Promise<'busy' | 'idle'> {
+    if (this.directory.state === 'open' || this.#refilling) return 'idle'
+    await this.refill(() => this.directory.reopen())
+    return 'idle'
+  }
+
+  /** Reads again what the disk refused: what it gives now counts before the directory that lacks it answers. */
+  async #closeGaps(): Promise<void> {
+    if (this.#gaps.size === 0) return
+    const { clock, log } = this.#components
+    await rereadHolesBriefly(this.#gaps, { copies: this.copies, clock, log })
+    this.#gaps.clear()
+  }
+}
