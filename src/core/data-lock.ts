@@ -11,7 +11,7 @@ const HOLDER_FILE = 'holder.json'
 const LEVEL_LOCK_FILE = 'LOCK'
 
 /** A process that has just got the lock takes a moment to write its name down. */
-const HOLDER_LOOKS_MAX = 10
+const HOLDER_LOOKS_MAX = 50
 const HOLDER_LOOK_MS = 30
 
 interface Holder {
@@ -63,9 +63,9 @@ export class DataLock implements Startable {
     }
     // A crash damaged the database, or the disk is full to the last block. It keeps nothing: start afresh, in the room
     // that this frees. Should another process have got the lock by now, this does it no harm, for it has the lock file
-    // open and needs no other.
+    // open and needs no other; its name is left to it.
     for (const name of await nodeFileSystem.list(this.#path())) {
-      if (name !== LEVEL_LOCK_FILE) await nodeFileSystem.removeDirectory(this.#path(name))
+      if (name !== LEVEL_LOCK_FILE && name !== HOLDER_FILE) await nodeFileSystem.removeDirectory(this.#path(name))
     }
     try {
       return await openLevel(this.#path())

@@ -85,7 +85,7 @@ test('who leaves or is removed is out, whatever it says of itself meanwhile, unt
   const out = members.get(SELF)?.departure
   expect([out?.how, out?.acknowledged.get(other)?.get(`${volume}-1` as never)]).toEqual(['removed', 500])
   await members.save({ id: SELF, name: 'box again', addresses: ['/b'] })
-  expect(members.get(SELF)).toMatchObject({ name: 'box', out: { how: 'removed' } })
+  expect(members.get(SELF)).toMatchObject({ name: 'box', departure: { how: 'removed' } })
   await members.acknowledge(SELF, 'node-c' as NodeId, new Map())
   expect([...(members.get(SELF)?.departure?.acknowledged.keys() ?? [])].sort()).toEqual(['node-b', 'node-c'])
   await members.readmit(SELF)
@@ -98,7 +98,7 @@ test('who leaves or is removed is out, whatever it says of itself meanwhile, unt
   expect([...(members.get(SELF)?.departure?.acknowledged.keys() ?? [])]).toEqual([SELF])
 })
 
-test('a departure heartbeats what the node wrote of itself at the same time', async () => {
+test('a departure beats what the node wrote of itself at the same time', async () => {
   const { members, directory, store, hybridClock } = await fixture()
   await members.save({ id: SELF, name: 'box', addresses: [] })
   const before = directory.getSync({ kind: 'member', id: SELF })?.record as DirectoryRecord
@@ -106,5 +106,5 @@ test('a departure heartbeats what the node wrote of itself at the same time', as
   const stamper = { actor: 'ffffffffffffffff' as typeof store.epoch, hlc: () => hybridClock.now() }
   const renamed = changeRecord(before, before, stamper, [{ kind: 'version', value: new Map([['name', 'later']]) }])
   await store.append([recordDraft(renamed)], 'upkeep')
-  expect(members.get(SELF)).toMatchObject({ name: 'box', out: { how: 'removed' } })
+  expect(members.get(SELF)).toMatchObject({ name: 'box', departure: { how: 'removed' } })
 })
