@@ -95,7 +95,7 @@ export class NodeServices implements Startable {
           fileSystem,
           space,
           indexes: () => this.similarity?.models.announced() ?? [],
-          onRise: () => inspector.touchAll()
+          onRise: () => inspector.invalidateAll()
         },
         network.init,
         { folder, purgeMs }

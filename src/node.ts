@@ -86,22 +86,22 @@ export class SheafNode implements Startable {
   async start(): Promise<void> {
     const folder = resolve(this.#config.data)
     try {
-      await this.#begin(new DataLock({ folder }))
+      await this.#startPart(new DataLock({ folder }))
       const identity = await loadIdentity(this.#components, folder)
       this.#components.log.info({ nodeId: identity.nodeId, version: this.#version, folder }, 'starting')
       const transport = this.#createTransport(identity)
       const services = this.#createServices(folder, identity, transport)
-      await this.#begin(services)
+      await this.#startPart(services)
       this.#left = services.cluster?.decommission.left ?? this.#left
       const { clock, random } = this.#components
       const events = new Events({ directory: services.local.directory, clock, random })
       services.cluster?.onEvent((type, member) => events.note(type, member))
       const server = await this.#createServer(services, events, transport.self)
-      await this.#begin(server)
+      await this.#startPart(server)
       const supply = this.#createModelSupply(services)
-      if (supply !== undefined) await this.#begin(supply)
+      if (supply !== undefined) await this.#startPart(supply)
       // Begun last, so ended first: the server waits until nobody follows the events any more.
-      await this.#begin(events)
+      await this.#startPart(events)
       const address = server.address()
       invariant(address !== undefined, 'the server listens')
       this.#ready = { http: connectableUrl(address), p2p: transport.addresses(), nodeId: identity.nodeId }
@@ -121,7 +121,7 @@ export class SheafNode implements Startable {
     for (let part = this.#started.pop(); part !== undefined; part = this.#started.pop()) await part.stop()
   }
 
-  async #begin(part: Startable): Promise<void> {
+  async #startPart(part: Startable): Promise<void> {
     // First: a part that fails half way may hold something already, and stopping what did not start is harmless.
     this.#started.push(part)
     await part.start()

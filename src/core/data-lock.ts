@@ -11,8 +11,8 @@ const HOLDER_FILE = 'holder.json'
 const LEVEL_LOCK_FILE = 'LOCK'
 
 /** A process that has just got the lock takes a moment to write its name down. */
-const HOLDER_LOOKS_MAX = 50
-const HOLDER_LOOK_MS = 30
+const HOLDER_READS_MAX = 50
+const HOLDER_RETRY_MS = 30
 
 interface Holder {
   readonly pid: number
@@ -44,7 +44,7 @@ export class DataLock implements Startable {
     if (this.#level !== undefined) return
     await nodeFileSystem.makeDirectory(this.#path())
     this.#level = await this.#open()
-    await this.#nameHolder()
+    await this.#writeHolder()
   }
 
   async stop(): Promise<void> {
@@ -75,7 +75,7 @@ export class DataLock implements Startable {
     }
   }
 
-  async #nameHolder(): Promise<void> {
+  async #writeHolder(): Promise<void> {
     const holder: Holder = { pid: process.pid, host: hostname() }
     try {
       await nodeFileSystem.writeFileAtomic(this.#path(HOLDER_FILE), Buffer.from(JSON.stringify(holder)))
@@ -97,11 +97,11 @@ export class DataLock implements Startable {
   }
 
   async #findHolder(): Promise<Holder | undefined> {
-    for (let look = 0; look < HOLDER_LOOKS_MAX; look++) {
-      if (look > 0) await sleep(HOLDER_LOOK_MS)
+    for (let look = 0; look < HOLDER_READS_MAX; look++) {
+      if (look > 0) await sleep(HOLDER_RETRY_MS)
       const bytes = await nodeFileSystem.readFile(this.#path(HOLDER_FILE))
       const holder = bytes && parseHolder(bytes)
-      if (holder !== undefined && mayLive(holder)) return holder
+      if (holder !== undefined && mayBeAlive(holder)) return holder
     }
     return undefined
   }
@@ -131,7 +131,7 @@ function parseHolder(bytes: Uint8Array): Holder | undefined {
 }
 
 /** False for the name that a killed holder left. Of other hosts, containers among them, nothing is known. */
-function mayLive({ pid, host }: Holder): boolean {
+function mayBeAlive({ pid, host }: Holder): boolean {
   if (host !== hostname()) return true
   if (pid === process.pid) return false
   try {

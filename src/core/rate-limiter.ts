@@ -14,30 +14,30 @@ export interface RateInit {
  */
 export class RateLimiter {
   readonly #clock: Pick<Clock, 'monotonic'>
-  readonly #unitMs: number
+  readonly #emissionIntervalMs: number
   readonly #burstMs: number
   /** When all that was taken is paid for, monotonic ms. */
-  #paidAt = 0
+  #theoreticalArrivalMs = 0
 
   constructor(clock: Pick<Clock, 'monotonic'>, init: RateInit) {
     this.#clock = clock
-    this.#unitMs = 1_000 / init.perSecond
-    this.#burstMs = init.burst * this.#unitMs
+    this.#emissionIntervalMs = 1_000 / init.perSecond
+    this.#burstMs = init.burst * this.#emissionIntervalMs
   }
 
   /** @returns whether so much may be done now; if not, nothing is taken */
   tryTake(count: number): boolean {
     const now = this.#clock.monotonic()
-    const paidAt = Math.max(this.#paidAt, now) + count * this.#unitMs
+    const paidAt = Math.max(this.#theoreticalArrivalMs, now) + count * this.#emissionIntervalMs
     if (paidAt - now > this.#burstMs) return false
-    this.#paidAt = paidAt
+    this.#theoreticalArrivalMs = paidAt
     return true
   }
 
   /** Takes in any case. @returns ms to wait before the next taking */
   take(count: number): number {
     const now = this.#clock.monotonic()
-    this.#paidAt = Math.max(this.#paidAt, now) + count * this.#unitMs
-    return Math.max(0, this.#paidAt - now - this.#burstMs)
+    this.#theoreticalArrivalMs = Math.max(this.#theoreticalArrivalMs, now) + count * this.#emissionIntervalMs
+    return Math.max(0, this.#theoreticalArrivalMs - now - this.#burstMs)
   }
 }

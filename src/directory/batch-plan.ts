@@ -96,10 +96,10 @@ export function planBatch(
     // every member has applied that delete, and holds nothing that it killed: nobody needs to hear of it again
     if (before === undefined && isForgotten(after.record, base.horizon)) continue
     if (before !== undefined && sameBytes(before.bytes, after.bytes)) {
-      if (before.home !== after.home) put(operations, recordRow(recordRowKey(key), after))
+      if (before.home !== after.home) putRow(operations, recordRow(recordRowKey(key), after))
       continue
     }
-    put(operations, recordRow(recordRowKey(key), after))
+    putRow(operations, recordRow(recordRowKey(key), after))
     planLeaf(operations, toggles, fold, base.horizon)
     planTombstone(operations, fold)
     planTerms(operations, deltas, fold)
@@ -109,8 +109,8 @@ export function planBatch(
   const counters = planCounters(operations, base, deltas)
   const root = planBuckets(operations, base, toggles)
   const sequence = changes.length > 0 ? base.sequence + 1 : base.sequence
-  if (changes.length > 0) put(operations, markerRow(sequence, root))
-  for (const [volume, offset] of applied) put(operations, sealedRow(appliedKey(volume), u64(offset), u64(sequence)))
+  if (changes.length > 0) putRow(operations, markerRow(sequence, root))
+  for (const [volume, offset] of applied) putRow(operations, sealedRow(appliedKey(volume), u64(offset), u64(sequence)))
   return { operations, applied, sequence, toggles, counters, changes, horizon: base.horizon }
 }
 
@@ -118,7 +118,7 @@ export function planBatch(
 export function planNumbered(base: PlanBase, plan: Pick<BatchPlan, 'operations' | 'toggles' | 'horizon'>): BatchPlan {
   const sequence = base.sequence + 1
   const root = planBuckets(plan.operations, base, plan.toggles)
-  put(plan.operations, markerRow(sequence, root))
+  putRow(plan.operations, markerRow(sequence, root))
   return { ...plan, sequence, applied: new Map(), counters: new Map(), changes: [] }
 }
 
@@ -135,7 +135,7 @@ function planLeaf(
   if (has) {
     const leaf = leafDigest(key, after.bytes)
     toggles.push({ bucket, leaf })
-    put(operations, sealedRow(leafKey(bucket, key), leaf))
+    putRow(operations, sealedRow(leafKey(bucket, key), leaf))
   } else if (had) operations.push({ type: 'del', key: leafKey(bucket, key) })
 }
 
@@ -175,7 +175,7 @@ function planCounters(
     if (count < 0) throw new DamageError('a counter is too low')
     counters.set(term, count)
     if (count === 0) operations.push({ type: 'del', key: counterKey(term) })
-    else put(operations, sealedRow(counterKey(term), u64(count)))
+    else putRow(operations, sealedRow(counterKey(term), u64(count)))
   }
   return counters
 }
@@ -196,7 +196,7 @@ function planBuckets(operations: Operation[], base: PlanBase, toggles: readonly 
   for (const [bucket, digest] of buckets) {
     const isEmpty = digest.every(byte => byte === 0)
     if (isEmpty) operations.push({ type: 'del', key: bucketKey(bucket) })
-    else put(operations, sealedRow(bucketKey(bucket), digest))
+    else putRow(operations, sealedRow(bucketKey(bucket), digest))
   }
   return root
 }
@@ -206,6 +206,6 @@ export function xorInto(target: Uint8Array, other: Uint8Array): void {
   for (let i = 0; i < DIGEST_BYTES; i++) target[i] = (target[i] ?? 0) ^ (other[i] ?? 0)
 }
 
-function put(operations: Operation[], { key, value }: Row): void {
+function putRow(operations: Operation[], { key, value }: Row): void {
   operations.push({ type: 'put', key, value })
 }

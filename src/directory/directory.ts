@@ -59,7 +59,7 @@ export type DirectoryState = 'closed' | 'filling' | 'open' | 'failed'
 /** Records that one batch may join when groups have piled up during the batch before. */
 const BATCH_RECORDS_MAX = 1_024
 
-const READ_ROWS = 256
+const RECORD_READ_ROWS = 256
 
 const NO_OFFSETS: ReadonlyMap<VolumeId, number> = new Map()
 
@@ -91,7 +91,7 @@ export class Directory implements Startable {
   #state: DirectoryState = 'closed'
   #opened: OpenRows | undefined
   #damage: string | undefined
-  #rebuilt: string | undefined
+  #rebuildReason: string | undefined
   #waiting: WaitingGroup[] = []
   #tail: Promise<unknown> = Promise.resolve()
 
@@ -113,8 +113,8 @@ export class Directory implements Startable {
   }
 
   /** Why the database was removed and begun anew when it was last opened; undefined when it was not. */
-  get rebuilt(): string | undefined {
-    return this.#rebuilt
+  get rebuildReason(): string | undefined {
+    return this.#rebuildReason
   }
 
   /** @throws `ERR_FORMAT_TOO_NEW`, `ERR_DIRECTORY_UNAVAILABLE` */
@@ -248,7 +248,7 @@ export class Directory implements Startable {
     try {
       for (;;) {
         const states = await this.#guard(async () => {
-          const rows = await iterator.nextv(READ_ROWS)
+          const rows = await iterator.nextv(RECORD_READ_ROWS)
           return rows.map(([key, value]) => recordStateOf(key, value))
         })
         if (states.length === 0) return
@@ -413,13 +413,13 @@ export class Directory implements Startable {
     try {
       const { rebuilt, ...opened } = await openRows(this.#source, this.#migrations, this.#damage)
       this.#opened = opened
-      this.#rebuilt = rebuilt
+      this.#rebuildReason = rebuilt
     } catch (err) {
-      throw unavailable(err)
+      throw toDirectoryError(err)
     }
     this.#damage = undefined
     this.#state = state
-    const reason = this.#rebuilt
+    const reason = this.#rebuildReason
     if (reason !== undefined) this.#log.warn({ reason }, 'the directory is to be rebuilt from the volumes')
   }
 
@@ -459,13 +459,13 @@ export class Directory implements Startable {
   #readFailed(err: unknown, opened: OpenRows | undefined): unknown {
     // A read that outlived its database says nothing about the present one.
     if (damageOf(err) !== undefined && this.#opened === opened) this.#fail(err)
-    return unavailable(err)
+    return toDirectoryError(err)
   }
 
   /** A batch has failed: so does all that waits. @returns what to tell who handed it over */
   #writeFailed(err: unknown): unknown {
     this.#fail(err)
-    const error = unavailable(err)
+    const error = toDirectoryError(err)
     this.#refuseWaiting(error)
     return error
   }
@@ -492,7 +492,7 @@ function startsVolume({ from }: CommitGroup): boolean {
 }
 
 /** What callers see of an error: Sheaf's own and defects as they are, everything of the database as one kind. */
-function unavailable(err: unknown): unknown {
+function toDirectoryError(err: unknown): unknown {
   if (err instanceof InvariantError || err instanceof SheafError) return err
   return new SheafError('ERR_DIRECTORY_UNAVAILABLE', undefined, { cause: err })
 }

@@ -56,7 +56,7 @@ const HORIZON_PADDING = new Uint8Array(120)
 
 /** Bytes of (birth hlc, photo id): the order of the index within a term, oldest first. */
 export const POSITION_BYTES = 24
-export const VOLUME_BYTES = 12
+export const VOLUME_ID_BYTES = 12
 const SEAL_BYTES = 4
 const UUID_FORM = 1
 const TEXT_FORM = 0
@@ -135,26 +135,26 @@ function stampPrefix(stamp: Hlc): Buffer {
 }
 
 /** @returns 12 bytes that sort by epoch and sequence */
-export function volumeBytes(volume: VolumeId): Uint8Array {
+export function volumeIdBytes(volume: VolumeId): Uint8Array {
   const parts = parseVolumeId(volume)
   invariant(parts !== undefined, 'a volume id must be well formed')
-  const bytes = Buffer.alloc(VOLUME_BYTES)
+  const bytes = Buffer.alloc(VOLUME_ID_BYTES)
   bytes.set(actorIdBytes(parts.epoch))
   bytes.writeUInt32BE(parts.sequence, 8)
   return bytes
 }
 
-export function volumeFrom(bytes: Uint8Array): VolumeId {
+export function volumeIdFrom(bytes: Uint8Array): VolumeId {
   return volumeId(actorIdFrom(bytes.subarray(0, 8)), asBuffer(bytes).readUInt32BE(8))
 }
 
 export function appliedKey(volume: VolumeId): Uint8Array {
-  return Buffer.concat([Uint8Array.of(TABLE_APPLIED), volumeBytes(volume)])
+  return Buffer.concat([Uint8Array.of(TABLE_APPLIED), volumeIdBytes(volume)])
 }
 
 export function volumeOfAppliedKey(key: Uint8Array): VolumeId {
-  if (key.length !== 1 + VOLUME_BYTES) throw new DamageError('an applied row has a malformed key')
-  return volumeFrom(key.subarray(1))
+  if (key.length !== 1 + VOLUME_ID_BYTES) throw new DamageError('an applied row has a malformed key')
+  return volumeIdFrom(key.subarray(1))
 }
 
 export function counterKey(term: string): Uint8Array {

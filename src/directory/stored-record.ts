@@ -3,7 +3,7 @@ import type { DirectoryRecord } from '../domain/record.js'
 import { decodeRecord } from '../domain/record-codec.js'
 import type { NeedleLocation } from '../volumes/needle-store.js'
 import { DamageError } from './damage.js'
-import { openSealed, type Row, recordKeyFrom, sealedRow, VOLUME_BYTES, volumeBytes, volumeFrom } from './keys.js'
+import { openSealed, type Row, recordKeyFrom, sealedRow, VOLUME_ID_BYTES, volumeIdBytes, volumeIdFrom } from './keys.js'
 
 /** A merged record as a row holds it. */
 export interface RecordState {
@@ -14,7 +14,7 @@ export interface RecordState {
   readonly home: NeedleLocation | undefined
 }
 
-const HOME_BYTES = VOLUME_BYTES + 12
+const HOME_BYTES = VOLUME_ID_BYTES + 12
 const NO_HOME = new Uint8Array(HOME_BYTES)
 
 export function recordRow(key: Uint8Array, state: RecordState): Row {
@@ -43,9 +43,9 @@ function decode(bytes: Uint8Array): DirectoryRecord {
 
 function homeBytes(home: NeedleLocation): Uint8Array {
   const bytes = Buffer.allocUnsafe(HOME_BYTES)
-  bytes.set(volumeBytes(home.volume))
-  bytes.writeBigUInt64BE(BigInt(home.offset), VOLUME_BYTES)
-  bytes.writeUInt32BE(home.length, VOLUME_BYTES + 8)
+  bytes.set(volumeIdBytes(home.volume))
+  bytes.writeBigUInt64BE(BigInt(home.offset), VOLUME_ID_BYTES)
+  bytes.writeUInt32BE(home.length, VOLUME_ID_BYTES + 8)
   return bytes
 }
 
@@ -53,8 +53,8 @@ function homeFrom(payload: Buffer): NeedleLocation | undefined {
   // Sequences count from 1, so no volume is all zeros.
   if (payload.readUInt32BE(8) === 0) return undefined
   return {
-    volume: volumeFrom(payload),
-    offset: Number(payload.readBigUInt64BE(VOLUME_BYTES)),
-    length: payload.readUInt32BE(VOLUME_BYTES + 8)
+    volume: volumeIdFrom(payload),
+    offset: Number(payload.readBigUInt64BE(VOLUME_ID_BYTES)),
+    length: payload.readUInt32BE(VOLUME_ID_BYTES + 8)
   }
 }

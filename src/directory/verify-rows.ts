@@ -31,7 +31,7 @@ import { recordStateOf } from './stored-record.js'
 import { indexEntries, isCounted } from './term-index.js'
 
 /** Read at once; what is done with them holds the event loop up for about a millisecond. */
-const READ_ROWS = 32
+const VERIFY_READ_ROWS = 32
 const NO_BYTES = new Uint8Array(0)
 
 /** Digest of a set of rows in any order: equal sets have equal digests. Rows are distinct, so XOR does. */
@@ -158,7 +158,11 @@ class RowsCheck {
   async #read(range: KeyRange, visit: (key: Uint8Array, value: Uint8Array) => void): Promise<void> {
     const iterator = this.#database.iterator({ ...range, snapshot: this.#snapshot })
     try {
-      for (let rows = await iterator.nextv(READ_ROWS); rows.length > 0; rows = await iterator.nextv(READ_ROWS)) {
+      for (
+        let rows = await iterator.nextv(VERIFY_READ_ROWS);
+        rows.length > 0;
+        rows = await iterator.nextv(VERIFY_READ_ROWS)
+      ) {
         for (const [key, value] of rows) visit(key, value)
       }
     } finally {

@@ -74,12 +74,12 @@ export function sameValue(a: Value, b: Value): boolean {
 }
 
 /** @returns the value with U+FFFD in place of lone surrogates, which UTF-8 cannot spell; the same object if there are none */
-export function wellFormed<V extends Value>(value: V): V
-export function wellFormed(value: Value): Value {
+export function toWellFormed<V extends Value>(value: V): V
+export function toWellFormed(value: Value): Value {
   if (typeof value === 'string') return value.replace(/\p{Surrogate}/gu, '\ufffd')
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value
-  if (value instanceof Map) return new Map([...value].map(([key, item]) => [wellFormed(key), wellFormed(item)]))
-  return [...value].map(item => wellFormed(item))
+  if (value instanceof Map) return new Map([...value].map(([key, item]) => [toWellFormed(key), toWellFormed(item)]))
+  return [...value].map(item => toWellFormed(item))
 }
 
 export function malformed(reason: string): SheafError {

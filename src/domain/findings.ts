@@ -71,7 +71,7 @@ export function viewFindings(record: DirectoryRecord): Findings {
   }
 }
 
-export function lookedAtChange(error?: string): Change {
+export function imageChange(error?: string): Change {
   return { kind: 'add', field: 'facts', key: 'image', value: mapOf({ error }) }
 }
 

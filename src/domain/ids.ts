@@ -45,7 +45,7 @@ export function photoIdBytes(id: PhotoId): Uint8Array {
 }
 
 export function photoIdFrom(bytes: Uint8Array): PhotoId {
-  const hex = hexOf(bytes, PHOTO_ID_BYTES)
+  const hex = exactHex(bytes, PHOTO_ID_BYTES)
   const parts = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)]
   return parts.join('-') as PhotoId
 }
@@ -73,7 +73,7 @@ export function actorIdBytes(actor: ActorId): Uint8Array {
 }
 
 export function actorIdFrom(bytes: Uint8Array): ActorId {
-  return hexOf(bytes, ACTOR_ID_BYTES) as ActorId
+  return exactHex(bytes, ACTOR_ID_BYTES) as ActorId
 }
 
 /** @param sequence - 1…VOLUME_SEQUENCE_MAX */
@@ -108,10 +108,10 @@ export function cookieBytes(cookie: Cookie): Uint8Array {
 }
 
 export function cookieFrom(bytes: Uint8Array): Cookie {
-  return hexOf(bytes, COOKIE_BYTES) as Cookie
+  return exactHex(bytes, COOKIE_BYTES) as Cookie
 }
 
-function hexOf(bytes: Uint8Array, byteCount: number): string {
+function exactHex(bytes: Uint8Array, byteCount: number): string {
   invariant(bytes.length === byteCount, `an id of ${byteCount} bytes was given ${bytes.length}`)
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')
 }

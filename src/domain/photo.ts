@@ -20,7 +20,7 @@ import type { Hlc } from './hlc.js'
 import { type ActorId, COOKIE_BYTES, type Cookie, cookieBytes, cookieFrom, type PhotoId, parsePhotoId } from './ids.js'
 import { type Change, conflictVersions, type DirectoryRecord, elementsOf, shownVersion } from './record.js'
 import { encodeRecord } from './record-codec.js'
-import { bytesOf, hexOf, integerOf, mapOf, numberOf, put, textOf, textsOf } from './value-fields.js'
+import { bytesOf, hexOf, integerOf, mapOf, numberOf, setOrDelete, textOf, textsOf } from './value-fields.js'
 import type { VersionVector } from './version-vector.js'
 
 export const PHOTO_KIND = 'photo'
@@ -31,7 +31,7 @@ const RATING_MAX = 5
 const SHA256_BYTES = 32
 const UNKNOWN_TYPE = 'application/octet-stream'
 /** What a version says about the bytes and their birth; the rest of its value, unknown fields included, is editable. */
-const NOT_EDITABLE = [
+const IMMUTABLE_FIELDS = [
   'size',
   'sha256',
   'content_type',
@@ -108,7 +108,7 @@ export interface PhotoFacts {
   readonly takenAt?: number | undefined
 }
 
-export interface PhotoBirth extends PhotoFacts {
+export interface NewPhoto extends PhotoFacts {
   readonly size: number
   readonly sha256: string
   readonly contentType: string
@@ -211,7 +211,7 @@ export function metaEtag(record: DirectoryRecord): string {
 }
 
 /** A new photo. */
-export function birthChanges(birth: PhotoBirth): Change[] {
+export function createChanges(birth: NewPhoto): Change[] {
   const value = mapOf({
     size: birth.size,
     sha256: Buffer.from(birth.sha256, 'hex'),
@@ -238,7 +238,7 @@ export function editChanges(photo: Photo, edit: PhotoEdit): Change[] {
   let changed = false
   const set = (key: string, before: string | number | undefined, after: string | number | null | undefined): void => {
     if (after === undefined || (after ?? undefined) === before) return
-    put(value, key, after ?? undefined)
+    setOrDelete(value, key, after ?? undefined)
     changed = true
   }
   set('name', photo.name, edit.name)
@@ -247,8 +247,8 @@ export function editChanges(photo: Photo, edit: PhotoEdit): Change[] {
   const attributes = new Map<string, string>(photo.attributes)
   for (const [key, text] of Object.entries(edit.attributes ?? {})) {
     if ((text ?? undefined) === attributes.get(key)) continue
-    put(attributes, key, text ?? undefined)
-    put(value, 'attributes', attributes.size === 0 ? undefined : attributes)
+    setOrDelete(attributes, key, text ?? undefined)
+    setOrDelete(value, 'attributes', attributes.size === 0 ? undefined : attributes)
     changed = true
   }
   return [
@@ -305,7 +305,7 @@ export function restoreChanges(record: DirectoryRecord, n: number): Change[] {
   if (conflict === undefined) throw new SheafError('ERR_NO_SUCH_CONFLICT', undefined, { details: { n } })
   const shown = successorValue(viewPhoto(record))
   const value = new Map(conflict.value)
-  for (const key of NOT_EDITABLE) put(value, key, shown.get(key))
+  for (const key of IMMUTABLE_FIELDS) setOrDelete(value, key, shown.get(key))
   return [{ kind: 'version', value, supersedes: [conflict.dot] }]
 }
 

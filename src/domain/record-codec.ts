@@ -56,9 +56,9 @@ export function encodeRecord(record: DirectoryRecord): Uint8Array {
   writer.uint(0)
   writer.uint(FORMAT)
   writer.uint(1)
-  writer.text(within(record.kind, NAME_CHARACTERS_MAX))
+  writer.text(requireLength(record.kind, NAME_CHARACTERS_MAX))
   writer.uint(2)
-  writer.text(within(record.id, KEY_CHARACTERS_MAX))
+  writer.text(requireLength(record.id, KEY_CHARACTERS_MAX))
   writer.uint(3)
   const places = writeContext(writer, record.context)
   writer.uint(4)
@@ -88,8 +88,8 @@ export function decodeRecord(bytes: Uint8Array): DirectoryRecord {
   const format = fields.require(0).uint()
   if (format > FORMAT) throw new SheafError('ERR_FORMAT_TOO_NEW', `the record has format ${format}, this is ${FORMAT}`)
   if (format !== FORMAT) throw malformed(`there never was a format ${format}`)
-  const kind = within(fields.require(1).text(), NAME_CHARACTERS_MAX)
-  const id = within(fields.require(2).text(), KEY_CHARACTERS_MAX)
+  const kind = requireLength(fields.require(1).text(), NAME_CHARACTERS_MAX)
+  const id = requireLength(fields.require(2).text(), KEY_CHARACTERS_MAX)
   const context = readContext(fields.require(3))
   const entries = readEntries(fields.require(4), context)
   const extra = fields.unknown(RECORD_FIELD_LAST)
@@ -146,11 +146,11 @@ function writeEntry(writer: CborWriter, entry: Entry, place: number): void {
   }
   if (field !== VERSION_FIELD) {
     writer.uint(5)
-    writer.text(within(field, NAME_CHARACTERS_MAX))
+    writer.text(requireLength(field, NAME_CHARACTERS_MAX))
   }
   if (key !== '') {
     writer.uint(6)
-    writer.text(within(key, KEY_CHARACTERS_MAX))
+    writer.text(requireLength(key, KEY_CHARACTERS_MAX))
   }
   if (value.size !== 0) {
     writer.uint(7)
@@ -182,8 +182,8 @@ function readEntry(reader: CborReader, fields: FieldReader, dot: Dot): Entry {
   const hlc = fields.require(2).uint64() as Hlc
   const generation = fields.has(3) ? reader.uint() : undefined
   const deleted = fields.has(4) ? reader.boolean() : undefined
-  const field = fields.has(5) ? within(reader.text(), NAME_CHARACTERS_MAX) : undefined
-  const key = fields.has(6) ? within(reader.text(), KEY_CHARACTERS_MAX) : undefined
+  const field = fields.has(5) ? requireLength(reader.text(), NAME_CHARACTERS_MAX) : undefined
+  const key = fields.has(6) ? requireLength(reader.text(), KEY_CHARACTERS_MAX) : undefined
   const value = fields.has(7) ? reader.map() : undefined
   const extra = fields.unknown(ENTRY_FIELD_LAST)
   if (generation === 0 || deleted === false || field === VERSION_FIELD || value?.size === 0) {
@@ -258,7 +258,7 @@ class FieldReader {
 }
 
 /** The same bounds when written, so that nothing is written that cannot be read. */
-function within(text: string, charactersMax: number): string {
+function requireLength(text: string, charactersMax: number): string {
   if (text.length === 0 || text.length > charactersMax)
     throw malformed(`a text is not of 1…${charactersMax} characters`)
   return text

@@ -21,7 +21,7 @@
  * @see Almeida, Shoker, Baquero 2018, "Delta State Replicated Data Types", section 7
  */
 import { invariant } from '../core/invariant.js'
-import { malformed, type Value, wellFormed } from './cbor.js'
+import { malformed, toWellFormed, type Value } from './cbor.js'
 import { encodeValue } from './cbor-writer.js'
 import {
   compareRanks,
@@ -139,8 +139,8 @@ export function changeRecord(
   const draft = new Draft(before, stamper)
   for (const change of changes) {
     if (change.kind === 'version') draft.version(change)
-    else if (change.kind === 'add') draft.add(change.field, wellFormed(change.key), change.value)
-    else draft.remove(change.field, wellFormed(change.key))
+    else if (change.kind === 'add') draft.add(change.field, toWellFormed(change.key), change.value)
+    else draft.remove(change.field, toWellFormed(change.key))
   }
   const extra = before?.extra
   return { kind: key.kind, id: key.id, ...draft.finish(), ...(extra === undefined ? {} : { extra }) }
@@ -213,7 +213,7 @@ class Draft {
       deleted: rank.deleted,
       field,
       key,
-      value: wellFormed(value),
+      value: toWellFormed(value),
       ...(extra === undefined ? {} : { extra })
     }
     this.#entries.push(entry)

@@ -44,7 +44,7 @@ export function textsOf(fields: Fields, key: string): ReadonlyMap<string, string
 }
 
 /** Sets the field, or removes it if `value` is undefined. */
-export function put<V>(fields: Map<string, V>, key: string, value: V | undefined): void {
+export function setOrDelete<V>(fields: Map<string, V>, key: string, value: V | undefined): void {
   if (value === undefined) fields.delete(key)
   else fields.set(key, value)
 }

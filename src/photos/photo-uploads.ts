@@ -9,7 +9,7 @@ import { type ActorId, newCookie, newPhotoId, type PhotoId, type VolumeId } from
 import {
   type AltKey,
   addVariantChange,
-  birthChanges,
+  createChanges,
   FIRST_GENERATION,
   type Photo,
   viewPhoto
@@ -126,7 +126,7 @@ export class PhotoUploads {
         requireEpoch(actor, epoch)
         drafts.push(manifestDraft({ cookie }, { ...blob, size, sha256, chunkBytes }))
       }
-      await writer.create(blob.id, birthChanges({ ...checked, ...born, chunkBytes }), drafts)
+      await writer.create(blob.id, createChanges({ ...checked, ...born, chunkBytes }), drafts)
       return { photoId: blob.id, ...born }
     })
     return this.#acknowledge(stored, checked.minCopies)

@@ -10,9 +10,9 @@ import { encodeFeatures, type Features, type ModelId, modelIdOf } from '../domai
 import {
   featuresChange,
   featuresFailedChange,
+  imageChange,
   type Link,
   linkChange,
-  lookedAtChange,
   phashChange,
   viewFindings
 } from '../domain/findings.js'
@@ -310,7 +310,7 @@ function resultOf(
   const changes: Change[] = []
   const needles: NeedleDraft[] = []
   if (phash !== undefined && viewFindings(photo.record).image === undefined) {
-    changes.push(...factsChanges({ width, height, takenAt }), lookedAtChange(), phashChange(phash))
+    changes.push(...factsChanges({ width, height, takenAt }), imageChange(), phashChange(phash))
   }
   for (const { alt, recipe, contentType, bytes } of variants) {
     if (photo.variants.has(alt)) continue // a client's own, or another node was first
@@ -330,6 +330,6 @@ function resultOf(
 }
 
 function failureOf(photo: Photo, error: string, model: ModelId | undefined): Change[] {
-  const changes = viewFindings(photo.record).image === undefined ? [lookedAtChange(error)] : []
+  const changes = viewFindings(photo.record).image === undefined ? [imageChange(error)] : []
   return model === undefined ? changes : [...changes, featuresFailedChange(model, error)]
 }

@@ -83,7 +83,7 @@ export class LocalStore implements Startable {
   readonly #reserve: DiskReserve
   readonly #workers: readonly WorkerLoop[]
   /** Volumes with holes that the directory was filled from, until their holes have been read again. */
-  readonly #gaps = new Set<Volume>()
+  readonly #volumesWithGaps = new Set<Volume>()
   /** Whether it is known which volumes are retired: these stay as they are. */
   #knowsRetired = false
   #refilling = false
@@ -116,7 +116,7 @@ export class LocalStore implements Startable {
         verifySignature,
         commit: group => this.directory.apply(group),
         applied: volume => this.directory.applied(volume),
-        onGap: volume => this.#gaps.add(volume),
+        onGap: volume => this.#volumesWithGaps.add(volume),
         isWhole: record => this.verdicts.isWhole(record)
       },
       { directory: join(folder, 'volumes'), volumeBytes, origin }
@@ -138,9 +138,9 @@ export class LocalStore implements Startable {
     this.inspector = inspector
     directory.onChange(changes => {
       for (const { before, after } of changes) {
-        for (const id of verdicts.affected(before, after)) {
+        for (const id of verdicts.affectedVolumes(before, after)) {
           const volume = volumes.get(id)
-          if (volume !== undefined) inspector.touch(volume)
+          if (volume !== undefined) inspector.invalidate(volume)
         }
       }
     })
@@ -185,10 +185,10 @@ export class LocalStore implements Startable {
     await makeDurableDirectory(this.#components.fileSystem, this.#folder)
     await this.#reserve.start()
     await this.directory.start()
-    await this.#mended(() => this.volumes.start())
-    if (await this.#mended(() => this.verdicts.load())) await this.verdicts.load()
+    await this.#rebuildOnDamage(() => this.volumes.start())
+    if (await this.#rebuildOnDamage(() => this.verdicts.load())) await this.verdicts.load()
     this.#knowsRetired = true
-    await this.#mended(() => this.#closeGaps())
+    await this.#rebuildOnDamage(() => this.#rereadGaps())
     for (const worker of this.#workers) await worker.start()
   }
 
@@ -207,7 +207,7 @@ export class LocalStore implements Startable {
     this.#refilling = true
     try {
       const replayed = await this.volumes.replay(prepare)
-      if (this.#knowsRetired) await this.#closeGaps()
+      if (this.#knowsRetired) await this.#rereadGaps()
       this.directory.complete()
       await this.#components.onRefilled?.()
       return replayed
@@ -221,7 +221,7 @@ export class LocalStore implements Startable {
    *
    * @returns whether the directory was rebuilt
    */
-  async #mended(step: () => Promise<void>): Promise<boolean> {
+  async #rebuildOnDamage(step: () => Promise<void>): Promise<boolean> {
     try {
       await step()
       return false
@@ -240,10 +240,10 @@ export class LocalStore implements Startable {
   }
 
   /** Reads again what the disk refused: what it gives now counts before the directory that lacks it answers. */
-  async #closeGaps(): Promise<void> {
-    if (this.#gaps.size === 0) return
+  async #rereadGaps(): Promise<void> {
+    if (this.#volumesWithGaps.size === 0) return
     const { clock, log } = this.#components
-    await rereadHolesBriefly(this.#gaps, { copies: this.copies, clock, log })
-    this.#gaps.clear()
+    await rereadHolesBriefly(this.#volumesWithGaps, { copies: this.copies, clock, log })
+    this.#volumesWithGaps.clear()
   }
 }

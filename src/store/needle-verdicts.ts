@@ -23,7 +23,7 @@ const RETIRED_KIND = 'volume'
 /** 8 GiB of a photo: whatever of it lies further behind is counted when its volume is next inspected anyway. */
 const AFFECTED_CHUNKS_MAX = 1024
 
-const SECURED_AT_ONCE = 256
+const SECURE_BATCH_RECORDS = 256
 
 const LIVE: Verdict = { state: 'live' }
 const COPY: Verdict = { state: 'copy' }
@@ -73,7 +73,7 @@ export class NeedleVerdicts {
 
   /** Writes that what the volume holds up to `coveredBytes` stands elsewhere. Such records are kept for ever. */
   async retire(volume: Volume, coveredBytes: number): Promise<void> {
-    if (coveredBytes <= this.retired(volume.id).end) return
+    if (coveredBytes <= this.retirementOf(volume.id).end) return
     const lastBirth = await this.#lastBirth(volume)
     const value = new Map<string, Value>([
       ['covered', coveredBytes],
@@ -83,13 +83,13 @@ export class NeedleVerdicts {
   }
 
   /** What is known of a volume that was retired; zeros for one that was not. */
-  retired(volume: VolumeId): Retirement {
+  retirementOf(volume: VolumeId): Retirement {
     return this.#retired.get(volume) ?? NOT_RETIRED
   }
 
   /** @returns up to where the volume is, or was, known here, and the stamp of the last photo born in that part */
   async known(id: VolumeId): Promise<Retirement> {
-    const { end, lastBirth } = this.retired(id)
+    const { end, lastBirth } = this.retirementOf(id)
     const volume = this.#components.volumes.get(id)
     if (volume === undefined || volume.end <= end) return { end, lastBirth }
     return { end: volume.end, lastBirth: await this.#lastBirth(volume) }
@@ -156,7 +156,7 @@ export class NeedleVerdicts {
   }
 
   /** Volumes in which a change to a photo made needles dead, or alive again. */
-  *affected(before: DirectoryRecord | undefined, after: DirectoryRecord): Generator<VolumeId> {
+  *affectedVolumes(before: DirectoryRecord | undefined, after: DirectoryRecord): Generator<VolumeId> {
     if (before === undefined || after.kind !== PHOTO_KIND) return
     const [old, now] = [viewPhoto(before), viewPhoto(after)]
     const sameRank = old.deleted === now.deleted && old.generation === now.generation
@@ -185,14 +185,14 @@ export class NeedleVerdicts {
         if (stored === undefined) continue
         const { record, home } = stored
         const draft = recordDraft(record)
-        if (home !== undefined && (await this.#readable(home, draft.header))) continue
+        if (home !== undefined && (await this.#isReadable(home, draft.header))) continue
         await this.#components.volumes.append([draft], 'upkeep')
         secured++
       }
     }
     for await (const { kind, id } of this.#components.directory.records()) {
       keys.push({ kind, id })
-      if (keys.length === SECURED_AT_ONCE) await flush()
+      if (keys.length === SECURE_BATCH_RECORDS) await flush()
     }
     await flush()
     return secured
@@ -201,8 +201,8 @@ export class NeedleVerdicts {
   /** Appends those deleted records anew that no needle here holds whole: so that the log alone tells of their deletion. */
   async secureTombstones(tombstones: readonly { readonly key: RecordKey }[]): Promise<void> {
     const { directory, volumes } = this.#components
-    for (let at = 0; at < tombstones.length; at += SECURED_AT_ONCE) {
-      const keys = tombstones.slice(at, at + SECURED_AT_ONCE).map(({ key }) => key)
+    for (let at = 0; at < tombstones.length; at += SECURE_BATCH_RECORDS) {
+      const keys = tombstones.slice(at, at + SECURE_BATCH_RECORDS).map(({ key }) => key)
       const drafts = (await directory.getMany(keys)).flatMap(stored =>
         stored !== undefined && stored.home === undefined ? [recordDraft(stored.record)] : []
       )
@@ -220,7 +220,7 @@ export class NeedleVerdicts {
     // superseded within this volume: the needle that holds the merged state has its own turn
     if (home?.volume === volume.id && home.offset !== row.offset) return undefined
     if (home === undefined || home.volume === volume.id || this.isRetired(home.volume)) return draft
-    return trust === 'indexed' || (await this.#readable(home, draft.header)) ? undefined : draft
+    return trust === 'indexed' || (await this.#isReadable(home, draft.header)) ? undefined : draft
   }
 
   /** The record behind a record needle. Only photos carry their key in the needle's header. */
@@ -238,11 +238,11 @@ export class NeedleVerdicts {
     const isLost = this.#components.volumes.isOwn(volume) && !this.#components.volumes.isOfThisProcess(volume.id)
     if (row.generation > photo.generation) return isLost ? DEAD : UNKNOWN
     if (row.generation < photo.generation) return DEAD
-    if (photo.deleted) return this.#killed(record)
+    if (photo.deleted) return this.#deletedVerdict(record)
     if (partOf(row.alternateKey) === undefined) return UNKNOWN
     // what the record does not name lost against another recipe, unless its upload is still under way
     const isNamed = blobsOf(photo).some(blob => alternateKeyOf(blob.part, blob.sha256) === row.alternateKey)
-    if (!isNamed) return this.#isUnderWay(volume, row) ? UNKNOWN : DEAD
+    if (!isNamed) return this.#isInProgress(volume, row) ? UNKNOWN : DEAD
     const [first] = this.#components.volumes.locate(row).filter(({ volume: id }) => !this.isRetired(id))
     return first === undefined || (first.volume === volume.id && first.offset === row.offset) ? LIVE : COPY
   }
@@ -253,26 +253,26 @@ export class NeedleVerdicts {
    */
   #recordVerdict(volume: Volume, row: NeedleRow, { record, home }: StoredRecord): Verdict {
     if (home === undefined || (home.volume === volume.id && home.offset === row.offset)) return LIVE
-    return tombstoneStamp(record) === undefined ? COPY : this.#killed(record)
+    return tombstoneStamp(record) === undefined ? COPY : this.#deletedVerdict(record)
   }
 
-  #killed(record: DirectoryRecord): Verdict {
+  #deletedVerdict(record: DirectoryRecord): Verdict {
     const deletedAt = hlcMs(shownVersion(record).hlc)
     return { state: 'dead', deletedAt, isForgotten: isForgotten(record, this.#components.purgeTo()) }
   }
 
   /** A needle whose photo has no record here: a chunk without its manifest is the rest of an upload that broke off. */
   #orphanVerdict(volume: Volume, row: NeedleRow): Verdict {
-    if (!row.isChunk || this.#isUnderWay(volume, row)) return UNKNOWN
+    if (!row.isChunk || this.#isInProgress(volume, row)) return UNKNOWN
     return this.#components.volumes.locate({ ...row, kind: 'manifest', chunk: 0 }).length > 0 ? UNKNOWN : DEAD
   }
 
   /** Only the process that wrote a chunk can still complete it. */
-  #isUnderWay(volume: Volume, row: NeedleRow): boolean {
+  #isInProgress(volume: Volume, row: NeedleRow): boolean {
     return row.isChunk && this.#components.volumes.isOfThisProcess(volume.id)
   }
 
-  async #readable(location: NeedleLocation, identity: NeedleIdentity): Promise<boolean> {
+  async #isReadable(location: NeedleLocation, identity: NeedleIdentity): Promise<boolean> {
     try {
       await this.#components.volumes.read(location, identity)
       return true

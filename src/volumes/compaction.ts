@@ -4,7 +4,7 @@ import type { Logger } from '../core/log.js'
 import type { VolumeId } from '../domain/ids.js'
 import { needleBytes } from '../domain/needle.js'
 import type { NeedleRow } from './index-file.js'
-import { type Inspection, type Inspector, type Judge, judged } from './inspection.js'
+import { type Inspection, type Inspector, type Judge, judgeNeedles } from './inspection.js'
 import type { NeedleDraft } from './needle-store.js'
 import type { Volume } from './volume.js'
 import type { VolumeSet } from './volume-set.js'
@@ -85,7 +85,7 @@ export class Compactor {
   /** Everything that has dead bytes, at full speed, the active volume too: what an operator asks for. */
   async run(progress: (done: number, total: number) => void, signal: AbortSignal): Promise<CompactionResult> {
     const { volumes, inspector } = this.#components
-    inspector.touchAll()
+    inspector.invalidateAll()
     for (const volume of volumes.volumes()) {
       if (volume.state !== 'active') continue
       const { deadBytes } = await inspector.inspect(volume)
@@ -149,7 +149,7 @@ export class Compactor {
       await this.exclusively(async () => {
         await this.#move(volume, 'checked', 'background', signal)
         await retire(volume, volume.end)
-        await volumes.putAside(volume)
+        await volumes.quarantine(volume)
       })
     }
   }
@@ -184,7 +184,7 @@ export class Compactor {
       movedBytes += await this.#move(volume, 'checked', mode, signal)
       await retire(volume, end)
     }
-    if (volume.holes.length > 0) throw damageCameToLight()
+    if (volume.holes.length > 0) throw damageFound()
     await volumes.remove(volume)
     log.info({ volume: volume.id, movedBytes, freedBytes: volume.end - movedBytes }, 'volume compacted and removed')
     return movedBytes
@@ -212,7 +212,7 @@ export class Compactor {
       const aheadMs = (movedBytes / bytesPerSecondMax) * 1000 - (clock.monotonic() - startedAt)
       if (aheadMs > 0) await clock.sleep(aheadMs, signal)
     }
-    for await (const { row, verdict } of judged(volume, judge)) {
+    for await (const { row, verdict } of judgeNeedles(volume, judge)) {
       if (verdict.state === 'dead' && (mode === 'asked' || !inspector.isUndoable(verdict))) continue
       const draft = await this.#draftOf(volume, row, trust)
       if (draft === undefined) continue
@@ -222,16 +222,16 @@ export class Compactor {
       draftBytes += byteCount
     }
     await flush()
-    if (volume.holes.length > holeCount) throw damageCameToLight()
+    if (volume.holes.length > holeCount) throw damageFound()
     return movedBytes
   }
 
   async #draftOf(volume: Volume, row: NeedleRow, trust: Trust): Promise<NeedleDraft | undefined> {
     if (row.kind === 'record') return this.#components.recordToMove(volume, row, trust)
-    return (await this.#standsElsewhere(volume, row, trust)) ? undefined : volume.readDraft(row)
+    return (await this.#hasOtherCopy(volume, row, trust)) ? undefined : volume.readDraft(row)
   }
 
-  async #standsElsewhere(volume: Volume, row: NeedleRow, trust: Trust): Promise<boolean> {
+  async #hasOtherCopy(volume: Volume, row: NeedleRow, trust: Trust): Promise<boolean> {
     const { volumes, isRetired } = this.#components
     for (const location of volumes.locate(row)) {
       if (location.volume === volume.id || isRetired(location.volume) || location.length !== row.length) continue
@@ -249,7 +249,7 @@ export class Compactor {
   /** At once, whatever volume it is in: all needles that the horizon has passed. */
   async purge(signal: AbortSignal): Promise<void> {
     const { volumes, inspector } = this.#components
-    inspector.touchAll()
+    inspector.invalidateAll()
     await this.#closeOverdue()
     for (const volume of volumes.volumes()) {
       const { holdsForgotten } = await inspector.inspect(volume)
@@ -266,6 +266,6 @@ export class Compactor {
   }
 }
 
-function damageCameToLight(): SheafError {
+function damageFound(): SheafError {
   return new SheafError('ERR_NEEDLE_CORRUPT', 'damage came to light: the volume is kept')
 }

@@ -1,5 +1,5 @@
 import type { SheafError } from '../core/errors.js'
-import { writeFailed } from './durable-write.js'
+import { writeError } from './durable-write.js'
 import type { ParsedNeedles } from './needle-parser.js'
 import type { DurableGroup } from './needle-store.js'
 import type { Volume } from './volume.js'
@@ -76,7 +76,7 @@ export class CopyTail {
 
   /** A failure ends the copy until the next start has found out what is there. */
   #fail(cause: unknown, lost: readonly Portion[]): void {
-    this.#failure ??= writeFailed(cause, this.#volume.id)
+    this.#failure ??= writeError(cause, this.#volume.id)
     this.#volume.state = 'failed'
     for (const portion of lost) portion.reject(this.#failure)
   }

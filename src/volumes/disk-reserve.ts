@@ -6,7 +6,7 @@ import type { Logger } from '../core/log.js'
 import { writeWhole } from './durable-write.js'
 
 /** How old a look at the free space may be, ms; what was appended since is subtracted. */
-const LOOK_MS_MAX = 1_000
+const FREE_BYTES_AGE_MS_MAX = 1_000
 const BALLAST_BYTES_MAX = 16 * 1024 * 1024
 const BALLAST_PIECE_BYTES = 1024 * 1024
 
@@ -28,9 +28,9 @@ export class DiskReserve {
   readonly #log: Logger
   readonly #init: DiskReserveInit
   #freeBytes = Number.POSITIVE_INFINITY
-  #lookedAt = Number.NEGATIVE_INFINITY
-  #looking: Promise<void> | undefined
-  #ballastHeld = false
+  #measuredAt = Number.NEGATIVE_INFINITY
+  #measuring: Promise<void> | undefined
+  #hasBallast = false
   #restoring: Promise<void> | undefined
 
   constructor(components: { fileSystem: FileSystem; clock: Clock; log: Logger }, init: DiskReserveInit) {
@@ -45,8 +45,8 @@ export class DiskReserve {
   }
 
   async start(): Promise<void> {
-    await this.#look()
-    this.#ballastHeld = (await this.#ballastFileBytes()) === this.#ballastBytes
+    await this.#measure()
+    this.#hasBallast = (await this.#ballastFileBytes()) === this.#ballastBytes
     await this.#restoreBallast()
   }
 
@@ -56,16 +56,16 @@ export class DiskReserve {
    * @throws `ERR_DISK_FULL` when it would eat into the reserve
    */
   async admit(byteCount: number): Promise<void> {
-    if (this.#clock.monotonic() - this.#lookedAt > LOOK_MS_MAX) await this.#look()
+    if (this.#clock.monotonic() - this.#measuredAt > FREE_BYTES_AGE_MS_MAX) await this.#measure()
     const fits = (): boolean => this.#freeBytes - byteCount >= this.#init.reserveBytes
-    if (!fits()) await this.#look() // somebody may have made room a moment ago
+    if (!fits()) await this.#measure() // somebody may have made room a moment ago
     if (!fits()) {
       throw new SheafError('ERR_DISK_FULL', undefined, {
         details: { free_bytes: Math.max(0, Math.floor(this.#freeBytes)), reserve_bytes: this.#init.reserveBytes }
       })
     }
     this.#freeBytes -= byteCount
-    if (this.#ballastHeld) return
+    if (this.#hasBallast) return
     this.#restoring ??= this.#restoreBallast().finally(() => {
       this.#restoring = undefined
     })
@@ -74,8 +74,8 @@ export class DiskReserve {
 
   /** Gives up the ballast. @returns whether there was one */
   async releaseBallast(): Promise<boolean> {
-    if (!this.#ballastHeld) return false
-    this.#ballastHeld = false
+    if (!this.#hasBallast) return false
+    this.#hasBallast = false
     await this.#fileSystem.remove(this.#init.ballastPath)
     this.#log.warn({}, 'the disk is full: the ballast file was given up to make room for deletes')
     return true
@@ -84,7 +84,7 @@ export class DiskReserve {
   /** Takes the ballast back once there is room for it beside the reserve. */
   async #restoreBallast(): Promise<void> {
     const { ballastPath, reserveBytes } = this.#init
-    if (this.#ballastHeld || this.#freeBytes < reserveBytes + this.#ballastBytes) return
+    if (this.#hasBallast || this.#freeBytes < reserveBytes + this.#ballastBytes) return
     try {
       await this.#fileSystem.remove(ballastPath) // the rest of one that was not written to its end
       const file = await this.#fileSystem.open(ballastPath, 'create')
@@ -98,7 +98,7 @@ export class DiskReserve {
       }
       await this.#fileSystem.syncDirectory(dirname(ballastPath))
       this.#freeBytes -= this.#ballastBytes
-      this.#ballastHeld = true
+      this.#hasBallast = true
     } catch (err) {
       this.#log.warn({ err }, 'could not set ballast aside')
       await this.#fileSystem.remove(ballastPath)
@@ -122,20 +122,20 @@ export class DiskReserve {
   }
 
   /** The next admission looks at the disk again: something was removed. */
-  forgetLook(): void {
-    this.#lookedAt = Number.NEGATIVE_INFINITY
+  invalidateFreeBytes(): void {
+    this.#measuredAt = Number.NEGATIVE_INFINITY
   }
 
-  #look(): Promise<void> {
-    this.#looking ??= this.#fileSystem
+  #measure(): Promise<void> {
+    this.#measuring ??= this.#fileSystem
       .space(this.#init.directory)
       .then(({ freeBytes }) => {
         this.#freeBytes = freeBytes
-        this.#lookedAt = this.#clock.monotonic()
+        this.#measuredAt = this.#clock.monotonic()
       })
       .finally(() => {
-        this.#looking = undefined
+        this.#measuring = undefined
       })
-    return this.#looking
+    return this.#measuring
   }
 }

@@ -15,7 +15,7 @@ export async function writeWhole(file: File, parts: readonly Uint8Array[], posit
 }
 
 /** @returns what a failed write or sync of a volume means to whoever waited for it */
-export function writeFailed(cause: unknown, volume: VolumeId): SheafError {
+export function writeError(cause: unknown, volume: VolumeId): SheafError {
   const full = systemErrorCode(cause) === 'ENOSPC' || systemErrorCode(cause) === 'EDQUOT'
   return new SheafError(full ? 'ERR_DISK_FULL' : 'ERR_DISK_WRITE', undefined, { cause, details: { volume } })
 }

@@ -9,7 +9,7 @@ import {
   NEEDLE_HEADER_BYTES,
   needleBytes
 } from '../domain/needle.js'
-import { writeFailed } from './durable-write.js'
+import { writeError } from './durable-write.js'
 import type { CommittedNeedle, DurableGroup, NeedleDraft, NeedleLocation } from './needle-store.js'
 import { WriteStages } from './write-stages.js'
 
@@ -149,7 +149,7 @@ export class GroupCommit {
 
   #fail(cause: unknown, lost: readonly Append[]): void {
     if (this.#failure === undefined) {
-      this.#failure = writeFailed(cause, this.#volume)
+      this.#failure = writeError(cause, this.#volume)
       this.#components.failed(this.#failure)
     }
     for (const append of lost) append.reject(this.#failure)

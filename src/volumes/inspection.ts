@@ -42,7 +42,7 @@ export class Inspector {
   readonly #clock: Clock
   readonly #judge: Judge
   readonly #undoMs: number
-  #known = new WeakMap<
+  #cache = new WeakMap<
     Volume,
     { readonly end: number; readonly at: number; readonly inspection: Promise<Inspection> }
   >()
@@ -55,22 +55,22 @@ export class Inspector {
   }
 
   /** The next look at the volume counts afresh. */
-  touch(volume: Volume): void {
-    this.#known.delete(volume)
+  invalidate(volume: Volume): void {
+    this.#cache.delete(volume)
   }
 
-  touchAll(): void {
-    this.#known = new WeakMap()
+  invalidateAll(): void {
+    this.#cache = new WeakMap()
   }
 
   inspect(volume: Volume): Promise<Inspection> {
     const { end } = volume
     const at = this.#clock.monotonic()
-    const known = this.#known.get(volume)
+    const known = this.#cache.get(volume)
     if (known !== undefined && known.end === end && at - known.at < INSPECTION_MS_MAX) return known.inspection
     const inspection = this.#count(volume)
-    this.#known.set(volume, { end, at, inspection })
-    inspection.catch(() => this.touch(volume)) // reported to whoever awaits it
+    this.#cache.set(volume, { end, at, inspection })
+    inspection.catch(() => this.invalidate(volume)) // reported to whoever awaits it
     return inspection
   }
 
@@ -80,7 +80,7 @@ export class Inspector {
     let undoableBytes = 0
     let oldestDeleteAt: number | undefined
     let holdsForgotten = false
-    for await (const { row, verdict } of judged(volume, this.#judge)) {
+    for await (const { row, verdict } of judgeNeedles(volume, this.#judge)) {
       if (verdict.state === 'live' || verdict.state === 'unknown') {
         liveBytes += needleBytes(row.length)
         continue
@@ -101,7 +101,7 @@ export class Inspector {
 }
 
 /** All needles of a volume with what the directory says about them now. */
-export async function* judged(
+export async function* judgeNeedles(
   volume: Volume,
   judge: Judge
 ): AsyncGenerator<{ readonly row: NeedleRow; readonly verdict: Verdict }> {

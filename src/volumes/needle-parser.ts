@@ -1,5 +1,5 @@
 import { chainDigest, decodeHeader, NEEDLE_HEADER_BYTES, type NeedleHeader, needleBytes } from '../domain/needle.js'
-import { checkNeedle, corrupt } from './needle-check.js'
+import { checkNeedle, corruptNeedle } from './needle-check.js'
 import type { CommittedNeedle } from './needle-store.js'
 
 /** Whole, verified needles at the start of some bytes of a volume. */
@@ -34,20 +34,24 @@ export function parseNeedles(bytes: Uint8Array, { volume, seed, offset, chain }:
   let nextBytes = 0
   while (at + NEEDLE_HEADER_BYTES <= bytes.byteLength) {
     const header = decodeHeader(bytes.subarray(at), seed, offset + at)
-    if (header === undefined) throw corrupt({ offset: offset + at })
+    if (header === undefined) throw corruptNeedle({ offset: offset + at })
     nextBytes = needleBytes(header.length)
     if (at + nextBytes > bytes.byteLength) break
     const needle = bytes.subarray(at, at + nextBytes)
     const data = checkNeedle(needle, { identity: header, seed, offset: offset + at, length: header.length })
     digest = chainDigest(digest, needle.subarray(NEEDLE_HEADER_BYTES + header.length))
-    needles.push(committed(header, data, { volume, offset: offset + at, length: header.length }))
+    needles.push(toCommittedNeedle(header, data, { volume, offset: offset + at, length: header.length }))
     at += nextBytes
     nextBytes = 0
   }
   return { needles, byteCount: at, chain: digest, nextBytes }
 }
 
-function committed(header: NeedleHeader, data: Uint8Array, location: CommittedNeedle['location']): CommittedNeedle {
+function toCommittedNeedle(
+  header: NeedleHeader,
+  data: Uint8Array,
+  location: CommittedNeedle['location']
+): CommittedNeedle {
   const { kind, generation, alternateKey, chunk, flags } = header
   // id and record are copied: they outlive the bytes, in the index file's pending rows and in what is told of the record
   const needle = { kind, id: Uint8Array.from(header.id), generation, alternateKey, chunk, flags, location }

@@ -4,7 +4,7 @@ import { chainDigest, NEEDLE_ALIGN, needleBytes } from '../domain/needle.js'
 import { SUPERBLOCK_BYTES } from '../domain/superblock.js'
 import type { HoleRange, NeedleRow } from './index-file.js'
 import type { NeedleDraft } from './needle-store.js'
-import { rowOf, type Volume, without } from './volume.js'
+import { rowOf, subtractRange, type Volume } from './volume.js'
 import type { ScanEvent } from './volume-scan.js'
 
 const TAIL_PIECE_BYTES = 1024 * 1024
@@ -22,7 +22,7 @@ export interface VolumeRecovery {
 /** The end of a file, [from, to) bytes, that begins with a write cut short by a crash. Empty when there is none. */
 export interface TornTail extends HoleRange {
   /** Intact needles in it. */
-  readonly stranded: readonly NeedleRow[]
+  readonly intact: readonly NeedleRow[]
 }
 
 /**
@@ -50,7 +50,7 @@ export async function recoverVolume(
       }
     }
     holes = holes.flatMap(hole =>
-      segment.repaired.reduce<HoleRange[]>((left, range) => left.flatMap(part => without(part, range)), [hole])
+      segment.repaired.reduce<HoleRange[]>((left, range) => left.flatMap(part => subtractRange(part, range)), [hole])
     )
     holes.push(...segment.holes)
     indexedNeedles += segment.needles.length
@@ -97,8 +97,8 @@ export async function recoverVolume(
   await volume.flushIndex()
   const [torn] = loose
   const from = torn === undefined || torn.kind === 'needle' ? size : torn.from
-  const stranded = loose.flatMap(event => (event.kind === 'needle' ? rowOf(event.header, event.offset) : []))
-  return { indexedNeedles, scannedNeedles, torn: { from, to: size, stranded } }
+  const intact = loose.flatMap(event => (event.kind === 'needle' ? rowOf(event.header, event.offset) : []))
+  return { indexedNeedles, scannedNeedles, torn: { from, to: size, intact } }
 }
 
 /** @returns whether any intact needle is in a file of `size` bytes */
@@ -134,20 +134,20 @@ export interface TornTailComponents {
  * damage has hit a needle that was acknowledged: so what is intact is appended anew before. A record whose bytes were
  * torn is not: nobody was told of that photo, and nobody could see it.
  */
-export async function cutTorn(
+export async function truncateTornTail(
   volume: Volume,
-  { from, to, stranded }: TornTail,
+  { from, to, intact }: TornTail,
   { append, isWhole, log }: TornTailComponents
 ): Promise<void> {
   if (from === to) return
   try {
-    const bytesFirst = stranded.toSorted((a, b) => Number(a.kind === 'record') - Number(b.kind === 'record'))
+    const bytesFirst = intact.toSorted((a, b) => Number(a.kind === 'record') - Number(b.kind === 'record'))
     for (const row of bytesFirst) {
       const draft = await volume.readDraft(row)
       if (row.kind !== 'record' || isWhole(draft.data)) await append([draft])
     }
     await volume.file.truncate(from)
-    log.warn({ volume: volume.id, bytes: to - from, stranded: stranded.length }, 'cut a torn tail')
+    log.warn({ volume: volume.id, bytes: to - from, stranded: intact.length }, 'cut a torn tail')
   } catch (err) {
     volume.state = 'failed' // nothing may be written over what is still only there
     log.warn({ err, volume: volume.id }, 'could not cut a torn tail; it stays, unused')

@@ -51,7 +51,7 @@ async function replayVolume(volume: Volume, applied: number, commit: ReplayCompo
   for await (const rows of volume.rows()) {
     for (const row of rows) {
       if (row.offset < applied) continue
-      const needle = await committedNeedle(volume, row)
+      const needle = await readCommittedNeedle(volume, row)
       if (needle === undefined) continue
       if (needles.length >= REPLAY_NEEDLES_MAX || recordBytes >= REPLAY_BYTES_MAX) await flush(row.offset)
       needles.push(needle)
@@ -62,7 +62,7 @@ async function replayVolume(volume: Volume, applied: number, commit: ReplayCompo
   return replayed
 }
 
-async function committedNeedle(volume: Volume, row: NeedleRow): Promise<CommittedNeedle | undefined> {
+async function readCommittedNeedle(volume: Volume, row: NeedleRow): Promise<CommittedNeedle | undefined> {
   const { kind, id, generation, alternateKey, chunk, offset, length } = row
   const needle = {
     kind,

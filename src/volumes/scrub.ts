@@ -55,7 +55,7 @@ export class Scrubber {
 
   async step(signal: AbortSignal): Promise<'busy' | 'idle'> {
     const { clock, volumes } = this.#components
-    await this.#lookAgain(signal)
+    await this.#rereadHoles(signal)
     const cursor = this.#cursor ?? (await this.#load())
     if (cursor.volume === '' && clock.now() - cursor.completedAt < this.#init.intervalMs) return 'idle'
     const volume = volumes.volumes().find(({ id }) => id >= cursor.volume)
@@ -87,13 +87,13 @@ export class Scrubber {
         progress(totals.bytes, totalBytes)
       }
     }
-    await this.#lookAgain(signal)
+    await this.#rereadHoles(signal)
     await this.#save({ ...START, completedAt: this.#components.clock.now() })
     return totals
   }
 
   /** Gives needles in holes a second chance. */
-  async #lookAgain(signal: AbortSignal): Promise<void> {
+  async #rereadHoles(signal: AbortSignal): Promise<void> {
     const { volumes, copies } = this.#components
     for (const volume of volumes.volumes()) {
       for (const hole of volume.holes) {

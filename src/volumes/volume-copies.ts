@@ -4,7 +4,7 @@ import type { VolumeId } from '../domain/ids.js'
 import { SUPERBLOCK_BYTES } from '../domain/superblock.js'
 import { CopyTail } from './copy-tail.js'
 import type { DiskReserve } from './disk-reserve.js'
-import { writeFailed, writeWhole } from './durable-write.js'
+import { writeError, writeWhole } from './durable-write.js'
 import { type ParsedNeedles, parseNeedles } from './needle-parser.js'
 import type { Volume } from './volume.js'
 import type { VolumeSet } from './volume-set.js'
@@ -124,7 +124,7 @@ export class VolumeCopies {
       await this.#write(volume, from, bytes.subarray(0, parsed.byteCount))
       const records = parsed.needles.flatMap(({ record }) => (record === undefined ? [] : [record]))
       if (records.length > 0) await this.#merge(records) // first: nobody looks again where no hole is
-      await this.#volumes.refill(volume, { from, to }, parsed.needles)
+      await this.#volumes.closeHole(volume, { from, to }, parsed.needles)
       return { end: to, nextBytes: parsed.nextBytes, durable: DONE }
     })
   }
@@ -135,13 +135,13 @@ export class VolumeCopies {
    * @param superblock - 256 bytes, as the volume's writer signed them
    * @throws `ERR_VOLUME_CORRUPT`, `ERR_FORMAT_TOO_NEW`, `ERR_DISK_WRITE`
    */
-  mend(volume: Volume, superblock: Uint8Array): Promise<void> {
+  repairSuperblock(volume: Volume, superblock: Uint8Array): Promise<void> {
     return this.#lock.run(volume.id, async () => {
       if (volume.superblock !== undefined || volume.state === 'failed') return
       const decoded = this.#volumes.superblockOf(volume.id, superblock)
       await this.#write(volume, 0, superblock.subarray(0, SUPERBLOCK_BYTES))
       volume.superblock = decoded
-      await this.#volumes.refill(volume, { from: 0, to: SUPERBLOCK_BYTES }, [])
+      await this.#volumes.closeHole(volume, { from: 0, to: SUPERBLOCK_BYTES }, [])
     })
   }
 
@@ -174,7 +174,7 @@ export class VolumeCopies {
       await volume.file.sync()
     } catch (cause) {
       volume.state = 'failed'
-      throw writeFailed(cause, volume.id)
+      throw writeError(cause, volume.id)
     }
   }
 }

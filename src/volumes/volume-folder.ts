@@ -3,7 +3,7 @@ import { systemErrorCode } from '../core/errors.js'
 import { type File, type FileSystem, makeDurableDirectory } from '../core/file-system.js'
 import type { Logger } from '../core/log.js'
 import { parseVolumeId, type VolumeId, volumeId } from '../domain/ids.js'
-import { writeFailed, writeWhole } from './durable-write.js'
+import { writeError, writeWhole } from './durable-write.js'
 
 export interface VolumeFolderComponents {
   readonly fileSystem: FileSystem
@@ -67,7 +67,7 @@ export class VolumeFolder {
     const { fileSystem, log } = this.#components
     const path = join(this.#path, `${id}${VOLUME_ENDING}`)
     const file = await fileSystem.open(path, 'create').catch(cause => {
-      throw writeFailed(cause, id)
+      throw writeError(cause, id)
     })
     try {
       await writeWhole(file, [superblock], 0)
@@ -80,7 +80,7 @@ export class VolumeFolder {
       await this.removeEmpty({ id, path, file }).catch(err =>
         log.warn({ err, path }, 'could not remove a volume that failed to open')
       )
-      throw writeFailed(cause, id)
+      throw writeError(cause, id)
     }
   }
 

@@ -21,11 +21,11 @@ import type {
   NeedleStore
 } from './needle-store.js'
 import {
-  cutTorn,
   holdsNeedles,
   type RecoveryReport,
   recoverVolume,
   type TornTail,
+  truncateTornTail,
   type VolumeRecovery
 } from './recovery.js'
 import { type ReplayComponents, replayVolumes } from './replay.js'
@@ -62,7 +62,7 @@ export class VolumeSet implements NeedleStore, Startable {
   /** Volumes by their number in the needle index. */
   readonly #numbered: (Volume | undefined)[] = []
   /** Numbers that no volume may have again in this process. */
-  readonly #spentNumbers = new Set<number>()
+  readonly #reservedNumbers = new Set<number>()
   /** Commits run one at a time, whatever volume they come from. */
   #commits: Promise<void> = Promise.resolve()
   readonly #growthListeners = new Set<(volume: Volume) => void>()
@@ -134,7 +134,7 @@ export class VolumeSet implements NeedleStore, Startable {
     }
     const replayedNeedles = await this.replay()
     const append = (drafts: readonly NeedleDraft[]): Promise<unknown> => this.append(drafts, 'upkeep')
-    for (const [volume, tail] of torn) await cutTorn(volume, tail, { append, isWhole, log })
+    for (const [volume, tail] of torn) await truncateTornTail(volume, tail, { append, isWhole, log })
     const tornBytes = [...torn.values()].reduce((sum, { from, to }) => sum + to - from, 0)
     const all = [...this.#volumes.values()]
     this.#recovery = {
@@ -180,7 +180,7 @@ export class VolumeSet implements NeedleStore, Startable {
       const volume = this.#numbered[number]
       if (volume !== undefined && !volume.inHole(offset)) locations.push({ volume: volume.id, offset, length })
     }
-    return locations.length < 2 ? locations : locations.sort(byPlace)
+    return locations.length < 2 ? locations : locations.sort(byVolumeAndOffset)
   }
 
   read(location: NeedleLocation, identity: NeedleIdentity): Promise<Uint8Array> {
@@ -224,13 +224,13 @@ export class VolumeSet implements NeedleStore, Startable {
     this.#numbered[volume.number] = undefined
     await volume.remove()
     await this.#folder.sync()
-    this.#components.reserve.forgetLook()
+    this.#components.reserve.invalidateFreeBytes()
   }
 
   /** Removes a volume as {@link remove} does, but keeps its file under another name, for an operator to look at. */
-  async putAside(volume: Volume): Promise<void> {
+  async quarantine(volume: Volume): Promise<void> {
     await this.#components.fileSystem.rename(volume.path, `${volume.path}.damaged`)
-    this.#spentNumbers.add(volume.number) // the index may name needles in its holes
+    this.#reservedNumbers.add(volume.number) // the index may name needles in its holes
     await this.remove(volume)
   }
 
@@ -249,7 +249,7 @@ export class VolumeSet implements NeedleStore, Startable {
   }
 
   /** A range of a hole holds its needles again. */
-  refill(volume: Volume, range: HoleRange, needles: readonly CommittedNeedle[]): Promise<void> {
+  closeHole(volume: Volume, range: HoleRange, needles: readonly CommittedNeedle[]): Promise<void> {
     return this.#exclusively(async () => {
       await volume.closeHole(range, needles.map(rowOfCommitted))
       this.#indexNeedles(volume, needles)
@@ -273,7 +273,7 @@ export class VolumeSet implements NeedleStore, Startable {
   /** Takes over a group of needles that is durable in the volume's file: into the index, then into the directory. */
   commit(volume: Volume, group: DurableGroup): Promise<void> {
     return this.#exclusively(async () => {
-      volume.committed(group)
+      volume.noteCommit(group)
       this.#indexNeedles(volume, group.needles)
       try {
         await this.#components.commit(group)
@@ -339,7 +339,7 @@ export class VolumeSet implements NeedleStore, Startable {
   }
 
   #freeNumber(): number {
-    const free = this.#numbered.findIndex((volume, i) => volume === undefined && !this.#spentNumbers.has(i))
+    const free = this.#numbered.findIndex((volume, i) => volume === undefined && !this.#reservedNumbers.has(i))
     const number = free === -1 ? this.#numbered.length : free
     if (number >= VOLUME_NUMBERS) {
       throw new SheafError('ERR_DISK_FULL', `this node holds ${VOLUME_NUMBERS} volumes, the most it can`)
@@ -354,7 +354,7 @@ export class VolumeSet implements NeedleStore, Startable {
   }
 }
 
-function byPlace(a: NeedleLocation, b: NeedleLocation): number {
+function byVolumeAndOffset(a: NeedleLocation, b: NeedleLocation): number {
   if (a.volume !== b.volume) return a.volume < b.volume ? -1 : 1
   return a.offset - b.offset
 }

@@ -117,7 +117,7 @@ export class Volume {
   }
 
   /** Takes over a group that has become durable. */
-  committed(group: DurableGroup): void {
+  noteCommit(group: DurableGroup): void {
     for (const needle of group.needles) this.noteNeedle(rowOfCommitted(needle))
     this.end = group.to
     this.chain = group.chain
@@ -149,8 +149,8 @@ export class Volume {
 
   /** A range of a hole is right again; the index file is written anew when it was the last. */
   async closeHole(range: HoleRange, rows: readonly NeedleRow[]): Promise<void> {
-    this.#holes = this.#holes.flatMap(hole => without(hole, range))
-    this.#pendingHoles = this.#pendingHoles.flatMap(hole => without(hole, range))
+    this.#holes = this.#holes.flatMap(hole => subtractRange(hole, range))
+    this.#pendingHoles = this.#pendingHoles.flatMap(hole => subtractRange(hole, range))
     this.#pendingRepaired.push(range)
     this.#pendingRows.push(...rows)
     if (this.#holes.length === 0) await this.#reindex()
@@ -165,14 +165,14 @@ export class Volume {
   async read(offset: number, identity: NeedleIdentity, length: number): Promise<Uint8Array> {
     const bytes = Buffer.allocUnsafeSlow(needleBytes(length))
     const expected = { identity, seed: this.seed, offset, length }
-    return this.#watch(expected, async () => checkNeedle(await this.#fill(bytes, expected, offset), expected))
+    return this.#trackRead(expected, async () => checkNeedle(await this.#fill(bytes, expected, offset), expected))
   }
 
   /** Reads and verifies a needle, to be appended elsewhere as it is. */
   async readDraft(row: NeedleRow): Promise<NeedleDraft> {
     const bytes = Buffer.allocUnsafeSlow(needleBytes(row.length))
     const expected = { identity: row, seed: this.seed, offset: row.offset, length: row.length }
-    return this.#watch(expected, async () => {
+    return this.#trackRead(expected, async () => {
       const data = checkNeedle(await this.#fill(bytes, expected, row.offset), expected)
       const header = decodeHeader(bytes, this.seed, row.offset)
       invariant(header !== undefined, 'a needle that was checked has a header')
@@ -188,12 +188,12 @@ export class Volume {
     const expected = { identity, seed: this.seed, offset, length }
     try {
       const bytes = buffer.subarray(0, byteCount)
-      if (this.file.readSync(bytes, offset) !== byteCount) throw this.#short(expected)
+      if (this.file.readSync(bytes, offset) !== byteCount) throw this.#endsEarly(expected)
       const data = checkNeedle(bytes, expected)
       return { data, release: () => pool.give(buffer) }
     } catch (error) {
       pool.give(buffer)
-      throw this.#blame(error, expected)
+      throw this.#readError(error, expected)
     }
   }
 
@@ -210,19 +210,19 @@ export class Volume {
     try {
       yield* this.#verifiedRange(expected, start, end)
     } finally {
-      await this.#readerDone()
+      await this.#releaseReader()
     }
   }
 
   async *#verifiedRange(expected: NeedleExpectation, start: number, end: number): AsyncGenerator<Uint8Array> {
     const { identity, offset, length } = expected
     const dataAt = offset + NEEDLE_HEADER_BYTES
-    const checksums = await this.#frame(expected)
+    const checksums = await this.#readFrame(expected)
     const lastBlock = Math.ceil(end / BLOCK_BYTES)
     for (let block = Math.floor(start / BLOCK_BYTES); block < lastBlock; block += RANGE_READ_BLOCKS) {
       const from = block * BLOCK_BYTES
       const to = Math.min(length, (block + RANGE_READ_BLOCKS) * BLOCK_BYTES, lastBlock * BLOCK_BYTES)
-      const piece = await this.#watch(expected, async () => {
+      const piece = await this.#trackRead(expected, async () => {
         const bytes = await this.#fill(Buffer.allocUnsafeSlow(to - from), expected, dataAt + from)
         for (let at = 0; at < bytes.byteLength; at += BLOCK_BYTES) {
           checkBlock(identity, block + at / BLOCK_BYTES, bytes.subarray(at, at + BLOCK_BYTES), checksums, expected)
@@ -235,12 +235,12 @@ export class Volume {
 
   /** @returns the checksum of each block of a needle's data, after checking header and footer */
   checksums(offset: number, identity: NeedleIdentity, length: number): Promise<Uint32Array> {
-    return this.#frame({ identity, seed: this.seed, offset, length })
+    return this.#readFrame({ identity, seed: this.seed, offset, length })
   }
 
-  #frame(expected: NeedleExpectation): Promise<Uint32Array> {
+  #readFrame(expected: NeedleExpectation): Promise<Uint32Array> {
     const { offset, length } = expected
-    return this.#watch(expected, async () => {
+    return this.#trackRead(expected, async () => {
       const header = await this.#fill(Buffer.allocUnsafe(NEEDLE_HEADER_BYTES), expected, offset)
       const tail = Buffer.allocUnsafe(needleTailBytes(length))
       return checkFrame(header, await this.#fill(tail, expected, offset + NEEDLE_HEADER_BYTES + length), expected)
@@ -276,7 +276,7 @@ export class Volume {
       }
     } finally {
       await ahead?.catch(() => {}) // the reader has left
-      await this.#readerDone()
+      await this.#releaseReader()
     }
   }
 
@@ -292,7 +292,7 @@ export class Volume {
     try {
       yield* scanVolume({ file: this.file, seed: this.seed, from, size, verifyFrom, knownEnd })
     } finally {
-      await this.#readerDone()
+      await this.#releaseReader()
     }
   }
 
@@ -399,33 +399,33 @@ export class Volume {
   }
 
   async #fill(into: Buffer, expected: NeedleExpectation, position: number): Promise<Buffer> {
-    if ((await this.file.read(into, position)) !== into.byteLength) throw this.#short(expected)
+    if ((await this.file.read(into, position)) !== into.byteLength) throw this.#endsEarly(expected)
     return into
   }
 
-  #short({ offset }: NeedleExpectation): SheafError {
+  #endsEarly({ offset }: NeedleExpectation): SheafError {
     return new SheafError('ERR_NEEDLE_CORRUPT', 'the volume file ends inside the needle', {
       details: { volume: this.id, offset }
     })
   }
 
-  async #watch<T>(expected: NeedleExpectation, task: () => Promise<T>): Promise<T> {
+  async #trackRead<T>(expected: NeedleExpectation, task: () => Promise<T>): Promise<T> {
     this.#readers++
     try {
       return await task()
     } catch (error) {
-      throw this.#blame(error, expected)
+      throw this.#readError(error, expected)
     } finally {
-      await this.#readerDone()
+      await this.#releaseReader()
     }
   }
 
-  async #readerDone(): Promise<void> {
+  async #releaseReader(): Promise<void> {
     if (--this.#readers === 0 && this.#removed) await this.file.close()
   }
 
   /** Turns the failure of a read into what it means, and notes the hole. */
-  #blame(error: unknown, { offset, length }: NeedleExpectation): unknown {
+  #readError(error: unknown, { offset, length }: NeedleExpectation): unknown {
     const known = error instanceof SheafError
     if (known && error.code !== 'ERR_NEEDLE_CORRUPT') return error
     const reason = known ? 'corrupt' : 'unreadable'
@@ -442,7 +442,7 @@ export class Volume {
 }
 
 /** @returns what is left of a range when another is taken out of it */
-export function without<Range extends HoleRange>(hole: Range, { from, to }: HoleRange): Range[] {
+export function subtractRange<Range extends HoleRange>(hole: Range, { from, to }: HoleRange): Range[] {
   if (to <= hole.from || hole.to <= from) return [hole]
   const left = { ...hole, to: Math.min(from, hole.to) }
   const right = { ...hole, from: Math.max(to, hole.from) }

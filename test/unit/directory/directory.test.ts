@@ -109,7 +109,7 @@ describe('a directory', () => {
     it('holds what it held before, and takes the log from there', async () => {
       await directory.reopen()
       expect(directory.state).toBe('filling')
-      expect(directory.rebuilt).toBeUndefined()
+      expect(directory.rebuildReason).toBeUndefined()
       expect(source.removed).toBe(0)
       directory.complete()
       expect(directory.state).toBe('open')
@@ -143,7 +143,7 @@ describe('a directory', () => {
     await expect(directory.apply(log.group(1, 2))).rejects.toMatchObject(unavailable)
     source.batchError = undefined
     await directory.reopen()
-    expect(directory.rebuilt).toBe('Corruption: bad block')
+    expect(directory.rebuildReason).toBe('Corruption: bad block')
     expect(directory.applied(log.volume)).toBe(0)
     await expect(directory.get(writer.birth())).rejects.toMatchObject(unavailable)
     await directory.apply(log.group())
@@ -152,7 +152,7 @@ describe('a directory', () => {
       modelOf(log.needles.map(({ record = new Uint8Array() }) => decodeRecord(record))).root
     )
     await directory.reopen()
-    expect(directory.rebuilt).toBeUndefined()
+    expect(directory.rebuildReason).toBeUndefined()
     expect(source.removed).toBe(1)
   })
 
@@ -178,7 +178,7 @@ describe('a directory', () => {
       source.openError = levelError('LEVEL_DATABASE_NOT_OPEN', 'Database failed to open')
       source.openError.cause = levelError('LEVEL_ANY', message)
       await directory.start()
-      expect([directory.state, source.removed, directory.rebuilt]).toEqual(['open', i + 1, message])
+      expect([directory.state, source.removed, directory.rebuildReason]).toEqual(['open', i + 1, message])
       await directory.stop()
     }
   })
@@ -228,7 +228,7 @@ describe('a directory', () => {
       expect(directory.state).toBe('failed')
       await expect(directory.apply(log.group())).rejects.toMatchObject(unavailable)
       await directory.reopen()
-      expect(directory.rebuilt).toEqual(expect.any(String))
+      expect(directory.rebuildReason).toEqual(expect.any(String))
       expect(directory.applied(log.volume)).toBe(0)
       await directory.apply(log.group())
       directory.complete()
@@ -258,7 +258,7 @@ describe('a directory', () => {
       await written
       await expect(waiting).rejects.toMatchObject(unavailable)
       await directory.reopen()
-      expect(directory.rebuilt).toEqual(expect.any(String))
+      expect(directory.rebuildReason).toEqual(expect.any(String))
     })
 
     it('fails when it reads one of them blocking', async () => {
@@ -341,7 +341,7 @@ describe('a directory', () => {
         await damage()
         await directory.stop()
         await directory.start()
-        expect(directory.rebuilt, damage.toString()).toEqual(expect.any(String))
+        expect(directory.rebuildReason, damage.toString()).toEqual(expect.any(String))
         expect([directory.state, directory.applied(log.volume), directory.count('all')]).toEqual(['open', 0, 0])
         await directory.apply(log.group())
         expect(await directory.verify()).toEqual([])

@@ -10,10 +10,10 @@ import {
 } from '../../../src/domain/ids.js'
 import { needleBytes } from '../../../src/domain/needle.js'
 import {
-  birthChanges,
+  createChanges,
   deleteChanges,
   editChanges,
-  type PhotoBirth,
+  type NewPhoto,
   type PhotoEdit,
   undeleteChanges,
   viewPhoto
@@ -49,10 +49,10 @@ export class PhotoWriter {
     return newPhotoId(this.clock, this.#random)
   }
 
-  birth(fields: Partial<PhotoBirth> = {}, id: PhotoId = this.newId()): DirectoryRecord {
+  birth(fields: Partial<NewPhoto> = {}, id: PhotoId = this.newId()): DirectoryRecord {
     this.clock.setWall(this.clock.now() + 1)
     return this.write({ kind: 'photo', id }, [
-      ...birthChanges({
+      ...createChanges({
         size: 1_000,
         sha256: Buffer.from(this.#random.bytes(32)).toString('hex'),
         contentType: 'image/jpeg',

@@ -1,7 +1,7 @@
 import { decode, encode } from 'cborg'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { compareKeys, sameValue, VALUE_DEPTH_MAX, type Value, wellFormed } from '../../../src/domain/cbor.js'
+import { compareKeys, sameValue, toWellFormed, VALUE_DEPTH_MAX, type Value } from '../../../src/domain/cbor.js'
 import { CborReader } from '../../../src/domain/cbor-reader.js'
 import { CborWriter, encodeValue } from '../../../src/domain/cbor-writer.js'
 import { textArb, valueArb } from '../../support/domain-arbitraries.js'
@@ -188,10 +188,10 @@ describe('wellFormed', () => {
   it('replaces lone surrogates at every level, and nothing else', () => {
     fc.assert(
       fc.property(valueArb, value => {
-        expect(wellFormed(value)).toEqual(value)
+        expect(toWellFormed(value)).toEqual(value)
       })
     )
     const broken = new Map<string, Value>([['\ud800', ['a\udc00b', new Map([['k', '\u{1f33e}']])]]])
-    expect(wellFormed(broken)).toEqual(new Map([['\ufffd', ['a\ufffdb', new Map([['k', '\u{1f33e}']])]]]))
+    expect(toWellFormed(broken)).toEqual(new Map([['\ufffd', ['a\ufffdb', new Map([['k', '\u{1f33e}']])]]]))
   })
 })

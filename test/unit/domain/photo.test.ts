@@ -6,7 +6,7 @@ import {
   ALT_KEYS,
   addVariantChange,
   alternateKeyOf,
-  birthChanges,
+  createChanges,
   deleteChanges,
   editChanges,
   FIRST_GENERATION,
@@ -56,7 +56,7 @@ function edit(before: DirectoryRecord, patch: PhotoEdit, actor = A, ms = NOW_MS)
   return write(before, editChanges(viewPhoto(before), patch), actor, ms)
 }
 
-const born = write(undefined, birthChanges(PHOTO_BIRTH))
+const born = write(undefined, createChanges(PHOTO_BIRTH))
 
 describe('a new photo', () => {
   it('shows what it was born with', () => {
@@ -99,7 +99,7 @@ describe('a new photo', () => {
       chunkBytes: 1 << 20,
       takenAt: -5
     }
-    expect(viewPhoto(write(undefined, birthChanges(more)))).toMatchObject({
+    expect(viewPhoto(write(undefined, createChanges(more)))).toMatchObject({
       ...more,
       albums: ['a', 'b'],
       tags: ['holiday', 'sea']

@@ -9,7 +9,7 @@ import { HybridClock } from '../../../src/domain/hlc.js'
 import type { ActorId } from '../../../src/domain/ids.js'
 import {
   addVariantChange,
-  birthChanges,
+  createChanges,
   deleteChanges,
   editChanges,
   restoreChanges,
@@ -82,7 +82,7 @@ export class History {
   #actorCount = 0
 
   constructor(steps: readonly Step[]) {
-    const birth = changeRecord(PHOTO_KEY, undefined, countingStamper(this.#freshActor()), birthChanges(PHOTO_BIRTH))
+    const birth = changeRecord(PHOTO_KEY, undefined, countingStamper(this.#freshActor()), createChanges(PHOTO_BIRTH))
     this.nodes = Array.from({ length: NODES }, () => {
       const clock = new SimulatedClock(NOW_MS)
       return { clock, hybridClock: new HybridClock({ clock }), actor: this.#freshActor(), record: birth }

@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { birthChanges, deleteChanges, type PhotoBirth } from '../../../src/domain/photo.js'
+import { createChanges, deleteChanges, type NewPhoto } from '../../../src/domain/photo.js'
 import { changeRecord, type DirectoryRecord } from '../../../src/domain/record.js'
 import { termsOf, WORD_CHARACTERS_MAX, WORDS_MAX, wordsOf } from '../../../src/domain/terms.js'
 import { countingStamper, PHOTO_BIRTH, PHOTO_KEY, recordArb } from '../../support/domain-arbitraries.js'
 
-function photo(birth: Partial<PhotoBirth>): DirectoryRecord {
-  return changeRecord(PHOTO_KEY, undefined, countingStamper(), birthChanges({ ...PHOTO_BIRTH, ...birth }))
+function photo(birth: Partial<NewPhoto>): DirectoryRecord {
+  return changeRecord(PHOTO_KEY, undefined, countingStamper(), createChanges({ ...PHOTO_BIRTH, ...birth }))
 }
 
 describe('termsOf', () => {

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { SheafError } from '../../../src/core/errors.js'
 import { silentLog } from '../../../src/core/log.js'
 import { modelIdOf } from '../../../src/domain/features.js'
-import { featuresFailedChange, lookedAtChange } from '../../../src/domain/findings.js'
+import { featuresFailedChange, imageChange } from '../../../src/domain/findings.js'
 import type { PhotoId } from '../../../src/domain/ids.js'
 import type { Photo } from '../../../src/domain/photo.js'
 import { ALL_SHARDS, SHARD_COUNT } from '../../../src/domain/shards.js'
@@ -178,7 +178,7 @@ describe('by a photo', () => {
       await photos.upload()
     ]
     await photos.base.photos.remove(gone)
-    await writer.edit(broken, () => ({ changes: [lookedAtChange('ERR_IMAGE_UNREADABLE')] }))
+    await writer.edit(broken, () => ({ changes: [imageChange('ERR_IMAGE_UNREADABLE')] }))
     await writer.edit(failed, () => ({ changes: [featuresFailedChange(MODEL.id, 'ERR_IMAGE_TOO_LARGE')] }))
     const expectCode = (id: PhotoId, code: string) =>
       expect(similarity.search.byPhoto(id, {}, never)).rejects.toMatchObject({ code })
