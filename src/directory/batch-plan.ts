@@ -23,12 +23,12 @@ import { indexChange, indexEntries, isCounted } from './term-index.js'
 
 export type Operation = { type: 'put'; key: Uint8Array; value: Uint8Array } | { type: 'del'; key: Uint8Array }
 
-/** One record of a batch: as stored before it and as it is to be stored. */
+/** One record of a batch: its state before and after it. */
 export interface RecordFold {
   readonly key: RecordKey
   readonly before: RecordState | undefined
   readonly after: RecordState
-  /** Where the needles stand that were joined; empty when peers said it all. */
+  /** Volumes of the needles that were merged; empty if all records came from peers without needles. */
   readonly volumes: readonly VolumeId[]
 }
 
@@ -37,13 +37,13 @@ export interface RecordChange {
   readonly key: RecordKey
   readonly before?: DirectoryRecord
   readonly after: DirectoryRecord
-  /** The canonical encoding of `after`; not to be written to. */
+  /** The canonical encoding of `after`; must not be modified. */
   readonly bytes: Uint8Array
   /** The volumes of the needles that brought the change; empty when it came by `merge` alone. */
   readonly volumes: readonly VolumeId[]
 }
 
-/** The rows' summary that a batch is planned on and brings forward. */
+/** The summary of the rows that a batch is planned from, and that it updates. */
 export interface PlanBase {
   /** Number of the last batch. */
   readonly sequence: number
@@ -56,8 +56,7 @@ export interface PlanBase {
 }
 
 /**
- * One batch: what to write, and what then holds in memory. Planning changes nothing, so a batch that fails leaves no
- * trace.
+ * One batch: what to write, and the state in memory after it. Planning changes nothing, so a failed batch has no effect.
  */
 export interface BatchPlan {
   readonly operations: Operation[]
@@ -67,7 +66,7 @@ export interface BatchPlan {
   /** New values of the counters that change. */
   readonly counters: ReadonlyMap<string, number>
   readonly changes: readonly RecordChange[]
-  /** As it is after the batch. */
+  /** The horizon after the batch. */
   readonly horizon: Hlc
 }
 
@@ -79,8 +78,8 @@ export interface LeafToggle {
 const NO_BYTES = new Uint8Array(0)
 
 /**
- * Plans the one batch that brings record rows, Merkle leaves and buckets, the inverted index, counters and applied
- * offsets from one state to the next. The index changes by the difference between the old and the new merged record.
+ * Plans one batch that updates record rows, Merkle leaves and buckets, the inverted index, counters and applied offsets
+ * together. The index changes by the difference between the old and the new merged record.
  */
 export function planBatch(
   base: PlanBase,
@@ -114,7 +113,7 @@ export function planBatch(
   return { operations, applied, sequence, toggles, counters, changes, horizon: base.horizon }
 }
 
-/** Plans a batch that changes rows without joining records. */
+/** Plans a numbered batch that changes rows without merging records. */
 export function planNumbered(base: PlanBase, plan: Pick<BatchPlan, 'operations' | 'toggles' | 'horizon'>): BatchPlan {
   const sequence = base.sequence + 1
   const root = planBuckets(plan.operations, base, plan.toggles)

@@ -5,12 +5,12 @@ import type { NeedleLocation } from '../volumes/needle-store.js'
 import { DamageError } from './damage.js'
 import { openSealed, type Row, recordKeyFrom, sealedRow, VOLUME_ID_BYTES, volumeIdBytes, volumeIdFrom } from './keys.js'
 
-/** A merged record as a row holds it. */
+/** A merged record as stored in a row. */
 export interface RecordState {
   readonly record: DirectoryRecord
   /** Its canonical encoding. */
   readonly bytes: Uint8Array
-  /** The newest record needle that alone holds exactly this state; undefined when no single needle does. */
+  /** The newest record needle that holds exactly this state; undefined if no single needle does. */
   readonly home: NeedleLocation | undefined
 }
 
@@ -21,14 +21,14 @@ export function recordRow(key: Uint8Array, state: RecordState): Row {
   return sealedRow(key, state.home === undefined ? NO_HOME : homeBytes(state.home), state.bytes)
 }
 
-/** @throws {@link DamageError} when the row is not what `recordRow` makes; `ERR_FORMAT_TOO_NEW` */
+/** Inverse of `recordRow`. @throws {@link DamageError}; `ERR_FORMAT_TOO_NEW` */
 export function recordStateOf(key: Uint8Array, value: Uint8Array): RecordState {
   const payload = openSealed(key, value)
   if (payload.length <= HOME_BYTES) throw new DamageError('a record row is too short')
   const bytes = payload.subarray(HOME_BYTES)
   const record = decode(bytes)
   const { kind, id } = recordKeyFrom(key)
-  if (record.kind !== kind || record.id !== id) throw new DamageError('a record stands under another key')
+  if (record.kind !== kind || record.id !== id) throw new DamageError('a record is stored under the wrong key')
   return { record, bytes, home: homeFrom(payload) }
 }
 

@@ -5,22 +5,23 @@ import type { FileSystem } from '../core/file-system.js'
 import type { Logger } from '../core/log.js'
 import { writeWhole } from './durable-write.js'
 
-/** How old a look at the free space may be, ms; what was appended since is subtracted. */
+/** Maximum age of a measurement of the free space, ms; bytes admitted since are subtracted. */
 const FREE_BYTES_AGE_MS_MAX = 1_000
 const BALLAST_BYTES_MAX = 16 * 1024 * 1024
 const BALLAST_PIECE_BYTES = 1024 * 1024
 
 export interface DiskReserveInit {
-  /** Folder on the disk in question. */
+  /** A folder on the disk to watch. */
   readonly directory: string
   readonly ballastPath: string
-  /** Free bytes that uploads must leave: a volume for compaction to work in, and room for LevelDB and tombstones. */
+  /** Free bytes that uploads must leave: one volume for compaction, and space for LevelDB and tombstones. */
   readonly reserveBytes: number
 }
 
 /**
  * Keeps a full disk recoverable by deletes alone. Uploads stop while a reserve is still free; deletes, edits and compaction
- * may use it. When something else has taken even that, a ballast file is given up once, which makes room for tombstones.
+ * may use it. If other programs have used up the reserve, a ballast file is removed to make room for tombstones; it is
+ * written again when there is space.
  */
 export class DiskReserve {
   readonly #fileSystem: FileSystem
@@ -58,7 +59,7 @@ export class DiskReserve {
   async admit(byteCount: number): Promise<void> {
     if (this.#clock.monotonic() - this.#measuredAt > FREE_BYTES_AGE_MS_MAX) await this.#measure()
     const fits = (): boolean => this.#freeBytes - byteCount >= this.#init.reserveBytes
-    if (!fits()) await this.#measure() // somebody may have made room a moment ago
+    if (!fits()) await this.#measure() // space may just have been freed
     if (!fits()) {
       throw new SheafError('ERR_DISK_FULL', undefined, {
         details: { free_bytes: Math.max(0, Math.floor(this.#freeBytes)), reserve_bytes: this.#init.reserveBytes }
@@ -72,27 +73,27 @@ export class DiskReserve {
     await this.#restoring
   }
 
-  /** Gives up the ballast. @returns whether there was one */
+  /** Removes the ballast file. @returns whether there was one */
   async releaseBallast(): Promise<boolean> {
     if (!this.#hasBallast) return false
     this.#hasBallast = false
     await this.#fileSystem.remove(this.#init.ballastPath)
-    this.#log.warn({}, 'the disk is full: the ballast file was given up to make room for deletes')
+    this.#log.warn({}, 'the disk is full: removed the ballast file to make room for deletes; free some space')
     return true
   }
 
-  /** Takes the ballast back once there is room for it beside the reserve. */
+  /** Writes the ballast file once there is space for it besides the reserve. */
   async #restoreBallast(): Promise<void> {
     const { ballastPath, reserveBytes } = this.#init
     if (this.#hasBallast || this.#freeBytes < reserveBytes + this.#ballastBytes) return
     try {
-      await this.#fileSystem.remove(ballastPath) // the rest of one that was not written to its end
+      await this.#fileSystem.remove(ballastPath) // it may be incomplete
       const file = await this.#fileSystem.open(ballastPath, 'create')
       try {
         for (let at = 0; at < this.#ballastBytes; at += BALLAST_PIECE_BYTES) {
           await writeWhole(file, [new Uint8Array(Math.min(BALLAST_PIECE_BYTES, this.#ballastBytes - at))], at)
         }
-        await file.sync() // only then does it take its space for certain
+        await file.sync() // before that, its blocks may not be allocated
       } finally {
         await file.close()
       }
@@ -100,7 +101,7 @@ export class DiskReserve {
       this.#freeBytes -= this.#ballastBytes
       this.#hasBallast = true
     } catch (err) {
-      this.#log.warn({ err }, 'could not set ballast aside')
+      this.#log.warn({ err }, 'could not write the ballast file; deletes may fail once the disk is full')
       await this.#fileSystem.remove(ballastPath)
     }
   }
@@ -109,7 +110,7 @@ export class DiskReserve {
     return Math.min(BALLAST_BYTES_MAX, Math.floor(this.#init.reserveBytes / 8))
   }
 
-  /** @returns 0 when there is none */
+  /** @returns the size of the ballast file; 0 when there is none */
   async #ballastFileBytes(): Promise<number> {
     const { ballastPath } = this.#init
     if (!(await this.#fileSystem.list(dirname(ballastPath))).includes(basename(ballastPath))) return 0
@@ -121,7 +122,7 @@ export class DiskReserve {
     }
   }
 
-  /** The next admission looks at the disk again: something was removed. */
+  /** Makes the next admission measure the free space again, because files were removed. */
   invalidateFreeBytes(): void {
     this.#measuredAt = Number.NEGATIVE_INFINITY
   }

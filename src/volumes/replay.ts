@@ -9,18 +9,18 @@ const REPLAY_NEEDLES_MAX = 1000
 const REPLAY_BYTES_MAX = 4 * 1024 * 1024
 
 export interface ReplayComponents {
-  /** How far the directory has applied a volume's log, bytes. */
+  /** Offset up to which the directory has applied the volume. */
   readonly applied: (volume: VolumeId) => number
-  /** Applies a group to the directory. Called in log order per volume, one at a time. */
+  /** Applies a group to the directory. Called in the order of the volume, without overlap. */
   readonly commit: (group: CommitGroup) => Promise<void>
-  /** Told of a volume of which a replay passed over holes: the directory may lack what stands there. */
+  /** Called when a replay skipped holes of a volume: the directory may lack records from there. */
   readonly onGap?: (volume: Volume) => void
 }
 
 /**
- * Hands the part of each volume's log that the directory lacks to `commit`.
+ * Passes the part of each volume that the directory lacks to `commit`.
  *
- * @returns needles handed over
+ * @returns needles replayed
  */
 export async function replayVolumes(
   volumes: Iterable<Volume>,
