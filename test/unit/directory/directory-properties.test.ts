@@ -158,7 +158,7 @@ describe('a directory', () => {
     )
   })
 
-  it('answers a query as a look at every record would', async () => {
+  it('answers a query like a full scan of the records', async () => {
     const filters = fc.record({
       terms: fc.uniqueArray(
         fc.constantFrom('tag\0tag0', 'tag\0tag1', 'tag\0tag2', 'album\0all\0', 'type\0image', 'all'),

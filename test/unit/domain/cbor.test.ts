@@ -22,7 +22,7 @@ function reversed(value: Value): Value {
 }
 
 describe('canonical CBOR', () => {
-  it('goes through its bytes', () => {
+  it('encodes and decodes every value', () => {
     fc.assert(
       fc.property(valueArb, value => {
         expect(decodeValue(encodeValue(value))).toEqual(value)
@@ -31,7 +31,7 @@ describe('canonical CBOR', () => {
     )
   })
 
-  it('is what the general library writes and reads', () => {
+  it('agrees with a general CBOR library', () => {
     fc.assert(
       fc.property(valueArb, value => {
         const bytes = encodeValue(value)
@@ -170,7 +170,7 @@ describe('map keys', () => {
 })
 
 describe('sameValue', () => {
-  it('is true of the same, and only of what has one encoding', () => {
+  it('is true only for values with the same encoding', () => {
     fc.assert(
       fc.property(valueArb, valueArb, (a, b) => {
         expect(sameValue(a, decodeValue(encodeValue(a)))).toBe(true)
@@ -184,7 +184,7 @@ describe('sameValue', () => {
   })
 })
 
-describe('wellFormed', () => {
+describe('toWellFormed', () => {
   it('replaces lone surrogates at every level, and nothing else', () => {
     fc.assert(
       fc.property(valueArb, value => {

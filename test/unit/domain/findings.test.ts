@@ -38,7 +38,7 @@ describe('findings', () => {
     ])
   })
 
-  it('come back as they were written', () => {
+  it('are decoded as they were written', () => {
     const record = write(born, [
       imageChange(),
       phashChange(Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)),
@@ -57,7 +57,7 @@ describe('findings', () => {
     })
   })
 
-  it('of two nodes that differ are decided alike, and a success beats a failure', () => {
+  it('of two nodes that differ are resolved alike everywhere, and a success beats a failure', () => {
     const here = write(born, [featuresChange(MODEL, { sha256: hash('b'), size: 1 })])
     const there = write(born, [featuresChange(MODEL, { sha256: hash('a'), size: 2 })], B)
     const failed = write(born, [featuresFailedChange(MODEL, 'ERR_IMAGE_CRASHED')], B)

@@ -32,7 +32,7 @@ function forged(at: number, ...values: number[]): Uint8Array {
 }
 
 describe('superblock', () => {
-  it('goes through its bytes, whatever follows it', () => {
+  it('encodes and decodes, whatever follows it', () => {
     fc.assert(
       fc.property(superblockArb, fields => {
         const bytes = encodeSuperblock(fields, sign)
@@ -70,7 +70,7 @@ describe('superblock', () => {
     expect(() => decodeSuperblock(bytes, verify)).toThrow(expect.objectContaining({ code: 'ERR_VOLUME_CORRUPT' }))
   })
 
-  it('of a later format is told from damage', () => {
+  it('of a later format is distinguished from damage', () => {
     expect(() => decodeSuperblock(forged(8, 2), () => false)).toThrow(
       expect.objectContaining({ code: 'ERR_FORMAT_TOO_NEW' })
     )
