@@ -35,7 +35,7 @@ export const FEATURES_BYTES_MAX = 128 * 1024
 const MAGIC = 0x54464853 // 'SHFT' read little-endian
 const VERSION = 1
 const HEAD_BYTES = 40
-const DIGEST_BYTES = 32
+const MODEL_DIGEST_BYTES = 32
 const SPACES = [undefined, 'image', 'text'] as const
 const MODEL_ID = /^[0-9a-f]{16}$/
 /** Rounding to 32 bits changes the squared length by less. */
@@ -56,7 +56,7 @@ export function encodeFeatures({ modelDigest, vectors }: Features): Uint8Array {
   bytes.writeUInt32LE(MAGIC)
   bytes.writeUInt8(VERSION, 4)
   bytes.writeUInt8(vectors.size, 5)
-  bytes.write(modelDigest, 8, DIGEST_BYTES, 'hex')
+  bytes.write(modelDigest, 8, MODEL_DIGEST_BYTES, 'hex')
   let at = HEAD_BYTES
   for (const [space, vector] of vectors) {
     bytes.writeUInt8(SPACES.indexOf(space), at)

@@ -15,15 +15,15 @@
  * probing; removal moves later slots back, so there are no tombstones. A key may have several slots: copies in several
  * volumes.
  *
- * The load is 0.50 to 0.75 once a shard has grown: 21 to 32 bytes per needle.
+ * The load is 0.50 to 0.75 once a table has grown: 21 to 32 bytes per needle.
  * See Beaver et al., "Finding a needle in Haystack", OSDI 2010, section 3.
  */
 import { invariant } from '../core/invariant.js'
 import { NEEDLE_ALIGN, type NeedleIdentity } from '../domain/needle.js'
 
-const SHARDS = 256
+const TABLE_COUNT = 256
 const SLOT_WORDS = 4
-const SHARD_SLOTS_MIN = 8
+const TABLE_SLOTS_MIN = 8
 const LOAD_MAX = 0.75
 const GROWTH = 1.5
 
@@ -37,8 +37,8 @@ export interface IndexedNeedle {
 }
 
 export class NeedleIndex {
-  readonly #shards = Array.from({ length: SHARDS }, () => new Uint32Array(SHARD_SLOTS_MIN * SLOT_WORDS))
-  readonly #counts = new Uint32Array(SHARDS)
+  readonly #tables = Array.from({ length: TABLE_COUNT }, () => new Uint32Array(TABLE_SLOTS_MIN * SLOT_WORDS))
+  readonly #counts = new Uint32Array(TABLE_COUNT)
   #count = 0
   /** The key from the latest {@link #hash}: two fields instead of an allocation per lookup. */
   #high = 0
@@ -50,7 +50,7 @@ export class NeedleIndex {
 
   /** Memory of the tables, bytes. */
   get byteLength(): number {
-    return this.#shards.reduce((sum, shard) => sum + shard.byteLength, 0)
+    return this.#tables.reduce((sum, table) => sum + table.byteLength, 0)
   }
 
   /**
@@ -62,13 +62,13 @@ export class NeedleIndex {
   add(identity: NeedleIdentity, volume: number, offset: number, length: number): void {
     invariant(offset > 0 && offset % NEEDLE_ALIGN === 0, 'a needle starts after the superblock, at a multiple of 8')
     this.#hash(identity)
-    const shardNumber = this.#high >>> 24
-    let slots = this.#shards[shardNumber] as Uint32Array
-    const count = this.#counts[shardNumber] as number
-    if (count + 1 > (slots.length / SLOT_WORDS) * LOAD_MAX) slots = this.#grow(shardNumber)
+    const tableNumber = this.#high >>> 24
+    let slots = this.#tables[tableNumber] as Uint32Array
+    const count = this.#counts[tableNumber] as number
+    if (count + 1 > (slots.length / SLOT_WORDS) * LOAD_MAX) slots = this.#grow(tableNumber)
     const word1 = ((volume << 16) | this.#low) >>> 0
     const word2 = offset / NEEDLE_ALIGN
-    let at = home(this.#high, slots)
+    let at = preferredSlot(this.#high, slots)
     while (slots[at + 2] !== 0) {
       if (slots[at] === this.#high && slots[at + 1] === word1 && slots[at + 2] === word2) return
       at = next(at, slots)
@@ -77,16 +77,16 @@ export class NeedleIndex {
     slots[at + 1] = word1
     slots[at + 2] = word2
     slots[at + 3] = length
-    this.#counts[shardNumber] = count + 1
+    this.#counts[tableNumber] = count + 1
     this.#count++
   }
 
   /** @returns all places under the needle's key, unordered; usually none or one */
   find(identity: NeedleIdentity): IndexedNeedle[] {
     this.#hash(identity)
-    const slots = this.#shards[this.#high >>> 24] as Uint32Array
+    const slots = this.#tables[this.#high >>> 24] as Uint32Array
     const found: IndexedNeedle[] = []
-    for (let at = home(this.#high, slots); slots[at + 2] !== 0; at = next(at, slots)) {
+    for (let at = preferredSlot(this.#high, slots); slots[at + 2] !== 0; at = next(at, slots)) {
       const word1 = slots[at + 1] as number
       if (slots[at] !== this.#high || (word1 & 0xffff) !== this.#low) continue
       found.push({
@@ -101,14 +101,14 @@ export class NeedleIndex {
   /** Removes one place. @returns whether it was known */
   remove(identity: NeedleIdentity, volume: number, offset: number): boolean {
     this.#hash(identity)
-    const shardNumber = this.#high >>> 24
-    const slots = this.#shards[shardNumber] as Uint32Array
+    const tableNumber = this.#high >>> 24
+    const slots = this.#tables[tableNumber] as Uint32Array
     const word1 = ((volume << 16) | this.#low) >>> 0
     const word2 = offset / NEEDLE_ALIGN
-    for (let at = home(this.#high, slots); slots[at + 2] !== 0; at = next(at, slots)) {
+    for (let at = preferredSlot(this.#high, slots); slots[at + 2] !== 0; at = next(at, slots)) {
       if (slots[at] !== this.#high || slots[at + 1] !== word1 || slots[at + 2] !== word2) continue
       closeGap(at, slots)
-      this.#counts[shardNumber] = (this.#counts[shardNumber] as number) - 1
+      this.#counts[tableNumber] = (this.#counts[tableNumber] as number) - 1
       this.#count--
       return true
     }
@@ -134,17 +134,17 @@ export class NeedleIndex {
     this.#low = b & 0xffff
   }
 
-  #grow(shardNumber: number): Uint32Array {
-    const before = this.#shards[shardNumber] as Uint32Array
+  #grow(tableNumber: number): Uint32Array {
+    const before = this.#tables[tableNumber] as Uint32Array
     const slotCount = Math.ceil((before.length / SLOT_WORDS) * GROWTH)
     const after = new Uint32Array(slotCount * SLOT_WORDS)
     for (let from = 0; from < before.length; from += SLOT_WORDS) {
       if (before[from + 2] === 0) continue
-      let at = home(before[from] as number, after)
+      let at = preferredSlot(before[from] as number, after)
       while (after[at + 2] !== 0) at = next(at, after)
       copySlot(before, from, after, at)
     }
-    this.#shards[shardNumber] = after
+    this.#tables[tableNumber] = after
     return after
   }
 }
@@ -161,8 +161,8 @@ function finish(state: number): number {
   return (hash ^ (hash >>> 16)) >>> 0
 }
 
-/** @returns the word index of a key's preferred slot: monotone in the low 24 bits of `high` (the top 8 choose the shard) */
-function home(high: number, slots: Uint32Array): number {
+/** @returns the word index of a key's preferred slot: monotone in the low 24 bits of `high` (the top 8 choose the table) */
+function preferredSlot(high: number, slots: Uint32Array): number {
   const slotCount = slots.length / SLOT_WORDS
   return Math.floor(((high & 0xff_ffff) * slotCount) / 0x100_0000) * SLOT_WORDS
 }
@@ -183,7 +183,7 @@ function copySlot(from: Uint32Array, fromAt: number, to: Uint32Array, toAt: numb
 function closeGap(emptied: number, slots: Uint32Array): void {
   let gap = emptied
   for (let at = next(gap, slots); slots[at + 2] !== 0; at = next(at, slots)) {
-    const wanted = home(slots[at] as number, slots)
+    const wanted = preferredSlot(slots[at] as number, slots)
     const reachable = gap <= at ? wanted <= gap || wanted > at : wanted <= gap && wanted > at
     if (!reachable) continue
     copySlot(slots, at, slots, gap)

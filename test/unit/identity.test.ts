@@ -21,7 +21,7 @@ test('the first start creates a key; later starts have the same identity, even a
   const second = await load()
   expect(second.nodeId).toBe(first.nodeId)
   expect(second.publicKey).toEqual(first.publicKey)
-  expect((await setUp().load()).nodeId).toBe(first.nodeId) // of the same randomness
+  expect((await setUp().load()).nodeId).toBe(first.nodeId) // same random numbers
 })
 
 test('the node id is the libp2p peer id of the public key', async () => {

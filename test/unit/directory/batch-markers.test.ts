@@ -60,8 +60,8 @@ describe('batch markers', () => {
     const after = { record, bytes: encodeRecord(record), home: undefined }
     // Merged without its needle: the batch has no applied offset.
     const { operations } = planBatch(base, [{ key: record, before: undefined, after, volumes: [] }], new Map())
-    // What a row takes of LevelDB's write buffer: key, value, 8 bytes of sequence number and type, two lengths of at
-    // least a byte, and a skip list's node of at least two pointers.
+    // A row in LevelDB's write buffer: key, value, 8 bytes of sequence number and type, two lengths of at least one byte,
+    // and a skip-list node of at least two pointers.
     const rowBytes = operations.map(row => row.key.length + (row.type === 'put' ? row.value.length : 0) + 8 + 2 + 16)
     expect(rowBytes.reduce((sum, bytes) => sum + bytes, 0)).toBeGreaterThanOrEqual(BATCH_BYTES_MIN)
   })

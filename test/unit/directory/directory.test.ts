@@ -202,7 +202,7 @@ describe('a directory', () => {
 
   describe('with a damaged row', () => {
     let photo: DirectoryRecord
-    /** Rows of the photo, by what they are. */
+    /** Rows of the photo, by kind of row. */
     let rows: Record<'record' | 'leaf' | 'bucket' | 'counter' | 'term', Uint8Array>
 
     const database = () => source.open()

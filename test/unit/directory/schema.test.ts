@@ -7,7 +7,7 @@ import { MemoryDatabaseSource } from './memory-database.js'
 
 const MARK = Uint8Array.of(0x70)
 
-/** Appends its number to a row, so that the order of runs can be read back. */
+/** A migration that appends its number to a row, to record the order of runs. */
 function fakeMigration(to: number, fail = false): Migration {
   return {
     to,

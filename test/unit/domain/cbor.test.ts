@@ -15,7 +15,7 @@ function decodeValue(bytes: Uint8Array): Value {
   return value
 }
 
-/** Maps with their pairs in the opposite order. */
+/** Reverses the pairs of all maps. */
 function reversed(value: Value): Value {
   if (value instanceof Map) return new Map([...value].reverse().map(([key, item]) => [key, reversed(item)]))
   return Array.isArray(value) ? value.map(reversed) : value

@@ -14,7 +14,7 @@ import {
 const MALFORMED = expect.objectContaining({ code: 'ERR_RECORD_MALFORMED' })
 const DIGEST = '0123456789abcdef'.repeat(4)
 
-/** Any direction, as 32-bit numbers. */
+/** Arbitrary unit vectors, as 32-bit numbers. */
 const unitVector = fc
   .array(fc.double({ min: -1, max: 1, noNaN: true }), { minLength: 1, maxLength: 64 })
   .map(values => {

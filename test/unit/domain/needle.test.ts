@@ -28,7 +28,7 @@ const VOLUME = '00000000000000a1-1' as VolumeId
 const SEED = volumeSeed(VOLUME)
 const OFFSET = 4096
 
-/** Offsets that a needle may have, small ones and the last ones of a volume. */
+/** Valid offsets of needles: small ones, and the last ones of a volume. */
 const offsetArb = fc
   .oneof(fc.nat({ max: 1000 }), fc.integer({ min: 0, max: 2 ** 32 - 1 }))
   .map(unit => unit * NEEDLE_ALIGN)
@@ -39,7 +39,7 @@ function encodeNeedle(draft: Omit<NeedleHeader, 'length'>, data: Uint8Array, see
   return Buffer.concat([header, data, encodeFooter(header, blockChecksums(draft, data), seed, offset)])
 }
 
-/** @returns header and data; undefined if anything at all is wrong: what every reader of a whole needle does */
+/** Verifies a needle like every reader of a whole one. @returns header and data; undefined if anything is wrong */
 function decodeNeedle(bytes: Uint8Array, seed = SEED, offset = OFFSET) {
   const header = decodeHeader(bytes, seed, offset)
   if (header === undefined || bytes.length !== needleBytes(header.length)) return undefined

@@ -9,7 +9,7 @@ import { ACTORS, countingStamper, PHOTO_KEY, recordArb, unknownFieldsArb } from 
 const MALFORMED = expect.objectContaining({ code: 'ERR_RECORD_MALFORMED' })
 const [A, B] = ACTORS as [(typeof ACTORS)[0], (typeof ACTORS)[0]]
 
-/** A record as plain maps, to be bent out of shape. */
+/** A record as plain maps, to be corrupted. */
 type Fields = Map<number, unknown>
 
 const actorBytes = (actor: string): Buffer => Buffer.from(actor, 'hex')
@@ -27,7 +27,7 @@ function recordBytes(...changes: [number, unknown][]): Uint8Array {
   fields.set(3, new Map([[actorBytes(A), 2]]))
   fields.set(4, [entryFields()])
   for (const [field, value] of changes) value === undefined ? fields.delete(field) : fields.set(field, value)
-  // The general library sorts by length first, which for these keys is the canonical order, too.
+  // The general library sorts by length first, which is the canonical order for these keys.
   return encode(fields)
 }
 

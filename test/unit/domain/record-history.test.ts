@@ -22,7 +22,7 @@ function hex(record: DirectoryRecord): string {
   return Buffer.from(encodeRecord(record)).toString('hex')
 }
 
-/** @returns the fold of the records in the order of the numbers, some of them several times */
+/** @returns the merge of the records in the order of the numbers, some of them repeatedly */
 function foldIn(order: readonly number[], records: readonly DirectoryRecord[]): DirectoryRecord {
   const rest = order.map(number => records[number % records.length]!)
   return [...rest, ...records].reduce(mergeRecords)

@@ -7,7 +7,7 @@ import { VolumeCopies } from '../../../src/volumes/volume-copies.js'
 import type { VolumeSet } from '../../../src/volumes/volume-set.js'
 import { draftOf, identityOf, VolumeFixture } from '../../support/volume-fixture.js'
 
-/** Two volumes, each with a hole of three needles that the disk gives again. */
+/** Two volumes, each with a hole of three needles that the disk can read again. */
 async function gapped(): Promise<{ fixture: VolumeFixture; volumes: VolumeSet; gaps: Volume[] }> {
   const fixture = new VolumeFixture()
   const volumes = await fixture.start()
