@@ -23,9 +23,9 @@ import { checkIdempotencyKey, checkLabels, checkMinCopies, nameOf } from './phot
 import type { Body, BodyOptions, UploadOptions, UploadReceipt } from './photo-types.js'
 
 const IDEMPOTENCY_MS = 24 * 3_600_000
-/** More uploads with one key come about only when partitions took it apart; any of them answers for it. */
+/** One key has several uploads only after a network partition; any of them is a valid answer. */
 const SAME_KEY_MAX = 16
-/** What is not made by Sheaf itself has no recipe to compare. */
+/** The recipe of a size that a client made: there is nothing to compare it with. */
 const CLIENT_RECIPE = 'client'
 
 export interface PhotoUploadsComponents {
@@ -35,10 +35,10 @@ export interface PhotoUploadsComponents {
   readonly intake: BlobIntake
   readonly clock: Clock
   readonly random: Random
-  /** The epoch of now. */
+  /** The current epoch. */
   readonly actor: () => ActorId
   readonly logicalVolume: () => VolumeId
-  /** Nodes that hold all of a photo durably: waits for `wanted` of them, or its own deadline. */
+  /** Waits for `wanted` nodes to hold all of a photo durably, or for its own deadline. @returns how many do */
   readonly copies: (id: PhotoId, wanted: number) => Promise<number>
 }
 
@@ -47,10 +47,10 @@ export interface PhotoUploadsInit {
   readonly minCopies: number
 }
 
-/** What a receipt says without the copies. */
+/** A receipt without the copies. */
 type Stored = Omit<UploadReceipt, 'copies'>
 
-/** An upload's options after the checks, as the record takes them. */
+/** An upload's options, checked and in the form that the record takes. */
 interface CheckedOptions {
   readonly name: string
   readonly tags: readonly string[]
@@ -61,11 +61,11 @@ interface CheckedOptions {
   readonly minCopies: number
 }
 
-/** Takes bodies in as photos, or as further sizes of photos. */
+/** Stores bodies as new photos, or as further sizes of photos. */
 export class PhotoUploads {
   readonly #components: PhotoUploadsComponents
   readonly #init: PhotoUploadsInit
-  /** By what must not be done twice at once: an idempotency key, a size of a photo. */
+  /** One upload per idempotency key at a time. */
   readonly #lock = new KeyedLock()
 
   constructor(components: PhotoUploadsComponents, init: PhotoUploadsInit) {
@@ -85,7 +85,7 @@ export class PhotoUploads {
     })
   }
 
-  /** @throws `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED`, `ERR_ALT_KEY_EXISTS` when the size is there with other bytes */
+  /** @throws `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED`, `ERR_ALT_KEY_EXISTS` when the size exists with other bytes */
   async addSize(id: PhotoId, alt: Exclude<AltKey, 'orig'>, body: Body, options: BodyOptions): Promise<UploadReceipt> {
     const minCopies = checkMinCopies(options.minCopies ?? this.#init.minCopies)
     requireLive(viewPhoto(requireRecord(this.#components.directory, id)))
@@ -132,7 +132,7 @@ export class PhotoUploads {
     return this.#acknowledge(stored, checked.minCopies)
   }
 
-  /** Answers the first upload's receipt again, if the body is the same. */
+  /** Returns the first upload's receipt again if the body is the same. */
   async #repeat(
     body: Body,
     options: UploadOptions,
@@ -157,7 +157,7 @@ export class PhotoUploads {
     }
   }
 
-  /** @returns live photos uploaded with the key in the last 24 h, first one first */
+  /** @returns live photos uploaded with the key in the last 24 h, oldest first */
   async #withKey(idempotency: string): Promise<Photo[]> {
     const { directory, clock } = this.#components
     const { records } = await directory.query({ terms: [`idem\0${idempotency}`], words: [], limit: SAME_KEY_MAX })

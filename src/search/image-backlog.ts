@@ -26,29 +26,29 @@ import { blobOf, dataDraft } from '../store/photo-needles.js'
 import type { Edit, RecordWriter } from '../store/record-writer.js'
 import type { NeedleDraft } from '../volumes/needle-store.js'
 
-/** One is decoded while the bytes of others come in, and the results of others are compared and written. */
+/** Photos analyzed concurrently: one is decoded while others are being read, compared or written. */
 const AT_ONCE = 6
-/** While photos come in, one at a time: the uploads of clients go first. */
+/** The same while photos are arriving: uploads take precedence. */
 const AT_ONCE_BUSY = 1
-/** How long after a photo came in others are expected. */
+/** How long photos count as still arriving after the last one. */
 const BUSY_MS = 250
-/** Photos that wait in memory; the rest is looked for in the directory when these are done. */
+/** Photos queued in memory; a later scan of the directory finds the rest. */
 const WAITING_MAX = 10_000
-/** How long a photo is left to each node that is before this one in its ranking. */
+/** How long to wait for each node that ranks before this one for a photo. */
 const TURN_MS = 60_000
-/** How long to wait for the bytes, or after a failure that is not the photo's; doubles each time. */
+/** Wait for missing bytes, or after a failure that is not the photo's fault; doubles each time. */
 const RETRY_MS = 2_000
 const RETRY_MS_MAX = 10 * 60_000
 const IDLE_MS = 1_000
-/** Two photos that were looked at in the same moment could not find each other: each is compared once more after this long. */
+/** Photos analyzed at the same moment cannot find each other, so each is compared again after this long. */
 const COMPARE_AGAIN_MS = 5_000
 const COMPARE_AGAIN_MAX = 1_000
-/** Between two looks through the directory; doubles while nothing new turns up. */
+/** Between two scans of the directory; doubles while a scan finds nothing new. */
 const SCAN_MS = 5_000
 const SCAN_MS_MAX = 60 * 60_000
 const PAGE = 200
 const IMAGES = 'type\0image'
-/** What is wrong with the photo itself: nobody needs to try again. */
+/** Errors of the photo itself: another attempt, on any node, would fail the same way. */
 const FINAL = ['ERR_IMAGE_UNREADABLE', 'ERR_IMAGE_TOO_LARGE', 'ERR_IMAGE_CRASHED'] as const
 
 export interface ImageBacklogComponents {
@@ -56,10 +56,10 @@ export interface ImageBacklogComponents {
   readonly analyzer: Pick<ImageAnalyzer, 'model' | 'analyze'>
   readonly reader: Pick<PhotoReader, 'source' | 'stream'>
   readonly writer: Pick<RecordWriter, 'edit'>
-  /** Nodes that share the work: this one and all that are alive. */
+  /** Nodes that share the work: this one and all live peers. */
   readonly workers: () => readonly NodeId[]
   readonly self: NodeId
-  /** Photos that look like one with these features. */
+  /** Finds photos that look like one with these features. */
   readonly alike: (
     id: PhotoId,
     features: Features,
@@ -70,7 +70,7 @@ export interface ImageBacklogComponents {
   readonly log: Logger
 }
 
-/** A photo that was just looked at. */
+/** A photo analyzed a moment ago. */
 interface Fresh {
   readonly id: PhotoId
   readonly features: Features
@@ -85,9 +85,9 @@ interface Waiting {
 }
 
 /**
- * Has every photo in the cluster looked at once: size, date, perceptual hash, smaller sizes, features, and which others it
- * looks like. The work is shared by ranking the nodes for each photo: the first does it at once, the next ones only if it is
- * still undone after a while, so a node that dies half way, or has no model, holds up nothing. Done twice it does no harm.
+ * Gets every photo in the cluster analyzed once: dimensions, date, perceptual hash, smaller sizes, features, links to
+ * similar photos. Rendezvous hashing ranks the nodes for each photo: the first analyzes it at once, the next ones only if it
+ * is still not done after a while. So a node that dies half way, or has no model, blocks nothing. Doing it twice is harmless.
  */
 export class ImageBacklog implements Startable {
   readonly #components: ImageBacklogComponents
@@ -98,17 +98,17 @@ export class ImageBacklog implements Startable {
   readonly #fresh: Fresh[] = []
   readonly #abort = new AbortController()
   #unsubscribe: (() => void) | undefined
-  /** When the last new photo came in, monotonic. */
+  /** When the last new photo arrived, monotonic ms. */
   #lastPhotoMs = Number.NEGATIVE_INFINITY
   #nextScanMs = 0
   #scanMs = SCAN_MS
-  /** Where the next look through the directory goes on; undefined: at the newest. */
+  /** Where the next scan of the directory continues; undefined: at the newest photo. */
   #cursor: string | undefined
 
   constructor(components: ImageBacklogComponents) {
     const { clock, log } = components
     this.#components = components
-    setMaxListeners(0, this.#abort.signal) // all that is under way hangs on it
+    setMaxListeners(0, this.#abort.signal) // every analysis in flight listens
     this.#loop = new WorkerLoop({ clock, log }, { name: 'image backlog', idleMs: IDLE_MS, step: () => this.#step() })
   }
 
@@ -130,20 +130,20 @@ export class ImageBacklog implements Startable {
     await Promise.all(this.#working.values())
   }
 
-  /** The model has changed: what it has not seen yet is looked for at once. */
+  /** Call when the model has changed: scans at once for photos that it has not analyzed. */
   modelChanged(): void {
     this.#scanSoon()
     this.#loop.wake()
   }
 
-  /** Photos, in the whole cluster, that the model has not seen; without a model: that nobody has looked at. */
+  /** Photos in the whole cluster that the model has not analyzed; without a model: that were never analyzed. */
   get pending(): number {
     const { directory, analyzer } = this.#components
     const done = analyzer.model === undefined ? 'looked' : `features\0${analyzer.model}`
     return Math.max(0, directory.count(IMAGES) - directory.count(done))
   }
 
-  // --- what is to be done ---
+  // --- finding work ---
 
   #note(record: DirectoryRecord): void {
     const photo = viewPhoto(record)
@@ -193,13 +193,13 @@ export class ImageBacklog implements Startable {
       .then(
         outcome => {
           this.#working.delete(id)
-          // what came about meanwhile was passed over
+          // changes during the analysis were not queued
           if (outcome === 'later' || this.#isStillUndone(id)) this.#again(id, waiting)
         },
         err => {
           this.#working.delete(id)
           if (this.#abort.signal.aborted) return
-          this.#components.log.warn({ err, photo: id }, 'could not look at a photo; it is tried again')
+          this.#components.log.warn({ err, photo: id }, 'photo analysis failed; it will be retried')
           this.#again(id, waiting)
         }
       )
@@ -218,7 +218,7 @@ export class ImageBacklog implements Startable {
     this.#waiting.set(id, { dueMs: this.#components.clock.monotonic() + pauseMs, failures: failures + 1 })
   }
 
-  /** Looks through the directory, newest first, for photos that no change has told of: those of before the start. */
+  /** Scans the directory, newest first, for photos without a change event: those from before the start. */
   async #scan(now: number): Promise<void> {
     const { directory } = this.#components
     const before = this.#waiting.size
@@ -244,7 +244,7 @@ export class ImageBacklog implements Startable {
     this.#scanMs = SCAN_MS
   }
 
-  // --- doing it ---
+  // --- doing the work ---
 
   async #lookAt(id: PhotoId): Promise<'done' | 'later'> {
     const { directory, reader, analyzer, alike } = this.#components
@@ -291,7 +291,7 @@ export class ImageBacklog implements Startable {
     await this.#write(viewPhoto(record), () => ({ changes: found.map(([other, link]) => linkChange(other, link)) }))
   }
 
-  /** Nothing is written when the photo was deleted meanwhile, or brought back with needles of another generation. */
+  /** Writes nothing if the photo was deleted meanwhile, or restored under another generation. */
   async #write({ id, generation }: Photo, decide: (now: Photo) => Edit): Promise<void> {
     await this.#components.writer.edit(id, (_, now) =>
       now.deleted || now.generation !== generation ? undefined : decide(now)
@@ -313,7 +313,7 @@ function resultOf(
     changes.push(...factsChanges({ width, height, takenAt }), imageChange(), phashChange(phash))
   }
   for (const { alt, recipe, contentType, bytes } of variants) {
-    if (photo.variants.has(alt)) continue // a client's own, or another node was first
+    if (photo.variants.has(alt)) continue // made by a client, or another node was first
     const sha256 = hash('sha256', bytes, 'hex')
     changes.push(addVariantChange(alt, { recipe, sha256, size: bytes.length, contentType, chunkBytes: 0 }))
     needles.push(dataDraft(photo, { id, generation, part: alt, sha256 }, 0, false, bytes))

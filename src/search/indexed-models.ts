@@ -30,9 +30,9 @@ export interface IndexedModelsComponents
   extends Omit<ShardReplicaComponents, 'peers' | 'announce' | 'directory' | 'indexes'> {
   readonly directory: ShardReplicaComponents['directory'] & Pick<Directory, 'count'>
   readonly indexes: ShardReplicaComponents['indexes']
-  /** Absent on a node that is alone. */
+  /** Absent on a single node. */
   readonly membership?: Pick<Membership, 'alive' | 'onHeartbeat' | 'announce'> | undefined
-  /** Told which models have vectors here, when that may have changed. */
+  /** Called with the models that have vectors here, when these may have changed. */
   readonly onModels: (models: ReadonlySet<ModelId>) => void
   readonly fileSystem: FileSystem
   readonly clock: Clock
@@ -45,26 +45,26 @@ interface Indexed {
 }
 
 /**
- * The models whose vectors this node searches: one that serves, and perhaps one that is to follow it. Its vectors are
- * gathered beside, and it takes over when it knows as many photos and all its shards are there. Which one serves outlives
- * the process.
+ * The models whose vectors this node searches: the serving one, and perhaps its successor. The successor's index is built
+ * alongside. It takes over when it covers as many photos and all its shards are available. The serving model survives a
+ * restart.
  */
 export class IndexedModels implements Startable {
   readonly #components: IndexedModelsComponents
   readonly #path: string
   readonly #loop: WorkerLoop
-  /** What alive and other peers said last. */
+  /** From the last heartbeat of each peer, alive or not. */
   readonly #peerIndexes = new Map<NodeId, readonly HeartbeatIndex[]>()
   #serving: Indexed | undefined
   #next: Indexed | undefined
-  /** Starts, stops and changes, one after the other. */
+  /** Starts, stops and changes run one after the other. */
   #tail: Promise<unknown> = Promise.resolve()
   #unsubscribe: (() => void) | undefined
   #started = false
-  /** The model that the node was told to use, however far its index has come. */
+  /** The model that is to serve, even while its index is incomplete. */
   #wanted: IndexedModel | undefined
 
-  /** @param init.folder - holds the file that says which model serves */
+  /** @param init.folder - holds the file that names the serving model */
   constructor(components: IndexedModelsComponents, init: { readonly folder: string }) {
     const { clock, log } = components
     this.#components = components
@@ -87,40 +87,40 @@ export class IndexedModels implements Startable {
     await this.#inOrder(() => this.#apply())
   }
 
-  /** Searches with this model from now on: at once when there is no other, else when its vectors are there. */
+  /** Switches searches to this model: at once if there is no other, else when its index is complete. */
   use(model: IndexedModel | undefined): Promise<void> {
     this.#wanted = model
     return this.#inOrder(() => this.#apply())
   }
 
-  /** The model that answered when the node last ran, or that answers now. @throws the file system's own errors */
+  /** The model that serves now, or served when the node last ran. @throws system errors */
   async last(): Promise<IndexedModel | undefined> {
     const bytes = await this.#components.fileSystem.readFile(this.#path)
     return bytes && parseModel(Buffer.from(bytes).toString())
   }
 
-  /** The model that answers. */
+  /** The model that answers searches. */
   get serving(): IndexedModel | undefined {
     return this.#serving?.model
   }
 
-  /** Models with vectors here, the serving one first. */
+  /** Models with an index here, the serving one first. */
   get all(): readonly IndexedModel[] {
     return [this.#serving, this.#next].flatMap(indexed => indexed?.model ?? [])
   }
 
-  /** Photos whose vectors are here, and those whose vectors are still to come, of the serving model. */
+  /** Photos of the serving model whose vectors are here, and those whose vectors are still missing. */
   counts(): { readonly vectors: number; readonly pending: number } {
     const replica = this.#serving?.replica
     return { vectors: replica?.vectors ?? 0, pending: replica?.pending ?? 0 }
   }
 
-  /** What the node's heartbeats say. */
+  /** For this node's heartbeats. */
   announced(): readonly HeartbeatIndex[] {
     return this.#indexed().map(({ model, replica }) => ({ model: model.id, shards: replica.ready }))
   }
 
-  /** Alive nodes that have vectors of the model, this one included, with the shards of which they have all. */
+  /** Live nodes with vectors of the model, this one included, and the shards for which they have all vectors. */
   holders(model: ModelId): ReadonlyMap<NodeId, ShardSet> {
     const replica = this.#replicaOf(model)
     const holders = this.#peers(model)
@@ -128,14 +128,14 @@ export class IndexedModels implements Startable {
     return holders
   }
 
-  /** @throws `ERR_MODEL_MISMATCH` for a model that is not used here; as `ShardKeeper.search` */
+  /** @throws `ERR_MODEL_MISMATCH` for a model without an index here; as {@link ShardReplica.search} */
   async search({ model, space, vector }: VectorQuery, k: number): Promise<ShardAnswer> {
     const replica = this.#replicaOf(model)
     if (replica === undefined) throw new SheafError('ERR_MODEL_MISMATCH')
     return replica.search(space, vector, k)
   }
 
-  // --- models that come and go ---
+  // --- changing models ---
 
   async #apply(): Promise<void> {
     const wanted = this.#started ? this.#wanted : undefined
@@ -151,7 +151,7 @@ export class IndexedModels implements Startable {
       if (last === undefined) await this.#saveServing(wanted)
     }
     if (this.#serving.model.id === wanted.id) {
-      // what its file says is of another process; names may have changed
+      // the file is from an earlier process; the model may have another name now
       this.#serving = { ...this.#serving, model: wanted }
       await this.#endNext()
     } else if (this.#next?.model.id !== wanted.id) {
@@ -176,7 +176,7 @@ export class IndexedModels implements Startable {
     await next?.replica.stop()
   }
 
-  /** The next model takes over when it is as good. */
+  /** Lets the next model take over once its index is complete. */
   async #step(): Promise<'idle'> {
     const next = this.#next
     if (next === undefined || !this.#isComplete(next)) return 'idle'
@@ -186,7 +186,10 @@ export class IndexedModels implements Startable {
       await this.#saveServing(next.model)
       this.#serving = next
       this.#next = undefined
-      this.#components.log.info({ model: next.model.name, before: before.model.name }, 'another model answers searches')
+      this.#components.log.info(
+        { model: next.model.name, before: before.model.name },
+        'the new model now answers searches'
+      )
       await before.replica.stop()
       await this.#tidy()
     })
@@ -202,7 +205,7 @@ export class IndexedModels implements Startable {
     return shards.size === SHARD_COUNT && seen(model.id) >= seen(before.id)
   }
 
-  /** After models have come and gone. */
+  /** Removes indexes of models no longer used, and announces the rest. */
   async #tidy(): Promise<void> {
     const { indexes, onModels } = this.#components
     const models = new Set(this.all.map(({ id }) => id))
@@ -251,7 +254,7 @@ export class IndexedModels implements Startable {
   }
 }
 
-/** @returns undefined for a file that says nothing usable: the wanted model then serves at once */
+/** @returns undefined for an unusable file: the configured model then serves at once */
 function parseModel(text: string): IndexedModel | undefined {
   try {
     const { id, name, spaces }: Partial<Record<string, unknown>> = JSON.parse(text)

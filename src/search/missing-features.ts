@@ -4,12 +4,12 @@ import { type Shard, type ShardSet, shardOf } from '../domain/shards.js'
 import type { PhotoReader } from '../photos/photo-reader.js'
 import type { PhotoBlob } from '../store/photo-needles.js'
 
-/** Looked for in one go: some milliseconds. */
+/** Photos checked in one pass: a few milliseconds. */
 const LOOKS_MAX = 2_000
-/** Between two such looks, ms; few are looked for at once. */
+/** Between two passes, ms; up to `FEW` photos are checked at once. */
 const LOOK_MS = 500
 const FEW = 100
-/** Features that no volume has brought for so long, while none is behind, are not waited for any more, ms. */
+/** Features missing for this long, ms, while replication is up to date, are given up. */
 const LOST_MS = 10_000
 
 export interface MissingFeaturesComponents {
@@ -20,21 +20,21 @@ export interface MissingFeaturesComponents {
 interface Missing {
   readonly blob: PhotoBlob
   readonly sinceMs: number
-  /** They were here and are no use; that they are here is no news. */
+  /** The features are here but cannot be used, so finding them here again changes nothing. */
   readonly unusable: boolean
 }
 
-/** Photos whose features this node knows of and does not have: their needles come later than their records, or never. */
+/** Photos whose features this node lacks, although it has their records: the needles arrive later, or never. */
 export class MissingFeatures {
   readonly #components: MissingFeaturesComponents
   readonly #max: number
-  /** Those looked for last stand last. */
+  /** In order of their last check, oldest first. */
   readonly #missing = new Map<PhotoId, Missing>()
-  /** Of them, so many from the first may have come in. */
+  /** How many of them, from the first, have not been checked since needles last arrived. */
   #unlooked = 0
   #nextLookMs = 0
 
-  /** @param init.max - photos that are remembered */
+  /** @param init.max - photos remembered, at most */
   constructor(components: MissingFeaturesComponents, init: { readonly max: number }) {
     this.#components = components
     this.#max = init.max
@@ -49,8 +49,8 @@ export class MissingFeatures {
   }
 
   /**
-   * @param unusable - the features are here, but damaged or none
-   * @returns whether it is remembered; when there are too many it is not
+   * @param unusable - the features are here, but damaged or malformed
+   * @returns false when there are too many to remember this one
    */
   note(id: PhotoId, blob: PhotoBlob, unusable: boolean): boolean {
     const known = this.#missing.get(id)
@@ -67,13 +67,13 @@ export class MissingFeatures {
     for (const id of this.#missing.keys()) if (isGone(id)) this.#missing.delete(id)
   }
 
-  /** Needles have come in, whichever. @returns whether it is worth a look at once */
+  /** Call when any needles have arrived. @returns whether to check at once */
   needlesCame(): boolean {
     this.#unlooked = this.#missing.size
     return this.#unlooked > 0 && this.#unlooked <= FEW
   }
 
-  /** @returns photos whose features are here now, of some that may be */
+  /** Checks some of the photos. @returns those whose features are here now */
   arrived(): PhotoId[] {
     const { clock, reader } = this.#components
     const now = clock.monotonic()
@@ -90,7 +90,10 @@ export class MissingFeatures {
     return arrived
   }
 
-  /** @param excused - what has been missing for a while is not counted */
+  /**
+   * @param excused - leave out photos whose features have been missing for a while
+   * @returns shards that lack features
+   */
   shards(excused: boolean): ShardSet {
     const now = this.#components.clock.monotonic()
     const shards = new Set<Shard>()

@@ -20,16 +20,16 @@ import type { Coverage, ScoredPhoto, SearchOptions, SearchResults } from './simi
 const K_MAX = 1_000
 const K_SIMILAR = 5
 const K_TEXT = 20
-/** Asked for beyond what is wanted: photos deleted a moment ago, copies of the query. */
+/** Extra neighbors to ask for: some are photos deleted a moment ago, or copies of the query. */
 const MARGIN = 16
 const ROUNDS_MAX = 3
 const GROWTH = 16
-/** Photos that peers found and this node does not know are asked for, so many at once. */
+/** Records fetched per search, at most, for photos that peers found and this node does not know. */
 const LOOK_UPS_MAX = 16
-/** A photo that is as close as this is a copy of the picture that was sent. */
+/** A photo with a higher score is a copy of the query picture. */
 const COPY_SCORE = 0.999999
 const LINKS_MAX = 10
-/** Memory for all pictures that come in as questions. */
+/** Memory for all query pictures being received. */
 const PICTURE_BYTES_MAX = 256 * 1024 * 1024
 
 export interface SearchComponents {
@@ -38,19 +38,19 @@ export interface SearchComponents {
   readonly analyzer: Pick<ImageAnalyzer, 'has' | 'analyze' | 'embedText'>
   readonly models: Pick<IndexedModels, 'serving' | 'all'>
   readonly nodes: Pick<ShardSearch, 'search'>
-  /** Asks the peers about a photo that is unknown here. @returns whether all members have answered */
+  /** Asks the peers about a photo that is unknown here. @returns whether all members answered */
   readonly fetchRecord: (id: PhotoId) => Promise<boolean>
-  /** Whether whoever asks may see the photo. */
+  /** Whether the caller may see the photo. */
   readonly visible: (photo: Photo) => boolean
 }
 
-/** Which photo counts as a result. */
+/** Whether a photo counts as a result. */
 type Accept = (neighbour: ScoredPhoto, photo: Photo) => boolean
 
-/** Photos that look like a photo, like a picture that is no photo here, or like what words say. */
+/** Finds photos similar to a stored photo, to a picture that is sent, or to a text. */
 export class Search {
   readonly #components: SearchComponents
-  /** Of pictures that are coming in. */
+  /** Memory used by query pictures being received. */
   #pictureBytes = 0
 
   constructor(components: SearchComponents) {
@@ -59,9 +59,9 @@ export class Search {
 
   /**
    * @param file - an image
-   * @param options - asked for when the file has been read
-   * @throws `ERR_EMPTY_FILE`, what reading the file throws, `ERR_BAD_PARAMETER`, `ERR_MODEL_UNAVAILABLE`, `ERR_IMAGE_UNREADABLE`, `ERR_IMAGE_TOO_LARGE`, `ERR_IMAGE_CRASHED`,
-   * `ERR_OVERLOADED`, the signal's reason
+   * @param options - called after the file has been read
+   * @throws `ERR_EMPTY_FILE`, what reading the file throws, `ERR_BAD_PARAMETER`, `ERR_MODEL_UNAVAILABLE`,
+   * `ERR_IMAGE_UNREADABLE`, `ERR_IMAGE_TOO_LARGE`, `ERR_IMAGE_CRASHED`, `ERR_OVERLOADED`, the signal's reason
    */
   async byImage(
     file: AsyncIterable<Uint8Array>,
@@ -87,7 +87,7 @@ export class Search {
     const checked = checkOptions(options, K_TEXT)
     const words = text.trim()
     if (words === '' || words.length > TEXT_LENGTH_MAX) {
-      throw badField('q', `q is what to look for, in 1–${TEXT_LENGTH_MAX} characters`)
+      throw badField('q', `q must be a text of 1–${TEXT_LENGTH_MAX} characters`)
     }
     const model = this.#requireModel()
     const { space, vector } = await analyzer.embedText(words, model.id, signal)
@@ -120,9 +120,9 @@ export class Search {
   }
 
   /**
-   * Which photos look like one that was just seen.
+   * Finds photos that look like one that was just analyzed.
    *
-   * @returns at most ten, by falling score; none when no model here has such vectors
+   * @returns at most ten, by falling score; none when no index here holds vectors of that model
    * @throws the signal's reason
    */
   async alike(
@@ -146,7 +146,7 @@ export class Search {
     return new Map([...links].filter(([other]) => kept.has(other)))
   }
 
-  /** What a client sends slowly must not keep the analyzer waiting. @throws `ERR_OVERLOADED` */
+  /** Reads the file into memory first, so that a slow client does not block the analyzer. @throws `ERR_OVERLOADED` */
   async #collect(file: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
     const pieces: Uint8Array[] = []
     let byteCount = 0
@@ -155,7 +155,7 @@ export class Search {
         byteCount += piece.length
         this.#pictureBytes += piece.length
         if (this.#pictureBytes > PICTURE_BYTES_MAX)
-          throw new SheafError('ERR_OVERLOADED', 'too many pictures come in at once')
+          throw new SheafError('ERR_OVERLOADED', 'too many pictures are being received; try again')
         pieces.push(piece)
       }
       return Buffer.concat(pieces, byteCount)
@@ -164,9 +164,9 @@ export class Search {
     }
   }
 
-  // --- gathering ---
+  // --- finding neighbors ---
 
-  /** Asks for more until there are enough that count, or no more at all. */
+  /** Asks for more neighbors until enough of them are results, or there are no more. */
   async #closest(
     model: IndexedModel,
     space: Space,
@@ -193,14 +193,14 @@ export class Search {
     }
   }
 
-  /** Of all photos, those that have the tag: so many more are to be asked for. */
+  /** The fraction of all photos that have the tag: the filter lets about that many neighbors through. */
   #share(tag: string | undefined): number {
     const { directory } = this.#components
     if (tag === undefined) return 1
     return Math.max(1, directory.count(`tag\0${tag}`)) / Math.max(1, directory.count('all'))
   }
 
-  /** @returns the first k that are wanted */
+  /** @returns the first k results */
   async #filter(scored: readonly ScoredPhoto[], isWanted: Accept, k: number): Promise<ScoredPhoto[]> {
     const results: ScoredPhoto[] = []
     const step = Math.max(64, k)
@@ -245,7 +245,7 @@ export class Search {
   }
 
   /**
-   * @returns the model for questions that are no photo here: the one that serves; if that is not loaded, the one to follow it
+   * @returns the model for queries that are not stored photos: the serving one, or its successor if that one is not loaded
    * @throws `ERR_MODEL_UNAVAILABLE`
    */
   #requireModel(): IndexedModel {
@@ -262,9 +262,9 @@ export function coverageOf(shards: ShardSet): Coverage {
 
 function checkOptions(options: SearchOptions, kDefault: number): SearchOptions & { readonly k: number } {
   const { k = kDefault, minScore } = options
-  if (!Number.isInteger(k) || k < 1 || k > K_MAX) throw badField('k', `k is a whole number from 1 to ${K_MAX}`)
+  if (!Number.isInteger(k) || k < 1 || k > K_MAX) throw badField('k', `k must be a whole number from 1 to ${K_MAX}`)
   if (minScore !== undefined && !(minScore >= -1 && minScore <= 1)) {
-    throw badField('min_score', 'min_score is a number from -1 to 1')
+    throw badField('min_score', 'min_score must be a number from -1 to 1')
   }
   return { ...options, k }
 }

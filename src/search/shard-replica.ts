@@ -24,11 +24,11 @@ import type { ShardAnswer } from './search-messages.js'
 import { ShardPlacement } from './shard-placement.js'
 
 const IDLE_MS = 500
-/** Records looked at, and vectors inserted, in one step at most. */
+/** Records read, and vectors inserted, per step at most. */
 const PAGE = 128
 const IDS_PER_TURN = 2_000
 const WAITING_MAX = 20_000
-/** Between two looks through the directory for what was lost. */
+/** Between two scans of the directory for lost changes, ms. */
 const LOOK_MS = 30_000
 const SAVE_MS = 5 * 60_000
 const UNSAVED_MIN = 1_000
@@ -37,15 +37,15 @@ const UNSAVED_SHARE = 0.2
 export interface ShardReplicaComponents {
   readonly directory: Pick<Directory, 'state' | 'getMany' | 'query' | 'onChange'>
   readonly reader: Pick<PhotoReader, 'isLocal' | 'readNeedle'>
-  /** Calls the listener when needles have come in. @returns removes it */
+  /** Calls the listener when needles have arrived. @returns removes the listener */
   readonly onNeedles: (listener: () => void) => () => void
   readonly indexes: VectorIndexes
   readonly self: NodeId
-  /** Others that are alive and index this model, with the shards of which they have all vectors. */
+  /** Live peers that index this model, and the shards for which they have all vectors. */
   readonly peers: () => ReadonlyMap<NodeId, ShardSet>
-  /** Whether needles that others have are still to come in. */
+  /** Whether needles of other nodes are still missing here. */
   readonly isReplicating: () => boolean
-  /** The shards of which this node has all vectors have changed. */
+  /** Called when the shards for which this node has all vectors have changed. */
   readonly announce: () => void
   readonly clock: Clock
   readonly log: Logger
@@ -55,20 +55,20 @@ export interface ShardReplicaInit {
   readonly model: ModelId
   /** Dimensions of the model's vectors; `image` is always among them. */
   readonly spaces: ReadonlyMap<Space, number>
-  /** Photos that may wait to be looked at, and for their features, each; default 20 000. When more do, all are looked at again. */
+  /** Photos queued, and photos waiting for features, each at most; default 20,000. On overflow the directory is scanned again. */
   readonly waitingMax?: number
 }
 
-/** A look through the directory for vectors that the indexes lack. */
+/** A scan of the directory for vectors that the indexes lack. */
 interface Rescan {
   readonly shards: ShardSet
-  /** Of the next page; undefined: the first. */
+  /** The next page; undefined: the first one. */
   readonly cursor: string | undefined
 }
 
 /**
- * Keeps one node's vectors of one model: those of the shards that are its, read from the features in its own volumes. What
- * the indexes hold follows the directory change by change; whatever gets lost on the way is found by looking through all.
+ * One node's vectors of one model, for the shards that the node holds. They are read from the features in its own volumes.
+ * The indexes follow the directory change by change; a scan of the directory finds changes that were lost.
  */
 export class ShardReplica implements Startable {
   readonly #components: ShardReplicaComponents
@@ -80,11 +80,11 @@ export class ShardReplica implements Startable {
   readonly #missing: MissingFeatures
   readonly #unsubscribe: (() => void)[] = []
   #open: ReadonlyMap<Space, VectorIndex> | undefined
-  /** Those of the open ones one of which has failed. */
+  /** The open indexes, when one of them has failed. */
   #failed: ReadonlyMap<Space, VectorIndex> | undefined
   #rescan: Rescan | undefined
   #rescannedMs = Number.NEGATIVE_INFINITY
-  /** Changes were lost: all shards are to be looked through again. */
+  /** Changes were lost, so all shards need a new scan. */
   #overflowed = false
   #reading = false
   #unsaved = 0
@@ -100,7 +100,7 @@ export class ShardReplica implements Startable {
     this.#loop = new WorkerLoop({ clock, log }, { name: 'shards', idleMs: IDLE_MS, step: signal => this.#step(signal) })
   }
 
-  /** Shards of which all vectors are here. */
+  /** Shards for which all vectors are here. */
   get ready(): ShardSet {
     return this.#placement.ready
   }
@@ -110,7 +110,7 @@ export class ShardReplica implements Startable {
     return this.#open?.get('image')?.size ?? 0
   }
 
-  /** Photos of this node's shards whose vectors are still to be inserted, as far as is known. */
+  /** Photos of this node's shards whose vectors are known to be missing. */
   get pending(): number {
     return this.#dirty.size + this.#missing.size
   }
@@ -136,16 +136,16 @@ export class ShardReplica implements Startable {
   }
 
   /**
-   * Searches all vectors that are here.
+   * Searches all vectors on this node.
    *
    * @param vector - unit length
-   * @returns `shards`: those of which all vectors were here all the time
+   * @returns `shards`: those for which all vectors were here throughout the search
    * @throws `ERR_MODEL_MISMATCH`: the model has no such vectors; `ERR_INDEX_UNAVAILABLE`, `ERR_OVERLOADED`
    */
   async search(space: Space, vector: Float32Array, k: number): Promise<ShardAnswer> {
     if (this.#init.spaces.get(space) !== vector.length) throw new SheafError('ERR_MODEL_MISMATCH')
     const index = this.#open?.get(space)
-    if (index === undefined) return { shards: new Set(), neighbours: [] } // it is being opened
+    if (index === undefined) return { shards: new Set(), neighbours: [] } // being opened
     const before = new Set(this.ready)
     const neighbours = await index.search(vector, k).catch((err: unknown) => {
       if (hasCode(err, 'ERR_INDEX_UNAVAILABLE')) this.#fail(index)
@@ -209,7 +209,7 @@ export class ShardReplica implements Startable {
     return this.#dirty.size > 0 ? 'busy' : 'idle'
   }
 
-  /** @returns whether there is something to look for */
+  /** @returns whether a scan is needed */
   #beginLook(now: number): boolean {
     if (this.#overflowed) this.#placement.forgetLooks()
     const shards = this.#placement.unlooked()
@@ -219,7 +219,7 @@ export class ShardReplica implements Startable {
     return true
   }
 
-  /** One page of all photos that the model has seen. */
+  /** Reads one page of all photos that the model has analyzed. */
   async #lookOn({ shards, cursor }: Rescan): Promise<void> {
     const { directory, clock } = this.#components
     const terms = [`features\0${this.#init.model}`]
@@ -237,9 +237,9 @@ export class ShardReplica implements Startable {
     this.#placement.looked(shards)
   }
 
-  /** Brings the indexes up to the records of dirty photos as they are now. */
+  /** Updates the indexes to the current records of dirty photos. */
   async #follow(ids: readonly PhotoId[]): Promise<void> {
-    for (const id of ids) this.#dirty.delete(id) // first: what changes from now on is dirty again
+    for (const id of ids) this.#dirty.delete(id) // first: later changes mark them dirty again
     try {
       await this.#whileReading(async () => {
         const stored = await this.#records(ids)
@@ -263,7 +263,7 @@ export class ShardReplica implements Startable {
     return featuresOf(record, this.#init.model)
   }
 
-  /** A change that comes while records are read may have come too late for what is then done with them. */
+  /** While records are being read, every change marks its photo dirty: the reader may have missed it. */
   async #whileReading<Result>(task: () => Promise<Result>): Promise<Result> {
     this.#reading = true
     try {
@@ -273,7 +273,7 @@ export class ShardReplica implements Startable {
     }
   }
 
-  /** Inserts the vectors of photos of this node's shards that the indexes do not hold. */
+  /** Inserts vectors that the indexes lack, for photos of shards held here. */
   async #insert(records: readonly DirectoryRecord[]): Promise<void> {
     const { reader } = this.#components
     const entries = new Map(Array.from(this.#init.spaces.keys(), space => [space, [] as VectorEntry[]]))
@@ -298,18 +298,21 @@ export class ShardReplica implements Startable {
     for (const [space, batch] of entries) if (batch.length > 0) await this.#open?.get(space)?.add(batch)
   }
 
-  /** @returns undefined when no intact copy is in reach, or when they are none that can be used */
+  /** @returns undefined when no intact copy is reachable, or the features are malformed */
   async #read(blob: PhotoBlob): Promise<Features | undefined> {
     try {
       return decodeFeatures(await this.#components.reader.readNeedle(blob, 0))
     } catch (err) {
       if (!(err instanceof SheafError)) throw err
-      this.#components.log.warn({ err, photo: blob.id }, 'the features of a photo cannot be read')
+      this.#components.log.warn(
+        { err, photo: blob.id },
+        'features of a photo cannot be read; it is missing from search'
+      )
       return undefined
     }
   }
 
-  /** A shard of which nothing is missing has been complete once, and stays so but for what comes in just now. */
+  /** Marks shards that miss nothing as ready. They stay ready while new photos arrive. */
   #judge(): void {
     const missing = this.#missing.shards(!this.#components.isReplicating())
     const incomplete = new Set([...missing, ...Array.from(this.#dirty, shardOf)])
@@ -318,7 +321,7 @@ export class ShardReplica implements Startable {
 
   // --- indexes ---
 
-  /** What was saved may be of long ago: what is not wanted any more goes, what is missing is looked for. */
+  /** Opens the saved indexes. They may be outdated: drops stale entries; the scan that follows finds missing ones. */
   async #openIndexes(now: number, signal: AbortSignal): Promise<void> {
     const { model, spaces } = this.#init
     const opened = new Map<Space, VectorIndex>()
@@ -374,7 +377,7 @@ export class ShardReplica implements Startable {
     return this.#unsaved >= many || now >= this.#savedMs + SAVE_MS
   }
 
-  /** Without it the next start has more to read. */
+  /** Saving spares the next start some reading; a failure does no other harm. */
   async #save(): Promise<void> {
     const { clock, log } = this.#components
     const unsaved = this.#unsaved
@@ -383,17 +386,17 @@ export class ShardReplica implements Startable {
       for (const index of this.#open?.values() ?? []) await index.save()
       this.#unsaved -= unsaved
     } catch (err) {
-      log.warn({ err, model: this.#init.model }, 'an index could not be saved')
+      log.warn({ err, model: this.#init.model }, 'index not saved; the next start will take longer')
     }
   }
 
   #fail(index: VectorIndex): void {
-    if (![...(this.#open?.values() ?? [])].includes(index)) return // another took its place meanwhile
+    if (![...(this.#open?.values() ?? [])].includes(index)) return // replaced meanwhile
     this.#failed = this.#open
     this.#loop.wake()
   }
 
-  /** An index has failed: what was saved is opened again, and what it lacks is looked for. */
+  /** After an index failed: the saved one is opened again, and a scan finds what it lacks. */
   async #reset(): Promise<void> {
     await this.#close()
     this.#rescan = undefined

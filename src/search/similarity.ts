@@ -23,16 +23,16 @@ export interface SimilarityComponents extends Omit<IndexedModelsComponents, 'sel
   readonly reader: Pick<PhotoReader, 'isLocal' | 'readNeedle' | 'source' | 'stream'>
   readonly writer: Pick<RecordWriter, 'edit'>
   readonly analyzer: ImageAnalyzer
-  /** Absent on a node that is alone. */
+  /** Absent on a single node. */
   readonly transport?: Pick<Transport, 'self' | 'request' | 'handle'> | undefined
-  /** Asks the peers about a photo that is unknown here. @returns whether all members have answered. Absent: there are none */
+  /** Asks the peers about a photo that is unknown here. @returns whether all members answered. Absent on a single node */
   readonly fetchRecord?: ((id: PhotoId) => Promise<boolean>) | undefined
-  /** Whether whoever asks may see the photo; default: everybody may. */
+  /** Whether the caller may see the photo; default: everybody may. */
   readonly visible?: (photo: Photo) => boolean
   readonly random: Random
 }
 
-/** A node that is alone talks to nobody. */
+/** The transport of a single node. */
 const ALONE: Pick<Transport, 'self' | 'request' | 'handle'> = {
   self: 'alone' as NodeId,
   request: () => Promise.reject(new SheafError('ERR_PEER_UNREACHABLE')),
@@ -40,8 +40,7 @@ const ALONE: Pick<Transport, 'self' | 'request' | 'handle'> = {
 }
 
 /**
- * Everything about photos that look alike: having each looked at, the vectors that this node keeps, searches over all nodes,
- * and duplicates.
+ * Everything about similar photos: their analysis, this node's vector indexes, searches over all nodes, and duplicates.
  */
 export class Similarity implements Startable {
   readonly search: Search
@@ -64,7 +63,7 @@ export class Similarity implements Startable {
     } = components
     const { analyzer } = components
     const onModels: IndexedModelsComponents['onModels'] = ids =>
-      void analyzer.keepOnly(ids).catch(err => log.debug({ err }, 'a model could not be let go'))
+      void analyzer.keepOnly(ids).catch(err => log.debug({ err }, 'unused model could not be released'))
     const models = new IndexedModels({ ...components, self: transport.self, onModels }, init)
     const nodes = new ShardSearch({
       transport,
@@ -111,16 +110,21 @@ export class Similarity implements Startable {
   }
 
   /**
-   * Takes a model into use: for looking at photos at once, for searches when it has seen as many as the one before.
+   * Switches to a model: at once for analysis, and for searches when its index covers as many photos as the previous one's.
    *
-   * @param before - to be loaded, too, for questions until then; by default the one in use
+   * @param before - also loaded, to embed queries until then; by default the one in use
    * @throws as `ImageAnalyzer.useModel`, of the model
    */
   async useModel(model: LoadedModel, before?: LoadedModel): Promise<void> {
     if (before !== undefined) {
       await this.#analyzer
         .useModel(before)
-        .catch(err => this.#log.warn({ err, model: before.spec.name }, 'the model of before cannot be loaded'))
+        .catch(err =>
+          this.#log.warn(
+            { err, model: before.spec.name },
+            'previous model cannot be loaded; the new one answers searches while its index grows'
+          )
+        )
     }
     try {
       await this.#analyzer.useModel(model)
@@ -140,7 +144,7 @@ export class Similarity implements Startable {
   }
 }
 
-/** @returns what of a model concerns its vectors */
+/** @returns the part of a model's spec that its index needs */
 function indexedModel({ id, name, image, text }: ModelSpec): IndexedModel {
   const spaces: IndexedModel['spaces'] = new Map([
     ['image', image.dimension],

@@ -10,48 +10,48 @@ import { HASHED_SIDE, perceptualHash } from './perceptual-hash.js'
 import { luminanceOf, openPicture, type Picture, squareOf } from './picture.js'
 import { makeVariants } from './variants.js'
 
-/** A photo whose bytes are coming in. */
+/** A photo whose bytes are arriving. */
 interface Incoming {
   readonly bytes: Buffer
   used: number
 }
 
 interface Look {
-  /** Nobody waits for it any more. */
+  /** The caller no longer waits for it. */
   cancelled: boolean
   begun: boolean
-  /** Rejects what waits for the decoder. */
+  /** Ends the wait for the decoder. */
   readonly giveUp: (reason: SheafError) => void
-  /** When the usage was first measured after it began. */
+  /** CPU time of the process at the first measurement after decoding began. */
   cpuMsAtStart: number | undefined
 }
 
 interface Model {
   readonly spec: ModelSpec
   readonly embedder: ThreadedEmbedder
-  /** What is being embedded: the model is let go when that is done. */
+  /** Running calls: the model is released when they are done. */
   readonly uses: Set<Promise<unknown>>
 }
 
-/** With the model in use; the files of one beside it come on top. */
+/** Includes the current model; the file sizes of a second one are added. */
 const RSS_BYTES_MAX = 1_500 * 2 ** 20
-/** Computing time, not waiting: on a busy machine this process, which gives way to others, may take many times as long. */
+/** CPU time, not elapsed time: this process has low priority and may take many times as long on a busy machine. */
 const LOOK_CPU_MS_MAX = 30_000
 
-/** What the process has taken of the machine. */
+/** Resource usage of the process. */
 export interface Usage {
   readonly rssBytes: number
-  /** Of all threads, since the process began. */
+  /** CPU time of all threads since the process started. */
   readonly cpuMs: number
 }
 
-/** The image process's side of `analyzer-messages.ts`. */
+/** The image process's side of `image-process-messages.ts`. */
 export class ImageProcessHandler {
   readonly #send: (message: FromImageProcess) => void
   readonly #incoming = new Map<number, Incoming>()
-  /** Photos being looked at, or waiting for the decoder. */
+  /** Photos being analyzed, or waiting for the decoder. */
   readonly #looks = new Map<number, Look>()
-  /** Settles when the last photo so far has been decoded. */
+  /** Settles when the latest photo has been decoded. */
   #decoded: Promise<unknown> = Promise.resolve()
   readonly #models = new Map<ModelId, Model>()
   #rssBytesMax = RSS_BYTES_MAX
@@ -84,7 +84,7 @@ export class ImageProcessHandler {
     }
   }
 
-  /** To be asked several times a second. @returns why the process is to be ended, if so */
+  /** Call several times a second. @returns why the process must be killed; undefined: it need not */
   excess({ rssBytes, cpuMs }: Usage): Excess | undefined {
     for (const look of this.#looks.values()) {
       if (!look.begun) continue
@@ -96,8 +96,8 @@ export class ImageProcessHandler {
 
   #piece(call: number, piece: Uint8Array): void {
     const photo = this.#incoming.get(call)
-    if (photo === undefined) return // cancelled while the piece was on its way
-    invariant(photo.used + piece.length <= photo.bytes.length, 'a photo is no longer than it was said to be')
+    if (photo === undefined) return // cancelled while the piece was in transit
+    invariant(photo.used + piece.length <= photo.bytes.length, 'a photo has no more bytes than announced')
     photo.bytes.set(piece, photo.used)
     photo.used += piece.length
   }
@@ -109,10 +109,13 @@ export class ImageProcessHandler {
     if (this.#incoming.delete(call)) this.#answer(call, Promise.reject(cancelled()))
   }
 
-  /** What goes wrong here goes wrong with these bytes again, unless the model failed: it is the photo's error. */
+  /** An error here is the photo's and would recur with the same bytes, unless the model failed. */
   async #look(call: number, wanted: AnalysisRequest['wanted']): Promise<Analysis> {
     const photo = this.#incoming.get(call)
-    invariant(photo !== undefined && photo.used === photo.bytes.length, 'a photo is looked at when all of it is there')
+    invariant(
+      photo !== undefined && photo.used === photo.bytes.length,
+      'a photo is analyzed once all its bytes are here'
+    )
     this.#incoming.delete(call)
     let giveUp!: Look['giveUp']
     const gaveUp = new Promise<never>((_, reject) => {
@@ -122,18 +125,17 @@ export class ImageProcessHandler {
     this.#looks.set(call, look)
     try {
       const decoded = this.#decoded.then(() => decode(photo.bytes, look))
-      this.#decoded = decoded.catch(() => {}) // it is this photo's error
+      this.#decoded = decoded.catch(() => {}) // reported for this photo only
       return await this.#analyze(await Promise.race([decoded, gaveUp]), wanted, look)
     } catch (err) {
       if (err instanceof SheafError) throw err
-      throw new SheafError('ERR_IMAGE_CRASHED', `looking at the image failed: ${String(err)}`, { cause: err })
+      throw new SheafError('ERR_IMAGE_CRASHED', `image analysis failed: ${String(err)}`, { cause: err })
     } finally {
       this.#looks.delete(call)
     }
   }
 
   async #analyze(picture: Picture, wanted: AnalysisRequest['wanted'], look: Look): Promise<Analysis> {
-    // whoever gave up meanwhile saves the rest
     if (look.cancelled) throw cancelled()
     const [phash, variants, features] = await Promise.all([
       wanted.facts ? luminanceOf(picture.seen, HASHED_SIDE).then(perceptualHash) : undefined,
@@ -209,5 +211,5 @@ async function use<Result>({ uses }: Model, result: Promise<Result>): Promise<Re
 }
 
 function cancelled(): SheafError {
-  return new SheafError('ERR_STOPPING', 'nobody waits for this photo any more')
+  return new SheafError('ERR_STOPPING', 'the analysis of this photo was cancelled')
 }

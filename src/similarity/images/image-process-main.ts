@@ -1,6 +1,6 @@
 /*
- * The program of the image process, started by `analyzer-process.ts`. It holds nothing that would have to be saved: it ends by
- * being killed, or by itself when its node has gone.
+ * The program of the image process, started by `forked-image-process.ts`. It has no state to save: it ends by being killed,
+ * or by itself when the node is gone.
  */
 import { pid, send } from 'node:process'
 import { systemClock } from '../../core/clock.js'
@@ -13,7 +13,7 @@ const MEASURE_MS = 100
 
 invariant(send !== undefined, 'this program is started by a node, with a channel to it')
 
-// Whoever interrupts the node in a terminal interrupts all processes of it; the node decides when this one ends.
+// Ctrl-C in a terminal interrupts every process of the node; the node decides when this one ends.
 process.on('SIGINT', () => {})
 process.on('SIGTERM', () => {})
 process.on('disconnect', () => process.kill(pid, 'SIGKILL'))

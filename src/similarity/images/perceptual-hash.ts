@@ -1,18 +1,18 @@
 /**
- * A hash of what a picture looks like: copies that were recompressed, scaled, brightened or turned grey differ in few of its
- * 64 bits, other pictures in about half of them. A bit says whether one of the 8 × 8 lowest frequencies of the picture, at
- * 32 × 32 pixels, is above their median. Frequencies that run along one side only are left out: shots of one scene, taken one
- * after the other, share them. Cropped and turned copies are beyond this hash; their vectors find them.
+ * A hash of what a picture looks like. Copies that were recompressed, scaled, brightened or turned gray differ in few of
+ * its 64 bits, other pictures in about half. Each bit says whether one of the 8 × 8 lowest frequencies of the picture, at
+ * 32 × 32 pixels, is above their median. Frequencies along one axis only are left out: successive shots of one scene share
+ * them. The hash does not recognize cropped or rotated copies; their vectors do.
  *
  * @see Zauner 2010, "Implementation and Benchmarking of Perceptual Image Hash Functions", section 3.2.1
  */
 
-/** Side of the picture that is hashed, in pixels. */
+/** Side of the hashed picture, in pixels. */
 export const HASHED_SIDE = 32
-/** Frequencies in each direction, of 1 and more waves. */
+/** Frequencies in each direction, from 1. */
 const FREQUENCIES = 8
 const HASH_BYTES = 8
-/** Frequencies of a picture of one colour are 0 but for rounding, which must not show in the hash. */
+/** All frequencies of a single-color picture are 0 except for rounding, which must not affect the hash. */
 const ROUNDING = 1e-6
 
 /** `COSINES[(frequency - 1) * HASHED_SIDE + position]` */
@@ -24,7 +24,7 @@ const COSINES = Float64Array.from({ length: FREQUENCIES * HASHED_SIDE }, (_, i) 
 
 /**
  * @param luminance - {@link HASHED_SIDE}² bytes, row by row
- * @returns 8 bytes, one for each vertical frequency; in it the lowest bit for the lowest horizontal frequency
+ * @returns 8 bytes, one per vertical frequency; its lowest bit is the lowest horizontal frequency
  */
 export function perceptualHash(luminance: Uint8Array): Uint8Array {
   const frequencies = lowFrequencies(luminance)
@@ -36,7 +36,7 @@ export function perceptualHash(luminance: Uint8Array): Uint8Array {
   return hash
 }
 
-/** The lowest frequencies of a two-dimensional DCT-II, not normalised: rows of {@link FREQUENCIES}. */
+/** The lowest frequencies of a two-dimensional DCT-II, not normalized: rows of {@link FREQUENCIES}. */
 function lowFrequencies(luminance: Uint8Array): Float64Array {
   const byRow = new Float64Array(HASHED_SIDE * FREQUENCIES)
   for (let y = 0; y < HASHED_SIDE; y++) {

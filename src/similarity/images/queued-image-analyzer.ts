@@ -15,16 +15,16 @@ import {
 } from './image-analyzer.js'
 import { type ImageProcess, ImageProcessEnded, type ImageProcessEndReason } from './image-process.js'
 
-/** One photo is decoded while one goes through the model; meanwhile others come in or are made smaller. */
+/** Photos in flight: one is decoded while another goes through the model, and others are received or resized. */
 const AT_ONCE = 5
-/** Photos that may wait for their turn, of each priority. */
+/** Photos that may wait, per priority. */
 const WAITING_MAX = 64
 const TEXTS_MAX = 64
-/** One that looks at photos, and the one before it, which answers questions until the other has seen them all. */
+/** The current one, and the previous one, which embeds queries until the current one has analyzed all photos. */
 const MODELS_MAX = 2
-/** How often a process may end while it looks at a photo before the photo is at fault. */
+/** How often a process may end with only this photo in flight before the photo is to blame. */
 const ENDS_BLAMED_MAX = 2
-/** … and how often in all, for whatever reason, before one waits for better times. */
+/** How often a process may end during one call, for any reason, before the call fails. */
 const ENDS_MAX = 6
 const IDLE_MS = 5 * 60_000
 
@@ -49,23 +49,23 @@ interface Job {
 }
 
 /**
- * Photos in line for one child process, which is started when it is needed, again when it ends, and stopped when it has had
- * nothing to do for a while.
+ * Queues photos for one image process. Starts the process on demand, restarts it when it ends, and stops it after a while
+ * without work.
  */
 export class QueuedImageAnalyzer implements ImageAnalyzer {
   readonly #components: QueuedImageAnalyzerComponents
   readonly #lines: Readonly<Record<AnalysisRequest['priority'], Job[]>> = { asked: [], backlog: [] }
   readonly #jobs = new Set<Promise<void>>()
-  /** Photos over which a child may have ended: each is tried alone, while no other begins. */
+  /** Photos that may have caused a process to end: each is retried alone, and no other starts meanwhile. */
   #suspects = 0
   readonly #alone = new KeyedLock()
   #running = false
-  /** What a child is to hold; the first is in use. */
+  /** Models that the process must hold; the first is the current one. */
   #models: readonly LoadedModel[] = []
   #modelChange: Promise<void> = Promise.resolve()
   #process: ImageProcess | undefined
   #opening: Promise<ImageProcess> | undefined
-  /** What the child is needed for at the moment. */
+  /** Tasks that need the process now. */
   #uses = 0
   #texts = 0
   #cancelIdle: () => void = () => {}
@@ -113,7 +113,7 @@ export class QueuedImageAnalyzer implements ImageAnalyzer {
       const kept = this.#models.filter(({ spec }, i) => i === 0 || models.has(spec.id))
       if (kept.length === this.#models.length) return
       this.#models = kept
-      if (this.#opening === undefined && this.#process?.ended !== false) return // the next one holds these
+      if (this.#opening === undefined && this.#process?.ended !== false) return // the next process loads these
       await this.#persist(async () => (await this.#open()).holdModels(kept))
     })
   }
@@ -123,10 +123,14 @@ export class QueuedImageAnalyzer implements ImageAnalyzer {
     this.#requireRunning()
     if (request.size === 0) throw new SheafError('ERR_IMAGE_UNREADABLE', 'the file is empty')
     if (request.size > IMAGE_BYTES_MAX) {
-      throw new SheafError('ERR_IMAGE_TOO_LARGE', `the image has ${request.size} bytes, more than ${IMAGE_BYTES_MAX}`)
+      throw new SheafError(
+        'ERR_IMAGE_TOO_LARGE',
+        `the image has ${request.size} bytes, more than the maximum of ${IMAGE_BYTES_MAX}`
+      )
     }
     const line = this.#lines[request.priority]
-    if (line.length >= WAITING_MAX) throw new SheafError('ERR_OVERLOADED', 'too many photos wait to be looked at')
+    if (line.length >= WAITING_MAX)
+      throw new SheafError('ERR_OVERLOADED', 'too many photos are waiting for analysis; try again')
     const { job, analysis } = newJob(request, signal)
     line.push(job)
     this.#fill()
@@ -144,9 +148,10 @@ export class QueuedImageAnalyzer implements ImageAnalyzer {
     if (spec === undefined) throw new SheafError('ERR_MODEL_UNAVAILABLE')
     if (spec.text === undefined) throw new SheafError('ERR_TEXT_SEARCH_UNAVAILABLE')
     if (text.trim() === '' || text.length > TEXT_LENGTH_MAX) {
-      throw new SheafError('ERR_BAD_PARAMETER', `a text has 1 to ${TEXT_LENGTH_MAX} characters`)
+      throw new SheafError('ERR_BAD_PARAMETER', `a text must have 1 to ${TEXT_LENGTH_MAX} characters`)
     }
-    if (this.#texts >= TEXTS_MAX) throw new SheafError('ERR_OVERLOADED', 'too many texts wait to be embedded')
+    if (this.#texts >= TEXTS_MAX)
+      throw new SheafError('ERR_OVERLOADED', 'too many texts are waiting to be embedded; try again')
     this.#texts++
     const embedding = this.#persist(async () => (await this.#open()).embedText(text, model)).finally(
       () => this.#texts--
@@ -164,13 +169,13 @@ export class QueuedImageAnalyzer implements ImageAnalyzer {
     return this.#models.find(({ spec }) => spec.id === model)
   }
 
-  /** One after the other. */
+  /** Runs model changes one after the other. */
   #changeModels(change: () => Promise<void>): Promise<void> {
     const done = this.#modelChange.then(() => {
       this.#requireRunning()
       return change()
     })
-    this.#modelChange = done.catch(() => {}) // the caller knows
+    this.#modelChange = done.catch(() => {}) // the caller handles it
     return done
   }
 
@@ -208,12 +213,12 @@ export class QueuedImageAnalyzer implements ImageAnalyzer {
     }
   }
 
-  // --- the child ---
+  // --- the process ---
 
   /**
-   * Runs a task that opens a child, again when that one ends.
+   * Runs a task that uses the image process; retries it when the process ends.
    *
-   * @param onEnd - throws when it is not to be tried again
+   * @param onEnd - throws when the task must not be retried
    */
   async #persist<Result>(
     task: () => Promise<Result>,
@@ -228,7 +233,7 @@ export class QueuedImageAnalyzer implements ImageAnalyzer {
         } catch (err) {
           if (!(err instanceof ImageProcessEnded)) throw err
           this.#requireRunning()
-          if (err.reason !== 'stopped') this.#components.log.warn({ err }, 'image process ended')
+          if (err.reason !== 'stopped') this.#components.log.warn({ err }, 'image process ended; it will be restarted')
           onEnd(err)
           if (ends >= ENDS_MAX) throw new SheafError('ERR_ANALYST_UNAVAILABLE', undefined, { cause: err })
         }
@@ -258,8 +263,11 @@ export class QueuedImageAnalyzer implements ImageAnalyzer {
         held.push(model)
       } catch (err) {
         if (err instanceof ImageProcessEnded) throw err
-        this.#components.log.error({ err, model: model.spec.name }, 'the model can no longer be loaded')
-        // the other one goes on; without any, photos are looked at without
+        this.#components.log.error(
+          { err, model: model.spec.name },
+          'model can no longer be loaded; pull or add it again, then restart the node'
+        )
+        // the other model, if any, stays in use; with none, photos are analyzed without features
         this.#models = this.#models.filter(other => other !== model)
       }
     }

@@ -8,7 +8,7 @@ import { LabelTable } from './label-table.js'
 import { type IndexName, NEIGHBOURS_MAX, type Neighbour, type VectorEntry, type VectorIndex } from './vector-index.js'
 
 const SEARCHES_WAITING_MAX = 1_000
-/** Way-marks of removed vectors make searches slow and, when they are very many, blind. */
+/** Removed vectors slow searches down; above this share the graph is rebuilt, before recall suffers. */
 const DEAD_SHARE_MAX = 0.3
 const DEAD_MIN = 256
 
@@ -23,7 +23,7 @@ export interface HnswIndexComponents {
   readonly log: Logger
 }
 
-/** An approximate index: the graph lives in a thread of its own, the names of its vectors here. */
+/** An approximate index. The graph is in a thread of its own, the table from labels to photos here. */
 export class HnswIndex implements VectorIndex {
   readonly #name: IndexName
   readonly #log: Logger
@@ -45,13 +45,13 @@ export class HnswIndex implements VectorIndex {
     this.#worker.on('exit', code => this.#failed(`its thread ended with ${code}`))
   }
 
-  /** @param data.folder - must be there */
+  /** @param data.folder - must exist */
   static async open(components: HnswIndexComponents, data: HnswThreadData): Promise<HnswIndex> {
     const index = new HnswIndex(components, data)
     try {
       const { rows, damage } = await index.#ask({ kind: 'load' }, [])
       if (damage !== undefined) {
-        components.log.warn({ index: data.name, damage }, 'a damaged index is built anew from the volumes')
+        components.log.warn({ index: data.name, damage }, 'index is damaged; rebuilding it from the volumes')
       }
       if (rows !== undefined) index.#table = await LabelTable.from(rows)
       return index
@@ -94,14 +94,15 @@ export class HnswIndex implements VectorIndex {
   }
 
   async search(query: Float32Array, k: number): Promise<Neighbour[]> {
-    if (this.#searches >= SEARCHES_WAITING_MAX) throw new SheafError('ERR_OVERLOADED', 'too many searches wait')
+    if (this.#searches >= SEARCHES_WAITING_MAX)
+      throw new SheafError('ERR_OVERLOADED', 'too many searches are waiting; try again')
     const copy = Float32Array.from(query)
     this.#searches++
     try {
       const request: HnswRequest = { kind: 'search', query: copy, k: Math.min(k, NEIGHBOURS_MAX) }
       const { labels, scores } = await this.#ask(request, [copy.buffer])
       return Array.from(labels).flatMap((label, i) => {
-        const id = this.#table.idOf(label) // undefined: removed while the search was under way
+        const id = this.#table.idOf(label) // undefined: removed during the search
         return id === undefined ? [] : [{ id, score: clamped(scores[i] ?? 0) }]
       })
     } finally {
@@ -120,7 +121,7 @@ export class HnswIndex implements VectorIndex {
   }
 
   async #close(): Promise<void> {
-    // one that failed has no thread any more
+    // after a failure the thread has ended
     if (this.#failure === undefined) await this.#ask({ kind: 'close' }, []).catch(() => {})
     await this.#rebuilding
     await this.#worker.terminate()
@@ -135,7 +136,7 @@ export class HnswIndex implements VectorIndex {
     try {
       await this.#ask(request, [labels.buffer, vectors.buffer])
     } catch (err) {
-      this.#failed(err) // table and graph may now say different things
+      this.#failed(err) // table and graph may now disagree
       throw err
     }
     const { deadCount, size } = this.#table
@@ -148,12 +149,15 @@ export class HnswIndex implements VectorIndex {
 
   async #rebuild(): Promise<void> {
     const { deadCount, size } = this.#table
-    this.#log.info({ index: this.#name, dead: deadCount, live: size }, 'an index is rebuilt without what was removed')
+    this.#log.info(
+      { index: this.#name, dead: deadCount, live: size },
+      'rebuilding an index without its removed vectors'
+    )
     try {
       const { freed } = await this.#ask({ kind: 'rebuild' }, [])
       this.#table.release(freed)
     } catch (err) {
-      this.#log.warn({ err, index: this.#name }, 'an index could not be rebuilt')
+      this.#log.warn({ err, index: this.#name }, 'index not rebuilt; searches stay slow until the next try')
     }
   }
 
@@ -180,13 +184,13 @@ export class HnswIndex implements VectorIndex {
 
   #failed(cause: unknown): void {
     if (this.#failure !== undefined) return
-    this.#failure = unavailable('the index has failed', cause)
+    this.#failure = unavailable('the index failed and will be opened again', cause)
     for (const { reject } of this.#waiting.values()) reject(this.#failure)
     this.#waiting.clear()
   }
 }
 
-/** Rounding takes the cosine of a vector with itself beyond 1. */
+/** Rounding can push the cosine of a vector with itself above 1. */
 function clamped(score: number): number {
   return Math.max(-1, Math.min(1, score))
 }

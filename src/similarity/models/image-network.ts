@@ -3,7 +3,7 @@ import { invariant } from '../../core/invariant.js'
 import { IMAGE_FILE, type ImageSide, type LoadedModel, modelPath } from './model-spec.js'
 import { Network, pooled } from './network.js'
 
-/** What a model's network says of an image, as it says it: not of unit length. */
+/** The raw outputs of a network for an image: not of unit length. */
 export interface ImageOutput {
   readonly embedding: Float32Array
   /** Probabilities, for a model with classes. */
@@ -42,7 +42,7 @@ export class ImageNetwork {
   }
 }
 
-/** @returns the network's input: a plane for each channel, in the network's order, of (x - mean) / std */
+/** @returns the network's input: one plane per channel, in the network's order, of (x - mean) / std */
 export function imageInput({ size, channels, mean, std }: ImageSide, pixels: Uint8Array): Float32Array {
   const area = size * size
   invariant(

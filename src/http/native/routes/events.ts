@@ -5,20 +5,20 @@ import { timeJson } from '../json-forms.js'
 import { type RouteContext, reportCut } from '../route-context.js'
 import { eventsSchema } from '../schemas/event-schemas.js'
 
-/** How long a client waits before it connects again, ms. */
+/** How long a client waits before it reconnects, ms. */
 const RETRY_MS = 1_000
 const HEADERS = {
   'content-type': 'text/event-stream',
   'cache-control': 'no-store',
   'x-content-type-options': 'nosniff',
   connection: 'close',
-  // A reverse proxy must not gather events.
+  // A reverse proxy must not buffer events.
   'x-accel-buffering': 'no'
 }
 
-/** `GET /events`: server-sent events (WHATWG HTML, section 9.2) until the client leaves or the node stops. */
+/** `GET /events`: server-sent events (WHATWG HTML, section 9.2) until the client disconnects or the node stops. */
 export function addEventsRoute(app: FastifyInstance, context: RouteContext): void {
-  /** Many clients are sent the same. */
+  /** All clients get the same text. */
   const texts = new WeakMap<ClusterEvent, string>()
   const textOf = (event: ClusterEvent): string => {
     let text = texts.get(event)
@@ -58,7 +58,7 @@ async function* piecesOf(
   for await (const step of steps) {
     switch (step.kind) {
       case 'start':
-        // Without data it is no event, but a client that is cut off before the first one can go on from here.
+        // Without data this is no event, but it gives a client that is cut off before the first event an id to resume from.
         yield Buffer.from(`retry: ${RETRY_MS}\nid: ${step.id}\n\n`)
         break
       case 'reset':

@@ -11,7 +11,7 @@ import {
   similarSchema
 } from '../schemas/similarity-schemas.js'
 
-/** Larger pictures are not taken for a question; a photo of a camera is a quarter of it at most. */
+/** Limit for query pictures; camera photos are at most a quarter of it. */
 const PICTURE_BYTES_MAX = 64 * 1024 * 1024
 const FORM_OVERHEAD_BYTES = 64 * 1024
 const FIELDS = new Set(['k', 'tag'])
@@ -23,7 +23,7 @@ interface SearchQuery {
 
 type SimilarityContext = RouteContext & { readonly similarity: NonNullable<RouteContext['similarity']> }
 
-/** Photos that look like others. */
+/** Searches for similar photos, and duplicates. */
 export function addSimilarityRoutes(app: FastifyInstance, { similarity }: SimilarityContext): void {
   const { search, duplicates } = similarity
 
@@ -66,7 +66,7 @@ export function addSimilarityRoutes(app: FastifyInstance, { similarity }: Simila
   )
 }
 
-/** Register in a scope whose body parser leaves the body alone. */
+/** Register in a scope whose content-type parser does not read the body. */
 export function addFindSimilarRoute(app: FastifyInstance, { bodies, similarity }: SimilarityContext): void {
   app.post<{ Querystring: SearchQuery }>('/find_similar', { schema: findSimilarSchema }, async request => {
     const body = bodies.open(request.raw, PICTURE_BYTES_MAX + FORM_OVERHEAD_BYTES)
@@ -89,14 +89,14 @@ export function addFindSimilarRoute(app: FastifyInstance, { bodies, similarity }
   })
 }
 
-/** Runs a task that ends early when the client goes away. */
+/** Runs a task and aborts it when the client disconnects. */
 async function whileAsked<Result>(
   request: FastifyRequest,
   task: (signal: AbortSignal) => Promise<Result>
 ): Promise<Result> {
   const { socket } = request.raw
   const left = new AbortController()
-  const leave = (): void => left.abort(new SheafError('ERR_TRUNCATED_BODY', 'the client went away'))
+  const leave = (): void => left.abort(new SheafError('ERR_TRUNCATED_BODY', 'the client disconnected'))
   socket.once('close', leave)
   try {
     return await task(left.signal)
@@ -105,7 +105,7 @@ async function whileAsked<Result>(
   }
 }
 
-/** @returns NaN, which is refused like any other wrong k, for a text that is no number */
+/** @returns NaN for a text that is not a number; it is refused like any other invalid k */
 function numberOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined
   return /^\d{1,9}$/.test(text.trim()) ? Number(text) : Number.NaN
