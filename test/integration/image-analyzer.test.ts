@@ -36,7 +36,7 @@ async function fixture(clock: Clock = systemClock): Promise<Fixture> {
   const log: Logger = {
     ...silentLog,
     debug: (_, message) => {
-      if (message === 'looking at a photo') waiting.get(++looks)?.()
+      if (message === 'analyzing a photo') waiting.get(++looks)?.()
     }
   }
   const startProcess = async (): Promise<ForkedImageProcess> => {

@@ -135,7 +135,7 @@ test.each<[string, Given, RegExp]>([
   ['infinite numbers', { network: infinite }, /not finite/],
   ['too many numbers', { network: huge }, /4800 numbers; .*4096/],
   ['two outputs', { network: twoOutputs }, /name one of this \(float32 N×3\), that/],
-  ['an unheard output', { image: { outputName: 'elsewhere' } }, /no output elsewhere: name one of embedding/],
+  ['an unheard output', { image: { outputName: 'elsewhere' } }, /no output elsewhere; name one of embedding/],
   ['a pooling for another output', { image: { pooling: 'cls' } }, /each token/],
   ['a text network for images', { network: smallTextNetwork() }, /one input, float32/],
   ['an image network for texts', { textNetwork: smallImageNetwork() }, /input_ids/],
