@@ -94,7 +94,7 @@ export class NodeServices implements Startable {
           log,
           fileSystem,
           space,
-          indexes: () => this.similarity?.models.announced() ?? [],
+          indexes: () => this.similarity?.models.heartbeatIndexes() ?? [],
           onRise: () => inspector.invalidateAll()
         },
         network.init,

@@ -149,9 +149,9 @@ export class SheafNode implements Startable {
     const { env: environment, platform } = process
     const folder = models ?? defaultModelsFolder({ environment, platform, home: homedir() })
     const store = new ModelStore({ ...this.#components, environment, fetch }, { folder })
-    const last = () => similarity.models.last()
-    const use = (model: LoadedModel, before?: LoadedModel) => similarity.useModel(model, before)
-    return new ModelSupply({ store, last, use, clock, log }, { name })
+    const lastServing = () => similarity.models.lastServing()
+    const use = (model: LoadedModel, previous?: LoadedModel) => similarity.useModel(model, previous)
+    return new ModelSupply({ store, lastServing, use, clock, log }, { name })
   }
 
   #createServices(folder: string, identity: NodeIdentity, transport: Transport): NodeServices {

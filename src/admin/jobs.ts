@@ -29,7 +29,7 @@ export type JobTask = (progress: (progress: Progress) => void, signal: AbortSign
 interface Entry {
   job: Job
   readonly abort: AbortController
-  readonly settled: Promise<void>
+  readonly completion: Promise<void>
 }
 
 /** Long-running work that a client starts and polls. One job of a kind runs at a time; the last 100 are kept. */
@@ -55,7 +55,7 @@ export class Jobs {
    */
   start(kind: string, task: JobTask): Job {
     if (this.#stopping) throw new SheafError('ERR_STOPPING')
-    for (const { job } of this.#entries.values()) if (job.kind === kind && !isSettled(job)) return job
+    for (const { job } of this.#entries.values()) if (job.kind === kind && !isFinished(job)) return job
     const id = Buffer.from(this.#random.bytes(8)).toString('hex')
     const abort = new AbortController()
     const job: Job = {
@@ -69,8 +69,8 @@ export class Jobs {
       error: undefined
     }
     // The task starts in a later tick, so its entry exists before it reports.
-    const settled = Promise.resolve().then(() => this.#run(id, task, abort.signal))
-    this.#entries.set(id, { job, abort, settled })
+    const completion = Promise.resolve().then(() => this.#run(id, task, abort.signal))
+    this.#entries.set(id, { job, abort, completion })
     this.#forgetOldest()
     return job
   }
@@ -89,7 +89,7 @@ export class Jobs {
   async stop(): Promise<void> {
     this.#stopping = true
     for (const entry of this.#entries.values()) entry.abort.abort(new SheafError('ERR_STOPPING'))
-    await Promise.all(Array.from(this.#entries.values(), entry => entry.settled))
+    await Promise.all(Array.from(this.#entries.values(), entry => entry.completion))
   }
 
   async #run(id: string, task: JobTask, signal: AbortSignal): Promise<void> {
@@ -115,11 +115,11 @@ export class Jobs {
   #forgetOldest(): void {
     for (const [id, { job }] of this.#entries) {
       if (this.#entries.size <= HISTORY_MAX) return
-      if (isSettled(job)) this.#entries.delete(id)
+      if (isFinished(job)) this.#entries.delete(id)
     }
   }
 }
 
-function isSettled(job: Job): boolean {
+function isFinished(job: Job): boolean {
   return job.state === 'done' || job.state === 'failed' || job.state === 'cancelled'
 }

@@ -82,7 +82,7 @@ export interface MaintenanceComponents {
   readonly space: () => Promise<DiskSpace>
 }
 
-const MISSING: Readonly<Record<MissingRange['reason'], string>> = {
+const MISSING_REASONS: Readonly<Record<MissingRange['reason'], string>> = {
   'nowhere in reach': 'no reachable node has an intact copy; repair again when all nodes are up',
   'not supplied': 'a node that has them did not send all of them; see the log, then repair again',
   'failed here': 'a write to this copy failed; check the disk, then restart the node'
@@ -123,7 +123,7 @@ export class Maintenance {
       const tell = (done: number, total: number): void => progress({ done, total, unit: 'bytes' })
       const { repairedBytes, missing } = await cluster.shipping.repair(tell, signal)
       const faults = missing.slice(0, FAULTS_MAX).map(({ volume, from, to, reason }) => {
-        return { volume, photoId: undefined, problem: `bytes ${from} to ${to}: ${MISSING[reason]}` }
+        return { volume, photoId: undefined, problem: `bytes ${from} to ${to}: ${MISSING_REASONS[reason]}` }
       })
       return { repairedBytes, faults }
     })

@@ -4,7 +4,7 @@ import type { ByteBudget } from './byte-budget.js'
 import { ChunkRing, type WriteChunk } from './chunk-ring.js'
 import type { Body, BodyOptions } from './photo-types.js'
 
-export interface Intake {
+export interface ReceivedBlob {
   readonly size: number
   readonly sha256: string
   /** The first bytes, enough to detect the media type. */
@@ -42,13 +42,17 @@ export class BlobIntake {
     body: Body,
     options: BodyOptions,
     writeChunk: WriteChunk,
-    use: (intake: Intake) => Promise<Result>
+    use: (intake: ReceivedBlob) => Promise<Result>
   ): Promise<Result> {
     return this.#receive(body, options, this.#init.maxBytes, writeChunk, use)
   }
 
   /** Like {@link receive}, for a blob of at most one chunk. */
-  receiveWhole<Result>(body: Body, options: BodyOptions, use: (intake: Intake) => Promise<Result>): Promise<Result> {
+  receiveWhole<Result>(
+    body: Body,
+    options: BodyOptions,
+    use: (intake: ReceivedBlob) => Promise<Result>
+  ): Promise<Result> {
     const noChunk: WriteChunk = async () => invariant(false, 'a blob of one needle was cut into chunks')
     return this.#receive(body, options, Math.min(this.#init.chunkBytes, this.#init.maxBytes), noChunk, use)
   }
@@ -65,7 +69,7 @@ export class BlobIntake {
     options: BodyOptions,
     maxBytes: number,
     writeChunk: WriteChunk,
-    use: (intake: Intake) => Promise<Result>
+    use: (intake: ReceivedBlob) => Promise<Result>
   ): Promise<Result> {
     const meter = new BlobMeter(options, maxBytes)
     const { chunkBytes } = this.#init
@@ -83,11 +87,11 @@ export class BlobIntake {
         }
       }
       const { size, sha256 } = meter.end()
-      await chunks.settled()
-      return await use({ size, sha256, start: chunks.start, chunksWritten: chunks.written, tail: chunks.tail })
+      await chunks.flush()
+      return await use({ size, sha256, start: chunks.start, chunksWritten: chunks.writtenCount, tail: chunks.tail })
     } finally {
       await chunks.release()
-      this.#budget.give(share)
+      this.#budget.release(share)
     }
   }
 }

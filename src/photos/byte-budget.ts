@@ -44,7 +44,7 @@ export class ByteBudget {
     return true
   }
 
-  give(bytes: number): void {
+  release(bytes: number): void {
     this.#freeBytes += bytes
     invariant(this.#freeBytes <= this.#init.bytesMax, 'more of a byte budget was released than taken')
     for (let next = this.#waiters[0]; next !== undefined && next.bytes <= this.#freeBytes; next = this.#waiters[0]) {

@@ -23,14 +23,14 @@ export class ChunkRing {
   readonly #init: ChunkRingInit
   /** The chunk being filled: the first `#used` bytes of `#bytes`. */
   #bytes: Uint8Array = new Uint8Array(0)
-  #used = 0
+  #usedBytes = 0
   /** `#bytes` is the caller's first piece, taken without a copy; its buffer must not be reused. */
-  #borrowed = false
+  #isBorrowed = false
   #start: Uint8Array | undefined
-  #written = 0
+  #writtenCount = 0
   /** Free buffers of chunk size, and the number of buffers ever made. */
-  readonly #spare: Uint8Array[] = []
-  #made = 1
+  readonly #spareBuffers: Uint8Array[] = []
+  #bufferCount = 1
   #extraShare = 0
   readonly #writes = new Set<Promise<void>>()
   #failure: { readonly reason: unknown } | undefined
@@ -42,7 +42,7 @@ export class ChunkRing {
   }
 
   get isFull(): boolean {
-    return this.#used === this.#init.chunkBytes
+    return this.#usedBytes === this.#init.chunkBytes
   }
 
   /** The first bytes of the blob, enough to detect its type. */
@@ -51,27 +51,27 @@ export class ChunkRing {
   }
 
   /** Chunks handed to `writeChunk`. */
-  get written(): number {
-    return this.#written
+  get writtenCount(): number {
+    return this.#writtenCount
   }
 
   /** Bytes not yet handed to `writeChunk`. */
   get tail(): Uint8Array {
-    return this.#bytes.subarray(0, this.#used)
+    return this.#bytes.subarray(0, this.#usedBytes)
   }
 
   /** Copies as much of the piece as fits, starting at `from`. @returns where the rest begins */
   fill(piece: Uint8Array, from: number): number {
-    const to = Math.min(piece.length, from + this.#init.chunkBytes - this.#used)
-    const used = this.#used + to - from
+    const to = Math.min(piece.length, from + this.#init.chunkBytes - this.#usedBytes)
+    const used = this.#usedBytes + to - from
     if (this.#bytes.length === 0) {
       this.#bytes = piece.subarray(from, to)
-      this.#borrowed = true
+      this.#isBorrowed = true
     } else {
       if (used > this.#bytes.length) this.#grow(used)
-      this.#bytes.set(piece.subarray(from, to), this.#used)
+      this.#bytes.set(piece.subarray(from, to), this.#usedBytes)
     }
-    this.#used = used
+    this.#usedBytes = used
     return to
   }
 
@@ -82,12 +82,12 @@ export class ChunkRing {
    */
   async write(): Promise<void> {
     const bytes = this.#bytes
-    const isOurs = !this.#borrowed
+    const isOurs = !this.#isBorrowed
     this.#start ??= Uint8Array.from(bytes.subarray(0, SNIFF_BYTES))
-    const write = this.#writeChunk(this.#written++, bytes)
+    const write = this.#writeChunk(this.#writtenCount++, bytes)
       .then(
         () => {
-          if (isOurs) this.#spare.push(bytes)
+          if (isOurs) this.#spareBuffers.push(bytes)
         },
         reason => {
           this.#failure ??= { reason }
@@ -96,12 +96,12 @@ export class ChunkRing {
       .finally(() => this.#writes.delete(write))
     this.#writes.add(write)
     this.#bytes = await this.#nextBuffer()
-    this.#used = 0
-    this.#borrowed = false
+    this.#usedBytes = 0
+    this.#isBorrowed = false
   }
 
   /** Waits for all writes. @throws what one of them threw */
-  async settled(): Promise<void> {
+  async flush(): Promise<void> {
     await Promise.all(this.#writes)
     if (this.#failure !== undefined) throw this.#failure.reason
   }
@@ -109,7 +109,7 @@ export class ChunkRing {
   /** Releases the memory once no write uses it. */
   async release(): Promise<void> {
     await Promise.all(this.#writes)
-    this.#budget.give(this.#extraShare)
+    this.#budget.release(this.#extraShare)
     this.#extraShare = 0
   }
 
@@ -117,10 +117,10 @@ export class ChunkRing {
     const { chunkBytes } = this.#init
     for (;;) {
       if (this.#failure !== undefined) throw this.#failure.reason
-      const spare = this.#spare.pop()
+      const spare = this.#spareBuffers.pop()
       if (spare !== undefined) return spare
-      if (this.#made < BUFFERS_MAX && this.#budget.tryTake(chunkBytes)) {
-        this.#made++
+      if (this.#bufferCount < BUFFERS_MAX && this.#budget.tryTake(chunkBytes)) {
+        this.#bufferCount++
         this.#extraShare += chunkBytes
         return Buffer.allocUnsafeSlow(chunkBytes)
       }
@@ -135,6 +135,6 @@ export class ChunkRing {
     const grown = Buffer.allocUnsafeSlow(Math.min(chunkBytes, declaredBytes))
     grown.set(this.tail)
     this.#bytes = grown
-    this.#borrowed = false
+    this.#isBorrowed = false
   }
 }

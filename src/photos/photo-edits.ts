@@ -19,7 +19,7 @@ import { checkEdited, checkPatch } from './photo-rules.js'
 import type { PhotoPatch } from './photo-types.js'
 
 /** The suffix of an ETag that covers the photo's similar photos (see photo-meta.ts). Edits do not conflict with those. */
-const LINKS_PART = /\.[0-9a-f]{8}"$/
+const LINKS_SUFFIX = /\.[0-9a-f]{8}"$/
 
 export interface PhotoEditsComponents {
   readonly store: NeedleStore
@@ -113,5 +113,5 @@ export class PhotoEdits {
 
 /** @param ifMatch - the header: entity tags, or `*` for any current version */
 function matches(ifMatch: string, etag: string): boolean {
-  return ifMatch.trim() === '*' || ifMatch.split(',').some(tag => tag.trim().replace(LINKS_PART, '"') === etag)
+  return ifMatch.trim() === '*' || ifMatch.split(',').some(tag => tag.trim().replace(LINKS_SUFFIX, '"') === etag)
 }

@@ -70,16 +70,16 @@ export class PhotoReader {
     for (const location of this.copies(blob, chunk)) {
       try {
         const bytes = await this.#store.read(location, identity)
-        if (isOf(blob, bytes)) return bytes
+        if (matchesRecord(blob, bytes)) return bytes
       } catch (err) {
-        cause = this.#passOver(blob, location, err)
+        cause = this.#logUnreadable(blob, location, err)
       }
     }
     const pieces: Uint8Array[] = []
     const wanted = wantedNeedle(blob, chunk)
     for await (const piece of this.#fromPeers(blob, wanted, 0, wanted.length, cause)) pieces.push(piece)
     const bytes = Buffer.concat(pieces)
-    if (!isOf(blob, bytes)) throw unreachable(blob, cause)
+    if (!matchesRecord(blob, bytes)) throw unreachable(blob, cause)
     return bytes
   }
 
@@ -95,7 +95,7 @@ export class PhotoReader {
         }
         return
       } catch (err) {
-        cause = this.#passOver(blob, location, err)
+        cause = this.#logUnreadable(blob, location, err)
       }
     }
     yield* this.#fromPeers(blob, wantedNeedle(blob, chunk), position, end, cause)
@@ -128,7 +128,7 @@ export class PhotoReader {
   }
 
   /** Logs that a copy cannot be read. @returns the error. @throws it when it is not an operating error */
-  #passOver(blob: PhotoBlob, location: NeedleLocation, err: unknown): SheafError {
+  #logUnreadable(blob: PhotoBlob, location: NeedleLocation, err: unknown): SheafError {
     if (!(err instanceof SheafError)) throw err
     this.#log.warn(
       { err, location, photo: blob.id, part: blob.part },
@@ -144,7 +144,7 @@ function wantedNeedle(blob: PhotoBlob, chunk: number): WantedNeedle {
 }
 
 /** Two nodes may have made the same size differently, so sizes are checked against their record; an original has one form. */
-function isOf(blob: PhotoBlob, bytes: Uint8Array): boolean {
+function matchesRecord(blob: PhotoBlob, bytes: Uint8Array): boolean {
   return blob.part === 'orig' || hash('sha256', bytes, 'hex') === blob.sha256
 }
 

@@ -48,7 +48,7 @@ export interface PhotoUploadsInit {
 }
 
 /** A receipt without the copies. */
-type Stored = Omit<UploadReceipt, 'copies'>
+type StoredUpload = Omit<UploadReceipt, 'copies'>
 
 /** An upload's options, checked and in the form that the record takes. */
 interface CheckedOptions {
@@ -80,7 +80,7 @@ export class PhotoUploads {
     const { idempotency } = checked
     if (idempotency === undefined) return this.#create(body, options, checked)
     return this.#lock.run(idempotency, async () => {
-      const earlier = await this.#withKey(idempotency)
+      const earlier = await this.#uploadsWithKey(idempotency)
       return earlier.length > 0 ? this.#repeat(body, options, checked, earlier) : this.#create(body, options, checked)
     })
   }
@@ -104,7 +104,7 @@ export class PhotoUploads {
         }
       })
     })
-    return this.#acknowledge(storedOf(viewPhoto(record), alt), minCopies)
+    return this.#acknowledge(storedUpload(viewPhoto(record), alt), minCopies)
   }
 
   async #create(body: Body, options: UploadOptions, checked: CheckedOptions): Promise<UploadReceipt> {
@@ -142,7 +142,7 @@ export class PhotoUploads {
     const { sha256 } = await this.#components.intake.digest(body, options)
     const same = earlier.find(photo => photo.sha256 === sha256)
     if (same === undefined) throw new SheafError('ERR_IDEMPOTENCY_MISMATCH')
-    return this.#acknowledge(storedOf(same, 'orig'), minCopies)
+    return this.#acknowledge(storedUpload(same, 'orig'), minCopies)
   }
 
   #check({ filename, tags, albums, idempotencyKey, owner, minCopies }: UploadOptions): CheckedOptions {
@@ -158,7 +158,7 @@ export class PhotoUploads {
   }
 
   /** @returns live photos uploaded with the key in the last 24 h, oldest first */
-  async #withKey(idempotency: string): Promise<Photo[]> {
+  async #uploadsWithKey(idempotency: string): Promise<Photo[]> {
     const { directory, clock } = this.#components
     const { records } = await directory.query({ terms: [`idem\0${idempotency}`], words: [], limit: SAME_KEY_MAX })
     const since = clock.now() - IDEMPOTENCY_MS
@@ -169,7 +169,7 @@ export class PhotoUploads {
   }
 
   /** @throws `ERR_TOO_FEW_COPIES`; the photo is kept */
-  async #acknowledge(stored: Stored, minCopies: number): Promise<UploadReceipt> {
+  async #acknowledge(stored: StoredUpload, minCopies: number): Promise<UploadReceipt> {
     const { photoId } = stored
     const copies = minCopies === 1 ? 1 : await this.#components.copies(photoId, minCopies)
     if (copies < minCopies) {
@@ -179,7 +179,7 @@ export class PhotoUploads {
   }
 }
 
-function storedOf(photo: Photo, alt: AltKey): Stored {
+function storedUpload(photo: Photo, alt: AltKey): StoredUpload {
   const { size, sha256, contentType } = photo.variants.get(alt) ?? photo
   return { photoId: photo.id, logicalVolume: photo.logicalVolume, cookie: photo.cookie, size, sha256, contentType }
 }

@@ -83,7 +83,7 @@ export class Photos {
   readonly #directory: PhotosComponents['directory']
   readonly #log: Logger
   readonly #requireCookie: boolean
-  readonly #lookUp: PhotosComponents['fetchRecord']
+  readonly #fetchRecord: PhotosComponents['fetchRecord']
   readonly #reader: PhotoReader
   readonly #hot: HotPhotos
   readonly #uploads: PhotoUploads
@@ -98,7 +98,7 @@ export class Photos {
     this.#directory = directory
     this.#log = components.log
     this.#requireCookie = init.requireCookie
-    this.#lookUp = components.fetchRecord
+    this.#fetchRecord = components.fetchRecord
     this.#reader = reader
     this.#hot = new HotPhotos({ store })
     this.#uploads = new PhotoUploads({ ...components, writer, intake, copies }, { chunkBytes, minCopies })
@@ -125,7 +125,7 @@ export class Photos {
    * @throws as `upload`, and `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED`, `ERR_ALT_KEY_EXISTS`
    */
   async addSize(id: PhotoId, alt: Exclude<AltKey, 'orig'>, body: Body, options: BodyOptions): Promise<UploadReceipt> {
-    await this.#learn(id)
+    await this.#ensureRecord(id)
     return this.#uploads.addSize(id, alt, body, options)
   }
 
@@ -135,7 +135,7 @@ export class Photos {
    * is not made yet), `ERR_NOT_FOUND` (a size that cannot be made), `ERR_BYTES_UNREACHABLE`
    */
   async open(id: PhotoId, alt: AltKey, cookie?: Cookie): Promise<Content> {
-    await this.#learn(id)
+    await this.#ensureRecord(id)
     // No await between reading the record and `remember`: see HotPhotos.
     const photo = viewPhoto(requireRecord(this.#directory, id))
     if ((this.#requireCookie || cookie !== undefined) && cookie !== photo.cookie) throw photoNotFound(id)
@@ -164,7 +164,7 @@ export class Photos {
 
   /** @throws `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED` */
   async meta(id: PhotoId): Promise<PhotoMeta> {
-    await this.#learn(id)
+    await this.#ensureRecord(id)
     return this.#meta(requireRecord(this.#directory, id))
   }
 
@@ -173,25 +173,25 @@ export class Photos {
    * @throws `ERR_BAD_PARAMETER`, `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED`, `ERR_PRECONDITION_FAILED`, `ERR_ATTRIBUTES_TOO_LARGE`
    */
   async patch(id: PhotoId, patch: PhotoPatch, ifMatch?: string): Promise<PhotoMeta> {
-    await this.#learn(id)
+    await this.#ensureRecord(id)
     return this.#meta(await this.#edits.patch(id, patch, ifMatch))
   }
 
   /** Deleting again is harmless. @throws `ERR_PHOTO_NOT_FOUND` */
   async remove(id: PhotoId): Promise<void> {
-    await this.#learn(id)
+    await this.#ensureRecord(id)
     await this.#edits.remove(id)
   }
 
   /** Harmless for a photo that is not deleted. @throws `ERR_PHOTO_NOT_FOUND`, `ERR_BYTES_GONE` */
   async undelete(id: PhotoId): Promise<void> {
-    await this.#learn(id)
+    await this.#ensureRecord(id)
     await this.#edits.undelete(id)
   }
 
   /** @throws `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED` */
   async conflicts(id: PhotoId): Promise<readonly PhotoConflict[]> {
-    await this.#learn(id)
+    await this.#ensureRecord(id)
     const record = requireRecord(this.#directory, id)
     requireLive(viewPhoto(record))
     return conflictVersions(record).map((version, i) => conflictOf(viewPhoto(record, version), i + 1))
@@ -199,7 +199,7 @@ export class Photos {
 
   /** Makes conflict version `n` the current one. @throws `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED`, `ERR_NO_SUCH_CONFLICT` */
   async restore(id: PhotoId, n: number): Promise<PhotoMeta> {
-    await this.#learn(id)
+    await this.#ensureRecord(id)
     return this.#meta(await this.#edits.restore(id, n))
   }
 
@@ -246,10 +246,10 @@ export class Photos {
    *
    * @throws `ERR_PHOTO_NOT_FOUND`, which tells whether every member was asked
    */
-  async #learn(id: PhotoId): Promise<void> {
+  async #ensureRecord(id: PhotoId): Promise<void> {
     const key = { kind: PHOTO_KIND, id }
-    if (this.#lookUp === undefined || this.#directory.getSync(key) !== undefined) return
-    const complete = await this.#lookUp(id)
+    if (this.#fetchRecord === undefined || this.#directory.getSync(key) !== undefined) return
+    const complete = await this.#fetchRecord(id)
     if (this.#directory.getSync(key) === undefined) throw photoNotFound(id, complete)
   }
 

@@ -15,7 +15,7 @@ import type { DuplicateGroup, DuplicatePage, DuplicateTier, LinkedPhoto } from '
 const TIERS = ['exact', 'near', 'similar'] as const
 const GROUPS_PER_PAGE = 100
 /** How long one snapshot of the groups is served although photos change, so that its pages fit together. */
-const FRESH_MS = 10_000
+const SNAPSHOT_MS = 10_000
 /** Links that are read, at most: a bound on memory. */
 const LINKS_MAX = 500_000
 const PAGE = 1_000
@@ -26,7 +26,7 @@ export interface DuplicatesComponents {
   readonly directory: Pick<Directory, 'getSync' | 'getMany' | 'query' | 'repeated' | 'digest'>
   readonly writer: Pick<RecordWriter, 'edit'>
   /** Fetches the record of a photo that is unknown here. @throws `ERR_PHOTO_NOT_FOUND` */
-  readonly learn: (id: PhotoId) => Promise<void>
+  readonly ensureRecord: (id: PhotoId) => Promise<void>
   /** Shards for which some live node has all vectors. */
   readonly covered: () => ShardSet
   readonly clock: Clock
@@ -48,7 +48,7 @@ interface LinkGraph {
 
 interface Snapshot {
   readonly digest: string
-  readonly madeMs: number
+  readonly createdMs: number
   readonly groups: Promise<readonly DuplicateGroup[]>
 }
 
@@ -117,10 +117,10 @@ export class Duplicates {
    * @throws `ERR_BAD_PARAMETER`, `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED`
    */
   async unlink(id: PhotoId, other: PhotoId): Promise<void> {
-    const { directory, writer, learn } = this.#components
+    const { directory, writer, ensureRecord } = this.#components
     if (id === other) throw badField('photo_id', 'photo_id must name another photo than the path')
-    await learn(id)
-    await learn(other)
+    await ensureRecord(id)
+    await ensureRecord(other)
     requireLive(viewPhoto(requireRecord(directory, other)))
     await writer.edit(id, (_, photo) => {
       requireLive(photo)
@@ -136,8 +136,8 @@ export class Duplicates {
     const digest = directory.digest()
     const now = clock.monotonic()
     const known = this.#snapshot
-    if (known !== undefined && (known.digest === digest || now < known.madeMs + FRESH_MS)) return known.groups
-    const snapshot = { digest, madeMs: now, groups: this.#find() }
+    if (known !== undefined && (known.digest === digest || now < known.createdMs + SNAPSHOT_MS)) return known.groups
+    const snapshot = { digest, createdMs: now, groups: this.#find() }
     this.#snapshot = snapshot
     snapshot.groups.catch(() => {
       if (this.#snapshot === snapshot) this.#snapshot = undefined

@@ -27,15 +27,15 @@ import type { Edit, RecordWriter } from '../store/record-writer.js'
 import type { NeedleDraft } from '../volumes/needle-store.js'
 
 /** Photos analyzed concurrently: one is decoded while others are being read, compared or written. */
-const AT_ONCE = 6
+const CONCURRENCY = 6
 /** The same while photos are arriving: uploads take precedence. */
-const AT_ONCE_BUSY = 1
+const CONCURRENCY_BUSY = 1
 /** How long photos count as still arriving after the last one. */
 const BUSY_MS = 250
 /** Photos queued in memory; a later scan of the directory finds the rest. */
-const WAITING_MAX = 10_000
+const QUEUE_MAX = 10_000
 /** How long to wait for each node that ranks before this one for a photo. */
-const TURN_MS = 60_000
+const RANK_DELAY_MS = 60_000
 /** Wait for missing bytes, or after a failure that is not the photo's fault; doubles each time. */
 const RETRY_MS = 2_000
 const RETRY_MS_MAX = 10 * 60_000
@@ -49,7 +49,7 @@ const SCAN_MS_MAX = 60 * 60_000
 const PAGE = 200
 const IMAGES = 'type\0image'
 /** Errors of the photo itself: another attempt, on any node, would fail the same way. */
-const FINAL = ['ERR_IMAGE_UNREADABLE', 'ERR_IMAGE_TOO_LARGE', 'ERR_IMAGE_CRASHED'] as const
+const FINAL_ERRORS = ['ERR_IMAGE_UNREADABLE', 'ERR_IMAGE_TOO_LARGE', 'ERR_IMAGE_CRASHED'] as const
 
 export interface ImageBacklogComponents {
   readonly directory: Pick<Directory, 'getSync' | 'query' | 'count' | 'onChange' | 'state'>
@@ -60,7 +60,7 @@ export interface ImageBacklogComponents {
   readonly workers: () => readonly NodeId[]
   readonly self: NodeId
   /** Finds photos that look like one with these features. */
-  readonly alike: (
+  readonly findLinks: (
     id: PhotoId,
     features: Features,
     phash: Uint8Array | undefined,
@@ -71,14 +71,14 @@ export interface ImageBacklogComponents {
 }
 
 /** A photo analyzed a moment ago. */
-interface Fresh {
+interface RecentAnalysis {
   readonly id: PhotoId
   readonly features: Features
   readonly phash: Uint8Array | undefined
   readonly dueMs: number
 }
 
-interface Waiting {
+interface QueuedPhoto {
   /** Monotonic ms. */
   dueMs: number
   failures: number
@@ -92,10 +92,10 @@ interface Waiting {
 export class ImageBacklog implements Startable {
   readonly #components: ImageBacklogComponents
   readonly #loop: WorkerLoop
-  readonly #waiting = new Map<PhotoId, Waiting>()
-  readonly #working = new Map<PhotoId, Promise<void>>()
+  readonly #queue = new Map<PhotoId, QueuedPhoto>()
+  readonly #inFlight = new Map<PhotoId, Promise<void>>()
   /** Oldest first. */
-  readonly #fresh: Fresh[] = []
+  readonly #recent: RecentAnalysis[] = []
   readonly #abort = new AbortController()
   #unsubscribe: (() => void) | undefined
   /** When the last new photo arrived, monotonic ms. */
@@ -117,7 +117,7 @@ export class ImageBacklog implements Startable {
       for (const { before, after } of changes) {
         if (after.kind !== PHOTO_KIND) continue
         if (before === undefined) this.#lastPhotoMs = this.#components.clock.monotonic()
-        this.#note(after)
+        this.#enqueueIfUndone(after)
       }
     })
     await this.#loop.start()
@@ -127,7 +127,7 @@ export class ImageBacklog implements Startable {
     this.#unsubscribe?.()
     this.#abort.abort(new SheafError('ERR_STOPPING'))
     await this.#loop.stop()
-    await Promise.all(this.#working.values())
+    await Promise.all(this.#inFlight.values())
   }
 
   /** Call when the model has changed: scans at once for photos that it has not analyzed. */
@@ -145,21 +145,21 @@ export class ImageBacklog implements Startable {
 
   // --- finding work ---
 
-  #note(record: DirectoryRecord): void {
+  #enqueueIfUndone(record: DirectoryRecord): void {
     const photo = viewPhoto(record)
     if (!this.#isUndone(photo)) {
-      this.#waiting.delete(photo.id)
+      this.#queue.delete(photo.id)
       return
     }
-    if (this.#waiting.has(photo.id) || this.#working.has(photo.id)) return
-    if (this.#waiting.size >= WAITING_MAX) {
+    if (this.#queue.has(photo.id) || this.#inFlight.has(photo.id)) return
+    if (this.#queue.size >= QUEUE_MAX) {
       this.#nextScanMs = 0
       return
     }
     const { clock, workers, self } = this.#components
     const rank = rendezvous(photo.id, workers()).indexOf(self)
-    const dueMs = clock.monotonic() + Math.max(0, rank) * TURN_MS
-    this.#waiting.set(photo.id, { dueMs, failures: 0 })
+    const dueMs = clock.monotonic() + Math.max(0, rank) * RANK_DELAY_MS
+    this.#queue.set(photo.id, { dueMs, failures: 0 })
     if (rank <= 0) this.#loop.wake()
   }
 
@@ -174,37 +174,37 @@ export class ImageBacklog implements Startable {
     const { clock, directory } = this.#components
     if (directory.state !== 'open') return 'idle'
     const now = clock.monotonic()
-    if (this.#nextScanMs <= now && this.#waiting.size < WAITING_MAX / 2) await this.#scan(now)
-    const atOnce = now - this.#lastPhotoMs < BUSY_MS ? AT_ONCE_BUSY : AT_ONCE
-    for (const [id, waiting] of this.#waiting) {
-      if (this.#working.size >= atOnce) break
-      if (waiting.dueMs <= now) this.#begin(id, waiting)
+    if (this.#nextScanMs <= now && this.#queue.size < QUEUE_MAX / 2) await this.#scan(now)
+    const atOnce = now - this.#lastPhotoMs < BUSY_MS ? CONCURRENCY_BUSY : CONCURRENCY
+    for (const [id, waiting] of this.#queue) {
+      if (this.#inFlight.size >= atOnce) break
+      if (waiting.dueMs <= now) this.#startAnalysis(id, waiting)
     }
-    for (let fresh = this.#fresh[0]; fresh !== undefined && fresh.dueMs <= now; fresh = this.#fresh[0]) {
-      this.#fresh.shift()
+    for (let fresh = this.#recent[0]; fresh !== undefined && fresh.dueMs <= now; fresh = this.#recent[0]) {
+      this.#recent.shift()
       await this.#compareAgain(fresh)
     }
     return 'idle'
   }
 
-  #begin(id: PhotoId, waiting: Waiting): void {
-    this.#waiting.delete(id)
-    const work = this.#lookAt(id)
+  #startAnalysis(id: PhotoId, waiting: QueuedPhoto): void {
+    this.#queue.delete(id)
+    const work = this.#analyze(id)
       .then(
         outcome => {
-          this.#working.delete(id)
+          this.#inFlight.delete(id)
           // changes during the analysis were not queued
-          if (outcome === 'later' || this.#isStillUndone(id)) this.#again(id, waiting)
+          if (outcome === 'later' || this.#isStillUndone(id)) this.#retryLater(id, waiting)
         },
         err => {
-          this.#working.delete(id)
+          this.#inFlight.delete(id)
           if (this.#abort.signal.aborted) return
           this.#components.log.warn({ err, photo: id }, 'photo analysis failed; it will be retried')
-          this.#again(id, waiting)
+          this.#retryLater(id, waiting)
         }
       )
       .finally(() => this.#loop.wake())
-    this.#working.set(id, work)
+    this.#inFlight.set(id, work)
   }
 
   #isStillUndone(id: PhotoId): boolean {
@@ -213,15 +213,15 @@ export class ImageBacklog implements Startable {
     return stored !== undefined && this.#isUndone(viewPhoto(stored.record))
   }
 
-  #again(id: PhotoId, { failures }: Waiting): void {
+  #retryLater(id: PhotoId, { failures }: QueuedPhoto): void {
     const pauseMs = Math.min(RETRY_MS * 2 ** failures, RETRY_MS_MAX)
-    this.#waiting.set(id, { dueMs: this.#components.clock.monotonic() + pauseMs, failures: failures + 1 })
+    this.#queue.set(id, { dueMs: this.#components.clock.monotonic() + pauseMs, failures: failures + 1 })
   }
 
   /** Scans the directory, newest first, for photos without a change event: those from before the start. */
   async #scan(now: number): Promise<void> {
     const { directory } = this.#components
-    const before = this.#waiting.size
+    const before = this.#queue.size
     if (this.pending > 0 || directory.count(IMAGES) > directory.count('looked')) {
       do {
         const page = await directory.query({
@@ -230,11 +230,11 @@ export class ImageBacklog implements Startable {
           limit: PAGE,
           ...(this.#cursor !== undefined && { cursor: this.#cursor })
         })
-        for (const record of page.records) this.#note(record)
+        for (const record of page.records) this.#enqueueIfUndone(record)
         this.#cursor = page.nextCursor ?? undefined
-      } while (this.#cursor !== undefined && this.#waiting.size < WAITING_MAX && !this.#abort.signal.aborted)
+      } while (this.#cursor !== undefined && this.#queue.size < QUEUE_MAX && !this.#abort.signal.aborted)
     }
-    this.#scanMs = this.#waiting.size > before ? SCAN_MS : Math.min(2 * this.#scanMs, SCAN_MS_MAX)
+    this.#scanMs = this.#queue.size > before ? SCAN_MS : Math.min(2 * this.#scanMs, SCAN_MS_MAX)
     this.#nextScanMs = now + this.#scanMs
   }
 
@@ -246,8 +246,8 @@ export class ImageBacklog implements Startable {
 
   // --- doing the work ---
 
-  async #lookAt(id: PhotoId): Promise<'done' | 'later'> {
-    const { directory, reader, analyzer, alike } = this.#components
+  async #analyze(id: PhotoId): Promise<'done' | 'later'> {
+    const { directory, reader, analyzer, findLinks } = this.#components
     const { signal } = this.#abort
     const record = directory.getSync({ kind: PHOTO_KIND, id })?.record
     const photo = record && viewPhoto(record)
@@ -256,35 +256,35 @@ export class ImageBacklog implements Startable {
     if ((await reader.source(blob)) === undefined) return 'later'
     const { model } = analyzer
     const { image, phash, features, failed } = viewFindings(photo.record)
-    const wanted = {
+    const outputs = {
       facts: image === undefined,
       features: model === undefined || features.has(model) || failed.has(model) ? undefined : model
     }
     const bytes = (): AsyncIterable<Uint8Array> => reader.stream(blob, 0, blob.size)
     try {
-      const analysis = await analyzer.analyze({ bytes, size: blob.size, wanted, priority: 'backlog' }, signal)
-      const seen = analysis.features && { id, features: analysis.features, phash: analysis.phash ?? phash }
-      const links = seen && (await alike(id, seen.features, seen.phash, signal))
-      await this.#write(photo, now => resultOf(now, analysis, wanted.features, links ?? new Map()))
-      if (seen !== undefined) this.#remember(seen)
+      const analysis = await analyzer.analyze({ bytes, size: blob.size, outputs, priority: 'backlog' }, signal)
+      const analyzed = analysis.features && { id, features: analysis.features, phash: analysis.phash ?? phash }
+      const links = analyzed && (await findLinks(id, analyzed.features, analyzed.phash, signal))
+      await this.#write(photo, now => resultOf(now, analysis, outputs.features, links ?? new Map()))
+      if (analyzed !== undefined) this.#noteRecent(analyzed)
     } catch (err) {
-      const final = FINAL.find(code => hasCode(err, code))
+      const final = FINAL_ERRORS.find(code => hasCode(err, code))
       if (final === undefined) throw err
-      await this.#write(photo, now => ({ changes: failureOf(now, final, wanted.features) }))
+      await this.#write(photo, now => ({ changes: failureOf(now, final, outputs.features) }))
     }
     return 'done'
   }
 
-  #remember(seen: Omit<Fresh, 'dueMs'>): void {
-    this.#fresh.push({ ...seen, dueMs: this.#components.clock.monotonic() + COMPARE_AGAIN_MS })
-    if (this.#fresh.length > COMPARE_AGAIN_MAX) this.#fresh.shift()
+  #noteRecent(analyzed: Omit<RecentAnalysis, 'dueMs'>): void {
+    this.#recent.push({ ...analyzed, dueMs: this.#components.clock.monotonic() + COMPARE_AGAIN_MS })
+    if (this.#recent.length > COMPARE_AGAIN_MAX) this.#recent.shift()
   }
 
-  async #compareAgain({ id, features, phash }: Fresh): Promise<void> {
-    const { directory, alike } = this.#components
+  async #compareAgain({ id, features, phash }: RecentAnalysis): Promise<void> {
+    const { directory, findLinks } = this.#components
     const record = directory.getSync({ kind: PHOTO_KIND, id })?.record
     if (record === undefined) return
-    const links = await alike(id, features, phash, this.#abort.signal)
+    const links = await findLinks(id, features, phash, this.#abort.signal)
     const known = viewFindings(record).links
     const found = [...links].filter(([other]) => !known.has(other))
     if (found.length === 0) return

@@ -14,7 +14,7 @@ import type { Membership } from '../network/membership/membership.js'
 import type { ShardAnswer, VectorQuery } from './search-messages.js'
 import { ShardReplica, type ShardReplicaComponents } from './shard-replica.js'
 
-const LOOK_MS = 1_000
+const CHECK_MS = 1_000
 const STATE_FILE = 'similarity.json'
 
 /** A model whose vectors are searched. */
@@ -39,7 +39,7 @@ export interface IndexedModelsComponents
   readonly log: Logger
 }
 
-interface Indexed {
+interface ModelReplica {
   readonly model: IndexedModel
   readonly replica: ShardReplica
 }
@@ -55,21 +55,21 @@ export class IndexedModels implements Startable {
   readonly #loop: WorkerLoop
   /** From the last heartbeat of each peer, alive or not. */
   readonly #peerIndexes = new Map<NodeId, readonly HeartbeatIndex[]>()
-  #serving: Indexed | undefined
-  #next: Indexed | undefined
+  #serving: ModelReplica | undefined
+  #next: ModelReplica | undefined
   /** Starts, stops and changes run one after the other. */
   #tail: Promise<unknown> = Promise.resolve()
   #unsubscribe: (() => void) | undefined
   #started = false
   /** The model that is to serve, even while its index is incomplete. */
-  #wanted: IndexedModel | undefined
+  #target: IndexedModel | undefined
 
   /** @param init.folder - holds the file that names the serving model */
   constructor(components: IndexedModelsComponents, init: { readonly folder: string }) {
     const { clock, log } = components
     this.#components = components
     this.#path = join(init.folder, STATE_FILE)
-    this.#loop = new WorkerLoop({ clock, log }, { name: 'models', idleMs: LOOK_MS, step: () => this.#step() })
+    this.#loop = new WorkerLoop({ clock, log }, { name: 'models', idleMs: CHECK_MS, step: () => this.#step() })
   }
 
   async start(): Promise<void> {
@@ -89,12 +89,12 @@ export class IndexedModels implements Startable {
 
   /** Switches searches to this model: at once if there is no other, else when its index is complete. */
   use(model: IndexedModel | undefined): Promise<void> {
-    this.#wanted = model
+    this.#target = model
     return this.#inOrder(() => this.#apply())
   }
 
   /** The model that serves now, or served when the node last ran. @throws system errors */
-  async last(): Promise<IndexedModel | undefined> {
+  async lastServing(): Promise<IndexedModel | undefined> {
     const bytes = await this.#components.fileSystem.readFile(this.#path)
     return bytes && parseModel(Buffer.from(bytes).toString())
   }
@@ -116,8 +116,8 @@ export class IndexedModels implements Startable {
   }
 
   /** For this node's heartbeats. */
-  announced(): readonly HeartbeatIndex[] {
-    return this.#indexed().map(({ model, replica }) => ({ model: model.id, shards: replica.ready }))
+  heartbeatIndexes(): readonly HeartbeatIndex[] {
+    return this.#replicas().map(({ model, replica }) => ({ model: model.id, shards: replica.ready }))
   }
 
   /** Live nodes with vectors of the model, this one included, and the shards for which they have all vectors. */
@@ -138,30 +138,30 @@ export class IndexedModels implements Startable {
   // --- changing models ---
 
   async #apply(): Promise<void> {
-    const wanted = this.#started ? this.#wanted : undefined
+    const wanted = this.#started ? this.#target : undefined
     if (wanted === undefined) {
-      for (const { replica } of this.#indexed()) await replica.stop()
+      for (const { replica } of this.#replicas()) await replica.stop()
       this.#serving = undefined
       this.#next = undefined
       return
     }
     if (this.#serving === undefined) {
-      const last = await this.last()
-      this.#serving = await this.#begin(last ?? wanted)
+      const last = await this.lastServing()
+      this.#serving = await this.#startReplica(last ?? wanted)
       if (last === undefined) await this.#saveServing(wanted)
     }
     if (this.#serving.model.id === wanted.id) {
       // the file is from an earlier process; the model may have another name now
       this.#serving = { ...this.#serving, model: wanted }
-      await this.#endNext()
+      await this.#stopNext()
     } else if (this.#next?.model.id !== wanted.id) {
-      await this.#endNext()
-      this.#next = await this.#begin(wanted)
+      await this.#stopNext()
+      this.#next = await this.#startReplica(wanted)
     }
-    await this.#tidy()
+    await this.#removeUnused()
   }
 
-  async #begin(model: IndexedModel): Promise<Indexed> {
+  async #startReplica(model: IndexedModel): Promise<ModelReplica> {
     const replica = new ShardReplica(
       { ...this.#components, peers: () => this.#peers(model.id), announce: () => this.#announce() },
       { model: model.id, spaces: model.spaces }
@@ -170,7 +170,7 @@ export class IndexedModels implements Startable {
     return { model, replica }
   }
 
-  async #endNext(): Promise<void> {
+  async #stopNext(): Promise<void> {
     const next = this.#next
     this.#next = undefined
     await next?.replica.stop()
@@ -191,12 +191,12 @@ export class IndexedModels implements Startable {
         'the new model now answers searches'
       )
       await before.replica.stop()
-      await this.#tidy()
+      await this.#removeUnused()
     })
     return 'idle'
   }
 
-  #isComplete({ model, replica }: Indexed): boolean {
+  #isComplete({ model, replica }: ModelReplica): boolean {
     const { directory } = this.#components
     const before = this.#serving?.model
     if (directory.state !== 'open' || before === undefined || replica.pending > 0) return false
@@ -206,7 +206,7 @@ export class IndexedModels implements Startable {
   }
 
   /** Removes indexes of models no longer used, and announces the rest. */
-  async #tidy(): Promise<void> {
+  async #removeUnused(): Promise<void> {
     const { indexes, onModels } = this.#components
     const models = new Set(this.all.map(({ id }) => id))
     await indexes.keepOnly(models)
@@ -239,12 +239,12 @@ export class IndexedModels implements Startable {
     this.#components.membership?.announce()
   }
 
-  #indexed(): Indexed[] {
+  #replicas(): ModelReplica[] {
     return [this.#serving, this.#next].filter(indexed => indexed !== undefined)
   }
 
   #replicaOf(model: ModelId): ShardReplica | undefined {
-    return this.#indexed().find(indexed => indexed.model.id === model)?.replica
+    return this.#replicas().find(indexed => indexed.model.id === model)?.replica
   }
 
   #inOrder(task: () => Promise<void>): Promise<void> {

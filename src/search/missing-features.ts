@@ -5,10 +5,10 @@ import type { PhotoReader } from '../photos/photo-reader.js'
 import type { PhotoBlob } from '../store/photo-needles.js'
 
 /** Photos checked in one pass: a few milliseconds. */
-const LOOKS_MAX = 2_000
+const CHECKS_MAX = 2_000
 /** Between two passes, ms; up to `FEW` photos are checked at once. */
-const LOOK_MS = 500
-const FEW = 100
+const CHECK_MS = 500
+const CHECK_NOW_MAX = 100
 /** Features missing for this long, ms, while replication is up to date, are given up. */
 const LOST_MS = 10_000
 
@@ -31,8 +31,8 @@ export class MissingFeatures {
   /** In order of their last check, oldest first. */
   readonly #missing = new Map<PhotoId, Missing>()
   /** How many of them, from the first, have not been checked since needles last arrived. */
-  #unlooked = 0
-  #nextLookMs = 0
+  #uncheckedCount = 0
+  #nextCheckMs = 0
 
   /** @param init.max - photos remembered, at most */
   constructor(components: MissingFeaturesComponents, init: { readonly max: number }) {
@@ -68,19 +68,19 @@ export class MissingFeatures {
   }
 
   /** Call when any needles have arrived. @returns whether to check at once */
-  needlesCame(): boolean {
-    this.#unlooked = this.#missing.size
-    return this.#unlooked > 0 && this.#unlooked <= FEW
+  noteNeedles(): boolean {
+    this.#uncheckedCount = this.#missing.size
+    return this.#uncheckedCount > 0 && this.#uncheckedCount <= CHECK_NOW_MAX
   }
 
   /** Checks some of the photos. @returns those whose features are here now */
-  arrived(): PhotoId[] {
+  findArrived(): PhotoId[] {
     const { clock, reader } = this.#components
     const now = clock.monotonic()
-    if (this.#unlooked === 0 || (this.#unlooked > FEW && now < this.#nextLookMs)) return []
-    this.#nextLookMs = now + LOOK_MS
-    const looked = [...this.#missing].slice(0, Math.min(LOOKS_MAX, this.#unlooked))
-    this.#unlooked -= looked.length
+    if (this.#uncheckedCount === 0 || (this.#uncheckedCount > CHECK_NOW_MAX && now < this.#nextCheckMs)) return []
+    this.#nextCheckMs = now + CHECK_MS
+    const looked = [...this.#missing].slice(0, Math.min(CHECKS_MAX, this.#uncheckedCount))
+    this.#uncheckedCount -= looked.length
     const arrived: PhotoId[] = []
     for (const [id, missing] of looked) {
       this.#missing.delete(id)

@@ -14,7 +14,7 @@ const RETRY_MS_MAX = 60 * 60_000
 export interface ModelSupplyComponents {
   readonly store: Pick<ModelStore, 'open' | 'pull'>
   /** The model that served when the node last ran. */
-  readonly last: () => Promise<Pick<ModelSpec, 'id' | 'name'> | undefined>
+  readonly lastServing: () => Promise<Pick<ModelSpec, 'id' | 'name'> | undefined>
   /** Switches to the model; the previous one answers searches until the new index is complete. */
   readonly use: (model: LoadedModel, before?: LoadedModel) => Promise<void>
   readonly clock: Clock
@@ -29,7 +29,7 @@ export class ModelSupply implements Startable {
   readonly #components: ModelSupplyComponents
   readonly #name: string
   readonly #loop: WorkerLoop
-  #supplied = false
+  #isDone = false
 
   constructor(components: ModelSupplyComponents, init: { readonly name: string }) {
     this.#components = components
@@ -53,7 +53,7 @@ export class ModelSupply implements Startable {
 
   async #step(signal: AbortSignal): Promise<'idle'> {
     const { store, use, log } = this.#components
-    if (this.#supplied) return 'idle'
+    if (this.#isDone) return 'idle'
     const before = await this.#openLast()
     let model = await store.open(this.#name)
     if (model === undefined) {
@@ -78,16 +78,16 @@ export class ModelSupply implements Startable {
       throw new SheafError('ERR_MODEL_INVALID', message)
     }
     await use(model, before)
-    this.#supplied = true
+    this.#isDone = true
     log.info({ model: this.#name, id: model.spec.id }, 'model in use')
     return 'idle'
   }
 
   /** @returns the model that served last, if it is a different one and its files are still here */
   async #openLast(): Promise<LoadedModel | undefined> {
-    const { store, last, log } = this.#components
+    const { store, lastServing, log } = this.#components
     try {
-      const { id, name } = (await last()) ?? {}
+      const { id, name } = (await lastServing()) ?? {}
       if (name === undefined || name === this.#name) return undefined
       const model = await store.open(name)
       if (model?.spec.id === id) return model

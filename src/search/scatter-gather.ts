@@ -5,7 +5,7 @@ import type { Logger } from '../core/log.js'
 import type { Random } from '../core/random.js'
 import type { NodeId, PhotoId } from '../domain/ids.js'
 import type { Shard, ShardSet } from '../domain/shards.js'
-import type { Neighbour } from '../similarity/index/vector-index.js'
+import type { Neighbor } from '../similarity/index/vector-index.js'
 import type { ShardAnswer } from './search-messages.js'
 
 /** Answers after this are not waited for, ms. */
@@ -31,7 +31,7 @@ export interface ScatterGatherInit {
 /** The merged result. */
 export interface GatherResult {
   /** By falling score; each photo once. The k best are among them. */
-  readonly neighbours: readonly Neighbour[]
+  readonly neighbors: readonly Neighbor[]
   /** Shards of which all vectors were searched. */
   readonly shards: ShardSet
   /** Every node that answered returned fewer than `k`: a larger `k` finds nothing more. */
@@ -48,7 +48,7 @@ export class ScatterGather {
   readonly #asked = new Set<NodeId>()
   readonly #scores = new Map<PhotoId, number>()
   readonly #shards = new Set<Shard>()
-  readonly #over = new AbortController()
+  readonly #end = new AbortController()
   #exhausted = true
   #finish: () => void = () => {}
   #cancelHedge: () => void = () => {}
@@ -70,24 +70,24 @@ export class ScatterGather {
         late.addEventListener('abort', () => resolve(), { once: true })
         const own = holders.get(self)
         if (own !== undefined) this.#expect(self, own)
-        this.#fillUp(new Set(own))
+        this.#askMore(new Set(own))
         // peers first: their answers take longer
         if (own !== undefined) this.#ask(self)
-        this.#armHedge()
+        this.#scheduleHedge()
       })
     } finally {
       cancel()
       this.#cancelHedge()
-      this.#over.abort(new SheafError('ERR_PEER_UNREACHABLE', 'the search is over'))
+      this.#end.abort(new SheafError('ERR_PEER_UNREACHABLE', 'the search is over'))
     }
     signal.throwIfAborted()
-    const neighbours = Array.from(this.#scores, ([id, score]) => ({ id, score }))
-    neighbours.sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1))
-    return { neighbours, shards: this.#shards, exhausted: this.#exhausted }
+    const neighbors = Array.from(this.#scores, ([id, score]) => ({ id, score }))
+    neighbors.sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1))
+    return { neighbors, shards: this.#shards, exhausted: this.#exhausted }
   }
 
   /** Asks further nodes for the shards not in `expected`, greedily by most shards. Ends the search when nothing more can come. */
-  #fillUp(expected: ReadonlySet<Shard>): void {
+  #askMore(expected: ReadonlySet<Shard>): void {
     const { random } = this.#components
     const missing = new Set<Shard>()
     const candidates: { readonly node: NodeId; readonly shards: ShardSet; readonly order: number }[] = []
@@ -113,31 +113,31 @@ export class ScatterGather {
   }
 
   #ask(node: NodeId): void {
-    this.#components.ask(node, this.#over.signal).then(
-      answer => this.#answered(node, answer),
+    this.#components.ask(node, this.#end.signal).then(
+      answer => this.#onAnswer(node, answer),
       err => {
-        if (this.#over.signal.aborted) return
+        if (this.#end.signal.aborted) return
         this.#components.log.debug({ err, node }, 'node did not answer a search')
-        this.#settled(node)
+        this.#onSettled(node)
       }
     )
   }
 
-  #answered(node: NodeId, { shards, neighbours }: ShardAnswer): void {
-    if (this.#over.signal.aborted) return
+  #onAnswer(node: NodeId, { shards, neighbors }: ShardAnswer): void {
+    if (this.#end.signal.aborted) return
     for (const shard of shards) this.#shards.add(shard)
-    for (const { id, score } of neighbours) this.#scores.set(id, Math.max(score, this.#scores.get(id) ?? -1))
-    if (neighbours.length >= this.#init.k) this.#exhausted = false
-    this.#settled(node)
+    for (const { id, score } of neighbors) this.#scores.set(id, Math.max(score, this.#scores.get(id) ?? -1))
+    if (neighbors.length >= this.#init.k) this.#exhausted = false
+    this.#onSettled(node)
   }
 
-  #settled(node: NodeId): void {
+  #onSettled(node: NodeId): void {
     this.#pending.delete(node)
-    this.#fillUp(this.#expected())
+    this.#askMore(this.#expectedShards())
   }
 
   /** Shards answered, and shards still expected from nodes that were asked. */
-  #expected(): Set<Shard> {
+  #expectedShards(): Set<Shard> {
     const expected = new Set(this.#shards)
     for (const shards of this.#pending.values()) for (const shard of shards) expected.add(shard)
     return expected
@@ -151,10 +151,10 @@ export class ScatterGather {
   }
 
   /** Repeats, so that a third node is asked when the second is slow, too. */
-  #armHedge(): void {
+  #scheduleHedge(): void {
     this.#cancelHedge = this.#components.clock.schedule(this.#init.hedgeMs, () => {
-      this.#fillUp(this.#shards)
-      this.#armHedge()
+      this.#askMore(this.#shards)
+      this.#scheduleHedge()
     })
   }
 }

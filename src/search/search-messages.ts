@@ -14,7 +14,7 @@ import { DIMENSION_MAX, isUnit, type ModelId, parseModelId, type Space } from '.
 import { photoIdBytes, photoIdFrom } from '../domain/ids.js'
 import { decodeShards, encodeShards, SHARD_SET_BYTES, type ShardSet } from '../domain/shards.js'
 import { encodeMessage, invalidField, Message } from '../network/rpc/message.js'
-import { NEIGHBOURS_MAX, type Neighbour } from '../similarity/index/vector-index.js'
+import { NEIGHBORS_MAX, type Neighbor } from '../similarity/index/vector-index.js'
 
 export const METHOD_SEARCH = 'similar.search'
 
@@ -35,7 +35,7 @@ export interface ShardAnswer {
   /** Shards for which it has all vectors. */
   readonly shards: ShardSet
   /** By falling score. */
-  readonly neighbours: readonly Neighbour[]
+  readonly neighbors: readonly Neighbor[]
 }
 
 export function encodeSearch({ model, space, vector }: VectorQuery, k: number): Uint8Array {
@@ -48,7 +48,7 @@ export function decodeSearch(body: Uint8Array): { readonly query: VectorQuery; r
   const model = parseModelId(Buffer.from(message.bytes('model', MODEL_BYTES)).toString('hex'))
   const space = message.text('space', 8)
   const vector = floatsFrom(message, 'vector', DIMENSION_MAX)
-  const k = message.uint('k', NEIGHBOURS_MAX)
+  const k = message.uint('k', NEIGHBORS_MAX)
   if (model === undefined) throw invalidField('model')
   if (space !== 'image' && space !== 'text') throw invalidField('space')
   if (!isUnit(vector)) throw invalidField('vector')
@@ -56,11 +56,11 @@ export function decodeSearch(body: Uint8Array): { readonly query: VectorQuery; r
   return { query: { model, space, vector }, k }
 }
 
-export function encodeAnswer({ shards, neighbours }: ShardAnswer): Uint8Array {
+export function encodeAnswer({ shards, neighbors }: ShardAnswer): Uint8Array {
   return encodeMessage({
     shards: encodeShards(shards),
-    ids: Buffer.concat(neighbours.map(({ id }) => photoIdBytes(id))),
-    scores: floatBytes(neighbours.map(({ score }) => score))
+    ids: Buffer.concat(neighbors.map(({ id }) => photoIdBytes(id))),
+    scores: floatBytes(neighbors.map(({ score }) => score))
   })
 }
 
@@ -75,11 +75,11 @@ export function decodeAnswer(body: Uint8Array, k: number): ShardAnswer {
   const ids = message.bytes('ids', k * ID_BYTES)
   const scores = floatsFrom(message, 'scores', k)
   if (ids.length !== scores.length * ID_BYTES) throw invalidField('ids')
-  const neighbours = Array.from(scores, (score, i) => {
+  const neighbors = Array.from(scores, (score, i) => {
     if (!(Math.abs(score) <= 1)) throw invalidField('scores')
     return { id: photoIdFrom(ids.subarray(i * ID_BYTES, (i + 1) * ID_BYTES)), score }
   })
-  return { shards: decodeShards(shards), neighbours }
+  return { shards: decodeShards(shards), neighbors }
 }
 
 /** @returns little-endian bytes, whatever this machine's byte order */

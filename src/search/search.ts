@@ -9,7 +9,7 @@ import { SHARD_COUNT, type ShardSet } from '../domain/shards.js'
 import type { PhotoReader } from '../photos/photo-reader.js'
 import { badField } from '../photos/photo-rules.js'
 import { type ImageAnalyzer, TEXT_LENGTH_MAX } from '../similarity/images/image-analyzer.js'
-import { NEIGHBOURS_MAX } from '../similarity/index/vector-index.js'
+import { NEIGHBORS_MAX } from '../similarity/index/vector-index.js'
 import { photoNotFound, requireLive } from '../store/record-writer.js'
 import type { IndexedModel, IndexedModels } from './indexed-models.js'
 import { featuresOf, livePhoto } from './photo-features.js'
@@ -25,7 +25,7 @@ const MARGIN = 16
 const ROUNDS_MAX = 3
 const GROWTH = 16
 /** Records fetched per search, at most, for photos that peers found and this node does not know. */
-const LOOK_UPS_MAX = 16
+const FETCHES_MAX = 16
 /** A photo with a higher score is a copy of the query picture. */
 const COPY_SCORE = 0.999999
 const LINKS_MAX = 10
@@ -37,7 +37,7 @@ export interface SearchComponents {
   readonly reader: Pick<PhotoReader, 'readNeedle'>
   readonly analyzer: Pick<ImageAnalyzer, 'has' | 'analyze' | 'embedText'>
   readonly models: Pick<IndexedModels, 'serving' | 'all'>
-  readonly nodes: Pick<ShardSearch, 'search'>
+  readonly shardSearch: Pick<ShardSearch, 'search'>
   /** Asks the peers about a photo that is unknown here. @returns whether all members answered */
   readonly fetchRecord: (id: PhotoId) => Promise<boolean>
   /** Whether the caller may see the photo. */
@@ -45,7 +45,7 @@ export interface SearchComponents {
 }
 
 /** Whether a photo counts as a result. */
-type Accept = (neighbour: ScoredPhoto, photo: Photo) => boolean
+type Accept = (neighbor: ScoredPhoto, photo: Photo) => boolean
 
 /** Finds photos similar to a stored photo, to a picture that is sent, or to a text. */
 export class Search {
@@ -73,12 +73,12 @@ export class Search {
     const checked = checkOptions(options(), K_SIMILAR)
     if (bytes.length === 0) throw new SheafError('ERR_EMPTY_FILE')
     const model = this.#requireModel()
-    const wanted = { facts: false, features: model.id }
-    const { features } = await analyzer.analyze({ bytes, size: bytes.length, wanted, priority: 'asked' }, signal)
+    const outputs = { facts: false, features: model.id }
+    const { features } = await analyzer.analyze({ bytes, size: bytes.length, outputs, priority: 'interactive' }, signal)
     const vector = features?.vectors.get('image')
     if (vector === undefined) throw new SheafError('ERR_MODEL_UNAVAILABLE')
     const isOther: Accept = ({ score }) => score <= COPY_SCORE
-    return this.#closest(model, 'image', vector, checked, isOther, signal)
+    return this.#nearest(model, 'image', vector, checked, isOther, signal)
   }
 
   /** @throws `ERR_BAD_PARAMETER`, `ERR_MODEL_UNAVAILABLE`, `ERR_TEXT_SEARCH_UNAVAILABLE`, `ERR_OVERLOADED`, the signal's reason */
@@ -91,7 +91,7 @@ export class Search {
     }
     const model = this.#requireModel()
     const { space, vector } = await analyzer.embedText(words, model.id, signal)
-    return this.#closest(model, space, vector, checked, () => true, signal)
+    return this.#nearest(model, space, vector, checked, () => true, signal)
   }
 
   /**
@@ -112,7 +112,7 @@ export class Search {
     for (const model of models.all) {
       const vector = await this.#vectorOf(photo, model)
       if (vector !== undefined) {
-        return this.#closest(model, 'image', vector, checked, ({ photoId }) => photoId !== id, signal)
+        return this.#nearest(model, 'image', vector, checked, ({ photoId }) => photoId !== id, signal)
       }
     }
     const inVain = models.all.some(model => failed.has(model.id))
@@ -125,7 +125,7 @@ export class Search {
    * @returns at most ten, by falling score; none when no index here holds vectors of that model
    * @throws the signal's reason
    */
-  async alike(
+  async findLinks(
     id: PhotoId,
     features: Features,
     phash: Uint8Array | undefined,
@@ -141,7 +141,7 @@ export class Search {
       return tier !== undefined
     }
     const options = { k: LINKS_MAX, minScore: LINK_SCORE_MIN }
-    const { results } = await this.#closest(model, 'image', vector, options, isLink, signal)
+    const { results } = await this.#nearest(model, 'image', vector, options, isLink, signal)
     const kept = new Set(results.map(({ photoId }) => photoId))
     return new Map([...links].filter(([other]) => kept.has(other)))
   }
@@ -167,7 +167,7 @@ export class Search {
   // --- finding neighbors ---
 
   /** Asks for more neighbors until enough of them are results, or there are no more. */
-  async #closest(
+  async #nearest(
     model: IndexedModel,
     space: Space,
     vector: Float32Array,
@@ -175,26 +175,26 @@ export class Search {
     accept: Accept,
     signal: AbortSignal
   ): Promise<SearchResults> {
-    const { nodes, visible } = this.#components
+    const { shardSearch, visible } = this.#components
     const query: VectorQuery = { model: model.id, space, vector }
-    const isWanted: Accept = (neighbour, photo) =>
-      (tag === undefined || photo.tags.includes(tag)) && visible(photo) && accept(neighbour, photo)
-    let wanted = Math.min(NEIGHBOURS_MAX, Math.ceil((k + MARGIN) / this.#share(tag)))
+    const isWanted: Accept = (neighbor, photo) =>
+      (tag === undefined || photo.tags.includes(tag)) && visible(photo) && accept(neighbor, photo)
+    let wanted = Math.min(NEIGHBORS_MAX, Math.ceil((k + MARGIN) / this.#tagShare(tag)))
     for (let round = 1; ; round++) {
-      const { neighbours, shards, exhausted } = await nodes.search(query, wanted, signal)
-      const near = neighbours.filter(({ score }) => score >= minScore)
+      const { neighbors, shards, exhausted } = await shardSearch.search(query, wanted, signal)
+      const near = neighbors.filter(({ score }) => score >= minScore)
       const scored = near.map(({ id, score }) => ({ photoId: id, score }))
       const results = await this.#filter(scored, isWanted, k)
-      const isEnd = exhausted || near.length < neighbours.length || wanted === NEIGHBOURS_MAX
+      const isEnd = exhausted || near.length < neighbors.length || wanted === NEIGHBORS_MAX
       if (results.length === k || isEnd || round === ROUNDS_MAX) {
         return { results, coverage: coverageOf(shards), model: { id: model.id, name: model.name } }
       }
-      wanted = Math.min(NEIGHBOURS_MAX, wanted * GROWTH)
+      wanted = Math.min(NEIGHBORS_MAX, wanted * GROWTH)
     }
   }
 
   /** The fraction of all photos that have the tag: the filter lets about that many neighbors through. */
-  #share(tag: string | undefined): number {
+  #tagShare(tag: string | undefined): number {
     const { directory } = this.#components
     if (tag === undefined) return 1
     return Math.max(1, directory.count(`tag\0${tag}`)) / Math.max(1, directory.count('all'))
@@ -206,20 +206,20 @@ export class Search {
     const step = Math.max(64, k)
     for (let at = 0; at < scored.length && results.length < k; at += step) {
       const part = scored.slice(at, at + step)
-      const photos = await this.#photos(part.map(({ photoId }) => photoId))
-      for (const [i, neighbour] of part.entries()) {
+      const photos = await this.#loadPhotos(part.map(({ photoId }) => photoId))
+      for (const [i, neighbor] of part.entries()) {
         const photo = photos[i]
-        if (photo !== undefined && results.length < k && isWanted(neighbour, photo)) results.push(neighbour)
+        if (photo !== undefined && results.length < k && isWanted(neighbor, photo)) results.push(neighbor)
       }
     }
     return results
   }
 
-  async #photos(ids: readonly PhotoId[]): Promise<(Photo | undefined)[]> {
+  async #loadPhotos(ids: readonly PhotoId[]): Promise<(Photo | undefined)[]> {
     const { directory, fetchRecord } = this.#components
     const keys = ids.map(id => ({ kind: PHOTO_KIND, id }))
     let stored = await directory.getMany(keys)
-    const unknown = ids.filter((_, i) => stored[i] === undefined).slice(0, LOOK_UPS_MAX)
+    const unknown = ids.filter((_, i) => stored[i] === undefined).slice(0, FETCHES_MAX)
     if (unknown.length > 0) {
       await Promise.all(unknown.map(id => fetchRecord(id)))
       stored = await directory.getMany(keys)

@@ -10,9 +10,9 @@ export interface ShardPlacementComponents {
   readonly peers: () => ReadonlyMap<NodeId, ShardSet>
 }
 
-interface Held {
+interface HeldShard {
   /** The directory was scanned for its vectors. */
-  looked: boolean
+  scanned: boolean
   /** At some time since, all its vectors were here. */
   ready: boolean
   /** Since when all its owners, this node not among them, have had it, monotonic ms; undefined: they have not. */
@@ -25,7 +25,7 @@ interface Held {
  */
 export class ShardPlacement {
   readonly #components: ShardPlacementComponents
-  readonly #held = new Map<Shard, Held>()
+  readonly #held = new Map<Shard, HeldShard>()
   readonly #ready = new Set<Shard>()
   #owners: ReadonlyMap<Shard, readonly NodeId[]> = new Map()
   /** The members for whom `#owners` was computed. */
@@ -52,7 +52,7 @@ export class ShardPlacement {
     for (const [shard, owners] of this.#owners) {
       const held = this.#held.get(shard)
       if (owners.includes(self)) {
-        if (held === undefined) this.#held.set(shard, { looked: false, ready: false, coveredMs: undefined })
+        if (held === undefined) this.#held.set(shard, { scanned: false, ready: false, coveredMs: undefined })
         else held.coveredMs = undefined
       } else if (held !== undefined && this.#isReleased(held, owners, others, shard, nowMs)) {
         this.#held.delete(shard)
@@ -64,24 +64,24 @@ export class ShardPlacement {
   }
 
   /** Shards whose vectors the directory has not been scanned for. */
-  unlooked(): ShardSet {
-    return new Set([...this.#held].filter(([, { looked }]) => !looked).map(([shard]) => shard))
+  unscanned(): ShardSet {
+    return new Set([...this.#held].filter(([, { scanned }]) => !scanned).map(([shard]) => shard))
   }
 
-  looked(shards: ShardSet): void {
-    for (const [shard, held] of this.#held) if (shards.has(shard)) held.looked = true
+  markScanned(shards: ShardSet): void {
+    for (const [shard, held] of this.#held) if (shards.has(shard)) held.scanned = true
   }
 
   /** Requires a new scan for all shards; those that are ready stay ready. */
-  forgetLooks(): void {
-    for (const held of this.#held.values()) held.looked = false
+  requireRescan(): void {
+    for (const held of this.#held.values()) held.scanned = false
   }
 
   /** @param incomplete - shards known to lack vectors. @returns whether any shard became ready */
-  complete(incomplete: ShardSet): boolean {
+  markReady(incomplete: ShardSet): boolean {
     const before = this.#ready.size
     for (const [shard, held] of this.#held) {
-      if (!held.looked || incomplete.has(shard)) continue
+      if (!held.scanned || incomplete.has(shard)) continue
       held.ready = true
       this.#ready.add(shard)
     }
@@ -95,7 +95,7 @@ export class ShardPlacement {
   }
 
   #isReleased(
-    held: Held,
+    held: HeldShard,
     owners: readonly NodeId[],
     others: ReadonlyMap<NodeId, ShardSet>,
     shard: Shard,

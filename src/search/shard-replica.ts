@@ -27,9 +27,9 @@ const IDLE_MS = 500
 /** Records read, and vectors inserted, per step at most. */
 const PAGE = 128
 const IDS_PER_TURN = 2_000
-const WAITING_MAX = 20_000
+const QUEUE_MAX = 20_000
 /** Between two scans of the directory for lost changes, ms. */
-const LOOK_MS = 30_000
+const RESCAN_MS = 30_000
 const SAVE_MS = 5 * 60_000
 const UNSAVED_MIN = 1_000
 const UNSAVED_SHARE = 0.2
@@ -56,11 +56,11 @@ export interface ShardReplicaInit {
   /** Dimensions of the model's vectors; `image` is always among them. */
   readonly spaces: ReadonlyMap<Space, number>
   /** Photos queued, and photos waiting for features, each at most; default 20,000. On overflow the directory is scanned again. */
-  readonly waitingMax?: number
+  readonly queueMax?: number
 }
 
 /** A scan of the directory for vectors that the indexes lack. */
-interface Rescan {
+interface DirectoryScan {
   readonly shards: ShardSet
   /** The next page; undefined: the first one. */
   readonly cursor: string | undefined
@@ -73,20 +73,20 @@ interface Rescan {
 export class ShardReplica implements Startable {
   readonly #components: ShardReplicaComponents
   readonly #init: ShardReplicaInit
-  readonly #waitingMax: number
+  readonly #queueMax: number
   readonly #placement: ShardPlacement
   readonly #loop: WorkerLoop
   readonly #dirty = new Set<PhotoId>()
   readonly #missing: MissingFeatures
   readonly #unsubscribe: (() => void)[] = []
-  #open: ReadonlyMap<Space, VectorIndex> | undefined
+  #indexes: ReadonlyMap<Space, VectorIndex> | undefined
   /** The open indexes, when one of them has failed. */
-  #failed: ReadonlyMap<Space, VectorIndex> | undefined
-  #rescan: Rescan | undefined
-  #rescannedMs = Number.NEGATIVE_INFINITY
+  #failedIndexes: ReadonlyMap<Space, VectorIndex> | undefined
+  #scan: DirectoryScan | undefined
+  #scannedMs = Number.NEGATIVE_INFINITY
   /** Changes were lost, so all shards need a new scan. */
   #overflowed = false
-  #reading = false
+  #isReading = false
   #unsaved = 0
   #savedMs = 0
 
@@ -94,8 +94,8 @@ export class ShardReplica implements Startable {
     const { clock, log, self, peers } = components
     this.#components = components
     this.#init = init
-    this.#waitingMax = init.waitingMax ?? WAITING_MAX
-    this.#missing = new MissingFeatures(components, { max: this.#waitingMax })
+    this.#queueMax = init.queueMax ?? QUEUE_MAX
+    this.#missing = new MissingFeatures(components, { max: this.#queueMax })
     this.#placement = new ShardPlacement({ self, peers })
     this.#loop = new WorkerLoop({ clock, log }, { name: 'shards', idleMs: IDLE_MS, step: signal => this.#step(signal) })
   }
@@ -107,7 +107,7 @@ export class ShardReplica implements Startable {
 
   /** Photos that have a vector here. */
   get vectors(): number {
-    return this.#open?.get('image')?.size ?? 0
+    return this.#indexes?.get('image')?.size ?? 0
   }
 
   /** Photos of this node's shards whose vectors are known to be missing. */
@@ -122,7 +122,7 @@ export class ShardReplica implements Startable {
         for (const { after } of changes) if (after.kind === PHOTO_KIND) this.#note(after)
       }),
       onNeedles(() => {
-        if (this.#missing.needlesCame()) this.#loop.wake()
+        if (this.#missing.noteNeedles()) this.#loop.wake()
       })
     )
     await this.#loop.start()
@@ -144,14 +144,14 @@ export class ShardReplica implements Startable {
    */
   async search(space: Space, vector: Float32Array, k: number): Promise<ShardAnswer> {
     if (this.#init.spaces.get(space) !== vector.length) throw new SheafError('ERR_MODEL_MISMATCH')
-    const index = this.#open?.get(space)
-    if (index === undefined) return { shards: new Set(), neighbours: [] } // being opened
+    const index = this.#indexes?.get(space)
+    if (index === undefined) return { shards: new Set(), neighbors: [] } // being opened
     const before = new Set(this.ready)
-    const neighbours = await index.search(vector, k).catch((err: unknown) => {
+    const neighbors = await index.search(vector, k).catch((err: unknown) => {
       if (hasCode(err, 'ERR_INDEX_UNAVAILABLE')) this.#fail(index)
       throw err
     })
-    return { shards: new Set([...before].filter(shard => this.ready.has(shard))), neighbours }
+    return { shards: new Set([...before].filter(shard => this.ready.has(shard))), neighbors }
   }
 
   // --- following the directory ---
@@ -159,22 +159,22 @@ export class ShardReplica implements Startable {
   #note(record: DirectoryRecord): void {
     const id = record.id as PhotoId
     if (!this.#placement.holds(shardOf(id)) || this.#dirty.has(id)) return
-    const blob = this.#features(record)
-    if (!this.#reading && !this.#missing.has(id) && this.#isHeld(id, blob)) return
+    const blob = this.#featuresOf(record)
+    if (!this.#isReading && !this.#missing.has(id) && this.#isIndexed(id, blob)) return
     this.#markDirty(id)
     this.#loop.wake()
   }
 
   #markDirty(id: PhotoId): void {
-    if (this.#dirty.size < this.#waitingMax) this.#dirty.add(id)
+    if (this.#dirty.size < this.#queueMax) this.#dirty.add(id)
     else this.#overflowed = true
   }
 
   /** @param blob - the photo's features; undefined: it has none and needs none */
-  #isHeld(id: PhotoId, blob: PhotoBlob | undefined): boolean {
+  #isIndexed(id: PhotoId, blob: PhotoBlob | undefined): boolean {
     const version = blob && vectorVersion(blob.sha256)
-    for (const index of this.#open?.values() ?? []) if (index.version(id) !== version) return false
-    return this.#open !== undefined
+    for (const index of this.#indexes?.values() ?? []) if (index.version(id) !== version) return false
+    return this.#indexes !== undefined
   }
 
   async #step(signal: AbortSignal): Promise<'busy' | 'idle'> {
@@ -190,37 +190,37 @@ export class ShardReplica implements Startable {
   async #work(signal: AbortSignal): Promise<'busy' | 'idle'> {
     const { clock, announce } = this.#components
     const now = clock.monotonic()
-    if (this.#failed !== undefined && this.#failed === this.#open) await this.#reset()
-    if (this.#open === undefined) await this.#openIndexes(now, signal)
+    if (this.#failedIndexes !== undefined && this.#failedIndexes === this.#indexes) await this.#reset()
+    if (this.#indexes === undefined) await this.#openIndexes(now, signal)
     const released = this.#placement.update(now)
     if (released.size > 0) {
       announce()
       await this.#removeWhere(shard => released.has(shard))
     }
-    for (const id of this.#missing.arrived()) this.#markDirty(id)
-    if (this.#dirty.size > 0) await this.#follow([...this.#dirty].slice(0, PAGE))
-    if (this.#rescan !== undefined) {
-      await this.#lookOn(this.#rescan)
+    for (const id of this.#missing.findArrived()) this.#markDirty(id)
+    if (this.#dirty.size > 0) await this.#applyChanges([...this.#dirty].slice(0, PAGE))
+    if (this.#scan !== undefined) {
+      await this.#scanPage(this.#scan)
       return 'busy'
     }
-    if (this.#beginLook(now)) return 'busy'
-    this.#judge()
+    if (this.#startScan(now)) return 'busy'
+    this.#updateReady()
     if (this.#isSaveDue(now)) await this.#save()
     return this.#dirty.size > 0 ? 'busy' : 'idle'
   }
 
   /** @returns whether a scan is needed */
-  #beginLook(now: number): boolean {
-    if (this.#overflowed) this.#placement.forgetLooks()
-    const shards = this.#placement.unlooked()
-    if (shards.size === 0 || (this.#overflowed && now < this.#rescannedMs + LOOK_MS)) return false
+  #startScan(now: number): boolean {
+    if (this.#overflowed) this.#placement.requireRescan()
+    const shards = this.#placement.unscanned()
+    if (shards.size === 0 || (this.#overflowed && now < this.#scannedMs + RESCAN_MS)) return false
     this.#overflowed = false
-    this.#rescan = { shards, cursor: undefined }
+    this.#scan = { shards, cursor: undefined }
     return true
   }
 
   /** Reads one page of all photos that the model has analyzed. */
-  async #lookOn({ shards, cursor }: Rescan): Promise<void> {
+  async #scanPage({ shards, cursor }: DirectoryScan): Promise<void> {
     const { directory, clock } = this.#components
     const terms = [`features\0${this.#init.model}`]
     const next = await this.#whileReading(async () => {
@@ -229,21 +229,21 @@ export class ShardReplica implements Startable {
       return page.nextCursor
     })
     if (next !== null) {
-      this.#rescan = { shards, cursor: next }
+      this.#scan = { shards, cursor: next }
       return
     }
-    this.#rescan = undefined
-    this.#rescannedMs = clock.monotonic()
-    this.#placement.looked(shards)
+    this.#scan = undefined
+    this.#scannedMs = clock.monotonic()
+    this.#placement.markScanned(shards)
   }
 
   /** Updates the indexes to the current records of dirty photos. */
-  async #follow(ids: readonly PhotoId[]): Promise<void> {
+  async #applyChanges(ids: readonly PhotoId[]): Promise<void> {
     for (const id of ids) this.#dirty.delete(id) // first: later changes mark them dirty again
     try {
       await this.#whileReading(async () => {
         const stored = await this.#records(ids)
-        const gone = ids.filter((_, i) => this.#features(stored[i]) === undefined)
+        const gone = ids.filter((_, i) => this.#featuresOf(stored[i]) === undefined)
         for (const id of gone) this.#missing.forget(id)
         await this.#remove(gone)
         await this.#insert(stored.filter(record => record !== undefined))
@@ -259,17 +259,17 @@ export class ShardReplica implements Startable {
     return stored.map(found => found?.record)
   }
 
-  #features(record: DirectoryRecord | undefined): PhotoBlob | undefined {
+  #featuresOf(record: DirectoryRecord | undefined): PhotoBlob | undefined {
     return featuresOf(record, this.#init.model)
   }
 
   /** While records are being read, every change marks its photo dirty: the reader may have missed it. */
   async #whileReading<Result>(task: () => Promise<Result>): Promise<Result> {
-    this.#reading = true
+    this.#isReading = true
     try {
       return await task()
     } finally {
-      this.#reading = false
+      this.#isReading = false
     }
   }
 
@@ -279,10 +279,10 @@ export class ShardReplica implements Startable {
     const entries = new Map(Array.from(this.#init.spaces.keys(), space => [space, [] as VectorEntry[]]))
     for (const record of records) {
       const id = record.id as PhotoId
-      const blob = this.#features(record)
-      if (blob === undefined || !this.#placement.holds(shardOf(id)) || this.#isHeld(id, blob)) continue
+      const blob = this.#featuresOf(record)
+      if (blob === undefined || !this.#placement.holds(shardOf(id)) || this.#isIndexed(id, blob)) continue
       const isHere = reader.isLocal(blob)
-      const features = isHere ? await this.#read(blob) : undefined
+      const features = isHere ? await this.#readFeatures(blob) : undefined
       if (features === undefined) {
         if (!this.#missing.note(id, blob, isHere)) this.#overflowed = true
         continue
@@ -295,11 +295,11 @@ export class ShardReplica implements Startable {
         entries.get(space)?.push({ id, version: vectorVersion(blob.sha256), vector })
       }
     }
-    for (const [space, batch] of entries) if (batch.length > 0) await this.#open?.get(space)?.add(batch)
+    for (const [space, batch] of entries) if (batch.length > 0) await this.#indexes?.get(space)?.add(batch)
   }
 
   /** @returns undefined when no intact copy is reachable, or the features are malformed */
-  async #read(blob: PhotoBlob): Promise<Features | undefined> {
+  async #readFeatures(blob: PhotoBlob): Promise<Features | undefined> {
     try {
       return decodeFeatures(await this.#components.reader.readNeedle(blob, 0))
     } catch (err) {
@@ -313,10 +313,10 @@ export class ShardReplica implements Startable {
   }
 
   /** Marks shards that miss nothing as ready. They stay ready while new photos arrive. */
-  #judge(): void {
+  #updateReady(): void {
     const missing = this.#missing.shards(!this.#components.isReplicating())
     const incomplete = new Set([...missing, ...Array.from(this.#dirty, shardOf)])
-    if (this.#placement.complete(incomplete)) this.#components.announce()
+    if (this.#placement.markReady(incomplete)) this.#components.announce()
   }
 
   // --- indexes ---
@@ -333,28 +333,29 @@ export class ShardReplica implements Startable {
       for (const index of opened.values()) await index.close()
       throw err
     }
-    this.#open = opened
+    this.#indexes = opened
     this.#savedMs = now
     this.#unsaved = 0
     this.#placement.update(now)
     await this.#removeWhere(shard => !this.#placement.holds(shard))
     for (const index of opened.values()) {
       const ids = [...index.ids()]
-      for (let at = 0; at < ids.length && !signal.aborted; at += PAGE)
-        await this.#dropOutdated(ids.slice(at, at + PAGE))
+      for (let at = 0; at < ids.length && !signal.aborted; at += PAGE) await this.#removeStale(ids.slice(at, at + PAGE))
     }
   }
 
-  #dropOutdated(ids: readonly PhotoId[]): Promise<void> {
+  #removeStale(ids: readonly PhotoId[]): Promise<void> {
     return this.#whileReading(async () => {
       const stored = await this.#records(ids)
-      await this.#remove(ids.filter((id, i) => !this.#isHeld(id, this.#features(stored[i])) || stored[i] === undefined))
+      await this.#remove(
+        ids.filter((id, i) => !this.#isIndexed(id, this.#featuresOf(stored[i])) || stored[i] === undefined)
+      )
     })
   }
 
   async #removeWhere(isGone: (shard: Shard) => boolean): Promise<void> {
     this.#missing.forgetWhere(id => isGone(shardOf(id)))
-    for (const index of this.#open?.values() ?? []) {
+    for (const index of this.#indexes?.values() ?? []) {
       const ids = [...index.ids()]
       for (let at = 0; at < ids.length; at += IDS_PER_TURN) {
         const gone = ids.slice(at, at + IDS_PER_TURN).filter(id => isGone(shardOf(id)))
@@ -367,7 +368,7 @@ export class ShardReplica implements Startable {
 
   async #remove(ids: readonly PhotoId[]): Promise<void> {
     if (ids.length === 0) return
-    for (const index of this.#open?.values() ?? []) await index.remove(ids)
+    for (const index of this.#indexes?.values() ?? []) await index.remove(ids)
     this.#unsaved += ids.length
   }
 
@@ -383,7 +384,7 @@ export class ShardReplica implements Startable {
     const unsaved = this.#unsaved
     this.#savedMs = clock.monotonic()
     try {
-      for (const index of this.#open?.values() ?? []) await index.save()
+      for (const index of this.#indexes?.values() ?? []) await index.save()
       this.#unsaved -= unsaved
     } catch (err) {
       log.warn({ err, model: this.#init.model }, 'index not saved; the next start will take longer')
@@ -391,23 +392,23 @@ export class ShardReplica implements Startable {
   }
 
   #fail(index: VectorIndex): void {
-    if (![...(this.#open?.values() ?? [])].includes(index)) return // replaced meanwhile
-    this.#failed = this.#open
+    if (![...(this.#indexes?.values() ?? [])].includes(index)) return // replaced meanwhile
+    this.#failedIndexes = this.#indexes
     this.#loop.wake()
   }
 
   /** After an index failed: the saved one is opened again, and a scan finds what it lacks. */
   async #reset(): Promise<void> {
     await this.#close()
-    this.#rescan = undefined
+    this.#scan = undefined
     this.#missing.forgetWhere(() => true)
     this.#placement.reset()
     this.#components.announce()
   }
 
   async #close(): Promise<void> {
-    const open = this.#open
-    this.#open = undefined
+    const open = this.#indexes
+    this.#indexes = undefined
     for (const index of open?.values() ?? []) await index.close()
   }
 }

@@ -53,7 +53,7 @@ export class ShardSearch {
    */
   search(query: VectorQuery, k: number, signal: AbortSignal): Promise<GatherResult> {
     const { clock, random, log, transport, holders, searchHere } = this.#components
-    const gathering = new ScatterGather(
+    const scatterGather = new ScatterGather(
       {
         clock,
         random,
@@ -62,7 +62,7 @@ export class ShardSearch {
       },
       { self: transport.self, holders: holders(query.model), k, hedgeMs: this.#hedgeMs() }
     )
-    return gathering.run(signal)
+    return scatterGather.run(signal)
   }
 
   async #ask(peer: NodeId, query: VectorQuery, k: number, signal: AbortSignal): Promise<ShardAnswer> {

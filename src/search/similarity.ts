@@ -65,7 +65,7 @@ export class Similarity implements Startable {
     const onModels: IndexedModelsComponents['onModels'] = ids =>
       void analyzer.keepOnly(ids).catch(err => log.debug({ err }, 'unused model could not be released'))
     const models = new IndexedModels({ ...components, self: transport.self, onModels }, init)
-    const nodes = new ShardSearch({
+    const shardSearch = new ShardSearch({
       transport,
       clock,
       random,
@@ -73,7 +73,7 @@ export class Similarity implements Startable {
       holders: model => models.holders(model),
       searchHere: (query, k) => models.search(query, k)
     })
-    const learn = async (id: PhotoId): Promise<void> => {
+    const ensureRecord = async (id: PhotoId): Promise<void> => {
       const key = { kind: 'photo', id }
       if (directory.getSync(key) !== undefined) return
       const complete = await fetchRecord(id)
@@ -87,13 +87,13 @@ export class Similarity implements Startable {
     this.#analyzer = analyzer
     this.#log = log
     this.models = models
-    this.search = new Search({ ...components, models, nodes, visible, fetchRecord })
-    this.duplicates = new Duplicates({ ...components, learn, covered })
+    this.search = new Search({ ...components, models, shardSearch, visible, fetchRecord })
+    this.duplicates = new Duplicates({ ...components, ensureRecord, covered })
     this.#backlog = new ImageBacklog({
       ...components,
       self: transport.self,
       workers: () => [transport.self, ...(components.membership?.alive() ?? [])],
-      alike: (id, features, phash, signal) => this.search.alike(id, features, phash, signal)
+      findLinks: (id, features, phash, signal) => this.search.findLinks(id, features, phash, signal)
     })
   }
 

@@ -56,8 +56,8 @@ async function fixture(clock: Clock = systemClock): Promise<Fixture> {
         {
           bytes,
           size: bytes instanceof Uint8Array ? bytes.length : 0,
-          wanted: { facts: true, features: analyzer.model },
-          priority: 'asked',
+          outputs: { facts: true, features: analyzer.model },
+          priority: 'interactive',
           ...init
         },
         signal
@@ -134,7 +134,7 @@ describe('a photo', () => {
   test('without what was not wanted', async () => {
     const { analyzer, look } = await fixture()
     await analyzer.useModel(await colourModel())
-    const analysis = await look(await photo(), { wanted: { facts: false, features: undefined } })
+    const analysis = await look(await photo(), { outputs: { facts: false, features: undefined } })
     expect(analysis).toMatchObject({ width: 300, variants: [] })
     expect(analysis).not.toHaveProperty('features')
   })
@@ -149,7 +149,7 @@ describe('the model', () => {
       .png()
       .toBuffer()
     const expectRed = async (): Promise<void> => {
-      const { features } = await look(red, { wanted: { facts: false, features: model.spec.id } })
+      const { features } = await look(red, { outputs: { facts: false, features: model.spec.id } })
       expect(features?.modelDigest).toBe(model.spec.digest)
       const ofWord = await analyzer.embedText('red', model.spec.id, new AbortController().signal)
       expect(ofWord.space).toBe('image')
@@ -162,7 +162,7 @@ describe('the model', () => {
     await expectRed()
     expect((await look(red)).features?.modelDigest).toBe(next.spec.digest)
     await analyzer.keepOnly(new Set([next.spec.id]))
-    expect(await look(red, { wanted: { facts: false, features: model.spec.id } })).not.toHaveProperty('features')
+    expect(await look(red, { outputs: { facts: false, features: model.spec.id } })).not.toHaveProperty('features')
     expect((await look(red)).features?.modelDigest).toBe(next.spec.digest)
   })
 
@@ -174,7 +174,7 @@ describe('the model', () => {
       .jpeg()
       .toBuffer()
     const { phash, ...all } = await look(large)
-    const some = await look(large, { wanted: { facts: false, features: analyzer.model } })
+    const some = await look(large, { outputs: { facts: false, features: analyzer.model } })
     expect(phash).toHaveLength(8)
     expect(all.variants[0]).toMatchObject({ width: 2_048, height: 1_365 })
     expect(some).toEqual({ ...all, variants: [] })
@@ -229,9 +229,9 @@ describe('what no decoder should be given', () => {
     const formats = ['jpeg', 'png', 'webp', 'gif', 'tiff', 'avif'] as const
     const originals = await Promise.all(formats.map(format => small.clone().toFormat(format).toBuffer()))
     const outcomes = new Map<string, number>()
-    const wanted = { facts: false, features: undefined }
+    const outputs = { facts: false, features: undefined }
     for (let i = 0; i < 2_000; i++) {
-      const outcome = await look(damaged(random, random.pick(originals)), { wanted }).then(
+      const outcome = await look(damaged(random, random.pick(originals)), { outputs }).then(
         () => 'read',
         err => String(err.code)
       )

@@ -26,7 +26,7 @@ export function requireAltKey(text: string | undefined): AltKey {
 }
 
 /** Logs an error that ended an answer after its headers were sent, when no status can report it. */
-export function reportCut({ log, fatal }: Pick<HttpComponents, 'log' | 'fatal'>, error: unknown): void {
+export function logCutOff({ log, fatal }: Pick<HttpComponents, 'log' | 'fatal'>, error: unknown): void {
   log.warn({ err: error }, 'answer was cut off by an error')
   if (error instanceof InvariantError) fatal(error)
 }

@@ -6,7 +6,7 @@ import { type Problem, problemOf } from './problem.js'
 import type { RequestBodies } from './request-bodies.js'
 
 /** Codes of Node's parser. All others mean that the bytes are not HTTP/1.1. */
-const KNOWN: Readonly<Record<string, ErrorCode>> = {
+const PARSER_ERRORS: Readonly<Record<string, ErrorCode>> = {
   HPE_HEADER_OVERFLOW: 'ERR_HEADERS_TOO_LARGE',
   HPE_CHUNK_EXTENSIONS_OVERFLOW: 'ERR_TOO_LARGE',
   HPE_INVALID_EOF_STATE: 'ERR_TRUNCATED_BODY',
@@ -18,27 +18,27 @@ export class ClientErrors {
   readonly #bodies: RequestBodies
   readonly #log: Logger
   /** The latest response on each connection. The hot path's are not here: they are written at once. */
-  readonly #answers = new WeakMap<Socket, ServerResponse>()
+  readonly #responses = new WeakMap<Socket, ServerResponse>()
   /** Connections already handled; further errors on them are ignored. */
-  readonly #broken = new WeakSet<Socket>()
+  readonly #handled = new WeakSet<Socket>()
 
   constructor(components: { readonly bodies: RequestBodies; readonly log: Logger }) {
     this.#bodies = components.bodies
     this.#log = components.log
   }
 
-  answering(socket: Socket, response: ServerResponse): void {
-    this.#answers.set(socket, response)
+  noteResponse(socket: Socket, response: ServerResponse): void {
+    this.#responses.set(socket, response)
   }
 
   handle(error: Error, socket: Socket): void {
     const parserCode = systemErrorCode(error) ?? ''
-    const code = KNOWN[parserCode] ?? 'ERR_BAD_REQUEST'
+    const code = PARSER_ERRORS[parserCode] ?? 'ERR_BAD_REQUEST'
     const known = new SheafError(code, code === 'ERR_BAD_REQUEST' ? 'the request is not HTTP/1.1' : undefined)
     // If a body is being read, it fails and its route answers.
-    if (this.#broken.has(socket) || this.#bodies.fail(socket, known)) return
-    this.#broken.add(socket)
-    const answer = this.#answers.get(socket)
+    if (this.#handled.has(socket) || this.#bodies.fail(socket, known)) return
+    this.#handled.add(socket)
+    const answer = this.#responses.get(socket)
     if (answer === undefined || answer.writableFinished || isUnanswered(answer)) {
       if (socket.writable && parserCode !== 'ECONNRESET') socket.write(rawProblem(problemOf(known, this.#log)))
       socket.destroySoon()

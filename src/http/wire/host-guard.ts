@@ -3,7 +3,7 @@ import { isIP } from 'node:net'
 import { SheafError } from '../../core/errors.js'
 
 /** Allowed Host headers remembered, at most. */
-const REMEMBERED_HOSTS_MAX = 64
+const ALLOWED_HOSTS_MAX = 64
 
 /**
  * Keeps other sites' web pages from using this node through the browser of someone who can reach it.
@@ -18,7 +18,7 @@ const REMEMBERED_HOSTS_MAX = 64
 export class HostGuard {
   readonly #names: ReadonlySet<string>
   /** Host headers already checked and allowed. Bounded, because a client could send any number of them. */
-  readonly #remembered = new Set<string>()
+  readonly #allowedHosts = new Set<string>()
 
   /** @param names - allowed besides IP literals and names without a dot; without port, any case */
   constructor(names: readonly string[]) {
@@ -27,11 +27,11 @@ export class HostGuard {
 
   /** @param host - the Host header, unchanged */
   allowsHost(host: string): boolean {
-    if (this.#remembered.has(host)) return true
+    if (this.#allowedHosts.has(host)) return true
     const name = hostName(host)
     if (name === undefined || !(isIP(name) !== 0 || !name.includes('.') || this.#names.has(name))) return false
-    if (this.#remembered.size >= REMEMBERED_HOSTS_MAX) this.#remembered.clear()
-    this.#remembered.add(host)
+    if (this.#allowedHosts.size >= ALLOWED_HOSTS_MAX) this.#allowedHosts.clear()
+    this.#allowedHosts.add(host)
     return true
   }
 

@@ -39,7 +39,7 @@ export function createNodeServer(components: NodeServerComponents, timeouts: Htt
     }
     if (hot(request, response)) return
     const { socket } = request
-    clientErrors.answering(socket, response)
+    clientErrors.noteResponse(socket, response)
     response.on('timeout', () => {
       // Unsent bytes mean that the client does not read; without any, the answer is still being computed.
       if (socket.writableLength > 0) socket.destroy()

@@ -16,7 +16,7 @@ export class RequestBodies {
   readonly #init: RequestBodiesInit
   readonly #open = new WeakMap<Socket, RequestBody>()
   /** Responses to requests whose client waits for `100 Continue`. */
-  readonly #expecting = new WeakMap<IncomingMessage, ServerResponse>()
+  readonly #awaitingContinue = new WeakMap<IncomingMessage, ServerResponse>()
 
   constructor(init: RequestBodiesInit) {
     this.#init = init
@@ -24,7 +24,7 @@ export class RequestBodies {
 
   /** The client sends its body only after `100 Continue` (`Expect: 100-continue`). */
   expectContinue(request: IncomingMessage, response: ServerResponse): void {
-    this.#expecting.set(request, response)
+    this.#awaitingContinue.set(request, response)
   }
 
   /**
@@ -35,7 +35,7 @@ export class RequestBodies {
     if (Number(request.headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax)
     const begin = (): void => {
       this.#open.set(request.socket, body)
-      this.#expecting.get(request)?.writeContinue()
+      this.#awaitingContinue.get(request)?.writeContinue()
     }
     const body: RequestBody = new RequestBody(request, { ...this.#init, bytesMax, begin })
     return body

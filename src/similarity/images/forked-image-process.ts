@@ -24,9 +24,9 @@ const CALL_MS_MAX = 60 * SECOND_MS
 /** Time limit to receive the bytes of a photo. */
 const BYTES_MS_MAX = 60 * SECOND_MS
 /** Time limit for the analysis that follows, in case the process can no longer watch its own CPU time. */
-const LOOK_MS_MAX = 180 * SECOND_MS
+const ANALYSIS_MS_MAX = 180 * SECOND_MS
 /** How long the process may keep working on a cancelled photo: a decoder cannot be interrupted. */
-const CANCELLED_MS_MAX = 2 * SECOND_MS
+const CANCEL_MS_MAX = 2 * SECOND_MS
 
 /** Larger photos are handled one at a time, so that two of them are never in memory together. */
 const LARGE_BYTES = 32 * MIB
@@ -51,14 +51,14 @@ export class ForkedImageProcess implements ImageProcess {
   readonly #clock: Clock
   readonly #log: Logger
   readonly #process: ChildProcess
-  readonly #exited: Promise<void>
+  readonly #exit: Promise<void>
   readonly #calls = new Map<number, Call>()
   #lastCall = 0
   /** Settles when the latest large photo is done. */
   #largeTurns: Promise<void> = Promise.resolve()
   #markReady: () => void = () => {}
   /** Why it is being killed; undefined: it is not. */
-  #killed: ImageProcessEndReason | undefined
+  #killReason: ImageProcessEndReason | undefined
   /** How it ended; undefined: it runs. */
   #end: { readonly reason: ImageProcessEndReason; readonly detail: string } | undefined
   #stderrTail = ''
@@ -67,22 +67,22 @@ export class ForkedImageProcess implements ImageProcess {
     this.#clock = clock
     this.#log = log
     const { path, execArgv } = siblingProgram(import.meta.url, 'image-process-main')
-    const given = ENVIRONMENT.flatMap(name => (env[name] === undefined ? [] : [[name, env[name]]]))
+    const passedOn = ENVIRONMENT.flatMap(name => (env[name] === undefined ? [] : [[name, env[name]]]))
     this.#process = fork(path, [], {
       // few arenas: several threads allocate and free large blocks, and each arena would retain some
-      env: { ...Object.fromEntries(given), MALLOC_ARENA_MAX: '2' },
+      env: { ...Object.fromEntries(passedOn), MALLOC_ARENA_MAX: '2' },
       execArgv: [...execArgv, `--max-old-space-size=${HEAP_MIB_MAX}`],
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc']
     })
-    this.#giveWay()
+    this.#lowerPriority()
     this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderrTail = (this.#stderrTail + text).slice(-STDERR_TAIL_LENGTH)
     })
     this.#process.on('message', message => this.#receive(message as FromImageProcess))
-    this.#exited = new Promise(resolve => {
+    this.#exit = new Promise(resolve => {
       const ended = (how: string): void => {
-        this.#ended(how)
+        this.#onExit(how)
         resolve()
       }
       this.#process.on('error', err => ended(err.message)) // failed to start
@@ -91,7 +91,7 @@ export class ForkedImageProcess implements ImageProcess {
   }
 
   /** Requests take precedence over analysis. Set from here, at once: a thread inherits its priority when it starts. */
-  #giveWay(): void {
+  #lowerPriority(): void {
     const { pid } = this.#process
     if (pid === undefined) return
     try {
@@ -103,20 +103,20 @@ export class ForkedImageProcess implements ImageProcess {
 
   /** @throws `ERR_ANALYST_UNAVAILABLE` */
   static async start(components: { readonly clock: Clock; readonly log: Logger }): Promise<ForkedImageProcess> {
-    const started = new ForkedImageProcess(components)
+    const imageProcess = new ForkedImageProcess(components)
     const ready = new Promise<void>(resolve => {
-      started.#markReady = resolve
+      imageProcess.#markReady = resolve
     })
-    await started.#within(START_MS_MAX, 'slow', Promise.race([ready, started.#exited]))
-    if (started.#end !== undefined) {
-      throw new SheafError('ERR_ANALYST_UNAVAILABLE', undefined, { cause: started.#endOf(false) })
+    await imageProcess.#within(START_MS_MAX, 'slow', Promise.race([ready, imageProcess.#exit]))
+    if (imageProcess.#end !== undefined) {
+      throw new SheafError('ERR_ANALYST_UNAVAILABLE', undefined, { cause: imageProcess.#endOf(false) })
     }
-    components.log.debug({ pid: started.pid }, 'image process started')
-    return started
+    components.log.debug({ pid: imageProcess.pid }, 'image process started')
+    return imageProcess
   }
 
   get ended(): boolean {
-    return this.#end !== undefined || this.#killed !== undefined
+    return this.#end !== undefined || this.#killReason !== undefined
   }
 
   /** Undefined when it failed to start. */
@@ -125,23 +125,27 @@ export class ForkedImageProcess implements ImageProcess {
   }
 
   async holdModels(models: readonly LoadedModel[]): Promise<void> {
-    const { call, answer } = this.#begin()
+    const { call, answer } = this.#startCall()
     this.#post({ type: 'models', call, models })
     await this.#within(CALL_MS_MAX, 'slow', answer)
   }
 
   async embedText(text: string, model: ModelId): Promise<TextEmbedding> {
-    const { call, answer } = this.#begin()
+    const { call, answer } = this.#startCall()
     this.#post({ type: 'text', call, text, model })
     return (await this.#within(CALL_MS_MAX, 'slow', answer)) as TextEmbedding
   }
 
   async analyze(request: AnalysisRequest, signal: AbortSignal): Promise<Analysis> {
-    const leave = request.size > LARGE_BYTES ? await this.#largeTurn(signal) : undefined
-    const { call, answer } = this.#begin()
+    const leave = request.size > LARGE_BYTES ? await this.#waitForLargeTurn(signal) : undefined
+    const { call, answer } = this.#startCall()
     try {
       await this.#sendPhoto(call, answer, request, signal)
-      return (await this.#within(LOOK_MS_MAX, 'slow', abortable(this.#look(call, answer, request), signal))) as Analysis
+      return (await this.#within(
+        ANALYSIS_MS_MAX,
+        'slow',
+        abortable(this.#requestAnalysis(call, answer, request), signal)
+      )) as Analysis
     } catch (err) {
       if (!(err instanceof ImageProcessEnded)) await this.#cancel(call, answer)
       throw err
@@ -152,18 +156,18 @@ export class ForkedImageProcess implements ImageProcess {
 
   async stop(): Promise<void> {
     this.#kill('stopped')
-    await this.#exited
+    await this.#exit
   }
 
-  #look(call: number, answer: Promise<Result>, { size, wanted }: AnalysisRequest): Promise<Result> {
+  #requestAnalysis(call: number, answer: Promise<Result>, { size, outputs }: AnalysisRequest): Promise<Result> {
     if (this.ended) return answer
     this.#log.debug({ bytes: size, pid: this.pid }, 'analyzing a photo')
-    this.#post({ type: 'look', call, wanted })
+    this.#post({ type: 'analyze', call, outputs })
     return answer
   }
 
   /** Waits for earlier large photos. @returns lets the next one start */
-  async #largeTurn(signal: AbortSignal): Promise<() => void> {
+  async #waitForLargeTurn(signal: AbortSignal): Promise<() => void> {
     const before = this.#largeTurns
     let leave = (): void => {}
     this.#largeTurns = new Promise(resolve => {
@@ -217,10 +221,10 @@ export class ForkedImageProcess implements ImageProcess {
   async #cancel(call: number, answer: Promise<Result>): Promise<void> {
     if (!this.#calls.has(call)) return
     this.#post({ type: 'cancel', call })
-    await Promise.allSettled([this.#within(CANCELLED_MS_MAX, 'stopped', answer)])
+    await Promise.allSettled([this.#within(CANCEL_MS_MAX, 'stopped', answer)])
   }
 
-  #begin(): { readonly call: number; readonly answer: Promise<Result> } {
+  #startCall(): { readonly call: number; readonly answer: Promise<Result> } {
     const call = ++this.#lastCall
     const answer = new Promise<Result>((resolve, reject) => {
       if (this.ended) reject(this.#endOf(false))
@@ -239,15 +243,15 @@ export class ForkedImageProcess implements ImageProcess {
         this.#kill(message.reason)
         break
       case 'done':
-        this.#take(message.call)?.resolve(message.result)
+        this.#takeCall(message.call)?.resolve(message.result)
         break
       case 'failed':
-        this.#take(message.call)?.reject(new SheafError(message.code, message.message))
+        this.#takeCall(message.call)?.reject(new SheafError(message.code, message.message))
         break
     }
   }
 
-  #take(call: number): Call | undefined {
+  #takeCall(call: number): Call | undefined {
     const taken = this.#calls.get(call)
     this.#calls.delete(call)
     return taken
@@ -279,20 +283,20 @@ export class ForkedImageProcess implements ImageProcess {
 
   #kill(reason: ImageProcessEndReason): void {
     if (this.ended) return
-    this.#killed = reason
+    this.#killReason = reason
     this.#process.kill('SIGKILL')
   }
 
-  #ended(how: string): void {
+  #onExit(how: string): void {
     if (this.#end !== undefined) return
-    this.#end = { reason: this.#killed ?? 'crashed', detail: `${how} ${this.#stderrTail}`.trim() }
+    this.#end = { reason: this.#killReason ?? 'crashed', detail: `${how} ${this.#stderrTail}`.trim() }
     const alone = this.#calls.size === 1
     for (const { reject } of this.#calls.values()) reject(this.#endOf(alone))
     this.#calls.clear()
   }
 
   #endOf(blamed: boolean): ImageProcessEnded {
-    const { reason, detail } = this.#end ?? { reason: this.#killed ?? 'crashed', detail: 'it is being killed' }
+    const { reason, detail } = this.#end ?? { reason: this.#killReason ?? 'crashed', detail: 'it is being killed' }
     return new ImageProcessEnded(reason, detail, blamed)
   }
 }

@@ -23,9 +23,9 @@ export interface AnalysisRequest {
   readonly bytes: Uint8Array | (() => AsyncIterable<Uint8Array>)
   readonly size: number
   /** `facts`: perceptual hash and smaller sizes. `features`: the model to compute them; undefined: none. */
-  readonly wanted: { readonly facts: boolean; readonly features: ModelId | undefined }
-  /** `asked`: a client waits for it; it starts before everything queued as `backlog`. */
-  readonly priority: 'asked' | 'backlog'
+  readonly outputs: { readonly facts: boolean; readonly features: ModelId | undefined }
+  /** `interactive`: a client waits for it; it starts before everything queued as `backlog`. */
+  readonly priority: 'interactive' | 'backlog'
 }
 
 export interface EncodedVariant {

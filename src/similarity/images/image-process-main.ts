@@ -18,19 +18,19 @@ process.on('SIGINT', () => {})
 process.on('SIGTERM', () => {})
 process.on('disconnect', () => process.kill(pid, 'SIGKILL'))
 
-function tell(message: FromImageProcess): void {
+function sendToNode(message: FromImageProcess): void {
   process.send?.(message)
 }
 
 function watchUsage(): void {
   const { user, system } = process.cpuUsage()
-  const reason = worker.excess({ rssBytes: process.memoryUsage.rss(), cpuMs: (user + system) / 1_000 })
+  const reason = handler.excess({ rssBytes: process.memoryUsage.rss(), cpuMs: (user + system) / 1_000 })
   if (reason === undefined) systemClock.schedule(MEASURE_MS, watchUsage)
-  else tell({ type: 'excess', reason })
+  else sendToNode({ type: 'excess', reason })
 }
 
 configureDecoding()
-const worker = new ImageProcessHandler(tell)
-process.on('message', message => worker.receive(message as ToImageProcess))
+const handler = new ImageProcessHandler(sendToNode)
+process.on('message', message => handler.receive(message as ToImageProcess))
 watchUsage()
-tell({ type: 'ready' })
+sendToNode({ type: 'ready' })

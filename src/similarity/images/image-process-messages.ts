@@ -7,7 +7,7 @@
  *                    text     embed this text with one of the models
  *                    photo    a photo of `size` bytes, which follow as pieces of at most PIECE_BYTES_MAX
  *                    piece    the next bytes of the photo
- *                    look     all its bytes are sent: analyze it once earlier photos have been decoded
+ *                    analyze  all its bytes are sent: analyze it once earlier photos have been decoded
  *                    cancel   the caller no longer waits for the photo
  *   process → node   ready    once, first
  *                    done     result
@@ -31,7 +31,7 @@ export type ToImageProcess =
   | { readonly type: 'text'; readonly call: number; readonly text: string; readonly model: ModelId }
   | { readonly type: 'photo'; readonly call: number; readonly size: number }
   | { readonly type: 'piece'; readonly call: number; readonly bytes: Uint8Array }
-  | { readonly type: 'look'; readonly call: number; readonly wanted: AnalysisRequest['wanted'] }
+  | { readonly type: 'analyze'; readonly call: number; readonly outputs: AnalysisRequest['outputs'] }
   | { readonly type: 'cancel'; readonly call: number }
 
 export type FromImageProcess =

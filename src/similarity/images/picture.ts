@@ -15,9 +15,9 @@ const BASE_SIDE = 2_048
  * Longest side of the input to hash and model, which also serves for the size `small`. It exceeds what they take, except for
  * panoramas, which are decoded larger.
  */
-const SEEN_SIDE = 640
-const SEEN_SIDE_SHORTEST = 256
-const SEEN_SIDE_LONGEST = 4_096
+const INPUT_SIDE = 640
+const INPUT_SIDE_SHORTEST = 256
+const INPUT_SIDE_LONGEST = 4_096
 
 /**
  * Decoders enabled for uploads. The library's others stay blocked, among them SVG, which draws text and loads files, and
@@ -51,7 +51,7 @@ export interface Picture {
   readonly format: string
   readonly byteCount: number
   /** Input to hash and model, upright. The same for the same bytes, whatever else is requested. */
-  readonly seen: Pixels
+  readonly input: Pixels
   /**
    * Decodes the pixels that smaller sizes are made of, upright.
    *
@@ -74,15 +74,15 @@ export async function openPicture(bytes: Buffer): Promise<Picture> {
   const takenAt = metadata.exif && exifDate(metadata.exif)
   const facts = { width, height, takenAt, format: metadata.format, byteCount: bytes.length }
   const decodeBase = (side: number): Promise<Pixels> => decode(bytes, metadata, { width: side, height: side })
-  const box = boxOfSeen(width, height)
+  const box = inputBox(width, height)
   const shrinks = metadata.format === 'jpeg' && metadata.isProgressive !== true && width >= 2 * box.width
   if (shrinks) {
-    const seen = await decode(bytes, metadata, box)
-    const isEnough = (side: number): boolean => Math.max(seen.width, seen.height) >= side
-    return { ...facts, seen, base: async side => (isEnough(side) ? seen : decodeBase(side)) }
+    const input = await decode(bytes, metadata, box)
+    const isEnough = (side: number): boolean => Math.max(input.width, input.height) >= side
+    return { ...facts, input, base: async side => (isEnough(side) ? input : decodeBase(side)) }
   }
   const base = await decodeBase(BASE_SIDE)
-  return { ...facts, seen: base, base: async () => base }
+  return { ...facts, input: base, base: async () => base }
 }
 
 interface Box {
@@ -90,10 +90,10 @@ interface Box {
   readonly height: number
 }
 
-function boxOfSeen(width: number, height: number): Box {
+function inputBox(width: number, height: number): Box {
   const shortest = Math.min(width, height)
   const longest = Math.max(width, height)
-  const scale = Math.max(SEEN_SIDE / longest, Math.min(SEEN_SIDE_SHORTEST / shortest, SEEN_SIDE_LONGEST / longest))
+  const scale = Math.max(INPUT_SIDE / longest, Math.min(INPUT_SIDE_SHORTEST / shortest, INPUT_SIDE_LONGEST / longest))
   return { width: Math.ceil(width * scale), height: Math.ceil(height * scale) }
 }
 

@@ -16,9 +16,9 @@ import {
 import { type ImageProcess, ImageProcessEnded, type ImageProcessEndReason } from './image-process.js'
 
 /** Photos in flight: one is decoded while another goes through the model, and others are received or resized. */
-const AT_ONCE = 5
+const CONCURRENCY = 5
 /** Photos that may wait, per priority. */
-const WAITING_MAX = 64
+const QUEUE_MAX = 64
 const TEXTS_MAX = 64
 /** The current one, and the previous one, which embeds queries until the current one has analyzed all photos. */
 const MODELS_MAX = 2
@@ -54,20 +54,20 @@ interface Job {
  */
 export class QueuedImageAnalyzer implements ImageAnalyzer {
   readonly #components: QueuedImageAnalyzerComponents
-  readonly #lines: Readonly<Record<AnalysisRequest['priority'], Job[]>> = { asked: [], backlog: [] }
-  readonly #jobs = new Set<Promise<void>>()
+  readonly #queues: Readonly<Record<AnalysisRequest['priority'], Job[]>> = { interactive: [], backlog: [] }
+  readonly #inFlight = new Set<Promise<void>>()
   /** Photos that may have caused a process to end: each is retried alone, and no other starts meanwhile. */
-  #suspects = 0
-  readonly #alone = new KeyedLock()
-  #running = false
+  #suspectCount = 0
+  readonly #suspectLock = new KeyedLock()
+  #isRunning = false
   /** Models that the process must hold; the first is the current one. */
   #models: readonly LoadedModel[] = []
   #modelChange: Promise<void> = Promise.resolve()
   #process: ImageProcess | undefined
-  #opening: Promise<ImageProcess> | undefined
+  #starting: Promise<ImageProcess> | undefined
   /** Tasks that need the process now. */
-  #uses = 0
-  #texts = 0
+  #useCount = 0
+  #textCount = 0
   #cancelIdle: () => void = () => {}
 
   constructor(components: QueuedImageAnalyzerComponents) {
@@ -83,19 +83,19 @@ export class QueuedImageAnalyzer implements ImageAnalyzer {
   }
 
   async start(): Promise<void> {
-    this.#running = true
+    this.#isRunning = true
   }
 
   async stop(): Promise<void> {
-    this.#running = false
+    this.#isRunning = false
     this.#cancelIdle()
-    for (const line of Object.values(this.#lines)) {
+    for (const line of Object.values(this.#queues)) {
       for (const job of line.splice(0)) job.reject(new SheafError('ERR_STOPPING'))
     }
     await this.#process?.stop()
-    await Promise.allSettled([this.#opening])
+    await Promise.allSettled([this.#starting])
     await this.#process?.stop()
-    await Promise.allSettled([...this.#jobs, this.#modelChange])
+    await Promise.allSettled([...this.#inFlight, this.#modelChange])
   }
 
   useModel(model: LoadedModel): Promise<void> {
@@ -103,7 +103,7 @@ export class QueuedImageAnalyzer implements ImageAnalyzer {
       if (this.model === model.spec.id) return
       this.#models = this.#models.filter(({ spec }) => spec.id !== model.spec.id).slice(0, MODELS_MAX - 1)
       const models = [model, ...this.#models]
-      await this.#persist(async () => (await this.#open()).holdModels(models))
+      await this.#retryOnEnd(async () => (await this.#getProcess()).holdModels(models))
       this.#models = models
     })
   }
@@ -113,8 +113,8 @@ export class QueuedImageAnalyzer implements ImageAnalyzer {
       const kept = this.#models.filter(({ spec }, i) => i === 0 || models.has(spec.id))
       if (kept.length === this.#models.length) return
       this.#models = kept
-      if (this.#opening === undefined && this.#process?.ended !== false) return // the next process loads these
-      await this.#persist(async () => (await this.#open()).holdModels(kept))
+      if (this.#starting === undefined && this.#process?.ended !== false) return // the next process loads these
+      await this.#retryOnEnd(async () => (await this.#getProcess()).holdModels(kept))
     })
   }
 
@@ -128,8 +128,8 @@ export class QueuedImageAnalyzer implements ImageAnalyzer {
         `the image has ${request.size} bytes, more than the maximum of ${IMAGE_BYTES_MAX}`
       )
     }
-    const line = this.#lines[request.priority]
-    if (line.length >= WAITING_MAX)
+    const line = this.#queues[request.priority]
+    if (line.length >= QUEUE_MAX)
       throw new SheafError('ERR_OVERLOADED', 'too many photos are waiting for analysis; try again')
     const { job, analysis } = newJob(request, signal)
     line.push(job)
@@ -150,17 +150,17 @@ export class QueuedImageAnalyzer implements ImageAnalyzer {
     if (text.trim() === '' || text.length > TEXT_LENGTH_MAX) {
       throw new SheafError('ERR_BAD_PARAMETER', `a text must have 1 to ${TEXT_LENGTH_MAX} characters`)
     }
-    if (this.#texts >= TEXTS_MAX)
+    if (this.#textCount >= TEXTS_MAX)
       throw new SheafError('ERR_OVERLOADED', 'too many texts are waiting to be embedded; try again')
-    this.#texts++
-    const embedding = this.#persist(async () => (await this.#open()).embedText(text, model)).finally(
-      () => this.#texts--
+    this.#textCount++
+    const embedding = this.#retryOnEnd(async () => (await this.#getProcess()).embedText(text, model)).finally(
+      () => this.#textCount--
     )
     return abortable(embedding, signal)
   }
 
   #requireRunning(): void {
-    if (!this.#running) throw new SheafError('ERR_STOPPING')
+    if (!this.#isRunning) throw new SheafError('ERR_STOPPING')
   }
 
   // --- models ---
@@ -182,34 +182,34 @@ export class QueuedImageAnalyzer implements ImageAnalyzer {
   // --- photos ---
 
   #fill(): void {
-    while (this.#jobs.size < AT_ONCE && this.#suspects === 0) {
-      const job = this.#lines.asked.shift() ?? this.#lines.backlog.shift()
+    while (this.#inFlight.size < CONCURRENCY && this.#suspectCount === 0) {
+      const job = this.#queues.interactive.shift() ?? this.#queues.backlog.shift()
       if (job === undefined) return
-      const done = this.#look(job.request, job.signal)
+      const done = this.#analyze(job.request, job.signal)
         .then(job.resolve, job.reject)
         .finally(() => {
-          this.#jobs.delete(done)
+          this.#inFlight.delete(done)
           this.#fill()
         })
-      this.#jobs.add(done)
+      this.#inFlight.add(done)
     }
   }
 
-  async #look(request: AnalysisRequest, signal: AbortSignal): Promise<Analysis> {
+  async #analyze(request: AnalysisRequest, signal: AbortSignal): Promise<Analysis> {
     let blamed = 0
     let suspect = false
-    const analyze = async (): Promise<Analysis> => (await this.#open()).analyze(request, signal)
+    const analyze = async (): Promise<Analysis> => (await this.#getProcess()).analyze(request, signal)
     const onEnd = (end: ImageProcessEnded): void => {
       signal.throwIfAborted()
       if (end.blamed && ++blamed >= ENDS_BLAMED_MAX) throw faultOf(end.reason)
       if (suspect || end.reason === 'stopped') return
       suspect = true
-      this.#suspects++
+      this.#suspectCount++
     }
     try {
-      return await this.#persist(() => (suspect ? this.#alone.run('photo', analyze) : analyze()), onEnd)
+      return await this.#retryOnEnd(() => (suspect ? this.#suspectLock.run('photo', analyze) : analyze()), onEnd)
     } finally {
-      if (suspect) this.#suspects--
+      if (suspect) this.#suspectCount--
     }
   }
 
@@ -220,12 +220,12 @@ export class QueuedImageAnalyzer implements ImageAnalyzer {
    *
    * @param onEnd - throws when the task must not be retried
    */
-  async #persist<Result>(
+  async #retryOnEnd<Result>(
     task: () => Promise<Result>,
     onEnd: (end: ImageProcessEnded) => void = () => {}
   ): Promise<Result> {
     this.#cancelIdle()
-    this.#uses++
+    this.#useCount++
     try {
       for (let ends = 1; ; ends++) {
         try {
@@ -239,27 +239,27 @@ export class QueuedImageAnalyzer implements ImageAnalyzer {
         }
       }
     } finally {
-      if (--this.#uses === 0 && this.#running) this.#stopWhenIdle()
+      if (--this.#useCount === 0 && this.#isRunning) this.#stopWhenIdle()
     }
   }
 
-  async #open(): Promise<ImageProcess> {
-    if (this.#opening === undefined && this.#process?.ended === false) return this.#process
-    this.#opening ??= this.#start().finally(() => {
-      this.#opening = undefined
+  async #getProcess(): Promise<ImageProcess> {
+    if (this.#starting === undefined && this.#process?.ended === false) return this.#process
+    this.#starting ??= this.#startProcess().finally(() => {
+      this.#starting = undefined
     })
-    return this.#opening
+    return this.#starting
   }
 
-  async #start(): Promise<ImageProcess> {
+  async #startProcess(): Promise<ImageProcess> {
     this.#requireRunning()
-    const child = await this.#components.startProcess()
-    this.#process = child
-    if (!this.#running) await child.stop()
+    const imageProcess = await this.#components.startProcess()
+    this.#process = imageProcess
+    if (!this.#isRunning) await imageProcess.stop()
     const held: LoadedModel[] = []
     for (const model of this.#models) {
       try {
-        await child.holdModels([...held, model])
+        await imageProcess.holdModels([...held, model])
         held.push(model)
       } catch (err) {
         if (err instanceof ImageProcessEnded) throw err
@@ -271,7 +271,7 @@ export class QueuedImageAnalyzer implements ImageAnalyzer {
         this.#models = this.#models.filter(other => other !== model)
       }
     }
-    return child
+    return imageProcess
   }
 
   #stopWhenIdle(): void {

@@ -37,23 +37,23 @@ export async function makeVariants(picture: Picture): Promise<EncodedVariant[]> 
   const variants: EncodedVariant[] = []
   let pixels: Pixels | undefined
   for (const name of VARIANTS) {
-    if (canStandFor(name, picture)) continue
-    pixels = await fitted(pixels ?? (await picture.base(SIDES[name])), SIDES[name])
-    variants.push(await encoded(name, pixels))
+    if (canReplace(name, picture)) continue
+    pixels = await fit(pixels ?? (await picture.base(SIDES[name])), SIDES[name])
+    variants.push(await encode(name, pixels))
   }
   return variants
 }
 
-function canStandFor(name: VariantName, { width, height, format, byteCount }: Picture): boolean {
+function canReplace(name: VariantName, { width, height, format, byteCount }: Picture): boolean {
   return Math.max(width, height) <= SIDES[name] && byteCount <= BYTES_MAX[name] && SHOWN_FORMATS.includes(format)
 }
 
-async function fitted(pixels: Pixels, side: number): Promise<Pixels> {
+async function fit(pixels: Pixels, side: number): Promise<Pixels> {
   if (pixels.width <= side && pixels.height <= side) return pixels
   return pixelsOf(toSharp(pixels).resize({ width: side, height: side, fit: 'inside' }))
 }
 
-async function encoded(alt: VariantName, pixels: Pixels): Promise<EncodedVariant> {
+async function encode(alt: VariantName, pixels: Pixels): Promise<EncodedVariant> {
   const { width, height, channels } = pixels
   const image = toSharp(pixels)
   const format = channels === 4 ? image.webp({ quality: QUALITY, effort: WEBP_EFFORT }) : image.jpeg(JPEG)

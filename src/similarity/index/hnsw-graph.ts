@@ -20,7 +20,7 @@ export const LABEL_LIVE = 1
 export const LABEL_DEAD = 2
 
 /** Neighbors as labels, best first. */
-export interface LabelledNeighbours {
+export interface LabeledNeighbors {
   readonly labels: Uint32Array
   readonly scores: Float32Array
 }
@@ -116,7 +116,7 @@ export class HnswGraph {
     return this.#index.getPoint(label)
   }
 
-  search(query: readonly number[], k: number): LabelledNeighbours {
+  search(query: readonly number[], k: number): LabeledNeighbors {
     const count = Math.min(k, this.#liveCount)
     if (count === 0) return { labels: new Uint32Array(0), scores: new Float32Array(0) }
     this.#index.setEf(Math.max(EF_MIN, 2 * count))

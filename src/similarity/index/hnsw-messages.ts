@@ -39,11 +39,11 @@ export interface HnswAnswers {
   readonly close: undefined
 }
 
-export interface NumberedRequest {
+export interface NumberedHnswRequest {
   readonly number: number
   readonly request: HnswRequest
 }
 
-export type NumberedAnswer =
+export type NumberedHnswAnswer =
   | { readonly number: number; readonly answer: HnswAnswers[HnswRequest['kind']] }
   | { readonly number: number; readonly error: string }

@@ -4,7 +4,13 @@ import { invariant } from '../../core/invariant.js'
 import { turn } from '../../core/turn.js'
 import { GraphFiles } from './graph-files.js'
 import { HnswGraph, LABEL_DEAD, LABEL_LIVE } from './hnsw-graph.js'
-import type { HnswAnswers, HnswRequest, HnswThreadData, NumberedAnswer, NumberedRequest } from './hnsw-messages.js'
+import type {
+  HnswAnswers,
+  HnswRequest,
+  HnswThreadData,
+  NumberedHnswAnswer,
+  NumberedHnswRequest
+} from './hnsw-messages.js'
 
 /** Insertions, about 10 ms, after which waiting searches run. */
 const INSERTIONS_PER_TURN = 8
@@ -102,8 +108,8 @@ const port = parentPort
 invariant(port !== null, 'this module is a thread')
 const thread = new HnswThread(workerData as HnswThreadData)
 
-port.on('message', ({ number, request }: NumberedRequest) => {
-  const send = (answer: NumberedAnswer, transfer: readonly TransferListItem[]): void =>
+port.on('message', ({ number, request }: NumberedHnswRequest) => {
+  const send = (answer: NumberedHnswAnswer, transfer: readonly TransferListItem[]): void =>
     port.postMessage(answer, transfer)
   thread.answer(request).then(
     answer => {

@@ -27,7 +27,7 @@ export class LabelTable {
   #deadCount = 0
 
   /** @param rows - from `rows`; owned by the table from now on */
-  static async from(rows: Uint8Array): Promise<LabelTable> {
+  static async load(rows: Uint8Array): Promise<LabelTable> {
     const table = new LabelTable()
     table.#rows = Buffer.from(rows.buffer, rows.byteOffset, rows.byteLength)
     table.#count = rows.length / ROW_BYTES
@@ -81,7 +81,7 @@ export class LabelTable {
   }
 
   /** @returns the photo's label, which is now dead; undefined: it had none */
-  kill(id: PhotoId): number | undefined {
+  markDead(id: PhotoId): number | undefined {
     const label = this.#labels.get(id)
     if (label === undefined) return undefined
     this.#labels.delete(id)

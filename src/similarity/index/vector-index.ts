@@ -2,7 +2,7 @@ import type { ModelId, Space } from '../../domain/features.js'
 import type { PhotoId } from '../../domain/ids.js'
 
 /** The most neighbors that one search may request from one index. */
-export const NEIGHBOURS_MAX = 8_192
+export const NEIGHBORS_MAX = 8_192
 
 /** Model and space of an index. Vectors of different ones cannot be compared. */
 export interface IndexName {
@@ -20,7 +20,7 @@ export interface VectorEntry {
   readonly vector: Float32Array
 }
 
-export interface Neighbour {
+export interface Neighbor {
   readonly id: PhotoId
   /** Cosine similarity, -1…1. */
   readonly score: number
@@ -50,7 +50,7 @@ export interface VectorIndex {
    * @returns by falling score; fewer than k only when there are no more
    * @throws `ERR_OVERLOADED` when too many searches are waiting
    */
-  search(query: Float32Array, k: number): Promise<Neighbour[]>
+  search(query: Float32Array, k: number): Promise<Neighbor[]>
   /** Persists all changes so far. Changes not saved are missing when the index is opened again. */
   save(): Promise<void>
   /** Waits for calls in flight; does not save. Closing again is harmless. */

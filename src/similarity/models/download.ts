@@ -63,7 +63,7 @@ class Download {
       const found = await fileDigest(fileSystem, this.#part, digest.algorithm, signal)
       if (found.equals(digest.value)) return await fileSystem.rename(this.#part, path)
       await fileSystem.remove(this.#part)
-      if (!resumed) throw this.#failed(`its ${digest.algorithm} is not the expected one`)
+      if (!resumed) throw this.#error(`its ${digest.algorithm} is not the expected one`)
       // an earlier attempt may have downloaded its part from elsewhere
       resumed = await this.#fetchRest()
     }
@@ -80,7 +80,7 @@ class Download {
         const problem = await this.#attempt(file)
         if (problem === undefined) break
         if ((await file.size()) > before) attempt = 1
-        if (attempt >= ATTEMPTS_MAX) throw this.#failed(problem)
+        if (attempt >= ATTEMPTS_MAX) throw this.#error(problem)
         log.warn({ host: this.#init.url.host, problem }, 'download was interrupted; resuming')
         await clock.sleep(RETRY_MS * 2 ** (attempt - 1), this.#init.signal)
       }
@@ -130,7 +130,7 @@ class Download {
       throw new Error('the server sent another range than requested')
     }
     if (RETRY_STATUSES.has(response.status)) throw new Error(`the server answered ${response.status}`)
-    throw this.#failed(`the server answered ${response.status}`)
+    throw this.#error(`the server answered ${response.status}`)
   }
 
   async #receive(file: File, response: Response, watch: StallWatch): Promise<string | undefined> {
@@ -140,12 +140,12 @@ class Download {
     const length = response.headers.get('content-length')
     const total = length === null ? undefined : position + Number(length)
     if (total !== undefined && total > bytesMax)
-      throw this.#failed(`it has ${total} bytes, more than the ${bytesMax} expected at most`)
+      throw this.#error(`it has ${total} bytes, more than the ${bytesMax} expected at most`)
     onBytes(position, total)
     for await (const piece of (response.body ?? []) as AsyncIterable<Uint8Array>) {
-      watch.alive()
+      watch.restart()
       if (position + piece.byteLength > bytesMax)
-        throw this.#failed(`it has more than the ${bytesMax} bytes expected at most`)
+        throw this.#error(`it has more than the ${bytesMax} bytes expected at most`)
       const written = await file.write([piece], position)
       if (written !== piece.byteLength)
         throw new SheafError('ERR_DISK_WRITE', `${this.#part} cannot be written: free some disk space`)
@@ -155,7 +155,7 @@ class Download {
     return total === undefined || position === total ? undefined : 'the connection ended early'
   }
 
-  #failed(problem: string): SheafError {
+  #error(problem: string): SheafError {
     const { url, path } = this.#init
     return new SheafError('ERR_MODEL_DOWNLOAD', `${basename(path)} cannot be downloaded from ${url.host}: ${problem}`)
   }
@@ -174,7 +174,7 @@ class StallWatch {
     this.#cancel = this.#schedule()
   }
 
-  alive(): void {
+  restart(): void {
     this.#cancel()
     this.#cancel = this.#schedule()
   }

@@ -12,11 +12,11 @@ export type EmbedderRequest =
 
 export type EmbedderAnswer = Features | TextEmbedding | undefined
 
-export interface NumberedRequest {
+export interface NumberedEmbedderRequest {
   readonly number: number
   readonly request: EmbedderRequest
 }
 
-export type NumberedAnswer =
+export type NumberedEmbedderAnswer =
   | { readonly number: number; readonly answer: EmbedderAnswer }
   | { readonly number: number; readonly error: SentError }

@@ -1,7 +1,7 @@
 import { Tensor } from 'onnxruntime-node'
 import { invariant } from '../../core/invariant.js'
 import { IMAGE_FILE, type ImageSide, type LoadedModel, modelPath } from './model-spec.js'
-import { Network, pooled } from './network.js'
+import { Network, pool } from './network.js'
 
 /** The raw outputs of a network for an image: not of unit length. */
 export interface ImageOutput {
@@ -33,8 +33,8 @@ export class ImageNetwork {
     const input = new Tensor('float32', imageInput(this.#side, pixels), [1, 3, size, size])
     const names = classes === undefined ? [outputName] : [outputName, classes.outputName]
     const [output, probabilities] = await this.#network.run({ [inputName]: input }, names)
-    const embedding = pooled(output!, pooling)
-    return probabilities === undefined ? { embedding } : { embedding, classes: pooled(probabilities, 'none') }
+    const embedding = pool(output!, pooling)
+    return probabilities === undefined ? { embedding } : { embedding, classes: pool(probabilities, 'none') }
   }
 
   release(): Promise<void> {

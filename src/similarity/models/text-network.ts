@@ -10,7 +10,7 @@ import {
   TOKENIZER_CONFIG_FILE,
   TOKENIZER_FILE
 } from './model-spec.js'
-import { Network, pooled, toUnit } from './network.js'
+import { Network, pool, toUnit } from './network.js'
 
 /** Turns texts into vectors. */
 export class TextNetwork {
@@ -46,7 +46,7 @@ export class TextNetwork {
     if (inputNames.mask !== undefined) inputs[inputNames.mask] = tensor(mask)
     if (inputNames.types !== undefined) inputs[inputNames.types] = tensor(ids.map(() => 0))
     const [output] = await this.#network.run(inputs, [outputName])
-    return toUnit(pooled(output!, pooling))
+    return toUnit(pool(output!, pooling))
   }
 
   release(): Promise<void> {

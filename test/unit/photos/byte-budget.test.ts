@@ -13,7 +13,7 @@ describe('ByteBudget', () => {
     const small = budget.take(1).then(taken('small'))
     await Promise.resolve()
     expect(log).toEqual(['a 6'])
-    budget.give(6)
+    budget.release(6)
     await Promise.all([large, small])
     expect(log).toEqual(['a 6', 'large 8', 'small 1'])
   })
@@ -23,7 +23,7 @@ describe('ByteBudget', () => {
     await budget.take(6)
     const large = budget.take(8)
     expect(budget.tryTake(1)).toBe(false)
-    budget.give(6)
+    budget.release(6)
     await large
     expect(budget.tryTake(2)).toBe(true)
     expect(budget.tryTake(1)).toBe(false)
@@ -33,7 +33,7 @@ describe('ByteBudget', () => {
     const budget = budgetOf(10)
     expect(await budget.take(1_000)).toBe(10)
     expect(budget.tryTake(1)).toBe(false)
-    budget.give(10)
+    budget.release(10)
     expect(budget.tryTake(10)).toBe(true)
   })
 
@@ -42,13 +42,13 @@ describe('ByteBudget', () => {
     await budget.take(1)
     const waiting = [budget.take(1), budget.take(1)]
     await expect(budget.take(1)).rejects.toMatchObject({ code: 'ERR_OVERLOADED' })
-    budget.give(1)
+    budget.release(1)
     await waiting[0]
-    budget.give(1)
+    budget.release(1)
     await waiting[1]
   })
 
   test('notices more given back than taken', () => {
-    expect(() => budgetOf(10).give(1)).toThrow('given back')
+    expect(() => budgetOf(10).release(1)).toThrow('given back')
   })
 })

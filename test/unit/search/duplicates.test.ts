@@ -21,7 +21,7 @@ async function begin(seed = 1): Promise<void> {
   duplicates = new Duplicates({
     directory,
     writer: components.writer,
-    learn: async id => {
+    ensureRecord: async id => {
       if (directory.getSync({ kind: 'photo', id }) === undefined) throw photoNotFound(id)
     },
     covered: () => new Set([1, 2]),

@@ -30,7 +30,7 @@ function featuresOf(model: ModelId): Features {
 class ScriptedAnalyzer {
   model: ModelId | undefined = MODEL
   readonly seen: Uint8Array[] = []
-  readonly wanted: AnalysisRequest['wanted'][] = []
+  readonly wanted: AnalysisRequest['outputs'][] = []
   failures: SheafError[] = []
   /** What its model says of a picture that it can make nothing of. */
   featuresError: ErrorCode | undefined
@@ -39,9 +39,9 @@ class ScriptedAnalyzer {
   /** Runs in the middle of the next analysis. */
   during: () => Promise<unknown> = () => Promise.resolve()
 
-  async analyze({ bytes, wanted }: AnalysisRequest): Promise<Analysis> {
+  async analyze({ bytes, outputs }: AnalysisRequest): Promise<Analysis> {
     this.seen.push(typeof bytes === 'function' ? await collect(bytes()) : bytes)
-    this.wanted.push(wanted)
+    this.wanted.push(outputs)
     const failure = this.failures.shift()
     if (failure !== undefined) throw failure
     await this.during()
@@ -50,11 +50,11 @@ class ScriptedAnalyzer {
       width: 40,
       height: 30,
       takenAt: 1_000,
-      ...(wanted.facts && { phash: PHASH }),
-      variants: wanted.facts ? this.sizes.map(alt => ({ ...size, alt, bytes: Buffer.from(alt) })) : [],
+      ...(outputs.facts && { phash: PHASH }),
+      variants: outputs.facts ? this.sizes.map(alt => ({ ...size, alt, bytes: Buffer.from(alt) })) : [],
       ...(this.featuresError !== undefined
         ? { featuresError: this.featuresError }
-        : wanted.features !== undefined && { features: featuresOf(wanted.features) })
+        : outputs.features !== undefined && { features: featuresOf(outputs.features) })
     }
   }
 }
@@ -77,7 +77,8 @@ async function fixture(started = true): Promise<BacklogFixture> {
   const analyzer = new ScriptedAnalyzer()
   const nodes = [SELF]
   const links = new Map<PhotoId, Link>()
-  const alike: ImageBacklogComponents['alike'] = async id => new Map([...links].filter(([other]) => other !== id))
+  const findLinks: ImageBacklogComponents['findLinks'] = async id =>
+    new Map([...links].filter(([other]) => other !== id))
   const { reader, writer } = components
   const bytes = { inReach: true }
   const backlog = new ImageBacklog({
@@ -90,7 +91,7 @@ async function fixture(started = true): Promise<BacklogFixture> {
     writer,
     workers: () => nodes,
     self: SELF,
-    alike,
+    findLinks,
     clock,
     log: silentLog
   })

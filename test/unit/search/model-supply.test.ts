@@ -39,7 +39,7 @@ async function supplied({ isThere, pullsUntilThere = 1, last, before, unusable =
     if (unusable.includes(spec.name)) throw new SheafError('ERR_MODEL_INVALID')
     state.used.push(other === undefined ? spec.name : `${spec.name} after ${other.spec.name}`)
   }
-  const components = { store, last: last ?? (async () => undefined), use, clock, log: silentLog }
+  const components = { store, lastServing: last ?? (async () => undefined), use, clock, log: silentLog }
   const supply = new ModelSupply(components, { name: 'mine' })
   await supply.start()
   onTestFinished(() => supply.stop())

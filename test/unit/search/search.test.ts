@@ -220,9 +220,9 @@ describe('by words', () => {
 test('what the node tells others is what it has: nothing before its vectors are there', async () => {
   for (let i = 0; i < 200; i++) await photos.add(vector())
   await similarity.models.use(MODEL)
-  expect(similarity.models.announced()).toEqual([{ model: MODEL.id, shards: new Set() }])
+  expect(similarity.models.heartbeatIndexes()).toEqual([{ model: MODEL.id, shards: new Set() }])
   await settle()
-  expect(similarity.models.announced()).toEqual([{ model: MODEL.id, shards: ALL_SHARDS }])
+  expect(similarity.models.heartbeatIndexes()).toEqual([{ model: MODEL.id, shards: ALL_SHARDS }])
   expect(similarity.models.holders(NEXT_MODEL.id).size).toBe(0)
 })
 
@@ -273,7 +273,7 @@ describe('links of a photo that was just seen', () => {
     await photos.add(centre.map(x => -x))
     const self = await photos.add(centre)
     await use()
-    const links = await similarity.search.alike(self, imageFeatures(centre), PHASH, never)
+    const links = await similarity.search.findLinks(self, imageFeatures(centre), PHASH, never)
     expect([...links.keys()].sort()).toEqual([near, similar].sort())
     expect(links.get(near)).toEqual({ tier: 'near', score: expect.any(Number) })
     expect(links.get(similar)?.tier).toBe('similar')
@@ -283,7 +283,7 @@ describe('links of a photo that was just seen', () => {
     const centre = vector()
     for (let i = 1; i < 30; i++) await photos.add(nearVector(photos.random, centre, 0.01 * i))
     await use()
-    const links = await similarity.search.alike(randomPhotoId(photos.random), imageFeatures(centre), PHASH, never)
+    const links = await similarity.search.findLinks(randomPhotoId(photos.random), imageFeatures(centre), PHASH, never)
     expect(links.size).toBe(10)
     const { results } = await byImage(centre, 10)
     expect([...links.keys()].sort()).toEqual(idsOf({ results } as SearchResults).sort())
@@ -295,7 +295,7 @@ describe('links of a photo that was just seen', () => {
     for (let i = 0; i < 100; i++) await photos.add(centre.map(value => -value))
     await use()
     const searches = vi.spyOn(similarity.models, 'search')
-    const links = await similarity.search.alike(randomPhotoId(photos.random), imageFeatures(centre), PHASH, never)
+    const links = await similarity.search.findLinks(randomPhotoId(photos.random), imageFeatures(centre), PHASH, never)
     expect([...links.keys()]).toEqual([close])
     expect(searches).toHaveBeenCalledOnce()
   })
@@ -304,7 +304,7 @@ describe('links of a photo that was just seen', () => {
     const centre = vector()
     await photos.add(centre)
     await use()
-    const links = await similarity.search.alike(
+    const links = await similarity.search.findLinks(
       randomPhotoId(photos.random),
       imageFeatures(centre, OTHER_DIGEST),
       PHASH,
@@ -366,7 +366,7 @@ describe('another model', () => {
     await similarity.start()
     await similarity.models.use(NEXT_MODEL)
     await settle()
-    expect(await similarity.models.last()).toEqual(MODEL)
+    expect(await similarity.models.lastServing()).toEqual(MODEL)
     expect(similarity.status()).toEqual({ model: { id: MODEL.id, name: 'test' }, vectors: 1, pending: 0 })
     await similarity.models.use(MODEL)
     await settle()
@@ -432,7 +432,7 @@ test('a photo that peers found and this node does not know is asked for, and lef
   await index.save()
   similarity.models.search = async query => ({
     shards: new Set(),
-    neighbours: await index.search(query.vector, 10)
+    neighbors: await index.search(query.vector, 10)
   })
   expect((await byImage(nearVector(photos.random, centre, 0.5))).results).toEqual([])
   expect(lookUps).toEqual([stray])

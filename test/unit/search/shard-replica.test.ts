@@ -25,7 +25,7 @@ let announcements: number
 let whileReading: () => Promise<unknown>
 let keeper: ShardReplica
 
-async function startKeeper(waitingMax?: number): Promise<void> {
+async function startKeeper(queueMax?: number): Promise<void> {
   const { directory, clock, components } = photos.base
   const { reader } = components
   keeper = new ShardReplica(
@@ -58,7 +58,7 @@ async function startKeeper(waitingMax?: number): Promise<void> {
     {
       model: MODEL,
       spaces: new Map([['image', DIMENSION]]),
-      ...(waitingMax !== undefined && { waitingMax })
+      ...(queueMax !== undefined && { queueMax })
     }
   )
   await keeper.start()
@@ -79,8 +79,8 @@ const vector = (): Float32Array => unitVector(photos.random, DIMENSION)
 const settle = (): Promise<void> => photos.pass(2_000)
 
 async function found(k = 1_000): Promise<PhotoId[]> {
-  const { neighbours } = await keeper.search('image', vector(), k)
-  return neighbours.map(({ id }) => id).sort()
+  const { neighbors } = await keeper.search('image', vector(), k)
+  return neighbors.map(({ id }) => id).sort()
 }
 
 async function expectAll(): Promise<void> {
@@ -151,14 +151,14 @@ describe('on a node that is alone', () => {
     for (let i = 1; i < 8; i++) await photos.see(id, [1, i, 0, 0, 0, 0, 0, 0])
     await startKeeper()
     await settle()
-    const { neighbours } = await keeper.search('image', Float32Array.of(1, 0, 0, 0, 0, 0, 0, 0), 1)
+    const { neighbors } = await keeper.search('image', Float32Array.of(1, 0, 0, 0, 0, 0, 0, 0), 1)
     const bytes = await photos.base.components.reader.readNeedle(
       featuresOf(photos.photo(id).record, MODEL) as PhotoBlob,
       0
     )
     const [x = 0] = decodeFeatures(bytes).vectors.get('image') ?? []
     expect(x).toBeLessThan(1)
-    expect(neighbours).toEqual([{ id, score: expect.closeTo(x, 5) }])
+    expect(neighbors).toEqual([{ id, score: expect.closeTo(x, 5) }])
   })
 
   test.each(['at the start', 'later'])(

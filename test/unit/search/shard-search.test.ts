@@ -67,7 +67,7 @@ class SearchNode {
     if (this.behaviour === 'fails') throw new SheafError('ERR_INDEX_UNAVAILABLE')
     if (this.behaviour === 'stays silent') return new Promise(() => {})
     if (this.delayMs > 0) await world.clock.sleep(this.delayMs)
-    return { shards: this.ready, neighbours: await this.index.search(vector, k) }
+    return { shards: this.ready, neighbors: await this.index.search(vector, k) }
   }
 }
 
@@ -94,7 +94,7 @@ async function place(entries: readonly VectorEntry[], owners: (shard: Shard) => 
 const gather = (query: Float32Array, k: number, from = nodes[0] as SearchNode): Promise<GatherResult> =>
   world.during(from.search.search({ model: MODEL, space: 'image', vector: query }, k, never))
 
-const idsOf = (neighbours: readonly { readonly id: PhotoId }[]): PhotoId[] => neighbours.map(({ id }) => id)
+const idsOf = (neighbors: readonly { readonly id: PhotoId }[]): PhotoId[] => neighbors.map(({ id }) => id)
 
 const ownersOf = (shard: Shard): SearchNode[] => {
   const ids = shardOwners(
@@ -120,11 +120,11 @@ describe('a search over all nodes', () => {
           await place(entries, shard => assigned.get(shard) ?? [], 0.2)
           const query = unitVector(random, DIMENSION)
           const from = random.pick(nodes)
-          const { neighbours, shards, exhausted } = await gather(query, k, from)
+          const { neighbors, shards, exhausted } = await gather(query, k, from)
           expect(shards).toEqual(ALL_SHARDS)
-          expect(idsOf(neighbours).slice(0, k)).toEqual(idsOf(nearest(entries, query, k)))
-          expect(new Set(idsOf(neighbours)).size).toBe(neighbours.length)
-          if (exhausted) expect(neighbours.length).toBe(count)
+          expect(idsOf(neighbors).slice(0, k)).toEqual(idsOf(nearest(entries, query, k)))
+          expect(new Set(idsOf(neighbors)).size).toBe(neighbors.length)
+          if (exhausted) expect(neighbors.length).toBe(count)
           await world.clock.advance(100) // answers that nobody waits for any more
         }
       ),
@@ -146,11 +146,11 @@ describe('a search over all nodes', () => {
         for (const other of others) other.behaviour = random.pick(['answers', 'answers', 'stays silent', 'fails'])
         const k = 10
         const query = unitVector(random, DIMENSION)
-        const { neighbours, shards } = await gather(query, k, from)
+        const { neighbors, shards } = await gather(query, k, from)
         const inReach = nodes.filter(({ behaviour }) => behaviour === 'answers').flatMap(({ ready }) => [...ready])
         expect(shards).toEqual(new Set(inReach))
         const covered = entries.filter(({ id }) => shards.has(shardOf(id)))
-        expect(idsOf(neighbours).slice(0, k)).toEqual(idsOf(nearest(covered, query, k)))
+        expect(idsOf(neighbors).slice(0, k)).toEqual(idsOf(nearest(covered, query, k)))
       }),
       { numRuns: 60 }
     )
@@ -167,9 +167,9 @@ describe('a search over all nodes', () => {
       await place(entries, ownersOf)
     })
 
-    const expectAll = ({ neighbours, shards }: GatherResult, k: number): void => {
+    const expectAll = ({ neighbors, shards }: GatherResult, k: number): void => {
       expect(shards).toEqual(ALL_SHARDS)
-      expect(idsOf(neighbours).slice(0, k)).toEqual(idsOf(nearest(entries, query, k)))
+      expect(idsOf(neighbors).slice(0, k)).toEqual(idsOf(nearest(entries, query, k)))
     }
 
     test('asks no more nodes than it takes, and not always the same', async () => {
@@ -223,14 +223,14 @@ describe('a search over all nodes', () => {
     test('ends after two seconds with what has come', async () => {
       for (const node of nodes.slice(1)) node.behaviour = 'stays silent'
       const before = world.clock.monotonic()
-      const { shards, neighbours } = await gather(query, 5)
+      const { shards, neighbors } = await gather(query, 5)
       const took = world.clock.monotonic() - before
       expect(took).toBeGreaterThanOrEqual(2_000)
       expect(took).toBeLessThan(2_010)
       const [self] = nodes as [SearchNode]
       expect(shards).toEqual(self.ready)
       const own = entries.filter(({ id }) => self.ready.has(shardOf(id)))
-      expect(idsOf(neighbours)).toEqual(idsOf(nearest(own, query, 5)))
+      expect(idsOf(neighbors)).toEqual(idsOf(nearest(own, query, 5)))
     })
 
     test('a node that has given shards up since it was heard is made good by another', async () => {
@@ -254,9 +254,9 @@ describe('a search over all nodes', () => {
 
     test('what this node has of incomplete shards is better than nothing', async () => {
       for (const node of nodes) node.ready = new Set()
-      const { shards, neighbours } = await gather(query, 5)
+      const { shards, neighbors } = await gather(query, 5)
       expect(shards.size).toBe(0)
-      expect(neighbours.length).toBe(5)
+      expect(neighbors.length).toBe(5)
     })
 
     test('the caller can give up', async () => {

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { ClusterEvent, EventStep } from '../../../cluster/events/events.js'
 import { streamAnswer } from '../../wire/answer-stream.js'
 import { timeJson } from '../json-forms.js'
-import { type RouteContext, reportCut } from '../route-context.js'
+import { logCutOff, type RouteContext } from '../route-context.js'
 import { eventsSchema } from '../schemas/event-schemas.js'
 
 /** How long a client waits before it reconnects, ms. */
@@ -43,7 +43,7 @@ export function addEventsRoute(app: FastifyInstance, context: RouteContext): voi
     }
     try {
       const steps = context.events.follow(lastEventId, left.signal)
-      const onCut = (error: unknown): void => reportCut(context, error)
+      const onCut = (error: unknown): void => logCutOff(context, error)
       await streamAnswer(piecesOf(steps, textOf), { response, socket, writeHead, onCut })
     } finally {
       socket.off('close', leave)

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Photo } from '../../../domain/photo.js'
 import { streamAnswer } from '../../wire/answer-stream.js'
 import { photoJson } from '../json-forms.js'
-import { type RouteContext, reportCut } from '../route-context.js'
+import { logCutOff, type RouteContext } from '../route-context.js'
 import { dumpSchema } from '../schemas/node-schemas.js'
 
 /** Lines are sent in chunks of about this size. */
@@ -31,7 +31,7 @@ export function addFullDumpRoute(app: FastifyInstance, context: RouteContext): v
         response.end()
         return
       }
-      const onCut = (error: unknown): void => reportCut(context, error)
+      const onCut = (error: unknown): void => logCutOff(context, error)
       await streamAnswer(linesOf(context.photos.dump()), { response, socket: request.raw.socket, writeHead, onCut })
     }
   })

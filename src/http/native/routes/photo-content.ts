@@ -8,7 +8,7 @@ import { streamAnswer } from '../../wire/answer-stream.js'
 import { matchesStrongly, matchesWeakly, parseEntityTags } from '../../wire/entity-tags.js'
 import { type ByteRange, parseRange } from '../../wire/range.js'
 import { contentHeaders } from '../content-headers.js'
-import { type RouteContext, reportCut, requireAltKey, requirePhotoId } from '../route-context.js'
+import { logCutOff, type RouteContext, requireAltKey, requirePhotoId } from '../route-context.js'
 import { getContentSchema } from '../schemas/photo-schemas.js'
 
 /** `GET|HEAD /photo/{id}`: the bytes, whole or a range. */
@@ -35,7 +35,7 @@ export function addPhotoContentRoute(app: FastifyInstance, context: RouteContext
         return
       }
       const { start, end } = answer.range
-      const onCut = (error: unknown): void => reportCut(context, error)
+      const onCut = (error: unknown): void => logCutOff(context, error)
       await streamAnswer(content.stream(start, end), { response, socket: request.raw.socket, writeHead, onCut })
     }
   })

@@ -32,9 +32,9 @@ export function addSimilarityRoutes(app: FastifyInstance, { similarity }: Simila
     { schema: similarSchema },
     async request => {
       const id = requirePhotoId(request.params.id)
-      const found = await whileAsked(request, signal => search.byPhoto(id, request.query, signal))
+      const found = await whileConnected(request, signal => search.byPhoto(id, request.query, signal))
       const results = found.results.map(({ photoId, score }) => ({ photo_id: photoId, distance: score }))
-      return { results, ...answeredJson(found) }
+      return { results, ...searchJson(found) }
     }
   )
 
@@ -43,9 +43,9 @@ export function addSimilarityRoutes(app: FastifyInstance, { similarity }: Simila
     { schema: searchSchema },
     async request => {
       const { q, k, tag, min_score: minScore } = request.query
-      const found = await whileAsked(request, signal => search.byText(q, { k, tag, minScore }, signal))
+      const found = await whileConnected(request, signal => search.byText(q, { k, tag, minScore }, signal))
       const results = found.results.map(({ photoId, score }) => ({ photo_id: photoId, score }))
-      return { results, ...answeredJson(found) }
+      return { results, ...searchJson(found) }
     }
   )
 
@@ -77,11 +77,11 @@ export function addFindSimilarRoute(app: FastifyInstance, { bodies, similarity }
         const { k = numberOf(field('k')), tag = field('tag') } = request.query
         return { ...(k !== undefined && { k }), ...(tag !== undefined && { tag }) }
       }
-      const found = await whileAsked(request, signal => similarity.search.byImage(form.file, options, signal))
+      const found = await whileConnected(request, signal => similarity.search.byImage(form.file, options, signal))
       return {
         similar_photo_ids: found.results.map(({ photoId }) => photoId),
         distances: found.results.map(({ score }) => score),
-        ...answeredJson(found)
+        ...searchJson(found)
       }
     } finally {
       await body.return()
@@ -90,7 +90,7 @@ export function addFindSimilarRoute(app: FastifyInstance, { bodies, similarity }
 }
 
 /** Runs a task and aborts it when the client disconnects. */
-async function whileAsked<Result>(
+async function whileConnected<Result>(
   request: FastifyRequest,
   task: (signal: AbortSignal) => Promise<Result>
 ): Promise<Result> {
@@ -111,7 +111,7 @@ function numberOf(text: string | undefined): number | undefined {
   return /^\d{1,9}$/.test(text.trim()) ? Number(text) : Number.NaN
 }
 
-function answeredJson({ coverage, model }: SearchResults): object {
+function searchJson({ coverage, model }: SearchResults): object {
   return { coverage: coverageJson(coverage), model: model.name, model_id: model.id }
 }
 

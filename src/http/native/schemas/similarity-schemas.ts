@@ -11,7 +11,7 @@ const COVERAGE = object({
   fraction: { type: 'number', minimum: 0, maximum: 1, description: 'how much of the index answered' }
 })
 
-const ANSWERED = {
+const SEARCH_FIELDS = {
   coverage: COVERAGE,
   model: { ...TEXT, description: 'the model whose vectors were compared' },
   model_id: TEXT
@@ -39,7 +39,7 @@ export const findSimilarSchema: Schema = {
       object({
         similar_photo_ids: array(PHOTO_ID),
         distances: array(SCORE),
-        ...ANSWERED
+        ...SEARCH_FIELDS
       })
     ),
     ...problems(408, 413, 415, 422)
@@ -52,7 +52,10 @@ export const similarSchema: Schema = {
   params: ID_PARAMS,
   querystring: object({ k: { ...K, default: 5 }, tag: TAG }, ['k', 'tag']),
   response: {
-    200: json('best first', object({ results: array(object({ photo_id: PHOTO_ID, distance: SCORE })), ...ANSWERED })),
+    200: json(
+      'best first',
+      object({ results: array(object({ photo_id: PHOTO_ID, distance: SCORE })), ...SEARCH_FIELDS })
+    ),
     ...problems(404, 410, 415)
   }
 }
@@ -65,7 +68,7 @@ export const searchSchema: Schema = {
   tags: TAGS,
   querystring: object({ q: TEXT, k: { ...K, default: 20 }, min_score: SCORE, tag: TAG }, ['k', 'min_score', 'tag']),
   response: {
-    200: json('best first', object({ results: array(object({ photo_id: PHOTO_ID, score: SCORE })), ...ANSWERED })),
+    200: json('best first', object({ results: array(object({ photo_id: PHOTO_ID, score: SCORE })), ...SEARCH_FIELDS })),
     ...problems()
   }
 }

@@ -9,7 +9,7 @@ import { colourModel } from '../../../support/colour-model.js'
 import { scene, toImage } from '../../../support/test-pictures.js'
 
 const MIB = 2 ** 20
-const WANTED = { facts: true, features: undefined }
+const OUTPUTS = { facts: true, features: undefined }
 
 interface Fixture {
   readonly worker: ImageProcessHandler
@@ -49,7 +49,7 @@ describe('the worker', () => {
   test('says what it found', async () => {
     const { worker, said, saying } = workerWith()
     await begin(worker, 1)
-    worker.receive({ type: 'look', call: 1, wanted: WANTED })
+    worker.receive({ type: 'analyze', call: 1, outputs: OUTPUTS })
     await saying('done')
     expect(said).toMatchObject([{ type: 'done', call: 1, result: { width: 96, height: 64 } }])
   })
@@ -60,7 +60,7 @@ describe('the worker', () => {
     worker.receive({ type: 'photo', call: 1, size: broken.length })
     worker.receive({ type: 'piece', call: 1, bytes: broken })
     await begin(worker, 2)
-    for (const call of [1, 2]) worker.receive({ type: 'look', call, wanted: WANTED })
+    for (const call of [1, 2]) worker.receive({ type: 'analyze', call, outputs: OUTPUTS })
     expect(await saying('failed')).toMatchObject({ call: 1, code: 'ERR_IMAGE_UNREADABLE' })
     expect(await saying('done')).toMatchObject({ call: 2 })
   })
@@ -77,7 +77,7 @@ describe('the worker', () => {
   test('… at once while it waits for the decoder, and else when it has been decoded', async () => {
     const { worker, said, saying } = workerWith()
     for (const call of [1, 2, 3]) await begin(worker, call)
-    for (const call of [1, 2, 3]) worker.receive({ type: 'look', call, wanted: WANTED })
+    for (const call of [1, 2, 3]) worker.receive({ type: 'analyze', call, outputs: OUTPUTS })
     await Promise.resolve() // the first is being decoded
     for (const call of [1, 2]) worker.receive({ type: 'cancel', call })
     await saying('done')
@@ -99,7 +99,7 @@ describe('models', () => {
     const bytes = await sharp(red).png().toBuffer()
     worker.receive({ type: 'photo', call, size: bytes.length })
     worker.receive({ type: 'piece', call, bytes })
-    worker.receive({ type: 'look', call, wanted: { facts: false, features } })
+    worker.receive({ type: 'analyze', call, outputs: { facts: false, features } })
     const answer = await saying('done', nth)
     const { features: found } = (answer as { result: Analysis }).result
     return found && Array.from(found.vectors.get('image') ?? [])
@@ -188,7 +188,7 @@ describe('what the process takes', () => {
     await begin(worker, 1)
     await begin(worker, 2, 3_000) // takes longer than all that is done with the first
     const usage = (cpuMs: number) => ({ rssBytes: 0, cpuMs })
-    for (const call of [1, 2]) worker.receive({ type: 'look', call, wanted: WANTED })
+    for (const call of [1, 2]) worker.receive({ type: 'analyze', call, outputs: OUTPUTS })
     await Promise.resolve() // the first is being decoded
     expect(worker.excess(usage(100_000))).toBeUndefined()
     expect(worker.excess(usage(130_000))).toBeUndefined()
@@ -198,7 +198,7 @@ describe('what the process takes', () => {
     await saying('done', 2)
     expect(worker.excess(usage(300_000))).toBeUndefined()
     await begin(worker, 3)
-    worker.receive({ type: 'look', call: 3, wanted: WANTED })
+    worker.receive({ type: 'analyze', call: 3, outputs: OUTPUTS })
     await Promise.resolve()
     expect(worker.excess(usage(400_000))).toBeUndefined()
     expect(worker.excess(usage(430_000))).toBeUndefined()

@@ -25,7 +25,7 @@ function flat(colour: string, channels: 3 | 4 = 3): Sharp {
 
 /** The pixel in the middle, as it comes out. */
 async function middleOf(image: Sharp): Promise<number[]> {
-  const { seen: base } = await openPicture(await image.toBuffer())
+  const { input: base } = await openPicture(await image.toBuffer())
   const at = (8 * base.width + 16) * base.channels
   return [...base.data.subarray(at, at + base.channels)]
 }
@@ -40,7 +40,7 @@ describe('the orientation that a file names', () => {
     const stored = toImage(storedAs(orientation, upright)).withMetadata({ orientation })
     const picture = await openPicture(await stored.png().toBuffer())
     expect(picture).toMatchObject({ width: upright.width, height: upright.height })
-    expect(picture.seen).toEqual(upright)
+    expect(picture.input).toEqual(upright)
     expect(await picture.base(2_048)).toEqual(upright)
   })
 
@@ -53,7 +53,7 @@ describe('the orientation that a file names', () => {
     expect(picture).toMatchObject({ width: 3_000, height: 2_000, seen: { width: 640, height: 427 } })
     const base = await picture.base(2_048)
     expect(base).toMatchObject({ width: 2_048, height: 1_365 })
-    const [a, b, c] = await Promise.all([base, picture.seen, pixels].map(side => squareOf(side, 64, 'fill')))
+    const [a, b, c] = await Promise.all([base, picture.input, pixels].map(side => squareOf(side, 64, 'fill')))
     expect(meanDifference(a!, c!)).toBeLessThan(2)
     expect(meanDifference(b!, c!)).toBeLessThan(2)
   })
@@ -76,8 +76,8 @@ describe('formats', () => {
   test.each(Object.entries(lossy))('%s is decoded to 8-bit sRGB', async (_, image) => {
     const picture: Picture = await openPicture(await image().toBuffer())
     expect(picture).toMatchObject({ width: 96, height: 64, takenAt: undefined })
-    expect(picture.seen).toMatchObject({ width: 96, height: 64, channels: 3 })
-    expect(meanDifference(picture.seen.data, upright.data)).toBeLessThan(5)
+    expect(picture.input).toMatchObject({ width: 96, height: 64, channels: 3 })
+    expect(meanDifference(picture.input.data, upright.data)).toBeLessThan(5)
   })
 
   test('grey pictures have three channels, too', async () => {
@@ -108,18 +108,18 @@ describe('formats', () => {
   })
 
   test('is on white where it is compared', async () => {
-    const { seen } = await openPicture(await flat('rgba(255, 0, 0, 0)', 4).png().toBuffer())
-    expect(new Set(await squareOf(seen, 4, 'cover'))).toEqual(new Set([255]))
-    expect(new Set(await luminanceOf(seen, 4))).toEqual(new Set([255]))
-    expect(await luminanceOf(seen, 4)).toHaveLength(16)
+    const { input } = await openPicture(await flat('rgba(255, 0, 0, 0)', 4).png().toBuffer())
+    expect(new Set(await squareOf(input, 4, 'cover'))).toEqual(new Set([255]))
+    expect(new Set(await luminanceOf(input, 4))).toEqual(new Set([255]))
+    expect(await luminanceOf(input, 4)).toHaveLength(16)
   })
 
   test('a model sees the middle, or all of it squeezed', async () => {
     const left = sharp({ create: { width: 100, height: 100, channels: 3, background: '#f00' } })
     const image = left.extend({ left: 100, right: 100, background: '#00f' })
-    const { seen } = await openPicture(await image.png().toBuffer())
-    const cover = await squareOf(seen, 8, 'cover')
-    const fill = await squareOf(seen, 9, 'fill')
+    const { input } = await openPicture(await image.png().toBuffer())
+    const cover = await squareOf(input, 8, 'cover')
+    const fill = await squareOf(input, 9, 'fill')
     expectNear([...cover.subarray(4 * 3, 5 * 3)], [255, 0, 0], 2)
     expectNear([...fill.subarray(0, 3)], [0, 0, 255], 2)
     expectNear([...fill.subarray(4 * 3, 5 * 3)], [255, 0, 0], 2)
@@ -183,15 +183,15 @@ test('nothing is made larger', async () => {
 
 test('a photo of a camera, large and with a profile, has the same colours in all sizes', async () => {
   const wide = sharp({ create: { width: 3_000, height: 2_000, channels: 3, background: 'rgb(50, 200, 80)' } })
-  const { seen, base } = await openPicture(await wide.withIccProfile('p3').jpeg({ quality: 95 }).toBuffer())
-  expect(seen).toMatchObject({ width: 640, height: 427, channels: 3 })
-  for (const { data } of [seen, await base(2_048)]) expectNear([...data.subarray(0, 3)], [50, 200, 80], 4)
+  const { input, base } = await openPicture(await wide.withIccProfile('p3').jpeg({ quality: 95 }).toBuffer())
+  expect(input).toMatchObject({ width: 640, height: 427, channels: 3 })
+  for (const { data } of [input, await base(2_048)]) expectNear([...data.subarray(0, 3)], [50, 200, 80], 4)
 })
 
 test('of a panorama no more is seen than of others', async () => {
   const line = sharp({ create: { width: 20_000, height: 400, channels: 3, background: '#123' } })
-  const { seen } = await openPicture(await line.jpeg().toBuffer())
-  expect(seen).toMatchObject({ width: 4_096, height: 82 })
+  const { input } = await openPicture(await line.jpeg().toBuffer())
+  expect(input).toMatchObject({ width: 4_096, height: 82 })
 })
 
 test('the date comes with it', async () => {

@@ -20,7 +20,7 @@ import { type Deferred, deferred } from '../../../support/deferred.js'
 import { SimulatedClock, settle } from '../../../support/simulated-clock.js'
 
 const ANALYSIS: Analysis = { width: 1, height: 1, phash: new Uint8Array(8), variants: [] }
-const WANTED = { facts: true, features: undefined }
+const OUTPUTS = { facts: true, features: undefined }
 const EMBEDDING: TextEmbedding = { space: 'image', vector: Float32Array.of(1) }
 
 function never(): AbortSignal {
@@ -112,7 +112,7 @@ async function fixture(): Promise<Fixture> {
   onTestFinished(() => analyzer.stop())
   const look: Fixture['look'] = (name, priority = 'backlog', signal = never()) => {
     const bytes = Buffer.from(name)
-    const request = { bytes, size: bytes.length, wanted: WANTED, priority }
+    const request = { bytes, size: bytes.length, outputs: OUTPUTS, priority }
     const analysis = analyzer.analyze(request, signal)
     analysis.catch(() => {}) // tests look at it when it suits them
     return analysis
@@ -169,7 +169,7 @@ describe('photos in line', () => {
   test('that somebody waits for go before the backlog', async () => {
     const { children, look } = await fixture()
     for (const name of [...FIRST, 'next']) void look(name)
-    for (const name of ['x', 'y']) void look(name, 'asked')
+    for (const name of ['x', 'y']) void look(name, 'interactive')
     for (let i = 0; i < FIRST.length + 3; i++) {
       await settle()
       children[0]?.looks[i]?.outcome.resolve(ANALYSIS)
@@ -182,8 +182,8 @@ describe('photos in line', () => {
     for (let i = 0; i < FIRST.length + 64; i++) void look(`${i}`)
     await settle()
     await expect(look('one more')).rejects.toMatchObject({ code: 'ERR_OVERLOADED' })
-    for (let i = 0; i < 64; i++) void look(`asked ${i}`, 'asked')
-    await expect(look('one more', 'asked')).rejects.toMatchObject({ code: 'ERR_OVERLOADED' })
+    for (let i = 0; i < 64; i++) void look(`asked ${i}`, 'interactive')
+    await expect(look('one more', 'interactive')).rejects.toMatchObject({ code: 'ERR_OVERLOADED' })
   })
 
   test('without bytes, or with too many, are refused without being read', async () => {
@@ -191,7 +191,7 @@ describe('photos in line', () => {
     const bytes = (): never => {
       throw new Error('nobody reads this')
     }
-    const request = { bytes, wanted: WANTED, priority: 'asked' } as const
+    const request = { bytes, outputs: OUTPUTS, priority: 'interactive' } as const
     await expect(analyzer.analyze({ ...request, size: 0 }, never())).rejects.toMatchObject({
       code: 'ERR_IMAGE_UNREADABLE'
     })

@@ -12,7 +12,7 @@ import {
   type TextConcepts,
   type TextEncoder
 } from '../../../../src/similarity/models/model-spec.js'
-import { pooled, toUnit } from '../../../../src/similarity/models/network.js'
+import { pool, toUnit } from '../../../../src/similarity/models/network.js'
 import { TextNetwork } from '../../../../src/similarity/models/text-network.js'
 import { ThreadedEmbedder } from '../../../../src/similarity/models/threaded-embedder.js'
 import {
@@ -200,15 +200,15 @@ describe('texts', () => {
 
 test('outputs of other shapes are refused', () => {
   const data = new Float32Array(8)
-  expect(pooled({ data, dims: [1, 8, 1, 1] }, 'none')).toHaveLength(8)
+  expect(pool({ data, dims: [1, 8, 1, 1] }, 'none')).toHaveLength(8)
   for (const dims of [[8], [2, 4], [1, 2, 4]]) {
-    expect(() => pooled({ data, dims }, 'none')).toThrow(/one vector/)
+    expect(() => pool({ data, dims }, 'none')).toThrow(/one vector/)
   }
   for (const dims of [
     [1, 8],
     [2, 2, 2],
     [1, 0, 8]
   ]) {
-    expect(() => pooled({ data, dims }, 'mean')).toThrow(/each token/)
+    expect(() => pool({ data, dims }, 'mean')).toThrow(/each token/)
   }
 })

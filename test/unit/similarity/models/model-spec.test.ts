@@ -83,7 +83,7 @@ test('what can be pulled is pinned to the last byte', () => {
       expect(Buffer.from(source.integrity.replace('sha512-', ''), 'base64')).toHaveLength(64)
       expect(source.bytes).toBeGreaterThan(0)
     }
-    const names = ['image.onnx', ...Object.keys(recipe.copied), ...(recipe.labels ? ['labels.json'] : [])]
+    const names = ['image.onnx', ...Object.keys(recipe.copiedFiles), ...(recipe.labels ? ['labels.json'] : [])]
     expect(Object.keys(recipe.sha256).sort()).toEqual(names.sort())
     for (const sha256 of Object.values(recipe.sha256)) expect(sha256).toMatch(/^[0-9a-f]{64}$/)
     expect(recipe.reference.filter(number => number > 0.1).length).toBeGreaterThan(5)
