@@ -107,8 +107,8 @@ export class Maintenance {
     const { jobs, cluster } = this.#components
     return jobs.start('verify-all-peers', async (progress, signal): Promise<ClusterCheckReport> => {
       const report = await verify(this.#components, progress, signal)
-      const tell = (done: number, total: number): void => progress({ done, total, unit: 'members' })
-      const members = (await cluster?.comparison.run(tell, signal)) ?? []
+      const onProgress = (done: number, total: number): void => progress({ done, total, unit: 'members' })
+      const members = (await cluster?.comparison.run(onProgress, signal)) ?? []
       const faults = [...report.faults, ...members.flatMap(faultsOf)].slice(0, FAULTS_MAX)
       const identicalMembers = members.filter(({ state }) => state === 'same').length
       return { ...report, faults, identicalMembers, otherMembers: members }
@@ -120,8 +120,8 @@ export class Maintenance {
     const { jobs, cluster } = this.#components
     return jobs.start('repair', async (progress, signal): Promise<RepairReport> => {
       if (cluster === undefined) return { repairedBytes: 0, faults: this.#holes() }
-      const tell = (done: number, total: number): void => progress({ done, total, unit: 'bytes' })
-      const { repairedBytes, missing } = await cluster.shipping.repair(tell, signal)
+      const onProgress = (done: number, total: number): void => progress({ done, total, unit: 'bytes' })
+      const { repairedBytes, missing } = await cluster.shipping.repair(onProgress, signal)
       const faults = missing.slice(0, FAULTS_MAX).map(({ volume, from, to, reason }) => {
         return { volume, photoId: undefined, problem: `bytes ${from} to ${to}: ${MISSING_REASONS[reason]}` }
       })
@@ -133,8 +133,8 @@ export class Maintenance {
   scrub(): Job {
     const { jobs, scrubber } = this.#components
     return jobs.start('scrub', async (progress, signal): Promise<CheckReport> => {
-      const report = (done: number, total: number): void => progress({ done, total, unit: 'bytes' })
-      const totals = await scrubber.run(report, signal)
+      const onProgress = (done: number, total: number): void => progress({ done, total, unit: 'bytes' })
+      const totals = await scrubber.run(onProgress, signal)
       return { ...totals, faults: this.#holes() }
     })
   }

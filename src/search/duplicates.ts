@@ -104,8 +104,8 @@ export class Duplicates {
     return [...links]
       .flatMap(([photoId, link]) => {
         const findings = others.get(photoId)
-        const shown = findings !== undefined && !own.unlinks.has(photoId) && !findings.unlinks.has(id)
-        return shown ? [{ photoId, ...link }] : []
+        const isLinked = findings !== undefined && !own.unlinks.has(photoId) && !findings.unlinks.has(id)
+        return isLinked ? [{ photoId, ...link }] : []
       })
       .sort((a, b) => b.score - a.score || (a.photoId < b.photoId ? -1 : 1))
       .slice(0, LINKED_MAX)
@@ -135,8 +135,9 @@ export class Duplicates {
     const { directory, clock } = this.#components
     const digest = directory.digest()
     const now = clock.monotonic()
-    const known = this.#snapshot
-    if (known !== undefined && (known.digest === digest || now < known.createdMs + SNAPSHOT_MS)) return known.groups
+    const current = this.#snapshot
+    if (current !== undefined && (current.digest === digest || now < current.createdMs + SNAPSHOT_MS))
+      return current.groups
     const snapshot = { digest, createdMs: now, groups: this.#find() }
     this.#snapshot = snapshot
     snapshot.groups.catch(() => {
@@ -216,20 +217,20 @@ export class Duplicates {
  * @returns groups that a stricter tier does not already contain
  */
 function groupsOf({ edges, sha256s }: LinkGraph, tier: LinkTier): DuplicateGroup[] {
-  const counted = tier === 'near' ? edges.filter(edge => edge.tier === 'near') : edges
+  const links = tier === 'near' ? edges.filter(edge => edge.tier === 'near') : edges
   const connected = new Groups<PhotoId>()
-  for (const { a, b } of counted) connected.connect(a, b)
+  for (const { a, b } of links) connected.connect(a, b)
   const scores = new Map<PhotoId, number>()
-  const isNew = new Set<PhotoId>()
-  for (const { a, b, tier: own, score } of counted) {
+  const newGroups = new Set<PhotoId>()
+  for (const { a, b, tier: own, score } of links) {
     const group = connected.groupOf(a)
     scores.set(group, Math.min(score, scores.get(group) ?? 1))
-    if (own === tier && (tier === 'similar' || sha256s.get(a) !== sha256s.get(b))) isNew.add(group)
+    if (own === tier && (tier === 'similar' || sha256s.get(a) !== sha256s.get(b))) newGroups.add(group)
   }
   return connected
     .all()
     .map(photoIds => ({ photoIds: photoIds.sort(), group: connected.groupOf(photoIds[0] as PhotoId) }))
-    .filter(({ group }) => isNew.has(group))
+    .filter(({ group }) => newGroups.has(group))
     .map(({ photoIds, group }) => ({ tier, photoIds, score: scores.get(group) ?? 0 }))
 }
 

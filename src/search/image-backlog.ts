@@ -175,32 +175,32 @@ export class ImageBacklog implements Startable {
     if (directory.state !== 'open') return 'idle'
     const now = clock.monotonic()
     if (this.#nextScanMs <= now && this.#queue.size < QUEUE_MAX / 2) await this.#scan(now)
-    const atOnce = now - this.#lastPhotoMs < BUSY_MS ? CONCURRENCY_BUSY : CONCURRENCY
-    for (const [id, waiting] of this.#queue) {
-      if (this.#inFlight.size >= atOnce) break
-      if (waiting.dueMs <= now) this.#startAnalysis(id, waiting)
+    const concurrency = now - this.#lastPhotoMs < BUSY_MS ? CONCURRENCY_BUSY : CONCURRENCY
+    for (const [id, queued] of this.#queue) {
+      if (this.#inFlight.size >= concurrency) break
+      if (queued.dueMs <= now) this.#startAnalysis(id, queued)
     }
-    for (let fresh = this.#recent[0]; fresh !== undefined && fresh.dueMs <= now; fresh = this.#recent[0]) {
+    for (let next = this.#recent[0]; next !== undefined && next.dueMs <= now; next = this.#recent[0]) {
       this.#recent.shift()
-      await this.#compareAgain(fresh)
+      await this.#compareAgain(next)
     }
     return 'idle'
   }
 
-  #startAnalysis(id: PhotoId, waiting: QueuedPhoto): void {
+  #startAnalysis(id: PhotoId, queued: QueuedPhoto): void {
     this.#queue.delete(id)
     const work = this.#analyze(id)
       .then(
         outcome => {
           this.#inFlight.delete(id)
           // changes during the analysis were not queued
-          if (outcome === 'later' || this.#isStillUndone(id)) this.#retryLater(id, waiting)
+          if (outcome === 'later' || this.#isStillUndone(id)) this.#retryLater(id, queued)
         },
         err => {
           this.#inFlight.delete(id)
           if (this.#abort.signal.aborted) return
           this.#components.log.warn({ err, photo: id }, 'photo analysis failed; it will be retried')
-          this.#retryLater(id, waiting)
+          this.#retryLater(id, queued)
         }
       )
       .finally(() => this.#loop.wake())
@@ -221,7 +221,7 @@ export class ImageBacklog implements Startable {
   /** Scans the directory, newest first, for photos without a change event: those from before the start. */
   async #scan(now: number): Promise<void> {
     const { directory } = this.#components
-    const before = this.#queue.size
+    const sizeBefore = this.#queue.size
     if (this.pending > 0 || directory.count(IMAGES) > directory.count('looked')) {
       do {
         const page = await directory.query({
@@ -234,7 +234,7 @@ export class ImageBacklog implements Startable {
         this.#cursor = page.nextCursor ?? undefined
       } while (this.#cursor !== undefined && this.#queue.size < QUEUE_MAX && !this.#abort.signal.aborted)
     }
-    this.#scanMs = this.#queue.size > before ? SCAN_MS : Math.min(2 * this.#scanMs, SCAN_MS_MAX)
+    this.#scanMs = this.#queue.size > sizeBefore ? SCAN_MS : Math.min(2 * this.#scanMs, SCAN_MS_MAX)
     this.#nextScanMs = now + this.#scanMs
   }
 
@@ -268,9 +268,9 @@ export class ImageBacklog implements Startable {
       await this.#write(photo, now => resultOf(now, analysis, outputs.features, links ?? new Map()))
       if (analyzed !== undefined) this.#noteRecent(analyzed)
     } catch (err) {
-      const final = FINAL_ERRORS.find(code => hasCode(err, code))
-      if (final === undefined) throw err
-      await this.#write(photo, now => ({ changes: failureOf(now, final, outputs.features) }))
+      const code = FINAL_ERRORS.find(one => hasCode(err, one))
+      if (code === undefined) throw err
+      await this.#write(photo, now => ({ changes: failureOf(now, code, outputs.features) }))
     }
     return 'done'
   }

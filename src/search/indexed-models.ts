@@ -138,8 +138,8 @@ export class IndexedModels implements Startable {
   // --- changing models ---
 
   async #apply(): Promise<void> {
-    const wanted = this.#started ? this.#target : undefined
-    if (wanted === undefined) {
+    const target = this.#started ? this.#target : undefined
+    if (target === undefined) {
       for (const { replica } of this.#replicas()) await replica.stop()
       this.#serving = undefined
       this.#next = undefined
@@ -147,16 +147,16 @@ export class IndexedModels implements Startable {
     }
     if (this.#serving === undefined) {
       const last = await this.lastServing()
-      this.#serving = await this.#startReplica(last ?? wanted)
-      if (last === undefined) await this.#saveServing(wanted)
+      this.#serving = await this.#startReplica(last ?? target)
+      if (last === undefined) await this.#saveServing(target)
     }
-    if (this.#serving.model.id === wanted.id) {
+    if (this.#serving.model.id === target.id) {
       // the file is from an earlier process; the model may have another name now
-      this.#serving = { ...this.#serving, model: wanted }
+      this.#serving = { ...this.#serving, model: target }
       await this.#stopNext()
-    } else if (this.#next?.model.id !== wanted.id) {
+    } else if (this.#next?.model.id !== target.id) {
       await this.#stopNext()
-      this.#next = await this.#startReplica(wanted)
+      this.#next = await this.#startReplica(target)
     }
     await this.#removeUnused()
   }
@@ -181,16 +181,16 @@ export class IndexedModels implements Startable {
     const next = this.#next
     if (next === undefined || !this.#isComplete(next)) return 'idle'
     await this.#inOrder(async () => {
-      const before = this.#serving
-      if (this.#next !== next || before === undefined) return
+      const previous = this.#serving
+      if (this.#next !== next || previous === undefined) return
       await this.#saveServing(next.model)
       this.#serving = next
       this.#next = undefined
       this.#components.log.info(
-        { model: next.model.name, before: before.model.name },
+        { model: next.model.name, previous: previous.model.name },
         'the new model now answers searches'
       )
-      await before.replica.stop()
+      await previous.replica.stop()
       await this.#removeUnused()
     })
     return 'idle'
@@ -198,11 +198,11 @@ export class IndexedModels implements Startable {
 
   #isComplete({ model, replica }: ModelReplica): boolean {
     const { directory } = this.#components
-    const before = this.#serving?.model
-    if (directory.state !== 'open' || before === undefined || replica.pending > 0) return false
+    const previous = this.#serving?.model
+    if (directory.state !== 'open' || previous === undefined || replica.pending > 0) return false
     const shards = new Set([...this.holders(model.id).values()].flatMap(ready => [...ready]))
-    const seen = (id: ModelId): number => directory.count(`features\0${id}`)
-    return shards.size === SHARD_COUNT && seen(model.id) >= seen(before.id)
+    const photosOf = (id: ModelId): number => directory.count(`features\0${id}`)
+    return shards.size === SHARD_COUNT && photosOf(model.id) >= photosOf(previous.id)
   }
 
   /** Removes indexes of models no longer used, and announces the rest. */
@@ -229,7 +229,7 @@ export class IndexedModels implements Startable {
   #peers(model: ModelId): Map<NodeId, ShardSet> {
     const peers = new Map<NodeId, ShardSet>()
     for (const peer of this.#components.membership?.alive() ?? []) {
-      const index = this.#peerIndexes.get(peer)?.find(said => said.model === model)
+      const index = this.#peerIndexes.get(peer)?.find(announced => announced.model === model)
       if (index !== undefined) peers.set(peer, index.shards)
     }
     return peers

@@ -6,7 +6,7 @@ import type { PhotoBlob } from '../store/photo-needles.js'
 
 /** Photos checked in one pass: a few milliseconds. */
 const CHECKS_MAX = 2_000
-/** Between two passes, ms; up to `FEW` photos are checked at once. */
+/** Between two passes, ms; up to `CHECK_NOW_MAX` photos are checked at once. */
 const CHECK_MS = 500
 const CHECK_NOW_MAX = 100
 /** Features missing for this long, ms, while replication is up to date, are given up. */
@@ -63,8 +63,8 @@ export class MissingFeatures {
     this.#missing.delete(id)
   }
 
-  forgetWhere(isGone: (id: PhotoId) => boolean): void {
-    for (const id of this.#missing.keys()) if (isGone(id)) this.#missing.delete(id)
+  forgetWhere(matches: (id: PhotoId) => boolean): void {
+    for (const id of this.#missing.keys()) if (matches(id)) this.#missing.delete(id)
   }
 
   /** Call when any needles have arrived. @returns whether to check at once */
@@ -79,10 +79,10 @@ export class MissingFeatures {
     const now = clock.monotonic()
     if (this.#uncheckedCount === 0 || (this.#uncheckedCount > CHECK_NOW_MAX && now < this.#nextCheckMs)) return []
     this.#nextCheckMs = now + CHECK_MS
-    const looked = [...this.#missing].slice(0, Math.min(CHECKS_MAX, this.#uncheckedCount))
-    this.#uncheckedCount -= looked.length
+    const checked = [...this.#missing].slice(0, Math.min(CHECKS_MAX, this.#uncheckedCount))
+    this.#uncheckedCount -= checked.length
     const arrived: PhotoId[] = []
-    for (const [id, missing] of looked) {
+    for (const [id, missing] of checked) {
       this.#missing.delete(id)
       this.#missing.set(id, missing)
       if (!missing.unusable && reader.isLocal(missing.blob)) arrived.push(id)
@@ -91,13 +91,13 @@ export class MissingFeatures {
   }
 
   /**
-   * @param excused - leave out photos whose features have been missing for a while
+   * @param exceptLost - leave out photos whose features have been missing for a while
    * @returns shards that lack features
    */
-  shards(excused: boolean): ShardSet {
+  shards(exceptLost: boolean): ShardSet {
     const now = this.#components.clock.monotonic()
     const shards = new Set<Shard>()
-    for (const [id, { sinceMs }] of this.#missing) if (!excused || now < sinceMs + LOST_MS) shards.add(shardOf(id))
+    for (const [id, { sinceMs }] of this.#missing) if (!exceptLost || now < sinceMs + LOST_MS) shards.add(shardOf(id))
     return shards
   }
 }

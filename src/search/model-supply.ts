@@ -16,7 +16,7 @@ export interface ModelSupplyComponents {
   /** The model that served when the node last ran. */
   readonly lastServing: () => Promise<Pick<ModelSpec, 'id' | 'name'> | undefined>
   /** Switches to the model; the previous one answers searches until the new index is complete. */
-  readonly use: (model: LoadedModel, before?: LoadedModel) => Promise<void>
+  readonly use: (model: LoadedModel, previous?: LoadedModel) => Promise<void>
   readonly clock: Clock
   readonly log: Logger
 }
@@ -54,18 +54,18 @@ export class ModelSupply implements Startable {
   async #step(signal: AbortSignal): Promise<'idle'> {
     const { store, use, log } = this.#components
     if (this.#isDone) return 'idle'
-    const before = await this.#openLast()
+    const previous = await this.#openLast()
     let model = await store.open(this.#name)
     if (model === undefined) {
       const message =
-        before === undefined
+        previous === undefined
           ? 'downloading the model; similarity search is unavailable until it is here'
           : 'downloading the model; the previous one answers until it is here'
-      log.info({ model: this.#name, previous: before?.spec.name }, message)
-      if (before !== undefined) {
-        await use(before).catch(err =>
+      log.info({ model: this.#name, previous: previous?.spec.name }, message)
+      if (previous !== undefined) {
+        await use(previous).catch(err =>
           log.warn(
-            { err, model: before.spec.name },
+            { err, model: previous.spec.name },
             'previous model cannot be used; similarity search is unavailable until the new one is here'
           )
         )
@@ -77,7 +77,7 @@ export class ModelSupply implements Startable {
       const message = `the model ${this.#name} was pulled but cannot be opened; the log says which files are damaged`
       throw new SheafError('ERR_MODEL_INVALID', message)
     }
-    await use(model, before)
+    await use(model, previous)
     this.#isDone = true
     log.info({ model: this.#name, id: model.spec.id }, 'model in use')
     return 'idle'

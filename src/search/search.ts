@@ -115,8 +115,8 @@ export class Search {
         return this.#nearest(model, 'image', vector, checked, ({ photoId }) => photoId !== id, signal)
       }
     }
-    const inVain = models.all.some(model => failed.has(model.id))
-    throw new SheafError(inVain ? 'ERR_NOT_AN_IMAGE' : 'ERR_NOT_INDEXED', undefined, { details })
+    const hasFailed = models.all.some(model => failed.has(model.id))
+    throw new SheafError(hasFailed ? 'ERR_NOT_AN_IMAGE' : 'ERR_NOT_INDEXED', undefined, { details })
   }
 
   /**
@@ -177,19 +177,19 @@ export class Search {
   ): Promise<SearchResults> {
     const { shardSearch, visible } = this.#components
     const query: VectorQuery = { model: model.id, space, vector }
-    const isWanted: Accept = (neighbor, photo) =>
+    const isResult: Accept = (neighbor, photo) =>
       (tag === undefined || photo.tags.includes(tag)) && visible(photo) && accept(neighbor, photo)
-    let wanted = Math.min(NEIGHBORS_MAX, Math.ceil((k + MARGIN) / this.#tagShare(tag)))
+    let count = Math.min(NEIGHBORS_MAX, Math.ceil((k + MARGIN) / this.#tagShare(tag)))
     for (let round = 1; ; round++) {
-      const { neighbors, shards, exhausted } = await shardSearch.search(query, wanted, signal)
+      const { neighbors, shards, exhausted } = await shardSearch.search(query, count, signal)
       const near = neighbors.filter(({ score }) => score >= minScore)
       const scored = near.map(({ id, score }) => ({ photoId: id, score }))
-      const results = await this.#filter(scored, isWanted, k)
-      const isEnd = exhausted || near.length < neighbors.length || wanted === NEIGHBORS_MAX
+      const results = await this.#filter(scored, isResult, k)
+      const isEnd = exhausted || near.length < neighbors.length || count === NEIGHBORS_MAX
       if (results.length === k || isEnd || round === ROUNDS_MAX) {
         return { results, coverage: coverageOf(shards), model: { id: model.id, name: model.name } }
       }
-      wanted = Math.min(NEIGHBORS_MAX, wanted * GROWTH)
+      count = Math.min(NEIGHBORS_MAX, count * GROWTH)
     }
   }
 
@@ -201,7 +201,7 @@ export class Search {
   }
 
   /** @returns the first k results */
-  async #filter(scored: readonly ScoredPhoto[], isWanted: Accept, k: number): Promise<ScoredPhoto[]> {
+  async #filter(scored: readonly ScoredPhoto[], isResult: Accept, k: number): Promise<ScoredPhoto[]> {
     const results: ScoredPhoto[] = []
     const step = Math.max(64, k)
     for (let at = 0; at < scored.length && results.length < k; at += step) {
@@ -209,7 +209,7 @@ export class Search {
       const photos = await this.#loadPhotos(part.map(({ photoId }) => photoId))
       for (const [i, neighbor] of part.entries()) {
         const photo = photos[i]
-        if (photo !== undefined && results.length < k && isWanted(neighbor, photo)) results.push(neighbor)
+        if (photo !== undefined && results.length < k && isResult(neighbor, photo)) results.push(neighbor)
       }
     }
     return results
@@ -233,9 +233,9 @@ export class Search {
     const known = await directory.get(key)
     if (known !== undefined) return viewPhoto(known.record)
     const complete = await fetchRecord(id)
-    const learned = await directory.get(key)
-    if (learned === undefined) throw photoNotFound(id, complete)
-    return viewPhoto(learned.record)
+    const fetched = await directory.get(key)
+    if (fetched === undefined) throw photoNotFound(id, complete)
+    return viewPhoto(fetched.record)
   }
 
   async #vectorOf({ record }: Photo, model: IndexedModel): Promise<Float32Array | undefined> {

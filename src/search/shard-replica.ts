@@ -146,12 +146,12 @@ export class ShardReplica implements Startable {
     if (this.#init.spaces.get(space) !== vector.length) throw new SheafError('ERR_MODEL_MISMATCH')
     const index = this.#indexes?.get(space)
     if (index === undefined) return { shards: new Set(), neighbors: [] } // being opened
-    const before = new Set(this.ready)
+    const readyBefore = new Set(this.ready)
     const neighbors = await index.search(vector, k).catch((err: unknown) => {
       if (hasCode(err, 'ERR_INDEX_UNAVAILABLE')) this.#fail(index)
       throw err
     })
-    return { shards: new Set([...before].filter(shard => this.ready.has(shard))), neighbors }
+    return { shards: new Set([...readyBefore].filter(shard => this.ready.has(shard))), neighbors }
   }
 
   // --- following the directory ---
@@ -243,9 +243,9 @@ export class ShardReplica implements Startable {
     try {
       await this.#whileReading(async () => {
         const stored = await this.#records(ids)
-        const gone = ids.filter((_, i) => this.#featuresOf(stored[i]) === undefined)
-        for (const id of gone) this.#missing.forget(id)
-        await this.#remove(gone)
+        const removed = ids.filter((_, i) => this.#featuresOf(stored[i]) === undefined)
+        for (const id of removed) this.#missing.forget(id)
+        await this.#remove(removed)
         await this.#insert(stored.filter(record => record !== undefined))
       })
     } catch (err) {
@@ -281,10 +281,10 @@ export class ShardReplica implements Startable {
       const id = record.id as PhotoId
       const blob = this.#featuresOf(record)
       if (blob === undefined || !this.#placement.holds(shardOf(id)) || this.#isIndexed(id, blob)) continue
-      const isHere = reader.isLocal(blob)
-      const features = isHere ? await this.#readFeatures(blob) : undefined
+      const isLocal = reader.isLocal(blob)
+      const features = isLocal ? await this.#readFeatures(blob) : undefined
       if (features === undefined) {
-        if (!this.#missing.note(id, blob, isHere)) this.#overflowed = true
+        if (!this.#missing.note(id, blob, isLocal)) this.#overflowed = true
         continue
       }
       this.#missing.forget(id)
@@ -353,14 +353,14 @@ export class ShardReplica implements Startable {
     })
   }
 
-  async #removeWhere(isGone: (shard: Shard) => boolean): Promise<void> {
-    this.#missing.forgetWhere(id => isGone(shardOf(id)))
+  async #removeWhere(matches: (shard: Shard) => boolean): Promise<void> {
+    this.#missing.forgetWhere(id => matches(shardOf(id)))
     for (const index of this.#indexes?.values() ?? []) {
       const ids = [...index.ids()]
       for (let at = 0; at < ids.length; at += IDS_PER_TURN) {
-        const gone = ids.slice(at, at + IDS_PER_TURN).filter(id => isGone(shardOf(id)))
-        if (gone.length > 0) await index.remove(gone)
-        this.#unsaved += gone.length
+        const removed = ids.slice(at, at + IDS_PER_TURN).filter(id => matches(shardOf(id)))
+        if (removed.length > 0) await index.remove(removed)
+        this.#unsaved += removed.length
         if (at + IDS_PER_TURN < ids.length) await turn()
       }
     }

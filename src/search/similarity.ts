@@ -112,16 +112,16 @@ export class Similarity implements Startable {
   /**
    * Switches to a model: at once for analysis, and for searches when its index covers as many photos as the previous one's.
    *
-   * @param before - also loaded, to embed queries until then; by default the one in use
+   * @param previous - also loaded, to embed queries until then; by default the one in use
    * @throws as `ImageAnalyzer.useModel`, of the model
    */
-  async useModel(model: LoadedModel, before?: LoadedModel): Promise<void> {
-    if (before !== undefined) {
+  async useModel(model: LoadedModel, previous?: LoadedModel): Promise<void> {
+    if (previous !== undefined) {
       await this.#analyzer
-        .useModel(before)
+        .useModel(previous)
         .catch(err =>
           this.#log.warn(
-            { err, model: before.spec.name },
+            { err, model: previous.spec.name },
             'previous model cannot be loaded; the new one answers searches while its index grows'
           )
         )
@@ -129,7 +129,8 @@ export class Similarity implements Startable {
     try {
       await this.#analyzer.useModel(model)
     } catch (err) {
-      if (before !== undefined && this.#analyzer.has(before.spec.id)) await this.models.use(indexedModel(before.spec))
+      if (previous !== undefined && this.#analyzer.has(previous.spec.id))
+        await this.models.use(indexedModel(previous.spec))
       throw err
     }
     await this.models.use(indexedModel(model.spec))

@@ -46,8 +46,8 @@ export class FormParser {
 
   /** Iterate to the end before the next call. @throws `ERR_BAD_REQUEST` */
   *feed(chunk: Uint8Array): Generator<FormEvent> {
-    const given = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
-    const data = this.#rest.length === 0 ? given : Buffer.concat([this.#rest, given])
+    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+    const data = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes])
     this.#rest = EMPTY
     for (let at: number | undefined = 0; at !== undefined; ) {
       switch (this.#state) {

@@ -81,12 +81,12 @@ export class ForkedImageProcess implements ImageProcess {
     })
     this.#process.on('message', message => this.#receive(message as FromImageProcess))
     this.#exit = new Promise(resolve => {
-      const ended = (how: string): void => {
+      const onEnd = (how: string): void => {
         this.#onExit(how)
         resolve()
       }
-      this.#process.on('error', err => ended(err.message)) // failed to start
-      this.#process.on('close', (code, signal) => ended(`exit ${code ?? signal}`))
+      this.#process.on('error', err => onEnd(err.message)) // failed to start
+      this.#process.on('close', (code, signal) => onEnd(`exit ${code ?? signal}`))
     })
   }
 
@@ -137,7 +137,7 @@ export class ForkedImageProcess implements ImageProcess {
   }
 
   async analyze(request: AnalysisRequest, signal: AbortSignal): Promise<Analysis> {
-    const leave = request.size > LARGE_BYTES ? await this.#waitForLargeTurn(signal) : undefined
+    const endTurn = request.size > LARGE_BYTES ? await this.#waitForLargeTurn(signal) : undefined
     const { call, answer } = this.#startCall()
     try {
       await this.#sendPhoto(call, answer, request, signal)
@@ -150,7 +150,7 @@ export class ForkedImageProcess implements ImageProcess {
       if (!(err instanceof ImageProcessEnded)) await this.#cancel(call, answer)
       throw err
     } finally {
-      leave?.()
+      endTurn?.()
     }
   }
 
@@ -168,18 +168,18 @@ export class ForkedImageProcess implements ImageProcess {
 
   /** Waits for earlier large photos. @returns lets the next one start */
   async #waitForLargeTurn(signal: AbortSignal): Promise<() => void> {
-    const before = this.#largeTurns
-    let leave = (): void => {}
+    const previousTurn = this.#largeTurns
+    let endTurn = (): void => {}
     this.#largeTurns = new Promise(resolve => {
-      leave = resolve
+      endTurn = resolve
     })
     try {
-      await abortable(before, signal)
+      await abortable(previousTurn, signal)
     } catch (err) {
-      before.then(leave, leave)
+      previousTurn.then(endTurn, endTurn)
       throw err
     }
-    return leave
+    return endTurn
   }
 
   /** @throws as {@link piecesOf}; `ERR_BYTES_UNREACHABLE` when the bytes arrive too slowly; the signal's reason */
@@ -190,7 +190,7 @@ export class ForkedImageProcess implements ImageProcess {
     signal: AbortSignal
   ): Promise<void> {
     let cancelTimer = (): void => {}
-    const late = new Promise<never>((_, reject) => {
+    const timeout = new Promise<never>((_, reject) => {
       const tooSlow = (): void =>
         reject(
           new SheafError(
@@ -202,7 +202,7 @@ export class ForkedImageProcess implements ImageProcess {
     })
     // until all bytes are sent, `answer` settles only if the process ends
     const unlessEnded = <Value>(value: Promise<Value>): Promise<Value> =>
-      abortable(Promise.race([value, late, answer as Promise<never>]), signal)
+      abortable(Promise.race([value, timeout, answer as Promise<never>]), signal)
     const pieces = piecesOf(request)
     try {
       await unlessEnded(this.#send({ type: 'photo', call, size: request.size }))
@@ -252,9 +252,9 @@ export class ForkedImageProcess implements ImageProcess {
   }
 
   #takeCall(call: number): Call | undefined {
-    const taken = this.#calls.get(call)
+    const found = this.#calls.get(call)
     this.#calls.delete(call)
-    return taken
+    return found
   }
 
   /**
@@ -290,8 +290,8 @@ export class ForkedImageProcess implements ImageProcess {
   #onExit(how: string): void {
     if (this.#end !== undefined) return
     this.#end = { reason: this.#killReason ?? 'crashed', detail: `${how} ${this.#stderrTail}`.trim() }
-    const alone = this.#calls.size === 1
-    for (const { reject } of this.#calls.values()) reject(this.#endOf(alone))
+    const blamed = this.#calls.size === 1
+    for (const { reject } of this.#calls.values()) reject(this.#endOf(blamed))
     this.#calls.clear()
   }
 

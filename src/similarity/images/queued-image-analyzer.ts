@@ -89,8 +89,8 @@ export class QueuedImageAnalyzer implements ImageAnalyzer {
   async stop(): Promise<void> {
     this.#isRunning = false
     this.#cancelIdle()
-    for (const line of Object.values(this.#queues)) {
-      for (const job of line.splice(0)) job.reject(new SheafError('ERR_STOPPING'))
+    for (const queue of Object.values(this.#queues)) {
+      for (const job of queue.splice(0)) job.reject(new SheafError('ERR_STOPPING'))
     }
     await this.#process?.stop()
     await Promise.allSettled([this.#starting])
@@ -128,16 +128,16 @@ export class QueuedImageAnalyzer implements ImageAnalyzer {
         `the image has ${request.size} bytes, more than the maximum of ${IMAGE_BYTES_MAX}`
       )
     }
-    const line = this.#queues[request.priority]
-    if (line.length >= QUEUE_MAX)
+    const queue = this.#queues[request.priority]
+    if (queue.length >= QUEUE_MAX)
       throw new SheafError('ERR_OVERLOADED', 'too many photos are waiting for analysis; try again')
     const { job, analysis } = newJob(request, signal)
-    line.push(job)
+    queue.push(job)
     this.#fill()
     try {
       return await abortable(analysis, signal)
     } finally {
-      removeFrom(line, job)
+      removeFrom(queue, job)
     }
   }
 
@@ -256,11 +256,11 @@ export class QueuedImageAnalyzer implements ImageAnalyzer {
     const imageProcess = await this.#components.startProcess()
     this.#process = imageProcess
     if (!this.#isRunning) await imageProcess.stop()
-    const held: LoadedModel[] = []
+    const loaded: LoadedModel[] = []
     for (const model of this.#models) {
       try {
-        await imageProcess.holdModels([...held, model])
-        held.push(model)
+        await imageProcess.holdModels([...loaded, model])
+        loaded.push(model)
       } catch (err) {
         if (err instanceof ImageProcessEnded) throw err
         this.#components.log.error(

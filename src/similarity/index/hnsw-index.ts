@@ -81,11 +81,11 @@ export class HnswIndex implements VectorIndex {
 
   async add(entries: readonly VectorEntry[]): Promise<void> {
     const { dimension } = this.#name
-    const fresh = [...new Map(entries.map(entry => [entry.id, entry])).values()]
-    const vectors = new Float32Array(fresh.length * dimension)
+    const latest = [...new Map(entries.map(entry => [entry.id, entry])).values()]
+    const vectors = new Float32Array(latest.length * dimension)
     const removed: number[] = []
-    const labels = new Uint32Array(fresh.length)
-    for (const [i, { id, version, vector }] of fresh.entries()) {
+    const labels = new Uint32Array(latest.length)
+    for (const [i, { id, version, vector }] of latest.entries()) {
       const old = this.#table.markDead(id)
       if (old !== undefined) removed.push(old)
       labels[i] = this.#table.assign(id, version)

@@ -75,12 +75,12 @@ class HnswThread {
   /** Copies the live vectors, a few at a time; replaces the current graph when no change is running. */
   async #rebuild(): Promise<HnswAnswers['rebuild']> {
     invariant(this.#next === undefined, 'one rebuild at a time')
-    const { begun, next } = await this.#inOrder(async () => {
+    const { states, next } = await this.#inOrder(async () => {
       this.#next = HnswGraph.empty(this.#dimension, this.#graph.liveCount)
-      return { begun: this.#graph.states.slice(), next: this.#next }
+      return { states: this.#graph.states.slice(), next: this.#next }
     })
     let inserted = 0
-    for (const [label, state] of begun.entries()) {
+    for (const [label, state] of states.entries()) {
       // skip vectors added since, which are in already, and those removed since
       if (state !== LABEL_LIVE || this.#graph.state(label) !== LABEL_LIVE || next.state(label) !== 0) continue
       next.add(label, this.#graph.vector(label))

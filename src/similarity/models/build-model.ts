@@ -52,11 +52,11 @@ export async function buildModel(
   const files: ModelFile[] = []
   for (const name of Array.from(contents.keys()).sort()) {
     const file = await writeModelFile(fileSystem, folder, name, contents.get(name)!)
-    const wanted = recipe.sha256[name]
-    if (file.sha256 !== wanted) {
+    const expected = recipe.sha256[name]
+    if (file.sha256 !== expected) {
       throw new SheafError(
         'ERR_MODEL_INVALID',
-        `${name} of ${recipe.name} has the sha256 ${file.sha256}, not ${wanted}`
+        `${name} of ${recipe.name} has the sha256 ${file.sha256}, not ${expected}`
       )
     }
     files.push(file)
@@ -88,8 +88,8 @@ class PackagedFiles {
       // weight files are beside their model.json
       const withFolder = recipe.network.package === name && recipe.network.format !== 'tflite'
       const folder = withFolder ? dirname(recipe.network.path) : undefined
-      const wanted = (path: string): boolean => paths.has(path) || dirname(path) === folder
-      packages.set(name, await readPackage(tarballs[name] ?? '', wanted))
+      const isNeeded = (path: string): boolean => paths.has(path) || dirname(path) === folder
+      packages.set(name, await readPackage(tarballs[name] ?? '', isNeeded))
     }
     return new PackagedFiles(packages)
   }

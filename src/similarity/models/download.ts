@@ -60,8 +60,8 @@ class Download {
     const { path, digest, signal } = this.#init
     let resumed = await this.#fetchRest()
     for (;;) {
-      const found = await fileDigest(fileSystem, this.#part, digest.algorithm, signal)
-      if (found.equals(digest.value)) return await fileSystem.rename(this.#part, path)
+      const actual = await fileDigest(fileSystem, this.#part, digest.algorithm, signal)
+      if (actual.equals(digest.value)) return await fileSystem.rename(this.#part, path)
       await fileSystem.remove(this.#part)
       if (!resumed) throw this.#error(`its ${digest.algorithm} is not the expected one`)
       // an earlier attempt may have downloaded its part from elsewhere

@@ -219,12 +219,12 @@ async function tokenBounds(ids: Metadata, folder: string): Promise<Pick<TextEnco
   const config = JSON.parse(await readFile(`${folder}/${TOKENIZER_CONFIG_FILE}`, 'utf8')) as Record<string, unknown>
   const length = ids.shape[1]
   if (typeof length !== 'number' || length <= 0) {
-    const said = Number(config.model_max_length)
-    return { tokensMax: said > 1 && said <= TOKENS_MAX_BOUND ? said : TOKENS_MAX }
+    const modelMax = Number(config.model_max_length)
+    return { tokensMax: modelMax > 1 && modelMax <= TOKENS_MAX_BOUND ? modelMax : TOKENS_MAX }
   }
   const tokenizer = new Tokenizer(JSON.parse(await readFile(`${folder}/${TOKENIZER_FILE}`, 'utf8')), config)
-  const named = config.pad_token as string | { readonly content?: string } | undefined
-  const padToken = tokenizer.token_to_id((typeof named === 'object' ? named.content : named) ?? '')
+  const padName = config.pad_token as string | { readonly content?: string } | undefined
+  const padToken = tokenizer.token_to_id((typeof padName === 'object' ? padName.content : padName) ?? '')
   return { tokensMax: length, padToken: padToken ?? 0 }
 }
 

@@ -124,8 +124,8 @@ export class ModelStore {
     const present = await this.open(name)
     if (present !== undefined) return present.spec
     return await this.#withLock(onProgress, signal, async () => {
-      const meanwhile = await this.open(name) // installed by another process
-      if (meanwhile !== undefined) return meanwhile.spec
+      const installed = await this.open(name) // installed by another process
+      if (installed !== undefined) return installed.spec
       const onBytes = downloadProgress(onProgress)
       const tarballs = await this.#downloads.packages(recipe.packages, onBytes, signal)
       onProgress({ stage: 'making' })
@@ -206,9 +206,9 @@ export class ModelStore {
   async #build(name: string, job: (folder: string) => ModelJob, signal: AbortSignal): Promise<ModelSpec> {
     const { fileSystem, random } = this.#components
     const work = join(this.#folder, WORK_FOLDER)
-    for (const left of await fileSystem.list(work)) {
+    for (const leftover of await fileSystem.list(work)) {
       // left by a killed process: thanks to the lock, no other is working here
-      if (left.startsWith(UNFINISHED_PREFIX)) await fileSystem.removeDirectory(join(work, left))
+      if (leftover.startsWith(UNFINISHED_PREFIX)) await fileSystem.removeDirectory(join(work, leftover))
     }
     const suffix = Buffer.from(random.bytes(6)).toString('hex')
     const [folder, replaced] = [

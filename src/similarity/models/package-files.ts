@@ -14,13 +14,13 @@ const TOP_FOLDER = /^[^/]+\//
  * Reads files from an npm package without unpacking it to disk, so that paths in it can do no harm.
  *
  * @param tarball - path of the `.tgz`
- * @param wanted - whether to read a file, by its path in the package
+ * @param isNeeded - whether to read a file, by its path in the package
  * @returns the files by path
  * @throws `ERR_MODEL_INVALID` when it is not a gzipped tar archive, or the files are too large
  */
 export async function readPackage(
   tarball: string,
-  wanted: (path: string) => boolean
+  isNeeded: (path: string) => boolean
 ): Promise<ReadonlyMap<string, Uint8Array>> {
   const files = new Map<string, Uint8Array>()
   const archive = extract()
@@ -28,7 +28,7 @@ export async function readPackage(
     let byteCount = 0
     for await (const entry of archive) {
       const path = entry.header.name.replace(TOP_FOLDER, '')
-      const take = entry.header.type === 'file' && wanted(path)
+      const take = entry.header.type === 'file' && isNeeded(path)
       const parts: Uint8Array[] = []
       for await (const part of entry as AsyncIterable<Uint8Array>) {
         if (!take) continue

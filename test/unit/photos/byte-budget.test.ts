@@ -48,7 +48,7 @@ describe('ByteBudget', () => {
     await waiting[1]
   })
 
-  test('notices more given back than taken', () => {
-    expect(() => budgetOf(10).release(1)).toThrow('given back')
+  test('notices when more is released than was taken', () => {
+    expect(() => budgetOf(10).release(1)).toThrow('released than taken')
   })
 })

@@ -32,21 +32,21 @@ export function addEventsRoute(app: FastifyInstance, context: RouteContext): voi
   app.get('/events', { exposeHeadRoute: false, schema: eventsSchema }, async (request, reply) => {
     const { raw: response } = reply
     const { socket } = request.raw
-    const left = new AbortController()
-    const leave = (): void => left.abort()
-    socket.once('close', leave)
-    if (socket.destroyed) leave()
+    const abort = new AbortController()
+    const onClose = (): void => abort.abort()
+    socket.once('close', onClose)
+    if (socket.destroyed) onClose()
     const lastEventId = request.headers['last-event-id']?.toString()
     const writeHead = (): void => {
       reply.hijack()
       response.writeHead(200, HEADERS)
     }
     try {
-      const steps = context.events.follow(lastEventId, left.signal)
+      const steps = context.events.follow(lastEventId, abort.signal)
       const onCut = (error: unknown): void => logCutOff(context, error)
       await streamAnswer(piecesOf(steps, textOf), { response, socket, writeHead, onCut })
     } finally {
-      socket.off('close', leave)
+      socket.off('close', onClose)
     }
   })
 }

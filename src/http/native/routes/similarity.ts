@@ -95,13 +95,13 @@ async function whileConnected<Result>(
   task: (signal: AbortSignal) => Promise<Result>
 ): Promise<Result> {
   const { socket } = request.raw
-  const left = new AbortController()
-  const leave = (): void => left.abort(new SheafError('ERR_TRUNCATED_BODY', 'the client disconnected'))
-  socket.once('close', leave)
+  const abort = new AbortController()
+  const onClose = (): void => abort.abort(new SheafError('ERR_TRUNCATED_BODY', 'the client disconnected'))
+  socket.once('close', onClose)
   try {
-    return await task(left.signal)
+    return await task(abort.signal)
   } finally {
-    socket.off('close', leave)
+    socket.off('close', onClose)
   }
 }
 

@@ -50,7 +50,7 @@ describe('the orientation that a file names', () => {
     const pixels: Pixels = { data, width: info.width, height: info.height, channels: 3 }
     const stored = toImage(storedAs(orientation, pixels)).withMetadata({ orientation })
     const picture = await openPicture(await stored.jpeg({ quality: 95 }).toBuffer())
-    expect(picture).toMatchObject({ width: 3_000, height: 2_000, seen: { width: 640, height: 427 } })
+    expect(picture).toMatchObject({ width: 3_000, height: 2_000, input: { width: 640, height: 427 } })
     const base = await picture.base(2_048)
     expect(base).toMatchObject({ width: 2_048, height: 1_365 })
     const [a, b, c] = await Promise.all([base, picture.input, pixels].map(side => squareOf(side, 64, 'fill')))

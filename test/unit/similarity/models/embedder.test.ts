@@ -209,6 +209,6 @@ test('outputs of other shapes are refused', () => {
     [2, 2, 2],
     [1, 0, 8]
   ]) {
-    expect(() => pool({ data, dims }, 'mean')).toThrow(/each token/)
+    expect(() => pool({ data, dims }, 'mean')).toThrow(/per token/)
   }
 })

@@ -39,7 +39,7 @@ test.skipIf(process.platform === 'win32')('else npm is asked; where there is non
   await mkdir(bin)
   await expect(npmRegistry({ PATH: bin }, signal)).rejects.toMatchObject({
     code: 'ERR_MODEL_DOWNLOAD',
-    message: expect.stringContaining('npm cannot be asked')
+    message: expect.stringContaining('npm did not answer')
   })
   const script = '#!/bin/sh\necho "a warning" >&2\n[ "$*" = "config get registry" ] && echo https://mirror.example/\n'
   await writeFile(join(bin, 'npm'), script, { mode: 0o755 })
