@@ -38,7 +38,7 @@ export async function makeVariants(picture: Picture): Promise<EncodedVariant[]> 
   let pixels: Pixels | undefined
   for (const name of VARIANTS) {
     if (canReplace(name, picture)) continue
-    pixels = await fit(pixels ?? (await picture.base(SIDES[name])), SIDES[name])
+    pixels = await resizeToFit(pixels ?? (await picture.base(SIDES[name])), SIDES[name])
     variants.push(await encode(name, pixels))
   }
   return variants
@@ -48,7 +48,7 @@ function canReplace(name: VariantName, { width, height, format, byteCount }: Pic
   return Math.max(width, height) <= SIDES[name] && byteCount <= BYTES_MAX[name] && SHOWN_FORMATS.includes(format)
 }
 
-async function fit(pixels: Pixels, side: number): Promise<Pixels> {
+async function resizeToFit(pixels: Pixels, side: number): Promise<Pixels> {
   if (pixels.width <= side && pixels.height <= side) return pixels
   return pixelsOf(toSharp(pixels).resize({ width: side, height: side, fit: 'inside' }))
 }

@@ -4,7 +4,7 @@ import { ByteBudget } from '../../../src/photos/byte-budget.js'
 const budgetOf = (bytesMax: number, waitersMax = 10): ByteBudget => new ByteBudget({ bytesMax, waitersMax })
 
 describe('ByteBudget', () => {
-  test('gives what is free at once and the rest in the order of asking', async () => {
+  test('grants free bytes at once and the rest in the order of the requests', async () => {
     const budget = budgetOf(10)
     const log: string[] = []
     const taken = (name: string) => (bytes: number) => void log.push(`${name} ${bytes}`)
@@ -18,7 +18,7 @@ describe('ByteBudget', () => {
     expect(log).toEqual(['a 6', 'large 8', 'small 1'])
   })
 
-  test('a small share does not overtake a large one that waits', async () => {
+  test('a small share does not overtake a waiting large one', async () => {
     const budget = budgetOf(10)
     await budget.take(6)
     const large = budget.take(8)
@@ -37,7 +37,7 @@ describe('ByteBudget', () => {
     expect(budget.tryTake(10)).toBe(true)
   })
 
-  test('refuses one waiter too many and keeps the others', async () => {
+  test('refuses a waiter too many and keeps the others', async () => {
     const budget = budgetOf(1, 2)
     await budget.take(1)
     const waiting = [budget.take(1), budget.take(1)]

@@ -14,7 +14,7 @@ const bytesOf = (vector: Float32Array): Uint8Array =>
   new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength)
 
 describe('a search', () => {
-  test('comes out as it went in', () => {
+  test('survives encoding and decoding', () => {
     fc.assert(
       fc.property(
         fc.nat(),
@@ -62,7 +62,7 @@ describe('an answer', () => {
     }
   }
 
-  test('comes out as it went in', () => {
+  test('survives encoding and decoding', () => {
     fc.assert(
       fc.property(fc.nat(), fc.integer({ min: 0, max: 50 }), (seed, count) => {
         expect(decodeAnswer(encodeAnswer(answer(count, seed)), 50)).toEqual(answer(count, seed))

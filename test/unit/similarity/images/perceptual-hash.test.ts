@@ -24,8 +24,8 @@ describe('the perceptual hash', () => {
     expect(differentBits(hash, new Uint8Array(8))).toBe(32)
   })
 
-  // Fixed for ever: hashes of different nodes and years are compared.
-  test('of a known picture is what it always was', () => {
+  // Fixed forever: hashes of different nodes and years are compared.
+  test('of a known picture never changes', () => {
     const slope = Uint8Array.from({ length: HASH_SIDE ** 2 }, (_, i) => {
       const [x, y] = [i % HASH_SIDE, i >> 5]
       return (x * y + 3 * x * x + (x ^ (2 * y))) & 255
@@ -44,7 +44,7 @@ describe('the perceptual hash', () => {
     expect(differentBits(hash, await hashOf(await copy().toBuffer()))).toBeLessThanOrEqual(10)
   })
 
-  test('of different pictures is far apart', async () => {
+  test('of different pictures differs in many bits', async () => {
     const hashes = await Promise.all(
       Array.from({ length: 20 }, async (_, seed) =>
         hashOf(
@@ -58,7 +58,7 @@ describe('the perceptual hash', () => {
     expect(Math.min(...distances)).toBeGreaterThan(10)
   })
 
-  test('of a picture of one colour does not hang on rounding', () => {
+  test('of a single-color picture does not depend on rounding', () => {
     const flat = [1, 77, 255].map(value => perceptualHash(new Uint8Array(HASH_SIDE ** 2).fill(value)))
     for (const hash of flat) expect(hash).toEqual(new Uint8Array(8))
   })
