@@ -21,6 +21,14 @@ import { sameBytes } from './record-fold.js'
 import { type RecordState, recordRow } from './stored-record.js'
 import { indexChange, indexEntries, isCounted } from './term-index.js'
 
+/** How far the directory has come in a volume's log, bytes. */
+export interface LogProgress {
+  /** All needles below it are in the rows. */
+  readonly applied: number
+  /** The furthest end of a group that was applied; above `applied` while a gap between them could not be read. */
+  readonly reached: number
+}
+
 export type Operation = { type: 'put'; key: Uint8Array; value: Uint8Array } | { type: 'del'; key: Uint8Array }
 
 /** One record of a batch: its state before and after it. */
@@ -60,7 +68,7 @@ export interface PlanBase {
  */
 export interface BatchPlan {
   readonly operations: Operation[]
-  readonly applied: ReadonlyMap<VolumeId, number>
+  readonly applied: ReadonlyMap<VolumeId, LogProgress>
   readonly sequence: number
   readonly toggles: readonly LeafToggle[]
   /** New values of the counters that change. */
@@ -84,7 +92,7 @@ const NO_BYTES = new Uint8Array(0)
 export function planBatch(
   base: PlanBase,
   folds: Iterable<RecordFold>,
-  applied: ReadonlyMap<VolumeId, number>
+  applied: ReadonlyMap<VolumeId, LogProgress>
 ): BatchPlan {
   const operations: Operation[] = []
   const toggles: LeafToggle[] = []
@@ -109,7 +117,7 @@ export function planBatch(
   const root = planBuckets(operations, base, toggles)
   const sequence = changes.length > 0 ? base.sequence + 1 : base.sequence
   if (changes.length > 0) putRow(operations, markerRow(sequence, root))
-  for (const [volume, offset] of applied) putRow(operations, sealedRow(appliedKey(volume), u64(offset), u64(sequence)))
+  for (const [volume, progress] of applied) putRow(operations, appliedRow(volume, progress, sequence))
   return { operations, applied, sequence, toggles, counters, changes, horizon: base.horizon }
 }
 
@@ -119,6 +127,10 @@ export function planNumbered(base: PlanBase, plan: Pick<BatchPlan, 'operations' 
   const root = planBuckets(plan.operations, base, plan.toggles)
   putRow(plan.operations, markerRow(sequence, root))
   return { ...plan, sequence, applied: new Map(), counters: new Map(), changes: [] }
+}
+
+function appliedRow(volume: VolumeId, { applied, reached }: LogProgress, sequence: number): Row {
+  return sealedRow(appliedKey(volume), u64(applied), u64(sequence), u64(reached))
 }
 
 function planLeaf(

@@ -3,7 +3,7 @@ import type { Hlc } from '../domain/hlc.js'
 import type { VolumeId } from '../domain/ids.js'
 import { DIGEST_BYTES, MERKLE_BUCKETS, MerkleTree } from '../domain/merkle.js'
 import { readMarkers } from './batch-markers.js'
-import type { BatchPlan, PlanBase } from './batch-plan.js'
+import type { BatchPlan, LogProgress, PlanBase } from './batch-plan.js'
 import { DamageError } from './damage.js'
 import type { Database } from './database.js'
 import {
@@ -27,7 +27,7 @@ const COUNTERS_MAX = 10_000
  */
 export class DirectoryView implements PlanBase {
   readonly merkle: MerkleTree
-  readonly applied: Map<VolumeId, number>
+  readonly applied: Map<VolumeId, LogProgress>
   readonly #database: Database
   readonly #counters = new LRUCache<string, number>({ max: COUNTERS_MAX })
   #sequence: number
@@ -35,7 +35,7 @@ export class DirectoryView implements PlanBase {
 
   private constructor(
     database: Database,
-    rows: { merkle: MerkleTree; applied: Map<VolumeId, number>; sequence: number; horizon: Hlc }
+    rows: { merkle: MerkleTree; applied: Map<VolumeId, LogProgress>; sequence: number; horizon: Hlc }
   ) {
     this.#database = database
     this.merkle = rows.merkle
@@ -86,7 +86,7 @@ export class DirectoryView implements PlanBase {
   commit(plan: BatchPlan): void {
     for (const { bucket, leaf } of plan.toggles) this.merkle.toggle(bucket, leaf)
     for (const [term, count] of plan.counters) this.#counters.set(term, count)
-    for (const [volume, offset] of plan.applied) this.applied.set(volume, offset)
+    for (const [volume, progress] of plan.applied) this.applied.set(volume, progress)
     this.#sequence = plan.sequence
     this.#horizon = plan.horizon
   }
@@ -106,12 +106,15 @@ async function readBuckets(database: Database): Promise<Uint8Array> {
  * Reads the applied offsets. A batch of data needles only is not numbered. It may survive a power failure that loses the
  * numbered batch before it, and would then claim that the lost records are in the rows; so each offset names its last batch.
  */
-async function readApplied(database: Database, last: number): Promise<Map<VolumeId, number>> {
-  const applied = new Map<VolumeId, number>()
+async function readApplied(database: Database, last: number): Promise<Map<VolumeId, LogProgress>> {
+  const applied = new Map<VolumeId, LogProgress>()
   for (const [key, value] of await database.iterator(tableRange(TABLE_APPLIED)).all()) {
-    const payload = openSealed(key, value, 16)
+    const payload = openSealed(key, value)
+    if (payload.length !== 16 && payload.length !== 24) throw new DamageError('an applied row has the wrong length')
     if (u64From(payload.subarray(8)) > last) throw new DamageError('a batch is missing before an applied offset')
-    applied.set(volumeOfAppliedKey(key), u64From(payload))
+    const offset = u64From(payload)
+    const reached = payload.length === 16 ? offset : u64From(payload.subarray(16))
+    applied.set(volumeOfAppliedKey(key), { applied: offset, reached })
   }
   return applied
 }

@@ -9,7 +9,7 @@ import type { DirectoryRecord, RecordKey } from '../domain/record.js'
 import { decodeRecord } from '../domain/record-codec.js'
 import { SUPERBLOCK_BYTES } from '../domain/superblock.js'
 import type { CommitGroup, NeedleLocation } from '../volumes/needle-store.js'
-import { type BatchPlan, planBatch, type RecordChange } from './batch-plan.js'
+import { type BatchPlan, type LogProgress, planBatch, type RecordChange } from './batch-plan.js'
 import { damageOf } from './damage.js'
 import type { DatabaseSource } from './database.js'
 import type { DirectoryView } from './directory-view.js'
@@ -60,7 +60,8 @@ const BATCH_RECORDS_MAX = 1_024
 
 const RECORD_READ_ROWS = 256
 
-const NO_OFFSETS: ReadonlyMap<VolumeId, number> = new Map()
+const NO_PROGRESS: ReadonlyMap<VolumeId, LogProgress> = new Map()
+const NOTHING_APPLIED: LogProgress = { applied: 0, reached: 0 }
 
 interface WaitingGroup {
   readonly group: CommitGroup
@@ -157,15 +158,15 @@ export class Directory implements Startable {
   }
 
   /**
-   * Merges a group's records into the directory. Needles below the applied offset are skipped. A group that begins above it
-   * (a live write while older parts of the volume await replay) is merged as well, but does not move the offset.
+   * Merges a group's records into the directory. Needles below the applied offset are skipped. A group that begins above it,
+   * because a gap before it could not be read or awaits replay, is merged as well, but does not move the offset.
    *
    * @throws `ERR_DIRECTORY_UNAVAILABLE` when this batch or an earlier one failed; `ERR_FORMAT_TOO_NEW` for a record of a
    * later format
    */
   async apply(group: CommitGroup): Promise<void> {
     const { view } = this.#requireWritable()
-    const records = this.#decode(group, view.applied.get(group.volume) ?? 0)
+    const records = this.#decode(group, (view.applied.get(group.volume) ?? NOTHING_APPLIED).applied)
     await new Promise<void>((resolve, reject) => {
       this.#waiting.push({ group, records, resolve, reject })
       if (this.#waiting.length === 1) void this.#exclusive(() => this.#applyWaiting())
@@ -187,16 +188,16 @@ export class Directory implements Startable {
     return this.#exclusive(async () => {
       this.#requireWritable()
       try {
-        return await this.#write(records, NO_OFFSETS)
+        return await this.#write(records, NO_PROGRESS)
       } catch (err) {
         throw this.#writeFailed(err)
       }
     })
   }
 
-  /** @returns the offset up to which the volume's needles are in the directory; 0 for an unknown volume */
-  applied(volume: VolumeId): number {
-    return this.#requireWritable().view.applied.get(volume) ?? 0
+  /** @returns how far the volume's log is in the directory; zeros for an unknown volume */
+  progress(volume: VolumeId): LogProgress {
+    return this.#requireWritable().view.applied.get(volume) ?? NOTHING_APPLIED
   }
 
   /** Drops the offset of a volume that this node no longer has; records with a home in it then have none. */
@@ -362,19 +363,21 @@ export class Directory implements Startable {
 
   async #writeGroups(batch: readonly WaitingGroup[]): Promise<void> {
     const { view } = this.#requireWritable()
-    const applied = new Map<VolumeId, number>()
+    const applied = new Map<VolumeId, LogProgress>()
     const records: IncomingRecord[] = []
     for (const { group, records: decoded } of batch) {
-      const offset = applied.get(group.volume) ?? view.applied.get(group.volume) ?? 0
-      if (group.to <= offset) continue
+      const progress = applied.get(group.volume) ?? view.applied.get(group.volume) ?? NOTHING_APPLIED
+      if (group.to <= progress.applied) continue
       records.push(...decoded)
-      if (group.from <= offset || startsVolume(group)) applied.set(group.volume, group.to)
+      const follows = group.from <= progress.applied || startsVolume(group)
+      const reached = Math.max(progress.reached, group.to)
+      applied.set(group.volume, { applied: follows ? group.to : progress.applied, reached })
     }
     await this.#write(records, applied)
   }
 
   /** @returns the number of records that changed */
-  async #write(records: readonly IncomingRecord[], applied: ReadonlyMap<VolumeId, number>): Promise<number> {
+  async #write(records: readonly IncomingRecord[], applied: ReadonlyMap<VolumeId, LogProgress>): Promise<number> {
     const { database, view } = this.#requireWritable()
     const folds = await foldRecords(database, records)
     const plan = planBatch(view, folds, applied)

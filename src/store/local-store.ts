@@ -115,7 +115,7 @@ export class LocalStore implements Startable {
         sign,
         verifySignature,
         commit: group => this.directory.apply(group),
-        applied: volume => this.directory.applied(volume),
+        progress: volume => this.directory.progress(volume),
         onGap: volume => this.#volumesWithGaps.add(volume),
         isWhole: record => this.verdicts.isWhole(record)
       },

@@ -273,7 +273,9 @@ export class NeedleVerdicts {
     return row.isChunk && this.#components.volumes.isOfThisProcess(volume.id)
   }
 
+  /** Whether a replay of the log would find the needle: in a hole it would not, even if the disk gives it now. */
   async #isReadable(location: NeedleLocation, identity: NeedleIdentity): Promise<boolean> {
+    if (this.#components.volumes.get(location.volume)?.inHole(location.offset) !== false) return false
     try {
       await this.#components.volumes.read(location, identity)
       return true

@@ -29,12 +29,12 @@ export interface TornTail extends HoleRange {
  * Restores the state of a volume from an earlier process: reads the index file, then scans the volume from where that
  * ends. Passes every needle found to `index`.
  *
- * @param applied - offset up to which the directory has applied the volume, so everything before it was durable
+ * @param progress - of the directory: what it has applied, or reached behind a gap, was durable
  * @param size - size of the file, bytes
  */
 export async function recoverVolume(
   volume: Volume,
-  applied: number,
+  { applied, reached }: { readonly applied: number; readonly reached: number },
   size: number,
   index: (needles: Iterable<NeedleRow>) => void
 ): Promise<VolumeRecovery> {
@@ -62,7 +62,7 @@ export async function recoverVolume(
   volume.resumeIndex(content, holes)
 
   // Everything below `knownEnd` was durable: what is missing there is damage. Beyond it there may be a torn write.
-  const knownEnd = Math.max(covered, applied)
+  const knownEnd = Math.max(covered, reached)
   await persistTail(volume, knownEnd, size)
   if (covered > size) volume.noteHole({ from: readableTo - (readableTo % NEEDLE_ALIGN), to: covered }, 'corrupt')
   let scannedNeedles = 0

@@ -104,7 +104,8 @@ export class VolumeCopies {
       await this.#settle(volume)
       if (to <= volume.end || volume.state === 'active') return
       volume.noteHole({ from: volume.end, to }, 'missing')
-      await this.#volumes.commit(volume, { volume: volume.id, from: volume.end, to, needles: [], chain: volume.chain })
+      // an empty group behind the gap: the copy is longer, and nothing of it was applied
+      await this.#volumes.commit(volume, { volume: volume.id, from: to, to, needles: [], chain: volume.chain })
     })
   }
 
@@ -118,8 +119,7 @@ export class VolumeCopies {
     return this.#lock.run(volume.id, async () => {
       await this.#settle(volume) // closing the last hole recomputes the chain
       const hole = volume.holes.find(range => range.from <= from && from < range.to)
-      if (hole === undefined || volume.state === 'failed' || this.#isRetired(volume.id))
-        return { end: from, nextBytes: 0, durable: DONE }
+      if (hole === undefined || this.#isRetired(volume.id)) return { end: from, nextBytes: 0, durable: DONE }
       const { id, seed, chain } = volume
       const parsed = parseNeedles(bytes.subarray(0, hole.to - from), { volume: id, seed, offset: from, chain })
       const to = from + parsed.byteCount
@@ -140,7 +140,7 @@ export class VolumeCopies {
    */
   repairSuperblock(volume: Volume, superblock: Uint8Array): Promise<void> {
     return this.#lock.run(volume.id, async () => {
-      if (volume.superblock !== undefined || volume.state === 'failed') return
+      if (volume.superblock !== undefined) return
       const decoded = this.#volumes.superblockOf(volume.id, superblock)
       await this.#write(volume, 0, superblock.subarray(0, SUPERBLOCK_BYTES))
       volume.superblock = decoded

@@ -253,7 +253,17 @@ export class VolumeSet implements NeedleStore, Startable {
     return this.#exclusively(async () => {
       await volume.closeHole(range, needles.map(rowOfCommitted))
       this.#indexNeedles(volume, needles)
+      await this.#closeGap(volume)
     })
+  }
+
+  /** What stood in the holes is in the directory now: the log counts as applied up to the next hole. */
+  async #closeGap(volume: Volume): Promise<void> {
+    const { progress, commit } = this.#components
+    const { applied: from } = progress(volume.id)
+    const next = volume.holes.find(({ to }) => to > Math.max(from, SUPERBLOCK_BYTES))
+    const to = Math.min(volume.end, next?.from ?? volume.end)
+    if (from < to) await commit({ volume: volume.id, from, to, needles: [] })
   }
 
   /** Runs a task while no commit runs. */
@@ -287,12 +297,13 @@ export class VolumeSet implements NeedleStore, Startable {
 
   /** @returns `foreign` if the file is not a volume, `empty` if nothing was ever written to it */
   async #recover(name: string): Promise<(VolumeRecovery & { readonly volume: Volume }) | 'foreign' | 'empty'> {
-    const { log, applied, verifySignature } = this.#components
+    const { log, progress, verifySignature } = this.#components
     const opened = await this.#folder.open(name)
     if (opened === undefined) return 'foreign'
     const { id, file } = opened
     const size = await file.size()
-    if (size === 0 && applied(id) === 0) {
+    const { applied, reached } = progress(id)
+    if (size === 0 && reached === 0) {
       await this.#folder.removeEmpty(opened)
       return 'empty'
     }
@@ -307,7 +318,7 @@ export class VolumeSet implements NeedleStore, Startable {
       return 'foreign'
     }
     this.#adopt(volume)
-    const recovery = await recoverVolume(volume, applied(id), size, rows => this.#indexRows(volume, rows))
+    const recovery = await recoverVolume(volume, { applied, reached }, size, rows => this.#indexRows(volume, rows))
     if (superblock === undefined) volume.noteHole({ from: 0, to: SUPERBLOCK_BYTES }, 'corrupt')
     for (const hole of volume.holes)
       log.error(

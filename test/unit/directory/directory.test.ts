@@ -54,7 +54,7 @@ describe('a directory', () => {
     const seen = (): unknown => [
       directory.digest(),
       directory.count('tag\0t'),
-      directory.applied(log.volume),
+      directory.progress(log.volume).applied,
       directory.getSync(log.needles[1]?.record ? decodeRecord(log.needles[1].record) : { kind: '', id: '' })
     ]
     const before = seen()
@@ -115,7 +115,7 @@ describe('a directory', () => {
       expect(directory.state).toBe('open')
       expect(directory.digest()).toBe(before)
       expect(directory.count('tag\0t')).toBe(2)
-      expect(directory.applied(log.volume)).toBe(log.group(0, 2).to)
+      expect(directory.progress(log.volume).applied).toBe(log.group(0, 2).to)
       await directory.apply(log.group(2, 6))
       expect(directory.count('tag\0t')).toBe(6)
       expect(directory.digest()).toBe(modelOf(writer.records.values()).root)
@@ -144,7 +144,7 @@ describe('a directory', () => {
     source.batchError = undefined
     await directory.reopen()
     expect(directory.rebuildReason).toBe('Corruption: bad block')
-    expect(directory.applied(log.volume)).toBe(0)
+    expect(directory.progress(log.volume).applied).toBe(0)
     await expect(directory.get(writer.birth())).rejects.toMatchObject(unavailable)
     await directory.apply(log.group())
     directory.complete()
@@ -229,7 +229,7 @@ describe('a directory', () => {
       await expect(directory.apply(log.group())).rejects.toMatchObject(unavailable)
       await directory.reopen()
       expect(directory.rebuildReason).toEqual(expect.any(String))
-      expect(directory.applied(log.volume)).toBe(0)
+      expect(directory.progress(log.volume).applied).toBe(0)
       await directory.apply(log.group())
       directory.complete()
       expect(directory.digest()).toBe(modelOf(writer.records.values()).root)
@@ -342,7 +342,11 @@ describe('a directory', () => {
         await directory.stop()
         await directory.start()
         expect(directory.rebuildReason, damage.toString()).toEqual(expect.any(String))
-        expect([directory.state, directory.applied(log.volume), directory.count('all')]).toEqual(['open', 0, 0])
+        expect([directory.state, directory.progress(log.volume).applied, directory.count('all')]).toEqual([
+          'open',
+          0,
+          0
+        ])
         await directory.apply(log.group())
         expect(await directory.verify()).toEqual([])
       }
