@@ -1,3 +1,4 @@
+import { hasCode } from '../core/errors.js'
 import { chainDigest, decodeHeader, NEEDLE_HEADER_BYTES, type NeedleHeader, needleBytes } from '../domain/needle.js'
 import { checkNeedle, corruptNeedle } from './needle-check.js'
 import type { CommittedNeedle } from './needle-store.js'
@@ -23,9 +24,9 @@ export interface ParseInit {
 }
 
 /**
- * Parses needles from bytes of untrusted origin and verifies each in full.
+ * Parses needles from bytes of untrusted origin and verifies each in full. Damage ends it: the needles before it count.
  *
- * @throws `ERR_NEEDLE_CORRUPT`
+ * @throws `ERR_NEEDLE_CORRUPT` when the first needle is damaged
  */
 export function parseNeedles(bytes: Uint8Array, { volume, seed, offset, chain }: ParseInit): ParsedNeedles {
   const needles: CommittedNeedle[] = []
@@ -34,15 +35,25 @@ export function parseNeedles(bytes: Uint8Array, { volume, seed, offset, chain }:
   let nextBytes = 0
   while (at + NEEDLE_HEADER_BYTES <= bytes.byteLength) {
     const header = decodeHeader(bytes.subarray(at), seed, offset + at)
-    if (header === undefined) throw corruptNeedle({ offset: offset + at })
-    nextBytes = needleBytes(header.length)
+    if (header === undefined) {
+      if (at === 0) throw corruptNeedle({ offset })
+      break
+    }
+    const { length } = header
+    nextBytes = needleBytes(length)
     if (at + nextBytes > bytes.byteLength) break
     const needle = bytes.subarray(at, at + nextBytes)
-    const data = checkNeedle(needle, { identity: header, seed, offset: offset + at, length: header.length })
-    digest = chainDigest(digest, needle.subarray(NEEDLE_HEADER_BYTES + header.length))
-    needles.push(toCommittedNeedle(header, data, { volume, offset: offset + at, length: header.length }))
-    at += nextBytes
     nextBytes = 0
+    let data: Uint8Array
+    try {
+      data = checkNeedle(needle, { identity: header, seed, offset: offset + at, length })
+    } catch (err) {
+      if (at === 0 || !hasCode(err, 'ERR_NEEDLE_CORRUPT')) throw err
+      break
+    }
+    digest = chainDigest(digest, needle.subarray(NEEDLE_HEADER_BYTES + length))
+    needles.push(toCommittedNeedle(header, data, { volume, offset: offset + at, length }))
+    at += needle.byteLength
   }
   return { needles, byteCount: at, chain: digest, nextBytes }
 }

@@ -71,7 +71,7 @@ export class VolumeCopies {
    *
    * @param from - offset of the bytes in the volume; bytes that the copy already has are skipped
    * @param bytes - must not change until `durable` settles
-   * @throws `ERR_NEEDLE_CORRUPT`: none of the bytes was accepted; `ERR_DISK_FULL`; `ERR_DISK_WRITE`: the copy has failed
+   * @throws `ERR_NEEDLE_CORRUPT`: the bytes begin with damage, none was accepted; `ERR_DISK_FULL`; `ERR_DISK_WRITE`: the copy has failed
    */
   extend(volume: Volume, from: number, bytes: Uint8Array): Promise<CopyProgress> {
     return this.#lock.run(volume.id, async () => {

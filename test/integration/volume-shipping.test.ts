@@ -204,11 +204,7 @@ describe('volume shipping', () => {
     const net = cluster()
     const [a, b] = [await net.add(), await net.add()]
     let delayed: (() => void) | undefined
-    const sentMethods: string[] = []
-    intercept(b, send => (peer, method, body) => {
-      sentMethods.push(method)
-      send(peer, method, body)
-    })
+    const methods = requestedMethods(b)
     let count = 0
     intercept(a, send => (peer, method, body) => {
       if (method !== 'volume.bytes') return send(peer, method, body)
@@ -229,10 +225,49 @@ describe('volume shipping', () => {
     }
     await net.until(() => photos.every(({ id }) => holds(b, id)))
     expect(count).toBeGreaterThan(5)
-    expect(sentMethods).toContain('volume.doubt')
+    expect(methods).toContain('volume.doubt')
     for (const { id, bytes } of photos) expect((await read(b, id)).equals(bytes)).toBe(true)
     expect(await heads(a)).toBe(await heads(b))
     expect(b.volumes.get(volumeOf(a))?.holes).toEqual([])
+  })
+
+  it('a lone supplier with damage in many places is asked for all that is intact between them, at once', async () => {
+    const net = cluster()
+    const a = await net.add(10_000_000)
+    const photos: { id: PhotoId; bytes: Uint8Array }[] = []
+    for (let i = 0; i < 60; i++) photos.push(await put(a, 20_000))
+    const damaged = photos.filter((_, i) => i % 6 === 3)
+    for (const { id } of damaged) {
+      const { volume, offset } = only(a.volumes.locate(identityOf(id)))
+      a.fixture.disk.flipBit(`${VOLUME_FOLDER}/${volume}.volume`, offset + 5_000, 2)
+    }
+    const b = await net.add(10_000_000)
+    const methods = requestedMethods(b)
+    const intact = photos.filter(photo => !damaged.includes(photo))
+    await net.until(() => intact.every(({ id }) => holds(b, id)), 5_000)
+    expect(methods.filter(method => method === 'volume.doubt')).toHaveLength(1)
+    expect(b.volumes.get(volumeOf(a))?.holes).toHaveLength(damaged.length)
+    expect(a.volumes.get(volumeOf(a))?.holes).toHaveLength(damaged.length)
+  })
+
+  it('a supplier that sees no damage where it sends some is passed over for a while', async () => {
+    const net = cluster()
+    const a = await net.add()
+    const { transport } = a
+    const { id } = await put(a, 30_000)
+    const b = await net.add()
+    const methods = requestedMethods(b)
+    const request = b.transport.request.bind(b.transport)
+    b.transport.request = async (peer, method, body, signal) => {
+      const answer = await request(peer, method, body, signal)
+      return method === 'volume.read' ? answer.map((byte, i) => (i === 10_000 ? byte ^ 1 : byte)) : answer
+    }
+    await net.pass(20_000)
+    expect(holds(b, id)).toBe(false)
+    expect(methods.filter(method => method === 'volume.doubt')).toHaveLength(1)
+    expect(transport.peers()).toContain(b.id)
+    b.transport.request = request
+    await net.until(() => holds(b, id))
   })
 
   it('repairs by asking all peers again at once, and reports what no peer has', async () => {

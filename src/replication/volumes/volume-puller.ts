@@ -27,8 +27,10 @@ const FAILURE_PENALTY_MS = 1_000
 const DAMAGE_PENALTY_MS = 30_000
 
 export interface VolumePullerComponents {
-  readonly transport: Pick<Transport, 'request' | 'notify' | 'fetch'>
+  readonly transport: Pick<Transport, 'request' | 'fetch'>
   readonly peers: Pick<PeerVolumes, 'suppliers'>
+  /** Asks the peer anew what it holds, and notes that. */
+  readonly refresh: (peer: NodeId) => Promise<void>
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
@@ -80,7 +82,7 @@ export class VolumePuller {
       await durable
     } catch (err) {
       if (!hasCode(err, 'ERR_NEEDLE_CORRUPT')) throw err
-      this.#noteFailure(peer, id, err, at)
+      await this.#noteFailure(peer, id, err, at)
     }
   }
 
@@ -91,7 +93,7 @@ export class VolumePuller {
         const answer = await this.#ask(peer, 'volume.superblock', encodeVolume(id))
         return await use(Message.decode(answer).bytes('superblock', SUPERBLOCK_BYTES))
       } catch (err) {
-        this.#noteFailure(peer, id, err, 0)
+        await this.#noteFailure(peer, id, err, 0)
       }
     }
     return undefined
@@ -140,7 +142,7 @@ export class VolumePuller {
         if (assembler.at > from) return true
         this.#penalize(peer, id, FAILURE_PENALTY_MS) // it had less than it announced
       } catch (err) {
-        this.#noteFailure(peer, id, err, assembler.at)
+        await this.#noteFailure(peer, id, err, assembler.at)
       }
     }
     return assembler.at > from
@@ -177,20 +179,37 @@ export class VolumePuller {
       .map(({ peer }) => peer)
   }
 
-  /** Penalizes the peer, and reports damage to it. @throws the error itself when this node caused it */
-  #noteFailure(peer: NodeId, id: VolumeId, err: unknown, at: number): void {
-    const { transport, log } = this.#components
+  /** Penalizes the peer, unless it confirms damage in its copy. @throws the error itself when this node caused it */
+  async #noteFailure(peer: NodeId, id: VolumeId, err: unknown, at: number): Promise<void> {
+    const { log } = this.#components
     this.#signal.throwIfAborted()
     const localErrors = ['ERR_DISK_FULL', 'ERR_DISK_WRITE', 'ERR_DIRECTORY_UNAVAILABLE', 'ERR_STOPPING'] as const
     if (localErrors.some(code => hasCode(err, code))) throw err
-    const damage = hasCode(err, 'ERR_NEEDLE_CORRUPT')
-    this.#penalize(peer, id, damage ? DAMAGE_PENALTY_MS : FAILURE_PENALTY_MS)
-    if (damage) {
-      log.warn({ peer, volume: id, at }, 'a peer sent damaged bytes; dropped them and told the peer to check its copy')
-      transport.notify(peer, 'volume.doubt', encodeRange({ volume: id, from: at, to: at + FETCH_BYTES_MAX }))
-    } else {
+    if (!hasCode(err, 'ERR_NEEDLE_CORRUPT')) {
       log.debug({ err, peer, volume: id, at }, 'a peer did not supply a range')
+      this.#penalize(peer, id, FAILURE_PENALTY_MS)
+      return
     }
+    log.warn({ peer, volume: id, at }, 'a peer sent damaged bytes; dropped them and told the peer to check its copy')
+    if (!(await this.#confirmHole(peer, id, at))) this.#penalize(peer, id, DAMAGE_PENALTY_MS)
+  }
+
+  /**
+   * Has the peer verify its copy from the damage on. It then reports all holes there and remains a supplier of everything
+   * between them; only a peer that finds no damage where it sent some is penalized.
+   *
+   * @returns whether the peer now reports a hole there
+   */
+  async #confirmHole(peer: NodeId, id: VolumeId, at: number): Promise<boolean> {
+    const { peers, refresh, log } = this.#components
+    try {
+      await this.#ask(peer, 'volume.doubt', encodeRange({ volume: id, from: at, to: at + FETCH_BYTES_MAX }))
+      await refresh(peer)
+    } catch (err) {
+      this.#signal.throwIfAborted()
+      log.debug({ err, peer, volume: id, at }, 'a peer did not verify its copy')
+    }
+    return !peers.suppliers(id, at).includes(peer)
   }
 
   #penalize(peer: NodeId, id: VolumeId, ms: number): void {

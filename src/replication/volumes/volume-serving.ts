@@ -28,6 +28,8 @@ export interface VolumeServingComponents {
 /** Answers peers' requests for this node's volumes: heads, holes and bytes. The peers verify the bytes themselves. */
 export class VolumeServing {
   readonly #components: VolumeServingComponents
+  /** Volumes that are being verified. */
+  readonly #verifying = new Map<VolumeId, Promise<void>>()
 
   constructor(components: VolumeServingComponents) {
     this.#components = components
@@ -66,21 +68,29 @@ export class VolumeServing {
     return this.#require(volume).raw(from, Math.min(to, from + FETCH_BYTES_MAX))
   }
 
-  /** Checks a range that a peer found damaged; damage here becomes a hole. */
-  async #recheck({ volume: id, from, to }: VolumeRange): Promise<Uint8Array> {
+  /**
+   * Verifies a volume from the place where a peer found damage to its end, so that all of its holes are known at once. The
+   * answer waits for that; requests that arrive meanwhile share the scan.
+   */
+  async #recheck({ volume: id, from }: VolumeRange): Promise<Uint8Array> {
     const volume = this.#require(id)
     if (from < SUPERBLOCK_BYTES || from >= volume.end) return new Uint8Array()
-    for await (const event of volume.scan(from, 0)) {
-      if (event.kind === 'hole' && volume.noteHole(event, event.reason)) {
-        this.#components.log.error(
-          { volume: id, from: event.from, to: event.to },
-          'this volume has damage; marked it as a hole to be repaired from peers'
-        )
-        await volume.flushIndex()
-      }
-      if (event.kind !== 'needle' || event.offset >= to) break
-    }
+    const running = this.#verifying.get(id) ?? this.#verify(volume, from).finally(() => this.#verifying.delete(id))
+    this.#verifying.set(id, running)
+    await running
     return new Uint8Array()
+  }
+
+  async #verify(volume: Volume, verifyFrom: number): Promise<void> {
+    let found = false
+    for await (const event of volume.scan(verifyFrom, 0)) {
+      if (event.kind !== 'hole' || !volume.noteHole(event, event.reason)) continue
+      found = true
+      const { from, to } = event
+      const fields = { volume: volume.id, from, to }
+      this.#components.log.error(fields, 'this volume has damage; marked it as a hole to be repaired from peers')
+    }
+    if (found) await volume.flushIndex()
   }
 
   #require(id: VolumeId): Volume {

@@ -89,7 +89,8 @@ export class VolumeShipping implements Startable {
   constructor(components: VolumeShippingComponents) {
     this.#components = components
     const { transport, clock, log, peers } = components
-    this.#puller = new VolumePuller(components, { signal: this.#abort.signal })
+    const refresh = (peer: NodeId): Promise<void> => this.#exchange(peer)
+    this.#puller = new VolumePuller({ ...components, refresh }, { signal: this.#abort.signal })
     this.#loop = new WorkerLoop(
       { clock, log },
       { name: 'volume shipping', idleMs: CHECK_MS, step: () => this.#check() }
