@@ -15,11 +15,12 @@ const INTRODUCTION = `# Formats on disk
 
 The byte tables of everything that a node writes and reads again. They are the comments at the heads of the source files
 named above each, taken over word for word by \`npm run docs\`; a test fails when the two differ. So change the head of the
-source, not this page. [architecture.md](architecture.md#the-data-folder) says which file of the data folder is in which format, and
-[protocol.md](protocol.md) has what goes over the network.
+source, not this page. [architecture.md](architecture.md#the-data-folder) says which file of the data folder is in which
+format, and [protocol.md](protocol.md) has what goes over the network.
 
-A reader checks the format number before anything else and answers \`ERR_FORMAT_TOO_NEW\` to one that it does not know. Old formats
-stay as fixtures in \`test/fixtures/formats\`, which today's code must read.`
+A volume, a record or a directory of a newer format is refused with \`ERR_FORMAT_TOO_NEW\`. Caches (index files, saved
+vectors) of another format are made again. Old formats stay as fixtures in \`test/fixtures/formats\`, which today's code
+must read.`
 
 const CHAPTERS: readonly Chapter[] = [
   {
