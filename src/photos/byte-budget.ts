@@ -26,7 +26,7 @@ export class ByteBudget {
   /**
    * Waits for a share of `bytes`, or of the whole budget if that is smaller.
    *
-   * @returns the bytes taken; pass them to `give`
+   * @returns the bytes taken; pass them to `release`
    * @throws `ERR_OVERLOADED` when too many are waiting already
    */
   async take(bytes: number): Promise<number> {

@@ -104,12 +104,12 @@ describe('without a model', () => {
 
 describe('by a picture', () => {
   test('the nearest photos come first, with their scores and the coverage', async () => {
-    const centre = vector()
+    const center = vector()
     const ids: PhotoId[] = []
-    for (let i = 1; i <= 8; i++) ids.push(await photos.add(nearVector(photos.random, centre, 0.2 * i)))
+    for (let i = 1; i <= 8; i++) ids.push(await photos.add(nearVector(photos.random, center, 0.2 * i)))
     for (let i = 0; i < 30; i++) await photos.add(vector())
     await use()
-    const found = await byImage(centre, 8)
+    const found = await byImage(center, 8)
     expect(found.results).toHaveLength(8)
     expect(ids).toEqual(expect.arrayContaining(idsOf(found).slice(0, 4)))
     const scores = found.results.map(({ score }) => score)
@@ -120,11 +120,11 @@ describe('by a picture', () => {
   })
 
   test('copies of it are left out', async () => {
-    const centre = vector()
-    await photos.add(centre)
-    const other = await photos.add(nearVector(photos.random, centre, 0.1))
+    const center = vector()
+    await photos.add(center)
+    const other = await photos.add(nearVector(photos.random, center, 0.1))
     await use()
-    expect(idsOf(await byImage(centre))).toEqual([other])
+    expect(idsOf(await byImage(center))).toEqual([other])
   })
 
   test('five results are the default', async () => {
@@ -158,10 +158,10 @@ describe('by a picture', () => {
 
 describe('by a photo', () => {
   test('it is not among its own results', async () => {
-    const centre = vector()
-    const id = await photos.add(centre)
-    const twin = await photos.add(centre)
-    const other = await photos.add(nearVector(photos.random, centre, 0.3))
+    const center = vector()
+    const id = await photos.add(center)
+    const twin = await photos.add(center)
+    const other = await photos.add(nearVector(photos.random, center, 0.3))
     await use()
     const found = await similarity.search.byPhoto(id, { k: 2 }, never)
     expect(idsOf(found)).toEqual([twin, other])
@@ -197,10 +197,10 @@ describe('by a photo', () => {
 
 describe('by words', () => {
   test('finds matching photos, from a minimum score', async () => {
-    const centre = vector()
-    analyzer.texts.set('a rose', centre)
-    const near = await photos.add(nearVector(photos.random, centre, 0.1))
-    await photos.add(centre.map(x => -x))
+    const center = vector()
+    analyzer.texts.set('a rose', center)
+    const near = await photos.add(nearVector(photos.random, center, 0.1))
+    await photos.add(center.map(x => -x))
     await use()
     expect((await similarity.search.byText(' a rose ', {}, never)).results).toHaveLength(2)
     expect(idsOf(await similarity.search.byText('a rose', { minScore: 0 }, never))).toEqual([near])
@@ -228,37 +228,37 @@ test('the node announces only shards that it has: none before its vectors are in
 
 describe('neighbors that are no results', () => {
   test('are replaced by further ones while there are any', async () => {
-    const centre = vector()
-    for (let i = 0; i < 400; i++) await photos.add(nearVector(photos.random, centre, 0.1))
+    const center = vector()
+    for (let i = 0; i < 400; i++) await photos.add(nearVector(photos.random, center, 0.1))
     const wanted: PhotoId[] = []
-    for (let i = 0; i < 4; i++) wanted.push(await photos.add(nearVector(photos.random, centre, 2)))
+    for (let i = 0; i < 4; i++) wanted.push(await photos.add(nearVector(photos.random, center, 2)))
     await use()
     visible = ({ id }) => wanted.includes(id)
-    const found = await byImage(centre, 4)
+    const found = await byImage(center, 4)
     expect(idsOf(found).sort()).toEqual(wanted.sort())
   })
 
   test('photos with a rare tag are found among many', async () => {
-    const centre = vector()
-    for (let i = 0; i < 600; i++) await photos.add(nearVector(photos.random, centre, 0.1))
+    const center = vector()
+    for (let i = 0; i < 600; i++) await photos.add(nearVector(photos.random, center, 0.1))
     const tagged: PhotoId[] = []
     for (let i = 0; i < 3; i++) {
-      const id = await photos.add(nearVector(photos.random, centre, 2))
+      const id = await photos.add(nearVector(photos.random, center, 2))
       await photos.base.photos.patch(id, { tags: { add: ['few'] } })
       tagged.push(id)
     }
     await use()
-    const found = await similarity.search.byImage(bodyOf(vectorImage(centre)), () => ({ k: 10, tag: 'few' }), never)
+    const found = await similarity.search.byImage(bodyOf(vectorImage(center)), () => ({ k: 10, tag: 'few' }), never)
     expect(idsOf(found).sort()).toEqual(tagged.sort())
   })
 
   test('deleted photos are never returned, even if an index still has them', async () => {
-    const centre = vector()
-    const gone = await photos.add(nearVector(photos.random, centre, 0.1))
-    const live = await photos.add(nearVector(photos.random, centre, 0.2))
+    const center = vector()
+    const gone = await photos.add(nearVector(photos.random, center, 0.1))
+    const live = await photos.add(nearVector(photos.random, center, 0.2))
     await use()
     await photos.base.photos.remove(gone)
-    expect(idsOf(await byImage(centre))).toEqual([live])
+    expect(idsOf(await byImage(center))).toEqual([live])
   })
 })
 
@@ -267,46 +267,46 @@ describe('links of a photo that was just analyzed', () => {
   const FAR_PHASH = PHASH.map(byte => ~byte)
 
   test('are the photos that look like it, in two tiers', async () => {
-    const centre = vector()
-    const near = await photos.add(nearVector(photos.random, centre, 0.5), DIGEST, PHASH)
-    const similar = await photos.add(nearVector(photos.random, centre, 0.5), DIGEST, FAR_PHASH)
-    await photos.add(centre.map(x => -x))
-    const self = await photos.add(centre)
+    const center = vector()
+    const near = await photos.add(nearVector(photos.random, center, 0.5), DIGEST, PHASH)
+    const similar = await photos.add(nearVector(photos.random, center, 0.5), DIGEST, FAR_PHASH)
+    await photos.add(center.map(x => -x))
+    const self = await photos.add(center)
     await use()
-    const links = await similarity.search.findLinks(self, imageFeatures(centre), PHASH, never)
+    const links = await similarity.search.findLinks(self, imageFeatures(center), PHASH, never)
     expect([...links.keys()].sort()).toEqual([near, similar].sort())
     expect(links.get(near)).toEqual({ tier: 'near', score: expect.any(Number) })
     expect(links.get(similar)?.tier).toBe('similar')
   })
 
   test('are the nearest ten at most', async () => {
-    const centre = vector()
-    for (let i = 1; i < 30; i++) await photos.add(nearVector(photos.random, centre, 0.01 * i))
+    const center = vector()
+    for (let i = 1; i < 30; i++) await photos.add(nearVector(photos.random, center, 0.01 * i))
     await use()
-    const links = await similarity.search.findLinks(randomPhotoId(photos.random), imageFeatures(centre), PHASH, never)
+    const links = await similarity.search.findLinks(randomPhotoId(photos.random), imageFeatures(center), PHASH, never)
     expect(links.size).toBe(10)
-    const { results } = await byImage(centre, 10)
+    const { results } = await byImage(center, 10)
     expect([...links.keys()].sort()).toEqual(idsOf({ results } as SearchResults).sort())
   })
 
   test('take one search when the neighbors are already too far away to be linked', async () => {
-    const centre = vector()
-    const close = await photos.add(nearVector(photos.random, centre, 0.1))
-    for (let i = 0; i < 100; i++) await photos.add(centre.map(value => -value))
+    const center = vector()
+    const close = await photos.add(nearVector(photos.random, center, 0.1))
+    for (let i = 0; i < 100; i++) await photos.add(center.map(value => -value))
     await use()
     const searches = vi.spyOn(similarity.models, 'search')
-    const links = await similarity.search.findLinks(randomPhotoId(photos.random), imageFeatures(centre), PHASH, never)
+    const links = await similarity.search.findLinks(randomPhotoId(photos.random), imageFeatures(center), PHASH, never)
     expect([...links.keys()]).toEqual([close])
     expect(searches).toHaveBeenCalledOnce()
   })
 
   test('are empty for a model without an index here', async () => {
-    const centre = vector()
-    await photos.add(centre)
+    const center = vector()
+    await photos.add(center)
     await use()
     const links = await similarity.search.findLinks(
       randomPhotoId(photos.random),
-      imageFeatures(centre, OTHER_DIGEST),
+      imageFeatures(center, OTHER_DIGEST),
       PHASH,
       never
     )
@@ -316,10 +316,10 @@ describe('links of a photo that was just analyzed', () => {
 
 describe('another model', () => {
   test('is indexed beside the old one, which answers until all photos are analyzed again', async () => {
-    const centre = vector()
-    analyzer.texts.set('a rose', centre)
+    const center = vector()
+    analyzer.texts.set('a rose', center)
     const ids: PhotoId[] = []
-    for (let i = 0; i < 6; i++) ids.push(await photos.add(nearVector(photos.random, centre, 0.1 * (i + 1))))
+    for (let i = 0; i < 6; i++) ids.push(await photos.add(nearVector(photos.random, center, 0.1 * (i + 1))))
     await use()
     await similarity.useModel(NEXT_LOADED)
     await settle()
@@ -330,7 +330,7 @@ describe('another model', () => {
     const ask = (): Promise<SearchResults[]> =>
       Promise.all([
         similarity.search.byPhoto(first, { k: 5 }, never),
-        byImage(centre, 6),
+        byImage(center, 6),
         similarity.search.byText('a rose', { k: 6 }, never)
       ])
     const before = await ask()
@@ -347,8 +347,8 @@ describe('another model', () => {
   })
 
   test('that fails on a photo does not hide it from the serving one', async () => {
-    const centre = vector()
-    const [id] = [await photos.add(centre), await photos.add(nearVector(photos.random, centre, 0.1))]
+    const center = vector()
+    const [id] = [await photos.add(center), await photos.add(nearVector(photos.random, center, 0.1))]
     await use()
     await similarity.models.use(NEXT_MODEL)
     await settle()
@@ -380,24 +380,24 @@ describe('another model', () => {
     ['the old one cannot be loaded', 'next', LOADED],
     ['the old one is not there', 'next']
   ])('after a restart on the way, when %s: %s says what a picture and words are like', async (_, name, before) => {
-    const centre = vector()
-    const ids = { test: await photos.add(nearVector(photos.random, centre, 0.1)), next: '' }
+    const center = vector()
+    const ids = { test: await photos.add(nearVector(photos.random, center, 0.1)), next: '' }
     await use()
     await similarity.stop()
     analyzer = new VectorAnalyzer(OTHER_DIGEST)
-    analyzer.texts.set('a rose', centre)
+    analyzer.texts.set('a rose', center)
     similarity = newSimilarity()
     await similarity.start()
     if (name === 'next' && before !== undefined) {
       vi.spyOn(analyzer, 'useModel').mockRejectedValueOnce(new SheafError('ERR_MODEL_INVALID'))
     }
     await similarity.useModel(NEXT_LOADED, before)
-    ids.next = await photos.add(nearVector(photos.random, centre, 0.1), OTHER_DIGEST)
+    ids.next = await photos.add(nearVector(photos.random, center, 0.1), OTHER_DIGEST)
     await photos.see(await photos.upload(), vector()) // not analyzed by the new one
     await settle()
     expect(similarity.status().model?.name).toBe('test')
     expect(analyzer.model).toBe(NEXT_MODEL.id)
-    for (const found of [await byImage(centre, 1), await similarity.search.byText('a rose', { k: 1 }, never)]) {
+    for (const found of [await byImage(center, 1), await similarity.search.byText('a rose', { k: 1 }, never)]) {
       expect(found).toMatchObject({ results: [{ photoId: ids[name as 'test' | 'next'] }], model: { name } })
     }
   })
@@ -426,14 +426,14 @@ describe('another model', () => {
 test('the record of an unknown photo that peers found is fetched; the photo is left out if nobody has it', async () => {
   await use()
   const stray = randomPhotoId(photos.random)
-  const centre = vector()
+  const center = vector()
   const index = await indexes.open({ model: MODEL.id, space: 'image', dimension: DIMENSION })
-  await index.add([{ id: stray, version: 1, vector: centre }])
+  await index.add([{ id: stray, version: 1, vector: center }])
   await index.save()
   similarity.models.search = async query => ({
     shards: new Set(),
     neighbors: await index.search(query.vector, 10)
   })
-  expect((await byImage(nearVector(photos.random, centre, 0.5))).results).toEqual([])
+  expect((await byImage(nearVector(photos.random, center, 0.5))).results).toEqual([])
   expect(lookUps).toEqual([stray])
 })

@@ -38,7 +38,7 @@ describe('the perceptual hash', () => {
     ['another format', () => toImage(original).webp({ quality: 50 })],
     ['half the size', () => toImage(original).resize(160).jpeg()],
     ['brightness', () => toImage(original).modulate({ brightness: 1.2 }).jpeg()],
-    ['greyscale', () => toImage(original).greyscale().jpeg()]
+    ['grayscale', () => toImage(original).greyscale().jpeg()]
   ] as const)('hardly changes with %s', async (_, copy) => {
     const hash = await hashOf(await toImage(original).png().toBuffer())
     expect(differentBits(hash, await hashOf(await copy().toBuffer()))).toBeLessThanOrEqual(10)

@@ -19,8 +19,8 @@ function meanDifference(a: Uint8Array, b: Uint8Array): number {
   return sum / a.length
 }
 
-function flat(colour: string, channels: 3 | 4 = 3): Sharp {
-  return sharp({ create: { width: 32, height: 16, channels, background: colour } })
+function flat(color: string, channels: 3 | 4 = 3): Sharp {
+  return sharp({ create: { width: 32, height: 16, channels, background: color } })
 }
 
 /** The decoded pixel in the middle. */
