@@ -1,6 +1,6 @@
 /**
  * Every error that Sheaf reports by name. The meaning stands beside the code; the HTTP status stands in
- * `http/wire/error-map.ts`; a test proves codes = map = README table.
+ * `http/wire/error-map.ts`; a test proves codes = map, and `npm run docs:check` that `docs/reference/errors.md` shows both.
  */
 export const ERROR_CODES = {
   // what a client sent
