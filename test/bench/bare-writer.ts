@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
 /** The yardstick of writes: `bare-writer-main.ts` in a process of its own. */
 export class BareWriter {
@@ -14,7 +14,7 @@ export class BareWriter {
 
   /** @param file - what it appends to; it must not exist */
   static async start(file: string): Promise<BareWriter> {
-    const main = join(import.meta.dirname, 'bare-writer-main.ts')
+    const main = fileURLToPath(new URL('./bare-writer-main.ts', import.meta.url))
     const child = fork(main, [file], { execArgv: ['--import', 'tsx'] })
     const port = await Promise.race([
       once(child, 'message').then(([port]) => port as number),

@@ -2,22 +2,19 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Generated, generatedDocuments } from './generated.js'
-import { brokenReferences } from './links.js'
+import { brokenReferences, documentPaths, readDocument } from './links.js'
 
 const REPOSITORY = fileURLToPath(new URL('../../..', import.meta.url))
 
 /** A newcomer reads all of it. */
 export const README_BYTES_MAX = 8_192
 
-/** Folders whose Markdown is checked, with all that is in them; of the root only what stands in it. */
-const FOLDERS = ['docs', '.github']
-
 /** @returns what is wrong with the documents of this repository, a line each; empty when nothing is */
 export async function documentFaults(): Promise<string[]> {
   const sources = sourceText()
   const faults = (await generatedDocuments()).flatMap(document => driftOf(REPOSITORY, document))
   for (const path of markdownFiles()) {
-    const text = readFileSync(join(REPOSITORY, path), 'utf8')
+    const text = readDocument(path)
     faults.push(
       ...brokenReferences(path, text).map(fault => `${path}: ${fault}`),
       ...unknownLogLines(path, text, sources)
@@ -49,9 +46,11 @@ export function unknownLogLines(path: string, text: string, sources: string): st
     .map(message => `${path}: no source file logs ${JSON.stringify(message)}`)
 }
 
+/** The documents of `docs`, what stands in the root, and the templates. */
 function markdownFiles(): string[] {
-  const inFolders = FOLDERS.flatMap(folder => filesBelow(folder).map(name => join(folder, name)))
-  return [...readdirSync(REPOSITORY), ...inFolders].filter(name => name.endsWith('.md')).sort()
+  const templates = filesBelow('.github').map(name => join('.github', name))
+  const others = [...readdirSync(REPOSITORY), ...templates].filter(name => name.endsWith('.md'))
+  return [...new Set([...documentPaths(), ...others])].sort()
 }
 
 function sourceText(): string {
