@@ -29,8 +29,8 @@ function settingsReference(): string {
   return `# Settings
 
 These are the settings of \`sheaf start\`. A flag beats an environment variable, which beats a key of the \`--config\`
-file, which beats the default. A key of the file is the variable's name without \`SHEAF_\`, in lower case:
-\`--min-copies\` is \`SHEAF_MIN_COPIES\` and \`"min_copies"\`. Byte counts take suffixes: \`4Gi\`, \`500M\`.
+file, which beats the default. A key of the file is the flag with underscores: \`--min-copies\` is \`"min_copies"\`. Byte
+counts take suffixes: \`4Gi\`, \`500M\`.
 
 A node checks all settings before it does anything, reports every fault at once, and exits with 2.
 
