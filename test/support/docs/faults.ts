@@ -36,13 +36,13 @@ export function readmeTooLong(text: string): string[] {
   return bytes <= README_BYTES_MAX ? [] : [`README.md has ${bytes} bytes, ${README_BYTES_MAX} at most`]
 }
 
-/** Log lines that a document promises, on a line that begins with `Log:`, and that no source file writes any more. */
+/** Messages that a document quotes on a line that begins with `Log:`, and that stand whole in no source file. */
 export function unknownLogLines(path: string, text: string, sources: string): string[] {
   return text
     .split('\n')
     .filter(line => /^(- )?Log: /.test(line))
     .flatMap(line => [...line.matchAll(/`([^`]+)`/g)].map(match => match[1] as string))
-    .filter(message => !sources.includes(message))
+    .filter(message => !sources.includes(`'${message}'`) && !sources.includes(`"${message}"`))
     .map(message => `${path}: no source file logs ${JSON.stringify(message)}`)
 }
 
