@@ -1,6 +1,6 @@
 /**
  * Every error code of Sheaf with its default text. The HTTP status of each is in `http/wire/error-map.ts`; a test proves
- * that codes, statuses and the documented table agree.
+ * that codes and statuses agree, and `npm run docs:check` that `docs/reference/errors.md` shows them.
  */
 export const ERROR_CODES = {
   // bad requests
