@@ -77,7 +77,7 @@ export interface ClusterInit {
   /** For those without a port. */
   readonly defaultPort: number
   /** Tests shorten these; nobody else needs to. */
-  readonly pauses?: { readonly roundMs: number; readonly goneMs: number }
+  readonly pauses?: { readonly roundMs: number; readonly absentMs: number }
 }
 
 /** What a cluster takes from its storage. */
@@ -139,13 +139,13 @@ export class Cluster implements Startable {
     this.#peers = peers
     this.#components = components
     this.#lag = new ReplicationLag({ clock, peers, volumes })
-    const events = new EventGossip({ ...shared, note: (type, node) => this.#tell(type, node) })
+    const events = new EventGossip({ ...shared, note: (type, node) => this.#emit(type, node) })
     this.membership.onChange((view, was) => {
       const type = memberEvent(view, was)
-      if (type !== undefined) this.#tell(type, view.id)
+      if (type !== undefined) this.#emit(type, view.id)
     })
-    const repaired = (): void => events.repaired()
-    this.shipping = new VolumeShipping({ ...shared, volumes, copies, peers, isRetired, repaired })
+    const onRepaired = (): void => events.announceRepair()
+    this.shipping = new VolumeShipping({ ...shared, volumes, copies, peers, isRetired, onRepaired })
     this.reads = new PeerReads({ ...shared, store: volumes })
     this.durableCopies = new DurableCopies({ directory, volumes, peers, clock })
     const members = () => this.membership.members().filter(({ self, state }) => !self && state !== 'left')
@@ -167,13 +167,13 @@ export class Cluster implements Startable {
     })
     this.#refusal = refusal
     departures.onChange(({ id, departure }) => {
-      if (departure?.how === 'removed' && id !== self) refusal.removed(id)
+      if (departure?.how === 'removed' && id !== self) refusal.noteRemoval(id)
     })
     const joining = new JoinLoop(
       {
         ...open,
         resolve: components.resolve,
-        known: () => this.membership.known(),
+        knownPeers: () => this.membership.knownPeers(),
         isPaused: () => refusal.isRemoved || (this.decommission.isUnderWay && isOut(self))
       },
       init
@@ -239,7 +239,7 @@ export class Cluster implements Startable {
   }
 
   /** Whether this node was removed while it was there: it stays out until it is started again. */
-  get isOut(): boolean {
+  get isRemoved(): boolean {
     return this.#refusal.isRemoved
   }
 
@@ -248,7 +248,7 @@ export class Cluster implements Startable {
     this.#listeners.push(listener)
   }
 
-  #tell(type: NodeEventType, node: NodeId): void {
+  #emit(type: NodeEventType, node: NodeId): void {
     for (const listener of this.#listeners) listener(type, node)
   }
 

@@ -14,7 +14,7 @@ import type { Directory } from '../directory/directory.js'
 import type { Value } from '../domain/cbor.js'
 import { type NodeId, parseVolumeId, type VolumeId } from '../domain/ids.js'
 import { VOLUME_BYTES_MAX } from '../domain/needle.js'
-import { encodeMessage, Message, unfit } from '../network/rpc/message.js'
+import { encodeMessage, Message, invalidField } from '../network/rpc/message.js'
 import type { Transport } from '../network/transport.js'
 import { VOLUME_NUMBERS } from '../volumes/needle-index.js'
 import type { Head } from '../volumes/volume.js'
@@ -25,7 +25,7 @@ const METHOD = 'replica.state'
 const ASK_MS_MAX = 60_000
 /** Differences that go away within so long were writes on their way. */
 const QUIET_MS_MAX = 10_000
-const AGAIN_MS = 500
+const RETRY_MS = 500
 /** Of one member; the first ones tell what is the matter. */
 const DIFFERENCES_MAX = 100
 const DIGEST = /^[0-9a-f]{0,64}$/
@@ -83,7 +83,7 @@ export class PeerComparison {
       const differing = compared.filter(({ state }) => state === 'differs').length
       progress(compared.length - differing, compared.length)
       if (differing === 0 || clock.monotonic() - beganMs >= QUIET_MS_MAX) return compared
-      await clock.sleep(AGAIN_MS, signal)
+      await clock.sleep(RETRY_MS, signal)
     }
   }
 
@@ -159,7 +159,7 @@ function decodeState(body: Uint8Array): ReplicaState {
   const message = Message.decode(body)
   const volumes = message.list('volumes', VOLUME_NUMBERS, head => {
     const volume = head.text('volume', TEXT_MAX)
-    if (parseVolumeId(volume) === undefined) throw unfit('volume')
+    if (parseVolumeId(volume) === undefined) throw invalidField('volume')
     return [
       volume as VolumeId,
       { bytes: head.uint('bytes', VOLUME_BYTES_MAX), digest: digestIn(head, 'digest') }
@@ -170,6 +170,6 @@ function decodeState(body: Uint8Array): ReplicaState {
 
 function digestIn(message: Message, name: string): string {
   const digest = message.text(name, TEXT_MAX)
-  if (!DIGEST.test(digest)) throw unfit(name)
+  if (!DIGEST.test(digest)) throw invalidField(name)
   return digest
 }

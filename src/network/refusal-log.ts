@@ -10,7 +10,7 @@ export class RefusalLog {
   readonly #clock: Clock
   readonly #log: Logger
   #lastMs = Number.NEGATIVE_INFINITY
-  #unsaid = 0
+  #suppressed = 0
 
   constructor(components: { readonly clock: Clock; readonly log: Logger }) {
     this.#clock = components.clock
@@ -20,11 +20,11 @@ export class RefusalLog {
   refused(peer: NodeId, reason: string, code: ErrorCode = 'ERR_PEER_REFUSED'): void {
     const now = this.#clock.monotonic()
     if (now - this.#lastMs < INTERVAL_MS) {
-      this.#unsaid++
+      this.#suppressed++
       return
     }
-    this.#log.warn({ code, peer, reason, before: this.#unsaid }, 'a node may not join')
+    this.#log.warn({ code, peer, reason, before: this.#suppressed }, 'a node may not join')
     this.#lastMs = now
-    this.#unsaid = 0
+    this.#suppressed = 0
   }
 }

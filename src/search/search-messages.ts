@@ -13,7 +13,7 @@ import { endianness } from 'node:os'
 import { DIMENSION_MAX, isUnit, type ModelId, parseModelId, type Space } from '../domain/features.js'
 import { photoIdBytes, photoIdFrom } from '../domain/ids.js'
 import { decodeShards, encodeShards, SHARD_SET_BYTES, type ShardSet } from '../domain/shards.js'
-import { encodeMessage, Message, unfit } from '../network/rpc/message.js'
+import { encodeMessage, Message, invalidField } from '../network/rpc/message.js'
 import { NEIGHBOURS_MAX, type Neighbour } from '../similarity/index/vector-index.js'
 
 export const METHOD_SEARCH = 'similar.search'
@@ -50,10 +50,10 @@ export function decodeSearch(body: Uint8Array): { readonly query: VectorQuery; r
   const space = message.text('space', 8)
   const vector = floatsFrom(message, 'vector', DIMENSION_MAX)
   const k = message.uint('k', NEIGHBOURS_MAX)
-  if (model === undefined) throw unfit('model')
-  if (space !== 'image' && space !== 'text') throw unfit('space')
-  if (!isUnit(vector)) throw unfit('vector')
-  if (k === 0) throw unfit('k')
+  if (model === undefined) throw invalidField('model')
+  if (space !== 'image' && space !== 'text') throw invalidField('space')
+  if (!isUnit(vector)) throw invalidField('vector')
+  if (k === 0) throw invalidField('k')
   return { query: { model, space, vector }, k }
 }
 
@@ -72,12 +72,12 @@ export function encodeAnswer({ shards, neighbours }: ShardAnswer): Uint8Array {
 export function decodeAnswer(body: Uint8Array, k: number): ShardAnswer {
   const message = Message.decode(body)
   const shards = message.bytes('shards', SHARD_SET_BYTES)
-  if (shards.length !== SHARD_SET_BYTES) throw unfit('shards')
+  if (shards.length !== SHARD_SET_BYTES) throw invalidField('shards')
   const ids = message.bytes('ids', k * ID_BYTES)
   const scores = floatsFrom(message, 'scores', k)
-  if (ids.length !== scores.length * ID_BYTES) throw unfit('ids')
+  if (ids.length !== scores.length * ID_BYTES) throw invalidField('ids')
   const neighbours = Array.from(scores, (score, i) => {
-    if (!(Math.abs(score) <= 1)) throw unfit('scores')
+    if (!(Math.abs(score) <= 1)) throw invalidField('scores')
     return { id: photoIdFrom(ids.subarray(i * ID_BYTES, (i + 1) * ID_BYTES)), score }
   })
   return { shards: decodeShards(shards), neighbours }
@@ -91,7 +91,7 @@ function floatBytes(values: ArrayLike<number>): Uint8Array {
 
 function floatsFrom(message: Message, name: string, countMax: number): Float32Array {
   const bytes = message.bytes(name, countMax * FLOAT_BYTES)
-  if (bytes.length % FLOAT_BYTES !== 0) throw unfit(name)
+  if (bytes.length % FLOAT_BYTES !== 0) throw invalidField(name)
   const copy = Uint8Array.from(bytes) // as a buffer of its own it begins where floats may stand
   if (!IS_LITTLE_ENDIAN) Buffer.from(copy.buffer).swap32()
   return new Float32Array(copy.buffer)

@@ -11,14 +11,14 @@ import type { Startable } from '../../core/lifecycle.js'
 import type { Logger } from '../../core/log.js'
 import { RateLimiter } from '../../core/rate-limiter.js'
 import type { NodeId } from '../../domain/ids.js'
-import { encodeMessage, Message, unfit } from '../../network/rpc/message.js'
+import { encodeMessage, Message, invalidField } from '../../network/rpc/message.js'
 import type { Transport } from '../../network/transport.js'
 
 const TOPIC = 'events'
 const VERSION = 1
 const SENDER_CHARACTERS_MAX = 128
 const TYPE_CHARACTERS_MAX = 64
-const HEARD = { perSecond: 10, burst: 100 }
+const RATE = { perSecond: 10, burst: 100 }
 
 export interface EventGossipComponents {
   readonly transport: Pick<Transport, 'self' | 'publish' | 'subscribe'>
@@ -31,13 +31,13 @@ export interface EventGossipComponents {
 /** Spreads what only the node where it happens can know. A hint: who is not connected does not hear of it. */
 export class EventGossip implements Startable {
   readonly #components: EventGossipComponents
-  readonly #rate: RateLimiter
+  readonly #limiter: RateLimiter
   #running = false
 
   constructor(components: EventGossipComponents) {
     this.#components = components
-    this.#rate = new RateLimiter(components.clock, HEARD)
-    components.transport.subscribe(TOPIC, (from, body) => this.#hear(from, body))
+    this.#limiter = new RateLimiter(components.clock, RATE)
+    components.transport.subscribe(TOPIC, (from, body) => this.#receive(from, body))
   }
 
   async start(): Promise<void> {
@@ -49,18 +49,18 @@ export class EventGossip implements Startable {
   }
 
   /** Volumes or records that were missing here are all there again. */
-  repaired(): void {
+  announceRepair(): void {
     const { transport, note } = this.#components
     note('repair.done', transport.self)
     transport.publish(TOPIC, encodeMessage({ version: VERSION, sender: transport.self, type: 'repair.done' }))
   }
 
-  #hear(from: NodeId, body: Uint8Array): void {
+  #receive(from: NodeId, body: Uint8Array): void {
     const { transport, note, log } = this.#components
-    if (!this.#running || from === transport.self || !this.#rate.tryTake(1)) return
+    if (!this.#running || from === transport.self || !this.#limiter.tryTake(1)) return
     try {
       const message = Message.decode(body)
-      if (message.uint('version') !== VERSION) throw unfit('version')
+      if (message.uint('version') !== VERSION) throw invalidField('version')
       const sender = message.text('sender', SENDER_CHARACTERS_MAX)
       if (message.text('type', TYPE_CHARACTERS_MAX) === 'repair.done') note('repair.done', sender as NodeId)
     } catch (err) {

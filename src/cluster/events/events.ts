@@ -62,13 +62,13 @@ export class Events implements Startable {
   readonly #ring: ClusterEvent[] = []
   #last = 0
   /** Events up to here cannot be had any more. */
-  #forgotten = 0
+  #lastExpired = 0
   #followers = 0
   /** Called once, when there is something new, or the end. */
   readonly #waiting = new Set<() => void>()
   #cancelWake: (() => void) | undefined
   /** The directory is being made again, and followers know. */
-  #missing = false
+  #isRebuilding = false
   #unsubscribe: (() => void) | undefined
   #stopped = false
 
@@ -79,7 +79,7 @@ export class Events implements Startable {
   }
 
   async start(): Promise<void> {
-    this.#unsubscribe ??= this.#directory.onChange(changes => this.#changed(changes))
+    this.#unsubscribe ??= this.#directory.onChange(changes => this.#noteChanges(changes))
   }
 
   /** Ends what followers read. Comes before the HTTP server stops, which waits for its answers to end. */
@@ -111,26 +111,26 @@ export class Events implements Startable {
       let seen = known ?? this.#last
       yield { kind: known === undefined ? 'reset' : 'start', id: this.#idOf(seen) }
       while (!signal.aborted && !this.#stopped) {
-        if (seen < this.#forgotten) {
+        if (seen < this.#lastExpired) {
           yield { kind: 'reset', id: this.#idOf(this.#last) }
           return
         }
         const events = this.#after(seen)
         seen += events.length
         if (events.length > 0) yield { kind: 'events', events }
-        else if (!(await this.#news(signal))) yield { kind: 'quiet' }
+        else if (!(await this.#waitForEvent(signal))) yield { kind: 'quiet' }
       }
     } finally {
       this.#followers--
     }
   }
 
-  #changed(changes: readonly RecordChange[]): void {
+  #noteChanges(changes: readonly RecordChange[]): void {
     if (this.#directory.state !== 'open') {
-      this.#miss()
+      this.#invalidate()
       return
     }
-    this.#missing = false
+    this.#isRebuilding = false
     for (const change of changes) {
       const type = photoEventType(change)
       const photoId = type && parsePhotoId(change.key.id)
@@ -144,19 +144,19 @@ export class Events implements Startable {
    * The directory is being made again from the log. What changes in it is old or new, nobody can tell: followers have to
    * look at everything again, which they can once it is complete.
    */
-  #miss(): void {
-    if (this.#missing) return
-    this.#missing = true
+  #invalidate(): void {
+    if (this.#isRebuilding) return
+    this.#isRebuilding = true
     // A number without an event, so that nobody has seen all.
     this.#last++
-    this.#forgotten = this.#last
+    this.#lastExpired = this.#last
     this.#wakeSoon()
   }
 
   #add(event: ClusterEvent): void {
     this.#last++
     this.#ring[this.#last % EVENTS_MAX] = event
-    this.#forgotten = Math.max(this.#forgotten, this.#last - EVENTS_MAX)
+    this.#lastExpired = Math.max(this.#lastExpired, this.#last - EVENTS_MAX)
     this.#wakeSoon()
   }
 
@@ -178,7 +178,7 @@ export class Events implements Startable {
   #numberOf(id: string): number | undefined {
     const [, epoch, digits] = EVENT_ID.exec(id) ?? []
     const number = Number(digits)
-    return epoch === this.#epoch && number >= this.#forgotten && number <= this.#last ? number : undefined
+    return epoch === this.#epoch && number >= this.#lastExpired && number <= this.#last ? number : undefined
   }
 
   /** A short while of events wakes everybody once. */
@@ -193,7 +193,7 @@ export class Events implements Startable {
   }
 
   /** @returns whether there may be news, or the end; false when it was quiet for too long */
-  #news(signal: AbortSignal): Promise<boolean> {
+  #waitForEvent(signal: AbortSignal): Promise<boolean> {
     return new Promise(resolve => {
       const end = (news: boolean): void => {
         cancelQuiet()

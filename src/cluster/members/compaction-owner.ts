@@ -5,7 +5,7 @@ import type { MemberView } from '../../network/membership/member-view.js'
 import type { Volume } from '../../volumes/volume.js'
 
 /** Who has been away for so long does not compact any more; another does it instead. */
-const GONE_MS = 24 * 3_600_000
+const ABSENT_MS = 24 * 3_600_000
 
 export interface CompactionOwnerComponents {
   readonly self: NodeId
@@ -21,12 +21,12 @@ export interface CompactionOwnerComponents {
  */
 export class CompactionOwner {
   readonly #components: CompactionOwnerComponents
-  readonly #goneMs: number
+  readonly #absentMs: number
   readonly #startedAt: number
 
-  constructor(components: CompactionOwnerComponents, init: { readonly goneMs?: number } = {}) {
+  constructor(components: CompactionOwnerComponents, init: { readonly absentMs?: number } = {}) {
     this.#components = components
-    this.#goneMs = init.goneMs ?? GONE_MS
+    this.#absentMs = init.absentMs ?? ABSENT_MS
     this.#startedAt = components.clock.now()
   }
 
@@ -35,15 +35,15 @@ export class CompactionOwner {
     if (superblock === undefined) return false // with holes it is left alone anyway
     const writer = nodeOf(superblock.origin)
     const views = members()
-    const here = views.filter(view => !this.#isGone(view)).map(view => view.id)
+    const here = views.filter(view => !this.#isAbsent(view)).map(view => view.id)
     if (writer === self || here.includes(writer)) return writer === self
     return rendezvous(id, here)[0] === self
   }
 
-  #isGone({ self, state, lastSeenAtMs }: MemberView): boolean {
+  #isAbsent({ self, state, lastSeenAtMs }: MemberView): boolean {
     if (self) return false
     if (state === 'left') return true
     const since = lastSeenAtMs ?? this.#startedAt
-    return state === 'down' && this.#components.clock.now() - since >= this.#goneMs
+    return state === 'down' && this.#components.clock.now() - since >= this.#absentMs
   }
 }

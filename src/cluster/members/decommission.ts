@@ -6,9 +6,9 @@ import type { PeerVolumes } from '../../replication/volumes/peer-volumes.js'
 import type { VolumeSet } from '../../volumes/volume-set.js'
 import type { Departures } from './departures.js'
 
-const LOOK_MS = 200
+const POLL_MS = 200
 /** How long the others may take to say that they know. */
-const FAREWELL_MS = 10_000
+const ACKNOWLEDGE_MS_MAX = 10_000
 /** Between the end of the job and that of the process: whoever asked for it looks how it went. */
 const GRACE_MS = 2_500
 
@@ -75,8 +75,8 @@ export class Decommission {
       throw err
     }
     const acknowledged = (): number => departures.departureOf(self)?.acknowledged.size ?? 0
-    for (let waitedMs = 0; acknowledged() < 2 && waitedMs < FAREWELL_MS; waitedMs += LOOK_MS) {
-      await clock.sleep(LOOK_MS, signal)
+    for (let waitedMs = 0; acknowledged() < 2 && waitedMs < ACKNOWLEDGE_MS_MAX; waitedMs += POLL_MS) {
+      await clock.sleep(POLL_MS, signal)
     }
     clock.schedule(GRACE_MS, () => this.#end())
     return { acknowledgedBy: acknowledged() - 1 } // this node is among them
@@ -87,7 +87,7 @@ export class Decommission {
     const total = this.#lackingBytes()
     for (let left = total; left > 0; left = this.#lackingBytes()) {
       progress({ done: Math.max(0, total - left), total, unit: 'bytes' })
-      await clock.sleep(LOOK_MS, signal)
+      await clock.sleep(POLL_MS, signal)
     }
     for (const peer of alive()) await compare(peer, signal)
     progress({ done: total, total, unit: 'bytes' })

@@ -2,7 +2,7 @@ import { SheafError } from '../../core/errors.js'
 import type { Startable } from '../../core/lifecycle.js'
 import type { Logger } from '../../core/log.js'
 import type { NodeId, VolumeId } from '../../domain/ids.js'
-import type { Departure, KnownMember } from '../../network/membership/member-view.js'
+import type { Departure, MemberRecord } from '../../network/membership/member-view.js'
 import type { VolumeSet } from '../../volumes/volume-set.js'
 import type { MemberRecords, VolumeEnds } from './member-records.js'
 
@@ -21,9 +21,9 @@ export interface DeparturesComponents {
  */
 export class Departures implements Startable {
   readonly #components: DeparturesComponents
-  readonly #known = new Map<NodeId, KnownMember>()
-  readonly #listeners = new Set<(member: KnownMember) => void>()
-  #underWay: Promise<void> = Promise.resolve()
+  readonly #records = new Map<NodeId, MemberRecord>()
+  readonly #listeners = new Set<(member: MemberRecord) => void>()
+  #acknowledging: Promise<void> = Promise.resolve()
   #unsubscribe: (() => void) | undefined
 
   constructor(components: DeparturesComponents) {
@@ -32,35 +32,35 @@ export class Departures implements Startable {
 
   async start(): Promise<void> {
     const { records } = this.#components
-    this.#unsubscribe = records.onChange(member => this.#learned(member))
-    for (const member of await records.load()) this.#learned(member)
+    this.#unsubscribe = records.onChange(member => this.#noteRecord(member))
+    for (const member of await records.load()) this.#noteRecord(member)
   }
 
   async stop(): Promise<void> {
     this.#unsubscribe?.()
-    await this.#underWay
+    await this.#acknowledging
   }
 
   /** Calls the listener when somebody has left, was removed, or is in again. */
-  onChange(listener: (member: KnownMember) => void): void {
+  onChange(listener: (member: MemberRecord) => void): void {
     this.#listeners.add(listener)
   }
 
   /** @returns undefined for a member, and for who never was one */
   departureOf(node: NodeId): Departure | undefined {
-    return this.#known.get(node)?.departure
+    return this.#records.get(node)?.departure
   }
 
   /** Members by their records, this node included when it has one. */
   recordedMembers(): NodeId[] {
-    return [...this.#known.values()].flatMap(({ id, departure }) => (departure === undefined ? [id] : []))
+    return [...this.#records.values()].flatMap(({ id, departure }) => (departure === undefined ? [id] : []))
   }
 
   /** Those who are out, but not every member has acknowledged that: they still count for what may be forgotten. */
   unacknowledged(): { readonly node: NodeId; readonly missing: readonly NodeId[] }[] {
-    const insiders = this.recordedMembers()
-    return [...this.#known.values()].flatMap(({ id, departure }) => {
-      const missing = departure === undefined ? [] : insiders.filter(node => !departure.acknowledged.has(node))
+    const members = this.recordedMembers()
+    return [...this.#records.values()].flatMap(({ id, departure }) => {
+      const missing = departure === undefined ? [] : members.filter(node => !departure.acknowledged.has(node))
       return missing.length === 0 ? [] : [{ node: id, missing }]
     })
   }
@@ -68,7 +68,7 @@ export class Departures implements Startable {
   /** @returns up to where members held the volume when its writer went, as they acknowledged */
   recordedEnd(volume: VolumeId): number {
     let end = 0
-    for (const { departure } of this.#known.values()) {
+    for (const { departure } of this.#records.values()) {
       for (const heads of departure?.acknowledged.values() ?? []) end = Math.max(end, heads.get(volume) ?? 0)
     }
     return end
@@ -78,7 +78,7 @@ export class Departures implements Startable {
   async acknowledgeAll(): Promise<void> {
     const { records, self } = this.#components
     if (this.departureOf(self) !== undefined) return
-    for (const { id, departure } of [...this.#known.values()]) {
+    for (const { id, departure } of [...this.#records.values()]) {
       if (departure === undefined || id === self || departure.acknowledged.has(self)) continue
       await records.acknowledge(id, self, this.headsOf(id))
     }
@@ -88,7 +88,7 @@ export class Departures implements Startable {
   async remove(node: NodeId): Promise<void> {
     const { self } = this.#components
     if (node === self) throw new SheafError('ERR_BAD_REQUEST', 'a node does not remove itself: let it leave')
-    const known = this.#known.get(node)
+    const known = this.#records.get(node)
     if (known === undefined) throw new SheafError('ERR_NO_SUCH_MEMBER')
     if (known.departure === undefined) await this.#depart(node, 'removed')
   }
@@ -111,12 +111,12 @@ export class Departures implements Startable {
     log.warn({ member: node, how }, 'a node is no longer a member')
   }
 
-  #learned(member: KnownMember): void {
+  #noteRecord(member: MemberRecord): void {
     const { self } = this.#components
-    const before = this.#known.get(member.id)
-    this.#known.set(member.id, member)
+    const before = this.#records.get(member.id)
+    this.#records.set(member.id, member)
     if (member.departure !== undefined && member.id !== self && !member.departure.acknowledged.has(self)) {
-      this.#underWay = this.#underWay.then(() => this.#acknowledge())
+      this.#acknowledging = this.#acknowledging.then(() => this.#acknowledge())
     }
     if ((before?.departure === undefined) === (member.departure === undefined) && before !== undefined) return
     for (const listener of this.#listeners) listener(member)

@@ -4,7 +4,7 @@ import { type NodeId, parseVolumeId, type VolumeId } from '../../domain/ids.js'
 import { type Change, conflictVersions, type DirectoryRecord, elementsOf, shownVersion } from '../../domain/record.js'
 import { integerOf, mapOf, textOf } from '../../domain/value-fields.js'
 import { boundedAddresses } from '../../network/membership/heartbeat.js'
-import type { Departure, KnownMember, MemberStore } from '../../network/membership/member-view.js'
+import type { Departure, MemberRecord, MemberStore } from '../../network/membership/member-view.js'
 import type { RecordWriter } from '../../store/record-writer.js'
 
 const MEMBER_KIND = 'member'
@@ -34,27 +34,27 @@ export class MemberRecords implements MemberStore {
     this.#components = components
   }
 
-  async load(): Promise<readonly KnownMember[]> {
-    const members: KnownMember[] = []
+  async load(): Promise<readonly MemberRecord[]> {
+    const members: MemberRecord[] = []
     for await (const record of this.#components.directory.records(MEMBER_KIND)) members.push(memberOf(record))
     return members
   }
 
-  onChange(listener: (member: KnownMember) => void): () => void {
+  onChange(listener: (member: MemberRecord) => void): () => void {
     return this.#components.directory.onChange(changes => {
       for (const { after } of changes) if (after.kind === MEMBER_KIND) listener(memberOf(after))
     })
   }
 
   /** @throws `ERR_DIRECTORY_UNAVAILABLE` */
-  get(id: NodeId): KnownMember | undefined {
+  get(id: NodeId): MemberRecord | undefined {
     const stored = this.#components.directory.getSync(keyOf(id))
     return stored && memberOf(stored.record)
   }
 
-  async save({ id, name, addresses }: Pick<KnownMember, 'id' | 'name' | 'addresses'>): Promise<void> {
+  async save({ id, name, addresses }: Pick<MemberRecord, 'id' | 'name' | 'addresses'>): Promise<void> {
     const known = this.get(id)
-    if (known?.departure !== undefined || (known !== undefined && saysSo(known, name, addresses))) return
+    if (known?.departure !== undefined || (known !== undefined && isSame(known, name, addresses))) return
     await this.#write(id, (value, before) => {
       const joinedAtMs = before === undefined ? undefined : memberOf(before).joinedAtMs
       if (before !== undefined && shownVersion(before).deleted) return []
@@ -71,8 +71,8 @@ export class MemberRecords implements MemberStore {
   async depart(id: NodeId, how: Departure['how'], by: NodeId, heads: VolumeEnds): Promise<void> {
     await this.#write(id, (value, before) => {
       if (before !== undefined && shownVersion(before).deleted) return [acknowledgement(by, heads)]
-      const gone = { ...value, how }
-      return [{ ...version(before, gone), deleted: true }, acknowledgement(by, heads)]
+      const departed = { ...value, how }
+      return [{ ...version(before, departed), deleted: true }, acknowledgement(by, heads)]
     })
   }
 
@@ -123,7 +123,7 @@ function acknowledgement(by: NodeId, heads: VolumeEnds): Change {
 }
 
 /** Lenient: another node wrote it. */
-function memberOf(record: DirectoryRecord): KnownMember {
+function memberOf(record: DirectoryRecord): MemberRecord {
   const { value, deleted } = shownVersion(record)
   const known = {
     id: record.id as NodeId,
@@ -153,6 +153,6 @@ function textsIn(value: Value | undefined): string[] {
   return Array.isArray(value) ? value.filter(item => typeof item === 'string') : []
 }
 
-function saysSo(known: KnownMember, name: string, addresses: readonly string[]): boolean {
+function isSame(known: MemberRecord, name: string, addresses: readonly string[]): boolean {
   return known.name === name && known.addresses.join('\n') === addresses.join('\n')
 }

@@ -45,12 +45,12 @@ export class AdvertisedAddresses {
   }
 
   /** A peer is connected, its address being `remote`. */
-  async connected(peer: NodeId, remote: string): Promise<void> {
+  async noteConnected(peer: NodeId, remote: string): Promise<void> {
     const local = await this.#components.routeTo(remote)
     if (local !== undefined) this.#routes.set(peer, local)
   }
 
-  disconnected(peer: NodeId): void {
+  noteDisconnected(peer: NodeId): void {
     this.#routes.delete(peer)
   }
 
@@ -58,7 +58,7 @@ export class AdvertisedAddresses {
   list(): string[] {
     const { self, listenHost, port, advertise } = this.#init
     if (advertise !== undefined) return [multiaddrOf(advertise.host, advertise.port ?? port, self)]
-    if (!standsForAll(listenHost)) return [multiaddrOf(listenHost, port, self)]
+    if (!isWildcard(listenHost)) return [multiaddrOf(listenHost, port, self)]
     const listening = this.#components.interfaces().filter(address => listenHost === '::' || isIPv4(address))
     const rank = (address: string): number => {
       const peers = [...this.#routes.values()].filter(local => local === address).length
@@ -84,6 +84,6 @@ export function multiaddrOf(host: string, port: number, peer?: NodeId): string {
   return `/${kind}/${host}/tcp/${port}${peer === undefined ? '' : `/p2p/${peer}`}`
 }
 
-function standsForAll(host: string): boolean {
+function isWildcard(host: string): boolean {
   return host === '0.0.0.0' || host === '::'
 }

@@ -3,7 +3,7 @@ import { isIPv6 } from 'node:net'
 import { networkInterfaces } from 'node:os'
 
 /** An address that nothing has, in a network for documentation (RFC 5737, RFC 3849): the route there is the default one. */
-const ELSEWHERE = { 4: '192.0.2.1', 6: '2001:db8::1' } as const
+const UNASSIGNED = { 4: '192.0.2.1', 6: '2001:db8::1' } as const
 /** A UDP socket wants a port although nothing is sent there. */
 const ANY_PORT = 9
 
@@ -31,7 +31,7 @@ export function routeTo(remote: string): Promise<string | undefined> {
 
 /** @returns the address from which packets to the rest of the world go out */
 export async function defaultRoute(): Promise<string | undefined> {
-  return (await routeTo(ELSEWHERE[4])) ?? (await routeTo(ELSEWHERE[6]))
+  return (await routeTo(UNASSIGNED[4])) ?? (await routeTo(UNASSIGNED[6]))
 }
 
 export function isLoopback(address: string): boolean {

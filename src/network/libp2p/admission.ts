@@ -46,8 +46,8 @@ export interface ClusterSecrets {
  */
 export async function deriveSecrets(name: string, keys: readonly Uint8Array[]): Promise<ClusterSecrets> {
   invariant(keys.length <= PROOFS, 'a cluster key and at most one older one')
-  const given = keys.length === 0 ? [new Uint8Array(0)] : keys
-  const secrets = await Promise.all(given.map(key => stretch(withoutLineBreak(key), `sheaf cluster ${name}`)))
+  const effectiveKeys = keys.length === 0 ? [new Uint8Array(0)] : keys
+  const secrets = await Promise.all(effectiveKeys.map(key => stretch(withoutLineBreak(key), `sheaf cluster ${name}`)))
   const tags = secrets.map(secret => createHmac('sha256', secret).update('sheaf tag 1').digest('hex').slice(0, 8))
   return { secrets, tags }
 }
@@ -102,16 +102,16 @@ function refusedHere(): SheafError {
 
 function proofs(admission: Admission, nonces: readonly Uint8Array[]): Uint8Array {
   const side = admission.initiator ? 'i' : 'r'
-  const given = admission.secrets.map(secret => prove(admission, secret, side, nonces))
-  while (given.length < PROOFS) given.push(admission.random.bytes(PROOF_BYTES))
-  return Buffer.concat(given)
+  const list = admission.secrets.map(secret => prove(admission, secret, side, nonces))
+  while (list.length < PROOFS) list.push(admission.random.bytes(PROOF_BYTES))
+  return Buffer.concat(list)
 }
 
-function proven(admission: Admission, nonces: readonly Uint8Array[], given: Uint8Array): boolean {
+function proven(admission: Admission, nonces: readonly Uint8Array[], received: Uint8Array): boolean {
   const side = admission.initiator ? 'r' : 'i'
   return admission.secrets.some(secret => {
     const wanted = prove(admission, secret, side, nonces)
-    return [0, PROOF_BYTES].some(at => timingSafeEqual(given.subarray(at, at + PROOF_BYTES), wanted))
+    return [0, PROOF_BYTES].some(at => timingSafeEqual(received.subarray(at, at + PROOF_BYTES), wanted))
   })
 }
 

@@ -16,8 +16,8 @@ const PRESENCE = `${PREFIX}presence`
 
 const MIB = 2 ** 20
 /** After this long without a working stream, ms: look again at the peer, then start afresh with it. */
-const LOOK_AGAIN_MS = 2_000
-const START_AFRESH_MS = 10_000
+const REIDENTIFY_MS = 2_000
+const RECONNECT_MS = 10_000
 
 /** Settings that were measured with five to ten nodes; see the head of `gossip-message.ts` for why nothing is signed. */
 export const GOSSIP_SETTINGS: Partial<GossipsubOpts> = {
@@ -72,7 +72,7 @@ export class Gossip {
   readonly #processTag: Uint8Array
   #published = 0
   /** Since when a connected peer's gossip streams are missing, and when it was last looked at again; monotonic ms. */
-  readonly #missing = new Map<NodeId, { readonly sinceMs: number; lookedMs: number }>()
+  readonly #missing = new Map<NodeId, { readonly sinceMs: number; identifiedMs: number }>()
 
   constructor(components: GossipComponents, self: NodeId) {
     this.#components = components
@@ -99,7 +99,7 @@ export class Gossip {
       )
       pubsub.subscribe(topic)
     }
-    pubsub.addEventListener('gossipsub:heartbeat', () => this.#lookAfterPeers())
+    pubsub.addEventListener('gossipsub:heartbeat', () => this.#checkPeers())
   }
 
   /** @throws `ERR_PEER_PROTOCOL` when the body is too large */
@@ -112,7 +112,7 @@ export class Gossip {
     pubsub.publish(PREFIX + topic, message).catch((err: unknown) => log.debug({ err, topic }, 'nothing was published'))
   }
 
-  #lookAfterPeers(): void {
+  #checkPeers(): void {
     const { clock, pubsub } = this.#components
     const now = clock.monotonic()
     const present = new Set(pubsub.getSubscribers(PRESENCE).map(String))
@@ -124,20 +124,20 @@ export class Gossip {
     for (const peer of this.#missing.keys()) if (!byPeer.has(peer)) this.#missing.delete(peer)
     for (const [peer, connections] of byPeer) {
       if (present.has(peer) && connections.some(hasGossipStream)) this.#missing.delete(peer)
-      else this.#lookAfter(peer, connections, now)
+      else this.#restoreStreams(peer, connections, now)
     }
   }
 
-  #lookAfter(peer: NodeId, connections: readonly Connection[], now: number): void {
+  #restoreStreams(peer: NodeId, connections: readonly Connection[], now: number): void {
     const { log, identify, hangUp } = this.#components
-    const missing = this.#missing.get(peer) ?? { sinceMs: now, lookedMs: now }
+    const missing = this.#missing.get(peer) ?? { sinceMs: now, identifiedMs: now }
     this.#missing.set(peer, missing)
-    if (now - missing.sinceMs >= START_AFRESH_MS) {
+    if (now - missing.sinceMs >= RECONNECT_MS) {
       this.#missing.delete(peer)
       log.warn({ peer }, 'gossip with a peer does not work: connecting anew')
       hangUp(peer).catch((err: unknown) => log.debug({ err, peer }, 'could not hang up'))
-    } else if (now - missing.lookedMs >= LOOK_AGAIN_MS) {
-      missing.lookedMs = now
+    } else if (now - missing.identifiedMs >= REIDENTIFY_MS) {
+      missing.identifiedMs = now
       const connection = connections.find(({ status }) => status === 'open')
       if (connection === undefined) return
       identify(connection).catch((err: unknown) => log.debug({ err, peer }, 'could not look at a peer again'))

@@ -46,8 +46,8 @@ export async function createLibp2pNode(init: Libp2pNodeInit): Promise<Libp2pNode
     addresses: {
       listen: [...listen],
       announceFilter: addresses => {
-        const told = new Set(announce(addresses.map(String)))
-        return addresses.filter(address => told.has(address.toString()))
+        const announced = new Set(announce(addresses.map(String)))
+        return addresses.filter(address => announced.has(address.toString()))
       }
     },
     transports: [tcp({ dialOpts: { noDelay: true }, listenOpts: { noDelay: true } })],

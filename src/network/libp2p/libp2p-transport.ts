@@ -58,7 +58,7 @@ export class Libp2pTransport implements Transport {
   readonly #log: Logger
   readonly #init: Libp2pTransportInit
   readonly #refusals: RefusalLog
-  readonly #silence: SilenceWatch
+  readonly #silenceWatch: SilenceWatch
   readonly #requestHandlers = new Map<string, RequestHandler>()
   readonly #fetchHandlers = new Map<string, FetchHandler>()
   readonly #topicHandlers = new Map<string, TopicHandler>()
@@ -78,7 +78,7 @@ export class Libp2pTransport implements Transport {
     this.#log = components.log
     this.#init = init
     this.#refusals = new RefusalLog(components)
-    this.#silence = new SilenceWatch(components)
+    this.#silenceWatch = new SilenceWatch(components)
     this.self = nodeIdOf(peerIdFromPrivateKey(init.privateKey))
   }
 
@@ -193,12 +193,12 @@ export class Libp2pTransport implements Transport {
     const node = await createLibp2pNode({
       privateKey,
       listen,
-      announce: addresses => this.#announced(addresses),
+      announce: addresses => this.#announceable(addresses),
       admission: {
         secrets,
         random: this.#random,
         onRefused: (peer, err) => this.#refusals.refused(nodeIdOf(peer), err.message),
-        onAdmitted: connection => this.#silence.watch(connection)
+        onAdmitted: connection => this.#silenceWatch.watch(connection)
       },
       mdnsTags: mdns ? tags : [],
       onDiscovered: addresses => {
@@ -213,22 +213,22 @@ export class Libp2pTransport implements Transport {
 
   async #handleStreams(node: Libp2pNode): Promise<void> {
     const answer = (
-      serve: (channel: Libp2pChannel, asker: { readonly peer: NodeId; readonly log: Logger }) => Promise<void>
+      serve: (channel: Libp2pChannel, requester: { readonly peer: NodeId; readonly log: Logger }) => Promise<void>
     ): ((stream: Stream, connection: Connection) => void) => {
       return (stream, connection) => {
-        const asker = { peer: nodeIdOf(connection.remotePeer), log: this.#log }
-        const done = serve(new Libp2pChannel(stream), asker).finally(() => this.#answering.delete(done))
+        const requester = { peer: nodeIdOf(connection.remotePeer), log: this.#log }
+        const done = serve(new Libp2pChannel(stream), requester).finally(() => this.#answering.delete(done))
         this.#answering.add(done)
       }
     }
     await node.handle(
       RPC_PROTOCOL,
-      answer((channel, asker) => new RpcResponder({ channel, asker, handlers: this.#requestHandlers }).run()),
+      answer((channel, requester) => new RpcResponder({ channel, requester, handlers: this.#requestHandlers }).run()),
       { maxInboundStreams: RPC_STREAMS_MAX, maxOutboundStreams: RPC_STREAMS_MAX }
     )
     await node.handle(
       FETCH_PROTOCOL,
-      answer((channel, asker) => serveFetch(channel, asker, this.#fetchHandlers)),
+      answer((channel, requester) => serveFetch(channel, requester, this.#fetchHandlers)),
       { maxInboundStreams: FETCH_STREAMS_MAX, maxOutboundStreams: FETCH_STREAMS_MAX }
     )
   }
@@ -265,7 +265,7 @@ export class Libp2pTransport implements Transport {
   }
 
   /** Others cannot use this machine's loopback addresses, unless they are on it as well. */
-  #announced(addresses: readonly string[]): readonly string[] {
+  #announceable(addresses: readonly string[]): readonly string[] {
     const forOthers = addresses.filter(address => !/^\/(ip4\/127\.|ip6\/::1\/)/.test(address))
     return forOthers.length === 0 ? addresses : forOthers
   }
@@ -275,14 +275,14 @@ export class Libp2pTransport implements Transport {
     const link = new PeerLink({ connections: () => node.getConnections(id), log: this.#log }, { peer })
     this.#links.set(peer, link)
     const remote = node.getConnections(id)[0]?.remoteAddr
-    if (remote !== undefined) void this.#advertised?.connected(peer, hostOf(remote))
+    if (remote !== undefined) void this.#advertised?.noteConnected(peer, hostOf(remote))
     this.#report(peer, 'up')
   }
 
   #peerDown(peer: NodeId): void {
     this.#links.get(peer)?.end()
     if (!this.#links.delete(peer)) return
-    this.#advertised?.disconnected(peer)
+    this.#advertised?.noteDisconnected(peer)
     this.#report(peer, 'down')
   }
 

@@ -4,7 +4,7 @@ import type { Clock } from '../../core/clock.js'
 /** How often a connection is looked at, and how often each side sends something whatever else it has to say, ms. */
 export const KEEP_ALIVE_MS = 1_000
 /** As many looks in a row without a byte end the connection. */
-const SILENT_LOOKS_MAX = 3
+const SILENT_CHECKS_MAX = 3
 
 /**
  * Ends connections on which nothing is heard any longer, as when a network drops everything without a word: two to four
@@ -24,17 +24,17 @@ export class SilenceWatch {
 
   /** @param connection - the one to the network, below the encryption; watched until it closes */
   watch(connection: Pick<MessageStream, 'addEventListener' | 'abort'>): void {
-    let heard = true
-    let silentLooks = 0
-    const look = (): void => {
-      silentLooks = heard ? 0 : silentLooks + 1
-      heard = false
-      if (silentLooks >= SILENT_LOOKS_MAX) connection.abort(new Error('nothing is heard any longer'))
-      else cancel = this.#clock.schedule(KEEP_ALIVE_MS, look)
+    let received = true
+    let silentChecks = 0
+    const check = (): void => {
+      silentChecks = received ? 0 : silentChecks + 1
+      received = false
+      if (silentChecks >= SILENT_CHECKS_MAX) connection.abort(new Error('nothing is heard any longer'))
+      else cancel = this.#clock.schedule(KEEP_ALIVE_MS, check)
     }
-    let cancel = this.#clock.schedule(KEEP_ALIVE_MS, look)
+    let cancel = this.#clock.schedule(KEEP_ALIVE_MS, check)
     connection.addEventListener('message', () => {
-      heard = true
+      received = true
     })
     connection.addEventListener('close', () => cancel())
   }

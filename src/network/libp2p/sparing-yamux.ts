@@ -30,14 +30,14 @@ export function sparingYamux(init: YamuxInit): YamuxFactory {
     const create = factory.createStreamMuxer.bind(factory)
     factory.createStreamMuxer = connection => {
       const muxer = create(connection)
-      spare(muxer as unknown as StreamMaker)
+      limitWindowUpdates(muxer as unknown as StreamMaker)
       return muxer
     }
     return factory
   }
 }
 
-function spare(muxer: StreamMaker): void {
+function limitWindowUpdates(muxer: StreamMaker): void {
   const newStream = muxer._newStream?.bind(muxer)
   if (newStream === undefined) return
   muxer._newStream = (...init) => {

@@ -28,7 +28,7 @@ import {
 } from '../../domain/ids.js'
 import { VOLUME_BYTES_MAX } from '../../domain/needle.js'
 import { decodeShards, encodeShards, SHARD_SET_BYTES, type ShardSet } from '../../domain/shards.js'
-import { encodeMessage, Message, unfit } from '../rpc/message.js'
+import { encodeMessage, Message, invalidField } from '../rpc/message.js'
 
 export const ADDRESSES_MAX = 8
 export const ADDRESS_CHARACTERS_MAX = 256
@@ -131,24 +131,24 @@ export function boundedAddresses(addresses: readonly string[]): readonly string[
 
 function head(message: Message): HeartbeatHead {
   const volume = message.text('volume', VOLUME_CHARACTERS_MAX)
-  if (parseVolumeId(volume) === undefined) throw unfit('volume')
+  if (parseVolumeId(volume) === undefined) throw invalidField('volume')
   return { volume: volume as VolumeId, bytes: message.uint('bytes', VOLUME_BYTES_MAX) }
 }
 
 function index(message: Message): HeartbeatIndex {
   const model = parseModelId(Buffer.from(fixedBytes(message, 'model', MODEL_ID_BYTES)).toString('hex'))
-  if (model === undefined) throw unfit('model')
+  if (model === undefined) throw invalidField('model')
   return { model, shards: decodeShards(fixedBytes(message, 'shards', SHARD_SET_BYTES)) }
 }
 
 function digest(message: Message, name: string): string {
   const text = message.text(name, 64)
-  if (!DIGEST.test(text)) throw unfit(name)
+  if (!DIGEST.test(text)) throw invalidField(name)
   return text
 }
 
 function fixedBytes(message: Message, name: string, byteCount: number): Uint8Array {
   const bytes = message.bytes(name, byteCount)
-  if (bytes.length !== byteCount) throw unfit(name)
+  if (bytes.length !== byteCount) throw invalidField(name)
   return bytes
 }

@@ -39,7 +39,7 @@ export interface JoinLoopComponents {
   /** All IPv4 and IPv6 addresses of a name; rejects when it has none. */
   readonly resolve: (host: string) => Promise<readonly string[]>
   /** Members learned of from others, connected ones too; may hold this node. */
-  readonly known: () => readonly KnownPeer[]
+  readonly knownPeers: () => readonly KnownPeer[]
   /** Whether this node is to dial nobody now. Default: it dials. */
   readonly isPaused?: () => boolean
 }
@@ -80,9 +80,9 @@ export class JoinLoop implements Startable {
   readonly #fixed: readonly string[]
   readonly #discovered = new Set<string>()
   readonly #routes = new Map<string, Route>()
-  readonly #underWay = new Set<Promise<void>>()
+  readonly #dials = new Set<Promise<void>>()
   #abort: AbortController | undefined
-  #listening: (() => void)[] = []
+  #unsubscribe: (() => void)[] = []
   #cancelRound = (): void => {}
   #cancelResolve = (): void => {}
 
@@ -100,9 +100,9 @@ export class JoinLoop implements Startable {
     if (this.#abort !== undefined) return
     this.#abort = new AbortController()
     const { transport } = this.#components
-    this.#listening = [
+    this.#unsubscribe = [
       transport.onPeer((peer, state) => this.#peerChanged(peer, state)),
-      transport.onDiscovered(addresses => this.#found(addresses))
+      transport.onDiscovered(addresses => this.#noteDiscovered(addresses))
     ]
     this.#resolveNames(this.#abort.signal)
     this.#round()
@@ -111,10 +111,10 @@ export class JoinLoop implements Startable {
   async stop(): Promise<void> {
     this.#abort?.abort(new Error('the node is stopping'))
     this.#abort = undefined
-    for (const unlisten of this.#listening.splice(0)) unlisten()
+    for (const unlisten of this.#unsubscribe.splice(0)) unlisten()
     this.#cancelRound()
     this.#cancelResolve()
-    await Promise.all(this.#underWay)
+    await Promise.all(this.#dials)
     this.#routes.clear()
   }
 
@@ -132,25 +132,25 @@ export class JoinLoop implements Startable {
     for (const route of this.#wantedRoutes(connected).sort((a, b) => a.dueMs - b.dueMs)) {
       if (route.dialling || isPaused) continue
       if (route.dueMs > now) nextMs = Math.min(nextMs, route.dueMs)
-      else if (this.#underWay.size < DIALS_MAX) this.#track(this.#dial(route, signal))
+      else if (this.#dials.size < DIALS_MAX) this.#track(this.#dial(route, signal))
     }
     this.#cancelRound = clock.schedule(nextMs - now, () => this.#round())
   }
 
   /** All ways to nodes that are not connected; what is no longer named by anybody is forgotten. */
   #wantedRoutes(connected: ReadonlySet<NodeId>): Route[] {
-    const { transport, known } = this.#components
-    const named = new Map<string, NodeId | undefined>()
-    for (const { addresses } of this.#names) for (const address of addresses) named.set(address, undefined)
-    for (const address of [...this.#fixed, ...this.#discovered]) named.set(address, peerIn(address))
-    for (const { id, addresses } of known()) {
-      if (id !== transport.self) for (const address of addresses) named.set(address, id)
+    const { transport, knownPeers } = this.#components
+    const peerByAddress = new Map<string, NodeId | undefined>()
+    for (const { addresses } of this.#names) for (const address of addresses) peerByAddress.set(address, undefined)
+    for (const address of [...this.#fixed, ...this.#discovered]) peerByAddress.set(address, peerIn(address))
+    for (const { id, addresses } of knownPeers()) {
+      if (id !== transport.self) for (const address of addresses) peerByAddress.set(address, id)
     }
     for (const [address, route] of this.#routes) {
-      if (!named.has(address) && !route.dialling) this.#routes.delete(address)
+      if (!peerByAddress.has(address) && !route.dialling) this.#routes.delete(address)
     }
     const wanted: Route[] = []
-    for (const [address, peer] of named) {
+    for (const [address, peer] of peerByAddress) {
       const route = this.#routes.get(address) ?? { address, peer, failures: 0, dueMs: 0, dialling: false }
       this.#routes.set(address, route)
       if (route.peer === undefined || !connected.has(route.peer)) wanted.push(route)
@@ -196,7 +196,7 @@ export class JoinLoop implements Startable {
     this.#round()
   }
 
-  #found(addresses: readonly string[]): void {
+  #noteDiscovered(addresses: readonly string[]): void {
     for (const address of addresses) {
       this.#discovered.delete(address)
       this.#discovered.add(address)
@@ -247,10 +247,10 @@ export class JoinLoop implements Startable {
 
   #track(work: Promise<void>): void {
     const tracked = work.finally(() => {
-      this.#underWay.delete(tracked)
+      this.#dials.delete(tracked)
       this.#round()
     })
-    this.#underWay.add(tracked)
+    this.#dials.add(tracked)
   }
 }
 

@@ -12,15 +12,15 @@ import type { Logger } from '../../core/log.js'
 import { HLC_ZERO, type Hlc } from '../../domain/hlc.js'
 import type { NodeId } from '../../domain/ids.js'
 import { RefusalLog } from '../refusal-log.js'
-import { encodeMessage, Message, unfit } from '../rpc/message.js'
+import { encodeMessage, Message, invalidField } from '../rpc/message.js'
 import type { Transport } from '../transport.js'
 import type { Departure } from './member-view.js'
 
 const ASK_MS_MAX = 2_000
 /** Who comes back meets some that have yet to hear that it is out: what they learn so soon is no news to it. */
-const ACQUAINTED_MS = 10_000
+const SETTLED_MS = 10_000
 /** A node that died without a word and came back is no new peer to whom has not noticed: so all are looked at now and then. */
-const LOOK_MS = 5_000
+const CHECK_MS = 5_000
 const METHOD = 'member.refused'
 const STAMP_BYTES = 8
 
@@ -48,22 +48,22 @@ export class MemberRefusal implements Startable {
   readonly #components: MemberRefusalComponents
   readonly #refusals: RefusalLog
   readonly #abort = new AbortController()
-  readonly #underWay = new Set<Promise<void>>()
+  readonly #inFlight = new Set<Promise<void>>()
   #unsubscribe: (() => void) | undefined
   readonly #connectedAt = new Map<NodeId, number>()
   #startedAt: Hlc = HLC_ZERO
-  #isOut = false
-  #cancelLook = (): void => {}
+  #isRemoved = false
+  #cancelCheck = (): void => {}
 
   constructor(components: MemberRefusalComponents) {
     this.#components = components
     this.#refusals = new RefusalLog(components)
-    components.transport.handle(METHOD, async (peer, body) => this.#refused(peer, body))
+    components.transport.handle(METHOD, async (peer, body) => this.#answerRefusal(peer, body))
   }
 
   /** Whether this node was removed while it was there: then it dials nobody. */
   get isRemoved(): boolean {
-    return this.#isOut
+    return this.#isRemoved
   }
 
   async start(): Promise<void> {
@@ -71,36 +71,36 @@ export class MemberRefusal implements Startable {
     this.#startedAt = now()
     const connected = (peer: NodeId): void => {
       this.#connectedAt.set(peer, clock.monotonic())
-      this.#run(this.#meet(peer, false))
+      this.#run(this.#refuseIfDeparted(peer, false))
     }
     this.#unsubscribe ??= transport.onPeer((peer, state) => {
       if (state === 'up') connected(peer)
       else this.#connectedAt.delete(peer)
     })
     for (const peer of transport.peers()) connected(peer)
-    const look = (): void => {
-      for (const peer of transport.peers()) this.#run(this.#meet(peer, false))
-      this.#cancelLook = clock.schedule(LOOK_MS, look)
+    const check = (): void => {
+      for (const peer of transport.peers()) this.#run(this.#refuseIfDeparted(peer, false))
+      this.#cancelCheck = clock.schedule(CHECK_MS, check)
     }
-    this.#cancelLook = clock.schedule(LOOK_MS, look)
+    this.#cancelCheck = clock.schedule(CHECK_MS, check)
   }
 
   async stop(): Promise<void> {
     this.#unsubscribe?.()
-    this.#cancelLook()
+    this.#cancelCheck()
     this.#abort.abort(new Error('the node is stopping'))
-    await Promise.all(this.#underWay)
+    await Promise.all(this.#inFlight)
   }
 
   /** A member has just been removed. */
-  removed(node: NodeId): void {
+  noteRemoval(node: NodeId): void {
     const { transport, clock } = this.#components
     if (!transport.peers().includes(node)) return
     const forMs = clock.monotonic() - (this.#connectedAt.get(node) ?? 0)
-    this.#run(this.#meet(node, forMs >= ACQUAINTED_MS))
+    this.#run(this.#refuseIfDeparted(node, forMs >= SETTLED_MS))
   }
 
-  async #meet(peer: NodeId, now: boolean): Promise<void> {
+  async #refuseIfDeparted(peer: NodeId, now: boolean): Promise<void> {
     const { transport, clock, log, departureOf, readmit } = this.#components
     try {
       const departure = departureOf(peer)
@@ -125,20 +125,20 @@ export class MemberRefusal implements Startable {
     await transport.hangUp(peer)
   }
 
-  #refused(peer: NodeId, body: Uint8Array): Uint8Array {
+  #answerRefusal(peer: NodeId, body: Uint8Array): Uint8Array {
     const { log } = this.#components
     const message = Message.decode(body)
     const at = message.bytes('at', STAMP_BYTES)
-    if (at.length !== STAMP_BYTES) throw unfit('at')
+    if (at.length !== STAMP_BYTES) throw invalidField('at')
     const isSince = Buffer.from(at).readBigUInt64BE() > this.#startedAt
     const now = message.uint('now', 1) === 1 && isSince
     const how = message.text('how', 16)
-    if (now && !this.#isOut && !this.#components.isLeaving()) {
-      this.#isOut = true
+    if (now && !this.#isRemoved && !this.#components.isLeaving()) {
+      this.#isRemoved = true
       const fields = { code: 'ERR_MEMBER_REMOVED', peer }
       log.error(fields, 'this node was removed from the cluster; it stays out until it is started again')
     }
-    const returns = !this.#isOut && !this.#components.isLeaving()
+    const returns = !this.#isRemoved && !this.#components.isLeaving()
     if (returns)
       log.warn({ code: 'ERR_MEMBER_REMOVED', peer, how }, 'this node is no longer a member; it asks to return')
     if (returns) this.#components.onReturn()
@@ -146,7 +146,7 @@ export class MemberRefusal implements Startable {
   }
 
   #run(task: Promise<void>): void {
-    const done = task.catch(() => {}).finally(() => this.#underWay.delete(done))
-    this.#underWay.add(done)
+    const done = task.catch(() => {}).finally(() => this.#inFlight.delete(done))
+    this.#inFlight.add(done)
   }
 }

@@ -19,7 +19,7 @@ export interface Departure {
 export type NodeDescription = Omit<Heartbeat, 'sequence' | 'addresses' | 'now'>
 
 /** What the directory says of a member, also of one that is absent. */
-export interface KnownMember {
+export interface MemberRecord {
   readonly id: NodeId
   readonly name: string
   /** Multiaddrs under which it was last to be found. */
@@ -32,15 +32,15 @@ export interface KnownMember {
 
 /** Where members are remembered beyond this process. Each node writes about itself only. */
 export interface MemberStore {
-  load(): Promise<readonly KnownMember[]>
+  load(): Promise<readonly MemberRecord[]>
   /** Calls the listener when a member is new or has changed, this node too. @returns removes it */
-  onChange(listener: (member: KnownMember) => void): () => void
+  onChange(listener: (member: MemberRecord) => void): () => void
   /**
    * Writes what this node says of itself, unless that stands there already.
    *
    * @throws `ERR_DIRECTORY_UNAVAILABLE`, `ERR_DISK_FULL`, `ERR_DISK_WRITE`, `ERR_STOPPING`
    */
-  save(self: Pick<KnownMember, 'id' | 'name' | 'addresses'>): Promise<void>
+  save(self: Pick<MemberRecord, 'id' | 'name' | 'addresses'>): Promise<void>
 }
 
 /** A member as this node sees it. */

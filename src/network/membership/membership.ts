@@ -10,7 +10,7 @@ import { AwakeTime } from './awake-time.js'
 import { FailureDetector } from './failure-detector.js'
 import { boundedAddresses, decodeHeartbeat, encodeHeartbeat, type Heartbeat } from './heartbeat.js'
 import type { KnownPeer } from './join.js'
-import type { KnownMember, MemberState, MemberStore, MemberView, NodeDescription } from './member-view.js'
+import type { MemberRecord, MemberState, MemberStore, MemberView, NodeDescription } from './member-view.js'
 import { PeerExchange } from './peer-exchange.js'
 
 /** Pauses between heartbeats are at least this share of `heartbeatMs`, so that nodes do not march in step. */
@@ -18,7 +18,7 @@ const HEARTBEAT_SHARE_MIN = 0.8
 /** A heartbeat that news bring about is at least this far from the one before, ms. */
 const ANNOUNCE_MS = 100
 /** A peer is asked whom it knows after about this long; half to one and a half of it. */
-const ASK_EVERY_MS = 5_000
+const EXCHANGE_EVERY_MS = 5_000
 /** What this node says of itself goes into the directory no more often, so that addresses that flap write little. */
 const SAVE_EVERY_MS = 60_000
 /** More than this is worth a warning: stamps beyond it are not followed. */
@@ -26,10 +26,10 @@ const CLOCK_SKEW_MS_MAX = 60_000
 /** Nodes beyond this number of which the directory says nothing are not listed when they are gone. */
 const UNRECORDED_MEMBERS_MAX = 1_000
 
-const NEWS = { alive: 'a member is up', suspect: 'a member is suspect', left: 'a member is out' } as const
+const STATE_MESSAGES = { alive: 'a member is up', suspect: 'a member is suspect', left: 'a member is out' } as const
 
-const NOBODY: Member = {
-  known: undefined,
+const UNKNOWN_MEMBER: Member = {
+  record: undefined,
   heartbeat: undefined,
   lastSeenAtMs: undefined,
   clockSkewMs: undefined,
@@ -58,7 +58,7 @@ export interface MembershipInit {
 }
 
 interface Member {
-  readonly known: KnownMember | undefined
+  readonly record: MemberRecord | undefined
   readonly heartbeat: Heartbeat | undefined
   readonly lastSeenAtMs: number | undefined
   readonly clockSkewMs: number | undefined
@@ -92,11 +92,11 @@ export class Membership implements Startable {
   #sequence = 0
   #lastHeartbeatMs = 0
   #nextHeartbeatMs = 0
-  #nextAskMs: number
+  #nextExchangeMs: number
   #nextSaveMs = 0
-  #saved = ''
+  #savedText = ''
   /** Whether this process has met another node. Who never did needs no record of itself. */
-  #met = false
+  #hasMetPeer = false
   #cancelTimer: (() => void) | undefined
   #cancelAnnouncement: (() => void) | undefined
 
@@ -108,7 +108,7 @@ export class Membership implements Startable {
     this.#awake = new AwakeTime({ clock })
     this.#detector = new FailureDetector({ suspectMs, downMs })
     this.#exchange = new PeerExchange({ transport, clock, log, members: () => this.#others() })
-    this.#nextAskMs = this.#askMs()
+    this.#nextExchangeMs = this.#exchangePauseMs()
     transport.handle('member.beat', async (peer, body) => {
       this.#noteHeartbeat(peer, decodeHeartbeat(body))
       return new Uint8Array()
@@ -120,11 +120,11 @@ export class Membership implements Startable {
     const { transport, store } = this.#components
     this.#unsubscribe.push(
       store.onChange(member => this.#noteRecord(member)),
-      transport.onPeer((peer, state) => (state === 'up' ? this.#connected(peer) : this.#disconnected(peer)))
+      transport.onPeer((peer, state) => (state === 'up' ? this.#noteConnected(peer) : this.#noteDisconnected(peer)))
     )
     for (const member of await store.load()) this.#noteRecord(member)
     if (this.#abort.signal.aborted) return
-    for (const peer of transport.peers()) this.#connected(peer)
+    for (const peer of transport.peers()) this.#noteConnected(peer)
     this.#tick()
   }
 
@@ -148,7 +148,7 @@ export class Membership implements Startable {
   }
 
   /** Nodes that may be dialled: members that are not connected included, and those that peers told of; this node left out. */
-  known(): KnownPeer[] {
+  knownPeers(): KnownPeer[] {
     const told = [...this.#exchange.addressBook].filter(([id]) => !this.#members.has(id))
     return [...this.#others(), ...told.map(([id, addresses]) => ({ id, addresses }))]
   }
@@ -180,11 +180,11 @@ export class Membership implements Startable {
 
   #tick(): void {
     const { clock, random } = this.#components
-    for (const { peer, was } of this.#detector.judge(this.#awakeMs())) this.#judged(peer, was)
+    for (const { peer, was } of this.#detector.judge(this.#awakeMs())) this.#noteTransition(peer, was)
     const now = clock.monotonic()
     if (now >= this.#nextHeartbeatMs) this.#sendHeartbeat()
-    if (now >= this.#nextAskMs) {
-      this.#nextAskMs = now + this.#askMs()
+    if (now >= this.#nextExchangeMs) {
+      this.#nextExchangeMs = now + this.#exchangePauseMs()
       const alive = this.alive()
       const peer = alive[Math.floor(random.fraction() * alive.length)]
       if (peer !== undefined) this.#run(this.#exchange.ask(peer, this.#abort.signal))
@@ -199,10 +199,10 @@ export class Membership implements Startable {
     const share = HEARTBEAT_SHARE_MIN + (1 - HEARTBEAT_SHARE_MIN) * random.fraction()
     this.#lastHeartbeatMs = clock.monotonic()
     this.#nextHeartbeatMs = this.#lastHeartbeatMs + this.#heartbeatMs * share
-    this.#introduce(this.#heartbeatTo(transport.peers()))
+    this.#saveOwnRecord(this.#sendHeartbeatTo(transport.peers()))
   }
 
-  #heartbeatTo(peers: readonly NodeId[]): Heartbeat {
+  #sendHeartbeatTo(peers: readonly NodeId[]): Heartbeat {
     const { transport } = this.#components
     this.#sequence++
     const heartbeat = this.#ownHeartbeat()
@@ -217,14 +217,14 @@ export class Membership implements Startable {
   }
 
   /** Has the directory say what the heartbeat says of this node, so that others remember it when it is gone. */
-  #introduce({ name, addresses }: Heartbeat): void {
+  #saveOwnRecord({ name, addresses }: Heartbeat): void {
     const { transport, clock, store, log } = this.#components
     const said = { id: transport.self, name, addresses: addresses.toSorted() }
     const text = JSON.stringify(said)
-    if (!this.#met || text === this.#saved || clock.monotonic() < this.#nextSaveMs) return
+    if (!this.#hasMetPeer || text === this.#savedText || clock.monotonic() < this.#nextSaveMs) return
     this.#nextSaveMs = clock.monotonic() + SAVE_EVERY_MS
     const saved = (): void => {
-      this.#saved = text
+      this.#savedText = text
     }
     const failed = (err: unknown): void => log.warn({ err }, 'could not write who this node is into the directory')
     this.#run(store.save(said).then(saved, failed))
@@ -232,22 +232,22 @@ export class Membership implements Startable {
 
   // --- hearing ---
 
-  #connected(peer: NodeId): void {
-    this.#met = true
-    this.#detector.connected(peer, this.#awakeMs())
-    this.#heartbeatTo([peer])
+  #noteConnected(peer: NodeId): void {
+    this.#hasMetPeer = true
+    this.#detector.noteConnected(peer, this.#awakeMs())
+    this.#sendHeartbeatTo([peer])
     this.#run(this.#exchange.ask(peer, this.#abort.signal))
   }
 
-  #disconnected(peer: NodeId): void {
-    const was = this.#detector.disconnected(peer)
-    if (was === 'alive') this.#judged(peer, was)
+  #noteDisconnected(peer: NodeId): void {
+    const was = this.#detector.noteDisconnected(peer)
+    if (was === 'alive') this.#noteTransition(peer, was)
   }
 
   #noteHeartbeat(peer: NodeId, heartbeat: Heartbeat): void {
     const { transport, clock } = this.#components
     if (!transport.peers().includes(peer)) return // it has outlived its connection
-    const before = this.#members.get(peer) ?? NOBODY
+    const before = this.#members.get(peer) ?? UNKNOWN_MEMBER
     const isNews =
       before.heartbeat === undefined ||
       heartbeat.epoch !== before.heartbeat.epoch ||
@@ -255,7 +255,7 @@ export class Membership implements Startable {
     const news = isNews ? { heartbeat, ...this.#skew(peer, heartbeat, before) } : {}
     this.#members.set(peer, { ...before, ...news, lastSeenAtMs: clock.now() })
     const was = this.#detector.noteHeartbeat(peer, this.#awakeMs())
-    if (was !== 'alive') this.#judged(peer, was)
+    if (was !== 'alive') this.#noteTransition(peer, was)
     if (isNews) for (const listener of this.#heartbeatListeners) listener(peer, heartbeat)
   }
 
@@ -269,33 +269,33 @@ export class Membership implements Startable {
     return { clockSkewMs: skewMs, skewWarnedEpoch: isFar ? heartbeat.epoch : before.skewWarnedEpoch }
   }
 
-  /** The directory has told of a member. */
-  #noteRecord(known: KnownMember): void {
-    const before = this.#members.get(known.id) ?? NOBODY
-    this.#members.set(known.id, { ...before, known })
-    const was = this.#detector.state(known.id)
-    if (known.departure === undefined || before.known?.departure !== undefined || was === 'down') return
-    this.#changed(known.id, was)
+  /** A member's record was read or has changed. */
+  #noteRecord(record: MemberRecord): void {
+    const before = this.#members.get(record.id) ?? UNKNOWN_MEMBER
+    this.#members.set(record.id, { ...before, record })
+    const was = this.#detector.state(record.id)
+    if (record.departure === undefined || before.record?.departure !== undefined || was === 'down') return
+    this.#reportChange(record.id, was)
   }
 
-  #judged(peer: NodeId, was: MemberState): void {
-    if (this.#state(peer) !== 'left') this.#changed(peer, was)
+  #noteTransition(peer: NodeId, was: MemberState): void {
+    if (this.#state(peer) !== 'left') this.#reportChange(peer, was)
   }
 
-  #changed(peer: NodeId, was: MemberState): void {
+  #reportChange(peer: NodeId, was: MemberState): void {
     const { log } = this.#components
     const view = this.#view(peer)
     const fields = { member: { id: peer, name: view.name }, was }
     if (view.state === 'down') log.warn(fields, 'a member is down')
-    else log.info(fields, NEWS[view.state])
-    if (view.state === 'down') this.#forgetPassersBy()
+    else log.info(fields, STATE_MESSAGES[view.state])
+    if (view.state === 'down') this.#forgetUnrecordedMembers()
     for (const listener of this.#changeListeners) listener(view, was)
   }
 
   /** Without a cluster key anybody can come and go under ever new names. */
-  #forgetPassersBy(): void {
+  #forgetUnrecordedMembers(): void {
     const gone = [...this.#members].filter(
-      ([id, { known }]) => known === undefined && this.#detector.state(id) === 'down'
+      ([id, { record }]) => record === undefined && this.#detector.state(id) === 'down'
     )
     for (const [id] of gone.slice(0, -UNRECORDED_MEMBERS_MAX)) {
       this.#members.delete(id)
@@ -307,8 +307,8 @@ export class Membership implements Startable {
 
   #view(id: NodeId): MemberView {
     const { transport, clock } = this.#components
-    const { known, heartbeat, lastSeenAtMs, clockSkewMs } = this.#members.get(id) ?? NOBODY
-    const joinedAtMs = known?.joinedAtMs
+    const { record, heartbeat, lastSeenAtMs, clockSkewMs } = this.#members.get(id) ?? UNKNOWN_MEMBER
+    const joinedAtMs = record?.joinedAtMs
     if (id === transport.self) {
       const own = this.#ownHeartbeat()
       const { name, addresses } = own
@@ -318,7 +318,7 @@ export class Membership implements Startable {
         name,
         addresses,
         self: true,
-        state: known?.departure === undefined ? 'alive' : 'left',
+        state: record?.departure === undefined ? 'alive' : 'left',
         lastSeenAtMs: now,
         joinedAtMs,
         heartbeat: own,
@@ -327,7 +327,7 @@ export class Membership implements Startable {
     }
     return {
       id,
-      name: heartbeat?.name ?? known?.name ?? '',
+      name: heartbeat?.name ?? record?.name ?? '',
       addresses: this.#addresses(id),
       self: false,
       state: this.#state(id),
@@ -339,7 +339,7 @@ export class Membership implements Startable {
   }
 
   #state(id: NodeId): MemberState {
-    return this.#members.get(id)?.known?.departure === undefined ? this.#detector.state(id) : 'left'
+    return this.#members.get(id)?.record?.departure === undefined ? this.#detector.state(id) : 'left'
   }
 
   /** Members that may be dialled; who is out dials by itself if it wants to come back. */
@@ -351,11 +351,11 @@ export class Membership implements Startable {
 
   /** A member that is not heard may have moved since it last was: then others, or its record, may know better. */
   #addresses(id: NodeId): readonly string[] {
-    const { known, heartbeat } = this.#members.get(id) ?? NOBODY
+    const { record, heartbeat } = this.#members.get(id) ?? UNKNOWN_MEMBER
     const said = heartbeat?.addresses ?? []
     if (this.#detector.state(id) === 'alive') return said
     return boundedAddresses([
-      ...new Set([...said, ...(known?.addresses ?? []), ...(this.#exchange.addressBook.get(id) ?? [])])
+      ...new Set([...said, ...(record?.addresses ?? []), ...(this.#exchange.addressBook.get(id) ?? [])])
     ])
   }
 
@@ -369,8 +369,8 @@ export class Membership implements Startable {
     return now
   }
 
-  #askMs(): number {
-    return ASK_EVERY_MS * (0.5 + this.#components.random.fraction())
+  #exchangePauseMs(): number {
+    return EXCHANGE_EVERY_MS * (0.5 + this.#components.random.fraction())
   }
 
   #run(task: Promise<void>): void {

@@ -6,7 +6,7 @@
  */
 import type { Value } from '../../domain/cbor.js'
 import type { NodeId } from '../../domain/ids.js'
-import { encodeMessage, Message, unfit } from '../rpc/message.js'
+import { encodeMessage, Message, invalidField } from '../rpc/message.js'
 import { ADDRESS_CHARACTERS_MAX, ADDRESSES_MAX, boundedAddresses } from './heartbeat.js'
 import type { KnownPeer } from './join.js'
 
@@ -35,6 +35,6 @@ export function decodePeers(body: Uint8Array): KnownPeer[] {
 
 function nodeId(message: Message): NodeId {
   const id = message.text('id', 128)
-  if (!NODE_ID.test(id)) throw unfit('id')
+  if (!NODE_ID.test(id)) throw invalidField('id')
   return id as NodeId
 }

@@ -2,7 +2,7 @@ import { SheafError } from '../../core/errors.js'
 import type { FetchHandler } from '../transport.js'
 import type { ByteChannel } from './byte-channel.js'
 import { FrameWriter, PIECE_BYTES } from './frame-writer.js'
-import { type Asker, errorFrame, requireHandler } from './handlers.js'
+import { type Requester, errorFrame, requireHandler } from './handlers.js'
 import { type Frame, FrameParser, unexpected } from './rpc-frames.js'
 
 /** What the answering end reads from its handler ahead of what the channel takes, so that the disk works while the network does. */
@@ -45,26 +45,26 @@ export async function* fetchOver(
 /** The answering end: one request, then its answer at the pace at which it is read. Never rejects. */
 export async function serveFetch(
   channel: ByteChannel,
-  asker: Asker,
+  requester: Requester,
   handlers: ReadonlyMap<string, FetchHandler>
 ): Promise<void> {
   const incoming = frames(channel)
-  const leaving = new AbortController()
+  const readerEnded = new AbortController()
   try {
     const first = await incoming.next()
     if (first.done === true) return
     if (first.value.type !== 'request') throw unexpected(first.value)
     // Nothing more is to come but the end, which means that nobody reads any longer.
-    const gone = incoming.next().then(
-      () => leaving.abort(new SheafError('ERR_PEER_UNREACHABLE', 'the reader has left')),
-      cause => leaving.abort(new SheafError('ERR_PEER_UNREACHABLE', 'the reader is gone', { cause }))
+    const readerClosed = incoming.next().then(
+      () => readerEnded.abort(new SheafError('ERR_PEER_UNREACHABLE', 'the reader has left')),
+      cause => readerEnded.abort(new SheafError('ERR_PEER_UNREACHABLE', 'the reader is gone', { cause }))
     )
-    await answer(channel, first.value, asker, handlers, leaving.signal)
+    await answer(channel, first.value, requester, handlers, readerEnded.signal)
     await channel.close()
-    await gone // the reader closes once it has everything
+    await readerClosed // the reader closes once it has everything
   } catch (err) {
     if (err instanceof SheafError && err.code === 'ERR_PEER_PROTOCOL') {
-      asker.log.warn({ code: err.code, reason: err.message, peer: asker.peer }, 'a malformed frame ended a stream')
+      requester.log.warn({ code: err.code, reason: err.message, peer: requester.peer }, 'a malformed frame ended a stream')
     }
   } finally {
     channel.abort(new Error('the answer is complete'))
@@ -74,7 +74,7 @@ export async function serveFetch(
 async function answer(
   channel: ByteChannel,
   request: Extract<Frame, { type: 'request' | 'notify' }>,
-  asker: Asker,
+  requester: Requester,
   handlers: ReadonlyMap<string, FetchHandler>,
   signal: AbortSignal
 ): Promise<void> {
@@ -82,7 +82,7 @@ async function answer(
   const writer = new FrameWriter(channel)
   try {
     const handler = requireHandler(handlers, method)
-    for await (const piece of handler(asker.peer, body, signal)) {
+    for await (const piece of handler(requester.peer, body, signal)) {
       for (let offset = 0; offset < piece.length; offset += PIECE_BYTES) {
         if (signal.aborted) return
         writer.write({ type: 'piece', id, body: piece.subarray(offset, offset + PIECE_BYTES) })
@@ -94,9 +94,9 @@ async function answer(
   } catch (err) {
     if (signal.aborted) return
     if (err instanceof SheafError && err.code === 'ERR_PEER_PROTOCOL') {
-      asker.log.warn({ code: err.code, reason: err.message, peer: asker.peer, method }, 'a message was not understood')
+      requester.log.warn({ code: err.code, reason: err.message, peer: requester.peer, method }, 'a message was not understood')
     }
-    writer.write(errorFrame(asker, id, method, err))
+    writer.write(errorFrame(requester, id, method, err))
   }
   await writer.below(0)
 }

@@ -4,7 +4,7 @@ import type { NodeId } from '../../domain/ids.js'
 import type { Frame } from './rpc-frames.js'
 
 /** What a stream's answering end knows of the node that asks. */
-export interface Asker {
+export interface Requester {
   readonly peer: NodeId
   readonly log: Logger
 }
@@ -17,11 +17,11 @@ export function requireHandler<Handler>(handlers: ReadonlyMap<string, Handler>, 
 }
 
 /**
- * Says to the asker what went wrong: errors that Sheaf names by code and message, any other only as `ERR_INTERNAL`, since
+ * Says to the requester what went wrong: errors that Sheaf names by code and message, any other only as `ERR_INTERNAL`, since
  * what it says is for this node's log.
  */
-export function errorFrame(asker: Asker, id: number, method: string, err: unknown): Frame {
+export function errorFrame(requester: Requester, id: number, method: string, err: unknown): Frame {
   if (err instanceof SheafError) return { type: 'error', id, code: err.code, message: err.message }
-  asker.log.error({ err, peer: asker.peer, method }, 'a request of another node met a defect')
+  requester.log.error({ err, peer: requester.peer, method }, 'a request of another node met a defect')
   return { type: 'error', id, code: 'ERR_INTERNAL', message: ERROR_CODES.ERR_INTERNAL }
 }

@@ -38,24 +38,24 @@ export class Message {
 
   text(name: string, charactersMax: number): string {
     const value = this.#fields.get(name)
-    if (typeof value !== 'string' || value.length > charactersMax) throw unfit(name)
+    if (typeof value !== 'string' || value.length > charactersMax) throw invalidField(name)
     return value
   }
 
   texts(name: string, countMax: number, charactersMax: number): string[] {
     const value = this.#fields.get(name)
-    if (!Array.isArray(value) || value.length > countMax) throw unfit(name)
+    if (!Array.isArray(value) || value.length > countMax) throw invalidField(name)
     return value.map((text: Value) => {
-      if (typeof text !== 'string' || text.length > charactersMax) throw unfit(name)
+      if (typeof text !== 'string' || text.length > charactersMax) throw invalidField(name)
       return text
     })
   }
 
   byteStrings(name: string, countMax: number): Uint8Array[] {
     const value = this.#fields.get(name)
-    if (!Array.isArray(value) || value.length > countMax) throw unfit(name)
+    if (!Array.isArray(value) || value.length > countMax) throw invalidField(name)
     return value.map((bytes: Value) => {
-      if (!(bytes instanceof Uint8Array)) throw unfit(name)
+      if (!(bytes instanceof Uint8Array)) throw invalidField(name)
       return bytes
     })
   }
@@ -63,27 +63,27 @@ export class Message {
   /** @returns an integer in [0, max] */
   uint(name: string, max = Number.MAX_SAFE_INTEGER): number {
     const value = this.#fields.get(name)
-    if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > max) throw unfit(name)
+    if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > max) throw invalidField(name)
     return value
   }
 
   bytes(name: string, byteCountMax: number): Uint8Array {
     const value = this.#fields.get(name)
-    if (!(value instanceof Uint8Array) || value.byteLength > byteCountMax) throw unfit(name)
+    if (!(value instanceof Uint8Array) || value.byteLength > byteCountMax) throw invalidField(name)
     return value
   }
 
   /** @returns the elements, each read as a message of its own by `read` */
   list<Element>(name: string, countMax: number, read: (element: Message) => Element): Element[] {
     const value = this.#fields.get(name)
-    if (!Array.isArray(value) || value.length > countMax) throw unfit(name)
+    if (!Array.isArray(value) || value.length > countMax) throw invalidField(name)
     return value.map((element: Value) => {
-      if (!(element instanceof Map)) throw unfit(name)
+      if (!(element instanceof Map)) throw invalidField(name)
       return read(new Message(element))
     })
   }
 }
 
-export function unfit(name: string): SheafError {
+export function invalidField(name: string): SheafError {
   return new SheafError('ERR_PEER_PROTOCOL', `a peer sent a message whose field "${name}" is missing or out of bounds`)
 }

@@ -23,7 +23,7 @@ interface Call {
 export class RpcCaller {
   readonly #channel: ByteChannel
   readonly #writer: FrameWriter
-  readonly #gate = new ConcurrencyLimit({
+  readonly #limit = new ConcurrencyLimit({
     countMax: REQUESTS_MAX,
     bytesMax: REQUEST_BYTES_IN_FLIGHT_MAX,
     waitingMax: WAITING_MAX
@@ -76,7 +76,7 @@ export class RpcCaller {
    * `ERR_OVERLOADED` when too many wait to be sent
    */
   async request(method: string, body: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
-    const leave = await this.#gate.enter(body.length, signal)
+    const leave = await this.#limit.enter(body.length, signal)
     try {
       if (this.#ended !== undefined) throw this.#ended
       return await this.#call(method, body, signal)

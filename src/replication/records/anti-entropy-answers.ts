@@ -22,15 +22,15 @@ export function answerNodes(replica: TreeReplica, { level, indexes }: NodesReque
 }
 
 export async function answerLeaves(replica: TreeReplica, body: Uint8Array): Promise<Uint8Array> {
-  const answered: Uint8Array[] = []
+  const buckets: Uint8Array[] = []
   let byteCount = 0
   for (const bucket of decodeLeavesRequest(body)) {
     const packed = packLeaves(await replica.leaves(bucket))
     byteCount += packed.length
-    if (answered.length > 0 && byteCount > BODY_BYTES_MAX) break
-    answered.push(packed)
+    if (buckets.length > 0 && byteCount > BODY_BYTES_MAX) break
+    buckets.push(packed)
   }
-  return encodeLeavesAnswer(answered)
+  return encodeLeavesAnswer(buckets)
 }
 
 export async function answerGet(replica: TreeReplica, body: Uint8Array): Promise<Uint8Array> {

@@ -31,7 +31,7 @@ import { invariant } from '../../core/invariant.js'
 import { parsePhotoId, photoIdBytes, photoIdFrom } from '../../domain/ids.js'
 import { DIGEST_BYTES, MERKLE_BUCKETS, MERKLE_FANOUT } from '../../domain/merkle.js'
 import type { RecordKey } from '../../domain/record.js'
-import { encodeMessage, Message, unfit } from '../../network/rpc/message.js'
+import { encodeMessage, Message, invalidField } from '../../network/rpc/message.js'
 
 export const METHOD_NODES = 'tree.nodes'
 export const METHOD_LEAVES = 'tree.leaves'
@@ -85,7 +85,7 @@ export function encodeNodesRequest({ level, indexes }: NodesRequest): Uint8Array
 
 export function decodeNodesRequest(body: Uint8Array): NodesRequest {
   const message = Message.decode(body)
-  if (message.uint('version') !== TREE_VERSION) throw unfit('version')
+  if (message.uint('version') !== TREE_VERSION) throw invalidField('version')
   const level = message.uint('level', NODE_LEVEL_LAST)
   return { level, indexes: unpackNumbers(message, 'indexes', NODES_MAX, MERKLE_FANOUT ** level) }
 }
@@ -99,8 +99,8 @@ export function decodeNodesAnswer(body: Uint8Array, count: number): NodesAnswer 
   const message = Message.decode(body)
   const root = message.bytes('root', DIGEST_BYTES)
   const children = message.bytes('children', count * CHILDREN_BYTES)
-  if (root.length !== DIGEST_BYTES) throw unfit('root')
-  if (children.length !== count * CHILDREN_BYTES) throw unfit('children')
+  if (root.length !== DIGEST_BYTES) throw invalidField('root')
+  if (children.length !== count * CHILDREN_BYTES) throw invalidField('children')
   return { root, children }
 }
 
@@ -132,14 +132,14 @@ export function decodeLeavesAnswer(body: Uint8Array): Leaf[][] {
   const reader = new PackedReader(bytes, 'leaves')
   const buckets: Leaf[][] = []
   while (!reader.ended) {
-    if (buckets.length === BUCKETS_MAX) throw unfit('leaves')
+    if (buckets.length === BUCKETS_MAX) throw invalidField('leaves')
     const leaves: Leaf[] = []
     for (let left = reader.uint32(); left > 0; left--) {
       leaves.push({ digest: reader.bytes(SHORT_DIGEST_BYTES), key: reader.key() })
     }
     buckets.push(leaves)
   }
-  if (buckets.length === 0) throw unfit('leaves')
+  if (buckets.length === 0) throw invalidField('leaves')
   return buckets
 }
 
@@ -151,7 +151,7 @@ export function decodeGetRequest(body: Uint8Array): RecordKey[] {
   const reader = new PackedReader(Message.decode(body).bytes('keys', RECORDS_MAX * KEY_BYTES_MAX), 'keys')
   const keys: RecordKey[] = []
   while (!reader.ended) {
-    if (keys.length === RECORDS_MAX) throw unfit('keys')
+    if (keys.length === RECORDS_MAX) throw invalidField('keys')
     keys.push(reader.key())
   }
   return keys
@@ -161,11 +161,11 @@ export function encodeGetAnswer({ count, records }: GetAnswer): Uint8Array {
   return encodeMessage({ count, records })
 }
 
-/** @param asked - how many keys were */
-export function decodeGetAnswer(body: Uint8Array, asked: number): GetAnswer {
+/** @param keyCount - how many keys were */
+export function decodeGetAnswer(body: Uint8Array, keyCount: number): GetAnswer {
   const message = Message.decode(body)
-  const count = message.uint('count', asked)
-  if (count === 0) throw unfit('count')
+  const count = message.uint('count', keyCount)
+  if (count === 0) throw invalidField('count')
   return { count, records: message.byteStrings('records', count) }
 }
 
@@ -194,11 +194,11 @@ function packNumbers(numbers: readonly number[]): Uint8Array {
 /** @param below - what each number must be */
 function unpackNumbers(message: Message, name: string, countMax: number, below: number): number[] {
   const packed = message.bytes(name, countMax * 2)
-  if (packed.length === 0 || packed.length % 2 !== 0) throw unfit(name)
+  if (packed.length === 0 || packed.length % 2 !== 0) throw invalidField(name)
   const bytes = Buffer.from(packed.buffer, packed.byteOffset, packed.length)
   return Array.from({ length: bytes.length / 2 }, (_, i) => {
     const number = bytes.readUInt16BE(i * 2)
-    if (number >= below) throw unfit(name)
+    if (number >= below) throw invalidField(name)
     return number
   })
 }
@@ -246,7 +246,7 @@ class PackedReader {
   /** @returns a view */
   bytes(byteCount: number): Buffer {
     const end = this.#at + byteCount
-    if (end > this.#bytes.length) throw unfit(this.#name)
+    if (end > this.#bytes.length) throw invalidField(this.#name)
     const bytes = this.#bytes.subarray(this.#at, end)
     this.#at = end
     return bytes

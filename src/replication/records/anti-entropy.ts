@@ -17,14 +17,14 @@ import { TreeReplica } from './tree-replica.js'
 
 const REQUEST_MS_MAX = 15_000
 /** After that the next peer has its turn. */
-const TURN_MS_MAX = 30_000
+const EXCHANGE_MS_MAX = 30_000
 /** A difference that gossip makes good by itself is younger than this. */
-const LASTING_MS = 1_000
+const DIFFERENCE_MS_MIN = 1_000
 /** Of two nodes that see the same difference, the one with the smaller id goes first. */
-const COURTESY_MS = 1_000
+const TIE_BREAK_MS = 1_000
 /** Least time between two exchanges with a peer; doubles while they bring nothing, up to the interval. */
 const PAUSE_MS = 1_000
-const LOOK_MS = 1_000
+const CHECK_MS = 1_000
 const EXCHANGE = 'exchange'
 
 /** Of an exchange with a peer that is going away, or is not ready: nothing to tell an operator. */
@@ -73,7 +73,7 @@ export class AntiEntropy implements Startable {
   readonly #components: AntiEntropyComponents
   readonly #replica: TreeReplica
   readonly #intervalMs: number
-  readonly #rate: RateLimiter
+  readonly #limiter: RateLimiter
   readonly #loop: WorkerLoop
   readonly #lock = new KeyedLock()
   readonly #schedules = new Map<NodeId, PeerSchedule>()
@@ -86,11 +86,11 @@ export class AntiEntropy implements Startable {
     this.#components = components
     this.#intervalMs = intervalMs
     this.#replica = new TreeReplica(components)
-    this.#rate = new RateLimiter(clock, { perSecond: recordsPerSecondMax, burst: recordsPerSecondMax })
-    this.#loop = new WorkerLoop({ clock, log }, { name: 'anti-entropy', idleMs: LOOK_MS, step: this.#step.bind(this) })
+    this.#limiter = new RateLimiter(clock, { perSecond: recordsPerSecondMax, burst: recordsPerSecondMax })
+    this.#loop = new WorkerLoop({ clock, log }, { name: 'anti-entropy', idleMs: CHECK_MS, step: this.#step.bind(this) })
     transport.handle(METHOD_NODES, async (peer, body) => {
       const request = decodeNodesRequest(body)
-      if (request.level === 0) this.#asked(peer)
+      if (request.level === 0) this.#notePeerExchange(peer)
       return answerNodes(this.#replica, request)
     })
     transport.handle(METHOD_LEAVES, (_peer, body) => answerLeaves(this.#replica, body))
@@ -98,7 +98,7 @@ export class AntiEntropy implements Startable {
     transport.handle(METHOD_PUT, (_peer, body) => answerPut(this.#replica, body))
     this.#unsubscribe = transport.onPeer((peer, state) => {
       if (state === 'down') this.#schedules.delete(peer)
-      else this.#connected(peer)
+      else this.#noteConnected(peer)
     })
   }
 
@@ -163,11 +163,11 @@ export class AntiEntropy implements Startable {
         ask: (method, body) =>
           withDeadline(clock, REQUEST_MS_MAX, signal, limit => transport.request(peer, method, body, limit)),
         pace: async records => {
-          const waitMs = this.#rate.take(records)
+          const waitMs = this.#limiter.take(records)
           if (waitMs > 0) await clock.sleep(waitMs, signal)
           signal.throwIfAborted()
         },
-        isOver: () => clock.monotonic() - startedAt > TURN_MS_MAX
+        isOver: () => clock.monotonic() - startedAt > EXCHANGE_MS_MAX
       })
       const outcome = await exchange.run()
       const ms = Math.round(clock.monotonic() - startedAt)
@@ -216,18 +216,18 @@ export class AntiEntropy implements Startable {
   #isDue(peer: NodeId, { dueAt, notBefore, differsSince }: PeerSchedule): boolean {
     const now = this.#components.clock.monotonic()
     if (now < notBefore) return false
-    return dueAt <= now || (differsSince !== undefined && now - differsSince >= LASTING_MS + this.#courtesyMs(peer))
+    return dueAt <= now || (differsSince !== undefined && now - differsSince >= DIFFERENCE_MS_MIN + this.#tieBreakMs(peer))
   }
 
-  #connected(peer: NodeId): void {
+  #noteConnected(peer: NodeId): void {
     const { clock } = this.#components
-    const dueAt = clock.monotonic() + this.#courtesyMs(peer)
+    const dueAt = clock.monotonic() + this.#tieBreakMs(peer)
     this.#schedules.set(peer, { dueAt, notBefore: 0, differsSince: undefined, pauseMs: PAUSE_MS })
     this.#loop.wake()
   }
 
   /** The peer has begun an exchange, which repairs both sides. */
-  #asked(peer: NodeId): void {
+  #notePeerExchange(peer: NodeId): void {
     const schedule = this.#schedules.get(peer)
     if (schedule === undefined) return
     const now = this.#components.clock.monotonic()
@@ -236,8 +236,8 @@ export class AntiEntropy implements Startable {
     schedule.differsSince = undefined
   }
 
-  #courtesyMs(peer: NodeId): number {
-    return this.#components.transport.self < peer ? 0 : COURTESY_MS
+  #tieBreakMs(peer: NodeId): number {
+    return this.#components.transport.self < peer ? 0 : TIE_BREAK_MS
   }
 
   /** Half to one and a half of it, so that nodes do not march in step. */

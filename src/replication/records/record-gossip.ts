@@ -29,10 +29,10 @@ const QUEUE_BYTES_MAX = 4 * 1024 * 1024
 const RECORDS_MAX = 16_384
 /** What was heard and waits to be merged. */
 const INBOX_BYTES_MAX = 8 * 1024 * 1024
-const HEARD_PER_PEER = { perSecond: 4_000, burst: 20_000 }
+const RATE_PER_PEER = { perSecond: 4_000, burst: 20_000 }
 /** Peers that are kept count of; one more, and all begin anew. */
 const PEERS_MAX = 1_024
-const COMPLAINT_MS = 60_000
+const WARN_EVERY_MS = 60_000
 
 export interface RecordGossipComponents {
   readonly transport: Pick<Transport, 'self' | 'peers' | 'publish' | 'subscribe'>
@@ -62,9 +62,9 @@ interface ReceivedRecords {
 }
 
 interface PeerAccount {
-  readonly rate: RateLimiter
+  readonly limiter: RateLimiter
   /** When the log was last told about it, monotonic ms. */
-  complainedAt: number
+  warnedAtMs: number
 }
 
 /**
@@ -91,7 +91,7 @@ export class RecordGossip implements Startable {
 
   constructor(components: RecordGossipComponents) {
     this.#components = components
-    components.transport.subscribe(TOPIC, (from, body) => this.#hear(from, body))
+    components.transport.subscribe(TOPIC, (from, body) => this.#receive(from, body))
   }
 
   async start(): Promise<void> {
@@ -171,14 +171,14 @@ export class RecordGossip implements Startable {
 
   // --- hearing ---
 
-  #hear(from: NodeId, body: Uint8Array): void {
+  #receive(from: NodeId, body: Uint8Array): void {
     if (this.#unsubscribe === undefined || from === this.#components.transport.self) return
     try {
       const records = decodeRecords(body)
       const byteCount = body.byteLength
       // Both are what peers may do at a busy time, so nobody is told.
       const full = this.#inboxBytes + byteCount > INBOX_BYTES_MAX
-      if (full || !this.#account(from).rate.tryTake(records.length)) {
+      if (full || !this.#account(from).limiter.tryTake(records.length)) {
         this.#counts.refused++
         return
       }
@@ -191,8 +191,8 @@ export class RecordGossip implements Startable {
   }
 
   async #merge(): Promise<void> {
-    for (let heard = this.#inbox.shift(); heard !== undefined; heard = this.#inbox.shift()) {
-      const { from, records, byteCount } = heard
+    for (let message = this.#inbox.shift(); message !== undefined; message = this.#inbox.shift()) {
+      const { from, records, byteCount } = message
       this.#inboxBytes -= byteCount
       try {
         await this.#components.directory.merge(records)
@@ -209,8 +209,8 @@ export class RecordGossip implements Startable {
     const { clock, log } = this.#components
     const account = this.#account(from)
     const now = clock.monotonic()
-    if (now - account.complainedAt < COMPLAINT_MS) return
-    account.complainedAt = now
+    if (now - account.warnedAtMs < WARN_EVERY_MS) return
+    account.warnedAtMs = now
     log.warn({ err, peer: from }, 'records that a peer gossiped were not taken')
   }
 
@@ -219,8 +219,8 @@ export class RecordGossip implements Startable {
     if (known !== undefined) return known
     if (this.#accounts.size === PEERS_MAX) this.#accounts.clear()
     const account = {
-      rate: new RateLimiter(this.#components.clock, HEARD_PER_PEER),
-      complainedAt: Number.NEGATIVE_INFINITY
+      limiter: new RateLimiter(this.#components.clock, RATE_PER_PEER),
+      warnedAtMs: Number.NEGATIVE_INFINITY
     }
     this.#accounts.set(peer, account)
     return account

@@ -10,7 +10,7 @@ import { hasCode, SheafError } from '../../core/errors.js'
 import type { Logger } from '../../core/log.js'
 import type { NodeId } from '../../domain/ids.js'
 import { BLOCK_BYTES, blockIntact, NEEDLE_DATA_BYTES_MAX, type NeedleIdentity } from '../../domain/needle.js'
-import { encodeMessage, Message, unfit } from '../../network/rpc/message.js'
+import { encodeMessage, Message, invalidField } from '../../network/rpc/message.js'
 import type { Transport } from '../../network/transport.js'
 import type { NeedleLocation } from '../../volumes/needle-store.js'
 import type { VolumeSet } from '../../volumes/volume-set.js'
@@ -45,7 +45,7 @@ export class PeerReads {
 
   constructor(components: PeerReadsComponents) {
     this.#components = components
-    components.transport.handle('needle.find', async (_peer, body) => this.#found(Message.decode(body)))
+    components.transport.handle('needle.find', async (_peer, body) => this.#answerFind(Message.decode(body)))
     components.transport.handleFetch('needle.read', (_peer, body) => this.#serve(Message.decode(body)))
   }
 
@@ -86,7 +86,7 @@ export class PeerReads {
     const { transport, clock } = this.#components
     const { signal, cancel } = deadline(clock, FIND_MS_MAX)
     const body = encodeMessage(wireNeedle(identity, length))
-    const asked = transport
+    const answers = transport
       .peers()
       .filter(peer => !except.has(peer))
       .map(async (peer): Promise<Supplier> => {
@@ -94,7 +94,7 @@ export class PeerReads {
         return { peer, checksums: checksumsOf(answer, length) }
       })
     try {
-      return await Promise.any(asked)
+      return await Promise.any(answers)
     } catch {
       return undefined // all of them said no, or nothing: there is none in reach
     } finally {
@@ -138,7 +138,7 @@ export class PeerReads {
 
   // --- what peers ask ---
 
-  async #found(message: Message): Promise<Uint8Array> {
+  async #answerFind(message: Message): Promise<Uint8Array> {
     const wanted = wantedOf(message)
     for (const location of this.#locate(wanted)) {
       try {
@@ -157,7 +157,7 @@ export class PeerReads {
     const wanted = wantedOf(message)
     const from = message.uint('from', wanted.length)
     const to = message.uint('to', wanted.length)
-    if (from % BLOCK_BYTES !== 0 || to < from) throw unfit('from')
+    if (from % BLOCK_BYTES !== 0 || to < from) throw invalidField('from')
     const [location] = this.#locate(wanted)
     if (location === undefined) throw new SheafError('ERR_BYTES_UNREACHABLE')
     yield* this.#components.store.readRange(location, wanted.identity, from, to)
@@ -174,7 +174,7 @@ function wireNeedle({ id, generation, alternateKey, chunk }: NeedleIdentity, len
 
 function wantedOf(message: Message): WantedNeedle {
   const id = message.bytes('id', 16)
-  if (id.byteLength !== 16) throw unfit('id')
+  if (id.byteLength !== 16) throw invalidField('id')
   return {
     identity: {
       kind: 'data',
@@ -190,6 +190,6 @@ function wantedOf(message: Message): WantedNeedle {
 function checksumsOf(message: Message, length: number): Uint32Array {
   const byteCount = Math.ceil(length / BLOCK_BYTES) * 4
   const bytes = Buffer.from(message.bytes('checksums', byteCount))
-  if (bytes.byteLength !== byteCount) throw unfit('checksums')
+  if (bytes.byteLength !== byteCount) throw invalidField('checksums')
   return Uint32Array.from({ length: byteCount / 4 }, (_, i) => bytes.readUInt32LE(i * 4))
 }

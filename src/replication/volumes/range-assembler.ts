@@ -82,13 +82,13 @@ export class RangeAssembler {
     this.#portion = this.#memory(nextBytes)
     this.#portion.set(rest)
     this.#byteCount = rest.byteLength
-    this.#follow(durable, portion)
-    await this.#below(WRITES_BYTES_MAX)
+    this.#trackWrite(durable, portion)
+    await this.#waitBelow(WRITES_BYTES_MAX)
   }
 
   /** Waits until all that was taken is durable. @throws what ended it */
   untilDurable(): Promise<void> {
-    return this.#below(0)
+    return this.#waitBelow(0)
   }
 
   /** @returns room for a portion, or for a needle that is larger */
@@ -97,12 +97,12 @@ export class RangeAssembler {
     return this.#pool.take(byteCount)
   }
 
-  #follow(durable: Promise<void>, portion: Buffer): void {
+  #trackWrite(durable: Promise<void>, portion: Buffer): void {
     this.#writes.push({ durable, portion })
     this.#writesBytes += portion.byteLength
   }
 
-  async #below(byteCountMax: number): Promise<void> {
+  async #waitBelow(byteCountMax: number): Promise<void> {
     while (this.#writesBytes > byteCountMax) {
       const { durable, portion } = this.#writes.shift() as Write
       this.#writesBytes -= portion.byteLength

@@ -31,9 +31,9 @@ export class VolumeAnnouncer {
   readonly #components: VolumeAnnouncerComponents
   /** Volumes that have grown since the peers were told. */
   readonly #grownVolumes = new Set<Volume>()
-  #announced: Mark | undefined
+  #lastAnnounced: Mark | undefined
   /** What a peer has of the volume that is written now, if nothing was lost of what was sent to it. */
-  readonly #sent = new Map<NodeId, Mark>()
+  readonly #sentTo = new Map<NodeId, Mark>()
   /** Bytes are read and sent in the order in which they were written. */
   #sending: Promise<void> = Promise.resolve()
   readonly #unsubscribe: readonly (() => void)[]
@@ -42,7 +42,7 @@ export class VolumeAnnouncer {
     this.#components = components
     this.#unsubscribe = [
       components.volumes.onGrowth(volume => this.#noteGrowth(volume)),
-      components.transport.onPeer(peer => void this.#sent.delete(peer))
+      components.transport.onPeer(peer => void this.#sentTo.delete(peer))
     ]
   }
 
@@ -76,16 +76,16 @@ export class VolumeAnnouncer {
   #announceOwn(volume: Volume): void {
     const { transport } = this.#components
     const { id, end } = volume
-    const from = this.#announced?.volume === id ? this.#announced.end : end
-    this.#announced = { volume: id, end }
+    const from = this.#lastAnnounced?.volume === id ? this.#lastAnnounced.end : end
+    this.#lastAnnounced = { volume: id, end }
     const all = transport.peers()
-    const ready = all.filter(peer => this.#endAt(peer, id) === from)
+    const caughtUp = all.filter(peer => this.#expectedEnd(peer, id) === from)
     const byteCount = end - from
-    const small = byteCount > 0 && byteCount <= PUSH_BYTES_MAX && byteCount * ready.length <= PUSHED_BYTES_MAX
-    const receivers = small ? ready : []
+    const small = byteCount > 0 && byteCount <= PUSH_BYTES_MAX && byteCount * caughtUp.length <= PUSHED_BYTES_MAX
+    const receivers = small ? caughtUp : []
     for (const peer of all) if (!receivers.includes(peer)) this.#announceHead(peer, { volume: id, end })
     if (receivers.length === 0) return
-    for (const peer of receivers) this.#sent.set(peer, { volume: id, end })
+    for (const peer of receivers) this.#sentTo.set(peer, { volume: id, end })
     this.#sending = this.#sending.then(() => this.#send(receivers, volume, from, end))
   }
 
@@ -109,8 +109,8 @@ export class VolumeAnnouncer {
     this.#components.transport.notify(peer, 'volume.head', encodeHead(head))
   }
 
-  #endAt(peer: NodeId, volume: VolumeId): number {
-    const sent = this.#sent.get(peer)
+  #expectedEnd(peer: NodeId, volume: VolumeId): number {
+    const sent = this.#sentTo.get(peer)
     return Math.max(sent?.volume === volume ? sent.end : 0, this.#components.peers.endOf(peer, volume))
   }
 }

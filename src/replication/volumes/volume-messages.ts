@@ -13,7 +13,7 @@
 import type { Value } from '../../domain/cbor.js'
 import { parseVolumeId, type VolumeId } from '../../domain/ids.js'
 import { NEEDLE_ALIGN, VOLUME_BYTES_MAX } from '../../domain/needle.js'
-import { encodeMessage, Message, unfit } from '../../network/rpc/message.js'
+import { encodeMessage, Message, invalidField } from '../../network/rpc/message.js'
 import type { HoleRange } from '../../volumes/index-file.js'
 import { VOLUME_NUMBERS } from '../../volumes/needle-index.js'
 
@@ -22,7 +22,7 @@ export const READ_BYTES_MAX = 1024 * 1024
 /** What is sent along with the news of it, unasked. */
 export const PUSH_BYTES_MAX = 256 * 1024
 /** Of a volume with more holes than this the rest is told after the first were filled. */
-const HOLES_TOLD_MAX = 64
+const HOLES_MAX = 64
 
 const VOLUME_TEXT_MAX = 32
 
@@ -64,13 +64,13 @@ export function decodeBytes(body: Uint8Array): VolumeBytes {
   const message = Message.decode(body)
   const bytes = message.bytes('bytes', PUSH_BYTES_MAX)
   const from = offsetOf(message, 'from')
-  if (bytes.byteLength % NEEDLE_ALIGN !== 0 || from + bytes.byteLength > VOLUME_BYTES_MAX) throw unfit('bytes')
+  if (bytes.byteLength % NEEDLE_ALIGN !== 0 || from + bytes.byteLength > VOLUME_BYTES_MAX) throw invalidField('bytes')
   return { volume: volumeOf(message), from, bytes }
 }
 
 export function encodeHeads(volumes: readonly HeldVolume[]): Uint8Array {
   const list = volumes.map(({ volume, end, holes }) => {
-    const told: Value[] = holes.slice(0, HOLES_TOLD_MAX).map(
+    const holeList: Value[] = holes.slice(0, HOLES_MAX).map(
       ({ from, to }) =>
         new Map([
           ['to', to],
@@ -79,7 +79,7 @@ export function encodeHeads(volumes: readonly HeldVolume[]): Uint8Array {
     )
     return new Map<string, Value>([
       ['end', end],
-      ['holes', told],
+      ['holes', holeList],
       ['volume', volume]
     ])
   })
@@ -89,7 +89,7 @@ export function encodeHeads(volumes: readonly HeldVolume[]): Uint8Array {
 export function decodeHeads(body: Uint8Array): HeldVolume[] {
   return Message.decode(body).list('volumes', VOLUME_NUMBERS, message => ({
     ...headOf(message),
-    holes: message.list('holes', HOLES_TOLD_MAX, hole => rangeOf(hole))
+    holes: message.list('holes', HOLES_MAX, hole => rangeOf(hole))
   }))
 }
 
@@ -116,18 +116,18 @@ function headOf(message: Message): VolumeHead {
 
 function rangeOf(message: Message): HoleRange {
   const range = { from: offsetOf(message, 'from'), to: offsetOf(message, 'to') }
-  if (range.from > range.to) throw unfit('to')
+  if (range.from > range.to) throw invalidField('to')
   return range
 }
 
 function offsetOf(message: Message, name: string): number {
   const offset = message.uint(name, VOLUME_BYTES_MAX)
-  if (offset % NEEDLE_ALIGN !== 0) throw unfit(name)
+  if (offset % NEEDLE_ALIGN !== 0) throw invalidField(name)
   return offset
 }
 
 function volumeOf(message: Message): VolumeId {
   const text = message.text('volume', VOLUME_TEXT_MAX)
-  if (parseVolumeId(text) === undefined) throw unfit('volume')
+  if (parseVolumeId(text) === undefined) throw invalidField('volume')
   return text as VolumeId
 }

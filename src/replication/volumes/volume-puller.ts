@@ -80,7 +80,7 @@ export class VolumePuller {
       await durable
     } catch (err) {
       if (!hasCode(err, 'ERR_NEEDLE_CORRUPT')) throw err
-      this.#failed(peer, id, err, at)
+      this.#noteFailure(peer, id, err, at)
     }
   }
 
@@ -91,7 +91,7 @@ export class VolumePuller {
         const answer = await this.#ask(peer, 'volume.superblock', encodeVolume(id))
         return await use(Message.decode(answer).bytes('superblock', SUPERBLOCK_BYTES))
       } catch (err) {
-        this.#failed(peer, id, err, 0)
+        this.#noteFailure(peer, id, err, 0)
       }
     }
     return undefined
@@ -107,7 +107,7 @@ export class VolumePuller {
     const assembler = new RangeAssembler(this.#pool, { from, to }, async (at, bytes) => {
       const progress = await take(at, bytes)
       this.#receivedBytes += progress.end - at
-      await this.#giveWay()
+      await this.#yieldToClients()
       return progress
     })
     try {
@@ -120,7 +120,7 @@ export class VolumePuller {
   }
 
   /** Lets clients go first: whatever else waits for the event loop has its turn, and the busier that is the longer. */
-  async #giveWay(): Promise<void> {
+  async #yieldToClients(): Promise<void> {
     const { clock } = this.#components
     const beganMs = clock.monotonic()
     await clock.sleep(YIELD_MS, this.#signal)
@@ -140,7 +140,7 @@ export class VolumePuller {
         if (assembler.at > from) return true
         this.#penalize(peer, id, FAILURE_PENALTY_MS) // it had less than it said
       } catch (err) {
-        this.#failed(peer, id, err, assembler.at)
+        this.#noteFailure(peer, id, err, assembler.at)
       }
     }
     return assembler.at > from
@@ -178,11 +178,11 @@ export class VolumePuller {
   }
 
   /** @throws the error again when it is this node's own trouble */
-  #failed(peer: NodeId, id: VolumeId, err: unknown, at: number): void {
+  #noteFailure(peer: NodeId, id: VolumeId, err: unknown, at: number): void {
     const { transport, log } = this.#components
     this.#signal.throwIfAborted()
-    const own = ['ERR_DISK_FULL', 'ERR_DISK_WRITE', 'ERR_DIRECTORY_UNAVAILABLE', 'ERR_STOPPING'] as const
-    if (own.some(code => hasCode(err, code))) throw err
+    const localErrors = ['ERR_DISK_FULL', 'ERR_DISK_WRITE', 'ERR_DIRECTORY_UNAVAILABLE', 'ERR_STOPPING'] as const
+    if (localErrors.some(code => hasCode(err, code))) throw err
     const damage = hasCode(err, 'ERR_NEEDLE_CORRUPT')
     this.#penalize(peer, id, damage ? DAMAGE_PENALTY_MS : FAILURE_PENALTY_MS)
     if (damage) {

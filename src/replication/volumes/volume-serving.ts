@@ -32,14 +32,14 @@ export class VolumeServing {
   constructor(components: VolumeServingComponents) {
     this.#components = components
     const { transport } = components
-    transport.handle('volume.heads', async () => encodeHeads(this.#held()))
+    transport.handle('volume.heads', async () => encodeHeads(this.#heldVolumes()))
     transport.handle('volume.superblock', async (_peer, body) => this.#superblock(decodeVolume(body)))
     transport.handle('volume.read', async (_peer, body) => this.#read(decodeRange(body)))
     transport.handleFetch('volume.range', (_peer, body) => this.#serve(decodeRange(body)))
-    transport.handle('volume.doubt', async (_peer, body) => this.#doubted(decodeRange(body)))
+    transport.handle('volume.doubt', async (_peer, body) => this.#recheck(decodeRange(body)))
   }
 
-  #held(): HeldVolume[] {
+  #heldVolumes(): HeldVolume[] {
     const { volumes, isRetired } = this.#components
     return volumes
       .volumes()
@@ -67,7 +67,7 @@ export class VolumeServing {
   }
 
   /** A peer found damage in what this node sent: the place is looked at, and shows as a hole from then on. */
-  async #doubted({ volume: id, from, to }: VolumeRange): Promise<Uint8Array> {
+  async #recheck({ volume: id, from, to }: VolumeRange): Promise<Uint8Array> {
     const volume = this.#require(id)
     if (from < SUPERBLOCK_BYTES || from >= volume.end) return new Uint8Array()
     for await (const event of volume.scan(from, 0)) {

@@ -21,7 +21,7 @@ import { VolumeServing } from './volume-serving.js'
 /** Volumes that are pulled at the same time. */
 const PULLS_MAX = 4
 const REQUEST_MS_MAX = 10_000
-const LOOK_MS = 2_000
+const CHECK_MS = 2_000
 /** How often a repair that was asked for says how far it is. */
 const REPAIR_PROGRESS_MS = 500
 /** Rates are those of the last ten seconds. */
@@ -40,7 +40,7 @@ export interface VolumeShippingComponents {
   /** Retired volumes are neither pulled nor repaired: what they held stands elsewhere. */
   readonly isRetired: (volume: VolumeId) => boolean
   /** Called when the last hole of a volume has been filled. */
-  readonly repaired?: () => void
+  readonly onRepaired?: () => void
 }
 
 export interface RepairProgress {
@@ -75,7 +75,7 @@ export interface RepairOutcome {
  */
 export class VolumeShipping implements Startable {
   readonly #components: VolumeShippingComponents
-  readonly #news: VolumeAnnouncer
+  readonly #announcer: VolumeAnnouncer
   readonly #loop: WorkerLoop
   readonly #pulling = new Map<VolumeId, Promise<void>>()
   readonly #queued = new Set<VolumeId>()
@@ -90,12 +90,12 @@ export class VolumeShipping implements Startable {
     this.#components = components
     const { transport, clock, log, peers } = components
     this.#puller = new VolumePuller(components, { signal: this.#abort.signal })
-    this.#loop = new WorkerLoop({ clock, log }, { name: 'volume shipping', idleMs: LOOK_MS, step: () => this.#look() })
-    transport.handle('volume.head', async (peer, body) => this.#headCame(peer, body))
-    transport.handle('volume.ack', async (peer, body) => this.#ackCame(peer, body))
-    transport.handle('volume.bytes', (peer, body) => this.#bytesCame(peer, body))
+    this.#loop = new WorkerLoop({ clock, log }, { name: 'volume shipping', idleMs: CHECK_MS, step: () => this.#check() })
+    transport.handle('volume.head', async (peer, body) => this.#takeHead(peer, body))
+    transport.handle('volume.ack', async (peer, body) => this.#takeAck(peer, body))
+    transport.handle('volume.bytes', (peer, body) => this.#takeBytes(peer, body))
     new VolumeServing(components)
-    this.#news = new VolumeAnnouncer(components)
+    this.#announcer = new VolumeAnnouncer(components)
     this.#unsubscribe.push(
       transport.onPeer((peer, state) => {
         if (state === 'down') peers.forget(peer)
@@ -112,7 +112,7 @@ export class VolumeShipping implements Startable {
   async stop(): Promise<void> {
     this.#abort.abort(new SheafError('ERR_STOPPING'))
     for (const unsubscribe of this.#unsubscribe) unsubscribe()
-    await this.#news.stop()
+    await this.#announcer.stop()
     await this.#loop.stop()
     await Promise.all(this.#pulling.values())
   }
@@ -167,8 +167,8 @@ export class VolumeShipping implements Startable {
       if (isRetired(id)) continue
       const ranges = [...(volume?.holes ?? []), ...(end < to && volume?.state !== 'active' ? [{ from: end, to }] : [])]
       for (const { from, to } of ranges) {
-        const isThere = peers.suppliers(id, from).length > 0
-        const reason = volume?.state === 'failed' ? 'failed here' : isThere ? 'not supplied' : 'nowhere in reach'
+        const hasSupplier = peers.suppliers(id, from).length > 0
+        const reason = volume?.state === 'failed' ? 'failed here' : hasSupplier ? 'not supplied' : 'nowhere in reach'
         yield { volume: id, from, to, reason }
       }
     }
@@ -189,13 +189,13 @@ export class VolumeShipping implements Startable {
 
   // --- what peers tell ---
 
-  #headCame(peer: NodeId, body: Uint8Array): Uint8Array {
+  #takeHead(peer: NodeId, body: Uint8Array): Uint8Array {
     const { volume, end } = decodeHead(body)
     if (this.#components.peers.noteEnd(peer, volume, end)) this.#want(volume)
     return new Uint8Array()
   }
 
-  #ackCame(peer: NodeId, body: Uint8Array): Uint8Array {
+  #takeAck(peer: NodeId, body: Uint8Array): Uint8Array {
     const { volume, end } = decodeHead(body)
     this.#components.peers.noteAcknowledged(peer, volume, end)
     this.#want(volume)
@@ -203,7 +203,7 @@ export class VolumeShipping implements Startable {
   }
 
   /** What was appended came with the news: taken at once if nothing is missing before it; else pulled like all the rest. */
-  async #bytesCame(peer: NodeId, body: Uint8Array): Promise<Uint8Array> {
+  async #takeBytes(peer: NodeId, body: Uint8Array): Promise<Uint8Array> {
     const { peers, volumes, copies, isRetired, log } = this.#components
     const { volume: id, from, bytes } = decodeBytes(body)
     peers.noteEnd(peer, id, from + bytes.byteLength)
@@ -221,7 +221,7 @@ export class VolumeShipping implements Startable {
 
   // --- looking for work ---
 
-  async #look(): Promise<'idle'> {
+  async #check(): Promise<'idle'> {
     const { transport, clock } = this.#components
     const now = clock.monotonic()
     this.#samples = [...this.#samples.slice(1 - RATE_SAMPLES), { atMs: now, bytes: this.#puller.receivedBytes }]
@@ -251,7 +251,7 @@ export class VolumeShipping implements Startable {
       for (const id of peers.ends().keys()) this.#want(id)
     } catch (err) {
       if (this.#abort.signal.aborted) return
-      this.#nextExchange.set(peer, clock.monotonic() + LOOK_MS)
+      this.#nextExchange.set(peer, clock.monotonic() + CHECK_MS)
       log.debug({ err, peer }, 'could not ask a peer for its volumes')
     }
   }
@@ -310,7 +310,7 @@ export class VolumeShipping implements Startable {
       const fill: Take = (at, bytes) => copies.fill(volume, at, bytes)
       if (to > SUPERBLOCK_BYTES) await this.#puller.range(id, Math.max(from, SUPERBLOCK_BYTES), to, fill)
     }
-    if (damaged && volume.holes.length === 0) this.#components.repaired?.()
+    if (damaged && volume.holes.length === 0) this.#components.onRepaired?.()
   }
 
   #begin(id: VolumeId): Promise<Volume | undefined> {

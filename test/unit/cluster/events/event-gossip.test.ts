@@ -25,7 +25,7 @@ beforeEach(async () => {
 
 describe('event gossip', () => {
   it('tells here and at peers that a node is repaired', async () => {
-    gossips[0]?.repaired()
+    gossips[0]?.announceRepair()
     await world.clock.advance(10)
     expect(heard).toEqual(['a: repair.done a', 'b: repair.done a'])
   })

@@ -2,7 +2,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { MemberRecords } from '../../../../src/cluster/members/member-records.js'
 import type { NodeId } from '../../../../src/domain/ids.js'
 import { changeRecord, conflictVersions, type DirectoryRecord, mergeRecords } from '../../../../src/domain/record.js'
-import type { KnownMember } from '../../../../src/network/membership/member-view.js'
+import type { MemberRecord } from '../../../../src/network/membership/member-view.js'
 import { recordDraft } from '../../../../src/store/record-needles.js'
 import { type PhotosFixture, photosFixture } from '../../photos/photos-fixture.js'
 
@@ -19,7 +19,7 @@ async function fixture(): Promise<PhotosFixture & { members: MemberRecords }> {
 test('what a node says of itself is remembered, with the time when it first did', async () => {
   const { members, clock, store, components } = await fixture()
   expect(await members.load()).toEqual([])
-  const heard: KnownMember[] = []
+  const heard: MemberRecord[] = []
   const stop = members.onChange(member => heard.push(member))
   const joinedAtMs = clock.now()
   await members.save({ id: SELF, name: 'box', addresses: ['/a', '/b'] })

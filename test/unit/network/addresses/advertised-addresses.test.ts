@@ -47,14 +47,14 @@ test('without peers the interface of the default route comes first', async () =>
 test('with peers the interface over which most are reached comes first, for as long as they are', async () => {
   const advertised = await setUp()
   const first = (): string | undefined => advertised.list()[0]
-  await advertised.connected('a' as NodeId, '10.0.2.8')
+  await advertised.noteConnected('a' as NodeId, '10.0.2.8')
   expect(first()).toContain('10.0.2.5')
-  await advertised.connected('b' as NodeId, '10.0.1.8')
+  await advertised.noteConnected('b' as NodeId, '10.0.1.8')
   expect(first()).toContain('10.0.1.5')
-  await advertised.connected('c' as NodeId, '10.0.2.9')
+  await advertised.noteConnected('c' as NodeId, '10.0.2.9')
   expect(first()).toContain('10.0.2.5')
-  advertised.disconnected('a' as NodeId)
-  advertised.disconnected('c' as NodeId)
+  advertised.noteDisconnected('a' as NodeId)
+  advertised.noteDisconnected('c' as NodeId)
   expect(first()).toContain('10.0.1.5')
 })
 

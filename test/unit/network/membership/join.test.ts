@@ -130,7 +130,7 @@ describe('the join loop', () => {
     const log: Logger = { ...silentLog, info: say, warn: say, error: say }
     const { transport, resolve } = world
     loop = new JoinLoop(
-      { clock, random: new SeededRandom(seed), log, transport, resolve, known: () => world.known },
+      { clock, random: new SeededRandom(seed), log, transport, resolve, knownPeers: () => world.known },
       { join, defaultPort: 4001 }
     )
     await loop.start()

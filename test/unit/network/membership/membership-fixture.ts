@@ -4,7 +4,7 @@ import { SheafError } from '../../../../src/core/errors.js'
 import type { Logger } from '../../../../src/core/log.js'
 import { HybridClock } from '../../../../src/domain/hlc.js'
 import { type NodeId, newActorId } from '../../../../src/domain/ids.js'
-import type { KnownMember, MemberState, MemberStore } from '../../../../src/network/membership/member-view.js'
+import type { MemberRecord, MemberState, MemberStore } from '../../../../src/network/membership/member-view.js'
 import {
   Membership,
   type MembershipComponents,
@@ -196,29 +196,29 @@ class StallingClock implements Clock {
 
 /** Remembers as the directory does, for one node. */
 export class MemoryMemberStore implements MemberStore {
-  readonly members = new Map<NodeId, KnownMember>()
+  readonly members = new Map<NodeId, MemberRecord>()
   readonly saved: string[] = []
   failure: Error | undefined
-  #listener: (member: KnownMember) => void = () => {}
+  #listener: (member: MemberRecord) => void = () => {}
 
-  async load(): Promise<readonly KnownMember[]> {
+  async load(): Promise<readonly MemberRecord[]> {
     return [...this.members.values()]
   }
 
-  onChange(listener: (member: KnownMember) => void): () => void {
+  onChange(listener: (member: MemberRecord) => void): () => void {
     this.#listener = listener
     return () => {
       this.#listener = () => {}
     }
   }
 
-  async save(self: Pick<KnownMember, 'id' | 'name' | 'addresses'>): Promise<void> {
+  async save(self: Pick<MemberRecord, 'id' | 'name' | 'addresses'>): Promise<void> {
     this.saved.push(`${self.name} ${self.addresses.join()}`)
     if (this.failure !== undefined) throw this.failure
     this.learn({ ...self, joinedAtMs: this.members.get(self.id)?.joinedAtMs ?? 42 })
   }
 
-  learn(member: KnownMember): void {
+  learn(member: MemberRecord): void {
     this.members.set(member.id, member)
     this.#listener(member)
   }

@@ -31,7 +31,7 @@ describe('who is there', () => {
       })
     ])
     expect(a.membership.alive()).toEqual([])
-    expect(a.membership.known()).toEqual([])
+    expect(a.membership.knownPeers()).toEqual([])
     expect((a.store as MemoryMemberStore).saved).toEqual([])
   })
 
@@ -67,7 +67,7 @@ describe('who is there', () => {
     await late.membership.start()
     await network.clock.advance(510)
     expect([a.state(late), late.state(a)]).toEqual(['alive', 'alive'])
-    expect(late.membership.known().map(({ id }) => id)).toEqual(['node-a', 'node-b'])
+    expect(late.membership.knownPeers().map(({ id }) => id)).toEqual(['node-a', 'node-b'])
     expect((late.store as MemoryMemberStore).saved).toHaveLength(1)
   })
 
@@ -324,16 +324,16 @@ describe('who is known', () => {
     network.connect(a, b)
     await network.clock.advance(10)
     expect(a.membership.members().map(({ id }) => id)).toEqual(['node-a', 'node-b'])
-    expect(a.membership.known()).toEqual([
+    expect(a.membership.knownPeers()).toEqual([
       { id: b.self, addresses: b.addressList },
       { id: c.self, addresses: c.addressList }
     ])
-    expect(c.membership.known().map(({ id }) => id)).toEqual(['node-b'])
+    expect(c.membership.knownPeers().map(({ id }) => id)).toEqual(['node-b'])
     await network.clock.advance(7_501)
-    expect(c.membership.known().map(({ id }) => id)).toEqual(['node-b', 'node-a'])
+    expect(c.membership.knownPeers().map(({ id }) => id)).toEqual(['node-b', 'node-a'])
     network.connect(a, c)
     await network.clock.advance(10)
-    expect(a.membership.known().map(({ id }) => id)).toEqual(['node-b', 'node-c'])
+    expect(a.membership.knownPeers().map(({ id }) => id)).toEqual(['node-b', 'node-c'])
   })
 
   test('what was only heard is not passed on', async () => {
@@ -346,7 +346,7 @@ describe('who is known', () => {
     await network.clock.advance(10)
     network.connect(a, b)
     await network.clock.advance(100_000)
-    expect(a.membership.known().map(({ id }) => id)).toEqual(['node-b', 'node-c'])
+    expect(a.membership.knownPeers().map(({ id }) => id)).toEqual(['node-b', 'node-c'])
   })
 
   test('a member that has moved is dialled where others say it is', async () => {
@@ -361,7 +361,7 @@ describe('who is known', () => {
     await network.clock.advance(10)
     network.connect(a, b)
     await network.clock.advance(5_000)
-    const dialled = (): readonly string[] | undefined => a.membership.known().find(({ id }) => id === c.self)?.addresses
+    const dialled = (): readonly string[] | undefined => a.membership.knownPeers().find(({ id }) => id === c.self)?.addresses
     expect(dialled()).toEqual([before, '/ip4/10.9.9.9/tcp/1'])
     network.connect(a, c)
     await network.clock.advance(10)
@@ -375,7 +375,7 @@ describe('who is known', () => {
     const network = new FakeNetwork()
     const a = await network.node('a', { store })
     expect(a.membership.members()[1]).toMatchObject({ ...old, state: 'down', lastSeenAtMs: undefined })
-    expect(a.membership.known()).toEqual([{ id: old.id, addresses: old.addresses }])
+    expect(a.membership.knownPeers()).toEqual([{ id: old.id, addresses: old.addresses }])
     store.learn({ id: 'node-c' as NodeId, name: 'c', addresses: [], joinedAtMs: 8 })
     expect(a.membership.members().map(({ name }) => name)).toEqual(['a', 'old b', 'c'])
     expect(a.changes).toEqual([])

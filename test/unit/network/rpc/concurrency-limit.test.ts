@@ -4,9 +4,9 @@ import { ConcurrencyLimit } from '../../../../src/network/rpc/concurrency-limit.
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 
 /** Enters when there is room; says so. */
-function enter(gate: ConcurrencyLimit, byteCount: number, signal?: AbortSignal) {
+function enter(limit: ConcurrencyLimit, byteCount: number, signal?: AbortSignal) {
   const state = { inside: false, leave: (): void => {}, error: undefined as unknown }
-  void gate.enter(byteCount, signal).then(
+  void limit.enter(byteCount, signal).then(
     leave => {
       state.inside = true
       state.leave = leave
@@ -19,8 +19,8 @@ function enter(gate: ConcurrencyLimit, byteCount: number, signal?: AbortSignal) 
 }
 
 test('bounds the number, and lets the next in as one leaves', async () => {
-  const gate = new ConcurrencyLimit({ countMax: 2, bytesMax: 100, waitingMax: 10 })
-  const all = [1, 1, 1, 1].map(byteCount => enter(gate, byteCount))
+  const limit = new ConcurrencyLimit({ countMax: 2, bytesMax: 100, waitingMax: 10 })
+  const all = [1, 1, 1, 1].map(byteCount => enter(limit, byteCount))
   await turn()
   expect(all.map(({ inside }) => inside)).toEqual([true, true, false, false])
   all[1]?.leave()
@@ -29,8 +29,8 @@ test('bounds the number, and lets the next in as one leaves', async () => {
 })
 
 test('bounds the bytes, in order: a big one is not overtaken by small ones', async () => {
-  const gate = new ConcurrencyLimit({ countMax: 10, bytesMax: 100, waitingMax: 10 })
-  const all = [60, 50, 10].map(byteCount => enter(gate, byteCount))
+  const limit = new ConcurrencyLimit({ countMax: 10, bytesMax: 100, waitingMax: 10 })
+  const all = [60, 50, 10].map(byteCount => enter(limit, byteCount))
   await turn()
   expect(all.map(({ inside }) => inside)).toEqual([true, false, false])
   all[0]?.leave()
@@ -39,9 +39,9 @@ test('bounds the bytes, in order: a big one is not overtaken by small ones', asy
 })
 
 test('lets one in alone that is larger than the bound', async () => {
-  const gate = new ConcurrencyLimit({ countMax: 10, bytesMax: 100, waitingMax: 10 })
-  const big = enter(gate, 1_000)
-  const next = enter(gate, 1)
+  const limit = new ConcurrencyLimit({ countMax: 10, bytesMax: 100, waitingMax: 10 })
+  const big = enter(limit, 1_000)
+  const next = enter(limit, 1)
   await turn()
   expect([big.inside, next.inside]).toEqual([true, false])
   big.leave()
@@ -50,22 +50,22 @@ test('lets one in alone that is larger than the bound', async () => {
 })
 
 test('who gives up no longer stands in the way', async () => {
-  const gate = new ConcurrencyLimit({ countMax: 10, bytesMax: 100, waitingMax: 10 })
+  const limit = new ConcurrencyLimit({ countMax: 10, bytesMax: 100, waitingMax: 10 })
   const controller = new AbortController()
-  enter(gate, 60)
-  const big = enter(gate, 50, controller.signal)
-  const small = enter(gate, 40)
+  enter(limit, 60)
+  const big = enter(limit, 50, controller.signal)
+  const small = enter(limit, 40)
   const reason = new Error('enough')
   controller.abort(reason)
   await turn()
   expect(big).toMatchObject({ inside: false, error: reason })
   expect(small.inside).toBe(true)
-  expect(enter(gate, 1, controller.signal)).toMatchObject({ inside: false })
+  expect(enter(limit, 1, controller.signal)).toMatchObject({ inside: false })
 })
 
 test('does not let any number wait', async () => {
-  const gate = new ConcurrencyLimit({ countMax: 1, bytesMax: 100, waitingMax: 2 })
-  const all = [1, 1, 1, 1].map(byteCount => enter(gate, byteCount))
+  const limit = new ConcurrencyLimit({ countMax: 1, bytesMax: 100, waitingMax: 2 })
+  const all = [1, 1, 1, 1].map(byteCount => enter(limit, byteCount))
   await turn()
   expect(all.map(({ error }) => error)).toMatchObject([undefined, undefined, undefined, { code: 'ERR_OVERLOADED' }])
 })

@@ -9,7 +9,7 @@ import type { FetchHandler } from '../../../../src/network/transport.js'
 import { SeededRandom } from '../../../support/seeded-random.js'
 import { memoryChannels } from './memory-channel.js'
 
-const peer = 'asker' as NodeId
+const peer = 'requester' as NodeId
 const never = new AbortController().signal
 const empty = new Uint8Array(0)
 

@@ -13,7 +13,7 @@ import { SeededRandom } from '../../../support/seeded-random.js'
 import { type MemoryChannel, memoryChannels } from './memory-channel.js'
 
 const MIB = 2 ** 20
-const peer = 'asker' as NodeId
+const peer = 'requester' as NodeId
 const never = new AbortController().signal
 setMaxListeners(0, never)
 const bytes = (text: string): Uint8Array => Buffer.from(text)
@@ -37,7 +37,7 @@ function setUp(handlers: Record<string, RequestHandler>, seed = 1) {
   const caller = new RpcCaller(here)
   const responder = new RpcResponder({
     channel: there,
-    asker: { peer, log },
+    requester: { peer, log },
     handlers: new Map(Object.entries(handlers))
   })
   const calling = caller.run()
@@ -95,7 +95,7 @@ test('garbage ends the stream and the calls that wait, with one line in the log,
     fc.asyncProperty(fc.uint8Array({ minLength: 1, maxLength: 100 }), fc.nat(), async (garbage, seed) => {
       const [here, there] = memoryChannels(new SeededRandom(seed))
       const { log, lines } = collectingLog()
-      const responding = new RpcResponder({ channel: there, asker: { peer, log }, handlers: new Map() }).run()
+      const responding = new RpcResponder({ channel: there, requester: { peer, log }, handlers: new Map() }).run()
       here.send(garbage)
       await here.close()
       await responding
@@ -123,7 +123,7 @@ test('a frame that has no business there ends the stream', async () => {
   ] as const) {
     const [here, there] = memoryChannels(new SeededRandom(1))
     const { log, lines } = collectingLog()
-    const responding = new RpcResponder({ channel: there, asker: { peer, log }, handlers: new Map() }).run()
+    const responding = new RpcResponder({ channel: there, requester: { peer, log }, handlers: new Map() }).run()
     playedEnd(here).send(wrong)
     await responding
     expect(lines).toMatchObject([{ code: 'ERR_PEER_PROTOCOL', peer }])
@@ -150,7 +150,7 @@ test('two requests under way may not have one id', async () => {
   }
   const responding = new RpcResponder({
     channel: there,
-    asker: { peer, log },
+    requester: { peer, log },
     handlers: new Map([['wait', wait]])
   }).run()
   const end = playedEnd(here)
@@ -219,7 +219,7 @@ test('the responder works on at most 256 requests at once, and reads no further'
   }
   void new RpcResponder({
     channel: there,
-    asker: { peer, log: silentLog },
+    requester: { peer, log: silentLog },
     handlers: new Map([['hold', hold]])
   }).run()
   const end = playedEnd(here)
@@ -240,7 +240,7 @@ test('the responder holds back answers that nobody fetches', async () => {
   }
   void new RpcResponder({
     channel: there,
-    asker: { peer, log: silentLog },
+    requester: { peer, log: silentLog },
     handlers: new Map([['large', large]])
   }).run()
   for (let id = 1; id <= 100; id++) {
