@@ -5,7 +5,7 @@ import type { NodeId } from '../domain/ids.js'
 
 const INTERVAL_MS = 60_000
 
-/** One line at once for the first stranger, then at most one a minute, which counts those in between. */
+/** Logs the first refusal at once, then at most one a minute, with the number of refusals suppressed in between. */
 export class RefusalLog {
   readonly #clock: Clock
   readonly #log: Logger
@@ -23,7 +23,7 @@ export class RefusalLog {
       this.#suppressed++
       return
     }
-    this.#log.warn({ code, peer, reason, before: this.#suppressed }, 'a node may not join')
+    this.#log.warn({ code, peer, reason, suppressed: this.#suppressed }, 'refused a node')
     this.#lastMs = now
     this.#suppressed = 0
   }

@@ -1,8 +1,8 @@
 import type { NodeId } from '../../domain/ids.js'
 
 /**
- * `alive`: heard from lately. `suspect`: silent for a while, or its connection has ended. `down`: silent for so long that
- * nothing is expected of it until it speaks again.
+ * `alive`: sent a heartbeat lately. `suspect`: silent for a while, or its connection has ended. `down`: silent for so long
+ * that it is not asked for anything until its next heartbeat.
  */
 export type PeerState = 'alive' | 'suspect' | 'down'
 
@@ -24,8 +24,8 @@ interface PeerStatus {
 }
 
 /**
- * Judges members by their silence alone. Pure: time is what the caller says it is, and should stand still while the
- * caller could not have heard anybody. Only a heartbeat makes a member alive; judging only makes its state worse.
+ * Judges members by their silence alone. Pure: the caller passes the time, which should not advance while it could not
+ * receive (see `AwakeTime`). Only a heartbeat makes a member alive; `judge` only makes its state worse.
  */
 export class FailureDetector {
   readonly #init: FailureDetectorInit
@@ -35,25 +35,25 @@ export class FailureDetector {
     this.#init = init
   }
 
-  /** @returns down for who was never heard */
+  /** @returns `down` for a peer that never sent a heartbeat */
   state(peer: NodeId): PeerState {
     return this.#peers.get(peer)?.state ?? 'down'
   }
 
-  /** A heartbeat came, whichever: it was sent by a process that runs. @returns the state before */
+  /** Any heartbeat counts, an old one too. @returns the state before */
   noteHeartbeat(peer: NodeId, nowMs: number): PeerState {
     const was = this.state(peer)
     this.#peers.set(peer, { state: 'alive', lastHeartbeatMs: nowMs })
     return was
   }
 
-  /** A connection came to be. That takes two, so a member that is suspect gets the time to send one. */
+  /** A new connection proves that the peer runs: a suspect gets the time to send a heartbeat. */
   noteConnected(peer: NodeId, nowMs: number): void {
     const status = this.#peers.get(peer)
     if (status !== undefined) status.lastHeartbeatMs = nowMs
   }
 
-  /** The last connection ended: suspect at once. @returns the state before */
+  /** The last connection has ended: an alive peer is suspect at once. @returns the state before */
   noteDisconnected(peer: NodeId): PeerState {
     const status = this.#peers.get(peer)
     if (status === undefined) return 'down'
@@ -62,7 +62,7 @@ export class FailureDetector {
     return was
   }
 
-  /** @returns whose state has become worse since the last call */
+  /** @returns the peers whose state this call made worse */
   judge(nowMs: number): Transition[] {
     const transitions: Transition[] = []
     for (const [peer, status] of this.#peers) {
@@ -74,7 +74,7 @@ export class FailureDetector {
     return transitions
   }
 
-  /** @returns when `judge` may next have something to say; infinite when only a heartbeat can bring that about */
+  /** @returns when `judge` may next change a state; infinite when only a heartbeat can do so */
   nextMs(): number {
     let next = Number.POSITIVE_INFINITY
     for (const status of this.#peers.values()) next = Math.min(next, this.#dueMs(status))

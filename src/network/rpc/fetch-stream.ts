@@ -2,14 +2,15 @@ import { SheafError } from '../../core/errors.js'
 import type { FetchHandler } from '../transport.js'
 import type { ByteChannel } from './byte-channel.js'
 import { FrameWriter, PIECE_BYTES } from './frame-writer.js'
-import { type Requester, errorFrame, requireHandler } from './handlers.js'
+import { errorFrame, type Requester, requireHandler } from './handlers.js'
 import { type Frame, FrameParser, unexpected } from './rpc-frames.js'
 
-/** What the answering end reads from its handler ahead of what the channel takes, so that the disk works while the network does. */
+/** The answering end reads this far ahead of the channel, so that disk and network work at the same time. */
 const AHEAD_BYTES = 4 * PIECE_BYTES
 
 /**
- * The asking end of a bulk stream, which it ends in every case: having read all, on leaving the loop, on an error.
+ * The requesting end of a bulk stream. It always ends the stream: after the last piece, when the caller leaves the loop,
+ * and on an error.
  *
  * @throws `ERR_PEER_UNREACHABLE` when the stream ends before the answer does; `ERR_PEER_PROTOCOL`; the other end's error
  * by its code; the signal's reason
@@ -35,14 +36,14 @@ export async function* fetchOver(
   } catch (err) {
     signal.throwIfAborted()
     if (err instanceof SheafError) throw err
-    throw new SheafError('ERR_PEER_UNREACHABLE', 'the connection to the node ended', { cause: err })
+    throw new SheafError('ERR_PEER_UNREACHABLE', 'the connection to the node ended; try again', { cause: err })
   } finally {
     signal.removeEventListener('abort', abort)
-    abort() // harmless when all has been read
+    abort() // harmless after the last piece
   }
 }
 
-/** The answering end: one request, then its answer at the pace at which it is read. Never rejects. */
+/** The answering end: reads one request, then sends its answer at the reader's pace. Never rejects. */
 export async function serveFetch(
   channel: ByteChannel,
   requester: Requester,
@@ -54,17 +55,21 @@ export async function serveFetch(
     const first = await incoming.next()
     if (first.done === true) return
     if (first.value.type !== 'request') throw unexpected(first.value)
-    // Nothing more is to come but the end, which means that nobody reads any longer.
+    // Only the end of the stream may follow; it means that nobody reads any more.
     const readerClosed = incoming.next().then(
-      () => readerEnded.abort(new SheafError('ERR_PEER_UNREACHABLE', 'the reader has left')),
-      cause => readerEnded.abort(new SheafError('ERR_PEER_UNREACHABLE', 'the reader is gone', { cause }))
+      () => readerEnded.abort(new SheafError('ERR_PEER_UNREACHABLE', 'the reader closed the stream')),
+      cause =>
+        readerEnded.abort(new SheafError('ERR_PEER_UNREACHABLE', 'the connection to the reader ended', { cause }))
     )
     await answer(channel, first.value, requester, handlers, readerEnded.signal)
     await channel.close()
-    await readerClosed // the reader closes once it has everything
+    await readerClosed // the reader closes after the last piece
   } catch (err) {
     if (err instanceof SheafError && err.code === 'ERR_PEER_PROTOCOL') {
-      requester.log.warn({ code: err.code, reason: err.message, peer: requester.peer }, 'a malformed frame ended a stream')
+      requester.log.warn(
+        { code: err.code, reason: err.message, peer: requester.peer },
+        'a malformed frame of a peer ended a stream'
+      )
     }
   } finally {
     channel.abort(new Error('the answer is complete'))
@@ -94,7 +99,10 @@ async function answer(
   } catch (err) {
     if (signal.aborted) return
     if (err instanceof SheafError && err.code === 'ERR_PEER_PROTOCOL') {
-      requester.log.warn({ code: err.code, reason: err.message, peer: requester.peer, method }, 'a message was not understood')
+      requester.log.warn(
+        { code: err.code, reason: err.message, peer: requester.peer, method },
+        'refused a malformed request of a peer'
+      )
     }
     writer.write(errorFrame(requester, id, method, err))
   }

@@ -10,8 +10,8 @@ export function encodeMessage(fields: Readonly<Record<string, Value | undefined>
 }
 
 /**
- * What a peer sent, read field by field. Peers are not trusted: each field is asked for with its type and bound, and what
- * does not fit throws `ERR_PEER_PROTOCOL`. Fields that nobody asks for are ignored, so that newer peers may send more.
+ * A peer's message, read field by field. Peers are not trusted: each field is read with its type and bound, and a misfit
+ * throws `ERR_PEER_PROTOCOL`. Fields that are not read are ignored, so that newer peers may send more.
  */
 export class Message {
   readonly #fields: ReadonlyMap<string, Value>
@@ -31,7 +31,7 @@ export class Message {
     }
   }
 
-  /** For fields that may be absent. */
+  /** For optional fields. */
   has(name: string): boolean {
     return this.#fields.has(name)
   }
@@ -73,7 +73,7 @@ export class Message {
     return value
   }
 
-  /** @returns the elements, each read as a message of its own by `read` */
+  /** @param read - reads one element, which is a message itself */
   list<Element>(name: string, countMax: number, read: (element: Message) => Element): Element[] {
     const value = this.#fields.get(name)
     if (!Array.isArray(value) || value.length > countMax) throw invalidField(name)

@@ -3,7 +3,7 @@ import { REQUEST_BYTES_MAX, type RequestHandler } from '../transport.js'
 import type { ByteChannel } from './byte-channel.js'
 import { ConcurrencyLimit } from './concurrency-limit.js'
 import { FrameWriter } from './frame-writer.js'
-import { type Requester, errorFrame, requireHandler } from './handlers.js'
+import { errorFrame, type Requester, requireHandler } from './handlers.js'
 import { type Frame, FrameParser, unexpected } from './rpc-frames.js'
 
 const MIB = 2 ** 20
@@ -14,8 +14,8 @@ const ANSWER_QUEUE_BYTES_MAX = 8 * MIB
 type IncomingCall = Extract<Frame, { type: 'request' | 'notify' }>
 
 /**
- * The answering end of a stream of calls. It reads no further while as much as it allows is being worked on or waits to be
- * sent, so the asking end is slowed down and memory is bounded.
+ * The answering end of an RPC stream. It stops reading while too many requests are being handled or too many answers wait
+ * to be sent. This slows the requesting end down and bounds memory.
  */
 export class RpcResponder {
   readonly #channel: ByteChannel
@@ -27,10 +27,10 @@ export class RpcResponder {
     bytesMax: REQUEST_BYTES_IN_FLIGHT_MAX,
     waitingMax: 1
   })
-  /** Of the requests that are being answered. */
+  /** By id of the request being handled. */
   readonly #cancel = new Map<number, AbortController>()
   readonly #working = new Set<Promise<void>>()
-  /** What the requester does wrong is logged once per stream and kind. */
+  /** Violations of the protocol are logged once per stream and code. */
   readonly #warnedCodes = new Set<ErrorCode>()
 
   constructor(components: {
@@ -44,7 +44,7 @@ export class RpcResponder {
     this.#writer = new FrameWriter(components.channel)
   }
 
-  /** Answers until the stream ends, then waits for the handlers that still run. Never rejects. */
+  /** Answers requests until the stream ends, then waits for running handlers. Never rejects. */
   async run(): Promise<void> {
     let cause: unknown
     try {
@@ -54,9 +54,9 @@ export class RpcResponder {
       }
     } catch (err) {
       cause = err
-      if (err instanceof SheafError) this.#warnOnce(err, 'a malformed frame ended a stream')
+      if (err instanceof SheafError) this.#warnOnce(err, 'a malformed frame of a peer ended a stream')
     }
-    const ended = new SheafError('ERR_PEER_UNREACHABLE', 'the node that asked is gone', { cause })
+    const ended = new SheafError('ERR_PEER_UNREACHABLE', 'the connection to the requesting node ended', { cause })
     this.#channel.abort(ended)
     for (const controller of this.#cancel.values()) controller.abort(ended)
     await Promise.all(this.#working)
@@ -64,7 +64,7 @@ export class RpcResponder {
 
   async #take(frame: Frame): Promise<void> {
     if (frame.type === 'cancel') {
-      this.#cancel.get(frame.id)?.abort(new SheafError('ERR_PEER_UNREACHABLE', 'the node that asked no longer waits'))
+      this.#cancel.get(frame.id)?.abort(new SheafError('ERR_PEER_UNREACHABLE', 'the requesting node no longer waits'))
       return
     }
     if (frame.type !== 'request' && frame.type !== 'notify') throw unexpected(frame)
@@ -90,10 +90,10 @@ export class RpcResponder {
       if (!controller.signal.aborted) this.#writer.write({ type: 'answer', id, body: answer })
     } catch (err) {
       if (err instanceof SheafError && err.code === 'ERR_PEER_PROTOCOL')
-        this.#warnOnce(err, 'a message was not understood')
+        this.#warnOnce(err, 'refused a malformed request of a peer')
       if (controller.signal.aborted) return
-      const frameOfError = errorFrame(this.#requester, id, method, err)
-      if (frame.type === 'request') this.#writer.write(frameOfError)
+      const error = errorFrame(this.#requester, id, method, err)
+      if (frame.type === 'request') this.#writer.write(error)
     } finally {
       if (frame.type === 'request') this.#cancel.delete(id)
     }

@@ -166,16 +166,16 @@ describe('the join loop', () => {
     expect([...world.peers].sort()).toEqual(['a', 'b'])
   })
 
-  test('a name that cannot be resolved is said once, and when it can be again', async () => {
+  test('a name that cannot be resolved is logged once, and again when it resolves', async () => {
     await start(['sheaf'])
     await clock.advance(MINUTE)
-    expect(said).toEqual(['a name to join cannot be resolved; trying on quietly'])
+    expect(said).toEqual(['cannot resolve a --join name; retrying without further log lines'])
     expect(world.resolved.length).toBeGreaterThan(15)
     world.names.set('sheaf', ['10.0.0.2'])
     node('b', '/ip4/10.0.0.2/tcp/4001')
     await clock.advance(3_500)
     expect(world.peers).toEqual(new Set(['b']))
-    expect(said.slice(1)).toEqual(['a name to join can be resolved again'])
+    expect(said.slice(1)).toEqual(['a --join name resolves again'])
     world.names.delete('sheaf')
     world.down('b' as NodeId)
     await clock.advance(1_000)

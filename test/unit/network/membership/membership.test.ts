@@ -307,7 +307,7 @@ describe('heartbeats', () => {
     const [a, b] = [await network.node('a'), await network.node('b', { skewMs: -3_600_000 })]
     network.connect(a, b)
     await network.clock.advance(60_000)
-    const warning = 'the clocks of this node and a member are far apart'
+    const warning = 'the clocks of this node and a member differ by more than a minute; check NTP on both'
     expect([a.warnings, b.warnings]).toEqual([[warning], [warning]])
     const skewMs = a.membership.members()[1]?.clockSkewMs ?? 0
     expect(Math.abs(skewMs + 3_600_000)).toBeLessThan(100)
@@ -361,7 +361,8 @@ describe('who is known', () => {
     await network.clock.advance(10)
     network.connect(a, b)
     await network.clock.advance(5_000)
-    const dialled = (): readonly string[] | undefined => a.membership.knownPeers().find(({ id }) => id === c.self)?.addresses
+    const dialled = (): readonly string[] | undefined =>
+      a.membership.knownPeers().find(({ id }) => id === c.self)?.addresses
     expect(dialled()).toEqual([before, '/ip4/10.9.9.9/tcp/1'])
     network.connect(a, c)
     await network.clock.advance(10)
@@ -396,7 +397,7 @@ describe('who is known', () => {
     a.addressList = ['/z', '/b']
     await network.clock.advance(70_000)
     expect(store.saved.slice(1)).toEqual(['a /b,/z'])
-    expect(a.warnings).toEqual(['could not write who this node is into the directory'])
+    expect(a.warnings).toEqual(["could not write this node's member record; trying again"])
     a.addressList = ['/b', '/z']
     store.failure = undefined
     await network.clock.advance(300_000)
