@@ -29,7 +29,7 @@ export interface Transport extends Startable {
   peers(): readonly NodeId[]
   /** @returns removes the listener */
   onPeer(listener: (peer: NodeId, state: 'up' | 'down') => void): () => void
-  /** Calls the listener with addresses found on the local network. Nothing is dialled. @returns removes the listener */
+  /** Calls the listener with addresses found on the local network. Nothing is dialed. @returns removes the listener */
   onDiscovered(listener: (addresses: readonly string[]) => void): () => void
   /**
    * Sends one request and waits for its answer. Many may be in flight at once; answers come in any order. Only the signal

@@ -13,7 +13,7 @@ import { endianness } from 'node:os'
 import { DIMENSION_MAX, isUnit, type ModelId, parseModelId, type Space } from '../domain/features.js'
 import { photoIdBytes, photoIdFrom } from '../domain/ids.js'
 import { decodeShards, encodeShards, SHARD_SET_BYTES, type ShardSet } from '../domain/shards.js'
-import { encodeMessage, Message, invalidField } from '../network/rpc/message.js'
+import { encodeMessage, invalidField, Message } from '../network/rpc/message.js'
 import { NEIGHBOURS_MAX, type Neighbour } from '../similarity/index/vector-index.js'
 
 export const METHOD_SEARCH = 'similar.search'

@@ -277,7 +277,7 @@ describe('a silent network', () => {
   })
 })
 
-test('a peer that is dialled at another of its addresses keeps one connection', async () => {
+test('a peer that is dialed at another of its addresses keeps one connection', async () => {
   const node = await started('k')
   const peer = await memberNode('k', ['/ip4/0.0.0.0/tcp/0'])
   const port = peer

@@ -1,17 +1,16 @@
 /*
- * Topic `events`: something happened at one node that clients of all nodes may follow. A CBOR map (see
- * network/rpc/message.ts):
+ * Topic `events`: events of one node that clients of all nodes may follow. A CBOR map (see network/rpc/message.ts):
  *
- *   version   uint   1; what has another one is not read
- *   sender    text   id of the node where it happened
- *   type      text   'repair.done'; others are of later versions
+ *   version   uint   1; messages of another version are ignored
+ *   sender    text   id of the node where the event happened
+ *   type      text   'repair.done'; unknown types are ignored
  */
 import type { Clock } from '../../core/clock.js'
 import type { Startable } from '../../core/lifecycle.js'
 import type { Logger } from '../../core/log.js'
 import { RateLimiter } from '../../core/rate-limiter.js'
 import type { NodeId } from '../../domain/ids.js'
-import { encodeMessage, Message, invalidField } from '../../network/rpc/message.js'
+import { encodeMessage, invalidField, Message } from '../../network/rpc/message.js'
 import type { Transport } from '../../network/transport.js'
 
 const TOPIC = 'events'
@@ -24,11 +23,11 @@ export interface EventGossipComponents {
   readonly transport: Pick<Transport, 'self' | 'publish' | 'subscribe'>
   readonly clock: Clock
   readonly log: Logger
-  /** Called for what happened here and at others. */
+  /** Called for events of this node and of others. */
   readonly note: (type: 'repair.done', node: NodeId) => void
 }
 
-/** Spreads what only the node where it happens can know. A hint: who is not connected does not hear of it. */
+/** Publishes events that only the node where they happen can know. Best effort: disconnected nodes miss them. */
 export class EventGossip implements Startable {
   readonly #components: EventGossipComponents
   readonly #limiter: RateLimiter
@@ -48,7 +47,7 @@ export class EventGossip implements Startable {
     this.#running = false
   }
 
-  /** Volumes or records that were missing here are all there again. */
+  /** Announces that the last hole of a volume was filled here. */
   announceRepair(): void {
     const { transport, note } = this.#components
     note('repair.done', transport.self)
@@ -64,7 +63,7 @@ export class EventGossip implements Startable {
       const sender = message.text('sender', SENDER_CHARACTERS_MAX)
       if (message.text('type', TYPE_CHARACTERS_MAX) === 'repair.done') note('repair.done', sender as NodeId)
     } catch (err) {
-      log.debug({ err, peer: from }, 'an event that a peer told was not taken')
+      log.debug({ err, peer: from }, 'ignored a malformed event of a peer')
     }
   }
 }

@@ -15,7 +15,7 @@ import type { Value } from '../../domain/cbor.js'
 import type { Hlc } from '../../domain/hlc.js'
 import { parseVolumeId, type VolumeId } from '../../domain/ids.js'
 import { VOLUME_BYTES_MAX } from '../../domain/needle.js'
-import { encodeMessage, Message, invalidField } from '../../network/rpc/message.js'
+import { encodeMessage, invalidField, Message } from '../../network/rpc/message.js'
 import { decodeHeads, encodeHeads, type HeldVolume } from '../../replication/volumes/volume-messages.js'
 
 export const METHOD_STATE = 'horizon.state'

@@ -16,8 +16,8 @@ export interface DeparturesComponents {
 }
 
 /**
- * Who is no longer a member, and who knows it. A departure counts for what may be forgotten when every member has
- * acknowledged it: from then on nothing more of that node comes in anywhere.
+ * Departed nodes, and which members have acknowledged each departure. A member that has acknowledged accepts nothing more
+ * from the node; once every member has, the node no longer holds back forgetting.
  */
 export class Departures implements Startable {
   readonly #components: DeparturesComponents
@@ -41,22 +41,22 @@ export class Departures implements Startable {
     await this.#acknowledging
   }
 
-  /** Calls the listener when somebody has left, was removed, or is in again. */
+  /** Calls the listener when a node is a new member, has left, was removed or was readmitted. */
   onChange(listener: (member: MemberRecord) => void): void {
     this.#listeners.add(listener)
   }
 
-  /** @returns undefined for a member, and for who never was one */
+  /** @returns undefined for a member, and for a node that never was one */
   departureOf(node: NodeId): Departure | undefined {
     return this.#records.get(node)?.departure
   }
 
-  /** Members by their records, this node included when it has one. */
+  /** @returns the members that have a record in the directory, perhaps this node, too */
   recordedMembers(): NodeId[] {
     return [...this.#records.values()].flatMap(({ id, departure }) => (departure === undefined ? [id] : []))
   }
 
-  /** Those who are out, but not every member has acknowledged that: they still count for what may be forgotten. */
+  /** @returns departed nodes whose departure some members have not acknowledged: they still hold back forgetting */
   unacknowledged(): { readonly node: NodeId; readonly missing: readonly NodeId[] }[] {
     const members = this.recordedMembers()
     return [...this.#records.values()].flatMap(({ id, departure }) => {
@@ -65,7 +65,7 @@ export class Departures implements Startable {
     })
   }
 
-  /** @returns up to where members held the volume when its writer went, as they acknowledged */
+  /** @returns the greatest end of the volume that a member held when it acknowledged its writer's departure; else 0 */
   recordedEnd(volume: VolumeId): number {
     let end = 0
     for (const { departure } of this.#records.values()) {
@@ -74,7 +74,7 @@ export class Departures implements Startable {
     return end
   }
 
-  /** Acknowledges what is not acknowledged yet. @throws what the store throws */
+  /** Acknowledges all departures that this node has not acknowledged yet. @throws what the store throws */
   async acknowledgeAll(): Promise<void> {
     const { records, self } = this.#components
     if (this.departureOf(self) !== undefined) return
@@ -87,28 +87,28 @@ export class Departures implements Startable {
   /** @throws `ERR_NO_SUCH_MEMBER`; `ERR_BAD_REQUEST` for this node itself; what the store throws */
   async remove(node: NodeId): Promise<void> {
     const { self } = this.#components
-    if (node === self) throw new SheafError('ERR_BAD_REQUEST', 'a node does not remove itself: let it leave')
-    const known = this.#records.get(node)
-    if (known === undefined) throw new SheafError('ERR_NO_SUCH_MEMBER')
-    if (known.departure === undefined) await this.#depart(node, 'removed')
+    if (node === self) throw new SheafError('ERR_BAD_REQUEST', 'a node cannot remove itself; use sheaf leave')
+    const record = this.#records.get(node)
+    if (record === undefined) throw new SheafError('ERR_NO_SUCH_MEMBER')
+    if (record.departure === undefined) await this.#depart(node, 'removed')
   }
 
-  /** This node writes that it is no longer a member. */
+  /** Records that this node has left. @throws what the store throws */
   leave(): Promise<void> {
     return this.#depart(this.#components.self, 'left')
   }
 
-  /** @returns up to where this node holds the volumes that another wrote */
+  /** @returns up to where this node holds the volumes that `node` wrote */
   headsOf(node: NodeId): VolumeEnds {
     const { volumes, nodeOf } = this.#components
-    const own = volumes.volumes().filter(({ superblock }) => superblock && nodeOf(superblock.origin) === node)
-    return new Map(own.map(({ id, end }) => [id, end]))
+    const written = volumes.volumes().filter(({ superblock }) => superblock && nodeOf(superblock.origin) === node)
+    return new Map(written.map(({ id, end }) => [id, end]))
   }
 
   async #depart(node: NodeId, how: Departure['how']): Promise<void> {
     const { records, self, log } = this.#components
     await records.depart(node, how, self, this.headsOf(node))
-    log.warn({ member: node, how }, 'a node is no longer a member')
+    log.warn({ member: node, how }, 'recorded that a node is no longer a member')
   }
 
   #noteRecord(member: MemberRecord): void {
@@ -122,12 +122,12 @@ export class Departures implements Startable {
     for (const listener of this.#listeners) listener(member)
   }
 
-  /** From the moment on at which this node knows, it takes nothing more from who is out. */
+  /** This node accepts nothing from a departed node as soon as it knows; acknowledging tells the others. */
   async #acknowledge(): Promise<void> {
     try {
       await this.acknowledgeAll()
     } catch (err) {
-      this.#components.log.warn({ err }, 'could not acknowledge that a member is gone; tried again later')
+      this.#components.log.warn({ err }, 'could not acknowledge the departure of a member; trying again later')
     }
   }
 }

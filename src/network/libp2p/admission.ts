@@ -15,7 +15,7 @@
  *
  * A cluster secret is scrypt of the cluster key, salted with the cluster name; without a key, of the empty string, so that
  * the same handshake keeps clusters of different names apart. The initiator proves first: a node without the key learns
- * nothing by dialling. A node that is dialled can try to guess a weak key from the proofs; scrypt makes each guess cost.
+ * nothing by dialing. A node that is dialed can try to guess a weak key from the proofs; scrypt makes each guess cost.
  */
 import { createHmac, scrypt, timingSafeEqual } from 'node:crypto'
 import { SheafError } from '../../core/errors.js'

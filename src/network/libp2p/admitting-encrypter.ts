@@ -72,7 +72,7 @@ function sendWhole(connection: MessageStream): void {
   }
 }
 
-/** @returns whether the error, or one of an aggregate, is that of a node that dialled itself */
+/** @returns whether the error, or one of an aggregate, is that of a node that dialed itself */
 export function isSelfDial(err: unknown): boolean {
   if (err instanceof AggregateError) return err.errors.some(isSelfDial)
   return err instanceof Error && err.message.includes(SELF)

@@ -105,7 +105,7 @@ export class PeerLink {
     return caller
   }
 
-  /** On the oldest connection: when two nodes dialled each other at once, the second one may soon be closed. */
+  /** On the oldest connection: when two nodes dialed each other at once, the second one may soon be closed. */
   async #newStream(protocol: string): Promise<Stream> {
     const [connection] = this.#connections()
       .filter(({ status }) => status === 'open')

@@ -4,7 +4,7 @@
  *   epoch      8 bytes        ActorId under which the node writes now
  *   sequence   uint           number of the heartbeat, growing within one process; a late one is not taken as newer
  *   name       text           for people
- *   addresses  [text]         multiaddrs under which the node can be dialled, best first
+ *   addresses  [text]         multiaddrs under which the node can be dialed, best first
  *   directory  text           hex; equal on two nodes whose directories are
  *   volumes    text           hex; equal on two nodes that hold the same bytes of the same volumes
  *   free       uint           free bytes of its disk

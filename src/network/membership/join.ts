@@ -24,7 +24,7 @@ const SELF_MS = 60_000
 /** Addresses found on the local network; the newest are kept. */
 const DISCOVERED_MAX = 256
 
-/** A node that may be dialled. */
+/** A node that may be dialed. */
 export interface KnownPeer {
   readonly id: NodeId
   /** Multiaddrs, best first. */
@@ -57,9 +57,9 @@ interface Route {
   /** The node at the address; undefined until one has answered. */
   peer: NodeId | undefined
   failures: number
-  /** Not to be dialled before, monotonic ms. */
+  /** Not to be dialed before, monotonic ms. */
   dueMs: number
-  dialling: boolean
+  dialing: boolean
 }
 
 interface Name {
@@ -131,7 +131,7 @@ export class JoinLoop implements Startable {
     // The longest overdue first: else many routes to nodes that are gone for good would starve the others.
     const isPaused = this.#components.isPaused?.() ?? false
     for (const route of this.#wantedRoutes(connected).sort((a, b) => a.dueMs - b.dueMs)) {
-      if (route.dialling || isPaused) continue
+      if (route.dialing || isPaused) continue
       if (route.dueMs > now) nextMs = Math.min(nextMs, route.dueMs)
       else if (this.#dials.size < DIALS_MAX) this.#track(this.#dial(route, signal))
     }
@@ -148,11 +148,11 @@ export class JoinLoop implements Startable {
       if (id !== transport.self) for (const address of addresses) peerByAddress.set(address, id)
     }
     for (const [address, route] of this.#routes) {
-      if (!peerByAddress.has(address) && !route.dialling) this.#routes.delete(address)
+      if (!peerByAddress.has(address) && !route.dialing) this.#routes.delete(address)
     }
     const wanted: Route[] = []
     for (const [address, peer] of peerByAddress) {
-      const route = this.#routes.get(address) ?? { address, peer, failures: 0, dueMs: 0, dialling: false }
+      const route = this.#routes.get(address) ?? { address, peer, failures: 0, dueMs: 0, dialing: false }
       this.#routes.set(address, route)
       if (route.peer === undefined || !connected.has(route.peer)) wanted.push(route)
     }
@@ -162,16 +162,16 @@ export class JoinLoop implements Startable {
   async #dial(route: Route, signal: AbortSignal): Promise<void> {
     const { clock, log, transport } = this.#components
     const { address } = route
-    route.dialling = true
+    route.dialing = true
     const limit = new AbortController()
     const cancel = clock.schedule(DIAL_MS_MAX, () => limit.abort(new Error('no answer in time')))
     try {
       const peer = await transport.dial(address, AbortSignal.any([signal, limit.signal]))
       route.failures = 0
-      // Without a pause, a connection that ends at once would be dialled in a tight loop.
+      // Without a pause, a connection that ends at once would be dialed in a tight loop.
       route.dueMs = clock.monotonic() + (peer === undefined ? SELF_MS : BACKOFF_MS)
       route.peer = peer
-      log.debug({ address, peer }, 'dialled')
+      log.debug({ address, peer }, 'dialed')
     } catch (err) {
       const refused = hasCode(err, 'ERR_PEER_REFUSED')
       const pauseMs = refused ? this.#jittered(REFUSED_MS) : this.#backoffMs(route.failures)
@@ -180,7 +180,7 @@ export class JoinLoop implements Startable {
       log.debug({ err, address, failures: route.failures }, 'could not connect')
     } finally {
       cancel()
-      route.dialling = false
+      route.dialing = false
     }
   }
 
@@ -228,7 +228,7 @@ export class JoinLoop implements Startable {
       if (name.failing) log.info({ host, addresses }, 'a --join name resolves again')
       name.failing = false
     } catch (err) {
-      // Its last addresses are still dialled: perhaps only the name server is out of reach.
+      // Its last addresses are still dialed: perhaps only the name server is out of reach.
       if (!name.failing) log.info({ host, err }, 'cannot resolve a --join name; retrying without further log lines')
       name.failing = true
     }

@@ -78,7 +78,7 @@ type HeartbeatListener = (peer: NodeId, heartbeat: Heartbeat) => void
  * them by its silence towards this node alone; opinions of third nodes do not count.
  *
  * A member stays listed while it is absent, and after a restart of this node: absent members count. Nodes known only from
- * peer exchange are not listed, but dialled.
+ * peer exchange are not listed, but dialed.
  */
 export class Membership implements Startable {
   readonly #components: MembershipComponents
@@ -151,7 +151,7 @@ export class Membership implements Startable {
     return this.#components.transport.peers().filter(peer => this.#state(peer) === 'alive')
   }
 
-  /** @returns the nodes that may be dialled: members, connected or not, and nodes from peer exchange; without this node */
+  /** @returns the nodes that may be dialed: members, connected or not, and nodes from peer exchange; without this node */
   knownPeers(): KnownPeer[] {
     const nonMembers = [...this.#exchange.addressBook].filter(([id]) => !this.#members.has(id))
     return [...this.#others(), ...nonMembers.map(([id, addresses]) => ({ id, addresses }))]
@@ -293,7 +293,7 @@ export class Membership implements Startable {
     const { log } = this.#components
     const view = this.#view(peer)
     const fields = { member: { id: peer, name: view.name }, was }
-    if (view.state === 'down') log.warn(fields, 'a member is down')
+    if (view.state === 'down') log.warn(fields, 'a member is down; if it will not return, run sheaf member remove')
     else log.info(fields, STATE_MESSAGES[view.state])
     if (view.state === 'down') this.#forgetUnrecordedMembers()
     for (const listener of this.#changeListeners) listener(view, was)
@@ -349,7 +349,7 @@ export class Membership implements Startable {
     return this.#members.get(id)?.record?.departure === undefined ? this.#detector.state(id) : 'left'
   }
 
-  /** @returns the members that may be dialled; a departed node dials itself if it wants to return */
+  /** @returns the members that may be dialed; a departed node dials itself if it wants to return */
   #others(): KnownPeer[] {
     const { self } = this.#components.transport
     const ids = [...this.#members.keys()].filter(id => id !== self && this.#state(id) !== 'left')

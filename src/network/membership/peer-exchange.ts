@@ -19,7 +19,7 @@ export interface PeerExchangeComponents {
 }
 
 /**
- * Nodes tell each other the addresses of their members. Addresses known only from peers are dialled, but not passed on, so
+ * Nodes tell each other the addresses of their members. Addresses known only from peers are dialed, but not passed on, so
  * that nodes which are gone for good are forgotten.
  */
 export class PeerExchange {

@@ -13,8 +13,8 @@ import {
 import type { TreeReplica } from './tree-replica.js'
 
 /*
- * What a node answers when a peer compares trees with it. Nothing is kept between two questions, so a peer may stop at
- * any of them. All throw `ERR_PEER_PROTOCOL` and `ERR_DIRECTORY_UNAVAILABLE`.
+ * The answering side of an exchange (see tree-exchange.ts). No state is kept between two requests, so a peer may stop at
+ * any time. All throw `ERR_PEER_PROTOCOL` and `ERR_DIRECTORY_UNAVAILABLE`.
  */
 
 export function answerNodes(replica: TreeReplica, { level, indexes }: NodesRequest): Uint8Array {

@@ -1,37 +1,37 @@
 /*
- * How two nodes compare their Merkle trees (domain/merkle.ts) and swap what differs. Bodies are CBOR maps (see
- * network/rpc/message.ts); all are requests.
+ * Anti-entropy: two nodes compare their Merkle trees (domain/merkle.ts) and exchange the records that differ. Bodies are
+ * CBOR maps (see network/rpc/message.ts); all are requests.
  *
  *   tree.nodes    {version, level, indexes} → {root, children}
  *                   version    1: trees of another version cannot be compared
  *                   level      0…3
  *                   indexes    nodes of that level, 2 bytes each
  *                   root       16 bytes: the answering node's root when it answered
- *                   children   for each index in turn, 16 × 8 bytes: how its children's digests begin
+ *                   children   for each index in turn, 16 × 8 bytes: the prefixes of its children's digests
  *   tree.leaves   {buckets} → {leaves}
  *                   buckets    2 bytes each
- *                   leaves     for each bucket in turn, from the first as far as they fit: 4 count, then so many leaves
+ *                   leaves     for each bucket in turn, from the first as far as they fit: 4 count, then count leaves
  *   records.get   {keys} → {count, records}
  *                   keys       record keys
- *                   count      keys that are answered, from the first on; at least 1
- *                   records    [bytes], each as record-codec.ts says; none for a key that is not there
+ *                   count      keys answered, from the first; at least 1
+ *                   records    [bytes], each as in record-codec.ts; none for a key without a record
  *   records.put   {records} → {changed}
  *                   changed    how many of them changed the answering node's directory
  *
- *   leaf          8 how the leaf digest begins · record key
+ *   leaf          8 prefix of the leaf digest · record key
  *   record key    1 bytes of the kind · kind · 2 bytes of the id · id; with 0 for the latter, the 16 bytes of a
  *                 lower-case UUID follow. Texts are UTF-8, integers big-endian.
  *
- * Of 16 bytes of a digest 8 are sent. Two different digests begin alike with a chance of 2⁻⁶⁴: a million differing nodes
- * compared every second would meet that once in half a million years. It would do no harm: roots are compared whole, so
- * the difference is still seen, and it is found as soon as anything else in that part of the tree changes. Nobody can
- * make it happen on purpose who could not as well write records, since members of a cluster trust one another.
+ * Of a digest's 16 bytes 8 are sent. Two different digests share a prefix with a probability of 2⁻⁶⁴: a million differing
+ * tree nodes compared every second would do so once in half a million years. It would do no harm: roots are compared whole,
+ * so the difference is still seen, and it is found as soon as anything else in that subtree changes. Only a member could
+ * cause it on purpose, and members may write records anyway.
  */
 import { invariant } from '../../core/invariant.js'
 import { parsePhotoId, photoIdBytes, photoIdFrom } from '../../domain/ids.js'
 import { DIGEST_BYTES, MERKLE_BUCKETS, MERKLE_FANOUT } from '../../domain/merkle.js'
 import type { RecordKey } from '../../domain/record.js'
-import { encodeMessage, Message, invalidField } from '../../network/rpc/message.js'
+import { encodeMessage, invalidField, Message } from '../../network/rpc/message.js'
 
 export const METHOD_NODES = 'tree.nodes'
 export const METHOD_LEAVES = 'tree.leaves'
@@ -44,11 +44,11 @@ export const NODE_LEVEL_LAST = 3
 /** 32 KiB of children. */
 export const NODES_MAX = 256
 export const BUCKETS_MAX = 256
-/** Few enough that merging them holds the event loop up for some 20 ms at most. */
+/** Few enough that merging them blocks the event loop for some 20 ms at most. */
 export const RECORDS_MAX = 128
-/** Leaves, or records, in one answer or request; more only when a single bucket or record is larger. */
+/** Of the leaves, or records, in one answer or request; more only when a single bucket or record is larger. */
 export const BODY_BYTES_MAX = 1024 * 1024
-/** Of a digest on the wire. */
+/** Prefix of a digest on the wire. */
 export const SHORT_DIGEST_BYTES = 8
 
 const CHILDREN_BYTES = MERKLE_FANOUT * SHORT_DIGEST_BYTES
@@ -112,7 +112,7 @@ export function decodeLeavesRequest(body: Uint8Array): number[] {
   return unpackNumbers(Message.decode(body), 'buckets', BUCKETS_MAX, MERKLE_BUCKETS)
 }
 
-/** @returns the leaves of one bucket as they stand in an answer */
+/** @returns the leaves of one bucket, encoded for an answer */
 export function packLeaves(leaves: readonly Leaf[]): Uint8Array {
   const count = Buffer.alloc(4)
   count.writeUInt32BE(leaves.length)
@@ -121,12 +121,12 @@ export function packLeaves(leaves: readonly Leaf[]): Uint8Array {
   return Buffer.concat(parts)
 }
 
-/** @param buckets - of each bucket that is answered, `packLeaves` */
+/** @param buckets - `packLeaves` of each bucket */
 export function encodeLeavesAnswer(buckets: readonly Uint8Array[]): Uint8Array {
   return encodeMessage({ leaves: Buffer.concat(buckets) })
 }
 
-/** @returns the leaves of the first buckets asked for, of one at least */
+/** @returns the leaves of the first buckets asked for, at least one bucket */
 export function decodeLeavesAnswer(body: Uint8Array): Leaf[][] {
   const bytes = Message.decode(body).bytes('leaves', Number.MAX_SAFE_INTEGER)
   const reader = new PackedReader(bytes, 'leaves')
@@ -161,7 +161,7 @@ export function encodeGetAnswer({ count, records }: GetAnswer): Uint8Array {
   return encodeMessage({ count, records })
 }
 
-/** @param keyCount - how many keys were */
+/** @param keyCount - how many keys were asked for */
 export function decodeGetAnswer(body: Uint8Array, keyCount: number): GetAnswer {
   const message = Message.decode(body)
   const count = message.uint('count', keyCount)
@@ -191,7 +191,7 @@ function packNumbers(numbers: readonly number[]): Uint8Array {
   return bytes
 }
 
-/** @param below - what each number must be */
+/** @param below - exclusive upper bound of each number */
 function unpackNumbers(message: Message, name: string, countMax: number, below: number): number[] {
   const packed = message.bytes(name, countMax * 2)
   if (packed.length === 0 || packed.length % 2 !== 0) throw invalidField(name)

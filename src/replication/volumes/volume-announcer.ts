@@ -6,7 +6,7 @@ import type { VolumeSet } from '../../volumes/volume-set.js'
 import type { PeerVolumes } from './peer-volumes.js'
 import { encodeBytes, encodeHead, PUSH_BYTES_MAX } from './volume-messages.js'
 
-/** What one growth may cost the uplink when its bytes are sent to all peers; beyond it they pull, also from one another. */
+/** Bytes that one append may push to all peers together; above this they pull, also from one another. */
 const PUSHED_BYTES_MAX = 2 * 1024 * 1024
 
 export interface VolumeAnnouncerComponents {
@@ -16,23 +16,23 @@ export interface VolumeAnnouncerComponents {
   readonly log: Logger
 }
 
-/** How far a volume of this process has been told of, or sent. */
+/** Up to where a volume was announced or sent. */
 interface Mark {
   readonly volume: VolumeId
   readonly end: number
 }
 
 /**
- * Tells peers what has become durable here, as it does: acknowledgements of copies, and how far the own log has come. What
- * a small write appended to it goes along, to whoever has all before it, which saves a question and its answer. Hints, all
- * of them: whoever misses one hears of it with the next, or asks.
+ * Announces to peers what has just become durable here: acknowledgments of copies, and the end of the volume that this
+ * process writes. Small appends are pushed along to the peers that hold everything before them, which saves a request.
+ * Announcements may be lost: the next one makes up for it, and peers ask for all heads from time to time.
  */
 export class VolumeAnnouncer {
   readonly #components: VolumeAnnouncerComponents
-  /** Volumes that have grown since the peers were told. */
+  /** Volumes that have grown since the last announcement. */
   readonly #grownVolumes = new Set<Volume>()
   #lastAnnounced: Mark | undefined
-  /** What a peer has of the volume that is written now, if nothing was lost of what was sent to it. */
+  /** Up to where each peer holds the volume being written, if nothing sent to it was lost. */
   readonly #sentTo = new Map<NodeId, Mark>()
   /** Bytes are read and sent in the order in which they were written. */
   #sending: Promise<void> = Promise.resolve()
@@ -54,7 +54,7 @@ export class VolumeAnnouncer {
   #noteGrowth(volume: Volume): void {
     this.#grownVolumes.add(volume)
     if (this.#grownVolumes.size > 1) return
-    // after what else became durable with it, so that it is told once
+    // Deferred, so that a volume that grows several times in one turn is announced once.
     queueMicrotask(() => {
       for (const grown of this.#grownVolumes) this.#announce(grown)
       this.#grownVolumes.clear()
@@ -67,7 +67,7 @@ export class VolumeAnnouncer {
       this.#announceOwn(volume)
       return
     }
-    // whoever writes has nothing to acknowledge: its own copy is counted by itself
+    // Only copies are acknowledged: a writer's own copy always counts.
     const method = volume.holes.length > 0 ? 'volume.head' : 'volume.ack'
     for (const peer of transport.peers())
       transport.notify(peer, method, encodeHead({ volume: volume.id, end: volume.end }))
@@ -95,7 +95,7 @@ export class VolumeAnnouncer {
     try {
       for await (const piece of volume.raw(from, end)) pieces.push(piece)
     } catch (err) {
-      log.debug({ err, volume: volume.id, from }, 'could not read what was just written')
+      log.debug({ err, volume: volume.id, from }, 'could not read back an append to push it; announcing its end only')
     }
     const bytes = Buffer.concat(pieces)
     const whole = bytes.byteLength === end - from

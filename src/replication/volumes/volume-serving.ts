@@ -15,7 +15,7 @@ import {
   type VolumeRange
 } from './volume-messages.js'
 
-/** One fetch asks for at most this; then another supplier has its turn, so that no uplink carries all. */
+/** Limit of one fetch; the next may go to another supplier, so that no single uplink carries everything. */
 export const FETCH_BYTES_MAX = 32 * 1024 * 1024
 
 export interface VolumeServingComponents {
@@ -25,7 +25,7 @@ export interface VolumeServingComponents {
   readonly isRetired: (volume: VolumeId) => boolean
 }
 
-/** Answers what peers ask about the volumes here: what there is, and its bytes, which they verify themselves. */
+/** Answers peers' requests for this node's volumes: heads, holes and bytes. The peers verify the bytes themselves. */
 export class VolumeServing {
   readonly #components: VolumeServingComponents
 
@@ -66,13 +66,16 @@ export class VolumeServing {
     return this.#require(volume).raw(from, Math.min(to, from + FETCH_BYTES_MAX))
   }
 
-  /** A peer found damage in what this node sent: the place is looked at, and shows as a hole from then on. */
+  /** Checks a range that a peer found damaged; damage here becomes a hole. */
   async #recheck({ volume: id, from, to }: VolumeRange): Promise<Uint8Array> {
     const volume = this.#require(id)
     if (from < SUPERBLOCK_BYTES || from >= volume.end) return new Uint8Array()
     for await (const event of volume.scan(from, 0)) {
       if (event.kind === 'hole' && volume.noteHole(event, event.reason)) {
-        this.#components.log.error({ volume: id, from: event.from, to: event.to }, 'a peer was sent damage from here')
+        this.#components.log.error(
+          { volume: id, from: event.from, to: event.to },
+          'this volume has damage; marked it as a hole to be repaired from peers'
+        )
         await volume.flushIndex()
       }
       if (event.kind !== 'needle' || event.offset >= to) break

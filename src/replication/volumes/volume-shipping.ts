@@ -18,15 +18,15 @@ import { decodeBytes, decodeHead, decodeHeads } from './volume-messages.js'
 import { type Take, VolumePuller } from './volume-puller.js'
 import { VolumeServing } from './volume-serving.js'
 
-/** Volumes that are pulled at the same time. */
+/** Volumes pulled at the same time. */
 const PULLS_MAX = 4
 const REQUEST_MS_MAX = 10_000
 const CHECK_MS = 2_000
-/** How often a repair that was asked for says how far it is. */
+/** How often `repair` reports its progress, ms. */
 const REPAIR_PROGRESS_MS = 500
-/** Rates are those of the last ten seconds. */
+/** One sample per check: rates cover the last ten seconds. */
 const RATE_SAMPLES = 5
-/** Heads are asked for anew after about this long; half to one and a half of it, so that nodes do not march in step. */
+/** A peer's heads are fetched again after this long, ms; times 0.5 to 1.5 at random, so that nodes do not act in step. */
 const EXCHANGE_MS = 15_000
 
 export interface VolumeShippingComponents {
@@ -37,7 +37,7 @@ export interface VolumeShippingComponents {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
-  /** Retired volumes are neither pulled nor repaired: what they held stands elsewhere. */
+  /** Retired volumes are neither pulled nor repaired: their live needles were moved to other volumes. */
   readonly isRetired: (volume: VolumeId) => boolean
   /** Called when the last hole of a volume has been filled. */
   readonly onRepaired?: () => void
@@ -51,14 +51,14 @@ export interface RepairProgress {
   readonly etaS: number | undefined
 }
 
-/** What a repair could not get. */
+/** A range that a repair could not get. */
 export interface MissingRange {
   readonly volume: VolumeId
   readonly from: number
   readonly to: number
   /**
-   * `nowhere in reach`: no connected node has it intact. `not supplied`: one says that it has, and did not send it whole.
-   * `failed here`: this node's disk refused to take it.
+   * `nowhere in reach`: no connected node has it intact. `not supplied`: a node claims to have it, but did not send it
+   * completely. `failed here`: this node could not write it.
    */
   readonly reason: 'nowhere in reach' | 'not supplied' | 'failed here'
 }
@@ -69,9 +69,9 @@ export interface RepairOutcome {
 }
 
 /**
- * Gets every volume that any peer holds onto this node, whole: pulls what is new as soon as it is announced, catches up
- * after an absence, fills holes. Bytes come from whoever has them; each needle is checked before it counts. A range that
- * nobody can supply is passed over as a hole and asked for again, so it never stops what comes after it.
+ * Copies every volume that any peer holds to this node: pulls new bytes as soon as they are announced, catches up after an
+ * absence, fills holes. Bytes come from any peer that has them; each needle is verified before it is kept. A range that no
+ * peer can supply is skipped as a hole and requested again later, so that it never blocks the rest.
  */
 export class VolumeShipping implements Startable {
   readonly #components: VolumeShippingComponents
@@ -83,14 +83,17 @@ export class VolumeShipping implements Startable {
   readonly #nextExchange = new Map<NodeId, number>()
   readonly #abort = new AbortController()
   readonly #unsubscribe: (() => void)[] = []
-  /** At the latest looks, for the rate; oldest first. */
+  /** Of the latest checks, for the rate; oldest first. */
   #samples: { readonly atMs: number; readonly bytes: number }[] = []
 
   constructor(components: VolumeShippingComponents) {
     this.#components = components
     const { transport, clock, log, peers } = components
     this.#puller = new VolumePuller(components, { signal: this.#abort.signal })
-    this.#loop = new WorkerLoop({ clock, log }, { name: 'volume shipping', idleMs: CHECK_MS, step: () => this.#check() })
+    this.#loop = new WorkerLoop(
+      { clock, log },
+      { name: 'volume shipping', idleMs: CHECK_MS, step: () => this.#check() }
+    )
     transport.handle('volume.head', async (peer, body) => this.#takeHead(peer, body))
     transport.handle('volume.ack', async (peer, body) => this.#takeAck(peer, body))
     transport.handle('volume.bytes', (peer, body) => this.#takeBytes(peer, body))
@@ -117,7 +120,7 @@ export class VolumeShipping implements Startable {
     await Promise.all(this.#pulling.values())
   }
 
-  /** What is still to come, and how fast it comes. */
+  /** How much is missing here, and how fast it arrives. */
   progress(): RepairProgress {
     const backlogBytes = this.#backlogBytes()
     const [first] = this.#samples
@@ -129,9 +132,9 @@ export class VolumeShipping implements Startable {
   }
 
   /**
-   * Asks all peers again, at once, for what is missing here, also those that were passed over.
+   * Asks all peers again, at once, for everything that is missing here, without regard to penalties.
    *
-   * @returns once nothing is missing, or nobody in reach helps any further
+   * @returns once nothing is missing, or no connected peer can supply more
    */
   async repair(progress: (doneBytes: number, totalBytes: number) => void, signal: AbortSignal): Promise<RepairOutcome> {
     const { transport, clock } = this.#components
@@ -156,7 +159,7 @@ export class VolumeShipping implements Startable {
     return { repairedBytes, missing }
   }
 
-  /** What is missing here, with the reason. */
+  /** The ranges that are missing here, with the reason. */
   *#missing(): Generator<MissingRange> {
     const { peers, volumes, isRetired } = this.#components
     const ids = new Set([...peers.ends().keys(), ...volumes.volumes().map(({ id }) => id)])
@@ -187,7 +190,7 @@ export class VolumeShipping implements Startable {
     return bytes
   }
 
-  // --- what peers tell ---
+  // --- announcements of peers ---
 
   #takeHead(peer: NodeId, body: Uint8Array): Uint8Array {
     const { volume, end } = decodeHead(body)
@@ -202,7 +205,7 @@ export class VolumeShipping implements Startable {
     return new Uint8Array()
   }
 
-  /** What was appended came with the news: taken at once if nothing is missing before it; else pulled like all the rest. */
+  /** Pushed bytes are taken if nothing is missing before them; else they are pulled later, like any others. */
   async #takeBytes(peer: NodeId, body: Uint8Array): Promise<Uint8Array> {
     const { peers, volumes, copies, isRetired, log } = this.#components
     const { volume: id, from, bytes } = decodeBytes(body)
@@ -212,7 +215,8 @@ export class VolumeShipping implements Startable {
       try {
         await this.#puller.takePushed(peer, id, from, bytes, (at, pushed) => copies.extend(volume, at, pushed))
       } catch (err) {
-        if (!this.#abort.signal.aborted) log.warn({ err, peer, volume: id }, 'could not take what a peer sent')
+        if (!this.#abort.signal.aborted)
+          log.warn({ err, peer, volume: id }, 'could not store bytes that a peer pushed; pulling them later')
       }
     }
     this.#want(id)
@@ -252,7 +256,7 @@ export class VolumeShipping implements Startable {
     } catch (err) {
       if (this.#abort.signal.aborted) return
       this.#nextExchange.set(peer, clock.monotonic() + CHECK_MS)
-      log.debug({ err, peer }, 'could not ask a peer for its volumes')
+      log.debug({ err, peer }, 'could not ask a peer for its volumes; trying again')
     }
   }
 
@@ -266,7 +270,7 @@ export class VolumeShipping implements Startable {
     this.#startPulls()
   }
 
-  /** Nobody has more of a volume than the process that writes it. */
+  /** Whether a peer holds more of the volume. An active volume is never behind: only this process writes it. */
   #isBehind(volume: Volume): boolean {
     const { copies, peers } = this.#components
     return volume.state !== 'active' && copies.end(volume) < peers.furthestEnd(volume.id)
@@ -278,7 +282,8 @@ export class VolumeShipping implements Startable {
       this.#queued.delete(id)
       const pull = this.#pull(id)
         .catch(err => {
-          if (!this.#abort.signal.aborted) this.#components.log.warn({ err, volume: id }, 'could not pull a volume')
+          if (!this.#abort.signal.aborted)
+            this.#components.log.warn({ err, volume: id }, 'could not pull a volume; trying again')
         })
         .finally(() => {
           this.#pulling.delete(id)
@@ -290,7 +295,7 @@ export class VolumeShipping implements Startable {
 
   // --- pulling ---
 
-  /** Until the copy is as long as the longest, has no hole that a peer could fill, or nobody helps any more. */
+  /** Pulls until the copy is as long as the longest and has no hole, or until no peer can supply more. */
   async #pull(id: VolumeId): Promise<void> {
     const { volumes, peers, copies } = this.#components
     const volume = volumes.get(id) ?? (await this.#begin(id))

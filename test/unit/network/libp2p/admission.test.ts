@@ -153,7 +153,7 @@ test('proofs are worth nothing a second time, for another node, or sent back', a
   })
   expect(replayed).toBe('ERR_PEER_REFUSED')
 
-  // Mallory is dialled by Alice and hands on to Bob what Alice proves to her.
+  // Mallory is dialed by Alice and hands on to Bob what Alice proves to her.
   const relayed = await attack(
     { initiator: false, self: bob, peer: Buffer.from('mallory'), secrets },
     async ({ admission: toBob }) => {

@@ -22,8 +22,8 @@ class World {
   /** Looked up, in order. */
   readonly resolved: string[] = []
   known: KnownPeer[] = []
-  dialling = 0
-  diallingMax = 0
+  dialing = 0
+  dialingMax = 0
   readonly #clock: SimulatedClock
   readonly #peerListeners = new Set<(peer: NodeId, state: 'up' | 'down') => void>()
   readonly #discoveryListeners = new Set<(addresses: readonly string[]) => void>()
@@ -73,19 +73,19 @@ class World {
     return this.#peerListeners.size + this.#discoveryListeners.size
   }
 
-  /** When `address` was dialled, ms, from the given time on. */
+  /** When `address` was dialed, ms, from the given time on. */
   times(address: string, fromMs = 0): number[] {
     return this.dials.filter(dial => dial.address === address && dial.atMs >= fromMs).map(({ atMs }) => atMs)
   }
 
   async #dial(address: string, signal: AbortSignal): Promise<NodeId | undefined> {
     this.dials.push({ address, atMs: this.#clock.monotonic() })
-    this.dialling++
-    this.diallingMax = Math.max(this.diallingMax, this.dialling)
+    this.dialing++
+    this.dialingMax = Math.max(this.dialingMax, this.dialing)
     try {
       return await this.#answer(this.behind.get(address) ?? 'fails', signal)
     } finally {
-      this.dialling--
+      this.dialing--
     }
   }
 
@@ -155,7 +155,7 @@ describe('the join loop', () => {
     expect(said).toEqual([])
   })
 
-  test('looks names up again and again: who comes later is dialled, too', async () => {
+  test('looks names up again and again: who comes later is dialed, too', async () => {
     world.names.set('sheaf', ['10.0.0.1'])
     node('a', '/ip4/10.0.0.1/tcp/4001')
     await start(['sheaf:4001'])
@@ -216,10 +216,10 @@ describe('the join loop', () => {
     const times = world.times(address)
     expect(times.length).toBeGreaterThanOrEqual(3)
     expect((times[1] as number) - (times[0] as number)).toBeGreaterThanOrEqual(1_500)
-    expect(world.dialling).toBeLessThanOrEqual(1)
+    expect(world.dialing).toBeLessThanOrEqual(1)
   })
 
-  test('a peer that goes is dialled a moment later (it dials, too), by all addresses that lead to it', async () => {
+  test('a peer that goes is dialed a moment later (it dials, too), by all addresses that lead to it', async () => {
     world.behind.set('/ip4/10.0.0.2/tcp/4001', 'b' as NodeId)
     await start(['10.0.0.2'])
     await clock.advance(30_000)
@@ -237,7 +237,7 @@ describe('the join loop', () => {
     expect(world.peers).toEqual(new Set(['b']))
   })
 
-  test('a peer that ends every connection is not dialled in a circle', async () => {
+  test('a peer that ends every connection is not dialed in a circle', async () => {
     world.behind.set('/ip4/10.0.0.2/tcp/4001', 'b' as NodeId)
     await start(['10.0.0.2'])
     for (let i = 0; i < 1_000; i++) {
@@ -259,7 +259,7 @@ describe('the join loop', () => {
     expect(world.peers).toEqual(new Set(['friend']))
   })
 
-  test('learned and discovered addresses are dialled; this node’s own entry is not', async () => {
+  test('learned and discovered addresses are dialed; this node’s own entry is not', async () => {
     node('b', '/ip4/10.0.0.2/tcp/4001/p2p/b')
     node('c', '/ip4/10.0.0.3/tcp/4001/p2p/c')
     world.known = [
@@ -275,7 +275,7 @@ describe('the join loop', () => {
     expect(world.dials).toHaveLength(2)
   })
 
-  test('connected peers that are discovered again and again are not dialled', async () => {
+  test('connected peers that are discovered again and again are not dialed', async () => {
     node('c', '/ip4/10.0.0.3/tcp/4001/p2p/c')
     world.up('c' as NodeId)
     await start([])
@@ -286,7 +286,7 @@ describe('the join loop', () => {
     expect(world.dials).toEqual([])
   })
 
-  test('a member of whom nobody speaks any longer is not dialled any more', async () => {
+  test('a member of whom nobody speaks any longer is not dialed any more', async () => {
     const address = '/ip4/10.0.0.2/tcp/4001/p2p/b'
     world.known = [{ id: 'b' as NodeId, addresses: [address] }]
     await start([])
@@ -309,7 +309,7 @@ describe('the join loop', () => {
     world.behind.set('/ip4/10.0.0.2/tcp/4001', 'b' as NodeId)
     await clock.advance(MINUTE)
     expect(world.peers).toEqual(new Set(['b']))
-    expect(world.diallingMax).toBe(16)
+    expect(world.dialingMax).toBe(16)
   })
 
   test('starts and stops at any time', async () => {
@@ -317,10 +317,10 @@ describe('the join loop', () => {
     await start(['10.0.0.9', 'sheaf'])
     await loop?.start()
     await clock.advance(1)
-    expect(world.dialling).toBe(1)
+    expect(world.dialing).toBe(1)
     await loop?.stop()
     await loop?.stop()
-    expect(world.dialling).toBe(0)
+    expect(world.dialing).toBe(0)
     const before = world.dials.length
     world.discover(['/ip4/10.0.0.3/tcp/4001/p2p/c'])
     await clock.advance(MINUTE)

@@ -316,7 +316,7 @@ describe('heartbeats', () => {
 })
 
 describe('who is known', () => {
-  test('nodes that a peer knows are dialled but not listed', async () => {
+  test('nodes that a peer knows are dialed but not listed', async () => {
     const network = new FakeNetwork()
     const [a, b, c] = [await network.node('a'), await network.node('b'), await network.node('c')]
     network.connect(b, c)
@@ -349,7 +349,7 @@ describe('who is known', () => {
     expect(a.membership.knownPeers().map(({ id }) => id)).toEqual(['node-b', 'node-c'])
   })
 
-  test('a member that has moved is dialled where others say it is', async () => {
+  test('a member that has moved is dialed where others say it is', async () => {
     const network = new FakeNetwork()
     const [a, b, c] = [await network.node('a'), await network.node('b'), await network.node('c')]
     network.connect(a, c)
@@ -361,12 +361,12 @@ describe('who is known', () => {
     await network.clock.advance(10)
     network.connect(a, b)
     await network.clock.advance(5_000)
-    const dialled = (): readonly string[] | undefined =>
+    const dialed = (): readonly string[] | undefined =>
       a.membership.knownPeers().find(({ id }) => id === c.self)?.addresses
-    expect(dialled()).toEqual([before, '/ip4/10.9.9.9/tcp/1'])
+    expect(dialed()).toEqual([before, '/ip4/10.9.9.9/tcp/1'])
     network.connect(a, c)
     await network.clock.advance(10)
-    expect(dialled()).toEqual(['/ip4/10.9.9.9/tcp/1'])
+    expect(dialed()).toEqual(['/ip4/10.9.9.9/tcp/1'])
   })
 
   test('members of the directory are down until heard, and stay listed', async () => {
