@@ -19,8 +19,8 @@ async function fixture(): Promise<PhotosFixture & { members: MemberRecords }> {
 test('a node’s own record is kept, with the time of its first write', async () => {
   const { members, clock, store, components } = await fixture()
   expect(await members.load()).toEqual([])
-  const heard: MemberRecord[] = []
-  const stop = members.onChange(member => heard.push(member))
+  const changes: MemberRecord[] = []
+  const stop = members.onChange(member => changes.push(member))
   const joinedAtMs = clock.now()
   await members.save({ id: SELF, name: 'box', addresses: ['/a', '/b'] })
   const first = { id: SELF, name: 'box', addresses: ['/a', '/b'], joinedAtMs }
@@ -35,7 +35,7 @@ test('a node’s own record is kept, with the time of its first write', async ()
   await components.writer.write(album, () => [{ kind: 'version', value: new Map([['name', 'sea']]) }])
   stop()
   await members.save({ id: 'node-b' as NodeId, name: 'other', addresses: [] })
-  expect(heard).toEqual([first, { ...first, name: 'attic' }, { ...first, name: 'attic', addresses: ['/b'] }])
+  expect(changes).toEqual([first, { ...first, name: 'attic' }, { ...first, name: 'attic', addresses: ['/b'] }])
   expect((await members.load()).map(({ name }) => name)).toEqual(['attic', 'other'])
 })
 

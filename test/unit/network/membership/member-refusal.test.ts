@@ -9,10 +9,10 @@ import type { SimulatedTransport } from '../../../support/simulated-transport.js
 import { World } from '../../replication/records/replica.js'
 
 /** A node with its own view of who is no longer a member. */
-class Doorkeeper {
-  readonly out = new Map<NodeId, Departure>()
+class RefusingNode {
+  readonly departures = new Map<NodeId, Departure>()
   readonly readmitted: NodeId[] = []
-  readonly said: string[] = []
+  readonly logged: string[] = []
   leaving = false
   readonly transport: SimulatedTransport
   readonly refusal: MemberRefusal
@@ -22,16 +22,16 @@ class Doorkeeper {
     const clock = new ProcessClock(world.clock, wall)
     const hybridClock = new HybridClock({ clock })
     const say = (fields: object, message: string): void =>
-      void this.said.push(`${'code' in fields ? String(fields.code) : ''} ${message}`)
+      void this.logged.push(`${'code' in fields ? String(fields.code) : ''} ${message}`)
     const log: Logger = { debug: () => {}, info: () => {}, warn: say, error: say, child: () => log }
     this.refusal = new MemberRefusal({
       transport: this.transport,
       clock,
       log,
-      departureOf: node => this.out.get(node),
+      departureOf: node => this.departures.get(node),
       readmit: async node => {
         this.readmitted.push(node)
-        this.out.delete(node)
+        this.departures.delete(node)
       },
       now: () => hybridClock.now(),
       isLeaving: () => this.leaving,
@@ -49,9 +49,9 @@ class Doorkeeper {
   }
 }
 
-async function pair(): Promise<{ world: World; a: Doorkeeper; b: Doorkeeper; connect: () => Promise<void> }> {
+async function pair(): Promise<{ world: World; a: RefusingNode; b: RefusingNode; connect: () => Promise<void> }> {
   const world = new World()
-  const [a, b] = [new Doorkeeper(world, 'a'), new Doorkeeper(world, 'b')]
+  const [a, b] = [new RefusingNode(world, 'a'), new RefusingNode(world, 'b')]
   await a.start()
   await b.start()
   const connect = async (): Promise<void> => {
@@ -69,11 +69,11 @@ function removedAt(ms: number): Departure {
 
 test('a node that was removed while it was away becomes a member again by connecting', async () => {
   const { world, a, b, connect } = await pair()
-  a.out.set(B, removedAt(world.clock.now() + 5))
+  a.departures.set(B, removedAt(world.clock.now() + 5))
   await connect()
   expect(a.readmitted).toEqual(['b'])
   expect(a.transport.peers()).toEqual(['b'])
-  expect(b.said).toEqual(['ERR_MEMBER_REMOVED this node is no longer a member; asking to be readmitted'])
+  expect(b.logged).toEqual(['ERR_MEMBER_REMOVED this node is no longer a member; asking to be readmitted'])
   expect(b.refusal.isRemoved).toBe(false)
 })
 
@@ -81,21 +81,21 @@ test('a node that is removed while connected is told, disconnected, and refused 
   const { world, a, b, connect } = await pair()
   await connect()
   await world.clock.advance(10_000)
-  a.out.set(B, removedAt(world.clock.now()))
+  a.departures.set(B, removedAt(world.clock.now()))
   a.refusal.noteRemoval(B)
   await world.clock.advance(100)
   expect([a.transport.peers(), b.transport.peers(), b.refusal.isRemoved]).toEqual([[], [], true])
   await connect()
   expect([a.transport.peers(), a.readmitted]).toEqual([[], []])
-  expect(a.said).toEqual(['ERR_MEMBER_REMOVED refused a node'])
-  expect(b.said).toEqual(['ERR_MEMBER_REMOVED this node was removed from the cluster; restart it to rejoin'])
+  expect(a.logged).toEqual(['ERR_MEMBER_REMOVED refused a node'])
+  expect(b.logged).toEqual(['ERR_MEMBER_REMOVED this node was removed from the cluster; restart it to rejoin'])
 })
 
 test('a node that was removed before it started returns, although others learn of the removal only now', async () => {
   const { world, a, b, connect } = await pair()
   await connect()
   await world.clock.advance(10_000)
-  a.out.set(B, removedAt(1))
+  a.departures.set(B, removedAt(1))
   a.refusal.noteRemoval(B)
   await world.clock.advance(100)
   expect([a.readmitted, b.refusal.isRemoved]).toEqual([['b'], false])
@@ -104,13 +104,13 @@ test('a node that was removed before it started returns, although others learn o
 test('members connect without any log line', async () => {
   const { a, b, connect } = await pair()
   await connect()
-  expect([a.transport.peers(), a.said, b.said, a.readmitted]).toEqual([['b'], [], [], []])
+  expect([a.transport.peers(), a.logged, b.logged, a.readmitted]).toEqual([['b'], [], [], []])
 })
 
 test('a node that returned unnoticed is found by the regular check of all peers', async () => {
   const { world, a, connect } = await pair()
   await connect()
-  a.out.set(B, removedAt(1)) // and no connection was opened since
+  a.departures.set(B, removedAt(1)) // and no connection was opened since
   await world.clock.advance(6_000)
   expect(a.readmitted).toEqual(['b'])
 })
@@ -119,7 +119,7 @@ test('a node that leaves on its own does not ask to return', async () => {
   const { world, a, b, connect } = await pair()
   await connect()
   b.leaving = true
-  a.out.set(B, { ...removedAt(1), how: 'left' })
+  a.departures.set(B, { ...removedAt(1), how: 'left' })
   await world.clock.advance(6_000)
   expect([a.readmitted, a.transport.peers(), b.refusal.isRemoved]).toEqual([[], [], false])
 })

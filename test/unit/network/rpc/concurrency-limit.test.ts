@@ -3,7 +3,7 @@ import { ConcurrencyLimit } from '../../../../src/network/rpc/concurrency-limit.
 
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 
-/** Enters when there is room; says so. */
+/** @returns the state of an operation that enters as soon as there is room */
 function enter(limit: ConcurrencyLimit, byteCount: number, signal?: AbortSignal) {
   const state = { inside: false, leave: (): void => {}, error: undefined as unknown }
   void limit.enter(byteCount, signal).then(
@@ -18,7 +18,7 @@ function enter(limit: ConcurrencyLimit, byteCount: number, signal?: AbortSignal)
   return state
 }
 
-test('bounds the number, and lets the next in as one leaves', async () => {
+test('bounds the number, and admits the next when one leaves', async () => {
   const limit = new ConcurrencyLimit({ countMax: 2, bytesMax: 100, waitingMax: 10 })
   const all = [1, 1, 1, 1].map(byteCount => enter(limit, byteCount))
   await turn()
@@ -28,7 +28,7 @@ test('bounds the number, and lets the next in as one leaves', async () => {
   expect(all.map(({ inside }) => inside)).toEqual([true, true, true, false])
 })
 
-test('bounds the bytes, in order: a big one is not overtaken by small ones', async () => {
+test('bounds the bytes, in order: a large operation is not overtaken by small ones', async () => {
   const limit = new ConcurrencyLimit({ countMax: 10, bytesMax: 100, waitingMax: 10 })
   const all = [60, 50, 10].map(byteCount => enter(limit, byteCount))
   await turn()
@@ -38,7 +38,7 @@ test('bounds the bytes, in order: a big one is not overtaken by small ones', asy
   expect(all.map(({ inside }) => inside)).toEqual([true, true, true])
 })
 
-test('lets one in alone that is larger than the bound', async () => {
+test('admits an operation above the bound alone', async () => {
   const limit = new ConcurrencyLimit({ countMax: 10, bytesMax: 100, waitingMax: 10 })
   const big = enter(limit, 1_000)
   const next = enter(limit, 1)
@@ -49,7 +49,7 @@ test('lets one in alone that is larger than the bound', async () => {
   expect(next.inside).toBe(true)
 })
 
-test('who gives up no longer stands in the way', async () => {
+test('a waiting operation that gives up no longer blocks others', async () => {
   const limit = new ConcurrencyLimit({ countMax: 10, bytesMax: 100, waitingMax: 10 })
   const controller = new AbortController()
   enter(limit, 60)
@@ -63,7 +63,7 @@ test('who gives up no longer stands in the way', async () => {
   expect(enter(limit, 1, controller.signal)).toMatchObject({ inside: false })
 })
 
-test('does not let any number wait', async () => {
+test('bounds the number of waiting operations', async () => {
   const limit = new ConcurrencyLimit({ countMax: 1, bytesMax: 100, waitingMax: 2 })
   const all = [1, 1, 1, 1].map(byteCount => enter(limit, byteCount))
   await turn()
