@@ -252,7 +252,7 @@ export class Cluster implements Startable {
     for (const listener of this.#listeners) listener(type, node)
   }
 
-  /** @returns how far this node's copy of others, and others' copy of this node, are behind */
+  /** @returns what this node lacks of others' data, and what others lack of its own */
   replication(): ReplicationStatus {
     const alone = this.membership.members().every(({ self }) => self)
     return { repair: this.shipping.progress(), oldestUnreplicatedMs: alone ? undefined : this.#lag.oldestMs() }

@@ -26,7 +26,11 @@ export class DurableCopies {
     this.#components = components
   }
 
-  /** Waits, at most ten seconds, until `wanted` nodes hold a whole photo of this node. @returns how many do, this included */
+  /**
+   * Waits, at most ten seconds, until `wanted` nodes hold the whole photo, which has to be on this node.
+   *
+   * @returns how many do, this one included
+   */
   async waitFor(id: PhotoId, wanted: number): Promise<number> {
     const { peers, clock } = this.#components
     const { signal, cancel } = deadline(clock, COPIES_MS_MAX)

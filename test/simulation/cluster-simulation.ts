@@ -222,7 +222,9 @@ export class ClusterSimulation {
     for (const member of this.members) {
       // a copy that could not be written to is not tried again by the same process, and a clock is only ahead once
       const isOut =
-        this.#membership.departed.has(member) || member.services.cluster?.isRemoved || this.#membership.isLeaving(member)
+        this.#membership.departed.has(member) ||
+        member.services.cluster?.isRemoved ||
+        this.#membership.isLeaving(member)
       if (!member.faulty && member !== late && !isOut) continue
       await this.#until(member.node.stop())
       if (member === late) member.node.wall.skewMs = -HOUR_MS

@@ -110,16 +110,16 @@ export class Events implements Startable {
       )
     this.#followers++
     try {
-      const known = lastEventId === undefined ? this.#last : this.#numberOf(lastEventId)
-      let seen = known ?? this.#last
-      yield { kind: known === undefined ? 'reset' : 'start', id: this.#idOf(seen) }
+      const resumePoint = lastEventId === undefined ? this.#last : this.#numberOf(lastEventId)
+      let position = resumePoint ?? this.#last
+      yield { kind: resumePoint === undefined ? 'reset' : 'start', id: this.#idOf(position) }
       while (!signal.aborted && !this.#stopped) {
-        if (seen < this.#lastExpired) {
+        if (position < this.#lastExpired) {
           yield { kind: 'reset', id: this.#idOf(this.#last) }
           return
         }
-        const events = this.#after(seen)
-        seen += events.length
+        const events = this.#after(position)
+        position += events.length
         if (events.length > 0) yield { kind: 'events', events }
         else if (!(await this.#waitForEvent(signal))) yield { kind: 'quiet' }
       }
@@ -163,10 +163,10 @@ export class Events implements Startable {
     this.#wakeSoon()
   }
 
-  /** @returns the events after number `seen`, at most a batch */
-  #after(seen: number): ClusterEvent[] {
-    const count = Math.min(this.#last - seen, BATCH_MAX)
-    return Array.from({ length: count }, (_, i) => this.#ring[(seen + 1 + i) % EVENTS_MAX] as ClusterEvent)
+  /** @returns the events after number `position`, at most a batch */
+  #after(position: number): ClusterEvent[] {
+    const count = Math.min(this.#last - position, BATCH_MAX)
+    return Array.from({ length: count }, (_, i) => this.#ring[(position + 1 + i) % EVENTS_MAX] as ClusterEvent)
   }
 
   #nextId(): string {

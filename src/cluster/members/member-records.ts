@@ -53,8 +53,8 @@ export class MemberRecords implements MemberStore {
   }
 
   async save({ id, name, addresses }: Pick<MemberRecord, 'id' | 'name' | 'addresses'>): Promise<void> {
-    const known = this.get(id)
-    if (known?.departure !== undefined || (known !== undefined && isSame(known, name, addresses))) return
+    const record = this.get(id)
+    if (record?.departure !== undefined || (record !== undefined && isSame(record, name, addresses))) return
     await this.#write(id, (value, before) => {
       const joinedAtMs = before === undefined ? undefined : memberOf(before).joinedAtMs
       if (before !== undefined && shownVersion(before).deleted) return []
@@ -125,13 +125,13 @@ function acknowledgment(by: NodeId, heads: VolumeEnds): Change {
 /** Lenient, since another node may have written the record. */
 function memberOf(record: DirectoryRecord): MemberRecord {
   const { value, deleted } = shownVersion(record)
-  const known = {
+  const member = {
     id: record.id as NodeId,
     name: (textOf(value, 'name') ?? '').slice(0, NAME_CHARACTERS_MAX),
     addresses: boundedAddresses(textsIn(value.get('addresses'))),
     joinedAtMs: integerOf(value, 'joined_at')
   }
-  return deleted ? { ...known, departure: departureOf(record) } : known
+  return deleted ? { ...member, departure: departureOf(record) } : member
 }
 
 function departureOf(record: DirectoryRecord): Departure {
@@ -153,6 +153,6 @@ function textsIn(value: Value | undefined): string[] {
   return Array.isArray(value) ? value.filter(item => typeof item === 'string') : []
 }
 
-function isSame(known: MemberRecord, name: string, addresses: readonly string[]): boolean {
-  return known.name === name && known.addresses.join('\n') === addresses.join('\n')
+function isSame(record: MemberRecord, name: string, addresses: readonly string[]): boolean {
+  return record.name === name && record.addresses.join('\n') === addresses.join('\n')
 }

@@ -2,7 +2,7 @@
  *   member.refused   request   {how, at, now} → {returns}   tells a node that it is no longer a member
  *                                how         'left' or 'removed'
  *                                at          8 bytes, big-endian: stamp of the departure
- *                                now         1: it was removed while it had been connected to the sender for a while; 0: else
+ *                                now         1: it was removed after a while of connection to the sender; 0: otherwise
  *                                returns     1: it asks to be a member again; 0: it stays out
  */
 import type { Clock } from '../../core/clock.js'
@@ -17,7 +17,7 @@ import type { Transport } from '../transport.js'
 import type { Departure } from './member-view.js'
 
 const ASK_MS_MAX = 2_000
-/** A removal that a peer learns of sooner after connecting does not count as new: it may be what the node returns from. */
+/** A removal learned within this time after a node connected may be the one that it is returning from, ms. */
 const SETTLED_MS = 10_000
 /** All peers are checked this often: a node that crashed and returned unnoticed causes no new connection event. */
 const CHECK_MS = 5_000

@@ -7,7 +7,7 @@
  *                   level      0…3
  *                   indexes    nodes of that level, 2 bytes each
  *                   root       16 bytes: the answering node's root when it answered
- *                   children   for each index in turn, 16 × 8 bytes: the prefixes of its children's digests
+ *                   children   for each index in turn, 16 × 8 bytes: prefixes of its children's digests
  *   tree.leaves   {buckets} → {leaves}
  *                   buckets    2 bytes each
  *                   leaves     for each bucket in turn, from the first as far as they fit: 4 count, then count leaves

@@ -216,8 +216,8 @@ export class RecordGossip implements Startable {
   }
 
   #account(peer: NodeId): PeerAccount {
-    const known = this.#accounts.get(peer)
-    if (known !== undefined) return known
+    const existing = this.#accounts.get(peer)
+    if (existing !== undefined) return existing
     if (this.#accounts.size === PEERS_MAX) this.#accounts.clear()
     const account = {
       limiter: new RateLimiter(this.#components.clock, RATE_PER_PEER),

@@ -132,8 +132,8 @@ export class TreeExchange {
   async #get(keys: readonly RecordKey[]): Promise<void> {
     const { ask, replica, pace } = this.#components
     for (let rest = keys; rest.length > 0; ) {
-      const asked = rest.slice(0, RECORDS_MAX)
-      const { count, records } = decodeGetAnswer(await ask(METHOD_GET, encodeGetRequest(asked)), asked.length)
+      const batch = rest.slice(0, RECORDS_MAX)
+      const { count, records } = decodeGetAnswer(await ask(METHOD_GET, encodeGetRequest(batch)), batch.length)
       this.#changedHere += await replica.merge(records)
       await pace(records.length)
       rest = rest.slice(count)

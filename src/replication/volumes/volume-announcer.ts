@@ -110,7 +110,7 @@ export class VolumeAnnouncer {
   }
 
   #expectedEnd(peer: NodeId, volume: VolumeId): number {
-    const sent = this.#sentTo.get(peer)
-    return Math.max(sent?.volume === volume ? sent.end : 0, this.#components.peers.endOf(peer, volume))
+    const lastSent = this.#sentTo.get(peer)
+    return Math.max(lastSent?.volume === volume ? lastSent.end : 0, this.#components.peers.endOf(peer, volume))
   }
 }
