@@ -22,8 +22,8 @@ import { sameBytes } from './record-fold.js'
 const COUNTERS_MAX = 10_000
 
 /**
- * What the directory keeps in memory of its rows: the Merkle tree (1 MiB of buckets), applied offsets, counters of
- * recent terms.
+ * The part of the rows that the directory keeps in memory: the Merkle tree (1 MiB of buckets), applied offsets, counters
+ * of recently used terms.
  */
 export class DirectoryView implements PlanBase {
   readonly merkle: MerkleTree
@@ -44,12 +44,12 @@ export class DirectoryView implements PlanBase {
     this.#horizon = rows.horizon
   }
 
-  /** @throws {@link DamageError} when the rows do not fit each other */
+  /** @throws {@link DamageError} when the rows are inconsistent */
   static async load(database: Database): Promise<DirectoryView> {
     const { sequence, root } = await readMarkers(database)
     const merkle = new MerkleTree(await readBuckets(database))
     if (!sameBytes(merkle.node(0, 0), root ?? new Uint8Array(DIGEST_BYTES)))
-      throw new DamageError('the Merkle buckets do not give the root')
+      throw new DamageError('the Merkle buckets do not match the root')
     const applied = await readApplied(database, sequence)
     const horizon = horizonFrom(await database.get(HORIZON_KEY))
     return new DirectoryView(database, { merkle, applied, sequence, horizon })
@@ -71,7 +71,7 @@ export class DirectoryView implements PlanBase {
     return this.merkle.bucket(bucket)
   }
 
-  /** @returns photos that have the counted term. @throws {@link DamageError}, LevelDB's errors */
+  /** @returns the number of photos with the term. @throws {@link DamageError}, LevelDB's errors */
   count(term: string): number {
     const known = this.#counters.get(term)
     if (known !== undefined) return known
@@ -82,7 +82,7 @@ export class DirectoryView implements PlanBase {
     return count
   }
 
-  /** Brings the memory to where the batch, now written, has brought the rows. */
+  /** Applies a batch that has been written to the state in memory. */
   commit(plan: BatchPlan): void {
     for (const { bucket, leaf } of plan.toggles) this.merkle.toggle(bucket, leaf)
     for (const [term, count] of plan.counters) this.#counters.set(term, count)
@@ -103,8 +103,8 @@ async function readBuckets(database: Database): Promise<Uint8Array> {
 }
 
 /**
- * A batch that brings no record, but data needles, is not numbered. It may have survived a loss of power that took the
- * numbered one before it, and then claims that its records are in the rows.
+ * Reads the applied offsets. A batch of data needles only is not numbered. It may survive a power failure that loses the
+ * numbered batch before it, and would then claim that the lost records are in the rows; so each offset names its last batch.
  */
 async function readApplied(database: Database, last: number): Promise<Map<VolumeId, number>> {
   const applied = new Map<VolumeId, number>()

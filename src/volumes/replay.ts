@@ -9,18 +9,18 @@ const REPLAY_NEEDLES_MAX = 1000
 const REPLAY_BYTES_MAX = 4 * 1024 * 1024
 
 export interface ReplayComponents {
-  /** How far the directory has applied a volume's log, bytes. */
+  /** Offset up to which the directory has applied the volume. */
   readonly applied: (volume: VolumeId) => number
-  /** Applies a group to the directory. Called in log order per volume, one at a time. */
+  /** Applies a group to the directory. Called in the order of the volume, without overlap. */
   readonly commit: (group: CommitGroup) => Promise<void>
-  /** Told of a volume of which a replay passed over holes: the directory may lack what stands there. */
+  /** Called when a replay skipped holes of a volume: the directory may lack records from there. */
   readonly onGap?: (volume: Volume) => void
 }
 
 /**
- * Hands the part of each volume's log that the directory lacks to `commit`.
+ * Passes the part of each volume that the directory lacks to `commit`.
  *
- * @returns needles handed over
+ * @returns needles replayed
  */
 export async function replayVolumes(
   volumes: Iterable<Volume>,
@@ -51,7 +51,7 @@ async function replayVolume(volume: Volume, applied: number, commit: ReplayCompo
   for await (const rows of volume.rows()) {
     for (const row of rows) {
       if (row.offset < applied) continue
-      const needle = await committedNeedle(volume, row)
+      const needle = await readCommittedNeedle(volume, row)
       if (needle === undefined) continue
       if (needles.length >= REPLAY_NEEDLES_MAX || recordBytes >= REPLAY_BYTES_MAX) await flush(row.offset)
       needles.push(needle)
@@ -62,7 +62,7 @@ async function replayVolume(volume: Volume, applied: number, commit: ReplayCompo
   return replayed
 }
 
-async function committedNeedle(volume: Volume, row: NeedleRow): Promise<CommittedNeedle | undefined> {
+async function readCommittedNeedle(volume: Volume, row: NeedleRow): Promise<CommittedNeedle | undefined> {
   const { kind, id, generation, alternateKey, chunk, offset, length } = row
   const needle = {
     kind,

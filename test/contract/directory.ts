@@ -71,7 +71,7 @@ export function directoryContract(name: string, openSource: () => Promise<Databa
 
     it('is empty at first', async () => {
       expect(directory.state).toBe('open')
-      expect(directory.rebuilt).toBeUndefined()
+      expect(directory.rebuildReason).toBeUndefined()
       expect(directory.digest()).toBe('0'.repeat(32))
       expect(directory.count('all')).toBe(0)
       expect(directory.applied(log.volume)).toBe(0)

@@ -60,7 +60,7 @@ async function filledFolder(log: RecordLog): Promise<string> {
  */
 async function recover(folder: string, log: RecordLog): Promise<{ directory: Directory; rebuilt: boolean }> {
   const directory = await started(levelDatabase(folder, nodeFileSystem))
-  let rebuilt = directory.rebuilt !== undefined
+  let rebuilt = directory.rebuildReason !== undefined
   const replay = async (): Promise<void> => {
     const applied = directory.applied(log.volume)
     const first = log.needles.findIndex(({ location }) => location.offset >= applied)
@@ -180,7 +180,7 @@ describe('a directory in a damaged LevelDB folder', () => {
       bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 4
       await writeFile(path, bytes)
       const directory = await started(levelDatabase(folder, nodeFileSystem))
-      expect(directory.rebuilt).toBe(`the table file ${basename(path)} is damaged`)
+      expect(directory.rebuildReason).toBe(`the table file ${basename(path)} is damaged`)
       await directory.apply(log.group())
       await expectWhole(directory, folder, log, written)
       await nodeFileSystem.removeDirectory(folder)

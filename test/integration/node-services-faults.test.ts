@@ -129,7 +129,7 @@ describe('a damaged row of the directory', () => {
       })
     )
     await node.start()
-    expect(node.services.local.directory.rebuilt).toBeDefined()
+    expect(node.services.local.directory.rebuildReason).toBeDefined()
     expect((await node.services.photos.meta(id)).photo.caption).toBe('later')
   })
 

@@ -282,7 +282,7 @@ export class ClusterSimulation {
   }
 
   /**
-   * Edits every photo once more: that saw all that was written before, so none of it may heartbeat it.
+   * Edits every photo once more: that saw all that was written before, so none of it may beat it.
    *
    * @param late - a node whose clock is behind: it makes half of the edits
    */

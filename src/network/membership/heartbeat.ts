@@ -15,7 +15,7 @@
  *   indexes    [{model, shards}]  models whose vectors it searches, and the shards that it holds completely: 8 bytes each,
  *                                 see domain/shards.ts; may be absent
  */
-import { wellFormed } from '../../domain/cbor.js'
+import { toWellFormed } from '../../domain/cbor.js'
 import { type ModelId, parseModelId } from '../../domain/features.js'
 import type { Hlc } from '../../domain/hlc.js'
 import {
@@ -79,7 +79,7 @@ export function encodeHeartbeat(heartbeat: Heartbeat): Uint8Array {
   return encodeMessage({
     epoch: actorIdBytes(heartbeat.epoch),
     sequence: heartbeat.sequence,
-    name: wellFormed(heartbeat.name.slice(0, NAME_CHARACTERS_MAX)),
+    name: toWellFormed(heartbeat.name.slice(0, NAME_CHARACTERS_MAX)),
     addresses: boundedAddresses(heartbeat.addresses),
     directory: heartbeat.directoryDigest,
     volumes: heartbeat.volumesDigest,

@@ -310,7 +310,7 @@ export class VolumeShipping implements Startable {
     }
     const damaged = volume.holes.length > 0
     if (volume.superblock === undefined)
-      await this.#puller.superblock(id, superblock => copies.mend(volume, superblock))
+      await this.#puller.superblock(id, superblock => copies.repairSuperblock(volume, superblock))
     for (const { from, to } of volume.holes) {
       const fill: Take = (at, bytes) => copies.fill(volume, at, bytes)
       if (to > SUPERBLOCK_BYTES) await this.#puller.range(id, Math.max(from, SUPERBLOCK_BYTES), to, fill)
