@@ -48,13 +48,13 @@ function components(target: HeldFile['file']) {
   }
 }
 
-/** Appends in one turn of the event loop; the promises settle later. */
-async function append(...appends: (readonly NeedleDraft[])[]): Promise<Promise<NeedleLocation[]>[]> {
+/** Appends in one turn of the event loop. @returns what each comes to, later */
+async function append(...appends: (readonly NeedleDraft[])[]): Promise<{ readonly done: Promise<NeedleLocation[]>[] }> {
   const done = appends.map(drafts => log.append(drafts))
   for (const promise of done) promise.catch(() => {}) // looked at later
   await settle()
   await settle()
-  return done
+  return { done }
 }
 
 const namesOf = (group: DurableGroup | undefined): number[] => group?.needles.map(({ id }) => id[0] as number) ?? []
@@ -71,7 +71,9 @@ describe('appends', () => {
   test('stand one after the other and are told where, once they are durable and committed', async () => {
     const commit = deferred<void>()
     commits = [() => commit.promise]
-    const [first, second] = await append([draft(1, 5), draft(2, 100)], [draft(3, 0)])
+    const {
+      done: [first, second]
+    } = await append([draft(1, 5), draft(2, 100)], [draft(3, 0)])
     const places = [START, START + needleBytes(5), START + needleBytes(5) + needleBytes(100)]
     expect(log.end).toBe((places[2] as number) + needleBytes(0))
     let told = false
@@ -90,7 +92,7 @@ describe('appends', () => {
   })
 
   test('of one sync are one group: all of each needle that others ask for, with the bytes of records only', async () => {
-    const done = await append([draft(1)], [draft(2, 9, 'record'), draft(3)])
+    const { done } = await append([draft(1)], [draft(2, 9, 'record'), draft(3)])
     await file.endWrite()
     await file.endSync()
     await Promise.all(done)
@@ -150,7 +152,7 @@ describe('appends', () => {
 
 describe('one write', () => {
   test('takes 300 needles at most', async () => {
-    const done = await append(...Array.from({ length: 301 }, (_, i) => [draft(i % 256)]))
+    const { done } = await append(...Array.from({ length: 301 }, (_, i) => [draft(i % 256)]))
     await file.endWrite()
     await file.endWrite()
     const each = needleBytes(8)
@@ -183,14 +185,20 @@ describe('an append that fails', () => {
     ['EDQUOT', 'ERR_DISK_FULL']
   ])('with %s fails as %s, with all that waits; it is reported once', async (code, expected) => {
     const cause = Object.assign(new Error(code), { code })
-    const [first] = await append([draft(1)])
-    const [waiting] = await append([draft(2)])
+    const {
+      done: [first]
+    } = await append([draft(1)])
+    const {
+      done: [waiting]
+    } = await append([draft(2)])
     const { end } = log
     await file.endWrite(cause)
     const error = { code: expected, cause, details: { volume: VOLUME } }
     await expect(first).rejects.toMatchObject(error)
     await expect(waiting).rejects.toMatchObject(error)
-    const [late] = await append([draft(3)])
+    const {
+      done: [late]
+    } = await append([draft(3)])
     await expect(late).rejects.toMatchObject(error)
     expect(failures).toMatchObject([error])
     expect(groups).toEqual([])
@@ -198,7 +206,9 @@ describe('an append that fails', () => {
   })
 
   test('because the sync failed was never committed', async () => {
-    const [first] = await append([draft(1)])
+    const {
+      done: [first]
+    } = await append([draft(1)])
     await file.endWrite()
     await file.endSync(Object.assign(new Error('EIO'), { code: 'EIO' }))
     await expect(first).rejects.toMatchObject({ code: 'ERR_DISK_WRITE' })
@@ -207,12 +217,16 @@ describe('an append that fails', () => {
 
   test('because its commit failed leaves the volume as good as it was', async () => {
     commits = [() => Promise.reject(new Error('the directory has failed'))]
-    const [first] = await append([draft(1)])
+    const {
+      done: [first]
+    } = await append([draft(1)])
     await file.endWrite()
     await file.endSync()
     await expect(first).rejects.toThrow('the directory has failed')
     expect(failures).toEqual([])
-    const [second] = await append([draft(2)])
+    const {
+      done: [second]
+    } = await append([draft(2)])
     await file.endWrite()
     await file.endSync()
     expect(await second).toMatchObject([{ offset: START + needleBytes(8) }])
