@@ -49,7 +49,8 @@ const CHAPTERS: readonly Chapter[] = [
     sources: [
       { title: 'Rows', path: 'src/directory/keys.ts' },
       { title: 'Terms', path: 'src/domain/terms.ts' },
-      { title: 'Merkle tree', path: 'src/domain/merkle.ts' }
+      { title: 'Merkle tree', path: 'src/domain/merkle.ts' },
+      { title: 'Cursor of a list', path: 'src/directory/cursor.ts' }
     ]
   },
   {

@@ -2,6 +2,7 @@ import { settingsMarkdown } from '../../../src/config/help.js'
 import { ERROR_CODES, type ErrorCode } from '../../../src/core/errors.js'
 import { ERROR_MAP } from '../../../src/http/wire/error-map.js'
 import { cliReference } from './cli-reference.js'
+import { generatedFormats } from './formats.js'
 
 /** A document that the code writes. */
 export interface Generated {
@@ -13,6 +14,7 @@ export interface Generated {
 /** All documents that `npm run docs` writes and `npm run docs:check` compares. A new one is a line here. */
 export async function generatedDocuments(): Promise<readonly Generated[]> {
   return [
+    generatedFormats(),
     { path: 'docs/reference/settings.md', text: noticed(settingsReference()) },
     { path: 'docs/reference/errors.md', text: noticed(errorsReference()) },
     { path: 'docs/reference/cli.md', text: noticed(await cliReference()) }

@@ -30,8 +30,8 @@ class Cluster {
   settle(): void {
     for (const node of this.nodes.values()) node.update(this.nowMs)
     for (const node of this.nodes.values()) {
-      node.looked(node.unlooked())
-      node.complete(NONE)
+      node.markScanned(node.unscanned())
+      node.markReady(NONE)
     }
   }
 
@@ -125,8 +125,8 @@ describe('a shard whose owners are others now', () => {
     moved = [...ALL_SHARDS].filter(shard => !shardOwners(shard, [SELF, ...OTHERS]).includes(SELF))
     expect(moved.length).toBeGreaterThan(10)
     placement.update(0)
-    placement.looked(ALL_SHARDS)
-    placement.complete(NONE)
+    placement.markScanned(ALL_SHARDS)
+    placement.markReady(NONE)
     expect(placement.ready).toEqual(ALL_SHARDS)
   })
 
@@ -186,24 +186,24 @@ describe('a shard becomes ready', () => {
 
   test('when the directory was looked through for it and no vector is known to be missing', () => {
     const placement = alone()
-    expect(placement.unlooked()).toEqual(ALL_SHARDS)
-    expect(placement.complete(NONE)).toBe(false)
-    placement.looked(new Set([1, 2, 3]))
-    expect(placement.unlooked().size).toBe(ALL_SHARDS.size - 3)
-    expect(placement.complete(new Set([2]))).toBe(true)
+    expect(placement.unscanned()).toEqual(ALL_SHARDS)
+    expect(placement.markReady(NONE)).toBe(false)
+    placement.markScanned(new Set([1, 2, 3]))
+    expect(placement.unscanned().size).toBe(ALL_SHARDS.size - 3)
+    expect(placement.markReady(new Set([2]))).toBe(true)
     expect(placement.ready).toEqual(new Set([1, 3]))
-    expect(placement.complete(new Set([2]))).toBe(false) // nothing new
-    expect(placement.complete(NONE)).toBe(true)
+    expect(placement.markReady(new Set([2]))).toBe(false) // nothing new
+    expect(placement.markReady(NONE)).toBe(true)
   })
 
   test('and stays so while all are looked through once more', () => {
     const placement = alone()
-    placement.looked(ALL_SHARDS)
-    placement.complete(NONE)
-    placement.forgetLooks()
-    expect(placement.unlooked()).toEqual(ALL_SHARDS)
+    placement.markScanned(ALL_SHARDS)
+    placement.markReady(NONE)
+    placement.requireRescan()
+    expect(placement.unscanned()).toEqual(ALL_SHARDS)
     expect(placement.ready).toEqual(ALL_SHARDS)
-    expect(placement.complete(ALL_SHARDS)).toBe(false)
+    expect(placement.markReady(ALL_SHARDS)).toBe(false)
     expect(placement.ready).toEqual(ALL_SHARDS)
   })
 })

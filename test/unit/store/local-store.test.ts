@@ -3,7 +3,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { SheafError } from '../../../src/core/errors.js'
 import { silentLog } from '../../../src/core/log.js'
 import { newCookie, newPhotoId, type PhotoId } from '../../../src/domain/ids.js'
-import { birthChanges, deleteChanges, viewPhoto } from '../../../src/domain/photo.js'
+import { createChanges, deleteChanges, viewPhoto } from '../../../src/domain/photo.js'
 import { LocalStore, type LocalStoreComponents } from '../../../src/store/local-store.js'
 import { dataDraft, dataIdentity } from '../../../src/store/photo-needles.js'
 import type { CompactionResult } from '../../../src/volumes/compaction.js'
@@ -75,7 +75,7 @@ class Fixture {
       name: 'a'
     }
     const draft = dataDraft({ cookie }, { id, generation: 0, part: 'orig' }, 0, false, data)
-    await store.writer.create(id, birthChanges(birth), [draft])
+    await store.writer.create(id, createChanges(birth), [draft])
     return id
   }
 
