@@ -9,8 +9,8 @@
  *   volume.superblock  request  {volume} → {superblock}
  *   volume.read        request  {volume, from, to} → {bytes}  at most READ_BYTES_MAX; shorter at a hole or at the end
  *   volume.range       fetch    {volume, from, to} → bytes    the same for more, at most FETCH_BYTES_MAX
- *   volume.doubt       notify   {volume, from, to}            bytes that the receiver sent from this range are damaged: it
- *                                                             checks its own copy
+ *   volume.doubt       request  {volume, from, to} → {}       bytes that the receiver sent from this range are damaged: it
+ *                                                             verifies its copy from there to the end, then answers
  */
 import type { Value } from '../../domain/cbor.js'
 import { parseVolumeId, type VolumeId } from '../../domain/ids.js'
