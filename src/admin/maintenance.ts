@@ -56,6 +56,8 @@ export interface NodeStatus {
   readonly bytes: number
   readonly volumes: number
   readonly directoryDigest: string
+  /** Records of a later format: kept, but neither shown nor searched. */
+  readonly opaqueRecords: number
   /** Bytes that cannot be read: corrupt, unreadable on disk, or missing. */
   readonly damagedBytes: number
   readonly disk: DiskSpace
@@ -67,7 +69,7 @@ export interface NodeStatus {
 
 export interface MaintenanceComponents {
   readonly jobs: Jobs
-  readonly directory: Pick<Directory, 'digest' | 'count' | 'verify' | 'records' | 'clear'>
+  readonly directory: Pick<Directory, 'digest' | 'count' | 'opaqueCount' | 'verify' | 'records' | 'clear'>
   readonly volumes: VolumeSet
   readonly inspector: Inspector
   readonly compactor: Compactor
@@ -184,6 +186,7 @@ export class Maintenance {
       bytes: volumes.reduce((sum, volume) => sum + volume.end, 0),
       volumes: volumes.length,
       directoryDigest: directory.digest(),
+      opaqueRecords: directory.opaqueCount,
       damagedBytes: holes.reduce((sum, { from, to }) => sum + to - from, 0),
       disk: await space(),
       replication: this.#components.cluster?.replication(),

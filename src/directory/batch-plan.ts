@@ -10,6 +10,7 @@ import {
   bucketKey,
   counterKey,
   leafKey,
+  opaqueRow,
   type Row,
   recordRowKey,
   sealedRow,
@@ -38,6 +39,13 @@ export interface RecordFold {
   readonly after: RecordState
   /** Volumes of the needles that were merged; empty if all records came from peers without needles. */
   readonly volumes: readonly VolumeId[]
+}
+
+/** A record of a later format: it takes the place of what this version could read of it. */
+export interface OpaqueFold {
+  readonly key: RecordKey
+  readonly format: number
+  readonly before: RecordState | undefined
 }
 
 /** A record whose merged state a batch changed. */
@@ -76,6 +84,8 @@ export interface BatchPlan {
   readonly changes: readonly RecordChange[]
   /** The horizon after the batch. */
   readonly horizon: Hlc
+  /** Keys of records that this version cannot read, first seen in this batch. */
+  readonly opaque: readonly RecordKey[]
 }
 
 export interface LeafToggle {
@@ -92,7 +102,8 @@ const NO_BYTES = new Uint8Array(0)
 export function planBatch(
   base: PlanBase,
   folds: Iterable<RecordFold>,
-  applied: ReadonlyMap<VolumeId, LogProgress>
+  applied: ReadonlyMap<VolumeId, LogProgress>,
+  opaque: readonly OpaqueFold[] = []
 ): BatchPlan {
   const operations: Operation[] = []
   const toggles: LeafToggle[] = []
@@ -109,16 +120,19 @@ export function planBatch(
     putRow(operations, recordRow(recordRowKey(key), after))
     planLeaf(operations, toggles, fold, base.horizon)
     planTombstone(operations, fold)
-    planTerms(operations, deltas, fold)
+    planTerms(operations, deltas, before?.record, after.record)
     const { record, bytes } = after
     changes.push({ key, ...(before && { before: before.record }), after: record, bytes, volumes })
   }
+  for (const fold of opaque) planOpaque(operations, toggles, deltas, fold, base.horizon)
   const counters = planCounters(operations, base, deltas)
   const root = planBuckets(operations, base, toggles)
-  const sequence = changes.length > 0 ? base.sequence + 1 : base.sequence
-  if (changes.length > 0) putRow(operations, markerRow(sequence, root))
+  const isNumbered = changes.length > 0 || opaque.length > 0
+  const sequence = isNumbered ? base.sequence + 1 : base.sequence
+  if (isNumbered) putRow(operations, markerRow(sequence, root))
   for (const [volume, progress] of applied) putRow(operations, appliedRow(volume, progress, sequence))
-  return { operations, applied, sequence, toggles, counters, changes, horizon: base.horizon }
+  const opaqueKeys = opaque.map(({ key }) => key)
+  return { operations, applied, sequence, toggles, counters, changes, horizon: base.horizon, opaque: opaqueKeys }
 }
 
 /** Plans a numbered batch that changes rows without merging records. */
@@ -126,7 +140,7 @@ export function planNumbered(base: PlanBase, plan: Pick<BatchPlan, 'operations' 
   const sequence = base.sequence + 1
   const root = planBuckets(plan.operations, base, plan.toggles)
   putRow(plan.operations, markerRow(sequence, root))
-  return { ...plan, sequence, applied: new Map(), counters: new Map(), changes: [] }
+  return { ...plan, sequence, applied: new Map(), counters: new Map(), changes: [], opaque: [] }
 }
 
 function appliedRow(volume: VolumeId, { applied, reached }: LogProgress, sequence: number): Row {
@@ -158,8 +172,34 @@ function planTombstone(operations: Operation[], { key, before, after }: RecordFo
   if (is !== undefined) operations.push({ type: 'put', key: tombstoneKey(is, key), value: NO_BYTES })
 }
 
-function planTerms(operations: Operation[], deltas: Map<string, number>, { before, after }: RecordFold): void {
-  const { removed, added } = indexChange(indexEntries(before?.record), indexEntries(after.record))
+/** Only the opaque row stays: what could be read of the record is out of date, and must not be shown. */
+function planOpaque(
+  operations: Operation[],
+  toggles: LeafToggle[],
+  deltas: Map<string, number>,
+  { key, format, before }: OpaqueFold,
+  horizon: Hlc
+): void {
+  putRow(operations, opaqueRow(key, format))
+  if (before === undefined) return
+  operations.push({ type: 'del', key: recordRowKey(key) })
+  const deletedAt = tombstoneStamp(before.record)
+  if (deletedAt !== undefined) operations.push({ type: 'del', key: tombstoneKey(deletedAt, key) })
+  if (!isForgotten(before.record, horizon)) {
+    const bucket = bucketOf(key)
+    toggles.push({ bucket, leaf: leafDigest(key, before.bytes) })
+    operations.push({ type: 'del', key: leafKey(bucket, key) })
+  }
+  planTerms(operations, deltas, before.record, undefined)
+}
+
+function planTerms(
+  operations: Operation[],
+  deltas: Map<string, number>,
+  before: DirectoryRecord | undefined,
+  after: DirectoryRecord | undefined
+): void {
+  const { removed, added } = indexChange(indexEntries(before), indexEntries(after))
   if (removed.position !== undefined) {
     for (const term of removed.terms) {
       operations.push({ type: 'del', key: termKey(term, removed.position) })

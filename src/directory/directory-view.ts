@@ -2,14 +2,17 @@ import { LRUCache } from 'lru-cache'
 import type { Hlc } from '../domain/hlc.js'
 import type { VolumeId } from '../domain/ids.js'
 import { DIGEST_BYTES, MERKLE_BUCKETS, MerkleTree } from '../domain/merkle.js'
+import { RECORD_FORMAT } from '../domain/record-codec.js'
 import { readMarkers } from './batch-markers.js'
 import type { BatchPlan, LogProgress, PlanBase } from './batch-plan.js'
 import { DamageError } from './damage.js'
 import type { Database } from './database.js'
 import {
   counterKey,
+  formatOfOpaqueRow,
   HORIZON_KEY,
   horizonFrom,
+  opaqueRange,
   openSealed,
   TABLE_APPLIED,
   TABLE_BUCKET,
@@ -32,16 +35,24 @@ export class DirectoryView implements PlanBase {
   readonly #counters = new LRUCache<string, number>({ max: COUNTERS_MAX })
   #sequence: number
   #horizon: Hlc
+  #opaqueCount: number
 
   private constructor(
     database: Database,
-    rows: { merkle: MerkleTree; applied: Map<VolumeId, LogProgress>; sequence: number; horizon: Hlc }
+    rows: {
+      merkle: MerkleTree
+      applied: Map<VolumeId, LogProgress>
+      sequence: number
+      horizon: Hlc
+      opaqueCount: number
+    }
   ) {
     this.#database = database
     this.merkle = rows.merkle
     this.applied = rows.applied
     this.#sequence = rows.sequence
     this.#horizon = rows.horizon
+    this.#opaqueCount = rows.opaqueCount
   }
 
   /** @throws {@link DamageError} when the rows are inconsistent */
@@ -52,7 +63,8 @@ export class DirectoryView implements PlanBase {
       throw new DamageError('the Merkle buckets do not match the root')
     const applied = await readApplied(database, sequence)
     const horizon = horizonFrom(await database.get(HORIZON_KEY))
-    return new DirectoryView(database, { merkle, applied, sequence, horizon })
+    const opaqueCount = await countOpaque(database)
+    return new DirectoryView(database, { merkle, applied, sequence, horizon, opaqueCount })
   }
 
   get sequence(): number {
@@ -61,6 +73,11 @@ export class DirectoryView implements PlanBase {
 
   get horizon(): Hlc {
     return this.#horizon
+  }
+
+  /** Records that this version cannot read. */
+  get opaqueCount(): number {
+    return this.#opaqueCount
   }
 
   get root(): Uint8Array {
@@ -89,7 +106,19 @@ export class DirectoryView implements PlanBase {
     for (const [volume, progress] of plan.applied) this.applied.set(volume, progress)
     this.#sequence = plan.sequence
     this.#horizon = plan.horizon
+    this.#opaqueCount += plan.opaque.length
   }
+}
+
+/** @throws {@link DamageError} when this version reads one of them, which an earlier one left out: the log has it */
+async function countOpaque(database: Database): Promise<number> {
+  let count = 0
+  for await (const [key, value] of database.iterator(opaqueRange())) {
+    const format = formatOfOpaqueRow(key, value)
+    if (format <= RECORD_FORMAT) throw new DamageError(`records of format ${format} can be read now`)
+    count++
+  }
+  return count
 }
 
 async function readBuckets(database: Database): Promise<Uint8Array> {

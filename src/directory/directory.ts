@@ -6,7 +6,7 @@ import type { Hlc } from '../domain/hlc.js'
 import type { VolumeId } from '../domain/ids.js'
 import { DIGEST_BYTES, type MerkleTree } from '../domain/merkle.js'
 import type { DirectoryRecord, RecordKey } from '../domain/record.js'
-import { decodeRecord } from '../domain/record-codec.js'
+import { decodeRecord, type OpaqueRecord, opaqueRecordOf } from '../domain/record-codec.js'
 import { SUPERBLOCK_BYTES } from '../domain/superblock.js'
 import type { CommitGroup, NeedleLocation } from '../volumes/needle-store.js'
 import { type BatchPlan, type LogProgress, planBatch, type RecordChange } from './batch-plan.js'
@@ -18,7 +18,7 @@ import { appliedKey, leafRange, openSealed, recordKeyFrom, recordRange } from '.
 import { type OpenRows, openRows } from './open-rows.js'
 import { type DirectoryPage, type DirectoryQuery, runQuery } from './query.js'
 import type { IncomingRecord } from './record-fold.js'
-import { confirmAbsent, foldRecords, readState, readStates } from './record-rows.js'
+import { confirmAbsent, foldOpaque, foldRecords, readOpaque, readState, readStates } from './record-rows.js'
 import { type RepeatedTerm, repeatedTerms } from './repeated-terms.js'
 import { MIGRATIONS, type Migration } from './schema.js'
 import { type RecordState, recordStateOf } from './stored-record.js'
@@ -66,6 +66,7 @@ const NOTHING_APPLIED: LogProgress = { applied: 0, reached: 0 }
 interface WaitingGroup {
   readonly group: CommitGroup
   readonly records: readonly IncomingRecord[]
+  readonly opaque: readonly OpaqueRecord[]
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
 }
@@ -88,6 +89,7 @@ export class Directory implements Startable {
   readonly #observe: (stamp: Hlc) => void
   readonly #migrations: readonly Migration[]
   readonly #listeners = new Set<ChangeListener>()
+  readonly #opaqueListeners = new Set<(keys: readonly RecordKey[]) => void>()
   #state: DirectoryState = 'closed'
   #opened: OpenRows | undefined
   #damage: string | undefined
@@ -161,14 +163,14 @@ export class Directory implements Startable {
    * Merges a group's records into the directory. Needles below the applied offset are skipped. A group that begins above it,
    * because a gap before it could not be read or awaits replay, is merged as well, but does not move the offset.
    *
-   * @throws `ERR_DIRECTORY_UNAVAILABLE` when this batch or an earlier one failed; `ERR_FORMAT_TOO_NEW` for a record of a
-   * later format
+   * @throws `ERR_DIRECTORY_UNAVAILABLE` when this batch or an earlier one failed; a record of a later format is
+   * kept as opaque
    */
   async apply(group: CommitGroup): Promise<void> {
     const { view } = this.#requireWritable()
-    const records = this.#decode(group, (view.applied.get(group.volume) ?? NOTHING_APPLIED).applied)
+    const decoded = this.#decode(group, (view.applied.get(group.volume) ?? NOTHING_APPLIED).applied)
     await new Promise<void>((resolve, reject) => {
-      this.#waiting.push({ group, records, resolve, reject })
+      this.#waiting.push({ group, ...decoded, resolve, reject })
       if (this.#waiting.length === 1) void this.#exclusive(() => this.#applyWaiting())
     })
   }
@@ -179,16 +181,22 @@ export class Directory implements Startable {
    *
    * @param encoded - from `encodeRecord`; several may have the same key
    * @returns the number of records that changed
-   * @throws `ERR_RECORD_MALFORMED`, `ERR_FORMAT_TOO_NEW`: one of them cannot be decoded, and nothing was merged;
+   * @throws `ERR_RECORD_MALFORMED`: one of them cannot be decoded, and nothing was merged;
    * `ERR_DIRECTORY_UNAVAILABLE`
    */
   async merge(encoded: readonly Uint8Array[]): Promise<number> {
     this.#requireWritable()
-    const records = encoded.map(bytes => ({ record: decodeRecord(bytes), bytes, location: undefined }))
+    const opaque: OpaqueRecord[] = []
+    const records: IncomingRecord[] = []
+    for (const bytes of encoded) {
+      const unreadable = opaqueRecordOf(bytes)
+      if (unreadable !== undefined) opaque.push(unreadable)
+      else records.push({ record: decodeRecord(bytes), bytes, location: undefined })
+    }
     return this.#exclusive(async () => {
       this.#requireWritable()
       try {
-        return await this.#write(records, NO_PROGRESS)
+        return await this.#write(records, opaque, NO_PROGRESS)
       } catch (err) {
         throw this.#writeFailed(err)
       }
@@ -219,10 +227,34 @@ export class Directory implements Startable {
     const { database, view } = this.#require()
     try {
       const state = readState(database, key) ?? confirmAbsent(database, key)
+      if (state === undefined) this.#requireReadable(key)
       return state && stored(state, view)
     } catch (err) {
       throw this.#readFailed(err, this.#opened)
     }
+  }
+
+  /**
+   * Records of a later format are kept in the log, are in no list and no tree, and are left out here as if they were
+   * unknown; `getSync` refuses them. A rebuild by a version that reads them shows them again.
+   */
+  isOpaque(key: RecordKey): boolean {
+    const { database, view } = this.#require()
+    try {
+      return view.opaqueCount > 0 && readOpaque(database, key) !== undefined
+    } catch (err) {
+      throw this.#readFailed(err, this.#opened)
+    }
+  }
+
+  /** Records that this version cannot read. */
+  get opaqueCount(): number {
+    return this.#require().view.opaqueCount
+  }
+
+  #requireReadable(key: RecordKey): void {
+    if (!this.isOpaque(key)) return
+    throw new SheafError('ERR_FORMAT_TOO_NEW', undefined, { details: { kind: key.kind, id: key.id } })
   }
 
   async getMany(keys: readonly RecordKey[]): Promise<(StoredRecord | undefined)[]> {
@@ -318,12 +350,24 @@ export class Directory implements Startable {
     return () => this.#listeners.delete(listener)
   }
 
-  #decode(group: CommitGroup, applied: number): IncomingRecord[] {
+  /** Calls the listener with the keys of records that can be read no more. @returns a function that removes it */
+  onOpaque(listener: (keys: readonly RecordKey[]) => void): () => void {
+    this.#opaqueListeners.add(listener)
+    return () => this.#opaqueListeners.delete(listener)
+  }
+
+  #decode(
+    group: CommitGroup,
+    applied: number
+  ): { readonly records: IncomingRecord[]; readonly opaque: OpaqueRecord[] } {
     const records: IncomingRecord[] = []
+    const opaque: OpaqueRecord[] = []
     for (const { record: bytes, location } of group.needles) {
       if (bytes === undefined || location.offset < applied) continue
       try {
-        records.push({ record: decodeRecord(bytes), bytes, location })
+        const unreadable = opaqueRecordOf(bytes)
+        if (unreadable !== undefined) opaque.push(unreadable)
+        else records.push({ record: decodeRecord(bytes), bytes, location })
       } catch (err) {
         // Its checksums are correct, so it was written like this; the other records must still be served.
         if (!hasCode(err, 'ERR_RECORD_MALFORMED')) throw err
@@ -333,7 +377,7 @@ export class Directory implements Startable {
         )
       }
     }
-    return records
+    return { records, opaque }
   }
 
   /** Writes waiting groups as one batch, up to a bound; groups that arrive meanwhile wait for the next. */
@@ -365,26 +409,38 @@ export class Directory implements Startable {
     const { view } = this.#requireWritable()
     const applied = new Map<VolumeId, LogProgress>()
     const records: IncomingRecord[] = []
-    for (const { group, records: decoded } of batch) {
+    const opaque: OpaqueRecord[] = []
+    for (const { group, ...decoded } of batch) {
       const progress = applied.get(group.volume) ?? view.applied.get(group.volume) ?? NOTHING_APPLIED
       if (group.to <= progress.applied) continue
-      records.push(...decoded)
+      records.push(...decoded.records)
+      opaque.push(...decoded.opaque)
       const follows = group.from <= progress.applied || startsVolume(group)
       const reached = Math.max(progress.reached, group.to)
       applied.set(group.volume, { applied: follows ? group.to : progress.applied, reached })
     }
-    await this.#write(records, applied)
+    await this.#write(records, opaque, applied)
   }
 
   /** @returns the number of records that changed */
-  async #write(records: readonly IncomingRecord[], applied: ReadonlyMap<VolumeId, LogProgress>): Promise<number> {
+  async #write(
+    incoming: readonly IncomingRecord[],
+    unreadable: readonly OpaqueRecord[],
+    applied: ReadonlyMap<VolumeId, LogProgress>
+  ): Promise<number> {
     const { database, view } = this.#requireWritable()
+    const opaque = foldOpaque(database, unreadable)
+    const names = new Set(opaque.map(({ key }) => `${key.kind}\0${key.id}`))
+    const isHidden = ({ record }: IncomingRecord): boolean =>
+      names.has(`${record.kind}\0${record.id}`) || (view.opaqueCount > 0 && readOpaque(database, record) !== undefined)
+    const records = names.size > 0 || view.opaqueCount > 0 ? incoming.filter(record => !isHidden(record)) : incoming
     const folds = await foldRecords(database, records)
-    const plan = planBatch(view, folds, applied)
+    const plan = planBatch(view, folds, applied, opaque)
     if (plan.operations.length > 0) await database.batch(plan.operations)
     view.commit(plan)
     for (const { record } of records) for (const { hlc } of record.entries) this.#observe(hlc)
     if (plan.changes.length > 0) this.#notify(plan.changes)
+    if (plan.opaque.length > 0) this.#noteOpaque(plan.opaque)
     return plan.changes.length
   }
 
@@ -401,6 +457,12 @@ export class Directory implements Startable {
         throw this.#writeFailed(err)
       }
     })
+  }
+
+  #noteOpaque(keys: readonly RecordKey[]): void {
+    const records = this.opaqueCount
+    this.#log.warn({ records, first: keys[0] }, 'records of a later format are kept but not shown; upgrade this node')
+    for (const listener of this.#opaqueListeners) listener(keys)
   }
 
   #notify(changes: readonly RecordChange[]): void {

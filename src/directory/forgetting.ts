@@ -148,5 +148,14 @@ function planForget(base: PlanBase, tombstones: readonly Tombstone[]): BatchPlan
     operations.push({ type: 'del', key: recordRowKey(key) }, { type: 'del', key: tombstoneKey(stamp, key) })
   }
   const { sequence, horizon } = base
-  return { operations, toggles: [], sequence, horizon, applied: new Map(), counters: new Map(), changes: [] }
+  return {
+    operations,
+    toggles: [],
+    sequence,
+    horizon,
+    applied: new Map(),
+    counters: new Map(),
+    changes: [],
+    opaque: []
+  }
 }

@@ -17,6 +17,8 @@
  *   tombstone  08 · 8 hlc of the delete · record key        none
  *   horizon    09                                           8 hlc: records deleted up to then have no leaf · 120 zeros,
  *                                                           so that no numbered batch is too small, see batch-markers.ts
+ *   opaque     0a · record key                              4 format of a record that this version cannot read; such a
+ *                                                           record has no other row
  *
  *   part        content
  *   record key  text kind · 1 form · id: form 1, the 16 bytes of a lower-case UUID; form 0, UTF-8 to the end
@@ -55,6 +57,7 @@ const TABLE_RECORD = 0x06
 export const TABLE_TERM = 0x07
 export const TABLE_TOMBSTONE = 0x08
 export const HORIZON_KEY = Uint8Array.of(0x09)
+const TABLE_OPAQUE = 0x0a
 const HORIZON_PADDING = new Uint8Array(120)
 
 /** Bytes of (birth hlc, photo id), the sort key of the index within a term, oldest first. */
@@ -174,6 +177,26 @@ export function recordRowKey(key: RecordKey): Uint8Array {
 
 export function leafKey(bucket: number, key: RecordKey): Uint8Array {
   return recordKeyAfter(3, key, TABLE_LEAF, bucket)
+}
+
+/** @param format - of a record that this version cannot read */
+export function opaqueRow(key: RecordKey, format: number): Row {
+  const payload = Buffer.alloc(4)
+  payload.writeUInt32BE(format)
+  return sealedRow(opaqueKey(key), payload)
+}
+
+export function opaqueKey(key: RecordKey): Uint8Array {
+  return recordKeyAfter(1, key, TABLE_OPAQUE, 0)
+}
+
+/** @returns the format. @throws {@link DamageError} */
+export function formatOfOpaqueRow(key: Uint8Array, value: Uint8Array): number {
+  return openSealed(key, value, 4).readUInt32BE(0)
+}
+
+export function opaqueRange(): KeyRange {
+  return tableRange(TABLE_OPAQUE)
 }
 
 export function bucketOfLeafKey(key: Uint8Array): number {

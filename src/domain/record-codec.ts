@@ -22,8 +22,9 @@
  * Valid: canonical, as above, at most RECORD_BYTES_MAX bytes. Characters are UTF-16 code units. A state has exactly one
  * encoding: a default that is written out is as malformed as an unsorted map. Unknown fields are preserved, so a later
  * version may add fields (each value a `Value`) if records make sense without them and the successor of an entry may
- * inherit them; any other change raises the format. There is no checksum: the needle, the directory's row and the wire
- * have their own.
+ * inherit them; any other change raises the format. Fields 0 to 2 are the same in all formats, so that a version which
+ * cannot read a record still knows its key. There is no checksum: the needle, the directory's row and the wire have their
+ * own.
  */
 import { SheafError } from '../core/errors.js'
 import { invariant } from '../core/invariant.js'
@@ -34,13 +35,14 @@ import { type Entry, type UnknownFields, VERSION_FIELD } from './entry.js'
 import type { Hlc } from './hlc.js'
 import { ACTOR_ID_BYTES, type ActorId, actorIdBytes, actorIdFrom } from './ids.js'
 import { NEEDLE_DATA_BYTES_MAX } from './needle.js'
-import type { DirectoryRecord } from './record.js'
+import type { DirectoryRecord, RecordKey } from './record.js'
 import { compareDots, covers, type Dot, type VersionVector } from './version-vector.js'
 
 /** A record must fit in one needle. */
 export const RECORD_BYTES_MAX = NEEDLE_DATA_BYTES_MAX
 
-const FORMAT = 1
+/** The latest that this version reads, and the one that it writes. */
+export const RECORD_FORMAT = 1
 const NAME_CHARACTERS_MAX = 64
 const KEY_CHARACTERS_MAX = 1024
 const GENERATION_MAX = 0xffff_ffff
@@ -49,12 +51,32 @@ const RECORD_FIELD_LAST = 4
 const ENTRY_FIELD_LAST = 7
 const EMPTY: ReadonlyMap<string, Value> = new Map()
 
+/** A record of a later format: its key is known, its state is not. */
+export interface OpaqueRecord extends RecordKey {
+  readonly format: number
+}
+
+/**
+ * Reads the fields 0 to 2, which all formats have in common.
+ *
+ * @returns undefined for a record that this version can read whole
+ * @throws `ERR_RECORD_MALFORMED`
+ */
+export function opaqueRecordOf(bytes: Uint8Array): OpaqueRecord | undefined {
+  const fields = new FieldReader(new CborReader(bytes))
+  const format = fields.require(0).uint()
+  if (format <= RECORD_FORMAT) return undefined
+  const kind = requireLength(fields.require(1).text(), NAME_CHARACTERS_MAX)
+  const id = requireLength(fields.require(2).text(), KEY_CHARACTERS_MAX)
+  return { format, kind, id }
+}
+
 /** @throws `ERR_RECORD_MALFORMED` if it takes more than RECORD_BYTES_MAX or a text has the wrong length */
 export function encodeRecord(record: DirectoryRecord): Uint8Array {
   const writer = new CborWriter()
   writer.mapHead(RECORD_FIELD_LAST + 1 + (record.extra?.size ?? 0))
   writer.uint(0)
-  writer.uint(FORMAT)
+  writer.uint(RECORD_FORMAT)
   writer.uint(1)
   writer.text(requireLength(record.kind, NAME_CHARACTERS_MAX))
   writer.uint(2)
@@ -86,12 +108,12 @@ export function decodeRecord(bytes: Uint8Array): DirectoryRecord {
   const reader = new CborReader(bytes)
   const fields = new FieldReader(reader)
   const format = fields.require(0).uint()
-  if (format > FORMAT)
+  if (format > RECORD_FORMAT)
     throw new SheafError(
       'ERR_FORMAT_TOO_NEW',
-      `the record has format ${format}; this version reads up to ${FORMAT}; upgrade`
+      `the record has format ${format}; this version reads up to ${RECORD_FORMAT}; upgrade`
     )
-  if (format !== FORMAT) throw malformed(`there never was a format ${format}`)
+  if (format !== RECORD_FORMAT) throw malformed(`there never was a format ${format}`)
   const kind = requireLength(fields.require(1).text(), NAME_CHARACTERS_MAX)
   const id = requireLength(fields.require(2).text(), KEY_CHARACTERS_MAX)
   const context = readContext(fields.require(3))

@@ -46,7 +46,7 @@ const BATCH_EDITS_MAX = 64
 
 export interface PhotosComponents {
   readonly store: NeedleStore
-  readonly directory: Pick<Directory, 'getSync' | 'query' | 'records' | 'onChange'>
+  readonly directory: Pick<Directory, 'getSync' | 'query' | 'records' | 'onChange' | 'onOpaque'>
   readonly clock: Clock
   readonly random: Random
   /** All writes of this node's records go through it. */
@@ -105,6 +105,9 @@ export class Photos {
     this.#edits = new PhotoEdits({ store, writer, reader, actor: components.actor })
     directory.onChange(changes => {
       for (const { key } of changes) this.#hot.forget(key.id)
+    })
+    directory.onOpaque(keys => {
+      for (const { id } of keys) this.#hot.forget(id)
     })
   }
 

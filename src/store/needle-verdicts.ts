@@ -6,7 +6,7 @@ import { parseVolumeId, photoIdFrom, type VolumeId } from '../domain/ids.js'
 import type { NeedleIdentity } from '../domain/needle.js'
 import { alternateKeyOf, PHOTO_KIND, partOf, viewPhoto } from '../domain/photo.js'
 import { conflictVersions, type DirectoryRecord, type RecordKey, shownVersion } from '../domain/record.js'
-import { decodeRecord } from '../domain/record-codec.js'
+import { decodeRecord, opaqueRecordOf } from '../domain/record-codec.js'
 import { isForgotten, tombstoneStamp } from '../domain/tombstone.js'
 import { integerOf } from '../domain/value-fields.js'
 import type { Trust } from '../volumes/compaction.js'
@@ -32,7 +32,7 @@ const DEAD: Verdict = { state: 'dead' }
 const UNKNOWN: Verdict = { state: 'unknown' }
 
 export interface NeedleVerdictsComponents {
-  readonly directory: Pick<Directory, 'getMany' | 'getSync' | 'records' | 'onChange'>
+  readonly directory: Pick<Directory, 'getMany' | 'getSync' | 'isOpaque' | 'records' | 'onChange'>
   readonly volumes: Pick<VolumeSet, 'get' | 'locate' | 'read' | 'append' | 'isOwn' | 'isOfThisProcess'>
   readonly writer: Pick<RecordWriter, 'write' | 'pending'>
   /** Deletes up to this stamp may be forgotten. */
@@ -103,8 +103,8 @@ export class NeedleVerdicts {
     for await (const rows of volume.rows()) {
       for (const row of rows) {
         if (row.kind !== 'record') continue
-        const record = decodeRecord(await volume.read(row.offset, row, row.length))
-        if (record.kind !== PHOTO_KIND) continue
+        const record = await this.#recordIn(volume, row)
+        if (record?.kind !== PHOTO_KIND) continue
         const { createdAt, logicalVolume } = viewPhoto(record)
         if (createdAt > last && parseVolumeId(logicalVolume)?.epoch === epoch) last = createdAt
       }
@@ -139,7 +139,9 @@ export class NeedleVerdicts {
 
   /** Whether a record needle of a photo that the directory does not know is a tombstone that the horizon has passed. */
   async #isForgottenNeedle(volume: Volume, row: NeedleRow): Promise<boolean> {
-    return isForgotten(decodeRecord(await volume.read(row.offset, row, row.length)), this.#components.horizon())
+    const record = await this.#recordIn(volume, row)
+    if (record === undefined || this.#components.directory.isOpaque(record)) return false
+    return isForgotten(record, this.#components.horizon())
   }
 
   /**
@@ -149,8 +151,9 @@ export class NeedleVerdicts {
    */
   isWhole(encoded: Uint8Array): boolean {
     const { directory, volumes } = this.#components
+    if (opaqueRecordOf(encoded) !== undefined) return true // it cannot be told, so it is kept
     const record = decodeRecord(encoded)
-    if (record.kind !== PHOTO_KIND || directory.getSync(record) !== undefined) return true
+    if (record.kind !== PHOTO_KIND || directory.isOpaque(record) || directory.getSync(record) !== undefined) return true
     const blob = blobOf(viewPhoto(record), 'orig')
     const chunks = blob === undefined ? [] : Array.from({ length: needleCount(blob) }, (_, i) => dataIdentity(blob, i))
     return chunks.every(identity => volumes.locate(identity).length > 0)
@@ -228,9 +231,16 @@ export class NeedleVerdicts {
   async #storedRecord(volume: Volume, row: NeedleRow): Promise<StoredRecord | undefined> {
     const [photo] = await this.#components.directory.getMany([{ kind: PHOTO_KIND, id: photoIdFrom(row.id) }])
     if (photo !== undefined) return photo
-    const { kind, id } = decodeRecord(await volume.read(row.offset, row, row.length))
-    const [stored] = await this.#components.directory.getMany([{ kind, id }])
+    const record = await this.#recordIn(volume, row)
+    if (record === undefined) return undefined
+    const [stored] = await this.#components.directory.getMany([record])
     return stored
+  }
+
+  /** @returns undefined for a record of a later format */
+  async #recordIn(volume: Volume, row: NeedleRow): Promise<DirectoryRecord | undefined> {
+    const bytes = await volume.read(row.offset, row, row.length)
+    return opaqueRecordOf(bytes) === undefined ? decodeRecord(bytes) : undefined
   }
 
   #dataVerdict(volume: Volume, row: NeedleRow, record: DirectoryRecord): Verdict {
@@ -264,7 +274,8 @@ export class NeedleVerdicts {
 
   /** Judges a needle whose photo the directory does not know: a chunk without a manifest is left from an aborted upload. */
   #orphanVerdict(volume: Volume, row: NeedleRow): Verdict {
-    if (!row.isChunk || this.#isInProgress(volume, row)) return UNKNOWN
+    const isOpaque = this.#components.directory.isOpaque({ kind: PHOTO_KIND, id: photoIdFrom(row.id) })
+    if (!row.isChunk || isOpaque || this.#isInProgress(volume, row)) return UNKNOWN
     return this.#components.volumes.locate({ ...row, kind: 'manifest', chunk: 0 }).length > 0 ? UNKNOWN : DEAD
   }
 

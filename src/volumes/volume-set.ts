@@ -288,7 +288,8 @@ export class VolumeSet implements NeedleStore, Startable {
       try {
         await this.#components.commit(group)
       } catch (error) {
-        this.#writer.renewEpoch() // the log holds the dots of this group, but the directory does not show them yet
+        // the log holds the dots of this group, but the directory does not show them yet; in a copy they are not this node's
+        if (this.isOfThisProcess(volume.id)) this.#writer.renewEpoch()
         throw error
       }
       for (const listener of this.#growthListeners) listener(volume)
@@ -308,6 +309,14 @@ export class VolumeSet implements NeedleStore, Startable {
       return 'empty'
     }
     const superblock = await readSuperblock(file, id, verifySignature, log)
+    if (superblock === 'later format') {
+      log.error(
+        { file: name },
+        'leaving a volume of a later format alone; its photos are missing here; upgrade this node'
+      )
+      await file.close()
+      return 'foreign'
+    }
     const volume = this.#volumeIn(opened, superblock)
     if (superblock === undefined && !(await holdsNeedles(volume, size))) {
       log.error(

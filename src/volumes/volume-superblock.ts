@@ -13,19 +13,19 @@ export function superblockOf(id: VolumeId, encoded: Uint8Array, verify: VerifySi
   return superblock
 }
 
-/** @returns undefined if it is damaged or unreadable, which is logged. @throws `ERR_FORMAT_TOO_NEW` */
+/** @returns undefined if it is damaged or unreadable, which is logged */
 export async function readSuperblock(
   file: File,
   id: VolumeId,
   verify: VerifySignature,
   log: Logger
-): Promise<Superblock | undefined> {
+): Promise<Superblock | 'later format' | undefined> {
   const bytes = new Uint8Array(SUPERBLOCK_BYTES)
   try {
     const read = await file.read(bytes, 0)
     return superblockOf(id, bytes.subarray(0, read), verify)
   } catch (err) {
-    if (hasCode(err, 'ERR_FORMAT_TOO_NEW')) throw err
+    if (hasCode(err, 'ERR_FORMAT_TOO_NEW')) return 'later format'
     log.error({ volume: id, err }, 'the superblock of the volume is damaged; its needles can still be read')
     return undefined
   }

@@ -6,10 +6,10 @@ import { Directory } from '../../src/directory/directory.js'
 import type { DirectoryPage, DirectoryQuery } from '../../src/directory/query.js'
 import type { Hlc } from '../../src/domain/hlc.js'
 import { viewPhoto } from '../../src/domain/photo.js'
-import type { DirectoryRecord } from '../../src/domain/record.js'
+import type { DirectoryRecord, RecordKey } from '../../src/domain/record.js'
 import { encodeRecord } from '../../src/domain/record-codec.js'
 import { modelOf } from '../unit/directory/directory-model.js'
-import { PhotoWriter, RecordLog } from '../unit/directory/photo-log.js'
+import { laterFormat, PhotoWriter, RecordLog } from '../unit/directory/photo-log.js'
 
 const PAGES_MAX = 100
 
@@ -161,16 +161,50 @@ export function directoryContract(name: string, openSource: () => Promise<Databa
       expect(directory.progress(log.volume).applied).toBe(log.end)
     })
 
-    it('refuses a record of a newer version, and goes on', async () => {
-      const bytes = Uint8Array.from(encodeRecord(writer.birth()))
-      bytes[2] = 2 // the format, after the map's head and the field's number
-      log.appendBytes(bytes)
-      await expect(directory.apply(log.group())).rejects.toMatchObject({ code: 'ERR_FORMAT_TOO_NEW' })
-      expect(directory.state).toBe('open')
-      expect(directory.progress(log.volume).applied).toBe(0)
-      const other = new RecordLog(2).append(writer.birth())
-      await directory.apply(other.group())
-      expect(directory.count('all')).toBe(1)
+    describe('a record of a later format', () => {
+      const tooNew = { code: 'ERR_FORMAT_TOO_NEW' }
+
+      it('hides what can be read of it, before and after, and nothing else', async () => {
+        const [kept, hidden] = [writer.birth({ tags: ['a'] }), writer.birth({ tags: ['a'] })]
+        const noted: RecordKey[][] = []
+        directory.onOpaque(keys => noted.push([...keys]))
+        log.append(kept, hidden).appendBytes(laterFormat(writer.edit(hidden.id, { caption: 'x' })))
+        for (const group of log.groups()) await directory.apply(group)
+        await directory.apply(new RecordLog(2).append(writer.edit(hidden.id, { caption: 'y' })).group())
+        const check = async (): Promise<void> => {
+          const shown: DirectoryRecord[] = []
+          for await (const record of directory.records()) shown.push(record)
+          expect(ids(shown)).toEqual([kept.id])
+          expect(() => directory.getSync(hidden)).toThrow(expect.objectContaining(tooNew))
+          expect(await directory.getMany([kept, hidden])).toMatchObject([{ record: { id: kept.id } }, undefined])
+          expect([directory.isOpaque(kept), directory.isOpaque(hidden)]).toEqual([false, true])
+          expect([directory.count('all'), directory.count('tag\0a'), directory.opaqueCount]).toEqual([1, 1, 1])
+          expect(directory.digest()).toBe(modelOf([kept]).root)
+          expect(directory.progress(log.volume).applied).toBe(log.end)
+          expect(await directory.verify()).toEqual([])
+        }
+        await check()
+        expect(noted).toEqual([[{ kind: 'photo', id: hidden.id }]])
+        await restart()
+        await check()
+      })
+
+      it('is hidden as well when peers bring it, alone or with its photo', async () => {
+        const [first, second] = [writer.birth(), writer.birth()]
+        expect(await directory.merge([encodeRecord(first)])).toBe(1)
+        expect(await directory.merge([laterFormat(first), encodeRecord(second), laterFormat(second)])).toBe(0)
+        expect([directory.count('all'), directory.opaqueCount]).toEqual([0, 2])
+        expect(directory.digest()).toBe(modelOf([]).root)
+        expect(await directory.verify()).toEqual([])
+      })
+
+      it('of a delete is hidden, too', async () => {
+        const born = writer.birth()
+        await directory.apply(log.append(born, writer.delete(born.id)).group())
+        await directory.merge([laterFormat(born)])
+        expect([directory.isOpaque(born), directory.digest()]).toEqual([true, modelOf([]).root])
+        expect(await directory.verify()).toEqual([])
+      })
     })
 
     describe('homes', () => {

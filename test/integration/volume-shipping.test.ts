@@ -200,6 +200,20 @@ describe('volume shipping', () => {
     expect(await heads(a)).toBe(await heads(b))
   })
 
+  it('keeps its own epoch when the directory refuses what a peer wrote, and takes a fresh one when it refuses its own', async () => {
+    const net = cluster()
+    const [a, b] = [await net.add(), await net.add()]
+    await put(b, 100)
+    await net.pass(1_000)
+    const { epoch } = b.volumes
+    b.fixture.applied.failing = new SheafError('ERR_DIRECTORY_UNAVAILABLE')
+    const { id } = await put(a, 100)
+    await net.until(() => holds(b, id))
+    expect(b.volumes.epoch).toBe(epoch)
+    await expect(put(b, 100)).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNAVAILABLE' })
+    expect(b.volumes.epoch).not.toBe(epoch)
+  })
+
   it('tolerates announcements that are lost, repeated, reordered or damaged', async () => {
     const net = cluster()
     const [a, b] = [await net.add(), await net.add()]

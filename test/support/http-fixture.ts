@@ -240,6 +240,7 @@ function maintenanceOf(jobs: Jobs, directory: Directory, store: MemoryNeedleStor
       bytes: 256,
       volumes: 1,
       directoryDigest: directory.digest(),
+      opaqueRecords: 0,
       damagedBytes: 8,
       replication: undefined,
       disk: { freeBytes: 1_000_000, totalBytes: 2_000_000 }

@@ -109,6 +109,7 @@ export function statusJson(node: { readonly nodeId: string; readonly version: st
     bytes: status.bytes,
     volumes: status.volumes,
     directory_digest: status.directoryDigest,
+    newer_format_records: status.opaqueRecords,
     damaged_bytes: status.damagedBytes,
     disk: { free_bytes: status.disk.freeBytes, total_bytes: status.disk.totalBytes },
     ...(status.similarity !== undefined && similarityJson(status.similarity)),

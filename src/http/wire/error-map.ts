@@ -53,7 +53,7 @@ export const ERROR_MAP: Readonly<Record<ErrorCode, ErrorMapping>> = {
   ERR_NEEDLE_CORRUPT: { status: 500 },
   ERR_VOLUME_CORRUPT: { status: 500 },
   ERR_DIRECTORY_UNAVAILABLE: { status: 503, retryAfterS: 5 },
-  ERR_FORMAT_TOO_NEW: { status: 500 },
+  ERR_FORMAT_TOO_NEW: { status: 503, retryAfterS: 3600 },
   ERR_RECORD_MALFORMED: { status: 500 },
   ERR_IMAGE_UNREADABLE: { status: 422 },
   ERR_IMAGE_TOO_LARGE: { status: 413 },

@@ -18,7 +18,8 @@ named above each, taken over word for word by \`npm run docs\`; a test fails whe
 source, not this page. [architecture.md](architecture.md#the-data-folder) says which file of the data folder is in which
 format, and [protocol.md](protocol.md) has what goes over the network.
 
-A volume, a record or a directory of a newer format is refused with \`ERR_FORMAT_TOO_NEW\`. Caches (index files, saved
+A record of a newer format is kept and hidden, a volume of one is left alone; a directory of one keeps the node from
+starting, with \`ERR_FORMAT_TOO_NEW\`. Caches (index files, saved
 vectors) of another format are made again. Old formats stay as fixtures in \`test/fixtures/formats\`, which today's code
 must read.`
 

@@ -5,6 +5,7 @@ import {
   bucketKey,
   counterKey,
   leafKey,
+  opaqueRow,
   positionBytes,
   recordRowKey,
   sealedRow,
@@ -17,7 +18,7 @@ import { MIGRATIONS } from '../../../src/directory/schema.js'
 import { bucketOf } from '../../../src/domain/merkle.js'
 import { viewPhoto } from '../../../src/domain/photo.js'
 import type { DirectoryRecord } from '../../../src/domain/record.js'
-import { decodeRecord } from '../../../src/domain/record-codec.js'
+import { decodeRecord, RECORD_FORMAT } from '../../../src/domain/record-codec.js'
 import { modelOf } from './directory-model.js'
 import { levelError, MemoryDatabaseSource } from './memory-database.js'
 import { PhotoWriter, RecordLog } from './photo-log.js'
@@ -181,6 +182,21 @@ describe('a directory', () => {
       expect([directory.state, source.removed, directory.rebuildReason]).toEqual(['open', i + 1, message])
       await directory.stop()
     }
+  })
+
+  it('is filled again by a version that reads what an earlier one had to hide', async () => {
+    const born = writer.birth()
+    await directory.apply(log.append(born).group())
+    await directory.stop()
+    const row = opaqueRow(born, RECORD_FORMAT)
+    const database = await source.open()
+    await database.put(row.key, row.value)
+    await database.close()
+    await directory.start()
+    expect(directory.rebuildReason).toEqual(expect.any(String))
+    await directory.apply(log.group())
+    expect(directory.getSync(born)).toBeDefined()
+    expect(directory.isOpaque(born)).toBe(false)
   })
 
   it('keeps a database of a newer schema, and does not start', async () => {

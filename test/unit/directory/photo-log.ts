@@ -25,7 +25,7 @@ import {
   mergeRecords,
   type RecordKey
 } from '../../../src/domain/record.js'
-import { encodeRecord } from '../../../src/domain/record-codec.js'
+import { encodeRecord, RECORD_FORMAT } from '../../../src/domain/record-codec.js'
 import { SUPERBLOCK_BYTES } from '../../../src/domain/superblock.js'
 import type { CommitGroup, CommittedNeedle } from '../../../src/volumes/needle-store.js'
 import { SeededRandom } from '../../support/seeded-random.js'
@@ -96,6 +96,13 @@ export class PhotoWriter {
     if (record === undefined) throw new Error(`nothing is known of ${id}`)
     return record
   }
+}
+
+/** @returns the record as a later version of Sheaf might write it: this one knows its key only */
+export function laterFormat(record: DirectoryRecord): Uint8Array {
+  const bytes = Uint8Array.from(encodeRecord(record))
+  bytes[2] = RECORD_FORMAT + 1 // after the map's head and the field's number
+  return bytes
 }
 
 /** A volume's log of record needles, to be cut into arbitrary commit groups. */

@@ -53,6 +53,10 @@ export const statusSchema: Schema = {
           bytes: BYTES,
           volumes: COUNT,
           directory_digest: TEXT,
+          newer_format_records: {
+            ...COUNT,
+            description: 'records of a later format: kept, but not shown before this node is upgraded'
+          },
           damaged_bytes: { ...BYTES, description: 'bytes that cannot be read' },
           disk: object({ free_bytes: BYTES, total_bytes: BYTES }),
           model: nullable({ ...TEXT, description: 'the model whose vectors are compared; null: none yet' }),
