@@ -20,7 +20,7 @@ export function startLines(facts: StartFacts): string[] {
   return [
     `Sheaf is running at ${http}. Stop it with Ctrl-C.`,
     '',
-    `  Photos  \`${command} put FILE…\` adds some; ${http}/photos lists them`,
+    `  Photos  \`${command} put FILE…\` adds some; see ${http}/photos`,
     `  Data    ${folder}`,
     `  Model   ${modelLine(facts)}`,
     ...(hasKey ? ['  Key     only nodes that hold the cluster key can join'] : noKeyLines(facts))
