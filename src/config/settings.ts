@@ -108,7 +108,7 @@ export const SETTINGS = {
     kind: hostMaybePort,
     placeholder: 'HOST[:PORT]',
     default: undefined,
-    defaultShown: 'the one that routes to them',
+    defaultShown: 'the address that routes to the peers',
     meaning: 'address to tell peers'
   }),
   join: setting({
@@ -135,7 +135,7 @@ export const SETTINGS = {
     kind: path,
     placeholder: 'FILE',
     default: undefined,
-    defaultShown: 'none, with a warning',
+    defaultShown: 'none',
     meaning:
       'only nodes that hold the key may join; a second line is an older key, still accepted; the key itself may stand in SHEAF_CLUSTER_KEY',
     environment: 'SHEAF_CLUSTER_KEY_FILE'
