@@ -66,7 +66,7 @@ export async function runCli(argv: readonly string[], components: CliComponents,
         .command(usage)
         .description(summary)
         .option('--node <url>', `the node to talk to (SHEAF_NODE, default: ${NODE_URL})`)
-        .option('--json', 'output for machines'),
+        .option('--json', 'print JSON, for programs'),
     action: run =>
       async function (this: Command, ...args) {
         const { node, json } = this.opts<{ node?: string; json?: boolean }>()

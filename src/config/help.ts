@@ -46,7 +46,7 @@ export function settingsMarkdown(): string {
   ].join('\n')
 }
 
-/** What a shell needs to complete the flags. */
+/** @returns what a shell needs to complete the flags, one hint per setting; the CLI's `FlagHint` */
 export function flagHints() {
   return [...settingRows(), configFileRow()].map(({ flag, setting }) => ({
     flag,

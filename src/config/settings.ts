@@ -161,7 +161,7 @@ export const SETTINGS = {
   })
 } as const
 
-/** Names the file that the other settings may stand in; so it stands in none itself. */
+/** Names the file that may hold the other settings, and cannot itself be set in it. */
 export const CONFIG_FILE = {
   kind: path,
   placeholder: 'FILE',

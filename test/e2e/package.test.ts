@@ -14,7 +14,9 @@ const run = promisify(execFile)
 /** The environment without what npm says about this very package to the scripts that it runs. */
 const environment: NodeJS.ProcessEnv = {
   ...Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !/^(SHEAF_|npm_(?!config_)|npm_config_local_)/.test(name))
+    Object.entries(process.env).filter(
+      ([name]) => !/^(SHEAF_|npm_(?!config_|package_config_node_gyp_)|npm_config_local_)/.test(name)
+    )
   ),
   // `docs/dependencies.md` tells users to say this as well.
   ONNXRUNTIME_NODE_INSTALL: 'skip'
