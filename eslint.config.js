@@ -4,6 +4,7 @@ import tseslint from 'typescript-eslint'
 // randomness in src/core, so that a simulation can own them.
 
 const time = 'Take a Clock (src/core/clock.ts).'
+const wait = 'A test waits for an event or a state: test/support/until.ts.'
 const chance = 'Take a Random (src/core/random.ts).'
 
 const rawTimersAndRandomness = {
@@ -85,10 +86,27 @@ export default tseslint.config(
   },
   { files: ['src/**/*.ts'], ignores: ['src/core/**'], rules: rawTimersAndRandomness },
   {
-    // Tests wait for events, never for time to pass; those that drive real processes need real timeouts.
+    // Tests wait for events, never for time to pass; those that drive real processes are spoken of below.
     files: ['test/{unit,contract,simulation}/**/*.ts'],
     ignores: ['test/unit/core/**'],
     rules: rawTimersAndRandomness
+  },
+  {
+    // What comes about in real processes and sockets is waited for as well, by event or with test/support/until.ts.
+    files: ['test/{integration,e2e}/**/*.ts'],
+    rules: {
+      'no-restricted-globals': ['error', { name: 'setTimeout', message: wait }],
+      'no-restricted-properties': ['error', { object: 'globalThis', property: 'setTimeout', message: wait }],
+      'no-restricted-imports': [
+        'error',
+        {
+          paths: ['timers', 'node:timers', 'timers/promises', 'node:timers/promises'].map(name => ({
+            name,
+            message: wait
+          }))
+        }
+      ]
+    }
   },
   {
     // One turn of the event loop is no wait for time to pass: the group commit gives it to appends before it writes, and

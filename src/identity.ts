@@ -12,24 +12,24 @@ import type { FileSystem } from './core/file-system.js'
 import { invariant } from './core/invariant.js'
 import type { Random } from './core/random.js'
 
-/** In the data folder: the private key as libp2p's protobuf. Whoever has it is this node. */
+/** In the data folder: the private key as libp2p's protobuf. Anyone who has it can act as this node. */
 const KEY_FILE = 'identity.key'
 const SEED_BYTES = 32
 
-/** Who a node is, for as long as it keeps its data folder. */
+/** The identity of a node; it is kept in the data folder. */
 export interface NodeIdentity {
   /** The libp2p peer id, `12D3KooW…`. */
   readonly nodeId: string
   /** Ed25519, 32 bytes. */
   readonly publicKey: Uint8Array
-  /** For libp2p, which proves with it to be this node. */
+  /** For libp2p, which authenticates this node with it. */
   readonly privateKey: Ed25519PrivateKey
   /** @returns an Ed25519 signature, 64 bytes */
   sign(bytes: Uint8Array): Uint8Array
 }
 
 /**
- * Reads the node's key pair, or makes one at the first start.
+ * Reads the node's key pair, or creates one at the first start.
  *
  * @throws `ERR_IDENTITY_CORRUPT`; the file system's own errors
  */
@@ -52,16 +52,16 @@ export async function loadIdentity(
   }
 }
 
-/** @param publicKey - Ed25519, 32 bytes. @returns false as well for what is no key or no signature */
+/** @param publicKey - Ed25519, 32 bytes. @returns false also for an invalid key or signature */
 export function verifySignature(publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array): boolean {
   try {
     return synchronous(publicKeyFromRaw(publicKey).verify(bytes, signature))
   } catch {
-    return false // 32 bytes that are no point of the curve
+    return false // not a point on the curve
   }
 }
 
-/** @param publicKey - Ed25519, 32 bytes. @returns the peer id of the node; empty for what is no key */
+/** @param publicKey - Ed25519, 32 bytes. @returns the peer id of the node; empty for an invalid key */
 export function nodeIdOf(publicKey: Uint8Array): string {
   try {
     return peerIdFromPublicKey(publicKeyFromRaw(publicKey)).toString()
@@ -78,11 +78,11 @@ function parseKey(stored: Uint8Array, path: string): Ed25519PrivateKey {
   } catch (err) {
     cause = err
   }
-  const wayOut = 'restore it from a backup, or remove it to let the node become a new one'
+  const wayOut = 'restore it from a backup, or remove it so that this node gets a new identity'
   throw new SheafError('ERR_IDENTITY_CORRUPT', `${path} does not hold an Ed25519 key: ${wayOut}`, { cause })
 }
 
-/** libp2p's types allow for browsers, whose keys answer later; Node's never do. */
+/** libp2p's types allow promises because of browsers; in Node the results are synchronous. */
 function synchronous<T>(answer: T | Promise<T>): T {
   invariant(!(answer instanceof Promise), 'Ed25519 is computed at once')
   return answer

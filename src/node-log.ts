@@ -5,8 +5,8 @@ import { systemErrorCode } from './core/errors.js'
 const STDERR = 2
 
 /**
- * The log of a node, to stderr: readable on a terminal, else one JSON object per line. It is written synchronously, so that
- * the last line before an end is there.
+ * The log of a node, to stderr: readable on a terminal, else one JSON object per line. Written synchronously, so that the
+ * last lines before the process ends are not lost.
  */
 export function createLog(init: { readonly level: string; readonly terminal: boolean }): Logger {
   const stream = init.terminal
@@ -18,7 +18,7 @@ export function createLog(init: { readonly level: string; readonly terminal: boo
 function stderrLines(): DestinationStream {
   const stream = destination({ dest: STDERR, sync: true })
   stream.on('error', (err: unknown) => {
-    // Whoever read the log has gone; the node has better things to do than to end for that.
+    // The reader of the log has exited; that must not end the node.
     if (systemErrorCode(err) !== 'EPIPE') throw err
   })
   return stream

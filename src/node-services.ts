@@ -19,7 +19,7 @@ import type { VectorIndexes } from './similarity/index/vector-index.js'
 import { LocalStore, type LocalStoreComponents, type LocalStoreInit } from './store/local-store.js'
 
 const CHUNK_BYTES_MAX = 8 * 1024 * 1024
-/** A volume holds at least this many chunks. */
+/** The chunk size is chosen so that a volume holds at least this many chunks. */
 const CHUNKS_PER_VOLUME_MIN = 8
 
 export interface NodeServicesComponents extends Pick<LocalStoreComponents, 'database' | 'sign' | 'verifySignature'> {
@@ -27,12 +27,12 @@ export interface NodeServicesComponents extends Pick<LocalStoreComponents, 'data
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
-  /** To compare photos by what they look like; without it nobody looks at them. */
+  /** Image analysis and vector search; without it photos are not analyzed. */
   readonly similarity?: {
     readonly analyzer: ImageAnalyzer
     readonly indexes: VectorIndexes
   }
-  /** To the other nodes; without it the node is alone. */
+  /** Connects to other nodes; without it the node runs alone. */
   readonly network?: {
     readonly transport: Transport
     readonly resolve: ClusterComponents['resolve']
@@ -47,13 +47,13 @@ export interface NodeServicesInit extends LocalStoreInit {
   readonly requireCookie: boolean
 }
 
-/** What one node does, wired: its own store, the cluster around it, photos, search, and the operator's work on them. */
+/** The services of one node, wired together: local store, cluster, photos, search, jobs and maintenance. */
 export class NodeServices implements Startable {
   readonly local: LocalStore
-  /** Undefined when the node is alone. */
+  /** Undefined when the node runs alone. */
   readonly cluster: Cluster | undefined
   readonly photos: Photos
-  /** Undefined when nobody looks at photos. */
+  /** Undefined when photos are not analyzed. */
   readonly similarity: Similarity | undefined
   readonly jobs: Jobs
   readonly maintenance: Maintenance
@@ -62,7 +62,7 @@ export class NodeServices implements Startable {
   constructor(components: NodeServicesComponents, init: NodeServicesInit) {
     const { fileSystem, clock, random, log, network } = components
     const { folder, volumeBytes, purgeMs, maxUploadBytes, minCopies, requireCookie } = init
-    // The cluster stands on the local store, which asks it back for what only it can know.
+    // The cluster depends on the local store; these callbacks give the store what only the cluster knows.
     const local = new LocalStore(
       {
         ...components,
@@ -94,8 +94,8 @@ export class NodeServices implements Startable {
           log,
           fileSystem,
           space,
-          indexes: () => this.similarity?.models.announced() ?? [],
-          onRise: () => inspector.touchAll()
+          indexes: () => this.similarity?.models.heartbeatIndexes() ?? [],
+          onRise: () => inspector.invalidateAll()
         },
         network.init,
         { folder, purgeMs }
@@ -171,7 +171,7 @@ export class NodeServices implements Startable {
     await this.local.stop()
   }
 
-  /** @returns why the node cannot serve now; undefined when it can */
+  /** @returns the reason why the node cannot serve now; undefined if it can */
   unready(): SheafError | undefined {
     const { state } = this.local.directory
     if (this.#started && state === 'open') return undefined

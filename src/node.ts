@@ -30,7 +30,7 @@ import { ModelStore } from './similarity/models/model-store.js'
 import { defaultModelsFolder } from './similarity/models/models-folder.js'
 
 const DAY_MS = 24 * 3_600_000
-/** Where others are looked for that are named without a port, when this node's own was picked for it. */
+/** Port of nodes to join that are named without one, if this node's own port was assigned by the system. */
 const P2P_PORT = 4001
 
 export interface NodeComponents {
@@ -38,25 +38,25 @@ export interface NodeComponents {
   readonly random: Random
   readonly fileSystem: FileSystem
   readonly log: Logger
-  /** Ends the process: an invariant is broken. */
+  /** Ends the process because an invariant is broken. */
   readonly fatal: (error: Error) => void
 }
 
-/** What the outside needs to know of a node that serves. */
+/** How to reach a node that serves. */
 export interface ReadyInfo {
-  /** Can be connected to as it stands. */
+  /** A URL that clients on this machine can use. */
   readonly http: string
-  /** Multiaddrs that can be dialled as they stand. */
+  /** Multiaddrs that other nodes can dial. */
   readonly p2p: readonly string[]
   readonly nodeId: string
 }
 
-/** One node: the place that knows every adapter. */
+/** One node: wires the services to every adapter (disk, network, HTTP, models). */
 export class SheafNode implements Startable {
   readonly #config: Config
   readonly #version: string
   readonly #components: NodeComponents
-  /** What has been started, in that order. */
+  /** Parts that have been started, in that order. */
   readonly #started: Startable[] = []
   #ready: ReadyInfo | undefined
   #left: Promise<void> = new Promise(() => {})
@@ -69,13 +69,13 @@ export class SheafNode implements Startable {
     this.#version = init.version
   }
 
-  /** Only while the node serves. */
+  /** Available only while the node serves. */
   get ready(): ReadyInfo {
     invariant(this.#ready !== undefined, 'the node serves')
     return this.#ready
   }
 
-  /** Resolves when this node has left its cluster for good: its process then ends. Asked for once the node serves. */
+  /** Resolves when this node has left its cluster permanently: its process should then end. Valid once the node serves. */
   get left(): Promise<void> {
     return this.#left
   }
@@ -89,35 +89,37 @@ export class SheafNode implements Startable {
   }
 
   /**
-   * Takes the data folder, brings the directory up to the log, then serves. What was begun is undone when a step fails.
+   * Locks the data folder, brings the directory up to date with the log, then serves. If a step fails, everything is
+   * stopped again.
    *
-   * @throws `ERR_DATA_LOCKED`, `ERR_IDENTITY_CORRUPT`, `ERR_FORMAT_TOO_NEW`, `ERR_DISK_WRITE`, `ERR_ADDRESS_IN_USE`, `ERR_CONFIG`
+   * @throws `ERR_DATA_LOCKED`, `ERR_IDENTITY_CORRUPT`, `ERR_FORMAT_TOO_NEW`, `ERR_DISK_WRITE`, `ERR_ADDRESS_IN_USE`,
+   * `ERR_CONFIG`
    */
   async start(): Promise<void> {
     const folder = resolve(this.#config.data)
     try {
-      await this.#begin(new DataLock({ folder }))
+      await this.#startPart(new DataLock({ folder }))
       const identity = await loadIdentity(this.#components, folder)
       this.#components.log.info({ nodeId: identity.nodeId, version: this.#version, folder }, 'starting')
       const transport = this.#createTransport(identity)
       const services = this.#createServices(folder, identity, transport)
-      await this.#begin(services)
+      await this.#startPart(services)
       this.#left = services.cluster?.decommission.left ?? this.#left
       const { clock, random } = this.#components
       const events = new Events({ directory: services.local.directory, clock, random })
       services.cluster?.onEvent((type, member) => events.note(type, member))
       const server = await this.#createServer(services, events, transport.self)
-      await this.#begin(server)
+      await this.#startPart(server)
       const supply = this.#createModelSupply(services)
-      if (supply !== undefined) await this.#begin(supply)
-      // Begun last, so ended first: the server waits until nobody follows the events any more.
-      await this.#begin(events)
+      if (supply !== undefined) await this.#startPart(supply)
+      // Started last and so stopped first: the server cannot stop while clients follow the events.
+      await this.#startPart(events)
       const address = server.address()
       invariant(address !== undefined, 'the server listens')
       this.#ready = { http: connectableUrl(address), p2p: transport.addresses(), nodeId: identity.nodeId }
     } catch (err) {
       await this.stop().catch(stopErr =>
-        this.#components.log.error({ err: stopErr }, 'could not stop what was started')
+        this.#components.log.error({ err: stopErr }, 'could not stop cleanly after the start failed')
       )
       const bySystem = !(err instanceof SheafError) && systemErrorCode(err) !== undefined
       throw bySystem ? folderError(folder, err) : err
@@ -125,14 +127,14 @@ export class SheafNode implements Startable {
     this.#components.log.info({ ...this.#ready }, 'ready')
   }
 
-  /** Takes no more requests, lets those that run end, and leaves a folder that the next start has little to do with. */
+  /** Stops accepting requests, waits for running ones, and closes the data folder so that the next start is fast. */
   async stop(): Promise<void> {
     this.#ready = undefined
     for (let part = this.#started.pop(); part !== undefined; part = this.#started.pop()) await part.stop()
   }
 
-  async #begin(part: Startable): Promise<void> {
-    // First: a part that fails half way may hold something already, and stopping what did not start is harmless.
+  async #startPart(part: Startable): Promise<void> {
+    // Registered first: a part that fails to start may already hold resources, and stopping an unstarted part is harmless.
     this.#started.push(part)
     await part.start()
   }
@@ -149,7 +151,7 @@ export class SheafNode implements Startable {
     })
   }
 
-  /** @returns undefined when the node is to do without a model */
+  /** @returns undefined when the node is configured without a model */
   #createModelSupply({ similarity }: NodeServices): ModelSupply | undefined {
     const { clock, log } = this.#components
     const { model: name, models } = this.#config
@@ -158,9 +160,9 @@ export class SheafNode implements Startable {
     const folder = models ?? defaultModelsFolder({ environment, platform, home: homedir() })
     const store = new ModelStore({ ...this.#components, environment, fetch }, { folder })
     this.#models = store
-    const last = () => similarity.models.last()
-    const use = (model: LoadedModel, before?: LoadedModel) => similarity.useModel(model, before)
-    return new ModelSupply({ store, last, use, clock, log }, { name })
+    const lastServing = () => similarity.models.lastServing()
+    const use = (model: LoadedModel, previous?: LoadedModel) => similarity.useModel(model, previous)
+    return new ModelSupply({ store, lastServing, use, clock, log }, { name })
   }
 
   #createServices(folder: string, identity: NodeIdentity, transport: Transport): NodeServices {
@@ -235,7 +237,7 @@ export class SheafNode implements Startable {
   }
 }
 
-/** @returns a URL that a client on this machine can use: the address that stands for all is shown as loopback */
+/** @returns a URL that a client on this machine can use: a wildcard address becomes loopback */
 function connectableUrl({ host, port }: { readonly host: string; readonly port: number }): string {
   const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
   return `http://${isIPv6(reachable) ? `[${reachable}]` : reachable}:${port}`

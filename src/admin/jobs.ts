@@ -8,7 +8,7 @@ const HISTORY_MAX = 100
 
 export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled'
 
-/** One piece of long work, as it stands at the moment of asking. */
+/** A snapshot of one long-running task. */
 export interface Job {
   readonly id: string
   readonly kind: string
@@ -17,22 +17,22 @@ export interface Job {
   /** Wall clock ms. */
   readonly createdAtMs: number
   readonly finishedAtMs: number | undefined
-  /** What the work answered, once `done`: plain data. */
+  /** The task's result once `done`: plain data. */
   readonly result: unknown
   /** Once `failed`. */
   readonly error: { readonly code: string; readonly message: string } | undefined
 }
 
-/** The work of a job: reports as it goes on, stops soon after the signal. */
+/** The work of a job: reports its progress, and stops soon after the signal. */
 export type JobTask = (progress: (progress: Progress) => void, signal: AbortSignal) => Promise<unknown>
 
 interface Entry {
   job: Job
   readonly abort: AbortController
-  readonly settled: Promise<void>
+  readonly completion: Promise<void>
 }
 
-/** Long work that a client starts and asks after. One of a kind runs at a time; the last 100 are remembered. */
+/** Long-running work that a client starts and polls. One job of a kind runs at a time; the last 100 are kept. */
 export class Jobs {
   readonly #clock: Clock
   readonly #random: Random
@@ -48,14 +48,14 @@ export class Jobs {
   }
 
   /**
-   * Starts the work, unless one of its kind runs already.
+   * Starts the work, unless a job of its kind is running.
    *
-   * @returns the job that runs now
+   * @returns the running job
    * @throws `ERR_STOPPING`
    */
   start(kind: string, task: JobTask): Job {
     if (this.#stopping) throw new SheafError('ERR_STOPPING')
-    for (const { job } of this.#entries.values()) if (job.kind === kind && !isSettled(job)) return job
+    for (const { job } of this.#entries.values()) if (job.kind === kind && !isFinished(job)) return job
     const id = Buffer.from(this.#random.bytes(8)).toString('hex')
     const abort = new AbortController()
     const job: Job = {
@@ -68,14 +68,14 @@ export class Jobs {
       result: undefined,
       error: undefined
     }
-    // The task's first step runs in a later tick, so its entry is there before it reports.
-    const settled = Promise.resolve().then(() => this.#run(id, task, abort.signal))
-    this.#entries.set(id, { job, abort, settled })
+    // The task starts in a later tick, so its entry exists before it reports.
+    const completion = Promise.resolve().then(() => this.#run(id, task, abort.signal))
+    this.#entries.set(id, { job, abort, completion })
     this.#forgetOldest()
     return job
   }
 
-  /** @returns undefined for an id that this process does not know (any more) */
+  /** @returns undefined for an id that this process never knew or has dropped */
   get(id: string): Job | undefined {
     return this.#entries.get(id)?.job
   }
@@ -85,11 +85,11 @@ export class Jobs {
     return Array.from(this.#entries.values(), entry => entry.job).reverse()
   }
 
-  /** Cancels what runs and waits for its end; nothing can be started afterwards. */
+  /** Cancels running jobs and waits for them to end; no job can be started afterwards. */
   async stop(): Promise<void> {
     this.#stopping = true
     for (const entry of this.#entries.values()) entry.abort.abort(new SheafError('ERR_STOPPING'))
-    await Promise.all(Array.from(this.#entries.values(), entry => entry.settled))
+    await Promise.all(Array.from(this.#entries.values(), entry => entry.completion))
   }
 
   async #run(id: string, task: JobTask, signal: AbortSignal): Promise<void> {
@@ -103,7 +103,7 @@ export class Jobs {
       const code = err instanceof SheafError ? err.code : 'ERR_INTERNAL'
       const message = err instanceof Error ? err.message : String(err)
       this.#update(id, { state, error: { code, message }, finishedAtMs: this.#clock.now() })
-      this.#log.warn({ err, job: id, kind: this.get(id)?.kind }, 'job ended early')
+      this.#log.warn({ err, job: id, kind: this.get(id)?.kind, state }, 'job did not finish')
     }
   }
 
@@ -115,11 +115,11 @@ export class Jobs {
   #forgetOldest(): void {
     for (const [id, { job }] of this.#entries) {
       if (this.#entries.size <= HISTORY_MAX) return
-      if (isSettled(job)) this.#entries.delete(id)
+      if (isFinished(job)) this.#entries.delete(id)
     }
   }
 }
 
-function isSettled(job: Job): boolean {
+function isFinished(job: Job): boolean {
   return job.state === 'done' || job.state === 'failed' || job.state === 'cancelled'
 }

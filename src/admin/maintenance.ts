@@ -56,12 +56,12 @@ export interface NodeStatus {
   readonly bytes: number
   readonly volumes: number
   readonly directoryDigest: string
-  /** Bytes that no read can use: damaged, refused by the disk, or missing. */
+  /** Bytes that cannot be read: corrupt, unreadable on disk, or missing. */
   readonly damagedBytes: number
   readonly disk: DiskSpace
-  /** Undefined when the node is alone. */
+  /** Undefined on a single node. */
   readonly replication: ReplicationStatus | undefined
-  /** Undefined where nothing looks at photos. */
+  /** Undefined where photos are not analyzed. */
   readonly similarity?: SimilarityStatus | undefined
 }
 
@@ -72,23 +72,23 @@ export interface MaintenanceComponents {
   readonly inspector: Inspector
   readonly compactor: Compactor
   readonly scrubber: Scrubber
-  /** Undefined when the node is alone. */
+  /** Undefined on a single node. */
   readonly cluster: Pick<Cluster, 'replication' | 'copies' | 'comparison' | 'shipping' | 'decommission'> | undefined
   readonly similarity?: () => SimilarityStatus
   /** Appends records that no intact needle holds. */
   readonly secureRecords: (signal: AbortSignal) => Promise<unknown>
-  /** Fills the directory from the log once `prepare` has emptied it. @returns needles replayed */
+  /** Runs `prepare`, which empties the directory, then replays the log into it. @returns needles replayed */
   readonly refill: (prepare: () => Promise<void>) => Promise<number>
   readonly space: () => Promise<DiskSpace>
 }
 
-const MISSING: Readonly<Record<MissingRange['reason'], string>> = {
-  'nowhere in reach': 'no node in reach has them intact',
-  'not supplied': 'who has them did not send them whole; see the log',
-  'failed here': 'a write to this copy failed; it is looked at again when the node starts'
+const MISSING_REASONS: Readonly<Record<MissingRange['reason'], string>> = {
+  'nowhere in reach': 'no reachable node has an intact copy; repair again when all nodes are up',
+  'not supplied': 'a node that has them did not send all of them; see the log, then repair again',
+  'failed here': 'a write to this copy failed; check the disk, then restart the node'
 }
 
-/** What an operator asks of a node. Long work runs as a job; asking again while it runs answers the same job. */
+/** An operator's requests to a node. Long work runs as a job; asking again while it runs returns the same job. */
 export class Maintenance {
   readonly #components: MaintenanceComponents
 
@@ -96,19 +96,19 @@ export class Maintenance {
     this.#components = components
   }
 
-  /** Holds log and view against each other: {@link verify}. */
+  /** Compares the log with the directory: {@link verify}. */
   verify(): Job {
     const { jobs } = this.#components
     return jobs.start('verify', (progress, signal) => verify(this.#components, progress, signal))
   }
 
-  /** The same, and compares what is here with what every other member holds. Who cannot be asked is a fault as well. */
+  /** Like {@link verify}, and compares this node with every other member. A member that does not answer is a fault. */
   verifyAllPeers(): Job {
     const { jobs, cluster } = this.#components
     return jobs.start('verify-all-peers', async (progress, signal): Promise<ClusterCheckReport> => {
       const report = await verify(this.#components, progress, signal)
-      const tell = (done: number, total: number): void => progress({ done, total, unit: 'members' })
-      const members = (await cluster?.comparison.run(tell, signal)) ?? []
+      const onProgress = (done: number, total: number): void => progress({ done, total, unit: 'members' })
+      const members = (await cluster?.comparison.run(onProgress, signal)) ?? []
       const faults = [...report.faults, ...members.flatMap(faultsOf)].slice(0, FAULTS_MAX)
       const identicalMembers = members.filter(({ state }) => state === 'same').length
       return { ...report, faults, identicalMembers, otherMembers: members }
@@ -120,10 +120,10 @@ export class Maintenance {
     const { jobs, cluster } = this.#components
     return jobs.start('repair', async (progress, signal): Promise<RepairReport> => {
       if (cluster === undefined) return { repairedBytes: 0, faults: this.#holes() }
-      const tell = (done: number, total: number): void => progress({ done, total, unit: 'bytes' })
-      const { repairedBytes, missing } = await cluster.shipping.repair(tell, signal)
+      const onProgress = (done: number, total: number): void => progress({ done, total, unit: 'bytes' })
+      const { repairedBytes, missing } = await cluster.shipping.repair(onProgress, signal)
       const faults = missing.slice(0, FAULTS_MAX).map(({ volume, from, to, reason }) => {
-        return { volume, photoId: undefined, problem: `bytes ${from} to ${to}: ${MISSING[reason]}` }
+        return { volume, photoId: undefined, problem: `bytes ${from} to ${to}: ${MISSING_REASONS[reason]}` }
       })
       return { repairedBytes, faults }
     })
@@ -133,13 +133,13 @@ export class Maintenance {
   scrub(): Job {
     const { jobs, scrubber } = this.#components
     return jobs.start('scrub', async (progress, signal): Promise<CheckReport> => {
-      const report = (done: number, total: number): void => progress({ done, total, unit: 'bytes' })
-      const totals = await scrubber.run(report, signal)
+      const onProgress = (done: number, total: number): void => progress({ done, total, unit: 'bytes' })
+      const totals = await scrubber.run(onProgress, signal)
       return { ...totals, faults: this.#holes() }
     })
   }
 
-  /** Gives the space of deleted photos back. */
+  /** Reclaims the space of deleted photos. */
   compact(): Job {
     const { jobs, compactor } = this.#components
     return jobs.start('compact', (progress, signal): Promise<CompactionResult> => {
@@ -151,17 +151,21 @@ export class Maintenance {
   leave(): Job {
     const { jobs, cluster } = this.#components
     return jobs.start('leave', async (progress, signal): Promise<LeaveReport> => {
-      if (cluster === undefined) throw new SheafError('ERR_PEER_UNREACHABLE', 'this node is no member of a cluster')
+      if (cluster === undefined)
+        throw new SheafError(
+          'ERR_PEER_UNREACHABLE',
+          'this node belongs to no cluster, so there is nothing to leave; stop it instead'
+        )
       return cluster.decommission.leave(progress, signal)
     })
   }
 
-  /** Makes the directory anew from volumes alone. Until it is done the node answers 503. */
+  /** Rebuilds the directory from the volumes alone. Until it is done the node answers 503. */
   rebuildDirectory(): Job {
     const { jobs, refill, directory, secureRecords } = this.#components
     return jobs.start('rebuild-directory', async (_progress, signal): Promise<RebuildReport> => {
-      // what only the directory still knows goes into the log first, so that nothing is lost by forgetting it;
-      // a damaged one can no longer say what that is
+      // Records that only the directory holds go into the log first, so that clearing it loses nothing.
+      // A damaged directory can no longer list them.
       await secureRecords(signal).catch(err => {
         if (!hasCode(err, 'ERR_DIRECTORY_UNAVAILABLE')) throw err
       })
@@ -170,7 +174,7 @@ export class Maintenance {
     })
   }
 
-  /** @throws `ERR_DIRECTORY_UNAVAILABLE`; the disk's own error when it cannot be asked */
+  /** @throws `ERR_DIRECTORY_UNAVAILABLE`; the system error when the disk's space cannot be read */
   async status(): Promise<NodeStatus> {
     const { directory, space } = this.#components
     const volumes = this.#components.volumes.volumes()
@@ -193,7 +197,7 @@ export class Maintenance {
     return reports
   }
 
-  /** @returns undefined when no such volume is on this node */
+  /** @returns undefined when this node has no such volume */
   async volumeStats(id: VolumeId): Promise<VolumeReport | undefined> {
     const volume = this.#components.volumes.get(id)
     return volume && this.#report(volume)

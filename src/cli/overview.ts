@@ -25,5 +25,5 @@ Look after the cluster
   repair, compact     fetch what is missing; free the space of deleted photos
   rebuild-directory   make the directory again from the volumes
   member, leave       remove a member that is gone; take this node out
-Also: version, completion. Exit codes: 0 done, 1 failed, 2 wrong usage, settings
+Also: version, completion. Exit codes: 0 done, 1 failed, 2 bad usage or settings
 `

@@ -8,7 +8,7 @@ import type { Membership } from '../network/membership/membership.js'
 import type { HorizonStatus, PromiseRounds } from './forgetting/promise-rounds.js'
 import type { Departures } from './members/departures.js'
 
-/** A member as operators see it; undefined is what this node does not know. */
+/** A member as operators see it; undefined fields are unknown to this node. */
 export interface ClusterMember {
   readonly id: NodeId
   readonly name: string
@@ -17,7 +17,7 @@ export interface ClusterMember {
   readonly state: MemberState
   readonly lastSeenAtMs: number | undefined
   readonly joinedAtMs: number | undefined
-  /** Bytes that the cluster holds and this member lacks. */
+  /** Bytes that this node holds and the member lacks; for this node, bytes that others hold and it lacks. */
   readonly lagBytes: number | undefined
   readonly disk: DiskSpace | undefined
   readonly version: string | undefined
@@ -27,13 +27,11 @@ export interface ClusterMember {
 export interface ClusterStatusComponents {
   readonly clock: Clock
   readonly space: () => Promise<DiskSpace>
-  /** Left out where there is no network. */
+  /** This and the following are left out on a node without a network. */
   readonly membership?: Pick<Membership, 'members'>
-  /** @returns undefined when it is not known. Left out where there is no network. */
+  /** @returns undefined when it is unknown */
   readonly lagBytes?: (member: NodeId) => number | undefined
-  /** Left out where there is no network. */
   readonly rounds?: Pick<PromiseRounds, 'status'>
-  /** Left out where there is no network. */
   readonly departures?: Pick<Departures, 'remove'>
 }
 
@@ -43,7 +41,7 @@ export interface ClusterStatusInit {
   readonly version: string
 }
 
-/** Who belongs to the cluster, as seen from this node. A node without a network is a cluster of one. */
+/** The members of the cluster, as seen from this node. A node without a network is a cluster of one. */
 export class ClusterStatus {
   readonly #components: ClusterStatusComponents
   readonly #init: ClusterStatusInit
@@ -53,7 +51,7 @@ export class ClusterStatus {
     this.#init = init
   }
 
-  /** @throws the disk's own error when a lone node cannot ask it */
+  /** @throws the disk's error when a node without a network cannot query it */
   async members(): Promise<readonly ClusterMember[]> {
     const { membership } = this.#components
     return membership === undefined ? [await this.#alone()] : membership.members().map(view => this.#member(view))
@@ -66,7 +64,7 @@ export class ClusterStatus {
   }
 
   /**
-   * Declares that a node will not come back.
+   * Removes a node that will not return.
    *
    * @throws `ERR_NO_SUCH_MEMBER`; `ERR_BAD_REQUEST` for this node itself; what the store throws
    */

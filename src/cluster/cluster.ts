@@ -40,7 +40,7 @@ import { MemberRecords } from './members/member-records.js'
 import { SelfDescription } from './members/self-description.js'
 import { PeerComparison } from './peer-comparison.js'
 
-/** Between two looks at what may be forgotten: that is a matter of days. */
+/** Pause between two rounds of forgetting: horizons move by days. */
 const ROUND_MS = 60_000
 const LOOK_MS = 2_000
 
@@ -55,7 +55,7 @@ export interface ClusterComponents {
   readonly directory: Directory
   readonly writer: RecordWriter
   readonly space: () => Promise<DiskSpace>
-  /** Of which models this node searches vectors. */
+  /** The models whose vectors this node searches. */
   readonly indexes: () => readonly HeartbeatIndex[]
   /** All addresses of a host name. */
   readonly resolve: (host: string) => Promise<readonly string[]>
@@ -72,28 +72,28 @@ export interface ClusterInit {
   /** Shown to people. */
   readonly name: string
   readonly version: string
-  /** Where to look for others: names, HOST:PORT, multiaddrs. */
+  /** Where to find other nodes: names, HOST:PORT, multiaddrs. */
   readonly join: readonly string[]
-  /** For those without a port. */
+  /** For entries of `join` without a port. */
   readonly defaultPort: number
-  /** Tests shorten these; nobody else needs to. */
-  readonly pauses?: { readonly roundMs: number; readonly goneMs: number }
+  /** Shortened in tests only. */
+  readonly pauses?: { readonly roundMs: number; readonly absentMs: number }
 }
 
-/** What a cluster takes from its storage. */
 export interface ClusterFolder {
+  /** Path of the data folder. */
   readonly folder: string
-  /** How long the bytes of a deleted photo may stay. */
+  /** How long the bytes of a deleted photo may stay, ms. */
   readonly purgeMs: number
 }
 
 export interface ReplicationStatus {
   readonly repair: RepairProgress
-  /** Age of the oldest bytes that no other node is known to have; undefined when there are none. */
+  /** Age of the oldest bytes that no other node is known to hold; undefined when there are none. */
   readonly oldestUnreplicatedMs: number | undefined
 }
 
-/** What makes a node one of many: finding the others, and sharing everything with them. */
+/** Everything that connects a node with others: membership, replication of records and volumes, events. */
 export class Cluster implements Startable {
   readonly membership: Membership
   readonly shipping: VolumeShipping
@@ -139,13 +139,13 @@ export class Cluster implements Startable {
     this.#peers = peers
     this.#components = components
     this.#lag = new ReplicationLag({ clock, peers, volumes })
-    const events = new EventGossip({ ...shared, note: (type, node) => this.#tell(type, node) })
+    const events = new EventGossip({ ...shared, note: (type, node) => this.#emit(type, node) })
     this.membership.onChange((view, was) => {
       const type = memberEvent(view, was)
-      if (type !== undefined) this.#tell(type, view.id)
+      if (type !== undefined) this.#emit(type, view.id)
     })
-    const repaired = (): void => events.repaired()
-    this.shipping = new VolumeShipping({ ...shared, volumes, copies, peers, isRetired, repaired })
+    const onRepaired = (): void => events.announceRepair()
+    this.shipping = new VolumeShipping({ ...shared, volumes, copies, peers, isRetired, onRepaired })
     this.reads = new PeerReads({ ...shared, store: volumes })
     this.durableCopies = new DurableCopies({ directory, volumes, peers, clock })
     const members = () => this.membership.members().filter(({ self, state }) => !self && state !== 'left')
@@ -167,13 +167,13 @@ export class Cluster implements Startable {
     })
     this.#refusal = refusal
     departures.onChange(({ id, departure }) => {
-      if (departure?.how === 'removed' && id !== self) refusal.removed(id)
+      if (departure?.how === 'removed' && id !== self) refusal.noteRemoval(id)
     })
     const joining = new JoinLoop(
       {
         ...open,
         resolve: components.resolve,
-        known: () => this.membership.known(),
+        knownPeers: () => this.membership.knownPeers(),
         isPaused: () => refusal.isRemoved || (this.decommission.isUnderWay && isOut(self))
       },
       init
@@ -238,21 +238,21 @@ export class Cluster implements Startable {
     ]
   }
 
-  /** Whether this node was removed while it was there: it stays out until it is started again. */
-  get isOut(): boolean {
+  /** Whether this node was removed while it was connected: it stays out until it is restarted. */
+  get isRemoved(): boolean {
     return this.#refusal.isRemoved
   }
 
-  /** Calls the listener for what happens to members, here and elsewhere. */
+  /** Calls the listener for events of members, reported here or by other nodes. */
   onEvent(listener: (type: NodeEventType, node: NodeId) => void): void {
     this.#listeners.push(listener)
   }
 
-  #tell(type: NodeEventType, node: NodeId): void {
+  #emit(type: NodeEventType, node: NodeId): void {
     for (const listener of this.#listeners) listener(type, node)
   }
 
-  /** How far sharing has come. */
+  /** @returns what this node lacks of others' data, and what others lack of its own */
   replication(): ReplicationStatus {
     const alone = this.membership.members().every(({ self }) => self)
     return { repair: this.shipping.progress(), oldestUnreplicatedMs: alone ? undefined : this.#lag.oldestMs() }
@@ -268,7 +268,7 @@ export class Cluster implements Startable {
     )
   }
 
-  /** @returns nodes known to hold a volume up to there, this one included */
+  /** @returns how many nodes are known to hold the volume durably up to `end`, this one included */
   copies(volume: VolumeId, end: number): number {
     return 1 + this.#peers.holders([{ volume, end }])
   }

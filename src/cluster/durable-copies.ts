@@ -18,7 +18,7 @@ export interface DurableCopiesComponents {
   readonly clock: Clock
 }
 
-/** Knows on how many nodes a photo is durable: from what peers acknowledged of the volumes that it stands in here. */
+/** Counts the nodes on which a photo is durable, from the peers' acknowledgments of the volumes that hold it here. */
 export class DurableCopies {
   readonly #components: DurableCopiesComponents
 
@@ -26,7 +26,11 @@ export class DurableCopies {
     this.#components = components
   }
 
-  /** Waits, for ten seconds at most, until `wanted` nodes hold all of a photo that is here. @returns how many do, this one included */
+  /**
+   * Waits, at most ten seconds, until `wanted` nodes hold the whole photo, which has to be on this node.
+   *
+   * @returns how many do, this one included
+   */
   async waitFor(id: PhotoId, wanted: number): Promise<number> {
     const { peers, clock } = this.#components
     const { signal, cancel } = deadline(clock, COPIES_MS_MAX)
@@ -37,7 +41,7 @@ export class DurableCopies {
     }
   }
 
-  /** Where the photo's bytes and its record stand: whoever holds these volumes up to there holds the photo. */
+  /** @returns the volumes of the photo's bytes and record: a node that holds each up to its `end` holds the photo */
   #places(id: PhotoId): { readonly volume: VolumeId; readonly end: number }[] {
     const { directory, volumes } = this.#components
     const stored = directory.getSync({ kind: PHOTO_KIND, id })

@@ -1,10 +1,10 @@
 /*
- * What two nodes tell each other to find out whether they hold the same. Bodies are CBOR maps (see network/rpc/message.ts).
+ * Comparing what two nodes hold. Bodies are CBOR maps (see network/rpc/message.ts).
  *
  *   replica.state  request  {} → {directory, volumes: [{volume, bytes, digest}]}
  *                    directory  text, hex: digest of the directory; empty while it cannot be read
  *                    bytes      of the longest verified prefix of the volume
- *                    digest     text, hex: of the needles in it; volumes with equal heads are equal
+ *                    digest     text, hex: of the needles in it; volumes with equal bytes and digest are equal
  */
 import type { Clock } from '../core/clock.js'
 import { withDeadline } from '../core/deadline.js'
@@ -14,7 +14,7 @@ import type { Directory } from '../directory/directory.js'
 import type { Value } from '../domain/cbor.js'
 import { type NodeId, parseVolumeId, type VolumeId } from '../domain/ids.js'
 import { VOLUME_BYTES_MAX } from '../domain/needle.js'
-import { encodeMessage, Message, unfit } from '../network/rpc/message.js'
+import { encodeMessage, invalidField, Message } from '../network/rpc/message.js'
 import type { Transport } from '../network/transport.js'
 import { VOLUME_NUMBERS } from '../volumes/needle-index.js'
 import type { Head } from '../volumes/volume.js'
@@ -23,10 +23,10 @@ import type { VolumeSet } from '../volumes/volume-set.js'
 const METHOD = 'replica.state'
 /** Heads of volumes with holes are read from the disk. */
 const ASK_MS_MAX = 60_000
-/** Differences that go away within so long were writes on their way. */
+/** Differences that disappear within this time were writes in flight. */
 const QUIET_MS_MAX = 10_000
-const AGAIN_MS = 500
-/** Of one member; the first ones tell what is the matter. */
+const RETRY_MS = 500
+/** Of one member; the first ones suffice for a diagnosis. */
 const DIFFERENCES_MAX = 100
 const DIGEST = /^[0-9a-f]{0,64}$/
 const TEXT_MAX = 64
@@ -42,12 +42,12 @@ export interface PeerComparisonComponents {
   readonly others: () => readonly { readonly id: NodeId; readonly name: string }[]
 }
 
-/** How a member stands to this node. */
+/** How a member's data compares with this node's. */
 export interface MemberComparison {
   readonly id: NodeId
   readonly name: string
   readonly state: 'same' | 'differs' | 'unreachable'
-  /** In words; at most {@link DIFFERENCES_MAX}. */
+  /** For people; at most {@link DIFFERENCES_MAX}. */
   readonly differences: readonly string[]
 }
 
@@ -66,9 +66,9 @@ export class PeerComparison {
   }
 
   /**
-   * Asks all members. Those that differ are asked again for a while: what is written just now is not everywhere at once.
+   * Asks all members. As long as some differ, all are asked again, up to QUIET_MS_MAX: recent writes may be in flight.
    *
-   * @param progress - called with how many members are the same as this node, or cannot be asked
+   * @param progress - called with how many members equal this node or are unreachable, and with the number of members
    */
   async run(
     progress: (done: number, total: number) => void,
@@ -83,7 +83,7 @@ export class PeerComparison {
       const differing = compared.filter(({ state }) => state === 'differs').length
       progress(compared.length - differing, compared.length)
       if (differing === 0 || clock.monotonic() - beganMs >= QUIET_MS_MAX) return compared
-      await clock.sleep(AGAIN_MS, signal)
+      await clock.sleep(RETRY_MS, signal)
     }
   }
 
@@ -102,7 +102,7 @@ export class PeerComparison {
       return { id, name, state: differences.length === 0 ? 'same' : 'differs', differences }
     } catch (err) {
       signal.throwIfAborted()
-      log.info({ err, peer: id }, 'a member did not say what it holds')
+      log.info({ err, peer: id }, 'could not ask a member what it holds; reporting it as unreachable')
       return { id, name, state: 'unreachable', differences: [] }
     }
   }
@@ -126,15 +126,15 @@ export class PeerComparison {
 
 function* differencesBetween(own: ReplicaState, theirs: ReplicaState): Generator<string> {
   if (theirs.directory === '') yield 'its directory cannot be read now'
-  else if (own.directory === '') yield 'the directory here cannot be read now'
-  else if (own.directory !== theirs.directory) yield 'its directory is another one'
+  else if (own.directory === '') yield 'the directory of this node cannot be read now'
+  else if (own.directory !== theirs.directory) yield 'its directory differs'
   for (const [volume, head] of own.volumes) {
     const there = theirs.volumes.get(volume)
     if (there === undefined) yield `it lacks volume ${volume}`
     else if (there.bytes < head.bytes) yield `it has ${there.bytes} of ${head.bytes} intact bytes of volume ${volume}`
     else if (there.bytes > head.bytes)
       yield `this node has ${head.bytes} of ${there.bytes} intact bytes of volume ${volume}`
-    else if (there.digest !== head.digest) yield `its needles in volume ${volume} are others`
+    else if (there.digest !== head.digest) yield `its needles in volume ${volume} differ`
   }
   for (const volume of theirs.volumes.keys()) {
     if (!own.volumes.has(volume)) yield `this node lacks volume ${volume}`
@@ -159,7 +159,7 @@ function decodeState(body: Uint8Array): ReplicaState {
   const message = Message.decode(body)
   const volumes = message.list('volumes', VOLUME_NUMBERS, head => {
     const volume = head.text('volume', TEXT_MAX)
-    if (parseVolumeId(volume) === undefined) throw unfit('volume')
+    if (parseVolumeId(volume) === undefined) throw invalidField('volume')
     return [
       volume as VolumeId,
       { bytes: head.uint('bytes', VOLUME_BYTES_MAX), digest: digestIn(head, 'digest') }
@@ -170,6 +170,6 @@ function decodeState(body: Uint8Array): ReplicaState {
 
 function digestIn(message: Message, name: string): string {
   const digest = message.text(name, TEXT_MAX)
-  if (!DIGEST.test(digest)) throw unfit(name)
+  if (!DIGEST.test(digest)) throw invalidField(name)
   return digest
 }

@@ -32,7 +32,7 @@ export function settingsHelp(): string {
   return [...wrap(rule, COLUMNS), ...lines, ...helpLines(configFileRow())].join('\n')
 }
 
-/** @returns the same as a Markdown table, for the README; a test keeps the two equal */
+/** @returns the same as a Markdown table, for docs/reference/settings.md */
 export function settingsMarkdown(): string {
   const line = (row: Row): string => {
     const { flag, environment, setting } = row

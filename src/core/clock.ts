@@ -1,8 +1,8 @@
-/** Time as an argument: nothing outside `core/` reads a clock or starts a timer, so a simulation can own both. */
+/** Time as an argument: nothing outside `core/` reads a clock or starts a timer, so a simulation controls both. */
 export interface Clock {
   /** Wall clock, whole milliseconds since the Unix epoch. May jump in either direction. */
   now(): number
-  /** Monotonic milliseconds with a fraction, from an arbitrary origin. Never goes back. */
+  /** Fractional milliseconds from an arbitrary origin. Never decreases. */
   monotonic(): number
   /**
    * Waits without keeping the process alive.

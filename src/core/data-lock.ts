@@ -7,12 +7,12 @@ import type { Startable } from './lifecycle.js'
 import { nodeFileSystem } from './node-file-system.js'
 
 const HOLDER_FILE = 'holder.json'
-/** LevelDB's own lock file. Opening and closing it in this process would give the lock away (POSIX `fcntl` locks do so). */
+/** LevelDB's own lock file. Opening and closing it in this process would drop the lock (POSIX `fcntl` semantics). */
 const LEVEL_LOCK_FILE = 'LOCK'
 
-/** A process that has just got the lock takes a moment to write its name down. */
-const HOLDER_LOOKS_MAX = 10
-const HOLDER_LOOK_MS = 30
+/** A process writes the holder file shortly after it gets the lock, so readers retry. */
+const HOLDER_READS_MAX = 50
+const HOLDER_RETRY_MS = 30
 
 interface Holder {
   readonly pid: number
@@ -22,10 +22,9 @@ interface Holder {
 /**
  * The exclusive lock on a data folder: `<folder>/lock`, an empty LevelDB held open.
  *
- * Node has no `flock`; LevelDB brings one for every platform. The kernel holds it for the process: it ends with the
- * process however that ends, it is not fooled by a reused pid, and two processes that race for it cannot both win. It is a
- * database of its own, since the directory's may be rebuilt while the node runs. `holder.json` beside it is for people
- * only.
+ * Node has no `flock`; LevelDB has a file lock on every platform. The kernel releases it whenever the process ends, a reused
+ * pid cannot fake it, and two processes that race for it cannot both win. It has a database of its own because the
+ * directory's may be rebuilt while the node runs. `holder.json` beside it is information for people only.
  */
 export class DataLock implements Startable {
   readonly #folder: string
@@ -36,15 +35,15 @@ export class DataLock implements Startable {
   }
 
   /**
-   * Takes the lock, at once or never. Makes the folder when it is not there.
+   * Takes the lock, or fails without waiting. Creates the folder if it is missing.
    *
-   * @throws `ERR_DATA_LOCKED`, with `pid` and `host` of the holder in its details when they are known; `ERR_DISK_WRITE`
+   * @throws `ERR_DATA_LOCKED`, with the holder's `pid` and `host` in its details when known; `ERR_DISK_WRITE`
    */
   async start(): Promise<void> {
     if (this.#level !== undefined) return
     await nodeFileSystem.makeDirectory(this.#path())
     this.#level = await this.#open()
-    await this.#nameHolder()
+    await this.#writeHolder()
   }
 
   async stop(): Promise<void> {
@@ -61,28 +60,36 @@ export class DataLock implements Startable {
     } catch (err) {
       if (isLocked(err)) throw await this.#lockedError()
     }
-    // A crash damaged the database, or the disk is full to the last block. It keeps nothing: start afresh, in the room
-    // that this frees. Should another process have got the lock by now, this does it no harm, for it has the lock file
-    // open and needs no other.
+    // A crash damaged the database, or the disk is completely full. It holds no data, so delete it and start over in the
+    // space that this frees. Another process that has taken the lock meanwhile needs only the lock file and its
+    // name in the holder file, which stay.
     for (const name of await nodeFileSystem.list(this.#path())) {
-      if (name !== LEVEL_LOCK_FILE) await nodeFileSystem.removeDirectory(this.#path(name))
+      if (name !== LEVEL_LOCK_FILE && name !== HOLDER_FILE) await nodeFileSystem.removeDirectory(this.#path(name))
     }
     try {
       return await openLevel(this.#path())
     } catch (err) {
       if (isLocked(err)) throw await this.#lockedError()
-      throw new SheafError('ERR_DISK_WRITE', `the data folder ${this.#folder} cannot be locked`, { cause: err })
+      throw new SheafError(
+        'ERR_DISK_WRITE',
+        `the data folder ${this.#folder} cannot be locked; check its permissions and free space`,
+        { cause: err }
+      )
     }
   }
 
-  async #nameHolder(): Promise<void> {
+  async #writeHolder(): Promise<void> {
     const holder: Holder = { pid: process.pid, host: hostname() }
     try {
       await nodeFileSystem.writeFileAtomic(this.#path(HOLDER_FILE), Buffer.from(JSON.stringify(holder)))
     } catch (err) {
-      if (systemErrorCode(err) === 'ENOSPC') return // the lock holds without it, and a full disk needs a running node
+      if (systemErrorCode(err) === 'ENOSPC') return // the lock works without it, and deletes need a running node
       await this.stop()
-      throw new SheafError('ERR_DISK_WRITE', `the data folder ${this.#folder} cannot be written`, { cause: err })
+      throw new SheafError(
+        'ERR_DISK_WRITE',
+        `the data folder ${this.#folder} cannot be written; check its permissions`,
+        { cause: err }
+      )
     }
   }
 
@@ -97,11 +104,11 @@ export class DataLock implements Startable {
   }
 
   async #findHolder(): Promise<Holder | undefined> {
-    for (let look = 0; look < HOLDER_LOOKS_MAX; look++) {
-      if (look > 0) await sleep(HOLDER_LOOK_MS)
+    for (let attempt = 0; attempt < HOLDER_READS_MAX; attempt++) {
+      if (attempt > 0) await sleep(HOLDER_RETRY_MS)
       const bytes = await nodeFileSystem.readFile(this.#path(HOLDER_FILE))
       const holder = bytes && parseHolder(bytes)
-      if (holder !== undefined && mayLive(holder)) return holder
+      if (holder !== undefined && mayBeAlive(holder)) return holder
     }
     return undefined
   }
@@ -126,12 +133,12 @@ function parseHolder(bytes: Uint8Array): Holder | undefined {
     const { pid, host } = JSON.parse(Buffer.from(bytes).toString()) as Partial<Holder>
     return Number.isSafeInteger(pid) && typeof host === 'string' ? { pid: Number(pid), host } : undefined
   } catch {
-    return undefined // for people only: half of it is as good as none
+    return undefined // a partial file is treated as a missing one
   }
 }
 
-/** False for the name that a killed holder left. Of other hosts, containers among them, nothing is known. */
-function mayLive({ pid, host }: Holder): boolean {
+/** False for a file that a killed process left behind. True for other hosts (and containers), which cannot be checked. */
+function mayBeAlive({ pid, host }: Holder): boolean {
   if (host !== hostname()) return true
   if (pid === process.pid) return false
   try {

@@ -2,26 +2,26 @@ import type { Clock } from './clock.js'
 import { SheafError } from './errors.js'
 
 export interface Deadline {
-  /** Aborts with `ERR_PEER_UNREACHABLE` when the time is up, or with the reason of the signal that ends the node. */
+  /** Aborts with `ERR_PEER_UNREACHABLE` when the time is up, or earlier with the reason of `stop`. */
   readonly signal: AbortSignal
-  /** To be called when whatever had the deadline has ended: the timer goes. */
+  /** Clears the timer. Call it when the work under the deadline has ended. */
   readonly cancel: () => void
 }
 
-/** @param stop - ends everything early, e.g. because the node stops */
+/** @param stop - aborts early, e.g. because the node stops */
 export function deadline(clock: Clock, ms: number, stop?: AbortSignal): Deadline {
   const abort = new AbortController()
-  const stopped = (): void => abort.abort(stop?.reason)
+  const abortEarly = (): void => abort.abort(stop?.reason)
   const cancelTimer = clock.schedule(ms, () =>
-    abort.abort(new SheafError('ERR_PEER_UNREACHABLE', 'the peer took too long'))
+    abort.abort(new SheafError('ERR_PEER_UNREACHABLE', 'the other node did not answer in time'))
   )
-  if (stop?.aborted) stopped()
-  else stop?.addEventListener('abort', stopped, { once: true })
+  if (stop?.aborted) abortEarly()
+  else stop?.addEventListener('abort', abortEarly, { once: true })
   return {
     signal: abort.signal,
     cancel: () => {
       cancelTimer()
-      stop?.removeEventListener('abort', stopped)
+      stop?.removeEventListener('abort', abortEarly)
     }
   }
 }

@@ -1,15 +1,15 @@
 import { dirname } from 'node:path'
 import { systemErrorCode } from './errors.js'
 
-/** Of one disk. */
+/** Space of the file system that holds a path. */
 export interface DiskSpace {
   readonly freeBytes: number
   readonly totalBytes: number
 }
 
 /**
- * The disk as an argument. Two implementations under one contract suite: Node's, and a simulated one that loses what
- * was not synced, fails on demand and fills up.
+ * The disk as an argument. One contract suite tests two implementations: Node's, and a simulated one that loses unsynced
+ * data, fails on demand and fills up.
  *
  * Errors are Node's own (`code` is `ENOENT`, `ENOSPC`, `EIO`, `EEXIST`, …). Positions and lengths are bytes.
  */
@@ -20,19 +20,19 @@ export interface FileSystem {
   open(path: string, mode: 'read' | 'write' | 'create'): Promise<File>
   /** @returns names of files and folders in `path`, sorted, without `.` and `..` */
   list(path: string): Promise<string[]>
-  /** Creates the folder and its missing parents; harmless when it exists. */
+  /** Creates the folder and its missing parents; does nothing if it exists. */
   makeDirectory(path: string): Promise<void>
   /** @returns the file's bytes, or undefined when it does not exist */
   readFile(path: string): Promise<Uint8Array | undefined>
   /**
-   * Replaces the file so that a crash leaves the old or the new one whole; it is durable when the promise resolves.
-   * One call at a time for one path.
+   * Replaces the file so that a crash leaves either the old or the new content; durable when the promise resolves.
+   * Calls for the same path must not overlap.
    */
   writeFileAtomic(path: string, bytes: Uint8Array): Promise<void>
   rename(from: string, to: string): Promise<void>
-  /** Removes one file; harmless when it is not there. */
+  /** Removes one file; does nothing if it does not exist. */
   remove(path: string): Promise<void>
-  /** Removes a folder and all in it; harmless when it is not there. */
+  /** Removes a folder and its contents; does nothing if it does not exist. */
   removeDirectory(path: string): Promise<void>
   /** Makes created, renamed and removed entries of the folder durable. */
   syncDirectory(path: string): Promise<void>
@@ -42,21 +42,21 @@ export interface FileSystem {
 export interface File {
   /** @returns bytes read, fewer than asked only at the end of the file */
   read(into: Uint8Array, position: number): Promise<number>
-  /** The same, blocking: only for small reads that are likely in the page cache. */
+  /** Like `read`, but blocks: only for small reads that are likely in the page cache. */
   readSync(into: Uint8Array, position: number): number
-  /** Writes all parts one after the other. @returns bytes written; fewer than given is a failed write */
+  /** Writes the parts contiguously. @returns bytes written; fewer than given means that the write failed */
   write(parts: readonly Uint8Array[], position: number): Promise<number>
-  /** Makes written bytes durable (`fdatasync`). After a failure the bytes are in an unknown state: never call it again. */
+  /** Makes written bytes durable (`fdatasync`). After a failure their state is unknown: never call it again. */
   sync(): Promise<void>
   truncate(byteCount: number): Promise<void>
   size(): Promise<number>
-  /** Waits for what is in flight. Every later call fails with `EBADF`; closing again is harmless. */
+  /** Waits for calls in flight. Every later call fails with `EBADF`; closing again does nothing. */
   close(): Promise<void>
 }
 
 /**
- * `writeFileAtomic` in terms of the other calls: temporary file, sync, rename, sync of the folder. A temporary file that
- * a crash left is replaced by the next call for the same path.
+ * `writeFileAtomic` in terms of the other calls: temporary file, sync, rename, sync of the folder. The next call for the
+ * same path replaces a temporary file that a crash left.
  */
 export async function replaceFile(
   fileSystem: Pick<FileSystem, 'open' | 'remove' | 'rename' | 'syncDirectory'>,
@@ -69,7 +69,7 @@ export async function replaceFile(
     await writeNew(fileSystem, temporary, bytes)
     await fileSystem.rename(temporary, path)
   } catch (err) {
-    // Its space may be what a full disk lacks. Should this fail too, then the next call for the path removes it.
+    // A full disk may need its space. If this fails too, the next call for the path removes the file.
     await fileSystem.remove(temporary).catch(() => {})
     throw err
   }
@@ -91,7 +91,7 @@ function shortWrite(path: string, written: number, wanted: number): Error {
   return Object.assign(new Error(`ENOSPC: ${written} of ${wanted} bytes written, '${path}'`), { code: 'ENOSPC', path })
 }
 
-/** Makes a folder, and its parents where they are missing, so that it survives a loss of power. */
+/** Creates a folder and its missing parents so that they survive a power failure. */
 export async function makeDurableDirectory(fileSystem: FileSystem, path: string): Promise<void> {
   const parent = dirname(path)
   try {
@@ -100,8 +100,8 @@ export async function makeDurableDirectory(fileSystem: FileSystem, path: string)
     if (systemErrorCode(error) === 'ENOENT') await makeDurableDirectory(fileSystem, parent)
   }
   await fileSystem.makeDirectory(path)
-  // also when it was there: a process that made it may have died before this step
+  // even if the folder existed: the process that created it may have died before this step
   await fileSystem.syncDirectory(parent).catch(error => {
-    if (systemErrorCode(error) !== 'EACCES') throw error // a parent that may be passed through, but not read
+    if (systemErrorCode(error) !== 'EACCES') throw error // a parent that may be traversed, but not read
   })
 }

@@ -1,9 +1,9 @@
 const LONGEST_INTERVAL_MS = 2 ** 31 - 1
 
 /**
- * Keeps the process alive although nothing but the clock's timers, which do not, may be pending.
+ * Keeps the process alive; the timers of the clock do not.
  *
- * @returns lets go
+ * @returns a function that releases the process
  */
 export function holdProcess(): () => void {
   const timer = setInterval(() => {}, LONGEST_INTERVAL_MS)

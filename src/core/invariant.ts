@@ -1,4 +1,4 @@
-/** A broken invariant: a defect in Sheaf, never a fault of a disk, a peer or a client. It ends the process. */
+/** A broken invariant: a bug in Sheaf, never a fault of a disk, a peer or a client. It ends the process. */
 export class InvariantError extends Error {
   override readonly name = 'InvariantError'
 }

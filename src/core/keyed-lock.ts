@@ -1,12 +1,12 @@
-/** Runs tasks of one key one after the other, in the order of the calls; tasks of different keys at the same time. */
+/** Serializes tasks of the same key in the order of the calls; tasks of different keys run concurrently. */
 export class KeyedLock {
-  /** When the last task of a key settles. A key is here exactly while a task of its runs or waits. */
+  /** Resolves when the last task of the key has settled. Has a key exactly while one of its tasks runs or waits. */
   readonly #tails = new Map<string, Promise<void>>()
 
   /**
-   * Runs `task` when all earlier ones of `key` have settled. A task that waits for another of its own key waits for ever.
+   * Runs `task` once all earlier tasks of `key` have settled. A task that awaits another task of its own key deadlocks.
    *
-   * @returns what the task returns; rejects as it rejects, which does not hinder the ones behind it
+   * @returns the result of the task; its failure does not affect later tasks
    */
   run<Result>(key: string, task: () => Promise<Result>): Promise<Result> {
     const before = this.#tails.get(key) ?? Promise.resolve()
@@ -19,7 +19,7 @@ export class KeyedLock {
     return result
   }
 
-  /** Keys that have a task running or waiting. */
+  /** Number of keys with a task running or waiting. */
   get size(): number {
     return this.#tails.size
   }

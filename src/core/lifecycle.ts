@@ -1,4 +1,4 @@
-/** A part with a running state. `start` acquires; `stop` is idempotent and waits for what is in flight. */
+/** A component that runs. `start` acquires resources; `stop` is idempotent and waits for work in flight. */
 export interface Startable {
   start(): Promise<void>
   stop(): Promise<void>

@@ -2,12 +2,12 @@ import * as fs from 'node:fs'
 import { systemErrorCode } from './errors.js'
 import { type File, type FileSystem, replaceFile } from './file-system.js'
 
-/** The most that one system call reads is 2 GiB; Node refuses to ask for more. */
+/** One system call reads at most 2 GiB, and Node rejects larger requests. */
 const READ_BYTES_MAX = 2 ** 30
 
 const OPEN_FLAGS = { read: 'r', write: 'r+', create: 'wx+' } as const
 
-/** The disk. */
+/** The real disk. */
 export const nodeFileSystem: FileSystem = {
   open: (path, mode) =>
     new Promise((resolve, reject) => {
@@ -45,7 +45,7 @@ async function unlessMissing<Result>(operation: Promise<Result>): Promise<Result
   }
 }
 
-/** On a plain descriptor with callbacks: half the cost per read of a `FileHandle`. */
+/** Uses a plain descriptor with callbacks: half the cost per read of a `FileHandle`. */
 class NodeFile implements File {
   readonly #fd: number
   readonly #path: string
@@ -82,7 +82,7 @@ class NodeFile implements File {
     return done
   }
 
-  /** libuv takes any number of parts and goes on after a short write until one fails (`uv__fs_write_all`). */
+  /** libuv accepts any number of parts and continues after a short write until a write fails (`uv__fs_write_all`). */
   write(parts: readonly Uint8Array[], position: number): Promise<number> {
     return this.#track(() => call<number>(callback => fs.writev(this.#fd, parts, position, callback)))
   }
@@ -105,7 +105,7 @@ class NodeFile implements File {
     return this.#closing
   }
 
-  /** A descriptor closed under a call that is in flight may by then be the number of another file. */
+  /** Waits for calls in flight: they could otherwise reach another file that got the same descriptor number. */
   async #close(): Promise<void> {
     await Promise.allSettled(this.#inFlight)
     await call<void>(callback => fs.close(this.#fd, callback))

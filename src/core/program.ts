@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
-/** What `fork` needs to start a program of ours. */
+/** What `fork` needs to start one of Sheaf's programs. */
 export interface Program {
   readonly path: string
   /** Flags of Node itself. */
@@ -14,7 +14,7 @@ export interface Program {
  */
 export function siblingProgram(caller: string, name: string): Program {
   if (!caller.endsWith('.ts')) return { path: fileURLToPath(new URL(`./${name}.js`, caller)), execArgv: [] }
-  // From source, under tsx or vitest: the process needs the loader of TypeScript.
+  // Running from source (tsx, vitest): the process needs the TypeScript loader.
   const loader = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href
   return { path: fileURLToPath(new URL(`./${name}.ts`, caller)), execArgv: ['--import', loader] }
 }

@@ -1,4 +1,4 @@
-/** How far a long piece of work has come. */
+/** Progress of a long operation. */
 export interface Progress {
   readonly done: number
   /** Undefined until known. */

@@ -10,7 +10,7 @@ export interface Random {
 
 const POOL_BYTES = 4096
 
-/** Asking the kernel costs some 5 µs whatever the amount, so small requests are served from a pool that is used once. */
+/** A kernel call costs about 5 µs for any size, so small requests take bytes from a pool; no byte is used twice. */
 class PooledRandom implements Random {
   readonly #pool = Buffer.alloc(POOL_BYTES)
   #used = POOL_BYTES

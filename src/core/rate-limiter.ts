@@ -2,42 +2,41 @@ import type { Clock } from './clock.js'
 
 export interface RateInit {
   readonly perSecond: number
-  /** What may be taken at once after a pause. */
+  /** Units that may be taken at once after a pause. */
   readonly burst: number
 }
 
 /**
- * A bound on how much is done over time, with a burst after a pause: the generic cell rate algorithm, which needs one
- * number of state.
+ * Limits a rate and allows a burst after a pause: the generic cell rate algorithm, whose only state is one number.
  *
  * @see ITU-T I.371, annex A
  */
 export class RateLimiter {
   readonly #clock: Pick<Clock, 'monotonic'>
-  readonly #unitMs: number
+  readonly #emissionIntervalMs: number
   readonly #burstMs: number
-  /** When all that was taken is paid for, monotonic ms. */
-  #paidAt = 0
+  /** When the next unit would arrive at exactly the permitted rate, monotonic ms. */
+  #theoreticalArrivalMs = 0
 
   constructor(clock: Pick<Clock, 'monotonic'>, init: RateInit) {
     this.#clock = clock
-    this.#unitMs = 1_000 / init.perSecond
-    this.#burstMs = init.burst * this.#unitMs
+    this.#emissionIntervalMs = 1_000 / init.perSecond
+    this.#burstMs = init.burst * this.#emissionIntervalMs
   }
 
-  /** @returns whether so much may be done now; if not, nothing is taken */
+  /** @returns whether `count` units may be taken now; if not, none is */
   tryTake(count: number): boolean {
     const now = this.#clock.monotonic()
-    const paidAt = Math.max(this.#paidAt, now) + count * this.#unitMs
-    if (paidAt - now > this.#burstMs) return false
-    this.#paidAt = paidAt
+    const arrivalMs = Math.max(this.#theoreticalArrivalMs, now) + count * this.#emissionIntervalMs
+    if (arrivalMs - now > this.#burstMs) return false
+    this.#theoreticalArrivalMs = arrivalMs
     return true
   }
 
-  /** Takes in any case. @returns ms to wait before the next taking */
+  /** Takes `count` units unconditionally. @returns ms to wait before taking more */
   take(count: number): number {
     const now = this.#clock.monotonic()
-    this.#paidAt = Math.max(this.#paidAt, now) + count * this.#unitMs
-    return Math.max(0, this.#paidAt - now - this.#burstMs)
+    this.#theoreticalArrivalMs = Math.max(this.#theoreticalArrivalMs, now) + count * this.#emissionIntervalMs
+    return Math.max(0, this.#theoreticalArrivalMs - now - this.#burstMs)
   }
 }

@@ -1,6 +1,6 @@
 import { type ErrorCode, SheafError } from './errors.js'
 
-/** What is left of an error that was sent from one thread to another, which costs it its class. */
+/** An error as plain data, to be sent to another thread: structured cloning would lose its class. */
 export interface SentError {
   readonly code: ErrorCode | undefined
   readonly message: string

@@ -10,8 +10,8 @@ import { Worker, type WorkerOptions } from 'node:worker_threads'
  */
 export function startThread(caller: string, name: string, options: WorkerOptions = {}): Worker {
   if (!caller.endsWith('.ts')) return new Worker(new URL(`./${name}.js`, caller), options)
-  // From source, under tsx or vitest: Node 20 gives no loader to the threads of a process, so the thread takes it itself.
-  // Its CommonJS form, which is what `require` finds, looks for the rest of itself in the wrong folder.
+  // Running from source (tsx, vitest): threads in Node 20 do not inherit the loader, so the thread registers it itself.
+  // `require` finds its CommonJS build, which resolves its own files in the wrong folder; hence `.mjs`.
   const loader = pathToFileURL(
     createRequire(import.meta.url)
       .resolve('tsx/esm/api')

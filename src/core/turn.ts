@@ -1,4 +1,4 @@
-/** One turn of the event loop: whatever is ready runs first. For long work to be cut with. */
+/** Lets the event loop run everything that is ready. Long computations await it between slices. */
 export function turn(): Promise<void> {
   return new Promise(resolve => setImmediate(resolve))
 }

@@ -2,31 +2,32 @@ import type { Clock } from './clock.js'
 import type { Startable } from './lifecycle.js'
 import type { Logger } from './log.js'
 
-/** One bounded unit of background work. `idle` means: nothing to do until `idleMs` have passed or a wake. */
+/** One bounded unit of background work. `idle` means: nothing to do until `idleMs` have passed or `wake` is called. */
 export type Step = (signal: AbortSignal) => Promise<'busy' | 'idle'>
 
 export interface WorkerLoopInit {
   readonly name: string
-  /** Pause between two looks for work, in ms, when the last step was idle. */
+  /** Pause after an idle step, in ms. */
   readonly idleMs: number
-  /** Pause before the first look, in ms; default 0. A wake ends it. */
+  /** Pause before the first step, in ms; default 0. `wake` ends it. */
   readonly delayMs?: number
-  /** First pause after a step that threw, in ms; doubles with each failure in a row up to `failureMsMax`. */
+  /** Pause after a failed step, in ms; default 1000. Doubles with each failure in a row up to `failureMsMax`. */
   readonly failureMs?: number
+  /** Default 60,000. */
   readonly failureMsMax?: number
   readonly step: Step
 }
 
-/** Runs one background job's steps in sequence for as long as the node lives; a step that throws is logged and retried later. */
+/** Runs the steps of one background job in sequence until stopped; a step that throws is logged and retried later. */
 export class WorkerLoop implements Startable {
   readonly #clock: Clock
   readonly #log: Logger
   readonly #init: WorkerLoopInit
   #abort = new AbortController()
   #running: Promise<void> | undefined
-  /** Woken since the present step began. */
+  /** `wake` was called since the current step began. */
   #woken = false
-  /** Ends the present pause, when it is one of those that a wake ends. */
+  /** Ends the current pause; undefined when there is none that `wake` may end. */
   #endIdle: (() => void) | undefined
 
   constructor(components: { readonly clock: Clock; readonly log: Logger }, init: WorkerLoopInit) {
@@ -48,8 +49,8 @@ export class WorkerLoop implements Startable {
   }
 
   /**
-   * Says that there is work: ends an idle pause, and lets a step that is running be followed by another without one. A
-   * pause after a failure lasts, so that a stream of wakes cannot turn a failing step into a busy loop.
+   * Announces work: ends an idle pause, or skips the one after the current step. It does not shorten the pause after a
+   * failure, so frequent calls cannot turn a failing step into a busy loop.
    */
   wake(): void {
     this.#woken = true
@@ -68,7 +69,7 @@ export class WorkerLoop implements Startable {
         if (outcome === 'idle' && !this.#woken) await this.#pause(idleMs, signal, 'idle')
       } catch (err) {
         if (signal.aborted) return
-        this.#log.warn({ err, worker: name }, 'background step failed')
+        this.#log.warn({ err, worker: name }, 'background step failed; it is retried')
         await this.#pause(Math.min(failureMs * 2 ** failures++, failureMsMax), signal, 'failure')
       }
     }

@@ -3,20 +3,20 @@ import type { Database } from './database.js'
 import { markerKey, openSealed, type Row, sealedRow, TABLE_MARKER, tableRange, u64, u64From } from './keys.js'
 
 /*
- * How a lost batch is noticed. LevelDB's own log is not synced, and recovery skips what is damaged in it, so a power
- * failure or a flipped bit can take one batch and leave later ones, whose applied offset then claims more than the rows
- * hold. Therefore every batch that changes records is numbered, and leaves its number in slot (number mod RING_SLOTS)
- * of a ring. When the numbers of the last RING_SLOTS batches are all there, no batch is missing among those that can
- * only be in LevelDB's log; batches in table files were synced.
+ * Detects lost batches. LevelDB's log is not synced, and its recovery skips damaged parts, so a power failure or a flipped
+ * bit can lose one batch and keep later ones, whose applied offset then claims more than the rows hold. Therefore every
+ * batch that changes records is numbered and writes its number into slot (number mod RING_SLOTS) of a ring. If the ring
+ * holds the numbers of the last RING_SLOTS batches, none is missing among those that may exist only in LevelDB's log;
+ * older batches are in table files, which were synced.
  *
- * RING_SLOTS × the least bytes of a batch must exceed what LevelDB's two write buffers hold: 49,152 × 200 B > 2 × 4 MiB
- * (tests assert both).
+ * RING_SLOTS × the least bytes of a batch must exceed LevelDB's two write buffers: 49,152 × 200 B > 2 × 4 MiB (tests assert
+ * both).
  *
- * The marker also carries the Merkle root after its batch, which must be the root of the buckets as read.
+ * The marker also holds the Merkle root after its batch, which must equal the root of the stored buckets.
  */
 export const RING_SLOTS = 49_152
 
-/** What the least numbered batch takes of a write buffer: the rows of a record, a leaf, a bucket and the marker. */
+/** Bytes of a write buffer that the smallest numbered batch takes: the rows of a record, a leaf, a bucket and the marker. */
 export const BATCH_BYTES_MIN = 200
 
 export interface Marker {
@@ -52,8 +52,7 @@ export async function readMarkers(database: Database): Promise<Marker> {
   for (const { slot, sequence } of markers) {
     if (slot !== sequence % RING_SLOTS || sequence <= oldest) throw new DamageError('a batch is missing')
   }
-  // Slots are distinct and each holds its own number within the window, so the count alone proves that the window is
-  // whole.
+  // Slots are distinct, and each holds a number of the window that belongs there, so the count proves completeness.
   if (markers.length !== last.sequence - oldest) throw new DamageError('a batch is missing')
   return last
 }

@@ -21,14 +21,22 @@ import { sameBytes } from './record-fold.js'
 import { type RecordState, recordRow } from './stored-record.js'
 import { indexChange, indexEntries, isCounted } from './term-index.js'
 
+/** How far the directory has come in a volume's log, bytes. */
+export interface LogProgress {
+  /** All needles below it are in the rows. */
+  readonly applied: number
+  /** The furthest end of a group that was applied; above `applied` while a gap between them could not be read. */
+  readonly reached: number
+}
+
 export type Operation = { type: 'put'; key: Uint8Array; value: Uint8Array } | { type: 'del'; key: Uint8Array }
 
-/** One record of a batch: as stored before it and as it is to be stored. */
+/** One record of a batch: its state before and after it. */
 export interface RecordFold {
   readonly key: RecordKey
   readonly before: RecordState | undefined
   readonly after: RecordState
-  /** Where the needles stand that were joined; empty when peers said it all. */
+  /** Volumes of the needles that were merged; empty if all records came from peers without needles. */
   readonly volumes: readonly VolumeId[]
 }
 
@@ -37,13 +45,13 @@ export interface RecordChange {
   readonly key: RecordKey
   readonly before?: DirectoryRecord
   readonly after: DirectoryRecord
-  /** The canonical encoding of `after`; not to be written to. */
+  /** The canonical encoding of `after`; must not be modified. */
   readonly bytes: Uint8Array
   /** The volumes of the needles that brought the change; empty when it came by `merge` alone. */
   readonly volumes: readonly VolumeId[]
 }
 
-/** The rows' summary that a batch is planned on and brings forward. */
+/** The summary of the rows that a batch is planned from, and that it updates. */
 export interface PlanBase {
   /** Number of the last batch. */
   readonly sequence: number
@@ -56,18 +64,17 @@ export interface PlanBase {
 }
 
 /**
- * One batch: what to write, and what then holds in memory. Planning changes nothing, so a batch that fails leaves no
- * trace.
+ * One batch: what to write, and the state in memory after it. Planning changes nothing, so a failed batch has no effect.
  */
 export interface BatchPlan {
   readonly operations: Operation[]
-  readonly applied: ReadonlyMap<VolumeId, number>
+  readonly applied: ReadonlyMap<VolumeId, LogProgress>
   readonly sequence: number
   readonly toggles: readonly LeafToggle[]
   /** New values of the counters that change. */
   readonly counters: ReadonlyMap<string, number>
   readonly changes: readonly RecordChange[]
-  /** As it is after the batch. */
+  /** The horizon after the batch. */
   readonly horizon: Hlc
 }
 
@@ -79,13 +86,13 @@ export interface LeafToggle {
 const NO_BYTES = new Uint8Array(0)
 
 /**
- * Plans the one batch that brings record rows, Merkle leaves and buckets, the inverted index, counters and applied
- * offsets from one state to the next. The index changes by the difference between the old and the new merged record.
+ * Plans one batch that updates record rows, Merkle leaves and buckets, the inverted index, counters and applied offsets
+ * together. The index changes by the difference between the old and the new merged record.
  */
 export function planBatch(
   base: PlanBase,
   folds: Iterable<RecordFold>,
-  applied: ReadonlyMap<VolumeId, number>
+  applied: ReadonlyMap<VolumeId, LogProgress>
 ): BatchPlan {
   const operations: Operation[] = []
   const toggles: LeafToggle[] = []
@@ -96,10 +103,10 @@ export function planBatch(
     // every member has applied that delete, and holds nothing that it killed: nobody needs to hear of it again
     if (before === undefined && isForgotten(after.record, base.horizon)) continue
     if (before !== undefined && sameBytes(before.bytes, after.bytes)) {
-      if (before.home !== after.home) put(operations, recordRow(recordRowKey(key), after))
+      if (before.home !== after.home) putRow(operations, recordRow(recordRowKey(key), after))
       continue
     }
-    put(operations, recordRow(recordRowKey(key), after))
+    putRow(operations, recordRow(recordRowKey(key), after))
     planLeaf(operations, toggles, fold, base.horizon)
     planTombstone(operations, fold)
     planTerms(operations, deltas, fold)
@@ -109,17 +116,21 @@ export function planBatch(
   const counters = planCounters(operations, base, deltas)
   const root = planBuckets(operations, base, toggles)
   const sequence = changes.length > 0 ? base.sequence + 1 : base.sequence
-  if (changes.length > 0) put(operations, markerRow(sequence, root))
-  for (const [volume, offset] of applied) put(operations, sealedRow(appliedKey(volume), u64(offset), u64(sequence)))
+  if (changes.length > 0) putRow(operations, markerRow(sequence, root))
+  for (const [volume, progress] of applied) putRow(operations, appliedRow(volume, progress, sequence))
   return { operations, applied, sequence, toggles, counters, changes, horizon: base.horizon }
 }
 
-/** Plans a batch that changes rows without joining records. */
+/** Plans a numbered batch that changes rows without merging records. */
 export function planNumbered(base: PlanBase, plan: Pick<BatchPlan, 'operations' | 'toggles' | 'horizon'>): BatchPlan {
   const sequence = base.sequence + 1
   const root = planBuckets(plan.operations, base, plan.toggles)
-  put(plan.operations, markerRow(sequence, root))
+  putRow(plan.operations, markerRow(sequence, root))
   return { ...plan, sequence, applied: new Map(), counters: new Map(), changes: [] }
+}
+
+function appliedRow(volume: VolumeId, { applied, reached }: LogProgress, sequence: number): Row {
+  return sealedRow(appliedKey(volume), u64(applied), u64(sequence), u64(reached))
 }
 
 function planLeaf(
@@ -135,7 +146,7 @@ function planLeaf(
   if (has) {
     const leaf = leafDigest(key, after.bytes)
     toggles.push({ bucket, leaf })
-    put(operations, sealedRow(leafKey(bucket, key), leaf))
+    putRow(operations, sealedRow(leafKey(bucket, key), leaf))
   } else if (had) operations.push({ type: 'del', key: leafKey(bucket, key) })
 }
 
@@ -175,7 +186,7 @@ function planCounters(
     if (count < 0) throw new DamageError('a counter is too low')
     counters.set(term, count)
     if (count === 0) operations.push({ type: 'del', key: counterKey(term) })
-    else put(operations, sealedRow(counterKey(term), u64(count)))
+    else putRow(operations, sealedRow(counterKey(term), u64(count)))
   }
   return counters
 }
@@ -196,7 +207,7 @@ function planBuckets(operations: Operation[], base: PlanBase, toggles: readonly 
   for (const [bucket, digest] of buckets) {
     const isEmpty = digest.every(byte => byte === 0)
     if (isEmpty) operations.push({ type: 'del', key: bucketKey(bucket) })
-    else put(operations, sealedRow(bucketKey(bucket), digest))
+    else putRow(operations, sealedRow(bucketKey(bucket), digest))
   }
   return root
 }
@@ -206,6 +217,6 @@ export function xorInto(target: Uint8Array, other: Uint8Array): void {
   for (let i = 0; i < DIGEST_BYTES; i++) target[i] = (target[i] ?? 0) ^ (other[i] ?? 0)
 }
 
-function put(operations: Operation[], { key, value }: Row): void {
+function putRow(operations: Operation[], { key, value }: Row): void {
   operations.push({ type: 'put', key, value })
 }

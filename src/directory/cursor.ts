@@ -3,12 +3,12 @@ import { SheafError } from '../core/errors.js'
 import { POSITION_BYTES } from './keys.js'
 
 /*
- * A cursor is the position of the last photo that was listed, so a page begins below it whatever was written meanwhile.
+ * A cursor holds the position of the last photo listed; the next page starts below it, whatever was written meanwhile.
+ * In base64url without padding, 43 characters:
  *
- *   0  24  position: birth hlc · photo id
- *   24  8  first bytes of sha256(filters · position): binds the cursor to its filters and tells it from other text
- *
- * in base64url without padding, 43 characters.
+ *   offset  bytes  field
+ *        0     24  position: birth hlc · photo id
+ *       24      8  first bytes of SHA-256(filters, position): binds the cursor to its filters and detects other text
  */
 const CHECK_BYTES = 8
 const CURSOR_BYTES = POSITION_BYTES + CHECK_BYTES

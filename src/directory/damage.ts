@@ -1,21 +1,21 @@
 /**
- * The database holds something that this code never wrote. Not an I/O error: reading again will not help, rebuilding
- * will.
+ * The database holds something that this code never wrote. Unlike an I/O error it cannot be retried; the directory must be
+ * rebuilt.
  */
 export class DamageError extends Error {
   override readonly name = 'DamageError'
 }
 
 /*
- * LevelDB reports a table file that ends too early as an invalid argument, and a file that CURRENT or the manifest
- * names but that is not there as a failed open. Its synchronous reads throw without a code, so the message has to tell.
+ * LevelDB reports a truncated table file as an invalid argument, and a missing file that CURRENT or the manifest names as a
+ * failed open. Its synchronous reads throw without a code, so the message must be matched.
  */
 const DAMAGE_MESSAGE = /^Corruption: |^IO error: .*: (No such file or directory|Invalid argument)$/s
 const CAUSES_MAX = 8
 
 /**
- * @returns what is damaged when the error says that the database's contents are, undefined for any other error (a full
- * or failing disk, a lock, a defect), which must never lead to the removal of a database
+ * @returns a description of the damage if the error reports damaged contents; undefined for any other error (a full or
+ * failing disk, a lock, a bug), which must never lead to the removal of a database
  */
 export function damageOf(error: unknown): string | undefined {
   let cause = error

@@ -9,24 +9,24 @@ export type Database = AbstractLevel<string | Buffer | Uint8Array, Uint8Array, U
 /** Opens and removes the one database of a directory. */
 export interface DatabaseSource {
   /**
-   * @returns the database, open, created when it is missing
-   * @throws `DamageError` for contents that must not even be read; abstract-level's `LEVEL_…` errors
+   * @returns the open database, created if it is missing
+   * @throws `DamageError` for contents that LevelDB must not read; abstract-level's `LEVEL_…` errors
    */
   open(): Promise<Database>
-  /** Removes the database with all it holds; it must not be open. Harmless when there is none. */
+  /** Removes the database; it must not be open. Does nothing if there is none. */
   remove(): Promise<void>
 }
 
 /**
- * LevelDB may hold two write buffers that are not in table files. The ring of batch markers must be longer than the
- * number of batches that fit into them (see batch-markers.ts), so the one number limits the other.
+ * LevelDB may hold two write buffers that are not in table files. The ring of batch markers must have more slots than
+ * batches fit into them, see batch-markers.ts.
  */
 export const WRITE_BUFFER_BYTES = 4 * 1024 * 1024
 const BLOCK_CACHE_BYTES = 32 * 1024 * 1024
 
 /**
- * LevelDB in a folder. It never syncs: what a power failure takes from it, replay brings back from the volumes. Its
- * files are checked before each opening, which takes about as long as reading them.
+ * LevelDB in a folder. It is never synced: replay restores from the volumes what a power failure loses. Its files are
+ * checked before each opening, which takes about as long as reading them.
  */
 export function levelDatabase(
   folder: string,
@@ -40,7 +40,7 @@ export function levelDatabase(
         valueEncoding: 'view',
         writeBufferSize: WRITE_BUFFER_BYTES,
         cacheSize: BLOCK_CACHE_BYTES,
-        // Snappy saves an eighth of the space; without it the tables can be checked here.
+        // Snappy would save an eighth of the space, but checkTable reads uncompressed tables only.
         compression: false
       })
       await database.open()

@@ -3,7 +3,7 @@ import type { Hlc } from '../domain/hlc.js'
 import type { VolumeId } from '../domain/ids.js'
 import { DIGEST_BYTES, MERKLE_BUCKETS, MerkleTree } from '../domain/merkle.js'
 import { readMarkers } from './batch-markers.js'
-import type { BatchPlan, PlanBase } from './batch-plan.js'
+import type { BatchPlan, LogProgress, PlanBase } from './batch-plan.js'
 import { DamageError } from './damage.js'
 import type { Database } from './database.js'
 import {
@@ -22,12 +22,12 @@ import { sameBytes } from './record-fold.js'
 const COUNTERS_MAX = 10_000
 
 /**
- * What the directory keeps in memory of its rows: the Merkle tree (1 MiB of buckets), applied offsets, counters of
- * recent terms.
+ * The part of the rows that the directory keeps in memory: the Merkle tree (1 MiB of buckets), applied offsets, counters
+ * of recently used terms.
  */
 export class DirectoryView implements PlanBase {
   readonly merkle: MerkleTree
-  readonly applied: Map<VolumeId, number>
+  readonly applied: Map<VolumeId, LogProgress>
   readonly #database: Database
   readonly #counters = new LRUCache<string, number>({ max: COUNTERS_MAX })
   #sequence: number
@@ -35,7 +35,7 @@ export class DirectoryView implements PlanBase {
 
   private constructor(
     database: Database,
-    rows: { merkle: MerkleTree; applied: Map<VolumeId, number>; sequence: number; horizon: Hlc }
+    rows: { merkle: MerkleTree; applied: Map<VolumeId, LogProgress>; sequence: number; horizon: Hlc }
   ) {
     this.#database = database
     this.merkle = rows.merkle
@@ -44,12 +44,12 @@ export class DirectoryView implements PlanBase {
     this.#horizon = rows.horizon
   }
 
-  /** @throws {@link DamageError} when the rows do not fit each other */
+  /** @throws {@link DamageError} when the rows are inconsistent */
   static async load(database: Database): Promise<DirectoryView> {
     const { sequence, root } = await readMarkers(database)
     const merkle = new MerkleTree(await readBuckets(database))
     if (!sameBytes(merkle.node(0, 0), root ?? new Uint8Array(DIGEST_BYTES)))
-      throw new DamageError('the Merkle buckets do not give the root')
+      throw new DamageError('the Merkle buckets do not match the root')
     const applied = await readApplied(database, sequence)
     const horizon = horizonFrom(await database.get(HORIZON_KEY))
     return new DirectoryView(database, { merkle, applied, sequence, horizon })
@@ -71,7 +71,7 @@ export class DirectoryView implements PlanBase {
     return this.merkle.bucket(bucket)
   }
 
-  /** @returns photos that have the counted term. @throws {@link DamageError}, LevelDB's errors */
+  /** @returns the number of photos with the term. @throws {@link DamageError}, LevelDB's errors */
   count(term: string): number {
     const known = this.#counters.get(term)
     if (known !== undefined) return known
@@ -82,11 +82,11 @@ export class DirectoryView implements PlanBase {
     return count
   }
 
-  /** Brings the memory to where the batch, now written, has brought the rows. */
+  /** Applies a batch that has been written to the state in memory. */
   commit(plan: BatchPlan): void {
     for (const { bucket, leaf } of plan.toggles) this.merkle.toggle(bucket, leaf)
     for (const [term, count] of plan.counters) this.#counters.set(term, count)
-    for (const [volume, offset] of plan.applied) this.applied.set(volume, offset)
+    for (const [volume, progress] of plan.applied) this.applied.set(volume, progress)
     this.#sequence = plan.sequence
     this.#horizon = plan.horizon
   }
@@ -103,15 +103,18 @@ async function readBuckets(database: Database): Promise<Uint8Array> {
 }
 
 /**
- * A batch that brings no record, but data needles, is not numbered. It may have survived a loss of power that took the
- * numbered one before it, and then claims that its records are in the rows.
+ * Reads the applied offsets. A batch of data needles only is not numbered. It may survive a power failure that loses the
+ * numbered batch before it, and would then claim that the lost records are in the rows; so each offset names its last batch.
  */
-async function readApplied(database: Database, last: number): Promise<Map<VolumeId, number>> {
-  const applied = new Map<VolumeId, number>()
+async function readApplied(database: Database, last: number): Promise<Map<VolumeId, LogProgress>> {
+  const applied = new Map<VolumeId, LogProgress>()
   for (const [key, value] of await database.iterator(tableRange(TABLE_APPLIED)).all()) {
-    const payload = openSealed(key, value, 16)
+    const payload = openSealed(key, value)
+    if (payload.length !== 16 && payload.length !== 24) throw new DamageError('an applied row has the wrong length')
     if (u64From(payload.subarray(8)) > last) throw new DamageError('a batch is missing before an applied offset')
-    applied.set(volumeOfAppliedKey(key), u64From(payload))
+    const offset = u64From(payload)
+    const reached = payload.length === 16 ? offset : u64From(payload.subarray(16))
+    applied.set(volumeOfAppliedKey(key), { applied: offset, reached })
   }
   return applied
 }

@@ -9,7 +9,7 @@ import type { DirectoryRecord, RecordKey } from '../domain/record.js'
 import { decodeRecord } from '../domain/record-codec.js'
 import { SUPERBLOCK_BYTES } from '../domain/superblock.js'
 import type { CommitGroup, NeedleLocation } from '../volumes/needle-store.js'
-import { type BatchPlan, planBatch, type RecordChange } from './batch-plan.js'
+import { type BatchPlan, type LogProgress, planBatch, type RecordChange } from './batch-plan.js'
 import { damageOf } from './damage.js'
 import type { DatabaseSource } from './database.js'
 import type { DirectoryView } from './directory-view.js'
@@ -39,29 +39,29 @@ export interface DirectoryInit {
 export interface StoredRecord {
   readonly record: DirectoryRecord
   /**
-   * The newest record needle that alone holds exactly this merged state; undefined when no single needle on this node
-   * does.
+   * The newest record needle that holds exactly this merged state; undefined if no single needle on this node does.
    */
   readonly home: NeedleLocation | undefined
 }
 
 /**
- * Runs after a batch, before its `apply` resolves. Records whose merged state did not change are not among the changes.
+ * Called after a batch, before its `apply` resolves, with the records whose merged state changed.
  */
 export type ChangeListener = (changes: readonly RecordChange[]) => void
 
 /**
- * `failed`: nothing is read or written until `reopen`. `filling`: takes groups, but answers nothing before the log has
- * been replayed, because what it says would be out of date.
+ * `failed`: nothing is read or written until `reopen`. `filling`: accepts groups, but answers no reads until the log has
+ * been replayed, because answers would be out of date.
  */
 export type DirectoryState = 'closed' | 'filling' | 'open' | 'failed'
 
-/** Records that one batch may join when groups have piled up during the batch before. */
+/** Bound on the records of a batch that combines waiting groups; a larger group is written alone. */
 const BATCH_RECORDS_MAX = 1_024
 
-const READ_ROWS = 256
+const RECORD_READ_ROWS = 256
 
-const NO_OFFSETS: ReadonlyMap<VolumeId, number> = new Map()
+const NO_PROGRESS: ReadonlyMap<VolumeId, LogProgress> = new Map()
+const NOTHING_APPLIED: LogProgress = { applied: 0, reached: 0 }
 
 interface WaitingGroup {
   readonly group: CommitGroup
@@ -73,13 +73,13 @@ interface WaitingGroup {
 /**
  * The merged directory with its indexes: a view of the log.
  *
- * `apply` takes what stands in a volume on this node: local writes, replay, rebuilding, copies. `merge` takes what peers
- * say before, or without, the needles. Both join records, so that order, grouping and repetition do not matter, and
- * write one batch (per commit group, or several that wait, with the applied offset). What is in memory changes only
- * after the batch, so it is never ahead of the rows.
+ * `apply` takes needles in a volume on this node: local writes, replay, copies. `merge` takes records that peers send ahead
+ * of, or without, their needles. Both merge records, so order, grouping and repetition do not matter. Each writes one batch;
+ * `apply` combines waiting groups and stores the applied offsets in the same batch. The state in memory changes only after
+ * the batch, so it is never ahead of the rows.
  *
- * A database that is damaged is removed and begun anew; `rebuilt` then says why, `applied` is 0 for all volumes, and
- * replay fills it.
+ * A damaged database is removed and an empty one is created; then `rebuildReason` is set, `applied` is 0 for all volumes,
+ * and replay must fill it.
  */
 export class Directory implements Startable {
   readonly forgetting: Forgetting
@@ -91,7 +91,7 @@ export class Directory implements Startable {
   #state: DirectoryState = 'closed'
   #opened: OpenRows | undefined
   #damage: string | undefined
-  #rebuilt: string | undefined
+  #rebuildReason: string | undefined
   #waiting: WaitingGroup[] = []
   #tail: Promise<unknown> = Promise.resolve()
 
@@ -112,9 +112,9 @@ export class Directory implements Startable {
     return this.#state
   }
 
-  /** Why the database was removed and begun anew when it was last opened; undefined when it was not. */
-  get rebuilt(): string | undefined {
-    return this.#rebuilt
+  /** Why the database was replaced by an empty one when it was last opened; undefined if it was not. */
+  get rebuildReason(): string | undefined {
+    return this.#rebuildReason
   }
 
   /** @throws `ERR_FORMAT_TOO_NEW`, `ERR_DIRECTORY_UNAVAILABLE` */
@@ -133,8 +133,8 @@ export class Directory implements Startable {
   }
 
   /**
-   * Closes and opens the database again after a failure, and removes it first when it was found damaged. What is in
-   * memory is loaded anew. Then the log has to be replayed from `applied`, and `complete` to be called.
+   * Closes and reopens the database after a failure, and removes it if it is damaged. The state in memory is loaded again.
+   * Then the caller must replay the log from `applied` and call `complete`.
    */
   reopen(): Promise<void> {
     return this.#exclusive(async () => {
@@ -143,31 +143,30 @@ export class Directory implements Startable {
     })
   }
 
-  /** Forgets all rows. Then every volume has to be replayed from its start, and `complete` to be called. */
+  /** Removes all rows. Then the caller must replay every volume from its start and call `complete`. */
   clear(): Promise<void> {
     return this.#exclusive(async () => {
-      this.#damage = 'it was cleared'
+      this.#damage = 'cleared on request'
       await this.#close()
       await this.#open('filling')
     })
   }
 
-  /** The log has been replayed after `reopen` or `clear`: answers again. */
+  /** Call it once the log has been replayed after `reopen` or `clear`: reads are answered again. */
   complete(): void {
     if (this.#state === 'filling') this.#state = 'open'
   }
 
   /**
-   * Merges a group's records into the directory. Needles below the applied offset are skipped. A group that begins
-   * above it (a live write while older parts of the volume are still to be replayed) is merged as well, but leaves the
-   * offset where it is.
+   * Merges a group's records into the directory. Needles below the applied offset are skipped. A group that begins above it,
+   * because a gap before it could not be read or awaits replay, is merged as well, but does not move the offset.
    *
-   * @throws `ERR_DIRECTORY_UNAVAILABLE` when the batch failed or an earlier one did; `ERR_FORMAT_TOO_NEW` for a record
-   * of a newer version
+   * @throws `ERR_DIRECTORY_UNAVAILABLE` when this batch or an earlier one failed; `ERR_FORMAT_TOO_NEW` for a record of a
+   * later format
    */
   async apply(group: CommitGroup): Promise<void> {
     const { view } = this.#requireWritable()
-    const records = this.#decode(group, view.applied.get(group.volume) ?? 0)
+    const records = this.#decode(group, (view.applied.get(group.volume) ?? NOTHING_APPLIED).applied)
     await new Promise<void>((resolve, reject) => {
       this.#waiting.push({ group, records, resolve, reject })
       if (this.#waiting.length === 1) void this.#exclusive(() => this.#applyWaiting())
@@ -175,11 +174,11 @@ export class Directory implements Startable {
   }
 
   /**
-   * Joins records that came without their needles, by gossip or from a comparison of trees. No offset moves; a record
-   * that this changes has no home until a needle with the merged state is applied.
+   * Merges records that came without needles, by gossip or anti-entropy. Moves no offset; a record that this changes has no
+   * home until a needle with the merged state is applied.
    *
-   * @param encoded - canonical, as `encodeRecord` makes them; several may be of one key
-   * @returns how many records changed
+   * @param encoded - from `encodeRecord`; several may have the same key
+   * @returns the number of records that changed
    * @throws `ERR_RECORD_MALFORMED`, `ERR_FORMAT_TOO_NEW`: one of them cannot be decoded, and nothing was merged;
    * `ERR_DIRECTORY_UNAVAILABLE`
    */
@@ -189,19 +188,19 @@ export class Directory implements Startable {
     return this.#exclusive(async () => {
       this.#requireWritable()
       try {
-        return await this.#write(records, NO_OFFSETS)
+        return await this.#write(records, NO_PROGRESS)
       } catch (err) {
         throw this.#writeFailed(err)
       }
     })
   }
 
-  /** @returns the offset up to which the volume's needles are in the directory; 0 for a volume that is not known */
-  applied(volume: VolumeId): number {
-    return this.#requireWritable().view.applied.get(volume) ?? 0
+  /** @returns how far the volume's log is in the directory; zeros for an unknown volume */
+  progress(volume: VolumeId): LogProgress {
+    return this.#requireWritable().view.applied.get(volume) ?? NOTHING_APPLIED
   }
 
-  /** Drops the offset of a volume that this node no longer holds; homes in it are no longer homes. */
+  /** Drops the offset of a volume that this node no longer has; records with a home in it then have none. */
   forgetVolume(volume: VolumeId): Promise<void> {
     return this.#exclusive(async () => {
       const { database, view } = this.#requireWritable()
@@ -215,7 +214,7 @@ export class Directory implements Startable {
     return stored
   }
 
-  /** Blocks for the time of a LevelDB read: for records that are likely in memory. */
+  /** Like `get`, but blocks for the time of a LevelDB read: for records that are likely cached. */
   getSync(key: RecordKey): StoredRecord | undefined {
     const { database, view } = this.#require()
     try {
@@ -241,14 +240,14 @@ export class Directory implements Startable {
     return this.#guard(() => runQuery({ database, count: term => view.count(term) }, query))
   }
 
-  /** All records, or those of a kind, tombstones included, as they were when the iteration began. */
+  /** Yields all records, or those of one kind, tombstones included, from a snapshot at the start of the iteration. */
   async *records(kind?: string): AsyncGenerator<DirectoryRecord> {
     const { database } = this.#require()
     const iterator = database.iterator(recordRange(kind))
     try {
       for (;;) {
         const states = await this.#guard(async () => {
-          const rows = await iterator.nextv(READ_ROWS)
+          const rows = await iterator.nextv(RECORD_READ_ROWS)
           return rows.map(([key, value]) => recordStateOf(key, value))
         })
         if (states.length === 0) return
@@ -264,12 +263,12 @@ export class Directory implements Startable {
     return this.merkle.rootHex()
   }
 
-  /** Do not keep it: it is another one after `reopen` and `clear`. */
+  /** Do not keep a reference: `reopen` and `clear` replace the tree. */
   get merkle(): MerkleTree {
     return this.#require().view.merkle
   }
 
-  /** @returns live photos that have the term, which must be one of those that are counted */
+  /** @returns the number of live photos with the term. @throws `ERR_INTERNAL` for a term that is not counted */
   count(term: string): number {
     const { view } = this.#require()
     if (!isCounted(term)) throw new SheafError('ERR_INTERNAL', `the term ${JSON.stringify(term)} has no counter`)
@@ -289,7 +288,7 @@ export class Directory implements Startable {
     })
   }
 
-  /** Terms beginning with `start` that several live photos have, such as `sha256\0`. */
+  /** Yields the terms beginning with `start` (e.g. `sha256\0`) that several live photos share. */
   async *repeated(start: string): AsyncGenerator<RepeatedTerm> {
     const terms = repeatedTerms(this.#require().database, start)
     try {
@@ -304,9 +303,9 @@ export class Directory implements Startable {
   }
 
   /**
-   * Reads all rows and checks that seals hold and that leaves, buckets, index and counters are those of the records.
+   * Reads all rows, checks their seals, and checks that leaves, buckets, index, counters and tombstones match the records.
    *
-   * @returns what is wrong, in words; empty when nothing is. Nothing is changed: `clear` and a replay repair it
+   * @returns the problems found, in words; empty if there are none. Changes nothing: `clear` and a replay repair them
    */
   async verify(): Promise<readonly string[]> {
     const { database } = this.#require()
@@ -326,15 +325,18 @@ export class Directory implements Startable {
       try {
         records.push({ record: decodeRecord(bytes), bytes, location })
       } catch (err) {
-        // Its checksums hold, so it was written like this; without it the others must still be served.
+        // Its checksums are correct, so it was written like this; the other records must still be served.
         if (!hasCode(err, 'ERR_RECORD_MALFORMED')) throw err
-        this.#log.error({ err, location }, 'a record needle cannot be decoded and is left out of the directory')
+        this.#log.error(
+          { err, location },
+          'ignoring a record needle that cannot be decoded; its photo may be missing from the directory'
+        )
       }
     }
     return records
   }
 
-  /** Writes what waits as one batch, up to a bound; what comes meanwhile waits for the next. */
+  /** Writes waiting groups as one batch, up to a bound; groups that arrive meanwhile wait for the next. */
   async #applyWaiting(): Promise<void> {
     const batch = this.#takeWaiting()
     if (batch.length === 0) return
@@ -361,19 +363,21 @@ export class Directory implements Startable {
 
   async #writeGroups(batch: readonly WaitingGroup[]): Promise<void> {
     const { view } = this.#requireWritable()
-    const applied = new Map<VolumeId, number>()
+    const applied = new Map<VolumeId, LogProgress>()
     const records: IncomingRecord[] = []
     for (const { group, records: decoded } of batch) {
-      const offset = applied.get(group.volume) ?? view.applied.get(group.volume) ?? 0
-      if (group.to <= offset) continue
+      const progress = applied.get(group.volume) ?? view.applied.get(group.volume) ?? NOTHING_APPLIED
+      if (group.to <= progress.applied) continue
       records.push(...decoded)
-      if (group.from <= offset || startsVolume(group)) applied.set(group.volume, group.to)
+      const follows = group.from <= progress.applied || startsVolume(group)
+      const reached = Math.max(progress.reached, group.to)
+      applied.set(group.volume, { applied: follows ? group.to : progress.applied, reached })
     }
     await this.#write(records, applied)
   }
 
-  /** @returns how many records changed */
-  async #write(records: readonly IncomingRecord[], applied: ReadonlyMap<VolumeId, number>): Promise<number> {
+  /** @returns the number of records that changed */
+  async #write(records: readonly IncomingRecord[], applied: ReadonlyMap<VolumeId, LogProgress>): Promise<number> {
     const { database, view } = this.#requireWritable()
     const folds = await foldRecords(database, records)
     const plan = planBatch(view, folds, applied)
@@ -384,7 +388,7 @@ export class Directory implements Startable {
     return plan.changes.length
   }
 
-  /** Writes what `plan` comes up with while nothing else is written. */
+  /** Runs `plan` and writes the batch that it returns, while nothing else is written. */
   #change(plan: (opened: OpenRows) => Promise<BatchPlan | undefined>): Promise<void> {
     return this.#exclusive(async () => {
       const opened = this.#requireWritable()
@@ -404,23 +408,23 @@ export class Directory implements Startable {
       try {
         listener(changes)
       } catch (err) {
-        this.#log.error({ err }, 'a listener to directory changes failed')
+        this.#log.error({ err }, 'a listener for directory changes threw an error')
       }
     }
   }
 
   async #open(state: 'open' | 'filling'): Promise<void> {
     try {
-      const { rebuilt, ...opened } = await openRows(this.#source, this.#migrations, this.#damage)
+      const { rebuildReason, ...opened } = await openRows(this.#source, this.#migrations, this.#damage)
       this.#opened = opened
-      this.#rebuilt = rebuilt
+      this.#rebuildReason = rebuildReason
     } catch (err) {
-      throw unavailable(err)
+      throw toDirectoryError(err)
     }
     this.#damage = undefined
     this.#state = state
-    const reason = this.#rebuilt
-    if (reason !== undefined) this.#log.warn({ reason }, 'the directory is to be rebuilt from the volumes')
+    const reason = this.#rebuildReason
+    if (reason !== undefined) this.#log.warn({ reason }, 'rebuilding the directory from the volumes')
   }
 
   async #close(): Promise<void> {
@@ -428,25 +432,25 @@ export class Directory implements Startable {
     this.#opened = undefined
   }
 
-  /** For answers. */
+  /** For reads. @throws `ERR_DIRECTORY_UNAVAILABLE` */
   #require(): OpenRows {
     if (this.#state === 'open' && this.#opened !== undefined) return this.#opened
     throw new SheafError('ERR_DIRECTORY_UNAVAILABLE', undefined, { details: { state: this.#state } })
   }
 
-  /** For groups, which are taken while the directory fills, too. */
+  /** For writes, which are also accepted while the directory fills. @throws `ERR_DIRECTORY_UNAVAILABLE` */
   #requireWritable(): OpenRows {
     return this.#state === 'filling' && this.#opened !== undefined ? this.#opened : this.#require()
   }
 
-  /** Runs `work` after all that was asked for before it. */
+  /** Runs `work` after all earlier work has settled. */
   #exclusive<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#tail.then(work)
     this.#tail = result.catch(() => {}) // reported to whoever awaits `result`
     return result
   }
 
-  /** Runs a read; damage that it finds makes the directory unavailable. */
+  /** Runs a read; if it finds damage, the directory fails. */
   async #guard<T>(work: () => Promise<T>): Promise<T> {
     const opened = this.#opened
     try {
@@ -457,24 +461,24 @@ export class Directory implements Startable {
   }
 
   #readFailed(err: unknown, opened: OpenRows | undefined): unknown {
-    // A read that outlived its database says nothing about the present one.
+    // The error of a read on a database that was closed meanwhile says nothing about the current one.
     if (damageOf(err) !== undefined && this.#opened === opened) this.#fail(err)
-    return unavailable(err)
+    return toDirectoryError(err)
   }
 
-  /** A batch has failed: so does all that waits. @returns what to tell who handed it over */
+  /** Fails the directory and all waiting groups after a failed batch. @returns the error to report */
   #writeFailed(err: unknown): unknown {
     this.#fail(err)
-    const error = unavailable(err)
+    const error = toDirectoryError(err)
     this.#refuseWaiting(error)
     return error
   }
 
   #fail(err: unknown): void {
     this.#state = 'failed'
-    // What comes after damage (waiting groups that are refused) must not hide it from `reopen`.
+    // A later error (e.g. of a waiting group) must not hide damage from `reopen`.
     this.#damage = damageOf(err) ?? this.#damage
-    this.#log.error({ err, damage: this.#damage }, 'the directory has failed')
+    this.#log.error({ err, damage: this.#damage }, 'the directory failed; it is reopened automatically')
   }
 
   #refuseWaiting(error: unknown): void {
@@ -486,13 +490,13 @@ function stored({ record, home }: RecordState, view: DirectoryView): StoredRecor
   return { record, home: home !== undefined && view.applied.has(home.volume) ? home : undefined }
 }
 
-/** A volume's first needles stand behind its superblock. */
+/** The first needle of a volume follows its superblock. */
 function startsVolume({ from }: CommitGroup): boolean {
   return from <= SUPERBLOCK_BYTES
 }
 
-/** What callers see of an error: Sheaf's own and defects as they are, everything of the database as one kind. */
-function unavailable(err: unknown): unknown {
+/** Wraps errors of the database in `ERR_DIRECTORY_UNAVAILABLE`; Sheaf's own and broken invariants pass unchanged. */
+function toDirectoryError(err: unknown): unknown {
   if (err instanceof InvariantError || err instanceof SheafError) return err
   return new SheafError('ERR_DIRECTORY_UNAVAILABLE', undefined, { cause: err })
 }

@@ -1,3 +1,33 @@
+/*
+ * The directory's rows: schema version 2. All integers are big-endian, so that keys sort by number. Numbers before a field
+ * are its bytes.
+ *
+ *   table      key                                          payload
+ *   schema     00                                           4 schema version
+ *   marker     01 · 2 slot                                  8 number of the batch · 16 Merkle root after it
+ *   applied    02 · 8 epoch · 4 sequence                    8 offset: needles of the volume below it are in the rows ·
+ *                                                           8 number of the last batch at that time ·
+ *                                                           8 end of what was applied, unread gaps before it included;
+ *                                                           absent in rows of earlier builds: the offset
+ *   counter    03 · term, UTF-8                             8 number of photos with the term, ≥ 1; counted terms only
+ *   bucket     04 · 2 bucket                                16 XOR of the bucket's leaves; absent: zero
+ *   leaf       05 · 2 bucket · record key                   16 leaf digest of the record
+ *   record     06 · record key                              24 home · canonical record
+ *   index      07 · text term · 8 birth hlc · 16 photo id   none
+ *   tombstone  08 · 8 hlc of the delete · record key        none
+ *   horizon    09                                           8 hlc: records deleted up to then have no leaf · 120 zeros,
+ *                                                           so that no numbered batch is too small, see batch-markers.ts
+ *
+ *   part        content
+ *   record key  text kind · 1 form · id: form 1, the 16 bytes of a lower-case UUID; form 0, UTF-8 to the end
+ *   text        UTF-8 with 00 written as 00 01, then 00 00, so that no text is a prefix of another
+ *   home        8 epoch · 4 sequence (0: no home) · 8 offset · 4 length
+ *
+ * All tables but index and tombstone are sealed: the value is the payload and a CRC-32 (IEEE) of key and payload. Values of
+ * index and tombstone rows are empty. LevelDB does not verify its own block checksums when it reads, so without a seal a
+ * flipped bit on the disk would go unnoticed. Valid: the seal is correct, the payload has the length above, and records
+ * decode. Anything else is damage: the database is rebuilt from the log.
+ */
 import { crc32 } from '@node-rs/crc32'
 import { invariant } from '../core/invariant.js'
 import { HLC_ZERO, type Hlc } from '../domain/hlc.js'
@@ -15,33 +45,6 @@ import {
 import type { RecordKey } from '../domain/record.js'
 import { DamageError } from './damage.js'
 
-/*
- * The directory's rows: schema version 2. Integers are big-endian, so that keys sort by number.
- *
- *   table     key                                          payload
- *   schema    00                                           4 schema version
- *   marker    01 · 2 slot                                  8 number of the batch · 16 Merkle root after it
- *   applied   02 · 8 epoch · 4 sequence                    8 offset: the volume's needles below it are in the rows ·
- *                                                         8 number of the last batch by then
- *   counter   03 · term                                    8 photos that have the term, > 0; counted terms only
- *   bucket    04 · 2 bucket                                16 XOR of the bucket's leaves; absent: zero
- *   leaf      05 · 2 bucket · record key                   16 leaf digest of the record
- *   record    06 · record key                              24 home · canonical record
- *   index     07 · text term · 8 birth hlc · 16 photo id   none
- *   tombstone 08 · 8 hlc of the delete · record key        none
- *   horizon   09                                           8 hlc: records deleted up to then have no leaf · 120 zeros,
- *                                                         so that no numbered batch is too small, see batch-markers.ts
- *
- *   record key   text kind · 1 form · id: form 1, the 16 bytes of a lower-case UUID; form 0, UTF-8 to the end
- *   text         UTF-8 with 00 written as 00 01, closed by 00 00, so that no text is a prefix of another
- *   home         8 epoch · 4 sequence (0: no home) · 8 offset · 4 length
- *
- * Every row but those of the index and the tombstones is sealed: its value is the payload followed by a CRC-32 (IEEE) over key and payload.
- * LevelDB does not check its own block checksums when it reads, so without a seal a flipped bit on the disk would be
- * taken for a value. A row without a seal that holds, or a record that cannot be decoded, is damage: the database is
- * then rebuilt from the log.
- */
-
 const TABLE_SCHEMA = 0x00
 export const TABLE_MARKER = 0x01
 export const TABLE_APPLIED = 0x02
@@ -54,9 +57,9 @@ export const TABLE_TOMBSTONE = 0x08
 export const HORIZON_KEY = Uint8Array.of(0x09)
 const HORIZON_PADDING = new Uint8Array(120)
 
-/** Bytes of (birth hlc, photo id): the order of the index within a term, oldest first. */
+/** Bytes of (birth hlc, photo id), the sort key of the index within a term, oldest first. */
 export const POSITION_BYTES = 24
-export const VOLUME_BYTES = 12
+export const VOLUME_ID_BYTES = 12
 const SEAL_BYTES = 4
 const UUID_FORM = 1
 const TEXT_FORM = 0
@@ -65,19 +68,19 @@ const STAMP_PREFIX_BYTES = 9
 
 /** A deleted record. */
 export interface Tombstone {
-  /** Of its delete. */
+  /** Stamp of the delete. */
   readonly stamp: Hlc
   readonly key: RecordKey
 }
 
-/** All keys of a table or below a prefix: `gte` inclusive, `lt` exclusive. */
+/** All keys of a table or with a prefix: `gte` inclusive, `lt` exclusive. */
 export interface KeyRange {
   readonly gte: Uint8Array
   readonly lt: Uint8Array
 }
 
 /**
- * @returns the range of all keys that begin with `prefix`; its last byte must be below 0xff, as in every prefix here
+ * @returns the range of all keys that begin with `prefix`, whose last byte must be below 0xff
  */
 export function rangeOf(prefix: Uint8Array): KeyRange {
   const last = prefix.at(-1)
@@ -114,16 +117,16 @@ export function tombstoneKey(stamp: Hlc, key: RecordKey): Uint8Array {
   return Buffer.concat([stampPrefix(stamp), recordRowKey(key).subarray(1)])
 }
 
-/** @throws {@link DamageError} when the key is none of a tombstone */
+/** @throws {@link DamageError} when the key is not a tombstone's */
 export function tombstoneOfKey(row: Uint8Array): Tombstone {
   if (row.length < STAMP_PREFIX_BYTES) throw new DamageError('a tombstone row is too short')
   const key = recordKeyFrom(Buffer.concat([Uint8Array.of(TABLE_RECORD), row.subarray(STAMP_PREFIX_BYTES)]))
   return { stamp: asBuffer(row).readBigUInt64BE(1) as Hlc, key }
 }
 
-/** @returns the range of all tombstones up to a stamp, which is included */
+/** @returns the range of all tombstones up to a stamp, inclusive */
 export function tombstoneRange(to: Hlc): KeyRange {
-  // record keys begin with the text of a kind, which has no byte 0xff
+  // a record key begins with UTF-8, which has no byte 0xff
   return { gte: Uint8Array.of(TABLE_TOMBSTONE), lt: Buffer.concat([stampPrefix(to), Uint8Array.of(0xff)]) }
 }
 
@@ -135,26 +138,26 @@ function stampPrefix(stamp: Hlc): Buffer {
 }
 
 /** @returns 12 bytes that sort by epoch and sequence */
-export function volumeBytes(volume: VolumeId): Uint8Array {
+export function volumeIdBytes(volume: VolumeId): Uint8Array {
   const parts = parseVolumeId(volume)
   invariant(parts !== undefined, 'a volume id must be well formed')
-  const bytes = Buffer.alloc(VOLUME_BYTES)
+  const bytes = Buffer.alloc(VOLUME_ID_BYTES)
   bytes.set(actorIdBytes(parts.epoch))
   bytes.writeUInt32BE(parts.sequence, 8)
   return bytes
 }
 
-export function volumeFrom(bytes: Uint8Array): VolumeId {
+export function volumeIdFrom(bytes: Uint8Array): VolumeId {
   return volumeId(actorIdFrom(bytes.subarray(0, 8)), asBuffer(bytes).readUInt32BE(8))
 }
 
 export function appliedKey(volume: VolumeId): Uint8Array {
-  return Buffer.concat([Uint8Array.of(TABLE_APPLIED), volumeBytes(volume)])
+  return Buffer.concat([Uint8Array.of(TABLE_APPLIED), volumeIdBytes(volume)])
 }
 
 export function volumeOfAppliedKey(key: Uint8Array): VolumeId {
-  if (key.length !== 1 + VOLUME_BYTES) throw new DamageError('an applied row has a malformed key')
-  return volumeFrom(key.subarray(1))
+  if (key.length !== 1 + VOLUME_ID_BYTES) throw new DamageError('an applied row has a malformed key')
+  return volumeIdFrom(key.subarray(1))
 }
 
 export function counterKey(term: string): Uint8Array {
@@ -190,23 +193,23 @@ export function recordRange(kind?: string): KeyRange {
   return kind === undefined ? tableRange(TABLE_RECORD) : rangeOf(textKey(TABLE_RECORD, kind, true))
 }
 
-/** @throws {@link DamageError} when the bytes after the table, and for leaves the bucket, are no record key */
+/** @throws {@link DamageError} when the bytes after the table (and the bucket of a leaf) are not a record key */
 export function recordKeyFrom(rowKey: Uint8Array): RecordKey {
   const bytes = asBuffer(rowKey)
   const start = bytes[0] === TABLE_LEAF ? 3 : 1
   const end = bytes.indexOf(TEXT_END, start, 'latin1')
-  if (end < 0) throw new DamageError('a record key has no end of its kind')
+  if (end < 0) throw new DamageError('the kind in a record key is not terminated')
   const kind = bytes.toString('utf8', start, end).replaceAll('\0\x01', '\0')
   const id = bytes.subarray(end + 3)
   return { kind, id: bytes[end + 2] === UUID_FORM ? uuidFrom(id) : id.toString('utf8') }
 }
 
-/** The start of every index row of a term. */
+/** @returns the prefix of all index rows of a term */
 export function termPrefix(term: string): Uint8Array {
   return textKey(TABLE_TERM, term, true)
 }
 
-/** The start of every index row of every term that begins with `start`. */
+/** @returns the prefix of all index rows of terms that begin with `start` */
 export function termStartPrefix(start: string): Uint8Array {
   return textKey(TABLE_TERM, start, false)
 }
@@ -215,14 +218,14 @@ export function termKey(term: string, position: Uint8Array): Uint8Array {
   return Buffer.concat([termPrefix(term), position])
 }
 
-/** @throws {@link DamageError} when the key is none of the index */
+/** @throws {@link DamageError} when the key is too short for the index */
 export function termOfKey(key: Uint8Array): string {
   const end = key.length - POSITION_BYTES - TEXT_END.length
   if (end < 1) throw new DamageError('an index row is too short')
   return asBuffer(key).toString('utf8', 1, end).replaceAll('\0\x01', '\0')
 }
 
-/** @returns (birth hlc, photo id), 24 bytes: newest first is descending order of these */
+/** @returns (birth hlc, photo id), 24 bytes; their descending order is newest first */
 export function positionBytes(birth: Hlc, id: PhotoId): Buffer {
   const bytes = Buffer.allocUnsafe(POSITION_BYTES)
   bytes.writeBigUInt64BE(birth)
@@ -239,7 +242,7 @@ export interface Row {
   readonly value: Uint8Array
 }
 
-/** @returns a row whose value is the payload parts and the seal over key and payload */
+/** @returns a row whose value is the payload parts and the checksum of key and payload */
 export function sealedRow(key: Uint8Array, ...payload: readonly Uint8Array[]): Row {
   let end = key.length
   for (const part of payload) end += part.length
@@ -255,9 +258,9 @@ export function sealedRow(key: Uint8Array, ...payload: readonly Uint8Array[]): R
 }
 
 /**
- * @param payloadBytes - the exact payload length, when it is fixed
+ * @param payloadBytes - the exact length of the payload, if it is fixed
  * @returns the payload, as a view of `value`
- * @throws {@link DamageError} when the seal does not hold
+ * @throws {@link DamageError} when the checksum or the length is wrong
  */
 export function openSealed(key: Uint8Array, value: Uint8Array, payloadBytes?: number): Buffer {
   const end = value.length - SEAL_BYTES
@@ -288,12 +291,12 @@ function textKey(table: number, text: string, closed: boolean): Uint8Array {
   return Buffer.from(String.fromCharCode(table) + escaped + (closed ? TEXT_END : ''))
 }
 
-/** Writes table, bucket (when there is room for it) and the record key in one allocation. */
+/** Writes table, bucket (if `prefixBytes` is 3) and record key in one allocation. */
 function recordKeyAfter(prefixBytes: 1 | 3, key: RecordKey, table: number, bucket: number): Uint8Array {
   const kind = key.kind.includes('\0') ? key.kind.replaceAll('\0', '\0\x01') : key.kind
   const kindBytes = Buffer.byteLength(kind)
   const uuid = parsePhotoId(key.id)
-  // Only the canonical spelling may be packed: another one is another id.
+  // Only the canonical spelling may be packed: another spelling is a different id.
   const packed = uuid !== undefined && uuid === key.id ? photoIdBytes(uuid) : undefined
   const id = packed ?? Buffer.from(key.id)
   const bytes = Buffer.allocUnsafe(prefixBytes + kindBytes + 3 + id.length)

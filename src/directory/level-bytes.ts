@@ -2,22 +2,22 @@ import { crc32c } from '@node-rs/crc32'
 import { DamageError } from './damage.js'
 
 /*
- * The two things that LevelDB's files are made of.
+ * Two encodings that all of LevelDB's files use.
  *
- *   varint     7 bits to a byte, least significant first, the top bit set in all bytes but the last
+ *   varint     7 bits per byte, least significant first, the top bit set in all bytes but the last
  *   checksum   CRC-32C, little-endian, masked: rotated right by 15 bits, plus 0xa282ead8
  *
  * @see https://github.com/google/leveldb/tree/main/doc
  */
 
-/** @returns whether the masked checksum at `at` is that of `covered` */
+/** @returns whether the masked checksum at `at` matches `covered` */
 export function checksumHolds(bytes: Buffer, at: number, covered: Uint8Array): boolean {
   const crc = crc32c(covered)
   const masked = (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0
   return bytes.readUInt32LE(at) === masked
 }
 
-/** Reads varints and what they announce. @throws {@link DamageError} at the end of the bytes */
+/** Reads varints and byte strings in sequence. @throws {@link DamageError} at the end of the bytes */
 export class LevelReader {
   readonly #bytes: Buffer
   #at = 0
@@ -30,7 +30,7 @@ export class LevelReader {
     return this.#at >= this.#bytes.length
   }
 
-  /** Only for numbers below 2⁵³, as all offsets, sizes and file numbers are. */
+  /** Exact below 2⁵³, which covers all offsets, sizes and file numbers. */
   varint(): number {
     let value = 0
     for (let scale = 1; scale < 2 ** 56; scale *= 128) {

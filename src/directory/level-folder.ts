@@ -5,9 +5,8 @@ import { liveTables } from './level-manifest.js'
 import { checkTable } from './level-table.js'
 
 /**
- * Reads all table files of a LevelDB folder and checks their checksums, one file in memory at a time (about 2 MB).
- *
- * CURRENT, a manifest or tables that are not there are left to LevelDB, which reports them when it opens the folder.
+ * Reads all table files of a LevelDB folder and verifies their checksums, with one file in memory at a time (about 2 MB).
+ * Missing files are ignored: LevelDB reports them when it opens the folder.
  *
  * @throws {@link DamageError}; the disk's own errors
  */

@@ -2,15 +2,15 @@ import { DamageError } from './damage.js'
 import { checksumHolds, LevelReader } from './level-bytes.js'
 
 /*
- * LevelDB's manifest: which table files make up the database. It is a log of edits.
+ * LevelDB's manifest: a log of edits that lists the table files of the database.
  *
  *   block    32 KiB of records; fewer than 7 bytes at its end are padding
  *   record   4 checksum of type and data · 2 length, little-endian · 1 type · data
- *   type     1 a whole edit · 2 its first · 3 a middle · 4 its last part
+ *   type     1 a whole edit · 2 its first part · 3 a middle part · 4 its last part
  *   edit     fields, each a varint tag and varints or texts (varint length · bytes) as below
  */
-const BLOCK_BYTES = 32_768
-const HEADER_BYTES = 7
+const LOG_BLOCK_BYTES = 32_768
+const RECORD_HEADER_BYTES = 7
 const PART_FIRST = 2
 const PART_MIDDLE = 3
 
@@ -29,7 +29,7 @@ const DELETED_FILE = 6
 const NEW_FILE = 7
 
 /**
- * @returns numbers of the tables that are part of the database
+ * @returns file numbers of the tables that belong to the database
  * @throws {@link DamageError}
  */
 export function liveTables(manifest: Buffer): Set<number> {
@@ -52,19 +52,19 @@ export function liveTables(manifest: Buffer): Set<number> {
   return tables
 }
 
-/** An edit that is cut off at the end was being written when the process died: LevelDB does not count it either. */
+/** Yields all edits. A truncated one at the end was being written when the process died; LevelDB ignores it as well. */
 function* edits(manifest: Buffer): Generator<Buffer> {
   let parts: Buffer[] = []
-  for (let at = 0; at + HEADER_BYTES <= manifest.length; ) {
-    const left = BLOCK_BYTES - (at % BLOCK_BYTES)
-    if (left < HEADER_BYTES) {
+  for (let at = 0; at + RECORD_HEADER_BYTES <= manifest.length; ) {
+    const left = LOG_BLOCK_BYTES - (at % LOG_BLOCK_BYTES)
+    if (left < RECORD_HEADER_BYTES) {
       at += left
       continue
     }
-    const end = at + HEADER_BYTES + manifest.readUInt16LE(at + 4)
+    const end = at + RECORD_HEADER_BYTES + manifest.readUInt16LE(at + 4)
     if (end > manifest.length) return
     if (!checksumHolds(manifest, at, manifest.subarray(at + 6, end))) throw new DamageError('the manifest is damaged')
-    parts.push(manifest.subarray(at + HEADER_BYTES, end))
+    parts.push(manifest.subarray(at + RECORD_HEADER_BYTES, end))
     const type = manifest[at + 6]
     at = end
     if (type === PART_FIRST || type === PART_MIDDLE) continue

@@ -11,9 +11,9 @@ import { checksumHolds, LevelReader } from './level-bytes.js'
  *   handle   varint offset · varint size of a block without its trailer; the values in both indexes
  *   footer   48 bytes: handles of meta index and index · padding · 8 magic
  *
- * LevelDB does not check the trailers when it reads, and a flipped bit in a block can then end the whole process in an
- * assertion. So they are checked here, before it may read: when all blocks that the indexes name are intact, and the
- * indexes themselves, then nothing that LevelDB reads is damaged.
+ * LevelDB does not verify the trailers when it reads, and a flipped bit in a block can make it abort the whole process. So
+ * they are verified before LevelDB opens the file: if both indexes and all blocks that they name are intact, LevelDB reads
+ * no damaged block.
  */
 const TRAILER_BYTES = 5
 const FOOTER_BYTES = 48
@@ -24,10 +24,10 @@ interface BlockHandle {
   readonly size: number
 }
 
-/** @throws {@link DamageError} unless every byte that LevelDB would read is as it was written */
+/** @throws {@link DamageError} unless every block that LevelDB would read is intact */
 export function checkTable(table: Buffer): void {
   const footerAt = table.length - FOOTER_BYTES
-  if (footerAt < 0 || table.readBigUInt64LE(table.length - 8) !== MAGIC) throw new DamageError('a table has no end')
+  if (footerAt < 0 || table.readBigUInt64LE(table.length - 8) !== MAGIC) throw new DamageError('a table has no footer')
   const footer = new LevelReader(table.subarray(footerAt))
   const metaIndex = readHandle(footer)
   const index = readHandle(footer)

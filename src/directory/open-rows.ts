@@ -3,36 +3,36 @@ import type { Database, DatabaseSource } from './database.js'
 import { DirectoryView } from './directory-view.js'
 import { type Migration, prepareSchema } from './schema.js'
 
-/** An open database with what is kept in memory of it. */
+/** An open database and the part of its rows that is kept in memory. */
 export interface OpenRows {
   readonly database: Database
   readonly view: DirectoryView
 }
 
 /**
- * Opens the database, or removes it and begins an empty one when it is damaged.
+ * Opens the database; replaces it by an empty one if it is damaged.
  *
- * @param damage - what is already known to be wrong with it: it is then not even looked at
- * @returns `rebuilt`: why it was begun anew
- * @throws `ERR_FORMAT_TOO_NEW`, LevelDB's errors; a database that cannot be read for another reason than damage is
+ * @param damage - known damage: the database is then replaced without being opened
+ * @returns also `rebuildReason`: why it was replaced; undefined if it was not
+ * @throws `ERR_FORMAT_TOO_NEW`, LevelDB's errors; a database that cannot be read for any other reason than damage is
  * never removed
  */
 export async function openRows(
   source: DatabaseSource,
   migrations: readonly Migration[],
   damage: string | undefined
-): Promise<OpenRows & { readonly rebuilt: string | undefined }> {
-  let rebuilt = damage
-  if (rebuilt === undefined) {
+): Promise<OpenRows & { readonly rebuildReason: string | undefined }> {
+  let rebuildReason = damage
+  if (rebuildReason === undefined) {
     try {
-      return { ...(await load(source, migrations)), rebuilt }
+      return { ...(await load(source, migrations)), rebuildReason }
     } catch (err) {
-      rebuilt = damageOf(err)
-      if (rebuilt === undefined) throw err
+      rebuildReason = damageOf(err)
+      if (rebuildReason === undefined) throw err
     }
   }
   await source.remove()
-  return { ...(await load(source, migrations)), rebuilt }
+  return { ...(await load(source, migrations)), rebuildReason }
 }
 
 async function load(source: DatabaseSource, migrations: readonly Migration[]): Promise<OpenRows> {

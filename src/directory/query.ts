@@ -19,13 +19,13 @@ import { recordStateOf } from './stored-record.js'
 import { indexEntries, isCounted } from './term-index.js'
 
 export interface DirectoryQuery {
-  /** Terms of `termsOf`, all of which must hold; with no term and no word: all live photos. */
+  /** Terms as in `termsOf`; a photo must have all of them. Without terms and words: all live photos. */
   readonly terms: readonly string[]
-  /** Each must be the beginning of a word of the photo; lower case. */
+  /** Lower-case prefixes; the photo must have a word for each. */
   readonly words: readonly string[]
-  /** Records wanted, 1…1000. */
+  /** Records per page, 1…1000. */
   readonly limit: number
-  /** `nextCursor` of the page before, with the same filters. */
+  /** `nextCursor` of the previous page, with the same filters. */
   readonly cursor?: string
 }
 
@@ -40,7 +40,7 @@ export interface DirectoryPage {
 
 const QUERY_LIMIT_MAX = 1_000
 
-/** Positions that one query may hold in memory while it joins words: about 64 MB. Terms need none. */
+/** Positions that one query may hold in memory while it intersects words: about 64 MB. Terms need none. */
 const QUERY_POSITIONS_MAX = 1_000_000
 
 const READ_KEYS = 1_000
@@ -61,10 +61,10 @@ interface Matches {
 /**
  * Answers one page from one snapshot.
  *
- * One term streams from the index at the cursor. Several terms, or words, walk all of the smallest term (or the words'
- * joined positions) and look the others up, so the cost grows with the smallest filter, not with the number of photos.
+ * A single term is read from the index at the cursor. Otherwise the query walks the positions of the words, or of the
+ * smallest term, and looks the other terms up, so the cost grows with the smallest filter, not with the number of photos.
  *
- * @throws `ERR_BAD_PARAMETER`, `ERR_BAD_CURSOR`; {@link DamageError} when index and records do not fit each other
+ * @throws `ERR_BAD_PARAMETER`, `ERR_BAD_CURSOR`; {@link DamageError} when index and records are inconsistent
  */
 export async function runQuery(base: QueryBase, query: DirectoryQuery): Promise<DirectoryPage> {
   const { limit } = query
@@ -143,17 +143,17 @@ class IndexReader {
     const rows = await this.#base.database.getMany(keys, { snapshot: this.#snapshot })
     return keys.map((key, i) => {
       const row = rows[i]
-      if (row === undefined) throw new DamageError('the index names a record that is not there')
+      if (row === undefined) throw new DamageError('the index lists a record that does not exist')
       const { record } = recordStateOf(key, row)
       const entries = indexEntries(record)
       const indexed =
         entries.position?.toString('latin1') === positions[i] && terms.every(term => entries.terms.includes(term))
-      if (!indexed) throw new DamageError('the index names a record for a term that it does not have')
+      if (!indexed) throw new DamageError('the index lists a record under a term that it does not have')
       return record
     })
   }
 
-  /** @returns positions of photos with a word for each of the prefixes, newest first */
+  /** @returns positions of photos with a word for each prefix, newest first */
   async #joinWords(words: readonly string[]): Promise<Position[]> {
     let joined: Set<Position> | undefined
     for (const word of words) {
@@ -183,7 +183,7 @@ class IndexReader {
     return left
   }
 
-  /** Terms without a counter (a hash, a key) belong to few photos each. */
+  /** Terms without a counter (e.g. a hash) are assumed to be the smallest: few photos share one. */
   #smallest(terms: readonly string[]): string | undefined {
     const size = (term: string): number => (isCounted(term) ? this.#base.count(term) : 0)
     return terms.reduce((smallest, term) => (size(term) < size(smallest) ? term : smallest))
@@ -195,7 +195,7 @@ class IndexReader {
     return size
   }
 
-  /** Newest first within a term. */
+  /** Yields the positions of a range in batches, newest first within a term. */
   async *#scan(range: KeyRange): AsyncGenerator<Position[]> {
     const iterator = this.#base.database.keys({ ...range, reverse: true, snapshot: this.#snapshot })
     try {

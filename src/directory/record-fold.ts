@@ -3,18 +3,18 @@ import { encodeRecord } from '../domain/record-codec.js'
 import type { NeedleLocation } from '../volumes/needle-store.js'
 import type { RecordState } from './stored-record.js'
 
-/** A record that came in, decoded. */
+/** A decoded record to be merged. */
 export interface IncomingRecord {
   readonly record: DirectoryRecord
-  /** As it came: canonical, as `decodeRecord` takes nothing else. */
+  /** Its canonical encoding, as received: `decodeRecord` accepts no other. */
   readonly bytes: Uint8Array
-  /** The needle that it stands in; undefined when a peer said it and its needle may come later. */
+  /** The needle that holds it; undefined when a peer sent the record without it. */
   readonly location: NeedleLocation | undefined
 }
 
 /**
- * Joins one record into what is stored. In whatever order records come, the merged record is the same; the home is the
- * latest needle whose record is the whole merged state.
+ * Merges one record into the stored state. The merged record does not depend on the order of calls; the home is the latest
+ * needle whose record equals the merged state.
  */
 export function foldRecord(before: RecordState | undefined, incoming: IncomingRecord): RecordState {
   const { location } = incoming

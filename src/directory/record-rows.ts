@@ -7,7 +7,7 @@ import { leafKey, recordRowKey } from './keys.js'
 import { foldRecord, type IncomingRecord } from './record-fold.js'
 import { type RecordState, recordStateOf } from './stored-record.js'
 
-/** From this number on, one asynchronous read of all rows costs the main thread less than single ones. */
+/** From this number of rows on, one asynchronous read costs the main thread less than single synchronous ones. */
 const ASYNC_READ_ROWS = 24
 
 /** Blocks for the time of one LevelDB read. */
@@ -18,10 +18,10 @@ export function readState(database: Database, key: RecordKey): RecordState | und
 }
 
 /**
- * Looks again for a record that has no row, in one snapshot with its leaf: a row that a flipped bit has taken out of
- * LevelDB's order would else be an unknown photo.
+ * Looks again for a record that was not found, in one snapshot with its leaf. A flipped bit can put a row out of LevelDB's
+ * order; without this check its photo would count as unknown.
  *
- * @throws {@link DamageError} when there is a leaf without a record
+ * @throws {@link DamageError} when there is a leaf but no record
  */
 export function confirmAbsent(database: Database, key: RecordKey): RecordState | undefined {
   const snapshot = database.snapshot()
@@ -36,7 +36,7 @@ export function confirmAbsent(database: Database, key: RecordKey): RecordState |
   }
 }
 
-/** @returns the states in the order of the keys */
+/** @returns the states, in the order of the keys */
 export async function readStates(database: Database, keys: readonly RecordKey[]): Promise<(RecordState | undefined)[]> {
   const rowKeys = keys.map(recordRowKey)
   const values = await database.getMany(rowKeys)
@@ -46,7 +46,7 @@ export async function readStates(database: Database, keys: readonly RecordKey[])
   })
 }
 
-/** Joins all records, which may be several of one key, into what is stored. */
+/** Merges records, several of which may have the same key, into the stored states. */
 export async function foldRecords(database: Database, records: readonly IncomingRecord[]): Promise<RecordFold[]> {
   const groups = new Map<string, { key: RecordKey; incoming: IncomingRecord[] }>()
   for (const incoming of records) {

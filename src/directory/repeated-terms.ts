@@ -3,17 +3,17 @@ import type { Database } from './database.js'
 import { asBuffer, POSITION_BYTES, photoIdOfPosition, rangeOf, termOfKey, termStartPrefix } from './keys.js'
 
 const READ_KEYS = 1_000
-/** Photos of one term that are named. */
+/** Photos listed per term. */
 const IDS_MAX = 1_000
 
-/** A term that several photos have. */
+/** A term that several photos share. */
 export interface RepeatedTerm {
   readonly term: string
-  /** Oldest first; the first thousand. */
+  /** Oldest first, at most {@link IDS_MAX}. */
   readonly ids: readonly PhotoId[]
 }
 
-/** Walks the index rows of all terms that begin with `start`, as they are now. @returns those with several photos */
+/** Walks the index rows of all terms that begin with `start`, in a snapshot. Yields the terms with several photos. */
 export async function* repeatedTerms(database: Database, start: string): AsyncGenerator<RepeatedTerm> {
   const keys = database.keys(rangeOf(termStartPrefix(start)))
   let term: string | undefined

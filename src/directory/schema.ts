@@ -6,23 +6,22 @@ import { openSealed, recordRange, schemaKey, sealedRow, tombstoneKey } from './k
 import { recordStateOf } from './stored-record.js'
 
 /**
- * Brings the rows from version `to - 1` to version `to`. A crash may interrupt it, then it runs again: it must not mind
- * its own results.
+ * Migrates the rows from version `to - 1` to version `to`. After a crash it runs again, so it must be idempotent.
  */
 export interface Migration {
   readonly to: number
   run(database: Database): Promise<void>
 }
 
-/** Ascending and without gaps; the last one's `to` is the present version, 1 when there is none. */
+/** Ascending and without gaps; the last `to` is the current version, 1 if there are none. */
 export const MIGRATIONS: readonly Migration[] = [{ to: 2, run: listTombstones }]
 
 /**
- * Makes an empty database one of the present schema, and migrates an older one.
+ * Writes the current schema version to an empty database, and migrates an older one.
  *
- * @returns the schema version found: 0 for an empty database
- * @throws `ERR_FORMAT_TOO_NEW` for a newer schema; {@link DamageError} when rows have no schema, or one that no
- * migration starts from
+ * @returns the schema version found; 0 for an empty database
+ * @throws `ERR_FORMAT_TOO_NEW` for a newer schema; {@link DamageError} if rows exist without a schema version, or with one
+ * that no migration starts from
  */
 export async function prepareSchema(database: Database, migrations: readonly Migration[]): Promise<number> {
   const present = migrations.at(-1)?.to ?? 1
@@ -30,7 +29,7 @@ export async function prepareSchema(database: Database, migrations: readonly Mig
   if (found > present) {
     throw new SheafError(
       'ERR_FORMAT_TOO_NEW',
-      `the directory has schema ${found}; this version of Sheaf knows up to ${present}`,
+      `the directory has schema ${found}; this version of Sheaf reads up to ${present}; upgrade`,
       {
         details: { found, present }
       }
@@ -59,14 +58,14 @@ async function migrate(database: Database, migrations: readonly Migration[], fou
   }
 }
 
-/** The schema row sorts first, so a database without it shows another first row, or none at all. */
+/** The schema row sorts first, so without it the first row is another one, or there is none. */
 async function readVersion(database: Database): Promise<number> {
   const key = schemaKey()
   const [first] = await database.iterator({ limit: 1 }).all()
   if (first === undefined) return 0
   if (first[0].length !== 1 || first[0][0] !== key[0]) throw new DamageError('the schema row is missing')
   const version = openSealed(key, first[1], 4).readUInt32BE(0)
-  if (version === 0) throw new DamageError('the schema row is not one')
+  if (version === 0) throw new DamageError('the schema version is 0')
   return version
 }
 

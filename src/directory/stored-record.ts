@@ -3,32 +3,32 @@ import type { DirectoryRecord } from '../domain/record.js'
 import { decodeRecord } from '../domain/record-codec.js'
 import type { NeedleLocation } from '../volumes/needle-store.js'
 import { DamageError } from './damage.js'
-import { openSealed, type Row, recordKeyFrom, sealedRow, VOLUME_BYTES, volumeBytes, volumeFrom } from './keys.js'
+import { openSealed, type Row, recordKeyFrom, sealedRow, VOLUME_ID_BYTES, volumeIdBytes, volumeIdFrom } from './keys.js'
 
-/** A merged record as a row holds it. */
+/** A merged record as stored in a row. */
 export interface RecordState {
   readonly record: DirectoryRecord
   /** Its canonical encoding. */
   readonly bytes: Uint8Array
-  /** The newest record needle that alone holds exactly this state; undefined when no single needle does. */
+  /** The newest record needle that holds exactly this state; undefined if no single needle does. */
   readonly home: NeedleLocation | undefined
 }
 
-const HOME_BYTES = VOLUME_BYTES + 12
+const HOME_BYTES = VOLUME_ID_BYTES + 12
 const NO_HOME = new Uint8Array(HOME_BYTES)
 
 export function recordRow(key: Uint8Array, state: RecordState): Row {
   return sealedRow(key, state.home === undefined ? NO_HOME : homeBytes(state.home), state.bytes)
 }
 
-/** @throws {@link DamageError} when the row is not what `recordRow` makes; `ERR_FORMAT_TOO_NEW` */
+/** Inverse of `recordRow`. @throws {@link DamageError}; `ERR_FORMAT_TOO_NEW` */
 export function recordStateOf(key: Uint8Array, value: Uint8Array): RecordState {
   const payload = openSealed(key, value)
   if (payload.length <= HOME_BYTES) throw new DamageError('a record row is too short')
   const bytes = payload.subarray(HOME_BYTES)
   const record = decode(bytes)
   const { kind, id } = recordKeyFrom(key)
-  if (record.kind !== kind || record.id !== id) throw new DamageError('a record stands under another key')
+  if (record.kind !== kind || record.id !== id) throw new DamageError('a record is stored under the wrong key')
   return { record, bytes, home: homeFrom(payload) }
 }
 
@@ -43,9 +43,9 @@ function decode(bytes: Uint8Array): DirectoryRecord {
 
 function homeBytes(home: NeedleLocation): Uint8Array {
   const bytes = Buffer.allocUnsafe(HOME_BYTES)
-  bytes.set(volumeBytes(home.volume))
-  bytes.writeBigUInt64BE(BigInt(home.offset), VOLUME_BYTES)
-  bytes.writeUInt32BE(home.length, VOLUME_BYTES + 8)
+  bytes.set(volumeIdBytes(home.volume))
+  bytes.writeBigUInt64BE(BigInt(home.offset), VOLUME_ID_BYTES)
+  bytes.writeUInt32BE(home.length, VOLUME_ID_BYTES + 8)
   return bytes
 }
 
@@ -53,8 +53,8 @@ function homeFrom(payload: Buffer): NeedleLocation | undefined {
   // Sequences count from 1, so no volume is all zeros.
   if (payload.readUInt32BE(8) === 0) return undefined
   return {
-    volume: volumeFrom(payload),
-    offset: Number(payload.readBigUInt64BE(VOLUME_BYTES)),
-    length: payload.readUInt32BE(VOLUME_BYTES + 8)
+    volume: volumeIdFrom(payload),
+    offset: Number(payload.readBigUInt64BE(VOLUME_ID_BYTES)),
+    length: payload.readUInt32BE(VOLUME_ID_BYTES + 8)
   }
 }

@@ -4,9 +4,9 @@ import type { DirectoryRecord } from '../domain/record.js'
 import { termsOf } from '../domain/terms.js'
 import { positionBytes } from './keys.js'
 
-/** What the inverted index holds of one record: its terms, each at the record's position. */
+/** The entries of one record in the inverted index: its terms, each at the record's position. */
 export interface IndexEntries {
-  /** Sorted and unique; empty for what is not indexed. */
+  /** Sorted and unique; empty if the record is not indexed. */
   readonly terms: readonly string[]
   /** (birth hlc, photo id), see keys.ts; undefined when there are no terms. */
   readonly position: Buffer | undefined
@@ -14,26 +14,25 @@ export interface IndexEntries {
 
 const NOTHING: IndexEntries = { terms: [], position: undefined }
 
-/** @returns the index rows of a record; none for a deleted photo, and for one that a defective node wrote */
+/** @returns the index entries of a record; none for deleted or malformed photos and other kinds */
 export function indexEntries(record: DirectoryRecord | undefined): IndexEntries {
   const terms = record === undefined ? [] : termsOf(record)
   if (record === undefined || terms.length === 0) return NOTHING
   const { id, createdAt } = viewPhoto(record)
-  // Another spelling of an id is another record, which no client can ask for; a stamp beyond 64 bits has no place in
-  // the order.
+  // A record under another spelling of an id cannot be requested by clients; a stamp beyond 64 bits cannot be sorted.
   const listed = id === record.id && createdAt >= HLC_ZERO && createdAt <= HLC_MAX
   return listed ? { terms, position: positionBytes(createdAt, id) } : NOTHING
 }
 
 const COUNTED = new Set(['all', 'looked', 'linked', 'tag', 'album', 'type', 'features'])
 
-/** Terms with few values are counted with each write, so that a listing knows its total without a scan. */
+/** @returns whether the term has a counter, so that a listing knows its total without a scan; for names with few values */
 export function isCounted(term: string): boolean {
   const end = term.indexOf('\0')
   return COUNTED.has(end === -1 ? term : term.slice(0, end))
 }
 
-/** What has to change in the index when `before` becomes `after`. */
+/** The index entries to remove and to add when a record changes. */
 export interface IndexChange {
   readonly removed: IndexEntries
   readonly added: IndexEntries

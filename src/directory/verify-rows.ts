@@ -30,11 +30,11 @@ import {
 import { recordStateOf } from './stored-record.js'
 import { indexEntries, isCounted } from './term-index.js'
 
-/** Read at once; what is done with them holds the event loop up for about a millisecond. */
-const READ_ROWS = 32
+/** Rows per read: checking them blocks the event loop for about a millisecond. */
+const VERIFY_READ_ROWS = 32
 const NO_BYTES = new Uint8Array(0)
 
-/** Digest of a set of rows in any order: equal sets have equal digests. Rows are distinct, so XOR does. */
+/** Order-independent digest of a set of rows: equal sets have equal digests. Rows are distinct, so XOR suffices. */
 class RowSet {
   readonly #digest = Buffer.alloc(DIGEST_BYTES)
 
@@ -48,17 +48,17 @@ class RowSet {
   }
 }
 
-/** A derived table: what it holds, and what it must hold. */
+/** A derived table: the rows found, and the rows expected. */
 class TableCheck {
   readonly found = new RowSet()
   readonly expected = new RowSet()
 }
 
 /**
- * Checks every derived row against the rows that it is made from, in one snapshot and constant memory: leaves and index
- * against records, buckets against leaves, counters against the index.
+ * Checks every derived row against the rows that it is derived from, in one snapshot: leaves, index and tombstones against
+ * records, buckets against leaves, counters against the index. Memory does not grow with the number of rows.
  *
- * @returns what is wrong, in words
+ * @returns the problems found, in words
  */
 export async function verifyRows(database: Database): Promise<string[]> {
   const snapshot = database.snapshot()
@@ -109,7 +109,7 @@ class RowsCheck {
     }
     return Object.entries(checks)
       .filter(([, { found, expected }]) => !found.equals(expected))
-      .map(([table]) => `the rows of the table "${table}" do not fit those that they are made from`)
+      .map(([table]) => `the rows of the table "${table}" do not match the rows that they are derived from`)
   }
 
   #readRecords(): Promise<void> {
@@ -137,7 +137,7 @@ class RowsCheck {
     for (const [bucket, sum] of buckets) this.#buckets.expected.add(bucketKey(bucket), sum)
   }
 
-  /** Index rows are sorted by term, so a counter is the length of a run. */
+  /** Index rows are sorted by term, so the counter of a term is the length of its run. */
   async #readIndex(): Promise<void> {
     let run = { term: '', count: 0 }
     const endRun = (): void => {
@@ -158,7 +158,11 @@ class RowsCheck {
   async #read(range: KeyRange, visit: (key: Uint8Array, value: Uint8Array) => void): Promise<void> {
     const iterator = this.#database.iterator({ ...range, snapshot: this.#snapshot })
     try {
-      for (let rows = await iterator.nextv(READ_ROWS); rows.length > 0; rows = await iterator.nextv(READ_ROWS)) {
+      for (
+        let rows = await iterator.nextv(VERIFY_READ_ROWS);
+        rows.length > 0;
+        rows = await iterator.nextv(VERIFY_READ_ROWS)
+      ) {
         for (const [key, value] of rows) visit(key, value)
       }
     } finally {

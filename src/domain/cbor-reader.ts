@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { CBOR, compareKeys, malformed, SHORT_TEXT, VALUE_DEPTH_MAX, type Value } from './cbor.js'
 
-/** Takes items one after the other. Everything it gives is a copy. @throws `ERR_RECORD_MALFORMED` from every method */
+/** Reads items in sequence. Results share no memory with the input. @throws `ERR_RECORD_MALFORMED` from every method */
 export class CborReader {
   readonly #bytes: Buffer
   #at = 0
@@ -89,7 +89,7 @@ export class CborReader {
     return map
   }
 
-  /** To be called last. */
+  /** Call it last: checks that no bytes are left. */
   end(): void {
     if (this.#at !== this.#bytes.length) throw malformed('bytes follow its end')
   }
@@ -100,7 +100,7 @@ export class CborReader {
     return count
   }
 
-  /** Skips a string and @returns where its content starts; it ends where the reader then stands. */
+  /** Skips a string. @returns where its content starts; it ends at the new `#at` */
   #span(major: number): number {
     const length = this.#argument(major)
     const start = this.#at
@@ -117,7 +117,7 @@ export class CborReader {
     return value
   }
 
-  /** @returns the argument of a head of that major type, rounded if it is beyond 2⁵³ */
+  /** @returns the argument of a head of that major type, rounded above 2⁵³ */
   #argument(major: number): number {
     const head = this.#bytes[this.#at]
     if (head === undefined || head >> 5 !== major) throw malformed('an item is of another type than expected')

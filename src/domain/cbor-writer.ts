@@ -3,12 +3,12 @@ import { CBOR, compareKeys, SHORT_TEXT, VALUE_DEPTH_MAX, type Value } from './cb
 
 const UINT64_MAX = 2n ** 64n - 1n
 
-/** Appends items one after the other. The caller is answerable for the order of map keys that it writes itself. */
+/** Writes items in sequence. Callers that write map keys themselves must write them in canonical order. */
 export class CborWriter {
   #bytes = Buffer.allocUnsafe(1024)
   #end = 0
 
-  /** @returns what was written; the caller owns it, and the writer must not be used any more */
+  /** @returns the encoded bytes; the caller owns them, and the writer must not be used again */
   finish(): Uint8Array {
     return new Uint8Array(this.#bytes.subarray(0, this.#end))
   }
@@ -39,7 +39,7 @@ export class CborWriter {
     this.#end += value.length
   }
 
-  /** @param value - `wellFormed` */
+  /** @param value - without lone surrogates, see `toWellFormed` */
   text(value: string): void {
     if (value.length < SHORT_TEXT && this.#asciiText(value)) return
     const byteCount = Buffer.byteLength(value)
@@ -127,7 +127,7 @@ export class CborWriter {
     this.#bytes[this.#end++] = byte
   }
 
-  /** @returns false, with nothing written, if the text is not ASCII */
+  /** @returns false, and writes nothing, if the text is not ASCII */
   #asciiText(value: string): boolean {
     this.#reserve(value.length + 2)
     const start = this.#end
@@ -155,7 +155,7 @@ export class CborWriter {
   }
 }
 
-/** @returns the one encoding of the value */
+/** @returns the canonical encoding of the value */
 export function encodeValue(value: Value): Uint8Array {
   const writer = new CborWriter()
   writer.value(value)

@@ -1,18 +1,17 @@
 /*
- * Canonical CBOR: the part of RFC 8949 that Sheaf's records use, in the one spelling that section 4.2.1 calls
- * deterministic, and nothing else. Equal values give equal bytes, and bytes that were not written so are refused:
+ * Canonical CBOR: the subset of RFC 8949 that Sheaf's records use, in the deterministic encoding of section 4.2.1. Equal
+ * values have equal bytes, and any other encoding is rejected:
  *
  *   - definite lengths, shortest heads, maps sorted by the bytes of their keys, no key twice, no tags
- *   - numbers that are safe integers are integers, other integers of 64 bits are `bigint`, all else is a 64-bit float;
- *     neither NaN nor infinities
+ *   - safe integers are `number`, other 64-bit integers `bigint`; all other numbers are 64-bit floats, finite
  *   - text is valid UTF-8; keys of a `Value` map are text
  *
- * Written by hand because every read and write of a record passes here: about four times as fast as a general library,
- * which would also have to encode again in order to check that the spelling was canonical.
+ * Hand-written because every read and write of a record passes through it: about four times as fast as a general library,
+ * which would also have to encode the result again to check that the input was canonical.
  */
 import { SheafError } from '../core/errors.js'
 
-/** Data without a schema: what a version holds, and what fields of later versions of Sheaf may hold. */
+/** Data without a schema: the content of a version, and of fields that later versions of Sheaf may add. */
 export type Value =
   | null
   | boolean
@@ -23,10 +22,10 @@ export type Value =
   | readonly Value[]
   | ReadonlyMap<string, Value>
 
-/** Arrays and maps inside one another. */
+/** Bound on nested arrays and maps. */
 export const VALUE_DEPTH_MAX = 16
 
-/** Major types, and the heads that stand for themselves. @see RFC 8949, section 3 */
+/** Major types, and heads that are complete bytes. @see RFC 8949, section 3 */
 export const CBOR = {
   UINT: 0,
   NEGATIVE: 1,
@@ -42,7 +41,7 @@ export const CBOR = {
   FLOAT64: 0xfb
 } as const
 
-/** Below this many characters of text a loop beats the call into native code. */
+/** Below this many characters, a loop over a text is faster than a call into native code. */
 export const SHORT_TEXT = 48
 
 /**
@@ -61,7 +60,7 @@ export function compareKeys(a: string, b: string): number {
   return 0
 }
 
-/** @returns whether two values are alike in every part; the encodings of those that are not may still be equal */
+/** @returns whether two values are structurally equal; false does not prove that their encodings differ */
 export function sameValue(a: Value, b: Value): boolean {
   if (a === b) return true
   if (a instanceof Uint8Array) return b instanceof Uint8Array && Buffer.compare(a, b) === 0
@@ -73,20 +72,20 @@ export function sameValue(a: Value, b: Value): boolean {
   return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((item, at) => sameValue(item, b[at]))
 }
 
-/** @returns the value with U+FFFD in place of lone surrogates, which UTF-8 cannot spell; the same object if there are none */
-export function wellFormed<V extends Value>(value: V): V
-export function wellFormed(value: Value): Value {
+/** @returns the value with U+FFFD in place of lone surrogates, which UTF-8 cannot encode */
+export function toWellFormed<V extends Value>(value: V): V
+export function toWellFormed(value: Value): Value {
   if (typeof value === 'string') return value.replace(/\p{Surrogate}/gu, '\ufffd')
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value
-  if (value instanceof Map) return new Map([...value].map(([key, item]) => [wellFormed(key), wellFormed(item)]))
-  return [...value].map(item => wellFormed(item))
+  if (value instanceof Map) return new Map([...value].map(([key, item]) => [toWellFormed(key), toWellFormed(item)]))
+  return [...value].map(item => toWellFormed(item))
 }
 
 export function malformed(reason: string): SheafError {
   return new SheafError('ERR_RECORD_MALFORMED', `the record is malformed: ${reason}`)
 }
 
-/** UTF-16 puts surrogates below U+E000…U+FFFF, though what they spell lies above. */
+/** UTF-16 sorts surrogates below U+E000…U+FFFF, although the code points that they encode are greater. */
 function codePointRank(unit: number): number {
   if (unit < 0xd800) return unit
   return unit < 0xe000 ? unit + 0x2000 : unit - 0x800
@@ -97,7 +96,7 @@ function utf8Length(text: string): number {
   for (let index = 0; index < text.length; index++) {
     const unit = text.charCodeAt(index)
     if (unit <= 0x7f) continue
-    // Each half of a surrogate pair stands for two of its four bytes.
+    // A surrogate pair takes four bytes: two for each half.
     length += unit <= 0x7ff || (unit >= 0xd800 && unit < 0xe000) ? 1 : 2
   }
   return length

@@ -1,6 +1,6 @@
 /*
- * Entries: what records are made of, and their two orders. Versions are ordered by what they mean (which one is
- * shown), contents under one dot by what they are (which one is kept when there should be only one).
+ * Entries, the parts of a record, and their two orders. The order of versions decides which one is shown; the order of
+ * contents decides which of two is kept under the same dot, where there should be only one.
  */
 import { sameValue, type Value } from './cbor.js'
 import { encodeValue } from './cbor-writer.js'
@@ -12,7 +12,7 @@ export type UnknownFields = ReadonlyMap<number, Value>
 
 export interface Entry {
   readonly dot: Dot
-  /** Of the write that made the entry: greater than all stamps that it saw. */
+  /** Stamp of the write that made the entry: greater than every stamp that the write had seen. */
   readonly hlc: Hlc
   /** 0…2³²−1. */
   readonly generation: number
@@ -27,7 +27,7 @@ export interface Entry {
 
 export const VERSION_FIELD = 'version'
 
-/** Total order (generation, deleted, hlc, actor); the counter only decides between entries of one write. */
+/** Total order (generation, deleted, hlc, actor, counter); the counter matters only between entries of one write. */
 export function compareVersions(a: Entry, b: Entry): number {
   return compareRanks(a, b) || compareStamps(a.hlc, b.hlc) || compareDots(a.dot, b.dot)
 }
@@ -39,7 +39,7 @@ export function compareRanks(a: Rank, b: Rank): number {
   return a.generation - b.generation || Number(a.deleted) - Number(b.deleted)
 }
 
-/** @returns the greatest by `compareVersions` of those that `accept` takes */
+/** @returns the greatest entry, by `compareVersions`, that `accept` returns true for */
 export function greatestEntry(entries: readonly Entry[], accept: (entry: Entry) => boolean): Entry | undefined {
   let greatest: Entry | undefined
   for (const entry of entries) {
@@ -49,15 +49,15 @@ export function greatestEntry(entries: readonly Entry[], accept: (entry: Entry) 
 }
 
 /**
- * Which of two contents under one dot is kept: the greater canonical bytes, so that all nodes keep the same. A dot is
- * never used twice, so two contents are a defect: of a node that wrote on with the same actor after a write whose
- * outcome it does not know. (It cannot be mended here: what the lost content superseded is gone, too.)
+ * Which of two contents under one dot is kept: the one with the greater canonical bytes, so that all nodes choose the
+ * same. A dot is never reused, so two contents mean a bug: a node kept its actor after a write with an unknown outcome.
+ * The merge cannot repair that: what the discarded content superseded is gone as well.
  */
 export function greaterContent(a: Entry, b: Entry): Entry {
   return a === b || sameContent(a, b) || Buffer.compare(contentBytes(a), contentBytes(b)) >= 0 ? a : b
 }
 
-/** The usual case, without the cost of two encodings. */
+/** Saves the two encodings in the usual case. */
 function sameContent(a: Entry, b: Entry): boolean {
   const same = a.hlc === b.hlc && a.deleted === b.deleted && a.generation === b.generation
   if (!same || a.field !== b.field || a.key !== b.key) return false

@@ -1,19 +1,22 @@
 /*
- * Features: what a model says of an image, as the data of one needle. All numbers little-endian.
+ * Features: the output of a model for one image, as the data of one needle. Format version 1, little-endian.
  *
  *   offset  bytes  field
  *        0      4  magic 'SHFT'
  *        4      1  version, 1
- *        5      1  vectors, 1…4
- *        6      2  0
- *        8     32  digest of the model
- *       40         vectors: space u8 (1 image, 2 text) · 0 u8 · dimension u16 · dimension × f32
+ *        5      1  number of vectors, 1…2
+ *        6      2  reserved, 0; ignored when read
+ *        8     32  SHA-256 of the model
+ *       40      …  vectors, each: 1 space (1 image, 2 text) · 1 reserved, 0, ignored when read · 2 dimension, 1…4096 ·
+ *                  4 × dimension: float32
  *
- * Vectors have unit length, so that a dot product is their cosine. Those of one space and one model can be compared, no others.
+ * Valid: magic and version as above, at least one vector, each space once, every vector finite and of unit length (a dot
+ * product is then a cosine), no bytes after the last one. There is no checksum: the needle has its own. Only vectors of the
+ * same space and model can be compared.
  */
 import { malformed } from './cbor.js'
 
-/** `image`: what a picture looks like. `text`: what it is about, where words have places, too. */
+/** `image`: what a picture looks like. `text`: what it is about, in a space that also contains words. */
 export type Space = 'image' | 'text'
 
 /** 16 lower-case hex digits: the first 8 bytes of a model's digest. */
@@ -26,16 +29,16 @@ export interface Features {
 }
 
 export const DIMENSION_MAX = 4096
-/** Longest that a needle of features may be. */
+/** Bound on the data of a features needle. */
 export const FEATURES_BYTES_MAX = 128 * 1024
 
 const MAGIC = 0x54464853 // 'SHFT' read little-endian
 const VERSION = 1
 const HEAD_BYTES = 40
-const DIGEST_BYTES = 32
+const MODEL_DIGEST_BYTES = 32
 const SPACES = [undefined, 'image', 'text'] as const
 const MODEL_ID = /^[0-9a-f]{16}$/
-/** Rounding to 32 bits moves a length by less. */
+/** Rounding to 32 bits changes the squared length by less. */
 const UNIT_TOLERANCE = 1e-3
 
 /** @param digest - SHA-256, lower-case hex */
@@ -53,7 +56,7 @@ export function encodeFeatures({ modelDigest, vectors }: Features): Uint8Array {
   bytes.writeUInt32LE(MAGIC)
   bytes.writeUInt8(VERSION, 4)
   bytes.writeUInt8(vectors.size, 5)
-  bytes.write(modelDigest, 8, DIGEST_BYTES, 'hex')
+  bytes.write(modelDigest, 8, MODEL_DIGEST_BYTES, 'hex')
   let at = HEAD_BYTES
   for (const [space, vector] of vectors) {
     bytes.writeUInt8(SPACES.indexOf(space), at)
@@ -64,11 +67,11 @@ export function encodeFeatures({ modelDigest, vectors }: Features): Uint8Array {
   return bytes
 }
 
-/** @throws `ERR_RECORD_MALFORMED`: cut short, of another version, of a space named twice, not finite or not of unit length */
+/** @throws `ERR_RECORD_MALFORMED` unless the bytes are valid by the rule above */
 export function decodeFeatures(bytes: Uint8Array): Features {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (view.length < HEAD_BYTES || view.readUInt32LE(0) !== MAGIC || view.readUInt8(4) !== VERSION) {
-    throw malformed('these are no features of a version known here')
+    throw malformed('the features have no magic or an unknown version')
   }
   const vectors = new Map<Space, Float32Array>()
   let at = HEAD_BYTES
@@ -84,18 +87,19 @@ export function decodeFeatures(bytes: Uint8Array): Features {
       dimension > DIMENSION_MAX ||
       end > view.length
     ) {
-      throw malformed('a vector of these features is cut short, or named twice')
+      throw malformed('a vector of the features is truncated, or its space is unknown or repeated')
     }
     const vector = Float32Array.from({ length: dimension }, (_, i) => view.readFloatLE(at + 4 * i))
-    if (!isUnit(vector)) throw malformed('a vector of these features is not of unit length')
+    if (!isUnit(vector)) throw malformed('a vector of the features does not have unit length')
     vectors.set(space, vector)
     at = end
   }
-  if (at !== view.length || vectors.size === 0) throw malformed('these features are longer or shorter than they say')
+  if (at !== view.length || vectors.size === 0)
+    throw malformed('the features have no vector, or bytes after the last one')
   return { modelDigest: view.toString('hex', 8, HEAD_BYTES), vectors }
 }
 
-/** @returns whether all numbers are finite and the length is 1 */
+/** @returns whether the squared length is 1 within {@link UNIT_TOLERANCE}; false when a number is not finite */
 export function isUnit(vector: Float32Array): boolean {
   let sum = 0
   for (const value of vector) sum += value * value

@@ -1,14 +1,14 @@
 /*
- * What was found out about a photo from its bytes, as elements of its record beside the tags:
+ * Findings: what analysis derived from a photo's bytes, as elements of its record beside the tags:
  *
  *   field     key                      value
- *   facts     'image'                  error?: the bytes were looked at as an image, and why that was in vain
+ *   facts     'image'                  error?: the photo was analyzed as an image; the error code if that failed
  *             'phash'                  bits (8 bytes): perceptual hash
- *   features  model id                 sha256 (32 bytes), size: of the needle that holds them; or error
- *   links     id of another photo      tier, score: which looks alike; written once, on the younger of the two
- *   unlinks   id of another photo      –: somebody says that the two are no duplicates
+ *   features  model id                 sha256 (32 bytes), size: of the features needle's data; or error
+ *   links     id of another photo      tier, score: a similar photo; written once, on the younger of the two
+ *   unlinks   id of another photo      –: a user says that the two are not duplicates
  *
- * Any node may find the same again. Where two nodes found different things the least sha256 counts.
+ * Several nodes may analyze the same photo. Of differing features the least sha256 counts.
  */
 import { type ModelId, parseModelId } from './features.js'
 import { type PhotoId, parsePhotoId } from './ids.js'
@@ -18,7 +18,7 @@ import { bytesOf, hexOf, integerOf, mapOf, numberOf, textOf } from './value-fiel
 const PHASH_BYTES = 8
 const SHA256_BYTES = 32
 
-/** How alike two photos are: the same picture made differently, or another one that resembles it. */
+/** How similar two photos are: another rendition of the same picture, or a picture that resembles it. */
 export type LinkTier = 'near' | 'similar'
 
 export interface Link {
@@ -27,7 +27,7 @@ export interface Link {
   readonly score: number
 }
 
-/** Where the features of a photo are. */
+/** Names the data of a features needle. */
 export interface FeaturesBlob {
   /** Lower-case hex. */
   readonly sha256: string
@@ -35,18 +35,18 @@ export interface FeaturesBlob {
 }
 
 export interface Findings {
-  /** The photo was looked at as an image; with an error code if that was in vain. Undefined: not yet. */
+  /** The photo was analyzed as an image; with an error code if that failed. Undefined: not yet. */
   readonly image: { readonly error: string | undefined } | undefined
   /** 8 bytes. */
   readonly phash: Uint8Array | undefined
   readonly features: ReadonlyMap<ModelId, FeaturesBlob>
-  /** Models that could make nothing of this photo, and why. */
+  /** Models that failed on this photo, with the error code. */
   readonly failed: ReadonlyMap<ModelId, string>
   readonly links: ReadonlyMap<PhotoId, Link>
   readonly unlinks: ReadonlySet<PhotoId>
 }
 
-/** Lenient, as all reading of records is. */
+/** Ignores elements that it does not understand. */
 export function viewFindings(record: DirectoryRecord): Findings {
   const { features, failed } = featuresOf(record)
   const facts = elementsOf(record, 'facts')
@@ -71,7 +71,7 @@ export function viewFindings(record: DirectoryRecord): Findings {
   }
 }
 
-export function lookedAtChange(error?: string): Change {
+export function imageChange(error?: string): Change {
   return { kind: 'add', field: 'facts', key: 'image', value: mapOf({ error }) }
 }
 
@@ -84,7 +84,7 @@ export function featuresChange(model: ModelId, { sha256, size }: FeaturesBlob): 
   return { kind: 'add', field: 'features', key: model, value: mapOf({ sha256: Buffer.from(sha256, 'hex'), size }) }
 }
 
-/** The model can make nothing of the photo; nobody tries again. */
+/** Records that the model failed on the photo, so that no node tries again. */
 export function featuresFailedChange(model: ModelId, error: string): Change {
   return { kind: 'add', field: 'features', key: model, value: mapOf({ error }) }
 }

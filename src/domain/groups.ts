@@ -1,4 +1,4 @@
-/** Sets of things that are connected, directly or by others: union-find with path halving and union by size. */
+/** Connected components: union-find with path halving and union by size. */
 export class Groups<Item> {
   readonly #parents = new Map<Item, Item>()
   readonly #sizes = new Map<Item, number>()
@@ -11,12 +11,12 @@ export class Groups<Item> {
     this.#sizes.set(root, this.#size(root) + this.#size(other))
   }
 
-  /** @returns something that is the same for two items exactly when they are connected */
+  /** @returns the representative of the item's group: equal for two items exactly when they are connected */
   groupOf(item: Item): Item {
     return this.#root(item)
   }
 
-  /** @returns all groups of two and more */
+  /** @returns all groups of at least two items */
   all(): Item[][] {
     const groups = new Map<Item, Item[]>()
     for (const item of this.#parents.keys()) {

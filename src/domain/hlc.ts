@@ -1,6 +1,6 @@
 /*
- * Hybrid logical clock: one 64-bit number, 48 bits of milliseconds since the Unix epoch above 16 bits of counter.
- * It is compared, stored and incremented as one number, so a full counter carries into the milliseconds by itself.
+ * Hybrid logical clock: one 64-bit number, with milliseconds since the Unix epoch in the upper 48 bits and a counter in
+ * the lower 16. It is compared, stored and incremented as one number, so a full counter carries into the milliseconds.
  *
  * @see Kulkarni, Demirbas, Madappa, Avva, Leone 2014, "Logical Physical Clocks"
  */
@@ -19,12 +19,12 @@ export const DRIFT_MS_MAX = 60_000
 const COUNTER_BITS = 16n
 const COUNTER_MAX = 0xffff
 const MS_MAX = 2 ** 48 - 1
-/** The year 6429. No wall clock is believed beyond it, so no node can bring stamps near HLC_MAX by a wrong clock. */
+/** The year 6429. Wall clocks are capped here, so that a wrong one cannot bring stamps near HLC_MAX. */
 const CLOCK_MS_MAX = 2 ** 47 - 1
 const TEXT = /^(0|[1-9][0-9]{0,14})\.(0|[1-9][0-9]{0,4})$/
 
 /**
- * @param ms - whole milliseconds, 0…2⁴⁸−1; what lies outside is moved to the nearer end
+ * @param ms - milliseconds, truncated to a whole number and clamped to 0…2⁴⁸−1
  * @param counter - 0…65535
  */
 export function hlcFrom(ms: number, counter = 0): Hlc {
@@ -55,8 +55,8 @@ export function parseHlc(text: string): Hlc | undefined {
 }
 
 /**
- * The node's clock. What it gives grows, whatever the wall clock does, and follows the stamps it is shown, except for
- * those too far in the future: a node in 2099 must not drag the others along.
+ * The node's clock. Its stamps increase whatever the wall clock does, and follow observed stamps unless these are too far
+ * in the future: a node whose clock says 2099 must not pull the others along.
  */
 export class HybridClock {
   readonly #clock: Clock
@@ -68,16 +68,16 @@ export class HybridClock {
     this.#driftMsMax = init.driftMsMax ?? DRIFT_MS_MAX
   }
 
-  /** @returns a stamp greater than the wall clock and than all that `now` gave or `observe` accepted before */
+  /** @returns a stamp at or after the wall clock, greater than all that `now` returned or `observe` accepted before */
   now(): Hlc {
     return this.after([])
   }
 
   /**
-   * The stamp of a write that saw `stamps`. Those within the drift bound raise the clock for good; one beyond it is
-   * exceeded by this one result only.
+   * The stamp of a write that has seen `stamps`: greater than all of them. A seen stamp within the drift bound raises the
+   * clock permanently; one beyond it affects only this result.
    *
-   * @throws `ERR_RECORD_MALFORMED` if a stamp leaves no room above it, which no clock can bring about
+   * @throws `ERR_RECORD_MALFORMED` if a stamp is HLC_MAX, which no clock produces
    */
   after(stamps: Iterable<Hlc>): Hlc {
     let seen = HLC_ZERO
@@ -86,7 +86,11 @@ export class HybridClock {
     const wall = hlcFrom(this.#wallMs())
     this.#last = (wall > this.#last ? wall : this.#last + 1n) as Hlc
     if (seen < this.#last) return this.#last
-    if (seen === HLC_MAX) throw new SheafError('ERR_RECORD_MALFORMED', 'a stamp is at the end of time')
+    if (seen === HLC_MAX)
+      throw new SheafError(
+        'ERR_RECORD_MALFORMED',
+        'the record has the greatest possible stamp, so no write can follow it'
+      )
     return (seen + 1n) as Hlc
   }
 

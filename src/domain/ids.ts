@@ -1,14 +1,14 @@
 /*
- * Identities. All are strings in one canonical spelling, so that they work as Map keys and in JSON; the byte forms
- * stand in needles, superblocks and directory keys.
+ * Identities. All are strings in one canonical spelling, usable as Map keys and in JSON; needles, superblocks and
+ * directory keys hold the byte forms.
  *
  *   NodeId   libp2p peer id of the node's Ed25519 key (base58, "12D3Koo…"); 32-byte public key in superblocks
  *   ActorId  epoch of one process lifetime: random 64 bits as 16 lower-case hex digits; the actor of vector clocks
- *   PhotoId  UUID (version 7 when made here), 36 characters, lower case; 16 bytes
+ *   PhotoId  UUID (version 7 when made by Sheaf), 36 characters, lower case; 16 bytes
  *   VolumeId "<epoch>-<sequence>", sequence decimal from 1; the superblock binds it to its origin with a signature
  *   Cookie   128 random bits, 32 lower-case hex digits
  *
- * Text from outside goes through parse…, which gives undefined for anything else and never throws.
+ * Text from outside goes through the parse functions, which return undefined for anything else and never throw.
  */
 import type { Clock } from '../core/clock.js'
 import { invariant } from '../core/invariant.js'
@@ -45,7 +45,7 @@ export function photoIdBytes(id: PhotoId): Uint8Array {
 }
 
 export function photoIdFrom(bytes: Uint8Array): PhotoId {
-  const hex = hexOf(bytes, PHOTO_ID_BYTES)
+  const hex = exactHex(bytes, PHOTO_ID_BYTES)
   const parts = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)]
   return parts.join('-') as PhotoId
 }
@@ -73,7 +73,7 @@ export function actorIdBytes(actor: ActorId): Uint8Array {
 }
 
 export function actorIdFrom(bytes: Uint8Array): ActorId {
-  return hexOf(bytes, ACTOR_ID_BYTES) as ActorId
+  return exactHex(bytes, ACTOR_ID_BYTES) as ActorId
 }
 
 /** @param sequence - 1…VOLUME_SEQUENCE_MAX */
@@ -85,7 +85,7 @@ export function volumeId(epoch: ActorId, sequence: number): VolumeId {
   return `${epoch}-${sequence}` as VolumeId
 }
 
-/** @param text - exactly as `volumeId` writes it */
+/** @param text - exactly in the form of `volumeId`. @returns undefined for anything else */
 export function parseVolumeId(text: string): { readonly epoch: ActorId; readonly sequence: number } | undefined {
   const match = VOLUME.exec(text)
   if (match === null) return undefined
@@ -108,10 +108,10 @@ export function cookieBytes(cookie: Cookie): Uint8Array {
 }
 
 export function cookieFrom(bytes: Uint8Array): Cookie {
-  return hexOf(bytes, COOKIE_BYTES) as Cookie
+  return exactHex(bytes, COOKIE_BYTES) as Cookie
 }
 
-function hexOf(bytes: Uint8Array, byteCount: number): string {
+function exactHex(bytes: Uint8Array, byteCount: number): string {
   invariant(bytes.length === byteCount, `an id of ${byteCount} bytes was given ${bytes.length}`)
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')
 }

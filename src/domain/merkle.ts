@@ -1,13 +1,13 @@
 /*
- * Merkle digests over the directory: two replicas that hold the same records have the same root, and two that do not
- * find the differing buckets in five steps.
+ * Merkle digests over the directory: replicas with the same records have the same root; others find the buckets that
+ * differ by comparing the five levels.
  *
  *   leaf    first 16 bytes of SHA-256(kind, 0x00, id, 0x00, canonical record)
  *   bucket  by the first 16 bits of SHA-256(kind, 0x00, id): level 4, 65536 nodes
  *   node    XOR of all leaves beneath it; levels 4…0, sixteen children to a node, the root is level 0
  *
- * XOR makes an update cost five nodes instead of a bucket's records, in any order. It is a digest against differences that
- * happen, not against somebody who makes up records for the purpose: members of a cluster trust one another.
+ * With XOR an update changes five nodes without reading the other records of the bucket, in any order. It detects accidental
+ * differences, not records crafted to collide: members of a cluster trust one another.
  */
 import { hash } from 'node:crypto'
 import { invariant } from '../core/invariant.js'
@@ -41,17 +41,17 @@ export class MerkleTree {
   /** The same memory: four words to a digest. */
   readonly #words = new Uint32Array(this.#nodes.buffer)
 
-  /** @param buckets - MERKLE_BUCKETS digests one after the other, as stored; copied. Default: the empty directory */
+  /** @param buckets - MERKLE_BUCKETS concatenated digests; copied. Default: the empty directory */
   constructor(buckets?: Uint8Array) {
     if (buckets === undefined) return
     const start = nodeAt(LEVEL_LAST, 0) * DIGEST_BYTES
     invariant(buckets.length === MERKLE_BUCKETS * DIGEST_BYTES, `${buckets.length} bytes of buckets`)
     this.#nodes.set(buckets, start)
-    // Children stand behind their parents, so each node is whole when it is added to its own parent.
+    // Children come after their parents in the array, so each node is complete when it is added to its parent.
     for (let node = NODES - 1; node > 0; node--) this.#add(Math.floor((node - 1) / MERKLE_FANOUT), node)
   }
 
-  /** Puts a leaf in if it is not there, takes it out if it is: a changed record is two calls. */
+  /** Adds a leaf that is absent, removes one that is present: a changed record takes two calls. */
   toggle(bucket: number, leaf: Uint8Array): void {
     invariant(leaf.length === DIGEST_BYTES, `a leaf of ${leaf.length} bytes`)
     const digest = new Uint32Array(new Uint8Array(leaf).buffer)
@@ -63,7 +63,7 @@ export class MerkleTree {
 
   /**
    * @param level - 0 the root … 4 the buckets
-   * @param index - 0…16^level − 1; the children of a node stand at 16 × index on the next level
+   * @param index - 0…16^level − 1; a node's children are 16 × index … 16 × index + 15 on the next level
    * @returns a copy of the digest
    */
   node(level: number, index: number): Uint8Array {

@@ -5,40 +5,40 @@
  *        0      4  magic 'SHND'
  *        4      1  version, 1
  *        5      1  kind: 1 data, 2 record, 3 manifest
- *        6      2  flags: bit 0 = a chunk, of no use without its manifest; the others 0 when written, kept when read
+ *        6      2  flags: bit 0 = a chunk, useless without its manifest; other bits 0 when written, kept when read
  *        8     16  id: of the photo; of other records the first 16 bytes of SHA-256(kind, 0x00, id)
  *       24     16  cookie; zeros where there is none
  *       40      4  generation
  *       44      4  alternate key: 0 original; else `alternateKeyOf` in photo.ts
  *       48      4  chunk, from 0
  *       52      4  length of the data, bytes, at most NEEDLE_DATA_BYTES_MAX
- *       56      4  how far the volume was durable when the needle was written, bytes / 8; 0: not known
+ *       56      4  durable end of the volume when the needle was written, bytes / 8; 0: not known
  *       60      4  header checksum
  *       64 length  data
- *        …    4 n  block checksums, n = ⌈length / 65536⌉, one per 64 KiB block of data, the last block may be short
+ *        …    4 n  block checksums, n = ⌈length / 65536⌉, one per 64 KiB block of data; the last block may be shorter
  *        …      4  footer checksum
  *        …    0–7  zeros up to the next multiple of 8, where the next needle starts
  *
- * Checksums are CRC-32 (IEEE 802.3, as in zlib), each continued from a seed, so that right bytes in a wrong place are
- * wrong. With V = CRC-32(epoch as 8 bytes, sequence as 4 bytes) of the volume:
+ * Checksums are CRC-32 (IEEE 802.3, as in zlib), each continued from a seed, so that correct bytes in the wrong place do
+ * not pass. With V = CRC-32(epoch as 8 bytes, sequence as 4 bytes) of the volume:
  *
- *   header  bytes [0, 60) of the header, from V xor (offset of the needle / 8). A needle inside an uploaded file, in
- *           another volume or at another offset is never taken for one of this place.
+ *   header  bytes [0, 60) of the header, from V xor (offset of the needle / 8). A needle from another volume or offset,
+ *           or one inside an uploaded file, is never mistaken for the needle at this place.
  *   block k the block's bytes, from CRC-32(id, generation, alternate key, chunk, kind, each number as 4 bytes) xor k.
- *           No place is in it: block checksums survive compaction and verify a range that came from a peer.
+ *           The place is not included: block checksums survive compaction and verify a range that a peer sent.
  *   footer  bytes [0, 60) of the header and then all block checksums, from the header's seed. The header checksum
- *           itself must stay out of it: the CRC of any message followed by its own CRC is a constant, so a footer
- *           over all 64 bytes would not depend on the header at all.
+ *           is left out: the CRC of any message followed by its own CRC is a constant, so a footer over all 64 bytes
+ *           would not depend on the header.
  *
- * Two seeds that differ give two checksums that differ for the same bytes (CRC is a bijection of its seed), so a needle
- * elsewhere in the same volume, or a block in another position, is not just unlikely but impossible to accept.
- * These are checksums, not signatures: they stop accidents, not a forger who may write to the volume file.
+ * Different seeds give the same bytes different checksums (CRC is a bijection of its seed), so a needle moved within its
+ * volume, or a block moved within its needle, is always rejected, not just probably.
+ * These are checksums, not signatures: they detect accidents, not a forger with write access to the volume file.
  *
- * How far the volume was durable tells a reader whether damage before the needle hit what was there for good, or is the
- * rest of a write that a crash cut short. It never lies behind the needle.
+ * The durable end tells a reader whether damage before the needle hit durable data or is the rest of a write that a crash
+ * interrupted. It is at most the needle's own offset.
  *
- * A needle is valid if magic, version, kind, length, all checksums and the zeros are as above. Anything that needs another
- * rule (a new version, a new kind) raises the format of the superblock, which a reader checks first.
+ * Valid: magic, version, kind, length, durable end, all checksums and the zeros as above. Anything that needs other rules
+ * (a new version, a new kind) raises the format of the superblock, which a reader checks first.
  */
 import { hash } from 'node:crypto'
 import { crc32 } from '@node-rs/crc32'
@@ -47,27 +47,27 @@ import { actorIdBytes, parsePhotoId, parseVolumeId, photoIdBytes, type VolumeId 
 
 export const NEEDLE_HEADER_BYTES = 64
 export const NEEDLE_ALIGN = 8
-/** Bytes of data under one checksum: the least that has to be read to verify any byte. */
+/** Bytes of data under one checksum: to verify any byte, its whole block must be read. */
 export const BLOCK_BYTES = 65_536
-/** 64 MiB: eight times the usual chunk; a bound for readers, so that no header can make them allocate more. */
+/** 64 MiB, eight times the usual chunk: bounds what a header can make a reader allocate. */
 export const NEEDLE_DATA_BYTES_MAX = 1 << 26
-/** 32 GiB: up to here offset / 8 fits the 32 bits of a seed, and of an index slot. */
+/** 32 GiB: below it, offset / 8 fits the 32 bits of a seed and of an index slot. */
 export const VOLUME_BYTES_MAX = 2 ** 32 * NEEDLE_ALIGN
-/** The first bytes of every needle: what a scan looks for after damage. */
+/** The first bytes of every needle; after damage, a scan searches for them. */
 export const NEEDLE_MAGIC_BYTES: Uint8Array = Buffer.from('SHND', 'latin1')
 /** Flag of data needles that are one chunk of a larger blob. */
 export const FLAG_CHUNK = 1
-/** The chain digest before the first needle is this many zeros. */
+/** Length of a chained digest; before the first needle it is all zeros. */
 export const CHAIN_DIGEST_BYTES = 16
 
-const MAGIC = 0x444e4853 // the same, read little-endian
+const MAGIC = 0x444e4853 // NEEDLE_MAGIC_BYTES, read little-endian
 const VERSION = 1
 const CHECKED_HEADER_BYTES = 60
 const KINDS = [undefined, 'data', 'record', 'manifest'] as const
 
 export type NeedleKind = 'data' | 'record' | 'manifest'
 
-/** What a needle holds, wherever it stands. Generation, alternate key and chunk are unsigned 32-bit numbers. */
+/** Names the content of a needle, independent of its place. The numbers are unsigned and have 32 bits. */
 export interface NeedleIdentity {
   readonly kind: NeedleKind
   /** 16 bytes: `photoIdBytes`, or `recordNeedleId` for records. */
@@ -95,7 +95,7 @@ export function volumeSeed(volume: VolumeId): number {
   return crc32(bytes)
 }
 
-/** @returns bytes that a needle with `length` bytes of data takes in the volume, padding included; a multiple of 8 */
+/** @returns the size in the volume of a needle with `length` bytes of data, padding included; a multiple of 8 */
 export function needleBytes(length: number): number {
   const used = NEEDLE_HEADER_BYTES + length + footerBytes(length)
   return used + padding(used)
@@ -107,8 +107,8 @@ export function footerBytes(length: number): number {
 }
 
 /**
- * @param offset - where the needle will start in the volume; a multiple of 8 below VOLUME_BYTES_MAX
- * @param durableTo - everything before this is durable by now; a multiple of 8, at most `offset`
+ * @param offset - where the needle starts in the volume; a multiple of 8 below VOLUME_BYTES_MAX
+ * @param durableTo - durable end of the volume now; a multiple of 8, at most `offset`
  */
 export function encodeHeader(header: NeedleHeader, seed: number, offset: number, durableTo = 0): Uint8Array {
   invariant(offset % NEEDLE_ALIGN === 0 && offset < VOLUME_BYTES_MAX, `no needle can start at ${offset}`)
@@ -131,13 +131,13 @@ export function encodeHeader(header: NeedleHeader, seed: number, offset: number,
 }
 
 /**
- * @param bytes - at least 64, from `offset` of the volume with that seed
- * @returns the header, its id and cookie as views of `bytes`; undefined unless a valid header of this place is there
+ * @param bytes - at least 64, read at `offset` of the volume with that seed
+ * @returns the header, with id and cookie as views of `bytes`; undefined unless it is valid at this place
  */
 export function decodeHeader(bytes: Uint8Array, seed: number, offset: number): NeedleHeader | undefined {
   if (bytes.length < NEEDLE_HEADER_BYTES) return undefined
   const view = asBuffer(bytes)
-  // The magic first: a scan for the next needle after damage asks this at every multiple of 8.
+  // The magic first: it is cheap, and a scan after damage tries many offsets.
   if (view.readUInt32LE(0) !== MAGIC || view.readUInt32LE(60) !== headerChecksum(view, seed, offset)) return undefined
   const kind = KINDS[view.readUInt8(5)]
   const length = view.readUInt32LE(52)
@@ -155,12 +155,12 @@ export function decodeHeader(bytes: Uint8Array, seed: number, offset: number): N
   }
 }
 
-/** @returns up to where the volume was durable when the needle was written, as its valid header says; 0: not known */
+/** @returns the durable end in a valid header, bytes; 0: not known */
 export function durableTo(encodedHeader: Uint8Array): number {
   return asBuffer(encodedHeader).readUInt32LE(56) * NEEDLE_ALIGN
 }
 
-/** @returns one checksum per block of the whole data, as the footer wants them */
+/** @returns one checksum per block of the whole data, for the footer */
 export function blockChecksums(identity: NeedleIdentity, data: Uint8Array): Uint32Array {
   const seed = identitySeed(identity)
   const checksums = new Uint32Array(blockCount(data.length))
@@ -175,14 +175,14 @@ export function blockChecksums(identity: NeedleIdentity, data: Uint8Array): Uint
   return checksums
 }
 
-/** @param bytes - the whole block: BLOCK_BYTES, or what is left in the last one */
+/** @param bytes - the whole block: BLOCK_BYTES, fewer in the last one */
 export function blockIntact(identity: NeedleIdentity, block: number, bytes: Uint8Array, checksum: number): boolean {
   return crc32(bytes, (identitySeed(identity) ^ block) >>> 0) === checksum
 }
 
 /**
- * @param encodedHeader - as `encodeHeader` gave it for the same seed and offset
- * @returns block checksums, footer checksum and padding: all that follows the data
+ * @param encodedHeader - from `encodeHeader` with the same seed and offset
+ * @returns everything after the data: block checksums, footer checksum and padding
  */
 export function encodeFooter(
   encodedHeader: Uint8Array,
@@ -201,7 +201,7 @@ export function encodeFooter(
 
 /**
  * @param encodedHeader - 64 bytes that `decodeHeader` accepted
- * @param footer - all that follows the data, padding included
+ * @param footer - everything after the data, padding included
  * @returns the block checksums; undefined unless footer and padding are intact and belong to this header
  */
 export function checkFooter(
@@ -223,10 +223,10 @@ export function checkFooter(
 }
 
 /**
- * One step of the digest that makes a head: a head is (length, digest of all needles before it).
+ * One step of the chained digest over a volume's footers. A head is (length, chained digest up to there).
  *
  * @param previous - 16 bytes; zeros before the first needle
- * @param footer - as it stands in the volume, padding included
+ * @param footer - as stored in the volume, padding included
  * @returns the first 16 bytes of SHA-256(previous, footer)
  */
 export function chainDigest(previous: Uint8Array, footer: Uint8Array): Uint8Array {
@@ -254,7 +254,7 @@ function identitySeed(identity: NeedleIdentity): number {
   return crc32(bytes)
 }
 
-/** An id of another length would shift into its neighbours or leave stale bytes of the pool behind. */
+/** An id of another length would overwrite the next field or leave stale bytes of the buffer pool. */
 function setExactly(into: Buffer, id: Uint8Array, at: number): void {
   invariant(id.length === 16, `an id or cookie of ${id.length} bytes instead of 16`)
   into.set(id, at)

@@ -8,9 +8,10 @@
  *   tags      tag                      –
  *   albums    album                    –
  *   variants  alternate key            recipe, sha256 (32 bytes), size, content_type, chunk_bytes?
- *   facts     'dimensions', 'taken_at' {width, height}, {ms}: what was found out from the bytes; more in findings.ts
+ *   facts     'dimensions'             width, height: pixels
+ *             'taken_at'               ms; other facts in findings.ts
  *
- * A tombstone is a version with the whole value, and takes the elements along, so that an undo finds them.
+ * A tombstone is a version that keeps the whole value and all elements, so that an undelete can restore them.
  */
 import { createHash } from 'node:crypto'
 import { SheafError } from '../core/errors.js'
@@ -20,18 +21,18 @@ import type { Hlc } from './hlc.js'
 import { type ActorId, COOKIE_BYTES, type Cookie, cookieBytes, cookieFrom, type PhotoId, parsePhotoId } from './ids.js'
 import { type Change, conflictVersions, type DirectoryRecord, elementsOf, shownVersion } from './record.js'
 import { encodeRecord } from './record-codec.js'
-import { bytesOf, hexOf, integerOf, mapOf, numberOf, put, textOf, textsOf } from './value-fields.js'
+import { bytesOf, hexOf, integerOf, mapOf, numberOf, setOrDelete, textOf, textsOf } from './value-fields.js'
 import type { VersionVector } from './version-vector.js'
 
 export const PHOTO_KIND = 'photo'
-/** Of a new photo; each undelete adds one. */
+/** The generation of a new photo; each undelete adds one. */
 export const FIRST_GENERATION = 0
 const RATING_MAX = 5
 
 const SHA256_BYTES = 32
 const UNKNOWN_TYPE = 'application/octet-stream'
-/** What a version says about the bytes and their birth; the rest of its value, unknown fields included, is editable. */
-const NOT_EDITABLE = [
+/** Fields about the bytes and their creation; all other fields of a version's value, unknown ones included, are editable. */
+const IMMUTABLE_FIELDS = [
   'size',
   'sha256',
   'content_type',
@@ -47,7 +48,7 @@ const NOT_EDITABLE = [
 export const ALT_KEYS = ['orig', 'large', 'small', 'thumb'] as const
 export type AltKey = (typeof ALT_KEYS)[number]
 
-/** All that needles hold of a photo, in the order of their numbers: the sizes, and what a model says of it. */
+/** Everything that needles hold of a photo, in the order of their numbers: the sizes, and the output of a model. */
 const PHOTO_PARTS = [...ALT_KEYS, 'features'] as const
 export type PhotoPart = (typeof PHOTO_PARTS)[number]
 
@@ -55,14 +56,14 @@ export interface Photo {
   readonly id: PhotoId
   readonly generation: number
   readonly deleted: boolean
-  /** Birth: the stamp of the photo's first version. */
+  /** The stamp of the photo's first version. */
   readonly createdAt: Hlc
   readonly size: number
   /** Lower-case hex, of the original's bytes. */
   readonly sha256: string
   readonly contentType: string
   readonly cookie: Cookie
-  /** Where the photo was born; not where its bytes are now. */
+  /** The volume that the photo was uploaded to; compaction may have moved the bytes since. */
   readonly logicalVolume: string
   /** Bytes per chunk needle; 0: the original is one needle. */
   readonly chunkBytes: number
@@ -86,7 +87,7 @@ export interface Photo {
   readonly takenAt: number | undefined
   readonly version: { readonly hlc: Hlc; readonly actor: ActorId }
   readonly context: VersionVector
-  /** What this is a view of. */
+  /** The record that this is a view of. */
   readonly record: DirectoryRecord
 }
 
@@ -101,14 +102,14 @@ export interface Variant {
   readonly chunkBytes: number
 }
 
-/** What is found out from the bytes; any node finds the same. */
+/** Facts derived from the bytes; every node derives the same. */
 export interface PhotoFacts {
   readonly width?: number | undefined
   readonly height?: number | undefined
   readonly takenAt?: number | undefined
 }
 
-export interface PhotoBirth extends PhotoFacts {
+export interface NewPhoto extends PhotoFacts {
   readonly size: number
   readonly sha256: string
   readonly contentType: string
@@ -123,7 +124,7 @@ export interface PhotoBirth extends PhotoFacts {
   readonly albums?: readonly string[] | undefined
 }
 
-/** Absent: left as it is; null: removed. */
+/** Absent: unchanged; null: removed. */
 export interface PhotoEdit {
   readonly name?: string
   readonly caption?: string | null
@@ -139,9 +140,9 @@ export interface SetEdit {
 }
 
 /**
- * How the bytes that belong to a photo are named in their needles: 0 for the original; else 1 large, 2 small, 3 thumb,
- * 4 features in the low byte, and above it the first 24 bits of their SHA-256: what two nodes made differently at the
- * same time must not share a name.
+ * The alternate key of the needles that hold a part of a photo: 0 for the original; else the low byte is 1 large, 2 small,
+ * 3 thumb, 4 features, and the upper 24 bits are the first of the part's SHA-256, so that different results of two nodes
+ * have different keys.
  *
  * @param sha256 - lower-case hex
  * @returns an unsigned 32-bit number
@@ -151,7 +152,7 @@ export function alternateKeyOf(part: PhotoPart, sha256: string): number {
   return (Number.parseInt(sha256.slice(0, 6), 16) * 256 + PHOTO_PARTS.indexOf(part)) >>> 0
 }
 
-/** @returns which part of a photo a needle holds; undefined when a newer Sheaf wrote it */
+/** @returns which part of a photo a needle holds; undefined for a part of a later version of Sheaf */
 export function partOf(alternateKey: number): PhotoPart | undefined {
   return PHOTO_PARTS[alternateKey & 0xff]
 }
@@ -161,8 +162,8 @@ export function parseAltKey(text: string): AltKey | undefined {
 }
 
 /**
- * @param version - which version to show instead of the record's own choice: one of its conflict versions
- * @throws `ERR_RECORD_MALFORMED` if the record is no photo that can be shown
+ * @param version - a conflict version to view instead of the shown one
+ * @throws `ERR_RECORD_MALFORMED` if the record cannot be viewed as a photo
  */
 export function viewPhoto(record: DirectoryRecord, version: Entry = shownVersion(record)): Photo {
   const id = record.kind === PHOTO_KIND ? parsePhotoId(record.id) : undefined
@@ -205,13 +206,13 @@ export function viewPhoto(record: DirectoryRecord, version: Entry = shownVersion
   }
 }
 
-/** @returns an ETag, quoted, that differs whenever anything in the merged record does */
+/** @returns a quoted ETag that changes with anything in the merged record */
 export function metaEtag(record: DirectoryRecord): string {
   return `"${createHash('sha256').update(encodeRecord(record)).digest('hex').slice(0, 32)}"`
 }
 
-/** A new photo. */
-export function birthChanges(birth: PhotoBirth): Change[] {
+/** @returns the changes that create a photo */
+export function createChanges(birth: NewPhoto): Change[] {
   const value = mapOf({
     size: birth.size,
     sha256: Buffer.from(birth.sha256, 'hex'),
@@ -232,13 +233,13 @@ export function birthChanges(birth: PhotoBirth): Change[] {
   ]
 }
 
-/** @returns nothing if the photo already is as the edit wants it; a label that is added again counts as added anew */
+/** @returns no changes if the photo already matches the edit; but adding a label again always is a change */
 export function editChanges(photo: Photo, edit: PhotoEdit): Change[] {
   const value = successorValue(photo)
   let changed = false
   const set = (key: string, before: string | number | undefined, after: string | number | null | undefined): void => {
     if (after === undefined || (after ?? undefined) === before) return
-    put(value, key, after ?? undefined)
+    setOrDelete(value, key, after ?? undefined)
     changed = true
   }
   set('name', photo.name, edit.name)
@@ -247,8 +248,8 @@ export function editChanges(photo: Photo, edit: PhotoEdit): Change[] {
   const attributes = new Map<string, string>(photo.attributes)
   for (const [key, text] of Object.entries(edit.attributes ?? {})) {
     if ((text ?? undefined) === attributes.get(key)) continue
-    put(attributes, key, text ?? undefined)
-    put(value, 'attributes', attributes.size === 0 ? undefined : attributes)
+    setOrDelete(attributes, key, text ?? undefined)
+    setOrDelete(value, 'attributes', attributes.size === 0 ? undefined : attributes)
     changed = true
   }
   return [
@@ -258,7 +259,7 @@ export function editChanges(photo: Photo, edit: PhotoEdit): Change[] {
   ]
 }
 
-/** @returns nothing if the photo is deleted already */
+/** @returns no changes if the photo is already deleted */
 export function deleteChanges(record: DirectoryRecord): Change[] {
   const photo = viewPhoto(record)
   if (photo.deleted) return []
@@ -266,11 +267,11 @@ export function deleteChanges(record: DirectoryRecord): Change[] {
 }
 
 /**
- * The next generation, with all that the tombstone kept. The bytes of the original and of the variants must be appended
- * under generation + 1 before. Features are found anew, and so is what sizes are to be made when one was given up.
+ * Starts the next generation with everything that the tombstone kept. The bytes of the original and of the variants must
+ * have been appended under generation + 1. Features are computed again; so are all variants if one is dropped.
  *
- * @param variants - those whose bytes were appended, too; the others are given up
- * @returns nothing if the photo is not deleted
+ * @param variants - variants whose bytes were appended as well; the others are dropped
+ * @returns no changes if the photo is not deleted
  */
 export function undeleteChanges(record: DirectoryRecord, variants: Iterable<AltKey> = ALT_KEYS): Change[] {
   const photo = viewPhoto(record)
@@ -294,10 +295,10 @@ export function undeleteChanges(record: DirectoryRecord, variants: Iterable<AltK
 }
 
 /**
- * Shows a conflict version again: what a user may edit is taken from it, what the bytes are from the version shown now,
- * which stays as a conflict version itself, so that this can be taken back.
+ * Makes a conflict version the shown one: editable fields come from it, the others from the version shown now. That one
+ * becomes a conflict version, so the restore can be undone.
  *
- * @param n - its place in `conflictVersions`, from 1
+ * @param n - index in `conflictVersions`, from 1
  * @throws `ERR_NO_SUCH_CONFLICT`
  */
 export function restoreChanges(record: DirectoryRecord, n: number): Change[] {
@@ -305,7 +306,7 @@ export function restoreChanges(record: DirectoryRecord, n: number): Change[] {
   if (conflict === undefined) throw new SheafError('ERR_NO_SUCH_CONFLICT', undefined, { details: { n } })
   const shown = successorValue(viewPhoto(record))
   const value = new Map(conflict.value)
-  for (const key of NOT_EDITABLE) put(value, key, shown.get(key))
+  for (const key of IMMUTABLE_FIELDS) setOrDelete(value, key, shown.get(key))
   return [{ kind: 'version', value, supersedes: [conflict.dot] }]
 }
 
@@ -331,12 +332,12 @@ export function factsChanges({ width, height, takenAt }: PhotoFacts): Change[] {
   return changes
 }
 
-/** The shown version's value, unknown fields included, as the next version starts from it. */
+/** The value that the next version starts from: that of the shown version, unknown fields included. */
 function successorValue(photo: Photo): Map<string, Value> {
   return new Map(shownVersion(photo.record).value).set('born', photo.createdAt)
 }
 
-/** A remove of what is not there says nothing, an add of what is there does: it outlives a concurrent remove. */
+/** Removing an absent label is no change. Adding a present one is: the new add survives a concurrent remove. */
 function labelChanges(field: 'tags' | 'albums', present: readonly string[], edit: SetEdit = {}): Change[] {
   const removed = new Set(edit.remove?.filter(key => present.includes(key)))
   const added = new Set(edit.add)
@@ -350,7 +351,7 @@ function keysOf(record: DirectoryRecord, field: string): string[] {
   return [...new Set(elementsOf(record, field).map(element => element.key))].sort()
 }
 
-/** Concurrent facts differ only if programs differ: the later one counts. */
+/** Concurrent facts differ only if program versions differ; the latest counts. */
 function factOf(record: DirectoryRecord, key: string): ReadonlyMap<string, Value> | undefined {
   return elementsOf(record, 'facts')
     .filter(element => element.key === key)
@@ -358,7 +359,7 @@ function factOf(record: DirectoryRecord, key: string): ReadonlyMap<string, Value
     .at(-1)?.value
 }
 
-/** Of variants that were made concurrently the least (recipe, sha256) counts, so that all nodes serve the same bytes. */
+/** Of concurrent variants the least (recipe, sha256) counts, so that all nodes serve the same bytes. */
 function variantsOf(record: DirectoryRecord): ReadonlyMap<AltKey, Variant> {
   const variants = new Map<AltKey, Variant>()
   for (const { key, value } of elementsOf(record, 'variants')) {

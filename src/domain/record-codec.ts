@@ -1,6 +1,6 @@
 /*
- * The canonical form of a record: what record needles hold, what Merkle leaves digest, what peers exchange. Format 1,
- * in the canonical CBOR of cbor.ts; all maps but those of the value have unsigned integers as keys.
+ * The canonical form of a record: record needles hold it, Merkle leaves digest it, peers exchange it. Format 1, in the
+ * canonical CBOR of cbor.ts; record and entry are maps with unsigned integers as keys.
  *
  *   record   0  format, 1
  *            1  kind, text of 1…64 characters
@@ -9,22 +9,22 @@
  *            4  entries: array, ascending by dot, each dot once
  *            5… unknown fields
  *
- *   entry    0  actor: its place in the context, from 0
- *            1  counter, 1… and at most the one in the context
+ *   entry    0  actor: its index in the context, from 0
+ *            1  counter, from 1 to the actor's counter in the context
  *            2  hlc, 64 bits
  *            3  generation, 32 bits; absent: 0
  *            4  true if deleted; absent: false
  *            5  field, text of 1…64 characters; absent: 'version'
- *            6  key, text of at most 1024 characters; absent: empty
+ *            6  key, text of 1…1024 characters; absent: empty
  *            7  value: map of text → any; absent: empty
  *            8… unknown fields
  *
- * One state has one encoding: a default that is spelled out is as malformed as an unsorted map. Unknown fields are
- * kept as they are. So a later version may add fields, whose values are a `Value` each, if a record makes sense without
- * them and a successor of an entry may inherit them; anything else raises the format. There is no checksum here: the
- * needle, the directory's row and the wire each have their own.
+ * Valid: canonical, as above, at most RECORD_BYTES_MAX bytes. Characters are UTF-16 code units. A state has exactly one
+ * encoding: a default that is written out is as malformed as an unsorted map. Unknown fields are preserved, so a later
+ * version may add fields (each value a `Value`) if records make sense without them and the successor of an entry may
+ * inherit them; any other change raises the format. There is no checksum: the needle, the directory's row and the wire
+ * have their own.
  */
-
 import { SheafError } from '../core/errors.js'
 import { invariant } from '../core/invariant.js'
 import { malformed, type Value } from './cbor.js'
@@ -37,28 +37,28 @@ import { NEEDLE_DATA_BYTES_MAX } from './needle.js'
 import type { DirectoryRecord } from './record.js'
 import { compareDots, covers, type Dot, type VersionVector } from './version-vector.js'
 
-/** A record has to fit a needle. */
+/** A record must fit in one needle. */
 export const RECORD_BYTES_MAX = NEEDLE_DATA_BYTES_MAX
 
 const FORMAT = 1
 const NAME_CHARACTERS_MAX = 64
 const KEY_CHARACTERS_MAX = 1024
 const GENERATION_MAX = 0xffff_ffff
-/** Fields up to here are known. */
+/** Greatest field numbers that this version knows. */
 const RECORD_FIELD_LAST = 4
 const ENTRY_FIELD_LAST = 7
 const EMPTY: ReadonlyMap<string, Value> = new Map()
 
-/** @throws `ERR_RECORD_MALFORMED` if it takes more than RECORD_BYTES_MAX */
+/** @throws `ERR_RECORD_MALFORMED` if it takes more than RECORD_BYTES_MAX or a text has the wrong length */
 export function encodeRecord(record: DirectoryRecord): Uint8Array {
   const writer = new CborWriter()
   writer.mapHead(RECORD_FIELD_LAST + 1 + (record.extra?.size ?? 0))
   writer.uint(0)
   writer.uint(FORMAT)
   writer.uint(1)
-  writer.text(within(record.kind, NAME_CHARACTERS_MAX))
+  writer.text(requireLength(record.kind, NAME_CHARACTERS_MAX))
   writer.uint(2)
-  writer.text(within(record.id, KEY_CHARACTERS_MAX))
+  writer.text(requireLength(record.id, KEY_CHARACTERS_MAX))
   writer.uint(3)
   const places = writeContext(writer, record.context)
   writer.uint(4)
@@ -79,17 +79,21 @@ export function encodeRecord(record: DirectoryRecord): Uint8Array {
 
 /**
  * @returns the record; it shares no memory with `bytes`
- * @throws `ERR_FORMAT_TOO_NEW` for a later format; `ERR_RECORD_MALFORMED` for all else that `encodeRecord` never writes
+ * @throws `ERR_FORMAT_TOO_NEW` for a later format; `ERR_RECORD_MALFORMED` for anything else that is not valid
  */
 export function decodeRecord(bytes: Uint8Array): DirectoryRecord {
   if (bytes.length > RECORD_BYTES_MAX) throw malformed(`it takes ${bytes.length} bytes`)
   const reader = new CborReader(bytes)
   const fields = new FieldReader(reader)
   const format = fields.require(0).uint()
-  if (format > FORMAT) throw new SheafError('ERR_FORMAT_TOO_NEW', `the record has format ${format}, this is ${FORMAT}`)
+  if (format > FORMAT)
+    throw new SheafError(
+      'ERR_FORMAT_TOO_NEW',
+      `the record has format ${format}; this version reads up to ${FORMAT}; upgrade`
+    )
   if (format !== FORMAT) throw malformed(`there never was a format ${format}`)
-  const kind = within(fields.require(1).text(), NAME_CHARACTERS_MAX)
-  const id = within(fields.require(2).text(), KEY_CHARACTERS_MAX)
+  const kind = requireLength(fields.require(1).text(), NAME_CHARACTERS_MAX)
+  const id = requireLength(fields.require(2).text(), KEY_CHARACTERS_MAX)
   const context = readContext(fields.require(3))
   const entries = readEntries(fields.require(4), context)
   const extra = fields.unknown(RECORD_FIELD_LAST)
@@ -146,11 +150,11 @@ function writeEntry(writer: CborWriter, entry: Entry, place: number): void {
   }
   if (field !== VERSION_FIELD) {
     writer.uint(5)
-    writer.text(within(field, NAME_CHARACTERS_MAX))
+    writer.text(requireLength(field, NAME_CHARACTERS_MAX))
   }
   if (key !== '') {
     writer.uint(6)
-    writer.text(within(key, KEY_CHARACTERS_MAX))
+    writer.text(requireLength(key, KEY_CHARACTERS_MAX))
   }
   if (value.size !== 0) {
     writer.uint(7)
@@ -182,8 +186,8 @@ function readEntry(reader: CborReader, fields: FieldReader, dot: Dot): Entry {
   const hlc = fields.require(2).uint64() as Hlc
   const generation = fields.has(3) ? reader.uint() : undefined
   const deleted = fields.has(4) ? reader.boolean() : undefined
-  const field = fields.has(5) ? within(reader.text(), NAME_CHARACTERS_MAX) : undefined
-  const key = fields.has(6) ? within(reader.text(), KEY_CHARACTERS_MAX) : undefined
+  const field = fields.has(5) ? requireLength(reader.text(), NAME_CHARACTERS_MAX) : undefined
+  const key = fields.has(6) ? requireLength(reader.text(), KEY_CHARACTERS_MAX) : undefined
   const value = fields.has(7) ? reader.map() : undefined
   const extra = fields.unknown(ENTRY_FIELD_LAST)
   if (generation === 0 || deleted === false || field === VERSION_FIELD || value?.size === 0) {
@@ -216,7 +220,7 @@ function writeUnknown(writer: CborWriter, extra: UnknownFields | undefined, last
 class FieldReader {
   readonly #reader: CborReader
   #left: number
-  /** The key read ahead; its value is still to be read. */
+  /** A key that was read ahead of its value. */
   #next: number | undefined
 
   constructor(reader: CborReader) {
@@ -224,7 +228,7 @@ class FieldReader {
     this.#left = reader.mapHead()
   }
 
-  /** @returns whether the next field is this one; its value is then read from the reader before the next call */
+  /** @returns whether the next field is this one; if so, read its value from the reader before the next call */
   has(number: number): boolean {
     if (this.#next === undefined && this.#left > 0) {
       this.#next = this.#reader.uint()
@@ -240,7 +244,7 @@ class FieldReader {
     return this.#reader
   }
 
-  /** @returns all that is left, numbers above `last`; undefined if that is nothing */
+  /** @returns the remaining fields, whose numbers must exceed `last`; undefined if there is none */
   unknown(last: number): UnknownFields | undefined {
     if (this.#next === undefined && this.#left === 0) return undefined
     const extra = new Map<number, Value>()
@@ -257,9 +261,9 @@ class FieldReader {
   }
 }
 
-/** The same bounds when written, so that nothing is written that cannot be read. */
-function within(text: string, charactersMax: number): string {
+/** Applies the same bounds when writing and reading, so that everything written can be read. */
+function requireLength(text: string, charactersMax: number): string {
   if (text.length === 0 || text.length > charactersMax)
-    throw malformed(`a text is not of 1…${charactersMax} characters`)
+    throw malformed(`a text does not have 1…${charactersMax} characters`)
   return text
 }

@@ -1,27 +1,27 @@
 /*
- * A directory record: what it is, how replicas of it merge, how a write changes it.
+ * A directory record: its structure, the merge of its replicas, and how a write changes it.
  *
- * A record is a set of entries, each under the dot of the write that made it, and a context: all dots that this
- * replica has ever seen in the record. An entry whose dot is in a context but which is not among the entries was
- * superseded, removed or trimmed by somebody who had seen it. With E for the entries and C for the context:
+ * A record is a set of entries, each under the dot of the write that made it, and a context: all dots that this replica
+ * has ever seen in the record. If a context covers a dot without an entry, a write that had seen the entry superseded,
+ * removed or trimmed it. With E for the entries and C for the context:
  *
  *   E(a ⊔ b) = { e ∈ E(a) ∪ E(b) : e in both, or its dot outside the context of the side that lacks it }
- *   C(a ⊔ b) = C(a) ⊔ C(b)                                  actor by actor the greater counter
+ *   C(a ⊔ b) = C(a) ⊔ C(b)                                  the greater counter of each actor
  *
- * That is a join (commutative, associative, idempotent) for any records whatever, and what one side dropped on purpose
- * never comes back from the other. All forgetting happens in local writes, `changeRecord`, by this one rule.
+ * This is a join (commutative, associative, idempotent) for arbitrary records, and an entry that one side dropped never
+ * comes back from the other. Only local writes (`changeRecord`) drop entries.
  *
  * Entries of the field 'version' are versions of the record. The greatest by (generation, deleted, hlc, actor) is
  * shown, the others are conflict versions. All other entries are elements of sets or keys of maps: tags, variants, …
- * They are under the shown version's rank, its (generation, deleted): an element of a lower rank is out of force, and
- * the next write drops it. The merge must not drop it, although no write ever lowers a rank: with records from a
- * defective node a later merge could, and then the order of merges would decide which elements are left.
+ * The rank of an entry is (generation, deleted). An element of a lower rank than the shown version is not in force, and
+ * the next write drops it. The merge must not drop it: no write lowers the shown rank, but a merge with records of a
+ * faulty node could, and then the order of merges would decide which elements survive.
  *
  * @see Preguiça, Baquero, Almeida, Fonte, Gonçalves 2012, "Dotted Version Vectors"
  * @see Almeida, Shoker, Baquero 2018, "Delta State Replicated Data Types", section 7
  */
 import { invariant } from '../core/invariant.js'
-import { malformed, type Value, wellFormed } from './cbor.js'
+import { malformed, toWellFormed, type Value } from './cbor.js'
 import { encodeValue } from './cbor-writer.js'
 import {
   compareRanks,
@@ -53,14 +53,14 @@ export interface DirectoryRecord extends RecordKey {
   readonly extra?: UnknownFields
 }
 
-/** A write keeps at most this many versions beside the one shown. */
+/** A write keeps at most this many conflict versions. */
 export const CONFLICT_VERSIONS_MAX = 16
 
 /**
- * Who writes, and with what stamp.
+ * The actor and the stamp of a write.
  *
- * The actor counts its writes to a record by what the record says. So when a write fails and may yet turn up on disk, the
- * writer must go on under a fresh actor: its next write has not seen that one and must not share or cover its dots.
+ * An actor derives its next counter from the record. If a write fails but may still be on disk, the writer must continue
+ * under a new actor: its next write has not seen the failed one and must neither reuse nor cover its dots.
  */
 export interface Stamper {
   readonly actor: ActorId
@@ -69,7 +69,7 @@ export interface Stamper {
 }
 
 export type Change =
-  /** A new version. At most one in a call; its rank must not be below that of the shown version. */
+  /** A new version. At most one per call; its rank must not be below that of the shown version. */
   | {
       readonly kind: 'version'
       /** Default: as shown; 0 in a new record. */
@@ -77,20 +77,20 @@ export type Change =
       /** Default: as shown; false in a new record. */
       readonly deleted?: boolean
       readonly value: ReadonlyMap<string, Value>
-      /** Dots of the versions that this one replaces; the others stay as conflict versions. Default: the shown one. */
+      /** Dots of the versions that this one supersedes; the others become conflict versions. Default: the shown one. */
       readonly supersedes?: readonly Dot[]
-      /** Which elements to take along under a greater rank. Default: none. */
+      /** Which elements to keep when the rank rises. Default: none. */
       readonly carry?: (element: Entry) => boolean
     }
-  /** Adds an element or sets a map's key, replacing what was seen of it. Default of the value: as it was, or empty. */
+  /** Adds an element or sets a key of a map, replacing the entries seen. Default value: the previous one, or empty. */
   | { readonly kind: 'add'; readonly field: string; readonly key: string; readonly value?: ReadonlyMap<string, Value> }
-  /** Removes what was seen of an element; an add that runs concurrently elsewhere survives. */
+  /** Removes the entries seen of an element; a concurrent add on another node survives. */
   | { readonly kind: 'remove'; readonly field: string; readonly key: string }
 
 /**
- * The join of the equations above. Of unknown fields that differ, the greater canonical bytes stay.
+ * The join of the equations above. Of unknown fields that differ, the one with the greater canonical bytes is kept.
  *
- * @param b - under the same key as `a`
+ * @param b - has the same key as `a`
  */
 export function mergeRecords(a: DirectoryRecord, b: DirectoryRecord): DirectoryRecord {
   if (a === b) return a
@@ -105,7 +105,7 @@ export function mergeRecords(a: DirectoryRecord, b: DirectoryRecord): DirectoryR
   }
 }
 
-/** @throws `ERR_RECORD_MALFORMED` if there is no version, which no sequence of writes and merges brings about */
+/** @throws `ERR_RECORD_MALFORMED` if there is no version; writes and merges never produce that */
 export function shownVersion(record: DirectoryRecord): Entry {
   const shown = greatestEntry(record.entries, isVersion)
   if (shown === undefined) throw malformed(`${record.kind} ${record.id} has no version`)
@@ -117,17 +117,17 @@ export function conflictVersions(record: DirectoryRecord): Entry[] {
   return versionsOf(record.entries).slice(1)
 }
 
-/** @returns the elements in force, ascending by dot; several of one key if their adds were concurrent */
+/** @returns the elements in force, ascending by dot; several per key if their adds were concurrent */
 export function elementsOf(record: DirectoryRecord, field: string): Entry[] {
   const rank = rankOf(record.entries)
   return record.entries.filter(entry => entry.field === field && compareRanks(entry, rank) >= 0)
 }
 
 /**
- * A local write: all changes in their order, under one stamp, each entry that it adds under a dot of its own.
+ * A local write: applies all changes in order, under one stamp; each new entry gets its own dot.
  *
- * @param before - the record as it is on this node; undefined for a new one
- * @returns the record to be written; `before` is not mutated
+ * @param before - the current record on this node; undefined for a new one
+ * @returns the record to write; `before` is not mutated
  */
 export function changeRecord(
   key: RecordKey,
@@ -139,8 +139,8 @@ export function changeRecord(
   const draft = new Draft(before, stamper)
   for (const change of changes) {
     if (change.kind === 'version') draft.version(change)
-    else if (change.kind === 'add') draft.add(change.field, wellFormed(change.key), change.value)
-    else draft.remove(change.field, wellFormed(change.key))
+    else if (change.kind === 'add') draft.add(change.field, toWellFormed(change.key), change.value)
+    else draft.remove(change.field, toWellFormed(change.key))
   }
   const extra = before?.extra
   return { kind: key.kind, id: key.id, ...draft.finish(), ...(extra === undefined ? {} : { extra }) }
@@ -178,7 +178,7 @@ class Draft {
     const carried = inForce(elements, rank).length === elements.length ? [] : elements.filter(change.carry ?? none)
     this.#entries = [...versions, ...inForce(elements, rank)]
     this.#push(rank, VERSION_FIELD, '', change.value, shown?.extra)
-    // Ascending, so that the new dots keep the order among concurrent elements of one key.
+    // Ascending, so that the new dots preserve the order of concurrent elements of one key.
     for (const { field, key, value, extra } of carried.sort(compareVersions)) this.#push(rank, field, key, value, extra)
   }
 
@@ -213,7 +213,7 @@ class Draft {
       deleted: rank.deleted,
       field,
       key,
-      value: wellFormed(value),
+      value: toWellFormed(value),
       ...(extra === undefined ? {} : { extra })
     }
     this.#entries.push(entry)
@@ -247,7 +247,7 @@ function mergeUnknown(a: UnknownFields | undefined, b: UnknownFields | undefined
   return merged
 }
 
-/** The rank of the shown version: what elements must have to be in force. */
+/** The rank of the shown version: elements need at least this rank to be in force. */
 function rankOf(entries: readonly Entry[]): Rank {
   return greatestEntry(entries, isVersion) ?? { generation: 0, deleted: false }
 }

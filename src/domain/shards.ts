@@ -3,9 +3,9 @@ import { invariant } from '../core/invariant.js'
 import type { NodeId, PhotoId } from './ids.js'
 import { rendezvous } from './rendezvous.js'
 
-/** Vectors are divided by photo id into so many virtual shards. Part of what nodes tell each other: it never changes. */
+/** Vectors are divided by photo id into this many virtual shards. Part of the protocol: it never changes. */
 export const SHARD_COUNT = 64
-/** Members that index a shard, where there are so many. */
+/** Members that index a shard; fewer if the cluster has fewer. */
 const SHARD_COPIES = 2
 export const SHARD_SET_BYTES = SHARD_COUNT / 8
 
@@ -15,7 +15,7 @@ export type ShardSet = ReadonlySet<Shard>
 
 export const ALL_SHARDS: ShardSet = new Set(Array.from({ length: SHARD_COUNT }, (_, shard) => shard))
 
-/** @returns in which shard the photo's vectors are: ids that count up are spread evenly, too */
+/** @returns the shard of the photo's vectors; sequential ids are spread evenly as well */
 export function shardOf(id: PhotoId): Shard {
   return Number.parseInt(hash('sha256', id).slice(0, 2), 16) % SHARD_COUNT
 }
@@ -24,7 +24,7 @@ export function shardOf(id: PhotoId): Shard {
  * Which members index a shard.
  *
  * @param members - in any order, each once
- * @returns as many as there are to have, first choice first
+ * @returns at most `copies` members, first choice first
  */
 export function shardOwners(shard: Shard, members: Iterable<NodeId>, copies = SHARD_COPIES): readonly NodeId[] {
   return rendezvous(`shard ${shard}`, members).slice(0, copies)
@@ -37,7 +37,7 @@ export function encodeShards(shards: Iterable<Shard>): Uint8Array {
   return bytes
 }
 
-/** @param bytes - 8 of them */
+/** @param bytes - SHARD_SET_BYTES of them */
 export function decodeShards(bytes: Uint8Array): ShardSet {
   invariant(bytes.length === SHARD_SET_BYTES, 'a set of shards has one bit for each')
   const shards = new Set<Shard>()

@@ -3,11 +3,11 @@
  *
  *   offset  bytes  field
  *        0      8  magic 'SHEAFVOL'
- *        8      2  format, 1: of this block and of all needles after it
+ *        8      2  format, 1: of this block and of all needles in the volume
  *       10      2  reserved, 0
  *       12      4  flags: none yet; 0 when written, kept when read
  *       16      8  capacity, bytes
- *       24      8  created: hybrid logical clock stamp
+ *       24      8  creation: hybrid logical clock stamp
  *       32      8  epoch of the process that writes the volume, as it is spelled in the volume id
  *       40      4  sequence, from 1
  *       44      4  reserved, 0
@@ -16,8 +16,8 @@
  *      144    108  zeros
  *      252      4  CRC-32 (IEEE) of bytes [0, 252)
  *
- * Valid: magic, checksum, reserved fields and zeros as above, sequence ≥ 1, signature verified. Magic, format and
- * checksum keep their places in all formats to come, so that damage and a newer format can be told apart.
+ * Valid: magic, format, checksum, reserved fields and zeros as above, capacity < 2⁵³, sequence ≥ 1, signature verified.
+ * Magic, format and checksum keep their places in all later formats, so that a newer format is not taken for damage.
  */
 import { crc32 } from '@node-rs/crc32'
 import { SheafError } from '../core/errors.js'
@@ -44,7 +44,7 @@ export interface Superblock {
   readonly flags: number
 }
 
-/** @param sign - Ed25519 with the private key of `fields.origin`; gives 64 bytes */
+/** @param sign - Ed25519 with the private key of `fields.origin`; returns 64 bytes */
 export function encodeSuperblock(fields: Superblock, sign: (bytes: Uint8Array) => Uint8Array): Uint8Array {
   const name = parseVolumeId(fields.volume)
   invariant(name !== undefined, `${fields.volume} is no volume id`)
@@ -68,7 +68,7 @@ export function encodeSuperblock(fields: Superblock, sign: (bytes: Uint8Array) =
 /**
  * @param bytes - the first 256 bytes of the file, or fewer if the file is shorter
  * @param verify - Ed25519
- * @throws `ERR_VOLUME_CORRUPT` for anything but an intact superblock; `ERR_FORMAT_TOO_NEW` for an intact newer one
+ * @throws `ERR_VOLUME_CORRUPT` unless the superblock is valid; `ERR_FORMAT_TOO_NEW` for an intact one of a later format
  */
 export function decodeSuperblock(
   bytes: Uint8Array,
@@ -79,7 +79,11 @@ export function decodeSuperblock(
   if (!block.subarray(0, MAGIC.length).equals(MAGIC)) throw corrupt('the magic is missing')
   if (block.readUInt32LE(CHECKSUM_AT) !== crc32(block.subarray(0, CHECKSUM_AT))) throw corrupt('the checksum is wrong')
   const format = block.readUInt16LE(8)
-  if (format > FORMAT) throw new SheafError('ERR_FORMAT_TOO_NEW', `the volume has format ${format}, this is ${FORMAT}`)
+  if (format > FORMAT)
+    throw new SheafError(
+      'ERR_FORMAT_TOO_NEW',
+      `the volume has format ${format}; this version reads up to ${FORMAT}; upgrade`
+    )
   const sequence = block.readUInt32LE(40)
   const zeros = block.subarray(SIGNED_BYTES + SIGNATURE_BYTES, CHECKSUM_AT).every(byte => byte === 0)
   if (format !== FORMAT || block.readUInt16LE(10) !== 0 || block.readUInt32LE(44) !== 0 || sequence === 0 || !zeros) {

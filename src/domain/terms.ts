@@ -1,26 +1,28 @@
 /*
- * What the inverted index holds of a record. A term is a name, U+0000 and a value:
+ * Terms of a record in the inverted index. A term is a name, or a name, U+0000 and a value:
  *
- *   all                       every live photo
- *   tag    album              as they are spelled
- *   type                      'image' and 'image/jpeg': the content type, and its first part
- *   sha256 idem               lower-case hex: the original's bytes, the Idempotency-Key
- *   word                      words of name and caption
- *   looked                    photos that were looked at as images
- *   features                  model id: photos that the model has seen, in vain or not
- *   linked                    photos that were found to look like another; 'link': the other's id
+ *   name             value
+ *   all              –: every live photo
+ *   tag, album       as they are spelled
+ *   type             the content type in lower case, without parameters, and its first part: 'image/jpeg' and 'image'
+ *   sha256, idem     lower-case hex: SHA-256 of the original's bytes, of the Idempotency-Key
+ *   word             a word of name or caption
+ *   looked           –: photos that were analyzed as images
+ *   features         model id: photos that the model has analyzed, successfully or not
+ *   linked           –: photos with a link to a similar one
+ *   link             id of the similar photo
  */
 import { hasCode } from '../core/errors.js'
 import { type Findings, viewFindings } from './findings.js'
 import { PHOTO_KIND, type Photo, viewPhoto } from './photo.js'
 import type { DirectoryRecord } from './record.js'
 
-/** Words of one photo that are indexed, the first ones. */
+/** Distinct words indexed per photo, the first ones. */
 export const WORDS_MAX = 32
-/** Characters of a word that count. */
+/** Characters indexed of a word; the rest is cut off. */
 export const WORD_CHARACTERS_MAX = 64
 
-/** @returns the terms, sorted and unique; none for deleted photos and other records */
+/** @returns the terms, sorted and unique; none for deleted photos, other kinds and malformed photos */
 export function termsOf(record: DirectoryRecord): string[] {
   const photo = record.kind === PHOTO_KIND ? photoOf(record) : undefined
   if (photo === undefined || photo.deleted) return []
@@ -41,7 +43,7 @@ function addFindings(terms: Set<string>, { image, features, failed, links }: Fin
   for (const other of links.keys()) terms.add('linked').add(`link\0${other}`)
 }
 
-/** @returns the first different words of a text as they are indexed: NFKC, lower case, cut at all but letters, marks and digits */
+/** @returns the first distinct words of a text: NFKC, lower case, split at everything but letters, marks and digits */
 export function wordsOf(text: string): string[] {
   const words = new Set<string>()
   for (const [word] of text
@@ -54,7 +56,7 @@ export function wordsOf(text: string): string[] {
   return [...words]
 }
 
-/** A record from a defective node is not listed, but must not stop the directory. */
+/** A malformed record of a faulty node is not listed, but must not stop the directory. */
 function photoOf(record: DirectoryRecord): Photo | undefined {
   try {
     return viewPhoto(record)

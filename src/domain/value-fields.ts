@@ -1,6 +1,6 @@
 /*
- * Fields of a version's value. Reading is lenient: what is absent or of another type than expected is undefined, so
- * that one odd field from a foreign node does not hide a record.
+ * Fields of a version's value. Reading is lenient: a field that is absent or has an unexpected type is undefined, so that
+ * one odd field from another node does not hide a record.
  */
 import type { Value } from './cbor.js'
 
@@ -34,7 +34,7 @@ export function hexOf(fields: Fields, key: string, byteCount: number): string | 
   return bytes === undefined ? undefined : Buffer.from(bytes.buffer, bytes.byteOffset, byteCount).toString('hex')
 }
 
-/** @returns the entries of a map that are texts; none if there is no map */
+/** @returns the text entries of a map; empty if there is no map */
 export function textsOf(fields: Fields, key: string): ReadonlyMap<string, string> {
   const texts = new Map<string, string>()
   const value = fields.get(key)
@@ -44,7 +44,7 @@ export function textsOf(fields: Fields, key: string): ReadonlyMap<string, string
 }
 
 /** Sets the field, or removes it if `value` is undefined. */
-export function put<V>(fields: Map<string, V>, key: string, value: V | undefined): void {
+export function setOrDelete<V>(fields: Map<string, V>, key: string, value: V | undefined): void {
   if (value === undefined) fields.delete(key)
   else fields.set(key, value)
 }

@@ -1,19 +1,19 @@
 import type { ActorId } from './ids.js'
 
-/** One write of one actor: its `counter`-th in that record, from 1. */
+/** Identifies an entry: the `counter`-th of the actor in that record, from 1. */
 export interface Dot {
   readonly actor: ActorId
   readonly counter: number
 }
 
-/** The dots that a replica has seen: of each actor 1…counter, without gaps; an absent actor has none. */
+/** The dots that a replica has seen: 1…counter of each actor, without gaps; none of an absent actor. */
 export type VersionVector = ReadonlyMap<ActorId, number>
 
 export function covers(vector: VersionVector, dot: Dot): boolean {
   return dot.counter <= (vector.get(dot.actor) ?? 0)
 }
 
-/** @returns the least vector that dominates both; one of them itself if it already does */
+/** @returns the least vector that dominates both; the argument itself if it already does */
 export function joinVectors(a: VersionVector, b: VersionVector): VersionVector {
   if (a === b || dominates(a, b)) return a
   const joined = new Map(a)

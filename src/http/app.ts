@@ -27,10 +27,10 @@ import { type ProblemHeaders, problemOf, sendProblem } from './wire/problem.js'
 import { RequestBodies } from './wire/request-bodies.js'
 import { HTTP_TIMEOUTS } from './wire/timeouts.js'
 
-/** Node's own limit on the header block is tighter. */
+/** No effective limit: the limit on the header block applies first. */
 const PARAM_CHARACTERS_MAX = 16 * 1024
 
-/** Builds the HTTP face, ready but not listening: {@link HttpServer} makes it listen. */
+/** Builds the HTTP API, ready but not listening: {@link HttpServer} makes it listen. */
 export async function buildHttpApp(components: HttpComponents, init: HttpInit): Promise<FastifyInstance> {
   const { photos, clock, log, fatal } = components
   const timeouts = { ...HTTP_TIMEOUTS, ...init.timeouts }
@@ -56,11 +56,12 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
     frameworkErrors: refuse
   })
   app.setErrorHandler(refuse)
-  // Answers have the shapes of their schemas by construction; a test holds them against each other.
+  // Answers match their schemas by construction; a test checks real answers against them.
   app.setSerializerCompiler(() => data => JSON.stringify(data))
   app.setNotFoundHandler(request => {
     const methods = table.methodsOf(request.raw.url ?? '')
-    if (methods.length === 0) throw new SheafError('ERR_NOT_FOUND', 'there is no such path')
+    if (methods.length === 0)
+      throw new SheafError('ERR_NOT_FOUND', 'there is no such path; GET /openapi.json lists all')
     throw new SheafError('ERR_METHOD_NOT_ALLOWED', undefined, { details: { allow: methods.join(', ') } })
   })
   app.addHook('onRoute', ({ url, method }) => table.add(url, [method].flat()))
@@ -92,7 +93,7 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   const { similarity } = components
   if (similarity !== undefined) addSimilarityRoutes(app, { ...context, similarity })
   await app.register(async uploads => {
-    // Uploads stream: their bodies stay with the request.
+    // Uploads are streamed: the routes read the body themselves.
     uploads.removeAllContentTypeParsers()
     uploads.addContentTypeParser('*', (_request, _body, done) => done(null))
     addUploadRoutes(uploads, context)

@@ -5,12 +5,12 @@ import type { NodeId } from '../domain/ids.js'
 
 const INTERVAL_MS = 60_000
 
-/** One line at once for the first stranger, then at most one a minute, which counts those in between. */
+/** Logs the first refusal at once, then at most one a minute, with the number of refusals suppressed in between. */
 export class RefusalLog {
   readonly #clock: Clock
   readonly #log: Logger
   #lastMs = Number.NEGATIVE_INFINITY
-  #unsaid = 0
+  #suppressed = 0
 
   constructor(components: { readonly clock: Clock; readonly log: Logger }) {
     this.#clock = components.clock
@@ -20,11 +20,11 @@ export class RefusalLog {
   refused(peer: NodeId, reason: string, code: ErrorCode = 'ERR_PEER_REFUSED'): void {
     const now = this.#clock.monotonic()
     if (now - this.#lastMs < INTERVAL_MS) {
-      this.#unsaid++
+      this.#suppressed++
       return
     }
-    this.#log.warn({ code, peer, reason, before: this.#unsaid }, 'a node may not join')
+    this.#log.warn({ code, peer, reason, suppressed: this.#suppressed }, 'refused a node')
     this.#lastMs = now
-    this.#unsaid = 0
+    this.#suppressed = 0
   }
 }

@@ -1,25 +1,26 @@
 import type { Startable } from '../core/lifecycle.js'
 import type { NodeId } from '../domain/ids.js'
 
-/** Bounds that both sides keep: a frame above them ends the stream. */
+/** Bounds that both sides enforce: a larger frame ends the stream. */
 export const REQUEST_BYTES_MAX = 4 * 1024 * 1024
 export const PUBLISH_BYTES_MAX = 1024 * 1024
 
 /**
- * What nodes say to each other, whatever carries it. Two implementations under one contract suite: libp2p, and a simulated
- * network that delays, loses, repeats, reorders and cuts under a seed.
+ * Carries messages between nodes. Two implementations share one contract suite: libp2p, and a simulated network that
+ * delays, loses, repeats, reorders and cuts under a seed.
  *
- * A peer is here a node that is connected and was admitted: it has proven to hold the cluster key, where there is one.
- * Bodies are opaque bytes; their readers validate them.
+ * A peer here is a connected and admitted node: it has proven that it holds the cluster key, if there is one. Bodies are
+ * opaque bytes; their readers validate them.
  */
 export interface Transport extends Startable {
   readonly self: NodeId
   /** Multiaddrs under which others can dial this node, best first. */
   addresses(): readonly string[]
   /**
-   * Connects to a multiaddr, with or without a peer id. Harmless when connected already, and for one's own address.
+   * Connects to a multiaddr, with or without a peer id. Harmless for a peer that is already connected, and for this
+   * node's own address.
    *
-   * @returns who answered; undefined when it is this node itself
+   * @returns the node that answered; undefined when it is this node itself
    * @throws `ERR_PEER_UNREACHABLE`, `ERR_PEER_REFUSED` (another cluster, or a wrong key)
    */
   dial(address: string, signal: AbortSignal): Promise<NodeId | undefined>
@@ -28,39 +29,41 @@ export interface Transport extends Startable {
   peers(): readonly NodeId[]
   /** @returns removes the listener */
   onPeer(listener: (peer: NodeId, state: 'up' | 'down') => void): () => void
-  /** Addresses found on the local network, to be dialled by whoever wants to. */
+  /** Calls the listener with addresses found on the local network. Nothing is dialed. @returns removes the listener */
   onDiscovered(listener: (addresses: readonly string[]) => void): () => void
   /**
-   * One question, one answer, in order with nothing: many may be under way at once.
+   * Sends one request and waits for its answer. Many may be in flight at once; answers come in any order. Only the signal
+   * limits the time.
    *
    * @throws `ERR_PEER_UNREACHABLE` when the connection ends first; the peer's own error by its code; the signal's reason;
    * `ERR_PEER_PROTOCOL` for a body above {@link REQUEST_BYTES_MAX} or a method that the peer does not know;
-   * `ERR_OVERLOADED` when thousands wait already. There is no time limit but the signal's
+   * `ERR_OVERLOADED` when thousands of requests wait already
    */
   request(peer: NodeId, method: string, body: Uint8Array, signal: AbortSignal): Promise<Uint8Array>
-  /** Says something without waiting. Lost when the peer is gone or its queue is full: a hint, never a promise. */
+  /** Sends a message without waiting. It is lost when the peer is not connected or its queue is full. */
   notify(peer: NodeId, method: string, body: Uint8Array): void
   /**
-   * Bulk: the answer is read as it is consumed, at the reader's pace, the handler a few MiB ahead at most. Leaving the loop
-   * ends it, and the handler. Pieces are cut anew on the way; an answer that ends without an error is complete.
+   * Streams a bulk answer at the reader's pace; the handler runs at most a few MiB ahead. Leaving the loop ends the stream
+   * and the handler. Pieces need not arrive as the handler yielded them. An answer that ends without an error is complete.
    *
-   * @throws as {@link request}, also after pieces
+   * @throws as {@link request}, also after some pieces
    */
   fetch(peer: NodeId, method: string, body: Uint8Array, signal: AbortSignal): AsyncIterable<Uint8Array>
   /**
-   * Spreads a message of at most {@link PUBLISH_BYTES_MAX} to all others who subscribe, also over others. At most once,
-   * perhaps never: what is published just after connecting, or while cut off, is not heard.
+   * Spreads a message of at most {@link PUBLISH_BYTES_MAX} to all other subscribers, also through third nodes. Each
+   * receives it at most once, perhaps never: messages published just after connecting, or while cut off, are lost.
    */
   publish(topic: string, body: Uint8Array): void
-  /** Answers a method of `request` and `notify` (whose answer is dropped). Set before `start`. */
+  /** Registers the handler of a method for `request` and `notify` (whose answer is dropped). To be called before `start`. */
   handle(method: string, handler: RequestHandler): void
   handleFetch(method: string, handler: FetchHandler): void
   subscribe(topic: string, handler: (from: NodeId, body: Uint8Array) => void): void
 }
 
 /**
- * What a handler throws goes to the asker: a SheafError by code and message, anything else as `ERR_INTERNAL` alone. Its
- * signal aborts when the asker gives up or goes. Bytes that a handler returns or yields must not change afterwards.
+ * An error that a handler throws goes to the requester: a SheafError by code and message, any other as a bare
+ * `ERR_INTERNAL`. The signal aborts when the requester gives up or disconnects. Bytes that a handler returns or yields
+ * must not change afterwards.
  */
 export type RequestHandler = (peer: NodeId, body: Uint8Array, signal: AbortSignal) => Promise<Uint8Array>
 export type FetchHandler = (peer: NodeId, body: Uint8Array, signal: AbortSignal) => AsyncIterable<Uint8Array>

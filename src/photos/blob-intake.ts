@@ -4,10 +4,10 @@ import type { ByteBudget } from './byte-budget.js'
 import { ChunkRing, type WriteChunk } from './chunk-ring.js'
 import type { Body, BodyOptions } from './photo-types.js'
 
-export interface Intake {
+export interface ReceivedBlob {
   readonly size: number
   readonly sha256: string
-  /** The first bytes, enough to tell the media type. */
+  /** The first bytes, enough to detect the media type. */
   readonly start: Uint8Array
   /** Chunks written so far, numbered from 0; 0 when the whole blob fits into one needle. */
   readonly chunksWritten: number
@@ -21,8 +21,8 @@ export interface BlobIntakeInit {
 }
 
 /**
- * Reads bodies into memory that all uploads share, cutting what is longer than `chunkBytes` into chunks that leave for
- * the disk while the next one fills. A body is not read before its share of the memory is free: that is the back pressure.
+ * Reads bodies into memory that all uploads share. A blob longer than `chunkBytes` is cut into chunks; each is written to
+ * disk while the next one fills. Back pressure: a body is not read until its share of the memory is free.
  */
 export class BlobIntake {
   readonly #budget: ByteBudget
@@ -34,7 +34,7 @@ export class BlobIntake {
   }
 
   /**
-   * Reads the whole body, giving chunks to `writeChunk`, and hands what is left to `use`; its bytes are only good until that settles.
+   * Reads the whole body, passes full chunks to `writeChunk` and the rest to `use`. The bytes are valid until `use` settles.
    *
    * @throws what {@link BlobMeter} throws for a wrong length, what the body, `writeChunk` or `use` throws, `ERR_OVERLOADED`
    */
@@ -42,14 +42,18 @@ export class BlobIntake {
     body: Body,
     options: BodyOptions,
     writeChunk: WriteChunk,
-    use: (intake: Intake) => Promise<Result>
+    use: (intake: ReceivedBlob) => Promise<Result>
   ): Promise<Result> {
     return this.#receive(body, options, this.#init.maxBytes, writeChunk, use)
   }
 
-  /** The same for a blob that may not be longer than a chunk. */
-  receiveWhole<Result>(body: Body, options: BodyOptions, use: (intake: Intake) => Promise<Result>): Promise<Result> {
-    const noChunk: WriteChunk = async () => invariant(false, 'a blob of one needle was cut')
+  /** Like {@link receive}, for a blob of at most one chunk. */
+  receiveWhole<Result>(
+    body: Body,
+    options: BodyOptions,
+    use: (intake: ReceivedBlob) => Promise<Result>
+  ): Promise<Result> {
+    const noChunk: WriteChunk = async () => invariant(false, 'a blob of one needle was cut into chunks')
     return this.#receive(body, options, Math.min(this.#init.chunkBytes, this.#init.maxBytes), noChunk, use)
   }
 
@@ -65,7 +69,7 @@ export class BlobIntake {
     options: BodyOptions,
     maxBytes: number,
     writeChunk: WriteChunk,
-    use: (intake: Intake) => Promise<Result>
+    use: (intake: ReceivedBlob) => Promise<Result>
   ): Promise<Result> {
     const meter = new BlobMeter(options, maxBytes)
     const { chunkBytes } = this.#init
@@ -83,11 +87,11 @@ export class BlobIntake {
         }
       }
       const { size, sha256 } = meter.end()
-      await chunks.settled()
-      return await use({ size, sha256, start: chunks.start, chunksWritten: chunks.written, tail: chunks.tail })
+      await chunks.flush()
+      return await use({ size, sha256, start: chunks.start, chunksWritten: chunks.writtenCount, tail: chunks.tail })
     } finally {
       await chunks.release()
-      this.#budget.give(share)
+      this.#budget.release(share)
     }
   }
 }

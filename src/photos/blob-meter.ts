@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { SheafError } from '../core/errors.js'
 import type { BodyOptions } from './photo-types.js'
 
-/** Counts and hashes a body as it arrives and holds it to what was said about its length. */
+/** Counts and hashes a body as it arrives, and checks its length against what was declared. */
 export class BlobMeter {
   readonly #options: BodyOptions
   readonly #maxBytes: number
@@ -24,13 +24,16 @@ export class BlobMeter {
     if (this.#size > this.#maxBytes) throw this.#tooLarge()
     const { declaredBytes = Infinity, atMostBytes = Infinity } = this.#options
     if (this.#size > Math.min(declaredBytes, atMostBytes)) {
-      throw new SheafError('ERR_BAD_REQUEST', 'the body is longer than its declared length')
+      throw new SheafError(
+        'ERR_BAD_REQUEST',
+        'the body is longer than its declared length; send as many bytes as Content-Length says'
+      )
     }
     this.#sha256.update(piece)
   }
 
   /**
-   * To be called once, after the last piece.
+   * Call once, after the last piece.
    *
    * @throws `ERR_EMPTY_FILE`, or `ERR_TRUNCATED_BODY` for fewer bytes than declared
    */

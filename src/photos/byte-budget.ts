@@ -3,7 +3,7 @@ import { invariant } from '../core/invariant.js'
 
 export interface ByteBudgetInit {
   readonly bytesMax: number
-  /** Callers that may wait for their share; one more is refused. */
+  /** Callers that may wait for their share; any more are refused. */
   readonly waitersMax: number
 }
 
@@ -12,7 +12,7 @@ interface Waiter {
   readonly admit: () => void
 }
 
-/** Memory that concurrent uploads share. First come, first served: a large share is never starved by small ones behind it. */
+/** Memory that concurrent uploads share. First come, first served: small requests never starve a large one. */
 export class ByteBudget {
   readonly #init: ByteBudgetInit
   readonly #waiters: Waiter[] = []
@@ -24,10 +24,10 @@ export class ByteBudget {
   }
 
   /**
-   * Waits for a share of `bytes`, or of the whole budget when that is less.
+   * Waits for a share of `bytes`, or of the whole budget if that is smaller.
    *
-   * @returns the bytes taken, to be given back
-   * @throws `ERR_OVERLOADED` when too many wait already
+   * @returns the bytes taken; pass them to `release`
+   * @throws `ERR_OVERLOADED` when too many are waiting already
    */
   async take(bytes: number): Promise<number> {
     const share = Math.min(bytes, this.#init.bytesMax)
@@ -44,9 +44,9 @@ export class ByteBudget {
     return true
   }
 
-  give(bytes: number): void {
+  release(bytes: number): void {
     this.#freeBytes += bytes
-    invariant(this.#freeBytes <= this.#init.bytesMax, 'more of a byte budget was given back than taken')
+    invariant(this.#freeBytes <= this.#init.bytesMax, 'more of a byte budget was released than taken')
     for (let next = this.#waiters[0]; next !== undefined && next.bytes <= this.#freeBytes; next = this.#waiters[0]) {
       this.#waiters.shift()
       this.#freeBytes -= next.bytes

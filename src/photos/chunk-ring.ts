@@ -1,10 +1,10 @@
 import type { ByteBudget } from './byte-budget.js'
 import { SNIFF_BYTES } from './media-type.js'
 
-/** Chunks of one upload in memory: one that fills, the others on their way to the disk. */
+/** Chunk buffers of one upload: one being filled, the others being written. */
 const BUFFERS_MAX = 3
 
-/** Stores one chunk, numbered from 0, durably. The bytes are not touched until the promise settles. */
+/** Stores one chunk, numbered from 0, durably. The bytes do not change until the promise settles. */
 export type WriteChunk = (chunk: number, bytes: Uint8Array) => Promise<void>
 
 export interface ChunkRingInit {
@@ -14,24 +14,23 @@ export interface ChunkRingInit {
 }
 
 /**
- * The chunk that fills, and a few buffers for those being written. The first buffer is in the share that the owner took
- * from the budget; further ones are made only while the budget has room, so that no upload waits for memory with
- * memory in its hands.
+ * The chunk being filled, and a few buffers for chunks being written. The owner's share of the budget covers the first
+ * buffer. Further ones are made only while the budget has room, so that no upload waits for memory while it holds some.
  */
 export class ChunkRing {
   readonly #budget: ByteBudget
   readonly #writeChunk: WriteChunk
   readonly #init: ChunkRingInit
-  /** The chunk that fills: `#used` bytes of `#bytes`. */
+  /** The chunk being filled: the first `#used` bytes of `#bytes`. */
   #bytes: Uint8Array = new Uint8Array(0)
-  #used = 0
-  /** The very first piece is taken as it stands, without a copy; that buffer is not ours to fill again. */
-  #borrowed = false
+  #usedBytes = 0
+  /** `#bytes` is the caller's first piece, taken without a copy; its buffer must not be reused. */
+  #isBorrowed = false
   #start: Uint8Array | undefined
-  #written = 0
-  /** Buffers of chunk size that wait for use, and how many were made in all. */
-  readonly #spare: Uint8Array[] = []
-  #made = 1
+  #writtenCount = 0
+  /** Free buffers of chunk size, and the number of buffers ever made. */
+  readonly #spareBuffers: Uint8Array[] = []
+  #bufferCount = 1
   #extraShare = 0
   readonly #writes = new Set<Promise<void>>()
   #failure: { readonly reason: unknown } | undefined
@@ -43,52 +42,52 @@ export class ChunkRing {
   }
 
   get isFull(): boolean {
-    return this.#used === this.#init.chunkBytes
+    return this.#usedBytes === this.#init.chunkBytes
   }
 
-  /** The first bytes of the blob, enough to tell its type. */
+  /** The first bytes of the blob, enough to detect its type. */
   get start(): Uint8Array {
     return this.#start ?? this.tail
   }
 
   /** Chunks handed to `writeChunk`. */
-  get written(): number {
-    return this.#written
+  get writtenCount(): number {
+    return this.#writtenCount
   }
 
-  /** What has not been handed over. */
+  /** Bytes not yet handed to `writeChunk`. */
   get tail(): Uint8Array {
-    return this.#bytes.subarray(0, this.#used)
+    return this.#bytes.subarray(0, this.#usedBytes)
   }
 
-  /** Adds what fits of the piece, from `from` on. @returns where the rest begins */
+  /** Copies as much of the piece as fits, starting at `from`. @returns where the rest begins */
   fill(piece: Uint8Array, from: number): number {
-    const to = Math.min(piece.length, from + this.#init.chunkBytes - this.#used)
-    const used = this.#used + to - from
+    const to = Math.min(piece.length, from + this.#init.chunkBytes - this.#usedBytes)
+    const used = this.#usedBytes + to - from
     if (this.#bytes.length === 0) {
       this.#bytes = piece.subarray(from, to)
-      this.#borrowed = true
+      this.#isBorrowed = true
     } else {
       if (used > this.#bytes.length) this.#grow(used)
-      this.#bytes.set(piece.subarray(from, to), this.#used)
+      this.#bytes.set(piece.subarray(from, to), this.#usedBytes)
     }
-    this.#used = used
+    this.#usedBytes = used
     return to
   }
 
   /**
-   * Sends the full chunk on its way and gets a buffer for the next one, waiting for a write to end if need be.
+   * Starts writing the full chunk and gets a buffer for the next one, waiting for an earlier write if necessary.
    *
    * @throws what an earlier write threw
    */
   async write(): Promise<void> {
     const bytes = this.#bytes
-    const isOurs = !this.#borrowed
+    const isOurs = !this.#isBorrowed
     this.#start ??= Uint8Array.from(bytes.subarray(0, SNIFF_BYTES))
-    const write = this.#writeChunk(this.#written++, bytes)
+    const write = this.#writeChunk(this.#writtenCount++, bytes)
       .then(
         () => {
-          if (isOurs) this.#spare.push(bytes)
+          if (isOurs) this.#spareBuffers.push(bytes)
         },
         reason => {
           this.#failure ??= { reason }
@@ -97,20 +96,20 @@ export class ChunkRing {
       .finally(() => this.#writes.delete(write))
     this.#writes.add(write)
     this.#bytes = await this.#nextBuffer()
-    this.#used = 0
-    this.#borrowed = false
+    this.#usedBytes = 0
+    this.#isBorrowed = false
   }
 
   /** Waits for all writes. @throws what one of them threw */
-  async settled(): Promise<void> {
+  async flush(): Promise<void> {
     await Promise.all(this.#writes)
     if (this.#failure !== undefined) throw this.#failure.reason
   }
 
-  /** Gives the memory back once nobody writes from it any more. */
+  /** Releases the memory once no write uses it. */
   async release(): Promise<void> {
     await Promise.all(this.#writes)
-    this.#budget.give(this.#extraShare)
+    this.#budget.release(this.#extraShare)
     this.#extraShare = 0
   }
 
@@ -118,14 +117,14 @@ export class ChunkRing {
     const { chunkBytes } = this.#init
     for (;;) {
       if (this.#failure !== undefined) throw this.#failure.reason
-      const spare = this.#spare.pop()
+      const spare = this.#spareBuffers.pop()
       if (spare !== undefined) return spare
-      if (this.#made < BUFFERS_MAX && this.#budget.tryTake(chunkBytes)) {
-        this.#made++
+      if (this.#bufferCount < BUFFERS_MAX && this.#budget.tryTake(chunkBytes)) {
+        this.#bufferCount++
         this.#extraShare += chunkBytes
         return Buffer.allocUnsafeSlow(chunkBytes)
       }
-      // A borrowed buffer leaves no spare behind: its place in the share is free.
+      // A borrowed buffer leaves no spare, so its place in the share is free.
       if (this.#writes.size === 0) return Buffer.allocUnsafeSlow(chunkBytes)
       await Promise.race(this.#writes)
     }
@@ -136,6 +135,6 @@ export class ChunkRing {
     const grown = Buffer.allocUnsafeSlow(Math.min(chunkBytes, declaredBytes))
     grown.set(this.tail)
     this.#bytes = grown
-    this.#borrowed = false
+    this.#isBorrowed = false
   }
 }

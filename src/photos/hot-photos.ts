@@ -4,7 +4,7 @@ import type { NeedleLocation, NeedleStore } from '../volumes/needle-store.js'
 import type { ContentHead, HotContent } from './photo-types.js'
 
 const HEADS_MAX = 16_384
-/** Larger ones are read asynchronously: a blocking read of this size takes the event loop for some 20 µs. */
+/** Larger photos are read asynchronously: a blocking read of this size holds the event loop for about 20 µs. */
 const HOT_BYTES_MAX = 256 * 1024
 
 interface HotEntry {
@@ -13,10 +13,10 @@ interface HotEntry {
   readonly identity: NeedleIdentity
 }
 
-/** Originals that were read before, ready to be read again in one synchronous step without asking the directory. */
+/** Recently read originals, to be read again in one synchronous step without the directory. */
 export class HotPhotos {
   readonly #store: NeedleStore
-  /** By the photo id as it stands in canonical form. */
+  /** By photo id in canonical form. */
   readonly #entries = new LRUCache<string, HotEntry>({ max: HEADS_MAX })
 
   constructor(components: { readonly store: NeedleStore }) {
@@ -30,13 +30,13 @@ export class HotPhotos {
     try {
       return { head: entry.head, lease: this.#store.readSync(entry.location, entry.identity) }
     } catch {
-      // Moved by compaction, or damaged: the normal path, which the caller takes now, finds out, copes and reports.
+      // Moved by compaction, or damaged. The caller now takes the normal path, which handles and reports both.
       this.#entries.delete(idText)
       return undefined
     }
   }
 
-  /** To be called in the same synchronous step as the head was read from the directory, so that no change falls between. */
+  /** Call in the same synchronous step that read the head from the directory, so that no change comes in between. */
   remember(head: ContentHead, location: NeedleLocation, identity: NeedleIdentity): void {
     if (head.size <= HOT_BYTES_MAX) this.#entries.set(head.photoId, { head, location, identity })
   }

@@ -2,11 +2,11 @@ import { fileTypeFromBuffer } from 'file-type'
 import { lookup } from 'mime-types'
 
 const UNKNOWN = 'application/octet-stream'
-/** Bytes from the start of a file that suffice to tell its image type. */
+/** Bytes from the start of a file that suffice to detect its image type. */
 export const SNIFF_BYTES = 4_100
 const TYPE_CHARACTERS_MAX = 255
 
-// First bytes of every image format that file-type knows. Looking further costs up to 60 µs, which other files are spared.
+// The first byte of every image format that file-type knows. Other files are spared the full check, up to 60 µs.
 const IMAGE_FIRST_BYTES = new Set([0x00, 0x38, 0x41, 0x42, 0x46, 0x47, 0x49, 0x4d, 0x52, 0x67, 0x69, 0x89, 0xab, 0xff])
 
 /**
@@ -21,12 +21,12 @@ export async function mediaType(start: Uint8Array, declared: string | undefined,
 async function sniffImageType(start: Uint8Array): Promise<string | undefined> {
   if (!IMAGE_FIRST_BYTES.has(start[0] ?? -1)) return undefined
   const sample = start.subarray(0, SNIFF_BYTES)
-  // The parser rejects where bytes begin like a format and then break its rules: then they are not of that format.
+  // The parser rejects bytes that begin like a format but break its rules: they are not of that format.
   const found = await fileTypeFromBuffer(sample).catch(() => undefined)
   return found?.mime.startsWith('image/') ? found.mime : undefined
 }
 
-/** What clients send for "I do not know" counts as nothing. */
+/** Types that clients send for "unknown" count as undeclared. */
 function declaredType(declared: string | undefined): string | undefined {
   const text = declared?.trim() ?? ''
   if (text.length > TYPE_CHARACTERS_MAX || !/^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(\s*;[\x20-\x7e]*)?$/.test(text))

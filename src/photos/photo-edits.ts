@@ -18,18 +18,18 @@ import type { PhotoReader } from './photo-reader.js'
 import { checkEdited, checkPatch } from './photo-rules.js'
 import type { PhotoPatch } from './photo-types.js'
 
-/** Of a tag that was given with the photos that look like this one: no edit collides with those. */
-const LINKS_PART = /\.[0-9a-f]{8}"$/
+/** The suffix of an ETag that covers the photo's similar photos (see photo-meta.ts). Edits do not conflict with those. */
+const LINKS_SUFFIX = /\.[0-9a-f]{8}"$/
 
 export interface PhotoEditsComponents {
   readonly store: NeedleStore
   readonly writer: RecordWriter
   readonly reader: PhotoReader
-  /** The epoch of now. */
+  /** The current epoch. */
   readonly actor: () => ActorId
 }
 
-/** Changes to photos that are there already. All answer the record as it then stands. */
+/** Changes to existing photos. Each resolves to the record after the change. */
 export class PhotoEdits {
   readonly #store: NeedleStore
   readonly #writer: RecordWriter
@@ -57,10 +57,10 @@ export class PhotoEdits {
   }
 
   /**
-   * Brings a deleted photo back. Writes the bytes anew under the next generation and then the record that names them, so that neither a delete still
-   * on its way nor the purge of the old needles can take them. A size whose bytes are gone is left out.
+   * Restores a deleted photo. Writes the bytes again under the next generation, then the record that names them, so that
+   * neither a delete still in transit nor the purge of the old needles can remove them. Omits a size whose bytes are gone.
    *
-   * @throws `ERR_BYTES_GONE` when the original's are
+   * @throws `ERR_BYTES_GONE` when the original's bytes are gone
    */
   undelete(id: PhotoId): Promise<DirectoryRecord> {
     return this.#writer.edit(id, async (before, photo) => {
@@ -84,7 +84,7 @@ export class PhotoEdits {
     })
   }
 
-  /** @returns false when bytes of the blob are no longer in reach */
+  /** @returns false when some bytes of the blob are no longer reachable */
   async #appendAgain(photo: Photo, old: PhotoBlob): Promise<boolean> {
     const blob = { ...old, generation: old.generation + 1 }
     const chunked = blob.chunkBytes > 0
@@ -111,7 +111,7 @@ export class PhotoEdits {
   }
 }
 
-/** @param ifMatch - the header: entity tags, or `*` for any present version */
+/** @param ifMatch - the header: entity tags, or `*` for any current version */
 function matches(ifMatch: string, etag: string): boolean {
-  return ifMatch.trim() === '*' || ifMatch.split(',').some(tag => tag.trim().replace(LINKS_PART, '"') === etag)
+  return ifMatch.trim() === '*' || ifMatch.split(',').some(tag => tag.trim().replace(LINKS_SUFFIX, '"') === etag)
 }

@@ -5,17 +5,17 @@ import type { PeerReads, WantedNeedle } from '../replication/volumes/peer-reads.
 import { dataIdentity, needleSpan, type PhotoBlob } from '../store/photo-needles.js'
 import type { NeedleLocation, NeedleStore } from '../volumes/needle-store.js'
 
-/** A needle wanted whole and up to this size is read in one disk read; above it, block by block as the client takes it. */
+/** A whole needle up to this size is read in one disk read; a larger one block by block, as the client takes it. */
 const WHOLE_READ_BYTES_MAX = 256 * 1024
 
 export interface PhotoReaderComponents {
   readonly store: NeedleStore
   readonly log: Logger
-  /** Needles that other nodes have. Absent on a node that is alone. */
+  /** Needles of other nodes. Absent on a single node. */
   readonly remote?: Pick<PeerReads, 'isInReach' | 'stream'> | undefined
 }
 
-/** Reads the bytes of photos out of needles, passing over damaged copies; from a peer when no copy is here. */
+/** Reads the bytes of photos from needles. Skips damaged copies, and asks peers when no local copy is intact. */
 export class PhotoReader {
   readonly #store: NeedleStore
   readonly #log: Logger
@@ -27,20 +27,20 @@ export class PhotoReader {
     this.#remote = components.remote
   }
 
-  /** @returns where the blob's first needle can be read from now; undefined: nowhere */
+  /** @returns where the blob's first needle can be read now; undefined: nowhere */
   async source(blob: PhotoBlob): Promise<'local' | 'peer' | undefined> {
     if (this.isLocal(blob)) return 'local'
     return (await this.#remote?.isInReach(wantedNeedle(blob, 0))) ? 'peer' : undefined
   }
 
-  /** @returns whether a copy of the blob's first needle is expected here; says nothing about damage not yet found */
+  /** @returns whether this node should have a copy of the blob's first needle; it may have damage not found yet */
   isLocal(blob: PhotoBlob): boolean {
     return !this.copies(blob, 0).next().done
   }
 
   /**
-   * Streams bytes [start, end) of the blob. Every piece was verified against its checksum; sizes other than the original
-   * are verified against their sha256 as well, because two nodes may have made the same size differently.
+   * Streams bytes [start, end) of the blob. Every piece is verified against its checksum. Sizes other than the original
+   * are also verified against their sha256, because two nodes may have made the same size differently.
    *
    * @throws `ERR_BYTES_UNREACHABLE` when no intact copy of a needle is left
    */
@@ -70,16 +70,16 @@ export class PhotoReader {
     for (const location of this.copies(blob, chunk)) {
       try {
         const bytes = await this.#store.read(location, identity)
-        if (isOf(blob, bytes)) return bytes
+        if (matchesRecord(blob, bytes)) return bytes
       } catch (err) {
-        cause = this.#passOver(blob, location, err)
+        cause = this.#logUnreadable(blob, location, err)
       }
     }
     const pieces: Uint8Array[] = []
     const wanted = wantedNeedle(blob, chunk)
     for await (const piece of this.#fromPeers(blob, wanted, 0, wanted.length, cause)) pieces.push(piece)
     const bytes = Buffer.concat(pieces)
-    if (!isOf(blob, bytes)) throw unreachable(blob, cause)
+    if (!matchesRecord(blob, bytes)) throw unreachable(blob, cause)
     return bytes
   }
 
@@ -95,7 +95,7 @@ export class PhotoReader {
         }
         return
       } catch (err) {
-        cause = this.#passOver(blob, location, err)
+        cause = this.#logUnreadable(blob, location, err)
       }
     }
     yield* this.#fromPeers(blob, wantedNeedle(blob, chunk), position, end, cause)
@@ -112,7 +112,7 @@ export class PhotoReader {
     return this.#remote.stream(wanted, start, end)
   }
 
-  /** Places to try, best first. Asks anew after each, because compaction moves needles while they are read. */
+  /** Local copies to try, best first. Looks them up again after each, because compaction may move needles meanwhile. */
   *copies(blob: PhotoBlob, chunk: number): Generator<NeedleLocation> {
     const identity = dataIdentity(blob, chunk)
     const span = needleSpan(blob, chunk)
@@ -127,10 +127,13 @@ export class PhotoReader {
     }
   }
 
-  /** @returns the error again, as the cause of giving up, if it only says that this copy cannot be read */
-  #passOver(blob: PhotoBlob, location: NeedleLocation, err: unknown): SheafError {
+  /** Logs that a copy cannot be read. @returns the error. @throws it when it is not an operating error */
+  #logUnreadable(blob: PhotoBlob, location: NeedleLocation, err: unknown): SheafError {
     if (!(err instanceof SheafError)) throw err
-    this.#log.warn({ err, location, photo: blob.id, part: blob.part }, 'a copy of a photo cannot be read')
+    this.#log.warn(
+      { err, location, photo: blob.id, part: blob.part },
+      'a copy of a photo cannot be read; trying another'
+    )
     return err
   }
 }
@@ -140,8 +143,8 @@ function wantedNeedle(blob: PhotoBlob, chunk: number): WantedNeedle {
   return { identity: dataIdentity(blob, chunk), length: end - start }
 }
 
-/** Two nodes may have made the same size differently, so those are held against their record; an original has but one form. */
-function isOf(blob: PhotoBlob, bytes: Uint8Array): boolean {
+/** Two nodes may have made the same size differently, so sizes are checked against their record; an original has one form. */
+function matchesRecord(blob: PhotoBlob, bytes: Uint8Array): boolean {
   return blob.part === 'orig' || hash('sha256', bytes, 'hex') === blob.sha256
 }
 

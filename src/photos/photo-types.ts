@@ -5,24 +5,24 @@ import type { AltKey, Photo, PhotoEdit, SetEdit } from '../domain/photo.js'
 import type { NeedleLease } from '../volumes/needle-store.js'
 
 /**
- * Bytes as they arrive from a client. A piece must not be changed after it was yielded: small ones are stored as they
- * stand. `return()` is called when the upload is refused before its end; what that does to a connection is the caller's choice.
+ * Bytes as they arrive from a client. A piece must not change after it was yielded: small ones are stored without a copy.
+ * `return()` is called when the upload is refused before its end; the caller decides what happens to the connection.
  */
 export type Body = AsyncIterable<Uint8Array>
 
-/** What every kind of upload may say about its body. */
+/** What any upload may declare about its body. */
 export interface BodyOptions {
   readonly contentType?: string | undefined
-  /** The exact length in bytes, when the client declared it; another length is refused. */
+  /** The exact length in bytes, if the client declared it; any other length is refused. */
   readonly declaredBytes?: number | undefined
-  /** A bound known without the exact length, e.g. the Content-Length around a multipart form. Saves memory; more bytes are refused. */
+  /** An upper bound when the exact length is unknown, e.g. the Content-Length of a multipart form. Saves memory; more bytes are refused. */
   readonly atMostBytes?: number | undefined
-  /** Durable copies to wait for; this node's is one. Default: the node's `--min-copies`. */
+  /** Durable copies to wait for, this node's included. Default: the node's `--min-copies`. */
   readonly minCopies?: number | undefined
 }
 
 export interface UploadOptions extends BodyOptions {
-  /** As the client names the file; folders in it are dropped. */
+  /** The client's name for the file; folders in it are dropped. */
   readonly filename?: string | undefined
   readonly tags?: readonly string[] | undefined
   readonly albums?: readonly string[] | undefined
@@ -43,17 +43,17 @@ export interface UploadReceipt {
   readonly copies: number
 }
 
-/** What an answer says about bytes before it sends them. */
+/** What the headers of an answer are made of. */
 export interface ContentHead {
   readonly photoId: PhotoId
   readonly alt: AltKey
   /** The photo's name, e.g. for Content-Disposition; may be empty. */
   readonly name: string
   readonly size: number
-  /** Strong and quoted, as it stands in the header: the bytes' sha256. */
+  /** Strong and quoted, ready for the header: the bytes' sha256. */
   readonly etag: string
   readonly contentType: string
-  /** Birth of the photo, ms since the epoch: bytes never change after it within a generation. */
+  /** When the photo was created, ms since the Unix epoch: its bytes never change within a generation. */
   readonly lastModifiedMs: number
 }
 
@@ -61,24 +61,24 @@ export interface Content {
   readonly head: ContentHead
   readonly source: 'local' | 'peer' | 'cache'
   /**
-   * Bytes [start, end), verified piece by piece. A damaged copy is passed over for an intact one between two pieces; await
-   * the first piece before a status is sent, because it tells whether there is an intact copy at all.
+   * Bytes [start, end), verified piece by piece. May switch from a damaged copy to an intact one between two pieces. Await
+   * the first piece before sending a status: it shows whether there is an intact copy at all.
    *
    * @throws `ERR_BYTES_UNREACHABLE` when no intact copy is left
    */
   stream(start: number, end: number): AsyncIterable<Uint8Array>
 }
 
-/** A whole photo out of the page cache. `lease.release()` must be called exactly once, after the bytes were sent. */
+/** A whole photo from the page cache. Call `lease.release()` exactly once, after the bytes were sent. */
 export interface HotContent {
-  /** The same object for as long as the photo stays hot and unchanged, so prepared headers may hang on it in a WeakMap. */
+  /** The same object while the photo stays hot and unchanged, so prepared headers can be keyed by it in a WeakMap. */
   readonly head: ContentHead
   readonly lease: NeedleLease
 }
 
 export interface ListedPhoto {
   readonly photo: Photo
-  /** Nodes known to hold the original's bytes; 0 when none is in reach. */
+  /** Nodes known to hold the original's bytes; 0 when this node has no copy. */
   readonly copies: number
 }
 
@@ -87,13 +87,13 @@ export interface PhotoMeta extends ListedPhoto {
   readonly etag: string
 }
 
-/** What a client may change; `photo-rules.ts` holds it to its bounds. */
+/** What a client may change; limits in `photo-rules.ts`. */
 export type PhotoPatch = PhotoEdit
 export type SetPatch = SetEdit
 
-/** A concurrent version that lost against the one shown. */
+/** A concurrent version that lost to the one shown. */
 export interface PhotoConflict {
-  /** What `restore` takes: 1 is the greatest. Numbers shift when the photo is written again. */
+  /** The number that `restore` takes, greatest version first, from 1. Numbers shift when the photo is written again. */
   readonly n: number
   readonly name: string
   readonly caption: string | undefined
@@ -112,7 +112,7 @@ export interface ListQuery {
   readonly type?: string | undefined
   /** Of the original's bytes, hex in any case. */
   readonly sha256?: string | undefined
-  /** Words; each must be the beginning of a word of the name or caption. */
+  /** Words; each must be a prefix of a word in the name or caption. */
   readonly q?: string | undefined
 }
 

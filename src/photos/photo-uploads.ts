@@ -9,7 +9,7 @@ import { type ActorId, newCookie, newPhotoId, type PhotoId, type VolumeId } from
 import {
   type AltKey,
   addVariantChange,
-  birthChanges,
+  createChanges,
   FIRST_GENERATION,
   type Photo,
   viewPhoto
@@ -23,9 +23,9 @@ import { checkIdempotencyKey, checkLabels, checkMinCopies, nameOf } from './phot
 import type { Body, BodyOptions, UploadOptions, UploadReceipt } from './photo-types.js'
 
 const IDEMPOTENCY_MS = 24 * 3_600_000
-/** More uploads with one key come about only when partitions took it apart; any of them answers for it. */
+/** One key has several uploads only after a network partition; any of them is a valid answer. */
 const SAME_KEY_MAX = 16
-/** What is not made by Sheaf itself has no recipe to compare. */
+/** The recipe of a size that a client made: there is nothing to compare it with. */
 const CLIENT_RECIPE = 'client'
 
 export interface PhotoUploadsComponents {
@@ -35,10 +35,10 @@ export interface PhotoUploadsComponents {
   readonly intake: BlobIntake
   readonly clock: Clock
   readonly random: Random
-  /** The epoch of now. */
+  /** The current epoch. */
   readonly actor: () => ActorId
   readonly logicalVolume: () => VolumeId
-  /** Nodes that hold all of a photo durably: waits for `wanted` of them, or its own deadline. */
+  /** Waits for `wanted` nodes to hold all of a photo durably, or for its own deadline. @returns how many do */
   readonly copies: (id: PhotoId, wanted: number) => Promise<number>
 }
 
@@ -47,10 +47,10 @@ export interface PhotoUploadsInit {
   readonly minCopies: number
 }
 
-/** What a receipt says without the copies. */
-type Stored = Omit<UploadReceipt, 'copies'>
+/** A receipt without the copies. */
+type StoredUpload = Omit<UploadReceipt, 'copies'>
 
-/** An upload's options after the checks, as the record takes them. */
+/** An upload's options, checked and in the form that the record takes. */
 interface CheckedOptions {
   readonly name: string
   readonly tags: readonly string[]
@@ -61,11 +61,11 @@ interface CheckedOptions {
   readonly minCopies: number
 }
 
-/** Takes bodies in as photos, or as further sizes of photos. */
+/** Stores bodies as new photos, or as further sizes of photos. */
 export class PhotoUploads {
   readonly #components: PhotoUploadsComponents
   readonly #init: PhotoUploadsInit
-  /** By what must not be done twice at once: an idempotency key, a size of a photo. */
+  /** One upload per idempotency key at a time. */
   readonly #lock = new KeyedLock()
 
   constructor(components: PhotoUploadsComponents, init: PhotoUploadsInit) {
@@ -80,12 +80,12 @@ export class PhotoUploads {
     const { idempotency } = checked
     if (idempotency === undefined) return this.#create(body, options, checked)
     return this.#lock.run(idempotency, async () => {
-      const earlier = await this.#withKey(idempotency)
+      const earlier = await this.#uploadsWithKey(idempotency)
       return earlier.length > 0 ? this.#repeat(body, options, checked, earlier) : this.#create(body, options, checked)
     })
   }
 
-  /** @throws `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED`, `ERR_ALT_KEY_EXISTS` when the size is there with other bytes */
+  /** @throws `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED`, `ERR_ALT_KEY_EXISTS` when the size exists with other bytes */
   async addSize(id: PhotoId, alt: Exclude<AltKey, 'orig'>, body: Body, options: BodyOptions): Promise<UploadReceipt> {
     const minCopies = checkMinCopies(options.minCopies ?? this.#init.minCopies)
     requireLive(viewPhoto(requireRecord(this.#components.directory, id)))
@@ -104,7 +104,7 @@ export class PhotoUploads {
         }
       })
     })
-    return this.#acknowledge(storedOf(viewPhoto(record), alt), minCopies)
+    return this.#acknowledge(storedUpload(viewPhoto(record), alt), minCopies)
   }
 
   async #create(body: Body, options: UploadOptions, checked: CheckedOptions): Promise<UploadReceipt> {
@@ -126,13 +126,13 @@ export class PhotoUploads {
         requireEpoch(actor, epoch)
         drafts.push(manifestDraft({ cookie }, { ...blob, size, sha256, chunkBytes }))
       }
-      await writer.create(blob.id, birthChanges({ ...checked, ...born, chunkBytes }), drafts)
+      await writer.create(blob.id, createChanges({ ...checked, ...born, chunkBytes }), drafts)
       return { photoId: blob.id, ...born }
     })
     return this.#acknowledge(stored, checked.minCopies)
   }
 
-  /** Answers the first upload's receipt again, if the body is the same. */
+  /** Returns the first upload's receipt again if the body is the same. */
   async #repeat(
     body: Body,
     options: UploadOptions,
@@ -142,7 +142,7 @@ export class PhotoUploads {
     const { sha256 } = await this.#components.intake.digest(body, options)
     const same = earlier.find(photo => photo.sha256 === sha256)
     if (same === undefined) throw new SheafError('ERR_IDEMPOTENCY_MISMATCH')
-    return this.#acknowledge(storedOf(same, 'orig'), minCopies)
+    return this.#acknowledge(storedUpload(same, 'orig'), minCopies)
   }
 
   #check({ filename, tags, albums, idempotencyKey, owner, minCopies }: UploadOptions): CheckedOptions {
@@ -157,8 +157,8 @@ export class PhotoUploads {
     }
   }
 
-  /** @returns live photos uploaded with the key in the last 24 h, first one first */
-  async #withKey(idempotency: string): Promise<Photo[]> {
+  /** @returns live photos uploaded with the key in the last 24 h, oldest first */
+  async #uploadsWithKey(idempotency: string): Promise<Photo[]> {
     const { directory, clock } = this.#components
     const { records } = await directory.query({ terms: [`idem\0${idempotency}`], words: [], limit: SAME_KEY_MAX })
     const since = clock.now() - IDEMPOTENCY_MS
@@ -169,7 +169,7 @@ export class PhotoUploads {
   }
 
   /** @throws `ERR_TOO_FEW_COPIES`; the photo is kept */
-  async #acknowledge(stored: Stored, minCopies: number): Promise<UploadReceipt> {
+  async #acknowledge(stored: StoredUpload, minCopies: number): Promise<UploadReceipt> {
     const { photoId } = stored
     const copies = minCopies === 1 ? 1 : await this.#components.copies(photoId, minCopies)
     if (copies < minCopies) {
@@ -179,7 +179,7 @@ export class PhotoUploads {
   }
 }
 
-function storedOf(photo: Photo, alt: AltKey): Stored {
+function storedUpload(photo: Photo, alt: AltKey): StoredUpload {
   const { size, sha256, contentType } = photo.variants.get(alt) ?? photo
   return { photoId: photo.id, logicalVolume: photo.logicalVolume, cookie: photo.cookie, size, sha256, contentType }
 }

@@ -41,7 +41,7 @@ const UPLOADS_IN_FLIGHT_BYTES_MAX = 64 * 1024 * 1024
 const UPLOADS_WAITING_MAX = 1_024
 const LIST_LIMIT = 50
 const BATCH_IDS_MAX = 10_000
-/** Edits of a batch on their way at once: enough to share syncs, few enough to leave room for others. */
+/** Concurrent edits of a batch: enough to share syncs, few enough to leave room for other requests. */
 const BATCH_EDITS_MAX = 64
 
 export interface PhotosComponents {
@@ -49,37 +49,41 @@ export interface PhotosComponents {
   readonly directory: Pick<Directory, 'getSync' | 'query' | 'records' | 'onChange'>
   readonly clock: Clock
   readonly random: Random
-  /** The one that all writes of this node's records go through. */
+  /** All writes of this node's records go through it. */
   readonly writer: RecordWriter
   readonly reader: PhotoReader
-  /** The epoch of now. */
+  /** The current epoch. */
   readonly actor: () => ActorId
   readonly log: Logger
-  /** The volume that an append would go to now: birth information, a hint. */
+  /** The volume that an append would go to now; recorded at upload as a hint. */
   readonly logicalVolume: () => VolumeId
-  /** Nodes that hold all of a photo durably: waits for `wanted` (≥ 2) of them, or its own deadline. Default: this node alone. */
+  /**
+   * Waits for `wanted` (≥ 2) nodes to hold all of a photo durably, or for its own deadline. Default: this node alone.
+   *
+   * @returns how many do
+   */
   readonly copies?: (id: PhotoId, wanted: number) => Promise<number>
-  /** Asks the peers about a photo that is unknown here. @returns whether all members have answered */
+  /** Asks the peers about a photo that is unknown here. @returns whether all members answered */
   readonly fetchRecord?: (id: PhotoId) => Promise<boolean>
 }
 
 export interface PhotosInit {
-  /** A blob above this is cut into chunk needles of this size. A power of two. */
+  /** Blobs larger than this are cut into chunk needles of this size. A power of two. */
   readonly chunkBytes: number
   readonly maxUploadBytes: number
-  /** Bytes that all uploads together may hold in memory; default 64 MiB. */
+  /** Memory for all uploads together, bytes; default 64 MiB. */
   readonly uploadsInFlightBytesMax?: number
-  /** Durable copies before an upload is acknowledged, unless it says otherwise; default 1. */
+  /** Durable copies before an upload is acknowledged, unless the upload asks for another number; default 1. */
   readonly minCopies?: number
   readonly requireCookie: boolean
 }
 
-/** What the program does with photos, in the user's words. */
+/** Everything a client can do with photos, similarity excepted. */
 export class Photos {
   readonly #directory: PhotosComponents['directory']
   readonly #log: Logger
   readonly #requireCookie: boolean
-  readonly #lookUp: PhotosComponents['fetchRecord']
+  readonly #fetchRecord: PhotosComponents['fetchRecord']
   readonly #reader: PhotoReader
   readonly #hot: HotPhotos
   readonly #uploads: PhotoUploads
@@ -94,7 +98,7 @@ export class Photos {
     this.#directory = directory
     this.#log = components.log
     this.#requireCookie = init.requireCookie
-    this.#lookUp = components.fetchRecord
+    this.#fetchRecord = components.fetchRecord
     this.#reader = reader
     this.#hot = new HotPhotos({ store })
     this.#uploads = new PhotoUploads({ ...components, writer, intake, copies }, { chunkBytes, minCopies })
@@ -105,7 +109,7 @@ export class Photos {
   }
 
   /**
-   * Stores the body as a new photo, durably on this node and on as many as asked for.
+   * Stores the body as a new photo, durably on this node and on as many others as asked for.
    *
    * @throws `ERR_BAD_PARAMETER`, `ERR_EMPTY_FILE`, `ERR_TOO_LARGE`, `ERR_TRUNCATED_BODY`, `ERR_BAD_REQUEST` (longer than
    * declared), `ERR_IDEMPOTENCY_MISMATCH`, `ERR_OVERLOADED`, `ERR_TOO_FEW_COPIES` (the photo is kept; `photo_id` and
@@ -116,23 +120,23 @@ export class Photos {
   }
 
   /**
-   * Adds a size to a photo, of at most `chunkBytes`. The same bytes again are fine.
+   * Adds a size of at most `chunkBytes` to a photo. Adding the same bytes again is harmless.
    *
    * @throws as `upload`, and `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED`, `ERR_ALT_KEY_EXISTS`
    */
   async addSize(id: PhotoId, alt: Exclude<AltKey, 'orig'>, body: Body, options: BodyOptions): Promise<UploadReceipt> {
-    await this.#learn(id)
+    await this.#ensureRecord(id)
     return this.#uploads.addSize(id, alt, body, options)
   }
 
   /**
    * @param cookie - checked when given, or always when the node requires it
-   * @throws `ERR_PHOTO_NOT_FOUND` (also for a wrong cookie), `ERR_PHOTO_DELETED`, `ERR_NOT_READY` (a size of an image that
-   * is not made yet), `ERR_NOT_FOUND` (a size of anything else), `ERR_BYTES_UNREACHABLE`
+   * @throws `ERR_PHOTO_NOT_FOUND` (also for a wrong cookie), `ERR_PHOTO_DELETED`, `ERR_NOT_READY` (a size that
+   * is not made yet), `ERR_NOT_FOUND` (a size that cannot be made), `ERR_BYTES_UNREACHABLE`
    */
   async open(id: PhotoId, alt: AltKey, cookie?: Cookie): Promise<Content> {
-    await this.#learn(id)
-    // Nothing may be awaited between reading the record and remembering what it says: see HotPhotos.
+    await this.#ensureRecord(id)
+    // No await between reading the record and `remember`: see HotPhotos.
     const photo = viewPhoto(requireRecord(this.#directory, id))
     if ((this.#requireCookie || cookie !== undefined) && cookie !== photo.cookie) throw photoNotFound(id)
     requireLive(photo)
@@ -149,10 +153,10 @@ export class Photos {
   }
 
   /**
-   * The same for the original of a photo that was opened before, without any waiting, for answers in a few microseconds.
+   * Opens the original of a recently opened photo synchronously, in a few microseconds.
    *
-   * @param idText - the id as it stands in a URL; only the canonical form is ever found
-   * @returns undefined: take the normal path
+   * @param idText - the id from the URL; only its canonical form is found
+   * @returns undefined: use {@link open}
    */
   openHot(idText: string): HotContent | undefined {
     return this.#requireCookie ? undefined : this.#hot.open(idText)
@@ -160,42 +164,42 @@ export class Photos {
 
   /** @throws `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED` */
   async meta(id: PhotoId): Promise<PhotoMeta> {
-    await this.#learn(id)
+    await this.#ensureRecord(id)
     return this.#meta(requireRecord(this.#directory, id))
   }
 
   /**
-   * @param ifMatch - the header's value: the edit is only made to a photo with one of these ETags; a check on this node only
+   * @param ifMatch - the header's value: the edit needs one of these ETags; checked on this node only
    * @throws `ERR_BAD_PARAMETER`, `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED`, `ERR_PRECONDITION_FAILED`, `ERR_ATTRIBUTES_TOO_LARGE`
    */
   async patch(id: PhotoId, patch: PhotoPatch, ifMatch?: string): Promise<PhotoMeta> {
-    await this.#learn(id)
+    await this.#ensureRecord(id)
     return this.#meta(await this.#edits.patch(id, patch, ifMatch))
   }
 
-  /** Deleting again is fine. @throws `ERR_PHOTO_NOT_FOUND` */
+  /** Deleting again is harmless. @throws `ERR_PHOTO_NOT_FOUND` */
   async remove(id: PhotoId): Promise<void> {
-    await this.#learn(id)
+    await this.#ensureRecord(id)
     await this.#edits.remove(id)
   }
 
-  /** Fine for a photo that is not deleted. @throws `ERR_PHOTO_NOT_FOUND`, `ERR_BYTES_GONE` */
+  /** Harmless for a photo that is not deleted. @throws `ERR_PHOTO_NOT_FOUND`, `ERR_BYTES_GONE` */
   async undelete(id: PhotoId): Promise<void> {
-    await this.#learn(id)
+    await this.#ensureRecord(id)
     await this.#edits.undelete(id)
   }
 
   /** @throws `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED` */
   async conflicts(id: PhotoId): Promise<readonly PhotoConflict[]> {
-    await this.#learn(id)
+    await this.#ensureRecord(id)
     const record = requireRecord(this.#directory, id)
     requireLive(viewPhoto(record))
     return conflictVersions(record).map((version, i) => conflictOf(viewPhoto(record, version), i + 1))
   }
 
-  /** Makes conflict version `n` the shown one. @throws `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED`, `ERR_NO_SUCH_CONFLICT` */
+  /** Makes conflict version `n` the current one. @throws `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED`, `ERR_NO_SUCH_CONFLICT` */
   async restore(id: PhotoId, n: number): Promise<PhotoMeta> {
-    await this.#learn(id)
+    await this.#ensureRecord(id)
     return this.#meta(await this.#edits.restore(id, n))
   }
 
@@ -218,18 +222,18 @@ export class Photos {
     }
   }
 
-  /** @param ids - at most 10,000. @throws `ERR_BAD_PARAMETER`; what befalls a single photo stands in its outcome */
+  /** @param ids - at most 10,000. @throws `ERR_BAD_PARAMETER`; errors of single photos are in their outcomes */
   batchDelete(ids: readonly PhotoId[]): Promise<readonly BatchOutcome[]> {
     return forEach(ids, id => this.#edits.remove(id))
   }
 
-  /** @param ids - at most 10,000. @throws `ERR_BAD_PARAMETER`; what befalls a single photo stands in its outcome */
+  /** @param ids - at most 10,000. @throws `ERR_BAD_PARAMETER`; errors of single photos are in their outcomes */
   async batchTag(ids: readonly PhotoId[], tags: SetPatch): Promise<readonly BatchOutcome[]> {
     const checked = checkSetPatch('tags', tags)
     return forEach(ids, id => this.#edits.patch(id, { tags: checked }, undefined))
   }
 
-  /** Every live photo, as they were when the iteration began. */
+  /** Every live photo, as of the start of the iteration. */
   async *dump(): AsyncGenerator<Photo> {
     for await (const record of this.#directory.records('photo')) {
       const photo = this.#viewOrSkip(record)
@@ -238,24 +242,24 @@ export class Photos {
   }
 
   /**
-   * Asks the peers about a photo that is unknown here: it may have been written a moment ago, on another node.
+   * Asks the peers about a photo that is unknown here: another node may have stored it a moment ago.
    *
-   * @throws `ERR_PHOTO_NOT_FOUND`, which says whether every member was asked
+   * @throws `ERR_PHOTO_NOT_FOUND`, which tells whether every member was asked
    */
-  async #learn(id: PhotoId): Promise<void> {
+  async #ensureRecord(id: PhotoId): Promise<void> {
     const key = { kind: PHOTO_KIND, id }
-    if (this.#lookUp === undefined || this.#directory.getSync(key) !== undefined) return
-    const complete = await this.#lookUp(id)
+    if (this.#fetchRecord === undefined || this.#directory.getSync(key) !== undefined) return
+    const complete = await this.#fetchRecord(id)
     if (this.#directory.getSync(key) === undefined) throw photoNotFound(id, complete)
   }
 
-  /** A record from a defective node must not hide the others. */
+  /** A malformed record from a defective node must not hide the others. */
   #viewOrSkip(record: DirectoryRecord): Photo | undefined {
     try {
       return viewPhoto(record)
     } catch (err) {
       if (!hasCode(err, 'ERR_RECORD_MALFORMED')) throw err
-      this.#log.warn({ err, photo: record.id }, 'a photo record cannot be shown')
+      this.#log.warn({ err, photo: record.id }, 'photo record is malformed; left out of the dump')
       return undefined
     }
   }
@@ -272,17 +276,18 @@ export class Photos {
   }
 }
 
-/** A size that was not made of an image at which somebody has looked is one that the original already fits. */
+/** The original, for a size that an analyzed image lacks: that size was not made because the original fits it. */
 function standIn(photo: Photo): PhotoBlob | undefined {
   const { image } = viewFindings(photo.record)
   return image !== undefined && image.error === undefined ? blobOf(photo, 'orig') : undefined
 }
 
 function missingSize(photo: Photo): SheafError {
-  if (!photo.contentType.startsWith('image/')) return new SheafError('ERR_NOT_FOUND', 'it is no image: it has one size')
+  if (!photo.contentType.startsWith('image/'))
+    return new SheafError('ERR_NOT_FOUND', 'the photo is not an image, so it has no sizes; request it without alt_key')
   const failed = viewFindings(photo.record).image?.error
   if (failed === undefined) return new SheafError('ERR_NOT_READY')
-  return new SheafError('ERR_NOT_FOUND', `no other sizes of this image can be made (${failed})`)
+  return new SheafError('ERR_NOT_FOUND', `sizes of this image cannot be made (${failed}); request it without alt_key`)
 }
 
 function headOf(photo: Photo, alt: AltKey): ContentHead {
@@ -306,7 +311,7 @@ async function forEach(ids: readonly PhotoId[], edit: (id: PhotoId) => Promise<u
   return ids.map((photoId, i) => ({ photoId, error: errors[i] }))
 }
 
-/** @throws the error itself when it is a defect */
+/** @throws the error itself unless it is an operating error */
 function codeOf(err: unknown): ErrorCode {
   if (err instanceof SheafError) return err.code
   throw err

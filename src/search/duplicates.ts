@@ -14,9 +14,9 @@ import type { DuplicateGroup, DuplicatePage, DuplicateTier, LinkedPhoto } from '
 
 const TIERS = ['exact', 'near', 'similar'] as const
 const GROUPS_PER_PAGE = 100
-/** How long the groups of a moment are shown although photos have changed: pages of one reading fit each other. */
-const FRESH_MS = 10_000
-/** Links that are looked at; a collection with more has other worries. */
+/** How long one snapshot of the groups is served although photos change, so that its pages fit together. */
+const SNAPSHOT_MS = 10_000
+/** Links that are read, at most: a bound on memory. */
 const LINKS_MAX = 500_000
 const PAGE = 1_000
 const LINKED_MAX = 100
@@ -25,9 +25,9 @@ const SHA256 = 'sha256\0'
 export interface DuplicatesComponents {
   readonly directory: Pick<Directory, 'getSync' | 'getMany' | 'query' | 'repeated' | 'digest'>
   readonly writer: Pick<RecordWriter, 'edit'>
-  /** Has the record of a photo that is unknown here fetched. */
-  readonly learn: (id: PhotoId) => Promise<void>
-  /** Shards of which some alive node has all vectors. */
+  /** Fetches the record of a photo that is unknown here. @throws `ERR_PHOTO_NOT_FOUND` */
+  readonly ensureRecord: (id: PhotoId) => Promise<void>
+  /** Shards for which some live node has all vectors. */
   readonly covered: () => ShardSet
   readonly clock: Clock
 }
@@ -39,27 +39,27 @@ interface Edge {
   readonly score: number
 }
 
-/** What the links of all live photos say. */
+/** The links of all live photos. */
 interface LinkGraph {
   readonly edges: readonly Edge[]
-  /** Of each linked photo. */
+  /** By linked photo. */
   readonly sha256s: ReadonlyMap<PhotoId, string>
 }
 
 interface Snapshot {
   readonly digest: string
-  readonly madeMs: number
+  readonly createdMs: number
   readonly groups: Promise<readonly DuplicateGroup[]>
 }
 
-/** Where a page ended. */
+/** Where a page ended. Cursors encode it. */
 interface Position {
   readonly tier: DuplicateTier
   /** The greatest id of the group. */
   readonly id: PhotoId
 }
 
-/** Photos that are the same, or look so, as the records say: exact by their bytes, the others by the links found when they came in. */
+/** Duplicate and similar photos, from the records: exact ones by sha256, others by the links found when they were analyzed. */
 export class Duplicates {
   readonly #components: DuplicatesComponents
   #snapshot: Snapshot | undefined
@@ -69,9 +69,9 @@ export class Duplicates {
   }
 
   /**
-   * Groups of photos, those of the strictest tier first, then those with the youngest photo.
+   * Groups of photos, strictest tier first, within a tier by newest photo.
    *
-   * @param tier - only these
+   * @param tier - return only groups of this tier
    * @throws `ERR_BAD_CURSOR`
    */
   async list(tier: DuplicateTier | undefined, cursor: string | undefined): Promise<DuplicatePage> {
@@ -87,7 +87,7 @@ export class Duplicates {
     }
   }
 
-  /** Live photos that look like this one, most alike first, without those that somebody said are no duplicates. */
+  /** Live photos that look like this one, best first, without those marked as not duplicates. */
   async linked(id: PhotoId): Promise<readonly LinkedPhoto[]> {
     const { directory } = this.#components
     const stored = directory.getSync({ kind: PHOTO_KIND, id })
@@ -104,23 +104,23 @@ export class Duplicates {
     return [...links]
       .flatMap(([photoId, link]) => {
         const findings = others.get(photoId)
-        const shown = findings !== undefined && !own.unlinks.has(photoId) && !findings.unlinks.has(id)
-        return shown ? [{ photoId, ...link }] : []
+        const isLinked = findings !== undefined && !own.unlinks.has(photoId) && !findings.unlinks.has(id)
+        return isLinked ? [{ photoId, ...link }] : []
       })
       .sort((a, b) => b.score - a.score || (a.photoId < b.photoId ? -1 : 1))
       .slice(0, LINKED_MAX)
   }
 
   /**
-   * Remembers that two photos are no duplicates of each other.
+   * Marks two photos as not duplicates of each other.
    *
    * @throws `ERR_BAD_PARAMETER`, `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED`
    */
   async unlink(id: PhotoId, other: PhotoId): Promise<void> {
-    const { directory, writer, learn } = this.#components
-    if (id === other) throw badField('photo_id', 'photo_id is another photo')
-    await learn(id)
-    await learn(other)
+    const { directory, writer, ensureRecord } = this.#components
+    if (id === other) throw badField('photo_id', 'photo_id must name another photo than the path')
+    await ensureRecord(id)
+    await ensureRecord(other)
     requireLive(viewPhoto(requireRecord(directory, other)))
     await writer.edit(id, (_, photo) => {
       requireLive(photo)
@@ -135,9 +135,10 @@ export class Duplicates {
     const { directory, clock } = this.#components
     const digest = directory.digest()
     const now = clock.monotonic()
-    const known = this.#snapshot
-    if (known !== undefined && (known.digest === digest || now < known.madeMs + FRESH_MS)) return known.groups
-    const snapshot = { digest, madeMs: now, groups: this.#find() }
+    const current = this.#snapshot
+    if (current !== undefined && (current.digest === digest || now < current.createdMs + SNAPSHOT_MS))
+      return current.groups
+    const snapshot = { digest, createdMs: now, groups: this.#find() }
     this.#snapshot = snapshot
     snapshot.groups.catch(() => {
       if (this.#snapshot === snapshot) this.#snapshot = undefined
@@ -192,7 +193,7 @@ export class Duplicates {
     return { edges, sha256s: new Map(Array.from(photos, ([id, { sha256 }]) => [id, sha256])) }
   }
 
-  /** @returns of those that are live what is needed of them, in the order of the ids */
+  /** @returns sha256 and unlinks of the live photos among these, in the order of the ids */
   async #live(
     ids: readonly PhotoId[]
   ): Promise<Map<PhotoId, { readonly sha256: string; readonly unlinks: ReadonlySet<PhotoId> }>> {
@@ -211,25 +212,25 @@ export class Duplicates {
 }
 
 /**
- * What links of a tier, and of stricter ones, connect.
+ * Groups connected by links of this tier or a stricter one.
  *
- * @returns those that a stricter tier does not show already
+ * @returns groups that a stricter tier does not already contain
  */
 function groupsOf({ edges, sha256s }: LinkGraph, tier: LinkTier): DuplicateGroup[] {
-  const counted = tier === 'near' ? edges.filter(edge => edge.tier === 'near') : edges
+  const links = tier === 'near' ? edges.filter(edge => edge.tier === 'near') : edges
   const connected = new Groups<PhotoId>()
-  for (const { a, b } of counted) connected.connect(a, b)
+  for (const { a, b } of links) connected.connect(a, b)
   const scores = new Map<PhotoId, number>()
-  const isNew = new Set<PhotoId>()
-  for (const { a, b, tier: own, score } of counted) {
+  const newGroups = new Set<PhotoId>()
+  for (const { a, b, tier: own, score } of links) {
     const group = connected.groupOf(a)
     scores.set(group, Math.min(score, scores.get(group) ?? 1))
-    if (own === tier && (tier === 'similar' || sha256s.get(a) !== sha256s.get(b))) isNew.add(group)
+    if (own === tier && (tier === 'similar' || sha256s.get(a) !== sha256s.get(b))) newGroups.add(group)
   }
   return connected
     .all()
     .map(photoIds => ({ photoIds: photoIds.sort(), group: connected.groupOf(photoIds[0] as PhotoId) }))
-    .filter(({ group }) => isNew.has(group))
+    .filter(({ group }) => newGroups.has(group))
     .map(({ photoIds, group }) => ({ tier, photoIds, score: scores.get(group) ?? 0 }))
 }
 

@@ -10,9 +10,9 @@ import { encodeFeatures, type Features, type ModelId, modelIdOf } from '../domai
 import {
   featuresChange,
   featuresFailedChange,
+  imageChange,
   type Link,
   linkChange,
-  lookedAtChange,
   phashChange,
   viewFindings
 } from '../domain/findings.js'
@@ -26,41 +26,41 @@ import { blobOf, dataDraft } from '../store/photo-needles.js'
 import type { Edit, RecordWriter } from '../store/record-writer.js'
 import type { NeedleDraft } from '../volumes/needle-store.js'
 
-/** One is decoded while the bytes of others come in, and the results of others are compared and written. */
-const AT_ONCE = 6
-/** While photos come in, one at a time: the uploads of clients go first. */
-const AT_ONCE_BUSY = 1
-/** How long after a photo came in others are expected. */
+/** Photos analyzed concurrently: one is decoded while others are being read, compared or written. */
+const CONCURRENCY = 6
+/** The same while photos are arriving: uploads take precedence. */
+const CONCURRENCY_BUSY = 1
+/** How long photos count as still arriving after the last one. */
 const BUSY_MS = 250
-/** Photos that wait in memory; the rest is looked for in the directory when these are done. */
-const WAITING_MAX = 10_000
-/** How long a photo is left to each node that is before this one in its ranking. */
-const TURN_MS = 60_000
-/** How long to wait for the bytes, or after a failure that is not the photo's; doubles each time. */
+/** Photos queued in memory; a later scan of the directory finds the rest. */
+const QUEUE_MAX = 10_000
+/** How long to wait for each node that ranks before this one for a photo. */
+const RANK_DELAY_MS = 60_000
+/** Wait for missing bytes, or after a failure that is not the photo's fault; doubles each time. */
 const RETRY_MS = 2_000
 const RETRY_MS_MAX = 10 * 60_000
 const IDLE_MS = 1_000
-/** Two photos that were looked at in the same moment could not find each other: each is compared once more after this long. */
+/** Photos analyzed at the same moment cannot find each other, so each is compared again after this long. */
 const COMPARE_AGAIN_MS = 5_000
 const COMPARE_AGAIN_MAX = 1_000
-/** Between two looks through the directory; doubles while nothing new turns up. */
+/** Between two scans of the directory; doubles while a scan finds nothing new. */
 const SCAN_MS = 5_000
 const SCAN_MS_MAX = 60 * 60_000
 const PAGE = 200
 const IMAGES = 'type\0image'
-/** What is wrong with the photo itself: nobody needs to try again. */
-const FINAL = ['ERR_IMAGE_UNREADABLE', 'ERR_IMAGE_TOO_LARGE', 'ERR_IMAGE_CRASHED'] as const
+/** Errors of the photo itself: another attempt, on any node, would fail the same way. */
+const FINAL_ERRORS = ['ERR_IMAGE_UNREADABLE', 'ERR_IMAGE_TOO_LARGE', 'ERR_IMAGE_CRASHED'] as const
 
 export interface ImageBacklogComponents {
   readonly directory: Pick<Directory, 'getSync' | 'query' | 'count' | 'onChange' | 'state'>
   readonly analyzer: Pick<ImageAnalyzer, 'model' | 'analyze'>
   readonly reader: Pick<PhotoReader, 'source' | 'stream'>
   readonly writer: Pick<RecordWriter, 'edit'>
-  /** Nodes that share the work: this one and all that are alive. */
+  /** Nodes that share the work: this one and all live peers. */
   readonly workers: () => readonly NodeId[]
   readonly self: NodeId
-  /** Photos that look like one with these features. */
-  readonly alike: (
+  /** Finds photos that look like one with these features. */
+  readonly findLinks: (
     id: PhotoId,
     features: Features,
     phash: Uint8Array | undefined,
@@ -70,45 +70,45 @@ export interface ImageBacklogComponents {
   readonly log: Logger
 }
 
-/** A photo that was just looked at. */
-interface Fresh {
+/** A photo analyzed a moment ago. */
+interface RecentAnalysis {
   readonly id: PhotoId
   readonly features: Features
   readonly phash: Uint8Array | undefined
   readonly dueMs: number
 }
 
-interface Waiting {
+interface QueuedPhoto {
   /** Monotonic ms. */
   dueMs: number
   failures: number
 }
 
 /**
- * Has every photo in the cluster looked at once: size, date, perceptual hash, smaller sizes, features, and which others it
- * looks like. The work is shared by ranking the nodes for each photo: the first does it at once, the next ones only if it is
- * still undone after a while, so a node that dies half way, or has no model, holds up nothing. Done twice it does no harm.
+ * Gets every photo in the cluster analyzed once: dimensions, date, perceptual hash, smaller sizes, features, links to
+ * similar photos. Rendezvous hashing ranks the nodes for each photo: the first analyzes it at once, the next ones only if it
+ * is still not done after a while. So a node that dies half way, or has no model, blocks nothing. Doing it twice is harmless.
  */
 export class ImageBacklog implements Startable {
   readonly #components: ImageBacklogComponents
   readonly #loop: WorkerLoop
-  readonly #waiting = new Map<PhotoId, Waiting>()
-  readonly #working = new Map<PhotoId, Promise<void>>()
+  readonly #queue = new Map<PhotoId, QueuedPhoto>()
+  readonly #inFlight = new Map<PhotoId, Promise<void>>()
   /** Oldest first. */
-  readonly #fresh: Fresh[] = []
+  readonly #recent: RecentAnalysis[] = []
   readonly #abort = new AbortController()
   #unsubscribe: (() => void) | undefined
-  /** When the last new photo came in, monotonic. */
+  /** When the last new photo arrived, monotonic ms. */
   #lastPhotoMs = Number.NEGATIVE_INFINITY
   #nextScanMs = 0
   #scanMs = SCAN_MS
-  /** Where the next look through the directory goes on; undefined: at the newest. */
+  /** Where the next scan of the directory continues; undefined: at the newest photo. */
   #cursor: string | undefined
 
   constructor(components: ImageBacklogComponents) {
     const { clock, log } = components
     this.#components = components
-    setMaxListeners(0, this.#abort.signal) // all that is under way hangs on it
+    setMaxListeners(0, this.#abort.signal) // every analysis in flight listens
     this.#loop = new WorkerLoop({ clock, log }, { name: 'image backlog', idleMs: IDLE_MS, step: () => this.#step() })
   }
 
@@ -117,7 +117,7 @@ export class ImageBacklog implements Startable {
       for (const { before, after } of changes) {
         if (after.kind !== PHOTO_KIND) continue
         if (before === undefined) this.#lastPhotoMs = this.#components.clock.monotonic()
-        this.#note(after)
+        this.#enqueueIfUndone(after)
       }
     })
     await this.#loop.start()
@@ -127,39 +127,39 @@ export class ImageBacklog implements Startable {
     this.#unsubscribe?.()
     this.#abort.abort(new SheafError('ERR_STOPPING'))
     await this.#loop.stop()
-    await Promise.all(this.#working.values())
+    await Promise.all(this.#inFlight.values())
   }
 
-  /** The model has changed: what it has not seen yet is looked for at once. */
+  /** Call when the model has changed: scans at once for photos that it has not analyzed. */
   modelChanged(): void {
     this.#scanSoon()
     this.#loop.wake()
   }
 
-  /** Photos, in the whole cluster, that the model has not seen; without a model: that nobody has looked at. */
+  /** Photos in the whole cluster that the model has not analyzed; without a model: that were never analyzed. */
   get pending(): number {
     const { directory, analyzer } = this.#components
     const done = analyzer.model === undefined ? 'looked' : `features\0${analyzer.model}`
     return Math.max(0, directory.count(IMAGES) - directory.count(done))
   }
 
-  // --- what is to be done ---
+  // --- finding work ---
 
-  #note(record: DirectoryRecord): void {
+  #enqueueIfUndone(record: DirectoryRecord): void {
     const photo = viewPhoto(record)
     if (!this.#isUndone(photo)) {
-      this.#waiting.delete(photo.id)
+      this.#queue.delete(photo.id)
       return
     }
-    if (this.#waiting.has(photo.id) || this.#working.has(photo.id)) return
-    if (this.#waiting.size >= WAITING_MAX) {
+    if (this.#queue.has(photo.id) || this.#inFlight.has(photo.id)) return
+    if (this.#queue.size >= QUEUE_MAX) {
       this.#nextScanMs = 0
       return
     }
     const { clock, workers, self } = this.#components
     const rank = rendezvous(photo.id, workers()).indexOf(self)
-    const dueMs = clock.monotonic() + Math.max(0, rank) * TURN_MS
-    this.#waiting.set(photo.id, { dueMs, failures: 0 })
+    const dueMs = clock.monotonic() + Math.max(0, rank) * RANK_DELAY_MS
+    this.#queue.set(photo.id, { dueMs, failures: 0 })
     if (rank <= 0) this.#loop.wake()
   }
 
@@ -174,37 +174,37 @@ export class ImageBacklog implements Startable {
     const { clock, directory } = this.#components
     if (directory.state !== 'open') return 'idle'
     const now = clock.monotonic()
-    if (this.#nextScanMs <= now && this.#waiting.size < WAITING_MAX / 2) await this.#scan(now)
-    const atOnce = now - this.#lastPhotoMs < BUSY_MS ? AT_ONCE_BUSY : AT_ONCE
-    for (const [id, waiting] of this.#waiting) {
-      if (this.#working.size >= atOnce) break
-      if (waiting.dueMs <= now) this.#begin(id, waiting)
+    if (this.#nextScanMs <= now && this.#queue.size < QUEUE_MAX / 2) await this.#scan(now)
+    const concurrency = now - this.#lastPhotoMs < BUSY_MS ? CONCURRENCY_BUSY : CONCURRENCY
+    for (const [id, queued] of this.#queue) {
+      if (this.#inFlight.size >= concurrency) break
+      if (queued.dueMs <= now) this.#startAnalysis(id, queued)
     }
-    for (let fresh = this.#fresh[0]; fresh !== undefined && fresh.dueMs <= now; fresh = this.#fresh[0]) {
-      this.#fresh.shift()
-      await this.#compareAgain(fresh)
+    for (let next = this.#recent[0]; next !== undefined && next.dueMs <= now; next = this.#recent[0]) {
+      this.#recent.shift()
+      await this.#compareAgain(next)
     }
     return 'idle'
   }
 
-  #begin(id: PhotoId, waiting: Waiting): void {
-    this.#waiting.delete(id)
-    const work = this.#lookAt(id)
+  #startAnalysis(id: PhotoId, queued: QueuedPhoto): void {
+    this.#queue.delete(id)
+    const work = this.#analyze(id)
       .then(
         outcome => {
-          this.#working.delete(id)
-          // what came about meanwhile was passed over
-          if (outcome === 'later' || this.#isStillUndone(id)) this.#again(id, waiting)
+          this.#inFlight.delete(id)
+          // changes during the analysis were not queued
+          if (outcome === 'later' || this.#isStillUndone(id)) this.#retryLater(id, queued)
         },
         err => {
-          this.#working.delete(id)
+          this.#inFlight.delete(id)
           if (this.#abort.signal.aborted) return
-          this.#components.log.warn({ err, photo: id }, 'could not look at a photo; it is tried again')
-          this.#again(id, waiting)
+          this.#components.log.warn({ err, photo: id }, 'photo analysis failed; it will be retried')
+          this.#retryLater(id, queued)
         }
       )
       .finally(() => this.#loop.wake())
-    this.#working.set(id, work)
+    this.#inFlight.set(id, work)
   }
 
   #isStillUndone(id: PhotoId): boolean {
@@ -213,15 +213,15 @@ export class ImageBacklog implements Startable {
     return stored !== undefined && this.#isUndone(viewPhoto(stored.record))
   }
 
-  #again(id: PhotoId, { failures }: Waiting): void {
+  #retryLater(id: PhotoId, { failures }: QueuedPhoto): void {
     const pauseMs = Math.min(RETRY_MS * 2 ** failures, RETRY_MS_MAX)
-    this.#waiting.set(id, { dueMs: this.#components.clock.monotonic() + pauseMs, failures: failures + 1 })
+    this.#queue.set(id, { dueMs: this.#components.clock.monotonic() + pauseMs, failures: failures + 1 })
   }
 
-  /** Looks through the directory, newest first, for photos that no change has told of: those of before the start. */
+  /** Scans the directory, newest first, for photos without a change event: those from before the start. */
   async #scan(now: number): Promise<void> {
     const { directory } = this.#components
-    const before = this.#waiting.size
+    const sizeBefore = this.#queue.size
     if (this.pending > 0 || directory.count(IMAGES) > directory.count('looked')) {
       do {
         const page = await directory.query({
@@ -230,11 +230,11 @@ export class ImageBacklog implements Startable {
           limit: PAGE,
           ...(this.#cursor !== undefined && { cursor: this.#cursor })
         })
-        for (const record of page.records) this.#note(record)
+        for (const record of page.records) this.#enqueueIfUndone(record)
         this.#cursor = page.nextCursor ?? undefined
-      } while (this.#cursor !== undefined && this.#waiting.size < WAITING_MAX && !this.#abort.signal.aborted)
+      } while (this.#cursor !== undefined && this.#queue.size < QUEUE_MAX && !this.#abort.signal.aborted)
     }
-    this.#scanMs = this.#waiting.size > before ? SCAN_MS : Math.min(2 * this.#scanMs, SCAN_MS_MAX)
+    this.#scanMs = this.#queue.size > sizeBefore ? SCAN_MS : Math.min(2 * this.#scanMs, SCAN_MS_MAX)
     this.#nextScanMs = now + this.#scanMs
   }
 
@@ -244,10 +244,10 @@ export class ImageBacklog implements Startable {
     this.#scanMs = SCAN_MS
   }
 
-  // --- doing it ---
+  // --- doing the work ---
 
-  async #lookAt(id: PhotoId): Promise<'done' | 'later'> {
-    const { directory, reader, analyzer, alike } = this.#components
+  async #analyze(id: PhotoId): Promise<'done' | 'later'> {
+    const { directory, reader, analyzer, findLinks } = this.#components
     const { signal } = this.#abort
     const record = directory.getSync({ kind: PHOTO_KIND, id })?.record
     const photo = record && viewPhoto(record)
@@ -256,42 +256,42 @@ export class ImageBacklog implements Startable {
     if ((await reader.source(blob)) === undefined) return 'later'
     const { model } = analyzer
     const { image, phash, features, failed } = viewFindings(photo.record)
-    const wanted = {
+    const outputs = {
       facts: image === undefined,
       features: model === undefined || features.has(model) || failed.has(model) ? undefined : model
     }
     const bytes = (): AsyncIterable<Uint8Array> => reader.stream(blob, 0, blob.size)
     try {
-      const analysis = await analyzer.analyze({ bytes, size: blob.size, wanted, priority: 'backlog' }, signal)
-      const seen = analysis.features && { id, features: analysis.features, phash: analysis.phash ?? phash }
-      const links = seen && (await alike(id, seen.features, seen.phash, signal))
-      await this.#write(photo, now => resultOf(now, analysis, wanted.features, links ?? new Map()))
-      if (seen !== undefined) this.#remember(seen)
+      const analysis = await analyzer.analyze({ bytes, size: blob.size, outputs, priority: 'backlog' }, signal)
+      const analyzed = analysis.features && { id, features: analysis.features, phash: analysis.phash ?? phash }
+      const links = analyzed && (await findLinks(id, analyzed.features, analyzed.phash, signal))
+      await this.#write(photo, now => resultOf(now, analysis, outputs.features, links ?? new Map()))
+      if (analyzed !== undefined) this.#noteRecent(analyzed)
     } catch (err) {
-      const final = FINAL.find(code => hasCode(err, code))
-      if (final === undefined) throw err
-      await this.#write(photo, now => ({ changes: failureOf(now, final, wanted.features) }))
+      const code = FINAL_ERRORS.find(one => hasCode(err, one))
+      if (code === undefined) throw err
+      await this.#write(photo, now => ({ changes: failureOf(now, code, outputs.features) }))
     }
     return 'done'
   }
 
-  #remember(seen: Omit<Fresh, 'dueMs'>): void {
-    this.#fresh.push({ ...seen, dueMs: this.#components.clock.monotonic() + COMPARE_AGAIN_MS })
-    if (this.#fresh.length > COMPARE_AGAIN_MAX) this.#fresh.shift()
+  #noteRecent(analyzed: Omit<RecentAnalysis, 'dueMs'>): void {
+    this.#recent.push({ ...analyzed, dueMs: this.#components.clock.monotonic() + COMPARE_AGAIN_MS })
+    if (this.#recent.length > COMPARE_AGAIN_MAX) this.#recent.shift()
   }
 
-  async #compareAgain({ id, features, phash }: Fresh): Promise<void> {
-    const { directory, alike } = this.#components
+  async #compareAgain({ id, features, phash }: RecentAnalysis): Promise<void> {
+    const { directory, findLinks } = this.#components
     const record = directory.getSync({ kind: PHOTO_KIND, id })?.record
     if (record === undefined) return
-    const links = await alike(id, features, phash, this.#abort.signal)
+    const links = await findLinks(id, features, phash, this.#abort.signal)
     const known = viewFindings(record).links
     const found = [...links].filter(([other]) => !known.has(other))
     if (found.length === 0) return
     await this.#write(viewPhoto(record), () => ({ changes: found.map(([other, link]) => linkChange(other, link)) }))
   }
 
-  /** Nothing is written when the photo was deleted meanwhile, or brought back with needles of another generation. */
+  /** Writes nothing if the photo was deleted meanwhile, or restored under another generation. */
   async #write({ id, generation }: Photo, decide: (now: Photo) => Edit): Promise<void> {
     await this.#components.writer.edit(id, (_, now) =>
       now.deleted || now.generation !== generation ? undefined : decide(now)
@@ -310,10 +310,10 @@ function resultOf(
   const changes: Change[] = []
   const needles: NeedleDraft[] = []
   if (phash !== undefined && viewFindings(photo.record).image === undefined) {
-    changes.push(...factsChanges({ width, height, takenAt }), lookedAtChange(), phashChange(phash))
+    changes.push(...factsChanges({ width, height, takenAt }), imageChange(), phashChange(phash))
   }
   for (const { alt, recipe, contentType, bytes } of variants) {
-    if (photo.variants.has(alt)) continue // a client's own, or another node was first
+    if (photo.variants.has(alt)) continue // made by a client, or another node was first
     const sha256 = hash('sha256', bytes, 'hex')
     changes.push(addVariantChange(alt, { recipe, sha256, size: bytes.length, contentType, chunkBytes: 0 }))
     needles.push(dataDraft(photo, { id, generation, part: alt, sha256 }, 0, false, bytes))
@@ -330,6 +330,6 @@ function resultOf(
 }
 
 function failureOf(photo: Photo, error: string, model: ModelId | undefined): Change[] {
-  const changes = viewFindings(photo.record).image === undefined ? [lookedAtChange(error)] : []
+  const changes = viewFindings(photo.record).image === undefined ? [imageChange(error)] : []
   return model === undefined ? changes : [...changes, featuresFailedChange(model, error)]
 }

@@ -14,7 +14,7 @@ import type { Membership } from '../network/membership/membership.js'
 import type { ShardAnswer, VectorQuery } from './search-messages.js'
 import { ShardReplica, type ShardReplicaComponents } from './shard-replica.js'
 
-const LOOK_MS = 1_000
+const CHECK_MS = 1_000
 const STATE_FILE = 'similarity.json'
 
 /** A model whose vectors are searched. */
@@ -30,46 +30,46 @@ export interface IndexedModelsComponents
   extends Omit<ShardReplicaComponents, 'peers' | 'announce' | 'directory' | 'indexes'> {
   readonly directory: ShardReplicaComponents['directory'] & Pick<Directory, 'count'>
   readonly indexes: ShardReplicaComponents['indexes']
-  /** Absent on a node that is alone. */
+  /** Absent on a single node. */
   readonly membership?: Pick<Membership, 'alive' | 'onHeartbeat' | 'announce'> | undefined
-  /** Told which models have vectors here, when that may have changed. */
+  /** Called with the models that have vectors here, when these may have changed. */
   readonly onModels: (models: ReadonlySet<ModelId>) => void
   readonly fileSystem: FileSystem
   readonly clock: Clock
   readonly log: Logger
 }
 
-interface Indexed {
+interface ModelReplica {
   readonly model: IndexedModel
   readonly replica: ShardReplica
 }
 
 /**
- * The models whose vectors this node searches: one that serves, and perhaps one that is to follow it. Its vectors are
- * gathered beside, and it takes over when it knows as many photos and all its shards are there. Which one serves outlives
- * the process.
+ * The models whose vectors this node searches: the serving one, and perhaps its successor. The successor's index is built
+ * alongside. It takes over when it covers as many photos and all its shards are available. The serving model survives a
+ * restart.
  */
 export class IndexedModels implements Startable {
   readonly #components: IndexedModelsComponents
   readonly #path: string
   readonly #loop: WorkerLoop
-  /** What alive and other peers said last. */
+  /** From the last heartbeat of each peer, alive or not. */
   readonly #peerIndexes = new Map<NodeId, readonly HeartbeatIndex[]>()
-  #serving: Indexed | undefined
-  #next: Indexed | undefined
-  /** Starts, stops and changes, one after the other. */
+  #serving: ModelReplica | undefined
+  #next: ModelReplica | undefined
+  /** Starts, stops and changes run one after the other. */
   #tail: Promise<unknown> = Promise.resolve()
   #unsubscribe: (() => void) | undefined
   #started = false
-  /** The model that the node was told to use, however far its index has come. */
-  #wanted: IndexedModel | undefined
+  /** The model that is to serve, even while its index is incomplete. */
+  #target: IndexedModel | undefined
 
-  /** @param init.folder - holds the file that says which model serves */
+  /** @param init.folder - holds the file that names the serving model */
   constructor(components: IndexedModelsComponents, init: { readonly folder: string }) {
     const { clock, log } = components
     this.#components = components
     this.#path = join(init.folder, STATE_FILE)
-    this.#loop = new WorkerLoop({ clock, log }, { name: 'models', idleMs: LOOK_MS, step: () => this.#step() })
+    this.#loop = new WorkerLoop({ clock, log }, { name: 'models', idleMs: CHECK_MS, step: () => this.#step() })
   }
 
   async start(): Promise<void> {
@@ -87,40 +87,40 @@ export class IndexedModels implements Startable {
     await this.#inOrder(() => this.#apply())
   }
 
-  /** Searches with this model from now on: at once when there is no other, else when its vectors are there. */
+  /** Switches searches to this model: at once if there is no other, else when its index is complete. */
   use(model: IndexedModel | undefined): Promise<void> {
-    this.#wanted = model
+    this.#target = model
     return this.#inOrder(() => this.#apply())
   }
 
-  /** The model that answered when the node last ran, or that answers now. @throws the file system's own errors */
-  async last(): Promise<IndexedModel | undefined> {
+  /** The model that serves now, or served when the node last ran. @throws system errors */
+  async lastServing(): Promise<IndexedModel | undefined> {
     const bytes = await this.#components.fileSystem.readFile(this.#path)
     return bytes && parseModel(Buffer.from(bytes).toString())
   }
 
-  /** The model that answers. */
+  /** The model that answers searches. */
   get serving(): IndexedModel | undefined {
     return this.#serving?.model
   }
 
-  /** Models with vectors here, the serving one first. */
+  /** Models with an index here, the serving one first. */
   get all(): readonly IndexedModel[] {
     return [this.#serving, this.#next].flatMap(indexed => indexed?.model ?? [])
   }
 
-  /** Photos whose vectors are here, and those whose vectors are still to come, of the serving model. */
+  /** Photos of the serving model whose vectors are here, and those whose vectors are still missing. */
   counts(): { readonly vectors: number; readonly pending: number } {
     const replica = this.#serving?.replica
     return { vectors: replica?.vectors ?? 0, pending: replica?.pending ?? 0 }
   }
 
-  /** What the node's heartbeats say. */
-  announced(): readonly HeartbeatIndex[] {
-    return this.#indexed().map(({ model, replica }) => ({ model: model.id, shards: replica.ready }))
+  /** For this node's heartbeats. */
+  heartbeatIndexes(): readonly HeartbeatIndex[] {
+    return this.#replicas().map(({ model, replica }) => ({ model: model.id, shards: replica.ready }))
   }
 
-  /** Alive nodes that have vectors of the model, this one included, with the shards of which they have all. */
+  /** Live nodes with vectors of the model, this one included, and the shards for which they have all vectors. */
   holders(model: ModelId): ReadonlyMap<NodeId, ShardSet> {
     const replica = this.#replicaOf(model)
     const holders = this.#peers(model)
@@ -128,40 +128,40 @@ export class IndexedModels implements Startable {
     return holders
   }
 
-  /** @throws `ERR_MODEL_MISMATCH` for a model that is not used here; as `ShardKeeper.search` */
+  /** @throws `ERR_MODEL_MISMATCH` for a model without an index here; as {@link ShardReplica.search} */
   async search({ model, space, vector }: VectorQuery, k: number): Promise<ShardAnswer> {
     const replica = this.#replicaOf(model)
     if (replica === undefined) throw new SheafError('ERR_MODEL_MISMATCH')
     return replica.search(space, vector, k)
   }
 
-  // --- models that come and go ---
+  // --- changing models ---
 
   async #apply(): Promise<void> {
-    const wanted = this.#started ? this.#wanted : undefined
-    if (wanted === undefined) {
-      for (const { replica } of this.#indexed()) await replica.stop()
+    const target = this.#started ? this.#target : undefined
+    if (target === undefined) {
+      for (const { replica } of this.#replicas()) await replica.stop()
       this.#serving = undefined
       this.#next = undefined
       return
     }
     if (this.#serving === undefined) {
-      const last = await this.last()
-      this.#serving = await this.#begin(last ?? wanted)
-      if (last === undefined) await this.#saveServing(wanted)
+      const last = await this.lastServing()
+      this.#serving = await this.#startReplica(last ?? target)
+      if (last === undefined) await this.#saveServing(target)
     }
-    if (this.#serving.model.id === wanted.id) {
-      // what its file says is of another process; names may have changed
-      this.#serving = { ...this.#serving, model: wanted }
-      await this.#endNext()
-    } else if (this.#next?.model.id !== wanted.id) {
-      await this.#endNext()
-      this.#next = await this.#begin(wanted)
+    if (this.#serving.model.id === target.id) {
+      // the file is from an earlier process; the model may have another name now
+      this.#serving = { ...this.#serving, model: target }
+      await this.#stopNext()
+    } else if (this.#next?.model.id !== target.id) {
+      await this.#stopNext()
+      this.#next = await this.#startReplica(target)
     }
-    await this.#tidy()
+    await this.#removeUnused()
   }
 
-  async #begin(model: IndexedModel): Promise<Indexed> {
+  async #startReplica(model: IndexedModel): Promise<ModelReplica> {
     const replica = new ShardReplica(
       { ...this.#components, peers: () => this.#peers(model.id), announce: () => this.#announce() },
       { model: model.id, spaces: model.spaces }
@@ -170,40 +170,43 @@ export class IndexedModels implements Startable {
     return { model, replica }
   }
 
-  async #endNext(): Promise<void> {
+  async #stopNext(): Promise<void> {
     const next = this.#next
     this.#next = undefined
     await next?.replica.stop()
   }
 
-  /** The next model takes over when it is as good. */
+  /** Lets the next model take over once its index is complete. */
   async #step(): Promise<'idle'> {
     const next = this.#next
     if (next === undefined || !this.#isComplete(next)) return 'idle'
     await this.#inOrder(async () => {
-      const before = this.#serving
-      if (this.#next !== next || before === undefined) return
+      const previous = this.#serving
+      if (this.#next !== next || previous === undefined) return
       await this.#saveServing(next.model)
       this.#serving = next
       this.#next = undefined
-      this.#components.log.info({ model: next.model.name, before: before.model.name }, 'another model answers searches')
-      await before.replica.stop()
-      await this.#tidy()
+      this.#components.log.info(
+        { model: next.model.name, previous: previous.model.name },
+        'the new model now answers searches'
+      )
+      await previous.replica.stop()
+      await this.#removeUnused()
     })
     return 'idle'
   }
 
-  #isComplete({ model, replica }: Indexed): boolean {
+  #isComplete({ model, replica }: ModelReplica): boolean {
     const { directory } = this.#components
-    const before = this.#serving?.model
-    if (directory.state !== 'open' || before === undefined || replica.pending > 0) return false
+    const previous = this.#serving?.model
+    if (directory.state !== 'open' || previous === undefined || replica.pending > 0) return false
     const shards = new Set([...this.holders(model.id).values()].flatMap(ready => [...ready]))
-    const seen = (id: ModelId): number => directory.count(`features\0${id}`)
-    return shards.size === SHARD_COUNT && seen(model.id) >= seen(before.id)
+    const photosOf = (id: ModelId): number => directory.count(`features\0${id}`)
+    return shards.size === SHARD_COUNT && photosOf(model.id) >= photosOf(previous.id)
   }
 
-  /** After models have come and gone. */
-  async #tidy(): Promise<void> {
+  /** Removes indexes of models no longer used, and announces the rest. */
+  async #removeUnused(): Promise<void> {
     const { indexes, onModels } = this.#components
     const models = new Set(this.all.map(({ id }) => id))
     await indexes.keepOnly(models)
@@ -226,7 +229,7 @@ export class IndexedModels implements Startable {
   #peers(model: ModelId): Map<NodeId, ShardSet> {
     const peers = new Map<NodeId, ShardSet>()
     for (const peer of this.#components.membership?.alive() ?? []) {
-      const index = this.#peerIndexes.get(peer)?.find(said => said.model === model)
+      const index = this.#peerIndexes.get(peer)?.find(announced => announced.model === model)
       if (index !== undefined) peers.set(peer, index.shards)
     }
     return peers
@@ -236,12 +239,12 @@ export class IndexedModels implements Startable {
     this.#components.membership?.announce()
   }
 
-  #indexed(): Indexed[] {
+  #replicas(): ModelReplica[] {
     return [this.#serving, this.#next].filter(indexed => indexed !== undefined)
   }
 
   #replicaOf(model: ModelId): ShardReplica | undefined {
-    return this.#indexed().find(indexed => indexed.model.id === model)?.replica
+    return this.#replicas().find(indexed => indexed.model.id === model)?.replica
   }
 
   #inOrder(task: () => Promise<void>): Promise<void> {
@@ -251,7 +254,7 @@ export class IndexedModels implements Startable {
   }
 }
 
-/** @returns undefined for a file that says nothing usable: the wanted model then serves at once */
+/** @returns undefined for an unusable file: the configured model then serves at once */
 function parseModel(text: string): IndexedModel | undefined {
   try {
     const { id, name, spaces }: Partial<Record<string, unknown>> = JSON.parse(text)

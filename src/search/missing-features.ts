@@ -4,12 +4,12 @@ import { type Shard, type ShardSet, shardOf } from '../domain/shards.js'
 import type { PhotoReader } from '../photos/photo-reader.js'
 import type { PhotoBlob } from '../store/photo-needles.js'
 
-/** Looked for in one go: some milliseconds. */
-const LOOKS_MAX = 2_000
-/** Between two such looks, ms; few are looked for at once. */
-const LOOK_MS = 500
-const FEW = 100
-/** Features that no volume has brought for so long, while none is behind, are not waited for any more, ms. */
+/** Photos checked in one pass: a few milliseconds. */
+const CHECKS_MAX = 2_000
+/** Between two passes, ms; up to `CHECK_NOW_MAX` photos are checked at once. */
+const CHECK_MS = 500
+const CHECK_NOW_MAX = 100
+/** Features missing for this long, ms, while replication is up to date, are given up. */
 const LOST_MS = 10_000
 
 export interface MissingFeaturesComponents {
@@ -20,21 +20,21 @@ export interface MissingFeaturesComponents {
 interface Missing {
   readonly blob: PhotoBlob
   readonly sinceMs: number
-  /** They were here and are no use; that they are here is no news. */
+  /** The features are here but cannot be used, so finding them here again changes nothing. */
   readonly unusable: boolean
 }
 
-/** Photos whose features this node knows of and does not have: their needles come later than their records, or never. */
+/** Photos whose features this node lacks, although it has their records: the needles arrive later, or never. */
 export class MissingFeatures {
   readonly #components: MissingFeaturesComponents
   readonly #max: number
-  /** Those looked for last stand last. */
+  /** In order of their last check, oldest first. */
   readonly #missing = new Map<PhotoId, Missing>()
-  /** Of them, so many from the first may have come in. */
-  #unlooked = 0
-  #nextLookMs = 0
+  /** How many of them, from the first, have not been checked since needles last arrived. */
+  #uncheckedCount = 0
+  #nextCheckMs = 0
 
-  /** @param init.max - photos that are remembered */
+  /** @param init.max - photos remembered, at most */
   constructor(components: MissingFeaturesComponents, init: { readonly max: number }) {
     this.#components = components
     this.#max = init.max
@@ -49,8 +49,8 @@ export class MissingFeatures {
   }
 
   /**
-   * @param unusable - the features are here, but damaged or none
-   * @returns whether it is remembered; when there are too many it is not
+   * @param unusable - the features are here, but damaged or malformed
+   * @returns false when there are too many to remember this one
    */
   note(id: PhotoId, blob: PhotoBlob, unusable: boolean): boolean {
     const known = this.#missing.get(id)
@@ -63,26 +63,26 @@ export class MissingFeatures {
     this.#missing.delete(id)
   }
 
-  forgetWhere(isGone: (id: PhotoId) => boolean): void {
-    for (const id of this.#missing.keys()) if (isGone(id)) this.#missing.delete(id)
+  forgetWhere(matches: (id: PhotoId) => boolean): void {
+    for (const id of this.#missing.keys()) if (matches(id)) this.#missing.delete(id)
   }
 
-  /** Needles have come in, whichever. @returns whether it is worth a look at once */
-  needlesCame(): boolean {
-    this.#unlooked = this.#missing.size
-    return this.#unlooked > 0 && this.#unlooked <= FEW
+  /** Call when any needles have arrived. @returns whether to check at once */
+  noteNeedles(): boolean {
+    this.#uncheckedCount = this.#missing.size
+    return this.#uncheckedCount > 0 && this.#uncheckedCount <= CHECK_NOW_MAX
   }
 
-  /** @returns photos whose features are here now, of some that may be */
-  arrived(): PhotoId[] {
+  /** Checks some of the photos. @returns those whose features are here now */
+  findArrived(): PhotoId[] {
     const { clock, reader } = this.#components
     const now = clock.monotonic()
-    if (this.#unlooked === 0 || (this.#unlooked > FEW && now < this.#nextLookMs)) return []
-    this.#nextLookMs = now + LOOK_MS
-    const looked = [...this.#missing].slice(0, Math.min(LOOKS_MAX, this.#unlooked))
-    this.#unlooked -= looked.length
+    if (this.#uncheckedCount === 0 || (this.#uncheckedCount > CHECK_NOW_MAX && now < this.#nextCheckMs)) return []
+    this.#nextCheckMs = now + CHECK_MS
+    const checked = [...this.#missing].slice(0, Math.min(CHECKS_MAX, this.#uncheckedCount))
+    this.#uncheckedCount -= checked.length
     const arrived: PhotoId[] = []
-    for (const [id, missing] of looked) {
+    for (const [id, missing] of checked) {
       this.#missing.delete(id)
       this.#missing.set(id, missing)
       if (!missing.unusable && reader.isLocal(missing.blob)) arrived.push(id)
@@ -90,11 +90,14 @@ export class MissingFeatures {
     return arrived
   }
 
-  /** @param excused - what has been missing for a while is not counted */
-  shards(excused: boolean): ShardSet {
+  /**
+   * @param exceptLost - leave out photos whose features have been missing for a while
+   * @returns shards that lack features
+   */
+  shards(exceptLost: boolean): ShardSet {
     const now = this.#components.clock.monotonic()
     const shards = new Set<Shard>()
-    for (const [id, { sinceMs }] of this.#missing) if (!excused || now < sinceMs + LOST_MS) shards.add(shardOf(id))
+    for (const [id, { sinceMs }] of this.#missing) if (!exceptLost || now < sinceMs + LOST_MS) shards.add(shardOf(id))
     return shards
   }
 }

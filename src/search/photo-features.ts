@@ -5,7 +5,7 @@ import { type Photo, viewPhoto } from '../domain/photo.js'
 import type { DirectoryRecord } from '../domain/record.js'
 import { featuresBlob, type PhotoBlob } from '../store/photo-needles.js'
 
-/** @returns undefined for a deleted photo, and for a record from a defective node, which must not hide the others */
+/** @returns undefined for a deleted photo, and for a malformed record, which must not hide the others */
 export function livePhoto(record: DirectoryRecord | undefined): Photo | undefined {
   if (record === undefined) return undefined
   try {
@@ -17,7 +17,7 @@ export function livePhoto(record: DirectoryRecord | undefined): Photo | undefine
   }
 }
 
-/** @returns where it stands what the model says of a photo; undefined when the photo is not live, or the model has not seen it */
+/** @returns the needle with a model's features; undefined when the photo is not live, or the model has not analyzed it */
 export function featuresOf(record: DirectoryRecord | undefined, model: ModelId): PhotoBlob | undefined {
   const photo = livePhoto(record)
   const named = photo && viewFindings(photo.record).features.get(model)

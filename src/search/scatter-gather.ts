@@ -5,50 +5,50 @@ import type { Logger } from '../core/log.js'
 import type { Random } from '../core/random.js'
 import type { NodeId, PhotoId } from '../domain/ids.js'
 import type { Shard, ShardSet } from '../domain/shards.js'
-import type { Neighbour } from '../similarity/index/vector-index.js'
+import type { Neighbor } from '../similarity/index/vector-index.js'
 import type { ShardAnswer } from './search-messages.js'
 
-/** Whoever has not answered by then is left out, ms. */
+/** Answers after this are not waited for, ms. */
 const DEADLINE_MS = 2_000
 
 export interface ScatterGatherComponents {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
-  /** @throws whatever keeps the node from answering */
+  /** Searches on one node. @throws when the node cannot answer */
   readonly ask: (node: NodeId, signal: AbortSignal) => Promise<ShardAnswer>
 }
 
 export interface ScatterGatherInit {
   readonly self: NodeId
-  /** Who says to have which shards. */
+  /** The shards that each node claims to have. */
   readonly holders: ReadonlyMap<NodeId, ShardSet>
   readonly k: number
-  /** After so long without an answer another node is asked for the same, ms. */
+  /** After this long without an answer, another node is asked for the same shards, ms. */
   readonly hedgeMs: number
 }
 
-/** What the nodes found together. */
+/** The merged result. */
 export interface GatherResult {
   /** By falling score; each photo once. The k best are among them. */
-  readonly neighbours: readonly Neighbour[]
-  /** Shards of which all vectors were looked at. */
+  readonly neighbors: readonly Neighbor[]
+  /** Shards of which all vectors were searched. */
   readonly shards: ShardSet
-  /** The nodes had no more to offer: asking for more brings nothing. */
+  /** Every node that answered returned fewer than `k`: a larger `k` finds nothing more. */
   readonly exhausted: boolean
 }
 
-/** One search: who is asked, who is asked instead, and what came. */
+/** One search: chooses the nodes to ask, hedges slow ones, and merges the answers. */
 export class ScatterGather {
   readonly #components: ScatterGatherComponents
   readonly #init: ScatterGatherInit
-  /** Nodes that were asked and have not answered yet, with the shards that are expected of them. */
+  /** Nodes asked that have not answered yet, and the shards expected from them. */
   readonly #pending = new Map<NodeId, ShardSet>()
-  /** Nodes that have been asked; none is asked twice. */
+  /** No node is asked twice. */
   readonly #asked = new Set<NodeId>()
   readonly #scores = new Map<PhotoId, number>()
   readonly #shards = new Set<Shard>()
-  readonly #over = new AbortController()
+  readonly #end = new AbortController()
   #exhausted = true
   #finish: () => void = () => {}
   #cancelHedge: () => void = () => {}
@@ -58,7 +58,7 @@ export class ScatterGather {
     this.#init = init
   }
 
-  /** To be called once. @throws the signal's reason */
+  /** Call once. @throws the signal's reason */
   async run(signal: AbortSignal): Promise<GatherResult> {
     const { clock } = this.#components
     const { self, holders } = this.#init
@@ -70,24 +70,24 @@ export class ScatterGather {
         late.addEventListener('abort', () => resolve(), { once: true })
         const own = holders.get(self)
         if (own !== undefined) this.#expect(self, own)
-        this.#fillUp(new Set(own))
-        // the others first: their answers have the longer way
+        this.#askMore(new Set(own))
+        // peers first: their answers take longer
         if (own !== undefined) this.#ask(self)
-        this.#armHedge()
+        this.#scheduleHedge()
       })
     } finally {
       cancel()
       this.#cancelHedge()
-      this.#over.abort(new SheafError('ERR_PEER_UNREACHABLE', 'the search is over'))
+      this.#end.abort(new SheafError('ERR_PEER_UNREACHABLE', 'the search is over'))
     }
     signal.throwIfAborted()
-    const neighbours = Array.from(this.#scores, ([id, score]) => ({ id, score }))
-    neighbours.sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1))
-    return { neighbours, shards: this.#shards, exhausted: this.#exhausted }
+    const neighbors = Array.from(this.#scores, ([id, score]) => ({ id, score }))
+    neighbors.sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1))
+    return { neighbors, shards: this.#shards, exhausted: this.#exhausted }
   }
 
-  /** Asks further nodes for the shards that are not `expected`, those first that have most of them; ends when nothing is to come. */
-  #fillUp(expected: ReadonlySet<Shard>): void {
+  /** Asks further nodes for the shards not in `expected`, greedily by most shards. Ends the search when nothing more can come. */
+  #askMore(expected: ReadonlySet<Shard>): void {
     const { random } = this.#components
     const missing = new Set<Shard>()
     const candidates: { readonly node: NodeId; readonly shards: ShardSet; readonly order: number }[] = []
@@ -113,48 +113,48 @@ export class ScatterGather {
   }
 
   #ask(node: NodeId): void {
-    this.#components.ask(node, this.#over.signal).then(
-      answer => this.#answered(node, answer),
+    this.#components.ask(node, this.#end.signal).then(
+      answer => this.#onAnswer(node, answer),
       err => {
-        if (this.#over.signal.aborted) return
-        this.#components.log.debug({ err, node }, 'a node did not answer a search')
-        this.#settled(node)
+        if (this.#end.signal.aborted) return
+        this.#components.log.debug({ err, node }, 'node did not answer a search')
+        this.#onSettled(node)
       }
     )
   }
 
-  #answered(node: NodeId, { shards, neighbours }: ShardAnswer): void {
-    if (this.#over.signal.aborted) return
+  #onAnswer(node: NodeId, { shards, neighbors }: ShardAnswer): void {
+    if (this.#end.signal.aborted) return
     for (const shard of shards) this.#shards.add(shard)
-    for (const { id, score } of neighbours) this.#scores.set(id, Math.max(score, this.#scores.get(id) ?? -1))
-    if (neighbours.length >= this.#init.k) this.#exhausted = false
-    this.#settled(node)
+    for (const { id, score } of neighbors) this.#scores.set(id, Math.max(score, this.#scores.get(id) ?? -1))
+    if (neighbors.length >= this.#init.k) this.#exhausted = false
+    this.#onSettled(node)
   }
 
-  #settled(node: NodeId): void {
+  #onSettled(node: NodeId): void {
     this.#pending.delete(node)
-    this.#fillUp(this.#expected())
+    this.#askMore(this.#expectedShards())
   }
 
-  /** What has come and what still may come from those who were asked. */
-  #expected(): Set<Shard> {
+  /** Shards answered, and shards still expected from nodes that were asked. */
+  #expectedShards(): Set<Shard> {
     const expected = new Set(this.#shards)
     for (const shards of this.#pending.values()) for (const shard of shards) expected.add(shard)
     return expected
   }
 
-  /** This node is always waited for: what it has of shards that are not complete is better than nothing. */
+  /** Always waits for this node: its part of an incomplete shard is better than nothing. */
   #expectsMore(): boolean {
     if (this.#pending.has(this.#init.self)) return true
     for (const shards of this.#pending.values()) for (const shard of shards) if (!this.#shards.has(shard)) return true
     return false
   }
 
-  /** Again and again, so that a third node is asked when the second is slow, too. */
-  #armHedge(): void {
+  /** Repeats, so that a third node is asked when the second is slow, too. */
+  #scheduleHedge(): void {
     this.#cancelHedge = this.#components.clock.schedule(this.#init.hedgeMs, () => {
-      this.#fillUp(this.#shards)
-      this.#armHedge()
+      this.#askMore(this.#shards)
+      this.#scheduleHedge()
     })
   }
 }

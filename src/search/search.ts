@@ -9,7 +9,7 @@ import { SHARD_COUNT, type ShardSet } from '../domain/shards.js'
 import type { PhotoReader } from '../photos/photo-reader.js'
 import { badField } from '../photos/photo-rules.js'
 import { type ImageAnalyzer, TEXT_LENGTH_MAX } from '../similarity/images/image-analyzer.js'
-import { NEIGHBOURS_MAX } from '../similarity/index/vector-index.js'
+import { NEIGHBORS_MAX } from '../similarity/index/vector-index.js'
 import { photoNotFound, requireLive } from '../store/record-writer.js'
 import type { IndexedModel, IndexedModels } from './indexed-models.js'
 import { featuresOf, livePhoto } from './photo-features.js'
@@ -20,16 +20,16 @@ import type { Coverage, ScoredPhoto, SearchOptions, SearchResults } from './simi
 const K_MAX = 1_000
 const K_SIMILAR = 5
 const K_TEXT = 20
-/** Asked for beyond what is wanted: photos deleted a moment ago, copies of the query. */
+/** Extra neighbors to ask for: some are photos deleted a moment ago, or copies of the query. */
 const MARGIN = 16
 const ROUNDS_MAX = 3
 const GROWTH = 16
-/** Photos that peers found and this node does not know are asked for, so many at once. */
-const LOOK_UPS_MAX = 16
-/** A photo that is as close as this is a copy of the picture that was sent. */
+/** Records fetched per search, at most, for photos that peers found and this node does not know. */
+const FETCHES_MAX = 16
+/** A photo with a higher score is a copy of the query picture. */
 const COPY_SCORE = 0.999999
 const LINKS_MAX = 10
-/** Memory for all pictures that come in as questions. */
+/** Memory for all query pictures being received. */
 const PICTURE_BYTES_MAX = 256 * 1024 * 1024
 
 export interface SearchComponents {
@@ -37,20 +37,20 @@ export interface SearchComponents {
   readonly reader: Pick<PhotoReader, 'readNeedle'>
   readonly analyzer: Pick<ImageAnalyzer, 'has' | 'analyze' | 'embedText'>
   readonly models: Pick<IndexedModels, 'serving' | 'all'>
-  readonly nodes: Pick<ShardSearch, 'search'>
-  /** Asks the peers about a photo that is unknown here. @returns whether all members have answered */
+  readonly shardSearch: Pick<ShardSearch, 'search'>
+  /** Asks the peers about a photo that is unknown here. @returns whether all members answered */
   readonly fetchRecord: (id: PhotoId) => Promise<boolean>
-  /** Whether whoever asks may see the photo. */
+  /** Whether the caller may see the photo. */
   readonly visible: (photo: Photo) => boolean
 }
 
-/** Which photo counts as a result. */
-type Accept = (neighbour: ScoredPhoto, photo: Photo) => boolean
+/** Whether a photo counts as a result. */
+type Accept = (neighbor: ScoredPhoto, photo: Photo) => boolean
 
-/** Photos that look like a photo, like a picture that is no photo here, or like what words say. */
+/** Finds photos similar to a stored photo, to a picture that is sent, or to a text. */
 export class Search {
   readonly #components: SearchComponents
-  /** Of pictures that are coming in. */
+  /** Memory used by query pictures being received. */
   #pictureBytes = 0
 
   constructor(components: SearchComponents) {
@@ -59,9 +59,9 @@ export class Search {
 
   /**
    * @param file - an image
-   * @param options - asked for when the file has been read
-   * @throws `ERR_EMPTY_FILE`, what reading the file throws, `ERR_BAD_PARAMETER`, `ERR_MODEL_UNAVAILABLE`, `ERR_IMAGE_UNREADABLE`, `ERR_IMAGE_TOO_LARGE`, `ERR_IMAGE_CRASHED`,
-   * `ERR_OVERLOADED`, the signal's reason
+   * @param options - called after the file has been read
+   * @throws `ERR_EMPTY_FILE`, what reading the file throws, `ERR_BAD_PARAMETER`, `ERR_MODEL_UNAVAILABLE`,
+   * `ERR_IMAGE_UNREADABLE`, `ERR_IMAGE_TOO_LARGE`, `ERR_IMAGE_CRASHED`, `ERR_OVERLOADED`, the signal's reason
    */
   async byImage(
     file: AsyncIterable<Uint8Array>,
@@ -73,12 +73,12 @@ export class Search {
     const checked = checkOptions(options(), K_SIMILAR)
     if (bytes.length === 0) throw new SheafError('ERR_EMPTY_FILE')
     const model = this.#requireModel()
-    const wanted = { facts: false, features: model.id }
-    const { features } = await analyzer.analyze({ bytes, size: bytes.length, wanted, priority: 'asked' }, signal)
+    const outputs = { facts: false, features: model.id }
+    const { features } = await analyzer.analyze({ bytes, size: bytes.length, outputs, priority: 'interactive' }, signal)
     const vector = features?.vectors.get('image')
     if (vector === undefined) throw new SheafError('ERR_MODEL_UNAVAILABLE')
     const isOther: Accept = ({ score }) => score <= COPY_SCORE
-    return this.#closest(model, 'image', vector, checked, isOther, signal)
+    return this.#nearest(model, 'image', vector, checked, isOther, signal)
   }
 
   /** @throws `ERR_BAD_PARAMETER`, `ERR_MODEL_UNAVAILABLE`, `ERR_TEXT_SEARCH_UNAVAILABLE`, `ERR_OVERLOADED`, the signal's reason */
@@ -87,11 +87,11 @@ export class Search {
     const checked = checkOptions(options, K_TEXT)
     const words = text.trim()
     if (words === '' || words.length > TEXT_LENGTH_MAX) {
-      throw badField('q', `q is what to look for, in 1–${TEXT_LENGTH_MAX} characters`)
+      throw badField('q', `q must be a text of 1–${TEXT_LENGTH_MAX} characters`)
     }
     const model = this.#requireModel()
     const { space, vector } = await analyzer.embedText(words, model.id, signal)
-    return this.#closest(model, space, vector, checked, () => true, signal)
+    return this.#nearest(model, space, vector, checked, () => true, signal)
   }
 
   /**
@@ -112,20 +112,20 @@ export class Search {
     for (const model of models.all) {
       const vector = await this.#vectorOf(photo, model)
       if (vector !== undefined) {
-        return this.#closest(model, 'image', vector, checked, ({ photoId }) => photoId !== id, signal)
+        return this.#nearest(model, 'image', vector, checked, ({ photoId }) => photoId !== id, signal)
       }
     }
-    const inVain = models.all.some(model => failed.has(model.id))
-    throw new SheafError(inVain ? 'ERR_NOT_AN_IMAGE' : 'ERR_NOT_INDEXED', undefined, { details })
+    const hasFailed = models.all.some(model => failed.has(model.id))
+    throw new SheafError(hasFailed ? 'ERR_NOT_AN_IMAGE' : 'ERR_NOT_INDEXED', undefined, { details })
   }
 
   /**
-   * Which photos look like one that was just seen.
+   * Finds photos that look like one that was just analyzed.
    *
-   * @returns at most ten, by falling score; none when no model here has such vectors
+   * @returns at most ten, by falling score; none when no index here holds vectors of that model
    * @throws the signal's reason
    */
-  async alike(
+  async findLinks(
     id: PhotoId,
     features: Features,
     phash: Uint8Array | undefined,
@@ -141,12 +141,12 @@ export class Search {
       return tier !== undefined
     }
     const options = { k: LINKS_MAX, minScore: LINK_SCORE_MIN }
-    const { results } = await this.#closest(model, 'image', vector, options, isLink, signal)
+    const { results } = await this.#nearest(model, 'image', vector, options, isLink, signal)
     const kept = new Set(results.map(({ photoId }) => photoId))
     return new Map([...links].filter(([other]) => kept.has(other)))
   }
 
-  /** What a client sends slowly must not keep the analyzer waiting. @throws `ERR_OVERLOADED` */
+  /** Reads the file into memory first, so that a slow client does not block the analyzer. @throws `ERR_OVERLOADED` */
   async #collect(file: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
     const pieces: Uint8Array[] = []
     let byteCount = 0
@@ -155,7 +155,7 @@ export class Search {
         byteCount += piece.length
         this.#pictureBytes += piece.length
         if (this.#pictureBytes > PICTURE_BYTES_MAX)
-          throw new SheafError('ERR_OVERLOADED', 'too many pictures come in at once')
+          throw new SheafError('ERR_OVERLOADED', 'too many pictures are being received; try again')
         pieces.push(piece)
       }
       return Buffer.concat(pieces, byteCount)
@@ -164,10 +164,10 @@ export class Search {
     }
   }
 
-  // --- gathering ---
+  // --- finding neighbors ---
 
-  /** Asks for more until there are enough that count, or no more at all. */
-  async #closest(
+  /** Asks for more neighbors until enough of them are results, or there are no more. */
+  async #nearest(
     model: IndexedModel,
     space: Space,
     vector: Float32Array,
@@ -175,51 +175,51 @@ export class Search {
     accept: Accept,
     signal: AbortSignal
   ): Promise<SearchResults> {
-    const { nodes, visible } = this.#components
+    const { shardSearch, visible } = this.#components
     const query: VectorQuery = { model: model.id, space, vector }
-    const isWanted: Accept = (neighbour, photo) =>
-      (tag === undefined || photo.tags.includes(tag)) && visible(photo) && accept(neighbour, photo)
-    let wanted = Math.min(NEIGHBOURS_MAX, Math.ceil((k + MARGIN) / this.#share(tag)))
+    const isResult: Accept = (neighbor, photo) =>
+      (tag === undefined || photo.tags.includes(tag)) && visible(photo) && accept(neighbor, photo)
+    let count = Math.min(NEIGHBORS_MAX, Math.ceil((k + MARGIN) / this.#tagShare(tag)))
     for (let round = 1; ; round++) {
-      const { neighbours, shards, exhausted } = await nodes.search(query, wanted, signal)
-      const near = neighbours.filter(({ score }) => score >= minScore)
+      const { neighbors, shards, exhausted } = await shardSearch.search(query, count, signal)
+      const near = neighbors.filter(({ score }) => score >= minScore)
       const scored = near.map(({ id, score }) => ({ photoId: id, score }))
-      const results = await this.#filter(scored, isWanted, k)
-      const isEnd = exhausted || near.length < neighbours.length || wanted === NEIGHBOURS_MAX
+      const results = await this.#filter(scored, isResult, k)
+      const isEnd = exhausted || near.length < neighbors.length || count === NEIGHBORS_MAX
       if (results.length === k || isEnd || round === ROUNDS_MAX) {
         return { results, coverage: coverageOf(shards), model: { id: model.id, name: model.name } }
       }
-      wanted = Math.min(NEIGHBOURS_MAX, wanted * GROWTH)
+      count = Math.min(NEIGHBORS_MAX, count * GROWTH)
     }
   }
 
-  /** Of all photos, those that have the tag: so many more are to be asked for. */
-  #share(tag: string | undefined): number {
+  /** The fraction of all photos that have the tag: the filter lets about that many neighbors through. */
+  #tagShare(tag: string | undefined): number {
     const { directory } = this.#components
     if (tag === undefined) return 1
     return Math.max(1, directory.count(`tag\0${tag}`)) / Math.max(1, directory.count('all'))
   }
 
-  /** @returns the first k that are wanted */
-  async #filter(scored: readonly ScoredPhoto[], isWanted: Accept, k: number): Promise<ScoredPhoto[]> {
+  /** @returns the first k results */
+  async #filter(scored: readonly ScoredPhoto[], isResult: Accept, k: number): Promise<ScoredPhoto[]> {
     const results: ScoredPhoto[] = []
     const step = Math.max(64, k)
     for (let at = 0; at < scored.length && results.length < k; at += step) {
       const part = scored.slice(at, at + step)
-      const photos = await this.#photos(part.map(({ photoId }) => photoId))
-      for (const [i, neighbour] of part.entries()) {
+      const photos = await this.#loadPhotos(part.map(({ photoId }) => photoId))
+      for (const [i, neighbor] of part.entries()) {
         const photo = photos[i]
-        if (photo !== undefined && results.length < k && isWanted(neighbour, photo)) results.push(neighbour)
+        if (photo !== undefined && results.length < k && isResult(neighbor, photo)) results.push(neighbor)
       }
     }
     return results
   }
 
-  async #photos(ids: readonly PhotoId[]): Promise<(Photo | undefined)[]> {
+  async #loadPhotos(ids: readonly PhotoId[]): Promise<(Photo | undefined)[]> {
     const { directory, fetchRecord } = this.#components
     const keys = ids.map(id => ({ kind: PHOTO_KIND, id }))
     let stored = await directory.getMany(keys)
-    const unknown = ids.filter((_, i) => stored[i] === undefined).slice(0, LOOK_UPS_MAX)
+    const unknown = ids.filter((_, i) => stored[i] === undefined).slice(0, FETCHES_MAX)
     if (unknown.length > 0) {
       await Promise.all(unknown.map(id => fetchRecord(id)))
       stored = await directory.getMany(keys)
@@ -233,9 +233,9 @@ export class Search {
     const known = await directory.get(key)
     if (known !== undefined) return viewPhoto(known.record)
     const complete = await fetchRecord(id)
-    const learned = await directory.get(key)
-    if (learned === undefined) throw photoNotFound(id, complete)
-    return viewPhoto(learned.record)
+    const fetched = await directory.get(key)
+    if (fetched === undefined) throw photoNotFound(id, complete)
+    return viewPhoto(fetched.record)
   }
 
   async #vectorOf({ record }: Photo, model: IndexedModel): Promise<Float32Array | undefined> {
@@ -245,7 +245,7 @@ export class Search {
   }
 
   /**
-   * @returns the model for questions that are no photo here: the one that serves; if that is not loaded, the one to follow it
+   * @returns the model for queries that are not stored photos: the serving one, or its successor if that one is not loaded
    * @throws `ERR_MODEL_UNAVAILABLE`
    */
   #requireModel(): IndexedModel {
@@ -262,9 +262,9 @@ export function coverageOf(shards: ShardSet): Coverage {
 
 function checkOptions(options: SearchOptions, kDefault: number): SearchOptions & { readonly k: number } {
   const { k = kDefault, minScore } = options
-  if (!Number.isInteger(k) || k < 1 || k > K_MAX) throw badField('k', `k is a whole number from 1 to ${K_MAX}`)
+  if (!Number.isInteger(k) || k < 1 || k > K_MAX) throw badField('k', `k must be a whole number from 1 to ${K_MAX}`)
   if (minScore !== undefined && !(minScore >= -1 && minScore <= 1)) {
-    throw badField('min_score', 'min_score is a number from -1 to 1')
+    throw badField('min_score', 'min_score must be a number from -1 to 1')
   }
   return { ...options, k }
 }

@@ -1,34 +1,34 @@
 import type { NodeId } from '../domain/ids.js'
 import { ALL_SHARDS, type Shard, type ShardSet, shardOwners } from '../domain/shards.js'
 
-/** A shard that others have is kept for so long, so that a member that comes and goes does not move it each time. */
+/** A shard that its owners have is still kept for this long, ms, so that a flapping member does not move it each time. */
 const RELEASE_MS = 10 * 60_000
 
 export interface ShardPlacementComponents {
   readonly self: NodeId
-  /** Others that are alive and index this model, with the shards of which they have all vectors. */
+  /** Live peers that index this model, and the shards for which they have all vectors. */
   readonly peers: () => ReadonlyMap<NodeId, ShardSet>
 }
 
-interface Held {
-  /** The directory was looked through for its vectors. */
-  looked: boolean
-  /** All its vectors were here at one time since. */
+interface HeldShard {
+  /** The directory was scanned for its vectors. */
+  scanned: boolean
+  /** At some time since, all its vectors were here. */
   ready: boolean
-  /** Since when its owners, others than this node, have all had it, monotonic ms; undefined: they have not. */
+  /** Since when all its owners, this node not among them, have had it, monotonic ms; undefined: they have not. */
   coveredMs: number | undefined
 }
 
 /**
- * Which shards a node holds: those that it owns, as long as they are its; those that it owned until all new owners have had
- * them for a while. Pure: told what time it is.
+ * Which shards a node holds: those that it owns, and those that it owned, until all new owners have had them for a while.
+ * Pure: the caller passes the time.
  */
 export class ShardPlacement {
   readonly #components: ShardPlacementComponents
-  readonly #held = new Map<Shard, Held>()
+  readonly #held = new Map<Shard, HeldShard>()
   readonly #ready = new Set<Shard>()
   #owners: ReadonlyMap<Shard, readonly NodeId[]> = new Map()
-  /** For whom `#owners` was worked out. */
+  /** The members for whom `#owners` was computed. */
   #members = ''
 
   constructor(components: ShardPlacementComponents) {
@@ -43,7 +43,7 @@ export class ShardPlacement {
     return this.#held.has(shard)
   }
 
-  /** Takes what is this node's now. @returns shards that it need not hold any more, and no longer does */
+  /** Adds the shards that this node owns now. @returns shards that it released */
   update(nowMs: number): ShardSet {
     const { self, peers } = this.#components
     const others = peers()
@@ -52,7 +52,7 @@ export class ShardPlacement {
     for (const [shard, owners] of this.#owners) {
       const held = this.#held.get(shard)
       if (owners.includes(self)) {
-        if (held === undefined) this.#held.set(shard, { looked: false, ready: false, coveredMs: undefined })
+        if (held === undefined) this.#held.set(shard, { scanned: false, ready: false, coveredMs: undefined })
         else held.coveredMs = undefined
       } else if (held !== undefined && this.#isReleased(held, owners, others, shard, nowMs)) {
         this.#held.delete(shard)
@@ -63,39 +63,39 @@ export class ShardPlacement {
     return released
   }
 
-  /** Shards for whose vectors the directory has not been looked through. */
-  unlooked(): ShardSet {
-    return new Set([...this.#held].filter(([, { looked }]) => !looked).map(([shard]) => shard))
+  /** Shards whose vectors the directory has not been scanned for. */
+  unscanned(): ShardSet {
+    return new Set([...this.#held].filter(([, { scanned }]) => !scanned).map(([shard]) => shard))
   }
 
-  looked(shards: ShardSet): void {
-    for (const [shard, held] of this.#held) if (shards.has(shard)) held.looked = true
+  markScanned(shards: ShardSet): void {
+    for (const [shard, held] of this.#held) if (shards.has(shard)) held.scanned = true
   }
 
-  /** All shards are to be looked through again; those that are ready stay so. */
-  forgetLooks(): void {
-    for (const held of this.#held.values()) held.looked = false
+  /** Requires a new scan for all shards; those that are ready stay ready. */
+  requireRescan(): void {
+    for (const held of this.#held.values()) held.scanned = false
   }
 
-  /** @param incomplete - shards that are known to lack vectors. @returns whether shards have become ready */
-  complete(incomplete: ShardSet): boolean {
+  /** @param incomplete - shards known to lack vectors. @returns whether any shard became ready */
+  markReady(incomplete: ShardSet): boolean {
     const before = this.#ready.size
     for (const [shard, held] of this.#held) {
-      if (!held.looked || incomplete.has(shard)) continue
+      if (!held.scanned || incomplete.has(shard)) continue
       held.ready = true
       this.#ready.add(shard)
     }
     return this.#ready.size > before
   }
 
-  /** The vectors are gone. */
+  /** Drops all shards: the vectors are lost. */
   reset(): void {
     this.#held.clear()
     this.#ready.clear()
   }
 
   #isReleased(
-    held: Held,
+    held: HeldShard,
     owners: readonly NodeId[],
     others: ReadonlyMap<NodeId, ShardSet>,
     shard: Shard,

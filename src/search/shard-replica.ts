@@ -24,12 +24,12 @@ import type { ShardAnswer } from './search-messages.js'
 import { ShardPlacement } from './shard-placement.js'
 
 const IDLE_MS = 500
-/** Records looked at, and vectors inserted, in one step at most. */
+/** Records read, and vectors inserted, per step at most. */
 const PAGE = 128
 const IDS_PER_TURN = 2_000
-const WAITING_MAX = 20_000
-/** Between two looks through the directory for what was lost. */
-const LOOK_MS = 30_000
+const QUEUE_MAX = 20_000
+/** Between two scans of the directory for lost changes, ms. */
+const RESCAN_MS = 30_000
 const SAVE_MS = 5 * 60_000
 const UNSAVED_MIN = 1_000
 const UNSAVED_SHARE = 0.2
@@ -37,15 +37,15 @@ const UNSAVED_SHARE = 0.2
 export interface ShardReplicaComponents {
   readonly directory: Pick<Directory, 'state' | 'getMany' | 'query' | 'onChange'>
   readonly reader: Pick<PhotoReader, 'isLocal' | 'readNeedle'>
-  /** Calls the listener when needles have come in. @returns removes it */
+  /** Calls the listener when needles have arrived. @returns removes the listener */
   readonly onNeedles: (listener: () => void) => () => void
   readonly indexes: VectorIndexes
   readonly self: NodeId
-  /** Others that are alive and index this model, with the shards of which they have all vectors. */
+  /** Live peers that index this model, and the shards for which they have all vectors. */
   readonly peers: () => ReadonlyMap<NodeId, ShardSet>
-  /** Whether needles that others have are still to come in. */
+  /** Whether needles of other nodes are still missing here. */
   readonly isReplicating: () => boolean
-  /** The shards of which this node has all vectors have changed. */
+  /** Called when the shards for which this node has all vectors have changed. */
   readonly announce: () => void
   readonly clock: Clock
   readonly log: Logger
@@ -55,38 +55,38 @@ export interface ShardReplicaInit {
   readonly model: ModelId
   /** Dimensions of the model's vectors; `image` is always among them. */
   readonly spaces: ReadonlyMap<Space, number>
-  /** Photos that may wait to be looked at, and for their features, each; default 20 000. When more do, all are looked at again. */
-  readonly waitingMax?: number
+  /** Photos queued, and photos waiting for features, each at most; default 20,000. On overflow the directory is scanned again. */
+  readonly queueMax?: number
 }
 
-/** A look through the directory for vectors that the indexes lack. */
-interface Rescan {
+/** A scan of the directory for vectors that the indexes lack. */
+interface DirectoryScan {
   readonly shards: ShardSet
-  /** Of the next page; undefined: the first. */
+  /** The next page; undefined: the first one. */
   readonly cursor: string | undefined
 }
 
 /**
- * Keeps one node's vectors of one model: those of the shards that are its, read from the features in its own volumes. What
- * the indexes hold follows the directory change by change; whatever gets lost on the way is found by looking through all.
+ * One node's vectors of one model, for the shards that the node holds. They are read from the features in its own volumes.
+ * The indexes follow the directory change by change; a scan of the directory finds changes that were lost.
  */
 export class ShardReplica implements Startable {
   readonly #components: ShardReplicaComponents
   readonly #init: ShardReplicaInit
-  readonly #waitingMax: number
+  readonly #queueMax: number
   readonly #placement: ShardPlacement
   readonly #loop: WorkerLoop
   readonly #dirty = new Set<PhotoId>()
   readonly #missing: MissingFeatures
   readonly #unsubscribe: (() => void)[] = []
-  #open: ReadonlyMap<Space, VectorIndex> | undefined
-  /** Those of the open ones one of which has failed. */
-  #failed: ReadonlyMap<Space, VectorIndex> | undefined
-  #rescan: Rescan | undefined
-  #rescannedMs = Number.NEGATIVE_INFINITY
-  /** Changes were lost: all shards are to be looked through again. */
+  #indexes: ReadonlyMap<Space, VectorIndex> | undefined
+  /** The open indexes, when one of them has failed. */
+  #failedIndexes: ReadonlyMap<Space, VectorIndex> | undefined
+  #scan: DirectoryScan | undefined
+  #scannedMs = Number.NEGATIVE_INFINITY
+  /** Changes were lost, so all shards need a new scan. */
   #overflowed = false
-  #reading = false
+  #isReading = false
   #unsaved = 0
   #savedMs = 0
 
@@ -94,23 +94,23 @@ export class ShardReplica implements Startable {
     const { clock, log, self, peers } = components
     this.#components = components
     this.#init = init
-    this.#waitingMax = init.waitingMax ?? WAITING_MAX
-    this.#missing = new MissingFeatures(components, { max: this.#waitingMax })
+    this.#queueMax = init.queueMax ?? QUEUE_MAX
+    this.#missing = new MissingFeatures(components, { max: this.#queueMax })
     this.#placement = new ShardPlacement({ self, peers })
     this.#loop = new WorkerLoop({ clock, log }, { name: 'shards', idleMs: IDLE_MS, step: signal => this.#step(signal) })
   }
 
-  /** Shards of which all vectors are here. */
+  /** Shards for which all vectors are here. */
   get ready(): ShardSet {
     return this.#placement.ready
   }
 
   /** Photos that have a vector here. */
   get vectors(): number {
-    return this.#open?.get('image')?.size ?? 0
+    return this.#indexes?.get('image')?.size ?? 0
   }
 
-  /** Photos of this node's shards whose vectors are still to be inserted, as far as is known. */
+  /** Photos of this node's shards whose vectors are known to be missing. */
   get pending(): number {
     return this.#dirty.size + this.#missing.size
   }
@@ -122,7 +122,7 @@ export class ShardReplica implements Startable {
         for (const { after } of changes) if (after.kind === PHOTO_KIND) this.#note(after)
       }),
       onNeedles(() => {
-        if (this.#missing.needlesCame()) this.#loop.wake()
+        if (this.#missing.noteNeedles()) this.#loop.wake()
       })
     )
     await this.#loop.start()
@@ -136,22 +136,22 @@ export class ShardReplica implements Startable {
   }
 
   /**
-   * Searches all vectors that are here.
+   * Searches all vectors on this node.
    *
    * @param vector - unit length
-   * @returns `shards`: those of which all vectors were here all the time
+   * @returns `shards`: those for which all vectors were here throughout the search
    * @throws `ERR_MODEL_MISMATCH`: the model has no such vectors; `ERR_INDEX_UNAVAILABLE`, `ERR_OVERLOADED`
    */
   async search(space: Space, vector: Float32Array, k: number): Promise<ShardAnswer> {
     if (this.#init.spaces.get(space) !== vector.length) throw new SheafError('ERR_MODEL_MISMATCH')
-    const index = this.#open?.get(space)
-    if (index === undefined) return { shards: new Set(), neighbours: [] } // it is being opened
-    const before = new Set(this.ready)
-    const neighbours = await index.search(vector, k).catch((err: unknown) => {
+    const index = this.#indexes?.get(space)
+    if (index === undefined) return { shards: new Set(), neighbors: [] } // being opened
+    const readyBefore = new Set(this.ready)
+    const neighbors = await index.search(vector, k).catch((err: unknown) => {
       if (hasCode(err, 'ERR_INDEX_UNAVAILABLE')) this.#fail(index)
       throw err
     })
-    return { shards: new Set([...before].filter(shard => this.ready.has(shard))), neighbours }
+    return { shards: new Set([...readyBefore].filter(shard => this.ready.has(shard))), neighbors }
   }
 
   // --- following the directory ---
@@ -159,22 +159,22 @@ export class ShardReplica implements Startable {
   #note(record: DirectoryRecord): void {
     const id = record.id as PhotoId
     if (!this.#placement.holds(shardOf(id)) || this.#dirty.has(id)) return
-    const blob = this.#features(record)
-    if (!this.#reading && !this.#missing.has(id) && this.#isHeld(id, blob)) return
+    const blob = this.#featuresOf(record)
+    if (!this.#isReading && !this.#missing.has(id) && this.#isIndexed(id, blob)) return
     this.#markDirty(id)
     this.#loop.wake()
   }
 
   #markDirty(id: PhotoId): void {
-    if (this.#dirty.size < this.#waitingMax) this.#dirty.add(id)
+    if (this.#dirty.size < this.#queueMax) this.#dirty.add(id)
     else this.#overflowed = true
   }
 
   /** @param blob - the photo's features; undefined: it has none and needs none */
-  #isHeld(id: PhotoId, blob: PhotoBlob | undefined): boolean {
+  #isIndexed(id: PhotoId, blob: PhotoBlob | undefined): boolean {
     const version = blob && vectorVersion(blob.sha256)
-    for (const index of this.#open?.values() ?? []) if (index.version(id) !== version) return false
-    return this.#open !== undefined
+    for (const index of this.#indexes?.values() ?? []) if (index.version(id) !== version) return false
+    return this.#indexes !== undefined
   }
 
   async #step(signal: AbortSignal): Promise<'busy' | 'idle'> {
@@ -190,37 +190,37 @@ export class ShardReplica implements Startable {
   async #work(signal: AbortSignal): Promise<'busy' | 'idle'> {
     const { clock, announce } = this.#components
     const now = clock.monotonic()
-    if (this.#failed !== undefined && this.#failed === this.#open) await this.#reset()
-    if (this.#open === undefined) await this.#openIndexes(now, signal)
+    if (this.#failedIndexes !== undefined && this.#failedIndexes === this.#indexes) await this.#reset()
+    if (this.#indexes === undefined) await this.#openIndexes(now, signal)
     const released = this.#placement.update(now)
     if (released.size > 0) {
       announce()
       await this.#removeWhere(shard => released.has(shard))
     }
-    for (const id of this.#missing.arrived()) this.#markDirty(id)
-    if (this.#dirty.size > 0) await this.#follow([...this.#dirty].slice(0, PAGE))
-    if (this.#rescan !== undefined) {
-      await this.#lookOn(this.#rescan)
+    for (const id of this.#missing.findArrived()) this.#markDirty(id)
+    if (this.#dirty.size > 0) await this.#applyChanges([...this.#dirty].slice(0, PAGE))
+    if (this.#scan !== undefined) {
+      await this.#scanPage(this.#scan)
       return 'busy'
     }
-    if (this.#beginLook(now)) return 'busy'
-    this.#judge()
+    if (this.#startScan(now)) return 'busy'
+    this.#updateReady()
     if (this.#isSaveDue(now)) await this.#save()
     return this.#dirty.size > 0 ? 'busy' : 'idle'
   }
 
-  /** @returns whether there is something to look for */
-  #beginLook(now: number): boolean {
-    if (this.#overflowed) this.#placement.forgetLooks()
-    const shards = this.#placement.unlooked()
-    if (shards.size === 0 || (this.#overflowed && now < this.#rescannedMs + LOOK_MS)) return false
+  /** @returns whether a scan is needed */
+  #startScan(now: number): boolean {
+    if (this.#overflowed) this.#placement.requireRescan()
+    const shards = this.#placement.unscanned()
+    if (shards.size === 0 || (this.#overflowed && now < this.#scannedMs + RESCAN_MS)) return false
     this.#overflowed = false
-    this.#rescan = { shards, cursor: undefined }
+    this.#scan = { shards, cursor: undefined }
     return true
   }
 
-  /** One page of all photos that the model has seen. */
-  async #lookOn({ shards, cursor }: Rescan): Promise<void> {
+  /** Reads one page of all photos that the model has analyzed. */
+  async #scanPage({ shards, cursor }: DirectoryScan): Promise<void> {
     const { directory, clock } = this.#components
     const terms = [`features\0${this.#init.model}`]
     const next = await this.#whileReading(async () => {
@@ -229,23 +229,23 @@ export class ShardReplica implements Startable {
       return page.nextCursor
     })
     if (next !== null) {
-      this.#rescan = { shards, cursor: next }
+      this.#scan = { shards, cursor: next }
       return
     }
-    this.#rescan = undefined
-    this.#rescannedMs = clock.monotonic()
-    this.#placement.looked(shards)
+    this.#scan = undefined
+    this.#scannedMs = clock.monotonic()
+    this.#placement.markScanned(shards)
   }
 
-  /** Brings the indexes up to the records of dirty photos as they are now. */
-  async #follow(ids: readonly PhotoId[]): Promise<void> {
-    for (const id of ids) this.#dirty.delete(id) // first: what changes from now on is dirty again
+  /** Updates the indexes to the current records of dirty photos. */
+  async #applyChanges(ids: readonly PhotoId[]): Promise<void> {
+    for (const id of ids) this.#dirty.delete(id) // first: later changes mark them dirty again
     try {
       await this.#whileReading(async () => {
         const stored = await this.#records(ids)
-        const gone = ids.filter((_, i) => this.#features(stored[i]) === undefined)
-        for (const id of gone) this.#missing.forget(id)
-        await this.#remove(gone)
+        const removed = ids.filter((_, i) => this.#featuresOf(stored[i]) === undefined)
+        for (const id of removed) this.#missing.forget(id)
+        await this.#remove(removed)
         await this.#insert(stored.filter(record => record !== undefined))
       })
     } catch (err) {
@@ -259,32 +259,32 @@ export class ShardReplica implements Startable {
     return stored.map(found => found?.record)
   }
 
-  #features(record: DirectoryRecord | undefined): PhotoBlob | undefined {
+  #featuresOf(record: DirectoryRecord | undefined): PhotoBlob | undefined {
     return featuresOf(record, this.#init.model)
   }
 
-  /** A change that comes while records are read may have come too late for what is then done with them. */
+  /** While records are being read, every change marks its photo dirty: the reader may have missed it. */
   async #whileReading<Result>(task: () => Promise<Result>): Promise<Result> {
-    this.#reading = true
+    this.#isReading = true
     try {
       return await task()
     } finally {
-      this.#reading = false
+      this.#isReading = false
     }
   }
 
-  /** Inserts the vectors of photos of this node's shards that the indexes do not hold. */
+  /** Inserts vectors that the indexes lack, for photos of shards held here. */
   async #insert(records: readonly DirectoryRecord[]): Promise<void> {
     const { reader } = this.#components
     const entries = new Map(Array.from(this.#init.spaces.keys(), space => [space, [] as VectorEntry[]]))
     for (const record of records) {
       const id = record.id as PhotoId
-      const blob = this.#features(record)
-      if (blob === undefined || !this.#placement.holds(shardOf(id)) || this.#isHeld(id, blob)) continue
-      const isHere = reader.isLocal(blob)
-      const features = isHere ? await this.#read(blob) : undefined
+      const blob = this.#featuresOf(record)
+      if (blob === undefined || !this.#placement.holds(shardOf(id)) || this.#isIndexed(id, blob)) continue
+      const isLocal = reader.isLocal(blob)
+      const features = isLocal ? await this.#readFeatures(blob) : undefined
       if (features === undefined) {
-        if (!this.#missing.note(id, blob, isHere)) this.#overflowed = true
+        if (!this.#missing.note(id, blob, isLocal)) this.#overflowed = true
         continue
       }
       this.#missing.forget(id)
@@ -295,30 +295,33 @@ export class ShardReplica implements Startable {
         entries.get(space)?.push({ id, version: vectorVersion(blob.sha256), vector })
       }
     }
-    for (const [space, batch] of entries) if (batch.length > 0) await this.#open?.get(space)?.add(batch)
+    for (const [space, batch] of entries) if (batch.length > 0) await this.#indexes?.get(space)?.add(batch)
   }
 
-  /** @returns undefined when no intact copy is in reach, or when they are none that can be used */
-  async #read(blob: PhotoBlob): Promise<Features | undefined> {
+  /** @returns undefined when no intact copy is reachable, or the features are malformed */
+  async #readFeatures(blob: PhotoBlob): Promise<Features | undefined> {
     try {
       return decodeFeatures(await this.#components.reader.readNeedle(blob, 0))
     } catch (err) {
       if (!(err instanceof SheafError)) throw err
-      this.#components.log.warn({ err, photo: blob.id }, 'the features of a photo cannot be read')
+      this.#components.log.warn(
+        { err, photo: blob.id },
+        'features of a photo cannot be read; it is missing from search'
+      )
       return undefined
     }
   }
 
-  /** A shard of which nothing is missing has been complete once, and stays so but for what comes in just now. */
-  #judge(): void {
+  /** Marks shards that miss nothing as ready. They stay ready while new photos arrive. */
+  #updateReady(): void {
     const missing = this.#missing.shards(!this.#components.isReplicating())
     const incomplete = new Set([...missing, ...Array.from(this.#dirty, shardOf)])
-    if (this.#placement.complete(incomplete)) this.#components.announce()
+    if (this.#placement.markReady(incomplete)) this.#components.announce()
   }
 
   // --- indexes ---
 
-  /** What was saved may be of long ago: what is not wanted any more goes, what is missing is looked for. */
+  /** Opens the saved indexes. They may be outdated: drops stale entries; the scan that follows finds missing ones. */
   async #openIndexes(now: number, signal: AbortSignal): Promise<void> {
     const { model, spaces } = this.#init
     const opened = new Map<Space, VectorIndex>()
@@ -330,33 +333,34 @@ export class ShardReplica implements Startable {
       for (const index of opened.values()) await index.close()
       throw err
     }
-    this.#open = opened
+    this.#indexes = opened
     this.#savedMs = now
     this.#unsaved = 0
     this.#placement.update(now)
     await this.#removeWhere(shard => !this.#placement.holds(shard))
     for (const index of opened.values()) {
       const ids = [...index.ids()]
-      for (let at = 0; at < ids.length && !signal.aborted; at += PAGE)
-        await this.#dropOutdated(ids.slice(at, at + PAGE))
+      for (let at = 0; at < ids.length && !signal.aborted; at += PAGE) await this.#removeStale(ids.slice(at, at + PAGE))
     }
   }
 
-  #dropOutdated(ids: readonly PhotoId[]): Promise<void> {
+  #removeStale(ids: readonly PhotoId[]): Promise<void> {
     return this.#whileReading(async () => {
       const stored = await this.#records(ids)
-      await this.#remove(ids.filter((id, i) => !this.#isHeld(id, this.#features(stored[i])) || stored[i] === undefined))
+      await this.#remove(
+        ids.filter((id, i) => !this.#isIndexed(id, this.#featuresOf(stored[i])) || stored[i] === undefined)
+      )
     })
   }
 
-  async #removeWhere(isGone: (shard: Shard) => boolean): Promise<void> {
-    this.#missing.forgetWhere(id => isGone(shardOf(id)))
-    for (const index of this.#open?.values() ?? []) {
+  async #removeWhere(matches: (shard: Shard) => boolean): Promise<void> {
+    this.#missing.forgetWhere(id => matches(shardOf(id)))
+    for (const index of this.#indexes?.values() ?? []) {
       const ids = [...index.ids()]
       for (let at = 0; at < ids.length; at += IDS_PER_TURN) {
-        const gone = ids.slice(at, at + IDS_PER_TURN).filter(id => isGone(shardOf(id)))
-        if (gone.length > 0) await index.remove(gone)
-        this.#unsaved += gone.length
+        const removed = ids.slice(at, at + IDS_PER_TURN).filter(id => matches(shardOf(id)))
+        if (removed.length > 0) await index.remove(removed)
+        this.#unsaved += removed.length
         if (at + IDS_PER_TURN < ids.length) await turn()
       }
     }
@@ -364,7 +368,7 @@ export class ShardReplica implements Startable {
 
   async #remove(ids: readonly PhotoId[]): Promise<void> {
     if (ids.length === 0) return
-    for (const index of this.#open?.values() ?? []) await index.remove(ids)
+    for (const index of this.#indexes?.values() ?? []) await index.remove(ids)
     this.#unsaved += ids.length
   }
 
@@ -374,37 +378,37 @@ export class ShardReplica implements Startable {
     return this.#unsaved >= many || now >= this.#savedMs + SAVE_MS
   }
 
-  /** Without it the next start has more to read. */
+  /** Saving spares the next start some reading; a failure does no other harm. */
   async #save(): Promise<void> {
     const { clock, log } = this.#components
     const unsaved = this.#unsaved
     this.#savedMs = clock.monotonic()
     try {
-      for (const index of this.#open?.values() ?? []) await index.save()
+      for (const index of this.#indexes?.values() ?? []) await index.save()
       this.#unsaved -= unsaved
     } catch (err) {
-      log.warn({ err, model: this.#init.model }, 'an index could not be saved')
+      log.warn({ err, model: this.#init.model }, 'index not saved; the next start will take longer')
     }
   }
 
   #fail(index: VectorIndex): void {
-    if (![...(this.#open?.values() ?? [])].includes(index)) return // another took its place meanwhile
-    this.#failed = this.#open
+    if (![...(this.#indexes?.values() ?? [])].includes(index)) return // replaced meanwhile
+    this.#failedIndexes = this.#indexes
     this.#loop.wake()
   }
 
-  /** An index has failed: what was saved is opened again, and what it lacks is looked for. */
+  /** After an index failed: the saved one is opened again, and a scan finds what it lacks. */
   async #reset(): Promise<void> {
     await this.#close()
-    this.#rescan = undefined
+    this.#scan = undefined
     this.#missing.forgetWhere(() => true)
     this.#placement.reset()
     this.#components.announce()
   }
 
   async #close(): Promise<void> {
-    const open = this.#open
-    this.#open = undefined
+    const open = this.#indexes
+    this.#indexes = undefined
     for (const index of open?.values() ?? []) await index.close()
   }
 }

@@ -16,7 +16,7 @@ import {
   type VectorQuery
 } from './search-messages.js'
 
-/** A second node is asked for what the first has not answered after twice the usual time, and not before this, ms. */
+/** A second node is asked after twice the median latency, but not sooner than this, ms. */
 const HEDGE_MS_MIN = 50
 const HEDGE_TIMES_MEDIAN = 2
 const LATENCIES_MAX = 64
@@ -26,16 +26,16 @@ export interface ShardSearchComponents {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
-  /** Nodes that say they have all vectors of some shards under this model, and are alive; this one included if it does. */
+  /** Live nodes with vectors of the model, this one included, and the shards for which they claim to have all. */
   readonly holders: (model: ModelId) => ReadonlyMap<NodeId, ShardSet>
   /** Searches this node's own vectors. @throws `ERR_MODEL_MISMATCH`, `ERR_INDEX_UNAVAILABLE`, `ERR_OVERLOADED` */
   readonly searchHere: (query: VectorQuery, k: number) => Promise<ShardAnswer>
 }
 
-/** Asks the nodes for the closest of all vectors in the cluster: scatter, gather, and say truthfully who has answered. */
+/** Searches all vectors in the cluster by scatter-gather, and reports which shards the answers cover. */
 export class ShardSearch {
   readonly #components: ShardSearchComponents
-  /** How long peers took, ms: the last ones. */
+  /** Latest latencies of peers, ms. */
   readonly #latencies: number[] = []
 
   constructor(components: ShardSearchComponents) {
@@ -47,13 +47,13 @@ export class ShardSearch {
   }
 
   /**
-   * @param k - neighbours wanted of each node, 1…NEIGHBOURS_MAX
-   * @returns what came within two seconds; never throws for what a node does not answer
+   * @param k - neighbors requested from each node, 1…NEIGHBORS_MAX
+   * @returns what arrived within two seconds; a node that does not answer is no error
    * @throws the signal's reason
    */
   search(query: VectorQuery, k: number, signal: AbortSignal): Promise<GatherResult> {
     const { clock, random, log, transport, holders, searchHere } = this.#components
-    const gathering = new ScatterGather(
+    const scatterGather = new ScatterGather(
       {
         clock,
         random,
@@ -62,7 +62,7 @@ export class ShardSearch {
       },
       { self: transport.self, holders: holders(query.model), k, hedgeMs: this.#hedgeMs() }
     )
-    return gathering.run(signal)
+    return scatterGather.run(signal)
   }
 
   async #ask(peer: NodeId, query: VectorQuery, k: number, signal: AbortSignal): Promise<ShardAnswer> {

@@ -2,7 +2,7 @@ import type { ModelId } from '../domain/features.js'
 import type { LinkTier } from '../domain/findings.js'
 import type { PhotoId } from '../domain/ids.js'
 
-/** How much of the index has answered. */
+/** How much of the index answered. */
 export interface Coverage {
   readonly shardsOk: number
   readonly shardsTotal: number
@@ -17,11 +17,11 @@ export interface ScoredPhoto {
 }
 
 export interface SearchOptions {
-  /** Results wanted, 1…1000. */
+  /** Maximum number of results, 1…1000. */
   readonly k?: number | undefined
   /** Only photos with this tag. */
   readonly tag?: string | undefined
-  /** Only results with this score or more. */
+  /** Only results with at least this score. */
   readonly minScore?: number | undefined
 }
 
@@ -29,7 +29,7 @@ export interface SearchResults {
   /** Best first. */
   readonly results: readonly ScoredPhoto[]
   readonly coverage: Coverage
-  /** Whose vectors were compared. */
+  /** The model whose vectors were compared. */
   readonly model: { readonly id: ModelId; readonly name: string }
 }
 
@@ -40,7 +40,7 @@ export interface DuplicateGroup {
   readonly tier: DuplicateTier
   /** At least two. */
   readonly photoIds: readonly PhotoId[]
-  /** The least of its links. */
+  /** The lowest score of its links. */
   readonly score: number
 }
 
@@ -51,7 +51,7 @@ export interface DuplicatePage {
   readonly nextCursor: string | null
 }
 
-/** Another photo that looks like one. */
+/** A photo that looks like a given one. */
 export interface LinkedPhoto extends ScoredPhoto {
   readonly tier: LinkTier
 }
@@ -61,6 +61,6 @@ export interface SimilarityStatus {
   readonly model: { readonly id: ModelId; readonly name: string } | undefined
   /** Photos whose vectors are on this node. */
   readonly vectors: number
-  /** Photos in the whole cluster that the model has not seen, and those whose vectors are still to come in here. */
+  /** Photos in the whole cluster that the model has not analyzed, plus those whose vectors are still missing here. */
   readonly pending: number
 }

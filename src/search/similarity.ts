@@ -23,16 +23,16 @@ export interface SimilarityComponents extends Omit<IndexedModelsComponents, 'sel
   readonly reader: Pick<PhotoReader, 'isLocal' | 'readNeedle' | 'source' | 'stream'>
   readonly writer: Pick<RecordWriter, 'edit'>
   readonly analyzer: ImageAnalyzer
-  /** Absent on a node that is alone. */
+  /** Absent on a single node. */
   readonly transport?: Pick<Transport, 'self' | 'request' | 'handle'> | undefined
-  /** Asks the peers about a photo that is unknown here. @returns whether all members have answered. Absent: there are none */
+  /** Asks the peers about a photo that is unknown here. @returns whether all members answered. Absent on a single node */
   readonly fetchRecord?: ((id: PhotoId) => Promise<boolean>) | undefined
-  /** Whether whoever asks may see the photo; default: everybody may. */
+  /** Whether the caller may see the photo; default: everybody may. */
   readonly visible?: (photo: Photo) => boolean
   readonly random: Random
 }
 
-/** A node that is alone talks to nobody. */
+/** The transport of a single node. */
 const ALONE: Pick<Transport, 'self' | 'request' | 'handle'> = {
   self: 'alone' as NodeId,
   request: () => Promise.reject(new SheafError('ERR_PEER_UNREACHABLE')),
@@ -40,8 +40,7 @@ const ALONE: Pick<Transport, 'self' | 'request' | 'handle'> = {
 }
 
 /**
- * Everything about photos that look alike: having each looked at, the vectors that this node keeps, searches over all nodes,
- * and duplicates.
+ * Everything about similar photos: their analysis, this node's vector indexes, searches over all nodes, and duplicates.
  */
 export class Similarity implements Startable {
   readonly search: Search
@@ -64,9 +63,9 @@ export class Similarity implements Startable {
     } = components
     const { analyzer } = components
     const onModels: IndexedModelsComponents['onModels'] = ids =>
-      void analyzer.keepOnly(ids).catch(err => log.debug({ err }, 'a model could not be let go'))
+      void analyzer.keepOnly(ids).catch(err => log.debug({ err }, 'unused model could not be released'))
     const models = new IndexedModels({ ...components, self: transport.self, onModels }, init)
-    const nodes = new ShardSearch({
+    const shardSearch = new ShardSearch({
       transport,
       clock,
       random,
@@ -74,7 +73,7 @@ export class Similarity implements Startable {
       holders: model => models.holders(model),
       searchHere: (query, k) => models.search(query, k)
     })
-    const learn = async (id: PhotoId): Promise<void> => {
+    const ensureRecord = async (id: PhotoId): Promise<void> => {
       const key = { kind: 'photo', id }
       if (directory.getSync(key) !== undefined) return
       const complete = await fetchRecord(id)
@@ -88,13 +87,13 @@ export class Similarity implements Startable {
     this.#analyzer = analyzer
     this.#log = log
     this.models = models
-    this.search = new Search({ ...components, models, nodes, visible, fetchRecord })
-    this.duplicates = new Duplicates({ ...components, learn, covered })
+    this.search = new Search({ ...components, models, shardSearch, visible, fetchRecord })
+    this.duplicates = new Duplicates({ ...components, ensureRecord, covered })
     this.#backlog = new ImageBacklog({
       ...components,
       self: transport.self,
       workers: () => [transport.self, ...(components.membership?.alive() ?? [])],
-      alike: (id, features, phash, signal) => this.search.alike(id, features, phash, signal)
+      findLinks: (id, features, phash, signal) => this.search.findLinks(id, features, phash, signal)
     })
   }
 
@@ -111,21 +110,27 @@ export class Similarity implements Startable {
   }
 
   /**
-   * Takes a model into use: for looking at photos at once, for searches when it has seen as many as the one before.
+   * Switches to a model: at once for analysis, and for searches when its index covers as many photos as the previous one's.
    *
-   * @param before - to be loaded, too, for questions until then; by default the one in use
+   * @param previous - also loaded, to embed queries until then; by default the one in use
    * @throws as `ImageAnalyzer.useModel`, of the model
    */
-  async useModel(model: LoadedModel, before?: LoadedModel): Promise<void> {
-    if (before !== undefined) {
+  async useModel(model: LoadedModel, previous?: LoadedModel): Promise<void> {
+    if (previous !== undefined) {
       await this.#analyzer
-        .useModel(before)
-        .catch(err => this.#log.warn({ err, model: before.spec.name }, 'the model of before cannot be loaded'))
+        .useModel(previous)
+        .catch(err =>
+          this.#log.warn(
+            { err, model: previous.spec.name },
+            'previous model cannot be loaded; the new one answers searches while its index grows'
+          )
+        )
     }
     try {
       await this.#analyzer.useModel(model)
     } catch (err) {
-      if (before !== undefined && this.#analyzer.has(before.spec.id)) await this.models.use(indexedModel(before.spec))
+      if (previous !== undefined && this.#analyzer.has(previous.spec.id))
+        await this.models.use(indexedModel(previous.spec))
       throw err
     }
     await this.models.use(indexedModel(model.spec))
@@ -140,7 +145,7 @@ export class Similarity implements Startable {
   }
 }
 
-/** @returns what of a model concerns its vectors */
+/** @returns the part of a model's spec that its index needs */
 function indexedModel({ id, name, image, text }: ModelSpec): IndexedModel {
   const spaces: IndexedModel['spaces'] = new Map([
     ['image', image.dimension],

@@ -20,7 +20,7 @@ import { VolumeSet, type VolumeSetComponents } from '../volumes/volume-set.js'
 import { NeedleVerdicts } from './needle-verdicts.js'
 import { RecordWriter } from './record-writer.js'
 
-/** On top of one volume's space: LevelDB's own compaction and tombstones. */
+/** Reserve on top of one volume: for LevelDB's compaction and for tombstones. */
 const RESERVE_SLACK_BYTES = 64 * 1024 * 1024
 
 const COMPACTION_IDLE_MS = 10 * 60_000
@@ -30,7 +30,7 @@ const SCRUB_IDLE_MS = 60 * 60_000
 const SCRUB_BYTES_PER_SECOND = 4_000_000
 const SCRUB_INTERVAL_MS = 7 * 24 * 3_600_000
 const REOPEN_IDLE_MS = 1_000
-/** After a start the disk has more urgent work than compaction and scrubbing. */
+/** Delay of compaction and scrubbing after a start, when the disk has more urgent work. */
 const FIRST_STEP_MS = 60_000
 
 export interface LocalStoreComponents {
@@ -38,35 +38,35 @@ export interface LocalStoreComponents {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
-  /** The directory's database. */
+  /** Of the directory. */
   readonly database: DatabaseSource
   readonly sign: VolumeSetComponents['sign']
   readonly verifySignature: VolumeSetComponents['verifySignature']
-  /** Throws when clients may not write now. Default: they may. */
+  /** Throws when clients must not write now. Default: they always may. */
   readonly admit?: () => void
-  /** Whether this node compacts the volume. Default: it does when it wrote it. */
+  /** Whether this node compacts the volume. Default: if it wrote the volume. */
   readonly isCompactionOwner?: (volume: Volume) => boolean
   /** Deletes up to this stamp may be forgotten. Default: none. */
   readonly horizon?: () => Hlc
-  /** Needles that deletes up to this stamp killed are to go at once. Default: none. */
+  /** Needles of photos deleted up to this stamp are to be removed at once. Default: none. */
   readonly purgeTo?: () => Hlc
-  /** Awaited each time that the directory has been filled from the log after the start. */
+  /** Awaited whenever the directory has been filled from the log after a reopening. */
   readonly onRefilled?: () => Promise<void>
 }
 
 export interface LocalStoreInit {
-  /** Everything the node keeps lies in here. */
+  /** Holds all data of the node. */
   readonly folder: string
   /** The node's Ed25519 public key. */
   readonly origin: Uint8Array
   readonly volumeBytes: number
-  /** How long the bytes of a deleted photo may stay. */
+  /** How long the bytes of a deleted photo may be kept, ms. */
   readonly purgeMs: number
 }
 
 /**
- * What a node keeps by itself, without any other: the log (volumes), its view (the directory), and their upkeep. Everything
- * else reads from it and writes through it.
+ * The storage of one node, independent of all others: the log (volumes), its view (the directory), and their maintenance.
+ * Everything else reads and writes through it.
  */
 export class LocalStore implements Startable {
   readonly hybridClock: HybridClock
@@ -82,9 +82,9 @@ export class LocalStore implements Startable {
   readonly #folder: string
   readonly #reserve: DiskReserve
   readonly #workers: readonly WorkerLoop[]
-  /** Volumes with holes that the directory was filled from, until their holes have been read again. */
-  readonly #gaps = new Set<Volume>()
-  /** Whether it is known which volumes are retired: these stay as they are. */
+  /** Volumes whose holes a replay skipped, until the holes have been reread. */
+  readonly #volumesWithGaps = new Set<Volume>()
+  /** Whether `verdicts.load` has run: holes of retired volumes must not be refilled. */
   #knowsRetired = false
   #refilling = false
 
@@ -115,8 +115,8 @@ export class LocalStore implements Startable {
         sign,
         verifySignature,
         commit: group => this.directory.apply(group),
-        applied: volume => this.directory.applied(volume),
-        onGap: volume => this.#gaps.add(volume),
+        progress: volume => this.directory.progress(volume),
+        onGap: volume => this.#volumesWithGaps.add(volume),
         isWhole: record => this.verdicts.isWhole(record)
       },
       { directory: join(folder, 'volumes'), volumeBytes, origin }
@@ -138,9 +138,9 @@ export class LocalStore implements Startable {
     this.inspector = inspector
     directory.onChange(changes => {
       for (const { before, after } of changes) {
-        for (const id of verdicts.affected(before, after)) {
+        for (const id of verdicts.affectedVolumes(before, after)) {
           const volume = volumes.get(id)
-          if (volume !== undefined) inspector.touch(volume)
+          if (volume !== undefined) inspector.invalidate(volume)
         }
       }
     })
@@ -175,20 +175,20 @@ export class LocalStore implements Startable {
     ]
   }
 
-  /** Of the disk that the folder lies on. @throws the disk's own error */
+  /** @returns the space of the disk that holds the folder. @throws the file system's error */
   space(): Promise<DiskSpace> {
     return this.#components.fileSystem.space(this.#folder)
   }
 
-  /** Opens the directory, finds out what the volumes hold, and replays what the directory lacks. */
+  /** Opens the directory, recovers the volumes, and replays what the directory lacks. */
   async start(): Promise<void> {
     await makeDurableDirectory(this.#components.fileSystem, this.#folder)
     await this.#reserve.start()
     await this.directory.start()
-    await this.#mended(() => this.volumes.start())
-    if (await this.#mended(() => this.verdicts.load())) await this.verdicts.load()
+    await this.#rebuildOnDamage(() => this.volumes.start())
+    if (await this.#rebuildOnDamage(() => this.verdicts.load())) await this.verdicts.load()
     this.#knowsRetired = true
-    await this.#mended(() => this.#closeGaps())
+    await this.#rebuildOnDamage(() => this.#rereadGaps())
     for (const worker of this.#workers) await worker.start()
   }
 
@@ -199,7 +199,7 @@ export class LocalStore implements Startable {
   }
 
   /**
-   * Fills the directory from the log, after `prepare` has emptied or reopened it.
+   * Fills the directory from the log after `prepare` has emptied or reopened it.
    *
    * @returns needles replayed
    */
@@ -207,21 +207,21 @@ export class LocalStore implements Startable {
     this.#refilling = true
     try {
       const replayed = await this.volumes.replay(prepare)
-      if (this.#knowsRetired) await this.#closeGaps()
+      if (this.#knowsRetired) await this.#rereadGaps()
       this.directory.complete()
       await this.#components.onRefilled?.()
       return replayed
     } finally {
-      this.#refilling = false // when it broke off, the worker begins again
+      this.#refilling = false // after a failure the directory worker tries again
     }
   }
 
   /**
-   * Takes a step of the start. Damage that it comes across in the directory costs a rebuild, not the start.
+   * Runs a step of the start. If it finds the directory damaged, the directory is rebuilt and the start continues.
    *
    * @returns whether the directory was rebuilt
    */
-  async #mended(step: () => Promise<void>): Promise<boolean> {
+  async #rebuildOnDamage(step: () => Promise<void>): Promise<boolean> {
     try {
       await step()
       return false
@@ -232,18 +232,18 @@ export class LocalStore implements Startable {
     }
   }
 
-  /** After a failed batch or damage found while running: opens the directory again and lets the log fill it. */
+  /** Reopens a directory that has failed, and fills it from the log. */
   async #reopenDirectory(): Promise<'busy' | 'idle'> {
     if (this.directory.state === 'open' || this.#refilling) return 'idle'
     await this.refill(() => this.directory.reopen())
     return 'idle'
   }
 
-  /** Reads again what the disk refused: what it gives now counts before the directory that lacks it answers. */
-  async #closeGaps(): Promise<void> {
-    if (this.#gaps.size === 0) return
+  /** Rereads the holes that a replay skipped, before the directory, which lacks their records, answers. */
+  async #rereadGaps(): Promise<void> {
+    if (this.#volumesWithGaps.size === 0) return
     const { clock, log } = this.#components
-    await rereadHolesBriefly(this.#gaps, { copies: this.copies, clock, log })
-    this.#gaps.clear()
+    await rereadHolesBriefly(this.#volumesWithGaps, { copies: this.copies, clock, log })
+    this.#volumesWithGaps.clear()
   }
 }

@@ -20,10 +20,11 @@ import { recordDraft } from './record-needles.js'
 import type { RecordWriter } from './record-writer.js'
 
 const RETIRED_KIND = 'volume'
-/** 8 GiB of a photo: whatever of it lies further behind is counted when its volume is next inspected anyway. */
+/** Chunks of a changed blob that are looked up: 8 GiB at 8 MiB each. Volumes with later ones are inspected in time. */
 const AFFECTED_CHUNKS_MAX = 1024
 
-const SECURED_AT_ONCE = 256
+/** Records checked per batch. */
+const SECURE_BATCH_RECORDS = 256
 
 const LIVE: Verdict = { state: 'live' }
 const COPY: Verdict = { state: 'copy' }
@@ -36,13 +37,13 @@ export interface NeedleVerdictsComponents {
   readonly writer: Pick<RecordWriter, 'write' | 'pending'>
   /** Deletes up to this stamp may be forgotten. */
   readonly horizon: () => Hlc
-  /** Needles that deletes up to this stamp killed are to go at once. */
+  /** Needles of photos deleted up to this stamp are to be removed at once. */
   readonly purgeTo: () => Hlc
 }
 
-/** What is known of a volume that is gone. */
+/** What is known of a retired volume. */
 export interface Retirement {
-  /** How long it was, as far as anybody had it. */
+  /** Offset up to which its needles have copies in other volumes. */
   readonly end: number
   /** The stamp of the last photo that was born in that part. */
   readonly lastBirth: Hlc
@@ -50,7 +51,7 @@ export interface Retirement {
 
 const NOT_RETIRED: Retirement = { end: 0, lastBirth: HLC_ZERO }
 
-/** Says which needles are still needed: where the log (volumes) and its view (the directory) meet. */
+/** Decides from the directory which needles in the volumes are still needed. */
 export class NeedleVerdicts {
   readonly #components: NeedleVerdictsComponents
   readonly #retired = new Map<VolumeId, Retirement>()
@@ -62,7 +63,7 @@ export class NeedleVerdicts {
     })
   }
 
-  /** Learns which volumes are retired. Call once the directory is complete. */
+  /** Reads which volumes are retired. Call it once the directory is complete. */
   async load(): Promise<void> {
     for await (const record of this.#components.directory.records(RETIRED_KIND)) this.#noteRetirement(record)
   }
@@ -71,9 +72,9 @@ export class NeedleVerdicts {
     return this.#retired.has(volume)
   }
 
-  /** Writes that what the volume holds up to `coveredBytes` stands elsewhere. Such records are kept for ever. */
+  /** Records that all needles up to `coveredBytes` have copies in other volumes. Such records are never deleted. */
   async retire(volume: Volume, coveredBytes: number): Promise<void> {
-    if (coveredBytes <= this.retired(volume.id).end) return
+    if (coveredBytes <= this.retirementOf(volume.id).end) return
     const lastBirth = await this.#lastBirth(volume)
     const value = new Map<string, Value>([
       ['covered', coveredBytes],
@@ -82,14 +83,14 @@ export class NeedleVerdicts {
     await this.#components.writer.write({ kind: RETIRED_KIND, id: volume.id }, () => [{ kind: 'version', value }])
   }
 
-  /** What is known of a volume that was retired; zeros for one that was not. */
-  retired(volume: VolumeId): Retirement {
+  /** @returns what is known of a retired volume; zeros for any other */
+  retirementOf(volume: VolumeId): Retirement {
     return this.#retired.get(volume) ?? NOT_RETIRED
   }
 
   /** @returns up to where the volume is, or was, known here, and the stamp of the last photo born in that part */
   async known(id: VolumeId): Promise<Retirement> {
-    const { end, lastBirth } = this.retired(id)
+    const { end, lastBirth } = this.retirementOf(id)
     const volume = this.#components.volumes.get(id)
     if (volume === undefined || volume.end <= end) return { end, lastBirth }
     return { end: volume.end, lastBirth: await this.#lastBirth(volume) }
@@ -136,15 +137,15 @@ export class NeedleVerdicts {
     return verdicts
   }
 
-  /** Whether a record needle of a photo that the directory does not know says that it is deleted, before the horizon. */
+  /** Whether a record needle of a photo that the directory does not know is a tombstone that the horizon has passed. */
   async #isForgottenNeedle(volume: Volume, row: NeedleRow): Promise<boolean> {
     return isForgotten(decodeRecord(await volume.read(row.offset, row, row.length)), this.#components.horizon())
   }
 
   /**
-   * Of a record that a crash may have cut off from its bytes.
+   * Checks a record whose bytes a crash may have lost.
    *
-   * @returns whether its photo is known, or all needles of it are here
+   * @returns whether the directory knows its photo, or this node has all needles of the original
    */
   isWhole(encoded: Uint8Array): boolean {
     const { directory, volumes } = this.#components
@@ -155,8 +156,8 @@ export class NeedleVerdicts {
     return chunks.every(identity => volumes.locate(identity).length > 0)
   }
 
-  /** Volumes in which a change to a photo made needles dead, or alive again. */
-  *affected(before: DirectoryRecord | undefined, after: DirectoryRecord): Generator<VolumeId> {
+  /** Yields the volumes in which a change to a photo made needles dead. */
+  *affectedVolumes(before: DirectoryRecord | undefined, after: DirectoryRecord): Generator<VolumeId> {
     if (before === undefined || after.kind !== PHOTO_KIND) return
     const [old, now] = [viewPhoto(before), viewPhoto(after)]
     const sameRank = old.deleted === now.deleted && old.generation === now.generation
@@ -171,9 +172,9 @@ export class NeedleVerdicts {
   }
 
   /**
-   * Appends every record anew that no intact needle holds whole: then the log alone makes the directory again.
+   * Appends every record whose merged state is in no intact needle, so that the directory can be rebuilt from the log alone.
    *
-   * @returns how many there were
+   * @returns the number of records appended
    */
   async secureRecords(signal: AbortSignal): Promise<number> {
     let secured = 0
@@ -185,24 +186,24 @@ export class NeedleVerdicts {
         if (stored === undefined) continue
         const { record, home } = stored
         const draft = recordDraft(record)
-        if (home !== undefined && (await this.#readable(home, draft.header))) continue
+        if (home !== undefined && (await this.#isReadable(home, draft.header))) continue
         await this.#components.volumes.append([draft], 'upkeep')
         secured++
       }
     }
     for await (const { kind, id } of this.#components.directory.records()) {
       keys.push({ kind, id })
-      if (keys.length === SECURED_AT_ONCE) await flush()
+      if (keys.length === SECURE_BATCH_RECORDS) await flush()
     }
     await flush()
     return secured
   }
 
-  /** Appends those deleted records anew that no needle here holds whole: so that the log alone tells of their deletion. */
+  /** Appends those deleted records whose merged state is in no needle, so that the log alone holds their deletion. */
   async secureTombstones(tombstones: readonly { readonly key: RecordKey }[]): Promise<void> {
     const { directory, volumes } = this.#components
-    for (let at = 0; at < tombstones.length; at += SECURED_AT_ONCE) {
-      const keys = tombstones.slice(at, at + SECURED_AT_ONCE).map(({ key }) => key)
+    for (let at = 0; at < tombstones.length; at += SECURE_BATCH_RECORDS) {
+      const keys = tombstones.slice(at, at + SECURE_BATCH_RECORDS).map(({ key }) => key)
       const drafts = (await directory.getMany(keys)).flatMap(stored =>
         stored !== undefined && stored.home === undefined ? [recordDraft(stored.record)] : []
       )
@@ -213,17 +214,17 @@ export class NeedleVerdicts {
   /** @see CompactionComponents.recordToMove */
   async recordToMove(volume: Volume, row: NeedleRow, trust: Trust): Promise<NeedleDraft | undefined> {
     const stored = await this.#storedRecord(volume, row)
-    // the directory does not know it: unknown is not dead, unless it is a delete that everybody has forgotten
+    // the directory does not know it, so it is kept, unless it is a forgotten tombstone
     if (stored === undefined) return (await this.#isForgottenNeedle(volume, row)) ? undefined : volume.readDraft(row)
     const { record, home } = stored
     const draft = recordDraft(record)
-    // superseded within this volume: the needle that holds the merged state has its own turn
+    // superseded within this volume: the needle that holds the merged state is moved instead
     if (home?.volume === volume.id && home.offset !== row.offset) return undefined
     if (home === undefined || home.volume === volume.id || this.isRetired(home.volume)) return draft
-    return trust === 'indexed' || (await this.#readable(home, draft.header)) ? undefined : draft
+    return trust === 'indexed' || (await this.#isReadable(home, draft.header)) ? undefined : draft
   }
 
-  /** The record behind a record needle. Only photos carry their key in the needle's header. */
+  /** @returns the stored record of a record needle. Only the headers of photos hold the key; others must be decoded */
   async #storedRecord(volume: Volume, row: NeedleRow): Promise<StoredRecord | undefined> {
     const [photo] = await this.#components.directory.getMany([{ kind: PHOTO_KIND, id: photoIdFrom(row.id) }])
     if (photo !== undefined) return photo
@@ -234,45 +235,47 @@ export class NeedleVerdicts {
 
   #dataVerdict(volume: Volume, row: NeedleRow, record: DirectoryRecord): Verdict {
     const photo = viewPhoto(record)
-    // an undo is on its way, unless it was one of this node's own that broke off with its process
-    const isLost = this.#components.volumes.isOwn(volume) && !this.#components.volumes.isOfThisProcess(volume.id)
-    if (row.generation > photo.generation) return isLost ? DEAD : UNKNOWN
+    // the record of an undelete is yet to come, unless an earlier process of this node died before writing it
+    const isAbandoned = this.#components.volumes.isOwn(volume) && !this.#components.volumes.isOfThisProcess(volume.id)
+    if (row.generation > photo.generation) return isAbandoned ? DEAD : UNKNOWN
     if (row.generation < photo.generation) return DEAD
-    if (photo.deleted) return this.#killed(record)
+    if (photo.deleted) return this.#deletedVerdict(record)
     if (partOf(row.alternateKey) === undefined) return UNKNOWN
-    // what the record does not name lost against another recipe, unless its upload is still under way
+    // a part that the record does not name lost against another result, unless its upload is still running
     const isNamed = blobsOf(photo).some(blob => alternateKeyOf(blob.part, blob.sha256) === row.alternateKey)
-    if (!isNamed) return this.#isUnderWay(volume, row) ? UNKNOWN : DEAD
+    if (!isNamed) return this.#isInProgress(volume, row) ? UNKNOWN : DEAD
     const [first] = this.#components.volumes.locate(row).filter(({ volume: id }) => !this.isRetired(id))
     return first === undefined || (first.volume === volume.id && first.offset === row.offset) ? LIVE : COPY
   }
 
   /**
-   * Of the needles of one record only that which alone holds the merged state is needed, or all when none does. What else
-   * is there of a deleted photo has to go before the delete may be forgotten.
+   * Of the needles of a record only the home is needed, or all of them if there is none. The other needles of a deleted
+   * photo must be removed before the delete may be forgotten.
    */
   #recordVerdict(volume: Volume, row: NeedleRow, { record, home }: StoredRecord): Verdict {
     if (home === undefined || (home.volume === volume.id && home.offset === row.offset)) return LIVE
-    return tombstoneStamp(record) === undefined ? COPY : this.#killed(record)
+    return tombstoneStamp(record) === undefined ? COPY : this.#deletedVerdict(record)
   }
 
-  #killed(record: DirectoryRecord): Verdict {
+  #deletedVerdict(record: DirectoryRecord): Verdict {
     const deletedAt = hlcMs(shownVersion(record).hlc)
     return { state: 'dead', deletedAt, isForgotten: isForgotten(record, this.#components.purgeTo()) }
   }
 
-  /** A needle whose photo has no record here: a chunk without its manifest is the rest of an upload that broke off. */
+  /** Judges a needle whose photo the directory does not know: a chunk without a manifest is left from an aborted upload. */
   #orphanVerdict(volume: Volume, row: NeedleRow): Verdict {
-    if (!row.isChunk || this.#isUnderWay(volume, row)) return UNKNOWN
+    if (!row.isChunk || this.#isInProgress(volume, row)) return UNKNOWN
     return this.#components.volumes.locate({ ...row, kind: 'manifest', chunk: 0 }).length > 0 ? UNKNOWN : DEAD
   }
 
   /** Only the process that wrote a chunk can still complete it. */
-  #isUnderWay(volume: Volume, row: NeedleRow): boolean {
+  #isInProgress(volume: Volume, row: NeedleRow): boolean {
     return row.isChunk && this.#components.volumes.isOfThisProcess(volume.id)
   }
 
-  async #readable(location: NeedleLocation, identity: NeedleIdentity): Promise<boolean> {
+  /** Whether a replay of the log would find the needle: in a hole it would not, even if the disk gives it now. */
+  async #isReadable(location: NeedleLocation, identity: NeedleIdentity): Promise<boolean> {
+    if (this.#components.volumes.get(location.volume)?.inHole(location.offset) !== false) return false
     try {
       await this.#components.volumes.read(location, identity)
       return true

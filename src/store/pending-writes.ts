@@ -1,6 +1,6 @@
 /**
- * Writes that have looked at the directory and are not in the log yet. Whoever says what this node will never write any
- * more waits until those that were under way have ended.
+ * Writes that have read the directory and are not in the log yet. A node that promises not to write something any more
+ * first waits until they have settled.
  */
 export class PendingWrites {
   readonly #running = new Set<Promise<unknown>>()
@@ -12,7 +12,7 @@ export class PendingWrites {
     return await result
   }
 
-  /** Waits for all writes that are under way now; those that begin meanwhile are not waited for. */
+  /** Waits for all writes that are running now, but not for those that begin meanwhile. */
   async settled(): Promise<void> {
     await Promise.all(this.#running)
   }

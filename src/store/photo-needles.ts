@@ -5,14 +5,14 @@ import { FLAG_CHUNK, type NeedleIdentity } from '../domain/needle.js'
 import { ALT_KEYS, type AltKey, alternateKeyOf, type Photo, type PhotoPart } from '../domain/photo.js'
 import type { NeedleDraft } from '../volumes/needle-store.js'
 
-/** Bytes that belong to a photo, as its record describes them: which needles hold them. */
+/** A part of a photo's bytes as its record describes it, which determines the needles that hold it. */
 export interface PhotoBlob {
   readonly id: PhotoId
   readonly generation: number
   readonly part: PhotoPart
   readonly size: number
   readonly sha256: string
-  /** 0: one needle holds all; else all needles but the last hold this much. */
+  /** 0: one needle holds everything; else every needle but the last holds this many bytes. */
   readonly chunkBytes: number
 }
 
@@ -23,12 +23,12 @@ export function blobOf(photo: Photo, alt: AltKey): PhotoBlob | undefined {
   return bytes && { id, generation, part: alt, size: bytes.size, sha256: bytes.sha256, chunkBytes: bytes.chunkBytes }
 }
 
-/** @param features - as the photo's findings name them */
+/** @param features - from the photo's findings */
 export function featuresBlob({ id, generation }: Photo, { sha256, size }: FeaturesBlob): PhotoBlob {
   return { id, generation, part: 'features', size, sha256, chunkBytes: 0 }
 }
 
-/** @returns all bytes that the photo's record names */
+/** @returns all blobs that the photo's record names */
 export function blobsOf(photo: Photo): PhotoBlob[] {
   const { features } = viewFindings(photo.record)
   return [
@@ -41,13 +41,13 @@ export function needleCount(blob: PhotoBlob): number {
   return blob.chunkBytes === 0 ? 1 : Math.ceil(blob.size / blob.chunkBytes)
 }
 
-/** @returns the part of the blob that a needle holds: bytes [start, end) */
+/** @returns the bytes [start, end) of the blob that a needle holds */
 export function needleSpan(blob: PhotoBlob, chunk: number): { readonly start: number; readonly end: number } {
   const start = chunk * blob.chunkBytes
   return { start, end: blob.chunkBytes === 0 ? blob.size : Math.min(start + blob.chunkBytes, blob.size) }
 }
 
-/** What names the needles of a blob. Of an original the hash is not known before its last chunk, and not needed. */
+/** Names the needles of a blob. The name of an original needs no hash, which is unknown until its last chunk has arrived. */
 export type BlobName = Pick<PhotoBlob, 'id' | 'generation'> &
   ({ readonly part: 'orig' } | Pick<PhotoBlob, 'part' | 'sha256'>)
 
@@ -57,7 +57,7 @@ export function dataIdentity(name: BlobName, chunk: number): NeedleIdentity {
   return { kind: 'data', id: photoIdBytes(id), generation, alternateKey, chunk }
 }
 
-/** @param chunked - whether the needle is one of several, so that it counts only with its manifest */
+/** @param chunked - whether the blob has several needles, which are valid only together with a manifest */
 export function dataDraft(
   photo: Pick<Photo, 'cookie'>,
   blob: BlobName,
@@ -70,7 +70,7 @@ export function dataDraft(
 }
 
 /**
- * The needle that makes a chunked blob whole. It follows all chunks; without it they are dead.
+ * The needle that completes a chunked blob. It follows all chunks; without it they are dead.
  * Its data is the canonical CBOR map {size, chunk_bytes, sha256 (lower-case hex)}.
  */
 export function manifestDraft(photo: Pick<Photo, 'cookie'>, blob: PhotoBlob): NeedleDraft {

@@ -4,7 +4,7 @@ import { type DirectoryRecord, shownVersion } from '../domain/record.js'
 import { encodeRecord } from '../domain/record-codec.js'
 import type { NeedleDraft } from '../volumes/needle-store.js'
 
-/** The needle that holds the complete record. Its cookie is the photo's; zeros for other kinds. */
+/** @returns a needle that holds the complete record. Its cookie is the photo's; zeros for other kinds */
 export function recordDraft(record: DirectoryRecord): NeedleDraft {
   const { generation, value } = shownVersion(record)
   const stored = value.get('cookie')

@@ -16,14 +16,14 @@ import type { NeedleDraft, NeedleStore } from '../volumes/needle-store.js'
 import { PendingWrites } from './pending-writes.js'
 import { recordDraft } from './record-needles.js'
 
-/** What an edit does to a photo. */
+/** An edit of a photo. */
 export interface Edit {
   readonly changes: readonly Change[]
-  /** Bytes that the changes name; they go ahead of the record in the same append. */
+  /** Bytes that the changes name; they precede the record in the same append. */
   readonly needles?: readonly NeedleDraft[]
   /** Default: `upkeep`. */
   readonly purpose?: 'upload' | 'upkeep'
-  /** Throws when the photo must not become this. */
+  /** Throws if the result of the edit is not allowed. */
   readonly check?: (after: Photo) => void
 }
 
@@ -31,15 +31,15 @@ export interface RecordWriterComponents {
   readonly store: NeedleStore
   readonly directory: Pick<Directory, 'getSync'>
   readonly hybridClock: HybridClock
-  /** The epoch of now: it changes when a write failed, see `VolumeSet.epoch`. */
+  /** The current epoch: it changes when a write fails, see `VolumeSet.epoch`. */
   readonly actor: () => ActorId
-  /** Throws when clients may not write now. Default: they may. */
+  /** Throws when clients must not write now. Default: they always may. */
   readonly admit?: () => void
 }
 
 /**
- * Writes records of photos: reads what is merged so far, stamps, appends, and is done when the directory shows it. Edits
- * of one photo run one after the other, so each sees the one before and supersedes it.
+ * Writes records: reads the merged state, stamps the change, appends it, and resolves when the directory shows it. Writes
+ * of one record are serialized, so each sees and supersedes the previous one.
  */
 export class RecordWriter {
   readonly #store: NeedleStore
@@ -48,7 +48,7 @@ export class RecordWriter {
   readonly #actor: () => ActorId
   readonly #lock = new KeyedLock()
   readonly #admit: () => void
-  /** From the look at the directory to the end of the append. */
+  /** Writes between reading the directory and the end of their append. */
   readonly pending = new PendingWrites()
 
   constructor({ store, directory, hybridClock, actor, admit = () => {} }: RecordWriterComponents) {
@@ -59,7 +59,7 @@ export class RecordWriter {
     this.#admit = admit
   }
 
-  /** @throws why clients may not write now, e.g. `ERR_LEAVING` */
+  /** @throws the reason why clients must not write now, e.g. `ERR_LEAVING` */
   admit(): void {
     this.#admit()
   }
@@ -67,7 +67,7 @@ export class RecordWriter {
   /**
    * Writes the first record of a new photo.
    *
-   * @param needles - its bytes, or the last of them; they go ahead of the record in the same append
+   * @param needles - its bytes, or the last part of them; they precede the record in the same append
    */
   async create(id: PhotoId, changes: readonly Change[], needles: readonly NeedleDraft[]): Promise<void> {
     this.#admit()
@@ -80,9 +80,9 @@ export class RecordWriter {
   /**
    * Changes a photo.
    *
-   * @param decide - what to do to the photo as it is now; undefined: nothing
-   * @returns the record as the directory now shows it
-   * @throws `ERR_PHOTO_NOT_FOUND`, what `decide` and the store throw
+   * @param decide - returns the edit for the current state of the photo; undefined: none
+   * @returns the record after the edit
+   * @throws `ERR_PHOTO_NOT_FOUND`, the errors of `decide`, `check` and {@link NeedleStore.append}
    */
   async edit(
     id: PhotoId,
@@ -113,7 +113,7 @@ export class RecordWriter {
     })
   }
 
-  /** Deletes a photo that is deleted already once more, under a stamp of now. */
+  /** Deletes an already deleted photo again, under a new stamp. */
   async renewDelete(id: PhotoId): Promise<void> {
     await this.#exclusively(id, async () => {
       const before = requireRecord(this.#directory, id)
@@ -125,9 +125,9 @@ export class RecordWriter {
   }
 
   /**
-   * Changes a record of any other kind, or makes it.
+   * Changes or creates a record of any other kind.
    *
-   * @returns the record as the directory now shows it
+   * @returns the record after the write
    */
   write(key: RecordKey, decide: (before: DirectoryRecord | undefined) => readonly Change[]): Promise<DirectoryRecord> {
     return this.#exclusively(`${key.kind}\0${key.id}`, async () => {
@@ -144,7 +144,7 @@ export class RecordWriter {
     return this.#lock.run(key, () => this.pending.run(write))
   }
 
-  /** Made anew for each write, and in the same step as the append: an epoch of before a failure must not be stamped after it. */
+  /** Call it in the same synchronous step as the append: after a failure, no write may use the previous epoch. */
   #stamper(): Stamper {
     return { actor: this.#actor(), hlc: seen => this.#hybridClock.after(seen) }
   }
@@ -162,18 +162,17 @@ export function requireLive(photo: Photo): void {
   if (photo.deleted) throw new SheafError('ERR_PHOTO_DELETED', undefined, { details: { photo_id: photo.id } })
 }
 
-/** @param complete - whether every member of the cluster was asked */
+/** @param complete - whether every member of the cluster was asked; a detail of the error */
 export function photoNotFound(id: PhotoId, complete = true): SheafError {
   return new SheafError('ERR_PHOTO_NOT_FOUND', undefined, { details: { photo_id: id, complete } })
 }
 
 /**
- * The needles of a chunked blob stand in volumes of one epoch, so that whoever has all of them knows which chunks still
- * wait for their manifest. A failed write, anyone's, ends the epoch and what was under way in it.
+ * All needles of a chunked blob must be in volumes of one epoch, so that a node with these volumes knows which chunks still
+ * lack their manifest. Any failed write ends the epoch, and with it every upload that is running.
  *
- * @throws `ERR_DISK_WRITE` when the epoch has changed
+ * @throws `ERR_DISK_WRITE` if the epoch has changed
  */
 export function requireEpoch(actor: () => ActorId, epoch: ActorId): void {
-  if (actor() !== epoch)
-    throw new SheafError('ERR_DISK_WRITE', 'the disk failed to write while the file came in; try again')
+  if (actor() !== epoch) throw new SheafError('ERR_DISK_WRITE', 'a disk write failed during the upload; try again')
 }

@@ -7,11 +7,11 @@ import type { Volume } from '../volumes/volume.js'
 import type { VolumeSet } from '../volumes/volume-set.js'
 import { blobsOf, dataIdentity, needleCount } from './photo-needles.js'
 
-/** What a check of everything found. */
+/** Result of a full check. */
 export interface CheckReport {
   readonly needles: number
   readonly bytes: number
-  /** Empty: all is well. At most {@link FAULTS_MAX} are kept. */
+  /** Empty if nothing is wrong; at most {@link FAULTS_MAX}, the first ones. */
   readonly faults: readonly Fault[]
 }
 
@@ -22,7 +22,7 @@ export interface Fault {
   readonly problem: string
 }
 
-/** Bound on what a report holds; the first ones tell the kind of damage. */
+/** Bound on the faults in a report; the first ones show the kind of damage. */
 export const FAULTS_MAX = 1000
 
 export interface VerifyComponents {
@@ -31,9 +31,8 @@ export interface VerifyComponents {
 }
 
 /**
- * Holds log and view against each other: every volume's needles against its head, every row of the directory against its
- * record, every live photo against the needles that its bytes should be in. Reads headers and footers; the bytes between
- * them are the scrub's.
+ * Compares log and directory: every volume's needles with its head, every row of the directory with its record, every live
+ * photo with the needles that should hold its bytes. Reads only headers and footers of needles; the scrub reads their data.
  */
 export async function verify(
   { directory, volumes }: VerifyComponents,
@@ -69,20 +68,21 @@ async function verifyVolume(
   report: (problem: string) => void,
   signal: AbortSignal
 ): Promise<{ needles: number; bytes: number }> {
-  // taken together, before anything is awaited: an active volume goes on growing
+  // read together, before any await: an active volume keeps growing
   const { end, chain, holes } = volume
   let needles = 0
   let bytes = 0
   let found: Uint8Array = new Uint8Array(chain.byteLength)
   for await (const event of volume.scan(SUPERBLOCK_BYTES, Number.POSITIVE_INFINITY, end, end)) {
     signal.throwIfAborted()
-    if (event.kind !== 'needle') continue // a hole, known below or noted by the comparison of digests
+    if (event.kind !== 'needle') continue // holes are reported below, or show as a different digest
     found = chainDigest(found, event.footer)
     needles++
     bytes += needleBytes(event.header.length)
   }
   for (const { from, to, reason } of holes) report(`bytes ${from} to ${to} are ${reason}`)
-  if (holes.length === 0 && Buffer.compare(found, chain) !== 0) report('the needles do not give the digest of the head')
+  if (holes.length === 0 && Buffer.compare(found, chain) !== 0)
+    report('the chained digest of the needles differs from the head')
   return { needles, bytes }
 }
 

@@ -1,24 +1,24 @@
 const CLASS_BYTES_MIN = 4 * 1024
 const CLASS_COUNT = 10
 
-/** The largest buffer that the pool keeps; larger ones are made and dropped. */
+/** The largest buffer that the pool keeps, 2 MiB; larger ones are allocated and dropped. */
 const POOLED_BYTES_MAX = CLASS_BYTES_MIN << (CLASS_COUNT - 1)
 
 /**
- * Buffers for reading and receiving that come back. Serving 64 KB photos from fresh buffers costs half as much again, all of it in the garbage
- * collection of external memory.
+ * Reuses buffers for reading and receiving, in power-of-two size classes. Serving 64 KB photos from fresh buffers costs half
+ * as much again, all of it in the garbage collection of external memory.
  */
 export class BufferPool {
   readonly #free: Buffer[][] = Array.from({ length: CLASS_COUNT }, () => [])
   readonly #idleBytesMax: number
   #idleBytes = 0
 
-  /** @param idleBytesMax - bound on the memory of buffers that wait for their next use */
+  /** @param idleBytesMax - bound on the memory of unused buffers */
   constructor(idleBytesMax: number) {
     this.#idleBytesMax = idleBytesMax
   }
 
-  /** @returns a buffer of at least `byteCount` bytes with old content; give it back with {@link give} or drop it */
+  /** @returns a buffer of at least `byteCount` bytes with arbitrary content; return it with {@link give} or drop it */
   take(byteCount: number): Buffer {
     if (byteCount > POOLED_BYTES_MAX) return Buffer.allocUnsafeSlow(byteCount)
     const buffer = this.#free[classOf(byteCount)]?.pop()
@@ -27,7 +27,7 @@ export class BufferPool {
     return buffer
   }
 
-  /** Nobody may look at the buffer afterwards: its next user overwrites it. */
+  /** Returns a buffer. The caller must not use it afterwards: its next user overwrites it. */
   give(buffer: Buffer): void {
     if (buffer.byteLength > POOLED_BYTES_MAX || this.#idleBytes + buffer.byteLength > this.#idleBytesMax) return
     this.#idleBytes += buffer.byteLength

@@ -4,22 +4,22 @@ import type { Logger } from '../core/log.js'
 import type { VolumeId } from '../domain/ids.js'
 import { needleBytes } from '../domain/needle.js'
 import type { NeedleRow } from './index-file.js'
-import { type Inspection, type Inspector, type Judge, judged } from './inspection.js'
+import { type Inspection, type Inspector, type Judge, judgeNeedles } from './inspection.js'
 import type { NeedleDraft } from './needle-store.js'
 import type { Volume } from './volume.js'
 import type { VolumeSet } from './volume-set.js'
 
-/** Live needles are appended in groups of at most this much. */
+/** Bounds on one append of live needles. */
 const MOVE_BYTES_MAX = 4 * 1024 * 1024
 const MOVE_NEEDLES_MAX = 256
-/** A closed volume under this share of its capacity is tiny; that many of them are worth making one of. */
+/** A closed volume below this share of its capacity is tiny; at least TINY_VOLUMES_MIN of them are merged. */
 const TINY_SHARE = 0.1
 const TINY_VOLUMES_MIN = 4
 
-/** In the background compaction takes its time, and leaves alone what may still be undone. */
-type Mode = 'background' | 'asked'
+/** `background`: at a limited rate, and without deletes that may still be undone. `manual`: an operator asked for it. */
+type Mode = 'background' | 'manual'
 
-/** When a copy elsewhere counts: its place in an index is enough, or it must have been read and verified just now. */
+/** When another copy of a needle counts: `indexed`, it is in the index; `checked`, it was read and verified just now. */
 export type Trust = 'indexed' | 'checked'
 
 export interface CompactionComponents {
@@ -30,23 +30,23 @@ export interface CompactionComponents {
   readonly judge: Judge
   /**
    * @param row - a record needle in `volume`
-   * @returns the merged record as a needle to append; undefined when a needle in another volume, one that is not retired,
-   *   holds exactly the merged record already
+   * @returns the merged record as a needle to append; undefined when it need not be moved, e.g. because a needle in another
+   *   volume that is not retired already holds exactly the merged record
    */
   readonly recordToMove: (volume: Volume, row: NeedleRow, trust: Trust) => Promise<NeedleDraft | undefined>
-  /** Writes the record that says: needles of this volume up to `coveredBytes` stand elsewhere; nothing if one says so. */
+  /** Writes the record that marks the volume as retired up to `coveredBytes`; does nothing if it already is. */
   readonly retire: (volume: Volume, coveredBytes: number) => Promise<void>
   readonly isRetired: (volume: VolumeId) => boolean
-  /** Whether it is this node that compacts the volume: its writer does, or who stands in for one that is gone. */
+  /** Whether this node compacts the volume: the writer does, or the substitute of one that is gone. */
   readonly isOwner: (volume: Volume) => boolean
 }
 
 export interface CompactionInit {
-  /** How long the bytes of a deleted photo may stay, ms. */
+  /** How long the bytes of a deleted photo may be kept, ms. */
   readonly purgeMs: number
-  /** A closed volume is compacted at this share of dead bytes. */
+  /** A closed volume is compacted from this share of dead bytes, 0…1. */
   readonly deadShareMin: number
-  /** Bound on what compaction in the background moves, bytes a second. */
+  /** Rate limit of background compaction, bytes moved per second. */
   readonly bytesPerSecondMax: number
 }
 
@@ -57,10 +57,10 @@ export interface CompactionResult {
 }
 
 /**
- * Gives the space of deleted photos back. Live needles of a volume are appended to the active one, a `retired` record says
- * so, and the old files go once every needle not proven dead has been read from another volume. A crash between any two
- * steps leaves copies, never a gap: what is there twice is found on the next round, a retired volume that is still here is
- * removed by the same check. One volume at a time, so it works inside the reserve of a full disk. Any I/O error aborts.
+ * Frees the space of deleted photos. Live needles of a volume are appended to the active one, a record marks the volume as
+ * retired, and its files are removed once every needle not proven dead has been read from another volume. A crash between
+ * any two steps leaves duplicates, never a gap: the next round finds them, and the same check removes a retired volume that
+ * still exists. Compacts one volume at a time, so that it fits into the reserve of a full disk. Any I/O error aborts.
  */
 export class Compactor {
   readonly #components: CompactionComponents
@@ -72,7 +72,7 @@ export class Compactor {
     this.#init = init
   }
 
-  /** One volume that is due, in the background. @returns whether there was one */
+  /** Compacts one volume that is due, in the background. @returns `idle` when there was none */
   async step(signal: AbortSignal): Promise<'busy' | 'idle'> {
     await this.#closeOverdue()
     await this.#evacuateDamaged('background', signal)
@@ -82,22 +82,22 @@ export class Compactor {
     return 'busy'
   }
 
-  /** Everything that has dead bytes, at full speed, the active volume too: what an operator asks for. */
+  /** Compacts every volume with dead bytes, the active one included, without a rate limit: what an operator asks for. */
   async run(progress: (done: number, total: number) => void, signal: AbortSignal): Promise<CompactionResult> {
     const { volumes, inspector } = this.#components
-    inspector.touchAll()
+    inspector.invalidateAll()
     for (const volume of volumes.volumes()) {
       if (volume.state !== 'active') continue
       const { deadBytes } = await inspector.inspect(volume)
       if (deadBytes > 0) await volumes.closeActive()
     }
-    await this.#evacuateDamaged('asked', signal)
-    const due = await this.#due('asked')
+    await this.#evacuateDamaged('manual', signal)
+    const due = await this.#due('manual')
     let movedBytes = 0
     let freedBytes = 0
     for (const [i, volume] of due.entries()) {
       progress(i, due.length)
-      const moved = await this.exclusively(() => this.#compact(volume, 'asked', signal))
+      const moved = await this.exclusively(() => this.#compact(volume, 'manual', signal))
       movedBytes += moved
       if (this.#components.volumes.get(volume.id) === undefined) freedBytes += volume.end - moved
     }
@@ -105,20 +105,20 @@ export class Compactor {
     return { volumes: due.length, movedBytes, freedBytes }
   }
 
-  /** Volumes that should go, those with the least to move first: on a full disk they make the most room for the least. */
+  /** Volumes to compact, those with the fewest bytes to move first: on a full disk they free space at the least cost. */
   async #due(mode: Mode): Promise<Volume[]> {
     const { volumes, inspector, isRetired, isOwner } = this.#components
-    const deadShareMin = mode === 'asked' ? 0 : this.#init.deadShareMin
+    const deadShareMin = mode === 'manual' ? 0 : this.#init.deadShareMin
     const due: { volume: Volume; liveBytes: number }[] = []
     const tiny: { volume: Volume; liveBytes: number }[] = []
     for (const volume of volumes.volumes()) {
-      // a hole may hide a needle that a repair could bring back
+      // a hole may hide a needle that a repair could recover
       if (volume.state === 'active' || volume.holes.length > 0) continue
       const { liveBytes, undoableBytes, holdsForgotten, ...counted } = await inspector.inspect(volume)
-      // one node compacts a volume, the others only remove what it has retired; what is forgotten nobody may hold
+      // one node compacts a volume, the others only remove it once retired; but every node must drop what is forgotten
       if (!isOwner(volume) && !isRetired(volume.id) && !holdsForgotten) continue
-      const deadBytes = mode === 'asked' ? counted.deadBytes : counted.deadBytes - undoableBytes
-      const empty = liveBytes === 0 && (mode === 'asked' || undoableBytes === 0)
+      const deadBytes = mode === 'manual' ? counted.deadBytes : counted.deadBytes - undoableBytes
+      const empty = liveBytes === 0 && (mode === 'manual' || undoableBytes === 0)
       const purge = holdsForgotten || this.#isOverdue(counted)
       const share = volume.end === 0 ? 0 : deadBytes / volume.end
       const candidate = { volume, liveBytes }
@@ -130,8 +130,8 @@ export class Compactor {
   }
 
   /**
-   * What is intact in a retired volume that has holes goes elsewhere, because nobody gets it from here any more. The volume
-   * stays: a repair may bring back what the holes hide.
+   * Moves the intact needles out of retired volumes with holes, because peers no longer fetch them from there. The volumes
+   * are kept: a repair may recover what the holes hide.
    */
   async #evacuateDamaged(mode: Mode, signal: AbortSignal): Promise<void> {
     const { volumes, isRetired } = this.#components
@@ -141,7 +141,7 @@ export class Compactor {
     }
   }
 
-  /** Gives up volumes with holes that nobody could fill: what is intact in them goes elsewhere, and they are put aside. */
+  /** Gives up on volumes with holes that no peer could fill: moves their intact needles and quarantines the files. */
   async retireDamaged(signal: AbortSignal): Promise<void> {
     const { volumes, retire } = this.#components
     for (const volume of volumes.volumes()) {
@@ -149,12 +149,12 @@ export class Compactor {
       await this.exclusively(async () => {
         await this.#move(volume, 'checked', 'background', signal)
         await retire(volume, volume.end)
-        await volumes.putAside(volume)
+        await volumes.quarantine(volume)
       })
     }
   }
 
-  /** A node that writes little must not keep deleted bytes because its volume never fills. */
+  /** Closes an active volume with overdue deletes: on a node that writes little it would never fill and be compacted. */
   async #closeOverdue(): Promise<void> {
     const { volumes, inspector } = this.#components
     for (const volume of volumes.volumes()) {
@@ -171,33 +171,33 @@ export class Compactor {
   /** @returns bytes that had to be moved */
   async #compact(volume: Volume, mode: Mode, signal: AbortSignal): Promise<number> {
     const { log, retire, isRetired, volumes } = this.#components
-    if (volumes.get(volume.id) !== volume || volume.holes.length > 0) return 0 // damage may have come to light in the queue
+    if (volumes.get(volume.id) !== volume || volume.holes.length > 0) return 0 // may have changed while this call waited
     let movedBytes = 0
     if (!isRetired(volume.id)) {
       const { end } = volume
       movedBytes = await this.#move(volume, 'indexed', mode, signal)
       await retire(volume, end)
     }
-    // a copy that was longer than the one that was retired: what more it holds is moved, too, and known to have been here
+    // this copy may be longer than the one that another node retired: move the rest as well, and retire up to its end
     for (let end = 0; end < volume.end; ) {
       end = volume.end
       movedBytes += await this.#move(volume, 'checked', mode, signal)
       await retire(volume, end)
     }
-    if (volume.holes.length > 0) throw damageCameToLight()
+    if (volume.holes.length > 0) throw damageFound()
     await volumes.remove(volume)
     log.info({ volume: volume.id, movedBytes, freedBytes: volume.end - movedBytes }, 'volume compacted and removed')
     return movedBytes
   }
 
   /**
-   * Appends every needle that is not proven dead and has no copy elsewhere to the active volume.
+   * Appends to the active volume every needle that is not proven dead and has no copy in another volume.
    *
    * @returns bytes appended
    */
   async #move(volume: Volume, trust: Trust, mode: Mode, signal: AbortSignal): Promise<number> {
     const { clock, volumes, judge, inspector } = this.#components
-    const bytesPerSecondMax = mode === 'asked' ? Number.POSITIVE_INFINITY : this.#init.bytesPerSecondMax
+    const bytesPerSecondMax = mode === 'manual' ? Number.POSITIVE_INFINITY : this.#init.bytesPerSecondMax
     const startedAt = clock.monotonic()
     const holeCount = volume.holes.length
     let movedBytes = 0
@@ -212,8 +212,8 @@ export class Compactor {
       const aheadMs = (movedBytes / bytesPerSecondMax) * 1000 - (clock.monotonic() - startedAt)
       if (aheadMs > 0) await clock.sleep(aheadMs, signal)
     }
-    for await (const { row, verdict } of judged(volume, judge)) {
-      if (verdict.state === 'dead' && (mode === 'asked' || !inspector.isUndoable(verdict))) continue
+    for await (const { row, verdict } of judgeNeedles(volume, judge)) {
+      if (verdict.state === 'dead' && (mode === 'manual' || !inspector.isUndoable(verdict))) continue
       const draft = await this.#draftOf(volume, row, trust)
       if (draft === undefined) continue
       const byteCount = needleBytes(draft.data.byteLength)
@@ -222,16 +222,16 @@ export class Compactor {
       draftBytes += byteCount
     }
     await flush()
-    if (volume.holes.length > holeCount) throw damageCameToLight()
+    if (volume.holes.length > holeCount) throw damageFound()
     return movedBytes
   }
 
   async #draftOf(volume: Volume, row: NeedleRow, trust: Trust): Promise<NeedleDraft | undefined> {
     if (row.kind === 'record') return this.#components.recordToMove(volume, row, trust)
-    return (await this.#standsElsewhere(volume, row, trust)) ? undefined : volume.readDraft(row)
+    return (await this.#hasOtherCopy(volume, row, trust)) ? undefined : volume.readDraft(row)
   }
 
-  async #standsElsewhere(volume: Volume, row: NeedleRow, trust: Trust): Promise<boolean> {
+  async #hasOtherCopy(volume: Volume, row: NeedleRow, trust: Trust): Promise<boolean> {
     const { volumes, isRetired } = this.#components
     for (const location of volumes.locate(row)) {
       if (location.volume === volume.id || isRetired(location.volume) || location.length !== row.length) continue
@@ -240,16 +240,19 @@ export class Compactor {
         await volumes.read(location, row)
         return true
       } catch (error) {
-        this.#components.log.warn({ err: error, ...location }, 'a copy cannot be read; the needle is moved once more')
+        this.#components.log.warn(
+          { err: error, ...location },
+          'another copy of a needle cannot be read; the needle is copied again'
+        )
       }
     }
     return false
   }
 
-  /** At once, whatever volume it is in: all needles that the horizon has passed. */
+  /** Removes all needles that the horizon has passed, without waiting for a volume to be due. */
   async purge(signal: AbortSignal): Promise<void> {
     const { volumes, inspector } = this.#components
-    inspector.touchAll()
+    inspector.invalidateAll()
     await this.#closeOverdue()
     for (const volume of volumes.volumes()) {
       const { holdsForgotten } = await inspector.inspect(volume)
@@ -258,7 +261,7 @@ export class Compactor {
     }
   }
 
-  /** Runs a task while nothing is compacted. */
+  /** Runs a task while no compaction runs. */
   exclusively<T>(task: () => Promise<T>): Promise<T> {
     const done = this.#turn.then(task)
     this.#turn = done.catch(() => {})
@@ -266,6 +269,9 @@ export class Compactor {
   }
 }
 
-function damageCameToLight(): SheafError {
-  return new SheafError('ERR_NEEDLE_CORRUPT', 'damage came to light: the volume is kept')
+function damageFound(): SheafError {
+  return new SheafError(
+    'ERR_NEEDLE_CORRUPT',
+    'damage was found in the volume during compaction; the volume is kept until it is repaired'
+  )
 }

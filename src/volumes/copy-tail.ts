@@ -1,11 +1,11 @@
 import type { SheafError } from '../core/errors.js'
-import { writeFailed } from './durable-write.js'
+import { writeError } from './durable-write.js'
 import type { ParsedNeedles } from './needle-parser.js'
 import type { DurableGroup } from './needle-store.js'
 import type { Volume } from './volume.js'
 import { WriteStages } from './write-stages.js'
 
-/** One `writev` takes at most this much. */
+/** Bound on one `writev`; a larger portion is written alone. */
 const WRITE_BYTES_MAX = 16 * 1024 * 1024
 
 interface Portion {
@@ -16,7 +16,7 @@ interface Portion {
   readonly reject: (error: unknown) => void
 }
 
-/** The growing end of a copy: needles that were verified, and are written, synced and committed while more come in. */
+/** The growing end of a copy: writes, syncs and commits verified needles while more arrive. */
 export class CopyTail {
   readonly #volume: Volume
   readonly #stages: WriteStages<Portion>
@@ -24,7 +24,7 @@ export class CopyTail {
   #chain: Uint8Array
   #failure: SheafError | undefined
 
-  /** @param commit - takes over a durable group; called one after the other, in order */
+  /** @param commit - takes over a durable group; calls are in order and do not overlap */
   constructor(volume: Volume, commit: (group: DurableGroup) => Promise<void>) {
     this.#volume = volume
     this.#end = volume.end
@@ -45,20 +45,21 @@ export class CopyTail {
     return this.#end
   }
 
-  /** Chained digest up to there. */
+  /** Chained digest up to `end`. */
   get chain(): Uint8Array {
     return this.#chain
   }
 
-  /** Nothing is under way: the volume's own end and chain are these. */
+  /** No writes are pending: `end` and `chain` equal the volume's. */
   get idle(): boolean {
     return this.#stages.idle
   }
 
   /**
-   * @param bytes - of the needles; must not change before they have settled
-   * @returns when they are durable and committed
-   * @throws the failure of the write or sync, which ends the copy, or of the commit
+   * Resolves when the needles are durable and committed.
+   *
+   * @param bytes - of the needles; must not change until the promise settles
+   * @throws the failure of a write or sync, which ends the copy, or of the commit
    */
   append(bytes: Uint8Array, { needles, chain }: ParsedNeedles): Promise<void> {
     const from = this.#end
@@ -74,9 +75,9 @@ export class CopyTail {
     return this.#stages.drain()
   }
 
-  /** A failure ends the copy until the next start has found out what is there. */
+  /** Ends the copy until the next start, whose recovery finds out what is on the disk. */
   #fail(cause: unknown, lost: readonly Portion[]): void {
-    this.#failure ??= writeFailed(cause, this.#volume.id)
+    this.#failure ??= writeError(cause, this.#volume.id)
     this.#volume.state = 'failed'
     for (const portion of lost) portion.reject(this.#failure)
   }

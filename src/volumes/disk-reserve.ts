@@ -5,22 +5,23 @@ import type { FileSystem } from '../core/file-system.js'
 import type { Logger } from '../core/log.js'
 import { writeWhole } from './durable-write.js'
 
-/** How old a look at the free space may be, ms; what was appended since is subtracted. */
-const LOOK_MS_MAX = 1_000
+/** Maximum age of a measurement of the free space, ms; bytes admitted since are subtracted. */
+const FREE_BYTES_AGE_MS_MAX = 1_000
 const BALLAST_BYTES_MAX = 16 * 1024 * 1024
 const BALLAST_PIECE_BYTES = 1024 * 1024
 
 export interface DiskReserveInit {
-  /** Folder on the disk in question. */
+  /** A folder on the disk to watch. */
   readonly directory: string
   readonly ballastPath: string
-  /** Free bytes that uploads must leave: a volume for compaction to work in, and room for LevelDB and tombstones. */
+  /** Free bytes that uploads must leave: one volume for compaction, and space for LevelDB and tombstones. */
   readonly reserveBytes: number
 }
 
 /**
  * Keeps a full disk recoverable by deletes alone. Uploads stop while a reserve is still free; deletes, edits and compaction
- * may use it. When something else has taken even that, a ballast file is given up once, which makes room for tombstones.
+ * may use it. If other programs have used up the reserve, a ballast file is removed to make room for tombstones; it is
+ * written again when there is space.
  */
 export class DiskReserve {
   readonly #fileSystem: FileSystem
@@ -28,9 +29,9 @@ export class DiskReserve {
   readonly #log: Logger
   readonly #init: DiskReserveInit
   #freeBytes = Number.POSITIVE_INFINITY
-  #lookedAt = Number.NEGATIVE_INFINITY
-  #looking: Promise<void> | undefined
-  #ballastHeld = false
+  #measuredAt = Number.NEGATIVE_INFINITY
+  #measuring: Promise<void> | undefined
+  #hasBallast = false
   #restoring: Promise<void> | undefined
 
   constructor(components: { fileSystem: FileSystem; clock: Clock; log: Logger }, init: DiskReserveInit) {
@@ -45,8 +46,8 @@ export class DiskReserve {
   }
 
   async start(): Promise<void> {
-    await this.#look()
-    this.#ballastHeld = (await this.#ballastFileBytes()) === this.#ballastBytes
+    await this.#measure()
+    this.#hasBallast = (await this.#ballastFileBytes()) === this.#ballastBytes
     await this.#restoreBallast()
   }
 
@@ -56,51 +57,51 @@ export class DiskReserve {
    * @throws `ERR_DISK_FULL` when it would eat into the reserve
    */
   async admit(byteCount: number): Promise<void> {
-    if (this.#clock.monotonic() - this.#lookedAt > LOOK_MS_MAX) await this.#look()
+    if (this.#clock.monotonic() - this.#measuredAt > FREE_BYTES_AGE_MS_MAX) await this.#measure()
     const fits = (): boolean => this.#freeBytes - byteCount >= this.#init.reserveBytes
-    if (!fits()) await this.#look() // somebody may have made room a moment ago
+    if (!fits()) await this.#measure() // space may just have been freed
     if (!fits()) {
       throw new SheafError('ERR_DISK_FULL', undefined, {
         details: { free_bytes: Math.max(0, Math.floor(this.#freeBytes)), reserve_bytes: this.#init.reserveBytes }
       })
     }
     this.#freeBytes -= byteCount
-    if (this.#ballastHeld) return
+    if (this.#hasBallast) return
     this.#restoring ??= this.#restoreBallast().finally(() => {
       this.#restoring = undefined
     })
     await this.#restoring
   }
 
-  /** Gives up the ballast. @returns whether there was one */
+  /** Removes the ballast file. @returns whether there was one */
   async releaseBallast(): Promise<boolean> {
-    if (!this.#ballastHeld) return false
-    this.#ballastHeld = false
+    if (!this.#hasBallast) return false
+    this.#hasBallast = false
     await this.#fileSystem.remove(this.#init.ballastPath)
-    this.#log.warn({}, 'the disk is full: the ballast file was given up to make room for deletes')
+    this.#log.warn({}, 'the disk is full: removed the ballast file to make room for deletes; free some space')
     return true
   }
 
-  /** Takes the ballast back once there is room for it beside the reserve. */
+  /** Writes the ballast file once there is space for it besides the reserve. */
   async #restoreBallast(): Promise<void> {
     const { ballastPath, reserveBytes } = this.#init
-    if (this.#ballastHeld || this.#freeBytes < reserveBytes + this.#ballastBytes) return
+    if (this.#hasBallast || this.#freeBytes < reserveBytes + this.#ballastBytes) return
     try {
-      await this.#fileSystem.remove(ballastPath) // the rest of one that was not written to its end
+      await this.#fileSystem.remove(ballastPath) // it may be incomplete
       const file = await this.#fileSystem.open(ballastPath, 'create')
       try {
         for (let at = 0; at < this.#ballastBytes; at += BALLAST_PIECE_BYTES) {
           await writeWhole(file, [new Uint8Array(Math.min(BALLAST_PIECE_BYTES, this.#ballastBytes - at))], at)
         }
-        await file.sync() // only then does it take its space for certain
+        await file.sync() // before that, its blocks may not be allocated
       } finally {
         await file.close()
       }
       await this.#fileSystem.syncDirectory(dirname(ballastPath))
       this.#freeBytes -= this.#ballastBytes
-      this.#ballastHeld = true
+      this.#hasBallast = true
     } catch (err) {
-      this.#log.warn({ err }, 'could not set ballast aside')
+      this.#log.warn({ err }, 'could not write the ballast file; deletes may fail once the disk is full')
       await this.#fileSystem.remove(ballastPath)
     }
   }
@@ -109,7 +110,7 @@ export class DiskReserve {
     return Math.min(BALLAST_BYTES_MAX, Math.floor(this.#init.reserveBytes / 8))
   }
 
-  /** @returns 0 when there is none */
+  /** @returns the size of the ballast file; 0 when there is none */
   async #ballastFileBytes(): Promise<number> {
     const { ballastPath } = this.#init
     if (!(await this.#fileSystem.list(dirname(ballastPath))).includes(basename(ballastPath))) return 0
@@ -121,21 +122,21 @@ export class DiskReserve {
     }
   }
 
-  /** The next admission looks at the disk again: something was removed. */
-  forgetLook(): void {
-    this.#lookedAt = Number.NEGATIVE_INFINITY
+  /** Makes the next admission measure the free space again, because files were removed. */
+  invalidateFreeBytes(): void {
+    this.#measuredAt = Number.NEGATIVE_INFINITY
   }
 
-  #look(): Promise<void> {
-    this.#looking ??= this.#fileSystem
+  #measure(): Promise<void> {
+    this.#measuring ??= this.#fileSystem
       .space(this.#init.directory)
       .then(({ freeBytes }) => {
         this.#freeBytes = freeBytes
-        this.#lookedAt = this.#clock.monotonic()
+        this.#measuredAt = this.#clock.monotonic()
       })
       .finally(() => {
-        this.#looking = undefined
+        this.#measuring = undefined
       })
-    return this.#looking
+    return this.#measuring
   }
 }

@@ -9,26 +9,26 @@ import {
   NEEDLE_HEADER_BYTES,
   needleBytes
 } from '../domain/needle.js'
-import { writeFailed } from './durable-write.js'
+import { writeError } from './durable-write.js'
 import type { CommittedNeedle, DurableGroup, NeedleDraft, NeedleLocation } from './needle-store.js'
 import { WriteStages } from './write-stages.js'
 
-/** One `writev` takes at most this much; each needle is three parts. */
+/** Bounds on one `writev`; a larger append is written alone. A needle has three parts, so 300 stay below IOV_MAX, 1024. */
 const WRITE_BYTES_MAX = 16 * 1024 * 1024
 const WRITE_NEEDLES_MAX = 300
 
 export interface GroupCommitComponents {
   readonly file: File
-  /** Called once per group, in log order, never twice at a time; appends resolve after it. */
+  /** Called once per group, in log order and without overlap; appends resolve after it. */
   readonly commit: (group: DurableGroup) => Promise<void>
-  /** Called once, when a write or sync failed: the volume takes no more appends. */
+  /** Called once, when a write or sync has failed: the volume accepts no more appends. */
   readonly failed: (error: SheafError) => void
 }
 
 export interface GroupCommitInit {
   readonly volume: VolumeId
   readonly seed: number
-  /** Where the first needle goes, and the chained digest up to there. */
+  /** Offset of the first needle, and the chained digest up to there. */
   readonly end: number
   readonly chain: Uint8Array
 }
@@ -42,13 +42,13 @@ interface Append {
   readonly reject: (error: unknown) => void
 }
 
-/** The append side of an active volume: {@link WriteStages} whose last one is one directory batch. */
+/** The append side of an active volume: {@link WriteStages} whose commit stage is one directory batch per group. */
 export class GroupCommit {
   readonly #components: GroupCommitComponents
   readonly #volume: VolumeId
   readonly #seed: number
   readonly #stages: WriteStages<Append>
-  /** Where the next append goes, everything queued counted. */
+  /** Offset of the next append, after everything queued. */
   #end: number
   /** Everything before it is durable and committed. */
   #committedEnd: number
@@ -72,12 +72,12 @@ export class GroupCommit {
     )
   }
 
-  /** Where the next needle will stand. */
+  /** Offset of the next needle to be appended. */
   get end(): number {
     return this.#end
   }
 
-  /** @throws the failure of the write or sync that would have made the needles durable, or of the commit */
+  /** Resolves when the needles are durable and committed. @throws the failure of the write, sync or commit */
   append(drafts: readonly NeedleDraft[]): Promise<NeedleLocation[]> {
     return new Promise((resolve, reject) => {
       const byteCount = drafts.reduce((sum, draft) => sum + needleBytes(draft.data.byteLength), 0)
@@ -91,7 +91,7 @@ export class GroupCommit {
     return this.#stages.drain()
   }
 
-  /** Lays out as many queued appends as one write takes. */
+  /** Takes as many queued appends as fit into one write and encodes their needles. */
   #layOut(queued: Append[], position: number): { items: Append[]; parts: Uint8Array[] } {
     const parts: Uint8Array[] = []
     let byteCount = 0
@@ -149,7 +149,7 @@ export class GroupCommit {
 
   #fail(cause: unknown, lost: readonly Append[]): void {
     if (this.#failure === undefined) {
-      this.#failure = writeFailed(cause, this.#volume)
+      this.#failure = writeError(cause, this.#volume)
       this.#components.failed(this.#failure)
     }
     for (const append of lost) append.reject(this.#failure)

@@ -1,32 +1,40 @@
 /*
- * The index file of a volume ("<volume>.index"): what a scan of the volume would find, so that a start need not scan.
- * It is a cache: written without sync, checked by checksums, and whatever it lacks is found by scanning the volume.
+ * The index file of a volume ("<volume>.index"): the result of scanning the volume, so that a start need not scan. It is a
+ * cache, written without sync; whatever it lacks is found by scanning the volume. Format 1, all integers little-endian.
  *
- *   offset bytes field                                             (little-endian)
  *   header, once
- *        0     8 magic 'SHEAFIDX'
- *        8     4 format, 1
- *       12     4 checksum: CRC-32 of the volume id's text (binds the file to its volume) over the 12 bytes before
- *   segment, repeated; each covers the volume from where the previous one ended (the first: from the superblock's end)
- *        0     4 magic 'SEGM'
- *        4     4 rows
- *        8     8 `to`: the volume is covered up to here (exclusive)
- *       16    16 chained digest of the needle footers up to `to`
- *       32     4 reserved, 0
- *       36     4 checksum: CRC-32 over the 36 bytes before and all rows
- *       40  40·n rows
- *   row; needles first
- *        0    16 id
- *       16     4 generation
- *       20     4 alternate key
- *       24     4 chunk
- *       28     4 length of the data; of a hole: bytes / 8
- *       32     4 offset / 8
- *       36     1 kind: 1 data, 2 record, 3 manifest, 255 hole, 254 hole repaired
- *       37     1 1 if the needle is a chunk of a larger blob
- *       38     2 zero
  *
- * Valid is the longest prefix of whole segments with right checksums. `to` never falls.
+ *   offset  bytes  field
+ *        0      8  magic 'SHEAFIDX'
+ *        8      4  format, 1
+ *       12      4  CRC-32 of bytes [0, 12), continued from the CRC-32 of the volume id's text: binds the file to its volume
+ *
+ *   segment, repeated; covers the volume from the end of the previous segment (the first: from the superblock's end)
+ *
+ *   offset  bytes  field
+ *        0      4  magic 'SEGM'
+ *        4      4  number of rows, n
+ *        8      8  end of the covered part of the volume, bytes
+ *       16     16  chained digest of the needle footers up to there
+ *       32      4  reserved, 0
+ *       36      4  CRC-32 of bytes [0, 36) and all rows
+ *       40   40 n  rows: needles first, then holes
+ *
+ *   row
+ *
+ *   offset  bytes  field
+ *        0     16  id; 0 in a hole, as are the next three fields
+ *       16      4  generation
+ *       20      4  alternate key
+ *       24      4  chunk
+ *       28      4  needle: length of the data; hole: bytes / 8
+ *       32      4  offset / 8
+ *       36      1  kind: 1 data, 2 record, 3 manifest, 254 repaired hole, 255 hole
+ *       37      1  1 if the needle is a chunk of a larger blob, else 0
+ *       38      2  reserved, 0
+ *
+ * Valid: the longest prefix of complete segments with the right magic and checksum, known kinds in this order, and ends that
+ * never decrease. If the header is not exactly as above, nothing is valid. Reserved bytes are ignored when read.
  */
 import { crc32 } from '@node-rs/crc32'
 import { invariant } from '../core/invariant.js'
@@ -50,7 +58,7 @@ const KIND_NUMBERS = { data: 1, record: 2, manifest: 3 } as const
 const HOLE = 255
 const HOLE_REPAIRED = 254
 
-/** A needle as the index knows it. */
+/** A needle as the index lists it. */
 export interface NeedleRow extends NeedleIdentity {
   readonly kind: NeedleHeader['kind']
   readonly isChunk: boolean
@@ -58,13 +66,13 @@ export interface NeedleRow extends NeedleIdentity {
   readonly length: number
 }
 
-/** A damaged range of a volume, [from, to) in bytes; needle boundaries on both sides. */
+/** A damaged range of a volume, [from, to) in bytes; both ends are needle boundaries. */
 export interface HoleRange {
   readonly from: number
   readonly to: number
 }
 
-/** Rows of a segment. Read from a file they are made as they are asked for: a million at once would be a burden. */
+/** Rows of a segment. Those of a file are decoded lazily: a million objects at once would take too much memory. */
 export interface NeedleRows extends Iterable<NeedleRow> {
   readonly length: number
 }
@@ -79,7 +87,7 @@ export interface IndexSegment {
 
 export interface IndexFileContent {
   readonly segments: IndexSegment[]
-  /** Where the next segment goes; what stands after it is worthless. 0: the file has no valid header. */
+  /** Where the next segment goes; anything after it is invalid. 0: the file has no valid header. */
   readonly validBytes: number
 }
 
@@ -126,7 +134,7 @@ export function encodeIndexSegment(segment: IndexSegment): Uint8Array {
   return bytes
 }
 
-/** Reads what is valid of an index file; never throws on damage, which only shortens the result. */
+/** Decodes the valid prefix of an index file; damage shortens the result and never throws. */
 export function decodeIndexFile(volume: VolumeId, file: Uint8Array): IndexFileContent {
   const bytes = Buffer.from(file.buffer, file.byteOffset, file.byteLength)
   const header = encodeIndexHeader(volume)
@@ -152,8 +160,8 @@ export function decodeIndexFile(volume: VolumeId, file: Uint8Array): IndexFileCo
 }
 
 /**
- * Lists needles as they stand in the volume, each once. A range that was repaired has its needles in a segment behind
- * those of its neighbours, and in an earlier one, too, when they were known before the damage.
+ * Lists each needle once, in the order of the volume. The needles of a repaired range are in a later segment than their
+ * neighbors, and also in an earlier one if they were known before the damage.
  */
 export function* needlesInOrder(segments: readonly IndexSegment[]): Generator<readonly NeedleRow[]> {
   const late = lateNeedles(segments)
@@ -178,7 +186,7 @@ export function* needlesInOrder(segments: readonly IndexSegment[]): Generator<re
   }
 }
 
-/** @returns what does not stand where it should, ascending */
+/** @returns the needles that are out of order, sorted by offset */
 function lateNeedles(segments: readonly IndexSegment[]): NeedleRow[] {
   if (segments.every(({ repaired }) => repaired.length === 0)) return []
   const late: NeedleRow[] = []
@@ -198,7 +206,7 @@ function segmentChecksum(segment: Buffer): number {
   return crc32(segment.subarray(SEGMENT_HEADER_BYTES), crc32(segment.subarray(0, 36)))
 }
 
-/** @returns undefined when a row is of a kind that this version does not know */
+/** @returns undefined when a row has an unknown kind, or a needle follows a hole */
 function decodeSegment(bytes: Buffer): IndexSegment | undefined {
   const holes: HoleRange[] = []
   const repaired: HoleRange[] = []

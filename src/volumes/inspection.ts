@@ -4,73 +4,73 @@ import type { NeedleRow } from './index-file.js'
 import type { Volume } from './volume.js'
 
 /**
- * What the directory says about a needle. `dead`: proven, nobody will ask for it again. `copy`: needed, but it also stands
- * somewhere that counts more. Unknown is not dead.
+ * The state of a needle according to the directory. `live`: needed. `copy`: redundant, because another copy takes
+ * precedence. `dead`: proven to be never needed again. `unknown`: not proven dead, so it is kept.
  */
 export interface Verdict {
   readonly state: 'live' | 'copy' | 'dead' | 'unknown'
-  /** Of a needle that a delete killed: when, ms since the Unix epoch. */
+  /** When the photo of a dead needle was deleted, ms since the Unix epoch. */
   readonly deletedAt?: number
-  /** Whether the cluster has passed that delete: then nobody may hold the needle any more. */
+  /** Whether the horizon has passed that delete: then no node may keep the needle. */
   readonly isForgotten?: boolean
 }
 
-/** Asks the directory about needles of one volume; verdicts in the order of the rows. */
+/** Judges needles of one volume by the directory; verdicts in the order of the rows. */
 export type Judge = (volume: Volume, rows: readonly NeedleRow[]) => Promise<readonly Verdict[]>
 
 /** How much of a volume is still needed. */
 export interface Inspection {
   readonly liveBytes: number
-  /** Dead needles and superfluous copies: what compaction gives back. */
+  /** Dead needles and redundant copies: what compaction frees. */
   readonly deadBytes: number
-  /** Of these, what a delete has killed so recently that it may still be undone. */
+  /** The part of `deadBytes` whose delete is so recent that it may still be undone. */
   readonly undoableBytes: number
-  /** When the longest deleted needle that is still here was deleted, ms since the Unix epoch. */
+  /** Time of the oldest delete whose needles are still in the volume, ms since the Unix epoch. */
   readonly oldestDeleteAt: number | undefined
-  /** Whether needles are here that the cluster has passed. */
+  /** Whether the volume holds needles whose delete the horizon has passed. */
   readonly holdsForgotten: boolean
 }
 
 const JUDGED_ROWS = 256
-/** How long counts are believed. Who deletes touches the volume; what else becomes dead, superseded records, is small. */
+/** How long counts stay valid. Deletes invalidate them; superseded records, which do not, are small. */
 const INSPECTION_MS_MAX = 10 * 60_000
-/** How long a delete can surely be undone, unless an operator asks for the space, or deleted bytes may not stay as long. */
+/** How long background compaction keeps the bytes of a delete, unless `purgeMs` is shorter; a manual one does not wait. */
 const UNDO_MS_MAX = 24 * 3_600_000
 
-/** Counts live and dead bytes of volumes, and remembers the counts until something in the volume changes. */
+/** Counts live and dead bytes of volumes, and caches the counts until the volume grows or is invalidated. */
 export class Inspector {
   readonly #clock: Clock
   readonly #judge: Judge
   readonly #undoMs: number
-  #known = new WeakMap<
+  #cache = new WeakMap<
     Volume,
     { readonly end: number; readonly at: number; readonly inspection: Promise<Inspection> }
   >()
 
-  /** @param init.purgeMs - how long the bytes of a deleted photo may stay */
+  /** @param init.purgeMs - how long the bytes of a deleted photo may be kept */
   constructor(components: { readonly clock: Clock; readonly judge: Judge }, init: { readonly purgeMs?: number } = {}) {
     this.#clock = components.clock
     this.#judge = components.judge
     this.#undoMs = Math.min(UNDO_MS_MAX, init.purgeMs ?? UNDO_MS_MAX)
   }
 
-  /** The next look at the volume counts afresh. */
-  touch(volume: Volume): void {
-    this.#known.delete(volume)
+  /** Makes the next inspection of the volume count again. */
+  invalidate(volume: Volume): void {
+    this.#cache.delete(volume)
   }
 
-  touchAll(): void {
-    this.#known = new WeakMap()
+  invalidateAll(): void {
+    this.#cache = new WeakMap()
   }
 
   inspect(volume: Volume): Promise<Inspection> {
     const { end } = volume
     const at = this.#clock.monotonic()
-    const known = this.#known.get(volume)
+    const known = this.#cache.get(volume)
     if (known !== undefined && known.end === end && at - known.at < INSPECTION_MS_MAX) return known.inspection
     const inspection = this.#count(volume)
-    this.#known.set(volume, { end, at, inspection })
-    inspection.catch(() => this.touch(volume)) // reported to whoever awaits it
+    this.#cache.set(volume, { end, at, inspection })
+    inspection.catch(() => this.invalidate(volume)) // reported to whoever awaits it
     return inspection
   }
 
@@ -80,7 +80,7 @@ export class Inspector {
     let undoableBytes = 0
     let oldestDeleteAt: number | undefined
     let holdsForgotten = false
-    for await (const { row, verdict } of judged(volume, this.#judge)) {
+    for await (const { row, verdict } of judgeNeedles(volume, this.#judge)) {
       if (verdict.state === 'live' || verdict.state === 'unknown') {
         liveBytes += needleBytes(row.length)
         continue
@@ -94,14 +94,14 @@ export class Inspector {
     return { liveBytes, deadBytes, undoableBytes, oldestDeleteAt, holdsForgotten }
   }
 
-  /** Whether a delete was so recently that work in the background leaves its bytes alone. */
+  /** Whether the delete is so recent that background compaction must keep the bytes. */
   isUndoable({ deletedAt, isForgotten }: Verdict): boolean {
     return deletedAt !== undefined && !isForgotten && this.#clock.now() - deletedAt < this.#undoMs
   }
 }
 
-/** All needles of a volume with what the directory says about them now. */
-export async function* judged(
+/** Yields all needles of a volume with their current verdicts. */
+export async function* judgeNeedles(
   volume: Volume,
   judge: Judge
 ): AsyncGenerator<{ readonly row: NeedleRow; readonly verdict: Verdict }> {

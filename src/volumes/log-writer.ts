@@ -11,7 +11,7 @@ import { GroupCommit } from './group-commit.js'
 import type { DurableGroup, NeedleDraft, NeedleLocation } from './needle-store.js'
 import type { Volume } from './volume.js'
 
-/** A volume takes no more appends at this share of its capacity. */
+/** A volume is filled up to this share of its capacity. */
 const ROLLOVER_SHARE = 0.95
 
 export interface LogWriterComponents {
@@ -22,9 +22,9 @@ export interface LogWriterComponents {
   readonly stamp: () => Hlc
   /** Signs superblocks with the node's key. */
   readonly sign: (bytes: Uint8Array) => Uint8Array
-  /** Makes a volume's file, durably. */
+  /** Creates a volume's file durably. */
   readonly create: (superblock: Superblock, encoded: Uint8Array) => Promise<Volume>
-  /** Takes over a group of needles that is durable in the volume's file. */
+  /** Takes over a group of needles that are durable in the volume's file. */
   readonly commit: (volume: Volume, group: DurableGroup) => Promise<void>
 }
 
@@ -40,14 +40,14 @@ interface Active {
   readonly log: GroupCommit
 }
 
-/** The end of the log that this process writes: its active volume, which is followed by another when it is full or fails. */
+/** Appends to the active volume of this process, and opens the next one when it is full or fails. */
 export class LogWriter {
   readonly #components: LogWriterComponents
   readonly #init: LogWriterInit
   readonly #written = new Set<VolumeId>()
   #active: Active | undefined
   #rolling: Promise<void> | undefined
-  /** The volume that is being made; its epoch may be over already. */
+  /** The volume that is being created; its epoch may already have ended. */
   #opening: VolumeId | undefined
   #closing: Promise<void> = Promise.resolve()
   #epoch: ActorId
@@ -60,18 +60,18 @@ export class LogWriter {
     this.#epoch = newActorId(components.random)
   }
 
-  /** The epoch that new volumes are written under, and the actor of new dots. */
+  /** The epoch of new volumes, and the actor of new dots. */
   get epoch(): ActorId {
     return this.#epoch
   }
 
-  /** The volume that the next append goes to, if it still fits: a hint. */
+  /** The volume that the next append goes to if it fits: a hint. */
   get logicalVolume(): VolumeId {
     if (this.#active !== undefined) return this.#active.volume.id
     return this.#opening ?? volumeId(this.#epoch, this.#sequence + 1)
   }
 
-  /** Whether it was this process that wrote the volume. */
+  /** Whether this process wrote the volume. */
   wrote(volume: VolumeId): boolean {
     return this.#written.has(volume)
   }
@@ -96,7 +96,7 @@ export class LogWriter {
     await this.#closing
   }
 
-  /** Begins a new epoch: what of the present one is on disk, or was given as a dot, is not known for sure. */
+  /** Begins a new epoch, because it is unknown which writes of the current one are on disk and which dots are taken. */
   renewEpoch(): void {
     if (this.#active !== undefined) this.#close()
     this.#epoch = newActorId(this.#components.random)
@@ -105,7 +105,7 @@ export class LogWriter {
 
   async stop(): Promise<void> {
     this.#stopping = true
-    await this.#rolling?.catch(() => {}) // told to the appends that wait for it
+    await this.#rolling?.catch(() => {}) // the appends that wait for it report the error
     await this.close()
   }
 
@@ -154,7 +154,7 @@ export class LogWriter {
   #failed(volume: Volume, error: SheafError): void {
     this.#components.log.error(
       { err: error, volume: volume.id },
-      'a write failed: the volume is closed, a new one is next'
+      'a write failed: closed the volume, continuing in a new one; check the disk'
     )
     if (this.#active?.volume === volume) this.renewEpoch()
     volume.state = 'failed'

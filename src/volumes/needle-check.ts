@@ -9,7 +9,7 @@ import {
   needleBytes
 } from '../domain/needle.js'
 
-/** What one read must return to be believed. */
+/** The needle that a read must return. */
 export interface NeedleExpectation {
   readonly identity: NeedleIdentity
   readonly seed: number
@@ -22,7 +22,7 @@ export interface NeedleExpectation {
  *
  * @param bytes - the needle from its header to the end of its padding
  * @returns its data, as a view of `bytes`
- * @throws `ERR_NEEDLE_CORRUPT`; `ERR_BYTES_UNREACHABLE` when an intact needle of another identity stands there
+ * @throws `ERR_NEEDLE_CORRUPT`; `ERR_BYTES_UNREACHABLE` when the place holds another needle with an intact header
  */
 export function checkNeedle(bytes: Uint8Array, expected: NeedleExpectation): Uint8Array {
   const { identity, length } = expected
@@ -36,7 +36,7 @@ export function checkNeedle(bytes: Uint8Array, expected: NeedleExpectation): Uin
 }
 
 /**
- * Checks header and footer, the frame of the data.
+ * Checks header and footer, which frame the data.
  *
  * @param footer - from the end of the data to the end of the padding
  * @returns the checksum of each block
@@ -44,12 +44,12 @@ export function checkNeedle(bytes: Uint8Array, expected: NeedleExpectation): Uin
 export function checkFrame(header: Uint8Array, footer: Uint8Array, expected: NeedleExpectation): Uint32Array {
   const { identity, seed, offset, length } = expected
   const found = decodeHeader(header, seed, offset)
-  if (found === undefined || found.length !== length) throw corrupt(expected)
+  if (found === undefined || found.length !== length) throw corruptNeedle(expected)
   if (!sameIdentity(found, identity)) {
-    throw new SheafError('ERR_BYTES_UNREACHABLE', 'another needle stands at the place that the index gave')
+    throw new SheafError('ERR_BYTES_UNREACHABLE', 'the index entry points to another needle')
   }
   const checksums = checkFooter(header, footer, seed, offset)
-  if (checksums === undefined) throw corrupt(expected)
+  if (checksums === undefined) throw corruptNeedle(expected)
   return checksums
 }
 
@@ -60,7 +60,7 @@ export function checkBlock(
   checksums: Uint32Array,
   expected: NeedleExpectation
 ): void {
-  if (!blockIntact(identity, block, bytes, checksums[block] as number)) throw corrupt(expected)
+  if (!blockIntact(identity, block, bytes, checksums[block] as number)) throw corruptNeedle(expected)
 }
 
 /** Bytes of a needle after its data: block checksums, footer checksum, padding. */
@@ -68,7 +68,7 @@ export function needleTailBytes(length: number): number {
   return needleBytes(length) - NEEDLE_HEADER_BYTES - length
 }
 
-export function corrupt({ offset }: { readonly offset: number }): SheafError {
+export function corruptNeedle({ offset }: { readonly offset: number }): SheafError {
   return new SheafError('ERR_NEEDLE_CORRUPT', undefined, { details: { offset } })
 }
 

@@ -1,31 +1,33 @@
 /*
- * The needle index: where every data and manifest needle of this node stands, in typed arrays.
+ * The needle index: the place of every data and manifest needle on this node, in typed arrays.
  *
- * One open-addressing table per shard (256 of them, by the key's top byte), so that growing copies one part in 256 and
- * never holds up the event loop. A slot is four 32-bit words:
+ * 256 open-addressing tables, one per value of the key's top byte, so that growing one copies only 1/256 of the index and
+ * does not block the event loop for long. A slot is four 32-bit words:
  *
  *   word  content
  *   0     key, high 32 bits
  *   1     key, low 16 bits · volume number << 16
- *   2     offset / 8; 0 marks an empty slot (a superblock stands at offset 0)
+ *   2     offset / 8; 0 marks an empty slot (offset 0 holds the superblock)
  *   3     length of the data
  *
- * The 48-bit key is a hash of (kind, id, generation, alternate key, chunk). A needle's header names it in full and every read
- * checks it, so a collision costs one more read and never a wrong photo. Slots of a shard are ordered by their key's home
- * position, which makes removal a shift (no tombstones). One key may have several slots: copies in several volumes.
+ * The 48-bit key is a hash of (kind, id, generation, alternate key, chunk). The needle's header holds these in full and every
+ * read checks them, so a collision costs an extra read and never returns a wrong photo. Collisions are resolved by linear
+ * probing; removal moves later slots back, so there are no tombstones. A key may have several slots: copies in several
+ * volumes.
  *
- * Load is 0.50 to 0.75: 21 to 32 bytes a needle. See Beaver et al., "Finding a needle in Haystack", OSDI 2010, section 3.
+ * The load is 0.50 to 0.75 once a table has grown: 21 to 32 bytes per needle.
+ * See Beaver et al., "Finding a needle in Haystack", OSDI 2010, section 3.
  */
 import { invariant } from '../core/invariant.js'
 import { NEEDLE_ALIGN, type NeedleIdentity } from '../domain/needle.js'
 
-const SHARDS = 256
+const TABLE_COUNT = 256
 const SLOT_WORDS = 4
-const SHARD_SLOTS_MIN = 8
+const TABLE_SLOTS_MIN = 8
 const LOAD_MAX = 0.75
 const GROWTH = 1.5
 
-/** Volumes that one node can hold: a volume's number has 16 bits. */
+/** Volumes that one node can hold: a volume number has 16 bits. */
 export const VOLUME_NUMBERS = 65_536
 
 export interface IndexedNeedle {
@@ -35,10 +37,10 @@ export interface IndexedNeedle {
 }
 
 export class NeedleIndex {
-  readonly #shards = Array.from({ length: SHARDS }, () => new Uint32Array(SHARD_SLOTS_MIN * SLOT_WORDS))
-  readonly #counts = new Uint32Array(SHARDS)
+  readonly #tables = Array.from({ length: TABLE_COUNT }, () => new Uint32Array(TABLE_SLOTS_MIN * SLOT_WORDS))
+  readonly #counts = new Uint32Array(TABLE_COUNT)
   #count = 0
-  /** The key of the latest {@link #hash}: two numbers without an allocation a look-up. */
+  /** The key from the latest {@link #hash}: two fields instead of an allocation per lookup. */
   #high = 0
   #low = 0
 
@@ -48,11 +50,11 @@ export class NeedleIndex {
 
   /** Memory of the tables, bytes. */
   get byteLength(): number {
-    return this.#shards.reduce((sum, shard) => sum + shard.byteLength, 0)
+    return this.#tables.reduce((sum, table) => sum + table.byteLength, 0)
   }
 
   /**
-   * Adds one place of a needle; harmless when it is there already.
+   * Adds one place of a needle; does nothing if it is already known.
    *
    * @param volume - the volume's number on this node, 0…{@link VOLUME_NUMBERS} − 1
    * @param offset - byte offset of the header, a positive multiple of 8
@@ -60,13 +62,13 @@ export class NeedleIndex {
   add(identity: NeedleIdentity, volume: number, offset: number, length: number): void {
     invariant(offset > 0 && offset % NEEDLE_ALIGN === 0, 'a needle starts after the superblock, at a multiple of 8')
     this.#hash(identity)
-    const shardNumber = this.#high >>> 24
-    let slots = this.#shards[shardNumber] as Uint32Array
-    const count = this.#counts[shardNumber] as number
-    if (count + 1 > (slots.length / SLOT_WORDS) * LOAD_MAX) slots = this.#grow(shardNumber)
+    const tableNumber = this.#high >>> 24
+    let slots = this.#tables[tableNumber] as Uint32Array
+    const count = this.#counts[tableNumber] as number
+    if (count + 1 > (slots.length / SLOT_WORDS) * LOAD_MAX) slots = this.#grow(tableNumber)
     const word1 = ((volume << 16) | this.#low) >>> 0
     const word2 = offset / NEEDLE_ALIGN
-    let at = home(this.#high, slots)
+    let at = preferredSlot(this.#high, slots)
     while (slots[at + 2] !== 0) {
       if (slots[at] === this.#high && slots[at + 1] === word1 && slots[at + 2] === word2) return
       at = next(at, slots)
@@ -75,16 +77,16 @@ export class NeedleIndex {
     slots[at + 1] = word1
     slots[at + 2] = word2
     slots[at + 3] = length
-    this.#counts[shardNumber] = count + 1
+    this.#counts[tableNumber] = count + 1
     this.#count++
   }
 
-  /** @returns all places under the needle's key, in no order; almost always none or one */
+  /** @returns all places under the needle's key, unordered; usually none or one */
   find(identity: NeedleIdentity): IndexedNeedle[] {
     this.#hash(identity)
-    const slots = this.#shards[this.#high >>> 24] as Uint32Array
+    const slots = this.#tables[this.#high >>> 24] as Uint32Array
     const found: IndexedNeedle[] = []
-    for (let at = home(this.#high, slots); slots[at + 2] !== 0; at = next(at, slots)) {
+    for (let at = preferredSlot(this.#high, slots); slots[at + 2] !== 0; at = next(at, slots)) {
       const word1 = slots[at + 1] as number
       if (slots[at] !== this.#high || (word1 & 0xffff) !== this.#low) continue
       found.push({
@@ -96,24 +98,24 @@ export class NeedleIndex {
     return found
   }
 
-  /** Forgets one place. @returns whether it was there */
+  /** Removes one place. @returns whether it was known */
   remove(identity: NeedleIdentity, volume: number, offset: number): boolean {
     this.#hash(identity)
-    const shardNumber = this.#high >>> 24
-    const slots = this.#shards[shardNumber] as Uint32Array
+    const tableNumber = this.#high >>> 24
+    const slots = this.#tables[tableNumber] as Uint32Array
     const word1 = ((volume << 16) | this.#low) >>> 0
     const word2 = offset / NEEDLE_ALIGN
-    for (let at = home(this.#high, slots); slots[at + 2] !== 0; at = next(at, slots)) {
+    for (let at = preferredSlot(this.#high, slots); slots[at + 2] !== 0; at = next(at, slots)) {
       if (slots[at] !== this.#high || slots[at + 1] !== word1 || slots[at + 2] !== word2) continue
       closeGap(at, slots)
-      this.#counts[shardNumber] = (this.#counts[shardNumber] as number) - 1
+      this.#counts[tableNumber] = (this.#counts[tableNumber] as number) - 1
       this.#count--
       return true
     }
     return false
   }
 
-  /** Two rounds of a MurmurHash3-like mixer over the identity's seven words. */
+  /** Two hashes with the MurmurHash3 mixer over the identity's seven words; the kind chooses their seeds. */
   #hash({ kind, id, generation, alternateKey, chunk }: NeedleIdentity): void {
     let a = kind === 'data' ? 0x9e3779b9 : 0x7f4a7c15
     let b = 0x85ebca6b ^ a
@@ -132,17 +134,17 @@ export class NeedleIndex {
     this.#low = b & 0xffff
   }
 
-  #grow(shardNumber: number): Uint32Array {
-    const before = this.#shards[shardNumber] as Uint32Array
+  #grow(tableNumber: number): Uint32Array {
+    const before = this.#tables[tableNumber] as Uint32Array
     const slotCount = Math.ceil((before.length / SLOT_WORDS) * GROWTH)
     const after = new Uint32Array(slotCount * SLOT_WORDS)
     for (let from = 0; from < before.length; from += SLOT_WORDS) {
       if (before[from + 2] === 0) continue
-      let at = home(before[from] as number, after)
+      let at = preferredSlot(before[from] as number, after)
       while (after[at + 2] !== 0) at = next(at, after)
       copySlot(before, from, after, at)
     }
-    this.#shards[shardNumber] = after
+    this.#tables[tableNumber] = after
     return after
   }
 }
@@ -159,8 +161,8 @@ function finish(state: number): number {
   return (hash ^ (hash >>> 16)) >>> 0
 }
 
-/** The word index of the slot where a key wants to be: monotone in the key's low 24 bits (the top 8 chose the shard). */
-function home(high: number, slots: Uint32Array): number {
+/** @returns the word index of a key's preferred slot: monotone in the low 24 bits of `high` (the top 8 choose the table) */
+function preferredSlot(high: number, slots: Uint32Array): number {
   const slotCount = slots.length / SLOT_WORDS
   return Math.floor(((high & 0xff_ffff) * slotCount) / 0x100_0000) * SLOT_WORDS
 }
@@ -177,11 +179,11 @@ function copySlot(from: Uint32Array, fromAt: number, to: Uint32Array, toAt: numb
   to[toAt + 3] = from[fromAt + 3] as number
 }
 
-/** Empties a slot and moves back what had been pushed past it, so that no search ends early (Knuth 6.4, algorithm R). */
+/** Empties a slot and moves displaced slots back, so that no probe ends early (Knuth vol. 3, 6.4, algorithm R). */
 function closeGap(emptied: number, slots: Uint32Array): void {
   let gap = emptied
   for (let at = next(gap, slots); slots[at + 2] !== 0; at = next(at, slots)) {
-    const wanted = home(slots[at] as number, slots)
+    const wanted = preferredSlot(slots[at] as number, slots)
     const reachable = gap <= at ? wanted <= gap || wanted > at : wanted <= gap && wanted > at
     if (!reachable) continue
     copySlot(slots, at, slots, gap)

@@ -1,7 +1,7 @@
 import type { VolumeId } from '../domain/ids.js'
 import type { NeedleHeader, NeedleIdentity } from '../domain/needle.js'
 
-/** Where a needle stands on this node's disk. Never leaves the node. */
+/** The place of a needle on this node's disk. Never leaves the node. */
 export interface NeedleLocation {
   readonly volume: VolumeId
   /** Byte offset of the needle's header in the volume file; a multiple of 8. */
@@ -13,11 +13,11 @@ export interface NeedleLocation {
 /** A needle to be appended. */
 export interface NeedleDraft {
   readonly header: Omit<NeedleHeader, 'length'>
-  /** Must not change until the append has settled. */
+  /** Must not change until the append settles. */
   readonly data: Uint8Array
 }
 
-/** A needle that has become durable, in the order of the log. */
+/** A needle that is durable. */
 export interface CommittedNeedle extends NeedleIdentity {
   readonly kind: NeedleHeader['kind']
   readonly flags: number
@@ -26,7 +26,7 @@ export interface CommittedNeedle extends NeedleIdentity {
   readonly record?: Uint8Array
 }
 
-/** What one sync made durable in one volume: all needles in [from, to), ascending. */
+/** All needles of a volume in [from, to), ascending; they are applied to the directory together. */
 export interface CommitGroup {
   readonly volume: VolumeId
   readonly from: number
@@ -34,30 +34,31 @@ export interface CommitGroup {
   readonly needles: readonly CommittedNeedle[]
 }
 
-/** A group whose bytes are durable, with the head that they make. */
+/** A group that has just become durable. */
 export interface DurableGroup extends CommitGroup {
+  /** Chained digest up to `to`. */
   readonly chain: Uint8Array
 }
 
 /** What the rest of Sheaf needs of volumes to write and read photos. */
 export interface NeedleStore {
   /**
-   * Appends all drafts one after the other to the active volume and waits until they are durable and applied to the directory.
+   * Appends all drafts contiguously to the active volume and waits until they are durable and applied to the directory.
    *
-   * @param purpose - `upload` stops at the reserve; `upkeep` (deletes, compaction, edits) may use it
-   * @throws `ERR_DISK_FULL`, `ERR_DISK_WRITE` (nothing was acknowledged), `ERR_STOPPING`
+   * @param purpose - `upload` must leave the reserve free; `upkeep` (deletes, compaction, edits) may use it
+   * @throws `ERR_DISK_FULL`, `ERR_DISK_WRITE`, `ERR_STOPPING`, `ERR_DIRECTORY_UNAVAILABLE`
    */
   append(drafts: readonly NeedleDraft[], purpose: 'upload' | 'upkeep'): Promise<NeedleLocation[]>
-  /** @returns where intact copies of the needle are expected, best first; empty when there is none */
+  /** @returns the known places of the needle that are not in holes, by volume id and offset */
   locate(identity: NeedleIdentity): NeedleLocation[]
   /**
    * Reads and verifies a whole needle in one disk read.
    *
    * @returns its data, as a view of a buffer that the caller owns
-   * @throws `ERR_NEEDLE_CORRUPT` or `ERR_DISK_READ`; the place is then known as a hole and reported
+   * @throws `ERR_NEEDLE_CORRUPT` or `ERR_DISK_READ`, and damage is noted as a hole and logged; `ERR_BYTES_UNREACHABLE`
    */
   read(location: NeedleLocation, identity: NeedleIdentity): Promise<Uint8Array>
-  /** The same, blocking, for bytes that are likely in the page cache. `lease.data` is valid until `lease.release()`. */
+  /** Like `read`, but blocks: for bytes that are likely in the page cache. `lease.data` is valid until `lease.release()`. */
   readSync(location: NeedleLocation, identity: NeedleIdentity): NeedleLease
   /** Streams bytes [start, end) of the needle's data; each block is verified before it is yielded. */
   readRange(location: NeedleLocation, identity: NeedleIdentity, start: number, end: number): AsyncIterable<Uint8Array>
@@ -65,6 +66,6 @@ export interface NeedleStore {
 
 export interface NeedleLease {
   readonly data: Uint8Array
-  /** Gives the pooled buffer back. Call exactly once, after the bytes were sent. */
+  /** Returns the pooled buffer. Call it exactly once, after the bytes were sent. */
   release(): void
 }

@@ -4,37 +4,37 @@ import { chainDigest, NEEDLE_ALIGN, needleBytes } from '../domain/needle.js'
 import { SUPERBLOCK_BYTES } from '../domain/superblock.js'
 import type { HoleRange, NeedleRow } from './index-file.js'
 import type { NeedleDraft } from './needle-store.js'
-import { rowOf, type Volume, without } from './volume.js'
+import { rowOf, subtractRange, type Volume } from './volume.js'
 import type { ScanEvent } from './volume-scan.js'
 
 const TAIL_PIECE_BYTES = 1024 * 1024
-/** What a disk refuses as a whole. */
+/** The unit of a failed read. */
 const SECTOR_BYTES = 4096
 
-/** What recovery found in one volume. */
+/** Result of the recovery of one volume. */
 export interface VolumeRecovery {
-  /** Needles that the index file knew, and those that had to be found by scanning. */
+  /** Needles found in the index file, and needles found by scanning. */
   readonly indexedNeedles: number
   readonly scannedNeedles: number
   readonly torn: TornTail
 }
 
-/** The end of a file, [from, to) bytes, that begins with a write cut short by a crash. Empty when there is none. */
+/** The end of a file, [from, to) bytes, that begins with a write interrupted by a crash. Empty when there is none. */
 export interface TornTail extends HoleRange {
-  /** Intact needles in it. */
-  readonly stranded: readonly NeedleRow[]
+  /** Intact needles in the torn tail. */
+  readonly intact: readonly NeedleRow[]
 }
 
 /**
- * Brings a volume that an earlier process left back to what its log says: index file first, then a scan from where that
- * ends. Every needle found is handed to `index`.
+ * Restores the state of a volume from an earlier process: reads the index file, then scans the volume from where that
+ * ends. Passes every needle found to `index`.
  *
- * @param applied - the directory has applied the log up to here, so it was durable then
- * @param size - bytes of the file
+ * @param progress - of the directory: what it has applied, or reached behind a gap, was durable
+ * @param size - size of the file, bytes
  */
 export async function recoverVolume(
   volume: Volume,
-  applied: number,
+  { applied, reached }: { readonly applied: number; readonly reached: number },
   size: number,
   index: (needles: Iterable<NeedleRow>) => void
 ): Promise<VolumeRecovery> {
@@ -50,7 +50,7 @@ export async function recoverVolume(
       }
     }
     holes = holes.flatMap(hole =>
-      segment.repaired.reduce<HoleRange[]>((left, range) => left.flatMap(part => without(part, range)), [hole])
+      segment.repaired.reduce<HoleRange[]>((left, range) => left.flatMap(part => subtractRange(part, range)), [hole])
     )
     holes.push(...segment.holes)
     indexedNeedles += segment.needles.length
@@ -61,8 +61,8 @@ export async function recoverVolume(
   volume.needleCount = indexedNeedles
   volume.resumeIndex(content, holes)
 
-  // Below `knownEnd` everything was durable once: what is not there now is damage. Beyond it may stand a torn write.
-  const knownEnd = Math.max(covered, applied)
+  // Everything below `knownEnd` was durable: what is missing there is damage. Beyond it there may be a torn write.
+  const knownEnd = Math.max(covered, reached)
   await persistTail(volume, knownEnd, size)
   if (covered > size) volume.noteHole({ from: readableTo - (readableTo % NEEDLE_ALIGN), to: covered }, 'corrupt')
   let scannedNeedles = 0
@@ -80,7 +80,7 @@ export async function recoverVolume(
     }
   }
   let durableTo = knownEnd
-  /** From the first damage on that no later needle has proven to be more than a torn write. */
+  /** Events from the first damage that may be a torn write, until a later needle proves that it was durable. */
   const loose: ScanEvent[] = []
   for await (const event of volume.scan(Math.min(covered, Math.max(size, SUPERBLOCK_BYTES)), applied, knownEnd, size)) {
     if (event.kind === 'needle') durableTo = Math.max(durableTo, event.durableTo)
@@ -97,11 +97,11 @@ export async function recoverVolume(
   await volume.flushIndex()
   const [torn] = loose
   const from = torn === undefined || torn.kind === 'needle' ? size : torn.from
-  const stranded = loose.flatMap(event => (event.kind === 'needle' ? rowOf(event.header, event.offset) : []))
-  return { indexedNeedles, scannedNeedles, torn: { from, to: size, stranded } }
+  const intact = loose.flatMap(event => (event.kind === 'needle' ? rowOf(event.header, event.offset) : []))
+  return { indexedNeedles, scannedNeedles, torn: { from, to: size, intact } }
 }
 
-/** @returns whether any intact needle is in a file of `size` bytes */
+/** @returns whether a file of `size` bytes has an intact needle */
 export async function holdsNeedles(volume: Volume, size: number): Promise<boolean> {
   for await (const event of volume.scan(SUPERBLOCK_BYTES, Number.POSITIVE_INFINITY, 0, size)) {
     if (event.kind === 'needle') return true
@@ -109,7 +109,7 @@ export async function holdsNeedles(volume: Volume, size: number): Promise<boolea
   return false
 }
 
-/** What a start found, for the log and the status. */
+/** Result of the recovery at start, for the log and the status. */
 export interface RecoveryReport {
   readonly volumes: number
   readonly needles: number
@@ -117,49 +117,52 @@ export interface RecoveryReport {
   readonly replayedNeedles: number
   readonly tornBytes: number
   readonly holes: number
-  /** Files in the folder that look like volumes and hold none. */
+  /** Files in the folder that are named like volumes but are not. */
   readonly foreignFiles: readonly string[]
 }
 
 export interface TornTailComponents {
   /** Appends to the active volume, durably. */
   readonly append: (drafts: readonly NeedleDraft[]) => Promise<unknown>
-  /** Whether the bytes that a record names are here, or it adds to a record that is. */
+  /** Whether this node has the bytes that the record names, or already knows the photo. */
   readonly isWhole: (record: Uint8Array) => boolean
   readonly log: Logger
 }
 
 /**
- * Cuts off the rest of a write that a crash cut short. The disk may have kept some of its later needles, and in theory
- * damage has hit a needle that was acknowledged: so what is intact is appended anew before. A record whose bytes were
- * torn is not: nobody was told of that photo, and nobody could see it.
+ * Truncates a write that a crash interrupted. Later needles of it may be intact, and in theory damage may have hit an
+ * acknowledged needle, so intact needles are first appended again. The exception is a record whose bytes are torn: its
+ * photo was never acknowledged or visible.
  */
-export async function cutTorn(
+export async function truncateTornTail(
   volume: Volume,
-  { from, to, stranded }: TornTail,
+  { from, to, intact }: TornTail,
   { append, isWhole, log }: TornTailComponents
 ): Promise<void> {
   if (from === to) return
   try {
-    const bytesFirst = stranded.toSorted((a, b) => Number(a.kind === 'record') - Number(b.kind === 'record'))
+    const bytesFirst = intact.toSorted((a, b) => Number(a.kind === 'record') - Number(b.kind === 'record'))
     for (const row of bytesFirst) {
       const draft = await volume.readDraft(row)
       if (row.kind !== 'record' || isWhole(draft.data)) await append([draft])
     }
     await volume.file.truncate(from)
-    log.warn({ volume: volume.id, bytes: to - from, stranded: stranded.length }, 'cut a torn tail')
+    log.warn(
+      { volume: volume.id, bytes: to - from, intact: intact.length },
+      'truncated an incomplete write at the end of the volume'
+    )
   } catch (err) {
-    volume.state = 'failed' // nothing may be written over what is still only there
-    log.warn({ err, volume: volume.id }, 'could not cut a torn tail; it stays, unused')
+    volume.state = 'failed' // its intact needles may have no other copy, so nothing may overwrite them
+    log.warn({ err, volume: volume.id }, 'could not truncate an incomplete write; the next start tries again')
   }
 }
 
 /**
- * Makes durable what the last process wrote and perhaps never synced, before anything of it counts: it may be seen from
- * now on, so it must not go with the next loss of power. A sync alone is not enough, because after one that failed the
- * kernel calls pages clean that never reached the disk; so they are written again, in place.
+ * Makes durable what the last process wrote but perhaps never synced. It becomes visible after this, so a power failure must
+ * not lose it. A sync alone is not enough: after a failed sync the kernel marks pages clean that never reached the disk, so
+ * they are rewritten in place.
  *
- * @throws `ERR_DISK_WRITE`: the disk refuses
+ * @throws `ERR_DISK_WRITE`
  * @see Rebello et al., "Can Applications Recover from fsync Failures?", ATC 2020
  */
 async function persistTail(volume: Volume, from: number, size: number): Promise<void> {
@@ -169,14 +172,14 @@ async function persistTail(volume: Volume, from: number, size: number): Promise<
       await rewrite(volume, at, Math.min(size, at + TAIL_PIECE_BYTES))
     await volume.file.sync()
   } catch (cause) {
-    throw new SheafError('ERR_DISK_WRITE', 'the end of a volume could not be made durable', {
+    throw new SheafError('ERR_DISK_WRITE', 'the end of a volume cannot be rewritten and synced; check the disk', {
       cause,
       details: { volume: volume.id }
     })
   }
 }
 
-/** Writes bytes as they are read. What the disk refuses to read is left to the scan, which finds it out again. */
+/** Rewrites bytes in place. Skips sectors that the disk cannot read: the scan finds them again. */
 async function rewrite(volume: Volume, from: number, to: number): Promise<void> {
   const bytes = new Uint8Array(to - from)
   let read: number

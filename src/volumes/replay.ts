@@ -1,6 +1,7 @@
 import { hasCode } from '../core/errors.js'
 import type { VolumeId } from '../domain/ids.js'
-import type { NeedleRow } from './index-file.js'
+import { SUPERBLOCK_BYTES } from '../domain/superblock.js'
+import type { HoleRange, NeedleRow } from './index-file.js'
 import type { CommitGroup, CommittedNeedle } from './needle-store.js'
 import type { Volume } from './volume.js'
 
@@ -9,26 +10,26 @@ const REPLAY_NEEDLES_MAX = 1000
 const REPLAY_BYTES_MAX = 4 * 1024 * 1024
 
 export interface ReplayComponents {
-  /** How far the directory has applied a volume's log, bytes. */
-  readonly applied: (volume: VolumeId) => number
-  /** Applies a group to the directory. Called in log order per volume, one at a time. */
+  /** How far the directory has come in the volume: all below `applied` is in it, some of what follows up to `reached`. */
+  readonly progress: (volume: VolumeId) => { readonly applied: number; readonly reached: number }
+  /** Applies a group to the directory. Called in the order of the volume, without overlap. */
   readonly commit: (group: CommitGroup) => Promise<void>
-  /** Told of a volume of which a replay passed over holes: the directory may lack what stands there. */
+  /** Called when a replay skipped holes of a volume: the directory may lack records from there. */
   readonly onGap?: (volume: Volume) => void
 }
 
 /**
- * Hands the part of each volume's log that the directory lacks to `commit`.
+ * Passes the part of each volume that the directory lacks to `commit`.
  *
- * @returns needles handed over
+ * @returns needles replayed
  */
 export async function replayVolumes(
   volumes: Iterable<Volume>,
-  { applied, commit, onGap }: ReplayComponents
+  { progress, commit, onGap }: ReplayComponents
 ): Promise<number> {
   let needles = 0
   for (const volume of volumes) {
-    const from = applied(volume.id)
+    const { applied: from } = progress(volume.id)
     if (from >= volume.end) continue
     needles += await replayVolume(volume, from, commit)
     if (volume.holes.some(({ to }) => to > from)) onGap?.(volume)
@@ -36,6 +37,7 @@ export async function replayVolumes(
   return needles
 }
 
+/** Groups end before each hole and begin again behind it: what is in a hole was not applied, and must not count as if. */
 async function replayVolume(volume: Volume, applied: number, commit: ReplayComponents['commit']): Promise<number> {
   let from = applied
   let needles: CommittedNeedle[] = []
@@ -48,21 +50,34 @@ async function replayVolume(volume: Volume, applied: number, commit: ReplayCompo
     recordBytes = 0
     from = to
   }
+  const flushBefore = async (end: number): Promise<void> => {
+    for (let hole = holeAfter(volume, from); hole !== undefined && hole.from < end; hole = holeAfter(volume, from)) {
+      if (from < hole.from) await flush(hole.from)
+      from = Math.min(end, hole.to)
+    }
+  }
   for await (const rows of volume.rows()) {
     for (const row of rows) {
       if (row.offset < applied) continue
-      const needle = await committedNeedle(volume, row)
-      if (needle === undefined) continue
+      const needle = await readCommittedNeedle(volume, row)
+      if (needle === undefined) continue // in a hole now
+      await flushBefore(row.offset)
       if (needles.length >= REPLAY_NEEDLES_MAX || recordBytes >= REPLAY_BYTES_MAX) await flush(row.offset)
       needles.push(needle)
       recordBytes += needle.record?.byteLength ?? 0
     }
   }
-  await flush(volume.end)
+  await flushBefore(volume.end)
+  await flush(volume.end) // empty when the end is a hole: known to have been here all the same
   return replayed
 }
 
-async function committedNeedle(volume: Volume, row: NeedleRow): Promise<CommittedNeedle | undefined> {
+/** @returns the first hole that holds needles at or behind the offset */
+function holeAfter(volume: Volume, offset: number): HoleRange | undefined {
+  return volume.holes.find(({ to }) => to > Math.max(offset, SUPERBLOCK_BYTES))
+}
+
+async function readCommittedNeedle(volume: Volume, row: NeedleRow): Promise<CommittedNeedle | undefined> {
   const { kind, id, generation, alternateKey, chunk, offset, length } = row
   const needle = {
     kind,

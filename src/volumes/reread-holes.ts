@@ -7,7 +7,7 @@ import type { HoleRange } from './index-file.js'
 import type { Volume } from './volume.js'
 import type { VolumeCopies } from './volume-copies.js'
 
-/** How long a directory that is being filled waits for second looks: a disk that dies can take seconds to refuse. */
+/** How long the rebuild of a directory waits for rereads: a failing disk can take seconds to return an error. */
 const FILLING_MS_MAX = 10_000
 
 export interface RereadHolesComponents {
@@ -17,8 +17,8 @@ export interface RereadHolesComponents {
 }
 
 /**
- * Looks again at the holes of volumes that a directory was just filled from: what the disk gives now counts at once. Not
- * for long: what is left after a while, or cannot be written anew, is the scrub's.
+ * Rereads the holes of volumes that a directory was just filled from, so that needles which can be read now are included.
+ * Limited to {@link FILLING_MS_MAX}; the scrubber handles the rest and what cannot be rewritten.
  *
  * @throws `ERR_DIRECTORY_UNAVAILABLE`
  */
@@ -34,7 +34,10 @@ export async function rereadHolesBriefly(
         for (const hole of volume.holes) await rereadHole(volume, hole, copies, over.signal)
       } catch (err) {
         if (hasCode(err, 'ERR_DIRECTORY_UNAVAILABLE')) throw err
-        log.warn({ err, volume: volume.id }, 'what stands in a hole could not be made good')
+        log.warn(
+          { err, volume: volume.id },
+          'could not repair a damaged range of the volume; the next scrub tries again'
+        )
       }
     }
   } finally {
@@ -43,10 +46,10 @@ export async function rereadHolesBriefly(
 }
 
 /**
- * Looks at a hole again: what the disk refused once it may give now. Needles that are right are written anew, so that a
- * sector that is about to fail is replaced, and count again.
+ * Rereads a hole: a read that failed once may succeed now. Intact needles are rewritten, so that the disk replaces a failing
+ * sector, and become available again.
  *
- * @param signal - ends it early, between two needles
+ * @param signal - ends it early, between two needles, without an error
  * @throws `ERR_DISK_FULL`, `ERR_DISK_WRITE`, `ERR_DIRECTORY_UNAVAILABLE`
  */
 export async function rereadHole(
@@ -58,7 +61,7 @@ export async function rereadHole(
   for (let at = Math.max(hole.from, SUPERBLOCK_BYTES); at < hole.to && !signal.aborted; ) {
     const head = await read(volume, at, NEEDLE_HEADER_BYTES)
     const header = head && decodeHeader(head, volume.seed, at)
-    if (header === undefined) return // where the next needle begins is not known
+    if (header === undefined) return // the next needle boundary is unknown
     const byteCount = needleBytes(header.length)
     const bytes = at + byteCount <= hole.to ? await read(volume, at, byteCount) : undefined
     if (bytes !== undefined) await fillIfIntact(volume, at, bytes, copies)
@@ -79,7 +82,7 @@ async function fillIfIntact(
   }
 }
 
-/** @returns undefined when the disk refuses, or the file ends before */
+/** @returns undefined when the disk cannot read the range, or the file ends within it */
 async function read(volume: Volume, at: number, byteCount: number): Promise<Uint8Array | undefined> {
   const bytes = Buffer.allocUnsafeSlow(byteCount)
   try {

@@ -8,7 +8,7 @@ import type { Volume } from './volume.js'
 import type { VolumeCopies } from './volume-copies.js'
 import type { VolumeSet } from './volume-set.js'
 
-/** One step reads at most this much before it saves where it is. */
+/** A step ends after the needle that reaches this many bytes, then saves the cursor. */
 const STEP_BYTES = 16 * 1024 * 1024
 
 export interface ScrubComponents {
@@ -20,7 +20,7 @@ export interface ScrubComponents {
 }
 
 export interface ScrubInit {
-  /** File that remembers how far the present pass has come. */
+  /** File that holds the position of the current pass. */
   readonly cursorPath: string
   readonly bytesPerSecondMax: number
   /** From the end of a pass to the start of the next, ms. */
@@ -33,16 +33,16 @@ export interface ScrubTotals {
 }
 
 interface Cursor {
-  /** Ids before this one are done. */
+  /** Volumes with smaller ids are done. */
   readonly volume: string
   readonly offset: number
-  /** When the last whole pass ended, ms since the Unix epoch. */
+  /** When the last complete pass ended, ms since the Unix epoch. */
   readonly completedAt: number
 }
 
 const START: Cursor = { volume: '', offset: SUPERBLOCK_BYTES, completedAt: 0 }
 
-/** Reads every byte of every volume against its checksums, slowly and for ever; resumes where the last process stopped. */
+/** Verifies every byte of every volume against its checksums, continuously and at a limited rate; resumes after a restart. */
 export class Scrubber {
   readonly #components: ScrubComponents
   readonly #init: ScrubInit
@@ -55,7 +55,7 @@ export class Scrubber {
 
   async step(signal: AbortSignal): Promise<'busy' | 'idle'> {
     const { clock, volumes } = this.#components
-    await this.#lookAgain(signal)
+    await this.#rereadHoles(signal)
     const cursor = this.#cursor ?? (await this.#load())
     if (cursor.volume === '' && clock.now() - cursor.completedAt < this.#init.intervalMs) return 'idle'
     const volume = volumes.volumes().find(({ id }) => id >= cursor.volume)
@@ -67,7 +67,7 @@ export class Scrubber {
     const from = volume.id === cursor.volume ? cursor.offset : SUPERBLOCK_BYTES
     const totals: ScrubTotals = { needles: 0, bytes: 0 }
     const offset = await this.#check(volume, from, STEP_BYTES, totals, signal)
-    // the next volume starts behind this one's id; '~' sorts after every character of an id
+    // continue with the next volume; '~' sorts after every character of an id
     const next =
       offset < volume.end ? { volume: volume.id, offset } : { volume: `${volume.id}~`, offset: SUPERBLOCK_BYTES }
     await this.#save({ ...next, completedAt: cursor.completedAt })
@@ -76,7 +76,7 @@ export class Scrubber {
     return 'busy'
   }
 
-  /** One whole pass at full speed. */
+  /** Runs one complete pass without a rate limit. */
   async run(progress: (done: number, total: number) => void, signal: AbortSignal): Promise<ScrubTotals> {
     const volumes = this.#components.volumes.volumes()
     const totalBytes = volumes.reduce((sum, volume) => sum + volume.end, 0)
@@ -87,13 +87,13 @@ export class Scrubber {
         progress(totals.bytes, totalBytes)
       }
     }
-    await this.#lookAgain(signal)
+    await this.#rereadHoles(signal)
     await this.#save({ ...START, completedAt: this.#components.clock.now() })
     return totals
   }
 
-  /** Gives needles in holes a second chance. */
-  async #lookAgain(signal: AbortSignal): Promise<void> {
+  /** Rereads all holes: what was unreadable once may be readable now. */
+  async #rereadHoles(signal: AbortSignal): Promise<void> {
     const { volumes, copies } = this.#components
     for (const volume of volumes.volumes()) {
       for (const hole of volume.holes) {
@@ -103,7 +103,7 @@ export class Scrubber {
     }
   }
 
-  /** Checks needles from `from` on, about `byteCount` bytes. @returns where to go on */
+  /** Checks needles from `from` on, about `byteCount` bytes. @returns where to continue */
   async #check(
     volume: Volume,
     from: number,
@@ -119,7 +119,10 @@ export class Scrubber {
         const next = event.offset + needleBytes(event.header.length)
         if (next - from >= byteCount) return next
       } else if (event.kind === 'hole' && volume.noteHole(event, event.reason)) {
-        this.#components.log.error({ volume: volume.id, from: event.from, to: event.to }, 'scrub found damage')
+        this.#components.log.error(
+          { volume: volume.id, from: event.from, to: event.to },
+          'scrub found a damaged range; it is repaired once a peer with an intact copy is reachable'
+        )
         await volume.flushIndex()
       }
     }
@@ -146,6 +149,6 @@ function parseCursor(text: string): Cursor | undefined {
     if (typeof volume !== 'string' || typeof offset !== 'number' || typeof completedAt !== 'number') return undefined
     return { volume, offset, completedAt }
   } catch {
-    return undefined // a damaged cursor only means starting over
+    return undefined // a damaged cursor only restarts the pass
   }
 }

@@ -4,7 +4,7 @@ import type { VolumeId } from '../domain/ids.js'
 import { SUPERBLOCK_BYTES } from '../domain/superblock.js'
 import { CopyTail } from './copy-tail.js'
 import type { DiskReserve } from './disk-reserve.js'
-import { writeFailed, writeWhole } from './durable-write.js'
+import { writeError, writeWhole } from './durable-write.js'
 import { type ParsedNeedles, parseNeedles } from './needle-parser.js'
 import type { Volume } from './volume.js'
 import type { VolumeSet } from './volume-set.js'
@@ -12,37 +12,40 @@ import type { VolumeSet } from './volume-set.js'
 export interface VolumeCopiesComponents {
   readonly volumes: VolumeSet
   readonly reserve: Pick<DiskReserve, 'admit'>
-  /** Joins records into the directory that stand below what it has applied of their volume. */
+  /** Merges records into the directory whose needles are below its applied offset. */
   readonly merge: (records: readonly Uint8Array[]) => Promise<unknown>
-  /** Retired volumes grow no more, also when a range of them is still under way. Default: none is. */
+  /** Retired volumes do not grow, even if a transfer is still running. Default: no volume is retired. */
   readonly isRetired?: (volume: VolumeId) => boolean
 }
 
-/** How far a copy has come, or the filled part of a hole. */
+/** Progress of a copy, or of filling a hole. */
 export interface CopyProgress {
-  /** Everything before it was verified and taken. */
+  /** Everything before this offset was verified and accepted. */
   readonly end: number
-  /** Bytes of the needle that begins there, when its header was seen; else 0. */
+  /** Size of the needle at `end` if its header was received; else 0. */
   readonly nextBytes: number
-  /** What was taken now is on disk and applied. Rejects with `ERR_DISK_FULL`, `ERR_DISK_WRITE`, `ERR_DIRECTORY_UNAVAILABLE`. */
+  /**
+   * Resolves when the accepted bytes are durable and applied. Rejects with `ERR_DISK_FULL`, `ERR_DISK_WRITE`,
+   * `ERR_DIRECTORY_UNAVAILABLE`.
+   */
   readonly durable: Promise<void>
 }
 
 const DONE = Promise.resolve()
 
 /**
- * Byte-identical copies of volumes that other processes write. A copy is only ever extended with its writer's bytes; every
- * needle is verified, made durable and applied before it counts. Who supplies the bytes does not matter: the checksums are
- * seeded with volume and offset.
+ * Byte-identical copies of volumes that other processes write. A copy only ever receives its writer's bytes; every needle is
+ * verified, made durable and applied before it counts. Any peer may supply the bytes, because the checksums are seeded with
+ * volume and offset.
  */
 export class VolumeCopies {
   readonly #volumes: VolumeSet
   readonly #reserve: Pick<DiskReserve, 'admit'>
   readonly #merge: VolumeCopiesComponents['merge']
   readonly #isRetired: (volume: VolumeId) => boolean
-  /** Extends and fills of one volume run one after the other. */
+  /** Serializes the methods per volume; the writes of `extend` continue after it has released the lock. */
   readonly #lock = new KeyedLock()
-  /** Of the copies that grow at the moment. */
+  /** Tails of the copies with pending writes. */
   readonly #tails = new Map<VolumeId, CopyTail>()
 
   constructor(components: VolumeCopiesComponents) {
@@ -53,7 +56,7 @@ export class VolumeCopies {
   }
 
   /**
-   * Begins a copy; harmless when the volume is here.
+   * Creates a copy; returns the volume if this node already has it.
    *
    * @param superblock - 256 bytes, as its writer signed them
    * @throws `ERR_VOLUME_CORRUPT`, `ERR_FORMAT_TOO_NEW`, `ERR_DISK_FULL`, `ERR_DISK_WRITE`
@@ -63,12 +66,12 @@ export class VolumeCopies {
   }
 
   /**
-   * Appends what a peer sent to the copy, as far as it is whole needles. They are verified now, and written while the
-   * caller may bring what follows them: bound what is under way by waiting for `durable`.
+   * Appends the complete needles in bytes from a peer to the copy. They are verified before this returns and written
+   * afterwards, while the caller fetches more: await `durable` to bound the bytes in flight.
    *
-   * @param from - where in the volume the bytes begin; what is here already is passed over
-   * @param bytes - must not change before they are durable
-   * @throws `ERR_NEEDLE_CORRUPT`: nothing of the bytes was taken; `ERR_DISK_FULL`; `ERR_DISK_WRITE` when the copy has failed
+   * @param from - offset of the bytes in the volume; bytes that the copy already has are skipped
+   * @param bytes - must not change until `durable` settles
+   * @throws `ERR_NEEDLE_CORRUPT`: the bytes begin with damage, none was accepted; `ERR_DISK_FULL`; `ERR_DISK_WRITE`: the copy has failed
    */
   extend(volume: Volume, from: number, bytes: Uint8Array): Promise<CopyProgress> {
     return this.#lock.run(volume.id, async () => {
@@ -90,58 +93,58 @@ export class VolumeCopies {
     })
   }
 
-  /** @returns up to where bytes of the volume are here, on the disk or on their way to it */
+  /** @returns the end of the volume on this node, bytes whose write is pending included */
   end({ id, end }: Volume): number {
     return this.#tails.get(id)?.end ?? end
   }
 
-  /** Passes over a range that nobody can supply now: a hole, to be filled later. */
+  /** Skips a range that no peer can supply now: notes a hole, to be filled later. */
   skip(volume: Volume, to: number): Promise<void> {
     return this.#lock.run(volume.id, async () => {
       await this.#settle(volume)
       if (to <= volume.end || volume.state === 'active') return
       volume.noteHole({ from: volume.end, to }, 'missing')
-      await this.#volumes.commit(volume, { volume: volume.id, from: volume.end, to, needles: [], chain: volume.chain })
+      // an empty group behind the gap: the copy is longer, and nothing of it was applied
+      await this.#volumes.commit(volume, { volume: volume.id, from: to, to, needles: [], chain: volume.chain })
     })
   }
 
   /**
-   * Puts a damaged or missing range right, as far as the bytes are whole needles.
+   * Fills a damaged or missing range with the complete needles in `bytes`.
    *
    * @param from - a needle boundary in a hole
    * @throws `ERR_NEEDLE_CORRUPT`, `ERR_DISK_FULL`, `ERR_DISK_WRITE`
    */
   fill(volume: Volume, from: number, bytes: Uint8Array): Promise<CopyProgress> {
     return this.#lock.run(volume.id, async () => {
-      await this.#settle(volume) // the last hole's end makes the chain anew
+      await this.#settle(volume) // closing the last hole recomputes the chain
       const hole = volume.holes.find(range => range.from <= from && from < range.to)
-      if (hole === undefined || volume.state === 'failed' || this.#isRetired(volume.id))
-        return { end: from, nextBytes: 0, durable: DONE }
+      if (hole === undefined || this.#isRetired(volume.id)) return { end: from, nextBytes: 0, durable: DONE }
       const { id, seed, chain } = volume
       const parsed = parseNeedles(bytes.subarray(0, hole.to - from), { volume: id, seed, offset: from, chain })
       const to = from + parsed.byteCount
       if (parsed.byteCount === 0) return { end: from, nextBytes: parsed.nextBytes, durable: DONE }
       await this.#write(volume, from, bytes.subarray(0, parsed.byteCount))
       const records = parsed.needles.flatMap(({ record }) => (record === undefined ? [] : [record]))
-      if (records.length > 0) await this.#merge(records) // first: nobody looks again where no hole is
-      await this.#volumes.refill(volume, { from, to }, parsed.needles)
+      if (records.length > 0) await this.#merge(records) // before the hole is closed: without a hole nobody would retry
+      await this.#volumes.closeHole(volume, { from, to }, parsed.needles)
       return { end: to, nextBytes: parsed.nextBytes, durable: DONE }
     })
   }
 
   /**
-   * Puts a damaged superblock right.
+   * Replaces a damaged superblock.
    *
    * @param superblock - 256 bytes, as the volume's writer signed them
    * @throws `ERR_VOLUME_CORRUPT`, `ERR_FORMAT_TOO_NEW`, `ERR_DISK_WRITE`
    */
-  mend(volume: Volume, superblock: Uint8Array): Promise<void> {
+  repairSuperblock(volume: Volume, superblock: Uint8Array): Promise<void> {
     return this.#lock.run(volume.id, async () => {
-      if (volume.superblock !== undefined || volume.state === 'failed') return
+      if (volume.superblock !== undefined) return
       const decoded = this.#volumes.superblockOf(volume.id, superblock)
       await this.#write(volume, 0, superblock.subarray(0, SUPERBLOCK_BYTES))
       volume.superblock = decoded
-      await this.#volumes.refill(volume, { from: 0, to: SUPERBLOCK_BYTES }, [])
+      await this.#volumes.closeHole(volume, { from: 0, to: SUPERBLOCK_BYTES }, [])
     })
   }
 
@@ -154,27 +157,27 @@ export class VolumeCopies {
   #append(volume: Volume, tail: CopyTail, bytes: Uint8Array, parsed: ParsedNeedles): Promise<void> {
     this.#tails.set(volume.id, tail)
     const durable = tail.append(bytes, parsed)
-    durable.catch(() => {}) // told by whoever waits for it, perhaps later than it fails
+    durable.catch(() => {}) // the caller may await it only after it has failed
     void tail.drain().then(() => {
       if (tail.idle && this.#tails.get(volume.id) === tail) this.#tails.delete(volume.id)
     })
     return durable
   }
 
-  /** Waits until what was taken so far is on disk, or has failed. */
+  /** Waits until all accepted bytes are durable or have failed. */
   async #settle(volume: Volume): Promise<void> {
     await this.#tails.get(volume.id)?.drain()
     this.#tails.delete(volume.id)
   }
 
-  /** Writes and syncs. A failure ends the copy until the next start has found out what is there. */
+  /** Writes and syncs. A failure ends the copy until the next start, whose recovery finds out what is on the disk. */
   async #write(volume: Volume, position: number, bytes: Uint8Array): Promise<void> {
     try {
       await writeWhole(volume.file, [bytes], position)
       await volume.file.sync()
     } catch (cause) {
       volume.state = 'failed'
-      throw writeFailed(cause, volume.id)
+      throw writeError(cause, volume.id)
     }
   }
 }

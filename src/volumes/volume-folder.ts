@@ -3,7 +3,7 @@ import { systemErrorCode } from '../core/errors.js'
 import { type File, type FileSystem, makeDurableDirectory } from '../core/file-system.js'
 import type { Logger } from '../core/log.js'
 import { parseVolumeId, type VolumeId, volumeId } from '../domain/ids.js'
-import { writeFailed, writeWhole } from './durable-write.js'
+import { writeError, writeWhole } from './durable-write.js'
 
 export interface VolumeFolderComponents {
   readonly fileSystem: FileSystem
@@ -19,7 +19,7 @@ export interface VolumeFile {
 
 const VOLUME_ENDING = '.volume'
 
-/** The folder of the volume and index files: which of its files are volumes, and how one comes into being and goes. */
+/** The folder of the volume and index files: lists, opens, creates and removes volumes. */
 export class VolumeFolder {
   readonly #components: VolumeFolderComponents
   readonly #path: string
@@ -29,7 +29,7 @@ export class VolumeFolder {
     this.#path = path
   }
 
-  /** Makes the folder if need be, and clears away what crashes left in it. @returns names of what look like volumes */
+  /** Creates the folder if it is missing, and removes leftovers of crashes. @returns names of files that may be volumes */
   async list(): Promise<string[]> {
     const { fileSystem } = this.#components
     await makeDurableDirectory(fileSystem, this.#path)
@@ -38,12 +38,12 @@ export class VolumeFolder {
     return names.filter(name => name.endsWith(VOLUME_ENDING))
   }
 
-  /** @returns undefined, and says so in the log, when the file cannot be a volume: it is left alone */
+  /** @returns undefined if the file cannot be a volume; it is logged and ignored */
   async open(name: string): Promise<VolumeFile | undefined> {
     const { fileSystem, log } = this.#components
     const parsed = parseVolumeId(name.slice(0, -VOLUME_ENDING.length))
     if (parsed === undefined) {
-      log.warn({ file: name }, 'a file in the volume folder has no volume name; it is left alone')
+      log.warn({ file: name }, 'ignoring a file in the volume folder whose name is not a volume id')
       return undefined
     }
     const path = join(this.#path, name)
@@ -51,23 +51,23 @@ export class VolumeFolder {
       return { id: volumeId(parsed.epoch, parsed.sequence), path, file: await fileSystem.open(path, 'write') }
     } catch (err) {
       if (systemErrorCode(err) !== 'EISDIR') throw err
-      log.warn({ file: name }, 'a folder has the name of a volume; it is left alone')
+      log.warn({ file: name }, 'ignoring a folder that has the name of a volume')
       return undefined
     }
   }
 
   /**
-   * Makes a volume's file, durably.
+   * Creates a volume's file durably.
    *
    * @param superblock - as its writer signed it
-   * @param adopt - makes a volume of the file; the file is removed when that throws
+   * @param adopt - makes a volume of the file; if it throws, the file is removed
    * @throws `ERR_DISK_FULL`, `ERR_DISK_WRITE`
    */
   async create<Made>(id: VolumeId, superblock: Uint8Array, adopt: (opened: VolumeFile) => Made): Promise<Made> {
     const { fileSystem, log } = this.#components
     const path = join(this.#path, `${id}${VOLUME_ENDING}`)
     const file = await fileSystem.open(path, 'create').catch(cause => {
-      throw writeFailed(cause, id)
+      throw writeError(cause, id)
     })
     try {
       await writeWhole(file, [superblock], 0)
@@ -78,24 +78,24 @@ export class VolumeFolder {
       return made
     } catch (cause) {
       await this.removeEmpty({ id, path, file }).catch(err =>
-        log.warn({ err, path }, 'could not remove a volume that failed to open')
+        log.warn({ err, path }, 'could not remove an unfinished volume file; the next start takes care of it')
       )
-      throw writeFailed(cause, id)
+      throw writeError(cause, id)
     }
   }
 
-  /** Removes a file that holds no needles: its process died, or its disk failed, between creating and writing. */
+  /** Removes a file without needles: the process died, or the disk failed, between creating and writing it. */
   async removeEmpty({ path, file }: VolumeFile): Promise<void> {
     await file.close()
     await this.#components.fileSystem.remove(path)
   }
 
-  /** Makes durable which files there are. */
+  /** Makes created and removed files durable. */
   sync(): Promise<void> {
     return this.#components.fileSystem.syncDirectory(this.#path)
   }
 
-  /** An index file without its volume: left by a crash between two removals. */
+  /** Removes an index file without a volume: a crash between the two removals left it. */
   async #removeOrphan(name: string, names: readonly string[]): Promise<void> {
     if (!name.endsWith('.index') || names.includes(name.replace(/\.index$/, VOLUME_ENDING))) return
     this.#components.log.info({ file: name }, 'removed an index file without a volume')

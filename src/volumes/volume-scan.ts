@@ -14,19 +14,19 @@ import {
 } from '../domain/needle.js'
 
 const WINDOW_BYTES = 256 * 1024
-/** What a disk refuses as a whole. */
+/** The unit of a failed read. */
 const SECTOR_BYTES = 4096
 
 export interface ScanInit {
   readonly file: File
   readonly seed: number
-  /** First byte to look at: a needle boundary. */
+  /** Where to start: a needle boundary. */
   readonly from: number
-  /** Size of the file. */
+  /** Size of the file, bytes. */
   readonly size: number
-  /** Data of needles at or after this offset is checked as well; before it only header and footer are. */
+  /** Needles at or after this offset are verified in full; of those before it only header and footer. */
   readonly verifyFrom: number
-  /** The log is known to have reached this far, so damage before it is a hole and never a torn tail. */
+  /** Everything before this offset was durable, so damage there is a hole and never a torn tail. */
   readonly knownEnd: number
 }
 
@@ -36,17 +36,17 @@ export type ScanEvent =
       readonly header: NeedleHeader
       readonly offset: number
       readonly footer: Uint8Array
-      /** Everything before this was durable when the needle was written; 0: not known. */
+      /** Durable end of the volume when the needle was written; 0: not known. */
       readonly durableTo: number
     }
   | { readonly kind: 'hole'; readonly from: number; readonly to: number; readonly reason: 'corrupt' | 'unreadable' }
-  /** The rest of the file was never acknowledged: a write that a crash cut short. */
+  /** The rest of the file: a write that a crash interrupted before it was acknowledged. */
   | { readonly kind: 'torn'; readonly from: number; readonly to: number }
 
 /**
- * Reads a volume needle by needle. Damage with a valid needle after it, or before `knownEnd`, is a hole; only the rest is
- * a torn tail. The next needle after damage is found by its aligned magic and its header checksum, which is seeded with
- * volume and offset, so that a needle inside somebody's uploaded file is never taken for one.
+ * Reads a volume needle by needle. Damage before `knownEnd`, or with a valid needle after it, is a hole; other damage is a
+ * torn tail. After damage the scan searches for the next aligned magic with a valid header. The header checksum is seeded
+ * with volume and offset, so a needle inside an uploaded file never matches.
  */
 export async function* scanVolume(init: ScanInit): AsyncGenerator<ScanEvent> {
   const { file, size, knownEnd } = init
@@ -101,13 +101,13 @@ async function examine(
   return { header, footer, durableTo: durableTo(encodedHeader) }
 }
 
-/** @returns the first offset after `from` where a whole needle stands with a valid header and footer */
+/** @returns the first offset after `from` with a valid needle */
 async function findNeedle(window: ReadWindow, init: ScanInit, from: number): Promise<number | undefined> {
   for (let at = from + NEEDLE_ALIGN; at < init.size; ) {
     const bytes = await window.view(at, SECTOR_BYTES - (at % SECTOR_BYTES))
     const found = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).indexOf(NEEDLE_MAGIC_BYTES)
     if (found === -1) {
-      at += SECTOR_BYTES - (at % SECTOR_BYTES) // aligned magics never straddle sectors; an unreadable one is stepped over
+      at += SECTOR_BYTES - (at % SECTOR_BYTES) // an aligned magic never straddles sectors; an unreadable sector is skipped
       continue
     }
     const candidate = at + found
@@ -117,14 +117,14 @@ async function findNeedle(window: ReadWindow, init: ScanInit, from: number): Pro
   return undefined
 }
 
-/** A moving window over a file: many small looks, few reads. A read that fails with EIO shows as bytes that are absent. */
+/** A buffered window over a file: few reads serve many small views. A read that fails with EIO yields fewer bytes. */
 class ReadWindow {
   readonly #file: File
   readonly #size: number
   readonly #buffer = Buffer.allocUnsafeSlow(WINDOW_BYTES)
   #from = 0
   #bytes = 0
-  /** Set when the disk refused a read since it was last cleared. */
+  /** Set when a read has failed since the flag was last cleared. */
   unreadable = false
 
   constructor(file: File, size: number) {
@@ -132,7 +132,7 @@ class ReadWindow {
     this.#size = size
   }
 
-  /** @returns bytes [position, position + length), fewer at the end of the file or where the disk fails; valid until the next call */
+  /** @returns bytes [position, position + length), fewer at the end of the file or on EIO; valid until the next call */
   async view(position: number, length: number): Promise<Uint8Array> {
     if (position < this.#from || position + length > this.#from + this.#bytes) await this.#fill(position, length)
     const at = position - this.#from

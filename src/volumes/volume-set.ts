@@ -21,11 +21,11 @@ import type {
   NeedleStore
 } from './needle-store.js'
 import {
-  cutTorn,
   holdsNeedles,
   type RecoveryReport,
   recoverVolume,
   type TornTail,
+  truncateTornTail,
   type VolumeRecovery
 } from './recovery.js'
 import { type ReplayComponents, replayVolumes } from './replay.js'
@@ -41,7 +41,7 @@ export interface VolumeSetComponents extends Pick<LogWriterComponents, 'random' 
   readonly log: Logger
   readonly reserve: DiskReserve
   readonly verifySignature: (publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array) => boolean
-  /** Whether the bytes that a record names are here, or it adds to a record that is. Default: they are. */
+  /** Whether this node has the bytes that the record names, or already knows the photo. Default: yes. */
   readonly isWhole?: (record: Uint8Array) => boolean
 }
 
@@ -50,7 +50,7 @@ export interface VolumeSetInit extends LogWriterInit {
   readonly directory: string
 }
 
-/** All volumes of this node: the active one that takes appends, the closed ones, and the index over them. */
+/** All volumes of this node: the active one that takes appends, the closed ones, the copies, and the index over them. */
 export class VolumeSet implements NeedleStore, Startable {
   readonly #components: VolumeSetComponents
   readonly #init: VolumeSetInit
@@ -59,11 +59,11 @@ export class VolumeSet implements NeedleStore, Startable {
   readonly #folder: VolumeFolder
   readonly #writer: LogWriter
   readonly #volumes = new Map<VolumeId, Volume>()
-  /** Volumes by their number in the needle index. */
+  /** Volumes by their number in the needle index; undefined: the number is free. */
   readonly #numbered: (Volume | undefined)[] = []
-  /** Numbers that no volume may have again in this process. */
-  readonly #spentNumbers = new Set<number>()
-  /** Commits run one at a time, whatever volume they come from. */
+  /** Numbers that this process must not assign again. */
+  readonly #reservedNumbers = new Set<number>()
+  /** Serializes commits of all volumes. */
   #commits: Promise<void> = Promise.resolve()
   readonly #growthListeners = new Set<(volume: Volume) => void>()
   #recovery: RecoveryReport | undefined
@@ -78,19 +78,19 @@ export class VolumeSet implements NeedleStore, Startable {
   }
 
   /**
-   * The epoch that new volumes are written under, and the actor of new dots. It changes when an append failed: what of it
-   * is on disk is unknown then, and a dot must never be given twice.
+   * The epoch of new volumes, and the actor of new dots. It changes when an append fails: what is on disk is unknown then,
+   * and a dot must never be used twice.
    */
   get epoch(): ActorId {
     return this.#writer.epoch
   }
 
-  /** The volume that the next append goes to, if it still fits: a hint. */
+  /** The volume that the next append goes to if it fits: a hint. */
   get logicalVolume(): VolumeId {
     return this.#writer.logicalVolume
   }
 
-  /** Whether this process wrote the volume: uploads that are still under way may have chunks in it. */
+  /** Whether this process wrote the volume: it may hold chunks of unfinished uploads. */
   isOfThisProcess(volume: VolumeId): boolean {
     return this.#writer.wrote(volume)
   }
@@ -100,13 +100,13 @@ export class VolumeSet implements NeedleStore, Startable {
     return this.#init.volumeBytes
   }
 
-  /** Calls the listener when a volume has grown, durably and applied. @returns removes it */
+  /** Calls the listener after each commit to a volume. @returns a function that removes the listener */
   onGrowth(listener: (volume: Volume) => void): () => void {
     this.#growthListeners.add(listener)
     return () => this.#growthListeners.delete(listener)
   }
 
-  /** Whether this node wrote the volume, in whatever process; also said of one whose superblock is damaged. */
+  /** Whether this node wrote the volume, in this or an earlier process; true if the superblock is damaged. */
   isOwn(volume: Volume): boolean {
     return volume.superblock === undefined || Buffer.compare(volume.superblock.origin, this.#init.origin) === 0
   }
@@ -119,7 +119,7 @@ export class VolumeSet implements NeedleStore, Startable {
     return this.#recovery
   }
 
-  /** Opens all volumes, finds out what they hold, and replays what the directory lacks. */
+  /** Opens and recovers all volumes, and replays what the directory lacks. */
   async start(): Promise<void> {
     const { log, isWhole = () => true } = this.#components
     const foreignFiles: string[] = []
@@ -134,7 +134,7 @@ export class VolumeSet implements NeedleStore, Startable {
     }
     const replayedNeedles = await this.replay()
     const append = (drafts: readonly NeedleDraft[]): Promise<unknown> => this.append(drafts, 'upkeep')
-    for (const [volume, tail] of torn) await cutTorn(volume, tail, { append, isWhole, log })
+    for (const [volume, tail] of torn) await truncateTornTail(volume, tail, { append, isWhole, log })
     const tornBytes = [...torn.values()].reduce((sum, { from, to }) => sum + to - from, 0)
     const all = [...this.#volumes.values()]
     this.#recovery = {
@@ -157,14 +157,14 @@ export class VolumeSet implements NeedleStore, Startable {
   }
 
   /**
-   * Hands every part of the log that the directory lacks to it, while no other commit runs.
+   * Replays the part of the log that the directory lacks, while no other commit runs.
    *
-   * @param prepare - runs first; what it makes the directory forget comes back from the log
-   * @returns needles handed over
+   * @param prepare - runs first; it may empty the directory, which the replay then fills
+   * @returns needles replayed
    */
   replay(prepare?: () => Promise<void>): Promise<number> {
     return this.#exclusively(async () => {
-      if (prepare !== undefined) this.#writer.renewEpoch() // no dot is given twice by a directory that forgot the first
+      if (prepare !== undefined) this.#writer.renewEpoch() // an emptied directory no longer knows which dots are used
       await prepare?.()
       return replayVolumes(this.#volumes.values(), this.#components)
     })
@@ -180,7 +180,7 @@ export class VolumeSet implements NeedleStore, Startable {
       const volume = this.#numbered[number]
       if (volume !== undefined && !volume.inHole(offset)) locations.push({ volume: volume.id, offset, length })
     }
-    return locations.length < 2 ? locations : locations.sort(byPlace)
+    return locations.length < 2 ? locations : locations.sort(byVolumeAndOffset)
   }
 
   read(location: NeedleLocation, identity: NeedleIdentity): Promise<Uint8Array> {
@@ -195,7 +195,7 @@ export class VolumeSet implements NeedleStore, Startable {
     return this.#require(location.volume).readRange(location.offset, identity, location.length, start, end)
   }
 
-  /** @returns the checksum of each block of the needle's data: what another node verifies it with */
+  /** @returns the checksum of each block of the needle's data, for another node to verify the data with */
   checksums(location: NeedleLocation, identity: NeedleIdentity): Promise<Uint32Array> {
     return this.#require(location.volume).checksums(location.offset, identity, location.length)
   }
@@ -204,7 +204,7 @@ export class VolumeSet implements NeedleStore, Startable {
     return this.#volumes.get(id)
   }
 
-  /** All volumes, by id. */
+  /** @returns all volumes, sorted by id */
   volumes(): Volume[] {
     return [...this.#volumes.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
   }
@@ -214,7 +214,7 @@ export class VolumeSet implements NeedleStore, Startable {
     return this.#writer.close()
   }
 
-  /** Removes a closed volume and its needles from index and disk. Whether that is safe is the caller's to know. */
+  /** Removes a closed volume and its needles from index and disk. The caller must know that this is safe. */
   async remove(volume: Volume): Promise<void> {
     invariant(volume.state !== 'active', 'an active volume is not removed')
     for await (const rows of volume.rows()) {
@@ -224,36 +224,46 @@ export class VolumeSet implements NeedleStore, Startable {
     this.#numbered[volume.number] = undefined
     await volume.remove()
     await this.#folder.sync()
-    this.#components.reserve.forgetLook()
+    this.#components.reserve.invalidateFreeBytes()
   }
 
-  /** Removes a volume as {@link remove} does, but keeps its file under another name, for an operator to look at. */
-  async putAside(volume: Volume): Promise<void> {
+  /** Removes a volume like {@link remove}, but keeps the file as `<name>.damaged` for an operator to examine. */
+  async quarantine(volume: Volume): Promise<void> {
     await this.#components.fileSystem.rename(volume.path, `${volume.path}.damaged`)
-    this.#spentNumbers.add(volume.number) // the index may name needles in its holes
+    this.#reservedNumbers.add(volume.number) // the index may still list needles in its holes
     await this.remove(volume)
   }
 
   /**
-   * Makes the file of a volume that another process writes.
+   * Creates the file for a copy of a volume that another process writes.
    *
-   * @throws `ERR_VOLUME_CORRUPT` when the superblock is not its writer's; `ERR_DISK_FULL`, `ERR_DISK_WRITE`
+   * @throws `ERR_VOLUME_CORRUPT`, `ERR_FORMAT_TOO_NEW` for the superblock; `ERR_DISK_FULL`, `ERR_DISK_WRITE`
    */
   async createCopy(id: VolumeId, encoded: Uint8Array): Promise<Volume> {
     return this.#createVolume(this.superblockOf(id, encoded), encoded.subarray(0, SUPERBLOCK_BYTES))
   }
 
-  /** @throws `ERR_VOLUME_CORRUPT` unless the superblock is the volume's own, signed by its writer; `ERR_FORMAT_TOO_NEW` */
+  /** @throws `ERR_VOLUME_CORRUPT` unless the superblock names the volume and has a valid signature; `ERR_FORMAT_TOO_NEW` */
   superblockOf(id: VolumeId, encoded: Uint8Array): Superblock {
     return superblockOf(id, encoded, this.#components.verifySignature)
   }
 
-  /** A range of a hole holds its needles again. */
-  refill(volume: Volume, range: HoleRange, needles: readonly CommittedNeedle[]): Promise<void> {
+  /** Notes that a range of a hole holds its needles again. */
+  closeHole(volume: Volume, range: HoleRange, needles: readonly CommittedNeedle[]): Promise<void> {
     return this.#exclusively(async () => {
       await volume.closeHole(range, needles.map(rowOfCommitted))
       this.#indexNeedles(volume, needles)
+      await this.#closeGap(volume)
     })
+  }
+
+  /** What stood in the holes is in the directory now: the log counts as applied up to the next hole. */
+  async #closeGap(volume: Volume): Promise<void> {
+    const { progress, commit } = this.#components
+    const { applied: from } = progress(volume.id)
+    const next = volume.holes.find(({ to }) => to > Math.max(from, SUPERBLOCK_BYTES))
+    const to = Math.min(volume.end, next?.from ?? volume.end)
+    if (from < to) await commit({ volume: volume.id, from, to, needles: [] })
   }
 
   /** Runs a task while no commit runs. */
@@ -270,43 +280,51 @@ export class VolumeSet implements NeedleStore, Startable {
     return this.#folder.create(superblock.volume, encoded, opened => this.#adopt(this.#volumeIn(opened, superblock)))
   }
 
-  /** Takes over a group of needles that is durable in the volume's file: into the index, then into the directory. */
+  /** Adds a group of needles that are durable in the volume's file to the index, then to the directory. */
   commit(volume: Volume, group: DurableGroup): Promise<void> {
     return this.#exclusively(async () => {
-      volume.committed(group)
+      volume.noteCommit(group)
       this.#indexNeedles(volume, group.needles)
       try {
         await this.#components.commit(group)
       } catch (error) {
-        this.#writer.renewEpoch() // the dots of this group are taken, though the directory does not show them yet
+        this.#writer.renewEpoch() // the log holds the dots of this group, but the directory does not show them yet
         throw error
       }
       for (const listener of this.#growthListeners) listener(volume)
     })
   }
 
-  /** @returns `foreign` when the file holds no volume, `empty` when nothing was ever written to it */
+  /** @returns `foreign` if the file is not a volume, `empty` if nothing was ever written to it */
   async #recover(name: string): Promise<(VolumeRecovery & { readonly volume: Volume }) | 'foreign' | 'empty'> {
-    const { log, applied, verifySignature } = this.#components
+    const { log, progress, verifySignature } = this.#components
     const opened = await this.#folder.open(name)
     if (opened === undefined) return 'foreign'
     const { id, file } = opened
     const size = await file.size()
-    if (size === 0 && applied(id) === 0) {
+    const { applied, reached } = progress(id)
+    if (size === 0 && reached === 0) {
       await this.#folder.removeEmpty(opened)
       return 'empty'
     }
     const superblock = await readSuperblock(file, id, verifySignature, log)
     const volume = this.#volumeIn(opened, superblock)
     if (superblock === undefined && !(await holdsNeedles(volume, size))) {
-      log.error({ file: name, bytes: size }, 'a volume file has neither a superblock nor a needle; it is left alone')
+      log.error(
+        { file: name, bytes: size },
+        'ignoring a volume file with neither a valid superblock nor an intact needle'
+      )
       await file.close()
       return 'foreign'
     }
     this.#adopt(volume)
-    const recovery = await recoverVolume(volume, applied(id), size, rows => this.#indexRows(volume, rows))
+    const recovery = await recoverVolume(volume, { applied, reached }, size, rows => this.#indexRows(volume, rows))
     if (superblock === undefined) volume.noteHole({ from: 0, to: SUPERBLOCK_BYTES }, 'corrupt')
-    for (const hole of volume.holes) log.error({ volume: id, ...hole }, 'damage: the volume has a hole')
+    for (const hole of volume.holes)
+      log.error(
+        { volume: id, ...hole },
+        'the volume has a damaged range; it is repaired once a peer with an intact copy is reachable'
+      )
     return { ...recovery, volume }
   }
 
@@ -323,7 +341,7 @@ export class VolumeSet implements NeedleStore, Startable {
     }
   }
 
-  /** Takes the number that was free when the volume was made: nobody else may have got it meanwhile. */
+  /** Registers a new volume under its number, in the same synchronous step that chose the number. */
   #adopt(volume: Volume): Volume {
     this.#volumes.set(volume.id, volume)
     this.#numbered[volume.number] = volume
@@ -339,10 +357,13 @@ export class VolumeSet implements NeedleStore, Startable {
   }
 
   #freeNumber(): number {
-    const free = this.#numbered.findIndex((volume, i) => volume === undefined && !this.#spentNumbers.has(i))
+    const free = this.#numbered.findIndex((volume, i) => volume === undefined && !this.#reservedNumbers.has(i))
     const number = free === -1 ? this.#numbered.length : free
     if (number >= VOLUME_NUMBERS) {
-      throw new SheafError('ERR_DISK_FULL', `this node holds ${VOLUME_NUMBERS} volumes, the most it can`)
+      throw new SheafError(
+        'ERR_DISK_FULL',
+        `this node has ${VOLUME_NUMBERS} volumes, the maximum; raise --volume-bytes and compact`
+      )
     }
     return number
   }
@@ -354,7 +375,7 @@ export class VolumeSet implements NeedleStore, Startable {
   }
 }
 
-function byPlace(a: NeedleLocation, b: NeedleLocation): number {
+function byVolumeAndOffset(a: NeedleLocation, b: NeedleLocation): number {
   if (a.volume !== b.volume) return a.volume < b.volume ? -1 : 1
   return a.offset - b.offset
 }

@@ -6,14 +6,14 @@ import { decodeSuperblock, SUPERBLOCK_BYTES, type Superblock } from '../domain/s
 
 type VerifySignature = (publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array) => boolean
 
-/** @throws `ERR_VOLUME_CORRUPT` unless the superblock is the volume's own, signed by its writer; `ERR_FORMAT_TOO_NEW` */
+/** @throws `ERR_VOLUME_CORRUPT` unless the superblock names the volume and has a valid signature; `ERR_FORMAT_TOO_NEW` */
 export function superblockOf(id: VolumeId, encoded: Uint8Array, verify: VerifySignature): Superblock {
   const superblock = decodeSuperblock(encoded, verify)
   if (superblock.volume !== id) throw new SheafError('ERR_VOLUME_CORRUPT', 'the superblock names another volume')
   return superblock
 }
 
-/** @returns undefined when it is damaged, which the log then says. @throws `ERR_FORMAT_TOO_NEW` */
+/** @returns undefined if it is damaged or unreadable, which is logged. @throws `ERR_FORMAT_TOO_NEW` */
 export async function readSuperblock(
   file: File,
   id: VolumeId,
@@ -26,7 +26,7 @@ export async function readSuperblock(
     return superblockOf(id, bytes.subarray(0, read), verify)
   } catch (err) {
     if (hasCode(err, 'ERR_FORMAT_TOO_NEW')) throw err
-    log.error({ volume: id, err }, 'damaged superblock')
+    log.error({ volume: id, err }, 'the superblock of the volume is damaged; its needles can still be read')
     return undefined
   }
 }

@@ -31,17 +31,17 @@ import { checkBlock, checkFrame, checkNeedle, type NeedleExpectation, needleTail
 import type { CommittedNeedle, DurableGroup, NeedleDraft, NeedleLease } from './needle-store.js'
 import { type ScanEvent, scanVolume } from './volume-scan.js'
 
-/** A segment of the index file is written when this much is not in it yet: the most that a start after a crash scans. */
+/** A segment is written to the index file when this much is missing from it: about what a start after a crash must scan. */
 const INDEX_PENDING_ROWS_MAX = 4096
 const INDEX_PENDING_BYTES_MAX = 32 * 1024 * 1024
-/** One read of a streamed range. */
+/** Blocks per read of a streamed range: 1 MiB. */
 const RANGE_READ_BLOCKS = 16
 const RAW_READ_BYTES = 256 * 1024
 
-/** `active` takes appends; `failed` had a failed write or sync and takes nothing more; `closed` is all else. */
+/** `active`: takes appends. `failed`: a write or sync failed, so it accepts no more data. `closed`: all others. */
 export type VolumeState = 'active' | 'closed' | 'failed'
 
-/** A range that no read can use: damaged, refused by the disk, or missing. Reported, kept for repair, never served. */
+/** A range that is damaged, unreadable or missing. It is reported, kept for repair, and never served. */
 export interface Hole extends HoleRange {
   readonly reason: 'corrupt' | 'unreadable' | 'missing'
   /** When it was found, ms since the Unix epoch. */
@@ -68,11 +68,11 @@ export interface VolumeInit {
   readonly number: number
   readonly path: string
   readonly file: File
-  /** Undefined when the file's superblock is damaged: the needles are still good, their seeds come from the file's name. */
+  /** Undefined when the superblock is damaged: the needles remain readable, their seed comes from the file's name. */
   readonly superblock: Superblock | undefined
 }
 
-/** One volume file on this node: verified reads, holes, its index file. Appending is {@link GroupCommit}'s part. */
+/** One volume file on this node: verified reads, holes, and its index file. {@link GroupCommit} appends to it. */
 export class Volume {
   readonly id: VolumeId
   readonly number: number
@@ -81,7 +81,7 @@ export class Volume {
   readonly file: File
   superblock: Superblock | undefined
   state: VolumeState = 'closed'
-  /** Everything before it is durable and known. */
+  /** Everything before this offset is durable and indexed, or in a hole. */
   end = SUPERBLOCK_BYTES
   /** Chained digest of the footers up to `end`; meaningful while there is no hole. */
   chain: Uint8Array = new Uint8Array(CHAIN_DIGEST_BYTES)
@@ -116,8 +116,8 @@ export class Volume {
     return `${this.path.slice(0, this.path.lastIndexOf('.'))}.index`
   }
 
-  /** Takes over a group that has become durable. */
-  committed(group: DurableGroup): void {
+  /** Notes a group that has become durable. */
+  noteCommit(group: DurableGroup): void {
     for (const needle of group.needles) this.noteNeedle(rowOfCommitted(needle))
     this.end = group.to
     this.chain = group.chain
@@ -126,13 +126,13 @@ export class Volume {
     if (due) void this.flushIndex()
   }
 
-  /** Notes a needle that a commit or a scan found, for the index file. */
+  /** Notes a committed or scanned needle for the index file. */
   noteNeedle(row: NeedleRow): void {
     this.#pendingRows.push(row)
     this.needleCount++
   }
 
-  /** Notes damage; adjacent and overlapping ranges become one. @returns whether it was news */
+  /** Notes damage; adjacent and overlapping ranges are merged. @returns false if the range was already in a hole */
   noteHole(range: HoleRange, reason: Hole['reason']): boolean {
     if (this.#holes.some(hole => hole.from <= range.from && range.to <= hole.to)) return false
     const touching = this.#holes.filter(hole => hole.from <= range.to && range.from <= hole.to)
@@ -147,10 +147,10 @@ export class Volume {
     return true
   }
 
-  /** A range of a hole is right again; the index file is written anew when it was the last. */
+  /** Notes that a range of a hole was repaired; the last repair rewrites the index file. */
   async closeHole(range: HoleRange, rows: readonly NeedleRow[]): Promise<void> {
-    this.#holes = this.#holes.flatMap(hole => without(hole, range))
-    this.#pendingHoles = this.#pendingHoles.flatMap(hole => without(hole, range))
+    this.#holes = this.#holes.flatMap(hole => subtractRange(hole, range))
+    this.#pendingHoles = this.#pendingHoles.flatMap(hole => subtractRange(hole, range))
     this.#pendingRepaired.push(range)
     this.#pendingRows.push(...rows)
     if (this.#holes.length === 0) await this.#reindex()
@@ -165,14 +165,14 @@ export class Volume {
   async read(offset: number, identity: NeedleIdentity, length: number): Promise<Uint8Array> {
     const bytes = Buffer.allocUnsafeSlow(needleBytes(length))
     const expected = { identity, seed: this.seed, offset, length }
-    return this.#watch(expected, async () => checkNeedle(await this.#fill(bytes, expected, offset), expected))
+    return this.#trackRead(expected, async () => checkNeedle(await this.#fill(bytes, expected, offset), expected))
   }
 
-  /** Reads and verifies a needle, to be appended elsewhere as it is. */
+  /** Reads and verifies a needle, to be appended unchanged to another volume. */
   async readDraft(row: NeedleRow): Promise<NeedleDraft> {
     const bytes = Buffer.allocUnsafeSlow(needleBytes(row.length))
     const expected = { identity: row, seed: this.seed, offset: row.offset, length: row.length }
-    return this.#watch(expected, async () => {
+    return this.#trackRead(expected, async () => {
       const data = checkNeedle(await this.#fill(bytes, expected, row.offset), expected)
       const header = decodeHeader(bytes, this.seed, row.offset)
       invariant(header !== undefined, 'a needle that was checked has a header')
@@ -180,7 +180,7 @@ export class Volume {
     })
   }
 
-  /** The same, blocking, into a pooled buffer. */
+  /** Like {@link read}, but blocks and uses a pooled buffer. */
   readSync(offset: number, identity: NeedleIdentity, length: number): NeedleLease {
     const { pool } = this.#components
     const byteCount = needleBytes(length)
@@ -188,12 +188,12 @@ export class Volume {
     const expected = { identity, seed: this.seed, offset, length }
     try {
       const bytes = buffer.subarray(0, byteCount)
-      if (this.file.readSync(bytes, offset) !== byteCount) throw this.#short(expected)
+      if (this.file.readSync(bytes, offset) !== byteCount) throw this.#endsEarly(expected)
       const data = checkNeedle(bytes, expected)
       return { data, release: () => pool.give(buffer) }
     } catch (error) {
       pool.give(buffer)
-      throw this.#blame(error, expected)
+      throw this.#readError(error, expected)
     }
   }
 
@@ -210,19 +210,19 @@ export class Volume {
     try {
       yield* this.#verifiedRange(expected, start, end)
     } finally {
-      await this.#readerDone()
+      await this.#releaseReader()
     }
   }
 
   async *#verifiedRange(expected: NeedleExpectation, start: number, end: number): AsyncGenerator<Uint8Array> {
     const { identity, offset, length } = expected
     const dataAt = offset + NEEDLE_HEADER_BYTES
-    const checksums = await this.#frame(expected)
+    const checksums = await this.#readFrame(expected)
     const lastBlock = Math.ceil(end / BLOCK_BYTES)
     for (let block = Math.floor(start / BLOCK_BYTES); block < lastBlock; block += RANGE_READ_BLOCKS) {
       const from = block * BLOCK_BYTES
       const to = Math.min(length, (block + RANGE_READ_BLOCKS) * BLOCK_BYTES, lastBlock * BLOCK_BYTES)
-      const piece = await this.#watch(expected, async () => {
+      const piece = await this.#trackRead(expected, async () => {
         const bytes = await this.#fill(Buffer.allocUnsafeSlow(to - from), expected, dataAt + from)
         for (let at = 0; at < bytes.byteLength; at += BLOCK_BYTES) {
           checkBlock(identity, block + at / BLOCK_BYTES, bytes.subarray(at, at + BLOCK_BYTES), checksums, expected)
@@ -235,32 +235,32 @@ export class Volume {
 
   /** @returns the checksum of each block of a needle's data, after checking header and footer */
   checksums(offset: number, identity: NeedleIdentity, length: number): Promise<Uint32Array> {
-    return this.#frame({ identity, seed: this.seed, offset, length })
+    return this.#readFrame({ identity, seed: this.seed, offset, length })
   }
 
-  #frame(expected: NeedleExpectation): Promise<Uint32Array> {
+  #readFrame(expected: NeedleExpectation): Promise<Uint32Array> {
     const { offset, length } = expected
-    return this.#watch(expected, async () => {
+    return this.#trackRead(expected, async () => {
       const header = await this.#fill(Buffer.allocUnsafe(NEEDLE_HEADER_BYTES), expected, offset)
       const tail = Buffer.allocUnsafe(needleTailBytes(length))
       return checkFrame(header, await this.#fill(tail, expected, offset + NEEDLE_HEADER_BYTES + length), expected)
     })
   }
 
-  /** All needles of the volume, ascending, in bounded batches. Those in holes are left out. */
+  /** Yields all needles outside holes, ascending, in batches. */
   async *rows(): AsyncGenerator<readonly NeedleRow[]> {
     await this.flushIndex()
     const { segments } = await this.loadIndex()
     const covered = segments.at(-1)?.to ?? SUPERBLOCK_BYTES
     for (const rows of needlesInOrder(segments)) yield rows.filter(row => !this.inHole(row.offset))
     if (covered >= this.end) return
-    // the index file is gone or could not be written: the volume itself knows
+    // the index file is gone or could not be written: scan the volume
     for await (const event of this.scan(covered, this.end)) {
       if (event.kind === 'needle' && !this.inHole(event.offset)) yield [rowOf(event.header, event.offset)]
     }
   }
 
-  /** Streams the file as it is, [from, to) bytes: for a peer, which checks every needle itself. Ends before a hole. */
+  /** Streams bytes [from, to) of the file unverified, for a peer that verifies every needle. Ends before a hole. */
   async *raw(from: number, to: number): AsyncGenerator<Uint8Array> {
     const firstHole = this.#holes.find(hole => hole.to > from)
     const end = Math.min(to, this.end, firstHole?.from ?? to)
@@ -275,24 +275,24 @@ export class Volume {
         if (bytes.byteLength > 0) yield bytes
       }
     } finally {
-      await ahead?.catch(() => {}) // the reader has left
-      await this.#readerDone()
+      await ahead?.catch(() => {}) // the consumer stopped early
+      await this.#releaseReader()
     }
   }
 
-  /** @returns as much as one read gives; empty at the end of the file */
+  /** @returns at most RAW_READ_BYTES; empty at the end of the file */
   async #rawPiece(from: number, end: number): Promise<Buffer> {
     const bytes = Buffer.allocUnsafeSlow(Math.max(0, Math.min(RAW_READ_BYTES, end - from)))
     return bytes.subarray(0, await this.file.read(bytes, from))
   }
 
-  /** Looks at headers and footers from `from` on; at the data, too, from `verifyFrom` on. */
+  /** Scans needles from `from` on: headers and footers, from `verifyFrom` on also the data. See {@link scanVolume}. */
   async *scan(from: number, verifyFrom: number, knownEnd = this.end, size = this.end): AsyncGenerator<ScanEvent> {
     this.#readers++
     try {
       yield* scanVolume({ file: this.file, seed: this.seed, from, size, verifyFrom, knownEnd })
     } finally {
-      await this.#readerDone()
+      await this.#releaseReader()
     }
   }
 
@@ -307,13 +307,13 @@ export class Volume {
     return { bytes: firstHole.from, digest: Buffer.from(chain).toString('hex') }
   }
 
-  /** What the index file holds, and readies it for further segments. Call once when opening, or to list rows. */
+  /** @returns the valid content of the index file; empty if there is none */
   async loadIndex(): Promise<IndexFileContent> {
     const bytes = await this.#components.fileSystem.readFile(this.indexPath)
     return decodeIndexFile(this.id, bytes ?? new Uint8Array())
   }
 
-  /** Takes over what a load found: segments go on behind `validBytes`. */
+  /** Continues an index file that was loaded: the next segment goes after `validBytes`. */
   resumeIndex(content: IndexFileContent, holes: readonly HoleRange[]): void {
     this.#indexBytes = content.validBytes
     this.#indexedTo = content.segments.at(-1)?.to ?? SUPERBLOCK_BYTES
@@ -321,7 +321,7 @@ export class Volume {
     this.#pendingHoles = []
   }
 
-  /** Writes what is pending to the index file. A failure costs a longer start, nothing else. */
+  /** Writes pending rows to the index file. A failure only makes the next start slower. */
   flushIndex(): Promise<void> {
     this.#indexWrites = this.#indexWrites.then(() => this.#writeIndexSegment())
     return this.#indexWrites
@@ -334,7 +334,7 @@ export class Volume {
     await this.file.close()
   }
 
-  /** Removes the files; who reads from the volume may finish. */
+  /** Removes the files; running reads can finish. */
   async remove(): Promise<void> {
     await this.#indexWrites
     await this.#indexFile?.close()
@@ -345,13 +345,13 @@ export class Volume {
     if (this.#readers === 0) await this.file.close()
   }
 
-  /** After the last hole was filled: finds rows and chain out again, from the volume itself. */
+  /** Rebuilds rows and chain from the volume after the last hole was filled. */
   async #reindex(): Promise<void> {
     await this.#indexWrites
     const rows: NeedleRow[] = []
     let chain: Uint8Array = new Uint8Array(CHAIN_DIGEST_BYTES)
     for await (const event of this.scan(SUPERBLOCK_BYTES, Number.POSITIVE_INFINITY)) {
-      if (event.kind !== 'needle') return // damage again: a scrub or a read will say so
+      if (event.kind !== 'needle') return // damaged again: a scrub or a read will note it
       rows.push(rowOf(event.header, event.offset))
       chain = chainDigest(chain, event.footer)
     }
@@ -361,7 +361,7 @@ export class Volume {
     this.#pendingRepaired = []
     this.#indexBytes = 0
     this.#indexedTo = SUPERBLOCK_BYTES
-    // opened anew it is cut: an old segment behind the new one could bring the hole back
+    // reopening truncates the file: an old segment after the new one could restore the hole
     await this.#indexFile?.close()
     this.#indexFile = undefined
   }
@@ -399,41 +399,41 @@ export class Volume {
   }
 
   async #fill(into: Buffer, expected: NeedleExpectation, position: number): Promise<Buffer> {
-    if ((await this.file.read(into, position)) !== into.byteLength) throw this.#short(expected)
+    if ((await this.file.read(into, position)) !== into.byteLength) throw this.#endsEarly(expected)
     return into
   }
 
-  #short({ offset }: NeedleExpectation): SheafError {
+  #endsEarly({ offset }: NeedleExpectation): SheafError {
     return new SheafError('ERR_NEEDLE_CORRUPT', 'the volume file ends inside the needle', {
       details: { volume: this.id, offset }
     })
   }
 
-  async #watch<T>(expected: NeedleExpectation, task: () => Promise<T>): Promise<T> {
+  async #trackRead<T>(expected: NeedleExpectation, task: () => Promise<T>): Promise<T> {
     this.#readers++
     try {
       return await task()
     } catch (error) {
-      throw this.#blame(error, expected)
+      throw this.#readError(error, expected)
     } finally {
-      await this.#readerDone()
+      await this.#releaseReader()
     }
   }
 
-  async #readerDone(): Promise<void> {
+  async #releaseReader(): Promise<void> {
     if (--this.#readers === 0 && this.#removed) await this.file.close()
   }
 
-  /** Turns the failure of a read into what it means, and notes the hole. */
-  #blame(error: unknown, { offset, length }: NeedleExpectation): unknown {
+  /** @returns the error to report for a failed read; notes a hole if the bytes are damaged or unreadable */
+  #readError(error: unknown, { offset, length }: NeedleExpectation): unknown {
     const known = error instanceof SheafError
     if (known && error.code !== 'ERR_NEEDLE_CORRUPT') return error
     const reason = known ? 'corrupt' : 'unreadable'
-    const damage = known || systemErrorCode(error) === 'EIO' // anything else says nothing about the bytes
+    const damage = known || systemErrorCode(error) === 'EIO' // other errors say nothing about the bytes
     if (damage && this.noteHole({ from: offset, to: offset + needleBytes(length) }, reason)) {
       void this.flushIndex()
       const fields = { volume: this.id, offset, bytes: needleBytes(length), err: error }
-      this.#components.log.error(fields, known ? 'damaged needle found' : 'the disk refused to read a needle')
+      this.#components.log.error(fields, known ? 'found a damaged needle' : 'the disk cannot read a needle')
     }
     return known
       ? error
@@ -441,8 +441,8 @@ export class Volume {
   }
 }
 
-/** @returns what is left of a range when another is taken out of it */
-export function without<Range extends HoleRange>(hole: Range, { from, to }: HoleRange): Range[] {
+/** @returns the parts of a range that are outside another one */
+export function subtractRange<Range extends HoleRange>(hole: Range, { from, to }: HoleRange): Range[] {
   if (to <= hole.from || hole.to <= from) return [hole]
   const left = { ...hole, to: Math.min(from, hole.to) }
   const right = { ...hole, from: Math.max(to, hole.from) }

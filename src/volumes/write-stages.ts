@@ -1,7 +1,7 @@
 import type { File } from '../core/file-system.js'
 import { writeWhole } from './durable-write.js'
 
-/** What goes through the stages. */
+/** An item that passes through the stages. */
 export interface Staged {
   readonly byteCount: number
 }
@@ -9,26 +9,26 @@ export interface Staged {
 export interface WriteStagesComponents<Item extends Staged> {
   readonly file: File
   /**
-   * Takes from the front of the queue what one write holds, at least one item.
+   * Removes from the front of the queue as many items as fit into one write, at least one.
    *
-   * @param position - where in the file it goes
+   * @param position - offset of the write in the file
    * @returns the items' bytes, in order
    */
   readonly layOut: (
     queued: Item[],
     position: number
   ) => { readonly items: readonly Item[]; readonly parts: Uint8Array[] }
-  /** Called with what has become durable, in order, never twice at a time. Must not reject. */
+  /** Called with items that have become durable, in order and without overlap. Must not reject. */
   readonly commit: (items: readonly Item[]) => Promise<void>
-  /** Called when a write or sync failed, and for what is pushed or found waiting afterwards: the items are lost. */
+  /** Called with the items that are lost when a write or sync fails, and again for items pushed afterwards. */
   readonly failed: (cause: unknown, lost: readonly Item[]) => void
 }
 
 /**
- * The way of bytes to the end of a file. Three stages run at once, each taking all that the one before it has finished:
- * write (one `writev`), sync (one `fdatasync` for everything written before it began), commit.
+ * Appends to a file in three concurrent stages, each of which takes everything that the previous one has finished: write
+ * (one `writev`), sync (one `fdatasync` for everything written before it began), commit.
  *
- * A failed or short write or sync ends it for good: after a failed `fdatasync` the kernel may call lost pages clean, so
+ * The first failed write or sync stops it permanently: after a failed `fdatasync` the kernel may mark lost pages clean, so
  * nothing is retried (Rebello et al., "Can Applications Recover from fsync Failures?", ATC 2020).
  */
 export class WriteStages<Item extends Staged> {
@@ -36,7 +36,7 @@ export class WriteStages<Item extends Staged> {
   #queued: Item[] = []
   #written: Item[] = []
   #durable: Item[] = []
-  /** Where the next write goes. */
+  /** Offset of the next write. */
   #writeEnd: number
   #durableEnd: number
   #writing: Promise<void> | undefined
@@ -44,13 +44,13 @@ export class WriteStages<Item extends Staged> {
   #committing: Promise<void> | undefined
   #failure: { readonly cause: unknown } | undefined
 
-  /** @param end - where in the file the first item goes */
+  /** @param end - offset of the first item in the file */
   constructor(components: WriteStagesComponents<Item>, end: number) {
     this.#components = components
     this.#writeEnd = this.#durableEnd = end
   }
 
-  /** Everything before it is durable. */
+  /** Everything before this offset is durable. */
   get durableEnd(): number {
     return this.#durableEnd
   }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import sharp, { type Sharp } from 'sharp'
 import { differentBits, linkTier } from '../../src/domain/likeness.js'
-import { HASHED_SIDE, perceptualHash } from '../../src/similarity/images/perceptual-hash.js'
+import { HASH_SIDE, perceptualHash } from '../../src/similarity/images/perceptual-hash.js'
 import { luminanceOf, openPicture, squareOf } from '../../src/similarity/images/picture.js'
 import { Embedder } from '../../src/similarity/models/embedder.js'
 import type { LoadedModel } from '../../src/similarity/models/model-spec.js'
@@ -84,11 +84,11 @@ async function main(folder: string): Promise<void> {
 }
 
 async function look(bytes: Buffer, { spec }: LoadedModel, embedder: Embedder): Promise<Seen> {
-  const { seen } = await openPicture(bytes)
+  const { input } = await openPicture(bytes)
   const { vectors } = await embedder.image(
-    await squareOf(seen, spec.image.size, spec.image.resize === 'cover' ? 'cover' : 'fill')
+    await squareOf(input, spec.image.size, spec.image.resize === 'cover' ? 'cover' : 'fill')
   )
-  return { vector: vectors.get('image')!, phash: perceptualHash(await luminanceOf(seen, HASHED_SIDE)) }
+  return { vector: vectors.get('image')!, phash: perceptualHash(await luminanceOf(input, HASH_SIDE)) }
 }
 
 function compare(a: Seen, b: Seen): Pair {

@@ -5,25 +5,23 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** nginx as the yardstick: one worker, static files under /static/, WebDAV PUT under /dav/ (which does not sync). */
+/** The yardstick of reads: nginx with one worker, static files under /static/. */
 export class Nginx {
   readonly url: string
   /** Where the files of /static/ lie. */
   readonly staticDir: string
-  readonly davDir: string
   readonly #master: ChildProcess
 
   private constructor(root: string, port: number, master: ChildProcess) {
     this.url = `http://127.0.0.1:${port}`
     this.staticDir = join(root, 'static')
-    this.davDir = join(root, 'dav')
     this.#master = master
   }
 
   /** @param root - an empty folder for its configuration, its log and all files */
   static async start(root: string): Promise<Nginx> {
     const port = await freePort()
-    for (const name of ['static', 'dav', 'body']) mkdirSync(join(root, name), { recursive: true })
+    for (const name of ['static', 'body']) mkdirSync(join(root, name), { recursive: true })
     writeFileSync(join(root, 'nginx.conf'), configuration(root, port))
     const args = ['-p', root, '-c', join(root, 'nginx.conf'), '-e', join(root, 'error.log'), '-g', 'daemon off;']
     const master = spawn('nginx', args, { stdio: ['ignore', 'ignore', 'inherit'] })
@@ -67,12 +65,10 @@ http {
   keepalive_requests 100000000;
   open_file_cache max=2000 inactive=600s;
   open_file_cache_valid 600s;
-  client_max_body_size 1g;
   client_body_temp_path ${join(root, 'body')};
   server {
     listen 127.0.0.1:${port};
     root ${root};
-    location /dav/ { dav_methods PUT; create_full_put_path on; }
   }
 }
 `

@@ -4,13 +4,9 @@ import { HttpClient } from '../support/http-client.js'
 import type { NodeProcess } from '../support/node-process.js'
 import { fakeJpeg } from '../support/photo-maker.js'
 import type { Nginx } from './nginx.js'
-import { atLeast, type Measure, median } from './report.js'
-import { runWrk, type WrkResult } from './wrk.js'
-
-export interface RoundsInit {
-  readonly rounds: number
-  readonly seconds: number
-}
+import type { Measure } from './report.js'
+import { compare, type Round, type RoundsInit } from './rounds.js'
+import { runWrk } from './wrk.js'
 
 const PHOTO_COUNT = 1_000
 const CONNECTIONS = 32
@@ -46,58 +42,16 @@ export async function measureReads(
   const load = { script: 'wrk-get.lua', connections: CONNECTIONS, seconds: init.seconds } as const
   const ours = { ...load, url: node.url, serverPid: node.pid, args: [lists.paths] }
   await runWrk({ ...ours, seconds: 1 })
-  const rounds: { sheaf: WrkResult; nginx?: WrkResult }[] = []
+  const rounds: Round[] = []
   for (let round = 0; round < init.rounds; round++) {
     const sheaf = await runWrk(ours)
-    if (nginx === undefined) rounds.push({ sheaf })
-    else {
-      const theirs = { ...load, url: nginx.url, serverPid: nginx.workerPid, args: [lists.files] }
-      rounds.push({ sheaf, nginx: await runWrk(theirs) })
-    }
+    const theirs = nginx && { ...load, url: nginx.url, serverPid: nginx.workerPid, args: [lists.files] }
+    rounds.push({ sheaf, yardstick: theirs && (await runWrk(theirs)) })
   }
-  return [
-    ratioOf(
-      `GET ${photoBytes / 1024} KB by id, ÷ nginx static`,
-      rounds,
-      init.ratioMin,
-      `wrk -t1 -c${CONNECTIONS}, 1000 photos`
-    ),
-    rateOf(`GET ${photoBytes / 1024} KB by id`, rounds)
-  ]
-}
-
-/** @returns the median of the ratios of the rounds, each to the yardstick's round right after it */
-export function ratioOf(
-  name: string,
-  rounds: readonly { sheaf: WrkResult; nginx?: WrkResult }[],
-  ratioMin: number,
-  how: string
-): Measure {
-  const ratios = rounds.flatMap(({ sheaf, nginx }) =>
-    nginx === undefined ? [] : [sheaf.requestsPerS / nginx.requestsPerS]
-  )
-  const target = { target: atLeast(ratioMin) }
-  if (ratios.length === 0) return { name, value: '–', number: null, ...target, note: 'skipped: nginx is not installed' }
-  const ratio = median(ratios)
-  const span = `rounds ${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)}`
-  return { name, value: `${ratio.toFixed(2)} ×`, number: ratio, ...target, note: `${how}; ${span}`, rounds }
-}
-
-export function rateOf(name: string, rounds: readonly { sheaf: WrkResult; nginx?: WrkResult }[]): Measure {
-  const rate = median(rounds.map(({ sheaf }) => sheaf.requestsPerS))
-  const describe = (of: readonly WrkResult[]): string =>
-    [
-      `p50 ${median(of.map(({ p50Ms }) => p50Ms)).toFixed(1)} ms`,
-      `p99 ${median(of.map(({ p99Ms }) => p99Ms)).toFixed(1)} ms`,
-      `${median(of.map(({ cpuUs }) => cpuUs)).toFixed(0)} µs CPU each`
-    ].join(', ')
-  const nginx = rounds.flatMap(round => (round.nginx === undefined ? [] : [round.nginx]))
-  const theirs =
-    nginx.length === 0 ? '' : `; nginx ${median(nginx.map(one => one.requestsPerS)).toFixed(0)}/s, ${describe(nginx)}`
-  return {
-    name,
-    value: `${rate.toFixed(0)}/s`,
-    number: rate,
-    note: `${describe(rounds.map(({ sheaf }) => sheaf))}${theirs}`
-  }
+  return compare(rounds, {
+    name: `GET ${photoBytes / 1024} KB by id`,
+    yardstick: 'nginx static',
+    how: `wrk -t1 -c${CONNECTIONS}, 1000 photos`,
+    rateMin: init.ratioMin
+  })
 }

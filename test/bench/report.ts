@@ -79,6 +79,24 @@ export function writeReport(path: string, machine: Machine, measures: readonly M
   writeFileSync(path, `${JSON.stringify({ at: new Date().toISOString(), machine, results }, undefined, 2)}\n`)
 }
 
+/** @returns a page for `docs/benchmarks`; what the figures mean is added by hand */
+export function reportMarkdown(day: string, machine: Machine, measures: readonly Measure[]): string {
+  const { cpu, cores, memoryBytes, kernel, node, nginx } = machine
+  const gib = (memoryBytes / 2 ** 30).toFixed(0)
+  const rows = measures.map(one => {
+    const met = verdict(one) === 'NO' ? '**no**' : verdict(one)
+    return `| ${one.name} | ${one.value} | ${one.target?.text ?? ''} | ${met} | ${one.note} |`
+  })
+  return `# ${day}
+
+${cpu}, ${cores} cores, ${gib} GiB; Linux ${kernel}; Node ${node}; ${nginx}
+
+| measure | value | target | met | how |
+|---|---|---|---|---|
+${rows.join('\n')}
+`
+}
+
 function verdict({ target, number }: { readonly target?: Target | undefined; readonly number: number | null }): string {
   if (target === undefined) return ''
   if (number === null) return 'skipped'

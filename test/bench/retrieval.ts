@@ -82,8 +82,8 @@ async function main(folder: string): Promise<void> {
 
 /** As the image process does it. */
 async function pipeline(bytes: Buffer, { spec }: LoadedModel): Promise<Uint8Array> {
-  const { seen } = await openPicture(bytes)
-  return await squareOf(seen, spec.image.size, spec.image.resize === 'cover' ? 'cover' : 'fill')
+  const { input } = await openPicture(bytes)
+  return await squareOf(input, spec.image.size, spec.image.resize === 'cover' ? 'cover' : 'fill')
 }
 
 async function plain(bytes: Buffer, { spec }: LoadedModel): Promise<Uint8Array> {

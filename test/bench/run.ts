@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { killAllNodes, NodeProcess, REPOSITORY } from '../support/node-process.js'
@@ -12,7 +12,7 @@ import { measureLooking } from './looking.js'
 import { measureMillion } from './million.js'
 import { Nginx } from './nginx.js'
 import { measureReads } from './reads.js'
-import { describeMachine, type Measure, printReport, versionOf, writeReport } from './report.js'
+import { describeMachine, type Measure, printReport, reportMarkdown, versionOf, writeReport } from './report.js'
 import { measureSimilarity } from './similarity.js'
 import { measureWrites } from './writes.js'
 
@@ -25,6 +25,7 @@ const HELP = `npm run bench -- [flags]
   --big             the same as --large-bytes 2147483648, anti-entropy over a million records, too, and similarity over
                     100,000 vectors of 1,024 numbers (half an hour), and 1 GB of photos taken apart
   --json FILE       where the numbers go (default .bench/latest.json)
+  --save            also write the table to docs/benchmarks/<day>.md, which must not be there yet
 Exits with 1 when a target is missed.`
 
 const { values } = parseArgs({
@@ -38,6 +39,7 @@ const { values } = parseArgs({
     'large-bytes': { type: 'string', default: String(512 * 2 ** 20) },
     big: { type: 'boolean', default: false },
     json: { type: 'string', default: join(REPOSITORY, '.bench', 'latest.json') },
+    save: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false }
   }
 })
@@ -46,6 +48,9 @@ if (values.help) console.log(HELP)
 else await main()
 
 async function main(): Promise<void> {
+  const day = new Date().toISOString().slice(0, 10)
+  const page = join(REPOSITORY, 'docs', 'benchmarks', `${day}.md`)
+  if (values.save && existsSync(page)) throw new Error(`${page} is there already`)
   const cache = join(REPOSITORY, '.bench')
   mkdirSync(cache, { recursive: true })
   // beside the repository's files and not in /tmp, which may be memory: the disk is part of what is measured
@@ -65,6 +70,7 @@ async function main(): Promise<void> {
   const met = printReport(machine, measures)
   writeReport(values.json, machine, measures)
   console.log(`\nwritten to ${values.json}`)
+  if (values.save) writeFileSync(page, reportMarkdown(day, machine, measures))
   process.exitCode = met ? 0 : 1
 }
 
@@ -74,7 +80,7 @@ function sections(scratch: string, cache: string): Record<string, () => Promise<
   const largeBytes = values.big ? 2 ** 31 : Number(values['large-bytes'])
   return {
     get: () =>
-      withServers(scratch, async nginx => {
+      withNginx(scratch, async nginx => {
         const node = await NodeProcess.start({ dataDir: join(scratch, 'get-data') })
         const measures = [
           ...(await measureReads(node, nginx, scratch, { ...init, photoBytes: 65_536, ratioMin: 0.6 })),
@@ -83,7 +89,7 @@ function sections(scratch: string, cache: string): Record<string, () => Promise<
         await node.stop()
         return measures
       }),
-    put: () => withServers(scratch, nginx => measureWrites(nginx, scratch, init)),
+    put: async () => (hasWrk() ? measureWrites(scratch, init) : []),
     index: measureIndexMemory,
     million: () => measureMillion(cache),
     large: () => measureLargeFile(scratch, largeBytes),
@@ -97,15 +103,12 @@ function sections(scratch: string, cache: string): Record<string, () => Promise<
   }
 }
 
-/** Runs `work` beside nginx, or without it where it is missing; without wrk there is nothing to measure. */
-async function withServers(
+/** Runs `work` beside nginx, or without it where it is missing. */
+async function withNginx(
   scratch: string,
   work: (nginx: Nginx | undefined) => Promise<readonly Measure[]>
 ): Promise<readonly Measure[]> {
-  if (versionOf('wrk', ['-v']) === 'none') {
-    console.error('wrk is not installed (Debian: apt-get install wrk): GET and PUT are not measured')
-    return []
-  }
+  if (!hasWrk()) return []
   if (versionOf('nginx', ['-v']) === 'none') {
     console.error('nginx is not installed (Debian: apt-get install nginx-light): no ratios to it')
     return work(undefined)
@@ -116,4 +119,11 @@ async function withServers(
   } finally {
     await nginx.stop()
   }
+}
+
+/** Without wrk there is no load on HTTP. */
+function hasWrk(): boolean {
+  const has = versionOf('wrk', ['-v']) !== 'none'
+  if (!has) console.error('wrk is not installed (Debian: apt-get install wrk): GET and PUT are not measured')
+  return has
 }

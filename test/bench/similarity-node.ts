@@ -105,7 +105,7 @@ export class BenchNode {
       holders: () => new Map(members().map(node => [node, owned(node)])),
       searchHere: async (query, k) => ({
         shards: owned(this.transport.self),
-        neighbours: await this.index.search(query.vector, k)
+        neighbors: await this.index.search(query.vector, k)
       })
     })
   }

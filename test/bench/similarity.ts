@@ -87,9 +87,9 @@ async function measureRecall(
 ): Promise<Measure> {
   let found = 0
   for (const [n, wanted] of expected.entries()) {
-    const { neighbours, shards } = await gather(search, question(n))
+    const { neighbors, shards } = await gather(search, question(n))
     if (shards.size < ALL_SHARDS.size) throw new Error('a search did not cover all shards')
-    found += neighbours.slice(0, K).filter(({ id }) => wanted.has(id)).length
+    found += neighbors.slice(0, K).filter(({ id }) => wanted.has(id)).length
   }
   const recall = found / (QUESTIONS_RECALL * K)
   return {

@@ -1,52 +1,60 @@
 import { spawnSync } from 'node:child_process'
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { NodeProcess } from '../support/node-process.js'
 import { fakeJpeg } from '../support/photo-maker.js'
-import type { Nginx } from './nginx.js'
-import { type RoundsInit, rateOf, ratioOf } from './reads.js'
+import { BareWriter } from './bare-writer.js'
 import type { Measure } from './report.js'
-import { outputOf, runWrk, type WrkResult } from './wrk.js'
+import { compare, type Round, type RoundsInit } from './rounds.js'
+import { runWrk, type WrkResult } from './wrk.js'
 
 const CONNECTIONS = 16
-const RATIO_MIN = 0.9
+const BODY_BYTES = 65_536
+
+interface Server {
+  readonly url: string
+  readonly pid: number
+}
 
 /**
- * PUT of 64 KB photos, each synced before its answer, against nginx WebDAV PUT, which does not sync, in turn A B A B.
- * Each round begins with an empty folder and a disk without dirty pages, so that nobody waits for the other's.
+ * PUT of 64 KB photos, each synced before its answer, against a bare loop that does no more than receive, hash, append and
+ * sync, in turn A B A B. Each round begins with a fresh process, an empty folder and a disk without dirty pages, so that
+ * nobody waits for the other's.
  *
  * @param scratch - a folder on the disk that is measured
  */
-export async function measureWrites(nginx: Nginx | undefined, scratch: string, init: RoundsInit): Promise<Measure[]> {
+export async function measureWrites(scratch: string, init: RoundsInit): Promise<Measure[]> {
   const body = join(scratch, 'body')
-  writeFileSync(body, fakeJpeg(1, 65_536))
-  const load = { script: 'wrk-put.lua', connections: CONNECTIONS, seconds: init.seconds } as const
-  const rounds: { sheaf: WrkResult; nginx?: WrkResult }[] = []
+  writeFileSync(body, fakeJpeg(1, BODY_BYTES))
+  const load = ({ url, pid }: Server, seconds: number): Promise<WrkResult> => {
+    const args = [body, '/v1/photos?filename=%d.jpg', '0']
+    return runWrk({ script: 'wrk-put.lua', connections: CONNECTIONS, seconds, url, serverPid: pid, args })
+  }
+  const measure = async (server: Server): Promise<WrkResult> => {
+    await load(server, 1) // compiled code for both
+    syncDisk()
+    return load(server, init.seconds)
+  }
+  const rounds: Round[] = []
   for (let round = 0; round < init.rounds; round++) {
     const dataDir = join(scratch, 'put-data')
     const node = await NodeProcess.start({ dataDir })
-    const ours = { ...load, url: node.url, serverPid: node.pid }
-    // compiled code for both: the yardstick has been running for long
-    await runWrk({ ...ours, seconds: 1, args: [body, '/v1/photos?filename=w%d.jpg', '0'] })
-    syncDisk()
-    const sheaf = await runWrk({ ...ours, args: [body, '/v1/photos?filename=%d.jpg', '0'] })
+    const sheaf = await measure(node)
     await node.stop()
     rmSync(dataDir, { recursive: true })
-    if (nginx === undefined) {
-      rounds.push({ sheaf })
-      continue
-    }
-    syncDisk()
-    const theirs = { ...load, url: nginx.url, serverPid: nginx.workerPid, args: [body, `/dav/${round}/%d.jpg`, '0'] }
-    rounds.push({ sheaf, nginx: await runWrk(theirs) })
-    await delay(200) // nginx may still be busy with what wrk left half sent
-    await outputOf('rm', ['-rf', join(nginx.davDir, String(round))])
+
+    const file = join(scratch, 'put-bare')
+    const bare = await BareWriter.start(file)
+    const yardstick = await measure(bare)
+    await bare.stop()
+    rmSync(file)
+    rounds.push({ sheaf, yardstick })
   }
-  return [
-    ratioOf('durable PUT 64 KB, ÷ nginx WebDAV PUT without sync', rounds, RATIO_MIN, `wrk -t1 -c${CONNECTIONS}`),
-    rateOf('durable PUT 64 KB', rounds)
-  ]
+  return compare(rounds, {
+    name: `durable PUT ${BODY_BYTES / 1024} KB`,
+    yardstick: 'bare loop',
+    how: `wrk -t1 -c${CONNECTIONS}; the loop receives, hashes, appends and shares each fdatasync`
+  })
 }
 
 /** Waits until the disk has what was written before. */

@@ -57,7 +57,7 @@ function cpuMs(pid: number): number {
 }
 
 /** @returns what the command wrote to both its outputs. @throws when it fails */
-export function outputOf(command: string, args: readonly string[]): Promise<string> {
+function outputOf(command: string, args: readonly string[]): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     let output = ''

@@ -86,9 +86,9 @@ describe.each(Object.entries(sources))('merging into a directory in %s', (_name,
     }
     expect(observed).toContain(viewPhoto(edited).version.hlc)
     const log = new RecordLog().append(...born, edited)
-    expect(directory.applied(log.volume)).toBe(0)
+    expect(directory.progress(log.volume).applied).toBe(0)
     await directory.apply(log.group())
-    expect(directory.applied(log.volume)).toBe(log.end)
+    expect(directory.progress(log.volume).applied).toBe(log.end)
   })
 
   it('counts and tells records that changed, once each', async () => {

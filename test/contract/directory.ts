@@ -71,10 +71,10 @@ export function directoryContract(name: string, openSource: () => Promise<Databa
 
     it('is empty at first', async () => {
       expect(directory.state).toBe('open')
-      expect(directory.rebuilt).toBeUndefined()
+      expect(directory.rebuildReason).toBeUndefined()
       expect(directory.digest()).toBe('0'.repeat(32))
       expect(directory.count('all')).toBe(0)
-      expect(directory.applied(log.volume)).toBe(0)
+      expect(directory.progress(log.volume).applied).toBe(0)
       expect(await query()).toEqual({ records: [], total: 0, nextCursor: null })
       expect(await directory.get({ kind: 'photo', id: writer.newId() })).toBeUndefined()
       expect(directory.getSync({ kind: 'photo', id: writer.newId() })).toBeUndefined()
@@ -97,7 +97,7 @@ export function directoryContract(name: string, openSource: () => Promise<Databa
         expect(many.map(stored => bytesOf(stored?.record))).toEqual([bytesOf(album), '', bytesOf(edited)])
         expect(directory.digest()).toBe(modelOf([...born, edited, album]).root)
         expect(directory.count('all')).toBe(2)
-        expect(directory.applied(log.volume)).toBe(log.end)
+        expect(directory.progress(log.volume).applied).toBe(log.end)
       }
     })
 
@@ -120,7 +120,7 @@ export function directoryContract(name: string, openSource: () => Promise<Databa
       await directory.apply(log.group(0, 3))
       expect(changes).toBe(1)
       expect(directory.count('all')).toBe(3)
-      expect(directory.applied(log.volume)).toBe(log.end)
+      expect(directory.progress(log.volume).applied).toBe(log.end)
     })
 
     it('merges a group that leaves a gap, but does not claim the gap', async () => {
@@ -128,24 +128,24 @@ export function directoryContract(name: string, openSource: () => Promise<Databa
       await directory.apply(log.group(0, 1))
       await directory.apply(log.group(2, 3))
       expect(directory.count('all')).toBe(2)
-      expect(directory.applied(log.volume)).toBe(log.group(0, 1).to)
+      expect(directory.progress(log.volume).applied).toBe(log.group(0, 1).to)
       await directory.apply(log.group())
       expect(directory.count('all')).toBe(3)
-      expect(directory.applied(log.volume)).toBe(log.end)
+      expect(directory.progress(log.volume).applied).toBe(log.end)
     })
 
     it('advances over groups without records', async () => {
       log.appendData(100_000).append(writer.birth()).appendData(5)
       for (const group of log.groups()) await directory.apply(group)
-      expect(directory.applied(log.volume)).toBe(log.end)
+      expect(directory.progress(log.volume).applied).toBe(log.end)
       await restart()
-      expect(directory.applied(log.volume)).toBe(log.end)
+      expect(directory.progress(log.volume).applied).toBe(log.end)
     })
 
     it('applies groups that come while others are written, in order', async () => {
       for (let i = 0; i < 60; i++) log.append(writer.birth({ tags: [`t${i % 7}`] }))
       await Promise.all(log.groups(2).map(group => directory.apply(group)))
-      expect(directory.applied(log.volume)).toBe(log.end)
+      expect(directory.progress(log.volume).applied).toBe(log.end)
       expect(directory.count('all')).toBe(60)
       expect(directory.digest()).toBe(modelOf(writer.records.values()).root)
       expect(await directory.verify()).toEqual([])
@@ -158,7 +158,7 @@ export function directoryContract(name: string, openSource: () => Promise<Databa
         .append(writer.birth())
       await directory.apply(log.group())
       expect(directory.count('all')).toBe(2)
-      expect(directory.applied(log.volume)).toBe(log.end)
+      expect(directory.progress(log.volume).applied).toBe(log.end)
     })
 
     it('refuses a record of a newer version, and goes on', async () => {
@@ -167,7 +167,7 @@ export function directoryContract(name: string, openSource: () => Promise<Databa
       log.appendBytes(bytes)
       await expect(directory.apply(log.group())).rejects.toMatchObject({ code: 'ERR_FORMAT_TOO_NEW' })
       expect(directory.state).toBe('open')
-      expect(directory.applied(log.volume)).toBe(0)
+      expect(directory.progress(log.volume).applied).toBe(0)
       const other = new RecordLog(2).append(writer.birth())
       await directory.apply(other.group())
       expect(directory.count('all')).toBe(1)
@@ -218,10 +218,10 @@ export function directoryContract(name: string, openSource: () => Promise<Databa
         const born = writer.birth()
         await directory.apply(log.append(born).group())
         await directory.forgetVolume(log.volume)
-        expect(directory.applied(log.volume)).toBe(0)
+        expect(directory.progress(log.volume).applied).toBe(0)
         expect(directory.getSync(born)).toMatchObject({ home: undefined })
         await restart()
-        expect(directory.applied(log.volume)).toBe(0)
+        expect(directory.progress(log.volume).applied).toBe(0)
         expect(directory.getSync(born)).toMatchObject({ home: undefined })
         await directory.apply(log.group())
         expect(directory.getSync(born)?.home).toEqual(log.needles[0]?.location)
@@ -413,7 +413,7 @@ export function directoryContract(name: string, openSource: () => Promise<Databa
       await directory.apply(log.group())
       const before = directory.digest()
       await directory.clear()
-      expect([directory.state, directory.applied(log.volume)]).toEqual(['filling', 0])
+      expect([directory.state, directory.progress(log.volume).applied]).toEqual(['filling', 0])
       await expect(query()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNAVAILABLE' })
       await directory.apply(log.group())
       directory.complete()

@@ -5,23 +5,23 @@ import type { NodeId } from '../../src/domain/ids.js'
 import { PUBLISH_BYTES_MAX, REQUEST_BYTES_MAX, type Transport } from '../../src/network/transport.js'
 import { type Deferred, deferred } from '../support/deferred.js'
 
-/** A network of its own, on which time passes by itself. */
+/** A separate network, on which time passes by itself. */
 export interface TransportNetwork {
   /** @returns a transport that is not started; nodes with different keys are different clusters */
   create(clusterKey?: string): Promise<Transport>
-  /** Stops what has been created. */
+  /** Stops all transports that were created. */
   close(): Promise<void>
 }
 
 const MIB = 2 ** 20
-/** What a handler may give beyond what its reader has taken: windows and buffers on both sides. */
+/** How far a handler may run ahead of its reader: windows and buffers on both sides. */
 const LEAD_BYTES_MAX = 8 * MIB
 
 const never = new AbortController().signal
 const bytes = (text: string): Uint8Array => Buffer.from(text)
 const text = (body: Uint8Array): string => Buffer.from(body).toString()
 
-/** What anything that carries messages between nodes does. */
+/** The contract of every {@link Transport}. */
 export function transportContract(name: string, openNetwork: () => Promise<TransportNetwork>): void {
   describe(`a transport over ${name}`, () => {
     let network: TransportNetwork
@@ -55,7 +55,7 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
     const echo = (body: Uint8Array = bytes('hello')): Promise<Uint8Array> =>
       client.request(server.self, 'echo', body, never)
 
-    /** As long as so many questions and answers take. */
+    /** Waits for that many requests and answers, one after the other. */
     const roundTrips = async (count: number): Promise<void> => {
       for (let i = 0; i < count; i++) await echo()
     }
@@ -82,7 +82,7 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
         ])
       })
 
-      it('may be made again after one has ended', async () => {
+      it('can be opened again after one has ended', async () => {
         await start()
         const down = event(client, server.self, 'down')
         await server.hangUp(client.self)
@@ -92,7 +92,7 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
         expect(text(await echo())).toBe('hello')
       })
 
-      it('are not doubled by dialling again, with a peer id or without', async () => {
+      it('are not duplicated by dialing again, with a peer id or without', async () => {
         await start()
         const events: string[] = []
         client.onPeer((_peer, state) => events.push(state))
@@ -104,7 +104,7 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
         expect(events).toEqual([])
       })
 
-      it('are usable when both sides have dialled at once', async () => {
+      it('are usable when both sides have dialed at once', async () => {
         await Promise.all([client.start(), server.start()])
         client.handle('echo', async (_peer, body) => body)
         await Promise.all([
@@ -116,7 +116,7 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
         expect(client.peers()).toEqual([server.self])
       })
 
-      it('to oneself are not made', async () => {
+      it('to the node itself are not opened', async () => {
         await client.start()
         for (const address of client.addresses()) {
           expect(await client.dial(address, never)).toBeUndefined()
@@ -125,7 +125,7 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
         expect(client.peers()).toEqual([])
       })
 
-      it('fail where nobody listens, and where another node does', async () => {
+      it('fail where no node listens, and where another node does', async () => {
         await Promise.all([client.start(), server.start()])
         const [address] = server.addresses()
         const other = client.self
@@ -138,7 +138,7 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
         expect(other).toBe(client.self)
       })
 
-      it('between clusters are refused, whoever dials, and never reported', async () => {
+      it('between clusters are refused, whichever side dials, and never reported', async () => {
         const stranger = await network.create('another key')
         const events: string[] = []
         for (const transport of [server, stranger]) transport.onPeer((_peer, state) => events.push(state))
@@ -155,7 +155,7 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
         expect([...server.peers(), ...stranger.peers()]).toEqual([])
       })
 
-      it('end when a transport stops, which may be done twice', async () => {
+      it('end when a transport stops; `stop` may be called twice', async () => {
         await start()
         const down = event(client, server.self, 'down')
         await server.stop()
@@ -166,14 +166,14 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
     })
 
     describe('a request', () => {
-      it('is answered, the handler knowing who asks', async () => {
+      it('is answered, and the handler gets the requesting peer', async () => {
         server.handle('who', async (peer, body) => bytes(`${peer} ${text(body)}`))
         await start()
         expect(text(await client.request(server.self, 'who', bytes('x'), never))).toBe(`${client.self} x`)
         expect(await client.request(server.self, 'echo', new Uint8Array(0), never)).toHaveLength(0)
       })
 
-      it('does not wait for others: hundreds are under way at once, answered in any order', async () => {
+      it('does not wait for others: hundreds are in flight at once, answered in any order', async () => {
         const waiting: (() => void)[] = []
         server.handle('late', async (_peer, body) => {
           await new Promise<void>(resolve => waiting.push(resolve))
@@ -192,13 +192,13 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
         expect((await Promise.all(answers)).map(text)).toEqual(Array.from({ length: count }, (_, i) => `${i}`))
       })
 
-      it('waits its turn when a thousand are asked at once', async () => {
+      it('is queued when a thousand are sent at once', async () => {
         await start()
         const answers = await Promise.all(Array.from({ length: 1_000 }, (_, i) => echo(bytes(`${i}`))))
         expect(answers.map(text)).toEqual(Array.from({ length: 1_000 }, (_, i) => `${i}`))
       })
 
-      it('fails with the code and the message of what the handler threw', async () => {
+      it('fails with the code and the message of a SheafError that the handler threw', async () => {
         server.handle('fail', async () => {
           throw new SheafError('ERR_NO_SUCH_VOLUME', 'volume 7 is not here')
         })
@@ -210,7 +210,7 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
         })
       })
 
-      it('fails with ERR_INTERNAL, and nothing of what it said, when the handler threw anything else', async () => {
+      it('fails with ERR_INTERNAL, without the message, when the handler threw any other error', async () => {
         server.handle('bug', async () => {
           throw new TypeError('a secret')
         })
@@ -221,7 +221,7 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
         expect(text(await echo())).toBe('hello')
       })
 
-      it('for a method that nobody handles fails with ERR_PEER_PROTOCOL, and only it does', async () => {
+      it('for a method without a handler fails with ERR_PEER_PROTOCOL, without harm to others', async () => {
         await start()
         const others = Promise.all([echo(), echo()])
         await expect(client.request(server.self, 'no.such', bytes(''), never)).rejects.toMatchObject({
@@ -231,7 +231,7 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
         expect(text(await echo())).toBe('hello')
       })
 
-      it('ends with the reason of its signal, for the handler, too', async () => {
+      it('rejects with the reason of its signal, and aborts the handler', async () => {
         const handling = deferred<AbortSignal>()
         server.handle('wait', async (_peer, _body, signal) => {
           handling.resolve(signal)
@@ -249,7 +249,7 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
         expect(text(await echo())).toBe('hello')
       })
 
-      it('with a signal that has aborted is not asked', async () => {
+      it('with an aborted signal is not sent', async () => {
         let asked = 0
         server.handle('count', async (_peer, body) => {
           asked++
@@ -262,7 +262,7 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
         expect(asked).toBe(0)
       })
 
-      it('fails when the peer goes before it has answered', async () => {
+      it('fails when the peer disconnects before it has answered', async () => {
         const handling = deferred<void>()
         server.handle('wait', async (_peer, _body, signal) => {
           handling.resolve()
@@ -277,7 +277,7 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
         await expect(answer).rejects.toMatchObject({ code: 'ERR_PEER_UNREACHABLE' })
       })
 
-      it('tells the handler when the asker goes', async () => {
+      it('aborts the handler when the requesting node disconnects', async () => {
         const handling = deferred<AbortSignal>()
         server.handle('wait', async (_peer, _body, signal) => {
           handling.resolve(signal)
@@ -311,22 +311,22 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
     })
 
     describe('a notification', () => {
-      it('arrives, and whatever its handler does comes to nothing', async () => {
-        const heard = deferred<string>()
+      it('arrives, and the result of its handler is dropped', async () => {
+        const received = deferred<string>()
         let refused = 0
         server.handle('refuse', async () => {
           refused++
           throw new SheafError('ERR_PEER_PROTOCOL', 'not understood')
         })
         server.handle('hear', async (peer, body) => {
-          heard.resolve(`${peer} ${text(body)}`)
+          received.resolve(`${peer} ${text(body)}`)
           return new Uint8Array(0)
         })
         await start()
         client.notify(server.self, 'refuse', bytes(''))
         client.notify(server.self, 'no.such', bytes(''))
         client.notify(server.self, 'hear', bytes('news'))
-        expect(await heard.promise).toBe(`${client.self} news`)
+        expect(await received.promise).toBe(`${client.self} news`)
         expect(text(await echo())).toBe('hello')
         expect(refused).toBe(1)
       })
@@ -340,11 +340,11 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
     })
 
     describe('a fetch', () => {
-      /** What the handler of 'bulk' has given so far. */
-      let given = 0
+      /** Bytes that the handler of 'bulk' has yielded so far. */
+      let yieldedBytes = 0
       let ended: Deferred<AbortSignal>
 
-      /** Bytes that tell where they belong. */
+      /** Bytes that depend on their offset. */
       const pattern = (offset: number, length: number): Uint8Array => {
         const piece = Buffer.alloc(length)
         for (let i = 0; i < length; i++) piece[i] = (offset + i) % 251
@@ -352,14 +352,14 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
       }
 
       beforeEach(async () => {
-        given = 0
+        yieldedBytes = 0
         ended = deferred()
         server.handleFetch('bulk', async function* (_peer, body, signal) {
           const [byteCount = 0, pieceBytes = 0] = text(body).split(' ').map(Number)
           try {
-            while (given < byteCount) {
-              const piece = pattern(given, Math.min(pieceBytes, byteCount - given))
-              given += piece.length
+            while (yieldedBytes < byteCount) {
+              const piece = pattern(yieldedBytes, Math.min(pieceBytes, byteCount - yieldedBytes))
+              yieldedBytes += piece.length
               yield piece
             }
           } finally {
@@ -402,7 +402,7 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
         expect(all.equals(pattern(0, byteCount))).toBe(true)
       })
 
-      it('does not run ahead of its reader, however it dawdles', async () => {
+      it('does not run far ahead of a slow reader', async () => {
         const total = 40 * MIB
         let read = 0
         let pieces = 0
@@ -410,8 +410,8 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
         for await (const piece of bulk(total, MIB)) {
           expect(piece.length).toBeGreaterThan(0)
           read += piece.length
-          greatestLead = Math.max(greatestLead, given - read)
-          // time in which a handler that nothing holds would go on giving
+          greatestLead = Math.max(greatestLead, yieldedBytes - read)
+          // time in which a handler without backpressure would yield more
           if (pieces++ === 0) await roundTrips(100)
           else if (pieces % 3 === 0 && pieces < 500) await roundTrips(2)
         }
@@ -419,17 +419,17 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
         expect(greatestLead).toBeLessThan(LEAD_BYTES_MAX)
       })
 
-      it('is left without reading the rest, and its handler ends', async () => {
+      it('ends when the reader leaves the loop, and its handler ends', async () => {
         for await (const piece of bulk(1_000 * MIB, MIB)) {
           expect(piece.length).toBeGreaterThan(0)
           break
         }
         await ended.promise
-        expect(given).toBeLessThan(LEAD_BYTES_MAX)
+        expect(yieldedBytes).toBeLessThan(LEAD_BYTES_MAX)
         expect(text(await echo())).toBe('hello')
       })
 
-      it('that is left tells a handler that waits', async () => {
+      it('aborts a waiting handler when the reader leaves the loop', async () => {
         for await (const piece of client.fetch(server.self, 'stall', bytes(''), never)) {
           expect(text(piece)).toBe('first')
           break
@@ -448,10 +448,10 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
         await expect(reading).rejects.toBe(reason)
         await ended.promise
         await expect(readAll(bulk(1, 1, AbortSignal.abort(reason)))).rejects.toBe(reason)
-        expect(given).toBe(0)
+        expect(yieldedBytes).toBe(0)
       })
 
-      it('fails with the code of what its handler threw, after what came before', async () => {
+      it('fails with the code of the handler’s error, after the pieces before it', async () => {
         const seen: string[] = []
         const read = async (body: string): Promise<void> => {
           for await (const piece of client.fetch(server.self, 'fail', bytes(body), never)) seen.push(text(piece))
@@ -466,7 +466,7 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
         })
       })
 
-      it('fails when the peer goes in between: a part is never taken for the whole', async () => {
+      it('fails when the peer disconnects meanwhile: a part is never taken for the whole', async () => {
         const read = async (): Promise<void> => {
           for await (const _piece of client.fetch(server.self, 'stall', bytes(''), never)) void server.stop()
         }
@@ -475,31 +475,31 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
         await expect(readAll(bulk(1, 1))).rejects.toMatchObject({ code: 'ERR_PEER_UNREACHABLE' })
       })
 
-      it('does not hold up requests, nor other fetches', async () => {
+      it('blocks neither requests nor other fetches', async () => {
         const slow = bulk(100 * MIB, MIB)[Symbol.asyncIterator]()
         await slow.next()
         await roundTrips(20)
-        given = 0
+        yieldedBytes = 0
         expect(await readAll(bulk(2 * MIB, MIB))).toHaveLength(2 * MIB)
         await slow.return?.()
       })
     })
 
-    describe('what is published', () => {
-      it('reaches all who subscribe, also over others, and not who published it', async () => {
+    describe('a published message', () => {
+      it('reaches all subscribers, also through third nodes, but not its publisher', async () => {
         const far = await network.create()
-        const heard = new Map<Transport, string[]>([client, server, far].map(node => [node, []]))
+        const received = new Map<Transport, string[]>([client, server, far].map(node => [node, []]))
         const reached = deferred<void>()
-        for (const [node, messages] of heard) {
+        for (const [node, messages] of received) {
           node.subscribe('topic', (from, body) => {
             messages.push(`${from} ${text(body)}`)
-            if ([server, far].every(other => (heard.get(other)?.length ?? 0) > 0)) reached.resolve()
+            if ([server, far].every(other => (received.get(other)?.length ?? 0) > 0)) reached.resolve()
           })
           node.subscribe('other', () => messages.push('on another topic'))
         }
         await Promise.all([start(), far.start()])
         await connect(server, far)
-        // the first ones may be lost: who subscribes has yet to be told around
+        // the first ones may be lost: subscriptions take a moment to spread
         let done = false
         void reached.promise.then(() => {
           done = true
@@ -509,18 +509,18 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
           await echo()
         }
         const expected = `${client.self} news`
-        expect(new Set(heard.get(server))).toEqual(new Set([expected]))
-        expect(new Set(heard.get(far))).toEqual(new Set([expected]))
-        expect(heard.get(client)).toEqual([])
+        expect(new Set(received.get(server))).toEqual(new Set([expected]))
+        expect(new Set(received.get(far))).toEqual(new Set([expected]))
+        expect(received.get(client)).toEqual([])
       })
 
-      it('may be as large as allowed, and no larger; the same again is another message', async () => {
+      it('may be as large as allowed, and no larger; an equal one is another message', async () => {
         const largest = Buffer.alloc(PUBLISH_BYTES_MAX, 'p')
-        const heard: number[] = []
+        const received: number[] = []
         const twice = deferred<void>()
         server.subscribe('topic', (_from, body) => {
-          heard.push(body.length)
-          if (heard.length === 2) twice.resolve()
+          received.push(body.length)
+          if (received.length === 2) twice.resolve()
         })
         client.subscribe('topic', () => {})
         await start()
@@ -532,17 +532,17 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
           client.publish('topic', largest)
           await roundTrips(5)
         }
-        expect(heard.slice(0, 2)).toEqual([PUBLISH_BYTES_MAX, PUBLISH_BYTES_MAX])
+        expect(received.slice(0, 2)).toEqual([PUBLISH_BYTES_MAX, PUBLISH_BYTES_MAX])
         expect(() => client.publish('topic', new Uint8Array(PUBLISH_BYTES_MAX + 1))).toThrow(SheafError)
       })
     })
 
-    /** The id of a node that is nowhere. */
+    /** @returns the id of a node that is not running */
     const absentId = async (): Promise<NodeId> => (await network.create()).self
   })
 }
 
-/** The next time that `transport` reports this of `peer`; at once when it is so already. */
+/** Waits until `transport` reports the state of `peer`; at once when it is in that state. */
 function event(transport: Transport, peer: NodeId, state: 'up' | 'down'): Promise<void> {
   return new Promise(resolve => {
     const unlisten = transport.onPeer((other, now) => {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import {
-  NEIGHBOURS_MAX,
+  NEIGHBORS_MAX,
   type VectorEntry,
   type VectorIndex,
   type VectorIndexes
@@ -64,7 +64,7 @@ export function vectorIndexContract(name: string, setUp: () => Promise<VectorInd
       const held = entries(3)
       await index.add(copies(held))
       await expectExact(held, 10)
-      await expectExact(held, NEIGHBOURS_MAX)
+      await expectExact(held, NEIGHBORS_MAX)
     })
 
     test('a vector scores 1 with itself, however it was rounded', async () => {

@@ -1,5 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { HttpClient } from '../support/http-client.js'
+import { until } from '../support/until.js'
 
 export interface JobAnswer<Result> {
   readonly job_id: string
@@ -18,15 +18,15 @@ class JobFailed extends Error {
   override readonly name = 'JobFailed'
 }
 
-/** Starts long work on a node and waits for its end. @throws `JobFailed` unless it ends well within a minute */
+/** Starts long work on a node and waits for its end. @throws `JobFailed` unless it ends well; when it does not end within a minute */
 export async function runJob<Result>(client: HttpClient, kind: string): Promise<Result> {
   let job = await client.json<JobAnswer<Result>>('POST', `/v1/admin/${kind}`, 202)
-  const deadline = performance.now() + 60_000
-  while (job.state === 'queued' || job.state === 'running') {
-    if (performance.now() > deadline) throw new JobFailed(`${kind} did not end within a minute`)
-    await delay(10)
+  const ended = async (): Promise<boolean> => {
+    if (job.state !== 'queued' && job.state !== 'running') return true
     job = await client.json<JobAnswer<Result>>('GET', `/v1/admin/jobs/${job.job_id}`, 200)
+    return false
   }
+  await until(`${kind} has ended`, 60_000, ended, 10)
   if (job.state !== 'done' || job.result === undefined) throw new JobFailed(`${kind}: ${JSON.stringify(job)}`)
   return job.result
 }

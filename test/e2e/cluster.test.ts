@@ -137,8 +137,7 @@ describe.skipIf(obstacle !== undefined)('five nodes on hosts of their own', () =
     await n4().kill()
     n3().process.pause()
     for (const node of [n1(), n2(), n5()]) await upload(node)
-    await new Promise(resolve => setTimeout(resolve, 6_000)) // long enough to be missed
-    expect(await n2().aliveCount()).toBeLessThanOrEqual(3)
+    await until('they are missed', 20_000, async () => (await n2().aliveCount()) <= 3)
     await upload(n2())
     n3().process.continue()
     await n4().start()

@@ -117,8 +117,7 @@ describe('what the node says', () => {
   test('a body that ends early is a failure', async () => {
     const node = await fakeNode((_request, response) => {
       response.writeHead(200, { 'content-length': 10 })
-      response.write('{"a"')
-      setTimeout(() => response.destroy(), 20)
+      response.write('{"a"', () => response.destroy())
     })
     const { code, stderr } = await cli(['status'], { node, clock: hastyClock() })
     expect([code, stderr]).toEqual([1, expect.stringContaining('ERR_NODE_UNREACHABLE')])
@@ -331,8 +330,7 @@ describe('get', () => {
     const folder = await temporaryDirectory()
     const node = await fakeNode((_request, response) => {
       response.writeHead(200, { 'content-length': 100 })
-      response.write('half')
-      setTimeout(() => response.destroy(), 20)
+      response.write('half', () => response.destroy())
     })
     expect((await cli(['get', ID, '-o', join(folder, 'x')], { node })).code).toBe(1)
     expect(await readdir(folder)).toEqual([])

@@ -111,7 +111,7 @@ test.each<[string, (file: (name: 'vision.onnx' | 'text.onnx') => string) => stri
   ['half a pair', file => ['add', 'mine', '--image', file('vision.onnx'), '--text', file('text.onnx')], /go together/],
   ['two colours', () => ['add', 'mine', '--image', 'x', '--mean', '0.1,0.2'], /three numbers/],
   ['colours over 1', () => ['add', 'mine', '--image', 'x', '--std', '127,127,127'], /from 0 to 1/],
-  ['a taken name', file => ['add', 'tiny', '--image', file('vision.onnx')], /tiny has its own meaning.*ERR_USAGE/]
+  ['a taken name', file => ['add', 'tiny', '--image', file('vision.onnx')], /tiny is reserved.*ERR_USAGE/]
 ])('wrong usage, %s: exit code 2 and what would be right', async (_what, args, message) => {
   const { run, file } = await setUp()
   expect(await run(...args(file))).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(message) })

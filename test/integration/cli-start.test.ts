@@ -8,6 +8,7 @@ import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
 import { killAllNodes, MAIN, NodeProcess, sheaf } from '../support/node-process.js'
 import { fakeJpeg } from '../support/photo-maker.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
+import { until } from '../support/until.js'
 
 /** The program as its users run it: `dist/main.js`. */
 afterEach(killAllNodes)
@@ -99,8 +100,11 @@ describe('signals while an upload runs, which a graceful stop waits for', () => 
     const { child, exit } = await startWithUpload()
     child.kill('SIGTERM')
     await once(child.stderr, 'data')
-    await new Promise(resolve => setTimeout(resolve, 400))
-    child.kill('SIGTERM')
+    // One that follows at once counts as the same.
+    await until('the process has ended', 10_000, async () => {
+      child.kill('SIGTERM')
+      return child.exitCode !== null
+    })
     expect((await exit).code).toBe(1)
   })
 

@@ -60,9 +60,9 @@ async function filledFolder(log: RecordLog): Promise<string> {
  */
 async function recover(folder: string, log: RecordLog): Promise<{ directory: Directory; rebuilt: boolean }> {
   const directory = await started(levelDatabase(folder, nodeFileSystem))
-  let rebuilt = directory.rebuilt !== undefined
+  let rebuilt = directory.rebuildReason !== undefined
   const replay = async (): Promise<void> => {
-    const applied = directory.applied(log.volume)
+    const applied = directory.progress(log.volume).applied
     const first = log.needles.findIndex(({ location }) => location.offset >= applied)
     if (first >= 0) await directory.apply(log.group(first))
   }
@@ -93,7 +93,7 @@ async function expectWhole(
   const model = modelOf(written)
   expect(directory.state).toBe('open')
   expect(directory.digest()).toBe(model.root)
-  expect(directory.applied(log.volume)).toBe(log.end)
+  expect(directory.progress(log.volume).applied).toBe(log.end)
   const { total } = await directory.query({ terms: [], words: [], limit: 1 })
   expect(total).toBe(model.counters.all)
   await directory.stop()
@@ -180,7 +180,7 @@ describe('a directory in a damaged LevelDB folder', () => {
       bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 4
       await writeFile(path, bytes)
       const directory = await started(levelDatabase(folder, nodeFileSystem))
-      expect(directory.rebuilt).toBe(`the table file ${basename(path)} is damaged`)
+      expect(directory.rebuildReason).toBe(`the table file ${basename(path)} is damaged`)
       await directory.apply(log.group())
       await expectWhole(directory, folder, log, written)
       await nodeFileSystem.removeDirectory(folder)

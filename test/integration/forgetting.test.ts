@@ -10,7 +10,7 @@ import { SimulatedNetwork } from '../support/simulated-network.js'
 import { originOf, SimulatedNode } from '../support/simulated-node.js'
 
 const PURGE_MS = 1_000
-const PAUSES = { roundMs: 200, goneMs: 20_000 }
+const PAUSES = { roundMs: 200, absentMs: 20_000 }
 
 class Lab {
   readonly clock = new SimulatedClock()
@@ -223,7 +223,7 @@ describe('a member', () => {
     await lab.pass(12_000)
     await lab.until(lab.cluster(0).departures.remove('n2' as NodeId))
     await lab.pass(10_000)
-    expect([lab.cluster(2).isOut, lab.node(2).transport?.peers()]).toEqual([true, []])
+    expect([lab.cluster(2).isRemoved, lab.node(2).transport?.peers()]).toEqual([true, []])
     expect(lab.cluster(0).departures.recordedMembers().sort()).toEqual(['n0', 'n1'])
     const alone = await lab.upload(2, 'alone')
     await lab.pass(2_000)
@@ -255,7 +255,7 @@ describe('a member', () => {
     await lab.pass(2_000)
     await lab.compact(1, 2)
     expect([held(1), held(2)]).toEqual([true, true])
-    await lab.pass(PAUSES.goneMs)
+    await lab.pass(PAUSES.absentMs)
     for (let round = 0; round < 2; round++) {
       await lab.compact(1, 2)
       await lab.pass(2_000)

@@ -1,24 +1,12 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type HttpFixture, type HttpFixtureInit, startHttp, wrapped } from '../support/http-fixture.js'
+import { once } from 'node:events'
+import { describe, expect, test } from 'vitest'
+import { type HttpFixture, wrapped } from '../support/http-fixture.js'
+import { httpForEachTest } from '../support/http-for-each-test.js'
 import { RawConnection } from '../support/raw-connection.js'
 import { answersOf, get, pattern, put } from '../support/raw-requests.js'
+import { untilStill } from '../support/until.js'
 
-let http: HttpFixture
-
-async function restart(init: HttpFixtureInit): Promise<void> {
-  await http.close()
-  http = await startHttp(init)
-}
-
-beforeEach(async () => {
-  http = await startHttp()
-})
-
-afterEach(() => http.close())
-
-async function putPhoto(bytes: Uint8Array): Promise<string> {
-  return (await http.client.putPhoto(bytes, 'a.bin', 'application/octet-stream')).photo_id
-}
+const { http, restart, putPhoto } = httpForEachTest()
 
 describe('a client that goes away', () => {
   test('amid a raw upload: nothing is stored, nothing hangs', async () => {
@@ -84,8 +72,10 @@ describe('a client that goes away', () => {
       const connection = await RawConnection.open(http.port, { pauseReads: true })
       // One after the other, until the kernel takes no more: a pipelined request would not be answered the hot way.
       while (http.store.leases === 0) {
+        const arrived = once(http.nodeServer, 'request')
         connection.write(get(`/photo/${id}`))
-        await new Promise(resolve => setTimeout(resolve, 5))
+        await arrived
+        await untilStill('the answer', 5_000, () => http.store.leases)
       }
       connection.destroy()
       await expect.poll(() => http.store.leases).toBe(0)
@@ -93,10 +83,12 @@ describe('a client that goes away', () => {
   })
 
   test('amid a long answer: what reads the bytes is closed', async () => {
+    let opened = 0
     let closed = 0
     const open: HttpFixture['photos']['open'] = async (id, alt) => ({
       ...(await http.photos.open(id, alt)),
       stream: async function* () {
+        opened++
         try {
           for (;;) yield pattern(65_536, 1)
         } finally {
@@ -109,7 +101,7 @@ describe('a client that goes away', () => {
     // The second one waits behind the first and has no socket of its own.
     const connection = await RawConnection.open(http.port, { pauseReads: true })
     connection.write(get(`/photo/${id}`).repeat(2))
-    await new Promise(resolve => setTimeout(resolve, 50))
+    await expect.poll(() => opened).toBe(2)
     connection.destroy()
     await expect.poll(() => closed).toBe(2)
   })
@@ -151,19 +143,28 @@ describe('a slow client', () => {
   })
 
   test('whose body trickles, but moves, is waited for', async () => {
-    await restart({ timeouts: { bodyStallMs: 150 } })
+    await restart({ timeouts: { bodyStallMs: 500, lingerMs: 100 } })
     const connection = await RawConnection.open(http.port)
-    connection.write(put(10))
-    for (let i = 0; i < 10; i++) {
-      connection.write('x')
-      await new Promise(resolve => setTimeout(resolve, 40))
+    connection.write('PUT /v1/photos HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n')
+    let size = 0
+    // Longer than two that stall are waited for, one after the other.
+    for (let i = 0; i < 2; i++) {
+      const stalled = await RawConnection.open(http.port)
+      stalled.write(put(100)).write('some')
+      void stalled.untilClosed()
+      for (; !stalled.isClosed; size++) {
+        connection.write('1\r\nx\r\n')
+        await http.client.request('GET', '/health')
+      }
+      expect(stalled.text).toMatch(/^HTTP\/1.1 408 /)
     }
-    await connection.untilText('"size":10')
+    connection.write('0\r\n\r\n')
+    await connection.untilText(`"size":${size}`)
     connection.destroy()
   })
 
   test('is not blamed for a slow disk', async () => {
-    await restart({ timeouts: { bodyStallMs: 500, answerStallMs: 500 }, chunkBytes: 65_536 })
+    await restart({ timeouts: { bodyStallMs: 500, answerStallMs: 500, lingerMs: 100 }, chunkBytes: 65_536 })
     const body = pattern(3_000_000, 1)
     const held: (() => void)[] = []
     http.store.beforeAppend = () => new Promise(resolve => held.push(resolve))
@@ -174,7 +175,13 @@ describe('a slow client', () => {
       connection.write(put(sizes[i]!)).write(body.subarray(0, sizes[i]))
     }
     await expect.poll(() => held.length).toBe(1)
-    await new Promise(resolve => setTimeout(resolve, 1_500))
+    // Longer than others are waited for, again and again: one whose body stalls, one that says nothing at all.
+    for (let i = 0; i < 3; i++) {
+      const [stalled, mute] = await Promise.all([RawConnection.open(http.port), RawConnection.open(http.port)])
+      stalled.write(put(100)).write('some')
+      expect(await stalled.untilClosed()).toMatch(/^HTTP\/1.1 408 /)
+      await mute.untilClosed()
+    }
     expect(connections.map(connection => [connection.text, connection.isClosed])).toEqual([
       ['', false],
       ['', false]
@@ -219,7 +226,11 @@ describe('a slow client', () => {
 describe('back pressure', () => {
   test('an upload is not read faster than it is stored', async () => {
     await restart({ chunkBytes: 65_536 })
-    http.store.beforeAppend = () => new Promise(() => {})
+    let appends = 0
+    http.store.beforeAppend = () => {
+      appends++
+      return new Promise(() => {})
+    }
     const connection = await RawConnection.open(http.port)
     connection.write(put(200_000_000))
     const piece = pattern(1_000_000, 1)
@@ -229,7 +240,8 @@ describe('back pressure', () => {
     }
     connection.socket.on('drain', pump)
     pump()
-    await new Promise(resolve => setTimeout(resolve, 500))
+    await expect.poll(() => appends).toBe(1)
+    await untilStill('what the server accepts', 20_000, () => accepted)
     // What the kernel and the buffers on both sides hold; a server without back pressure takes all of it.
     expect(accepted).toBeLessThan(30_000_000)
     connection.destroy()
@@ -242,7 +254,7 @@ describe('back pressure', () => {
     const connection = await RawConnection.open(http.port, { pauseReads: true })
     connection.write(get(`/photo/${id}`))
     await expect.poll(() => http.store.reads).toBeGreaterThan(before)
-    await new Promise(resolve => setTimeout(resolve, 300))
+    await untilStill('what is read', 20_000, () => http.store.reads)
     expect((http.store.reads - before) * 65_536).toBeLessThan(20_000_000)
     connection.destroy()
   })
@@ -258,7 +270,7 @@ describe('back pressure', () => {
     const connection = await RawConnection.open(http.port, { pauseReads: true })
     connection.write(get('/sync/full-dump'))
     await expect.poll(() => made).toBeGreaterThan(0)
-    await new Promise(resolve => setTimeout(resolve, 300))
+    await untilStill('what is made', 20_000, () => made)
     expect(made).toBeLessThan(30_000)
     connection.destroy()
   })
@@ -273,10 +285,11 @@ describe('back pressure', () => {
       const connection = await RawConnection.open(http.port, { pauseReads: true })
       connection.write(order.map(i => get(`/photo/${ids[i]}`)).join(''))
       for (let i = 0; i < 10; i++) {
-        await new Promise(resolve => setTimeout(resolve, 5))
+        const piece = once(connection.socket, 'data')
         connection.socket.resume()
-        await new Promise(resolve => setImmediate(resolve))
+        await piece
         connection.socket.pause()
+        await untilStill('what the server sends', 20_000, () => http.store.reads)
       }
       connection.socket.resume()
       await connection.until(() => answersOf(connection.received).length === order.length)
@@ -384,8 +397,9 @@ describe('one connection', () => {
     const body = pattern(3_000_000, 1)
     const id = await putPhoto(body)
     const connection = await RawConnection.open(http.port, { pauseReads: true })
+    const refused = once(http.nodeServer, 'clientError')
     connection.write(`${get(`/photo/${id}`)}garbage\r\n\r\n`)
-    await new Promise(resolve => setTimeout(resolve, 50))
+    await refused
     await connection.untilClosed()
     expect(answersOf(connection.received).map(answer => answer.body.equals(body))).toEqual([true])
   })

@@ -1,25 +1,12 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { once } from 'node:events'
+import { describe, expect, test } from 'vitest'
 import { InvariantError } from '../../src/core/invariant.js'
-import { type HttpFixture, type HttpFixtureInit, startHttp, wrapped } from '../support/http-fixture.js'
+import { type HttpFixture, wrapped } from '../support/http-fixture.js'
+import { httpForEachTest } from '../support/http-for-each-test.js'
 import { RawConnection } from '../support/raw-connection.js'
 import { get, pattern, put } from '../support/raw-requests.js'
 
-let http: HttpFixture
-
-async function restart(init: HttpFixtureInit): Promise<void> {
-  await http.close()
-  http = await startHttp(init)
-}
-
-beforeEach(async () => {
-  http = await startHttp()
-})
-
-afterEach(() => http.close())
-
-async function putPhoto(bytes: Uint8Array): Promise<string> {
-  return (await http.client.putPhoto(bytes, 'a.bin', 'application/octet-stream')).photo_id
-}
+const { http, restart, putPhoto } = httpForEachTest()
 
 describe('defects', () => {
   test('an unknown error is 500 without its text', async () => {
@@ -103,8 +90,9 @@ describe('stopping', () => {
     connection.write(`${put(5)}hello`)
     await expect.poll(() => held.length).toBe(1)
     const stopped = http.server.stop()
+    const arrived = once(http.nodeServer, 'request')
     connection.write(`${put(5)}world`)
-    await new Promise(resolve => setTimeout(resolve, 50))
+    await arrived
     held.shift()?.()
     expect(await connection.untilClosed()).toMatch(/^HTTP\/1.1 201 [\s\S]*HTTP\/1.1 503 [\s\S]*ERR_STOPPING/)
     await stopped
@@ -112,7 +100,15 @@ describe('stopping', () => {
   })
 
   test('what does not end before the deadline is cut, and half an upload is not taken for a whole one', async () => {
-    await restart({ stopMsMax: 200 })
+    let ended = 0
+    const upload: HttpFixture['photos']['upload'] = async (body, options) => {
+      try {
+        return await http.photos.upload(body, options)
+      } finally {
+        ended++
+      }
+    }
+    await restart({ stopMsMax: 200, photos: photos => wrapped(photos, { upload }) })
     const connection = await RawConnection.open(http.port)
     const head = 'Host: localhost\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n'
     connection.write(`PUT /v1/photos HTTP/1.1\r\n${head}\r\n`)
@@ -120,7 +116,7 @@ describe('stopping', () => {
     connection.write('5\r\nhello\r\n')
     await http.server.stop()
     await connection.untilClosed()
-    await new Promise(resolve => setTimeout(resolve, 50))
+    await expect.poll(() => ended).toBe(1)
     expect(http.store.needles.length).toBe(0)
   })
 

@@ -117,11 +117,9 @@ async function send(text: string, random: SeededRandom): Promise<number[]> {
   if (manner === 0) connection.socket.end()
   if (manner === 1) connection.socket.resetAndDestroy()
   const hung = new Promise<never>((_, reject) => {
-    const timer = setTimeout(
-      () => reject(new Error(`hangs: ${JSON.stringify(text)}, received ${connection.text}`)),
-      HANG_MS
-    )
-    connection.socket.once('close', () => clearTimeout(timer))
+    AbortSignal.timeout(HANG_MS).addEventListener('abort', () => {
+      reject(new Error(`hangs: ${JSON.stringify(text)}, received ${connection.text}`))
+    })
   })
   const received = await Promise.race([connection.untilClosed(), hung])
   return Array.from(received.matchAll(/^HTTP\/1\.1 (\d{3}) /gm), match => Number(match[1]))

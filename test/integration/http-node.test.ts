@@ -1,8 +1,8 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { SheafError } from '../../src/core/errors.js'
 import { bodyOf, codeOf } from '../support/http-answers.js'
 import type { Answer } from '../support/http-client.js'
-import { type HttpFixture, type HttpFixtureInit, startHttp } from '../support/http-fixture.js'
+import { httpForEachTest } from '../support/http-for-each-test.js'
 
 const UNKNOWN = '01890000-0000-7000-8000-000000000000'
 const PNG = Buffer.from(
@@ -10,18 +10,7 @@ const PNG = Buffer.from(
   'base64'
 )
 
-let http: HttpFixture
-
-async function restart(init: HttpFixtureInit): Promise<void> {
-  await http.close()
-  http = await startHttp(init)
-}
-
-beforeEach(async () => {
-  http = await startHttp()
-})
-
-afterEach(() => http.close())
+const { http, restart } = httpForEachTest()
 
 describe('many photos', () => {
   test('pages of a stable order, filters, totals', async () => {

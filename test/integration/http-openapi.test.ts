@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { fastify } from 'fastify'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { SheafError } from '../../src/core/errors.js'
@@ -103,6 +104,14 @@ test('every operation is there, and says what it does and takes', () => {
     ['cursor', 'limit', 'q', 'tag', 'album', 'type', 'sha256'].map(name => `query ${name}`).sort()
   )
   expect(Object.keys(document.paths['/upload']!.post!.requestBody!.content)).toEqual(['multipart/form-data'])
+})
+
+test('docs/http.md names every operation, and none that is not there', () => {
+  const text = readFileSync(new URL('../../docs/http.md', import.meta.url), 'utf8')
+  const named = [...text.matchAll(/\b(GET|HEAD|PUT|POST|PATCH|DELETE) (\/[^`?\s]*)/g)]
+  const operations = new Set(named.map(([, method = '', path = '']) => `${method.toLowerCase()} ${path}`))
+  expect([...operations].filter(operation => !OPERATIONS.includes(operation))).toEqual([])
+  expect(OPERATIONS.filter(operation => !operations.has(operation) && operation !== 'head /sync/full-dump')).toEqual([])
 })
 
 /** Holds an answer against the schema of its operation and status. */

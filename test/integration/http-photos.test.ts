@@ -1,6 +1,7 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { bodyOf, codeOf, sha256 } from '../support/http-answers.js'
-import { type HttpFixture, type HttpFixtureInit, startHttp, wrapped } from '../support/http-fixture.js'
+import { type HttpFixture, wrapped } from '../support/http-fixture.js'
+import { httpForEachTest } from '../support/http-for-each-test.js'
 
 const UNKNOWN = '01890000-0000-7000-8000-000000000000'
 const PNG = Buffer.from(
@@ -8,18 +9,7 @@ const PNG = Buffer.from(
   'base64'
 )
 
-let http: HttpFixture
-
-async function restart(init: HttpFixtureInit): Promise<void> {
-  await http.close()
-  http = await startHttp(init)
-}
-
-beforeEach(async () => {
-  http = await startHttp()
-})
-
-afterEach(() => http.close())
+const { http, restart } = httpForEachTest()
 
 describe('reading bytes', () => {
   const text = 'abcdefghijklmnopqrstuvwxyz'

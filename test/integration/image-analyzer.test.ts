@@ -22,27 +22,30 @@ const HOLDER_PROGRAM = fileURLToPath(new URL('../support/image-process-holder.ts
 
 interface Fixture {
   readonly analyzer: QueuedImageAnalyzer
-  /** Of the children so far. */
+  /** Of all image processes so far. */
   readonly pids: number[]
-  /** Settles when a child is told to look at a photo for the `n`th time, from 1. */
-  looking(n: number): Promise<void>
-  look(bytes: AnalysisRequest['bytes'], init?: Partial<AnalysisRequest> & { signal?: AbortSignal }): Promise<Analysis>
+  /** Settles when the `n`th analysis, from 1, has been sent to a process. */
+  analysisStarted(n: number): Promise<void>
+  analyze(
+    bytes: AnalysisRequest['bytes'],
+    init?: Partial<AnalysisRequest> & { signal?: AbortSignal }
+  ): Promise<Analysis>
 }
 
 async function fixture(clock: Clock = systemClock): Promise<Fixture> {
   const pids: number[] = []
-  let looks = 0
+  let startedCount = 0
   const waiting = new Map<number, () => void>()
   const log: Logger = {
     ...silentLog,
     debug: (_, message) => {
-      if (message === 'looking at a photo') waiting.get(++looks)?.()
+      if (message === 'analyzing a photo') waiting.get(++startedCount)?.()
     }
   }
   const startProcess = async (): Promise<ForkedImageProcess> => {
-    const child = await ForkedImageProcess.start({ clock, log })
-    pids.push(child.pid!)
-    return child
+    const imageProcess = await ForkedImageProcess.start({ clock, log })
+    pids.push(imageProcess.pid!)
+    return imageProcess
   }
   const analyzer = new QueuedImageAnalyzer({ clock, log: silentLog, startProcess })
   await analyzer.start()
@@ -50,14 +53,14 @@ async function fixture(clock: Clock = systemClock): Promise<Fixture> {
   return {
     analyzer,
     pids,
-    looking: n => (looks >= n ? Promise.resolve() : new Promise(resolve => waiting.set(n, resolve))),
-    look: (bytes, { signal = new AbortController().signal, ...init } = {}) =>
+    analysisStarted: n => (startedCount >= n ? Promise.resolve() : new Promise(resolve => waiting.set(n, resolve))),
+    analyze: (bytes, { signal = new AbortController().signal, ...init } = {}) =>
       analyzer.analyze(
         {
           bytes,
           size: bytes instanceof Uint8Array ? bytes.length : 0,
-          wanted: { facts: true, features: analyzer.model },
-          priority: 'asked',
+          outputs: { facts: true, features: analyzer.model },
+          priority: 'interactive',
           ...init
         },
         signal
@@ -83,10 +86,10 @@ const photo = (): Promise<Buffer> =>
     .toBuffer()
 
 describe('a photo', () => {
-  test('is looked at in another process', async () => {
-    const { look } = await fixture()
+  test('is analyzed in another process', async () => {
+    const { analyze } = await fixture()
     const exif = { IFD2: { DateTimeOriginal: '2020:01:02 03:04:05', OffsetTimeOriginal: '+01:00' } }
-    const analysis = await look(
+    const analysis = await analyze(
       await toImage(scene(1, 300, 200))
         .withExif(exif)
         .jpeg()
@@ -99,8 +102,8 @@ describe('a photo', () => {
     for (const { bytes, width } of analysis.variants) expect((await sharp(bytes).metadata()).width).toBe(width)
   })
 
-  test('may come in pieces of any size', async () => {
-    const { look } = await fixture()
+  test('may arrive in pieces of any size', async () => {
+    const { analyze } = await fixture()
     const bytes = await toImage(scene(1, 1_500, 1_000))
       .png({ compressionLevel: 0 })
       .toBuffer()
@@ -113,43 +116,43 @@ describe('a photo', () => {
         at = end
       }
     }
-    const whole = await look(bytes)
-    expect(await look(pieces, { size: bytes.length })).toEqual(whole)
+    const whole = await analyze(bytes)
+    expect(await analyze(pieces, { size: bytes.length })).toEqual(whole)
   })
 
-  test('that ends early, goes on or cannot be read is no photo, and harms nothing', async () => {
-    const { look, pids } = await fixture()
+  test('that is too short, too long or unreadable is an error and affects nothing else', async () => {
+    const { analyze, pids } = await fixture()
     const bytes = await photo()
-    await expect(look(bytes, { size: bytes.length + 1 })).rejects.toMatchObject({ code: 'ERR_TRUNCATED_BODY' })
-    await expect(look(bytes, { size: bytes.length - 1 })).rejects.toMatchObject({ code: 'ERR_TRUNCATED_BODY' })
+    await expect(analyze(bytes, { size: bytes.length + 1 })).rejects.toMatchObject({ code: 'ERR_TRUNCATED_BODY' })
+    await expect(analyze(bytes, { size: bytes.length - 1 })).rejects.toMatchObject({ code: 'ERR_TRUNCATED_BODY' })
     async function* failing(): AsyncGenerator<Uint8Array> {
       yield bytes.subarray(0, 1_000)
       throw new Error('the disk is gone')
     }
-    await expect(look(failing, { size: bytes.length })).rejects.toThrow('the disk is gone')
-    expect((await look(bytes)).width).toBe(300)
+    await expect(analyze(failing, { size: bytes.length })).rejects.toThrow('the disk is gone')
+    expect((await analyze(bytes)).width).toBe(300)
     expect(pids).toHaveLength(1)
   })
 
-  test('without what was not wanted', async () => {
-    const { analyzer, look } = await fixture()
+  test('gets only the requested outputs', async () => {
+    const { analyzer, analyze } = await fixture()
     await analyzer.useModel(await colourModel())
-    const analysis = await look(await photo(), { wanted: { facts: false, features: undefined } })
+    const analysis = await analyze(await photo(), { outputs: { facts: false, features: undefined } })
     expect(analysis).toMatchObject({ width: 300, variants: [] })
     expect(analysis).not.toHaveProperty('features')
   })
 })
 
 describe('the model', () => {
-  test('makes the vectors of pictures and words, beside the next one and after a crash, too', async () => {
-    const { analyzer, look, pids } = await fixture()
+  test('embeds pictures and texts, also beside the next one and after a crash', async () => {
+    const { analyzer, analyze, pids } = await fixture()
     const [model, next] = [await colourModel(), await colourModel({ mirrored: true })]
     await analyzer.useModel(model)
     const red = await sharp({ create: { width: 30, height: 20, channels: 3, background: '#ff0000' } })
       .png()
       .toBuffer()
     const expectRed = async (): Promise<void> => {
-      const { features } = await look(red, { wanted: { facts: false, features: model.spec.id } })
+      const { features } = await analyze(red, { outputs: { facts: false, features: model.spec.id } })
       expect(features?.modelDigest).toBe(model.spec.digest)
       const ofWord = await analyzer.embedText('red', model.spec.id, new AbortController().signal)
       expect(ofWord.space).toBe('image')
@@ -160,48 +163,48 @@ describe('the model', () => {
     await expectRed()
     kill(pids[0]!, 'SIGKILL')
     await expectRed()
-    expect((await look(red)).features?.modelDigest).toBe(next.spec.digest)
+    expect((await analyze(red)).features?.modelDigest).toBe(next.spec.digest)
     await analyzer.keepOnly(new Set([next.spec.id]))
-    expect(await look(red, { wanted: { facts: false, features: model.spec.id } })).not.toHaveProperty('features')
-    expect((await look(red)).features?.modelDigest).toBe(next.spec.digest)
+    expect(await analyze(red, { outputs: { facts: false, features: model.spec.id } })).not.toHaveProperty('features')
+    expect((await analyze(red)).features?.modelDigest).toBe(next.spec.digest)
   })
 
-  test('says the same of the same bytes, whatever else is wanted', async () => {
-    const { analyzer, look } = await fixture()
+  test('gives equal vectors for equal bytes, whatever else is requested', async () => {
+    const { analyzer, analyze } = await fixture()
     await analyzer.useModel(await colourModel())
     const large = await toImage(scene(1, 300, 200))
       .resize(3_000, 2_000)
       .jpeg()
       .toBuffer()
-    const { phash, ...all } = await look(large)
-    const some = await look(large, { wanted: { facts: false, features: analyzer.model } })
+    const { phash, ...all } = await analyze(large)
+    const some = await analyze(large, { outputs: { facts: false, features: analyzer.model } })
     expect(phash).toHaveLength(8)
     expect(all.variants[0]).toMatchObject({ width: 2_048, height: 1_365 })
     expect(some).toEqual({ ...all, variants: [] })
   })
 
-  test('that has nothing to say of a picture leaves the rest', async () => {
-    const { analyzer, look } = await fixture()
+  test('that fails on a picture does not affect the other outputs', async () => {
+    const { analyzer, analyze } = await fixture()
     await analyzer.useModel(await colourModel())
     const black = sharp({ create: { width: 300, height: 200, channels: 3, background: '#000' } })
-    const analysis = await look(await black.png().toBuffer())
+    const analysis = await analyze(await black.png().toBuffer())
     expect(analysis).toMatchObject({ width: 300, featuresError: 'ERR_MODEL_INVALID' })
     expect(analysis.variants).toHaveLength(1)
   })
 
-  test('that cannot be loaded is refused; the process goes on', async () => {
-    const { analyzer, look, pids } = await fixture()
+  test('that cannot be loaded is refused; the process keeps running', async () => {
+    const { analyzer, analyze, pids } = await fixture()
     const model = await colourModel()
     await writeFile(join(model.folder, 'image.onnx'), 'this is no network')
     await expect(analyzer.useModel(model)).rejects.toMatchObject({ code: 'ERR_MODEL_INVALID' })
-    expect(await look(await photo())).not.toHaveProperty('features')
+    expect(await analyze(await photo())).not.toHaveProperty('features')
     expect(pids).toHaveLength(1)
   })
 })
 
-describe('what no decoder should be given', () => {
-  test('is each a clean error, and the process lives', async () => {
-    const { look, pids } = await fixture()
+describe('hostile files', () => {
+  test('are clean errors, and the process survives', async () => {
+    const { analyze, pids } = await fixture()
     const jpeg = await photo()
     const cases: readonly (readonly [string, Buffer, string])[] = [
       ['half a JPEG', jpeg.subarray(0, jpeg.length / 2), 'ERR_IMAGE_UNREADABLE'],
@@ -212,15 +215,15 @@ describe('what no decoder should be given', () => {
       ['a GIF of 6,000 frames', await gifOf(6_000), 'ERR_IMAGE_TOO_LARGE']
     ]
     for (const [name, bytes, code] of cases) {
-      await expect(look(bytes), name).rejects.toMatchObject({ code })
-      expect((await look(jpeg)).width, name).toBe(300)
+      await expect(analyze(bytes), name).rejects.toMatchObject({ code })
+      expect((await analyze(jpeg)).width, name).toBe(300)
     }
-    await expect(look(jpeg, { size: 300 * 2 ** 20 })).rejects.toMatchObject({ code: 'ERR_IMAGE_TOO_LARGE' })
+    await expect(analyze(jpeg, { size: 300 * 2 ** 20 })).rejects.toMatchObject({ code: 'ERR_IMAGE_TOO_LARGE' })
     expect(pids).toHaveLength(1)
   })
 
   test.each(testSeeds(1))('damaged in 2,000 ways is a picture or a clean error, under seed %i', async seed => {
-    const { look } = await fixture()
+    const { analyze } = await fixture()
     const random = new SeededRandom(seed)
     const small = toImage(scene(2, 48, 32)).withExif({
       IFD0: { Make: 'Camera' },
@@ -229,9 +232,9 @@ describe('what no decoder should be given', () => {
     const formats = ['jpeg', 'png', 'webp', 'gif', 'tiff', 'avif'] as const
     const originals = await Promise.all(formats.map(format => small.clone().toFormat(format).toBuffer()))
     const outcomes = new Map<string, number>()
-    const wanted = { facts: false, features: undefined }
+    const outputs = { facts: false, features: undefined }
     for (let i = 0; i < 2_000; i++) {
-      const outcome = await look(damaged(random, random.pick(originals)), { wanted }).then(
+      const outcome = await analyze(damaged(random, random.pick(originals)), { outputs }).then(
         () => 'read',
         err => String(err.code)
       )
@@ -240,7 +243,7 @@ describe('what no decoder should be given', () => {
     const clean = ['read', 'ERR_IMAGE_UNREADABLE', 'ERR_IMAGE_TOO_LARGE', 'ERR_IMAGE_CRASHED']
     expect([...outcomes.keys()].filter(outcome => !clean.includes(outcome))).toEqual([])
     expect(outcomes.get('ERR_IMAGE_UNREADABLE')).toBeGreaterThan(500)
-    expect((await look(await photo())).width).toBe(300)
+    expect((await analyze(await photo())).width).toBe(300)
   })
 })
 
@@ -256,78 +259,78 @@ function damaged(random: SeededRandom, original: Buffer): Buffer {
 }
 
 describe('the process', () => {
-  test('that is killed over a photo gets it once more', async () => {
-    const { look, looking, pids } = await fixture()
+  test('that is killed during an analysis is restarted, and the photo retried', async () => {
+    const { analyze, analysisStarted, pids } = await fixture()
     const bytes = await photo()
-    await look(bytes) // it is up
+    await analyze(bytes) // it is up
     kill(pids[0]!, 'SIGSTOP') // it cannot be done before it is killed
-    const killed = look(bytes)
-    await looking(2)
+    const killed = analyze(bytes)
+    await analysisStarted(2)
     kill(pids[0]!, 'SIGKILL')
     expect((await killed).width).toBe(300)
     expect(pids).toHaveLength(2)
   })
 
-  test('that is killed over a photo twice gets it no more', async () => {
-    const { look, looking, pids } = await fixture()
+  test('that is killed twice by one photo does not get it again', async () => {
+    const { analyze, analysisStarted, pids } = await fixture()
     const bytes = await photo()
-    await look(bytes)
+    await analyze(bytes)
     kill(pids[0]!, 'SIGSTOP')
-    const killed = look(bytes)
-    await looking(2)
+    const killed = analyze(bytes)
+    await analysisStarted(2)
     kill(pids[0]!, 'SIGKILL')
-    await looking(3)
+    await analysisStarted(3)
     kill(pids[1]!, 'SIGKILL')
     await expect(killed).rejects.toMatchObject({ code: 'ERR_IMAGE_CRASHED' })
-    expect((await look(bytes)).width).toBe(300)
+    expect((await analyze(bytes)).width).toBe(300)
     expect(pids).toHaveLength(3)
   })
 
-  test('that is killed over a photo costs none of the others', async () => {
-    const { look, looking, pids } = await fixture()
+  test('that is killed by a photo does not fail the others', async () => {
+    const { analyze, analysisStarted, pids } = await fixture()
     const bytes = await photo()
-    await look(bytes)
+    await analyze(bytes)
     kill(pids[0]!, 'SIGSTOP')
-    const [killed, ...others] = [look(bytes), look(bytes), look(bytes)]
+    const [killed, ...others] = [analyze(bytes), analyze(bytes), analyze(bytes)]
     killed.catch(() => {})
-    await looking(4)
+    await analysisStarted(4)
     kill(pids[0]!, 'SIGKILL')
-    await looking(5) // alone, as the others after it
+    await analysisStarted(5) // alone, as the others after it
     kill(pids[1]!, 'SIGKILL')
-    await looking(8)
+    await analysisStarted(8)
     kill(pids[2]!, 'SIGKILL')
     for (const other of others) expect((await other).width).toBe(300)
     await expect(killed).rejects.toMatchObject({ code: 'ERR_IMAGE_CRASHED' })
   })
 
-  test('that takes too long over a photo is ended, twice', async () => {
+  test('that takes too long for a photo is killed, twice', async () => {
     const clock = new SimulatedClock()
-    const { look, looking, pids } = await fixture(clock)
+    const { analyze, analysisStarted, pids } = await fixture(clock)
     const bytes = await photo()
-    await look(bytes)
+    await analyze(bytes)
     kill(pids[0]!, 'SIGSTOP')
-    const slow = look(bytes)
-    await looking(2)
+    const slow = analyze(bytes)
+    await analysisStarted(2)
     await clock.advance(179_999)
     expect(isAlive(pids[0]!)).toBe(true)
     await clock.advance(1)
-    await looking(3)
+    await analysisStarted(3)
     kill(pids[1]!, 'SIGSTOP')
     await clock.advance(180_000)
     await expect(slow).rejects.toMatchObject({ code: 'ERR_IMAGE_TOO_LARGE' })
-    expect((await look(bytes)).width).toBe(300)
+    expect((await analyze(bytes)).width).toBe(300)
   })
 
-  test('that goes on with a photo nobody waits for is ended', async () => {
+  test('that keeps working on a cancelled photo is killed', async () => {
     const clock = new SimulatedClock()
-    const { look, looking, pids } = await fixture(clock)
+    const { analyze, analysisStarted, pids } = await fixture(clock)
     const bytes = await photo()
-    await look(bytes)
+    await analyze(bytes)
     kill(pids[0]!, 'SIGSTOP')
     const gone = new AbortController()
-    const cancelled = look(bytes, { signal: gone.signal })
-    const next = look(bytes)
-    await looking(2)
+    const cancelled = analyze(bytes, { signal: gone.signal })
+    const next = analyze(bytes)
+    await analysisStarted(2)
     gone.abort(new Error('gone'))
     await expect(cancelled).rejects.toThrow('gone')
     await settle()
@@ -336,31 +339,31 @@ describe('the process', () => {
     expect(pids).toHaveLength(2)
   })
 
-  test('waits for slow bytes, but not for ever, and looks at others meanwhile', async () => {
+  test('waits for slow bytes, but not forever, and analyzes others meanwhile', async () => {
     const clock = new SimulatedClock()
-    const { look } = await fixture(clock)
+    const { analyze } = await fixture(clock)
     const bytes = await photo()
     async function* stuck(): AsyncGenerator<Uint8Array> {
       yield bytes.subarray(0, 100)
       await new Promise(() => {})
     }
-    const slow = look(stuck, { size: bytes.length })
+    const slow = analyze(stuck, { size: bytes.length })
     slow.catch(() => {})
-    expect((await look(bytes)).width).toBe(300)
+    expect((await analyze(bytes)).width).toBe(300)
     await clock.advance(60_000)
     await expect(slow).rejects.toMatchObject({ code: 'ERR_BYTES_UNREACHABLE' })
-    expect((await look(bytes)).width).toBe(300)
+    expect((await analyze(bytes)).width).toBe(300)
   })
 
-  test('has gone when the analyzer has stopped', async () => {
-    const { analyzer, look, pids } = await fixture()
-    await look(await photo())
+  test('has ended when the analyzer has stopped', async () => {
+    const { analyzer, analyze, pids } = await fixture()
+    await analyze(await photo())
     expect(isAlive(pids[0]!)).toBe(true)
     await analyzer.stop()
     expect(isAlive(pids[0]!)).toBe(false)
   })
 
-  test('goes when its node has been killed', async () => {
+  test('ends when its node was killed', async () => {
     const node = spawn(process.execPath, ['--import', 'tsx', HOLDER_PROGRAM], { stdio: ['ignore', 'pipe', 'inherit'] })
     onTestFinished(() => void node.kill('SIGKILL'))
     const [line] = (await once(node.stdout, 'data')) as [Buffer]
@@ -370,9 +373,9 @@ describe('the process', () => {
     await expect.poll(() => isAlive(pid), { timeout: 30_000 }).toBe(false)
   })
 
-  test('is less urgent than the node', async () => {
-    const { look, pids } = await fixture()
-    await look(await photo())
+  test('has a lower priority than the node', async () => {
+    const { analyze, pids } = await fixture()
+    await analyze(await photo())
     expect(getPriority(pids[0])).toBe(10)
   })
 
@@ -381,8 +384,8 @@ describe('the process', () => {
     onTestFinished(() => {
       delete process.env.SHEAF_CLUSTER_KEY
     })
-    const { look, pids } = await fixture()
-    await look(await photo())
+    const { analyze, pids } = await fixture()
+    await analyze(await photo())
     expect(readFileSync(`/proc/${pids[0]}/environ`, 'latin1')).not.toContain('SHEAF')
   })
 })

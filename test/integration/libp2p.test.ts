@@ -53,7 +53,7 @@ async function started(...args: Parameters<Libp2pNetwork['create']>): Promise<Li
 }
 
 describe('listening', () => {
-  test('on an address in use fails with a code and the name of the flag', async () => {
+  test('on an address in use fails with a code and names the flag', async () => {
     const server = createServer().listen(0, '127.0.0.1')
     await once(server, 'listening')
     stops.push(() => server.close())
@@ -69,7 +69,7 @@ describe('listening', () => {
     expect(portOf(transport)).toBe(port)
   })
 
-  test('on :: takes both kinds of addresses', async () => {
+  test('on :: accepts IPv4 and IPv6', async () => {
     const a = await started('k', { listen: { host: '::', port: 0 } })
     const b = await started('k', { listen: { host: '127.0.0.1', port: 0 } })
     for (const host of ['/ip4/127.0.0.1', '/ip6/::1']) {
@@ -79,7 +79,7 @@ describe('listening', () => {
   })
 
   test.each(['192.0.2.1', 'no-such-host.invalid'])(
-    'on %s, which is not this machine, is a wrong setting',
+    'on %s, which is not this machine, is a configuration error',
     async host => {
       const transport = await network.create('k', { listen: { host, port: 0 } })
       await expect(transport.start()).rejects.toMatchObject({
@@ -89,7 +89,7 @@ describe('listening', () => {
     }
   )
 
-  test('again after a stop, it is the same node, and peers find it where it was', async () => {
+  test('again after a stop, the node has the same id and address', async () => {
     const privateKey = await generateKeyPair('Ed25519')
     const first = await started('k', { privateKey })
     const peer = await started('k')
@@ -103,7 +103,7 @@ describe('listening', () => {
     expect(await peer.dial(address, never)).toBe(first.self)
   })
 
-  test('on all interfaces tells others those that they can use', async () => {
+  test('on all interfaces advertises those that others can use', async () => {
     const transport = await started('k', { listen: { host: '0.0.0.0', port: 0 } })
     const hosts = transport.addresses().map(address => /\/ip4\/([^/]+)\//.exec(address)?.[1])
     const external = Object.values(networkInterfaces())
@@ -114,14 +114,14 @@ describe('listening', () => {
     else for (const host of hosts) expect(external).toContain(host)
   })
 
-  test('with an address to advertise tells just that', async () => {
+  test('with an address to advertise advertises only that', async () => {
     const transport = await started('k', { advertise: { host: 'photos.example', port: 9 } })
     expect(transport.addresses()).toEqual([`/dns/photos.example/tcp/9/p2p/${transport.self}`])
   })
 })
 
 describe('admission', () => {
-  test('while keys are changed, nodes with the old one, both, and the new one meet', async () => {
+  test('during a key change, nodes with the old key, both, and the new key can connect', async () => {
     const withKeys = async (...keys: string[]): Promise<Libp2pTransport> =>
       await started('', { clusterKeys: keys.map(bytes) })
     const [old, both, fresh] = [await withKeys('old'), await withKeys('new', 'old'), await withKeys('new')]
@@ -142,7 +142,7 @@ describe('admission', () => {
     await expect(a.dial(addressOf(keyed), never)).rejects.toMatchObject({ code: 'ERR_PEER_REFUSED' })
   })
 
-  test('strangers that knock again and again cost one line', async () => {
+  test('a stranger that dials again and again costs one log line', async () => {
     const { log, lines } = collectingLog()
     const node = await started('k', { log })
     const stranger = await network.create('another')
@@ -165,13 +165,13 @@ describe('admission', () => {
   })
 
   test.each([
-    ['bytes that mean nothing', bytes('GET / HTTP/1.1\r\nHost: x\r\n\r\n')],
+    ['bytes of another protocol', bytes('GET / HTTP/1.1\r\nHost: x\r\n\r\n')],
     ['silence', bytes('')]
-  ])('%s on the port ends with the connection, not with the node', async (_what, sent) => {
+  ])('%s on the port ends the connection, and harms nothing else', async (_what, sent) => {
     const node = await started('k')
     const socket: Socket = connect(portOf(node), '127.0.0.1')
     stops.push(() => socket.destroy())
-    socket.on('error', () => {}) // a reset is one of the ways in which it may end
+    socket.on('error', () => {}) // it may end with a reset
     socket.resume()
     if (sent.length > 0) socket.write(sent)
     await new Promise(resolve => socket.once('close', resolve))
@@ -179,7 +179,7 @@ describe('admission', () => {
     expect(await peer.dial(addressOf(node), never)).toBe(node.self)
   })
 
-  test('who proves nothing is not told that anything is there', async () => {
+  test('a node that was not admitted cannot open any stream', async () => {
     const node = await started('k')
     const stranger = await memberNode('another')
     await expect(stranger.dialProtocol(multiaddr(addressOf(node)), RPC_PROTOCOL)).rejects.toThrow()
@@ -188,7 +188,7 @@ describe('admission', () => {
   })
 })
 
-/** A member that can say anything. */
+/** A member that can send anything. */
 async function memberNode(clusterKey: string, listen: readonly string[] = []): Promise<Libp2pNode> {
   const { secrets } = await deriveSecrets('test', [bytes(clusterKey)])
   const node = await createLibp2pNode({
@@ -207,7 +207,7 @@ async function memberNode(clusterKey: string, listen: readonly string[] = []): P
   return node
 }
 
-/** A way to `port` that can be made to swallow everything, both ways, without a word. */
+/** A route to `port` that can be cut: from then on it silently drops all bytes, in both directions. */
 async function cuttableRoute(port: number): Promise<{ readonly address: string; readonly cut: () => void }> {
   let open = true
   const sockets: Socket[] = []
@@ -243,7 +243,7 @@ describe('a silent network', () => {
       transport.onPeer((_peer, state) => state === 'down' && resolve())
     })
 
-  test('is noticed by both sides within five seconds, and what was asked fails', async () => {
+  test('is noticed by both sides within five seconds, and pending requests fail', async () => {
     const [here, there] = [await network.create('k'), await network.create('k')]
     there.handle('wait', async (_peer, body, signal) => {
       await new Promise(resolve => signal.addEventListener('abort', resolve, { once: true }))
@@ -262,7 +262,7 @@ describe('a silent network', () => {
     expect(await here.dial(addressOf(there), never)).toBe(there.self)
   })
 
-  test('is not one on which nobody has anything to say', async () => {
+  test('is told apart from an idle connection, which stays open', async () => {
     const [here, there] = [await started('k'), await started('k')]
     const events: string[] = []
     await here.dial(addressOf(there), never)
@@ -277,7 +277,7 @@ describe('a silent network', () => {
   })
 })
 
-test('a peer that is dialled at another of its addresses keeps one connection', async () => {
+test('a peer that is dialed at another of its addresses keeps one connection', async () => {
   const node = await started('k')
   const peer = await memberNode('k', ['/ip4/0.0.0.0/tcp/0'])
   const port = peer
@@ -292,7 +292,7 @@ test('a peer that is dialled at another of its addresses keeps one connection', 
   expect(peer.getConnections().map(({ id }) => id)).toEqual([first?.id])
 })
 
-describe('a member that does not keep to the protocol', () => {
+describe('a member that violates the protocol', () => {
   test.each([
     ['garbage', bytes('what is this?')],
     ['a length above the bound', Buffer.from([0x7f, 0xff, 0xff, 0xff, 1])],
@@ -316,7 +316,7 @@ describe('a member that does not keep to the protocol', () => {
     expect(node.peers()).toHaveLength(2)
   })
 
-  test('one that opens streams and says nothing holds up nobody, nor the end', async () => {
+  test('one that opens streams and sends nothing blocks neither others nor the stop', async () => {
     const node = await network.create('k')
     node.handle('echo', async (_peer, body) => body)
     await node.start()

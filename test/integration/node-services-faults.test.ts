@@ -1,10 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { hlcFrom } from '../../src/domain/hlc.js'
 import type { NodeId, PhotoId, VolumeId } from '../../src/domain/ids.js'
+import { needleBytes } from '../../src/domain/needle.js'
+import { PHOTO_KIND } from '../../src/domain/photo.js'
 import { changeRecord } from '../../src/domain/record.js'
 import { encodeRecord } from '../../src/domain/record-codec.js'
 import { SUPERBLOCK_BYTES } from '../../src/domain/superblock.js'
 import { dataIdentity } from '../../src/store/photo-needles.js'
+import type { NeedleLocation } from '../../src/volumes/needle-store.js'
+import type { Volume } from '../../src/volumes/volume.js'
 import { SeededRandom } from '../support/seeded-random.js'
 import { SimulatedClock } from '../support/simulated-clock.js'
 import { SimulatedNetwork } from '../support/simulated-network.js'
@@ -129,7 +133,7 @@ describe('a damaged row of the directory', () => {
       })
     )
     await node.start()
-    expect(node.services.local.directory.rebuilt).toBeDefined()
+    expect(node.services.local.directory.rebuildReason).toBeDefined()
     expect((await node.services.photos.meta(id)).photo.caption).toBe('later')
   })
 
@@ -210,13 +214,38 @@ describe('a disk that refuses to read while the directory is filled', () => {
     expect((await listed(node)).sort()).toEqual([...ids, later].sort())
   })
 
-  it('is not asked again by a start that has nothing to fill', async () => {
-    const { node } = await gapped()
-    const before = holes(node)
+  it.each(['kept', 'lost'] as const)(
+    'costs nothing at the next start, which knows what is missing (index file %s)',
+    async index => {
+      const { node, ids } = await gapped()
+      const [volume] = node.services.local.volumes.volumes()
+      await node.stop()
+      if (index === 'lost') node.disk.remove(volume?.indexPath ?? '')
+      node.disk.heal()
+      await node.start()
+      expect((await listed(node)).sort()).toEqual(ids)
+      expect(holes(node)).toBe(0)
+    }
+  )
+
+  it('is not read again by a start that misses nothing', async () => {
+    const node = await started()
+    const id = await upload(node, node.random.bytes(900))
+    node.disk.fail('read', { path: place(node, id).path, times: 1 })
+    await expect(read(node, id)).rejects.toMatchObject({ code: 'ERR_BYTES_UNREACHABLE' })
     await node.stop()
-    node.disk.heal()
     await node.start()
-    expect(holes(node)).toBe(before)
+    expect(holes(node)).toBe(1)
+  })
+
+  it('does not count as applied before it is, nor does what a copy has skipped', async () => {
+    const { node } = await gapped()
+    const [volume] = node.services.local.volumes.volumes() as [Volume]
+    const { applied, reached } = node.services.local.directory.progress(volume.id)
+    expect([applied, reached]).toEqual([volume.holes[0]?.from, volume.end])
+    node.disk.heal()
+    await node.finish(node.services.maintenance.scrub())
+    expect(node.services.local.directory.progress(volume.id)).toEqual({ applied: volume.end, reached: volume.end })
   })
 
   it.each([0, 1])('is not asked again for what a retired volume hides, also after %i failed batches', async batches => {
@@ -244,6 +273,34 @@ describe('a disk that refuses to read while the directory is filled', () => {
     node.database.failBatches(1)
     await node.start()
     expect((await listed(node)).sort()).toEqual(ids)
+  })
+})
+
+describe('a hole with an intact needle in it', () => {
+  async function holed(): Promise<{ node: SimulatedNode; id: PhotoId; volume: Volume; home: NeedleLocation }> {
+    const node = await started()
+    const id = await upload(node, node.random.bytes(900))
+    const home = node.services.local.directory.getSync({ kind: PHOTO_KIND, id })?.home as NeedleLocation
+    const volume = node.services.local.volumes.get(home.volume) as Volume
+    volume.noteHole({ from: home.offset, to: home.offset + needleBytes(home.length) }, 'unreadable')
+    return { node, id, volume, home }
+  }
+
+  it('does not secure the record in it: a replay would not find it there', async () => {
+    const { node, id, home } = await holed()
+    expect(await node.services.local.verdicts.secureRecords(new AbortController().signal)).toBe(1)
+    const moved = node.services.local.directory.getSync({ kind: PHOTO_KIND, id })?.home
+    expect(moved).toBeDefined()
+    expect(moved).not.toEqual(home)
+  })
+
+  it('is closed in a volume that takes no more appends, too', async () => {
+    const { node, volume } = await holed()
+    node.disk.fail('sync', { path: volume.path, times: 1 })
+    await expect(upload(node, node.random.bytes(500))).rejects.toMatchObject({ code: 'ERR_DISK_WRITE' })
+    expect(volume.state).toBe('failed')
+    await node.finish(node.services.maintenance.scrub())
+    expect(volume.holes).toEqual([])
   })
 })
 

@@ -94,7 +94,7 @@ describe('a saved index', () => {
     await writeFile(path, bytes)
     const index = await open()
     expect(index.size).toBe(0)
-    expect(warnings).toEqual(['a damaged index is built anew from the volumes'])
+    expect(warnings).toEqual(['index is damaged; rebuilding it from the volumes'])
     await index.add(copies(entries))
     await index.save()
     await index.close()

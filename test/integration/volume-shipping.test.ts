@@ -6,10 +6,9 @@ import { decodeBytes, encodeBytes } from '../../src/replication/volumes/volume-m
 import { type Host, heads, holds, put, read, ShippingCluster } from '../support/shipping-cluster.js'
 import { identityOf, only, VOLUME_FOLDER } from '../support/volume-fixture.js'
 
-/** For so long a peer that failed is passed over, unless a repair is asked for. */
+/** A peer that failed is not asked for this long, except by a repair. */
 const FAILURE_PENALTY_MS = 1_000
 
-/** What happens to the news that a host sends. */
 type Notify = Host['transport']['notify']
 
 function intercept(host: Host, handle: (send: Notify) => Notify): void {
@@ -17,8 +16,8 @@ function intercept(host: Host, handle: (send: Notify) => Notify): void {
   transport.notify = handle(transport.notify.bind(transport))
 }
 
-/** @returns methods that the host asks its peers for, as it does */
-function asked(host: Host): string[] {
+/** @returns the methods of the host's requests from now on */
+function requestedMethods(host: Host): string[] {
   const methods: string[] = []
   const { transport } = host
   const request = transport.request.bind(transport)
@@ -40,7 +39,7 @@ describe('volume shipping', () => {
     for (const { hosts } of clusters.splice(0)) for (const { shipping } of hosts) await shipping.stop()
   })
 
-  it('brings what one writes to all, applied and byte for byte', async () => {
+  it('copies the writes of each node to all, applied and byte for byte', async () => {
     const net = cluster()
     const [a, b, c] = [await net.add(), await net.add(), await net.add()]
     const { id, bytes } = await put(a, 50_000)
@@ -65,7 +64,7 @@ describe('volume shipping', () => {
     expect(b.shipping.progress().backlogBytes).toBe(0)
   })
 
-  it('a volume whose writer is gone spreads from those that have it', async () => {
+  it('copies a volume whose writer is dead from the peers that have it', async () => {
     const net = cluster()
     const [a, b] = [await net.add(), await net.add()]
     const { id, bytes } = await put(a, 20_000)
@@ -77,7 +76,7 @@ describe('volume shipping', () => {
     expect((await read(c, id)).equals(bytes)).toBe(true)
   })
 
-  it('a writer that lost its tail pulls it back', async () => {
+  it('restores the tail that a writer has lost', async () => {
     const net = cluster()
     const [a, b] = [await net.add(), await net.add()]
     const first = await put(a, 5_000)
@@ -97,7 +96,7 @@ describe('volume shipping', () => {
     expect(await heads(a)).toBe(await heads(b))
   })
 
-  it('damage is not taken from a peer, is told to it, and is repaired on both from a third', async () => {
+  it('repairs damage on the writer from a copy', async () => {
     const net = cluster()
     const [a, b] = [await net.add(), await net.add()]
     const { id, bytes } = await put(a, 30_000)
@@ -113,7 +112,7 @@ describe('volume shipping', () => {
     expect(await heads(a)).toBe(await heads(b))
   })
 
-  it('a hole that nobody can fill does not stop what comes after it, and is filled when somebody can', async () => {
+  it('skips a hole that no peer can fill, and fills it once a peer can', async () => {
     const net = cluster()
     const [a, b] = [await net.add(), await net.add()]
     const lost = await put(a, 30_000)
@@ -135,7 +134,7 @@ describe('volume shipping', () => {
     expect(await heads(a)).toBe(await heads(b))
   })
 
-  it('counts who holds a place durably', async () => {
+  it('counts the peers that hold a place durably', async () => {
     const net = cluster()
     const [a, b, c] = [await net.add(), await net.add(), await net.add()]
     const { id } = await put(a, 1_000)
@@ -156,7 +155,7 @@ describe('volume shipping', () => {
   it('streams the bytes of a photo from a peer, each block verified', async () => {
     const net = cluster()
     const [a, b] = [await net.add(), await net.add()]
-    await b.shipping.stop() // nothing is copied: the bytes are only there
+    await b.shipping.stop() // nothing is copied: only the peer has the bytes
     const { id, bytes } = await put(a, 300_000)
     const wanted = { identity: identityOf(id), length: 300_000 }
     const collect = async (start: number, end: number): Promise<Buffer> => {
@@ -178,7 +177,7 @@ describe('volume shipping', () => {
     expect(await run(b.reads.isInReach(unknown))).toBe(false)
   })
 
-  it('does not bring back what was retired', async () => {
+  it('does not copy a retired volume', async () => {
     const net = cluster()
     const a = await net.add()
     const { id } = await put(a, 1_000)
@@ -188,12 +187,12 @@ describe('volume shipping', () => {
     expect(holds(b, id)).toBe(false)
   })
 
-  it('what a small write appended comes with the news of it', async () => {
+  it('pushes small appends with their announcement', async () => {
     const net = cluster()
     const [a, b] = [await net.add(), await net.add()]
     const first = await put(a, 1_000)
     await net.until(() => holds(b, first.id) && a.peers.endOf(b.id, volumeOf(a)) === a.volumes.get(volumeOf(a))?.end)
-    const methods = asked(b)
+    const methods = requestedMethods(b)
     const photos = [await put(a, 20_000), await put(a, 0), await put(a, 60_000)]
     await net.until(() => photos.every(({ id }) => holds(b, id)))
     expect(methods.filter(method => method !== 'volume.heads')).toEqual([])
@@ -201,15 +200,11 @@ describe('volume shipping', () => {
     expect(await heads(a)).toBe(await heads(b))
   })
 
-  it('news that are lost, repeated, overtaken or damaged cost time and nothing else', async () => {
+  it('tolerates announcements that are lost, repeated, reordered or damaged', async () => {
     const net = cluster()
     const [a, b] = [await net.add(), await net.add()]
-    let held: (() => void) | undefined
-    const said: string[] = []
-    intercept(b, send => (peer, method, body) => {
-      said.push(method)
-      send(peer, method, body)
-    })
+    let delayed: (() => void) | undefined
+    const methods = requestedMethods(b)
     let count = 0
     intercept(a, send => (peer, method, body) => {
       if (method !== 'volume.bytes') return send(peer, method, body)
@@ -217,10 +212,10 @@ describe('volume shipping', () => {
       if (kind === 0) return
       if (kind === 1) for (let i = 0; i < 3; i++) send(peer, method, body)
       else if (kind === 2) send(peer, method, damaged(body))
-      else if (kind === 3) held = () => send(peer, method, body)
+      else if (kind === 3) delayed = () => send(peer, method, body)
       else {
         send(peer, method, body)
-        held?.()
+        delayed?.()
       }
     })
     const photos: { id: PhotoId; bytes: Uint8Array }[] = []
@@ -230,13 +225,52 @@ describe('volume shipping', () => {
     }
     await net.until(() => photos.every(({ id }) => holds(b, id)))
     expect(count).toBeGreaterThan(5)
-    expect(said).toContain('volume.doubt')
+    expect(methods).toContain('volume.doubt')
     for (const { id, bytes } of photos) expect((await read(b, id)).equals(bytes)).toBe(true)
     expect(await heads(a)).toBe(await heads(b))
     expect(b.volumes.get(volumeOf(a))?.holes).toEqual([])
   })
 
-  it('a repair asks all peers again at once, and says what nobody has', async () => {
+  it('a lone supplier with damage in many places is asked for all that is intact between them, at once', async () => {
+    const net = cluster()
+    const a = await net.add(10_000_000)
+    const photos: { id: PhotoId; bytes: Uint8Array }[] = []
+    for (let i = 0; i < 60; i++) photos.push(await put(a, 20_000))
+    const damaged = photos.filter((_, i) => i % 6 === 3)
+    for (const { id } of damaged) {
+      const { volume, offset } = only(a.volumes.locate(identityOf(id)))
+      a.fixture.disk.flipBit(`${VOLUME_FOLDER}/${volume}.volume`, offset + 5_000, 2)
+    }
+    const b = await net.add(10_000_000)
+    const methods = requestedMethods(b)
+    const intact = photos.filter(photo => !damaged.includes(photo))
+    await net.until(() => intact.every(({ id }) => holds(b, id)), 5_000)
+    expect(methods.filter(method => method === 'volume.doubt')).toHaveLength(1)
+    expect(b.volumes.get(volumeOf(a))?.holes).toHaveLength(damaged.length)
+    expect(a.volumes.get(volumeOf(a))?.holes).toHaveLength(damaged.length)
+  })
+
+  it('a supplier that sees no damage where it sends some is passed over for a while', async () => {
+    const net = cluster()
+    const a = await net.add()
+    const { transport } = a
+    const { id } = await put(a, 30_000)
+    const b = await net.add()
+    const methods = requestedMethods(b)
+    const request = b.transport.request.bind(b.transport)
+    b.transport.request = async (peer, method, body, signal) => {
+      const answer = await request(peer, method, body, signal)
+      return method === 'volume.read' ? answer.map((byte, i) => (i === 10_000 ? byte ^ 1 : byte)) : answer
+    }
+    await net.pass(20_000)
+    expect(holds(b, id)).toBe(false)
+    expect(methods.filter(method => method === 'volume.doubt')).toHaveLength(1)
+    expect(transport.peers()).toContain(b.id)
+    b.transport.request = request
+    await net.until(() => holds(b, id))
+  })
+
+  it('repairs by asking all peers again at once, and reports what no peer has', async () => {
     const net = cluster()
     const [a, b] = [await net.add(), await net.add()]
     const lost = await put(a, 30_000)

@@ -21,7 +21,7 @@ const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 /** Deleted bytes may stay so long: short ones, so that deletes are forgotten while faults go on, and what is usual. */
 const PURGE_MS = [2_000, 8_000, 2 * DAY_MS] as const
-const PAUSES = { roundMs: 500, goneMs: 15_000 }
+const PAUSES = { roundMs: 500, absentMs: 15_000 }
 /** Until the process of a node that has left is gone. */
 const LEAVING_MS = 3_000
 /** From the end of all faults to deletes that are forgotten. */
@@ -222,7 +222,9 @@ export class ClusterSimulation {
     for (const member of this.members) {
       // a copy that could not be written to is not tried again by the same process, and a clock is only ahead once
       const isOut =
-        this.#membership.departed.has(member) || member.services.cluster?.isOut || this.#membership.isLeaving(member)
+        this.#membership.departed.has(member) ||
+        member.services.cluster?.isRemoved ||
+        this.#membership.isLeaving(member)
       if (!member.faulty && member !== late && !isOut) continue
       await this.#until(member.node.stop())
       if (member === late) member.node.wall.skewMs = -HOUR_MS
@@ -280,7 +282,7 @@ export class ClusterSimulation {
   }
 
   /**
-   * Edits every photo once more: that saw all that was written before, so none of it may heartbeat it.
+   * Edits every photo once more: that saw all that was written before, so none of it may beat it.
    *
    * @param late - a node whose clock is behind: it makes half of the edits
    */

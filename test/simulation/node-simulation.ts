@@ -111,7 +111,7 @@ export class NodeSimulation {
     this.node.disk.heal()
     this.node.database.heal()
     const services = await this.node.start()
-    if (services.local.directory.rebuilt !== undefined) this.#damagedRow = false
+    if (services.local.directory.rebuildReason !== undefined) this.#damagedRow = false
     this.#troubled = false
     this.#target = { name: 'node', services, clock: this.node.clock, troubled: () => this.#isTroubled() }
   }

@@ -28,8 +28,8 @@ async function plant({ edits }: PlantedBug): Promise<string> {
 
 /** @returns what the simulation said until it found something wrong; empty when it found nothing */
 async function simulate(folder: string, { simulation }: PlantedBug): Promise<string> {
-  const args = ['--import', 'tsx', 'test/simulation/run-seeds.ts', simulation, '1', String(SEEDS_MAX)]
-  const child = spawn(process.execPath, args, { cwd: folder, env: { ...process.env, SIM_STOP: '1' } })
+  const args = ['--import', 'tsx', 'test/simulation/run-seeds.ts', simulation, '1', String(SEEDS_MAX), '--stop']
+  const child = spawn(process.execPath, args, { cwd: folder })
   let output = ''
   child.stdout.on('data', piece => {
     output += piece

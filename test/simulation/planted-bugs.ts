@@ -163,17 +163,23 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     simulation: 'cluster',
     edits: [
       {
-        file: 'src/volumes/volume-set.ts',
+        file: 'src/volumes/log-writer.ts',
         find: `    this.#init = init
     this.#epoch = newActorId(components.random)`,
         replace: `    this.#init = init
     this.#epoch = Buffer.from(init.origin.subarray(0, 8)).toString('hex') as ActorId`
       },
       {
-        file: 'src/volumes/volume-set.ts',
+        file: 'src/volumes/log-writer.ts',
         find: 'const id = volumeId(this.#epoch, ++this.#sequence)',
-        replace: `while (this.#volumes.has(volumeId(this.#epoch, this.#sequence + 1))) this.#sequence++
+        replace: `const { has } = this.#components as never as { has: (id: VolumeId) => boolean }
+    while (has(volumeId(this.#epoch, this.#sequence + 1))) this.#sequence++
     const id = volumeId(this.#epoch, ++this.#sequence)`
+      },
+      {
+        file: 'src/volumes/volume-set.ts',
+        find: 'new LogWriter({ ...components, create, commit }, init)',
+        replace: `new LogWriter({ ...components, create, commit, has: id => this.#volumes.has(id) } as never, init)`
       }
     ]
   },

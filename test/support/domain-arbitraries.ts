@@ -17,7 +17,7 @@ import {
   volumeId
 } from '../../src/domain/ids.js'
 import type { NeedleHeader } from '../../src/domain/needle.js'
-import type { PhotoBirth } from '../../src/domain/photo.js'
+import type { NewPhoto } from '../../src/domain/photo.js'
 import type { DirectoryRecord, RecordKey, Stamper } from '../../src/domain/record.js'
 import { compareDots } from '../../src/domain/version-vector.js'
 
@@ -28,7 +28,7 @@ export const COOKIE = '000102030405060708090a0b0c0d0e0f' as Cookie
 /** 20 November 2026, 12:00 UTC. */
 export const NOW_MS = Date.UTC(2026, 10, 20, 12)
 
-export const PHOTO_BIRTH: PhotoBirth = {
+export const PHOTO_BIRTH: NewPhoto = {
   size: 123_456,
   sha256: '5e'.repeat(32),
   contentType: 'image/jpeg',

@@ -3,7 +3,7 @@ import type { ModelId } from '../../src/domain/features.js'
 import type { PhotoId } from '../../src/domain/ids.js'
 import type {
   IndexName,
-  Neighbour,
+  Neighbor,
   VectorEntry,
   VectorIndex,
   VectorIndexes
@@ -50,7 +50,7 @@ export class ExactVectorIndex implements VectorIndex {
     for (const id of ids) this.#held.delete(id)
   }
 
-  async search(query: Float32Array, k: number): Promise<Neighbour[]> {
+  async search(query: Float32Array, k: number): Promise<Neighbor[]> {
     this.#requireOpen()
     return nearest(
       Array.from(this.#held, ([id, { vector }]) => ({ id, vector })),
@@ -92,7 +92,7 @@ export function nearest(
   entries: readonly Pick<VectorEntry, 'id' | 'vector'>[],
   query: Float32Array,
   k: number
-): Neighbour[] {
+): Neighbor[] {
   const scored = entries.map(({ id, vector }) => ({ id, score: cosine(query, vector) }))
   return scored.sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1)).slice(0, k)
 }

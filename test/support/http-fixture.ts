@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import type { Server } from 'node:http'
 import { MemoryLevel } from 'memory-level'
 import { Jobs } from '../../src/admin/jobs.js'
 import type { VolumeReport } from '../../src/admin/maintenance.js'
@@ -61,6 +62,8 @@ export interface HttpFixture {
   /** Writes what the backlog writes when the analyzer's model has seen a photo as this vector. */
   see(id: string, vector: readonly number[]): Promise<void>
   readonly server: HttpServer
+  /** Node's own server, for its events: `request`, `clientError`. */
+  readonly nodeServer: Server
   /** Open connections, the client's own kept-alive ones included. */
   connectionCount(): Promise<number>
   /** What `fatal` was called with. */
@@ -195,6 +198,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
     writer,
     see,
     server,
+    nodeServer: app.server,
     connectionCount,
     defects,
     close

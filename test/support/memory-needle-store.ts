@@ -27,7 +27,7 @@ export class MemoryNeedleStore implements NeedleStore {
   failAppend: (drafts: readonly NeedleDraft[], purpose: 'upload' | 'upkeep') => Error | undefined = () => undefined
   /** Awaited before each append takes effect, so that a test can hold one up. */
   beforeAppend: (drafts: readonly NeedleDraft[]) => Promise<void> = () => Promise.resolve()
-  /** A test may set another one, as a failed write does. */
+  /** A test may set another one, as a failed write does: the next append begins another volume. */
   epoch: ActorId
   /** All groups committed, in order. */
   readonly groups: CommitGroup[] = []
@@ -36,7 +36,8 @@ export class MemoryNeedleStore implements NeedleStore {
   reads = 0
   readonly #onCommit: (group: CommitGroup) => Promise<void>
   readonly #needles: StoredNeedle[] = []
-  #end = SUPERBLOCK_BYTES
+  /** Where the next needle of each volume goes. */
+  readonly #ends = new Map<VolumeId, number>()
   #tail: Promise<unknown> = Promise.resolve()
 
   constructor(components: { readonly epoch: ActorId; readonly onCommit: (group: CommitGroup) => Promise<void> }) {
@@ -113,19 +114,21 @@ export class MemoryNeedleStore implements NeedleStore {
 
   async #commit(drafts: readonly NeedleDraft[]): Promise<NeedleLocation[]> {
     const { volume } = this
-    const from = this.#end
+    const from = this.#ends.get(volume) ?? SUPERBLOCK_BYTES
+    let to = from
     const committed: CommittedNeedle[] = []
     for (const { header, data } of drafts) {
       const { kind, id, generation, alternateKey, chunk } = header
       const identity: NeedleIdentity = { kind, id, generation, alternateKey, chunk }
-      const location = { volume, offset: this.#end, length: data.length }
+      const location = { volume, offset: to, length: data.length }
       const kept = Uint8Array.from(data)
       this.#needles.push({ identity, header, location, data: kept, damaged: false })
-      this.#end += needleBytes(data.length)
+      to += needleBytes(data.length)
       const base = { ...identity, kind, flags: header.flags, location }
       committed.push(kind === 'record' ? { ...base, record: kept } : base)
     }
-    const group = { volume, from, to: this.#end, needles: committed }
+    this.#ends.set(volume, to)
+    const group = { volume, from, to, needles: committed }
     this.groups.push(group)
     await this.#onCommit(group)
     return committed.map(needle => needle.location)

@@ -66,7 +66,7 @@ export async function smallRecipe(name = 'small'): Promise<SmallRecipe> {
     ],
     network: { package: '@small/images', path: 'net/model.json', format: 'tfjs-layers' },
     labels: { package: '@small/images', path: 'labels.txt', format: 'lines' },
-    copied: Object.fromEntries(Object.keys(copied).map(file => [file, { package: 'words', path: `m/${file}` }])),
+    copiedFiles: Object.fromEntries(Object.keys(copied).map(file => [file, { package: 'words', path: `m/${file}` }])),
     image: {
       ...SMALL_IMAGE_SIDE,
       classes: { outputName: 'classes', count: LABELS.length }

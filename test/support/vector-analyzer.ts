@@ -52,9 +52,9 @@ export class VectorAnalyzer implements ImageAnalyzer {
     }
   }
 
-  async analyze({ bytes, wanted, priority }: AnalysisRequest): Promise<Analysis> {
+  async analyze({ bytes, outputs, priority }: AnalysisRequest): Promise<Analysis> {
     if (priority === 'backlog' && !this.#doesBacklog) throw new SheafError('ERR_OVERLOADED')
-    const digest = wanted.features && this.#digests.get(wanted.features)
+    const digest = outputs.features && this.#digests.get(outputs.features)
     const vector = parse(typeof bytes === 'function' ? await collect(bytes()) : bytes)
     const phash = Uint8Array.from(vector.slice(0, 8), value => (value > 0 ? 255 : 0))
     return {

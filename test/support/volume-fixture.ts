@@ -2,6 +2,7 @@ import { silentLog } from '../../src/core/log.js'
 import { HybridClock } from '../../src/domain/hlc.js'
 import { type PhotoId, photoIdBytes, photoIdFrom, type VolumeId } from '../../src/domain/ids.js'
 import type { NeedleIdentity } from '../../src/domain/needle.js'
+import { SUPERBLOCK_BYTES } from '../../src/domain/superblock.js'
 import { DiskReserve } from '../../src/volumes/disk-reserve.js'
 import type { CommitGroup, NeedleDraft, NeedleLocation } from '../../src/volumes/needle-store.js'
 import { VolumeSet } from '../../src/volumes/volume-set.js'
@@ -24,6 +25,8 @@ export interface FixtureOptions {
 /** What a directory would know, reduced to what recovery asks of it. Lost with `forget()`, as LevelDB's folder may be. */
 class AppliedLog {
   readonly offsets = new Map<VolumeId, number>()
+  /** Ends of what was applied, gaps before it included. */
+  readonly ends = new Map<VolumeId, number>()
   readonly records: Uint8Array[] = []
   failing: Error | undefined
 
@@ -33,12 +36,19 @@ class AppliedLog {
     for (const needle of group.needles) {
       if (needle.location.offset >= applied && needle.record !== undefined) this.records.push(needle.record)
     }
-    this.offsets.set(group.volume, Math.max(applied, group.to))
+    if (group.from <= Math.max(applied, SUPERBLOCK_BYTES)) this.offsets.set(group.volume, Math.max(applied, group.to))
+    this.ends.set(group.volume, Math.max(group.to, this.ends.get(group.volume) ?? 0))
     return Promise.resolve()
+  }
+
+  progress(volume: VolumeId): { applied: number; reached: number } {
+    const applied = this.offsets.get(volume) ?? 0
+    return { applied, reached: Math.max(applied, this.ends.get(volume) ?? 0) }
   }
 
   forget(): void {
     this.offsets.clear()
+    this.ends.clear()
     this.records.length = 0
   }
 }
@@ -88,7 +98,7 @@ export class VolumeFixture {
         sign: () => new Uint8Array(64),
         verifySignature: () => true,
         commit: group => this.applied.apply(group),
-        applied: volume => this.applied.offsets.get(volume) ?? 0
+        progress: volume => this.applied.progress(volume)
       },
       { directory: VOLUME_FOLDER, volumeBytes: this.volumeBytes, origin: this.#origin }
     )

@@ -14,14 +14,14 @@ function setUp() {
   return { disk, load: () => loadIdentity({ fileSystem: new SimulatedFileSystem(disk), random }, '/data') }
 }
 
-test('the first start makes a key; every later one is the same node, after a power failure, too', async () => {
+test('the first start creates a key; later starts have the same identity, even after a power failure', async () => {
   const { disk, load } = setUp()
   const first = await load()
   disk.crash()
   const second = await load()
   expect(second.nodeId).toBe(first.nodeId)
   expect(second.publicKey).toEqual(first.publicKey)
-  expect((await setUp().load()).nodeId).toBe(first.nodeId) // of the same randomness
+  expect((await setUp().load()).nodeId).toBe(first.nodeId) // same random numbers
 })
 
 test('the node id is the libp2p peer id of the public key', async () => {
@@ -32,7 +32,7 @@ test('the node id is the libp2p peer id of the public key', async () => {
   expect(peerIdFromPublicKey(key).toString()).toBe(nodeId)
 })
 
-test('signatures are verified with the public key, and nothing that a file could hold makes that throw', async () => {
+test('signatures are verified with the public key, and no input makes the verification throw', async () => {
   const { sign, publicKey } = await setUp().load()
   const message = Buffer.from('a superblock')
   const signature = sign(message)
@@ -62,7 +62,7 @@ test.each([
   ['cut short', (bytes: Uint8Array) => bytes.subarray(0, 20)],
   ['empty', () => new Uint8Array(0)],
   ['of another kind', () => Buffer.from('nonsense')]
-])('a key file that is %s is refused, with the way out, and left as it is', async (_what, damage) => {
+])('a key file that is %s is refused with the way out, and not changed', async (_what, damage) => {
   const { disk, load } = setUp()
   await load()
   const fileSystem = new SimulatedFileSystem(disk)

@@ -9,12 +9,12 @@ import { type ActorId, type NodeId, newActorId, type PhotoId, parsePhotoId } fro
 import { PHOTO_KIND } from '../../domain/photo.js'
 import type { DirectoryRecord } from '../../domain/record.js'
 
-/** Events that a client may have missed and still get; all followers together need no more memory than these. */
+/** Events kept for clients to resume; all followers share them. */
 const EVENTS_MAX = 10_000
 const FOLLOWERS_MAX = 256
-/** Events handed to a follower at once. */
+/** Events in one step. */
 const BATCH_MAX = 256
-/** A follower hears something at least so often. */
+/** A follower gets a step at least this often. */
 const QUIET_MS_MAX = 15_000
 const WAKE_MS = 10
 const EVENT_ID = /^([0-9a-f]{16})-(0|[1-9][0-9]{0,15})$/
@@ -22,16 +22,16 @@ const EVENT_ID = /^([0-9a-f]{16})-(0|[1-9][0-9]{0,15})$/
 export type PhotoEventType = 'photo.uploaded' | 'photo.updated' | 'photo.deleted'
 export type NodeEventType = 'member.up' | 'member.down' | 'repair.done'
 
-/** Something that happened in the cluster, as this node learnt of it. */
+/** An event in the cluster, with the time at which this node learned of it. */
 export type ClusterEvent =
   | { readonly id: string; readonly type: PhotoEventType; readonly photoId: PhotoId; readonly atMs: number }
   | { readonly id: string; readonly type: NodeEventType; readonly nodeId: NodeId; readonly atMs: number }
 
 /**
- * What a follower gets, in this order: `start` or `reset`, then the others.
+ * A step of a follower. The first is `start` or `reset`, then the others follow.
  *
- * - `start`: all that happens after `id` follows
- * - `reset`: the same, but what happened before `id` is lost to this follower, and it has to look at everything anew
+ * - `start`: all events after `id` follow
+ * - `reset`: the same, but events before `id` were lost to this follower: it has to reload its whole state
  * - `events`: 1…256 of them, oldest first
  * - `quiet`: nothing happened for 15 s
  */
@@ -47,12 +47,11 @@ export interface EventsComponents {
 }
 
 /**
- * What happens in the cluster, for clients that follow it: changes to photos, whoever made them, as they reach this
- * node's directory, and what the membership and repair report.
+ * The events of the cluster, for clients that follow them: changes to photos by any node, as they reach this node's
+ * directory, and events of membership and repair.
  *
- * Events stand in one ring that all followers read, each at its own pace; a follower that the ring has overtaken starts
- * again with a reset. Ids count within this process and begin with a random epoch, so that an id of another node or of
- * an earlier process is known for what it is.
+ * All followers read one ring buffer, each at its own pace; a follower that the ring has overtaken is reset. An event id is
+ * a random epoch of this process and a count, so that ids of another node or an earlier process are recognized.
  */
 export class Events implements Startable {
   readonly #directory: EventsComponents['directory']
@@ -61,14 +60,14 @@ export class Events implements Startable {
   /** Event number n stands at n mod EVENTS_MAX; numbers begin at 1. */
   readonly #ring: ClusterEvent[] = []
   #last = 0
-  /** Events up to here cannot be had any more. */
-  #forgotten = 0
+  /** Events up to this number are no longer available. */
+  #lastExpired = 0
   #followers = 0
-  /** Called once, when there is something new, or the end. */
+  /** Each called once, at the next event or at `stop`. */
   readonly #waiting = new Set<() => void>()
   #cancelWake: (() => void) | undefined
-  /** The directory is being made again, and followers know. */
-  #missing = false
+  /** The directory is being rebuilt, and followers were reset. */
+  #isRebuilding = false
   #unsubscribe: (() => void) | undefined
   #stopped = false
 
@@ -79,10 +78,10 @@ export class Events implements Startable {
   }
 
   async start(): Promise<void> {
-    this.#unsubscribe ??= this.#directory.onChange(changes => this.#changed(changes))
+    this.#unsubscribe ??= this.#directory.onChange(changes => this.#noteChanges(changes))
   }
 
-  /** Ends what followers read. Comes before the HTTP server stops, which waits for its answers to end. */
+  /** Ends all followers. To be called before the HTTP server stops, which waits for its responses to end. */
   async stop(): Promise<void> {
     this.#unsubscribe?.()
     this.#unsubscribe = undefined
@@ -90,47 +89,51 @@ export class Events implements Startable {
     this.#wake()
   }
 
-  /** Notes what is no change of a photo. */
+  /** Adds an event of a node. */
   note(type: NodeEventType, nodeId: NodeId): void {
     this.#add({ id: this.#nextId(), type, nodeId, atMs: this.#clock.now() })
   }
 
   /**
-   * @param lastEventId - the id of the last event that the follower saw; undefined: it begins with what happens now
+   * @param lastEventId - the id of the last event that the follower saw; undefined: begin with new events
    * @param signal - ends the steps without an error
-   * @returns steps until the signal or `stop`; also ends behind a reset of a follower that was too slow, which may come
+   * @returns steps until the signal or `stop`; also ends after the reset of a follower that was too slow, which may follow
    * again
    * @throws `ERR_OVERLOADED`, `ERR_STOPPING`, both before the first step
    */
   async *follow(lastEventId: string | undefined, signal: AbortSignal): AsyncGenerator<EventStep, void> {
     if (this.#stopped) throw new SheafError('ERR_STOPPING')
-    if (this.#followers >= FOLLOWERS_MAX) throw new SheafError('ERR_OVERLOADED', 'too many clients follow the events')
+    if (this.#followers >= FOLLOWERS_MAX)
+      throw new SheafError(
+        'ERR_OVERLOADED',
+        'too many clients follow the events of this node; try again later or use another node'
+      )
     this.#followers++
     try {
-      const known = lastEventId === undefined ? this.#last : this.#numberOf(lastEventId)
-      let seen = known ?? this.#last
-      yield { kind: known === undefined ? 'reset' : 'start', id: this.#idOf(seen) }
+      const resumePoint = lastEventId === undefined ? this.#last : this.#numberOf(lastEventId)
+      let position = resumePoint ?? this.#last
+      yield { kind: resumePoint === undefined ? 'reset' : 'start', id: this.#idOf(position) }
       while (!signal.aborted && !this.#stopped) {
-        if (seen < this.#forgotten) {
+        if (position < this.#lastExpired) {
           yield { kind: 'reset', id: this.#idOf(this.#last) }
           return
         }
-        const events = this.#after(seen)
-        seen += events.length
+        const events = this.#after(position)
+        position += events.length
         if (events.length > 0) yield { kind: 'events', events }
-        else if (!(await this.#news(signal))) yield { kind: 'quiet' }
+        else if (!(await this.#waitForEvent(signal))) yield { kind: 'quiet' }
       }
     } finally {
       this.#followers--
     }
   }
 
-  #changed(changes: readonly RecordChange[]): void {
+  #noteChanges(changes: readonly RecordChange[]): void {
     if (this.#directory.state !== 'open') {
-      this.#miss()
+      this.#invalidate()
       return
     }
-    this.#missing = false
+    this.#isRebuilding = false
     for (const change of changes) {
       const type = photoEventType(change)
       const photoId = type && parsePhotoId(change.key.id)
@@ -141,29 +144,29 @@ export class Events implements Startable {
   }
 
   /**
-   * The directory is being made again from the log. What changes in it is old or new, nobody can tell: followers have to
-   * look at everything again, which they can once it is complete.
+   * The directory is being rebuilt from the log. Its changes may be old or new, so all followers are reset; they can reload
+   * their state once the directory is complete.
    */
-  #miss(): void {
-    if (this.#missing) return
-    this.#missing = true
-    // A number without an event, so that nobody has seen all.
+  #invalidate(): void {
+    if (this.#isRebuilding) return
+    this.#isRebuilding = true
+    // A number without an event, so that every follower is behind.
     this.#last++
-    this.#forgotten = this.#last
+    this.#lastExpired = this.#last
     this.#wakeSoon()
   }
 
   #add(event: ClusterEvent): void {
     this.#last++
     this.#ring[this.#last % EVENTS_MAX] = event
-    this.#forgotten = Math.max(this.#forgotten, this.#last - EVENTS_MAX)
+    this.#lastExpired = Math.max(this.#lastExpired, this.#last - EVENTS_MAX)
     this.#wakeSoon()
   }
 
-  /** @returns the events behind number `seen`, a batch at most */
-  #after(seen: number): ClusterEvent[] {
-    const count = Math.min(this.#last - seen, BATCH_MAX)
-    return Array.from({ length: count }, (_, i) => this.#ring[(seen + 1 + i) % EVENTS_MAX] as ClusterEvent)
+  /** @returns the events after number `position`, at most a batch */
+  #after(position: number): ClusterEvent[] {
+    const count = Math.min(this.#last - position, BATCH_MAX)
+    return Array.from({ length: count }, (_, i) => this.#ring[(position + 1 + i) % EVENTS_MAX] as ClusterEvent)
   }
 
   #nextId(): string {
@@ -174,14 +177,14 @@ export class Events implements Startable {
     return `${this.#epoch}-${number}`
   }
 
-  /** @returns undefined for an id that is not of this process, or so old that events behind it are forgotten */
+  /** @returns undefined for an id that is not of this process, or so old that events after it are no longer available */
   #numberOf(id: string): number | undefined {
     const [, epoch, digits] = EVENT_ID.exec(id) ?? []
     const number = Number(digits)
-    return epoch === this.#epoch && number >= this.#forgotten && number <= this.#last ? number : undefined
+    return epoch === this.#epoch && number >= this.#lastExpired && number <= this.#last ? number : undefined
   }
 
-  /** A short while of events wakes everybody once. */
+  /** Wakes the followers once for all events of a short while. */
   #wakeSoon(): void {
     if (this.#waiting.size > 0) this.#cancelWake ??= this.#clock.schedule(WAKE_MS, () => this.#wake())
   }
@@ -192,14 +195,14 @@ export class Events implements Startable {
     for (const wake of [...this.#waiting]) wake()
   }
 
-  /** @returns whether there may be news, or the end; false when it was quiet for too long */
-  #news(signal: AbortSignal): Promise<boolean> {
+  /** @returns true at an event, at the signal and at `stop`; false when nothing happened for QUIET_MS_MAX */
+  #waitForEvent(signal: AbortSignal): Promise<boolean> {
     return new Promise(resolve => {
-      const end = (news: boolean): void => {
+      const end = (isAwake: boolean): void => {
         cancelQuiet()
         signal.removeEventListener('abort', wake)
         this.#waiting.delete(wake)
-        resolve(news)
+        resolve(isAwake)
       }
       const wake = (): void => end(true)
       const cancelQuiet = this.#clock.schedule(QUIET_MS_MAX, () => end(false))
@@ -209,7 +212,7 @@ export class Events implements Startable {
   }
 }
 
-/** @returns what a change is to somebody who looks at live photos; undefined when they see none */
+/** @returns the event of a change in terms of live photos; undefined when these do not change */
 function photoEventType({ key, before, after }: RecordChange): PhotoEventType | undefined {
   if (key.kind !== PHOTO_KIND) return undefined
   const wasLive = before !== undefined && isLive(before)

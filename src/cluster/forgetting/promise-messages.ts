@@ -15,7 +15,7 @@ import type { Value } from '../../domain/cbor.js'
 import type { Hlc } from '../../domain/hlc.js'
 import { parseVolumeId, type VolumeId } from '../../domain/ids.js'
 import { VOLUME_BYTES_MAX } from '../../domain/needle.js'
-import { encodeMessage, Message, unfit } from '../../network/rpc/message.js'
+import { encodeMessage, invalidField, Message } from '../../network/rpc/message.js'
 import { decodeHeads, encodeHeads, type HeldVolume } from '../../replication/volumes/volume-messages.js'
 
 export const METHOD_STATE = 'horizon.state'
@@ -55,7 +55,7 @@ export function decodeVolumes(body: Uint8Array): VolumeId[] {
   return Message.decode(body)
     .texts('volumes', VOLUMES_MAX, VOLUME_CHARACTERS_MAX)
     .map(volume => {
-      if (parseVolumeId(volume) === undefined) throw unfit('volumes')
+      if (parseVolumeId(volume) === undefined) throw invalidField('volumes')
       return volume as VolumeId
     })
 }
@@ -82,7 +82,7 @@ export function decodeKnown(body: Uint8Array, count: number): KnownVolume[] {
     end: message.uint('end', VOLUME_BYTES_MAX),
     lastBirth: stampFrom(message, 'birth')
   }))
-  if (known.length !== count) throw unfit('known')
+  if (known.length !== count) throw invalidField('known')
   return known
 }
 
@@ -94,6 +94,6 @@ function stampBytes(stamp: Hlc): Uint8Array {
 
 function stampFrom(message: Message, name: string): Hlc {
   const bytes = message.bytes(name, STAMP_BYTES)
-  if (bytes.length !== STAMP_BYTES) throw unfit(name)
+  if (bytes.length !== STAMP_BYTES) throw invalidField(name)
   return Buffer.from(bytes).readBigUInt64BE() as Hlc
 }

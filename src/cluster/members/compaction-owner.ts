@@ -4,8 +4,8 @@ import { rendezvous } from '../../domain/rendezvous.js'
 import type { MemberView } from '../../network/membership/member-view.js'
 import type { Volume } from '../../volumes/volume.js'
 
-/** Who has been away for so long does not compact any more; another does it instead. */
-const GONE_MS = 24 * 3_600_000
+/** Another member compacts the volumes of a writer that has been down for this long. */
+const ABSENT_MS = 24 * 3_600_000
 
 export interface CompactionOwnerComponents {
   readonly self: NodeId
@@ -16,34 +16,36 @@ export interface CompactionOwnerComponents {
 }
 
 /**
- * Says who compacts a volume: its writer, or when that has left, was removed or has been down for a day, the first of the
- * others in rendezvous order. They need not agree: two who compact the same volume make copies, nothing worse.
+ * Decides which member compacts a volume: its writer, or, when that has left, was removed or has been down for a day, the
+ * first of the others in rendezvous order. Members need not agree: two that compact the same volume only make extra copies.
  */
 export class CompactionOwner {
   readonly #components: CompactionOwnerComponents
-  readonly #goneMs: number
+  readonly #absentMs: number
   readonly #startedAt: number
 
-  constructor(components: CompactionOwnerComponents, init: { readonly goneMs?: number } = {}) {
+  /** @param init.absentMs - how long a writer has to be down; default one day */
+  constructor(components: CompactionOwnerComponents, init: { readonly absentMs?: number } = {}) {
     this.#components = components
-    this.#goneMs = init.goneMs ?? GONE_MS
+    this.#absentMs = init.absentMs ?? ABSENT_MS
     this.#startedAt = components.clock.now()
   }
 
+  /** @returns whether this node compacts the volume */
   isOwner({ id, superblock }: Volume): boolean {
     const { self, members, nodeOf } = this.#components
-    if (superblock === undefined) return false // with holes it is left alone anyway
+    if (superblock === undefined) return false // damaged, and volumes with holes are not compacted anyway
     const writer = nodeOf(superblock.origin)
     const views = members()
-    const here = views.filter(view => !this.#isGone(view)).map(view => view.id)
-    if (writer === self || here.includes(writer)) return writer === self
-    return rendezvous(id, here)[0] === self
+    const present = views.filter(view => !this.#isAbsent(view)).map(view => view.id)
+    if (writer === self || present.includes(writer)) return writer === self
+    return rendezvous(id, present)[0] === self
   }
 
-  #isGone({ self, state, lastSeenAtMs }: MemberView): boolean {
+  #isAbsent({ self, state, lastSeenAtMs }: MemberView): boolean {
     if (self) return false
     if (state === 'left') return true
     const since = lastSeenAtMs ?? this.#startedAt
-    return state === 'down' && this.#components.clock.now() - since >= this.#goneMs
+    return state === 'down' && this.#components.clock.now() - since >= this.#absentMs
   }
 }

@@ -6,15 +6,15 @@ import type { PeerVolumes } from '../../replication/volumes/peer-volumes.js'
 import type { VolumeSet } from '../../volumes/volume-set.js'
 import type { Departures } from './departures.js'
 
-const LOOK_MS = 200
-/** How long the others may take to say that they know. */
-const FAREWELL_MS = 10_000
-/** Between the end of the job and that of the process: whoever asked for it looks how it went. */
+const POLL_MS = 200
+/** How long to wait for an acknowledgment of another member. */
+const ACKNOWLEDGE_MS_MAX = 10_000
+/** Between the end of the job and that of the process: lets the client read the job's result. */
 const GRACE_MS = 2_500
 
 export interface DecommissionComponents {
   readonly self: NodeId
-  /** Members that are there, this node left out. */
+  /** Connected, alive members without this node. */
   readonly alive: () => readonly NodeId[]
   readonly peers: Pick<PeerVolumes, 'acknowledgedBy'>
   readonly volumes: Pick<VolumeSet, 'volumes'>
@@ -25,15 +25,14 @@ export interface DecommissionComponents {
   readonly clock: Clock
 }
 
-/** What leaving did. */
 export interface LeaveReport {
-  /** Members that know of it. */
+  /** How many other members have acknowledged the departure. */
   readonly acknowledgedBy: number
 }
 
 /**
- * How a node goes for good: it takes no more writes, waits until all that it holds is durable on other members, tells
- * them, and ends.
+ * Takes this node out of the cluster for good: it accepts no more writes, waits until everything that it holds is durable on
+ * other members, records its departure, and lets the process end.
  */
 export class Decommission {
   readonly #components: DecommissionComponents
@@ -49,22 +48,28 @@ export class Decommission {
     })
   }
 
-  /** Whether this node leaves, or has left. */
+  /** Whether this node is leaving, or has left. */
   get isUnderWay(): boolean {
     return this.#isUnderWay
   }
 
-  /** @throws `ERR_LEAVING` while the node is leaving, and afterwards */
+  /** Admits a write. @throws `ERR_LEAVING` while the node is leaving, and afterwards */
   admit(): void {
     if (this.#isUnderWay) throw new SheafError('ERR_LEAVING')
   }
 
-  /** @throws `ERR_PEER_UNREACHABLE` when nobody is there who could take what this node holds; then it stays */
+  /**
+   * @returns once others have acknowledged the departure, or after ten seconds
+   * @throws `ERR_PEER_UNREACHABLE` when no other member is alive to take this node's data; after an error it stays a member
+   */
   async leave(progress: (progress: Progress) => void, signal: AbortSignal): Promise<LeaveReport> {
     const { departures, self, clock, alive } = this.#components
     const alreadyLeft = departures.departureOf(self) !== undefined
     if (alive().length === 0 && !alreadyLeft) {
-      throw new SheafError('ERR_PEER_UNREACHABLE', 'no other member is there that could take what this node holds')
+      throw new SheafError(
+        'ERR_PEER_UNREACHABLE',
+        'no other member is alive to take the data of this node; start one first'
+      )
     }
     this.#isUnderWay = true
     try {
@@ -75,11 +80,11 @@ export class Decommission {
       throw err
     }
     const acknowledged = (): number => departures.departureOf(self)?.acknowledged.size ?? 0
-    for (let waitedMs = 0; acknowledged() < 2 && waitedMs < FAREWELL_MS; waitedMs += LOOK_MS) {
-      await clock.sleep(LOOK_MS, signal)
+    for (let waitedMs = 0; acknowledged() < 2 && waitedMs < ACKNOWLEDGE_MS_MAX; waitedMs += POLL_MS) {
+      await clock.sleep(POLL_MS, signal)
     }
     clock.schedule(GRACE_MS, () => this.#end())
-    return { acknowledgedBy: acknowledged() - 1 } // this node is among them
+    return { acknowledgedBy: acknowledged() - 1 } // without this node
   }
 
   async #drain(progress: (progress: Progress) => void, signal: AbortSignal): Promise<void> {
@@ -87,13 +92,13 @@ export class Decommission {
     const total = this.#lackingBytes()
     for (let left = total; left > 0; left = this.#lackingBytes()) {
       progress({ done: Math.max(0, total - left), total, unit: 'bytes' })
-      await clock.sleep(LOOK_MS, signal)
+      await clock.sleep(POLL_MS, signal)
     }
     for (const peer of alive()) await compare(peer, signal)
     progress({ done: total, total, unit: 'bytes' })
   }
 
-  /** Bytes that no other member which is there holds durably. */
+  /** @returns bytes of this node that no other alive member holds durably */
   #lackingBytes(): number {
     const { volumes, peers, isRetired, alive } = this.#components
     const present = alive()

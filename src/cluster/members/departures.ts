@@ -2,7 +2,7 @@ import { SheafError } from '../../core/errors.js'
 import type { Startable } from '../../core/lifecycle.js'
 import type { Logger } from '../../core/log.js'
 import type { NodeId, VolumeId } from '../../domain/ids.js'
-import type { Departure, KnownMember } from '../../network/membership/member-view.js'
+import type { Departure, MemberRecord } from '../../network/membership/member-view.js'
 import type { VolumeSet } from '../../volumes/volume-set.js'
 import type { MemberRecords, VolumeEnds } from './member-records.js'
 
@@ -16,14 +16,14 @@ export interface DeparturesComponents {
 }
 
 /**
- * Who is no longer a member, and who knows it. A departure counts for what may be forgotten when every member has
- * acknowledged it: from then on nothing more of that node comes in anywhere.
+ * Departed nodes, and which members have acknowledged each departure. A member that has acknowledged accepts nothing more
+ * from the node; once every member has, the node no longer holds back forgetting.
  */
 export class Departures implements Startable {
   readonly #components: DeparturesComponents
-  readonly #known = new Map<NodeId, KnownMember>()
-  readonly #listeners = new Set<(member: KnownMember) => void>()
-  #underWay: Promise<void> = Promise.resolve()
+  readonly #records = new Map<NodeId, MemberRecord>()
+  readonly #listeners = new Set<(member: MemberRecord) => void>()
+  #acknowledging: Promise<void> = Promise.resolve()
   #unsubscribe: (() => void) | undefined
 
   constructor(components: DeparturesComponents) {
@@ -32,53 +32,53 @@ export class Departures implements Startable {
 
   async start(): Promise<void> {
     const { records } = this.#components
-    this.#unsubscribe = records.onChange(member => this.#learned(member))
-    for (const member of await records.load()) this.#learned(member)
+    this.#unsubscribe = records.onChange(member => this.#noteRecord(member))
+    for (const member of await records.load()) this.#noteRecord(member)
   }
 
   async stop(): Promise<void> {
     this.#unsubscribe?.()
-    await this.#underWay
+    await this.#acknowledging
   }
 
-  /** Calls the listener when somebody has left, was removed, or is in again. */
-  onChange(listener: (member: KnownMember) => void): void {
+  /** Calls the listener when a node is a new member, has left, was removed or was readmitted. */
+  onChange(listener: (member: MemberRecord) => void): void {
     this.#listeners.add(listener)
   }
 
-  /** @returns undefined for a member, and for who never was one */
+  /** @returns undefined for a member, and for a node that never was one */
   departureOf(node: NodeId): Departure | undefined {
-    return this.#known.get(node)?.departure
+    return this.#records.get(node)?.departure
   }
 
-  /** Members by their records, this node included when it has one. */
+  /** @returns the members that have a record in the directory, perhaps this node, too */
   recordedMembers(): NodeId[] {
-    return [...this.#known.values()].flatMap(({ id, departure }) => (departure === undefined ? [id] : []))
+    return [...this.#records.values()].flatMap(({ id, departure }) => (departure === undefined ? [id] : []))
   }
 
-  /** Those who are out, but not every member has acknowledged that: they still count for what may be forgotten. */
+  /** @returns departed nodes whose departure some members have not acknowledged: they still hold back forgetting */
   unacknowledged(): { readonly node: NodeId; readonly missing: readonly NodeId[] }[] {
-    const insiders = this.recordedMembers()
-    return [...this.#known.values()].flatMap(({ id, departure }) => {
-      const missing = departure === undefined ? [] : insiders.filter(node => !departure.acknowledged.has(node))
+    const members = this.recordedMembers()
+    return [...this.#records.values()].flatMap(({ id, departure }) => {
+      const missing = departure === undefined ? [] : members.filter(node => !departure.acknowledged.has(node))
       return missing.length === 0 ? [] : [{ node: id, missing }]
     })
   }
 
-  /** @returns up to where members held the volume when its writer went, as they acknowledged */
+  /** @returns the greatest end of the volume that a member held when it acknowledged its writer's departure; else 0 */
   recordedEnd(volume: VolumeId): number {
     let end = 0
-    for (const { departure } of this.#known.values()) {
+    for (const { departure } of this.#records.values()) {
       for (const heads of departure?.acknowledged.values() ?? []) end = Math.max(end, heads.get(volume) ?? 0)
     }
     return end
   }
 
-  /** Acknowledges what is not acknowledged yet. @throws what the store throws */
+  /** Acknowledges all departures that this node has not acknowledged yet. @throws what the store throws */
   async acknowledgeAll(): Promise<void> {
     const { records, self } = this.#components
     if (this.departureOf(self) !== undefined) return
-    for (const { id, departure } of [...this.#known.values()]) {
+    for (const { id, departure } of [...this.#records.values()]) {
       if (departure === undefined || id === self || departure.acknowledged.has(self)) continue
       await records.acknowledge(id, self, this.headsOf(id))
     }
@@ -87,47 +87,47 @@ export class Departures implements Startable {
   /** @throws `ERR_NO_SUCH_MEMBER`; `ERR_BAD_REQUEST` for this node itself; what the store throws */
   async remove(node: NodeId): Promise<void> {
     const { self } = this.#components
-    if (node === self) throw new SheafError('ERR_BAD_REQUEST', 'a node does not remove itself: let it leave')
-    const known = this.#known.get(node)
-    if (known === undefined) throw new SheafError('ERR_NO_SUCH_MEMBER')
-    if (known.departure === undefined) await this.#depart(node, 'removed')
+    if (node === self) throw new SheafError('ERR_BAD_REQUEST', 'a node cannot remove itself; use sheaf leave')
+    const record = this.#records.get(node)
+    if (record === undefined) throw new SheafError('ERR_NO_SUCH_MEMBER')
+    if (record.departure === undefined) await this.#depart(node, 'removed')
   }
 
-  /** This node writes that it is no longer a member. */
+  /** Records that this node has left. @throws what the store throws */
   leave(): Promise<void> {
     return this.#depart(this.#components.self, 'left')
   }
 
-  /** @returns up to where this node holds the volumes that another wrote */
+  /** @returns up to where this node holds the volumes that `node` wrote */
   headsOf(node: NodeId): VolumeEnds {
     const { volumes, nodeOf } = this.#components
-    const own = volumes.volumes().filter(({ superblock }) => superblock && nodeOf(superblock.origin) === node)
-    return new Map(own.map(({ id, end }) => [id, end]))
+    const written = volumes.volumes().filter(({ superblock }) => superblock && nodeOf(superblock.origin) === node)
+    return new Map(written.map(({ id, end }) => [id, end]))
   }
 
   async #depart(node: NodeId, how: Departure['how']): Promise<void> {
     const { records, self, log } = this.#components
     await records.depart(node, how, self, this.headsOf(node))
-    log.warn({ member: node, how }, 'a node is no longer a member')
+    log.warn({ member: node, how }, 'recorded that a node is no longer a member')
   }
 
-  #learned(member: KnownMember): void {
+  #noteRecord(member: MemberRecord): void {
     const { self } = this.#components
-    const before = this.#known.get(member.id)
-    this.#known.set(member.id, member)
+    const before = this.#records.get(member.id)
+    this.#records.set(member.id, member)
     if (member.departure !== undefined && member.id !== self && !member.departure.acknowledged.has(self)) {
-      this.#underWay = this.#underWay.then(() => this.#acknowledge())
+      this.#acknowledging = this.#acknowledging.then(() => this.#acknowledge())
     }
     if ((before?.departure === undefined) === (member.departure === undefined) && before !== undefined) return
     for (const listener of this.#listeners) listener(member)
   }
 
-  /** From the moment on at which this node knows, it takes nothing more from who is out. */
+  /** This node accepts nothing from a departed node as soon as it knows; acknowledging tells the others. */
   async #acknowledge(): Promise<void> {
     try {
       await this.acknowledgeAll()
     } catch (err) {
-      this.#components.log.warn({ err }, 'could not acknowledge that a member is gone; tried again later')
+      this.#components.log.warn({ err }, 'could not acknowledge the departure of a member; trying again later')
     }
   }
 }

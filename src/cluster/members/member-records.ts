@@ -4,15 +4,15 @@ import { type NodeId, parseVolumeId, type VolumeId } from '../../domain/ids.js'
 import { type Change, conflictVersions, type DirectoryRecord, elementsOf, shownVersion } from '../../domain/record.js'
 import { integerOf, mapOf, textOf } from '../../domain/value-fields.js'
 import { boundedAddresses } from '../../network/membership/heartbeat.js'
-import type { Departure, KnownMember, MemberStore } from '../../network/membership/member-view.js'
+import type { Departure, MemberRecord, MemberStore } from '../../network/membership/member-view.js'
 import type { RecordWriter } from '../../store/record-writer.js'
 
 const MEMBER_KIND = 'member'
 const NAME_CHARACTERS_MAX = 256
-/** Elements of a member that is out: who knows of it, and what of its volumes is there. */
+/** Elements of a departed member's record: by acknowledging member, up to where it holds the departed one's volumes. */
 const HEADS_FIELD = 'heads'
 
-/** Up to where somebody holds volumes, bytes. */
+/** Up to where a node holds each volume, bytes. */
 export type VolumeEnds = ReadonlyMap<VolumeId, number>
 
 export interface MemberRecordsComponents {
@@ -23,9 +23,9 @@ export interface MemberRecordsComponents {
 }
 
 /**
- * Members as records of the directory, which reach everybody as photos do. So whoever joins also learns of members that
- * are absent. A node writes its own record; others write to it that it is out, or in again: as with photos, a delete heartbeats
- * whatever the node says of itself meanwhile, and who comes back does so in the next generation.
+ * Members as records of the directory, which are replicated as photos are. So a joining node also learns of absent members.
+ * A node writes its own record; other members write its departure and readmission into it. As with photos, a delete beats
+ * concurrent edits, and a readmission begins the next generation.
  */
 export class MemberRecords implements MemberStore {
   readonly #components: MemberRecordsComponents
@@ -34,27 +34,27 @@ export class MemberRecords implements MemberStore {
     this.#components = components
   }
 
-  async load(): Promise<readonly KnownMember[]> {
-    const members: KnownMember[] = []
+  async load(): Promise<readonly MemberRecord[]> {
+    const members: MemberRecord[] = []
     for await (const record of this.#components.directory.records(MEMBER_KIND)) members.push(memberOf(record))
     return members
   }
 
-  onChange(listener: (member: KnownMember) => void): () => void {
+  onChange(listener: (member: MemberRecord) => void): () => void {
     return this.#components.directory.onChange(changes => {
       for (const { after } of changes) if (after.kind === MEMBER_KIND) listener(memberOf(after))
     })
   }
 
   /** @throws `ERR_DIRECTORY_UNAVAILABLE` */
-  get(id: NodeId): KnownMember | undefined {
+  get(id: NodeId): MemberRecord | undefined {
     const stored = this.#components.directory.getSync(keyOf(id))
     return stored && memberOf(stored.record)
   }
 
-  async save({ id, name, addresses }: Pick<KnownMember, 'id' | 'name' | 'addresses'>): Promise<void> {
-    const known = this.get(id)
-    if (known?.departure !== undefined || (known !== undefined && saysSo(known, name, addresses))) return
+  async save({ id, name, addresses }: Pick<MemberRecord, 'id' | 'name' | 'addresses'>): Promise<void> {
+    const record = this.get(id)
+    if (record?.departure !== undefined || (record !== undefined && isSame(record, name, addresses))) return
     await this.#write(id, (value, before) => {
       const joinedAtMs = before === undefined ? undefined : memberOf(before).joinedAtMs
       if (before !== undefined && shownVersion(before).deleted) return []
@@ -65,25 +65,25 @@ export class MemberRecords implements MemberStore {
   /**
    * Writes that a node is no longer a member.
    *
-   * @param by - this node, which acknowledges it herewith
-   * @param heads - what it holds of the volumes that the node wrote
+   * @param by - this node, which acknowledges the departure with the same write
+   * @param heads - up to where this node holds the volumes of the departed one
    */
   async depart(id: NodeId, how: Departure['how'], by: NodeId, heads: VolumeEnds): Promise<void> {
     await this.#write(id, (value, before) => {
-      if (before !== undefined && shownVersion(before).deleted) return [acknowledgement(by, heads)]
-      const gone = { ...value, how }
-      return [{ ...version(before, gone), deleted: true }, acknowledgement(by, heads)]
+      if (before !== undefined && shownVersion(before).deleted) return [acknowledgment(by, heads)]
+      const departed = { ...value, how }
+      return [{ ...version(before, departed), deleted: true }, acknowledgment(by, heads)]
     })
   }
 
-  /** Writes that this node knows of a departure, and takes nothing more from the node. */
+  /** Writes that the member `by` knows of a departure and accepts nothing more from the node. */
   async acknowledge(id: NodeId, by: NodeId, heads: VolumeEnds): Promise<void> {
     await this.#write(id, (_value, before) => {
-      return before !== undefined && shownVersion(before).deleted ? [acknowledgement(by, heads)] : []
+      return before !== undefined && shownVersion(before).deleted ? [acknowledgment(by, heads)] : []
     })
   }
 
-  /** Writes that a node that was out is a member again. */
+  /** Writes that a departed node is a member again. */
   async readmit(id: NodeId): Promise<void> {
     await this.#write(id, (value, before) => {
       if (before === undefined || !shownVersion(before).deleted) return []
@@ -109,7 +109,7 @@ function keyOf(id: NodeId): { readonly kind: string; readonly id: string } {
   return { kind: MEMBER_KIND, id }
 }
 
-/** A folder restored elsewhere may have written under the same id; nobody wants to choose between the two. */
+/** Supersedes conflicts as well: a data folder copied to another machine may have written under the same id. */
 function version(
   before: DirectoryRecord | undefined,
   fields: Readonly<Record<string, Value | undefined>>
@@ -118,32 +118,32 @@ function version(
   return { kind: 'version', value: mapOf(fields), ...(supersedes === undefined ? {} : { supersedes }) }
 }
 
-function acknowledgement(by: NodeId, heads: VolumeEnds): Change {
+function acknowledgment(by: NodeId, heads: VolumeEnds): Change {
   return { kind: 'add', field: HEADS_FIELD, key: by, value: new Map<string, Value>(heads) }
 }
 
-/** Lenient: another node wrote it. */
-function memberOf(record: DirectoryRecord): KnownMember {
+/** Lenient, since another node may have written the record. */
+function memberOf(record: DirectoryRecord): MemberRecord {
   const { value, deleted } = shownVersion(record)
-  const known = {
+  const member = {
     id: record.id as NodeId,
     name: (textOf(value, 'name') ?? '').slice(0, NAME_CHARACTERS_MAX),
     addresses: boundedAddresses(textsIn(value.get('addresses'))),
     joinedAtMs: integerOf(value, 'joined_at')
   }
-  return deleted ? { ...known, departure: departureOf(record) } : known
+  return deleted ? { ...member, departure: departureOf(record) } : member
 }
 
 function departureOf(record: DirectoryRecord): Departure {
   const { value, hlc } = shownVersion(record)
   const acknowledged = new Map<NodeId, Map<VolumeId, number>>()
   for (const { key, value: heads } of elementsOf(record, HEADS_FIELD)) {
-    const known = acknowledged.get(key as NodeId) ?? new Map<VolumeId, number>()
-    acknowledged.set(key as NodeId, known)
+    const ends = acknowledged.get(key as NodeId) ?? new Map<VolumeId, number>()
+    acknowledged.set(key as NodeId, ends)
     for (const volume of heads.keys()) {
       const end = integerOf(heads, volume)
       if (parseVolumeId(volume) === undefined || end === undefined) continue
-      known.set(volume as VolumeId, Math.max(end, known.get(volume as VolumeId) ?? 0))
+      ends.set(volume as VolumeId, Math.max(end, ends.get(volume as VolumeId) ?? 0))
     }
   }
   return { how: textOf(value, 'how') === 'left' ? 'left' : 'removed', at: hlc, acknowledged }
@@ -153,6 +153,6 @@ function textsIn(value: Value | undefined): string[] {
   return Array.isArray(value) ? value.filter(item => typeof item === 'string') : []
 }
 
-function saysSo(known: KnownMember, name: string, addresses: readonly string[]): boolean {
-  return known.name === name && known.addresses.join('\n') === addresses.join('\n')
+function isSame(record: MemberRecord, name: string, addresses: readonly string[]): boolean {
+  return record.name === name && record.addresses.join('\n') === addresses.join('\n')
 }

@@ -20,18 +20,18 @@ export interface SelfDescriptionComponents {
   readonly directory: Pick<Directory, 'digest'>
   readonly isRetired: (volume: VolumeId) => boolean
   readonly space: () => Promise<DiskSpace>
-  /** Of which models this node searches vectors. */
+  /** The models whose vectors this node searches. */
   readonly indexes?: () => readonly HeartbeatIndex[]
   readonly clock: Clock
   readonly log: Logger
 }
 
-/** What the node says of itself in its heartbeats. Never waits for a disk: a slow one must not make the node look dead. */
+/** Describes the node for its heartbeats. Never waits for the disk: a slow disk must not make the node look dead. */
 export class SelfDescription implements Startable {
   readonly #components: SelfDescriptionComponents
   readonly #init: { readonly name: string; readonly version: string }
   readonly #spaceLoop: WorkerLoop
-  /** Zeros until the disk has answered. */
+  /** Zeros until the disk was first queried. */
   #space = { freeBytes: 0, totalBytes: 0 }
 
   constructor(components: SelfDescriptionComponents, init: { readonly name: string; readonly version: string }) {
@@ -67,7 +67,7 @@ export class SelfDescription implements Startable {
     }
   }
 
-  /** @returns nothing while the directory cannot be read */
+  /** @returns an empty text while the directory cannot be read */
   #directoryDigest(): string {
     try {
       return this.#components.directory.digest()

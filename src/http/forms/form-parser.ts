@@ -1,13 +1,13 @@
 /*
- * multipart/form-data (RFC 7578 over RFC 2046) as it stands in a body, every line break a CR LF:
+ * multipart/form-data (RFC 7578 over RFC 2046):
  *
  *   preamble, ignored
  *   --boundary [blanks] CRLF  headers CRLF CRLF  bytes CRLF      once per part
  *   --boundary--
  *   epilogue, ignored
  *
- * The CRLF before a boundary belongs to it. Own code, because the parser that the common libraries share was found to hang on valid forms
- * (a field as long as its stream's buffer, followed by another part).
+ * The CRLF before a boundary belongs to the boundary. Why not a library: the parser that the common ones share hangs on valid
+ * forms (a field as long as its stream's buffer, followed by another part).
  */
 import { SheafError } from '../../core/errors.js'
 
@@ -17,37 +17,37 @@ const EMPTY = Buffer.alloc(0)
 const CRLF = Buffer.from('\r\n')
 const HEADERS_END = Buffer.from('\r\n\r\n')
 const HEADER_BYTES_MAX = 16 * 1024
-/** Blanks that may follow a boundary. */
+/** Limit on spaces and tabs after a boundary. */
 const PADDING_BYTES_MAX = 256
 
 export type FormEvent =
-  /** A part begins. Headers by lower-case name, one character per byte; of a repeated one the first. */
+  /** A part begins. Headers by lower-case name, one character per byte; the first of repeated ones. */
   | { readonly kind: 'part'; readonly headers: ReadonlyMap<string, string> }
-  /** Bytes of the part, as a view of the chunk given where that is possible. */
+  /** Bytes of the part; a view of the chunk where possible. */
   | { readonly kind: 'data'; readonly bytes: Uint8Array }
-  /** The part was whole. */
+  /** The part is complete. */
   | { readonly kind: 'end' }
 
-/** Cuts a form into its parts while it arrives. Holds back at most what may be the beginning of a boundary, or of headers. */
+/** Splits a form into its parts as it arrives. Buffers at most a possible start of a boundary, or incomplete headers. */
 export class FormParser {
   readonly #delimiter: Buffer
   #state: 'preamble' | 'boundary' | 'headers' | 'data' | 'closed' = 'preamble'
-  /** Bytes that mean nothing without those to come. The first boundary may stand without the CRLF before it. */
+  /** Bytes to be parsed with the next chunk. Begins with a CRLF, because the first boundary may have none before it. */
   #rest: Buffer = CRLF
 
   constructor(boundary: string) {
     this.#delimiter = Buffer.from(`\r\n--${boundary}`, 'latin1')
   }
 
-  /** The closing boundary has been seen: the form is whole. */
+  /** The closing boundary was read: the form is complete. */
   get closed(): boolean {
     return this.#state === 'closed'
   }
 
-  /** To be iterated to its end before the next call. @throws `ERR_BAD_REQUEST` */
+  /** Iterate to the end before the next call. @throws `ERR_BAD_REQUEST` */
   *feed(chunk: Uint8Array): Generator<FormEvent> {
-    const given = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
-    const data = this.#rest.length === 0 ? given : Buffer.concat([this.#rest, given])
+    const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+    const data = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes])
     this.#rest = EMPTY
     for (let at: number | undefined = 0; at !== undefined; ) {
       switch (this.#state) {
@@ -67,7 +67,7 @@ export class FormParser {
     }
   }
 
-  /** Each of these begins at `at` and returns where the next state begins, or undefined when it needs more bytes. */
+  /** The `#pass…` methods start at `at`. @returns where the next state starts; undefined when more bytes are needed */
   *#passData(data: Buffer, at: number): Generator<FormEvent, number | undefined> {
     const found = data.indexOf(this.#delimiter, at)
     const end = found === -1 ? this.#dataEnd(data, at) : found
@@ -88,9 +88,9 @@ export class FormParser {
     const end = data.indexOf(CRLF, at)
     if (end === -1 && data.length - at <= PADDING_BYTES_MAX) return this.#keep(data, at)
     if (end === -1 || !/^[ \t]*$/.test(data.toString('latin1', at, end)))
-      throw malformed('a boundary has other text behind it')
+      throw malformed('a boundary is followed by other text')
     this.#state = 'headers'
-    // Its CRLF stays before the headers, so that a part without any ends like all others.
+    // The CRLF is left for the headers, so that a part without headers ends like all others.
     return end
   }
 
@@ -108,7 +108,7 @@ export class FormParser {
     this.#rest = data.subarray(from)
   }
 
-  /** Where the data ends for sure: before what may be the beginning of a delimiter. */
+  /** The end of what is certainly data: the rest may be the beginning of a delimiter. */
   #dataEnd(data: Buffer, at: number): number {
     const earliest = Math.max(at, data.length - this.#delimiter.length + 1)
     for (let i = data.indexOf(CR, earliest); i !== -1; i = data.indexOf(CR, i + 1)) {

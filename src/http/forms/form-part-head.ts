@@ -1,6 +1,6 @@
 import { SheafError } from '../../core/errors.js'
 
-/** What a part of a form says about itself. */
+/** The headers of a form part, parsed. */
 export interface FormPartHead {
   readonly name: string
   readonly filename: string | undefined
@@ -23,7 +23,7 @@ export function parseBoundary(contentType: string | undefined): string {
 
 /**
  * @param headers - of the part, by lower-case name, one character per byte
- * @returns undefined without a Content-Disposition of form-data that has a name
+ * @returns undefined unless Content-Disposition is form-data with a name
  */
 export function parsePartHead(headers: ReadonlyMap<string, string>): FormPartHead | undefined {
   const disposition = utf8(headers.get('content-disposition') ?? '')
@@ -38,19 +38,19 @@ export function parsePartHead(headers: ReadonlyMap<string, string>): FormPartHea
   return { name, filename, contentType: headers.get('content-type') || undefined }
 }
 
-/** Browsers write a quote as %22 (WHATWG HTML), others as \". A backslash before anything else is part of a Windows path. */
+/** Browsers escape a quote as %22 (WHATWG HTML), others as \". Any other backslash belongs to a Windows path. */
 function unquote(text: string): string {
   return text.replace(/\\(["\\])/g, '$1').replace(/%22/g, '"')
 }
 
-/** RFC 8187, which some clients use although RFC 7578 says not to. @returns undefined when it is not there or malformed */
+/** RFC 8187, which some clients use although RFC 7578 forbids it. @returns undefined when absent or malformed */
 function extendedValue(text: string | undefined): string | undefined {
   const encoded = /^utf-8'[^']*'(.*)$/i.exec(text ?? '')?.[1]
   if (encoded === undefined) return undefined
   try {
     return decodeURIComponent(encoded)
   } catch {
-    return undefined // the plain filename beside it counts
+    return undefined // fall back to the plain filename
   }
 }
 

@@ -7,18 +7,18 @@ const FILE_FIELD = 'file'
 const FIELDS_MAX = 100
 const FIELD_BYTES_MAX = 16 * 1024
 
-/** The bytes of a form; `return` is called when the rest is not wanted. */
+/** The bytes of a form; `return` is called when the rest is not needed. */
 export type FormBody = Pick<RequestBody, 'next' | 'return'>
 
 /** A form with one file, read up to where the file begins. */
 export interface UploadForm {
-  /** In the order of the form; only names that were asked for. */
+  /** In the order of the form; only known names. */
   readonly fields: readonly FormField[]
   readonly filename: string | undefined
   readonly contentType: string | undefined
   /**
-   * The file's bytes, to be read once. It ends only after the closing boundary has been seen, so that whoever stores what it
-   * yields never takes a part of a file for the whole.
+   * The file's bytes; can be read once. Ends only after the closing boundary was read, so that a truncated file is never
+   * taken for a complete one.
    */
   readonly file: AsyncIterable<Uint8Array>
 }
@@ -29,13 +29,13 @@ export interface FormField {
 }
 
 /**
- * Reads a multipart/form-data body with one part `file`. Fields stand before the file: what they say is needed to begin storing it.
+ * Reads a multipart/form-data body with one part `file`. Fields must precede the file: storing it requires them.
  *
  * @param contentType - of the request, with the boundary
- * @param fieldNames - fields that may be there
- * @param options.fieldsAfterFile - they may follow the file, too; those are there when the file has been read
- * @throws here or from `file`: `ERR_NOT_MULTIPART`, `ERR_NO_FILE`, `ERR_BAD_PARAMETER`, `ERR_BAD_REQUEST`, `ERR_TRUNCATED_BODY`, and
- * whatever the body throws
+ * @param fieldNames - allowed fields
+ * @param options.fieldsAfterFile - fields may also follow the file; those are available once the file has been read
+ * @throws here or from `file`: `ERR_NOT_MULTIPART`, `ERR_NO_FILE`, `ERR_BAD_PARAMETER`, `ERR_BAD_REQUEST`,
+ * `ERR_TRUNCATED_BODY`, and whatever the body throws
  */
 export async function readUploadForm(
   body: FormBody,
@@ -53,18 +53,18 @@ interface OpenField {
   bytes: number
 }
 
-/** Pulls the body through the parser one piece at a time: nothing is read that the reader of the file has not asked for. */
+/** Feeds the body to the parser one piece at a time, only as fast as the file is read. */
 class FormReader {
   readonly #body: FormBody
   readonly #parser: FormParser
   readonly #fieldNames: ReadonlySet<string>
   readonly #fieldsAfterFile: boolean
   readonly #fields: FormField[] = []
-  /** The field that is being read. */
+  /** The field being read. */
   #field: OpenField | undefined
   /** The file's part, once it has begun. */
   #file: FormPartHead | undefined
-  /** Bytes of the file that wait to be yielded. */
+  /** Bytes of the file not yet yielded. */
   #pieces: Uint8Array[] = []
 
   constructor(body: FormBody, boundary: string, fieldNames: ReadonlySet<string>, fieldsAfterFile: boolean) {
@@ -96,7 +96,7 @@ class FormReader {
     }
   }
 
-  /** Parses one piece of the body. @returns false at the end of a whole form */
+  /** Parses one piece of the body. @returns false at the end of a complete form */
   async #advance(): Promise<boolean> {
     const { done, value } = await this.#body.next()
     if (done) {
@@ -119,7 +119,9 @@ class FormReader {
     const { name, filename } = head
     if (this.#file !== undefined && (name === FILE_FIELD || !this.#fieldsAfterFile)) {
       const message =
-        name === FILE_FIELD ? 'one file per request' : `the field ${JSON.stringify(name)} must stand before the file`
+        name === FILE_FIELD
+          ? 'the form has several files; send one per request'
+          : `the field ${JSON.stringify(name)} must come before the file`
       throw new SheafError('ERR_BAD_PARAMETER', message)
     }
     if (name === FILE_FIELD) {

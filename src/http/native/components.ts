@@ -10,7 +10,7 @@ import type { Photos } from '../../photos/photos.js'
 import type { Similarity } from '../../search/similarity.js'
 import type { HttpTimeouts } from '../wire/timeouts.js'
 
-/** What the HTTP face asks of the program. Picks, so that a test passes literals. */
+/** What the HTTP API uses. Picks, so that tests can pass literals. */
 export interface HttpComponents {
   readonly photos: Pick<
     Photos,
@@ -42,7 +42,7 @@ export interface HttpComponents {
     | 'volumes'
     | 'volumeStats'
   >
-  /** Absent where nothing looks at photos. */
+  /** Absent where photos are not analyzed. */
   readonly similarity?: {
     readonly search: Pick<Similarity['search'], 'byImage' | 'byText' | 'byPhoto'>
     readonly duplicates: Pick<Similarity['duplicates'], 'list' | 'linked' | 'unlink'>
@@ -52,9 +52,9 @@ export interface HttpComponents {
   readonly events: Pick<Events, 'follow'>
   readonly clock: Clock
   readonly log: Logger
-  /** Why the node cannot serve at the moment (replay has not ended, the disk fails), or undefined when it can. */
+  /** Why the node cannot serve now (the log is still being replayed, the disk fails); undefined when it can. */
   readonly unready: () => SheafError | undefined
-  /** Ends the process: a request met a broken invariant. Its client has been answered 500 by then. */
+  /** Ends the process after a request broke an invariant. Its client was answered 500 before. */
   readonly fatal: (error: InvariantError) => void
 }
 
@@ -64,10 +64,10 @@ export interface HttpInit {
   readonly version: string
   /** The machine's own name, which browsers may use in `Host`. */
   readonly hostName: string
-  /** Further names under which browsers may reach this node, without port, e.g. the one of a reverse proxy. */
+  /** Further host names, without port, under which browsers may reach this node, e.g. a reverse proxy's. */
   readonly allowHosts?: readonly string[]
   /** Larger uploads are refused before they are read. */
   readonly maxUploadBytes: number
-  /** Tests shorten these; nobody else needs to. */
+  /** For tests. */
   readonly timeouts?: Partial<HttpTimeouts>
 }

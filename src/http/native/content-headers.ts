@@ -1,15 +1,15 @@
 import type { ContentHead } from '../../photos/photo-types.js'
 
-/** What a browser would run, or let run with this node's rights: markup, script, style transformations, mail with markup in it. */
+/** Types that a browser would execute in this node's origin: markup, scripts, style transformations, mail with markup. */
 const ACTIVE_TYPE = /html|xml|svg|script|xsl|^multipart\/|^message\/|shockwave|wasm/
-/** Anything else could break out of its header. */
+/** Anything else could break the header. */
 const MEDIA_TYPE = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(?:\s*;[\x20-\x7e]*)?$/
 
 /**
- * Headers that go with a photo's bytes, as a flat array for `writeHead`, without Content-Length.
+ * Headers for a photo's bytes, as a flat array for `writeHead`, without Content-Length.
  *
- * Cache-Control is `private, no-cache`: a browser may keep the bytes but asks before it shows them. They never change, so the answer
- * is a 304 of 200 bytes; but they can be deleted, and a deleted photo must not stay visible for the length of a max-age.
+ * Cache-Control is `private, no-cache`: a browser may cache the bytes but must revalidate. They never change, so it gets a
+ * 304 of 200 bytes; but a photo may be deleted, and must then not stay visible until a max-age ends.
  */
 export function contentHeaders(head: ContentHead, source: 'local' | 'peer' | 'cache'): string[] {
   const type = MEDIA_TYPE.test(head.contentType) ? head.contentType : 'application/octet-stream'
@@ -36,7 +36,7 @@ export function contentHeaders(head: ContentHead, source: 'local' | 'peer' | 'ca
   return headers
 }
 
-/** RFC 6266: the name in RFC 8187 form, and for old clients a likeness in ASCII when they differ. */
+/** RFC 6266: the name in RFC 8187 form, and an ASCII fallback for old clients where they differ. */
 export function contentDisposition(disposition: 'inline' | 'attachment', name: string): string {
   const clean = name.replace(/\p{Cc}/gu, '').replace(/\p{Surrogate}/gu, '\ufffd')
   if (clean === '') return disposition
@@ -45,7 +45,7 @@ export function contentDisposition(disposition: 'inline' | 'attachment', name: s
   return `${disposition}; filename="${ascii}"; filename*=UTF-8''${encodeExtended(clean)}`
 }
 
-/** RFC 8187 attr-char: encodeURIComponent leaves some characters that must be escaped here. */
+/** RFC 8187 attr-char: encodeURIComponent does not escape all that must be escaped here. */
 function encodeExtended(text: string): string {
   return encodeURIComponent(text).replace(
     /['()*]/g,

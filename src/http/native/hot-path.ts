@@ -6,7 +6,7 @@ import { contentHeaders } from './content-headers.js'
 
 const PREFIX = '/photo/'
 const URL_CHARACTERS = PREFIX.length + 36
-/** Headers that change the answer or who may get it: with any of them the request goes the normal way. */
+/** Headers that affect the answer or access to it: a request with any of them takes the normal path. */
 const COLD_HEADERS = new Set([
   'authorization',
   'content-length',
@@ -23,8 +23,9 @@ const COLD_HEADERS = new Set([
 ])
 
 /**
- * Answers the most frequent request, `GET /photo/{id}` of a photo that was read lately, straight from the page cache: no router, no promise,
- * no header object, and a pooled buffer that goes back when the socket has taken it. Anything unusual is left to the normal way.
+ * Answers the most frequent request, `GET /photo/{id}` of a recently read photo, straight from the page cache: no router, no
+ * promise, no header object, and a pooled buffer that is released when the socket has taken it. Leaves all other requests
+ * to the normal path.
  */
 export class HotPath {
   readonly #photos: Pick<Photos, 'openHot'>
@@ -36,11 +37,11 @@ export class HotPath {
     this.#guard = components.guard
   }
 
-  /** @returns whether the request has been answered */
+  /** @returns whether it answered the request */
   answer(request: IncomingMessage, response: ServerResponse): boolean {
     const { url = '' } = request
     if (request.method !== 'GET' || url.length !== URL_CHARACTERS || !url.startsWith(PREFIX)) return false
-    // A pipelined request has no socket until the one before it is answered, and would not learn that it went away.
+    // The response of a pipelined request has no socket until the one before is answered, and would miss its close.
     if (response.socket === null || !this.#isPlain(request.rawHeaders)) return false
     const content = this.#photos.openHot(url.slice(PREFIX.length))
     if (content === undefined) return false

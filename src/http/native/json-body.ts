@@ -8,7 +8,7 @@ const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i
 /**
  * Reads a whole JSON body.
  *
- * @throws `ERR_UNSUPPORTED_MEDIA`, `ERR_BAD_REQUEST` when it is no JSON, `ERR_TOO_LARGE`, and whatever a body throws
+ * @throws `ERR_UNSUPPORTED_MEDIA`, `ERR_BAD_REQUEST` when it is not JSON, `ERR_TOO_LARGE`, and whatever a body throws
  */
 export async function readJson(bodies: RequestBodies, request: IncomingMessage): Promise<unknown> {
   if (!JSON_TYPE.test(request.headers['content-type'] ?? '')) {
@@ -23,7 +23,7 @@ export async function readJson(bodies: RequestBodies, request: IncomingMessage):
   }
 }
 
-/** Reads a body that means nothing here, so that the connection can go on. @throws as a body throws */
+/** Reads and drops an unexpected body, so that the connection can be reused. @throws as a body throws */
 export async function discardBody(bodies: RequestBodies, request: IncomingMessage): Promise<void> {
   for await (const _ of bodies.open(request, JSON_BYTES_MAX));
 }

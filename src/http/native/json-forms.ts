@@ -9,8 +9,8 @@ import type { BatchOutcome, ListedPhoto, PhotoConflict, PhotoPage, UploadReceipt
 import type { SimilarityStatus } from '../../search/similarity-types.js'
 
 /*
- * What the outside sees: snake_case, times RFC 3339 UTC, null for what is not known. The schemas that say the same stand in
- * schemas.ts; a test holds real answers against them.
+ * JSON of answers: snake_case, times in RFC 3339 UTC, null for unknown values. The matching schemas are in `schemas/`; a test
+ * checks real answers against them.
  */
 
 export function receiptJson(receipt: UploadReceipt): object {
@@ -25,7 +25,7 @@ export function receiptJson(receipt: UploadReceipt): object {
   }
 }
 
-/** What the record itself says; the same on every node that has merged the same writes. The cookie is told at birth only. */
+/** The record's fields; equal on all nodes that merged the same writes. The cookie is only in the upload receipt. */
 export function photoJson(photo: Photo): object {
   return {
     photo_id: photo.id,
@@ -169,7 +169,7 @@ export function timeJson(ms: number): string {
   return new Date(ms).toISOString()
 }
 
-/** Plain data with its keys in snake_case; undefined becomes null. */
+/** Converts the keys of plain data to snake_case, and undefined to null. */
 function snakeCase(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(snakeCase)
   if (typeof value !== 'object' || value === null) return value ?? null

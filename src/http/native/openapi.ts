@@ -2,7 +2,7 @@ import swagger from '@fastify/swagger'
 import type { FastifyInstance } from 'fastify'
 import type { Schema } from './schemas/common.js'
 
-/** Collects the schemas of routes that are added after this into the document that `GET /openapi.json` answers. */
+/** Collects the schemas of all routes added afterwards; `GET /openapi.json` returns the document. */
 export async function addOpenApi(app: FastifyInstance, version: string): Promise<void> {
   await app.register(swagger, {
     openapi: {
@@ -10,15 +10,15 @@ export async function addOpenApi(app: FastifyInstance, version: string): Promise
       info: {
         title: 'Sheaf',
         version,
-        description: 'Symmetric photo storage: any node takes any request. Errors are RFC 9457 problems with a code.',
+        description: 'Symmetric photo storage: any node serves any request. Errors are RFC 9457 problems with a code.',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' }
       },
       tags: [
         { name: 'photos', description: 'reading and changing photos' },
         { name: 'uploads', description: 'storing photos' },
-        { name: 'similarity', description: 'photos that look like others' },
+        { name: 'similarity', description: 'finding similar photos' },
         { name: 'node', description: 'this node' },
-        { name: 'admin', description: 'long work, as jobs' }
+        { name: 'admin', description: 'long-running work, as jobs' }
       ]
     },
     transform: ({ schema, url }) => {

@@ -2,8 +2,8 @@ import { SheafError } from '../../core/errors.js'
 import type { Schema } from './schemas/common.js'
 
 /**
- * Turns the texts of a query into what its schema wants: numbers, true and false, and arrays for parameters that may be repeated. What does not fit
- * stays text, for the validation to refuse. Bodies are not touched: in JSON `"5"` is not 5.
+ * Converts the strings of a query to the types of its schema: numbers, booleans, and arrays for repeatable parameters. What
+ * does not fit stays a string, which validation refuses. Bodies are not converted: in JSON `"5"` is not 5.
  */
 export function coerceQuery(query: Record<string, unknown>, schema: Schema): void {
   const properties = schema.properties as Readonly<Record<string, Schema>>
@@ -24,6 +24,8 @@ export function checkQueryEscapes(url: string): void {
   try {
     decodeURIComponent(url.slice(start))
   } catch (cause) {
-    throw new SheafError('ERR_BAD_PARAMETER', 'the query has a malformed percent escape', { cause })
+    throw new SheafError('ERR_BAD_PARAMETER', 'the query has a malformed percent escape; escape a literal % as %25', {
+      cause
+    })
   }
 }

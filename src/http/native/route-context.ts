@@ -25,8 +25,8 @@ export function requireAltKey(text: string | undefined): AltKey {
   return alt
 }
 
-/** For an error that came when the answer was under way, so that nobody can be told. */
-export function reportCut({ log, fatal }: Pick<HttpComponents, 'log' | 'fatal'>, error: unknown): void {
-  log.warn({ err: error }, 'an answer was cut')
+/** Logs an error that ended an answer after its headers were sent, when no status can report it. */
+export function logCutOff({ log, fatal }: Pick<HttpComponents, 'log' | 'fatal'>, error: unknown): void {
+  log.warn({ err: error }, 'answer was cut off by an error')
   if (error instanceof InvariantError) fatal(error)
 }

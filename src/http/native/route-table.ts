@@ -1,4 +1,4 @@
-/** Which methods a path has, to tell 405 from 404. Patterns are as routes have them: `/photo/:id/meta`. */
+/** The methods of each path, to distinguish 405 from 404. Patterns as in routes: `/photo/:id/meta`. */
 export class RouteTable {
   readonly #routes: { readonly segments: readonly string[]; readonly methods: Set<string> }[] = []
 
@@ -9,7 +9,7 @@ export class RouteTable {
     else for (const method of methods) known.methods.add(method)
   }
 
-  /** @returns sorted; empty when no pattern fits the path, which may have a query */
+  /** @param url - may have a query. @returns sorted; empty when no pattern matches */
   methodsOf(url: string): string[] {
     const [path = ''] = url.split('?', 1)
     const segments = path.split('/')

@@ -3,20 +3,21 @@ import type { Socket } from 'node:net'
 
 export interface AnswerTarget {
   readonly response: ServerResponse
-  /** The response's own is not there while it waits behind another one of its connection. */
+  /** The request's socket: the response has none while it waits behind another one on the connection. */
   readonly socket: Socket
   /** Sends status and headers. */
   readonly writeHead: () => void
-  /** Told what ended the answer before its end. It is cut then, so that the client does not take it for complete. */
+  /** Called with the error that ended the answer early. The connection is cut, so that the client notices. */
   readonly onCut: (error: unknown) => void
 }
 
 /**
- * Sends chunks as the client takes them: at most one of them beyond the socket's own buffer is in memory. The head follows the first chunk, so
- * that what is wrong from the start can still become a problem. Stops without an error when the client goes away.
+ * Sends chunks as fast as the client takes them: at most one beyond the socket's buffer is in memory. The headers are sent
+ * only once the first chunk is there, so that an error before it can still be answered. Stops without an error when the
+ * client disconnects.
  *
- * @param chunks - always closed, read to the end or not
- * @throws what `chunks` throws instead of a first chunk; nothing has been sent then
+ * @param chunks - always closed, even if not read to the end
+ * @throws an error of `chunks` before its first chunk; nothing has been sent then
  */
 export async function streamAnswer(chunks: AsyncIterable<Uint8Array>, target: AnswerTarget): Promise<void> {
   const { response, socket, writeHead, onCut } = target
@@ -37,7 +38,7 @@ export async function streamAnswer(chunks: AsyncIterable<Uint8Array>, target: An
   }
 }
 
-/** Resolves when the response takes more, or never will. */
+/** Resolves when the response takes more data, or never will. */
 function writable(response: ServerResponse, socket: Socket): Promise<void> {
   return new Promise(resolve => {
     const done = (): void => {

@@ -5,51 +5,51 @@ import type { Logger } from '../../core/log.js'
 import { type Problem, problemOf } from './problem.js'
 import type { RequestBodies } from './request-bodies.js'
 
-/** Codes of Node's parser; all others mean that the client does not speak HTTP/1.1. */
-const KNOWN: Readonly<Record<string, ErrorCode>> = {
+/** Codes of Node's parser. All others mean that the bytes are not HTTP/1.1. */
+const PARSER_ERRORS: Readonly<Record<string, ErrorCode>> = {
   HPE_HEADER_OVERFLOW: 'ERR_HEADERS_TOO_LARGE',
   HPE_CHUNK_EXTENSIONS_OVERFLOW: 'ERR_TOO_LARGE',
   HPE_INVALID_EOF_STATE: 'ERR_TRUNCATED_BODY',
   ERR_HTTP_REQUEST_TIMEOUT: 'ERR_REQUEST_TIMEOUT'
 }
 
-/** Answers what Node's parser cannot make a request of. */
+/** Answers requests that Node's parser rejects. */
 export class ClientErrors {
   readonly #bodies: RequestBodies
   readonly #log: Logger
-  /** The latest answer of a connection, those of the hot path excepted: they are written in one go. */
-  readonly #answers = new WeakMap<Socket, ServerResponse>()
-  /** Connections that have been dealt with; what else they bring is noise. */
-  readonly #broken = new WeakSet<Socket>()
+  /** The latest response on each connection. The hot path's are not here: they are written at once. */
+  readonly #responses = new WeakMap<Socket, ServerResponse>()
+  /** Connections already handled; further errors on them are ignored. */
+  readonly #handled = new WeakSet<Socket>()
 
   constructor(components: { readonly bodies: RequestBodies; readonly log: Logger }) {
     this.#bodies = components.bodies
     this.#log = components.log
   }
 
-  answering(socket: Socket, response: ServerResponse): void {
-    this.#answers.set(socket, response)
+  noteResponse(socket: Socket, response: ServerResponse): void {
+    this.#responses.set(socket, response)
   }
 
   handle(error: Error, socket: Socket): void {
     const parserCode = systemErrorCode(error) ?? ''
-    const code = KNOWN[parserCode] ?? 'ERR_BAD_REQUEST'
+    const code = PARSER_ERRORS[parserCode] ?? 'ERR_BAD_REQUEST'
     const known = new SheafError(code, code === 'ERR_BAD_REQUEST' ? 'the request is not HTTP/1.1' : undefined)
-    // A body that is being read fails, and its route answers.
-    if (this.#broken.has(socket) || this.#bodies.fail(socket, known)) return
-    this.#broken.add(socket)
-    const answer = this.#answers.get(socket)
+    // If a body is being read, it fails and its route answers.
+    if (this.#handled.has(socket) || this.#bodies.fail(socket, known)) return
+    this.#handled.add(socket)
+    const answer = this.#responses.get(socket)
     if (answer === undefined || answer.writableFinished || isUnanswered(answer)) {
       if (socket.writable && parserCode !== 'ECONNRESET') socket.write(rawProblem(problemOf(known, this.#log)))
       socket.destroySoon()
     } else {
-      // What is wrong came behind a whole request, whose answer must be neither replaced nor cut.
+      // The error follows a complete request, whose answer must be neither replaced nor cut off.
       answer.once('close', () => socket.destroySoon())
     }
   }
 }
 
-/** The request is malformed in its body, which nobody has begun to read. */
+/** The request's body is malformed, and no route has begun to read it. */
 function isUnanswered(answer: ServerResponse): boolean {
   return !answer.req.complete && answer.socket !== null && !answer.headersSent
 }

@@ -1,7 +1,7 @@
-/** One tag of a list: `W/` before it makes it weak (RFC 9110, section 8.8.3). */
+/** One tag of a list; the prefix `W/` makes it weak (RFC 9110, section 8.8.3). */
 const ENTITY_TAG = /^(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"/
 
-/** @returns the tags as they stand, `*`, or undefined when the header is malformed */
+/** @returns the tags unchanged, or `*`; undefined when the header is malformed */
 export function parseEntityTags(header: string): readonly string[] | '*' | undefined {
   if (header.trim() === '*') return '*'
   // A list may have empty elements (RFC 9110, section 5.6.1).
@@ -18,7 +18,7 @@ export function parseEntityTags(header: string): readonly string[] | '*' | undef
   return tags.length === 0 ? undefined : tags
 }
 
-/** If-None-Match compares weakly: `W/` makes no difference. */
+/** If-None-Match uses weak comparison: `W/` is ignored. */
 export function matchesWeakly(header: string, etag: string): boolean {
   const tags = parseEntityTags(header)
   if (tags === '*') return true
@@ -26,7 +26,7 @@ export function matchesWeakly(header: string, etag: string): boolean {
   return tags?.some(tag => tag.replace(/^W\//, '') === opaque) ?? false
 }
 
-/** If-Match compares strongly: a weak tag matches nothing. */
+/** If-Match uses strong comparison: a weak tag never matches. */
 export function matchesStrongly(tags: readonly string[] | '*', etag: string): boolean {
   return tags === '*' || (!etag.startsWith('W/') && tags.includes(etag))
 }

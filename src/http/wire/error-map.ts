@@ -2,15 +2,15 @@ import type { ErrorCode } from '../../core/errors.js'
 
 export interface ErrorMapping {
   readonly status: number
-  /** Seconds after which asking again may help; sent as Retry-After. */
+  /** Sent as Retry-After, seconds. */
   readonly retryAfterS?: number
-  /** Members of the error's details that the client may see, with their values when the error does not say. */
+  /** Details of the error that the client may see, with default values. */
   readonly members?: Readonly<Record<string, string | number | boolean | null>>
 }
 
 /**
- * The one place that knows HTTP statuses. Codes that no request can meet (start-up, client commands) are 500 here, so
- * that the map is total.
+ * The only place that maps codes to HTTP statuses. Codes that no request can cause (start-up, client commands) are 500, so
+ * that the map is complete.
  */
 export const ERROR_MAP: Readonly<Record<ErrorCode, ErrorMapping>> = {
   ERR_BAD_REQUEST: { status: 400 },

@@ -1,7 +1,7 @@
 import type { FastifyError } from 'fastify'
 import { SheafError } from '../../core/errors.js'
 
-/** Says errors that Fastify raises by itself in Sheaf's terms; everything else is passed on. */
+/** Translates Fastify's own errors to SheafErrors; returns all others unchanged. */
 export function fromFastify(error: unknown): unknown {
   if (error instanceof SheafError || !(error instanceof Error)) return error
   const { validation, validationContext, code } = error as Partial<FastifyError>
@@ -9,7 +9,10 @@ export function fromFastify(error: unknown): unknown {
     const [fault] = validation
     if (fault?.instancePath === '/alt_key') return new SheafError('ERR_BAD_ALT_KEY', undefined, { cause: error })
     const extra = fault?.params.additionalProperty
-    const detail = extra === undefined ? error.message : `${validationContext} must not have ${JSON.stringify(extra)}`
+    const detail =
+      extra === undefined
+        ? error.message
+        : `${validationContext} must not have the unknown property ${JSON.stringify(extra)}`
     return new SheafError('ERR_BAD_PARAMETER', detail, { cause: error })
   }
   switch (code) {

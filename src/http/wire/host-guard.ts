@@ -2,55 +2,55 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { isIP } from 'node:net'
 import { SheafError } from '../../core/errors.js'
 
-/** Distinct Host headers remembered as allowed. */
-const REMEMBERED_HOSTS_MAX = 64
+/** Allowed Host headers remembered, at most. */
+const ALLOWED_HOSTS_MAX = 64
 
 /**
- * Keeps web pages of elsewhere from driving this node through the browser of someone who may reach it.
+ * Keeps other sites' web pages from using this node through the browser of someone who can reach it.
  *
- * - Host: an attacker's DNS name can be pointed at this node after the page was loaded (DNS rebinding). Only names that nobody
- *   outside can register are taken: IP literals, names without a dot, the machine's own, and those the operator allows.
- * - Origin and Sec-Fetch-Site: what a browser says about the page that asks. Another origin is refused, but for following a link
- *   (a top-level navigation by GET), which shows the answer to its user alone.
+ * - Host: an attacker can point a DNS name at this node after the page was loaded (DNS rebinding). Only names that outsiders
+ *   cannot register are allowed: IP literals, names without a dot, the machine's own, and those the operator allows.
+ * - Origin and Sec-Fetch-Site: the browser names the page that sends the request. Other origins are refused, except for
+ *   following a link (a top-level navigation by GET), which shows the answer only to the user.
  *
- * A client that is no browser sends neither header and is not concerned.
+ * Clients other than browsers do not send Origin or Sec-Fetch-Site.
  */
 export class HostGuard {
   readonly #names: ReadonlySet<string>
-  /** Host headers found allowed, as they were sent. Bounded, as a client could make up any number of them. */
-  readonly #remembered = new Set<string>()
+  /** Host headers already checked and allowed. Bounded, because a client could send any number of them. */
+  readonly #allowedHosts = new Set<string>()
 
-  /** @param names - allowed beside IP literals and names without a dot; without port, any case */
+  /** @param names - allowed besides IP literals and names without a dot; without port, any case */
   constructor(names: readonly string[]) {
     this.#names = new Set(names.map(name => withoutRootDot(name.toLowerCase())))
   }
 
-  /** @param host - the Host header as it stands */
+  /** @param host - the Host header, unchanged */
   allowsHost(host: string): boolean {
-    if (this.#remembered.has(host)) return true
+    if (this.#allowedHosts.has(host)) return true
     const name = hostName(host)
     if (name === undefined || !(isIP(name) !== 0 || !name.includes('.') || this.#names.has(name))) return false
-    if (this.#remembered.size >= REMEMBERED_HOSTS_MAX) this.#remembered.clear()
-    this.#remembered.add(host)
+    if (this.#allowedHosts.size >= ALLOWED_HOSTS_MAX) this.#allowedHosts.clear()
+    this.#allowedHosts.add(host)
     return true
   }
 
   /** @throws `ERR_FOREIGN_ORIGIN` */
   check(method: string, headers: IncomingHttpHeaders): void {
     const { host, origin } = headers
-    // Only HTTP/1.0, which no browser speaks, may leave Host out.
+    // Only HTTP/1.0, which browsers do not use, may omit Host.
     if (host !== undefined && !this.allowsHost(host)) {
       throw new SheafError(
         'ERR_FOREIGN_ORIGIN',
-        `the host name ${JSON.stringify(host)} is not known as this node's; allow it in the configuration or use an IP address`
+        `the host name ${JSON.stringify(host)} is not known to this node; start it with --allow-host, or use an IP address`
       )
     }
     if (origin !== undefined && (host === undefined || originHost(origin) !== withoutDefaultPort(host.toLowerCase()))) {
-      throw new SheafError('ERR_FOREIGN_ORIGIN', 'a page of another origin may not drive this node')
+      throw new SheafError('ERR_FOREIGN_ORIGIN', 'a web page of another origin may not use this node')
     }
     const site = headers['sec-fetch-site']
     if (site !== undefined && site !== 'same-origin' && site !== 'none' && !isNavigation(method, headers)) {
-      throw new SheafError('ERR_FOREIGN_ORIGIN', 'a page of another site may not drive this node')
+      throw new SheafError('ERR_FOREIGN_ORIGIN', 'a web page of another site may not use this node')
     }
   }
 }
@@ -72,7 +72,7 @@ function withoutRootDot(name: string): string {
   return name.endsWith('.') ? name.slice(0, -1) : name
 }
 
-/** @returns host and port as a Host header has them, without a default port; undefined for opaque origins */
+/** @returns host and port as in a Host header, without a default port; undefined for opaque origins */
 function originHost(origin: string): string | undefined {
   const match = /^https?:\/\/([^/?#@]+)$/i.exec(origin)
   return match?.[1] === undefined ? undefined : withoutDefaultPort(match[1].toLowerCase())

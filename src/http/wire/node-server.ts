@@ -9,7 +9,7 @@ import type { HttpTimeouts } from './timeouts.js'
 
 const HEADER_BYTES_MAX = 16 * 1024
 const CONNECTIONS_MAX = 4_096
-/** One read of a socket; Node's default of 16 KiB pauses bodies four times as often. */
+/** Bytes per socket read. Node's default of 16 KiB would pause bodies four times as often. */
 const BODY_BUFFER_BYTES = 64 * 1024
 
 export interface NodeServerComponents {
@@ -17,15 +17,15 @@ export interface NodeServerComponents {
   readonly clientErrors: ClientErrors
   readonly clock: Clock
   readonly log: Logger
-  /** Answers at once what it can. @returns whether it did */
+  /** Answers simple requests at once. @returns whether it did */
   readonly hot: (request: IncomingMessage, response: ServerResponse) => boolean
   /** Answers everything else. */
   readonly cold: (request: IncomingMessage, response: ServerResponse) => void
 }
 
 /**
- * Node's server with bounds on everything that a client could draw out. A socket that is silent for `answerStallMs` is cut, but for one whose
- * answer is being worked on; bodies have their own, shorter bound while they are read (request-bodies.ts).
+ * Node's HTTP server with a time limit on everything that a client could delay. A socket that is idle for `answerStallMs` is
+ * cut, unless its answer is still being computed. While a body is read, its own, shorter limit applies (request-bodies.ts).
  */
 export function createNodeServer(components: NodeServerComponents, timeouts: HttpTimeouts): Server {
   const { bodies, clientErrors, clock, log, hot, cold } = components
@@ -39,9 +39,9 @@ export function createNodeServer(components: NodeServerComponents, timeouts: Htt
     }
     if (hot(request, response)) return
     const { socket } = request
-    clientErrors.answering(socket, response)
+    clientErrors.noteResponse(socket, response)
     response.on('timeout', () => {
-      // Bytes that wait to be sent mean that the client takes none; without any, the answer just takes long.
+      // Unsent bytes mean that the client does not read; without any, the answer is still being computed.
       if (socket.writableLength > 0) socket.destroy()
       else socket.setTimeout(timeouts.answerStallMs)
     })
@@ -53,7 +53,7 @@ export function createNodeServer(components: NodeServerComponents, timeouts: Htt
       maxHeaderSize: HEADER_BYTES_MAX,
       highWaterMark: BODY_BUFFER_BYTES,
       headersTimeout: timeouts.headersMs,
-      // An upload may take as long as it keeps moving.
+      // An upload may take any time while bytes keep arriving.
       requestTimeout: 0,
       keepAliveTimeout: timeouts.keepAliveMs,
       connectionsCheckingInterval: Math.min(5_000, timeouts.headersMs)

@@ -4,7 +4,7 @@ import { ERROR_CODES, SheafError } from '../../core/errors.js'
 import type { Logger } from '../../core/log.js'
 import { ERROR_MAP } from './error-map.js'
 
-/** An error as a client sees it (RFC 9457). */
+/** An error as sent to a client (RFC 9457). */
 export interface Problem {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
@@ -12,16 +12,16 @@ export interface Problem {
   readonly body: string
 }
 
-/** Headers of an answer that an error may bring along: what the status demands. */
+/** Headers that the status of an error requires. */
 export interface ProblemHeaders {
   readonly allow?: string
   readonly 'content-range'?: string
 }
 
 /**
- * Says an error in HTTP. The text of an error that is Sheaf's own fault stays in the log: it may name paths of the machine.
+ * Translates an error to HTTP. The message of a 500 is only logged, because it may contain file paths.
  *
- * @param error - anything; what is no SheafError is a defect and reported as ERR_INTERNAL
+ * @param error - anything but a SheafError is a defect and reported as ERR_INTERNAL
  */
 export function problemOf(error: unknown, log: Logger, headers: ProblemHeaders = {}): Problem {
   const known = error instanceof SheafError ? error : new SheafError('ERR_INTERNAL', undefined, { cause: error })
@@ -51,10 +51,10 @@ export function problemOf(error: unknown, log: Logger, headers: ProblemHeaders =
 }
 
 /**
- * Answers with a problem, or cuts the connection when another answer has begun.
+ * Answers with a problem, or cuts the connection when an answer has already begun.
  *
- * With part of the body still to come, the rest is read and thrown away for a while before the connection closes: closing at once
- * would reset it, and the client, busy sending, might never see the answer (RFC 9112, section 9.6).
+ * If part of the request body is still to come, it is read and dropped for up to `lingerMs` before the connection closes.
+ * Closing at once would reset it, and a client still sending might never see the answer (RFC 9112, section 9.6).
  */
 export function sendProblem(
   request: IncomingMessage,

@@ -8,11 +8,11 @@ const RANGE_UNIT = /^bytes=(.*)$/i
 const RANGE_SPEC = /^(\d*)-(\d*)$/
 
 /**
- * Reads a Range header (RFC 9110, section 14). A unit other than bytes is ignored, as the RFC wants; so are several
- * ranges, which is a server's right and spares clients multipart/byteranges.
+ * Reads a Range header (RFC 9110, section 14). Units other than bytes are ignored, as the RFC requires; so are
+ * multiple ranges, which the RFC permits and which avoids multipart/byteranges.
  *
- * @param size - bytes of the whole, ≥ 0
- * @returns the one range asked for, cut to the size; `whole`; or `unsatisfiable` (malformed ones too)
+ * @param size - size of the representation in bytes, ≥ 0
+ * @returns the requested range, cut to the size; `whole`; or `unsatisfiable` (also for malformed headers)
  */
 export function parseRange(header: string, size: number): ByteRange | 'whole' | 'unsatisfiable' {
   const set = RANGE_UNIT.exec(header.trim())?.[1]
@@ -33,7 +33,7 @@ function parseSpec(spec: string, size: number): ByteRange | 'unsatisfiable' | 'm
   const match = RANGE_SPEC.exec(spec)
   if (match === null || spec === '-') return 'malformed'
   const [, first = '', last = ''] = match
-  // Numbers beyond 2^53 lose digits, but stay beyond every size.
+  // Numbers above 2^53 lose digits, but remain larger than any size.
   if (first === '') {
     const suffix = Math.min(Number(last), size)
     return suffix === 0 ? 'unsatisfiable' : { start: size - suffix, end: size }

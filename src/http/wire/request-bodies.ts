@@ -2,46 +2,46 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { SheafError } from '../../core/errors.js'
 
-/** Bytes that may wait for a slow reader before the client is made to wait. One read of a socket brings up to 64 KiB. */
+/** Bytes queued for a slow reader before the socket is paused. One socket read brings up to 64 KiB. */
 const QUEUE_BYTES_MAX = 256 * 1024
 
 export interface RequestBodiesInit {
   readonly bodyStallMs: number
-  /** What a socket's timeout goes back to after the body. */
+  /** The socket's timeout after the body. */
   readonly answerStallMs: number
 }
 
-/** Opens request bodies and knows which are open, so that faults of a connection end the right one. */
+/** Opens request bodies, and tracks the open ones, so that an error on a connection fails the right body. */
 export class RequestBodies {
   readonly #init: RequestBodiesInit
   readonly #open = new WeakMap<Socket, RequestBody>()
-  /** Requests whose client waits to be told to go on, with the way to tell it. */
-  readonly #expecting = new WeakMap<IncomingMessage, ServerResponse>()
+  /** Responses to requests whose client waits for `100 Continue`. */
+  readonly #awaitingContinue = new WeakMap<IncomingMessage, ServerResponse>()
 
   constructor(init: RequestBodiesInit) {
     this.#init = init
   }
 
-  /** The client sends its body only when told to (`Expect: 100-continue`). */
+  /** The client sends its body only after `100 Continue` (`Expect: 100-continue`). */
   expectContinue(request: IncomingMessage, response: ServerResponse): void {
-    this.#expecting.set(request, response)
+    this.#awaitingContinue.set(request, response)
   }
 
   /**
-   * @param bytesMax - a longer body is ERR_TOO_LARGE
-   * @throws `ERR_TOO_LARGE` at once when the declared length says so
+   * @param bytesMax - a longer body fails with ERR_TOO_LARGE
+   * @throws `ERR_TOO_LARGE` at once when the declared length is larger
    */
   open(request: IncomingMessage, bytesMax: number): RequestBody {
     if (Number(request.headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax)
     const begin = (): void => {
       this.#open.set(request.socket, body)
-      this.#expecting.get(request)?.writeContinue()
+      this.#awaitingContinue.get(request)?.writeContinue()
     }
     const body: RequestBody = new RequestBody(request, { ...this.#init, bytesMax, begin })
     return body
   }
 
-  /** What a client sends turned out malformed. @returns false when no body was being read on that connection */
+  /** Fails the body being read on a connection. @returns false when there is none */
   fail(socket: Socket, error: SheafError): boolean {
     return this.#open.get(socket)?.fail(error) ?? false
   }
@@ -49,15 +49,15 @@ export class RequestBodies {
 
 interface RequestBodyInit extends RequestBodiesInit {
   readonly bytesMax: number
-  /** Called before the first byte is asked for. */
+  /** Called before the first read. */
   readonly begin: () => void
 }
 
 /**
- * A request's bytes, pulled by one reader. Unlike Node's own iterator it leaves the connection alone when the reader stops early, so
- * that an answer can still be sent, and costs no promise per piece that has already arrived.
+ * A request's bytes, pulled by one reader. Unlike Node's own iterator it keeps the connection open when the reader stops
+ * early, so that an answer can still be sent; it also costs less per piece.
  *
- * Errors: `ERR_TOO_LARGE`, `ERR_TRUNCATED_BODY` (the client went away), `ERR_REQUEST_TIMEOUT` (it sends nothing).
+ * Errors: `ERR_TOO_LARGE`, `ERR_TRUNCATED_BODY` (the client disconnected), `ERR_REQUEST_TIMEOUT` (it stopped sending).
  */
 export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   readonly #request: IncomingMessage
@@ -93,7 +93,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     })
   }
 
-  /** The reader wants no more. */
+  /** Ends the reading. */
   return(): Promise<IteratorResult<Uint8Array>> {
     if (this.#state === 'new') this.#state = 'ended'
     this.#settle('ended')
@@ -101,7 +101,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     return Promise.resolve({ done: true, value: undefined })
   }
 
-  /** Ends the body with an error, unless it has ended. @returns whether it did */
+  /** Fails the body if it is open. @returns whether it was */
   fail(error: SheafError): boolean {
     if (this.#state !== 'open') return false
     this.#error = error
@@ -146,7 +146,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   }
 
   readonly #onTimeout = (): void => {
-    // Bytes that wait here mean that the reader is slow, not the client.
+    // If bytes are queued, the reader is slow, not the client.
     const waitsForClient = this.#queue.length === 0 && this.#request.readableLength === 0
     if (waitsForClient) this.fail(new SheafError('ERR_REQUEST_TIMEOUT', 'the body stopped arriving'))
     else this.#request.socket.setTimeout(this.#init.bodyStallMs)
@@ -171,5 +171,5 @@ function truncated(): SheafError {
 }
 
 function tooLarge(bytesMax: number): SheafError {
-  return new SheafError('ERR_TOO_LARGE', `the body is larger than the ${bytesMax} bytes allowed`)
+  return new SheafError('ERR_TOO_LARGE', `the body is larger than the maximum of ${bytesMax} bytes`)
 }

@@ -5,19 +5,19 @@ import { SheafError, systemErrorCode } from '../../core/errors.js'
 import type { Startable } from '../../core/lifecycle.js'
 import type { Logger } from '../../core/log.js'
 
-/** How often a stopping server looks for connections that have become idle, ms. */
+/** How often a stopping server closes connections that have become idle, ms. */
 const SWEEP_MS = 25
 
 export interface HttpServerInit {
   /** Address to listen on, e.g. `127.0.0.1`, `0.0.0.0`, `::`. */
   readonly host: string
-  /** 0 picks one. */
+  /** 0: the system chooses one. */
   readonly port: number
-  /** How long requests that run may go on after `stop`, ms; default 10 000. */
+  /** How long `stop` waits for running requests, ms; default 10,000. */
   readonly stopMsMax?: number
 }
 
-/** Makes an app of {@link buildHttpApp} listen, and stops it without cutting what runs. */
+/** Makes an app of {@link buildHttpApp} listen, and stops it gracefully. */
 export class HttpServer implements Startable {
   readonly #app: FastifyInstance
   readonly #clock: Clock
@@ -35,7 +35,7 @@ export class HttpServer implements Startable {
     this.#init = init
   }
 
-  /** @throws `ERR_ADDRESS_IN_USE`; `ERR_CONFIG` when the address is not this machine's or may not be used */
+  /** @throws `ERR_ADDRESS_IN_USE`; `ERR_CONFIG` when the address cannot be used */
   async start(): Promise<void> {
     const { host, port } = this.#init
     await this.#app.ready()
@@ -50,13 +50,13 @@ export class HttpServer implements Startable {
     })
   }
 
-  /** Where it listens. Undefined unless it does. */
+  /** The address that it listens on; undefined: it does not listen. */
   address(): { readonly host: string; readonly port: number } | undefined {
     const address = this.#app.server.address() as AddressInfo | null
     return address === null ? undefined : { host: address.address, port: address.port }
   }
 
-  /** Takes no more requests, lets those that run end, and after the deadline cuts what is left. */
+  /** Accepts no more requests, waits for running ones to end, and cuts those left after the deadline. */
   stop(): Promise<void> {
     this.#stopping ??= this.#stop()
     return this.#stopping
@@ -70,12 +70,12 @@ export class HttpServer implements Startable {
       server.close(() => {
         closed = true
       })
-      // A connection becomes idle when its last answer has been sent; Node closes only those that are idle already.
+      // Node closes only connections that are idle now; others become idle when their last answer was sent.
       while (!closed && this.#clock.monotonic() < deadline) {
         server.closeIdleConnections()
         await this.#clock.sleep(SWEEP_MS)
       }
-      if (!closed) this.#log.warn({}, 'requests did not end in time and were cut')
+      if (!closed) this.#log.warn({}, 'requests still running at the stop deadline were cut off')
       server.closeAllConnections()
     }
     await this.#app.close()

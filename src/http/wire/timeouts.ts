@@ -2,13 +2,13 @@
 export interface HttpTimeouts {
   /** From the first byte of a request to the end of its headers. */
   readonly headersMs: number
-  /** A body that brings no byte for so long ends in 408. */
+  /** A body that brings no byte for this long is answered 408. */
   readonly bodyStallMs: number
-  /** A client that takes no byte of its answer for so long is cut. */
+  /** A client that takes no byte of its answer for this long is disconnected. */
   readonly answerStallMs: number
-  /** Between two requests of a connection. */
+  /** Maximum idle time between two requests on a connection. */
   readonly keepAliveMs: number
-  /** How long the rest of a refused body is read and thrown away, so that the client sees the answer. */
+  /** How long the rest of a refused body is read and dropped, so that the client sees the answer. */
   readonly lingerMs: number
 }
 

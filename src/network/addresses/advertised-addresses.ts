@@ -2,11 +2,11 @@ import { isIPv4, isIPv6 } from 'node:net'
 import type { NodeId } from '../../domain/ids.js'
 import { isLoopback } from './local-addresses.js'
 
-/** A machine may have many interfaces; peers try what they are told one after the other. */
+/** A machine may have many interfaces; peers try the advertised addresses one after the other. */
 const ADDRESSES_MAX = 4
 
 export interface AdvertisedAddressesComponents {
-  /** This machine's addresses for others. */
+  /** This machine's addresses that others can use. */
   readonly interfaces: () => readonly string[]
   /** The address from which packets to `remote` go out. */
   readonly routeTo: (remote: string) => Promise<string | undefined>
@@ -16,16 +16,16 @@ export interface AdvertisedAddressesComponents {
 
 export interface AdvertisedAddressesInit {
   readonly self: NodeId
-  /** The address that was asked for: an IP address, perhaps one that stands for all. */
+  /** The configured IP address, perhaps a wildcard. */
   readonly listenHost: string
-  /** The port that is listened on. */
+  /** The port that the node listens on. */
   readonly port: number
   readonly advertise?: { readonly host: string; readonly port?: number }
 }
 
 /**
- * Under which addresses others reach this node: what it was told to say, else the address that it listens on, else its
- * interfaces, those first over which its peers are reached, then the one that leads to the rest of the world.
+ * The addresses under which others reach this node: the configured one, else the address that it listens on, else those
+ * of its interfaces. Interfaces that reach the most peers come first, then the one of the default route.
  */
 export class AdvertisedAddresses {
   readonly #components: AdvertisedAddressesComponents
@@ -39,18 +39,18 @@ export class AdvertisedAddresses {
     this.#init = init
   }
 
-  /** Looks at the routes as they are now. */
+  /** Looks up the default route again. */
   async refresh(): Promise<void> {
     this.#defaultRoute = await this.#components.defaultRoute()
   }
 
-  /** A peer is connected, its address being `remote`. */
-  async connected(peer: NodeId, remote: string): Promise<void> {
+  /** @param remote - the peer's IP address */
+  async noteConnected(peer: NodeId, remote: string): Promise<void> {
     const local = await this.#components.routeTo(remote)
     if (local !== undefined) this.#routes.set(peer, local)
   }
 
-  disconnected(peer: NodeId): void {
+  noteDisconnected(peer: NodeId): void {
     this.#routes.delete(peer)
   }
 
@@ -58,7 +58,7 @@ export class AdvertisedAddresses {
   list(): string[] {
     const { self, listenHost, port, advertise } = this.#init
     if (advertise !== undefined) return [multiaddrOf(advertise.host, advertise.port ?? port, self)]
-    if (!standsForAll(listenHost)) return [multiaddrOf(listenHost, port, self)]
+    if (!isWildcard(listenHost)) return [multiaddrOf(listenHost, port, self)]
     const listening = this.#components.interfaces().filter(address => listenHost === '::' || isIPv4(address))
     const rank = (address: string): number => {
       const peers = [...this.#routes.values()].filter(local => local === address).length
@@ -68,7 +68,7 @@ export class AdvertisedAddresses {
       .map((address, order) => ({ address, order, rank: rank(address) }))
       .sort((a, b) => b.rank - a.rank || a.order - b.order)
       .slice(0, ADDRESSES_MAX)
-    // A machine without any network can still have peers of its own.
+    // A machine without any network can still have peers on the machine itself.
     const addresses = best.length === 0 ? ['127.0.0.1'] : best.map(({ address }) => address)
     return addresses.map(address => multiaddrOf(address, port, self))
   }
@@ -84,6 +84,6 @@ export function multiaddrOf(host: string, port: number, peer?: NodeId): string {
   return `/${kind}/${host}/tcp/${port}${peer === undefined ? '' : `/p2p/${peer}`}`
 }
 
-function standsForAll(host: string): boolean {
+function isWildcard(host: string): boolean {
   return host === '0.0.0.0' || host === '::'
 }

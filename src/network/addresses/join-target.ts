@@ -1,16 +1,16 @@
 import { isIP, isIPv6 } from 'node:net'
 import { multiaddrOf } from './advertised-addresses.js'
 
-/** What `--join` names: addresses as they stand, or a name behind which any number of nodes may be. */
+/** An entry of `--join`: an address to dial as it is, or a name that may resolve to any number of nodes. */
 export type JoinTarget =
   | { readonly kind: 'address'; readonly address: string }
   | { readonly kind: 'name'; readonly host: string; readonly port: number }
 
-/** `/dns4/host/tcp/4001` is looked up by us: whoever dials it gets only one of the addresses. */
+/** `/dns4/host/tcp/4001` is resolved here, since libp2p would dial only one of the host's addresses. */
 const DNS_MULTIADDR = /^\/dns[46]?\/([^/]+)\/tcp\/(\d+)$/
 const HOST_AND_PORT = /^(.+):(\d{1,5})$/
 
-/** @param text - a DNS name or IP address with or without port (IPv6 in brackets), or a multiaddr: validated before */
+/** @param text - a DNS name or IP address with or without port (IPv6 in brackets), or a multiaddr; already validated */
 export function parseJoinTarget(text: string, defaultPort: number): JoinTarget {
   if (text.startsWith('/')) {
     const [, host, port] = DNS_MULTIADDR.exec(text) ?? []

@@ -2,12 +2,12 @@ import { createSocket } from 'node:dgram'
 import { isIPv6 } from 'node:net'
 import { networkInterfaces } from 'node:os'
 
-/** An address that nothing has, in a network for documentation (RFC 5737, RFC 3849): the route there is the default one. */
-const ELSEWHERE = { 4: '192.0.2.1', 6: '2001:db8::1' } as const
-/** A UDP socket wants a port although nothing is sent there. */
+/** Addresses reserved for documentation (RFC 5737, RFC 3849): packets to them take the default route. */
+const UNASSIGNED = { 4: '192.0.2.1', 6: '2001:db8::1' } as const
+/** A UDP socket needs a port, although nothing is sent to it. */
 const ANY_PORT = 9
 
-/** @returns this machine's addresses for others, of interfaces that are up; link-local ones left out */
+/** @returns this machine's addresses that others can use, of interfaces that are up; without link-local ones */
 export function interfaceAddresses(): string[] {
   return Object.values(networkInterfaces())
     .flatMap(addresses => addresses ?? [])
@@ -15,7 +15,7 @@ export function interfaceAddresses(): string[] {
     .map(({ address }) => address)
 }
 
-/** @returns the address of this machine from which packets to `remote` go out; undefined when none would */
+/** @returns the local address from which packets to `remote` go out; undefined when there is no route */
 export function routeTo(remote: string): Promise<string | undefined> {
   return new Promise(resolve => {
     const socket = createSocket(isIPv6(remote) ? 'udp6' : 'udp4')
@@ -24,14 +24,14 @@ export function routeTo(remote: string): Promise<string | undefined> {
       resolve(address)
     }
     socket.once('error', () => done(undefined))
-    // Connecting a UDP socket sends nothing; it only has the system choose the route.
+    // Connecting a UDP socket sends nothing; it only makes the system choose the route.
     socket.connect(ANY_PORT, remote, () => done(socket.address().address))
   })
 }
 
-/** @returns the address from which packets to the rest of the world go out */
+/** @returns the local address of the default route; undefined when there is none */
 export async function defaultRoute(): Promise<string | undefined> {
-  return (await routeTo(ELSEWHERE[4])) ?? (await routeTo(ELSEWHERE[6]))
+  return (await routeTo(UNASSIGNED[4])) ?? (await routeTo(UNASSIGNED[6]))
 }
 
 export function isLoopback(address: string): boolean {

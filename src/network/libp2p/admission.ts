@@ -1,21 +1,21 @@
 /*
- * Who may join: a handshake inside the encrypted connection, before anything else goes over it.
+ * Admission: a handshake inside the encrypted connection, before any other protocol may use it.
  *
  *   step  from       bytes  field
  *   1     both       32     nonce, fresh and random
  *   2     initiator  64     two proofs
- *   3     responder  1      1: you are in, my proofs follow; 0: you are refused, nothing follows
+ *   3     responder  1      1: admitted, the proofs follow; 0: refused, nothing follows
  *   3     responder  64     two proofs
  *
- * A proof is HMAC-SHA-256 under a cluster secret over: the text below, "i" or "r" for the side that proves, then both
- * peer ids (each after one byte with its length, the initiator's first) and both nonces (the initiator's first). The peer
- * ids are those that the encryption has authenticated, so a proof is worth nothing on any other connection, nor from the
- * other side, nor a second time. A node with one secret fills the second proof with random bytes. A side is satisfied by
- * any proof under any of its secrets: while keys are changed, nodes with the old one, with both and with the new one meet.
+ * A proof is HMAC-SHA-256 under a cluster secret over: CONTEXT, "i" or "r" for the side that proves, then both peer ids
+ * (each after one byte with its length, the initiator's first) and both nonces (the initiator's first). The peer ids are
+ * those that the encryption has authenticated, so a proof is invalid on another connection, from the other side, and a
+ * second time. A node with one secret fills the second proof with random bytes. A side accepts any proof under any of its
+ * secrets: during a key change, nodes with the old key, with both and with the new key can connect.
  *
- * A cluster secret is scrypt of the cluster key, salted with the cluster name; without a key, of nothing, so that the same
- * handshake keeps clusters of different names apart. The initiator proves first: who does not hold the key learns nothing
- * by dialling in. Who is dialled can try to guess a weak key with what it was sent; scrypt makes each guess cost.
+ * A cluster secret is scrypt of the cluster key, salted with the cluster name; without a key, of the empty string, so that
+ * the same handshake keeps clusters of different names apart. The initiator proves first: a node without the key learns
+ * nothing by dialing. A node that is dialed can try to guess a weak key from the proofs; scrypt makes each guess cost.
  */
 import { createHmac, scrypt, timingSafeEqual } from 'node:crypto'
 import { SheafError } from '../../core/errors.js'
@@ -26,28 +26,30 @@ const NONCE_BYTES = 32
 const PROOF_BYTES = 32
 const PROOFS = 2
 const CONTEXT = 'sheaf admission 1'
-/** 16 MiB and some 40 ms for a guess, and for a start. */
+/** 16 MiB and some 40 ms for each guess, and for each start of a node. */
 const SCRYPT = { N: 2 ** 14, r: 8, p: 1 } as const
 
-/** Constant, for it has to be recognised where libp2p keeps of an error only its text. */
-const REFUSED_BY_PEER = 'the other node refused this one: its cluster name or key differs'
-const REFUSED_HERE = 'the other node was refused: its cluster name or key differs'
+/** Constants, since libp2p keeps only an error's text and {@link isRefusal} has to recognize it. */
+const REFUSED_BY_PEER =
+  'the other node refused this one: cluster names or keys differ; compare --cluster-name and --cluster-key'
+const REFUSED_HERE =
+  'this node refused the other one: cluster names or keys differ; compare --cluster-name and --cluster-key'
 
-/** What a node of a cluster knows, and no other. */
+/** What only the nodes of one cluster know. */
 export interface ClusterSecrets {
   /** Newest first, 32 bytes each, one or two. */
   readonly secrets: readonly Uint8Array[]
-  /** Says nothing of name and key; of each secret one, newest first. To tell clusters apart in the open. */
+  /** One per secret, newest first, 8 hex digits each: tell clusters apart in public without revealing name or key. */
   readonly tags: readonly string[]
 }
 
 /**
- * @param keys - newest first, at most two; none when whoever knows the name may join. Line breaks at the end do not count
+ * @param keys - newest first, at most two; none: every node that knows the name may join. Trailing line breaks are ignored
  */
 export async function deriveSecrets(name: string, keys: readonly Uint8Array[]): Promise<ClusterSecrets> {
   invariant(keys.length <= PROOFS, 'a cluster key and at most one older one')
-  const given = keys.length === 0 ? [new Uint8Array(0)] : keys
-  const secrets = await Promise.all(given.map(key => stretch(withoutLineBreak(key), `sheaf cluster ${name}`)))
+  const effectiveKeys = keys.length === 0 ? [new Uint8Array(0)] : keys
+  const secrets = await Promise.all(effectiveKeys.map(key => stretch(withoutLineBreak(key), `sheaf cluster ${name}`)))
   const tags = secrets.map(secret => createHmac('sha256', secret).update('sheaf tag 1').digest('hex').slice(0, 8))
   return { secrets, tags }
 }
@@ -66,9 +68,9 @@ export interface Admission {
 }
 
 /**
- * Proves to the other side that this node belongs to the cluster, and has it prove the same.
+ * Proves to the other side that this node belongs to the cluster, and checks the other side's proof.
  *
- * @throws `ERR_PEER_REFUSED` when one of the two is not satisfied; what `read` and `write` throw
+ * @throws `ERR_PEER_REFUSED` when one of the two proofs fails; what `read` and `write` throw
  */
 export async function admit(admission: Admission): Promise<void> {
   const { initiator, read, write, random } = admission
@@ -90,7 +92,7 @@ export async function admit(admission: Admission): Promise<void> {
   await write(Buffer.concat([Uint8Array.of(1), proofs(admission, nonces)]))
 }
 
-/** @returns whether the error, or one of several, began as a refusal of {@link admit} */
+/** @returns whether the error, or one of an aggregate, is a refusal of {@link admit} */
 export function isRefusal(err: unknown): boolean {
   if (err instanceof AggregateError) return err.errors.some(isRefusal)
   return err instanceof Error && (err.message.includes(REFUSED_BY_PEER) || err.message.includes(REFUSED_HERE))
@@ -102,16 +104,16 @@ function refusedHere(): SheafError {
 
 function proofs(admission: Admission, nonces: readonly Uint8Array[]): Uint8Array {
   const side = admission.initiator ? 'i' : 'r'
-  const given = admission.secrets.map(secret => prove(admission, secret, side, nonces))
-  while (given.length < PROOFS) given.push(admission.random.bytes(PROOF_BYTES))
-  return Buffer.concat(given)
+  const list = admission.secrets.map(secret => prove(admission, secret, side, nonces))
+  while (list.length < PROOFS) list.push(admission.random.bytes(PROOF_BYTES))
+  return Buffer.concat(list)
 }
 
-function proven(admission: Admission, nonces: readonly Uint8Array[], given: Uint8Array): boolean {
+function proven(admission: Admission, nonces: readonly Uint8Array[], received: Uint8Array): boolean {
   const side = admission.initiator ? 'r' : 'i'
   return admission.secrets.some(secret => {
     const wanted = prove(admission, secret, side, nonces)
-    return [0, PROOF_BYTES].some(at => timingSafeEqual(given.subarray(at, at + PROOF_BYTES), wanted))
+    return [0, PROOF_BYTES].some(at => timingSafeEqual(received.subarray(at, at + PROOF_BYTES), wanted))
   })
 }
 

@@ -14,34 +14,34 @@ import { admit } from './admission.js'
 type NoiseComponents = Parameters<ReturnType<typeof noise>>[0]
 type Encrypted = SecuredConnection<unknown>
 
-/** Another version of the handshake has another name; a node of any other network ends at this name. */
+/** A new version of the handshake gets a new name. A node of another libp2p network fails to negotiate it. */
 const PROTOCOL = '/sheaf/1/noise'
 
-/** Copying more than this together would cost more than it saves. */
+/** Joining larger messages would cost more than it saves. */
 const WHOLE_BYTES_MAX = 16 * 1024
 
-/** Constant, for it has to be recognised where libp2p keeps of an error only its text. */
+/** Constant, since libp2p keeps only an error's text and {@link isSelfDial} has to recognize it. */
 const SELF = 'this is the node itself'
 
 export interface AdmittingEncrypterInit {
   readonly self: PeerId
   readonly secrets: readonly Uint8Array[]
   readonly random: Random
-  /** Told of each node that was refused, or refused this one. */
+  /** Called for each node that this one refused, or that refused this one. */
   readonly onRefused: (peer: PeerId, err: SheafError) => void
-  /** Told of each connection to the network over which a node has been admitted. */
+  /** Called with the raw connection, below the encryption, of each admitted node. */
   readonly onAdmitted: (connection: MessageStream) => void
 }
 
 /**
- * Noise, then {@link admit} inside it, as one step of opening a connection. To libp2p, and so to every protocol over it
- * (identify, ping, gossipsub, our own), a connection exists only when both sides have proven to be of one cluster: there
- * is nothing that could answer a stranger.
+ * Noise, then {@link admit} inside it, as one step of opening a connection. For libp2p, and so for every protocol over it
+ * (identify, ping, gossipsub, our own), a connection exists only once both sides have proven that they belong to the same
+ * cluster: no protocol can answer a node that was not admitted.
  *
- * Decided against pnet, libp2p's own means: a second cipher under all bytes, which costs 7–8 ms of CPU for each MB and a
- * half to two thirds of the throughput, cannot accept an older key, and cannot tell a stranger from noise on the line.
- * A proof costs one round trip and four hashes for each connection, and nothing afterwards. Decided against a
- * `connectionGater` with a proof over a protocol of its own: other protocols would have to wait for it one by one.
+ * Decided against pnet, libp2p's own mechanism: a second cipher under all bytes, which costs 7–8 ms of CPU per MB and a
+ * half to two thirds of the throughput, cannot accept an older key, and cannot tell a stranger from corrupt bytes. A proof
+ * costs one round trip and four hashes per connection, and nothing afterwards. Decided against a `connectionGater` with a
+ * proof over a separate protocol: every other protocol would have to wait for it.
  */
 export function admittingEncrypter(init: AdmittingEncrypterInit): (components: NoiseComponents) => ConnectionEncrypter {
   return components => {
@@ -61,8 +61,8 @@ export function admittingEncrypter(init: AdmittingEncrypterInit): (components: N
 }
 
 /**
- * Has each small message go out in one write. Noise hands over a message as its length and its bytes, and libp2p's TCP makes
- * a system call and a packet of each, which wakes the other end twice: that costs a sixth of all CPU of small requests.
+ * Sends each small message in one write. Noise passes a message on as two parts, length and bytes, and libp2p's TCP makes a
+ * system call and a packet of each, which wakes the other end twice: that costs a sixth of all CPU of small requests.
  */
 function sendWhole(connection: MessageStream): void {
   const send = connection.send.bind(connection)
@@ -72,7 +72,7 @@ function sendWhole(connection: MessageStream): void {
   }
 }
 
-/** @returns whether the error began with a connection of a node to itself */
+/** @returns whether the error, or one of an aggregate, is that of a node that dialed itself */
 export function isSelfDial(err: unknown): boolean {
   if (err instanceof AggregateError) return err.errors.some(isSelfDial)
   return err instanceof Error && err.message.includes(SELF)

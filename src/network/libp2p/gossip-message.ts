@@ -1,5 +1,5 @@
 /*
- * What nodes publish: gossipsub messages without its own signature, number and sender.
+ * Published messages: the data of gossipsub messages, which carry no signature, sequence number or sender of gossipsub's.
  *
  *   offset  bytes  field
  *   0       1      format, 1
@@ -9,9 +9,10 @@
  *   10 + n  4      number of the message in that process, big-endian, wraps
  *   14 + n  …      body of at most PUBLISH_BYTES_MAX
  *
- * All before the body names the message: two with equal bodies are two. Unsigned, for signatures take 2.5 to 4 times the
- * CPU for each delivery (five nodes: 120 messages a second sustained with, 1690 without), and would prove little: every
- * link is authenticated, only nodes of the cluster have links, and what is spread is checked again wherever it counts.
+ * The bytes before the body identify the message: two messages with equal bodies are distinct. Messages are not signed:
+ * signatures take 2.5 to 4 times the CPU per delivery (five nodes sustain 120 messages a second with, 1690 without), and
+ * would prove little, since every link is authenticated, only nodes of the cluster have links, and receivers verify what
+ * matters.
  */
 import type { NodeId } from '../../domain/ids.js'
 import { PUBLISH_BYTES_MAX } from '../transport.js'
@@ -20,7 +21,7 @@ const FORMAT = 1
 const ID_BYTES_MAX = 64
 export const PROCESS_TAG_BYTES = 8
 const NUMBER_BYTES = 4
-/** Names a message that has no valid head, until it is thrown away. */
+/** Length of the name of a message without a valid head, until it is dropped. */
 const STRAY_NAME_BYTES = 32
 
 export interface GossipMessage {
@@ -40,7 +41,7 @@ export function encodeGossip(from: NodeId, processTag: Uint8Array, number: numbe
   return bytes
 }
 
-/** @returns undefined for what is not such a message */
+/** @returns undefined for malformed bytes */
 export function decodeGossip(bytes: Uint8Array): GossipMessage | undefined {
   const idBytes = bytes[1] ?? 0
   const head = headBytes(idBytes)
@@ -51,7 +52,7 @@ export function decodeGossip(bytes: Uint8Array): GossipMessage | undefined {
   return /^[1-9A-Za-z]+$/.test(from) ? { from: from as NodeId, body } : undefined
 }
 
-/** @returns what tells messages apart; for any bytes */
+/** @returns the bytes that identify a message; works for any bytes */
 export function gossipName(bytes: Uint8Array): Uint8Array {
   const idBytes = bytes[1] ?? 0
   return bytes.subarray(0, idBytes <= ID_BYTES_MAX ? headBytes(idBytes) : STRAY_NAME_BYTES)

@@ -9,21 +9,21 @@ import type { NodeId } from '../../domain/ids.js'
 import { PUBLISH_BYTES_MAX } from '../transport.js'
 import { decodeGossip, encodeGossip, gossipName, PROCESS_TAG_BYTES } from './gossip-message.js'
 
-/** Nobody of another cluster has a connection (see `admitting-encrypter.ts`), so topics need no secret in their names. */
+/** Nodes of other clusters have no connection (see `admitting-encrypter.ts`), so topic names need no secret. */
 const PREFIX = '/sheaf/1/'
-/** All nodes subscribe to it and nobody publishes: who is missing from it is a peer whose gossip streams are broken. */
+/** All nodes subscribe to it and none publishes: a connected peer that is not subscribed has broken gossip streams. */
 const PRESENCE = `${PREFIX}presence`
 
 const MIB = 2 ** 20
-/** After this long without a working stream, ms: look again at the peer, then start afresh with it. */
-const LOOK_AGAIN_MS = 2_000
-const START_AFRESH_MS = 10_000
+/** After this long without a working stream, ms: identify the peer again, then reconnect. */
+const REIDENTIFY_MS = 2_000
+const RECONNECT_MS = 10_000
 
-/** Settings that were measured with five to ten nodes; see the head of `gossip-message.ts` for why nothing is signed. */
+/** Measured with five to ten nodes. See the head of `gossip-message.ts` for why messages are not signed. */
 export const GOSSIP_SETTINGS: Partial<GossipsubOpts> = {
   globalSignaturePolicy: StrictNoSign,
   msgIdFn: message => gossipName(message.data),
-  // A publisher sends to all who subscribe; the mesh, for those it is not connected to, may be thin.
+  // A publisher sends to all connected subscribers; the mesh only has to reach the others, so it may be thin.
   floodPublish: true,
   D: 3,
   Dlo: 2,
@@ -37,14 +37,14 @@ export const GOSSIP_SETTINGS: Partial<GossipsubOpts> = {
   batchPublish: true,
   fallbackToFloodsub: false,
   tagMeshPeers: false,
-  /** Ample for a message that is forwarded in a circle; the default of two minutes holds 200 000 names under load. */
+  /** Ample for a message that comes back around a cycle; the default of two minutes holds 200 000 names under load. */
   seenTTL: 30_000,
   maxInboundDataLength: 2 * PUBLISH_BYTES_MAX,
-  /** For a peer that takes nothing; its stream ends and is opened anew. */
+  /** For a peer that reads nothing: its stream ends and is opened again. */
   maxOutboundBufferSize: 16 * MIB,
   /** About sixty topics (CVE-2026-46679 was a flood of subscriptions). */
   maxTopicBytesPerPeer: MIB / 16,
-  // Members trust each other: no score, which would find ten of them behind one address suspicious.
+  // Members trust each other. Scoring would penalize ten members behind one address.
   scoreParams: { IPColocationFactorWeight: 0, behaviourPenaltyWeight: 0 }
 }
 
@@ -54,7 +54,7 @@ export interface GossipComponents {
   readonly log: Logger
   readonly pubsub: GossipSub
   readonly connections: () => readonly Connection[]
-  /** Has a peer's protocols looked at again, which makes gossipsub open what streams are missing. */
+  /** Identifies a peer's protocols again, which makes gossipsub open missing streams. */
   readonly identify: (connection: Connection) => Promise<unknown>
   readonly hangUp: (peer: NodeId) => Promise<void>
 }
@@ -62,17 +62,17 @@ export interface GossipComponents {
 export type TopicHandler = (from: NodeId, body: Uint8Array) => void
 
 /**
- * Publishing and subscribing over gossipsub, which opens its streams once for each peer and does not notice when they
- * go down with one of two connections, or when a peer is back before the old connection's end has been worked off. It
- * would then stay silent for as long as the peer is connected; so each of its heartbeats looks whether all peers are there.
+ * Publishing and subscribing over gossipsub. Gossipsub opens its streams once per peer. It does not notice when they end
+ * with one of two connections, or when a peer reconnects before the end of its old connection was handled; it would then
+ * stay silent for as long as the peer is connected. So each gossipsub heartbeat checks the streams of all peers.
  */
 export class Gossip {
   readonly #components: GossipComponents
   readonly #self: NodeId
   readonly #processTag: Uint8Array
   #published = 0
-  /** Since when a connected peer's gossip streams are missing, and when it was last looked at again; monotonic ms. */
-  readonly #missing = new Map<NodeId, { readonly sinceMs: number; lookedMs: number }>()
+  /** Since when a connected peer has no gossip streams, and when it was last identified again; monotonic ms. */
+  readonly #missing = new Map<NodeId, { readonly sinceMs: number; identifiedMs: number }>()
 
   constructor(components: GossipComponents, self: NodeId) {
     this.#components = components
@@ -90,7 +90,7 @@ export class Gossip {
       try {
         byTopic.get(msg.topic)?.(message.from, message.body)
       } catch (err) {
-        log.warn({ err, peer: message.from, topic: msg.topic }, 'a published message was not understood')
+        log.warn({ err, peer: message.from, topic: msg.topic }, 'refused a malformed gossip message')
       }
     })
     for (const topic of [PRESENCE, ...byTopic.keys()]) {
@@ -99,7 +99,7 @@ export class Gossip {
       )
       pubsub.subscribe(topic)
     }
-    pubsub.addEventListener('gossipsub:heartbeat', () => this.#lookAfterPeers())
+    pubsub.addEventListener('gossipsub:heartbeat', () => this.#checkPeers())
   }
 
   /** @throws `ERR_PEER_PROTOCOL` when the body is too large */
@@ -109,10 +109,10 @@ export class Gossip {
     }
     const { pubsub, log } = this.#components
     const message = encodeGossip(this.#self, this.#processTag, this.#published++, body)
-    pubsub.publish(PREFIX + topic, message).catch((err: unknown) => log.debug({ err, topic }, 'nothing was published'))
+    pubsub.publish(PREFIX + topic, message).catch((err: unknown) => log.debug({ err, topic }, 'could not publish'))
   }
 
-  #lookAfterPeers(): void {
+  #checkPeers(): void {
     const { clock, pubsub } = this.#components
     const now = clock.monotonic()
     const present = new Set(pubsub.getSubscribers(PRESENCE).map(String))
@@ -124,23 +124,23 @@ export class Gossip {
     for (const peer of this.#missing.keys()) if (!byPeer.has(peer)) this.#missing.delete(peer)
     for (const [peer, connections] of byPeer) {
       if (present.has(peer) && connections.some(hasGossipStream)) this.#missing.delete(peer)
-      else this.#lookAfter(peer, connections, now)
+      else this.#restoreStreams(peer, connections, now)
     }
   }
 
-  #lookAfter(peer: NodeId, connections: readonly Connection[], now: number): void {
+  #restoreStreams(peer: NodeId, connections: readonly Connection[], now: number): void {
     const { log, identify, hangUp } = this.#components
-    const missing = this.#missing.get(peer) ?? { sinceMs: now, lookedMs: now }
+    const missing = this.#missing.get(peer) ?? { sinceMs: now, identifiedMs: now }
     this.#missing.set(peer, missing)
-    if (now - missing.sinceMs >= START_AFRESH_MS) {
+    if (now - missing.sinceMs >= RECONNECT_MS) {
       this.#missing.delete(peer)
-      log.warn({ peer }, 'gossip with a peer does not work: connecting anew')
+      log.warn({ peer }, 'a peer has no working gossip streams; reconnecting')
       hangUp(peer).catch((err: unknown) => log.debug({ err, peer }, 'could not hang up'))
-    } else if (now - missing.lookedMs >= LOOK_AGAIN_MS) {
-      missing.lookedMs = now
+    } else if (now - missing.identifiedMs >= REIDENTIFY_MS) {
+      missing.identifiedMs = now
       const connection = connections.find(({ status }) => status === 'open')
       if (connection === undefined) return
-      identify(connection).catch((err: unknown) => log.debug({ err, peer }, 'could not look at a peer again'))
+      identify(connection).catch((err: unknown) => log.debug({ err, peer }, 'could not identify a peer again'))
     }
   }
 }

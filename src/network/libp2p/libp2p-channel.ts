@@ -1,12 +1,12 @@
 import type { Stream, StreamCloseEvent, StreamMessageEvent } from '@libp2p/interface'
 import type { ByteChannel } from '../rpc/byte-channel.js'
 
-/** How much a reader lets lie before it stops the sender; what the sender's window allows comes on top (at most 2 MiB). */
+/** A reader pauses the sender above this; what the sender's window still allows (at most 2 MiB) comes on top. */
 const READ_AHEAD_BYTES = 256 * 1024
 
 /**
- * A libp2p stream as a byte channel. It goes round what libp2p 3.3 offers for reading and for waiting, which in part does
- * not bound what it buffers: events and `pause` by hand.
+ * A libp2p stream as a byte channel. It uses events and `pause` directly, since some of the helpers of libp2p 3.3 for
+ * reading and waiting buffer without a bound.
  */
 export class Libp2pChannel implements ByteChannel {
   readonly #stream: Stream
@@ -19,11 +19,11 @@ export class Libp2pChannel implements ByteChannel {
     try {
       return this.#stream.send(bytes)
     } catch {
-      return false // it has ended: `drained` says so, and `read` says why
+      return false // it has ended: `drained` throws, and `read` gives the reason
     }
   }
 
-  /** A `drain` event alone is no room yet: what the stream has queued itself goes first. (`stream.onDrain` waits only once.) */
+  /** After a `drain` event the stream may be full again: its own queue goes first. (`stream.onDrain` waits only once.) */
   async drained(): Promise<void> {
     const stream = this.#stream
     while (stream.writableNeedsDrain && stream.writeStatus !== 'closed') await changed(stream)
@@ -45,7 +45,7 @@ export class Libp2pChannel implements ByteChannel {
     const onMessage = ({ data }: StreamMessageEvent): void => {
       for (const piece of data instanceof Uint8Array ? [data] : data) pieces.push(piece)
       pieceBytes += data.byteLength
-      // While it resumes, the stream would take a pause for its own and go on to give the sender a new window without end.
+      // A pause during `resume` is mistaken by the stream for its own: it would extend the sender's window forever.
       if (!resuming) pauseIfFull()
       wake()
     }
@@ -100,7 +100,7 @@ export class Libp2pChannel implements ByteChannel {
   }
 }
 
-/** The next event after which a stream may have room. */
+/** Waits for the next event after which a stream may have room. */
 function changed(stream: Stream): Promise<void> {
   return new Promise(resolve => {
     const done = (): void => {

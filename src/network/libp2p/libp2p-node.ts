@@ -14,7 +14,7 @@ import { sparingYamux } from './sparing-yamux.js'
 
 /** Opening a connection to one address, with encryption and admission, ms. */
 const CONNECT_MS = 1_500
-/** The same at the end that is connected to. */
+/** The same at the accepting end. */
 const ADMIT_MS = 3_000
 const NEGOTIATE_MS = 3_000
 const MDNS_INTERVAL_MS = 3_000
@@ -25,18 +25,18 @@ export interface Libp2pNodeInit {
   readonly privateKey: Ed25519PrivateKey
   /** Multiaddrs to listen on. */
   readonly listen: readonly string[]
-  /** What others are told, by identify and mDNS, of the addresses that are listened on. */
+  /** Chooses, of the addresses that the node listens on, those to announce by identify and mDNS. */
   readonly announce: (addresses: readonly string[]) => readonly string[]
   readonly admission: Omit<AdmittingEncrypterInit, 'self'>
-  /** Names of the clusters to look for on the local network; none: do not look. */
+  /** Tags of the clusters to look for on the local network; none: mDNS is off. */
   readonly mdnsTags: readonly string[]
-  /** Told what answers there, again and again (libp2p's own event comes once for each peer). */
+  /** Called for every mDNS answer (libp2p's own event comes only once per peer). */
   readonly onDiscovered: (addresses: readonly string[]) => void
 }
 
 export type Libp2pNode = Libp2p<{ identify: Identify; pubsub: GossipSub }>
 
-/** @returns a libp2p node, not started, that knows nothing of Sheaf but who may connect */
+/** @returns a libp2p node, not started; of Sheaf it knows only the admission */
 export async function createLibp2pNode(init: Libp2pNodeInit): Promise<Libp2pNode> {
   const { privateKey, listen, announce, admission, mdnsTags, onDiscovered } = init
   return await createLibp2p({
@@ -46,14 +46,14 @@ export async function createLibp2pNode(init: Libp2pNodeInit): Promise<Libp2pNode
     addresses: {
       listen: [...listen],
       announceFilter: addresses => {
-        const told = new Set(announce(addresses.map(String)))
-        return addresses.filter(address => told.has(address.toString()))
+        const announced = new Set(announce(addresses.map(String)))
+        return addresses.filter(address => announced.has(address.toString()))
       }
     },
     transports: [tcp({ dialOpts: { noDelay: true }, listenOpts: { noDelay: true } })],
     connectionEncrypters: [admittingEncrypter({ ...admission, self: peerIdFromPrivateKey(privateKey) })],
     streamMuxers: [
-      // A window above what a stream may buffer (4 MiB) would end streams whose reader is slow.
+      // A larger window than a stream's buffer (4 MiB) would end streams with slow readers.
       sparingYamux({
         keepAliveInterval: KEEP_ALIVE_MS,
         streamOptions: { initialStreamWindowSize: 256 * KIB, maxStreamWindowSize: 2 * KIB * KIB }
@@ -72,7 +72,7 @@ export async function createLibp2pNode(init: Libp2pNodeInit): Promise<Libp2pNode
       inboundUpgradeTimeout: ADMIT_MS,
       inboundStreamProtocolNegotiationTimeout: NEGOTIATE_MS,
       outboundStreamProtocolNegotiationTimeout: NEGOTIATE_MS,
-      // By default five a second and ten at a time, fewer than a cluster that starts up on one machine.
+      // The defaults, five a second and ten at a time, are too low for a cluster that starts on one machine.
       inboundConnectionThreshold: 100,
       maxIncomingPendingConnections: 100
     },
@@ -84,7 +84,7 @@ export async function createLibp2pNode(init: Libp2pNodeInit): Promise<Libp2pNode
   })
 }
 
-/** @returns what is the matter with the address to listen on */
+/** @returns the error for an address that cannot be listened on; `cause` itself when it has another reason */
 export function listenError(cause: unknown, address: string): unknown {
   const text = cause instanceof Error ? cause.message : ''
   if (text.includes('EADDRINUSE')) {
@@ -92,5 +92,7 @@ export function listenError(cause: unknown, address: string): unknown {
   }
   const reason = /E(ACCES|ADDRNOTAVAIL|AFNOSUPPORT|INVAL)/.exec(text)?.[0]
   if (reason === undefined) return cause
-  return new SheafError('ERR_CONFIG', `${address} cannot be listened on (${reason}); see --p2p`, { cause })
+  return new SheafError('ERR_CONFIG', `cannot listen on ${address} (${reason}); choose another address with --p2p`, {
+    cause
+  })
 }

@@ -24,9 +24,9 @@ import { createLibp2pNode, type Libp2pNode, listenError } from './libp2p-node.js
 import { FETCH_PROTOCOL, FETCH_STREAMS_MAX, PeerLink, RPC_PROTOCOL } from './peer-link.js'
 import { SilenceWatch } from './silence-watch.js'
 
-/** For closing connections in good order, ms; then they are cut. */
+/** For closing a connection gracefully, ms; then it is aborted. */
 const HANG_UP_MS = 1_000
-/** One for each connection, and some that have ended at one side only. */
+/** One for each connection, and some that have ended on one side only. */
 const RPC_STREAMS_MAX = 8
 
 export interface Libp2pTransportComponents {
@@ -39,18 +39,18 @@ export interface Libp2pTransportInit {
   readonly privateKey: Ed25519PrivateKey
   /** Address and port; port 0 picks one. */
   readonly listen: { readonly host: string; readonly port: number }
-  /** What peers are told; undefined: found out. */
+  /** The address to advertise; undefined: found automatically. */
   readonly advertise?: { readonly host: string; readonly port?: number } | undefined
   /** Whether to look for peers on the local network, and to be found there. */
   readonly mdns: boolean
   readonly clusterName: string
-  /** Newest first, at most two: the second is an older one that is still accepted. None: whoever knows the name gets in. */
+  /** Newest first, at most two; the second is an older one that is still accepted. None: the cluster name suffices. */
   readonly clusterKeys: readonly Uint8Array[]
 }
 
 type PeerListener = (peer: NodeId, state: 'up' | 'down') => void
 
-/** Nodes connected by libp2p: TCP, noise with a proof of membership, yamux; gossipsub for what is published. */
+/** The transport over libp2p: TCP, Noise with admission, yamux; gossipsub for published messages. */
 export class Libp2pTransport implements Transport {
   readonly self: NodeId
   readonly #clock: Clock
@@ -58,15 +58,15 @@ export class Libp2pTransport implements Transport {
   readonly #log: Logger
   readonly #init: Libp2pTransportInit
   readonly #refusals: RefusalLog
-  readonly #silence: SilenceWatch
+  readonly #silenceWatch: SilenceWatch
   readonly #requestHandlers = new Map<string, RequestHandler>()
   readonly #fetchHandlers = new Map<string, FetchHandler>()
   readonly #topicHandlers = new Map<string, TopicHandler>()
   readonly #peerListeners = new Set<PeerListener>()
   readonly #discoveryListeners = new Set<(addresses: readonly string[]) => void>()
-  /** Of the connected peers. */
+  /** One for each connected peer. */
   readonly #links = new Map<NodeId, PeerLink>()
-  /** Streams that others opened and that are being answered. */
+  /** Streams of peers that are being served. */
   readonly #answering = new Set<Promise<void>>()
   #node: Libp2pNode | undefined
   #gossip: Gossip | undefined
@@ -78,7 +78,7 @@ export class Libp2pTransport implements Transport {
     this.#log = components.log
     this.#init = init
     this.#refusals = new RefusalLog(components)
-    this.#silence = new SilenceWatch(components)
+    this.#silenceWatch = new SilenceWatch(components)
     this.self = nodeIdOf(peerIdFromPrivateKey(init.privateKey))
   }
 
@@ -87,7 +87,10 @@ export class Libp2pTransport implements Transport {
     if (this.#node !== undefined) return
     const { listen, clusterName, clusterKeys } = this.#init
     if (clusterKeys.length === 0) {
-      this.#log.warn({ clusterName }, 'NO CLUSTER KEY: any node that can reach this one may join; see --cluster-key')
+      this.#log.warn(
+        { clusterName },
+        'NO CLUSTER KEY: any node that can reach this one may join; create a key with sheaf keygen and set --cluster-key'
+      )
     }
     const host = await ipAddress(listen.host)
     const addresses = await listenAddresses(host, listen.port)
@@ -135,7 +138,7 @@ export class Libp2pTransport implements Transport {
       if (isSelfDial(cause)) return undefined
       signal.throwIfAborted()
       if (isRefusal(cause)) throw new SheafError('ERR_PEER_REFUSED', undefined, { cause, details: { address } })
-      throw new SheafError('ERR_PEER_UNREACHABLE', `${address} cannot be reached`, { cause, details: { address } })
+      throw new SheafError('ERR_PEER_UNREACHABLE', `cannot reach ${address}`, { cause, details: { address } })
     }
   }
 
@@ -158,7 +161,7 @@ export class Libp2pTransport implements Transport {
   }
 
   async request(peer: NodeId, method: string, body: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
-    setMaxListeners(0, signal) // hundreds of requests may hang on one
+    setMaxListeners(0, signal) // hundreds of requests may listen to one signal
     return await this.#requireLink(peer, body).request(method, body, signal)
   }
 
@@ -193,19 +196,19 @@ export class Libp2pTransport implements Transport {
     const node = await createLibp2pNode({
       privateKey,
       listen,
-      announce: addresses => this.#announced(addresses),
+      announce: addresses => this.#announceable(addresses),
       admission: {
         secrets,
         random: this.#random,
         onRefused: (peer, err) => this.#refusals.refused(nodeIdOf(peer), err.message),
-        onAdmitted: connection => this.#silence.watch(connection)
+        onAdmitted: connection => this.#silenceWatch.watch(connection)
       },
       mdnsTags: mdns ? tags : [],
       onDiscovered: addresses => {
         for (const listener of this.#discoveryListeners) listener(addresses)
       }
     })
-    // libp2p reports a peer when its first connection is open, which is after admission, and when its last one is closed.
+    // libp2p reports a peer when its first connection is open, that is after admission, and when its last one is closed.
     node.addEventListener('peer:connect', ({ detail }) => this.#peerUp(nodeIdOf(detail), node))
     node.addEventListener('peer:disconnect', ({ detail }) => this.#peerDown(nodeIdOf(detail)))
     return node
@@ -213,22 +216,22 @@ export class Libp2pTransport implements Transport {
 
   async #handleStreams(node: Libp2pNode): Promise<void> {
     const answer = (
-      serve: (channel: Libp2pChannel, asker: { readonly peer: NodeId; readonly log: Logger }) => Promise<void>
+      serve: (channel: Libp2pChannel, requester: { readonly peer: NodeId; readonly log: Logger }) => Promise<void>
     ): ((stream: Stream, connection: Connection) => void) => {
       return (stream, connection) => {
-        const asker = { peer: nodeIdOf(connection.remotePeer), log: this.#log }
-        const done = serve(new Libp2pChannel(stream), asker).finally(() => this.#answering.delete(done))
+        const requester = { peer: nodeIdOf(connection.remotePeer), log: this.#log }
+        const done = serve(new Libp2pChannel(stream), requester).finally(() => this.#answering.delete(done))
         this.#answering.add(done)
       }
     }
     await node.handle(
       RPC_PROTOCOL,
-      answer((channel, asker) => new RpcResponder({ channel, asker, handlers: this.#requestHandlers }).run()),
+      answer((channel, requester) => new RpcResponder({ channel, requester, handlers: this.#requestHandlers }).run()),
       { maxInboundStreams: RPC_STREAMS_MAX, maxOutboundStreams: RPC_STREAMS_MAX }
     )
     await node.handle(
       FETCH_PROTOCOL,
-      answer((channel, asker) => serveFetch(channel, asker, this.#fetchHandlers)),
+      answer((channel, requester) => serveFetch(channel, requester, this.#fetchHandlers)),
       { maxInboundStreams: FETCH_STREAMS_MAX, maxOutboundStreams: FETCH_STREAMS_MAX }
     )
   }
@@ -264,8 +267,8 @@ export class Libp2pTransport implements Transport {
     return advertised
   }
 
-  /** Others cannot use this machine's loopback addresses, unless they are on it as well. */
-  #announced(addresses: readonly string[]): readonly string[] {
+  /** Loopback addresses are announced only when there are no others: other machines cannot use them. */
+  #announceable(addresses: readonly string[]): readonly string[] {
     const forOthers = addresses.filter(address => !/^\/(ip4\/127\.|ip6\/::1\/)/.test(address))
     return forOthers.length === 0 ? addresses : forOthers
   }
@@ -275,14 +278,14 @@ export class Libp2pTransport implements Transport {
     const link = new PeerLink({ connections: () => node.getConnections(id), log: this.#log }, { peer })
     this.#links.set(peer, link)
     const remote = node.getConnections(id)[0]?.remoteAddr
-    if (remote !== undefined) void this.#advertised?.connected(peer, hostOf(remote))
+    if (remote !== undefined) void this.#advertised?.noteConnected(peer, hostOf(remote))
     this.#report(peer, 'up')
   }
 
   #peerDown(peer: NodeId): void {
     this.#links.get(peer)?.end()
     if (!this.#links.delete(peer)) return
-    this.#advertised?.disconnected(peer)
+    this.#advertised?.noteDisconnected(peer)
     this.#report(peer, 'down')
   }
 
@@ -292,14 +295,14 @@ export class Libp2pTransport implements Transport {
 
   #requireNode(): Libp2pNode {
     if (this.#node === undefined)
-      throw new SheafError('ERR_PEER_UNREACHABLE', 'this node is not connected to any network')
+      throw new SheafError('ERR_PEER_UNREACHABLE', 'the transport of this node is not running')
     return this.#node
   }
 
   #requireLink(peer: NodeId, body: Uint8Array): PeerLink {
     requireSize(body)
     const link = this.#links.get(peer)
-    if (link === undefined) throw new SheafError('ERR_PEER_UNREACHABLE', 'there is no connection to the node')
+    if (link === undefined) throw new SheafError('ERR_PEER_UNREACHABLE', 'the node is not connected')
     return link
   }
 }
@@ -307,7 +310,10 @@ export class Libp2pTransport implements Transport {
 /** @throws `ERR_PEER_PROTOCOL` */
 function requireSize(body: Uint8Array): void {
   if (body.length <= REQUEST_BYTES_MAX) return
-  throw new SheafError('ERR_PEER_PROTOCOL', `a request of ${body.length} bytes is larger than ${REQUEST_BYTES_MAX}`)
+  throw new SheafError(
+    'ERR_PEER_PROTOCOL',
+    `a request of ${body.length} bytes is above the limit of ${REQUEST_BYTES_MAX}`
+  )
 }
 
 function nodeIdOf(peer: PeerId): NodeId {
@@ -340,22 +346,22 @@ async function closeConnection(connection: Connection): Promise<void> {
 
 function hangUpLimit(): AbortSignal {
   const signal = AbortSignal.timeout(HANG_UP_MS)
-  setMaxListeners(0, signal) // each of the connection's streams hangs on it
+  setMaxListeners(0, signal) // each stream of the connection listens to it
   return signal
 }
 
-/** `::` stands for all addresses of both kinds, but libp2p's sockets for IPv6 take nothing else. @returns multiaddrs */
+/** `::` means all addresses of both families, but libp2p's IPv6 sockets accept IPv6 only. @returns multiaddrs */
 async function listenAddresses(host: string, port: number): Promise<string[]> {
   if (host !== '::') return [multiaddrOf(host, port)]
   const both = port === 0 ? await freePort() : port
   return [multiaddrOf('::', both), multiaddrOf('0.0.0.0', both)]
 }
 
-/** @returns a port that was free for both kinds of addresses a moment ago; 0 where there is no IPv6 */
+/** @returns a port that was free a moment ago for IPv4 and IPv6; 0 where there is no IPv6 */
 function freePort(): Promise<number> {
   return new Promise(resolve => {
     const server = createServer()
-    server.once('error', () => resolve(0)) // libp2p will meet it again, and say so
+    server.once('error', () => resolve(0)) // libp2p will report the same error
     server.listen(0, '::', () => {
       const address = server.address()
       server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
@@ -369,6 +375,6 @@ async function ipAddress(host: string): Promise<string> {
   try {
     return (await lookup(host)).address
   } catch (cause) {
-    throw new SheafError('ERR_CONFIG', `${host} is not an address of this machine; see --p2p`, { cause })
+    throw new SheafError('ERR_CONFIG', `cannot resolve ${host}; give an address of this machine with --p2p`, { cause })
   }
 }

@@ -12,14 +12,14 @@ export const RPC_PROTOCOL = '/sheaf/rpc/1'
 export const FETCH_PROTOCOL = '/sheaf/fetch/1'
 
 const FETCHES_MAX = 64
-/** Room for those that one side has ended and the other not yet. */
+/** Leaves room for streams that only one side has ended yet. */
 export const FETCH_STREAMS_MAX = 4 * FETCHES_MAX
 const FETCHES_WAITING_MAX = 1024
 const NOTIFICATIONS_WAITING_MAX = 256
 
 /**
- * What goes to one connected peer: one long-lived stream for all requests (a stream for each would cost 4 ms, and allow
- * 400 a second), opened when it is first needed and anew when it has ended, and a stream for each bulk read.
+ * Sends requests to one connected peer: over one long-lived stream for all requests (a stream for each would cost 4 ms and
+ * allow 400 a second), opened on first use and again when it has ended, and over one stream for each bulk read.
  */
 export class PeerLink {
   readonly #peer: NodeId
@@ -28,7 +28,7 @@ export class PeerLink {
   readonly #fetches = new ConcurrencyLimit({ countMax: FETCHES_MAX, bytesMax: 0, waitingMax: FETCHES_WAITING_MAX })
   #caller: RpcCaller | undefined
   #opening: Promise<RpcCaller> | undefined
-  /** For the stream that is being opened. */
+  /** Notifications that wait for the stream to open. */
   #notificationsWaiting = 0
 
   constructor(
@@ -67,8 +67,8 @@ export class PeerLink {
         await abortable(opening, signal)
       } catch (err) {
         opening.then(
-          stream => stream.abort(new Error('nobody waits for it any longer')),
-          () => {} // is what was caught
+          stream => stream.abort(new Error('the reader gave up')),
+          () => {} // the error that was caught here
         )
         throw err
       }
@@ -78,7 +78,7 @@ export class PeerLink {
     }
   }
 
-  /** Ends what is under way. */
+  /** Ends pending requests. */
   end(): void {
     this.#caller?.end()
   }
@@ -100,21 +100,21 @@ export class PeerLink {
     void caller.run().then(fault => {
       if (fault === undefined) return
       const fields = { code: fault.code, reason: fault.message, peer: this.#peer }
-      this.#log.warn(fields, 'a malformed frame ended a stream')
+      this.#log.warn(fields, 'a malformed frame of a peer ended a stream')
     })
     return caller
   }
 
-  /** On the oldest connection: a second one, of two nodes that dialled each other at once, may soon be closed again. */
+  /** On the oldest connection: when two nodes dialed each other at once, the second one may soon be closed. */
   async #newStream(protocol: string): Promise<Stream> {
     const [connection] = this.#connections()
       .filter(({ status }) => status === 'open')
       .sort((a, b) => a.timeline.open - b.timeline.open)
-    if (connection === undefined) throw new SheafError('ERR_PEER_UNREACHABLE', 'there is no connection to the node')
+    if (connection === undefined) throw new SheafError('ERR_PEER_UNREACHABLE', 'the node is not connected')
     try {
       return await connection.newStream(protocol, { maxOutboundStreams: FETCH_STREAMS_MAX })
     } catch (cause) {
-      throw new SheafError('ERR_PEER_UNREACHABLE', 'no stream to the node could be opened', { cause })
+      throw new SheafError('ERR_PEER_UNREACHABLE', 'cannot open a stream to the node; try again', { cause })
     }
   }
 }

@@ -1,5 +1,5 @@
 /*
- * Node 20 lacks `Promise.withResolvers`, and libp2p ends the process without it. To be imported before libp2p.
+ * Node 20 lacks `Promise.withResolvers`; without it libp2p ends the process. To be imported before libp2p.
  */
 if (!('withResolvers' in Promise)) {
   Object.defineProperty(Promise, 'withResolvers', { value: withResolvers, configurable: true, writable: true })

@@ -3,11 +3,12 @@ import { yamux } from '@libp2p/yamux'
 type YamuxInit = NonNullable<Parameters<typeof yamux>[0]>
 type YamuxFactory = ReturnType<typeof yamux>
 
-/** What of a stream of @libp2p/yamux 8 is looked at here. */
+/** The parts of a stream of @libp2p/yamux 8 that are used here. */
 interface WindowedStream {
   readonly state: number
-  /** What the peer may send in all, and what it still may. */
+  /** Bytes that the peer may send in all. */
   readonly recvWindow: number
+  /** Bytes that it may still send. */
   readonly recvWindowCapacity: number
   sendWindowUpdate(): void
 }
@@ -16,13 +17,13 @@ interface StreamMaker {
   _newStream?: (...init: unknown[]) => WindowedStream
 }
 
-/** Open, with nothing to say but how much may be sent. */
+/** The state of an open stream, whose window updates carry no flags. */
 const ESTABLISHED = 3
 
 /**
- * Yamux that opens a stream's window again when half of it is used up, as its description has it. The library does so for
- * every frame: each small message is then answered by one that wakes the other end, which is a third of all that an idle
- * cluster sends. Where the library has become another one, nothing is changed.
+ * Yamux that sends a window update only when half of a stream's window is used up, as its specification recommends. The
+ * library sends one for every frame: each small message then causes another that wakes the other end, a third of all that
+ * an idle cluster sends. If the library's internals have changed, it is used as it is.
  */
 export function sparingYamux(init: YamuxInit): YamuxFactory {
   return () => {
@@ -30,14 +31,14 @@ export function sparingYamux(init: YamuxInit): YamuxFactory {
     const create = factory.createStreamMuxer.bind(factory)
     factory.createStreamMuxer = connection => {
       const muxer = create(connection)
-      spare(muxer as unknown as StreamMaker)
+      limitWindowUpdates(muxer as unknown as StreamMaker)
       return muxer
     }
     return factory
   }
 }
 
-function spare(muxer: StreamMaker): void {
+function limitWindowUpdates(muxer: StreamMaker): void {
   const newStream = muxer._newStream?.bind(muxer)
   if (newStream === undefined) return
   muxer._newStream = (...init) => {

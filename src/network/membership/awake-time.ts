@@ -1,15 +1,15 @@
 import type { Clock } from '../../core/clock.js'
 
-/** Later than this, and the process is taken to have stood still, ms. */
+/** A timer that runs later than this means that the process was stalled, ms. */
 const STALL_MS = 250
 
 /**
- * Monotonic time without the stretches in which this process did not get to run: a long turn of the event loop, a stopped
- * process, a machine that slept. Whoever spoke then was not heard, and must not pass for silent.
+ * Monotonic time without the stretches in which this process did not run: a long turn of the event loop, a stopped
+ * process, a suspended machine. Heartbeats sent during a stall were not received, so a stall must not count as silence.
  */
 export class AwakeTime {
   readonly #clock: Pick<Clock, 'monotonic'>
-  /** When the process should have run by itself. */
+  /** When a timer should next run, monotonic ms. */
   #wakeMs = Number.POSITIVE_INFINITY
   #stalledMs = 0
 
@@ -17,12 +17,12 @@ export class AwakeTime {
     this.#clock = components.clock
   }
 
-  /** All that this process has stood still so far, ms. */
+  /** Sum of all stalls so far, ms. */
   get stalledMs(): number {
     return this.#stalledMs
   }
 
-  /** @param ms - a timer was set that runs after so long, if the process runs at all */
+  /** @param ms - delay of a timer that was just set */
   expectWakeIn(ms: number): void {
     this.#wakeMs = this.#clock.monotonic() + ms
   }
@@ -32,7 +32,7 @@ export class AwakeTime {
     const lateMs = now - this.#wakeMs
     if (lateMs > STALL_MS) {
       this.#stalledMs += lateMs
-      this.#wakeMs = now // the rest of the way to the timer is counted once
+      this.#wakeMs = now // counts the rest of the stall only once
     }
     return now - this.#stalledMs
   }

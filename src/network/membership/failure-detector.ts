@@ -1,8 +1,8 @@
 import type { NodeId } from '../../domain/ids.js'
 
 /**
- * `alive`: heard from lately. `suspect`: silent for a while, or its connection has ended. `down`: silent for so long that
- * nothing is expected of it until it speaks again.
+ * `alive`: sent a heartbeat lately. `suspect`: silent for a while, or its connection has ended. `down`: silent for so long
+ * that it is not asked for anything until its next heartbeat.
  */
 export type PeerState = 'alive' | 'suspect' | 'down'
 
@@ -18,75 +18,75 @@ export interface Transition {
   readonly was: PeerState
 }
 
-interface Watched {
+interface PeerStatus {
   state: PeerState
-  heardMs: number
+  lastHeartbeatMs: number
 }
 
 /**
- * Judges members by their silence alone. Pure: time is what the caller says it is, and should stand still while the
- * caller could not have heard anybody. Only a heartbeat makes a member alive; judging only makes its state worse.
+ * Judges members by their silence alone. Pure: the caller passes the time, which should not advance while it could not
+ * receive (see `AwakeTime`). Only a heartbeat makes a member alive; `judge` only makes its state worse.
  */
 export class FailureDetector {
   readonly #init: FailureDetectorInit
-  readonly #watched = new Map<NodeId, Watched>()
+  readonly #peers = new Map<NodeId, PeerStatus>()
 
   constructor(init: FailureDetectorInit) {
     this.#init = init
   }
 
-  /** @returns down for who was never heard */
+  /** @returns `down` for a peer that never sent a heartbeat */
   state(peer: NodeId): PeerState {
-    return this.#watched.get(peer)?.state ?? 'down'
+    return this.#peers.get(peer)?.state ?? 'down'
   }
 
-  /** A heartbeat came, whichever: it was sent by a process that runs. @returns the state before */
+  /** Any heartbeat counts, an old one too. @returns the state before */
   noteHeartbeat(peer: NodeId, nowMs: number): PeerState {
     const was = this.state(peer)
-    this.#watched.set(peer, { state: 'alive', heardMs: nowMs })
+    this.#peers.set(peer, { state: 'alive', lastHeartbeatMs: nowMs })
     return was
   }
 
-  /** A connection came to be. That takes two, so a member that is suspect gets the time to send one. */
-  connected(peer: NodeId, nowMs: number): void {
-    const watched = this.#watched.get(peer)
-    if (watched !== undefined) watched.heardMs = nowMs
+  /** A new connection proves that the peer runs: a suspect gets the time to send a heartbeat. */
+  noteConnected(peer: NodeId, nowMs: number): void {
+    const status = this.#peers.get(peer)
+    if (status !== undefined) status.lastHeartbeatMs = nowMs
   }
 
-  /** The last connection ended: suspect at once. @returns the state before */
-  disconnected(peer: NodeId): PeerState {
-    const watched = this.#watched.get(peer)
-    if (watched === undefined) return 'down'
-    const was = watched.state
-    if (was === 'alive') watched.state = 'suspect'
+  /** The last connection has ended: an alive peer is suspect at once. @returns the state before */
+  noteDisconnected(peer: NodeId): PeerState {
+    const status = this.#peers.get(peer)
+    if (status === undefined) return 'down'
+    const was = status.state
+    if (was === 'alive') status.state = 'suspect'
     return was
   }
 
-  /** @returns whose state has become worse since the last call */
+  /** @returns the peers whose state this call made worse */
   judge(nowMs: number): Transition[] {
     const transitions: Transition[] = []
-    for (const [peer, watched] of this.#watched) {
-      const was = watched.state
-      if (nowMs >= this.#dueMs(watched))
-        watched.state = nowMs - watched.heardMs >= this.#init.downMs ? 'down' : 'suspect'
-      if (watched.state !== was) transitions.push({ peer, was })
+    for (const [peer, status] of this.#peers) {
+      const was = status.state
+      if (nowMs >= this.#dueMs(status))
+        status.state = nowMs - status.lastHeartbeatMs >= this.#init.downMs ? 'down' : 'suspect'
+      if (status.state !== was) transitions.push({ peer, was })
     }
     return transitions
   }
 
-  /** @returns when `judge` may next have something to say; infinite when only a heartbeat can bring that about */
+  /** @returns when `judge` may next change a state; infinite when only a heartbeat can do so */
   nextMs(): number {
     let next = Number.POSITIVE_INFINITY
-    for (const watched of this.#watched.values()) next = Math.min(next, this.#dueMs(watched))
+    for (const status of this.#peers.values()) next = Math.min(next, this.#dueMs(status))
     return next
   }
 
   forget(peer: NodeId): void {
-    this.#watched.delete(peer)
+    this.#peers.delete(peer)
   }
 
-  #dueMs({ state, heardMs }: Watched): number {
+  #dueMs({ state, lastHeartbeatMs }: PeerStatus): number {
     if (state === 'down') return Number.POSITIVE_INFINITY
-    return heardMs + (state === 'alive' ? this.#init.suspectMs : this.#init.downMs)
+    return lastHeartbeatMs + (state === 'alive' ? this.#init.suspectMs : this.#init.downMs)
   }
 }

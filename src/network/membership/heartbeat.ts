@@ -1,21 +1,21 @@
 /*
- * `member.beat`, notify: what a node says of itself to every connected peer, about twice a second. A CBOR map:
+ * `member.beat`, notify: a node describes itself to every connected peer, about twice a second. A CBOR map:
  *
  *   epoch      8 bytes        ActorId under which the node writes now
- *   sequence   uint           of the heartbeat, growing within one process: a heartbeat that was overtaken is not taken for news
+ *   sequence   uint           number of the heartbeat, growing within one process; a late one is not taken as newer
  *   name       text           for people
- *   addresses  [text]         multiaddrs under which the node can be dialled, best first
+ *   addresses  [text]         multiaddrs under which the node can be dialed, best first
  *   directory  text           hex; equal on two nodes whose directories are
  *   volumes    text           hex; equal on two nodes that hold the same bytes of the same volumes
- *   free       uint           bytes that its disk can still take
- *   total      uint           bytes of its disk
+ *   free       uint           free bytes of its disk
+ *   total      uint           all bytes of its disk
  *   version    text           of Sheaf
  *   now        8 bytes        its hybrid clock, big-endian
- *   heads      [{volume, bytes}]  volumes that it writes itself and how long they are, the newest last
- *   indexes    [{model, shards}]  of which models it searches vectors, and the shards of which it has all: 8 bytes each, see
- *                                 domain/shards.ts; may be absent
+ *   heads      [{volume, bytes}]  volumes of its present epoch and their lengths, the newest last
+ *   indexes    [{model, shards}]  models whose vectors it searches, and the shards that it holds completely: 8 bytes each,
+ *                                 see domain/shards.ts; may be absent
  */
-import { wellFormed } from '../../domain/cbor.js'
+import { toWellFormed } from '../../domain/cbor.js'
 import { type ModelId, parseModelId } from '../../domain/features.js'
 import type { Hlc } from '../../domain/hlc.js'
 import {
@@ -28,7 +28,7 @@ import {
 } from '../../domain/ids.js'
 import { VOLUME_BYTES_MAX } from '../../domain/needle.js'
 import { decodeShards, encodeShards, SHARD_SET_BYTES, type ShardSet } from '../../domain/shards.js'
-import { encodeMessage, Message, unfit } from '../rpc/message.js'
+import { encodeMessage, invalidField, Message } from '../rpc/message.js'
 
 export const ADDRESSES_MAX = 8
 export const ADDRESS_CHARACTERS_MAX = 256
@@ -36,10 +36,10 @@ const NAME_CHARACTERS_MAX = 256
 const VERSION_CHARACTERS_MAX = 64
 const DIGEST = /^[0-9a-f]{0,64}$/
 const VOLUME_CHARACTERS_MAX = 32
-/** Of a node with tiny volumes only the newest are told; nobody needs a heartbeat to hear of the others. */
+/** Only the newest are sent; peers learn of the others from `volume.heads`. */
 const HEADS_MAX = 64
 const HLC_BYTES = 8
-/** The model in use, one that is to follow it, and some to spare. */
+/** The model in use, its successor, and two spare ones. */
 const INDEXES_MAX = 4
 const MODEL_ID_BYTES = 8
 
@@ -49,7 +49,7 @@ export interface Heartbeat {
   readonly name: string
   readonly addresses: readonly string[]
   readonly directoryDigest: string
-  /** Over (id, end, head digest) of all volumes held, retired ones left out. */
+  /** Over (id, end, chain digest, holes) of all volumes held, without retired ones. */
   readonly volumesDigest: string
   readonly freeBytes: number
   readonly totalBytes: number
@@ -63,7 +63,7 @@ export interface Heartbeat {
 
 export interface HeartbeatIndex {
   readonly model: ModelId
-  /** Those of which it has all vectors. */
+  /** The shards of which the sender has all vectors. */
   readonly shards: ShardSet
 }
 
@@ -72,14 +72,14 @@ export interface HeartbeatHead {
   readonly bytes: number
 }
 
-/** What does not fit the bounds is cut off: names, addresses and heads beyond the first, or newest, few. */
+/** Cuts to the bounds: the first characters of name and version, the first addresses and indexes, the newest heads. */
 export function encodeHeartbeat(heartbeat: Heartbeat): Uint8Array {
   const now = new Uint8Array(HLC_BYTES)
   new DataView(now.buffer).setBigUint64(0, heartbeat.now)
   return encodeMessage({
     epoch: actorIdBytes(heartbeat.epoch),
     sequence: heartbeat.sequence,
-    name: wellFormed(heartbeat.name.slice(0, NAME_CHARACTERS_MAX)),
+    name: toWellFormed(heartbeat.name.slice(0, NAME_CHARACTERS_MAX)),
     addresses: boundedAddresses(heartbeat.addresses),
     directory: heartbeat.directoryDigest,
     volumes: heartbeat.volumesDigest,
@@ -124,31 +124,31 @@ export function decodeHeartbeat(body: Uint8Array): Heartbeat {
   }
 }
 
-/** @returns the addresses that may be told to others */
+/** @returns the first addresses, within the bounds that peers accept */
 export function boundedAddresses(addresses: readonly string[]): readonly string[] {
   return addresses.filter(({ length }) => length <= ADDRESS_CHARACTERS_MAX).slice(0, ADDRESSES_MAX)
 }
 
 function head(message: Message): HeartbeatHead {
   const volume = message.text('volume', VOLUME_CHARACTERS_MAX)
-  if (parseVolumeId(volume) === undefined) throw unfit('volume')
+  if (parseVolumeId(volume) === undefined) throw invalidField('volume')
   return { volume: volume as VolumeId, bytes: message.uint('bytes', VOLUME_BYTES_MAX) }
 }
 
 function index(message: Message): HeartbeatIndex {
   const model = parseModelId(Buffer.from(fixedBytes(message, 'model', MODEL_ID_BYTES)).toString('hex'))
-  if (model === undefined) throw unfit('model')
+  if (model === undefined) throw invalidField('model')
   return { model, shards: decodeShards(fixedBytes(message, 'shards', SHARD_SET_BYTES)) }
 }
 
 function digest(message: Message, name: string): string {
   const text = message.text(name, 64)
-  if (!DIGEST.test(text)) throw unfit(name)
+  if (!DIGEST.test(text)) throw invalidField(name)
   return text
 }
 
 function fixedBytes(message: Message, name: string, byteCount: number): Uint8Array {
   const bytes = message.bytes(name, byteCount)
-  if (bytes.length !== byteCount) throw unfit(name)
+  if (bytes.length !== byteCount) throw invalidField(name)
   return bytes
 }

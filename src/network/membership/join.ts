@@ -9,22 +9,22 @@ import { multiaddrOf } from '../addresses/advertised-addresses.js'
 import { type JoinTarget, parseJoinTarget } from '../addresses/join-target.js'
 import type { Transport } from '../transport.js'
 
-/** Pause after the first failure, ms; doubles up to the longest, each time by chance between half of it and all. */
+/** Pause after the first failure, ms; doubles up to the maximum. Each pause is a random share of it, half to all. */
 const BACKOFF_MS = 200
 const BACKOFF_MS_MAX = 1_500
-/** How long one address may take. */
+/** Limit of one dial, ms. */
 const DIAL_MS_MAX = 1_500
 const DIALS_MAX = 16
-/** Before a node that refused is asked again: it is of another cluster, or has yet to be given the new key. */
+/** Pause after a refusal, ms: the node is of another cluster, or does not have the new key yet. */
 const REFUSED_MS = 5_000
-/** How often names are looked up again, ms. */
+/** How often names are resolved again, ms. */
 const RESOLVE_MS = 3_000
-/** An address at which this node found itself may be another's later. */
+/** Pause after this node reached itself, ms: the address may belong to another node later. */
 const SELF_MS = 60_000
-/** Found on the local network: of so many the newest are remembered. */
+/** Addresses found on the local network; the newest are kept. */
 const DISCOVERED_MAX = 256
 
-/** A member, with the addresses that it told others. */
+/** A node that may be dialed. */
 export interface KnownPeer {
   readonly id: NodeId
   /** Multiaddrs, best first. */
@@ -38,27 +38,28 @@ export interface JoinLoopComponents {
   readonly transport: Pick<Transport, 'self' | 'dial' | 'peers' | 'onPeer' | 'onDiscovered'>
   /** All IPv4 and IPv6 addresses of a name; rejects when it has none. */
   readonly resolve: (host: string) => Promise<readonly string[]>
-  /** Members learned of from others, connected ones too; may hold this node. */
-  readonly known: () => readonly KnownPeer[]
-  /** Whether this node is to dial nobody now. Default: it dials. */
+  /** Members and nodes that peers told of, connected ones too; may contain this node. */
+  readonly knownPeers: () => readonly KnownPeer[]
+  /** Whether to dial nobody for now; default: no. */
   readonly isPaused?: () => boolean
 }
 
 export interface JoinLoopInit {
   /** DNS names, HOST:PORT, multiaddrs: as in `--join`. */
   readonly join: readonly string[]
-  /** Where `join` gives none. */
+  /** For entries of `join` without a port. */
   readonly defaultPort: number
 }
 
-/** One way to one node; who is there is known once somebody has answered. */
+/** One address to dial. */
 interface Route {
   readonly address: string
+  /** The node at the address; undefined until one has answered. */
   peer: NodeId | undefined
   failures: number
-  /** Not before this monotonic ms. */
+  /** Not to be dialed before, monotonic ms. */
   dueMs: number
-  dialling: boolean
+  dialing: boolean
 }
 
 interface Name {
@@ -66,13 +67,13 @@ interface Name {
   readonly port: number
   addresses: readonly string[]
   resolving: boolean
-  /** Said once, until it succeeds again. */
+  /** A failure is logged once, until the name resolves again. */
   failing: boolean
 }
 
 /**
- * Keeps dialling whatever is named, learned or discovered and not connected, for as long as the node lives: a cluster
- * that was cut into any pieces for any time comes together again by itself. (libp2p's own reconnecting gives up.)
+ * Dials every configured, known or discovered node that is not connected, for as long as the node runs. So a cluster that
+ * was partitioned in any way, for any time, reconnects by itself. (libp2p's own reconnecting gives up.)
  */
 export class JoinLoop implements Startable {
   readonly #components: JoinLoopComponents
@@ -80,9 +81,9 @@ export class JoinLoop implements Startable {
   readonly #fixed: readonly string[]
   readonly #discovered = new Set<string>()
   readonly #routes = new Map<string, Route>()
-  readonly #underWay = new Set<Promise<void>>()
+  readonly #dials = new Set<Promise<void>>()
   #abort: AbortController | undefined
-  #listening: (() => void)[] = []
+  #unsubscribe: (() => void)[] = []
   #cancelRound = (): void => {}
   #cancelResolve = (): void => {}
 
@@ -100,9 +101,9 @@ export class JoinLoop implements Startable {
     if (this.#abort !== undefined) return
     this.#abort = new AbortController()
     const { transport } = this.#components
-    this.#listening = [
+    this.#unsubscribe = [
       transport.onPeer((peer, state) => this.#peerChanged(peer, state)),
-      transport.onDiscovered(addresses => this.#found(addresses))
+      transport.onDiscovered(addresses => this.#noteDiscovered(addresses))
     ]
     this.#resolveNames(this.#abort.signal)
     this.#round()
@@ -111,14 +112,14 @@ export class JoinLoop implements Startable {
   async stop(): Promise<void> {
     this.#abort?.abort(new Error('the node is stopping'))
     this.#abort = undefined
-    for (const unlisten of this.#listening.splice(0)) unlisten()
+    for (const unlisten of this.#unsubscribe.splice(0)) unlisten()
     this.#cancelRound()
     this.#cancelResolve()
-    await Promise.all(this.#underWay)
+    await Promise.all(this.#dials)
     this.#routes.clear()
   }
 
-  /** Dials what is due, and comes back when the next one is. */
+  /** Dials the routes that are due, and schedules the next round. */
   #round(): void {
     const signal = this.#abort?.signal
     if (signal === undefined) return
@@ -127,31 +128,31 @@ export class JoinLoop implements Startable {
     const connected = new Set(transport.peers())
     const now = clock.monotonic()
     let nextMs = now + BACKOFF_MS_MAX
-    // Who has waited longest first: else many that are gone for good would keep the others from their turn.
+    // The longest overdue first: else many routes to nodes that are gone for good would starve the others.
     const isPaused = this.#components.isPaused?.() ?? false
     for (const route of this.#wantedRoutes(connected).sort((a, b) => a.dueMs - b.dueMs)) {
-      if (route.dialling || isPaused) continue
+      if (route.dialing || isPaused) continue
       if (route.dueMs > now) nextMs = Math.min(nextMs, route.dueMs)
-      else if (this.#underWay.size < DIALS_MAX) this.#track(this.#dial(route, signal))
+      else if (this.#dials.size < DIALS_MAX) this.#track(this.#dial(route, signal))
     }
     this.#cancelRound = clock.schedule(nextMs - now, () => this.#round())
   }
 
-  /** All ways to nodes that are not connected; what is no longer named by anybody is forgotten. */
+  /** @returns the routes to nodes that are not connected. Drops routes that have no source any more. */
   #wantedRoutes(connected: ReadonlySet<NodeId>): Route[] {
-    const { transport, known } = this.#components
-    const named = new Map<string, NodeId | undefined>()
-    for (const { addresses } of this.#names) for (const address of addresses) named.set(address, undefined)
-    for (const address of [...this.#fixed, ...this.#discovered]) named.set(address, peerIn(address))
-    for (const { id, addresses } of known()) {
-      if (id !== transport.self) for (const address of addresses) named.set(address, id)
+    const { transport, knownPeers } = this.#components
+    const peerByAddress = new Map<string, NodeId | undefined>()
+    for (const { addresses } of this.#names) for (const address of addresses) peerByAddress.set(address, undefined)
+    for (const address of [...this.#fixed, ...this.#discovered]) peerByAddress.set(address, peerIn(address))
+    for (const { id, addresses } of knownPeers()) {
+      if (id !== transport.self) for (const address of addresses) peerByAddress.set(address, id)
     }
     for (const [address, route] of this.#routes) {
-      if (!named.has(address) && !route.dialling) this.#routes.delete(address)
+      if (!peerByAddress.has(address) && !route.dialing) this.#routes.delete(address)
     }
     const wanted: Route[] = []
-    for (const [address, peer] of named) {
-      const route = this.#routes.get(address) ?? { address, peer, failures: 0, dueMs: 0, dialling: false }
+    for (const [address, peer] of peerByAddress) {
+      const route = this.#routes.get(address) ?? { address, peer, failures: 0, dueMs: 0, dialing: false }
       this.#routes.set(address, route)
       if (route.peer === undefined || !connected.has(route.peer)) wanted.push(route)
     }
@@ -161,16 +162,16 @@ export class JoinLoop implements Startable {
   async #dial(route: Route, signal: AbortSignal): Promise<void> {
     const { clock, log, transport } = this.#components
     const { address } = route
-    route.dialling = true
+    route.dialing = true
     const limit = new AbortController()
-    const cancel = clock.schedule(DIAL_MS_MAX, () => limit.abort(new Error('nobody answered in time')))
+    const cancel = clock.schedule(DIAL_MS_MAX, () => limit.abort(new Error('no answer in time')))
     try {
       const peer = await transport.dial(address, AbortSignal.any([signal, limit.signal]))
       route.failures = 0
-      // A connection that ends at once must not be dialled in a circle.
+      // Without a pause, a connection that ends at once would be dialed in a tight loop.
       route.dueMs = clock.monotonic() + (peer === undefined ? SELF_MS : BACKOFF_MS)
       route.peer = peer
-      log.debug({ address, peer }, 'dialled')
+      log.debug({ address, peer }, 'dialed')
     } catch (err) {
       const refused = hasCode(err, 'ERR_PEER_REFUSED')
       const pauseMs = refused ? this.#jittered(REFUSED_MS) : this.#backoffMs(route.failures)
@@ -179,13 +180,13 @@ export class JoinLoop implements Startable {
       log.debug({ err, address, failures: route.failures }, 'could not connect')
     } finally {
       cancel()
-      route.dialling = false
+      route.dialing = false
     }
   }
 
   #peerChanged(peer: NodeId, state: 'up' | 'down'): void {
     if (state === 'down') {
-      // It dials, too: by chance one is first, or there are two connections.
+      // The peer dials, too. With random pauses one of the two is usually first, which avoids a second connection.
       const dueMs = this.#components.clock.monotonic() + this.#backoffMs(0)
       for (const route of this.#routes.values()) {
         if (route.peer !== peer) continue
@@ -196,7 +197,7 @@ export class JoinLoop implements Startable {
     this.#round()
   }
 
-  #found(addresses: readonly string[]): void {
+  #noteDiscovered(addresses: readonly string[]): void {
     for (const address of addresses) {
       this.#discovered.delete(address)
       this.#discovered.add(address)
@@ -215,7 +216,7 @@ export class JoinLoop implements Startable {
     this.#cancelResolve = this.#components.clock.schedule(this.#jittered(RESOLVE_MS), again)
   }
 
-  /** Never rejects. A resolver may take its time, also beyond the end of the loop. */
+  /** Never rejects. A resolver may take longer than the loop runs. */
   async #resolveName(name: Name, signal: AbortSignal): Promise<void> {
     if (name.resolving) return
     name.resolving = true
@@ -224,37 +225,37 @@ export class JoinLoop implements Startable {
     try {
       const addresses = await resolve(host)
       name.addresses = addresses.map(address => multiaddrOf(address, port))
-      if (name.failing) log.info({ host, addresses }, 'a name to join can be resolved again')
+      if (name.failing) log.info({ host, addresses }, 'a --join name resolves again')
       name.failing = false
     } catch (err) {
-      // What it last stood for is dialled on: the name server may be what is cut off.
-      if (!name.failing) log.info({ host, err }, 'a name to join cannot be resolved; trying on quietly')
+      // Its last addresses are still dialed: perhaps only the name server is out of reach.
+      if (!name.failing) log.info({ host, err }, 'cannot resolve a --join name; retrying without further log lines')
       name.failing = true
     }
     name.resolving = false
     if (!signal.aborted) this.#round()
   }
 
-  /** After a number of failures in a row. */
+  /** @param failures - how many in a row before this one */
   #backoffMs(failures: number): number {
     return this.#jittered(Math.min(BACKOFF_MS * 2 ** failures, BACKOFF_MS_MAX))
   }
 
-  /** @returns between half of `ms` and all of it, so that nodes that were cut off together do not act together */
+  /** @returns half to all of `ms`, so that nodes that were cut off together do not act in step */
   #jittered(ms: number): number {
     return ms * (0.5 + this.#components.random.fraction() / 2)
   }
 
   #track(work: Promise<void>): void {
     const tracked = work.finally(() => {
-      this.#underWay.delete(tracked)
+      this.#dials.delete(tracked)
       this.#round()
     })
-    this.#underWay.add(tracked)
+    this.#dials.add(tracked)
   }
 }
 
-/** `resolve` of a {@link JoinLoop}, by the system's resolver: hosts files and container networks count. */
+/** `resolve` of a {@link JoinLoop}, by the system's resolver, which also knows hosts files and container networks. */
 export async function resolveHost(host: string): Promise<readonly string[]> {
   const addresses = await lookup(host, { all: true, verbatim: true })
   return addresses.map(({ address }) => address)

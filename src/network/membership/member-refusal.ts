@@ -1,9 +1,9 @@
 /*
- *   member.refused   request   {how, at, now} → {returns}   the asked node is no longer a member
+ *   member.refused   request   {how, at, now} → {returns}   tells a node that it is no longer a member
  *                                how         'left' or 'removed'
- *                                at          8 bytes, big-endian: the stamp of that
- *                                now         1: the asking node has known it as a member for a while; 0: it has just connected
- *                                returns     1: it wants to be a member again; 0: it stays out
+ *                                at          8 bytes, big-endian: stamp of the departure
+ *                                now         1: it was removed after a while of connection to the sender; 0: otherwise
+ *                                returns     1: it asks to be a member again; 0: it stays out
  */
 import type { Clock } from '../../core/clock.js'
 import { withDeadline } from '../../core/deadline.js'
@@ -12,15 +12,15 @@ import type { Logger } from '../../core/log.js'
 import { HLC_ZERO, type Hlc } from '../../domain/hlc.js'
 import type { NodeId } from '../../domain/ids.js'
 import { RefusalLog } from '../refusal-log.js'
-import { encodeMessage, Message, unfit } from '../rpc/message.js'
+import { encodeMessage, invalidField, Message } from '../rpc/message.js'
 import type { Transport } from '../transport.js'
 import type { Departure } from './member-view.js'
 
 const ASK_MS_MAX = 2_000
-/** Who comes back meets some that have yet to hear that it is out: what they learn so soon is no news to it. */
-const ACQUAINTED_MS = 10_000
-/** A node that died without a word and came back is no new peer to whom has not noticed: so all are looked at now and then. */
-const LOOK_MS = 5_000
+/** A removal learned within this time after a node connected may be the one that it is returning from, ms. */
+const SETTLED_MS = 10_000
+/** All peers are checked this often: a node that crashed and returned unnoticed causes no new connection event. */
+const CHECK_MS = 5_000
 const METHOD = 'member.refused'
 const STAMP_BYTES = 8
 
@@ -28,42 +28,42 @@ export interface MemberRefusalComponents {
   readonly transport: Pick<Transport, 'self' | 'onPeer' | 'request' | 'handle' | 'hangUp' | 'peers'>
   readonly clock: Clock
   readonly log: Logger
-  /** @returns undefined for a member, and for who never was one */
+  /** @returns undefined for a member, and for a node that never was one */
   readonly departureOf: (node: NodeId) => Departure | undefined
-  /** Makes a node that comes back a member again. */
+  /** Makes a node a member again. */
   readonly readmit: (node: NodeId) => Promise<void>
   /** The node's hybrid clock. */
   readonly now: () => Hlc
-  /** Whether this node is leaving by its own wish: then it does not ask to return. */
+  /** Whether this node is leaving on its own: then it does not ask to return. */
   readonly isLeaving: () => boolean
   /** Called when this node asks to be a member again. */
   readonly onReturn: () => void
 }
 
 /**
- * Keeps out who is no longer a member. A node that was removed while it was away comes back by connecting: it is asked
- * whether it wants to. One that was removed while it was there stays out until it is started again.
+ * Refuses nodes that are no longer members. A node that was removed while it was away can return: when it connects it is
+ * told, and may ask to be readmitted. One that was removed while it was connected stays out until it is restarted.
  */
 export class MemberRefusal implements Startable {
   readonly #components: MemberRefusalComponents
   readonly #refusals: RefusalLog
   readonly #abort = new AbortController()
-  readonly #underWay = new Set<Promise<void>>()
+  readonly #inFlight = new Set<Promise<void>>()
   #unsubscribe: (() => void) | undefined
   readonly #connectedAt = new Map<NodeId, number>()
   #startedAt: Hlc = HLC_ZERO
-  #isOut = false
-  #cancelLook = (): void => {}
+  #isRemoved = false
+  #cancelCheck = (): void => {}
 
   constructor(components: MemberRefusalComponents) {
     this.#components = components
     this.#refusals = new RefusalLog(components)
-    components.transport.handle(METHOD, async (peer, body) => this.#refused(peer, body))
+    components.transport.handle(METHOD, async (peer, body) => this.#answerRefusal(peer, body))
   }
 
-  /** Whether this node was removed while it was there: then it dials nobody. */
+  /** Whether this node was removed while it was connected: then it dials nobody. */
   get isRemoved(): boolean {
-    return this.#isOut
+    return this.#isRemoved
   }
 
   async start(): Promise<void> {
@@ -71,36 +71,37 @@ export class MemberRefusal implements Startable {
     this.#startedAt = now()
     const connected = (peer: NodeId): void => {
       this.#connectedAt.set(peer, clock.monotonic())
-      this.#run(this.#meet(peer, false))
+      this.#run(this.#refuseIfDeparted(peer, false))
     }
     this.#unsubscribe ??= transport.onPeer((peer, state) => {
       if (state === 'up') connected(peer)
       else this.#connectedAt.delete(peer)
     })
     for (const peer of transport.peers()) connected(peer)
-    const look = (): void => {
-      for (const peer of transport.peers()) this.#run(this.#meet(peer, false))
-      this.#cancelLook = clock.schedule(LOOK_MS, look)
+    const check = (): void => {
+      for (const peer of transport.peers()) this.#run(this.#refuseIfDeparted(peer, false))
+      this.#cancelCheck = clock.schedule(CHECK_MS, check)
     }
-    this.#cancelLook = clock.schedule(LOOK_MS, look)
+    this.#cancelCheck = clock.schedule(CHECK_MS, check)
   }
 
   async stop(): Promise<void> {
     this.#unsubscribe?.()
-    this.#cancelLook()
+    this.#cancelCheck()
     this.#abort.abort(new Error('the node is stopping'))
-    await Promise.all(this.#underWay)
+    await Promise.all(this.#inFlight)
   }
 
-  /** A member has just been removed. */
-  removed(node: NodeId): void {
+  /** To be called when a member was removed. */
+  noteRemoval(node: NodeId): void {
     const { transport, clock } = this.#components
     if (!transport.peers().includes(node)) return
-    const forMs = clock.monotonic() - (this.#connectedAt.get(node) ?? 0)
-    this.#run(this.#meet(node, forMs >= ACQUAINTED_MS))
+    const connectedMs = clock.monotonic() - (this.#connectedAt.get(node) ?? 0)
+    this.#run(this.#refuseIfDeparted(node, connectedMs >= SETTLED_MS))
   }
 
-  async #meet(peer: NodeId, now: boolean): Promise<void> {
+  /** @param whileConnected - whether the peer was removed while it had been connected for a while */
+  async #refuseIfDeparted(peer: NodeId, whileConnected: boolean): Promise<void> {
     const { transport, clock, log, departureOf, readmit } = this.#components
     try {
       const departure = departureOf(peer)
@@ -108,45 +109,47 @@ export class MemberRefusal implements Startable {
       const { how, at } = departure
       const stamp = Buffer.alloc(STAMP_BYTES)
       stamp.writeBigUInt64BE(at)
-      const body = encodeMessage({ how, at: stamp, now: Number(now) })
+      const body = encodeMessage({ how, at: stamp, now: Number(whileConnected) })
       const answer = await withDeadline(clock, ASK_MS_MAX, this.#abort.signal, signal =>
         transport.request(peer, METHOD, body, signal)
       )
       if (Message.decode(answer).uint('returns', 1) === 1) {
-        log.info({ peer, how }, 'a node that was no longer a member comes back')
+        log.info({ peer, how }, 'a departed node asks to be a member again; readmitting it')
         await readmit(peer)
         return
       }
-      this.#refusals.refused(peer, `it has ${how === 'left' ? 'left' : 'been removed'}`, 'ERR_MEMBER_REMOVED')
+      const reason =
+        how === 'left' ? 'it has left the cluster' : 'it was removed from the cluster; restart it to rejoin'
+      this.#refusals.refused(peer, reason, 'ERR_MEMBER_REMOVED')
     } catch (err) {
       if (this.#abort.signal.aborted) return
-      log.debug({ err, peer }, 'could not tell a node that it is no longer a member')
+      log.debug({ err, peer }, 'could not tell a peer that it is no longer a member')
     }
     await transport.hangUp(peer)
   }
 
-  #refused(peer: NodeId, body: Uint8Array): Uint8Array {
+  #answerRefusal(peer: NodeId, body: Uint8Array): Uint8Array {
     const { log } = this.#components
     const message = Message.decode(body)
     const at = message.bytes('at', STAMP_BYTES)
-    if (at.length !== STAMP_BYTES) throw unfit('at')
-    const isSince = Buffer.from(at).readBigUInt64BE() > this.#startedAt
-    const now = message.uint('now', 1) === 1 && isSince
+    if (at.length !== STAMP_BYTES) throw invalidField('at')
+    const isAfterStart = Buffer.from(at).readBigUInt64BE() > this.#startedAt
+    const whileConnected = message.uint('now', 1) === 1 && isAfterStart
     const how = message.text('how', 16)
-    if (now && !this.#isOut && !this.#components.isLeaving()) {
-      this.#isOut = true
+    if (whileConnected && !this.#isRemoved && !this.#components.isLeaving()) {
+      this.#isRemoved = true
       const fields = { code: 'ERR_MEMBER_REMOVED', peer }
-      log.error(fields, 'this node was removed from the cluster; it stays out until it is started again')
+      log.error(fields, 'this node was removed from the cluster; restart it to rejoin')
     }
-    const returns = !this.#isOut && !this.#components.isLeaving()
+    const returns = !this.#isRemoved && !this.#components.isLeaving()
     if (returns)
-      log.warn({ code: 'ERR_MEMBER_REMOVED', peer, how }, 'this node is no longer a member; it asks to return')
+      log.warn({ code: 'ERR_MEMBER_REMOVED', peer, how }, 'this node is no longer a member; asking to be readmitted')
     if (returns) this.#components.onReturn()
     return encodeMessage({ returns: Number(returns) })
   }
 
   #run(task: Promise<void>): void {
-    const done = task.catch(() => {}).finally(() => this.#underWay.delete(done))
-    this.#underWay.add(done)
+    const done = task.catch(() => {}).finally(() => this.#inFlight.delete(done))
+    this.#inFlight.add(done)
   }
 }

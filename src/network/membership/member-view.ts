@@ -3,64 +3,64 @@ import type { NodeId, VolumeId } from '../../domain/ids.js'
 import type { PeerState } from './failure-detector.js'
 import type { Heartbeat } from './heartbeat.js'
 
-/** `left`: it is no longer a member, by its own wish or an operator's. */
+/** `left`: no longer a member; it left on its own, or an operator removed it. */
 export type MemberState = PeerState | 'left'
 
-/** That a node is no longer a member. */
+/** How a node stopped being a member. */
 export interface Departure {
   readonly how: 'left' | 'removed'
-  /** The stamp under which that was written. */
+  /** Stamp of the write that ended the membership. */
   readonly at: Hlc
-  /** Members that take nothing more from it, and up to where they hold the volumes that it wrote. */
+  /** Members that accept nothing more from it, and up to where they hold the volumes that it wrote, bytes. */
   readonly acknowledged: ReadonlyMap<NodeId, ReadonlyMap<VolumeId, number>>
 }
 
-/** What a node says of itself in its heartbeats; sequence, addresses and time are added by its membership. */
+/** How a node describes itself in its heartbeats; `Membership` adds sequence, addresses and time. */
 export type NodeDescription = Omit<Heartbeat, 'sequence' | 'addresses' | 'now'>
 
-/** What the directory says of a member, also of one that is absent. */
-export interface KnownMember {
+/** The directory's record of a member, present or absent. */
+export interface MemberRecord {
   readonly id: NodeId
   readonly name: string
-  /** Multiaddrs under which it was last to be found. */
+  /** Its last multiaddrs. */
   readonly addresses: readonly string[]
-  /** When it first met another node, by its own clock, ms since the Unix epoch. */
+  /** When it first connected to another node, by its own clock, ms since the Unix epoch. */
   readonly joinedAtMs: number | undefined
   /** Undefined while it is a member. */
   readonly departure?: Departure
 }
 
-/** Where members are remembered beyond this process. Each node writes about itself only. */
+/** Stores members durably. `save` writes this node's own record only. */
 export interface MemberStore {
-  load(): Promise<readonly KnownMember[]>
-  /** Calls the listener when a member is new or has changed, this node too. @returns removes it */
-  onChange(listener: (member: KnownMember) => void): () => void
+  load(): Promise<readonly MemberRecord[]>
+  /** Calls the listener when a member's record is new or has changed, this node's too. @returns removes the listener */
+  onChange(listener: (member: MemberRecord) => void): () => void
   /**
-   * Writes what this node says of itself, unless that stands there already.
+   * Writes this node's own record, unless it is unchanged.
    *
    * @throws `ERR_DIRECTORY_UNAVAILABLE`, `ERR_DISK_FULL`, `ERR_DISK_WRITE`, `ERR_STOPPING`
    */
-  save(self: Pick<KnownMember, 'id' | 'name' | 'addresses'>): Promise<void>
+  save(self: Pick<MemberRecord, 'id' | 'name' | 'addresses'>): Promise<void>
 }
 
 /** A member as this node sees it. */
 export interface MemberView {
   readonly id: NodeId
   readonly name: string
-  /** Multiaddrs, best first; of a member that is not alive all under which it may be found again. */
+  /** Multiaddrs, best first; for a member that is not alive, all under which it may be found again. */
   readonly addresses: readonly string[]
   readonly self: boolean
   readonly state: MemberState
-  /** When it was last heard, ms since the Unix epoch; undefined when this process never heard it. */
+  /** Time of its last heartbeat, ms since the Unix epoch; undefined when this process received none. */
   readonly lastSeenAtMs: number | undefined
   readonly joinedAtMs: number | undefined
-  /** The newest that it said of itself. */
+  /** The newest one; undefined when this process received none. */
   readonly heartbeat: Heartbeat | undefined
-  /** How far its hybrid clock was ahead of this node's when that came, ms; negative when it was behind. */
+  /** How far its hybrid clock was ahead of this node's at that heartbeat, ms; negative when it was behind. */
   readonly clockSkewMs: number | undefined
 }
 
-/** What a change of state is to those who watch the cluster; suspicion is no news. */
+/** @returns the event that a change of state is for clients; undefined for suspicion, and for a suspicion that passes */
 export function memberEvent(view: MemberView, was: MemberState): 'member.up' | 'member.down' | undefined {
   if (view.state === 'down' || view.state === 'left') return 'member.down'
   return view.state === 'alive' && was === 'down' ? 'member.up' : undefined

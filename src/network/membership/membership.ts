@@ -10,26 +10,30 @@ import { AwakeTime } from './awake-time.js'
 import { FailureDetector } from './failure-detector.js'
 import { boundedAddresses, decodeHeartbeat, encodeHeartbeat, type Heartbeat } from './heartbeat.js'
 import type { KnownPeer } from './join.js'
-import type { KnownMember, MemberState, MemberStore, MemberView, NodeDescription } from './member-view.js'
+import type { MemberRecord, MemberState, MemberStore, MemberView, NodeDescription } from './member-view.js'
 import { PeerExchange } from './peer-exchange.js'
 
-/** Pauses between heartbeats are at least this share of `heartbeatMs`, so that nodes do not march in step. */
+/** Pauses between heartbeats are a random share of `heartbeatMs`, at least this one, so that nodes do not act in step. */
 const HEARTBEAT_SHARE_MIN = 0.8
-/** A heartbeat that news bring about is at least this far from the one before, ms. */
+/** A heartbeat sent by `announce` follows the previous heartbeat after at least this long, ms. */
 const ANNOUNCE_MS = 100
-/** A peer is asked whom it knows after about this long; half to one and a half of it. */
-const ASK_EVERY_MS = 5_000
-/** What this node says of itself goes into the directory no more often, so that addresses that flap write little. */
+/** A random peer is asked for its members this often, ms; times 0.5 to 1.5 at random. */
+const EXCHANGE_EVERY_MS = 5_000
+/** This node's record is written no more often, so that flapping addresses cause few writes. */
 const SAVE_EVERY_MS = 60_000
-/** More than this is worth a warning: stamps beyond it are not followed. */
+/** A larger skew is logged as a warning: stamps further ahead are not followed. */
 const CLOCK_SKEW_MS_MAX = 60_000
-/** Nodes beyond this number of which the directory says nothing are not listed when they are gone. */
+/** Nodes without a record in the directory that stay listed once they are down. */
 const UNRECORDED_MEMBERS_MAX = 1_000
 
-const NEWS = { alive: 'a member is up', suspect: 'a member is suspect', left: 'a member is out' } as const
+const STATE_MESSAGES = {
+  alive: 'a member is up',
+  suspect: 'a member is suspect: it is silent or disconnected',
+  left: 'a member has left or was removed'
+} as const
 
-const NOBODY: Member = {
-  known: undefined,
+const UNKNOWN_MEMBER: Member = {
+  record: undefined,
   heartbeat: undefined,
   lastSeenAtMs: undefined,
   clockSkewMs: undefined,
@@ -41,7 +45,7 @@ export interface MembershipComponents {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
-  /** Asked for each heartbeat: quick, and without a way to fail. */
+  /** Called for each heartbeat: must be quick and must not throw. */
   readonly describe: () => NodeDescription
   /** The node's hybrid clock. */
   readonly now: () => Hlc
@@ -49,20 +53,20 @@ export interface MembershipComponents {
 }
 
 export interface MembershipInit {
-  /** The longest pause between two heartbeats. */
+  /** The longest pause between two heartbeats, ms; default 500. */
   readonly heartbeatMs?: number
-  /** Silence that makes a member suspect; several heartbeats. */
+  /** Silence that makes a member suspect, ms; several heartbeats; default 2 000. */
   readonly suspectMs?: number
-  /** Silence that makes it down. */
+  /** Silence that makes it down, ms; default 4 500. */
   readonly downMs?: number
 }
 
 interface Member {
-  readonly known: KnownMember | undefined
+  readonly record: MemberRecord | undefined
   readonly heartbeat: Heartbeat | undefined
   readonly lastSeenAtMs: number | undefined
   readonly clockSkewMs: number | undefined
-  /** The epoch that the log was warned of. */
+  /** The peer's epoch for which a skew was logged. */
   readonly skewWarnedEpoch: ActorId | undefined
 }
 
@@ -70,11 +74,11 @@ type ChangeListener = (view: MemberView, was: MemberState) => void
 type HeartbeatListener = (peer: NodeId, heartbeat: Heartbeat) => void
 
 /**
- * Who belongs to the cluster, and who of them is there: every node sends heartbeats to all that it is connected with and judges the
- * others by their silence towards itself. Nobody's opinion of a third is asked for.
+ * Tracks the members of the cluster and their states. Every node sends heartbeats to all connected peers and judges each of
+ * them by its silence towards this node alone; opinions of third nodes do not count.
  *
- * A member that was seen once stays listed when it is gone, after a restart too: absent members count. Nodes that peers
- * only spoke of are not listed, they are dialled.
+ * A member stays listed while it is absent, and after a restart of this node: absent members count. Nodes known only from
+ * peer exchange are not listed, but dialed.
  */
 export class Membership implements Startable {
   readonly #components: MembershipComponents
@@ -82,7 +86,7 @@ export class Membership implements Startable {
   readonly #awake: AwakeTime
   readonly #detector: FailureDetector
   readonly #exchange: PeerExchange
-  /** This node too, once the directory has a record of it. */
+  /** Contains this node, too, once the directory has its record. */
   readonly #members = new Map<NodeId, Member>()
   readonly #changeListeners = new Set<ChangeListener>()
   readonly #heartbeatListeners = new Set<HeartbeatListener>()
@@ -92,11 +96,11 @@ export class Membership implements Startable {
   #sequence = 0
   #lastHeartbeatMs = 0
   #nextHeartbeatMs = 0
-  #nextAskMs: number
+  #nextExchangeMs: number
   #nextSaveMs = 0
-  #saved = ''
-  /** Whether this process has met another node. Who never did needs no record of itself. */
-  #met = false
+  #savedText = ''
+  /** Whether this process was ever connected to another node. Until then it needs no record of itself. */
+  #hasMetPeer = false
   #cancelTimer: (() => void) | undefined
   #cancelAnnouncement: (() => void) | undefined
 
@@ -108,23 +112,23 @@ export class Membership implements Startable {
     this.#awake = new AwakeTime({ clock })
     this.#detector = new FailureDetector({ suspectMs, downMs })
     this.#exchange = new PeerExchange({ transport, clock, log, members: () => this.#others() })
-    this.#nextAskMs = this.#askMs()
+    this.#nextExchangeMs = this.#exchangePauseMs()
     transport.handle('member.beat', async (peer, body) => {
       this.#noteHeartbeat(peer, decodeHeartbeat(body))
       return new Uint8Array()
     })
   }
 
-  /** Once the directory is complete. The transport may have peers already. */
+  /** To be called once the directory is complete. The transport may have peers already. */
   async start(): Promise<void> {
     const { transport, store } = this.#components
     this.#unsubscribe.push(
       store.onChange(member => this.#noteRecord(member)),
-      transport.onPeer((peer, state) => (state === 'up' ? this.#connected(peer) : this.#disconnected(peer)))
+      transport.onPeer((peer, state) => (state === 'up' ? this.#noteConnected(peer) : this.#noteDisconnected(peer)))
     )
     for (const member of await store.load()) this.#noteRecord(member)
     if (this.#abort.signal.aborted) return
-    for (const peer of transport.peers()) this.#connected(peer)
+    for (const peer of transport.peers()) this.#noteConnected(peer)
     this.#tick()
   }
 
@@ -136,36 +140,36 @@ export class Membership implements Startable {
     await Promise.all(this.#inFlight)
   }
 
-  /** All members, this node included, in the order of their ids. */
+  /** @returns all members, this node included, ordered by id */
   members(): MemberView[] {
     const ids = new Set([this.#components.transport.self, ...this.#members.keys()])
     return [...ids].sort().map(id => this.#view(id))
   }
 
-  /** Whom it makes sense to ask now: connected and not suspect; this node left out. */
+  /** @returns the peers worth asking now: connected and alive; without this node */
   alive(): NodeId[] {
     return this.#components.transport.peers().filter(peer => this.#state(peer) === 'alive')
   }
 
-  /** Nodes that may be dialled: members that are not connected included, and those that peers told of; this node left out. */
-  known(): KnownPeer[] {
-    const told = [...this.#exchange.addressBook].filter(([id]) => !this.#members.has(id))
-    return [...this.#others(), ...told.map(([id, addresses]) => ({ id, addresses }))]
+  /** @returns the nodes that may be dialed: members, connected or not, and nodes from peer exchange; without this node */
+  knownPeers(): KnownPeer[] {
+    const nonMembers = [...this.#exchange.addressBook].filter(([id]) => !this.#members.has(id))
+    return [...this.#others(), ...nonMembers.map(([id, addresses]) => ({ id, addresses }))]
   }
 
-  /** Calls the listener when a member's state has changed: see `memberEvent`. @returns removes it */
+  /** Calls the listener when a member's state has changed: see `memberEvent`. @returns removes the listener */
   onChange(listener: ChangeListener): () => void {
     this.#changeListeners.add(listener)
     return () => this.#changeListeners.delete(listener)
   }
 
-  /** Calls the listener with each heartbeat that is newer than those before. @returns removes it */
+  /** Calls the listener with each heartbeat that is newer than all before. @returns removes the listener */
   onHeartbeat(listener: HeartbeatListener): () => void {
     this.#heartbeatListeners.add(listener)
     return () => this.#heartbeatListeners.delete(listener)
   }
 
-  /** What this node says of itself has changed: a heartbeat goes out at once, or soon after the one before. */
+  /** To be called when this node's description has changed: sends a heartbeat, at least ANNOUNCE_MS after the last one. */
   announce(): void {
     const { clock } = this.#components
     if (this.#abort.signal.aborted || this.#cancelAnnouncement !== undefined) return
@@ -176,15 +180,15 @@ export class Membership implements Startable {
     })
   }
 
-  // --- telling ---
+  // --- sending ---
 
   #tick(): void {
     const { clock, random } = this.#components
-    for (const { peer, was } of this.#detector.judge(this.#awakeMs())) this.#judged(peer, was)
+    for (const { peer, was } of this.#detector.judge(this.#awakeMs())) this.#noteTransition(peer, was)
     const now = clock.monotonic()
     if (now >= this.#nextHeartbeatMs) this.#sendHeartbeat()
-    if (now >= this.#nextAskMs) {
-      this.#nextAskMs = now + this.#askMs()
+    if (now >= this.#nextExchangeMs) {
+      this.#nextExchangeMs = now + this.#exchangePauseMs()
       const alive = this.alive()
       const peer = alive[Math.floor(random.fraction() * alive.length)]
       if (peer !== undefined) this.#run(this.#exchange.ask(peer, this.#abort.signal))
@@ -199,10 +203,10 @@ export class Membership implements Startable {
     const share = HEARTBEAT_SHARE_MIN + (1 - HEARTBEAT_SHARE_MIN) * random.fraction()
     this.#lastHeartbeatMs = clock.monotonic()
     this.#nextHeartbeatMs = this.#lastHeartbeatMs + this.#heartbeatMs * share
-    this.#introduce(this.#heartbeatTo(transport.peers()))
+    this.#saveOwnRecord(this.#sendHeartbeatTo(transport.peers()))
   }
 
-  #heartbeatTo(peers: readonly NodeId[]): Heartbeat {
+  #sendHeartbeatTo(peers: readonly NodeId[]): Heartbeat {
     const { transport } = this.#components
     this.#sequence++
     const heartbeat = this.#ownHeartbeat()
@@ -216,88 +220,91 @@ export class Membership implements Startable {
     return { ...describe(), sequence: this.#sequence, addresses: boundedAddresses(transport.addresses()), now: now() }
   }
 
-  /** Has the directory say what the heartbeat says of this node, so that others remember it when it is gone. */
-  #introduce({ name, addresses }: Heartbeat): void {
+  /** Writes this node's name and addresses into the directory, so that others remember it while it is absent. */
+  #saveOwnRecord({ name, addresses }: Heartbeat): void {
     const { transport, clock, store, log } = this.#components
-    const said = { id: transport.self, name, addresses: addresses.toSorted() }
-    const text = JSON.stringify(said)
-    if (!this.#met || text === this.#saved || clock.monotonic() < this.#nextSaveMs) return
+    const record = { id: transport.self, name, addresses: addresses.toSorted() }
+    const text = JSON.stringify(record)
+    if (!this.#hasMetPeer || text === this.#savedText || clock.monotonic() < this.#nextSaveMs) return
     this.#nextSaveMs = clock.monotonic() + SAVE_EVERY_MS
     const saved = (): void => {
-      this.#saved = text
+      this.#savedText = text
     }
-    const failed = (err: unknown): void => log.warn({ err }, 'could not write who this node is into the directory')
-    this.#run(store.save(said).then(saved, failed))
+    const failed = (err: unknown): void => log.warn({ err }, "could not write this node's member record; trying again")
+    this.#run(store.save(record).then(saved, failed))
   }
 
-  // --- hearing ---
+  // --- receiving ---
 
-  #connected(peer: NodeId): void {
-    this.#met = true
-    this.#detector.connected(peer, this.#awakeMs())
-    this.#heartbeatTo([peer])
+  #noteConnected(peer: NodeId): void {
+    this.#hasMetPeer = true
+    this.#detector.noteConnected(peer, this.#awakeMs())
+    this.#sendHeartbeatTo([peer])
     this.#run(this.#exchange.ask(peer, this.#abort.signal))
   }
 
-  #disconnected(peer: NodeId): void {
-    const was = this.#detector.disconnected(peer)
-    if (was === 'alive') this.#judged(peer, was)
+  #noteDisconnected(peer: NodeId): void {
+    const was = this.#detector.noteDisconnected(peer)
+    if (was === 'alive') this.#noteTransition(peer, was)
   }
 
   #noteHeartbeat(peer: NodeId, heartbeat: Heartbeat): void {
     const { transport, clock } = this.#components
-    if (!transport.peers().includes(peer)) return // it has outlived its connection
-    const before = this.#members.get(peer) ?? NOBODY
-    const isNews =
+    if (!transport.peers().includes(peer)) return // the connection has ended meanwhile
+    const before = this.#members.get(peer) ?? UNKNOWN_MEMBER
+    const isNewer =
       before.heartbeat === undefined ||
       heartbeat.epoch !== before.heartbeat.epoch ||
       heartbeat.sequence > before.heartbeat.sequence
-    const news = isNews ? { heartbeat, ...this.#skew(peer, heartbeat, before) } : {}
-    this.#members.set(peer, { ...before, ...news, lastSeenAtMs: clock.now() })
+    const update = isNewer ? { heartbeat, ...this.#skew(peer, heartbeat, before) } : {}
+    this.#members.set(peer, { ...before, ...update, lastSeenAtMs: clock.now() })
     const was = this.#detector.noteHeartbeat(peer, this.#awakeMs())
-    if (was !== 'alive') this.#judged(peer, was)
-    if (isNews) for (const listener of this.#heartbeatListeners) listener(peer, heartbeat)
+    if (was !== 'alive') this.#noteTransition(peer, was)
+    if (isNewer) for (const listener of this.#heartbeatListeners) listener(peer, heartbeat)
   }
 
-  /** Warns once in a peer's lifetime. */
+  /** Warns once per epoch of the peer. */
   #skew(peer: NodeId, heartbeat: Heartbeat, before: Member): Pick<Member, 'clockSkewMs' | 'skewWarnedEpoch'> {
     const skewMs = hlcMs(heartbeat.now) - hlcMs(this.#components.now())
     const isFar = Math.abs(skewMs) > CLOCK_SKEW_MS_MAX
     if (isFar && before.skewWarnedEpoch !== heartbeat.epoch) {
-      this.#components.log.warn({ peer, skewMs }, 'the clocks of this node and a member are far apart')
+      this.#components.log.warn(
+        { peer, skewMs },
+        'the clocks of this node and a member differ by more than a minute; check NTP on both'
+      )
     }
     return { clockSkewMs: skewMs, skewWarnedEpoch: isFar ? heartbeat.epoch : before.skewWarnedEpoch }
   }
 
-  /** The directory has told of a member. */
-  #noteRecord(known: KnownMember): void {
-    const before = this.#members.get(known.id) ?? NOBODY
-    this.#members.set(known.id, { ...before, known })
-    const was = this.#detector.state(known.id)
-    if (known.departure === undefined || before.known?.departure !== undefined || was === 'down') return
-    this.#changed(known.id, was)
+  /** A member's record was read or has changed. */
+  #noteRecord(record: MemberRecord): void {
+    const before = this.#members.get(record.id) ?? UNKNOWN_MEMBER
+    this.#members.set(record.id, { ...before, record })
+    const was = this.#detector.state(record.id)
+    if (record.departure === undefined || before.record?.departure !== undefined || was === 'down') return
+    this.#reportChange(record.id, was)
   }
 
-  #judged(peer: NodeId, was: MemberState): void {
-    if (this.#state(peer) !== 'left') this.#changed(peer, was)
+  #noteTransition(peer: NodeId, was: MemberState): void {
+    if (this.#state(peer) !== 'left') this.#reportChange(peer, was)
   }
 
-  #changed(peer: NodeId, was: MemberState): void {
+  #reportChange(peer: NodeId, was: MemberState): void {
     const { log } = this.#components
     const view = this.#view(peer)
     const fields = { member: { id: peer, name: view.name }, was }
-    if (view.state === 'down') log.warn(fields, 'a member is down')
-    else log.info(fields, NEWS[view.state])
-    if (view.state === 'down') this.#forgetPassersBy()
+    if (view.state === 'down') log.warn(fields, 'a member is down; if it will not return, run sheaf member remove')
+    else log.info(fields, STATE_MESSAGES[view.state])
+    if (view.state === 'down') this.#forgetUnrecordedMembers()
     for (const listener of this.#changeListeners) listener(view, was)
   }
 
-  /** Without a cluster key anybody can come and go under ever new names. */
-  #forgetPassersBy(): void {
-    const gone = [...this.#members].filter(
-      ([id, { known }]) => known === undefined && this.#detector.state(id) === 'down'
+  /** Bounds the list: without a cluster key any node can join again and again under new ids. */
+  #forgetUnrecordedMembers(): void {
+    const down = [...this.#members].filter(
+      ([id, { record }]) => record === undefined && this.#detector.state(id) === 'down'
     )
-    for (const [id] of gone.slice(0, -UNRECORDED_MEMBERS_MAX)) {
+    for (const [id] of down.slice(0, -UNRECORDED_MEMBERS_MAX)) {
       this.#members.delete(id)
       this.#detector.forget(id)
     }
@@ -307,8 +314,8 @@ export class Membership implements Startable {
 
   #view(id: NodeId): MemberView {
     const { transport, clock } = this.#components
-    const { known, heartbeat, lastSeenAtMs, clockSkewMs } = this.#members.get(id) ?? NOBODY
-    const joinedAtMs = known?.joinedAtMs
+    const { record, heartbeat, lastSeenAtMs, clockSkewMs } = this.#members.get(id) ?? UNKNOWN_MEMBER
+    const joinedAtMs = record?.joinedAtMs
     if (id === transport.self) {
       const own = this.#ownHeartbeat()
       const { name, addresses } = own
@@ -318,7 +325,7 @@ export class Membership implements Startable {
         name,
         addresses,
         self: true,
-        state: known?.departure === undefined ? 'alive' : 'left',
+        state: record?.departure === undefined ? 'alive' : 'left',
         lastSeenAtMs: now,
         joinedAtMs,
         heartbeat: own,
@@ -327,7 +334,7 @@ export class Membership implements Startable {
     }
     return {
       id,
-      name: heartbeat?.name ?? known?.name ?? '',
+      name: heartbeat?.name ?? record?.name ?? '',
       addresses: this.#addresses(id),
       self: false,
       state: this.#state(id),
@@ -339,23 +346,23 @@ export class Membership implements Startable {
   }
 
   #state(id: NodeId): MemberState {
-    return this.#members.get(id)?.known?.departure === undefined ? this.#detector.state(id) : 'left'
+    return this.#members.get(id)?.record?.departure === undefined ? this.#detector.state(id) : 'left'
   }
 
-  /** Members that may be dialled; who is out dials by itself if it wants to come back. */
+  /** @returns the members that may be dialed; a departed node dials itself if it wants to return */
   #others(): KnownPeer[] {
     const { self } = this.#components.transport
     const ids = [...this.#members.keys()].filter(id => id !== self && this.#state(id) !== 'left')
     return ids.map(id => ({ id, addresses: this.#addresses(id) }))
   }
 
-  /** A member that is not heard may have moved since it last was: then others, or its record, may know better. */
+  /** A silent member may have moved; its record and peer exchange may have newer addresses. */
   #addresses(id: NodeId): readonly string[] {
-    const { known, heartbeat } = this.#members.get(id) ?? NOBODY
-    const said = heartbeat?.addresses ?? []
-    if (this.#detector.state(id) === 'alive') return said
+    const { record, heartbeat } = this.#members.get(id) ?? UNKNOWN_MEMBER
+    const last = heartbeat?.addresses ?? []
+    if (this.#detector.state(id) === 'alive') return last
     return boundedAddresses([
-      ...new Set([...said, ...(known?.addresses ?? []), ...(this.#exchange.addressBook.get(id) ?? [])])
+      ...new Set([...last, ...(record?.addresses ?? []), ...(this.#exchange.addressBook.get(id) ?? [])])
     ])
   }
 
@@ -365,12 +372,16 @@ export class Membership implements Startable {
     const { stalledMs } = this.#awake
     const now = this.#awake.now()
     const stallMs = this.#awake.stalledMs - stalledMs
-    if (stallMs > 0) this.#components.log.info({ stallMs }, 'this process stood still; its peers are given that time')
+    if (stallMs > 0)
+      this.#components.log.info(
+        { stallMs },
+        'this process was stalled; the time does not count as silence of its peers'
+      )
     return now
   }
 
-  #askMs(): number {
-    return ASK_EVERY_MS * (0.5 + this.#components.random.fraction())
+  #exchangePauseMs(): number {
+    return EXCHANGE_EVERY_MS * (0.5 + this.#components.random.fraction())
   }
 
   #run(task: Promise<void>): void {

@@ -1,12 +1,11 @@
 /*
- * What nodes tell each other of other nodes. Bodies are CBOR maps (see message.ts).
+ * Peer exchange: nodes tell each other the addresses of members. Bodies are CBOR maps (see network/rpc/message.ts).
  *
- *   member.beat   notify   see heartbeat.ts
- *   member.peers  request  {} → {peers: [{id, addresses}]}   members that the answering node lists, itself left out
+ *   member.peers  request  {} → {peers: [{id, addresses}]}   members that the answering node lists, without itself
  */
 import type { Value } from '../../domain/cbor.js'
 import type { NodeId } from '../../domain/ids.js'
-import { encodeMessage, Message, unfit } from '../rpc/message.js'
+import { encodeMessage, invalidField, Message } from '../rpc/message.js'
 import { ADDRESS_CHARACTERS_MAX, ADDRESSES_MAX, boundedAddresses } from './heartbeat.js'
 import type { KnownPeer } from './join.js'
 
@@ -35,6 +34,6 @@ export function decodePeers(body: Uint8Array): KnownPeer[] {
 
 function nodeId(message: Message): NodeId {
   const id = message.text('id', 128)
-  if (!NODE_ID.test(id)) throw unfit('id')
+  if (!NODE_ID.test(id)) throw invalidField('id')
   return id as NodeId
 }

@@ -14,17 +14,17 @@ export interface PeerExchangeComponents {
   readonly transport: Pick<Transport, 'self' | 'handle' | 'request'>
   readonly clock: Clock
   readonly log: Logger
-  /** What others are told. */
+  /** Members to tell others about. */
   readonly members: () => readonly KnownPeer[]
 }
 
 /**
- * Nodes tell each other where members are to be found. What was only heard is good for dialling and is not passed on, so
- * that nodes which nobody can find are forgotten.
+ * Nodes tell each other the addresses of their members. Addresses known only from peers are dialed, but not passed on, so
+ * that nodes which are gone for good are forgotten.
  */
 export class PeerExchange {
   readonly #components: PeerExchangeComponents
-  /** Those told last at the end. */
+  /** The latest entry last. */
   readonly #addressBook = new Map<NodeId, readonly string[]>()
 
   constructor(components: PeerExchangeComponents) {
@@ -32,12 +32,12 @@ export class PeerExchange {
     components.transport.handle('member.peers', async () => encodePeers(components.members()))
   }
 
-  /** Nodes that peers told of, with their addresses; at most PEERS_MAX. */
+  /** Addresses of nodes that peers told of; at most PEERS_MAX nodes. */
   get addressBook(): ReadonlyMap<NodeId, readonly string[]> {
     return this.#addressBook
   }
 
-  /** Asks a peer whom it knows. Its failure is logged: another peer, or the same later, can say as much. */
+  /** Asks a peer for its members. A failure is only logged: another peer, or the same one later, will do as well. */
   async ask(peer: NodeId, stop: AbortSignal): Promise<void> {
     const { transport, clock, log } = this.#components
     try {
@@ -48,8 +48,8 @@ export class PeerExchange {
       for (const { id, addresses } of decodePeers(answer)) if (id !== transport.self) this.#note(id, addresses)
     } catch (err) {
       if (stop.aborted) return
-      if (hasCode(err, 'ERR_PEER_PROTOCOL')) log.warn({ err, peer }, 'a peer told of its members in a malformed way')
-      else log.debug({ err, peer }, 'a peer could not be asked for its members')
+      if (hasCode(err, 'ERR_PEER_PROTOCOL')) log.warn({ err, peer }, 'a peer sent a malformed list of members')
+      else log.debug({ err, peer }, 'could not ask a peer for its members')
     }
   }
 

@@ -1,11 +1,11 @@
 import { SheafError } from '../../core/errors.js'
 
 export interface ConcurrencyLimitInit {
-  /** How many may be inside. */
+  /** Operations at the same time. */
   readonly countMax: number
-  /** How many bytes they may have together; a single one that has more gets in alone. */
+  /** Their bytes together; a single operation with more runs alone. */
   readonly bytesMax: number
-  /** How many may wait. */
+  /** Operations that may wait. */
   readonly waitingMax: number
 }
 
@@ -14,12 +14,12 @@ interface Waiting {
   readonly enter: () => void
 }
 
-/** Bounds what is under way, by number and by bytes; the others wait in order. */
+/** Bounds the operations that run at the same time, by number and by bytes; the others wait in order. */
 export class ConcurrencyLimit {
   readonly #init: ConcurrencyLimitInit
   #count = 0
   #byteCount = 0
-  /** First come, first served: a big one at the front is not overtaken. */
+  /** First in, first out: a large operation at the front is not overtaken. */
   #waiting: Waiting[] = []
 
   constructor(init: ConcurrencyLimitInit) {
@@ -29,7 +29,7 @@ export class ConcurrencyLimit {
   /**
    * Waits for room.
    *
-   * @returns to be called once, on leaving
+   * @returns releases the room; to be called once
    * @throws the signal's reason; `ERR_OVERLOADED` when too many wait already
    */
   async enter(byteCount: number, signal?: AbortSignal): Promise<() => void> {
@@ -45,7 +45,7 @@ export class ConcurrencyLimit {
 
   #wait(byteCount: number, signal: AbortSignal | undefined): Promise<void> {
     if (this.#waiting.length >= this.#init.waitingMax) {
-      throw new SheafError('ERR_OVERLOADED', 'too many requests to one node wait; try again')
+      throw new SheafError('ERR_OVERLOADED', 'too many requests to one node are waiting; try again')
     }
     return new Promise((resolve, reject) => {
       const entry: Waiting = {
@@ -59,7 +59,7 @@ export class ConcurrencyLimit {
       const abort = (): void => {
         this.#waiting = this.#waiting.filter(other => other !== entry)
         reject(signal?.reason)
-        this.#admitWaiting() // it may have stood in the way of smaller ones
+        this.#admitWaiting() // it may have blocked smaller ones
       }
       this.#waiting.push(entry)
       signal?.addEventListener('abort', abort, { once: true })

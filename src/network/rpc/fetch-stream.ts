@@ -2,14 +2,15 @@ import { SheafError } from '../../core/errors.js'
 import type { FetchHandler } from '../transport.js'
 import type { ByteChannel } from './byte-channel.js'
 import { FrameWriter, PIECE_BYTES } from './frame-writer.js'
-import { type Asker, errorFrame, requireHandler } from './handlers.js'
+import { errorFrame, type Requester, requireHandler } from './handlers.js'
 import { type Frame, FrameParser, unexpected } from './rpc-frames.js'
 
-/** What the answering end reads from its handler ahead of what the channel takes, so that the disk works while the network does. */
+/** The answering end reads this far ahead of the channel, so that disk and network work at the same time. */
 const AHEAD_BYTES = 4 * PIECE_BYTES
 
 /**
- * The asking end of a bulk stream, which it ends in every case: having read all, on leaving the loop, on an error.
+ * The requesting end of a bulk stream. It always ends the stream: after the last piece, when the caller leaves the loop,
+ * and on an error.
  *
  * @throws `ERR_PEER_UNREACHABLE` when the stream ends before the answer does; `ERR_PEER_PROTOCOL`; the other end's error
  * by its code; the signal's reason
@@ -35,36 +36,40 @@ export async function* fetchOver(
   } catch (err) {
     signal.throwIfAborted()
     if (err instanceof SheafError) throw err
-    throw new SheafError('ERR_PEER_UNREACHABLE', 'the connection to the node ended', { cause: err })
+    throw new SheafError('ERR_PEER_UNREACHABLE', 'the connection to the node ended; try again', { cause: err })
   } finally {
     signal.removeEventListener('abort', abort)
-    abort() // harmless when all has been read
+    abort() // harmless after the last piece
   }
 }
 
-/** The answering end: one request, then its answer at the pace at which it is read. Never rejects. */
+/** The answering end: reads one request, then sends its answer at the reader's pace. Never rejects. */
 export async function serveFetch(
   channel: ByteChannel,
-  asker: Asker,
+  requester: Requester,
   handlers: ReadonlyMap<string, FetchHandler>
 ): Promise<void> {
   const incoming = frames(channel)
-  const leaving = new AbortController()
+  const readerEnded = new AbortController()
   try {
     const first = await incoming.next()
     if (first.done === true) return
     if (first.value.type !== 'request') throw unexpected(first.value)
-    // Nothing more is to come but the end, which means that nobody reads any longer.
-    const gone = incoming.next().then(
-      () => leaving.abort(new SheafError('ERR_PEER_UNREACHABLE', 'the reader has left')),
-      cause => leaving.abort(new SheafError('ERR_PEER_UNREACHABLE', 'the reader is gone', { cause }))
+    // Only the end of the stream may follow; it means that nobody reads any more.
+    const readerClosed = incoming.next().then(
+      () => readerEnded.abort(new SheafError('ERR_PEER_UNREACHABLE', 'the reader closed the stream')),
+      cause =>
+        readerEnded.abort(new SheafError('ERR_PEER_UNREACHABLE', 'the connection to the reader ended', { cause }))
     )
-    await answer(channel, first.value, asker, handlers, leaving.signal)
+    await answer(channel, first.value, requester, handlers, readerEnded.signal)
     await channel.close()
-    await gone // the reader closes once it has everything
+    await readerClosed // the reader closes after the last piece
   } catch (err) {
     if (err instanceof SheafError && err.code === 'ERR_PEER_PROTOCOL') {
-      asker.log.warn({ code: err.code, reason: err.message, peer: asker.peer }, 'a malformed frame ended a stream')
+      requester.log.warn(
+        { code: err.code, reason: err.message, peer: requester.peer },
+        'a malformed frame of a peer ended a stream'
+      )
     }
   } finally {
     channel.abort(new Error('the answer is complete'))
@@ -74,7 +79,7 @@ export async function serveFetch(
 async function answer(
   channel: ByteChannel,
   request: Extract<Frame, { type: 'request' | 'notify' }>,
-  asker: Asker,
+  requester: Requester,
   handlers: ReadonlyMap<string, FetchHandler>,
   signal: AbortSignal
 ): Promise<void> {
@@ -82,7 +87,7 @@ async function answer(
   const writer = new FrameWriter(channel)
   try {
     const handler = requireHandler(handlers, method)
-    for await (const piece of handler(asker.peer, body, signal)) {
+    for await (const piece of handler(requester.peer, body, signal)) {
       for (let offset = 0; offset < piece.length; offset += PIECE_BYTES) {
         if (signal.aborted) return
         writer.write({ type: 'piece', id, body: piece.subarray(offset, offset + PIECE_BYTES) })
@@ -94,9 +99,12 @@ async function answer(
   } catch (err) {
     if (signal.aborted) return
     if (err instanceof SheafError && err.code === 'ERR_PEER_PROTOCOL') {
-      asker.log.warn({ code: err.code, reason: err.message, peer: asker.peer, method }, 'a message was not understood')
+      requester.log.warn(
+        { code: err.code, reason: err.message, peer: requester.peer, method },
+        'refused a malformed request of a peer'
+      )
     }
-    writer.write(errorFrame(asker, id, method, err))
+    writer.write(errorFrame(requester, id, method, err))
   }
   await writer.below(0)
 }

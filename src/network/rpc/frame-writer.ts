@@ -1,14 +1,14 @@
 import type { ByteChannel } from './byte-channel.js'
 import { encodeFrame, FRAME_HEADER_BYTES, type Frame } from './rpc-frames.js'
 
-/** What goes to the channel at once: with the multiplexer's header (12 bytes) just what one noise message holds (65 519). */
+/** Sent to the channel at once: with the multiplexer's header (12 bytes) it just fills one noise message (65 519 bytes). */
 const BATCH_BYTES = 65_507
-/** The body of a piece of bulk that with its own header fills a batch. */
+/** Body of a bulk piece that fills a batch together with its own header. */
 export const PIECE_BYTES = BATCH_BYTES - FRAME_HEADER_BYTES
 
 /**
- * Queues frames for a channel and sends them as fast as it takes them. Frames written in one turn of the event loop go
- * out together: each message on its own costs a cipher call, a multiplexer frame and a system call.
+ * Queues frames for a channel and sends them as fast as it takes them. Frames written in one turn of the event loop are
+ * sent together: each separate message costs a cipher call, a multiplexer frame and a system call.
  */
 export class FrameWriter {
   readonly #channel: ByteChannel
@@ -44,7 +44,7 @@ export class FrameWriter {
 
   async #send(): Promise<void> {
     try {
-      await Promise.resolve() // what is written in this turn goes out together
+      await Promise.resolve() // collects the frames of this turn
       while (this.#parts.length > 0) {
         const batch = this.#takeBatch()
         const room = this.#channel.send(batch)
@@ -53,7 +53,7 @@ export class FrameWriter {
         this.#wake()
       }
     } catch {
-      // The channel has ended. Whoever reads it learns why.
+      // The channel has ended; its reader gets the reason.
       this.#parts = []
       this.#queuedBytes = 0
     }

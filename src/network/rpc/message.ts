@@ -10,8 +10,8 @@ export function encodeMessage(fields: Readonly<Record<string, Value | undefined>
 }
 
 /**
- * What a peer sent, read field by field. Peers are not trusted: each field is asked for with its type and bound, and what
- * does not fit throws `ERR_PEER_PROTOCOL`. Fields that nobody asks for are ignored, so that newer peers may send more.
+ * A peer's message, read field by field. Peers are not trusted: each field is read with its type and bound, and a misfit
+ * throws `ERR_PEER_PROTOCOL`. Fields that are not read are ignored, so that newer peers may send more.
  */
 export class Message {
   readonly #fields: ReadonlyMap<string, Value>
@@ -31,31 +31,31 @@ export class Message {
     }
   }
 
-  /** For fields that may be absent. */
+  /** For optional fields. */
   has(name: string): boolean {
     return this.#fields.has(name)
   }
 
   text(name: string, charactersMax: number): string {
     const value = this.#fields.get(name)
-    if (typeof value !== 'string' || value.length > charactersMax) throw unfit(name)
+    if (typeof value !== 'string' || value.length > charactersMax) throw invalidField(name)
     return value
   }
 
   texts(name: string, countMax: number, charactersMax: number): string[] {
     const value = this.#fields.get(name)
-    if (!Array.isArray(value) || value.length > countMax) throw unfit(name)
+    if (!Array.isArray(value) || value.length > countMax) throw invalidField(name)
     return value.map((text: Value) => {
-      if (typeof text !== 'string' || text.length > charactersMax) throw unfit(name)
+      if (typeof text !== 'string' || text.length > charactersMax) throw invalidField(name)
       return text
     })
   }
 
   byteStrings(name: string, countMax: number): Uint8Array[] {
     const value = this.#fields.get(name)
-    if (!Array.isArray(value) || value.length > countMax) throw unfit(name)
+    if (!Array.isArray(value) || value.length > countMax) throw invalidField(name)
     return value.map((bytes: Value) => {
-      if (!(bytes instanceof Uint8Array)) throw unfit(name)
+      if (!(bytes instanceof Uint8Array)) throw invalidField(name)
       return bytes
     })
   }
@@ -63,27 +63,27 @@ export class Message {
   /** @returns an integer in [0, max] */
   uint(name: string, max = Number.MAX_SAFE_INTEGER): number {
     const value = this.#fields.get(name)
-    if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > max) throw unfit(name)
+    if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > max) throw invalidField(name)
     return value
   }
 
   bytes(name: string, byteCountMax: number): Uint8Array {
     const value = this.#fields.get(name)
-    if (!(value instanceof Uint8Array) || value.byteLength > byteCountMax) throw unfit(name)
+    if (!(value instanceof Uint8Array) || value.byteLength > byteCountMax) throw invalidField(name)
     return value
   }
 
-  /** @returns the elements, each read as a message of its own by `read` */
+  /** @param read - reads one element, which is a message itself */
   list<Element>(name: string, countMax: number, read: (element: Message) => Element): Element[] {
     const value = this.#fields.get(name)
-    if (!Array.isArray(value) || value.length > countMax) throw unfit(name)
+    if (!Array.isArray(value) || value.length > countMax) throw invalidField(name)
     return value.map((element: Value) => {
-      if (!(element instanceof Map)) throw unfit(name)
+      if (!(element instanceof Map)) throw invalidField(name)
       return read(new Message(element))
     })
   }
 }
 
-export function unfit(name: string): SheafError {
+export function invalidField(name: string): SheafError {
   return new SheafError('ERR_PEER_PROTOCOL', `a peer sent a message whose field "${name}" is missing or out of bounds`)
 }

@@ -8,7 +8,7 @@ const MIB = 2 ** 20
 const REQUESTS_MAX = 256
 const REQUEST_BYTES_IN_FLIGHT_MAX = 16 * MIB
 const WAITING_MAX = 4096
-/** A hint that would wait behind more than this comes too late to be of use. */
+/** A notification behind a longer queue than this would come too late to be of use. */
 const NOTIFY_QUEUE_BYTES_MAX = 4 * MIB
 
 interface Call {
@@ -17,13 +17,13 @@ interface Call {
 }
 
 /**
- * The asking end of a stream of calls: many requests under way at once over one stream, each answered when its answer is
- * there. What goes over the bounds waits its turn.
+ * The requesting end of an RPC stream. Many requests are in flight at once over one stream; answers come in any order.
+ * Requests beyond the bounds wait in order.
  */
 export class RpcCaller {
   readonly #channel: ByteChannel
   readonly #writer: FrameWriter
-  readonly #gate = new ConcurrencyLimit({
+  readonly #limit = new ConcurrencyLimit({
     countMax: REQUESTS_MAX,
     bytesMax: REQUEST_BYTES_IN_FLIGHT_MAX,
     waitingMax: WAITING_MAX
@@ -44,9 +44,9 @@ export class RpcCaller {
   }
 
   /**
-   * Takes in answers until the stream ends; then all calls that wait fail.
+   * Reads answers until the stream ends; then all pending calls fail.
    *
-   * @returns what the other end did wrong, if that is why: `ERR_PEER_PROTOCOL`
+   * @returns `ERR_PEER_PROTOCOL` when a malformed frame ended the stream; undefined otherwise
    */
   async run(): Promise<SheafError | undefined> {
     let cause: unknown
@@ -62,10 +62,10 @@ export class RpcCaller {
     return cause instanceof SheafError && cause.code === 'ERR_PEER_PROTOCOL' ? cause : undefined
   }
 
-  /** Ends the stream, with all calls that wait. */
+  /** Ends the stream; all pending calls fail. */
   end(cause?: unknown): void {
     if (this.#ended !== undefined) return
-    this.#ended = new SheafError('ERR_PEER_UNREACHABLE', 'the connection to the node ended', { cause })
+    this.#ended = new SheafError('ERR_PEER_UNREACHABLE', 'the connection to the node ended; try again', { cause })
     this.#channel.abort(this.#ended)
     for (const call of this.#calls.values()) call.reject(this.#ended)
     this.#calls.clear()
@@ -73,10 +73,10 @@ export class RpcCaller {
 
   /**
    * @throws `ERR_PEER_UNREACHABLE` when the stream ends first; the other end's error by its code; the signal's reason;
-   * `ERR_OVERLOADED` when too many wait to be sent
+   * `ERR_OVERLOADED` when too many requests wait to be sent
    */
   async request(method: string, body: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
-    const leave = await this.#gate.enter(body.length, signal)
+    const leave = await this.#limit.enter(body.length, signal)
     try {
       if (this.#ended !== undefined) throw this.#ended
       return await this.#call(method, body, signal)
@@ -85,7 +85,7 @@ export class RpcCaller {
     }
   }
 
-  /** @returns false when it was dropped: the queue is full, or the stream has ended */
+  /** @returns false when the message was dropped: the queue is full, or the stream has ended */
   notify(method: string, body: Uint8Array): boolean {
     if (this.#ended !== undefined || this.#writer.queuedBytes + body.length > NOTIFY_QUEUE_BYTES_MAX) return false
     this.#writer.write({ type: 'notify', id: 0, method, body })
@@ -117,7 +117,7 @@ export class RpcCaller {
   }
 
   #settle(frame: Frame): void {
-    const call = this.#calls.get(frame.id) // none: cancelled while the answer was on its way
+    const call = this.#calls.get(frame.id) // undefined: canceled while the answer was in flight
     this.#calls.delete(frame.id)
     if (frame.type === 'answer') call?.resolve(frame.body)
     else if (frame.type === 'error') call?.reject(new SheafError(frame.code, frame.message))

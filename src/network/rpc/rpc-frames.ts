@@ -1,23 +1,23 @@
 /*
- * The frames that two nodes exchange, on streams of calls and on streams of bulk. Numbers are big-endian.
+ * The frames of RPC streams and of bulk streams. Numbers are big-endian.
  *
  *   offset  bytes  field
- *   0       4      length of what follows this field: 5 to FRAME_BYTES_MAX
+ *   0       4      length of the frame after this field: 5 to FRAME_BYTES_MAX
  *   4       1      type
- *   5       4      id: chosen by the caller, unique among its calls that are under way; 0 on streams of bulk
+ *   5       4      id: chosen by the caller, unique among its calls in flight; 0 on bulk streams
  *   9       …      by type:
  *
  *   type        the rest
  *   1 request   1 byte length of the method's name (1…64), the name in ASCII, body of at most REQUEST_BYTES_MAX
  *   2 answer    body of at most REQUEST_BYTES_MAX
  *   3 error     1 byte length of the code (1…64), the code in ASCII, message in UTF-8 of at most 1024 bytes
- *   4 notify    as a request; nothing answers it, its id is 0
- *   5 cancel    nothing: the caller no longer waits for the answer
+ *   4 notify    as a request; there is no answer, the id is 0
+ *   5 cancel    empty: the caller no longer waits for the answer
  *   6 piece     1 to REQUEST_BYTES_MAX bytes of a bulk answer
- *   7 end       nothing: the bulk answer is complete
+ *   7 end       empty: the bulk answer is complete
  *
- * A caller sends 1, 4 and 5, and gets 2 and 3. A bulk stream carries one 1, then any number of 6 and, last, one 7 or 3.
- * Anything else is malformed and ends the stream. The stream itself is authenticated and encrypted; no checksums here.
+ * A caller sends 1, 4 and 5, and receives 2 and 3. A bulk stream carries one 1, then any number of 6, last one 7 or 3.
+ * Anything else is malformed and ends the stream. There are no checksums: the stream is authenticated and encrypted.
  */
 import { ERROR_CODES, type ErrorCode, SheafError } from '../../core/errors.js'
 import { REQUEST_BYTES_MAX } from '../transport.js'
@@ -43,7 +43,7 @@ const METHOD = /^[a-z][a-z0-9.-]*$/
 const CODE = /^ERR_[A-Z0-9_]+$/
 const EMPTY = new Uint8Array(0)
 
-/** @returns the frame as parts to be sent one after the other; a body is not copied */
+/** @returns the parts of the frame, to be sent one after the other; a body is not copied */
 export function encodeFrame(frame: Frame): Uint8Array[] {
   switch (frame.type) {
     case 'request':
@@ -60,27 +60,27 @@ export function encodeFrame(frame: Frame): Uint8Array[] {
   }
 }
 
-/** Frames out of a stream of bytes that arrives in any pieces. */
+/** Cuts a stream of bytes, arriving in arbitrary pieces, into frames. */
 export class FrameParser {
   readonly #cutPieces: boolean
   #pieces: Uint8Array[] = []
-  /** In `#pieces`. */
+  /** Bytes in `#pieces`. */
   #byteCount = 0
-  /** Length of the frame that is arriving, once it is known. */
+  /** Length of the incomplete frame, once it is known. */
   #frameBytes: number | undefined
-  /** Of a piece of bulk that is given in parts: what is still to come, and the frame's id. */
+  /** Of a bulk piece that is yielded in parts: the bytes to come, and the frame's id. */
   #partBytes = 0
   #partId = 0
 
-  /** @param init.cutPieces - gives a piece of bulk in parts as it arrives, which saves copying it together */
+  /** @param init.cutPieces - yields a bulk piece in parts as it arrives, which saves a copy */
   constructor(init: { readonly cutPieces?: boolean } = {}) {
     this.#cutPieces = init.cutPieces ?? false
   }
 
   /**
-   * Takes the next bytes and gives the frames that they complete. Bodies are views of the pieces.
+   * Takes the next bytes and yields the frames that they complete. Bodies are views of the pieces.
    *
-   * @throws `ERR_PEER_PROTOCOL` for a malformed frame; the parser is of no use after that
+   * @throws `ERR_PEER_PROTOCOL` for a malformed frame; the parser is unusable afterwards
    */
   *push(piece: Uint8Array): Generator<Frame> {
     if (piece.length > 0) this.#pieces.push(piece)
@@ -107,7 +107,7 @@ export class FrameParser {
     }
   }
 
-  /** @returns whether a piece of bulk begins that is given in parts */
+  /** @returns whether the frame is a bulk piece that is yielded in parts */
   #beginsPiece(frameBytes: number): boolean {
     const bodyBytes = frameBytes - FIXED_BYTES
     if (!this.#cutPieces || bodyBytes === 0 || bodyBytes > REQUEST_BYTES_MAX) return false
@@ -118,7 +118,7 @@ export class FrameParser {
     return true
   }
 
-  /** @param byteCount - at most as many as there are */
+  /** @param byteCount - at most `#byteCount` */
   #take(byteCount: number): Uint8Array {
     this.#byteCount -= byteCount
     const first = this.#pieces[0] as Uint8Array
@@ -136,7 +136,7 @@ export class FrameParser {
   }
 }
 
-/** A frame that may not come here: of the wrong type, or for nothing that is under way. */
+/** @returns the error for a frame that is not allowed here: of the wrong type, or with an id that is not expected */
 export function unexpected(frame: Frame): SheafError {
   return malformed(`type ${frame.type}`)
 }
@@ -159,7 +159,7 @@ function decodeFrame(bytes: Uint8Array): Frame {
       const { name, after } = readName(rest, CODE)
       if (after.length > MESSAGE_BYTES_MAX) throw malformed(`a message of ${after.length} bytes`)
       const message = Buffer.from(after).toString()
-      // A newer version may have codes that this one cannot name.
+      // A newer version may have codes that this one does not know.
       if (name in ERROR_CODES) return { type: 'error', id, code: name as ErrorCode, message }
       return { type: 'error', id, code: 'ERR_INTERNAL', message: `${name}: ${message}` }
     }
@@ -198,7 +198,7 @@ function named(name: string): Uint8Array {
   return Buffer.concat([Buffer.of(name.length), Buffer.from(name, 'latin1')])
 }
 
-/** Cut where it is too long; a character that the cut halves becomes U+FFFD at the reader. */
+/** Truncates the text; a character that is cut in half becomes U+FFFD at the reader. */
 function boundedText(text: string): Uint8Array {
   return Buffer.from(text).subarray(0, MESSAGE_BYTES_MAX)
 }
@@ -208,5 +208,5 @@ function view(bytes: Uint8Array): DataView {
 }
 
 function malformed(what: string): SheafError {
-  return new SheafError('ERR_PEER_PROTOCOL', `a frame with ${what}`)
+  return new SheafError('ERR_PEER_PROTOCOL', `a peer sent a frame with ${what}`)
 }

@@ -3,7 +3,7 @@ import { REQUEST_BYTES_MAX, type RequestHandler } from '../transport.js'
 import type { ByteChannel } from './byte-channel.js'
 import { ConcurrencyLimit } from './concurrency-limit.js'
 import { FrameWriter } from './frame-writer.js'
-import { type Asker, errorFrame, requireHandler } from './handlers.js'
+import { errorFrame, type Requester, requireHandler } from './handlers.js'
 import { type Frame, FrameParser, unexpected } from './rpc-frames.js'
 
 const MIB = 2 ** 20
@@ -11,40 +11,40 @@ const REQUESTS_MAX = 256
 const REQUEST_BYTES_IN_FLIGHT_MAX = 16 * MIB
 const ANSWER_QUEUE_BYTES_MAX = 8 * MIB
 
-type Asked = Extract<Frame, { type: 'request' | 'notify' }>
+type IncomingCall = Extract<Frame, { type: 'request' | 'notify' }>
 
 /**
- * The answering end of a stream of calls. It reads no further while as much as it allows is being worked on or waits to be
- * sent, so the asking end is slowed down and memory is bounded.
+ * The answering end of an RPC stream. It stops reading while too many requests are being handled or too many answers wait
+ * to be sent. This slows the requesting end down and bounds memory.
  */
 export class RpcResponder {
   readonly #channel: ByteChannel
-  readonly #asker: Asker
+  readonly #requester: Requester
   readonly #handlers: ReadonlyMap<string, RequestHandler>
   readonly #writer: FrameWriter
-  readonly #gate = new ConcurrencyLimit({
+  readonly #limit = new ConcurrencyLimit({
     countMax: REQUESTS_MAX,
     bytesMax: REQUEST_BYTES_IN_FLIGHT_MAX,
     waitingMax: 1
   })
-  /** Of the requests that are being answered. */
+  /** By id of the request being handled. */
   readonly #cancel = new Map<number, AbortController>()
   readonly #working = new Set<Promise<void>>()
-  /** What the asker does wrong is logged once per stream and kind. */
-  readonly #complaints = new Set<ErrorCode>()
+  /** Violations of the protocol are logged once per stream and code. */
+  readonly #warnedCodes = new Set<ErrorCode>()
 
   constructor(components: {
     readonly channel: ByteChannel
-    readonly asker: Asker
+    readonly requester: Requester
     readonly handlers: ReadonlyMap<string, RequestHandler>
   }) {
     this.#channel = components.channel
-    this.#asker = components.asker
+    this.#requester = components.requester
     this.#handlers = components.handlers
     this.#writer = new FrameWriter(components.channel)
   }
 
-  /** Answers until the stream ends, then waits for the handlers that still run. Never rejects. */
+  /** Answers requests until the stream ends, then waits for running handlers. Never rejects. */
   async run(): Promise<void> {
     let cause: unknown
     try {
@@ -54,23 +54,23 @@ export class RpcResponder {
       }
     } catch (err) {
       cause = err
-      if (err instanceof SheafError) this.#complain(err, 'a malformed frame ended a stream')
+      if (err instanceof SheafError) this.#warnOnce(err, 'a malformed frame of a peer ended a stream')
     }
-    const gone = new SheafError('ERR_PEER_UNREACHABLE', 'the node that asked is gone', { cause })
-    this.#channel.abort(gone)
-    for (const controller of this.#cancel.values()) controller.abort(gone)
+    const ended = new SheafError('ERR_PEER_UNREACHABLE', 'the connection to the requesting node ended', { cause })
+    this.#channel.abort(ended)
+    for (const controller of this.#cancel.values()) controller.abort(ended)
     await Promise.all(this.#working)
   }
 
   async #take(frame: Frame): Promise<void> {
     if (frame.type === 'cancel') {
-      this.#cancel.get(frame.id)?.abort(new SheafError('ERR_PEER_UNREACHABLE', 'the node that asked no longer waits'))
+      this.#cancel.get(frame.id)?.abort(new SheafError('ERR_PEER_UNREACHABLE', 'the requesting node no longer waits'))
       return
     }
     if (frame.type !== 'request' && frame.type !== 'notify') throw unexpected(frame)
     if (frame.type === 'request' && this.#cancel.has(frame.id)) throw unexpected(frame)
     await this.#writer.below(ANSWER_QUEUE_BYTES_MAX)
-    const leave = await this.#gate.enter(frame.body.length)
+    const leave = await this.#limit.enter(frame.body.length)
     const work = this.#work(frame).finally(() => {
       this.#working.delete(work)
       leave()
@@ -78,30 +78,30 @@ export class RpcResponder {
     this.#working.add(work)
   }
 
-  async #work(frame: Asked): Promise<void> {
+  async #work(frame: IncomingCall): Promise<void> {
     const { id, method, body } = frame
     const controller = new AbortController()
     if (frame.type === 'request') this.#cancel.set(id, controller)
     try {
       const handler = requireHandler(this.#handlers, method)
-      const answer = await handler(this.#asker.peer, body, controller.signal)
+      const answer = await handler(this.#requester.peer, body, controller.signal)
       if (frame.type === 'notify') return
       if (answer.length > REQUEST_BYTES_MAX) throw new Error(`an answer of ${answer.length} bytes`)
       if (!controller.signal.aborted) this.#writer.write({ type: 'answer', id, body: answer })
     } catch (err) {
       if (err instanceof SheafError && err.code === 'ERR_PEER_PROTOCOL')
-        this.#complain(err, 'a message was not understood')
+        this.#warnOnce(err, 'refused a malformed request of a peer')
       if (controller.signal.aborted) return
-      const said = errorFrame(this.#asker, id, method, err)
-      if (frame.type === 'request') this.#writer.write(said)
+      const error = errorFrame(this.#requester, id, method, err)
+      if (frame.type === 'request') this.#writer.write(error)
     } finally {
       if (frame.type === 'request') this.#cancel.delete(id)
     }
   }
 
-  #complain(err: SheafError, message: string): void {
-    if (this.#complaints.has(err.code)) return
-    this.#complaints.add(err.code)
-    this.#asker.log.warn({ code: err.code, reason: err.message, peer: this.#asker.peer }, message)
+  #warnOnce(err: SheafError, message: string): void {
+    if (this.#warnedCodes.has(err.code)) return
+    this.#warnedCodes.add(err.code)
+    this.#requester.log.warn({ code: err.code, reason: err.message, peer: this.#requester.peer }, message)
   }
 }

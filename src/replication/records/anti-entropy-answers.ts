@@ -13,8 +13,8 @@ import {
 import type { TreeReplica } from './tree-replica.js'
 
 /*
- * What a node answers when a peer compares trees with it. Nothing is kept between two questions, so a peer may stop at
- * any of them. All throw `ERR_PEER_PROTOCOL` and `ERR_DIRECTORY_UNAVAILABLE`.
+ * The answering side of an exchange (see tree-exchange.ts). No state is kept between two requests, so a peer may stop at
+ * any time. All throw `ERR_PEER_PROTOCOL` and `ERR_DIRECTORY_UNAVAILABLE`.
  */
 
 export function answerNodes(replica: TreeReplica, { level, indexes }: NodesRequest): Uint8Array {
@@ -22,15 +22,15 @@ export function answerNodes(replica: TreeReplica, { level, indexes }: NodesReque
 }
 
 export async function answerLeaves(replica: TreeReplica, body: Uint8Array): Promise<Uint8Array> {
-  const answered: Uint8Array[] = []
+  const buckets: Uint8Array[] = []
   let byteCount = 0
   for (const bucket of decodeLeavesRequest(body)) {
     const packed = packLeaves(await replica.leaves(bucket))
     byteCount += packed.length
-    if (answered.length > 0 && byteCount > BODY_BYTES_MAX) break
-    answered.push(packed)
+    if (buckets.length > 0 && byteCount > BODY_BYTES_MAX) break
+    buckets.push(packed)
   }
-  return encodeLeavesAnswer(answered)
+  return encodeLeavesAnswer(buckets)
 }
 
 export async function answerGet(replica: TreeReplica, body: Uint8Array): Promise<Uint8Array> {

@@ -1,37 +1,37 @@
 /*
- * How two nodes compare their Merkle trees (domain/merkle.ts) and swap what differs. Bodies are CBOR maps (see
- * network/rpc/message.ts); all are requests.
+ * Anti-entropy: two nodes compare their Merkle trees (domain/merkle.ts) and exchange the records that differ. Bodies are
+ * CBOR maps (see network/rpc/message.ts); all are requests.
  *
  *   tree.nodes    {version, level, indexes} → {root, children}
  *                   version    1: trees of another version cannot be compared
  *                   level      0…3
  *                   indexes    nodes of that level, 2 bytes each
  *                   root       16 bytes: the answering node's root when it answered
- *                   children   for each index in turn, 16 × 8 bytes: how its children's digests begin
+ *                   children   for each index in turn, 16 × 8 bytes: prefixes of its children's digests
  *   tree.leaves   {buckets} → {leaves}
  *                   buckets    2 bytes each
- *                   leaves     for each bucket in turn, from the first as far as they fit: 4 count, then so many leaves
+ *                   leaves     for each bucket in turn, from the first as far as they fit: 4 count, then count leaves
  *   records.get   {keys} → {count, records}
  *                   keys       record keys
- *                   count      keys that are answered, from the first on; at least 1
- *                   records    [bytes], each as record-codec.ts says; none for a key that is not there
+ *                   count      keys answered, from the first; at least 1
+ *                   records    [bytes], each as in record-codec.ts; none for a key without a record
  *   records.put   {records} → {changed}
  *                   changed    how many of them changed the answering node's directory
  *
- *   leaf          8 how the leaf digest begins · record key
+ *   leaf          8 prefix of the leaf digest · record key
  *   record key    1 bytes of the kind · kind · 2 bytes of the id · id; with 0 for the latter, the 16 bytes of a
  *                 lower-case UUID follow. Texts are UTF-8, integers big-endian.
  *
- * Of 16 bytes of a digest 8 are sent. Two different digests begin alike with a chance of 2⁻⁶⁴: a million differing nodes
- * compared every second would meet that once in half a million years. It would do no harm: roots are compared whole, so
- * the difference is still seen, and it is found as soon as anything else in that part of the tree changes. Nobody can
- * make it happen on purpose who could not as well write records, since members of a cluster trust one another.
+ * Of a digest's 16 bytes 8 are sent. Two different digests share a prefix with a probability of 2⁻⁶⁴: a million differing
+ * tree nodes compared every second would do so once in half a million years. It would do no harm: roots are compared whole,
+ * so the difference is still seen, and it is found as soon as anything else in that subtree changes. Only a member could
+ * cause it on purpose, and members may write records anyway.
  */
 import { invariant } from '../../core/invariant.js'
 import { parsePhotoId, photoIdBytes, photoIdFrom } from '../../domain/ids.js'
 import { DIGEST_BYTES, MERKLE_BUCKETS, MERKLE_FANOUT } from '../../domain/merkle.js'
 import type { RecordKey } from '../../domain/record.js'
-import { encodeMessage, Message, unfit } from '../../network/rpc/message.js'
+import { encodeMessage, invalidField, Message } from '../../network/rpc/message.js'
 
 export const METHOD_NODES = 'tree.nodes'
 export const METHOD_LEAVES = 'tree.leaves'
@@ -44,11 +44,11 @@ export const NODE_LEVEL_LAST = 3
 /** 32 KiB of children. */
 export const NODES_MAX = 256
 export const BUCKETS_MAX = 256
-/** Few enough that merging them holds the event loop up for some 20 ms at most. */
+/** Few enough that merging them blocks the event loop for some 20 ms at most. */
 export const RECORDS_MAX = 128
-/** Leaves, or records, in one answer or request; more only when a single bucket or record is larger. */
+/** Of the leaves, or records, in one answer or request; more only when a single bucket or record is larger. */
 export const BODY_BYTES_MAX = 1024 * 1024
-/** Of a digest on the wire. */
+/** Prefix of a digest on the wire. */
 export const SHORT_DIGEST_BYTES = 8
 
 const CHILDREN_BYTES = MERKLE_FANOUT * SHORT_DIGEST_BYTES
@@ -85,7 +85,7 @@ export function encodeNodesRequest({ level, indexes }: NodesRequest): Uint8Array
 
 export function decodeNodesRequest(body: Uint8Array): NodesRequest {
   const message = Message.decode(body)
-  if (message.uint('version') !== TREE_VERSION) throw unfit('version')
+  if (message.uint('version') !== TREE_VERSION) throw invalidField('version')
   const level = message.uint('level', NODE_LEVEL_LAST)
   return { level, indexes: unpackNumbers(message, 'indexes', NODES_MAX, MERKLE_FANOUT ** level) }
 }
@@ -99,8 +99,8 @@ export function decodeNodesAnswer(body: Uint8Array, count: number): NodesAnswer 
   const message = Message.decode(body)
   const root = message.bytes('root', DIGEST_BYTES)
   const children = message.bytes('children', count * CHILDREN_BYTES)
-  if (root.length !== DIGEST_BYTES) throw unfit('root')
-  if (children.length !== count * CHILDREN_BYTES) throw unfit('children')
+  if (root.length !== DIGEST_BYTES) throw invalidField('root')
+  if (children.length !== count * CHILDREN_BYTES) throw invalidField('children')
   return { root, children }
 }
 
@@ -112,7 +112,7 @@ export function decodeLeavesRequest(body: Uint8Array): number[] {
   return unpackNumbers(Message.decode(body), 'buckets', BUCKETS_MAX, MERKLE_BUCKETS)
 }
 
-/** @returns the leaves of one bucket as they stand in an answer */
+/** @returns the leaves of one bucket, encoded for an answer */
 export function packLeaves(leaves: readonly Leaf[]): Uint8Array {
   const count = Buffer.alloc(4)
   count.writeUInt32BE(leaves.length)
@@ -121,25 +121,25 @@ export function packLeaves(leaves: readonly Leaf[]): Uint8Array {
   return Buffer.concat(parts)
 }
 
-/** @param buckets - of each bucket that is answered, `packLeaves` */
+/** @param buckets - `packLeaves` of each bucket */
 export function encodeLeavesAnswer(buckets: readonly Uint8Array[]): Uint8Array {
   return encodeMessage({ leaves: Buffer.concat(buckets) })
 }
 
-/** @returns the leaves of the first buckets asked for, of one at least */
+/** @returns the leaves of the first buckets asked for, at least one bucket */
 export function decodeLeavesAnswer(body: Uint8Array): Leaf[][] {
   const bytes = Message.decode(body).bytes('leaves', Number.MAX_SAFE_INTEGER)
   const reader = new PackedReader(bytes, 'leaves')
   const buckets: Leaf[][] = []
   while (!reader.ended) {
-    if (buckets.length === BUCKETS_MAX) throw unfit('leaves')
+    if (buckets.length === BUCKETS_MAX) throw invalidField('leaves')
     const leaves: Leaf[] = []
     for (let left = reader.uint32(); left > 0; left--) {
       leaves.push({ digest: reader.bytes(SHORT_DIGEST_BYTES), key: reader.key() })
     }
     buckets.push(leaves)
   }
-  if (buckets.length === 0) throw unfit('leaves')
+  if (buckets.length === 0) throw invalidField('leaves')
   return buckets
 }
 
@@ -151,7 +151,7 @@ export function decodeGetRequest(body: Uint8Array): RecordKey[] {
   const reader = new PackedReader(Message.decode(body).bytes('keys', RECORDS_MAX * KEY_BYTES_MAX), 'keys')
   const keys: RecordKey[] = []
   while (!reader.ended) {
-    if (keys.length === RECORDS_MAX) throw unfit('keys')
+    if (keys.length === RECORDS_MAX) throw invalidField('keys')
     keys.push(reader.key())
   }
   return keys
@@ -161,11 +161,11 @@ export function encodeGetAnswer({ count, records }: GetAnswer): Uint8Array {
   return encodeMessage({ count, records })
 }
 
-/** @param asked - how many keys were */
-export function decodeGetAnswer(body: Uint8Array, asked: number): GetAnswer {
+/** @param keyCount - how many keys were asked for */
+export function decodeGetAnswer(body: Uint8Array, keyCount: number): GetAnswer {
   const message = Message.decode(body)
-  const count = message.uint('count', asked)
-  if (count === 0) throw unfit('count')
+  const count = message.uint('count', keyCount)
+  if (count === 0) throw invalidField('count')
   return { count, records: message.byteStrings('records', count) }
 }
 
@@ -191,14 +191,14 @@ function packNumbers(numbers: readonly number[]): Uint8Array {
   return bytes
 }
 
-/** @param below - what each number must be */
+/** @param below - exclusive upper bound of each number */
 function unpackNumbers(message: Message, name: string, countMax: number, below: number): number[] {
   const packed = message.bytes(name, countMax * 2)
-  if (packed.length === 0 || packed.length % 2 !== 0) throw unfit(name)
+  if (packed.length === 0 || packed.length % 2 !== 0) throw invalidField(name)
   const bytes = Buffer.from(packed.buffer, packed.byteOffset, packed.length)
   return Array.from({ length: bytes.length / 2 }, (_, i) => {
     const number = bytes.readUInt16BE(i * 2)
-    if (number >= below) throw unfit(name)
+    if (number >= below) throw invalidField(name)
     return number
   })
 }
@@ -246,7 +246,7 @@ class PackedReader {
   /** @returns a view */
   bytes(byteCount: number): Buffer {
     const end = this.#at + byteCount
-    if (end > this.#bytes.length) throw unfit(this.#name)
+    if (end > this.#bytes.length) throw invalidField(this.#name)
     const bytes = this.#bytes.subarray(this.#at, end)
     this.#at = end
     return bytes

@@ -16,18 +16,18 @@ import { type ExchangeOutcome, TreeExchange } from './tree-exchange.js'
 import { TreeReplica } from './tree-replica.js'
 
 const REQUEST_MS_MAX = 15_000
-/** After that the next peer has its turn. */
-const TURN_MS_MAX = 30_000
-/** A difference that gossip makes good by itself is younger than this. */
-const LASTING_MS = 1_000
-/** Of two nodes that see the same difference, the one with the smaller id goes first. */
-const COURTESY_MS = 1_000
-/** Least time between two exchanges with a peer; doubles while they bring nothing, up to the interval. */
+/** After this long an exchange ends early, so that the next peer gets its turn. */
+const EXCHANGE_MS_MAX = 30_000
+/** Gossip resolves younger differences by itself. */
+const DIFFERENCE_MS_MIN = 1_000
+/** Of two nodes that see the same difference, the one with the greater id waits this long for the other to begin. */
+const TIE_BREAK_MS = 1_000
+/** Least time between two exchanges with a peer; doubles while they change nothing, up to the interval. */
 const PAUSE_MS = 1_000
-const LOOK_MS = 1_000
+const CHECK_MS = 1_000
 const EXCHANGE = 'exchange'
 
-/** Of an exchange with a peer that is going away, or is not ready: nothing to tell an operator. */
+/** Errors of a peer that disconnects or is not ready: logged as debug only. */
 const EXPECTED: readonly ErrorCode[] = [
   'ERR_PEER_UNREACHABLE',
   'ERR_PEER_BEHIND',
@@ -45,17 +45,17 @@ export interface AntiEntropyComponents {
 }
 
 export interface AntiEntropyInit {
-  /** Records that exchanges move in a second, both directions together; default 2 000: half of a core. */
+  /** Records that exchanges move per second, both directions together; default 2 000, which takes half a core. */
   readonly recordsPerSecondMax?: number
-  /** Each peer is compared with about so often, whatever it says; default 60 s. */
+  /** Each peer is compared with about this often, even while digests agree; default 60 s. */
   readonly intervalMs?: number
 }
 
-/** When a peer's turn comes. All times are monotonic ms. */
+/** When to compare with a peer. All times are monotonic ms. */
 interface PeerSchedule {
   /** The next regular exchange. */
   dueAt: number
-  /** No exchange before, however much differs. */
+  /** No exchange before this, whatever differs. */
   notBefore: number
   /** Since when its digest has differed from this node's in every heartbeat. */
   differsSince: number | undefined
@@ -63,17 +63,18 @@ interface PeerSchedule {
 }
 
 /**
- * Makes this node's directory and its peers' the same, whatever gossip lost: compares Merkle trees with one peer at a
- * time, when it connects, when its digest has differed for a while, and now and then. Correctness rests on this alone.
+ * Makes the directories of this node and its peers converge, whatever gossip lost. It compares Merkle trees with one peer
+ * at a time: when it connects, when its digest has differed for a while, and at a regular interval. Convergence depends on
+ * this alone; gossip only makes it faster.
  *
- * One exchange never runs until all is equal: under constant writes it never would be. It repairs what differed when it
- * looked; if the digests still differ after a pause, another one follows.
+ * An exchange does not run until both sides are equal: under constant writes they never would be. It repairs what differed
+ * when it compared; if the digests still differ after a pause, another one follows.
  */
 export class AntiEntropy implements Startable {
   readonly #components: AntiEntropyComponents
   readonly #replica: TreeReplica
   readonly #intervalMs: number
-  readonly #rate: RateLimiter
+  readonly #limiter: RateLimiter
   readonly #loop: WorkerLoop
   readonly #lock = new KeyedLock()
   readonly #schedules = new Map<NodeId, PeerSchedule>()
@@ -86,11 +87,11 @@ export class AntiEntropy implements Startable {
     this.#components = components
     this.#intervalMs = intervalMs
     this.#replica = new TreeReplica(components)
-    this.#rate = new RateLimiter(clock, { perSecond: recordsPerSecondMax, burst: recordsPerSecondMax })
-    this.#loop = new WorkerLoop({ clock, log }, { name: 'anti-entropy', idleMs: LOOK_MS, step: this.#step.bind(this) })
+    this.#limiter = new RateLimiter(clock, { perSecond: recordsPerSecondMax, burst: recordsPerSecondMax })
+    this.#loop = new WorkerLoop({ clock, log }, { name: 'anti-entropy', idleMs: CHECK_MS, step: this.#step.bind(this) })
     transport.handle(METHOD_NODES, async (peer, body) => {
       const request = decodeNodesRequest(body)
-      if (request.level === 0) this.#asked(peer)
+      if (request.level === 0) this.#notePeerExchange(peer)
       return answerNodes(this.#replica, request)
     })
     transport.handle(METHOD_LEAVES, (_peer, body) => answerLeaves(this.#replica, body))
@@ -98,7 +99,7 @@ export class AntiEntropy implements Startable {
     transport.handle(METHOD_PUT, (_peer, body) => answerPut(this.#replica, body))
     this.#unsubscribe = transport.onPeer((peer, state) => {
       if (state === 'down') this.#schedules.delete(peer)
-      else this.#connected(peer)
+      else this.#noteConnected(peer)
     })
   }
 
@@ -113,10 +114,10 @@ export class AntiEntropy implements Startable {
   }
 
   /**
-   * A heartbeat said what the peer's directory is. Digests differ for a moment with every write; one exchange follows when
-   * none of the heartbeats of a second agreed.
+   * To be called with the directory digest of each of a peer's heartbeats. Every write makes digests differ for a moment, so
+   * an exchange follows only when they differed in all heartbeats of a second.
    *
-   * @param digest - as `Directory.digest` gives it
+   * @param digest - as returned by `Directory.digest`
    */
   noteDigest(peer: NodeId, digest: string): void {
     const { directory, clock } = this.#components
@@ -133,9 +134,9 @@ export class AntiEntropy implements Startable {
   /**
    * Compares with a peer and repairs both sides. Exchanges run one after the other.
    *
-   * @returns records that changed, here or there
-   * @throws `ERR_PEER_UNREACHABLE`, `ERR_PEER_PROTOCOL`, `ERR_DIRECTORY_UNAVAILABLE`; the signal's reason. What was moved
-   * until then stays
+   * @returns how many records changed, here and there together
+   * @throws `ERR_PEER_UNREACHABLE`, `ERR_PEER_PROTOCOL`, `ERR_DIRECTORY_UNAVAILABLE`; the signal's reason. Records moved
+   * before the error stay
    */
   async exchange(peer: NodeId, signal: AbortSignal): Promise<number> {
     const running = AbortSignal.any([signal, this.#stopping.signal])
@@ -146,7 +147,7 @@ export class AntiEntropy implements Startable {
   /**
    * As {@link exchange}.
    *
-   * @returns whether all that differed when it was looked at has been repaired; false when its time was over before
+   * @returns whether everything that differed was repaired; false when the exchange ran out of time
    */
   async compare(peer: NodeId, signal: AbortSignal): Promise<boolean> {
     const { cutShort } = await this.#exchange(peer, AbortSignal.any([signal, this.#stopping.signal]))
@@ -163,15 +164,15 @@ export class AntiEntropy implements Startable {
         ask: (method, body) =>
           withDeadline(clock, REQUEST_MS_MAX, signal, limit => transport.request(peer, method, body, limit)),
         pace: async records => {
-          const waitMs = this.#rate.take(records)
+          const waitMs = this.#limiter.take(records)
           if (waitMs > 0) await clock.sleep(waitMs, signal)
           signal.throwIfAborted()
         },
-        isOver: () => clock.monotonic() - startedAt > TURN_MS_MAX
+        isOver: () => clock.monotonic() - startedAt > EXCHANGE_MS_MAX
       })
       const outcome = await exchange.run()
       const ms = Math.round(clock.monotonic() - startedAt)
-      log.debug({ peer, ...outcome, ms }, 'directories compared')
+      log.debug({ peer, ...outcome, ms }, 'compared directories with a peer')
       return outcome
     })
   }
@@ -190,8 +191,9 @@ export class AntiEntropy implements Startable {
       cutShort = outcome.cutShort
     } catch (err) {
       if (signal.aborted) return 'idle'
-      if (EXPECTED.some(code => hasCode(err, code))) log.debug({ err, peer }, 'directories not compared')
-      else log.warn({ err, peer }, 'directories not compared')
+      const message = 'could not compare directories with a peer; trying again'
+      if (EXPECTED.some(code => hasCode(err, code))) log.debug({ err, peer }, message)
+      else log.warn({ err, peer }, message)
     }
     const now = clock.monotonic()
     schedule.pauseMs = useful ? PAUSE_MS : Math.min(schedule.pauseMs * 2, this.#intervalMs)
@@ -201,7 +203,7 @@ export class AntiEntropy implements Startable {
     return 'busy'
   }
 
-  /** @returns the peer whose turn has been due for longest */
+  /** @returns the peer that has been due for longest */
   #next(): NodeId | undefined {
     let next: NodeId | undefined
     let nextDueAt = Number.POSITIVE_INFINITY
@@ -216,18 +218,20 @@ export class AntiEntropy implements Startable {
   #isDue(peer: NodeId, { dueAt, notBefore, differsSince }: PeerSchedule): boolean {
     const now = this.#components.clock.monotonic()
     if (now < notBefore) return false
-    return dueAt <= now || (differsSince !== undefined && now - differsSince >= LASTING_MS + this.#courtesyMs(peer))
+    return (
+      dueAt <= now || (differsSince !== undefined && now - differsSince >= DIFFERENCE_MS_MIN + this.#tieBreakMs(peer))
+    )
   }
 
-  #connected(peer: NodeId): void {
+  #noteConnected(peer: NodeId): void {
     const { clock } = this.#components
-    const dueAt = clock.monotonic() + this.#courtesyMs(peer)
+    const dueAt = clock.monotonic() + this.#tieBreakMs(peer)
     this.#schedules.set(peer, { dueAt, notBefore: 0, differsSince: undefined, pauseMs: PAUSE_MS })
     this.#loop.wake()
   }
 
   /** The peer has begun an exchange, which repairs both sides. */
-  #asked(peer: NodeId): void {
+  #notePeerExchange(peer: NodeId): void {
     const schedule = this.#schedules.get(peer)
     if (schedule === undefined) return
     const now = this.#components.clock.monotonic()
@@ -236,11 +240,11 @@ export class AntiEntropy implements Startable {
     schedule.differsSince = undefined
   }
 
-  #courtesyMs(peer: NodeId): number {
-    return this.#components.transport.self < peer ? 0 : COURTESY_MS
+  #tieBreakMs(peer: NodeId): number {
+    return this.#components.transport.self < peer ? 0 : TIE_BREAK_MS
   }
 
-  /** Half to one and a half of it, so that nodes do not march in step. */
+  /** @returns `ms` times 0.5 to 1.5 at random, so that nodes do not act in step */
   #jittered(ms: number): number {
     return ms * (0.5 + this.#components.random.fraction())
   }

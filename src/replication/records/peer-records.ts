@@ -18,7 +18,7 @@ export interface PeerRecordsComponents {
   readonly others: () => readonly NodeId[]
 }
 
-/** Asks the peers for a record that this node does not know: it may have been written a moment ago, on the other side. */
+/** Asks the peers for a record that is unknown here: it may have been written on another node a moment ago. */
 export class PeerRecords {
   readonly #components: PeerRecordsComponents
 
@@ -27,9 +27,9 @@ export class PeerRecords {
   }
 
   /**
-   * Merges what the peers know of a record into the directory.
+   * Merges the peers' states of a record into the directory.
    *
-   * @returns whether every member was asked and has answered
+   * @returns whether every member has answered
    */
   async fetch(key: RecordKey): Promise<boolean> {
     const { transport, others } = this.#components
@@ -48,7 +48,7 @@ export class PeerRecords {
       if (records.length > 0) await directory.merge(records)
       return true
     } catch (err) {
-      log.debug({ err, peer }, 'a peer did not say whether it knows a record')
+      log.debug({ err, peer }, 'could not ask a peer for a record')
       return false
     }
   }

@@ -1,9 +1,9 @@
 /*
- * Topic `records`: states of records that the sender's own writes have just made. A CBOR map (see network/rpc/message.ts):
+ * Topic `records`: records as the sender's own latest writes left them. A CBOR map (see network/rpc/message.ts):
  *
- *   version   uint       1; what has another one is not read
- *   sender    text       node id of who wrote
- *   records   [bytes]    each as record-codec.ts says
+ *   version   uint       1; messages of another version are refused
+ *   sender    text       id of the node that wrote them
+ *   records   [bytes]    each as in record-codec.ts
  */
 import type { Clock } from '../../core/clock.js'
 import { SheafError } from '../../core/errors.js'
@@ -20,19 +20,20 @@ const TOPIC = 'records'
 const VERSION = 1
 const SENDER_CHARACTERS_MAX = 128
 
-/** Records of so long share a message: gossip costs by the message, not by the byte. */
+/** Records written within this time share a message: gossip costs per message, not per byte. */
 const FLUSH_MS = 5
-/** Of records in one message, heads and sender come on top. */
+/** Of the records in one message, without heads and sender. */
 const MESSAGE_BYTES_MAX = 256 * 1024 - 1024
-/** What waits for the next flush. */
+/** Of the records that wait for the next flush. */
 const QUEUE_BYTES_MAX = 4 * 1024 * 1024
 const RECORDS_MAX = 16_384
-/** What was heard and waits to be merged. */
+/** Of the messages that wait to be merged. */
 const INBOX_BYTES_MAX = 8 * 1024 * 1024
-const HEARD_PER_PEER = { perSecond: 4_000, burst: 20_000 }
-/** Peers that are kept count of; one more, and all begin anew. */
+/** Records accepted from one peer. */
+const RATE_PER_PEER = { perSecond: 4_000, burst: 20_000 }
+/** Peers that have an account; one more resets all accounts. */
 const PEERS_MAX = 1_024
-const COMPLAINT_MS = 60_000
+const WARN_EVERY_MS = 60_000
 
 export interface RecordGossipComponents {
   readonly transport: Pick<Transport, 'self' | 'peers' | 'publish' | 'subscribe'>
@@ -49,9 +50,9 @@ export interface RecordGossipCounts {
   readonly published: number
   /** Records of this node that were not sent: the queue was full, or they are too large. */
   readonly dropped: number
-  /** Records heard and merged, changed or not. */
+  /** Records received and merged, changed or not. */
   readonly merged: number
-  /** Messages heard and not merged: malformed, too many, or the directory was not there. */
+  /** Messages received and not merged: malformed, too many, or the directory was unavailable. */
   readonly refused: number
 }
 
@@ -62,22 +63,22 @@ interface ReceivedRecords {
 }
 
 interface PeerAccount {
-  readonly rate: RateLimiter
-  /** When the log was last told about it, monotonic ms. */
-  complainedAt: number
+  readonly limiter: RateLimiter
+  /** Time of the last warning about the peer, monotonic ms. */
+  warnedAtMs: number
 }
 
 /**
- * Tells connected peers of this node's writes within milliseconds, and merges what they tell. A hint in both directions:
- * whatever is full drops, and anti-entropy brings what was lost.
+ * Sends this node's writes to connected peers within milliseconds, and merges theirs. Best effort in both directions: full
+ * queues drop messages, and anti-entropy repairs the loss.
  *
- * A change is this node's own when a needle in a volume that this process writes brought it. The directory says so after
- * the needle was synced and its batch written, so nothing is announced that a power failure could take back; what came
- * from peers is not announced again, nor what compaction moves, which changes no record.
+ * A change is this node's own when its needle is in a volume that this process writes. The directory reports it after the
+ * needle was synced and the batch written, so nothing is announced that a power failure could undo. Records from peers are
+ * not announced again; compaction moves needles but changes no record.
  */
 export class RecordGossip implements Startable {
   readonly #components: RecordGossipComponents
-  /** By record, oldest first: a later state holds all that an earlier one did. */
+  /** By record, oldest first. A later state replaces an earlier one, which it contains. */
   readonly #queue = new Map<string, Uint8Array>()
   readonly #inbox: ReceivedRecords[] = []
   readonly #accounts = new Map<NodeId, PeerAccount>()
@@ -91,14 +92,14 @@ export class RecordGossip implements Startable {
 
   constructor(components: RecordGossipComponents) {
     this.#components = components
-    components.transport.subscribe(TOPIC, (from, body) => this.#hear(from, body))
+    components.transport.subscribe(TOPIC, (from, body) => this.#receive(from, body))
   }
 
   async start(): Promise<void> {
     this.#unsubscribe ??= this.#components.directory.onChange(changes => this.#announce(changes))
   }
 
-  /** Sends what waits, and ends the merge that runs. */
+  /** Sends the queue, and waits for a running merge. */
   async stop(): Promise<void> {
     this.#unsubscribe?.()
     this.#unsubscribe = undefined
@@ -112,7 +113,7 @@ export class RecordGossip implements Startable {
     return { ...this.#counts }
   }
 
-  // --- telling ---
+  // --- sending ---
 
   #announce(changes: readonly RecordChange[]): void {
     const { transport, clock, isOwn } = this.#components
@@ -169,16 +170,16 @@ export class RecordGossip implements Startable {
     this.#counts.published += records.length
   }
 
-  // --- hearing ---
+  // --- receiving ---
 
-  #hear(from: NodeId, body: Uint8Array): void {
+  #receive(from: NodeId, body: Uint8Array): void {
     if (this.#unsubscribe === undefined || from === this.#components.transport.self) return
     try {
       const records = decodeRecords(body)
       const byteCount = body.byteLength
-      // Both are what peers may do at a busy time, so nobody is told.
+      // Expected from a busy peer, so it is counted but not logged.
       const full = this.#inboxBytes + byteCount > INBOX_BYTES_MAX
-      if (full || !this.#account(from).rate.tryTake(records.length)) {
+      if (full || !this.#account(from).limiter.tryTake(records.length)) {
         this.#counts.refused++
         return
       }
@@ -191,8 +192,8 @@ export class RecordGossip implements Startable {
   }
 
   async #merge(): Promise<void> {
-    for (let heard = this.#inbox.shift(); heard !== undefined; heard = this.#inbox.shift()) {
-      const { from, records, byteCount } = heard
+    for (let message = this.#inbox.shift(); message !== undefined; message = this.#inbox.shift()) {
+      const { from, records, byteCount } = message
       this.#inboxBytes -= byteCount
       try {
         await this.#components.directory.merge(records)
@@ -209,18 +210,18 @@ export class RecordGossip implements Startable {
     const { clock, log } = this.#components
     const account = this.#account(from)
     const now = clock.monotonic()
-    if (now - account.complainedAt < COMPLAINT_MS) return
-    account.complainedAt = now
-    log.warn({ err, peer: from }, 'records that a peer gossiped were not taken')
+    if (now - account.warnedAtMs < WARN_EVERY_MS) return
+    account.warnedAtMs = now
+    log.warn({ err, peer: from }, "could not merge a peer's gossiped records; anti-entropy repairs the loss")
   }
 
   #account(peer: NodeId): PeerAccount {
-    const known = this.#accounts.get(peer)
-    if (known !== undefined) return known
+    const existing = this.#accounts.get(peer)
+    if (existing !== undefined) return existing
     if (this.#accounts.size === PEERS_MAX) this.#accounts.clear()
     const account = {
-      rate: new RateLimiter(this.#components.clock, HEARD_PER_PEER),
-      complainedAt: Number.NEGATIVE_INFINITY
+      limiter: new RateLimiter(this.#components.clock, RATE_PER_PEER),
+      warnedAtMs: Number.NEGATIVE_INFINITY
     }
     this.#accounts.set(peer, account)
     return account
@@ -231,7 +232,8 @@ export class RecordGossip implements Startable {
 function decodeRecords(body: Uint8Array): Uint8Array[] {
   const message = Message.decode(body)
   const version = message.uint('version')
-  if (version !== VERSION) throw new SheafError('ERR_PEER_PROTOCOL', `a peer gossips records in version ${version}`)
+  if (version !== VERSION)
+    throw new SheafError('ERR_PEER_PROTOCOL', `a peer gossips records in version ${version}, this node in ${VERSION}`)
   message.text('sender', SENDER_CHARACTERS_MAX)
   return message.byteStrings('records', RECORDS_MAX)
 }

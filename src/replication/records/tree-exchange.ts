@@ -25,41 +25,40 @@ import type { TreeReplica } from './tree-replica.js'
 
 export interface TreeExchangeComponents {
   readonly replica: TreeReplica
-  /** One question to the peer. @throws what ends the exchange */
+  /** Sends one request to the peer. @throws what ends the exchange */
   readonly ask: (method: string, body: Uint8Array) => Promise<Uint8Array>
-  /** Called after so many records were moved; resolves when more may be. */
+  /** Called after records were moved; resolves when more may be. */
   readonly pace: (records: number) => Promise<void>
-  /** Whether the exchange has had its time: it then ends early, and a later one goes on with what still differs. */
+  /** Whether the exchange has used up its time: it then ends early, and a later one continues. */
   readonly isOver: () => boolean
-  /** Told of what differs, instead of the peer: then nothing is offered to it. */
+  /** When given, it is called with the keys that differ, and nothing is sent to the peer. */
   readonly collect?: (found: { readonly lacking: readonly RecordKey[]; readonly theirs: readonly RecordKey[] }) => void
 }
 
 export interface ExchangeOutcome {
-  /** Records that changed, here and at the peer. */
+  /** How many records changed, here and at the peer. */
   readonly changedHere: number
   readonly changedThere: number
-  /** Whether both roots were the same when it ended. */
+  /** Whether both roots were the same at the end. */
   readonly equal: boolean
-  /** Whether it ended before it had looked at all that differed. */
+  /** Whether it ended before it had compared everything that differed. */
   readonly cutShort: boolean
 }
 
-/** A leaf that this node has and the peer has not, or has otherwise. */
+/** A record whose leaf the peer lacks, or has with another digest. */
 interface Offer {
   readonly key: RecordKey
-  /** The peer's own leaf of the record, when it had one. */
+  /** The peer's short digest of the record; undefined when it lacks it. */
   readonly theirs: Uint8Array | undefined
 }
 
 /**
- * One comparison of this node's tree with a peer's: down to the buckets that differ, then record by record, in both
- * directions. It costs what differs, not what is there.
+ * One comparison of this node's Merkle tree with a peer's: down to the buckets that differ, then record by record, in both
+ * directions. Its cost depends on what differs, not on the size of the directory.
  *
- * Both trees may move meanwhile. A record that is written during the exchange is seen, or not, as it was at some moment
- * of it; either way what is moved is joined, so nothing can be lost or go back. Work is bounded by what differed at each
- * node when that was looked at: the exchange never looks twice, so it ends under any load of writes. What it leaves is
- * for the next one.
+ * Both trees may change meanwhile. A record written during the exchange is seen in its old or its new state, or not at all;
+ * either way records are merged, so no write is lost or undone. Each tree node is compared only once, so the exchange ends
+ * under any write load. It leaves the rest to the next one.
  */
 export class TreeExchange {
   readonly #components: TreeExchangeComponents
@@ -97,9 +96,9 @@ export class TreeExchange {
     return decodeNodesAnswer(answer, indexes.length)
   }
 
-  /** Goes down where digests differ, deepest first, so that repair begins early and memory stays small. */
+  /** Descends where digests differ, deepest first, so that repair begins early and memory stays small. */
   async *#differingBuckets(): AsyncGenerator<readonly number[]> {
-    /** Nodes still to be looked into, by level. */
+    /** Nodes still to be compared, by level. */
     const differing: number[][] = [[0], ...Array.from({ length: NODE_LEVEL_LAST }, () => [])]
     for (;;) {
       const level = differing.findLastIndex(nodes => nodes.length > 0)
@@ -133,8 +132,8 @@ export class TreeExchange {
   async #get(keys: readonly RecordKey[]): Promise<void> {
     const { ask, replica, pace } = this.#components
     for (let rest = keys; rest.length > 0; ) {
-      const asked = rest.slice(0, RECORDS_MAX)
-      const { count, records } = decodeGetAnswer(await ask(METHOD_GET, encodeGetRequest(asked)), asked.length)
+      const batch = rest.slice(0, RECORDS_MAX)
+      const { count, records } = decodeGetAnswer(await ask(METHOD_GET, encodeGetRequest(batch)), batch.length)
       this.#changedHere += await replica.merge(records)
       await pace(records.length)
       rest = rest.slice(count)
@@ -150,7 +149,7 @@ export class TreeExchange {
       let byteCount = 0
       for (const [i, { key, theirs }] of batch.entries()) {
         const record = records[i]
-        // What the peer sent may have been all there was to know.
+        // After the merge of the peer's state both may be equal.
         if (record === undefined || (theirs && sameBytes(shortLeaf(key, record), theirs))) continue
         if (byteCount + record.length > BODY_BYTES_MAX) {
           await this.#send(message)
@@ -172,7 +171,7 @@ export class TreeExchange {
   }
 }
 
-/** @param ours - 16 short digests a node, as `theirs` */
+/** @param ours - 16 short digests per node, as `theirs` */
 function differingChildren(nodes: readonly number[], ours: Uint8Array, theirs: Uint8Array): number[] {
   const differing: number[] = []
   for (const [i, node] of nodes.entries()) {
@@ -185,7 +184,7 @@ function differingChildren(nodes: readonly number[], ours: Uint8Array, theirs: U
   return differing
 }
 
-/** Adds what this node lacks of a bucket to `wanted`, and what the peer lacks to `offered`. */
+/** Adds the leaves of one bucket that this node lacks or has differently to `wanted`, those of the peer to `offered`. */
 function compareLeaves(ours: readonly Leaf[], theirs: readonly Leaf[], wanted: Leaf[], offered: Offer[]): void {
   const here = new Map(ours.map(leaf => [nameOf(leaf.key), leaf]))
   for (const leaf of theirs) {

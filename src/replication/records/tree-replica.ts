@@ -7,7 +7,7 @@ import { encodeRecord } from '../../domain/record-codec.js'
 import { REQUEST_BYTES_MAX } from '../../network/transport.js'
 import { type Leaf, SHORT_DIGEST_BYTES } from './anti-entropy-messages.js'
 
-/** A larger record reaches peers with its volume only: it does not fit a message. */
+/** A larger record does not fit into a message; peers get it only with its volume. */
 const RECORD_BYTES_MAX = REQUEST_BYTES_MAX - 1024
 
 export interface TreeReplicaComponents {
@@ -15,7 +15,7 @@ export interface TreeReplicaComponents {
   readonly log: Logger
 }
 
-/** This node's directory in the terms in which two nodes compare theirs. Every method throws `ERR_DIRECTORY_UNAVAILABLE`. */
+/** This node's directory as exchanges see it. Every method throws `ERR_DIRECTORY_UNAVAILABLE`. */
 export class TreeReplica {
   readonly #directory: TreeReplicaComponents['directory']
   readonly #log: Logger
@@ -30,7 +30,7 @@ export class TreeReplica {
     return this.#directory.merkle.node(0, 0)
   }
 
-  /** @returns for each node in turn, how the digests of its 16 children begin: 8 bytes each */
+  /** @returns for each node in turn, the prefixes of its 16 children's digests, 8 bytes each */
   children(level: number, indexes: readonly number[]): Uint8Array {
     const { merkle } = this.#directory
     const short = new Uint8Array(indexes.length * MERKLE_FANOUT * SHORT_DIGEST_BYTES)
@@ -45,27 +45,30 @@ export class TreeReplica {
   }
 
   async leaves(bucket: number): Promise<Leaf[]> {
-    // of an empty node that catches up that is nearly all buckets, and looking into each costs a tenth of a millisecond
+    // Reading a bucket costs a tenth of a millisecond, and on a new node nearly all of them are empty.
     if (this.#directory.merkle.bucket(bucket).every(byte => byte === 0)) return []
     const leaves = await this.#directory.leaves(bucket)
     return leaves.map(({ key, digest }) => ({ key, digest: digest.subarray(0, SHORT_DIGEST_BYTES) }))
   }
 
-  /** @returns the records' encodings in the order of the keys; undefined for what is not there, or too large to be sent */
+  /** @returns the encoded records in the order of the keys; undefined for a record that is absent or too large to send */
   async records(keys: readonly RecordKey[]): Promise<(Uint8Array | undefined)[]> {
     const stored = await this.#directory.getMany(keys)
     return stored.map((found, i) => {
       if (found === undefined) return undefined
       const bytes = encodeRecord(found.record)
       if (bytes.length <= RECORD_BYTES_MAX) return bytes
-      this.#log.warn({ ...keys[i], byteCount: bytes.length }, 'a record is too large for a message')
+      this.#log.warn(
+        { ...keys[i], byteCount: bytes.length },
+        'a record is too large to be sent on its own; peers get it with its volume'
+      )
       return undefined
     })
   }
 
   /**
-   * Joins what a peer sent. What cannot be decoded here, since it is malformed or of a newer version of Sheaf, does not
-   * keep the rest away.
+   * Merges a peer's records. A record that cannot be decoded here, since it is malformed or of a newer version of Sheaf, is
+   * left out; the others are merged.
    *
    * @returns how many records changed
    */
@@ -75,7 +78,10 @@ export class TreeReplica {
     } catch (err) {
       if (!hasCode(err, 'ERR_RECORD_MALFORMED') && !hasCode(err, 'ERR_FORMAT_TOO_NEW')) throw err
       if (records.length === 1) {
-        this.#log.warn({ err }, 'a record of a peer was not taken')
+        this.#log.warn(
+          { err },
+          'left out a record of a peer that cannot be decoded; if its format is newer, upgrade this node'
+        )
         return 0
       }
       const middle = records.length >> 1

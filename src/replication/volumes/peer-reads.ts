@@ -1,8 +1,8 @@
 /*
- * Reading photos that are known here but whose bytes are not (yet). Bodies are CBOR maps (see network/rpc/message.ts).
+ * Reads of photos whose record is here but whose bytes are not (yet). Bodies are CBOR maps (see network/rpc/message.ts).
  *
  *   needle.find  request  {id, generation, alternate_key, chunk, length} → {checksums}   one CRC-32 per 64 KiB block
- *   needle.read  fetch    the same and {from, to}, block boundaries → bytes
+ *   needle.read  fetch    the same and {from, to} → bytes   from is a multiple of 64 KiB
  */
 import type { Clock } from '../../core/clock.js'
 import { deadline } from '../../core/deadline.js'
@@ -10,7 +10,7 @@ import { hasCode, SheafError } from '../../core/errors.js'
 import type { Logger } from '../../core/log.js'
 import type { NodeId } from '../../domain/ids.js'
 import { BLOCK_BYTES, blockIntact, NEEDLE_DATA_BYTES_MAX, type NeedleIdentity } from '../../domain/needle.js'
-import { encodeMessage, Message, unfit } from '../../network/rpc/message.js'
+import { encodeMessage, invalidField, Message } from '../../network/rpc/message.js'
 import type { Transport } from '../../network/transport.js'
 import type { NeedleLocation } from '../../volumes/needle-store.js'
 import type { VolumeSet } from '../../volumes/volume-set.js'
@@ -26,36 +26,36 @@ export interface PeerReadsComponents {
   readonly log: Logger
 }
 
-/** A needle that some peer has. */
+/** A peer that has the needle, with the needle's checksums. */
 interface Supplier {
   readonly peer: NodeId
   readonly checksums: Uint32Array
 }
 
-/** A needle as whoever wants it names it. */
+/** A needle to be found at peers. */
 export interface WantedNeedle {
   readonly identity: NeedleIdentity
-  /** Bytes of its data. */
+  /** Of its data, bytes. */
   readonly length: number
 }
 
-/** Streams needles from peers. Every block is verified against its checksum before any of it is handed on. */
+/** Streams needles from peers. Each block is verified against its checksum before any of its bytes are yielded. */
 export class PeerReads {
   readonly #components: PeerReadsComponents
 
   constructor(components: PeerReadsComponents) {
     this.#components = components
-    components.transport.handle('needle.find', async (_peer, body) => this.#found(Message.decode(body)))
+    components.transport.handle('needle.find', async (_peer, body) => this.#answerFind(Message.decode(body)))
     components.transport.handleFetch('needle.read', (_peer, body) => this.#serve(Message.decode(body)))
   }
 
-  /** @returns whether a peer in reach has the needle */
+  /** @returns whether a connected peer has the needle */
   async isInReach(wanted: WantedNeedle): Promise<boolean> {
     return (await this.#find(wanted, new Set())) !== undefined
   }
 
   /**
-   * Streams bytes [start, end) of the needle's data from whichever peer answers first; from the next one when it fails.
+   * Streams bytes [start, end) of the needle's data from the peer that answers first; when it fails, from the next one.
    *
    * @throws `ERR_BYTES_UNREACHABLE` when no peer is left
    */
@@ -75,7 +75,7 @@ export class PeerReads {
         failed.add(supplier.peer)
         this.#components.log.warn(
           { err, peer: supplier.peer },
-          'a peer did not supply the bytes of a photo; the next is asked'
+          'a peer did not supply the bytes of a photo; asking the next'
         )
       }
     }
@@ -86,7 +86,7 @@ export class PeerReads {
     const { transport, clock } = this.#components
     const { signal, cancel } = deadline(clock, FIND_MS_MAX)
     const body = encodeMessage(wireNeedle(identity, length))
-    const asked = transport
+    const answers = transport
       .peers()
       .filter(peer => !except.has(peer))
       .map(async (peer): Promise<Supplier> => {
@@ -94,9 +94,9 @@ export class PeerReads {
         return { peer, checksums: checksumsOf(answer, length) }
       })
     try {
-      return await Promise.any(asked)
+      return await Promise.any(answers)
     } catch {
-      return undefined // all of them said no, or nothing: there is none in reach
+      return undefined // no connected peer has it
     } finally {
       cancel()
     }
@@ -136,9 +136,9 @@ export class PeerReads {
     }
   }
 
-  // --- what peers ask ---
+  // --- requests of peers ---
 
-  async #found(message: Message): Promise<Uint8Array> {
+  async #answerFind(message: Message): Promise<Uint8Array> {
     const wanted = wantedOf(message)
     for (const location of this.#locate(wanted)) {
       try {
@@ -157,7 +157,7 @@ export class PeerReads {
     const wanted = wantedOf(message)
     const from = message.uint('from', wanted.length)
     const to = message.uint('to', wanted.length)
-    if (from % BLOCK_BYTES !== 0 || to < from) throw unfit('from')
+    if (from % BLOCK_BYTES !== 0 || to < from) throw invalidField('from')
     const [location] = this.#locate(wanted)
     if (location === undefined) throw new SheafError('ERR_BYTES_UNREACHABLE')
     yield* this.#components.store.readRange(location, wanted.identity, from, to)
@@ -174,7 +174,7 @@ function wireNeedle({ id, generation, alternateKey, chunk }: NeedleIdentity, len
 
 function wantedOf(message: Message): WantedNeedle {
   const id = message.bytes('id', 16)
-  if (id.byteLength !== 16) throw unfit('id')
+  if (id.byteLength !== 16) throw invalidField('id')
   return {
     identity: {
       kind: 'data',
@@ -190,6 +190,6 @@ function wantedOf(message: Message): WantedNeedle {
 function checksumsOf(message: Message, length: number): Uint32Array {
   const byteCount = Math.ceil(length / BLOCK_BYTES) * 4
   const bytes = Buffer.from(message.bytes('checksums', byteCount))
-  if (bytes.byteLength !== byteCount) throw unfit('checksums')
+  if (bytes.byteLength !== byteCount) throw invalidField('checksums')
   return Uint32Array.from({ length: byteCount / 4 }, (_, i) => bytes.readUInt32LE(i * 4))
 }

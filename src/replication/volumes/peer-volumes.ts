@@ -2,10 +2,11 @@ import type { NodeId, VolumeId } from '../../domain/ids.js'
 import type { HoleRange } from '../../volumes/index-file.js'
 import type { HeldVolume } from './volume-messages.js'
 
+/** What a peer holds of a volume. */
 interface Holding {
   end: number
   holes: readonly HoleRange[]
-  /** Durable here without a hole before it. */
+  /** Durable up to here, without a hole. */
   acknowledged: number
 }
 
@@ -16,13 +17,13 @@ interface Waiter {
 }
 
 /**
- * What every connected peer is known to hold of every volume: from its announcements and acknowledgements. Soft state: it
- * goes with the connection and comes back with the next exchange.
+ * What each connected peer holds of each volume, from its announcements and acknowledgments. Soft state: it is dropped with
+ * the connection and restored by the next `volume.heads`.
  */
 export class PeerVolumes {
   readonly #peers = new Map<NodeId, Map<VolumeId, Holding>>()
   readonly #waiters = new Set<Waiter>()
-  /** The furthest that any peer ever acknowledged, in this process: a peer that leaves keeps what it has. */
+  /** The greatest end that any peer acknowledged since the process started: a disconnected peer keeps its copy. */
   readonly #acknowledged = new Map<VolumeId, number>()
 
   /** @returns whether the peer holds more of the volume than was known */
@@ -41,7 +42,7 @@ export class PeerVolumes {
     this.#wakeWaiters()
   }
 
-  /** All that a peer holds, as it tells on request. */
+  /** @param volumes - everything that the peer holds, as it answered `volume.heads` */
   replace(peer: NodeId, volumes: readonly HeldVolume[]): void {
     const holdings = new Map<VolumeId, Holding>()
     for (const { volume, end, holes } of volumes) {
@@ -57,7 +58,7 @@ export class PeerVolumes {
     this.#peers.delete(peer)
   }
 
-  /** Every volume that some peer holds, with the furthest end. */
+  /** @returns every volume that a connected peer holds, with the greatest end */
   ends(): Map<VolumeId, number> {
     const ends = new Map<VolumeId, number>()
     for (const holdings of this.#peers.values()) {
@@ -66,7 +67,7 @@ export class PeerVolumes {
     return ends
   }
 
-  /** @returns how much of the volume the peer is known to hold; 0 when it never told */
+  /** @returns up to where the peer is known to hold the volume; 0 when nothing is known */
   endOf(peer: NodeId, volume: VolumeId): number {
     return this.#peers.get(peer)?.get(volume)?.end ?? 0
   }
@@ -77,7 +78,7 @@ export class PeerVolumes {
     return end
   }
 
-  /** Peers that hold the byte at `offset` of the volume outside any hole that they have told of. */
+  /** @returns the peers that hold the byte at `offset` of the volume, outside their holes */
   suppliers(volume: VolumeId, offset: number): NodeId[] {
     const suppliers: NodeId[] = []
     for (const [peer, holdings] of this.#peers) {
@@ -88,7 +89,10 @@ export class PeerVolumes {
     return suppliers
   }
 
-  /** @returns where the hole that every peer with the byte at `offset` has there ends; undefined when one could supply it */
+  /**
+   * @returns the first end of the holes that all peers have at `offset`; undefined when a peer could supply the byte, or
+   * none reaches that far
+   */
   commonHoleEnd(volume: VolumeId, offset: number): number | undefined {
     let end: number | undefined
     for (const holdings of this.#peers.values()) {
@@ -101,7 +105,7 @@ export class PeerVolumes {
     return end
   }
 
-  /** Peers that have all places durably. */
+  /** @returns how many peers hold all places durably */
   holders(places: Waiter['places']): number {
     let count = 0
     for (const holdings of this.#peers.values()) {
@@ -127,17 +131,17 @@ export class PeerVolumes {
     })
   }
 
-  /** @returns up to where some other node is known to hold the volume durably */
+  /** @returns up to where any other node was ever known to hold the volume durably, since the process started */
   acknowledged(volume: VolumeId): number {
     return this.#acknowledged.get(volume) ?? 0
   }
 
-  /** @returns up to where one of the given peers holds the volume durably and without a hole */
+  /** @returns the greatest end up to which one of the given peers holds the volume durably and without a hole */
   acknowledgedBy(volume: VolumeId, peers: readonly NodeId[]): number {
     return Math.max(0, ...peers.map(peer => this.#peers.get(peer)?.get(volume)?.acknowledged ?? 0))
   }
 
-  /** @returns bytes of the given volumes that a peer does not hold; undefined when it never told */
+  /** @returns bytes of the given volumes that a peer lacks; undefined when its volumes are unknown */
   missing(peer: NodeId, volumes: Iterable<{ readonly id: VolumeId; readonly end: number }>): number | undefined {
     const holdings = this.#peers.get(peer)
     if (holdings === undefined) return undefined

@@ -1,9 +1,9 @@
 import type { BufferPool } from '../../volumes/buffer-pool.js'
 import type { CopyProgress } from '../../volumes/volume-copies.js'
 
-/** What is handed on at once while a range streams in. */
+/** Size of a portion; a single needle may be larger. */
 const STEP_BYTES = 2 * 1024 * 1024
-/** What may be on its way to the disk while more comes in; a single needle may be larger. */
+/** Of the portions that are being written while more bytes arrive; a single needle may be larger. */
 const WRITES_BYTES_MAX = 6 * STEP_BYTES
 
 interface Write {
@@ -12,26 +12,27 @@ interface Write {
 }
 
 /**
- * Gathers the pieces of a volume's range into portions that end behind whole needles, and hands them on one by one. The
- * next is gathered while those before it go to the disk.
+ * Assembles the pieces of a volume's range into portions and hands these to `take`, one by one. A needle that is cut at the
+ * end of a portion is carried over to the next. The next portion is assembled while earlier ones are written to the disk.
  */
 export class RangeAssembler {
   readonly #take: (at: number, bytes: Uint8Array) => Promise<CopyProgress>
   readonly #to: number
   #at: number
-  /** What has come and was not handed on: its first `#byteCount` bytes. */
+  /** Its first `#byteCount` bytes have arrived and were not taken yet. */
   #portion: Buffer
   #byteCount = 0
   readonly #pool: BufferPool
   /** Oldest first. */
   readonly #writes: Write[] = []
   #writesBytes = 0
-  /** Nothing more is taken of what comes. */
+  /** Further pieces are ignored. */
   #ended = false
 
   /**
-   * @param pool - where the memory comes from: fresh memory in such pieces is dear to get and to clean up
-   * @param range - of the volume: where the first piece begins, and where the last one ends at the latest
+   * @param pool - supplies the memory: allocating and collecting buffers of this size is expensive
+   * @param range - of the volume: where the first piece begins, and the latest end of the last one
+   * @param take - verifies and keeps whole needles, and says how far it came
    */
   constructor(
     pool: BufferPool,
@@ -50,13 +51,13 @@ export class RangeAssembler {
     return this.#at
   }
 
-  /** Forgets what was not taken: the next piece begins at {@link at}. */
+  /** Drops the bytes that were not taken: the next piece begins at {@link at}. */
   clear(): void {
     this.#byteCount = 0
     this.#ended = false
   }
 
-  /** @throws what refused the portion that the piece completed, or ended an earlier one on its way to the disk */
+  /** @throws the error of `take` for a portion that the piece completed, or of an earlier portion's write */
   async add(piece: Uint8Array): Promise<void> {
     for (let rest = piece; rest.byteLength > 0 && !this.#ended; ) {
       const part = rest.subarray(0, this.#portion.byteLength - this.#byteCount)
@@ -67,7 +68,7 @@ export class RangeAssembler {
     }
   }
 
-  /** Hands on what is there; the beginning of a needle whose rest is missing stays. */
+  /** Hands the assembled bytes to `take`; the beginning of an incomplete needle stays. */
   async flush(): Promise<void> {
     if (this.#byteCount === 0) return
     const portion = this.#portion
@@ -75,20 +76,20 @@ export class RangeAssembler {
     const { end, nextBytes, durable } = await this.#take(this.#at, bytes)
     const rest = bytes.subarray(Math.max(0, end - this.#at))
     if (rest.byteLength === bytes.byteLength && nextBytes <= rest.byteLength) {
-      this.#ended = true // more of it would change nothing
+      this.#ended = true // nothing was taken, and more bytes would not help
       return
     }
     this.#at = Math.max(this.#at, end)
     this.#portion = this.#memory(nextBytes)
     this.#portion.set(rest)
     this.#byteCount = rest.byteLength
-    this.#follow(durable, portion)
-    await this.#below(WRITES_BYTES_MAX)
+    this.#trackWrite(durable, portion)
+    await this.#waitBelow(WRITES_BYTES_MAX)
   }
 
-  /** Waits until all that was taken is durable. @throws what ended it */
+  /** Waits until everything taken is durable. @throws the error of a write */
   untilDurable(): Promise<void> {
-    return this.#below(0)
+    return this.#waitBelow(0)
   }
 
   /** @returns room for a portion, or for a needle that is larger */
@@ -97,12 +98,12 @@ export class RangeAssembler {
     return this.#pool.take(byteCount)
   }
 
-  #follow(durable: Promise<void>, portion: Buffer): void {
+  #trackWrite(durable: Promise<void>, portion: Buffer): void {
     this.#writes.push({ durable, portion })
     this.#writesBytes += portion.byteLength
   }
 
-  async #below(byteCountMax: number): Promise<void> {
+  async #waitBelow(byteCountMax: number): Promise<void> {
     while (this.#writesBytes > byteCountMax) {
       const { durable, portion } = this.#writes.shift() as Write
       this.#writesBytes -= portion.byteLength

@@ -3,9 +3,9 @@ import type { VolumeId } from '../../domain/ids.js'
 import type { VolumeSet } from '../../volumes/volume-set.js'
 import type { PeerVolumes } from './peer-volumes.js'
 
-/** Growth within so long shares a mark: what is told is that exact, ms. */
+/** Growth within this time shares a mark: the precision of the age, ms. */
 const MARK_MS = 1_000
-/** Half of the marks go when there are more: then the age is told too high, never too low. */
+/** Above this, every second mark is dropped: the age may then be too high, never too low. */
 const MARKS_MAX = 4_096
 
 interface Mark {
@@ -16,7 +16,7 @@ interface Mark {
   readonly atMs: number
 }
 
-/** Tells how long ago the oldest bytes were written here that no other node is known to have. */
+/** Measures the age of the oldest bytes written here that no other node is known to hold. */
 export class ReplicationLag {
   readonly #clock: Clock
   readonly #peers: PeerVolumes
@@ -31,7 +31,7 @@ export class ReplicationLag {
     })
   }
 
-  /** @returns ms; undefined when some other node has everything */
+  /** @returns ms; undefined when everything is on some other node, too */
   oldestMs(): number | undefined {
     this.#marks = this.#marks.filter(({ volume, end }) => end > this.#peers.acknowledged(volume))
     const [oldest] = this.#marks

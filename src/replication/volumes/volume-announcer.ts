@@ -6,7 +6,7 @@ import type { VolumeSet } from '../../volumes/volume-set.js'
 import type { PeerVolumes } from './peer-volumes.js'
 import { encodeBytes, encodeHead, PUSH_BYTES_MAX } from './volume-messages.js'
 
-/** What one growth may cost the uplink when its bytes are sent to all peers; beyond it they pull, also from one another. */
+/** Bytes that one append may push to all peers together; above this they pull, also from one another. */
 const PUSHED_BYTES_MAX = 2 * 1024 * 1024
 
 export interface VolumeAnnouncerComponents {
@@ -16,24 +16,24 @@ export interface VolumeAnnouncerComponents {
   readonly log: Logger
 }
 
-/** How far a volume of this process has been told of, or sent. */
+/** Up to where a volume was announced or sent. */
 interface Mark {
   readonly volume: VolumeId
   readonly end: number
 }
 
 /**
- * Tells peers what has become durable here, as it does: acknowledgements of copies, and how far the own log has come. What
- * a small write appended to it goes along, to whoever has all before it, which saves a question and its answer. Hints, all
- * of them: whoever misses one hears of it with the next, or asks.
+ * Announces to peers what has just become durable here: acknowledgments of copies, and the end of the volume that this
+ * process writes. Small appends are pushed along to the peers that hold everything before them, which saves a request.
+ * Announcements may be lost: the next one makes up for it, and peers ask for all heads from time to time.
  */
 export class VolumeAnnouncer {
   readonly #components: VolumeAnnouncerComponents
-  /** Volumes that have grown since the peers were told. */
+  /** Volumes that have grown since the last announcement. */
   readonly #grownVolumes = new Set<Volume>()
-  #announced: Mark | undefined
-  /** What a peer has of the volume that is written now, if nothing was lost of what was sent to it. */
-  readonly #sent = new Map<NodeId, Mark>()
+  #lastAnnounced: Mark | undefined
+  /** Up to where each peer holds the volume being written, if nothing sent to it was lost. */
+  readonly #sentTo = new Map<NodeId, Mark>()
   /** Bytes are read and sent in the order in which they were written. */
   #sending: Promise<void> = Promise.resolve()
   readonly #unsubscribe: readonly (() => void)[]
@@ -42,7 +42,7 @@ export class VolumeAnnouncer {
     this.#components = components
     this.#unsubscribe = [
       components.volumes.onGrowth(volume => this.#noteGrowth(volume)),
-      components.transport.onPeer(peer => void this.#sent.delete(peer))
+      components.transport.onPeer(peer => void this.#sentTo.delete(peer))
     ]
   }
 
@@ -54,7 +54,7 @@ export class VolumeAnnouncer {
   #noteGrowth(volume: Volume): void {
     this.#grownVolumes.add(volume)
     if (this.#grownVolumes.size > 1) return
-    // after what else became durable with it, so that it is told once
+    // Deferred, so that a volume that grows several times in one turn is announced once.
     queueMicrotask(() => {
       for (const grown of this.#grownVolumes) this.#announce(grown)
       this.#grownVolumes.clear()
@@ -67,7 +67,7 @@ export class VolumeAnnouncer {
       this.#announceOwn(volume)
       return
     }
-    // whoever writes has nothing to acknowledge: its own copy is counted by itself
+    // Only copies are acknowledged: a writer's own copy always counts.
     const method = volume.holes.length > 0 ? 'volume.head' : 'volume.ack'
     for (const peer of transport.peers())
       transport.notify(peer, method, encodeHead({ volume: volume.id, end: volume.end }))
@@ -76,16 +76,16 @@ export class VolumeAnnouncer {
   #announceOwn(volume: Volume): void {
     const { transport } = this.#components
     const { id, end } = volume
-    const from = this.#announced?.volume === id ? this.#announced.end : end
-    this.#announced = { volume: id, end }
+    const from = this.#lastAnnounced?.volume === id ? this.#lastAnnounced.end : end
+    this.#lastAnnounced = { volume: id, end }
     const all = transport.peers()
-    const ready = all.filter(peer => this.#endAt(peer, id) === from)
+    const caughtUp = all.filter(peer => this.#expectedEnd(peer, id) === from)
     const byteCount = end - from
-    const small = byteCount > 0 && byteCount <= PUSH_BYTES_MAX && byteCount * ready.length <= PUSHED_BYTES_MAX
-    const receivers = small ? ready : []
+    const small = byteCount > 0 && byteCount <= PUSH_BYTES_MAX && byteCount * caughtUp.length <= PUSHED_BYTES_MAX
+    const receivers = small ? caughtUp : []
     for (const peer of all) if (!receivers.includes(peer)) this.#announceHead(peer, { volume: id, end })
     if (receivers.length === 0) return
-    for (const peer of receivers) this.#sent.set(peer, { volume: id, end })
+    for (const peer of receivers) this.#sentTo.set(peer, { volume: id, end })
     this.#sending = this.#sending.then(() => this.#send(receivers, volume, from, end))
   }
 
@@ -95,7 +95,7 @@ export class VolumeAnnouncer {
     try {
       for await (const piece of volume.raw(from, end)) pieces.push(piece)
     } catch (err) {
-      log.debug({ err, volume: volume.id, from }, 'could not read what was just written')
+      log.debug({ err, volume: volume.id, from }, 'could not read back an append to push it; announcing its end only')
     }
     const bytes = Buffer.concat(pieces)
     const whole = bytes.byteLength === end - from
@@ -109,8 +109,8 @@ export class VolumeAnnouncer {
     this.#components.transport.notify(peer, 'volume.head', encodeHead(head))
   }
 
-  #endAt(peer: NodeId, volume: VolumeId): number {
-    const sent = this.#sent.get(peer)
-    return Math.max(sent?.volume === volume ? sent.end : 0, this.#components.peers.endOf(peer, volume))
+  #expectedEnd(peer: NodeId, volume: VolumeId): number {
+    const lastSent = this.#sentTo.get(peer)
+    return Math.max(lastSent?.volume === volume ? lastSent.end : 0, this.#components.peers.endOf(peer, volume))
   }
 }

@@ -1,28 +1,30 @@
 /*
- * What nodes say to each other about volumes. Bodies are CBOR maps (see network/rpc/message.ts).
+ * Volume replication. Bodies are CBOR maps (see network/rpc/message.ts).
  *
  *   volume.head        notify   {volume, end}                 the sender's copy now ends there
- *   volume.bytes       notify   {volume, from, bytes}         the same, with what was appended last: at most PUSH_BYTES_MAX
- *   volume.ack         notify   {volume, end}                 the same, durably and without a hole before it: counts for min_copies
+ *   volume.bytes       notify   {volume, from, bytes}         the same, with the bytes appended last: at most PUSH_BYTES_MAX
+ *   volume.ack         notify   {volume, end}                 the sender's copy is durable up to there, without a hole:
+ *                                                             counts for min_copies
  *   volume.heads       request  {} → {volumes: [{volume, end, holes: [{from, to}]}]}
  *   volume.superblock  request  {volume} → {superblock}
- *   volume.read        request  {volume, from, to} → {bytes}  at most READ_BYTES_MAX; shorter where a hole or the end is
- *   volume.range       fetch    {volume, from, to} → bytes    the same for more
- *   volume.doubt       notify   {volume, from}                what you sent from there on is damaged: look at it
+ *   volume.read        request  {volume, from, to} → {bytes}  at most READ_BYTES_MAX; shorter at a hole or at the end
+ *   volume.range       fetch    {volume, from, to} → bytes    the same for more, at most FETCH_BYTES_MAX
+ *   volume.doubt       request  {volume, from, to} → {}       bytes that the receiver sent from this range are damaged: it
+ *                                                             verifies its copy from there to the end, then answers
  */
 import type { Value } from '../../domain/cbor.js'
 import { parseVolumeId, type VolumeId } from '../../domain/ids.js'
 import { NEEDLE_ALIGN, VOLUME_BYTES_MAX } from '../../domain/needle.js'
-import { encodeMessage, Message, unfit } from '../../network/rpc/message.js'
+import { encodeMessage, invalidField, Message } from '../../network/rpc/message.js'
 import type { HoleRange } from '../../volumes/index-file.js'
 import { VOLUME_NUMBERS } from '../../volumes/needle-index.js'
 
-/** What is asked for in one request instead of a stream of its own. */
+/** Up to this size a range is read by a request instead of a stream. */
 export const READ_BYTES_MAX = 1024 * 1024
-/** What is sent along with the news of it, unasked. */
+/** Largest append that is pushed together with its announcement. */
 export const PUSH_BYTES_MAX = 256 * 1024
-/** Of a volume with more holes than this the rest is told after the first were filled. */
-const HOLES_TOLD_MAX = 64
+/** Of one volume in an answer; further holes follow once these were filled. */
+const HOLES_MAX = 64
 
 const VOLUME_TEXT_MAX = 32
 
@@ -49,7 +51,7 @@ export function decodeHead(body: Uint8Array): VolumeHead {
   return headOf(Message.decode(body))
 }
 
-/** Bytes of a volume, at a needle boundary. */
+/** Bytes of a volume, beginning and ending at a multiple of NEEDLE_ALIGN. */
 export interface VolumeBytes {
   readonly volume: VolumeId
   readonly from: number
@@ -64,13 +66,13 @@ export function decodeBytes(body: Uint8Array): VolumeBytes {
   const message = Message.decode(body)
   const bytes = message.bytes('bytes', PUSH_BYTES_MAX)
   const from = offsetOf(message, 'from')
-  if (bytes.byteLength % NEEDLE_ALIGN !== 0 || from + bytes.byteLength > VOLUME_BYTES_MAX) throw unfit('bytes')
+  if (bytes.byteLength % NEEDLE_ALIGN !== 0 || from + bytes.byteLength > VOLUME_BYTES_MAX) throw invalidField('bytes')
   return { volume: volumeOf(message), from, bytes }
 }
 
 export function encodeHeads(volumes: readonly HeldVolume[]): Uint8Array {
   const list = volumes.map(({ volume, end, holes }) => {
-    const told: Value[] = holes.slice(0, HOLES_TOLD_MAX).map(
+    const holeList: Value[] = holes.slice(0, HOLES_MAX).map(
       ({ from, to }) =>
         new Map([
           ['to', to],
@@ -79,7 +81,7 @@ export function encodeHeads(volumes: readonly HeldVolume[]): Uint8Array {
     )
     return new Map<string, Value>([
       ['end', end],
-      ['holes', told],
+      ['holes', holeList],
       ['volume', volume]
     ])
   })
@@ -89,7 +91,7 @@ export function encodeHeads(volumes: readonly HeldVolume[]): Uint8Array {
 export function decodeHeads(body: Uint8Array): HeldVolume[] {
   return Message.decode(body).list('volumes', VOLUME_NUMBERS, message => ({
     ...headOf(message),
-    holes: message.list('holes', HOLES_TOLD_MAX, hole => rangeOf(hole))
+    holes: message.list('holes', HOLES_MAX, hole => rangeOf(hole))
   }))
 }
 
@@ -116,18 +118,18 @@ function headOf(message: Message): VolumeHead {
 
 function rangeOf(message: Message): HoleRange {
   const range = { from: offsetOf(message, 'from'), to: offsetOf(message, 'to') }
-  if (range.from > range.to) throw unfit('to')
+  if (range.from > range.to) throw invalidField('to')
   return range
 }
 
 function offsetOf(message: Message, name: string): number {
   const offset = message.uint(name, VOLUME_BYTES_MAX)
-  if (offset % NEEDLE_ALIGN !== 0) throw unfit(name)
+  if (offset % NEEDLE_ALIGN !== 0) throw invalidField(name)
   return offset
 }
 
 function volumeOf(message: Message): VolumeId {
   const text = message.text('volume', VOLUME_TEXT_MAX)
-  if (parseVolumeId(text) === undefined) throw unfit('volume')
+  if (parseVolumeId(text) === undefined) throw invalidField('volume')
   return text as VolumeId
 }

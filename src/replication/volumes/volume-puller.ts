@@ -16,37 +16,39 @@ import { FETCH_BYTES_MAX } from './volume-serving.js'
 
 const REQUEST_MS_MAX = 10_000
 const FETCH_MS_MAX = 120_000
-/** After each portion the event loop is given up for so long; when it comes back later than that, for as long again. */
+/** After each portion the puller pauses this long, ms; when the timer is late by more than LATE_MS, for the delay again. */
 const YIELD_MS = 1
 const LATE_MS = 5
 const PAUSE_MS_MAX = 100
-/** Memory that is kept for the next pull. */
+/** Buffers kept for the next pull. */
 const SPARE_BYTES_MAX = 8 * 1024 * 1024
-/** How long a supplier is passed over after it failed, or after it sent damage. */
+/** How long a supplier is not asked after it failed, or after it sent damaged bytes. */
 const FAILURE_PENALTY_MS = 1_000
 const DAMAGE_PENALTY_MS = 30_000
 
 export interface VolumePullerComponents {
-  readonly transport: Pick<Transport, 'request' | 'notify' | 'fetch'>
+  readonly transport: Pick<Transport, 'request' | 'fetch'>
   readonly peers: Pick<PeerVolumes, 'suppliers'>
+  /** Asks the peer anew what it holds, and notes that. */
+  readonly refresh: (peer: NodeId) => Promise<void>
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
 }
 
 export interface VolumePullerInit {
-  /** Ends what is under way. */
+  /** Ends running pulls. */
   readonly signal: AbortSignal
 }
 
-/** Verifies and keeps whole needles of what a peer sent. */
+/** Verifies bytes of a peer and keeps their whole needles. */
 export type Take = (at: number, bytes: Uint8Array) => Promise<CopyProgress>
 
-/** Gets bytes of volumes from whoever has them: one supplier after the other, those that failed lately passed over. */
+/** Pulls bytes of volumes from the peers that hold them: in random order, without those that failed lately. */
 export class VolumePuller {
   readonly #components: VolumePullerComponents
   readonly #signal: AbortSignal
-  /** By `peer volume`: not to be asked before, monotonic ms. */
+  /** By `peer volume`: when it may be asked again, monotonic ms. */
   readonly #penalties = new Map<string, number>()
   readonly #pool = new BufferPool(SPARE_BYTES_MAX)
   #receivedBytes = 0
@@ -56,23 +58,23 @@ export class VolumePuller {
     this.#signal = signal
   }
 
-  /** Verified and taken since the process began. */
+  /** Bytes verified and taken since the process started. */
   get receivedBytes(): number {
     return this.#receivedBytes
   }
 
-  /** All suppliers may be asked again. */
+  /** Lets all suppliers be asked again at once. */
   clearPenalties(): void {
     this.#penalties.clear()
   }
 
-  /** Forgets penalties that are over. */
+  /** Frees the memory of expired penalties. */
   dropExpiredPenalties(): void {
     const now = this.#components.clock.monotonic()
     for (const [key, until] of this.#penalties) if (until <= now) this.#penalties.delete(key)
   }
 
-  /** Takes what a peer sent unasked. @throws as `take`, but for damage, which is told to the peer */
+  /** Takes bytes that a peer pushed. Damage is reported to the peer. @throws the other errors of `take` */
   async takePushed(peer: NodeId, id: VolumeId, at: number, bytes: Uint8Array, take: Take): Promise<void> {
     try {
       const { end, durable } = await take(at, bytes)
@@ -80,25 +82,25 @@ export class VolumePuller {
       await durable
     } catch (err) {
       if (!hasCode(err, 'ERR_NEEDLE_CORRUPT')) throw err
-      this.#failed(peer, id, err, at)
+      await this.#noteFailure(peer, id, err, at)
     }
   }
 
-  /** Hands the superblock that a peer has to `use`. @returns what that returns; undefined when nobody has an intact one */
+  /** Passes a peer's superblock to `use`. @returns the result of `use`; undefined when no peer supplied a valid one */
   async superblock<T>(id: VolumeId, use: (superblock: Uint8Array) => Promise<T>): Promise<T | undefined> {
     for (const peer of this.#allowed(id, this.#components.peers.suppliers(id, 0))) {
       try {
         const answer = await this.#ask(peer, 'volume.superblock', encodeVolume(id))
         return await use(Message.decode(answer).bytes('superblock', SUPERBLOCK_BYTES))
       } catch (err) {
-        this.#failed(peer, id, err, 0)
+        await this.#noteFailure(peer, id, err, 0)
       }
     }
     return undefined
   }
 
   /**
-   * Hands bytes of [from, to) to `take`, from one supplier after the other, and waits until they are durable.
+   * Passes bytes of [from, to) to `take`, from one supplier after the other, and waits until they are durable.
    *
    * @param take - verifies and keeps whole needles, and says how far it came
    * @returns whether there was any progress
@@ -107,7 +109,7 @@ export class VolumePuller {
     const assembler = new RangeAssembler(this.#pool, { from, to }, async (at, bytes) => {
       const progress = await take(at, bytes)
       this.#receivedBytes += progress.end - at
-      await this.#giveWay()
+      await this.#yieldToClients()
       return progress
     })
     try {
@@ -119,8 +121,8 @@ export class VolumePuller {
     return assembler.at > from
   }
 
-  /** Lets clients go first: whatever else waits for the event loop has its turn, and the busier that is the longer. */
-  async #giveWay(): Promise<void> {
+  /** Gives clients priority: pauses, the longer the busier the event loop is. */
+  async #yieldToClients(): Promise<void> {
     const { clock } = this.#components
     const beganMs = clock.monotonic()
     await clock.sleep(YIELD_MS, this.#signal)
@@ -128,7 +130,7 @@ export class VolumePuller {
     if (lateMs > LATE_MS) await clock.sleep(Math.min(lateMs, PAUSE_MS_MAX), this.#signal)
   }
 
-  /** One fetch. @returns whether the inbox has come further */
+  /** One fetch. @returns whether the assembler has advanced */
   async #pullNext(id: VolumeId, assembler: RangeAssembler, to: number): Promise<boolean> {
     const { at: from } = assembler
     for (const peer of this.#allowed(id, this.#components.peers.suppliers(id, from))) {
@@ -138,9 +140,9 @@ export class VolumePuller {
         for await (const piece of this.#bytes(peer, range)) await assembler.add(piece)
         await assembler.flush()
         if (assembler.at > from) return true
-        this.#penalize(peer, id, FAILURE_PENALTY_MS) // it had less than it said
+        this.#penalize(peer, id, FAILURE_PENALTY_MS) // it had less than it announced
       } catch (err) {
-        this.#failed(peer, id, err, assembler.at)
+        await this.#noteFailure(peer, id, err, assembler.at)
       }
     }
     return assembler.at > from
@@ -166,7 +168,7 @@ export class VolumePuller {
     return withDeadline(clock, REQUEST_MS_MAX, this.#signal, signal => transport.request(peer, method, body, signal))
   }
 
-  /** @returns those suppliers that may be asked now, in random order */
+  /** @returns the suppliers that may be asked now, in random order */
   #allowed(id: VolumeId, suppliers: readonly NodeId[]): NodeId[] {
     const { clock, random } = this.#components
     const now = clock.monotonic()
@@ -177,20 +179,37 @@ export class VolumePuller {
       .map(({ peer }) => peer)
   }
 
-  /** @throws the error again when it is this node's own trouble */
-  #failed(peer: NodeId, id: VolumeId, err: unknown, at: number): void {
-    const { transport, log } = this.#components
+  /** Penalizes the peer, unless it confirms damage in its copy. @throws the error itself when this node caused it */
+  async #noteFailure(peer: NodeId, id: VolumeId, err: unknown, at: number): Promise<void> {
+    const { log } = this.#components
     this.#signal.throwIfAborted()
-    const own = ['ERR_DISK_FULL', 'ERR_DISK_WRITE', 'ERR_DIRECTORY_UNAVAILABLE', 'ERR_STOPPING'] as const
-    if (own.some(code => hasCode(err, code))) throw err
-    const damage = hasCode(err, 'ERR_NEEDLE_CORRUPT')
-    this.#penalize(peer, id, damage ? DAMAGE_PENALTY_MS : FAILURE_PENALTY_MS)
-    if (damage) {
-      log.warn({ peer, volume: id, at }, 'a peer sent damage; it was not taken')
-      transport.notify(peer, 'volume.doubt', encodeRange({ volume: id, from: at, to: at + FETCH_BYTES_MAX }))
-    } else {
+    const localErrors = ['ERR_DISK_FULL', 'ERR_DISK_WRITE', 'ERR_DIRECTORY_UNAVAILABLE', 'ERR_STOPPING'] as const
+    if (localErrors.some(code => hasCode(err, code))) throw err
+    if (!hasCode(err, 'ERR_NEEDLE_CORRUPT')) {
       log.debug({ err, peer, volume: id, at }, 'a peer did not supply a range')
+      this.#penalize(peer, id, FAILURE_PENALTY_MS)
+      return
     }
+    log.warn({ peer, volume: id, at }, 'a peer sent damaged bytes; dropped them and told the peer to check its copy')
+    if (!(await this.#confirmHole(peer, id, at))) this.#penalize(peer, id, DAMAGE_PENALTY_MS)
+  }
+
+  /**
+   * Has the peer verify its copy from the damage on. It then reports all holes there and remains a supplier of everything
+   * between them; only a peer that finds no damage where it sent some is penalized.
+   *
+   * @returns whether the peer now reports a hole there
+   */
+  async #confirmHole(peer: NodeId, id: VolumeId, at: number): Promise<boolean> {
+    const { peers, refresh, log } = this.#components
+    try {
+      await this.#ask(peer, 'volume.doubt', encodeRange({ volume: id, from: at, to: at + FETCH_BYTES_MAX }))
+      await refresh(peer)
+    } catch (err) {
+      this.#signal.throwIfAborted()
+      log.debug({ err, peer, volume: id, at }, 'a peer did not verify its copy')
+    }
+    return !peers.suppliers(id, at).includes(peer)
   }
 
   #penalize(peer: NodeId, id: VolumeId, ms: number): void {

@@ -15,7 +15,7 @@ import {
   type VolumeRange
 } from './volume-messages.js'
 
-/** One fetch asks for at most this; then another supplier has its turn, so that no uplink carries all. */
+/** Limit of one fetch; the next may go to another supplier, so that no single uplink carries everything. */
 export const FETCH_BYTES_MAX = 32 * 1024 * 1024
 
 export interface VolumeServingComponents {
@@ -25,21 +25,23 @@ export interface VolumeServingComponents {
   readonly isRetired: (volume: VolumeId) => boolean
 }
 
-/** Answers what peers ask about the volumes here: what there is, and its bytes, which they verify themselves. */
+/** Answers peers' requests for this node's volumes: heads, holes and bytes. The peers verify the bytes themselves. */
 export class VolumeServing {
   readonly #components: VolumeServingComponents
+  /** Volumes that are being verified. */
+  readonly #verifying = new Map<VolumeId, Promise<void>>()
 
   constructor(components: VolumeServingComponents) {
     this.#components = components
     const { transport } = components
-    transport.handle('volume.heads', async () => encodeHeads(this.#held()))
+    transport.handle('volume.heads', async () => encodeHeads(this.#heldVolumes()))
     transport.handle('volume.superblock', async (_peer, body) => this.#superblock(decodeVolume(body)))
     transport.handle('volume.read', async (_peer, body) => this.#read(decodeRange(body)))
     transport.handleFetch('volume.range', (_peer, body) => this.#serve(decodeRange(body)))
-    transport.handle('volume.doubt', async (_peer, body) => this.#doubted(decodeRange(body)))
+    transport.handle('volume.doubt', async (_peer, body) => this.#recheck(decodeRange(body)))
   }
 
-  #held(): HeldVolume[] {
+  #heldVolumes(): HeldVolume[] {
     const { volumes, isRetired } = this.#components
     return volumes
       .volumes()
@@ -66,18 +68,29 @@ export class VolumeServing {
     return this.#require(volume).raw(from, Math.min(to, from + FETCH_BYTES_MAX))
   }
 
-  /** A peer found damage in what this node sent: the place is looked at, and shows as a hole from then on. */
-  async #doubted({ volume: id, from, to }: VolumeRange): Promise<Uint8Array> {
+  /**
+   * Verifies a volume from the place where a peer found damage to its end, so that all of its holes are known at once. The
+   * answer waits for that; requests that arrive meanwhile share the scan.
+   */
+  async #recheck({ volume: id, from }: VolumeRange): Promise<Uint8Array> {
     const volume = this.#require(id)
     if (from < SUPERBLOCK_BYTES || from >= volume.end) return new Uint8Array()
-    for await (const event of volume.scan(from, 0)) {
-      if (event.kind === 'hole' && volume.noteHole(event, event.reason)) {
-        this.#components.log.error({ volume: id, from: event.from, to: event.to }, 'a peer was sent damage from here')
-        await volume.flushIndex()
-      }
-      if (event.kind !== 'needle' || event.offset >= to) break
-    }
+    const running = this.#verifying.get(id) ?? this.#verify(volume, from).finally(() => this.#verifying.delete(id))
+    this.#verifying.set(id, running)
+    await running
     return new Uint8Array()
+  }
+
+  async #verify(volume: Volume, verifyFrom: number): Promise<void> {
+    let found = false
+    for await (const event of volume.scan(verifyFrom, 0)) {
+      if (event.kind !== 'hole' || !volume.noteHole(event, event.reason)) continue
+      found = true
+      const { from, to } = event
+      const fields = { volume: volume.id, from, to }
+      this.#components.log.error(fields, 'this volume has damage; marked it as a hole to be repaired from peers')
+    }
+    if (found) await volume.flushIndex()
   }
 
   #require(id: VolumeId): Volume {

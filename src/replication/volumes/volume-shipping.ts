@@ -18,15 +18,15 @@ import { decodeBytes, decodeHead, decodeHeads } from './volume-messages.js'
 import { type Take, VolumePuller } from './volume-puller.js'
 import { VolumeServing } from './volume-serving.js'
 
-/** Volumes that are pulled at the same time. */
+/** Volumes pulled at the same time. */
 const PULLS_MAX = 4
 const REQUEST_MS_MAX = 10_000
-const LOOK_MS = 2_000
-/** How often a repair that was asked for says how far it is. */
+const CHECK_MS = 2_000
+/** How often `repair` reports its progress, ms. */
 const REPAIR_PROGRESS_MS = 500
-/** Rates are those of the last ten seconds. */
+/** One sample per check: rates cover the last ten seconds. */
 const RATE_SAMPLES = 5
-/** Heads are asked for anew after about this long; half to one and a half of it, so that nodes do not march in step. */
+/** A peer's heads are fetched again after this long, ms; times 0.5 to 1.5 at random, so that nodes do not act in step. */
 const EXCHANGE_MS = 15_000
 
 export interface VolumeShippingComponents {
@@ -37,10 +37,10 @@ export interface VolumeShippingComponents {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
-  /** Retired volumes are neither pulled nor repaired: what they held stands elsewhere. */
+  /** Retired volumes are neither pulled nor repaired: their live needles were moved to other volumes. */
   readonly isRetired: (volume: VolumeId) => boolean
   /** Called when the last hole of a volume has been filled. */
-  readonly repaired?: () => void
+  readonly onRepaired?: () => void
 }
 
 export interface RepairProgress {
@@ -51,14 +51,14 @@ export interface RepairProgress {
   readonly etaS: number | undefined
 }
 
-/** What a repair could not get. */
+/** A range that a repair could not get. */
 export interface MissingRange {
   readonly volume: VolumeId
   readonly from: number
   readonly to: number
   /**
-   * `nowhere in reach`: no connected node has it intact. `not supplied`: one says that it has, and did not send it whole.
-   * `failed here`: this node's disk refused to take it.
+   * `nowhere in reach`: no connected node has it intact. `not supplied`: a node claims to have it, but did not send it
+   * completely. `failed here`: this node could not write it.
    */
   readonly reason: 'nowhere in reach' | 'not supplied' | 'failed here'
 }
@@ -69,13 +69,13 @@ export interface RepairOutcome {
 }
 
 /**
- * Gets every volume that any peer holds onto this node, whole: pulls what is new as soon as it is announced, catches up
- * after an absence, fills holes. Bytes come from whoever has them; each needle is checked before it counts. A range that
- * nobody can supply is passed over as a hole and asked for again, so it never stops what comes after it.
+ * Copies every volume that any peer holds to this node: pulls new bytes as soon as they are announced, catches up after an
+ * absence, fills holes. Bytes come from any peer that has them; each needle is verified before it is kept. A range that no
+ * peer can supply is skipped as a hole and requested again later, so that it never blocks the rest.
  */
 export class VolumeShipping implements Startable {
   readonly #components: VolumeShippingComponents
-  readonly #news: VolumeAnnouncer
+  readonly #announcer: VolumeAnnouncer
   readonly #loop: WorkerLoop
   readonly #pulling = new Map<VolumeId, Promise<void>>()
   readonly #queued = new Set<VolumeId>()
@@ -83,19 +83,23 @@ export class VolumeShipping implements Startable {
   readonly #nextExchange = new Map<NodeId, number>()
   readonly #abort = new AbortController()
   readonly #unsubscribe: (() => void)[] = []
-  /** At the latest looks, for the rate; oldest first. */
+  /** Of the latest checks, for the rate; oldest first. */
   #samples: { readonly atMs: number; readonly bytes: number }[] = []
 
   constructor(components: VolumeShippingComponents) {
     this.#components = components
     const { transport, clock, log, peers } = components
-    this.#puller = new VolumePuller(components, { signal: this.#abort.signal })
-    this.#loop = new WorkerLoop({ clock, log }, { name: 'volume shipping', idleMs: LOOK_MS, step: () => this.#look() })
-    transport.handle('volume.head', async (peer, body) => this.#headCame(peer, body))
-    transport.handle('volume.ack', async (peer, body) => this.#ackCame(peer, body))
-    transport.handle('volume.bytes', (peer, body) => this.#bytesCame(peer, body))
+    const refresh = (peer: NodeId): Promise<void> => this.#exchange(peer)
+    this.#puller = new VolumePuller({ ...components, refresh }, { signal: this.#abort.signal })
+    this.#loop = new WorkerLoop(
+      { clock, log },
+      { name: 'volume shipping', idleMs: CHECK_MS, step: () => this.#check() }
+    )
+    transport.handle('volume.head', async (peer, body) => this.#takeHead(peer, body))
+    transport.handle('volume.ack', async (peer, body) => this.#takeAck(peer, body))
+    transport.handle('volume.bytes', (peer, body) => this.#takeBytes(peer, body))
     new VolumeServing(components)
-    this.#news = new VolumeAnnouncer(components)
+    this.#announcer = new VolumeAnnouncer(components)
     this.#unsubscribe.push(
       transport.onPeer((peer, state) => {
         if (state === 'down') peers.forget(peer)
@@ -112,12 +116,12 @@ export class VolumeShipping implements Startable {
   async stop(): Promise<void> {
     this.#abort.abort(new SheafError('ERR_STOPPING'))
     for (const unsubscribe of this.#unsubscribe) unsubscribe()
-    await this.#news.stop()
+    await this.#announcer.stop()
     await this.#loop.stop()
     await Promise.all(this.#pulling.values())
   }
 
-  /** What is still to come, and how fast it comes. */
+  /** How much is missing here, and how fast it arrives. */
   progress(): RepairProgress {
     const backlogBytes = this.#backlogBytes()
     const [first] = this.#samples
@@ -129,9 +133,9 @@ export class VolumeShipping implements Startable {
   }
 
   /**
-   * Asks all peers again, at once, for what is missing here, also those that were passed over.
+   * Asks all peers again, at once, for everything that is missing here, without regard to penalties.
    *
-   * @returns once nothing is missing, or nobody in reach helps any further
+   * @returns once nothing is missing, or no connected peer can supply more
    */
   async repair(progress: (doneBytes: number, totalBytes: number) => void, signal: AbortSignal): Promise<RepairOutcome> {
     const { transport, clock } = this.#components
@@ -156,7 +160,7 @@ export class VolumeShipping implements Startable {
     return { repairedBytes, missing }
   }
 
-  /** What is missing here, with the reason. */
+  /** The ranges that are missing here, with the reason. */
   *#missing(): Generator<MissingRange> {
     const { peers, volumes, isRetired } = this.#components
     const ids = new Set([...peers.ends().keys(), ...volumes.volumes().map(({ id }) => id)])
@@ -167,8 +171,8 @@ export class VolumeShipping implements Startable {
       if (isRetired(id)) continue
       const ranges = [...(volume?.holes ?? []), ...(end < to && volume?.state !== 'active' ? [{ from: end, to }] : [])]
       for (const { from, to } of ranges) {
-        const isThere = peers.suppliers(id, from).length > 0
-        const reason = volume?.state === 'failed' ? 'failed here' : isThere ? 'not supplied' : 'nowhere in reach'
+        const hasSupplier = peers.suppliers(id, from).length > 0
+        const reason = volume?.state === 'failed' ? 'failed here' : hasSupplier ? 'not supplied' : 'nowhere in reach'
         yield { volume: id, from, to, reason }
       }
     }
@@ -187,23 +191,23 @@ export class VolumeShipping implements Startable {
     return bytes
   }
 
-  // --- what peers tell ---
+  // --- announcements of peers ---
 
-  #headCame(peer: NodeId, body: Uint8Array): Uint8Array {
+  #takeHead(peer: NodeId, body: Uint8Array): Uint8Array {
     const { volume, end } = decodeHead(body)
     if (this.#components.peers.noteEnd(peer, volume, end)) this.#want(volume)
     return new Uint8Array()
   }
 
-  #ackCame(peer: NodeId, body: Uint8Array): Uint8Array {
+  #takeAck(peer: NodeId, body: Uint8Array): Uint8Array {
     const { volume, end } = decodeHead(body)
     this.#components.peers.noteAcknowledged(peer, volume, end)
     this.#want(volume)
     return new Uint8Array()
   }
 
-  /** What was appended came with the news: taken at once if nothing is missing before it; else pulled like all the rest. */
-  async #bytesCame(peer: NodeId, body: Uint8Array): Promise<Uint8Array> {
+  /** Pushed bytes are taken if nothing is missing before them; else they are pulled later, like any others. */
+  async #takeBytes(peer: NodeId, body: Uint8Array): Promise<Uint8Array> {
     const { peers, volumes, copies, isRetired, log } = this.#components
     const { volume: id, from, bytes } = decodeBytes(body)
     peers.noteEnd(peer, id, from + bytes.byteLength)
@@ -212,7 +216,8 @@ export class VolumeShipping implements Startable {
       try {
         await this.#puller.takePushed(peer, id, from, bytes, (at, pushed) => copies.extend(volume, at, pushed))
       } catch (err) {
-        if (!this.#abort.signal.aborted) log.warn({ err, peer, volume: id }, 'could not take what a peer sent')
+        if (!this.#abort.signal.aborted)
+          log.warn({ err, peer, volume: id }, 'could not store bytes that a peer pushed; pulling them later')
       }
     }
     this.#want(id)
@@ -221,7 +226,7 @@ export class VolumeShipping implements Startable {
 
   // --- looking for work ---
 
-  async #look(): Promise<'idle'> {
+  async #check(): Promise<'idle'> {
     const { transport, clock } = this.#components
     const now = clock.monotonic()
     this.#samples = [...this.#samples.slice(1 - RATE_SAMPLES), { atMs: now, bytes: this.#puller.receivedBytes }]
@@ -251,8 +256,8 @@ export class VolumeShipping implements Startable {
       for (const id of peers.ends().keys()) this.#want(id)
     } catch (err) {
       if (this.#abort.signal.aborted) return
-      this.#nextExchange.set(peer, clock.monotonic() + LOOK_MS)
-      log.debug({ err, peer }, 'could not ask a peer for its volumes')
+      this.#nextExchange.set(peer, clock.monotonic() + CHECK_MS)
+      log.debug({ err, peer }, 'could not ask a peer for its volumes; trying again')
     }
   }
 
@@ -266,7 +271,7 @@ export class VolumeShipping implements Startable {
     this.#startPulls()
   }
 
-  /** Nobody has more of a volume than the process that writes it. */
+  /** Whether a peer holds more of the volume. An active volume is never behind: only this process writes it. */
   #isBehind(volume: Volume): boolean {
     const { copies, peers } = this.#components
     return volume.state !== 'active' && copies.end(volume) < peers.furthestEnd(volume.id)
@@ -278,7 +283,8 @@ export class VolumeShipping implements Startable {
       this.#queued.delete(id)
       const pull = this.#pull(id)
         .catch(err => {
-          if (!this.#abort.signal.aborted) this.#components.log.warn({ err, volume: id }, 'could not pull a volume')
+          if (!this.#abort.signal.aborted)
+            this.#components.log.warn({ err, volume: id }, 'could not pull a volume; trying again')
         })
         .finally(() => {
           this.#pulling.delete(id)
@@ -290,7 +296,7 @@ export class VolumeShipping implements Startable {
 
   // --- pulling ---
 
-  /** Until the copy is as long as the longest, has no hole that a peer could fill, or nobody helps any more. */
+  /** Pulls until the copy is as long as the longest and has no hole, or until no peer can supply more. */
   async #pull(id: VolumeId): Promise<void> {
     const { volumes, peers, copies } = this.#components
     const volume = volumes.get(id) ?? (await this.#begin(id))
@@ -305,12 +311,12 @@ export class VolumeShipping implements Startable {
     }
     const damaged = volume.holes.length > 0
     if (volume.superblock === undefined)
-      await this.#puller.superblock(id, superblock => copies.mend(volume, superblock))
+      await this.#puller.superblock(id, superblock => copies.repairSuperblock(volume, superblock))
     for (const { from, to } of volume.holes) {
       const fill: Take = (at, bytes) => copies.fill(volume, at, bytes)
       if (to > SUPERBLOCK_BYTES) await this.#puller.range(id, Math.max(from, SUPERBLOCK_BYTES), to, fill)
     }
-    if (damaged && volume.holes.length === 0) this.#components.repaired?.()
+    if (damaged && volume.holes.length === 0) this.#components.onRepaired?.()
   }
 
   #begin(id: VolumeId): Promise<Volume | undefined> {

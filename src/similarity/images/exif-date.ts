@@ -1,11 +1,11 @@
 /*
- * The date in a block of EXIF data. Only what is asked for is read: a general reader can be made to fill the memory by a
- * crafted block of a few kilobytes whose entries all claim the same data.
+ * Reads the date from a block of EXIF data, and nothing else: a crafted block of a few kilobytes, whose entries all claim
+ * the same data, can make a general reader fill the memory.
  *
  *   'Exif\0\0' (optional) · TIFF header: 'II' or 'MM', u16 42, u32 offset of the first directory
  *   directory: u16 entries · entries of 12 bytes: u16 tag, u16 type, u32 count, u32 value or its offset
  *
- * Offsets count from the TIFF header. Dates are ASCII: 'YYYY:MM:DD hh:mm:ss', zones '+hh:mm', fractions digits.
+ * Offsets count from the TIFF header. Dates are ASCII: 'YYYY:MM:DD hh:mm:ss', zones '+hh:mm', fractions of a second as digits.
  */
 
 const EXIF_PREFIX = 'Exif\0\0'
@@ -28,9 +28,9 @@ const ZONE_AND_FRACTION: ReadonlyMap<number, { readonly zone: number; readonly f
 ])
 
 /**
- * @param exif - as it stands in the file, with or without the 'Exif' in front
- * @returns when the picture was taken, else digitised, else last changed, in ms since the Unix epoch; as if in UTC when no
- * zone is named. Undefined when none of these is there, or none is a date.
+ * @param exif - as in the file, with or without the 'Exif' prefix
+ * @returns when the picture was taken, else digitized, else last changed, in ms since the Unix epoch; UTC is assumed when no
+ * zone is given. Undefined when no entry holds a valid date.
  */
 export function exifDate(exif: Uint8Array): number | undefined {
   const bytes = Buffer.from(exif.buffer, exif.byteOffset, exif.byteLength)
@@ -52,7 +52,7 @@ export function exifDate(exif: Uint8Array): number | undefined {
   return undefined
 }
 
-/** Numbers outside of the bytes are 0, which is no place of a directory or of a text. */
+/** Numbers outside the bytes read as 0, which is no valid position of a directory or a text. */
 interface Tiff {
   readonly bytes: Buffer
   readonly u16: (at: number) => number
@@ -69,7 +69,7 @@ function openTiff(bytes: Buffer): Tiff | undefined {
   return u16(2) === 42 ? { bytes, u16, u32 } : undefined
 }
 
-/** @returns where the entry of each tag that is looked for begins */
+/** @returns positions of the entries by tag: texts, and the EXIF directory */
 function readDirectory({ u16 }: Tiff, at: number): Map<number, number> {
   const entries = new Map<number, number>()
   if (at === 0) return entries
@@ -83,7 +83,7 @@ function readDirectory({ u16 }: Tiff, at: number): Map<number, number> {
   return entries
 }
 
-/** @returns the text of an entry, without the zero at its end */
+/** @returns the text of an entry, without its terminating zero */
 function textAt({ bytes, u32 }: Tiff, entry: number | undefined): string | undefined {
   if (entry === undefined) return undefined
   const count = u32(entry + 4)
@@ -105,14 +105,14 @@ function dateOf(date: string | undefined, zone: string | undefined, fraction: st
   if (fields === undefined) return undefined
   const [year, month, day, hour, minute, second] = fields as [number, number, number, number, number, number]
   const ms = Date.UTC(year, month - 1, day, hour, minute, second)
-  // what a calendar would carry over ('0000:00:00', 31 February) is no date
+  // a date that Date.UTC carries over ('0000:00:00', 31 February) is invalid
   const back = new Date(ms)
   if (year < 100 || back.getUTCMonth() !== month - 1 || back.getUTCDate() !== day || hour > 23 || minute > 59)
     return undefined
   return ms - zoneMs(zone) + fractionMs(fraction)
 }
 
-/** @returns how far the clocks of the zone are ahead of UTC */
+/** @returns how far the zone is ahead of UTC */
 function zoneMs(zone: string | undefined): number {
   const match = ZONE.exec(zone ?? '')
   if (match === null) return 0

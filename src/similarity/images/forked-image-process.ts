@@ -17,23 +17,23 @@ import { piecesOf } from './photo-pieces.js'
 const MIB = 2 ** 20
 const SECOND_MS = 1_000
 
-/** How long a process may take to start. */
+/** Time limit for the process to start. */
 const START_MS_MAX = 30 * SECOND_MS
-/** How long it may take to load models, or to embed a text. */
+/** Time limit to load models, or to embed a text. */
 const CALL_MS_MAX = 60 * SECOND_MS
-/** How long the bytes of a photo may take to come. */
+/** Time limit to receive the bytes of a photo. */
 const BYTES_MS_MAX = 60 * SECOND_MS
-/** How long a photo may then be looked at, should the process no longer be able to watch its own computing time. */
-const LOOK_MS_MAX = 180 * SECOND_MS
-/** How long the process may go on with a photo for which nobody waits: a decoder cannot be interrupted. */
-const CANCELLED_MS_MAX = 2 * SECOND_MS
+/** Time limit for the analysis that follows, in case the process can no longer watch its own CPU time. */
+const ANALYSIS_MS_MAX = 180 * SECOND_MS
+/** How long the process may keep working on a cancelled photo: a decoder cannot be interrupted. */
+const CANCEL_MS_MAX = 2 * SECOND_MS
 
-/** Photos that are larger come in one after the other, so that two of them do not share the memory. */
+/** Larger photos are handled one at a time, so that two of them are never in memory together. */
 const LARGE_BYTES = 32 * MIB
 const HEAP_MIB_MAX = 512
 const STDERR_TAIL_LENGTH = 2_000
 
-/** All that the process gets of the environment: what decodes strangers' files is given no secrets. */
+/** The only environment variables passed on: a process that decodes untrusted files gets no secrets. */
 const ENVIRONMENT = ['PATH', 'LD_LIBRARY_PATH', 'DYLD_LIBRARY_PATH', 'SystemRoot', 'TMPDIR', 'TMP', 'TEMP', 'HOME']
 
 type Result = Analysis | TextEmbedding | undefined
@@ -44,22 +44,22 @@ interface Call {
 }
 
 /**
- * The image process, seen from its node. A process and not a thread, so that a decoder's crash and a runaway allocation end
- * it and nothing else; what it cannot do in time ends it too.
+ * The node's end of the image process. A process, not a thread, so that a decoder's crash or a runaway allocation ends only
+ * this process. It is also killed when a task takes too long.
  */
 export class ForkedImageProcess implements ImageProcess {
   readonly #clock: Clock
   readonly #log: Logger
   readonly #process: ChildProcess
-  readonly #exited: Promise<void>
+  readonly #exit: Promise<void>
   readonly #calls = new Map<number, Call>()
   #lastCall = 0
-  /** Settles when the last large photo so far is done with. */
+  /** Settles when the latest large photo is done. */
   #largeTurns: Promise<void> = Promise.resolve()
   #markReady: () => void = () => {}
-  /** Why it is being killed. */
-  #killed: ImageProcessEndReason | undefined
-  /** What became of it. */
+  /** Why it is being killed; undefined: it is not. */
+  #killReason: ImageProcessEndReason | undefined
+  /** How it ended; undefined: it runs. */
   #end: { readonly reason: ImageProcessEndReason; readonly detail: string } | undefined
   #stderrTail = ''
 
@@ -67,118 +67,122 @@ export class ForkedImageProcess implements ImageProcess {
     this.#clock = clock
     this.#log = log
     const { path, execArgv } = siblingProgram(import.meta.url, 'image-process-main')
-    const given = ENVIRONMENT.flatMap(name => (env[name] === undefined ? [] : [[name, env[name]]]))
+    const passedOn = ENVIRONMENT.flatMap(name => (env[name] === undefined ? [] : [[name, env[name]]]))
     this.#process = fork(path, [], {
-      // few arenas: several threads allocate and free large blocks, and each would keep some of its own
-      env: { ...Object.fromEntries(given), MALLOC_ARENA_MAX: '2' },
+      // few arenas: several threads allocate and free large blocks, and each arena would retain some
+      env: { ...Object.fromEntries(passedOn), MALLOC_ARENA_MAX: '2' },
       execArgv: [...execArgv, `--max-old-space-size=${HEAP_MIB_MAX}`],
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc']
     })
-    this.#giveWay()
+    this.#lowerPriority()
     this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => {
       this.#stderrTail = (this.#stderrTail + text).slice(-STDERR_TAIL_LENGTH)
     })
     this.#process.on('message', message => this.#receive(message as FromImageProcess))
-    this.#exited = new Promise(resolve => {
-      const ended = (how: string): void => {
-        this.#ended(how)
+    this.#exit = new Promise(resolve => {
+      const onEnd = (how: string): void => {
+        this.#onExit(how)
         resolve()
       }
-      this.#process.on('error', err => ended(err.message)) // it could not be started
-      this.#process.on('close', (code, signal) => ended(`exit ${code ?? signal}`))
+      this.#process.on('error', err => onEnd(err.message)) // failed to start
+      this.#process.on('close', (code, signal) => onEnd(`exit ${code ?? signal}`))
     })
   }
 
-  /** Serving comes before looking at images. Said from here and at once: threads have the priority of the one that began them. */
-  #giveWay(): void {
+  /** Requests take precedence over analysis. Set from here, at once: a thread inherits its priority when it starts. */
+  #lowerPriority(): void {
     const { pid } = this.#process
     if (pid === undefined) return
     try {
       setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL)
     } catch (err) {
-      this.#log.debug({ err, pid }, 'the image process keeps its priority')
+      this.#log.debug({ err, pid }, 'cannot lower the priority of the image process')
     }
   }
 
   /** @throws `ERR_ANALYST_UNAVAILABLE` */
   static async start(components: { readonly clock: Clock; readonly log: Logger }): Promise<ForkedImageProcess> {
-    const started = new ForkedImageProcess(components)
+    const imageProcess = new ForkedImageProcess(components)
     const ready = new Promise<void>(resolve => {
-      started.#markReady = resolve
+      imageProcess.#markReady = resolve
     })
-    await started.#within(START_MS_MAX, 'slow', Promise.race([ready, started.#exited]))
-    if (started.#end !== undefined) {
-      throw new SheafError('ERR_ANALYST_UNAVAILABLE', undefined, { cause: started.#endOf(false) })
+    await imageProcess.#within(START_MS_MAX, 'slow', Promise.race([ready, imageProcess.#exit]))
+    if (imageProcess.#end !== undefined) {
+      throw new SheafError('ERR_ANALYST_UNAVAILABLE', undefined, { cause: imageProcess.#endOf(false) })
     }
-    components.log.debug({ pid: started.pid }, 'image process started')
-    return started
+    components.log.debug({ pid: imageProcess.pid }, 'image process started')
+    return imageProcess
   }
 
   get ended(): boolean {
-    return this.#end !== undefined || this.#killed !== undefined
+    return this.#end !== undefined || this.#killReason !== undefined
   }
 
-  /** Undefined when it could not be started. */
+  /** Undefined when it failed to start. */
   get pid(): number | undefined {
     return this.#process.pid
   }
 
   async holdModels(models: readonly LoadedModel[]): Promise<void> {
-    const { call, answer } = this.#begin()
+    const { call, answer } = this.#startCall()
     this.#post({ type: 'models', call, models })
     await this.#within(CALL_MS_MAX, 'slow', answer)
   }
 
   async embedText(text: string, model: ModelId): Promise<TextEmbedding> {
-    const { call, answer } = this.#begin()
+    const { call, answer } = this.#startCall()
     this.#post({ type: 'text', call, text, model })
     return (await this.#within(CALL_MS_MAX, 'slow', answer)) as TextEmbedding
   }
 
   async analyze(request: AnalysisRequest, signal: AbortSignal): Promise<Analysis> {
-    const leave = request.size > LARGE_BYTES ? await this.#largeTurn(signal) : undefined
-    const { call, answer } = this.#begin()
+    const endTurn = request.size > LARGE_BYTES ? await this.#waitForLargeTurn(signal) : undefined
+    const { call, answer } = this.#startCall()
     try {
       await this.#sendPhoto(call, answer, request, signal)
-      return (await this.#within(LOOK_MS_MAX, 'slow', abortable(this.#look(call, answer, request), signal))) as Analysis
+      return (await this.#within(
+        ANALYSIS_MS_MAX,
+        'slow',
+        abortable(this.#requestAnalysis(call, answer, request), signal)
+      )) as Analysis
     } catch (err) {
       if (!(err instanceof ImageProcessEnded)) await this.#cancel(call, answer)
       throw err
     } finally {
-      leave?.()
+      endTurn?.()
     }
   }
 
   async stop(): Promise<void> {
     this.#kill('stopped')
-    await this.#exited
+    await this.#exit
   }
 
-  #look(call: number, answer: Promise<Result>, { size, wanted }: AnalysisRequest): Promise<Result> {
+  #requestAnalysis(call: number, answer: Promise<Result>, { size, outputs }: AnalysisRequest): Promise<Result> {
     if (this.ended) return answer
-    this.#log.debug({ bytes: size, pid: this.pid }, 'looking at a photo')
-    this.#post({ type: 'look', call, wanted })
+    this.#log.debug({ bytes: size, pid: this.pid }, 'analyzing a photo')
+    this.#post({ type: 'analyze', call, outputs })
     return answer
   }
 
-  /** Waits until those that have waited longer are done. @returns ends the turn */
-  async #largeTurn(signal: AbortSignal): Promise<() => void> {
-    const before = this.#largeTurns
-    let leave = (): void => {}
+  /** Waits for earlier large photos. @returns lets the next one start */
+  async #waitForLargeTurn(signal: AbortSignal): Promise<() => void> {
+    const previousTurn = this.#largeTurns
+    let endTurn = (): void => {}
     this.#largeTurns = new Promise(resolve => {
-      leave = resolve
+      endTurn = resolve
     })
     try {
-      await abortable(before, signal)
+      await abortable(previousTurn, signal)
     } catch (err) {
-      before.then(leave, leave)
+      previousTurn.then(endTurn, endTurn)
       throw err
     }
-    return leave
+    return endTurn
   }
 
-  /** @throws as {@link piecesOf}; `ERR_BYTES_UNREACHABLE` when the bytes take too long to come; the signal's reason */
+  /** @throws as {@link piecesOf}; `ERR_BYTES_UNREACHABLE` when the bytes arrive too slowly; the signal's reason */
   async #sendPhoto(
     call: number,
     answer: Promise<Result>,
@@ -186,14 +190,19 @@ export class ForkedImageProcess implements ImageProcess {
     signal: AbortSignal
   ): Promise<void> {
     let cancelTimer = (): void => {}
-    const late = new Promise<never>((_, reject) => {
+    const timeout = new Promise<never>((_, reject) => {
       const tooSlow = (): void =>
-        reject(new SheafError('ERR_BYTES_UNREACHABLE', 'the bytes of a photo come too slowly'))
+        reject(
+          new SheafError(
+            'ERR_BYTES_UNREACHABLE',
+            `the bytes of the photo did not arrive within ${BYTES_MS_MAX / SECOND_MS} s`
+          )
+        )
       cancelTimer = this.#clock.schedule(BYTES_MS_MAX, tooSlow)
     })
-    // before all bytes are there the only answer is that the process has ended
+    // until all bytes are sent, `answer` settles only if the process ends
     const unlessEnded = <Value>(value: Promise<Value>): Promise<Value> =>
-      abortable(Promise.race([value, late, answer as Promise<never>]), signal)
+      abortable(Promise.race([value, timeout, answer as Promise<never>]), signal)
     const pieces = piecesOf(request)
     try {
       await unlessEnded(this.#send({ type: 'photo', call, size: request.size }))
@@ -204,24 +213,24 @@ export class ForkedImageProcess implements ImageProcess {
       }
     } finally {
       cancelTimer()
-      pieces.return(undefined).catch(err => this.#log.debug({ err }, 'the bytes of a photo did not end well'))
+      pieces.return(undefined).catch(err => this.#log.debug({ err }, 'cannot close the source of a photo'))
     }
   }
 
-  /** Frees the place of a photo for which nobody waits, if need be by ending the process. */
+  /** Cancels a photo, if necessary by killing the process. */
   async #cancel(call: number, answer: Promise<Result>): Promise<void> {
     if (!this.#calls.has(call)) return
     this.#post({ type: 'cancel', call })
-    await Promise.allSettled([this.#within(CANCELLED_MS_MAX, 'stopped', answer)])
+    await Promise.allSettled([this.#within(CANCEL_MS_MAX, 'stopped', answer)])
   }
 
-  #begin(): { readonly call: number; readonly answer: Promise<Result> } {
+  #startCall(): { readonly call: number; readonly answer: Promise<Result> } {
     const call = ++this.#lastCall
     const answer = new Promise<Result>((resolve, reject) => {
       if (this.ended) reject(this.#endOf(false))
       else this.#calls.set(call, { resolve, reject })
     })
-    answer.catch(() => {}) // whoever waits for it learns of it; at times nobody does yet
+    answer.catch(() => {}) // the caller handles it, but perhaps has not attached a handler yet
     return { call, answer }
   }
 
@@ -234,23 +243,23 @@ export class ForkedImageProcess implements ImageProcess {
         this.#kill(message.reason)
         break
       case 'done':
-        this.#take(message.call)?.resolve(message.result)
+        this.#takeCall(message.call)?.resolve(message.result)
         break
       case 'failed':
-        this.#take(message.call)?.reject(new SheafError(message.code, message.message))
+        this.#takeCall(message.call)?.reject(new SheafError(message.code, message.message))
         break
     }
   }
 
-  #take(call: number): Call | undefined {
-    const taken = this.#calls.get(call)
+  #takeCall(call: number): Call | undefined {
+    const found = this.#calls.get(call)
     this.#calls.delete(call)
-    return taken
+    return found
   }
 
   /**
-   * Settles when the channel has taken the message, so that no more than one piece of a photo waits in this process. If it
-   * cannot, the process is ending, which rejects the call.
+   * Resolves when the channel has taken the message, so that at most one piece of a photo waits in this process. Never
+   * resolves if the process is ending; that rejects the call.
    */
   #send(message: ToImageProcess): Promise<void> {
     return new Promise(resolve => {
@@ -262,7 +271,7 @@ export class ForkedImageProcess implements ImageProcess {
     void this.#send(message)
   }
 
-  /** Ends the process if the promise takes longer. */
+  /** Kills the process if the promise takes longer. */
   async #within<Value>(ms: number, reason: ImageProcessEndReason, promise: Promise<Value>): Promise<Value> {
     const cancel = this.#clock.schedule(ms, () => this.#kill(reason))
     try {
@@ -274,20 +283,20 @@ export class ForkedImageProcess implements ImageProcess {
 
   #kill(reason: ImageProcessEndReason): void {
     if (this.ended) return
-    this.#killed = reason
+    this.#killReason = reason
     this.#process.kill('SIGKILL')
   }
 
-  #ended(how: string): void {
+  #onExit(how: string): void {
     if (this.#end !== undefined) return
-    this.#end = { reason: this.#killed ?? 'crashed', detail: `${how} ${this.#stderrTail}`.trim() }
-    const alone = this.#calls.size === 1
-    for (const { reject } of this.#calls.values()) reject(this.#endOf(alone))
+    this.#end = { reason: this.#killReason ?? 'crashed', detail: `${how} ${this.#stderrTail}`.trim() }
+    const blamed = this.#calls.size === 1
+    for (const { reject } of this.#calls.values()) reject(this.#endOf(blamed))
     this.#calls.clear()
   }
 
   #endOf(blamed: boolean): ImageProcessEnded {
-    const { reason, detail } = this.#end ?? { reason: this.#killed ?? 'crashed', detail: 'it is being ended' }
+    const { reason, detail } = this.#end ?? { reason: this.#killReason ?? 'crashed', detail: 'it is being killed' }
     return new ImageProcessEnded(reason, detail, blamed)
   }
 }

@@ -4,10 +4,10 @@ import type { Features, ModelId } from '../../domain/features.js'
 import type { TextEmbedding } from '../models/embedder.js'
 import type { LoadedModel } from '../models/model-spec.js'
 
-/** The largest original that is looked at. */
+/** The largest original that is analyzed. */
 export const IMAGE_BYTES_MAX = 256 * 2 ** 20
 
-/** The longest text that is embedded, in UTF-16 units; what a model's tokenizer does not take is cut. */
+/** The longest text that is accepted, in UTF-16 units. Tokens beyond the model's limit are cut. */
 export const TEXT_LENGTH_MAX = 1_000
 
 /** Sizes made of a photo, by falling size. */
@@ -17,16 +17,15 @@ export type VariantName = (typeof VARIANTS)[number]
 
 export interface AnalysisRequest {
   /**
-   * The original's bytes, `size` of them, or how to read them. It is called a second time when the process that decodes dies
-   * and the photo is tried once more. They hold one of few places while they come, so what a client sends slowly is to be
-   * collected first.
+   * The original's `size` bytes, or a function that reads them; it is called again when the image process dies and the photo
+   * is retried. While they arrive they occupy one of a few slots, so buffer first what a client sends slowly.
    */
   readonly bytes: Uint8Array | (() => AsyncIterable<Uint8Array>)
   readonly size: number
-  /** `facts`: hash and smaller sizes, which every photo has once. `features`: the model that is to make them. */
-  readonly wanted: { readonly facts: boolean; readonly features: ModelId | undefined }
-  /** What somebody waits for is `asked`, and goes before all of the `backlog` that has not begun. */
-  readonly priority: 'asked' | 'backlog'
+  /** `facts`: perceptual hash and smaller sizes. `features`: the model to compute them; undefined: none. */
+  readonly outputs: { readonly facts: boolean; readonly features: ModelId | undefined }
+  /** `interactive`: a client waits for it; it starts before everything queued as `backlog`. */
+  readonly priority: 'interactive' | 'backlog'
 }
 
 export interface EncodedVariant {
@@ -40,53 +39,52 @@ export interface EncodedVariant {
 }
 
 export interface Analysis {
-  /** As displayed: after the orientation that the file names. */
+  /** As displayed: after applying the file's orientation. */
   readonly width: number
   readonly height: number
-  /** When the camera says that it was taken, in ms since the Unix epoch; without a zone in the file, as if in UTC. */
+  /** When the picture was taken, ms since the Unix epoch; UTC is assumed when the file gives no zone. */
   readonly takenAt?: number
-  /** Perceptual hash, 8 bytes: few bits differ between copies of one picture (`perceptual-hash.ts`). Absent when not wanted. */
+  /** Perceptual hash, 8 bytes: few bits differ between copies of one picture (`perceptual-hash.ts`). Absent when not requested. */
   readonly phash?: Uint8Array
-  /** In the order of {@link VARIANTS}, without those that the original can stand for; none when none were wanted. */
+  /** In the order of {@link VARIANTS}, without those that the original can replace; empty when not requested. */
   readonly variants: readonly EncodedVariant[]
-  /** By the model that was asked for; absent when none was, when it is not loaded, or when it failed. */
+  /** By the requested model; absent when none was requested, it is not loaded, or it failed. */
   readonly features?: Features
-  /** The model could make nothing of this picture, nor will it of the same bytes again. */
+  /** The model failed on this picture, and will fail on the same bytes again. */
   readonly featuresError?: ErrorCode
 }
 
 /**
- * Looks at photos: size, date, perceptual hash, smaller sizes and embedding, in one decode; and embeds the words of a search.
- * What is wrong with a photo is that photo's error and harms nothing else.
+ * Analyzes photos: dimensions, date, perceptual hash, smaller sizes and embedding, in one decode. Also embeds search texts.
+ * A bad photo fails by itself and affects nothing else.
  */
 export interface ImageAnalyzer extends Startable {
   /** The model in use; undefined when there is none. */
   readonly model: ModelId | undefined
 
-  /** Whether the model can be asked for: it is in use, or was before and is kept. */
+  /** Whether the model can be used: it is the current one, or the previous one, still loaded. */
   has(model: ModelId): boolean
 
   /**
-   * Takes the model into use. The one before stays loaded beside it, for questions, until {@link keepOnly}; an
-   * earlier one is let go.
+   * Switches to the model. The previous one stays loaded for queries until {@link keepOnly}; an earlier one is released.
    *
-   * @throws `ERR_MODEL_INVALID` when it cannot be loaded; `ERR_ANALYST_UNAVAILABLE`; then the one before stays in use
+   * @throws `ERR_MODEL_INVALID` when it cannot be loaded; `ERR_ANALYST_UNAVAILABLE`; the previous model then stays in use
    */
   useModel(model: LoadedModel): Promise<void>
 
   /**
-   * Lets go of the model that was in use before, unless it is one of these.
+   * Releases the previous model unless it is one of these.
    *
-   * @throws `ERR_ANALYST_UNAVAILABLE`, `ERR_STOPPING`: it can no longer be asked for, but the process may still hold it
+   * @throws `ERR_ANALYST_UNAVAILABLE`, `ERR_STOPPING`: it can no longer be used, but the process may still hold it
    */
   keepOnly(models: ReadonlySet<ModelId>): Promise<void>
 
   /**
-   * @throws `ERR_IMAGE_UNREADABLE` when the bytes are no picture that can be decoded; `ERR_IMAGE_TOO_LARGE` for too many
-   * bytes, pixels, frames or too much time; `ERR_IMAGE_CRASHED` when the decoder died of it twice; these three are final for
-   * these bytes. `ERR_OVERLOADED` when too many wait; `ERR_TRUNCATED_BODY` when the bytes are not `size` many;
-   * `ERR_BYTES_UNREACHABLE` when they come too slowly; `ERR_ANALYST_UNAVAILABLE`; `ERR_STOPPING`; the signal's reason; what
-   * reading the bytes threw
+   * @throws `ERR_IMAGE_UNREADABLE` when the bytes cannot be decoded; `ERR_IMAGE_TOO_LARGE` for too many bytes, pixels or
+   * frames, or too much time or memory; `ERR_IMAGE_CRASHED` when they crashed the decoder twice; these three are final for
+   * the same bytes. `ERR_OVERLOADED` when too many wait; `ERR_TRUNCATED_BODY` when there are not `size` bytes;
+   * `ERR_BYTES_UNREACHABLE` when they arrive too slowly; `ERR_ANALYST_UNAVAILABLE`; `ERR_STOPPING`; the signal's reason;
+   * errors from reading the bytes
    */
   analyze(request: AnalysisRequest, signal: AbortSignal): Promise<Analysis>
 

@@ -6,54 +6,54 @@ import type { LoadedModel, ModelSpec } from '../models/model-spec.js'
 import { ThreadedEmbedder } from '../models/threaded-embedder.js'
 import type { Analysis, AnalysisRequest } from './image-analyzer.js'
 import type { Excess, FromImageProcess, ToImageProcess } from './image-process-messages.js'
-import { HASHED_SIDE, perceptualHash } from './perceptual-hash.js'
+import { HASH_SIDE, perceptualHash } from './perceptual-hash.js'
 import { luminanceOf, openPicture, type Picture, squareOf } from './picture.js'
 import { makeVariants } from './variants.js'
 
-/** A photo whose bytes are coming in. */
+/** A photo whose bytes are arriving. */
 interface Incoming {
   readonly bytes: Buffer
   used: number
 }
 
-interface Look {
-  /** Nobody waits for it any more. */
+interface PendingAnalysis {
+  /** The caller no longer waits for it. */
   cancelled: boolean
-  begun: boolean
-  /** Rejects what waits for the decoder. */
-  readonly giveUp: (reason: SheafError) => void
-  /** When the usage was first measured after it began. */
+  started: boolean
+  /** Ends the wait for the decoder. */
+  readonly reject: (reason: SheafError) => void
+  /** CPU time of the process at the first measurement after decoding began. */
   cpuMsAtStart: number | undefined
 }
 
-interface Model {
+interface HeldModel {
   readonly spec: ModelSpec
   readonly embedder: ThreadedEmbedder
-  /** What is being embedded: the model is let go when that is done. */
+  /** Running calls: the model is released when they are done. */
   readonly uses: Set<Promise<unknown>>
 }
 
-/** With the model in use; the files of one beside it come on top. */
+/** Includes the current model; the file sizes of a second one are added. */
 const RSS_BYTES_MAX = 1_500 * 2 ** 20
-/** Computing time, not waiting: on a busy machine this process, which gives way to others, may take many times as long. */
-const LOOK_CPU_MS_MAX = 30_000
+/** CPU time, not elapsed time: this process has low priority and may take many times as long on a busy machine. */
+const ANALYSIS_CPU_MS_MAX = 30_000
 
-/** What the process has taken of the machine. */
+/** Resource usage of the process. */
 export interface Usage {
   readonly rssBytes: number
-  /** Of all threads, since the process began. */
+  /** CPU time of all threads since the process started. */
   readonly cpuMs: number
 }
 
-/** The image process's side of `analyzer-messages.ts`. */
+/** The image process's side of `image-process-messages.ts`. */
 export class ImageProcessHandler {
   readonly #send: (message: FromImageProcess) => void
   readonly #incoming = new Map<number, Incoming>()
-  /** Photos being looked at, or waiting for the decoder. */
-  readonly #looks = new Map<number, Look>()
-  /** Settles when the last photo so far has been decoded. */
+  /** Photos being analyzed, or waiting for the decoder. */
+  readonly #analyses = new Map<number, PendingAnalysis>()
+  /** Settles when the latest photo has been decoded. */
   #decoded: Promise<unknown> = Promise.resolve()
-  readonly #models = new Map<ModelId, Model>()
+  readonly #models = new Map<ModelId, HeldModel>()
   #rssBytesMax = RSS_BYTES_MAX
 
   constructor(send: (message: FromImageProcess) => void) {
@@ -64,7 +64,7 @@ export class ImageProcessHandler {
     const { call } = message
     switch (message.type) {
       case 'models':
-        this.#answer(call, this.#hold(message.models))
+        this.#answer(call, this.#holdModels(message.models))
         break
       case 'text':
         this.#answer(call, this.#embedText(message.text, message.model))
@@ -73,10 +73,10 @@ export class ImageProcessHandler {
         this.#incoming.set(call, { bytes: Buffer.allocUnsafeSlow(message.size), used: 0 })
         break
       case 'piece':
-        this.#piece(call, message.bytes)
+        this.#addPiece(call, message.bytes)
         break
-      case 'look':
-        this.#answer(call, this.#look(call, message.wanted))
+      case 'analyze':
+        this.#answer(call, this.#analyze(call, message.outputs))
         break
       case 'cancel':
         this.#cancel(call)
@@ -84,72 +84,74 @@ export class ImageProcessHandler {
     }
   }
 
-  /** To be asked several times a second. @returns why the process is to be ended, if so */
+  /** Call several times a second. @returns why the process must be killed; undefined: it need not */
   excess({ rssBytes, cpuMs }: Usage): Excess | undefined {
-    for (const look of this.#looks.values()) {
-      if (!look.begun) continue
-      look.cpuMsAtStart ??= cpuMs
-      if (cpuMs - look.cpuMsAtStart > LOOK_CPU_MS_MAX) return 'slow'
+    for (const analysis of this.#analyses.values()) {
+      if (!analysis.started) continue
+      analysis.cpuMsAtStart ??= cpuMs
+      if (cpuMs - analysis.cpuMsAtStart > ANALYSIS_CPU_MS_MAX) return 'slow'
     }
     return rssBytes > this.#rssBytesMax ? 'outgrown' : undefined
   }
 
-  #piece(call: number, piece: Uint8Array): void {
+  #addPiece(call: number, piece: Uint8Array): void {
     const photo = this.#incoming.get(call)
-    if (photo === undefined) return // cancelled while the piece was on its way
-    invariant(photo.used + piece.length <= photo.bytes.length, 'a photo is no longer than it was said to be')
+    if (photo === undefined) return // cancelled while the piece was in transit
+    invariant(photo.used + piece.length <= photo.bytes.length, 'a photo has no more bytes than announced')
     photo.bytes.set(piece, photo.used)
     photo.used += piece.length
   }
 
   #cancel(call: number): void {
-    const look = this.#looks.get(call)
-    if (look !== undefined) look.cancelled = true
-    if (look?.begun === false) look.giveUp(cancelled())
+    const analysis = this.#analyses.get(call)
+    if (analysis !== undefined) analysis.cancelled = true
+    if (analysis?.started === false) analysis.reject(cancelled())
     if (this.#incoming.delete(call)) this.#answer(call, Promise.reject(cancelled()))
   }
 
-  /** What goes wrong here goes wrong with these bytes again, unless the model failed: it is the photo's error. */
-  async #look(call: number, wanted: AnalysisRequest['wanted']): Promise<Analysis> {
+  /** An error here is the photo's and would recur with the same bytes, unless the model failed. */
+  async #analyze(call: number, outputs: AnalysisRequest['outputs']): Promise<Analysis> {
     const photo = this.#incoming.get(call)
-    invariant(photo !== undefined && photo.used === photo.bytes.length, 'a photo is looked at when all of it is there')
+    invariant(
+      photo !== undefined && photo.used === photo.bytes.length,
+      'a photo is analyzed once all its bytes are here'
+    )
     this.#incoming.delete(call)
-    let giveUp!: Look['giveUp']
-    const gaveUp = new Promise<never>((_, reject) => {
-      giveUp = reject
+    let reject!: PendingAnalysis['reject']
+    const cancellation = new Promise<never>((_, rejectIt) => {
+      reject = rejectIt
     })
-    const look: Look = { cancelled: false, begun: false, giveUp, cpuMsAtStart: undefined }
-    this.#looks.set(call, look)
+    const analysis: PendingAnalysis = { cancelled: false, started: false, reject, cpuMsAtStart: undefined }
+    this.#analyses.set(call, analysis)
     try {
-      const decoded = this.#decoded.then(() => decode(photo.bytes, look))
-      this.#decoded = decoded.catch(() => {}) // it is this photo's error
-      return await this.#analyze(await Promise.race([decoded, gaveUp]), wanted, look)
+      const decoded = this.#decoded.then(() => decode(photo.bytes, analysis))
+      this.#decoded = decoded.catch(() => {}) // reported for this photo only
+      return await this.#extract(await Promise.race([decoded, cancellation]), outputs, analysis)
     } catch (err) {
       if (err instanceof SheafError) throw err
-      throw new SheafError('ERR_IMAGE_CRASHED', `looking at the image failed: ${String(err)}`, { cause: err })
+      throw new SheafError('ERR_IMAGE_CRASHED', `image analysis failed: ${String(err)}`, { cause: err })
     } finally {
-      this.#looks.delete(call)
+      this.#analyses.delete(call)
     }
   }
 
-  async #analyze(picture: Picture, wanted: AnalysisRequest['wanted'], look: Look): Promise<Analysis> {
-    // whoever gave up meanwhile saves the rest
-    if (look.cancelled) throw cancelled()
+  async #extract(picture: Picture, outputs: AnalysisRequest['outputs'], analysis: PendingAnalysis): Promise<Analysis> {
+    if (analysis.cancelled) throw cancelled()
     const [phash, variants, features] = await Promise.all([
-      wanted.facts ? luminanceOf(picture.seen, HASHED_SIDE).then(perceptualHash) : undefined,
-      wanted.facts ? makeVariants(picture) : [],
-      wanted.features === undefined ? {} : this.#features(picture, wanted.features)
+      outputs.facts ? luminanceOf(picture.input, HASH_SIDE).then(perceptualHash) : undefined,
+      outputs.facts ? makeVariants(picture) : [],
+      outputs.features === undefined ? {} : this.#features(picture, outputs.features)
     ])
     const { width, height, takenAt } = picture
     return { width, height, ...(takenAt !== undefined && { takenAt }), ...(phash && { phash }), variants, ...features }
   }
 
-  async #features({ seen }: Picture, id: ModelId): Promise<Pick<Analysis, 'features' | 'featuresError'>> {
+  async #features({ input }: Picture, id: ModelId): Promise<Pick<Analysis, 'features' | 'featuresError'>> {
     const model = this.#models.get(id)
     if (model === undefined) return {}
     const { size, resize } = model.spec.image
     const embed = async (): Promise<Features> =>
-      model.embedder.image(await squareOf(seen, size, resize === 'cover' ? 'cover' : 'fill'))
+      model.embedder.image(await squareOf(input, size, resize === 'cover' ? 'cover' : 'fill'))
     try {
       return { features: await use(model, embed()) }
     } catch (err) {
@@ -164,7 +166,7 @@ export class ImageProcessHandler {
     return use(model, model.embedder.text(text))
   }
 
-  async #hold(models: readonly LoadedModel[]): Promise<undefined> {
+  async #holdModels(models: readonly LoadedModel[]): Promise<undefined> {
     const ids = models.map(({ spec }) => spec.id)
     const beside = models.slice(1).flatMap(({ spec }) => spec.files)
     this.#rssBytesMax = beside.reduce((sum, { bytes }) => sum + bytes, RSS_BYTES_MAX)
@@ -193,13 +195,13 @@ export class ImageProcessHandler {
   }
 }
 
-async function decode(bytes: Buffer, look: Look): Promise<Picture> {
-  if (look.cancelled) throw cancelled()
-  look.begun = true
+async function decode(bytes: Buffer, analysis: PendingAnalysis): Promise<Picture> {
+  if (analysis.cancelled) throw cancelled()
+  analysis.started = true
   return openPicture(bytes)
 }
 
-async function use<Result>({ uses }: Model, result: Promise<Result>): Promise<Result> {
+async function use<Result>({ uses }: HeldModel, result: Promise<Result>): Promise<Result> {
   uses.add(result)
   try {
     return await result
@@ -209,5 +211,5 @@ async function use<Result>({ uses }: Model, result: Promise<Result>): Promise<Re
 }
 
 function cancelled(): SheafError {
-  return new SheafError('ERR_STOPPING', 'nobody waits for this photo any more')
+  return new SheafError('ERR_STOPPING', 'the analysis of this photo was cancelled')
 }

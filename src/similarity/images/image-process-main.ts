@@ -1,6 +1,6 @@
 /*
- * The program of the image process, started by `analyzer-process.ts`. It holds nothing that would have to be saved: it ends by
- * being killed, or by itself when its node has gone.
+ * The program of the image process, started by `forked-image-process.ts`. It has no state to save: it ends by being killed,
+ * or by itself when the node is gone.
  */
 import { pid, send } from 'node:process'
 import { systemClock } from '../../core/clock.js'
@@ -13,24 +13,24 @@ const MEASURE_MS = 100
 
 invariant(send !== undefined, 'this program is started by a node, with a channel to it')
 
-// Whoever interrupts the node in a terminal interrupts all processes of it; the node decides when this one ends.
+// Ctrl-C in a terminal interrupts every process of the node; the node decides when this one ends.
 process.on('SIGINT', () => {})
 process.on('SIGTERM', () => {})
 process.on('disconnect', () => process.kill(pid, 'SIGKILL'))
 
-function tell(message: FromImageProcess): void {
+function sendToNode(message: FromImageProcess): void {
   process.send?.(message)
 }
 
 function watchUsage(): void {
   const { user, system } = process.cpuUsage()
-  const reason = worker.excess({ rssBytes: process.memoryUsage.rss(), cpuMs: (user + system) / 1_000 })
+  const reason = handler.excess({ rssBytes: process.memoryUsage.rss(), cpuMs: (user + system) / 1_000 })
   if (reason === undefined) systemClock.schedule(MEASURE_MS, watchUsage)
-  else tell({ type: 'excess', reason })
+  else sendToNode({ type: 'excess', reason })
 }
 
 configureDecoding()
-const worker = new ImageProcessHandler(tell)
-process.on('message', message => worker.receive(message as ToImageProcess))
+const handler = new ImageProcessHandler(sendToNode)
+process.on('message', message => handler.receive(message as ToImageProcess))
 watchUsage()
-tell({ type: 'ready' })
+sendToNode({ type: 'ready' })

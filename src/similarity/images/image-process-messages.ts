@@ -1,18 +1,18 @@
 /*
- * What a node and its image process say to each other over the channel that `fork` makes, in the structured clone format.
- * Every message that names a `call` belongs to the call of that number. Calls begin with `models`, `text` or `photo`; each is
- * answered by exactly one `done` or `failed`, a cancelled one too.
+ * Messages between a node and its image process, over the IPC channel of `fork`, in the structured clone format. `call` is
+ * the number of the call that a message belongs to. A call begins with `models`, `text` or `photo`. It is answered by
+ * exactly one `done` or `failed`, even when cancelled.
  *
- *   node → process   models   hold these models and no others; the next one comes when this one is answered
- *                    text     embed this text with one of them
+ *   node → process   models   hold exactly these models; sent only after the previous one was answered
+ *                    text     embed this text with one of the models
  *                    photo    a photo of `size` bytes, which follow as pieces of at most PIECE_BYTES_MAX
  *                    piece    the next bytes of the photo
- *                    look     all of its bytes are there: look at it when those before it have been decoded
- *                    cancel   nobody waits for the photo any more
+ *                    analyze  all its bytes are sent: analyze it once earlier photos have been decoded
+ *                    cancel   the caller no longer waits for the photo
  *   process → node   ready    once, first
  *                    done     result
- *                    failed   an error of Sheaf
- *                    excess   the process takes too much memory or time and is to be ended
+ *                    failed   an error code and message
+ *                    excess   the process uses too much memory or time and must be killed
  */
 import type { ErrorCode } from '../../core/errors.js'
 import type { ModelId } from '../../domain/features.js'
@@ -20,10 +20,10 @@ import type { TextEmbedding } from '../models/embedder.js'
 import type { LoadedModel } from '../models/model-spec.js'
 import type { Analysis, AnalysisRequest } from './image-analyzer.js'
 
-/** A piece takes the node's one thread for some 0.1 ms. */
+/** Sending one piece takes the node's main thread about 0.1 ms. */
 export const PIECE_BYTES_MAX = 256 * 1024
 
-/** What the process takes too much of: memory (`outgrown`), or computing time over one photo (`slow`). */
+/** What the process uses too much of: memory (`outgrown`), or CPU time on one photo (`slow`). */
 export type Excess = 'outgrown' | 'slow'
 
 export type ToImageProcess =
@@ -31,7 +31,7 @@ export type ToImageProcess =
   | { readonly type: 'text'; readonly call: number; readonly text: string; readonly model: ModelId }
   | { readonly type: 'photo'; readonly call: number; readonly size: number }
   | { readonly type: 'piece'; readonly call: number; readonly bytes: Uint8Array }
-  | { readonly type: 'look'; readonly call: number; readonly wanted: AnalysisRequest['wanted'] }
+  | { readonly type: 'analyze'; readonly call: number; readonly outputs: AnalysisRequest['outputs'] }
   | { readonly type: 'cancel'; readonly call: number }
 
 export type FromImageProcess =

@@ -4,18 +4,18 @@ import type { LoadedModel } from '../models/model-spec.js'
 import type { Analysis, AnalysisRequest } from './image-analyzer.js'
 
 /**
- * Why a child ended: it `crashed`; it took too long (`slow`) or too much memory (`outgrown`); it was `stopped`, by whoever
- * started it or since nobody waits any more for what it is doing.
+ * Why an image process ended: it `crashed`; it took too long (`slow`) or too much memory (`outgrown`); it was `stopped`, on
+ * request or because the call it was working on was cancelled.
  */
 export type ImageProcessEndReason = 'crashed' | 'slow' | 'outgrown' | 'stopped'
 
-/** Rejects what was under way when a child ended. */
+/** Rejects the calls in flight when an image process ended. */
 export class ImageProcessEnded extends Error {
-  override readonly name = 'ChildEnded'
+  override readonly name = 'ImageProcessEnded'
   readonly reason: ImageProcessEndReason
-  /** Exit code or signal, and the last of what it wrote. */
+  /** Exit code or signal, and the end of its stderr. */
   readonly detail: string
-  /** Whether it must have ended because of this call: nothing else was under way. */
+  /** Whether this call must be the cause: no other was in flight. */
   readonly blamed: boolean
 
   constructor(reason: ImageProcessEndReason, detail: string, blamed: boolean) {
@@ -27,31 +27,29 @@ export class ImageProcessEnded extends Error {
 }
 
 /**
- * A process that looks at photos for as long as it lives, which may be short. All calls reject with {@link ImageProcessEnded} when it
- * ends or has ended.
+ * A process that analyzes photos. All calls reject with {@link ImageProcessEnded} when it ends or has ended.
  */
 export interface ImageProcess {
   readonly ended: boolean
 
   /**
-   * Loads those of these models that it does not hold, and lets go of all others when nothing uses them any more. To be
-   * called again when it has settled.
+   * Loads the models that it does not hold yet, and releases all others when no call uses them. One call at a time.
    *
-   * @throws `ERR_MODEL_INVALID` when one cannot be loaded: neither are those after it
+   * @throws `ERR_MODEL_INVALID` when one cannot be loaded; those after it are not loaded either
    */
   holdModels(models: readonly LoadedModel[]): Promise<void>
 
   /**
-   * Takes in the bytes and looks at the photo. Several may be under way; one is decoded at a time, in the order in which
-   * their bytes are complete. After an abort it settles when the place is free.
+   * Receives the bytes and analyzes the photo. Several calls may be in flight; photos are decoded one at a time, in the
+   * order in which their bytes are complete. After an abort it settles when its slot is free.
    *
    * @throws as `ImageAnalyzer.analyze`
    */
   analyze(request: AnalysisRequest, signal: AbortSignal): Promise<Analysis>
 
-  /** @throws `ERR_MODEL_UNAVAILABLE` for one that it does not hold, `ERR_TEXT_SEARCH_UNAVAILABLE`, `ERR_MODEL_INVALID` */
+  /** @throws `ERR_MODEL_UNAVAILABLE` for a model that it does not hold, `ERR_TEXT_SEARCH_UNAVAILABLE`, `ERR_MODEL_INVALID` */
   embedText(text: string, model: ModelId): Promise<TextEmbedding>
 
-  /** Ends it, whatever it is doing, and waits until it has gone. */
+  /** Kills it, whatever it is doing, and waits for its exit. */
   stop(): Promise<void>
 }

@@ -1,30 +1,30 @@
 /**
- * A hash of what a picture looks like: copies that were recompressed, scaled, brightened or turned grey differ in few of its
- * 64 bits, other pictures in about half of them. A bit says whether one of the 8 × 8 lowest frequencies of the picture, at
- * 32 × 32 pixels, is above their median. Frequencies that run along one side only are left out: shots of one scene, taken one
- * after the other, share them. Cropped and turned copies are beyond this hash; their vectors find them.
+ * A hash of what a picture looks like. Copies that were recompressed, scaled, brightened or turned gray differ in few of
+ * its 64 bits, other pictures in about half. Each bit says whether one of the 8 × 8 lowest frequencies of the picture, at
+ * 32 × 32 pixels, is above their median. Frequencies along one axis only are left out: successive shots of one scene share
+ * them. The hash does not recognize cropped or rotated copies; their vectors do.
  *
  * @see Zauner 2010, "Implementation and Benchmarking of Perceptual Image Hash Functions", section 3.2.1
  */
 
-/** Side of the picture that is hashed, in pixels. */
-export const HASHED_SIDE = 32
-/** Frequencies in each direction, of 1 and more waves. */
+/** Side of the hashed picture, in pixels. */
+export const HASH_SIDE = 32
+/** Frequencies in each direction, from 1. */
 const FREQUENCIES = 8
 const HASH_BYTES = 8
-/** Frequencies of a picture of one colour are 0 but for rounding, which must not show in the hash. */
+/** All frequencies of a single-color picture are 0 except for rounding, which must not affect the hash. */
 const ROUNDING = 1e-6
 
 /** `COSINES[(frequency - 1) * HASHED_SIDE + position]` */
-const COSINES = Float64Array.from({ length: FREQUENCIES * HASHED_SIDE }, (_, i) => {
-  const frequency = 1 + Math.floor(i / HASHED_SIDE)
-  const position = i % HASHED_SIDE
-  return Math.cos(((2 * position + 1) * frequency * Math.PI) / (2 * HASHED_SIDE))
+const COSINES = Float64Array.from({ length: FREQUENCIES * HASH_SIDE }, (_, i) => {
+  const frequency = 1 + Math.floor(i / HASH_SIDE)
+  const position = i % HASH_SIDE
+  return Math.cos(((2 * position + 1) * frequency * Math.PI) / (2 * HASH_SIDE))
 })
 
 /**
- * @param luminance - {@link HASHED_SIDE}² bytes, row by row
- * @returns 8 bytes, one for each vertical frequency; in it the lowest bit for the lowest horizontal frequency
+ * @param luminance - {@link HASH_SIDE}² bytes, row by row
+ * @returns 8 bytes, one per vertical frequency; its lowest bit is the lowest horizontal frequency
  */
 export function perceptualHash(luminance: Uint8Array): Uint8Array {
   const frequencies = lowFrequencies(luminance)
@@ -36,13 +36,13 @@ export function perceptualHash(luminance: Uint8Array): Uint8Array {
   return hash
 }
 
-/** The lowest frequencies of a two-dimensional DCT-II, not normalised: rows of {@link FREQUENCIES}. */
+/** The lowest frequencies of a two-dimensional DCT-II, not normalized: rows of {@link FREQUENCIES}. */
 function lowFrequencies(luminance: Uint8Array): Float64Array {
-  const byRow = new Float64Array(HASHED_SIDE * FREQUENCIES)
-  for (let y = 0; y < HASHED_SIDE; y++) {
+  const byRow = new Float64Array(HASH_SIDE * FREQUENCIES)
+  for (let y = 0; y < HASH_SIDE; y++) {
     for (let u = 0; u < FREQUENCIES; u++) {
       let sum = 0
-      for (let x = 0; x < HASHED_SIDE; x++) sum += luminance[y * HASHED_SIDE + x]! * COSINES[u * HASHED_SIDE + x]!
+      for (let x = 0; x < HASH_SIDE; x++) sum += luminance[y * HASH_SIDE + x]! * COSINES[u * HASH_SIDE + x]!
       byRow[y * FREQUENCIES + u] = sum
     }
   }
@@ -50,7 +50,7 @@ function lowFrequencies(luminance: Uint8Array): Float64Array {
   for (let v = 0; v < FREQUENCIES; v++) {
     for (let u = 0; u < FREQUENCIES; u++) {
       let sum = 0
-      for (let y = 0; y < HASHED_SIDE; y++) sum += byRow[y * FREQUENCIES + u]! * COSINES[v * HASHED_SIDE + y]!
+      for (let y = 0; y < HASH_SIDE; y++) sum += byRow[y * FREQUENCIES + u]! * COSINES[v * HASH_SIDE + y]!
       frequencies[v * FREQUENCIES + u] = sum
     }
   }

@@ -2,30 +2,30 @@ import sharp, { type Metadata, type Sharp } from 'sharp'
 import { SheafError } from '../../core/errors.js'
 import { exifDate } from './exif-date.js'
 
-/** A picture of more pixels is not decoded: 100 million take up to 400 MB. */
+/** Larger pictures are not decoded: 100 million pixels take up to 400 MB. */
 const PIXELS_MAX = 100_000_000
 
-/** Only the first frame is looked at, but all of them are counted when a file is opened. */
+/** Only the first frame is analyzed, but the library scans all of them when it opens a file. */
 const FRAMES_MAX = 5_000
 
-/** Longest side of what is made of a picture. */
+/** Longest side of the largest size made of a picture. */
 const BASE_SIDE = 2_048
 
 /**
- * Longest side of what hash and model see, which is also the size `small`: it is more than they take in, unless the picture
- * is a panorama, of which more is decoded.
+ * Longest side of the input to hash and model, which also serves for the size `small`. It exceeds what they take, except for
+ * panoramas, which are decoded larger.
  */
-const SEEN_SIDE = 640
-const SEEN_SIDE_SHORTEST = 256
-const SEEN_SIDE_LONGEST = 4_096
+const INPUT_SIDE = 640
+const INPUT_SIDE_SHORTEST = 256
+const INPUT_SIDE_LONGEST = 4_096
 
 /**
- * The decoders that are open to what people upload. All others of the library (among them SVG, which draws text and loads
- * files, and formats for which nobody hardens a decoder) stay shut.
+ * Decoders enabled for uploads. The library's others stay blocked, among them SVG, which draws text and loads files, and
+ * formats whose decoders nobody hardens.
  */
 const DECODERS = ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Tiff', 'Heif']
 
-/** Sets the library up for this process: one thread per picture, nothing kept, a few decoders. */
+/** Configures the library for this process: one thread per picture, no cache, only a few decoders. */
 export function configureDecoding(): void {
   sharp.concurrency(1)
   sharp.cache(false)
@@ -43,29 +43,28 @@ export interface Pixels {
 }
 
 export interface Picture {
-  /** Of the original, as displayed. */
+  /** Width of the original, as displayed. */
   readonly width: number
   readonly height: number
   readonly takenAt: number | undefined
-  /** Of the file: `jpeg`, `png`, … */
+  /** The file's format: `jpeg`, `png`, … */
   readonly format: string
   readonly byteCount: number
-  /** What hash and model are to look at: the same for the same bytes, whatever else is wanted. Upright. */
-  readonly seen: Pixels
+  /** Input to hash and model, upright. The same for the same bytes, whatever else is requested. */
+  readonly input: Pixels
   /**
-   * Decodes what the sizes are made of. Upright.
+   * Decodes the pixels that smaller sizes are made of, upright.
    *
-   * @param side - longest side of the largest that is to be made of it, at most 2,048; the result may be larger
+   * @param side - longest side of the largest size to be made, at most 2,048; the result may be larger
    * @throws `ERR_IMAGE_UNREADABLE`
    */
   readonly base: (side: number) => Promise<Pixels>
 }
 
 /**
- * Decodes the first frame. Most formats are decoded once for everything. A large JPEG is decoded once more where more
- * of it is wanted: it yields a fraction of its size at a fraction of the cost. Broken data is an error
- * even where a part could be shown, since half a picture would look like no copy of the whole; data that a decoder merely
- * warns of is not.
+ * Decodes the first frame. Most formats are decoded once. A large JPEG is decoded again if a larger version is needed,
+ * because decoding it at a fraction of its size costs a fraction of the time. Damaged data is an error even where a part
+ * could be shown, since half a picture would not match copies of the whole. Decoder warnings are not errors.
  *
  * @throws `ERR_IMAGE_UNREADABLE`, `ERR_IMAGE_TOO_LARGE`
  */
@@ -75,15 +74,15 @@ export async function openPicture(bytes: Buffer): Promise<Picture> {
   const takenAt = metadata.exif && exifDate(metadata.exif)
   const facts = { width, height, takenAt, format: metadata.format, byteCount: bytes.length }
   const decodeBase = (side: number): Promise<Pixels> => decode(bytes, metadata, { width: side, height: side })
-  const box = boxOfSeen(width, height)
+  const box = inputBox(width, height)
   const shrinks = metadata.format === 'jpeg' && metadata.isProgressive !== true && width >= 2 * box.width
   if (shrinks) {
-    const seen = await decode(bytes, metadata, box)
-    const isEnough = (side: number): boolean => Math.max(seen.width, seen.height) >= side
-    return { ...facts, seen, base: async side => (isEnough(side) ? seen : decodeBase(side)) }
+    const input = await decode(bytes, metadata, box)
+    const isEnough = (side: number): boolean => Math.max(input.width, input.height) >= side
+    return { ...facts, input, base: async side => (isEnough(side) ? input : decodeBase(side)) }
   }
   const base = await decodeBase(BASE_SIDE)
-  return { ...facts, seen: base, base: async () => base }
+  return { ...facts, input: base, base: async () => base }
 }
 
 interface Box {
@@ -91,10 +90,10 @@ interface Box {
   readonly height: number
 }
 
-function boxOfSeen(width: number, height: number): Box {
+function inputBox(width: number, height: number): Box {
   const shortest = Math.min(width, height)
   const longest = Math.max(width, height)
-  const scale = Math.max(SEEN_SIDE / longest, Math.min(SEEN_SIDE_SHORTEST / shortest, SEEN_SIDE_LONGEST / longest))
+  const scale = Math.max(INPUT_SIDE / longest, Math.min(INPUT_SIDE_SHORTEST / shortest, INPUT_SIDE_LONGEST / longest))
   return { width: Math.ceil(width * scale), height: Math.ceil(height * scale) }
 }
 
@@ -106,23 +105,23 @@ async function decode(bytes: Buffer, { icc, space }: Metadata, box: Box): Promis
   })
   const pixels = await readable(bytes, async () => {
     if (icc === undefined || space !== 'srgb') return pixelsOf(image)
-    // colours are converted when there are few pixels left: most photos name a profile, and it takes longer than decoding
+    // colors are converted after shrinking: most photos have a profile, and converting takes longer than decoding
     return pixelsOf(sharp(await image.keepIccProfile().tiff({ compression: 'none' }).toBuffer()))
   })
   return pixels.channels === 4 && isOpaque(pixels.data) ? pixelsOf(toSharp(pixels).removeAlpha()) : pixels
 }
 
-/** @returns the pixels, to go on with */
+/** @returns the pixels as input to further operations */
 export function toSharp({ data, width, height, channels }: Pixels): Sharp {
   return sharp(data, { raw: { width, height, channels } })
 }
 
-/** @returns `pixels` on white where something could be seen through them, as a square of `side` pixels */
+/** @returns `pixels` on a white background, as a square of `side` pixels */
 export async function squareOf(pixels: Pixels, side: number, fit: 'cover' | 'fill'): Promise<Buffer> {
   return toSharp(pixels).flatten({ background: '#fff' }).resize(side, side, { fit }).raw().toBuffer()
 }
 
-/** @returns side² bytes: how bright the picture, squeezed into a square, is at each of its pixels */
+/** @returns side² bytes: the luminance of the picture, squeezed into a square */
 export async function luminanceOf(pixels: Pixels, side: number): Promise<Buffer> {
   const squeezed = toSharp(pixels).flatten({ background: '#fff' }).resize(side, side, { fit: 'fill' })
   return squeezed.toColourspace('b-w').raw().toBuffer()
@@ -133,18 +132,18 @@ export async function pixelsOf(image: Sharp): Promise<Pixels> {
   return { data, width: info.width, height: info.height, channels: info.channels === 4 ? 4 : 3 }
 }
 
-/** Reads the head only, so that its claims are judged before anything is decoded. */
+/** Reads the header only, so that its claims are checked before anything is decoded. */
 async function inspect(bytes: Buffer): Promise<Metadata> {
   const metadata = await readable(bytes, () => sharp(bytes, { limitInputPixels: false }).metadata())
   const { width, height, pages = 1 } = metadata
   if (width * height > PIXELS_MAX) {
     throw new SheafError(
       'ERR_IMAGE_TOO_LARGE',
-      `the image has ${width}×${height} pixels, more than ${PIXELS_MAX} in all`
+      `the image has ${width}×${height} pixels, more than the maximum of ${PIXELS_MAX}`
     )
   }
   if (pages > FRAMES_MAX) {
-    throw new SheafError('ERR_IMAGE_TOO_LARGE', `the image has ${pages} frames, more than ${FRAMES_MAX}`)
+    throw new SheafError('ERR_IMAGE_TOO_LARGE', `the image has ${pages} frames, more than the maximum of ${FRAMES_MAX}`)
   }
   return metadata
 }
@@ -153,7 +152,9 @@ async function readable<Result>(bytes: Buffer, decode: () => Promise<Result>): P
   try {
     return await decode()
   } catch (err) {
-    const problem = isHevc(bytes) ? 'pictures coded with HEVC cannot be decoded here' : firstLine(err)
+    const problem = isHevc(bytes)
+      ? 'HEIC images (HEVC) cannot be decoded here; convert the image to JPEG'
+      : firstLine(err)
     throw new SheafError('ERR_IMAGE_UNREADABLE', problem, { cause: err })
   }
 }
@@ -165,7 +166,7 @@ function firstLine(err: unknown): string {
   return message.split('\n', 1)[0]!.slice(0, MESSAGE_LENGTH_MAX)
 }
 
-/** HEIF whose pictures are coded with HEVC, as telephones write it: the prebuilt library has no decoder for that. */
+/** HEIF with HEVC coding, as phones write it: the prebuilt library has no decoder for it. */
 function isHevc(bytes: Buffer): boolean {
   return /^ftyp(hei[cxms]|hev[cxms])$/.test(bytes.toString('latin1', 4, 12))
 }

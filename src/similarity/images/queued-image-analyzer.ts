@@ -15,16 +15,16 @@ import {
 } from './image-analyzer.js'
 import { type ImageProcess, ImageProcessEnded, type ImageProcessEndReason } from './image-process.js'
 
-/** One photo is decoded while one goes through the model; meanwhile others come in or are made smaller. */
-const AT_ONCE = 5
-/** Photos that may wait for their turn, of each priority. */
-const WAITING_MAX = 64
+/** Photos in flight: one is decoded while another goes through the model, and others are received or resized. */
+const CONCURRENCY = 5
+/** Photos that may wait, per priority. */
+const QUEUE_MAX = 64
 const TEXTS_MAX = 64
-/** One that looks at photos, and the one before it, which answers questions until the other has seen them all. */
+/** The current one, and the previous one, which embeds queries until the current one has analyzed all photos. */
 const MODELS_MAX = 2
-/** How often a process may end while it looks at a photo before the photo is at fault. */
+/** How often a process may end with only this photo in flight before the photo is to blame. */
 const ENDS_BLAMED_MAX = 2
-/** … and how often in all, for whatever reason, before one waits for better times. */
+/** How often a process may end during one call, for any reason, before the call fails. */
 const ENDS_MAX = 6
 const IDLE_MS = 5 * 60_000
 
@@ -49,25 +49,25 @@ interface Job {
 }
 
 /**
- * Photos in line for one child process, which is started when it is needed, again when it ends, and stopped when it has had
- * nothing to do for a while.
+ * Queues photos for one image process. Starts the process on demand, restarts it when it ends, and stops it after a while
+ * without work.
  */
 export class QueuedImageAnalyzer implements ImageAnalyzer {
   readonly #components: QueuedImageAnalyzerComponents
-  readonly #lines: Readonly<Record<AnalysisRequest['priority'], Job[]>> = { asked: [], backlog: [] }
-  readonly #jobs = new Set<Promise<void>>()
-  /** Photos over which a child may have ended: each is tried alone, while no other begins. */
-  #suspects = 0
-  readonly #alone = new KeyedLock()
-  #running = false
-  /** What a child is to hold; the first is in use. */
+  readonly #queues: Readonly<Record<AnalysisRequest['priority'], Job[]>> = { interactive: [], backlog: [] }
+  readonly #inFlight = new Set<Promise<void>>()
+  /** Photos that may have caused a process to end: each is retried alone, and no other starts meanwhile. */
+  #suspectCount = 0
+  readonly #suspectLock = new KeyedLock()
+  #isRunning = false
+  /** Models that the process must hold; the first is the current one. */
   #models: readonly LoadedModel[] = []
   #modelChange: Promise<void> = Promise.resolve()
   #process: ImageProcess | undefined
-  #opening: Promise<ImageProcess> | undefined
-  /** What the child is needed for at the moment. */
-  #uses = 0
-  #texts = 0
+  #starting: Promise<ImageProcess> | undefined
+  /** Tasks that need the process now. */
+  #useCount = 0
+  #textCount = 0
   #cancelIdle: () => void = () => {}
 
   constructor(components: QueuedImageAnalyzerComponents) {
@@ -83,19 +83,19 @@ export class QueuedImageAnalyzer implements ImageAnalyzer {
   }
 
   async start(): Promise<void> {
-    this.#running = true
+    this.#isRunning = true
   }
 
   async stop(): Promise<void> {
-    this.#running = false
+    this.#isRunning = false
     this.#cancelIdle()
-    for (const line of Object.values(this.#lines)) {
-      for (const job of line.splice(0)) job.reject(new SheafError('ERR_STOPPING'))
+    for (const queue of Object.values(this.#queues)) {
+      for (const job of queue.splice(0)) job.reject(new SheafError('ERR_STOPPING'))
     }
     await this.#process?.stop()
-    await Promise.allSettled([this.#opening])
+    await Promise.allSettled([this.#starting])
     await this.#process?.stop()
-    await Promise.allSettled([...this.#jobs, this.#modelChange])
+    await Promise.allSettled([...this.#inFlight, this.#modelChange])
   }
 
   useModel(model: LoadedModel): Promise<void> {
@@ -103,7 +103,7 @@ export class QueuedImageAnalyzer implements ImageAnalyzer {
       if (this.model === model.spec.id) return
       this.#models = this.#models.filter(({ spec }) => spec.id !== model.spec.id).slice(0, MODELS_MAX - 1)
       const models = [model, ...this.#models]
-      await this.#persist(async () => (await this.#open()).holdModels(models))
+      await this.#retryOnEnd(async () => (await this.#getProcess()).holdModels(models))
       this.#models = models
     })
   }
@@ -113,8 +113,8 @@ export class QueuedImageAnalyzer implements ImageAnalyzer {
       const kept = this.#models.filter(({ spec }, i) => i === 0 || models.has(spec.id))
       if (kept.length === this.#models.length) return
       this.#models = kept
-      if (this.#opening === undefined && this.#process?.ended !== false) return // the next one holds these
-      await this.#persist(async () => (await this.#open()).holdModels(kept))
+      if (this.#starting === undefined && this.#process?.ended !== false) return // the next process loads these
+      await this.#retryOnEnd(async () => (await this.#getProcess()).holdModels(kept))
     })
   }
 
@@ -123,17 +123,21 @@ export class QueuedImageAnalyzer implements ImageAnalyzer {
     this.#requireRunning()
     if (request.size === 0) throw new SheafError('ERR_IMAGE_UNREADABLE', 'the file is empty')
     if (request.size > IMAGE_BYTES_MAX) {
-      throw new SheafError('ERR_IMAGE_TOO_LARGE', `the image has ${request.size} bytes, more than ${IMAGE_BYTES_MAX}`)
+      throw new SheafError(
+        'ERR_IMAGE_TOO_LARGE',
+        `the image has ${request.size} bytes, more than the maximum of ${IMAGE_BYTES_MAX}`
+      )
     }
-    const line = this.#lines[request.priority]
-    if (line.length >= WAITING_MAX) throw new SheafError('ERR_OVERLOADED', 'too many photos wait to be looked at')
+    const queue = this.#queues[request.priority]
+    if (queue.length >= QUEUE_MAX)
+      throw new SheafError('ERR_OVERLOADED', 'too many photos are waiting for analysis; try again')
     const { job, analysis } = newJob(request, signal)
-    line.push(job)
+    queue.push(job)
     this.#fill()
     try {
       return await abortable(analysis, signal)
     } finally {
-      removeFrom(line, job)
+      removeFrom(queue, job)
     }
   }
 
@@ -144,18 +148,19 @@ export class QueuedImageAnalyzer implements ImageAnalyzer {
     if (spec === undefined) throw new SheafError('ERR_MODEL_UNAVAILABLE')
     if (spec.text === undefined) throw new SheafError('ERR_TEXT_SEARCH_UNAVAILABLE')
     if (text.trim() === '' || text.length > TEXT_LENGTH_MAX) {
-      throw new SheafError('ERR_BAD_PARAMETER', `a text has 1 to ${TEXT_LENGTH_MAX} characters`)
+      throw new SheafError('ERR_BAD_PARAMETER', `a text must have 1 to ${TEXT_LENGTH_MAX} characters`)
     }
-    if (this.#texts >= TEXTS_MAX) throw new SheafError('ERR_OVERLOADED', 'too many texts wait to be embedded')
-    this.#texts++
-    const embedding = this.#persist(async () => (await this.#open()).embedText(text, model)).finally(
-      () => this.#texts--
+    if (this.#textCount >= TEXTS_MAX)
+      throw new SheafError('ERR_OVERLOADED', 'too many texts are waiting to be embedded; try again')
+    this.#textCount++
+    const embedding = this.#retryOnEnd(async () => (await this.#getProcess()).embedText(text, model)).finally(
+      () => this.#textCount--
     )
     return abortable(embedding, signal)
   }
 
   #requireRunning(): void {
-    if (!this.#running) throw new SheafError('ERR_STOPPING')
+    if (!this.#isRunning) throw new SheafError('ERR_STOPPING')
   }
 
   // --- models ---
@@ -164,63 +169,63 @@ export class QueuedImageAnalyzer implements ImageAnalyzer {
     return this.#models.find(({ spec }) => spec.id === model)
   }
 
-  /** One after the other. */
+  /** Runs model changes one after the other. */
   #changeModels(change: () => Promise<void>): Promise<void> {
     const done = this.#modelChange.then(() => {
       this.#requireRunning()
       return change()
     })
-    this.#modelChange = done.catch(() => {}) // the caller knows
+    this.#modelChange = done.catch(() => {}) // the caller handles it
     return done
   }
 
   // --- photos ---
 
   #fill(): void {
-    while (this.#jobs.size < AT_ONCE && this.#suspects === 0) {
-      const job = this.#lines.asked.shift() ?? this.#lines.backlog.shift()
+    while (this.#inFlight.size < CONCURRENCY && this.#suspectCount === 0) {
+      const job = this.#queues.interactive.shift() ?? this.#queues.backlog.shift()
       if (job === undefined) return
-      const done = this.#look(job.request, job.signal)
+      const done = this.#analyze(job.request, job.signal)
         .then(job.resolve, job.reject)
         .finally(() => {
-          this.#jobs.delete(done)
+          this.#inFlight.delete(done)
           this.#fill()
         })
-      this.#jobs.add(done)
+      this.#inFlight.add(done)
     }
   }
 
-  async #look(request: AnalysisRequest, signal: AbortSignal): Promise<Analysis> {
+  async #analyze(request: AnalysisRequest, signal: AbortSignal): Promise<Analysis> {
     let blamed = 0
     let suspect = false
-    const analyze = async (): Promise<Analysis> => (await this.#open()).analyze(request, signal)
+    const analyze = async (): Promise<Analysis> => (await this.#getProcess()).analyze(request, signal)
     const onEnd = (end: ImageProcessEnded): void => {
       signal.throwIfAborted()
       if (end.blamed && ++blamed >= ENDS_BLAMED_MAX) throw faultOf(end.reason)
       if (suspect || end.reason === 'stopped') return
       suspect = true
-      this.#suspects++
+      this.#suspectCount++
     }
     try {
-      return await this.#persist(() => (suspect ? this.#alone.run('photo', analyze) : analyze()), onEnd)
+      return await this.#retryOnEnd(() => (suspect ? this.#suspectLock.run('photo', analyze) : analyze()), onEnd)
     } finally {
-      if (suspect) this.#suspects--
+      if (suspect) this.#suspectCount--
     }
   }
 
-  // --- the child ---
+  // --- the process ---
 
   /**
-   * Runs a task that opens a child, again when that one ends.
+   * Runs a task that uses the image process; retries it when the process ends.
    *
-   * @param onEnd - throws when it is not to be tried again
+   * @param onEnd - throws when the task must not be retried
    */
-  async #persist<Result>(
+  async #retryOnEnd<Result>(
     task: () => Promise<Result>,
     onEnd: (end: ImageProcessEnded) => void = () => {}
   ): Promise<Result> {
     this.#cancelIdle()
-    this.#uses++
+    this.#useCount++
     try {
       for (let ends = 1; ; ends++) {
         try {
@@ -228,42 +233,45 @@ export class QueuedImageAnalyzer implements ImageAnalyzer {
         } catch (err) {
           if (!(err instanceof ImageProcessEnded)) throw err
           this.#requireRunning()
-          if (err.reason !== 'stopped') this.#components.log.warn({ err }, 'image process ended')
+          if (err.reason !== 'stopped') this.#components.log.warn({ err }, 'image process ended; it will be restarted')
           onEnd(err)
           if (ends >= ENDS_MAX) throw new SheafError('ERR_ANALYST_UNAVAILABLE', undefined, { cause: err })
         }
       }
     } finally {
-      if (--this.#uses === 0 && this.#running) this.#stopWhenIdle()
+      if (--this.#useCount === 0 && this.#isRunning) this.#stopWhenIdle()
     }
   }
 
-  async #open(): Promise<ImageProcess> {
-    if (this.#opening === undefined && this.#process?.ended === false) return this.#process
-    this.#opening ??= this.#start().finally(() => {
-      this.#opening = undefined
+  async #getProcess(): Promise<ImageProcess> {
+    if (this.#starting === undefined && this.#process?.ended === false) return this.#process
+    this.#starting ??= this.#startProcess().finally(() => {
+      this.#starting = undefined
     })
-    return this.#opening
+    return this.#starting
   }
 
-  async #start(): Promise<ImageProcess> {
+  async #startProcess(): Promise<ImageProcess> {
     this.#requireRunning()
-    const child = await this.#components.startProcess()
-    this.#process = child
-    if (!this.#running) await child.stop()
-    const held: LoadedModel[] = []
+    const imageProcess = await this.#components.startProcess()
+    this.#process = imageProcess
+    if (!this.#isRunning) await imageProcess.stop()
+    const loaded: LoadedModel[] = []
     for (const model of this.#models) {
       try {
-        await child.holdModels([...held, model])
-        held.push(model)
+        await imageProcess.holdModels([...loaded, model])
+        loaded.push(model)
       } catch (err) {
         if (err instanceof ImageProcessEnded) throw err
-        this.#components.log.error({ err, model: model.spec.name }, 'the model can no longer be loaded')
-        // the other one goes on; without any, photos are looked at without
+        this.#components.log.error(
+          { err, model: model.spec.name },
+          'model can no longer be loaded; pull or add it again, then restart the node'
+        )
+        // the other model, if any, stays in use; with none, photos are analyzed without features
         this.#models = this.#models.filter(other => other !== model)
       }
     }
-    return child
+    return imageProcess
   }
 
   #stopWhenIdle(): void {

@@ -3,15 +3,15 @@ import { type EncodedVariant, VARIANTS, type VariantName } from './image-analyze
 import { type Picture, type Pixels, pixelsOf, toSharp } from './picture.js'
 
 const QUALITY = 82
-/** WebP at its usual effort takes ten times as long as JPEG, for 3 % of the bytes. */
+/** WebP at its default effort takes ten times as long as JPEG and saves 3 % of the bytes. */
 const WEBP_EFFORT = 2
-/** Huffman tables of a picture's own take as long as all else in a JPEG, for 2 % of the bytes. */
+/** Optimized Huffman tables double the time to encode a JPEG and save 2 % of the bytes. */
 const JPEG = { quality: QUALITY, optimiseCoding: false }
 
 /** The longest side of each size in pixels. */
 const SIDES: Readonly<Record<VariantName, number>> = { large: 2_048, small: 640, thumb: 256 }
 
-/** An original with these bounds can stand for a size itself, if browsers show its format. */
+/** An original within these limits replaces a size, if browsers show its format. */
 const BYTES_MAX: Readonly<Record<VariantName, number>> = {
   large: 2 * 2 ** 20,
   small: 256 * 2 ** 10,
@@ -19,10 +19,10 @@ const BYTES_MAX: Readonly<Record<VariantName, number>> = {
 }
 const SHOWN_FORMATS: readonly string[] = ['jpeg', 'png', 'webp', 'gif']
 
-/** What the bytes of a variant depend on besides the original. */
+/** The library's version, which affects the bytes of a variant. */
 const LIBRARY = `sharp-${(sharp.versions.sharp ?? '').split('.').slice(0, 2).join('.')}`
 
-/** Counts up when the bytes change for any other reason. */
+/** Increment when the bytes change for any other reason. */
 const METHOD = 2
 
 function recipeOf(name: VariantName): string {
@@ -30,30 +30,30 @@ function recipeOf(name: VariantName): string {
 }
 
 /**
- * The smaller sizes of a picture: JPEG, or WebP where something can be seen through; without any metadata. None is larger
- * than the original. A size that is not made is one that the original can stand for: it is no larger.
+ * Makes the smaller sizes of a picture: JPEG, or WebP for pictures with transparency; without metadata. None is larger than
+ * the original. A size is omitted if the original is no larger and can replace it.
  */
 export async function makeVariants(picture: Picture): Promise<EncodedVariant[]> {
   const variants: EncodedVariant[] = []
   let pixels: Pixels | undefined
   for (const name of VARIANTS) {
-    if (canStandFor(name, picture)) continue
-    pixels = await fitted(pixels ?? (await picture.base(SIDES[name])), SIDES[name])
-    variants.push(await encoded(name, pixels))
+    if (canReplace(name, picture)) continue
+    pixels = await resizeToFit(pixels ?? (await picture.base(SIDES[name])), SIDES[name])
+    variants.push(await encode(name, pixels))
   }
   return variants
 }
 
-function canStandFor(name: VariantName, { width, height, format, byteCount }: Picture): boolean {
+function canReplace(name: VariantName, { width, height, format, byteCount }: Picture): boolean {
   return Math.max(width, height) <= SIDES[name] && byteCount <= BYTES_MAX[name] && SHOWN_FORMATS.includes(format)
 }
 
-async function fitted(pixels: Pixels, side: number): Promise<Pixels> {
+async function resizeToFit(pixels: Pixels, side: number): Promise<Pixels> {
   if (pixels.width <= side && pixels.height <= side) return pixels
   return pixelsOf(toSharp(pixels).resize({ width: side, height: side, fit: 'inside' }))
 }
 
-async function encoded(alt: VariantName, pixels: Pixels): Promise<EncodedVariant> {
+async function encode(alt: VariantName, pixels: Pixels): Promise<EncodedVariant> {
   const { width, height, channels } = pixels
   const image = toSharp(pixels)
   const format = channels === 4 ? image.webp({ quality: QUALITY, effort: WEBP_EFFORT }) : image.jpeg(JPEG)

@@ -22,7 +22,7 @@ export interface LoadedGraph {
   readonly rows: Uint8Array
 }
 
-/** The files of one index. One call at a time. */
+/** The files of one index. Only one call at a time. */
 export class GraphFiles {
   readonly #name: IndexName
   readonly #folder: string
@@ -34,16 +34,16 @@ export class GraphFiles {
   }
 
   /**
-   * Reads what was saved. Nothing of it reaches the library before all of its bytes were checked.
+   * Reads the saved index. The library gets its bytes only after all of them were verified.
    *
-   * @returns `damage` says why there is nothing, when something was there
+   * @returns `damage` says why a saved index could not be loaded
    */
   async load(): Promise<{ readonly loaded: LoadedGraph | undefined; readonly damage: string | undefined }> {
     this.#number = Math.max(0, ...(await this.#graphNumbers()))
     const bytes = await unlessMissing(readFile(join(this.#folder, headFileName(this.#name))))
     if (bytes === undefined) return { loaded: undefined, damage: undefined }
     const saved = decodeSavedIndex(this.#name, bytes)
-    if (saved === undefined) return { loaded: undefined, damage: 'its head file does not fit its checksum' }
+    if (saved === undefined) return { loaded: undefined, damage: 'its head file does not match its checksum' }
     const path = join(this.#folder, graphFileName(this.#name, saved.graphNumber))
     const damage = await damageOf(path, saved)
     if (damage !== undefined) return { loaded: undefined, damage }
@@ -56,10 +56,10 @@ export class GraphFiles {
   }
 
   /**
-   * Saves under a fresh name, then says so in the head file: a crash leaves the old one or the new one whole.
+   * Writes the graph to a new file, then names it in the head file: a crash leaves the old index or the new one intact.
    *
-   * @param rows - their states are set to the graph's
-   * @throws system errors; then what was saved before stays
+   * @param rows - their states are set from the graph
+   * @throws system errors; the index saved before then stays
    */
   async save(graph: HnswGraph, rows: Uint8Array): Promise<undefined> {
     const number = ++this.#number
@@ -94,9 +94,9 @@ export class GraphFiles {
 
 async function damageOf(path: string, { graphBytes, graphSha256 }: SavedIndex): Promise<string | undefined> {
   const found = await unlessMissing(stat(path))
-  if (found?.size !== graphBytes) return 'the graph has another length than its head file says'
+  if (found?.size !== graphBytes) return 'the graph does not have the length that its head file says'
   const digest = await digestOf(path, false)
-  return Buffer.compare(digest.graphSha256, graphSha256) === 0 ? undefined : 'the graph does not fit its checksum'
+  return Buffer.compare(digest.graphSha256, graphSha256) === 0 ? undefined : 'the graph does not match its checksum'
 }
 
 function statesOf(rows: Uint8Array): Uint8Array {
@@ -105,7 +105,7 @@ function statesOf(rows: Uint8Array): Uint8Array {
   return states
 }
 
-/** @param durable - syncs the file, too */
+/** @param durable - also sync the file */
 async function digestOf(path: string, durable: boolean): Promise<Pick<SavedIndex, 'graphBytes' | 'graphSha256'>> {
   const hash = createHash('sha256')
   const file = await open(path, durable ? 'r+' : 'r')

@@ -1,6 +1,6 @@
 /*
- * What an index keeps on disk, so that it need not be built again. `<model>-<space>.index` says what counts; the graph is
- * beside it, in the library's own format, in `<model>-<space>.<number>.graph`. Little-endian:
+ * The files of an index. The head file, `<model>-<space>.index`, names the current graph, which is in
+ * `<model>-<space>.<number>.graph` beside it, in the library's own format. The head file, little-endian:
  *
  *   offset  bytes  field
  *        0      4  magic 'SHIX'
@@ -12,16 +12,16 @@
  *       20      4  rows
  *       24      8  bytes of the graph's file
  *       32     32  SHA-256 of the graph's file
- *       64         rows, one for each label from 0, see label-table.ts
- *      end     32  SHA-256 of all before
+ *       64         rows, one per label from 0, see label-table.ts
+ *      end     32  SHA-256 of all bytes before
  *
- * A file that does not fit is no error: the index is built anew from the features in the volumes.
+ * An invalid file is no error: the index is rebuilt from the features in the volumes.
  */
 import { createHash, hash } from 'node:crypto'
 import type { IndexName } from './vector-index.js'
 
 export const ROW_BYTES = 24
-/** A row's last byte but one is its label's state. */
+/** Where a row holds its label's state. */
 export const ROW_STATE_OFFSET = 22
 
 const MAGIC = 0x58494853 // 'SHIX' read little-endian
@@ -31,7 +31,7 @@ const DIGEST_BYTES = 32
 const SPACES = [undefined, 'image', 'text'] as const
 const NAME = /^([0-9a-f]{16})-(?:image|text)\./
 
-/** What stands in an index's head file. */
+/** The contents of an index's head file. */
 export interface SavedIndex {
   readonly graphNumber: number
   readonly graphBytes: number
@@ -39,7 +39,7 @@ export interface SavedIndex {
   readonly rows: Uint8Array
 }
 
-/** @returns how the head file of an index is named */
+/** @returns the name of an index's head file */
 export function headFileName({ model, space }: Pick<IndexName, 'model' | 'space'>): string {
   return `${model}-${space}.index`
 }
@@ -48,7 +48,7 @@ export function graphFileName({ model, space }: Pick<IndexName, 'model' | 'space
   return `${model}-${space}.${number}.graph`
 }
 
-/** @returns the number of one of the index's graph files */
+/** @returns the number of a graph file; undefined when it is not one of this index */
 export function graphNumberOf(
   { model, space }: Pick<IndexName, 'model' | 'space'>,
   fileName: string
@@ -58,7 +58,7 @@ export function graphNumberOf(
   return match === null ? undefined : Number(match[1])
 }
 
-/** @returns the model whose index a file belongs to */
+/** @returns the model that a file's index belongs to */
 export function modelOfFile(fileName: string): string | undefined {
   return NAME.exec(fileName)?.[1]
 }
@@ -80,7 +80,7 @@ export function encodeSavedIndex(name: IndexName, saved: SavedIndex): Uint8Array
   return bytes
 }
 
-/** @returns undefined when the bytes are damaged, or of another index or version; rows are a view of the bytes */
+/** @returns undefined for damaged bytes, or those of another index or version; rows are a view of the bytes */
 export function decodeSavedIndex(name: IndexName, bytes: Uint8Array): SavedIndex | undefined {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (view.length < HEAD_BYTES + DIGEST_BYTES) return undefined

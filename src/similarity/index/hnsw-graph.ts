@@ -3,31 +3,32 @@ import hnswlib, { type HierarchicalNSW } from 'hnswlib-node'
 const M = 16
 const EF_CONSTRUCTION = 200
 /**
- * Candidates that a search looks at, at least; else twice as many as it wants. Over 100,000 vectors of 1,024 numbers recall@10
- * was .996 with so many, .969 with half (test/bench/similarity.ts).
+ * The least `ef` of a search; otherwise twice `k`. On 100,000 vectors of 1,024 numbers, recall@10 was .996 with this value
+ * and .969 with half of it (test/bench/similarity.ts).
  */
 const EF_MIN = 256
 const CAPACITY_MIN = 1_024
 const GROWTH = 1.5
-/** The library's graphs start with the same seed, so that the same calls build the same graph. */
+/** A fixed seed: the same calls build the same graph. */
 const SEED = 100
 const LABEL_BYTES = 8
 const LINK_BYTES = 4
 
-/** What a label stands for in a graph: nothing, a vector, or a vector that is only passed through. */
+/** A label's state: unused, a vector, or a removed vector that searches only pass through. */
 export const LABEL_FREE = 0
 export const LABEL_LIVE = 1
 export const LABEL_DEAD = 2
 
-/** Neighbours as labels, best first. */
-export interface LabelledNeighbours {
+/** Neighbors as labels, best first. */
+export interface LabeledNeighbors {
   readonly labels: Uint32Array
   readonly scores: Float32Array
 }
 
 /**
- * A graph of unit vectors under labels, in the memory of the library, which grows as needed. Removed vectors stay in it as
- * way-marks: when they are many, a new graph is to be built from the others. All calls block: for a thread of its own.
+ * A graph of unit vectors under labels, in the library's memory; grows as needed. Removed vectors stay in the graph so that
+ * searches can pass through them; when there are many, build a new graph from the others. All calls block, so it needs a
+ * thread of its own.
  *
  * @see Malkov & Yashunin 2018, "Efficient and robust approximate nearest neighbor search using HNSW graphs"
  */
@@ -44,7 +45,7 @@ export class HnswGraph {
     for (const state of states) if (state === LABEL_LIVE) this.#liveCount++
   }
 
-  /** @param capacity - vectors that it can take without growing */
+  /** @param capacity - vectors that fit without growing */
   static empty(dimension: number, capacity = CAPACITY_MIN): HnswGraph {
     const index = new hnswlib.HierarchicalNSW('cosine', dimension)
     index.initIndex(Math.max(capacity, CAPACITY_MIN), M, EF_CONSTRUCTION, SEED)
@@ -52,18 +53,19 @@ export class HnswGraph {
   }
 
   /**
-   * Reads a file that `write` wrote. The library believes what it reads: a changed bit may end the process, so the bytes must
-   * have been checked before.
+   * Reads a file that `write` wrote. The library does not check it, and a flipped bit may crash the process: verify the bytes
+   * first.
    *
-   * @param states - of each label, as `states` gave them; owned by the graph from now on
-   * @throws when the library refuses the file, or it has another number of vectors
+   * @param states - by label, from `states`; owned by the graph from now on
+   * @throws when the library refuses the file, or its number of vectors differs
    */
   static read(dimension: number, path: string, states: Uint8Array): HnswGraph {
     const held = states.reduce((sum, state) => sum + (state === LABEL_FREE ? 0 : 1), 0)
     if (held === 0) return HnswGraph.empty(dimension)
     const index = new hnswlib.HierarchicalNSW('cosine', dimension)
     index.readIndexSync(path)
-    if (index.getCurrentCount() !== held) throw new Error('the graph has another number of vectors than its labels')
+    if (index.getCurrentCount() !== held)
+      throw new Error('the number of vectors in the graph differs from its number of labels')
     return new HnswGraph(dimension, index, states)
   }
 
@@ -71,7 +73,7 @@ export class HnswGraph {
     return this.#liveCount
   }
 
-  /** Of each label; a view that the next call may change. */
+  /** By label; a view that the next call may change. */
   get states(): Uint8Array {
     return this.#states
   }
@@ -80,13 +82,13 @@ export class HnswGraph {
     return this.#states[label] ?? LABEL_FREE
   }
 
-  /** Bytes of which a file of this graph has more. */
+  /** A lower bound on the size of this graph's file, bytes. */
   get bytesMin(): number {
     const level0Links = LINK_BYTES * (1 + 2 * M)
     return this.#index.getCurrentCount() * (4 * this.#dimension + LABEL_BYTES + level0Links + LINK_BYTES)
   }
 
-  /** @param label - free */
+  /** @param label - must be free */
   add(label: number, vector: readonly number[]): void {
     const capacity = this.#index.getMaxElements()
     if (this.#index.getCurrentCount() >= capacity) {
@@ -114,7 +116,7 @@ export class HnswGraph {
     return this.#index.getPoint(label)
   }
 
-  search(query: readonly number[], k: number): LabelledNeighbours {
+  search(query: readonly number[], k: number): LabeledNeighbors {
     const count = Math.min(k, this.#liveCount)
     if (count === 0) return { labels: new Uint32Array(0), scores: new Float32Array(0) }
     this.#index.setEf(Math.max(EF_MIN, 2 * count))
@@ -122,7 +124,7 @@ export class HnswGraph {
     return { labels: Uint32Array.from(neighbors), scores: Float32Array.from(distances, distance => 1 - distance) }
   }
 
-  /** Searches may go on meanwhile, changes may not. A full disk goes unnoticed: see `bytesMin`. */
+  /** Searches may run meanwhile, changes may not. The library does not report a full disk: compare with `bytesMin`. */
   async write(path: string): Promise<void> {
     await this.#index.writeIndex(path)
   }

@@ -3,18 +3,24 @@ import { SheafError } from '../../core/errors.js'
 import type { Logger } from '../../core/log.js'
 import { startThread } from '../../core/thread.js'
 import type { PhotoId } from '../../domain/ids.js'
-import type { HnswAnswers, HnswRequest, HnswThreadData, NumberedAnswer, NumberedRequest } from './hnsw-messages.js'
+import type {
+  HnswAnswers,
+  HnswRequest,
+  HnswThreadData,
+  NumberedHnswAnswer,
+  NumberedHnswRequest
+} from './hnsw-messages.js'
 import { LabelTable } from './label-table.js'
-import { type IndexName, NEIGHBOURS_MAX, type Neighbour, type VectorEntry, type VectorIndex } from './vector-index.js'
+import { type IndexName, NEIGHBORS_MAX, type Neighbor, type VectorEntry, type VectorIndex } from './vector-index.js'
 
 const SEARCHES_WAITING_MAX = 1_000
-/** Way-marks of removed vectors make searches slow and, when they are very many, blind. */
+/** Removed vectors slow searches down; above this share the graph is rebuilt, before recall suffers. */
 const DEAD_SHARE_MAX = 0.3
 const DEAD_MIN = 256
 
 type Kind = HnswRequest['kind']
 
-interface Waiting {
+interface PendingCall {
   readonly resolve: (answer: HnswAnswers[Kind]) => void
   readonly reject: (error: SheafError) => void
 }
@@ -23,37 +29,37 @@ export interface HnswIndexComponents {
   readonly log: Logger
 }
 
-/** An approximate index: the graph lives in a thread of its own, the names of its vectors here. */
+/** An approximate index. The graph is in a thread of its own, the table from labels to photos here. */
 export class HnswIndex implements VectorIndex {
   readonly #name: IndexName
   readonly #log: Logger
   readonly #worker: Worker
-  readonly #waiting = new Map<number, Waiting>()
+  readonly #pendingCalls = new Map<number, PendingCall>()
   #table = new LabelTable()
-  #number = 0
-  #searches = 0
+  #lastNumber = 0
+  #searchCount = 0
   #rebuilding: Promise<void> | undefined
-  #closed: Promise<void> | undefined
+  #closing: Promise<void> | undefined
   #failure: SheafError | undefined
 
   private constructor({ log }: HnswIndexComponents, data: HnswThreadData) {
     this.#name = data.name
     this.#log = log
     this.#worker = startThread(import.meta.url, 'hnsw-thread', { workerData: data })
-    this.#worker.on('message', (answer: NumberedAnswer) => this.#answered(answer))
-    this.#worker.on('error', err => this.#failed(err))
-    this.#worker.on('exit', code => this.#failed(`its thread ended with ${code}`))
+    this.#worker.on('message', (answer: NumberedHnswAnswer) => this.#onAnswer(answer))
+    this.#worker.on('error', err => this.#onFailure(err))
+    this.#worker.on('exit', code => this.#onFailure(`its thread ended with ${code}`))
   }
 
-  /** @param data.folder - must be there */
+  /** @param data.folder - must exist */
   static async open(components: HnswIndexComponents, data: HnswThreadData): Promise<HnswIndex> {
     const index = new HnswIndex(components, data)
     try {
       const { rows, damage } = await index.#ask({ kind: 'load' }, [])
       if (damage !== undefined) {
-        components.log.warn({ index: data.name, damage }, 'a damaged index is built anew from the volumes')
+        components.log.warn({ index: data.name, damage }, 'index is damaged; rebuilding it from the volumes')
       }
-      if (rows !== undefined) index.#table = await LabelTable.from(rows)
+      if (rows !== undefined) index.#table = await LabelTable.load(rows)
       return index
     } catch (err) {
       await index.close()
@@ -75,12 +81,12 @@ export class HnswIndex implements VectorIndex {
 
   async add(entries: readonly VectorEntry[]): Promise<void> {
     const { dimension } = this.#name
-    const fresh = [...new Map(entries.map(entry => [entry.id, entry])).values()]
-    const vectors = new Float32Array(fresh.length * dimension)
+    const latest = [...new Map(entries.map(entry => [entry.id, entry])).values()]
+    const vectors = new Float32Array(latest.length * dimension)
     const removed: number[] = []
-    const labels = new Uint32Array(fresh.length)
-    for (const [i, { id, version, vector }] of fresh.entries()) {
-      const old = this.#table.kill(id)
+    const labels = new Uint32Array(latest.length)
+    for (const [i, { id, version, vector }] of latest.entries()) {
+      const old = this.#table.markDead(id)
       if (old !== undefined) removed.push(old)
       labels[i] = this.#table.assign(id, version)
       vectors.set(vector, i * dimension)
@@ -89,23 +95,24 @@ export class HnswIndex implements VectorIndex {
   }
 
   async remove(ids: readonly PhotoId[]): Promise<void> {
-    const removed = ids.flatMap(id => this.#table.kill(id) ?? [])
+    const removed = ids.flatMap(id => this.#table.markDead(id) ?? [])
     if (removed.length > 0) await this.#change(new Uint32Array(0), new Float32Array(0), removed)
   }
 
-  async search(query: Float32Array, k: number): Promise<Neighbour[]> {
-    if (this.#searches >= SEARCHES_WAITING_MAX) throw new SheafError('ERR_OVERLOADED', 'too many searches wait')
+  async search(query: Float32Array, k: number): Promise<Neighbor[]> {
+    if (this.#searchCount >= SEARCHES_WAITING_MAX)
+      throw new SheafError('ERR_OVERLOADED', 'too many searches are waiting; try again')
     const copy = Float32Array.from(query)
-    this.#searches++
+    this.#searchCount++
     try {
-      const request: HnswRequest = { kind: 'search', query: copy, k: Math.min(k, NEIGHBOURS_MAX) }
+      const request: HnswRequest = { kind: 'search', query: copy, k: Math.min(k, NEIGHBORS_MAX) }
       const { labels, scores } = await this.#ask(request, [copy.buffer])
       return Array.from(labels).flatMap((label, i) => {
-        const id = this.#table.idOf(label) // undefined: removed while the search was under way
-        return id === undefined ? [] : [{ id, score: clamped(scores[i] ?? 0) }]
+        const id = this.#table.idOf(label) // undefined: removed during the search
+        return id === undefined ? [] : [{ id, score: clamp(scores[i] ?? 0) }]
       })
     } finally {
-      this.#searches--
+      this.#searchCount--
     }
   }
 
@@ -115,12 +122,12 @@ export class HnswIndex implements VectorIndex {
   }
 
   close(): Promise<void> {
-    this.#closed ??= this.#close()
-    return this.#closed
+    this.#closing ??= this.#close()
+    return this.#closing
   }
 
   async #close(): Promise<void> {
-    // one that failed has no thread any more
+    // after a failure the thread has ended
     if (this.#failure === undefined) await this.#ask({ kind: 'close' }, []).catch(() => {})
     await this.#rebuilding
     await this.#worker.terminate()
@@ -135,7 +142,7 @@ export class HnswIndex implements VectorIndex {
     try {
       await this.#ask(request, [labels.buffer, vectors.buffer])
     } catch (err) {
-      this.#failed(err) // table and graph may now say different things
+      this.#onFailure(err) // table and graph may now disagree
       throw err
     }
     const { deadCount, size } = this.#table
@@ -148,12 +155,15 @@ export class HnswIndex implements VectorIndex {
 
   async #rebuild(): Promise<void> {
     const { deadCount, size } = this.#table
-    this.#log.info({ index: this.#name, dead: deadCount, live: size }, 'an index is rebuilt without what was removed')
+    this.#log.info(
+      { index: this.#name, dead: deadCount, live: size },
+      'rebuilding an index without its removed vectors'
+    )
     try {
       const { freed } = await this.#ask({ kind: 'rebuild' }, [])
       this.#table.release(freed)
     } catch (err) {
-      this.#log.warn({ err, index: this.#name }, 'an index could not be rebuilt')
+      this.#log.warn({ err, index: this.#name }, 'index not rebuilt; searches stay slow until the next try')
     }
   }
 
@@ -163,31 +173,31 @@ export class HnswIndex implements VectorIndex {
   ): Promise<HnswAnswers[K]> {
     return new Promise((resolve, reject) => {
       if (this.#failure !== undefined) return reject(this.#failure)
-      if (this.#closed !== undefined && request.kind !== 'close') return reject(unavailable('the index is closed'))
-      const number = ++this.#number
-      this.#waiting.set(number, { resolve: answer => resolve(answer as HnswAnswers[K]), reject })
-      const numbered: NumberedRequest = { number, request }
+      if (this.#closing !== undefined && request.kind !== 'close') return reject(unavailable('the index is closed'))
+      const number = ++this.#lastNumber
+      this.#pendingCalls.set(number, { resolve: answer => resolve(answer as HnswAnswers[K]), reject })
+      const numbered: NumberedHnswRequest = { number, request }
       this.#worker.postMessage(numbered, transfer)
     })
   }
 
-  #answered(answer: NumberedAnswer): void {
-    const waiting = this.#waiting.get(answer.number)
-    this.#waiting.delete(answer.number)
+  #onAnswer(answer: NumberedHnswAnswer): void {
+    const waiting = this.#pendingCalls.get(answer.number)
+    this.#pendingCalls.delete(answer.number)
     if ('error' in answer) waiting?.reject(unavailable(answer.error))
     else waiting?.resolve(answer.answer)
   }
 
-  #failed(cause: unknown): void {
+  #onFailure(cause: unknown): void {
     if (this.#failure !== undefined) return
-    this.#failure = unavailable('the index has failed', cause)
-    for (const { reject } of this.#waiting.values()) reject(this.#failure)
-    this.#waiting.clear()
+    this.#failure = unavailable('the index failed and will be opened again', cause)
+    for (const { reject } of this.#pendingCalls.values()) reject(this.#failure)
+    this.#pendingCalls.clear()
   }
 }
 
-/** Rounding takes the cosine of a vector with itself beyond 1. */
-function clamped(score: number): number {
+/** Rounding can push the cosine of a vector with itself above 1. */
+function clamp(score: number): number {
   return Math.max(-1, Math.min(1, score))
 }
 

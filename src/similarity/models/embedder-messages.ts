@@ -1,6 +1,6 @@
 /*
- * What a threaded embedder and its thread say to each other: the thread is given its model to start with, and says when it is
- * loaded, or why not, under number 0. Each request has a number from 1 on, and one answer with the same.
+ * Messages between a threaded embedder and its thread. The thread starts with its model as `workerData`; it answers number 0
+ * when the model is loaded, or why it is not. Requests are numbered from 1; each gets one answer with its number.
  */
 import type { SentError } from '../../core/sent-error.js'
 import type { Features } from '../../domain/features.js'
@@ -12,11 +12,11 @@ export type EmbedderRequest =
 
 export type EmbedderAnswer = Features | TextEmbedding | undefined
 
-export interface NumberedRequest {
+export interface NumberedEmbedderRequest {
   readonly number: number
   readonly request: EmbedderRequest
 }
 
-export type NumberedAnswer =
+export type NumberedEmbedderAnswer =
   | { readonly number: number; readonly answer: EmbedderAnswer }
   | { readonly number: number; readonly error: SentError }

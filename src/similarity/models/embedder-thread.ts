@@ -3,17 +3,22 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { invariant } from '../../core/invariant.js'
 import { sentError } from '../../core/sent-error.js'
 import { Embedder } from './embedder.js'
-import type { EmbedderAnswer, EmbedderRequest, NumberedAnswer, NumberedRequest } from './embedder-messages.js'
+import type {
+  EmbedderAnswer,
+  EmbedderRequest,
+  NumberedEmbedderAnswer,
+  NumberedEmbedderRequest
+} from './embedder-messages.js'
 import type { LoadedModel } from './model-spec.js'
 
 const port = parentPort
 invariant(port !== null, 'this module is a thread')
 const loading = Embedder.load(workerData as LoadedModel)
 
-answer(0, isLoaded())
-port.on('message', ({ number, request }: NumberedRequest) => answer(number, embed(request)))
+answer(0, whenLoaded())
+port.on('message', ({ number, request }: NumberedEmbedderRequest) => answer(number, embed(request)))
 
-async function isLoaded(): Promise<undefined> {
+async function whenLoaded(): Promise<undefined> {
   await loading
 }
 
@@ -23,7 +28,7 @@ async function embed(request: EmbedderRequest): Promise<EmbedderAnswer> {
 }
 
 function answer(number: number, result: Promise<EmbedderAnswer>): void {
-  const send = (message: NumberedAnswer): void => port?.postMessage(message)
+  const send = (message: NumberedEmbedderAnswer): void => port?.postMessage(message)
   result.then(
     value => send({ number, answer: value }),
     (err: unknown) => send({ number, error: sentError(err) })

@@ -7,14 +7,14 @@ import { toUnit } from './network.js'
 import { TextNetwork } from './text-network.js'
 
 export interface TextEmbedding {
-  /** Where its neighbours are: `image` for a model that has pictures and words in one space, `text` for concepts. */
+  /** The space to search: `image` for a model with one space for images and texts, `text` for concepts. */
   readonly space: Space
   /** Unit length. */
   readonly vector: Float32Array
 }
 
 /**
- * A model in use: images and texts to vectors. Computes on the calling thread: 10 to 70 ms for an image.
+ * A loaded model: turns images and texts into vectors. Blocks the calling thread, 10 to 70 ms for an image.
  */
 export class Embedder {
   readonly #model: LoadedModel
@@ -45,10 +45,10 @@ export class Embedder {
   }
 
   /**
-   * @throws `ERR_TEXT_SEARCH_UNAVAILABLE`; `ERR_BAD_PARAMETER` for words of which the model knows none; `ERR_MODEL_INVALID`
+   * @throws `ERR_TEXT_SEARCH_UNAVAILABLE`; `ERR_BAD_PARAMETER` when the model knows none of the words; `ERR_MODEL_INVALID`
    */
   async text(text: string): Promise<TextEmbedding> {
-    // its network is loaded with the first text: a node that is never asked for words saves the memory
+    // loaded with the first text: a node without text searches saves the memory
     this.#text ??= TextNetwork.load(this.#model)
     const vector = await (await this.#text).embed(text)
     return { space: this.#model.spec.text?.kind === 'concepts' ? 'text' : 'image', vector }
@@ -56,7 +56,7 @@ export class Embedder {
 
   async release(): Promise<void> {
     await this.#image.release()
-    const text = await this.#text?.catch(() => undefined) // whoever asked for it knows
+    const text = await this.#text?.catch(() => undefined) // reported to the caller of `text`
     await text?.release()
   }
 }

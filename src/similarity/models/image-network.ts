@@ -1,9 +1,9 @@
 import { Tensor } from 'onnxruntime-node'
 import { invariant } from '../../core/invariant.js'
 import { IMAGE_FILE, type ImageSide, type LoadedModel, modelPath } from './model-spec.js'
-import { Network, pooled } from './network.js'
+import { Network, pool } from './network.js'
 
-/** What a model's network says of an image, as it says it: not of unit length. */
+/** The raw outputs of a network for an image: not of unit length. */
 export interface ImageOutput {
   readonly embedding: Float32Array
   /** Probabilities, for a model with classes. */
@@ -33,8 +33,8 @@ export class ImageNetwork {
     const input = new Tensor('float32', imageInput(this.#side, pixels), [1, 3, size, size])
     const names = classes === undefined ? [outputName] : [outputName, classes.outputName]
     const [output, probabilities] = await this.#network.run({ [inputName]: input }, names)
-    const embedding = pooled(output!, pooling)
-    return probabilities === undefined ? { embedding } : { embedding, classes: pooled(probabilities, 'none') }
+    const embedding = pool(output!, pooling)
+    return probabilities === undefined ? { embedding } : { embedding, classes: pool(probabilities, 'none') }
   }
 
   release(): Promise<void> {
@@ -42,7 +42,7 @@ export class ImageNetwork {
   }
 }
 
-/** @returns the network's input: a plane for each channel, in the network's order, of (x - mean) / std */
+/** @returns the network's input: one plane per channel, in the network's order, of (x - mean) / std */
 export function imageInput({ size, channels, mean, std }: ImageSide, pixels: Uint8Array): Float32Array {
   const area = size * size
   invariant(

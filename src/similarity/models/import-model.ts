@@ -23,11 +23,11 @@ import { Network, toUnit } from './network.js'
 import { referencePixels } from './reference-image.js'
 import { TextNetwork } from './text-network.js'
 
-/** What only whoever exported a network knows of it; the rest is read from its file. */
+/** Facts about a network that its file does not contain. */
 export interface NetworkHints {
-  /** Needed when there are several outputs and none has a usual name. */
+  /** Required when there are several outputs and none has a common name. */
   readonly outputName?: string
-  /** Undefined: `none` for an output of one vector; else `cls` for images and `mean` for texts. */
+  /** Default: `none` for an output of one vector; else `cls` for images and `mean` for texts. */
   readonly pooling?: Pooling
 }
 
@@ -37,22 +37,22 @@ export interface ImageHints extends NetworkHints {
   readonly std: PerChannel
   readonly channels: ImageSide['channels']
   readonly resize: ImageSide['resize']
-  /** Needed when the network takes images of any size. */
+  /** Default for a network that takes any size: 224. */
   readonly size?: number
 }
 
-/** The files of a model and what is known of them; `File` says where one is. */
+/** The files of a model, with hints; `File` locates one. */
 export interface ModelSources<File> {
   readonly image: ImageHints & { readonly file: File }
   readonly text?: NetworkHints & {
     readonly file: File
     readonly tokenizer: File
-    /** Undefined: the tokenizer's own defaults. */
+    /** Default: the tokenizer's own defaults. */
     readonly tokenizerConfig?: File
   }
 }
 
-/** Files are given by their paths. */
+/** Files by path. */
 export interface ImportInit extends ModelSources<string> {
   readonly name: string
   readonly licence: string
@@ -63,7 +63,7 @@ export interface ImportInit extends ModelSources<string> {
 
 type Metadata = InferenceSession.TensorValueMetadata
 
-/** What exporters call the vector of an image or a text, the best first. */
+/** Output names that exporters use for the vector of an image or a text, best first. */
 const IMAGE_OUTPUTS = ['image_embeds', 'embedding', 'embeddings', 'pooler_output', 'last_hidden_state']
 const TEXT_OUTPUTS = [
   'text_embeds',
@@ -76,18 +76,18 @@ const TEXT_OUTPUTS = [
 
 const SIZE_MAX = 1_024
 const IMAGE_SIZE = 224
-/** Of the models in the manner of CLIP. */
+/** The limit of CLIP models. */
 const TOKENS_MAX = 77
 const TOKENS_MAX_BOUND = 512
 /** Two texts whose vectors must differ. */
 const PROBES = ['a photo of a dog', 'mountains in the snow'] as const
 
 /**
- * Makes a model from files that somebody has: an ONNX network for images, and perhaps one for texts with its tokenizer, whose
- * vectors lie in the same space. Each is run before it is accepted. Busy for seconds: for a thread of its own.
+ * Builds a model from given files: an ONNX network for images, and optionally one for texts, in the same space, with its
+ * tokenizer. Each is run before it is accepted. Blocks for seconds, so it needs a thread of its own.
  *
- * @returns the description of the model; the folder has all of its files but `model.json`
- * @throws `ERR_MODEL_INVALID` for what cannot be used, with the reason; the file system's own errors
+ * @returns the description of the model; the folder has all its files except `model.json`
+ * @throws `ERR_MODEL_INVALID` for unusable files, with the reason; `ERR_USAGE` when a file cannot be read; system errors
  */
 export async function importModel(
   { fileSystem }: { readonly fileSystem: FileSystem },
@@ -130,11 +130,12 @@ async function inspectImage({ image, folder, name }: ImportInit): Promise<ImageS
   try {
     const [input, ...others] = tensors(network.inputs)
     if (input === undefined || others.length > 0 || input.type !== 'float32' || input.shape.length !== 4) {
-      throw unusable(`an image network has one input, float32 of N×3×H×W, not ${shown(network.inputs)}`)
+      throw unusable(`an image network must have one input, float32 of N×3×H×W, not ${describeTensors(network.inputs)}`)
     }
     const [batch, channels, height, width] = input.shape
-    if (channels !== 3) throw unusable(`the input ${shown([input])} has not the channels first, N×3×H×W`)
-    if (typeof batch === 'number' && batch > 1) throw unusable(`the network takes images by ${batch}, not one by one`)
+    if (channels !== 3) throw unusable(`the input ${describeTensors([input])} must have its channels first, N×3×H×W`)
+    if (typeof batch === 'number' && batch > 1)
+      throw unusable(`the network takes batches of ${batch} images; export it with a batch size of 1`)
     const size = sizeOf(height, width, image.size)
     const output = pickOutput(network.outputs, image.outputName, IMAGE_OUTPUTS)
     const { mean, std, resize } = image
@@ -157,25 +158,29 @@ async function inspectImage({ image, folder, name }: ImportInit): Promise<ImageS
   }
 }
 
-/** @returns the numbers in a vector */
+/** @returns the dimension of the vectors */
 async function probeImage(network: Network, side: ImageSide, name: string): Promise<number> {
   const images = new ImageNetwork(network, side)
   const pixels = referencePixels(side.size)
   const one = toUnit((await images.run(pixels)).embedding)
   const other = toUnit((await images.run(pixels.map(byte => 255 - byte))).embedding)
   if (one.length > DIMENSION_MAX) {
-    throw unusable(`the output ${side.outputName} has ${one.length} numbers; a vector has at most ${DIMENSION_MAX}`)
+    throw unusable(`the output ${side.outputName} has ${one.length} numbers; the maximum is ${DIMENSION_MAX}`)
   }
-  if (one.every((number, at) => number === other[at])) throw unusable(`${name} gives the same vector for every image`)
+  if (one.every((number, at) => number === other[at]))
+    throw unusable(`${name} gives the same vector for every image; check mean and std`)
   return one.length
 }
 
 function sizeOf(height: number | string | undefined, width: number | string | undefined, wanted?: number): number {
   const fixed = [height, width].filter(side => typeof side === 'number' && side > 0) as number[]
   const size = fixed[0] ?? wanted ?? IMAGE_SIZE
-  if (fixed.some(side => side !== size)) throw unusable(`the network takes images of ${width}×${height}, not a square`)
-  if (wanted !== undefined && wanted !== size) throw unusable(`the network takes images of ${size}×${size} alone`)
-  if (size > SIZE_MAX) throw unusable(`the network takes images of ${size}×${size}, more than ${SIZE_MAX}×${SIZE_MAX}`)
+  if (fixed.some(side => side !== size))
+    throw unusable(`the network takes images of ${width}×${height}; only square inputs are supported`)
+  if (wanted !== undefined && wanted !== size)
+    throw unusable(`the network takes only images of ${size}×${size}, not ${wanted}×${wanted}`)
+  if (size > SIZE_MAX)
+    throw unusable(`the network takes images of ${size}×${size}; the maximum is ${SIZE_MAX}×${SIZE_MAX}`)
   return size
 }
 
@@ -188,7 +193,7 @@ async function inspectText({ text, folder }: ImportInit, dimension: number): Pro
     const known = inputs.every(input => input === ids || input === mask || input === types)
     if (ids === undefined || !known || inputs.some(input => input.type !== 'int64')) {
       throw unusable(
-        `a text network has the inputs input_ids and perhaps attention_mask and token_type_ids, int64, not ${shown(inputs)}`
+        `a text network must have the input input_ids, optionally attention_mask and token_type_ids, all int64, not ${describeTensors(inputs)}`
       )
     }
     const output = pickOutput(network.outputs, text?.outputName, TEXT_OUTPUTS)
@@ -209,17 +214,17 @@ async function inspectText({ text, folder }: ImportInit, dimension: number): Pro
   }
 }
 
-/** How long texts may be, and what fills them up where the network takes one length only. */
+/** The longest text, and the padding token for a network that takes only one length. */
 async function tokenBounds(ids: Metadata, folder: string): Promise<Pick<TextEncoder, 'tokensMax' | 'padToken'>> {
   const config = JSON.parse(await readFile(`${folder}/${TOKENIZER_CONFIG_FILE}`, 'utf8')) as Record<string, unknown>
   const length = ids.shape[1]
   if (typeof length !== 'number' || length <= 0) {
-    const said = Number(config.model_max_length)
-    return { tokensMax: said > 1 && said <= TOKENS_MAX_BOUND ? said : TOKENS_MAX }
+    const modelMax = Number(config.model_max_length)
+    return { tokensMax: modelMax > 1 && modelMax <= TOKENS_MAX_BOUND ? modelMax : TOKENS_MAX }
   }
   const tokenizer = new Tokenizer(JSON.parse(await readFile(`${folder}/${TOKENIZER_FILE}`, 'utf8')), config)
-  const named = config.pad_token as string | { readonly content?: string } | undefined
-  const padToken = tokenizer.token_to_id((typeof named === 'object' ? named.content : named) ?? '')
+  const padName = config.pad_token as string | { readonly content?: string } | undefined
+  const padToken = tokenizer.token_to_id((typeof padName === 'object' ? padName.content : padName) ?? '')
   return { tokensMax: length, padToken: padToken ?? 0 }
 }
 
@@ -229,7 +234,9 @@ async function probeText(description: ModelDescription, folder: string): Promise
     const [one, other] = [await network.embed(PROBES[0]), await network.embed(PROBES[1])]
     const { dimension } = description.image
     if (one.length !== dimension) {
-      throw unusable(`its texts have ${one.length} numbers and its images ${dimension}: they do not belong together`)
+      throw unusable(
+        `text vectors have ${one.length} numbers, image vectors ${dimension}: the two networks do not belong together`
+      )
     }
     if (one.every((number, at) => number === other[at])) {
       throw unusable(`${description.name} gives the same vector for every text`)
@@ -250,14 +257,14 @@ function pickOutput(
   const output = all.find(one => one.name === name)
   if (output !== undefined) return output
   const problem = wanted === undefined ? 'it is not clear which output is the vector' : `there is no output ${wanted}`
-  throw unusable(`${problem}: name one of ${shown(outputs)}`)
+  throw unusable(`${problem}; name one of ${describeTensors(outputs)}`)
 }
 
 function tensors(values: readonly InferenceSession.ValueMetadata[]): Metadata[] {
   return values.filter((value): value is Metadata => value.isTensor)
 }
 
-function shown(values: readonly InferenceSession.ValueMetadata[]): string {
+function describeTensors(values: readonly InferenceSession.ValueMetadata[]): string {
   return values
     .map(value => (value.isTensor ? `${value.name} (${value.type} ${value.shape.join('×')})` : value.name))
     .join(', ')

@@ -4,8 +4,7 @@ import { LABEL_VECTORS_FILE, type TextConcepts } from './model-spec.js'
 import { toUnit } from './network.js'
 
 /**
- * The unit vectors of a classifier's labels, in a file: float32, little-endian, one vector after the other in the order of
- * the classes.
+ * The unit vectors of a classifier's labels. The file: float32, little-endian, concatenated in the order of the classes.
  */
 export class LabelVectors {
   readonly #vectors: Float32Array
@@ -19,7 +18,7 @@ export class LabelVectors {
   /** @throws `ERR_MODEL_INVALID` unless there is one vector for each of `count` classes */
   static decode(bytes: Uint8Array, text: TextConcepts, count: number): LabelVectors {
     if (bytes.byteLength !== 4 * count * text.dimension) {
-      throw new SheafError('ERR_MODEL_INVALID', `${LABEL_VECTORS_FILE} does not hold a vector for each class`)
+      throw new SheafError('ERR_MODEL_INVALID', `${LABEL_VECTORS_FILE} does not hold one vector per class`)
     }
     return new LabelVectors(new Float32Array(inByteOrder(bytes).buffer), text)
   }
@@ -30,7 +29,7 @@ export class LabelVectors {
     return inByteOrder(new Uint8Array(joined.buffer))
   }
 
-  /** @returns the sum of the most probable labels' vectors, each times its probability; of unit length */
+  /** @returns the vectors of the most probable labels, weighted by probability and summed; of unit length */
   combine(probabilities: Float32Array): Float32Array {
     const { dimension, top } = this.#text
     const classes = Array.from(probabilities.keys()).sort((a, b) => probabilities[b]! - probabilities[a]!)
@@ -43,7 +42,7 @@ export class LabelVectors {
   }
 }
 
-/** @returns a copy of little-endian numbers of 4 bytes in this processor's order, or the other way round */
+/** @returns a copy of 4-byte numbers, converted between little-endian and this processor's byte order */
 function inByteOrder(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const copy = Uint8Array.from(bytes)
   if (endianness() === 'BE') Buffer.from(copy.buffer).swap32()

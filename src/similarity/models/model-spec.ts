@@ -1,11 +1,9 @@
 /**
- * What a model is. `model.json` in the model's folder holds a {@link ModelSpec}; all that is needed to run the model lies
- * beside it.
+ * A model is a folder: `model.json` holds its {@link ModelSpec}, and all files needed to run it are beside it.
  *
- * Its digest is the identity of the vectors it makes, the same on every node: SHA-256 over what determines them (the
- * weights, the tokenizer and labels, and how an image is brought into the model's input). Files that are computed from
- * others of the model are not part of it: the label vectors are floating-point results, which may differ in the last bits
- * from one processor to another, and nodes that differ so little can compare vectors.
+ * The digest identifies the vectors that a model makes, and is the same on every node: SHA-256 over all that determines
+ * them (weights, tokenizer, labels, and the preprocessing of images). Derived files are left out: the label vectors are
+ * floating-point results whose last bits may differ between processors, and vectors that differ so little are comparable.
  */
 import { hash } from 'node:crypto'
 import { join } from 'node:path'
@@ -27,10 +25,10 @@ export const LABEL_VECTORS_FILE = 'labels.f32'
 /** One number per channel, in the order of `channels`. */
 export type PerChannel = readonly [number, number, number]
 
-/** How one vector comes out of an output: `none`: it is one (1×D, 1×D×1×1); else 1×T×D, of which the first or the mean. */
+/** From output to vector. `none`: the output is one (1×D or 1×D×1×1). `cls`, `mean`: the first, or the mean, of 1×T×D. */
 export type Pooling = 'none' | 'cls' | 'mean'
 
-/** The network that makes an image's vector. Input: float32, 1×3×size×size; a batch of one. */
+/** The image network. Input: float32, 1×3×size×size, a batch of one. */
 export interface ImageSide {
   readonly inputName: string
   readonly outputName: string
@@ -42,7 +40,7 @@ export interface ImageSide {
   /** The input is `(x - mean) / std` with x in 0…255. */
   readonly mean: PerChannel
   readonly std: PerChannel
-  /** `cover`: the middle of the image, scaled to fill the square; `squash`: all of it, its proportions given up. */
+  /** `cover`: the center of the image, scaled to fill the square; `squash`: the whole image, distorted. */
   readonly resize: 'cover' | 'squash'
   /** Numbers in the vector. */
   readonly dimension: number
@@ -50,26 +48,26 @@ export interface ImageSide {
   readonly classes?: { readonly outputName: string; readonly count: number }
 }
 
-/** How the tokens of a text become the input of a network: int64, 1×T, each input present only where the network has it. */
+/** The text network. Inputs: int64, 1×T; optional ones only if the network has them. */
 export interface TextNetworkSpec {
   readonly inputNames: { readonly ids: string; readonly mask?: string; readonly types?: string }
   readonly outputName: string
   readonly pooling: Pooling
-  /** Longer texts are cut off; the text models of CLIP know 77. */
+  /** Longer texts are cut; 77 for CLIP. */
   readonly tokensMax: number
-  /** Texts are filled up to `tokensMax` with this token, where the network takes no other length. */
+  /** Pads texts to `tokensMax`, for networks that take only that length. */
   readonly padToken?: number
   readonly dimension: number
 }
 
-/** Texts and images share one space, `image`, as with CLIP: `dimension` is the image side's. */
+/** Texts and images share the space `image`, as with CLIP; `dimension` is the image side's. */
 export interface TextEncoder extends TextNetworkSpec {
   readonly kind: 'encoder'
 }
 
 /**
- * An image gets a second vector, in the space `text`: the sum over its `top` most probable classes of probability × label
- * vector, brought to unit length.
+ * Each image gets a second vector, in the space `text`: the sum over its `top` most probable classes of probability × label
+ * vector, scaled to unit length.
  *
  * @see Norouzi et al. 2014, "Zero-Shot Learning by Convex Combination of Semantic Embeddings"
  */
@@ -87,19 +85,19 @@ export interface ModelFile {
   /** Lower-case hex. */
   readonly sha256: string
   readonly bytes: number
-  /** Computed here from other files of the model, so no part of its identity. */
+  /** Computed locally from the model's other files, so not part of its identity. */
   readonly derived?: true
 }
 
-/** All of a model but its identity, which follows from the rest. */
+/** A model without its identity, which follows from the rest. */
 export interface ModelDescription {
   readonly name: string
   readonly image: ImageSide
-  /** Undefined: searching by words is not possible. */
+  /** Undefined: no text search. */
   readonly text?: TextSide
-  /** For people: whose weights these are and on what terms. */
+  /** For people: the license of the weights. */
   readonly licence: string
-  /** For people: where they come from. */
+  /** For people: where the weights come from. */
   readonly source: string
   /** Sorted by name. */
   readonly files: readonly ModelFile[]
@@ -109,18 +107,18 @@ export interface ModelSpec extends ModelDescription {
   readonly format: typeof MODEL_FORMAT
   /** Lower-case hex of 32 bytes. */
   readonly digest: string
-  /** The first 16 digits of `digest`: what stands in vectors, index headers and messages. */
+  /** The first 16 digits of `digest`, used in features, index files and messages. */
   readonly id: ModelId
 }
 
-/** A model whose files are there and intact. Plain data: it can be sent to a worker or another process. */
+/** A model whose files are complete and intact. Plain data, so it can be sent to a thread or another process. */
 export interface LoadedModel {
   readonly spec: ModelSpec
   /** The folder that holds the files. */
   readonly folder: string
 }
 
-/** @returns where a file of the model lies */
+/** @returns the path of one of the model's files */
 export function modelPath(model: LoadedModel, name: string): string {
   return join(model.folder, name)
 }

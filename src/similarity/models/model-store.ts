@@ -11,12 +11,12 @@ import { type ModelJob, runModelJob } from './model-jobs.js'
 import { identifyModel, type LoadedModel, type ModelSpec } from './model-spec.js'
 import { MODEL_RECIPES, type ModelRecipe } from './registry.js'
 
-/** Below the folder of models: downloads, models in the making, and the lock on both. Hidden, so no model's name. */
+/** In the folder of models: downloads, unfinished models, and the lock on both. Begins with a dot, so it is no model name. */
 const WORK_FOLDER = '.work'
 const DOWNLOADS_FOLDER = 'downloads'
-/** Begins the names of folders of models in the making. */
-const MAKING = 'making-'
-/** How often a process looks whether another one is through. */
+/** Prefix of folders of unfinished models. */
+const UNFINISHED_PREFIX = 'making-'
+/** How often to check whether another process is done, ms. */
 const LOCK_POLL_MS = 500
 
 export interface ModelStoreComponents extends ModelDownloadsComponents {
@@ -24,29 +24,29 @@ export interface ModelStoreComponents extends ModelDownloadsComponents {
 }
 
 export interface ModelStoreInit {
-  /** Holds a folder for each model; several nodes may share it. It is made when it is needed. */
+  /** Holds one folder per model; several nodes may share it. Created on demand. */
   readonly folder: string
-  /** What can be pulled. */
+  /** Models that can be pulled. */
   readonly recipes?: readonly ModelRecipe[]
 }
 
 export interface ModelSummary {
   readonly name: string
-  /** `ready`: here; `damaged`: to be pulled or added again; `available`: it can be pulled. */
+  /** `ready`: installed; `damaged`: must be pulled or added again; `available`: can be pulled. */
   readonly state: 'ready' | 'damaged' | 'available'
-  /** Undefined unless it is here. */
+  /** Undefined unless installed. */
   readonly id: ModelId | undefined
   readonly dimension: number | undefined
-  /** On disk, or to be downloaded. */
+  /** On disk, or to download. */
   readonly bytes: number
-  /** Whether photos can be found by words: `encoder` with a model of both, `concepts` by way of classes. */
+  /** Text search: `encoder` for a model of images and texts, `concepts` by way of classes. */
   readonly words: 'encoder' | 'concepts' | 'none' | undefined
   readonly licence: string
   readonly source: string
 }
 
 export type PullProgress =
-  /** Another process works in the same folder. */
+  /** Another process is working in the same folder. */
   | { readonly stage: 'waiting' }
   | { readonly stage: 'downloading'; readonly bytes: number; readonly bytesTotal: number | undefined }
   /** Unpacking, converting, checking. */
@@ -75,7 +75,7 @@ export class ModelStore {
     this.#downloads = new ModelDownloads(components, { folder: join(folder, WORK_FOLDER, DOWNLOADS_FOLDER) })
   }
 
-  /** @returns those that can be pulled in their order, then the others by name */
+  /** @returns the pullable models in the order of the recipes, then all others by name */
   async list(): Promise<ModelSummary[]> {
     const names = this.#recipes.map(recipe => recipe.name)
     const others = (await this.#names()).filter(name => !names.includes(name))
@@ -86,8 +86,8 @@ export class ModelStore {
   /**
    * Checks every byte of a model, in small pieces.
    *
-   * @returns undefined when it is not there, or damaged: then the log says so
-   * @throws `ERR_FORMAT_TOO_NEW`; the file system's own errors
+   * @returns undefined when it is not installed, or damaged; damage is logged
+   * @throws `ERR_FORMAT_TOO_NEW`; system errors
    */
   async open(name: string): Promise<LoadedModel | undefined> {
     const { fileSystem, log } = this.#components
@@ -98,45 +98,48 @@ export class ModelStore {
       if (spec === undefined) return undefined
       const files = await findDamage(fileSystem, folder, spec)
       if (files.length === 0) return { spec, folder }
-      log.warn({ model: name, files }, 'a model is damaged; pull or add it again')
+      log.warn({ model: name, files }, 'model is damaged; pull or add it again')
     } catch (err) {
       if (!hasCode(err, 'ERR_MODEL_INVALID')) throw err
-      log.warn({ model: name, err }, 'a model is damaged; pull or add it again')
+      log.warn({ model: name, err }, 'model is damaged; pull or add it again')
     }
     return undefined
   }
 
   /**
-   * Downloads and makes a model, unless it is there and intact. Goes on where an earlier call or process was interrupted.
+   * Downloads and builds a model, unless it is installed and intact. Resumes what an earlier call or process left unfinished.
    *
    * @throws `ERR_USAGE` for a name that cannot be pulled; `ERR_MODEL_DOWNLOAD`; `ERR_MODEL_INVALID`; `ERR_DISK_WRITE`; the
-   * signal's reason; the file system's own errors
+   * signal's reason; system errors
    */
   async pull(name: string, onProgress: OnProgress, signal: AbortSignal): Promise<ModelSpec> {
     const recipe = this.#recipes.find(one => one.name === name)
     if (recipe === undefined) {
       const names = this.#recipes.map(one => one.name).join(', ')
-      throw new SheafError('ERR_USAGE', `no model ${name} can be pulled, only ${names}; sheaf models add takes others`)
+      throw new SheafError(
+        'ERR_USAGE',
+        `no model ${name} can be pulled, only ${names}; use sheaf models add for others`
+      )
     }
     const present = await this.open(name)
     if (present !== undefined) return present.spec
-    return await this.#locked(onProgress, signal, async () => {
-      const meanwhile = await this.open(name) // by another process
-      if (meanwhile !== undefined) return meanwhile.spec
-      const onBytes = downloading(onProgress)
+    return await this.#withLock(onProgress, signal, async () => {
+      const installed = await this.open(name) // installed by another process
+      if (installed !== undefined) return installed.spec
+      const onBytes = downloadProgress(onProgress)
       const tarballs = await this.#downloads.packages(recipe.packages, onBytes, signal)
       onProgress({ stage: 'making' })
-      const spec = await this.#make(name, folder => ({ kind: 'build', init: { recipe, tarballs, folder } }), signal)
+      const spec = await this.#build(name, folder => ({ kind: 'build', init: { recipe, tarballs, folder } }), signal)
       await this.#downloads.discard(Object.values(tarballs))
       return spec
     })
   }
 
   /**
-   * Takes a model that somebody has. One of the same name that was added before is replaced.
+   * Installs a model from given files. Replaces one of the same name that was added before.
    *
-   * @throws `ERR_USAGE` for a name that is not free or not one; `ERR_MODEL_DOWNLOAD`; `ERR_MODEL_INVALID`;
-   * `ERR_DISK_WRITE`; the signal's reason; the file system's own errors
+   * @throws `ERR_USAGE` for a reserved or invalid name, or a file that cannot be read; `ERR_MODEL_DOWNLOAD`;
+   * `ERR_MODEL_INVALID`; `ERR_DISK_WRITE`; the signal's reason; system errors
    */
   async add(options: AddOptions, onProgress: OnProgress, signal: AbortSignal): Promise<ModelSpec> {
     const { name, licence, source } = options
@@ -145,18 +148,18 @@ export class ModelStore {
       throw new SheafError('ERR_USAGE', `${JSON.stringify(name)} cannot be a model's name: it needs ${rule}`)
     }
     if (name === 'none' || this.#recipes.some(recipe => recipe.name === name)) {
-      throw new SheafError('ERR_USAGE', `the name ${name} has its own meaning; choose another one`)
+      throw new SheafError('ERR_USAGE', `the name ${name} is reserved; choose another one`)
     }
-    return await this.#locked(onProgress, signal, async () => {
+    return await this.#withLock(onProgress, signal, async () => {
       const paths: string[] = []
       const files = await mapFiles(options, async file => {
-        const path = await this.#downloads.file(file, downloading(onProgress), signal)
+        const path = await this.#downloads.file(file, downloadProgress(onProgress), signal)
         paths.push(path)
         return path
       })
       onProgress({ stage: 'making' })
       const init = { name, licence, source, ...files }
-      const spec = await this.#make(name, folder => ({ kind: 'import', init: { ...init, folder } }), signal)
+      const spec = await this.#build(name, folder => ({ kind: 'import', init: { ...init, folder } }), signal)
       await this.#downloads.discard(paths)
       return spec
     })
@@ -199,16 +202,19 @@ export class ModelStore {
     }
   }
 
-  /** Makes a model in a folder of its own, which then takes its place. */
-  async #make(name: string, job: (folder: string) => ModelJob, signal: AbortSignal): Promise<ModelSpec> {
+  /** Builds a model in a temporary folder, which is then renamed. */
+  async #build(name: string, job: (folder: string) => ModelJob, signal: AbortSignal): Promise<ModelSpec> {
     const { fileSystem, random } = this.#components
     const work = join(this.#folder, WORK_FOLDER)
-    for (const left of await fileSystem.list(work)) {
-      // of a process that was killed: the lock says that none is at work
-      if (left.startsWith(MAKING)) await fileSystem.removeDirectory(join(work, left))
+    for (const leftover of await fileSystem.list(work)) {
+      // left by a killed process: thanks to the lock, no other is working here
+      if (leftover.startsWith(UNFINISHED_PREFIX)) await fileSystem.removeDirectory(join(work, leftover))
     }
     const suffix = Buffer.from(random.bytes(6)).toString('hex')
-    const [folder, replaced] = [join(work, `${MAKING}${suffix}`), join(work, `${MAKING}${suffix}-replaced`)]
+    const [folder, replaced] = [
+      join(work, `${UNFINISHED_PREFIX}${suffix}`),
+      join(work, `${UNFINISHED_PREFIX}${suffix}-replaced`)
+    ]
     const target = join(this.#folder, name)
     await fileSystem.makeDirectory(folder)
     try {
@@ -226,8 +232,8 @@ export class ModelStore {
     }
   }
 
-  /** Runs `task` while no other process makes models in this folder. */
-  async #locked<Result>(onProgress: OnProgress, signal: AbortSignal, task: () => Promise<Result>): Promise<Result> {
+  /** Runs `task` while no other process builds models in this folder. */
+  async #withLock<Result>(onProgress: OnProgress, signal: AbortSignal, task: () => Promise<Result>): Promise<Result> {
     const folder = join(this.#folder, WORK_FOLDER)
     await makeDurableDirectory(this.#components.fileSystem, folder).catch(cause => {
       const problem = `the folder of models ${this.#folder} cannot be written; choose another one with --models`
@@ -253,7 +259,7 @@ export class ModelStore {
   }
 }
 
-function downloading(onProgress: OnProgress) {
+function downloadProgress(onProgress: OnProgress) {
   return (bytes: number, bytesTotal: number | undefined): void => {
     onProgress({ stage: 'downloading', bytes, bytesTotal })
   }

@@ -1,4 +1,4 @@
-/* The thread that makes one model and ends: see model-jobs.ts. */
+/* The thread that builds one model: see model-jobs.ts. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { nodeFileSystem } from '../../core/node-file-system.js'
 import { sentError } from '../../core/sent-error.js'

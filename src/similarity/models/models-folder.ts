@@ -4,12 +4,12 @@ export interface UserPlaces {
   readonly environment: Readonly<Record<string, string | undefined>>
   /** As `process.platform`. */
   readonly platform: string
-  /** The user's own folder. */
+  /** The user's home folder. */
   readonly home: string
 }
 
 /**
- * Where models are kept unless somebody says otherwise: with what the user's other programs have got and can get again.
+ * The default folder of models: in the user's cache, because models can be downloaded again.
  *
  * @see https://specifications.freedesktop.org/basedir-spec
  */

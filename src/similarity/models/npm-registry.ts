@@ -7,7 +7,7 @@ import type { PackageSource } from './registry.js'
 const NPM_MS_MAX = 30_000
 
 /**
- * The registry that the user's npm takes packages from.
+ * The registry that the user's npm is configured for.
  *
  * @returns its URL, ending in a slash
  * @throws `ERR_MODEL_DOWNLOAD` when neither the environment nor npm names one
@@ -21,12 +21,12 @@ export async function npmRegistry(
     const url = new URL(text.endsWith('/') ? text : `${text}/`)
     if (url.protocol === 'https:' || url.protocol === 'http:') return url
   } catch {
-    // falls through to the same complaint
+    // same error as for another protocol
   }
-  throw noRegistry(`npm names ${JSON.stringify(text)} as its registry, which is no web address`)
+  throw noRegistry(`npm names ${JSON.stringify(text)} as its registry, which is not an http(s) URL`)
 }
 
-/** @returns where the registry keeps the package's tarball */
+/** @returns the URL of the package's tarball */
 export function tarballUrl(registry: URL, { name, version }: PackageSource): URL {
   return new URL(`${name}/-/${basename(name)}-${version}.tgz`, registry)
 }
@@ -38,16 +38,16 @@ export function packedName({ name, version }: PackageSource): string {
 
 async function askNpm(environment: NodeJS.ProcessEnv, signal: AbortSignal): Promise<string> {
   try {
-    // on Windows npm is a script, which only a shell starts
+    // on Windows npm is a script, which needs a shell
     const options = { env: environment, signal, timeout: NPM_MS_MAX, shell: process.platform === 'win32' }
     const { stdout } = await promisify(execFile)('npm', ['config', 'get', 'registry'], options)
     return stdout.trim()
   } catch (err) {
     signal.throwIfAborted()
-    throw noRegistry('npm cannot be asked for its registry', err)
+    throw noRegistry('npm did not answer which registry it uses', err)
   }
 }
 
 function noRegistry(problem: string, cause?: unknown): SheafError {
-  return new SheafError('ERR_MODEL_DOWNLOAD', `${problem}; set npm_config_registry to the address of one`, { cause })
+  return new SheafError('ERR_MODEL_DOWNLOAD', `${problem}; set npm_config_registry to a registry's URL`, { cause })
 }

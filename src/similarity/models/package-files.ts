@@ -4,23 +4,23 @@ import { createGunzip } from 'node:zlib'
 import { extract } from 'tar-stream'
 import { SheafError } from '../../core/errors.js'
 
-/** All that is taken from one package lies in memory at once. */
+/** Limit on the files read from one package: they are in memory together. */
 const FILES_BYTES_MAX = 512 * 2 ** 20
 
-/** npm packs everything below one folder, as a rule `package`. */
+/** npm packs everything below one folder, usually `package`. */
 const TOP_FOLDER = /^[^/]+\//
 
 /**
- * Reads files out of an npm package without unpacking it: nothing is written, so no path in it can lead anywhere.
+ * Reads files from an npm package without unpacking it to disk, so that paths in it can do no harm.
  *
  * @param tarball - path of the `.tgz`
- * @param wanted - whether a file is to be read, by its path in the package
- * @returns the files by their paths
- * @throws `ERR_MODEL_INVALID` when it is no such archive, or too much is wanted of it
+ * @param isNeeded - whether to read a file, by its path in the package
+ * @returns the files by path
+ * @throws `ERR_MODEL_INVALID` when it is not a gzipped tar archive, or the files are too large
  */
 export async function readPackage(
   tarball: string,
-  wanted: (path: string) => boolean
+  isNeeded: (path: string) => boolean
 ): Promise<ReadonlyMap<string, Uint8Array>> {
   const files = new Map<string, Uint8Array>()
   const archive = extract()
@@ -28,12 +28,13 @@ export async function readPackage(
     let byteCount = 0
     for await (const entry of archive) {
       const path = entry.header.name.replace(TOP_FOLDER, '')
-      const take = entry.header.type === 'file' && wanted(path)
+      const take = entry.header.type === 'file' && isNeeded(path)
       const parts: Uint8Array[] = []
       for await (const part of entry as AsyncIterable<Uint8Array>) {
         if (!take) continue
         byteCount += part.length
-        if (byteCount > FILES_BYTES_MAX) throw new Error(`its files have more than ${FILES_BYTES_MAX} bytes`)
+        if (byteCount > FILES_BYTES_MAX)
+          throw new Error(`its files have more than the maximum of ${FILES_BYTES_MAX} bytes`)
         parts.push(part)
       }
       if (take) files.set(path, Buffer.concat(parts))

@@ -1,6 +1,6 @@
 /**
- * An image by a formula, of all brightnesses, with edges and gradients: what a network gives for it tells whether the network
- * computes what it should.
+ * A synthetic image of all brightnesses, with edges and gradients. A network's output for it shows whether the network
+ * computes correctly.
  *
  * @returns size × size × 3 bytes
  */

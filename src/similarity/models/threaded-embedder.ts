@@ -3,23 +3,23 @@ import { receivedError } from '../../core/sent-error.js'
 import { startThread } from '../../core/thread.js'
 import type { Features } from '../../domain/features.js'
 import type { Embedder, TextEmbedding } from './embedder.js'
-import type { EmbedderRequest, NumberedAnswer, NumberedRequest } from './embedder-messages.js'
+import type { EmbedderRequest, NumberedEmbedderAnswer, NumberedEmbedderRequest } from './embedder-messages.js'
 import type { LoadedModel } from './model-spec.js'
 
-interface Waiting {
+interface PendingCall {
   readonly resolve: (answer: unknown) => void
   readonly reject: (error: unknown) => void
 }
 
-/** An embedder in a thread of its own: the calling thread is free while it computes. A thread that fails ends the process. */
+/** An embedder in a thread of its own, so that it does not block the caller. If the thread fails, the process ends. */
 export class ThreadedEmbedder implements Pick<Embedder, 'image' | 'text' | 'release'> {
   readonly #thread: Worker
-  readonly #waiting = new Map<number, Waiting>()
-  #number = 0
+  readonly #pendingCalls = new Map<number, PendingCall>()
+  #lastNumber = 0
 
   private constructor(model: LoadedModel) {
     this.#thread = startThread(import.meta.url, 'embedder-thread', { workerData: model })
-    this.#thread.on('message', (answer: NumberedAnswer) => this.#answered(answer))
+    this.#thread.on('message', (answer: NumberedEmbedderAnswer) => this.#onAnswer(answer))
     this.#thread.on('error', err => {
       throw err
     })
@@ -47,24 +47,24 @@ export class ThreadedEmbedder implements Pick<Embedder, 'image' | 'text' | 'rele
     return (await this.#ask({ kind: 'text', text })) as TextEmbedding
   }
 
-  /** To be called when nothing is asked any more. */
+  /** Call when no request is in flight. */
   async release(): Promise<void> {
     await this.#thread.terminate()
   }
 
   #ask(request: EmbedderRequest): Promise<unknown> {
-    const numbered: NumberedRequest = { number: ++this.#number, request }
+    const numbered: NumberedEmbedderRequest = { number: ++this.#lastNumber, request }
     this.#thread.postMessage(numbered)
     return this.#answer(numbered.number)
   }
 
   #answer(number: number): Promise<unknown> {
-    return new Promise((resolve, reject) => this.#waiting.set(number, { resolve, reject }))
+    return new Promise((resolve, reject) => this.#pendingCalls.set(number, { resolve, reject }))
   }
 
-  #answered(answer: NumberedAnswer): void {
-    const waiting = this.#waiting.get(answer.number)
-    this.#waiting.delete(answer.number)
+  #onAnswer(answer: NumberedEmbedderAnswer): void {
+    const waiting = this.#pendingCalls.get(answer.number)
+    this.#pendingCalls.delete(answer.number)
     if ('error' in answer) waiting?.reject(receivedError(answer.error))
     else waiting?.resolve(answer.answer)
   }

@@ -17,7 +17,7 @@ import {
 import { type GraphValue, OnnxGraph } from './onnx-graph.js'
 import { readTfjsWeights, type TfjsWeightGroup } from './tfjs-weights.js'
 
-/** As much of a TensorFlow.js `model.json` of format `graph-model` as is read here. */
+/** The part of a TensorFlow.js `model.json`, format `graph-model`, that is read here. */
 export interface TfjsGraphModel {
   readonly modelTopology: { readonly node: readonly TfjsNode[] }
   readonly weightsManifest: readonly TfjsWeightGroup[]
@@ -26,26 +26,26 @@ export interface TfjsGraphModel {
 export interface TfjsNode {
   readonly name: string
   readonly op: string
-  /** Names, with `:n` for another output than the first. */
+  /** Names of nodes, with `:n` for any output but the first. */
   readonly input?: readonly string[]
   readonly attr?: Readonly<Record<string, TfjsAttribute>>
 }
 
-/** A protobuf message in JSON: bytes are in base64, 64-bit numbers are texts. */
+/** A protobuf message in JSON: bytes are base64, 64-bit numbers are strings. */
 interface TfjsAttribute {
   readonly s?: string
   readonly list?: { readonly i?: readonly string[]; readonly s?: readonly string[] }
 }
 
-/** The longest way through a graph: conversion goes down it by recursion. */
+/** Limit on the recursion through a graph, which also detects cycles. */
 const DEPTH_MAX = 1_000
 
 /**
- * Converts an image model from TensorFlow.js, format `graph-model`, up to its mean over the whole image: its embedding.
+ * Converts a TensorFlow.js image model of format `graph-model`, up to the mean over the whole image, which is its embedding.
  *
- * @param size - side of the square input in pixels, which such models often leave open
+ * @param size - side of the square input in pixels, which such models often do not fix
  * @returns the ONNX file, with the output `embedding`
- * @throws `ERR_MODEL_INVALID` for what it cannot convert
+ * @throws `ERR_MODEL_INVALID` for a model that it cannot convert
  */
 export function convertTfjsGraph(
   model: TfjsGraphModel,
@@ -72,7 +72,7 @@ class GraphConversion {
     const pool = Array.from(this.#nodes.values()).find(node => node.op === 'Mean')
     if (pool === undefined) throw unconvertible('it has no mean over the whole image')
     const axes = Array.from(this.#weight(pool, 1).data)
-    if (axes.join() !== '1,2') throw unconvertible(`its mean is over the axes ${axes.join(', ')}`)
+    if (axes.join() !== '1,2') throw unconvertible(`its mean is over the axes ${axes.join(', ')}, not 1, 2`)
     const embedding = addRow(this.#graph, addGlobalMean(this.#graph, this.#input(pool, 0, 0)))
     this.#graph.output(EMBEDDING_NAME, embedding, ['N', 'D'])
     return this.#graph.finish()
@@ -81,7 +81,7 @@ class GraphConversion {
   #value(node: TfjsNode, depth: number): GraphValue {
     const known = this.#values.get(node.name)
     if (known !== undefined) return known
-    if (depth > DEPTH_MAX) throw unconvertible('its graph runs in a circle')
+    if (depth > DEPTH_MAX) throw unconvertible('its graph has a cycle, or is too deep')
     const value = this.#convert(node, depth + 1)
     this.#values.set(node.name, value)
     return value
@@ -112,7 +112,7 @@ class GraphConversion {
       case 'Relu6':
         return addActivation(this.#graph, input(), 'relu6')
       default:
-        throw unconvertible(`TensorFlow.js operator ${node.op}`)
+        throw unconvertible(`unsupported TensorFlow.js operator ${node.op}`)
     }
   }
 
@@ -137,7 +137,8 @@ class GraphConversion {
   #weight(node: TfjsNode, index: number): Weights {
     const { name } = this.#inputNode(node, index)
     const weights = this.#weights.get(name)
-    if (weights === undefined) throw unconvertible(`${node.op} with a second input that is computed`)
+    if (weights === undefined)
+      throw unconvertible(`${node.op} has a computed second input; only constants are supported`)
     return weights
   }
 
@@ -163,7 +164,7 @@ function paddingOf(node: TfjsNode): Padding {
   const padding = decodeText(node.attr?.padding?.s ?? '')
   if (padding === 'SAME') return 'same'
   if (padding === 'VALID') return 'valid'
-  throw unconvertible(`the padding ${padding}`)
+  throw unconvertible(`unsupported padding ${padding}`)
 }
 
 function activationOf(fused: readonly string[]): Activation {
@@ -171,5 +172,5 @@ function activationOf(fused: readonly string[]): Activation {
   if (name === undefined) return 'none'
   if (name === 'Relu' && more.length === 0) return 'relu'
   if (name === 'Relu6' && more.length === 0) return 'relu6'
-  throw unconvertible(`a convolution fused with ${fused.join(', ')}`)
+  throw unconvertible(`unsupported convolution fused with ${fused.join(', ')}`)
 }

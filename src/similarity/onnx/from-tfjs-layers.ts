@@ -17,7 +17,7 @@ import {
 import { type GraphValue, OnnxGraph } from './onnx-graph.js'
 import { readTfjsWeights, type TfjsWeightGroup } from './tfjs-weights.js'
 
-/** As much of a TensorFlow.js `model.json` of format `layers-model` (Keras) as is read here. */
+/** The part of a TensorFlow.js `model.json`, format `layers-model` (Keras), that is read here. */
 export interface TfjsLayersModel {
   readonly modelTopology: { readonly model_config: { readonly config: { readonly layers: readonly TfjsLayer[] } } }
   readonly weightsManifest: readonly TfjsWeightGroup[]
@@ -27,7 +27,7 @@ export interface TfjsLayer {
   readonly name: string
   readonly class_name: string
   readonly config: TfjsLayerConfig
-  /** Of the layer's one use: the layers whose outputs it takes, each with more that is not read. */
+  /** For the layer's only use: the layers whose outputs it takes, each followed by fields that are not read. */
   readonly inbound_nodes: readonly (readonly (readonly [layer: string, ...unknown[]])[])[]
 }
 
@@ -43,12 +43,12 @@ interface TfjsLayerConfig {
 }
 
 /**
- * Converts an image classifier from TensorFlow.js, format `layers-model`. Its embedding is the mean over the whole image; a
- * dense layer after it gives the classes.
+ * Converts a TensorFlow.js image classifier of format `layers-model`. Its embedding is the mean over the whole image; the
+ * dense layer after it yields the classes.
  *
- * @param classes - whether the classes are wanted
+ * @param classes - whether to include the output `classes`
  * @returns the ONNX file, with the outputs `embedding` and, when `classes` is true, `classes`
- * @throws `ERR_MODEL_INVALID` for what it cannot convert
+ * @throws `ERR_MODEL_INVALID` for a model that it cannot convert
  */
 export function convertTfjsLayers(
   model: TfjsLayersModel,
@@ -117,12 +117,12 @@ class LayersConversion {
       case 'Dense':
         return addActivation(this.#graph, this.#dense(layer, input), activationOf(config))
       default:
-        throw unconvertible(`TensorFlow.js layer ${layer.class_name}`)
+        throw unconvertible(`unsupported TensorFlow.js layer ${layer.class_name}`)
     }
   }
 
   #zeroPadding({ padding }: TfjsLayerConfig, input: GraphValue): GraphValue {
-    if (!Array.isArray(padding)) throw unconvertible('a zero padding without widths')
+    if (!Array.isArray(padding)) throw unconvertible('a zero padding has no widths')
     const [[top, bottom], [left, right]] = padding as [Pair, Pair]
     const widths = BigInt64Array.from([0, 0, top, left, 0, 0, bottom, right].map(BigInt))
     return this.#graph.node('Pad', [input, this.#graph.constant([8], widths)])
@@ -173,11 +173,11 @@ class LayersConversion {
 
 function paddingOf({ padding }: TfjsLayerConfig): Padding {
   if (padding === 'same' || padding === 'valid') return padding
-  throw unconvertible(`the padding ${JSON.stringify(padding)}`)
+  throw unconvertible(`unsupported padding ${JSON.stringify(padding)}`)
 }
 
 function activationOf({ activation = 'linear' }: TfjsLayerConfig): Activation {
   if (activation === 'linear') return 'none'
   if (activation === 'relu' || activation === 'relu6' || activation === 'softmax') return activation
-  throw unconvertible(`the activation ${activation}`)
+  throw unconvertible(`unsupported activation ${activation}`)
 }

@@ -28,18 +28,18 @@ const OPERATORS = {
 const ACTIVATIONS: Readonly<Record<number, Activation>> = { 0: 'none', 1: 'relu', 3: 'relu6' }
 
 /**
- * Converts an image classifier from TensorFlow Lite: convolutions, one mean over the whole image, and a head of classes. Its
+ * Converts a TensorFlow Lite image classifier: convolutions, one mean over the whole image, and a classification head. Its
  * embedding is that mean.
  *
  * @param bytes - the file, float32
  * @returns the ONNX file, with the outputs `embedding` and, when `classes` is true, `classes`
- * @throws `ERR_MODEL_INVALID` for what it cannot convert
+ * @throws `ERR_MODEL_INVALID` for a model that it cannot convert
  */
 export function convertTflite(bytes: Uint8Array, { classes }: { readonly classes: boolean }): Uint8Array {
   try {
     return new TfliteConversion(readTflite(bytes)).run(classes)
   } catch (err) {
-    if (err instanceof RangeError) throw unconvertible('the TensorFlow Lite file is cut short or damaged')
+    if (err instanceof RangeError) throw unconvertible('the TensorFlow Lite file is truncated or damaged')
     throw err
   }
 }
@@ -92,16 +92,16 @@ class TfliteConversion {
       case OPERATORS.softmax:
         return addActivation(this.#graph, input, 'softmax')
       default:
-        throw unconvertible(`TensorFlow Lite operator ${operator.code}`)
+        throw unconvertible(`unsupported TensorFlow Lite operator ${operator.code}`)
     }
   }
 
   #convolution({ inputs, options }: TfliteOperator, input: GraphValue, depthwise: boolean): GraphValue {
     const source = this.#tensor(inputs[1] ?? -1).weights()
-    // outputs × height × width × inputs, or 1 × height × width × outputs
+    // outputs × height × width × inputs; depthwise: 1 × height × width × outputs
     const kernel = permute(source, depthwise ? [3, 0, 1, 2] : [0, 3, 1, 2])
     const bias = inputs[2] === undefined || inputs[2] < 0 ? undefined : this.#tensor(inputs[2]).weights().data
-    // the depthwise options have the multiplier in between
+    // the depthwise options have the multiplier before these
     const [activation, dilationWidth, dilationHeight] = depthwise ? [4, 5, 6] : [3, 4, 5]
     const value = addConvolution(this.#graph, input, {
       kernel,
@@ -112,16 +112,16 @@ class TfliteConversion {
       padding: paddingOf(options.byte(0, 0))
     })
     const name = ACTIVATIONS[options.byte(activation, 0)]
-    if (name === undefined) throw unconvertible(`TensorFlow Lite activation ${options.byte(activation, 0)}`)
+    if (name === undefined) throw unconvertible(`unsupported TensorFlow Lite activation ${options.byte(activation, 0)}`)
     return addActivation(this.#graph, value, name)
   }
 
-  /** An average pool, where its window is the whole image. */
+  /** An average pool whose window is the whole image. */
   #globalMean({ inputs, options }: TfliteOperator, input: GraphValue): GraphValue {
     const [, height, width] = this.#tensor(inputs[0] ?? -1).shape
     const whole =
       options.int(4, 0) === height && options.int(3, 0) === width && paddingOf(options.byte(0, 0)) === 'valid'
-    if (!whole) throw unconvertible('it takes means over parts of the image')
+    if (!whole) throw unconvertible('it has a mean over a part of the image')
     return addGlobalMean(this.#graph, input)
   }
 

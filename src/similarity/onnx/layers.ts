@@ -1,11 +1,11 @@
 /**
- * Layers of TensorFlow as ONNX operators. TensorFlow keeps images as height × width × channels; ONNX wants the channels
- * first, and so are all values in the graphs made here.
+ * TensorFlow layers as ONNX operators. TensorFlow stores images as height × width × channels; in ONNX, and in all graphs
+ * built here, the channels come first.
  */
 import { SheafError } from '../../core/errors.js'
 import type { Attribute, GraphValue, OnnxGraph } from './onnx-graph.js'
 
-/** What a converted model has: its input (N×3×size×size), the vector of an image (N×D), and, if wanted, probabilities (N×C). */
+/** Of a converted model: input (N×3×size×size), vector of an image (N×D), and optionally class probabilities (N×C). */
 export const INPUT_NAME = 'input'
 export const EMBEDDING_NAME = 'embedding'
 export const CLASSES_NAME = 'classes'
@@ -52,12 +52,12 @@ export function permute(weights: Weights, axes: readonly [number, number, number
   return { shape: axes.map(size), data }
 }
 
-/** @param kernel - height × width × inputs × outputs, as TensorFlow has it */
+/** @param kernel - height × width × inputs × outputs, TensorFlow's order */
 export function convolutionKernel(kernel: Weights): Weights {
   return permute(kernel, [3, 2, 0, 1])
 }
 
-/** @param kernel - height × width × channels × outputs per channel, as TensorFlow has it */
+/** @param kernel - height × width × channels × outputs per channel, TensorFlow's order */
 export function depthwiseKernel(kernel: Weights): Weights {
   const [height = 0, width = 0, channels = 0, multiplier = 0] = kernel.shape
   return convolutionKernel({ shape: [height, width, 1, channels * multiplier], data: kernel.data })
@@ -70,7 +70,7 @@ export function addConvolution(graph: OnnxGraph, input: GraphValue, convolution:
   return graph.node('Conv', inputs, { strides, dilations, group: groups, ...paddingAttribute(padding) })
 }
 
-/** What `same` needs of odd pixels goes to the right and the bottom, which ONNX calls upper. */
+/** An odd pixel of `same` padding goes to the right and the bottom, which ONNX calls upper. */
 export function paddingAttribute(padding: Padding): Readonly<Record<string, Attribute>> {
   return { auto_pad: padding === 'same' ? 'SAME_UPPER' : 'VALID' }
 }
@@ -93,12 +93,12 @@ export function addGlobalMean(graph: OnnxGraph, input: GraphValue): GraphValue {
   return graph.node('GlobalAveragePool', [input])
 }
 
-/** @returns all of an image's numbers as a row */
+/** @returns all numbers of an image as one row */
 export function addRow(graph: OnnxGraph, input: GraphValue): GraphValue {
   return graph.node('Flatten', [input], { axis: 1 })
 }
 
-/** @param channels - one number for each channel, or a single one */
+/** @param channels - one number per channel, or a single one */
 export function addChannelwise(
   graph: OnnxGraph,
   operator: 'Add' | 'Sub' | 'Mul',
@@ -109,7 +109,7 @@ export function addChannelwise(
   return graph.node(operator, [input, graph.constant(shape, channels)])
 }
 
-/** The file is not what its converter can read, or holds what it does not know. */
+/** For a file that its converter cannot read or does not support. */
 export function unconvertible(problem: string): SheafError {
   return new SheafError('ERR_MODEL_INVALID', `the model cannot be converted: ${problem}`)
 }

@@ -1,8 +1,8 @@
 /**
- * Builds an ONNX model, the file of the Open Neural Network Exchange: a Protocol Buffers message `ModelProto`. The field
- * numbers below are those of `onnx.proto`.
+ * Builds an ONNX (Open Neural Network Exchange) model file: a Protocol Buffers message `ModelProto`. Field numbers are those
+ * of `onnx.proto`.
  *
- * The same calls give the same bytes, so that the digest of a converted model is the same on every machine.
+ * The same calls produce the same bytes, so a converted model has the same digest on every machine.
  *
  * @see https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
  */
@@ -11,10 +11,10 @@ import { ProtobufWriter } from './protobuf-writer.js'
 /** Names one intermediate result, constant or input of the graph under construction. */
 export type GraphValue = string & { readonly __brand: 'OnnxValue' }
 
-/** `float` marks a number that is one, even when it is whole. */
+/** A plain number is an integer attribute; `float` marks a floating-point one. */
 export type Attribute = number | string | readonly number[] | { readonly float: number }
 
-/** A dimension: fixed, or named when the caller of the model chooses. */
+/** A fixed dimension, or the name of one that the caller of the model chooses. */
 export type Dimension = number | string
 
 const IR_VERSION = 8
@@ -34,7 +34,7 @@ export class OnnxGraph {
   readonly #outputs: ProtobufWriter[] = []
   #valueCount = 0
 
-  /** Declares what the caller of the model gives. */
+  /** Declares an input of the model. */
   input(name: string, dimensions: readonly Dimension[], elements: 'float32' | 'int64' = 'float32'): GraphValue {
     this.#inputs.push(valueInfo(name, dimensions, elements === 'float32' ? FLOAT32 : INT64))
     return name as GraphValue
@@ -67,7 +67,7 @@ export class OnnxGraph {
     return result
   }
 
-  /** Gives `value` out under `name`. */
+  /** Declares `value` as an output of the model under `name`. */
   output(name: string, value: GraphValue, dimensions: readonly Dimension[]): void {
     this.#addNode('Identity', [value], {}, name as GraphValue)
     this.#outputs.push(valueInfo(name, dimensions, FLOAT32))

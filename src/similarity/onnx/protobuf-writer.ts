@@ -1,6 +1,6 @@
 /**
- * Writes Protocol Buffers: as much of them as ONNX needs. Parts are kept as they are given and joined once, so that a
- * model's weights are not copied at every level of nesting.
+ * Writes the subset of Protocol Buffers that ONNX needs. Parts are joined only once, at the end, so that a model's weights
+ * are not copied at every level of nesting.
  *
  * @see https://protobuf.dev/programming-guides/encoding/
  */
@@ -8,7 +8,7 @@ export class ProtobufWriter {
   readonly #parts: Uint8Array[] = []
   #byteCount = 0
 
-  /** A signed or unsigned whole number; negative ones take ten bytes, as the format wants for `int64`. */
+  /** A signed or unsigned whole number; negative ones take ten bytes, as `int64` requires. */
   int(field: number, value: number | bigint): this {
     return this.#varint(tag(field, 0)).#varint(BigInt.asUintN(64, BigInt(value)))
   }

@@ -1,6 +1,6 @@
 import { unconvertible, type Weights } from './layers.js'
 
-/** A group of `weightsManifest` in a TensorFlow.js `model.json`: files which, joined, hold the weights one after the other. */
+/** A group in the `weightsManifest` of a TensorFlow.js `model.json`: the concatenated files hold the concatenated weights. */
 export interface TfjsWeightGroup {
   readonly paths: readonly string[]
   readonly weights: readonly TfjsWeight[]
@@ -25,9 +25,9 @@ const ELEMENTS: Readonly<Record<string, { readonly bytes: number; readonly decod
 }
 
 /**
- * @param files - by the paths of the manifest
- * @returns weights by name, all as float32; quantised ones are brought back to what they stand for
- * @throws `ERR_MODEL_INVALID` when a file is missing or too short, or holds numbers of another kind
+ * @param files - by path in the manifest
+ * @returns weights by name, all as float32; quantized ones are dequantized
+ * @throws `ERR_MODEL_INVALID` when a file is missing or too short, or a number type is unsupported
  */
 export function readTfjsWeights(
   manifest: readonly TfjsWeightGroup[],
@@ -45,9 +45,10 @@ export function readTfjsWeights(
     for (const weight of weights) {
       const { name, shape, quantization } = weight
       const element = ELEMENTS[quantization?.dtype ?? weight.dtype]
-      if (element === undefined) throw unconvertible(`weights of type ${quantization?.dtype ?? weight.dtype}`)
+      if (element === undefined)
+        throw unconvertible(`unsupported weights of type ${quantization?.dtype ?? weight.dtype}`)
       const count = shape.reduce((product, n) => product * n, 1)
-      if (at + count * element.bytes > bytes.length) throw unconvertible('the files of weights are too short')
+      if (at + count * element.bytes > bytes.length) throw unconvertible('the weight files are too short')
       const { scale = 1, min = 0 } = quantization ?? {}
       const data = new Float32Array(count)
       for (let i = 0; i < count; i++, at += element.bytes) data[i] = element.decode(bytes, at) * scale + min

@@ -1,11 +1,11 @@
 /**
- * Reads a TensorFlow Lite file: a FlatBuffer whose root is the table `Model` of TensorFlow's schema.fbs. The numbers of
- * fields below are those of the schema.
+ * Reads a TensorFlow Lite file: a FlatBuffer whose root is the table `Model` of TensorFlow's schema.fbs. Field numbers are
+ * those of the schema.
  *
  *   table   at its position: i32 distance back to its vtable. vtable: u16 its bytes, u16 the table's bytes, then for each
  *           field u16 its distance from the table's position, 0 when it is absent
- *   vector  u32 distance from where the field stands; there: u32 count, then the elements. Tables in it are u32 distances
- *   string  the same as a vector of bytes
+ *   vector  u32 distance from the field; there: u32 count, then the elements. Tables in it are u32 distances
+ *   string  like a vector of bytes
  *
  * @see https://flatbuffers.dev/internals/ and tensorflow/compiler/mlir/lite/schema/schema.fbs
  */
@@ -13,14 +13,14 @@ import { unconvertible, type Weights } from './layers.js'
 
 export interface TfliteTensor {
   readonly shape: readonly number[]
-  /** @throws `ERR_MODEL_INVALID` unless it holds float32 numbers, as many as the shape says */
+  /** @throws `ERR_MODEL_INVALID` unless it holds as many float32 numbers as its shape says */
   weights(): Weights
 }
 
 export interface TfliteOperator {
   /** Number of the enumeration `BuiltinOperator`. */
   readonly code: number
-  /** Indices of tensors; -1: an optional one that is not there. */
+  /** Indices of tensors; -1: an absent optional one. */
   readonly inputs: readonly number[]
   readonly outputs: readonly number[]
   /** Absent options read as their defaults. */
@@ -42,13 +42,13 @@ export interface TfliteGraph {
 const FLOAT32 = 0
 
 /**
- * @returns the file's first graph; fields are read when they are asked for
- * @throws `ERR_MODEL_INVALID`; RangeError where the file is cut short or damaged, now or when a field is read
+ * @returns the file's first graph; weights are read on demand
+ * @throws `ERR_MODEL_INVALID`; RangeError for a truncated or damaged file, here or in `weights` and `options`
  */
 export function readTflite(bytes: Uint8Array): TfliteGraph {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const model = new Table(file, file.readUInt32LE(0))
-  // two fields, since codes above 127 came later
+  // two fields, because codes above 127 were added later
   const codes = model.tables(1).map(code => Math.max(code.byte(0, 0), code.int(3, 0)))
   const buffers = model.tables(4)
   const graph = model.tables(2)[0]
@@ -72,9 +72,9 @@ export function readTflite(bytes: Uint8Array): TfliteGraph {
 
 function floats(type: number, shape: readonly number[], bytes: Uint8Array | undefined): Float32Array {
   const count = shape.reduce((product, n) => product * n, 1)
-  if (type !== FLOAT32) throw unconvertible('the TensorFlow Lite file is quantised; only float32 is read')
+  if (type !== FLOAT32) throw unconvertible('the TensorFlow Lite file is quantized; only float32 is supported')
   if (bytes?.length !== 4 * count) throw unconvertible('a tensor of the TensorFlow Lite file has no weights')
-  return new Float32Array(Uint8Array.from(bytes).buffer) // copied: in the file it may stand at an odd place
+  return new Float32Array(Uint8Array.from(bytes).buffer) // copied: the file may not align it
 }
 
 class Table implements TfliteOptions {
@@ -130,7 +130,7 @@ class Table implements TfliteOptions {
     return at + this.#file.readUInt32LE(at)
   }
 
-  /** @returns where the field's value stands; undefined when it is absent */
+  /** @returns the position of the field's value; undefined when absent */
   #find(field: number): number | undefined {
     const vtable = this.#position - this.#file.readInt32LE(this.#position)
     const slot = 4 + 2 * field

@@ -1,3 +1,4 @@
+// eslint-disable-next-line no-restricted-imports -- a kill falls at a random moment
 import { setTimeout as delay } from 'node:timers/promises'
 import { HttpClient } from '../../support/http-client.js'
 import { NodeProcess, type NodeProcessInit } from '../../support/node-process.js'

@@ -1,6 +1,5 @@
 import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { HttpClient, UnexpectedAnswer } from '../../support/http-client.js'
 import { NodeProcess, type NodeProcessInit, temporaryFolder } from '../../support/node-process.js'
 import { fakeJpeg, noiseBytes, photoByteCount, SeededRandom, sha256Hex } from '../../support/photo-maker.js'
@@ -169,15 +168,16 @@ function expectation(photo: TruePhoto, { damaged = [], doubtful = [], maybeUnkno
 /**
  * A directory that finds its database damaged while it reads makes it anew from the volumes, and says so until it is done.
  *
- * @returns as {@link tell}; `unavailable` when that takes more than 10 s
+ * @returns as {@link tell}
+ * @throws when that takes more than 10 s
  */
 async function tellOnceReady(client: HttpClient, photo: TruePhoto): Promise<string> {
-  for (let attempt = 0; attempt < 100; attempt++) {
-    const told = await tell(client, photo)
-    if (told !== 'unavailable') return told
-    await delay(100)
-  }
-  return 'unavailable'
+  let told = 'unavailable'
+  await until('the directory is there again', 10_000, async () => {
+    told = await tell(client, photo)
+    return told !== 'unavailable'
+  })
+  return told
 }
 
 /** @returns `right`, the status of a refusal, `cut off` (a prefix of the right bytes, then the connection ended), or `WRONG BYTES` */

@@ -41,7 +41,7 @@ describe('Jobs', () => {
     })
   })
 
-  test('a failure is told by code and message', async () => {
+  test('a failure is reported by code and message', async () => {
     const { jobs, clock } = withJobs()
     const known = jobs.start('a', () => Promise.reject(new SheafError('ERR_DISK_READ', 'sector 7')))
     const defect = jobs.start('b', () => Promise.reject(new TypeError('oops')))
@@ -50,7 +50,7 @@ describe('Jobs', () => {
     expect(jobs.get(defect.id)).toMatchObject({ state: 'failed', error: { code: 'ERR_INTERNAL', message: 'oops' } })
   })
 
-  test('one of a kind runs at a time; starting again answers it', async () => {
+  test('one job of a kind runs at a time; starting again returns it', async () => {
     const { jobs, clock } = withJobs()
     const gate = new Gate()
     const first = jobs.start('scrub', () => gate.opened)
@@ -63,7 +63,7 @@ describe('Jobs', () => {
     expect(jobs.start('scrub', () => gate.opened).id).not.toBe(first.id)
   })
 
-  test('the last hundred are remembered, and what runs in any case', async () => {
+  test('the last hundred are kept, and running jobs in any case', async () => {
     const { jobs, clock } = withJobs()
     const running = jobs.start('long', untilAborted)
     const ids: string[] = []
@@ -78,7 +78,7 @@ describe('Jobs', () => {
     expect(jobs.get(ids[149] as string)?.result).toBe(149)
   })
 
-  test('stop cancels what runs, waits for it, and lets nothing start', async () => {
+  test('stop cancels running jobs, waits for them, and lets none start', async () => {
     const { jobs, clock } = withJobs()
     const gate = new Gate()
     const slow = jobs.start('slow', async (_, signal) => {

@@ -4,7 +4,7 @@ import type { NodeId } from '../../../src/domain/ids.js'
 import type { MemberView } from '../../../src/network/membership/member-view.js'
 import { SimulatedClock } from '../../support/simulated-clock.js'
 
-const BEAT: NonNullable<MemberView['heartbeat']> = {
+const HEARTBEAT: NonNullable<MemberView['heartbeat']> = {
   epoch: '0123456789abcdef' as never,
   sequence: 1,
   name: 'b',
@@ -27,7 +27,7 @@ function view(id: string, changes: Partial<MemberView> = {}): MemberView {
     state: 'alive',
     lastSeenAtMs: 1,
     joinedAtMs: 2,
-    heartbeat: BEAT,
+    heartbeat: HEARTBEAT,
     clockSkewMs: -3,
     ...changes
   }
@@ -59,9 +59,9 @@ test('a node without a network is a cluster of one', async () => {
   ])
 })
 
-test('members are shown with what their heartbeats said, and what they lack', async () => {
+test('members are shown with the data of their heartbeats, and with their lag', async () => {
   const never = { heartbeat: undefined, lastSeenAtMs: undefined, clockSkewMs: undefined, state: 'down' } as const
-  const members = [view('a'), view('b', never), view('c', { heartbeat: { ...BEAT, totalBytes: 0 } })]
+  const members = [view('a'), view('b', never), view('c', { heartbeat: { ...HEARTBEAT, totalBytes: 0 } })]
   const lagBytes = (id: string): number | undefined => (id === 'b' ? undefined : 42)
   const [a, b, c] = await status({ membership: { members: () => members }, lagBytes }).members()
   expect(a).toMatchObject({ id: 'a', state: 'alive', lagBytes: 42, version: '1.2.3', clockSkewMs: -3, joinedAtMs: 2 })

@@ -25,7 +25,7 @@ describe.each(['the system clock', 'the simulated clock'])('%s', name => {
     vi.useRealTimers()
   })
 
-  test('tells both times in milliseconds', async () => {
+  test('reports both times in milliseconds', async () => {
     const [wall, monotonic] = [clock.now(), clock.monotonic()]
     await advance(1_500)
     expect(clock.now() - wall).toBe(1_500)
@@ -33,7 +33,7 @@ describe.each(['the system clock', 'the simulated clock'])('%s', name => {
     expect(Number.isInteger(clock.now())).toBe(true)
   })
 
-  test('sleeps as long as it is told', async () => {
+  test('sleeps for the given time', async () => {
     const awake = vi.fn()
     void clock.sleep(100).then(awake)
     await advance(99)
@@ -42,7 +42,7 @@ describe.each(['the system clock', 'the simulated clock'])('%s', name => {
     expect(awake).toHaveBeenCalled()
   })
 
-  test('wakes with the reason of the signal', async () => {
+  test('rejects a sleep with the reason of the signal', async () => {
     const abort = new AbortController()
     const sleep = clock.sleep(100, abort.signal)
     const reason = new Error('enough')
@@ -60,7 +60,7 @@ describe.each(['the system clock', 'the simulated clock'])('%s', name => {
     expect(removed).toHaveBeenCalledTimes(1)
   })
 
-  test('runs what was scheduled in order of time, unless it was cancelled', async () => {
+  test('runs scheduled tasks in order of time, except cancelled ones', async () => {
     const ran: string[] = []
     clock.schedule(20, () => ran.push('late'))
     clock.schedule(10, () => ran.push('early'))
@@ -76,7 +76,7 @@ describe.each(['the system clock', 'the simulated clock'])('%s', name => {
 })
 
 describe('the simulated clock only', () => {
-  test('shows each task its own time, also those that tasks schedule', async () => {
+  test('runs each task at its own time, including tasks that tasks schedule', async () => {
     const clock = new SimulatedClock(1_000)
     const seen: number[] = []
     clock.schedule(10, () => {
@@ -91,7 +91,7 @@ describe('the simulated clock only', () => {
     expect(clock.pending).toBe(0)
   })
 
-  test('moves the wall clock without the other', async () => {
+  test('sets the wall clock without changing the monotonic one', async () => {
     const clock = new SimulatedClock(1_000)
     await clock.advance(5)
     clock.setWall(77)

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { ERROR_CODES, hasCode, SheafError, systemErrorCode } from '../../../src/core/errors.js'
 
-test('codes are upper-case names, and each has a meaning that can stand in a sentence', () => {
+test('codes are upper-case names, and each has a distinct default text without a final period', () => {
   for (const [code, meaning] of Object.entries(ERROR_CODES)) {
     expect(code).toMatch(/^ERR(_[A-Z]+)+$/)
     expect(meaning).toMatch(/^\S.*[^.\s]$/)
@@ -9,7 +9,7 @@ test('codes are upper-case names, and each has a meaning that can stand in a sen
   expect(new Set(Object.values(ERROR_CODES)).size).toBe(Object.keys(ERROR_CODES).length)
 })
 
-test('an error says the meaning of its code unless it knows better', () => {
+test('the message of an error is the default text of its code unless one is given', () => {
   expect(new SheafError('ERR_NO_FILE').message).toBe(ERROR_CODES.ERR_NO_FILE)
   expect(new SheafError('ERR_NO_FILE', 'the form has text only').message).toBe('the form has text only')
 })
@@ -23,14 +23,14 @@ test('an error carries its code, cause and details', () => {
   expect(new SheafError('ERR_NO_FILE').details).toEqual({})
 })
 
-test('hasCode knows the errors of Sheaf by their code, and no others', () => {
+test('hasCode recognizes the errors of Sheaf by their code, and no others', () => {
   expect(hasCode(new SheafError('ERR_NO_FILE'), 'ERR_NO_FILE')).toBe(true)
   expect(hasCode(new SheafError('ERR_NO_FILE'), 'ERR_BAD_ID')).toBe(false)
   expect(hasCode(Object.assign(new Error('foreign'), { code: 'ERR_NO_FILE' }), 'ERR_NO_FILE')).toBe(false)
   expect(hasCode(undefined, 'ERR_NO_FILE')).toBe(false)
 })
 
-test("systemErrorCode gives Node's codes", () => {
+test("systemErrorCode returns Node's codes", () => {
   expect(systemErrorCode(Object.assign(new Error('gone'), { code: 'ENOENT' }))).toBe('ENOENT')
   expect(systemErrorCode(Object.assign(new Error('odd'), { code: 7 }))).toBeUndefined()
   expect(systemErrorCode(new Error('plain'))).toBeUndefined()

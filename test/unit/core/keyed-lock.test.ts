@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { KeyedLock } from '../../../src/core/keyed-lock.js'
 
-test('tasks of one key run one at a time, in the order of the calls; no key is left behind', async () => {
+test('tasks of one key run one at a time, in the order of the calls; no key is kept', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.constantFrom('a', 'b', 'c'), { maxLength: 40 }),
@@ -30,7 +30,7 @@ test('tasks of one key run one at a time, in the order of the calls; no key is l
   )
 })
 
-test('a call that comes while the last task in the queue runs waits for it', async () => {
+test('a call made while the last queued task runs waits for it', async () => {
   const lock = new KeyedLock()
   const first = lock.run('a', async () => {})
   let finish: () => void = () => {}
@@ -47,7 +47,7 @@ test('a call that comes while the last task in the queue runs waits for it', asy
   expect(ran).toBe(true)
 })
 
-test('tasks of different keys run at the same time', async () => {
+test('tasks of different keys run concurrently', async () => {
   const lock = new KeyedLock()
   let open: () => void = () => {}
   const first = lock.run('a', () => new Promise<void>(resolve => (open = resolve)))
@@ -55,7 +55,7 @@ test('tasks of different keys run at the same time', async () => {
   await first
 })
 
-test('a task that fails rejects its own call only', async () => {
+test('a failing task rejects only its own call', async () => {
   const lock = new KeyedLock()
   const failing = lock.run('a', async () => {
     throw new Error('no')
@@ -66,7 +66,7 @@ test('a task that fails rejects its own call only', async () => {
   expect(lock.size).toBe(0)
 })
 
-test('a key is free as soon as its last caller knows', async () => {
+test('a key is released by the time its last call resolves', async () => {
   const lock = new KeyedLock()
   const result = lock.run('a', async () => 1)
   expect(lock.size).toBe(1)

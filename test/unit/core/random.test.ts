@@ -6,13 +6,13 @@ describe.each<[string, Random]>([
   ['the system', systemRandom],
   ['a seed', new SeededRandom(1)]
 ])('randomness of %s', (_, random) => {
-  test('comes in as many bytes as asked for, different each time', () => {
+  test('returns the requested number of bytes, different each time', () => {
     for (const byteCount of [0, 1, 7, 16, 1_000]) expect(random.bytes(byteCount).byteLength).toBe(byteCount)
     expect(random.bytes(16)).not.toEqual(random.bytes(16))
     expect(new Set(random.bytes(4_096)).size).toBe(256)
   })
 
-  test('comes in fractions of one that fill the range', () => {
+  test('returns fractions that cover [0, 1)', () => {
     const tenths = new Set(
       Array.from({ length: 1_000 }, () => {
         const fraction = random.fraction()
@@ -26,13 +26,13 @@ describe.each<[string, Random]>([
 })
 
 describe('a seed', () => {
-  test('gives the same again, and another gives other', () => {
+  test('gives the same sequence again, and another seed a different one', () => {
     const [first, again, other] = [5, 5, 6].map(seed => new SeededRandom(seed).bytes(64))
     expect(first).toEqual(again)
     expect(first).not.toEqual(other)
   })
 
-  test('forks into streams of their own', () => {
+  test('forks into independent streams', () => {
     const [parent, again] = [new SeededRandom(5), new SeededRandom(5)]
     const fork = parent.fork()
     again.fork()
@@ -41,7 +41,7 @@ describe('a seed', () => {
     expect(parent.fraction()).toBe(again.fraction())
   })
 
-  test('draws integers, chances and members', () => {
+  test('draws integers, booleans and elements', () => {
     const random = new SeededRandom(5)
     const drawn = Array.from({ length: 200 }, () => [random.below(3), random.pick(['a', 'b']), random.chance(0.5)])
     expect(new Set(drawn.map(([integer]) => integer))).toEqual(new Set([0, 1, 2]))

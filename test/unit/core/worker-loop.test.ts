@@ -15,7 +15,7 @@ function loop(step: Step): WorkerLoop {
   return new WorkerLoop({ clock, log }, { name: 'test', idleMs: 100, failureMs: 10, failureMsMax: 50, step })
 }
 
-test('busy steps follow one another; an idle one is followed by a pause', async () => {
+test('busy steps run without a pause; an idle one is followed by a pause', async () => {
   let left = 3
   const step = vi.fn(async () => (left-- > 0 ? 'busy' : 'idle'))
   const worker = loop(step)
@@ -61,7 +61,7 @@ test('a wake during a step is not lost', async () => {
   await stopped
 })
 
-test('failures are logged and retried after pauses that double up to a bound and start anew after a success', async () => {
+test('failures are logged and retried after pauses that double up to a bound and restart after a success', async () => {
   let failing = true
   const times: number[] = []
   const worker = loop(async () => {
@@ -83,7 +83,7 @@ test('failures are logged and retried after pauses that double up to a bound and
   await worker.stop()
 })
 
-test('a wake does not end the pause after a failure, nor is it needed to', async () => {
+test('a wake neither shortens nor prolongs the pause after a failure', async () => {
   const step = vi.fn<Step>(async () => {
     throw new Error('disk on fire')
   })
@@ -99,7 +99,7 @@ test('a wake does not end the pause after a failure, nor is it needed to', async
   expect(clock.pending).toBe(0)
 })
 
-test('stop waits for the step in flight, tells it, and leaves no timer', async () => {
+test('stop aborts the running step, waits for it, and leaves no timer', async () => {
   const events: string[] = []
   const worker = loop(async signal => {
     await new Promise<void>(resolve => signal.addEventListener('abort', () => resolve()))
@@ -113,7 +113,7 @@ test('stop waits for the step in flight, tells it, and leaves no timer', async (
   expect(clock.pending).toBe(0)
 })
 
-test('a step that rejects because of the stop is not a failure', async () => {
+test('a step that rejects because of the stop is not logged as a failure', async () => {
   const worker = loop(
     signal => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
   )
@@ -122,7 +122,7 @@ test('a step that rejects because of the stop is not a failure', async () => {
   expect(warnings).toEqual([])
 })
 
-test('stop during a pause ends it; start and stop may be repeated', async () => {
+test('stop ends a pause; start and stop may be repeated', async () => {
   const step = vi.fn<Step>(async () => 'idle')
   const worker = loop(step)
   await worker.stop()

@@ -20,14 +20,14 @@ async function databaseAfter(batches: number): Promise<Database> {
 }
 
 describe('batch markers', () => {
-  it('give the number and the root of the last batch', async () => {
+  it('hold the number and the root of the last batch', async () => {
     expect(await readMarkers(await databaseAfter(0))).toEqual({ sequence: 0, root: undefined })
     const { sequence, root: last } = await readMarkers(await databaseAfter(5))
     expect(sequence).toBe(5)
     expect(Uint8Array.from(last ?? [])).toEqual(root(5))
   })
 
-  it('show that a batch is missing', async () => {
+  it('reveal a missing batch', async () => {
     for (const batches of [2, 3, 40]) {
       const database = await databaseAfter(batches)
       await database.del(markerRow(batches - 1, root(0)).key)
@@ -35,7 +35,7 @@ describe('batch markers', () => {
     }
   })
 
-  it('go round the ring, and show there, too, that a batch is missing', async () => {
+  it('reveal a missing batch after the ring has wrapped around, too', async () => {
     const batches = RING_SLOTS + 40
     const database = await databaseAfter(batches)
     expect((await readMarkers(database)).sequence).toBe(batches)
@@ -48,20 +48,20 @@ describe('batch markers', () => {
     await expect(readMarkers(database)).rejects.toThrow(DamageError)
   })
 
-  it('take the newest batches away without notice, as an older state is a whole one', async () => {
+  it('do not reveal that the newest batches are missing: the older state is consistent', async () => {
     const database = await databaseAfter(9)
     await database.del(markerRow(9, root(0)).key)
     expect((await readMarkers(database)).sequence).toBe(8)
   })
 
-  it('belong to batches of a known least size', () => {
+  it('belong to batches of at least BATCH_BYTES_MIN', () => {
     const record = { kind: 'a', id: 'b', context: new Map(), entries: [] }
     const base = { sequence: 0, root: root(0), bucket: () => root(0), count: () => 0, horizon: HLC_ZERO }
     const after = { record, bytes: encodeRecord(record), home: undefined }
     // Merged without its needle: the batch has no applied offset.
     const { operations } = planBatch(base, [{ key: record, before: undefined, after, volumes: [] }], new Map())
-    // What a row takes of LevelDB's write buffer: key, value, 8 bytes of sequence number and type, two lengths of at
-    // least a byte, and a skip list's node of at least two pointers.
+    // A row in LevelDB's write buffer: key, value, 8 bytes of sequence number and type, two lengths of at least one byte,
+    // and a skip-list node of at least two pointers.
     const rowBytes = operations.map(row => row.key.length + (row.type === 'put' ? row.value.length : 0) + 8 + 2 + 16)
     expect(rowBytes.reduce((sum, bytes) => sum + bytes, 0)).toBeGreaterThanOrEqual(BATCH_BYTES_MIN)
   })

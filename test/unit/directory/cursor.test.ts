@@ -18,7 +18,7 @@ describe('cursors', () => {
     )
   })
 
-  it('hold for their filters in any order, and for no others', () => {
+  it('are valid for their filters in any order, and for no others', () => {
     fc.assert(
       fc.property(position, filters, filters, (at, of, other) => {
         const cursor = encodeCursor(at, of)

@@ -16,7 +16,7 @@ import { type DirectoryRecord, mergeRecords } from '../../../src/domain/record.j
 import { encodeRecord } from '../../../src/domain/record-codec.js'
 import { termsOf } from '../../../src/domain/terms.js'
 
-/** What a directory must hold, in a form that can be compared and read in a failure. */
+/** The expected contents of a directory, in a form that is readable in a failed comparison. */
 export interface DirectoryContents {
   /** kind id → hex of the merged record's canonical bytes */
   readonly records: Record<string, string>
@@ -34,7 +34,7 @@ export interface DirectoryContents {
 const COUNTED = /^(all$|tag\0|album\0|type\0)/
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 
-/** @returns the contents that follow from the records alone: no row, batch or difference is involved */
+/** @returns the contents derived from the records alone, without rows, batches or differences */
 export function modelOf(written: Iterable<DirectoryRecord>): DirectoryContents {
   const merged = new Map<string, DirectoryRecord>()
   for (const record of written) {
@@ -65,7 +65,7 @@ export function modelOf(written: Iterable<DirectoryRecord>): DirectoryContents {
   return contents
 }
 
-/** @returns the contents as the rows have them; `root` is for the caller to add from what is in memory */
+/** @returns the contents of the rows; the caller adds `root` from memory */
 export async function rowsOf(database: Database): Promise<Omit<DirectoryContents, 'root'>> {
   const records: Record<string, string> = {}
   const leaves: Record<string, string> = {}

@@ -31,8 +31,7 @@ const write: fc.Arbitrary<Write> = fc.oneof(
 )
 
 /**
- * Three nodes that write, concurrently unless one learns from another. @returns every record written, in the order of
- * writing
+ * Three nodes write concurrently, except where one learns from another. @returns every record written, in that order
  */
 function writtenBy(writes: readonly Write[]): DirectoryRecord[] {
   const nodes = [1, 2, 3].map(seed => new PhotoWriter(seed))
@@ -66,7 +65,7 @@ function writtenBy(writes: readonly Write[]): DirectoryRecord[] {
 }
 
 /**
- * How needles reach a directory: in which order, in which volumes, in what groups, how often, with restarts in between.
+ * How needles reach a directory: their order, volumes, groups and repetitions, and the restarts in between.
  */
 interface Delivery {
   readonly seed: number
@@ -97,7 +96,7 @@ async function started(source: MemoryDatabaseSource): Promise<Directory> {
   return directory
 }
 
-/** Applies all of `written` in the way that the delivery says. @returns the directory, and what it stands on */
+/** Applies all of `written` as the delivery says. @returns the directory and its database */
 async function deliver(written: readonly DirectoryRecord[], how: Delivery): Promise<[Directory, MemoryDatabaseSource]> {
   const random = new SeededRandom(how.seed)
   const chance = (probability: number): boolean => random.fraction() < probability
@@ -120,24 +119,24 @@ async function deliver(written: readonly DirectoryRecord[], how: Delivery): Prom
     if (log === undefined) break
     const from = reached.get(log) ?? 0
     const to = Math.min(from + 1 + Math.floor(random.fraction() * how.groupMax), log.needles.length)
-    // A replay may hand over what was applied already.
+    // A replay may repeat groups that were already applied.
     pile.push(directory.apply(log.group(chance(how.repeatChance) ? 0 : from, to)))
     reached.set(log, to)
     if (!how.piles || chance(0.2)) await settle()
     if (!chance(how.restartChance)) continue
     await settle()
     await directory.stop()
-    // What a power failure does: the newest batches are gone, and the log has to bring them back.
+    // Like a power failure: the newest batches are lost, and the log must restore them.
     if (chance(0.5)) await source.forgetBatches(Math.floor(random.fraction() * 5))
     directory = await started(source)
     for (const [each, end] of reached) {
-      const applied = directory.applied(each.volume)
+      const applied = directory.progress(each.volume).applied
       const first = each.needles.findIndex(({ location }) => location.offset >= applied)
       if (first >= 0 && first < end) await directory.apply(each.group(first, end))
     }
   }
   await settle()
-  for (const log of logs) expect(directory.applied(log.volume)).toBe(log.needles.length === 0 ? 0 : log.end)
+  for (const log of logs) expect(directory.progress(log.volume).applied).toBe(log.needles.length === 0 ? 0 : log.end)
   return [directory, source]
 }
 
@@ -158,7 +157,7 @@ describe('a directory', () => {
     )
   })
 
-  it('answers a query as a look at every record would', async () => {
+  it('answers a query like a full scan of the records', async () => {
     const filters = fc.record({
       terms: fc.uniqueArray(
         fc.constantFrom('tag\0tag0', 'tag\0tag1', 'tag\0tag2', 'album\0all\0', 'type\0image', 'all'),

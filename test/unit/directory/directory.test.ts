@@ -38,7 +38,7 @@ describe('a directory', () => {
     log = new RecordLog()
   })
 
-  it('writes one batch for a group, and one for all groups that came during the batch before', async () => {
+  it('writes one batch for a group, and one for all groups that arrive during a batch', async () => {
     for (let i = 0; i < 40; i++) log.append(writer.birth())
     source.batches = 0
     await directory.apply(log.group(0, 10))
@@ -54,7 +54,7 @@ describe('a directory', () => {
     const seen = (): unknown => [
       directory.digest(),
       directory.count('tag\0t'),
-      directory.applied(log.volume),
+      directory.progress(log.volume).applied,
       directory.getSync(log.needles[1]?.record ? decodeRecord(log.needles[1].record) : { kind: '', id: '' })
     ]
     const before = seen()
@@ -106,16 +106,16 @@ describe('a directory', () => {
       await expect(directory.forgetVolume(log.volume)).rejects.toMatchObject(unavailable)
     })
 
-    it('holds what it held before, and takes the log from there', async () => {
+    it('keeps its state from before the batch, and continues the log from there', async () => {
       await directory.reopen()
       expect(directory.state).toBe('filling')
-      expect(directory.rebuilt).toBeUndefined()
+      expect(directory.rebuildReason).toBeUndefined()
       expect(source.removed).toBe(0)
       directory.complete()
       expect(directory.state).toBe('open')
       expect(directory.digest()).toBe(before)
       expect(directory.count('tag\0t')).toBe(2)
-      expect(directory.applied(log.volume)).toBe(log.group(0, 2).to)
+      expect(directory.progress(log.volume).applied).toBe(log.group(0, 2).to)
       await directory.apply(log.group(2, 6))
       expect(directory.count('tag\0t')).toBe(6)
       expect(directory.digest()).toBe(modelOf(writer.records.values()).root)
@@ -143,8 +143,8 @@ describe('a directory', () => {
     await expect(directory.apply(log.group(1, 2))).rejects.toMatchObject(unavailable)
     source.batchError = undefined
     await directory.reopen()
-    expect(directory.rebuilt).toBe('Corruption: bad block')
-    expect(directory.applied(log.volume)).toBe(0)
+    expect(directory.rebuildReason).toBe('Corruption: bad block')
+    expect(directory.progress(log.volume).applied).toBe(0)
     await expect(directory.get(writer.birth())).rejects.toMatchObject(unavailable)
     await directory.apply(log.group())
     directory.complete()
@@ -152,11 +152,11 @@ describe('a directory', () => {
       modelOf(log.needles.map(({ record = new Uint8Array() }) => decodeRecord(record))).root
     )
     await directory.reopen()
-    expect(directory.rebuilt).toBeUndefined()
+    expect(directory.rebuildReason).toBeUndefined()
     expect(source.removed).toBe(1)
   })
 
-  it('is removed for damage alone, never because it cannot be opened', async () => {
+  it('is removed only for damage, never because it cannot be opened', async () => {
     await directory.stop()
     for (const error of [
       levelError('LEVEL_LOCKED', 'IO error: lock /x/LOCK: already held by process'),
@@ -178,7 +178,7 @@ describe('a directory', () => {
       source.openError = levelError('LEVEL_DATABASE_NOT_OPEN', 'Database failed to open')
       source.openError.cause = levelError('LEVEL_ANY', message)
       await directory.start()
-      expect([directory.state, source.removed, directory.rebuilt]).toEqual(['open', i + 1, message])
+      expect([directory.state, source.removed, directory.rebuildReason]).toEqual(['open', i + 1, message])
       await directory.stop()
     }
   })
@@ -202,7 +202,7 @@ describe('a directory', () => {
 
   describe('with a damaged row', () => {
     let photo: DirectoryRecord
-    /** Rows of the photo, by what they are. */
+    /** Rows of the photo, by kind of row. */
     let rows: Record<'record' | 'leaf' | 'bucket' | 'counter' | 'term', Uint8Array>
 
     const database = () => source.open()
@@ -228,21 +228,21 @@ describe('a directory', () => {
       expect(directory.state).toBe('failed')
       await expect(directory.apply(log.group())).rejects.toMatchObject(unavailable)
       await directory.reopen()
-      expect(directory.rebuilt).toEqual(expect.any(String))
-      expect(directory.applied(log.volume)).toBe(0)
+      expect(directory.rebuildReason).toEqual(expect.any(String))
+      expect(directory.progress(log.volume).applied).toBe(0)
       await directory.apply(log.group())
       directory.complete()
       expect(directory.digest()).toBe(modelOf(writer.records.values()).root)
       expect(await directory.verify()).toEqual([])
     }
 
-    it('fails when it reads a record that is not as it was written', async () => {
+    it('fails when it reads an altered record', async () => {
       await flip(rows.record, 40)
       await expect(directory.get(photo)).rejects.toMatchObject(unavailable)
       await rebuilds()
     })
 
-    it('remembers the damage while it refuses groups that wait', async () => {
+    it('remembers the damage while it rejects waiting groups', async () => {
       await flip(rows.record, 40)
       let open = (): void => {}
       source.gate = new Promise(resolve => {
@@ -258,16 +258,16 @@ describe('a directory', () => {
       await written
       await expect(waiting).rejects.toMatchObject(unavailable)
       await directory.reopen()
-      expect(directory.rebuilt).toEqual(expect.any(String))
+      expect(directory.rebuildReason).toEqual(expect.any(String))
     })
 
-    it('fails when it reads one of them blocking', async () => {
+    it('fails when a blocking read finds damage', async () => {
       await flip(rows.record, 0)
       expect(() => directory.getSync(photo)).toThrow(expect.objectContaining(unavailable))
       await rebuilds()
     })
 
-    it('fails when a record is gone that has a leaf', async () => {
+    it('fails when a record with a leaf is missing', async () => {
       await (await database()).del(rows.record)
       await expect(directory.get(photo)).rejects.toMatchObject(unavailable)
       await rebuilds()
@@ -276,7 +276,7 @@ describe('a directory', () => {
       await rebuilds()
     })
 
-    it('fails when a record stands under the key of another', async () => {
+    it('fails when a record is stored under the key of another', async () => {
       const value = (await (await database()).get(rows.record)) ?? new Uint8Array(0)
       const otherId = writer.newId()
       const other = recordRowKey({ kind: 'photo', id: otherId })
@@ -302,7 +302,7 @@ describe('a directory', () => {
       await rebuilds()
     })
 
-    it('fails when the index names what is not there, or for a term that it does not have', async () => {
+    it('fails when the index lists a missing record, or a record under a term that it does not have', async () => {
       await (await database()).del(rows.record)
       await expect(directory.query({ terms: ['tag\0t'], words: [], limit: 5 })).rejects.toMatchObject(unavailable)
       await rebuilds()
@@ -341,14 +341,18 @@ describe('a directory', () => {
         await damage()
         await directory.stop()
         await directory.start()
-        expect(directory.rebuilt, damage.toString()).toEqual(expect.any(String))
-        expect([directory.state, directory.applied(log.volume), directory.count('all')]).toEqual(['open', 0, 0])
+        expect(directory.rebuildReason, damage.toString()).toEqual(expect.any(String))
+        expect([directory.state, directory.progress(log.volume).applied, directory.count('all')]).toEqual([
+          'open',
+          0,
+          0
+        ])
         await directory.apply(log.group())
         expect(await directory.verify()).toEqual([])
       }
     })
 
-    it('finds in a check what reads do not see', async () => {
+    it('finds damage in a check that reads do not notice', async () => {
       const original = new Map(await (await database()).iterator().all())
       const cases: (() => Promise<void>)[] = [
         async () => (await database()).del(rows.term),
@@ -378,7 +382,7 @@ describe('a directory', () => {
     })
   })
 
-  it('does not list a photo that makes no sense, and keeps it all the same', async () => {
+  it('keeps a malformed photo, but does not list it', async () => {
     const born = writer.birth({ name: 'good' })
     const shout = writer.birth({ name: 'loud' }, writer.newId().toUpperCase() as never)
     const hollow = writer.write({ kind: 'photo', id: writer.newId() }, [

@@ -41,7 +41,7 @@ const hlc = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }).map(value => value as Hl
 const order = (a: Uint8Array, b: Uint8Array): number => Math.sign(Buffer.compare(a, b))
 
 describe('record keys', () => {
-  it('come back from record and leaf rows', () => {
+  it('are decoded from record and leaf rows', () => {
     fc.assert(
       fc.property(recordKey, fc.nat(0xffff), (key, bucket) => {
         expect(recordKeyFrom(recordRowKey(key))).toEqual(key)
@@ -51,7 +51,7 @@ describe('record keys', () => {
     )
   })
 
-  it('differ for different records, and lie in the range of their kind alone', () => {
+  it('differ for different records, and lie only in the range of their kind', () => {
     fc.assert(
       fc.property(recordKey, recordKey, (a, b) => {
         const same = a.kind === b.kind && a.id === b.id
@@ -71,12 +71,12 @@ describe('record keys', () => {
     expect(recordRowKey({ kind: 'photo', id: id.toUpperCase() })).toHaveLength(45)
   })
 
-  it('are damage when they end too early', () => {
+  it('are damage when they are truncated', () => {
     expect(() => recordKeyFrom(Buffer.from('0670686f746f', 'hex'))).toThrow(DamageError)
     expect(() => recordKeyFrom(Buffer.from('0670686f746f00000101', 'hex'))).toThrow(DamageError)
   })
 
-  it('of one bucket lie in its range alone', () => {
+  it('of a bucket lie only in its range', () => {
     fc.assert(
       fc.property(recordKey, fc.nat(0xffff), fc.nat(0xffff), (key, bucket, other) => {
         const { gte, lt } = leafRange(bucket)
@@ -98,7 +98,7 @@ describe('index keys', () => {
     )
   })
 
-  it('lie in the range of their term alone, and in that of every beginning of it', () => {
+  it('lie only in the range of their term and in those of its prefixes', () => {
     fc.assert(
       fc.property(text, text, hlc, uuid, (term, other, stamp, id) => {
         const key = termKey(term, positionBytes(stamp, id))
@@ -116,7 +116,7 @@ describe('index keys', () => {
 })
 
 describe('volumes and numbers', () => {
-  it('come back from their bytes', () => {
+  it('are decoded from their bytes', () => {
     const volume = volumeId('00ff10aa0b0c0d0e' as ActorId, 4_294_967_295)
     expect(volumeOfAppliedKey(appliedKey(volume))).toBe(volume)
     expect(u64From(asBuffer(u64(Number.MAX_SAFE_INTEGER)))).toBe(Number.MAX_SAFE_INTEGER)
@@ -125,7 +125,7 @@ describe('volumes and numbers', () => {
 })
 
 describe('seals', () => {
-  it('hold for what was sealed, and for nothing else', () => {
+  it('match the sealed row, and no other', () => {
     const bytes = fc.uint8Array({ minLength: 1, maxLength: 40 })
     fc.assert(
       fc.property(bytes, bytes, fc.nat(), (key, payload, where) => {
@@ -139,7 +139,7 @@ describe('seals', () => {
     )
   })
 
-  it('hold only for the length that the row must have', () => {
+  it('require the expected length of the row', () => {
     const row = sealedRow(Uint8Array.of(1), u64(7))
     expect(() => openSealed(row.key, row.value, 16)).toThrow(DamageError)
     expect(() => openSealed(row.key, row.value.subarray(0, 3))).toThrow(DamageError)

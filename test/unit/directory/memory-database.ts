@@ -3,21 +3,21 @@ import type { Database, DatabaseSource } from '../../../src/directory/database.j
 
 const BATCHES_REMEMBERED = 8
 
-/** A database in memory that stays when it is closed, as one on a disk does, and that can be made to fail. */
+/** A database in memory that keeps its contents when it is closed, like one on a disk, and that can be made to fail. */
 export class MemoryDatabaseSource implements DatabaseSource {
-  /** Times that `remove` was called. */
+  /** Number of calls of `remove`. */
   removed = 0
   /** Thrown by the next batches, while set. */
   batchError: Error | undefined
-  /** Batches wait for it before they are written. */
+  /** Batches await it before they are written. */
   gate: Promise<void> = Promise.resolve()
   /** Thrown by the next calls of `open`, while set. */
   openError: Error | undefined
-  /** Batches written, over all. */
+  /** Number of batches started. */
   batches = 0
-  /** All rows as they were before each of the last batches. */
+  /** All rows before each of the last batches. */
   #before: [Uint8Array, Uint8Array][][] = []
-  /** Whether rows are remembered for `forgetBatches`. */
+  /** Whether rows are kept for `forgetBatches`. */
   readonly remembers: boolean
   #level = this.#create()
 
@@ -37,7 +37,7 @@ export class MemoryDatabaseSource implements DatabaseSource {
     this.#level = this.#create()
   }
 
-  /** Takes the newest `count` batches back, as far as they are remembered. */
+  /** Undoes the newest `count` batches, at most BATCHES_REMEMBERED. */
   async forgetBatches(count: number): Promise<void> {
     const rows = this.#before.at(-count)
     if (count === 0 || rows === undefined) return
@@ -66,7 +66,7 @@ export class MemoryDatabaseSource implements DatabaseSource {
   }
 }
 
-/** @returns an error with the code that abstract-level gives it */
+/** @returns an error with a code, like those of abstract-level */
 export function levelError(code: string, message = code): Error {
   return Object.assign(new Error(message), { code })
 }

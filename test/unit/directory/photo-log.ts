@@ -10,10 +10,10 @@ import {
 } from '../../../src/domain/ids.js'
 import { needleBytes } from '../../../src/domain/needle.js'
 import {
-  birthChanges,
+  createChanges,
   deleteChanges,
   editChanges,
-  type PhotoBirth,
+  type NewPhoto,
   type PhotoEdit,
   undeleteChanges,
   viewPhoto
@@ -31,7 +31,7 @@ import type { CommitGroup, CommittedNeedle } from '../../../src/volumes/needle-s
 import { SeededRandom } from '../../support/seeded-random.js'
 import { SimulatedClock } from '../../support/simulated-clock.js'
 
-/** One node's writes: what it knows of records, and the records that it writes. */
+/** One node that writes records: its knowledge and its writes. */
 export class PhotoWriter {
   readonly clock = new SimulatedClock()
   readonly records = new Map<string, DirectoryRecord>()
@@ -49,10 +49,10 @@ export class PhotoWriter {
     return newPhotoId(this.clock, this.#random)
   }
 
-  birth(fields: Partial<PhotoBirth> = {}, id: PhotoId = this.newId()): DirectoryRecord {
+  birth(fields: Partial<NewPhoto> = {}, id: PhotoId = this.newId()): DirectoryRecord {
     this.clock.setWall(this.clock.now() + 1)
     return this.write({ kind: 'photo', id }, [
-      ...birthChanges({
+      ...createChanges({
         size: 1_000,
         sha256: Buffer.from(this.#random.bytes(32)).toString('hex'),
         contentType: 'image/jpeg',
@@ -85,7 +85,7 @@ export class PhotoWriter {
     return record
   }
 
-  /** Learns what another node wrote. */
+  /** Merges a record that another node wrote. */
   learn(record: DirectoryRecord): void {
     const known = this.records.get(record.id)
     this.records.set(record.id, known === undefined ? record : mergeRecords(known, record))
@@ -98,7 +98,7 @@ export class PhotoWriter {
   }
 }
 
-/** A volume's log of record needles, cut into commit groups at will. */
+/** A volume's log of record needles, to be cut into arbitrary commit groups. */
 export class RecordLog {
   readonly volume: VolumeId
   readonly needles: CommittedNeedle[] = []
@@ -133,7 +133,7 @@ export class RecordLog {
     return this
   }
 
-  /** A needle of photo bytes, which the directory has no use for. */
+  /** Appends a needle of photo bytes, which the directory ignores. */
   appendData(length: number): this {
     const location = { volume: this.volume, offset: this.#end, length }
     this.needles.push({

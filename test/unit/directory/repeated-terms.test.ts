@@ -28,8 +28,8 @@ async function repeated(start: string): Promise<RepeatedTerm[]> {
   return found
 }
 
-describe('terms that several photos have', () => {
-  test('are told with those photos, oldest first, in the order of the terms', async () => {
+describe('terms that several photos share', () => {
+  test('are listed with their photos, oldest first, in the order of the terms', async () => {
     const [a, b, c] = [await add('x', 'z'), await add('x', 'y'), await add('x', 'z')]
     expect(await repeated('tag\0')).toEqual([
       { term: 'tag\0x', ids: [a, b, c] },
@@ -37,13 +37,13 @@ describe('terms that several photos have', () => {
     ])
   })
 
-  test('are only those that begin as asked for', async () => {
+  test('are only those with the given prefix', async () => {
     const ids = [await add('ab'), await add('ab'), await add('b'), await add('b')]
     expect(await repeated('tag\0a')).toEqual([{ term: 'tag\0ab', ids: ids.slice(0, 2) }])
     expect(await repeated('tag\0c')).toEqual([])
   })
 
-  test('are found across many reads, a thousand photos of each at most', async () => {
+  test('are found across many reads, with at most a thousand photos each', async () => {
     const records = Array.from({ length: 1_300 }, (_, i) => writer.birth({ tags: [i < 1_200 ? 'many' : 'some'] }))
     await directory.merge(records.map(encodeRecord))
     const found = await repeated('tag\0')
@@ -53,7 +53,7 @@ describe('terms that several photos have', () => {
     ])
   })
 
-  test('the walk can be left', async () => {
+  test('the iteration may be ended early', async () => {
     for (const tag of ['a', 'a', 'b', 'b']) await add(tag)
     for await (const { term } of directory.repeated('tag\0')) {
       expect(term).toBe('tag\0a')
@@ -62,7 +62,7 @@ describe('terms that several photos have', () => {
     expect(await repeated('tag\0')).toHaveLength(2)
   })
 
-  test('a closed directory says so', async () => {
+  test('a closed directory rejects the iteration', async () => {
     await directory.stop()
     await expect(repeated('tag\0')).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNAVAILABLE' })
     await directory.start()

@@ -7,7 +7,7 @@ import { MemoryDatabaseSource } from './memory-database.js'
 
 const MARK = Uint8Array.of(0x70)
 
-/** Appends its number to a row, so that the order of runs can be read back. */
+/** A migration that appends its number to a row, to record the order of runs. */
 function fakeMigration(to: number, fail = false): Migration {
   return {
     to,
@@ -26,13 +26,13 @@ describe('the schema', () => {
     database = await new MemoryDatabaseSource().open()
   })
 
-  it('is the present one in a new database, whose rows need no migration', async () => {
+  it('is the current one in a new database, which runs no migration', async () => {
     expect(await prepareSchema(database, [fakeMigration(2)])).toBe(0)
     expect(await database.get(MARK)).toBeUndefined()
     expect(await prepareSchema(database, [fakeMigration(2)])).toBe(2)
   })
 
-  it('is brought up by the migrations that are due, in order, once', async () => {
+  it('is raised by the migrations that are due, in order, once each', async () => {
     await prepareSchema(database, [])
     expect(await prepareSchema(database, [fakeMigration(2)])).toBe(1)
     expect(
@@ -50,7 +50,7 @@ describe('the schema', () => {
     expect([...((await database.get(MARK)) ?? [])]).toEqual([2, 3, 4])
   })
 
-  it('stays where a migration stopped, which runs again', async () => {
+  it('stays at the version before a failed migration, which runs again', async () => {
     await prepareSchema(database, [])
     await expect(prepareSchema(database, [fakeMigration(2), fakeMigration(3, true)])).rejects.toThrow('power')
     expect(await prepareSchema(database, [fakeMigration(2), fakeMigration(3)])).toBe(2)

@@ -1,7 +1,7 @@
 import { decode, encode } from 'cborg'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { compareKeys, sameValue, VALUE_DEPTH_MAX, type Value, wellFormed } from '../../../src/domain/cbor.js'
+import { compareKeys, sameValue, toWellFormed, VALUE_DEPTH_MAX, type Value } from '../../../src/domain/cbor.js'
 import { CborReader } from '../../../src/domain/cbor-reader.js'
 import { CborWriter, encodeValue } from '../../../src/domain/cbor-writer.js'
 import { textArb, valueArb } from '../../support/domain-arbitraries.js'
@@ -15,14 +15,14 @@ function decodeValue(bytes: Uint8Array): Value {
   return value
 }
 
-/** Maps with their pairs in the opposite order. */
+/** Reverses the pairs of all maps. */
 function reversed(value: Value): Value {
   if (value instanceof Map) return new Map([...value].reverse().map(([key, item]) => [key, reversed(item)]))
   return Array.isArray(value) ? value.map(reversed) : value
 }
 
 describe('canonical CBOR', () => {
-  it('goes through its bytes', () => {
+  it('encodes and decodes every value', () => {
     fc.assert(
       fc.property(valueArb, value => {
         expect(decodeValue(encodeValue(value))).toEqual(value)
@@ -31,7 +31,7 @@ describe('canonical CBOR', () => {
     )
   })
 
-  it('is what the general library writes and reads', () => {
+  it('agrees with a general CBOR library', () => {
     fc.assert(
       fc.property(valueArb, value => {
         const bytes = encodeValue(value)
@@ -170,7 +170,7 @@ describe('map keys', () => {
 })
 
 describe('sameValue', () => {
-  it('is true of the same, and only of what has one encoding', () => {
+  it('is true only for values with the same encoding', () => {
     fc.assert(
       fc.property(valueArb, valueArb, (a, b) => {
         expect(sameValue(a, decodeValue(encodeValue(a)))).toBe(true)
@@ -184,14 +184,14 @@ describe('sameValue', () => {
   })
 })
 
-describe('wellFormed', () => {
+describe('toWellFormed', () => {
   it('replaces lone surrogates at every level, and nothing else', () => {
     fc.assert(
       fc.property(valueArb, value => {
-        expect(wellFormed(value)).toEqual(value)
+        expect(toWellFormed(value)).toEqual(value)
       })
     )
     const broken = new Map<string, Value>([['\ud800', ['a\udc00b', new Map([['k', '\u{1f33e}']])]]])
-    expect(wellFormed(broken)).toEqual(new Map([['\ufffd', ['a\ufffdb', new Map([['k', '\u{1f33e}']])]]]))
+    expect(toWellFormed(broken)).toEqual(new Map([['\ufffd', ['a\ufffdb', new Map([['k', '\u{1f33e}']])]]]))
   })
 })

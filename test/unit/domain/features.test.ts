@@ -14,7 +14,7 @@ import {
 const MALFORMED = expect.objectContaining({ code: 'ERR_RECORD_MALFORMED' })
 const DIGEST = '0123456789abcdef'.repeat(4)
 
-/** Any direction, as 32-bit numbers. */
+/** Arbitrary unit vectors, as 32-bit numbers. */
 const unitVector = fc
   .array(fc.double({ min: -1, max: 1, noNaN: true }), { minLength: 1, maxLength: 64 })
   .map(values => {
@@ -29,7 +29,7 @@ const features = fc.tuple(fc.option(unitVector), unitVector).map(([text, image])
 }))
 
 describe('features', () => {
-  it('come back as they were', () => {
+  it('are decoded as they were encoded', () => {
     fc.assert(
       fc.property(features, given => {
         expect(decodeFeatures(encodeFeatures(given))).toEqual(given)
@@ -65,7 +65,7 @@ describe('features', () => {
     expect(() => decodeFeatures(odd)).toThrow(MALFORMED)
   })
 
-  it('name a space once', () => {
+  it('have each space once', () => {
     const bytes = Buffer.from(
       encodeFeatures({
         modelDigest: DIGEST,
@@ -81,7 +81,7 @@ describe('features', () => {
     expect(() => decodeFeatures(bytes)).toThrow(MALFORMED)
   })
 
-  it('name their model by the start of its digest', () => {
+  it('identify their model by the start of its digest', () => {
     expect(parseModelId(modelIdOf(DIGEST))).toBe('0123456789abcdef')
     for (const text of ['', '0123', 'x'.repeat(16), DIGEST]) expect(parseModelId(text)).toBeUndefined()
   })

@@ -3,14 +3,14 @@ import type { ModelId } from '../../../src/domain/features.js'
 import {
   featuresChange,
   featuresFailedChange,
+  imageChange,
   linkChange,
-  lookedAtChange,
   phashChange,
   unlinkChange,
   viewFindings
 } from '../../../src/domain/findings.js'
 import type { ActorId, PhotoId } from '../../../src/domain/ids.js'
-import { birthChanges, deleteChanges, undeleteChanges } from '../../../src/domain/photo.js'
+import { createChanges, deleteChanges, undeleteChanges } from '../../../src/domain/photo.js'
 import { type Change, changeRecord, type DirectoryRecord, mergeRecords } from '../../../src/domain/record.js'
 import { decodeRecord, encodeRecord } from '../../../src/domain/record-codec.js'
 import { termsOf } from '../../../src/domain/terms.js'
@@ -25,7 +25,7 @@ function write(before: DirectoryRecord | undefined, changes: readonly Change[], 
   return decodeRecord(encodeRecord(changeRecord(PHOTO_KEY, before, countingStamper(actor, NOW_MS), changes)))
 }
 
-const born = write(undefined, birthChanges(PHOTO_BIRTH))
+const born = write(undefined, createChanges(PHOTO_BIRTH))
 const hash = (digit: string): string => digit.repeat(64)
 
 describe('findings', () => {
@@ -38,9 +38,9 @@ describe('findings', () => {
     ])
   })
 
-  it('come back as they were written', () => {
+  it('are decoded as they were written', () => {
     const record = write(born, [
-      lookedAtChange(),
+      imageChange(),
       phashChange(Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)),
       featuresChange(MODEL, { sha256: hash('a'), size: 4140 }),
       featuresFailedChange(OTHER_MODEL, 'ERR_IMAGE_UNREADABLE'),
@@ -57,7 +57,7 @@ describe('findings', () => {
     })
   })
 
-  it('of two nodes that differ are decided alike, and a success beats a failure', () => {
+  it('of two nodes that differ are resolved alike everywhere, and a success beats a failure', () => {
     const here = write(born, [featuresChange(MODEL, { sha256: hash('b'), size: 1 })])
     const there = write(born, [featuresChange(MODEL, { sha256: hash('a'), size: 2 })], B)
     const failed = write(born, [featuresFailedChange(MODEL, 'ERR_IMAGE_CRASHED')], B)
@@ -72,7 +72,7 @@ describe('findings', () => {
 
   it('are found by their terms, and features go with a delete', () => {
     const record = write(born, [
-      lookedAtChange('ERR_IMAGE_UNREADABLE'),
+      imageChange('ERR_IMAGE_UNREADABLE'),
       featuresChange(MODEL, { sha256: hash('a'), size: 1 }),
       linkChange(OTHER, { tier: 'similar', score: 0.8 })
     ])

@@ -1,6 +1,6 @@
 /*
- * Bytes that are on disks. These files are never written again: what does not decode to what stands beside it, or does
- * not encode to the same bytes, is a broken format. A new format gets new files, and the old ones stay.
+ * Bytes as they are on users' disks. These fixtures never change: if one does not decode to the value beside it, or the
+ * value does not encode to the same bytes, the format is broken. A new format gets new fixtures, and the old ones stay.
  */
 import { createPublicKey, verify } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -33,7 +33,7 @@ interface NeedleCase {
   readonly generation: number
   readonly alternateKey: number
   readonly chunk: number
-  /** The data are that many bytes, the n-th of them 31 n mod 256. */
+  /** The data has this many bytes; byte n is 31 n mod 256. */
   readonly length: number
   readonly header: string
   readonly footer: string
@@ -65,7 +65,7 @@ function cases<Case>(file: string): Case[] {
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 const unhex = (text: string): Buffer => Buffer.from(text, 'hex')
 
-/** @returns the value as JSON can hold it: bytes and 64-bit numbers as marked text, maps as lists of pairs */
+/** @returns the value as JSON: bytes and 64-bit numbers as tagged text, maps as lists of pairs */
 function plain(value: unknown): unknown {
   if (typeof value === 'bigint') return `int ${value}`
   if (value instanceof Uint8Array) return `hex ${hex(value)}`

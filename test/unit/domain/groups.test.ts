@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Groups } from '../../../src/domain/groups.js'
 
-test('two are in a group exactly when a way of connections leads from one to the other', () => {
+test('two items are in a group exactly when a path of connections joins them', () => {
   const edges = fc.array(fc.tuple(fc.integer({ min: 0, max: 15 }), fc.integer({ min: 0, max: 15 })), { maxLength: 20 })
   fc.assert(
     fc.property(edges, connections => {

@@ -16,7 +16,7 @@ import { hlcArb, NOW_MS } from '../../support/domain-arbitraries.js'
 import { SimulatedClock } from '../../support/simulated-clock.js'
 
 describe('stamps', () => {
-  it('hold ms and counter, and go through their text', () => {
+  it('hold milliseconds and counter, and survive formatting and parsing', () => {
     fc.assert(
       fc.property(hlcArb, stamp => {
         expect(hlcFrom(hlcMs(stamp), hlcCounter(stamp))).toBe(stamp)
@@ -50,7 +50,7 @@ describe('HybridClock', () => {
     fc.record({ do: fc.constant('observe' as const), stamp: nearOrFar() })
   )
 
-  it('gives stamps that grow and that exceed wall clock and all that was seen, under any jumps', () => {
+  it('gives increasing stamps above all that it saw, however the wall clock jumps', () => {
     fc.assert(
       fc.property(fc.array(event, { maxLength: 40 }), events => {
         const wall = new SimulatedClock(NOW_MS)
@@ -82,14 +82,14 @@ describe('HybridClock', () => {
     expect(clock.now()).toBe(near + 1n)
   })
 
-  it('exceeds a stamp from 2099 without going there', () => {
+  it('exceeds a stamp from 2099 without adopting it', () => {
     const clock = new HybridClock({ clock: new SimulatedClock(NOW_MS) })
     const far = hlcFrom(Date.UTC(2099, 0, 1), 0xffff)
     expect(clock.after([far, HLC_ZERO])).toBe(far + 1n)
     expect(hlcMs(clock.now())).toBe(NOW_MS)
   })
 
-  it('exceeds the next stamp of a wall clock that was in 2099 itself', () => {
+  it('exceeds the next stamp after its own wall clock was in 2099', () => {
     const wall = new SimulatedClock(Date.UTC(2099, 0, 1))
     const clock = new HybridClock({ clock: wall })
     const far = clock.now()
@@ -97,18 +97,18 @@ describe('HybridClock', () => {
     expect(clock.after([(far + 1n) as Hlc])).toBe(far + 2n)
   })
 
-  it('takes its drift bound from outside', () => {
+  it('accepts a drift bound', () => {
     const clock = new HybridClock({ clock: new SimulatedClock(NOW_MS) }, { driftMsMax: 5 })
     clock.observe(hlcFrom(NOW_MS + 6))
     expect(hlcMs(clock.now())).toBe(NOW_MS)
   })
 
-  it('does not let a wall clock use up the stamps', () => {
+  it('does not let a wall clock exhaust the stamps', () => {
     const clock = new HybridClock({ clock: new SimulatedClock(2 ** 60) })
     expect(clock.now() < HLC_MAX / 2n + 2n).toBe(true)
   })
 
-  it('refuses to follow the last stamp of all', () => {
+  it('refuses to follow the greatest stamp', () => {
     const clock = new HybridClock({ clock: new SimulatedClock(NOW_MS) })
     expect(() => clock.after([HLC_MAX])).toThrow(expect.objectContaining({ code: 'ERR_RECORD_MALFORMED' }))
   })

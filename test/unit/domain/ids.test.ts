@@ -39,7 +39,7 @@ describe('photo ids', () => {
     ' 01990000-0000-7000-8000-00000000cafe'
   ])('are not parsed from %j', text => expect(parsePhotoId(text)).toBeUndefined())
 
-  it('have 16 bytes that tell them', () => {
+  it('convert to 16 bytes and back', () => {
     fc.assert(
       fc.property(photoIdArb, id => {
         expect(photoIdFrom(photoIdBytes(id))).toBe(id)
@@ -55,7 +55,7 @@ describe('photo ids', () => {
     expect(parsePhotoId(id)).toBe(id)
   })
 
-  it('are made by a clock before 1970 or beyond 48 bits, too', () => {
+  it('are also valid when the clock is before 1970 or beyond 48 bits', () => {
     for (const ms of [-5, 2 ** 60]) {
       const id = newPhotoId(new SimulatedClock(ms), new SeededRandom(1))
       expect(parsePhotoId(id)).toBe(id)
@@ -69,7 +69,7 @@ describe('photo ids', () => {
 })
 
 describe('actor ids, cookies and volume ids', () => {
-  it('go through their bytes', () => {
+  it('are encoded and decoded', () => {
     fc.assert(
       fc.property(actorIdArb, cookieArb, (actor, cookie) => {
         expect(actorIdFrom(actorIdBytes(actor))).toBe(actor)
@@ -81,7 +81,7 @@ describe('actor ids, cookies and volume ids', () => {
     expect(parseCookie(`${'0'.repeat(31)}g`)).toBeUndefined()
   })
 
-  it('are made of the randomness given', () => {
+  it('use the given randomness', () => {
     expect(newActorId(new SeededRandom(1))).toBe(actorIdFrom(new SeededRandom(1).bytes(8)))
     expect(newCookie(new SeededRandom(1))).toBe(cookieFrom(new SeededRandom(1).bytes(16)))
   })

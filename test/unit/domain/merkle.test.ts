@@ -41,7 +41,7 @@ describe('MerkleTree', () => {
     )
   })
 
-  it('is the same in whatever order, and empty again once all is taken out', () => {
+  it('does not depend on the order, and is empty once all leaves are removed', () => {
     fc.assert(
       fc.property(leavesArb, leaves => {
         const [forth, back] = [new MerkleTree(), new MerkleTree()]
@@ -65,13 +65,13 @@ describe('MerkleTree', () => {
     expect(() => new MerkleTree(new Uint8Array(16))).toThrow('buckets')
   })
 
-  it('hands out copies', () => {
+  it('returns copies', () => {
     const tree = new MerkleTree()
     tree.node(0, 0).fill(1)
     expect(tree.rootHex()).toBe('0'.repeat(32))
   })
 
-  it('has no nodes elsewhere', () => {
+  it('rejects nodes out of range', () => {
     const tree = new MerkleTree()
     for (const [level, index] of [
       [5, 0],
@@ -85,7 +85,7 @@ describe('MerkleTree', () => {
     expect(() => tree.toggle(0, new Uint8Array(15))).toThrow('15 bytes')
   })
 
-  it('digests key and content, apart from one another', () => {
+  it('separates key and content in the digest', () => {
     const encoded = Buffer.from('x')
     const leaf = leafDigest({ kind: 'photo', id: 'a' }, encoded)
     expect(leaf.length).toBe(DIGEST_BYTES)

@@ -28,7 +28,7 @@ const VOLUME = '00000000000000a1-1' as VolumeId
 const SEED = volumeSeed(VOLUME)
 const OFFSET = 4096
 
-/** Offsets that a needle may have, small ones and the last ones of a volume. */
+/** Valid offsets of needles: small ones, and the last ones of a volume. */
 const offsetArb = fc
   .oneof(fc.nat({ max: 1000 }), fc.integer({ min: 0, max: 2 ** 32 - 1 }))
   .map(unit => unit * NEEDLE_ALIGN)
@@ -39,7 +39,7 @@ function encodeNeedle(draft: Omit<NeedleHeader, 'length'>, data: Uint8Array, see
   return Buffer.concat([header, data, encodeFooter(header, blockChecksums(draft, data), seed, offset)])
 }
 
-/** @returns header and data; undefined if anything at all is wrong: what every reader of a whole needle does */
+/** Verifies a needle like every reader of a whole one. @returns header and data; undefined if anything is wrong */
 function decodeNeedle(bytes: Uint8Array, seed = SEED, offset = OFFSET) {
   const header = decodeHeader(bytes, seed, offset)
   if (header === undefined || bytes.length !== needleBytes(header.length)) return undefined
@@ -59,7 +59,7 @@ function flipped(bytes: Uint8Array, bit: number): Uint8Array {
 }
 
 describe('needles', () => {
-  it('go through their bytes', () => {
+  it('are encoded and decoded', () => {
     fc.assert(
       fc.property(needleHeaderArb, dataArb, volumeIdArb, offsetArb, (draft, data, volume, offset) => {
         const seed = volumeSeed(volume)
@@ -79,7 +79,7 @@ describe('needles', () => {
     )
   })
 
-  it('take the bytes that the table says', () => {
+  it('have the size that the table says', () => {
     expect([0, 1, 4, 5, BLOCK_BYTES, BLOCK_BYTES + 1].map(needleBytes)).toEqual([72, 80, 80, 80, 65_608, 65_616])
     expect([0, 1, BLOCK_BYTES, BLOCK_BYTES + 1].map(footerBytes)).toEqual([4, 8, 8, 12])
   })
@@ -130,7 +130,7 @@ describe('needles', () => {
     )
   })
 
-  it('bind a block to its identity and its number, not to its place', () => {
+  it('bind a block to its identity and number, but not to its place', () => {
     const identity = { kind: 'data', id: photoIdBytes(PHOTO_ID), generation: 1, alternateKey: 2, chunk: 3 } as const
     const bytes = Buffer.from('the same bytes')
     const checksum = blockChecksums(identity, bytes)[0]!
@@ -187,7 +187,7 @@ describe('needles', () => {
     expect(decodeHeader(checksum(header), SEED, OFFSET)).toBeUndefined()
   })
 
-  it('are not written as they could not be read', () => {
+  it('are not encoded if they could not be decoded', () => {
     expect(() => encodeHeader(empty, SEED, 4)).toThrow('start at 4')
     expect(() => encodeHeader(empty, SEED, 2 ** 35)).toThrow('start at')
     expect(() => encodeHeader({ ...empty, length: NEEDLE_DATA_BYTES_MAX + 1 }, SEED, OFFSET)).toThrow('too long')
@@ -196,7 +196,7 @@ describe('needles', () => {
     expect(() => encodeHeader(empty, SEED, OFFSET, OFFSET + NEEDLE_ALIGN)).toThrow('is not durable before 4096')
   })
 
-  it('say how far the volume was durable when they were written', () => {
+  it('hold the durable end of the volume', () => {
     for (const known of [0, NEEDLE_ALIGN, OFFSET])
       expect(durableTo(encodeHeader(empty, SEED, OFFSET, known))).toBe(known)
     expect(durableTo(encodeHeader(empty, SEED, 2 ** 35 - 8, 2 ** 35 - 8))).toBe(2 ** 35 - 8)

@@ -6,7 +6,7 @@ import {
   ALT_KEYS,
   addVariantChange,
   alternateKeyOf,
-  birthChanges,
+  createChanges,
   deleteChanges,
   editChanges,
   FIRST_GENERATION,
@@ -56,10 +56,10 @@ function edit(before: DirectoryRecord, patch: PhotoEdit, actor = A, ms = NOW_MS)
   return write(before, editChanges(viewPhoto(before), patch), actor, ms)
 }
 
-const born = write(undefined, birthChanges(PHOTO_BIRTH))
+const born = write(undefined, createChanges(PHOTO_BIRTH))
 
 describe('a new photo', () => {
-  it('shows what it was born with', () => {
+  it('shows the fields that it was created with', () => {
     const { record, context, version, ...photo } = viewPhoto(born)
     expect(photo).toEqual({
       id: PHOTO_ID,
@@ -89,7 +89,7 @@ describe('a new photo', () => {
     expect(context).toBe(record.context)
   })
 
-  it('keeps all that may be given', () => {
+  it('keeps all optional fields', () => {
     const more = {
       ...PHOTO_BIRTH,
       caption: 'c',
@@ -99,14 +99,14 @@ describe('a new photo', () => {
       chunkBytes: 1 << 20,
       takenAt: -5
     }
-    expect(viewPhoto(write(undefined, birthChanges(more)))).toMatchObject({
+    expect(viewPhoto(write(undefined, createChanges(more)))).toMatchObject({
       ...more,
       albums: ['a', 'b'],
       tags: ['holiday', 'sea']
     })
   })
 
-  it('takes a few hundred bytes', () => {
+  it('encodes to a few hundred bytes', () => {
     expect(encodeRecord(born).length).toBeLessThan(400)
   })
 })
@@ -139,7 +139,7 @@ describe('edits', () => {
     expect(viewPhoto(merged)).toMatchObject({ tags: ['holiday', 'p', 'r'], albums: ['q'] })
   })
 
-  it('keep the birth', () => {
+  it('keep the creation stamp', () => {
     const twice = edit(edit(born, { name: 'b' }, B, NOW_MS + 1000), { name: 'c' }, B, NOW_MS + 2000)
     expect(viewPhoto(twice).createdAt).toBe(viewPhoto(born).createdAt)
   })
@@ -155,20 +155,20 @@ describe('delete and undelete', () => {
   const full = edit(write(born, variants), { caption: 'c', albums: { add: ['a'] } })
   const dead = write(full, deleteChanges(full), B, NOW_MS + 1000)
 
-  it('give everything back under the next generation', () => {
+  it('restore everything under the next generation', () => {
     expect(viewPhoto(dead)).toMatchObject({ deleted: true, generation: 0, caption: 'c', tags: ['holiday', 'sea'] })
     const back = write(dead, undeleteChanges(dead), A, NOW_MS + 2000)
     const { version, context, record, ...before } = viewPhoto(full)
     expect(viewPhoto(back)).toMatchObject({ ...before, generation: 1 })
   })
 
-  it('give up variants whose bytes were not appended again', () => {
+  it('drop variants whose bytes were not appended again', () => {
     const back = viewPhoto(write(dead, undeleteChanges(dead, ['large'])))
     expect([...back.variants.keys()]).toEqual(['large'])
     expect(back.tags).toEqual(['holiday', 'sea'])
   })
 
-  it('do nothing twice', () => {
+  it('do nothing when repeated', () => {
     expect(deleteChanges(dead)).toEqual([])
     expect(undeleteChanges(full)).toEqual([])
   })
@@ -180,7 +180,7 @@ describe('delete and undelete', () => {
     expect(conflictVersions(merged).map(version => viewPhoto(merged, version).name)).toEqual(['late'])
   })
 
-  it('leave no tombstones behind among the conflict versions', () => {
+  it('leave no tombstones among the conflict versions', () => {
     const twice = mergeRecords(dead, write(full, deleteChanges(full), A, NOW_MS + 1500))
     expect(conflictVersions(twice)).toHaveLength(1)
     expect(conflictVersions(write(twice, undeleteChanges(twice)))).toEqual([])
@@ -192,7 +192,7 @@ describe('restore', () => {
   const theirs = edit(born, { name: 'theirs', caption: 'c' }, B, NOW_MS + 2000)
   const merged = mergeRecords(mine, theirs)
 
-  it('shows the conflict version and keeps the other, so that it can be taken back', () => {
+  it('shows the conflict version and keeps the other, so that it can be undone', () => {
     expect(viewPhoto(merged).name).toBe('theirs')
     const restored = write(merged, restoreChanges(merged, 1))
     expect(viewPhoto(restored)).toMatchObject({ name: 'mine', rating: 1, caption: undefined })
@@ -202,7 +202,7 @@ describe('restore', () => {
     expect(conflictVersions(again)).toHaveLength(1)
   })
 
-  it('takes what the bytes are from the shown version', () => {
+  it('takes the fields about the bytes from the shown version', () => {
     const other = { kind: 'version', value: new Map(shownVersion(theirs).value).set('chunk_bytes', 512) } as const
     const chunked = mergeRecords(mine, write(theirs, [other], B, NOW_MS + 3000))
     expect(viewPhoto(write(chunked, restoreChanges(chunked, 1)))).toMatchObject({ name: 'mine', chunkBytes: 512 })
@@ -223,7 +223,7 @@ describe('variants and facts', () => {
     expect(viewPhoto(same).variants.get('thumb')?.sha256).toBe('aa'.repeat(32))
   })
 
-  it('go through the record', () => {
+  it('are read from the record as written', () => {
     const changes = [
       addVariantChange('small', { ...THUMB, chunkBytes: 7 }),
       ...factsChanges({ width: 1, height: 2, takenAt: 3 })
@@ -233,7 +233,7 @@ describe('variants and facts', () => {
     expect(photo.variants).toEqual(new Map([['small', { ...THUMB, chunkBytes: 7 }]]))
   })
 
-  it('of sizes that are not known yet are kept, but not shown', () => {
+  it('of unknown sizes are kept, but not shown', () => {
     const record = write(born, [{ kind: 'add', field: 'variants', key: 'huge', value: new Map() }])
     expect(viewPhoto(record).variants.size).toBe(0)
   })
@@ -248,7 +248,7 @@ describe('variants and facts', () => {
 })
 
 describe('alternate keys', () => {
-  it('have numbers that needles keep for ever', () => {
+  it('have numbers that never change', () => {
     const sha256 = `89abcd${'0'.repeat(58)}`
     const parts = ['orig', 'large', 'small', 'thumb', 'features'] as const
     const numbers = parts.map(part => alternateKeyOf(part, sha256))
@@ -291,7 +291,7 @@ describe('viewPhoto', () => {
     expect(() => viewPhoto(broken)).toThrow(expect.objectContaining({ code: 'ERR_RECORD_MALFORMED' }))
   })
 
-  it('leaves out lesser fields that it does not understand', () => {
+  it('omits optional fields that it does not understand', () => {
     const odd = new Map(shownVersion(born).value)
       .set('rating', 6)
       .set('name', 1)

@@ -32,13 +32,13 @@ const remove = (key: string): Change => ({ kind: 'remove', field: 'tags', key })
 describe('changeRecord', () => {
   const born = write(undefined, A, named('one'), add('x'), add('y'))
 
-  it('gives each entry a dot of its own, and all of them one stamp', () => {
+  it('gives each entry its own dot, and all of them one stamp', () => {
     expect(born.entries.map(({ dot }) => dot)).toEqual([1, 2, 3].map(counter => ({ actor: A, counter })))
     expect(new Set(born.entries.map(({ hlc }) => hlc)).size).toBe(1)
     expect(born.context).toEqual(new Map([[A, 3]]))
   })
 
-  it('does not touch what it is given', () => {
+  it('does not modify its arguments', () => {
     const copy = structuredClone(born)
     write(born, B, named('two', { deleted: true }), remove('x'), add('z'))
     expect(born).toEqual(copy)
@@ -65,7 +65,7 @@ describe('changeRecord', () => {
     expect(conflictVersions(mergeRecords(resolved, merged))).toEqual([])
   })
 
-  it('trims the oldest conflict versions, which then do not come back', () => {
+  it('trims the oldest conflict versions, and a merge does not restore them', () => {
     const siblings = Array.from({ length: 20 }, (_, n) =>
       changeRecord(PHOTO_KEY, born, countingStamper(`${'0'.repeat(14)}${n + 10}` as typeof A, NOW_MS + 1000 * n), [
         named(`n${n}`)
@@ -129,7 +129,7 @@ describe('changeRecord', () => {
     expect(carrying.entries.map(({ key }) => key)).not.toContain('z')
   })
 
-  it('refuses a version that would be beaten by what it saw', () => {
+  it('refuses a version with a lower rank than the shown one', () => {
     const dead = write(born, B, named('one', { deleted: true }))
     expect(() => write(dead, A, named('two', { deleted: false }))).toThrow('beaten')
     const second = write(dead, B, named('one', { generation: 1, deleted: false }))
@@ -142,7 +142,7 @@ describe('changeRecord', () => {
     expect(() => changeRecord({ kind: 'album', id: 'x' }, born, countingStamper(), [])).toThrow('another key')
   })
 
-  it('writes text that UTF-8 can spell', () => {
+  it('replaces text that UTF-8 cannot encode', () => {
     const record = write(undefined, A, named('\ud800'), add('t\udc00'))
     expect(nameOf(shownVersion(record))).toBe('\ufffd')
     expect(keysOf(record, 'tags')).toEqual(['t\ufffd'])

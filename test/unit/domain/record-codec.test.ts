@@ -9,7 +9,7 @@ import { ACTORS, countingStamper, PHOTO_KEY, recordArb, unknownFieldsArb } from 
 const MALFORMED = expect.objectContaining({ code: 'ERR_RECORD_MALFORMED' })
 const [A, B] = ACTORS as [(typeof ACTORS)[0], (typeof ACTORS)[0]]
 
-/** A record as plain maps, to be bent out of shape. */
+/** A record as plain maps, to be corrupted. */
 type Fields = Map<number, unknown>
 
 const actorBytes = (actor: string): Buffer => Buffer.from(actor, 'hex')
@@ -27,12 +27,12 @@ function recordBytes(...changes: [number, unknown][]): Uint8Array {
   fields.set(3, new Map([[actorBytes(A), 2]]))
   fields.set(4, [entryFields()])
   for (const [field, value] of changes) value === undefined ? fields.delete(field) : fields.set(field, value)
-  // The general library sorts by length first, which for these keys is the canonical order, too.
+  // The general library sorts by length first, which is the canonical order for these keys.
   return encode(fields)
 }
 
 describe('record codec', () => {
-  it('goes through its bytes, unknown fields included', () => {
+  it('encodes and decodes every record, unknown fields included', () => {
     fc.assert(
       fc.property(recordArb, record => {
         expect(decodeRecord(encodeRecord(record))).toEqual(record)
@@ -55,7 +55,7 @@ describe('record codec', () => {
     )
   })
 
-  it('takes nothing but that encoding, whatever byte is changed, cut or appended', () => {
+  it('rejects every other encoding: changed, truncated or extended bytes', () => {
     fc.assert(
       fc.property(recordArb, fc.nat(), fc.nat({ max: 255 }), fc.boolean(), (record, at, byte, cut) => {
         const bytes = encodeRecord(record)
@@ -74,7 +74,7 @@ describe('record codec', () => {
     )
   })
 
-  it('takes the record that the next test bends', () => {
+  it('accepts the record that the next test corrupts', () => {
     expect(decodeRecord(recordBytes()).entries).toHaveLength(1)
   })
 
@@ -121,13 +121,13 @@ describe('record codec', () => {
     expect(() => decodeRecord(bytes)).toThrow(MALFORMED)
   })
 
-  it('tells a later format from damage', () => {
+  it('distinguishes a later format from damage', () => {
     expect(() => decodeRecord(recordBytes([0, 2], [1, undefined]))).toThrow(
       expect.objectContaining({ code: 'ERR_FORMAT_TOO_NEW' })
     )
   })
 
-  it('does not write what it could not read', () => {
+  it('does not encode what it could not decode', () => {
     const record = decodeRecord(recordBytes())
     const [entry] = record.entries as [(typeof record.entries)[0]]
     expect(() => encodeRecord({ ...record, context: new Map() })).toThrow('context')

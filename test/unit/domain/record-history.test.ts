@@ -22,14 +22,14 @@ function hex(record: DirectoryRecord): string {
   return Buffer.from(encodeRecord(record)).toString('hex')
 }
 
-/** @returns the fold of the records in the order of the numbers, some of them several times */
+/** @returns the merge of the records in the order of the numbers, some of them repeatedly */
 function foldIn(order: readonly number[], records: readonly DirectoryRecord[]): DirectoryRecord {
   const rest = order.map(number => records[number % records.length]!)
   return [...rest, ...records].reduce(mergeRecords)
 }
 
 describe('histories of several nodes under arbitrary clock skew', () => {
-  it('end in the same bytes, in whatever order and however often what was written is merged', () => {
+  it('converge to the same bytes, in whatever order and however often records are merged', () => {
     fc.assert(
       fc.property(historyArb, fc.array(fc.nat({ max: 99 }), { maxLength: 12 }), ({ history }, order) => {
         const records = [...history.nodes.map(({ record }) => record), ...history.inDoubt]
@@ -61,13 +61,13 @@ describe('histories of several nodes under arbitrary clock skew', () => {
     )
   })
 
-  it('keep exactly the entries that no write dropped: nothing is lost, nothing comes back', () => {
+  it('keep exactly the entries that no write dropped', () => {
     forAllHistories(history => {
       expect(new Set(history.joined().entries.map(dotText))).toEqual(history.expectedDots())
     })
   })
 
-  it('never let a write be beaten by one that it saw', () => {
+  it('never order a write below one that it saw', () => {
     forAllHistories(history => {
       const versions = history.versions()
       const beaten = new Set<string>()
@@ -83,7 +83,7 @@ describe('histories of several nodes under arbitrary clock skew', () => {
     })
   })
 
-  it('never lower the rank: dead is for ever within a generation', () => {
+  it('never lower the rank: a delete is final within a generation', () => {
     forAllHistories(history => {
       const shown = shownVersion(history.joined())
       for (const version of history.versions()) expect(compareRanks(shown, version)).toBeGreaterThanOrEqual(0)
@@ -115,7 +115,7 @@ describe('histories of several nodes under arbitrary clock skew', () => {
     })
   })
 
-  it('do what histories do: all kinds of steps, conflicts and clocks occur', () => {
+  it('cover all kinds of steps, conflicts and clocks', () => {
     const counts = { conflicts: 0, deleted: 0, generations: 0, far: 0, inDoubt: 0 }
     for (const { history } of fc.sample(historyArb, { numRuns: 300, seed: 7 })) {
       const joined = history.joined()

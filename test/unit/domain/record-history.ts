@@ -1,7 +1,7 @@
 /*
- * Random histories of one photo on several nodes: each node's wall clock is anywhere from 1970 to 2099 and jumps, nodes
- * merge in any order, writes fail and are tried again. Beside the records runs a model that is too simple to be wrong:
- * the set of all entries ever made, and the set of those that some write dropped on purpose.
+ * Random histories of one photo on several nodes. Each node's wall clock is anywhere from 1970 to 2099 and jumps, nodes
+ * merge in any order, writes fail and are retried. A model too simple to be wrong is kept beside the records: the set of
+ * all entries ever written, and the set of those that a write dropped.
  */
 import fc from 'fast-check'
 import { type Entry, VERSION_FIELD } from '../../../src/domain/entry.js'
@@ -9,7 +9,7 @@ import { HybridClock } from '../../../src/domain/hlc.js'
 import type { ActorId } from '../../../src/domain/ids.js'
 import {
   addVariantChange,
-  birthChanges,
+  createChanges,
   deleteChanges,
   editChanges,
   restoreChanges,
@@ -68,7 +68,7 @@ interface HistoryNode {
   record: DirectoryRecord
 }
 
-/** One write, from what its node knew to what it wrote. */
+/** One write: the record that its node knew, and the record that it wrote. */
 export interface Write {
   readonly before: DirectoryRecord
   readonly after: DirectoryRecord
@@ -77,12 +77,12 @@ export interface Write {
 export class History {
   readonly nodes: HistoryNode[]
   readonly writes: Write[] = []
-  /** Records of writes that failed for the node that made them, but are on its disk all the same. */
+  /** Records of writes that failed, but are on the disk of their node all the same. */
   readonly inDoubt: DirectoryRecord[] = []
   #actorCount = 0
 
   constructor(steps: readonly Step[]) {
-    const birth = changeRecord(PHOTO_KEY, undefined, countingStamper(this.#freshActor()), birthChanges(PHOTO_BIRTH))
+    const birth = changeRecord(PHOTO_KEY, undefined, countingStamper(this.#freshActor()), createChanges(PHOTO_BIRTH))
     this.nodes = Array.from({ length: NODES }, () => {
       const clock = new SimulatedClock(NOW_MS)
       return { clock, hybridClock: new HybridClock({ clock }), actor: this.#freshActor(), record: birth }
@@ -90,12 +90,12 @@ export class History {
     for (const step of steps) this.#run(step)
   }
 
-  /** What is known once all nodes have met, and have found the writes in doubt. */
+  /** The record after all nodes have merged, failed writes that are on disks included. */
   joined(): DirectoryRecord {
     return [...this.nodes.map(({ record }) => record), ...this.inDoubt].reduce(mergeRecords)
   }
 
-  /** Dots of all entries ever made that no write dropped, as text. */
+  /** Dots, as text, of all entries that no write dropped. */
   expectedDots(): Set<string> {
     const dots = new Set<string>()
     for (const { after } of this.writes) for (const entry of after.entries) dots.add(dotText(entry))
@@ -107,7 +107,7 @@ export class History {
     return dots
   }
 
-  /** Every version that was ever made. */
+  /** All versions ever written. */
   versions(): Entry[] {
     const byDot = new Map<string, Entry>()
     for (const { before, after } of this.writes) {
@@ -116,7 +116,7 @@ export class History {
     return [...byDot.values()].filter(entry => entry.field === VERSION_FIELD)
   }
 
-  /** Later actors are smaller and greater than earlier ones in turn. */
+  /** Alternates between actors that are smaller and greater than the earlier ones. */
   #freshActor(): ActorId {
     this.#actorCount += 1
     return (this.#actorCount * 0x9e3779b97f4a7).toString(16).slice(-12).padStart(16, '0') as ActorId
@@ -178,12 +178,12 @@ export function dotText({ dot }: Entry): string {
   return `${dot.actor}.${dot.counter}`
 }
 
-/** @returns the versions that a write had in its context, whether or not they were still there */
+/** @returns the versions in the context of a write, superseded ones included */
 export function versionsSeenBy({ before }: Write, versions: readonly Entry[]): Entry[] {
   return versions.filter(({ dot }) => covers(before.context, dot))
 }
 
-/** @returns the version that the write made, if it made one */
+/** @returns the version that the write added; undefined if it added none */
 export function versionMadeBy({ before, after }: Write): Entry | undefined {
   const made = shownVersion(after)
   return covers(before.context, made.dot) ? undefined : made

@@ -26,7 +26,7 @@ describe('merge of arbitrary records', () => {
     )
   })
 
-  it('is idempotent, also with a copy of itself and with what went into it', () => {
+  it('is idempotent, also with a copy of itself and with its inputs', () => {
     fc.assert(
       fc.property(recordArb, recordArb, (a, b) => {
         const merged = mergeRecords(a, b)
@@ -37,7 +37,7 @@ describe('merge of arbitrary records', () => {
     )
   })
 
-  it('never brings back what a side has seen and dropped, and keeps all that neither has dropped', () => {
+  it('never restores what a side has dropped, and keeps everything else', () => {
     fc.assert(
       fc.property(recordArb, recordArb, (a, b) => {
         const merged = mergeRecords(a, b)
@@ -56,7 +56,7 @@ describe('merge of arbitrary records', () => {
     )
   })
 
-  it('gives records that the codec takes', () => {
+  it('yields records that the codec accepts', () => {
     fc.assert(
       fc.property(recordArb, recordArb, (a, b) => {
         const merged = mergeRecords(a, b)
@@ -106,7 +106,7 @@ describe('orders', () => {
     )
   })
 
-  it('puts generation above death, death above time, time above the actor', () => {
+  it('puts generation before deletion, deletion before time, time before actor', () => {
     const make = (generation: number, deleted: boolean, hlc: bigint, actor: number): Entry => ({
       dot: { actor: ACTORS[actor] ?? ACTORS[0]!, counter: 1 },
       hlc: hlc as Hlc,

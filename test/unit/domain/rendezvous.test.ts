@@ -5,14 +5,14 @@ import { rendezvous } from '../../../src/domain/rendezvous.js'
 const NODES = ['a', 'b', 'c', 'd'] as NodeId[]
 const KEYS = Array.from({ length: 1_000 }, (_, i) => `key ${i}`)
 
-test('everybody ranks alike, whatever the order in which nodes are named', () => {
+test('the ranking does not depend on the order of the nodes', () => {
   for (const key of KEYS.slice(0, 50)) {
     expect(rendezvous(key, [...NODES].reverse())).toEqual(rendezvous(key, NODES))
     expect([...rendezvous(key, NODES)].sort()).toEqual(NODES)
   }
 })
 
-test('each is first for its share, and one that goes leaves the order of the others as it was', () => {
+test('each node is first for its share of keys, and removing one keeps the order of the others', () => {
   const firsts = new Map<NodeId, number>()
   for (const key of KEYS) {
     const ranked = rendezvous(key, NODES)

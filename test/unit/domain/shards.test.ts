@@ -30,7 +30,7 @@ describe('shards', () => {
     expect(shardOf('01890000-0000-7000-8000-000000000000' as never)).toBe(46)
   })
 
-  test('a set of them fits eight bytes, and comes out as it went in', () => {
+  test('a set of them is encoded in eight bytes and decoded', () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.integer({ min: 0, max: SHARD_COUNT - 1 })), shards => {
         const bytes = encodeShards(shards)
@@ -60,7 +60,7 @@ describe('owners', () => {
     }
   })
 
-  test('of a shard stay when a member that has nothing to do with it goes', () => {
+  test('of a shard stay when another member leaves', () => {
     for (const shard of ALL_SHARDS) {
       const before = shardOwners(shard, nodes(5))
       for (const gone of nodes(5)) {

@@ -19,11 +19,11 @@ const superblockArb: fc.Arbitrary<Superblock> = fc.record({
 })
 const SAMPLE = fc.sample(superblockArb, { numRuns: 1, seed: 1 })[0]!
 
-/** Stands in for Ed25519: a signature that only fits the signed bytes. */
+/** A substitute for Ed25519: the signature is valid only for the signed bytes. */
 const sign = (bytes: Uint8Array): Buffer => hash('sha512', bytes, 'buffer')
 const verify = (_key: Uint8Array, bytes: Uint8Array, signature: Uint8Array): boolean => sign(bytes).equals(signature)
 
-/** @returns the block with bytes changed at `at` and the checksum made right again */
+/** @returns the block with bytes changed at `at` and a correct checksum */
 function forged(at: number, ...values: number[]): Uint8Array {
   const block = Buffer.from(encodeSuperblock(SAMPLE, sign))
   block.set(values, at)
@@ -32,7 +32,7 @@ function forged(at: number, ...values: number[]): Uint8Array {
 }
 
 describe('superblock', () => {
-  it('goes through its bytes, whatever follows it', () => {
+  it('encodes and decodes, whatever follows it', () => {
     fc.assert(
       fc.property(superblockArb, fields => {
         const bytes = encodeSuperblock(fields, sign)
@@ -70,7 +70,7 @@ describe('superblock', () => {
     expect(() => decodeSuperblock(bytes, verify)).toThrow(expect.objectContaining({ code: 'ERR_VOLUME_CORRUPT' }))
   })
 
-  it('of a later format is told from damage', () => {
+  it('of a later format is distinguished from damage', () => {
     expect(() => decodeSuperblock(forged(8, 2), () => false)).toThrow(
       expect.objectContaining({ code: 'ERR_FORMAT_TOO_NEW' })
     )

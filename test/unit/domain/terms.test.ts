@@ -1,16 +1,16 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { birthChanges, deleteChanges, type PhotoBirth } from '../../../src/domain/photo.js'
+import { createChanges, deleteChanges, type NewPhoto } from '../../../src/domain/photo.js'
 import { changeRecord, type DirectoryRecord } from '../../../src/domain/record.js'
 import { termsOf, WORD_CHARACTERS_MAX, WORDS_MAX, wordsOf } from '../../../src/domain/terms.js'
 import { countingStamper, PHOTO_BIRTH, PHOTO_KEY, recordArb } from '../../support/domain-arbitraries.js'
 
-function photo(birth: Partial<PhotoBirth>): DirectoryRecord {
-  return changeRecord(PHOTO_KEY, undefined, countingStamper(), birthChanges({ ...PHOTO_BIRTH, ...birth }))
+function photo(birth: Partial<NewPhoto>): DirectoryRecord {
+  return changeRecord(PHOTO_KEY, undefined, countingStamper(), createChanges({ ...PHOTO_BIRTH, ...birth }))
 }
 
 describe('termsOf', () => {
-  it('names all that a photo is found by', () => {
+  it('lists all terms that a photo is found by', () => {
     const record = photo({ caption: 'Am Meer', albums: ['2026'], idempotency: '0f'.repeat(32) })
     expect(termsOf(record)).toEqual(
       [
@@ -37,7 +37,7 @@ describe('termsOf', () => {
     )
   })
 
-  it('has none for the deleted, for other kinds, and for what cannot be shown', () => {
+  it('lists none for deleted photos, other kinds and malformed photos', () => {
     const live = photo({})
     expect(termsOf(changeRecord(PHOTO_KEY, live, countingStamper(), deleteChanges(live)))).toEqual([])
     expect(termsOf({ ...live, kind: 'album' })).toEqual([])
@@ -50,7 +50,7 @@ describe('termsOf', () => {
 })
 
 describe('wordsOf', () => {
-  it('folds case and compatibility forms, and cuts at all else', () => {
+  it('folds case and compatibility forms, and splits at everything else', () => {
     expect(wordsOf('Ａbc_DEF-ﬁsh.2024 Ünï हिन्दी')).toEqual(['abc', 'def', 'fish', '2024', 'ünï', 'हिन्दी'])
     expect(wordsOf(' - ')).toEqual([])
   })
@@ -61,7 +61,7 @@ describe('wordsOf', () => {
     expect(wordsOf('\u{20000}'.repeat(1000))).toEqual(['\u{20000}'.repeat(WORD_CHARACTERS_MAX)])
   })
 
-  it('finds its own words again', () => {
+  it('is idempotent', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), text => {
         const words = wordsOf(text)

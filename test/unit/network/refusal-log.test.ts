@@ -4,7 +4,7 @@ import type { NodeId } from '../../../src/domain/ids.js'
 import { RefusalLog } from '../../../src/network/refusal-log.js'
 import { SimulatedClock } from '../../support/simulated-clock.js'
 
-test('the first stranger is logged at once, others at most once a minute, counted', async () => {
+test('the first refusal is logged at once, later ones at most once a minute, with a count', async () => {
   const clock = new SimulatedClock()
   const lines: object[] = []
   const refusals = new RefusalLog({ clock, log: { ...silentLog, warn: fields => void lines.push(fields) } })
@@ -13,8 +13,8 @@ test('the first stranger is logged at once, others at most once a minute, counte
     await clock.advance(1_000)
     refusals.refused('b' as NodeId, 'why')
   }
-  expect(lines).toEqual([{ code: 'ERR_PEER_REFUSED', peer: 'a', reason: 'why', before: 0 }])
+  expect(lines).toEqual([{ code: 'ERR_PEER_REFUSED', peer: 'a', reason: 'why', suppressed: 0 }])
   await clock.advance(1_000)
   refusals.refused('c' as NodeId, 'why')
-  expect(lines.slice(1)).toMatchObject([{ peer: 'c', before: 59 }])
+  expect(lines.slice(1)).toMatchObject([{ peer: 'c', suppressed: 59 }])
 })

@@ -11,7 +11,7 @@ const WRONG = '0'.repeat(32) as Cookie
 const whole = (content: Content): Promise<Buffer> => collect(content.stream(0, content.head.size))
 
 describe('open', () => {
-  test('says all that an answer needs', async () => {
+  test('returns all that an answer needs', async () => {
     const { photos, clock } = await photosFixture()
     const bytes = tinyJpeg(1)
     const { photoId, sha256 } = await photos.upload(bodyOf(bytes), { filename: 'a.jpg' })
@@ -88,7 +88,7 @@ describe('open', () => {
     await expect(photos.open(image.photoId, 'orig', WRONG)).rejects.toMatchObject({ code: 'ERR_PHOTO_NOT_FOUND' })
   })
 
-  test('a cookie is checked when it is given, or always when the node requires it', async () => {
+  test('a cookie is checked if given, or always if the node requires it', async () => {
     const lax = await photosFixture()
     const first = await lax.photos.upload(bodyOf(Buffer.from('a')), {})
     await lax.photos.open(first.photoId, 'orig')
@@ -115,7 +115,7 @@ describe('damage', () => {
     expect((await whole(await photos.open(photoId, 'orig'))).equals(bytes)).toBe(true)
   })
 
-  test('found in the middle of a stream, the next copy goes on from there', async () => {
+  test('in the middle of a stream makes the next copy continue from there', async () => {
     const { photos, store } = await photosFixture({ chunkBytes: 1 << 20 })
     const bytes = noiseBytes(1, 400_000)
     const { photoId } = await photos.upload(bodyOf(bytes), {})
@@ -130,7 +130,7 @@ describe('damage', () => {
     expect(Buffer.concat(pieces).equals(bytes)).toBe(true)
   })
 
-  test('a needle that moves while it is read is followed', async () => {
+  test('a needle that moves while it is read is found again', async () => {
     const { photos, store } = await photosFixture({ chunkBytes: 1 << 20 })
     const bytes = noiseBytes(1, 400_000)
     const { photoId } = await photos.upload(bodyOf(bytes), {})
@@ -145,7 +145,7 @@ describe('damage', () => {
     expect(Buffer.concat(pieces).equals(bytes)).toBe(true)
   })
 
-  test('without an intact copy no wrong byte is given', async () => {
+  test('without an intact copy no wrong byte is returned', async () => {
     const { photos, store } = await photosFixture()
     const { photoId } = await photos.upload(bodyOf(noiseBytes(1, 4 * CHUNK_BYTES)), {})
     store.damage(needle => needle.identity.chunk === 2)
@@ -174,7 +174,7 @@ describe('other sizes', () => {
     await expect(photos.open(id, 'small')).rejects.toMatchObject({ code: 'ERR_NOT_READY' })
   })
 
-  test('the same bytes again are fine and write nothing, others are refused', async () => {
+  test('the same bytes again are accepted and write nothing, others are refused', async () => {
     const { photos, store, id } = await withPhoto()
     const first = await photos.addSize(id, 'thumb', bodyOf(tinyJpeg(2)), {})
     const needleCount = store.needles.length
@@ -277,7 +277,7 @@ describe('openHot', () => {
     }
   })
 
-  test('leaves a needle that moved or broke to the normal path', async () => {
+  test('leaves a moved or damaged needle to the normal path', async () => {
     const { photos, store, id, bytes } = await withHot()
     await photos.open(id, 'orig')
     const before = [...store.needles]

@@ -78,7 +78,7 @@ describe('patch', () => {
     expect(store.groups).toHaveLength(1)
   })
 
-  test('the bounds hold for what the photo becomes, not only for what is sent', async () => {
+  test('the limits apply to the photo after the edit, not only to the request', async () => {
     const { photos, id } = await withPhoto()
     await photos.patch(id, { attributes: { a: 'x'.repeat(4_000) } })
     await expect(photos.patch(id, { caption: 'x'.repeat(100) })).rejects.toMatchObject({
@@ -115,7 +115,7 @@ describe('patch', () => {
     expect(await photos.conflicts(id)).toEqual([])
   })
 
-  test('a failing append changes nothing and hinders no later edit', async () => {
+  test('a failing append changes nothing and blocks no later edit', async () => {
     const { photos, store, id } = await withPhoto()
     const before = await photos.meta(id)
     store.failAppend = () => new SheafError('ERR_DISK_WRITE')
@@ -178,7 +178,7 @@ describe('remove and undelete', () => {
     await expect(photos.meta(id)).rejects.toMatchObject({ code: 'ERR_PHOTO_DELETED' })
   })
 
-  test('a size whose bytes are gone is left out', async () => {
+  test('a size whose bytes are gone is omitted', async () => {
     const { photos, store, id } = await withPhoto()
     await photos.addSize(id, 'thumb', bodyOf(tinyJpeg(5)), {})
     await photos.addSize(id, 'small', bodyOf(tinyJpeg(6)), {})

@@ -53,7 +53,7 @@ describe('list', () => {
     expect(second).toMatchObject({ total: 4, nextCursor: null })
   })
 
-  test('says whether the bytes are in reach', async () => {
+  test('tells whether the bytes are on this node', async () => {
     const { photos, store, ids } = await withAlbum()
     expect((await photos.meta(ids[0] as PhotoId)).copies).toBe(1)
     store.drop(() => true)
@@ -65,7 +65,7 @@ describe('list', () => {
     await expect(photos.list({ limit })).rejects.toMatchObject({ code: 'ERR_BAD_PARAMETER' })
   })
 
-  test('refuses a cursor of its own making with other filters', async () => {
+  test('refuses a valid cursor with other filters', async () => {
     const { photos } = await withAlbum()
     const { nextCursor } = await photos.list({ limit: 1 })
     await expect(photos.list({ cursor: nextCursor ?? '', tag: 'farm' })).rejects.toMatchObject({
@@ -85,7 +85,7 @@ test('dump gives every live photo once', async () => {
 })
 
 describe('batches', () => {
-  test('delete each photo and say what befell the others', async () => {
+  test('delete each photo and report the errors of the others', async () => {
     const { photos, ids } = await withAlbum()
     const [first, second] = ids as [PhotoId, PhotoId]
     expect(await photos.batchDelete([first, UNKNOWN, second, first])).toEqual([
@@ -112,7 +112,7 @@ describe('batches', () => {
     expect((await photos.batchDelete(ids)).map(({ error }) => error)).toEqual(ids.map(() => 'ERR_DISK_WRITE'))
   })
 
-  test('refuse what is wrong with all of them before any is touched', async () => {
+  test('refuse a bad request before any photo is changed', async () => {
     const { photos, store, ids } = await withAlbum()
     await expect(photos.batchTag(ids, { add: [''] })).rejects.toMatchObject({ code: 'ERR_BAD_PARAMETER' })
     const many = Array.from({ length: 10_001 }, () => UNKNOWN)

@@ -59,7 +59,7 @@ export async function photosFixture(
   return { photos, store, directory, clock, components, hybridClock }
 }
 
-/** A body that yields the pieces and notes whether it was closed early. */
+/** A body that yields the pieces and records whether it was closed early. */
 export class TestBody implements AsyncIterable<Uint8Array> {
   pulled = 0
   closed = false
@@ -94,7 +94,7 @@ export async function collect(pieces: AsyncIterable<Uint8Array>): Promise<Buffer
   return Buffer.concat(collected)
 }
 
-/** Holds up what awaits `opened`. */
+/** Blocks whoever awaits `opened`. */
 export class Gate {
   open: () => void = () => {}
   readonly opened = new Promise<void>(resolve => {

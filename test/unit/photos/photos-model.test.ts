@@ -172,7 +172,7 @@ class Model {
   }
 }
 
-test.each(testSeeds(8))('photos are what a simple map of them is, under seed %i', async seed => {
+test.each(testSeeds(8))('photos behave like a simple map of them, under seed %i', async seed => {
   const random = new SeededRandom(seed)
   const model = new Model(random, await photosFixture())
   for (let step = 0; step < STEPS; step++) {

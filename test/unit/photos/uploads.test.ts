@@ -86,7 +86,7 @@ describe('upload', () => {
     }
   )
 
-  test('the type of a chunked photo is told from its first bytes, however they arrive', async () => {
+  test('the type of a chunked photo is detected from its first bytes, however they arrive', async () => {
     const { photos } = await photosFixture()
     const bytes = Buffer.concat([tinyJpeg(1), noiseBytes(2, 20 * CHUNK_BYTES)])
     for (const pieceBytes of [1, 300, CHUNK_BYTES, 5_000]) {
@@ -137,7 +137,7 @@ describe('upload', () => {
     expect(growing).toMatchObject({ pulled: 6, closed: true })
   })
 
-  test('a body that fails midway leaves no photo, and its error comes through', async () => {
+  test('a body that fails midway leaves no photo, and its error is passed on', async () => {
     const { photos, store } = await photosFixture()
     const failing = async function* (): AsyncGenerator<Uint8Array> {
       yield Buffer.alloc(CHUNK_BYTES * 2 + 1)
@@ -160,7 +160,7 @@ describe('upload', () => {
 })
 
 describe('a failed write of anyone, which ends the epoch,', () => {
-  test('ends chunked uploads that are under way, but no small ones', async () => {
+  test('ends chunked uploads in flight, but no small ones', async () => {
     const { photos, store } = await photosFixture()
     const gate = new Gate()
     const body = async function* (): AsyncGenerator<Uint8Array> {
@@ -184,7 +184,7 @@ describe('a failed write of anyone, which ends the epoch,', () => {
 })
 
 describe('memory in flight', () => {
-  test('an upload holds at most three chunks while the disk stands still', async () => {
+  test('an upload holds at most three chunks while the disk is stalled', async () => {
     const { photos, store } = await photosFixture()
     const gate = new Gate()
     store.beforeAppend = () => gate.opened
@@ -197,7 +197,7 @@ describe('memory in flight', () => {
     await upload
   })
 
-  test('an upload that breaks off is not over before its chunks have left the memory', async () => {
+  test('a failed upload does not end before its chunks are released', async () => {
     const { photos, store } = await photosFixture({ uploadsInFlightBytesMax: 2 * CHUNK_BYTES })
     const gate = new Gate()
     store.beforeAppend = () => gate.opened
@@ -230,14 +230,14 @@ describe('memory in flight', () => {
     expect((await photos.list({})).total).toBe(bodies.length)
   })
 
-  test('many large uploads at once end although their windows do not fit', async () => {
+  test('many large uploads at once finish although their buffers do not fit together', async () => {
     const { photos } = await photosFixture({ uploadsInFlightBytesMax: 2 * CHUNK_BYTES })
     const blobs = Array.from({ length: 8 }, (_, i) => noiseBytes(i, 9 * CHUNK_BYTES + i))
     const receipts = await Promise.all(blobs.map(blob => photos.upload(bodyOf(blob), {})))
     for (const [i, { sha256 }] of receipts.entries()) expect(sha256).toBe(hash('sha256', blobs[i] as Uint8Array, 'hex'))
   })
 
-  test('refused uploads give their memory back', async () => {
+  test('refused uploads release their memory', async () => {
     const { photos, store } = await photosFixture({ uploadsInFlightBytesMax: CHUNK_BYTES })
     store.failAppend = () => new SheafError('ERR_DISK_FULL')
     for (let i = 0; i < 3; i++) {
@@ -252,7 +252,7 @@ describe('memory in flight', () => {
 describe('Idempotency-Key', () => {
   const options = { idempotencyKey: 'key 1' }
 
-  test('the same key and bytes answer the first receipt and write nothing', async () => {
+  test('the same key and bytes return the first receipt and write nothing', async () => {
     const { photos, store } = await photosFixture()
     const bytes = noiseBytes(1, 5_000)
     const first = await photos.upload(bodyOf(bytes), options)
@@ -301,7 +301,7 @@ describe('Idempotency-Key', () => {
 })
 
 describe('min_copies', () => {
-  test('more than there are is an error that names the photo, which is kept', async () => {
+  test('too few copies are an error that names the photo, which is kept', async () => {
     const { photos } = await photosFixture({ minCopies: 2 })
     const error = await photos.upload(bodyOf(Buffer.from('a')), { idempotencyKey: 'k' }).catch(err => err)
     expect(error).toMatchObject({ code: 'ERR_TOO_FEW_COPIES', details: { photo_id: expect.any(String), copies: 1 } })
@@ -311,13 +311,13 @@ describe('min_copies', () => {
     expect(receipt.photoId).toBe(error.details.photo_id)
   })
 
-  test('the answer says how many nodes have it', async () => {
+  test('the receipt says how many nodes have it', async () => {
     const { photos } = await photosFixture({}, { copies: async (_, wanted) => wanted + 1 })
     expect((await photos.upload(bodyOf(Buffer.from('a')), { minCopies: 2 })).copies).toBe(3)
   })
 })
 
-/** Lets everything run that does not wait for the test. */
+/** Runs everything that does not wait for the test. */
 async function turns(): Promise<void> {
   for (let i = 0; i < 20; i++) await new Promise(resolve => setImmediate(resolve))
 }

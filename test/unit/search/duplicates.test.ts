@@ -21,7 +21,7 @@ async function begin(seed = 1): Promise<void> {
   duplicates = new Duplicates({
     directory,
     writer: components.writer,
-    learn: async id => {
+    ensureRecord: async id => {
       if (directory.getSync({ kind: 'photo', id }) === undefined) throw photoNotFound(id)
     },
     covered: () => new Set([1, 2]),
@@ -39,7 +39,7 @@ const link = (a: PhotoId, b: PhotoId, tier: LinkTier, score = 0.8): Promise<unkn
   photos.base.components.writer.edit(a, () => ({ changes: [linkChange(b, { tier, score })] }))
 
 async function all(tier?: DuplicateTier): Promise<DuplicateGroup[]> {
-  await photos.pass(20_000) // what is shown may be so old
+  await photos.pass(20_000) // a snapshot may be this old
   const groups: DuplicateGroup[] = []
   for (let cursor: string | undefined; ; ) {
     const page = await duplicates.list(tier, cursor)
@@ -67,7 +67,7 @@ describe('groups', () => {
     expect(await all('exact')).toEqual([{ tier: 'exact', photoIds: [a, b, c], score: 1 }])
   })
 
-  test('are what links connect, the least score of which counts', async () => {
+  test('are connected by links and have the lowest score of these', async () => {
     const ids: PhotoId[] = []
     for (const text of ['a', 'b', 'c', 'd', 'e']) ids.push(await upload(text))
     const [a, b, c, d, e] = ids as [PhotoId, PhotoId, PhotoId, PhotoId, PhotoId]
@@ -80,7 +80,7 @@ describe('groups', () => {
     expect((await all()).map(({ tier }) => tier)).toEqual(['near', 'similar'])
   })
 
-  test('a group that a stricter tier shows is not shown again', async () => {
+  test('a group of a stricter tier is not repeated', async () => {
     const [a, b] = [await upload('x'), await upload('x')]
     await link(b, a, 'near', 1)
     const [c, d] = [await upload('c'), await upload('d')]
@@ -99,7 +99,7 @@ describe('groups', () => {
     expect(await all()).toEqual([])
   })
 
-  test('come page by page, each once', async () => {
+  test('are returned page by page, each once', async () => {
     for (let i = 0; i < 130; i++) {
       await upload(`${i}`)
       await upload(`${i}`)
@@ -118,13 +118,13 @@ describe('groups', () => {
     }
   )
 
-  test('say how much of the index their links come from; equal bytes need no index', async () => {
+  test('report how much of the index their links come from; equal bytes need no index', async () => {
     expect((await duplicates.list('near', undefined)).coverage.shardsOk).toBe(2)
     expect((await duplicates.list(undefined, undefined)).coverage.fraction).toBe(2 / 64)
     expect((await duplicates.list('exact', undefined)).coverage.shardsOk).toBe(ALL_SHARDS.size)
   })
 
-  test('are those of a search by hand', async () => {
+  test('match a brute-force search', async () => {
     await fc.assert(
       fc.asyncProperty(fc.nat(), async seed => {
         await begin(seed)
@@ -158,8 +158,8 @@ describe('groups', () => {
   })
 })
 
-describe('what looks like a photo', () => {
-  test('is told on both, whichever of the two says so', async () => {
+describe('similar photos', () => {
+  test('are listed on both, whichever record has the link', async () => {
     const [a, b, c] = [await upload('a'), await upload('b'), await upload('c')]
     await link(b, a, 'near', 0.97)
     await link(c, a, 'similar', 0.8)
@@ -172,7 +172,7 @@ describe('what looks like a photo', () => {
     expect(await duplicates.linked(b)).toEqual([])
   })
 
-  test('is told no more once somebody has said that it is no duplicate', async () => {
+  test('are no longer listed once marked as not duplicates', async () => {
     const [a, b] = [await upload('a'), await upload('b')]
     await link(b, a, 'near')
     expect(await all()).toHaveLength(1)
@@ -183,7 +183,7 @@ describe('what looks like a photo', () => {
     await duplicates.unlink(a, b) // again is harmless
   })
 
-  test('equal bytes can be said to be no duplicates, too', async () => {
+  test('equal bytes can be marked as not duplicates, too', async () => {
     const [a, b, c] = [await upload('x'), await upload('x'), await upload('x')]
     await duplicates.unlink(b, a)
     expect((await all())[0]?.photoIds).toEqual([a, b, c]) // c is still a copy of both
@@ -191,7 +191,7 @@ describe('what looks like a photo', () => {
     expect((await all())[0]?.photoIds).toEqual([a, c])
   })
 
-  test('a photo is no duplicate of itself, of none, or of one that is gone', async () => {
+  test('refuse the photo itself, an unknown one, and a deleted one', async () => {
     const [a, b] = [await upload('a'), await upload('b')]
     const failing = (one: PhotoId, other: PhotoId, code: string) =>
       expect(duplicates.unlink(one, other)).rejects.toMatchObject({ code })

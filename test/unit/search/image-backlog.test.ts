@@ -30,7 +30,7 @@ function featuresOf(model: ModelId): Features {
 class ScriptedAnalyzer {
   model: ModelId | undefined = MODEL
   readonly seen: Uint8Array[] = []
-  readonly wanted: AnalysisRequest['wanted'][] = []
+  readonly wanted: AnalysisRequest['outputs'][] = []
   failures: SheafError[] = []
   /** What its model says of a picture that it can make nothing of. */
   featuresError: ErrorCode | undefined
@@ -39,9 +39,9 @@ class ScriptedAnalyzer {
   /** Runs in the middle of the next analysis. */
   during: () => Promise<unknown> = () => Promise.resolve()
 
-  async analyze({ bytes, wanted }: AnalysisRequest): Promise<Analysis> {
+  async analyze({ bytes, outputs }: AnalysisRequest): Promise<Analysis> {
     this.seen.push(typeof bytes === 'function' ? await collect(bytes()) : bytes)
-    this.wanted.push(wanted)
+    this.wanted.push(outputs)
     const failure = this.failures.shift()
     if (failure !== undefined) throw failure
     await this.during()
@@ -50,11 +50,11 @@ class ScriptedAnalyzer {
       width: 40,
       height: 30,
       takenAt: 1_000,
-      ...(wanted.facts && { phash: PHASH }),
-      variants: wanted.facts ? this.sizes.map(alt => ({ ...size, alt, bytes: Buffer.from(alt) })) : [],
+      ...(outputs.facts && { phash: PHASH }),
+      variants: outputs.facts ? this.sizes.map(alt => ({ ...size, alt, bytes: Buffer.from(alt) })) : [],
       ...(this.featuresError !== undefined
         ? { featuresError: this.featuresError }
-        : wanted.features !== undefined && { features: featuresOf(wanted.features) })
+        : outputs.features !== undefined && { features: featuresOf(outputs.features) })
     }
   }
 }
@@ -77,7 +77,8 @@ async function fixture(started = true): Promise<BacklogFixture> {
   const analyzer = new ScriptedAnalyzer()
   const nodes = [SELF]
   const links = new Map<PhotoId, Link>()
-  const alike: ImageBacklogComponents['alike'] = async id => new Map([...links].filter(([other]) => other !== id))
+  const findLinks: ImageBacklogComponents['findLinks'] = async id =>
+    new Map([...links].filter(([other]) => other !== id))
   const { reader, writer } = components
   const bytes = { inReach: true }
   const backlog = new ImageBacklog({
@@ -90,7 +91,7 @@ async function fixture(started = true): Promise<BacklogFixture> {
     writer,
     workers: () => nodes,
     self: SELF,
-    alike,
+    findLinks,
     clock,
     log: silentLog
   })
@@ -117,7 +118,7 @@ async function fixture(started = true): Promise<BacklogFixture> {
 }
 
 describe('a new photo', () => {
-  test('is looked at once, and all that was found is in its record and its needles', async () => {
+  test('is analyzed once, and all results are in its record and its needles', async () => {
     const { backlog, analyzer, clock, upload, photo, photos, components } = await fixture()
     const id = await upload(1)
     expect(backlog.pending).toBe(1)
@@ -141,7 +142,7 @@ describe('a new photo', () => {
     expect(analyzer.seen).toHaveLength(1)
   })
 
-  test('that is no image is left alone', async () => {
+  test('that is no image is ignored', async () => {
     const { backlog, analyzer, clock, photos } = await fixture()
     await photos.upload(bodyOf(Buffer.from('words')), { filename: 'a.txt' })
     await clock.advance(120_000)
@@ -149,7 +150,7 @@ describe('a new photo', () => {
     expect(backlog.pending).toBe(0)
   })
 
-  test('is its own size where none was made, and those that an undo gave up are made again', async () => {
+  test('serves as its own size where none was made, and sizes lost in an undelete are made again', async () => {
     const { analyzer, clock, upload, photo, photos, store } = await fixture()
     analyzer.sizes = ['small']
     const id = await upload(1)
@@ -165,7 +166,7 @@ describe('a new photo', () => {
     expect([...photo(id).variants.keys()]).toEqual(['small'])
   })
 
-  test("keeps a client's own size", async () => {
+  test('keeps a size that the client uploaded', async () => {
     const { analyzer, clock, upload, photo, photos, only } = await fixture()
     analyzer.during = async () => photos.addSize(await only(), 'thumb', bodyOf(tinyJpeg(9)), {})
     const id = await upload(1)
@@ -174,7 +175,7 @@ describe('a new photo', () => {
     expect(photo(id).variants.get('small')?.recipe).toBe('test')
   })
 
-  test('that is deleted meanwhile, or brought back as another generation, gets nothing of the old one', async () => {
+  test('that is deleted meanwhile, or restored as another generation, gets no results of the old one', async () => {
     const { analyzer, clock, upload, photo, photos, only } = await fixture()
     analyzer.during = async () => {
       analyzer.during = () => Promise.resolve()
@@ -191,8 +192,8 @@ describe('a new photo', () => {
   })
 })
 
-describe('what goes wrong', () => {
-  test('with the photo is remembered, and nobody tries again', async () => {
+describe('a failure', () => {
+  test('of the photo is recorded, and not retried', async () => {
     const { backlog, analyzer, clock, upload, photo, photos } = await fixture()
     analyzer.failures = [new SheafError('ERR_IMAGE_UNREADABLE')]
     const id = await upload(1)
@@ -207,7 +208,7 @@ describe('what goes wrong', () => {
     })
   })
 
-  test('of the model alone is remembered beside all else that was found', async () => {
+  test('of the model alone is recorded beside all other results', async () => {
     const { backlog, analyzer, clock, upload, photo } = await fixture()
     analyzer.featuresError = 'ERR_MODEL_INVALID'
     const id = await upload(1)
@@ -218,7 +219,7 @@ describe('what goes wrong', () => {
     expect(backlog.pending).toBe(0)
   })
 
-  test('for another reason is tried again, ever less often', async () => {
+  test('for another reason is retried with a growing pause', async () => {
     const { analyzer, clock, upload, photo } = await fixture()
     analyzer.failures = Array.from({ length: 3 }, () => new SheafError('ERR_OVERLOADED'))
     const id = await upload(1)
@@ -229,7 +230,7 @@ describe('what goes wrong', () => {
     expect(viewFindings(photo(id).record).image).toBeDefined()
   })
 
-  test('with the bytes is waited for', async () => {
+  test('to reach the bytes is waited out', async () => {
     const { analyzer, clock, upload, bytes } = await fixture()
     bytes.inReach = false
     await upload(1)
@@ -242,7 +243,7 @@ describe('what goes wrong', () => {
 })
 
 describe('many photos', () => {
-  test('are looked at one at a time while others come in, so that uploads go first, then several at once', async () => {
+  test('are analyzed one at a time while others arrive, so that uploads take precedence, then several at once', async () => {
     const { analyzer, clock, upload } = await fixture()
     let release = (): void => {}
     const held = new Promise<void>(resolve => {
@@ -263,7 +264,7 @@ describe('many photos', () => {
 })
 
 describe('nodes that share the work', () => {
-  test('leave a photo to the first in its ranking, and take it when that one does nothing', async () => {
+  test('leave a photo to the first in its ranking, and take over when that one does nothing', async () => {
     const { analyzer, clock, upload, nodes } = await fixture()
     nodes.push('node-b' as NodeId)
     const ids = await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map(upload))
@@ -276,7 +277,7 @@ describe('nodes that share the work', () => {
     expect(analyzer.seen).toHaveLength(ids.length)
   })
 
-  test('do not repeat what another has done', async () => {
+  test('do not repeat the work of another', async () => {
     const { analyzer, clock, upload, nodes, directory, photo, components } = await fixture()
     nodes.push('node-b' as NodeId)
     const ids = await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map(upload))
@@ -297,7 +298,7 @@ describe('nodes that share the work', () => {
   })
 })
 
-describe('photos that were there before', () => {
+describe('existing photos', () => {
   test('are found after a start', async () => {
     const { backlog, analyzer, clock, upload } = await fixture(false)
     for (let seed = 1; seed <= 5; seed++) await upload(seed)
@@ -307,7 +308,7 @@ describe('photos that were there before', () => {
     expect(backlog.pending).toBe(0)
   })
 
-  test('are seen by a new model, without making their sizes anew', async () => {
+  test('are analyzed by a new model, without making their sizes again', async () => {
     const { backlog, analyzer, clock, upload, photo } = await fixture()
     analyzer.model = undefined
     const id = await upload(1)
@@ -326,7 +327,7 @@ describe('photos that were there before', () => {
 })
 
 describe('links', () => {
-  test('are written with what was found', async () => {
+  test('are written with the other results', async () => {
     const { clock, upload, photo, links } = await fixture()
     const first = await upload(1)
     await clock.advance(100)
@@ -337,7 +338,7 @@ describe('links', () => {
     expect(viewFindings(photo(first).record).links.size).toBe(0)
   })
 
-  test('between two that were looked at in one moment are found a little later', async () => {
+  test('between two that were analyzed at the same moment are found a little later', async () => {
     const { clock, upload, photo, links, store } = await fixture()
     const [first, second] = await Promise.all([upload(1), upload(2)])
     await clock.advance(1_000)

@@ -39,7 +39,7 @@ async function supplied({ isThere, pullsUntilThere = 1, last, before, unusable =
     if (unusable.includes(spec.name)) throw new SheafError('ERR_MODEL_INVALID')
     state.used.push(other === undefined ? spec.name : `${spec.name} after ${other.spec.name}`)
   }
-  const components = { store, last: last ?? (async () => undefined), use, clock, log: silentLog }
+  const components = { store, lastServing: last ?? (async () => undefined), use, clock, log: silentLog }
   const supply = new ModelSupply(components, { name: 'mine' })
   await supply.start()
   onTestFinished(() => supply.stop())
@@ -47,18 +47,18 @@ async function supplied({ isThere, pullsUntilThere = 1, last, before, unusable =
   return { clock, state }
 }
 
-test('a model that is there is taken into use, once', async () => {
+test('an installed model is used, once', async () => {
   const { clock, state } = await supplied({ isThere: true })
   await clock.advance(3 * 24 * 3_600_000)
   expect(state).toMatchObject({ pulls: 0, used: ['mine'] })
 })
 
-test('one that is not there is pulled first', async () => {
+test('a missing model is pulled first', async () => {
   const { state } = await supplied({ isThere: false })
   expect(state).toMatchObject({ pulls: 1, used: ['mine'] })
 })
 
-test('while it cannot be pulled that is tried again, ever less often', async () => {
+test('a failed pull is retried with a growing pause', async () => {
   const { clock, state } = await supplied({ isThere: false, pullsUntilThere: 4 })
   expect(state).toMatchObject({ pulls: 1, used: [] })
   await clock.advance(30_000)
@@ -69,28 +69,28 @@ test('while it cannot be pulled that is tried again, ever less often', async () 
   expect(state).toMatchObject({ pulls: 4, used: ['mine'] })
 })
 
-describe('the model of before', () => {
+describe('the previous model', () => {
   const last = async () => BEFORE.spec
 
-  test('goes on until the new one is there', async () => {
+  test('is used until the new one is installed', async () => {
     const { clock, state } = await supplied({ isThere: false, pullsUntilThere: 2, last, before: BEFORE })
     expect(state).toMatchObject({ pulls: 1, used: ['before'] })
     await clock.advance(30_000)
     expect(state).toMatchObject({ pulls: 2, used: ['before', 'before', 'mine after before'] })
   })
 
-  test('that cannot go on does not keep the new one from coming', async () => {
+  test('does not block the new one when it cannot be used', async () => {
     const { state } = await supplied({ isThere: false, last, before: BEFORE, unusable: ['before'] })
     expect(state).toMatchObject({ pulls: 1, used: ['mine after before'] })
   })
 
-  test('answers beside the new one when both are there', async () => {
+  test('is passed along with the new one when both are installed', async () => {
     const { state } = await supplied({ isThere: true, last, before: BEFORE })
     expect(state.used).toEqual(['mine after before'])
   })
 
   test.each<[string, Omit<Situation, 'isThere'>]>([
-    ['is the one that is wanted', { last: async () => MODEL.spec }],
+    ['is the configured one', { last: async () => MODEL.spec }],
     ['has given its name to another', { last: async () => ({ ...MODEL.spec, id: BEFORE.spec.id }) }],
     ['is no longer there', { last }],
     ['has another in its place', { last, before: model('before', '0000000000000000') }],

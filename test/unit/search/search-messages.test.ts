@@ -4,7 +4,7 @@ import type { ModelId } from '../../../src/domain/features.js'
 import type { PhotoId } from '../../../src/domain/ids.js'
 import { encodeMessage } from '../../../src/network/rpc/message.js'
 import { decodeAnswer, decodeSearch, encodeAnswer, encodeSearch } from '../../../src/search/search-messages.js'
-import { NEIGHBOURS_MAX } from '../../../src/similarity/index/vector-index.js'
+import { NEIGHBORS_MAX } from '../../../src/similarity/index/vector-index.js'
 import { SeededRandom } from '../../support/seeded-random.js'
 import { MODEL, randomPhotoId, unitVector } from '../../support/vector-maker.js'
 
@@ -14,12 +14,12 @@ const bytesOf = (vector: Float32Array): Uint8Array =>
   new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength)
 
 describe('a search', () => {
-  test('comes out as it went in', () => {
+  test('survives encoding and decoding', () => {
     fc.assert(
       fc.property(
         fc.nat(),
         fc.integer({ min: 1, max: 4096 }),
-        fc.integer({ min: 1, max: NEIGHBOURS_MAX }),
+        fc.integer({ min: 1, max: NEIGHBORS_MAX }),
         fc.constantFrom('image' as const, 'text' as const),
         (seed, dimension, k, space) => {
           const query = { model: MODEL, space, vector: unitVector(new SeededRandom(seed), dimension) }
@@ -41,9 +41,9 @@ describe('a search', () => {
     ['a vector of more than can be', { vector: bytesOf(unitVector(new SeededRandom(1), 4097)) }],
     ['NaN', { vector: bytesOf(VECTOR.map((x, i) => (i === 3 ? Number.NaN : x))) }],
     ['infinity', { vector: bytesOf(VECTOR.map((x, i) => (i === 3 ? Number.POSITIVE_INFINITY : x))) }],
-    ['no neighbours', { k: 0 }],
-    ['too many neighbours', { k: NEIGHBOURS_MAX + 1 }],
-    ['half a neighbour', { k: 1.5 }]
+    ['no neighbors', { k: 0 }],
+    ['too many neighbors', { k: NEIGHBORS_MAX + 1 }],
+    ['half a neighbor', { k: 1.5 }]
   ])('with %s is refused', (_what, change) => {
     expect(decodeSearch(encodeMessage(fields)).k).toBe(5)
     expect(() => decodeSearch(encodeMessage({ ...fields, ...change }))).toThrow(PROTOCOL)
@@ -51,18 +51,18 @@ describe('a search', () => {
 })
 
 describe('an answer', () => {
-  const answer = (count: number, seed = 1): { shards: Set<number>; neighbours: { id: PhotoId; score: number }[] } => {
+  const answer = (count: number, seed = 1): { shards: Set<number>; neighbors: { id: PhotoId; score: number }[] } => {
     const random = new SeededRandom(seed)
     return {
       shards: new Set([0, 7, 8, 33, 63].filter(() => random.chance(0.5))),
-      neighbours: Array.from({ length: count }, () => ({
+      neighbors: Array.from({ length: count }, () => ({
         id: randomPhotoId(random),
         score: Math.fround(2 * random.fraction() - 1)
       }))
     }
   }
 
-  test('comes out as it went in', () => {
+  test('survives encoding and decoding', () => {
     fc.assert(
       fc.property(fc.nat(), fc.integer({ min: 0, max: 50 }), (seed, count) => {
         expect(decodeAnswer(encodeAnswer(answer(count, seed)), 50)).toEqual(answer(count, seed))
@@ -82,7 +82,7 @@ describe('an answer', () => {
     ['a score that is no number', { scores: bytesOf(Float32Array.of(Number.NaN, 0)) }],
     ['more than was asked for', { ids: Buffer.alloc(48), scores: bytesOf(Float32Array.of(0, 0, 0)) }]
   ])('with %s is refused', (_what, change) => {
-    expect(decodeAnswer(encodeMessage(fields), 2).neighbours).toHaveLength(2)
+    expect(decodeAnswer(encodeMessage(fields), 2).neighbors).toHaveLength(2)
     expect(() => decodeAnswer(encodeMessage({ ...fields, ...change }), 2)).toThrow(PROTOCOL)
   })
 })

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { SheafError } from '../../../src/core/errors.js'
 import { silentLog } from '../../../src/core/log.js'
 import { modelIdOf } from '../../../src/domain/features.js'
-import { featuresFailedChange, lookedAtChange } from '../../../src/domain/findings.js'
+import { featuresFailedChange, imageChange } from '../../../src/domain/findings.js'
 import type { PhotoId } from '../../../src/domain/ids.js'
 import type { Photo } from '../../../src/domain/photo.js'
 import { ALL_SHARDS, SHARD_COUNT } from '../../../src/domain/shards.js'
@@ -84,7 +84,7 @@ async function use(): Promise<void> {
 }
 
 describe('without a model', () => {
-  test('everything says so, after it has said what is wrong with the question', async () => {
+  test('every search fails with that error, after errors of the request itself', async () => {
     analyzer.model = undefined
     const id = await photos.upload()
     const text = await photos.upload('text/plain')
@@ -103,13 +103,13 @@ describe('without a model', () => {
 })
 
 describe('by a picture', () => {
-  test('the nearest photos come first, with their scores and what was covered', async () => {
-    const centre = vector()
+  test('the nearest photos come first, with their scores and the coverage', async () => {
+    const center = vector()
     const ids: PhotoId[] = []
-    for (let i = 1; i <= 8; i++) ids.push(await photos.add(nearVector(photos.random, centre, 0.2 * i)))
+    for (let i = 1; i <= 8; i++) ids.push(await photos.add(nearVector(photos.random, center, 0.2 * i)))
     for (let i = 0; i < 30; i++) await photos.add(vector())
     await use()
-    const found = await byImage(centre, 8)
+    const found = await byImage(center, 8)
     expect(found.results).toHaveLength(8)
     expect(ids).toEqual(expect.arrayContaining(idsOf(found).slice(0, 4)))
     const scores = found.results.map(({ score }) => score)
@@ -120,20 +120,20 @@ describe('by a picture', () => {
   })
 
   test('copies of it are left out', async () => {
-    const centre = vector()
-    await photos.add(centre)
-    const other = await photos.add(nearVector(photos.random, centre, 0.1))
+    const center = vector()
+    await photos.add(center)
+    const other = await photos.add(nearVector(photos.random, center, 0.1))
     await use()
-    expect(idsOf(await byImage(centre))).toEqual([other])
+    expect(idsOf(await byImage(center))).toEqual([other])
   })
 
-  test('five come when nobody says how many', async () => {
+  test('five results are the default', async () => {
     for (let i = 0; i < 9; i++) await photos.add(vector())
     await use()
     expect((await byImage(vector())).results).toHaveLength(5)
   })
 
-  test('what is no picture is refused', async () => {
+  test('a file that is no picture is refused', async () => {
     await use()
     const search = similarity.search.byImage(bodyOf(Buffer.from('no')), () => ({}), never)
     await expect(search).rejects.toMatchObject({ code: 'ERR_IMAGE_UNREADABLE' })
@@ -144,7 +144,7 @@ describe('by a picture', () => {
     await expect(byImage(vector(), k)).rejects.toMatchObject({ code: 'ERR_BAD_PARAMETER' })
   })
 
-  test('too many at once are refused, and the memory is given back', async () => {
+  test('too many at once are refused, and their memory is released', async () => {
     await use()
     const piece = Buffer.alloc(100 * 1024 * 1024)
     const endless = async function* () {
@@ -158,17 +158,17 @@ describe('by a picture', () => {
 
 describe('by a photo', () => {
   test('it is not among its own results', async () => {
-    const centre = vector()
-    const id = await photos.add(centre)
-    const twin = await photos.add(centre)
-    const other = await photos.add(nearVector(photos.random, centre, 0.3))
+    const center = vector()
+    const id = await photos.add(center)
+    const twin = await photos.add(center)
+    const other = await photos.add(nearVector(photos.random, center, 0.3))
     await use()
     const found = await similarity.search.byPhoto(id, { k: 2 }, never)
     expect(idsOf(found)).toEqual([twin, other])
     expect(found.results[0]?.score).toBeCloseTo(1, 5)
   })
 
-  test('says why it cannot', async () => {
+  test('reports why it cannot search', async () => {
     await use()
     const { writer } = photos.base.components
     const [unseen, gone, broken, failed] = [
@@ -178,7 +178,7 @@ describe('by a photo', () => {
       await photos.upload()
     ]
     await photos.base.photos.remove(gone)
-    await writer.edit(broken, () => ({ changes: [lookedAtChange('ERR_IMAGE_UNREADABLE')] }))
+    await writer.edit(broken, () => ({ changes: [imageChange('ERR_IMAGE_UNREADABLE')] }))
     await writer.edit(failed, () => ({ changes: [featuresFailedChange(MODEL.id, 'ERR_IMAGE_TOO_LARGE')] }))
     const expectCode = (id: PhotoId, code: string) =>
       expect(similarity.search.byPhoto(id, {}, never)).rejects.toMatchObject({ code })
@@ -196,11 +196,11 @@ describe('by a photo', () => {
 })
 
 describe('by words', () => {
-  test('finds what they say, from a score on', async () => {
-    const centre = vector()
-    analyzer.texts.set('a rose', centre)
-    const near = await photos.add(nearVector(photos.random, centre, 0.1))
-    await photos.add(centre.map(x => -x))
+  test('finds matching photos, from a minimum score', async () => {
+    const center = vector()
+    analyzer.texts.set('a rose', center)
+    const near = await photos.add(nearVector(photos.random, center, 0.1))
+    await photos.add(center.map(x => -x))
     await use()
     expect((await similarity.search.byText(' a rose ', {}, never)).results).toHaveLength(2)
     expect(idsOf(await similarity.search.byText('a rose', { minScore: 0 }, never))).toEqual([near])
@@ -209,7 +209,7 @@ describe('by words', () => {
     })
   })
 
-  test('says when the model knows no words', async () => {
+  test('fails when the model has no text side', async () => {
     await use()
     await expect(similarity.search.byText('rose', {}, never)).rejects.toMatchObject({
       code: 'ERR_TEXT_SEARCH_UNAVAILABLE'
@@ -217,96 +217,96 @@ describe('by words', () => {
   })
 })
 
-test('what the node tells others is what it has: nothing before its vectors are there', async () => {
+test('the node announces only shards that it has: none before its vectors are indexed', async () => {
   for (let i = 0; i < 200; i++) await photos.add(vector())
   await similarity.models.use(MODEL)
-  expect(similarity.models.announced()).toEqual([{ model: MODEL.id, shards: new Set() }])
+  expect(similarity.models.heartbeatIndexes()).toEqual([{ model: MODEL.id, shards: new Set() }])
   await settle()
-  expect(similarity.models.announced()).toEqual([{ model: MODEL.id, shards: ALL_SHARDS }])
+  expect(similarity.models.heartbeatIndexes()).toEqual([{ model: MODEL.id, shards: ALL_SHARDS }])
   expect(similarity.models.holders(NEXT_MODEL.id).size).toBe(0)
 })
 
-describe('what does not count', () => {
-  test('is made good by more, as long as there are more', async () => {
-    const centre = vector()
-    for (let i = 0; i < 400; i++) await photos.add(nearVector(photos.random, centre, 0.1))
+describe('neighbors that are no results', () => {
+  test('are replaced by further ones while there are any', async () => {
+    const center = vector()
+    for (let i = 0; i < 400; i++) await photos.add(nearVector(photos.random, center, 0.1))
     const wanted: PhotoId[] = []
-    for (let i = 0; i < 4; i++) wanted.push(await photos.add(nearVector(photos.random, centre, 2)))
+    for (let i = 0; i < 4; i++) wanted.push(await photos.add(nearVector(photos.random, center, 2)))
     await use()
     visible = ({ id }) => wanted.includes(id)
-    const found = await byImage(centre, 4)
+    const found = await byImage(center, 4)
     expect(idsOf(found).sort()).toEqual(wanted.sort())
   })
 
-  test('a tag that few have is found among many', async () => {
-    const centre = vector()
-    for (let i = 0; i < 600; i++) await photos.add(nearVector(photos.random, centre, 0.1))
+  test('photos with a rare tag are found among many', async () => {
+    const center = vector()
+    for (let i = 0; i < 600; i++) await photos.add(nearVector(photos.random, center, 0.1))
     const tagged: PhotoId[] = []
     for (let i = 0; i < 3; i++) {
-      const id = await photos.add(nearVector(photos.random, centre, 2))
+      const id = await photos.add(nearVector(photos.random, center, 2))
       await photos.base.photos.patch(id, { tags: { add: ['few'] } })
       tagged.push(id)
     }
     await use()
-    const found = await similarity.search.byImage(bodyOf(vectorImage(centre)), () => ({ k: 10, tag: 'few' }), never)
+    const found = await similarity.search.byImage(bodyOf(vectorImage(center)), () => ({ k: 10, tag: 'few' }), never)
     expect(idsOf(found).sort()).toEqual(tagged.sort())
   })
 
-  test('deleted photos never come, not even from an index that still has them', async () => {
-    const centre = vector()
-    const gone = await photos.add(nearVector(photos.random, centre, 0.1))
-    const live = await photos.add(nearVector(photos.random, centre, 0.2))
+  test('deleted photos are never returned, even if an index still has them', async () => {
+    const center = vector()
+    const gone = await photos.add(nearVector(photos.random, center, 0.1))
+    const live = await photos.add(nearVector(photos.random, center, 0.2))
     await use()
     await photos.base.photos.remove(gone)
-    expect(idsOf(await byImage(centre))).toEqual([live])
+    expect(idsOf(await byImage(center))).toEqual([live])
   })
 })
 
-describe('links of a photo that was just seen', () => {
+describe('links of a photo that was just analyzed', () => {
   const PHASH = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)
   const FAR_PHASH = PHASH.map(byte => ~byte)
 
   test('are the photos that look like it, in two tiers', async () => {
-    const centre = vector()
-    const near = await photos.add(nearVector(photos.random, centre, 0.5), DIGEST, PHASH)
-    const similar = await photos.add(nearVector(photos.random, centre, 0.5), DIGEST, FAR_PHASH)
-    await photos.add(centre.map(x => -x))
-    const self = await photos.add(centre)
+    const center = vector()
+    const near = await photos.add(nearVector(photos.random, center, 0.5), DIGEST, PHASH)
+    const similar = await photos.add(nearVector(photos.random, center, 0.5), DIGEST, FAR_PHASH)
+    await photos.add(center.map(x => -x))
+    const self = await photos.add(center)
     await use()
-    const links = await similarity.search.alike(self, imageFeatures(centre), PHASH, never)
+    const links = await similarity.search.findLinks(self, imageFeatures(center), PHASH, never)
     expect([...links.keys()].sort()).toEqual([near, similar].sort())
     expect(links.get(near)).toEqual({ tier: 'near', score: expect.any(Number) })
     expect(links.get(similar)?.tier).toBe('similar')
   })
 
-  test('are ten at most, the closest', async () => {
-    const centre = vector()
-    for (let i = 1; i < 30; i++) await photos.add(nearVector(photos.random, centre, 0.01 * i))
+  test('are the nearest ten at most', async () => {
+    const center = vector()
+    for (let i = 1; i < 30; i++) await photos.add(nearVector(photos.random, center, 0.01 * i))
     await use()
-    const links = await similarity.search.alike(randomPhotoId(photos.random), imageFeatures(centre), PHASH, never)
+    const links = await similarity.search.findLinks(randomPhotoId(photos.random), imageFeatures(center), PHASH, never)
     expect(links.size).toBe(10)
-    const { results } = await byImage(centre, 10)
+    const { results } = await byImage(center, 10)
     expect([...links.keys()].sort()).toEqual(idsOf({ results } as SearchResults).sort())
   })
 
-  test('are asked for once, as soon as what comes back is too far away to be linked', async () => {
-    const centre = vector()
-    const close = await photos.add(nearVector(photos.random, centre, 0.1))
-    for (let i = 0; i < 100; i++) await photos.add(centre.map(value => -value))
+  test('take one search when the neighbors are already too far away to be linked', async () => {
+    const center = vector()
+    const close = await photos.add(nearVector(photos.random, center, 0.1))
+    for (let i = 0; i < 100; i++) await photos.add(center.map(value => -value))
     await use()
     const searches = vi.spyOn(similarity.models, 'search')
-    const links = await similarity.search.alike(randomPhotoId(photos.random), imageFeatures(centre), PHASH, never)
+    const links = await similarity.search.findLinks(randomPhotoId(photos.random), imageFeatures(center), PHASH, never)
     expect([...links.keys()]).toEqual([close])
     expect(searches).toHaveBeenCalledOnce()
   })
 
-  test('are none under a model that is not used here', async () => {
-    const centre = vector()
-    await photos.add(centre)
+  test('are empty for a model without an index here', async () => {
+    const center = vector()
+    await photos.add(center)
     await use()
-    const links = await similarity.search.alike(
+    const links = await similarity.search.findLinks(
       randomPhotoId(photos.random),
-      imageFeatures(centre, OTHER_DIGEST),
+      imageFeatures(center, OTHER_DIGEST),
       PHASH,
       never
     )
@@ -315,11 +315,11 @@ describe('links of a photo that was just seen', () => {
 })
 
 describe('another model', () => {
-  test('is indexed beside the old one, which answers until all photos are seen anew', async () => {
-    const centre = vector()
-    analyzer.texts.set('a rose', centre)
+  test('is indexed beside the old one, which answers until all photos are analyzed again', async () => {
+    const center = vector()
+    analyzer.texts.set('a rose', center)
     const ids: PhotoId[] = []
-    for (let i = 0; i < 6; i++) ids.push(await photos.add(nearVector(photos.random, centre, 0.1 * (i + 1))))
+    for (let i = 0; i < 6; i++) ids.push(await photos.add(nearVector(photos.random, center, 0.1 * (i + 1))))
     await use()
     await similarity.useModel(NEXT_LOADED)
     await settle()
@@ -330,7 +330,7 @@ describe('another model', () => {
     const ask = (): Promise<SearchResults[]> =>
       Promise.all([
         similarity.search.byPhoto(first, { k: 5 }, never),
-        byImage(centre, 6),
+        byImage(center, 6),
         similarity.search.byText('a rose', { k: 6 }, never)
       ])
     const before = await ask()
@@ -346,9 +346,9 @@ describe('another model', () => {
     expect((await indexes.open({ model: MODEL.id, space: 'image', dimension: DIMENSION })).size).toBe(0)
   })
 
-  test('that can make nothing of a photo does not hide it from the one that answers', async () => {
-    const centre = vector()
-    const [id] = [await photos.add(centre), await photos.add(nearVector(photos.random, centre, 0.1))]
+  test('that fails on a photo does not hide it from the serving one', async () => {
+    const center = vector()
+    const [id] = [await photos.add(center), await photos.add(nearVector(photos.random, center, 0.1))]
     await use()
     await similarity.models.use(NEXT_MODEL)
     await settle()
@@ -358,7 +358,7 @@ describe('another model', () => {
     expect((await similarity.search.byPhoto(id, { k: 5 }, never)).results).toHaveLength(1)
   })
 
-  test('which one answers outlives the process', async () => {
+  test('the serving one survives a restart', async () => {
     await photos.add(vector())
     await use()
     await similarity.stop()
@@ -366,7 +366,7 @@ describe('another model', () => {
     await similarity.start()
     await similarity.models.use(NEXT_MODEL)
     await settle()
-    expect(await similarity.models.last()).toEqual(MODEL)
+    expect(await similarity.models.lastServing()).toEqual(MODEL)
     expect(similarity.status()).toEqual({ model: { id: MODEL.id, name: 'test' }, vectors: 1, pending: 0 })
     await similarity.models.use(MODEL)
     await settle()
@@ -380,29 +380,29 @@ describe('another model', () => {
     ['the old one cannot be loaded', 'next', LOADED],
     ['the old one is not there', 'next']
   ])('after a restart on the way, when %s: %s says what a picture and words are like', async (_, name, before) => {
-    const centre = vector()
-    const ids = { test: await photos.add(nearVector(photos.random, centre, 0.1)), next: '' }
+    const center = vector()
+    const ids = { test: await photos.add(nearVector(photos.random, center, 0.1)), next: '' }
     await use()
     await similarity.stop()
     analyzer = new VectorAnalyzer(OTHER_DIGEST)
-    analyzer.texts.set('a rose', centre)
+    analyzer.texts.set('a rose', center)
     similarity = newSimilarity()
     await similarity.start()
     if (name === 'next' && before !== undefined) {
       vi.spyOn(analyzer, 'useModel').mockRejectedValueOnce(new SheafError('ERR_MODEL_INVALID'))
     }
     await similarity.useModel(NEXT_LOADED, before)
-    ids.next = await photos.add(nearVector(photos.random, centre, 0.1), OTHER_DIGEST)
-    await photos.see(await photos.upload(), vector()) // which the new one has not seen
+    ids.next = await photos.add(nearVector(photos.random, center, 0.1), OTHER_DIGEST)
+    await photos.see(await photos.upload(), vector()) // not analyzed by the new one
     await settle()
     expect(similarity.status().model?.name).toBe('test')
     expect(analyzer.model).toBe(NEXT_MODEL.id)
-    for (const found of [await byImage(centre, 1), await similarity.search.byText('a rose', { k: 1 }, never)]) {
+    for (const found of [await byImage(center, 1), await similarity.search.byText('a rose', { k: 1 }, never)]) {
       expect(found).toMatchObject({ results: [{ photoId: ids[name as 'test' | 'next'] }], model: { name } })
     }
   })
 
-  test('a file that says nothing usable is passed over', async () => {
+  test('an unusable state file is ignored', async () => {
     await use()
     await similarity.stop()
     const fileSystem = new SimulatedFileSystem(disk)
@@ -423,17 +423,17 @@ describe('another model', () => {
   })
 })
 
-test('a photo that peers found and this node does not know is asked for, and left out if nobody knows it', async () => {
+test('the record of an unknown photo that peers found is fetched; the photo is left out if nobody has it', async () => {
   await use()
   const stray = randomPhotoId(photos.random)
-  const centre = vector()
+  const center = vector()
   const index = await indexes.open({ model: MODEL.id, space: 'image', dimension: DIMENSION })
-  await index.add([{ id: stray, version: 1, vector: centre }])
+  await index.add([{ id: stray, version: 1, vector: center }])
   await index.save()
   similarity.models.search = async query => ({
     shards: new Set(),
-    neighbours: await index.search(query.vector, 10)
+    neighbors: await index.search(query.vector, 10)
   })
-  expect((await byImage(nearVector(photos.random, centre, 0.5))).results).toEqual([])
+  expect((await byImage(nearVector(photos.random, center, 0.5))).results).toEqual([])
   expect(lookUps).toEqual([stray])
 })

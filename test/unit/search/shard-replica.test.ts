@@ -25,7 +25,7 @@ let announcements: number
 let whileReading: () => Promise<unknown>
 let keeper: ShardReplica
 
-async function startKeeper(waitingMax?: number): Promise<void> {
+async function startReplica(queueMax?: number): Promise<void> {
   const { directory, clock, components } = photos.base
   const { reader } = components
   keeper = new ShardReplica(
@@ -58,7 +58,7 @@ async function startKeeper(waitingMax?: number): Promise<void> {
     {
       model: MODEL,
       spaces: new Map([['image', DIMENSION]]),
-      ...(waitingMax !== undefined && { waitingMax })
+      ...(queueMax !== undefined && { queueMax })
     }
   )
   await keeper.start()
@@ -79,8 +79,8 @@ const vector = (): Float32Array => unitVector(photos.random, DIMENSION)
 const settle = (): Promise<void> => photos.pass(2_000)
 
 async function found(k = 1_000): Promise<PhotoId[]> {
-  const { neighbours } = await keeper.search('image', vector(), k)
-  return neighbours.map(({ id }) => id).sort()
+  const { neighbors } = await keeper.search('image', vector(), k)
+  return neighbors.map(({ id }) => id).sort()
 }
 
 async function expectAll(): Promise<void> {
@@ -91,12 +91,12 @@ async function expectAll(): Promise<void> {
 const ownedAmong = (members: readonly NodeId[]): ShardSet =>
   new Set([...ALL_SHARDS].filter(shard => shardOwners(shard, members).includes(SELF)))
 
-describe('on a node that is alone', () => {
-  test('all vectors that are there at the start are indexed, and all shards ready', async () => {
+describe('on a single node', () => {
+  test('all existing vectors are indexed at the start, and all shards ready', async () => {
     for (let i = 0; i < 300; i++) await photos.add(vector())
     await photos.add(vector(), OTHER_DIGEST)
     await photos.upload()
-    await startKeeper()
+    await startReplica()
     expect(keeper.ready).toEqual(NONE)
     await settle()
     expect(keeper.ready).toEqual(ALL_SHARDS)
@@ -106,36 +106,36 @@ describe('on a node that is alone', () => {
     await expectAll()
   })
 
-  test('what comes, changes and goes is followed', async () => {
-    await startKeeper()
+  test('new, changed and removed photos are followed', async () => {
+    await startReplica()
     await settle()
     const first = await photos.add([1, 0, 0, 0, 0, 0, 0, 0])
     const second = await photos.add([0, 1, 0, 0, 0, 0, 0, 0])
     await settle()
     expect(await found()).toEqual([first, second].sort())
-    await photos.see(second, [0, 0, 1, 0, 0, 0, 0, 0]) // the lesser hash counts, whichever that is
+    await photos.see(second, [0, 0, 1, 0, 0, 0, 0, 0]) // the lesser hash wins, whichever it is
     await photos.base.photos.remove(first)
     await settle()
     expect(await found()).toEqual([second])
     await photos.base.photos.undelete(first)
     await settle()
-    expect(await found()).toEqual([second]) // features are found anew
+    expect(await found()).toEqual([second]) // features are read again
     await photos.see(first, [1, 0, 0, 0, 0, 0, 0, 0])
     await settle()
     expect(await found()).toEqual([first, second].sort())
     expect(keeper.vectors).toBe(2)
   })
 
-  test('what happened while the process was down is made good', async () => {
+  test('changes made while the process was down are caught up', async () => {
     const ids: PhotoId[] = []
     for (let i = 0; i < 20; i++) ids.push(await photos.add(vector()))
-    await startKeeper()
+    await startReplica()
     await settle()
     await keeper.stop()
     for (const id of ids.slice(0, 5)) await photos.base.photos.remove(id)
     for (let i = 0; i < 5; i++) await photos.add(vector())
     const before = photos.base.store.reads
-    await startKeeper()
+    await startReplica()
     await settle()
     expect(photos.base.store.reads - before).toBe(5) // the others were saved
     expect(keeper.vectors).toBe(20)
@@ -144,28 +144,28 @@ describe('on a node that is alone', () => {
 
   test('vectors that were saved for another version of the features are replaced', async () => {
     const id = await photos.add([1, 0, 0, 0, 0, 0, 0, 0])
-    await startKeeper()
+    await startReplica()
     await settle()
     await keeper.stop()
-    // the least hash counts: one of these is less than that of the first
+    // the least hash wins: one of these is less than that of the first
     for (let i = 1; i < 8; i++) await photos.see(id, [1, i, 0, 0, 0, 0, 0, 0])
-    await startKeeper()
+    await startReplica()
     await settle()
-    const { neighbours } = await keeper.search('image', Float32Array.of(1, 0, 0, 0, 0, 0, 0, 0), 1)
+    const { neighbors } = await keeper.search('image', Float32Array.of(1, 0, 0, 0, 0, 0, 0, 0), 1)
     const bytes = await photos.base.components.reader.readNeedle(
       featuresOf(photos.photo(id).record, MODEL) as PhotoBlob,
       0
     )
     const [x = 0] = decodeFeatures(bytes).vectors.get('image') ?? []
     expect(x).toBeLessThan(1)
-    expect(neighbours).toEqual([{ id, score: expect.closeTo(x, 5) }])
+    expect(neighbors).toEqual([{ id, score: expect.closeTo(x, 5) }])
   })
 
   test.each(['at the start', 'later'])(
     'a photo that is deleted while its features are read, %s, is not indexed',
     async when => {
       if (when === 'later') {
-        await startKeeper()
+        await startReplica()
         await settle()
       }
       const id = await photos.upload()
@@ -174,7 +174,7 @@ describe('on a node that is alone', () => {
         await photos.base.photos.remove(id)
       }
       await photos.see(id, vector())
-      if (when === 'at the start') await startKeeper()
+      if (when === 'at the start') await startReplica()
       await settle()
       expect(await found()).toEqual([])
       expect(keeper.vectors).toBe(0)
@@ -183,7 +183,7 @@ describe('on a node that is alone', () => {
 
   test('an index that fails is opened again and filled', async () => {
     for (let i = 0; i < 30; i++) await photos.add(vector())
-    await startKeeper()
+    await startReplica()
     await settle()
     await opened[0]?.close()
     await photos.add(vector())
@@ -197,7 +197,7 @@ describe('on a node that is alone', () => {
 
   test('an index that fails a search is opened again', async () => {
     for (let i = 0; i < 30; i++) await photos.add(vector())
-    await startKeeper()
+    await startReplica()
     await settle()
     await opened[0]?.close()
     await expect(found()).rejects.toMatchObject({ code: 'ERR_INDEX_UNAVAILABLE' })
@@ -206,8 +206,8 @@ describe('on a node that is alone', () => {
     expect(opened).toHaveLength(2)
   })
 
-  test('more changes at once than can wait are found by looking through all', async () => {
-    await startKeeper(10)
+  test('changes beyond the queue are found by a scan', async () => {
+    await startReplica(10)
     await settle()
     const ids: PhotoId[] = []
     for (let i = 0; i < 60; i++) ids.push(await photos.add(vector()))
@@ -217,21 +217,21 @@ describe('on a node that is alone', () => {
     expect(keeper.vectors).toBeGreaterThanOrEqual(40)
   })
 
-  test('a search says only of those shards that they are complete which are so all the time', async () => {
+  test('a search reports only shards that are complete throughout', async () => {
     await photos.add(vector())
-    await startKeeper()
+    await startReplica()
     await settle()
     const answer = keeper.search('image', vector(), 5)
     await opened[0]?.close()
     await photos.add(vector())
-    await photos.pass(1_000) // the index is given up
+    await photos.pass(1_000) // the index is closed
     expect((await answer).shards.size).toBeLessThanOrEqual(64)
     const late = keeper.search('image', vector(), 5)
     expect((await late).shards).toEqual(keeper.ready)
   })
 
   test('vectors of other dimensions and spaces are not compared', async () => {
-    await startKeeper()
+    await startReplica()
     await settle()
     await expect(keeper.search('image', Float32Array.of(1), 5)).rejects.toMatchObject({ code: 'ERR_MODEL_MISMATCH' })
     await expect(keeper.search('text', vector(), 5)).rejects.toMatchObject({ code: 'ERR_MODEL_MISMATCH' })
@@ -260,11 +260,11 @@ describe('features that are not here yet', () => {
       .toString('hex')
       .replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
 
-  test('keep their shard from being ready while needles are still to come, and no other', async () => {
+  test('keep only their own shard from being ready while needles are still arriving', async () => {
     catchingUp = true
     const id = await photos.add(vector())
     const bring = await withoutNeedle(id)
-    await startKeeper()
+    await startReplica()
     await photos.pass(60_000)
     expect(keeper.pending).toBe(1)
     expect([...ALL_SHARDS].filter(shard => !keeper.ready.has(shard))).toEqual([shardOf(id)])
@@ -275,10 +275,10 @@ describe('features that are not here yet', () => {
     expect(await found()).toEqual([id])
   })
 
-  test('are waited for no more when nobody has them', async () => {
+  test('are given up when nobody has them', async () => {
     const id = await photos.add(vector())
     const bring = await withoutNeedle(id)
-    await startKeeper()
+    await startReplica()
     await settle()
     expect(keeper.ready.has(shardOf(id))).toBe(false)
     await photos.pass(12_000)
@@ -289,10 +289,10 @@ describe('features that are not here yet', () => {
     expect(await found()).toEqual([id])
   })
 
-  test('are not asked for again and again when they are damaged', async () => {
+  test('are not read repeatedly when they are damaged', async () => {
     const id = await photos.add(vector())
     photos.base.store.damage(({ identity }) => identity.alternateKey !== 0)
-    await startKeeper()
+    await startReplica()
     await photos.pass(20_000)
     const before = photos.base.store.reads
     for (let i = 0; i < 50; i++) {
@@ -307,7 +307,7 @@ describe('features that are not here yet', () => {
     catchingUp = true
     const id = await photos.add(vector())
     await withoutNeedle(id)
-    await startKeeper()
+    await startReplica()
     await settle()
     await photos.base.photos.remove(id)
     await settle()
@@ -315,10 +315,10 @@ describe('features that are not here yet', () => {
     expect(keeper.pending).toBe(0)
   })
 
-  test('are found although more are missing than can be remembered', async () => {
+  test('are found even if more are missing than can be remembered', async () => {
     const brings: (() => Promise<void>)[] = []
     for (let i = 0; i < 12; i++) brings.push(await withoutNeedle(await photos.add(vector())))
-    await startKeeper(5)
+    await startReplica(5)
     await photos.pass(5_000)
     for (const bring of brings) await bring()
     await photos.pass(120_000)
@@ -327,14 +327,14 @@ describe('features that are not here yet', () => {
   })
 })
 
-describe('among others', () => {
+describe('in a cluster', () => {
   beforeEach(async () => {
     for (let i = 0; i < 150; i++) await photos.add(vector())
     peers = new Map([
       [B, NONE],
       [C, NONE]
     ])
-    await startKeeper()
+    await startReplica()
     await settle()
   })
 
@@ -346,14 +346,14 @@ describe('among others', () => {
     expect(await found()).toEqual((await photos.seen()).filter(id => owned.has(shardOf(id))))
   })
 
-  test('when a member goes its shards are taken on from this node’s own volumes', async () => {
+  test('when a member leaves, its shards are filled from this node’s own volumes', async () => {
     peers = new Map([[B, NONE]])
     await settle()
     expect(keeper.ready).toEqual(ALL_SHARDS)
     expect(await found()).toEqual(await photos.seen())
   })
 
-  test('a shard that others own is kept until they have had it for a while', async () => {
+  test('a shard is kept until its new owners have had it for a while', async () => {
     peers = new Map()
     await settle()
     expect(keeper.ready).toEqual(ALL_SHARDS)
@@ -363,7 +363,7 @@ describe('among others', () => {
       [C, ALL_SHARDS]
     ])
     await photos.pass(30 * 60_000)
-    // of what B owns it is the only one beside C that has anything
+    // for B's shards it is the only node besides C with any vectors
     const kept = [...ALL_SHARDS].filter(s => owned.has(s) || shardOwners(s, [SELF, B, C]).includes(B))
     expect(keeper.ready).toEqual(new Set(kept))
     peers = new Map([
@@ -377,7 +377,7 @@ describe('among others', () => {
     expect(await found()).toEqual((await photos.seen()).filter(id => owned.has(shardOf(id))))
   })
 
-  test('a member that is away for a moment moves nothing back', async () => {
+  test('a member that is down for a moment moves no shards', async () => {
     const all = peers
     peers = new Map()
     await settle()
@@ -393,8 +393,8 @@ describe('among others', () => {
   })
 })
 
-test('once quiet, what is indexed is what is live, whatever happened', async () => {
-  await startKeeper() // for afterEach
+test('once quiet, exactly the live photos are indexed, whatever happened', async () => {
+  await startReplica() // for afterEach
   await fc.assert(
     fc.asyncProperty(fc.nat(), async seed => {
       await keeper.stop()
@@ -403,7 +403,7 @@ test('once quiet, what is indexed is what is live, whatever happened', async () 
       peers = new Map()
       const { random } = photos
       const ids: PhotoId[] = []
-      await startKeeper(random.pick([3, 1_000]))
+      await startReplica(random.pick([3, 1_000]))
       for (let step = 0; step < 60; step++) {
         const id = ids.length === 0 ? undefined : random.pick(ids)
         const choice = random.below(12)
@@ -413,7 +413,7 @@ test('once quiet, what is indexed is what is live, whatever happened', async () 
         else if (choice < 8) await photos.base.photos.undelete(id)
         else if (choice < 9) {
           await keeper.stop()
-          await startKeeper(random.pick([3, 1_000]))
+          await startReplica(random.pick([3, 1_000]))
         } else if (choice < 10) {
           peers = new Map([B, C].filter(() => random.chance(0.5)).map(peer => [peer, random.pick([NONE, ALL_SHARDS])]))
         } else if (choice < 11) await opened.at(-1)?.close()
@@ -421,7 +421,7 @@ test('once quiet, what is indexed is what is live, whatever happened', async () 
       }
       peers = new Map([...peers.keys()].map(peer => [peer, ALL_SHARDS]))
       await photos.pass(2_000_000)
-      await found().catch(() => photos.pass(70_000)) // perhaps nobody has noticed yet that the index is closed
+      await found().catch(() => photos.pass(70_000)) // perhaps the closed index was not noticed yet
       expect(keeper.ready).toEqual(ownedAmong([SELF, ...peers.keys()]))
       expect(await found()).toEqual((await photos.seen()).filter(id => keeper.ready.has(shardOf(id))))
       expect(keeper.pending).toBe(0)

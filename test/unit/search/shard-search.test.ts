@@ -19,17 +19,17 @@ let world: World
 let nodes: SearchNode[]
 
 /** What a node does with a search. */
-type Behaviour = 'answers' | 'stays silent' | 'fails'
+type Behavior = 'answers' | 'stays silent' | 'fails'
 
-/** A node with some vectors. What it says that it has is known to all at once. */
+/** A node with some vectors. All others learn at once which shards it announces. */
 class SearchNode {
   readonly id: NodeId
   readonly index = new ExactVectorIndex()
   readonly search: ShardSearch
   ready: ShardSet = new Set()
-  /** What it said when it was last heard, if that is no longer so. */
+  /** The shards of its last heartbeat, if they are outdated. */
   said: ShardSet | undefined
-  behaviour: Behaviour = 'answers'
+  behavior: Behavior = 'answers'
   model = MODEL
   /** How long it takes to search. */
   delayMs = 0
@@ -64,10 +64,10 @@ class SearchNode {
 
   async #searchHere(vector: Float32Array, k: number): Promise<ShardAnswer> {
     this.asked++
-    if (this.behaviour === 'fails') throw new SheafError('ERR_INDEX_UNAVAILABLE')
-    if (this.behaviour === 'stays silent') return new Promise(() => {})
+    if (this.behavior === 'fails') throw new SheafError('ERR_INDEX_UNAVAILABLE')
+    if (this.behavior === 'stays silent') return new Promise(() => {})
     if (this.delayMs > 0) await world.clock.sleep(this.delayMs)
-    return { shards: this.ready, neighbours: await this.index.search(vector, k) }
+    return { shards: this.ready, neighbors: await this.index.search(vector, k) }
   }
 }
 
@@ -81,7 +81,7 @@ async function start(count: number, seed = 1): Promise<void> {
   }
 }
 
-/** @param owners - of each shard; others get none of its vectors, but for some stray ones */
+/** @param owners - of each shard; others get none of its vectors, except for some stray ones */
 async function place(entries: readonly VectorEntry[], owners: (shard: Shard) => readonly SearchNode[], strayShare = 0) {
   for (const node of nodes) {
     const ready = [...ALL_SHARDS].filter(shard => owners(shard).includes(node))
@@ -94,7 +94,7 @@ async function place(entries: readonly VectorEntry[], owners: (shard: Shard) => 
 const gather = (query: Float32Array, k: number, from = nodes[0] as SearchNode): Promise<GatherResult> =>
   world.during(from.search.search({ model: MODEL, space: 'image', vector: query }, k, never))
 
-const idsOf = (neighbours: readonly { readonly id: PhotoId }[]): PhotoId[] => neighbours.map(({ id }) => id)
+const idsOf = (neighbors: readonly { readonly id: PhotoId }[]): PhotoId[] => neighbors.map(({ id }) => id)
 
 const ownersOf = (shard: Shard): SearchNode[] => {
   const ids = shardOwners(
@@ -105,7 +105,7 @@ const ownersOf = (shard: Shard): SearchNode[] => {
 }
 
 describe('a search over all nodes', () => {
-  test('finds what one search over all vectors finds, wherever they are', async () => {
+  test('finds the same as one search over all vectors, wherever they are', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.nat(),
@@ -120,19 +120,19 @@ describe('a search over all nodes', () => {
           await place(entries, shard => assigned.get(shard) ?? [], 0.2)
           const query = unitVector(random, DIMENSION)
           const from = random.pick(nodes)
-          const { neighbours, shards, exhausted } = await gather(query, k, from)
+          const { neighbors, shards, exhausted } = await gather(query, k, from)
           expect(shards).toEqual(ALL_SHARDS)
-          expect(idsOf(neighbours).slice(0, k)).toEqual(idsOf(nearest(entries, query, k)))
-          expect(new Set(idsOf(neighbours)).size).toBe(neighbours.length)
-          if (exhausted) expect(neighbours.length).toBe(count)
-          await world.clock.advance(100) // answers that nobody waits for any more
+          expect(idsOf(neighbors).slice(0, k)).toEqual(idsOf(nearest(entries, query, k)))
+          expect(new Set(idsOf(neighbors)).size).toBe(neighbors.length)
+          if (exhausted) expect(neighbors.length).toBe(count)
+          await world.clock.advance(100) // late answers
         }
       ),
       { numRuns: 60 }
     )
   })
 
-  test('covers what those who answer have, and says exactly that', async () => {
+  test('covers the shards of the nodes that answer, and reports exactly these', async () => {
     await fc.assert(
       fc.asyncProperty(fc.nat(), fc.integer({ min: 2, max: 5 }), async (seed, nodeCount) => {
         await start(nodeCount, seed)
@@ -143,14 +143,14 @@ describe('a search over all nodes', () => {
         )
         await place(entries, shard => assigned.get(shard) ?? [])
         const [from, ...others] = nodes as [SearchNode, ...SearchNode[]]
-        for (const other of others) other.behaviour = random.pick(['answers', 'answers', 'stays silent', 'fails'])
+        for (const other of others) other.behavior = random.pick(['answers', 'answers', 'stays silent', 'fails'])
         const k = 10
         const query = unitVector(random, DIMENSION)
-        const { neighbours, shards } = await gather(query, k, from)
-        const inReach = nodes.filter(({ behaviour }) => behaviour === 'answers').flatMap(({ ready }) => [...ready])
+        const { neighbors, shards } = await gather(query, k, from)
+        const inReach = nodes.filter(({ behavior }) => behavior === 'answers').flatMap(({ ready }) => [...ready])
         expect(shards).toEqual(new Set(inReach))
         const covered = entries.filter(({ id }) => shards.has(shardOf(id)))
-        expect(idsOf(neighbours).slice(0, k)).toEqual(idsOf(nearest(covered, query, k)))
+        expect(idsOf(neighbors).slice(0, k)).toEqual(idsOf(nearest(covered, query, k)))
       }),
       { numRuns: 60 }
     )
@@ -167,28 +167,28 @@ describe('a search over all nodes', () => {
       await place(entries, ownersOf)
     })
 
-    const expectAll = ({ neighbours, shards }: GatherResult, k: number): void => {
+    const expectAll = ({ neighbors, shards }: GatherResult, k: number): void => {
       expect(shards).toEqual(ALL_SHARDS)
-      expect(idsOf(neighbours).slice(0, k)).toEqual(idsOf(nearest(entries, query, k)))
+      expect(idsOf(neighbors).slice(0, k)).toEqual(idsOf(nearest(entries, query, k)))
     }
 
-    test('asks no more nodes than it takes, and not always the same', async () => {
+    test('asks no more nodes than necessary, and not always the same', async () => {
       for (let i = 0; i < 40; i++) expectAll(await gather(query, 5), 5)
-      // what this node lacks either of the others may have only in part
+      // of the shards that this node lacks, either of the others may have only some
       expect(nodes.map(({ asked }) => asked)[0]).toBe(40)
       nodes[1] && expect(nodes[1].asked).toBeGreaterThan(0)
       nodes[2] && expect(nodes[2].asked).toBeGreaterThan(0)
     })
 
-    test('asks nobody for what it has itself', async () => {
+    test('asks no peer for shards that it has itself', async () => {
       await place(entries, () => nodes)
       expectAll(await gather(query, 5), 5)
       expect(nodes.map(({ asked }) => asked)).toEqual([1, 0, 0])
     })
 
-    test('asks the second owner after a moment when the first is silent, and is complete', async () => {
+    test('hedges with the second owner when the first is silent, and is complete', async () => {
       const silent = nodes[1] as SearchNode
-      silent.behaviour = 'stays silent'
+      silent.behavior = 'stays silent'
       for (let i = 0; i < 10; i++) {
         const before = world.clock.monotonic()
         expectAll(await gather(query, 5), 5)
@@ -201,39 +201,39 @@ describe('a search over all nodes', () => {
 
     test('asks the second owner at once when the first fails', async () => {
       for (const [i, failing] of nodes.slice(1).entries()) {
-        failing.behaviour = 'fails'
+        failing.behavior = 'fails'
         const other = nodes[2 - i] as SearchNode
-        other.behaviour = 'answers'
+        other.behavior = 'answers'
         const before = world.clock.monotonic()
         expectAll(await gather(query, 5), 5)
         expect(world.clock.monotonic() - before).toBeLessThan(40)
       }
     })
 
-    test('waits longer before it asks twice when nodes always take long', async () => {
+    test('hedges later when nodes are always slow', async () => {
       for (const node of nodes) node.delayMs = 100
       expectAll(await gather(query, 5), 5)
       for (let i = 0; i < 10; i++) await gather(query, 5)
       const asked = nodes.slice(1).reduce((sum, node) => sum + node.asked, 0)
       for (let i = 0; i < 10; i++) expectAll(await gather(query, 5), 5)
       const again = nodes.slice(1).reduce((sum, node) => sum + node.asked, 0)
-      expect(again - asked).toBe(10) // one of the two has all that is missing here
+      expect(again - asked).toBe(10) // one of the two has all shards missing here
     })
 
-    test('ends after two seconds with what has come', async () => {
-      for (const node of nodes.slice(1)) node.behaviour = 'stays silent'
+    test('ends after two seconds with the answers so far', async () => {
+      for (const node of nodes.slice(1)) node.behavior = 'stays silent'
       const before = world.clock.monotonic()
-      const { shards, neighbours } = await gather(query, 5)
+      const { shards, neighbors } = await gather(query, 5)
       const took = world.clock.monotonic() - before
       expect(took).toBeGreaterThanOrEqual(2_000)
       expect(took).toBeLessThan(2_010)
       const [self] = nodes as [SearchNode]
       expect(shards).toEqual(self.ready)
       const own = entries.filter(({ id }) => self.ready.has(shardOf(id)))
-      expect(idsOf(neighbours)).toEqual(idsOf(nearest(own, query, 5)))
+      expect(idsOf(neighbors)).toEqual(idsOf(nearest(own, query, 5)))
     })
 
-    test('a node that has given shards up since it was heard is made good by another', async () => {
+    test('another node stands in for one that released shards since its last heartbeat', async () => {
       const [self, stale, other] = nodes as [SearchNode, SearchNode, SearchNode]
       await other.index.add(entries.map(entry => ({ ...entry })))
       other.ready = ALL_SHARDS
@@ -243,7 +243,7 @@ describe('a search over all nodes', () => {
       for (let i = 0; i < 10; i++) expectAll(await gather(query, 5), 5)
     })
 
-    test('uses nodes of the same model only', async () => {
+    test('asks only nodes with the same model', async () => {
       const [self, second, third] = nodes as [SearchNode, SearchNode, SearchNode]
       second.model = OTHER_MODEL
       third.model = OTHER_MODEL
@@ -252,15 +252,15 @@ describe('a search over all nodes', () => {
       expect([second.asked, third.asked]).toEqual([0, 0])
     })
 
-    test('what this node has of incomplete shards is better than nothing', async () => {
+    test('includes what this node has of incomplete shards', async () => {
       for (const node of nodes) node.ready = new Set()
-      const { shards, neighbours } = await gather(query, 5)
+      const { shards, neighbors } = await gather(query, 5)
       expect(shards.size).toBe(0)
-      expect(neighbours.length).toBe(5)
+      expect(neighbors.length).toBe(5)
     })
 
-    test('the caller can give up', async () => {
-      for (const node of nodes) node.behaviour = 'stays silent'
+    test('the caller can abort', async () => {
+      for (const node of nodes) node.behavior = 'stays silent'
       const abort = new AbortController()
       const search = (nodes[0] as SearchNode).search.search(
         { model: MODEL, space: 'image', vector: query },
@@ -276,7 +276,7 @@ describe('a search over all nodes', () => {
       expect(peers.map(({ cancelled }) => cancelled)).toEqual(peers.map(({ asked }) => asked))
     })
 
-    test('a search that is over leaves no timers', async () => {
+    test('a finished search leaves no timers', async () => {
       const before = world.clock.pending
       await gather(query, 5)
       expect(world.clock.pending).toBeLessThanOrEqual(before)

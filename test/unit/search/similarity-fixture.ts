@@ -14,12 +14,12 @@ export const DIMENSION = 8
 export const DIGEST = '0123456789abcdef'.repeat(4)
 export const OTHER_DIGEST = 'fedcba9876543210'.repeat(4)
 
-/** @returns what a model says of an image */
+/** @returns features with this image vector */
 export function imageFeatures(vector: Iterable<number>, digest = DIGEST): Features {
   return { modelDigest: digest, vectors: new Map([['image', unit(Float32Array.from(vector))]]) }
 }
 
-/** Photos that can be given features, as if a model had seen them. */
+/** Photos that can be given features, as if a model had analyzed them. */
 export class SeenPhotos {
   readonly base: PhotosFixture
   readonly random: SeededRandom
@@ -42,7 +42,7 @@ export class SeenPhotos {
     }
   }
 
-  /** Says that needles have come in, as a volume does when it grows. */
+  /** Reports new needles, as a volume does when it grows. */
   grow(): void {
     for (const listener of this.#grown) listener()
   }
@@ -53,7 +53,7 @@ export class SeenPhotos {
     return photoId
   }
 
-  /** Writes what the image backlog writes when a model has seen a photo. */
+  /** Writes what the image backlog writes when a model has analyzed a photo. */
   async see(id: PhotoId, vector: Iterable<number>, digest = DIGEST, phash?: Uint8Array): Promise<void> {
     const { writer } = this.base.components
     await writer.edit(id, (_, photo) => {
@@ -81,7 +81,7 @@ export class SeenPhotos {
     return viewPhoto(requireRecord(this.base.directory, id))
   }
 
-  /** Live photos that the model has seen. */
+  /** Live photos that the model has analyzed. */
   async seen(digest = DIGEST): Promise<PhotoId[]> {
     const ids: PhotoId[] = []
     for await (const record of this.base.directory.records(PHOTO_KIND)) {
@@ -92,7 +92,7 @@ export class SeenPhotos {
     return ids.sort()
   }
 
-  /** Lets time pass, and what goes on in it. */
+  /** Advances the clock and runs what is due. */
   async pass(ms: number): Promise<void> {
     // in pieces: what takes several turns of the event loop must not find the time gone
     for (let passed = 0; passed < ms; passed += 1_000) await this.base.clock.advance(Math.min(1_000, ms - passed))

@@ -41,7 +41,7 @@ function plain({ needles: rows, chain, ...rest }: IndexSegment) {
 }
 
 describe('index file', () => {
-  it('gives back what was written', () => {
+  it('decodes what was encoded', () => {
     fc.assert(
       fc.property(files, list => {
         const file = Buffer.concat([encodeIndexHeader(VOLUME), ...list.map(encodeIndexSegment)])
@@ -52,7 +52,7 @@ describe('index file', () => {
     )
   })
 
-  it('with any bit flipped or any byte cut gives a prefix of the segments', () => {
+  it('yields a prefix of its segments after any flipped bit or truncation', () => {
     fc.assert(
       fc.property(files, fc.nat(), fc.nat(7), fc.boolean(), (list, at, bit, cut) => {
         const file = Buffer.concat([encodeIndexHeader(VOLUME), ...list.map(encodeIndexSegment)])
@@ -66,12 +66,12 @@ describe('index file', () => {
     )
   })
 
-  it('of another volume is worthless', () => {
+  it('yields nothing for another volume', () => {
     const file = encodeIndexHeader('00112233aabbccdd-8' as VolumeId)
     expect(decodeIndexFile(VOLUME, file)).toEqual({ segments: [], validBytes: 0 })
   })
 
-  it('lists needles in order and once, wherever repaired ones were noted', () => {
+  it('lists each needle once and in order, wherever repaired ones were noted', () => {
     const fates = fc.array(fc.tuple(fc.constantFrom('whole', 'known before', 'missing before'), fc.nat(3)), {
       minLength: 1,
       maxLength: 40

@@ -46,7 +46,7 @@ describe('NeedleIndex', () => {
     )
   })
 
-  it('grows through many needles, keeps their lengths, and takes at most 34 bytes for each', () => {
+  it('holds many needles with their lengths in at most 34 bytes each, through growth and removals', () => {
     const random = new SeededRandom(7)
     const index = new NeedleIndex()
     const ids: Uint8Array[] = []

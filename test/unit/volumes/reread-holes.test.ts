@@ -7,7 +7,7 @@ import { VolumeCopies } from '../../../src/volumes/volume-copies.js'
 import type { VolumeSet } from '../../../src/volumes/volume-set.js'
 import { draftOf, identityOf, VolumeFixture } from '../../support/volume-fixture.js'
 
-/** Two volumes, each with a hole of three needles that the disk gives again. */
+/** Two volumes, each with a hole of three needles that the disk can read again. */
 async function gapped(): Promise<{ fixture: VolumeFixture; volumes: VolumeSet; gaps: Volume[] }> {
   const fixture = new VolumeFixture()
   const volumes = await fixture.start()
@@ -24,8 +24,8 @@ async function gapped(): Promise<{ fixture: VolumeFixture; volumes: VolumeSet; g
 
 const holes = (gaps: readonly Volume[]): number[] => gaps.map(volume => volume.holes.length)
 
-describe('a brief second look', () => {
-  it('puts right what can be read', async () => {
+describe('a brief reread of holes', () => {
+  it('repairs what can be read', async () => {
     const { fixture, volumes, gaps } = await gapped()
     const merged: Uint8Array[] = []
     const merge = async (records: readonly Uint8Array[]): Promise<void> => void merged.push(...records)
@@ -36,7 +36,7 @@ describe('a brief second look', () => {
     expect(fixture.clock.pending).toBe(0)
   })
 
-  it('ends after a while, between two needles', async () => {
+  it('ends at its time limit, between two needles', async () => {
     const { fixture, gaps } = await gapped()
     let looks = 0
     const fill = async (): Promise<never> => {
@@ -48,7 +48,7 @@ describe('a brief second look', () => {
     expect(looks).toBe(2)
   })
 
-  it('goes on with the next volume when one cannot be written, but not without a directory', async () => {
+  it('continues with the next volume after a failed write, but not without a directory', async () => {
     const { fixture, gaps } = await gapped()
     const asked: string[] = []
     const look = (code: 'ERR_DISK_WRITE' | 'ERR_DIRECTORY_UNAVAILABLE'): Promise<void> => {
@@ -66,8 +66,8 @@ describe('a brief second look', () => {
   })
 })
 
-describe('a hole whose records the directory does not take', () => {
-  it('stays one, so that somebody looks again', async () => {
+describe('a hole whose records the directory does not accept', () => {
+  it('remains a hole, so that it is reread later', async () => {
     const { fixture, volumes, gaps } = await gapped()
     const before = gaps.map(volume => volume.holes)
     const merge = async (): Promise<void> => {

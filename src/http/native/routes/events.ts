@@ -2,23 +2,23 @@ import type { FastifyInstance } from 'fastify'
 import type { ClusterEvent, EventStep } from '../../../cluster/events/events.js'
 import { streamAnswer } from '../../wire/answer-stream.js'
 import { timeJson } from '../json-forms.js'
-import { type RouteContext, reportCut } from '../route-context.js'
+import { logCutOff, type RouteContext } from '../route-context.js'
 import { eventsSchema } from '../schemas/event-schemas.js'
 
-/** How long a client waits before it connects again, ms. */
+/** How long a client waits before it reconnects, ms. */
 const RETRY_MS = 1_000
 const HEADERS = {
   'content-type': 'text/event-stream',
   'cache-control': 'no-store',
   'x-content-type-options': 'nosniff',
   connection: 'close',
-  // A reverse proxy must not gather events.
+  // A reverse proxy must not buffer events.
   'x-accel-buffering': 'no'
 }
 
-/** `GET /events`: server-sent events (WHATWG HTML, section 9.2) until the client leaves or the node stops. */
+/** `GET /events`: server-sent events (WHATWG HTML, section 9.2) until the client disconnects or the node stops. */
 export function addEventsRoute(app: FastifyInstance, context: RouteContext): void {
-  /** Many clients are sent the same. */
+  /** All clients get the same text. */
   const texts = new WeakMap<ClusterEvent, string>()
   const textOf = (event: ClusterEvent): string => {
     let text = texts.get(event)
@@ -32,21 +32,21 @@ export function addEventsRoute(app: FastifyInstance, context: RouteContext): voi
   app.get('/events', { exposeHeadRoute: false, schema: eventsSchema }, async (request, reply) => {
     const { raw: response } = reply
     const { socket } = request.raw
-    const left = new AbortController()
-    const leave = (): void => left.abort()
-    socket.once('close', leave)
-    if (socket.destroyed) leave()
+    const abort = new AbortController()
+    const onClose = (): void => abort.abort()
+    socket.once('close', onClose)
+    if (socket.destroyed) onClose()
     const lastEventId = request.headers['last-event-id']?.toString()
     const writeHead = (): void => {
       reply.hijack()
       response.writeHead(200, HEADERS)
     }
     try {
-      const steps = context.events.follow(lastEventId, left.signal)
-      const onCut = (error: unknown): void => reportCut(context, error)
+      const steps = context.events.follow(lastEventId, abort.signal)
+      const onCut = (error: unknown): void => logCutOff(context, error)
       await streamAnswer(piecesOf(steps, textOf), { response, socket, writeHead, onCut })
     } finally {
-      socket.off('close', leave)
+      socket.off('close', onClose)
     }
   })
 }
@@ -58,7 +58,7 @@ async function* piecesOf(
   for await (const step of steps) {
     switch (step.kind) {
       case 'start':
-        // Without data it is no event, but a client that is cut off before the first one can go on from here.
+        // Without data this is no event, but it gives a client that is cut off before the first event an id to resume from.
         yield Buffer.from(`retry: ${RETRY_MS}\nid: ${step.id}\n\n`)
         break
       case 'reset':

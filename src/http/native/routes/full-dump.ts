@@ -2,10 +2,10 @@ import type { FastifyInstance } from 'fastify'
 import type { Photo } from '../../../domain/photo.js'
 import { streamAnswer } from '../../wire/answer-stream.js'
 import { photoJson } from '../json-forms.js'
-import { type RouteContext, reportCut } from '../route-context.js'
+import { logCutOff, type RouteContext } from '../route-context.js'
 import { dumpSchema } from '../schemas/node-schemas.js'
 
-/** Lines are sent in pieces of about this size. */
+/** Lines are sent in chunks of about this size. */
 const PIECE_CHARACTERS = 32 * 1024
 const HEADERS = {
   'content-type': 'application/x-ndjson',
@@ -13,7 +13,7 @@ const HEADERS = {
   'x-content-type-options': 'nosniff'
 }
 
-/** `GET /sync/full-dump`: every live record, one JSON object a line, of one moment, in memory a piece at a time. */
+/** `GET /sync/full-dump`: a snapshot of all live records, one JSON object per line, streamed. */
 export function addFullDumpRoute(app: FastifyInstance, context: RouteContext): void {
   app.route({
     method: ['GET', 'HEAD'],
@@ -31,7 +31,7 @@ export function addFullDumpRoute(app: FastifyInstance, context: RouteContext): v
         response.end()
         return
       }
-      const onCut = (error: unknown): void => reportCut(context, error)
+      const onCut = (error: unknown): void => logCutOff(context, error)
       await streamAnswer(linesOf(context.photos.dump()), { response, socket: request.raw.socket, writeHead, onCut })
     }
   })

@@ -14,12 +14,12 @@ import {
   volumesSchema
 } from '../schemas/node-schemas.js'
 
-/** Of `verify` only. */
+/** For `verify` only. */
 interface AdminQuery {
   readonly all_peers?: boolean
 }
 
-/** How the node is, and what an operator asks of it. */
+/** The node's state, and an operator's requests. */
 export function addNodeRoutes(app: FastifyInstance, context: RouteContext): void {
   const { maintenance, jobs, init, unready } = context
 

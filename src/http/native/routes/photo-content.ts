@@ -8,10 +8,10 @@ import { streamAnswer } from '../../wire/answer-stream.js'
 import { matchesStrongly, matchesWeakly, parseEntityTags } from '../../wire/entity-tags.js'
 import { type ByteRange, parseRange } from '../../wire/range.js'
 import { contentHeaders } from '../content-headers.js'
-import { type RouteContext, reportCut, requireAltKey, requirePhotoId } from '../route-context.js'
+import { logCutOff, type RouteContext, requireAltKey, requirePhotoId } from '../route-context.js'
 import { getContentSchema } from '../schemas/photo-schemas.js'
 
-/** `GET|HEAD /photo/{id}`: bytes, whole or a part. */
+/** `GET|HEAD /photo/{id}`: the bytes, whole or a range. */
 export function addPhotoContentRoute(app: FastifyInstance, context: RouteContext): void {
   app.route<{ Params: { id: string }; Querystring: { alt_key?: string; cookie?: string } }>({
     method: ['GET', 'HEAD'],
@@ -35,7 +35,7 @@ export function addPhotoContentRoute(app: FastifyInstance, context: RouteContext
         return
       }
       const { start, end } = answer.range
-      const onCut = (error: unknown): void => reportCut(context, error)
+      const onCut = (error: unknown): void => logCutOff(context, error)
       await streamAnswer(content.stream(start, end), { response, socket: request.raw.socket, writeHead, onCut })
     }
   })
@@ -44,7 +44,7 @@ export function addPhotoContentRoute(app: FastifyInstance, context: RouteContext
 interface Answer {
   readonly status: 200 | 206 | 304
   readonly headers: string[]
-  /** What to send; undefined: no body. */
+  /** The bytes to send; undefined: no body. */
   readonly range: ByteRange | undefined
 }
 
@@ -67,7 +67,7 @@ function decide(content: Content, method: string, headers: IncomingHttpHeaders):
 function checkIfMatch(header: string | undefined, etag: string): void {
   if (header === undefined) return
   const tags = parseEntityTags(header)
-  if (tags === undefined) throw new SheafError('ERR_BAD_PARAMETER', 'If-Match is malformed')
+  if (tags === undefined) throw new SheafError('ERR_BAD_PARAMETER', 'If-Match is malformed: send quoted ETags or *')
   if (!matchesStrongly(tags, etag))
     throw new SheafError('ERR_PRECONDITION_FAILED', 'If-Match does not name these bytes')
 }
@@ -81,7 +81,7 @@ function isUnchanged(headers: IncomingHttpHeaders, etag: string, lastModifiedMs:
 
 /** @throws `ERR_RANGE_NOT_SATISFIABLE` with the size in its details */
 function rangeOf({ head }: Content, method: string, headers: IncomingHttpHeaders): ByteRange | undefined {
-  // Range has a meaning for GET only (RFC 9110, section 14.2).
+  // Range is defined for GET only (RFC 9110, section 14.2).
   if (headers.range === undefined || method !== 'GET') return undefined
   const ifRange = headers['if-range']
   if (ifRange !== undefined && ifRange !== head.etag && ifRange !== new Date(head.lastModifiedMs).toUTCString()) {
@@ -94,7 +94,7 @@ function rangeOf({ head }: Content, method: string, headers: IncomingHttpHeaders
   return range === 'whole' ? undefined : range
 }
 
-/** @throws `ERR_PHOTO_NOT_FOUND`, as for a wrong cookie, when it cannot be one */
+/** @throws `ERR_PHOTO_NOT_FOUND`, as for a wrong cookie, when it is malformed */
 function cookieOf(text: string | undefined): Cookie | undefined {
   if (text === undefined) return undefined
   const cookie = parseCookie(text)

@@ -11,7 +11,7 @@ interface BatchBody {
   readonly tags?: SetPatch
 }
 
-/** Many photos at once: pages of metadata, deletes and tags. */
+/** Requests about many photos: lists, batch deletes and batch tags. */
 export function addPhotoListRoutes(app: FastifyInstance, { photos }: RouteContext): void {
   app.get<{ Querystring: ListQuery }>('/photos', { schema: listSchema }, async request =>
     pageJson(await photos.list(request.query))
@@ -25,6 +25,9 @@ export function addPhotoListRoutes(app: FastifyInstance, { photos }: RouteContex
     if (deleted === undefined && ids !== undefined && tags !== undefined) {
       return batchJson('updated', await photos.batchTag(ids.map(requirePhotoId), tags))
     }
-    throw new SheafError('ERR_BAD_PARAMETER', 'the body is either {delete: [ids]} or {ids: [ids], tags: {add, remove}}')
+    throw new SheafError(
+      'ERR_BAD_PARAMETER',
+      'the body must be either {delete: [ids]} or {ids: [ids], tags: {add, remove}}'
+    )
   })
 }

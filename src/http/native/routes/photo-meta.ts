@@ -74,12 +74,12 @@ export function addPhotoMetaRoutes(app: FastifyInstance, { photos, similarity }:
   )
 }
 
-/** Metadata changes under its ETag, so a client may keep it but must ask. */
+/** Metadata may change, so a client may cache it but must revalidate. */
 function metaHeaders({ etag }: Pick<PhotoMeta, 'etag'>): Record<string, string> {
   return { etag, 'cache-control': 'private, no-cache' }
 }
 
-/** What other photos' records say of this one is shown with it, so it is in the ETag; If-Match looks at the first part alone. */
+/** Links in other photos' records are part of the answer, so the ETag covers them; If-Match compares only its first part. */
 function linkedEtag(etag: string, linked: readonly LinkedPhoto[]): string {
   if (linked.length === 0) return etag
   const digest = hash('sha256', JSON.stringify(linkedJson(linked))).slice(0, LINKED_ETAG_DIGITS)
@@ -90,16 +90,16 @@ function linkedJson(linked: readonly LinkedPhoto[]): object {
   return { similar: linked.map(({ photoId, tier, score }) => ({ photo_id: photoId, tier, score })) }
 }
 
-/** @throws `ERR_BAD_PARAMETER` when it is no list of entity tags: taken for a mismatch, it would send clients in circles */
+/** @throws `ERR_BAD_PARAMETER` when it is not a list of entity tags: a 412 would make clients retry forever */
 function checkedIfMatch(header: string | undefined): string | undefined {
   if (header !== undefined && parseEntityTags(header) === undefined) {
-    throw new SheafError('ERR_BAD_PARAMETER', 'If-Match is malformed')
+    throw new SheafError('ERR_BAD_PARAMETER', 'If-Match is malformed: send quoted ETags or *')
   }
   return header
 }
 
 /** @throws `ERR_BAD_PARAMETER` */
 function conflictNumber(text: string): number {
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new SheafError('ERR_BAD_PARAMETER', 'n is a whole number from 1')
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new SheafError('ERR_BAD_PARAMETER', 'n must be a whole number, at least 1')
   return Number(text)
 }

@@ -11,7 +11,7 @@ import {
   similarSchema
 } from '../schemas/similarity-schemas.js'
 
-/** Larger pictures are not taken for a question; a photo of a camera is a quarter of it at most. */
+/** Limit for query pictures; camera photos are at most a quarter of it. */
 const PICTURE_BYTES_MAX = 64 * 1024 * 1024
 const FORM_OVERHEAD_BYTES = 64 * 1024
 const FIELDS = new Set(['k', 'tag'])
@@ -23,7 +23,7 @@ interface SearchQuery {
 
 type SimilarityContext = RouteContext & { readonly similarity: NonNullable<RouteContext['similarity']> }
 
-/** Photos that look like others. */
+/** Searches for similar photos, and duplicates. */
 export function addSimilarityRoutes(app: FastifyInstance, { similarity }: SimilarityContext): void {
   const { search, duplicates } = similarity
 
@@ -32,9 +32,9 @@ export function addSimilarityRoutes(app: FastifyInstance, { similarity }: Simila
     { schema: similarSchema },
     async request => {
       const id = requirePhotoId(request.params.id)
-      const found = await whileAsked(request, signal => search.byPhoto(id, request.query, signal))
+      const found = await whileConnected(request, signal => search.byPhoto(id, request.query, signal))
       const results = found.results.map(({ photoId, score }) => ({ photo_id: photoId, distance: score }))
-      return { results, ...answeredJson(found) }
+      return { results, ...searchJson(found) }
     }
   )
 
@@ -43,9 +43,9 @@ export function addSimilarityRoutes(app: FastifyInstance, { similarity }: Simila
     { schema: searchSchema },
     async request => {
       const { q, k, tag, min_score: minScore } = request.query
-      const found = await whileAsked(request, signal => search.byText(q, { k, tag, minScore }, signal))
+      const found = await whileConnected(request, signal => search.byText(q, { k, tag, minScore }, signal))
       const results = found.results.map(({ photoId, score }) => ({ photo_id: photoId, score }))
-      return { results, ...answeredJson(found) }
+      return { results, ...searchJson(found) }
     }
   )
 
@@ -66,7 +66,7 @@ export function addSimilarityRoutes(app: FastifyInstance, { similarity }: Simila
   )
 }
 
-/** Register in a scope whose body parser leaves the body alone. */
+/** Register in a scope whose content-type parser does not read the body. */
 export function addFindSimilarRoute(app: FastifyInstance, { bodies, similarity }: SimilarityContext): void {
   app.post<{ Querystring: SearchQuery }>('/find_similar', { schema: findSimilarSchema }, async request => {
     const body = bodies.open(request.raw, PICTURE_BYTES_MAX + FORM_OVERHEAD_BYTES)
@@ -77,11 +77,11 @@ export function addFindSimilarRoute(app: FastifyInstance, { bodies, similarity }
         const { k = numberOf(field('k')), tag = field('tag') } = request.query
         return { ...(k !== undefined && { k }), ...(tag !== undefined && { tag }) }
       }
-      const found = await whileAsked(request, signal => similarity.search.byImage(form.file, options, signal))
+      const found = await whileConnected(request, signal => similarity.search.byImage(form.file, options, signal))
       return {
         similar_photo_ids: found.results.map(({ photoId }) => photoId),
         distances: found.results.map(({ score }) => score),
-        ...answeredJson(found)
+        ...searchJson(found)
       }
     } finally {
       await body.return()
@@ -89,29 +89,29 @@ export function addFindSimilarRoute(app: FastifyInstance, { bodies, similarity }
   })
 }
 
-/** Runs a task that ends early when the client goes away. */
-async function whileAsked<Result>(
+/** Runs a task and aborts it when the client disconnects. */
+async function whileConnected<Result>(
   request: FastifyRequest,
   task: (signal: AbortSignal) => Promise<Result>
 ): Promise<Result> {
   const { socket } = request.raw
-  const left = new AbortController()
-  const leave = (): void => left.abort(new SheafError('ERR_TRUNCATED_BODY', 'the client went away'))
-  socket.once('close', leave)
+  const abort = new AbortController()
+  const onClose = (): void => abort.abort(new SheafError('ERR_TRUNCATED_BODY', 'the client disconnected'))
+  socket.once('close', onClose)
   try {
-    return await task(left.signal)
+    return await task(abort.signal)
   } finally {
-    socket.off('close', leave)
+    socket.off('close', onClose)
   }
 }
 
-/** @returns NaN, which is refused like any other wrong k, for a text that is no number */
+/** @returns NaN for a text that is not a number; it is refused like any other invalid k */
 function numberOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined
   return /^\d{1,9}$/.test(text.trim()) ? Number(text) : Number.NaN
 }
 
-function answeredJson({ coverage, model }: SearchResults): object {
+function searchJson({ coverage, model }: SearchResults): object {
   return { coverage: coverageJson(coverage), model: model.name, model_id: model.id }
 }
 

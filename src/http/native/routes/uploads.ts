@@ -8,7 +8,7 @@ import { receiptJson } from '../json-forms.js'
 import { type RouteContext, requireAltKey, requirePhotoId } from '../route-context.js'
 import { postPhotoSchema, putPhotoSchema, uploadSchema } from '../schemas/upload-schemas.js'
 
-/** What a form may take beyond its file: heads of parts, fields, boundaries. */
+/** Allowance for a form beyond its file: part headers, fields, boundaries. */
 const FORM_OVERHEAD_BYTES = 2 * 1024 * 1024
 const LABEL_FIELDS = new Set(['tag', 'album'])
 const UPLOAD_FIELDS = new Set([...LABEL_FIELDS, 'alt_key', 'photo_id'])
@@ -21,7 +21,7 @@ interface UploadQuery {
 
 type CommonOptions = Pick<UploadOptions, 'minCopies' | 'idempotencyKey'>
 
-/** The three ways to upload. Register in a scope whose body parser leaves the body alone. */
+/** The three ways to upload. Register in a scope whose content-type parser does not read the body. */
 export function addUploadRoutes(app: FastifyInstance, context: RouteContext): void {
   app.post<{ Querystring: UploadQuery & { alt_key?: string; photo_id?: string } }>(
     '/upload',
@@ -52,7 +52,7 @@ async function uploadOrAddSize(
   context: RouteContext,
   request: FastifyRequest<{ Querystring: UploadQuery & { alt_key?: string; photo_id?: string } }>
 ): Promise<UploadReceipt> {
-  // What the query says wrong is said before a byte of the body is read.
+  // Errors in the query are reported before any of the body is read.
   const { query } = request
   requireAltKey(query.alt_key)
   if (query.photo_id !== undefined) requirePhotoId(query.photo_id)
@@ -61,7 +61,10 @@ async function uploadOrAddSize(
     const photoId = single(form.fields, 'photo_id') ?? query.photo_id
     if (alt === 'orig') {
       if (photoId !== undefined) {
-        throw new SheafError('ERR_BAD_PARAMETER', 'photo_id is only for adding a size: alt_key large, small or thumb')
+        throw new SheafError(
+          'ERR_BAD_PARAMETER',
+          'photo_id is only for adding a size; also set alt_key to large, small or thumb'
+        )
       }
       return await context.photos.upload(form.file, options)
     }
@@ -98,7 +101,7 @@ async function putRaw(
   const { headers, query } = request
   const contentType = headers['content-type']
   if (contentType?.toLowerCase().startsWith('multipart/form-data')) {
-    throw new SheafError('ERR_UNSUPPORTED_MEDIA', 'PUT takes the bytes themselves; POST a form instead')
+    throw new SheafError('ERR_UNSUPPORTED_MEDIA', 'PUT takes the raw bytes; send a form with POST')
   }
   if (headers['content-length'] === undefined && headers['transfer-encoding'] === undefined) {
     throw new SheafError('ERR_LENGTH_REQUIRED')
@@ -107,7 +110,7 @@ async function putRaw(
   const options = {
     ...commonOptions(request),
     filename: query.filename,
-    // What curl says of any --data-binary; nobody stores a web form.
+    // curl sends this type for any --data-binary, and nobody stores a web form.
     contentType: contentType === 'application/x-www-form-urlencoded' ? undefined : contentType,
     tags: query.tag,
     albums: query.album,
@@ -116,7 +119,7 @@ async function putRaw(
   return await withBody(context, request, context.init.maxUploadBytes, body => context.photos.upload(body, options))
 }
 
-/** Opens the request's body for `use`, and lets go of what that leaves unread. */
+/** Opens the request's body for `use`, then drops what is left unread. */
 async function withBody(
   { bodies }: RouteContext,
   request: FastifyRequest,
@@ -144,9 +147,9 @@ function valuesOf(fields: readonly FormField[], name: string): string[] {
   return fields.filter(field => field.name === name).map(field => field.value)
 }
 
-/** @throws `ERR_BAD_PARAMETER` when the field is there twice */
+/** @throws `ERR_BAD_PARAMETER` when the field is repeated */
 function single(fields: readonly FormField[], name: string): string | undefined {
   const [value, ...more] = valuesOf(fields, name)
-  if (more.length > 0) throw new SheafError('ERR_BAD_PARAMETER', `the field ${name} is there twice`)
+  if (more.length > 0) throw new SheafError('ERR_BAD_PARAMETER', `the field ${name} may appear only once`)
   return value
 }

@@ -1,18 +1,18 @@
 import { array, BYTES, HLC, json, nullable, object, problems, type Schema, TEXT, TIME } from './common.js'
 
 const MEMBER = object({
-  id: { ...TEXT, description: 'node id: the libp2p peer id of its key' },
+  id: { ...TEXT, description: 'node id: the libp2p peer ID of its key' },
   name: TEXT,
   addresses: array({ ...TEXT, description: 'multiaddr' }),
-  self: { type: 'boolean', description: 'whether this is the node that answers' },
+  self: { type: 'boolean', description: 'whether this is the answering node' },
   state: {
     type: 'string',
     enum: ['alive', 'suspect', 'down', 'left'],
-    description: 'left: no longer a member, by its own wish or an operator’s'
+    description: 'left: no longer a member, because it left or an operator removed it'
   },
-  last_seen: { ...nullable(TIME), description: 'when the answering process last heard it; null if never' },
+  last_seen: { ...nullable(TIME), description: 'when the answering process last heard from it; null if never' },
   joined_at: { ...nullable(TIME), description: 'when it first met another node, by its own clock' },
-  lag_bytes: { ...nullable(BYTES), description: 'bytes that the cluster holds and it lacks; null when not known' },
+  lag_bytes: { ...nullable(BYTES), description: 'bytes that the cluster holds and this node lacks; null if unknown' },
   disk: nullable(object({ free_bytes: BYTES, total_bytes: BYTES })),
   version: nullable(TEXT),
   clock_skew_ms: { type: ['integer', 'null'], description: 'how far its clock was ahead of the answering node’s' }
@@ -30,15 +30,18 @@ const HORIZON = object({
 export const clusterSchema: Schema = {
   summary: 'The members of the cluster, as seen from this node',
   tags: ['node'],
-  response: { 200: json('this node included', object({ members: array(MEMBER), horizon: HORIZON })), ...problems() }
+  response: {
+    200: json('members, this node included', object({ members: array(MEMBER), horizon: HORIZON })),
+    ...problems()
+  }
 }
 
 export const removeMemberSchema: Schema = {
-  summary: 'Declares that a member will not come back: the others no longer wait for it',
+  summary: 'Removes a member that will not come back, so that the others no longer wait for it',
   tags: ['admin'],
   params: object({ id: { ...TEXT, minLength: 1, maxLength: 128, description: 'node id' } }),
   response: {
-    200: json('done', object({ status: { type: 'string', const: 'removed' }, id: TEXT })),
+    200: json('removed', object({ status: { type: 'string', const: 'removed' }, id: TEXT })),
     ...problems(400, 404)
   }
 }

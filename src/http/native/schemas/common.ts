@@ -1,7 +1,7 @@
-/** A JSON Schema (draft 2020-12, as OpenAPI 3.1 has it), or the part of an OpenAPI document that Fastify carries. */
+/** A JSON Schema (draft 2020-12, as in OpenAPI 3.1), or a fragment of an OpenAPI document that Fastify passes on. */
 export type Schema = Readonly<Record<string, unknown>>
 
-/** An object that has all of `properties` but those in `optional`, and nothing else. */
+/** An object with all of `properties`, except that those in `optional` may be absent, and no others. */
 export function object(properties: Readonly<Record<string, Schema>>, optional: readonly string[] = []): Schema {
   const required = Object.keys(properties).filter(name => !optional.includes(name))
   return { type: 'object', properties, required, additionalProperties: false }
@@ -19,7 +19,11 @@ export const TEXT: Schema = { type: 'string' }
 export const COUNT: Schema = { type: 'integer', minimum: 0 }
 export const BYTES: Schema = { type: 'integer', minimum: 0, description: 'bytes' }
 export const TIME: Schema = { type: 'string', format: 'date-time', description: 'RFC 3339, UTC' }
-export const PHOTO_ID: Schema = { type: 'string', format: 'uuid', description: 'any case in, lower case out' }
+export const PHOTO_ID: Schema = {
+  type: 'string',
+  format: 'uuid',
+  description: 'UUID; any case in requests, lower case in answers'
+}
 export const SHA256: Schema = { type: 'string', pattern: '^[0-9a-f]{64}$' }
 export const COOKIE: Schema = { type: 'string', pattern: '^[0-9a-f]{32}$' }
 export const ACTOR: Schema = { type: 'string', pattern: '^[0-9a-f]{16}$', description: 'epoch of the writing process' }
@@ -30,7 +34,7 @@ export const SET_PATCH: Schema = object({ add: LABELS, remove: LABELS }, ['add',
 
 const PROBLEM: Schema = {
   ...object({ code: TEXT, title: TEXT, status: { type: 'integer' }, detail: TEXT }),
-  // RFC 9457 lets problems have more members, e.g. complete, photo_id, copies.
+  // RFC 9457 allows further members, e.g. complete, photo_id, copies.
   additionalProperties: true
 }
 
@@ -45,20 +49,20 @@ export function problems(...statuses: readonly number[]): Schema {
 }
 
 const PROBLEM_MEANINGS: Readonly<Record<number, string>> = {
-  400: 'the request is malformed; code says how',
-  403: 'a web page of elsewhere may not drive this node',
-  404: 'not there',
+  400: 'the request is invalid; see code and detail',
+  403: 'refused: a web page of another site, or an unknown host name',
+  404: 'not found',
   408: 'the body stopped arriving',
-  409: 'that size is there with other bytes',
+  409: 'that size already exists with other bytes',
   410: 'deleted',
   411: 'neither Content-Length nor chunked encoding',
   412: 'If-Match names another version',
   413: 'larger than allowed',
-  415: 'the body is of a type that this path does not take',
+  415: 'unsupported type of body or photo',
   416: 'the range is malformed or outside the bytes',
-  422: 'the Idempotency-Key was used with another body',
+  422: 'the Idempotency-Key was used with another body, or the image cannot be decoded',
   500: 'a defect or damaged data; the log has the details',
-  503: 'not at the moment; Retry-After says when to ask again',
+  503: 'temporarily unavailable; Retry-After says when to try again',
   507: 'the disk has no space for uploads'
 }
 

@@ -9,12 +9,12 @@ export const listSchema: Schema = {
   querystring: object(
     {
       limit: { type: 'integer', minimum: 1, maximum: 1000, default: 50 },
-      cursor: { ...TEXT, description: 'next_cursor of the page before, with the same filters' },
+      cursor: { ...TEXT, description: 'next_cursor of the previous page; keep the same filters' },
       tag: TEXT,
       album: TEXT,
-      type: { ...TEXT, description: 'image, or a whole type, e.g. image/jpeg' },
+      type: { ...TEXT, description: 'image, or a full media type, e.g. image/jpeg' },
       sha256: { type: 'string', pattern: '^[0-9a-fA-F]{64}$', description: "of the original's bytes, hex" },
-      q: { ...TEXT, description: 'words; each must begin a word of the name or caption' }
+      q: { ...TEXT, description: 'words; each must be a prefix of a word in the name or caption' }
     },
     ['limit', 'cursor', 'tag', 'album', 'type', 'sha256', 'q']
   ),
@@ -23,7 +23,7 @@ export const listSchema: Schema = {
       'a page',
       object({
         photos: array(META),
-        total: { ...COUNT, description: 'all that the filters let through, on this node' },
+        total: { ...COUNT, description: 'number of photos on this node that match the filters' },
         next_cursor: nullable({ ...TEXT, description: 'null on the last page' })
       })
     ),
@@ -34,11 +34,11 @@ export const listSchema: Schema = {
 export const batchSchema: Schema = {
   summary: 'Deletes or tags many photos',
   tags: ['photos'],
-  // One object, not oneOf, so that a fault is named and not just "matches none".
+  // One object instead of oneOf, whose errors only say "matches none".
   body: object({ delete: BATCH_IDS, ids: BATCH_IDS, tags: SET_PATCH }, ['delete', 'ids', 'tags']),
   response: {
     200: json(
-      'what became of each, in the order given',
+      'the outcome for each id, in the order of the request',
       object({
         results: array(
           object(

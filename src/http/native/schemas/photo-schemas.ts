@@ -21,7 +21,7 @@ import {
 const RATING: Schema = { type: 'integer', minimum: 0, maximum: 5 }
 const TAGS = ['photos']
 
-/** What the record says. */
+/** The record's fields. */
 export const PHOTO = {
   photo_id: PHOTO_ID,
   name: TEXT,
@@ -48,20 +48,20 @@ export const PHOTO = {
   version: object({ hlc: HLC, vector_clock: { type: 'object', additionalProperties: COUNT }, actor: ACTOR })
 }
 
-/** The same and what this node knows beside it. */
+/** The record's fields, and what only this node knows. */
 const META_FIELDS = { ...PHOTO, copies: { ...COUNT, description: 'nodes known to hold the original' } }
 export const META = object(META_FIELDS)
 
 const COOKIE_QUERY: Schema = {
   ...TEXT,
-  description: "the photo's cookie; checked when given, needed with --require-cookie"
+  description: "the photo's cookie; checked if given, required with --require-cookie"
 }
 const BYTES_CONTENT = { content: { '*/*': { schema: { type: 'string', contentMediaType: '*/*' } } } }
 const CONTENT_HEADERS: Schema = {
   ...ETAG_HEADER,
   'X-Sheaf-Source': {
     schema: { type: 'string', enum: ['local', 'peer', 'cache'] },
-    description: 'where the bytes were'
+    description: 'where the bytes came from'
   }
 }
 
@@ -71,7 +71,7 @@ export const getContentSchema: Schema = {
   params: ID_PARAMS,
   querystring: {
     type: 'object',
-    // Unknown parameters are let through here: addresses of pictures get them appended to get past caches.
+    // Unknown parameters are allowed here: web pages append them to image URLs to bypass caches.
     properties: {
       alt_key: {
         type: 'string',
@@ -83,8 +83,8 @@ export const getContentSchema: Schema = {
     }
   },
   response: {
-    200: { description: 'the whole', headers: CONTENT_HEADERS, ...BYTES_CONTENT },
-    206: { description: 'the range asked for', headers: CONTENT_HEADERS, ...BYTES_CONTENT },
+    200: { description: 'the whole photo', headers: CONTENT_HEADERS, ...BYTES_CONTENT },
+    206: { description: 'the requested range', headers: CONTENT_HEADERS, ...BYTES_CONTENT },
     304: { description: 'unchanged', headers: CONTENT_HEADERS },
     ...problems(404, 410, 412, 416)
   }
@@ -101,11 +101,11 @@ export const deletePhotoSchema: Schema = {
 }
 
 export const undeleteSchema: Schema = {
-  summary: 'Brings a deleted photo back, while its bytes are in reach',
+  summary: 'Restores a deleted photo while its bytes are reachable',
   tags: TAGS,
   params: ID_PARAMS,
   response: {
-    200: json('there again', object({ status: { type: 'string', const: 'restored' }, photo_id: PHOTO_ID })),
+    200: json('restored', object({ status: { type: 'string', const: 'restored' }, photo_id: PHOTO_ID })),
     ...problems(404, 410, 507)
   }
 }
@@ -125,7 +125,7 @@ export const getMetaSchema: Schema = {
             tier: { type: 'string', enum: ['near', 'similar'] },
             score: { type: 'number', minimum: -1, maximum: 1 }
           }),
-          { description: 'photos that were found to look like this one, best first' }
+          { description: 'similar photos found so far, best first' }
         )
       }),
       ETAG_HEADER
@@ -138,8 +138,8 @@ export const getMetaSchema: Schema = {
 export const patchMetaSchema: Schema = {
   summary: 'Changes metadata',
   description:
-    'What is absent stays; null removes. If-Match is a check on this node, not a compare-and-set of the whole cluster. ' +
-    'All that clients attach to a photo takes at most 4 KB.',
+    'Absent fields stay unchanged; null removes a value. If-Match is checked on this node only: it is no compare-and-set ' +
+    'across the cluster. Name, caption and attributes together may take at most 4 KB.',
   tags: TAGS,
   params: ID_PARAMS,
   body: {
@@ -160,7 +160,7 @@ export const patchMetaSchema: Schema = {
 }
 
 export const conflictsSchema: Schema = {
-  summary: 'Concurrent versions that lost against the one shown',
+  summary: 'Concurrent versions that lost to the current one',
   tags: TAGS,
   params: ID_PARAMS,
   response: {
@@ -184,11 +184,11 @@ export const conflictsSchema: Schema = {
 }
 
 export const restoreSchema: Schema = {
-  summary: 'Makes a conflict version the one shown',
+  summary: 'Makes a conflict version the current one',
   tags: TAGS,
   params: object({
     id: { ...TEXT, description: 'photo id, a UUID' },
-    n: { ...TEXT, description: 'its number, from 1' }
+    n: { ...TEXT, description: 'number of the conflict version, from 1' }
   }),
   response: { 200: json('the new metadata', META, ETAG_HEADER), ...problems(404, 410) }
 }

@@ -1,27 +1,27 @@
 import { array, COUNT, ID_PARAMS, json, nullable, object, PHOTO_ID, problems, type Schema, TEXT } from './common.js'
 
 const TAGS = ['similarity']
-const K: Schema = { type: 'integer', minimum: 1, maximum: 1000, description: 'results wanted' }
+const K: Schema = { type: 'integer', minimum: 1, maximum: 1000, description: 'maximum number of results' }
 const TAG: Schema = { ...TEXT, description: 'only photos with this tag' }
-const SCORE: Schema = { type: 'number', minimum: -1, maximum: 1, description: 'cosine similarity: 1 is the same' }
+const SCORE: Schema = { type: 'number', minimum: -1, maximum: 1, description: 'cosine similarity; 1: identical' }
 
 const COVERAGE = object({
   shards_ok: COUNT,
   shards_total: COUNT,
-  fraction: { type: 'number', minimum: 0, maximum: 1, description: 'how much of the index has answered' }
+  fraction: { type: 'number', minimum: 0, maximum: 1, description: 'how much of the index answered' }
 })
 
-const ANSWERED = {
+const SEARCH_FIELDS = {
   coverage: COVERAGE,
-  model: { ...TEXT, description: 'whose vectors were compared' },
+  model: { ...TEXT, description: 'the model whose vectors were compared' },
   model_id: TEXT
 }
 
 export const findSimilarSchema: Schema = {
-  summary: 'Photos that look like a picture that is sent and not stored',
-  description: 'Best first. Copies of the picture itself are left out. Fields may stand before or after the file.',
+  summary: 'Photos similar to a picture in the request, which is not stored',
+  description: 'Best first. Copies of the picture itself are left out. Form fields may come before or after the file.',
   tags: TAGS,
-  // No default for k, which would be taken for what the client said and go before the form's.
+  // No default for k: it would look like the client's choice and override the form's.
   querystring: object({ k: K, tag: TAG }, ['k', 'tag']),
   streamedBody: {
     content: {
@@ -39,7 +39,7 @@ export const findSimilarSchema: Schema = {
       object({
         similar_photo_ids: array(PHOTO_ID),
         distances: array(SCORE),
-        ...ANSWERED
+        ...SEARCH_FIELDS
       })
     ),
     ...problems(408, 413, 415, 422)
@@ -47,25 +47,28 @@ export const findSimilarSchema: Schema = {
 }
 
 export const similarSchema: Schema = {
-  summary: 'Photos that look like a photo',
+  summary: 'Photos similar to a stored photo',
   tags: TAGS,
   params: ID_PARAMS,
   querystring: object({ k: { ...K, default: 5 }, tag: TAG }, ['k', 'tag']),
   response: {
-    200: json('best first', object({ results: array(object({ photo_id: PHOTO_ID, distance: SCORE })), ...ANSWERED })),
+    200: json(
+      'best first',
+      object({ results: array(object({ photo_id: PHOTO_ID, distance: SCORE })), ...SEARCH_FIELDS })
+    ),
     ...problems(404, 410, 415)
   }
 }
 
 export const searchSchema: Schema = {
-  summary: 'Photos of what words say',
+  summary: 'Photos matching a text',
   description:
-    'With a model that has words and pictures in one space, words are compared with pictures. With the default model they ' +
-    'are compared with the things it takes the picture for: a search for concepts, whose scores are lower.',
+    'A model with one space for texts and images compares the text with the images. The default model compares it with the ' +
+    'concepts that it recognizes in them, which gives lower scores.',
   tags: TAGS,
   querystring: object({ q: TEXT, k: { ...K, default: 20 }, min_score: SCORE, tag: TAG }, ['k', 'min_score', 'tag']),
   response: {
-    200: json('best first', object({ results: array(object({ photo_id: PHOTO_ID, score: SCORE })), ...ANSWERED })),
+    200: json('best first', object({ results: array(object({ photo_id: PHOTO_ID, score: SCORE })), ...SEARCH_FIELDS })),
     ...problems()
   }
 }
@@ -73,12 +76,12 @@ export const searchSchema: Schema = {
 const TIER: Schema = { type: 'string', enum: ['exact', 'near', 'similar'] }
 
 export const duplicatesSchema: Schema = {
-  summary: 'Groups of photos that are the same, or look so',
+  summary: 'Groups of identical or similar photos',
   description:
-    'exact: the same bytes. near: the same picture made differently. similar: pictures that resemble each other. ' +
-    'Without tier all groups, the strictest tier first.',
+    'exact: the same bytes. near: the same picture, encoded or edited differently. similar: pictures that resemble each ' +
+    'other. Without tier: all groups, strictest tier first.',
   tags: TAGS,
-  querystring: object({ tier: TIER, cursor: { ...TEXT, description: 'next_cursor of the page before' } }, [
+  querystring: object({ tier: TIER, cursor: { ...TEXT, description: 'next_cursor of the previous page' } }, [
     'tier',
     'cursor'
   ]),
@@ -96,7 +99,7 @@ export const duplicatesSchema: Schema = {
 }
 
 export const notDuplicateSchema: Schema = {
-  summary: 'Remembers that two photos are no duplicates of each other',
+  summary: 'Marks two photos as not duplicates of each other',
   tags: TAGS,
   params: ID_PARAMS,
   body: object({ photo_id: TEXT }),

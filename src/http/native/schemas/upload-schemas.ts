@@ -14,7 +14,7 @@ const QUERY = {
   min_copies: {
     type: 'integer',
     minimum: 1,
-    description: 'durable copies to wait for, 10 s at most; then 503 ERR_TOO_FEW_COPIES'
+    description: 'durable copies to wait for, at most 10 s; then 503 ERR_TOO_FEW_COPIES'
   },
   tag: array(TEXT),
   album: array(TEXT)
@@ -25,9 +25,12 @@ const LABEL_FIELDS = { tag: array(TEXT), album: array(TEXT) }
 const ALT_KEY: Schema = { type: 'string', enum: ['orig', 'large', 'small', 'thumb'] }
 const UPLOAD_PROBLEMS = problems(408, 411, 413, 415, 422, 507)
 const LOCATION = { Location: { schema: TEXT, description: 'path of the photo' } }
-const IDEMPOTENCY = { type: 'object', properties: { 'idempotency-key': { ...TEXT, description: 'held 24 h' } } }
+const IDEMPOTENCY = {
+  type: 'object',
+  properties: { 'idempotency-key': { ...TEXT, description: 'remembered for 24 h' } }
+}
 
-/** Uploads are streams, which no schema can check: `streamedBody` goes into the OpenAPI document only. */
+/** No schema can validate a stream: `streamedBody` is only for the OpenAPI document. */
 function form(fields: Readonly<Record<string, Schema>>): Schema {
   const schema = object({ ...fields, file: FILE }, Object.keys(fields))
   return { content: { 'multipart/form-data': { schema } } }
@@ -36,7 +39,7 @@ function form(fields: Readonly<Record<string, Schema>>): Schema {
 export const uploadSchema: Schema = {
   summary: 'Stores a file as a new photo, or adds a size to one',
   description:
-    'With alt_key large, small or thumb and photo_id the file becomes that size of that photo. Fields stand before the file.',
+    'With photo_id and alt_key large, small or thumb, the file becomes that size of that photo. Fields must precede the file.',
   tags: ['uploads'],
   headers: IDEMPOTENCY,
   querystring: object({ ...QUERY, alt_key: ALT_KEY, photo_id: TEXT }, [...Object.keys(QUERY), 'alt_key', 'photo_id']),
@@ -46,7 +49,7 @@ export const uploadSchema: Schema = {
 
 export const postPhotoSchema: Schema = {
   summary: 'Stores a file as a new photo',
-  description: 'Fields stand before the file.',
+  description: 'Fields must precede the file.',
   tags: ['uploads'],
   headers: IDEMPOTENCY,
   querystring: object(QUERY, Object.keys(QUERY)),
@@ -55,7 +58,7 @@ export const postPhotoSchema: Schema = {
 }
 
 export const putPhotoSchema: Schema = {
-  summary: 'Stores the body as a new photo: the fastest way',
+  summary: 'Stores the body as a new photo; the fastest way to upload',
   tags: ['uploads'],
   headers: IDEMPOTENCY,
   querystring: object({ filename: TEXT, ...QUERY }, ['filename', ...Object.keys(QUERY)]),

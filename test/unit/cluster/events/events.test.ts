@@ -61,8 +61,8 @@ async function step(follower: AsyncGenerator<EventStep, void>): Promise<EventSte
   return done === true ? 'end' : value
 }
 
-/** Follows from an id on until there is nothing more. @returns what is told, as `type subject` */
-async function told(lastEventId: string | undefined): Promise<string[]> {
+/** Follows from an id on until nothing more comes. @returns the steps, events as `type subject` */
+async function eventsSince(lastEventId: string | undefined): Promise<string[]> {
   const follower = follow(lastEventId)
   const lines: string[] = []
   let next = await step(follower)
@@ -91,7 +91,7 @@ async function idNow(): Promise<string> {
 }
 
 describe('events', () => {
-  it('are derived from what a change means to those who look at live photos', async () => {
+  it('are derived from a change’s effect on live photos', async () => {
     const born = writer.birth()
     const tagged = writer.edit(born.id, { tags: { add: ['a'] } })
     const deleted = writer.delete(born.id)
@@ -116,7 +116,7 @@ describe('events', () => {
     ]
     directory.change(...cases.map(([before, after]) => [before, after] as const))
     const expected = cases.flatMap(([, , type]) => (type === undefined ? [] : [`${type} ${born.id}`]))
-    expect(await told(start)).toEqual(['start', ...expected])
+    expect(await eventsSince(start)).toEqual(['start', ...expected])
   })
 
   it('of members and repair are noted, with the time of this node', async () => {
@@ -143,7 +143,7 @@ describe('events', () => {
 })
 
 describe('a follower', () => {
-  it('without an id gets what happens from now on', async () => {
+  it('without an id gets new events', async () => {
     events.note('member.up', NODE)
     const follower = follow()
     expect(await step(follower)).toMatchObject({ kind: 'start' })
@@ -151,14 +151,14 @@ describe('a follower', () => {
     expect(await step(follower)).toMatchObject({ events: [{ type: 'member.down' }] })
   })
 
-  it('goes on exactly behind the id that it names', async () => {
+  it('resumes exactly after the id that it names', async () => {
     const start = await idNow()
     const [epoch] = start.split('-')
     for (let i = 0; i < 600; i++) events.note('member.up', `node ${i}` as NodeId)
     const all = Array.from({ length: 600 }, (_, i) => `member.up node ${i}`)
-    expect(await told(start)).toEqual(['start', ...all])
-    expect(await told(`${epoch}-257`)).toEqual(['start', ...all.slice(257)])
-    expect(await told(`${epoch}-600`)).toEqual(['start'])
+    expect(await eventsSince(start)).toEqual(['start', ...all])
+    expect(await eventsSince(`${epoch}-257`)).toEqual(['start', ...all.slice(257)])
+    expect(await eventsSince(`${epoch}-600`)).toEqual(['start'])
   })
 
   it('is reset when its id is foreign, malformed, expired or not given out yet', async () => {
@@ -166,16 +166,16 @@ describe('a follower', () => {
     const [epoch = ''] = start.split('-')
     events.note('member.up', NODE)
     for (const id of ['', 'x', '0123456789abcdef-0', `${epoch}-`, `${epoch}-2`, `${epoch}-01`, `${epoch}-1e0`, '1']) {
-      expect(await told(id), id).toEqual(['reset'])
+      expect(await eventsSince(id), id).toEqual(['reset'])
     }
     for (let i = 0; i < RING; i++) events.note('member.up', NODE)
-    expect(await told(start)).toEqual(['reset'])
-    expect(await told(`${epoch}-1`)).toHaveLength(1 + RING)
+    expect(await eventsSince(start)).toEqual(['reset'])
+    expect(await eventsSince(`${epoch}-1`)).toHaveLength(1 + RING)
     events.note('member.up', NODE)
-    expect(await told(`${epoch}-1`)).toEqual(['reset'])
+    expect(await eventsSince(`${epoch}-1`)).toEqual(['reset'])
   })
 
-  it('that is slower than the ring is wide is cut with a reset, and can go on from there', async () => {
+  it('that the ring has overtaken is reset, and can resume from there', async () => {
     const slow = follow()
     const fast = follow()
     await step(slow)
@@ -196,10 +196,10 @@ describe('a follower', () => {
     expect(next).toMatchObject({ kind: 'events' })
     expect(next).toHaveProperty('events.0.type', 'member.down')
     events.note('repair.done', NODE)
-    expect(await told((cut as { id: string }).id)).toEqual(['start', `repair.done ${NODE}`])
+    expect(await eventsSince((cut as { id: string }).id)).toEqual(['start', `repair.done ${NODE}`])
   })
 
-  it('hears something every 15 s', async () => {
+  it('gets a step at least every 15 s', async () => {
     const follower = follow()
     await step(follower)
     const quiet = follower.next()
@@ -212,7 +212,7 @@ describe('a follower', () => {
     expect(await later).toMatchObject({ value: { kind: 'quiet' } })
   })
 
-  it('gets events that come close together at once', async () => {
+  it('gets events that happen close together in one step', async () => {
     const follower = follow()
     await step(follower)
     const next = follower.next()
@@ -248,7 +248,7 @@ describe('a follower', () => {
     await expect(follow().next()).resolves.toMatchObject({ value: { kind: 'start' } })
   })
 
-  it('is reset once when the directory is made again from the log, and told of what happens after that', async () => {
+  it('is reset once when the directory is rebuilt from the log, and gets the events after that', async () => {
     const start = await idNow()
     const follower = follow()
     await step(follower)
@@ -262,10 +262,10 @@ describe('a follower', () => {
     directory.state = 'open'
     directory.change([undefined, third])
     const expected = `photo.uploaded ${third.id}`
-    expect(await told((reset as { id: string }).id)).toEqual(['start', expected])
-    expect(await told(start)).toEqual(['reset'])
+    expect(await eventsSince((reset as { id: string }).id)).toEqual(['start', expected])
+    expect(await eventsSince(start)).toEqual(['reset'])
     directory.state = 'filling'
     directory.change([undefined, first])
-    expect(await told((reset as { id: string }).id)).toEqual(['reset'])
+    expect(await eventsSince((reset as { id: string }).id)).toEqual(['reset'])
   })
 })

@@ -2,7 +2,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { MemberRecords } from '../../../../src/cluster/members/member-records.js'
 import type { NodeId } from '../../../../src/domain/ids.js'
 import { changeRecord, conflictVersions, type DirectoryRecord, mergeRecords } from '../../../../src/domain/record.js'
-import type { KnownMember } from '../../../../src/network/membership/member-view.js'
+import type { MemberRecord } from '../../../../src/network/membership/member-view.js'
 import { recordDraft } from '../../../../src/store/record-needles.js'
 import { type PhotosFixture, photosFixture } from '../../photos/photos-fixture.js'
 
@@ -16,11 +16,11 @@ async function fixture(): Promise<PhotosFixture & { members: MemberRecords }> {
   return { ...base, members }
 }
 
-test('what a node says of itself is remembered, with the time when it first did', async () => {
+test('a node’s own record is kept, with the time of its first write', async () => {
   const { members, clock, store, components } = await fixture()
   expect(await members.load()).toEqual([])
-  const heard: KnownMember[] = []
-  const stop = members.onChange(member => heard.push(member))
+  const changes: MemberRecord[] = []
+  const stop = members.onChange(member => changes.push(member))
   const joinedAtMs = clock.now()
   await members.save({ id: SELF, name: 'box', addresses: ['/a', '/b'] })
   const first = { id: SELF, name: 'box', addresses: ['/a', '/b'], joinedAtMs }
@@ -35,11 +35,11 @@ test('what a node says of itself is remembered, with the time when it first did'
   await components.writer.write(album, () => [{ kind: 'version', value: new Map([['name', 'sea']]) }])
   stop()
   await members.save({ id: 'node-b' as NodeId, name: 'other', addresses: [] })
-  expect(heard).toEqual([first, { ...first, name: 'attic' }, { ...first, name: 'attic', addresses: ['/b'] }])
+  expect(changes).toEqual([first, { ...first, name: 'attic' }, { ...first, name: 'attic', addresses: ['/b'] }])
   expect((await members.load()).map(({ name }) => name)).toEqual(['attic', 'other'])
 })
 
-test('what a second process said under the same id is superseded, not kept as a conflict', async () => {
+test('a record that a second process wrote under the same id is superseded, not kept as a conflict', async () => {
   const { members, directory, store } = await fixture()
   await members.save({ id: SELF, name: 'box', addresses: [] })
   const own = directory.getSync({ kind: 'member', id: SELF })?.record as DirectoryRecord
@@ -56,7 +56,7 @@ test('what a second process said under the same id is superseded, not kept as a 
   expect(await members.load()).toEqual([expect.objectContaining({ name: 'box 2' })])
 })
 
-test('a record that another node wrote oddly is read for what it is worth', async () => {
+test('of a malformed record the well-formed fields are read', async () => {
   const { members, store, hybridClock } = await fixture()
   const stamper = { actor: store.epoch, hlc: () => hybridClock.now() }
   const odd = new Map<string, string | (string | number)[]>([
@@ -76,7 +76,7 @@ test('a record that another node wrote oddly is read for what it is worth', asyn
   ])
 })
 
-test('who leaves or is removed is out, whatever it says of itself meanwhile, until it is readmitted', async () => {
+test('a node that left or was removed is no member, whatever it writes meanwhile, until it is readmitted', async () => {
   const { members } = await fixture()
   const [volume, other] = ['00000000000000aa', 'node-b'] as [string, NodeId]
   await members.save({ id: SELF, name: 'box', addresses: ['/a'] })
@@ -85,7 +85,7 @@ test('who leaves or is removed is out, whatever it says of itself meanwhile, unt
   const out = members.get(SELF)?.departure
   expect([out?.how, out?.acknowledged.get(other)?.get(`${volume}-1` as never)]).toEqual(['removed', 500])
   await members.save({ id: SELF, name: 'box again', addresses: ['/b'] })
-  expect(members.get(SELF)).toMatchObject({ name: 'box', out: { how: 'removed' } })
+  expect(members.get(SELF)).toMatchObject({ name: 'box', departure: { how: 'removed' } })
   await members.acknowledge(SELF, 'node-c' as NodeId, new Map())
   expect([...(members.get(SELF)?.departure?.acknowledged.keys() ?? [])].sort()).toEqual(['node-b', 'node-c'])
   await members.readmit(SELF)
@@ -98,7 +98,7 @@ test('who leaves or is removed is out, whatever it says of itself meanwhile, unt
   expect([...(members.get(SELF)?.departure?.acknowledged.keys() ?? [])]).toEqual([SELF])
 })
 
-test('a departure heartbeats what the node wrote of itself at the same time', async () => {
+test('a departure beats what the node wrote of itself at the same time', async () => {
   const { members, directory, store, hybridClock } = await fixture()
   await members.save({ id: SELF, name: 'box', addresses: [] })
   const before = directory.getSync({ kind: 'member', id: SELF })?.record as DirectoryRecord
@@ -106,5 +106,5 @@ test('a departure heartbeats what the node wrote of itself at the same time', as
   const stamper = { actor: 'ffffffffffffffff' as typeof store.epoch, hlc: () => hybridClock.now() }
   const renamed = changeRecord(before, before, stamper, [{ kind: 'version', value: new Map([['name', 'later']]) }])
   await store.append([recordDraft(renamed)], 'upkeep')
-  expect(members.get(SELF)).toMatchObject({ name: 'box', out: { how: 'removed' } })
+  expect(members.get(SELF)).toMatchObject({ name: 'box', departure: { how: 'removed' } })
 })

@@ -23,9 +23,9 @@ function held(id: string, changes: Partial<Held> = {}): Held {
 function description(
   volumes: readonly Held[],
   components: Partial<SelfDescriptionComponents> = {}
-): { clock: SimulatedClock; described: SelfDescription } {
+): { clock: SimulatedClock; subject: SelfDescription } {
   const clock = new SimulatedClock()
-  const described = new SelfDescription(
+  const subject = new SelfDescription(
     {
       volumes: { epoch: EPOCH, volumes: () => [...volumes] as Volume[] },
       directory: { digest: () => 'ab' },
@@ -37,21 +37,21 @@ function description(
     },
     { name: 'box', version: '1.2.3' }
   )
-  onTestFinished(() => described.stop())
-  return { clock, described }
+  onTestFinished(() => subject.stop())
+  return { clock, subject }
 }
 
-const digest = (...volumes: Held[]): string => description(volumes).described.describe().volumesDigest
+const digest = (...volumes: Held[]): string => description(volumes).subject.describe().volumesDigest
 
-test('says what the node is, and which volumes it writes', () => {
-  const { described } = description([held(`${EPOCH}-1`), held('fedcba9876543210-1'), held(`${EPOCH}-2`, { end: 1024 })])
-  const said = described.describe()
-  expect(said).toMatchObject({ name: 'box', version: '1.2.3', epoch: EPOCH, directoryDigest: 'ab' })
-  expect(said.heads).toEqual([
+test('describes the node, and the volumes that it writes', () => {
+  const { subject } = description([held(`${EPOCH}-1`), held('fedcba9876543210-1'), held(`${EPOCH}-2`, { end: 1024 })])
+  const nodeDescription = subject.describe()
+  expect(nodeDescription).toMatchObject({ name: 'box', version: '1.2.3', epoch: EPOCH, directoryDigest: 'ab' })
+  expect(nodeDescription.heads).toEqual([
     { volume: `${EPOCH}-1`, bytes: 512 },
     { volume: `${EPOCH}-2`, bytes: 1024 }
   ])
-  const heartbeat = { ...said, sequence: 1, addresses: [], now: 1n as never }
+  const heartbeat = { ...nodeDescription, sequence: 1, addresses: [], now: 1n as never }
   expect(decodeHeartbeat(encodeHeartbeat(heartbeat))).toEqual(heartbeat)
 })
 
@@ -59,7 +59,7 @@ describe('the digest of volumes', () => {
   test('does not depend on their order, nor on retired ones', () => {
     const [a, b] = [held(`${EPOCH}-1`), held(`${EPOCH}-2`)]
     expect(digest(a, b)).toBe(digest(b, a))
-    const retired = description([a, b], { isRetired: id => id === b.id }).described.describe()
+    const retired = description([a, b], { isRetired: id => id === b.id }).subject.describe()
     expect(retired.volumesDigest).toBe(digest(a))
     expect(retired.heads).toHaveLength(1)
   })
@@ -80,23 +80,23 @@ describe('the digest of volumes', () => {
   })
 })
 
-test('the disk is asked now and then, and never waited for', async () => {
-  let asked = 0
-  const { clock, described } = description([], {
+test('the disk is queried at an interval, and never waited for', async () => {
+  let queries = 0
+  const { clock, subject } = description([], {
     space: async () => {
-      asked++
-      if (asked === 2) throw new SheafError('ERR_DISK_READ')
-      return { freeBytes: 100 - asked, totalBytes: 200 }
+      queries++
+      if (queries === 2) throw new SheafError('ERR_DISK_READ')
+      return { freeBytes: 100 - queries, totalBytes: 200 }
     }
   })
-  expect(described.describe()).toMatchObject({ freeBytes: 0, totalBytes: 0 })
-  await described.start()
+  expect(subject.describe()).toMatchObject({ freeBytes: 0, totalBytes: 0 })
+  await subject.start()
   await clock.advance(0)
-  expect(described.describe()).toMatchObject({ freeBytes: 99, totalBytes: 200 })
+  expect(subject.describe()).toMatchObject({ freeBytes: 99, totalBytes: 200 })
   await clock.advance(5_000)
-  expect(described.describe()).toMatchObject({ freeBytes: 99 })
+  expect(subject.describe()).toMatchObject({ freeBytes: 99 })
   await clock.advance(2_000)
-  expect(described.describe()).toMatchObject({ freeBytes: 97 })
+  expect(subject.describe()).toMatchObject({ freeBytes: 97 })
 })
 
 test('a directory that cannot be read has no digest; a defect stays one', () => {
@@ -107,7 +107,7 @@ test('a directory that cannot be read has no digest; a defect stays one', () => 
           throw new SheafError(code)
         }
       }
-    }).described
+    }).subject
   expect(failing('ERR_DIRECTORY_UNAVAILABLE').describe().directoryDigest).toBe('')
   expect(() => failing('ERR_INTERNAL').describe()).toThrow(SheafError)
 })

@@ -48,7 +48,7 @@ test.each(['', 'attachment; name="file"', 'form-data', 'form-data; filename="a"'
   expect(parsePartHead(new Map([['content-disposition', header]]))).toBeUndefined()
 })
 
-test('a type that the client did not give is not made up', () => {
+test('a missing type stays undefined', () => {
   expect(parsePartHead(new Map([['content-disposition', 'form-data; name=file']]))).toEqual({
     name: 'file',
     filename: undefined,

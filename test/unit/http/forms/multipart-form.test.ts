@@ -46,7 +46,7 @@ function cut(bytes: Uint8Array, fractions: readonly number[]): Uint8Array[] {
 
 const file = { name: 'file', filename: 'a.png', contentType: 'image/png', value: 'bytes' }
 
-test('fields before the file, the file as it was sent', async () => {
+test('fields before the file are read, and the file unchanged', async () => {
   const { body, contentType } = encodeForm([{ name: 'tag', value: 'ü' }, { name: 'tag', value: '' }, file])
   expect(await readAll([body], contentType)).toEqual({
     fields: [
@@ -59,7 +59,7 @@ test('fields before the file, the file as it was sent', async () => {
   })
 })
 
-test('however a form arrives, the same is read from it', async () => {
+test('a form is read the same however it is split', async () => {
   // Bytes that look like boundaries are the hard ones.
   const unit = fc.constantFrom('\r', '\n', '-', '--sheaf-test-boundary', '\r\n--sheaf-test-boundary', '\0', 'x')
   const content = fc.array(unit, { maxLength: 60 }).map(units => Buffer.from(units.join('')))
@@ -79,7 +79,7 @@ test('however a form arrives, the same is read from it', async () => {
   )
 })
 
-test('a form cut anywhere before the end of its closing boundary never gives a whole file', async () => {
+test('a form truncated anywhere before the end of its closing boundary never yields a complete file', async () => {
   const { body, contentType } = encodeForm([{ name: 'tag', value: 't' }, file])
   const closing = body.length - '\r\n'.length
   for (let length = 0; length < closing; length++) {
@@ -91,7 +91,7 @@ test('a form cut anywhere before the end of its closing boundary never gives a w
   expect((await readAll([body.subarray(0, closing)], contentType)).bytes.toString()).toBe('bytes')
 })
 
-test('what follows the closing boundary does not matter', async () => {
+test('bytes after the closing boundary are ignored', async () => {
   const { body, contentType } = encodeForm([file])
   const read = await readAll(
     [Buffer.concat([Buffer.from('preamble\r\n'), body, Buffer.from('epilogue')]), body],
@@ -100,7 +100,7 @@ test('what follows the closing boundary does not matter', async () => {
   expect(read.bytes.toString()).toBe('bytes')
 })
 
-test('a file that nobody asks for is not read', async () => {
+test('a file that the caller does not read is not pulled', async () => {
   const { body, contentType } = encodeForm([{ ...file, value: 'x'.repeat(1_000_000) }])
   let pulled = 0
   let returned = false
@@ -146,7 +146,7 @@ test('a part without a name is refused', async () => {
   await expect(readAll([body], 'multipart/form-data; boundary=b')).rejects.toMatchObject({ code: 'ERR_BAD_REQUEST' })
 })
 
-test('any bytes end in a form or an error', async () => {
+test('any bytes result in a form or an error', async () => {
   const unit = fc.constantFrom(
     '--b',
     '\r\n',
@@ -170,7 +170,7 @@ test('any bytes end in a form or an error', async () => {
   )
 })
 
-test('fields may follow the file where that is allowed, and are there when it has been read', async () => {
+test('fields may follow the file where allowed, and are available after the file was read', async () => {
   const file = { name: 'file', filename: 'a', value: 'bytes' }
   const parts = [{ name: 'tag', value: 'x' }, file, { name: 'album', value: 'y' }]
   const { body, contentType } = encodeForm(parts)

@@ -66,7 +66,7 @@ test.each([
   expect(contentDisposition('inline', name)).toBe(header)
 })
 
-test('any name makes a header that Node takes and from which the name can be read', () => {
+test('any name gives a header that Node accepts and that the name can be read from', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme', minLength: 1 }), name => {
       const header = contentDisposition('attachment', name)

@@ -4,7 +4,7 @@ import { ERROR_MAP } from '../../../../src/http/wire/error-map.js'
 
 const codes = Object.keys(ERROR_CODES) as ErrorCode[]
 
-test('every code has a status, and no status is for a code that is not there', () => {
+test('every code has a status, and no status is for an unknown code', () => {
   expect(Object.keys(ERROR_MAP).sort()).toEqual([...codes].sort())
   for (const code of codes) {
     const { status } = ERROR_MAP[code]
@@ -13,6 +13,6 @@ test('every code has a status, and no status is for a code that is not there', (
   }
 })
 
-test('503 says when to ask again, and nothing else does', () => {
+test('exactly the 503 errors say when to try again', () => {
   for (const code of codes) expect(ERROR_MAP[code].retryAfterS !== undefined, code).toBe(ERROR_MAP[code].status === 503)
 })

@@ -60,7 +60,7 @@ describe('Host', () => {
     expect(refused({})).toBe(false)
   })
 
-  test('made up names do not fill the memory', () => {
+  test('made-up names do not fill the memory', () => {
     const own = new HostGuard([])
     for (let i = 0; i < 10_000; i++) expect(own.allowsHost(`host${i}`)).toBe(true)
     expect(own.allowsHost('evil.com')).toBe(false)

@@ -50,11 +50,11 @@ describe('parseRange', () => {
     }
   )
 
-  test('nothing of an empty file can be had', () => {
+  test('no range of an empty file is satisfiable', () => {
     for (const header of ['bytes=0-', 'bytes=-5', 'bytes=0-0']) expect(parseRange(header, 0)).toBe('unsatisfiable')
   })
 
-  test('a valid single range gives what RFC 9110 says, whatever the numbers', () => {
+  test('a valid single range gives the bytes that RFC 9110 says, for any numbers', () => {
     const number = fc.oneof(fc.nat(40), fc.maxSafeNat(), fc.bigInt({ min: 0n, max: 10n ** 30n }))
     fc.assert(
       fc.property(number, number, fc.integer({ min: 1, max: 30 }), (a, b, size) => {

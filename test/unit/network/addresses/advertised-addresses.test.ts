@@ -24,14 +24,14 @@ async function setUp(
   return advertised
 }
 
-test('what it was told to say, it says, and nothing else', async () => {
+test('a configured address is advertised, and nothing else', async () => {
   expect((await setUp({ advertise: { host: 'photos.example', port: 9 } })).list()).toEqual([
     '/dns/photos.example/tcp/9/p2p/me'
   ])
   expect((await setUp({ advertise: { host: '192.0.2.7' } })).list()).toEqual(['/ip4/192.0.2.7/tcp/4001/p2p/me'])
 })
 
-test('an address that is listened on by name is the only one', async () => {
+test('a specific listen address is the only one advertised', async () => {
   expect((await setUp({ listenHost: '127.0.0.1' })).list()).toEqual(['/ip4/127.0.0.1/tcp/4001/p2p/me'])
   expect((await setUp({ listenHost: '::1' })).list()).toEqual(['/ip6/::1/tcp/4001/p2p/me'])
 })
@@ -44,26 +44,26 @@ test('without peers the interface of the default route comes first', async () =>
   ])
 })
 
-test('with peers the interface over which most are reached comes first, for as long as they are', async () => {
+test('with peers the interface that reaches most of them comes first, as long as they are connected', async () => {
   const advertised = await setUp()
   const first = (): string | undefined => advertised.list()[0]
-  await advertised.connected('a' as NodeId, '10.0.2.8')
+  await advertised.noteConnected('a' as NodeId, '10.0.2.8')
   expect(first()).toContain('10.0.2.5')
-  await advertised.connected('b' as NodeId, '10.0.1.8')
+  await advertised.noteConnected('b' as NodeId, '10.0.1.8')
   expect(first()).toContain('10.0.1.5')
-  await advertised.connected('c' as NodeId, '10.0.2.9')
+  await advertised.noteConnected('c' as NodeId, '10.0.2.9')
   expect(first()).toContain('10.0.2.5')
-  advertised.disconnected('a' as NodeId)
-  advertised.disconnected('c' as NodeId)
+  advertised.noteDisconnected('a' as NodeId)
+  advertised.noteDisconnected('c' as NodeId)
   expect(first()).toContain('10.0.1.5')
 })
 
-test('IPv6 addresses are told only when they are listened on', async () => {
+test('IPv6 addresses are advertised only when the node listens on them', async () => {
   expect((await setUp()).list().join()).not.toContain('ip6')
   expect((await setUp({ listenHost: '::' })).list()).toContain('/ip6/fd00::5/tcp/4001/p2p/me')
 })
 
-test('at most four are told, and one even by a machine without a network', async () => {
+test('at most four addresses are advertised, and one even by a machine without a network', async () => {
   const many = Array.from({ length: 20 }, (_, i) => `10.9.${i}.1`)
   expect((await setUp({}, many)).list()).toHaveLength(4)
   expect((await setUp({}, [])).list()).toEqual(['/ip4/127.0.0.1/tcp/4001/p2p/me'])

@@ -15,7 +15,7 @@ interface Side {
 
 interface Wire {
   readonly admission: Pick<Admission, 'read' | 'write'>
-  /** What this side has sent, one entry for each write. */
+  /** Bytes that this side has sent, one entry for each write. */
   readonly sent: Buffer[]
 }
 
@@ -49,7 +49,7 @@ function wires(): [Wire, Wire] {
   return [wireOf(a), wireOf(b)]
 }
 
-/** @returns of both sides what became of it, and what they sent */
+/** @returns each side's outcome, and what it sent */
 async function handshake(initiator: Side, responder: Side, seed = 1) {
   const [here, there] = wires()
   const random = new SeededRandom(seed)
@@ -73,7 +73,7 @@ async function handshake(initiator: Side, responder: Side, seed = 1) {
     })
   ])
   const outcome = (result: PromiseSettledResult<void>): unknown => {
-    if (result.status === 'fulfilled') return 'in'
+    if (result.status === 'fulfilled') return 'admitted'
     return result.reason instanceof SheafError ? result.reason.code : result.reason
   }
   return { outcomes: results.map(outcome), sent: [here.sent, there.sent] as const }
@@ -97,19 +97,22 @@ test.each([
   ['both and a third', ['a', 'new', 'old'], ['a', 'third'], false],
   ['the old key and the new one', ['a', 'old'], ['a', 'new'], false],
   ['keys with and without a line break', ['a', 'k'], ['a', 'k\r\n'], true]
-] as const)('%s: both get the same answer, whoever begins', async (_what, [nameA, ...keysA], [nameB, ...keysB], ok) => {
-  const a: Side = { id: alice, secrets: await secretsOf(nameA, ...keysA) }
-  const b: Side = { id: bob, secrets: await secretsOf(nameB, ...keysB) }
-  for (const [initiator, responder] of [
-    [a, b],
-    [b, a]
-  ] as const) {
-    const { outcomes } = await handshake(initiator, responder)
-    expect(outcomes).toEqual(ok ? ['in', 'in'] : refused)
+] as const)(
+  '%s: both sides come to the same result, whichever is the initiator',
+  async (_what, [nameA, ...keysA], [nameB, ...keysB], ok) => {
+    const a: Side = { id: alice, secrets: await secretsOf(nameA, ...keysA) }
+    const b: Side = { id: bob, secrets: await secretsOf(nameB, ...keysB) }
+    for (const [initiator, responder] of [
+      [a, b],
+      [b, a]
+    ] as const) {
+      const { outcomes } = await handshake(initiator, responder)
+      expect(outcomes).toEqual(ok ? ['admitted', 'admitted'] : refused)
+    }
   }
-})
+)
 
-test('who dials in without the key is sent a nonce and a no, and no proof', async () => {
+test('an initiator without the key gets a nonce and a refusal, but no proof', async () => {
   const { sent } = await handshake(
     { id: alice, secrets: await secretsOf('a', 'wrong') },
     { id: bob, secrets: await secretsOf('a', 'right') }
@@ -117,7 +120,7 @@ test('who dials in without the key is sent a nonce and a no, and no proof', asyn
   expect(sent[1].map(({ length }) => length)).toEqual([32, 1])
 })
 
-test('what was sent does not tell how many keys a node has', async () => {
+test('the messages do not reveal how many keys a node has', async () => {
   const one = await secretsOf('a', 'k')
   const two = await secretsOf('a', 'k', 'old')
   const lengths = async (secrets: readonly Uint8Array[]): Promise<unknown> =>
@@ -125,7 +128,7 @@ test('what was sent does not tell how many keys a node has', async () => {
   expect(await lengths(one)).toEqual(await lengths(two))
 })
 
-/** Plays messages from outside against a node that holds the key. */
+/** Plays an attacker's messages against a node that holds the key. */
 async function attack(
   victim: Pick<Admission, 'initiator' | 'self' | 'peer' | 'secrets'>,
   play: (wire: Wire) => Promise<void>
@@ -133,17 +136,17 @@ async function attack(
   const [mine, theirs] = wires()
   const admitted = admit({ ...theirs.admission, ...victim, random: new SeededRandom(99) })
   const outcome = admitted.then(
-    () => 'in',
+    () => 'admitted',
     (err: unknown) => (err instanceof SheafError ? err.code : err)
   )
   await play(mine)
   return await outcome
 }
 
-test('proofs are worth nothing a second time, for another node, or sent back', async () => {
+test('proofs are invalid when replayed, relayed to another node, or reflected', async () => {
   const secrets = await secretsOf('a', 'k')
   const recorded = await handshake({ id: alice, secrets }, { id: bob, secrets })
-  expect(recorded.outcomes).toEqual(['in', 'in'])
+  expect(recorded.outcomes).toEqual(['admitted', 'admitted'])
   const [nonce, proofs] = recorded.sent[0] as [Buffer, Buffer]
 
   const replayed = await attack({ initiator: false, self: bob, peer: alice, secrets }, async ({ admission }) => {
@@ -153,7 +156,7 @@ test('proofs are worth nothing a second time, for another node, or sent back', a
   })
   expect(replayed).toBe('ERR_PEER_REFUSED')
 
-  // Mallory is dialled by Alice and hands on to Bob what Alice proves to her.
+  // Alice dials Mallory, who relays Alice's proofs to Bob.
   const relayed = await attack(
     { initiator: false, self: bob, peer: Buffer.from('mallory'), secrets },
     async ({ admission: toBob }) => {
@@ -171,7 +174,7 @@ test('proofs are worth nothing a second time, for another node, or sent back', a
   )
   expect(relayed).toBe('ERR_PEER_REFUSED')
 
-  // Dialled by Alice, one sends her own proofs back to her, and her own nonce before that.
+  // Alice dials an attacker who sends her own nonce and proofs back to her.
   const reflected = await attack({ initiator: true, self: alice, peer: alice, secrets }, async ({ admission }) => {
     await admission.write(await admission.read(32))
     const own = await admission.read(64)
@@ -180,7 +183,7 @@ test('proofs are worth nothing a second time, for another node, or sent back', a
   expect(reflected).toBe('ERR_PEER_REFUSED')
 })
 
-test('a connection that ends in between is no refusal', async () => {
+test('a connection that ends during the handshake is no refusal', async () => {
   const secrets = await secretsOf('a', 'k')
   const admission: Admission = {
     initiator: true,
@@ -194,7 +197,7 @@ test('a connection that ends in between is no refusal', async () => {
   await expect(admit(admission)).rejects.toThrow('gone')
 })
 
-test('tags tell clusters apart without telling the key', async () => {
+test('tags tell clusters apart without revealing the key', async () => {
   const tags = async (name: string, ...keys: string[]): Promise<readonly string[]> =>
     (await deriveSecrets(name, keys.map(key))).tags
   const all = [await tags('a'), await tags('b'), await tags('a', 'k'), await tags('a', 'l')].flat()

@@ -9,7 +9,7 @@ const tag = fc.uint8Array({ minLength: 8, maxLength: 8 })
 const number = fc.nat()
 const body = fc.uint8Array({ maxLength: 200 })
 
-test('a message comes back as it was made', () => {
+test('a message decodes to what was encoded', () => {
   fc.assert(
     fc.property(nodeId, tag, number, body, (from, processTag, count, sent) => {
       const message = decodeGossip(encodeGossip(from, processTag, count, sent))
@@ -19,7 +19,7 @@ test('a message comes back as it was made', () => {
   )
 })
 
-test('any bytes are a message or none, and have a name', () => {
+test('any bytes decode or are rejected without an error, and have a name', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 120 }), bytes => {
       decodeGossip(bytes)
@@ -45,7 +45,7 @@ test.each([
   ['no publisher', Buffer.concat([Buffer.of(1, 0), Buffer.alloc(20, 'a')])],
   ['a publisher that is too long', Buffer.concat([Buffer.of(1, 65), Buffer.alloc(100, 'a')])],
   ['a publisher with odd characters', Buffer.concat([Buffer.of(1, 1), Buffer.alloc(20, '\n')])],
-  ['a head that is cut', Buffer.concat([Buffer.of(1, 9), Buffer.alloc(20, 'a')])]
+  ['a truncated head', Buffer.concat([Buffer.of(1, 9), Buffer.alloc(20, 'a')])]
 ])('%s is no message', (_what, bytes) => {
   expect(decodeGossip(bytes)).toBeUndefined()
 })

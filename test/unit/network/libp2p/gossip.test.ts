@@ -11,11 +11,11 @@ import { SimulatedClock } from '../../../support/simulated-clock.js'
 const self = 'me' as NodeId
 const peer = 'friend' as NodeId
 
-/** What of gossipsub is used; `beat` is its heartbeat. */
+/** The parts of gossipsub that are used. */
 class FakePubsub extends EventTarget {
   readonly topicValidators = new Map<string, TopicValidatorFn>()
   readonly topics: string[] = []
-  /** Of the topic that all subscribe to. */
+  /** Subscribers of the presence topic. */
   subscribers: string[] = []
   readonly published: { readonly topic: string; readonly data: Uint8Array }[] = []
 
@@ -31,11 +31,11 @@ class FakePubsub extends EventTarget {
     this.published.push({ topic, data })
   }
 
-  beat(): void {
+  heartbeat(): void {
     this.dispatchEvent(new Event('gossipsub:heartbeat'))
   }
 
-  hear(topic: string, data: Uint8Array): void {
+  deliver(topic: string, data: Uint8Array): void {
     this.dispatchEvent(new CustomEvent('gossipsub:message', { detail: { msg: { topic, data } } }))
   }
 }
@@ -46,23 +46,23 @@ interface FakeConnection {
   streams: { readonly protocol: string; readonly direction: string }[]
 }
 
-const gossiping = { protocol: '/meshsub/1.2.0', direction: 'outbound' }
+const gossipStream = { protocol: '/meshsub/1.2.0', direction: 'outbound' }
 
 let clock: SimulatedClock
 let pubsub: FakePubsub
 let connections: FakeConnection[]
-let done: string[]
-let said: string[]
+let actions: string[]
+let warnings: string[]
 
-async function beats(ms: number): Promise<void> {
+async function heartbeats(ms: number): Promise<void> {
   for (let at = 0; at < ms; at += 500) {
     await clock.advance(500)
-    pubsub.beat()
+    pubsub.heartbeat()
   }
 }
 
 function start(handlers: ReadonlyMap<string, (from: NodeId, body: Uint8Array) => void> = new Map()): Gossip {
-  const log: Logger = { ...silentLog, warn: (_fields, message) => void said.push(message) }
+  const log: Logger = { ...silentLog, warn: (_fields, message) => void warnings.push(message) }
   const gossip = new Gossip(
     {
       clock,
@@ -70,8 +70,8 @@ function start(handlers: ReadonlyMap<string, (from: NodeId, body: Uint8Array) =>
       log,
       pubsub: pubsub as unknown as GossipSub,
       connections: () => connections as unknown as Connection[],
-      identify: async () => void done.push('identify'),
-      hangUp: async () => void done.push('hang up')
+      identify: async () => void actions.push('identify'),
+      hangUp: async () => void actions.push('hang up')
     },
     self
   )
@@ -83,58 +83,58 @@ beforeEach(() => {
   clock = new SimulatedClock()
   pubsub = new FakePubsub()
   connections = []
-  done = []
-  said = []
+  actions = []
+  warnings = []
 })
 
 describe('peers', () => {
-  test('that gossip are left alone, on one connection of several, too', async () => {
+  test('with gossip streams on one of several connections are left alone', async () => {
     start()
     pubsub.subscribers = [peer]
     connections = [
       { status: 'open', remotePeer: peer, streams: [] },
-      { status: 'open', remotePeer: peer, streams: [gossiping] }
+      { status: 'open', remotePeer: peer, streams: [gossipStream] }
     ]
-    await beats(60_000)
-    expect(done).toEqual([])
+    await heartbeats(60_000)
+    expect(actions).toEqual([])
   })
 
-  test('to whom no stream leads any longer are looked at again', async () => {
+  test('without an outbound gossip stream are identified again', async () => {
     start()
     pubsub.subscribers = [peer]
-    const inbound = { ...gossiping, direction: 'inbound' }
+    const inbound = { ...gossipStream, direction: 'inbound' }
     connections = [{ status: 'open', remotePeer: peer, streams: [inbound] }]
-    await beats(1_500)
-    expect(done).toEqual([])
-    await beats(1_500)
-    expect(done).toEqual(['identify'])
-    connections = [{ status: 'open', remotePeer: peer, streams: [gossiping, inbound] }]
-    await beats(60_000)
-    expect(done).toEqual(['identify'])
+    await heartbeats(1_500)
+    expect(actions).toEqual([])
+    await heartbeats(1_500)
+    expect(actions).toEqual(['identify'])
+    connections = [{ status: 'open', remotePeer: peer, streams: [gossipStream, inbound] }]
+    await heartbeats(60_000)
+    expect(actions).toEqual(['identify'])
   })
 
-  test('of whom gossipsub knows nothing for ten seconds are connected anew', async () => {
+  test('that do not subscribe for ten seconds are disconnected, to reconnect', async () => {
     start()
-    connections = [{ status: 'open', remotePeer: peer, streams: [gossiping] }]
-    await beats(10_000)
-    expect(new Set(done)).toEqual(new Set(['identify']))
-    await beats(500)
-    expect(done.at(-1)).toBe('hang up')
-    expect(said).toHaveLength(1)
+    connections = [{ status: 'open', remotePeer: peer, streams: [gossipStream] }]
+    await heartbeats(10_000)
+    expect(new Set(actions)).toEqual(new Set(['identify']))
+    await heartbeats(500)
+    expect(actions.at(-1)).toBe('hang up')
+    expect(warnings).toHaveLength(1)
     connections = []
-    await beats(60_000)
-    expect(done.filter(what => what === 'hang up')).toHaveLength(1)
+    await heartbeats(60_000)
+    expect(actions.filter(what => what === 'hang up')).toHaveLength(1)
   })
 
-  test('that were gone in between begin anew', async () => {
+  test('that disconnect meanwhile start with a fresh time limit', async () => {
     start()
     for (let i = 0; i < 10; i++) {
       connections = [{ status: 'open', remotePeer: peer, streams: [] }]
-      await beats(1_500)
+      await heartbeats(1_500)
       connections = []
-      await beats(500)
+      await heartbeats(500)
     }
-    expect(done).toEqual([])
+    expect(actions).toEqual([])
   })
 })
 
@@ -142,18 +142,18 @@ describe('messages', () => {
   const message = (from: string, body: string): Uint8Array =>
     encodeGossip(from as NodeId, new Uint8Array(8), 1, Buffer.from(body))
 
-  test('go to the handler of their topic, but not one’s own, and nothing that is no message', () => {
+  test('go to the handler of their topic, except own messages and malformed bytes', () => {
     const heard: string[] = []
     start(new Map([['records', (from, body) => void heard.push(`${from}: ${Buffer.from(body)}`)]]))
     expect(pubsub.topics).toEqual(['/sheaf/1/presence', '/sheaf/1/records'])
-    pubsub.hear('/sheaf/1/records', message('friend', 'news'))
-    pubsub.hear('/sheaf/1/records', message(self, 'echo'))
-    pubsub.hear('/sheaf/1/presence', message('friend', 'unheard'))
-    pubsub.hear('/sheaf/1/records', Buffer.from('garbage'))
+    pubsub.deliver('/sheaf/1/records', message('friend', 'news'))
+    pubsub.deliver('/sheaf/1/records', message(self, 'echo'))
+    pubsub.deliver('/sheaf/1/presence', message('friend', 'unheard'))
+    pubsub.deliver('/sheaf/1/records', Buffer.from('garbage'))
     expect(heard).toEqual(['friend: news'])
   })
 
-  test('that a handler does not understand are logged, and harm nobody', () => {
+  test('that make a handler throw are logged, without further harm', () => {
     start(
       new Map([
         [
@@ -164,11 +164,11 @@ describe('messages', () => {
         ]
       ])
     )
-    pubsub.hear('/sheaf/1/records', message('friend', 'news'))
-    expect(said).toHaveLength(1)
+    pubsub.deliver('/sheaf/1/records', message('friend', 'news'))
+    expect(warnings).toHaveLength(1)
   })
 
-  test('that are none are not passed on', async () => {
+  test('that are malformed are not forwarded', async () => {
     start()
     const validate = pubsub.topicValidators.get('/sheaf/1/presence')
     const verdict = (data: Uint8Array): unknown => validate?.({} as never, { type: 'unsigned', topic: '', data })
@@ -176,7 +176,7 @@ describe('messages', () => {
     expect(verdict(Buffer.from('garbage'))).toBe('reject')
   })
 
-  test('with one body are two when they are published twice', () => {
+  test('with the same body are distinct when published twice', () => {
     const gossip = start()
     gossip.publish('records', Buffer.from('x'))
     gossip.publish('records', Buffer.from('x'))

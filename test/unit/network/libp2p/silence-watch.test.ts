@@ -3,14 +3,14 @@ import { SilenceWatch } from '../../../../src/network/libp2p/silence-watch.js'
 import { SimulatedClock } from '../../../support/simulated-clock.js'
 
 class FakeConnection extends EventTarget {
-  aborted: Error | undefined
+  abortReason: Error | undefined
 
-  hear(): void {
+  receive(): void {
     this.dispatchEvent(new Event('message'))
   }
 
   abort(reason: Error): void {
-    this.aborted = reason
+    this.abortReason = reason
     this.dispatchEvent(new Event('close'))
   }
 }
@@ -22,37 +22,37 @@ function setUp() {
   return { clock, connection }
 }
 
-test('a connection on which something is heard each second or two lives', async () => {
+test('a connection that receives something every second or two stays open', async () => {
   const { clock, connection } = setUp()
   for (let i = 0; i < 100; i++) {
     await clock.advance(i % 2 === 0 ? 900 : 1_900)
-    connection.hear()
+    connection.receive()
   }
-  expect(connection.aborted).toBeUndefined()
+  expect(connection.abortReason).toBeUndefined()
 })
 
 test.each([1, 500, 999])(
-  'silence ends it within four seconds, the last byte having come %i ms after a look',
+  'silence ends it within four seconds, when the last byte came %i ms after a check',
   async afterMs => {
     const { clock, connection } = setUp()
     await clock.advance(afterMs)
-    connection.hear()
+    connection.receive()
     await clock.advance(2_000)
-    expect(connection.aborted).toBeUndefined()
+    expect(connection.abortReason).toBeUndefined()
     await clock.advance(2_000)
-    expect(connection.aborted).toBeInstanceOf(Error)
+    expect(connection.abortReason).toBeInstanceOf(Error)
     expect(clock.pending).toBe(0)
   }
 )
 
-test('a pause of this process counts as one look, however long it was', async () => {
+test('a pause of this process counts as one check, however long it was', async () => {
   const { clock, connection } = setUp()
   for (let i = 0; i < 10; i++) {
-    await clock.advance(1_000) // the timer of a process that wakes up fires once, before what has arrived is read
+    await clock.advance(1_000) // after a pause the timer fires once, before the bytes that arrived are read
     await clock.advance(1_000)
-    connection.hear()
+    connection.receive()
   }
-  expect(connection.aborted).toBeUndefined()
+  expect(connection.abortReason).toBeUndefined()
 })
 
 test('a connection that closes is no longer watched', () => {

@@ -13,7 +13,7 @@ function awake(): { time: AwakeTime; at: (ms: number) => number } {
   }
 }
 
-test('passes as time does while timers run about when they should', () => {
+test('passes like real time while timers run on time', () => {
   const { time, at } = awake()
   expect(at(1_000)).toBe(1_000)
   expect(at(9_000)).toBe(9_000)
@@ -23,12 +23,12 @@ test('passes as time does while timers run about when they should', () => {
   expect(time.stalledMs).toBe(0)
 })
 
-test('stands still from the moment a timer should have run', () => {
+test('stops from the moment a timer should have run', () => {
   const { time, at } = awake()
   time.expectWakeIn(500)
   expect(at(11_500)).toBe(1_500)
   expect(time.stalledMs).toBe(10_000)
-  // counted once, although the timer itself is still to come
+  // counted once, although the timer itself has not run yet
   expect(at(11_600)).toBe(1_600)
   time.expectWakeIn(400)
   expect(at(12_000)).toBe(2_000)

@@ -9,21 +9,21 @@ import { SimulatedClock } from '../../../support/simulated-clock.js'
 const self = 'self' as NodeId
 const MINUTE = 60_000
 
-/** What is behind an address: a node, this node itself, a stranger, or nobody (the dial fails, or takes for ever). */
+/** What an address leads to: a node, this node itself, a node that refuses, or nothing (the dial fails, or hangs). */
 type Behind = NodeId | 'refuses' | 'fails' | 'hangs'
 
-/** A transport of which only the connecting is there. */
+/** A transport that can only connect. */
 class World {
   readonly behind = new Map<string, Behind>()
   readonly names = new Map<string, readonly string[] | 'hangs'>()
   readonly peers = new Set<NodeId>()
   /** When each dial began, ms. */
   readonly dials: { readonly address: string; readonly atMs: number }[] = []
-  /** Looked up, in order. */
+  /** Names that were resolved, in order. */
   readonly resolved: string[] = []
   known: KnownPeer[] = []
-  dialling = 0
-  diallingMax = 0
+  dialing = 0
+  dialingMax = 0
   readonly #clock: SimulatedClock
   readonly #peerListeners = new Set<(peer: NodeId, state: 'up' | 'down') => void>()
   readonly #discoveryListeners = new Set<(addresses: readonly string[]) => void>()
@@ -73,19 +73,19 @@ class World {
     return this.#peerListeners.size + this.#discoveryListeners.size
   }
 
-  /** When `address` was dialled, ms, from the given time on. */
+  /** When `address` was dialed, ms, from the given time on. */
   times(address: string, fromMs = 0): number[] {
     return this.dials.filter(dial => dial.address === address && dial.atMs >= fromMs).map(({ atMs }) => atMs)
   }
 
   async #dial(address: string, signal: AbortSignal): Promise<NodeId | undefined> {
     this.dials.push({ address, atMs: this.#clock.monotonic() })
-    this.dialling++
-    this.diallingMax = Math.max(this.diallingMax, this.dialling)
+    this.dialing++
+    this.dialingMax = Math.max(this.dialingMax, this.dialing)
     try {
       return await this.#answer(this.behind.get(address) ?? 'fails', signal)
     } finally {
-      this.dialling--
+      this.dialing--
     }
   }
 
@@ -108,12 +108,12 @@ describe('the join loop', () => {
   let clock: SimulatedClock
   let world: World
   let loop: JoinLoop | undefined
-  let said: string[]
+  let messages: string[]
 
   beforeEach(() => {
     clock = new SimulatedClock()
     world = new World(clock)
-    said = []
+    messages = []
   })
 
   afterEach(async () => {
@@ -126,17 +126,17 @@ describe('the join loop', () => {
   })
 
   const start = async (join: readonly string[], seed = 1): Promise<void> => {
-    const say = (_fields: object, message: string): void => void said.push(message)
+    const say = (_fields: object, message: string): void => void messages.push(message)
     const log: Logger = { ...silentLog, info: say, warn: say, error: say }
     const { transport, resolve } = world
     loop = new JoinLoop(
-      { clock, random: new SeededRandom(seed), log, transport, resolve, known: () => world.known },
+      { clock, random: new SeededRandom(seed), log, transport, resolve, knownPeers: () => world.known },
       { join, defaultPort: 4001 }
     )
     await loop.start()
   }
 
-  /** Makes a node that answers at an address. */
+  /** Places a node at an address. */
   const node = (name: string, address = `/ip4/10.0.0.${name.length}/tcp/4001`): NodeId => {
     world.behind.set(address, name as NodeId)
     return name as NodeId
@@ -152,10 +152,10 @@ describe('the join loop', () => {
     expect([...world.peers].sort()).toEqual(['b', 'c'])
     await clock.advance(MINUTE / 2)
     expect(world.dials).toHaveLength(3)
-    expect(said).toEqual([])
+    expect(messages).toEqual([])
   })
 
-  test('looks names up again and again: who comes later is dialled, too', async () => {
+  test('resolves names again and again: nodes that are added later are dialed, too', async () => {
     world.names.set('sheaf', ['10.0.0.1'])
     node('a', '/ip4/10.0.0.1/tcp/4001')
     await start(['sheaf:4001'])
@@ -166,23 +166,23 @@ describe('the join loop', () => {
     expect([...world.peers].sort()).toEqual(['a', 'b'])
   })
 
-  test('a name that cannot be resolved is said once, and when it can be again', async () => {
+  test('a name that cannot be resolved is logged once, and again when it resolves', async () => {
     await start(['sheaf'])
     await clock.advance(MINUTE)
-    expect(said).toEqual(['a name to join cannot be resolved; trying on quietly'])
+    expect(messages).toEqual(['cannot resolve a --join name; retrying without further log lines'])
     expect(world.resolved.length).toBeGreaterThan(15)
     world.names.set('sheaf', ['10.0.0.2'])
     node('b', '/ip4/10.0.0.2/tcp/4001')
     await clock.advance(3_500)
     expect(world.peers).toEqual(new Set(['b']))
-    expect(said.slice(1)).toEqual(['a name to join can be resolved again'])
+    expect(messages.slice(1)).toEqual(['a --join name resolves again'])
     world.names.delete('sheaf')
     world.down('b' as NodeId)
     await clock.advance(1_000)
-    expect(world.peers).toEqual(new Set(['b'])) // at the address that the name last stood for
+    expect(world.peers).toEqual(new Set(['b'])) // at the last address of the name
   })
 
-  test('a resolver that hangs is not asked twice at a time, and holds up neither other names nor the end', async () => {
+  test('a resolver that hangs is not called twice at a time, and blocks neither other names nor the stop', async () => {
     world.names.set('slow', 'hangs')
     world.names.set('sheaf', ['10.0.0.2'])
     node('b', '/ip4/10.0.0.2/tcp/4001')
@@ -201,11 +201,11 @@ describe('the join loop', () => {
     expect(pauses[0]).toBeLessThan(300)
     expect(Math.max(...pauses)).toBeLessThanOrEqual(1_500 + 5)
     expect(Math.min(...pauses.slice(4))).toBeGreaterThan(700)
-    expect(new Set(pauses.slice(4).map(Math.round)).size).toBeGreaterThan(100) // by chance
+    expect(new Set(pauses.slice(4).map(Math.round)).size).toBeGreaterThan(100) // random
     node('late', address)
     await clock.advance(1_600)
     expect(world.peers).toEqual(new Set(['late']))
-    expect(said).toEqual([])
+    expect(messages).toEqual([])
   })
 
   test('an address that does not answer is given up after 1.5 s, and tried again', async () => {
@@ -216,10 +216,10 @@ describe('the join loop', () => {
     const times = world.times(address)
     expect(times.length).toBeGreaterThanOrEqual(3)
     expect((times[1] as number) - (times[0] as number)).toBeGreaterThanOrEqual(1_500)
-    expect(world.dialling).toBeLessThanOrEqual(1)
+    expect(world.dialing).toBeLessThanOrEqual(1)
   })
 
-  test('a peer that goes is dialled a moment later (it dials, too), by all addresses that lead to it', async () => {
+  test('a peer that disconnects is dialed a moment later (it dials, too), at all its addresses', async () => {
     world.behind.set('/ip4/10.0.0.2/tcp/4001', 'b' as NodeId)
     await start(['10.0.0.2'])
     await clock.advance(30_000)
@@ -237,7 +237,7 @@ describe('the join loop', () => {
     expect(world.peers).toEqual(new Set(['b']))
   })
 
-  test('a peer that ends every connection is not dialled in a circle', async () => {
+  test('a peer that ends every connection is not dialed in a tight loop', async () => {
     world.behind.set('/ip4/10.0.0.2/tcp/4001', 'b' as NodeId)
     await start(['10.0.0.2'])
     for (let i = 0; i < 1_000; i++) {
@@ -247,19 +247,19 @@ describe('the join loop', () => {
     expect(world.dials.length).toBeLessThan(110)
   })
 
-  test('a stranger is asked every few seconds only', async () => {
+  test('a node that refuses is dialed only every few seconds', async () => {
     const address = '/ip4/10.0.0.9/tcp/4001'
     world.behind.set(address, 'refuses')
     await start([address])
     await clock.advance(MINUTE)
     expect(world.dials.length).toBeGreaterThan(10)
     expect(world.dials.length).toBeLessThan(30)
-    node('friend', address) // it has been given the key
+    node('friend', address) // it got the key
     await clock.advance(5_100)
     expect(world.peers).toEqual(new Set(['friend']))
   })
 
-  test('learned and discovered addresses are dialled; this node’s own entry is not', async () => {
+  test('known and discovered addresses are dialed; this node’s own entry is not', async () => {
     node('b', '/ip4/10.0.0.2/tcp/4001/p2p/b')
     node('c', '/ip4/10.0.0.3/tcp/4001/p2p/c')
     world.known = [
@@ -275,7 +275,7 @@ describe('the join loop', () => {
     expect(world.dials).toHaveLength(2)
   })
 
-  test('connected peers that are discovered again and again are not dialled', async () => {
+  test('connected peers that are discovered again and again are not dialed', async () => {
     node('c', '/ip4/10.0.0.3/tcp/4001/p2p/c')
     world.up('c' as NodeId)
     await start([])
@@ -286,7 +286,7 @@ describe('the join loop', () => {
     expect(world.dials).toEqual([])
   })
 
-  test('a member of whom nobody speaks any longer is not dialled any more', async () => {
+  test('a node that is no longer known is no longer dialed', async () => {
     const address = '/ip4/10.0.0.2/tcp/4001/p2p/b'
     world.known = [{ id: 'b' as NodeId, addresses: [address] }]
     await start([])
@@ -297,7 +297,7 @@ describe('the join loop', () => {
     expect(world.dials.length - before).toBeLessThanOrEqual(1)
   })
 
-  test('hundreds that are gone for good do not keep one that is there from its turn', async () => {
+  test('hundreds of nodes that are gone for good do not starve one that is alive', async () => {
     world.known = Array.from({ length: 300 }, (_, i) => {
       const address = `/ip4/10.1.${i >> 8}.${i & 255}/tcp/4001`
       world.behind.set(address, 'hangs')
@@ -309,7 +309,7 @@ describe('the join loop', () => {
     world.behind.set('/ip4/10.0.0.2/tcp/4001', 'b' as NodeId)
     await clock.advance(MINUTE)
     expect(world.peers).toEqual(new Set(['b']))
-    expect(world.diallingMax).toBe(16)
+    expect(world.dialingMax).toBe(16)
   })
 
   test('starts and stops at any time', async () => {
@@ -317,10 +317,10 @@ describe('the join loop', () => {
     await start(['10.0.0.9', 'sheaf'])
     await loop?.start()
     await clock.advance(1)
-    expect(world.dialling).toBe(1)
+    expect(world.dialing).toBe(1)
     await loop?.stop()
     await loop?.stop()
-    expect(world.dialling).toBe(0)
+    expect(world.dialing).toBe(0)
     const before = world.dials.length
     world.discover(['/ip4/10.0.0.3/tcp/4001/p2p/c'])
     await clock.advance(MINUTE)

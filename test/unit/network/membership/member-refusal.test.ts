@@ -8,11 +8,11 @@ import { ProcessClock, type Wall } from '../../../support/process-clock.js'
 import type { SimulatedTransport } from '../../../support/simulated-transport.js'
 import { World } from '../../replication/records/replica.js'
 
-/** A node with its opinion of who is out. */
-class Doorkeeper {
-  readonly out = new Map<NodeId, Departure>()
+/** A node with its own view of who is no longer a member. */
+class RefusingNode {
+  readonly departures = new Map<NodeId, Departure>()
   readonly readmitted: NodeId[] = []
-  readonly said: string[] = []
+  readonly logged: string[] = []
   leaving = false
   readonly transport: SimulatedTransport
   readonly refusal: MemberRefusal
@@ -22,16 +22,16 @@ class Doorkeeper {
     const clock = new ProcessClock(world.clock, wall)
     const hybridClock = new HybridClock({ clock })
     const say = (fields: object, message: string): void =>
-      void this.said.push(`${'code' in fields ? String(fields.code) : ''} ${message}`)
+      void this.logged.push(`${'code' in fields ? String(fields.code) : ''} ${message}`)
     const log: Logger = { debug: () => {}, info: () => {}, warn: say, error: say, child: () => log }
     this.refusal = new MemberRefusal({
       transport: this.transport,
       clock,
       log,
-      departureOf: node => this.out.get(node),
+      departureOf: node => this.departures.get(node),
       readmit: async node => {
         this.readmitted.push(node)
-        this.out.delete(node)
+        this.departures.delete(node)
       },
       now: () => hybridClock.now(),
       isLeaving: () => this.leaving,
@@ -49,9 +49,9 @@ class Doorkeeper {
   }
 }
 
-async function pair(): Promise<{ world: World; a: Doorkeeper; b: Doorkeeper; connect: () => Promise<void> }> {
+async function pair(): Promise<{ world: World; a: RefusingNode; b: RefusingNode; connect: () => Promise<void> }> {
   const world = new World()
-  const [a, b] = [new Doorkeeper(world, 'a'), new Doorkeeper(world, 'b')]
+  const [a, b] = [new RefusingNode(world, 'a'), new RefusingNode(world, 'b')]
   await a.start()
   await b.start()
   const connect = async (): Promise<void> => {
@@ -67,61 +67,59 @@ function removedAt(ms: number): Departure {
   return { how: 'removed', at: hlcFrom(ms), acknowledged: new Map() }
 }
 
-test('who was removed while it was away becomes a member again by connecting', async () => {
+test('a node that was removed while it was away becomes a member again by connecting', async () => {
   const { world, a, b, connect } = await pair()
-  a.out.set(B, removedAt(world.clock.now() + 5))
+  a.departures.set(B, removedAt(world.clock.now() + 5))
   await connect()
   expect(a.readmitted).toEqual(['b'])
   expect(a.transport.peers()).toEqual(['b'])
-  expect(b.said).toEqual(['ERR_MEMBER_REMOVED this node is no longer a member; it asks to return'])
+  expect(b.logged).toEqual(['ERR_MEMBER_REMOVED this node is no longer a member; asking to be readmitted'])
   expect(b.refusal.isRemoved).toBe(false)
 })
 
-test('who is removed while it is there is told, cut off, and refused with a code on both sides', async () => {
+test('a node that is removed while connected is told, disconnected, and refused with a code on both sides', async () => {
   const { world, a, b, connect } = await pair()
   await connect()
   await world.clock.advance(10_000)
-  a.out.set(B, removedAt(world.clock.now()))
-  a.refusal.removed(B)
+  a.departures.set(B, removedAt(world.clock.now()))
+  a.refusal.noteRemoval(B)
   await world.clock.advance(100)
   expect([a.transport.peers(), b.transport.peers(), b.refusal.isRemoved]).toEqual([[], [], true])
   await connect()
   expect([a.transport.peers(), a.readmitted]).toEqual([[], []])
-  expect(a.said).toEqual(['ERR_MEMBER_REMOVED a node may not join'])
-  expect(b.said).toEqual([
-    'ERR_MEMBER_REMOVED this node was removed from the cluster; it stays out until it is started again'
-  ])
+  expect(a.logged).toEqual(['ERR_MEMBER_REMOVED refused a node'])
+  expect(b.logged).toEqual(['ERR_MEMBER_REMOVED this node was removed from the cluster; restart it to rejoin'])
 })
 
-test('who was removed before it was started comes back, although others hear of that only then', async () => {
+test('a node that was removed before it started returns, although others learn of the removal only now', async () => {
   const { world, a, b, connect } = await pair()
   await connect()
   await world.clock.advance(10_000)
-  a.out.set(B, removedAt(1))
-  a.refusal.removed(B)
+  a.departures.set(B, removedAt(1))
+  a.refusal.noteRemoval(B)
   await world.clock.advance(100)
   expect([a.readmitted, b.refusal.isRemoved]).toEqual([['b'], false])
 })
 
-test('members are let in without a word', async () => {
+test('members connect without any log line', async () => {
   const { a, b, connect } = await pair()
   await connect()
-  expect([a.transport.peers(), a.said, b.said, a.readmitted]).toEqual([['b'], [], [], []])
+  expect([a.transport.peers(), a.logged, b.logged, a.readmitted]).toEqual([['b'], [], [], []])
 })
 
-test('a node that came back before anybody noticed is found when all are looked at', async () => {
+test('a node that returned unnoticed is found by the regular check of all peers', async () => {
   const { world, a, connect } = await pair()
   await connect()
-  a.out.set(B, removedAt(1)) // and no connection came to be since
+  a.departures.set(B, removedAt(1)) // and no connection was opened since
   await world.clock.advance(6_000)
   expect(a.readmitted).toEqual(['b'])
 })
 
-test('who leaves by its own wish does not ask to return', async () => {
+test('a node that leaves on its own does not ask to return', async () => {
   const { world, a, b, connect } = await pair()
   await connect()
   b.leaving = true
-  a.out.set(B, { ...removedAt(1), how: 'left' })
+  a.departures.set(B, { ...removedAt(1), how: 'left' })
   await world.clock.advance(6_000)
   expect([a.readmitted, a.transport.peers(), b.refusal.isRemoved]).toEqual([[], [], false])
 })

@@ -4,7 +4,7 @@ import { SheafError } from '../../../../src/core/errors.js'
 import type { Logger } from '../../../../src/core/log.js'
 import { HybridClock } from '../../../../src/domain/hlc.js'
 import { type NodeId, newActorId } from '../../../../src/domain/ids.js'
-import type { KnownMember, MemberState, MemberStore } from '../../../../src/network/membership/member-view.js'
+import type { MemberRecord, MemberState, MemberStore } from '../../../../src/network/membership/member-view.js'
 import {
   Membership,
   type MembershipComponents,
@@ -14,7 +14,7 @@ import type { RequestHandler } from '../../../../src/network/transport.js'
 import { SeededRandom } from '../../../support/seeded-random.js'
 import { SimulatedClock, sleepOn } from '../../../support/simulated-clock.js'
 
-/** Nodes in memory, connected as a test says; what they tell each other fares as it says, too. */
+/** Nodes in memory. The test decides which are connected, and the fate of each message. */
 export class FakeNetwork {
   readonly clock = new SimulatedClock()
   readonly random: SeededRandom
@@ -43,8 +43,8 @@ export class FakeNetwork {
   connect(a: FakeNode, b: FakeNode): void {
     a.peerSet.add(b.self)
     b.peerSet.add(a.self)
-    a.tell(b.self, 'up')
-    b.tell(a.self, 'up')
+    a.report(b.self, 'up')
+    b.report(a.self, 'up')
   }
 
   disconnect(a: FakeNode, b: FakeNode): void {
@@ -52,7 +52,7 @@ export class FakeNetwork {
       [a, b],
       [b, a]
     ] as const) {
-      if (from.peerSet.delete(to.self)) from.tell(to.self, 'down')
+      if (from.peerSet.delete(to.self)) from.report(to.self, 'down')
     }
   }
 }
@@ -123,12 +123,12 @@ export class FakeNode {
     return this.membership.members().find(({ id }) => id === of.self)?.state
   }
 
-  tell(peer: NodeId, state: 'up' | 'down'): void {
+  report(peer: NodeId, state: 'up' | 'down'): void {
     for (const listener of this.#listeners) listener(peer, state)
   }
 
-  /** What the transport does with a message that has arrived. */
-  async hear(peer: NodeId, method: string, body: Uint8Array): Promise<Uint8Array> {
+  /** Handles a message as the transport does on arrival. */
+  async receive(peer: NodeId, method: string, body: Uint8Array): Promise<Uint8Array> {
     const handler = this.#handlers.get(method)
     if (handler === undefined) throw new SheafError('ERR_PEER_PROTOCOL')
     return await handler(peer, body, new AbortController().signal)
@@ -142,7 +142,7 @@ export class FakeNode {
     if (!this.peerSet.has(to)) return
     const peer = this.#network.nodes.get(to)
     for (const delayMs of this.#network.fate(this.self, to)) {
-      peer?.clock.schedule(delayMs, () => void peer.hear(this.self, method, body))
+      peer?.clock.schedule(delayMs, () => void peer.receive(this.self, method, body))
     }
   }
 
@@ -151,13 +151,13 @@ export class FakeNode {
     const [delayMs] = this.#network.fate(this.self, to)
     if (peer === undefined || !this.peerSet.has(to)) throw new SheafError('ERR_PEER_UNREACHABLE')
     if (delayMs === undefined) await sleepOn(this.clock, 3_600_000, signal)
-    return await peer.hear(this.self, method, body)
+    return await peer.receive(this.self, method, body)
   }
 }
 
 const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => silent }
 
-/** A process's clock. While the process stands still none of its timers run, and nothing that is sent to it is heard. */
+/** A process's clock. During a stall none of its timers run, and it receives nothing. */
 class StallingClock implements Clock {
   readonly #clock: SimulatedClock
   readonly #skewMs: number
@@ -194,31 +194,31 @@ class StallingClock implements Clock {
   }
 }
 
-/** Remembers as the directory does, for one node. */
+/** One node's member records, in memory. */
 export class MemoryMemberStore implements MemberStore {
-  readonly members = new Map<NodeId, KnownMember>()
+  readonly members = new Map<NodeId, MemberRecord>()
   readonly saved: string[] = []
   failure: Error | undefined
-  #listener: (member: KnownMember) => void = () => {}
+  #listener: (member: MemberRecord) => void = () => {}
 
-  async load(): Promise<readonly KnownMember[]> {
+  async load(): Promise<readonly MemberRecord[]> {
     return [...this.members.values()]
   }
 
-  onChange(listener: (member: KnownMember) => void): () => void {
+  onChange(listener: (member: MemberRecord) => void): () => void {
     this.#listener = listener
     return () => {
       this.#listener = () => {}
     }
   }
 
-  async save(self: Pick<KnownMember, 'id' | 'name' | 'addresses'>): Promise<void> {
+  async save(self: Pick<MemberRecord, 'id' | 'name' | 'addresses'>): Promise<void> {
     this.saved.push(`${self.name} ${self.addresses.join()}`)
     if (this.failure !== undefined) throw this.failure
-    this.learn({ ...self, joinedAtMs: this.members.get(self.id)?.joinedAtMs ?? 42 })
+    this.put({ ...self, joinedAtMs: this.members.get(self.id)?.joinedAtMs ?? 42 })
   }
 
-  learn(member: KnownMember): void {
+  put(member: MemberRecord): void {
     this.members.set(member.id, member)
     this.#listener(member)
   }

@@ -14,8 +14,8 @@ async function pair(): Promise<{ network: FakeNetwork; a: FakeNode; b: FakeNode 
   return { network, a, b }
 }
 
-describe('who is there', () => {
-  test('a node by itself lists itself', async () => {
+describe('member states', () => {
+  test('a lone node lists itself', async () => {
     const network = new FakeNetwork()
     const a = await network.node('a')
     await network.clock.advance(60_000)
@@ -31,7 +31,7 @@ describe('who is there', () => {
       })
     ])
     expect(a.membership.alive()).toEqual([])
-    expect(a.membership.known()).toEqual([])
+    expect(a.membership.knownPeers()).toEqual([])
     expect((a.store as MemoryMemberStore).saved).toEqual([])
   })
 
@@ -67,11 +67,11 @@ describe('who is there', () => {
     await late.membership.start()
     await network.clock.advance(510)
     expect([a.state(late), late.state(a)]).toEqual(['alive', 'alive'])
-    expect(late.membership.known().map(({ id }) => id)).toEqual(['node-a', 'node-b'])
+    expect(late.membership.knownPeers().map(({ id }) => id)).toEqual(['node-a', 'node-b'])
     expect((late.store as MemoryMemberStore).saved).toHaveLength(1)
   })
 
-  test('silence: suspect after 2 s, down after 4.5 s, up with the first heartbeat', async () => {
+  test('a silent peer is suspect after 2 s, down after 4.5 s, alive with its next heartbeat', async () => {
     const { network, a, b } = await pair()
     network.connect(a, await network.node('c'))
     await network.clock.advance(5_000)
@@ -99,7 +99,7 @@ describe('who is there', () => {
     expect(a.changes).toEqual(['b: down → alive'])
   })
 
-  test('what a peer says after a restart is news, though it counts its heartbeats anew', async () => {
+  test('heartbeats after a restart count as newer, although their sequence starts again', async () => {
     const { network, a, b } = await pair()
     await network.clock.advance(20_000)
     network.disconnect(a, b)
@@ -113,7 +113,7 @@ describe('who is there', () => {
     expect(a.membership.members()[1]?.heartbeat?.epoch).toBe(again.membership.members()[1]?.heartbeat?.epoch)
   })
 
-  test('a connection that ends makes suspect at once, and down only if nothing more comes', async () => {
+  test('a peer is suspect as soon as its connection ends, and down only if it stays silent', async () => {
     const { network, a, b } = await pair()
     network.disconnect(a, b)
     expect([a.state(b), b.state(a)]).toEqual(['suspect', 'suspect'])
@@ -130,7 +130,7 @@ describe('who is there', () => {
     expect(a.membership.members()).toHaveLength(2)
   })
 
-  test('a new connection gives a suspect the time to heartbeat', async () => {
+  test('a new connection gives a suspect the time to send a heartbeat', async () => {
     const { network, a, b } = await pair()
     network.disconnect(a, b)
     await network.clock.advance(4_400)
@@ -143,7 +143,7 @@ describe('who is there', () => {
     expect(a.changes).not.toContain('b: suspect → down')
   })
 
-  test('a heartbeat that has outlived its connection is not heard', async () => {
+  test('a heartbeat that arrives after its connection has ended is ignored', async () => {
     const { network, a, b } = await pair()
     network.fate = () => [700]
     await network.clock.advance(600)
@@ -152,7 +152,7 @@ describe('who is there', () => {
     expect(a.state(b)).toBe('suspect')
   })
 
-  test('events: suspicion that passes is none', () => {
+  test('a suspicion that passes is no event', () => {
     const view = { state: 'alive' } as Parameters<typeof memberEvent>[0]
     expect(memberEvent(view, 'down')).toBe('member.up')
     expect(memberEvent(view, 'suspect')).toBeUndefined()
@@ -170,7 +170,7 @@ describe('properties of the failure detector', () => {
   )
   const LOST_IN_A_ROW_MAX = 3
 
-  test('loss, repetition and disorder never make a connected, beating peer down, and news only grows', async () => {
+  test('loss, repetition and reordering of heartbeats never make a peer down, and sequences only grow', async () => {
     await fc.assert(
       fc.asyncProperty(fates, fc.integer(), async (list, seed) => {
         const network = new FakeNetwork(seed)
@@ -199,7 +199,7 @@ describe('properties of the failure detector', () => {
     )
   })
 
-  test('heartbeats that all arrive within 1.4 s never even make suspect', async () => {
+  test('a peer whose heartbeats all arrive within 1.4 s is never even suspect', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.integer({ min: 0, max: 1_400 }), { minLength: 1 }), async delays => {
         const network = new FakeNetwork()
@@ -214,7 +214,7 @@ describe('properties of the failure detector', () => {
     )
   })
 
-  test('a peer that falls silent is suspect within 2.5 s and down within 5 s, whenever it does', async () => {
+  test('a peer that falls silent at any time is suspect within 2.5 s and down within 5 s', async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 0, max: 3_000 }), fc.integer(), async (ms, seed) => {
         const network = new FakeNetwork(seed)
@@ -237,21 +237,21 @@ describe('properties of the failure detector', () => {
   })
 })
 
-describe('a process that stands still', () => {
-  test.each([300, 1_000, 3_000, 20_000, 3_600_000])('for %i ms does not condemn its peers', async ms => {
+describe('a process that is stalled', () => {
+  test.each([300, 1_000, 3_000, 20_000, 3_600_000])('for %i ms does not take its peers for silent', async ms => {
     const { network, a, b } = await pair()
     await network.clock.advance(2_345)
     a.clock.stall(ms)
     await network.clock.advance(ms)
     await network.clock.advance(3_000)
     expect(a.changes).toEqual(['b: down → alive'])
-    // to others it looks dead for as long as it is, and not longer
+    // to others it looks silent during the stall, and not longer
     expect(b.changes.at(-1)).toBe(
       b.changes.length === 1 ? 'a: down → alive' : `a: ${ms > 4_000 ? 'down' : 'suspect'} → alive`
     )
   })
 
-  test('notices afterwards who has gone meanwhile', async () => {
+  test('notices afterwards which peers disappeared meanwhile', async () => {
     const { network, a, b } = await pair()
     a.clock.stall(20_000)
     network.fate = from => (from === b.self ? [] : [1])
@@ -273,7 +273,7 @@ describe('a process that stands still', () => {
 })
 
 describe('heartbeats', () => {
-  test('come a little faster than promised, each at its own pace, and at once with news', async () => {
+  test('come at most half a second apart, with random pauses, and at once after an announcement', async () => {
     const { network, a, b } = await pair()
     const times: number[] = []
     b.membership.onHeartbeat(() => times.push(network.clock.monotonic()))
@@ -292,22 +292,22 @@ describe('heartbeats', () => {
     expect(times.length).toBeLessThanOrEqual(2)
   })
 
-  test('that are malformed are refused and prove nothing', async () => {
+  test('that are malformed are refused and do not count', async () => {
     const { network, a, b } = await pair()
     network.fate = from => (from === b.self ? [] : [1])
     for (let i = 0; i < 30; i++) {
-      await expect(a.hear(b.self, 'member.beat', Uint8Array.of(0xa0))).rejects.toThrow(SheafError)
+      await expect(a.receive(b.self, 'member.beat', Uint8Array.of(0xa0))).rejects.toThrow(SheafError)
       await network.clock.advance(100)
     }
     expect(a.state(b)).toBe('suspect')
   })
 
-  test('of a clock far away are warned about once, and shown', async () => {
+  test('of a peer with a skewed clock are warned about once, and the skew is shown', async () => {
     const network = new FakeNetwork()
     const [a, b] = [await network.node('a'), await network.node('b', { skewMs: -3_600_000 })]
     network.connect(a, b)
     await network.clock.advance(60_000)
-    const warning = 'the clocks of this node and a member are far apart'
+    const warning = 'the clocks of this node and a member differ by more than a minute; check NTP on both'
     expect([a.warnings, b.warnings]).toEqual([[warning], [warning]])
     const skewMs = a.membership.members()[1]?.clockSkewMs ?? 0
     expect(Math.abs(skewMs + 3_600_000)).toBeLessThan(100)
@@ -315,8 +315,8 @@ describe('heartbeats', () => {
   })
 })
 
-describe('who is known', () => {
-  test('nodes that a peer knows are dialled but not listed', async () => {
+describe('known nodes', () => {
+  test('nodes that a peer knows are dialed but not listed', async () => {
     const network = new FakeNetwork()
     const [a, b, c] = [await network.node('a'), await network.node('b'), await network.node('c')]
     network.connect(b, c)
@@ -324,19 +324,19 @@ describe('who is known', () => {
     network.connect(a, b)
     await network.clock.advance(10)
     expect(a.membership.members().map(({ id }) => id)).toEqual(['node-a', 'node-b'])
-    expect(a.membership.known()).toEqual([
+    expect(a.membership.knownPeers()).toEqual([
       { id: b.self, addresses: b.addressList },
       { id: c.self, addresses: c.addressList }
     ])
-    expect(c.membership.known().map(({ id }) => id)).toEqual(['node-b'])
+    expect(c.membership.knownPeers().map(({ id }) => id)).toEqual(['node-b'])
     await network.clock.advance(7_501)
-    expect(c.membership.known().map(({ id }) => id)).toEqual(['node-b', 'node-a'])
+    expect(c.membership.knownPeers().map(({ id }) => id)).toEqual(['node-b', 'node-a'])
     network.connect(a, c)
     await network.clock.advance(10)
-    expect(a.membership.known().map(({ id }) => id)).toEqual(['node-b', 'node-c'])
+    expect(a.membership.knownPeers().map(({ id }) => id)).toEqual(['node-b', 'node-c'])
   })
 
-  test('what was only heard is not passed on', async () => {
+  test('addresses from peer exchange are not passed on', async () => {
     const network = new FakeNetwork()
     const nodes = await Promise.all(['a', 'b', 'c', 'd'].map(name => network.node(name)))
     const [a, b, c, d] = nodes as [FakeNode, FakeNode, FakeNode, FakeNode]
@@ -346,10 +346,10 @@ describe('who is known', () => {
     await network.clock.advance(10)
     network.connect(a, b)
     await network.clock.advance(100_000)
-    expect(a.membership.known().map(({ id }) => id)).toEqual(['node-b', 'node-c'])
+    expect(a.membership.knownPeers().map(({ id }) => id)).toEqual(['node-b', 'node-c'])
   })
 
-  test('a member that has moved is dialled where others say it is', async () => {
+  test('a member that has moved is dialed at the addresses that peers know', async () => {
     const network = new FakeNetwork()
     const [a, b, c] = [await network.node('a'), await network.node('b'), await network.node('c')]
     network.connect(a, c)
@@ -361,22 +361,23 @@ describe('who is known', () => {
     await network.clock.advance(10)
     network.connect(a, b)
     await network.clock.advance(5_000)
-    const dialled = (): readonly string[] | undefined => a.membership.known().find(({ id }) => id === c.self)?.addresses
-    expect(dialled()).toEqual([before, '/ip4/10.9.9.9/tcp/1'])
+    const dialed = (): readonly string[] | undefined =>
+      a.membership.knownPeers().find(({ id }) => id === c.self)?.addresses
+    expect(dialed()).toEqual([before, '/ip4/10.9.9.9/tcp/1'])
     network.connect(a, c)
     await network.clock.advance(10)
-    expect(dialled()).toEqual(['/ip4/10.9.9.9/tcp/1'])
+    expect(dialed()).toEqual(['/ip4/10.9.9.9/tcp/1'])
   })
 
-  test('members of the directory are down until heard, and stay listed', async () => {
+  test('members of the directory are down until their first heartbeat, and stay listed', async () => {
     const store = new MemoryMemberStore()
     const old = { id: 'node-b' as NodeId, name: 'old b', addresses: ['/ip4/10.0.0.9/tcp/1'], joinedAtMs: 7 }
     store.members.set(old.id, old)
     const network = new FakeNetwork()
     const a = await network.node('a', { store })
     expect(a.membership.members()[1]).toMatchObject({ ...old, state: 'down', lastSeenAtMs: undefined })
-    expect(a.membership.known()).toEqual([{ id: old.id, addresses: old.addresses }])
-    store.learn({ id: 'node-c' as NodeId, name: 'c', addresses: [], joinedAtMs: 8 })
+    expect(a.membership.knownPeers()).toEqual([{ id: old.id, addresses: old.addresses }])
+    store.put({ id: 'node-c' as NodeId, name: 'c', addresses: [], joinedAtMs: 8 })
     expect(a.membership.members().map(({ name }) => name)).toEqual(['a', 'old b', 'c'])
     expect(a.changes).toEqual([])
     const b = await network.node('b')
@@ -385,7 +386,7 @@ describe('who is known', () => {
     expect(a.membership.members()[1]).toMatchObject({ name: 'b', state: 'alive', joinedAtMs: 7 })
   })
 
-  test('a node writes who it is when it first meets another, and again when that changes, once a minute at most', async () => {
+  test('a node writes its record at its first connection, and when it changes, at most once a minute', async () => {
     const { network, a } = await pair()
     const store = a.store as MemoryMemberStore
     await network.clock.advance(500)
@@ -396,14 +397,14 @@ describe('who is known', () => {
     a.addressList = ['/z', '/b']
     await network.clock.advance(70_000)
     expect(store.saved.slice(1)).toEqual(['a /b,/z'])
-    expect(a.warnings).toEqual(['could not write who this node is into the directory'])
+    expect(a.warnings).toEqual(["could not write this node's member record; trying again"])
     a.addressList = ['/b', '/z']
     store.failure = undefined
     await network.clock.advance(300_000)
     expect(store.saved.slice(1)).toEqual(['a /b,/z', 'a /b,/z'])
   })
 
-  test('nodes that came and went are forgotten beyond a thousand, members of the directory are not', async () => {
+  test('beyond a thousand, down nodes without a record are forgotten, members of the directory are not', async () => {
     const store = new MemoryMemberStore()
     const member = { id: 'node-b' as NodeId, name: 'b', addresses: [], joinedAtMs: 1 }
     store.members.set(member.id, member)
@@ -415,9 +416,9 @@ describe('who is known', () => {
     for (let i = 0; i < 1_010; i++) {
       const passer = `passer-${i}` as NodeId
       a.peerSet.add(passer)
-      await a.hear(passer, 'member.beat', body)
+      await a.receive(passer, 'member.beat', body)
       a.peerSet.delete(passer)
-      a.tell(passer, 'down')
+      a.report(passer, 'down')
     }
     await network.clock.advance(5_000)
     const ids = a.membership.members().map(({ id }) => id)
@@ -428,7 +429,7 @@ describe('who is known', () => {
   })
 })
 
-test('stopping waits for what is being written', async () => {
+test('stopping waits for a write in flight', async () => {
   const { network, a } = await pair()
   let written = false
   a.store.save = async () => {
@@ -447,7 +448,7 @@ test('stopping waits for what is being written', async () => {
   expect(written).toBe(true)
 })
 
-test('stopping leaves no timer and no listener, ends what is asked, and may be repeated', async () => {
+test('stopping leaves no timer and no listener, ends pending requests, and may be repeated', async () => {
   const network = new FakeNetwork()
   const [a, b] = [await network.node('a'), await network.node('b')]
   network.fate = () => []

@@ -41,7 +41,7 @@ const heartbeats: fc.Arbitrary<Heartbeat> = fc.record({
   )
 })
 
-const BEAT: Heartbeat = {
+const HEARTBEAT: Heartbeat = {
   epoch: '0123456789abcdef' as ActorId,
   sequence: 3,
   name: 'n',
@@ -55,15 +55,15 @@ const BEAT: Heartbeat = {
   heads: [{ volume: '0123456789abcdef-1' as VolumeId, bytes: 256 }]
 }
 
-/** What `encodeHeartbeat` sends of BEAT, with some fields replaced. */
+/** HEARTBEAT as `encodeHeartbeat` encodes it, with some fields replaced. */
 function body(changed: Record<string, Value | undefined>): Uint8Array {
   const now = new Uint8Array(8)
   now[7] = 5
   return encodeMessage({
-    epoch: Buffer.from(BEAT.epoch, 'hex'),
+    epoch: Buffer.from(HEARTBEAT.epoch, 'hex'),
     sequence: 3,
     name: 'n',
-    addresses: BEAT.addresses,
+    addresses: HEARTBEAT.addresses,
     directory: 'aa',
     volumes: 'bb',
     free: 1,
@@ -98,17 +98,17 @@ function refused(read: () => unknown): boolean {
 }
 
 describe('heartbeats', () => {
-  test('say the same on the other side', () => {
+  test('decode to what was encoded', () => {
     fc.assert(
       fc.property(heartbeats, heartbeat => {
         expect(decodeHeartbeat(encodeHeartbeat(heartbeat))).toEqual(heartbeat)
       })
     )
-    expect(encodeHeartbeat(BEAT)).toEqual(body({}))
+    expect(encodeHeartbeat(HEARTBEAT)).toEqual(body({}))
   })
 
-  test('of newer nodes may say more', () => {
-    expect(decodeHeartbeat(body({ horizon: 1n << 63n, model: ['x', null] }))).toEqual(BEAT)
+  test('of newer nodes may have more fields', () => {
+    expect(decodeHeartbeat(body({ horizon: 1n << 63n, model: ['x', null] }))).toEqual(HEARTBEAT)
   })
 
   test.each<[string, Record<string, Value | undefined>]>([
@@ -159,13 +159,13 @@ describe('heartbeats', () => {
         ]
       }
     ]
-  ])('with an unfit %s are refused', (name, changed) => {
+  ])('with an invalid %s are refused', (name, changed) => {
     expect(() => decodeHeartbeat(body(changed))).toThrow(
       expect.objectContaining({ code: 'ERR_PEER_PROTOCOL', message: expect.stringContaining(`"${name}"`) })
     )
   })
 
-  test('that were damaged are refused or another heartbeat, never anything else', () => {
+  test('that were damaged are refused or decode to another heartbeat', () => {
     fc.assert(
       fc.property(heartbeats, fc.nat(), fc.integer({ min: 1, max: 255 }), (heartbeat, at, flip) => {
         const bytes = encodeHeartbeat(heartbeat)
@@ -176,11 +176,11 @@ describe('heartbeats', () => {
     )
   })
 
-  test('keep within their bounds whatever the node is like', () => {
+  test('are cut to their bounds', () => {
     const volumes = Array.from({ length: 100 }, (_, i) => `0123456789abcdef-${i + 1}` as VolumeId)
     const sent = decodeHeartbeat(
       encodeHeartbeat({
-        ...BEAT,
+        ...HEARTBEAT,
         name: `${'x'.repeat(255)}📷`,
         addresses: ['y'.repeat(300), ...Array.from({ length: 20 }, (_, i) => `/${i}`)],
         version: 'v'.repeat(100),
@@ -193,20 +193,20 @@ describe('heartbeats', () => {
   })
 })
 
-describe('members told of', () => {
+describe('lists of members', () => {
   const peer = (i: number, addresses = ['/a']): { id: NodeId; addresses: string[] } => ({
     id: `12D3KooW${i}` as NodeId,
     addresses
   })
 
-  test('say the same on the other side, a thousand at most', () => {
+  test('decode to what was encoded, at most a thousand members', () => {
     const peers = [peer(1, []), peer(2, ['/a', '/b'])]
     expect(decodePeers(encodePeers(peers))).toEqual(peers)
     const many = Array.from({ length: 1_005 }, (_, i) => peer(i))
     expect(decodePeers(encodePeers(many))).toEqual(many.slice(0, 1_000))
   })
 
-  test('are refused when they are none', () => {
+  test('are refused when they are malformed', () => {
     for (const id of ['', 'a b', 'a\nb', 'é', 'x'.repeat(129)]) {
       expect(refused(() => decodePeers(encodePeers([{ id: id as NodeId, addresses: [] }])))).toBe(true)
     }

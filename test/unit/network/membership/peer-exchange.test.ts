@@ -35,16 +35,16 @@ function fixture(request: PeerExchangeComponents['transport']['request'], member
 
 const node = (i: number, ...addresses: string[]): KnownPeer => ({ id: `node-${i}` as NodeId, addresses })
 
-test('answers with the members, and learns what peers answer, but never of itself', async () => {
+test('answers with the members, and keeps what peers answer, without itself', async () => {
   const answer = encodePeers([node(1, '/a'), { id: SELF, addresses: ['/me'] }])
   const { exchange, handlers, ask } = fixture(async () => answer, [node(7, '/x')])
-  const told = await handlers.get('member.peers')?.(PEER, new Uint8Array(), new AbortController().signal)
-  expect(decodePeers(told ?? new Uint8Array())).toEqual([node(7, '/x')])
+  const answered = await handlers.get('member.peers')?.(PEER, new Uint8Array(), new AbortController().signal)
+  expect(decodePeers(answered ?? new Uint8Array())).toEqual([node(7, '/x')])
   await ask()
   expect([...exchange.addressBook]).toEqual([['node-1', ['/a']]])
 })
 
-test('keeps a thousand nodes, those that were told last, with what was told last', async () => {
+test('keeps the latest thousand nodes, with their latest addresses', async () => {
   const answers = [
     Array.from({ length: 1_000 }, (_, i) => node(i, '/old')),
     [node(0, '/new')],
@@ -54,11 +54,13 @@ test('keeps a thousand nodes, those that were told last, with what was told last
   for (let i = 0; i < 3; i++) await ask()
   expect(exchange.addressBook.size).toBe(1_000)
   expect(exchange.addressBook.get('node-0' as NodeId)).toEqual(['/new'])
-  const gone = Array.from({ length: 1_010 }, (_, i) => i).filter(i => !exchange.addressBook.has(`node-${i}` as NodeId))
-  expect(gone).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+  const dropped = Array.from({ length: 1_010 }, (_, i) => i).filter(
+    i => !exchange.addressBook.has(`node-${i}` as NodeId)
+  )
+  expect(dropped).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
 })
 
-test('a peer that fails, answers nonsense or never is put up with', async () => {
+test('a peer that fails, sends a malformed answer or none is tolerated', async () => {
   const failing = fixture(async () => {
     throw new SheafError('ERR_PEER_UNREACHABLE')
   })

@@ -3,10 +3,10 @@ import { ConcurrencyLimit } from '../../../../src/network/rpc/concurrency-limit.
 
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 
-/** Enters when there is room; says so. */
-function enter(gate: ConcurrencyLimit, byteCount: number, signal?: AbortSignal) {
+/** @returns the state of an operation that enters as soon as there is room */
+function enter(limit: ConcurrencyLimit, byteCount: number, signal?: AbortSignal) {
   const state = { inside: false, leave: (): void => {}, error: undefined as unknown }
-  void gate.enter(byteCount, signal).then(
+  void limit.enter(byteCount, signal).then(
     leave => {
       state.inside = true
       state.leave = leave
@@ -18,9 +18,9 @@ function enter(gate: ConcurrencyLimit, byteCount: number, signal?: AbortSignal) 
   return state
 }
 
-test('bounds the number, and lets the next in as one leaves', async () => {
-  const gate = new ConcurrencyLimit({ countMax: 2, bytesMax: 100, waitingMax: 10 })
-  const all = [1, 1, 1, 1].map(byteCount => enter(gate, byteCount))
+test('bounds the number, and admits the next when one leaves', async () => {
+  const limit = new ConcurrencyLimit({ countMax: 2, bytesMax: 100, waitingMax: 10 })
+  const all = [1, 1, 1, 1].map(byteCount => enter(limit, byteCount))
   await turn()
   expect(all.map(({ inside }) => inside)).toEqual([true, true, false, false])
   all[1]?.leave()
@@ -28,9 +28,9 @@ test('bounds the number, and lets the next in as one leaves', async () => {
   expect(all.map(({ inside }) => inside)).toEqual([true, true, true, false])
 })
 
-test('bounds the bytes, in order: a big one is not overtaken by small ones', async () => {
-  const gate = new ConcurrencyLimit({ countMax: 10, bytesMax: 100, waitingMax: 10 })
-  const all = [60, 50, 10].map(byteCount => enter(gate, byteCount))
+test('bounds the bytes, in order: a large operation is not overtaken by small ones', async () => {
+  const limit = new ConcurrencyLimit({ countMax: 10, bytesMax: 100, waitingMax: 10 })
+  const all = [60, 50, 10].map(byteCount => enter(limit, byteCount))
   await turn()
   expect(all.map(({ inside }) => inside)).toEqual([true, false, false])
   all[0]?.leave()
@@ -38,10 +38,10 @@ test('bounds the bytes, in order: a big one is not overtaken by small ones', asy
   expect(all.map(({ inside }) => inside)).toEqual([true, true, true])
 })
 
-test('lets one in alone that is larger than the bound', async () => {
-  const gate = new ConcurrencyLimit({ countMax: 10, bytesMax: 100, waitingMax: 10 })
-  const big = enter(gate, 1_000)
-  const next = enter(gate, 1)
+test('admits an operation above the bound alone', async () => {
+  const limit = new ConcurrencyLimit({ countMax: 10, bytesMax: 100, waitingMax: 10 })
+  const big = enter(limit, 1_000)
+  const next = enter(limit, 1)
   await turn()
   expect([big.inside, next.inside]).toEqual([true, false])
   big.leave()
@@ -49,23 +49,23 @@ test('lets one in alone that is larger than the bound', async () => {
   expect(next.inside).toBe(true)
 })
 
-test('who gives up no longer stands in the way', async () => {
-  const gate = new ConcurrencyLimit({ countMax: 10, bytesMax: 100, waitingMax: 10 })
+test('a waiting operation that gives up no longer blocks others', async () => {
+  const limit = new ConcurrencyLimit({ countMax: 10, bytesMax: 100, waitingMax: 10 })
   const controller = new AbortController()
-  enter(gate, 60)
-  const big = enter(gate, 50, controller.signal)
-  const small = enter(gate, 40)
+  enter(limit, 60)
+  const big = enter(limit, 50, controller.signal)
+  const small = enter(limit, 40)
   const reason = new Error('enough')
   controller.abort(reason)
   await turn()
   expect(big).toMatchObject({ inside: false, error: reason })
   expect(small.inside).toBe(true)
-  expect(enter(gate, 1, controller.signal)).toMatchObject({ inside: false })
+  expect(enter(limit, 1, controller.signal)).toMatchObject({ inside: false })
 })
 
-test('does not let any number wait', async () => {
-  const gate = new ConcurrencyLimit({ countMax: 1, bytesMax: 100, waitingMax: 2 })
-  const all = [1, 1, 1, 1].map(byteCount => enter(gate, byteCount))
+test('bounds the number of waiting operations', async () => {
+  const limit = new ConcurrencyLimit({ countMax: 1, bytesMax: 100, waitingMax: 2 })
+  const all = [1, 1, 1, 1].map(byteCount => enter(limit, byteCount))
   await turn()
   expect(all.map(({ error }) => error)).toMatchObject([undefined, undefined, undefined, { code: 'ERR_OVERLOADED' }])
 })

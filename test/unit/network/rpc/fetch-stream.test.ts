@@ -9,7 +9,7 @@ import type { FetchHandler } from '../../../../src/network/transport.js'
 import { SeededRandom } from '../../../support/seeded-random.js'
 import { memoryChannels } from './memory-channel.js'
 
-const peer = 'asker' as NodeId
+const peer = 'requester' as NodeId
 const never = new AbortController().signal
 const empty = new Uint8Array(0)
 
@@ -31,7 +31,7 @@ const send = (channel: { send(bytes: Uint8Array): boolean }, frame: Frame): void
   for (const part of encodeFrame(frame)) channel.send(part)
 }
 
-test('the bytes come as they were given, whatever the pieces; empty ones count for nothing', async () => {
+test('the bytes arrive as they were yielded, whatever the pieces; empty ones are skipped', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(fc.uint8Array({ maxLength: 400 }), { maxLength: 20 }), fc.nat(), async (pieces, seed) => {
       const { here, serving } = setUp(async function* () {
@@ -54,14 +54,14 @@ test('a stream that closes before the end is an error, not an answer', async () 
   await expect(reading).rejects.toMatchObject({ code: 'ERR_PEER_UNREACHABLE' })
 })
 
-test('the handler of a reader that is gone is told, and ends', async () => {
-  let told = false
+test('when the reader leaves, the signal of the handler aborts, and the handler ends', async () => {
+  let aborted = false
   let finished = false
   const { here, serving } = setUp(async function* (_peer, _body, signal) {
     try {
       yield Uint8Array.of(1)
       await new Promise(resolve => signal.addEventListener('abort', resolve, { once: true }))
-      told = true
+      aborted = true
       yield Uint8Array.of(2)
     } finally {
       finished = true
@@ -69,7 +69,7 @@ test('the handler of a reader that is gone is told, and ends', async () => {
   })
   for await (const _piece of fetchOver(here, 'bulk', empty, never)) break
   await serving
-  expect([told, finished]).toEqual([true, true])
+  expect([aborted, finished]).toEqual([true, true])
 })
 
 test('other frames than a request, and garbage, end the stream with a line in the log', async () => {
@@ -78,26 +78,26 @@ test('other frames than a request, and garbage, end the stream with a line in th
     Buffer.concat(encodeFrame({ type: 'notify', id: 0, method: 'bulk', body: empty })),
     Buffer.from('GET / HTTP/1.1\r\n\r\n')
   ]) {
-    let asked = false
+    let called = false
     const { here, serving, lines } = setUp(async function* () {
-      asked = true
+      called = true
       yield empty
     })
     here.send(wrong)
     await serving
     expect(lines).toMatchObject([{ code: 'ERR_PEER_PROTOCOL', peer }])
-    expect(asked).toBe(false)
+    expect(called).toBe(false)
   }
 })
 
-test('frames that are no answer end the fetch with ERR_PEER_PROTOCOL', async () => {
+test('frames that are not allowed in an answer end the fetch with ERR_PEER_PROTOCOL', async () => {
   const [here, there] = memoryChannels(new SeededRandom(1))
   const reading = readAll(fetchOver(here, 'bulk', empty, never))
   send(there, { type: 'answer', id: 0, body: Uint8Array.of(1) })
   await expect(reading).rejects.toMatchObject({ code: 'ERR_PEER_PROTOCOL' })
 })
 
-test('an error after pieces comes after them', async () => {
+test('an error after pieces is thrown after them', async () => {
   const { here } = setUp(async function* () {
     yield Uint8Array.of(1)
     throw new SheafError('ERR_NEEDLE_CORRUPT', 'block 3')

@@ -13,7 +13,7 @@ interface Direction {
   wake: (() => void)[]
 }
 
-/** Two ends of a stream in memory that cuts what is sent into other pieces. */
+/** The two ends of a stream in memory; pieces do not arrive as they were sent. */
 export function memoryChannels(random: SeededRandom): [MemoryChannel, MemoryChannel] {
   const directions = [direction(), direction()] as const
   const shared = { error: undefined as Error | undefined }
@@ -28,7 +28,7 @@ export class MemoryChannel implements ByteChannel {
   readonly #out: Direction
   readonly #in: Direction
   readonly #shared: { error: Error | undefined }
-  /** How often something was handed over. */
+  /** Number of calls of `send`. */
   sends = 0
 
   constructor(random: SeededRandom, out: Direction, incoming: Direction, shared: { error: Error | undefined }) {

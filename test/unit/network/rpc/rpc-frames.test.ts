@@ -54,7 +54,7 @@ const raw = (type: number, rest: Uint8Array | string): Buffer => {
   return bytes
 }
 
-test('frames come out as they went in, however the bytes are cut', () => {
+test('frames decode to what was encoded, however the bytes are cut', () => {
   fc.assert(
     fc.property(
       fc.array(frame, { maxLength: 12 }),
@@ -66,7 +66,7 @@ test('frames come out as they went in, however the bytes are cut', () => {
   )
 })
 
-test('the beginning of a frame is not yet a frame', () => {
+test('an incomplete frame yields nothing', () => {
   fc.assert(
     fc.property(frame, fc.double({ min: 0, max: 1, noNaN: true }), (one, share) => {
       const bytes = encode([one])
@@ -75,7 +75,7 @@ test('the beginning of a frame is not yet a frame', () => {
   )
 })
 
-test('any bytes are frames, or the beginning of one, or are refused with ERR_PEER_PROTOCOL; nothing else is thrown', () => {
+test('any bytes are parsed or refused with ERR_PEER_PROTOCOL; nothing else is thrown', () => {
   const damaged = fc
     .tuple(fc.array(frame, { minLength: 1, maxLength: 4 }), fc.nat(), fc.integer({ min: 1, max: 255 }))
     .map(([frames, at, flip]) => {
@@ -92,7 +92,7 @@ test('any bytes are frames, or the beginning of one, or are refused with ERR_PEE
   )
 })
 
-test('the bytes of each field stand where the table says', () => {
+test('each field is at the offset of the format table', () => {
   const request = encode([{ type: 'request', id: 0x01020304, method: 'a.b', body: Uint8Array.of(9, 8) }])
   expect([...request]).toEqual([0, 0, 0, 11, 1, 1, 2, 3, 4, 3, 0x61, 0x2e, 0x62, 9, 8])
   expect([...encode([{ type: 'answer', id: 1, body: Uint8Array.of(5) }])]).toEqual([0, 0, 0, 6, 2, 0, 0, 0, 1, 5])
@@ -109,7 +109,7 @@ test.each([
   ['a method of 65 bytes', raw(1, `\x41${'a'.repeat(65)}`)],
   ['a method with odd characters', raw(1, '\x03a\nb')],
   ['an error without a code', raw(3, '')],
-  ['a code that is none', raw(3, '\x05ENOENT')],
+  ['an invalid code', raw(3, '\x05ENOENT')],
   ['a message of 1025 bytes', raw(3, `\x0cERR_INTERNAL${'m'.repeat(1_025)}`)],
   ['a cancel with a body', raw(5, 'x')],
   ['an empty piece', raw(6, '')],
@@ -125,17 +125,17 @@ test('a length above the bound is refused before the bytes come', () => {
   expect(malformed(Buffer.from([0x7f, 0xff, 0xff, 0xff]))).toBe(true)
 })
 
-test('a code that this version does not know becomes ERR_INTERNAL, which still says it', () => {
+test('a code that this version does not know becomes ERR_INTERNAL, with the code in the message', () => {
   const [error] = parse([raw(3, '\x0aERR_FUTUREwhat it is')])
   expect(error).toEqual({ type: 'error', id: 7, code: 'ERR_INTERNAL', message: 'ERR_FUTURE: what it is' })
 })
 
-test('a message that is too long is cut', () => {
+test('a message that is too long is truncated', () => {
   const [error] = parse(encodeFrame({ type: 'error', id: 1, code: 'ERR_INTERNAL', message: 'ä'.repeat(2_000) }))
   expect(error).toMatchObject({ message: 'ä'.repeat(512) })
 })
 
-test('pieces of bulk that are given in parts have the same bytes, and everything else comes whole', () => {
+test('bulk pieces that are yielded in parts have the same bytes, and other frames come whole', () => {
   fc.assert(
     fc.property(
       fc.array(frame, { maxLength: 12 }),

@@ -13,7 +13,7 @@ import { SeededRandom } from '../../../support/seeded-random.js'
 import { type MemoryChannel, memoryChannels } from './memory-channel.js'
 
 const MIB = 2 ** 20
-const peer = 'asker' as NodeId
+const peer = 'requester' as NodeId
 const never = new AbortController().signal
 setMaxListeners(0, never)
 const bytes = (text: string): Uint8Array => Buffer.from(text)
@@ -37,7 +37,7 @@ function setUp(handlers: Record<string, RequestHandler>, seed = 1) {
   const caller = new RpcCaller(here)
   const responder = new RpcResponder({
     channel: there,
-    asker: { peer, log },
+    requester: { peer, log },
     handlers: new Map(Object.entries(handlers))
   })
   const calling = caller.run()
@@ -45,7 +45,7 @@ function setUp(handlers: Record<string, RequestHandler>, seed = 1) {
   return { here, there, caller, calling, responding, lines }
 }
 
-/** One end that is played by the test, frame by frame. */
+/** One end of a channel, played by the test frame by frame. */
 function playedEnd(channel: MemoryChannel) {
   const frames: Frame[] = []
   void (async () => {
@@ -84,18 +84,18 @@ test('each request gets its own answer, in whatever order and pieces they come',
   )
 })
 
-test('requests of one turn go out together', async () => {
+test('requests of one turn are sent together', async () => {
   const { here, caller } = setUp({ echo: async (_peer, body) => body })
   await Promise.all(Array.from({ length: 100 }, () => caller.request('echo', bytes('x'), never)))
   expect(here.sends).toBeLessThan(5)
 })
 
-test('garbage ends the stream and the calls that wait, with one line in the log, and throws nothing', async () => {
+test('garbage ends the stream and pending calls, with one line in the log, and throws nothing', async () => {
   await fc.assert(
     fc.asyncProperty(fc.uint8Array({ minLength: 1, maxLength: 100 }), fc.nat(), async (garbage, seed) => {
       const [here, there] = memoryChannels(new SeededRandom(seed))
       const { log, lines } = collectingLog()
-      const responding = new RpcResponder({ channel: there, asker: { peer, log }, handlers: new Map() }).run()
+      const responding = new RpcResponder({ channel: there, requester: { peer, log }, handlers: new Map() }).run()
       here.send(garbage)
       await here.close()
       await responding
@@ -115,7 +115,7 @@ test('garbage ends the stream and the calls that wait, with one line in the log,
   )
 })
 
-test('a frame that has no business there ends the stream', async () => {
+test('a frame of a type that is not allowed ends the stream', async () => {
   for (const wrong of [
     { type: 'answer', id: 1, body: bytes('') },
     { type: 'piece', id: 1, body: bytes('x') },
@@ -123,7 +123,7 @@ test('a frame that has no business there ends the stream', async () => {
   ] as const) {
     const [here, there] = memoryChannels(new SeededRandom(1))
     const { log, lines } = collectingLog()
-    const responding = new RpcResponder({ channel: there, asker: { peer, log }, handlers: new Map() }).run()
+    const responding = new RpcResponder({ channel: there, requester: { peer, log }, handlers: new Map() }).run()
     playedEnd(here).send(wrong)
     await responding
     expect(lines).toMatchObject([{ code: 'ERR_PEER_PROTOCOL', peer }])
@@ -139,7 +139,7 @@ test('a frame that has no business there ends the stream', async () => {
   }
 })
 
-test('two requests under way may not have one id', async () => {
+test('two requests in flight must not share an id', async () => {
   const [here, there] = memoryChannels(new SeededRandom(1))
   const { log, lines } = collectingLog()
   const started: AbortSignal[] = []
@@ -150,7 +150,7 @@ test('two requests under way may not have one id', async () => {
   }
   const responding = new RpcResponder({
     channel: there,
-    asker: { peer, log },
+    requester: { peer, log },
     handlers: new Map([['wait', wait]])
   }).run()
   const end = playedEnd(here)
@@ -160,7 +160,7 @@ test('two requests under way may not have one id', async () => {
   expect(lines).toMatchObject([{ code: 'ERR_PEER_PROTOCOL' }])
 })
 
-test('an answer that nobody waits for any longer is dropped', async () => {
+test('an answer to a canceled call is dropped', async () => {
   const [here, there] = memoryChannels(new SeededRandom(1))
   const caller = new RpcCaller(here)
   void caller.run()
@@ -182,7 +182,7 @@ test('an answer that nobody waits for any longer is dropped', async () => {
   expect(text(await next)).toBe('in time')
 })
 
-test('the caller has at most 256 requests and 16 MiB under way; the others wait and can give up', async () => {
+test('the caller has at most 256 requests and 16 MiB in flight; the others wait and can give up', async () => {
   const [here, there] = memoryChannels(new SeededRandom(1))
   const caller = new RpcCaller(here)
   void caller.run()
@@ -191,7 +191,7 @@ test('the caller has at most 256 requests and 16 MiB under way; the others wait 
   const controller = new AbortController()
   setMaxListeners(0, controller.signal)
   const requests = Array.from({ length: 300 }, () => caller.request('a', bytes('x'), controller.signal))
-  for (const request of requests) request.catch(() => {}) // what becomes of them is asserted below
+  for (const request of requests) request.catch(() => {}) // asserted below
   await until(() => asked() >= 256)
   await turn()
   expect(asked()).toBe(256)
@@ -208,7 +208,7 @@ test('the caller has at most 256 requests and 16 MiB under way; the others wait 
   here.abort(new Error('over'))
 })
 
-test('the responder works on at most 256 requests at once, and reads no further', async () => {
+test('the responder handles at most 256 requests at once, and stops reading', async () => {
   const working: Deferred<void>[] = []
   const [here, there] = memoryChannels(new SeededRandom(1))
   const hold: RequestHandler = async () => {
@@ -219,7 +219,7 @@ test('the responder works on at most 256 requests at once, and reads no further'
   }
   void new RpcResponder({
     channel: there,
-    asker: { peer, log: silentLog },
+    requester: { peer, log: silentLog },
     handlers: new Map([['hold', hold]])
   }).run()
   const end = playedEnd(here)
@@ -231,7 +231,7 @@ test('the responder works on at most 256 requests at once, and reads no further'
   await until(() => end.frames.length === 100 && working.length === 256 - 100 + 100)
 })
 
-test('the responder holds back answers that nobody fetches', async () => {
+test('the responder stops handling requests while answers are not read', async () => {
   let asked = 0
   const [here, there] = memoryChannels(new SeededRandom(1))
   const large: RequestHandler = async () => {
@@ -240,7 +240,7 @@ test('the responder holds back answers that nobody fetches', async () => {
   }
   void new RpcResponder({
     channel: there,
-    asker: { peer, log: silentLog },
+    requester: { peer, log: silentLog },
     handlers: new Map([['large', large]])
   }).run()
   for (let id = 1; id <= 100; id++) {
@@ -258,7 +258,7 @@ test('the responder holds back answers that nobody fetches', async () => {
   expect(asked).toBe(100)
 })
 
-test('notifications are dropped when too many wait to be sent, and after the end', async () => {
+test('notifications are dropped when too many wait to be sent, and after the stream has ended', async () => {
   const [here] = memoryChannels(new SeededRandom(1))
   const caller = new RpcCaller(here)
   void caller.run()
@@ -269,7 +269,7 @@ test('notifications are dropped when too many wait to be sent, and after the end
   expect(caller.notify('hint', bytes(''))).toBe(false)
 })
 
-test('what a peer does wrong is logged once for a stream; defects of handlers each time', async () => {
+test('protocol violations are logged once per stream; defects of handlers each time', async () => {
   const { caller, lines } = setUp({
     picky: async () => {
       throw new SheafError('ERR_PEER_PROTOCOL', 'no map')
@@ -296,7 +296,7 @@ test('what a peer does wrong is logged once for a stream; defects of handlers ea
   ])
 })
 
-test('the end of the stream reaches both sides: calls fail, handlers are told and waited for', async () => {
+test('when the stream ends, calls fail, and the signals of handlers abort; `run` waits for the handlers', async () => {
   const handling = deferred<AbortSignal>()
   const finish = deferred<void>()
   const { here, caller, responding } = setUp({

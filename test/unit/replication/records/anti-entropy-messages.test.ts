@@ -43,8 +43,8 @@ const blob = fc.uint8Array({ maxLength: 40 })
 const plain = (leaves: readonly Leaf[]): unknown =>
   leaves.map(({ key: { kind, id }, digest }) => [kind, id, [...digest]])
 
-describe('messages of the anti-entropy', () => {
-  it('read back as they were written', () => {
+describe('anti-entropy messages', () => {
+  it('decode to what was encoded', () => {
     fc.assert(
       fc.property(fc.array(key, { minLength: 1, maxLength: 30 }), keys => {
         expect(decodeGetRequest(encodeGetRequest(keys))).toEqual(keys)
@@ -77,13 +77,13 @@ describe('messages of the anti-entropy', () => {
     )
   })
 
-  it('need little more than what they carry', () => {
+  it('have little overhead', () => {
     const photo = { kind: 'photo', id: '019aa1d2-0000-7000-8000-00000000cafe' }
     expect(packLeaves([{ key: photo, digest: new Uint8Array(16) }]).length).toBe(4 + 32)
     expect(encodeNodesRequest({ level: 3, indexes: [1, 2, 3] }).length).toBeLessThan(40)
   })
 
-  it('that are malformed or out of bounds are refused by their code, and no other way', () => {
+  it('that are malformed or out of bounds are refused with ERR_PEER_PROTOCOL', () => {
     const many = Array.from({ length: 257 }, () => new Uint8Array(1))
     const long = new Uint8Array(257 * 2)
     const version = 1
@@ -132,7 +132,7 @@ describe('messages of the anti-entropy', () => {
     }
   })
 
-  it('of any bytes whatever never do worse than be refused', () => {
+  it('of arbitrary bytes are decoded or refused; nothing else is thrown', () => {
     const decoders: ((body: Uint8Array) => unknown)[] = [
       decodeNodesRequest,
       body => decodeNodesAnswer(body, 1),

@@ -33,7 +33,7 @@ beforeEach(() => pair())
 const never = new AbortController().signal
 const exchange = (from = a, to = b): Promise<number> => world.during(from.antiEntropy.exchange(to.id, never))
 
-/** Both have these. */
+/** Puts the records into both directories. */
 async function share(records: readonly DirectoryRecord[]): Promise<void> {
   for (const replica of [a, b]) {
     for (const record of records) replica.writer.learn(record)
@@ -52,7 +52,7 @@ async function expectSame(...replicas: readonly Replica[]): Promise<void> {
 }
 
 describe('an exchange', () => {
-  it('makes two directories equal, whoever of the two asks', async () => {
+  it('makes two directories equal, whichever node begins', async () => {
     await fc.assert(
       fc.asyncProperty(fc.nat(), fc.integer({ min: 1, max: 60 }), fc.boolean(), async (seed, count, reverse) => {
         await pair({}, seed)
@@ -82,7 +82,7 @@ describe('an exchange', () => {
     )
   })
 
-  it('says how many records it changed, on both sides together', async () => {
+  it('returns how many records it changed, on both sides together', async () => {
     const shared = await a.births(50)
     await share(shared)
     await a.births(3)
@@ -94,7 +94,7 @@ describe('an exchange', () => {
     await expectSame(a, b)
   })
 
-  it('between equals is one question', async () => {
+  it('between equal directories takes one request', async () => {
     await share(await a.births(200))
     const [messages, bytes] = [world.messages(''), world.bytes()]
     expect(await exchange()).toBe(0)
@@ -102,7 +102,7 @@ describe('an exchange', () => {
     expect(world.bytes() - bytes).toBeLessThan(250)
   })
 
-  it('costs what differs, not what is there', async () => {
+  it('costs in proportion to the differences, not to the size', async () => {
     const measured: number[] = []
     for (const count of [500, 4_000]) {
       await pair()
@@ -118,7 +118,7 @@ describe('an exchange', () => {
     expect(many).toBeLessThan(few * 1.3)
   })
 
-  it('sends nothing back when the peer alone had news, and asks for nothing when it had none', async () => {
+  it('only fetches when only the peer has changes, and only sends when only this node has', async () => {
     const shared = await a.births(100)
     await share(shared)
     await b.write(...editsBy(b, shared.slice(0, 10), 'b'))
@@ -142,7 +142,7 @@ describe('an exchange', () => {
     await expectSame(a, b)
   })
 
-  it('ends while writes go on all the time, and the next after them makes equal', async () => {
+  it('ends under constant writes, and one after them makes both equal', async () => {
     await share(await a.births(300))
     let exchanging = true
     const storm = async (replica: Replica): Promise<void> => {
@@ -162,7 +162,7 @@ describe('an exchange', () => {
     await expectSame(a, b)
   })
 
-  it('that is aborted keeps what it moved; the next goes on from there', async () => {
+  it('that is aborted keeps what it moved; the next continues from there', async () => {
     await a.births(600)
     await b.births(600)
     const abort = new AbortController()
@@ -209,7 +209,7 @@ describe('an exchange', () => {
     await expectSame(a, b)
   })
 
-  it('ends after its time, and says so by what the next still finds', async () => {
+  it('ends when its time is over; further exchanges move the rest', async () => {
     await pair({ recordsPerSecondMax: 10 })
     await a.births(1_000)
     const first = await exchange(b, a)
@@ -220,7 +220,7 @@ describe('an exchange', () => {
     await expectSame(a, b)
   })
 
-  it('waits for the one before it', async () => {
+  it('waits for a running exchange', async () => {
     const c = await Replica.start(world, 'c')
     await world.connect(a, c)
     await a.births(500)
@@ -242,7 +242,7 @@ describe('an exchange', () => {
     await expectSame(a, b, c)
   })
 
-  it('passes over records that cannot be decoded here', async () => {
+  it('skips records that cannot be decoded here', async () => {
     const writer = new PhotoWriter(9)
     const good = Array.from({ length: 7 }, () => encodeRecord(writer.birth()))
     const newer = Uint8Array.from(encodeRecord(writer.birth()))
@@ -258,7 +258,7 @@ describe('an exchange', () => {
     await expect(failing).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNAVAILABLE' })
   })
 
-  it('leaves out a record that no message can hold', async () => {
+  it('leaves out a record that is too large for a message', async () => {
     const huge = a.writer.birth({ caption: 'x'.repeat(5 * 1024 * 1024) })
     await a.write(huge)
     await a.births(3)
@@ -267,7 +267,7 @@ describe('an exchange', () => {
     expect(b.directory.count('all')).toBe(3)
   })
 
-  it('carries large records, each in a message of its own if need be', async () => {
+  it('moves large records, each in its own message if necessary', async () => {
     for (const replica of [a, b]) {
       for (let i = 0; i < 4; i++) await replica.write(replica.writer.birth({ caption: 'x'.repeat(900 * 1024) }))
       await replica.write(replica.writer.birth({ caption: 'x'.repeat(3 * 1024 * 1024) }))
@@ -276,7 +276,7 @@ describe('an exchange', () => {
     await expectSame(a, b)
   })
 
-  it('asks on when the peer answers a part of what it was asked for', async () => {
+  it('asks again for the rest when the peer answers only a part', async () => {
     await a.births(60)
     await b.births(60)
     const replica = new TreeReplica({ directory: b.directory, log: silentLog })
@@ -292,7 +292,7 @@ describe('an exchange', () => {
     await expectSame(a, b)
   })
 
-  it('answers no more than a message holds, but something', async () => {
+  it('answers at most what a message holds, but at least one bucket or record', async () => {
     const key = { kind: 'k'.repeat(60), id: 'i'.repeat(1_000) }
     const leaves = Array.from({ length: 400 }, () => ({ key, digest: new Uint8Array(8) }))
     const record = new Uint8Array(600 * 1024)
@@ -307,7 +307,7 @@ describe('an exchange', () => {
     expect(decodeLeavesAnswer(await answerLeaves(alone as never, asked)).map(({ length }) => length)).toEqual([1_200])
   })
 
-  it('refuses what a peer may not say', async () => {
+  it('refuses malformed answers and requests', async () => {
     await a.births(1)
     for (const answer of [Uint8Array.of(0xff), new Uint8Array()]) {
       b.transport.handle('tree.leaves', async () => answer)
@@ -318,7 +318,7 @@ describe('an exchange', () => {
     expect(world.network.defects).toEqual([])
   })
 
-  it('ends without harm when a directory goes away', async () => {
+  it('fails without harm while the directory of a peer is stopped', async () => {
     await a.births(10)
     await b.directory.stop()
     await expect(exchange()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNAVAILABLE' })
@@ -335,7 +335,7 @@ describe('anti-entropy', () => {
     for (const { antiEntropy } of replicas) await antiEntropy.start()
   }
 
-  /** Beats with the digests, twice a second, for so long. */
+  /** Delivers the digests of heartbeats, twice a second. */
   async function beats(seconds: number, ...replicas: readonly Replica[]): Promise<void> {
     for (let i = 0; i < seconds * 2; i++) {
       for (const from of replicas) {
@@ -345,10 +345,10 @@ describe('anti-entropy', () => {
     }
   }
 
-  it('runs when a peer connects: one exchange for the two of them', async () => {
+  it('runs when a peer connects: one exchange for both', async () => {
     await pair()
     await start(a, b)
-    await world.clock.advance(100_000) // whatever was due
+    await world.clock.advance(100_000) // lets everything that is due happen
     await a.transport.hangUp(b.id)
     await a.births(20)
     await b.births(20)
@@ -375,7 +375,7 @@ describe('anti-entropy', () => {
     await expectSame(a, b)
   })
 
-  it('comes back to every peer about once a minute, whatever the digests say', async () => {
+  it('compares with every peer about once a minute, even while digests agree', async () => {
     await start(a)
     await world.clock.advance(1_000)
     const before = exchanges()
@@ -388,7 +388,7 @@ describe('anti-entropy', () => {
     await expectSame(a, b)
   })
 
-  it('repairs what beats show to differ for more than a second', async () => {
+  it('repairs when the digests of heartbeats have differed for more than a second', async () => {
     await start(a, b)
     await world.clock.advance(100_000)
     await a.births(3)
@@ -399,7 +399,7 @@ describe('anti-entropy', () => {
     await expectSame(a, b)
   })
 
-  it('does not care for a difference that lasts for a moment', async () => {
+  it('ignores a difference of a moment', async () => {
     await start(a, b)
     await world.clock.advance(1_000)
     const before = exchanges()
@@ -412,7 +412,7 @@ describe('anti-entropy', () => {
     expect(exchanges() - before).toBe(0)
   })
 
-  it('pauses ever longer while exchanges bring nothing, and not after one that did', async () => {
+  it('backs off while exchanges change nothing, and not after one that did', async () => {
     await pair({ intervalMs: 600_000 })
     await start(a)
     await world.clock.advance(1_000)
@@ -435,7 +435,7 @@ describe('anti-entropy', () => {
     expect(b.directory.count('all')).toBe(2)
   })
 
-  it('makes many nodes equal with gossip switched off, also after a partition', async () => {
+  it('makes many nodes equal without gossip, also after a partition', async () => {
     world = new World(7)
     const replicas = await Promise.all(['a', 'b', 'c', 'd'].map(id => Replica.start(world, id)))
     await start(...replicas)
@@ -460,7 +460,7 @@ describe('anti-entropy', () => {
     for (const replica of replicas) await replica.stop()
   })
 
-  it('goes on after failures of its own directory and of the peer', async () => {
+  it('recovers from failures of its own directory and of the peer', async () => {
     await start(a, b)
     await world.clock.advance(1_000)
     await b.directory.stop()

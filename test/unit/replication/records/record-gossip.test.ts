@@ -65,7 +65,7 @@ describe('record gossip', () => {
     expect([sent.uint('version'), sent.text('sender', 10), recordsIn(bodies[0]).length]).toEqual([1, 'a', 30])
   })
 
-  it('announces the merged state after an own write, removals too, and only the latest of a record', async () => {
+  it('announces the merged state after an own write, removals too, and only the latest state of a record', async () => {
     const [born] = await a.births(1)
     await world.clock.advance(20)
     const id = born?.id ?? ''
@@ -83,7 +83,7 @@ describe('record gossip', () => {
     expect(b.directory.count('tag\0y')).toBe(0)
   })
 
-  it('does not announce what came from others, nor what compaction moves', async () => {
+  it('does not announce records from others, nor needles that compaction moves', async () => {
     const bodies = published()
     const others = [b.writer.birth(), b.writer.birth()]
     await a.directory.merge(others.map(encodeRecord))
@@ -98,7 +98,7 @@ describe('record gossip', () => {
     expect(bodies).toHaveLength(1)
   })
 
-  it('announces an own write that others overtake in the same batch', async () => {
+  it('announces an own write that another node’s write follows in the same batch', async () => {
     const [born] = (await a.births(1)) as [DirectoryRecord]
     await world.clock.advance(20)
     const bodies = published()
@@ -119,7 +119,7 @@ describe('record gossip', () => {
     expect([b.directory.count('tag\0mine'), b.directory.count('tag\0theirs')]).toEqual([1, 1])
   })
 
-  it('splits what is large, and leaves out what is larger than a message', async () => {
+  it('splits large batches, and leaves out records that are larger than a message', async () => {
     const bodies = published()
     const large = Array.from({ length: 5 }, () => a.writer.birth({ caption: 'x'.repeat(100 * KIB) }))
     const huge = a.writer.birth({ caption: 'x'.repeat(300 * KIB) })
@@ -130,7 +130,7 @@ describe('record gossip', () => {
     expect(b.directory.count('all')).toBe(5)
   })
 
-  it('drops the oldest when too much waits', async () => {
+  it('drops the oldest records when the queue is full', async () => {
     const records = Array.from({ length: 50 }, () => a.writer.birth({ caption: 'x'.repeat(100 * KIB) }))
     await a.write(...records)
     await world.clock.advance(20)
@@ -150,7 +150,7 @@ describe('record gossip', () => {
     expect(b.directory.digest()).toBe(a.directory.digest())
   })
 
-  it('keeps nothing for later while it has no peers', async () => {
+  it('queues nothing while it has no peers', async () => {
     for (const peer of [b, c]) await a.transport.hangUp(peer.id)
     const bodies = published()
     await a.births(5)
@@ -159,7 +159,7 @@ describe('record gossip', () => {
     expect([bodies.length, a.gossip.counts.dropped]).toEqual([0, 0])
   })
 
-  it('ignores what is malformed or of another version, and says so once a minute and peer', async () => {
+  it('ignores messages that are malformed or of another version, and warns once a minute and peer', async () => {
     const good = encodeRecord(a.writer.birth())
     const bad = [
       Uint8Array.of(0xff),
@@ -186,7 +186,7 @@ describe('record gossip', () => {
     expect(b.directory.count('all')).toBe(1)
   })
 
-  it('takes no more from one peer than the bound, whatever others send', async () => {
+  it('limits the records from each peer, independently of others', async () => {
     const body = message(Array.from({ length: 500 }, () => encodeRecord(a.writer.birth())))
     for (let i = 0; i < 60; i++) {
       a.transport.publish('records', Uint8Array.from(body))
@@ -206,7 +206,7 @@ describe('record gossip', () => {
     expect(b.gossip.counts.merged).toBe(merged + 501)
   })
 
-  it('drops what it hears while too much waits to be merged', async () => {
+  it('drops messages while too many bytes wait to be merged', async () => {
     let open = (): void => {}
     b.source.gate = new Promise(resolve => {
       open = resolve
@@ -224,7 +224,7 @@ describe('record gossip', () => {
     expect(b.gossip.counts.merged).toBe(merged + 1)
   })
 
-  it('goes on when the directory was not there for a while', async () => {
+  it('recovers when the directory was unavailable for a while', async () => {
     await b.directory.stop()
     await a.births(1)
     await world.clock.advance(20)
@@ -235,7 +235,7 @@ describe('record gossip', () => {
     expect(b.directory.count('all')).toBe(1)
   })
 
-  it('sends what waits when it stops, and then neither speaks nor hears', async () => {
+  it('sends its queue when it stops, and then neither sends nor receives', async () => {
     await a.births(1)
     await a.gossip.stop()
     await world.clock.advance(20)
@@ -247,7 +247,7 @@ describe('record gossip', () => {
     expect(world.clock.pending).toBe(0)
   })
 
-  it('does not hear itself on a transport that echoes', async () => {
+  it('ignores its own messages on a transport that echoes', async () => {
     let hear: (from: NodeId, body: Uint8Array) => void = () => {}
     const transport: Pick<Transport, 'self' | 'peers' | 'publish' | 'subscribe'> = {
       self: 'x' as NodeId,

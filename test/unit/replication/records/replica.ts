@@ -22,7 +22,7 @@ export class World {
     this.network = new SimulatedNetwork({ clock: this.clock, random: this.random })
   }
 
-  /** Lets time pass until the work has settled. */
+  /** Advances the clock until the work has settled. */
   async during<Result>(work: Promise<Result>, msMax = 600_000): Promise<Result> {
     let settled = false
     const settle = (): void => {
@@ -30,7 +30,7 @@ export class World {
     }
     work.then(settle, settle)
     for (let ms = 0; !settled; ms++) {
-      if (ms > msMax) throw new Error(`nothing came of it in ${msMax} ms`)
+      if (ms > msMax) throw new Error(`the work did not settle in ${msMax} ms`)
       await this.clock.advance(1)
     }
     return await work
@@ -42,12 +42,12 @@ export class World {
     await this.clock.advance(10)
   }
 
-  /** Messages of all names that begin like this, since the beginning. */
+  /** @returns how many messages were sent so far whose name begins with `way` */
   messages(way: string): number {
     return this.network.links.total(name => name.startsWith(way)).messages
   }
 
-  /** Bytes on the wire, since the beginning. */
+  /** @returns bytes sent so far */
   bytes(): number {
     return this.network.links.total().bytes
   }
@@ -57,7 +57,7 @@ export interface ReplicaInit extends AntiEntropyInit {
   readonly log?: Logger
 }
 
-/** A directory with what keeps it the same as others', on a simulated network; without volumes and membership. */
+/** A directory with gossip and anti-entropy on a simulated network; without volumes and membership. */
 export class Replica {
   readonly source = new MemoryDatabaseSource()
   readonly transport: SimulatedTransport
@@ -97,7 +97,7 @@ export class Replica {
     await this.directory.apply(this.log.append(...records).group(first))
   }
 
-  /** Writes photos of its own. @returns them */
+  /** Writes new photos. @returns their records */
   async births(count: number): Promise<DirectoryRecord[]> {
     const records = Array.from({ length: count }, (_, i) => this.writer.birth({ name: `photo ${i}` }))
     await this.write(...records)

@@ -62,7 +62,7 @@ describe('the date of a picture', () => {
     expect(exifDate(exifOf({ second: { [ORIGINAL]: TAKEN } }, order, ''))).toBe(TAKEN_MS)
   })
 
-  test('is in the zone that stands beside it', () => {
+  test('is in the zone given beside it', () => {
     const ahead = exifOf({ second: { [ORIGINAL]: TAKEN, [ZONE_OF_ORIGINAL]: '+05:30' } })
     const behind = exifOf({ second: { [ORIGINAL]: TAKEN, [ZONE_OF_ORIGINAL]: '-03:00' } })
     const unknown = exifOf({ second: { [ORIGINAL]: TAKEN, [ZONE_OF_ORIGINAL]: '   :  ' } })
@@ -78,7 +78,7 @@ describe('the date of a picture', () => {
     expect(exifDate(exifOf({ second: { [ORIGINAL]: TAKEN, [FRACTION_OF_ORIGINAL]: '123456' } }))).toBe(TAKEN_MS + 123)
   })
 
-  test('is when it was taken before when it was digitised before when it was changed', () => {
+  test('is when it was taken, else digitized, else changed', () => {
     const first = { [DATE_TIME]: '2026:01:01 00:00:00' }
     expect(exifDate(exifOf({ first, second: { [ORIGINAL]: TAKEN, [DIGITIZED]: '2025:01:01 00:00:00' } }))).toBe(
       TAKEN_MS
@@ -99,7 +99,7 @@ describe('the date of a picture', () => {
     expect(exifDate(exifOf({ first: { [DATE_TIME]: TAKEN }, second: { [ORIGINAL]: text } }))).toBe(TAKEN_MS)
   })
 
-  test('is found in what a library writes', async () => {
+  test('is found in EXIF written by a library', async () => {
     const exif = { IFD0: { Make: 'Camera' }, IFD2: { DateTimeOriginal: TAKEN, OffsetTimeOriginal: '+02:00' } }
     for (const format of ['jpeg', 'png', 'webp'] as const) {
       const bytes = await toImage(scene(1)).withExif(exif).toFormat(format).toBuffer()
@@ -108,7 +108,7 @@ describe('the date of a picture', () => {
     }
   })
 
-  test('is none, or a date, in whatever bytes', () => {
+  test('is undefined or a date for any bytes', () => {
     const valid = exifOf({ first: { [DATE_TIME]: TAKEN }, second: { [ORIGINAL]: TAKEN } })
     const damaged = fc.array(fc.tuple(fc.nat(valid.length - 1), fc.nat(255)), { maxLength: 20 }).map(changes => {
       const bytes = Buffer.from(valid)

@@ -19,13 +19,13 @@ function meanDifference(a: Uint8Array, b: Uint8Array): number {
   return sum / a.length
 }
 
-function flat(colour: string, channels: 3 | 4 = 3): Sharp {
-  return sharp({ create: { width: 32, height: 16, channels, background: colour } })
+function flat(color: string, channels: 3 | 4 = 3): Sharp {
+  return sharp({ create: { width: 32, height: 16, channels, background: color } })
 }
 
-/** The pixel in the middle, as it comes out. */
+/** The decoded pixel in the middle. */
 async function middleOf(image: Sharp): Promise<number[]> {
-  const { seen: base } = await openPicture(await image.toBuffer())
+  const { input: base } = await openPicture(await image.toBuffer())
   const at = (8 * base.width + 16) * base.channels
   return [...base.data.subarray(at, at + base.channels)]
 }
@@ -35,25 +35,25 @@ function expectNear(actual: readonly number[], expected: readonly number[], tole
   for (const [i, value] of actual.entries()) expect(Math.abs(value - expected[i]!)).toBeLessThanOrEqual(tolerance)
 }
 
-describe('the orientation that a file names', () => {
+describe('the orientation in a file', () => {
   test.each([1, 2, 3, 4, 5, 6, 7, 8])('%i gives the upright picture', async orientation => {
     const stored = toImage(storedAs(orientation, upright)).withMetadata({ orientation })
     const picture = await openPicture(await stored.png().toBuffer())
     expect(picture).toMatchObject({ width: upright.width, height: upright.height })
-    expect(picture.seen).toEqual(upright)
+    expect(picture.input).toEqual(upright)
     expect(await picture.base(2_048)).toEqual(upright)
   })
 
-  test.each([5, 6, 7, 8])('%i turns what is made smaller, too', async orientation => {
+  test.each([5, 6, 7, 8])('%i rotates smaller versions, too', async orientation => {
     const large = toImage(upright).resize(3_000, 2_000)
     const { data, info } = await large.raw().toBuffer({ resolveWithObject: true })
     const pixels: Pixels = { data, width: info.width, height: info.height, channels: 3 }
     const stored = toImage(storedAs(orientation, pixels)).withMetadata({ orientation })
     const picture = await openPicture(await stored.jpeg({ quality: 95 }).toBuffer())
-    expect(picture).toMatchObject({ width: 3_000, height: 2_000, seen: { width: 640, height: 427 } })
+    expect(picture).toMatchObject({ width: 3_000, height: 2_000, input: { width: 640, height: 427 } })
     const base = await picture.base(2_048)
     expect(base).toMatchObject({ width: 2_048, height: 1_365 })
-    const [a, b, c] = await Promise.all([base, picture.seen, pixels].map(side => squareOf(side, 64, 'fill')))
+    const [a, b, c] = await Promise.all([base, picture.input, pixels].map(side => squareOf(side, 64, 'fill')))
     expect(meanDifference(a!, c!)).toBeLessThan(2)
     expect(meanDifference(b!, c!)).toBeLessThan(2)
   })
@@ -76,24 +76,24 @@ describe('formats', () => {
   test.each(Object.entries(lossy))('%s is decoded to 8-bit sRGB', async (_, image) => {
     const picture: Picture = await openPicture(await image().toBuffer())
     expect(picture).toMatchObject({ width: 96, height: 64, takenAt: undefined })
-    expect(picture.seen).toMatchObject({ width: 96, height: 64, channels: 3 })
-    expect(meanDifference(picture.seen.data, upright.data)).toBeLessThan(5)
+    expect(picture.input).toMatchObject({ width: 96, height: 64, channels: 3 })
+    expect(meanDifference(picture.input.data, upright.data)).toBeLessThan(5)
   })
 
-  test('grey pictures have three channels, too', async () => {
+  test('grayscale pictures have three channels, too', async () => {
     for (const image of [flat('#888').toColourspace('b-w').png(), flat('#888').toColourspace('grey16').png()]) {
       expectNear(await middleOf(image), [0x88, 0x88, 0x88], 1)
     }
     expectNear(await middleOf(flat('#888').toColourspace('b-w').jpeg()), [0x88, 0x88, 0x88], 2)
   })
 
-  test('inks are turned into light', async () => {
+  test('CMYK is converted to sRGB', async () => {
     const cmyk = flat('#3366cc').toColourspace('cmyk')
     expect((await sharp(await cmyk.jpeg().toBuffer()).metadata()).space).toBe('cmyk')
-    expectNear(await middleOf(cmyk.jpeg({ quality: 100 })), [0x33, 0x66, 0xcc], 40) // not all light can be printed
+    expectNear(await middleOf(cmyk.jpeg({ quality: 100 })), [0x33, 0x66, 0xcc], 40) // not every sRGB color can be printed
   })
 
-  test('colours of another profile are turned into sRGB', async () => {
+  test('colors of another profile are converted to sRGB', async () => {
     const wide = flat('rgb(50, 200, 80)').withIccProfile('p3').png()
     const stored = await sharp(await wide.toBuffer(), { ignoreIcc: true })
       .raw()
@@ -102,24 +102,24 @@ describe('formats', () => {
     expectNear(await middleOf(wide), [50, 200, 80], 3)
   })
 
-  test('a picture that can be seen through keeps that, one that only could does not', async () => {
+  test('a transparent picture keeps its alpha channel, an opaque one loses it', async () => {
     expect((await middleOf(flat('rgba(10, 20, 30, 0.5)', 4).png())).length).toBe(4)
     expect(await middleOf(flat('rgb(10, 20, 30)', 4).png())).toEqual([10, 20, 30])
   })
 
-  test('is on white where it is compared', async () => {
-    const { seen } = await openPicture(await flat('rgba(255, 0, 0, 0)', 4).png().toBuffer())
-    expect(new Set(await squareOf(seen, 4, 'cover'))).toEqual(new Set([255]))
-    expect(new Set(await luminanceOf(seen, 4))).toEqual(new Set([255]))
-    expect(await luminanceOf(seen, 4)).toHaveLength(16)
+  test('is compared on a white background', async () => {
+    const { input } = await openPicture(await flat('rgba(255, 0, 0, 0)', 4).png().toBuffer())
+    expect(new Set(await squareOf(input, 4, 'cover'))).toEqual(new Set([255]))
+    expect(new Set(await luminanceOf(input, 4))).toEqual(new Set([255]))
+    expect(await luminanceOf(input, 4)).toHaveLength(16)
   })
 
-  test('a model sees the middle, or all of it squeezed', async () => {
+  test('a model gets the center, or all of it squeezed', async () => {
     const left = sharp({ create: { width: 100, height: 100, channels: 3, background: '#f00' } })
     const image = left.extend({ left: 100, right: 100, background: '#00f' })
-    const { seen } = await openPicture(await image.png().toBuffer())
-    const cover = await squareOf(seen, 8, 'cover')
-    const fill = await squareOf(seen, 9, 'fill')
+    const { input } = await openPicture(await image.png().toBuffer())
+    const cover = await squareOf(input, 8, 'cover')
+    const fill = await squareOf(input, 9, 'fill')
     expectNear([...cover.subarray(4 * 3, 5 * 3)], [255, 0, 0], 2)
     expectNear([...fill.subarray(0, 3)], [0, 0, 255], 2)
     expectNear([...fill.subarray(4 * 3, 5 * 3)], [255, 0, 0], 2)
@@ -154,25 +154,25 @@ describe('what is not decoded', () => {
     })
   })
 
-  test('HEVC, with the reason', async () => {
+  test('HEVC is refused with the reason', async () => {
     const head = Buffer.from('000000186674797068656963000000006d696631686569630000000000', 'hex')
     await expect(openPicture(head)).rejects.toThrow(/HEVC/)
   })
 
-  test('too many pixels, before any is decoded', async () => {
+  test('too many pixels are refused before any is decoded', async () => {
     await expect(openPicture(await claimedPng(50_000, 50_000))).rejects.toMatchObject({
       code: 'ERR_IMAGE_TOO_LARGE',
       message: expect.stringContaining('50000×50000')
     })
   })
 
-  test('too many frames; of fewer the first is shown', async () => {
+  test('too many frames are refused; of fewer the first is decoded', async () => {
     await expect(openPicture(await gifOf(6_000))).rejects.toMatchObject({ code: 'ERR_IMAGE_TOO_LARGE' })
     await expect(openPicture(await gifOf(300))).resolves.toMatchObject({ width: 16, height: 16 })
   })
 })
 
-test('nothing is made larger', async () => {
+test('nothing is enlarged', async () => {
   const { base } = await openPicture(
     await toImage(scene(1, 40, 30))
       .png()
@@ -181,20 +181,20 @@ test('nothing is made larger', async () => {
   expect(await base(2_048)).toMatchObject({ width: 40, height: 30 })
 })
 
-test('a photo of a camera, large and with a profile, has the same colours in all sizes', async () => {
+test('a large camera photo with a profile has the same colors in all sizes', async () => {
   const wide = sharp({ create: { width: 3_000, height: 2_000, channels: 3, background: 'rgb(50, 200, 80)' } })
-  const { seen, base } = await openPicture(await wide.withIccProfile('p3').jpeg({ quality: 95 }).toBuffer())
-  expect(seen).toMatchObject({ width: 640, height: 427, channels: 3 })
-  for (const { data } of [seen, await base(2_048)]) expectNear([...data.subarray(0, 3)], [50, 200, 80], 4)
+  const { input, base } = await openPicture(await wide.withIccProfile('p3').jpeg({ quality: 95 }).toBuffer())
+  expect(input).toMatchObject({ width: 640, height: 427, channels: 3 })
+  for (const { data } of [input, await base(2_048)]) expectNear([...data.subarray(0, 3)], [50, 200, 80], 4)
 })
 
-test('of a panorama no more is seen than of others', async () => {
+test('a panorama is limited like any other picture', async () => {
   const line = sharp({ create: { width: 20_000, height: 400, channels: 3, background: '#123' } })
-  const { seen } = await openPicture(await line.jpeg().toBuffer())
-  expect(seen).toMatchObject({ width: 4_096, height: 82 })
+  const { input } = await openPicture(await line.jpeg().toBuffer())
+  expect(input).toMatchObject({ width: 4_096, height: 82 })
 })
 
-test('the date comes with it', async () => {
+test('the date is read', async () => {
   const exif = { IFD2: { DateTimeOriginal: '2020:01:02 03:04:05' } }
   const picture = await openPicture(await toImage(upright).withExif(exif).jpeg().toBuffer())
   expect(picture.takenAt).toBe(Date.UTC(2020, 0, 2, 3, 4, 5))

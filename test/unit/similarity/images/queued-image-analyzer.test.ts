@@ -20,31 +20,31 @@ import { type Deferred, deferred } from '../../../support/deferred.js'
 import { SimulatedClock, settle } from '../../../support/simulated-clock.js'
 
 const ANALYSIS: Analysis = { width: 1, height: 1, phash: new Uint8Array(8), variants: [] }
-const WANTED = { facts: true, features: undefined }
+const OUTPUTS = { facts: true, features: undefined }
 const EMBEDDING: TextEmbedding = { space: 'image', vector: Float32Array.of(1) }
 
 function never(): AbortSignal {
   return new AbortController().signal
 }
 
-interface Look {
+interface StartedAnalysis {
   readonly name: string
   readonly signal: AbortSignal
   readonly outcome: Deferred<Analysis>
   isDone: boolean
 }
 
-/** A child whose looks last until the test ends them. */
-class ScriptedChild implements ImageProcess {
+/** An image process whose analyses run until the test ends them. */
+class ScriptedProcess implements ImageProcess {
   ended = false
-  readonly looks: Look[] = []
-  /** What it was to hold, each time. */
+  readonly analyses: StartedAnalysis[] = []
+  /** The models of each `holdModels` call. */
   readonly models: string[] = []
   readonly texts: string[] = []
-  /** Cannot be loaded. */
+  /** A model that cannot be loaded. */
   badModel: string | undefined
   textError: Error | undefined
-  /** They are not loaded before this. */
+  /** Loading models waits for this. */
   beforeModels: Promise<void> = Promise.resolve()
 
   async holdModels(models: readonly LoadedModel[]): Promise<void> {
@@ -56,10 +56,10 @@ class ScriptedChild implements ImageProcess {
 
   analyze({ bytes }: AnalysisRequest, signal: AbortSignal): Promise<Analysis> {
     const outcome = deferred<Analysis>()
-    const look = { name: Buffer.from(bytes as Uint8Array).toString(), signal, outcome, isDone: false }
-    this.looks.push(look)
+    const analysis = { name: Buffer.from(bytes as Uint8Array).toString(), signal, outcome, isDone: false }
+    this.analyses.push(analysis)
     return outcome.promise.finally(() => {
-      look.isDone = true
+      analysis.isDone = true
     })
   }
 
@@ -73,51 +73,51 @@ class ScriptedChild implements ImageProcess {
     this.end('stopped')
   }
 
-  /** @param besides - what else is under way that is no photo */
+  /** @param besides - other calls in flight, not for photos */
   end(reason: ImageProcessEndReason, besides = 0): void {
     this.ended = true
-    const underWay = this.looks.filter(({ isDone }) => !isDone)
-    const alone = underWay.length + besides === 1
-    for (const { outcome } of underWay) outcome.reject(new ImageProcessEnded(reason, 'test', alone))
+    const inFlight = this.analyses.filter(({ isDone }) => !isDone)
+    const alone = inFlight.length + besides === 1
+    for (const { outcome } of inFlight) outcome.reject(new ImageProcessEnded(reason, 'test', alone))
   }
 
-  /** What it is asked to look at, of which `done` have been looked at. */
+  /** Names of all photos sent to it. */
   get names(): string[] {
-    return this.looks.map(({ name }) => name)
+    return this.analyses.map(({ name }) => name)
   }
 }
 
 interface Fixture {
   readonly analyzer: QueuedImageAnalyzer
   readonly clock: SimulatedClock
-  readonly children: ScriptedChild[]
-  /** Says what the next children are to be. */
-  readonly prepare: { child: (child: ScriptedChild) => void; failure: Error | undefined }
-  look(name: string, priority?: AnalysisRequest['priority'], signal?: AbortSignal): Promise<Analysis>
+  readonly processes: ScriptedProcess[]
+  /** Configures the next processes. */
+  readonly prepare: { process: (process: ScriptedProcess) => void; failure: Error | undefined }
+  analyze(name: string, priority?: AnalysisRequest['priority'], signal?: AbortSignal): Promise<Analysis>
 }
 
 async function fixture(): Promise<Fixture> {
   const clock = new SimulatedClock()
-  const children: ScriptedChild[] = []
-  const prepare: Fixture['prepare'] = { child: () => {}, failure: undefined }
+  const processes: ScriptedProcess[] = []
+  const prepare: Fixture['prepare'] = { process: () => {}, failure: undefined }
   const startProcess = async (): Promise<ImageProcess> => {
     if (prepare.failure !== undefined) throw prepare.failure
-    const child = new ScriptedChild()
-    prepare.child(child)
-    children.push(child)
-    return child
+    const imageProcess = new ScriptedProcess()
+    prepare.process(imageProcess)
+    processes.push(imageProcess)
+    return imageProcess
   }
   const analyzer = new QueuedImageAnalyzer({ clock, log: silentLog, startProcess })
   await analyzer.start()
   onTestFinished(() => analyzer.stop())
-  const look: Fixture['look'] = (name, priority = 'backlog', signal = never()) => {
+  const analyze: Fixture['analyze'] = (name, priority = 'backlog', signal = never()) => {
     const bytes = Buffer.from(name)
-    const request = { bytes, size: bytes.length, wanted: WANTED, priority }
+    const request = { bytes, size: bytes.length, outputs: OUTPUTS, priority }
     const analysis = analyzer.analyze(request, signal)
-    analysis.catch(() => {}) // tests look at it when it suits them
+    analysis.catch(() => {}) // tests may await it later
     return analysis
   }
-  return { analyzer, clock, children, prepare, look }
+  return { analyzer, clock, processes, prepare, analyze }
 }
 
 function model(name: string, text?: TextSide['kind']): LoadedModel {
@@ -136,119 +136,119 @@ function model(name: string, text?: TextSide['kind']): LoadedModel {
   } as const
   const textSide = { kind: text } as TextSide
   const description = { name, image, licence: '', source: '', files: [], ...(text !== undefined && { text: textSide }) }
-  // a file of its name, so that it is another model
+  // a file with its name, so that each has its own id
   const files = [{ name, sha256: '', bytes: 0 }]
   const spec = identifyModel({ ...description, files, text: undefined as never })
   return { spec: { ...spec, ...description }, folder: '/models' }
 }
 
-/** As many as a child is given at a time. */
+/** As many photos as one process gets at a time. */
 const FIRST = ['a', 'b', 'c', 'd', 'e']
 
-describe('photos in line', () => {
-  test('start no child before the first', async () => {
-    const { children, look } = await fixture()
-    expect(children).toHaveLength(0)
-    const analysis = look('a')
+describe('queued photos', () => {
+  test('start no process before the first', async () => {
+    const { processes, analyze } = await fixture()
+    expect(processes).toHaveLength(0)
+    const analysis = analyze('a')
     await settle()
-    children[0]?.looks[0]?.outcome.resolve(ANALYSIS)
+    processes[0]?.analyses[0]?.outcome.resolve(ANALYSIS)
     expect(await analysis).toBe(ANALYSIS)
-    expect(children).toHaveLength(1)
+    expect(processes).toHaveLength(1)
   })
 
-  test('are five at a time', async () => {
-    const { children, look } = await fixture()
-    for (const name of [...FIRST, 'next']) void look(name)
+  test('are analyzed five at a time', async () => {
+    const { processes, analyze } = await fixture()
+    for (const name of [...FIRST, 'next']) void analyze(name)
     await settle()
-    expect(children[0]?.names).toEqual(FIRST)
-    children[0]?.looks[1]?.outcome.resolve(ANALYSIS)
+    expect(processes[0]?.names).toEqual(FIRST)
+    processes[0]?.analyses[1]?.outcome.resolve(ANALYSIS)
     await settle()
-    expect(children[0]?.names).toEqual([...FIRST, 'next'])
+    expect(processes[0]?.names).toEqual([...FIRST, 'next'])
   })
 
-  test('that somebody waits for go before the backlog', async () => {
-    const { children, look } = await fixture()
-    for (const name of [...FIRST, 'next']) void look(name)
-    for (const name of ['x', 'y']) void look(name, 'asked')
+  test('that a client waits for come before the backlog', async () => {
+    const { processes, analyze } = await fixture()
+    for (const name of [...FIRST, 'next']) void analyze(name)
+    for (const name of ['x', 'y']) void analyze(name, 'interactive')
     for (let i = 0; i < FIRST.length + 3; i++) {
       await settle()
-      children[0]?.looks[i]?.outcome.resolve(ANALYSIS)
+      processes[0]?.analyses[i]?.outcome.resolve(ANALYSIS)
     }
-    expect(children[0]?.names).toEqual([...FIRST, 'x', 'y', 'next'])
+    expect(processes[0]?.names).toEqual([...FIRST, 'x', 'y', 'next'])
   })
 
-  test('are bounded in number, each kind for itself', async () => {
-    const { look } = await fixture()
-    for (let i = 0; i < FIRST.length + 64; i++) void look(`${i}`)
+  test('are bounded in number, for each priority', async () => {
+    const { analyze } = await fixture()
+    for (let i = 0; i < FIRST.length + 64; i++) void analyze(`${i}`)
     await settle()
-    await expect(look('one more')).rejects.toMatchObject({ code: 'ERR_OVERLOADED' })
-    for (let i = 0; i < 64; i++) void look(`asked ${i}`, 'asked')
-    await expect(look('one more', 'asked')).rejects.toMatchObject({ code: 'ERR_OVERLOADED' })
+    await expect(analyze('one more')).rejects.toMatchObject({ code: 'ERR_OVERLOADED' })
+    for (let i = 0; i < 64; i++) void analyze(`asked ${i}`, 'interactive')
+    await expect(analyze('one more', 'interactive')).rejects.toMatchObject({ code: 'ERR_OVERLOADED' })
   })
 
   test('without bytes, or with too many, are refused without being read', async () => {
-    const { analyzer, children } = await fixture()
+    const { analyzer, processes } = await fixture()
     const bytes = (): never => {
-      throw new Error('nobody reads this')
+      throw new Error('must not be read')
     }
-    const request = { bytes, wanted: WANTED, priority: 'asked' } as const
+    const request = { bytes, outputs: OUTPUTS, priority: 'interactive' } as const
     await expect(analyzer.analyze({ ...request, size: 0 }, never())).rejects.toMatchObject({
       code: 'ERR_IMAGE_UNREADABLE'
     })
     await expect(analyzer.analyze({ ...request, size: IMAGE_BYTES_MAX + 1 }, never())).rejects.toMatchObject({
       code: 'ERR_IMAGE_TOO_LARGE'
     })
-    expect(children).toHaveLength(0)
+    expect(processes).toHaveLength(0)
   })
 
-  test('that nobody waits for any more leave the line', async () => {
-    const { children, look } = await fixture()
-    const gone = new AbortController()
-    for (const name of FIRST) void look(name)
-    const cancelled = look('cancelled', 'backlog', gone.signal)
-    void look('next')
-    gone.abort(new Error('gone'))
+  test('leave the queue when cancelled', async () => {
+    const { processes, analyze } = await fixture()
+    const abort = new AbortController()
+    for (const name of FIRST) void analyze(name)
+    const cancelled = analyze('cancelled', 'backlog', abort.signal)
+    void analyze('next')
+    abort.abort(new Error('gone'))
     await expect(cancelled).rejects.toThrow('gone')
     await settle()
-    children[0]?.looks[0]?.outcome.resolve(ANALYSIS)
+    processes[0]?.analyses[0]?.outcome.resolve(ANALYSIS)
     await settle()
-    expect(children[0]?.names).toEqual([...FIRST, 'next'])
+    expect(processes[0]?.names).toEqual([...FIRST, 'next'])
   })
 
-  test('being looked at are let go at once, and their place is free when the child says so', async () => {
-    const { children, look } = await fixture()
-    const gone = new AbortController()
+  test('being analyzed reject at once when cancelled, and free their slot when the process answers', async () => {
+    const { processes, analyze } = await fixture()
+    const abort = new AbortController()
     const [first = '', ...others] = FIRST
-    const cancelled = look(first, 'backlog', gone.signal)
-    for (const name of [...others, 'next']) void look(name)
+    const cancelled = analyze(first, 'backlog', abort.signal)
+    for (const name of [...others, 'next']) void analyze(name)
     await settle()
-    gone.abort(new Error('gone'))
+    abort.abort(new Error('gone'))
     await expect(cancelled).rejects.toThrow('gone')
-    expect(children[0]?.looks[0]?.signal.aborted).toBe(true)
-    expect(children[0]?.names).toEqual(FIRST)
-    children[0]?.looks[0]?.outcome.reject(new Error('gone'))
+    expect(processes[0]?.analyses[0]?.signal.aborted).toBe(true)
+    expect(processes[0]?.names).toEqual(FIRST)
+    processes[0]?.analyses[0]?.outcome.reject(new Error('gone'))
     await settle()
-    expect(children[0]?.names).toEqual([...FIRST, 'next'])
+    expect(processes[0]?.names).toEqual([...FIRST, 'next'])
   })
 
-  test('whose own error it is get that, once', async () => {
-    const { children, look } = await fixture()
-    const analysis = look('a')
+  test('get their own error, without a retry', async () => {
+    const { processes, analyze } = await fixture()
+    const analysis = analyze('a')
     await settle()
-    children[0]?.looks[0]?.outcome.reject(new SheafError('ERR_IMAGE_UNREADABLE'))
+    processes[0]?.analyses[0]?.outcome.reject(new SheafError('ERR_IMAGE_UNREADABLE'))
     await expect(analysis).rejects.toMatchObject({ code: 'ERR_IMAGE_UNREADABLE' })
-    expect(children[0]?.looks).toHaveLength(1)
+    expect(processes[0]?.analyses).toHaveLength(1)
   })
 })
 
-describe('a child that ends', () => {
-  test('costs the photo nothing the first time', async () => {
-    const { children, look } = await fixture()
-    const analysis = look('a')
+describe('a process that ends', () => {
+  test('does the photo no harm the first time', async () => {
+    const { processes, analyze } = await fixture()
+    const analysis = analyze('a')
     await settle()
-    children[0]?.end('crashed')
+    processes[0]?.end('crashed')
     await settle()
-    children[1]?.looks[0]?.outcome.resolve(ANALYSIS)
+    processes[1]?.analyses[0]?.outcome.resolve(ANALYSIS)
     expect(await analysis).toBe(ANALYSIS)
   })
 
@@ -257,190 +257,190 @@ describe('a child that ends', () => {
     ['slow', 'ERR_IMAGE_TOO_LARGE'],
     ['outgrown', 'ERR_IMAGE_TOO_LARGE']
   ] as const)('twice on one photo alone (%s) is that photo’s error, and not that of others', async (reason, code) => {
-    const { children, look } = await fixture()
-    const [bad, good] = [look('bad'), look('good')]
+    const { processes, analyze } = await fixture()
+    const [bad, good] = [analyze('bad'), analyze('good')]
     await settle()
-    expect(children[0]?.names).toEqual(['bad', 'good'])
-    children[0]?.end(reason)
+    expect(processes[0]?.names).toEqual(['bad', 'good'])
+    processes[0]?.end(reason)
     await settle()
-    const next = look('next') // waits until it is known who it was
+    const next = analyze('next') // waits until the culprit is known
     await settle()
-    expect(children[1]?.names).toEqual(['bad'])
-    children[1]?.end(reason)
+    expect(processes[1]?.names).toEqual(['bad'])
+    processes[1]?.end(reason)
     await settle()
-    expect(children[2]?.names).toEqual(['good'])
-    children[2]?.looks[0]?.outcome.resolve(ANALYSIS)
+    expect(processes[2]?.names).toEqual(['good'])
+    processes[2]?.analyses[0]?.outcome.resolve(ANALYSIS)
     expect(await good).toBe(ANALYSIS)
     await settle()
-    expect(children[2]?.names).toEqual(['good', 'bad'])
-    children[2]?.end(reason)
+    expect(processes[2]?.names).toEqual(['good', 'bad'])
+    processes[2]?.end(reason)
     await expect(bad).rejects.toMatchObject({ code })
     await settle()
-    expect(children[3]?.names).toEqual(['next'])
-    children[3]?.looks[0]?.outcome.resolve(ANALYSIS)
+    expect(processes[3]?.names).toEqual(['next'])
+    processes[3]?.analyses[0]?.outcome.resolve(ANALYSIS)
     expect(await next).toBe(ANALYSIS)
   })
 
-  test('again and again, without a photo to blame, leaves the photo for later', async () => {
-    const { children, look } = await fixture()
-    const analysis = look('a')
+  test('repeatedly, without a photo to blame, fails the photo for now', async () => {
+    const { processes, analyze } = await fixture()
+    const analysis = analyze('a')
     for (let i = 0; i < 6; i++) {
       await settle()
-      children[i]?.end('crashed', 1)
+      processes[i]?.end('crashed', 1)
     }
     await expect(analysis).rejects.toMatchObject({ code: 'ERR_ANALYST_UNAVAILABLE' })
-    expect(children).toHaveLength(6)
+    expect(processes).toHaveLength(6)
   })
 
-  test('after somebody gave up is not started again for that', async () => {
-    const { children, look } = await fixture()
-    const gone = new AbortController()
-    const analysis = look('a', 'backlog', gone.signal)
+  test('after a cancellation is not restarted for it', async () => {
+    const { processes, analyze } = await fixture()
+    const abort = new AbortController()
+    const analysis = analyze('a', 'backlog', abort.signal)
     await settle()
-    gone.abort(new Error('gone'))
-    children[0]?.end('stopped')
+    abort.abort(new Error('gone'))
+    processes[0]?.end('stopped')
     await expect(analysis).rejects.toThrow('gone')
     await settle()
-    expect(children).toHaveLength(1)
+    expect(processes).toHaveLength(1)
   })
 
-  test('before it begins is an error of this node', async () => {
-    const { prepare, look } = await fixture()
+  test('at its start is an error of this node', async () => {
+    const { prepare, analyze } = await fixture()
     prepare.failure = new SheafError('ERR_ANALYST_UNAVAILABLE')
-    await expect(look('a')).rejects.toMatchObject({ code: 'ERR_ANALYST_UNAVAILABLE' })
+    await expect(analyze('a')).rejects.toMatchObject({ code: 'ERR_ANALYST_UNAVAILABLE' })
   })
 })
 
-describe('the life of the child', () => {
-  test('ends after five minutes without work, and begins again with the next', async () => {
-    const { analyzer, clock, children, look } = await fixture()
+describe('the life of the process', () => {
+  test('ends after five minutes without work, and begins again with the next photo', async () => {
+    const { analyzer, clock, processes, analyze } = await fixture()
     await analyzer.useModel(model('m'))
-    void look('a')
+    void analyze('a')
     await clock.advance(10 * 60_000)
-    expect(children[0]?.ended).toBe(false) // it works
-    children[0]?.looks[0]?.outcome.resolve(ANALYSIS)
+    expect(processes[0]?.ended).toBe(false) // it is busy
+    processes[0]?.analyses[0]?.outcome.resolve(ANALYSIS)
     await clock.advance(5 * 60_000 - 1)
-    expect(children[0]?.ended).toBe(false)
+    expect(processes[0]?.ended).toBe(false)
     await clock.advance(1)
-    expect(children[0]?.ended).toBe(true)
-    void look('b')
+    expect(processes[0]?.ended).toBe(true)
+    void analyze('b')
     await settle()
-    expect(children[1]?.models).toEqual(['m'])
-    expect(children[1]?.names).toEqual(['b'])
+    expect(processes[1]?.models).toEqual(['m'])
+    expect(processes[1]?.names).toEqual(['b'])
   })
 
-  test('ends with the analyzer, and everything that waits with it', async () => {
-    const { analyzer, clock, children, look } = await fixture()
-    const waiting = ['a', 'b', 'c', 'd'].map(name => look(name))
+  test('ends with the analyzer, and so does everything that waits', async () => {
+    const { analyzer, clock, processes, analyze } = await fixture()
+    const waiting = ['a', 'b', 'c', 'd'].map(name => analyze(name))
     await settle()
     await analyzer.stop()
     for (const analysis of waiting) await expect(analysis).rejects.toMatchObject({ code: 'ERR_STOPPING' })
-    await expect(look('e')).rejects.toMatchObject({ code: 'ERR_STOPPING' })
+    await expect(analyze('e')).rejects.toMatchObject({ code: 'ERR_STOPPING' })
     await expect(analyzer.embedText('x', model('m').spec.id, never())).rejects.toMatchObject({ code: 'ERR_STOPPING' })
-    expect(children.map(({ ended }) => ended)).toEqual([true])
+    expect(processes.map(({ ended }) => ended)).toEqual([true])
     expect(clock.pending).toBe(0)
     await analyzer.stop()
   })
 
-  test('that is just starting ends, too', async () => {
-    const { analyzer, children, look } = await fixture()
-    const analysis = look('a')
+  test('ends even if it is just starting', async () => {
+    const { analyzer, processes, analyze } = await fixture()
+    const analysis = analyze('a')
     await analyzer.stop()
     await expect(analysis).rejects.toMatchObject({ code: 'ERR_STOPPING' })
-    expect(children.map(({ ended }) => ended)).toEqual([true])
+    expect(processes.map(({ ended }) => ended)).toEqual([true])
   })
 })
 
 describe('the model', () => {
   const ids = (...names: string[]): Set<ModelId> => new Set(names.map(name => model(name).spec.id))
-  /** Of those called `a`, `b` and `c`, the ones that can be asked for; the one in use in capitals. */
-  const held = (analyzer: QueuedImageAnalyzer): string =>
+  /** The usable ones among the models `a`, `b` and `c`; the current one in capitals. */
+  const usable = (analyzer: QueuedImageAnalyzer): string =>
     ['a', 'b', 'c']
       .filter(name => analyzer.has(model(name).spec.id))
       .map(name => (analyzer.model === model(name).spec.id ? name.toUpperCase() : name))
       .join('')
 
-  test('is in use when the child has loaded it', async () => {
+  test('is in use once the process has loaded it', async () => {
     const { analyzer, prepare } = await fixture()
     const loaded = deferred<void>()
-    prepare.child = child => {
-      child.beforeModels = loaded.promise
+    prepare.process = imageProcess => {
+      imageProcess.beforeModels = loaded.promise
     }
     const change = analyzer.useModel(model('a'))
     await settle()
-    expect(held(analyzer)).toBe('')
+    expect(usable(analyzer)).toBe('')
     loaded.resolve()
     await change
-    expect(held(analyzer)).toBe('A')
+    expect(usable(analyzer)).toBe('A')
   })
 
-  test('of before stays beside the next one until it is let go', async () => {
-    const { analyzer, children } = await fixture()
+  test('stays loaded beside its successor until it is released', async () => {
+    const { analyzer, processes } = await fixture()
     await analyzer.useModel(model('a'))
     await analyzer.useModel(model('b'))
-    expect(held(analyzer)).toBe('aB')
+    expect(usable(analyzer)).toBe('aB')
     await analyzer.keepOnly(ids('a', 'b'))
-    expect(held(analyzer)).toBe('aB')
+    expect(usable(analyzer)).toBe('aB')
     await analyzer.keepOnly(ids('c'))
-    expect(held(analyzer)).toBe('B')
-    expect(children[0]?.models).toEqual(['a', 'b a', 'b'])
+    expect(usable(analyzer)).toBe('B')
+    expect(processes[0]?.models).toEqual(['a', 'b a', 'b'])
   })
 
-  test('of before that is gone back to is in use again; the one in use is not loaded twice', async () => {
-    const { analyzer, children } = await fixture()
+  test('can be switched back to; the current one is not loaded twice', async () => {
+    const { analyzer, processes } = await fixture()
     for (const name of ['a', 'b', 'a', 'a']) await analyzer.useModel(model(name))
-    expect(held(analyzer)).toBe('Ab')
-    expect(children[0]?.models).toEqual(['a', 'b a', 'a b'])
+    expect(usable(analyzer)).toBe('Ab')
+    expect(processes[0]?.models).toEqual(['a', 'b a', 'a b'])
   })
 
-  test('and one more are held, never three', async () => {
-    const { analyzer, children } = await fixture()
+  test('and its predecessor are held, never three', async () => {
+    const { analyzer, processes } = await fixture()
     await Promise.all(['a', 'b', 'c'].map(name => analyzer.useModel(model(name))))
-    expect(held(analyzer)).toBe('bC')
-    expect(children[0]?.models).toEqual(['a', 'b a', 'c b'])
+    expect(usable(analyzer)).toBe('bC')
+    expect(processes[0]?.models).toEqual(['a', 'b a', 'c b'])
   })
 
-  test('that cannot be loaded leaves the one before in use', async () => {
-    const { analyzer, children } = await fixture()
+  test('that cannot be loaded leaves the previous one in use', async () => {
+    const { analyzer, processes } = await fixture()
     await analyzer.useModel(model('a'))
-    children[0]!.badModel = 'b'
+    processes[0]!.badModel = 'b'
     await expect(analyzer.useModel(model('b'))).rejects.toMatchObject({ code: 'ERR_MODEL_INVALID' })
-    expect(held(analyzer)).toBe('A')
+    expect(usable(analyzer)).toBe('A')
   })
 
-  test('and the one before are loaded again by the next child, before anything is asked of it', async () => {
-    const { analyzer, children, prepare, look } = await fixture()
+  test('and the previous one are loaded again by the next process, before any other call', async () => {
+    const { analyzer, processes, prepare, analyze } = await fixture()
     for (const name of ['a', 'b']) await analyzer.useModel(model(name))
     const loaded = deferred<void>()
-    prepare.child = child => {
-      child.beforeModels = loaded.promise
+    prepare.process = imageProcess => {
+      imageProcess.beforeModels = loaded.promise
     }
-    children[0]?.end('crashed')
+    processes[0]?.end('crashed')
     for (const name of ['x', 'y']) {
-      void look(name)
+      void analyze(name)
       await settle()
     }
-    expect(children[1]?.names).toEqual([])
+    expect(processes[1]?.names).toEqual([])
     loaded.resolve()
     await settle()
-    expect(children[1]?.models).toEqual(['b', 'b a'])
-    expect(children[1]?.names).toEqual(['x', 'y'])
+    expect(processes[1]?.models).toEqual(['b', 'b a'])
+    expect(processes[1]?.names).toEqual(['x', 'y'])
   })
 
   test.each([
     ['a', 'B'],
     ['b', 'A']
-  ])('that can no longer be loaded (%s of two) is given up; photos are looked at without it', async (bad, left) => {
-    const { analyzer, children, prepare, look } = await fixture()
+  ])('that can no longer be loaded (%s of two) is dropped; photos are analyzed without it', async (bad, left) => {
+    const { analyzer, processes, prepare, analyze } = await fixture()
     for (const name of ['a', 'b']) await analyzer.useModel(model(name))
-    prepare.child = child => {
-      child.badModel = bad
+    prepare.process = imageProcess => {
+      imageProcess.badModel = bad
     }
-    children[0]?.end('crashed')
-    const analysis = look('x')
+    processes[0]?.end('crashed')
+    const analysis = analyze('x')
     await settle()
-    expect(held(analyzer)).toBe(left)
-    children[1]?.looks[0]?.outcome.resolve(ANALYSIS)
+    expect(usable(analyzer)).toBe(left)
+    processes[1]?.analyses[0]?.outcome.resolve(ANALYSIS)
     expect(await analysis).toBe(ANALYSIS)
   })
 })
@@ -448,19 +448,19 @@ describe('the model', () => {
 describe('texts', () => {
   const [mute, eloquent] = [model('mute'), model('eloquent', 'encoder')]
 
-  test('need a model that is held and knows words', async () => {
-    const { analyzer, children } = await fixture()
+  test('need a loaded model with a text side', async () => {
+    const { analyzer, processes } = await fixture()
     const embed = ({ spec }: LoadedModel): Promise<TextEmbedding> => analyzer.embedText('a rose', spec.id, never())
     await expect(embed(eloquent)).rejects.toMatchObject({ code: 'ERR_MODEL_UNAVAILABLE' })
     for (const one of [eloquent, mute]) await analyzer.useModel(one)
     await expect(embed(mute)).rejects.toMatchObject({ code: 'ERR_TEXT_SEARCH_UNAVAILABLE' })
     expect(await embed(eloquent)).toBe(EMBEDDING)
-    expect(children[0]?.texts).toEqual([`a rose ${eloquent.spec.id}`])
+    expect(processes[0]?.texts).toEqual([`a rose ${eloquent.spec.id}`])
     await analyzer.keepOnly(new Set())
     await expect(embed(eloquent)).rejects.toMatchObject({ code: 'ERR_MODEL_UNAVAILABLE' })
   })
 
-  test.each(['', '  ', 'x'.repeat(TEXT_LENGTH_MAX + 1)])('of an odd length are refused', async text => {
+  test.each(['', '  ', 'x'.repeat(TEXT_LENGTH_MAX + 1)])('of an invalid length are refused', async text => {
     const { analyzer } = await fixture()
     await analyzer.useModel(eloquent)
     await expect(analyzer.embedText(text, eloquent.spec.id, never())).rejects.toMatchObject({
@@ -468,15 +468,15 @@ describe('texts', () => {
     })
   })
 
-  test('are embedded while a photo is looked at, and again when the child ends of it', async () => {
-    const { analyzer, children, look } = await fixture()
+  test('are embedded while a photo is analyzed, and retried when the process ends', async () => {
+    const { analyzer, processes, analyze } = await fixture()
     await analyzer.useModel(eloquent)
-    void look('a')
+    void analyze('a')
     await settle()
-    children[0]!.textError = new ImageProcessEnded('crashed', 'test', true)
+    processes[0]!.textError = new ImageProcessEnded('crashed', 'test', true)
     const embedding = analyzer.embedText('a rose', eloquent.spec.id, never())
-    children[0]?.end('crashed')
+    processes[0]?.end('crashed')
     expect(await embedding).toBe(EMBEDDING)
-    expect(children[1]?.texts).toEqual([`a rose ${eloquent.spec.id}`])
+    expect(processes[1]?.texts).toEqual([`a rose ${eloquent.spec.id}`])
   })
 })

@@ -9,7 +9,7 @@ async function variantsOf(image: Sharp): ReturnType<typeof makeVariants> {
 }
 
 describe('the sizes of a picture', () => {
-  test('are JPEG within their bounds', async () => {
+  test('are JPEG within their limits', async () => {
     const variants = await variantsOf(toImage(scene(1)).resize(2_400, 1_600).jpeg())
     const version = sharp.versions.sharp.split('.').slice(0, 2).join('.')
     expect(
@@ -24,7 +24,7 @@ describe('the sizes of a picture', () => {
     }
   })
 
-  test('that the picture fits already are not made: the original stands for them', async () => {
+  test('that the picture already fits are not made: the original replaces them', async () => {
     const sidesOf = async (image: Sharp) =>
       (await variantsOf(image)).map(({ alt, width, height }) => [alt, width, height])
     expect(await sidesOf(toImage(scene(1)).resize(1_600, 1_200).jpeg())).toEqual([
@@ -35,7 +35,7 @@ describe('the sizes of a picture', () => {
     expect(await sidesOf(toImage(scene(1, 200, 100)).webp())).toEqual([])
   })
 
-  test('are made all the same of a format that browsers do not show, and of very many bytes', async () => {
+  test('are still made of formats that browsers do not show, and of very large files', async () => {
     const tiff = await variantsOf(toImage(scene(1, 300, 200)).tiff())
     expect(tiff.map(({ width, height }) => [width, height])).toEqual([
       [300, 200],
@@ -54,7 +54,7 @@ describe('the sizes of a picture', () => {
     expect((await variantsOf(noise.png())).map(({ alt }) => alt)).toEqual(['thumb'])
   })
 
-  test('of a picture that can be seen through are WebP with that', async () => {
+  test('of a transparent picture are WebP with alpha', async () => {
     const variants = await variantsOf(
       toImage(scene(1, 700, 500))
         .ensureAlpha(0.5)
@@ -67,7 +67,7 @@ describe('the sizes of a picture', () => {
     }
   })
 
-  test('say nothing of camera, place or profile', async () => {
+  test('contain no camera, place or profile', async () => {
     const exif = { IFD0: { Make: 'Camera' }, IFD3: { GPSLatitude: '51/1 30/1 0/1' } }
     const variants = await variantsOf(toImage(scene(1)).withExif(exif).withIccProfile('p3').jpeg())
     for (const { bytes } of variants) {
@@ -82,7 +82,7 @@ describe('the sizes of a picture', () => {
     expect(second).toEqual(first)
   })
 
-  test('exist of the thinnest picture', async () => {
+  test('are made of the thinnest picture', async () => {
     const line = sharp({ create: { width: 1, height: 5_000, channels: 3, background: '#123' } })
     expect((await variantsOf(line.png())).map(({ width, height }) => [width, height])).toEqual([
       [1, 2_048],

@@ -11,14 +11,14 @@ const PIECE_BYTES = 1_000
 const FILE = new SeededRandom(1).bytes(10_500)
 
 /** How a server treats one request. */
-interface Behaviour {
+interface Behavior {
   readonly status?: number
-  /** The connection breaks after so many bytes. */
+  /** The connection breaks after this many bytes. */
   readonly breakAfter?: number
-  /** … or nothing more comes, for ever. */
+  /** … or stalls forever. */
   readonly stallAfter?: number
   readonly ignoreRange?: boolean
-  /** A part that was not asked for. */
+  /** Sends another range than requested. */
   readonly shift?: number
   readonly withoutLength?: boolean
   readonly file?: Uint8Array
@@ -30,16 +30,16 @@ interface Asked {
   readonly authorization: string | undefined
 }
 
-function setUp(behaviours: readonly Behaviour[] = []) {
+function setUp(behaviors: readonly Behavior[] = []) {
   const disk = new SimulatedDisk()
   disk.makeFolder('/d')
   const fileSystem = new SimulatedFileSystem(disk)
   const clock = new SimulatedClock()
   const asked: Asked[] = []
   const fetch: Fetch = async (url, { headers, signal }) => {
-    const behaviour = behaviours[asked.length] ?? {}
+    const behavior = behaviors[asked.length] ?? {}
     asked.push({ url, range: headers.range, authorization: headers.authorization })
-    return answer(behaviour, headers.range, signal)
+    return answer(behavior, headers.range, signal)
   }
   const seen: number[] = []
   const start = (init: Partial<DownloadInit> = {}): Promise<void> =>
@@ -55,7 +55,7 @@ function setUp(behaviours: readonly Behaviour[] = []) {
         ...init
       }
     )
-  /** Lets time pass until the download has ended. */
+  /** Advances the clock until the download has ended. */
   const finish = async (running: Promise<void>): Promise<void> => {
     let over = false
     const ended = running.finally(() => {
@@ -77,7 +77,7 @@ function setUp(behaviours: readonly Behaviour[] = []) {
   }
 }
 
-function answer(behaviour: Behaviour, range: string | undefined, signal: AbortSignal): Response {
+function answer(behavior: Behavior, range: string | undefined, signal: AbortSignal): Response {
   const {
     status,
     breakAfter,
@@ -86,7 +86,7 @@ function answer(behaviour: Behaviour, range: string | undefined, signal: AbortSi
     shift = 0,
     withoutLength = false,
     file = FILE
-  } = behaviour
+  } = behavior
   if (status !== undefined) return new Response('no', { status })
   const from = ignoreRange || range === undefined ? 0 : Number(/^bytes=(\d+)-$/.exec(range)![1])
   if (from > 0 && from >= file.length) return new Response('', { status: 416 })
@@ -110,7 +110,7 @@ function answer(behaviour: Behaviour, range: string | undefined, signal: AbortSi
 
 const bytesAt = async (fileSystem: SimulatedFileSystem, path: string) => fileSystem.readFile(path)
 
-test('a file comes whole, with news of how far it is', async () => {
+test('a file is downloaded completely, and progress is reported', async () => {
   const { fileSystem, asked, seen, run } = setUp()
   await run()
   expect(Buffer.from((await bytesAt(fileSystem, '/d/one.tgz'))!).equals(FILE)).toBe(true)
@@ -119,7 +119,7 @@ test('a file comes whole, with news of how far it is', async () => {
   expect(seen).toEqual([0, 1_000, 2_000, 3_000, 4_000, 5_000, 6_000, 7_000, 8_000, 9_000, 10_000, 10_500])
 })
 
-test('after each interruption it goes on from there', async () => {
+test('it resumes after each interruption', async () => {
   const { fileSystem, asked, run } = setUp([
     { breakAfter: 3_000 },
     { status: 503 },
@@ -134,7 +134,7 @@ test('after each interruption it goes on from there', async () => {
   expect(Buffer.from((await bytesAt(fileSystem, '/d/one.tgz'))!).equals(FILE)).toBe(true)
 })
 
-test('a later process goes on from what an earlier one had', async () => {
+test('a later process resumes what an earlier one downloaded', async () => {
   const { fileSystem, asked, clock, start, run } = setUp([{ stallAfter: 4_000 }])
   const abort = new AbortController()
   const first = start({ signal: abort.signal })
@@ -149,16 +149,16 @@ test('a later process goes on from what an earlier one had', async () => {
   expect(Buffer.from((await bytesAt(fileSystem, '/d/one.tgz'))!).equals(FILE)).toBe(true)
 })
 
-test.each<[string, Behaviour]>([
+test.each<[string, Behavior]>([
   ['knows no ranges', { ignoreRange: true }],
   ['sends another part', { shift: 500 }]
-])('a server that %s costs time, not the file', async (_what, behaviour) => {
-  const { fileSystem, run } = setUp([{ breakAfter: 3_000 }, behaviour])
+])('a server that %s costs time, not the file', async (_what, behavior) => {
+  const { fileSystem, run } = setUp([{ breakAfter: 3_000 }, behavior])
   await run()
   expect(Buffer.from((await bytesAt(fileSystem, '/d/one.tgz'))!).equals(FILE)).toBe(true)
 })
 
-test('all was there but for the look at it', async () => {
+test('a complete but unchecked download is only checked', async () => {
   const { fileSystem, asked, run } = setUp()
   await fileSystem.writeFileAtomic('/d/one.tgz.part', FILE)
   await run()
@@ -166,7 +166,7 @@ test('all was there but for the look at it', async () => {
   expect(await fileSystem.list('/d')).toEqual(['one.tgz'])
 })
 
-test('a beginning that belongs to another file is thrown away', async () => {
+test('a partial download of another file is dropped', async () => {
   const { fileSystem, asked, run } = setUp()
   await fileSystem.writeFileAtomic('/d/one.tgz.part', new Uint8Array(2_000))
   await run()
@@ -174,7 +174,7 @@ test('a beginning that belongs to another file is thrown away', async () => {
   expect(Buffer.from((await bytesAt(fileSystem, '/d/one.tgz'))!).equals(FILE)).toBe(true)
 })
 
-test('another file is refused and not kept', async () => {
+test('a wrong file is refused and not kept', async () => {
   const other = FILE.map((byte, at) => (at === 5_000 ? byte ^ 1 : byte))
   const { fileSystem, run } = setUp([{ file: other }])
   await expect(run()).rejects.toMatchObject({
@@ -184,16 +184,16 @@ test('another file is refused and not kept', async () => {
   expect(await fileSystem.list('/d')).toEqual([])
 })
 
-test.each<[string, Behaviour]>([
+test.each<[string, Behavior]>([
   ['says so', {}],
   ['does not say so', { withoutLength: true }]
-])('a server that sends too much and %s is not listened to', async (_what, behaviour) => {
-  const { fileSystem, run } = setUp([behaviour])
+])('a server that sends too much and %s is not listened to', async (_what, behavior) => {
+  const { fileSystem, run } = setUp([behavior])
   await expect(run({ bytesMax: FILE.length - 1 })).rejects.toMatchObject({ code: 'ERR_MODEL_DOWNLOAD' })
   expect((await bytesAt(fileSystem, '/d/one.tgz.part'))!.length).toBeLessThan(FILE.length)
 })
 
-test('what will not change is not asked for again; what may is asked for four times', async () => {
+test('permanent errors are not retried; temporary ones are tried four times', async () => {
   const missing = setUp([{ status: 404 }])
   await expect(missing.run()).rejects.toMatchObject({ message: expect.stringContaining('404') })
   expect(missing.asked).toHaveLength(1)
@@ -206,14 +206,14 @@ test('what will not change is not asked for again; what may is asked for four ti
   expect(down.clock.pending).toBe(0)
 })
 
-test('a failing disk is not taken for a bad connection', async () => {
+test('a failing disk is not mistaken for a bad connection', async () => {
   const { disk, asked, run } = setUp()
   disk.fail('write')
   await expect(run()).rejects.toMatchObject({ code: 'EIO' })
   expect(asked).toHaveLength(1)
 })
 
-test('credentials in an address are sent and not shown', async () => {
+test('credentials in a URL are sent but not shown', async () => {
   const { asked, run } = setUp([{ status: 403 }])
   const failure = run({ url: new URL('https://me:p%40ss@models.example/one.tgz') })
   await expect(failure).rejects.toMatchObject({ message: expect.not.stringContaining('p%40ss') })

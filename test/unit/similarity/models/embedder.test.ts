@@ -12,7 +12,7 @@ import {
   type TextConcepts,
   type TextEncoder
 } from '../../../../src/similarity/models/model-spec.js'
-import { pooled, toUnit } from '../../../../src/similarity/models/network.js'
+import { pool, toUnit } from '../../../../src/similarity/models/network.js'
 import { TextNetwork } from '../../../../src/similarity/models/text-network.js'
 import { ThreadedEmbedder } from '../../../../src/similarity/models/threaded-embedder.js'
 import {
@@ -51,8 +51,8 @@ async function loaded(files: Record<string, Uint8Array | string>, image: ImageSi
 const rounded = (vector: Float32Array | undefined): number[] =>
   Array.from(vector ?? [], number => Math.round(1_000 * number) / 1_000)
 
-describe('one space for images and words', () => {
-  test('images and texts of one colour meet, and name the model', async () => {
+describe('one space for images and texts', () => {
+  test('images and texts of one color match, and carry the model digest', async () => {
     const model = await loaded({}, SMALL_IMAGE_SIDE, SMALL_TEXT_SIDE)
     const embedder = await Embedder.load(model)
     const features = await embedder.image(plainPixels(200, 0, 0))
@@ -67,13 +67,13 @@ describe('one space for images and words', () => {
     await embedder.release()
   })
 
-  test('without a text side there are no words', async () => {
+  test('without a text side, texts are refused', async () => {
     const embedder = await Embedder.load(await loaded({}, SMALL_IMAGE_SIDE))
     await expect(embedder.text('red')).rejects.toMatchObject({ code: 'ERR_TEXT_SEARCH_UNAVAILABLE' })
     await embedder.release()
   })
 
-  test('an image without a direction is refused: all black, when black is zero', async () => {
+  test('an image with a zero vector is refused: all black, when black is zero', async () => {
     const embedder = await Embedder.load(await loaded({}, SMALL_IMAGE_SIDE))
     await expect(embedder.image(plainPixels(0, 0, 0))).rejects.toMatchObject({ code: 'ERR_MODEL_INVALID' })
     await embedder.release()
@@ -83,7 +83,7 @@ describe('one space for images and words', () => {
 describe('concepts', () => {
   const classes = { outputName: 'classes', count: 3 }
 
-  test('the most probable labels count, each by its probability', async () => {
+  test('the most probable labels are weighted by their probability', async () => {
     const labels = LabelVectors.encode(
       [
         [1, 0, 0, 0],
@@ -103,7 +103,7 @@ describe('concepts', () => {
     await embedder.release()
   })
 
-  test('label vectors of another number are refused', async () => {
+  test('a wrong number of label vectors is refused', async () => {
     const labels = new Uint8Array(4 * SMALL_DIMENSION * 2)
     const model = await loaded({ 'labels.f32': labels }, { ...SMALL_IMAGE_SIDE, classes }, CONCEPTS)
     await expect(Embedder.load(model)).rejects.toMatchObject({ code: 'ERR_MODEL_INVALID' })
@@ -111,7 +111,7 @@ describe('concepts', () => {
 })
 
 describe('in a thread of its own', () => {
-  test('images and texts give the same, each to whoever asked', async () => {
+  test('images and texts give the same vectors, each to its caller', async () => {
     const model = await loaded({}, SMALL_IMAGE_SIDE, SMALL_TEXT_SIDE)
     const [here, there] = [await Embedder.load(model), await ThreadedEmbedder.load(model)]
     const pictures = [plainPixels(200, 0, 0), plainPixels(0, 200, 0), plainPixels(0, 0, 200)]
@@ -121,7 +121,7 @@ describe('in a thread of its own', () => {
     await Promise.all([here.release(), there.release()])
   })
 
-  test('what is wrong keeps its code, and the next is answered', async () => {
+  test('an error keeps its code, and the next call is answered', async () => {
     const embedder = await ThreadedEmbedder.load(await loaded({}, SMALL_IMAGE_SIDE))
     await expect(embedder.text('red')).rejects.toMatchObject({ code: 'ERR_TEXT_SEARCH_UNAVAILABLE' })
     await expect(embedder.image(plainPixels(0, 0, 0))).rejects.toMatchObject({ code: 'ERR_MODEL_INVALID' })
@@ -138,13 +138,13 @@ describe('in a thread of its own', () => {
 
 describe('pixels', () => {
   const side = { ...SMALL_IMAGE_SIDE, size: 1, mean: [10, 20, 30], std: [2, 4, 8] } as const
-  test('become planes, less the mean, by the deviation', () => {
+  test('become planes, minus the mean, divided by the deviation', () => {
     expect(Array.from(imageInput(side, Uint8Array.of(12, 28, 46)))).toEqual([1, 2, 2])
   })
-  test('blue comes first where the network wants it so; mean and deviation are in its order', () => {
+  test('blue comes first for a BGR network; mean and deviation are in its order', () => {
     expect(Array.from(imageInput({ ...side, channels: 'bgr' }, Uint8Array.of(46, 28, 12)))).toEqual([1, 2, 2])
   })
-  test('of each plane all stand together', () => {
+  test('of each plane are contiguous', () => {
     const pixels = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
     const input = imageInput({ ...SMALL_IMAGE_SIDE, size: 2, std: [1, 1, 1] }, pixels)
     expect(Array.from(input)).toEqual([1, 4, 7, 10, 2, 5, 8, 11, 3, 6, 9, 12])
@@ -161,26 +161,26 @@ describe('texts', () => {
   const unit = (...numbers: number[]) => rounded(toUnit(Float32Array.from(numbers)))
   const third = 1 / 3
 
-  test('of a network that gives a vector for each token the mean counts, or the first', async () => {
+  test('use the mean, or the first, of one vector per token', async () => {
     const files = { 'text.onnx': smallTextNetwork({ output: 'last_hidden_state' }) }
     const spec = { ...SMALL_TEXT_SIDE, outputName: 'last_hidden_state', pooling: 'mean' } as const
     expect(await vectorOf('red green', files, spec)).toEqual(unit(1, 1, 0, 2 * third))
     expect(await vectorOf('red green', files, { ...spec, pooling: 'cls' })).toEqual(unit(1, 0, 0, third))
   })
 
-  test('of a text that is too long the beginning and the last token stay', async () => {
+  test('that are too long keep their beginning and last token', async () => {
     const spec = { ...SMALL_TEXT_SIDE, tokensMax: 3 }
     expect(await vectorOf('red red green green green blue', {}, spec)).toEqual(unit(2, 0, 1, 1))
     expect(await vectorOf('red red blue', {}, spec)).toEqual(unit(2, 0, 1, 1))
   })
 
-  test('words for which there is no token are left out; where no other is left, that is told', async () => {
+  test('without tokens for some words skip them; without any they are refused', async () => {
     const files = { 'tokenizer_config.json': Buffer.from('{}') }
     expect(await vectorOf('unheard red', files, SMALL_TEXT_SIDE)).toEqual(unit(1, 0, 0, third))
     await expect(vectorOf('unheard', files, SMALL_TEXT_SIDE)).rejects.toMatchObject({ code: 'ERR_BAD_PARAMETER' })
   })
 
-  test('a network of one length gets its texts filled up', async () => {
+  test('are padded for a network of one length', async () => {
     const files = { 'text.onnx': smallTextNetwork({ tokens: 4 }) }
     expect(await vectorOf('red', files, { ...SMALL_TEXT_SIDE, tokensMax: 4, padToken: 1 })).toEqual(
       unit(1, 0, 0, third)
@@ -200,15 +200,15 @@ describe('texts', () => {
 
 test('outputs of other shapes are refused', () => {
   const data = new Float32Array(8)
-  expect(pooled({ data, dims: [1, 8, 1, 1] }, 'none')).toHaveLength(8)
+  expect(pool({ data, dims: [1, 8, 1, 1] }, 'none')).toHaveLength(8)
   for (const dims of [[8], [2, 4], [1, 2, 4]]) {
-    expect(() => pooled({ data, dims }, 'none')).toThrow(/one vector/)
+    expect(() => pool({ data, dims }, 'none')).toThrow(/one vector/)
   }
   for (const dims of [
     [1, 8],
     [2, 2, 2],
     [1, 0, 8]
   ]) {
-    expect(() => pooled({ data, dims }, 'mean')).toThrow(/each token/)
+    expect(() => pool({ data, dims }, 'mean')).toThrow(/per token/)
   }
 })

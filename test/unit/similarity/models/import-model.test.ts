@@ -54,7 +54,7 @@ const refusal = async (given: Given) =>
     err => `${err.code}: ${err.message}`
   )
 
-test('a network for images: what it is, is read from it', async () => {
+test('the properties of an image network are read from its file', async () => {
   const { folder, run } = await imported()
   const { image, files, name } = await run()
   expect(name).toBe('mine')
@@ -66,14 +66,14 @@ test('a network for images: what it is, is read from it', async () => {
   expect(await readdir(folder)).toEqual(['image.onnx'])
 })
 
-test('one in the manner of ViT: a vector for each token, of any size', async () => {
+test('a network like ViT: one vector per token, images of any size', async () => {
   const network = smallImageNetwork({ output: 'last_hidden_state', shape: ['N', 3, 'H', 'W'] })
   expect((await result({ network })).image).toMatchObject({ pooling: 'cls', size: 224, dimension: SMALL_DIMENSION })
   const told = await result({ network, image: { pooling: 'mean', size: 32 } })
   expect(told.image).toMatchObject({ pooling: 'mean', size: 32 })
 })
 
-test('a pair in the manner of CLIP finds images by words', async () => {
+test('a pair like CLIP finds images by text', async () => {
   const { folder, run } = await imported({ textNetwork: smallTextNetwork() })
   const description = await run()
   expect(description.text).toMatchObject({ kind: 'encoder', outputName: 'text_embeds', pooling: 'none', tokensMax: 16 })
@@ -89,7 +89,7 @@ test('a pair in the manner of CLIP finds images by words', async () => {
   await embedder.release()
 })
 
-test('a network for texts of one length, and one that gives a vector for each token', async () => {
+test('a text network of one length, and one with one vector per token', async () => {
   const fixed = await result({ textNetwork: smallTextNetwork({ tokens: 5 }) })
   expect(fixed.text).toMatchObject({ tokensMax: 5, padToken: 1 })
   const tokens = await result({
@@ -99,7 +99,7 @@ test('a network for texts of one length, and one that gives a vector for each to
   expect(tokens.text).toMatchObject({ pooling: 'mean', tokensMax: 77 })
 })
 
-/** A graph by hand: what a network must not be. */
+/** A handmade graph, for invalid networks. */
 function graph(build: (graph: OnnxGraph) => void): Uint8Array {
   const made = new OnnxGraph()
   build(made)
@@ -128,18 +128,18 @@ const huge = graph(made => {
 test.each<[string, Given, RegExp]>([
   ['no network at all', { network: 'nonsense' }, /ERR_MODEL_INVALID.*cannot be loaded/],
   ['the channels last', { network: smallImageNetwork({ shape: ['N', 8, 8, 3] }) }, /channels first/],
-  ['no square', { network: smallImageNetwork({ shape: ['N', 3, 8, 4] }) }, /not a square/],
-  ['another size', { image: { size: 9 } }, /8×8 alone/],
-  ['a fixed batch', { network: smallImageNetwork({ shape: [2, 3, 8, 8] }) }, /by 2/],
+  ['no square', { network: smallImageNetwork({ shape: ['N', 3, 8, 4] }) }, /8×4; only square|4×8; only square/],
+  ['another size', { image: { size: 9 } }, /only images of 8×8/],
+  ['a fixed batch', { network: smallImageNetwork({ shape: [2, 3, 8, 8] }) }, /batches of 2/],
   ['the same vector for every image', { network: constant }, /same vector/],
   ['infinite numbers', { network: infinite }, /not finite/],
   ['too many numbers', { network: huge }, /4800 numbers; .*4096/],
   ['two outputs', { network: twoOutputs }, /name one of this \(float32 N×3\), that/],
-  ['an unheard output', { image: { outputName: 'elsewhere' } }, /no output elsewhere: name one of embedding/],
-  ['a pooling for another output', { image: { pooling: 'cls' } }, /each token/],
+  ['an unheard output', { image: { outputName: 'elsewhere' } }, /no output elsewhere; name one of embedding/],
+  ['a pooling for another output', { image: { pooling: 'cls' } }, /per token/],
   ['a text network for images', { network: smallTextNetwork() }, /one input, float32/],
   ['an image network for texts', { textNetwork: smallImageNetwork() }, /input_ids/],
-  ['words of another space', { textNetwork: smallTextNetwork({ dimension: 3 }) }, /3 numbers .*4.*belong together/],
+  ['words of another space', { textNetwork: smallTextNetwork({ dimension: 3 }) }, /3 numbers, .*4: .*belong together/],
   [
     'a file that is not there',
     { textNetwork: smallTextNetwork(), text: { file: '/nowhere/x.onnx' } },
@@ -149,6 +149,6 @@ test.each<[string, Given, RegExp]>([
   expect(await refusal(given)).toMatch(reason)
 })
 
-test('of two outputs the one that is named counts', async () => {
+test('of two outputs the named one is used', async () => {
   expect((await result({ network: twoOutputs, image: { outputName: 'that' } })).image.outputName).toBe('that')
 })

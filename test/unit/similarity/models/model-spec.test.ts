@@ -37,7 +37,7 @@ const DESCRIPTION: ModelDescription = {
   ]
 }
 
-/** Every place of a description that is a number or a text. */
+/** Paths of all numbers and strings in a description. */
 function leaves(value: unknown, path: readonly string[] = []): string[][] {
   if (typeof value !== 'object' || value === null) return [[...path]]
   return Object.entries(value).flatMap(([key, inner]) => leaves(inner, [...path, key]))
@@ -50,10 +50,10 @@ function changed(value: unknown, [key, ...rest]: readonly string[]): unknown {
   return copy
 }
 
-/** What vectors do not depend on: who says what, and names that are the same for all models. */
+/** Fields that vectors do not depend on. */
 const FREE = /^(name|licence|source|files\.1\.(name|sha256)|files\.\d\.bytes)$/
 
-test('a change of anything that vectors depend on is another model, and of nothing else', () => {
+test('exactly a change of something that vectors depend on makes another model', () => {
   const { digest, id } = identifyModel(DESCRIPTION)
   expect(digest).toMatch(/^[0-9a-f]{64}$/)
   expect(id).toBe(digest.slice(0, 16))
@@ -67,7 +67,7 @@ test('a change of anything that vectors depend on is another model, and of nothi
   expect(identifyModel({ ...DESCRIPTION, text: unpadded }).digest).not.toBe(digest)
 })
 
-test('the order in which somebody wrote the fields does not matter', () => {
+test('the order of the fields does not matter', () => {
   const { digest } = identifyModel(DESCRIPTION)
   fc.assert(
     fc.property(fc.shuffledSubarray(Object.entries(DESCRIPTION.image), { minLength: 11 }), entries => {
@@ -77,13 +77,13 @@ test('the order in which somebody wrote the fields does not matter', () => {
   )
 })
 
-test('what can be pulled is pinned to the last byte', () => {
+test('models to pull are pinned to the last byte', () => {
   for (const recipe of MODEL_RECIPES) {
     for (const source of recipe.packages) {
       expect(Buffer.from(source.integrity.replace('sha512-', ''), 'base64')).toHaveLength(64)
       expect(source.bytes).toBeGreaterThan(0)
     }
-    const names = ['image.onnx', ...Object.keys(recipe.copied), ...(recipe.labels ? ['labels.json'] : [])]
+    const names = ['image.onnx', ...Object.keys(recipe.copiedFiles), ...(recipe.labels ? ['labels.json'] : [])]
     expect(Object.keys(recipe.sha256).sort()).toEqual(names.sort())
     for (const sha256 of Object.values(recipe.sha256)) expect(sha256).toMatch(/^[0-9a-f]{64}$/)
     expect(recipe.reference.filter(number => number > 0.1).length).toBeGreaterThan(5)
@@ -91,7 +91,7 @@ test('what can be pulled is pinned to the last byte', () => {
   }
 })
 
-test('the identities of the models that people have do not change', () => {
+test('the identities of released models never change', () => {
   const identity = (name: string): string => {
     const { image, text, licence, source, sha256 } = MODEL_RECIPES.find(recipe => recipe.name === name)!
     const files = Object.keys(sha256)

@@ -7,7 +7,7 @@ export type Field =
   | { readonly table: Fields }
   | { readonly tables: readonly Fields[] }
 
-/** By number; those that are missing are absent. */
+/** By field number; missing ones are absent. */
 export type Fields = Readonly<Record<number, Field>>
 
 /** @returns a FlatBuffer whose root is the table */
@@ -18,7 +18,7 @@ export function flatBuffer(root: Fields): Uint8Array {
   return writer.bytes()
 }
 
-/** What is referred to stands behind what refers to it. */
+/** A referenced object comes after the reference. */
 class FlatBufferWriter {
   #buffer = Buffer.alloc(1 << 16)
   #end = 0
@@ -70,7 +70,7 @@ class FlatBufferWriter {
     this.#buffer.writeUInt32LE(position - at, at)
   }
 
-  /** Takes `byteCount` zeros at the end, of which the first four become a number. @returns where they begin */
+  /** Appends `byteCount` zeros and writes a number into the first four. @returns where they begin */
   int(value: number, byteCount: number): number {
     const position = this.#end
     this.#end += byteCount

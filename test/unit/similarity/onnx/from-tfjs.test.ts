@@ -19,7 +19,7 @@ import {
 } from './naive-layers.js'
 import { expectClose, randomImage, randomNumbers, runOnnx } from './run-onnx.js'
 
-/** Float32 weights in one file, cut in two where nothing ends. */
+/** Float32 weights, split into two files inside a weight. */
 function packed(weights: Readonly<Record<string, { shape: readonly number[]; data: readonly number[] }>>) {
   const all = Buffer.from(Float32Array.from(Object.values(weights).flatMap(({ data }) => data)).buffer)
   const cut = Math.min(7, all.length)
@@ -109,7 +109,7 @@ describe('graph models', () => {
     return globalMean(map(second, (value, channel) => relu(value + offset.data[channel]!)))
   }
 
-  test.each([1, 2, 3])('computes what it computed before, up to its mean, seed %i', async seed => {
+  test.each([1, 2, 3])('computes the same as the original, up to its mean, seed %i', async seed => {
     const random = new SeededRandom(seed)
     const built = model(random)
     const { manifest, files } = packed(built.weights)
@@ -213,7 +213,7 @@ describe('layers models', () => {
     weightsManifest
   })
 
-  test.each([1, 2, 3])('computes what it computed before, seed %i', async seed => {
+  test.each([1, 2, 3])('computes the same as the original, seed %i', async seed => {
     const random = new SeededRandom(seed)
     const built = model(random)
     const { manifest, files } = packed(built.weights)
@@ -242,7 +242,7 @@ describe('weights', () => {
   const read = (bytes: Uint8Array, weight: TfjsWeightGroup['weights'][number]) =>
     readTfjsWeights([{ paths: ['w'], weights: [weight] }], new Map([['w', bytes]])).get(weight.name)
 
-  test('quantised ones are brought back', () => {
+  test('quantized ones are dequantized', () => {
     const quantized = { name: 'w', shape: [3], dtype: 'float32', quantization: { dtype: 'uint8', scale: 0.5, min: -1 } }
     expect(read(Uint8Array.of(0, 1, 255), quantized)?.data).toEqual(Float32Array.of(-1, -0.5, 126.5))
     const sixteen = { ...quantized, quantization: { dtype: 'uint16', scale: 2, min: 1 } }
@@ -253,7 +253,7 @@ describe('weights', () => {
     expect(Array.from(values ?? [])).toEqual([1, -2, 0.333251953125, 2 ** -24, 65504, -(2 ** -14)])
   })
 
-  test('missing files and missing bytes are told', () => {
+  test('missing files and missing bytes are errors', () => {
     const weight = { name: 'w', shape: [2], dtype: 'float32' }
     expect(() => read(new Uint8Array(7), weight)).toThrow(SheafError)
     expect(() => readTfjsWeights([{ paths: ['v'], weights: [weight] }], new Map())).toThrow(SheafError)

@@ -20,7 +20,7 @@ interface Operator {
   readonly options?: Fields
 }
 
-/** @param tensors - their shapes, and weights where they are constant */
+/** @param tensors - their shapes, and weights of constant ones */
 function tflite(
   tensors: readonly { readonly shape: readonly number[]; readonly data?: readonly number[]; readonly type?: number }[],
   operators: readonly Operator[]
@@ -153,7 +153,7 @@ test('without its classes it ends with the embedding; the same file gives the sa
   expect(convertTflite(file, { classes: true }).length).toBeGreaterThan(converted.length)
 })
 
-test('what it does not know it refuses', () => {
+test('refuses unsupported models', () => {
   const image = { shape: [1, 4, 4, 3] }
   const refused = (file: Uint8Array): unknown =>
     expect(() => convertTflite(file, { classes: false })).toThrow(SheafError)
@@ -161,7 +161,7 @@ test('what it does not know it refuses', () => {
   // a mean over a part of the image
   const window = { 0: { byte: 1 }, 1: { int: 2 }, 2: { int: 2 }, 3: { int: 2 }, 4: { int: 2 } }
   refused(tflite([image, { shape: [1, 2, 2, 3] }], [{ code: AVERAGE_POOL, inputs: [0], output: 1, options: window }]))
-  // quantised weights
+  // quantized weights
   const kernel = { shape: [1, 1, 1, 3], data: [1, 2, 3], type: 3 }
   refused(tflite([image, kernel, image], [{ code: CONVOLUTION, inputs: [0, 1], output: 2 }]))
 })
@@ -172,7 +172,7 @@ test('a damaged file is refused, whatever the damage', () => {
     fc.property(fc.nat(file.length - 1), fc.integer({ min: 1, max: 255 }), fc.boolean(), (at, change, cut) => {
       const damaged = cut ? file.subarray(0, at) : file.map((byte, i) => (i === at ? byte ^ change : byte))
       try {
-        convertTflite(damaged, { classes: true }) // a changed weight goes unnoticed here: digests are for that
+        convertTflite(damaged, { classes: true }) // a changed weight goes unnoticed here; digests detect it
       } catch (err) {
         expect(err).toMatchObject({ code: 'ERR_MODEL_INVALID' })
       }

@@ -1,6 +1,6 @@
 /*
- * Layers as TensorFlow defines them, written down as their definitions: images of height × width × channels, one loop per
- * index, in doubles. Another route to the same numbers than a conversion to ONNX.
+ * TensorFlow's layers, straight from their definitions: images of height × width × channels, one loop per index, in doubles.
+ * A computation independent of the conversion to ONNX.
  */
 
 export interface Image {
@@ -15,12 +15,12 @@ export interface NaiveConvolution {
   readonly kernelHeight: number
   readonly kernelWidth: number
   readonly outputs: number
-  /** The weight at a place of the kernel that joins an input to an output. */
+  /** The kernel weight at a position, from an input to an output. */
   readonly weight: (y: number, x: number, input: number, output: number) => number
   readonly bias?: readonly number[]
   readonly stride: readonly [number, number]
   readonly padding: 'same' | 'valid'
-  /** An output sees only the input of its own channel. */
+  /** Each output depends only on the input of its own channel. */
   readonly depthwise?: boolean
 }
 
@@ -118,7 +118,7 @@ export function softmax(row: readonly number[]): number[] {
 export const relu = (value: number): number => Math.max(0, value)
 export const relu6 = (value: number): number => Math.min(6, Math.max(0, value))
 
-/** @returns how many there are along a side, and the padding before the first: TensorFlow puts an odd one after */
+/** @returns outputs along a side, and the padding before the first: TensorFlow puts an odd one after */
 function extent(size: number, kernel: number, stride: number, padding: 'same' | 'valid'): [number, number] {
   if (padding === 'valid') return [Math.floor((size - kernel) / stride) + 1, 0]
   const count = Math.ceil(size / stride)

@@ -13,7 +13,7 @@ test('the examples of the encoding guide', () => {
   expect(hex(new ProtobufWriter().int(20, 7))).toBe('a00107') // a field number that needs two bytes
 })
 
-test('any 64-bit number is read back as it was', () => {
+test('any 64-bit number is read back unchanged', () => {
   fc.assert(
     fc.property(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), number => {
       const bytes = new ProtobufWriter().int(1, number).finish().subarray(1)

@@ -1,0 +1,325 @@
+import { hash } from 'node:crypto'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { SheafError } from '../../../src/core/errors.js'
+import { silentLog } from '../../../src/core/log.js'
+import { newCookie, newPhotoId, type PhotoId } from '../../../src/domain/ids.js'
+import { createChanges, deleteChanges, viewPhoto } from '../../../src/domain/photo.js'
+import { LocalStore, type LocalStoreComponents } from '../../../src/store/local-store.js'
+import { dataDraft, dataIdentity } from '../../../src/store/photo-needles.js'
+import type { CompactionResult } from '../../../src/volumes/compaction.js'
+import { SeededRandom } from '../../support/seeded-random.js'
+import { SimulatedClock, settle } from '../../support/simulated-clock.js'
+import { SimulatedDatabase } from '../../support/simulated-database.js'
+import { SimulatedDisk } from '../../support/simulated-disk.js'
+import { SimulatedFileSystem } from '../../support/simulated-file-system.js'
+
+const VOLUME_BYTES = 20_000
+const PURGE_MS = 60_000
+
+/** A disk and a database on which local stores live one after the other, as processes would. */
+class Fixture {
+  readonly clock = new SimulatedClock()
+  readonly random = new SeededRandom(1)
+  readonly disk = new SimulatedDisk({ random: this.random })
+  database = new SimulatedDatabase(this.random)
+  store!: LocalStore
+
+  async start(overrides: Partial<LocalStoreComponents> = {}): Promise<LocalStore> {
+    this.store = new LocalStore(
+      {
+        fileSystem: new SimulatedFileSystem(this.disk),
+        clock: this.clock,
+        random: this.random,
+        log: silentLog,
+        database: this.database.attach(),
+        sign: () => new Uint8Array(64),
+        verifySignature: () => true,
+        ...overrides
+      },
+      { folder: '/home/data', origin: new Uint8Array(32), volumeBytes: VOLUME_BYTES, purgeMs: PURGE_MS }
+    )
+    await this.store.start()
+    return this.store
+  }
+
+  /** Ends the process, in an orderly way or not, and starts the next. */
+  async restart(how: 'stop' | 'kill' | 'crash' = 'stop', prepare: () => void = () => {}): Promise<LocalStore> {
+    if (how === 'stop') await this.store.stop()
+    else {
+      this.disk[how]()
+      this.database.die(how)
+    }
+    prepare()
+    return this.start()
+  }
+
+  loseDirectory(): void {
+    this.database = new SimulatedDatabase(this.random)
+  }
+
+  /** Writes a photo of one needle. */
+  async add(byteCount = 100): Promise<PhotoId> {
+    const { random, clock, store } = this
+    const data = random.bytes(byteCount)
+    const sha256 = hash('sha256', data, 'hex')
+    const cookie = newCookie(random)
+    const id = newPhotoId(clock, random)
+    const { logicalVolume } = store.volumes
+    const birth = {
+      size: byteCount,
+      sha256,
+      contentType: 'image/jpeg',
+      cookie,
+      logicalVolume,
+      chunkBytes: 0,
+      name: 'a'
+    }
+    const draft = dataDraft({ cookie }, { id, generation: 0, part: 'orig' }, 0, false, data)
+    await store.writer.create(id, createChanges(birth), [draft])
+    return id
+  }
+
+  async addMany(count: number, byteCount?: number): Promise<PhotoId[]> {
+    const ids: PhotoId[] = []
+    for (let i = 0; i < count; i++) ids.push(await this.add(byteCount))
+    return ids
+  }
+
+  async remove(id: PhotoId): Promise<void> {
+    await this.store.writer.edit(id, before => ({ changes: deleteChanges(before) }))
+  }
+
+  /** @throws unless the photo's record is known and its bytes are those that it names */
+  async expectWhole(id: PhotoId): Promise<void> {
+    const { directory, volumes } = this.store
+    const stored = directory.getSync({ kind: 'photo', id })
+    if (stored === undefined) throw new Error(`${id} is not known`)
+    const identity = dataIdentity({ id, generation: 0, part: 'orig' }, 0)
+    const [location] = volumes.locate(identity)
+    if (location === undefined) throw new Error(`the bytes of ${id} are not here`)
+    expect(hash('sha256', await volumes.read(location, identity), 'hex')).toBe(viewPhoto(stored.record).sha256)
+  }
+
+  /** Runs what waits for time to pass. */
+  async finish<Result>(work: Promise<Result>): Promise<Result> {
+    let ended = false
+    const end = (): void => {
+      ended = true
+    }
+    work.then(end, end)
+    while (!ended) await this.clock.advance(10)
+    return work
+  }
+}
+
+async function started(overrides?: Partial<LocalStoreComponents>): Promise<Fixture> {
+  const fixture = new Fixture()
+  await fixture.start(overrides)
+  onTestFinished(() => fixture.store.stop())
+  return fixture
+}
+
+describe('a local store', () => {
+  test('begins on an empty disk, and leaves nothing behind that runs', async () => {
+    const { store, disk, clock } = await started()
+    expect(disk.folder('/home/data').names()).toEqual(expect.arrayContaining(['ballast', 'volumes']))
+    expect([store.directory.state, store.volumes.recovery?.volumes]).toEqual(['open', 0])
+    expect((await store.space()).totalBytes).toBe(disk.capacityBytes)
+    expect(clock.pending).toBeGreaterThan(0)
+    await store.stop()
+    expect([clock.pending, store.directory.state]).toEqual([0, 'closed'])
+  })
+
+  test.each(['stop', 'kill', 'crash'] as const)('keeps what was written through a %s', async how => {
+    const fixture = await started()
+    const ids = await fixture.addMany(20, 1_500) // in several volumes
+    await fixture.remove(ids.pop() as PhotoId)
+    expect(fixture.store.volumes.volumes().length).toBeGreaterThan(1)
+    const digest = fixture.store.directory.digest()
+    const { directory, volumes } = await fixture.restart(how)
+    expect([directory.digest(), directory.count('all')]).toEqual([digest, ids.length])
+    expect(volumes.recovery?.holes).toBe(0)
+    if (how === 'stop') expect(volumes.recovery?.replayedNeedles).toBe(0)
+    for (const id of ids) await fixture.expectWhole(id)
+  })
+
+  test('stops when what is being written is written, and takes nothing afterwards', async () => {
+    const fixture = await started()
+    const id = await fixture.add()
+    const removal = fixture.remove(id)
+    await fixture.store.stop()
+    await removal
+    await expect(fixture.add()).rejects.toMatchObject({ code: 'ERR_STOPPING' })
+    const { directory } = await fixture.start()
+    expect([directory.getSync({ kind: 'photo', id }) !== undefined, directory.count('all')]).toEqual([true, 0])
+  })
+
+  test('asks whether clients may write, before it writes', async () => {
+    const refusal = new SheafError('ERR_LEAVING')
+    const fixture = await started({
+      admit: () => {
+        throw refusal
+      }
+    })
+    await expect(fixture.add()).rejects.toBe(refusal)
+    expect(fixture.store.volumes.volumes()).toEqual([])
+  })
+})
+
+describe('a directory that is lost', () => {
+  test('is made again from the volumes, deletes and edits included', async () => {
+    const fixture = await started()
+    const [gone, ...ids] = (await fixture.addMany(20)) as [PhotoId, ...PhotoId[]]
+    await fixture.remove(gone)
+    const digest = fixture.store.directory.digest()
+    const { directory, volumes } = await fixture.restart('stop', () => fixture.loseDirectory())
+    expect([directory.digest(), directory.count('all')]).toEqual([digest, ids.length])
+    expect(volumes.recovery?.replayedNeedles).toBeGreaterThan(20)
+    for (const id of ids) await fixture.expectWhole(id)
+  })
+
+  test('is made again while the disk refuses a part at first', async () => {
+    const fixture = await started()
+    const ids = await fixture.addMany(10)
+    const digest = fixture.store.directory.digest()
+    const path = fixture.store.volumes.volumes()[0]?.path as string
+    const refuse = (): void => {
+      fixture.loseDirectory()
+      fixture.disk.fail('read', { path, from: 1_000, to: 1_200, times: 1 })
+    }
+    const { directory, volumes } = await fixture.restart('stop', refuse)
+    expect(volumes.recovery?.holes).toBe(1) // seen, and closed since
+    expect(volumes.volumes().flatMap(({ holes }) => holes)).toEqual([])
+    expect(directory.digest()).toBe(digest)
+    for (const id of ids) await fixture.expectWhole(id)
+  })
+})
+
+describe('a directory that fails while the store runs', () => {
+  test('is opened again within a second, and has what the log got meanwhile', async () => {
+    let refills = 0
+    const fixture = await started({ onRefilled: async () => void refills++ })
+    await fixture.add()
+    const { directory, volumes } = fixture.store
+    const { epoch } = volumes
+    fixture.database.failBatches(1)
+    await expect(fixture.add()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNAVAILABLE' })
+    expect(directory.state).toBe('failed')
+    expect(volumes.epoch).not.toBe(epoch) // the dots of the record that failed are taken
+    await fixture.clock.advance(1_000)
+    await settle()
+    expect([directory.state, directory.count('all'), refills]).toEqual(['open', 2, 1])
+    await fixture.add()
+    expect(directory.count('all')).toBe(3)
+  })
+
+  test('is tried again until it opens', async () => {
+    const fixture = await started()
+    fixture.database.failBatches(3)
+    await expect(fixture.add()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNAVAILABLE' })
+    await fixture.clock.advance(1_500)
+    expect(fixture.store.directory.state).not.toBe('open')
+    await fixture.clock.advance(10_000)
+    expect([fixture.store.directory.state, fixture.store.directory.count('all')]).toEqual(['open', 1])
+  })
+
+  test('is right again whichever row of it is damaged', async () => {
+    const fixture = await started()
+    const ids = await fixture.addMany(2)
+    const [volume] = fixture.store.volumes.volumes()
+    await fixture.store.verdicts.retire(volume as NonNullable<typeof volume>, 1) // so that there is a row of each kind
+    const digest = fixture.store.directory.digest()
+    await fixture.store.stop()
+    const rows = fixture.database.snapshot()
+    const image = fixture.disk.snapshot()
+    for (const damaged of rows) {
+      if (damaged.value === undefined || damaged.value.byteLength === 0) continue
+      const value = Uint8Array.from(damaged.value)
+      value[0]! ^= 1
+      fixture.database.restore(rows.map(row => (row === damaged ? { ...row, value } : row)))
+      fixture.disk.restore(image)
+      const { directory, verdicts } = await fixture.start()
+      try {
+        for (const id of ids) directory.getSync({ kind: 'photo', id })
+      } catch (err) {
+        expect(err).toMatchObject({ code: 'ERR_DIRECTORY_UNAVAILABLE' })
+      }
+      await fixture.clock.advance(1_000)
+      await settle()
+      expect(directory.digest()).toBe(digest)
+      expect(verdicts.isRetired(volume?.id as never)).toBe(true)
+      for (const id of ids) await fixture.expectWhole(id)
+      await fixture.store.stop()
+    }
+  })
+
+  test('is not filled a second time while it is being filled', async () => {
+    let refills = 0
+    const fixture = await started({ onRefilled: async () => void refills++ })
+    await fixture.addMany(3)
+    const { store, clock } = fixture
+    let clears = 0
+    let cleared: () => void = () => {}
+    const refill = store.refill(async () => {
+      clears++
+      await store.directory.clear()
+      await new Promise<void>(resolve => {
+        cleared = resolve
+      })
+    })
+    await clock.advance(5_000)
+    expect([store.directory.state, clears]).toEqual(['filling', 1])
+    cleared()
+    expect(await refill).toBeGreaterThan(3)
+    await clock.advance(5_000)
+    expect([store.directory.count('all'), refills]).toEqual([3, 1])
+  })
+})
+
+describe('compaction', () => {
+  const compact = ({ store }: Fixture): Promise<CompactionResult> =>
+    store.compactor.run(() => {}, new AbortController().signal)
+
+  const bytesOf = ({ store }: Fixture): number => store.volumes.volumes().reduce((sum, { end }) => sum + end, 0)
+
+  /** Many photos, of which every fourth is left. */
+  async function mostlyDead(overrides?: Partial<LocalStoreComponents>): Promise<{ fixture: Fixture; ids: PhotoId[] }> {
+    const fixture = await started(overrides)
+    const all = await fixture.addMany(24, 1_000)
+    for (const [i, id] of all.entries()) if (i % 4 !== 0) await fixture.remove(id)
+    return { fixture, ids: all.filter((_, i) => i % 4 === 0) }
+  }
+
+  test('gives the space of deleted photos back, and says of each volume that goes that it is retired', async () => {
+    const { fixture, ids } = await mostlyDead()
+    const before = fixture.store.volumes.volumes().map(({ id }) => id)
+    const bytes = bytesOf(fixture)
+    await fixture.finish(compact(fixture))
+    expect(bytesOf(fixture)).toBeLessThan(bytes - 15_000)
+    const { volumes, verdicts } = fixture.store
+    const gone = before.filter(id => volumes.get(id) === undefined)
+    expect(gone.length).toBeGreaterThan(0)
+    expect(gone.filter(id => !verdicts.isRetired(id))).toEqual([])
+    for (const id of ids) await fixture.expectWhole(id)
+    await fixture.restart('stop', () => fixture.loseDirectory())
+    expect(gone.filter(id => !fixture.store.verdicts.isRetired(id))).toEqual([])
+    expect(fixture.store.directory.count('all')).toBe(ids.length)
+  })
+
+  test('runs by itself once deletes are old enough', async () => {
+    const { fixture, ids } = await mostlyDead()
+    const bytes = bytesOf(fixture)
+    await fixture.clock.advance(PURGE_MS - 1_000)
+    expect(bytesOf(fixture)).toBeGreaterThanOrEqual(bytes)
+    for (let minute = 0; minute < 12; minute++) await fixture.clock.advance(60_000)
+    expect(bytesOf(fixture)).toBeLessThan(bytes - 15_000)
+    for (const id of ids) await fixture.expectWhole(id)
+  })
+
+  test('leaves alone what is another node’s to compact', async () => {
+    const { fixture } = await mostlyDead({ isCompactionOwner: () => false })
+    const before = fixture.store.volumes.volumes().map(({ id }) => id)
+    for (let minute = 0; minute < 12; minute++) await fixture.clock.advance(60_000)
+    expect(fixture.store.volumes.volumes().map(({ id }) => id)).toEqual(expect.arrayContaining(before))
+  })
+})
