@@ -6,15 +6,15 @@ type Value<S> = S extends Setting<infer T> ? T : never
 
 type Settings = { readonly [Name in keyof typeof SETTINGS]: Value<(typeof SETTINGS)[Name]> }
 
-/** What a node is told at its start, validated. */
+/** The settings of a node, validated. */
 export interface Config extends Omit<Settings, 'advertise' | 'clusterKey' | 'model' | 'models'> {
-  /** Undefined: found out from the route to the peers. */
+  /** Undefined: the address of the interface that routes to the peers. */
   readonly advertise: Settings['advertise'] | undefined
-  /** Newest first; the second is an older one that is still accepted. None: whoever knows the cluster's name may join. */
+  /** The key, then an older one that is still accepted. Empty: whoever knows the cluster's name may join. */
   readonly clusterKeys: readonly string[]
   /** Undefined: no model, so no similarity. */
   readonly model: string | undefined
-  /** Undefined: where the user's other programs keep what can be had again. */
+  /** Undefined: a folder in the user's cache. */
   readonly models: Settings['models'] | undefined
 }
 
@@ -56,7 +56,7 @@ const SETTING_NAMES = Object.keys(ALL_SETTINGS) as readonly SettingName[]
 
 /**
  * Reads a node's settings: flag, else environment, else configuration file, else default. A value that is overridden is
- * not looked at; an empty environment variable counts as not set.
+ * not checked; an empty environment variable counts as not set.
  *
  * @throws {@link SheafError} `ERR_CONFIG` naming every fault at once, as {@link ConfigFault}s in `details.faults`
  */

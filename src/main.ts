@@ -1,15 +1,18 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
+import { resolve } from 'node:path'
 import { runCli } from './cli/cli.js'
 import type { ExitCode } from './cli/shell/session.js'
 import { flagHints, settingsHelp } from './config/help.js'
-import { loadConfig } from './config.js'
+import { type Config, loadConfig } from './config.js'
 import { systemClock } from './core/clock.js'
 import { SheafError } from './core/errors.js'
 import { holdProcess } from './core/hold-process.js'
 import { nodeFileSystem } from './core/node-file-system.js'
 import { systemRandom } from './core/random.js'
+import type { SheafNode } from './node.js'
+import { startLines } from './start-lines.js'
 import { programVersion } from './version.js'
 
 /** What a node writes is for its own user: the key, the photos, the directory. */
@@ -60,7 +63,7 @@ async function startNode(args: readonly string[]): Promise<ExitCode> {
     throw err
   }
   if (!interrupt.signal.aborted) {
-    process.stdout.write(`ready ${JSON.stringify(node.ready)}\n`)
+    process.stdout.write(process.stdout.isTTY ? await greeting(config, node) : `ready ${JSON.stringify(node.ready)}\n`)
     const interrupted = new Promise<void>(resolve => {
       interrupt.signal.addEventListener('abort', () => resolve(), { once: true })
     })
@@ -70,6 +73,19 @@ async function startNode(args: readonly string[]): Promise<ExitCode> {
   await node.stop()
   log.info({}, 'stopped')
   return 0
+}
+
+/** @returns what stands on a terminal in place of the ready line */
+async function greeting(config: Config, node: SheafNode): Promise<string> {
+  const lines = startLines({
+    command: process.env.npm_command === undefined ? 'sheaf' : 'npx sheaf',
+    http: node.ready.http,
+    p2p: node.ready.p2p,
+    folder: resolve(config.data),
+    model: await node.model(),
+    hasKey: config.clusterKeys.length > 0
+  })
+  return `\n${lines.join('\n')}\n\n`
 }
 
 process.on('SIGINT', onSignal)

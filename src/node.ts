@@ -60,6 +60,8 @@ export class SheafNode implements Startable {
   readonly #started: Startable[] = []
   #ready: ReadyInfo | undefined
   #left: Promise<void> = new Promise(() => {})
+  /** The models on this machine; undefined when the node is to do without. */
+  #models: ModelStore | undefined
 
   constructor(components: NodeComponents, init: { readonly config: Config; readonly version: string }) {
     this.#components = components
@@ -76,6 +78,14 @@ export class SheafNode implements Startable {
   /** Resolves when this node has left its cluster permanently: its process should then end. Valid once the node serves. */
   get left(): Promise<void> {
     return this.#left
+  }
+
+  /** The model that this node is to use. Its files are looked at; nothing is waited for. @returns undefined: none is wanted */
+  async model(): Promise<{ readonly name: string; readonly isHere: boolean } | undefined> {
+    const { model: name } = this.#config
+    if (name === undefined || this.#models === undefined) return undefined
+    const models = await this.#models.list().catch(() => []) // what is wrong with them, the log says
+    return { name, isHere: models.some(model => model.name === name && model.state === 'ready') }
   }
 
   /**
@@ -149,6 +159,7 @@ export class SheafNode implements Startable {
     const { env: environment, platform } = process
     const folder = models ?? defaultModelsFolder({ environment, platform, home: homedir() })
     const store = new ModelStore({ ...this.#components, environment, fetch }, { folder })
+    this.#models = store
     const lastServing = () => similarity.models.lastServing()
     const use = (model: LoadedModel, previous?: LoadedModel) => similarity.useModel(model, previous)
     return new ModelSupply({ store, lastServing, use, clock, log }, { name })

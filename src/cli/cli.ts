@@ -20,6 +20,7 @@ import { addSimilar } from './commands/similar.js'
 import { addStart, type StartCommand } from './commands/start.js'
 import { addStatus } from './commands/status.js'
 import { addVersion } from './commands/version.js'
+import { OVERVIEW } from './overview.js'
 import type { CommandSet } from './shell/command-set.js'
 import { NodeClient, parseNodeUrl } from './shell/node-client.js'
 import { describeError, type ExitCode } from './shell/session.js'
@@ -65,7 +66,7 @@ export async function runCli(argv: readonly string[], components: CliComponents,
         .command(usage)
         .description(summary)
         .option('--node <url>', `the node to talk to (SHEAF_NODE, default: ${NODE_URL})`)
-        .option('--json', 'output for machines'),
+        .option('--json', 'print JSON, for programs'),
     action: run =>
       async function (this: Command, ...args) {
         const { node, json } = this.opts<{ node?: string; json?: boolean }>()
@@ -100,17 +101,14 @@ export async function runCli(argv: readonly string[], components: CliComponents,
 
 function addCommands(commands: CommandSet, components: CliComponents, { version, start }: CliInit): void {
   const { stdout, stderr, random } = components
-  commands.program
-    .description('Symmetric photo storage: every node is the same program.')
-    .exitOverride()
-    .configureOutput({
-      writeOut: text => stdout.write(text),
-      writeErr: text => stderr.write(text),
-      getOutHelpWidth: () => stdout.columns ?? 80,
-      getErrHelpWidth: () => stderr.columns ?? 80,
-      outputError: (text, write) => write(text.replace(/^error:/, 'sheaf:'))
-    })
-    .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage or configuration.')
+  commands.program.helpInformation = () => OVERVIEW
+  commands.program.exitOverride().configureOutput({
+    writeOut: text => stdout.write(text),
+    writeErr: text => stderr.write(text),
+    getOutHelpWidth: () => stdout.columns ?? 80,
+    getErrHelpWidth: () => stderr.columns ?? 80,
+    outputError: (text, write) => write(text.replace(/^error:/, 'sheaf:'))
+  })
   addStart(commands, start)
   addPut(commands)
   addGet(commands)

@@ -1,22 +1,35 @@
 import { CONFIG_FILE, SETTINGS, type Setting, type SettingName, settingNames } from './settings.js'
 
 interface Row {
+  /** Undefined for the configuration file, which is no setting itself. */
+  readonly name: SettingName | undefined
   readonly flag: string
   readonly environment: string
   readonly setting: Setting<unknown>
 }
 
-const COLUMNS = 100
+const COLUMNS = 80
+/** Where the meanings of the settings begin. */
+const INDENT = 26
 
-/** @returns the help of `sheaf start`: every setting with its flag, environment variable, default and meaning */
+/** The settings by what they are about, in the order of {@link SETTINGS}: each group begins at the setting named. */
+const GROUPS: ReadonlyMap<SettingName, string> = new Map([
+  ['data', 'The node'],
+  ['minCopies', 'Photos'],
+  ['p2p', 'The cluster'],
+  ['model', 'Search'],
+  ['logLevel', 'Log and file of settings']
+])
+
+/** @returns the help of `sheaf start`: every setting with its flag, default and meaning, and how the environment names it */
 export function settingsHelp(): string {
-  return [
-    'Every setting is read from its flag, else its environment variable, else --config FILE, else its default.',
-    '',
-    'Settings:',
-    ...[...activeRows(), configFileRow()].flatMap(helpLines),
-    ''
-  ].join('\n')
+  const rule =
+    'Each flag has a variable, such as SHEAF_MIN_COPIES for --min-copies. A flag counts first, then its variable, then --config. Defaults stand in brackets.'
+  const lines = settingRows().flatMap(row => {
+    const group = row.name && GROUPS.get(row.name)
+    return [...(group === undefined ? [] : [group]), ...helpLines(row)]
+  })
+  return [...wrap(rule, COLUMNS), ...lines, ...helpLines(configFileRow())].join('\n')
 }
 
 /** @returns the same as a Markdown table, for docs/reference/settings.md */
@@ -29,13 +42,13 @@ export function settingsMarkdown(): string {
   return [
     '| flag | environment | default | meaning |',
     '|---|---|---|---|',
-    ...[...activeRows(), configFileRow()].map(line)
+    ...[...settingRows(), configFileRow()].map(line)
   ].join('\n')
 }
 
-/** What a shell needs to complete the flags. */
+/** @returns what a shell needs to complete the flags, one hint per setting; the CLI's `FlagHint` */
 export function flagHints() {
-  return [...activeRows(), configFileRow()].map(({ flag, setting }) => ({
+  return [...settingRows(), configFileRow()].map(({ flag, setting }) => ({
     flag,
     meaning: setting.meaning,
     takesValue: setting.placeholder !== undefined,
@@ -44,16 +57,13 @@ export function flagHints() {
   }))
 }
 
-function activeRows(): readonly Row[] {
-  return rows(SETTINGS)
+function settingRows(): readonly Row[] {
+  const names = Object.keys(SETTINGS) as SettingName[]
+  return names.map(name => ({ name, ...settingNames(name), setting: SETTINGS[name] }))
 }
 
 function configFileRow(): Row {
-  return { ...CONFIG_FILE.names, setting: CONFIG_FILE }
-}
-
-function rows(settings: Partial<Record<SettingName, Setting<unknown>>>): readonly Row[] {
-  return Object.entries(settings).map(([name, setting]) => ({ ...settingNames(name as SettingName), setting }))
+  return { name: undefined, ...CONFIG_FILE.names, setting: CONFIG_FILE }
 }
 
 function usage(flag: string, setting: Setting<unknown>): string {
@@ -61,13 +71,12 @@ function usage(flag: string, setting: Setting<unknown>): string {
 }
 
 function helpLines({ flag, environment, setting }: Row): string[] {
-  const notes =
-    setting.default === undefined && setting.defaultShown === undefined ? '' : `, default: ${defaultText(setting, '')}`
-  const left = `  ${usage(flag, setting)}`.padEnd(28)
-  const indent = ' '.repeat(28)
-  return wrap(`${setting.meaning} (${environment}${notes})`, COLUMNS - indent.length).map(
-    (text, index) => (index === 0 ? left : indent) + text
-  )
+  const isUsual = environment === `SHEAF_${flag.slice(2).replaceAll('-', '_').toUpperCase()}`
+  const standard = defaultText(setting, '').replaceAll('`', '')
+  const notes = [isUsual ? '' : ` (${environment})`, standard === '' || standard === 'none' ? '' : ` [${standard}]`]
+  const text = setting.meaning + notes.join('')
+  const left = `  ${usage(flag, setting)}`.padEnd(INDENT)
+  return wrap(text, COLUMNS - INDENT).map((line, index) => (index === 0 ? left : ' '.repeat(INDENT)) + line)
 }
 
 function defaultText(setting: Setting<unknown>, quote: string): string {

@@ -44,13 +44,13 @@ export const SETTINGS = {
     kind: path,
     placeholder: 'DIR',
     default: './data',
-    meaning: 'everything the node keeps; locked against a second process'
+    meaning: 'what the node keeps; locked while it runs'
   }),
   http: setting({
     kind: listenAddress,
     placeholder: 'HOST:PORT',
     default: '127.0.0.1:8000',
-    meaning: 'where HTTP is served; port 0 picks one'
+    meaning: 'where to serve HTTP; port 0 picks one'
   }),
   allowHost: setting({
     kind: hostList,
@@ -58,14 +58,14 @@ export const SETTINGS = {
     default: undefined,
     defaultShown: 'none',
     meaning:
-      'names under which browsers may use this node, as behind a proxy; IP addresses, names without a dot and the host name always may'
+      'names by which browsers may reach this node, as behind a proxy; IP addresses, names without a dot and the host name always work'
   }),
   name: setting({
     kind: line(255),
     placeholder: 'TEXT',
     default: undefined,
     defaultShown: 'host name',
-    meaning: 'shown to people; identity is the key pair in the data folder'
+    meaning: 'name for people, need not be unique'
   }),
   minCopies: setting({
     kind: integer(1, 1_000),
@@ -89,7 +89,7 @@ export const SETTINGS = {
     kind: decimal(0, 36_500),
     placeholder: 'N',
     default: '30',
-    meaning: 'how long the bytes of a deleted photo may stay on disk'
+    meaning: "days a deleted photo's bytes may stay on disk"
   }),
   maxUploadBytes: setting({
     kind: byteSize(1, '1', UPLOAD_BYTES_MAX, '1024Ti'),
@@ -102,55 +102,55 @@ export const SETTINGS = {
     placeholder: 'HOST:PORT',
     default: undefined,
     defaultShown: '`0.0.0.0:4001`; `127.0.0.1:4001` when `--http` is loopback and `--join` is not given',
-    meaning: 'libp2p TCP; port 0 picks one'
+    meaning: 'where peers connect, by TCP; port 0 picks one'
   }),
   advertise: setting({
     kind: hostMaybePort,
     placeholder: 'HOST[:PORT]',
     default: undefined,
     defaultShown: 'the address that routes to the peers',
-    meaning: 'what peers are told'
+    meaning: 'address to tell peers'
   }),
   join: setting({
     kind: peerList,
     placeholder: 'A,B,…',
     default: undefined,
     defaultShown: '`sheaf` when p2p is not loopback, else none',
-    meaning: 'peers to find: DNS names (all their addresses), HOST:PORT, multiaddrs; tried for ever'
+    meaning: 'peers to find, tried forever: DNS names (all their addresses), HOST:PORT or multiaddrs'
   }),
   mdns: setting({
     kind: onOff,
     placeholder: 'on|off',
     default: undefined,
-    defaultShown: 'on, off when p2p is loopback',
+    defaultShown: 'on; off when p2p is loopback',
     meaning: 'find peers on the local network'
   }),
   clusterName: setting({
     kind: line(255),
     placeholder: 'TEXT',
     default: 'sheaf',
-    meaning: 'clusters of different names or keys never merge'
+    meaning: 'only nodes of one name and key form a cluster'
   }),
   clusterKey: setting({
     kind: path,
     placeholder: 'FILE',
     default: undefined,
-    defaultShown: 'none (a loud warning)',
+    defaultShown: 'none',
     meaning:
-      'only nodes that hold the key may join; a second line is an older key that is still accepted; the key itself may stand in SHEAF_CLUSTER_KEY',
+      'only nodes that hold the key may join; a second line is an older key, still accepted; the key itself may stand in SHEAF_CLUSTER_KEY',
     environment: 'SHEAF_CLUSTER_KEY_FILE'
   }),
   model: setting({
     kind: line(255),
     placeholder: 'NAME|none',
     default: 'mobilenet',
-    meaning: 'which model looks at photos; it is pulled when it is not there; none: no similarity'
+    meaning: 'model that looks at photos, pulled when it is not there; none: no search by content'
   }),
   models: setting({
     kind: path,
     placeholder: 'DIR',
     default: undefined,
-    defaultShown: "a folder in the user's cache",
+    defaultShown: "in the user's cache",
     meaning: 'pulled models, shared by nodes'
   }),
   logLevel: setting({
@@ -161,13 +161,13 @@ export const SETTINGS = {
   })
 } as const
 
-/** Names the file that the other settings may stand in; so it stands in none itself. */
+/** Names the file that may hold the other settings, and cannot itself be set in it. */
 export const CONFIG_FILE = {
   kind: path,
   placeholder: 'FILE',
   default: undefined,
   defaultShown: 'none',
-  meaning: 'JSON file with settings, keys as in the environment without SHEAF_, in lower case',
+  meaning: 'JSON file of settings, with keys such as min_copies',
   names: { flag: '--config', environment: 'SHEAF_CONFIG' }
 } as const
 

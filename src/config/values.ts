@@ -1,4 +1,4 @@
-/** How one kind of value is written. Parsing never throws: undefined means "not allowed". */
+/** One kind of value: how it is written and what is allowed. Parsing never throws; undefined means "not allowed". */
 export interface ValueKind<T> {
   /** Completes "must be …". */
   readonly allowed: string

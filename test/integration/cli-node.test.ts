@@ -24,7 +24,7 @@ beforeEach(async () => {
 
 async function startNode(args: readonly string[]): Promise<SheafNode> {
   const config = loadConfig({
-    args: [...args, '--http', '127.0.0.1:0', '--volume-bytes', '16Mi'],
+    args: [...args, '--http', '127.0.0.1:0', '--p2p', '127.0.0.1:0', '--volume-bytes', '16Mi'],
     environment: {},
     hostName: 'h',
     readTextFile: () => ''

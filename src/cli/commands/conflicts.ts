@@ -15,8 +15,8 @@ const TABLE = new Table([{ title: 'N', align: 'right' }, { title: 'VERSION' }, {
 
 export function addConflicts(commands: CommandSet): void {
   commands
-    .client('conflicts <id>', 'list versions of a photo that lost against a concurrent one')
-    .option('--restore <n>', 'make version n the one that is shown', positiveInteger)
+    .client('conflicts <id>', 'list versions of a photo that lost to a concurrent one')
+    .option('--restore <n>', 'make version n the current one', positiveInteger)
     .action(commands.action(conflicts))
 }
 

@@ -2,7 +2,7 @@ import { Option } from 'commander'
 import type { CommandSet } from '../shell/command-set.js'
 import { count } from '../shell/human.js'
 import { type ExitCode, printJson, type Session } from '../shell/session.js'
-import { type Coverage, noteCoverage } from './scored-photos.js'
+import { type CoverageJson, noteCoverage } from './scored-photos.js'
 
 interface Group {
   readonly tier: string
@@ -12,15 +12,15 @@ interface Group {
 
 interface GroupPage {
   readonly groups: readonly Group[]
-  readonly coverage: Coverage
+  readonly coverage: CoverageJson
   readonly next_cursor: string | null
 }
 
 export function addDuplicates(commands: CommandSet): void {
   commands
-    .client('duplicates', 'groups of photos that are the same, or look so')
+    .client('duplicates', 'list groups of photos that are the same or look the same')
     .addOption(
-      new Option('--tier <tier>', 'only these: the same bytes, the same picture, or one that resembles it').choices([
+      new Option('--tier <tier>', 'only one kind: the same bytes, the same picture, or one that resembles it').choices([
         'exact',
         'near',
         'similar'
@@ -33,7 +33,7 @@ async function duplicates(session: Session, { tier }: { readonly tier?: string }
   const { client, terminal } = session
   let cursor: string | undefined
   let shown = 0
-  let coverage: Coverage | undefined
+  let coverage: CoverageJson | undefined
   do {
     const page = await client.json<GroupPage>('/duplicates', { query: { tier, cursor } })
     for (const group of page.groups) {

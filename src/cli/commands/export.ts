@@ -9,19 +9,19 @@ import { inOrder } from '../shell/in-order.js'
 import { fileSha256, writeFileWhole } from '../shell/local-files.js'
 import { type ExitCode, errorJson, noteFailure, printJson, type Session, throwIfOver } from '../shell/session.js'
 import { openPhoto } from './get.js'
-import { addFilterOptions, type PhotoFilter, type PhotoMeta, photoPages } from './photo-meta.js'
+import { addFilterOptions, type PhotoFilter, type PhotoMetaJson, photoPages } from './photo-meta.js'
 
 const DOWNLOADS_MAX = 4
 
 type Outcome =
-  | { readonly photo: PhotoMeta; readonly path: string; readonly written: boolean }
-  | { readonly photo: PhotoMeta; readonly gone: true }
-  | { readonly photo: PhotoMeta; readonly error: unknown }
+  | { readonly photo: PhotoMetaJson; readonly path: string; readonly written: boolean }
+  | { readonly photo: PhotoMetaJson; readonly gone: true }
+  | { readonly photo: PhotoMetaJson; readonly error: unknown }
 
 export function addExport(commands: CommandSet): void {
   const command = commands.client(
     'export <dir>',
-    'write originals to DIR/year/month/day, each with its metadata in a .json beside it; run it again to go on'
+    'write originals to DIR/year/month/day, each with its metadata in a .json file beside it; run it again to continue'
   )
   addFilterOptions(command).action(commands.action(exportPhotos))
 }
@@ -30,13 +30,13 @@ async function exportPhotos(session: Session, folder: string, filter: PhotoFilte
   const { terminal } = session
   const exporter = new Exporter(session, folder)
   const tally = { written: 0, bytes: 0, present: 0, failed: 0, seen: 0, total: 0 }
-  const photos = async function* (): AsyncGenerator<PhotoMeta> {
+  const photos = async function* (): AsyncGenerator<PhotoMetaJson> {
     for await (const page of photoPages(session, filter)) {
       tally.total = page.total
       yield* page.photos
     }
   }
-  const work = async (photo: PhotoMeta): Promise<Outcome> => {
+  const work = async (photo: PhotoMetaJson): Promise<Outcome> => {
     try {
       return { photo, ...(await exporter.export(photo)) }
     } catch (error) {
@@ -49,7 +49,7 @@ async function exportPhotos(session: Session, folder: string, filter: PhotoFilte
     tally.seen++
     terminal.live(`${tally.seen} of ${count(tally.total, 'photo')}  ${humanBytes(tally.bytes)} written`)
     const { photo } = outcome
-    if ('gone' in outcome) return terminal.note(`sheaf: ${photo.photo_id}: was deleted meanwhile`)
+    if ('gone' in outcome) return terminal.note(`sheaf: ${photo.photo_id}: was deleted in the meantime`)
     if ('error' in outcome) {
       tally.failed++
       noteFailure(session, `${photo.photo_id} (${photo.name})`, outcome.error)
@@ -75,13 +75,13 @@ async function exportPhotos(session: Session, folder: string, filter: PhotoFilte
 }
 
 /**
- * Gives every photo its own file and keeps it there in later runs: a file belongs to the photo that its sidecar names.
- * The sidecar is written last, so what has one is complete.
+ * Gives every photo a file of its own, the same one in every run: a file belongs to the photo that its sidecar names.
+ * The sidecar is written last, so a file that has one is complete.
  */
 class Exporter {
   readonly #session: Session
   readonly #folder: string
-  /** Paths that photos on their way here will have; in lower case, as some file systems do not tell case apart. */
+  /** Paths that photos being written will have; in lower case, since some file systems ignore case. */
   readonly #claims = new Set<string>()
 
   constructor(session: Session, folder: string) {
@@ -90,7 +90,7 @@ class Exporter {
   }
 
   /** @returns the file's path, and whether its bytes had to be written */
-  async export(photo: PhotoMeta): Promise<{ path: string; written: boolean }> {
+  async export(photo: PhotoMetaJson): Promise<{ path: string; written: boolean }> {
     const candidates = exportPaths(photo).map(path => join(this.#folder, path))
     for (const path of candidates) {
       if ((await placeState(path, photo)) === 'own') return { path, written: await this.#update(path, photo) }
@@ -106,11 +106,11 @@ class Exporter {
         for (const name of names) this.#claims.delete(name)
       }
     }
-    throw new Error(`other files are in its places: ${candidates.join(', ')}`)
+    throw new Error(`other files have its names, move them away and run again: ${candidates.join(', ')}`)
   }
 
   /** Writes what is missing or out of date. @returns whether that was the photo itself */
-  async #update(path: string, photo: PhotoMeta): Promise<boolean> {
+  async #update(path: string, photo: PhotoMetaJson): Promise<boolean> {
     const missing = (await statIfThere(path)) === undefined
     if (missing) {
       await mkdir(dirname(path), { recursive: true })
@@ -132,8 +132,8 @@ function sidecarOf(path: string): string {
   return `${path}.json`
 }
 
-/** Whose a path is. `orphan`: the photo's bytes without a sidecar, as an interrupted run leaves them. */
-async function placeState(path: string, photo: PhotoMeta): Promise<'own' | 'orphan' | 'free' | 'taken'> {
+/** What lies at a path. `orphan`: the photo's bytes without a sidecar, as an interrupted run leaves them. */
+async function placeState(path: string, photo: PhotoMetaJson): Promise<'own' | 'orphan' | 'free' | 'taken'> {
   const sidecar = await readIfThere(sidecarOf(path))
   if (sidecar !== undefined) return sidecarId(sidecar) === photo.photo_id ? 'own' : 'taken'
   if ((await statIfThere(path)) === undefined) return 'free'
@@ -149,7 +149,7 @@ function sidecarId(sidecar: Uint8Array): unknown {
   }
 }
 
-async function isCopyOf(path: string, photo: PhotoMeta): Promise<boolean> {
+async function isCopyOf(path: string, photo: PhotoMetaJson): Promise<boolean> {
   const present = await statIfThere(path)
   if (present === undefined || !present.isFile() || present.size !== photo.size) return false
   return (await fileSha256({ path, name: basename(path), byteCount: present.size })) === photo.sha256

@@ -13,8 +13,8 @@ interface GetOptions {
 
 export function addGet(commands: CommandSet): void {
   commands
-    .client('get <id>', "download a photo's bytes, verified")
-    .option('-o, --output <file>', 'write to a file, which appears only when it is complete and verified; - is stdout')
+    .client('get <id>', 'download a photo and verify its bytes')
+    .option('-o, --output <file>', 'write to this file, which appears once it is complete and verified; - is stdout')
     .option('--size <name>', 'orig, large, small or thumb (default: orig)')
     .option('--cookie <hex>', "the photo's cookie, where the node requires it")
     .action(commands.action(get))
@@ -38,7 +38,7 @@ async function get(session: Session, id: string, options: GetOptions): Promise<E
 /** A photo's bytes as they arrive. */
 export interface IncomingPhoto {
   readonly pieces: AsyncIterable<Uint8Array>
-  /** Call it after the last piece. @throws unless the bytes are those that the node promised */
+  /** Call it after the last piece. @throws unless the bytes are those that the answer announced */
   readonly check: () => void
 }
 

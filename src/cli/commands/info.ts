@@ -3,20 +3,20 @@ import { fieldLines } from '../shell/field-lines.js'
 import { humanBytes, humanTime } from '../shell/human.js'
 import { type ExitCode, printJson, type Session } from '../shell/session.js'
 import { photoPath } from './get.js'
-import type { PhotoMeta } from './photo-meta.js'
+import type { PhotoMetaJson } from './photo-meta.js'
 
 export function addInfo(commands: CommandSet): void {
   commands.client('info <id>', 'show what is known about a photo').action(commands.action(info))
 }
 
 async function info(session: Session, id: string): Promise<ExitCode> {
-  const meta = await session.client.json<PhotoMeta>(photoPath(id, '/meta'))
+  const meta = await session.client.json<PhotoMetaJson>(photoPath(id, '/meta'))
   if (session.json) await printJson(session, meta)
   else for (const line of fieldLines(fields(meta))) await session.terminal.print(line)
   return 0
 }
 
-function fields(meta: PhotoMeta): [string, string | undefined][] {
+function fields(meta: PhotoMetaJson): [string, string | undefined][] {
   const { width, height, taken_at, caption, rating, copies, version } = meta
   return [
     ['id', meta.photo_id],

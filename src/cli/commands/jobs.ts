@@ -7,7 +7,7 @@ import { type ExitCode, printJson, type Session } from '../shell/session.js'
 const POLL_MS_MIN = 50
 const POLL_MS_MAX = 1_000
 
-/** Long work on the node, as it answers it. */
+/** Long work on the node, as `GET /v1/admin/jobs/{id}` shows it. */
 interface Job {
   readonly job_id: string
   readonly kind: string
@@ -25,17 +25,17 @@ interface Fault {
 
 const COMMANDS: readonly (readonly [name: string, summary: string])[] = [
   ['scrub', 'read every byte on disk and check its checksum; exits 1 on damage'],
-  ['repair', 'ask the other nodes again for what is missing or damaged here; exits 1 when something stays so'],
-  ['compact', 'give the space of deleted photos back'],
-  ['rebuild-directory', 'make the directory anew from the volumes alone'],
-  ['leave', 'hand everything over to the other members, leave the cluster and end the node']
+  ['repair', 'fetch what is missing or damaged here from the other nodes; exits 1 if any of it remains'],
+  ['compact', 'free the space of deleted photos'],
+  ['rebuild-directory', 'make the directory again, from the volumes alone'],
+  ['leave', 'hand everything over to the other members, leave the cluster and stop the node']
 ]
 
 /** `verify`, `scrub`, `repair`, `compact`, `rebuild-directory`, `leave`: each starts a job on the node and follows it to its end. */
 export function addJobs(commands: CommandSet): void {
   commands
     .client('verify', 'check the volumes against the directory; exits 1 on a difference')
-    .option('--all-peers', 'compare with every other member as well; one that does not answer is a difference')
+    .option('--all-peers', 'compare with every other member too; one that does not answer counts as a difference')
     .action(
       commands.action(async (session: Session, { allPeers }: { readonly allPeers?: boolean }) =>
         runJob(session, 'verify', allPeers === true ? '?all_peers=true' : '')
@@ -64,7 +64,7 @@ async function runJob(session: Session, kind: string, query = ''): Promise<ExitC
   return faults.length === 0 ? 0 : 1
 }
 
-/** Asks often at first and then every second. @returns the job when it has ended */
+/** Polls often at first, then every second. @returns the job once it has ended */
 async function follow(session: Session, started: Job): Promise<Job> {
   const { client, clock, terminal, signal } = session
   const beganMs = clock.monotonic()

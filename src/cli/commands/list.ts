@@ -3,7 +3,7 @@ import { count, humanBytes, humanTime, printable } from '../shell/human.js'
 import { type ExitCode, printJson, type Session } from '../shell/session.js'
 import { Table } from '../shell/table.js'
 import { positiveInteger } from './options.js'
-import { addFilterOptions, type PhotoFilter, type PhotoMeta, photoPages } from './photo-meta.js'
+import { addFilterOptions, type PhotoFilter, type PhotoMetaJson, photoPages } from './photo-meta.js'
 
 interface ListOptions extends PhotoFilter {
   readonly limit?: number
@@ -39,7 +39,7 @@ async function list(session: Session, options: ListOptions): Promise<ExitCode> {
   return 0
 }
 
-function row(photo: PhotoMeta): string {
+function row(photo: PhotoMetaJson): string {
   const { photo_id, created_at, size, content_type, name } = photo
   const cells = [photo_id, humanTime(created_at), humanBytes(size), printable(content_type), printable(name)]
   return TABLE.lines([cells], false)[0] as string

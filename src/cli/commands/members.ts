@@ -4,7 +4,7 @@ import { humanBytes, humanTime, printable } from '../shell/human.js'
 import { type ExitCode, printJson, type Session } from '../shell/session.js'
 import { Table } from '../shell/table.js'
 
-/** A member as `GET /cluster` tells it. */
+/** A member as `GET /cluster` shows it. */
 export interface Member {
   readonly id: string
   readonly name: string
@@ -41,7 +41,7 @@ interface ClusterAnswer {
 export function addMembers(commands: CommandSet): void {
   commands.client('members', 'list the members of the cluster').action(commands.action(members))
   commands
-    .client('member', 'give members up')
+    .client('member', 'remove a member that will not come back')
     .argument('<action>', '`remove`: the others no longer wait for the member')
     .argument('<id>', 'node id, as `sheaf members` lists it')
     .action(commands.action(changeMember))
@@ -49,7 +49,7 @@ export function addMembers(commands: CommandSet): void {
 
 async function changeMember(session: Session, action: string, id: string): Promise<ExitCode> {
   if (action !== 'remove')
-    throw new SheafError('ERR_USAGE', `\`sheaf member ${action}\` is no command; \`remove\` is one`)
+    throw new SheafError('ERR_USAGE', `there is no \`sheaf member ${action}\`, only \`sheaf member remove ID\``)
   const answer = await session.client.json(`/v1/admin/members/${encodeURIComponent(id)}`, { method: 'DELETE' })
   if (session.json) await printJson(session, answer)
   else await session.terminal.print(printable(id))

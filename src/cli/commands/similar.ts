@@ -4,7 +4,7 @@ import { findFiles, readPieces } from '../shell/local-files.js'
 import type { UploadBody } from '../shell/node-client.js'
 import { type ExitCode, printJson, type Session } from '../shell/session.js'
 import { positiveInteger } from './options.js'
-import { type Coverage, noteCoverage, printScored, type ScoredPhoto } from './scored-photos.js'
+import { type CoverageJson, noteCoverage, printScored, type ScoredPhotoJson } from './scored-photos.js'
 
 interface SimilarOptions {
   readonly k: number
@@ -13,18 +13,18 @@ interface SimilarOptions {
 
 interface SimilarAnswer {
   readonly results: readonly { readonly photo_id: string; readonly distance: number }[]
-  readonly coverage: Coverage
+  readonly coverage: CoverageJson
 }
 
 interface FoundAnswer {
   readonly similar_photo_ids: readonly string[]
   readonly distances: readonly number[]
-  readonly coverage: Coverage
+  readonly coverage: CoverageJson
 }
 
 export function addSimilar(commands: CommandSet): void {
   commands
-    .client('similar <photo>', 'photos that look like a photo (its id), or like a picture file')
+    .client('similar <photo>', 'find photos that look like a photo, given by its id, or like an image file')
     .option('-k <n>', 'how many', positiveInteger, 5)
     .option('--tag <tag>', 'only photos with this tag')
     .action(commands.action(similar))
@@ -53,8 +53,8 @@ async function similar(session: Session, subject: string, { k, tag }: SimilarOpt
 async function show(
   session: Session,
   answer: unknown,
-  found: readonly ScoredPhoto[],
-  coverage: Coverage
+  found: readonly ScoredPhotoJson[],
+  coverage: CoverageJson
 ): Promise<ExitCode> {
   if (session.json) await printJson(session, answer)
   else await printScored(session, found)

@@ -3,7 +3,7 @@ import type { CommandSet } from '../shell/command-set.js'
 import type { FlagHint } from '../shell/completion-scripts.js'
 import type { ExitCode } from '../shell/session.js'
 
-/** Running a node is not the client's work: whoever has a node to run says how. */
+/** Running a node is not the work of a client, so `main.ts` brings it along. */
 export interface StartCommand {
   readonly flags: readonly FlagHint[]
   help(): string
@@ -11,11 +11,11 @@ export interface StartCommand {
   run(args: readonly string[]): Promise<ExitCode>
 }
 
-/** `sheaf start`. Its settings are not commander's: all of their faults are reported at once. */
+/** `sheaf start`. Commander does not see its settings, so that all of their faults are reported at once. */
 export function addStart(commands: CommandSet, start: StartCommand): void {
   commands.program
     .command('start')
-    .description('run a node in the foreground; SIGTERM or Ctrl-C stop it cleanly')
+    .description('run a node in the foreground; Ctrl-C or SIGTERM stops it cleanly')
     .usage('[settings]')
     .allowUnknownOption()
     .allowExcessArguments()

@@ -9,6 +9,6 @@ export function addVersion(commands: CommandSet, version: string): void {
   commands.program
     .command('version')
     .description('print the version of this program')
-    .option('--json', 'output for machines')
+    .option('--json', 'print JSON, for programs')
     .action(commands.localAction(print))
 }

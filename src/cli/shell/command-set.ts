@@ -8,7 +8,7 @@ export interface CommandSet {
   readonly program: Command
   /** Adds a command that talks to a node, with `--node` and `--json`. */
   client(usage: string, summary: string): Command
-  /** Turns what a client command does into commander's action. */
+  /** Makes a commander action of what a client command does. */
   action<Args extends unknown[]>(
     run: (session: Session, ...args: Args) => Promise<ExitCode>
   ): (this: Command, ...args: Args) => Promise<void>

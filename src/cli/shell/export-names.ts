@@ -1,6 +1,6 @@
 import { extension } from 'mime-types'
 
-/** What an exported file's place is made of. */
+/** The parts of a photo's metadata that decide where it is exported to. */
 export interface Exported {
   readonly photo_id: string
   readonly name: string

@@ -1,4 +1,4 @@
-/** Numbers, times and names as people read them. Machines get `--json`. */
+/** Numbers, times and names as people read them. Programs use `--json`. */
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'] as const
 
@@ -35,7 +35,7 @@ export function count(n: number, noun: string): string {
   return `${n} ${noun}${n === 1 ? '' : 's'}`
 }
 
-/** Text that others wrote, without what could drive a terminal. */
+/** @returns text that others wrote, without characters that could control a terminal */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '�')
 }

@@ -3,7 +3,7 @@ const AHEAD_MAX = 1_000
 
 /**
  * Does `work` for each item, `limit` at a time, and delivers each result as soon as those of all items before it are
- * delivered. After the first error nothing new is begun; what runs is waited for.
+ * delivered. After the first error it starts no more work, and waits for what runs.
  *
  * @throws the first error of `items`, `work` or `deliver`
  */
@@ -27,7 +27,7 @@ export async function inOrder<Item, Result>(
     for (const resume of sleepers) resume()
     sleepers = []
   }
-  /** One at a time: an iterator may not be asked again before it has answered. */
+  /** One at a time: an iterator must not be asked again before it has answered. */
   const take = (): Promise<{ readonly item: Item; readonly index: number } | undefined> => {
     const next = taking.then(async () => {
       if (ended) return undefined
@@ -53,7 +53,7 @@ export async function inOrder<Item, Result>(
       waiting.set(next.index, await work(next.item))
       delivery = delivery.then(deliverReady)
       await delivery
-      // Whoever has the item that all others wait for never comes here before it is delivered.
+      // The worker with the item that all others wait for has delivered it before it comes here.
       while (waiting.size >= AHEAD_MAX && errors.length === 0) await new Promise<void>(resume => sleepers.push(resume))
     }
   }

@@ -13,17 +13,17 @@ export interface LocalFile {
   readonly byteCount: number
 }
 
-/** Something named by the user that is not there or cannot be read. */
+/** A path named by the user that does not exist or cannot be read. */
 export interface UnreadablePath {
   readonly path: string
   readonly error: unknown
 }
 
 /**
- * Finds files: those named as they are, folders recursively and sorted. In folders, hidden names and what is no file are
- * skipped; links to files are followed, links to folders are not (they may lead in a circle).
+ * Finds files: those named, and those in the folders named, recursively and sorted. In folders, hidden names and what is
+ * not a file are skipped; links to files are followed, links to folders are not (they may lead in a circle).
  *
- * @param onSkip - hears of everything skipped but hidden names
+ * @param onSkip - called for everything skipped except hidden names
  */
 export async function findFiles(
   paths: readonly string[],
@@ -79,8 +79,8 @@ export async function fileSha256(file: LocalFile): Promise<string> {
 }
 
 /**
- * Writes a file so that under its name stands the old one or the whole new one: a temporary file beside it, synced, and
- * renamed when all pieces were there and `check` was content. What is no file (a device, a pipe) is written to directly.
+ * Writes a file so that its name holds either the old content or all of the new: a temporary file beside it is written,
+ * synced, and renamed once `check` has passed. What is not a file (a device, a pipe) is written to directly.
  *
  * @throws what `pieces` or `check` threw, after removal of the temporary file; system errors
  */

@@ -27,18 +27,18 @@ export interface UploadBody {
   open(): AsyncIterable<Uint8Array>
 }
 
-/** The connection ended, or never came to be, before the answer was there. */
+/** The connection failed, or ended before the answer was there. */
 class ConnectionLost extends Error {
   override readonly name = 'ConnectionLost'
 }
 
-/** Talks HTTP to one node: streams both ways, tries again what may be repeated, and turns every failure into a {@link SheafError}. */
+/** Talks HTTP to one node: streams both ways, retries what may be repeated, and turns every failure into a {@link SheafError}. */
 export class NodeClient {
   readonly #clock: Clock
   readonly #url: URL
   readonly #signal: AbortSignal
   readonly #agent: Agent
-  /** Something has taken a connection. */
+  /** A connection has been made. */
   #reached = false
 
   /** @param init.url - http or https, with a path that ends in a slash */
@@ -78,7 +78,7 @@ export class NodeClient {
     return this.#persist(options, () => this.#exchange(path, options))
   }
 
-  /** Tries again after a lost connection, unless that could do the work twice, and when the node is overloaded. */
+  /** Retries after a lost connection, unless that could do the work twice, and when the node is overloaded. */
   async #persist<T>({ method }: NodeRequest, attempt: () => Promise<T>): Promise<T> {
     for (let attempts = 1; ; attempts++) {
       try {
@@ -86,7 +86,7 @@ export class NodeClient {
       } catch (err) {
         this.#signal.throwIfAborted()
         const lost = err instanceof ConnectionLost
-        // Who was reached before and refuses now may be restarting; who was never reached is not there.
+        // A node that was reached before and refuses now may be restarting; one that never was is not there.
         const again = lost ? this.#reached && method !== 'POST' : hasCode(err, 'ERR_OVERLOADED')
         if (!again || attempts === ATTEMPTS_MAX) throw lost ? this.#unreachable(err) : err
         await this.#clock.sleep(RETRY_PAUSE_MS * 2 ** (attempts - 1), this.#signal)
@@ -116,7 +116,7 @@ export class NodeClient {
       for (const one of values) if (one !== undefined) url.searchParams.append(name, String(one))
     }
     const length = body === undefined ? {} : { 'content-length': body.byteCount }
-    // A POST must not meet a kept connection that the node is closing at this moment: it could not be sent again.
+    // A kept connection may be closing at this very moment, and a POST could not be sent again.
     const agent = method === 'POST' ? false : this.#agent
 
     return new Promise((resolve, reject) => {
@@ -125,7 +125,7 @@ export class NodeClient {
       const request = this.#request(url, { method, headers: { ...headers, ...length }, agent, signal: this.#signal })
       request.once('response', answer => {
         answered = true
-        // The node may answer before it has read everything. Then what it said counts, and the rest is not sent.
+        // The node may answer before it has read everything: then its answer counts, and the rest is not sent.
         answer.once('close', () => {
           if (!request.writableFinished) request.destroy()
         })
@@ -174,7 +174,9 @@ export async function* answerBytes(answer: IncomingMessage): AsyncGenerator<Uint
   try {
     for await (const piece of answer) yield piece as Uint8Array
   } catch (err) {
-    throw new SheafError('ERR_NODE_UNREACHABLE', 'the connection was lost in the middle of an answer', { cause: err })
+    throw new SheafError('ERR_NODE_UNREACHABLE', 'the connection was lost in the middle of an answer; try again', {
+      cause: err
+    })
   }
 }
 
@@ -216,7 +218,7 @@ function problemOf(status: number, text: string, origin: string): SheafError {
 }
 
 function notANode(who: string): SheafError {
-  return new SheafError('ERR_NODE_UNREACHABLE', `${who} answers, but not as a Sheaf node does; see --node`)
+  return new SheafError('ERR_NODE_UNREACHABLE', `${who} answers, but not as a Sheaf node does; check --node`)
 }
 
 function parseObject(text: string): Partial<Record<string, unknown>> | undefined {
@@ -224,7 +226,7 @@ function parseObject(text: string): Partial<Record<string, unknown>> | undefined
     const value: unknown = JSON.parse(text)
     return typeof value === 'object' && value !== null ? { ...value } : undefined
   } catch {
-    return undefined // written by something that is no node
+    return undefined // not from a node
   }
 }
 
@@ -246,6 +248,9 @@ async function readText(answer: IncomingMessage, bytesMax: number): Promise<stri
     throw new ConnectionLost(systemErrorCode(err) ?? 'cut off', { cause: err })
   }
   if (byteCount > bytesMax)
-    throw new SheafError('ERR_NODE_UNREACHABLE', `the answer is longer than ${bytesMax} bytes; see --node`)
+    throw new SheafError(
+      'ERR_NODE_UNREACHABLE',
+      `the answer is longer than ${bytesMax} bytes, so it is not a Sheaf node's; check --node`
+    )
   return Buffer.concat(pieces).toString('utf8')
 }

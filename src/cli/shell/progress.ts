@@ -7,7 +7,7 @@ const BAR_CELLS = 20
 /** Narrower than this, the bar is half as long. */
 const WIDE_COLUMNS = 90
 
-/** Bytes and files on their way, drawn in the terminal's live line; nothing where there is no terminal. */
+/** Shows in the terminal's live line how many bytes and files have been sent; without a terminal, does nothing. */
 export class ProgressBar {
   readonly #clock: Clock
   readonly #terminal: Terminal
@@ -35,7 +35,7 @@ export class ProgressBar {
     this.#draw()
   }
 
-  /** One file is through, whatever became of it. `bytesNotSent` of it were counted in the total and will never come. */
+  /** Counts a file as done, sent or not, and takes the `bytesNotSent` that will never be sent off the total. */
   endFile(bytesNotSent: number): void {
     this.#files++
     this.#bytesTotal -= bytesNotSent

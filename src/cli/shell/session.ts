@@ -8,19 +8,19 @@ import type { Terminal } from './terminal.js'
 /** 0 done, 1 failed, 2 wrong usage or configuration. */
 export type ExitCode = 0 | 1 | 2
 
-/** What a client command works with. */
+/** What a client command is given. */
 export interface Session {
   readonly client: NodeClient
   readonly terminal: Terminal
   readonly clock: Clock
   readonly random: Random
-  /** Output for machines: JSON, one value per line. */
+  /** Print JSON, one value per line. */
   readonly json: boolean
   /** Aborts when the user interrupts. */
   readonly signal: AbortSignal
 }
 
-/** Prints a value for machines. */
+/** Prints a value as a line of JSON. */
 export function printJson(session: Session, value: unknown): Promise<void> {
   return session.terminal.print(JSON.stringify(value))
 }
@@ -37,14 +37,14 @@ const SYSTEM_PROBLEMS: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'the name is too long'
 }
 
-/** @returns what went wrong, with the code that a user can look up at the end of the first line */
+/** @returns what went wrong; its first line ends with the code that a user can look up */
 export function describeError(err: unknown): string {
   const { code, detail } = errorJson(err)
   const [first = '', ...more] = detail.split('\n').map(printable)
   return [code === undefined ? first : `${first} (${code})`, ...more].join('\n')
 }
 
-/** For commands that go on after a failure. @throws `err` when there is no going on: an interrupt, or the node is gone */
+/** For commands that continue after a failure. @throws `err` when they cannot: an interrupt, or the node is gone */
 export function throwIfOver(session: Session, err: unknown): void {
   session.signal.throwIfAborted()
   if (hasCode(err, 'ERR_NODE_UNREACHABLE')) throw err

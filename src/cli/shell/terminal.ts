@@ -46,7 +46,7 @@ export class Terminal {
     this.#drawLive()
   }
 
-  /** Writes a line for the person who watches. */
+  /** Writes a line to stderr, for the person who watches. */
   note(line: string): void {
     this.#clearLive()
     this.#stderr.write(`${line}\n`)

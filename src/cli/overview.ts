@@ -1,0 +1,29 @@
+/**
+ * What `sheaf` alone prints: every command once, by what people do, on a screen of 24 lines of 80 characters. Written by
+ * hand, since commander's own list takes two screens; a test proves that no command is missing.
+ */
+export const OVERVIEW = `Usage: sheaf COMMAND …              \`sheaf help COMMAND\` says more about one
+
+Run a node
+  start               run a node in the foreground; any number make a cluster
+  models              list, pull and add the models that look at photos
+  keygen              print a new cluster key
+Keep photos
+  put PATH…           upload files and folders
+  get ID              download a photo
+  ls, info ID         list photos; show what is known about one
+  rm, undelete ID…    delete photos; bring them back
+  export DIR          write every photo and its metadata to DIR/year/month/day
+Find photos
+  search WORDS…       photos of what the words say
+  similar ID|FILE     photos that look like this one
+  duplicates          photos that are the same, or look the same
+Look after the cluster
+  status, members     how the node is doing; who is in the cluster
+  volumes, conflicts  what is on disk; edits of a photo that lost to later ones
+  verify, scrub       compare volumes and directory; read every byte on disk
+  repair, compact     fetch what is missing; free the space of deleted photos
+  rebuild-directory   make the directory again from the volumes
+  member, leave       remove a member that is gone; take this node out
+Also: version, completion. Exit codes: 0 done, 1 failed, 2 bad usage or settings
+`

@@ -1,0 +1,74 @@
+import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Readable, Writable } from 'node:stream'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { MAIN } from '../support/node-process.js'
+import { temporaryDirectory } from '../support/temporary-directory.js'
+
+const CTRL_C = '\x03'
+
+/** `script` of util-linux gives a command a terminal of its own; the one of BSD takes other flags. */
+const hasTerminals = spawnSync('script', ['--version']).stdout?.includes('util-linux') === true
+
+/** A program whose stdout, and stderr unless it is redirected, is a terminal. */
+class ProgramOnTerminal {
+  readonly #script: ChildProcessByStdio<Writable, Readable, null>
+  #output = ''
+
+  constructor(command: string) {
+    const args = ['--quiet', '--flush', '--return', '--command', `exec ${command}`, '/dev/null']
+    this.#script = spawn('script', args, {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: { PATH: process.env.PATH ?? '', SHELL: '/bin/sh', TERM: 'dumb' }
+    })
+    onTestFinished(() => void this.#script.kill('SIGKILL'))
+    this.#script.stdout.setEncoding('utf8').on('data', (text: string) => {
+      this.#output += text
+    })
+  }
+
+  /** @returns what was written, once `wanted` is in it. @throws when the program ends before */
+  async until(wanted: RegExp): Promise<string> {
+    while (!wanted.test(this.#output)) {
+      const [event] = await Promise.race([
+        once(this.#script.stdout, 'data').then(() => ['data']),
+        once(this.#script, 'close').then(() => ['close'])
+      ])
+      if (event === 'close') throw new Error(`ended without ${wanted}: ${this.#output}`)
+    }
+    return this.#output
+  }
+
+  async type(keys: string): Promise<number | null> {
+    this.#script.stdin.write(keys)
+    const [code] = await once(this.#script, 'close')
+    return code
+  }
+}
+
+describe.skipIf(!hasTerminals)('on a terminal', () => {
+  test('a start says in words what a person needs, and Ctrl-C stops it with exit 0', async () => {
+    const folder = await temporaryDirectory()
+    const flags = `--data ${folder}/data --http 127.0.0.1:0 --p2p 127.0.0.1:0 --model none`
+    const program = new ProgramOnTerminal(`${process.execPath} ${MAIN} start ${flags}`)
+    const output = await program.until(/start with --cluster-key key\r\n/)
+    expect(output).not.toContain('ready {')
+    expect(output).toContain(`  Data    ${join(folder, 'data')}\r\n`)
+    const url = /running at (http:\/\/127\.0\.0\.1:\d+)\. /.exec(output)?.[1]
+    expect((await fetch(`${url}/health/ready`)).status).toBe(200)
+    expect(await program.type(CTRL_C)).toBe(0)
+  })
+
+  test('only stdout decides: a log that goes to a file is JSON all the same', async () => {
+    const folder = await temporaryDirectory()
+    const flags = `--data ${folder}/data --http 127.0.0.1:0 --p2p 127.0.0.1:0 --model none`
+    const program = new ProgramOnTerminal(`${process.execPath} ${MAIN} start ${flags} 2> ${folder}/log`)
+    const output = await program.until(/start with --cluster-key key\r\n/)
+    expect(output.trim()).toMatch(/^Sheaf is running/)
+    expect(await program.type(CTRL_C)).toBe(0)
+    const log = (await readFile(join(folder, 'log'), 'utf8')).trim().split('\n')
+    expect(log.map(line => JSON.parse(line).msg)).toContain('ready')
+  })
+})
