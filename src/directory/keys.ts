@@ -17,8 +17,8 @@
  *   tombstone  08 · 8 hlc of the delete · record key        none
  *   horizon    09                                           8 hlc: records deleted up to then have no leaf · 120 zeros,
  *                                                           so that no numbered batch is too small, see batch-markers.ts
- *   opaque     0a · record key                              4 format of a record that this version cannot read; such a
- *                                                           record has no other row
+ *   opaque     0a · record key                              4 format of a record that this version cannot read, which has
+ *                                                           no other row · 120 zeros, for the same reason
  *
  *   part        content
  *   record key  text kind · 1 form · id: form 1, the 16 bytes of a lower-case UUID; form 0, UTF-8 to the end
@@ -58,7 +58,8 @@ export const TABLE_TERM = 0x07
 export const TABLE_TOMBSTONE = 0x08
 export const HORIZON_KEY = Uint8Array.of(0x09)
 const TABLE_OPAQUE = 0x0a
-const HORIZON_PADDING = new Uint8Array(120)
+/** Makes a batch of one such row no smaller than BATCH_BYTES_MIN. */
+const ROW_PADDING = new Uint8Array(120)
 
 /** Bytes of (birth hlc, photo id), the sort key of the index within a term, oldest first. */
 export const POSITION_BYTES = 24
@@ -106,13 +107,13 @@ export function markerKey(slot: number): Uint8Array {
 }
 
 export function horizonRow(horizon: Hlc): Row {
-  return sealedRow(HORIZON_KEY, u64(horizon), HORIZON_PADDING)
+  return sealedRow(HORIZON_KEY, u64(horizon), ROW_PADDING)
 }
 
 /** @param value - undefined when there is no row: zero */
 export function horizonFrom(value: Uint8Array | undefined): Hlc {
   if (value === undefined) return HLC_ZERO
-  return openSealed(HORIZON_KEY, value, 8 + HORIZON_PADDING.length).readBigUInt64BE(0) as Hlc
+  return openSealed(HORIZON_KEY, value, 8 + ROW_PADDING.length).readBigUInt64BE(0) as Hlc
 }
 
 /** Tombstones sort by the stamps of their deletes. */
@@ -183,7 +184,7 @@ export function leafKey(bucket: number, key: RecordKey): Uint8Array {
 export function opaqueRow(key: RecordKey, format: number): Row {
   const payload = Buffer.alloc(4)
   payload.writeUInt32BE(format)
-  return sealedRow(opaqueKey(key), payload)
+  return sealedRow(opaqueKey(key), payload, ROW_PADDING)
 }
 
 export function opaqueKey(key: RecordKey): Uint8Array {
@@ -192,7 +193,7 @@ export function opaqueKey(key: RecordKey): Uint8Array {
 
 /** @returns the format. @throws {@link DamageError} */
 export function formatOfOpaqueRow(key: Uint8Array, value: Uint8Array): number {
-  return openSealed(key, value, 4).readUInt32BE(0)
+  return openSealed(key, value, 4 + ROW_PADDING.length).readUInt32BE(0)
 }
 
 export function opaqueRange(): KeyRange {

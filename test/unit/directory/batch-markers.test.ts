@@ -59,11 +59,14 @@ describe('batch markers', () => {
     const base = { sequence: 0, root: root(0), bucket: () => root(0), count: () => 0, horizon: HLC_ZERO }
     const after = { record, bytes: encodeRecord(record), home: undefined }
     // Merged without its needle: the batch has no applied offset.
-    const { operations } = planBatch(base, [{ key: record, before: undefined, after, volumes: [] }], new Map())
+    const readable = planBatch(base, [{ key: record, before: undefined, after, volumes: [] }], new Map())
+    const opaque = planBatch(base, [], new Map(), [{ key: record, format: 9, before: undefined }])
     // A row in LevelDB's write buffer: key, value, 8 bytes of sequence number and type, two lengths of at least one byte,
     // and a skip-list node of at least two pointers.
-    const rowBytes = operations.map(row => row.key.length + (row.type === 'put' ? row.value.length : 0) + 8 + 2 + 16)
-    expect(rowBytes.reduce((sum, bytes) => sum + bytes, 0)).toBeGreaterThanOrEqual(BATCH_BYTES_MIN)
+    for (const { operations } of [readable, opaque]) {
+      const rowBytes = operations.map(row => row.key.length + (row.type === 'put' ? row.value.length : 0) + 8 + 2 + 16)
+      expect(rowBytes.reduce((sum, bytes) => sum + bytes, 0)).toBeGreaterThanOrEqual(BATCH_BYTES_MIN)
+    }
   })
 
   it('outnumber the batches that LevelDB can hold outside its synced table files', () => {
