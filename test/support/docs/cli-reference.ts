@@ -10,7 +10,7 @@ const COLUMNS = 100
 export async function cliReference(): Promise<string> {
   const overview = await helpOf([])
   const sections: string[] = []
-  for (const name of commandNames(overview)) sections.push(...(await sectionsOf([name])))
+  for (const name of overviewNames(overview)) sections.push(...(await sectionsOf([name])))
   return `# Commands
 
 \`sheaf start\` runs a node. Every other command is a client that talks to a node over HTTP, except \`models\`, \`keygen\`,
@@ -50,7 +50,15 @@ async function helpOf(command: readonly string[]): Promise<string> {
   return help
 }
 
-/** @returns the commands that a help lists, `help` itself left out: two spaces, the name, then its usage or its summary */
+/** @returns the commands of the overview: several may share a line, each with its arguments behind it */
+function overviewNames(overview: string): string[] {
+  const lines = overview
+    .split('\n')
+    .flatMap(line => /^ {2}(.+?)(?: {2}|$)/.exec(line)?.[1] ?? /^Also: (.+?)\./.exec(line)?.[1] ?? [])
+  return lines.flatMap(line => line.split(', ').map(command => command.split(' ')[0] as string))
+}
+
+/** @returns the commands that a command's help lists, `help` itself left out: two spaces, the name, then its usage or its summary */
 function commandNames(help: string): string[] {
   const names: string[] = []
   let title = ''
