@@ -5,8 +5,8 @@ import type { Logger } from '../core/log.js'
 import type { Hlc } from '../domain/hlc.js'
 import type { VolumeId } from '../domain/ids.js'
 import { DIGEST_BYTES, type MerkleTree } from '../domain/merkle.js'
-import type { DirectoryRecord, RecordKey } from '../domain/record.js'
-import { decodeRecord, type OpaqueRecord, opaqueRecordOf } from '../domain/record-codec.js'
+import { type DirectoryRecord, type RecordKey, shownVersion } from '../domain/record.js'
+import { canonicalBytes, decodeRecord, type OpaqueRecord, opaqueRecordOf } from '../domain/record-codec.js'
 import { SUPERBLOCK_BYTES } from '../domain/superblock.js'
 import type { CommitGroup, NeedleLocation } from '../volumes/needle-store.js'
 import { type BatchPlan, type LogProgress, planBatch, type RecordChange } from './batch-plan.js'
@@ -191,7 +191,7 @@ export class Directory implements Startable {
     for (const bytes of encoded) {
       const unreadable = opaqueRecordOf(bytes)
       if (unreadable !== undefined) opaque.push(unreadable)
-      else records.push({ record: decodeRecord(bytes), bytes, location: undefined })
+      else records.push({ ...decodeCanonical(bytes), location: undefined })
     }
     return this.#exclusive(async () => {
       this.#requireWritable()
@@ -367,7 +367,7 @@ export class Directory implements Startable {
       try {
         const unreadable = opaqueRecordOf(bytes)
         if (unreadable !== undefined) opaque.push(unreadable)
-        else records.push({ record: decodeRecord(bytes), bytes, location })
+        else records.push({ ...decodeCanonical(bytes), location })
       } catch (err) {
         // Its checksums are correct, so it was written like this; the other records must still be served.
         if (!hasCode(err, 'ERR_RECORD_MALFORMED')) throw err
@@ -546,6 +546,13 @@ export class Directory implements Startable {
   #refuseWaiting(error: unknown): void {
     for (const { reject } of this.#waiting.splice(0)) reject(error)
   }
+}
+
+/** @throws `ERR_RECORD_MALFORMED`, also for a record that shows no version: nothing here could make anything of it */
+function decodeCanonical(bytes: Uint8Array): { readonly record: DirectoryRecord; readonly bytes: Uint8Array } {
+  const record = decodeRecord(bytes)
+  shownVersion(record)
+  return { record, bytes: canonicalBytes(bytes, record) }
 }
 
 function stored({ record, home }: RecordState, view: DirectoryView): StoredRecord {

@@ -1,9 +1,27 @@
 import { SheafError } from '../core/errors.js'
-import { tombstoneStamp } from '../domain/tombstone.js'
+import { bucketOf, DIGEST_BYTES, leafDigest } from '../domain/merkle.js'
+import { encodeRecord } from '../domain/record-codec.js'
+import { isForgotten, tombstoneStamp } from '../domain/tombstone.js'
+import { markerRow, readMarkers } from './batch-markers.js'
+import { xorInto } from './batch-plan.js'
 import { DamageError } from './damage.js'
 import type { Database } from './database.js'
-import { openSealed, recordRange, schemaKey, sealedRow, tombstoneKey } from './keys.js'
-import { recordStateOf } from './stored-record.js'
+import {
+  bucketKey,
+  HORIZON_KEY,
+  horizonFrom,
+  leafKey,
+  openSealed,
+  type Row,
+  recordRange,
+  schemaKey,
+  sealedRow,
+  tombstoneKey
+} from './keys.js'
+import { recordRow, recordStateOf } from './stored-record.js'
+
+/** Rows that a migration writes in one batch. */
+const MIGRATED_ROWS = 1_024
 
 /**
  * Migrates the rows from version `to - 1` to version `to`. After a crash it runs again, so it must be idempotent.
@@ -14,7 +32,10 @@ export interface Migration {
 }
 
 /** Ascending and without gaps; the last `to` is the current version, 1 if there are none. */
-export const MIGRATIONS: readonly Migration[] = [{ to: 2, run: listTombstones }]
+export const MIGRATIONS: readonly Migration[] = [
+  { to: 2, run: listTombstones },
+  { to: 3, run: rewriteRecords }
+]
 
 /**
  * Writes the current schema version to an empty database, and migrates an older one.
@@ -47,6 +68,37 @@ async function listTombstones(database: Database): Promise<void> {
     const stamp = tombstoneStamp(record)
     if (stamp !== undefined) await database.put(tombstoneKey(stamp, record), new Uint8Array(0))
   }
+}
+
+/** Version 3 holds records of format 2: their rows and leaves are written anew, and the buckets and root above them. */
+async function rewriteRecords(database: Database): Promise<void> {
+  const horizon = horizonFrom(await database.get(HORIZON_KEY))
+  const { sequence } = await readMarkers(database)
+  const buckets = new Map<number, Uint8Array>()
+  const root = new Uint8Array(DIGEST_BYTES)
+  let operations: { type: 'put'; key: Uint8Array; value: Uint8Array }[] = []
+  const put = async (row: Row): Promise<void> => {
+    operations.push({ type: 'put', ...row })
+    if (operations.length < MIGRATED_ROWS) return
+    await database.batch(operations)
+    operations = []
+  }
+  for await (const [key, value] of database.iterator(recordRange())) {
+    const { record, home } = recordStateOf(key, value)
+    const bytes = encodeRecord(record)
+    await put(recordRow(key, { record, bytes, home }))
+    if (isForgotten(record, horizon)) continue
+    const bucket = bucketOf(record)
+    const leaf = leafDigest(record, bytes)
+    await put(sealedRow(leafKey(bucket, record), leaf))
+    const digest = buckets.get(bucket) ?? new Uint8Array(DIGEST_BYTES)
+    xorInto(digest, leaf)
+    xorInto(root, leaf)
+    buckets.set(bucket, digest)
+  }
+  for (const [bucket, digest] of buckets) await put(sealedRow(bucketKey(bucket), digest))
+  if (sequence > 0) operations.push({ type: 'put', ...markerRow(sequence, root) })
+  await database.batch(operations)
 }
 
 async function migrate(database: Database, migrations: readonly Migration[], found: number): Promise<void> {

@@ -18,11 +18,11 @@ import { SheafError } from '../core/errors.js'
 import { malformed, type Value } from './cbor.js'
 import { compareVersions, type Entry, VERSION_FIELD } from './entry.js'
 import type { Hlc } from './hlc.js'
-import { type ActorId, COOKIE_BYTES, type Cookie, cookieBytes, cookieFrom, type PhotoId, parsePhotoId } from './ids.js'
+import { COOKIE_BYTES, type Cookie, cookieBytes, cookieFrom, type PhotoId, parsePhotoId } from './ids.js'
 import { type Change, conflictVersions, type DirectoryRecord, elementsOf, shownVersion } from './record.js'
 import { encodeRecord } from './record-codec.js'
 import { bytesOf, hexOf, integerOf, mapOf, numberOf, setOrDelete, textOf, textsOf } from './value-fields.js'
-import type { VersionVector } from './version-vector.js'
+import type { LifeActor, VersionVector } from './version-vector.js'
 
 export const PHOTO_KIND = 'photo'
 /** The generation of a new photo; each undelete adds one. */
@@ -85,7 +85,7 @@ export interface Photo {
   readonly height: number | undefined
   /** When the picture was taken, ms since the Unix epoch; may be negative. */
   readonly takenAt: number | undefined
-  readonly version: { readonly hlc: Hlc; readonly actor: ActorId }
+  readonly version: { readonly hlc: Hlc; readonly actor: LifeActor }
   readonly context: VersionVector
   /** The record that this is a view of. */
   readonly record: DirectoryRecord

@@ -1,18 +1,20 @@
 /*
- * The canonical form of a record: record needles hold it, Merkle leaves digest it, peers exchange it. Format 1, in the
+ * The canonical form of a record: record needles hold it, Merkle leaves digest it, peers exchange it. Format 2, in the
  * canonical CBOR of cbor.ts; record and entry are maps with unsigned integers as keys.
  *
- *   record   0  format, 1
+ *   record   0  format, 2
  *            1  kind, text of 1…64 characters
  *            2  id, text of 1…1024 characters
- *            3  context: map of actor (8 bytes) → counter (1…)
+ *            3  context: map of actor in a life → counter (1…); in life 0 the actor's 8 bytes, in any later one these
+ *               and the life, 4 bytes big-endian; ascending, the shorter first
  *            4  entries: array, ascending by dot, each dot once
- *            5… unknown fields
+ *            5  buried: lives below it are over, 1…2²⁰; absent: 0
+ *            6… unknown fields; none if field 5 is there
  *
- *   entry    0  actor: its index in the context, from 0
+ *   entry    0  actor in the life of the entry's generation: its index in the context, from 0
  *            1  counter, from 1 to the actor's counter in the context
  *            2  hlc, 64 bits
- *            3  generation, 32 bits; absent: 0
+ *            3  generation: the life, at least `buried`, at most 2²⁰; absent: 0
  *            4  true if deleted; absent: false
  *            5  field, text of 1…64 characters; absent: 'version'
  *            6  key, text of 1…1024 characters; absent: empty
@@ -25,6 +27,9 @@
  * inherit them; any other change raises the format. Fields 0 to 2 are the same in all formats, so that a version which
  * cannot read a record still knows its key. There is no checksum: the needle, the directory's row and the wire have their
  * own.
+ *
+ * Format 1 is read as well. It had one context for all lives, its field 5 and up were unknown ones, and generations had 32
+ * bits; each life that has entries is given the whole context.
  */
 import { SheafError } from '../core/errors.js'
 import { invariant } from '../core/invariant.js'
@@ -33,22 +38,36 @@ import { CborReader } from './cbor-reader.js'
 import { CborWriter } from './cbor-writer.js'
 import { type Entry, type UnknownFields, VERSION_FIELD } from './entry.js'
 import type { Hlc } from './hlc.js'
-import { ACTOR_ID_BYTES, type ActorId, actorIdBytes, actorIdFrom } from './ids.js'
+import { ACTOR_ID_BYTES, type ActorId, actorIdFrom } from './ids.js'
 import { NEEDLE_DATA_BYTES_MAX } from './needle.js'
 import type { DirectoryRecord, RecordKey } from './record.js'
-import { compareDots, covers, type Dot, type VersionVector } from './version-vector.js'
+import {
+  actorInLife,
+  compareActors,
+  compareDots,
+  covers,
+  type Dot,
+  LIFE_BYTES,
+  type LifeActor,
+  lifeOf,
+  type VersionVector
+} from './version-vector.js'
 
 /** A record must fit in one needle. */
 export const RECORD_BYTES_MAX = NEEDLE_DATA_BYTES_MAX
 
 /** The latest that this version reads, and the one that it writes. */
-export const RECORD_FORMAT = 1
+export const RECORD_FORMAT = 2
 const NAME_CHARACTERS_MAX = 64
 const KEY_CHARACTERS_MAX = 1024
-const GENERATION_MAX = 0xffff_ffff
+/** Lives of a record; nobody undeletes a photo a million times. */
+export const GENERATION_MAX = 2 ** 20
 /** Greatest field numbers that this version knows. */
-const RECORD_FIELD_LAST = 4
+const RECORD_FIELD_LAST = 5
+const FORMAT_1_FIELD_LAST = 4
 const ENTRY_FIELD_LAST = 7
+/** Of the format's byte, behind the map's head and the field's number, as long as formats are below 24. */
+const FORMAT_AT = 2
 const EMPTY: ReadonlyMap<string, Value> = new Map()
 
 /** A record of a later format: its key is known, its state is not. */
@@ -74,7 +93,9 @@ export function opaqueRecordOf(bytes: Uint8Array): OpaqueRecord | undefined {
 /** @throws `ERR_RECORD_MALFORMED` if it takes more than RECORD_BYTES_MAX or a text has the wrong length */
 export function encodeRecord(record: DirectoryRecord): Uint8Array {
   const writer = new CborWriter()
-  writer.mapHead(RECORD_FIELD_LAST + 1 + (record.extra?.size ?? 0))
+  const { buried = 0, extra } = record
+  invariant(buried === 0 || (buried <= GENERATION_MAX && extra === undefined), 'a buried life has no unknown fields')
+  writer.mapHead(RECORD_FIELD_LAST + Number(buried > 0) + (extra?.size ?? 0))
   writer.uint(0)
   writer.uint(RECORD_FORMAT)
   writer.uint(1)
@@ -82,18 +103,23 @@ export function encodeRecord(record: DirectoryRecord): Uint8Array {
   writer.uint(2)
   writer.text(requireLength(record.id, KEY_CHARACTERS_MAX))
   writer.uint(3)
-  const places = writeContext(writer, record.context)
+  const places = writeContext(writer, record.context, buried)
   writer.uint(4)
   writer.arrayHead(record.entries.length)
   let previous: Dot | undefined
   for (const entry of record.entries) {
-    const { dot } = entry
+    const { dot, generation } = entry
+    invariant(lifeOf(dot.actor) === generation, 'an entry has a dot of another life')
     invariant(dot.counter > 0 && covers(record.context, dot), 'an entry is not covered by the context of its record')
     invariant(previous === undefined || compareDots(previous, dot) < 0, 'entries are not in the order of their dots')
     writeEntry(writer, entry, places.get(dot.actor) ?? 0)
     previous = dot
   }
-  writeUnknown(writer, record.extra, RECORD_FIELD_LAST)
+  if (buried > 0) {
+    writer.uint(5)
+    writer.uint(buried)
+  }
+  writeUnknown(writer, extra, RECORD_FIELD_LAST)
   const bytes = writer.finish()
   if (bytes.length > RECORD_BYTES_MAX) throw malformed(`it takes ${bytes.length} bytes`)
   return bytes
@@ -113,47 +139,96 @@ export function decodeRecord(bytes: Uint8Array): DirectoryRecord {
       'ERR_FORMAT_TOO_NEW',
       `the record has format ${format}; this version reads up to ${RECORD_FORMAT}; upgrade`
     )
-  if (format !== RECORD_FORMAT) throw malformed(`there never was a format ${format}`)
+  if (format === 0) throw malformed('there never was a format 0')
   const kind = requireLength(fields.require(1).text(), NAME_CHARACTERS_MAX)
   const id = requireLength(fields.require(2).text(), KEY_CHARACTERS_MAX)
   const context = readContext(fields.require(3))
   const entries = readEntries(fields.require(4), context)
+  if (format === 1) {
+    const extra = fields.unknown(FORMAT_1_FIELD_LAST)
+    reader.end()
+    return livesOf({ kind, id, context, entries }, extra)
+  }
+  const buried = fields.has(5) ? reader.uint() : undefined
+  if (buried !== undefined && (buried === 0 || buried > GENERATION_MAX))
+    throw malformed('the buried lives are out of range')
   const extra = fields.unknown(RECORD_FIELD_LAST)
   reader.end()
-  return { kind, id, context, entries, ...(extra === undefined ? {} : { extra }) }
+  for (const actor of context.keys()) if (lifeOf(actor) < (buried ?? 0)) throw malformed('a life that is over has dots')
+  for (const { dot, generation } of entries)
+    if (lifeOf(dot.actor) !== generation) throw malformed('a dot of another life')
+  if (buried !== undefined && extra !== undefined) throw malformed('a buried life has unknown fields')
+  return {
+    kind,
+    id,
+    ...(buried === undefined ? {} : { buried }),
+    context,
+    entries,
+    ...(extra === undefined ? {} : { extra })
+  }
+}
+
+/** @returns the canonical bytes of a record that `decodeRecord` made of these: themselves, unless they are of format 1 */
+export function canonicalBytes(bytes: Uint8Array, record: DirectoryRecord): Uint8Array {
+  return bytes[FORMAT_AT] === RECORD_FORMAT ? bytes : encodeRecord(record)
+}
+
+/** Gives each entry of a record of format 1 a dot of its own life, and each such life the context of all. */
+function livesOf(old: DirectoryRecord, extra: UnknownFields | undefined): DirectoryRecord {
+  const context = new Map(old.context)
+  const lives = new Set(old.entries.map(({ generation }) => generation))
+  for (const life of lives) {
+    for (const [actor, counter] of old.context) context.set(actorInLife(actor as ActorId, life), counter)
+  }
+  const entries = old.entries
+    .map(entry => ({
+      ...entry,
+      dot: { ...entry.dot, actor: actorInLife(entry.dot.actor as ActorId, entry.generation) }
+    }))
+    .sort((a, b) => compareDots(a.dot, b.dot))
+  const unknown = extra && new Map([...extra].map(([field, value]) => [field + 1, value]))
+  return { kind: old.kind, id: old.id, context, entries, ...(unknown === undefined ? {} : { extra: unknown }) }
 }
 
 /** @returns each actor's place */
-function writeContext(writer: CborWriter, context: VersionVector): Map<ActorId, number> {
-  const actors = [...context.keys()].sort()
-  const places = new Map<ActorId, number>()
+function writeContext(writer: CborWriter, context: VersionVector, buried: number): Map<LifeActor, number> {
+  const actors = [...context.keys()].sort(compareActors)
+  const places = new Map<LifeActor, number>()
   writer.mapHead(actors.length)
   for (const actor of actors) {
+    invariant(lifeOf(actor) >= buried, 'a life that is over has dots')
     places.set(actor, places.size)
-    writer.bytes(actorIdBytes(actor))
+    writer.bytes(Buffer.from(actor, 'hex'))
     writer.uint(context.get(actor) ?? 0)
   }
   return places
 }
 
-function readContext(reader: CborReader): Map<ActorId, number> {
-  const context = new Map<ActorId, number>()
-  let previous = ''
+function readContext(reader: CborReader): Map<LifeActor, number> {
+  const context = new Map<LifeActor, number>()
+  let previous: LifeActor | undefined
   for (let left = reader.mapHead(); left > 0; left--) {
-    const id = reader.bytes()
-    if (id.length !== ACTOR_ID_BYTES) throw malformed('an actor has no 8 bytes')
-    const actor = actorIdFrom(id)
+    const actor = lifeActorFrom(reader.bytes())
     const counter = reader.uint()
-    if (actor <= previous || counter === 0) throw malformed('the context is not canonical')
+    if (counter === 0 || (previous !== undefined && compareActors(actor, previous) <= 0))
+      throw malformed('the context is not canonical')
     context.set(actor, counter)
     previous = actor
   }
   return context
 }
 
+function lifeActorFrom(bytes: Uint8Array): LifeActor {
+  if (bytes.length === ACTOR_ID_BYTES) return actorIdFrom(bytes)
+  if (bytes.length !== ACTOR_ID_BYTES + LIFE_BYTES) throw malformed('an actor has neither 8 nor 12 bytes')
+  const life = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).readUInt32BE(ACTOR_ID_BYTES)
+  if (life === 0 || life > GENERATION_MAX) throw malformed('a life is out of range')
+  return actorInLife(actorIdFrom(bytes.subarray(0, ACTOR_ID_BYTES)), life)
+}
+
 function writeEntry(writer: CborWriter, entry: Entry, place: number): void {
   const { dot, generation, deleted, field, key, value, extra } = entry
-  invariant(generation <= GENERATION_MAX, 'a generation has 32 bits')
+  invariant(generation <= GENERATION_MAX, 'a generation is out of range')
   const present = [generation !== 0, deleted, field !== VERSION_FIELD, key !== '', value.size !== 0]
   writer.mapHead(3 + present.filter(Boolean).length + (extra?.size ?? 0))
   writer.uint(0)

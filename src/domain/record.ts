@@ -11,6 +11,17 @@
  * This is a join (commutative, associative, idempotent) for arbitrary records, and an entry that one side dropped never
  * comes back from the other. Only local writes (`changeRecord`) drop entries.
  *
+ * A record is a sequence of lives, numbered by generation: an undelete begins the next one. Dots belong to the life of
+ * their entry (`LifeActor`), so contexts and entries of different lives are apart, and a record can be buried up to a
+ * life: `buried` = b says that all lives below b are over. Their entries go, and their contexts with them:
+ *
+ *   b(a ⊔ b) = max,  then what belongs to lives below it is dropped from E and C
+ *
+ * That is a join still, since b is a chain and dropping lives commutes with it. Were dots not of a life, a dropped context
+ * would let an actor count anew from dots that others know, and they would take its writes for superseded ones (Riak's
+ * "doomstones"). A grave is (b, ∅): it ends every life below b wherever it is merged, and says nothing of later ones.
+ * Unknown fields belong to life 0 and go with it.
+ *
  * Entries of the field 'version' are versions of the record. The greatest by (generation, deleted, hlc, actor) is
  * shown, the others are conflict versions. All other entries are elements of sets or keys of maps: tags, variants, …
  * The rank of an entry is (generation, deleted). An element of a lower rank than the shown version is not in force, and
@@ -35,7 +46,16 @@ import {
 } from './entry.js'
 import type { Hlc } from './hlc.js'
 import type { ActorId } from './ids.js'
-import { compareDots, covers, type Dot, joinVectors, type VersionVector } from './version-vector.js'
+import {
+  actorInLife,
+  compareDots,
+  covers,
+  type Dot,
+  joinVectors,
+  type LifeActor,
+  type VersionVector,
+  withoutLivesBelow
+} from './version-vector.js'
 
 /** 'photo', 'album', 'user', 'share', 'volume', 'member', and kinds to come. */
 export type RecordKind = string
@@ -46,6 +66,8 @@ export interface RecordKey {
 }
 
 export interface DirectoryRecord extends RecordKey {
+  /** Lives below this generation are over: none of their entries or dots is left. Absent: none is over. */
+  readonly buried?: number
   /** Covers the dots of all entries. */
   readonly context: VersionVector
   /** Ascending by dot, each dot once. */
@@ -95,14 +117,25 @@ export type Change =
 export function mergeRecords(a: DirectoryRecord, b: DirectoryRecord): DirectoryRecord {
   if (a === b) return a
   invariant(a.kind === b.kind && a.id === b.id, 'records of two keys cannot be merged')
-  const extra = mergeUnknown(a.extra, b.extra)
-  return {
-    kind: a.kind,
-    id: a.id,
-    context: joinVectors(a.context, b.context),
-    entries: mergeEntries(a, b),
-    ...(extra === undefined ? {} : { extra })
+  const buried = Math.max(a.buried ?? 0, b.buried ?? 0)
+  const context = joinVectors(a.context, b.context)
+  const entries = mergeEntries(a, b)
+  if (buried > 0) {
+    return {
+      kind: a.kind,
+      id: a.id,
+      buried,
+      context: withoutLivesBelow(context, buried),
+      entries: entries.filter(({ generation }) => generation >= buried)
+    }
   }
+  const extra = mergeUnknown(a.extra, b.extra)
+  return { kind: a.kind, id: a.id, context, entries, ...(extra === undefined ? {} : { extra }) }
+}
+
+/** @returns the record that ends all lives up to this generation, and holds nothing */
+export function graveOf({ kind, id }: RecordKey, generation: number): DirectoryRecord {
+  return { kind, id, buried: generation + 1, context: new Map(), entries: [] }
 }
 
 /** @throws `ERR_RECORD_MALFORMED` if there is no version; writes and merges never produce that */
@@ -142,15 +175,22 @@ export function changeRecord(
     else if (change.kind === 'add') draft.add(change.field, toWellFormed(change.key), change.value)
     else draft.remove(change.field, toWellFormed(change.key))
   }
-  const extra = before?.extra
-  return { kind: key.kind, id: key.id, ...draft.finish(), ...(extra === undefined ? {} : { extra }) }
+  const { buried, extra } = before ?? {}
+  return {
+    kind: key.kind,
+    id: key.id,
+    ...(buried === undefined ? {} : { buried }),
+    ...draft.finish(),
+    ...(extra === undefined ? {} : { extra })
+  }
 }
 
 /** The entries of a record while one write changes them. */
 class Draft {
   readonly #actor: ActorId
   readonly #hlc: Hlc
-  readonly #context: Map<ActorId, number>
+  readonly #context: Map<LifeActor, number>
+  readonly #buried: number
   #entries: Entry[]
   #versionWritten = false
 
@@ -159,6 +199,7 @@ class Draft {
     this.#actor = stamper.actor
     this.#hlc = stamper.hlc(entries.map(entry => entry.hlc))
     this.#context = new Map(before?.context)
+    this.#buried = before?.buried ?? 0
     this.#entries = inForce(entries, rankOf(entries))
   }
 
@@ -167,6 +208,7 @@ class Draft {
     this.#versionWritten = true
     const shown = greatestEntry(this.#entries, isVersion)
     const generation = change.generation ?? shown?.generation ?? 0
+    invariant(generation >= this.#buried, 'nothing is written into a life that is over')
     const deleted = change.deleted ?? shown?.deleted ?? false
     const rank = { generation, deleted }
     invariant(shown === undefined || compareRanks(rank, shown) >= 0, 'a write may not be beaten by what it saw')
@@ -204,10 +246,11 @@ class Draft {
     value: ReadonlyMap<string, Value>,
     extra: UnknownFields | undefined
   ): void {
-    const counter = (this.#context.get(this.#actor) ?? 0) + 1
-    this.#context.set(this.#actor, counter)
+    const actor = actorInLife(this.#actor, rank.generation)
+    const counter = (this.#context.get(actor) ?? 0) + 1
+    this.#context.set(actor, counter)
     const entry: Entry = {
-      dot: { actor: this.#actor, counter },
+      dot: { actor, counter },
       hlc: this.#hlc,
       generation: rank.generation,
       deleted: rank.deleted,

@@ -11,6 +11,7 @@ import {
   undeleteChanges
 } from '../domain/photo.js'
 import type { DirectoryRecord } from '../domain/record.js'
+import { GENERATION_MAX } from '../domain/record-codec.js'
 import { blobOf, dataDraft, manifestDraft, needleCount, type PhotoBlob } from '../store/photo-needles.js'
 import { type RecordWriter, requireEpoch, requireLive } from '../store/record-writer.js'
 import type { NeedleStore } from '../volumes/needle-store.js'
@@ -65,6 +66,10 @@ export class PhotoEdits {
   undelete(id: PhotoId): Promise<DirectoryRecord> {
     return this.#writer.edit(id, async (before, photo) => {
       if (!photo.deleted) return undefined
+      if (photo.generation === GENERATION_MAX)
+        throw new SheafError('ERR_BYTES_GONE', 'the photo was undeleted too often; upload it again', {
+          details: { photo_id: id }
+        })
       const restored: AltKey[] = []
       for (const alt of ALT_KEYS) {
         const blob = blobOf(photo, alt)

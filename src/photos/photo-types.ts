@@ -1,7 +1,8 @@
 import type { ErrorCode } from '../core/errors.js'
 import type { Hlc } from '../domain/hlc.js'
-import type { ActorId, Cookie, PhotoId } from '../domain/ids.js'
+import type { Cookie, PhotoId } from '../domain/ids.js'
 import type { AltKey, Photo, PhotoEdit, SetEdit } from '../domain/photo.js'
+import type { LifeActor } from '../domain/version-vector.js'
 import type { NeedleLease } from '../volumes/needle-store.js'
 
 /**
@@ -99,7 +100,7 @@ export interface PhotoConflict {
   readonly caption: string | undefined
   readonly rating: number | undefined
   readonly deleted: boolean
-  readonly version: { readonly hlc: Hlc; readonly actor: ActorId }
+  readonly version: { readonly hlc: Hlc; readonly actor: LifeActor }
 }
 
 export interface ListQuery {

@@ -87,7 +87,8 @@ export class PhotoHistory {
   ): void {
     // a slow upload may have been stamped under an epoch that is gone again
     const born = after.entries.find(entry => write.kind === 'birth' && isVersion(entry) && nameOf(entry) === write.name)
-    const isOwn = ({ actor }: Dot): boolean => actors.includes(actor) || actor === born?.dot.actor
+    const isOwn = ({ actor }: Dot): boolean =>
+      actors.some(own => actor === own || actor.startsWith(own)) || actor === born?.dot.actor
     const own = after.entries.filter(({ dot }) => isOwn(dot) && (before === undefined || !covers(before.context, dot)))
     write.fate = 'acknowledged'
     write.dots = own.map(({ dot }) => dot)

@@ -19,7 +19,8 @@ import {
 import type { NeedleHeader } from '../../src/domain/needle.js'
 import type { NewPhoto } from '../../src/domain/photo.js'
 import type { DirectoryRecord, RecordKey, Stamper } from '../../src/domain/record.js'
-import { compareDots } from '../../src/domain/version-vector.js'
+import { GENERATION_MAX } from '../../src/domain/record-codec.js'
+import { actorInLife, compareDots, type LifeActor } from '../../src/domain/version-vector.js'
 
 export const ACTORS: readonly ActorId[] = ['00000000000000a1', '00000000000000b2', 'ffffffffffffffc3'] as ActorId[]
 export const PHOTO_ID = '01990000-0000-7000-8000-00000000cafe' as PhotoId
@@ -103,16 +104,20 @@ export function unknownFieldsArb(first: number): fc.Arbitrary<ReadonlyMap<number
 
 const entryArb: fc.Arbitrary<Entry> = fc
   .record({
-    dot: fc.record({ actor: fc.constantFrom(...ACTORS), counter: fc.integer({ min: 1, max: 4 }) }),
+    actor: fc.constantFrom(...ACTORS),
+    counter: fc.integer({ min: 1, max: 4 }),
     hlc: fc.oneof(fc.constantFrom(1n, 2n, 3n), hlcArb).map(value => value as Hlc),
-    generation: fc.constantFrom(0, 0, 1, 0xffff_ffff),
+    generation: fc.constantFrom(0, 0, 1, 2, GENERATION_MAX),
     deleted: fc.boolean(),
     field: fc.constantFrom(VERSION_FIELD, VERSION_FIELD, 'tags', 'variants', 'Ω'),
     key: fc.constantFrom('', 'a', 'b', 'ß'),
     value: fc.oneof(fc.constant<ReadonlyMap<string, Value>>(new Map()), fieldsArb),
     extra: fc.option(unknownFieldsArb(8), { nil: undefined, freq: 8 })
   })
-  .map(({ extra, ...entry }) => (extra === undefined ? entry : { ...entry, extra }))
+  .map(({ actor, counter, extra, ...rest }) => {
+    const entry = { dot: { actor: actorInLife(actor, rest.generation), counter }, ...rest }
+    return extra === undefined ? entry : { ...entry, extra }
+  })
 
 /**
  * Records under one key that no sequence of writes need have made: any contents under any dots, the same dot with
@@ -120,17 +125,26 @@ const entryArb: fc.Arbitrary<Entry> = fc
  */
 export const recordArb: fc.Arbitrary<DirectoryRecord> = fc
   .record({
-    seen: fc.array(fc.tuple(fc.constantFrom(...ACTORS), fc.integer({ min: 1, max: 5 })), { maxLength: 3 }),
+    buried: fc.constantFrom(0, 0, 1, 2),
+    seen: fc.array(fc.tuple(fc.constantFrom(...ACTORS), fc.constantFrom(0, 0, 1, 2), fc.integer({ min: 1, max: 5 })), {
+      maxLength: 3
+    }),
     entries: fc.uniqueArray(entryArb, { maxLength: 6, selector: ({ dot }) => `${dot.actor}.${dot.counter}` }),
-    extra: fc.option(unknownFieldsArb(5), { nil: undefined, freq: 4 })
+    extra: fc.option(unknownFieldsArb(6), { nil: undefined, freq: 4 })
   })
-  .map(({ seen, entries, extra }) => {
-    const context = new Map<ActorId, number>()
-    for (const [actor, counter] of [...seen, ...entries.map(({ dot }) => [dot.actor, dot.counter] as const)]) {
-      context.set(actor, Math.max(counter, context.get(actor) ?? 0))
-    }
-    const sorted = entries.toSorted((a, b) => compareDots(a.dot, b.dot))
-    return { ...PHOTO_KEY, context, entries: sorted, ...(extra === undefined ? {} : { extra }) }
+  .map(({ buried, seen, entries, extra }) => {
+    const left = entries.filter(({ generation }) => generation >= buried)
+    const dots = [
+      ...seen
+        .filter(([, life]) => life >= buried)
+        .map(([actor, life, counter]) => [actorInLife(actor, life), counter] as const),
+      ...left.map(({ dot }) => [dot.actor, dot.counter] as const)
+    ]
+    const context = new Map<LifeActor, number>()
+    for (const [actor, counter] of dots) context.set(actor, Math.max(counter, context.get(actor) ?? 0))
+    const sorted = left.toSorted((a, b) => compareDots(a.dot, b.dot))
+    const unknown = buried > 0 || extra === undefined ? {} : { extra }
+    return { ...PHOTO_KEY, ...(buried > 0 && { buried }), context, entries: sorted, ...unknown }
   })
 
 export const needleHeaderArb: fc.Arbitrary<Omit<NeedleHeader, 'length'>> = fc.record({

@@ -202,7 +202,7 @@ describe('a directory', () => {
   it('keeps a database of a newer schema, and does not start', async () => {
     await directory.apply(log.append(writer.birth()).group())
     await directory.stop()
-    const migrating = { to: 3, run: async () => {} }
+    const migrating = { to: 4, run: async () => {} }
     const newer = new Directory(
       { database: source, log: silentLog, observe: () => {} },
       { migrations: [...MIGRATIONS, migrating] }

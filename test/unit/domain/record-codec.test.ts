@@ -2,8 +2,15 @@ import { encode } from 'cborg'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { SheafError } from '../../../src/core/errors.js'
-import { changeRecord, type DirectoryRecord, mergeRecords } from '../../../src/domain/record.js'
-import { decodeRecord, encodeRecord, RECORD_BYTES_MAX } from '../../../src/domain/record-codec.js'
+import { changeRecord, type DirectoryRecord, graveOf, mergeRecords } from '../../../src/domain/record.js'
+import {
+  canonicalBytes,
+  decodeRecord,
+  encodeRecord,
+  GENERATION_MAX,
+  RECORD_BYTES_MAX,
+  RECORD_FORMAT
+} from '../../../src/domain/record-codec.js'
 import { ACTORS, countingStamper, PHOTO_KEY, recordArb, unknownFieldsArb } from '../../support/domain-arbitraries.js'
 
 const MALFORMED = expect.objectContaining({ code: 'ERR_RECORD_MALFORMED' })
@@ -13,6 +20,8 @@ const [A, B] = ACTORS as [(typeof ACTORS)[0], (typeof ACTORS)[0]]
 type Fields = Map<number, unknown>
 
 const actorBytes = (actor: string): Buffer => Buffer.from(actor, 'hex')
+const lifeBytes = (actor: string, life: number): Buffer =>
+  Buffer.from(`${actor}${life.toString(16).padStart(8, '0')}`, 'hex')
 
 function entryFields(...changes: [number, unknown][]): Fields {
   return new Map<number, unknown>([[0, 0], [1, 1], [2, 9], ...changes])
@@ -20,7 +29,7 @@ function entryFields(...changes: [number, unknown][]): Fields {
 
 function recordBytes(...changes: [number, unknown][]): Uint8Array {
   const fields: Fields = new Map<number, unknown>([
-    [0, 1],
+    [0, RECORD_FORMAT],
     [1, 'photo'],
     [2, 'x']
   ])
@@ -68,7 +77,7 @@ describe('record codec', () => {
           expect(error).toBeInstanceOf(SheafError)
           return
         }
-        expect(encodeRecord(decoded)).toEqual(damaged)
+        if (damaged[2] === RECORD_FORMAT) expect(encodeRecord(decoded)).toEqual(damaged) // else it became format 1
       }),
       { numRuns: 1000 }
     )
@@ -105,7 +114,15 @@ describe('record codec', () => {
     ['a dot twice', recordBytes([4, [entryFields(), entryFields()]])],
     ['entries out of order', recordBytes([4, [entryFields([1, 2]), entryFields([1, 1])]])],
     ['generation 0 spelled out', recordBytes([4, [entryFields([3, 0])]])],
-    ['a generation beyond 32 bits', recordBytes([4, [entryFields([3, 2 ** 32])]])],
+    ['a generation beyond the bound', recordBytes([3, new Map([[lifeBytes(A, GENERATION_MAX + 1), 2]])])],
+    ['life 0 in 12 bytes', recordBytes([3, new Map([[lifeBytes(A, 0), 2]])])],
+    ['an entry of life 1 under a dot of life 0', recordBytes([4, [entryFields([3, 1])]])],
+    ['an entry of life 0 under a dot of life 1', recordBytes([3, new Map([[lifeBytes(A, 1), 2]])])],
+    ['an entry of a life that is over', recordBytes([5, 1])],
+    ['dots of a life that is over', recordBytes([3, new Map([[lifeBytes(A, 1), 2]])], [4, []], [5, 2])],
+    ['no buried life spelled out', recordBytes([5, 0])],
+    ['too many buried lives', recordBytes([3, new Map()], [4, []], [5, GENERATION_MAX + 1])],
+    ['unknown fields of a buried life', recordBytes([3, new Map()], [4, []], [5, 1], [6, 1])],
     ['deleted: false spelled out', recordBytes([4, [entryFields([4, false])]])],
     ['the version field spelled out', recordBytes([4, [entryFields([5, 'version'])]])],
     ['an empty field', recordBytes([4, [entryFields([5, ''])]])],
@@ -122,9 +139,34 @@ describe('record codec', () => {
   })
 
   it('distinguishes a later format from damage', () => {
-    expect(() => decodeRecord(recordBytes([0, 2], [1, undefined]))).toThrow(
+    expect(() => decodeRecord(recordBytes([0, RECORD_FORMAT + 1], [1, undefined]))).toThrow(
       expect.objectContaining({ code: 'ERR_FORMAT_TOO_NEW' })
     )
+  })
+
+  it('reads format 1: each life that has entries gets the context of all, and unknown fields move up', () => {
+    const [life0, life1] = [entryFields([1, 1]), entryFields([1, 2], [3, 1])]
+    const old = recordBytes([0, 1], [4, [life0, life1]], [5, 'to come'])
+    const record = decodeRecord(old)
+    const scoped = `${A}00000001`
+    expect([...record.context]).toEqual([
+      [A, 2],
+      [scoped, 2]
+    ])
+    expect(record.entries.map(({ dot, generation }) => [dot.actor, dot.counter, generation])).toEqual([
+      [A, 1, 0],
+      [scoped, 2, 1]
+    ])
+    expect(record.extra).toEqual(new Map([[6, 'to come']]))
+    const bytes = canonicalBytes(old, record)
+    expect(decodeRecord(bytes)).toEqual(record)
+    expect(canonicalBytes(bytes, record)).toBe(bytes)
+  })
+
+  it('spends 24 bytes and its key on a grave', () => {
+    const grave = graveOf(PHOTO_KEY, 3)
+    expect(decodeRecord(encodeRecord(grave))).toEqual(grave)
+    expect(encodeRecord(grave).byteLength - PHOTO_KEY.id.length).toBeLessThanOrEqual(24)
   })
 
   it('does not encode what it could not decode', () => {
@@ -132,9 +174,12 @@ describe('record codec', () => {
     const [entry] = record.entries as [(typeof record.entries)[0]]
     expect(() => encodeRecord({ ...record, context: new Map() })).toThrow('context')
     expect(() => encodeRecord({ ...record, context: new Map([[A, 0]]) })).toThrow('context')
-    expect(() => encodeRecord({ ...record, entries: [{ ...entry, generation: 2 ** 32 }] })).toThrow('32 bits')
+    expect(() => encodeRecord({ ...record, entries: [{ ...entry, generation: 1 }] })).toThrow('another life')
+    expect(() => encodeRecord({ ...record, buried: 1, entries: [] })).toThrow('over')
+    expect(() => encodeRecord({ ...graveOf(record, 0), extra: new Map([[6, 1]]) })).toThrow('unknown fields')
+    expect(() => encodeRecord(graveOf(record, GENERATION_MAX))).toThrow('buried')
     expect(() => encodeRecord({ ...record, entries: [entry, entry] })).toThrow('order')
-    expect(() => encodeRecord({ ...record, extra: new Map([[4, 1]]) })).toThrow('unknown')
+    expect(() => encodeRecord({ ...record, extra: new Map([[5, 1]]) })).toThrow('unknown')
     expect(() => encodeRecord({ ...record, id: '' })).toThrow(MALFORMED)
     const huge = new Map([['x', new Uint8Array(RECORD_BYTES_MAX)]])
     expect(() => encodeRecord({ ...record, entries: [{ ...entry, value: huge }] })).toThrow(MALFORMED)

@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest'
 import type { Value } from '../../../src/domain/cbor.js'
 import { compareVersions, type Entry, greaterContent } from '../../../src/domain/entry.js'
 import type { Hlc } from '../../../src/domain/hlc.js'
-import { type DirectoryRecord, mergeRecords } from '../../../src/domain/record.js'
+import { type DirectoryRecord, graveOf, mergeRecords } from '../../../src/domain/record.js'
 import { decodeRecord, encodeRecord } from '../../../src/domain/record-codec.js'
-import { covers, dominates } from '../../../src/domain/version-vector.js'
+import { covers, dominates, lifeOf, withoutLivesBelow } from '../../../src/domain/version-vector.js'
 import { ACTORS, PHOTO_KEY, recordArb } from '../../support/domain-arbitraries.js'
 
 function expectSame(a: DirectoryRecord, b: DirectoryRecord): void {
@@ -41,17 +41,33 @@ describe('merge of arbitrary records', () => {
     fc.assert(
       fc.property(recordArb, recordArb, (a, b) => {
         const merged = mergeRecords(a, b)
-        expect(dominates(merged.context, a.context) && dominates(merged.context, b.context)).toBe(true)
+        const buried = Math.max(a.buried ?? 0, b.buried ?? 0)
+        expect(merged.buried ?? 0).toBe(buried)
+        for (const { context } of [a, b])
+          expect(dominates(merged.context, withoutLivesBelow(context, buried))).toBe(true)
+        expect([...merged.context.keys()].every(actor => lifeOf(actor) >= buried)).toBe(true)
         for (const [side, other] of [
           [a, b],
           [b, a]
         ] as const) {
-          for (const { dot } of side.entries) {
+          for (const { dot, generation } of side.entries) {
             const has = (record: DirectoryRecord): boolean =>
               record.entries.some(entry => entry.dot.actor === dot.actor && entry.dot.counter === dot.counter)
-            expect(has(merged)).toBe(has(other) || !covers(other.context, dot))
+            expect(has(merged)).toBe(generation >= buried && (has(other) || !covers(other.context, dot)))
           }
         }
+      })
+    )
+  })
+
+  it('commutes with burial: before or after, the same lives are over', () => {
+    fc.assert(
+      fc.property(recordArb, recordArb, fc.nat({ max: 3 }), (a, b, generation) => {
+        const grave = graveOf(PHOTO_KEY, generation)
+        const buriedFirst = mergeRecords(mergeRecords(a, grave), b)
+        expectSame(buriedFirst, mergeRecords(mergeRecords(a, b), grave))
+        expectSame(mergeRecords(buriedFirst, grave), buriedFirst)
+        expect(buriedFirst.entries.every(entry => entry.generation > generation)).toBe(true)
       })
     )
   })
@@ -68,18 +84,18 @@ describe('merge of arbitrary records', () => {
   it('keeps the greater of two unknown fields', () => {
     const record: DirectoryRecord = { ...PHOTO_KEY, context: new Map(), entries: [] }
     const a = new Map<number, Value>([
-      [5, 1],
-      [6, 'b']
+      [6, 1],
+      [7, 'b']
     ])
     const b = new Map<number, Value>([
-      [5, 2],
-      [6, 'a']
+      [6, 2],
+      [7, 'a']
     ])
     const merged = mergeRecords({ ...record, extra: a }, { ...record, extra: b })
     expect(merged.extra).toEqual(
       new Map<number, Value>([
-        [5, 2],
-        [6, 'b']
+        [6, 2],
+        [7, 'b']
       ])
     )
   })

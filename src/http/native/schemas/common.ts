@@ -26,7 +26,11 @@ export const PHOTO_ID: Schema = {
 }
 export const SHA256: Schema = { type: 'string', pattern: '^[0-9a-f]{64}$' }
 export const COOKIE: Schema = { type: 'string', pattern: '^[0-9a-f]{32}$' }
-export const ACTOR: Schema = { type: 'string', pattern: '^[0-9a-f]{16}$', description: 'epoch of the writing process' }
+export const ACTOR: Schema = {
+  type: 'string',
+  pattern: '^[0-9a-f]{16}([0-9a-f]{8})?$',
+  description: 'epoch of the writing process; after an undelete also the generation'
+}
 export const HLC: Schema = { type: 'string', pattern: '^\\d+\\.\\d+$', description: 'hybrid logical clock: ms.counter' }
 
 const LABELS: Schema = array({ type: 'string', minLength: 1, maxLength: 100 }, { maxItems: 500 })
