@@ -18,6 +18,7 @@ import {
   tombstoneKey,
   u64
 } from './keys.js'
+import { type VerbatimNeedle, verbatimRow } from './opaque-records.js'
 import { sameBytes } from './record-fold.js'
 import { type RecordState, recordRow } from './stored-record.js'
 import { indexChange, indexEntries, isCounted } from './term-index.js'
@@ -103,7 +104,13 @@ export function planBatch(
   base: PlanBase,
   folds: Iterable<RecordFold>,
   applied: ReadonlyMap<VolumeId, LogProgress>,
-  opaque: readonly OpaqueFold[] = []
+  {
+    folds: opaque = [],
+    verbatim = []
+  }: {
+    readonly folds?: readonly OpaqueFold[]
+    readonly verbatim?: readonly VerbatimNeedle[]
+  } = {}
 ): BatchPlan {
   const operations: Operation[] = []
   const toggles: LeafToggle[] = []
@@ -124,6 +131,7 @@ export function planBatch(
     const { record, bytes } = after
     changes.push({ key, ...(before && { before: before.record }), after: record, bytes, volumes })
   }
+  for (const needle of verbatim) putRow(operations, verbatimRow(needle))
   for (const fold of opaque) planOpaque(operations, toggles, deltas, fold, base.horizon)
   const counters = planCounters(operations, base, deltas)
   const root = planBuckets(operations, base, toggles)

@@ -2,17 +2,14 @@ import { LRUCache } from 'lru-cache'
 import type { Hlc } from '../domain/hlc.js'
 import type { VolumeId } from '../domain/ids.js'
 import { DIGEST_BYTES, MERKLE_BUCKETS, MerkleTree } from '../domain/merkle.js'
-import { RECORD_FORMAT } from '../domain/record-codec.js'
 import { readMarkers } from './batch-markers.js'
 import type { BatchPlan, LogProgress, PlanBase } from './batch-plan.js'
 import { DamageError } from './damage.js'
 import type { Database } from './database.js'
 import {
   counterKey,
-  formatOfOpaqueRow,
   HORIZON_KEY,
   horizonFrom,
-  opaqueRange,
   openSealed,
   TABLE_APPLIED,
   TABLE_BUCKET,
@@ -20,6 +17,7 @@ import {
   u64From,
   volumeOfAppliedKey
 } from './keys.js'
+import { countOpaque } from './opaque-records.js'
 import { sameBytes } from './record-fold.js'
 
 const COUNTERS_MAX = 10_000
@@ -108,17 +106,6 @@ export class DirectoryView implements PlanBase {
     this.#horizon = plan.horizon
     this.#opaqueCount += plan.opaque.length
   }
-}
-
-/** @throws {@link DamageError} when this version reads one of them, which an earlier one left out: the log has it */
-async function countOpaque(database: Database): Promise<number> {
-  let count = 0
-  for await (const [key, value] of database.iterator(opaqueRange())) {
-    const format = formatOfOpaqueRow(key, value)
-    if (format <= RECORD_FORMAT) throw new DamageError(`records of format ${format} can be read now`)
-    count++
-  }
-  return count
 }
 
 async function readBuckets(database: Database): Promise<Uint8Array> {

@@ -6,7 +6,7 @@ import type { Hlc } from '../domain/hlc.js'
 import type { VolumeId } from '../domain/ids.js'
 import { DIGEST_BYTES, type MerkleTree } from '../domain/merkle.js'
 import { type DirectoryRecord, type RecordKey, shownVersion } from '../domain/record.js'
-import { canonicalBytes, decodeRecord, type OpaqueRecord, opaqueRecordOf } from '../domain/record-codec.js'
+import { canonicalBytes, decodeRecord, opaqueRecordOf } from '../domain/record-codec.js'
 import { SUPERBLOCK_BYTES } from '../domain/superblock.js'
 import type { CommitGroup, NeedleLocation } from '../volumes/needle-store.js'
 import { type BatchPlan, type LogProgress, planBatch, type RecordChange } from './batch-plan.js'
@@ -15,10 +15,11 @@ import type { DatabaseSource } from './database.js'
 import type { DirectoryView } from './directory-view.js'
 import { Forgetting } from './forgetting.js'
 import { appliedKey, leafRange, openSealed, recordKeyFrom, recordRange } from './keys.js'
+import { foldOpaque, type IncomingOpaque, isOpaque, partOpaque, readVerbatimHome } from './opaque-records.js'
 import { type OpenRows, openRows } from './open-rows.js'
 import { type DirectoryPage, type DirectoryQuery, runQuery } from './query.js'
 import type { IncomingRecord } from './record-fold.js'
-import { confirmAbsent, foldOpaque, foldRecords, readOpaque, readState, readStates } from './record-rows.js'
+import { confirmAbsent, foldRecords, readState, readStates } from './record-rows.js'
 import { type RepeatedTerm, repeatedTerms } from './repeated-terms.js'
 import { MIGRATIONS, type Migration } from './schema.js'
 import { type RecordState, recordStateOf } from './stored-record.js'
@@ -66,7 +67,7 @@ const NOTHING_APPLIED: LogProgress = { applied: 0, reached: 0 }
 interface WaitingGroup {
   readonly group: CommitGroup
   readonly records: readonly IncomingRecord[]
-  readonly opaque: readonly OpaqueRecord[]
+  readonly opaque: readonly IncomingOpaque[]
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
 }
@@ -186,17 +187,13 @@ export class Directory implements Startable {
    */
   async merge(encoded: readonly Uint8Array[]): Promise<number> {
     this.#requireWritable()
-    const opaque: OpaqueRecord[] = []
-    const records: IncomingRecord[] = []
-    for (const bytes of encoded) {
-      const unreadable = opaqueRecordOf(bytes)
-      if (unreadable !== undefined) opaque.push(unreadable)
-      else records.push({ ...decodeCanonical(bytes), location: undefined })
-    }
+    const records = encoded
+      .filter(bytes => opaqueRecordOf(bytes) === undefined)
+      .map(bytes => ({ ...decodeCanonical(bytes), location: undefined }))
     return this.#exclusive(async () => {
       this.#requireWritable()
       try {
-        return await this.#write(records, opaque, NO_PROGRESS)
+        return await this.#write(records, [], NO_PROGRESS)
       } catch (err) {
         throw this.#writeFailed(err)
       }
@@ -235,19 +232,33 @@ export class Directory implements Startable {
   }
 
   /**
-   * Records of a later format are kept in the log, are in no list and no tree, and are left out here as if they were
-   * unknown; `getSync` refuses them. A rebuild by a version that reads them shows them again.
+   * Whether a record of a later format is known of the key. It is in no list and no tree; `getMany` leaves it out, and
+   * `getSync` refuses it.
    */
   isOpaque(key: RecordKey): boolean {
     const { database, view } = this.#require()
     try {
-      return view.opaqueCount > 0 && readOpaque(database, key) !== undefined
+      return view.opaqueCount > 0 && isOpaque(database, key)
     } catch (err) {
       throw this.#readFailed(err, this.#opened)
     }
   }
 
-  /** Records that this version cannot read. */
+  /**
+   * @param bytes - of a record needle of an opaque key
+   * @returns where a needle with these bytes was applied from last; undefined if none was
+   */
+  verbatimHome(bytes: Uint8Array): NeedleLocation | undefined {
+    const { database, view } = this.#require()
+    try {
+      const home = readVerbatimHome(database, bytes)
+      return home !== undefined && view.applied.has(home.volume) ? home : undefined
+    } catch (err) {
+      throw this.#readFailed(err, this.#opened)
+    }
+  }
+
+  /** Keys of records that this version cannot read. */
   get opaqueCount(): number {
     return this.#require().view.opaqueCount
   }
@@ -359,14 +370,14 @@ export class Directory implements Startable {
   #decode(
     group: CommitGroup,
     applied: number
-  ): { readonly records: IncomingRecord[]; readonly opaque: OpaqueRecord[] } {
+  ): { readonly records: IncomingRecord[]; readonly opaque: IncomingOpaque[] } {
     const records: IncomingRecord[] = []
-    const opaque: OpaqueRecord[] = []
+    const opaque: IncomingOpaque[] = []
     for (const { record: bytes, location } of group.needles) {
       if (bytes === undefined || location.offset < applied) continue
       try {
         const unreadable = opaqueRecordOf(bytes)
-        if (unreadable !== undefined) opaque.push(unreadable)
+        if (unreadable !== undefined) opaque.push({ record: unreadable, bytes, location })
         else records.push({ ...decodeCanonical(bytes), location })
       } catch (err) {
         // Its checksums are correct, so it was written like this; the other records must still be served.
@@ -409,7 +420,7 @@ export class Directory implements Startable {
     const { view } = this.#requireWritable()
     const applied = new Map<VolumeId, LogProgress>()
     const records: IncomingRecord[] = []
-    const opaque: OpaqueRecord[] = []
+    const opaque: IncomingOpaque[] = []
     for (const { group, ...decoded } of batch) {
       const progress = applied.get(group.volume) ?? view.applied.get(group.volume) ?? NOTHING_APPLIED
       if (group.to <= progress.applied) continue
@@ -425,17 +436,18 @@ export class Directory implements Startable {
   /** @returns the number of records that changed */
   async #write(
     incoming: readonly IncomingRecord[],
-    unreadable: readonly OpaqueRecord[],
+    unreadable: readonly IncomingOpaque[],
     applied: ReadonlyMap<VolumeId, LogProgress>
   ): Promise<number> {
     const { database, view } = this.#requireWritable()
     const opaque = foldOpaque(database, unreadable)
-    const names = new Set(opaque.map(({ key }) => `${key.kind}\0${key.id}`))
-    const isHidden = ({ record }: IncomingRecord): boolean =>
-      names.has(`${record.kind}\0${record.id}`) || (view.opaqueCount > 0 && readOpaque(database, record) !== undefined)
-    const records = names.size > 0 || view.opaqueCount > 0 ? incoming.filter(record => !isHidden(record)) : incoming
+    const none = view.opaqueCount === 0 && unreadable.length === 0
+    const { records, verbatim } = none
+      ? { records: incoming, verbatim: [] }
+      : partOpaque(database, incoming, opaque.folds)
     const folds = await foldRecords(database, records)
-    const plan = planBatch(view, folds, applied, opaque)
+    const hidden = { folds: opaque.folds, verbatim: [...opaque.verbatim, ...verbatim] }
+    const plan = planBatch(view, folds, applied, hidden)
     if (plan.operations.length > 0) await database.batch(plan.operations)
     view.commit(plan)
     for (const { record } of records) for (const { hlc } of record.entries) this.#observe(hlc)

@@ -18,7 +18,9 @@
  *   horizon    09                                           8 hlc: records deleted up to then have no leaf · 120 zeros,
  *                                                           so that no numbered batch is too small, see batch-markers.ts
  *   opaque     0a · record key                              4 format of a record that this version cannot read, which has
- *                                                           no other row · 120 zeros, for the same reason
+ *                                                           no row in record, leaf, index · 120 zeros, as above
+ *   verbatim   0b · 16 of SHA-256(record as in its needle)  24 home: where such a record was applied from last, or an
+ *                                                           earlier state of one
  *
  *   part        content
  *   record key  text kind · 1 form · id: form 1, the 16 bytes of a lower-case UUID; form 0, UTF-8 to the end
@@ -30,6 +32,7 @@
  * flipped bit on the disk would go unnoticed. Valid: the seal is correct, the payload has the length above, and records
  * decode. Anything else is damage: the database is rebuilt from the log.
  */
+import { hash } from 'node:crypto'
 import { crc32 } from '@node-rs/crc32'
 import { invariant } from '../core/invariant.js'
 import { HLC_ZERO, type Hlc } from '../domain/hlc.js'
@@ -44,6 +47,7 @@ import {
   type VolumeId,
   volumeId
 } from '../domain/ids.js'
+import { DIGEST_BYTES } from '../domain/merkle.js'
 import type { RecordKey } from '../domain/record.js'
 import { DamageError } from './damage.js'
 
@@ -58,6 +62,7 @@ export const TABLE_TERM = 0x07
 export const TABLE_TOMBSTONE = 0x08
 export const HORIZON_KEY = Uint8Array.of(0x09)
 const TABLE_OPAQUE = 0x0a
+const TABLE_VERBATIM = 0x0b
 /** Makes a batch of one such row no smaller than BATCH_BYTES_MIN. */
 const ROW_PADDING = new Uint8Array(120)
 
@@ -198,6 +203,22 @@ export function formatOfOpaqueRow(key: Uint8Array, value: Uint8Array): number {
 
 export function opaqueRange(): KeyRange {
   return tableRange(TABLE_OPAQUE)
+}
+
+/** @returns the key of the record whose opaque row this is */
+export function recordRowKeyOfOpaque(rowKey: Uint8Array): Uint8Array {
+  const key = Uint8Array.from(rowKey)
+  key[0] = TABLE_RECORD
+  return key
+}
+
+/** @param record - the data of a record needle */
+export function verbatimKey(record: Uint8Array): Uint8Array {
+  return Buffer.concat([Uint8Array.of(TABLE_VERBATIM), hash('sha256', record, 'buffer').subarray(0, DIGEST_BYTES)])
+}
+
+export function verbatimRange(): KeyRange {
+  return tableRange(TABLE_VERBATIM)
 }
 
 export function bucketOfLeafKey(key: Uint8Array): number {

@@ -1,6 +1,7 @@
 import { damageOf } from './damage.js'
 import type { Database, DatabaseSource } from './database.js'
 import { DirectoryView } from './directory-view.js'
+import { readmitOpaque } from './opaque-records.js'
 import { type Migration, prepareSchema } from './schema.js'
 
 /** An open database and the part of its rows that is kept in memory. */
@@ -39,6 +40,7 @@ async function load(source: DatabaseSource, migrations: readonly Migration[]): P
   const database = await source.open()
   try {
     await prepareSchema(database, migrations)
+    await readmitOpaque(database)
     return { database, view: await DirectoryView.load(database) }
   } catch (err) {
     await database.close()

@@ -1,10 +1,9 @@
 import { bucketOf } from '../domain/merkle.js'
 import type { RecordKey } from '../domain/record.js'
-import type { OpaqueRecord } from '../domain/record-codec.js'
-import type { OpaqueFold, RecordFold } from './batch-plan.js'
+import type { RecordFold } from './batch-plan.js'
 import { DamageError } from './damage.js'
 import type { Database } from './database.js'
-import { formatOfOpaqueRow, leafKey, opaqueKey, recordRowKey } from './keys.js'
+import { leafKey, recordRowKey } from './keys.js'
 import { foldRecord, type IncomingRecord } from './record-fold.js'
 import { type RecordState, recordStateOf } from './stored-record.js'
 
@@ -35,13 +34,6 @@ export function confirmAbsent(database: Database, key: RecordKey): RecordState |
   } finally {
     void snapshot.close()
   }
-}
-
-/** @returns the format of a record that this version cannot read; undefined for any other */
-export function readOpaque(database: Database, key: RecordKey): number | undefined {
-  const rowKey = opaqueKey(key)
-  const value = database.getSync(rowKey)
-  return value && formatOfOpaqueRow(rowKey, value)
 }
 
 /** @returns the states, in the order of the keys */
@@ -76,15 +68,4 @@ export async function foldRecords(database: Database, records: readonly Incoming
     folds.push({ key, before, after, volumes: incoming.flatMap(({ location }) => location?.volume ?? []) })
   }
   return folds
-}
-
-/** @returns those of the records that are not opaque already, each once, with what is stored of them */
-export function foldOpaque(database: Database, records: readonly OpaqueRecord[]): OpaqueFold[] {
-  const folds = new Map<string, OpaqueFold>()
-  for (const { kind, id, format } of records) {
-    const key = { kind, id }
-    if (readOpaque(database, key) === undefined)
-      folds.set(`${kind}\0${id}`, { key, format, before: readState(database, key) })
-  }
-  return [...folds.values()]
 }

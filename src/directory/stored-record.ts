@@ -14,7 +14,7 @@ export interface RecordState {
   readonly home: NeedleLocation | undefined
 }
 
-const HOME_BYTES = VOLUME_ID_BYTES + 12
+export const HOME_BYTES = VOLUME_ID_BYTES + 12
 const NO_HOME = new Uint8Array(HOME_BYTES)
 
 export function recordRow(key: Uint8Array, state: RecordState): Row {
@@ -41,7 +41,8 @@ function decode(bytes: Uint8Array): DirectoryRecord {
   }
 }
 
-function homeBytes(home: NeedleLocation): Uint8Array {
+/** @returns 24 bytes */
+export function homeBytes(home: NeedleLocation): Uint8Array {
   const bytes = Buffer.allocUnsafe(HOME_BYTES)
   bytes.set(volumeIdBytes(home.volume))
   bytes.writeBigUInt64BE(BigInt(home.offset), VOLUME_ID_BYTES)
@@ -49,7 +50,8 @@ function homeBytes(home: NeedleLocation): Uint8Array {
   return bytes
 }
 
-function homeFrom(payload: Buffer): NeedleLocation | undefined {
+/** @returns undefined where the bytes say that there is none */
+export function homeFrom(payload: Buffer): NeedleLocation | undefined {
   // Sequences count from 1, so no volume is all zeros.
   if (payload.readUInt32BE(8) === 0) return undefined
   return {

@@ -14,8 +14,10 @@ import {
   horizonFrom,
   type KeyRange,
   leafKey,
+  opaqueRange,
   openSealed,
   recordRange,
+  recordRowKeyOfOpaque,
   TABLE_BUCKET,
   TABLE_COUNTER,
   TABLE_LEAF,
@@ -107,9 +109,19 @@ class RowsCheck {
       counters: this.#counters,
       tombstones: this.#tombstones
     }
-    return Object.entries(checks)
+    const faults = Object.entries(checks)
       .filter(([, { found, expected }]) => !found.equals(expected))
       .map(([table]) => `the rows of the table "${table}" do not match the rows that they are derived from`)
+    if (await this.#opaqueIsShown()) faults.push('a record of a later format is shown in an earlier state')
+    return faults
+  }
+
+  async #opaqueIsShown(): Promise<boolean> {
+    const snapshot = this.#snapshot
+    for await (const key of this.#database.keys({ ...opaqueRange(), snapshot })) {
+      if ((await this.#database.get(recordRowKeyOfOpaque(key), { snapshot })) !== undefined) return true
+    }
+    return false
   }
 
   #readRecords(): Promise<void> {

@@ -62,6 +62,8 @@ const NAME_CHARACTERS_MAX = 64
 const KEY_CHARACTERS_MAX = 1024
 /** Lives of a record; nobody undeletes a photo a million times. */
 export const GENERATION_MAX = 2 ** 20
+/** A greater one is no format: nothing of that kind is kept. */
+const OPAQUE_FORMAT_MAX = 0xffff_ffff
 /** Greatest field numbers that this version knows. */
 const RECORD_FIELD_LAST = 5
 const FORMAT_1_FIELD_LAST = 4
@@ -85,6 +87,7 @@ export function opaqueRecordOf(bytes: Uint8Array): OpaqueRecord | undefined {
   const fields = new FieldReader(new CborReader(bytes))
   const format = fields.require(0).uint()
   if (format <= RECORD_FORMAT) return undefined
+  if (format > OPAQUE_FORMAT_MAX) throw malformed(`there will be no format ${format}`)
   const kind = requireLength(fields.require(1).text(), NAME_CHARACTERS_MAX)
   const id = requireLength(fields.require(2).text(), KEY_CHARACTERS_MAX)
   return { format, kind, id }

@@ -52,7 +52,7 @@ const IMAGES = 'type\0image'
 const FINAL_ERRORS = ['ERR_IMAGE_UNREADABLE', 'ERR_IMAGE_TOO_LARGE', 'ERR_IMAGE_CRASHED'] as const
 
 export interface ImageBacklogComponents {
-  readonly directory: Pick<Directory, 'getSync' | 'query' | 'count' | 'onChange' | 'state'>
+  readonly directory: Pick<Directory, 'getSync' | 'isOpaque' | 'query' | 'count' | 'onChange' | 'state'>
   readonly analyzer: Pick<ImageAnalyzer, 'model' | 'analyze'>
   readonly reader: Pick<PhotoReader, 'source' | 'stream'>
   readonly writer: Pick<RecordWriter, 'edit'>
@@ -209,7 +209,9 @@ export class ImageBacklog implements Startable {
 
   #isStillUndone(id: PhotoId): boolean {
     const { directory } = this.#components
-    const stored = directory.state === 'open' ? directory.getSync({ kind: PHOTO_KIND, id }) : undefined
+    const key = { kind: PHOTO_KIND, id }
+    if (directory.state !== 'open' || directory.isOpaque(key)) return false
+    const stored = directory.getSync(key)
     return stored !== undefined && this.#isUndone(viewPhoto(stored.record))
   }
 

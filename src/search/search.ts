@@ -5,6 +5,7 @@ import { type Link, viewFindings } from '../domain/findings.js'
 import type { PhotoId } from '../domain/ids.js'
 import { LINK_SCORE_MIN, linkTier } from '../domain/likeness.js'
 import { PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
+import type { RecordKey } from '../domain/record.js'
 import { SHARD_COUNT, type ShardSet } from '../domain/shards.js'
 import type { PhotoReader } from '../photos/photo-reader.js'
 import { badField } from '../photos/photo-rules.js'
@@ -33,7 +34,7 @@ const LINKS_MAX = 10
 const PICTURE_BYTES_MAX = 256 * 1024 * 1024
 
 export interface SearchComponents {
-  readonly directory: Pick<Directory, 'get' | 'getMany' | 'count'>
+  readonly directory: Pick<Directory, 'get' | 'getMany' | 'isOpaque' | 'count'>
   readonly reader: Pick<PhotoReader, 'readNeedle'>
   readonly analyzer: Pick<ImageAnalyzer, 'has' | 'analyze' | 'embedText'>
   readonly models: Pick<IndexedModels, 'serving' | 'all'>
@@ -219,7 +220,9 @@ export class Search {
     const { directory, fetchRecord } = this.#components
     const keys = ids.map(id => ({ kind: PHOTO_KIND, id }))
     let stored = await directory.getMany(keys)
-    const unknown = ids.filter((_, i) => stored[i] === undefined).slice(0, FETCHES_MAX)
+    const unknown = ids
+      .filter((_, i) => stored[i] === undefined && !directory.isOpaque(keys[i] as RecordKey))
+      .slice(0, FETCHES_MAX)
     if (unknown.length > 0) {
       await Promise.all(unknown.map(id => fetchRecord(id)))
       stored = await directory.getMany(keys)
@@ -232,6 +235,7 @@ export class Search {
     const key = { kind: PHOTO_KIND, id }
     const known = await directory.get(key)
     if (known !== undefined) return viewPhoto(known.record)
+    if (directory.isOpaque(key)) throw new SheafError('ERR_FORMAT_TOO_NEW', undefined, { details: { photo_id: id } })
     const complete = await fetchRecord(id)
     const fetched = await directory.get(key)
     if (fetched === undefined) throw photoNotFound(id, complete)

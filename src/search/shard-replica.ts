@@ -35,7 +35,7 @@ const UNSAVED_MIN = 1_000
 const UNSAVED_SHARE = 0.2
 
 export interface ShardReplicaComponents {
-  readonly directory: Pick<Directory, 'state' | 'getMany' | 'query' | 'onChange'>
+  readonly directory: Pick<Directory, 'state' | 'getMany' | 'query' | 'onChange' | 'onOpaque'>
   readonly reader: Pick<PhotoReader, 'isLocal' | 'readNeedle'>
   /** Calls the listener when needles have arrived. @returns removes the listener */
   readonly onNeedles: (listener: () => void) => () => void
@@ -120,6 +120,9 @@ export class ShardReplica implements Startable {
     this.#unsubscribe.push(
       directory.onChange(changes => {
         for (const { after } of changes) if (after.kind === PHOTO_KIND) this.#note(after)
+      }),
+      directory.onOpaque(keys => {
+        for (const { kind, id } of keys) if (kind === PHOTO_KIND) this.#markDirty(id as PhotoId)
       }),
       onNeedles(() => {
         if (this.#missing.noteNeedles()) this.#loop.wake()

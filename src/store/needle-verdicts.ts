@@ -32,7 +32,7 @@ const DEAD: Verdict = { state: 'dead' }
 const UNKNOWN: Verdict = { state: 'unknown' }
 
 export interface NeedleVerdictsComponents {
-  readonly directory: Pick<Directory, 'getMany' | 'getSync' | 'isOpaque' | 'records' | 'onChange'>
+  readonly directory: Pick<Directory, 'getMany' | 'getSync' | 'isOpaque' | 'verbatimHome' | 'records' | 'onChange'>
   readonly volumes: Pick<VolumeSet, 'get' | 'locate' | 'read' | 'append' | 'isOwn' | 'isOfThisProcess'>
   readonly writer: Pick<RecordWriter, 'write' | 'pending'>
   /** Deletes up to this stamp may be forgotten. */
@@ -131,17 +131,24 @@ export class NeedleVerdicts {
           known === undefined ? this.#orphanVerdict(volume, row) : this.#dataVerdict(volume, row, known.record)
         )
       } else if (known === undefined) {
-        verdicts.push((await this.#isForgottenNeedle(volume, row)) ? DEAD : LIVE)
+        verdicts.push(await this.#unknownRecordVerdict(volume, row))
       } else verdicts.push(this.#recordVerdict(volume, row, known))
     }
     return verdicts
   }
 
-  /** Whether a record needle of a photo that the directory does not know is a tombstone that the horizon has passed. */
-  async #isForgottenNeedle(volume: Volume, row: NeedleRow): Promise<boolean> {
-    const record = await this.#recordIn(volume, row)
-    if (record === undefined || this.#components.directory.isOpaque(record)) return false
-    return isForgotten(record, this.#components.horizon())
+  /** Judges a record needle whose photo the directory does not know, or must not show: see opaque-records.ts. */
+  async #unknownRecordVerdict(volume: Volume, row: NeedleRow): Promise<Verdict> {
+    const bytes = await volume.read(row.offset, row, row.length)
+    if (this.#isOpaque(bytes)) {
+      const home = this.#components.directory.verbatimHome(bytes)
+      return home === undefined || (home.volume === volume.id && home.offset === row.offset) ? LIVE : COPY
+    }
+    return isForgotten(decodeRecord(bytes), this.#components.horizon()) ? DEAD : LIVE
+  }
+
+  #isOpaque(record: Uint8Array): boolean {
+    return opaqueRecordOf(record) !== undefined || this.#components.directory.isOpaque(decodeRecord(record))
   }
 
   /**
@@ -216,25 +223,41 @@ export class NeedleVerdicts {
 
   /** @see CompactionComponents.recordToMove */
   async recordToMove(volume: Volume, row: NeedleRow, trust: Trust): Promise<NeedleDraft | undefined> {
-    const stored = await this.#storedRecord(volume, row)
+    const [photo] = await this.#components.directory.getMany([{ kind: PHOTO_KIND, id: photoIdFrom(row.id) }])
+    if (photo !== undefined) return this.#stateToMove(volume, row, photo, trust)
+    const bytes = await volume.read(row.offset, row, row.length)
+    if (this.#isOpaque(bytes)) {
+      const home = this.#components.directory.verbatimHome(bytes)
+      return (await this.#standsAt(home, volume, row, trust)) ? undefined : volume.readDraft(row)
+    }
+    const record = decodeRecord(bytes)
+    const [stored] = await this.#components.directory.getMany([record]) // only the headers of photos hold the key
+    if (stored !== undefined) return this.#stateToMove(volume, row, stored, trust)
     // the directory does not know it, so it is kept, unless it is a forgotten tombstone
-    if (stored === undefined) return (await this.#isForgottenNeedle(volume, row)) ? undefined : volume.readDraft(row)
-    const { record, home } = stored
-    const draft = recordDraft(record)
-    // superseded within this volume: the needle that holds the merged state is moved instead
-    if (home?.volume === volume.id && home.offset !== row.offset) return undefined
-    if (home === undefined || home.volume === volume.id || this.isRetired(home.volume)) return draft
-    return trust === 'indexed' || (await this.#isReadable(home, draft.header)) ? undefined : draft
+    return isForgotten(record, this.#components.horizon()) ? undefined : volume.readDraft(row)
   }
 
-  /** @returns the stored record of a record needle. Only the headers of photos hold the key; others must be decoded */
-  async #storedRecord(volume: Volume, row: NeedleRow): Promise<StoredRecord | undefined> {
-    const [photo] = await this.#components.directory.getMany([{ kind: PHOTO_KIND, id: photoIdFrom(row.id) }])
-    if (photo !== undefined) return photo
-    const record = await this.#recordIn(volume, row)
-    if (record === undefined) return undefined
-    const [stored] = await this.#components.directory.getMany([record])
-    return stored
+  async #stateToMove(
+    volume: Volume,
+    row: NeedleRow,
+    { record, home }: StoredRecord,
+    trust: Trust
+  ): Promise<NeedleDraft | undefined> {
+    // superseded within this volume: the needle that holds the merged state is moved instead
+    if (home?.volume === volume.id && home.offset !== row.offset) return undefined
+    const draft = recordDraft(record)
+    return (await this.#standsAt(home, volume, draft.header, trust)) ? undefined : draft
+  }
+
+  /** Whether a copy stands there, in another volume that stays. */
+  async #standsAt(
+    home: NeedleLocation | undefined,
+    volume: Volume,
+    identity: NeedleIdentity,
+    trust: Trust
+  ): Promise<boolean> {
+    if (home === undefined || home.volume === volume.id || this.isRetired(home.volume)) return false
+    return trust === 'indexed' || this.#isReadable(home, identity)
   }
 
   /** @returns undefined for a record of a later format */

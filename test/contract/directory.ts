@@ -189,19 +189,46 @@ export function directoryContract(name: string, openSource: () => Promise<Databa
         await check()
       })
 
-      it('is hidden as well when peers bring it, alone or with its photo', async () => {
+      it('is passed over when peers bring it without its needle, which follows; then so is what they say of it', async () => {
         const [first, second] = [writer.birth(), writer.birth()]
-        expect(await directory.merge([encodeRecord(first)])).toBe(1)
-        expect(await directory.merge([laterFormat(first), encodeRecord(second), laterFormat(second)])).toBe(0)
-        expect([directory.count('all'), directory.opaqueCount]).toEqual([0, 2])
-        expect(directory.digest()).toBe(modelOf([]).root)
+        expect(await directory.merge([encodeRecord(first), laterFormat(first), laterFormat(second)])).toBe(1)
+        expect([directory.count('all'), directory.opaqueCount]).toEqual([1, 0])
+        await directory.apply(log.appendBytes(laterFormat(first)).group())
+        expect(
+          await directory.merge([encodeRecord(writer.edit(first.id, { caption: 'x' })), encodeRecord(second)])
+        ).toBe(1)
+        expect([directory.count('all'), directory.isOpaque(first)]).toEqual([1, true])
+        expect(directory.digest()).toBe(modelOf([second]).root)
         expect(await directory.verify()).toEqual([])
+      })
+
+      it('has a home for each of its needles, the latest with these bytes', async () => {
+        const born = writer.birth()
+        const later = laterFormat(born)
+        const edited = encodeRecord(writer.edit(born.id, { caption: 'x' }))
+        await directory.apply(log.appendBytes(later).appendBytes(edited).group())
+        expect(directory.verbatimHome(later)).toEqual(log.needles[0]?.location)
+        expect(directory.verbatimHome(edited)).toEqual(log.needles[1]?.location)
+        const copy = new RecordLog(2).appendBytes(later)
+        await directory.apply(copy.group())
+        expect(directory.verbatimHome(later)).toEqual(copy.needles[0]?.location)
+        await directory.forgetVolume(copy.volume)
+        expect(directory.verbatimHome(later)).toBeUndefined()
+      })
+
+      it('of no possible format is left out as malformed, and costs no other record', async () => {
+        const bytes = encodeRecord(writer.birth())
+        const far = Buffer.concat([bytes.subarray(0, 2), Buffer.from('1b0000010000000000', 'hex'), bytes.subarray(3)])
+        const other = writer.birth()
+        await directory.apply(log.appendBytes(far).append(other).group())
+        expect([directory.state, directory.opaqueCount]).toEqual(['open', 0])
+        expect(directory.digest()).toBe(modelOf([other]).root)
       })
 
       it('of a delete is hidden, too', async () => {
         const born = writer.birth()
         await directory.apply(log.append(born, writer.delete(born.id)).group())
-        await directory.merge([laterFormat(born)])
+        await directory.apply(new RecordLog(2).appendBytes(laterFormat(born)).group())
         expect([directory.isOpaque(born), directory.digest()]).toEqual([true, modelOf([]).root])
         expect(await directory.verify()).toEqual([])
       })

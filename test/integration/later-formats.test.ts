@@ -4,6 +4,7 @@ import type { NodeId, PhotoId } from '../../src/domain/ids.js'
 import { PHOTO_KIND } from '../../src/domain/photo.js'
 import type { DirectoryRecord } from '../../src/domain/record.js'
 import { SUPERBLOCK_BYTES } from '../../src/domain/superblock.js'
+import { dataIdentity } from '../../src/store/photo-needles.js'
 import { recordDraft } from '../../src/store/record-needles.js'
 import { SeededRandom } from '../support/seeded-random.js'
 import { SimulatedClock } from '../support/simulated-clock.js'
@@ -30,12 +31,12 @@ async function editLater(node: SimulatedNode, id: PhotoId): Promise<Uint8Array> 
   return data
 }
 
-/** Where on the node's disk such bytes stand, in all volumes. */
-function places(node: SimulatedNode, bytes: Uint8Array): number {
+/** How often such bytes stand on the node's disk, in all volumes. */
+function occurrences(node: SimulatedNode, bytes: Uint8Array): number {
   return node.services.local.volumes.volumes().reduce((count, { path, end }) => {
     const file = Buffer.alloc(end)
     node.disk.read(node.disk.file(path), file, 0)
-    return count + (file.includes(Buffer.from(bytes)) ? 1 : 0)
+    return count + file.toString('latin1').split(Buffer.from(bytes).toString('latin1')).length - 1
   }, 0)
 }
 
@@ -64,7 +65,7 @@ describe('a record of a later format', () => {
       const { photos, total } = await node.services.photos.list({ limit: 10 })
       expect([photos.map(({ photo }) => photo.id).sort(), total]).toEqual([[own, after].sort(), 2])
       expect((await node.services.maintenance.status()).opaqueRecords).toBe(1)
-      expect(places(node, bytes)).toBe(1)
+      expect(occurrences(node, bytes)).toBe(1)
     }
     await check(a)
     await check(b)
@@ -77,25 +78,21 @@ describe('a record of a later format', () => {
     await Promise.all([a.stop(), b.stop()])
   })
 
-  it('is moved as it is when its volume is compacted, with the bytes of its photo', async () => {
+  it('is moved as it is whenever its volume is compacted, once, with the bytes of its photo', async () => {
     const node = new SimulatedNode({ purgeMs: 1_000 })
     await node.start()
-    const [hidden, deleted] = [await upload(node), await upload(node)]
+    const hidden = await upload(node)
     const bytes = await editLater(node, hidden)
-    const [before] = node.services.local.volumes.volumes()
-    await node.services.photos.remove(deleted)
-    await node.clock.advance(10_000)
-    await node.finish(node.services.maintenance.compact())
-    expect(node.services.local.volumes.get(before!.id)).toBeUndefined()
-    expect(places(node, bytes)).toBe(1)
-    const kept = node.services.local.volumes.locate({
-      id: Buffer.from(hidden.replaceAll('-', ''), 'hex'),
-      generation: 0,
-      alternateKey: 0,
-      chunk: 0,
-      kind: 'data'
-    })
-    expect(kept).toHaveLength(1)
+    const original = dataIdentity({ id: hidden, generation: 0, part: 'orig' }, 0)
+    for (let round = 0; round < 4; round++) {
+      const before = node.services.local.volumes.volumes()
+      await node.services.photos.remove(await upload(node))
+      await node.clock.advance(10_000)
+      await node.finish(node.services.maintenance.compact())
+      for (const { id } of before) expect(node.services.local.volumes.get(id)).toBeUndefined()
+      expect(occurrences(node, bytes)).toBe(1)
+      expect(node.services.local.volumes.locate(original)).toHaveLength(1)
+    }
     await node.stop()
   })
 })

@@ -60,7 +60,7 @@ describe('batch markers', () => {
     const after = { record, bytes: encodeRecord(record), home: undefined }
     // Merged without its needle: the batch has no applied offset.
     const readable = planBatch(base, [{ key: record, before: undefined, after, volumes: [] }], new Map())
-    const opaque = planBatch(base, [], new Map(), [{ key: record, format: 9, before: undefined }])
+    const opaque = planBatch(base, [], new Map(), { folds: [{ key: record, format: 9, before: undefined }] })
     // A row in LevelDB's write buffer: key, value, 8 bytes of sequence number and type, two lengths of at least one byte,
     // and a skip-list node of at least two pointers.
     for (const { operations } of [readable, opaque]) {

@@ -14,11 +14,12 @@ import {
   termKey,
   u64
 } from '../../../src/directory/keys.js'
+import { verbatimRow } from '../../../src/directory/opaque-records.js'
 import { MIGRATIONS } from '../../../src/directory/schema.js'
 import { bucketOf } from '../../../src/domain/merkle.js'
 import { viewPhoto } from '../../../src/domain/photo.js'
 import type { DirectoryRecord } from '../../../src/domain/record.js'
-import { decodeRecord, RECORD_FORMAT } from '../../../src/domain/record-codec.js'
+import { decodeRecord, encodeRecord, RECORD_FORMAT } from '../../../src/domain/record-codec.js'
 import { modelOf } from './directory-model.js'
 import { levelError, MemoryDatabaseSource } from './memory-database.js'
 import { PhotoWriter, RecordLog } from './photo-log.js'
@@ -184,19 +185,35 @@ describe('a directory', () => {
     }
   })
 
-  it('is filled again by a version that reads what an earlier one had to hide', async () => {
-    const born = writer.birth()
+  it('reads after an upgrade what it had to hide, and keeps what no needle here holds', async () => {
+    const [born, gossiped] = [writer.birth(), writer.birth()]
     await directory.apply(log.append(born).group())
+    await directory.merge([encodeRecord(gossiped)])
     await directory.stop()
-    const row = opaqueRow(born, RECORD_FORMAT)
     const database = await source.open()
-    await database.put(row.key, row.value)
+    for (const row of [
+      opaqueRow(born, RECORD_FORMAT),
+      verbatimRow({ bytes: encodeRecord(born), location: log.needles[0]!.location })
+    ])
+      await database.put(row.key, row.value)
     await database.close()
     await directory.start()
-    expect(directory.rebuildReason).toEqual(expect.any(String))
+    expect(directory.rebuildReason).toBeUndefined()
+    expect(directory.progress(log.volume).applied).toBe(0)
     await directory.apply(log.group())
-    expect(directory.getSync(born)).toBeDefined()
-    expect(directory.isOpaque(born)).toBe(false)
+    expect([directory.isOpaque(born), directory.opaqueCount]).toEqual([false, 0])
+    expect(directory.verbatimHome(encodeRecord(born))).toBeUndefined()
+    expect(directory.digest()).toBe(modelOf([born, gossiped]).root)
+    expect(await directory.verify()).toEqual([])
+  })
+
+  it('finds out when a record of a later format is shown all the same', async () => {
+    const born = writer.birth()
+    await directory.apply(log.append(born).group())
+    const row = opaqueRow(born, RECORD_FORMAT + 1)
+    const database = await source.open()
+    await database.put(row.key, row.value)
+    expect(await directory.verify()).toEqual([expect.stringContaining('later format')])
   })
 
   it('keeps a database of a newer schema, and does not start', async () => {
