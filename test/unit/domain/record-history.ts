@@ -1,7 +1,7 @@
 /*
  * Random histories of one photo on several nodes. Each node's wall clock is anywhere from 1970 to 2099 and jumps, nodes
  * merge in any order, writes fail and are retried. A model too simple to be wrong is kept beside the records: the set of
- * all entries ever written, and the set of those that a write dropped.
+ * all entries ever written, the set of those that a write dropped, and the lives that somebody buried.
  */
 import fc from 'fast-check'
 import { type Entry, VERSION_FIELD } from '../../../src/domain/entry.js'
@@ -21,11 +21,12 @@ import {
   changeRecord,
   conflictVersions,
   type DirectoryRecord,
+  graveOf,
   mergeRecords,
   shownVersion
 } from '../../../src/domain/record.js'
 import { decodeRecord, encodeRecord } from '../../../src/domain/record-codec.js'
-import { covers } from '../../../src/domain/version-vector.js'
+import { covers, type LifeActor, lifeOf } from '../../../src/domain/version-vector.js'
 import { countingStamper, NOW_MS, PHOTO_BIRTH, PHOTO_KEY } from '../../support/domain-arbitraries.js'
 import { SimulatedClock } from '../../support/simulated-clock.js'
 
@@ -39,6 +40,7 @@ export type Step =
   | { readonly do: 'rename' | 'restore'; readonly node: number; readonly n: number; readonly failed: boolean }
   | { readonly do: 'tag' | 'untag'; readonly node: number; readonly label: string; readonly failed: boolean }
   | { readonly do: 'delete' | 'undelete' | 'variant'; readonly node: number; readonly failed: boolean }
+  | { readonly do: 'bury'; readonly node: number }
   | { readonly do: 'clock'; readonly node: number; readonly ms: number }
   | { readonly do: 'merge'; readonly node: number; readonly from: number }
 
@@ -58,6 +60,7 @@ export const stepArb: fc.Arbitrary<Step> = fc.oneof(
       ms: fc.constantFrom(0, NOW_MS - 1, NOW_MS + 30_000, YEAR_2099)
     })
   },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('bury'), node: nodeArb }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('merge'), node: nodeArb, from: nodeArb }) }
 )
 
@@ -79,6 +82,8 @@ export class History {
   readonly writes: Write[] = []
   /** Records of writes that failed, but are on the disk of their node all the same. */
   readonly inDoubt: DirectoryRecord[] = []
+  /** Lives below it were buried by some node; 0: none was. */
+  buried = 0
   #actorCount = 0
 
   constructor(steps: readonly Step[]) {
@@ -104,16 +109,21 @@ export class History {
       const left = new Set(after.entries.map(dotText))
       for (const entry of before.entries) if (!left.has(dotText(entry))) dots.delete(dotText(entry))
     }
-    return dots
+    return new Set([...dots].filter(dot => this.isInLife(dot)))
   }
 
-  /** All versions ever written. */
+  /** Whether the life of a dot, as text, is not over. */
+  isInLife(dot: string): boolean {
+    return lifeOf(dot.slice(0, dot.indexOf('.')) as LifeActor) >= this.buried
+  }
+
+  /** All versions ever written in lives that are not over. */
   versions(): Entry[] {
     const byDot = new Map<string, Entry>()
     for (const { before, after } of this.writes) {
       for (const entry of [...before.entries, ...after.entries]) byDot.set(dotText(entry), entry)
     }
-    return [...byDot.values()].filter(entry => entry.field === VERSION_FIELD)
+    return [...byDot.values()].filter(entry => entry.field === VERSION_FIELD && this.isInLife(dotText(entry)))
   }
 
   /** Alternates between actors that are smaller and greater than the earlier ones. */
@@ -130,6 +140,13 @@ export class History {
       const incoming = this.nodes[step.from]!.record
       for (const entry of incoming.entries) node.hybridClock.observe(entry.hlc)
       node.record = mergeRecords(node.record, decodeRecord(encodeRecord(incoming)))
+    } else if (isBareGrave(node.record)) {
+      // nothing is written from a grave
+    } else if (step.do === 'bury') {
+      const { deleted, generation } = shownVersion(node.record)
+      if (!deleted) return
+      node.record = mergeRecords(node.record, graveOf(PHOTO_KEY, generation))
+      this.buried = Math.max(this.buried, generation + 1)
     } else {
       const stamper = { actor: node.actor, hlc: node.hybridClock.after.bind(node.hybridClock) }
       const changes = changesOf(step, node.record)
@@ -146,7 +163,7 @@ export class History {
   }
 }
 
-function changesOf(step: Exclude<Step, { do: 'clock' | 'merge' }>, record: DirectoryRecord): Change[] {
+function changesOf(step: Exclude<Step, { do: 'clock' | 'merge' | 'bury' }>, record: DirectoryRecord): Change[] {
   const photo = viewPhoto(record)
   if (step.do === 'undelete') return undeleteChanges(record)
   if (photo.deleted) return []
@@ -172,6 +189,10 @@ function changesOf(step: Exclude<Step, { do: 'clock' | 'merge' }>, record: Direc
         })
       ]
   }
+}
+
+export function isBareGrave({ entries }: DirectoryRecord): boolean {
+  return entries.length === 0
 }
 
 export function dotText({ dot }: Entry): string {
