@@ -11,15 +11,17 @@
  *
  * A proof is HMAC-SHA-256 under a cluster secret over: CONTEXT, "i" or "r" for the side that proves, then both peer ids
  * (each after one byte with its length, the initiator's first), both nonces (the initiator's first) and the version that
- * the side tells. The peer ids are those that the encryption has authenticated, so a proof is invalid on another connection, from the other side, and a
- * second time. A node with one secret fills the second proof with random bytes. A side accepts any proof under any of its
- * secrets: during a key change, nodes with the old key, with both and with the new key can connect.
+ * the side tells. The peer ids are those that the encryption has authenticated, so a proof is invalid on another
+ * connection, from the other side, and a second time. A node with one secret fills the second proof with random bytes. A
+ * side accepts any proof under any of its secrets: during a key change, nodes with the old key, with both and with the new
+ * key can connect.
  *
  * A cluster secret is scrypt of the cluster key, salted with the cluster name; without a key, of the empty string, so that
  * the same handshake keeps clusters of different names apart. The initiator proves first: a node without the key learns
- * nothing by dialing, not even the version. Once both have proven, both know both versions, and each refuses the other when
- * they have no format in common. A node that is dialed learns the initiator's
- * version, and can try to guess a weak key from the proofs; scrypt makes each guess cost.
+ * nothing by dialing, not even the version. A node that is dialed learns the initiator's version, and can try to guess a
+ * weak key from the proofs; scrypt makes each guess cost.
+ *
+ * Once both have proven, both know both versions, and each refuses the other when they have no record format in common.
  */
 import { createHmac, scrypt, timingSafeEqual } from 'node:crypto'
 import { invariant } from '../../core/invariant.js'
@@ -89,9 +91,11 @@ export async function admit(admission: Admission): Promise<void> {
     if (verdict !== 1) throw refusedByPeer(STRANGER)
   }
   const told = await provenVersion(admission, nonces)
-  if (!initiator)
-    await write(told === undefined ? Uint8Array.of(0) : Buffer.concat([Uint8Array.of(1), statement(admission, nonces)]))
-  if (told === undefined) throw refusedHere(STRANGER)
+  if (told === undefined) {
+    if (!initiator) await write(Uint8Array.of(0))
+    throw refusedHere(STRANGER)
+  }
+  if (!initiator) await write(Buffer.concat([Uint8Array.of(1), statement(admission, nonces)]))
   const obstacle = obstacleBetween(version, decodeVersion(told))
   if (obstacle !== undefined) throw refusedHere(obstacle)
 }
