@@ -13,6 +13,7 @@ import type { Startable } from './core/lifecycle.js'
 import type { Logger } from './core/log.js'
 import type { Random } from './core/random.js'
 import { levelDatabase } from './directory/database.js'
+import { FORMAT_MAX, FORMAT_MIN } from './domain/formats.js'
 import type { NodeId } from './domain/ids.js'
 import { buildHttpApp } from './http/app.js'
 import { HttpServer } from './http/wire/server.js'
@@ -147,7 +148,8 @@ export class SheafNode implements Startable {
       advertise,
       mdns,
       clusterName,
-      clusterKeys: clusterKeys.map(key => Buffer.from(key))
+      clusterKeys: clusterKeys.map(key => Buffer.from(key)),
+      version: { program: this.#version, formats: { min: FORMAT_MIN, max: FORMAT_MAX } }
     })
   }
 

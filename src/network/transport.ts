@@ -21,7 +21,7 @@ export interface Transport extends Startable {
    * node's own address.
    *
    * @returns the node that answered; undefined when it is this node itself
-   * @throws `ERR_PEER_UNREACHABLE`, `ERR_PEER_REFUSED` (another cluster, or a wrong key)
+   * @throws `ERR_PEER_UNREACHABLE`, `ERR_PEER_REFUSED` (another cluster, a wrong key, or another version)
    */
   dial(address: string, signal: AbortSignal): Promise<NodeId | undefined>
   /** Closes all connections to a peer. */

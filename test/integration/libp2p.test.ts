@@ -10,11 +10,14 @@ import { createLibp2p } from 'libp2p'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Logger, silentLog } from '../../src/core/log.js'
 import { systemRandom } from '../../src/core/random.js'
+import { FORMAT_MAX, FORMAT_MIN } from '../../src/domain/formats.js'
 import { deriveSecrets } from '../../src/network/libp2p/admission.js'
 import { createLibp2pNode, type Libp2pNode } from '../../src/network/libp2p/libp2p-node.js'
 import type { Libp2pTransport } from '../../src/network/libp2p/libp2p-transport.js'
 import { FETCH_PROTOCOL, RPC_PROTOCOL } from '../../src/network/libp2p/peer-link.js'
 import { Libp2pNetwork } from '../support/libp2p-network.js'
+import { type OlderNode, olderNode } from '../support/older-node.js'
+import { until } from '../support/until.js'
 
 const never = new AbortController().signal
 const bytes = (text: string): Buffer => Buffer.from(text)
@@ -148,12 +151,15 @@ describe('admission', () => {
     const stranger = await network.create('another')
     await stranger.start()
     for (let i = 0; i < 5; i++) await stranger.dial(addressOf(node), never).catch(() => {})
-    expect(lines).toMatchObject([{ code: 'ERR_PEER_REFUSED', peer: stranger.self }])
+    expect(lines).toMatchObject([
+      { code: 'ERR_PEER_REFUSED', peer: stranger.self, address: expect.stringContaining('/ip4/127.0.0.1/tcp/') }
+    ])
     expect(node.peers()).toEqual([])
   })
 
-  test('a node of any other libp2p network gets no further than the encryption', async () => {
-    const node = await started('k')
+  test('a node of any other libp2p network gets no further than the encryption, and is not taken for an older Sheaf', async () => {
+    const { log, lines } = collectingLog()
+    const node = await started('k', { log })
     const other = await createLibp2p({
       transports: [tcp()],
       connectionEncrypters: [noise()],
@@ -162,6 +168,7 @@ describe('admission', () => {
     stops.push(() => other.stop())
     await expect(other.dial(multiaddr(addressOf(node)))).rejects.toThrow()
     expect(node.peers()).toEqual([])
+    expect(lines).toEqual([])
   })
 
   test.each([
@@ -188,6 +195,85 @@ describe('admission', () => {
   })
 })
 
+describe('versions', () => {
+  const ofFormats = (program: string, min: number, max: number, log: Logger = silentLog) =>
+    started('k', { version: { program, formats: { min, max } }, log })
+
+  test('nodes whose formats overlap connect', async () => {
+    const [a, b] = [await ofFormats('1.0.0', 2, 3), await ofFormats('2.0.0', 3, 4)]
+    expect(await a.dial(addressOf(b), never)).toBe(b.self)
+  })
+
+  test.each(['the older', 'the newer'])(
+    'without a common format, %s one dials and both name the upgrade',
+    async who => {
+      const [atOlder, atNewer] = [collectingLog(), collectingLog()]
+      const older = await ofFormats('1.0.0', 2, 3, atOlder.log)
+      const newer = await ofFormats('2.0.0', 4, 5, atNewer.log)
+      const [from, to] = who === 'the older' ? [older, newer] : [newer, older]
+      await expect(from.dial(addressOf(to), never)).rejects.toMatchObject({
+        code: 'ERR_PEER_REFUSED',
+        message: expect.stringContaining('no record format in common')
+      })
+      await until('both refuse', 10_000, async () => atOlder.lines.length > 0 && atNewer.lines.length > 0, 10)
+      for (const [{ lines }, peer, advice] of [
+        [atOlder, newer, /1\.0\.0.* 2 to 3.*2\.0\.0.* 4 to 5.*upgrade this node, see UPGRADING\.md/],
+        [atNewer, older, /2\.0\.0.* 4 to 5.*1\.0\.0.* 2 to 3.*upgrade the other node, see UPGRADING\.md/]
+      ] as const) {
+        expect(lines).toMatchObject([
+          {
+            code: 'ERR_PEER_REFUSED',
+            peer: peer.self,
+            address: expect.stringMatching(/^\/ip4\/127\.0\.0\.1\/tcp\/\d+/),
+            reason: expect.stringMatching(advice)
+          }
+        ])
+      }
+      expect([...older.peers(), ...newer.peers()]).toEqual([])
+    }
+  )
+
+  async function startedOlderNode(): Promise<OlderNode> {
+    const older = await olderNode()
+    stops.push(() => older.libp2p.stop())
+    return older
+  }
+
+  const lineAbout = ({ libp2p }: OlderNode) => ({
+    code: 'ERR_PEER_REFUSED',
+    peer: libp2p.peerId.toString(),
+    address: expect.stringMatching(/^\/ip4\/127\.0\.0\.1\/tcp\/\d+/),
+    reason: expect.stringMatching(
+      /older version of Sheaf.*wire version 1; this node: 2.*upgraded together, see UPGRADING\.md/
+    ),
+    message: 'refused a node'
+  })
+
+  test('a node of the older wire version that dials is refused as it understands, and the log names the upgrade', async () => {
+    const { log, lines } = collectingLog()
+    const node = await started('k', { log })
+    const older = await startedOlderNode()
+    for (let i = 0; i < 3; i++) await expect(older.libp2p.dial(multiaddr(addressOf(node)))).rejects.toThrow()
+    expect(older.outcomes).toEqual(['was refused', 'was refused', 'was refused'])
+    expect(lines).toMatchObject([lineAbout(older)])
+    expect(node.peers()).toEqual([])
+  })
+
+  test('a node of the older wire version that is dialed refuses, and the log names the upgrade', async () => {
+    const { log, lines } = collectingLog()
+    const node = await started('k', { log })
+    const older = await startedOlderNode()
+    const [address] = older.libp2p.getMultiaddrs()
+    await expect(node.dial(String(address), never)).rejects.toMatchObject({
+      code: 'ERR_PEER_REFUSED',
+      message: expect.stringContaining('older version of Sheaf')
+    })
+    expect(older.outcomes).toEqual(['refused it'])
+    expect(lines).toMatchObject([lineAbout(older)])
+    expect(node.peers()).toEqual([])
+  })
+})
+
 /** A member that can send anything. */
 async function memberNode(clusterKey: string, listen: readonly string[] = []): Promise<Libp2pNode> {
   const { secrets } = await deriveSecrets('test', [bytes(clusterKey)])
@@ -195,7 +281,13 @@ async function memberNode(clusterKey: string, listen: readonly string[] = []): P
     privateKey: await generateKeyPair('Ed25519'),
     listen,
     announce: addresses => addresses,
-    admission: { secrets, random: systemRandom, onRefused: () => {}, onAdmitted: () => {} },
+    admission: {
+      secrets,
+      version: { program: '0.0.0-test', formats: { min: FORMAT_MIN, max: FORMAT_MAX } },
+      random: systemRandom,
+      onRefused: () => {},
+      onAdmitted: () => {}
+    },
     mdnsTags: [],
     onDiscovered: () => {}
   })

@@ -11,6 +11,8 @@ export const MAIN = process.env.SHEAF_TEST_MAIN ?? join(REPOSITORY, 'dist', 'mai
 
 export interface NodeProcessInit {
   readonly dataDir: string
+  /** Default: the program under test. */
+  readonly main?: string
   /** Flags of `sheaf start` beside `--data`, `--log-level` and those that keep it alone; a later one wins. */
   readonly flags?: readonly string[]
   /** Command that runs what follows it as the same process, e.g. on another host of a lab. */
@@ -59,7 +61,7 @@ export class NodeProcess {
   private constructor(init: NodeProcessInit) {
     this.#init = init
     const args = ['start', '--data', init.dataDir, '--log-level', init.logLevel ?? 'info', ...ALONE]
-    const program = [...(init.launcher ?? []), process.execPath, ...(init.nodeFlags ?? []), MAIN]
+    const program = [...(init.launcher ?? []), process.execPath, ...(init.nodeFlags ?? []), init.main ?? MAIN]
     const child = spawn(program[0] as string, [...program.slice(1), ...args, ...(init.flags ?? [])], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...cleanEnvironment(), ...init.environment }

@@ -4,36 +4,40 @@
  *   step  from       bytes  field
  *   1     both       32     nonce, fresh and random
  *   2     initiator  64     two proofs
- *   3     responder  1      1: admitted, the proofs follow; 0: refused, nothing follows
+ *   2     initiator  7–258  its version (`node-version.ts`)
+ *   3     responder  1      1: proven, the rest follows; 0: refused, nothing follows
  *   3     responder  64     two proofs
+ *   3     responder  7–258  its version
  *
  * A proof is HMAC-SHA-256 under a cluster secret over: CONTEXT, "i" or "r" for the side that proves, then both peer ids
- * (each after one byte with its length, the initiator's first) and both nonces (the initiator's first). The peer ids are
- * those that the encryption has authenticated, so a proof is invalid on another connection, from the other side, and a
- * second time. A node with one secret fills the second proof with random bytes. A side accepts any proof under any of its
- * secrets: during a key change, nodes with the old key, with both and with the new key can connect.
+ * (each after one byte with its length, the initiator's first), both nonces (the initiator's first) and the version that
+ * the side tells. The peer ids are those that the encryption has authenticated, so a proof is invalid on another
+ * connection, from the other side, and a second time. A node with one secret fills the second proof with random bytes. A
+ * side accepts any proof under any of its secrets: during a key change, nodes with the old key, with both and with the new
+ * key can connect.
  *
  * A cluster secret is scrypt of the cluster key, salted with the cluster name; without a key, of the empty string, so that
  * the same handshake keeps clusters of different names apart. The initiator proves first: a node without the key learns
- * nothing by dialing. A node that is dialed can try to guess a weak key from the proofs; scrypt makes each guess cost.
+ * nothing by dialing, not even the version. A node that is dialed learns the initiator's version, and can try to guess a
+ * weak key from the proofs; scrypt makes each guess cost.
+ *
+ * Once both have proven, both know both versions, and each refuses the other when they have no record format in common.
  */
 import { createHmac, scrypt, timingSafeEqual } from 'node:crypto'
-import { SheafError } from '../../core/errors.js'
 import { invariant } from '../../core/invariant.js'
 import type { Random } from '../../core/random.js'
+import { WIRE_VERSION } from '../wire-version.js'
+import { decodeVersion, encodeVersion, type NodeVersion, obstacleBetween, readVersion } from './node-version.js'
+import { refusedByPeer, refusedHere } from './refusal.js'
 
 const NONCE_BYTES = 32
 const PROOF_BYTES = 32
 const PROOFS = 2
-const CONTEXT = 'sheaf admission 1'
+const CONTEXT = `sheaf admission ${WIRE_VERSION}`
 /** 16 MiB and some 40 ms for each guess, and for each start of a node. */
 const SCRYPT = { N: 2 ** 14, r: 8, p: 1 } as const
 
-/** Constants, since libp2p keeps only an error's text and {@link isRefusal} has to recognize it. */
-const REFUSED_BY_PEER =
-  'the other node refused this one: cluster names or keys differ; compare --cluster-name and --cluster-key'
-const REFUSED_HERE =
-  'this node refused the other one: cluster names or keys differ; compare --cluster-name and --cluster-key'
+const STRANGER = 'cluster names or keys differ; compare --cluster-name and --cluster-key'
 
 /** What only the nodes of one cluster know. */
 export interface ClusterSecrets {
@@ -61,6 +65,8 @@ export interface Admission {
   readonly self: Uint8Array
   readonly peer: Uint8Array
   readonly secrets: readonly Uint8Array[]
+  /** Of this node. */
+  readonly version: NodeVersion
   readonly random: Random
   /** @returns exactly `byteCount` bytes; rejects when the connection ends first or the handshake takes too long */
   readonly read: (byteCount: number) => Promise<Uint8Array>
@@ -68,61 +74,66 @@ export interface Admission {
 }
 
 /**
- * Proves to the other side that this node belongs to the cluster, and checks the other side's proof.
+ * Proves to the other side that this node belongs to the cluster, checks the other side's proof, and compares versions.
  *
- * @throws `ERR_PEER_REFUSED` when one of the two proofs fails; what `read` and `write` throw
+ * @throws `ERR_PEER_REFUSED` when one of the two proofs fails, or when the two have no format in common;
+ *   `ERR_PEER_PROTOCOL` for a malformed version; what `read` and `write` throw
  */
 export async function admit(admission: Admission): Promise<void> {
-  const { initiator, read, write, random } = admission
+  const { initiator, version, read, write, random } = admission
   const own = random.bytes(NONCE_BYTES)
   await write(own)
   const other = await read(NONCE_BYTES)
   const nonces = initiator ? [own, other] : [other, own]
   if (initiator) {
-    await write(proofs(admission, nonces))
+    await write(statement(admission, nonces))
     const [verdict] = await read(1)
-    if (verdict !== 1) throw new SheafError('ERR_PEER_REFUSED', REFUSED_BY_PEER)
-    if (!proven(admission, nonces, await read(PROOFS * PROOF_BYTES))) throw refusedHere()
-    return
+    if (verdict !== 1) throw refusedByPeer(STRANGER)
   }
-  if (!proven(admission, nonces, await read(PROOFS * PROOF_BYTES))) {
-    await write(Uint8Array.of(0))
-    throw refusedHere()
+  const told = await provenVersion(admission, nonces)
+  if (told === undefined) {
+    if (!initiator) await write(Uint8Array.of(0))
+    throw refusedHere(STRANGER)
   }
-  await write(Buffer.concat([Uint8Array.of(1), proofs(admission, nonces)]))
+  if (!initiator) await write(Buffer.concat([Uint8Array.of(1), statement(admission, nonces)]))
+  const obstacle = obstacleBetween(version, decodeVersion(told))
+  if (obstacle !== undefined) throw refusedHere(obstacle)
 }
 
-/** @returns whether the error, or one of an aggregate, is a refusal of {@link admit} */
-export function isRefusal(err: unknown): boolean {
-  if (err instanceof AggregateError) return err.errors.some(isRefusal)
-  return err instanceof Error && (err.message.includes(REFUSED_BY_PEER) || err.message.includes(REFUSED_HERE))
+/** @returns the proofs and the version of this side */
+function statement(admission: Admission, nonces: readonly Uint8Array[]): Uint8Array {
+  const { initiator, secrets, version, random } = admission
+  const told = encodeVersion(version)
+  const proofs = secrets.map(secret => prove(admission, secret, initiator ? 'i' : 'r', nonces, told))
+  while (proofs.length < PROOFS) proofs.push(random.bytes(PROOF_BYTES))
+  return Buffer.concat([...proofs, told])
 }
 
-function refusedHere(): SheafError {
-  return new SheafError('ERR_PEER_REFUSED', REFUSED_HERE)
-}
-
-function proofs(admission: Admission, nonces: readonly Uint8Array[]): Uint8Array {
-  const side = admission.initiator ? 'i' : 'r'
-  const list = admission.secrets.map(secret => prove(admission, secret, side, nonces))
-  while (list.length < PROOFS) list.push(admission.random.bytes(PROOF_BYTES))
-  return Buffer.concat(list)
-}
-
-function proven(admission: Admission, nonces: readonly Uint8Array[], received: Uint8Array): boolean {
-  const side = admission.initiator ? 'r' : 'i'
-  return admission.secrets.some(secret => {
-    const wanted = prove(admission, secret, side, nonces)
-    return [0, PROOF_BYTES].some(at => timingSafeEqual(received.subarray(at, at + PROOF_BYTES), wanted))
+/** Reads a {@link statement}. @returns the version that the other side tells; undefined unless it has proven itself */
+async function provenVersion(admission: Admission, nonces: readonly Uint8Array[]): Promise<Uint8Array | undefined> {
+  const { initiator, secrets, read } = admission
+  const proofs = await read(PROOFS * PROOF_BYTES)
+  const told = await readVersion(read)
+  const isProven = secrets.some(secret => {
+    const wanted = prove(admission, secret, initiator ? 'r' : 'i', nonces, told)
+    return [0, PROOF_BYTES].some(at => timingSafeEqual(proofs.subarray(at, at + PROOF_BYTES), wanted))
   })
+  return isProven ? told : undefined
 }
 
-function prove(admission: Admission, secret: Uint8Array, side: 'i' | 'r', nonces: readonly Uint8Array[]): Uint8Array {
+/** @param told - the version that the proving side tells, encoded */
+function prove(
+  admission: Admission,
+  secret: Uint8Array,
+  side: 'i' | 'r',
+  nonces: readonly Uint8Array[],
+  told: Uint8Array
+): Uint8Array {
   const { initiator, self, peer } = admission
   const hmac = createHmac('sha256', secret).update(CONTEXT).update(side)
   for (const id of initiator ? [self, peer] : [peer, self]) hmac.update(Uint8Array.of(id.length)).update(id)
   for (const nonce of nonces) hmac.update(nonce)
-  return hmac.digest()
+  return hmac.update(told).digest()
 }
 
 function stretch(key: Uint8Array, salt: string): Promise<Uint8Array> {

@@ -9,13 +9,15 @@ import { noise } from '@libp2p/noise'
 import { byteStream } from '@libp2p/utils'
 import { SheafError } from '../../core/errors.js'
 import type { Random } from '../../core/random.js'
+import { WIRE_VERSION } from '../wire-version.js'
 import { admit } from './admission.js'
+import type { NodeVersion } from './node-version.js'
 
 type NoiseComponents = Parameters<ReturnType<typeof noise>>[0]
 type Encrypted = SecuredConnection<unknown>
 
-/** A new version of the handshake gets a new name. A node of another libp2p network fails to negotiate it. */
-const PROTOCOL = '/sheaf/1/noise'
+/** A node of another libp2p network fails to negotiate it. */
+const PROTOCOL = `/sheaf/${WIRE_VERSION}/noise`
 
 /** Joining larger messages would cost more than it saves. */
 const WHOLE_BYTES_MAX = 16 * 1024
@@ -26,9 +28,10 @@ const SELF = 'this is the node itself'
 export interface AdmittingEncrypterInit {
   readonly self: PeerId
   readonly secrets: readonly Uint8Array[]
+  readonly version: NodeVersion
   readonly random: Random
-  /** Called for each node that this one refused, or that refused this one. */
-  readonly onRefused: (peer: PeerId, err: SheafError) => void
+  /** Called for each node that this one refused, or that refused this one, with the raw connection. */
+  readonly onRefused: (peer: PeerId, err: SheafError, connection: MessageStream) => void
   /** Called with the raw connection, below the encryption, of each admitted node. */
   readonly onAdmitted: (connection: MessageStream) => void
 }
@@ -85,7 +88,7 @@ async function admitted(
   init: AdmittingEncrypterInit,
   options: SecureConnectionOptions | undefined
 ): Promise<Encrypted> {
-  const { self, secrets, random, onRefused, onAdmitted } = init
+  const { self, secrets, version, random, onRefused, onAdmitted } = init
   const peer = secured.remotePeer
   if (peer.equals(self)) throw new Error(SELF)
   const bytes = byteStream<MessageStream>(secured.connection)
@@ -96,12 +99,13 @@ async function admitted(
       self: self.toMultihash().bytes,
       peer: peer.toMultihash().bytes,
       secrets,
+      version,
       random,
       read: async byteCount => (await bytes.read({ ...limits, bytes: byteCount })).subarray(),
       write: async sent => await bytes.write(sent, limits)
     })
   } catch (err) {
-    if (err instanceof SheafError) onRefused(peer, err)
+    if (err instanceof SheafError) onRefused(peer, err, connection)
     throw err
   }
   onAdmitted(connection)

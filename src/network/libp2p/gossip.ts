@@ -7,10 +7,11 @@ import type { Logger } from '../../core/log.js'
 import type { Random } from '../../core/random.js'
 import type { NodeId } from '../../domain/ids.js'
 import { PUBLISH_BYTES_MAX } from '../transport.js'
+import { WIRE_VERSION } from '../wire-version.js'
 import { decodeGossip, encodeGossip, gossipName, PROCESS_TAG_BYTES } from './gossip-message.js'
 
 /** Nodes of other clusters have no connection (see `admitting-encrypter.ts`), so topic names need no secret. */
-const PREFIX = '/sheaf/1/'
+const PREFIX = `/sheaf/${WIRE_VERSION}/`
 /** All nodes subscribe to it and none publishes: a connected peer that is not subscribed has broken gossip streams. */
 const PRESENCE = `${PREFIX}presence`
 

@@ -7,8 +7,10 @@ import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 import { tcp } from '@libp2p/tcp'
 import { createLibp2p, type Libp2p } from 'libp2p'
 import { SheafError } from '../../core/errors.js'
+import { WIRE_VERSION } from '../wire-version.js'
 import { type AdmittingEncrypterInit, admittingEncrypter } from './admitting-encrypter.js'
 import { GOSSIP_SETTINGS } from './gossip.js'
+import { olderVersion } from './older-version.js'
 import { KEEP_ALIVE_MS } from './silence-watch.js'
 import { sparingYamux } from './sparing-yamux.js'
 
@@ -42,7 +44,7 @@ export async function createLibp2pNode(init: Libp2pNodeInit): Promise<Libp2pNode
   return await createLibp2p({
     privateKey,
     start: false,
-    nodeInfo: { name: 'sheaf', version: '1' },
+    nodeInfo: { name: 'sheaf', version: String(WIRE_VERSION) },
     addresses: {
       listen: [...listen],
       announceFilter: addresses => {
@@ -51,7 +53,11 @@ export async function createLibp2pNode(init: Libp2pNodeInit): Promise<Libp2pNode
       }
     },
     transports: [tcp({ dialOpts: { noDelay: true }, listenOpts: { noDelay: true } })],
-    connectionEncrypters: [admittingEncrypter({ ...admission, self: peerIdFromPrivateKey(privateKey) })],
+    // In the order in which they are proposed to a node that is dialed.
+    connectionEncrypters: [
+      admittingEncrypter({ ...admission, self: peerIdFromPrivateKey(privateKey) }),
+      olderVersion(admission)
+    ],
     streamMuxers: [
       // A larger window than a stream's buffer (4 MiB) would end streams with slow readers.
       sparingYamux({

@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises'
 import { setMaxListeners } from 'node:events'
 import { createServer, isIP } from 'node:net'
-import type { Connection, Ed25519PrivateKey, PeerId, Stream } from '@libp2p/interface'
+import type { Connection, Ed25519PrivateKey, MultiaddrConnection, PeerId, Stream } from '@libp2p/interface'
 import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { Clock } from '../../core/clock.js'
@@ -16,12 +16,14 @@ import { RefusalLog } from '../refusal-log.js'
 import { serveFetch } from '../rpc/fetch-stream.js'
 import { RpcResponder } from '../rpc/rpc-responder.js'
 import { type FetchHandler, REQUEST_BYTES_MAX, type RequestHandler, type Transport } from '../transport.js'
-import { type ClusterSecrets, deriveSecrets, isRefusal } from './admission.js'
+import { type ClusterSecrets, deriveSecrets } from './admission.js'
 import { isSelfDial } from './admitting-encrypter.js'
 import { Gossip, type TopicHandler } from './gossip.js'
 import { Libp2pChannel } from './libp2p-channel.js'
 import { createLibp2pNode, type Libp2pNode, listenError } from './libp2p-node.js'
+import type { NodeVersion } from './node-version.js'
 import { FETCH_PROTOCOL, FETCH_STREAMS_MAX, PeerLink, RPC_PROTOCOL } from './peer-link.js'
+import { refusalIn } from './refusal.js'
 import { SilenceWatch } from './silence-watch.js'
 
 /** For closing a connection gracefully, ms; then it is aborted. */
@@ -46,6 +48,8 @@ export interface Libp2pTransportInit {
   readonly clusterName: string
   /** Newest first, at most two; the second is an older one that is still accepted. None: the cluster name suffices. */
   readonly clusterKeys: readonly Uint8Array[]
+  /** Told to every peer; one without a common record format is refused. */
+  readonly version: NodeVersion
 }
 
 type PeerListener = (peer: NodeId, state: 'up' | 'down') => void
@@ -137,7 +141,8 @@ export class Libp2pTransport implements Transport {
     } catch (cause) {
       if (isSelfDial(cause)) return undefined
       signal.throwIfAborted()
-      if (isRefusal(cause)) throw new SheafError('ERR_PEER_REFUSED', undefined, { cause, details: { address } })
+      const refusal = refusalIn(cause)
+      if (refusal !== undefined) throw new SheafError('ERR_PEER_REFUSED', refusal, { cause, details: { address } })
       throw new SheafError('ERR_PEER_UNREACHABLE', `cannot reach ${address}`, { cause, details: { address } })
     }
   }
@@ -192,15 +197,26 @@ export class Libp2pTransport implements Transport {
   }
 
   async #createNode(listen: readonly string[], { secrets, tags }: ClusterSecrets): Promise<Libp2pNode> {
-    const { privateKey, mdns } = this.#init
+    const { privateKey, mdns, version } = this.#init
     const node = await createLibp2pNode({
       privateKey,
       listen,
       announce: addresses => this.#announceable(addresses),
       admission: {
         secrets,
+        version,
         random: this.#random,
-        onRefused: (peer, err) => this.#refusals.refused(nodeIdOf(peer), err.message),
+        onRefused: (peer, { code, message: reason }, connection) => {
+          // libp2p hands its transport's connection to the encryption, since no other layer is configured below it
+          const { remoteAddr } = connection as MultiaddrConnection
+          this.#refusals.refused({
+            peer: nodeIdOf(peer),
+            reason,
+            code,
+            host: hostOf(remoteAddr),
+            address: remoteAddr.toString()
+          })
+        },
         onAdmitted: connection => this.#silenceWatch.watch(connection)
       },
       mdnsTags: mdns ? tags : [],

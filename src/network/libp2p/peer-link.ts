@@ -6,10 +6,11 @@ import type { NodeId } from '../../domain/ids.js'
 import { ConcurrencyLimit } from '../rpc/concurrency-limit.js'
 import { fetchOver } from '../rpc/fetch-stream.js'
 import { RpcCaller } from '../rpc/rpc-caller.js'
+import { WIRE_VERSION } from '../wire-version.js'
 import { Libp2pChannel } from './libp2p-channel.js'
 
-export const RPC_PROTOCOL = '/sheaf/rpc/1'
-export const FETCH_PROTOCOL = '/sheaf/fetch/1'
+export const RPC_PROTOCOL = `/sheaf/rpc/${WIRE_VERSION}`
+export const FETCH_PROTOCOL = `/sheaf/fetch/${WIRE_VERSION}`
 
 const FETCHES_MAX = 64
 /** Leaves room for streams that only one side has ended yet. */

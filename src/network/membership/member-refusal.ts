@@ -120,7 +120,7 @@ export class MemberRefusal implements Startable {
       }
       const reason =
         how === 'left' ? 'it has left the cluster' : 'it was removed from the cluster; restart it to rejoin'
-      this.#refusals.refused(peer, reason, 'ERR_MEMBER_REMOVED')
+      this.#refusals.refused({ peer, reason, code: 'ERR_MEMBER_REMOVED' })
     } catch (err) {
       if (this.#abort.signal.aborted) return
       log.debug({ err, peer }, 'could not tell a peer that it is no longer a member')

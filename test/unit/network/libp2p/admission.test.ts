@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { SheafError } from '../../../../src/core/errors.js'
 import { type Admission, admit, deriveSecrets } from '../../../../src/network/libp2p/admission.js'
+import type { NodeVersion } from '../../../../src/network/libp2p/node-version.js'
 import { SeededRandom } from '../../../support/seeded-random.js'
 import { memoryChannels } from '../rpc/memory-channel.js'
 
@@ -8,9 +9,15 @@ const key = (text: string): Uint8Array => Buffer.from(text)
 const alice = Buffer.from('alice')
 const bob = Buffer.from('bob')
 
+const version: NodeVersion = { program: '1.2.3', formats: { min: 2, max: 4 } }
+/** Of `version`, encoded. */
+const VERSION_BYTES = 7 + 5
+
 interface Side {
   readonly id: Uint8Array
   readonly secrets: readonly Uint8Array[]
+  /** Default: `version`. */
+  readonly version?: NodeVersion
 }
 
 interface Wire {
@@ -61,7 +68,8 @@ async function handshake(initiator: Side, responder: Side, seed = 1) {
       initiator: true,
       self: initiator.id,
       peer: responder.id,
-      secrets: initiator.secrets
+      secrets: initiator.secrets,
+      version: initiator.version ?? version
     }),
     admit({
       ...common,
@@ -69,14 +77,16 @@ async function handshake(initiator: Side, responder: Side, seed = 1) {
       initiator: false,
       self: responder.id,
       peer: initiator.id,
-      secrets: responder.secrets
+      secrets: responder.secrets,
+      version: responder.version ?? version
     })
   ])
   const outcome = (result: PromiseSettledResult<void>): unknown => {
     if (result.status === 'fulfilled') return 'admitted'
     return result.reason instanceof SheafError ? result.reason.code : result.reason
   }
-  return { outcomes: results.map(outcome), sent: [here.sent, there.sent] as const }
+  const reasons = results.map(result => (result.status === 'rejected' ? (result.reason as Error).message : undefined))
+  return { outcomes: results.map(outcome), reasons, sent: [here.sent, there.sent] as const }
 }
 
 const secretsOf = async (name: string, ...keys: string[]): Promise<readonly Uint8Array[]> =>
@@ -120,6 +130,62 @@ test('an initiator without the key gets a nonce and a refusal, but no proof', as
   expect(sent[1].map(({ length }) => length)).toEqual([32, 1])
 })
 
+const newer: NodeVersion = { program: '9.0.0', formats: { min: 5, max: 6 } }
+
+test.each([
+  ['overlap', { min: 4, max: 9 }],
+  ['are the same', { min: 2, max: 4 }],
+  ['contain one another', { min: 1, max: 9 }]
+])('nodes whose formats %s admit each other', async (_what, formats) => {
+  const secrets = await secretsOf('a', 'k')
+  const [a, b] = [
+    { id: alice, secrets },
+    { id: bob, secrets, version: { program: '9.0.0', formats } }
+  ]
+  expect((await handshake(a, b)).outcomes).toEqual(['admitted', 'admitted'])
+  expect((await handshake(b, a)).outcomes).toEqual(['admitted', 'admitted'])
+})
+
+test('nodes without a common format refuse each other, and both know which of them to upgrade', async () => {
+  const secrets = await secretsOf('a', 'k')
+  const [a, b] = [
+    { id: alice, secrets },
+    { id: bob, secrets, version: newer }
+  ]
+  const atOlder =
+    'this node refused the other one: no record format in common (this node, Sheaf 1.2.3, reads formats 2 to 4; ' +
+    'the other one, Sheaf 9.0.0, reads formats 5 to 6): upgrade this node, see UPGRADING.md'
+  const atNewer =
+    'this node refused the other one: no record format in common (this node, Sheaf 9.0.0, reads formats 5 to 6; ' +
+    'the other one, Sheaf 1.2.3, reads formats 2 to 4): upgrade the other node, see UPGRADING.md'
+  expect(await handshake(a, b)).toMatchObject({ outcomes: refused, reasons: [atOlder, atNewer] })
+  expect(await handshake(b, a)).toMatchObject({ outcomes: refused, reasons: [atNewer, atOlder] })
+})
+
+test('where keys and formats differ, the reason is the key', async () => {
+  const { reasons } = await handshake(
+    { id: alice, secrets: await secretsOf('a', 'wrong') },
+    { id: bob, secrets: await secretsOf('a', 'right'), version: newer }
+  )
+  for (const reason of reasons) expect(reason).toContain('cluster names or keys differ')
+})
+
+test('a version that was changed on the way is refused like a wrong proof', async () => {
+  const secrets = await secretsOf('a', 'k')
+  const outcome = await attack({ initiator: false, self: bob, peer: alice, secrets }, async ({ admission: toBob }) => {
+    await attack({ initiator: true, self: alice, peer: bob, secrets }, async ({ admission: toAlice }) => {
+      await toBob.write(await toAlice.read(32))
+      await toAlice.write(await toBob.read(32))
+      const statement = Buffer.from(await toAlice.read(64 + VERSION_BYTES))
+      statement.writeUInt16BE(3, 64 + 2) // the least format
+      await toBob.write(statement)
+      await toBob.read(1)
+      await toAlice.write(Uint8Array.of(0))
+    })
+  })
+  expect(outcome).toBe('ERR_PEER_REFUSED')
+})
+
 test('the messages do not reveal how many keys a node has', async () => {
   const one = await secretsOf('a', 'k')
   const two = await secretsOf('a', 'k', 'old')
@@ -134,7 +200,7 @@ async function attack(
   play: (wire: Wire) => Promise<void>
 ): Promise<unknown> {
   const [mine, theirs] = wires()
-  const admitted = admit({ ...theirs.admission, ...victim, random: new SeededRandom(99) })
+  const admitted = admit({ version, ...theirs.admission, ...victim, random: new SeededRandom(99) })
   const outcome = admitted.then(
     () => 'admitted',
     (err: unknown) => (err instanceof SheafError ? err.code : err)
@@ -147,12 +213,12 @@ test('proofs are invalid when replayed, relayed to another node, or reflected', 
   const secrets = await secretsOf('a', 'k')
   const recorded = await handshake({ id: alice, secrets }, { id: bob, secrets })
   expect(recorded.outcomes).toEqual(['admitted', 'admitted'])
-  const [nonce, proofs] = recorded.sent[0] as [Buffer, Buffer]
+  const [nonce, statement] = recorded.sent[0] as [Buffer, Buffer]
 
   const replayed = await attack({ initiator: false, self: bob, peer: alice, secrets }, async ({ admission }) => {
     await admission.write(nonce)
     await admission.read(32)
-    await admission.write(proofs)
+    await admission.write(statement)
   })
   expect(replayed).toBe('ERR_PEER_REFUSED')
 
@@ -165,7 +231,7 @@ test('proofs are invalid when replayed, relayed to another node, or reflected', 
         async ({ admission: toAlice }) => {
           await toBob.write(await toAlice.read(32))
           await toAlice.write(await toBob.read(32))
-          await toBob.write(await toAlice.read(64))
+          await toBob.write(await toAlice.read(64 + VERSION_BYTES))
           await toAlice.write(await toBob.read(1))
         }
       )
@@ -177,7 +243,7 @@ test('proofs are invalid when replayed, relayed to another node, or reflected', 
   // Alice dials an attacker who sends her own nonce and proofs back to her.
   const reflected = await attack({ initiator: true, self: alice, peer: alice, secrets }, async ({ admission }) => {
     await admission.write(await admission.read(32))
-    const own = await admission.read(64)
+    const own = await admission.read(64 + VERSION_BYTES)
     await admission.write(Buffer.concat([Uint8Array.of(1), own]))
   })
   expect(reflected).toBe('ERR_PEER_REFUSED')
@@ -190,6 +256,7 @@ test('a connection that ends during the handshake is no refusal', async () => {
     self: alice,
     peer: bob,
     secrets,
+    version,
     random: new SeededRandom(1),
     read: () => Promise.reject(new Error('gone')),
     write: async () => {}

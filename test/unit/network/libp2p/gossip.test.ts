@@ -24,7 +24,7 @@ class FakePubsub extends EventTarget {
   }
 
   getSubscribers(topic: string): string[] {
-    return topic === '/sheaf/1/presence' ? this.subscribers : []
+    return topic === '/sheaf/2/presence' ? this.subscribers : []
   }
 
   async publish(topic: string, data: Uint8Array): Promise<void> {
@@ -145,11 +145,11 @@ describe('messages', () => {
   test('go to the handler of their topic, except own messages and malformed bytes', () => {
     const heard: string[] = []
     start(new Map([['records', (from, body) => void heard.push(`${from}: ${Buffer.from(body)}`)]]))
-    expect(pubsub.topics).toEqual(['/sheaf/1/presence', '/sheaf/1/records'])
-    pubsub.deliver('/sheaf/1/records', message('friend', 'news'))
-    pubsub.deliver('/sheaf/1/records', message(self, 'echo'))
-    pubsub.deliver('/sheaf/1/presence', message('friend', 'unheard'))
-    pubsub.deliver('/sheaf/1/records', Buffer.from('garbage'))
+    expect(pubsub.topics).toEqual(['/sheaf/2/presence', '/sheaf/2/records'])
+    pubsub.deliver('/sheaf/2/records', message('friend', 'news'))
+    pubsub.deliver('/sheaf/2/records', message(self, 'echo'))
+    pubsub.deliver('/sheaf/2/presence', message('friend', 'unheard'))
+    pubsub.deliver('/sheaf/2/records', Buffer.from('garbage'))
     expect(heard).toEqual(['friend: news'])
   })
 
@@ -164,13 +164,13 @@ describe('messages', () => {
         ]
       ])
     )
-    pubsub.deliver('/sheaf/1/records', message('friend', 'news'))
+    pubsub.deliver('/sheaf/2/records', message('friend', 'news'))
     expect(warnings).toHaveLength(1)
   })
 
   test('that are malformed are not forwarded', async () => {
     start()
-    const validate = pubsub.topicValidators.get('/sheaf/1/presence')
+    const validate = pubsub.topicValidators.get('/sheaf/2/presence')
     const verdict = (data: Uint8Array): unknown => validate?.({} as never, { type: 'unsigned', topic: '', data })
     expect(verdict(message('friend', 'news'))).toBe('accept')
     expect(verdict(Buffer.from('garbage'))).toBe('reject')

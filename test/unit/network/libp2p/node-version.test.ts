@@ -1,0 +1,101 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import {
+  decodeVersion,
+  encodeVersion,
+  type NodeVersion,
+  obstacleBetween,
+  readVersion
+} from '../../../../src/network/libp2p/node-version.js'
+
+const malformed = { code: 'ERR_PEER_PROTOCOL' }
+
+/** @returns a reader of exactly these bytes, which rejects beyond their end */
+function reader(bytes: Uint8Array): (byteCount: number) => Promise<Uint8Array> {
+  let at = 0
+  return async byteCount => {
+    if (at + byteCount > bytes.length) throw new Error('the connection has ended')
+    at += byteCount
+    return bytes.subarray(at - byteCount, at)
+  }
+}
+
+const decoded = async (bytes: Uint8Array): Promise<NodeVersion> => decodeVersion(await readVersion(reader(bytes)))
+
+test('bytes stand as documented', () => {
+  const bytes = encodeVersion({ program: '0.1.0', formats: { min: 2, max: 0x0304 } })
+  expect(Buffer.from(bytes).toString('hex')).toBe(`000a00020304${'05'}${Buffer.from('0.1.0').toString('hex')}`)
+})
+
+test('what one side encodes the other decodes', async () => {
+  const versions = fc.record({
+    program: fc.string({
+      unit: fc.integer({ min: 0x20, max: 0x7e }).map(code => String.fromCharCode(code)),
+      maxLength: 64
+    }),
+    formats: fc
+      .tuple(fc.integer({ min: 1, max: 0xffff }), fc.integer({ min: 1, max: 0xffff }))
+      .map(([a, b]) => ({ min: Math.min(a, b), max: Math.max(a, b) }))
+  })
+  await fc.assert(
+    fc.asyncProperty(versions, async version => {
+      expect(await decoded(encodeVersion(version))).toEqual(version)
+    })
+  )
+})
+
+test('a text longer than 64 characters is cut', async () => {
+  const { program } = await decoded(encodeVersion({ program: 'x'.repeat(300), formats: { min: 2, max: 2 } }))
+  expect(program).toBe('x'.repeat(64))
+})
+
+test('fields of later versions are ignored, up to 256 bytes', async () => {
+  const version = { program: '2.0.0', formats: { min: 2, max: 3 } }
+  const body = encodeVersion(version).subarray(2)
+  const withMore = (bytes: number): Buffer => {
+    const length = Buffer.alloc(2)
+    length.writeUInt16BE(bytes)
+    return Buffer.concat([length, body, Buffer.alloc(bytes - body.length, 0xff)])
+  }
+  expect(await decoded(withMore(256))).toEqual(version)
+  await expect(decoded(withMore(257))).rejects.toMatchObject(malformed)
+})
+
+test.each([
+  ['shorter than the fixed fields', '0004' + '00020003'],
+  ['text beyond the end', '0005' + '00020003' + '01'],
+  ['text above 64 bytes', `0046${'00020003'}41${'78'.repeat(65)}`],
+  ['a control character', '0006' + '00020003' + '01' + '0a'],
+  ['a character beyond ASCII', '0006' + '00020003' + '01' + 'e9'],
+  ['format 0', '0005' + '00000003' + '00'],
+  ['a range that ends before it begins', '0005' + '00030002' + '00']
+])('malformed: %s', async (_what, hex) => {
+  await expect(decoded(Buffer.from(hex, 'hex'))).rejects.toMatchObject(malformed)
+})
+
+test('any bytes are a version, malformed, or end too early', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), async bytes => {
+      const outcome: unknown = await decoded(bytes).catch((err: unknown) => err)
+      if (outcome instanceof Error && outcome.message !== 'the connection has ended') {
+        expect(outcome).toMatchObject(malformed)
+      }
+    })
+  )
+})
+
+test.each([
+  [[2, 2], [2, 2], undefined],
+  [[2, 3], [3, 4], undefined],
+  [[2, 9], [4, 5], undefined],
+  [[2, 2], [3, 3], 'upgrade this node'],
+  [[4, 5], [2, 3], 'upgrade the other node']
+] as const)('formats %j here and %j there', (own, other, advice) => {
+  const versionOf = (program: string, [min, max]: readonly [number, number]): NodeVersion => ({
+    program,
+    formats: { min, max }
+  })
+  const obstacle = obstacleBetween(versionOf('1.0.0', own), versionOf('7.0.0', other))
+  if (advice === undefined) expect(obstacle).toBeUndefined()
+  else for (const part of [advice, '1.0.0', '7.0.0', 'UPGRADING.md']) expect(obstacle).toContain(part)
+})
