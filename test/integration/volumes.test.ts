@@ -185,7 +185,7 @@ describe('volumes', () => {
         fixture.disk.restore(image)
         fixture.disk.flipBit(`${VOLUME_FOLDER}/${volume}.volume`, offset + at, at % 8)
         if (index === 'lost') fixture.disk.remove(`${VOLUME_FOLDER}/${volume}.index`)
-        const applied = new Map(fixture.applied.offsets)
+        const applied = new Map(fixture.applied.volumes)
         if (directory === 'lost') fixture.applied.forget()
         const again = await fixture.start()
         await expectAll(again, photos, damaged)
@@ -195,7 +195,7 @@ describe('volumes', () => {
         }
         expect(again.locate(identityOf(damaged))).toEqual([])
         expect(again.volumes()[0]?.holes.length).toBe(1)
-        for (const [id, end] of applied) fixture.applied.offsets.set(id, end)
+        for (const [id, progress] of applied) fixture.applied.volumes.set(id, progress)
       }
     }
   })
@@ -313,7 +313,7 @@ describe('volumes', () => {
     const [volume] = volumes.volumes() as [Volume]
     expect(volume.holes).toMatchObject([{ from: repaired.offset }, { from: left.offset }])
     fixture.disk.flipBit(path, repaired.offset + 10, 1)
-    const copies = new VolumeCopies({ volumes, reserve: { admit: async () => {} }, merge: async () => {} })
+    const copies = new VolumeCopies({ volumes, reserve: { admit: async () => {} } })
     for (const hole of volume.holes) await rereadHole(volume, hole, copies, new AbortController().signal)
     expect(volume.holes).toMatchObject([{ from: left.offset }])
     fixture.applied.forget()
