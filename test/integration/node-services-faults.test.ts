@@ -295,9 +295,9 @@ describe('a disk that refuses to read while the directory is filled', () => {
     const node = await started()
     const ids = [await upload(node, node.random.bytes(900))]
     await node.services.local.volumes.closeActive()
-    ids.push(await upload(node, node.random.bytes(800)), await upload(node, node.random.bytes(700)))
+    for (const size of [800, 700, 600]) ids.push(await upload(node, node.random.bytes(size)))
     const { directory, volumes, copies } = node.services.local
-    const home = directory.getSync({ kind: PHOTO_KIND, id: ids[1] as PhotoId })?.home as NeedleLocation
+    const home = directory.getSync({ kind: PHOTO_KIND, id: ids[2] as PhotoId })?.home as NeedleLocation
     const volume = volumes.get(home.volume) as Volume
     const other = volumes.volumes().find(({ id }) => id !== volume.id) as Volume
     const needle = Buffer.alloc(needleBytes(home.length))
