@@ -1,5 +1,6 @@
 import type { Hlc } from '../domain/hlc.js'
 import type { VolumeId } from '../domain/ids.js'
+import type { LogProgress } from '../domain/log-progress.js'
 import { bucketOf, DIGEST_BYTES, leafDigest } from '../domain/merkle.js'
 import type { DirectoryRecord, RecordKey } from '../domain/record.js'
 import { isForgotten, tombstoneStamp } from '../domain/tombstone.js'
@@ -22,14 +23,6 @@ import { type VerbatimNeedle, verbatimRow } from './opaque-records.js'
 import { sameBytes } from './record-fold.js'
 import { type RecordState, recordRow } from './stored-record.js'
 import { indexChange, indexEntries, isCounted } from './term-index.js'
-
-/** How far the directory has come in a volume's log, bytes. */
-export interface LogProgress {
-  /** All needles below it are in the rows. */
-  readonly applied: number
-  /** The furthest end of a group that was applied; above `applied` while a gap between them could not be read. */
-  readonly reached: number
-}
 
 export type Operation = { type: 'put'; key: Uint8Array; value: Uint8Array } | { type: 'del'; key: Uint8Array }
 
@@ -97,7 +90,7 @@ export interface LeafToggle {
 const NO_BYTES = new Uint8Array(0)
 
 /**
- * Plans one batch that updates record rows, Merkle leaves and buckets, the inverted index, counters and applied offsets
+ * Plans one batch that updates record rows, Merkle leaves and buckets, the inverted index, counters and progress
  * together. The index changes by the difference between the old and the new merged record.
  */
 export function planBatch(
@@ -151,8 +144,9 @@ export function planNumbered(base: PlanBase, plan: Pick<BatchPlan, 'operations' 
   return { ...plan, sequence, applied: new Map(), counters: new Map(), changes: [], opaque: [] }
 }
 
-function appliedRow(volume: VolumeId, { applied, reached }: LogProgress, sequence: number): Row {
-  return sealedRow(appliedKey(volume), u64(applied), u64(sequence), u64(reached))
+function appliedRow(volume: VolumeId, { reached, gaps }: LogProgress, sequence: number): Row {
+  const ranges = gaps.flatMap(({ from, to }) => [u64(from), u64(to)])
+  return sealedRow(appliedKey(volume), u64(reached), u64(sequence), ...ranges)
 }
 
 function planLeaf(

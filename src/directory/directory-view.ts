@@ -1,9 +1,11 @@
 import { LRUCache } from 'lru-cache'
 import type { Hlc } from '../domain/hlc.js'
 import type { VolumeId } from '../domain/ids.js'
+import type { LogProgress } from '../domain/log-progress.js'
 import { DIGEST_BYTES, MERKLE_BUCKETS, MerkleTree } from '../domain/merkle.js'
+import type { Range } from '../domain/ranges.js'
 import { readMarkers } from './batch-markers.js'
-import type { BatchPlan, LogProgress, PlanBase } from './batch-plan.js'
+import type { BatchPlan, PlanBase } from './batch-plan.js'
 import { DamageError } from './damage.js'
 import type { Database } from './database.js'
 import {
@@ -23,7 +25,7 @@ import { sameBytes } from './record-fold.js'
 const COUNTERS_MAX = 10_000
 
 /**
- * The part of the rows that the directory keeps in memory: the Merkle tree (1 MiB of buckets), applied offsets, counters
+ * The part of the rows that the directory keeps in memory: the Merkle tree (1 MiB of buckets), the progress in each volume, counters
  * of recently used terms.
  */
 export class DirectoryView implements PlanBase {
@@ -119,18 +121,20 @@ async function readBuckets(database: Database): Promise<Uint8Array> {
 }
 
 /**
- * Reads the applied offsets. A batch of data needles only is not numbered. It may survive a power failure that loses the
- * numbered batch before it, and would then claim that the lost records are in the rows; so each offset names its last batch.
+ * Reads the progress in each volume. A batch of data needles only is not numbered. It may survive a power failure that loses
+ * the numbered batch before it, and would then claim that the lost records are in the rows; so each row names its last batch.
  */
 async function readApplied(database: Database, last: number): Promise<Map<VolumeId, LogProgress>> {
   const applied = new Map<VolumeId, LogProgress>()
   for (const [key, value] of await database.iterator(tableRange(TABLE_APPLIED)).all()) {
     const payload = openSealed(key, value)
-    if (payload.length !== 16 && payload.length !== 24) throw new DamageError('an applied row has the wrong length')
-    if (u64From(payload.subarray(8)) > last) throw new DamageError('a batch is missing before an applied offset')
-    const offset = u64From(payload)
-    const reached = payload.length === 16 ? offset : u64From(payload.subarray(16))
-    applied.set(volumeOfAppliedKey(key), { applied: offset, reached })
+    if (payload.length < 16 || payload.length % 16 !== 0) throw new DamageError('an applied row has the wrong length')
+    if (u64From(payload.subarray(8)) > last) throw new DamageError('a batch is missing before an applied row')
+    const gaps: Range[] = []
+    for (let at = 16; at < payload.length; at += 16) {
+      gaps.push({ from: u64From(payload.subarray(at)), to: u64From(payload.subarray(at + 8)) })
+    }
+    applied.set(volumeOfAppliedKey(key), { reached: u64From(payload), gaps })
   }
   return applied
 }

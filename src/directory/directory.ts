@@ -4,12 +4,12 @@ import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
 import type { Hlc } from '../domain/hlc.js'
 import type { VolumeId } from '../domain/ids.js'
+import { isApplied, type LogProgress, NOTHING_APPLIED, progressAfter } from '../domain/log-progress.js'
 import { DIGEST_BYTES, type MerkleTree } from '../domain/merkle.js'
 import { type DirectoryRecord, type RecordKey, shownVersion } from '../domain/record.js'
 import { canonicalBytes, decodeRecord, opaqueRecordOf } from '../domain/record-codec.js'
-import { SUPERBLOCK_BYTES } from '../domain/superblock.js'
 import type { CommitGroup, NeedleLocation } from '../volumes/needle-store.js'
-import { type BatchPlan, type LogProgress, planBatch, type RecordChange } from './batch-plan.js'
+import { type BatchPlan, planBatch, type RecordChange } from './batch-plan.js'
 import { damageOf } from './damage.js'
 import type { DatabaseSource } from './database.js'
 import type { DirectoryView } from './directory-view.js'
@@ -62,7 +62,6 @@ const BATCH_RECORDS_MAX = 1_024
 const RECORD_READ_ROWS = 256
 
 const NO_PROGRESS: ReadonlyMap<VolumeId, LogProgress> = new Map()
-const NOTHING_APPLIED: LogProgress = { applied: 0, reached: 0 }
 
 interface WaitingGroup {
   readonly group: CommitGroup
@@ -77,11 +76,11 @@ interface WaitingGroup {
  *
  * `apply` takes needles in a volume on this node: local writes, replay, copies. `merge` takes records that peers send ahead
  * of, or without, their needles. Both merge records, so order, grouping and repetition do not matter. Each writes one batch;
- * `apply` combines waiting groups and stores the applied offsets in the same batch. The state in memory changes only after
+ * `apply` combines waiting groups and stores the progress in the same batch. The state in memory changes only after
  * the batch, so it is never ahead of the rows.
  *
- * A damaged database is removed and an empty one is created; then `rebuildReason` is set, `applied` is 0 for all volumes,
- * and replay must fill it.
+ * A damaged database is removed and an empty one is created; then `rebuildReason` is set, nothing of any
+ * volume is applied, and replay must fill it.
  */
 export class Directory implements Startable {
   readonly forgetting: Forgetting
@@ -137,7 +136,7 @@ export class Directory implements Startable {
 
   /**
    * Closes and reopens the database after a failure, and removes it if it is damaged. The state in memory is loaded again.
-   * Then the caller must replay the log from `applied` and call `complete`.
+   * Then the caller must replay what `progress` says is missing and call `complete`.
    */
   reopen(): Promise<void> {
     return this.#exclusive(async () => {
@@ -161,15 +160,15 @@ export class Directory implements Startable {
   }
 
   /**
-   * Merges a group's records into the directory. Needles below the applied offset are skipped. A group that begins above it,
-   * because a gap before it could not be read or awaits replay, is merged as well, but does not move the offset.
+   * Merges a group's records into the directory. Needles that were applied before are skipped. A group that begins behind
+   * all others, because what is before it could not be read or awaits replay, leaves a gap; a later group may fill it.
    *
    * @throws `ERR_DIRECTORY_UNAVAILABLE` when this batch or an earlier one failed; a record of a later format is
    * kept as opaque
    */
   async apply(group: CommitGroup): Promise<void> {
     const { view } = this.#requireWritable()
-    const decoded = this.#decode(group, (view.applied.get(group.volume) ?? NOTHING_APPLIED).applied)
+    const decoded = this.#decode(group, view.applied.get(group.volume) ?? NOTHING_APPLIED)
     await new Promise<void>((resolve, reject) => {
       this.#waiting.push({ group, ...decoded, resolve, reject })
       if (this.#waiting.length === 1) void this.#exclusive(() => this.#applyWaiting())
@@ -177,7 +176,7 @@ export class Directory implements Startable {
   }
 
   /**
-   * Merges records that came without needles, by gossip or anti-entropy. Moves no offset; a record that this changes has no
+   * Merges records that came without needles, by gossip or anti-entropy. Changes no progress; a record that this changes has no
    * home until a needle with the merged state is applied.
    *
    * @param encoded - from `encodeRecord`; several may have the same key
@@ -200,12 +199,12 @@ export class Directory implements Startable {
     })
   }
 
-  /** @returns how far the volume's log is in the directory; zeros for an unknown volume */
+  /** @returns how much of the volume's log is in the directory; nothing of an unknown volume */
   progress(volume: VolumeId): LogProgress {
     return this.#requireWritable().view.applied.get(volume) ?? NOTHING_APPLIED
   }
 
-  /** Drops the offset of a volume that this node no longer has; records with a home in it then have none. */
+  /** Drops the progress in a volume that this node no longer has; records with a home in it then have none. */
   forgetVolume(volume: VolumeId): Promise<void> {
     return this.#exclusive(async () => {
       const { database, view } = this.#requireWritable()
@@ -369,12 +368,12 @@ export class Directory implements Startable {
 
   #decode(
     group: CommitGroup,
-    applied: number
+    progress: LogProgress
   ): { readonly records: IncomingRecord[]; readonly opaque: IncomingOpaque[] } {
     const records: IncomingRecord[] = []
     const opaque: IncomingOpaque[] = []
     for (const { record: bytes, location } of group.needles) {
-      if (bytes === undefined || location.offset < applied) continue
+      if (bytes === undefined || isApplied(progress, location.offset)) continue
       try {
         const unreadable = opaqueRecordOf(bytes)
         if (unreadable !== undefined) opaque.push({ record: unreadable, bytes, location })
@@ -423,12 +422,11 @@ export class Directory implements Startable {
     const opaque: IncomingOpaque[] = []
     for (const { group, ...decoded } of batch) {
       const progress = applied.get(group.volume) ?? view.applied.get(group.volume) ?? NOTHING_APPLIED
-      if (group.to <= progress.applied) continue
+      const after = progressAfter(progress, group)
+      if (after === progress) continue
       records.push(...decoded.records)
       opaque.push(...decoded.opaque)
-      const follows = group.from <= progress.applied || startsVolume(group)
-      const reached = Math.max(progress.reached, group.to)
-      applied.set(group.volume, { applied: follows ? group.to : progress.applied, reached })
+      applied.set(group.volume, after)
     }
     await this.#write(records, opaque, applied)
   }
@@ -569,11 +567,6 @@ function decodeCanonical(bytes: Uint8Array): { readonly record: DirectoryRecord;
 
 function stored({ record, home }: RecordState, view: DirectoryView): StoredRecord {
   return { record, home: home !== undefined && view.applied.has(home.volume) ? home : undefined }
-}
-
-/** The first needle of a volume follows its superblock. */
-function startsVolume({ from }: CommitGroup): boolean {
-  return from <= SUPERBLOCK_BYTES
 }
 
 /** Wraps errors of the database in `ERR_DIRECTORY_UNAVAILABLE`; Sheaf's own and broken invariants pass unchanged. */

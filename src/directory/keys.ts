@@ -5,10 +5,10 @@
  *   table      key                                          payload
  *   schema     00                                           4 schema version
  *   marker     01 · 2 slot                                  8 number of the batch · 16 Merkle root after it
- *   applied    02 · 8 epoch · 4 sequence                    8 offset: needles of the volume below it are in the rows ·
+ *   applied    02 · 8 epoch · 4 sequence                    8 reached: needles of the volume below it are in the rows,
+ *                                                           but for those in the gaps ·
  *                                                           8 number of the last batch at that time ·
- *                                                           8 end of what was applied, unread gaps before it included;
- *                                                           absent in rows of earlier builds: the offset
+ *                                                           for each gap, sorted, 64 at most: 8 from · 8 to
  *   counter    03 · term, UTF-8                             8 number of photos with the term, ≥ 1; counted terms only
  *   bucket     04 · 2 bucket                                16 XOR of the bucket's leaves; absent: zero
  *   leaf       05 · 2 bucket · record key                   16 leaf digest of the record

@@ -82,7 +82,7 @@ export class LocalStore implements Startable {
   readonly #folder: string
   readonly #reserve: DiskReserve
   readonly #workers: readonly WorkerLoop[]
-  /** Volumes whose holes a replay skipped, until the holes have been reread. */
+  /** Volumes with gaps after a replay, until their holes have been reread. */
   readonly #volumesWithGaps = new Set<Volume>()
   /** Whether `verdicts.load` has run: holes of retired volumes must not be refilled. */
   #knowsRetired = false
@@ -127,12 +127,7 @@ export class LocalStore implements Startable {
     const verdicts = new NeedleVerdicts({ directory, volumes, writer, horizon, purgeTo })
     this.verdicts = verdicts
     const isRetired = (volume: VolumeId): boolean => verdicts.isRetired(volume)
-    this.copies = new VolumeCopies({
-      volumes,
-      reserve: this.#reserve,
-      merge: records => directory.merge(records),
-      isRetired
-    })
+    this.copies = new VolumeCopies({ volumes, reserve: this.#reserve, isRetired })
     const judge: Judge = (volume, rows) => verdicts.judge(volume, rows)
     const inspector = new Inspector({ clock, judge }, { purgeMs })
     this.inspector = inspector
@@ -239,7 +234,7 @@ export class LocalStore implements Startable {
     return 'idle'
   }
 
-  /** Rereads the holes that a replay skipped, before the directory, which lacks their records, answers. */
+  /** Rereads holes before the directory, which lacks their records, answers. */
   async #rereadGaps(): Promise<void> {
     if (this.#volumesWithGaps.size === 0) return
     const { clock, log } = this.#components

@@ -1,10 +1,12 @@
 import { SheafError, systemErrorCode } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
+import type { LogProgress } from '../domain/log-progress.js'
 import { chainDigest, NEEDLE_ALIGN, needleBytes } from '../domain/needle.js'
+import { withoutAll } from '../domain/ranges.js'
 import { SUPERBLOCK_BYTES } from '../domain/superblock.js'
 import type { HoleRange, NeedleRow } from './index-file.js'
 import type { NeedleDraft } from './needle-store.js'
-import { rowOf, subtractRange, type Volume } from './volume.js'
+import { rowOf, type Volume } from './volume.js'
 import type { ScanEvent } from './volume-scan.js'
 
 const TAIL_PIECE_BYTES = 1024 * 1024
@@ -29,12 +31,12 @@ export interface TornTail extends HoleRange {
  * Restores the state of a volume from an earlier process: reads the index file, then scans the volume from where that
  * ends. Passes every needle found to `index`.
  *
- * @param progress - of the directory: what it has applied, or reached behind a gap, was durable
+ * @param progress - of the directory: everything below `reached` was durable, gaps included
  * @param size - size of the file, bytes
  */
 export async function recoverVolume(
   volume: Volume,
-  { applied, reached }: { readonly applied: number; readonly reached: number },
+  { reached, gaps }: LogProgress,
   size: number,
   index: (needles: Iterable<NeedleRow>) => void
 ): Promise<VolumeRecovery> {
@@ -49,10 +51,7 @@ export async function recoverVolume(
         if (row.offset + needleBytes(row.length) > size) readableTo = Math.min(readableTo, row.offset)
       }
     }
-    holes = holes.flatMap(hole =>
-      segment.repaired.reduce<HoleRange[]>((left, range) => left.flatMap(part => subtractRange(part, range)), [hole])
-    )
-    holes.push(...segment.holes)
+    holes = [...withoutAll(holes, segment.repaired), ...segment.holes]
     indexedNeedles += segment.needles.length
     volume.chain = segment.chain
   }
@@ -82,7 +81,9 @@ export async function recoverVolume(
   let durableTo = knownEnd
   /** Events from the first damage that may be a torn write, until a later needle proves that it was durable. */
   const loose: ScanEvent[] = []
-  for await (const event of volume.scan(Math.min(covered, Math.max(size, SUPERBLOCK_BYTES)), applied, knownEnd, size)) {
+  const scanFrom = Math.min(covered, Math.max(size, SUPERBLOCK_BYTES))
+  const verifyFrom = gaps[0]?.from ?? reached // what a gap holds was perhaps never read
+  for await (const event of volume.scan(scanFrom, verifyFrom, knownEnd, size)) {
     if (event.kind === 'needle') durableTo = Math.max(durableTo, event.durableTo)
     loose.push(event)
     for (
@@ -117,7 +118,7 @@ export interface RecoveryReport {
   readonly replayedNeedles: number
   readonly tornBytes: number
   readonly holes: number
-  /** Files in the folder that are named like volumes but are not. */
+  /** Files in the folder that are named like volumes but are left alone: they are none, or of a later format. */
   readonly foreignFiles: readonly string[]
 }
 

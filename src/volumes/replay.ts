@@ -1,7 +1,9 @@
 import { hasCode } from '../core/errors.js'
 import type { VolumeId } from '../domain/ids.js'
-import { SUPERBLOCK_BYTES } from '../domain/superblock.js'
-import type { HoleRange, NeedleRow } from './index-file.js'
+import { type LogProgress, missingRanges } from '../domain/log-progress.js'
+import { needleBytes } from '../domain/needle.js'
+import { contains, type Range, within, withoutAll } from '../domain/ranges.js'
+import type { NeedleRow } from './index-file.js'
 import type { CommitGroup, CommittedNeedle } from './needle-store.js'
 import type { Volume } from './volume.js'
 
@@ -10,16 +12,16 @@ const REPLAY_NEEDLES_MAX = 1000
 const REPLAY_BYTES_MAX = 4 * 1024 * 1024
 
 export interface ReplayComponents {
-  /** How far the directory has come in the volume: all below `applied` is in it, some of what follows up to `reached`. */
-  readonly progress: (volume: VolumeId) => { readonly applied: number; readonly reached: number }
+  /** What the directory has of the volume. */
+  readonly progress: (volume: VolumeId) => LogProgress
   /** Applies a group to the directory. Called in the order of the volume, without overlap. */
   readonly commit: (group: CommitGroup) => Promise<void>
-  /** Called when a replay skipped holes of a volume: the directory may lack records from there. */
+  /** Called when the directory still lacks a part of a volume after a replay: it is in a hole. */
   readonly onGap?: (volume: Volume) => void
 }
 
 /**
- * Passes the part of each volume that the directory lacks to `commit`.
+ * Passes the parts of each volume that the directory lacks to `commit`, except what is in holes.
  *
  * @returns needles replayed
  */
@@ -29,54 +31,51 @@ export async function replayVolumes(
 ): Promise<number> {
   let needles = 0
   for (const volume of volumes) {
-    const { applied: from } = progress(volume.id)
-    if (from >= volume.end) continue
-    needles += await replayVolume(volume, from, commit)
-    if (volume.holes.some(({ to }) => to > from)) onGap?.(volume)
+    const { id, end } = volume
+    const missing = missingRanges(progress(id), end)
+    if (withoutAll(missing, volume.holes).length > 0) needles += await replayVolume(volume, missing, commit)
+    // a hole at the end: the log is known to be that long all the same
+    if (progress(id).reached < end) await commit({ volume: id, from: end, to: end, needles: [] })
+    if (progress(id).gaps.length > 0) onGap?.(volume)
   }
   return needles
 }
 
 /** Groups end before each hole and begin again behind it: what is in a hole was not applied, and must not count as if. */
-async function replayVolume(volume: Volume, applied: number, commit: ReplayComponents['commit']): Promise<number> {
-  let from = applied
+async function replayVolume(
+  volume: Volume,
+  missing: readonly Range[],
+  commit: ReplayComponents['commit']
+): Promise<number> {
+  let from = 0
   let needles: CommittedNeedle[] = []
   let recordBytes = 0
   let replayed = 0
   const flush = async (to: number): Promise<void> => {
-    await commit({ volume: volume.id, from, to, needles })
-    replayed += needles.length
+    for (const range of withoutAll(within(missing, { from, to }), volume.holes)) {
+      const inside = needles.filter(({ location }) => contains([range], location.offset))
+      await commit({ volume: volume.id, ...range, needles: inside })
+      replayed += inside.length
+    }
     needles = []
     recordBytes = 0
     from = to
   }
-  const flushBefore = async (end: number): Promise<void> => {
-    for (let hole = holeAfter(volume, from); hole !== undefined && hole.from < end; hole = holeAfter(volume, from)) {
-      if (from < hole.from) await flush(hole.from)
-      from = Math.min(end, hole.to)
-    }
-  }
   for await (const rows of volume.rows()) {
     for (const row of rows) {
-      if (row.offset < applied) continue
+      if (!contains(missing, row.offset)) continue
       const needle = await readCommittedNeedle(volume, row)
-      if (needle === undefined) continue // in a hole now
-      await flushBefore(row.offset)
+      if (needle === undefined) continue
       if (needles.length >= REPLAY_NEEDLES_MAX || recordBytes >= REPLAY_BYTES_MAX) await flush(row.offset)
       needles.push(needle)
       recordBytes += needle.record?.byteLength ?? 0
     }
   }
-  await flushBefore(volume.end)
-  await flush(volume.end) // empty when the end is a hole: known to have been here all the same
+  await flush(volume.end)
   return replayed
 }
 
-/** @returns the first hole that holds needles at or behind the offset */
-function holeAfter(volume: Volume, offset: number): HoleRange | undefined {
-  return volume.holes.find(({ to }) => to > Math.max(offset, SUPERBLOCK_BYTES))
-}
-
+/** @returns undefined when the needle cannot be read; then it is in a hole, to be read again or filled by a peer */
 async function readCommittedNeedle(volume: Volume, row: NeedleRow): Promise<CommittedNeedle | undefined> {
   const { kind, id, generation, alternateKey, chunk, offset, length } = row
   const needle = {
@@ -92,7 +91,9 @@ async function readCommittedNeedle(volume: Volume, row: NeedleRow): Promise<Comm
   try {
     return { ...needle, record: await volume.read(offset, row, length) }
   } catch (error) {
-    if (hasCode(error, 'ERR_NEEDLE_CORRUPT') || hasCode(error, 'ERR_DISK_READ')) return undefined // noted as a hole
-    throw error
+    if (!hasCode(error, 'ERR_NEEDLE_CORRUPT') && !hasCode(error, 'ERR_DISK_READ')) throw error
+    // whatever the reason was, e.g. too little memory: the directory lacks the record
+    volume.noteHole({ from: offset, to: offset + needleBytes(length) }, 'unreadable')
+    return undefined
   }
 }

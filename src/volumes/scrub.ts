@@ -111,14 +111,14 @@ export class Scrubber {
     totals: ScrubTotals,
     signal: AbortSignal
   ): Promise<number> {
-    for await (const event of volume.scan(from, 0)) {
+    for await (const event of volume.verify(from)) {
       signal.throwIfAborted()
       if (event.kind === 'needle') {
         totals.needles++
         totals.bytes += needleBytes(event.header.length)
         const next = event.offset + needleBytes(event.header.length)
         if (next - from >= byteCount) return next
-      } else if (event.kind === 'hole' && volume.noteHole(event, event.reason)) {
+      } else if (event.kind === 'hole') {
         this.#components.log.error(
           { volume: volume.id, from: event.from, to: event.to },
           'scrub found a damaged range; it is repaired once a peer with an intact copy is reachable'

@@ -12,8 +12,6 @@ import type { VolumeSet } from './volume-set.js'
 export interface VolumeCopiesComponents {
   readonly volumes: VolumeSet
   readonly reserve: Pick<DiskReserve, 'admit'>
-  /** Merges records into the directory whose needles are below its applied offset. */
-  readonly merge: (records: readonly Uint8Array[]) => Promise<unknown>
   /** Retired volumes do not grow, even if a transfer is still running. Default: no volume is retired. */
   readonly isRetired?: (volume: VolumeId) => boolean
 }
@@ -41,7 +39,6 @@ const DONE = Promise.resolve()
 export class VolumeCopies {
   readonly #volumes: VolumeSet
   readonly #reserve: Pick<DiskReserve, 'admit'>
-  readonly #merge: VolumeCopiesComponents['merge']
   readonly #isRetired: (volume: VolumeId) => boolean
   /** Serializes the methods per volume; the writes of `extend` continue after it has released the lock. */
   readonly #lock = new KeyedLock()
@@ -51,7 +48,6 @@ export class VolumeCopies {
   constructor(components: VolumeCopiesComponents) {
     this.#volumes = components.volumes
     this.#reserve = components.reserve
-    this.#merge = components.merge
     this.#isRetired = components.isRetired ?? (() => false)
   }
 
@@ -104,7 +100,7 @@ export class VolumeCopies {
       await this.#settle(volume)
       if (to <= volume.end || volume.state === 'active') return
       volume.noteHole({ from: volume.end, to }, 'missing')
-      // an empty group behind the gap: the copy is longer, and nothing of it was applied
+      // an empty group behind the hole: the directory has a gap there, and recovery knows that the copy was that long
       await this.#volumes.commit(volume, { volume: volume.id, from: to, to, needles: [], chain: volume.chain })
     })
   }
@@ -113,7 +109,7 @@ export class VolumeCopies {
    * Fills a damaged or missing range with the complete needles in `bytes`.
    *
    * @param from - a needle boundary in a hole
-   * @throws `ERR_NEEDLE_CORRUPT`, `ERR_DISK_FULL`, `ERR_DISK_WRITE`
+   * @throws `ERR_NEEDLE_CORRUPT`, `ERR_DISK_FULL`, `ERR_DISK_WRITE`, `ERR_DIRECTORY_UNAVAILABLE`: the hole stays
    */
   fill(volume: Volume, from: number, bytes: Uint8Array): Promise<CopyProgress> {
     return this.#lock.run(volume.id, async () => {
@@ -125,8 +121,6 @@ export class VolumeCopies {
       const to = from + parsed.byteCount
       if (parsed.byteCount === 0) return { end: from, nextBytes: parsed.nextBytes, durable: DONE }
       await this.#write(volume, from, bytes.subarray(0, parsed.byteCount))
-      const records = parsed.needles.flatMap(({ record }) => (record === undefined ? [] : [record]))
-      if (records.length > 0) await this.#merge(records) // before the hole is closed: without a hole nobody would retry
       await this.#volumes.closeHole(volume, { from, to }, parsed.needles)
       return { end: to, nextBytes: parsed.nextBytes, durable: DONE }
     })
@@ -143,8 +137,8 @@ export class VolumeCopies {
       if (volume.superblock !== undefined) return
       const decoded = this.#volumes.superblockOf(volume.id, superblock)
       await this.#write(volume, 0, superblock.subarray(0, SUPERBLOCK_BYTES))
-      volume.superblock = decoded
       await this.#volumes.closeHole(volume, { from: 0, to: SUPERBLOCK_BYTES }, [])
+      volume.superblock = decoded
     })
   }
 
@@ -170,7 +164,7 @@ export class VolumeCopies {
     this.#tails.delete(volume.id)
   }
 
-  /** Writes and syncs. A failure ends the copy until the next start, whose recovery finds out what is on the disk. */
+  /** Writes and syncs. After a failure the copy grows no more until the next start; its holes can still be filled. */
   async #write(volume: Volume, position: number, bytes: Uint8Array): Promise<void> {
     try {
       await writeWhole(volume.file, [bytes], position)

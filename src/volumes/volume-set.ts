@@ -248,22 +248,13 @@ export class VolumeSet implements NeedleStore, Startable {
     return superblockOf(id, encoded, this.#components.verifySignature)
   }
 
-  /** Notes that a range of a hole holds its needles again. */
+  /** Notes that a range of a hole holds its needles again. Those that the directory lacks are applied to it. */
   closeHole(volume: Volume, range: HoleRange, needles: readonly CommittedNeedle[]): Promise<void> {
     return this.#exclusively(async () => {
-      await volume.closeHole(range, needles.map(rowOfCommitted))
       this.#indexNeedles(volume, needles)
-      await this.#closeGap(volume)
+      await this.#components.commit({ volume: volume.id, ...range, needles }) // if it fails, the hole stays to be filled
+      await volume.closeHole(range, needles.map(rowOfCommitted))
     })
-  }
-
-  /** What stood in the holes is in the directory now: the log counts as applied up to the next hole. */
-  async #closeGap(volume: Volume): Promise<void> {
-    const { progress, commit } = this.#components
-    const { applied: from } = progress(volume.id)
-    const next = volume.holes.find(({ to }) => to > Math.max(from, SUPERBLOCK_BYTES))
-    const to = Math.min(volume.end, next?.from ?? volume.end)
-    if (from < to) await commit({ volume: volume.id, from, to, needles: [] })
   }
 
   /** Runs a task while no commit runs. */
@@ -296,15 +287,15 @@ export class VolumeSet implements NeedleStore, Startable {
     })
   }
 
-  /** @returns `foreign` if the file is not a volume, `empty` if nothing was ever written to it */
+  /** @returns `foreign` if the file is not a volume or of a later format, `empty` if nothing was ever written to it */
   async #recover(name: string): Promise<(VolumeRecovery & { readonly volume: Volume }) | 'foreign' | 'empty'> {
     const { log, progress, verifySignature } = this.#components
     const opened = await this.#folder.open(name)
     if (opened === undefined) return 'foreign'
     const { id, file } = opened
     const size = await file.size()
-    const { applied, reached } = progress(id)
-    if (size === 0 && reached === 0) {
+    const known = progress(id)
+    if (size === 0 && known.reached === 0) {
       await this.#folder.removeEmpty(opened)
       return 'empty'
     }
@@ -327,7 +318,7 @@ export class VolumeSet implements NeedleStore, Startable {
       return 'foreign'
     }
     this.#adopt(volume)
-    const recovery = await recoverVolume(volume, { applied, reached }, size, rows => this.#indexRows(volume, rows))
+    const recovery = await recoverVolume(volume, known, size, rows => this.#indexRows(volume, rows))
     if (superblock === undefined) volume.noteHole({ from: 0, to: SUPERBLOCK_BYTES }, 'corrupt')
     for (const hole of volume.holes)
       log.error(

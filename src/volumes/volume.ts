@@ -16,6 +16,7 @@ import {
   needleBytes,
   volumeSeed
 } from '../domain/needle.js'
+import { withoutAll } from '../domain/ranges.js'
 import { SUPERBLOCK_BYTES, type Superblock } from '../domain/superblock.js'
 import type { BufferPool } from './buffer-pool.js'
 import {
@@ -38,7 +39,7 @@ const INDEX_PENDING_BYTES_MAX = 32 * 1024 * 1024
 const RANGE_READ_BLOCKS = 16
 const RAW_READ_BYTES = 256 * 1024
 
-/** `active`: takes appends. `failed`: a write or sync failed, so it accepts no more data. `closed`: all others. */
+/** `active`: takes appends. `failed`: a write or sync failed, so it grows no more. `closed`: all others. */
 export type VolumeState = 'active' | 'closed' | 'failed'
 
 /** A range that is damaged, unreadable or missing. It is reported, kept for repair, and never served. */
@@ -96,6 +97,8 @@ export class Volume {
   #indexBytes = 0
   #indexWrites: Promise<void> = Promise.resolve()
   #readers = 0
+  /** Ranges that were repaired since a moment without readers, in the order of the repairs. */
+  #repairs: HoleRange[] = []
   #removed = false
 
   constructor(components: VolumeComponents, init: VolumeInit) {
@@ -149,8 +152,9 @@ export class Volume {
 
   /** Notes that a range of a hole was repaired; the last repair rewrites the index file. */
   async closeHole(range: HoleRange, rows: readonly NeedleRow[]): Promise<void> {
-    this.#holes = this.#holes.flatMap(hole => subtractRange(hole, range))
-    this.#pendingHoles = this.#pendingHoles.flatMap(hole => subtractRange(hole, range))
+    this.#holes = withoutAll(this.#holes, [range])
+    this.#pendingHoles = withoutAll(this.#pendingHoles, [range])
+    if (this.#readers > 0) this.#repairs.push(range)
     this.#pendingRepaired.push(range)
     this.#pendingRows.push(...rows)
     if (this.#holes.length === 0) await this.#reindex()
@@ -247,7 +251,7 @@ export class Volume {
     })
   }
 
-  /** Yields all needles outside holes, ascending, in batches. */
+  /** Yields all needles outside holes, ascending, in batches. Damage that it comes across becomes a hole. */
   async *rows(): AsyncGenerator<readonly NeedleRow[]> {
     await this.flushIndex()
     const { segments } = await this.loadIndex()
@@ -255,8 +259,10 @@ export class Volume {
     for (const rows of needlesInOrder(segments)) yield rows.filter(row => !this.inHole(row.offset))
     if (covered >= this.end) return
     // the index file is gone or could not be written: scan the volume
-    for await (const event of this.scan(covered, this.end)) {
+    for await (const event of this.verify(covered, this.end)) {
       if (event.kind === 'needle' && !this.inHole(event.offset)) yield [rowOf(event.header, event.offset)]
+      else if (event.kind === 'hole')
+        this.#components.log.error({ volume: this.id, from: event.from, to: event.to }, 'found a damaged range')
     }
   }
 
@@ -293,6 +299,21 @@ export class Volume {
       yield* scanVolume({ file: this.file, seed: this.seed, from, size, verifyFrom, knownEnd })
     } finally {
       await this.#releaseReader()
+    }
+  }
+
+  /**
+   * Scans needles from `from` to the end and notes damage as holes, except where a repair meanwhile wrote good bytes.
+   *
+   * @param from - a needle boundary
+   * @param verifyFrom - needles before it are checked by header and footer only
+   * @yields needles, and the holes that were not known before
+   */
+  async *verify(from: number, verifyFrom = 0): AsyncGenerator<ScanEvent> {
+    const since = this.#repairs.length
+    for await (const event of this.scan(from, verifyFrom)) {
+      if (event.kind !== 'hole') yield event
+      else for (const range of this.#noteDamage(event, event.reason, since)) yield { ...event, ...range }
     }
   }
 
@@ -411,26 +432,41 @@ export class Volume {
 
   async #trackRead<T>(expected: NeedleExpectation, task: () => Promise<T>): Promise<T> {
     this.#readers++
+    const since = this.#repairs.length
     try {
       return await task()
     } catch (error) {
-      throw this.#readError(error, expected)
+      throw this.#readError(error, expected, since)
     } finally {
       await this.#releaseReader()
     }
   }
 
   async #releaseReader(): Promise<void> {
-    if (--this.#readers === 0 && this.#removed) await this.file.close()
+    if (--this.#readers > 0) return
+    this.#repairs = []
+    if (this.#removed) await this.file.close()
+  }
+
+  /**
+   * Notes damage that a reader has seen, without what was repaired since: the reader may have read that before the repair.
+   *
+   * @param since - number of {@link #repairs} when the reader began
+   * @returns the parts that were not known
+   */
+  #noteDamage({ from, to }: HoleRange, reason: Hole['reason'], since: number): HoleRange[] {
+    const seen = withoutAll([{ from, to }], this.#repairs.slice(since))
+    return seen.filter(range => this.noteHole(range, reason))
   }
 
   /** @returns the error to report for a failed read; notes a hole if the bytes are damaged or unreadable */
-  #readError(error: unknown, { offset, length }: NeedleExpectation): unknown {
+  #readError(error: unknown, { offset, length }: NeedleExpectation, since = this.#repairs.length): unknown {
     const known = error instanceof SheafError
     if (known && error.code !== 'ERR_NEEDLE_CORRUPT') return error
     const reason = known ? 'corrupt' : 'unreadable'
     const damage = known || systemErrorCode(error) === 'EIO' // other errors say nothing about the bytes
-    if (damage && this.noteHole({ from: offset, to: offset + needleBytes(length) }, reason)) {
+    const range = { from: offset, to: offset + needleBytes(length) }
+    if (damage && this.#noteDamage(range, reason, since).length > 0) {
       void this.flushIndex()
       const fields = { volume: this.id, offset, bytes: needleBytes(length), err: error }
       this.#components.log.error(fields, known ? 'found a damaged needle' : 'the disk cannot read a needle')
@@ -439,14 +475,6 @@ export class Volume {
       ? error
       : new SheafError('ERR_DISK_READ', undefined, { cause: error, details: { volume: this.id, offset } })
   }
-}
-
-/** @returns the parts of a range that are outside another one */
-export function subtractRange<Range extends HoleRange>(hole: Range, { from, to }: HoleRange): Range[] {
-  if (to <= hole.from || hole.to <= from) return [hole]
-  const left = { ...hole, to: Math.min(from, hole.to) }
-  const right = { ...hole, from: Math.max(to, hole.from) }
-  return [left, right].filter(part => part.from < part.to)
 }
 
 export function rowOf(header: NeedleHeader, offset: number): NeedleRow {

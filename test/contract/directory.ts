@@ -74,7 +74,7 @@ export function directoryContract(name: string, openSource: () => Promise<Databa
       expect(directory.rebuildReason).toBeUndefined()
       expect(directory.digest()).toBe('0'.repeat(32))
       expect(directory.count('all')).toBe(0)
-      expect(directory.progress(log.volume).applied).toBe(0)
+      expect(directory.progress(log.volume)).toEqual({ reached: 0, gaps: [] })
       expect(await query()).toEqual({ records: [], total: 0, nextCursor: null })
       expect(await directory.get({ kind: 'photo', id: writer.newId() })).toBeUndefined()
       expect(directory.getSync({ kind: 'photo', id: writer.newId() })).toBeUndefined()
@@ -97,7 +97,7 @@ export function directoryContract(name: string, openSource: () => Promise<Databa
         expect(many.map(stored => bytesOf(stored?.record))).toEqual([bytesOf(album), '', bytesOf(edited)])
         expect(directory.digest()).toBe(modelOf([...born, edited, album]).root)
         expect(directory.count('all')).toBe(2)
-        expect(directory.progress(log.volume).applied).toBe(log.end)
+        expect(directory.progress(log.volume)).toEqual({ reached: log.end, gaps: [] })
       }
     })
 
@@ -120,32 +120,53 @@ export function directoryContract(name: string, openSource: () => Promise<Databa
       await directory.apply(log.group(0, 3))
       expect(changes).toBe(1)
       expect(directory.count('all')).toBe(3)
-      expect(directory.progress(log.volume).applied).toBe(log.end)
+      expect(directory.progress(log.volume)).toEqual({ reached: log.end, gaps: [] })
     })
 
-    it('merges a group that leaves a gap, but does not claim the gap', async () => {
-      log.append(writer.birth(), writer.birth(), writer.birth())
-      await directory.apply(log.group(0, 1))
-      await directory.apply(log.group(2, 3))
-      expect(directory.count('all')).toBe(2)
-      expect(directory.progress(log.volume).applied).toBe(log.group(0, 1).to)
-      await directory.apply(log.group())
+    it('merges groups that leave gaps, remembers the gaps, and takes what fills them', async () => {
+      for (let i = 0; i < 6; i++) log.append(writer.birth())
+      const gap = (first: number, last: number): { from: number; to: number } => {
+        const { from, to } = log.group(first, last)
+        return { from, to }
+      }
+      for (const [first, last] of [
+        [1, 2],
+        [3, 4],
+        [5, 6]
+      ]) {
+        await directory.apply(log.group(first, last))
+      }
+      const gaps = [{ from: 0, to: log.group(0, 1).to }, gap(2, 3), gap(4, 5)]
       expect(directory.count('all')).toBe(3)
-      expect(directory.progress(log.volume).applied).toBe(log.end)
+      expect(directory.progress(log.volume)).toEqual({ reached: log.end, gaps })
+      await restart()
+      expect(directory.progress(log.volume)).toEqual({ reached: log.end, gaps })
+      let changes = 0
+      directory.onChange(all => {
+        changes += all.length
+      })
+      await directory.apply(log.group(2, 4))
+      expect(changes).toBe(1)
+      expect(directory.progress(log.volume)).toEqual({ reached: log.end, gaps: [gaps[0], gaps[2]] })
+      await directory.apply({ ...gap(4, 5), volume: log.volume, needles: [] })
+      expect(directory.progress(log.volume)).toEqual({ reached: log.end, gaps: [gaps[0]] })
+      await directory.apply(log.group())
+      expect(directory.count('all')).toBe(5)
+      expect(directory.progress(log.volume)).toEqual({ reached: log.end, gaps: [] })
     })
 
     it('advances over groups without records', async () => {
       log.appendData(100_000).append(writer.birth()).appendData(5)
       for (const group of log.groups()) await directory.apply(group)
-      expect(directory.progress(log.volume).applied).toBe(log.end)
+      expect(directory.progress(log.volume)).toEqual({ reached: log.end, gaps: [] })
       await restart()
-      expect(directory.progress(log.volume).applied).toBe(log.end)
+      expect(directory.progress(log.volume)).toEqual({ reached: log.end, gaps: [] })
     })
 
     it('applies groups that come while others are written, in order', async () => {
       for (let i = 0; i < 60; i++) log.append(writer.birth({ tags: [`t${i % 7}`] }))
       await Promise.all(log.groups(2).map(group => directory.apply(group)))
-      expect(directory.progress(log.volume).applied).toBe(log.end)
+      expect(directory.progress(log.volume)).toEqual({ reached: log.end, gaps: [] })
       expect(directory.count('all')).toBe(60)
       expect(directory.digest()).toBe(modelOf(writer.records.values()).root)
       expect(await directory.verify()).toEqual([])
@@ -158,7 +179,7 @@ export function directoryContract(name: string, openSource: () => Promise<Databa
         .append(writer.birth())
       await directory.apply(log.group())
       expect(directory.count('all')).toBe(2)
-      expect(directory.progress(log.volume).applied).toBe(log.end)
+      expect(directory.progress(log.volume)).toEqual({ reached: log.end, gaps: [] })
     })
 
     describe('a record of a later format', () => {
@@ -180,7 +201,7 @@ export function directoryContract(name: string, openSource: () => Promise<Databa
           expect([directory.isOpaque(kept), directory.isOpaque(hidden)]).toEqual([false, true])
           expect([directory.count('all'), directory.count('tag\0a'), directory.opaqueCount]).toEqual([1, 1, 1])
           expect(directory.digest()).toBe(modelOf([kept]).root)
-          expect(directory.progress(log.volume).applied).toBe(log.end)
+          expect(directory.progress(log.volume)).toEqual({ reached: log.end, gaps: [] })
           expect(await directory.verify()).toEqual([])
         }
         await check()
@@ -279,10 +300,10 @@ export function directoryContract(name: string, openSource: () => Promise<Databa
         const born = writer.birth()
         await directory.apply(log.append(born).group())
         await directory.forgetVolume(log.volume)
-        expect(directory.progress(log.volume).applied).toBe(0)
+        expect(directory.progress(log.volume)).toEqual({ reached: 0, gaps: [] })
         expect(directory.getSync(born)).toMatchObject({ home: undefined })
         await restart()
-        expect(directory.progress(log.volume).applied).toBe(0)
+        expect(directory.progress(log.volume)).toEqual({ reached: 0, gaps: [] })
         expect(directory.getSync(born)).toMatchObject({ home: undefined })
         await directory.apply(log.group())
         expect(directory.getSync(born)?.home).toEqual(log.needles[0]?.location)
@@ -474,7 +495,7 @@ export function directoryContract(name: string, openSource: () => Promise<Databa
       await directory.apply(log.group())
       const before = directory.digest()
       await directory.clear()
-      expect([directory.state, directory.progress(log.volume).applied]).toEqual(['filling', 0])
+      expect([directory.state, directory.progress(log.volume).reached]).toEqual(['filling', 0])
       await expect(query()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNAVAILABLE' })
       await directory.apply(log.group())
       directory.complete()

@@ -52,6 +52,38 @@ async function started(seed = 1): Promise<SimulatedNode> {
   return node
 }
 
+/** Where the record of a photo stands. */
+function recordPlace(node: SimulatedNode, id: PhotoId): { readonly path: string; readonly offset: number } {
+  const home = node.services.local.directory.getSync({ kind: PHOTO_KIND, id })?.home
+  const volume = home && node.services.local.volumes.get(home.volume)
+  if (volume === undefined) throw new Error(`the record of ${id} has no home`)
+  return { path: volume.path, offset: home?.offset ?? 0 }
+}
+
+/** A photo whose record is in a hole, although the disk can read it. */
+async function holed(): Promise<{ node: SimulatedNode; id: PhotoId; volume: Volume; home: NeedleLocation }> {
+  const node = await started()
+  const id = await upload(node, node.random.bytes(900))
+  const home = node.services.local.directory.getSync({ kind: PHOTO_KIND, id })?.home as NeedleLocation
+  const volume = node.services.local.volumes.get(home.volume) as Volume
+  volume.noteHole({ from: home.offset, to: home.offset + needleBytes(home.length) }, 'unreadable')
+  return { node, id, volume, home }
+}
+
+/** The first read at this place fails with the code. @returns whether it has */
+function failReadsOnce(node: SimulatedNode, path: string, offset: number, code: string): () => boolean {
+  const { disk } = node
+  const file = disk.file(path)
+  const read = disk.read.bind(disk)
+  let failed = false
+  disk.read = (from, into, position) => {
+    if (failed || from !== file || position !== offset) return read(from, into, position)
+    failed = true
+    throw Object.assign(new Error(`${code}: simulated`), { code })
+  }
+  return () => failed
+}
+
 describe('after a failed sync and a kill', () => {
   it('what the next start shows does not go with the next loss of power', async () => {
     for (let seed = 1; seed <= 20; seed++) {
@@ -228,6 +260,72 @@ describe('a disk that refuses to read while the directory is filled', () => {
     }
   )
 
+  it('for whatever reason, leaves no photo out for good', async () => {
+    const node = await started()
+    const ids = [await upload(node, node.random.bytes(900)), await upload(node, node.random.bytes(800))].sort()
+    const { path, offset } = recordPlace(node, ids[0] as PhotoId)
+    await node.stop()
+    node.loseDirectory()
+    const failed = failReadsOnce(node, path, offset, 'ENOMEM')
+    await node.start()
+    expect(failed()).toBe(true)
+    expect((await listed(node)).sort()).toEqual(ids)
+    expect(holes(node)).toBe(0)
+    await node.stop()
+    await node.start()
+    expect((await listed(node)).sort()).toEqual(ids)
+  })
+
+  it('in one place, has nothing behind that place read again by later starts', async () => {
+    const node = await started()
+    const [lost] = [await upload(node, node.random.bytes(900)), await upload(node, node.random.bytes(800))]
+    const { path, offset } = recordPlace(node, lost)
+    await node.stop()
+    node.loseDirectory()
+    node.disk.fail('read', { path, from: offset, to: offset + 1 })
+    await node.start()
+    expect(await listed(node)).toHaveLength(1)
+    await node.stop()
+    await node.start()
+    expect(holes(node)).toBe(1)
+    expect(node.services.local.volumes.recovery?.replayedNeedles).toBe(0)
+  })
+
+  it('and again while the directory is filled from another volume: what is filled then counts alone', async () => {
+    const node = await started()
+    const ids = [await upload(node, node.random.bytes(900))]
+    await node.services.local.volumes.closeActive()
+    for (const size of [800, 700, 600]) ids.push(await upload(node, node.random.bytes(size)))
+    const { directory, volumes, copies } = node.services.local
+    const home = directory.getSync({ kind: PHOTO_KIND, id: ids[2] as PhotoId })?.home as NeedleLocation
+    const volume = volumes.get(home.volume) as Volume
+    const other = volumes.volumes().find(({ id }) => id !== volume.id) as Volume
+    const needle = Buffer.alloc(needleBytes(home.length))
+    node.disk.read(node.disk.file(volume.path), needle, home.offset)
+    volume.noteHole({ from: home.offset, to: home.offset + needle.byteLength }, 'unreadable')
+    await other.flushIndex()
+    node.disk.fail('read', { path: other.indexPath })
+    await expect(node.services.local.refill(() => directory.clear())).rejects.toThrow()
+    expect(directory.state).toBe('filling')
+    await copies.fill(volume, home.offset, needle)
+    expect(volume.holes).toEqual([])
+    node.disk.heal()
+    await node.clock.advance(3_000) // the directory's worker
+    expect(directory.state).toBe('open')
+    expect((await listed(node)).sort()).toEqual(ids.sort())
+  })
+
+  it('does not lose a record that is filled while the directory is emptied', async () => {
+    const { node, id, volume, home } = await holed()
+    const { directory, copies } = node.services.local
+    const needle = Buffer.alloc(needleBytes(home.length))
+    node.disk.read(node.disk.file(volume.path), needle, home.offset)
+    const refilled = node.services.local.refill(() => directory.clear())
+    await copies.fill(volume, home.offset, needle)
+    await refilled
+    expect(await listed(node)).toEqual([id])
+  })
+
   it('is not read again by a start that misses nothing', async () => {
     const node = await started()
     const id = await upload(node, node.random.bytes(900))
@@ -241,11 +339,11 @@ describe('a disk that refuses to read while the directory is filled', () => {
   it('does not count as applied before it is, nor does what a copy has skipped', async () => {
     const { node } = await gapped()
     const [volume] = node.services.local.volumes.volumes() as [Volume]
-    const { applied, reached } = node.services.local.directory.progress(volume.id)
-    expect([applied, reached]).toEqual([volume.holes[0]?.from, volume.end])
+    const { reached, gaps } = node.services.local.directory.progress(volume.id)
+    expect([reached, gaps.at(-1)?.to]).toEqual([volume.end, volume.holes.at(-1)?.to])
     node.disk.heal()
     await node.finish(node.services.maintenance.scrub())
-    expect(node.services.local.directory.progress(volume.id)).toEqual({ applied: volume.end, reached: volume.end })
+    expect(node.services.local.directory.progress(volume.id)).toEqual({ reached: volume.end, gaps: [] })
   })
 
   it.each([0, 1])('is not asked again for what a retired volume hides, also after %i failed batches', async batches => {
@@ -277,15 +375,6 @@ describe('a disk that refuses to read while the directory is filled', () => {
 })
 
 describe('a hole with an intact needle in it', () => {
-  async function holed(): Promise<{ node: SimulatedNode; id: PhotoId; volume: Volume; home: NeedleLocation }> {
-    const node = await started()
-    const id = await upload(node, node.random.bytes(900))
-    const home = node.services.local.directory.getSync({ kind: PHOTO_KIND, id })?.home as NeedleLocation
-    const volume = node.services.local.volumes.get(home.volume) as Volume
-    volume.noteHole({ from: home.offset, to: home.offset + needleBytes(home.length) }, 'unreadable')
-    return { node, id, volume, home }
-  }
-
   it('does not secure the record in it: a replay would not find it there', async () => {
     const { node, id, home } = await holed()
     expect(await node.services.local.verdicts.secureRecords(new AbortController().signal)).toBe(1)

@@ -3,6 +3,7 @@ import { SheafError } from '../../src/core/errors.js'
 import type { PhotoId, VolumeId } from '../../src/domain/ids.js'
 import { needleBytes } from '../../src/domain/needle.js'
 import { decodeBytes, encodeBytes } from '../../src/replication/volumes/volume-messages.js'
+import type { Volume } from '../../src/volumes/volume.js'
 import { type Host, heads, holds, put, read, ShippingCluster } from '../support/shipping-cluster.js'
 import { identityOf, only, VOLUME_FOLDER } from '../support/volume-fixture.js'
 
@@ -110,6 +111,21 @@ describe('volume shipping', () => {
     expect((await read(a, id)).equals(bytes)).toBe(true)
     expect(a.volumes.get(volume)?.holes).toEqual([])
     expect(await heads(a)).toBe(await heads(b))
+  })
+
+  it('fills the holes of a volume that takes no more appends', async () => {
+    const net = cluster()
+    const [a, b] = [await net.add(), await net.add()]
+    const { id } = await put(a, 900)
+    await net.until(() => holds(b, id))
+    const { volume: volumeId, offset, length } = only(a.volumes.locate(identityOf(id)))
+    const volume = a.volumes.get(volumeId) as Volume
+    a.fixture.disk.fail('sync', { path: volume.path, times: 1 })
+    await expect(put(a, 10)).rejects.toMatchObject({ code: 'ERR_DISK_WRITE' })
+    expect(volume.state).toBe('failed')
+    volume.noteHole({ from: offset, to: offset + needleBytes(length) }, 'unreadable')
+    await net.until(() => volume.holes.length === 0)
+    expect(holds(a, id)).toBe(true)
   })
 
   it('skips a hole that no peer can fill, and fills it once a peer can', async () => {

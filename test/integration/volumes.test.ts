@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { hasCode } from '../../src/core/errors.js'
+import { hasCode, SheafError } from '../../src/core/errors.js'
 import type { PhotoId } from '../../src/domain/ids.js'
 import { needleBytes } from '../../src/domain/needle.js'
 import { SUPERBLOCK_BYTES } from '../../src/domain/superblock.js'
@@ -7,6 +7,7 @@ import type { NeedleLocation } from '../../src/volumes/needle-store.js'
 import { rereadHole } from '../../src/volumes/reread-holes.js'
 import type { Volume } from '../../src/volumes/volume.js'
 import { VolumeCopies } from '../../src/volumes/volume-copies.js'
+import type { ScanEvent } from '../../src/volumes/volume-scan.js'
 import type { VolumeSet } from '../../src/volumes/volume-set.js'
 import {
   draftOf,
@@ -185,7 +186,7 @@ describe('volumes', () => {
         fixture.disk.restore(image)
         fixture.disk.flipBit(`${VOLUME_FOLDER}/${volume}.volume`, offset + at, at % 8)
         if (index === 'lost') fixture.disk.remove(`${VOLUME_FOLDER}/${volume}.index`)
-        const applied = new Map(fixture.applied.offsets)
+        const applied = new Map(fixture.applied.volumes)
         if (directory === 'lost') fixture.applied.forget()
         const again = await fixture.start()
         await expectAll(again, photos, damaged)
@@ -195,7 +196,7 @@ describe('volumes', () => {
         }
         expect(again.locate(identityOf(damaged))).toEqual([])
         expect(again.volumes()[0]?.holes.length).toBe(1)
-        for (const [id, end] of applied) fixture.applied.offsets.set(id, end)
+        for (const [id, progress] of applied) fixture.applied.volumes.set(id, progress)
       }
     }
   })
@@ -313,13 +314,95 @@ describe('volumes', () => {
     const [volume] = volumes.volumes() as [Volume]
     expect(volume.holes).toMatchObject([{ from: repaired.offset }, { from: left.offset }])
     fixture.disk.flipBit(path, repaired.offset + 10, 1)
-    const copies = new VolumeCopies({ volumes, reserve: { admit: async () => {} }, merge: async () => {} })
+    const copies = new VolumeCopies({ volumes, reserve: { admit: async () => {} } })
     for (const hole of volume.holes) await rereadHole(volume, hole, copies, new AbortController().signal)
     expect(volume.holes).toMatchObject([{ from: left.offset }])
     fixture.applied.forget()
     await volumes.replay()
     const intact = drafts.filter((_, at) => locations[at] !== left)
     expect(fixture.applied.records.map(hexOf)).toEqual(intact.map(({ data }) => hexOf(data)))
+  })
+
+  it('a replay without an index file notes the damage that it finds', async () => {
+    const fixture = new VolumeFixture()
+    const volumes = await fixture.start()
+    const drafts = Array.from({ length: 3 }, () => draftOf(identityOf(fixture.photoId(), 'record'), fixture.bytes(50)))
+    const [, damaged] = (await volumes.append(drafts, 'upload')) as [NeedleLocation, NeedleLocation]
+    const [volume] = volumes.volumes() as [Volume]
+    fixture.disk.fail('write', { path: volume.indexPath })
+    fixture.disk.flipBit(volume.path, damaged.offset + 10, 1)
+    fixture.applied.forget()
+    await volumes.replay()
+    const hole = { from: damaged.offset, to: damaged.offset + needleBytes(damaged.length) }
+    expect(fixture.applied.records).toHaveLength(2)
+    expect(volume.holes).toMatchObject([hole])
+    expect(fixture.applied.progress(volume.id)).toEqual({ reached: volume.end, gaps: [hole] })
+  })
+
+  it('a check does not take back what is repaired while it runs', async () => {
+    const fixture = new VolumeFixture()
+    const volumes = await fixture.start()
+    const drafts = Array.from({ length: 6 }, () => draftOf(identityOf(fixture.photoId()), fixture.bytes(3_000)))
+    const locations = await volumes.append(drafts, 'upload')
+    const [volume] = volumes.volumes() as [Volume]
+    const copies = new VolumeCopies({ volumes, reserve: { admit: async () => {} } })
+    const offsets = locations.map(({ offset }) => offset)
+    const [from, to, last] = [offsets[1], offsets[4], offsets[5]] as [number, number, number]
+    const original = Buffer.alloc(to - from)
+    fixture.disk.read(fixture.disk.file(volume.path), original, from)
+    for (const offset of [...offsets.slice(1, 4), last]) fixture.disk.flipBit(volume.path, offset + 4, 1)
+    volume.noteHole({ from, to }, 'corrupt')
+    const found: ScanEvent[] = []
+    for await (const event of volume.verify(SUPERBLOCK_BYTES)) {
+      // the scan has read ahead: it still sees the damage
+      if (event.kind === 'needle' && event.offset === SUPERBLOCK_BYTES) await copies.fill(volume, from, original)
+      if (event.kind === 'hole') found.push(event)
+    }
+    expect(volume.holes).toMatchObject([{ from: last, to: volume.end }])
+    expect(found).toMatchObject([{ from: last, to: volume.end }])
+  })
+
+  it('a read that began before a repair does not take it back', async () => {
+    const { fixture, volumes, photos } = await filled({}, [900])
+    const [id] = [...photos.keys()] as [PhotoId]
+    const location = only(volumes.locate(identityOf(id)))
+    const volume = volumes.get(location.volume) as Volume
+    const copies = new VolumeCopies({ volumes, reserve: { admit: async () => {} } })
+    const original = Buffer.alloc(needleBytes(location.length))
+    fixture.disk.read(fixture.disk.file(volume.path), original, location.offset)
+    fixture.disk.flipBit(volume.path, location.offset + 100, 1)
+    const { file } = volume
+    const read = file.read.bind(file)
+    file.read = async (into, position) => {
+      const byteCount = await read(into, position)
+      file.read = read
+      volume.noteHole({ from: location.offset, to: location.offset + original.byteLength }, 'corrupt')
+      await copies.fill(volume, location.offset, original)
+      return byteCount
+    }
+    await expect(volumes.read(location, identityOf(id))).rejects.toMatchObject({ code: 'ERR_NEEDLE_CORRUPT' })
+    expect(volume.holes).toEqual([])
+    await expectAll(volumes, photos)
+  })
+
+  it('a repaired superblock that the directory does not hear of is repaired again', async () => {
+    const { fixture, volumes } = await filled()
+    await volumes.stop()
+    const path = `${VOLUME_FOLDER}/${volumes.epoch}-1.volume`
+    const superblock = Buffer.alloc(SUPERBLOCK_BYTES)
+    fixture.disk.read(fixture.disk.file(path), superblock, 0)
+    fixture.disk.flipBit(path, 40, 3)
+    const again = await fixture.start()
+    const [volume] = again.volumes() as [Volume]
+    const copies = new VolumeCopies({ volumes: again, reserve: { admit: async () => {} } })
+    fixture.applied.failing = new SheafError('ERR_DIRECTORY_UNAVAILABLE')
+    await expect(copies.repairSuperblock(volume, superblock)).rejects.toMatchObject({
+      code: 'ERR_DIRECTORY_UNAVAILABLE'
+    })
+    fixture.applied.failing = undefined
+    await copies.repairSuperblock(volume, superblock)
+    expect(volume.holes).toEqual([])
+    expect(volume.superblock).toBeDefined()
   })
 
   it('a needle inside an uploaded file is never taken for one of the volume', async () => {

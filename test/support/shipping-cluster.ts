@@ -16,7 +16,6 @@ export interface Host {
   readonly id: NodeId
   readonly fixture: VolumeFixture
   readonly retired: Set<VolumeId>
-  merged: number
   volumes: VolumeSet
   transport: SimulatedTransport
   peers: PeerVolumes
@@ -39,7 +38,7 @@ export class ShippingCluster {
       clock: this.clock,
       origin: new Uint8Array(32).fill(number)
     })
-    const host = { id: `node-${number}` as NodeId, fixture, retired: new Set(), merged: 0 } as unknown as Host
+    const host = { id: `node-${number}` as NodeId, fixture, retired: new Set() } as unknown as Host
     this.hosts.push(host)
     await this.start(host)
     return host
@@ -49,10 +48,7 @@ export class ShippingCluster {
   async start(host: Host): Promise<void> {
     const { fixture } = host
     const volumes = await fixture.start()
-    const merge = async (records: readonly Uint8Array[]): Promise<void> => {
-      host.merged += records.length
-    }
-    const copies = new VolumeCopies({ volumes, reserve: fixture.reserve[0] as never, merge })
+    const copies = new VolumeCopies({ volumes, reserve: fixture.reserve[0] as never })
     const transport = this.network.transport(host.id)
     const peers = new PeerVolumes()
     const shared = { transport, clock: this.clock, log: silentLog }

@@ -1,8 +1,8 @@
 import { silentLog } from '../../src/core/log.js'
 import { HybridClock } from '../../src/domain/hlc.js'
 import { type PhotoId, photoIdBytes, photoIdFrom, type VolumeId } from '../../src/domain/ids.js'
+import { isApplied, type LogProgress, NOTHING_APPLIED, progressAfter } from '../../src/domain/log-progress.js'
 import type { NeedleIdentity } from '../../src/domain/needle.js'
-import { SUPERBLOCK_BYTES } from '../../src/domain/superblock.js'
 import { DiskReserve } from '../../src/volumes/disk-reserve.js'
 import type { CommitGroup, NeedleDraft, NeedleLocation } from '../../src/volumes/needle-store.js'
 import { VolumeSet } from '../../src/volumes/volume-set.js'
@@ -24,31 +24,26 @@ export interface FixtureOptions {
 
 /** What a directory would know, reduced to what recovery asks of it. Lost with `forget()`, as LevelDB's folder may be. */
 class AppliedLog {
-  readonly offsets = new Map<VolumeId, number>()
-  /** Ends of what was applied, gaps before it included. */
-  readonly ends = new Map<VolumeId, number>()
+  readonly volumes = new Map<VolumeId, LogProgress>()
   readonly records: Uint8Array[] = []
   failing: Error | undefined
 
   apply(group: CommitGroup): Promise<void> {
     if (this.failing !== undefined) return Promise.reject(this.failing)
-    const applied = this.offsets.get(group.volume) ?? 0
-    for (const needle of group.needles) {
-      if (needle.location.offset >= applied && needle.record !== undefined) this.records.push(needle.record)
+    const progress = this.progress(group.volume)
+    for (const { location, record } of group.needles) {
+      if (record !== undefined && !isApplied(progress, location.offset)) this.records.push(record)
     }
-    if (group.from <= Math.max(applied, SUPERBLOCK_BYTES)) this.offsets.set(group.volume, Math.max(applied, group.to))
-    this.ends.set(group.volume, Math.max(group.to, this.ends.get(group.volume) ?? 0))
+    this.volumes.set(group.volume, progressAfter(progress, group))
     return Promise.resolve()
   }
 
-  progress(volume: VolumeId): { applied: number; reached: number } {
-    const applied = this.offsets.get(volume) ?? 0
-    return { applied, reached: Math.max(applied, this.ends.get(volume) ?? 0) }
+  progress(volume: VolumeId): LogProgress {
+    return this.volumes.get(volume) ?? NOTHING_APPLIED
   }
 
   forget(): void {
-    this.offsets.clear()
-    this.ends.clear()
+    this.volumes.clear()
     this.records.length = 0
   }
 }

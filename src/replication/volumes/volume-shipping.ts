@@ -170,10 +170,10 @@ export class VolumeShipping implements Startable {
       const to = peers.furthestEnd(id)
       if (isRetired(id)) continue
       const ranges = [...(volume?.holes ?? []), ...(end < to && volume?.state !== 'active' ? [{ from: end, to }] : [])]
+      const notTaken = volume?.state === 'failed' ? 'failed here' : 'not supplied'
       for (const { from, to } of ranges) {
         const hasSupplier = peers.suppliers(id, from).length > 0
-        const reason = volume?.state === 'failed' ? 'failed here' : hasSupplier ? 'not supplied' : 'nowhere in reach'
-        yield { volume: id, from, to, reason }
+        yield { volume: id, from, to, reason: hasSupplier ? notTaken : 'nowhere in reach' }
       }
     }
   }
@@ -266,15 +266,18 @@ export class VolumeShipping implements Startable {
     if (this.#abort.signal.aborted || isRetired(id)) return
     const volume = volumes.get(id)
     const complete = volume !== undefined && volume.holes.length === 0 && !this.#isBehind(volume)
-    if (complete || volume?.state === 'failed' || this.#pulling.has(id)) return
+    if (complete || this.#pulling.has(id)) return
     this.#queued.add(id)
     this.#startPulls()
   }
 
-  /** Whether a peer holds more of the volume. An active volume is never behind: only this process writes it. */
+  /**
+   * Whether a peer holds more of the volume that can be appended here. An active volume is never behind, because only this
+   * process writes it; one that failed grows no more before the next start.
+   */
   #isBehind(volume: Volume): boolean {
     const { copies, peers } = this.#components
-    return volume.state !== 'active' && copies.end(volume) < peers.furthestEnd(volume.id)
+    return volume.state === 'closed' && copies.end(volume) < peers.furthestEnd(volume.id)
   }
 
   #startPulls(): void {

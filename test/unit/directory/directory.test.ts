@@ -56,7 +56,7 @@ describe('a directory', () => {
     const seen = (): unknown => [
       directory.digest(),
       directory.count('tag\0t'),
-      directory.progress(log.volume).applied,
+      directory.progress(log.volume),
       directory.getSync(log.needles[1]?.record ? decodeRecord(log.needles[1].record) : { kind: '', id: '' })
     ]
     const before = seen()
@@ -117,7 +117,7 @@ describe('a directory', () => {
       expect(directory.state).toBe('open')
       expect(directory.digest()).toBe(before)
       expect(directory.count('tag\0t')).toBe(2)
-      expect(directory.progress(log.volume).applied).toBe(log.group(0, 2).to)
+      expect(directory.progress(log.volume)).toEqual({ reached: log.group(0, 2).to, gaps: [] })
       await directory.apply(log.group(2, 6))
       expect(directory.count('tag\0t')).toBe(6)
       expect(directory.digest()).toBe(modelOf(writer.records.values()).root)
@@ -146,7 +146,7 @@ describe('a directory', () => {
     source.batchError = undefined
     await directory.reopen()
     expect(directory.rebuildReason).toBe('Corruption: bad block')
-    expect(directory.progress(log.volume).applied).toBe(0)
+    expect(directory.progress(log.volume)).toEqual({ reached: 0, gaps: [] })
     await expect(directory.get(writer.birth())).rejects.toMatchObject(unavailable)
     await directory.apply(log.group())
     directory.complete()
@@ -199,7 +199,7 @@ describe('a directory', () => {
     await database.close()
     await directory.start()
     expect(directory.rebuildReason).toBeUndefined()
-    expect(directory.progress(log.volume).applied).toBe(0)
+    expect(directory.progress(log.volume).reached).toBe(0)
     await directory.apply(log.group())
     expect([directory.isOpaque(born), directory.opaqueCount]).toEqual([false, 0])
     expect(directory.verbatimHome(encodeRecord(born))).toBeUndefined()
@@ -262,7 +262,7 @@ describe('a directory', () => {
       await expect(directory.apply(log.group())).rejects.toMatchObject(unavailable)
       await directory.reopen()
       expect(directory.rebuildReason).toEqual(expect.any(String))
-      expect(directory.progress(log.volume).applied).toBe(0)
+      expect(directory.progress(log.volume)).toEqual({ reached: 0, gaps: [] })
       await directory.apply(log.group())
       directory.complete()
       expect(directory.digest()).toBe(modelOf(writer.records.values()).root)
@@ -375,7 +375,7 @@ describe('a directory', () => {
         await directory.stop()
         await directory.start()
         expect(directory.rebuildReason, damage.toString()).toEqual(expect.any(String))
-        expect([directory.state, directory.progress(log.volume).applied, directory.count('all')]).toEqual([
+        expect([directory.state, directory.progress(log.volume).reached, directory.count('all')]).toEqual([
           'open',
           0,
           0

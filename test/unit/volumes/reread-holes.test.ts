@@ -27,12 +27,13 @@ const holes = (gaps: readonly Volume[]): number[] => gaps.map(volume => volume.h
 describe('a brief reread of holes', () => {
   it('repairs what can be read', async () => {
     const { fixture, volumes, gaps } = await gapped()
-    const merged: Uint8Array[] = []
-    const merge = async (records: readonly Uint8Array[]): Promise<void> => void merged.push(...records)
-    const copies = new VolumeCopies({ volumes, reserve: { admit: async () => {} }, merge })
+    const copies = new VolumeCopies({ volumes, reserve: { admit: async () => {} } })
+    fixture.applied.forget()
+    await volumes.replay()
+    expect(fixture.applied.records).toEqual([])
     await rereadHolesBriefly(gaps, { copies, clock: fixture.clock, log: silentLog })
     expect(holes(gaps)).toEqual([0, 0])
-    expect(merged).toHaveLength(6)
+    expect(fixture.applied.records).toHaveLength(6)
     expect(fixture.clock.pending).toBe(0)
   })
 
@@ -70,10 +71,8 @@ describe('a hole whose records the directory does not accept', () => {
   it('remains a hole, so that it is reread later', async () => {
     const { fixture, volumes, gaps } = await gapped()
     const before = gaps.map(volume => volume.holes)
-    const merge = async (): Promise<void> => {
-      throw new SheafError('ERR_DIRECTORY_UNAVAILABLE')
-    }
-    const copies = new VolumeCopies({ volumes, reserve: { admit: async () => {} }, merge })
+    fixture.applied.failing = new SheafError('ERR_DIRECTORY_UNAVAILABLE')
+    const copies = new VolumeCopies({ volumes, reserve: { admit: async () => {} } })
     const look = rereadHolesBriefly(gaps, { copies, clock: fixture.clock, log: silentLog })
     await expect(look).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNAVAILABLE' })
     expect(gaps.map(volume => volume.holes)).toEqual(before)
