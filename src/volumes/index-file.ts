@@ -186,6 +186,23 @@ export function* needlesInOrder(segments: readonly IndexSegment[]): Generator<re
   }
 }
 
+/** @returns where the last needle begins that the segments list at or before `offset`; undefined when they list none */
+export function needleBefore(segments: readonly IndexSegment[], offset: number): number | undefined {
+  let last: number | undefined
+  for (let i = segments.length - 1; i >= 0; i--) {
+    const { needles, repaired } = segments[i] as IndexSegment
+    const inOrder = repaired.length === 0
+    const from = segments[i - 1]?.to ?? 0
+    if (inOrder && from > offset) continue
+    for (const row of needles) {
+      if (row.offset <= offset) last = Math.max(row.offset, last ?? 0)
+      else if (inOrder) break
+    }
+    if (last !== undefined && last >= from && from <= offset) break // earlier segments end before it
+  }
+  return last
+}
+
 /** @returns the needles that are out of order, sorted by offset */
 function lateNeedles(segments: readonly IndexSegment[]): NeedleRow[] {
   if (segments.every(({ repaired }) => repaired.length === 0)) return []

@@ -28,7 +28,12 @@ export interface ScanInit {
   readonly verifyFrom: number
   /** Everything before this offset was durable, so damage there is a hole and never a torn tail. */
   readonly knownEnd: number
+  /** Called after each read, and awaited: slows the scan down, or ends it with an error. */
+  readonly pace?: ScanPace | undefined
 }
+
+/** @param position - in the file, of what was just read */
+export type ScanPace = (position: number) => Promise<void>
 
 export type ScanEvent =
   | {
@@ -49,8 +54,8 @@ export type ScanEvent =
  * with volume and offset, so a needle inside an uploaded file never matches.
  */
 export async function* scanVolume(init: ScanInit): AsyncGenerator<ScanEvent> {
-  const { file, size, knownEnd } = init
-  const window = new ReadWindow(file, size)
+  const { file, size, knownEnd, pace } = init
+  const window = new ReadWindow(file, size, pace)
   let offset = init.from
   while (offset < size) {
     const found = await examine(window, init, offset)
@@ -121,15 +126,17 @@ async function findNeedle(window: ReadWindow, init: ScanInit, from: number): Pro
 class ReadWindow {
   readonly #file: File
   readonly #size: number
+  readonly #pace: ScanPace | undefined
   readonly #buffer = Buffer.allocUnsafeSlow(WINDOW_BYTES)
   #from = 0
   #bytes = 0
   /** Set when a read has failed since the flag was last cleared. */
   unreadable = false
 
-  constructor(file: File, size: number) {
+  constructor(file: File, size: number, pace: ScanPace | undefined) {
     this.#file = file
     this.#size = size
+    this.#pace = pace
   }
 
   /** @returns bytes [position, position + length), fewer at the end of the file or on EIO; valid until the next call */
@@ -145,11 +152,12 @@ class ReadWindow {
     for (const want of [Math.min(WINDOW_BYTES, this.#size - position), length]) {
       try {
         this.#bytes = await this.#file.read(this.#buffer.subarray(0, want), position)
-        return
+        break
       } catch (error) {
         if (systemErrorCode(error) !== 'EIO') throw error
         this.unreadable = true
       }
     }
+    await this.#pace?.(position)
   }
 }

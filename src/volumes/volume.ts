@@ -26,11 +26,12 @@ import {
   type HoleRange,
   type IndexFileContent,
   type NeedleRow,
+  needleBefore,
   needlesInOrder
 } from './index-file.js'
 import { checkBlock, checkFrame, checkNeedle, type NeedleExpectation, needleTailBytes } from './needle-check.js'
 import type { CommittedNeedle, DurableGroup, NeedleDraft, NeedleLease } from './needle-store.js'
-import { type ScanEvent, scanVolume } from './volume-scan.js'
+import { type ScanEvent, type ScanPace, scanVolume } from './volume-scan.js'
 
 /** A segment is written to the index file when this much is missing from it: about what a start after a crash must scan. */
 const INDEX_PENDING_ROWS_MAX = 4096
@@ -100,6 +101,8 @@ export class Volume {
   /** Ranges that were repaired since a moment without readers, in the order of the repairs. */
   #repairs: HoleRange[] = []
   #removed = false
+  /** Closed or removed: nothing is written to the index file any more. */
+  #indexEnded = false
 
   constructor(components: VolumeComponents, init: VolumeInit) {
     this.#components = components
@@ -266,6 +269,16 @@ export class Volume {
     }
   }
 
+  /** @returns the last place at or before `offset` where a needle is known to begin: where a scan can start */
+  async boundaryBefore(offset: number): Promise<number> {
+    const pending = this.#pendingRows.reduce(
+      (last, row) => (row.offset > offset ? last : Math.max(last, row.offset)),
+      0
+    )
+    const { segments } = await this.loadIndex()
+    return Math.max(SUPERBLOCK_BYTES, pending, needleBefore(segments, offset) ?? 0)
+  }
+
   /** Streams bytes [from, to) of the file unverified, for a peer that verifies every needle. Ends before a hole. */
   async *raw(from: number, to: number): AsyncGenerator<Uint8Array> {
     const firstHole = this.#holes.find(hole => hole.to > from)
@@ -293,10 +306,16 @@ export class Volume {
   }
 
   /** Scans needles from `from` on: headers and footers, from `verifyFrom` on also the data. See {@link scanVolume}. */
-  async *scan(from: number, verifyFrom: number, knownEnd = this.end, size = this.end): AsyncGenerator<ScanEvent> {
+  async *scan(
+    from: number,
+    verifyFrom: number,
+    knownEnd = this.end,
+    size = this.end,
+    pace?: ScanPace
+  ): AsyncGenerator<ScanEvent> {
     this.#readers++
     try {
-      yield* scanVolume({ file: this.file, seed: this.seed, from, size, verifyFrom, knownEnd })
+      yield* scanVolume({ file: this.file, seed: this.seed, from, size, verifyFrom, knownEnd, pace })
     } finally {
       await this.#releaseReader()
     }
@@ -307,11 +326,12 @@ export class Volume {
    *
    * @param from - a needle boundary
    * @param verifyFrom - needles before it are checked by header and footer only
+   * @param pace - awaited between reads
    * @yields needles, and the holes that were not known before
    */
-  async *verify(from: number, verifyFrom = 0): AsyncGenerator<ScanEvent> {
+  async *verify(from: number, verifyFrom = 0, pace?: ScanPace): AsyncGenerator<ScanEvent> {
     const since = this.#repairs.length
-    for await (const event of this.scan(from, verifyFrom)) {
+    for await (const event of this.scan(from, verifyFrom, this.end, this.end, pace)) {
       if (event.kind !== 'hole') yield event
       else for (const range of this.#noteDamage(event, event.reason, since)) yield { ...event, ...range }
     }
@@ -342,14 +362,17 @@ export class Volume {
     this.#pendingHoles = []
   }
 
-  /** Writes pending rows to the index file. A failure only makes the next start slower. */
+  /** Writes pending rows to the index file, unless the volume was closed. A failure only makes the next start slower. */
   flushIndex(): Promise<void> {
+    if (this.#indexEnded) return this.#indexWrites
     this.#indexWrites = this.#indexWrites.then(() => this.#writeIndexSegment())
     return this.#indexWrites
   }
 
   async close(): Promise<void> {
-    await this.flushIndex()
+    const written = this.flushIndex()
+    this.#indexEnded = true
+    await written
     await this.#indexFile?.close()
     this.#indexFile = undefined
     await this.file.close()
@@ -357,6 +380,7 @@ export class Volume {
 
   /** Removes the files; running reads can finish. */
   async remove(): Promise<void> {
+    this.#indexEnded = true
     await this.#indexWrites
     await this.#indexFile?.close()
     this.#indexFile = undefined

@@ -2,8 +2,9 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { SheafError } from '../../src/core/errors.js'
 import type { PhotoId, VolumeId } from '../../src/domain/ids.js'
 import { needleBytes } from '../../src/domain/needle.js'
-import { decodeBytes, encodeBytes } from '../../src/replication/volumes/volume-messages.js'
+import { decodeBytes, encodeBytes, encodeRange } from '../../src/replication/volumes/volume-messages.js'
 import type { Volume } from '../../src/volumes/volume.js'
+import { deferred } from '../support/deferred.js'
 import { type Host, heads, holds, put, read, ShippingCluster } from '../support/shipping-cluster.js'
 import { identityOf, only, VOLUME_FOLDER } from '../support/volume-fixture.js'
 
@@ -280,6 +281,154 @@ describe('volume shipping', () => {
     expect(a.volumes.get(volumeOf(a))?.holes).toHaveLength(damaged.length)
   })
 
+  it('a lone supplier with more damage than heads tell is asked for all that is intact', async () => {
+    const net = cluster()
+    const a = await net.add(10_000_000)
+    const photos: { id: PhotoId; bytes: Uint8Array }[] = []
+    for (let i = 0; i < 150; i++) photos.push(await put(a, 5_000))
+    const damagedOnes = photos.filter((_, i) => i % 2 === 1 && i < 140)
+    for (const { id } of damagedOnes) flipBit(a, id)
+    const b = await net.add(10_000_000)
+    const methods = requestedMethods(b)
+    const intact = photos.filter(photo => !damagedOnes.includes(photo))
+    await net.until(() => intact.every(({ id }) => holds(b, id)), 5_000)
+    expect(methods.filter(method => method === 'volume.doubt')).toHaveLength(1)
+    expect(b.volumes.get(volumeOf(a))?.holes).toHaveLength(70)
+    // heads tell less again, so one more question is asked after each; what is intact comes in meanwhile
+    await net.pass(60_000)
+    expect(methods.filter(method => method === 'volume.doubt').length).toBeLessThan(12)
+    const later = await put(a, 5_000)
+    await net.until(() => holds(b, later.id), 5_000)
+  })
+
+  it('a supplier that sends nothing where it claims to have bytes is asked what it has', async () => {
+    const net = cluster()
+    const a = await net.add(10_000_000)
+    const photos: { id: PhotoId; bytes: Uint8Array }[] = []
+    for (let i = 0; i < 10; i++) photos.push(await put(a, 30_000))
+    const lost = photos[4] as { id: PhotoId }
+    const { offset } = only(a.volumes.locate(identityOf(lost.id)))
+    const hole = { from: offset, to: offset + needleBytes(30_000) }
+    const { disk } = a.fixture
+    const readDisk = disk.read.bind(disk)
+    disk.read = (file, into, position) => {
+      // the superblock is read for a peer that knows the heads
+      if (position === 0) a.volumes.get(volumeOf(a))?.noteHole(hole, 'unreadable')
+      return readDisk(file, into, position)
+    }
+    const b = await net.add(10_000_000)
+    const methods = requestedMethods(b)
+    await net.until(() => photos.every(({ id }) => holds(b, id) !== (id === lost.id)), 1_000)
+    expect(methods.filter(method => method === 'volume.doubt')).toHaveLength(1)
+    expect(methods).not.toContain('volume.heads')
+    expect(b.volumes.get(volumeOf(a))?.holes).toMatchObject([hole])
+  })
+
+  it('a supplier of an earlier version, which answers a doubt with nothing, is asked for its heads', async () => {
+    const net = cluster()
+    const a = await net.add(10_000_000)
+    const photos: { id: PhotoId; bytes: Uint8Array }[] = []
+    for (let i = 0; i < 30; i++) photos.push(await put(a, 20_000))
+    const damagedOnes = photos.filter((_, i) => i % 6 === 3)
+    for (const { id } of damagedOnes) flipBit(a, id)
+    const b = await net.add(10_000_000)
+    const request = b.transport.request.bind(b.transport)
+    const methods: string[] = []
+    b.transport.request = async (peer, method, body, signal) => {
+      methods.push(method)
+      const answer = await request(peer, method, body, signal)
+      return method === 'volume.doubt' ? new Uint8Array() : answer
+    }
+    const intact = photos.filter(photo => !damagedOnes.includes(photo))
+    await net.until(() => intact.every(({ id }) => holds(b, id)), 5_000)
+    expect(methods.filter(method => method === 'volume.doubt')).toHaveLength(1)
+    expect(methods[methods.indexOf('volume.doubt') + 1]).toBe('volume.heads')
+  })
+
+  it('asks about pushed damage in the background, once at a time, and not during a penalty', async () => {
+    const net = cluster()
+    const [a, b] = [await net.add(), await net.add()]
+    const first = await put(a, 1_000)
+    await net.until(() => holds(b, first.id) && a.peers.endOf(b.id, volumeOf(a)) === a.volumes.get(volumeOf(a))?.end)
+    let open = 0
+    let doubts = 0
+    const request = b.transport.request.bind(b.transport)
+    b.transport.request = (peer, method, body, signal) => {
+      if (method === 'volume.read') throw new SheafError('ERR_PEER_UNREACHABLE')
+      if (method !== 'volume.doubt') return request(peer, method, body, signal)
+      doubts++
+      open++
+      return new Promise((_, reject) =>
+        signal.addEventListener('abort', () => {
+          open--
+          if (doubts === 2) void held.promise.then(() => reject(signal.reason))
+          else reject(signal.reason)
+        })
+      )
+    }
+    let push: (() => void) | undefined
+    const held = deferred<void>()
+    intercept(a, send => (peer, method, body) => {
+      if (method !== 'volume.bytes') return send(peer, method, body)
+      push = () => send(peer, method, damaged(body))
+    })
+    const { id } = await put(a, 3_000)
+    await net.until(() => push !== undefined)
+    for (let i = 0; i < 3; i++) {
+      push?.()
+      await net.pass(1_000)
+      expect([doubts, open]).toEqual([1, 1])
+    }
+    await net.until(() => open === 0)
+    for (let i = 0; i < 3; i++) {
+      push?.()
+      await net.pass(1_000)
+      expect([doubts, open]).toEqual([1, 0])
+    }
+    await net.pass(30_000)
+    push?.()
+    await net.until(() => open === 1, 1_000)
+    let stopped = false
+    const stopping = b.shipping.stop().then(() => {
+      stopped = true
+    })
+    await net.pass(100)
+    expect([doubts, open, stopped]).toEqual([2, 0, false])
+    held.resolve()
+    await stopping
+    expect(holds(b, id)).toBe(false)
+  })
+
+  it('stops only after the read of a verification has ended', async () => {
+    const net = cluster()
+    const a = await net.add()
+    const photo = await put(a, 30_000)
+    const b = await net.add()
+    await net.until(() => holds(b, photo.id))
+    const { id, file } = a.volumes.get(volumeOf(a)) as Volume
+    const readFile = file.read.bind(file)
+    const held = deferred<void>()
+    let reading = 0
+    file.read = async (into, position) => {
+      reading++
+      await held.promise
+      return readFile(into, position)
+    }
+    const body = encodeRange({ volume: id, from: 256, to: 264 })
+    const outcome = b.transport.request(a.id, 'volume.doubt', body, new AbortController().signal).catch(() => {})
+    await net.until(() => reading > 0)
+    let stopped = false
+    const stopping = a.shipping.stop().then(() => {
+      stopped = true
+    })
+    await net.pass(100)
+    expect(stopped).toBe(false)
+    held.resolve()
+    await stopping
+    expect(reading).toBe(1)
+    await net.run(outcome)
+  })
+
   it('a supplier that sees no damage where it sends some is passed over for a while', async () => {
     const net = cluster()
     const a = await net.add()
@@ -333,6 +482,12 @@ describe('volume shipping', () => {
     expect((await read(a, lost.id)).equals(lost.bytes)).toBe(true)
   })
 })
+
+/** Damages the needle on the host's disk, unnoticed. */
+function flipBit(host: Host, id: PhotoId): void {
+  const { volume, offset } = only(host.volumes.locate(identityOf(id)))
+  host.fixture.disk.flipBit(`${VOLUME_FOLDER}/${volume}.volume`, offset + 2_000, 2)
+}
 
 function volumeOf(host: Host): VolumeId {
   return host.volumes.volumes()[0]?.id as VolumeId

@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { EventGossip } from '../../src/cluster/events/event-gossip.js'
 import { PeerComparison } from '../../src/cluster/peer-comparison.js'
+import { systemClock } from '../../src/core/clock.js'
 import { silentLog } from '../../src/core/log.js'
 import type { ModelId } from '../../src/domain/features.js'
 import type { Hlc } from '../../src/domain/hlc.js'
@@ -244,12 +245,16 @@ describe('messages of version 1', () => {
         yield Buffer.of(1, 2, 3, 4, 5, 6, 7, 8)
       }
     } as unknown as Volume
-    new VolumeServing({
-      transport: wire,
-      volumes: { get: () => volume, volumes: () => [] },
-      log: silentLog,
-      isRetired: () => false
-    })
+    new VolumeServing(
+      {
+        transport: wire,
+        volumes: { get: () => volume, volumes: () => [] },
+        clock: systemClock,
+        log: silentLog,
+        isRetired: () => false
+      },
+      { signal: new AbortController().signal }
+    )
     expectMessage('volume.superblock answer', await wire.ask('volume.superblock', message('volume.superblock')))
     expectMessage('volume.read answer', await wire.ask('volume.read', message('volume.read')))
   })

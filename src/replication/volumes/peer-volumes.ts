@@ -1,6 +1,7 @@
 import type { NodeId, VolumeId } from '../../domain/ids.js'
+import { without } from '../../domain/ranges.js'
 import type { HoleRange } from '../../volumes/index-file.js'
-import type { HeldVolume } from './volume-messages.js'
+import type { HeldVolume, KnownHoles } from './volume-messages.js'
 
 /** What a peer holds of a volume. */
 interface Holding {
@@ -52,6 +53,17 @@ export class PeerVolumes {
     }
     this.#peers.set(peer, holdings)
     this.#wakeWaiters()
+  }
+
+  /** @param from - a place that the peer was asked about: what was known behind it gives way to the answer */
+  noteHoles(peer: NodeId, volume: VolumeId, from: number, { end, holes, until }: KnownHoles): void {
+    const holding = this.#peers.get(peer)?.get(volume)
+    if (holding === undefined) return
+    const replaced = { from, to: Math.max(from, until ?? Number.POSITIVE_INFINITY) }
+    const kept = holding.holes.flatMap(hole => without(hole, replaced))
+    holding.holes = [...kept, ...holes].sort((a, b) => a.from - b.from)
+    holding.end = end <= from ? end : Math.max(end, holding.end) // a longer copy may have been announced meanwhile
+    holding.acknowledged = Math.min(holding.acknowledged, holding.end, holding.holes[0]?.from ?? end)
   }
 
   forget(peer: NodeId): void {

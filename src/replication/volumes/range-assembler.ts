@@ -51,6 +51,11 @@ export class RangeAssembler {
     return this.#at
   }
 
+  /** Whether the last bytes were enough, and yet none was taken: it is not for the sender that there is no progress. */
+  get refused(): boolean {
+    return this.#ended
+  }
+
   /** Drops the bytes that were not taken: the next piece begins at {@link at}. */
   clear(): void {
     this.#byteCount = 0

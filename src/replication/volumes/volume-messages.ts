@@ -9,8 +9,11 @@
  *   volume.superblock  request  {volume} → {superblock}
  *   volume.read        request  {volume, from, to} → {bytes}  at most READ_BYTES_MAX; shorter at a hole or at the end
  *   volume.range       fetch    {volume, from, to} → bytes    the same for more, at most FETCH_BYTES_MAX
- *   volume.doubt       request  {volume, from, to} → {}       bytes that the receiver sent from this range are damaged: it
- *                                                             verifies its copy from there to the end, then answers
+ *   volume.doubt       request  {volume, from, to} → {end, holes: [{from, to}], until?}
+ *                                                             from `from` on the receiver sent damage, or nothing: it
+ *                                                             verifies its copy from there to the end, then answers all
+ *                                                             holes that end behind `from`. With `until` further ones
+ *                                                             may begin there. Earlier versions answer with nothing
  */
 import type { Value } from '../../domain/cbor.js'
 import { parseVolumeId, type VolumeId } from '../../domain/ids.js'
@@ -23,8 +26,10 @@ import { VOLUME_NUMBERS } from '../../volumes/needle-index.js'
 export const READ_BYTES_MAX = 1024 * 1024
 /** Largest append that is pushed together with its announcement. */
 export const PUSH_BYTES_MAX = 256 * 1024
-/** Of one volume in an answer; further holes follow once these were filled. */
+/** Of one volume among all; further holes are told to whoever doubts their place. */
 const HOLES_MAX = 64
+/** Of the one volume that was doubted. */
+const DOUBTED_HOLES_MAX = 1024
 
 const VOLUME_TEXT_MAX = 32
 
@@ -35,6 +40,15 @@ export interface VolumeHead {
 
 export interface HeldVolume extends VolumeHead {
   readonly holes: readonly HoleRange[]
+}
+
+/** What the holder of a volume knows of its copy, from a place on. */
+export interface KnownHoles {
+  readonly end: number
+  /** Ascending. */
+  readonly holes: readonly HoleRange[]
+  /** Further holes may begin here or behind; undefined: `holes` are all. */
+  readonly until: number | undefined
 }
 
 export interface VolumeRange {
@@ -71,20 +85,14 @@ export function decodeBytes(body: Uint8Array): VolumeBytes {
 }
 
 export function encodeHeads(volumes: readonly HeldVolume[]): Uint8Array {
-  const list = volumes.map(({ volume, end, holes }) => {
-    const holeList: Value[] = holes.slice(0, HOLES_MAX).map(
-      ({ from, to }) =>
-        new Map([
-          ['to', to],
-          ['from', from]
-        ])
-    )
-    return new Map<string, Value>([
-      ['end', end],
-      ['holes', holeList],
-      ['volume', volume]
-    ])
-  })
+  const list = volumes.map(
+    ({ volume, end, holes }) =>
+      new Map<string, Value>([
+        ['end', end],
+        ['holes', encodeHoles(holes.slice(0, HOLES_MAX))],
+        ['volume', volume]
+      ])
+  )
   return encodeMessage({ volumes: list })
 }
 
@@ -93,6 +101,26 @@ export function decodeHeads(body: Uint8Array): HeldVolume[] {
     ...headOf(message),
     holes: message.list('holes', HOLES_MAX, hole => rangeOf(hole))
   }))
+}
+
+/** @param holes - ascending; what is too much for the answer is left to the next */
+export function encodeKnownHoles({ end, holes }: Pick<KnownHoles, 'end' | 'holes'>): Uint8Array {
+  return encodeMessage({
+    end,
+    holes: encodeHoles(holes.slice(0, DOUBTED_HOLES_MAX)),
+    until: holes[DOUBTED_HOLES_MAX]?.from
+  })
+}
+
+/** @returns undefined for the empty answer of an earlier version */
+export function decodeKnownHoles(body: Uint8Array): KnownHoles | undefined {
+  if (body.byteLength === 0) return undefined
+  const message = Message.decode(body)
+  return {
+    end: offsetOf(message, 'end'),
+    holes: message.list('holes', DOUBTED_HOLES_MAX, hole => rangeOf(hole)),
+    until: message.has('until') ? offsetOf(message, 'until') : undefined
+  }
 }
 
 export function encodeRange({ volume, from, to }: VolumeRange): Uint8Array {
@@ -114,6 +142,16 @@ export function decodeVolume(body: Uint8Array): VolumeId {
 
 function headOf(message: Message): VolumeHead {
   return { volume: volumeOf(message), end: offsetOf(message, 'end') }
+}
+
+function encodeHoles(holes: readonly HoleRange[]): Value[] {
+  return holes.map(
+    ({ from, to }) =>
+      new Map([
+        ['to', to],
+        ['from', from]
+      ])
+  )
 }
 
 function rangeOf(message: Message): HoleRange {

@@ -1,9 +1,10 @@
 import type { Clock } from '../../core/clock.js'
 import { deadline, withDeadline } from '../../core/deadline.js'
-import { hasCode } from '../../core/errors.js'
+import { hasCode, SheafError } from '../../core/errors.js'
 import type { Logger } from '../../core/log.js'
 import type { Random } from '../../core/random.js'
 import type { NodeId, VolumeId } from '../../domain/ids.js'
+import { VOLUME_BYTES_MAX } from '../../domain/needle.js'
 import { SUPERBLOCK_BYTES } from '../../domain/superblock.js'
 import { Message } from '../../network/rpc/message.js'
 import type { Transport } from '../../network/transport.js'
@@ -11,7 +12,7 @@ import { BufferPool } from '../../volumes/buffer-pool.js'
 import type { CopyProgress } from '../../volumes/volume-copies.js'
 import type { PeerVolumes } from './peer-volumes.js'
 import { RangeAssembler } from './range-assembler.js'
-import { encodeRange, encodeVolume, READ_BYTES_MAX, type VolumeRange } from './volume-messages.js'
+import { decodeKnownHoles, encodeRange, encodeVolume, READ_BYTES_MAX, type VolumeRange } from './volume-messages.js'
 import { FETCH_BYTES_MAX } from './volume-serving.js'
 
 const REQUEST_MS_MAX = 10_000
@@ -22,13 +23,13 @@ const LATE_MS = 5
 const PAUSE_MS_MAX = 100
 /** Buffers kept for the next pull. */
 const SPARE_BYTES_MAX = 8 * 1024 * 1024
-/** How long a supplier is not asked after it failed, or after it sent damaged bytes. */
+/** How long a supplier is not asked after it failed, or while it claims to have what it did not send intact. */
 const FAILURE_PENALTY_MS = 1_000
-const DAMAGE_PENALTY_MS = 30_000
+const CLAIM_PENALTY_MS = 30_000
 
 export interface VolumePullerComponents {
   readonly transport: Pick<Transport, 'request' | 'fetch'>
-  readonly peers: Pick<PeerVolumes, 'suppliers'>
+  readonly peers: Pick<PeerVolumes, 'suppliers' | 'noteHoles'>
   /** Asks the peer anew what it holds, and notes that. */
   readonly refresh: (peer: NodeId) => Promise<void>
   readonly clock: Clock
@@ -50,12 +51,19 @@ export class VolumePuller {
   readonly #signal: AbortSignal
   /** By `peer volume`: when it may be asked again, monotonic ms. */
   readonly #penalties = new Map<string, number>()
+  /** By `peer volume`: what a peer pushed was damaged, and it is being asked about that. */
+  readonly #doubts = new Map<string, Promise<void>>()
   readonly #pool = new BufferPool(SPARE_BYTES_MAX)
   #receivedBytes = 0
 
   constructor(components: VolumePullerComponents, { signal }: VolumePullerInit) {
     this.#components = components
     this.#signal = signal
+  }
+
+  /** Waits for what the signal has ended. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#doubts.values())
   }
 
   /** Bytes verified and taken since the process started. */
@@ -74,7 +82,7 @@ export class VolumePuller {
     for (const [key, until] of this.#penalties) if (until <= now) this.#penalties.delete(key)
   }
 
-  /** Takes bytes that a peer pushed. Damage is reported to the peer. @throws the other errors of `take` */
+  /** Takes bytes that a peer pushed. The peer is asked about damage in the background. @throws the other errors of `take` */
   async takePushed(peer: NodeId, id: VolumeId, at: number, bytes: Uint8Array, take: Take): Promise<void> {
     try {
       const { end, durable } = await take(at, bytes)
@@ -82,7 +90,7 @@ export class VolumePuller {
       await durable
     } catch (err) {
       if (!hasCode(err, 'ERR_NEEDLE_CORRUPT')) throw err
-      await this.#noteFailure(peer, id, err, at)
+      this.#doubtPushed(peer, id, damagedAt(err) ?? at)
     }
   }
 
@@ -132,6 +140,7 @@ export class VolumePuller {
 
   /** One fetch. @returns whether the assembler has advanced */
   async #pullNext(id: VolumeId, assembler: RangeAssembler, to: number): Promise<boolean> {
+    const { log } = this.#components
     const { at: from } = assembler
     for (const peer of this.#allowed(id, this.#components.peers.suppliers(id, from))) {
       try {
@@ -140,7 +149,11 @@ export class VolumePuller {
         for await (const piece of this.#bytes(peer, range)) await assembler.add(piece)
         await assembler.flush()
         if (assembler.at > from) return true
-        this.#penalize(peer, id, FAILURE_PENALTY_MS) // it had less than it announced
+        if (assembler.refused) this.#penalize(peer, id, FAILURE_PENALTY_MS)
+        else {
+          log.debug({ peer, volume: id, at: from }, 'a peer has less than it announced; asking it what it has')
+          await this.#doubt(peer, id, from)
+        }
       } catch (err) {
         await this.#noteFailure(peer, id, err, assembler.at)
       }
@@ -170,13 +183,16 @@ export class VolumePuller {
 
   /** @returns the suppliers that may be asked now, in random order */
   #allowed(id: VolumeId, suppliers: readonly NodeId[]): NodeId[] {
-    const { clock, random } = this.#components
-    const now = clock.monotonic()
+    const { random } = this.#components
     return suppliers
-      .filter(peer => (this.#penalties.get(`${peer} ${id}`) ?? 0) <= now)
+      .filter(peer => this.#isAllowed(peer, id))
       .map(peer => ({ peer, order: random.fraction() }))
       .sort((a, b) => a.order - b.order)
       .map(({ peer }) => peer)
+  }
+
+  #isAllowed(peer: NodeId, id: VolumeId): boolean {
+    return (this.#penalties.get(`${peer} ${id}`) ?? 0) <= this.#components.clock.monotonic()
   }
 
   /** Penalizes the peer, unless it confirms damage in its copy. @throws the error itself when this node caused it */
@@ -190,29 +206,53 @@ export class VolumePuller {
       this.#penalize(peer, id, FAILURE_PENALTY_MS)
       return
     }
-    log.warn({ peer, volume: id, at }, 'a peer sent damaged bytes; dropped them and told the peer to check its copy')
-    if (!(await this.#confirmHole(peer, id, at))) this.#penalize(peer, id, DAMAGE_PENALTY_MS)
+    await this.#doubtDamage(peer, id, at)
+  }
+
+  /** At most one such question is open for each peer and volume. */
+  #doubtPushed(peer: NodeId, id: VolumeId, at: number): void {
+    const key = `${peer} ${id}`
+    if (this.#doubts.has(key) || !this.#isAllowed(peer, id)) return
+    const doubt = this.#doubtDamage(peer, id, at)
+      .catch(err => this.#components.log.debug({ err, peer, volume: id, at }, 'no longer asking about pushed damage'))
+      .finally(() => this.#doubts.delete(key))
+    this.#doubts.set(key, doubt)
+  }
+
+  #doubtDamage(peer: NodeId, id: VolumeId, at: number): Promise<void> {
+    const fields = { peer, volume: id, at }
+    this.#components.log.warn(fields, 'a peer sent damaged bytes; dropped them and told the peer to check its copy')
+    return this.#doubt(peer, id, at)
   }
 
   /**
-   * Has the peer verify its copy from the damage on. It then reports all holes there and remains a supplier of everything
-   * between them; only a peer that finds no damage where it sent some is penalized.
+   * Has the peer verify its copy from there on. It then answers with its holes and remains a supplier of everything between
+   * them; only a peer that still claims to have the place is penalized. One that does not answer in time goes on verifying,
+   * and answers the next question at once.
    *
-   * @returns whether the peer now reports a hole there
+   * @throws only when the node stops
    */
-  async #confirmHole(peer: NodeId, id: VolumeId, at: number): Promise<boolean> {
+  async #doubt(peer: NodeId, id: VolumeId, at: number): Promise<void> {
     const { peers, refresh, log } = this.#components
     try {
-      await this.#ask(peer, 'volume.doubt', encodeRange({ volume: id, from: at, to: at + FETCH_BYTES_MAX }))
-      await refresh(peer)
+      const to = Math.min(at + FETCH_BYTES_MAX, VOLUME_BYTES_MAX)
+      const known = decodeKnownHoles(await this.#ask(peer, 'volume.doubt', encodeRange({ volume: id, from: at, to })))
+      if (known === undefined) await refresh(peer)
+      else peers.noteHoles(peer, id, at, known)
     } catch (err) {
       this.#signal.throwIfAborted()
       log.debug({ err, peer, volume: id, at }, 'a peer did not verify its copy')
     }
-    return !peers.suppliers(id, at).includes(peer)
+    if (peers.suppliers(id, at).includes(peer)) this.#penalize(peer, id, CLAIM_PENALTY_MS)
   }
 
   #penalize(peer: NodeId, id: VolumeId, ms: number): void {
     this.#penalties.set(`${peer} ${id}`, this.#components.clock.monotonic() + ms)
   }
+}
+
+/** @returns where in the volume the damaged needle begins */
+function damagedAt(err: unknown): number | undefined {
+  const offset = err instanceof SheafError ? err.details?.offset : undefined
+  return typeof offset === 'number' ? offset : undefined
 }

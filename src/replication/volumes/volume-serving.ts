@@ -1,3 +1,4 @@
+import type { Clock } from '../../core/clock.js'
 import { SheafError } from '../../core/errors.js'
 import type { Logger } from '../../core/log.js'
 import type { VolumeId } from '../../domain/ids.js'
@@ -10,10 +11,12 @@ import {
   decodeRange,
   decodeVolume,
   encodeHeads,
+  encodeKnownHoles,
   type HeldVolume,
   READ_BYTES_MAX,
   type VolumeRange
 } from './volume-messages.js'
+import { VolumeVerifier } from './volume-verifier.js'
 
 /** Limit of one fetch; the next may go to another supplier, so that no single uplink carries everything. */
 export const FETCH_BYTES_MAX = 32 * 1024 * 1024
@@ -21,24 +24,35 @@ export const FETCH_BYTES_MAX = 32 * 1024 * 1024
 export interface VolumeServingComponents {
   readonly transport: Pick<Transport, 'handle' | 'handleFetch'>
   readonly volumes: Pick<VolumeSet, 'get' | 'volumes'>
+  readonly clock: Clock
   readonly log: Logger
   readonly isRetired: (volume: VolumeId) => boolean
+}
+
+export interface VolumeServingInit {
+  /** Ends running verifications. */
+  readonly signal: AbortSignal
 }
 
 /** Answers peers' requests for this node's volumes: heads, holes and bytes. The peers verify the bytes themselves. */
 export class VolumeServing {
   readonly #components: VolumeServingComponents
-  /** Volumes that are being verified. */
-  readonly #verifying = new Map<VolumeId, Promise<void>>()
+  readonly #verifier: VolumeVerifier
 
-  constructor(components: VolumeServingComponents) {
+  constructor(components: VolumeServingComponents, init: VolumeServingInit) {
     this.#components = components
+    this.#verifier = new VolumeVerifier(components, init)
     const { transport } = components
     transport.handle('volume.heads', async () => encodeHeads(this.#heldVolumes()))
     transport.handle('volume.superblock', async (_peer, body) => this.#superblock(decodeVolume(body)))
     transport.handle('volume.read', async (_peer, body) => this.#read(decodeRange(body)))
     transport.handleFetch('volume.range', (_peer, body) => this.#serve(decodeRange(body)))
-    transport.handle('volume.doubt', async (_peer, body) => this.#recheck(decodeRange(body)))
+    transport.handle('volume.doubt', async (_peer, body) => this.#holes(decodeRange(body)))
+  }
+
+  /** Waits for the verification that the signal has ended. */
+  stop(): Promise<void> {
+    return this.#verifier.stop()
   }
 
   #heldVolumes(): HeldVolume[] {
@@ -68,29 +82,11 @@ export class VolumeServing {
     return this.#require(volume).raw(from, Math.min(to, from + FETCH_BYTES_MAX))
   }
 
-  /**
-   * Verifies a volume from the place where a peer found damage to its end, so that all of its holes are known at once. The
-   * answer waits for that; requests that arrive meanwhile share the scan.
-   */
-  async #recheck({ volume: id, from }: VolumeRange): Promise<Uint8Array> {
+  /** Answers which holes are at or behind the place, once it has been verified. */
+  async #holes({ volume: id, from }: VolumeRange): Promise<Uint8Array> {
     const volume = this.#require(id)
-    if (from < SUPERBLOCK_BYTES || from >= volume.end) return new Uint8Array()
-    const running = this.#verifying.get(id) ?? this.#verify(volume, from).finally(() => this.#verifying.delete(id))
-    this.#verifying.set(id, running)
-    await running
-    return new Uint8Array()
-  }
-
-  async #verify(volume: Volume, verifyFrom: number): Promise<void> {
-    let found = false
-    for await (const event of volume.scan(verifyFrom, 0)) {
-      if (event.kind !== 'hole' || !volume.noteHole(event, event.reason)) continue
-      found = true
-      const { from, to } = event
-      const fields = { volume: volume.id, from, to }
-      this.#components.log.error(fields, 'this volume has damage; marked it as a hole to be repaired from peers')
-    }
-    if (found) await volume.flushIndex()
+    if (from >= SUPERBLOCK_BYTES && from < volume.end) await this.#verifier.verify(volume, from)
+    return encodeKnownHoles({ end: volume.end, holes: volume.holes.filter(({ to }) => to > from) })
   }
 
   #require(id: VolumeId): Volume {

@@ -80,6 +80,7 @@ export class VolumeShipping implements Startable {
   readonly #pulling = new Map<VolumeId, Promise<void>>()
   readonly #queued = new Set<VolumeId>()
   readonly #puller: VolumePuller
+  readonly #serving: VolumeServing
   readonly #nextExchange = new Map<NodeId, number>()
   readonly #abort = new AbortController()
   readonly #unsubscribe: (() => void)[] = []
@@ -98,7 +99,7 @@ export class VolumeShipping implements Startable {
     transport.handle('volume.head', async (peer, body) => this.#takeHead(peer, body))
     transport.handle('volume.ack', async (peer, body) => this.#takeAck(peer, body))
     transport.handle('volume.bytes', (peer, body) => this.#takeBytes(peer, body))
-    new VolumeServing(components)
+    this.#serving = new VolumeServing(components, { signal: this.#abort.signal })
     this.#announcer = new VolumeAnnouncer(components)
     this.#unsubscribe.push(
       transport.onPeer((peer, state) => {
@@ -118,7 +119,7 @@ export class VolumeShipping implements Startable {
     for (const unsubscribe of this.#unsubscribe) unsubscribe()
     await this.#announcer.stop()
     await this.#loop.stop()
-    await Promise.all(this.#pulling.values())
+    await Promise.all([...this.#pulling.values(), this.#puller.stop(), this.#serving.stop()])
   }
 
   /** How much is missing here, and how fast it arrives. */

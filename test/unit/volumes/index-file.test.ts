@@ -8,6 +8,7 @@ import {
   type HoleRange,
   type IndexSegment,
   type NeedleRow,
+  needleBefore,
   needlesInOrder
 } from '../../../src/volumes/index-file.js'
 
@@ -35,6 +36,36 @@ const segments = fc.record({
 const files = fc
   .array(segments, { minLength: 1, maxLength: 4 })
   .map(list => list.sort((a, b) => a.to - b.to) as IndexSegment[])
+
+/** Segments of a volume, some of whose needles were known only after, or again after, a repair. */
+const repairedVolumes = fc
+  .tuple(
+    fc.array(fc.tuple(fc.constantFrom('whole', 'known before', 'missing before'), fc.nat(3)), {
+      minLength: 1,
+      maxLength: 40
+    }),
+    fc.infiniteStream(needles),
+    fc.integer({ min: 1, max: 10 })
+  )
+  .map(([fates, rows, perSegment]) => {
+    const all = fates.map((_, i) => ({ ...(rows.next().value as NeedleRow), offset: 256 + i * 16 }))
+    const chain = new Uint8Array(16)
+    const found: (IndexSegment & { needles: NeedleRow[]; repaired: HoleRange[] })[] = []
+    for (let at = 0; at < all.length; at += perSegment) {
+      const own = all.slice(at, at + perSegment)
+      const kept = own.filter(({ offset }) => fates[(offset - 256) / 16]?.[0] !== 'missing before')
+      found.push({ to: 256 + (at + own.length) * 16, chain, needles: kept, holes: [], repaired: [] })
+    }
+    const to = 256 + all.length * 16
+    for (let i = 0; i < 4; i++) found.push({ to, chain, needles: [], holes: [], repaired: [] })
+    for (const [i, [fate, later]] of fates.entries()) {
+      if (fate === 'whole') continue
+      const segment = found[Math.floor(i / perSegment) + 1 + later]
+      segment?.needles.push(all[i] as NeedleRow)
+      segment?.repaired.push({ from: 256 + i * 16, to: 272 + i * 16 })
+    }
+    return { all, found }
+  })
 
 function plain({ needles: rows, chain, ...rest }: IndexSegment) {
   return { ...rest, chain: [...chain], needles: [...rows].map(row => ({ ...row, id: [...row.id] })) }
@@ -72,30 +103,21 @@ describe('index file', () => {
   })
 
   it('lists each needle once and in order, wherever repaired ones were noted', () => {
-    const fates = fc.array(fc.tuple(fc.constantFrom('whole', 'known before', 'missing before'), fc.nat(3)), {
-      minLength: 1,
-      maxLength: 40
-    })
     fc.assert(
-      fc.property(fates, fc.infiniteStream(needles), fc.integer({ min: 1, max: 10 }), (list, rows, perSegment) => {
-        const all = list.map((_, i) => ({ ...(rows.next().value as NeedleRow), offset: 256 + i * 8 }))
-        const found: { to: number; needles: NeedleRow[]; repaired: HoleRange[] }[] = []
-        for (let at = 0; at < all.length; at += perSegment) {
-          const own = all.slice(at, at + perSegment)
-          const kept = own.filter(({ offset }) => list[(offset - 256) / 8]?.[0] !== 'missing before')
-          found.push({ to: 256 + (at + own.length) * 8, needles: kept, repaired: [] })
+      fc.property(repairedVolumes, ({ all, found }) => {
+        expect([...needlesInOrder(found)].flat()).toEqual(all)
+      })
+    )
+  })
+
+  it('finds the needle at or before a place, wherever repaired ones were noted', () => {
+    fc.assert(
+      fc.property(repairedVolumes, ({ all, found }) => {
+        expect(needleBefore(found, 248)).toBeUndefined()
+        for (const { offset } of all) {
+          expect(needleBefore(found, offset)).toBe(offset)
+          expect(needleBefore(found, offset + 8)).toBe(offset)
         }
-        const end = 256 + all.length * 8
-        for (let i = 0; i < 4; i++) found.push({ to: end, needles: [], repaired: [] })
-        for (const [i, [fate, later]] of list.entries()) {
-          if (fate === 'whole') continue
-          const segment = found[Math.floor(i / perSegment) + 1 + later]
-          segment?.needles.push(all[i] as NeedleRow)
-          segment?.repaired.push({ from: 256 + i * 8, to: 264 + i * 8 })
-        }
-        const chain = new Uint8Array(16)
-        const listed = [...needlesInOrder(found.map(segment => ({ ...segment, chain, holes: [] })))]
-        expect(listed.flat()).toEqual(all)
       })
     )
   })

@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest'
+import type { NodeId, VolumeId } from '../../../../src/domain/ids.js'
+import { PeerVolumes } from '../../../../src/replication/volumes/peer-volumes.js'
+
+const PEER = 'peer' as NodeId
+const VOLUME = 'volume' as VolumeId
+
+function holding(holes: readonly [number, number][]): PeerVolumes {
+  const peers = new PeerVolumes()
+  peers.replace(PEER, [{ volume: VOLUME, end: 1_000, holes: holes.map(([from, to]) => ({ from, to })) }])
+  return peers
+}
+
+/** @returns every hundredth byte that the peer supplies */
+function supplied(peers: PeerVolumes): number[] {
+  return Array.from({ length: 11 }, (_, i) => i * 100).filter(at => peers.suppliers(VOLUME, at).includes(PEER))
+}
+
+describe('the answer to a doubt', () => {
+  it('replaces what was known from the place on', () => {
+    const peers = holding([
+      [100, 200],
+      [300, 500],
+      [800, 900]
+    ])
+    peers.noteHoles(PEER, VOLUME, 400, { end: 1_000, holes: [{ from: 600, to: 700 }], until: undefined })
+    expect(supplied(peers)).toEqual([0, 200, 400, 500, 700, 800, 900])
+    expect(peers.acknowledgedBy(VOLUME, [PEER])).toBe(100)
+    expect(peers.commonHoleEnd(VOLUME, 600)).toBe(700)
+  })
+
+  it('replaces nothing behind the place up to which it is complete', () => {
+    const peers = holding([
+      [300, 400],
+      [800, 900]
+    ])
+    peers.noteHoles(PEER, VOLUME, 100, { end: 1_000, holes: [{ from: 100, to: 200 }], until: 500 })
+    expect(supplied(peers)).toEqual([0, 200, 300, 400, 500, 600, 700, 900])
+    expect(peers.acknowledgedBy(VOLUME, [PEER])).toBe(100)
+  })
+
+  it('shortens the copy only when that ends before the place', () => {
+    const peers = holding([])
+    peers.noteHoles(PEER, VOLUME, 300, { end: 900, holes: [], until: undefined })
+    expect(peers.endOf(PEER, VOLUME)).toBe(1_000)
+    peers.noteHoles(PEER, VOLUME, 950, { end: 900, holes: [], until: undefined })
+    expect(peers.endOf(PEER, VOLUME)).toBe(900)
+    expect(peers.acknowledgedBy(VOLUME, [PEER])).toBe(900)
+  })
+
+  it('of a peer that is gone is not kept', () => {
+    const peers = holding([])
+    peers.forget(PEER)
+    peers.noteHoles(PEER, VOLUME, 0, { end: 900, holes: [], until: undefined })
+    expect(peers.ends()).toEqual(new Map())
+  })
+})
