@@ -10,6 +10,8 @@ type Settings = { readonly [Name in keyof typeof SETTINGS]: Value<(typeof SETTIN
 export interface Config extends Omit<Settings, 'advertise' | 'clusterKey' | 'model' | 'models'> {
   /** Undefined: the address of the interface that routes to the peers. */
   readonly advertise: Settings['advertise'] | undefined
+  /** `join` was not given. */
+  readonly joinIsDefault: boolean
   /** The key, then an older one that is still accepted. Empty: whoever knows the cluster's name may join. */
   readonly clusterKeys: readonly string[]
   /** Undefined: no model, so no similarity. */
@@ -98,6 +100,7 @@ export function loadConfig(sources: ConfigSources): Config {
     p2p,
     advertise: values.get('advertise') as Config['advertise'],
     join: get('join', reachable ? [DEFAULT_JOIN] : []),
+    joinIsDefault: !values.has('join'),
     mdns: get('mdns', reachable),
     clusterName: get('clusterName'),
     clusterKeys,

@@ -168,7 +168,17 @@ export class SheafNode implements Startable {
   }
 
   #createServices(folder: string, identity: NodeIdentity, transport: Transport): NodeServices {
-    const { name, join: joinAt, p2p, volumeBytes, purgeDays, maxUploadBytes, minCopies, requireCookie } = this.#config
+    const {
+      name,
+      join: joinAt,
+      joinIsDefault,
+      p2p,
+      volumeBytes,
+      purgeDays,
+      maxUploadBytes,
+      minCopies,
+      requireCookie
+    } = this.#config
     const { clock, log, fileSystem } = this.#components
     return new NodeServices(
       {
@@ -188,7 +198,13 @@ export class SheafNode implements Startable {
           transport,
           resolve: resolveHost,
           nodeOf: origin => nodeIdOf(origin) as NodeId,
-          init: { name, version: this.#version, join: joinAt, defaultPort: p2p.port === 0 ? P2P_PORT : p2p.port }
+          init: {
+            name,
+            version: this.#version,
+            join: joinAt,
+            joinIsDefault,
+            defaultPort: p2p.port === 0 ? P2P_PORT : p2p.port
+          }
         }
       },
       {

@@ -39,6 +39,7 @@ function noKeyLines({ command, p2p }: StartFacts): string[] {
     : 'anyone who reaches this node'
   return [
     `  Key     none, so ${who} can join its cluster.`,
-    `          Make one: \`${command} keygen > key\`; then start with --cluster-key key`
+    `          Make one: \`(umask 077; ${command} keygen > key)\`;`,
+    '          then start with --cluster-key key'
   ]
 }

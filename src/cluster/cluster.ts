@@ -74,6 +74,8 @@ export interface ClusterInit {
   readonly version: string
   /** Where to find other nodes: names, HOST:PORT, multiaddrs. */
   readonly join: readonly string[]
+  /** `join` is the default, not what the operator asked for. */
+  readonly joinIsDefault?: boolean
   /** For entries of `join` without a port. */
   readonly defaultPort: number
   /** Shortened in tests only. */

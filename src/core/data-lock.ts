@@ -41,6 +41,7 @@ export class DataLock implements Startable {
    */
   async start(): Promise<void> {
     if (this.#level !== undefined) return
+    await nodeFileSystem.makeDirectory(this.#folder) // first, so that an error names the folder that the user knows
     await nodeFileSystem.makeDirectory(this.#path())
     this.#level = await this.#open()
     await this.#writeHolder()

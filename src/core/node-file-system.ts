@@ -1,4 +1,5 @@
 import * as fs from 'node:fs'
+import { dirname } from 'node:path'
 import { systemErrorCode } from './errors.js'
 import { type File, type FileSystem, replaceFile } from './file-system.js'
 
@@ -14,9 +15,7 @@ export const nodeFileSystem: FileSystem = {
       fs.open(path, OPEN_FLAGS[mode], (err, fd) => (err === null ? resolve(new NodeFile(fd, path)) : reject(err)))
     }),
   list: async path => (await fs.promises.readdir(path)).sort(),
-  makeDirectory: async path => {
-    await fs.promises.mkdir(path, { recursive: true })
-  },
+  makeDirectory,
   readFile: path => unlessMissing(fs.promises.readFile(path)),
   writeFileAtomic: (path, bytes) => replaceFile(nodeFileSystem, path, bytes),
   rename: (from, to) => fs.promises.rename(from, to),
@@ -33,6 +32,27 @@ export const nodeFileSystem: FileSystem = {
   space: async path => {
     const { bavail, blocks, bsize } = await fs.promises.statfs(path)
     return { freeBytes: bavail * bsize, totalBytes: blocks * bsize }
+  }
+}
+
+/** Node's own recursive `mkdir` tries for ever where no folder can be made and the answer is `ENOENT`, as in /proc. */
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await makeOneDirectory(path)
+  } catch (err) {
+    const parent = dirname(path)
+    if (systemErrorCode(err) !== 'ENOENT' || parent === path) throw err
+    await makeDirectory(parent)
+    await makeOneDirectory(path)
+  }
+}
+
+async function makeOneDirectory(path: string): Promise<void> {
+  try {
+    await fs.promises.mkdir(path)
+  } catch (err) {
+    const present = await fs.promises.stat(path).catch(() => undefined)
+    if (present?.isDirectory() !== true) throw err
   }
 }
 

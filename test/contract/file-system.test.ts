@@ -1,3 +1,4 @@
+import { expect, test } from 'vitest'
 import { nodeFileSystem } from '../../src/core/node-file-system.js'
 import { SeededRandom } from '../support/seeded-random.js'
 import { SimulatedDisk } from '../support/simulated-disk.js'
@@ -16,3 +17,11 @@ fileSystemContract('the simulated disk with calls in random order', async () => 
   fileSystem: new SimulatedFileSystem(new SimulatedDisk({ folders: ['/data'], random: new SeededRandom(1) })),
   root: '/data'
 }))
+
+test.runIf(process.platform === 'linux')(
+  'a folder that the system does not let anybody make fails at once',
+  async () => {
+    const failure = { code: 'ENOENT', path: '/proc/none' }
+    await expect(nodeFileSystem.makeDirectory('/proc/none/x/y')).rejects.toMatchObject(failure)
+  }
+)

@@ -190,6 +190,18 @@ export function fileSystemContract(name: string, setUp: () => Promise<FileSystem
         expect(await fileSystem.list(at('x', 'y', 'z'))).toEqual([])
       })
 
+      test('cannot be made where a file is, or below one', async () => {
+        await makeFile('a', 'abc')
+        await expect(fileSystem.makeDirectory(at('a'))).rejects.toMatchObject({ code: 'EEXIST' })
+        await expect(fileSystem.makeDirectory(at('a', 'b', 'c'))).rejects.toMatchObject({ code: 'ENOTDIR' })
+        expect(await text('a')).toBe('abc')
+      })
+
+      test('are made once by many at a time', async () => {
+        await Promise.all(Array.from({ length: 8 }, (_, i) => fileSystem.makeDirectory(at('x', 'y', `${i % 2}`))))
+        expect(await fileSystem.list(at('x', 'y'))).toEqual(['0', '1'])
+      })
+
       test('list their entries sorted', async () => {
         for (const name of ['b', 'a', 'c10', 'c9']) await makeFile(name, '')
         await fileSystem.makeDirectory(at('bb'))

@@ -153,6 +153,21 @@ describe('put', () => {
     expect(a[0]?.key).toMatch(/^[0-9a-f]{32}$/)
   })
 
+  test('a node that is lost on the way: says how many files went up, and how to go on', async () => {
+    const folder = await temporaryDirectory()
+    for (const name of ['a', 'b', 'c']) await writeFile(join(folder, name), name)
+    const node = await fakeNode(async (request, response) => {
+      const body = await bodyOf(request)
+      if (body.toString() === 'c') request.socket.destroy()
+      else answerJson(response, 201, receipt(body))
+    })
+    const { code, stdout, stderr } = await cli(['put', folder], { node, clock: hastyClock() })
+    expect([code, stdout]).toEqual([1, `${ID}\n${ID}\n`])
+    expect(stderr).toMatch(
+      /^2 of 3 files uploaded; .* --skip-existing\nsheaf: no answer from .*\(ERR_NODE_UNREACHABLE\)\n$/
+    )
+  })
+
   test('bytes that are sent again are not counted twice', async () => {
     const folder = await temporaryDirectory()
     await writeFile(join(folder, 'a.jpg'), Buffer.alloc(600_000, 7))

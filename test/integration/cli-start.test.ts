@@ -153,10 +153,23 @@ describe('a start that cannot be', () => {
   test('a folder that cannot be: exit 1', async () => {
     const folder = await temporaryDirectory()
     await writeFile(join(folder, 'file'), '')
-    const { code, stderr } = await start(['--data', join(folder, 'file', 'data')]).exit
+    const data = join(folder, 'file', 'data')
+    const { code, stderr } = await start(['--data', data]).exit
     expect(code).toBe(1)
     expect(stderr).toMatch(/cannot be used \(.*ENOTDIR.*\); see --data \(ERR_DISK_WRITE\)\n$/)
+    expect(stderr).toContain(`mkdir '${data}'`)
   })
+
+  test.runIf(process.platform === 'linux')(
+    'a folder that nobody can make: exit 1, naming it and no other',
+    async () => {
+      const { code, stderr } = await start(['--data', '/proc/none']).exit
+      expect(code).toBe(1)
+      expect(stderr).toMatch(
+        /folder \/proc\/none cannot be used \(ENOENT.* '\/proc\/none'\); see --data \(ERR_DISK_WRITE\)\n$/
+      )
+    }
+  )
 
   test('a damaged key: exit 1, and the key is left alone', async () => {
     const folder = await temporaryDirectory()

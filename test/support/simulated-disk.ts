@@ -138,9 +138,10 @@ export class SimulatedDisk {
 
   makeFolder(path: string): void {
     let folder = this.#root
-    for (const name of namesOf(path)) {
+    const names = namesOf(path)
+    for (const [i, name] of names.entries()) {
       const entry = folder.get(name) ?? new SimulatedFolder()
-      if (entry instanceof SimulatedFile) throw systemError('EEXIST', path)
+      if (entry instanceof SimulatedFile) throw systemError(i === names.length - 1 ? 'EEXIST' : 'ENOTDIR', path)
       if (folder.get(name) === undefined) folder.change([[name, entry]])
       folder = entry
     }

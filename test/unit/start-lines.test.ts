@@ -23,7 +23,7 @@ test('a fresh start says where, what of the model, and that there is no key, in 
   expect(lines[0]).toContain('at http://127.0.0.1:8000.')
   expect(lines).toContain('  Data    /home/me/sheaf/data')
   expect(lineOf('Model', {})).toContain('mobilenet is being downloaded')
-  expect(lineOf('Key', {})).toMatch(/none, .*\n.*`npx sheaf keygen > key`.*--cluster-key key/)
+  expect(lineOf('Key', {})).toMatch(/none, .*\n.*`\(umask 077; npx sheaf keygen > key\)`.*\n.*--cluster-key key/)
   expect(lines.filter(line => line.length > 80)).toEqual([])
 })
 

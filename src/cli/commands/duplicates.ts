@@ -1,8 +1,12 @@
 import { Option } from 'commander'
 import type { CommandSet } from '../shell/command-set.js'
 import { count } from '../shell/human.js'
+import { inOrder } from '../shell/in-order.js'
 import { type ExitCode, printJson, type Session } from '../shell/session.js'
-import { type CoverageJson, noteCoverage } from './scored-photos.js'
+import { ASKED_AT_ONCE, type CoverageJson, nameOf, noteCoverage } from './scored-photos.js'
+
+/** Of a group; each name is a request. */
+const NAMED_MAX = 20
 
 interface Group {
   readonly tier: string
@@ -49,8 +53,16 @@ async function duplicates(session: Session, { tier }: { readonly tier?: string }
   return 0
 }
 
-async function printGroup({ terminal }: Session, { tier, photo_ids, score }: Group, isFirst: boolean): Promise<void> {
+async function printGroup(session: Session, { tier, photo_ids, score }: Group, isFirst: boolean): Promise<void> {
+  const { terminal } = session
   if (!isFirst) await terminal.print('')
   await terminal.print(`${tier}, ${score.toFixed(3)}`)
-  for (const id of photo_ids) await terminal.print(`  ${id}`)
+  const line = async (id: string, index: number): Promise<string> =>
+    index < NAMED_MAX ? `  ${id}  ${await nameOf(session, id)}` : `  ${id}`
+  await inOrder(
+    photo_ids.entries(),
+    ASKED_AT_ONCE,
+    ([index, id]) => line(id, index),
+    text => terminal.print(text)
+  )
 }

@@ -14,7 +14,10 @@ interface GetOptions {
 export function addGet(commands: CommandSet): void {
   commands
     .client('get <id>', 'download a photo and verify its bytes')
-    .option('-o, --output <file>', 'write to this file, which appears once it is complete and verified; - is stdout')
+    .option(
+      '-o, --output <file>',
+      'write to this file, which appears once it is complete and verified; - is stdout (default: stdout, unless it is a terminal)'
+    )
     .option('--size <name>', 'orig, large, small or thumb (default: orig)')
     .option('--cookie <hex>', "the photo's cookie, where the node requires it")
     .action(commands.action(get))

@@ -10,6 +10,8 @@ export function addKeygen(commands: CommandSet, random: { bytes(byteCount: numbe
   }
   commands.program
     .command('keygen')
-    .description('print a new cluster key: keep it in a file and give every node --cluster-key FILE')
+    .description(
+      'print a new cluster key: keep it in a file that only you can read, and give every node --cluster-key FILE'
+    )
     .action(commands.localAction(print))
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { SheafError } from '../../core/errors.js'
+import { hasCode, SheafError } from '../../core/errors.js'
 import type { CommandSet } from '../shell/command-set.js'
 import { count, humanBytes } from '../shell/human.js'
 import { inOrder } from '../shell/in-order.js'
@@ -10,9 +10,15 @@ import { collect } from './options.js'
 
 const UPLOADS_MAX = 4
 
+const FOLDERS_HELP = `
+Folders are walked with all folders in them. Hidden files and folders in them
+are skipped; their names begin with a dot. Links to files are followed there,
+links to folders are not. A second run uploads everything again, as new photos,
+unless it is given --skip-existing.`
+
 interface PutOptions {
-  readonly tag: readonly string[]
-  readonly album: readonly string[]
+  readonly tag?: readonly string[]
+  readonly album?: readonly string[]
   readonly skipExisting?: true
 }
 
@@ -32,9 +38,10 @@ type Outcome = ({ readonly path: string } & Added) | { readonly path: string; re
 export function addPut(commands: CommandSet): void {
   commands
     .client('put <path...>', 'upload files and whole folders; prints one id per file, in the order of the arguments')
-    .option('--tag <tag>', 'add this tag to every photo; may be repeated', collect, [])
-    .option('--album <album>', 'add every photo to this album; may be repeated', collect, [])
+    .option('--tag <tag>', 'add this tag to every photo; may be repeated', collect)
+    .option('--album <album>', 'add every photo to this album; may be repeated', collect)
     .option('--skip-existing', 'do not upload bytes that the node has already; prints the id they have there')
+    .addHelpText('after', FOLDERS_HELP)
     .action(commands.action(put))
 }
 
@@ -62,7 +69,7 @@ async function put(session: Session, paths: readonly string[], options: PutOptio
       return { path: item.path, error }
     }
   }
-  await inOrder(found, UPLOADS_MAX, work, async outcome => {
+  const report = async (outcome: Outcome): Promise<void> => {
     if ('error' in outcome) {
       tally.failed++
       noteFailure(session, outcome.path, outcome.error)
@@ -72,7 +79,16 @@ async function put(session: Session, paths: readonly string[], options: PutOptio
     } else {
       await terminal.print(outcome.receipt.photo_id)
     }
-  })
+  }
+  try {
+    await inOrder(found, UPLOADS_MAX, work, report)
+  } catch (err) {
+    if (hasCode(err, 'ERR_NODE_UNREACHABLE') && tally.uploaded > 0) {
+      const uploaded = `${tally.uploaded} of ${count(files.length, 'file')} uploaded`
+      terminal.note(`${uploaded}; once the node is back, run it again with --skip-existing`)
+    }
+    throw err
+  }
   progress.finish()
   if (terminal.interactive) {
     const existed = tally.existed === 0 ? '' : `, ${tally.existed} already there`

@@ -6,7 +6,7 @@ import { Table } from '../shell/table.js'
 import { photoPath } from './get.js'
 import type { PhotoMetaJson } from './photo-meta.js'
 
-const ASKED_AT_ONCE = 4
+export const ASKED_AT_ONCE = 4
 
 const TABLE = new Table([{ title: 'ID', width: 36 }, { title: 'SCORE', width: 5, align: 'right' }, { title: 'NAME' }])
 
@@ -42,7 +42,7 @@ export function noteCoverage(session: Session, { shards_ok, shards_total, fracti
 }
 
 /** @returns the name of a photo just found; it may have been deleted since */
-async function nameOf(session: Session, id: string): Promise<string> {
+export async function nameOf(session: Session, id: string): Promise<string> {
   try {
     return printable((await session.client.json<PhotoMetaJson>(photoPath(id, '/meta'))).name)
   } catch (err) {

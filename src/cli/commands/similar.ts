@@ -1,8 +1,9 @@
+import { hasCode, SheafError } from '../../core/errors.js'
 import { parsePhotoId } from '../../domain/ids.js'
 import type { CommandSet } from '../shell/command-set.js'
 import { findFiles, readPieces } from '../shell/local-files.js'
 import type { UploadBody } from '../shell/node-client.js'
-import { type ExitCode, printJson, type Session } from '../shell/session.js'
+import { type ExitCode, noteFailure, printJson, type Session } from '../shell/session.js'
 import { positiveInteger } from './options.js'
 import { type CoverageJson, noteCoverage, printScored, type ScoredPhotoJson } from './scored-photos.js'
 
@@ -41,11 +42,18 @@ async function similar(session: Session, subject: string, { k, tag }: SimilarOpt
       answer.coverage
     )
   }
-  const answer = await session.client.json<FoundAnswer>('/find_similar', {
-    method: 'POST',
-    query: { k, tag },
-    ...(await pictureForm(session, subject))
-  })
+  let answer: FoundAnswer
+  try {
+    const form = await pictureForm(session, subject)
+    answer = await session.client.json<FoundAnswer>('/find_similar', { method: 'POST', query: { k, tag }, ...form })
+  } catch (err) {
+    session.signal.throwIfAborted()
+    if (hasCode(err, 'ERR_IMAGE_UNREADABLE'))
+      throw new SheafError(err.code, `${subject} is not an image that can be decoded`, { cause: err })
+    if (err instanceof SheafError) throw err
+    noteFailure(session, subject, err)
+    return 1
+  }
   const found = answer.similar_photo_ids.map((photo_id, i) => ({ photo_id, score: answer.distances[i] ?? 0 }))
   return show(session, answer, found, answer.coverage)
 }

@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises'
 import type { Clock } from '../../core/clock.js'
-import { hasCode } from '../../core/errors.js'
+import { hasCode, systemErrorCode } from '../../core/errors.js'
 import type { Startable } from '../../core/lifecycle.js'
 import type { Logger } from '../../core/log.js'
 import type { Random } from '../../core/random.js'
@@ -47,6 +47,8 @@ export interface JoinLoopComponents {
 export interface JoinLoopInit {
   /** DNS names, HOST:PORT, multiaddrs: as in `--join`. */
   readonly join: readonly string[]
+  /** Nobody asked for the names in `join`, so what becomes of them is logged at level debug. Default: false. */
+  readonly joinIsDefault?: boolean | undefined
   /** For entries of `join` without a port. */
   readonly defaultPort: number
 }
@@ -79,6 +81,7 @@ export class JoinLoop implements Startable {
   readonly #components: JoinLoopComponents
   readonly #names: readonly Name[]
   readonly #fixed: readonly string[]
+  readonly #joinIsDefault: boolean
   readonly #discovered = new Set<string>()
   readonly #routes = new Map<string, Route>()
   readonly #dials = new Set<Promise<void>>()
@@ -94,6 +97,7 @@ export class JoinLoop implements Startable {
       if (target.kind !== 'name') return []
       return [{ host: target.host, port: target.port, addresses: [], resolving: false, failing: false }]
     })
+    this.#joinIsDefault = init.joinIsDefault === true
     this.#fixed = targets.flatMap(target => (target.kind === 'address' ? [target.address] : []))
   }
 
@@ -222,14 +226,18 @@ export class JoinLoop implements Startable {
     name.resolving = true
     const { log, resolve } = this.#components
     const { host, port } = name
+    const level = this.#joinIsDefault ? 'debug' : 'info'
     try {
       const addresses = await resolve(host)
       name.addresses = addresses.map(address => multiaddrOf(address, port))
-      if (name.failing) log.info({ host, addresses }, 'a --join name resolves again')
+      if (name.failing) log[level]({ host, addresses }, 'a --join name resolves again')
       name.failing = false
     } catch (err) {
       // Its last addresses are still dialed: perhaps only the name server is out of reach.
-      if (!name.failing) log.info({ host, err }, 'cannot resolve a --join name; retrying without further log lines')
+      if (!name.failing) {
+        const why = systemErrorCode(err) === 'ENOTFOUND' ? { reason: 'ENOTFOUND' } : { err }
+        log[level]({ host, ...why }, 'cannot resolve a --join name; retrying without further log lines')
+      }
       name.failing = true
     }
     name.resolving = false

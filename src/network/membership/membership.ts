@@ -374,7 +374,7 @@ export class Membership implements Startable {
     const stallMs = this.#awake.stalledMs - stalledMs
     if (stallMs > 0)
       this.#components.log.info(
-        { stallMs },
+        { stallMs: Math.round(stallMs) },
         'this process was stalled; the time does not count as silence of its peers'
       )
     return now

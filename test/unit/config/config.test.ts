@@ -66,6 +66,7 @@ test('without anything said, the defaults are those of the contract', () => {
     p2p: { host: '127.0.0.1', port: 4001 },
     advertise: undefined,
     join: [],
+    joinIsDefault: true,
     mdns: false,
     clusterName: 'sheaf',
     clusterKeys: []
@@ -74,7 +75,8 @@ test('without anything said, the defaults are those of the contract', () => {
 
 test('a node that others can reach looks for them, unless it is told where', () => {
   const found = (args: readonly string[]) => {
-    const { p2p, join, mdns } = load({ args })
+    const { p2p, join, joinIsDefault, mdns } = load({ args })
+    expect(joinIsDefault).toBe(!args.includes('--join'))
     return [p2p.host, join, mdns]
   }
   expect(found(['--http', '0.0.0.0:8000'])).toEqual(['0.0.0.0', ['sheaf'], true])

@@ -109,11 +109,13 @@ describe('the join loop', () => {
   let world: World
   let loop: JoinLoop | undefined
   let messages: string[]
+  let logged: object[]
 
   beforeEach(() => {
     clock = new SimulatedClock()
     world = new World(clock)
     messages = []
+    logged = []
   })
 
   afterEach(async () => {
@@ -125,13 +127,16 @@ describe('the join loop', () => {
     expect(world.listenerCount).toBe(0)
   })
 
-  const start = async (join: readonly string[], seed = 1): Promise<void> => {
-    const say = (_fields: object, message: string): void => void messages.push(message)
+  const start = async (join: readonly string[], seed = 1, joinIsDefault = false): Promise<void> => {
+    const say = (fields: object, message: string): void => {
+      messages.push(message)
+      logged.push(fields)
+    }
     const log: Logger = { ...silentLog, info: say, warn: say, error: say }
     const { transport, resolve } = world
     loop = new JoinLoop(
       { clock, random: new SeededRandom(seed), log, transport, resolve, knownPeers: () => world.known },
-      { join, defaultPort: 4001 }
+      { join, joinIsDefault, defaultPort: 4001 }
     )
     await loop.start()
   }
@@ -170,6 +175,7 @@ describe('the join loop', () => {
     await start(['sheaf'])
     await clock.advance(MINUTE)
     expect(messages).toEqual(['cannot resolve a --join name; retrying without further log lines'])
+    expect(logged).toEqual([{ host: 'sheaf', reason: 'ENOTFOUND' }])
     expect(world.resolved.length).toBeGreaterThan(15)
     world.names.set('sheaf', ['10.0.0.2'])
     node('b', '/ip4/10.0.0.2/tcp/4001')
@@ -180,6 +186,16 @@ describe('the join loop', () => {
     world.down('b' as NodeId)
     await clock.advance(1_000)
     expect(world.peers).toEqual(new Set(['b'])) // at the last address of the name
+  })
+
+  test('a name that nobody asked for may be missing or appear without a line', async () => {
+    await start(['sheaf'], 1, true)
+    await clock.advance(MINUTE)
+    world.names.set('sheaf', ['10.0.0.2'])
+    node('b', '/ip4/10.0.0.2/tcp/4001')
+    await clock.advance(3_500)
+    expect(world.peers).toEqual(new Set(['b']))
+    expect(messages).toEqual([])
   })
 
   test('a resolver that hangs is not called twice at a time, and blocks neither other names nor the stop', async () => {
