@@ -86,16 +86,34 @@ async function open(folder: string, { flags }: Contents): Promise<OpenNode> {
   return { client, complaints, stop }
 }
 
-/** Opens the folder and reads all of it, twice: what the first open changed must not change what the second one shows. */
+/**
+ * Opens the folder and reads all of it, twice: what the first open changed must not change what the second one shows. The
+ * digest of the directory is over records of today's format, so it is another one than then, but always the same.
+ */
 async function expectContents(folder: string, contents: Contents): Promise<void> {
   const { status, photos, list, total, volumes, members } = contents
+  const digests = new Set<unknown>()
   for (let i = 0; i < 2; i++) {
     const { client, complaints, stop } = await open(folder, contents)
     const described = await describeFolder(client, Object.keys(photos))
-    expect(described).toEqual({ status, photos, list, total, volumes, members })
+    digests.add(described.status.directory_digest)
+    const shown = { ...described, photos: withoutLives(described.photos) }
+    const { directory_digest } = described.status
+    expect(shown).toEqual({ status: { ...status, directory_digest }, photos, list, total, volumes, members })
     expect(complaints).toEqual([])
     await stop()
   }
+  expect(digests.size).toBe(1)
+}
+
+/** Versions as they were before dots belonged to a life: of an actor in a later life only the actor. */
+function withoutLives(photos: DescribedFolder['photos']): DescribedFolder['photos'] {
+  const text = JSON.stringify(photos, (key, value) => {
+    if (key === 'actor' && typeof value === 'string') return value.slice(0, 16)
+    if (key !== 'vector_clock') return value
+    return Object.fromEntries(Object.entries(value as object).filter(([actor]) => actor.length === 16))
+  })
+  return JSON.parse(text) as DescribedFolder['photos']
 }
 
 async function verify(client: HttpClient): Promise<unknown> {
