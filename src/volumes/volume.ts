@@ -326,7 +326,7 @@ export class Volume {
    *
    * @param from - a needle boundary
    * @param verifyFrom - needles before it are checked by header and footer only
-   * @param pace - awaited between reads
+   * @param pace - slows it down, or ends it with an error
    * @yields needles, and the holes that were not known before
    */
   async *verify(from: number, verifyFrom = 0, pace?: ScanPace): AsyncGenerator<ScanEvent> {

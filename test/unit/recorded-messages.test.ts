@@ -6,7 +6,6 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { EventGossip } from '../../src/cluster/events/event-gossip.js'
 import { PeerComparison } from '../../src/cluster/peer-comparison.js'
-import { systemClock } from '../../src/core/clock.js'
 import { silentLog } from '../../src/core/log.js'
 import type { ModelId } from '../../src/domain/features.js'
 import type { Hlc } from '../../src/domain/hlc.js'
@@ -122,6 +121,12 @@ const CODECS: readonly Codec[] = [
   codec('volume.superblock', VOLUME, shipping.encodeVolume, shipping.decodeVolume),
   ...['volume.read', 'volume.range', 'volume.doubt'].map(name =>
     codec(name, { volume: VOLUME, from: 256, to: 1_048_832 }, shipping.encodeRange, shipping.decodeRange)
+  ),
+  codec(
+    'volume.doubt answer',
+    { end: 4_096, holes: [{ from: 256, to: 512 }], until: undefined },
+    shipping.encodeKnownHoles,
+    body => shipping.decodeKnownHoles(body) as shipping.KnownHoles
   ),
   codec('tree.nodes', { level: 2, indexes: [0, 255] }, tree.encodeNodesRequest, tree.decodeNodesRequest),
   codec(
@@ -249,7 +254,7 @@ describe('messages of version 1', () => {
       {
         transport: wire,
         volumes: { get: () => volume, volumes: () => [] },
-        clock: systemClock,
+        clock: new SimulatedClock(),
         log: silentLog,
         isRetired: () => false
       },

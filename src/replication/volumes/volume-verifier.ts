@@ -96,38 +96,45 @@ export class VolumeVerifier {
   async #run(volume: Volume, places: readonly number[], done: () => Promise<void>): Promise<void> {
     const unknown = places.filter(place => !this.#isKnown(volume, place))
     if (unknown.length === 0) return
+    this.#requireWanted(volume)
     const { end } = volume
     const from = await volume.boundaryBefore(Math.min(...unknown))
     this.#running = { volume, from, end, done: done() }
     try {
-      await this.#scan(volume, from)
+      await this.#verify(volume, from)
     } finally {
       this.#running = undefined
     }
     this.#remember(volume, { from, end, at: this.#components.clock.monotonic() })
   }
 
-  async #scan(volume: Volume, from: number): Promise<void> {
+  async #verify(volume: Volume, from: number): Promise<void> {
+    const { log } = this.#components
     let found = false
     for await (const event of volume.verify(from, 0, this.#pace(volume, from))) {
       if (event.kind !== 'hole') continue
       found = true
       const fields = { volume: volume.id, from: event.from, to: event.to }
-      this.#components.log.error(fields, 'this volume has damage; marked it as a hole to be repaired from peers')
+      log.error(fields, 'this volume has damage; marked it as a hole to be repaired from peers')
     }
     if (found) await volume.flushIndex()
   }
 
   /** Holds a scan to the rate, and ends it with the node or the volume. */
   #pace(volume: Volume, from: number): ScanPace {
-    const { clock, volumes } = this.#components
+    const { clock } = this.#components
     const beganMs = clock.monotonic()
     return async position => {
       const aheadMs = ((position - from) / BYTES_PER_SECOND_MAX) * 1000 - (clock.monotonic() - beganMs)
       if (aheadMs >= PAUSE_MS_MIN) await clock.sleep(aheadMs, this.#signal)
-      this.#signal.throwIfAborted()
-      if (volumes.get(volume.id) !== volume) throw new SheafError('ERR_NO_SUCH_VOLUME')
+      this.#requireWanted(volume)
     }
+  }
+
+  /** @throws when the node stops or the volume was removed */
+  #requireWanted(volume: Volume): void {
+    this.#signal.throwIfAborted()
+    if (this.#components.volumes.get(volume.id) !== volume) throw new SheafError('ERR_NO_SUCH_VOLUME')
   }
 
   #isKnown(volume: Volume, place: number): boolean {

@@ -209,11 +209,29 @@ describe('verification', () => {
 
   it('ends with the node also while it need not be slowed down', async () => {
     const a = await node()
-    a.reads.length = 0
-    const doubt = a.doubt(256)
-    a.stop.abort(new SheafError('ERR_STOPPING'))
-    await expect(doubt).rejects.toMatchObject({ code: 'ERR_STOPPING' })
-    expect(a.reads).toHaveLength(1)
+    const { file } = a.volume
+    const read = file.read.bind(file)
+    let reads = 0
+    file.read = (into, position) => {
+      reads++
+      a.stop.abort(new SheafError('ERR_STOPPING'))
+      return read(into, position)
+    }
+    await expect(a.doubt(256)).rejects.toMatchObject({ code: 'ERR_STOPPING' })
+    expect(reads).toBe(1)
+  })
+
+  it('of a volume that was removed while it waited does not begin', async () => {
+    const a = await node({ needles: 40, needleBytes: 200_000, volumeBytes: 4_500_000 })
+    const [one, two] = a.volumes.volumes() as [Volume, Volume]
+    await a.volumes.closeActive()
+    const first = a.doubt(256, one)
+    const outcome = a.doubt(256, two).catch((err: unknown) => err)
+    await settleReads()
+    await a.volumes.remove(two)
+    await a.fixture.clock.advance((one.end / RATE) * 1_000 + 10)
+    expect(await outcome).toMatchObject({ code: 'ERR_NO_SUCH_VOLUME' })
+    await first
   })
 
   it('ends with the volume, whose index file stays removed', async () => {
