@@ -19,28 +19,12 @@ import {
   tombstoneKey,
   u64
 } from './keys.js'
-import { type VerbatimNeedle, verbatimRow } from './opaque-records.js'
-import { sameBytes } from './record-fold.js'
+import { type OpaqueFold, type VerbatimNeedle, verbatimRow } from './opaque-records.js'
+import { type RecordFold, sameBytes } from './record-fold.js'
 import { type RecordState, recordRow } from './stored-record.js'
 import { indexChange, indexEntries, isCounted } from './term-index.js'
 
 export type Operation = { type: 'put'; key: Uint8Array; value: Uint8Array } | { type: 'del'; key: Uint8Array }
-
-/** One record of a batch: its state before and after it. */
-export interface RecordFold {
-  readonly key: RecordKey
-  readonly before: RecordState | undefined
-  readonly after: RecordState
-  /** Volumes of the needles that were merged; empty if all records came from peers without needles. */
-  readonly volumes: readonly VolumeId[]
-}
-
-/** A record of a later format: it takes the place of what this version could read of it. */
-export interface OpaqueFold {
-  readonly key: RecordKey
-  readonly format: number
-  readonly before: RecordState | undefined
-}
 
 /** A record whose merged state a batch changed. */
 export interface RecordChange {

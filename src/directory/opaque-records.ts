@@ -5,9 +5,8 @@
  * with these bytes was applied from last, so that compaction moves them once and not once a round.
  */
 import type { RecordKey } from '../domain/record.js'
-import { decodeRecord, type OpaqueRecord, opaqueRecordOf, RECORD_FORMAT } from '../domain/record-codec.js'
+import { type OpaqueRecord, RECORD_FORMAT } from '../domain/record-codec.js'
 import type { NeedleLocation } from '../volumes/needle-store.js'
-import type { OpaqueFold } from './batch-plan.js'
 import type { Database } from './database.js'
 import {
   formatOfOpaqueRow,
@@ -23,7 +22,14 @@ import {
 } from './keys.js'
 import type { IncomingRecord } from './record-fold.js'
 import { readState } from './record-rows.js'
-import { HOME_BYTES, homeBytes, homeFrom } from './stored-record.js'
+import { HOME_BYTES, homeBytes, homeFrom, type RecordState } from './stored-record.js'
+
+/** A record of a later format: it takes the place of what this version could read of it. */
+export interface OpaqueFold {
+  readonly key: RecordKey
+  readonly format: number
+  readonly before: RecordState | undefined
+}
 
 /** A record needle of an opaque key. */
 export interface VerbatimNeedle {
@@ -113,9 +119,4 @@ export async function readmitOpaque(database: Database): Promise<number> {
   }
   await database.batch(operations)
   return count
-}
-
-/** @returns the key of the record in a needle, whatever its format. @throws `ERR_RECORD_MALFORMED` */
-export function recordKeyOf(bytes: Uint8Array): RecordKey {
-  return opaqueRecordOf(bytes) ?? decodeRecord(bytes)
 }

@@ -1,4 +1,5 @@
-import { type DirectoryRecord, mergeRecords } from '../domain/record.js'
+import type { VolumeId } from '../domain/ids.js'
+import { type DirectoryRecord, mergeRecords, type RecordKey } from '../domain/record.js'
 import { encodeRecord } from '../domain/record-codec.js'
 import type { NeedleLocation } from '../volumes/needle-store.js'
 import type { RecordState } from './stored-record.js'
@@ -10,6 +11,15 @@ export interface IncomingRecord {
   readonly bytes: Uint8Array
   /** The needle that holds it; undefined when a peer sent the record without it. */
   readonly location: NeedleLocation | undefined
+}
+
+/** One record of a batch: its state before and after it. */
+export interface RecordFold {
+  readonly key: RecordKey
+  readonly before: RecordState | undefined
+  readonly after: RecordState
+  /** Volumes of the needles that were merged; empty if all records came from peers without needles. */
+  readonly volumes: readonly VolumeId[]
 }
 
 /**

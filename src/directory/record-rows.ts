@@ -1,10 +1,9 @@
 import { bucketOf } from '../domain/merkle.js'
 import type { RecordKey } from '../domain/record.js'
-import type { RecordFold } from './batch-plan.js'
 import { DamageError } from './damage.js'
 import type { Database } from './database.js'
 import { leafKey, recordRowKey } from './keys.js'
-import { foldRecord, type IncomingRecord } from './record-fold.js'
+import { foldRecord, type IncomingRecord, type RecordFold } from './record-fold.js'
 import { type RecordState, recordStateOf } from './stored-record.js'
 
 /** From this number of rows on, one asynchronous read costs the main thread less than single synchronous ones. */

@@ -221,6 +221,19 @@ describe('verification', () => {
     expect(reads).toBe(1)
   })
 
+  it('of a volume that was removed while it waited does not begin', async () => {
+    const a = await node({ needles: 40, needleBytes: 200_000, volumeBytes: 4_500_000 })
+    const [one, two] = a.volumes.volumes() as [Volume, Volume]
+    await a.volumes.closeActive()
+    const first = a.doubt(256, one)
+    const outcome = a.doubt(256, two).catch((err: unknown) => err)
+    await settleReads()
+    await a.volumes.remove(two)
+    await a.fixture.clock.advance((one.end / RATE) * 1_000 + 10)
+    expect(await outcome).toMatchObject({ code: 'ERR_NO_SUCH_VOLUME' })
+    await first
+  })
+
   it('ends with the volume, whose index file stays removed', async () => {
     const a = await node({ needles: 20, needleBytes: 200_000, volumeBytes: 9_000_000 })
     const { volume, volumes, fixture } = a
