@@ -21,7 +21,7 @@ import {
 } from './keys.js'
 import { type OpaqueFold, type VerbatimNeedle, verbatimRow } from './opaque-records.js'
 import { type RecordFold, sameBytes } from './record-fold.js'
-import { type RecordState, recordRow } from './stored-record.js'
+import { recordRow } from './stored-record.js'
 import { indexChange, indexEntries, isCounted } from './term-index.js'
 
 export type Operation = { type: 'put'; key: Uint8Array; value: Uint8Array } | { type: 'del'; key: Uint8Array }

@@ -99,7 +99,7 @@ export class LocalStore implements Startable {
     this.#reserve = new DiskReserve(
       { fileSystem, clock, log },
       {
-        directory: folder,
+        folder: folder,
         ballastPath: join(folder, 'ballast'),
         reserveBytes: volumeBytes + Math.min(RESERVE_SLACK_BYTES, volumeBytes)
       }
@@ -119,7 +119,7 @@ export class LocalStore implements Startable {
         onGap: volume => this.#volumesWithGaps.add(volume),
         isWhole: record => this.verdicts.isWhole(record)
       },
-      { directory: join(folder, 'volumes'), volumeBytes, origin }
+      { folder: join(folder, 'volumes'), volumeBytes, origin }
     )
     const { volumes, directory } = this
     const writer = new RecordWriter({ store: volumes, directory, hybridClock, actor: () => volumes.epoch, admit })

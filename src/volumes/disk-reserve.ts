@@ -12,7 +12,7 @@ const BALLAST_PIECE_BYTES = 1024 * 1024
 
 export interface DiskReserveInit {
   /** A folder on the disk to watch. */
-  readonly directory: string
+  readonly folder: string
   readonly ballastPath: string
   /** Free bytes that uploads must leave: one volume for compaction, and space for LevelDB and tombstones. */
   readonly reserveBytes: number
@@ -129,7 +129,7 @@ export class DiskReserve {
 
   #measure(): Promise<void> {
     this.#measuring ??= this.#fileSystem
-      .space(this.#init.directory)
+      .space(this.#init.folder)
       .then(({ freeBytes }) => {
         this.#freeBytes = freeBytes
         this.#measuredAt = this.#clock.monotonic()

@@ -47,7 +47,7 @@ export interface VolumeSetComponents extends Pick<LogWriterComponents, 'random' 
 
 export interface VolumeSetInit extends LogWriterInit {
   /** Folder of the volume and index files. */
-  readonly directory: string
+  readonly folder: string
 }
 
 /** All volumes of this node: the active one that takes appends, the closed ones, the copies, and the index over them. */
@@ -71,7 +71,7 @@ export class VolumeSet implements NeedleStore, Startable {
   constructor(components: VolumeSetComponents, init: VolumeSetInit) {
     this.#components = components
     this.#init = init
-    this.#folder = new VolumeFolder(components, init.directory)
+    this.#folder = new VolumeFolder(components, init.folder)
     const create: LogWriterComponents['create'] = (superblock, encoded) => this.#createVolume(superblock, encoded)
     const commit: LogWriterComponents['commit'] = (volume, group) => this.commit(volume, group)
     this.#writer = new LogWriter({ ...components, create, commit }, init)

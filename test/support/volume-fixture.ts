@@ -80,7 +80,7 @@ export class VolumeFixture {
     const hybridClock = new HybridClock({ clock })
     const reserve = new DiskReserve(
       { fileSystem, clock, log: silentLog },
-      { directory: '/data', ballastPath: '/data/ballast', reserveBytes: 2 * this.volumeBytes }
+      { folder: '/data', ballastPath: '/data/ballast', reserveBytes: 2 * this.volumeBytes }
     )
     const volumes = new VolumeSet(
       {
@@ -95,7 +95,7 @@ export class VolumeFixture {
         commit: group => this.applied.apply(group),
         progress: volume => this.applied.progress(volume)
       },
-      { directory: VOLUME_FOLDER, volumeBytes: this.volumeBytes, origin: this.#origin }
+      { folder: VOLUME_FOLDER, volumeBytes: this.volumeBytes, origin: this.#origin }
     )
     this.reserve.unshift(reserve)
     await reserve.start()
