@@ -29,23 +29,25 @@ export class DurableCopies {
   /**
    * Waits, at most ten seconds, until `wanted` nodes hold the whole photo, which has to be on this node.
    *
-   * @returns how many do, this one included
+   * @returns how many do, this one included; 1 at once for a photo of which not every needle can be found here
    */
   async waitFor(id: PhotoId, wanted: number): Promise<number> {
     const { peers, clock } = this.#components
+    const places = this.#places(id)
+    if (places === undefined) return 1
     const { signal, cancel } = deadline(clock, COPIES_MS_MAX)
     try {
-      return 1 + (await peers.waitForHolders(this.#places(id), wanted - 1, signal))
+      return 1 + (await peers.waitForHolders(places, wanted - 1, signal))
     } finally {
       cancel()
     }
   }
 
   /** @returns the volumes of the photo's bytes and record: a node that holds each up to its `end` holds the photo */
-  #places(id: PhotoId): { readonly volume: VolumeId; readonly end: number }[] {
+  #places(id: PhotoId): { readonly volume: VolumeId; readonly end: number }[] | undefined {
     const { directory, volumes } = this.#components
     const stored = directory.getSync({ kind: PHOTO_KIND, id })
-    if (stored === undefined) return []
+    if (stored === undefined) return undefined
     const photo = viewPhoto(stored.record)
     const ends = new Map<VolumeId, number>()
     const add = ({ volume, offset, length }: NeedleLocation): void => {
@@ -55,7 +57,8 @@ export class DurableCopies {
     for (const blob of blobsOf(photo)) {
       for (let chunk = 0; chunk < needleCount(blob); chunk++) {
         const [location] = volumes.locate(dataIdentity(blob, chunk))
-        if (location !== undefined) add(location)
+        if (location === undefined) return undefined
+        add(location)
       }
     }
     return [...ends].map(([volume, end]) => ({ volume, end }))

@@ -1,7 +1,8 @@
 import type { Stats } from 'node:fs'
-import { mkdir, readFile, stat } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { hasCode, systemErrorCode } from '../../core/errors.js'
+import { nodeFileSystem } from '../../core/node-file-system.js'
 import type { CommandSet } from '../shell/command-set.js'
 import { exportPaths } from '../shell/export-names.js'
 import { count, humanBytes } from '../shell/human.js'
@@ -113,7 +114,7 @@ class Exporter {
   async #update(path: string, photo: PhotoMetaJson): Promise<boolean> {
     const missing = (await statIfThere(path)) === undefined
     if (missing) {
-      await mkdir(dirname(path), { recursive: true })
+      await nodeFileSystem.makeDirectory(dirname(path))
       const { pieces, check } = await openPhoto(this.#session, photo.photo_id)
       await writeFileWhole(this.#session, path, pieces, check)
     } else if (!(await isCopyOf(path, photo))) {

@@ -3,6 +3,7 @@ import { DurableCopies } from '../../../src/cluster/durable-copies.js'
 import type { ActorId, NodeId, PhotoId, VolumeId } from '../../../src/domain/ids.js'
 import { needleBytes } from '../../../src/domain/needle.js'
 import { PeerVolumes } from '../../../src/replication/volumes/peer-volumes.js'
+import { PHOTO_ID } from '../../support/domain-arbitraries.js'
 import { settle } from '../../support/simulated-clock.js'
 import { bodyOf, CHUNK_BYTES, type PhotosFixture, photosFixture } from '../photos/photos-fixture.js'
 import { SeenPhotos } from '../search/similarity-fixture.js'
@@ -87,6 +88,23 @@ describe('on how many nodes a photo is durable', () => {
     expect(await state(wait)).toBe('waiting')
     await clock.advance(1)
     expect(await state(wait)).toBe(2)
+  })
+
+  test('a photo that is not here counts no peers', async () => {
+    const { copies, peers, store, clock, upload, end } = await fixture()
+    await upload(100)
+    peers.noteAcknowledged(B, store.volume, end())
+    expect(await copies.waitFor(PHOTO_ID, 2)).toBe(1)
+    expect(clock.pending).toBe(0)
+  })
+
+  test('a photo of which a chunk cannot be found counts no peers', async () => {
+    const { copies, peers, store, upload, end } = await fixture()
+    const id = await upload(3 * CHUNK_BYTES)
+    peers.noteAcknowledged(B, store.volume, end())
+    expect(await copies.waitFor(id, 2)).toBe(2)
+    store.locate = () => []
+    expect(await copies.waitFor(id, 2)).toBe(1)
   })
 
   test('a peer whose connection is lost does not count', async () => {
