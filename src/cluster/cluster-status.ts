@@ -9,19 +9,11 @@ import type { HorizonStatus, PromiseRounds } from './forgetting/promise-rounds.j
 import type { Departures } from './members/departures.js'
 
 /** A member as operators see it; undefined fields are unknown to this node. */
-export interface ClusterMember {
-  readonly id: NodeId
-  readonly name: string
-  readonly addresses: readonly string[]
-  readonly self: boolean
-  readonly state: MemberState
-  readonly lastSeenAtMs: number | undefined
-  readonly joinedAtMs: number | undefined
+export interface ClusterMember extends Omit<MemberView, 'heartbeat'> {
   /** Bytes that this node holds and the member lacks; for this node, bytes that others hold and it lacks. */
   readonly lagBytes: number | undefined
   readonly disk: DiskSpace | undefined
   readonly version: string | undefined
-  readonly clockSkewMs: number | undefined
 }
 
 export interface ClusterStatusComponents {

@@ -4,7 +4,7 @@
  * a version that reads them: what they would merge to is not known here. A `verbatim` row for each says where a needle
  * with these bytes was applied from last, so that compaction moves them once and not once a round.
  */
-import type { RecordKey } from '../domain/record.js'
+import { type RecordKey, recordName } from '../domain/record.js'
 import { type OpaqueRecord, RECORD_FORMAT } from '../domain/record-codec.js'
 import type { NeedleLocation } from '../volumes/needle-store.js'
 import type { Database } from './database.js'
@@ -69,7 +69,7 @@ export function foldOpaque(
     const { kind, id, format } = record
     if (isOpaque(database, record)) continue
     const key = { kind, id }
-    folds.set(`${kind}\0${id}`, { key, format, before: readState(database, key) })
+    folds.set(recordName(record), { key, format, before: readState(database, key) })
   }
   return { folds: [...folds.values()], verbatim: incoming }
 }
@@ -84,12 +84,12 @@ export function partOpaque(
   incoming: readonly IncomingRecord[],
   becoming: readonly OpaqueFold[]
 ): { readonly records: readonly IncomingRecord[]; readonly verbatim: readonly VerbatimNeedle[] } {
-  const names = new Set(becoming.map(({ key }) => `${key.kind}\0${key.id}`))
+  const names = new Set(becoming.map(({ key }) => recordName(key)))
   const records: IncomingRecord[] = []
   const verbatim: VerbatimNeedle[] = []
   for (const each of incoming) {
     const { record, bytes, location } = each
-    if (!names.has(`${record.kind}\0${record.id}`) && !isOpaque(database, record)) records.push(each)
+    if (!names.has(recordName(record)) && !isOpaque(database, record)) records.push(each)
     else if (location !== undefined) verbatim.push({ bytes, location })
   }
   return { records, verbatim }

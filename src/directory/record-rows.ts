@@ -1,5 +1,5 @@
 import { bucketOf } from '../domain/merkle.js'
-import type { RecordKey } from '../domain/record.js'
+import { type RecordKey, recordName } from '../domain/record.js'
 import { DamageError } from './damage.js'
 import type { Database } from './database.js'
 import { leafKey, recordRowKey } from './keys.js'
@@ -50,7 +50,7 @@ export async function foldRecords(database: Database, records: readonly Incoming
   const groups = new Map<string, { key: RecordKey; incoming: IncomingRecord[] }>()
   for (const incoming of records) {
     const { kind, id } = incoming.record
-    const name = `${kind}\0${id}`
+    const name = recordName(incoming.record)
     const group = groups.get(name)
     if (group === undefined) groups.set(name, { key: { kind, id }, incoming: [incoming] })
     else group.incoming.push(incoming)

@@ -11,7 +11,7 @@
  */
 import { hash } from 'node:crypto'
 import { invariant } from '../core/invariant.js'
-import type { RecordKey } from './record.js'
+import { type RecordKey, recordName } from './record.js'
 
 export const MERKLE_BUCKETS = 65_536
 export const MERKLE_FANOUT = 16
@@ -23,12 +23,12 @@ const LEVEL_STARTS = [0, 1, 17, 273, 4369] as const
 const NODES = 4369 + MERKLE_BUCKETS
 
 export function bucketOf(key: RecordKey): number {
-  return hash('sha256', `${key.kind}\0${key.id}`, 'buffer').readUInt16BE()
+  return hash('sha256', recordName(key), 'buffer').readUInt16BE()
 }
 
 /** @param encoded - `encodeRecord` of the merged record */
 export function leafDigest(key: RecordKey, encoded: Uint8Array): Uint8Array {
-  const head = `${key.kind}\0${key.id}\0`
+  const head = `${recordName(key)}\0`
   const byteCount = Buffer.byteLength(head)
   const bytes = Buffer.allocUnsafe(byteCount + encoded.length)
   bytes.write(head)

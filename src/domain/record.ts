@@ -65,6 +65,11 @@ export interface RecordKey {
   readonly id: string
 }
 
+/** @returns a text that names the record among those of all kinds */
+export function recordName({ kind, id }: RecordKey): string {
+  return `${kind}\0${id}`
+}
+
 export interface DirectoryRecord extends RecordKey {
   /** Lives below this generation are over: none of their entries or dots is left. Absent: none is over. */
   readonly buried?: number

@@ -1,14 +1,12 @@
 import { crc32 } from '@node-rs/crc32'
 import { describe, expect, it } from 'vitest'
-import type { NodeId, PhotoId } from '../../src/domain/ids.js'
+import type { PhotoId } from '../../src/domain/ids.js'
 import { PHOTO_KIND } from '../../src/domain/photo.js'
 import type { DirectoryRecord } from '../../src/domain/record.js'
 import { SUPERBLOCK_BYTES } from '../../src/domain/superblock.js'
 import { dataIdentity } from '../../src/store/photo-needles.js'
 import { recordDraft } from '../../src/store/record-needles.js'
-import { SeededRandom } from '../support/seeded-random.js'
-import { SimulatedClock } from '../support/simulated-clock.js'
-import { SimulatedNetwork } from '../support/simulated-network.js'
+import { nodePair } from '../support/node-pair.js'
 import { SimulatedNode } from '../support/simulated-node.js'
 import { laterFormat } from '../unit/directory/photo-log.js'
 
@@ -44,14 +42,7 @@ const tooNew = { code: 'ERR_FORMAT_TOO_NEW' }
 
 describe('a record of a later format', () => {
   it('in a peer’s volume is copied and hidden; the node goes on writing and starts again', async () => {
-    const clock = new SimulatedClock()
-    const network = new SimulatedNetwork({ clock, random: new SeededRandom(1) })
-    const [a, b] = ['a', 'b'].map((name, i) => {
-      const member = { network, id: name as NodeId, join: ['a', 'b'] as NodeId[] }
-      return new SimulatedNode({ seed: i + 1, clock, origin: Buffer.alloc(32, name), member })
-    }) as [SimulatedNode, SimulatedNode]
-    await Promise.all([a.start(), b.start()])
-    await clock.advance(1_000)
+    const { clock, a, b } = await nodePair()
     const [hidden, own] = [await upload(a), await upload(b)]
     await clock.advance(2_000)
     const { epoch } = b.services.local.volumes

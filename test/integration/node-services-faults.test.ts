@@ -9,9 +9,7 @@ import { SUPERBLOCK_BYTES } from '../../src/domain/superblock.js'
 import { dataIdentity } from '../../src/store/photo-needles.js'
 import type { NeedleLocation } from '../../src/volumes/needle-store.js'
 import type { Volume } from '../../src/volumes/volume.js'
-import { SeededRandom } from '../support/seeded-random.js'
-import { SimulatedClock } from '../support/simulated-clock.js'
-import { SimulatedNetwork } from '../support/simulated-network.js'
+import { nodePair } from '../support/node-pair.js'
 import { SimulatedNode } from '../support/simulated-node.js'
 
 // What the simulation once found, told as short stories.
@@ -410,14 +408,7 @@ describe('the ballast', () => {
 
 describe('a damaged superblock', () => {
   it('is put right by a peer, and keeps no damage behind it from being repaired', async () => {
-    const clock = new SimulatedClock()
-    const network = new SimulatedNetwork({ clock, random: new SeededRandom(1) })
-    const [a, b] = ['a', 'b'].map((name, i) => {
-      const member = { network, id: name as NodeId, join: ['a', 'b'] as NodeId[] }
-      return new SimulatedNode({ seed: i + 1, clock, origin: Buffer.alloc(32, name), member })
-    }) as [SimulatedNode, SimulatedNode]
-    await Promise.all([a.start(), b.start()])
-    await clock.advance(1_000)
+    const { clock, network, a, b } = await nodePair()
     const id = await upload(a, a.random.bytes(5_000))
     await clock.advance(5_000)
     const { path, offset } = place(b, id)
