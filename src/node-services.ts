@@ -7,7 +7,6 @@ import type { FileSystem } from './core/file-system.js'
 import type { Startable } from './core/lifecycle.js'
 import type { Logger } from './core/log.js'
 import type { Random } from './core/random.js'
-import { HLC_ZERO } from './domain/hlc.js'
 import type { PhotoId } from './domain/ids.js'
 import { PHOTO_KIND } from './domain/photo.js'
 import type { Transport } from './network/transport.js'
@@ -61,16 +60,13 @@ export class NodeServices implements Startable {
 
   constructor(components: NodeServicesComponents, init: NodeServicesInit) {
     const { fileSystem, clock, random, log, network } = components
-    const { folder, volumeBytes, purgeMs, maxUploadBytes, minCopies, requireCookie } = init
+    const { folder, volumeBytes, maxUploadBytes, minCopies, requireCookie } = init
     // The cluster depends on the local store; these callbacks give the store what only the cluster knows.
     const local = new LocalStore(
       {
         ...components,
         admit: () => this.cluster?.decommission.admit(),
-        isCompactionOwner: volume => this.cluster?.compactionOwner.isOwner(volume) ?? this.local.volumes.isOwn(volume),
-        horizon: () => this.cluster?.horizon.promises.horizon ?? HLC_ZERO,
-        purgeTo: () => this.cluster?.horizon.target ?? HLC_ZERO,
-        onRefilled: async () => this.cluster?.horizon.restore()
+        isCompactionOwner: volume => this.cluster?.compactionOwner.isOwner(volume) ?? this.local.volumes.isOwn(volume)
       },
       init
     )
@@ -88,17 +84,13 @@ export class NodeServices implements Startable {
           directory,
           writer,
           verdicts,
-          compactor,
           clock,
           random,
           log,
-          fileSystem,
           space,
-          indexes: () => this.similarity?.models.heartbeatIndexes() ?? [],
-          onRise: () => inspector.invalidateAll()
+          indexes: () => this.similarity?.models.heartbeatIndexes() ?? []
         },
-        network.init,
-        { folder, purgeMs }
+        network.init
       )
     this.cluster = cluster
     const reader = new PhotoReader({ store: volumes, log, remote: cluster?.reads })

@@ -1,11 +1,9 @@
-import { join } from 'node:path'
 import type { Clock } from '../core/clock.js'
-import type { DiskSpace, FileSystem } from '../core/file-system.js'
+import type { DiskSpace } from '../core/file-system.js'
 import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
 import type { Random } from '../core/random.js'
 import type { Directory } from '../directory/directory.js'
-import type { Tombstone } from '../directory/keys.js'
 import type { HybridClock } from '../domain/hlc.js'
 import type { NodeId, VolumeId } from '../domain/ids.js'
 import type { HeartbeatIndex } from '../network/membership/heartbeat.js'
@@ -23,26 +21,17 @@ import { ReplicationLag } from '../replication/volumes/replication-lag.js'
 import { type RepairProgress, VolumeShipping } from '../replication/volumes/volume-shipping.js'
 import type { NeedleVerdicts } from '../store/needle-verdicts.js'
 import type { RecordWriter } from '../store/record-writer.js'
-import type { Compactor } from '../volumes/compaction.js'
 import type { VolumeCopies } from '../volumes/volume-copies.js'
 import type { VolumeSet } from '../volumes/volume-set.js'
 import { DurableCopies } from './durable-copies.js'
 import { EventGossip } from './events/event-gossip.js'
 import type { NodeEventType } from './events/events.js'
-import { CatchingUp } from './forgetting/catching-up.js'
-import { Horizon } from './forgetting/horizon.js'
-import { PromiseRounds } from './forgetting/promise-rounds.js'
-import { sealedTransport } from './forgetting/sealed-transport.js'
 import { CompactionOwner } from './members/compaction-owner.js'
 import { Decommission } from './members/decommission.js'
 import { Departures } from './members/departures.js'
 import { MemberRecords } from './members/member-records.js'
 import { SelfDescription } from './members/self-description.js'
 import { PeerComparison } from './peer-comparison.js'
-
-/** Pause between two rounds of forgetting: horizons move by days. */
-const ROUND_MS = 60_000
-const LOOK_MS = 2_000
 
 export interface ClusterComponents {
   readonly transport: Transport
@@ -61,11 +50,7 @@ export interface ClusterComponents {
   readonly resolve: (host: string) => Promise<readonly string[]>
   /** @returns the node of an Ed25519 public key */
   readonly nodeOf: (origin: Uint8Array) => NodeId
-  readonly fileSystem: FileSystem
-  readonly verdicts: NeedleVerdicts
-  readonly compactor: Pick<Compactor, 'exclusively' | 'purge' | 'retireDamaged'>
-  /** Called when the horizon has risen. */
-  readonly onRise: () => void
+  readonly verdicts: Pick<NeedleVerdicts, 'isRetired'>
 }
 
 export interface ClusterInit {
@@ -79,14 +64,7 @@ export interface ClusterInit {
   /** For entries of `join` without a port. */
   readonly defaultPort: number
   /** Shortened in tests only. */
-  readonly pauses?: { readonly roundMs: number; readonly absentMs: number }
-}
-
-export interface ClusterFolder {
-  /** Path of the data folder. */
-  readonly folder: string
-  /** How long the bytes of a deleted photo may stay, ms. */
-  readonly purgeMs: number
+  readonly pauses?: { readonly absentMs: number }
 }
 
 export interface ReplicationStatus {
@@ -104,8 +82,6 @@ export class Cluster implements Startable {
   readonly durableCopies: DurableCopies
   readonly comparison: PeerComparison
   readonly departures: Departures
-  readonly horizon: Horizon
-  readonly rounds: PromiseRounds
   readonly decommission: Decommission
   readonly compactionOwner: CompactionOwner
   readonly #peers: PeerVolumes
@@ -116,23 +92,18 @@ export class Cluster implements Startable {
   /** In the order of starting. */
   readonly #parts: readonly Startable[]
 
-  constructor(components: ClusterComponents, init: ClusterInit, { folder, purgeMs }: ClusterFolder) {
+  constructor(components: ClusterComponents, init: ClusterInit) {
     const { transport, clock, random, log, hybridClock, volumes, copies, directory, writer, verdicts } = components
     const isRetired = (volume: VolumeId): boolean => verdicts.isRetired(volume)
     const { self } = transport
     const records = new MemberRecords({ directory, writer, now: () => clock.now() })
-    const departures = new Departures({ ...components, self, records })
+    const departures = new Departures({ self, records, log })
     this.departures = departures
     const isOut = (node: NodeId): boolean => departures.departureOf(node) !== undefined
-    this.horizon = new Horizon({ ...components, self, isOut }, join(folder, 'promises.json'))
-    transport.onPeer((peer, state) => {
-      if (state === 'down') this.horizon.gone(peer)
-    })
-    const open = { transport, clock, random, log }
-    const shared = { ...open, transport: sealedTransport(transport, this.horizon) }
+    const shared = { transport, clock, random, log }
     const description = new SelfDescription({ ...components, isRetired }, init)
     this.membership = new Membership({
-      ...open,
+      ...shared,
       describe: () => description.describe(),
       now: () => hybridClock.now(),
       store: records
@@ -151,7 +122,7 @@ export class Cluster implements Startable {
     this.reads = new PeerReads({ ...shared, store: volumes })
     this.durableCopies = new DurableCopies({ directory, volumes, peers, clock })
     const members = () => this.membership.members().filter(({ self, state }) => !self && state !== 'left')
-    this.comparison = new PeerComparison({ ...open, directory, volumes, isRetired, others: members })
+    this.comparison = new PeerComparison({ ...shared, directory, volumes, isRetired, others: members })
     const others = (): NodeId[] => departures.recordedMembers().filter(node => node !== self)
     this.records = new PeerRecords({ ...shared, directory, others })
     const gossip = new RecordGossip({ ...shared, directory, isOwn: volume => volumes.isOfThisProcess(volume) })
@@ -160,56 +131,25 @@ export class Cluster implements Startable {
       if (directoryDigest !== '') antiEntropy.noteDigest(peer, directoryDigest) // empty while it cannot be read there
     })
     const refusal = new MemberRefusal({
-      ...open,
+      ...shared,
       departureOf: node => departures.departureOf(node),
       readmit: node => records.readmit(node),
       now: () => hybridClock.now(),
       isLeaving: () => this.decommission.isUnderWay,
-      onReturn: () => this.horizon.returns()
+      onRefused: peer => this.decommission.noteRefusal(peer)
     })
     this.#refusal = refusal
     departures.onChange(({ id, departure }) => {
-      if (departure?.how === 'removed' && id !== self) refusal.noteRemoval(id)
+      if (departure !== undefined && id !== self) refusal.noteDeparture(id)
     })
     const joining = new JoinLoop(
       {
-        ...open,
+        ...shared,
         resolve: components.resolve,
         knownPeers: () => this.membership.knownPeers(),
         isPaused: () => refusal.isRemoved || (this.decommission.isUnderWay && isOut(self))
       },
       init
-    )
-    const { pending } = writer
-    const compare = (peer: NodeId, signal: AbortSignal): Promise<boolean> => antiEntropy.compare(peer, signal)
-    const secure = (tombstones: readonly Tombstone[]): Promise<void> => verdicts.secureTombstones(tombstones)
-    const { roundMs = ROUND_MS } = init.pauses ?? {}
-    this.rounds = new PromiseRounds(
-      {
-        ...components,
-        ...shared,
-        horizon: this.horizon,
-        departures,
-        isRetired,
-        pending,
-        compare,
-        secure,
-        known: volume => verdicts.known(volume),
-        undisturbed: task => components.compactor.exclusively(task)
-      },
-      { roundMs, purgeMs }
-    )
-    const catchingUp = new CatchingUp(
-      {
-        ...components,
-        horizon: this.horizon,
-        departures,
-        secure,
-        known: volume => verdicts.known(volume),
-        purge: signal => components.compactor.purge(signal),
-        retireDamaged: signal => components.compactor.retireDamaged(signal)
-      },
-      { lookMs: Math.min(roundMs, LOOK_MS) }
     )
     this.decommission = new Decommission({
       ...components,
@@ -218,7 +158,7 @@ export class Cluster implements Startable {
       peers,
       departures,
       isRetired,
-      compare
+      compare: (peer, signal) => antiEntropy.compare(peer, signal)
     })
     this.compactionOwner = new CompactionOwner(
       { ...components, self, members: () => this.membership.members() },
@@ -234,8 +174,6 @@ export class Cluster implements Startable {
       events,
       antiEntropy,
       this.shipping,
-      this.rounds,
-      catchingUp,
       joining
     ]
   }
@@ -276,8 +214,6 @@ export class Cluster implements Startable {
   }
 
   async start(): Promise<void> {
-    await this.horizon.load()
-    await this.horizon.restore()
     for (const part of this.#parts) await part.start()
   }
 

@@ -71,7 +71,6 @@ export const ERROR_CODES = {
   ERR_PEER_UNREACHABLE: 'the other node does not answer',
   ERR_PEER_REFUSED: 'the other node belongs to another cluster, has a different cluster key, or is of another version',
   ERR_PEER_PROTOCOL: 'the other node sent a message that violates the protocol',
-  ERR_PEER_BEHIND: 'a node missed what the others have forgotten; it offers nothing before it has caught up',
   ERR_MEMBER_REMOVED: 'the node is no longer a member of the cluster',
   ERR_NO_SUCH_MEMBER: 'no node with this id was ever a member',
   ERR_LEAVING: 'the node is leaving the cluster and takes no more writes; use another one',

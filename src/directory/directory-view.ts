@@ -1,5 +1,4 @@
 import { LRUCache } from 'lru-cache'
-import type { Hlc } from '../domain/hlc.js'
 import type { VolumeId } from '../domain/ids.js'
 import type { LogProgress } from '../domain/log-progress.js'
 import { DIGEST_BYTES, MERKLE_BUCKETS, MerkleTree } from '../domain/merkle.js'
@@ -10,8 +9,6 @@ import { DamageError } from './damage.js'
 import type { Database } from './database.js'
 import {
   counterKey,
-  HORIZON_KEY,
-  horizonFrom,
   openSealed,
   TABLE_APPLIED,
   TABLE_BUCKET,
@@ -34,7 +31,6 @@ export class DirectoryView implements PlanBase {
   readonly #database: Database
   readonly #counters = new LRUCache<string, number>({ max: COUNTERS_MAX })
   #sequence: number
-  #horizon: Hlc
   #opaqueCount: number
 
   private constructor(
@@ -43,7 +39,6 @@ export class DirectoryView implements PlanBase {
       merkle: MerkleTree
       applied: Map<VolumeId, LogProgress>
       sequence: number
-      horizon: Hlc
       opaqueCount: number
     }
   ) {
@@ -51,7 +46,6 @@ export class DirectoryView implements PlanBase {
     this.merkle = rows.merkle
     this.applied = rows.applied
     this.#sequence = rows.sequence
-    this.#horizon = rows.horizon
     this.#opaqueCount = rows.opaqueCount
   }
 
@@ -62,17 +56,12 @@ export class DirectoryView implements PlanBase {
     if (!sameBytes(merkle.node(0, 0), root ?? new Uint8Array(DIGEST_BYTES)))
       throw new DamageError('the Merkle buckets do not match the root')
     const applied = await readApplied(database, sequence)
-    const horizon = horizonFrom(await database.get(HORIZON_KEY))
     const opaqueCount = await countOpaque(database)
-    return new DirectoryView(database, { merkle, applied, sequence, horizon, opaqueCount })
+    return new DirectoryView(database, { merkle, applied, sequence, opaqueCount })
   }
 
   get sequence(): number {
     return this.#sequence
-  }
-
-  get horizon(): Hlc {
-    return this.#horizon
   }
 
   /** Records that this version cannot read. */
@@ -105,7 +94,6 @@ export class DirectoryView implements PlanBase {
     for (const [term, count] of plan.counters) this.#counters.set(term, count)
     for (const [volume, progress] of plan.applied) this.applied.set(volume, progress)
     this.#sequence = plan.sequence
-    this.#horizon = plan.horizon
     this.#opaqueCount += plan.opaque.length
   }
 }

@@ -2,18 +2,28 @@ import { bucketOf } from '../domain/merkle.js'
 import { type RecordKey, recordName } from '../domain/record.js'
 import { DamageError } from './damage.js'
 import type { Database } from './database.js'
-import { leafKey, recordRowKey } from './keys.js'
+import { type Death, deathFrom, deathKey, leafKey, recordRowKey } from './keys.js'
+import { graveState, type Leaf, leafFrom } from './leaf-rows.js'
 import { foldRecord, type IncomingRecord, type RecordFold } from './record-fold.js'
 import { type RecordState, recordStateOf } from './stored-record.js'
 
 /** From this number of rows on, one asynchronous read costs the main thread less than single synchronous ones. */
 const ASYNC_READ_ROWS = 24
 
-/** Blocks for the time of one LevelDB read. */
+/**
+ * Blocks for the time of two LevelDB reads at most.
+ *
+ * @returns the record, or its grave. @throws {@link DamageError}
+ */
 export function readState(database: Database, key: RecordKey): RecordState | undefined {
   const rowKey = recordRowKey(key)
   const value = database.getSync(rowKey)
-  return value && recordStateOf(rowKey, value)
+  if (value !== undefined) return recordStateOf(rowKey, value)
+  const leafRowKey = leafKey(bucketOf(key), key)
+  const leafValue = database.getSync(leafRowKey)
+  if (leafValue === undefined) return undefined
+  const { grave } = leafFrom(leafRowKey, leafValue)
+  return grave === undefined ? confirmAbsent(database, key) : graveState(key, grave)
 }
 
 /**
@@ -22,26 +32,56 @@ export function readState(database: Database, key: RecordKey): RecordState | und
  *
  * @throws {@link DamageError} when there is a leaf but no record
  */
-export function confirmAbsent(database: Database, key: RecordKey): RecordState | undefined {
+function confirmAbsent(database: Database, key: RecordKey): RecordState | undefined {
   const snapshot = database.snapshot()
   try {
     const rowKey = recordRowKey(key)
     const value = database.getSync(rowKey, { snapshot })
     if (value !== undefined) return recordStateOf(rowKey, value)
-    if (database.getSync(leafKey(bucketOf(key), key), { snapshot }) === undefined) return undefined
+    const leafRowKey = leafKey(bucketOf(key), key)
+    const leafValue = database.getSync(leafRowKey, { snapshot })
+    const grave = leafValue && leafFrom(leafRowKey, leafValue).grave
+    if (grave !== undefined) return graveState(key, grave)
+    if (leafValue === undefined) return undefined
     throw new DamageError('a Merkle leaf has no record')
   } finally {
     void snapshot.close()
   }
 }
 
-/** @returns the states, in the order of the keys */
+/** @returns the records or their graves, in the order of the keys. @throws {@link DamageError} */
 export async function readStates(database: Database, keys: readonly RecordKey[]): Promise<(RecordState | undefined)[]> {
+  if (keys.length < ASYNC_READ_ROWS) return keys.map(key => readState(database, key))
   const rowKeys = keys.map(recordRowKey)
+  const values = await database.getMany(rowKeys)
+  const missing = keys.filter((_, i) => values[i] === undefined)
+  const leaves = await readLeaves(database, missing)
+  return rowKeys.map((rowKey, i) => {
+    const value = values[i]
+    if (value !== undefined) return recordStateOf(rowKey, value)
+    const key = keys[i] as RecordKey
+    const leaf = leaves.get(recordName(key))
+    if (leaf === undefined) return undefined
+    return leaf.grave === undefined ? confirmAbsent(database, key) : graveState(key, leaf.grave)
+  })
+}
+
+async function readLeaves(database: Database, keys: readonly RecordKey[]): Promise<ReadonlyMap<string, Leaf>> {
+  const rowKeys = keys.map(key => leafKey(bucketOf(key), key))
+  const leaves = new Map<string, Leaf>()
+  for (const [i, value] of (await database.getMany(rowKeys)).entries()) {
+    if (value !== undefined) leaves.set(recordName(keys[i] as RecordKey), leafFrom(rowKeys[i] as Uint8Array, value))
+  }
+  return leaves
+}
+
+/** @returns the deaths of the records, in the order of the keys; undefined for what is not deleted */
+export async function readDeaths(database: Database, keys: readonly RecordKey[]): Promise<(Death | undefined)[]> {
+  const rowKeys = keys.map(deathKey)
   const values = await database.getMany(rowKeys)
   return rowKeys.map((rowKey, i) => {
     const value = values[i]
-    return value && recordStateOf(rowKey, value)
+    return value && deathFrom(rowKey, value)
   })
 }
 
@@ -57,8 +97,7 @@ export async function foldRecords(database: Database, records: readonly Incoming
   }
   const all = [...groups.values()]
   const keys = all.map(({ key }) => key)
-  const befores =
-    keys.length < ASYNC_READ_ROWS ? keys.map(key => readState(database, key)) : await readStates(database, keys)
+  const befores = await readStates(database, keys)
   const folds: RecordFold[] = []
   for (const [i, { key, incoming }] of all.entries()) {
     const before = befores[i]

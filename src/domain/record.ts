@@ -143,6 +143,11 @@ export function graveOf({ kind, id }: RecordKey, generation: number): DirectoryR
   return { kind, id, buried: generation + 1, context: new Map(), entries: [] }
 }
 
+/** Whether all lives of the record are over, and nothing but that is left of it. */
+export function isGrave({ buried = 0, entries }: DirectoryRecord): boolean {
+  return buried > 0 && entries.length === 0
+}
+
 /** @throws `ERR_RECORD_MALFORMED` if there is no version; writes and merges never produce that */
 export function shownVersion(record: DirectoryRecord): Entry {
   const shown = greatestEntry(record.entries, isVersion)

@@ -7,8 +7,9 @@ import type { Random } from '../core/random.js'
 import { type Step, WorkerLoop } from '../core/worker-loop.js'
 import type { DatabaseSource } from '../directory/database.js'
 import { Directory } from '../directory/directory.js'
-import { HLC_ZERO, type Hlc, HybridClock } from '../domain/hlc.js'
-import type { VolumeId } from '../domain/ids.js'
+import { HybridClock } from '../domain/hlc.js'
+import type { NodeId, VolumeId } from '../domain/ids.js'
+import type { RecordKey } from '../domain/record.js'
 import { Compactor } from '../volumes/compaction.js'
 import { DiskReserve } from '../volumes/disk-reserve.js'
 import { Inspector, type Judge } from '../volumes/inspection.js'
@@ -17,8 +18,11 @@ import { Scrubber } from '../volumes/scrub.js'
 import type { Volume } from '../volumes/volume.js'
 import { VolumeCopies } from '../volumes/volume-copies.js'
 import { VolumeSet, type VolumeSetComponents } from '../volumes/volume-set.js'
+import { Age } from './age.js'
+import { LaidOut } from './laid-out.js'
 import { NeedleVerdicts } from './needle-verdicts.js'
 import { RecordWriter } from './record-writer.js'
+import { Sweep } from './sweep.js'
 
 /** Reserve on top of one volume: for LevelDB's compaction and for tombstones. */
 const RESERVE_SLACK_BYTES = 64 * 1024 * 1024
@@ -26,6 +30,9 @@ const RESERVE_SLACK_BYTES = 64 * 1024 * 1024
 const COMPACTION_IDLE_MS = 10 * 60_000
 const COMPACTION_BYTES_PER_SECOND = 20_000_000
 const DEAD_SHARE_MIN = 0.3
+/** Looks for deletes to bury that often, or as often as a short undo period asks for. */
+const SWEEP_IDLE_MS = 3_600_000
+const SWEEP_IDLE_MS_MIN = 1_000
 const SCRUB_IDLE_MS = 60 * 60_000
 const SCRUB_BYTES_PER_SECOND = 4_000_000
 const SCRUB_INTERVAL_MS = 7 * 24 * 3_600_000
@@ -46,12 +53,14 @@ export interface LocalStoreComponents {
   readonly admit?: () => void
   /** Whether this node compacts the volume. Default: if it wrote the volume. */
   readonly isCompactionOwner?: (volume: Volume) => boolean
-  /** Deletes up to this stamp may be forgotten. Default: none. */
-  readonly horizon?: () => Hlc
-  /** Needles of photos deleted up to this stamp are to be removed at once. Default: none. */
-  readonly purgeTo?: () => Hlc
-  /** Awaited whenever the directory has been filled from the log after a reopening. */
-  readonly onRefilled?: () => Promise<void>
+  /** How long a delete may be undone, anywhere in the cluster, ms. Default: `purgeMs`. */
+  readonly undoMs?: () => number
+  /** This node's place among those that could bury a record, from 0. Default: 0. */
+  readonly burialRank?: (key: RecordKey) => number
+  /** Why this node must not bury now; undefined, and by default: it may. */
+  readonly burialObstacle?: () => string | undefined
+  /** @returns the node with this Ed25519 public key. Default: a node without a name */
+  readonly nodeOf?: (origin: Uint8Array) => NodeId
 }
 
 export interface LocalStoreInit {
@@ -78,9 +87,13 @@ export class LocalStore implements Startable {
   readonly inspector: Inspector
   readonly compactor: Compactor
   readonly scrubber: Scrubber
+  readonly age: Age
+  readonly laidOut: LaidOut
+  readonly sweep: Sweep
   readonly #components: LocalStoreComponents
   readonly #folder: string
   readonly #reserve: DiskReserve
+  readonly #compaction: WorkerLoop
   readonly #workers: readonly WorkerLoop[]
   /** Volumes with gaps after a replay, until their holes have been reread. */
   readonly #volumesWithGaps = new Set<Volume>()
@@ -90,14 +103,39 @@ export class LocalStore implements Startable {
 
   constructor(components: LocalStoreComponents, { folder, origin, volumeBytes, purgeMs }: LocalStoreInit) {
     const { fileSystem, clock, random, log, database, sign, verifySignature } = components
-    const { admit = () => {}, horizon = () => HLC_ZERO, purgeTo = () => HLC_ZERO } = components
+    const { admit = () => {}, undoMs = () => purgeMs, burialRank = () => 0 } = components
+    const { burialObstacle = () => undefined, nodeOf = () => '' as NodeId } = components
     this.#components = components
     this.#folder = folder
     const hybridClock = new HybridClock({ clock })
     this.hybridClock = hybridClock
-    this.directory = new Directory({ database, log, observe: stamp => hybridClock.observe(stamp) })
+    const age = (): number => this.age.now()
+    this.laidOut = new LaidOut(
+      {
+        fileSystem,
+        clock,
+        log,
+        age,
+        undoMs,
+        roundAt: () => this.age.roundAt,
+        photos: () => this.directory.count('all'),
+        nameOf: from => {
+          const superblock = this.volumes.get(from as VolumeId)?.superblock
+          return superblock === undefined ? from : nodeOf(superblock.origin)
+        }
+      },
+      join(folder, 'laid-out')
+    )
+    this.directory = new Directory({
+      database,
+      log,
+      observe: stamp => hybridClock.observe(stamp),
+      age,
+      guard: this.laidOut
+    })
+    this.age = new Age({ clock, directory: this.directory, log })
     this.#reserve = new DiskReserve(
-      { fileSystem, clock, log },
+      { fileSystem, clock, log, onRefusal: () => this.#compaction.wake() },
       {
         folder: folder,
         ballastPath: join(folder, 'ballast'),
@@ -124,13 +162,14 @@ export class LocalStore implements Startable {
     const { volumes, directory } = this
     const writer = new RecordWriter({ store: volumes, directory, hybridClock, actor: () => volumes.epoch, admit })
     this.writer = writer
-    const verdicts = new NeedleVerdicts({ directory, volumes, writer, horizon, purgeTo })
+    const verdicts = new NeedleVerdicts({ directory, volumes, writer, laidOut: this.laidOut, age })
     this.verdicts = verdicts
     const isRetired = (volume: VolumeId): boolean => verdicts.isRetired(volume)
     this.copies = new VolumeCopies({ volumes, reserve: this.#reserve, isRetired })
     const judge: Judge = (volume, rows) => verdicts.judge(volume, rows)
-    const inspector = new Inspector({ clock, judge }, { purgeMs })
+    const inspector = new Inspector({ clock, judge, age }, { purgeMs })
     this.inspector = inspector
+    this.laidOut.onReleased(() => inspector.invalidateAll())
     directory.onChange(changes => {
       for (const { before, after } of changes) {
         for (const id of verdicts.affectedVolumes(before, after)) {
@@ -149,7 +188,9 @@ export class LocalStore implements Startable {
         recordToMove: (volume, row, trust) => verdicts.recordToMove(volume, row, trust),
         retire: (volume, coveredBytes) => verdicts.retire(volume, coveredBytes),
         isRetired,
-        isOwner: components.isCompactionOwner ?? (volume => volumes.isOwn(volume))
+        isOwner: components.isCompactionOwner ?? (volume => volumes.isOwn(volume)),
+        age,
+        isScarce: () => this.#reserve.isScarce()
       },
       { purgeMs, deadShareMin: DEAD_SHARE_MIN, bytesPerSecondMax: COMPACTION_BYTES_PER_SECOND }
     )
@@ -161,11 +202,24 @@ export class LocalStore implements Startable {
         intervalMs: SCRUB_INTERVAL_MS
       }
     )
+    this.sweep = new Sweep({
+      directory,
+      volumes,
+      clock,
+      log,
+      age,
+      undoMs,
+      rankOf: burialRank,
+      obstacle: burialObstacle,
+      takeHeard: () => verdicts.takeHeard()
+    })
     const worker = (name: string, idleMs: number, step: Step): WorkerLoop =>
       new WorkerLoop({ clock, log }, { name, idleMs, delayMs: Math.min(idleMs, FIRST_STEP_MS), step })
+    this.#compaction = worker('compaction', COMPACTION_IDLE_MS, signal => this.compactor.step(signal))
     this.#workers = [
       worker('directory', REOPEN_IDLE_MS, () => this.#reopenDirectory()),
-      worker('compaction', COMPACTION_IDLE_MS, signal => this.compactor.step(signal)),
+      worker('burial', Math.min(SWEEP_IDLE_MS, Math.max(SWEEP_IDLE_MS_MIN, purgeMs / 4)), signal => this.#sweep(signal)),
+      this.#compaction,
       worker('scrub', SCRUB_IDLE_MS, signal => this.scrubber.step(signal))
     ]
   }
@@ -180,15 +234,21 @@ export class LocalStore implements Startable {
     await makeDurableDirectory(this.#components.fileSystem, this.#folder)
     await this.#reserve.start()
     await this.directory.start()
+    await this.laidOut.load()
+    await this.age.load()
     await this.#rebuildOnDamage(() => this.volumes.start())
     if (await this.#rebuildOnDamage(() => this.verdicts.load())) await this.verdicts.load()
     this.#knowsRetired = true
     await this.#rebuildOnDamage(() => this.#rereadGaps())
+    this.directory.complete()
+    this.laidOut.began(this.directory.isEmpty)
+    await this.age.start()
     for (const worker of this.#workers) await worker.start()
   }
 
   async stop(): Promise<void> {
     for (const worker of this.#workers) await worker.stop()
+    await this.age.stop()
     await this.volumes.stop()
     await this.directory.stop()
   }
@@ -204,7 +264,6 @@ export class LocalStore implements Startable {
       const replayed = await this.volumes.replay(prepare)
       if (this.#knowsRetired) await this.#rereadGaps()
       this.directory.complete()
-      await this.#components.onRefilled?.()
       return replayed
     } finally {
       this.#refilling = false // after a failure the directory worker tries again
@@ -225,6 +284,12 @@ export class LocalStore implements Startable {
       await this.#reopenDirectory()
       return true
     }
+  }
+
+  async #sweep(signal: AbortSignal): Promise<'idle'> {
+    await this.sweep.step(signal)
+    await this.laidOut.expire()
+    return 'idle'
   }
 
   /** Reopens a directory that has failed, and fills it from the log. */

@@ -1,16 +1,15 @@
 import { SheafError } from '../core/errors.js'
 import { KeyedLock } from '../core/keyed-lock.js'
 import type { Directory } from '../directory/directory.js'
-import type { Hlc, HybridClock } from '../domain/hlc.js'
+import type { HybridClock } from '../domain/hlc.js'
 import type { ActorId, PhotoId } from '../domain/ids.js'
-import { deleteChanges, type Photo, viewPhoto } from '../domain/photo.js'
+import { type Photo, viewPhoto } from '../domain/photo.js'
 import {
   type Change,
   changeRecord,
   type DirectoryRecord,
   type RecordKey,
-  type Stamper,
-  shownVersion
+  type Stamper
 } from '../domain/record.js'
 import type { NeedleDraft, NeedleStore } from '../volumes/needle-store.js'
 import { PendingWrites } from './pending-writes.js'
@@ -97,30 +96,6 @@ export class RecordWriter {
       edit.check?.(viewPhoto(after))
       await this.#store.append([...(edit.needles ?? []), recordDraft(after)], edit.purpose ?? 'upkeep')
       return after
-    })
-  }
-
-  /**
-   * Marks a photo as deleted at a stamp that the cluster has passed already: everybody else has forgotten it. So this is
-   * heard of by nobody, and kills it here alone.
-   */
-  async bury(id: PhotoId, stamp: Hlc): Promise<void> {
-    await this.#exclusively(id, async () => {
-      const before = requireRecord(this.#directory, id)
-      if (viewPhoto(before).deleted) return
-      const after = changeRecord(before, before, { actor: this.#actor(), hlc: () => stamp }, deleteChanges(before))
-      await this.#store.append([recordDraft(after)], 'upkeep')
-    })
-  }
-
-  /** Deletes an already deleted photo again, under a new stamp. */
-  async renewDelete(id: PhotoId): Promise<void> {
-    await this.#exclusively(id, async () => {
-      const before = requireRecord(this.#directory, id)
-      const { deleted, value } = shownVersion(before)
-      if (!deleted) return
-      const after = changeRecord(before, before, this.#stamper(), [{ kind: 'version', value }])
-      await this.#store.append([recordDraft(after)], 'upkeep')
     })
   }
 

@@ -1,7 +1,7 @@
 import type { Directory } from '../../directory/directory.js'
 import type { Value } from '../../domain/cbor.js'
-import { type NodeId, parseVolumeId, type VolumeId } from '../../domain/ids.js'
-import { type Change, conflictVersions, type DirectoryRecord, elementsOf, shownVersion } from '../../domain/record.js'
+import type { NodeId } from '../../domain/ids.js'
+import { type Change, conflictVersions, type DirectoryRecord, shownVersion } from '../../domain/record.js'
 import { integerOf, mapOf, textOf } from '../../domain/value-fields.js'
 import { boundedAddresses } from '../../network/membership/heartbeat.js'
 import type { Departure, MemberRecord, MemberStore } from '../../network/membership/member-view.js'
@@ -9,11 +9,6 @@ import type { RecordWriter } from '../../store/record-writer.js'
 
 const MEMBER_KIND = 'member'
 const NAME_CHARACTERS_MAX = 256
-/** Elements of a departed member's record: by acknowledging member, up to where it holds the departed one's volumes. */
-const HEADS_FIELD = 'heads'
-
-/** Up to where a node holds each volume, bytes. */
-export type VolumeEnds = ReadonlyMap<VolumeId, number>
 
 export interface MemberRecordsComponents {
   readonly directory: Pick<Directory, 'getSync' | 'records' | 'onChange'>
@@ -42,7 +37,7 @@ export class MemberRecords implements MemberStore {
 
   onChange(listener: (member: MemberRecord) => void): () => void {
     return this.#components.directory.onChange(changes => {
-      for (const { after } of changes) if (after.kind === MEMBER_KIND) listener(memberOf(after))
+      for (const { after } of changes) if (after?.kind === MEMBER_KIND) listener(memberOf(after))
     })
   }
 
@@ -62,24 +57,11 @@ export class MemberRecords implements MemberStore {
     })
   }
 
-  /**
-   * Writes that a node is no longer a member.
-   *
-   * @param by - this node, which acknowledges the departure with the same write
-   * @param heads - up to where this node holds the volumes of the departed one
-   */
-  async depart(id: NodeId, how: Departure['how'], by: NodeId, heads: VolumeEnds): Promise<void> {
+  /** Writes that a node is no longer a member. */
+  async depart(id: NodeId, how: Departure['how']): Promise<void> {
     await this.#write(id, (value, before) => {
-      if (before !== undefined && shownVersion(before).deleted) return [acknowledgment(by, heads)]
-      const departed = { ...value, how }
-      return [{ ...version(before, departed), deleted: true }, acknowledgment(by, heads)]
-    })
-  }
-
-  /** Writes that the member `by` knows of a departure and accepts nothing more from the node. */
-  async acknowledge(id: NodeId, by: NodeId, heads: VolumeEnds): Promise<void> {
-    await this.#write(id, (_value, before) => {
-      return before !== undefined && shownVersion(before).deleted ? [acknowledgment(by, heads)] : []
+      if (before !== undefined && shownVersion(before).deleted) return []
+      return [{ ...version(before, { ...value, how }), deleted: true }]
     })
   }
 
@@ -118,10 +100,6 @@ function version(
   return { kind: 'version', value: mapOf(fields), ...(supersedes === undefined ? {} : { supersedes }) }
 }
 
-function acknowledgment(by: NodeId, heads: VolumeEnds): Change {
-  return { kind: 'add', field: HEADS_FIELD, key: by, value: new Map<string, Value>(heads) }
-}
-
 /** Lenient, since another node may have written the record. */
 function memberOf(record: DirectoryRecord): MemberRecord {
   const { value, deleted } = shownVersion(record)
@@ -136,17 +114,7 @@ function memberOf(record: DirectoryRecord): MemberRecord {
 
 function departureOf(record: DirectoryRecord): Departure {
   const { value, hlc } = shownVersion(record)
-  const acknowledged = new Map<NodeId, Map<VolumeId, number>>()
-  for (const { key, value: heads } of elementsOf(record, HEADS_FIELD)) {
-    const ends = acknowledged.get(key as NodeId) ?? new Map<VolumeId, number>()
-    acknowledged.set(key as NodeId, ends)
-    for (const volume of heads.keys()) {
-      const end = integerOf(heads, volume)
-      if (parseVolumeId(volume) === undefined || end === undefined) continue
-      ends.set(volume as VolumeId, Math.max(end, ends.get(volume as VolumeId) ?? 0))
-    }
-  }
-  return { how: textOf(value, 'how') === 'left' ? 'left' : 'removed', at: hlc, acknowledged }
+  return { how: textOf(value, 'how') === 'left' ? 'left' : 'removed', at: hlc }
 }
 
 function textsIn(value: Value | undefined): string[] {

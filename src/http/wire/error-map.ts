@@ -75,7 +75,6 @@ export const ERROR_MAP: Readonly<Record<ErrorCode, ErrorMapping>> = {
   ERR_PEER_UNREACHABLE: { status: 503, retryAfterS: 5 },
   ERR_PEER_REFUSED: { status: 503, retryAfterS: 10 },
   ERR_PEER_PROTOCOL: { status: 503, retryAfterS: 10 },
-  ERR_PEER_BEHIND: { status: 503, retryAfterS: 10 },
   ERR_MEMBER_REMOVED: { status: 503, retryAfterS: 10 },
   ERR_NO_SUCH_MEMBER: { status: 404 },
   ERR_LEAVING: { status: 503, retryAfterS: 5 },

@@ -30,7 +30,6 @@ const EXCHANGE = 'exchange'
 /** Errors of a peer that disconnects or is not ready: logged as debug only. */
 const EXPECTED: readonly ErrorCode[] = [
   'ERR_PEER_UNREACHABLE',
-  'ERR_PEER_BEHIND',
   'ERR_MEMBER_REMOVED',
   'ERR_DIRECTORY_UNAVAILABLE',
   'ERR_STOPPING'
@@ -38,10 +37,12 @@ const EXPECTED: readonly ErrorCode[] = [
 
 export interface AntiEntropyComponents {
   readonly transport: Pick<Transport, 'self' | 'onPeer' | 'request' | 'handle'>
-  readonly directory: Pick<Directory, 'state' | 'digest' | 'merkle' | 'leaves' | 'getMany' | 'merge'>
+  readonly directory: Pick<Directory, 'state' | 'digest' | 'merkle' | 'leaves' | 'getMany' | 'merge' | 'mergeGraves'>
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
+  /** Called when the directory has been compared with a peer's as a whole. */
+  readonly onRound?: () => void
 }
 
 export interface AntiEntropyInit {
@@ -96,7 +97,7 @@ export class AntiEntropy implements Startable {
     })
     transport.handle(METHOD_LEAVES, (_peer, body) => answerLeaves(this.#replica, body))
     transport.handle(METHOD_GET, (_peer, body) => answerGet(this.#replica, body))
-    transport.handle(METHOD_PUT, (_peer, body) => answerPut(this.#replica, body))
+    transport.handle(METHOD_PUT, (peer, body) => answerPut(this.#replica, body, peer))
     this.#unsubscribe = transport.onPeer((peer, state) => {
       if (state === 'down') this.#schedules.delete(peer)
       else this.#noteConnected(peer)
@@ -157,9 +158,10 @@ export class AntiEntropy implements Startable {
   #exchange(peer: NodeId, signal: AbortSignal): Promise<ExchangeOutcome> {
     return this.#lock.run(EXCHANGE, async () => {
       signal.throwIfAborted()
-      const { transport, clock, log } = this.#components
+      const { transport, clock, log, onRound } = this.#components
       const startedAt = clock.monotonic()
       const exchange = new TreeExchange({
+        peer,
         replica: this.#replica,
         ask: (method, body) =>
           withDeadline(clock, REQUEST_MS_MAX, signal, limit => transport.request(peer, method, body, limit)),
@@ -173,6 +175,7 @@ export class AntiEntropy implements Startable {
       const outcome = await exchange.run()
       const ms = Math.round(clock.monotonic() - startedAt)
       log.debug({ peer, ...outcome, ms }, 'compared directories with a peer')
+      if (!outcome.cutShort) onRound?.()
       return outcome
     })
   }

@@ -1,14 +1,13 @@
 import type { FastifyInstance } from 'fastify'
 import type { NodeId } from '../../../domain/ids.js'
-import { horizonJson, memberJson } from '../json-forms.js'
+import { memberJson } from '../json-forms.js'
 import type { RouteContext } from '../route-context.js'
 import { clusterSchema, removeMemberSchema } from '../schemas/cluster-schemas.js'
 
 /** Members of the cluster. */
 export function addClusterRoutes(app: FastifyInstance, { cluster }: RouteContext): void {
   app.get('/cluster', { schema: clusterSchema }, async () => ({
-    members: (await cluster.members()).map(memberJson),
-    horizon: horizonJson(cluster.horizon())
+    members: (await cluster.members()).map(memberJson)
   }))
 
   app.delete<{ Params: { id: string } }>(
