@@ -6,6 +6,7 @@ import type { Logger } from '../core/log.js'
 import type { Random } from '../core/random.js'
 import type { Directory } from '../directory/directory.js'
 import type { Tombstone } from '../directory/keys.js'
+import { FORMAT_MAX, FORMAT_MIN } from '../domain/formats.js'
 import type { HybridClock } from '../domain/hlc.js'
 import type { NodeId, VolumeId } from '../domain/ids.js'
 import type { HeartbeatIndex } from '../network/membership/heartbeat.js'
@@ -37,12 +38,14 @@ import { CompactionOwner } from './members/compaction-owner.js'
 import { Decommission } from './members/decommission.js'
 import { Departures } from './members/departures.js'
 import { MemberRecords } from './members/member-records.js'
+import { MemberRoll } from './members/member-roll.js'
 import { SelfDescription } from './members/self-description.js'
 import { PeerComparison } from './peer-comparison.js'
 
 /** Pause between two rounds of forgetting: horizons move by days. */
 const ROUND_MS = 60_000
 const LOOK_MS = 2_000
+const DAY_MS = 24 * 3_600_000
 
 export interface ClusterComponents {
   readonly transport: Transport
@@ -103,6 +106,7 @@ export class Cluster implements Startable {
   readonly records: PeerRecords
   readonly durableCopies: DurableCopies
   readonly comparison: PeerComparison
+  readonly roll: MemberRoll
   readonly departures: Departures
   readonly horizon: Horizon
   readonly rounds: PromiseRounds
@@ -120,7 +124,9 @@ export class Cluster implements Startable {
     const { transport, clock, random, log, hybridClock, volumes, copies, directory, writer, verdicts } = components
     const isRetired = (volume: VolumeId): boolean => verdicts.isRetired(volume)
     const { self } = transport
-    const records = new MemberRecords({ directory, writer, now: () => clock.now() })
+    const terms = { formats: { min: FORMAT_MIN, max: FORMAT_MAX }, purgeDays: purgeMs / DAY_MS }
+    const records = new MemberRecords({ directory, writer, now: () => clock.now(), terms })
+    this.roll = new MemberRoll({ self, records, purgeMs })
     const departures = new Departures({ ...components, self, records })
     this.departures = departures
     const isOut = (node: NodeId): boolean => departures.departureOf(node) !== undefined
@@ -225,6 +231,7 @@ export class Cluster implements Startable {
       init.pauses
     )
     this.#parts = [
+      this.roll,
       departures,
       description,
       transport,
