@@ -60,18 +60,22 @@ export class NodeServices implements Startable {
 
   constructor(components: NodeServicesComponents, init: NodeServicesInit) {
     const { fileSystem, clock, random, log, network } = components
-    const { folder, volumeBytes, maxUploadBytes, minCopies, requireCookie } = init
+    const { folder, volumeBytes, purgeMs, maxUploadBytes, minCopies, requireCookie } = init
     // The cluster depends on the local store; these callbacks give the store what only the cluster knows.
     const local = new LocalStore(
       {
         ...components,
         admit: () => this.cluster?.decommission.admit(),
+        undoMs: () => this.cluster?.roll.undoPeriodMs() ?? purgeMs,
+        burialRank: key => this.cluster?.burialRank(key) ?? 0,
+        burialObstacle: () => this.cluster?.burialObstacle(),
+        ...(network && { nodeOf: network.nodeOf }),
         isCompactionOwner: volume => this.cluster?.compactionOwner.isOwner(volume) ?? this.local.volumes.isOwn(volume)
       },
       init
     )
     this.local = local
-    const { volumes, directory, writer, verdicts, inspector, compactor, scrubber } = local
+    const { volumes, directory, writer, verdicts, inspector, compactor, sweep, scrubber } = local
     const space = () => local.space()
     const cluster =
       network &&
@@ -88,9 +92,14 @@ export class NodeServices implements Startable {
           random,
           log,
           space,
-          indexes: () => this.similarity?.models.heartbeatIndexes() ?? []
+          indexes: () => this.similarity?.models.heartbeatIndexes() ?? [],
+          onRound: () => {
+            local.age.noteRound()
+            local.laidOut.noteRound()
+          }
         },
-        network.init
+        network.init,
+        { purgeMs }
       )
     this.cluster = cluster
     const reader = new PhotoReader({ store: volumes, log, remote: cluster?.reads })
@@ -139,6 +148,7 @@ export class NodeServices implements Startable {
       volumes,
       inspector,
       compactor,
+      sweep,
       scrubber,
       cluster,
       ...(similarity !== undefined && { similarity: () => similarity.status() }),

@@ -4,8 +4,11 @@ import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
 import type { Random } from '../core/random.js'
 import type { Directory } from '../directory/directory.js'
+import { FORMAT_MAX, FORMAT_MIN } from '../domain/formats.js'
 import type { HybridClock } from '../domain/hlc.js'
 import type { NodeId, VolumeId } from '../domain/ids.js'
+import { type RecordKey, recordName } from '../domain/record.js'
+import { rendezvous } from '../domain/rendezvous.js'
 import type { HeartbeatIndex } from '../network/membership/heartbeat.js'
 import { JoinLoop } from '../network/membership/join.js'
 import { MemberRefusal } from '../network/membership/member-refusal.js'
@@ -30,8 +33,12 @@ import { CompactionOwner } from './members/compaction-owner.js'
 import { Decommission } from './members/decommission.js'
 import { Departures } from './members/departures.js'
 import { MemberRecords } from './members/member-records.js'
+import { MemberRoll } from './members/member-roll.js'
 import { SelfDescription } from './members/self-description.js'
 import { PeerComparison } from './peer-comparison.js'
+
+const DAY_MS = 24 * 3_600_000
+const BURIAL_SKEW_MS_MAX = 60_000
 
 export interface ClusterComponents {
   readonly transport: Transport
@@ -51,6 +58,8 @@ export interface ClusterComponents {
   /** @returns the node of an Ed25519 public key */
   readonly nodeOf: (origin: Uint8Array) => NodeId
   readonly verdicts: Pick<NeedleVerdicts, 'isRetired'>
+  /** Called when the directory has been compared with a peer's as a whole. */
+  readonly onRound: () => void
 }
 
 export interface ClusterInit {
@@ -81,6 +90,7 @@ export class Cluster implements Startable {
   readonly records: PeerRecords
   readonly durableCopies: DurableCopies
   readonly comparison: PeerComparison
+  readonly roll: MemberRoll
   readonly departures: Departures
   readonly decommission: Decommission
   readonly compactionOwner: CompactionOwner
@@ -92,11 +102,14 @@ export class Cluster implements Startable {
   /** In the order of starting. */
   readonly #parts: readonly Startable[]
 
-  constructor(components: ClusterComponents, init: ClusterInit) {
+  /** @param options.purgeMs - how long the bytes of a deleted photo may stay here */
+  constructor(components: ClusterComponents, init: ClusterInit, { purgeMs }: { readonly purgeMs: number }) {
     const { transport, clock, random, log, hybridClock, volumes, copies, directory, writer, verdicts } = components
     const isRetired = (volume: VolumeId): boolean => verdicts.isRetired(volume)
     const { self } = transport
-    const records = new MemberRecords({ directory, writer, now: () => clock.now() })
+    const terms = { formats: { min: FORMAT_MIN, max: FORMAT_MAX }, purgeDays: purgeMs / DAY_MS }
+    const records = new MemberRecords({ directory, writer, now: () => clock.now(), terms })
+    this.roll = new MemberRoll({ self, records, purgeMs })
     const departures = new Departures({ self, records, log })
     this.departures = departures
     const isOut = (node: NodeId): boolean => departures.departureOf(node) !== undefined
@@ -126,7 +139,7 @@ export class Cluster implements Startable {
     const others = (): NodeId[] => departures.recordedMembers().filter(node => node !== self)
     this.records = new PeerRecords({ ...shared, directory, others })
     const gossip = new RecordGossip({ ...shared, directory, isOwn: volume => volumes.isOfThisProcess(volume) })
-    const antiEntropy = new AntiEntropy({ ...shared, directory })
+    const antiEntropy = new AntiEntropy({ ...shared, directory, onRound: components.onRound })
     this.membership.onHeartbeat((peer, { directoryDigest }) => {
       if (directoryDigest !== '') antiEntropy.noteDigest(peer, directoryDigest) // empty while it cannot be read there
     })
@@ -165,6 +178,7 @@ export class Cluster implements Startable {
       init.pauses
     )
     this.#parts = [
+      this.roll,
       departures,
       description,
       transport,
@@ -181,6 +195,21 @@ export class Cluster implements Startable {
   /** Whether this node was removed while it was connected: it stays out until it is restarted. */
   get isRemoved(): boolean {
     return this.#refusal.isRemoved
+  }
+
+  /** This node's place among the present members that could bury a record, from 0. */
+  burialRank(key: RecordKey): number {
+    const { self } = this.#components.transport
+    return rendezvous(recordName(key), [self, ...this.membership.alive()]).indexOf(self)
+  }
+
+  /** Why this node must not bury deletes now; undefined: it may. */
+  burialObstacle(): string | undefined {
+    const skews = this.membership
+      .members()
+      .flatMap(({ state, clockSkewMs }) => (state === 'alive' ? (clockSkewMs ?? []) : []))
+    const isAhead = skews.length > 0 && skews.every(skewMs => Math.abs(skewMs) > BURIAL_SKEW_MS_MAX)
+    return isAhead ? 'the clock of this node is more than a minute off those of all other members' : undefined
   }
 
   /** Calls the listener for events of members, reported here or by other nodes. */

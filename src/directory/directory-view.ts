@@ -7,15 +7,7 @@ import { readMarkers } from './batch-markers.js'
 import type { BatchPlan, PlanBase } from './batch-plan.js'
 import { DamageError } from './damage.js'
 import type { Database } from './database.js'
-import {
-  counterKey,
-  openSealed,
-  TABLE_APPLIED,
-  TABLE_BUCKET,
-  tableRange,
-  u64From,
-  volumeOfAppliedKey
-} from './keys.js'
+import { counterKey, openSealed, TABLE_APPLIED, TABLE_BUCKET, tableRange, u64From, volumeOfAppliedKey } from './keys.js'
 import { countOpaque } from './opaque-records.js'
 import { sameBytes } from './record-fold.js'
 

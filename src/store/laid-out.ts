@@ -92,7 +92,10 @@ export class LaidOut implements GraveGuard {
     for (const entry of entries) this.#records.set(recordName(entry.key), entry)
     this.#fileBytes = validBytes
     if (validBytes < bytes.length)
-      log.warn({ path: this.#path, bytes: bytes.length - validBytes }, 'ignoring an incomplete entry of what was laid out')
+      log.warn(
+        { path: this.#path, bytes: bytes.length - validBytes },
+        'ignoring an incomplete entry of what was laid out'
+      )
   }
 
   /** @param isEmpty - whether nothing is in the directory once the log has been replayed */
@@ -166,7 +169,8 @@ export class LaidOut implements GraveGuard {
     await this.#save()
     const fields = { records: doomed.length, from: doomed[0]?.from, first: doomed[0]?.record.id }
     log.warn(fields, 'graves have ended what lived here, or could still be undone; it is laid out: see sheaf laid-out')
-    if (this.isAlarming) log.error({ records: this.size }, 'graves end too much here: nothing of it goes before it is released')
+    if (this.isAlarming)
+      log.error({ records: this.size }, 'graves end too much here: nothing of it goes before it is released')
   }
 
   /** Lets go of what was laid out for a whole undo period; of nothing while that is too much. */
@@ -224,7 +228,10 @@ export class LaidOut implements GraveGuard {
       await fileSystem.writeFileAtomic(this.#path, bytes)
     } catch (cause) {
       const full = systemErrorCode(cause) === 'ENOSPC'
-      throw new SheafError(full ? 'ERR_DISK_FULL' : 'ERR_DISK_WRITE', undefined, { cause, details: { path: this.#path } })
+      throw new SheafError(full ? 'ERR_DISK_FULL' : 'ERR_DISK_WRITE', undefined, {
+        cause,
+        details: { path: this.#path }
+      })
     }
     this.#fileBytes = bytes.length
     this.#unsaved = []

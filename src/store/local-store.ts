@@ -218,7 +218,9 @@ export class LocalStore implements Startable {
     this.#compaction = worker('compaction', COMPACTION_IDLE_MS, signal => this.compactor.step(signal))
     this.#workers = [
       worker('directory', REOPEN_IDLE_MS, () => this.#reopenDirectory()),
-      worker('burial', Math.min(SWEEP_IDLE_MS, Math.max(SWEEP_IDLE_MS_MIN, purgeMs / 4)), signal => this.#sweep(signal)),
+      worker('burial', Math.min(SWEEP_IDLE_MS, Math.max(SWEEP_IDLE_MS_MIN, purgeMs / 4)), signal =>
+        this.#sweep(signal)
+      ),
       this.#compaction,
       worker('scrub', SCRUB_IDLE_MS, signal => this.scrubber.step(signal))
     ]

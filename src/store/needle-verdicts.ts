@@ -39,8 +39,18 @@ const HEARD: Verdict = { state: 'unknown', isBuried: true }
 const LAID_OUT: Verdict = { state: 'unknown', isLaidOut: true }
 
 export interface NeedleVerdictsComponents {
-  readonly directory: Pick<Directory, 
-    'getMany' | 'getSync' | 'graveOf' | 'gravesOf' | 'deathsOf' | 'graves' | 'isOpaque' | 'verbatimHome' | 'records' | 'onChange'
+  readonly directory: Pick<
+    Directory,
+    | 'getMany'
+    | 'getSync'
+    | 'graveOf'
+    | 'gravesOf'
+    | 'deathsOf'
+    | 'graves'
+    | 'isOpaque'
+    | 'verbatimHome'
+    | 'records'
+    | 'onChange'
   >
   readonly volumes: Pick<VolumeSet, 'get' | 'volumes' | 'locate' | 'read' | 'append' | 'isOwn' | 'isOfThisProcess'>
   readonly writer: Pick<RecordWriter, 'write' | 'pending'>

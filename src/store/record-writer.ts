@@ -4,13 +4,7 @@ import type { Directory } from '../directory/directory.js'
 import type { HybridClock } from '../domain/hlc.js'
 import type { ActorId, PhotoId } from '../domain/ids.js'
 import { type Photo, viewPhoto } from '../domain/photo.js'
-import {
-  type Change,
-  changeRecord,
-  type DirectoryRecord,
-  type RecordKey,
-  type Stamper
-} from '../domain/record.js'
+import { type Change, changeRecord, type DirectoryRecord, type RecordKey, type Stamper } from '../domain/record.js'
 import type { NeedleDraft, NeedleStore } from '../volumes/needle-store.js'
 import { PendingWrites } from './pending-writes.js'
 import { recordDraft } from './record-needles.js'

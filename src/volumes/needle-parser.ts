@@ -1,5 +1,12 @@
 import { hasCode } from '../core/errors.js'
-import { chainDigest, decodeHeader, isOfDirectory, NEEDLE_HEADER_BYTES, type NeedleHeader, needleBytes } from '../domain/needle.js'
+import {
+  chainDigest,
+  decodeHeader,
+  isOfDirectory,
+  NEEDLE_HEADER_BYTES,
+  type NeedleHeader,
+  needleBytes
+} from '../domain/needle.js'
 import { checkNeedle, corruptNeedle } from './needle-check.js'
 import type { CommittedNeedle } from './needle-store.js'
 

@@ -1,20 +1,29 @@
 import type { Directory } from '../../directory/directory.js'
 import type { Value } from '../../domain/cbor.js'
+import type { FormatRange } from '../../domain/formats.js'
 import type { NodeId } from '../../domain/ids.js'
 import { type Change, conflictVersions, type DirectoryRecord, shownVersion } from '../../domain/record.js'
-import { integerOf, mapOf, textOf } from '../../domain/value-fields.js'
+import { integerOf, mapOf, numberOf, textOf } from '../../domain/value-fields.js'
 import { boundedAddresses } from '../../network/membership/heartbeat.js'
 import type { Departure, MemberRecord, MemberStore } from '../../network/membership/member-view.js'
 import type { RecordWriter } from '../../store/record-writer.js'
 
 const MEMBER_KIND = 'member'
 const NAME_CHARACTERS_MAX = 256
+const FORMAT_LAST = 0xffff
+/** The greatest that `--purge-days` takes. */
+const PURGE_DAYS_MAX = 36_500
+
+/** What this node tells the others in its record, so that it counts while it is absent, too. */
+export type MemberTerms = Required<Pick<MemberRecord, 'formats' | 'purgeDays'>>
 
 export interface MemberRecordsComponents {
   readonly directory: Pick<Directory, 'getSync' | 'records' | 'onChange'>
   readonly writer: Pick<RecordWriter, 'write'>
   /** Wall clock, ms since the Unix epoch. */
   readonly now: () => number
+  /** Of this node. */
+  readonly terms: MemberTerms
 }
 
 /**
@@ -49,11 +58,15 @@ export class MemberRecords implements MemberStore {
 
   async save({ id, name, addresses }: Pick<MemberRecord, 'id' | 'name' | 'addresses'>): Promise<void> {
     const record = this.get(id)
-    if (record?.departure !== undefined || (record !== undefined && isSame(record, name, addresses))) return
+    const { formats, purgeDays } = this.#components.terms
+    const own = { name, addresses, formats, purgeDays }
+    if (record?.departure !== undefined || (record !== undefined && isSame(record, own))) return
     await this.#write(id, (value, before) => {
       const joinedAtMs = before === undefined ? undefined : memberOf(before).joinedAtMs
       if (before !== undefined && shownVersion(before).deleted) return []
-      return [version(before, { ...value, name, addresses, joined_at: joinedAtMs ?? this.#components.now() })]
+      const joined_at = joinedAtMs ?? this.#components.now()
+      const told = { name, addresses, formats: [formats.min, formats.max], purge_days: purgeDays }
+      return [version(before, { ...value, ...told, joined_at })]
     })
   }
 
@@ -107,7 +120,8 @@ function memberOf(record: DirectoryRecord): MemberRecord {
     id: record.id as NodeId,
     name: (textOf(value, 'name') ?? '').slice(0, NAME_CHARACTERS_MAX),
     addresses: boundedAddresses(textsIn(value.get('addresses'))),
-    joinedAtMs: integerOf(value, 'joined_at')
+    joinedAtMs: integerOf(value, 'joined_at'),
+    ...termsIn(value)
   }
   return deleted ? { ...member, departure: departureOf(record) } : member
 }
@@ -121,6 +135,25 @@ function textsIn(value: Value | undefined): string[] {
   return Array.isArray(value) ? value.filter(item => typeof item === 'string') : []
 }
 
-function isSame(record: MemberRecord, name: string, addresses: readonly string[]): boolean {
-  return record.name === name && record.addresses.join('\n') === addresses.join('\n')
+function termsIn(value: ReadonlyMap<string, Value>): Partial<MemberTerms> {
+  const formats = formatsIn(value.get('formats'))
+  const purgeDays = numberOf(value, 'purge_days')
+  const isPossible = purgeDays !== undefined && purgeDays >= 0 && purgeDays <= PURGE_DAYS_MAX
+  return { ...(formats && { formats }), ...(isPossible && { purgeDays }) }
+}
+
+function formatsIn(value: Value | undefined): FormatRange | undefined {
+  const [min, max, ...rest] = Array.isArray(value) ? value : []
+  if (!isFormat(min) || !isFormat(max) || rest.length > 0 || min > max) return undefined
+  return { min, max }
+}
+
+function isFormat(value: unknown): value is number {
+  return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= FORMAT_LAST
+}
+
+function isSame(record: MemberRecord, own: Omit<MemberRecord, 'id' | 'joinedAtMs'>): boolean {
+  const told = ({ name, addresses, formats, purgeDays }: typeof own): string =>
+    JSON.stringify([name, addresses, formats?.min, formats?.max, purgeDays])
+  return told(record) === told(own)
 }

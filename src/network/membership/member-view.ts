@@ -1,3 +1,4 @@
+import type { FormatRange } from '../../domain/formats.js'
 import type { Hlc } from '../../domain/hlc.js'
 import type { NodeId } from '../../domain/ids.js'
 import type { PeerState } from './failure-detector.js'
@@ -24,6 +25,10 @@ export interface MemberRecord {
   readonly addresses: readonly string[]
   /** When it first connected to another node, by its own clock, ms since the Unix epoch. */
   readonly joinedAtMs: number | undefined
+  /** The record formats that it reads. Absent: its program does not say. */
+  readonly formats?: FormatRange
+  /** How long a photo deleted there can be had back, days. Absent: its program does not say. */
+  readonly purgeDays?: number
   /** Undefined while it is a member. */
   readonly departure?: Departure
 }

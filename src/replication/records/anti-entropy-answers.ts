@@ -1,3 +1,4 @@
+import type { NodeId } from '../../domain/ids.js'
 import {
   BODY_BYTES_MAX,
   decodeGetRequest,
@@ -10,7 +11,6 @@ import {
   type NodesRequest,
   packLeaves
 } from './anti-entropy-messages.js'
-import type { NodeId } from '../../domain/ids.js'
 import type { TreeReplica } from './tree-replica.js'
 
 /*

@@ -1,5 +1,5 @@
-import { leafDigest, MERKLE_FANOUT } from '../../domain/merkle.js'
 import type { NodeId } from '../../domain/ids.js'
+import { leafDigest, MERKLE_FANOUT } from '../../domain/merkle.js'
 import { type RecordKey, recordName } from '../../domain/record.js'
 import {
   BODY_BYTES_MAX,

@@ -7,12 +7,13 @@ import { recordDraft } from '../../../../src/store/record-needles.js'
 import { type PhotosFixture, photosFixture } from '../../photos/photos-fixture.js'
 
 const SELF = 'node-a' as NodeId
+const TERMS = { formats: { min: 2, max: 3 }, purgeDays: 0.25 }
 
 async function fixture(): Promise<PhotosFixture & { members: MemberRecords }> {
   const base = await photosFixture()
   onTestFinished(() => base.directory.stop())
   const { directory, clock, components } = base
-  const members = new MemberRecords({ directory, writer: components.writer, now: () => clock.now() })
+  const members = new MemberRecords({ directory, writer: components.writer, now: () => clock.now(), terms: TERMS })
   return { ...base, members }
 }
 
@@ -23,7 +24,7 @@ test('a node’s own record is kept, with the time of its first write', async ()
   const stop = members.onChange(member => changes.push(member))
   const joinedAtMs = clock.now()
   await members.save({ id: SELF, name: 'box', addresses: ['/a', '/b'] })
-  const first = { id: SELF, name: 'box', addresses: ['/a', '/b'], joinedAtMs }
+  const first = { id: SELF, name: 'box', addresses: ['/a', '/b'], joinedAtMs, ...TERMS }
   expect(await members.load()).toEqual([first])
   await clock.advance(5_000)
   const needles = store.needles.length
@@ -37,6 +38,24 @@ test('a node’s own record is kept, with the time of its first write', async ()
   await members.save({ id: 'node-b' as NodeId, name: 'other', addresses: [] })
   expect(changes).toEqual([first, { ...first, name: 'attic' }, { ...first, name: 'attic', addresses: ['/b'] }])
   expect((await members.load()).map(({ name }) => name)).toEqual(['attic', 'other'])
+})
+
+test('what a node tells of its formats and undo period is written anew when it changes, and only then', async () => {
+  const { members, directory, store, components, clock } = await fixture()
+  const self = { id: SELF, name: 'box', addresses: ['/a'] }
+  await members.save(self)
+  const later = { formats: { min: 2, max: 4 }, purgeDays: 7 }
+  const upgraded = new MemberRecords({
+    directory,
+    writer: components.writer,
+    now: () => clock.now(),
+    terms: later
+  })
+  await upgraded.save(self)
+  expect(members.get(SELF)).toMatchObject(later)
+  const needles = store.needles.length
+  await upgraded.save(self)
+  expect(store.needles).toHaveLength(needles)
 })
 
 test('a record that a second process wrote under the same id is superseded, not kept as a conflict', async () => {
@@ -59,10 +78,12 @@ test('a record that a second process wrote under the same id is superseded, not 
 test('of a malformed record the well-formed fields are read', async () => {
   const { members, store, hybridClock } = await fixture()
   const stamper = { actor: store.epoch, hlc: () => hybridClock.now() }
-  const odd = new Map<string, string | (string | number)[]>([
+  const odd = new Map<string, string | number | (string | number)[]>([
     ['name', 'x'.repeat(1_000)],
     ['addresses', [1, '/a', 'y'.repeat(1_000), ...Array.from({ length: 20 }, (_, i) => `/${i}`)]],
-    ['joined_at', 'yesterday']
+    ['joined_at', 'yesterday'],
+    ['formats', [3, 2]],
+    ['purge_days', 36_501]
   ])
   const record = changeRecord({ kind: 'member', id: 'node-x' }, undefined, stamper, [{ kind: 'version', value: odd }])
   await store.append([recordDraft(record)], 'upkeep')
