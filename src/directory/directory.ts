@@ -81,6 +81,12 @@ export interface StoredRecord {
   readonly home: NeedleLocation | undefined
 }
 
+/** What is known of a key: a record, or that all of its lives are over; or nothing. */
+export interface Found {
+  readonly stored: StoredRecord | undefined
+  readonly grave: GraveState | undefined
+}
+
 /**
  * Called after a batch, before its `apply` resolves, with the records whose merged state changed.
  */
@@ -273,11 +279,16 @@ export class Directory implements Startable {
 
   /** Like `get`, but blocks for the time of a LevelDB read: for records that are likely cached. */
   getSync(key: RecordKey): StoredRecord | undefined {
+    return this.lookUp(key).stored
+  }
+
+  /** Like `getSync`; also tells whether only a grave is left. */
+  lookUp(key: RecordKey): Found {
     const { database, view } = this.#require()
     try {
       const state = readState(database, key)
       if (state === undefined) this.#requireReadable(key)
-      return stored(state, view)
+      return { stored: stored(state, view), grave: graveIn(state) }
     } catch (err) {
       throw this.#readFailed(err, this.#opened)
     }
@@ -332,17 +343,7 @@ export class Directory implements Startable {
     return states.map(state => stored(state, view))
   }
 
-  /** @returns the last life that a grave has ended; undefined where no grave is all that is left. Blocks for a LevelDB read */
-  graveOf(key: RecordKey): GraveState | undefined {
-    const { database } = this.#require()
-    try {
-      return graveIn(readState(database, key))
-    } catch (err) {
-      throw this.#readFailed(err, this.#opened)
-    }
-  }
-
-  /** As `graveOf`, in the order of the keys. */
+  /** @returns the graves of those of which nothing else is left, in the order of the keys */
   async gravesOf(keys: readonly RecordKey[]): Promise<(GraveState | undefined)[]> {
     const { database } = this.#require()
     const states = await this.#reading(() => readStates(database, keys))
