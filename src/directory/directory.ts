@@ -20,6 +20,7 @@ import {
   appliedKey,
   type Death,
   deathFrom,
+  type KeyRange,
   leafRange,
   openSealed,
   recordKeyFrom,
@@ -137,7 +138,7 @@ export class Directory implements Startable {
   #opened: OpenRows | undefined
   #damage: string | undefined
   #rebuildReason: string | undefined
-  /** Whether the rows are made anew from the log: then graves meet records in any order. */
+  /** Whether all rows are made from the log: then graves meet records in any order. */
   #isRebuilding = false
   #waiting: WaitingGroup[] = []
   #tail: Promise<unknown> = Promise.resolve()
@@ -352,11 +353,8 @@ export class Directory implements Startable {
 
   /** Yields all graves, in the order of the Merkle tree, from a snapshot at the start of the iteration. */
   async *graves(): AsyncGenerator<RecordKey & GraveState> {
-    for await (const rows of this.#rows(TABLE_LEAF)) {
-      for (const [key, value] of rows) {
-        const { key: name, grave } = leafFrom(key, value)
-        if (grave !== undefined) yield { ...name, ...grave }
-      }
+    for await (const { key, grave } of this.#rows(tableRange(TABLE_LEAF), leafFrom)) {
+      if (grave !== undefined) yield { ...key, ...grave }
     }
   }
 
@@ -368,19 +366,20 @@ export class Directory implements Startable {
 
   /** Yields all deleted records that are not buried yet, from a snapshot at the start of the iteration. */
   async *deaths(): AsyncGenerator<RecordKey & Death> {
-    for await (const rows of this.#rows(TABLE_DEATH)) {
-      for (const [key, value] of rows) yield { ...recordKeyFrom(key), ...deathFrom(key, value) }
-    }
+    yield* this.#rows(tableRange(TABLE_DEATH), (key, value) => ({ ...recordKeyFrom(key), ...deathFrom(key, value) }))
   }
 
-  async *#rows(table: number): AsyncGenerator<readonly [Uint8Array, Uint8Array][]> {
+  /** Yields rows from a snapshot at the start of the iteration. */
+  async *#rows<Row>(range: KeyRange, decode: (key: Uint8Array, value: Uint8Array) => Row): AsyncGenerator<Row> {
     const { database } = this.#require()
-    const iterator = database.iterator(tableRange(table))
+    const iterator = database.iterator(range)
     try {
       for (;;) {
-        const rows = await this.#reading(() => iterator.nextv(RECORD_READ_ROWS))
+        const rows = await this.#reading(async () =>
+          (await iterator.nextv(RECORD_READ_ROWS)).map(([key, value]) => decode(key, value))
+        )
         if (rows.length === 0) return
-        yield rows
+        yield* rows
       }
     } finally {
       await iterator.close()
@@ -412,20 +411,7 @@ export class Directory implements Startable {
 
   /** Yields all records, or those of one kind, tombstones included, from a snapshot at the start of the iteration. */
   async *records(kind?: string): AsyncGenerator<DirectoryRecord> {
-    const { database } = this.#require()
-    const iterator = database.iterator(recordRange(kind))
-    try {
-      for (;;) {
-        const states = await this.#reading(async () => {
-          const rows = await iterator.nextv(RECORD_READ_ROWS)
-          return rows.map(([key, value]) => recordStateOf(key, value))
-        })
-        if (states.length === 0) return
-        for (const { record } of states) yield record
-      }
-    } finally {
-      await iterator.close()
-    }
+    for await (const { record } of this.#rows(recordRange(kind), recordStateOf)) yield record
   }
 
   /** @returns the Merkle root over all records, 32 hex digits: equal on nodes whose directories are equal */
@@ -641,7 +627,7 @@ export class Directory implements Startable {
     this.#damage = undefined
     this.#state = state
     const reason = this.#rebuildReason
-    this.#isRebuilding = reason !== undefined
+    this.#isRebuilding = this.#opened.view.sequence === 0
     if (reason !== undefined) this.#log.warn({ reason }, 'rebuilding the directory from the volumes')
   }
 

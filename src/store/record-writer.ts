@@ -10,6 +10,7 @@ import {
   type DirectoryRecord,
   graveOf,
   type RecordKey,
+  recordName,
   type Stamper
 } from '../domain/record.js'
 import type { NeedleDraft, NeedleStore } from '../volumes/needle-store.js'
