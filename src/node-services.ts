@@ -95,7 +95,7 @@ export class NodeServices implements Startable {
           indexes: () => this.similarity?.models.heartbeatIndexes() ?? [],
           onRound: () => {
             local.age.noteRound()
-            local.laidOut.noteRound()
+            local.laidOut.settleIn()
           }
         },
         network.init,

@@ -74,7 +74,6 @@ export class LaidOut implements GraveGuard {
   readonly #path: string
   readonly #records = new Map<string, LaidOutRecord>()
   readonly #listeners: ((keys: readonly RecordKey[]) => void)[] = []
-  /** Nothing was here when the process began: until it has seen what the others have, all that it meets is old news. */
   #isNew = false
   /** Entries that are not in the file yet. */
   #unsaved: LaidOutRecord[] = []
@@ -105,8 +104,16 @@ export class LaidOut implements GraveGuard {
     this.#isNew = isEmpty
   }
 
-  /** To be called when the directory has been compared with a peer's as a whole. */
-  noteRound(): void {
+  /**
+   * Nothing was here when the process began: until it has seen what the others have, or a client has written here, all that
+   * it meets is old news, and nothing is laid out.
+   */
+  get isNew(): boolean {
+    return this.#isNew
+  }
+
+  /** To be called when the directory has been compared with a peer's as a whole, and when a client has written a photo. */
+  settleIn(): void {
     this.#isNew = false
   }
 

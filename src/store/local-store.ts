@@ -9,6 +9,7 @@ import type { DatabaseSource } from '../directory/database.js'
 import { Directory } from '../directory/directory.js'
 import { HybridClock } from '../domain/hlc.js'
 import type { NodeId, VolumeId } from '../domain/ids.js'
+import { PHOTO_KIND } from '../domain/photo.js'
 import type { RecordKey } from '../domain/record.js'
 import { Compactor } from '../volumes/compaction.js'
 import { DiskReserve } from '../volumes/disk-reserve.js'
@@ -175,7 +176,9 @@ export class LocalStore implements Startable {
     this.inspector = inspector
     this.laidOut.onReleased(() => inspector.invalidateAll())
     directory.onChange(changes => {
-      for (const { before, after } of changes) {
+      for (const { key, before, after, volumes: from } of changes) {
+        if (this.laidOut.isNew && key.kind === PHOTO_KIND && from.some(id => volumes.isOfThisProcess(id)))
+          this.laidOut.settleIn()
         for (const id of verdicts.affectedVolumes(before, after)) {
           const volume = volumes.get(id)
           if (volume !== undefined) inspector.invalidate(volume)
