@@ -196,6 +196,11 @@ export class ClusterLab {
     await node.finish(node.services.maintenance.compact(isNow))
   }
 
+  /** Looks for deletes to bury. @returns how many were */
+  sweep({ services }: LabMember): Promise<number> {
+    return this.until(services.local.sweep.run(new AbortController().signal))
+  }
+
   async rebuild({ node }: LabMember): Promise<void> {
     await node.finish(node.services.maintenance.rebuildDirectory())
   }
