@@ -13,7 +13,7 @@ import { SimulatedClock, settle } from '../../support/simulated-clock.js'
 import { SimulatedNetwork } from '../../support/simulated-network.js'
 import { originOf, SimulatedNode } from '../../support/simulated-node.js'
 
-const HOUR_MS = 3_600_000
+export const HOUR_MS = 3_600_000
 export const DAY_MS = 24 * HOUR_MS
 /** How long a delete may be undone, unless a test says otherwise. */
 export const UNDO_MS = 30 * DAY_MS
@@ -50,12 +50,14 @@ export class ClusterLab {
     this.#init = init
   }
 
-  /** @returns a cluster of so many nodes that know each other, for one test; nodes called `a`, `b`, … */
+  /** @returns a cluster of so many nodes, for one test, called `a`, `b`, …: each has compared itself with another */
   static async of(count: number, init: ClusterLabInit = {}): Promise<ClusterLab> {
     const lab = new ClusterLab(init)
     onTestFinished(() => lab.end())
     for (let i = 0; i < count; i++) await lab.start(lab.add())
-    await lab.pass(5_000)
+    const isSettled = (): boolean =>
+      lab.members.every(({ services }) => count === 1 || services.local.age.roundAt !== undefined)
+    while (!isSettled()) await lab.pass(1_000)
     await lab.converge()
     return lab
   }
