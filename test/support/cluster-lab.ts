@@ -154,12 +154,15 @@ export class ClusterLab {
 
   // --- clients ---
 
-  async upload({ services }: LabMember, text: string): Promise<PhotoId> {
-    async function* body(): AsyncGenerator<Uint8Array> {
-      yield Buffer.from(text)
-    }
-    const { photoId } = await this.until(services.photos.upload(body(), { filename: text }))
-    return photoId
+  async upload(member: LabMember, text: string): Promise<PhotoId> {
+    const [id] = await this.uploadAll(member, [text])
+    return id as PhotoId
+  }
+
+  /** Uploads at the same time. */
+  async uploadAll({ services }: LabMember, texts: readonly string[]): Promise<PhotoId[]> {
+    const uploads = texts.map(text => services.photos.upload(bodyOf(text), { filename: text }))
+    return (await this.until(Promise.all(uploads))).map(({ photoId }) => photoId)
   }
 
   async edit({ services }: LabMember, id: PhotoId, caption: string): Promise<void> {
@@ -266,20 +269,26 @@ export class ClusterLab {
     return this.members.filter(({ node }) => node.running)
   }
 
-  /** Waits until all that run have the same directory and lack nothing of each other's volumes. @returns simulated ms */
-  async converge(): Promise<number> {
+  /** Whether all that run have the same directory. */
+  isSame(): boolean {
+    return new Set(this.running.map(member => this.digest(member))).size <= 1
+  }
+
+  /** Waits until all that run have the same directory and lack nothing of each other's volumes. */
+  async converge(msMax = CONVERGED_MS_MAX): Promise<void> {
     const start = this.clock.monotonic()
-    const differs = (): boolean => new Set(this.running.map(member => this.digest(member))).size > 1
-    const lags = (): boolean => this.running.some(({ cluster }) => (cluster.replication().repair.backlogBytes ?? 0) > 0)
-    while (differs() || lags()) {
-      if (this.clock.monotonic() - start > CONVERGED_MS_MAX) {
+    while (!this.isSame() || this.running.some(member => lagOf(member) > 0)) {
+      if (this.clock.monotonic() - start > msMax) {
         const states = this.running.map(each => `${each.id} ${this.digest(each)} ${lagOf(each)} bytes behind`)
-        throw new Error(`not identical after ${CONVERGED_MS_MAX} ms: ${states.join('; ')}`)
+        throw new Error(`not identical after ${msMax} ms: ${states.join('; ')}`)
       }
       await this.pass(STEP_MS)
     }
-    return this.clock.monotonic() - start
   }
+}
+
+async function* bodyOf(text: string): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(text)
 }
 
 function missing(): never {
