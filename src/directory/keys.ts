@@ -50,7 +50,7 @@ import {
   type VolumeId,
   volumeId
 } from '../domain/ids.js'
-import { DIGEST_BYTES } from '../domain/merkle.js'
+import { bucketOf, DIGEST_BYTES } from '../domain/merkle.js'
 import type { RecordKey } from '../domain/record.js'
 import { DamageError } from './damage.js'
 
@@ -167,6 +167,24 @@ export function recordRowKey(key: RecordKey): Uint8Array {
 
 export function leafKey(bucket: number, key: RecordKey): Uint8Array {
   return recordKeyAfter(3, key, TABLE_LEAF, bucket)
+}
+
+/** Where a record is, or would be. */
+export interface RecordPlace {
+  readonly bucket: number
+  /** Keys of its rows. */
+  readonly record: Uint8Array
+  readonly leaf: Uint8Array
+}
+
+export function placeOf(key: RecordKey): RecordPlace {
+  const bucket = bucketOf(key)
+  const record = recordRowKey(key)
+  const leaf = Buffer.allocUnsafe(record.length + 2)
+  leaf[0] = TABLE_LEAF
+  leaf.writeUInt16BE(bucket, 1)
+  leaf.set(record.subarray(1), 3)
+  return { bucket, record, leaf }
 }
 
 /** @param format - of a record that this version cannot read */
