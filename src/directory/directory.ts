@@ -10,6 +10,7 @@ import type { MerkleTree } from '../domain/merkle.js'
 import { needleBytes } from '../domain/needle.js'
 import { type DirectoryRecord, graveOf, isGrave, type RecordKey, shownVersion } from '../domain/record.js'
 import { canonicalBytes, decodeRecord, encodeRecord, opaqueRecordOf } from '../domain/record-codec.js'
+import { isBuriable } from '../domain/tombstone.js'
 import type { CommitGroup, CommittedNeedle, NeedleLocation } from '../volumes/needle-store.js'
 import { planBatch, type RecordChange } from './batch-plan.js'
 import { damageOf } from './damage.js'
@@ -21,7 +22,6 @@ import {
   type Death,
   deathFrom,
   leafRange,
-  openSealed,
   recordKeyFrom,
   recordRange,
   sealedRow,
@@ -234,7 +234,7 @@ export class Directory implements Startable {
   }
 
   /** Merges graves that a peer sent: as `merge`. */
-  mergeGraves(graves: readonly (RecordKey & { readonly generation: number })[], from?: NodeId): Promise<number> {
+  async mergeGraves(graves: readonly (RecordKey & { readonly generation: number })[], from?: NodeId): Promise<number> {
     return this.#mergeAll(
       graves.map(grave => incomingGrave(grave, undefined)),
       from
@@ -386,13 +386,9 @@ export class Directory implements Startable {
     }
   }
 
-  /** @returns what `saveAge` saved last; undefined if that was lost, together with all that was heard of at an age */
-  async loadAge(): Promise<Uint8Array | undefined> {
-    const { database } = this.#require()
-    return this.#reading(async () => {
-      const value = await database.get(AGE_KEY)
-      return value && openSealed(AGE_KEY, value)
-    })
+  /** What `saveAge` had saved when the rows were opened; undefined if that was lost, with all that was heard of at an age. */
+  get savedAge(): Uint8Array | undefined {
+    return this.#require().savedAge
   }
 
   saveAge(bytes: Uint8Array): Promise<void> {
@@ -640,7 +636,8 @@ export class Directory implements Startable {
     this.#damage = undefined
     this.#state = state
     const reason = this.#rebuildReason
-    this.#isRebuilding = reason !== undefined
+    // a folder that somebody removed leaves no reason
+    this.#isRebuilding = reason !== undefined || this.#opened.view.applied.size === 0
     if (reason !== undefined) this.#log.warn({ reason }, 'rebuilding the directory from the volumes')
   }
 
@@ -713,6 +710,7 @@ function decodeCanonical(
 ): { readonly record: DirectoryRecord; readonly bytes: Uint8Array } {
   const record = decodeRecord(bytes)
   if (!accepts(record)) shownVersion(record)
+  else if (!isBuriable(record)) throw unnamed()
   return { record, bytes: canonicalBytes(bytes, record) }
 }
 
@@ -720,8 +718,13 @@ function incomingGrave(
   { kind, id, generation }: RecordKey & { readonly generation: number },
   location: NeedleLocation | undefined
 ): IncomingRecord {
+  if (!isBuriable({ kind, id })) throw unnamed()
   const record = graveOf({ kind, id }, generation)
   return { record, bytes: encodeRecord(record), location }
+}
+
+function unnamed(): SheafError {
+  return new SheafError('ERR_RECORD_MALFORMED', 'a grave whose id no needle of graves can hold')
 }
 
 /** Splits a group behind each needle of graves, which are many records. */

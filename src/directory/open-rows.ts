@@ -1,6 +1,7 @@
 import { damageOf } from './damage.js'
 import type { Database, DatabaseSource } from './database.js'
 import { DirectoryView } from './directory-view.js'
+import { AGE_KEY, openSealed } from './keys.js'
 import { readmitOpaque } from './opaque-records.js'
 import { type Migration, prepareSchema } from './schema.js'
 
@@ -8,6 +9,8 @@ import { type Migration, prepareSchema } from './schema.js'
 export interface OpenRows {
   readonly database: Database
   readonly view: DirectoryView
+  /** What `Directory.saveAge` saved last. */
+  readonly savedAge: Uint8Array | undefined
 }
 
 /**
@@ -41,7 +44,8 @@ async function load(source: DatabaseSource, migrations: readonly Migration[]): P
   try {
     await prepareSchema(database, migrations)
     await readmitOpaque(database)
-    return { database, view: await DirectoryView.load(database) }
+    const age = await database.get(AGE_KEY)
+    return { database, view: await DirectoryView.load(database), savedAge: age && openSealed(AGE_KEY, age) }
   } catch (err) {
     await database.close()
     throw err

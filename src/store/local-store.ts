@@ -118,7 +118,7 @@ export class LocalStore implements Startable {
         age,
         undoMs,
         roundAt: () => this.age.roundAt,
-        photos: () => this.directory.count('all'),
+        photos: () => (this.directory.state === 'open' ? this.directory.count('all') : undefined),
         nameOf: from => {
           const superblock = this.volumes.get(from as VolumeId)?.superblock
           return superblock === undefined ? from : nodeOf(superblock.origin)
@@ -237,7 +237,7 @@ export class LocalStore implements Startable {
     await this.#reserve.start()
     await this.directory.start()
     await this.laidOut.load()
-    await this.age.load()
+    this.age.load()
     await this.#rebuildOnDamage(() => this.volumes.start())
     if (await this.#rebuildOnDamage(() => this.verdicts.load())) await this.verdicts.load()
     this.#knowsRetired = true
@@ -290,7 +290,7 @@ export class LocalStore implements Startable {
 
   async #sweep(signal: AbortSignal): Promise<'idle'> {
     await this.sweep.step(signal)
-    await this.laidOut.expire()
+    if (this.directory.state === 'open') await this.laidOut.expire()
     return 'idle'
   }
 
