@@ -115,6 +115,7 @@ export class NodeServices implements Startable {
         writer,
         reader,
         logicalVolume: () => volumes.logicalVolume,
+        laidOut: local.laidOut,
         ...(cluster !== undefined && { copies: (id, wanted) => cluster.durableCopies.waitFor(id, wanted) }),
         ...(fetchRecord !== undefined && { fetchRecord })
       },

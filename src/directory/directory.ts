@@ -21,7 +21,9 @@ import {
   appliedKey,
   type Death,
   deathFrom,
+  type KeyRange,
   leafRange,
+  openSealed,
   recordKeyFrom,
   recordRange,
   sealedRow,
@@ -81,6 +83,12 @@ export interface StoredRecord {
   readonly home: NeedleLocation | undefined
 }
 
+/** What is known of a key: a record, or that all of its lives are over; or nothing. */
+export interface Found {
+  readonly stored: StoredRecord | undefined
+  readonly grave: GraveState | undefined
+}
+
 /**
  * Called after a batch, before its `apply` resolves, with the records whose merged state changed.
  */
@@ -131,7 +139,7 @@ export class Directory implements Startable {
   #opened: OpenRows | undefined
   #damage: string | undefined
   #rebuildReason: string | undefined
-  /** Whether the rows are made anew from the log: then graves meet records in any order. */
+  /** Whether all rows are made from the log: then graves meet records in any order. */
   #isRebuilding = false
   #waiting: WaitingGroup[] = []
   #tail: Promise<unknown> = Promise.resolve()
@@ -273,11 +281,16 @@ export class Directory implements Startable {
 
   /** Like `get`, but blocks for the time of a LevelDB read: for records that are likely cached. */
   getSync(key: RecordKey): StoredRecord | undefined {
+    return this.lookUp(key).stored
+  }
+
+  /** Like `getSync`; also tells whether only a grave is left. */
+  lookUp(key: RecordKey): Found {
     const { database, view } = this.#require()
     try {
       const state = readState(database, key)
       if (state === undefined) this.#requireReadable(key)
-      return stored(state, view)
+      return { stored: stored(state, view), grave: graveIn(state) }
     } catch (err) {
       throw this.#readFailed(err, this.#opened)
     }
@@ -332,17 +345,7 @@ export class Directory implements Startable {
     return states.map(state => stored(state, view))
   }
 
-  /** @returns the last life that a grave has ended; undefined where no grave is all that is left. Blocks for a LevelDB read */
-  graveOf(key: RecordKey): GraveState | undefined {
-    const { database } = this.#require()
-    try {
-      return graveIn(readState(database, key))
-    } catch (err) {
-      throw this.#readFailed(err, this.#opened)
-    }
-  }
-
-  /** As `graveOf`, in the order of the keys. */
+  /** @returns the graves of those of which nothing else is left, in the order of the keys */
   async gravesOf(keys: readonly RecordKey[]): Promise<(GraveState | undefined)[]> {
     const { database } = this.#require()
     const states = await this.#reading(() => readStates(database, keys))
@@ -351,11 +354,8 @@ export class Directory implements Startable {
 
   /** Yields all graves, in the order of the Merkle tree, from a snapshot at the start of the iteration. */
   async *graves(): AsyncGenerator<RecordKey & GraveState> {
-    for await (const rows of this.#rows(TABLE_LEAF)) {
-      for (const [key, value] of rows) {
-        const { key: name, grave } = leafFrom(key, value)
-        if (grave !== undefined) yield { ...name, ...grave }
-      }
+    for await (const { key, grave } of this.#rows(tableRange(TABLE_LEAF), leafFrom)) {
+      if (grave !== undefined) yield { ...key, ...grave }
     }
   }
 
@@ -367,28 +367,33 @@ export class Directory implements Startable {
 
   /** Yields all deleted records that are not buried yet, from a snapshot at the start of the iteration. */
   async *deaths(): AsyncGenerator<RecordKey & Death> {
-    for await (const rows of this.#rows(TABLE_DEATH)) {
-      for (const [key, value] of rows) yield { ...recordKeyFrom(key), ...deathFrom(key, value) }
-    }
+    yield* this.#rows(tableRange(TABLE_DEATH), (key, value) => ({ ...recordKeyFrom(key), ...deathFrom(key, value) }))
   }
 
-  async *#rows(table: number): AsyncGenerator<readonly [Uint8Array, Uint8Array][]> {
+  /** Yields rows from a snapshot at the start of the iteration. */
+  async *#rows<Row>(range: KeyRange, decode: (key: Uint8Array, value: Uint8Array) => Row): AsyncGenerator<Row> {
     const { database } = this.#require()
-    const iterator = database.iterator(tableRange(table))
+    const iterator = database.iterator(range)
     try {
       for (;;) {
-        const rows = await this.#reading(() => iterator.nextv(RECORD_READ_ROWS))
+        const rows = await this.#reading(async () =>
+          (await iterator.nextv(RECORD_READ_ROWS)).map(([key, value]) => decode(key, value))
+        )
         if (rows.length === 0) return
-        yield rows
+        yield* rows
       }
     } finally {
       await iterator.close()
     }
   }
 
-  /** What `saveAge` had saved when the rows were opened; undefined if that was lost, with all that was heard of at an age. */
-  get savedAge(): Uint8Array | undefined {
-    return this.#require().savedAge
+  /** @returns what `saveAge` saved last; undefined if that was lost, together with all that was heard of at an age */
+  async loadAge(): Promise<Uint8Array | undefined> {
+    const { database } = this.#require()
+    return this.#reading(async () => {
+      const value = await database.get(AGE_KEY)
+      return value && openSealed(AGE_KEY, value)
+    })
   }
 
   saveAge(bytes: Uint8Array): Promise<void> {
@@ -407,20 +412,7 @@ export class Directory implements Startable {
 
   /** Yields all records, or those of one kind, tombstones included, from a snapshot at the start of the iteration. */
   async *records(kind?: string): AsyncGenerator<DirectoryRecord> {
-    const { database } = this.#require()
-    const iterator = database.iterator(recordRange(kind))
-    try {
-      for (;;) {
-        const states = await this.#reading(async () => {
-          const rows = await iterator.nextv(RECORD_READ_ROWS)
-          return rows.map(([key, value]) => recordStateOf(key, value))
-        })
-        if (states.length === 0) return
-        for (const { record } of states) yield record
-      }
-    } finally {
-      await iterator.close()
-    }
+    for await (const { record } of this.#rows(recordRange(kind), recordStateOf)) yield record
   }
 
   /** @returns the Merkle root over all records, 32 hex digits: equal on nodes whose directories are equal */
@@ -636,8 +628,7 @@ export class Directory implements Startable {
     this.#damage = undefined
     this.#state = state
     const reason = this.#rebuildReason
-    // a folder that somebody removed leaves no reason
-    this.#isRebuilding = reason !== undefined || this.#opened.view.applied.size === 0
+    this.#isRebuilding = this.#opened.view.sequence === 0
     if (reason !== undefined) this.#log.warn({ reason }, 'rebuilding the directory from the volumes')
   }
 

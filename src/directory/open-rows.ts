@@ -1,7 +1,6 @@
 import { damageOf } from './damage.js'
 import type { Database, DatabaseSource } from './database.js'
 import { DirectoryView } from './directory-view.js'
-import { AGE_KEY, openSealed } from './keys.js'
 import { readmitOpaque } from './opaque-records.js'
 import { type Migration, prepareSchema } from './schema.js'
 
@@ -9,8 +8,6 @@ import { type Migration, prepareSchema } from './schema.js'
 export interface OpenRows {
   readonly database: Database
   readonly view: DirectoryView
-  /** What `Directory.saveAge` saved last. */
-  readonly savedAge: Uint8Array | undefined
 }
 
 /**
@@ -44,8 +41,7 @@ async function load(source: DatabaseSource, migrations: readonly Migration[]): P
   try {
     await prepareSchema(database, migrations)
     await readmitOpaque(database)
-    const age = await database.get(AGE_KEY)
-    return { database, view: await DirectoryView.load(database), savedAge: age && openSealed(AGE_KEY, age) }
+    return { database, view: await DirectoryView.load(database) }
   } catch (err) {
     await database.close()
     throw err

@@ -99,7 +99,7 @@ export type Change =
   /** A new version. At most one per call; its rank must not be below that of the shown version. */
   | {
       readonly kind: 'version'
-      /** Default: as shown; 0 in a new record. */
+      /** Default: as shown; in a new record 0, after a grave the life that follows. */
       readonly generation?: number
       /** Default: as shown; false in a new record. */
       readonly deleted?: boolean
@@ -217,7 +217,7 @@ class Draft {
     invariant(!this.#versionWritten, 'one write makes one version')
     this.#versionWritten = true
     const shown = greatestEntry(this.#entries, isVersion)
-    const generation = change.generation ?? shown?.generation ?? 0
+    const generation = change.generation ?? shown?.generation ?? this.#buried
     invariant(generation >= this.#buried, 'nothing is written into a life that is over')
     const deleted = change.deleted ?? shown?.deleted ?? false
     const rank = { generation, deleted }

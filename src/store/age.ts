@@ -12,7 +12,7 @@ const NEVER = 0xffff_ffff_ffff_ffffn
 
 export interface AgeComponents {
   readonly clock: Clock
-  readonly directory: Pick<Directory, 'state' | 'savedAge' | 'saveAge'>
+  readonly directory: Pick<Directory, 'state' | 'loadAge' | 'saveAge'>
   readonly log: Logger
 }
 
@@ -61,8 +61,8 @@ export class Age implements Startable {
   }
 
   /** Takes up what the process before saved. Call it once the directory is open, before anything is noted at an age. */
-  load(): void {
-    const state = this.#components.directory.savedAge
+  async load(): Promise<void> {
+    const state = await this.#components.directory.loadAge()
     if (state === undefined || state.length < STATE_BYTES) return
     const bytes = Buffer.from(state)
     this.#saved = bytes

@@ -57,6 +57,8 @@ export interface LaidOutComponents {
   readonly undoMs: () => number
   /** Photos that live here; undefined while that cannot be told. */
   readonly photos: () => number | undefined
+  /** Whether this node wrote the volume: what it buries itself, it has let lie for its time. */
+  readonly isOwn: (from: NonNullable<Doomed['from']>) => boolean
   /** @returns the node that `from` names, or that wrote the volume */
   readonly nameOf: (from: NonNullable<Doomed['from']>) => string
 }
@@ -149,12 +151,13 @@ export class LaidOut implements GraveGuard {
   }
 
   async layOut(doomed: readonly Doomed[]): Promise<void> {
-    if (this.#isNew) return
-    const { clock, age, undoMs, roundAt, nameOf, log } = this.#components
+    const { clock, age, undoMs, roundAt, isOwn, nameOf, log } = this.#components
+    const foreign = doomed.filter(({ from }) => from === undefined || !isOwn(from))
+    if (this.#isNew || foreign.length === 0) return
     const at = age()
     const round = roundAt()
     const keptUp = round !== undefined && at - round <= undoMs()
-    for (const { record, generation, from } of doomed) {
+    for (const { record, generation, from } of foreign) {
       const entry = {
         key: { kind: record.kind, id: record.id },
         bytes: encodeRecord(record),
@@ -168,7 +171,7 @@ export class LaidOut implements GraveGuard {
       this.#unsaved.push(entry)
     }
     await this.#save()
-    const fields = { records: doomed.length, from: doomed[0]?.from, first: doomed[0]?.record.id }
+    const fields = { records: foreign.length, from: foreign[0]?.from, first: foreign[0]?.record.id }
     log.warn(fields, 'graves have ended what lived here, or could still be undone; it is laid out: see sheaf laid-out')
     if (this.isAlarming)
       log.error({ records: this.size }, 'graves end too much here: nothing of it goes before it is released')

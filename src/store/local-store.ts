@@ -119,6 +119,10 @@ export class LocalStore implements Startable {
         undoMs,
         roundAt: () => this.age.roundAt,
         photos: () => (this.directory.state === 'open' ? this.directory.count('all') : undefined),
+        isOwn: from => {
+          const volume = this.volumes.get(from as VolumeId)
+          return volume !== undefined && this.volumes.isOwn(volume)
+        },
         nameOf: from => {
           const superblock = this.volumes.get(from as VolumeId)?.superblock
           return superblock === undefined ? from : nodeOf(superblock.origin)
@@ -237,7 +241,7 @@ export class LocalStore implements Startable {
     await this.#reserve.start()
     await this.directory.start()
     await this.laidOut.load()
-    this.age.load()
+    await this.#loadAge()
     await this.#rebuildOnDamage(() => this.volumes.start())
     if (await this.#rebuildOnDamage(() => this.verdicts.load())) await this.verdicts.load()
     this.#knowsRetired = true
@@ -269,6 +273,17 @@ export class LocalStore implements Startable {
       return replayed
     } finally {
       this.#refilling = false // after a failure the directory worker tries again
+    }
+  }
+
+  /** If the directory turns out to be damaged, it is made anew: what was noted at an age is lost with the age. */
+  async #loadAge(): Promise<void> {
+    try {
+      await this.age.load()
+    } catch (err) {
+      if (this.directory.state !== 'failed') throw err
+      await this.directory.stop()
+      await this.directory.start()
     }
   }
 

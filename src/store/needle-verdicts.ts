@@ -43,7 +43,7 @@ export interface NeedleVerdictsComponents {
     Directory,
     | 'getMany'
     | 'getSync'
-    | 'graveOf'
+    | 'lookUp'
     | 'gravesOf'
     | 'deathsOf'
     | 'graves'
@@ -53,7 +53,7 @@ export interface NeedleVerdictsComponents {
     | 'onChange'
   >
   readonly volumes: Pick<VolumeSet, 'get' | 'volumes' | 'locate' | 'read' | 'append' | 'isOwn' | 'isOfThisProcess'>
-  readonly writer: Pick<RecordWriter, 'write' | 'pending'>
+  readonly writer: Pick<RecordWriter, 'write'>
   readonly laidOut: Pick<LaidOut, 'holds'>
   /** The node's age, ms. */
   readonly age: () => number
@@ -162,7 +162,8 @@ export class NeedleVerdicts {
     if (opaqueRecordOf(encoded) !== undefined) return true // it cannot be told, so it is kept
     const record = decodeRecord(encoded)
     if (record.kind !== PHOTO_KIND || directory.isOpaque(record)) return true
-    if (directory.getSync(record) !== undefined || directory.graveOf(record) !== undefined) return true
+    const { stored, grave } = directory.lookUp(record)
+    if (stored !== undefined || grave !== undefined) return true
     const blob = blobOf(viewPhoto(record), 'orig')
     const chunks = blob === undefined ? [] : Array.from({ length: needleCount(blob) }, (_, i) => dataIdentity(blob, i))
     return chunks.every(identity => volumes.locate(identity).length > 0)
@@ -192,8 +193,7 @@ export class NeedleVerdicts {
   async secureRecords(signal: AbortSignal): Promise<number> {
     let secured = 0
     const keys: RecordKey[] = []
-    const flush = (): Promise<void> => this.#components.writer.pending.run(secure)
-    const secure = async (): Promise<void> => {
+    const flush = async (): Promise<void> => {
       signal.throwIfAborted()
       for (const stored of await this.#components.directory.getMany(keys.splice(0))) {
         if (stored === undefined) continue
