@@ -20,12 +20,12 @@ export function endedLife(record: DirectoryRecord): number | undefined {
   return shown?.deleted ? shown.generation : undefined
 }
 
-/** What a grave must not end: without these records nobody would know who is a member, or where bytes stand. */
+/** Without records of these kinds nobody would know who is a member, or where bytes stand. */
 const KEPT_KINDS: ReadonlySet<string> = new Set(['member', 'volume', 'cluster'])
 
-/** Whether a record of this kind may be buried; those of kinds to come may. */
-export function isBuriable(kind: string): boolean {
-  return !KEPT_KINDS.has(kind)
+/** Whether no grave may end records of this kind. */
+export function isKept(kind: string): boolean {
+  return KEPT_KINDS.has(kind)
 }
 
 function isVersion({ field }: Entry): boolean {
