@@ -10,7 +10,7 @@ import type { MerkleTree } from '../domain/merkle.js'
 import { needleBytes } from '../domain/needle.js'
 import { type DirectoryRecord, graveOf, isGrave, type RecordKey, shownVersion } from '../domain/record.js'
 import { canonicalBytes, decodeRecord, encodeRecord, opaqueRecordOf } from '../domain/record-codec.js'
-import { isBuriable, isKept } from '../domain/tombstone.js'
+import { isBuriable } from '../domain/tombstone.js'
 import type { CommitGroup, CommittedNeedle, NeedleLocation } from '../volumes/needle-store.js'
 import { planBatch, type RecordChange } from './batch-plan.js'
 import { damageOf } from './damage.js'
@@ -564,14 +564,11 @@ export class Directory implements Startable {
     from?: NodeId
   ): Promise<number> {
     const { database, view } = this.#requireWritable()
-    const accepted = incoming.filter(({ record }) => !isGrave(record) || !isKept(record.kind))
-    if (accepted.length < incoming.length)
-      this.#log.error({ from, graves: incoming.length - accepted.length }, 'ignoring graves of what is never buried')
     const opaque = foldOpaque(database, unreadable)
     const none = view.opaqueCount === 0 && unreadable.length === 0
     const { records, verbatim } = none
-      ? { records: accepted, verbatim: [] }
-      : partOpaque(database, accepted, opaque.folds)
+      ? { records: incoming, verbatim: [] }
+      : partOpaque(database, incoming, opaque.folds)
     const folds = await foldRecords(database, records)
     await this.#layOut(database, folds, from)
     const hidden = { folds: opaque.folds, verbatim: [...opaque.verbatim, ...verbatim] }
