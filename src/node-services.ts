@@ -1,4 +1,5 @@
 import { Jobs } from './admin/jobs.js'
+import { LaidOutPhotos } from './admin/laid-out-photos.js'
 import { Maintenance } from './admin/maintenance.js'
 import { Cluster, type ClusterComponents, type ClusterInit } from './cluster/cluster.js'
 import type { Clock } from './core/clock.js'
@@ -54,6 +55,7 @@ export class NodeServices implements Startable {
   readonly photos: Photos
   /** Undefined when photos are not analyzed. */
   readonly similarity: Similarity | undefined
+  readonly laidOut: LaidOutPhotos
   readonly jobs: Jobs
   readonly maintenance: Maintenance
   #started = false
@@ -93,6 +95,7 @@ export class NodeServices implements Startable {
           log,
           space,
           indexes: () => this.similarity?.models.heartbeatIndexes() ?? [],
+          purgedToMs: () => local.purgedToMs(),
           onRound: () => {
             local.age.noteRound()
             local.laidOut.settleIn()
@@ -142,6 +145,7 @@ export class NodeServices implements Startable {
         { folder }
       )
     this.similarity = similarity
+    this.laidOut = new LaidOutPhotos({ laidOut: local.laidOut, clock })
     this.jobs = new Jobs({ clock, random, log })
     this.maintenance = new Maintenance({
       jobs: this.jobs,

@@ -221,12 +221,13 @@ export class SheafNode implements Startable {
 
   async #createServer(services: NodeServices, events: Events, nodeId: NodeId): Promise<HttpServer> {
     const { clock, log, fatal, fileSystem } = this.#components
-    const { photos, maintenance, jobs, similarity } = services
+    const { photos, maintenance, laidOut, jobs, similarity } = services
     const { http, allowHost, maxUploadBytes, name, data } = this.#config
     const cluster = new ClusterStatus(
       {
         clock,
         space: () => fileSystem.space(resolve(data)),
+        purgedToMs: () => services.local.purgedToMs(),
         ...(services.cluster && {
           membership: services.cluster.membership,
           lagBytes: member => services.cluster?.lagBytes(member),
@@ -239,6 +240,7 @@ export class SheafNode implements Startable {
       {
         photos,
         maintenance,
+        laidOut,
         cluster,
         jobs,
         events,

@@ -12,11 +12,15 @@ export interface ClusterMember extends Omit<MemberView, 'heartbeat'> {
   readonly lagBytes: number | undefined
   readonly disk: DiskSpace | undefined
   readonly version: string | undefined
+  /** It has no needle of a photo whose grave it heard of before this, laid-out ones excepted; ms since the Unix epoch. */
+  readonly purgedToMs: number | undefined
 }
 
 export interface ClusterStatusComponents {
   readonly clock: Clock
   readonly space: () => Promise<DiskSpace>
+  /** Of this node; for a cluster of one. */
+  readonly purgedToMs: () => number | undefined
   /** This and the following are left out on a node without a network. */
   readonly membership?: Pick<Membership, 'members'>
   /** @returns undefined when it is unknown */
@@ -63,12 +67,13 @@ export class ClusterStatus {
       ...view,
       lagBytes: lagBytes?.(view.id),
       disk: heartbeat === undefined || heartbeat.totalBytes === 0 ? undefined : heartbeat,
-      version: heartbeat?.version
+      version: heartbeat?.version,
+      purgedToMs: heartbeat?.purgedToMs
     }
   }
 
   async #alone(): Promise<ClusterMember> {
-    const { clock, space } = this.#components
+    const { clock, space, purgedToMs } = this.#components
     const { nodeId, name, version } = this.#init
     return {
       id: nodeId,
@@ -81,7 +86,14 @@ export class ClusterStatus {
       lagBytes: 0,
       disk: await space(),
       version,
-      clockSkewMs: 0
+      clockSkewMs: 0,
+      purgedToMs: purgedToMs()
     }
   }
+}
+
+/** @returns what all members have purged, ms since the Unix epoch; undefined: of one it is not known. Who has left does not count */
+export function leastPurgedToMs(members: readonly ClusterMember[]): number | undefined {
+  const purged = members.filter(({ state }) => state !== 'left').map(({ purgedToMs }) => purgedToMs)
+  return purged.length > 0 && purged.every(ms => ms !== undefined) ? Math.min(...purged) : undefined
 }

@@ -53,6 +53,8 @@ export interface ClusterComponents {
   readonly space: () => Promise<DiskSpace>
   /** The models whose vectors this node searches. */
   readonly indexes: () => readonly HeartbeatIndex[]
+  /** See `purgedToMs` of a heartbeat. */
+  readonly purgedToMs: () => number | undefined
   /** All addresses of a host name. */
   readonly resolve: (host: string) => Promise<readonly string[]>
   /** @returns the node of an Ed25519 public key */

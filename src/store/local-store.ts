@@ -238,6 +238,22 @@ export class LocalStore implements Startable {
     return this.#components.fileSystem.space(this.#folder)
   }
 
+  /**
+   * The moment, ms since the Unix epoch, before which no grave was heard of a photo of which a needle is still here,
+   * laid-out ones excepted. What this process wrote and nobody has inspected yet does not count.
+   *
+   * @returns undefined: not known, as some volume was never found without needles of buried photos
+   */
+  purgedToMs(): number | undefined {
+    let least = this.#components.clock.now()
+    for (const volume of this.volumes.volumes()) {
+      const cleanAt = this.inspector.cleanAt(volume)
+      if (cleanAt !== undefined) least = Math.min(least, cleanAt)
+      else if (!this.volumes.isOfThisProcess(volume.id)) return undefined
+    }
+    return least
+  }
+
   /** Opens the directory, recovers the volumes, and replays what the directory lacks. */
   async start(): Promise<void> {
     await makeDurableDirectory(this.#components.fileSystem, this.#folder)

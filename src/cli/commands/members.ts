@@ -14,7 +14,12 @@ export interface Member {
   readonly last_seen: string | null
   readonly lag_bytes: number | null
   readonly disk: { readonly free_bytes: number; readonly total_bytes: number } | null
+  /** Absent: the node is older than graves. */
+  readonly purged_to?: string | null
 }
+
+/** Of a time: deletes are purged over days. */
+const DAY_CHARACTERS = '2026-11-20'.length
 
 const TABLE = new Table([
   { title: 'ID' },
@@ -23,11 +28,16 @@ const TABLE = new Table([
   { title: 'LAST SEEN' },
   { title: 'BEHIND', align: 'right' },
   { title: 'FREE', align: 'right' },
+  { title: 'PURGED TO' },
   { title: 'ADDRESS' }
 ])
 
-interface ClusterAnswer {
+/** `GET /cluster` */
+export interface ClusterAnswer {
   readonly members: readonly Member[]
+  /** What graves have ended on the node before its time. Absent: it is older than graves. */
+  readonly laid_out?: readonly { readonly from: string | null; readonly count: number }[]
+  readonly laid_out_alarm?: boolean
 }
 
 export function addMembers(commands: CommandSet): void {
@@ -57,7 +67,7 @@ async function members(session: Session): Promise<ExitCode> {
   return 0
 }
 
-function row({ id, name, addresses, self, state, last_seen, lag_bytes, disk }: Member): string[] {
+function row({ id, name, addresses, self, state, last_seen, lag_bytes, disk, purged_to }: Member): string[] {
   return [
     printable(id),
     printable(name),
@@ -65,6 +75,7 @@ function row({ id, name, addresses, self, state, last_seen, lag_bytes, disk }: M
     last_seen === null ? 'never' : humanTime(last_seen),
     lag_bytes === null ? '?' : humanBytes(lag_bytes),
     disk === null ? '?' : humanBytes(disk.free_bytes),
+    purged_to == null ? '?' : humanTime(purged_to).slice(0, DAY_CHARACTERS),
     printable(addresses[0] ?? '')
   ]
 }

@@ -1,4 +1,5 @@
 import type { Jobs } from '../../admin/jobs.js'
+import type { LaidOutPhotos } from '../../admin/laid-out-photos.js'
 import type { Maintenance } from '../../admin/maintenance.js'
 import type { ClusterStatus } from '../../cluster/cluster-status.js'
 import type { Events } from '../../cluster/events/events.js'
@@ -27,6 +28,7 @@ export interface HttpComponents {
     | 'list'
     | 'batchDelete'
     | 'batchTag'
+    | 'batchExhume'
     | 'dump'
   >
   readonly maintenance: Pick<
@@ -42,6 +44,7 @@ export interface HttpComponents {
     | 'volumes'
     | 'volumeStats'
   >
+  readonly laidOut: Pick<LaidOutPhotos, 'list' | 'counts' | 'release'>
   /** Absent where photos are not analyzed. */
   readonly similarity?: {
     readonly search: Pick<Similarity['search'], 'byImage' | 'byText' | 'byPhoto'>
