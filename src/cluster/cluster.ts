@@ -6,7 +6,6 @@ import type { Logger } from '../core/log.js'
 import type { Random } from '../core/random.js'
 import type { Directory } from '../directory/directory.js'
 import type { Tombstone } from '../directory/keys.js'
-import { FORMAT_MAX, FORMAT_MIN } from '../domain/formats.js'
 import type { HybridClock } from '../domain/hlc.js'
 import type { NodeId, VolumeId } from '../domain/ids.js'
 import type { HeartbeatIndex } from '../network/membership/heartbeat.js'
@@ -34,6 +33,7 @@ import { CatchingUp } from './forgetting/catching-up.js'
 import { Horizon } from './forgetting/horizon.js'
 import { PromiseRounds } from './forgetting/promise-rounds.js'
 import { sealedTransport } from './forgetting/sealed-transport.js'
+import { ClusterFormat } from './members/cluster-format.js'
 import { CompactionOwner } from './members/compaction-owner.js'
 import { Decommission } from './members/decommission.js'
 import { Departures } from './members/departures.js'
@@ -107,6 +107,7 @@ export class Cluster implements Startable {
   readonly durableCopies: DurableCopies
   readonly comparison: PeerComparison
   readonly roll: MemberRoll
+  readonly format: ClusterFormat
   readonly departures: Departures
   readonly horizon: Horizon
   readonly rounds: PromiseRounds
@@ -124,7 +125,8 @@ export class Cluster implements Startable {
     const { transport, clock, random, log, hybridClock, volumes, copies, directory, writer, verdicts } = components
     const isRetired = (volume: VolumeId): boolean => verdicts.isRetired(volume)
     const { self } = transport
-    const terms = { formats: { min: FORMAT_MIN, max: FORMAT_MAX }, purgeDays: purgeMs / DAY_MS }
+    const { min, max } = directory.formats
+    const terms = { formats: { min, max }, purgeDays: purgeMs / DAY_MS }
     const records = new MemberRecords({ directory, writer, now: () => clock.now(), terms })
     this.roll = new MemberRoll({ self, records, purgeMs })
     const departures = new Departures({ ...components, self, records })
@@ -190,6 +192,10 @@ export class Cluster implements Startable {
     const compare = (peer: NodeId, signal: AbortSignal): Promise<boolean> => antiEntropy.compare(peer, signal)
     const secure = (tombstones: readonly Tombstone[]): Promise<void> => verdicts.secureTombstones(tombstones)
     const { roundMs = ROUND_MS } = init.pauses ?? {}
+    this.format = new ClusterFormat(
+      { ...open, directory, writer, compare, roll: this.roll, isOut: () => isOut(self) },
+      { roundMs }
+    )
     this.rounds = new PromiseRounds(
       {
         ...components,
@@ -234,6 +240,7 @@ export class Cluster implements Startable {
       this.roll,
       departures,
       description,
+      this.format,
       transport,
       this.membership,
       refusal,

@@ -3,6 +3,7 @@ import type { VolumeId } from '../domain/ids.js'
 import type { LogProgress } from '../domain/log-progress.js'
 import { bucketOf, DIGEST_BYTES, leafDigest } from '../domain/merkle.js'
 import type { DirectoryRecord, RecordKey } from '../domain/record.js'
+import { formatOf } from '../domain/record-codec.js'
 import { isForgotten, tombstoneStamp } from '../domain/tombstone.js'
 import { markerRow } from './batch-markers.js'
 import { DamageError } from './damage.js'
@@ -10,6 +11,7 @@ import {
   appliedKey,
   bucketKey,
   counterKey,
+  formatRow,
   leafKey,
   opaqueRow,
   type Row,
@@ -45,6 +47,8 @@ export interface PlanBase {
   readonly root: Uint8Array
   /** Records deleted up to this stamp have no leaf. */
   readonly horizon: Hlc
+  /** The latest format that a record row ever had. */
+  readonly formatMax: number
   bucket(bucket: number): Uint8Array
   count(term: string): number
 }
@@ -108,6 +112,8 @@ export function planBatch(
     const { record, bytes } = after
     changes.push({ key, ...(before && { before: before.record }), after: record, bytes, volumes })
   }
+  const formatMax = Math.max(0, ...changes.map(({ bytes }) => formatOf(bytes)))
+  if (formatMax > base.formatMax) putRow(operations, formatRow(formatMax))
   for (const needle of verbatim) putRow(operations, verbatimRow(needle))
   for (const fold of opaque) planOpaque(operations, toggles, deltas, fold, base.horizon)
   const counters = planCounters(operations, base, deltas)

@@ -4,15 +4,18 @@ import type { VolumeId } from '../domain/ids.js'
 import type { LogProgress } from '../domain/log-progress.js'
 import { DIGEST_BYTES, MERKLE_BUCKETS, MerkleTree } from '../domain/merkle.js'
 import type { Range } from '../domain/ranges.js'
+import { formatOf } from '../domain/record-codec.js'
 import { readMarkers } from './batch-markers.js'
 import type { BatchPlan, PlanBase } from './batch-plan.js'
 import { DamageError } from './damage.js'
 import type { Database } from './database.js'
 import {
   counterKey,
+  formatFrom,
   HORIZON_KEY,
   horizonFrom,
   openSealed,
+  RECORD_FORMAT_KEY,
   TABLE_APPLIED,
   TABLE_BUCKET,
   tableRange,
@@ -36,6 +39,7 @@ export class DirectoryView implements PlanBase {
   #sequence: number
   #horizon: Hlc
   #opaqueCount: number
+  #formatMax: number
 
   private constructor(
     database: Database,
@@ -45,6 +49,7 @@ export class DirectoryView implements PlanBase {
       sequence: number
       horizon: Hlc
       opaqueCount: number
+      formatMax: number
     }
   ) {
     this.#database = database
@@ -53,6 +58,7 @@ export class DirectoryView implements PlanBase {
     this.#sequence = rows.sequence
     this.#horizon = rows.horizon
     this.#opaqueCount = rows.opaqueCount
+    this.#formatMax = rows.formatMax
   }
 
   /** @throws {@link DamageError} when the rows are inconsistent */
@@ -64,7 +70,8 @@ export class DirectoryView implements PlanBase {
     const applied = await readApplied(database, sequence)
     const horizon = horizonFrom(await database.get(HORIZON_KEY))
     const opaqueCount = await countOpaque(database)
-    return new DirectoryView(database, { merkle, applied, sequence, horizon, opaqueCount })
+    const formatMax = formatFrom(await database.get(RECORD_FORMAT_KEY))
+    return new DirectoryView(database, { merkle, applied, sequence, horizon, opaqueCount, formatMax })
   }
 
   get sequence(): number {
@@ -78,6 +85,11 @@ export class DirectoryView implements PlanBase {
   /** Records that this version cannot read. */
   get opaqueCount(): number {
     return this.#opaqueCount
+  }
+
+  /** The latest format that a record row ever had. */
+  get formatMax(): number {
+    return this.#formatMax
   }
 
   get root(): Uint8Array {
@@ -107,6 +119,7 @@ export class DirectoryView implements PlanBase {
     this.#sequence = plan.sequence
     this.#horizon = plan.horizon
     this.#opaqueCount += plan.opaque.length
+    for (const { bytes } of plan.changes) this.#formatMax = Math.max(this.#formatMax, formatOf(bytes))
   }
 }
 

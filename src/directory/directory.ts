@@ -2,6 +2,7 @@ import { hasCode, SheafError } from '../core/errors.js'
 import { InvariantError } from '../core/invariant.js'
 import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
+import { RECORD_FORMATS, type RecordFormats } from '../domain/formats.js'
 import type { Hlc } from '../domain/hlc.js'
 import type { VolumeId } from '../domain/ids.js'
 import { isApplied, type LogProgress, NOTHING_APPLIED, progressAfter } from '../domain/log-progress.js'
@@ -35,6 +36,8 @@ export interface DirectoryComponents {
 
 export interface DirectoryInit {
   readonly migrations?: readonly Migration[]
+  /** Default: those of this version. */
+  readonly formats?: RecordFormats
 }
 
 export interface StoredRecord {
@@ -88,6 +91,8 @@ export class Directory implements Startable {
   readonly #log: Logger
   readonly #observe: (stamp: Hlc) => void
   readonly #migrations: readonly Migration[]
+  /** The record formats of this program. */
+  readonly formats: RecordFormats
   readonly #listeners = new Set<ChangeListener>()
   readonly #opaqueListeners = new Set<(keys: readonly RecordKey[]) => void>()
   #state: DirectoryState = 'closed'
@@ -102,6 +107,7 @@ export class Directory implements Startable {
     this.#log = components.log
     this.#observe = components.observe
     this.#migrations = init.migrations ?? MIGRATIONS
+    this.formats = init.formats ?? RECORD_FORMATS
     this.forgetting = new Forgetting({
       rows: () => this.#require(),
       read: work => this.#guard(work),
@@ -187,8 +193,8 @@ export class Directory implements Startable {
   async merge(encoded: readonly Uint8Array[]): Promise<number> {
     this.#requireWritable()
     const records = encoded
-      .filter(bytes => opaqueRecordOf(bytes) === undefined)
-      .map(bytes => ({ ...decodeCanonical(bytes), location: undefined }))
+      .filter(bytes => opaqueRecordOf(bytes, this.formats) === undefined)
+      .map(bytes => ({ ...decodeCanonical(bytes, this.formats), location: undefined }))
     return this.#exclusive(async () => {
       this.#requireWritable()
       try {
@@ -375,9 +381,9 @@ export class Directory implements Startable {
     for (const { record: bytes, location } of group.needles) {
       if (bytes === undefined || isApplied(progress, location.offset)) continue
       try {
-        const unreadable = opaqueRecordOf(bytes)
+        const unreadable = opaqueRecordOf(bytes, this.formats)
         if (unreadable !== undefined) opaque.push({ record: unreadable, bytes, location })
-        else records.push({ ...decodeCanonical(bytes), location })
+        else records.push({ ...decodeCanonical(bytes, this.formats), location })
       } catch (err) {
         // Its checksums are correct, so it was written like this; the other records must still be served.
         if (!hasCode(err, 'ERR_RECORD_MALFORMED')) throw err
@@ -443,7 +449,7 @@ export class Directory implements Startable {
     const { records, verbatim } = none
       ? { records: incoming, verbatim: [] }
       : partOpaque(database, incoming, opaque.folds)
-    const folds = await foldRecords(database, records)
+    const folds = await foldRecords(database, records, this.formats)
     const hidden = { folds: opaque.folds, verbatim: [...opaque.verbatim, ...verbatim] }
     const plan = planBatch(view, folds, applied, hidden)
     if (plan.operations.length > 0) await database.batch(plan.operations)
@@ -487,7 +493,12 @@ export class Directory implements Startable {
 
   async #open(state: 'open' | 'filling'): Promise<void> {
     try {
-      const { rebuildReason, ...opened } = await openRows(this.#source, this.#migrations, this.#damage)
+      const { rebuildReason, ...opened } = await openRows(
+        this.#source,
+        this.#migrations,
+        this.#damage,
+        this.formats.max
+      )
       this.#opened = opened
       this.#rebuildReason = rebuildReason
     } catch (err) {
@@ -559,10 +570,13 @@ export class Directory implements Startable {
 }
 
 /** @throws `ERR_RECORD_MALFORMED`, also for a record that shows no version: nothing here could make anything of it */
-function decodeCanonical(bytes: Uint8Array): { readonly record: DirectoryRecord; readonly bytes: Uint8Array } {
-  const record = decodeRecord(bytes)
+function decodeCanonical(
+  bytes: Uint8Array,
+  formats: RecordFormats
+): { readonly record: DirectoryRecord; readonly bytes: Uint8Array } {
+  const record = decodeRecord(bytes, formats.max)
   shownVersion(record)
-  return { record, bytes: canonicalBytes(bytes, record) }
+  return { record, bytes: canonicalBytes(bytes, record, formats) }
 }
 
 function stored({ record, home }: RecordState, view: DirectoryView): StoredRecord {

@@ -35,6 +35,7 @@
 import { hash } from 'node:crypto'
 import { crc32 } from '@node-rs/crc32'
 import { invariant } from '../core/invariant.js'
+import { RECORD_FORMATS } from '../domain/formats.js'
 import { HLC_ZERO, type Hlc } from '../domain/hlc.js'
 import {
   actorIdBytes,
@@ -63,6 +64,8 @@ export const TABLE_TOMBSTONE = 0x08
 export const HORIZON_KEY = Uint8Array.of(0x09)
 const TABLE_OPAQUE = 0x0a
 const TABLE_VERBATIM = 0x0b
+/** The latest format that a record row ever had, if that was later than the first that has this row. */
+export const RECORD_FORMAT_KEY = Uint8Array.of(0x0c)
 /** Makes a batch of one such row no smaller than BATCH_BYTES_MIN. */
 const ROW_PADDING = new Uint8Array(120)
 
@@ -113,6 +116,18 @@ export function markerKey(slot: number): Uint8Array {
 
 export function horizonRow(horizon: Hlc): Row {
   return sealedRow(HORIZON_KEY, u64(horizon), ROW_PADDING)
+}
+
+export function formatRow(format: number): Row {
+  const payload = Buffer.alloc(4)
+  payload.writeUInt32BE(format)
+  return sealedRow(RECORD_FORMAT_KEY, payload, ROW_PADDING)
+}
+
+/** @param value - undefined when there is no row */
+export function formatFrom(value: Uint8Array | undefined): number {
+  if (value === undefined) return RECORD_FORMATS.min
+  return openSealed(RECORD_FORMAT_KEY, value, 4 + ROW_PADDING.length).readUInt32BE(0)
 }
 
 /** @param value - undefined when there is no row: zero */

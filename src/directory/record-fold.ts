@@ -1,6 +1,7 @@
+import type { RecordFormats } from '../domain/formats.js'
 import type { VolumeId } from '../domain/ids.js'
 import { type DirectoryRecord, mergeRecords, type RecordKey } from '../domain/record.js'
-import { encodeRecord } from '../domain/record-codec.js'
+import { encodeRecordAs } from '../domain/record-codec.js'
 import type { NeedleLocation } from '../volumes/needle-store.js'
 import type { RecordState } from './stored-record.js'
 
@@ -26,12 +27,16 @@ export interface RecordFold {
  * Merges one record into the stored state. The merged record does not depend on the order of calls; the home is the latest
  * needle whose record equals the merged state.
  */
-export function foldRecord(before: RecordState | undefined, incoming: IncomingRecord): RecordState {
+export function foldRecord(
+  before: RecordState | undefined,
+  incoming: IncomingRecord,
+  formats: RecordFormats
+): RecordState {
   const { location } = incoming
   if (before === undefined) return { record: incoming.record, bytes: incoming.bytes, home: location }
   if (sameBytes(before.bytes, incoming.bytes)) return location === undefined ? before : { ...before, home: location }
   const record = mergeRecords(before.record, incoming.record)
-  const bytes = encodeRecord(record)
+  const bytes = encodeRecordAs(formats, record)
   if (sameBytes(bytes, incoming.bytes)) return { record, bytes, home: location }
   return { record, bytes, home: sameBytes(bytes, before.bytes) ? before.home : undefined }
 }

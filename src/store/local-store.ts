@@ -7,6 +7,7 @@ import type { Random } from '../core/random.js'
 import { type Step, WorkerLoop } from '../core/worker-loop.js'
 import type { DatabaseSource } from '../directory/database.js'
 import { Directory } from '../directory/directory.js'
+import type { RecordFormats } from '../domain/formats.js'
 import { HLC_ZERO, type Hlc, HybridClock } from '../domain/hlc.js'
 import type { VolumeId } from '../domain/ids.js'
 import { Compactor } from '../volumes/compaction.js'
@@ -50,6 +51,8 @@ export interface LocalStoreComponents {
   readonly horizon?: () => Hlc
   /** Needles of photos deleted up to this stamp are to be removed at once. Default: none. */
   readonly purgeTo?: () => Hlc
+  /** The greatest record format that may be written. Default: the least. */
+  readonly clusterFormat?: () => number
   /** Awaited whenever the directory has been filled from the log after a reopening. */
   readonly onRefilled?: () => Promise<void>
 }
@@ -62,6 +65,8 @@ export interface LocalStoreInit {
   readonly volumeBytes: number
   /** How long the bytes of a deleted photo may be kept, ms. */
   readonly purgeMs: number
+  /** Default: those of this version. */
+  readonly formats?: RecordFormats
 }
 
 /**
@@ -88,14 +93,17 @@ export class LocalStore implements Startable {
   #knowsRetired = false
   #refilling = false
 
-  constructor(components: LocalStoreComponents, { folder, origin, volumeBytes, purgeMs }: LocalStoreInit) {
+  constructor(components: LocalStoreComponents, { folder, origin, volumeBytes, purgeMs, formats }: LocalStoreInit) {
     const { fileSystem, clock, random, log, database, sign, verifySignature } = components
-    const { admit = () => {}, horizon = () => HLC_ZERO, purgeTo = () => HLC_ZERO } = components
+    const { admit = () => {}, clusterFormat, horizon = () => HLC_ZERO, purgeTo = () => HLC_ZERO } = components
     this.#components = components
     this.#folder = folder
     const hybridClock = new HybridClock({ clock })
     this.hybridClock = hybridClock
-    this.directory = new Directory({ database, log, observe: stamp => hybridClock.observe(stamp) })
+    this.directory = new Directory(
+      { database, log, observe: stamp => hybridClock.observe(stamp) },
+      formats && { formats }
+    )
     this.#reserve = new DiskReserve(
       { fileSystem, clock, log },
       {
@@ -122,7 +130,14 @@ export class LocalStore implements Startable {
       { folder: join(folder, 'volumes'), volumeBytes, origin }
     )
     const { volumes, directory } = this
-    const writer = new RecordWriter({ store: volumes, directory, hybridClock, actor: () => volumes.epoch, admit })
+    const writer = new RecordWriter({
+      store: volumes,
+      directory,
+      hybridClock,
+      actor: () => volumes.epoch,
+      admit,
+      ...(clusterFormat && { clusterFormat })
+    })
     this.writer = writer
     const verdicts = new NeedleVerdicts({ directory, volumes, writer, horizon, purgeTo })
     this.verdicts = verdicts

@@ -32,7 +32,10 @@ const DEAD: Verdict = { state: 'dead' }
 const UNKNOWN: Verdict = { state: 'unknown' }
 
 export interface NeedleVerdictsComponents {
-  readonly directory: Pick<Directory, 'getMany' | 'getSync' | 'isOpaque' | 'verbatimHome' | 'records' | 'onChange'>
+  readonly directory: Pick<
+    Directory,
+    'formats' | 'getMany' | 'getSync' | 'isOpaque' | 'verbatimHome' | 'records' | 'onChange'
+  >
   readonly volumes: Pick<VolumeSet, 'get' | 'locate' | 'read' | 'append' | 'isOwn' | 'isOfThisProcess'>
   readonly writer: Pick<RecordWriter, 'write' | 'pending'>
   /** Deletes up to this stamp may be forgotten. */
@@ -144,11 +147,18 @@ export class NeedleVerdicts {
       const home = this.#components.directory.verbatimHome(bytes)
       return home === undefined || (home.volume === volume.id && home.offset === row.offset) ? LIVE : COPY
     }
-    return isForgotten(decodeRecord(bytes), this.#components.horizon()) ? DEAD : LIVE
+    return isForgotten(this.#decode(bytes), this.#components.horizon()) ? DEAD : LIVE
+  }
+
+  #decode(bytes: Uint8Array): DirectoryRecord {
+    return decodeRecord(bytes, this.#components.directory.formats.max)
   }
 
   #isOpaque(record: Uint8Array): boolean {
-    return opaqueRecordOf(record) !== undefined || this.#components.directory.isOpaque(decodeRecord(record))
+    return (
+      opaqueRecordOf(record, this.#components.directory.formats) !== undefined ||
+      this.#components.directory.isOpaque(this.#decode(record))
+    )
   }
 
   /**
@@ -158,8 +168,8 @@ export class NeedleVerdicts {
    */
   isWhole(encoded: Uint8Array): boolean {
     const { directory, volumes } = this.#components
-    if (opaqueRecordOf(encoded) !== undefined) return true // it cannot be told, so it is kept
-    const record = decodeRecord(encoded)
+    if (opaqueRecordOf(encoded, this.#components.directory.formats) !== undefined) return true // it cannot be told, so it is kept
+    const record = this.#decode(encoded)
     if (record.kind !== PHOTO_KIND || directory.isOpaque(record) || directory.getSync(record) !== undefined) return true
     const blob = blobOf(viewPhoto(record), 'orig')
     const chunks = blob === undefined ? [] : Array.from({ length: needleCount(blob) }, (_, i) => dataIdentity(blob, i))
@@ -195,7 +205,7 @@ export class NeedleVerdicts {
       for (const stored of await this.#components.directory.getMany(keys.splice(0))) {
         if (stored === undefined) continue
         const { record, home } = stored
-        const draft = recordDraft(record)
+        const draft = recordDraft(record, this.#components.directory.formats)
         if (home !== undefined && (await this.#isReadable(home, draft.header))) continue
         await this.#components.volumes.append([draft], 'upkeep')
         secured++
@@ -215,7 +225,7 @@ export class NeedleVerdicts {
     for (let at = 0; at < tombstones.length; at += SECURE_BATCH_RECORDS) {
       const keys = tombstones.slice(at, at + SECURE_BATCH_RECORDS).map(({ key }) => key)
       const drafts = (await directory.getMany(keys)).flatMap(stored =>
-        stored !== undefined && stored.home === undefined ? [recordDraft(stored.record)] : []
+        stored !== undefined && stored.home === undefined ? [recordDraft(stored.record, directory.formats)] : []
       )
       if (drafts.length > 0) await volumes.append(drafts, 'upkeep')
     }
@@ -230,7 +240,7 @@ export class NeedleVerdicts {
       const home = this.#components.directory.verbatimHome(bytes)
       return (await this.#standsAt(home, volume, row, trust)) ? undefined : volume.readDraft(row)
     }
-    const record = decodeRecord(bytes)
+    const record = this.#decode(bytes)
     const [stored] = await this.#components.directory.getMany([record]) // only the headers of photos hold the key
     if (stored !== undefined) return this.#stateToMove(volume, row, stored, trust)
     // the directory does not know it, so it is kept, unless it is a forgotten tombstone
@@ -245,7 +255,7 @@ export class NeedleVerdicts {
   ): Promise<NeedleDraft | undefined> {
     // superseded within this volume: the needle that holds the merged state is moved instead
     if (home?.volume === volume.id && home.offset !== row.offset) return undefined
-    const draft = recordDraft(record)
+    const draft = recordDraft(record, this.#components.directory.formats)
     return (await this.#standsAt(home, volume, draft.header, trust)) ? undefined : draft
   }
 
@@ -263,7 +273,7 @@ export class NeedleVerdicts {
   /** @returns undefined for a record of a later format */
   async #recordIn(volume: Volume, row: NeedleRow): Promise<DirectoryRecord | undefined> {
     const bytes = await volume.read(row.offset, row, row.length)
-    return opaqueRecordOf(bytes) === undefined ? decodeRecord(bytes) : undefined
+    return opaqueRecordOf(bytes, this.#components.directory.formats) === undefined ? this.#decode(bytes) : undefined
   }
 
   #dataVerdict(volume: Volume, row: NeedleRow, record: DirectoryRecord): Verdict {

@@ -1,6 +1,7 @@
 import { SheafError } from '../core/errors.js'
 import { KeyedLock } from '../core/keyed-lock.js'
 import type { Directory } from '../directory/directory.js'
+import { bornIn } from '../domain/formats.js'
 import type { Hlc, HybridClock } from '../domain/hlc.js'
 import type { ActorId, PhotoId } from '../domain/ids.js'
 import { deleteChanges, type Photo, viewPhoto } from '../domain/photo.js'
@@ -29,12 +30,14 @@ export interface Edit {
 
 export interface RecordWriterComponents {
   readonly store: NeedleStore
-  readonly directory: Pick<Directory, 'getSync'>
+  readonly directory: Pick<Directory, 'formats' | 'getSync'>
   readonly hybridClock: HybridClock
   /** The current epoch: it changes when a write fails, see `VolumeSet.epoch`. */
   readonly actor: () => ActorId
   /** Throws when clients must not write now. Default: they always may. */
   readonly admit?: () => void
+  /** The greatest record format that may be written. Default: the least. */
+  readonly clusterFormat?: () => number
 }
 
 /**
@@ -43,20 +46,22 @@ export interface RecordWriterComponents {
  */
 export class RecordWriter {
   readonly #store: NeedleStore
-  readonly #directory: Pick<Directory, 'getSync'>
+  readonly #directory: Pick<Directory, 'formats' | 'getSync'>
   readonly #hybridClock: HybridClock
   readonly #actor: () => ActorId
   readonly #lock = new KeyedLock()
   readonly #admit: () => void
+  readonly #clusterFormat: () => number
   /** Writes between reading the directory and the end of their append. */
   readonly pending = new PendingWrites()
 
-  constructor({ store, directory, hybridClock, actor, admit = () => {} }: RecordWriterComponents) {
+  constructor({ store, directory, hybridClock, actor, admit = () => {}, clusterFormat }: RecordWriterComponents) {
     this.#store = store
     this.#directory = directory
     this.#hybridClock = hybridClock
     this.#actor = actor
     this.#admit = admit
+    this.#clusterFormat = clusterFormat ?? (() => directory.formats.min)
   }
 
   /** @throws the reason why clients must not write now, e.g. `ERR_LEAVING` */
@@ -73,7 +78,8 @@ export class RecordWriter {
     this.#admit()
     await this.pending.run(async () => {
       const record = changeRecord({ kind: 'photo', id }, undefined, this.#stamper(), changes)
-      await this.#store.append([...needles, recordDraft(record)], 'upload')
+      const born = bornIn(record, this.#clusterFormat(), this.#directory.formats)
+      await this.#store.append([...needles, this.#draft(born)], 'upload')
     })
   }
 
@@ -95,7 +101,7 @@ export class RecordWriter {
       if (edit === undefined || edit.changes.length === 0) return before
       const after = changeRecord(before, before, this.#stamper(), edit.changes)
       edit.check?.(viewPhoto(after))
-      await this.#store.append([...(edit.needles ?? []), recordDraft(after)], edit.purpose ?? 'upkeep')
+      await this.#store.append([...(edit.needles ?? []), this.#draft(after)], edit.purpose ?? 'upkeep')
       return after
     })
   }
@@ -109,7 +115,7 @@ export class RecordWriter {
       const before = requireRecord(this.#directory, id)
       if (viewPhoto(before).deleted) return
       const after = changeRecord(before, before, { actor: this.#actor(), hlc: () => stamp }, deleteChanges(before))
-      await this.#store.append([recordDraft(after)], 'upkeep')
+      await this.#store.append([this.#draft(after)], 'upkeep')
     })
   }
 
@@ -120,7 +126,7 @@ export class RecordWriter {
       const { deleted, value } = shownVersion(before)
       if (!deleted) return
       const after = changeRecord(before, before, this.#stamper(), [{ kind: 'version', value }])
-      await this.#store.append([recordDraft(after)], 'upkeep')
+      await this.#store.append([this.#draft(after)], 'upkeep')
     })
   }
 
@@ -135,13 +141,17 @@ export class RecordWriter {
       const changes = decide(before)
       if (before !== undefined && changes.length === 0) return before
       const after = changeRecord(key, before, this.#stamper(), changes)
-      await this.#store.append([recordDraft(after)], 'upkeep')
+      await this.#store.append([this.#draft(after)], 'upkeep')
       return after
     })
   }
 
   #exclusively<Result>(key: string, write: () => Promise<Result>): Promise<Result> {
     return this.#lock.run(key, () => this.pending.run(write))
+  }
+
+  #draft(record: DirectoryRecord): NeedleDraft {
+    return recordDraft(record, this.#directory.formats)
   }
 
   /** Call it in the same synchronous step as the append: after a failure, no write may use the previous epoch. */

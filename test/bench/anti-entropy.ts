@@ -7,9 +7,11 @@ import { nodeFileSystem } from '../../src/core/node-file-system.js'
 import { systemRandom } from '../../src/core/random.js'
 import { levelDatabase } from '../../src/directory/database.js'
 import { Directory } from '../../src/directory/directory.js'
+import { RECORD_FORMATS } from '../../src/domain/formats.js'
 import type { NodeId } from '../../src/domain/ids.js'
 import type { DirectoryRecord } from '../../src/domain/record.js'
 import { encodeRecord } from '../../src/domain/record-codec.js'
+import { ownVersion } from '../../src/network/node-version.js'
 import type { RequestHandler } from '../../src/network/transport.js'
 import { AntiEntropy, type AntiEntropyComponents } from '../../src/replication/records/anti-entropy.js'
 import { PhotoWriter } from '../unit/directory/photo-log.js'
@@ -92,6 +94,8 @@ class CountingWire {
   end(self: string): AntiEntropyComponents['transport'] {
     return {
       self: self as NodeId,
+      version: ownVersion('bench', RECORD_FORMATS),
+      versionOf: () => undefined,
       onPeer: () => () => {},
       handle: (method, handler) => this.#handlers.set(`${self} ${method}`, handler),
       request: async (peer, method, body, signal) => {

@@ -10,7 +10,7 @@ const READ_AT_ONCE = 256
 
 export interface NeedleCensusComponents {
   readonly volumes: Pick<VolumeSet, 'volumes'>
-  readonly directory: Pick<Directory, 'getMany'>
+  readonly directory: Pick<Directory, 'formats' | 'getMany'>
 }
 
 /**
@@ -40,7 +40,8 @@ export async function heldPhotos(
         if (row.kind !== 'record' && row.generation > generation) continue
         const isTombstone =
           row.kind === 'record' &&
-          tombstoneStamp(decodeRecord(await volume.read(row.offset, row, row.length))) !== undefined
+          tombstoneStamp(decodeRecord(await volume.read(row.offset, row, row.length), directory.formats.max)) !==
+            undefined
         if (!isTombstone) held.add(id)
       }
     }

@@ -31,7 +31,7 @@ export interface PromiseRoundsComponents {
   readonly transport: Pick<Transport, 'self' | 'peers' | 'request' | 'handle'>
   readonly horizon: Horizon
   readonly departures: Pick<Departures, 'recordedMembers' | 'unacknowledged' | 'onChange' | 'acknowledgeAll'>
-  readonly directory: Pick<Directory, 'state' | 'forgetting' | 'getMany'>
+  readonly directory: Pick<Directory, 'formats' | 'state' | 'forgetting' | 'getMany'>
   readonly volumes: Pick<VolumeSet, 'volumes' | 'get'>
   readonly isRetired: (volume: VolumeId) => boolean
   readonly pending: Pick<PendingWrites, 'settled'>

@@ -70,6 +70,11 @@ export function sealedTransport(transport: Transport, keeper: SealKeeper): Trans
     }
   return {
     self: transport.self,
+    get version() {
+      return transport.version
+    },
+    versionOf: peer => transport.versionOf(peer),
+    requireFormat: format => transport.requireFormat(format),
     start: () => transport.start(),
     stop: () => transport.stop(),
     addresses: () => transport.addresses(),

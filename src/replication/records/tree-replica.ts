@@ -3,7 +3,7 @@ import type { Logger } from '../../core/log.js'
 import type { Directory } from '../../directory/directory.js'
 import { MERKLE_FANOUT } from '../../domain/merkle.js'
 import type { RecordKey } from '../../domain/record.js'
-import { encodeRecord } from '../../domain/record-codec.js'
+import { encodeRecordAs } from '../../domain/record-codec.js'
 import { REQUEST_BYTES_MAX } from '../../network/transport.js'
 import { type Leaf, SHORT_DIGEST_BYTES } from './anti-entropy-messages.js'
 
@@ -11,7 +11,7 @@ import { type Leaf, SHORT_DIGEST_BYTES } from './anti-entropy-messages.js'
 const RECORD_BYTES_MAX = REQUEST_BYTES_MAX - 1024
 
 export interface TreeReplicaComponents {
-  readonly directory: Pick<Directory, 'merkle' | 'leaves' | 'getMany' | 'merge'>
+  readonly directory: Pick<Directory, 'formats' | 'merkle' | 'leaves' | 'getMany' | 'merge'>
   readonly log: Logger
 }
 
@@ -56,7 +56,7 @@ export class TreeReplica {
     const stored = await this.#directory.getMany(keys)
     return stored.map((found, i) => {
       if (found === undefined) return undefined
-      const bytes = encodeRecord(found.record)
+      const bytes = encodeRecordAs(this.#directory.formats, found.record)
       if (bytes.length <= RECORD_BYTES_MAX) return bytes
       this.#log.warn(
         { ...keys[i], byteCount: bytes.length },

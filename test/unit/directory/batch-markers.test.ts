@@ -56,7 +56,7 @@ describe('batch markers', () => {
 
   it('belong to batches of at least BATCH_BYTES_MIN', () => {
     const record = { kind: 'a', id: 'b', context: new Map(), entries: [] }
-    const base = { sequence: 0, root: root(0), bucket: () => root(0), count: () => 0, horizon: HLC_ZERO }
+    const base = { sequence: 0, root: root(0), bucket: () => root(0), count: () => 0, formatMax: 2, horizon: HLC_ZERO }
     const after = { record, bytes: encodeRecord(record), home: undefined }
     // Merged without its needle: the batch has no applied offset.
     const readable = planBatch(base, [{ key: record, before: undefined, after, volumes: [] }], new Map())
