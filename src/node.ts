@@ -242,7 +242,8 @@ export class SheafNode implements Startable {
           membership: services.cluster.membership,
           lagBytes: member => services.cluster?.lagBytes(member),
           rounds: services.cluster.rounds,
-          departures: services.cluster.departures
+          departures: services.cluster.departures,
+          format: services.cluster.format
         })
       },
       { nodeId, name, version: this.#version }

@@ -1,11 +1,13 @@
 import type { Clock } from '../core/clock.js'
 import { SheafError } from '../core/errors.js'
 import type { DiskSpace } from '../core/file-system.js'
+import { type FormatRange, RECORD_FORMATS } from '../domain/formats.js'
 import { HLC_ZERO } from '../domain/hlc.js'
 import type { NodeId } from '../domain/ids.js'
 import type { MemberView } from '../network/membership/member-view.js'
 import type { Membership } from '../network/membership/membership.js'
 import type { HorizonStatus, PromiseRounds } from './forgetting/promise-rounds.js'
+import type { ClusterFormat } from './members/cluster-format.js'
 import type { Departures } from './members/departures.js'
 
 /** A member as operators see it; undefined fields are unknown to this node. */
@@ -14,6 +16,8 @@ export interface ClusterMember extends Omit<MemberView, 'heartbeat'> {
   readonly lagBytes: number | undefined
   readonly disk: DiskSpace | undefined
   readonly version: string | undefined
+  /** The record formats that it reads. */
+  readonly formats?: FormatRange | undefined
 }
 
 export interface ClusterStatusComponents {
@@ -25,6 +29,7 @@ export interface ClusterStatusComponents {
   readonly lagBytes?: (member: NodeId) => number | undefined
   readonly rounds?: Pick<PromiseRounds, 'status'>
   readonly departures?: Pick<Departures, 'remove'>
+  readonly format?: Pick<ClusterFormat, 'current' | 'formatsOf'>
 }
 
 export interface ClusterStatusInit {
@@ -55,6 +60,11 @@ export class ClusterStatus {
     return rounds?.status ?? { horizon: HLC_ZERO, heldBackBy: undefined, sinceMs: undefined }
   }
 
+  /** The greatest record format that may be written. */
+  recordFormat(): number {
+    return this.#components.format?.current ?? RECORD_FORMATS.min
+  }
+
   /**
    * Removes a node that will not return.
    *
@@ -67,12 +77,13 @@ export class ClusterStatus {
   }
 
   #member({ heartbeat, ...view }: MemberView): ClusterMember {
-    const { lagBytes } = this.#components
+    const { lagBytes, format } = this.#components
     return {
       ...view,
       lagBytes: lagBytes?.(view.id),
       disk: heartbeat === undefined || heartbeat.totalBytes === 0 ? undefined : heartbeat,
-      version: heartbeat?.version
+      version: heartbeat?.version,
+      formats: format?.formatsOf(view.id)
     }
   }
 
@@ -90,6 +101,7 @@ export class ClusterStatus {
       lagBytes: 0,
       disk: await space(),
       version,
+      formats: RECORD_FORMATS,
       clockSkewMs: 0
     }
   }

@@ -45,6 +45,8 @@ import { PeerComparison } from './peer-comparison.js'
 /** Pause between two rounds of forgetting: horizons move by days. */
 const ROUND_MS = 60_000
 const LOOK_MS = 2_000
+/** Between two looks at whether all members read more: that costs nothing until they do. */
+const FORMAT_ROUND_MS = 10_000
 const DAY_MS = 24 * 3_600_000
 
 export interface ClusterComponents {
@@ -194,7 +196,10 @@ export class Cluster implements Startable {
     const { roundMs = ROUND_MS } = init.pauses ?? {}
     this.format = new ClusterFormat(
       { ...open, directory, writer, compare, roll: this.roll, isOut: () => isOut(self) },
-      { roundMs }
+      {
+        roundMs: init.pauses?.roundMs ?? FORMAT_ROUND_MS,
+        isToJoin: init.join.length > 0 && init.joinIsDefault !== true
+      }
     )
     this.rounds = new PromiseRounds(
       {

@@ -21,6 +21,8 @@
  *                                                           no row in record, leaf, index · 120 zeros, as above
  *   verbatim   0b · 16 of SHA-256(record as in its needle)  24 home: where such a record was applied from last, or an
  *                                                           earlier state of one
+ *   format     0c                                           4 latest record format that a row ever had · 120 zeros, as
+ *                                                           above; absent: 2
  *
  *   part        content
  *   record key  text kind · 1 form · id: form 1, the 16 bytes of a lower-case UUID; form 0, UTF-8 to the end

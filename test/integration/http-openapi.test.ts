@@ -32,6 +32,7 @@ beforeAll(async () => {
   http = await startHttp({
     cluster: {
       members: async () => [],
+      recordFormat: () => 2,
       horizon: () => ({ horizon: hlcFrom(1), heldBackBy: 'gone' as NodeId, sinceMs: 0 }),
       remove: async id => {
         if (id !== 'gone') throw new SheafError('ERR_NO_SUCH_MEMBER')

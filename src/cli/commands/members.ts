@@ -13,6 +13,7 @@ export interface Member {
   readonly state: string
   readonly last_seen: string | null
   readonly lag_bytes: number | null
+  readonly record_formats?: readonly number[] | null
   readonly disk: { readonly free_bytes: number; readonly total_bytes: number } | null
 }
 
@@ -35,6 +36,7 @@ interface Horizon {
 
 interface ClusterAnswer {
   readonly members: readonly Member[]
+  readonly record_format?: number
   readonly horizon?: Horizon
 }
 
@@ -61,10 +63,26 @@ async function members(session: Session): Promise<ExitCode> {
   if (session.json) await printJson(session, answer)
   else {
     for (const line of TABLE.lines(answer.members.map(row))) await session.terminal.print(line)
+    for (const note of formatNotes(answer)) session.terminal.note(note)
     const held = answer.horizon === undefined ? undefined : heldBack(answer.horizon, answer.members)
     if (held !== undefined) session.terminal.note(held)
   }
   return 0
+}
+
+/** @returns who reads later record formats than the cluster has, and who does not read that one */
+function formatNotes({ members, record_format: format }: ClusterAnswer): string[] {
+  if (format === undefined) return []
+  const reading = (fits: (max: number) => boolean): string =>
+    members
+      .filter(({ state, record_formats }) => state !== 'left' && record_formats != null && fits(record_formats[1] ?? 0))
+      .map(({ name }) => printable(name))
+      .join(', ')
+  const [ahead, behind] = [reading(max => max > format), reading(max => max < format)]
+  return [
+    ...(ahead === '' ? [] : [`the cluster has record format ${format} until all members read more, as do: ${ahead}`]),
+    ...(behind === '' ? [] : [`the cluster has record format ${format}, which is not read by: ${behind}; upgrade`])
+  ]
 }
 
 /** @returns why deletes are not forgotten, when they wait for somebody */

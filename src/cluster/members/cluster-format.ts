@@ -13,20 +13,28 @@ import type { MemberRoll } from './member-roll.js'
 
 const FORMAT_KEY = { kind: 'cluster', id: 'format' } as const
 const FORMAT_LAST = 0xffff
-/** A node that knows no other may be about to join some: it waits for that many rounds. */
-const LONE_ROUNDS = 10
+/** A node that never met another may be about to: it waits for that many rounds. */
+const LONE_ROUNDS = 60
+/** Between two lines that this node is left behind. */
+const WARN_ROUNDS = 6
 
 export interface ClusterFormatComponents {
   readonly directory: Pick<Directory, 'formats' | 'getSync' | 'onChange'>
   readonly writer: Pick<RecordWriter, 'write'>
-  readonly transport: Pick<Transport, 'peers' | 'versionOf' | 'requireFormat'>
-  readonly roll: Pick<MemberRoll, 'others'>
+  readonly transport: Pick<Transport, 'self' | 'peers' | 'versionOf' | 'requireFormat'>
+  readonly roll: Pick<MemberRoll, 'others' | 'isLast' | 'formatsOf'>
   /** Whether this node has left, or was removed. */
   readonly isOut: () => boolean
   /** Compares directories with a peer. @returns whether all of them was compared */
   readonly compare: (peer: NodeId, signal: AbortSignal) => Promise<boolean>
   readonly clock: Clock
   readonly log: Logger
+}
+
+export interface ClusterFormatInit {
+  readonly roundMs: number
+  /** Whether the operator wants it to join others: until it has met one, it does not speak for a cluster. */
+  readonly isToJoin: boolean
 }
 
 /**
@@ -39,14 +47,17 @@ export interface ClusterFormatComponents {
 export class ClusterFormat implements Startable {
   readonly #components: ClusterFormatComponents
   readonly #loop: WorkerLoop
+  readonly #isToJoin: boolean
   #current: number
+  #rounds = 0
   #loneRounds = 0
   #unsubscribe: (() => void) | undefined
 
-  constructor(components: ClusterFormatComponents, init: { readonly roundMs: number }) {
+  constructor(components: ClusterFormatComponents, init: ClusterFormatInit) {
     const { clock, log, directory } = components
     this.#components = components
     this.#current = directory.formats.min
+    this.#isToJoin = init.isToJoin
     this.#loop = new WorkerLoop(
       { clock, log },
       { name: 'cluster format', idleMs: init.roundMs, delayMs: init.roundMs, step: signal => this.#step(signal) }
@@ -77,6 +88,13 @@ export class ClusterFormat implements Startable {
     return this.#current > this.#components.directory.formats.max
   }
 
+  /** @returns the formats that a node reads; undefined when it never said */
+  formatsOf(node: NodeId): FormatRange | undefined {
+    const { transport, roll, directory } = this.#components
+    if (node === transport.self) return directory.formats
+    return transport.versionOf(node)?.formats ?? roll.formatsOf(node)
+  }
+
   #note(format: number): void {
     const { transport, log } = this.#components
     if (format > this.#current) {
@@ -98,15 +116,23 @@ export class ClusterFormat implements Startable {
 
   async #step(signal: AbortSignal): Promise<'idle'> {
     const { transport, compare, isOut } = this.#components
-    this.#warn()
+    this.#rounds += 1
+    if (this.#rounds % WARN_ROUNDS === 0) this.#warn()
     if (isOut() || this.#readByAll() <= this.#current) return 'idle'
     const peers = transport.peers()
     // a member that this node has not heard of is known to those who met it
     for (const peer of peers) if (!(await compare(peer, signal))) return 'idle'
-    this.#loneRounds =
-      peers.length > 0 || this.#components.roll.others().length > 0 ? LONE_ROUNDS : this.#loneRounds + 1
-    if (this.#loneRounds >= LONE_ROUNDS && !isOut()) await this.#raise(this.#readByAll())
+    if (this.#speaksForCluster() && !isOut()) await this.#raise(this.#readByAll())
     return 'idle'
+  }
+
+  /** Whether what this node knows of members is what the cluster knows. */
+  #speaksForCluster(): boolean {
+    const { transport, roll } = this.#components
+    if (transport.peers().length > 0 || roll.isLast()) return true
+    if (roll.others().length > 0) return false
+    this.#loneRounds += 1
+    return !this.#isToJoin && this.#loneRounds >= LONE_ROUNDS
   }
 
   /** @returns the greatest format that this node and all others read, members or about to become some */

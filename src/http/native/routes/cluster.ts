@@ -8,6 +8,7 @@ import { clusterSchema, removeMemberSchema } from '../schemas/cluster-schemas.js
 export function addClusterRoutes(app: FastifyInstance, { cluster }: RouteContext): void {
   app.get('/cluster', { schema: clusterSchema }, async () => ({
     members: (await cluster.members()).map(memberJson),
+    record_format: cluster.recordFormat(),
     horizon: horizonJson(cluster.horizon())
   }))
 

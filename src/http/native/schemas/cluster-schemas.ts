@@ -15,8 +15,17 @@ const MEMBER = object({
   lag_bytes: { ...nullable(BYTES), description: 'bytes that the cluster holds and this node lacks; null if unknown' },
   disk: nullable(object({ free_bytes: BYTES, total_bytes: BYTES })),
   version: nullable(TEXT),
+  record_formats: {
+    ...nullable(array({ type: 'integer' })),
+    description: 'the least and the greatest record format that it reads; null if it never said'
+  },
   clock_skew_ms: { type: ['integer', 'null'], description: 'how far its clock was ahead of the answering node’s' }
 })
+
+const FORMAT: Schema = {
+  type: 'integer',
+  description: 'the greatest record format that may be written: it rises when all members read more'
+}
 
 const HORIZON = object({
   stamp: { ...nullable(HLC), description: 'deletes up to here are forgotten; null when none is' },
@@ -31,7 +40,10 @@ export const clusterSchema: Schema = {
   summary: 'The members of the cluster, as seen from this node',
   tags: ['node'],
   response: {
-    200: json('members, this node included', object({ members: array(MEMBER), horizon: HORIZON })),
+    200: json(
+      'members, this node included',
+      object({ members: array(MEMBER), record_format: FORMAT, horizon: HORIZON })
+    ),
     ...problems()
   }
 }

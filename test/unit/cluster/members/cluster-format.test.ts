@@ -14,7 +14,7 @@ const ROUND_MS = 100
 const KEY = { kind: 'cluster', id: 'format' }
 
 /** A node of the next format and what it sees of others; the test changes that. */
-async function fixture(over: Partial<ClusterFormatComponents> = {}) {
+async function fixture(over: Partial<ClusterFormatComponents> = {}, { isToJoin = false, isLast = false } = {}) {
   const { directory, clock, components, store, hybridClock } = await photosFixture()
   const others: MemberRecord[] = []
   const peers = new Map<NodeId, NodeVersion>()
@@ -28,18 +28,23 @@ async function fixture(over: Partial<ClusterFormatComponents> = {}) {
       },
       writer: components.writer,
       transport: {
+        self: 'self' as NodeId,
         peers: () => [...peers.keys()],
         versionOf: peer => peers.get(peer),
         requireFormat: least => void required.push(least)
       },
-      roll: { others: () => others },
+      roll: {
+        others: () => others,
+        isLast: () => isLast,
+        formatsOf: node => others.find(({ id }) => id === node)?.formats
+      },
       isOut: () => false,
       compare: async () => true,
       clock,
       log: silentLog,
       ...over
     },
-    { roundMs: ROUND_MS }
+    { roundMs: ROUND_MS, isToJoin }
   )
   onTestFinished(async () => {
     await format.stop()
@@ -66,7 +71,8 @@ async function fixture(over: Partial<ClusterFormatComponents> = {}) {
 }
 
 test('is the least that all members read; one that does not say reads what the first builds did', async () => {
-  const { format, others, member, rounds, required } = await fixture()
+  const { format, others, peers, member, rounds, required } = await fixture()
+  peers.set('b' as NodeId, ownVersion('1', { min: 2, max: 3 }))
   others.push(member('b', 3), member('c'))
   await format.start()
   await rounds(3)
@@ -74,6 +80,14 @@ test('is the least that all members read; one that does not say reads what the f
   others.pop()
   await rounds(2)
   expect([format.current, required.at(-1)]).toEqual([3, 3])
+})
+
+test('what a node reads is what it told last, or what its record says', async () => {
+  const { format, others, peers, member } = await fixture()
+  others.push(member('b', 3), member('c', 4), member('d'))
+  peers.set('b' as NodeId, ownVersion('1', { min: 2, max: 2 }))
+  const maxima = ['self', 'b', 'c', 'd'].map(id => format.formatsOf(id as NodeId)?.max)
+  expect(maxima).toEqual([3, 2, 4, undefined])
 })
 
 test('a peer that is not recorded yet counts, by what it told when it connected', async () => {
@@ -108,9 +122,30 @@ test('before a rise all peers are asked for members that this node has not heard
   expect([compared, format.current]).toEqual([['b', 'b'], 2])
 })
 
+test.each([
+  ['is to join others waits for them', true, 2],
+  ['is on its own waits for a while', false, 3]
+])('a node that never met another and %s', async (_what, isToJoin, later) => {
+  const { format, rounds } = await fixture({}, { isToJoin })
+  await format.start()
+  await rounds(50)
+  expect(format.current).toBe(2)
+  await rounds(15)
+  expect(format.current).toBe(later)
+})
+
+test('while all others are absent nothing rises, until they have left or were removed', async () => {
+  for (const isLast of [false, true]) {
+    const { format, others, member, rounds } = await fixture({}, { isLast, isToJoin: true })
+    if (!isLast) others.push(member('b', 3))
+    await format.start()
+    await rounds(20)
+    expect(format.current).toBe(isLast ? 3 : 2)
+  }
+})
+
 test('a node that is out raises nothing', async () => {
-  const { format, others, member, rounds } = await fixture({ isOut: () => true })
-  others.push(member('b', 3))
+  const { format, rounds } = await fixture({ isOut: () => true }, { isLast: true })
   await format.start()
   await rounds(20)
   expect(format.current).toBe(2)
