@@ -7,7 +7,6 @@ import type { FileSystem } from './core/file-system.js'
 import type { Startable } from './core/lifecycle.js'
 import type { Logger } from './core/log.js'
 import type { Random } from './core/random.js'
-import { HLC_ZERO } from './domain/hlc.js'
 import type { PhotoId } from './domain/ids.js'
 import { PHOTO_KIND } from './domain/photo.js'
 import type { Transport } from './network/transport.js'
@@ -69,15 +68,16 @@ export class NodeServices implements Startable {
         ...components,
         admit: () => this.cluster?.decommission.admit(),
         clusterFormat: () => this.cluster?.format.current ?? this.local.directory.formats.min,
-        isCompactionOwner: volume => this.cluster?.compactionOwner.isOwner(volume) ?? this.local.volumes.isOwn(volume),
-        horizon: () => this.cluster?.horizon.promises.horizon ?? HLC_ZERO,
-        purgeTo: () => this.cluster?.horizon.target ?? HLC_ZERO,
-        onRefilled: async () => this.cluster?.horizon.restore()
+        undoMs: () => this.cluster?.roll.undoPeriodMs() ?? purgeMs,
+        burialRank: key => this.cluster?.burialRank(key) ?? 0,
+        burialObstacle: () => this.cluster?.burialObstacle(),
+        ...(network && { nodeOf: network.nodeOf }),
+        isCompactionOwner: volume => this.cluster?.compactionOwner.isOwner(volume) ?? this.local.volumes.isOwn(volume)
       },
       init
     )
     this.local = local
-    const { volumes, directory, writer, verdicts, inspector, compactor, scrubber } = local
+    const { volumes, directory, writer, verdicts, inspector, compactor, sweep, scrubber } = local
     const space = () => local.space()
     const cluster =
       network &&
@@ -90,17 +90,18 @@ export class NodeServices implements Startable {
           directory,
           writer,
           verdicts,
-          compactor,
           clock,
           random,
           log,
-          fileSystem,
           space,
           indexes: () => this.similarity?.models.heartbeatIndexes() ?? [],
-          onRise: () => inspector.invalidateAll()
+          onRound: () => {
+            local.age.noteRound()
+            local.laidOut.settleIn()
+          }
         },
         network.init,
-        { folder, purgeMs }
+        { purgeMs }
       )
     this.cluster = cluster
     const reader = new PhotoReader({ store: volumes, log, remote: cluster?.reads })
@@ -116,6 +117,7 @@ export class NodeServices implements Startable {
         writer,
         reader,
         logicalVolume: () => volumes.logicalVolume,
+        laidOut: local.laidOut,
         ...(cluster !== undefined && { copies: (id, wanted) => cluster.durableCopies.waitFor(id, wanted) }),
         ...(fetchRecord !== undefined && { fetchRecord })
       },
@@ -149,6 +151,7 @@ export class NodeServices implements Startable {
       volumes,
       inspector,
       compactor,
+      sweep,
       scrubber,
       cluster,
       ...(similarity !== undefined && { similarity: () => similarity.status() }),

@@ -241,7 +241,6 @@ export class SheafNode implements Startable {
         ...(services.cluster && {
           membership: services.cluster.membership,
           lagBytes: member => services.cluster?.lagBytes(member),
-          rounds: services.cluster.rounds,
           departures: services.cluster.departures,
           format: services.cluster.format
         })

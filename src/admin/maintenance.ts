@@ -7,6 +7,7 @@ import type { Directory } from '../directory/directory.js'
 import type { VolumeId } from '../domain/ids.js'
 import type { MissingRange } from '../replication/volumes/volume-shipping.js'
 import type { SimilarityStatus } from '../search/similarity-types.js'
+import type { Sweep } from '../store/sweep.js'
 import { type CheckReport, FAULTS_MAX, type Fault, verify } from '../store/verify.js'
 import type { CompactionResult, Compactor } from '../volumes/compaction.js'
 import type { Inspector } from '../volumes/inspection.js'
@@ -73,6 +74,7 @@ export interface MaintenanceComponents {
   readonly volumes: VolumeSet
   readonly inspector: Inspector
   readonly compactor: Compactor
+  readonly sweep: Pick<Sweep, 'run'>
   readonly scrubber: Scrubber
   /** Undefined on a single node. */
   readonly cluster: Pick<Cluster, 'replication' | 'copies' | 'comparison' | 'shipping' | 'decommission'> | undefined
@@ -141,11 +143,17 @@ export class Maintenance {
     })
   }
 
-  /** Reclaims the space of deleted photos. */
-  compact(): Job {
-    const { jobs, compactor } = this.#components
-    return jobs.start('compact', (progress, signal): Promise<CompactionResult> => {
-      return compactor.run((done, total) => progress({ done, total, unit: 'volumes' }), signal)
+  /**
+   * Reclaims the space of deleted photos.
+   *
+   * @param isNow - also of those that were deleted a moment ago, so that they cannot be had back
+   */
+  compact(isNow = false): Job {
+    const { jobs, compactor, sweep } = this.#components
+    return jobs.start(isNow ? 'compact-now' : 'compact', async (progress, signal): Promise<CompactionResult> => {
+      await sweep.run(signal)
+      const onProgress = (done: number, total: number): void => progress({ done, total, unit: 'volumes' })
+      return compactor.run(isNow ? 'now' : 'manual', onProgress, signal)
     })
   }
 

@@ -2,11 +2,9 @@ import type { Clock } from '../core/clock.js'
 import { SheafError } from '../core/errors.js'
 import type { DiskSpace } from '../core/file-system.js'
 import { type FormatRange, RECORD_FORMATS } from '../domain/formats.js'
-import { HLC_ZERO } from '../domain/hlc.js'
 import type { NodeId } from '../domain/ids.js'
 import type { MemberView } from '../network/membership/member-view.js'
 import type { Membership } from '../network/membership/membership.js'
-import type { HorizonStatus, PromiseRounds } from './forgetting/promise-rounds.js'
 import type { ClusterFormat } from './members/cluster-format.js'
 import type { Departures } from './members/departures.js'
 
@@ -27,7 +25,6 @@ export interface ClusterStatusComponents {
   readonly membership?: Pick<Membership, 'members'>
   /** @returns undefined when it is unknown */
   readonly lagBytes?: (member: NodeId) => number | undefined
-  readonly rounds?: Pick<PromiseRounds, 'status'>
   readonly departures?: Pick<Departures, 'remove'>
   readonly format?: Pick<ClusterFormat, 'current' | 'formatsOf'>
 }
@@ -52,12 +49,6 @@ export class ClusterStatus {
   async members(): Promise<readonly ClusterMember[]> {
     const { membership } = this.#components
     return membership === undefined ? [await this.#alone()] : membership.members().map(view => this.#member(view))
-  }
-
-  /** Up to where deletes are forgotten, and who keeps that from going on. */
-  horizon(): HorizonStatus {
-    const { rounds } = this.#components
-    return rounds?.status ?? { horizon: HLC_ZERO, heldBackBy: undefined, sinceMs: undefined }
   }
 
   /** The greatest record format that may be written. */

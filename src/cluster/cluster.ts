@@ -1,13 +1,13 @@
-import { join } from 'node:path'
 import type { Clock } from '../core/clock.js'
-import type { DiskSpace, FileSystem } from '../core/file-system.js'
+import type { DiskSpace } from '../core/file-system.js'
 import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
 import type { Random } from '../core/random.js'
 import type { Directory } from '../directory/directory.js'
-import type { Tombstone } from '../directory/keys.js'
 import type { HybridClock } from '../domain/hlc.js'
 import type { NodeId, VolumeId } from '../domain/ids.js'
+import { type RecordKey, recordName } from '../domain/record.js'
+import { rendezvous } from '../domain/rendezvous.js'
 import type { HeartbeatIndex } from '../network/membership/heartbeat.js'
 import { JoinLoop } from '../network/membership/join.js'
 import { MemberRefusal } from '../network/membership/member-refusal.js'
@@ -23,16 +23,11 @@ import { ReplicationLag } from '../replication/volumes/replication-lag.js'
 import { type RepairProgress, VolumeShipping } from '../replication/volumes/volume-shipping.js'
 import type { NeedleVerdicts } from '../store/needle-verdicts.js'
 import type { RecordWriter } from '../store/record-writer.js'
-import type { Compactor } from '../volumes/compaction.js'
 import type { VolumeCopies } from '../volumes/volume-copies.js'
 import type { VolumeSet } from '../volumes/volume-set.js'
 import { DurableCopies } from './durable-copies.js'
 import { EventGossip } from './events/event-gossip.js'
 import type { NodeEventType } from './events/events.js'
-import { CatchingUp } from './forgetting/catching-up.js'
-import { Horizon } from './forgetting/horizon.js'
-import { PromiseRounds } from './forgetting/promise-rounds.js'
-import { sealedTransport } from './forgetting/sealed-transport.js'
 import { ClusterFormat } from './members/cluster-format.js'
 import { CompactionOwner } from './members/compaction-owner.js'
 import { Decommission } from './members/decommission.js'
@@ -42,12 +37,10 @@ import { MemberRoll } from './members/member-roll.js'
 import { SelfDescription } from './members/self-description.js'
 import { PeerComparison } from './peer-comparison.js'
 
-/** Pause between two rounds of forgetting: horizons move by days. */
-const ROUND_MS = 60_000
-const LOOK_MS = 2_000
 /** Between two looks at whether all members read more: that costs nothing until they do. */
 const FORMAT_ROUND_MS = 10_000
 const DAY_MS = 24 * 3_600_000
+const BURIAL_SKEW_MS_MAX = 60_000
 
 export interface ClusterComponents {
   readonly transport: Transport
@@ -66,11 +59,9 @@ export interface ClusterComponents {
   readonly resolve: (host: string) => Promise<readonly string[]>
   /** @returns the node of an Ed25519 public key */
   readonly nodeOf: (origin: Uint8Array) => NodeId
-  readonly fileSystem: FileSystem
-  readonly verdicts: NeedleVerdicts
-  readonly compactor: Pick<Compactor, 'exclusively' | 'purge' | 'retireDamaged'>
-  /** Called when the horizon has risen. */
-  readonly onRise: () => void
+  readonly verdicts: Pick<NeedleVerdicts, 'isRetired'>
+  /** Called when the directory has been compared with a peer's as a whole. */
+  readonly onRound: () => void
 }
 
 export interface ClusterInit {
@@ -84,14 +75,7 @@ export interface ClusterInit {
   /** For entries of `join` without a port. */
   readonly defaultPort: number
   /** Shortened in tests only. */
-  readonly pauses?: { readonly roundMs: number; readonly absentMs: number }
-}
-
-export interface ClusterFolder {
-  /** Path of the data folder. */
-  readonly folder: string
-  /** How long the bytes of a deleted photo may stay, ms. */
-  readonly purgeMs: number
+  readonly pauses?: { readonly absentMs: number; readonly roundMs?: number }
 }
 
 export interface ReplicationStatus {
@@ -111,8 +95,6 @@ export class Cluster implements Startable {
   readonly roll: MemberRoll
   readonly format: ClusterFormat
   readonly departures: Departures
-  readonly horizon: Horizon
-  readonly rounds: PromiseRounds
   readonly decommission: Decommission
   readonly compactionOwner: CompactionOwner
   readonly #peers: PeerVolumes
@@ -123,7 +105,8 @@ export class Cluster implements Startable {
   /** In the order of starting. */
   readonly #parts: readonly Startable[]
 
-  constructor(components: ClusterComponents, init: ClusterInit, { folder, purgeMs }: ClusterFolder) {
+  /** @param options.purgeMs - how long the bytes of a deleted photo may stay here */
+  constructor(components: ClusterComponents, init: ClusterInit, { purgeMs }: { readonly purgeMs: number }) {
     const { transport, clock, random, log, hybridClock, volumes, copies, directory, writer, verdicts } = components
     const isRetired = (volume: VolumeId): boolean => verdicts.isRetired(volume)
     const { self } = transport
@@ -131,18 +114,13 @@ export class Cluster implements Startable {
     const terms = { formats: { min, max }, purgeDays: purgeMs / DAY_MS }
     const records = new MemberRecords({ directory, writer, now: () => clock.now(), terms })
     this.roll = new MemberRoll({ self, records, purgeMs })
-    const departures = new Departures({ ...components, self, records })
+    const departures = new Departures({ self, records, log })
     this.departures = departures
     const isOut = (node: NodeId): boolean => departures.departureOf(node) !== undefined
-    this.horizon = new Horizon({ ...components, self, isOut }, join(folder, 'promises.json'))
-    transport.onPeer((peer, state) => {
-      if (state === 'down') this.horizon.gone(peer)
-    })
-    const open = { transport, clock, random, log }
-    const shared = { ...open, transport: sealedTransport(transport, this.horizon) }
+    const shared = { transport, clock, random, log }
     const description = new SelfDescription({ ...components, isRetired }, init)
     this.membership = new Membership({
-      ...open,
+      ...shared,
       describe: () => description.describe(),
       now: () => hybridClock.now(),
       store: records
@@ -161,72 +139,42 @@ export class Cluster implements Startable {
     this.reads = new PeerReads({ ...shared, store: volumes })
     this.durableCopies = new DurableCopies({ directory, volumes, peers, clock })
     const members = () => this.membership.members().filter(({ self, state }) => !self && state !== 'left')
-    this.comparison = new PeerComparison({ ...open, directory, volumes, isRetired, others: members })
+    this.comparison = new PeerComparison({ ...shared, directory, volumes, isRetired, others: members })
     const others = (): NodeId[] => departures.recordedMembers().filter(node => node !== self)
     this.records = new PeerRecords({ ...shared, directory, others })
     const gossip = new RecordGossip({ ...shared, directory, isOwn: volume => volumes.isOfThisProcess(volume) })
-    const antiEntropy = new AntiEntropy({ ...shared, directory })
+    const antiEntropy = new AntiEntropy({ ...shared, directory, onRound: components.onRound })
     this.membership.onHeartbeat((peer, { directoryDigest }) => {
       if (directoryDigest !== '') antiEntropy.noteDigest(peer, directoryDigest) // empty while it cannot be read there
     })
     const refusal = new MemberRefusal({
-      ...open,
+      ...shared,
       departureOf: node => departures.departureOf(node),
       readmit: node => records.readmit(node),
       now: () => hybridClock.now(),
       isLeaving: () => this.decommission.isUnderWay,
-      onReturn: () => this.horizon.returns()
+      onRefused: peer => this.decommission.noteRefusal(peer)
     })
     this.#refusal = refusal
     departures.onChange(({ id, departure }) => {
-      if (departure?.how === 'removed' && id !== self) refusal.noteRemoval(id)
+      if (departure !== undefined && id !== self) refusal.noteDeparture(id)
     })
     const joining = new JoinLoop(
       {
-        ...open,
+        ...shared,
         resolve: components.resolve,
         knownPeers: () => this.membership.knownPeers(),
         isPaused: () => refusal.isRemoved || (this.decommission.isUnderWay && isOut(self))
       },
       init
     )
-    const { pending } = writer
     const compare = (peer: NodeId, signal: AbortSignal): Promise<boolean> => antiEntropy.compare(peer, signal)
-    const secure = (tombstones: readonly Tombstone[]): Promise<void> => verdicts.secureTombstones(tombstones)
-    const { roundMs = ROUND_MS } = init.pauses ?? {}
     this.format = new ClusterFormat(
-      { ...open, directory, writer, compare, roll: this.roll, isOut: () => isOut(self) },
+      { ...shared, directory, writer, compare, roll: this.roll, isOut: () => isOut(self) },
       {
         roundMs: init.pauses?.roundMs ?? FORMAT_ROUND_MS,
         isToJoin: init.join.length > 0 && init.joinIsDefault !== true
       }
-    )
-    this.rounds = new PromiseRounds(
-      {
-        ...components,
-        ...shared,
-        horizon: this.horizon,
-        departures,
-        isRetired,
-        pending,
-        compare,
-        secure,
-        known: volume => verdicts.known(volume),
-        undisturbed: task => components.compactor.exclusively(task)
-      },
-      { roundMs, purgeMs }
-    )
-    const catchingUp = new CatchingUp(
-      {
-        ...components,
-        horizon: this.horizon,
-        departures,
-        secure,
-        known: volume => verdicts.known(volume),
-        purge: signal => components.compactor.purge(signal),
-        retireDamaged: signal => components.compactor.retireDamaged(signal)
-      },
-      { lookMs: Math.min(roundMs, LOOK_MS) }
     )
     this.decommission = new Decommission({
       ...components,
@@ -253,8 +201,6 @@ export class Cluster implements Startable {
       events,
       antiEntropy,
       this.shipping,
-      this.rounds,
-      catchingUp,
       joining
     ]
   }
@@ -262,6 +208,21 @@ export class Cluster implements Startable {
   /** Whether this node was removed while it was connected: it stays out until it is restarted. */
   get isRemoved(): boolean {
     return this.#refusal.isRemoved
+  }
+
+  /** This node's place among the present members that could bury a record, from 0. */
+  burialRank(key: RecordKey): number {
+    const { self } = this.#components.transport
+    return rendezvous(recordName(key), [self, ...this.membership.alive()]).indexOf(self)
+  }
+
+  /** Why this node must not bury deletes now; undefined: it may. */
+  burialObstacle(): string | undefined {
+    const skews = this.membership
+      .members()
+      .flatMap(({ state, clockSkewMs }) => (state === 'alive' ? (clockSkewMs ?? []) : []))
+    const isAhead = skews.length > 0 && skews.every(skewMs => Math.abs(skewMs) > BURIAL_SKEW_MS_MAX)
+    return isAhead ? 'the clock of this node is more than a minute off those of all other members' : undefined
   }
 
   /** Calls the listener for events of members, reported here or by other nodes. */
@@ -295,8 +256,6 @@ export class Cluster implements Startable {
   }
 
   async start(): Promise<void> {
-    await this.horizon.load()
-    await this.horizon.restore()
     for (const part of this.#parts) await part.start()
   }
 

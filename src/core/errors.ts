@@ -32,6 +32,7 @@ export const ERROR_CODES = {
   // photos
   ERR_PHOTO_NOT_FOUND: 'no photo has that id, or the cookie is wrong',
   ERR_PHOTO_DELETED: 'the photo was deleted',
+  ERR_NOT_BURIED: 'the photo is not buried, so there is nothing to exhume',
   ERR_BYTES_GONE: 'the bytes of the deleted photo are no longer available, so it cannot be restored',
   ERR_BYTES_UNREACHABLE: 'the photo is known, but no node in reach has an intact copy of its bytes; try again later',
   ERR_NOT_READY: 'that size has not been made yet; try again',
@@ -71,7 +72,6 @@ export const ERROR_CODES = {
   ERR_PEER_UNREACHABLE: 'the other node does not answer',
   ERR_PEER_REFUSED: 'the other node belongs to another cluster, has a different cluster key, or is of another version',
   ERR_PEER_PROTOCOL: 'the other node sent a message that violates the protocol',
-  ERR_PEER_BEHIND: 'a node missed what the others have forgotten; it offers nothing before it has caught up',
   ERR_MEMBER_REMOVED: 'the node is no longer a member of the cluster',
   ERR_NO_SUCH_MEMBER: 'no node with this id was ever a member',
   ERR_LEAVING: 'the node is leaving the cluster and takes no more writes; use another one',

@@ -18,6 +18,9 @@ export const RING_SLOTS = 49_152
 
 /** Bytes of a write buffer that the smallest numbered batch takes: the rows of a record, a leaf, a bucket and the marker. */
 export const BATCH_BYTES_MIN = 200
+/** Makes a batch with this marker and any other row no smaller than that. */
+const MARKER_PADDING = new Uint8Array(120)
+const MARKER_BYTES = 24
 
 export interface Marker {
   /** Number of the last batch, from 1; 0 when there was none. */
@@ -26,8 +29,10 @@ export interface Marker {
   readonly root: Uint8Array | undefined
 }
 
-export function markerRow(sequence: number, root: Uint8Array): Row {
-  return sealedRow(markerKey(sequence % RING_SLOTS), u64(sequence), root)
+/** @param isPadded - needed in a batch without a record row */
+export function markerRow(sequence: number, root: Uint8Array, isPadded = false): Row {
+  const padding = isPadded ? [MARKER_PADDING] : []
+  return sealedRow(markerKey(sequence % RING_SLOTS), u64(sequence), root, ...padding)
 }
 
 /**
@@ -37,11 +42,13 @@ export function markerRow(sequence: number, root: Uint8Array): Row {
 export async function readMarkers(database: Database): Promise<Marker> {
   const rows = await database.iterator(tableRange(TABLE_MARKER)).all()
   const markers = rows.map(([key, value]) => {
-    const payload = openSealed(key, value, 24)
+    const payload = openSealed(key, value)
+    if (payload.length !== MARKER_BYTES && payload.length !== MARKER_BYTES + MARKER_PADDING.length)
+      throw new DamageError('a marker has the wrong length')
     return {
       slot: key.length === 3 ? (key[1] ?? 0) * 256 + (key[2] ?? 0) : -1,
       sequence: u64From(payload),
-      root: payload.subarray(8)
+      root: payload.subarray(8, MARKER_BYTES)
     }
   })
   const last = markers.reduce<Marker>((max, marker) => (marker.sequence > max.sequence ? marker : max), {

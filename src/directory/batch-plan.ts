@@ -1,16 +1,17 @@
-import type { Hlc } from '../domain/hlc.js'
 import type { VolumeId } from '../domain/ids.js'
 import type { LogProgress } from '../domain/log-progress.js'
 import { bucketOf, DIGEST_BYTES, leafDigest } from '../domain/merkle.js'
-import type { DirectoryRecord, RecordKey } from '../domain/record.js'
+import { type DirectoryRecord, isGrave, type RecordKey } from '../domain/record.js'
 import { formatOf } from '../domain/record-codec.js'
-import { isForgotten, tombstoneStamp } from '../domain/tombstone.js'
+import { endedLife } from '../domain/tombstone.js'
 import { markerRow } from './batch-markers.js'
 import { DamageError } from './damage.js'
 import {
   appliedKey,
   bucketKey,
   counterKey,
+  deathKey,
+  deathRow,
   formatRow,
   leafKey,
   opaqueRow,
@@ -18,12 +19,12 @@ import {
   recordRowKey,
   sealedRow,
   termKey,
-  tombstoneKey,
   u64
 } from './keys.js'
+import { graveRow } from './leaf-rows.js'
 import { type OpaqueFold, type VerbatimNeedle, verbatimRow } from './opaque-records.js'
 import { type RecordFold, sameBytes } from './record-fold.js'
-import { recordRow } from './stored-record.js'
+import { type RecordState, recordRow } from './stored-record.js'
 import { indexChange, indexEntries, isCounted } from './term-index.js'
 
 export type Operation = { type: 'put'; key: Uint8Array; value: Uint8Array } | { type: 'del'; key: Uint8Array }
@@ -31,9 +32,11 @@ export type Operation = { type: 'put'; key: Uint8Array; value: Uint8Array } | { 
 /** A record whose merged state a batch changed. */
 export interface RecordChange {
   readonly key: RecordKey
+  /** Absent if the record is new, or only its grave was here. */
   readonly before?: DirectoryRecord
-  readonly after: DirectoryRecord
-  /** The canonical encoding of `after`; must not be modified. */
+  /** Absent if only its grave is left. */
+  readonly after?: DirectoryRecord
+  /** The canonical encoding of `after`, or of the grave; must not be modified. */
   readonly bytes: Uint8Array
   /** The volumes of the needles that brought the change; empty when it came by `merge` alone. */
   readonly volumes: readonly VolumeId[]
@@ -45,8 +48,6 @@ export interface PlanBase {
   readonly sequence: number
   /** Merkle root, 16 bytes. */
   readonly root: Uint8Array
-  /** Records deleted up to this stamp have no leaf. */
-  readonly horizon: Hlc
   /** The latest format that a record row ever had. */
   readonly formatMax: number
   bucket(bucket: number): Uint8Array
@@ -64,8 +65,6 @@ export interface BatchPlan {
   /** New values of the counters that change. */
   readonly counters: ReadonlyMap<string, number>
   readonly changes: readonly RecordChange[]
-  /** The horizon after the batch. */
-  readonly horizon: Hlc
   /** Keys of records that this version cannot read, first seen in this batch. */
   readonly opaque: readonly RecordKey[]
 }
@@ -80,11 +79,14 @@ const NO_BYTES = new Uint8Array(0)
 /**
  * Plans one batch that updates record rows, Merkle leaves and buckets, the inverted index, counters and progress
  * together. The index changes by the difference between the old and the new merged record.
+ *
+ * @param heardAt - the node's age, ms
  */
 export function planBatch(
   base: PlanBase,
   folds: Iterable<RecordFold>,
   applied: ReadonlyMap<VolumeId, LogProgress>,
+  heardAt: number,
   {
     folds: opaque = [],
     verbatim = []
@@ -99,39 +101,29 @@ export function planBatch(
   const changes: RecordChange[] = []
   for (const fold of folds) {
     const { key, before, after, volumes } = fold
-    // every member has applied that delete, and holds nothing that it killed: nobody needs to hear of it again
-    if (before === undefined && isForgotten(after.record, base.horizon)) continue
-    if (before !== undefined && sameBytes(before.bytes, after.bytes)) {
-      if (before.home !== after.home) putRow(operations, recordRow(recordRowKey(key), after))
-      continue
-    }
-    putRow(operations, recordRow(recordRowKey(key), after))
-    planLeaf(operations, toggles, fold, base.horizon)
-    planTombstone(operations, fold)
-    planTerms(operations, deltas, before?.record, after.record)
-    const { record, bytes } = after
-    changes.push({ key, ...(before && { before: before.record }), after: record, bytes, volumes })
+    const isSame = before !== undefined && sameBytes(before.bytes, after.bytes)
+    if (isSame && before.home === after.home && before.isLogged === after.isLogged) continue
+    planRows(operations, fold)
+    if (isSame) continue
+    planLeaf(operations, toggles, fold)
+    const [was, is] = [shownIn(before), shownIn(after)]
+    planDeath(operations, key, was, is, heardAt)
+    planTerms(operations, deltas, was, is)
+    changes.push({ key, ...(was && { before: was }), ...(is && { after: is }), bytes: after.bytes, volumes })
   }
   const formatMax = Math.max(0, ...changes.map(({ bytes }) => formatOf(bytes)))
   if (formatMax > base.formatMax) putRow(operations, formatRow(formatMax))
   for (const needle of verbatim) putRow(operations, verbatimRow(needle))
-  for (const fold of opaque) planOpaque(operations, toggles, deltas, fold, base.horizon)
+  for (const fold of opaque) planOpaque(operations, toggles, deltas, fold)
   const counters = planCounters(operations, base, deltas)
   const root = planBuckets(operations, base, toggles)
   const isNumbered = changes.length > 0 || opaque.length > 0
   const sequence = isNumbered ? base.sequence + 1 : base.sequence
-  if (isNumbered) putRow(operations, markerRow(sequence, root))
+  const isSmall = changes.every(({ after }) => after === undefined)
+  if (isNumbered) putRow(operations, markerRow(sequence, root, isSmall))
   for (const [volume, progress] of applied) putRow(operations, appliedRow(volume, progress, sequence))
   const opaqueKeys = opaque.map(({ key }) => key)
-  return { operations, applied, sequence, toggles, counters, changes, horizon: base.horizon, opaque: opaqueKeys }
-}
-
-/** Plans a numbered batch that changes rows without merging records. */
-export function planNumbered(base: PlanBase, plan: Pick<BatchPlan, 'operations' | 'toggles' | 'horizon'>): BatchPlan {
-  const sequence = base.sequence + 1
-  const root = planBuckets(plan.operations, base, plan.toggles)
-  putRow(plan.operations, markerRow(sequence, root))
-  return { ...plan, sequence, applied: new Map(), counters: new Map(), changes: [], opaque: [] }
+  return { operations, applied, sequence, toggles, counters, changes, opaque: opaqueKeys }
 }
 
 function appliedRow(volume: VolumeId, { reached, gaps }: LogProgress, sequence: number): Row {
@@ -139,29 +131,42 @@ function appliedRow(volume: VolumeId, { reached, gaps }: LogProgress, sequence: 
   return sealedRow(appliedKey(volume), u64(reached), u64(sequence), ...ranges)
 }
 
-function planLeaf(
-  operations: Operation[],
-  toggles: LeafToggle[],
-  { key, before, after }: RecordFold,
-  horizon: Hlc
-): void {
-  const bucket = bucketOf(key)
-  const had = before !== undefined && !isForgotten(before.record, horizon)
-  const has = !isForgotten(after.record, horizon)
-  if (had) toggles.push({ bucket, leaf: leafDigest(key, before.bytes) })
-  if (has) {
-    const leaf = leafDigest(key, after.bytes)
-    toggles.push({ bucket, leaf })
-    putRow(operations, sealedRow(leafKey(bucket, key), leaf))
-  } else if (had) operations.push({ type: 'del', key: leafKey(bucket, key) })
+/** A grave is in its leaf alone, any other record in a row of its own. */
+function planRows(operations: Operation[], { place, before, after }: RecordFold): void {
+  if (shownIn(after) !== undefined) putRow(operations, recordRow(place.record, after))
+  else {
+    if (shownIn(before) !== undefined) operations.push({ type: 'del', key: place.record })
+    const { buried = 1 } = after.record
+    putRow(operations, graveRow(place.leaf, { generation: buried - 1, isLogged: after.isLogged === true }))
+  }
 }
 
-function planTombstone(operations: Operation[], { key, before, after }: RecordFold): void {
-  const was = before && tombstoneStamp(before.record)
-  const is = tombstoneStamp(after.record)
-  if (was === is) return
-  if (was !== undefined) operations.push({ type: 'del', key: tombstoneKey(was, key) })
-  if (is !== undefined) operations.push({ type: 'put', key: tombstoneKey(is, key), value: NO_BYTES })
+function planLeaf(operations: Operation[], toggles: LeafToggle[], { key, place, before, after }: RecordFold): void {
+  const { bucket } = place
+  if (before !== undefined) toggles.push({ bucket, leaf: leafDigest(key, before.bytes) })
+  const leaf = leafDigest(key, after.bytes)
+  toggles.push({ bucket, leaf })
+  if (shownIn(after) !== undefined) putRow(operations, sealedRow(place.leaf, leaf))
+}
+
+/** A record that has been deleted for a while is buried: so it is noted when this node heard of it. */
+function planDeath(
+  operations: Operation[],
+  key: RecordKey,
+  before: DirectoryRecord | undefined,
+  after: DirectoryRecord | undefined,
+  heardAt: number
+): void {
+  const was = before && endedLife(before)
+  const generation = after && endedLife(after)
+  if (was === generation) return
+  if (generation !== undefined) putRow(operations, deathRow(key, { heardAt, generation }))
+  else operations.push({ type: 'del', key: deathKey(key) })
+}
+
+/** @returns undefined for a grave, which shows nothing */
+function shownIn(state: RecordState | undefined): DirectoryRecord | undefined {
+  return state === undefined || isGrave(state.record) ? undefined : state.record
 }
 
 /** Only the opaque row stays: what could be read of the record is out of date, and must not be shown. */
@@ -169,20 +174,14 @@ function planOpaque(
   operations: Operation[],
   toggles: LeafToggle[],
   deltas: Map<string, number>,
-  { key, format, before }: OpaqueFold,
-  horizon: Hlc
+  { key, format, before }: OpaqueFold
 ): void {
   putRow(operations, opaqueRow(key, format))
   if (before === undefined) return
-  operations.push({ type: 'del', key: recordRowKey(key) })
-  const deletedAt = tombstoneStamp(before.record)
-  if (deletedAt !== undefined) operations.push({ type: 'del', key: tombstoneKey(deletedAt, key) })
-  if (!isForgotten(before.record, horizon)) {
-    const bucket = bucketOf(key)
-    toggles.push({ bucket, leaf: leafDigest(key, before.bytes) })
-    operations.push({ type: 'del', key: leafKey(bucket, key) })
-  }
-  planTerms(operations, deltas, before.record, undefined)
+  const bucket = bucketOf(key)
+  toggles.push({ bucket, leaf: leafDigest(key, before.bytes) })
+  for (const row of [recordRowKey(key), leafKey(bucket, key), deathKey(key)]) operations.push({ type: 'del', key: row })
+  planTerms(operations, deltas, shownIn(before), undefined)
 }
 
 function planTerms(

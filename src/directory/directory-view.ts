@@ -1,5 +1,4 @@
 import { LRUCache } from 'lru-cache'
-import type { Hlc } from '../domain/hlc.js'
 import type { VolumeId } from '../domain/ids.js'
 import type { LogProgress } from '../domain/log-progress.js'
 import { DIGEST_BYTES, MERKLE_BUCKETS, MerkleTree } from '../domain/merkle.js'
@@ -12,8 +11,6 @@ import type { Database } from './database.js'
 import {
   counterKey,
   formatFrom,
-  HORIZON_KEY,
-  horizonFrom,
   openSealed,
   RECORD_FORMAT_KEY,
   TABLE_APPLIED,
@@ -37,7 +34,6 @@ export class DirectoryView implements PlanBase {
   readonly #database: Database
   readonly #counters = new LRUCache<string, number>({ max: COUNTERS_MAX })
   #sequence: number
-  #horizon: Hlc
   #opaqueCount: number
   #formatMax: number
 
@@ -47,7 +43,6 @@ export class DirectoryView implements PlanBase {
       merkle: MerkleTree
       applied: Map<VolumeId, LogProgress>
       sequence: number
-      horizon: Hlc
       opaqueCount: number
       formatMax: number
     }
@@ -56,7 +51,6 @@ export class DirectoryView implements PlanBase {
     this.merkle = rows.merkle
     this.applied = rows.applied
     this.#sequence = rows.sequence
-    this.#horizon = rows.horizon
     this.#opaqueCount = rows.opaqueCount
     this.#formatMax = rows.formatMax
   }
@@ -68,18 +62,13 @@ export class DirectoryView implements PlanBase {
     if (!sameBytes(merkle.node(0, 0), root ?? new Uint8Array(DIGEST_BYTES)))
       throw new DamageError('the Merkle buckets do not match the root')
     const applied = await readApplied(database, sequence)
-    const horizon = horizonFrom(await database.get(HORIZON_KEY))
     const opaqueCount = await countOpaque(database)
     const formatMax = formatFrom(await database.get(RECORD_FORMAT_KEY))
-    return new DirectoryView(database, { merkle, applied, sequence, horizon, opaqueCount, formatMax })
+    return new DirectoryView(database, { merkle, applied, sequence, opaqueCount, formatMax })
   }
 
   get sequence(): number {
     return this.#sequence
-  }
-
-  get horizon(): Hlc {
-    return this.#horizon
   }
 
   /** Records that this version cannot read. */
@@ -117,7 +106,6 @@ export class DirectoryView implements PlanBase {
     for (const [term, count] of plan.counters) this.#counters.set(term, count)
     for (const [volume, progress] of plan.applied) this.applied.set(volume, progress)
     this.#sequence = plan.sequence
-    this.#horizon = plan.horizon
     this.#opaqueCount += plan.opaque.length
     for (const { bytes } of plan.changes) this.#formatMax = Math.max(this.#formatMax, formatOf(bytes))
   }

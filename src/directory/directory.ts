@@ -3,24 +3,41 @@ import { InvariantError } from '../core/invariant.js'
 import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
 import { RECORD_FORMATS, type RecordFormats } from '../domain/formats.js'
+import { decodeGraves } from '../domain/graves.js'
 import type { Hlc } from '../domain/hlc.js'
-import type { VolumeId } from '../domain/ids.js'
+import type { NodeId, VolumeId } from '../domain/ids.js'
 import { isApplied, type LogProgress, NOTHING_APPLIED, progressAfter } from '../domain/log-progress.js'
-import { DIGEST_BYTES, type MerkleTree } from '../domain/merkle.js'
-import { type DirectoryRecord, type RecordKey, shownVersion } from '../domain/record.js'
-import { canonicalBytes, decodeRecord, opaqueRecordOf } from '../domain/record-codec.js'
-import type { CommitGroup, NeedleLocation } from '../volumes/needle-store.js'
-import { type BatchPlan, planBatch, type RecordChange } from './batch-plan.js'
+import type { MerkleTree } from '../domain/merkle.js'
+import { needleBytes } from '../domain/needle.js'
+import { type DirectoryRecord, graveOf, isGrave, type RecordKey, shownVersion } from '../domain/record.js'
+import { canonicalBytes, decodeRecord, encodeRecord, opaqueRecordOf } from '../domain/record-codec.js'
+import { isBuriable } from '../domain/tombstone.js'
+import type { CommitGroup, CommittedNeedle, NeedleLocation } from '../volumes/needle-store.js'
+import { planBatch, type RecordChange } from './batch-plan.js'
 import { damageOf } from './damage.js'
-import type { DatabaseSource } from './database.js'
+import type { Database, DatabaseSource } from './database.js'
 import type { DirectoryView } from './directory-view.js'
-import { Forgetting } from './forgetting.js'
-import { appliedKey, leafRange, openSealed, recordKeyFrom, recordRange } from './keys.js'
+import {
+  AGE_KEY,
+  appliedKey,
+  type Death,
+  deathFrom,
+  type KeyRange,
+  leafRange,
+  openSealed,
+  recordKeyFrom,
+  recordRange,
+  sealedRow,
+  TABLE_DEATH,
+  TABLE_LEAF,
+  tableRange
+} from './keys.js'
+import { type GraveState, type Leaf, leafFrom } from './leaf-rows.js'
 import { foldOpaque, type IncomingOpaque, isOpaque, partOpaque, readVerbatimHome } from './opaque-records.js'
 import { type OpenRows, openRows } from './open-rows.js'
 import { type DirectoryPage, type DirectoryQuery, runQuery } from './query.js'
-import type { IncomingRecord } from './record-fold.js'
-import { confirmAbsent, foldRecords, readState, readStates } from './record-rows.js'
+import type { IncomingRecord, RecordFold } from './record-fold.js'
+import { foldRecords, readDeaths, readState, readStates } from './record-rows.js'
 import { type RepeatedTerm, repeatedTerms } from './repeated-terms.js'
 import { MIGRATIONS, type Migration } from './schema.js'
 import { type RecordState, recordStateOf } from './stored-record.js'
@@ -32,6 +49,27 @@ export interface DirectoryComponents {
   readonly log: Logger
   /** Raises the node's clock: called with the stamps of every record that is applied. */
   readonly observe: (stamp: Hlc) => void
+  /** The node's age, ms: see age.ts. Default: 0. */
+  readonly age?: () => number
+  /** What happens to a record that a grave ends here before its time. Default: nothing. */
+  readonly guard?: GraveGuard
+}
+
+/** A record that a grave is about to end here. */
+export interface Doomed {
+  /** As it is shown until then. */
+  readonly record: DirectoryRecord
+  /** The life up to which the grave ends all. */
+  readonly generation: number
+  /** The peer that sent the grave, or the volume that it stands in. */
+  readonly from: NodeId | VolumeId | undefined
+}
+
+export interface GraveGuard {
+  /** Whether a delete that this node heard of at that age may still be undone. */
+  isUndoable(heardAt: number): boolean
+  /** Called, and waited for, before graves end what lives here or may still be undone. Never by a replay of the log. */
+  layOut(doomed: readonly Doomed[]): Promise<void>
 }
 
 export interface DirectoryInit {
@@ -46,6 +84,12 @@ export interface StoredRecord {
    * The newest record needle that holds exactly this merged state; undefined if no single needle on this node does.
    */
   readonly home: NeedleLocation | undefined
+}
+
+/** What is known of a key: a record, or that all of its lives are over; or nothing. */
+export interface Found {
+  readonly stored: StoredRecord | undefined
+  readonly grave: GraveState | undefined
 }
 
 /**
@@ -86,10 +130,11 @@ interface WaitingGroup {
  * volume is applied, and replay must fill it.
  */
 export class Directory implements Startable {
-  readonly forgetting: Forgetting
   readonly #source: DatabaseSource
   readonly #log: Logger
   readonly #observe: (stamp: Hlc) => void
+  readonly #age: () => number
+  readonly #guard: GraveGuard | undefined
   readonly #migrations: readonly Migration[]
   /** The record formats of this program. */
   readonly formats: RecordFormats
@@ -99,6 +144,8 @@ export class Directory implements Startable {
   #opened: OpenRows | undefined
   #damage: string | undefined
   #rebuildReason: string | undefined
+  /** Whether all rows are made from the log: then graves meet records in any order. */
+  #isRebuilding = false
   #waiting: WaitingGroup[] = []
   #tail: Promise<unknown> = Promise.resolve()
 
@@ -106,14 +153,10 @@ export class Directory implements Startable {
     this.#source = components.database
     this.#log = components.log
     this.#observe = components.observe
+    this.#age = components.age ?? (() => 0)
+    this.#guard = components.guard
     this.#migrations = init.migrations ?? MIGRATIONS
     this.formats = init.formats ?? RECORD_FORMATS
-    this.forgetting = new Forgetting({
-      rows: () => this.#require(),
-      read: work => this.#guard(work),
-      change: plan => this.#change(plan),
-      put: row => this.#exclusive(() => this.#guard(() => row(this.#requireWritable())))
-    })
   }
 
   get state(): DirectoryState {
@@ -160,9 +203,10 @@ export class Directory implements Startable {
     })
   }
 
-  /** Call it once the log has been replayed after `reopen` or `clear`: reads are answered again. */
+  /** Call it once the log has been replayed after `start`, `reopen` or `clear`: reads are answered again. */
   complete(): void {
     if (this.#state === 'filling') this.#state = 'open'
+    this.#isRebuilding = false
   }
 
   /**
@@ -173,6 +217,10 @@ export class Directory implements Startable {
    * kept as opaque
    */
   async apply(group: CommitGroup): Promise<void> {
+    for (const part of partsOf(group)) await this.#applyPart(part)
+  }
+
+  async #applyPart(group: CommitGroup): Promise<void> {
     const { view } = this.#requireWritable()
     const decoded = this.#decode(group, view.applied.get(group.volume) ?? NOTHING_APPLIED)
     await new Promise<void>((resolve, reject) => {
@@ -186,19 +234,32 @@ export class Directory implements Startable {
    * home until a needle with the merged state is applied.
    *
    * @param encoded - from `encodeRecord`; several may have the same key
+   * @param from - the peer that sent them
    * @returns the number of records that changed
    * @throws `ERR_RECORD_MALFORMED`: one of them cannot be decoded, and nothing was merged;
    * `ERR_DIRECTORY_UNAVAILABLE`
    */
-  async merge(encoded: readonly Uint8Array[]): Promise<number> {
+  async merge(encoded: readonly Uint8Array[], from?: NodeId): Promise<number> {
     this.#requireWritable()
     const records = encoded
       .filter(bytes => opaqueRecordOf(bytes, this.formats) === undefined)
-      .map(bytes => ({ ...decodeCanonical(bytes, this.formats), location: undefined }))
+      .map(bytes => ({ ...decodeCanonical(bytes, this.formats, isGrave), location: undefined }))
+    return this.#mergeAll(records, from)
+  }
+
+  /** Merges graves that a peer sent: as `merge`. */
+  async mergeGraves(graves: readonly (RecordKey & { readonly generation: number })[], from?: NodeId): Promise<number> {
+    return this.#mergeAll(
+      graves.map(grave => incomingGrave(grave, undefined)),
+      from
+    )
+  }
+
+  #mergeAll(records: readonly IncomingRecord[], from: NodeId | undefined): Promise<number> {
     return this.#exclusive(async () => {
       this.#requireWritable()
       try {
-        return await this.#write(records, [], NO_PROGRESS)
+        return await this.#write(records, [], NO_PROGRESS, from)
       } catch (err) {
         throw this.#writeFailed(err)
       }
@@ -214,7 +275,7 @@ export class Directory implements Startable {
   forgetVolume(volume: VolumeId): Promise<void> {
     return this.#exclusive(async () => {
       const { database, view } = this.#requireWritable()
-      await this.#guard(() => database.del(appliedKey(volume)))
+      await this.#reading(() => database.del(appliedKey(volume)))
       view.applied.delete(volume)
     })
   }
@@ -226,11 +287,16 @@ export class Directory implements Startable {
 
   /** Like `get`, but blocks for the time of a LevelDB read: for records that are likely cached. */
   getSync(key: RecordKey): StoredRecord | undefined {
+    return this.lookUp(key).stored
+  }
+
+  /** Like `getSync`; also tells whether only a grave is left. */
+  lookUp(key: RecordKey): Found {
     const { database, view } = this.#require()
     try {
-      const state = readState(database, key) ?? confirmAbsent(database, key)
+      const state = readState(database, key)
       if (state === undefined) this.#requireReadable(key)
-      return state && stored(state, view)
+      return { stored: stored(state, view), grave: graveIn(state) }
     } catch (err) {
       throw this.#readFailed(err, this.#opened)
     }
@@ -263,6 +329,12 @@ export class Directory implements Startable {
     }
   }
 
+  /** Whether no record, no grave and nothing that this version cannot read is known. */
+  get isEmpty(): boolean {
+    const { view } = this.#require()
+    return view.opaqueCount === 0 && view.root.every(byte => byte === 0)
+  }
+
   /** Keys of records that this version cannot read. */
   get opaqueCount(): number {
     return this.#require().view.opaqueCount
@@ -275,35 +347,78 @@ export class Directory implements Startable {
 
   async getMany(keys: readonly RecordKey[]): Promise<(StoredRecord | undefined)[]> {
     const { database, view } = this.#require()
-    const states = await this.#guard(async () => {
-      const found = await readStates(database, keys)
-      return found.map((state, i) => state ?? confirmAbsent(database, keys[i] as RecordKey))
+    const states = await this.#reading(() => readStates(database, keys))
+    return states.map(state => stored(state, view))
+  }
+
+  /** @returns the graves of those of which nothing else is left, in the order of the keys */
+  async gravesOf(keys: readonly RecordKey[]): Promise<(GraveState | undefined)[]> {
+    const { database } = this.#require()
+    const states = await this.#reading(() => readStates(database, keys))
+    return states.map(graveIn)
+  }
+
+  /** Yields all graves, in the order of the Merkle tree, from a snapshot at the start of the iteration. */
+  async *graves(): AsyncGenerator<RecordKey & GraveState> {
+    for await (const { key, grave } of this.#rows(tableRange(TABLE_LEAF), leafFrom)) {
+      if (grave !== undefined) yield { ...key, ...grave }
+    }
+  }
+
+  /** @returns when this node heard that the shown lives are over, in the order of the keys; undefined for what is not deleted */
+  deathsOf(keys: readonly RecordKey[]): Promise<(Death | undefined)[]> {
+    const { database } = this.#require()
+    return this.#reading(() => readDeaths(database, keys))
+  }
+
+  /** Yields all deleted records that are not buried yet, from a snapshot at the start of the iteration. */
+  async *deaths(): AsyncGenerator<RecordKey & Death> {
+    yield* this.#rows(tableRange(TABLE_DEATH), (key, value) => ({ ...recordKeyFrom(key), ...deathFrom(key, value) }))
+  }
+
+  /** Yields rows from a snapshot at the start of the iteration. */
+  async *#rows<Row>(range: KeyRange, decode: (key: Uint8Array, value: Uint8Array) => Row): AsyncGenerator<Row> {
+    const { database } = this.#require()
+    const iterator = database.iterator(range)
+    try {
+      for (;;) {
+        const rows = await this.#reading(async () =>
+          (await iterator.nextv(RECORD_READ_ROWS)).map(([key, value]) => decode(key, value))
+        )
+        if (rows.length === 0) return
+        yield* rows
+      }
+    } finally {
+      await iterator.close()
+    }
+  }
+
+  /** @returns what `saveAge` saved last; undefined if that was lost, together with all that was heard of at an age */
+  async loadAge(): Promise<Uint8Array | undefined> {
+    const { database } = this.#require()
+    return this.#reading(async () => {
+      const value = await database.get(AGE_KEY)
+      return value && openSealed(AGE_KEY, value)
     })
-    return states.map(state => state && stored(state, view))
+  }
+
+  saveAge(bytes: Uint8Array): Promise<void> {
+    return this.#exclusive(async () => {
+      const { database } = this.#requireWritable()
+      const { key, value } = sealedRow(AGE_KEY, bytes)
+      await this.#reading(() => database.put(key, value))
+    })
   }
 
   /** @throws `ERR_BAD_CURSOR`, `ERR_BAD_PARAMETER`, `ERR_DIRECTORY_UNAVAILABLE` */
   async query(query: DirectoryQuery): Promise<DirectoryPage> {
     const { database, view } = this.#require()
-    return this.#guard(() => runQuery({ database, count: term => view.count(term) }, query))
+    return this.#reading(() => runQuery({ database, count: term => view.count(term) }, query))
   }
 
   /** Yields all records, or those of one kind, tombstones included, from a snapshot at the start of the iteration. */
   async *records(kind?: string): AsyncGenerator<DirectoryRecord> {
-    const { database } = this.#require()
-    const iterator = database.iterator(recordRange(kind))
-    try {
-      for (;;) {
-        const states = await this.#guard(async () => {
-          const rows = await iterator.nextv(RECORD_READ_ROWS)
-          return rows.map(([key, value]) => recordStateOf(key, value))
-        })
-        if (states.length === 0) return
-        for (const { record } of states) yield record
-      }
-    } finally {
-      await iterator.close()
-    }
+    for await (const { record } of this.#rows(recordRange(kind), recordStateOf)) yield record
   }
 
   /** @returns the Merkle root over all records, 32 hex digits: equal on nodes whose directories are equal */
@@ -328,11 +443,11 @@ export class Directory implements Startable {
   }
 
   /** @returns the leaves of one Merkle bucket, in the order of their keys */
-  async leaves(bucket: number): Promise<{ key: RecordKey; digest: Uint8Array }[]> {
+  async leaves(bucket: number): Promise<Leaf[]> {
     const { database } = this.#require()
-    return this.#guard(async () => {
+    return this.#reading(async () => {
       const rows = await database.iterator(leafRange(bucket)).all()
-      return rows.map(([key, value]) => ({ key: recordKeyFrom(key), digest: openSealed(key, value, DIGEST_BYTES) }))
+      return rows.map(([key, value]) => leafFrom(key, value))
     })
   }
 
@@ -341,7 +456,7 @@ export class Directory implements Startable {
     const terms = repeatedTerms(this.#require().database, start)
     try {
       for (;;) {
-        const { done, value } = await this.#guard(() => terms.next())
+        const { done, value } = await this.#reading(() => terms.next())
         if (done === true) return
         yield value
       }
@@ -351,13 +466,13 @@ export class Directory implements Startable {
   }
 
   /**
-   * Reads all rows, checks their seals, and checks that leaves, buckets, index, counters and tombstones match the records.
+   * Reads all rows, checks their seals, and checks that leaves, buckets, index, counters and deaths match the records.
    *
    * @returns the problems found, in words; empty if there are none. Changes nothing: `clear` and a replay repair them
    */
   async verify(): Promise<readonly string[]> {
     const { database } = this.#require()
-    return this.#guard(() => verifyRows(database))
+    return this.#reading(() => verifyRows(database))
   }
 
   /** @returns a function that removes the listener */
@@ -378,9 +493,13 @@ export class Directory implements Startable {
   ): { readonly records: IncomingRecord[]; readonly opaque: IncomingOpaque[] } {
     const records: IncomingRecord[] = []
     const opaque: IncomingOpaque[] = []
-    for (const { record: bytes, location } of group.needles) {
+    for (const { kind, data: bytes, location } of group.needles) {
       if (bytes === undefined || isApplied(progress, location.offset)) continue
       try {
+        if (kind === 'graves') {
+          records.push(...this.#decodeGraves(bytes, location))
+          continue
+        }
         const unreadable = opaqueRecordOf(bytes, this.formats)
         if (unreadable !== undefined) opaque.push({ record: unreadable, bytes, location })
         else records.push({ ...decodeCanonical(bytes, this.formats), location })
@@ -389,11 +508,17 @@ export class Directory implements Startable {
         if (!hasCode(err, 'ERR_RECORD_MALFORMED')) throw err
         this.#log.error(
           { err, location },
-          'ignoring a record needle that cannot be decoded; its photo may be missing from the directory'
+          'ignoring a needle of the directory that cannot be decoded; a photo may be missing'
         )
       }
     }
     return { records, opaque }
+  }
+
+  #decodeGraves(bytes: Uint8Array, location: NeedleLocation): IncomingRecord[] {
+    const { kind, graves, skipped } = decodeGraves(bytes)
+    if (skipped > 0) this.#log.error({ location, skipped }, 'ignoring graves of generations that no photo can have')
+    return graves.map(({ id, generation }) => incomingGrave({ kind, id, generation }, location))
   }
 
   /** Writes waiting groups as one batch, up to a bound; groups that arrive meanwhile wait for the next. */
@@ -441,7 +566,8 @@ export class Directory implements Startable {
   async #write(
     incoming: readonly IncomingRecord[],
     unreadable: readonly IncomingOpaque[],
-    applied: ReadonlyMap<VolumeId, LogProgress>
+    applied: ReadonlyMap<VolumeId, LogProgress>,
+    from?: NodeId
   ): Promise<number> {
     const { database, view } = this.#requireWritable()
     const opaque = foldOpaque(database, unreadable)
@@ -450,8 +576,9 @@ export class Directory implements Startable {
       ? { records: incoming, verbatim: [] }
       : partOpaque(database, incoming, opaque.folds)
     const folds = await foldRecords(database, records, this.formats)
+    await this.#layOut(database, folds, from)
     const hidden = { folds: opaque.folds, verbatim: [...opaque.verbatim, ...verbatim] }
-    const plan = planBatch(view, folds, applied, hidden)
+    const plan = planBatch(view, folds, applied, this.#age(), hidden)
     if (plan.operations.length > 0) await database.batch(plan.operations)
     view.commit(plan)
     for (const { record } of records) for (const { hlc } of record.entries) this.#observe(hlc)
@@ -460,19 +587,24 @@ export class Directory implements Startable {
     return plan.changes.length
   }
 
-  /** Runs `plan` and writes the batch that it returns, while nothing else is written. */
-  #change(plan: (opened: OpenRows) => Promise<BatchPlan | undefined>): Promise<void> {
-    return this.#exclusive(async () => {
-      const opened = this.#requireWritable()
-      try {
-        const planned = await plan(opened)
-        if (planned === undefined) return
-        await opened.database.batch(planned.operations)
-        opened.view.commit(planned)
-      } catch (err) {
-        throw this.#writeFailed(err)
-      }
+  /** Sets aside what graves end here although it lives, or its undo period has not run on this node. */
+  async #layOut(database: Database, folds: readonly RecordFold[], from: NodeId | undefined): Promise<void> {
+    const guard = this.#guard
+    if (guard === undefined || this.#isRebuilding) return
+    const ended = folds.filter(({ before, after }) => stored(before) !== undefined && graveIn(after) !== undefined)
+    if (ended.length === 0) return
+    const deaths = await readDeaths(
+      database,
+      ended.map(({ key }) => key)
+    )
+    const doomed = ended.flatMap(({ before, after, volumes }, i): Doomed[] => {
+      const death = deaths[i]
+      const generation = graveIn(after)?.generation
+      if (before === undefined || generation === undefined) return []
+      if (death !== undefined && !guard.isUndoable(death.heardAt)) return []
+      return [{ record: before.record, generation, from: from ?? volumes.at(-1) }]
     })
+    if (doomed.length > 0) await guard.layOut(doomed)
   }
 
   #noteOpaque(keys: readonly RecordKey[]): void {
@@ -507,6 +639,7 @@ export class Directory implements Startable {
     this.#damage = undefined
     this.#state = state
     const reason = this.#rebuildReason
+    this.#isRebuilding = this.#opened.view.sequence === 0
     if (reason !== undefined) this.#log.warn({ reason }, 'rebuilding the directory from the volumes')
   }
 
@@ -534,7 +667,7 @@ export class Directory implements Startable {
   }
 
   /** Runs a read; if it finds damage, the directory fails. */
-  async #guard<T>(work: () => Promise<T>): Promise<T> {
+  async #reading<T>(work: () => Promise<T>): Promise<T> {
     const opened = this.#opened
     try {
       return await work()
@@ -569,18 +702,60 @@ export class Directory implements Startable {
   }
 }
 
-/** @throws `ERR_RECORD_MALFORMED`, also for a record that shows no version: nothing here could make anything of it */
+/**
+ * @param accepts - what may come although it shows no version
+ * @throws `ERR_RECORD_MALFORMED`, also for any other record that shows none: nothing here could make anything of it
+ */
 function decodeCanonical(
   bytes: Uint8Array,
-  formats: RecordFormats
+  formats: RecordFormats,
+  accepts: (record: DirectoryRecord) => boolean = () => false
 ): { readonly record: DirectoryRecord; readonly bytes: Uint8Array } {
   const record = decodeRecord(bytes, formats.max)
-  shownVersion(record)
+  if (!accepts(record)) shownVersion(record)
+  else if (!isBuriable(record)) throw unnamed()
   return { record, bytes: canonicalBytes(bytes, record, formats) }
 }
 
-function stored({ record, home }: RecordState, view: DirectoryView): StoredRecord {
-  return { record, home: home !== undefined && view.applied.has(home.volume) ? home : undefined }
+function incomingGrave(
+  { kind, id, generation }: RecordKey & { readonly generation: number },
+  location: NeedleLocation | undefined
+): IncomingRecord {
+  if (!isBuriable({ kind, id })) throw unnamed()
+  const record = graveOf({ kind, id }, generation)
+  return { record, bytes: encodeRecord(record), location }
+}
+
+function unnamed(): SheafError {
+  return new SheafError('ERR_RECORD_MALFORMED', 'a grave whose id no needle of graves can hold')
+}
+
+/** Splits a group behind each needle of graves, which are many records. */
+function* partsOf(group: CommitGroup): Generator<CommitGroup> {
+  const { volume, to } = group
+  let { from } = group
+  let needles: CommittedNeedle[] = []
+  for (const needle of group.needles) {
+    needles.push(needle)
+    if (needle.kind !== 'graves') continue
+    const end = needle.location.offset + needleBytes(needle.location.length)
+    yield { volume, from, to: end, needles }
+    from = end
+    needles = []
+  }
+  if (needles.length > 0 || from < to || group.from === to) yield { volume, from, to, needles }
+}
+
+/** @returns undefined for a grave: nothing is left to show */
+function stored(state: RecordState | undefined, view?: DirectoryView): StoredRecord | undefined {
+  if (state === undefined || isGrave(state.record)) return undefined
+  const { record, home } = state
+  return { record, home: home !== undefined && view?.applied.has(home.volume) ? home : undefined }
+}
+
+function graveIn(state: RecordState | undefined): GraveState | undefined {
+  if (state === undefined || !isGrave(state.record)) return undefined
+  return { generation: (state.record.buried ?? 1) - 1, isLogged: state.isLogged === true }
 }
 
 /** Wraps errors of the database in `ERR_DIRECTORY_UNAVAILABLE`; Sheaf's own and broken invariants pass unchanged. */

@@ -1,36 +1,38 @@
 /*
- * The directory's rows: schema version 2. All integers are big-endian, so that keys sort by number. Numbers before a field
+ * The directory's rows: schema version 3. All integers are big-endian, so that keys sort by number. Numbers before a field
  * are its bytes.
  *
  *   table      key                                          payload
  *   schema     00                                           4 schema version
- *   marker     01 · 2 slot                                  8 number of the batch · 16 Merkle root after it
+ *   marker     01 · 2 slot                                  8 number of the batch · 16 Merkle root after it · 120 zeros if
+ *                                                           its other rows are few, see batch-markers.ts
  *   applied    02 · 8 epoch · 4 sequence                    8 reached: needles of the volume below it are in the rows,
  *                                                           but for those in the gaps ·
  *                                                           8 number of the last batch at that time ·
  *                                                           for each gap, sorted, 64 at most: 8 from · 8 to
  *   counter    03 · term, UTF-8                             8 number of photos with the term, ≥ 1; counted terms only
  *   bucket     04 · 2 bucket                                16 XOR of the bucket's leaves; absent: zero
- *   leaf       05 · 2 bucket · record key                   16 leaf digest of the record
+ *   leaf       05 · 2 bucket · record key                   16 leaf digest of the record; or of a record of which only
+ *                                                           the grave is left: 1–3 twice the generation that it ends at
+ *                                                           last, plus 1 if a needle here holds it; see graves.ts
  *   record     06 · record key                              24 home · canonical record
  *   index      07 · text term · 8 birth hlc · 16 photo id   none
- *   tombstone  08 · 8 hlc of the delete · record key        none
- *   horizon    09                                           8 hlc: records deleted up to then have no leaf · 120 zeros,
- *                                                           so that no numbered batch is too small, see batch-markers.ts
+ *   death      08 · record key                              8 the node's age when it first heard of the delete that the
+ *                                                           record shows, ms · 4 generation that is deleted
+ *   age        09                                           8 the node's age, ms · state of the counter, see age.ts
  *   opaque     0a · record key                              4 format of a record that this version cannot read, which has
- *                                                           no row in record, leaf, index · 120 zeros, as above
+ *                                                           no row in record, leaf, index, death
  *   verbatim   0b · 16 of SHA-256(record as in its needle)  24 home: where such a record was applied from last, or an
  *                                                           earlier state of one
- *   format     0c                                           4 latest record format that a row ever had · 120 zeros, as
- *                                                           above; absent: 2
+ *   format     0c                                           4 latest record format that a row ever had; absent: 2
  *
  *   part        content
  *   record key  text kind · 1 form · id: form 1, the 16 bytes of a lower-case UUID; form 0, UTF-8 to the end
  *   text        UTF-8 with 00 written as 00 01, then 00 00, so that no text is a prefix of another
  *   home        8 epoch · 4 sequence (0: no home) · 8 offset · 4 length
  *
- * All tables but index and tombstone are sealed: the value is the payload and a CRC-32 (IEEE) of key and payload. Values of
- * index and tombstone rows are empty. LevelDB does not verify its own block checksums when it reads, so without a seal a
+ * All tables but index are sealed: the value is the payload and a CRC-32 (IEEE) of key and payload. Values of index rows are
+ * empty. LevelDB does not verify its own block checksums when it reads, so without a seal a
  * flipped bit on the disk would go unnoticed. Valid: the seal is correct, the payload has the length above, and records
  * decode. Anything else is damage: the database is rebuilt from the log.
  */
@@ -38,7 +40,7 @@ import { hash } from 'node:crypto'
 import { crc32 } from '@node-rs/crc32'
 import { invariant } from '../core/invariant.js'
 import { RECORD_FORMATS } from '../domain/formats.js'
-import { HLC_ZERO, type Hlc } from '../domain/hlc.js'
+import type { Hlc } from '../domain/hlc.js'
 import {
   actorIdBytes,
   actorIdFrom,
@@ -50,7 +52,7 @@ import {
   type VolumeId,
   volumeId
 } from '../domain/ids.js'
-import { DIGEST_BYTES } from '../domain/merkle.js'
+import { bucketOf, DIGEST_BYTES } from '../domain/merkle.js'
 import type { RecordKey } from '../domain/record.js'
 import { DamageError } from './damage.js'
 
@@ -62,29 +64,27 @@ export const TABLE_BUCKET = 0x04
 export const TABLE_LEAF = 0x05
 const TABLE_RECORD = 0x06
 export const TABLE_TERM = 0x07
-export const TABLE_TOMBSTONE = 0x08
-export const HORIZON_KEY = Uint8Array.of(0x09)
+export const TABLE_DEATH = 0x08
+export const AGE_KEY = Uint8Array.of(0x09)
 const TABLE_OPAQUE = 0x0a
 const TABLE_VERBATIM = 0x0b
-/** The latest format that a record row ever had, if that was later than the first that has this row. */
 export const RECORD_FORMAT_KEY = Uint8Array.of(0x0c)
-/** Makes a batch of one such row no smaller than BATCH_BYTES_MIN. */
-const ROW_PADDING = new Uint8Array(120)
 
 /** Bytes of (birth hlc, photo id), the sort key of the index within a term, oldest first. */
 export const POSITION_BYTES = 24
 export const VOLUME_ID_BYTES = 12
 const SEAL_BYTES = 4
+const DEATH_BYTES = 12
 const UUID_FORM = 1
 const TEXT_FORM = 0
 const TEXT_END = '\0\0'
-const STAMP_PREFIX_BYTES = 9
 
-/** A deleted record. */
-export interface Tombstone {
-  /** Stamp of the delete. */
-  readonly stamp: Hlc
-  readonly key: RecordKey
+/** When this node first heard that a life of a record is over. */
+export interface Death {
+  /** The age of the node then, ms. */
+  readonly heardAt: number
+  /** The life. */
+  readonly generation: number
 }
 
 /** All keys of a table or with a prefix: `gte` inclusive, `lt` exclusive. */
@@ -116,51 +116,33 @@ export function markerKey(slot: number): Uint8Array {
   return Uint8Array.of(TABLE_MARKER, slot >> 8, slot & 0xff)
 }
 
-export function horizonRow(horizon: Hlc): Row {
-  return sealedRow(HORIZON_KEY, u64(horizon), ROW_PADDING)
-}
-
+/** Written with the record that has the format. */
 export function formatRow(format: number): Row {
   const payload = Buffer.alloc(4)
   payload.writeUInt32BE(format)
-  return sealedRow(RECORD_FORMAT_KEY, payload, ROW_PADDING)
+  return sealedRow(RECORD_FORMAT_KEY, payload)
 }
 
 /** @param value - undefined when there is no row */
 export function formatFrom(value: Uint8Array | undefined): number {
-  if (value === undefined) return RECORD_FORMATS.min
-  return openSealed(RECORD_FORMAT_KEY, value, 4 + ROW_PADDING.length).readUInt32BE(0)
+  return value === undefined ? RECORD_FORMATS.min : openSealed(RECORD_FORMAT_KEY, value, 4).readUInt32BE(0)
 }
 
-/** @param value - undefined when there is no row: zero */
-export function horizonFrom(value: Uint8Array | undefined): Hlc {
-  if (value === undefined) return HLC_ZERO
-  return openSealed(HORIZON_KEY, value, 8 + ROW_PADDING.length).readBigUInt64BE(0) as Hlc
+export function deathKey(key: RecordKey): Uint8Array {
+  return recordKeyAfter(1, key, TABLE_DEATH, 0)
 }
 
-/** Tombstones sort by the stamps of their deletes. */
-export function tombstoneKey(stamp: Hlc, key: RecordKey): Uint8Array {
-  return Buffer.concat([stampPrefix(stamp), recordRowKey(key).subarray(1)])
+export function deathRow(key: RecordKey, { heardAt, generation }: Death): Row {
+  const payload = Buffer.alloc(DEATH_BYTES)
+  payload.writeBigUInt64BE(BigInt(heardAt))
+  payload.writeUInt32BE(generation, 8)
+  return sealedRow(deathKey(key), payload)
 }
 
-/** @throws {@link DamageError} when the key is not a tombstone's */
-export function tombstoneOfKey(row: Uint8Array): Tombstone {
-  if (row.length < STAMP_PREFIX_BYTES) throw new DamageError('a tombstone row is too short')
-  const key = recordKeyFrom(Buffer.concat([Uint8Array.of(TABLE_RECORD), row.subarray(STAMP_PREFIX_BYTES)]))
-  return { stamp: asBuffer(row).readBigUInt64BE(1) as Hlc, key }
-}
-
-/** @returns the range of all tombstones up to a stamp, inclusive */
-export function tombstoneRange(to: Hlc): KeyRange {
-  // a record key begins with UTF-8, which has no byte 0xff
-  return { gte: Uint8Array.of(TABLE_TOMBSTONE), lt: Buffer.concat([stampPrefix(to), Uint8Array.of(0xff)]) }
-}
-
-function stampPrefix(stamp: Hlc): Buffer {
-  const prefix = Buffer.alloc(STAMP_PREFIX_BYTES)
-  prefix[0] = TABLE_TOMBSTONE
-  prefix.writeBigUInt64BE(stamp, 1)
-  return prefix
+/** Inverse of `deathRow`. @throws {@link DamageError} */
+export function deathFrom(key: Uint8Array, value: Uint8Array): Death {
+  const payload = openSealed(key, value, DEATH_BYTES)
+  return { heardAt: u64From(payload), generation: payload.readUInt32BE(8) }
 }
 
 /** @returns 12 bytes that sort by epoch and sequence */
@@ -202,11 +184,29 @@ export function leafKey(bucket: number, key: RecordKey): Uint8Array {
   return recordKeyAfter(3, key, TABLE_LEAF, bucket)
 }
 
+/** Where a record is, or would be. */
+export interface RecordPlace {
+  readonly bucket: number
+  /** Keys of its rows. */
+  readonly record: Uint8Array
+  readonly leaf: Uint8Array
+}
+
+export function placeOf(key: RecordKey): RecordPlace {
+  const bucket = bucketOf(key)
+  const record = recordRowKey(key)
+  const leaf = Buffer.allocUnsafe(record.length + 2)
+  leaf[0] = TABLE_LEAF
+  leaf.writeUInt16BE(bucket, 1)
+  leaf.set(record.subarray(1), 3)
+  return { bucket, record, leaf }
+}
+
 /** @param format - of a record that this version cannot read */
 export function opaqueRow(key: RecordKey, format: number): Row {
   const payload = Buffer.alloc(4)
   payload.writeUInt32BE(format)
-  return sealedRow(opaqueKey(key), payload, ROW_PADDING)
+  return sealedRow(opaqueKey(key), payload)
 }
 
 export function opaqueKey(key: RecordKey): Uint8Array {
@@ -215,7 +215,7 @@ export function opaqueKey(key: RecordKey): Uint8Array {
 
 /** @returns the format. @throws {@link DamageError} */
 export function formatOfOpaqueRow(key: Uint8Array, value: Uint8Array): number {
-  return openSealed(key, value, 4 + ROW_PADDING.length).readUInt32BE(0)
+  return openSealed(key, value, 4).readUInt32BE(0)
 }
 
 export function opaqueRange(): KeyRange {

@@ -1,8 +1,10 @@
 import type { RecordFormats } from '../domain/formats.js'
 import type { VolumeId } from '../domain/ids.js'
-import { type DirectoryRecord, mergeRecords, type RecordKey } from '../domain/record.js'
+import { type DirectoryRecord, isGrave, mergeRecords, type RecordKey } from '../domain/record.js'
 import { encodeRecordAs } from '../domain/record-codec.js'
 import type { NeedleLocation } from '../volumes/needle-store.js'
+import type { RecordPlace } from './keys.js'
+import { graveState } from './leaf-rows.js'
 import type { RecordState } from './stored-record.js'
 
 /** A decoded record to be merged. */
@@ -17,6 +19,7 @@ export interface IncomingRecord {
 /** One record of a batch: its state before and after it. */
 export interface RecordFold {
   readonly key: RecordKey
+  readonly place: RecordPlace
   readonly before: RecordState | undefined
   readonly after: RecordState
   /** Volumes of the needles that were merged; empty if all records came from peers without needles. */
@@ -25,20 +28,33 @@ export interface RecordFold {
 
 /**
  * Merges one record into the stored state. The merged record does not depend on the order of calls; the home is the latest
- * needle whose record equals the merged state.
+ * needle whose record equals the merged state. A grave is logged once a needle came that holds it.
  */
 export function foldRecord(
   before: RecordState | undefined,
   incoming: IncomingRecord,
   formats: RecordFormats
 ): RecordState {
-  const { location } = incoming
-  if (before === undefined) return { record: incoming.record, bytes: incoming.bytes, home: location }
-  if (sameBytes(before.bytes, incoming.bytes)) return location === undefined ? before : { ...before, home: location }
-  const record = mergeRecords(before.record, incoming.record)
+  const came = stateOf(incoming)
+  if (before === undefined) return came
+  if (sameBytes(before.bytes, came.bytes)) {
+    if (came.isLogged === true) return { ...before, isLogged: true }
+    return came.home === undefined ? before : { ...before, home: came.home }
+  }
+  const record = mergeRecords(before.record, came.record)
+  if (isGrave(record)) {
+    const generation = (record.buried ?? 1) - 1
+    const isLogged = [before, came].some(state => state.isLogged === true && state.record.buried === record.buried)
+    return graveState(record, { generation, isLogged })
+  }
   const bytes = encodeRecordAs(formats, record)
-  if (sameBytes(bytes, incoming.bytes)) return { record, bytes, home: location }
+  if (sameBytes(bytes, came.bytes)) return { record, bytes, home: came.home }
   return { record, bytes, home: sameBytes(bytes, before.bytes) ? before.home : undefined }
+}
+
+function stateOf({ record, bytes, location }: IncomingRecord): RecordState {
+  if (!isGrave(record)) return { record, bytes, home: location }
+  return { record, bytes, home: undefined, isLogged: location !== undefined }
 }
 
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

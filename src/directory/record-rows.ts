@@ -3,18 +3,28 @@ import { bucketOf } from '../domain/merkle.js'
 import { type RecordKey, recordName } from '../domain/record.js'
 import { DamageError } from './damage.js'
 import type { Database } from './database.js'
-import { leafKey, recordRowKey } from './keys.js'
+import { type Death, deathFrom, deathKey, leafKey, placeOf, type RecordPlace, recordRowKey } from './keys.js'
+import { graveState, leafFrom } from './leaf-rows.js'
 import { foldRecord, type IncomingRecord, type RecordFold } from './record-fold.js'
 import { type RecordState, recordStateOf } from './stored-record.js'
 
 /** From this number of rows on, one asynchronous read costs the main thread less than single synchronous ones. */
 const ASYNC_READ_ROWS = 24
 
-/** Blocks for the time of one LevelDB read. */
+/**
+ * Blocks for the time of two LevelDB reads at most.
+ *
+ * @returns the record, or its grave. @throws {@link DamageError}
+ */
 export function readState(database: Database, key: RecordKey): RecordState | undefined {
   const rowKey = recordRowKey(key)
   const value = database.getSync(rowKey)
-  return value && recordStateOf(rowKey, value)
+  if (value !== undefined) return recordStateOf(rowKey, value)
+  const leafRowKey = leafKey(bucketOf(key), key)
+  const leafValue = database.getSync(leafRowKey)
+  if (leafValue === undefined) return undefined
+  const { grave } = leafFrom(leafRowKey, leafValue)
+  return grave === undefined ? confirmAbsent(database, key) : graveState(key, grave)
 }
 
 /**
@@ -23,26 +33,55 @@ export function readState(database: Database, key: RecordKey): RecordState | und
  *
  * @throws {@link DamageError} when there is a leaf but no record
  */
-export function confirmAbsent(database: Database, key: RecordKey): RecordState | undefined {
+function confirmAbsent(database: Database, key: RecordKey): RecordState | undefined {
   const snapshot = database.snapshot()
   try {
     const rowKey = recordRowKey(key)
     const value = database.getSync(rowKey, { snapshot })
     if (value !== undefined) return recordStateOf(rowKey, value)
-    if (database.getSync(leafKey(bucketOf(key), key), { snapshot }) === undefined) return undefined
+    const leafRowKey = leafKey(bucketOf(key), key)
+    const leafValue = database.getSync(leafRowKey, { snapshot })
+    const grave = leafValue && leafFrom(leafRowKey, leafValue).grave
+    if (grave !== undefined) return graveState(key, grave)
+    if (leafValue === undefined) return undefined
     throw new DamageError('a Merkle leaf has no record')
   } finally {
     void snapshot.close()
   }
 }
 
-/** @returns the states, in the order of the keys */
-export async function readStates(database: Database, keys: readonly RecordKey[]): Promise<(RecordState | undefined)[]> {
-  const rowKeys = keys.map(recordRowKey)
+/** @returns the records or their graves, in the order of the keys. @throws {@link DamageError} */
+export function readStates(database: Database, keys: readonly RecordKey[]): Promise<(RecordState | undefined)[]> {
+  return readStatesAt(database, keys, keys.map(placeOf))
+}
+
+async function readStatesAt(
+  database: Database,
+  keys: readonly RecordKey[],
+  places: readonly RecordPlace[]
+): Promise<(RecordState | undefined)[]> {
+  if (keys.length < ASYNC_READ_ROWS) return keys.map(key => readState(database, key))
+  const values = await database.getMany(places.map(({ record }) => record))
+  const missing = places.filter((_, i) => values[i] === undefined)
+  const leaves = (await database.getMany(missing.map(({ leaf }) => leaf))).values()
+  return keys.map((key, i) => {
+    const { record, leaf } = places[i] as RecordPlace
+    const value = values[i]
+    if (value !== undefined) return recordStateOf(record, value)
+    const leafValue = leaves.next().value
+    if (leafValue === undefined) return undefined
+    const { grave } = leafFrom(leaf, leafValue)
+    return grave === undefined ? confirmAbsent(database, key) : graveState(key, grave)
+  })
+}
+
+/** @returns the deaths of the records, in the order of the keys; undefined for what is not deleted */
+export async function readDeaths(database: Database, keys: readonly RecordKey[]): Promise<(Death | undefined)[]> {
+  const rowKeys = keys.map(deathKey)
   const values = await database.getMany(rowKeys)
   return rowKeys.map((rowKey, i) => {
     const value = values[i]
-    return value && recordStateOf(rowKey, value)
+    return value && deathFrom(rowKey, value)
   })
 }
 
@@ -62,14 +101,20 @@ export async function foldRecords(
   }
   const all = [...groups.values()]
   const keys = all.map(({ key }) => key)
-  const befores =
-    keys.length < ASYNC_READ_ROWS ? keys.map(key => readState(database, key)) : await readStates(database, keys)
+  const places = keys.map(placeOf)
+  const befores = await readStatesAt(database, keys, places)
   const folds: RecordFold[] = []
   for (const [i, { key, incoming }] of all.entries()) {
     const before = befores[i]
     const after = incoming.reduce<RecordState | undefined>((state, each) => foldRecord(state, each, formats), before)
     if (after === undefined) continue
-    folds.push({ key, before, after, volumes: incoming.flatMap(({ location }) => location?.volume ?? []) })
+    folds.push({
+      key,
+      place: places[i] as RecordPlace,
+      before,
+      after,
+      volumes: incoming.flatMap(({ location }) => location?.volume ?? [])
+    })
   }
   return folds
 }

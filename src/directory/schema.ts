@@ -1,22 +1,23 @@
 import { SheafError } from '../core/errors.js'
 import { bucketOf, DIGEST_BYTES, leafDigest } from '../domain/merkle.js'
 import { encodeRecord } from '../domain/record-codec.js'
-import { isForgotten, tombstoneStamp } from '../domain/tombstone.js'
+import { endedLife } from '../domain/tombstone.js'
 import { markerRow, readMarkers } from './batch-markers.js'
 import { xorInto } from './batch-plan.js'
 import { DamageError } from './damage.js'
 import type { Database } from './database.js'
 import {
+  AGE_KEY,
   bucketKey,
-  HORIZON_KEY,
-  horizonFrom,
+  deathRow,
   leafKey,
   openSealed,
   type Row,
   recordRange,
   schemaKey,
   sealedRow,
-  tombstoneKey
+  TABLE_DEATH,
+  tableRange
 } from './keys.js'
 import { recordRow, recordStateOf } from './stored-record.js'
 
@@ -33,7 +34,7 @@ export interface Migration {
 
 /** Ascending and without gaps; the last `to` is the current version, 1 if there are none. */
 export const MIGRATIONS: readonly Migration[] = [
-  { to: 2, run: listTombstones },
+  { to: 2, run: async () => {} }, // listed the deleted records, as version 3 does otherwise
   { to: 3, run: rewriteRecords }
 ]
 
@@ -61,18 +62,13 @@ export async function prepareSchema(database: Database, migrations: readonly Mig
   return found
 }
 
-/** Version 2 lists the deleted records by the stamps of their deletes. */
-async function listTombstones(database: Database): Promise<void> {
-  for await (const [key, value] of database.iterator(recordRange())) {
-    const { record } = recordStateOf(key, value)
-    const stamp = tombstoneStamp(record)
-    if (stamp !== undefined) await database.put(tombstoneKey(stamp, record), new Uint8Array(0))
-  }
-}
-
-/** Version 3 holds records of format 2: their rows and leaves are written anew, and the buckets and root above them. */
+/**
+ * Version 3 holds records of format 2: their rows and leaves are written anew, and the buckets and root above them. All of
+ * them have leaves, those too that the horizon of before had passed. Their deaths count as heard of now.
+ */
 async function rewriteRecords(database: Database): Promise<void> {
-  const horizon = horizonFrom(await database.get(HORIZON_KEY))
+  await database.clear(tableRange(TABLE_DEATH)) // of other rows, until now
+  await database.del(AGE_KEY)
   const { sequence } = await readMarkers(database)
   const buckets = new Map<number, Uint8Array>()
   const root = new Uint8Array(DIGEST_BYTES)
@@ -87,7 +83,8 @@ async function rewriteRecords(database: Database): Promise<void> {
     const { record, home } = recordStateOf(key, value)
     const bytes = encodeRecord(record)
     await put(recordRow(key, { record, bytes, home }))
-    if (isForgotten(record, horizon)) continue
+    const generation = endedLife(record)
+    if (generation !== undefined) await put(deathRow(record, { heardAt: 0, generation }))
     const bucket = bucketOf(record)
     const leaf = leafDigest(record, bytes)
     await put(sealedRow(leafKey(bucket, record), leaf))

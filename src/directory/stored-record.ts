@@ -5,13 +5,15 @@ import type { NeedleLocation } from '../volumes/needle-store.js'
 import { DamageError } from './damage.js'
 import { openSealed, type Row, recordKeyFrom, sealedRow, VOLUME_ID_BYTES, volumeIdBytes, volumeIdFrom } from './keys.js'
 
-/** A merged record as stored in a row. */
+/** A merged record as the rows hold it. */
 export interface RecordState {
   readonly record: DirectoryRecord
   /** Its canonical encoding. */
   readonly bytes: Uint8Array
   /** The newest record needle that holds exactly this state; undefined if no single needle does. */
   readonly home: NeedleLocation | undefined
+  /** Of a grave only, which has no home: whether a needle here holds it. */
+  readonly isLogged?: boolean
 }
 
 export const HOME_BYTES = VOLUME_ID_BYTES + 12

@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { AbstractSnapshot } from 'abstract-level'
-import { HLC_ZERO } from '../domain/hlc.js'
 import { bucketOf, DIGEST_BYTES, leafDigest } from '../domain/merkle.js'
-import { isForgotten, tombstoneStamp } from '../domain/tombstone.js'
+import { endedLife } from '../domain/tombstone.js'
 import { xorInto } from './batch-plan.js'
 import { damageOf } from './damage.js'
 import type { Database } from './database.js'
@@ -10,8 +9,8 @@ import {
   bucketKey,
   bucketOfLeafKey,
   counterKey,
-  HORIZON_KEY,
-  horizonFrom,
+  deathFrom,
+  deathKey,
   type KeyRange,
   leafKey,
   opaqueRange,
@@ -20,15 +19,15 @@ import {
   recordRowKeyOfOpaque,
   TABLE_BUCKET,
   TABLE_COUNTER,
+  TABLE_DEATH,
   TABLE_LEAF,
   TABLE_TERM,
-  TABLE_TOMBSTONE,
   tableRange,
   termKey,
   termOfKey,
-  tombstoneKey,
   u64
 } from './keys.js'
+import { graveState, leafFrom } from './leaf-rows.js'
 import { recordStateOf } from './stored-record.js'
 import { indexEntries, isCounted } from './term-index.js'
 
@@ -57,7 +56,7 @@ class TableCheck {
 }
 
 /**
- * Checks every derived row against the rows that it is derived from, in one snapshot: leaves, index and tombstones against
+ * Checks every derived row against the rows that it is derived from, in one snapshot: leaves, index and deaths against
  * records, buckets against leaves, counters against the index. Memory does not grow with the number of rows.
  *
  * @returns the problems found, in words
@@ -82,8 +81,7 @@ class RowsCheck {
   readonly #index = new TableCheck()
   readonly #buckets = new TableCheck()
   readonly #counters = new TableCheck()
-  readonly #tombstones = new TableCheck()
-  #horizon = HLC_ZERO
+  readonly #deaths = new TableCheck()
 
   constructor(database: Database, snapshot: AbstractSnapshot) {
     this.#database = database
@@ -91,7 +89,6 @@ class RowsCheck {
   }
 
   async run(): Promise<string[]> {
-    this.#horizon = horizonFrom(await this.#database.get(HORIZON_KEY, { snapshot: this.#snapshot }))
     await this.#readRecords()
     await this.#readLeaves()
     await this.#readIndex()
@@ -101,13 +98,15 @@ class RowsCheck {
     await this.#read(tableRange(TABLE_COUNTER), (key, value) => {
       this.#counters.found.add(key, openSealed(key, value, 8))
     })
-    await this.#read(tableRange(TABLE_TOMBSTONE), key => this.#tombstones.found.add(key, NO_BYTES))
+    await this.#read(tableRange(TABLE_DEATH), (key, value) => {
+      this.#deaths.found.add(key, u64(deathFrom(key, value).generation))
+    })
     const checks = {
       leaves: this.#leaves,
       index: this.#index,
       buckets: this.#buckets,
       counters: this.#counters,
-      tombstones: this.#tombstones
+      deaths: this.#deaths
     }
     const faults = Object.entries(checks)
       .filter(([, { found, expected }]) => !found.equals(expected))
@@ -127,10 +126,9 @@ class RowsCheck {
   #readRecords(): Promise<void> {
     return this.#read(recordRange(), (key, value) => {
       const { record, bytes } = recordStateOf(key, value)
-      if (!isForgotten(record, this.#horizon))
-        this.#leaves.expected.add(leafKey(bucketOf(record), record), leafDigest(record, bytes))
-      const deletedAt = tombstoneStamp(record)
-      if (deletedAt !== undefined) this.#tombstones.expected.add(tombstoneKey(deletedAt, record), NO_BYTES)
+      this.#leaves.expected.add(leafKey(bucketOf(record), record), leafDigest(record, bytes))
+      const ended = endedLife(record)
+      if (ended !== undefined) this.#deaths.expected.add(deathKey(record), u64(ended))
       const { terms, position } = indexEntries(record)
       if (position === undefined) return
       for (const term of terms) this.#index.expected.add(termKey(term, position), NO_BYTES)
@@ -140,8 +138,10 @@ class RowsCheck {
   async #readLeaves(): Promise<void> {
     const buckets = new Map<number, Uint8Array>()
     await this.#read(tableRange(TABLE_LEAF), (key, value) => {
-      const leaf = openSealed(key, value, DIGEST_BYTES)
-      this.#leaves.found.add(key, leaf)
+      const { key: name, digest, grave } = leafFrom(key, value)
+      // a grave stands in its leaf alone; were there a record, too, its leaf would be missing
+      const leaf = grave === undefined ? digest : leafDigest(name, graveState(name, grave).bytes)
+      if (grave === undefined) this.#leaves.found.add(key, leaf)
       const sum = buckets.get(bucketOfLeafKey(key))
       if (sum === undefined) buckets.set(bucketOfLeafKey(key), Uint8Array.from(leaf))
       else xorInto(sum, leaf)

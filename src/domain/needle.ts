@@ -4,9 +4,10 @@
  *   offset  bytes  field
  *        0      4  magic 'SHND'
  *        4      1  version, 1
- *        5      1  kind: 1 data, 2 record, 3 manifest
+ *        5      1  kind: 1 data, 2 record, 3 manifest, 4 graves
  *        6      2  flags: bit 0 = a chunk, useless without its manifest; other bits 0 when written, kept when read
- *        8     16  id: of the photo; of other records the first 16 bytes of SHA-256(kind, 0x00, id)
+ *        8     16  id: of the photo; of other records the first 16 bytes of SHA-256(kind, 0x00, id); of graves those of
+                  SHA-256(data), see graves.ts
  *       24     16  cookie; zeros where there is none
  *       40      4  generation
  *       44      4  alternate key: 0 original; else `alternateKeyOf` in photo.ts
@@ -63,9 +64,14 @@ export const CHAIN_DIGEST_BYTES = 16
 const MAGIC = 0x444e4853 // NEEDLE_MAGIC_BYTES, read little-endian
 const VERSION = 1
 const CHECKED_HEADER_BYTES = 60
-const KINDS = [undefined, 'data', 'record', 'manifest'] as const
+const KINDS = [undefined, 'data', 'record', 'manifest', 'graves'] as const
 
-export type NeedleKind = 'data' | 'record' | 'manifest'
+export type NeedleKind = Exclude<(typeof KINDS)[number], undefined>
+
+/** Whether the directory merges what such needles hold. */
+export function isOfDirectory(kind: NeedleKind): boolean {
+  return kind === 'record' || kind === 'graves'
+}
 
 /** Names the content of a needle, independent of its place. The numbers are unsigned and have 32 bits. */
 export interface NeedleIdentity {
@@ -261,7 +267,7 @@ function setExactly(into: Buffer, id: Uint8Array, at: number): void {
 }
 
 function kindNumber(kind: NeedleKind): number {
-  return kind === 'data' ? 1 : kind === 'record' ? 2 : 3
+  return KINDS.indexOf(kind)
 }
 
 function blockCount(length: number): number {

@@ -16,7 +16,7 @@
 import { createHash } from 'node:crypto'
 import { SheafError } from '../core/errors.js'
 import { malformed, type Value } from './cbor.js'
-import { compareVersions, type Entry, VERSION_FIELD } from './entry.js'
+import { compareRanks, compareVersions, type Entry, VERSION_FIELD } from './entry.js'
 import type { Hlc } from './hlc.js'
 import { COOKIE_BYTES, type Cookie, cookieBytes, cookieFrom, type PhotoId, parsePhotoId } from './ids.js'
 import { type Change, conflictVersions, type DirectoryRecord, elementsOf, shownVersion } from './record.js'
@@ -268,7 +268,7 @@ export function deleteChanges(record: DirectoryRecord): Change[] {
 
 /**
  * Starts the next generation with everything that the tombstone kept. The bytes of the original and of the variants must
- * have been appended under generation + 1. Features are computed again; so are all variants if one is dropped.
+ * have been appended under generation + 1.
  *
  * @param variants - variants whose bytes were appended as well; the others are dropped
  * @returns no changes if the photo is not deleted
@@ -286,12 +286,33 @@ export function undeleteChanges(record: DirectoryRecord, variants: Iterable<AltK
       deleted: false,
       value: successorValue(photo),
       supersedes: tombstones.map(entry => entry.dot),
-      carry: ({ field, key }) => {
-        if (field === 'variants') return kept.has(key)
-        return field === 'facts' && key === 'image' ? isWhole : field !== 'features'
-      }
+      carry: entry => livesOn(entry, kept, isWhole)
     }
   ]
+}
+
+/**
+ * Begins the life after a grave with what the record showed before that ended it, as `undeleteChanges`. The bytes must have
+ * been appended under that life's generation.
+ */
+export function exhumeChanges(record: DirectoryRecord, variants: Iterable<AltKey> = ALT_KEYS): Change[] {
+  const photo = viewPhoto(record)
+  const kept = new Set<string>(variants)
+  const isWhole = [...photo.variants.keys()].every(alt => kept.has(alt))
+  const shown = shownVersion(record)
+  const elements = record.entries.filter(entry => {
+    return entry.field !== VERSION_FIELD && compareRanks(entry, shown) >= 0 && livesOn(entry, kept, isWhole)
+  })
+  return [
+    { kind: 'version', deleted: false, value: successorValue(photo) },
+    ...elements.map(({ field, key, value }) => ({ kind: 'add', field, key, value }) as const)
+  ]
+}
+
+/** Whether an element passes into the next life. Features are computed again; so are all variants if one is dropped. */
+function livesOn({ field, key }: Entry, variants: ReadonlySet<string>, isWhole: boolean): boolean {
+  if (field === 'variants') return variants.has(key)
+  return field === 'facts' && key === 'image' ? isWhole : field !== 'features'
 }
 
 /**

@@ -8,7 +8,7 @@
  *            3  context: map of actor in a life → counter (1…); in life 0 the actor's 8 bytes, in any later one these
  *               and the life, 4 bytes big-endian; ascending, the shorter first
  *            4  entries: array, ascending by dot, each dot once
- *            5  buried: lives below it are over, 1…2²⁰; absent: 0
+ *            5  buried: lives below it are over, 1…2¹⁹ + 1; absent: 0
  *            6… unknown fields; none if field 5 is there. 6 is reserved for `retain_until`, of a later format
  *
  *   entry    0  actor in the life of the entry's generation: its index in the context, from 0
@@ -59,10 +59,12 @@ export const RECORD_BYTES_MAX = NEEDLE_DATA_BYTES_MAX
 
 /** The latest that this version reads. */
 export const RECORD_FORMAT = RECORD_FORMATS.max
-const NAME_CHARACTERS_MAX = 64
+export const NAME_CHARACTERS_MAX = 64
 const KEY_CHARACTERS_MAX = 1024
 /** Lives of a record; nobody undeletes a photo a million times. */
 export const GENERATION_MAX = 2 ** 20
+/** No grave ends a life above it, so a forged one leaves as many again in which the record can live on. */
+export const GRAVE_GENERATION_MAX = 2 ** 19
 /** A greater one is no format: nothing of that kind is kept. */
 export const FORMAT_LAST = 0xffff_ffff
 /** Greatest field numbers that this version knows. */
@@ -106,7 +108,7 @@ export function encodeRecord(record: DirectoryRecord): Uint8Array {
 export function encodeRecordAs(formats: RecordFormats, record: DirectoryRecord): Uint8Array {
   const writer = new CborWriter()
   const { buried = 0, extra } = record
-  invariant(buried === 0 || (buried <= GENERATION_MAX && extra === undefined), 'a buried life has no unknown fields')
+  invariant(buried === 0 || (buried <= GRAVE_GENERATION_MAX + 1 && extra === undefined), 'what is buried fits')
   writer.mapHead(RECORD_FIELD_LAST + Number(buried > 0) + (extra?.size ?? 0))
   writer.uint(0)
   writer.uint(leastFormat(record, formats))
@@ -163,7 +165,7 @@ export function decodeRecord(bytes: Uint8Array, formatMax: number = RECORD_FORMA
     return livesOf({ kind, id, context, entries }, extra)
   }
   const buried = fields.has(5) ? reader.uint() : undefined
-  if (buried !== undefined && (buried === 0 || buried > GENERATION_MAX))
+  if (buried !== undefined && (buried === 0 || buried > GRAVE_GENERATION_MAX + 1))
     throw malformed('the buried lives are out of range')
   const extra = fields.unknown(RECORD_FIELD_LAST)
   reader.end()

@@ -99,7 +99,7 @@ export type Change =
   /** A new version. At most one per call; its rank must not be below that of the shown version. */
   | {
       readonly kind: 'version'
-      /** Default: as shown; 0 in a new record. */
+      /** Default: as shown; in a new record 0, after a grave the life that follows. */
       readonly generation?: number
       /** Default: as shown; false in a new record. */
       readonly deleted?: boolean
@@ -141,6 +141,11 @@ export function mergeRecords(a: DirectoryRecord, b: DirectoryRecord): DirectoryR
 /** @returns the record that ends all lives up to this generation, and holds nothing */
 export function graveOf({ kind, id }: RecordKey, generation: number): DirectoryRecord {
   return { kind, id, buried: generation + 1, context: new Map(), entries: [] }
+}
+
+/** Whether all lives of the record are over, and nothing but that is left of it. */
+export function isGrave({ buried = 0, context, entries }: DirectoryRecord): boolean {
+  return buried > 0 && entries.length === 0 && context.size === 0
 }
 
 /** @throws `ERR_RECORD_MALFORMED` if there is no version; writes and merges never produce that */
@@ -212,7 +217,7 @@ class Draft {
     invariant(!this.#versionWritten, 'one write makes one version')
     this.#versionWritten = true
     const shown = greatestEntry(this.#entries, isVersion)
-    const generation = change.generation ?? shown?.generation ?? 0
+    const generation = change.generation ?? shown?.generation ?? this.#buried
     invariant(generation >= this.#buried, 'nothing is written into a life that is over')
     const deleted = change.deleted ?? shown?.deleted ?? false
     const rank = { generation, deleted }

@@ -1,9 +1,9 @@
 /*
- * The superblock: the first 256 bytes of a volume file, written once. Format 1, all integers little-endian.
+ * The superblock: the first 256 bytes of a volume file, written once. Format 2, all integers little-endian.
  *
  *   offset  bytes  field
  *        0      8  magic 'SHEAFVOL'
- *        8      2  format, 1: of this block and of all needles in the volume
+ *        8      2  format, 2: of this block and of all needles in the volume; 1: the same without needles of graves
  *       10      2  reserved, 0
  *       12      4  flags: none yet; 0 when written, kept when read
  *       16      8  capacity, bytes
@@ -28,7 +28,8 @@ import { actorIdBytes, actorIdFrom, parseVolumeId, type VolumeId, volumeId } fro
 export const SUPERBLOCK_BYTES = 256
 
 const MAGIC = Buffer.from('SHEAFVOL', 'latin1')
-const FORMAT = 1
+const FORMAT = 2
+const FORMAT_MIN = 1
 const SIGNED_BYTES = 80
 const SIGNATURE_BYTES = 64
 const ORIGIN_BYTES = 32
@@ -86,7 +87,7 @@ export function decodeSuperblock(
     )
   const sequence = block.readUInt32LE(40)
   const zeros = block.subarray(SIGNED_BYTES + SIGNATURE_BYTES, CHECKSUM_AT).every(byte => byte === 0)
-  if (format !== FORMAT || block.readUInt16LE(10) !== 0 || block.readUInt32LE(44) !== 0 || sequence === 0 || !zeros) {
+  if (format < FORMAT_MIN || block.readUInt16LE(10) !== 0 || block.readUInt32LE(44) !== 0 || sequence === 0 || !zeros) {
     throw corrupt('a field has a value that is never written')
   }
   const capacityBytes = Number(block.readBigUInt64LE(16))

@@ -1,24 +1,23 @@
 import { type Entry, greatestEntry, VERSION_FIELD } from './entry.js'
-import type { Hlc } from './hlc.js'
+import { parsePhotoId } from './ids.js'
 import { PHOTO_KIND } from './photo.js'
-import type { DirectoryRecord } from './record.js'
+import type { DirectoryRecord, RecordKey } from './record.js'
 
-/**
- * The stamp of the delete that a record shows: what the horizon has to pass before the record may be forgotten. Only
- * photos are ever forgotten; what became of members and volumes is kept.
- *
- * @returns undefined for what is not deleted, and for other kinds
- */
-export function tombstoneStamp(record: DirectoryRecord): Hlc | undefined {
-  if (record.kind !== PHOTO_KIND) return undefined
-  const shown = greatestEntry(record.entries, isVersion)
-  return shown?.deleted ? shown.hlc : undefined
+/** Whether a grave can name the record: by 16 bytes, see graves.ts. */
+export function isBuriable({ id }: RecordKey): boolean {
+  return parsePhotoId(id) === id
 }
 
-/** @returns whether the record is a tombstone that every member is known to have applied */
-export function isForgotten(record: DirectoryRecord, horizon: Hlc): boolean {
-  const stamp = tombstoneStamp(record)
-  return stamp !== undefined && stamp <= horizon
+/**
+ * The life that a tombstone has ended, and that a grave will end for good once the undo period is over. Only photos are
+ * buried; what became of members and volumes is kept.
+ *
+ * @returns undefined for what is not deleted, and for what is never buried
+ */
+export function endedLife(record: DirectoryRecord): number | undefined {
+  if (record.kind !== PHOTO_KIND || !isBuriable(record)) return undefined
+  const shown = greatestEntry(record.entries, isVersion)
+  return shown?.deleted ? shown.generation : undefined
 }
 
 function isVersion({ field }: Entry): boolean {

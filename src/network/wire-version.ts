@@ -18,5 +18,5 @@ export const WIRE_VERSION = 2
  * Versions of messages that carry one. Two nodes use the greatest that both know (`greatestCommon`); nodes without one refuse
  * each other when they connect.
  */
-export const TREE_VERSIONS: VersionRange = { min: 1, max: 1 }
+export const TREE_VERSIONS: VersionRange = { min: 2, max: 2 }
 export const GOSSIP_VERSIONS: VersionRange = { min: 1, max: 1 }

@@ -5,10 +5,12 @@ import {
   type AltKey,
   deleteChanges,
   editChanges,
+  exhumeChanges,
   metaEtag,
   type Photo,
   restoreChanges,
-  undeleteChanges
+  undeleteChanges,
+  viewPhoto
 } from '../domain/photo.js'
 import type { DirectoryRecord } from '../domain/record.js'
 import { GENERATION_MAX } from '../domain/record-codec.js'
@@ -70,15 +72,34 @@ export class PhotoEdits {
         throw new SheafError('ERR_BYTES_GONE', 'the photo was undeleted too often; upload it again', {
           details: { photo_id: id }
         })
-      const restored: AltKey[] = []
-      for (const alt of ALT_KEYS) {
-        const blob = blobOf(photo, alt)
-        if (blob === undefined) continue
-        if (await this.#appendAgain(photo, blob)) restored.push(alt)
-        else if (alt === 'orig') throw new SheafError('ERR_BYTES_GONE', undefined, { details: { photo_id: id } })
-      }
+      const restored = await this.#appendAll(photo, photo.generation + 1)
       return { changes: undeleteChanges(before, restored), purpose: 'upload' }
     })
+  }
+
+  /**
+   * Brings back a photo of which only the grave is left here, in a life of its own that the grave does not end.
+   *
+   * @param old - the record as it was before
+   * @throws `ERR_NOT_BURIED`, `ERR_BYTES_GONE`
+   */
+  exhume(id: PhotoId, old: DirectoryRecord): Promise<DirectoryRecord> {
+    return this.#writer.revive(id, async generation => {
+      const restored = await this.#appendAll(viewPhoto(old), generation)
+      return { changes: exhumeChanges(old, restored) }
+    })
+  }
+
+  /** Writes the bytes of all sizes again. @returns those that could be read. @throws `ERR_BYTES_GONE` without the original */
+  async #appendAll(photo: Photo, generation: number): Promise<AltKey[]> {
+    const restored: AltKey[] = []
+    for (const alt of ALT_KEYS) {
+      const blob = blobOf(photo, alt)
+      if (blob === undefined) continue
+      if (await this.#appendAgain(photo, blob, generation)) restored.push(alt)
+      else if (alt === 'orig') throw new SheafError('ERR_BYTES_GONE', undefined, { details: { photo_id: photo.id } })
+    }
+    return restored
   }
 
   /** @param n - from 1, as `conflicts` numbers them */
@@ -90,8 +111,8 @@ export class PhotoEdits {
   }
 
   /** @returns false when some bytes of the blob are no longer reachable */
-  async #appendAgain(photo: Photo, old: PhotoBlob): Promise<boolean> {
-    const blob = { ...old, generation: old.generation + 1 }
+  async #appendAgain(photo: Photo, old: PhotoBlob, generation: number): Promise<boolean> {
+    const blob = { ...old, generation }
     const chunked = blob.chunkBytes > 0
     const epoch = this.#actor()
     for (let chunk = 0; chunk < needleCount(blob); chunk++) {

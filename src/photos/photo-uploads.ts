@@ -30,7 +30,7 @@ const CLIENT_RECIPE = 'client'
 
 export interface PhotoUploadsComponents {
   readonly store: NeedleStore
-  readonly directory: Pick<Directory, 'getSync' | 'query'>
+  readonly directory: Pick<Directory, 'lookUp' | 'query'>
   readonly writer: RecordWriter
   readonly intake: BlobIntake
   readonly clock: Clock

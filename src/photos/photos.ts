@@ -8,7 +8,9 @@ import { hlcMs } from '../domain/hlc.js'
 import type { ActorId, Cookie, PhotoId, VolumeId } from '../domain/ids.js'
 import { type AltKey, metaEtag, PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
 import { conflictVersions, type DirectoryRecord } from '../domain/record.js'
+import { decodeRecord } from '../domain/record-codec.js'
 import { wordsOf } from '../domain/terms.js'
+import type { LaidOut } from '../store/laid-out.js'
 import { blobOf, dataIdentity, type PhotoBlob } from '../store/photo-needles.js'
 import { photoNotFound, type RecordWriter, requireLive, requireRecord } from '../store/record-writer.js'
 import type { NeedleStore } from '../volumes/needle-store.js'
@@ -46,7 +48,7 @@ const BATCH_EDITS_MAX = 64
 
 export interface PhotosComponents {
   readonly store: NeedleStore
-  readonly directory: Pick<Directory, 'getSync' | 'query' | 'records' | 'onChange' | 'onOpaque'>
+  readonly directory: Pick<Directory, 'lookUp' | 'query' | 'records' | 'onChange' | 'onOpaque'>
   readonly clock: Clock
   readonly random: Random
   /** All writes of this node's records go through it. */
@@ -65,6 +67,8 @@ export interface PhotosComponents {
   readonly copies?: (id: PhotoId, wanted: number) => Promise<number>
   /** Asks the peers about a photo that is unknown here. @returns whether all members answered */
   readonly fetchRecord?: (id: PhotoId) => Promise<boolean>
+  /** What graves have ended here before its time. Default: nothing. */
+  readonly laidOut?: Pick<LaidOut, 'get' | 'release'>
 }
 
 export interface PhotosInit {
@@ -83,6 +87,7 @@ export class Photos {
   readonly #directory: PhotosComponents['directory']
   readonly #log: Logger
   readonly #requireCookie: boolean
+  readonly #laidOut: PhotosComponents['laidOut']
   readonly #fetchRecord: PhotosComponents['fetchRecord']
   readonly #reader: PhotoReader
   readonly #hot: HotPhotos
@@ -99,6 +104,7 @@ export class Photos {
     this.#log = components.log
     this.#requireCookie = init.requireCookie
     this.#fetchRecord = components.fetchRecord
+    this.#laidOut = components.laidOut
     this.#reader = reader
     this.#hot = new HotPhotos({ store })
     this.#uploads = new PhotoUploads({ ...components, writer, intake, copies }, { chunkBytes, minCopies })
@@ -138,10 +144,12 @@ export class Photos {
    * is not made yet), `ERR_NOT_FOUND` (a size that cannot be made), `ERR_BYTES_UNREACHABLE`
    */
   async open(id: PhotoId, alt: AltKey, cookie?: Cookie): Promise<Content> {
-    await this.#ensureRecord(id)
+    const needsCookie = this.#requireCookie || cookie !== undefined
+    // which cookie a buried photo had is not known any more
+    if ((await this.#ensureRecord(id)) === 'buried' && needsCookie) throw photoNotFound(id)
     // No await between reading the record and `remember`: see HotPhotos.
     const photo = viewPhoto(requireRecord(this.#directory, id))
-    if ((this.#requireCookie || cookie !== undefined) && cookie !== photo.cookie) throw photoNotFound(id)
+    if (needsCookie && cookie !== photo.cookie) throw photoNotFound(id)
     requireLive(photo)
     const blob = blobOf(photo, alt) ?? standIn(photo)
     if (blob === undefined) throw missingSize(photo)
@@ -182,14 +190,35 @@ export class Photos {
 
   /** Deleting again is harmless. @throws `ERR_PHOTO_NOT_FOUND` */
   async remove(id: PhotoId): Promise<void> {
-    await this.#ensureRecord(id)
+    if ((await this.#ensureRecord(id)) === 'buried') return
     await this.#edits.remove(id)
   }
 
   /** Harmless for a photo that is not deleted. @throws `ERR_PHOTO_NOT_FOUND`, `ERR_BYTES_GONE` */
   async undelete(id: PhotoId): Promise<void> {
-    await this.#ensureRecord(id)
+    if ((await this.#ensureRecord(id)) === 'buried')
+      throw new SheafError('ERR_BYTES_GONE', undefined, { details: { photo_id: id } })
     await this.#edits.undelete(id)
+  }
+
+  /**
+   * Brings back a photo that a grave has ended here before its time, while it is laid out.
+   *
+   * @throws `ERR_NOT_BURIED`, `ERR_BYTES_GONE`: it is not laid out here, or its bytes cannot be read
+   */
+  async exhume(id: PhotoId): Promise<void> {
+    const key = { kind: PHOTO_KIND, id }
+    const { grave } = this.#directory.lookUp(key)
+    if (grave === undefined) throw new SheafError('ERR_NOT_BURIED', undefined, { details: { photo_id: id } })
+    const kept = this.#laidOut?.get(key)
+    if (kept === undefined) throw new SheafError('ERR_BYTES_GONE', undefined, { details: { photo_id: id } })
+    await this.#edits.exhume(id, decodeRecord(kept.bytes))
+    await this.#laidOut?.release(entry => entry === kept)
+  }
+
+  /** @param ids - at most 10,000. @throws `ERR_BAD_PARAMETER`; errors of single photos are in their outcomes */
+  batchExhume(ids: readonly PhotoId[]): Promise<readonly BatchOutcome[]> {
+    return forEach(ids, id => this.exhume(id))
   }
 
   /** @throws `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED` */
@@ -227,7 +256,9 @@ export class Photos {
 
   /** @param ids - at most 10,000. @throws `ERR_BAD_PARAMETER`; errors of single photos are in their outcomes */
   batchDelete(ids: readonly PhotoId[]): Promise<readonly BatchOutcome[]> {
-    return forEach(ids, id => this.#edits.remove(id))
+    return forEach(ids, async id => {
+      if (this.#directory.lookUp({ kind: PHOTO_KIND, id }).grave === undefined) await this.#edits.remove(id)
+    })
   }
 
   /** @param ids - at most 10,000. @throws `ERR_BAD_PARAMETER`; errors of single photos are in their outcomes */
@@ -247,13 +278,18 @@ export class Photos {
   /**
    * Asks the peers about a photo that is unknown here: another node may have stored it a moment ago.
    *
+   * @returns whether there is a record, or only a grave
    * @throws `ERR_PHOTO_NOT_FOUND`, which tells whether every member was asked
    */
-  async #ensureRecord(id: PhotoId): Promise<void> {
-    const key = { kind: PHOTO_KIND, id }
-    if (this.#fetchRecord === undefined || this.#directory.getSync(key) !== undefined) return
-    const complete = await this.#fetchRecord(id)
-    if (this.#directory.getSync(key) === undefined) throw photoNotFound(id, complete)
+  async #ensureRecord(id: PhotoId): Promise<'recorded' | 'buried'> {
+    const known = (): 'recorded' | 'buried' | undefined => {
+      const { stored, grave } = this.#directory.lookUp({ kind: PHOTO_KIND, id })
+      return stored !== undefined ? 'recorded' : grave && 'buried'
+    }
+    const complete = known() === undefined ? await this.#fetchRecord?.(id) : true
+    const state = known()
+    if (state === undefined) throw photoNotFound(id, complete)
+    return state
   }
 
   /** A malformed record from a defective node must not hide the others. */

@@ -23,7 +23,7 @@ const LINKED_MAX = 100
 const SHA256 = 'sha256\0'
 
 export interface DuplicatesComponents {
-  readonly directory: Pick<Directory, 'getSync' | 'getMany' | 'query' | 'repeated' | 'digest'>
+  readonly directory: Pick<Directory, 'getSync' | 'lookUp' | 'getMany' | 'query' | 'repeated' | 'digest'>
   readonly writer: Pick<RecordWriter, 'edit'>
   /** Fetches the record of a photo that is unknown here. @throws `ERR_PHOTO_NOT_FOUND` */
   readonly ensureRecord: (id: PhotoId) => Promise<void>

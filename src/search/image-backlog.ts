@@ -115,7 +115,7 @@ export class ImageBacklog implements Startable {
   async start(): Promise<void> {
     this.#unsubscribe = this.#components.directory.onChange(changes => {
       for (const { before, after } of changes) {
-        if (after.kind !== PHOTO_KIND) continue
+        if (after?.kind !== PHOTO_KIND) continue
         if (before === undefined) this.#lastPhotoMs = this.#components.clock.monotonic()
         this.#enqueueIfUndone(after)
       }

@@ -119,7 +119,11 @@ export class ShardReplica implements Startable {
     const { directory, onNeedles } = this.#components
     this.#unsubscribe.push(
       directory.onChange(changes => {
-        for (const { after } of changes) if (after.kind === PHOTO_KIND) this.#note(after)
+        for (const { key, after } of changes) {
+          if (key.kind !== PHOTO_KIND) continue
+          if (after === undefined) this.#markDirty(key.id as PhotoId)
+          else this.#note(after)
+        }
       }),
       directory.onOpaque(keys => {
         for (const { kind, id } of keys) if (kind === PHOTO_KIND) this.#markDirty(id as PhotoId)

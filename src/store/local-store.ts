@@ -8,8 +8,10 @@ import { type Step, WorkerLoop } from '../core/worker-loop.js'
 import type { DatabaseSource } from '../directory/database.js'
 import { Directory } from '../directory/directory.js'
 import type { RecordFormats } from '../domain/formats.js'
-import { HLC_ZERO, type Hlc, HybridClock } from '../domain/hlc.js'
-import type { VolumeId } from '../domain/ids.js'
+import { HybridClock } from '../domain/hlc.js'
+import type { NodeId, VolumeId } from '../domain/ids.js'
+import { PHOTO_KIND } from '../domain/photo.js'
+import type { RecordKey } from '../domain/record.js'
 import { Compactor } from '../volumes/compaction.js'
 import { DiskReserve } from '../volumes/disk-reserve.js'
 import { Inspector, type Judge } from '../volumes/inspection.js'
@@ -18,8 +20,11 @@ import { Scrubber } from '../volumes/scrub.js'
 import type { Volume } from '../volumes/volume.js'
 import { VolumeCopies } from '../volumes/volume-copies.js'
 import { VolumeSet, type VolumeSetComponents } from '../volumes/volume-set.js'
+import { Age } from './age.js'
+import { LaidOut } from './laid-out.js'
 import { NeedleVerdicts } from './needle-verdicts.js'
 import { RecordWriter } from './record-writer.js'
+import { Sweep } from './sweep.js'
 
 /** Reserve on top of one volume: for LevelDB's compaction and for tombstones. */
 const RESERVE_SLACK_BYTES = 64 * 1024 * 1024
@@ -27,6 +32,9 @@ const RESERVE_SLACK_BYTES = 64 * 1024 * 1024
 const COMPACTION_IDLE_MS = 10 * 60_000
 const COMPACTION_BYTES_PER_SECOND = 20_000_000
 const DEAD_SHARE_MIN = 0.3
+/** Looks for deletes to bury that often, or as often as a short undo period asks for. */
+const SWEEP_IDLE_MS = 3_600_000
+const SWEEP_IDLE_MS_MIN = 1_000
 const SCRUB_IDLE_MS = 60 * 60_000
 const SCRUB_BYTES_PER_SECOND = 4_000_000
 const SCRUB_INTERVAL_MS = 7 * 24 * 3_600_000
@@ -47,14 +55,16 @@ export interface LocalStoreComponents {
   readonly admit?: () => void
   /** Whether this node compacts the volume. Default: if it wrote the volume. */
   readonly isCompactionOwner?: (volume: Volume) => boolean
-  /** Deletes up to this stamp may be forgotten. Default: none. */
-  readonly horizon?: () => Hlc
-  /** Needles of photos deleted up to this stamp are to be removed at once. Default: none. */
-  readonly purgeTo?: () => Hlc
+  /** How long a delete may be undone, anywhere in the cluster, ms. Default: `purgeMs`. */
+  readonly undoMs?: () => number
+  /** This node's place among those that could bury a record, from 0. Default: 0. */
+  readonly burialRank?: (key: RecordKey) => number
+  /** Why this node must not bury now; undefined, and by default: it may. */
+  readonly burialObstacle?: () => string | undefined
   /** The greatest record format that may be written. Default: the least. */
   readonly clusterFormat?: () => number
-  /** Awaited whenever the directory has been filled from the log after a reopening. */
-  readonly onRefilled?: () => Promise<void>
+  /** @returns the node with this Ed25519 public key. Default: a node without a name */
+  readonly nodeOf?: (origin: Uint8Array) => NodeId
 }
 
 export interface LocalStoreInit {
@@ -83,9 +93,13 @@ export class LocalStore implements Startable {
   readonly inspector: Inspector
   readonly compactor: Compactor
   readonly scrubber: Scrubber
+  readonly age: Age
+  readonly laidOut: LaidOut
+  readonly sweep: Sweep
   readonly #components: LocalStoreComponents
   readonly #folder: string
   readonly #reserve: DiskReserve
+  readonly #compaction: WorkerLoop
   readonly #workers: readonly WorkerLoop[]
   /** Volumes with gaps after a replay, until their holes have been reread. */
   readonly #volumesWithGaps = new Set<Volume>()
@@ -95,17 +109,40 @@ export class LocalStore implements Startable {
 
   constructor(components: LocalStoreComponents, { folder, origin, volumeBytes, purgeMs, formats }: LocalStoreInit) {
     const { fileSystem, clock, random, log, database, sign, verifySignature } = components
-    const { admit = () => {}, clusterFormat, horizon = () => HLC_ZERO, purgeTo = () => HLC_ZERO } = components
+    const { admit = () => {}, undoMs = () => purgeMs, burialRank = () => 0 } = components
+    const { burialObstacle = () => undefined, clusterFormat, nodeOf = () => '' as NodeId } = components
     this.#components = components
     this.#folder = folder
     const hybridClock = new HybridClock({ clock })
     this.hybridClock = hybridClock
+    const age = (): number => this.age.now()
+    this.laidOut = new LaidOut(
+      {
+        fileSystem,
+        clock,
+        log,
+        age,
+        undoMs,
+        roundAt: () => this.age.roundAt,
+        photos: () => (this.directory.state === 'open' ? this.directory.count('all') : undefined),
+        isOwn: from => {
+          const volume = this.volumes.get(from as VolumeId)
+          return volume !== undefined && this.volumes.isOwn(volume)
+        },
+        nameOf: from => {
+          const superblock = this.volumes.get(from as VolumeId)?.superblock
+          return superblock === undefined ? from : nodeOf(superblock.origin)
+        }
+      },
+      join(folder, 'laid-out')
+    )
     this.directory = new Directory(
-      { database, log, observe: stamp => hybridClock.observe(stamp) },
+      { database, log, observe: stamp => hybridClock.observe(stamp), age, guard: this.laidOut },
       formats && { formats }
     )
+    this.age = new Age({ clock, directory: this.directory, log })
     this.#reserve = new DiskReserve(
-      { fileSystem, clock, log },
+      { fileSystem, clock, log, onRefusal: () => this.#compaction.wake() },
       {
         folder: folder,
         ballastPath: join(folder, 'ballast'),
@@ -139,15 +176,18 @@ export class LocalStore implements Startable {
       ...(clusterFormat && { clusterFormat })
     })
     this.writer = writer
-    const verdicts = new NeedleVerdicts({ directory, volumes, writer, horizon, purgeTo })
+    const verdicts = new NeedleVerdicts({ directory, volumes, writer, laidOut: this.laidOut, age })
     this.verdicts = verdicts
     const isRetired = (volume: VolumeId): boolean => verdicts.isRetired(volume)
     this.copies = new VolumeCopies({ volumes, reserve: this.#reserve, isRetired })
     const judge: Judge = (volume, rows) => verdicts.judge(volume, rows)
-    const inspector = new Inspector({ clock, judge }, { purgeMs })
+    const inspector = new Inspector({ clock, judge, age }, { purgeMs })
     this.inspector = inspector
+    this.laidOut.onReleased(() => inspector.invalidateAll())
     directory.onChange(changes => {
-      for (const { before, after } of changes) {
+      for (const { key, before, after, volumes: from } of changes) {
+        if (this.laidOut.isNew && key.kind === PHOTO_KIND && from.some(id => volumes.isOfThisProcess(id)))
+          this.laidOut.settleIn()
         for (const id of verdicts.affectedVolumes(before, after)) {
           const volume = volumes.get(id)
           if (volume !== undefined) inspector.invalidate(volume)
@@ -164,7 +204,9 @@ export class LocalStore implements Startable {
         recordToMove: (volume, row, trust) => verdicts.recordToMove(volume, row, trust),
         retire: (volume, coveredBytes) => verdicts.retire(volume, coveredBytes),
         isRetired,
-        isOwner: components.isCompactionOwner ?? (volume => volumes.isOwn(volume))
+        isOwner: components.isCompactionOwner ?? (volume => volumes.isOwn(volume)),
+        age,
+        isScarce: () => this.#reserve.isScarce()
       },
       { purgeMs, deadShareMin: DEAD_SHARE_MIN, bytesPerSecondMax: COMPACTION_BYTES_PER_SECOND }
     )
@@ -176,11 +218,26 @@ export class LocalStore implements Startable {
         intervalMs: SCRUB_INTERVAL_MS
       }
     )
+    this.sweep = new Sweep({
+      directory,
+      volumes,
+      clock,
+      log,
+      age,
+      undoMs,
+      rankOf: burialRank,
+      obstacle: burialObstacle,
+      takeHeard: () => verdicts.takeHeard()
+    })
     const worker = (name: string, idleMs: number, step: Step): WorkerLoop =>
       new WorkerLoop({ clock, log }, { name, idleMs, delayMs: Math.min(idleMs, FIRST_STEP_MS), step })
+    this.#compaction = worker('compaction', COMPACTION_IDLE_MS, signal => this.compactor.step(signal))
     this.#workers = [
       worker('directory', REOPEN_IDLE_MS, () => this.#reopenDirectory()),
-      worker('compaction', COMPACTION_IDLE_MS, signal => this.compactor.step(signal)),
+      worker('burial', Math.min(SWEEP_IDLE_MS, Math.max(SWEEP_IDLE_MS_MIN, purgeMs / 4)), signal =>
+        this.#sweep(signal)
+      ),
+      this.#compaction,
       worker('scrub', SCRUB_IDLE_MS, signal => this.scrubber.step(signal))
     ]
   }
@@ -195,15 +252,21 @@ export class LocalStore implements Startable {
     await makeDurableDirectory(this.#components.fileSystem, this.#folder)
     await this.#reserve.start()
     await this.directory.start()
+    await this.laidOut.load()
+    await this.#loadAge()
     await this.#rebuildOnDamage(() => this.volumes.start())
     if (await this.#rebuildOnDamage(() => this.verdicts.load())) await this.verdicts.load()
     this.#knowsRetired = true
     await this.#rebuildOnDamage(() => this.#rereadGaps())
+    this.directory.complete()
+    this.laidOut.began(this.directory.isEmpty)
+    await this.age.start()
     for (const worker of this.#workers) await worker.start()
   }
 
   async stop(): Promise<void> {
     for (const worker of this.#workers) await worker.stop()
+    await this.age.stop()
     await this.volumes.stop()
     await this.directory.stop()
   }
@@ -219,10 +282,20 @@ export class LocalStore implements Startable {
       const replayed = await this.volumes.replay(prepare)
       if (this.#knowsRetired) await this.#rereadGaps()
       this.directory.complete()
-      await this.#components.onRefilled?.()
       return replayed
     } finally {
       this.#refilling = false // after a failure the directory worker tries again
+    }
+  }
+
+  /** If the directory turns out to be damaged, it is made anew: what was noted at an age is lost with the age. */
+  async #loadAge(): Promise<void> {
+    try {
+      await this.age.load()
+    } catch (err) {
+      if (this.directory.state !== 'failed') throw err
+      await this.directory.stop()
+      await this.directory.start()
     }
   }
 
@@ -240,6 +313,12 @@ export class LocalStore implements Startable {
       await this.#reopenDirectory()
       return true
     }
+  }
+
+  async #sweep(signal: AbortSignal): Promise<'idle'> {
+    await this.sweep.step(signal)
+    if (this.directory.state === 'open') await this.laidOut.expire()
+    return 'idle'
   }
 
   /** Reopens a directory that has failed, and fills it from the log. */

@@ -1,13 +1,14 @@
 import { hasCode } from '../core/errors.js'
 import type { Directory, StoredRecord } from '../directory/directory.js'
-import type { Value } from '../domain/cbor.js'
-import { HLC_ZERO, type Hlc, hlcMs } from '../domain/hlc.js'
-import { parseVolumeId, photoIdFrom, type VolumeId } from '../domain/ids.js'
+import type { Death } from '../directory/keys.js'
+import type { GraveState } from '../directory/leaf-rows.js'
+import { GRAVES_MAX } from '../domain/graves.js'
+import { photoIdFrom, type VolumeId } from '../domain/ids.js'
 import type { NeedleIdentity } from '../domain/needle.js'
 import { alternateKeyOf, PHOTO_KIND, partOf, viewPhoto } from '../domain/photo.js'
-import { conflictVersions, type DirectoryRecord, type RecordKey, shownVersion } from '../domain/record.js'
+import { conflictVersions, type DirectoryRecord, type RecordKey, recordName, shownVersion } from '../domain/record.js'
 import { decodeRecord, opaqueRecordOf } from '../domain/record-codec.js'
-import { isForgotten, tombstoneStamp } from '../domain/tombstone.js'
+import { endedLife } from '../domain/tombstone.js'
 import { integerOf } from '../domain/value-fields.js'
 import type { Trust } from '../volumes/compaction.js'
 import type { NeedleRow } from '../volumes/index-file.js'
@@ -15,9 +16,11 @@ import type { Verdict } from '../volumes/inspection.js'
 import type { NeedleDraft, NeedleLocation } from '../volumes/needle-store.js'
 import type { Volume } from '../volumes/volume.js'
 import type { VolumeSet } from '../volumes/volume-set.js'
+import type { LaidOut } from './laid-out.js'
 import { blobOf, blobsOf, dataIdentity, needleCount } from './photo-needles.js'
 import { recordDraft } from './record-needles.js'
 import type { RecordWriter } from './record-writer.js'
+import { gravesDrafts, type KeyedGrave } from './sweep.js'
 
 const RETIRED_KIND = 'volume'
 /** Chunks of a changed blob that are looked up: 8 GiB at 8 MiB each. Volumes with later ones are inspected in time. */
@@ -30,39 +33,45 @@ const LIVE: Verdict = { state: 'live' }
 const COPY: Verdict = { state: 'copy' }
 const DEAD: Verdict = { state: 'dead' }
 const UNKNOWN: Verdict = { state: 'unknown' }
+/** The undo period of a buried photo is over everywhere. */
+const BURIED: Verdict = { state: 'dead', heardAt: Number.NEGATIVE_INFINITY, isBuried: true }
+const HEARD: Verdict = { state: 'unknown', isBuried: true }
+const LAID_OUT: Verdict = { state: 'unknown', isLaidOut: true }
 
 export interface NeedleVerdictsComponents {
   readonly directory: Pick<
     Directory,
-    'formats' | 'getMany' | 'getSync' | 'isOpaque' | 'verbatimHome' | 'records' | 'onChange'
+    | 'formats'
+    | 'getMany'
+    | 'getSync'
+    | 'lookUp'
+    | 'gravesOf'
+    | 'deathsOf'
+    | 'graves'
+    | 'isOpaque'
+    | 'verbatimHome'
+    | 'records'
+    | 'onChange'
   >
-  readonly volumes: Pick<VolumeSet, 'get' | 'locate' | 'read' | 'append' | 'isOwn' | 'isOfThisProcess'>
-  readonly writer: Pick<RecordWriter, 'write' | 'pending'>
-  /** Deletes up to this stamp may be forgotten. */
-  readonly horizon: () => Hlc
-  /** Needles of photos deleted up to this stamp are to be removed at once. */
-  readonly purgeTo: () => Hlc
+  readonly volumes: Pick<VolumeSet, 'get' | 'volumes' | 'locate' | 'read' | 'append' | 'isOwn' | 'isOfThisProcess'>
+  readonly writer: Pick<RecordWriter, 'write'>
+  readonly laidOut: Pick<LaidOut, 'holds'>
+  /** The node's age, ms. */
+  readonly age: () => number
 }
-
-/** What is known of a retired volume. */
-export interface Retirement {
-  /** Offset up to which its needles have copies in other volumes. */
-  readonly end: number
-  /** The stamp of the last photo that was born in that part. */
-  readonly lastBirth: Hlc
-}
-
-const NOT_RETIRED: Retirement = { end: 0, lastBirth: HLC_ZERO }
 
 /** Decides from the directory which needles in the volumes are still needed. */
 export class NeedleVerdicts {
   readonly #components: NeedleVerdictsComponents
-  readonly #retired = new Map<VolumeId, Retirement>()
+  /** Up to where needles of retired volumes have copies in others. */
+  readonly #retired = new Map<VolumeId, number>()
+  /** Graves that no needle here holds, of photos with needles here. */
+  readonly #heard = new Map<string, KeyedGrave>()
 
   constructor(components: NeedleVerdictsComponents) {
     this.#components = components
     components.directory.onChange(changes => {
-      for (const { after } of changes) if (after.kind === RETIRED_KIND) this.#noteRetirement(after)
+      for (const { after } of changes) if (after?.kind === RETIRED_KIND) this.#noteRetirement(after)
     })
   }
 
@@ -77,67 +86,57 @@ export class NeedleVerdicts {
 
   /** Records that all needles up to `coveredBytes` have copies in other volumes. Such records are never deleted. */
   async retire(volume: Volume, coveredBytes: number): Promise<void> {
-    if (coveredBytes <= this.retirementOf(volume.id).end) return
-    const lastBirth = await this.#lastBirth(volume)
-    const value = new Map<string, Value>([
-      ['covered', coveredBytes],
-      ['last_birth', lastBirth]
-    ])
+    if (coveredBytes <= (this.#retired.get(volume.id) ?? 0)) return
+    const value = new Map([['covered', coveredBytes]])
     await this.#components.writer.write({ kind: RETIRED_KIND, id: volume.id }, () => [{ kind: 'version', value }])
-  }
-
-  /** @returns what is known of a retired volume; zeros for any other */
-  retirementOf(volume: VolumeId): Retirement {
-    return this.#retired.get(volume) ?? NOT_RETIRED
-  }
-
-  /** @returns up to where the volume is, or was, known here, and the stamp of the last photo born in that part */
-  async known(id: VolumeId): Promise<Retirement> {
-    const { end, lastBirth } = this.retirementOf(id)
-    const volume = this.#components.volumes.get(id)
-    if (volume === undefined || volume.end <= end) return { end, lastBirth }
-    return { end: volume.end, lastBirth: await this.#lastBirth(volume) }
-  }
-
-  /** Photos are born in the order of the log. @returns the greatest birth stamp of photos of the volume's own epoch */
-  async #lastBirth(volume: Volume): Promise<Hlc> {
-    let last = HLC_ZERO
-    const epoch = parseVolumeId(volume.id)?.epoch
-    for await (const rows of volume.rows()) {
-      for (const row of rows) {
-        if (row.kind !== 'record') continue
-        const record = await this.#recordIn(volume, row)
-        if (record?.kind !== PHOTO_KIND) continue
-        const { createdAt, logicalVolume } = viewPhoto(record)
-        if (createdAt > last && parseVolumeId(logicalVolume)?.epoch === epoch) last = createdAt
-      }
-    }
-    return last
   }
 
   #noteRetirement(record: DirectoryRecord): void {
     const versions = [shownVersion(record), ...conflictVersions(record)]
     const ends = versions.map(({ value }) => integerOf(value, 'covered') ?? 0)
-    const births = versions.map(({ value }) => stampOf(value.get('last_birth')))
-    const lastBirth = births.reduce((last, stamp) => (stamp > last ? stamp : last), HLC_ZERO)
-    this.#retired.set(record.id as VolumeId, { end: Math.max(...ends), lastBirth })
+    this.#retired.set(record.id as VolumeId, Math.max(...ends))
   }
 
   async judge(volume: Volume, rows: readonly NeedleRow[]): Promise<readonly Verdict[]> {
+    const { directory } = this.#components
     const keys = rows.map(row => ({ kind: PHOTO_KIND, id: photoIdFrom(row.id) }))
-    const stored = await this.#components.directory.getMany(keys)
+    const stored = await directory.getMany(keys)
+    const unknown = keys.filter((_, i) => stored[i] === undefined)
+    const graves = byName(unknown, await directory.gravesOf(unknown))
+    const deleted = keys.filter((_, i) => stored[i] !== undefined && endedLife(stored[i].record) !== undefined)
+    const deaths = byName(deleted, await directory.deathsOf(deleted))
     const verdicts: Verdict[] = []
     for (const [i, row] of rows.entries()) {
+      const key = keys[i] as RecordKey
       const known = stored[i]
-      if (row.kind !== 'record') {
+      const grave = graves.get(recordName(key))
+      if (row.kind === 'graves') verdicts.push(this.#firstVerdict(volume, row))
+      else if (grave !== undefined) verdicts.push(this.#buriedVerdict(volume, row, key, grave))
+      else if (row.kind === 'record')
         verdicts.push(
-          known === undefined ? this.#orphanVerdict(volume, row) : this.#dataVerdict(volume, row, known.record)
+          known === undefined ? await this.#unknownRecordVerdict(volume, row) : recordVerdict(volume, row, known)
         )
-      } else if (known === undefined) {
-        verdicts.push(await this.#unknownRecordVerdict(volume, row))
-      } else verdicts.push(this.#recordVerdict(volume, row, known))
+      else if (known === undefined) verdicts.push(this.#orphanVerdict(volume, row))
+      else verdicts.push(this.#dataVerdict(volume, row, known.record, deaths.get(recordName(key))))
     }
     return verdicts
+  }
+
+  /** Judges a needle of a photo of which only the grave is left. */
+  #buriedVerdict(volume: Volume, row: NeedleRow, key: RecordKey, { generation, isLogged }: GraveState): Verdict {
+    if (row.generation > generation) return this.#isAbandoned(volume) ? DEAD : UNKNOWN
+    if (this.#components.laidOut.holds(key, row.generation)) return LAID_OUT
+    if (isLogged) return BURIED
+    // were the needles gone before a needle holds the grave, a rebuild would find neither
+    if (this.#heard.size < GRAVES_MAX) this.#heard.set(recordName(key), { ...key, generation })
+    return HEARD
+  }
+
+  /** @returns graves that have to be in a needle here before others can go; the next call returns others */
+  takeHeard(): readonly KeyedGrave[] {
+    const heard = [...this.#heard.values()]
+    this.#heard.clear()
+    return heard
   }
 
   /** Judges a record needle whose photo the directory does not know, or must not show: see opaque-records.ts. */
@@ -147,7 +146,7 @@ export class NeedleVerdicts {
       const home = this.#components.directory.verbatimHome(bytes)
       return home === undefined || (home.volume === volume.id && home.offset === row.offset) ? LIVE : COPY
     }
-    return isForgotten(this.#decode(bytes), this.#components.horizon()) ? DEAD : LIVE
+    return LIVE
   }
 
   #decode(bytes: Uint8Array): DirectoryRecord {
@@ -170,17 +169,20 @@ export class NeedleVerdicts {
     const { directory, volumes } = this.#components
     if (opaqueRecordOf(encoded, this.#components.directory.formats) !== undefined) return true // it cannot be told, so it is kept
     const record = this.#decode(encoded)
-    if (record.kind !== PHOTO_KIND || directory.isOpaque(record) || directory.getSync(record) !== undefined) return true
+    if (record.kind !== PHOTO_KIND || directory.isOpaque(record)) return true
+    const { stored, grave } = directory.lookUp(record)
+    if (stored !== undefined || grave !== undefined) return true
     const blob = blobOf(viewPhoto(record), 'orig')
     const chunks = blob === undefined ? [] : Array.from({ length: needleCount(blob) }, (_, i) => dataIdentity(blob, i))
     return chunks.every(identity => volumes.locate(identity).length > 0)
   }
 
   /** Yields the volumes in which a change to a photo made needles dead. */
-  *affectedVolumes(before: DirectoryRecord | undefined, after: DirectoryRecord): Generator<VolumeId> {
-    if (before === undefined || after.kind !== PHOTO_KIND) return
-    const [old, now] = [viewPhoto(before), viewPhoto(after)]
-    const sameRank = old.deleted === now.deleted && old.generation === now.generation
+  *affectedVolumes(before: DirectoryRecord | undefined, after: DirectoryRecord | undefined): Generator<VolumeId> {
+    if (before?.kind !== PHOTO_KIND) return
+    const old = viewPhoto(before)
+    const now = after && viewPhoto(after)
+    const sameRank = old.deleted === now?.deleted && old.generation === now.generation
     const stillNamed = new Set(sameRank ? blobsOf(now).map(({ part, sha256 }) => `${part} ${sha256}`) : [])
     for (const blob of blobsOf(old)) {
       if (stillNamed.has(`${blob.part} ${blob.sha256}`)) continue
@@ -199,8 +201,7 @@ export class NeedleVerdicts {
   async secureRecords(signal: AbortSignal): Promise<number> {
     let secured = 0
     const keys: RecordKey[] = []
-    const flush = (): Promise<void> => this.#components.writer.pending.run(secure)
-    const secure = async (): Promise<void> => {
+    const flush = async (): Promise<void> => {
       signal.throwIfAborted()
       for (const stored of await this.#components.directory.getMany(keys.splice(0))) {
         if (stored === undefined) continue
@@ -216,19 +217,27 @@ export class NeedleVerdicts {
       if (keys.length === SECURE_BATCH_RECORDS) await flush()
     }
     await flush()
-    return secured
+    return secured + (await this.#secureGraves(signal))
   }
 
-  /** Appends those deleted records whose merged state is in no needle, so that the log alone holds their deletion. */
-  async secureTombstones(tombstones: readonly { readonly key: RecordKey }[]): Promise<void> {
+  /** Appends the graves that a rebuild might not find. Which ones a hole hides is not known, so with one it is all of them. */
+  async #secureGraves(signal: AbortSignal): Promise<number> {
     const { directory, volumes } = this.#components
-    for (let at = 0; at < tombstones.length; at += SECURE_BATCH_RECORDS) {
-      const keys = tombstones.slice(at, at + SECURE_BATCH_RECORDS).map(({ key }) => key)
-      const drafts = (await directory.getMany(keys)).flatMap(stored =>
-        stored !== undefined && stored.home === undefined ? [recordDraft(stored.record, directory.formats)] : []
-      )
-      if (drafts.length > 0) await volumes.append(drafts, 'upkeep')
+    const isSound = volumes.volumes().every(({ state, holes }) => state !== 'failed' && holes.length === 0)
+    let secured = 0
+    let graves: KeyedGrave[] = []
+    const flush = async (): Promise<void> => {
+      signal.throwIfAborted()
+      for (const draft of gravesDrafts(graves)) await volumes.append([draft], 'upkeep')
+      secured += graves.length
+      graves = []
     }
+    for await (const { kind, id, generation, isLogged } of directory.graves()) {
+      if (!isLogged || !isSound) graves.push({ kind, id, generation })
+      if (graves.length === GRAVES_MAX) await flush()
+    }
+    await flush()
+    return secured
   }
 
   /** @see CompactionComponents.recordToMove */
@@ -243,8 +252,7 @@ export class NeedleVerdicts {
     const record = this.#decode(bytes)
     const [stored] = await this.#components.directory.getMany([record]) // only the headers of photos hold the key
     if (stored !== undefined) return this.#stateToMove(volume, row, stored, trust)
-    // the directory does not know it, so it is kept, unless it is a forgotten tombstone
-    return isForgotten(record, this.#components.horizon()) ? undefined : volume.readDraft(row)
+    return volume.readDraft(row) // the directory does not know it, so it is kept
   }
 
   async #stateToMove(
@@ -270,39 +278,28 @@ export class NeedleVerdicts {
     return trust === 'indexed' || this.#isReadable(home, identity)
   }
 
-  /** @returns undefined for a record of a later format */
-  async #recordIn(volume: Volume, row: NeedleRow): Promise<DirectoryRecord | undefined> {
-    const bytes = await volume.read(row.offset, row, row.length)
-    return opaqueRecordOf(bytes, this.#components.directory.formats) === undefined ? this.#decode(bytes) : undefined
-  }
-
-  #dataVerdict(volume: Volume, row: NeedleRow, record: DirectoryRecord): Verdict {
+  #dataVerdict(volume: Volume, row: NeedleRow, record: DirectoryRecord, death: Death | undefined): Verdict {
     const photo = viewPhoto(record)
-    // the record of an undelete is yet to come, unless an earlier process of this node died before writing it
-    const isAbandoned = this.#components.volumes.isOwn(volume) && !this.#components.volumes.isOfThisProcess(volume.id)
-    if (row.generation > photo.generation) return isAbandoned ? DEAD : UNKNOWN
+    if (row.generation > photo.generation) return this.#isAbandoned(volume) ? DEAD : UNKNOWN
     if (row.generation < photo.generation) return DEAD
-    if (photo.deleted) return this.#deletedVerdict(record)
+    if (photo.deleted) return { state: 'dead', heardAt: death?.heardAt ?? this.#components.age() }
     if (partOf(row.alternateKey) === undefined) return UNKNOWN
     // a part that the record does not name lost against another result, unless its upload is still running
     const isNamed = blobsOf(photo).some(blob => alternateKeyOf(blob.part, blob.sha256) === row.alternateKey)
     if (!isNamed) return this.#isInProgress(volume, row) ? UNKNOWN : DEAD
+    return this.#firstVerdict(volume, row)
+  }
+
+  /** The record of an undelete is yet to come, unless an earlier process of this node died before writing it. */
+  #isAbandoned(volume: Volume): boolean {
+    const { volumes } = this.#components
+    return volumes.isOwn(volume) && !volumes.isOfThisProcess(volume.id)
+  }
+
+  /** Of equal needles the first is needed. */
+  #firstVerdict(volume: Volume, row: NeedleRow): Verdict {
     const [first] = this.#components.volumes.locate(row).filter(({ volume: id }) => !this.isRetired(id))
     return first === undefined || (first.volume === volume.id && first.offset === row.offset) ? LIVE : COPY
-  }
-
-  /**
-   * Of the needles of a record only the home is needed, or all of them if there is none. The other needles of a deleted
-   * photo must be removed before the delete may be forgotten.
-   */
-  #recordVerdict(volume: Volume, row: NeedleRow, { record, home }: StoredRecord): Verdict {
-    if (home === undefined || (home.volume === volume.id && home.offset === row.offset)) return LIVE
-    return tombstoneStamp(record) === undefined ? COPY : this.#deletedVerdict(record)
-  }
-
-  #deletedVerdict(record: DirectoryRecord): Verdict {
-    const deletedAt = hlcMs(shownVersion(record).hlc)
-    return { state: 'dead', deletedAt, isForgotten: isForgotten(record, this.#components.purgeTo()) }
   }
 
   /** Judges a needle whose photo the directory does not know: a chunk without a manifest is left from an aborted upload. */
@@ -331,6 +328,14 @@ export class NeedleVerdicts {
   }
 }
 
-function stampOf(value: Value | undefined): Hlc {
-  return (typeof value === 'bigint' ? value : typeof value === 'number' ? BigInt(value) : 0n) as Hlc
+/** Of the needles of a record only the home is needed, or all of them if there is none. */
+function recordVerdict(volume: Volume, row: NeedleRow, { home }: StoredRecord): Verdict {
+  return home === undefined || (home.volume === volume.id && home.offset === row.offset) ? LIVE : COPY
+}
+
+/** @returns what is there, by `recordName` */
+function byName<Found>(keys: readonly RecordKey[], found: readonly (Found | undefined)[]): ReadonlyMap<string, Found> {
+  const named = new Map<string, Found>()
+  for (const [i, each] of found.entries()) if (each !== undefined) named.set(recordName(keys[i] as RecordKey), each)
+  return named
 }

@@ -2,19 +2,19 @@ import { SheafError } from '../core/errors.js'
 import { KeyedLock } from '../core/keyed-lock.js'
 import type { Directory } from '../directory/directory.js'
 import { bornIn } from '../domain/formats.js'
-import type { Hlc, HybridClock } from '../domain/hlc.js'
+import type { HybridClock } from '../domain/hlc.js'
 import type { ActorId, PhotoId } from '../domain/ids.js'
-import { deleteChanges, type Photo, viewPhoto } from '../domain/photo.js'
+import { PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
 import {
   type Change,
   changeRecord,
   type DirectoryRecord,
+  graveOf,
   type RecordKey,
-  type Stamper,
-  shownVersion
+  recordName,
+  type Stamper
 } from '../domain/record.js'
 import type { NeedleDraft, NeedleStore } from '../volumes/needle-store.js'
-import { PendingWrites } from './pending-writes.js'
 import { recordDraft } from './record-needles.js'
 
 /** An edit of a photo. */
@@ -30,7 +30,7 @@ export interface Edit {
 
 export interface RecordWriterComponents {
   readonly store: NeedleStore
-  readonly directory: Pick<Directory, 'formats' | 'getSync'>
+  readonly directory: Pick<Directory, 'formats' | 'lookUp'>
   readonly hybridClock: HybridClock
   /** The current epoch: it changes when a write fails, see `VolumeSet.epoch`. */
   readonly actor: () => ActorId
@@ -46,14 +46,12 @@ export interface RecordWriterComponents {
  */
 export class RecordWriter {
   readonly #store: NeedleStore
-  readonly #directory: Pick<Directory, 'formats' | 'getSync'>
+  readonly #directory: Pick<Directory, 'formats' | 'lookUp'>
   readonly #hybridClock: HybridClock
   readonly #actor: () => ActorId
   readonly #lock = new KeyedLock()
   readonly #admit: () => void
   readonly #clusterFormat: () => number
-  /** Writes between reading the directory and the end of their append. */
-  readonly pending = new PendingWrites()
 
   constructor({ store, directory, hybridClock, actor, admit = () => {}, clusterFormat }: RecordWriterComponents) {
     this.#store = store
@@ -76,11 +74,9 @@ export class RecordWriter {
    */
   async create(id: PhotoId, changes: readonly Change[], needles: readonly NeedleDraft[]): Promise<void> {
     this.#admit()
-    await this.pending.run(async () => {
-      const record = changeRecord({ kind: 'photo', id }, undefined, this.#stamper(), changes)
-      const born = bornIn(record, this.#clusterFormat(), this.#directory.formats)
-      await this.#store.append([...needles, this.#draft(born)], 'upload')
-    })
+    const record = changeRecord({ kind: 'photo', id }, undefined, this.#stamper(), changes)
+    const born = bornIn(record, this.#clusterFormat(), this.#directory.formats)
+    await this.#store.append([...needles, this.#draft(born)], 'upload')
   }
 
   /**
@@ -95,7 +91,7 @@ export class RecordWriter {
     decide: (before: DirectoryRecord, photo: Photo) => Edit | undefined | Promise<Edit | undefined>
   ): Promise<DirectoryRecord> {
     this.#admit()
-    return this.#exclusively(id, async () => {
+    return this.#lock.run(id, async () => {
       const before = requireRecord(this.#directory, id)
       const edit = await decide(before, viewPhoto(before))
       if (edit === undefined || edit.changes.length === 0) return before
@@ -107,26 +103,22 @@ export class RecordWriter {
   }
 
   /**
-   * Marks a photo as deleted at a stamp that the cluster has passed already: everybody else has forgotten it. So this is
-   * heard of by nobody, and kills it here alone.
+   * Begins a new life of a photo of which only the grave is left.
+   *
+   * @param decide - returns the edit; `generation` is that of the new life
+   * @throws `ERR_NOT_BURIED`, the errors of `decide` and {@link NeedleStore.append}
    */
-  async bury(id: PhotoId, stamp: Hlc): Promise<void> {
-    await this.#exclusively(id, async () => {
-      const before = requireRecord(this.#directory, id)
-      if (viewPhoto(before).deleted) return
-      const after = changeRecord(before, before, { actor: this.#actor(), hlc: () => stamp }, deleteChanges(before))
-      await this.#store.append([this.#draft(after)], 'upkeep')
-    })
-  }
-
-  /** Deletes an already deleted photo again, under a new stamp. */
-  async renewDelete(id: PhotoId): Promise<void> {
-    await this.#exclusively(id, async () => {
-      const before = requireRecord(this.#directory, id)
-      const { deleted, value } = shownVersion(before)
-      if (!deleted) return
-      const after = changeRecord(before, before, this.#stamper(), [{ kind: 'version', value }])
-      await this.#store.append([this.#draft(after)], 'upkeep')
+  async revive(id: PhotoId, decide: (generation: number) => Promise<Edit>): Promise<DirectoryRecord> {
+    this.#admit()
+    const key = { kind: PHOTO_KIND, id }
+    return this.#lock.run(id, async () => {
+      const { grave } = this.#directory.lookUp(key)
+      if (grave === undefined) throw new SheafError('ERR_NOT_BURIED', undefined, { details: { photo_id: id } })
+      const { changes } = await decide(grave.generation + 1)
+      // a grave that came meanwhile ends the new life, too
+      const after = changeRecord(key, graveOf(key, grave.generation), this.#stamper(), changes)
+      await this.#store.append([this.#draft(after)], 'upload')
+      return after
     })
   }
 
@@ -136,18 +128,16 @@ export class RecordWriter {
    * @returns the record after the write
    */
   write(key: RecordKey, decide: (before: DirectoryRecord | undefined) => readonly Change[]): Promise<DirectoryRecord> {
-    return this.#exclusively(`${key.kind}\0${key.id}`, async () => {
-      const before = this.#directory.getSync(key)?.record
+    return this.#lock.run(recordName(key), async () => {
+      const { stored, grave } = this.#directory.lookUp(key)
+      const before = stored?.record
       const changes = decide(before)
       if (before !== undefined && changes.length === 0) return before
-      const after = changeRecord(key, before, this.#stamper(), changes)
+      const buried = grave && graveOf(key, grave.generation)
+      const after = changeRecord(key, before ?? buried, this.#stamper(), changes)
       await this.#store.append([this.#draft(after)], 'upkeep')
       return after
     })
-  }
-
-  #exclusively<Result>(key: string, write: () => Promise<Result>): Promise<Result> {
-    return this.#lock.run(key, () => this.pending.run(write))
   }
 
   #draft(record: DirectoryRecord): NeedleDraft {
@@ -160,16 +150,21 @@ export class RecordWriter {
   }
 }
 
-/** @throws `ERR_PHOTO_NOT_FOUND`, `ERR_DIRECTORY_UNAVAILABLE` */
-export function requireRecord(directory: Pick<Directory, 'getSync'>, id: PhotoId): DirectoryRecord {
-  const stored = directory.getSync({ kind: 'photo', id })
+/** @throws `ERR_PHOTO_NOT_FOUND`; `ERR_PHOTO_DELETED` for one that is buried; `ERR_DIRECTORY_UNAVAILABLE` */
+export function requireRecord(directory: Pick<Directory, 'lookUp'>, id: PhotoId): DirectoryRecord {
+  const { stored, grave } = directory.lookUp({ kind: PHOTO_KIND, id })
+  if (grave !== undefined) throw photoDeleted(id)
   if (stored === undefined) throw photoNotFound(id)
   return stored.record
 }
 
 /** @throws `ERR_PHOTO_DELETED` */
 export function requireLive(photo: Photo): void {
-  if (photo.deleted) throw new SheafError('ERR_PHOTO_DELETED', undefined, { details: { photo_id: photo.id } })
+  if (photo.deleted) throw photoDeleted(photo.id)
+}
+
+function photoDeleted(id: PhotoId): SheafError {
+  return new SheafError('ERR_PHOTO_DELETED', undefined, { details: { photo_id: id } })
 }
 
 /** @param complete - whether every member of the cluster was asked; a detail of the error */

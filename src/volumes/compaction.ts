@@ -1,10 +1,11 @@
 import type { Clock } from '../core/clock.js'
 import { SheafError } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
+import { hlcMs } from '../domain/hlc.js'
 import type { VolumeId } from '../domain/ids.js'
 import { needleBytes } from '../domain/needle.js'
 import type { NeedleRow } from './index-file.js'
-import { type Inspection, type Inspector, type Judge, judgeNeedles } from './inspection.js'
+import { type Inspection, type Inspector, type Judge, judgeNeedles, type Verdict } from './inspection.js'
 import type { NeedleDraft } from './needle-store.js'
 import type { Volume } from './volume.js'
 import type { VolumeSet } from './volume-set.js'
@@ -16,8 +17,17 @@ const MOVE_NEEDLES_MAX = 256
 const TINY_SHARE = 0.1
 const TINY_VOLUMES_MIN = 4
 
-/** `background`: at a limited rate, and without deletes that may still be undone. `manual`: an operator asked for it. */
-type Mode = 'background' | 'manual'
+/** A volume is rewritten to drop old deletes at most once in this share of `purgeMs`. */
+const REWRITE_SHARE = 0.25
+/** What is dropped while an upload does not fit, unless `purgeMs` is shorter: deletes of which this node heard before. */
+const SCARCE_GRACE_MS = 3_600_000
+
+/**
+ * `background`: at a limited rate, volumes that are due. `manual`: every volume with something to drop; an operator asked for
+ * it. `scarce`: as little as makes room for an upload, from the oldest deletes. `now`: as manual, but also what was deleted
+ * lately, so that it can no longer be undone.
+ */
+type Mode = 'background' | 'manual' | 'scarce' | 'now'
 
 /** When another copy of a needle counts: `indexed`, it is in the index; `checked`, it was read and verified just now. */
 export type Trust = 'indexed' | 'checked'
@@ -39,6 +49,10 @@ export interface CompactionComponents {
   readonly isRetired: (volume: VolumeId) => boolean
   /** Whether this node compacts the volume: the writer does, or the substitute of one that is gone. */
   readonly isOwner: (volume: Volume) => boolean
+  /** The node's age, ms. */
+  readonly age: () => number
+  /** Whether an upload was refused lately because it does not fit. */
+  readonly isScarce: () => Promise<boolean>
 }
 
 export interface CompactionInit {
@@ -75,29 +89,47 @@ export class Compactor {
   /** Compacts one volume that is due, in the background. @returns `idle` when there was none */
   async step(signal: AbortSignal): Promise<'busy' | 'idle'> {
     await this.#closeOverdue()
-    await this.#evacuateDamaged('background', signal)
+    await this.#evacuate('background', signal)
     const [volume] = await this.#due('background')
-    if (volume === undefined) return 'idle'
-    await this.exclusively(() => this.#compact(volume, 'background', signal))
+    if (volume === undefined) return (await this.#makeRoom(signal)) ? 'busy' : 'idle'
+    await this.#exclusively(() => this.#compact(volume, 'background', signal))
     return 'busy'
   }
 
-  /** Compacts every volume with dead bytes, the active one included, without a rate limit: what an operator asks for. */
-  async run(progress: (done: number, total: number) => void, signal: AbortSignal): Promise<CompactionResult> {
+  /** When nothing else is left to drop: of one volume, deletes that would have been kept a little longer. */
+  async #makeRoom(signal: AbortSignal): Promise<boolean> {
+    const { volumes, isScarce } = this.#components
+    if (!(await isScarce())) return false
+    const [first] = await this.#due('scarce')
+    if (first === undefined) return false
+    if (first.state === 'active') await volumes.closeActive()
+    await this.#exclusively(() => this.#compact(first, 'scarce', signal))
+    return true
+  }
+
+  /**
+   * Compacts every volume with bytes to drop, the active one included, without a rate limit: what an operator asks for.
+   *
+   * @param mode - `now` drops what was deleted a moment ago
+   */
+  async run(
+    mode: 'manual' | 'now',
+    progress: (done: number, total: number) => void,
+    signal: AbortSignal
+  ): Promise<CompactionResult> {
     const { volumes, inspector } = this.#components
     inspector.invalidateAll()
     for (const volume of volumes.volumes()) {
       if (volume.state !== 'active') continue
-      const { deadBytes } = await inspector.inspect(volume)
-      if (deadBytes > 0) await volumes.closeActive()
+      if (droppable(await inspector.inspect(volume), mode) > 0) await volumes.closeActive()
     }
-    await this.#evacuateDamaged('manual', signal)
-    const due = await this.#due('manual')
+    await this.#evacuate(mode, signal)
+    const due = await this.#due(mode)
     let movedBytes = 0
     let freedBytes = 0
     for (const [i, volume] of due.entries()) {
       progress(i, due.length)
-      const moved = await this.exclusively(() => this.#compact(volume, 'manual', signal))
+      const moved = await this.#exclusively(() => this.#compact(volume, mode, signal))
       movedBytes += moved
       if (this.#components.volumes.get(volume.id) === undefined) freedBytes += volume.end - moved
     }
@@ -108,49 +140,44 @@ export class Compactor {
   /** Volumes to compact, those with the fewest bytes to move first: on a full disk they free space at the least cost. */
   async #due(mode: Mode): Promise<Volume[]> {
     const { volumes, inspector, isRetired, isOwner } = this.#components
-    const deadShareMin = mode === 'manual' ? 0 : this.#init.deadShareMin
-    const due: { volume: Volume; liveBytes: number }[] = []
-    const tiny: { volume: Volume; liveBytes: number }[] = []
+    const deadShareMin = mode === 'background' ? this.#init.deadShareMin : 0
+    const due: Candidate[] = []
+    const tiny: Candidate[] = []
     for (const volume of volumes.volumes()) {
       // a hole may hide a needle that a repair could recover
-      if (volume.state === 'active' || volume.holes.length > 0) continue
-      const { liveBytes, undoableBytes, holdsForgotten, ...counted } = await inspector.inspect(volume)
-      // one node compacts a volume, the others only remove it once retired; but every node must drop what is forgotten
-      if (!isOwner(volume) && !isRetired(volume.id) && !holdsForgotten) continue
-      const deadBytes = mode === 'manual' ? counted.deadBytes : counted.deadBytes - undoableBytes
-      const empty = liveBytes === 0 && (mode === 'manual' || undoableBytes === 0)
-      const purge = holdsForgotten || this.#isOverdue(counted)
+      if ((volume.state === 'active' && mode !== 'scarce') || volume.holes.length > 0) continue
+      const inspection = await inspector.inspect(volume)
+      if (inspection.holdsLaidOut) continue
+      // one node compacts a volume, the others only remove it once it is retired
+      if (!isOwner(volume) && !isRetired(volume.id)) continue
+      const { liveBytes, oldestHeardAt = Number.POSITIVE_INFINITY } = inspection
+      const candidate = { volume, liveBytes, oldestHeardAt }
+      if (mode === 'scarce') {
+        if (this.#components.age() - oldestHeardAt >= this.#scarceGraceMs) due.push(candidate)
+        continue
+      }
+      const deadBytes = droppable(inspection, mode)
+      const empty = liveBytes === 0 && deadBytes === inspection.deadBytes
       const share = volume.end === 0 ? 0 : deadBytes / volume.end
-      const candidate = { volume, liveBytes }
+      const purge = this.#isOverdue(volume, inspection)
       if (isRetired(volume.id) || purge || empty || (deadBytes > 0 && share >= deadShareMin)) due.push(candidate)
       else if (volume.end < TINY_SHARE * volumes.volumeBytes) tiny.push(candidate)
     }
     if (tiny.length >= TINY_VOLUMES_MIN) due.push(...tiny)
-    return due.sort((a, b) => a.liveBytes - b.liveBytes).map(({ volume }) => volume)
+    const order = mode === 'scarce' ? byOldestDelete : byLiveBytes
+    return due.sort(order).map(({ volume }) => volume)
   }
 
   /**
-   * Moves the intact needles out of retired volumes with holes, because peers no longer fetch them from there. The volumes
-   * are kept: a repair may recover what the holes hide.
+   * Moves what is needed out of retired volumes that stay, because peers no longer fetch it from there. They stay because a
+   * repair may recover what their holes hide, or because of what was laid out in them.
    */
-  async #evacuateDamaged(mode: Mode, signal: AbortSignal): Promise<void> {
-    const { volumes, isRetired } = this.#components
+  async #evacuate(mode: Mode, signal: AbortSignal): Promise<void> {
+    const { volumes, inspector, isRetired } = this.#components
     for (const volume of volumes.volumes()) {
-      if (volume.holes.length === 0 || volume.state === 'active' || !isRetired(volume.id)) continue
-      await this.exclusively(() => this.#move(volume, 'indexed', mode, signal))
-    }
-  }
-
-  /** Gives up on volumes with holes that no peer could fill: moves their intact needles and quarantines the files. */
-  async retireDamaged(signal: AbortSignal): Promise<void> {
-    const { volumes, retire } = this.#components
-    for (const volume of volumes.volumes()) {
-      if (volume.holes.length === 0 || volume.state === 'active') continue
-      await this.exclusively(async () => {
-        await this.#move(volume, 'checked', 'background', signal)
-        await retire(volume, volume.end)
-        await volumes.quarantine(volume)
-      })
+      if (volume.state === 'active' || !isRetired(volume.id)) continue
+      if (volume.holes.length === 0 && !(await inspector.inspect(volume)).holdsLaidOut) continue
+      await this.#exclusively(() => this.#move(volume, 'indexed', mode, signal))
     }
   }
 
@@ -160,12 +187,28 @@ export class Compactor {
     for (const volume of volumes.volumes()) {
       if (volume.state !== 'active') continue
       const inspection = await inspector.inspect(volume)
-      if (inspection.holdsForgotten || this.#isOverdue(inspection)) await volumes.closeActive()
+      if (this.#isOverdue(volume, inspection)) await volumes.closeActive()
     }
   }
 
-  #isOverdue({ oldestDeleteAt }: Pick<Inspection, 'oldestDeleteAt'>): boolean {
-    return oldestDeleteAt !== undefined && this.#components.clock.now() - oldestDeleteAt >= this.#init.purgeMs
+  #isOverdue({ superblock }: Volume, { oldestHeardAt, holdsLaidOut }: Inspection): boolean {
+    const { age, clock } = this.#components
+    const { purgeMs } = this.#init
+    if (oldestHeardAt === undefined || holdsLaidOut || age() - oldestHeardAt < purgeMs) return false
+    // a clock that was ahead when the volume began says nothing
+    const volumeAgeMs = superblock === undefined ? 0 : clock.now() - hlcMs(superblock.createdAt)
+    return volumeAgeMs < 0 || volumeAgeMs >= REWRITE_SHARE * purgeMs
+  }
+
+  get #scarceGraceMs(): number {
+    return Math.min(SCARCE_GRACE_MS, this.#init.purgeMs)
+  }
+
+  #drops(verdict: Verdict, mode: Mode): boolean {
+    if (verdict.state !== 'dead') return false
+    const { inspector } = this.#components
+    if (mode === 'now') return true
+    return !inspector.isGraced(verdict, mode === 'scarce' ? this.#scarceGraceMs : undefined)
   }
 
   /** @returns bytes that had to be moved */
@@ -175,13 +218,17 @@ export class Compactor {
     let movedBytes = 0
     if (!isRetired(volume.id)) {
       const { end } = volume
-      movedBytes = await this.#move(volume, 'indexed', mode, signal)
+      const moved = await this.#move(volume, 'indexed', mode, signal)
+      if (moved === undefined) return 0
+      movedBytes = moved
       await retire(volume, end)
     }
     // this copy may be longer than the one that another node retired: move the rest as well, and retire up to its end
     for (let end = 0; end < volume.end; ) {
       end = volume.end
-      movedBytes += await this.#move(volume, 'checked', mode, signal)
+      const moved = await this.#move(volume, 'checked', mode, signal)
+      if (moved === undefined) return movedBytes
+      movedBytes += moved
       await retire(volume, end)
     }
     if (volume.holes.length > 0) throw damageFound()
@@ -193,14 +240,15 @@ export class Compactor {
   /**
    * Appends to the active volume every needle that is not proven dead and has no copy in another volume.
    *
-   * @returns bytes appended
+   * @returns bytes appended; undefined if the volume holds what was laid out, so that it has to stay
    */
-  async #move(volume: Volume, trust: Trust, mode: Mode, signal: AbortSignal): Promise<number> {
-    const { clock, volumes, judge, inspector } = this.#components
-    const bytesPerSecondMax = mode === 'manual' ? Number.POSITIVE_INFINITY : this.#init.bytesPerSecondMax
+  async #move(volume: Volume, trust: Trust, mode: Mode, signal: AbortSignal): Promise<number | undefined> {
+    const { clock, volumes, judge } = this.#components
+    const bytesPerSecondMax = mode === 'background' ? this.#init.bytesPerSecondMax : Number.POSITIVE_INFINITY
     const startedAt = clock.monotonic()
     const holeCount = volume.holes.length
     let movedBytes = 0
+    let stays = false
     let drafts: NeedleDraft[] = []
     let draftBytes = 0
     const flush = async (): Promise<void> => {
@@ -213,7 +261,8 @@ export class Compactor {
       if (aheadMs > 0) await clock.sleep(aheadMs, signal)
     }
     for await (const { row, verdict } of judgeNeedles(volume, judge)) {
-      if (verdict.state === 'dead' && (mode === 'manual' || !inspector.isUndoable(verdict))) continue
+      stays ||= verdict.isLaidOut === true
+      if (verdict.isLaidOut === true || this.#drops(verdict, mode)) continue
       const draft = await this.#draftOf(volume, row, trust)
       if (draft === undefined) continue
       const byteCount = needleBytes(draft.data.byteLength)
@@ -223,7 +272,7 @@ export class Compactor {
     }
     await flush()
     if (volume.holes.length > holeCount) throw damageFound()
-    return movedBytes
+    return stays ? undefined : movedBytes
   }
 
   async #draftOf(volume: Volume, row: NeedleRow, trust: Trust): Promise<NeedleDraft | undefined> {
@@ -249,24 +298,31 @@ export class Compactor {
     return false
   }
 
-  /** Removes all needles that the horizon has passed, without waiting for a volume to be due. */
-  async purge(signal: AbortSignal): Promise<void> {
-    const { volumes, inspector } = this.#components
-    inspector.invalidateAll()
-    await this.#closeOverdue()
-    for (const volume of volumes.volumes()) {
-      const { holdsForgotten } = await inspector.inspect(volume)
-      if (volume.state !== 'active' && holdsForgotten && volume.holes.length === 0)
-        await this.exclusively(() => this.#compact(volume, 'background', signal))
-    }
-  }
-
   /** Runs a task while no compaction runs. */
-  exclusively<T>(task: () => Promise<T>): Promise<T> {
+  #exclusively<T>(task: () => Promise<T>): Promise<T> {
     const done = this.#turn.then(task)
     this.#turn = done.catch(() => {})
     return done
   }
+}
+
+interface Candidate {
+  readonly volume: Volume
+  readonly liveBytes: number
+  readonly oldestHeardAt: number
+}
+
+function byLiveBytes(a: Candidate, b: Candidate): number {
+  return a.liveBytes - b.liveBytes
+}
+
+function byOldestDelete(a: Candidate, b: Candidate): number {
+  return a.oldestHeardAt - b.oldestHeardAt
+}
+
+/** @returns bytes that a compaction frees */
+function droppable({ deadBytes, gracedBytes }: Inspection, mode: Mode): number {
+  return mode === 'now' ? deadBytes : deadBytes - gracedBytes
 }
 
 function damageFound(): SheafError {

@@ -8,6 +8,8 @@ import { writeWhole } from './durable-write.js'
 /** Maximum age of a measurement of the free space, ms; bytes admitted since are subtracted. */
 const FREE_BYTES_AGE_MS_MAX = 1_000
 const BALLAST_BYTES_MAX = 16 * 1024 * 1024
+/** Room is made for an upload that was refused this lately, ms. */
+const REFUSAL_AGE_MS_MAX = 10 * 60_000
 const BALLAST_PIECE_BYTES = 1024 * 1024
 
 export interface DiskReserveInit {
@@ -33,8 +35,16 @@ export class DiskReserve {
   #measuring: Promise<void> | undefined
   #hasBallast = false
   #restoring: Promise<void> | undefined
+  #refused: { readonly at: number; readonly byteCount: number } | undefined
 
-  constructor(components: { fileSystem: FileSystem; clock: Clock; log: Logger }, init: DiskReserveInit) {
+  readonly #onRefusal: () => void
+
+  /** @param components.onRefusal - called when an upload was refused */
+  constructor(
+    components: { fileSystem: FileSystem; clock: Clock; log: Logger; onRefusal?: () => void },
+    init: DiskReserveInit
+  ) {
+    this.#onRefusal = components.onRefusal ?? (() => {})
     this.#fileSystem = components.fileSystem
     this.#clock = components.clock
     this.#log = components.log
@@ -61,6 +71,8 @@ export class DiskReserve {
     const fits = (): boolean => this.#freeBytes - byteCount >= this.#init.reserveBytes
     if (!fits()) await this.#measure() // space may just have been freed
     if (!fits()) {
+      this.#refused = { at: this.#clock.monotonic(), byteCount }
+      this.#onRefusal()
       throw new SheafError('ERR_DISK_FULL', undefined, {
         details: { free_bytes: Math.max(0, Math.floor(this.#freeBytes)), reserve_bytes: this.#init.reserveBytes }
       })
@@ -71,6 +83,16 @@ export class DiskReserve {
       this.#restoring = undefined
     })
     await this.#restoring
+  }
+
+  /** Whether an upload that was refused lately would still not fit. */
+  async isScarce(): Promise<boolean> {
+    if (this.#refused === undefined) return false
+    const { at, byteCount } = this.#refused
+    await this.#measure()
+    const isOver = this.#freeBytes - byteCount >= this.#init.reserveBytes
+    if (isOver || this.#clock.monotonic() - at > REFUSAL_AGE_MS_MAX) this.#refused = undefined
+    return this.#refused !== undefined
   }
 
   /** Removes the ballast file. @returns whether there was one */

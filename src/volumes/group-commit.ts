@@ -6,6 +6,7 @@ import {
   chainDigest,
   encodeFooter,
   encodeHeader,
+  isOfDirectory,
   NEEDLE_HEADER_BYTES,
   needleBytes
 } from '../domain/needle.js'
@@ -139,7 +140,7 @@ export class GroupCommit {
           chunk: header.chunk,
           flags: header.flags,
           location: locations[i] as NeedleLocation,
-          ...(header.kind === 'record' && { record: data })
+          ...(isOfDirectory(header.kind) && { data })
         })
       }
       this.#committedEnd += byteCount

@@ -29,7 +29,7 @@
  *       24      4  chunk
  *       28      4  needle: length of the data; hole: bytes / 8
  *       32      4  offset / 8
- *       36      1  kind: 1 data, 2 record, 3 manifest, 254 repaired hole, 255 hole
+ *       36      1  kind: 1 data, 2 record, 3 manifest, 4 graves, 254 repaired hole, 255 hole
  *       37      1  1 if the needle is a chunk of a larger blob, else 0
  *       38      2  reserved, 0
  *
@@ -53,8 +53,8 @@ const INDEX_ROW_BYTES = 40
 const MAGIC = new Uint8Array(Buffer.from('SHEAFIDX'))
 const SEGMENT_MAGIC = 0x4d47_4553
 const FORMAT = 1
-const KINDS = { 1: 'data', 2: 'record', 3: 'manifest' } as const
-const KIND_NUMBERS = { data: 1, record: 2, manifest: 3 } as const
+const KINDS = { 1: 'data', 2: 'record', 3: 'manifest', 4: 'graves' } as const
+const KIND_NUMBERS = { data: 1, record: 2, manifest: 3, graves: 4 } as const
 const HOLE = 255
 const HOLE_REPAIRED = 254
 

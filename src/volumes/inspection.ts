@@ -9,10 +9,12 @@ import type { Volume } from './volume.js'
  */
 export interface Verdict {
   readonly state: 'live' | 'copy' | 'dead' | 'unknown'
-  /** When the photo of a dead needle was deleted, ms since the Unix epoch. */
-  readonly deletedAt?: number
-  /** Whether the horizon has passed that delete: then no node may keep the needle. */
-  readonly isForgotten?: boolean
+  /** The age at which this node heard of the delete that made the needle dead, ms; absent if none did. */
+  readonly heardAt?: number
+  /** The photo is buried: only its grave is left. */
+  readonly isBuried?: boolean
+  /** A grave has ended it before its time: it stays where it is, and is not moved. */
+  readonly isLaidOut?: boolean
 }
 
 /** Judges needles of one volume by the directory; verdicts in the order of the rows. */
@@ -23,35 +25,45 @@ export interface Inspection {
   readonly liveBytes: number
   /** Dead needles and redundant copies: what compaction frees. */
   readonly deadBytes: number
-  /** The part of `deadBytes` whose delete is so recent that it may still be undone. */
-  readonly undoableBytes: number
-  /** Time of the oldest delete whose needles are still in the volume, ms since the Unix epoch. */
-  readonly oldestDeleteAt: number | undefined
-  /** Whether the volume holds needles whose delete the horizon has passed. */
-  readonly holdsForgotten: boolean
+  /** The part of `deadBytes` of which this node heard so lately that compaction keeps it. */
+  readonly gracedBytes: number
+  /** The age at which this node heard of the oldest delete whose needles are still in the volume, ms. */
+  readonly oldestHeardAt: number | undefined
+  /** Whether the volume holds needles that were laid out: then all of it stays. */
+  readonly holdsLaidOut: boolean
 }
 
 const JUDGED_ROWS = 256
 /** How long counts stay valid. Deletes invalidate them; superseded records, which do not, are small. */
 const INSPECTION_MS_MAX = 10 * 60_000
-/** How long background compaction keeps the bytes of a delete, unless `purgeMs` is shorter; a manual one does not wait. */
-const UNDO_MS_MAX = 24 * 3_600_000
+/** How long compaction keeps the bytes of a delete, unless `purgeMs` is shorter. */
+const GRACE_MS_MAX = 24 * 3_600_000
 
 /** Counts live and dead bytes of volumes, and caches the counts until the volume grows or is invalidated. */
 export class Inspector {
   readonly #clock: Clock
   readonly #judge: Judge
-  readonly #undoMs: number
+  readonly #age: () => number
+  readonly #graceMs: number
+  /** When the volume was last found without a needle of a buried photo, ms since the Unix epoch. */
+  readonly #cleanAt = new WeakMap<Volume, number>()
   #cache = new WeakMap<
     Volume,
     { readonly end: number; readonly at: number; readonly inspection: Promise<Inspection> }
   >()
 
-  /** @param init.purgeMs - how long the bytes of a deleted photo may be kept */
-  constructor(components: { readonly clock: Clock; readonly judge: Judge }, init: { readonly purgeMs?: number } = {}) {
+  /**
+   * @param components.age - the node's age, ms
+   * @param init.purgeMs - how long the bytes of a deleted photo may be kept
+   */
+  constructor(
+    components: { readonly clock: Clock; readonly judge: Judge; readonly age: () => number },
+    init: { readonly purgeMs?: number } = {}
+  ) {
     this.#clock = components.clock
     this.#judge = components.judge
-    this.#undoMs = Math.min(UNDO_MS_MAX, init.purgeMs ?? UNDO_MS_MAX)
+    this.#age = components.age
+    this.#graceMs = Math.min(GRACE_MS_MAX, init.purgeMs ?? GRACE_MS_MAX)
   }
 
   /** Makes the next inspection of the volume count again. */
@@ -77,26 +89,39 @@ export class Inspector {
   async #count(volume: Volume): Promise<Inspection> {
     let liveBytes = 0
     let deadBytes = 0
-    let undoableBytes = 0
-    let oldestDeleteAt: number | undefined
-    let holdsForgotten = false
+    let gracedBytes = 0
+    let oldestHeardAt: number | undefined
+    let holdsLaidOut = false
+    let holdsBuried = false
+    const startedAt = this.#clock.now()
     for await (const { row, verdict } of judgeNeedles(volume, this.#judge)) {
+      holdsLaidOut ||= verdict.isLaidOut === true
+      holdsBuried ||= verdict.isBuried === true
       if (verdict.state === 'live' || verdict.state === 'unknown') {
         liveBytes += needleBytes(row.length)
         continue
       }
       deadBytes += needleBytes(row.length)
-      holdsForgotten ||= verdict.isForgotten === true
-      if (verdict.deletedAt === undefined) continue
-      if (this.isUndoable(verdict)) undoableBytes += needleBytes(row.length)
-      oldestDeleteAt = Math.min(oldestDeleteAt ?? verdict.deletedAt, verdict.deletedAt)
+      if (verdict.heardAt === undefined) continue
+      if (this.isGraced(verdict)) gracedBytes += needleBytes(row.length)
+      oldestHeardAt = Math.min(oldestHeardAt ?? verdict.heardAt, verdict.heardAt)
     }
-    return { liveBytes, deadBytes, undoableBytes, oldestDeleteAt, holdsForgotten }
+    if (!holdsBuried) this.#cleanAt.set(volume, startedAt)
+    return { liveBytes, deadBytes, gracedBytes, oldestHeardAt, holdsLaidOut }
   }
 
-  /** Whether the delete is so recent that background compaction must keep the bytes. */
-  isUndoable({ deletedAt, isForgotten }: Verdict): boolean {
-    return deletedAt !== undefined && !isForgotten && this.#clock.now() - deletedAt < this.#undoMs
+  /**
+   * Whether this node heard of the delete so lately that compaction keeps the bytes.
+   *
+   * @param graceMs - default: what is usual
+   */
+  isGraced({ heardAt }: Verdict, graceMs = this.#graceMs): boolean {
+    return heardAt !== undefined && this.#age() - heardAt < graceMs
+  }
+
+  /** @returns when the volume was last found without a needle of a buried photo, ms since the Unix epoch; undefined: never */
+  cleanAt(volume: Volume): number | undefined {
+    return this.#cleanAt.get(volume)
   }
 }
 

@@ -1,5 +1,5 @@
 /*
- * The needle index: the place of every data and manifest needle on this node, in typed arrays.
+ * The needle index: the place of every needle but those of records on this node, in typed arrays.
  *
  * 256 open-addressing tables, one per value of the key's top byte, so that growing one copies only 1/256 of the index and
  * does not block the event loop for long. A slot is four 32-bit words:
@@ -29,6 +29,8 @@ const GROWTH = 1.5
 
 /** Volumes that one node can hold: a volume number has 16 bits. */
 export const VOLUME_NUMBERS = 65_536
+
+const SEEDS = { data: 0x9e3779b9, manifest: 0x7f4a7c15, graves: 0x6c62272e, record: 0x517cc1b7 } as const
 
 export interface IndexedNeedle {
   readonly volume: number
@@ -117,7 +119,7 @@ export class NeedleIndex {
 
   /** Two hashes with the MurmurHash3 mixer over the identity's seven words; the kind chooses their seeds. */
   #hash({ kind, id, generation, alternateKey, chunk }: NeedleIdentity): void {
-    let a = kind === 'data' ? 0x9e3779b9 : 0x7f4a7c15
+    let a: number = SEEDS[kind]
     let b = 0x85ebca6b ^ a
     for (let at = 0; at < 16; at += 4) {
       const word =

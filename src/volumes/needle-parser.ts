@@ -1,5 +1,12 @@
 import { hasCode } from '../core/errors.js'
-import { chainDigest, decodeHeader, NEEDLE_HEADER_BYTES, type NeedleHeader, needleBytes } from '../domain/needle.js'
+import {
+  chainDigest,
+  decodeHeader,
+  isOfDirectory,
+  NEEDLE_HEADER_BYTES,
+  type NeedleHeader,
+  needleBytes
+} from '../domain/needle.js'
 import { checkNeedle, corruptNeedle } from './needle-check.js'
 import type { CommittedNeedle } from './needle-store.js'
 
@@ -64,7 +71,7 @@ function toCommittedNeedle(
   location: CommittedNeedle['location']
 ): CommittedNeedle {
   const { kind, generation, alternateKey, chunk, flags } = header
-  // id and record are copied: pending rows of the index file and listeners of the directory outlive the bytes
+  // id and data are copied: pending rows of the index file and listeners of the directory outlive the bytes
   const needle = { kind, id: Uint8Array.from(header.id), generation, alternateKey, chunk, flags, location }
-  return kind === 'record' ? { ...needle, record: Uint8Array.from(data) } : needle
+  return isOfDirectory(kind) ? { ...needle, data: Uint8Array.from(data) } : needle
 }

@@ -22,8 +22,8 @@ export interface CommittedNeedle extends NeedleIdentity {
   readonly kind: NeedleHeader['kind']
   readonly flags: number
   readonly location: NeedleLocation
-  /** The data, for record needles only: what the directory merges. */
-  readonly record?: Uint8Array
+  /** The data, for needles of records and graves only: what the directory merges. */
+  readonly data?: Uint8Array
 }
 
 /** All needles of a volume in [from, to), ascending; they are applied to the directory together. */

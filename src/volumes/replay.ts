@@ -1,7 +1,7 @@
 import { hasCode } from '../core/errors.js'
 import type { VolumeId } from '../domain/ids.js'
 import { type LogProgress, missingRanges } from '../domain/log-progress.js'
-import { needleBytes } from '../domain/needle.js'
+import { isOfDirectory, needleBytes } from '../domain/needle.js'
 import { contains, type Range, within, withoutAll } from '../domain/ranges.js'
 import type { NeedleRow } from './index-file.js'
 import type { CommitGroup, CommittedNeedle } from './needle-store.js'
@@ -49,7 +49,7 @@ async function replayVolume(
 ): Promise<number> {
   let from = 0
   let needles: CommittedNeedle[] = []
-  let recordBytes = 0
+  let dataBytes = 0
   let replayed = 0
   const flush = async (to: number): Promise<void> => {
     for (const range of withoutAll(within(missing, { from, to }), volume.holes)) {
@@ -58,7 +58,7 @@ async function replayVolume(
       replayed += inside.length
     }
     needles = []
-    recordBytes = 0
+    dataBytes = 0
     from = to
   }
   for await (const rows of volume.rows()) {
@@ -66,9 +66,9 @@ async function replayVolume(
       if (!contains(missing, row.offset)) continue
       const needle = await readCommittedNeedle(volume, row)
       if (needle === undefined) continue
-      if (needles.length >= REPLAY_NEEDLES_MAX || recordBytes >= REPLAY_BYTES_MAX) await flush(row.offset)
+      if (needles.length >= REPLAY_NEEDLES_MAX || dataBytes >= REPLAY_BYTES_MAX) await flush(row.offset)
       needles.push(needle)
-      recordBytes += needle.record?.byteLength ?? 0
+      dataBytes += needle.data?.byteLength ?? 0
     }
   }
   await flush(volume.end)
@@ -87,9 +87,9 @@ async function readCommittedNeedle(volume: Volume, row: NeedleRow): Promise<Comm
     flags: row.isChunk ? 1 : 0,
     location: { volume: volume.id, offset, length }
   }
-  if (kind !== 'record') return needle
+  if (!isOfDirectory(kind)) return needle
   try {
-    return { ...needle, record: await volume.read(offset, row, length) }
+    return { ...needle, data: await volume.read(offset, row, length) }
   } catch (error) {
     if (!hasCode(error, 'ERR_NEEDLE_CORRUPT') && !hasCode(error, 'ERR_DISK_READ')) throw error
     // whatever the reason was, e.g. too little memory: the directory lacks the record

@@ -42,8 +42,11 @@ export function newMember(id: NodeId, node: SimulatedNode): Member {
 
 /** Whether all needles of a photo that is not deleted are on the node's disk. */
 export function holdsBytes(member: Member, history: PhotoHistory, workload: Workload): boolean {
-  const record = workload.recordOf(member, history)
-  if (record === undefined || record === 'unavailable') return false
+  const seen = workload.seenAt(member, history)
+  if (seen === 'unavailable') return false
+  if (seen.ended !== undefined) return true
+  const { record } = seen
+  if (record === undefined) return false
   const photo = viewPhoto(record)
   if (photo.deleted) return true
   const blob = blobOf(photo, 'orig')

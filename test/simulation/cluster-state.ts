@@ -1,6 +1,5 @@
-import type { Hlc } from '../../src/domain/hlc.js'
-import type { VolumeId } from '../../src/domain/ids.js'
-import { viewPhoto } from '../../src/domain/photo.js'
+import type { PhotoId, VolumeId } from '../../src/domain/ids.js'
+import { dataIdentity } from '../../src/store/photo-needles.js'
 import type { Target } from './workload.js'
 
 /**
@@ -36,14 +35,18 @@ export async function differencesOf(
   return differences
 }
 
-/** @returns deletes up to a stamp that some node still remembers, without those that are to be kept for ever */
-export async function tombstonesOf(members: readonly Target[], to: Hlc): Promise<readonly string[]> {
+/** @returns what is left of deleted photos besides their graves, in words; empty once all of it is gone */
+export async function remainsOf(members: readonly Target[]): Promise<readonly string[]> {
   const left: string[] = []
   for (const { name, services } of members) {
-    for await (const { key } of services.local.directory.forgetting.tombstones(to)) {
-      const stored = services.local.directory.getSync(key)
-      const isKept = stored && (await services.cluster?.rounds.isUnproven(viewPhoto(stored.record)))
-      if (isKept !== true) left.push(`${key.id} at ${name}`)
+    const { directory, volumes, laidOut } = services.local
+    for await (const { id } of directory.deaths()) left.push(`${id} is not buried at ${name}`)
+    for (const { key } of laidOut.list()) left.push(`${key.id} is laid out at ${name}`)
+    for await (const { id, generation } of directory.graves()) {
+      for (let life = 0; life <= generation; life++) {
+        const original = dataIdentity({ id: id as PhotoId, generation: life, part: 'orig' }, 0)
+        if (volumes.locate(original).length > 0) left.push(`bytes of ${id} are at ${name}`)
+      }
     }
   }
   return left

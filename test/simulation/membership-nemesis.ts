@@ -17,7 +17,7 @@ export interface MembershipNemesisComponents {
   readonly note: (line: string) => void
 }
 
-/** Members that leave, are removed, and come back from beyond the horizon. */
+/** Members that leave, are removed, and come back after others have buried what they hold. */
 export class MembershipNemesis {
   /** Those who left or were removed, and have not been started again since. */
   readonly departed = new Set<Member>()
@@ -61,7 +61,7 @@ export class MembershipNemesis {
     return services.cluster?.decommission.isUnderWay === true
   }
 
-  /** One member is cut off for so long that the others give it up, and forget what they have deleted meanwhile. */
+  /** One member is cut off for so long that the others give it up, and bury what they have deleted meanwhile. */
   async exile(): Promise<void> {
     const { random, members, network, note, pass, purgeMs } = this.#components
     const exiled = random.pick(members)

@@ -13,6 +13,8 @@ import { type Target, Workload } from './workload.js'
 const VOLUME_BYTES = 200_000
 const PHOTO_BYTES_MAX = 60_000
 const DAY_MS = 24 * 3_600_000
+/** Deletes can be undone for so long: a short time, so that they are buried while faults go on, and a usual one. */
+const PURGE_MS = [60_000, 2 * DAY_MS] as const
 
 export interface NodeSimulationInit {
   readonly seed: number
@@ -37,7 +39,11 @@ export class NodeSimulation {
   constructor(init: NodeSimulationInit) {
     this.#init = init
     this.#random = new SeededRandom(init.seed)
-    this.node = new SimulatedNode({ seed: init.seed + 1, volumeBytes: VOLUME_BYTES, purgeMs: 2 * DAY_MS })
+    this.node = new SimulatedNode({
+      seed: init.seed + 1,
+      volumeBytes: VOLUME_BYTES,
+      purgeMs: PURGE_MS[init.seed % PURGE_MS.length] as number
+    })
     this.workload = new Workload({ random: this.#random }, { photoBytesMax: PHOTO_BYTES_MAX, cluster: false })
   }
 
@@ -229,7 +235,7 @@ export class NodeSimulation {
       if (this.workload.isLive(this.#requireTarget(), history))
         await this.workload.remove(this.#requireTarget(), history)
     }
-    await this.#job(services.maintenance.compact())
+    await this.#job(services.maintenance.compact(true))
     await this.workload.check(this.#requireTarget(), () => true)
     if (disk.freeBytes < usedBytes / 2)
       this.#fail(`a full disk of ${usedBytes} bytes has ${disk.freeBytes} free after all was deleted`)

@@ -33,6 +33,14 @@ export interface Write {
   copies: number
   /** No disk that had it is left. */
   lost: boolean
+  /** When the client asked for it, true time, ms. */
+  readonly beganMs: number
+}
+
+/** What a node has of a photo: its record, or the last life that its grave ended; or nothing. */
+export interface Seen {
+  readonly record?: DirectoryRecord | undefined
+  readonly ended?: number | undefined
 }
 
 export type WriteInit = Pick<Write, 'kind'> & Partial<Pick<Write, 'name' | 'adds' | 'removes'>>
@@ -51,7 +59,7 @@ export class PhotoHistory {
   }
 
   /** @param before - the photo on the node that makes the write, when it begins */
-  begin(number: number, node: string, init: WriteInit, before: DirectoryRecord | undefined): Write {
+  begin(number: number, node: string, init: WriteInit, before: DirectoryRecord | undefined, beganMs: number): Write {
     const { kind, name, adds = [], removes = [] } = init
     const photo = before && viewPhoto(before)
     const write: Write = {
@@ -67,7 +75,8 @@ export class PhotoHistory {
       fate: 'under way',
       dots: [],
       copies: 1,
-      lost: false
+      lost: false,
+      beganMs
     }
     this.writes.push(write)
     return write
@@ -106,16 +115,13 @@ export class PhotoHistory {
    * @param must - the writes that the node has to know
    * @returns what is wrong, in words
    */
-  judge(record: DirectoryRecord | undefined, must: (write: Write) => boolean): string[] {
+  judge({ record, ended }: Seen, must: (write: Write) => boolean): string[] {
     const known = this.writes.filter(write => write.fate === 'acknowledged' && must(write))
-    if (record === undefined) {
-      const least = Math.max(0, ...known.map(write => write.rank))
-      const isForgotten = this.#possible().some(write => write.kind === 'delete' && write.rank >= least)
-      return known.length === 0 || isForgotten ? [] : [`it is gone, after ${summary(known)}`]
-    }
+    if (ended !== undefined) return [...this.#judgeRank(rankOf({ generation: ended, deleted: true }), known)]
+    if (record === undefined) return known.length === 0 ? [] : [`it is gone, after ${summary(known)}`]
     const photo = viewPhoto(record)
     return [
-      ...this.#judgeRank(photo, known),
+      ...this.#judgeRank(rankOf(photo), known),
       ...this.#judgeVersion(photo, known),
       ...this.#judgeConflicts(photo, known),
       ...this.#judgeTags(photo, known)
@@ -123,8 +129,7 @@ export class PhotoHistory {
   }
 
   /** Deletes and undeletes are never undone by anything but the next. */
-  *#judgeRank(photo: Photo, known: readonly Write[]): Generator<string> {
-    const rank = rankOf(photo)
+  *#judgeRank(rank: Rank, known: readonly Write[]): Generator<string> {
     const least = Math.max(0, ...known.map(write => write.rank))
     if (rank < least)
       yield `it is at rank ${rank}, although ${summary(known.filter(write => write.rank > rank))} was acknowledged`
@@ -135,9 +140,7 @@ export class PhotoHistory {
   *#judgeVersion(photo: Photo, known: readonly Write[]): Generator<string> {
     const rank = rankOf(photo)
     const candidates = this.#possible().filter(write => mayHaveRank(write, rank) && mayBeCalled(write, photo.name))
-    // a node that comes back buries what was forgotten, together with edits that nobody else has heard of
-    const isBuried = isDeleted(rank) && this.#possible().some(({ name }) => name === photo.name)
-    if (candidates.length === 0 && !isBuried) yield `its name is ${photo.name}, which nobody wrote at rank ${rank}`
+    if (candidates.length === 0) yield `its name is ${photo.name}, which nobody wrote at rank ${rank}`
     const beaten = candidates.map(shown =>
       known.find(write => write.name !== undefined && write.rank >= rank && write.saw.has(shown))
     )
@@ -145,13 +148,14 @@ export class PhotoHistory {
       yield `it shows ${summary(candidates)}, although ${summary(beaten.flatMap(write => write ?? []))} saw that`
   }
 
-  /** A version that nobody saw is shown, or is among the conflicts. */
+  /** A version that nobody saw is shown, or is among the conflicts, unless its life is over and was buried. */
   *#judgeConflicts(photo: Photo, known: readonly Write[]): Generator<string> {
     const conflicts = conflictVersions(photo.record)
     if (conflicts.length >= CONFLICT_VERSIONS_MAX) return
     const names = new Set([photo.name, ...conflicts.map(version => viewPhoto(photo.record, version).name)])
     for (const write of known) {
       const own = write.kind === 'birth' || (write.kind === 'edit' && write.name !== undefined)
+      if (write.rank < rankOf({ generation: photo.record.buried ?? 0, deleted: false })) continue
       if (own && !names.has(write.name as string) && !this.#possible().some(other => other.saw.has(write)))
         yield `${summary([write])} is neither shown nor a conflict, and nobody has superseded it`
     }
@@ -175,6 +179,12 @@ export class PhotoHistory {
         if (!removed && !outOfForce) yield `it lacks the tag ${tag} of ${summary([add])}`
       }
     }
+  }
+
+  /** @returns deletes that may have ended a life, acknowledged or not */
+  deletesOf(generation: number): Write[] {
+    const rank = rankOf({ generation, deleted: true })
+    return this.#possible().filter(write => write.kind === 'delete' && mayHaveRank(write, rank))
   }
 
   /** @returns whether a node with this record is certain to have merged the write */

@@ -1,14 +1,12 @@
 import { createCipheriv } from 'node:crypto'
 import type { Clock } from '../../src/core/clock.js'
 import { type ErrorCode, hasCode, SheafError } from '../../src/core/errors.js'
-import { HLC_ZERO } from '../../src/domain/hlc.js'
 import type { PhotoId } from '../../src/domain/ids.js'
 import { PHOTO_KIND, type Photo, viewPhoto } from '../../src/domain/photo.js'
 import { conflictVersions, type DirectoryRecord } from '../../src/domain/record.js'
-import { isForgotten } from '../../src/domain/tombstone.js'
 import type { NodeServices } from '../../src/node-services.js'
 import type { SeededRandom } from '../support/seeded-random.js'
-import { PhotoHistory, rankOf, type Write, type WriteInit } from './photo-history.js'
+import { PhotoHistory, rankOf, type Seen, type Write, type WriteInit } from './photo-history.js'
 
 /** A running node that clients talk to. */
 export interface Target {
@@ -247,24 +245,29 @@ export class Workload {
       return
     }
     for (const history of this.histories) {
-      const record = this.recordOf(target, history)
-      if (record === 'unavailable') {
+      const seen = this.seenAt(target, history)
+      if (seen === 'unavailable') {
         if (!target.troubled()) this.#violation(target, 'the directory is unavailable')
         return
       }
       const excused = history.id !== undefined && this.damaged.has(history.id)
-      // what is left of a delete that everybody has forgotten is as good as gone
-      const horizon = target.services.cluster?.horizon.promises.horizon ?? HLC_ZERO
-      const known = record !== undefined && isForgotten(record, horizon) ? undefined : record
-      for (const problem of history.judge(known, write => !excused && must(write, history)))
+      for (const problem of history.judge(seen, write => !excused && must(write, history)))
         this.#violation(target, `photo ${history.id}: ${problem}`)
     }
   }
 
-  recordOf(target: Target, { id }: PhotoHistory): DirectoryRecord | undefined | 'unavailable' {
-    if (id === undefined) return undefined
+  /** @returns undefined also for a photo of which only the grave is left */
+  recordOf(target: Target, history: PhotoHistory): DirectoryRecord | undefined | 'unavailable' {
+    const seen = this.seenAt(target, history)
+    return seen === 'unavailable' ? seen : seen.record
+  }
+
+  /** What the node has of the photo. */
+  seenAt(target: Target, { id }: PhotoHistory): Seen | 'unavailable' {
+    if (id === undefined) return {}
     try {
-      return target.services.local.directory.getSync({ kind: PHOTO_KIND, id })?.record
+      const { stored, grave } = target.services.local.directory.lookUp({ kind: PHOTO_KIND, id })
+      return { record: stored?.record, ended: grave?.generation }
     } catch (err) {
       if (!isTrouble(err)) this.#violation(target, `the record of ${id}: ${describe(err)}`)
       return 'unavailable'
@@ -297,7 +300,7 @@ export class Workload {
     const number = ++this.#operations
     const before = this.recordOf(target, history)
     if (before === 'unavailable') return
-    const write = history.begin(number, target.name, init, before)
+    const write = history.begin(number, target.name, init, before, target.clock.monotonic())
     const actor = target.services.local.volumes.epoch
     const underWay = { target, write, history }
     this.#underWay.add(underWay)
@@ -307,10 +310,12 @@ export class Workload {
     try {
       await task(history.id as PhotoId, write)
       if (!this.#underWay.has(underWay)) return
-      const after = this.recordOf(target, history)
-      if (after === undefined) this.#violation(target, `${title} was acknowledged and is not there`)
-      else if (after === 'unavailable') write.fate = 'maybe'
-      else history.acknowledge(write, [actor, target.services.local.volumes.epoch], before, after)
+      const after = this.seenAt(target, history)
+      if (after === 'unavailable') write.fate = 'maybe'
+      else if (after.ended !== undefined)
+        write.fate = before === undefined ? 'failed' : 'maybe' // it was buried already, or is by now
+      else if (after.record === undefined) this.#violation(target, `${title} was acknowledged and is not there`)
+      else history.acknowledge(write, [actor, target.services.local.volumes.epoch], before, after.record)
       this.note(`${title} of ${history.id} is acknowledged`)
     } catch (err) {
       if (!this.#underWay.has(underWay)) return
@@ -318,7 +323,7 @@ export class Workload {
       write.fate = refused ? 'failed' : 'maybe'
       this.note(`${title} of ${history.id}: ${describe(err)}`)
       const excused = troubled || target.troubled() || (history.id !== undefined && this.damaged.has(history.id))
-      if (!(isTrouble(err) && excused) && !(refused && this.#isDue(err, before, this.recordOf(target, history))))
+      if (!(isTrouble(err) && excused) && !(refused && this.#isDue(err, before, this.seenAt(target, history))))
         this.#violation(target, `${title}: ${describe(err)}`)
     } finally {
       this.#underWay.delete(underWay)
@@ -326,10 +331,13 @@ export class Workload {
   }
 
   /** Whether a refusal is right, given the photo before and after. */
-  #isDue(err: SheafError, ...records: readonly (DirectoryRecord | undefined | 'unavailable')[]): boolean {
+  #isDue(err: SheafError, before: DirectoryRecord | undefined | 'unavailable', after: Seen | 'unavailable'): boolean {
+    const records = [before, after === 'unavailable' ? after : after.record]
     const photos = records.map(record =>
       record === undefined || record === 'unavailable' ? undefined : viewPhoto(record)
     )
+    const isBuried = after !== 'unavailable' && after.ended !== undefined
+    if (isBuried) return err.code === 'ERR_PHOTO_DELETED' || err.code === 'ERR_BYTES_GONE'
     if (err.code === 'ERR_PHOTO_NOT_FOUND') return photos.some(photo => photo === undefined)
     if (err.code === 'ERR_NO_SUCH_CONFLICT' || err.code === 'ERR_LEAVING') return true
     return photos.some(photo => photo?.deleted) // 410, and the bytes of a deleted photo may be gone
@@ -342,9 +350,7 @@ export class Workload {
     err: unknown
   ): void {
     const due =
-      err instanceof SheafError &&
-      REFUSALS.includes(err.code) &&
-      this.#isDue(err, before, this.recordOf(target, history))
+      err instanceof SheafError && REFUSALS.includes(err.code) && this.#isDue(err, before, this.seenAt(target, history))
     const lags = this.#init.cluster && err instanceof SheafError && err.code === 'ERR_BYTES_UNREACHABLE'
     const excused = target.troubled() || (history.id !== undefined && this.damaged.has(history.id))
     if (!due && !lags && !(excused && isTrouble(err)))

@@ -27,24 +27,16 @@ const TABLE = new Table([
   { title: 'ADDRESS' }
 ])
 
-/** Up to where deletes are forgotten. */
-interface Horizon {
-  readonly stamp: string | null
-  readonly held_back_by: string | null
-  readonly since: string | null
-}
-
 interface ClusterAnswer {
   readonly members: readonly Member[]
   readonly record_format?: number
-  readonly horizon?: Horizon
 }
 
 export function addMembers(commands: CommandSet): void {
   commands.client('members', 'list the members of the cluster').action(commands.action(members))
   commands
     .client('member', 'remove a member that will not come back')
-    .argument('<action>', '`remove`: the others no longer wait for the member')
+    .argument('<action>', '`remove`: the member counts no longer')
     .argument('<id>', 'node id, as `sheaf members` lists it')
     .action(commands.action(changeMember))
 }
@@ -64,8 +56,6 @@ async function members(session: Session): Promise<ExitCode> {
   else {
     for (const line of TABLE.lines(answer.members.map(row))) await session.terminal.print(line)
     for (const note of formatNotes(answer)) session.terminal.note(note)
-    const held = answer.horizon === undefined ? undefined : heldBack(answer.horizon, answer.members)
-    if (held !== undefined) session.terminal.note(held)
   }
   return 0
 }
@@ -83,14 +73,6 @@ function formatNotes({ members, record_format: format }: ClusterAnswer): string[
     ...(ahead === '' ? [] : [`the cluster has record format ${format} until all members read more, as do: ${ahead}`]),
     ...(behind === '' ? [] : [`the cluster has record format ${format}, which is not read by: ${behind}; upgrade`])
   ]
-}
-
-/** @returns why deletes are not forgotten, when they wait for somebody */
-function heldBack({ held_back_by, since }: Horizon, members: readonly Member[]): string | undefined {
-  if (held_back_by === null) return undefined
-  const name = members.find(({ id }) => id === held_back_by)?.name ?? ''
-  const sinceWhen = since === null ? '' : ` since ${humanTime(since)}`
-  return `deletes wait to be forgotten by ${printable(name)} (${printable(held_back_by)})${sinceWhen}`
 }
 
 function row({ id, name, addresses, self, state, last_seen, lag_bytes, disk }: Member): string[] {

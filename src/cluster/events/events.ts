@@ -216,7 +216,7 @@ export class Events implements Startable {
 function photoEventType({ key, before, after }: RecordChange): PhotoEventType | undefined {
   if (key.kind !== PHOTO_KIND) return undefined
   const wasLive = before !== undefined && isLive(before)
-  if (isLive(after)) return wasLive ? 'photo.updated' : 'photo.uploaded'
+  if (after !== undefined && isLive(after)) return wasLive ? 'photo.updated' : 'photo.uploaded'
   return wasLive ? 'photo.deleted' : undefined
 }
 

@@ -68,7 +68,7 @@ export class ClusterFormat implements Startable {
   async start(): Promise<void> {
     const { directory } = this.#components
     this.#unsubscribe = directory.onChange(changes => {
-      for (const { after } of changes) if (isFormat(after)) this.#note(formatIn(after))
+      for (const { after } of changes) if (after !== undefined && isFormat(after)) this.#note(formatIn(after))
     })
     this.#note(formatIn(directory.getSync(FORMAT_KEY)?.record))
     await this.#loop.start()

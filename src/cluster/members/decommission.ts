@@ -7,7 +7,7 @@ import type { VolumeSet } from '../../volumes/volume-set.js'
 import type { Departures } from './departures.js'
 
 const POLL_MS = 200
-/** How long to wait for an acknowledgment of another member. */
+/** How long to wait until another member knows of the departure. */
 const ACKNOWLEDGE_MS_MAX = 10_000
 /** Between the end of the job and that of the process: lets the client read the job's result. */
 const GRACE_MS = 2_500
@@ -26,7 +26,7 @@ export interface DecommissionComponents {
 }
 
 export interface LeaveReport {
-  /** How many other members have acknowledged the departure. */
+  /** How many other members are known to know of the departure. */
   readonly acknowledgedBy: number
 }
 
@@ -37,6 +37,8 @@ export interface LeaveReport {
 export class Decommission {
   readonly #components: DecommissionComponents
   #isUnderWay = false
+  /** Who has told this node that it is no longer a member. */
+  readonly #refusedBy = new Set<NodeId>()
   /** Resolves when this node has left and its process may end. */
   readonly left: Promise<void>
   #end = (): void => {}
@@ -59,7 +61,7 @@ export class Decommission {
   }
 
   /**
-   * @returns once others have acknowledged the departure, or after ten seconds
+   * @returns once another member knows of the departure, or after ten seconds
    * @throws `ERR_PEER_UNREACHABLE` when no other member is alive to take this node's data; after an error it stays a member
    */
   async leave(progress: (progress: Progress) => void, signal: AbortSignal): Promise<LeaveReport> {
@@ -79,12 +81,16 @@ export class Decommission {
       this.#isUnderWay = false
       throw err
     }
-    const acknowledged = (): number => departures.departureOf(self)?.acknowledged.size ?? 0
-    for (let waitedMs = 0; acknowledged() < 2 && waitedMs < ACKNOWLEDGE_MS_MAX; waitedMs += POLL_MS) {
+    for (let waitedMs = 0; this.#refusedBy.size === 0 && waitedMs < ACKNOWLEDGE_MS_MAX; waitedMs += POLL_MS) {
       await clock.sleep(POLL_MS, signal)
     }
     clock.schedule(GRACE_MS, () => this.#end())
-    return { acknowledgedBy: acknowledged() - 1 } // without this node
+    return { acknowledgedBy: this.#refusedBy.size }
+  }
+
+  /** To be called when a peer has told this node that it is no longer a member. */
+  noteRefusal(peer: NodeId): void {
+    if (this.#isUnderWay) this.#refusedBy.add(peer)
   }
 
   async #drain(progress: (progress: Progress) => void, signal: AbortSignal): Promise<void> {

@@ -1,8 +1,8 @@
 import type { Directory } from '../../directory/directory.js'
 import type { Value } from '../../domain/cbor.js'
 import type { FormatRange } from '../../domain/formats.js'
-import { type NodeId, parseVolumeId, type VolumeId } from '../../domain/ids.js'
-import { type Change, conflictVersions, type DirectoryRecord, elementsOf, shownVersion } from '../../domain/record.js'
+import type { NodeId } from '../../domain/ids.js'
+import { type Change, conflictVersions, type DirectoryRecord, shownVersion } from '../../domain/record.js'
 import { integerOf, mapOf, numberOf, textOf } from '../../domain/value-fields.js'
 import { boundedAddresses } from '../../network/membership/heartbeat.js'
 import type { Departure, MemberRecord, MemberStore } from '../../network/membership/member-view.js'
@@ -13,11 +13,6 @@ const NAME_CHARACTERS_MAX = 256
 const FORMAT_LAST = 0xffff
 /** The greatest that `--purge-days` takes. */
 const PURGE_DAYS_MAX = 36_500
-/** Elements of a departed member's record: by acknowledging member, up to where it holds the departed one's volumes. */
-const HEADS_FIELD = 'heads'
-
-/** Up to where a node holds each volume, bytes. */
-export type VolumeEnds = ReadonlyMap<VolumeId, number>
 
 /** What this node tells the others in its record, so that it counts while it is absent, too. */
 export type MemberTerms = Required<Pick<MemberRecord, 'formats' | 'purgeDays'>>
@@ -51,7 +46,7 @@ export class MemberRecords implements MemberStore {
 
   onChange(listener: (member: MemberRecord) => void): () => void {
     return this.#components.directory.onChange(changes => {
-      for (const { after } of changes) if (after.kind === MEMBER_KIND) listener(memberOf(after))
+      for (const { after } of changes) if (after?.kind === MEMBER_KIND) listener(memberOf(after))
     })
   }
 
@@ -75,24 +70,11 @@ export class MemberRecords implements MemberStore {
     })
   }
 
-  /**
-   * Writes that a node is no longer a member.
-   *
-   * @param by - this node, which acknowledges the departure with the same write
-   * @param heads - up to where this node holds the volumes of the departed one
-   */
-  async depart(id: NodeId, how: Departure['how'], by: NodeId, heads: VolumeEnds): Promise<void> {
+  /** Writes that a node is no longer a member. */
+  async depart(id: NodeId, how: Departure['how']): Promise<void> {
     await this.#write(id, (value, before) => {
-      if (before !== undefined && shownVersion(before).deleted) return [acknowledgment(by, heads)]
-      const departed = { ...value, how }
-      return [{ ...version(before, departed), deleted: true }, acknowledgment(by, heads)]
-    })
-  }
-
-  /** Writes that the member `by` knows of a departure and accepts nothing more from the node. */
-  async acknowledge(id: NodeId, by: NodeId, heads: VolumeEnds): Promise<void> {
-    await this.#write(id, (_value, before) => {
-      return before !== undefined && shownVersion(before).deleted ? [acknowledgment(by, heads)] : []
+      if (before !== undefined && shownVersion(before).deleted) return []
+      return [{ ...version(before, { ...value, how }), deleted: true }]
     })
   }
 
@@ -131,10 +113,6 @@ function version(
   return { kind: 'version', value: mapOf(fields), ...(supersedes === undefined ? {} : { supersedes }) }
 }
 
-function acknowledgment(by: NodeId, heads: VolumeEnds): Change {
-  return { kind: 'add', field: HEADS_FIELD, key: by, value: new Map<string, Value>(heads) }
-}
-
 /** Lenient, since another node may have written the record. */
 function memberOf(record: DirectoryRecord): MemberRecord {
   const { value, deleted } = shownVersion(record)
@@ -150,17 +128,7 @@ function memberOf(record: DirectoryRecord): MemberRecord {
 
 function departureOf(record: DirectoryRecord): Departure {
   const { value, hlc } = shownVersion(record)
-  const acknowledged = new Map<NodeId, Map<VolumeId, number>>()
-  for (const { key, value: heads } of elementsOf(record, HEADS_FIELD)) {
-    const ends = acknowledged.get(key as NodeId) ?? new Map<VolumeId, number>()
-    acknowledged.set(key as NodeId, ends)
-    for (const volume of heads.keys()) {
-      const end = integerOf(heads, volume)
-      if (parseVolumeId(volume) === undefined || end === undefined) continue
-      ends.set(volume as VolumeId, Math.max(end, ends.get(volume as VolumeId) ?? 0))
-    }
-  }
-  return { how: textOf(value, 'how') === 'left' ? 'left' : 'removed', at: hlc, acknowledged }
+  return { how: textOf(value, 'how') === 'left' ? 'left' : 'removed', at: hlc }
 }
 
 function textsIn(value: Value | undefined): string[] {

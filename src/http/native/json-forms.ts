@@ -2,8 +2,7 @@ import type { Job } from '../../admin/jobs.js'
 import type { NodeStatus, VolumeReport } from '../../admin/maintenance.js'
 import type { ReplicationStatus } from '../../cluster/cluster.js'
 import type { ClusterMember } from '../../cluster/cluster-status.js'
-import type { HorizonStatus } from '../../cluster/forgetting/promise-rounds.js'
-import { formatHlc, HLC_ZERO, hlcMs } from '../../domain/hlc.js'
+import { formatHlc, hlcMs } from '../../domain/hlc.js'
 import type { Photo } from '../../domain/photo.js'
 import type { BatchOutcome, ListedPhoto, PhotoConflict, PhotoPage, UploadReceipt } from '../../photos/photo-types.js'
 import type { SimilarityStatus } from '../../search/similarity-types.js'
@@ -143,14 +142,6 @@ export function memberJson(member: ClusterMember): object {
     version: member.version ?? null,
     record_formats: member.formats === undefined ? null : [member.formats.min, member.formats.max],
     clock_skew_ms: member.clockSkewMs ?? null
-  }
-}
-
-export function horizonJson({ horizon, heldBackBy, sinceMs }: HorizonStatus): object {
-  return {
-    stamp: horizon === HLC_ZERO ? null : formatHlc(horizon),
-    held_back_by: heldBackBy ?? null,
-    since: sinceMs === undefined ? null : timeJson(sinceMs)
   }
 }
 

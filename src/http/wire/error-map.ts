@@ -41,6 +41,7 @@ export const ERROR_MAP: Readonly<Record<ErrorCode, ErrorMapping>> = {
   // `complete`: every member was asked; a lone node is every member
   ERR_PHOTO_NOT_FOUND: { status: 404, members: { complete: true } },
   ERR_PHOTO_DELETED: { status: 410 },
+  ERR_NOT_BURIED: { status: 409 },
   ERR_BYTES_GONE: { status: 410 },
   ERR_BYTES_UNREACHABLE: { status: 503, retryAfterS: 10 },
   ERR_NOT_READY: { status: 503, retryAfterS: 2 },
@@ -75,7 +76,6 @@ export const ERROR_MAP: Readonly<Record<ErrorCode, ErrorMapping>> = {
   ERR_PEER_UNREACHABLE: { status: 503, retryAfterS: 5 },
   ERR_PEER_REFUSED: { status: 503, retryAfterS: 10 },
   ERR_PEER_PROTOCOL: { status: 503, retryAfterS: 10 },
-  ERR_PEER_BEHIND: { status: 503, retryAfterS: 10 },
   ERR_MEMBER_REMOVED: { status: 503, retryAfterS: 10 },
   ERR_NO_SUCH_MEMBER: { status: 404 },
   ERR_LEAVING: { status: 503, retryAfterS: 5 },

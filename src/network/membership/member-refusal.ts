@@ -36,8 +36,8 @@ export interface MemberRefusalComponents {
   readonly now: () => Hlc
   /** Whether this node is leaving on its own: then it does not ask to return. */
   readonly isLeaving: () => boolean
-  /** Called when this node asks to be a member again. */
-  readonly onReturn: () => void
+  /** Called when a peer has told this node that it is no longer a member. */
+  readonly onRefused: (peer: NodeId) => void
 }
 
 /**
@@ -92,8 +92,8 @@ export class MemberRefusal implements Startable {
     await Promise.all(this.#inFlight)
   }
 
-  /** To be called when a member was removed. */
-  noteRemoval(node: NodeId): void {
+  /** To be called when a member has left or was removed. */
+  noteDeparture(node: NodeId): void {
     const { transport, clock } = this.#components
     if (!transport.peers().includes(node)) return
     const connectedMs = clock.monotonic() - (this.#connectedAt.get(node) ?? 0)
@@ -144,7 +144,7 @@ export class MemberRefusal implements Startable {
     const returns = !this.#isRemoved && !this.#components.isLeaving()
     if (returns)
       log.warn({ code: 'ERR_MEMBER_REMOVED', peer, how }, 'this node is no longer a member; asking to be readmitted')
-    if (returns) this.#components.onReturn()
+    this.#components.onRefused(peer)
     return encodeMessage({ returns: Number(returns) })
   }
 

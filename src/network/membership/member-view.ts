@@ -1,6 +1,6 @@
 import type { FormatRange } from '../../domain/formats.js'
 import type { Hlc } from '../../domain/hlc.js'
-import type { NodeId, VolumeId } from '../../domain/ids.js'
+import type { NodeId } from '../../domain/ids.js'
 import type { PeerState } from './failure-detector.js'
 import type { Heartbeat } from './heartbeat.js'
 
@@ -12,8 +12,6 @@ export interface Departure {
   readonly how: 'left' | 'removed'
   /** Stamp of the write that ended the membership. */
   readonly at: Hlc
-  /** Members that accept nothing more from it, and up to where they hold the volumes that it wrote, bytes. */
-  readonly acknowledged: ReadonlyMap<NodeId, ReadonlyMap<VolumeId, number>>
 }
 
 /** How a node describes itself in its heartbeats; `Membership` adds sequence, addresses and time. */

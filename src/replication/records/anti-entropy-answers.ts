@@ -1,3 +1,4 @@
+import type { NodeId } from '../../domain/ids.js'
 import {
   BODY_BYTES_MAX,
   decodeGetRequest,
@@ -46,6 +47,7 @@ export async function answerGet(replica: TreeReplica, body: Uint8Array): Promise
   return encodeGetAnswer({ count, records })
 }
 
-export async function answerPut(replica: TreeReplica, body: Uint8Array): Promise<Uint8Array> {
-  return encodePutAnswer(await replica.merge(decodePutRequest(body)))
+export async function answerPut(replica: TreeReplica, body: Uint8Array, peer: NodeId): Promise<Uint8Array> {
+  const { records, graves } = decodePutRequest(body)
+  return encodePutAnswer((await replica.merge(records, peer)) + (await replica.mergeGraves(graves, peer)))
 }

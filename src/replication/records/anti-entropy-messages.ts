@@ -3,7 +3,7 @@
  * CBOR maps (see network/rpc/message.ts); all are requests.
  *
  *   tree.nodes    {version, level, indexes} → {root, children}
- *                   version    1; the greatest that both nodes know (network/wire-version.ts)
+ *                   version    2; the greatest that both nodes know (network/wire-version.ts)
  *                   level      0…3
  *                   indexes    nodes of that level, 2 bytes each
  *                   root       16 bytes: the answering node's root when it answered
@@ -14,11 +14,13 @@
  *   records.get   {keys} → {count, records}
  *                   keys       record keys
  *                   count      keys answered, from the first; at least 1
- *                   records    [bytes], each as in record-codec.ts; none for a key without a record
- *   records.put   {records} → {changed}
+ *                   records    [bytes], each as in record-codec.ts, also graves; none for an unknown key
+ *   records.put   {records, graves} → {changed}
+ *                   graves     packed as leaves, only graves; may be absent
  *                   changed    how many of them changed the answering node's directory
  *
- *   leaf          8 prefix of the leaf digest · record key
+ *   leaf          1 form · form 0: 8 prefix of the leaf digest; form 1, of a record of which only the grave is left: 1–3
+ *                 generation, see graves.ts · record key. The second says all that there is to say: nobody asks for more
  *   record key    1 bytes of the kind · kind · 2 bytes of the id · id; with 0 for the latter, the 16 bytes of a
  *                 lower-case UUID follow. Texts are UTF-8, integers big-endian.
  *
@@ -27,11 +29,14 @@
  * so the difference is still seen, and it is found as soon as anything else in that subtree changes. Only a member could
  * cause it on purpose, and members may write records anyway.
  */
+import { hasCode } from '../../core/errors.js'
 import { invariant } from '../../core/invariant.js'
 import type { VersionRange } from '../../domain/formats.js'
+import { GRAVES_MAX, readVarint, writeVarint } from '../../domain/graves.js'
 import { parsePhotoId, photoIdBytes, photoIdFrom } from '../../domain/ids.js'
 import { DIGEST_BYTES, MERKLE_BUCKETS, MERKLE_FANOUT } from '../../domain/merkle.js'
 import type { RecordKey } from '../../domain/record.js'
+import { GRAVE_GENERATION_MAX } from '../../domain/record-codec.js'
 import { encodeMessage, invalidField, Message } from '../../network/rpc/message.js'
 import { TREE_VERSIONS } from '../../network/wire-version.js'
 
@@ -49,6 +54,8 @@ export const BUCKETS_MAX = 256
 export const RECORDS_MAX = 128
 /** Of the leaves, or records, in one answer or request; more only when a single bucket or record is larger. */
 export const BODY_BYTES_MAX = 1024 * 1024
+/** Graves in one request; merging them holds the event loop for some 20 ms at most. */
+export const PUT_GRAVES_MAX = GRAVES_MAX
 /** Prefix of a digest on the wire. */
 export const SHORT_DIGEST_BYTES = 8
 
@@ -56,6 +63,11 @@ const CHILDREN_BYTES = MERKLE_FANOUT * SHORT_DIGEST_BYTES
 const UUID_BYTES = 16
 /** A kind of 255 bytes, an id of 65,535: more than any record has. */
 const KEY_BYTES_MAX = 1 + 0xff + 2 + 0xffff
+/** A form, a generation and the key of a record with a UUID and a usual kind, and room for others. */
+const GRAVE_BYTES_MAX = 1_024
+const FORM_DIGEST = 0
+const FORM_GRAVE = 1
+const GENERATION_BYTES_MAX = 3
 
 export interface NodesRequest {
   readonly level: number
@@ -69,11 +81,22 @@ export interface NodesAnswer {
   readonly children: Uint8Array
 }
 
-export interface Leaf {
-  readonly key: RecordKey
-  /** 8 bytes. */
-  readonly digest: Uint8Array
-}
+/** A record's leaf, or its grave. */
+export type Leaf = { readonly key: RecordKey } & (
+  | {
+      /** 8 bytes. */
+      readonly digest: Uint8Array
+      readonly generation?: never
+    }
+  | {
+      /** The last life that the grave ends. */
+      readonly generation: number
+      readonly digest?: never
+    }
+)
+
+/** A grave, and whose it is. */
+export type GraveLeaf = RecordKey & { readonly generation: number }
 
 export interface GetAnswer {
   readonly count: number
@@ -120,7 +143,7 @@ export function packLeaves(leaves: readonly Leaf[]): Uint8Array {
   const count = Buffer.alloc(4)
   count.writeUInt32BE(leaves.length)
   const parts: Uint8Array[] = [count]
-  for (const { key, digest } of leaves) parts.push(digest.subarray(0, SHORT_DIGEST_BYTES), packKey(key))
+  for (const leaf of leaves) parts.push(packForm(leaf), packKey(leaf.key))
   return Buffer.concat(parts)
 }
 
@@ -138,7 +161,7 @@ export function decodeLeavesAnswer(body: Uint8Array): Leaf[][] {
     if (buckets.length === BUCKETS_MAX) throw invalidField('leaves')
     const leaves: Leaf[] = []
     for (let left = reader.uint32(); left > 0; left--) {
-      leaves.push({ digest: reader.bytes(SHORT_DIGEST_BYTES), key: reader.key() })
+      leaves.push(reader.leaf())
     }
     buckets.push(leaves)
   }
@@ -172,12 +195,29 @@ export function decodeGetAnswer(body: Uint8Array, keyCount: number): GetAnswer {
   return { count, records: message.byteStrings('records', count) }
 }
 
-export function encodePutRequest(records: readonly Uint8Array[]): Uint8Array {
-  return encodeMessage({ records })
+export interface PutRequest {
+  readonly records: readonly Uint8Array[]
+  readonly graves: readonly GraveLeaf[]
 }
 
-export function decodePutRequest(body: Uint8Array): Uint8Array[] {
-  return Message.decode(body).byteStrings('records', RECORDS_MAX)
+export function encodePutRequest({ records, graves }: PutRequest): Uint8Array {
+  const leaves = graves.map(({ kind, id, generation }) => ({ key: { kind, id }, generation }))
+  return encodeMessage({ records, ...(graves.length > 0 && { graves: packLeaves(leaves) }) })
+}
+
+export function decodePutRequest(body: Uint8Array): PutRequest {
+  const message = Message.decode(body)
+  const records = message.byteStrings('records', RECORDS_MAX)
+  if (!message.has('graves')) return { records, graves: [] }
+  const reader = new PackedReader(message.bytes('graves', PUT_GRAVES_MAX * GRAVE_BYTES_MAX), 'graves')
+  const graves: GraveLeaf[] = []
+  for (let left = reader.uint32(); left > 0; left--) {
+    const { key, generation } = reader.leaf()
+    if (generation === undefined || graves.length === PUT_GRAVES_MAX) throw invalidField('graves')
+    graves.push({ ...key, generation })
+  }
+  if (!reader.ended) throw invalidField('graves')
+  return { records, graves }
 }
 
 export function encodePutAnswer(changed: number): Uint8Array {
@@ -185,7 +225,7 @@ export function encodePutAnswer(changed: number): Uint8Array {
 }
 
 export function decodePutAnswer(body: Uint8Array): number {
-  return Message.decode(body).uint('changed', RECORDS_MAX)
+  return Message.decode(body).uint('changed', RECORDS_MAX + PUT_GRAVES_MAX)
 }
 
 function packNumbers(numbers: readonly number[]): Uint8Array {
@@ -204,6 +244,13 @@ function unpackNumbers(message: Message, name: string, countMax: number, below: 
     if (number >= below) throw invalidField(name)
     return number
   })
+}
+
+function packForm({ digest, generation }: Leaf): Uint8Array {
+  if (digest !== undefined) return Buffer.concat([Uint8Array.of(FORM_DIGEST), digest.subarray(0, SHORT_DIGEST_BYTES)])
+  const bytes = Buffer.alloc(1 + GENERATION_BYTES_MAX)
+  bytes[0] = FORM_GRAVE
+  return bytes.subarray(0, writeVarint(bytes, 1, generation))
 }
 
 function packKey({ kind, id }: RecordKey): Uint8Array {
@@ -244,6 +291,25 @@ class PackedReader {
     const idBytes = this.bytes(2).readUInt16BE()
     const id = idBytes === 0 ? photoIdFrom(this.bytes(UUID_BYTES)) : this.bytes(idBytes).toString()
     return { kind, id }
+  }
+
+  leaf(): Leaf {
+    const form = this.bytes(1).readUInt8()
+    if (form === FORM_DIGEST) return { digest: this.bytes(SHORT_DIGEST_BYTES), key: this.key() }
+    if (form !== FORM_GRAVE) throw invalidField(this.#name)
+    return { generation: this.#generation(), key: this.key() }
+  }
+
+  #generation(): number {
+    try {
+      const [generation, end] = readVarint(this.#bytes, this.#at)
+      if (generation > GRAVE_GENERATION_MAX) throw invalidField(this.#name)
+      this.#at = end
+      return generation
+    } catch (err) {
+      if (hasCode(err, 'ERR_RECORD_MALFORMED')) throw invalidField(this.#name)
+      throw err
+    }
   }
 
   /** @returns a view */

@@ -31,7 +31,6 @@ const EXCHANGE = 'exchange'
 /** Errors of a peer that disconnects or is not ready: logged as debug only. */
 const EXPECTED: readonly ErrorCode[] = [
   'ERR_PEER_UNREACHABLE',
-  'ERR_PEER_BEHIND',
   'ERR_MEMBER_REMOVED',
   'ERR_DIRECTORY_UNAVAILABLE',
   'ERR_STOPPING'
@@ -39,10 +38,15 @@ const EXPECTED: readonly ErrorCode[] = [
 
 export interface AntiEntropyComponents {
   readonly transport: Pick<Transport, 'self' | 'version' | 'versionOf' | 'onPeer' | 'request' | 'handle'>
-  readonly directory: Pick<Directory, 'formats' | 'state' | 'digest' | 'merkle' | 'leaves' | 'getMany' | 'merge'>
+  readonly directory: Pick<
+    Directory,
+    'formats' | 'state' | 'digest' | 'merkle' | 'leaves' | 'getMany' | 'gravesOf' | 'merge' | 'mergeGraves'
+  >
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
+  /** Called when the directory has been compared with a peer's as a whole. */
+  readonly onRound?: () => void
 }
 
 export interface AntiEntropyInit {
@@ -97,7 +101,7 @@ export class AntiEntropy implements Startable {
     })
     transport.handle(METHOD_LEAVES, (_peer, body) => answerLeaves(this.#replica, body))
     transport.handle(METHOD_GET, (_peer, body) => answerGet(this.#replica, body))
-    transport.handle(METHOD_PUT, (_peer, body) => answerPut(this.#replica, body))
+    transport.handle(METHOD_PUT, (peer, body) => answerPut(this.#replica, body, peer))
     this.#unsubscribe = transport.onPeer((peer, state) => {
       if (state === 'down') this.#schedules.delete(peer)
       else this.#noteConnected(peer)
@@ -158,13 +162,14 @@ export class AntiEntropy implements Startable {
   #exchange(peer: NodeId, signal: AbortSignal): Promise<ExchangeOutcome> {
     return this.#lock.run(EXCHANGE, async () => {
       signal.throwIfAborted()
-      const { transport, clock, log } = this.#components
+      const { transport, clock, log, onRound } = this.#components
       const startedAt = clock.monotonic()
       const theirs = transport.versionOf(peer)
       const version = theirs && greatestCommon(transport.version.tree, theirs.tree)
       const exchange = new TreeExchange({
-        replica: this.#replica,
+        peer,
         ...(version !== undefined && { version }),
+        replica: this.#replica,
         ask: (method, body) =>
           withDeadline(clock, REQUEST_MS_MAX, signal, limit => transport.request(peer, method, body, limit)),
         pace: async records => {
@@ -177,6 +182,7 @@ export class AntiEntropy implements Startable {
       const outcome = await exchange.run()
       const ms = Math.round(clock.monotonic() - startedAt)
       log.debug({ peer, ...outcome, ms }, 'compared directories with a peer')
+      if (!outcome.cutShort) onRound?.()
       return outcome
     })
   }

@@ -45,7 +45,7 @@ export class PeerRecords {
         transport.request(peer, METHOD_GET, encodeGetRequest([key]), signal)
       )
       const { records } = decodeGetAnswer(body, 1)
-      if (records.length > 0) await directory.merge(records)
+      if (records.length > 0) await directory.merge(records, peer)
       return true
     } catch (err) {
       log.debug({ err, peer }, 'could not ask a peer for a record')

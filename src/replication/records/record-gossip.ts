@@ -74,7 +74,7 @@ interface PeerAccount {
  *
  * A change is this node's own when its needle is in a volume that this process writes. The directory reports it after the
  * needle was synced and the batch written, so nothing is announced that a power failure could undo. Records from peers are
- * not announced again; compaction moves needles but changes no record.
+ * not announced again, nor are graves, which come in their needles; compaction moves needles but changes no record.
  */
 export class RecordGossip implements Startable {
   readonly #components: RecordGossipComponents
@@ -118,8 +118,8 @@ export class RecordGossip implements Startable {
   #announce(changes: readonly RecordChange[]): void {
     const { transport, clock, isOwn } = this.#components
     if (transport.peers().length === 0) return
-    for (const { key, bytes, volumes } of changes) {
-      if (volumes.some(isOwn)) this.#enqueue(`${key.kind}\0${key.id}`, bytes)
+    for (const { key, after, bytes, volumes } of changes) {
+      if (after !== undefined && volumes.some(isOwn)) this.#enqueue(`${key.kind}\0${key.id}`, bytes)
     }
     if (this.#queue.size > 0) this.#cancelFlush ??= clock.schedule(FLUSH_MS, () => this.#flush())
   }
@@ -203,7 +203,7 @@ export class RecordGossip implements Startable {
       const { from, records, byteCount } = message
       this.#inboxBytes -= byteCount
       try {
-        await this.#components.directory.merge(records)
+        await this.#components.directory.merge(records, from)
         this.#counts.merged += records.length
       } catch (err) {
         this.#refuse(from, err)

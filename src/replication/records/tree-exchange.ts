@@ -1,5 +1,6 @@
+import type { NodeId } from '../../domain/ids.js'
 import { leafDigest, MERKLE_FANOUT } from '../../domain/merkle.js'
-import type { RecordKey } from '../../domain/record.js'
+import { type RecordKey, recordName } from '../../domain/record.js'
 import {
   BODY_BYTES_MAX,
   BUCKETS_MAX,
@@ -11,6 +12,7 @@ import {
   encodeLeavesRequest,
   encodeNodesRequest,
   encodePutRequest,
+  type GraveLeaf,
   type Leaf,
   METHOD_GET,
   METHOD_LEAVES,
@@ -18,12 +20,14 @@ import {
   METHOD_PUT,
   NODE_LEVEL_LAST,
   NODES_MAX,
+  PUT_GRAVES_MAX,
   RECORDS_MAX,
   SHORT_DIGEST_BYTES
 } from './anti-entropy-messages.js'
 import type { TreeReplica } from './tree-replica.js'
 
 export interface TreeExchangeComponents {
+  readonly peer: NodeId
   readonly replica: TreeReplica
   /** Of the comparison, known to both. Default: the latest. */
   readonly version?: number
@@ -33,8 +37,6 @@ export interface TreeExchangeComponents {
   readonly pace: (records: number) => Promise<void>
   /** Whether the exchange has used up its time: it then ends early, and a later one continues. */
   readonly isOver: () => boolean
-  /** When given, it is called with the keys that differ, and nothing is sent to the peer. */
-  readonly collect?: (found: { readonly lacking: readonly RecordKey[]; readonly theirs: readonly RecordKey[] }) => void
 }
 
 export interface ExchangeOutcome {
@@ -50,8 +52,18 @@ export interface ExchangeOutcome {
 /** A record whose leaf the peer lacks, or has with another digest. */
 interface Offer {
   readonly key: RecordKey
-  /** The peer's short digest of the record; undefined when it lacks it. */
+  /** The peer's short digest of the record; undefined when it lacks it, or has its grave. */
   readonly theirs: Uint8Array | undefined
+}
+
+/** What differs in some buckets. */
+interface Difference {
+  /** Records that this node lacks or has otherwise. */
+  readonly wanted: RecordKey[]
+  readonly offered: Offer[]
+  /** Graves that this node lacks, and such as the peer lacks. */
+  readonly wantedGraves: GraveLeaf[]
+  readonly offeredGraves: GraveLeaf[]
 }
 
 /**
@@ -120,26 +132,25 @@ export class TreeExchange {
   async #reconcile(buckets: readonly number[]): Promise<void> {
     for (let rest = buckets; rest.length > 0; ) {
       const answer = decodeLeavesAnswer(await this.#components.ask(METHOD_LEAVES, encodeLeavesRequest(rest)))
-      const wanted: Leaf[] = []
-      const offered: Offer[] = []
+      const found: Difference = { wanted: [], offered: [], wantedGraves: [], offeredGraves: [] }
       for (const [i, theirs] of answer.slice(0, rest.length).entries()) {
-        compareLeaves(await this.#components.replica.leaves(rest[i] as number), theirs, wanted, offered)
+        compareLeaves(await this.#components.replica.leaves(rest[i] as number), theirs, found)
       }
-      const { collect } = this.#components
-      const theirs = wanted.map(({ key }) => key)
-      await this.#get(theirs)
-      if (collect === undefined) await this.#put(offered)
-      else collect({ theirs, lacking: offered.flatMap(offer => (offer.theirs === undefined ? [offer.key] : [])) })
+      const { peer, replica } = this.#components
+      this.#changedHere += await replica.mergeGraves(found.wantedGraves, peer)
+      await this.#putGraves(found.offeredGraves)
+      await this.#get(found.wanted)
+      await this.#put(found.offered)
       rest = rest.slice(answer.length)
     }
   }
 
   async #get(keys: readonly RecordKey[]): Promise<void> {
-    const { ask, replica, pace } = this.#components
+    const { peer, ask, replica, pace } = this.#components
     for (let rest = keys; rest.length > 0; ) {
       const batch = rest.slice(0, RECORDS_MAX)
       const { count, records } = decodeGetAnswer(await ask(METHOD_GET, encodeGetRequest(batch)), batch.length)
-      this.#changedHere += await replica.merge(records)
+      this.#changedHere += await replica.merge(records, peer)
       await pace(records.length)
       rest = rest.slice(count)
     }
@@ -168,10 +179,18 @@ export class TreeExchange {
     }
   }
 
+  /** Graves are so small that they need no pace. */
+  async #putGraves(graves: readonly GraveLeaf[]): Promise<void> {
+    for (let at = 0; at < graves.length; at += PUT_GRAVES_MAX) {
+      const request = encodePutRequest({ records: [], graves: graves.slice(at, at + PUT_GRAVES_MAX) })
+      this.#changedThere += decodePutAnswer(await this.#components.ask(METHOD_PUT, request))
+    }
+  }
+
   async #send(records: readonly Uint8Array[]): Promise<void> {
     if (records.length === 0) return
     const { ask, pace } = this.#components
-    this.#changedThere += decodePutAnswer(await ask(METHOD_PUT, encodePutRequest(records)))
+    this.#changedThere += decodePutAnswer(await ask(METHOD_PUT, encodePutRequest({ records, graves: [] })))
     await pace(records.length)
   }
 }
@@ -189,22 +208,30 @@ function differingChildren(nodes: readonly number[], ours: Uint8Array, theirs: U
   return differing
 }
 
-/** Adds the leaves of one bucket that this node lacks or has differently to `wanted`, those of the peer to `offered`. */
-function compareLeaves(ours: readonly Leaf[], theirs: readonly Leaf[], wanted: Leaf[], offered: Offer[]): void {
-  const here = new Map(ours.map(leaf => [nameOf(leaf.key), leaf]))
+/** Adds what differs in one bucket. A grave that one side lacks, or has of an earlier life, is passed on as it is. */
+function compareLeaves(ours: readonly Leaf[], theirs: readonly Leaf[], found: Difference): void {
+  const here = new Map(ours.map(leaf => [recordName(leaf.key), leaf]))
   for (const leaf of theirs) {
-    const name = nameOf(leaf.key)
+    const name = recordName(leaf.key)
     const own = here.get(name)
     here.delete(name)
-    if (own !== undefined && sameBytes(own.digest, leaf.digest)) continue
-    wanted.push(leaf)
-    if (own !== undefined) offered.push({ key: leaf.key, theirs: leaf.digest })
+    if (own !== undefined && isSameLeaf(own, leaf)) continue
+    const { key } = leaf
+    if (leaf.generation !== undefined) found.wantedGraves.push({ ...key, generation: leaf.generation })
+    else found.wanted.push(key)
+    if (own !== undefined) offer(own, leaf.digest, found)
   }
-  for (const { key } of here.values()) offered.push({ key, theirs: undefined })
+  for (const leaf of here.values()) offer(leaf, undefined, found)
 }
 
-function nameOf({ kind, id }: RecordKey): string {
-  return `${kind}\0${id}`
+function offer({ key, generation }: Leaf, theirs: Uint8Array | undefined, found: Difference): void {
+  if (generation !== undefined) found.offeredGraves.push({ ...key, generation })
+  else found.offered.push({ key, theirs })
+}
+
+function isSameLeaf(a: Leaf, b: Leaf): boolean {
+  if (a.digest === undefined || b.digest === undefined) return a.generation === b.generation
+  return sameBytes(a.digest, b.digest)
 }
 
 function shortLeaf(key: RecordKey, encoded: Uint8Array): Uint8Array {

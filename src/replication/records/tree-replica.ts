@@ -1,17 +1,21 @@
 import { hasCode } from '../../core/errors.js'
 import type { Logger } from '../../core/log.js'
 import type { Directory } from '../../directory/directory.js'
+import type { NodeId } from '../../domain/ids.js'
 import { MERKLE_FANOUT } from '../../domain/merkle.js'
-import type { RecordKey } from '../../domain/record.js'
-import { encodeRecordAs } from '../../domain/record-codec.js'
+import { graveOf, type RecordKey } from '../../domain/record.js'
+import { encodeRecord, encodeRecordAs } from '../../domain/record-codec.js'
 import { REQUEST_BYTES_MAX } from '../../network/transport.js'
-import { type Leaf, SHORT_DIGEST_BYTES } from './anti-entropy-messages.js'
+import { type GraveLeaf, type Leaf, PUT_GRAVES_MAX, SHORT_DIGEST_BYTES } from './anti-entropy-messages.js'
 
 /** A larger record does not fit into a message; peers get it only with its volume. */
 const RECORD_BYTES_MAX = REQUEST_BYTES_MAX - 1024
 
 export interface TreeReplicaComponents {
-  readonly directory: Pick<Directory, 'formats' | 'merkle' | 'leaves' | 'getMany' | 'merge'>
+  readonly directory: Pick<
+    Directory,
+    'formats' | 'merkle' | 'leaves' | 'getMany' | 'gravesOf' | 'merge' | 'mergeGraves'
+  >
   readonly log: Logger
 }
 
@@ -48,14 +52,25 @@ export class TreeReplica {
     // Reading a bucket costs a tenth of a millisecond, and on a new node nearly all of them are empty.
     if (this.#directory.merkle.bucket(bucket).every(byte => byte === 0)) return []
     const leaves = await this.#directory.leaves(bucket)
-    return leaves.map(({ key, digest }) => ({ key, digest: digest.subarray(0, SHORT_DIGEST_BYTES) }))
+    return leaves.map(({ key, digest, grave }) =>
+      grave === undefined
+        ? { key, digest: digest.subarray(0, SHORT_DIGEST_BYTES) }
+        : { key, generation: grave.generation }
+    )
   }
 
-  /** @returns the encoded records in the order of the keys; undefined for a record that is absent or too large to send */
+  /**
+   * @returns the encoded records, or graves, in the order of the keys; undefined for one that is absent or too large to send
+   */
   async records(keys: readonly RecordKey[]): Promise<(Uint8Array | undefined)[]> {
     const stored = await this.#directory.getMany(keys)
+    const missing = keys.filter((_, i) => stored[i] === undefined)
+    const graves = (await this.#directory.gravesOf(missing)).values()
     return stored.map((found, i) => {
-      if (found === undefined) return undefined
+      if (found === undefined) {
+        const grave = graves.next().value
+        return grave && encodeRecord(graveOf(keys[i] as RecordKey, grave.generation))
+      }
       const bytes = encodeRecordAs(this.#directory.formats, found.record)
       if (bytes.length <= RECORD_BYTES_MAX) return bytes
       this.#log.warn(
@@ -72,9 +87,9 @@ export class TreeReplica {
    *
    * @returns how many records changed
    */
-  async merge(records: readonly Uint8Array[]): Promise<number> {
+  async merge(records: readonly Uint8Array[], from: NodeId): Promise<number> {
     try {
-      return await this.#directory.merge(records)
+      return await this.#directory.merge(records, from)
     } catch (err) {
       if (!hasCode(err, 'ERR_RECORD_MALFORMED') && !hasCode(err, 'ERR_FORMAT_TOO_NEW')) throw err
       if (records.length === 1) {
@@ -85,7 +100,15 @@ export class TreeReplica {
         return 0
       }
       const middle = records.length >> 1
-      return (await this.merge(records.slice(0, middle))) + (await this.merge(records.slice(middle)))
+      return (await this.merge(records.slice(0, middle), from)) + (await this.merge(records.slice(middle), from))
     }
+  }
+  /** Merges a peer's graves. @returns how many records changed */
+  async mergeGraves(graves: readonly GraveLeaf[], from: NodeId): Promise<number> {
+    let changed = 0
+    for (let at = 0; at < graves.length; at += PUT_GRAVES_MAX) {
+      changed += await this.#directory.mergeGraves(graves.slice(at, at + PUT_GRAVES_MAX), from)
+    }
+    return changed
   }
 }

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { NodeId } from '../../../domain/ids.js'
-import { horizonJson, memberJson } from '../json-forms.js'
+import { memberJson } from '../json-forms.js'
 import type { RouteContext } from '../route-context.js'
 import { clusterSchema, removeMemberSchema } from '../schemas/cluster-schemas.js'
 
@@ -8,8 +8,7 @@ import { clusterSchema, removeMemberSchema } from '../schemas/cluster-schemas.js
 export function addClusterRoutes(app: FastifyInstance, { cluster }: RouteContext): void {
   app.get('/cluster', { schema: clusterSchema }, async () => ({
     members: (await cluster.members()).map(memberJson),
-    record_format: cluster.recordFormat(),
-    horizon: horizonJson(cluster.horizon())
+    record_format: cluster.recordFormat()
   }))
 
   app.delete<{ Params: { id: string } }>(

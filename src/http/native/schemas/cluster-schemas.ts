@@ -1,4 +1,4 @@
-import { array, BYTES, HLC, json, nullable, object, problems, type Schema, TEXT, TIME } from './common.js'
+import { array, BYTES, json, nullable, object, problems, type Schema, TEXT, TIME } from './common.js'
 
 const MEMBER = object({
   id: { ...TEXT, description: 'node id: the libp2p peer ID of its key' },
@@ -27,29 +27,17 @@ const FORMAT: Schema = {
   description: 'the greatest record format that may be written: it rises when all members read more'
 }
 
-const HORIZON = object({
-  stamp: { ...nullable(HLC), description: 'deletes up to here are forgotten; null when none is' },
-  held_back_by: {
-    ...nullable(TEXT),
-    description: 'the member that has promised least while deletes wait to be forgotten; null when none waits'
-  },
-  since: { ...nullable(TIME), description: 'how long it has not promised more' }
-})
-
 export const clusterSchema: Schema = {
   summary: 'The members of the cluster, as seen from this node',
   tags: ['node'],
   response: {
-    200: json(
-      'members, this node included',
-      object({ members: array(MEMBER), record_format: FORMAT, horizon: HORIZON })
-    ),
+    200: json('members, this node included', object({ members: array(MEMBER), record_format: FORMAT })),
     ...problems()
   }
 }
 
 export const removeMemberSchema: Schema = {
-  summary: 'Removes a member that will not come back, so that the others no longer wait for it',
+  summary: 'Removes a member that will not come back',
   tags: ['admin'],
   params: object({ id: { ...TEXT, minLength: 1, maxLength: 128, description: 'node id' } }),
   response: {

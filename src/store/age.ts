@@ -1,0 +1,96 @@
+import type { Clock } from '../core/clock.js'
+import type { Startable } from '../core/lifecycle.js'
+import type { Logger } from '../core/log.js'
+import { WorkerLoop } from '../core/worker-loop.js'
+import type { Directory } from '../directory/directory.js'
+
+const SAVE_EVERY_MS = 60_000
+/** When the two clocks went apart by more than this, it is not known how much time has passed. */
+const DISAGREEMENT_MS_MAX = 60_000
+const STATE_BYTES = 16
+const NEVER = 0xffff_ffff_ffff_ffffn
+
+export interface AgeComponents {
+  readonly clock: Clock
+  readonly directory: Pick<Directory, 'state' | 'loadAge' | 'saveAge'>
+  readonly log: Logger
+}
+
+/**
+ * For how long this node has run, all its processes together, ms. Whether a delete may still be undone is decided by this
+ * and not by dates, so no clock that was set wrong, here or elsewhere, shortens an undo period: time that cannot be told
+ * counts as none. It stands in the directory beside what was noted at an age. If that is lost, both begin anew.
+ */
+export class Age implements Startable {
+  readonly #components: AgeComponents
+  readonly #loop: WorkerLoop
+  #ageMs = 0
+  #saved: Buffer = Buffer.alloc(0)
+  #monotonicMs: number
+  #wallMs: number
+  #roundAt: number | undefined
+
+  constructor(components: AgeComponents) {
+    const { clock, log } = components
+    this.#components = components
+    this.#monotonicMs = clock.monotonic()
+    this.#wallMs = clock.now()
+    this.#loop = new WorkerLoop({ clock, log }, { name: 'age', idleMs: SAVE_EVERY_MS, step: () => this.#step() })
+  }
+
+  /** The age now, ms: whole, and never less than before. */
+  now(): number {
+    const { clock } = this.#components
+    const [monotonicMs, wallMs] = [clock.monotonic(), clock.now()]
+    const passedMs = Math.floor(monotonicMs - this.#monotonicMs)
+    if (passedMs <= 0) return this.#ageMs
+    const apartMs = Math.abs(wallMs - this.#wallMs - passedMs)
+    if (apartMs <= DISAGREEMENT_MS_MAX) this.#ageMs += passedMs
+    this.#monotonicMs += passedMs
+    this.#wallMs = wallMs
+    return this.#ageMs
+  }
+
+  /** The age at which this node's directory was last compared with a peer's as a whole; undefined if it never was. */
+  get roundAt(): number | undefined {
+    return this.#roundAt
+  }
+
+  noteRound(): void {
+    this.#roundAt = this.now()
+  }
+
+  /** Takes up what the process before saved. Call it once the directory is open, before anything is noted at an age. */
+  async load(): Promise<void> {
+    const state = await this.#components.directory.loadAge()
+    if (state === undefined || state.length < STATE_BYTES) return
+    const bytes = Buffer.from(state)
+    this.#saved = bytes
+    this.#ageMs += Number(bytes.readBigUInt64BE())
+    const roundAt = bytes.readBigUInt64BE(8)
+    this.#roundAt ??= roundAt === NEVER ? undefined : Number(roundAt)
+  }
+
+  start(): Promise<void> {
+    return this.#loop.start()
+  }
+
+  async stop(): Promise<void> {
+    await this.#loop.stop()
+    if (this.#components.directory.state === 'open') await this.#save()
+  }
+
+  async #step(): Promise<'idle'> {
+    if (this.#components.directory.state === 'open') await this.#save()
+    return 'idle'
+  }
+
+  async #save(): Promise<void> {
+    const bytes = Buffer.alloc(STATE_BYTES)
+    bytes.writeBigUInt64BE(BigInt(this.now()))
+    bytes.writeBigUInt64BE(this.#roundAt === undefined ? NEVER : BigInt(this.#roundAt), 8)
+    if (bytes.equals(this.#saved)) return
+    await this.#components.directory.saveAge(bytes)
+    this.#saved = bytes
+  }
+}
