@@ -21,6 +21,7 @@ import { LocalStore, type LocalStoreComponents, type LocalStoreInit } from './st
 const CHUNK_BYTES_MAX = 8 * 1024 * 1024
 /** The chunk size is chosen so that a volume holds at least this many chunks. */
 const CHUNKS_PER_VOLUME_MIN = 8
+const BEYOND = 'the cluster has a later record format than this program reads; upgrade this node'
 
 export interface NodeServicesComponents extends Pick<LocalStoreComponents, 'database' | 'sign' | 'verifySignature'> {
   readonly fileSystem: FileSystem
@@ -68,6 +69,7 @@ export class NodeServices implements Startable {
       {
         ...components,
         admit: () => this.cluster?.decommission.admit(),
+        clusterFormat: () => this.cluster?.format.current ?? this.local.directory.formats.min,
         undoMs: () => this.cluster?.roll.undoPeriodMs() ?? purgeMs,
         burialRank: key => this.cluster?.burialRank(key) ?? 0,
         burialObstacle: () => this.cluster?.burialObstacle(),
@@ -180,7 +182,11 @@ export class NodeServices implements Startable {
 
   /** @returns the reason why the node cannot serve now; undefined if it can */
   unready(): SheafError | undefined {
-    const { state } = this.local.directory
+    const { state, formats } = this.local.directory
+    if (this.cluster?.format.isBeyond === true) {
+      const details = { cluster_format: this.cluster.format.current, formats: [formats.min, formats.max] }
+      return new SheafError('ERR_FORMAT_TOO_NEW', BEYOND, { details })
+    }
     if (this.#started && state === 'open') return undefined
     return new SheafError('ERR_DIRECTORY_UNAVAILABLE', undefined, { details: { state } })
   }

@@ -1,9 +1,11 @@
 import type { Clock } from '../core/clock.js'
 import { SheafError } from '../core/errors.js'
 import type { DiskSpace } from '../core/file-system.js'
+import { type FormatRange, RECORD_FORMATS } from '../domain/formats.js'
 import type { NodeId } from '../domain/ids.js'
 import type { MemberView } from '../network/membership/member-view.js'
 import type { Membership } from '../network/membership/membership.js'
+import type { ClusterFormat } from './members/cluster-format.js'
 import type { Departures } from './members/departures.js'
 
 /** A member as operators see it; undefined fields are unknown to this node. */
@@ -14,6 +16,8 @@ export interface ClusterMember extends Omit<MemberView, 'heartbeat'> {
   readonly version: string | undefined
   /** It has no needle of a photo whose grave it heard of before this, laid-out ones excepted; ms since the Unix epoch. */
   readonly purgedToMs: number | undefined
+  /** The record formats that it reads. */
+  readonly formats?: FormatRange | undefined
 }
 
 export interface ClusterStatusComponents {
@@ -26,6 +30,7 @@ export interface ClusterStatusComponents {
   /** @returns undefined when it is unknown */
   readonly lagBytes?: (member: NodeId) => number | undefined
   readonly departures?: Pick<Departures, 'remove'>
+  readonly format?: Pick<ClusterFormat, 'current' | 'formatsOf'>
 }
 
 export interface ClusterStatusInit {
@@ -50,6 +55,11 @@ export class ClusterStatus {
     return membership === undefined ? [await this.#alone()] : membership.members().map(view => this.#member(view))
   }
 
+  /** The greatest record format that may be written. */
+  recordFormat(): number {
+    return this.#components.format?.current ?? RECORD_FORMATS.min
+  }
+
   /**
    * Removes a node that will not return.
    *
@@ -62,12 +72,13 @@ export class ClusterStatus {
   }
 
   #member({ heartbeat, ...view }: MemberView): ClusterMember {
-    const { lagBytes } = this.#components
+    const { lagBytes, format } = this.#components
     return {
       ...view,
       lagBytes: lagBytes?.(view.id),
       disk: heartbeat === undefined || heartbeat.totalBytes === 0 ? undefined : heartbeat,
       version: heartbeat?.version,
+      formats: format?.formatsOf(view.id),
       purgedToMs: heartbeat?.purgedToMs
     }
   }
@@ -86,6 +97,7 @@ export class ClusterStatus {
       lagBytes: 0,
       disk: await space(),
       version,
+      formats: RECORD_FORMATS,
       clockSkewMs: 0,
       purgedToMs: purgedToMs()
     }

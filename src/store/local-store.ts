@@ -7,6 +7,7 @@ import type { Random } from '../core/random.js'
 import { type Step, WorkerLoop } from '../core/worker-loop.js'
 import type { DatabaseSource } from '../directory/database.js'
 import { Directory } from '../directory/directory.js'
+import type { RecordFormats } from '../domain/formats.js'
 import { HybridClock } from '../domain/hlc.js'
 import type { NodeId, VolumeId } from '../domain/ids.js'
 import { PHOTO_KIND } from '../domain/photo.js'
@@ -60,6 +61,8 @@ export interface LocalStoreComponents {
   readonly burialRank?: (key: RecordKey) => number
   /** Why this node must not bury now; undefined, and by default: it may. */
   readonly burialObstacle?: () => string | undefined
+  /** The greatest record format that may be written. Default: the least. */
+  readonly clusterFormat?: () => number
   /** @returns the node with this Ed25519 public key. Default: a node without a name */
   readonly nodeOf?: (origin: Uint8Array) => NodeId
 }
@@ -72,6 +75,8 @@ export interface LocalStoreInit {
   readonly volumeBytes: number
   /** How long the bytes of a deleted photo may be kept, ms. */
   readonly purgeMs: number
+  /** Default: those of this version. */
+  readonly formats?: RecordFormats
 }
 
 /**
@@ -102,10 +107,10 @@ export class LocalStore implements Startable {
   #knowsRetired = false
   #refilling = false
 
-  constructor(components: LocalStoreComponents, { folder, origin, volumeBytes, purgeMs }: LocalStoreInit) {
+  constructor(components: LocalStoreComponents, { folder, origin, volumeBytes, purgeMs, formats }: LocalStoreInit) {
     const { fileSystem, clock, random, log, database, sign, verifySignature } = components
     const { admit = () => {}, undoMs = () => purgeMs, burialRank = () => 0 } = components
-    const { burialObstacle = () => undefined, nodeOf = () => '' as NodeId } = components
+    const { burialObstacle = () => undefined, clusterFormat, nodeOf = () => '' as NodeId } = components
     this.#components = components
     this.#folder = folder
     const hybridClock = new HybridClock({ clock })
@@ -131,13 +136,10 @@ export class LocalStore implements Startable {
       },
       join(folder, 'laid-out')
     )
-    this.directory = new Directory({
-      database,
-      log,
-      observe: stamp => hybridClock.observe(stamp),
-      age,
-      guard: this.laidOut
-    })
+    this.directory = new Directory(
+      { database, log, observe: stamp => hybridClock.observe(stamp), age, guard: this.laidOut },
+      formats && { formats }
+    )
     this.age = new Age({ clock, directory: this.directory, log })
     this.#reserve = new DiskReserve(
       { fileSystem, clock, log, onRefusal: () => this.#compaction.wake() },
@@ -165,7 +167,14 @@ export class LocalStore implements Startable {
       { folder: join(folder, 'volumes'), volumeBytes, origin }
     )
     const { volumes, directory } = this
-    const writer = new RecordWriter({ store: volumes, directory, hybridClock, actor: () => volumes.epoch, admit })
+    const writer = new RecordWriter({
+      store: volumes,
+      directory,
+      hybridClock,
+      actor: () => volumes.epoch,
+      admit,
+      ...(clusterFormat && { clusterFormat })
+    })
     this.writer = writer
     const verdicts = new NeedleVerdicts({ directory, volumes, writer, laidOut: this.laidOut, age })
     this.verdicts = verdicts

@@ -25,6 +25,7 @@ const MEMBERS: readonly ClusterMember[] = [
     lagBytes: 2_400_000,
     disk: { freeBytes: 130_000_000_000, totalBytes: 200_000_000_000 },
     version: '0.1.0',
+    formats: { min: 2, max: 2 },
     clockSkewMs: 0,
     purgedToMs: AT - 3_600_000
   },
@@ -47,12 +48,28 @@ const MEMBERS: readonly ClusterMember[] = [
 function clusterOf(removed: NodeId[] = []): NonNullable<HttpFixtureInit['cluster']> {
   return {
     members: async () => MEMBERS,
+    recordFormat: () => 2,
     remove: async id => {
       if (id !== MEMBERS[1]?.id) throw new SheafError('ERR_NO_SUCH_MEMBER')
       removed.push(id)
     }
   }
 }
+
+test('the record format of the cluster is shown, and who reads another one', async () => {
+  const lone = await start()
+  expect(await lone.client.json('GET', '/cluster', 200)).toMatchObject({ record_format: 2 })
+  expect((await cli(['members'], { node: lone.url })).stderr).not.toContain('format')
+  const formatNotes = async (format: number): Promise<string[]> => {
+    const members = async () => MEMBERS.map(member => ({ ...member, formats: member.formats && { min: 2, max: 3 } }))
+    const http = await start({ cluster: { ...clusterOf(), members, recordFormat: () => format } })
+    const { stderr } = await cli(['members'], { node: http.url })
+    return stderr.split('\n').filter(line => line.includes('format'))
+  }
+  expect(await formatNotes(2)).toEqual(['the cluster has record format 2 until all members read more, as do: one'])
+  expect(await formatNotes(3)).toEqual([])
+  expect(await formatNotes(4)).toEqual(['the cluster has record format 4, which is not read by: one; upgrade'])
+})
 
 test('sheaf member remove gives a member up', async () => {
   const removed: NodeId[] = []
@@ -90,6 +107,7 @@ test('GET /cluster shows a lone node as a cluster of one', async () => {
       lag_bytes: 0,
       disk: { free_bytes: 1_000_000, total_bytes: 2_000_000 },
       version: '0.0.0',
+      record_formats: [2, 2],
       clock_skew_ms: 0,
       purged_to: '2026-11-20T00:00:00.000Z'
     }
@@ -116,6 +134,7 @@ test('GET /cluster shows members in the forms of the contract, null for what is 
       lag_bytes: 2_400_000,
       disk: { free_bytes: 130_000_000_000, total_bytes: 200_000_000_000 },
       version: '0.1.0',
+      record_formats: [2, 2],
       clock_skew_ms: 0,
       purged_to: '2026-11-20T13:03:00.000Z'
     },
@@ -130,6 +149,7 @@ test('GET /cluster shows members in the forms of the contract, null for what is 
       lag_bytes: null,
       disk: null,
       version: null,
+      record_formats: null,
       clock_skew_ms: null,
       purged_to: null
     }

@@ -31,6 +31,7 @@ beforeAll(async () => {
   http = await startHttp({
     cluster: {
       members: async () => [],
+      recordFormat: () => 2,
       remove: async id => {
         if (id !== 'gone') throw new SheafError('ERR_NO_SUCH_MEMBER')
       }

@@ -13,6 +13,7 @@ export interface Member {
   readonly state: string
   readonly last_seen: string | null
   readonly lag_bytes: number | null
+  readonly record_formats?: readonly number[] | null
   readonly disk: { readonly free_bytes: number; readonly total_bytes: number } | null
   /** Absent: the node is older than graves. */
   readonly purged_to?: string | null
@@ -38,6 +39,7 @@ export interface ClusterAnswer {
   /** What graves have ended on the node before its time. Absent: it is older than graves. */
   readonly laid_out?: readonly { readonly from: string | null; readonly count: number }[]
   readonly laid_out_alarm?: boolean
+  readonly record_format?: number
 }
 
 export function addMembers(commands: CommandSet): void {
@@ -63,8 +65,24 @@ async function members(session: Session): Promise<ExitCode> {
   if (session.json) await printJson(session, answer)
   else {
     for (const line of TABLE.lines(answer.members.map(row))) await session.terminal.print(line)
+    for (const note of formatNotes(answer)) session.terminal.note(note)
   }
   return 0
+}
+
+/** @returns who reads later record formats than the cluster has, and who does not read that one */
+function formatNotes({ members, record_format: format }: ClusterAnswer): string[] {
+  if (format === undefined) return []
+  const reading = (fits: (max: number) => boolean): string =>
+    members
+      .filter(({ state, record_formats }) => state !== 'left' && record_formats != null && fits(record_formats[1] ?? 0))
+      .map(({ name }) => printable(name))
+      .join(', ')
+  const [ahead, behind] = [reading(max => max > format), reading(max => max < format)]
+  return [
+    ...(ahead === '' ? [] : [`the cluster has record format ${format} until all members read more, as do: ${ahead}`]),
+    ...(behind === '' ? [] : [`the cluster has record format ${format}, which is not read by: ${behind}; upgrade`])
+  ]
 }
 
 function row({ id, name, addresses, self, state, last_seen, lag_bytes, disk, purged_to }: Member): string[] {

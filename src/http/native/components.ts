@@ -50,7 +50,7 @@ export interface HttpComponents {
     readonly search: Pick<Similarity['search'], 'byImage' | 'byText' | 'byPhoto'>
     readonly duplicates: Pick<Similarity['duplicates'], 'list' | 'linked' | 'unlink'>
   }
-  readonly cluster: Pick<ClusterStatus, 'members' | 'remove'>
+  readonly cluster: Pick<ClusterStatus, 'members' | 'recordFormat' | 'remove'>
   readonly jobs: Pick<Jobs, 'get'>
   readonly events: Pick<Events, 'follow'>
   readonly clock: Clock

@@ -144,6 +144,7 @@ export function memberJson(member: ClusterMember): object {
     lag_bytes: member.lagBytes ?? null,
     disk: disk === undefined ? null : { free_bytes: disk.freeBytes, total_bytes: disk.totalBytes },
     version: member.version ?? null,
+    record_formats: member.formats === undefined ? null : [member.formats.min, member.formats.max],
     clock_skew_ms: member.clockSkewMs ?? null,
     purged_to: timeOrNull(member.purgedToMs)
   }

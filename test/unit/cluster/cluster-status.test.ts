@@ -59,6 +59,7 @@ test('a node without a network is a cluster of one', async () => {
       lagBytes: 0,
       disk: { freeBytes: 7, totalBytes: 8 },
       version: '1',
+      formats: expect.objectContaining({ min: 2, max: 2 }),
       clockSkewMs: 0,
       purgedToMs: 77
     }

@@ -12,6 +12,7 @@ export function addClusterRoutes(app: FastifyInstance, { cluster, laidOut }: Rou
     const { counts, isAlarming } = laidOut.counts()
     return {
       members: members.map(memberJson),
+      record_format: cluster.recordFormat(),
       purged_to: timeOrNull(leastPurgedToMs(members)),
       laid_out: counts.map(laidOutCountJson),
       laid_out_alarm: isAlarming

@@ -15,6 +15,10 @@ const MEMBER = object({
   lag_bytes: { ...nullable(BYTES), description: 'bytes that the cluster holds and this node lacks; null if unknown' },
   disk: nullable(object({ free_bytes: BYTES, total_bytes: BYTES })),
   version: nullable(TEXT),
+  record_formats: {
+    ...nullable(array({ type: 'integer' })),
+    description: 'the least and the greatest record format that it reads; null if it never said'
+  },
   clock_skew_ms: { type: ['integer', 'null'], description: 'how far its clock was ahead of the answering node’s' },
   purged_to: {
     ...nullable(TIME),
@@ -29,6 +33,11 @@ const LAID_OUT_COUNT = object({
   until: { ...nullable(TIME), description: 'about when the first of them is let go; null during an alarm' }
 })
 
+const FORMAT: Schema = {
+  type: 'integer',
+  description: 'the greatest record format that may be written: it rises when all members read more'
+}
+
 export const clusterSchema: Schema = {
   summary: 'The members of the cluster, as seen from this node',
   tags: ['node'],
@@ -37,6 +46,7 @@ export const clusterSchema: Schema = {
       'members, this node included',
       object({
         members: array(MEMBER),
+        record_format: FORMAT,
         purged_to: { ...nullable(TIME), description: 'the least of all members; null if one is not known' },
         laid_out: array(LAID_OUT_COUNT, {
           description: 'photos that graves have ended on this node before their time, and that it still keeps'
