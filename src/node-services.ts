@@ -101,7 +101,8 @@ export class NodeServices implements Startable {
           onRound: () => {
             local.age.noteRound()
             local.laidOut.settleIn()
-          }
+          },
+          hasCompared: () => local.age.roundAt !== undefined
         },
         network.init,
         { purgeMs }

@@ -22,7 +22,7 @@ import { VolumeCopies } from '../volumes/volume-copies.js'
 import { VolumeSet, type VolumeSetComponents } from '../volumes/volume-set.js'
 import { Age } from './age.js'
 import { LaidOut } from './laid-out.js'
-import { NeedleVerdicts } from './needle-verdicts.js'
+import { NeedleVerdicts, RETIRED_KIND } from './needle-verdicts.js'
 import { RecordWriter } from './record-writer.js'
 import { Sweep } from './sweep.js'
 
@@ -188,6 +188,7 @@ export class LocalStore implements Startable {
       for (const { key, before, after, volumes: from } of changes) {
         if (this.laidOut.isNew && key.kind === PHOTO_KIND && from.some(id => volumes.isOfThisProcess(id)))
           this.laidOut.settleIn()
+        if (key.kind === RETIRED_KIND && volumes.get(key.id as VolumeId)?.state === 'active') this.#compaction.wake()
         for (const id of verdicts.affectedVolumes(before, after)) {
           const volume = volumes.get(id)
           if (volume !== undefined) inspector.invalidate(volume)
