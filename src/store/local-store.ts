@@ -188,6 +188,7 @@ export class LocalStore implements Startable {
       for (const { key, before, after, volumes: from } of changes) {
         if (this.laidOut.isNew && key.kind === PHOTO_KIND && from.some(id => volumes.isOfThisProcess(id)))
           this.laidOut.settleIn()
+        if (after !== undefined) this.laidOut.noteLife(key)
         if (key.kind === RETIRED_KIND && volumes.get(key.id as VolumeId)?.state === 'active') this.#compaction.wake()
         for (const id of verdicts.affectedVolumes(before, after)) {
           const volume = volumes.get(id)
@@ -277,6 +278,7 @@ export class LocalStore implements Startable {
     await this.#rebuildOnDamage(() => this.#rereadGaps())
     this.directory.complete()
     this.laidOut.began(this.directory.isEmpty)
+    for (const { key } of this.laidOut.list()) if (this.directory.lookUp(key).stored) this.laidOut.noteLife(key)
     await this.age.start()
     for (const worker of this.#workers) await worker.start()
   }
