@@ -176,12 +176,13 @@ describe('compaction', () => {
 
   test('drops deletes older than an hour, the oldest first, until a refused upload fits', async () => {
     const fixture = await started({}, 30 * DAY_MS)
-    const ids = await fixture.addMany(3, 15_000) // each in a volume of its own
+    const [a, b, c] = (await fixture.addMany(3, 15_000)) as [PhotoId, PhotoId, PhotoId] // each in a volume of its own
+    const ids = [b, a, c]
     const isThere = (id: PhotoId): boolean =>
       fixture.store.volumes.locate(dataIdentity({ id, generation: 0, part: 'orig' }, 0)).length > 0
     for (const id of ids) {
       await fixture.remove(id)
-      await fixture.clock.advance(id === ids[2] ? 600_000 : HOUR_MS)
+      await fixture.clock.advance(id === c ? 600_000 : HOUR_MS)
     }
     const refuse = async (): Promise<void> => {
       const { freeBytes } = await fixture.store.space()
