@@ -96,6 +96,7 @@ const exitCode = await runCli(
   {
     clock: systemClock,
     random: systemRandom,
+    stdin: () => process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,
     environment: process.env,

@@ -4,7 +4,6 @@ import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
 import type { Random } from '../core/random.js'
 import type { Directory } from '../directory/directory.js'
-import { FORMAT_MAX, FORMAT_MIN } from '../domain/formats.js'
 import type { HybridClock } from '../domain/hlc.js'
 import type { NodeId, VolumeId } from '../domain/ids.js'
 import { type RecordKey, recordName } from '../domain/record.js'
@@ -29,6 +28,7 @@ import type { VolumeSet } from '../volumes/volume-set.js'
 import { DurableCopies } from './durable-copies.js'
 import { EventGossip } from './events/event-gossip.js'
 import type { NodeEventType } from './events/events.js'
+import { ClusterFormat } from './members/cluster-format.js'
 import { CompactionOwner } from './members/compaction-owner.js'
 import { Decommission } from './members/decommission.js'
 import { Departures } from './members/departures.js'
@@ -37,6 +37,8 @@ import { MemberRoll } from './members/member-roll.js'
 import { SelfDescription } from './members/self-description.js'
 import { PeerComparison } from './peer-comparison.js'
 
+/** Between two looks at whether all members read more: that costs nothing until they do. */
+const FORMAT_ROUND_MS = 10_000
 const DAY_MS = 24 * 3_600_000
 const BURIAL_SKEW_MS_MAX = 60_000
 
@@ -53,6 +55,8 @@ export interface ClusterComponents {
   readonly space: () => Promise<DiskSpace>
   /** The models whose vectors this node searches. */
   readonly indexes: () => readonly HeartbeatIndex[]
+  /** See `purgedToMs` of a heartbeat. */
+  readonly purgedToMs: () => number | undefined
   /** All addresses of a host name. */
   readonly resolve: (host: string) => Promise<readonly string[]>
   /** @returns the node of an Ed25519 public key */
@@ -60,6 +64,8 @@ export interface ClusterComponents {
   readonly verdicts: Pick<NeedleVerdicts, 'isRetired'>
   /** Called when the directory has been compared with a peer's as a whole. */
   readonly onRound: () => void
+  /** Whether it ever was, so that this node has the records of all members. */
+  readonly hasCompared: () => boolean
 }
 
 export interface ClusterInit {
@@ -73,7 +79,7 @@ export interface ClusterInit {
   /** For entries of `join` without a port. */
   readonly defaultPort: number
   /** Shortened in tests only. */
-  readonly pauses?: { readonly absentMs: number }
+  readonly pauses?: { readonly absentMs: number; readonly roundMs?: number }
 }
 
 export interface ReplicationStatus {
@@ -91,6 +97,7 @@ export class Cluster implements Startable {
   readonly durableCopies: DurableCopies
   readonly comparison: PeerComparison
   readonly roll: MemberRoll
+  readonly format: ClusterFormat
   readonly departures: Departures
   readonly decommission: Decommission
   readonly compactionOwner: CompactionOwner
@@ -107,7 +114,8 @@ export class Cluster implements Startable {
     const { transport, clock, random, log, hybridClock, volumes, copies, directory, writer, verdicts } = components
     const isRetired = (volume: VolumeId): boolean => verdicts.isRetired(volume)
     const { self } = transport
-    const terms = { formats: { min: FORMAT_MIN, max: FORMAT_MAX }, purgeDays: purgeMs / DAY_MS }
+    const { min, max } = directory.formats
+    const terms = { formats: { min, max }, purgeDays: purgeMs / DAY_MS }
     const records = new MemberRecords({ directory, writer, now: () => clock.now(), terms })
     this.roll = new MemberRoll({ self, records, purgeMs })
     const departures = new Departures({ self, records, log })
@@ -164,6 +172,14 @@ export class Cluster implements Startable {
       },
       init
     )
+    const compare = (peer: NodeId, signal: AbortSignal): Promise<boolean> => antiEntropy.compare(peer, signal)
+    this.format = new ClusterFormat(
+      { ...shared, directory, writer, compare, roll: this.roll, isOut: () => isOut(self) },
+      {
+        roundMs: init.pauses?.roundMs ?? FORMAT_ROUND_MS,
+        isToJoin: init.join.length > 0 && init.joinIsDefault !== true
+      }
+    )
     this.decommission = new Decommission({
       ...components,
       self,
@@ -171,7 +187,7 @@ export class Cluster implements Startable {
       peers,
       departures,
       isRetired,
-      compare: (peer, signal) => antiEntropy.compare(peer, signal)
+      compare
     })
     this.compactionOwner = new CompactionOwner(
       { ...components, self, members: () => this.membership.members() },
@@ -181,6 +197,7 @@ export class Cluster implements Startable {
       this.roll,
       departures,
       description,
+      this.format,
       transport,
       this.membership,
       refusal,
@@ -205,9 +222,13 @@ export class Cluster implements Startable {
 
   /** Why this node must not bury deletes now; undefined: it may. */
   burialObstacle(): string | undefined {
-    const skews = this.membership
-      .members()
-      .flatMap(({ state, clockSkewMs }) => (state === 'alive' ? (clockSkewMs ?? []) : []))
+    const others = this.membership.members().filter(({ self, state }) => !self && state !== 'left')
+    const alive = others.filter(({ state }) => state === 'alive')
+    const recorded = new Set(this.roll.others().map(({ id }) => id))
+    const isNew = alive.length > 0 && !this.#components.hasCompared()
+    if (isNew || others.some(({ id }) => !recorded.has(id)))
+      return 'it is not known yet how long all members let a delete be undone'
+    const skews = alive.flatMap(({ clockSkewMs }) => clockSkewMs ?? [])
     const isAhead = skews.length > 0 && skews.every(skewMs => Math.abs(skewMs) > BURIAL_SKEW_MS_MAX)
     return isAhead ? 'the clock of this node is more than a minute off those of all other members' : undefined
   }

@@ -2,6 +2,7 @@ import { hasCode, SheafError } from '../core/errors.js'
 import { InvariantError } from '../core/invariant.js'
 import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
+import { RECORD_FORMATS, type RecordFormats } from '../domain/formats.js'
 import { decodeGraves } from '../domain/graves.js'
 import type { Hlc } from '../domain/hlc.js'
 import type { NodeId, VolumeId } from '../domain/ids.js'
@@ -73,6 +74,8 @@ export interface GraveGuard {
 
 export interface DirectoryInit {
   readonly migrations?: readonly Migration[]
+  /** Default: those of this version. */
+  readonly formats?: RecordFormats
 }
 
 export interface StoredRecord {
@@ -133,6 +136,8 @@ export class Directory implements Startable {
   readonly #age: () => number
   readonly #guard: GraveGuard | undefined
   readonly #migrations: readonly Migration[]
+  /** The record formats of this program. */
+  readonly formats: RecordFormats
   readonly #listeners = new Set<ChangeListener>()
   readonly #opaqueListeners = new Set<(keys: readonly RecordKey[]) => void>()
   #state: DirectoryState = 'closed'
@@ -151,6 +156,7 @@ export class Directory implements Startable {
     this.#age = components.age ?? (() => 0)
     this.#guard = components.guard
     this.#migrations = init.migrations ?? MIGRATIONS
+    this.formats = init.formats ?? RECORD_FORMATS
   }
 
   get state(): DirectoryState {
@@ -236,8 +242,8 @@ export class Directory implements Startable {
   async merge(encoded: readonly Uint8Array[], from?: NodeId): Promise<number> {
     this.#requireWritable()
     const records = encoded
-      .filter(bytes => opaqueRecordOf(bytes) === undefined)
-      .map(bytes => ({ ...decodeCanonical(bytes, isGrave), location: undefined }))
+      .filter(bytes => opaqueRecordOf(bytes, this.formats) === undefined)
+      .map(bytes => ({ ...decodeCanonical(bytes, this.formats, isGrave), location: undefined }))
     return this.#mergeAll(records, from)
   }
 
@@ -494,9 +500,9 @@ export class Directory implements Startable {
           records.push(...this.#decodeGraves(bytes, location))
           continue
         }
-        const unreadable = opaqueRecordOf(bytes)
+        const unreadable = opaqueRecordOf(bytes, this.formats)
         if (unreadable !== undefined) opaque.push({ record: unreadable, bytes, location })
-        else records.push({ ...decodeCanonical(bytes), location })
+        else records.push({ ...decodeCanonical(bytes, this.formats), location })
       } catch (err) {
         // Its checksums are correct, so it was written like this; the other records must still be served.
         if (!hasCode(err, 'ERR_RECORD_MALFORMED')) throw err
@@ -569,7 +575,7 @@ export class Directory implements Startable {
     const { records, verbatim } = none
       ? { records: incoming, verbatim: [] }
       : partOpaque(database, incoming, opaque.folds)
-    const folds = await foldRecords(database, records)
+    const folds = await foldRecords(database, records, this.formats)
     await this.#layOut(database, folds, from)
     const hidden = { folds: opaque.folds, verbatim: [...opaque.verbatim, ...verbatim] }
     const plan = planBatch(view, folds, applied, this.#age(), hidden)
@@ -619,7 +625,12 @@ export class Directory implements Startable {
 
   async #open(state: 'open' | 'filling'): Promise<void> {
     try {
-      const { rebuildReason, ...opened } = await openRows(this.#source, this.#migrations, this.#damage)
+      const { rebuildReason, ...opened } = await openRows(
+        this.#source,
+        this.#migrations,
+        this.#damage,
+        this.formats.max
+      )
       this.#opened = opened
       this.#rebuildReason = rebuildReason
     } catch (err) {
@@ -697,12 +708,13 @@ export class Directory implements Startable {
  */
 function decodeCanonical(
   bytes: Uint8Array,
+  formats: RecordFormats,
   accepts: (record: DirectoryRecord) => boolean = () => false
 ): { readonly record: DirectoryRecord; readonly bytes: Uint8Array } {
-  const record = decodeRecord(bytes)
+  const record = decodeRecord(bytes, formats.max)
   if (!accepts(record)) shownVersion(record)
   else if (!isBuriable(record)) throw unnamed()
-  return { record, bytes: canonicalBytes(bytes, record) }
+  return { record, bytes: canonicalBytes(bytes, record, formats) }
 }
 
 function incomingGrave(

@@ -3,9 +3,12 @@ import { parsePhotoId } from './ids.js'
 import { PHOTO_KIND } from './photo.js'
 import type { DirectoryRecord, RecordKey } from './record.js'
 
-/** Whether a grave can name the record: by 16 bytes, see graves.ts. */
-export function isBuriable({ id }: RecordKey): boolean {
-  return parsePhotoId(id) === id
+/** Without records of these kinds nobody would know who is a member, or where bytes stand. */
+const KEPT_KINDS: ReadonlySet<string> = new Set(['member', 'volume', 'cluster'])
+
+/** Whether a grave may end the record, and can name it: by 16 bytes, see graves.ts. */
+export function isBuriable({ kind, id }: RecordKey): boolean {
+  return !KEPT_KINDS.has(kind) && parsePhotoId(id) === id
 }
 
 /**

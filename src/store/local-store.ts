@@ -7,8 +7,10 @@ import type { Random } from '../core/random.js'
 import { type Step, WorkerLoop } from '../core/worker-loop.js'
 import type { DatabaseSource } from '../directory/database.js'
 import { Directory } from '../directory/directory.js'
+import type { RecordFormats } from '../domain/formats.js'
 import { HybridClock } from '../domain/hlc.js'
 import type { NodeId, VolumeId } from '../domain/ids.js'
+import { PHOTO_KIND } from '../domain/photo.js'
 import type { RecordKey } from '../domain/record.js'
 import { Compactor } from '../volumes/compaction.js'
 import { DiskReserve } from '../volumes/disk-reserve.js'
@@ -20,7 +22,7 @@ import { VolumeCopies } from '../volumes/volume-copies.js'
 import { VolumeSet, type VolumeSetComponents } from '../volumes/volume-set.js'
 import { Age } from './age.js'
 import { LaidOut } from './laid-out.js'
-import { NeedleVerdicts } from './needle-verdicts.js'
+import { NeedleVerdicts, RETIRED_KIND } from './needle-verdicts.js'
 import { RecordWriter } from './record-writer.js'
 import { Sweep } from './sweep.js'
 
@@ -59,6 +61,8 @@ export interface LocalStoreComponents {
   readonly burialRank?: (key: RecordKey) => number
   /** Why this node must not bury now; undefined, and by default: it may. */
   readonly burialObstacle?: () => string | undefined
+  /** The greatest record format that may be written. Default: the least. */
+  readonly clusterFormat?: () => number
   /** @returns the node with this Ed25519 public key. Default: a node without a name */
   readonly nodeOf?: (origin: Uint8Array) => NodeId
 }
@@ -71,6 +75,8 @@ export interface LocalStoreInit {
   readonly volumeBytes: number
   /** How long the bytes of a deleted photo may be kept, ms. */
   readonly purgeMs: number
+  /** Default: those of this version. */
+  readonly formats?: RecordFormats
 }
 
 /**
@@ -101,10 +107,10 @@ export class LocalStore implements Startable {
   #knowsRetired = false
   #refilling = false
 
-  constructor(components: LocalStoreComponents, { folder, origin, volumeBytes, purgeMs }: LocalStoreInit) {
+  constructor(components: LocalStoreComponents, { folder, origin, volumeBytes, purgeMs, formats }: LocalStoreInit) {
     const { fileSystem, clock, random, log, database, sign, verifySignature } = components
     const { admit = () => {}, undoMs = () => purgeMs, burialRank = () => 0 } = components
-    const { burialObstacle = () => undefined, nodeOf = () => '' as NodeId } = components
+    const { burialObstacle = () => undefined, clusterFormat, nodeOf = () => '' as NodeId } = components
     this.#components = components
     this.#folder = folder
     const hybridClock = new HybridClock({ clock })
@@ -130,13 +136,10 @@ export class LocalStore implements Startable {
       },
       join(folder, 'laid-out')
     )
-    this.directory = new Directory({
-      database,
-      log,
-      observe: stamp => hybridClock.observe(stamp),
-      age,
-      guard: this.laidOut
-    })
+    this.directory = new Directory(
+      { database, log, observe: stamp => hybridClock.observe(stamp), age, guard: this.laidOut },
+      formats && { formats }
+    )
     this.age = new Age({ clock, directory: this.directory, log })
     this.#reserve = new DiskReserve(
       { fileSystem, clock, log, onRefusal: () => this.#compaction.wake() },
@@ -164,7 +167,14 @@ export class LocalStore implements Startable {
       { folder: join(folder, 'volumes'), volumeBytes, origin }
     )
     const { volumes, directory } = this
-    const writer = new RecordWriter({ store: volumes, directory, hybridClock, actor: () => volumes.epoch, admit })
+    const writer = new RecordWriter({
+      store: volumes,
+      directory,
+      hybridClock,
+      actor: () => volumes.epoch,
+      admit,
+      ...(clusterFormat && { clusterFormat })
+    })
     this.writer = writer
     const verdicts = new NeedleVerdicts({ directory, volumes, writer, laidOut: this.laidOut, age })
     this.verdicts = verdicts
@@ -175,7 +185,10 @@ export class LocalStore implements Startable {
     this.inspector = inspector
     this.laidOut.onReleased(() => inspector.invalidateAll())
     directory.onChange(changes => {
-      for (const { before, after } of changes) {
+      for (const { key, before, after, volumes: from } of changes) {
+        if (this.laidOut.isNew && key.kind === PHOTO_KIND && from.some(id => volumes.isOfThisProcess(id)))
+          this.laidOut.settleIn()
+        if (key.kind === RETIRED_KIND && volumes.get(key.id as VolumeId)?.state === 'active') this.#compaction.wake()
         for (const id of verdicts.affectedVolumes(before, after)) {
           const volume = volumes.get(id)
           if (volume !== undefined) inspector.invalidate(volume)
@@ -233,6 +246,22 @@ export class LocalStore implements Startable {
   /** @returns the space of the disk that holds the folder. @throws the file system's error */
   space(): Promise<DiskSpace> {
     return this.#components.fileSystem.space(this.#folder)
+  }
+
+  /**
+   * The moment, ms since the Unix epoch, before which no grave was heard of a photo of which a needle is still here,
+   * laid-out ones excepted. What this process wrote and nobody has inspected yet does not count.
+   *
+   * @returns undefined: not known, as some volume was never found without needles of buried photos
+   */
+  purgedToMs(): number | undefined {
+    let least = this.#components.clock.now()
+    for (const volume of this.volumes.volumes()) {
+      const cleanAt = this.inspector.cleanAt(volume)
+      if (cleanAt !== undefined) least = Math.min(least, cleanAt)
+      else if (!this.volumes.isOfThisProcess(volume.id)) return undefined
+    }
+    return least
   }
 
   /** Opens the directory, recovers the volumes, and replays what the directory lacks. */

@@ -88,8 +88,8 @@ export class Compactor {
 
   /** Compacts one volume that is due, in the background. @returns `idle` when there was none */
   async step(signal: AbortSignal): Promise<'busy' | 'idle'> {
-    await this.#closeOverdue()
-    await this.#evacuateDamaged('background', signal)
+    await this.#closeActive()
+    await this.#evacuate('background', signal)
     const [volume] = await this.#due('background')
     if (volume === undefined) return (await this.#makeRoom(signal)) ? 'busy' : 'idle'
     await this.#exclusively(() => this.#compact(volume, 'background', signal))
@@ -117,13 +117,13 @@ export class Compactor {
     progress: (done: number, total: number) => void,
     signal: AbortSignal
   ): Promise<CompactionResult> {
-    const { volumes, inspector } = this.#components
+    const { volumes, inspector, isRetired } = this.#components
     inspector.invalidateAll()
     for (const volume of volumes.volumes()) {
       if (volume.state !== 'active') continue
-      if (droppable(await inspector.inspect(volume), mode) > 0) await volumes.closeActive()
+      if (isRetired(volume.id) || droppable(await inspector.inspect(volume), mode) > 0) await volumes.closeActive()
     }
-    await this.#evacuateDamaged(mode, signal)
+    await this.#evacuate(mode, signal)
     const due = await this.#due(mode)
     let movedBytes = 0
     let freedBytes = 0
@@ -169,24 +169,27 @@ export class Compactor {
   }
 
   /**
-   * Moves the intact needles out of retired volumes with holes, because peers no longer fetch them from there. The volumes
-   * are kept: a repair may recover what the holes hide.
+   * Moves what is needed out of retired volumes that stay, because peers no longer fetch it from there. They stay because a
+   * repair may recover what their holes hide, or because of what was laid out in them.
    */
-  async #evacuateDamaged(mode: Mode, signal: AbortSignal): Promise<void> {
-    const { volumes, isRetired } = this.#components
+  async #evacuate(mode: Mode, signal: AbortSignal): Promise<void> {
+    const { volumes, inspector, isRetired } = this.#components
     for (const volume of volumes.volumes()) {
-      if (volume.holes.length === 0 || volume.state === 'active' || !isRetired(volume.id)) continue
+      if (volume.state === 'active' || !isRetired(volume.id)) continue
+      if (volume.holes.length === 0 && !(await inspector.inspect(volume)).holdsLaidOut) continue
       await this.#exclusively(() => this.#move(volume, 'indexed', mode, signal))
     }
   }
 
-  /** Closes an active volume with overdue deletes: on a node that writes little it would never fill and be compacted. */
-  async #closeOverdue(): Promise<void> {
-    const { volumes, inspector } = this.#components
+  /**
+   * Closes an active volume with overdue deletes: on a node that writes little it would never fill and be compacted. Also one
+   * that others have retired while this node was cut off: they no longer fetch what is appended to it.
+   */
+  async #closeActive(): Promise<void> {
+    const { volumes, inspector, isRetired } = this.#components
     for (const volume of volumes.volumes()) {
       if (volume.state !== 'active') continue
-      const inspection = await inspector.inspect(volume)
-      if (this.#isOverdue(volume, inspection)) await volumes.closeActive()
+      if (isRetired(volume.id) || this.#isOverdue(volume, await inspector.inspect(volume))) await volumes.closeActive()
     }
   }
 

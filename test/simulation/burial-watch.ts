@@ -20,9 +20,9 @@ export class BurialWatch {
 
   /** Call it each time that the node has started. */
   follow(target: Target): void {
-    const { directory } = target.services.local
+    const { directory, laidOut } = target.services.local
     directory.onChange(changes => {
-      if (directory.state !== 'open') return // a replay of the log
+      if (directory.state !== 'open' || laidOut.isNew) return // a replay of the log, or old news
       for (const change of changes) {
         if (change.key.kind === PHOTO_KIND && change.after === undefined) this.#judge(target, change)
       }

@@ -23,9 +23,9 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/directory/record-fold.ts',
-        find: 'const record = mergeRecords(before.record, incoming.record)',
-        replace: `const lives = incoming.record.entries.every(entry => !entry.deleted)
-  const record = lives ? incoming.record : mergeRecords(before.record, incoming.record)`
+        find: 'const record = mergeRecords(before.record, came.record)',
+        replace: `const lives = !isGrave(came.record) && came.record.entries.every(entry => !entry.deleted)
+  const record = lives ? came.record : mergeRecords(before.record, came.record)`
       }
     ]
   },
@@ -65,7 +65,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/photos/photo-edits.ts',
-        find: 'if (await this.#appendAgain(photo, blob)) restored.push(alt)',
+        find: 'if (await this.#appendAgain(photo, blob, generation)) restored.push(alt)',
         replace: `if (blob !== undefined) restored.push(alt)`
       }
     ]
@@ -76,9 +76,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/volumes/compaction.ts',
-        find: `if (verdict.state === 'dead' && (`,
-        replace: `if (verdict.state === 'unknown') continue
-      if (verdict.state === 'dead' && (`
+        find: 'if (verdict.isLaidOut === true || this.#drops(verdict, mode)) continue',
+        replace: `if (verdict.state === 'unknown' || this.#drops(verdict, mode)) continue`
       }
     ]
   },
@@ -105,10 +104,10 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/domain/record.ts',
-        find: 'entries: mergeEntries(a, b),',
-        replace: `entries: mergeEntries(a, b).filter(
-      (entry, _, all) => !isVersion(entry) || entry === greatestEntry(all, isVersion)
-    ),`
+        find: 'const entries = mergeEntries(a, b)',
+        replace: `const entries = mergeEntries(a, b).filter(
+    (entry, _, all) => !isVersion(entry) || entry === greatestEntry(all, isVersion)
+  )`
       }
     ]
   },
@@ -184,51 +183,36 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     ]
   },
   {
-    name: 'a node that missed what was forgotten offers what it holds',
+    name: 'a grave spares what lives',
     simulation: 'cluster',
     edits: [
       {
-        file: 'src/cluster/forgetting/horizon.ts',
-        find: `if (promise < this.#promises.horizon) throw new SheafError('ERR_PEER_BEHIND', 'the other node has yet to catch up')`,
-        replace: ''
-      },
+        file: 'src/directory/record-fold.ts',
+        find: 'const record = mergeRecords(before.record, came.record)',
+        replace: `if (isGrave(came.record) && before.record.entries.some(({ deleted }) => !deleted)) return before
+  const record = mergeRecords(before.record, came.record)`
+      }
+    ]
+  },
+  {
+    name: 'what a grave ends is not laid out',
+    simulation: 'cluster',
+    edits: [
       {
-        file: 'src/cluster/forgetting/horizon.ts',
-        find: 'return shown === undefined ? clean === HLC_ZERO : shown.promise >= horizon && shown.horizon <= clean',
-        replace: 'return shown === undefined || clean >= HLC_ZERO || horizon >= HLC_ZERO'
-      },
-      {
-        file: 'src/cluster/forgetting/catching-up.ts',
-        find: 'for (const id of doomed) await writer.bury(id, difference.horizon)',
+        file: 'src/directory/directory.ts',
+        find: 'if (doomed.length > 0) await guard.layOut(doomed)',
         replace: 'void doomed'
       }
     ]
   },
   {
-    name: 'deletes are forgotten while needles of the photo are still there',
+    name: 'deletes are buried before their undo period is over',
     simulation: 'cluster',
     edits: [
       {
-        file: 'src/cluster/forgetting/promise-rounds.ts',
-        find: 'const clean = first === undefined ? to : ((first.stamp - 1n) as Hlc)',
-        replace: 'const clean = first === undefined ? to : to'
-      },
-      {
-        file: 'src/cluster/forgetting/promise-rounds.ts',
-        find: 'await directory.forgetting.forget(found.filter(({ key }) => !held.has(key.id as PhotoId)))',
-        replace:
-          'await directory.forgetting.forget(found.filter(({ key }) => !held.has(key.id as PhotoId) || key.id !== ""))'
-      }
-    ]
-  },
-  {
-    name: 'a node that comes back buries its own news',
-    simulation: 'cluster',
-    edits: [
-      {
-        file: 'src/cluster/forgetting/catching-up.ts',
-        find: 'const doomed = unknown.filter(photo => !this.#isNews(photo, known))',
-        replace: 'const doomed = known.size < 0 ? unknown.filter(photo => !this.#isNews(photo, known)) : unknown'
+        file: 'src/store/sweep.ts',
+        find: 'const overMs = age() - heardAt - undoMs()',
+        replace: 'const overMs = age() - heardAt'
       }
     ]
   },
@@ -238,26 +222,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/volumes/compaction.ts',
-        find: `movedBytes += await this.#move(volume, 'checked', mode, signal)`,
-        replace: 'signal.throwIfAborted()'
-      }
-    ]
-  },
-  {
-    name: 'a promise is made before what it rests on is durable',
-    simulation: 'cluster',
-    edits: [
-      {
-        file: 'src/cluster/forgetting/promise-rounds.ts',
-        find: 'await directory.forgetting.sync() // a loss of power must not bring back what was alive before',
-        replace: ''
-      },
-      {
-        file: 'src/cluster/forgetting/horizon.ts',
-        find: `      await this.#save(next)
-      this.#promises = next`,
-        replace: `      this.#promises = next
-      await this.#save(next)`
+        find: `const moved = await this.#move(volume, 'checked', mode, signal)`,
+        replace: 'const moved: number | undefined = 0'
       }
     ]
   }

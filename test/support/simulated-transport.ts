@@ -1,5 +1,6 @@
 import { SheafError } from '../../src/core/errors.js'
 import type { NodeId } from '../../src/domain/ids.js'
+import { type NodeVersion, obstacleBetween } from '../../src/network/node-version.js'
 import {
   type FetchHandler,
   PUBLISH_BYTES_MAX,
@@ -28,6 +29,7 @@ export interface SimulatedTransportInit {
   readonly address: string
   /** Nodes with different ones refuse each other. */
   readonly clusterKey: string
+  readonly version: NodeVersion
   /** Told of errors that handlers should not throw: anything but a SheafError. */
   readonly onDefect: (err: unknown) => void
 }
@@ -47,6 +49,7 @@ export class SimulatedTransport implements Transport, Endpoint {
   readonly self: NodeId
   readonly address: string
   readonly clusterKey: string
+  version: NodeVersion
   readonly #links: SimulatedLinks
   readonly #hosts: Hosts
   readonly #onDefect: (err: unknown) => void
@@ -66,6 +69,7 @@ export class SimulatedTransport implements Transport, Endpoint {
     this.self = init.self
     this.address = init.address
     this.clusterKey = init.clusterKey
+    this.version = init.version
     this.#onDefect = init.onDefect
   }
 
@@ -84,6 +88,21 @@ export class SimulatedTransport implements Transport, Endpoint {
     this.#end('dead', how === 'crash')
   }
 
+  versionOf(peer: NodeId): NodeVersion | undefined {
+    return this.#newest(peer)?.other(this).version
+  }
+
+  requireFormat(format: number): void {
+    this.version = { ...this.version, clusterFormat: format }
+    for (const peer of this.peers()) this.#hangUpOnOlder(peer)
+  }
+
+  /** The format may have risen at either side while the two connected. */
+  #hangUpOnOlder(peer: NodeId): void {
+    const version = this.versionOf(peer)
+    if (version !== undefined && obstacleBetween(this.version, version) !== undefined) void this.hangUp(peer)
+  }
+
   addresses(): readonly string[] {
     return [`${this.address}/p2p/${this.self}`]
   }
@@ -99,6 +118,8 @@ export class SimulatedTransport implements Transport, Endpoint {
       if (peer === undefined || peer.#state !== 'up' || this.#state !== 'up' || (expected ?? peer.self) !== peer.self)
         throw new SheafError('ERR_PEER_UNREACHABLE', `${address} does not answer`)
       if (peer.clusterKey !== this.clusterKey) throw new SheafError('ERR_PEER_REFUSED')
+      const obstacle = obstacleBetween(this.version, peer.version)
+      if (obstacle !== undefined) throw new SheafError('ERR_PEER_REFUSED', obstacle)
       const connection = new SimulatedConnection<SimulatedTransport>(this.#links, [this, peer])
       this.#opened(connection)
       peer.#opened(connection)

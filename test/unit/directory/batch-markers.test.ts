@@ -5,7 +5,7 @@ import { type Operation, planBatch } from '../../../src/directory/batch-plan.js'
 import { DamageError } from '../../../src/directory/damage.js'
 import { type Database, WRITE_BUFFER_BYTES } from '../../../src/directory/database.js'
 import { Directory } from '../../../src/directory/directory.js'
-import { TABLE_MARKER } from '../../../src/directory/keys.js'
+import { placeOf, TABLE_MARKER } from '../../../src/directory/keys.js'
 import type { DirectoryRecord } from '../../../src/domain/record.js'
 import { encodeRecord } from '../../../src/domain/record-codec.js'
 import { MemoryDatabaseSource } from './memory-database.js'
@@ -69,10 +69,15 @@ describe('batch markers', () => {
 
   it('belong to batches of at least BATCH_BYTES_MIN', () => {
     const record = { kind: 'a', id: 'b', context: new Map(), entries: [] }
-    const base = { sequence: 0, root: root(0), bucket: () => root(0), count: () => 0 }
+    const base = { sequence: 0, root: root(0), bucket: () => root(0), count: () => 0, formatMax: 2 }
     const after = { record, bytes: encodeRecord(record), home: undefined }
     // Merged without its needle: the batch has no applied offset.
-    const readable = planBatch(base, [{ key: record, before: undefined, after, volumes: [] }], new Map(), 0)
+    const readable = planBatch(
+      base,
+      [{ key: record, place: placeOf(record), before: undefined, after, volumes: [] }],
+      new Map(),
+      0
+    )
     const opaque = planBatch(base, [], new Map(), 0, { folds: [{ key: record, format: 9, before: undefined }] })
     for (const { operations } of [readable, opaque])
       expect(bufferBytes(operations)).toBeGreaterThanOrEqual(BATCH_BYTES_MIN)

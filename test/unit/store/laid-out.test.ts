@@ -256,7 +256,7 @@ test('a node that was empty at its start lays out nothing before it has been com
   await fixture.start(true)
   await fixture.laidOut.layOut(fixture.doomed(3))
   expect(fixture.laidOut.size).toBe(0)
-  fixture.laidOut.noteRound()
+  fixture.laidOut.settleIn()
   await fixture.laidOut.layOut(fixture.doomed(3))
   expect(fixture.laidOut.size).toBe(3)
 })
