@@ -86,6 +86,7 @@ export class NodeServices implements Startable {
           volumes,
           copies: local.copies,
           directory,
+          past: local.past,
           writer,
           verdicts,
           clock,

@@ -43,6 +43,13 @@ export interface NodeComponents {
   readonly fatal: (error: Error) => void
 }
 
+export interface SheafNodeInit {
+  readonly config: Config
+  readonly version: string
+  /** Neither joins others nor sweeps, compacts or scrubs: its folder is only read. Default: it does. */
+  readonly alone?: boolean
+}
+
 /** How to reach a node that serves. */
 export interface ReadyInfo {
   /** A URL that clients on this machine can use. */
@@ -56,6 +63,7 @@ export interface ReadyInfo {
 export class SheafNode implements Startable {
   readonly #config: Config
   readonly #version: string
+  readonly #alone: boolean
   readonly #components: NodeComponents
   /** Parts that have been started, in that order. */
   readonly #started: Startable[] = []
@@ -64,10 +72,11 @@ export class SheafNode implements Startable {
   /** The models on this machine; undefined when the node is to do without. */
   #models: ModelStore | undefined
 
-  constructor(components: NodeComponents, init: { readonly config: Config; readonly version: string }) {
+  constructor(components: NodeComponents, init: SheafNodeInit) {
     this.#components = components
     this.#config = init.config
     this.#version = init.version
+    this.#alone = init.alone === true
   }
 
   /** Available only while the node serves. */
@@ -102,14 +111,14 @@ export class SheafNode implements Startable {
       await this.#startPart(new DataLock({ folder }))
       const identity = await loadIdentity(this.#components, folder)
       this.#components.log.info({ nodeId: identity.nodeId, version: this.#version, folder }, 'starting')
-      const transport = this.#createTransport(identity)
+      const transport = this.#alone ? undefined : this.#createTransport(identity)
       const services = this.#createServices(folder, identity, transport)
       await this.#startPart(services)
       this.#left = services.cluster?.decommission.left ?? this.#left
       const { clock, random } = this.#components
       const events = new Events({ directory: services.local.directory, clock, random })
       services.cluster?.onEvent((type, member) => events.note(type, member))
-      const server = await this.#createServer(services, events, transport.self)
+      const server = await this.#createServer(services, events, identity.nodeId as NodeId)
       await this.#startPart(server)
       const supply = this.#createModelSupply(services)
       if (supply !== undefined) await this.#startPart(supply)
@@ -117,7 +126,7 @@ export class SheafNode implements Startable {
       await this.#startPart(events)
       const address = server.address()
       invariant(address !== undefined, 'the server listens')
-      this.#ready = { http: connectableUrl(address), p2p: transport.addresses(), nodeId: identity.nodeId }
+      this.#ready = { http: connectableUrl(address), p2p: transport?.addresses() ?? [], nodeId: identity.nodeId }
     } catch (err) {
       await this.stop().catch(stopErr =>
         this.#components.log.error({ err: stopErr }, 'could not stop cleanly after the start failed')
@@ -167,7 +176,7 @@ export class SheafNode implements Startable {
     return new ModelSupply({ store, lastServing, use, clock, log }, { name })
   }
 
-  #createServices(folder: string, identity: NodeIdentity, transport: Transport): NodeServices {
+  #createServices(folder: string, identity: NodeIdentity, transport: Transport | undefined): NodeServices {
     const {
       name,
       join: joinAt,
@@ -186,26 +195,28 @@ export class SheafNode implements Startable {
         database: levelDatabase(join(folder, 'directory'), this.#components.fileSystem),
         sign: bytes => identity.sign(bytes),
         verifySignature,
-        similarity: {
-          analyzer: new QueuedImageAnalyzer({
-            clock,
-            log,
-            startProcess: () => ForkedImageProcess.start({ clock, log })
-          }),
-          indexes: new HnswIndexes({ fileSystem, log }, { folder: join(folder, 'similarity') })
-        },
-        network: {
-          transport,
-          resolve: resolveHost,
-          nodeOf: origin => nodeIdOf(origin) as NodeId,
-          init: {
-            name,
-            version: this.#version,
-            join: joinAt,
-            joinIsDefault,
-            defaultPort: p2p.port === 0 ? P2P_PORT : p2p.port
+        ...(transport && {
+          similarity: {
+            analyzer: new QueuedImageAnalyzer({
+              clock,
+              log,
+              startProcess: () => ForkedImageProcess.start({ clock, log })
+            }),
+            indexes: new HnswIndexes({ fileSystem, log }, { folder: join(folder, 'similarity') })
+          },
+          network: {
+            transport,
+            resolve: resolveHost,
+            nodeOf: origin => nodeIdOf(origin) as NodeId,
+            init: {
+              name,
+              version: this.#version,
+              join: joinAt,
+              joinIsDefault,
+              defaultPort: p2p.port === 0 ? P2P_PORT : p2p.port
+            }
           }
-        }
+        })
       },
       {
         folder,
@@ -214,7 +225,8 @@ export class SheafNode implements Startable {
         purgeMs: purgeDays * DAY_MS,
         maxUploadBytes,
         minCopies,
-        requireCookie
+        requireCookie,
+        upkeep: transport !== undefined
       }
     )
   }

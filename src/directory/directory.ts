@@ -51,6 +51,8 @@ export interface DirectoryComponents {
   readonly age?: () => number
   /** What happens to a record that a grave ends here before its time. Default: nothing. */
   readonly guard?: GraveGuard
+  /** Called with the schema version of an older database before it is migrated. Default: nothing is done. */
+  readonly onOlderSchema?: (schema: number) => Promise<void>
 }
 
 /** A record that a grave is about to end here. */
@@ -131,6 +133,7 @@ export class Directory implements Startable {
   readonly #observe: (stamp: Hlc) => void
   readonly #age: () => number
   readonly #guard: GraveGuard | undefined
+  readonly #onOlderSchema: (schema: number) => Promise<void>
   readonly #migrations: readonly Migration[]
   readonly #listeners = new Set<ChangeListener>()
   readonly #opaqueListeners = new Set<(keys: readonly RecordKey[]) => void>()
@@ -149,6 +152,7 @@ export class Directory implements Startable {
     this.#observe = components.observe
     this.#age = components.age ?? (() => 0)
     this.#guard = components.guard
+    this.#onOlderSchema = components.onOlderSchema ?? (async () => {})
     this.#migrations = init.migrations ?? MIGRATIONS
   }
 
@@ -618,7 +622,12 @@ export class Directory implements Startable {
 
   async #open(state: 'open' | 'filling'): Promise<void> {
     try {
-      const { rebuildReason, ...opened } = await openRows(this.#source, this.#migrations, this.#damage)
+      const { rebuildReason, ...opened } = await openRows(
+        this.#source,
+        this.#migrations,
+        this.#onOlderSchema,
+        this.#damage
+      )
       this.#opened = opened
       this.#rebuildReason = rebuildReason
     } catch (err) {

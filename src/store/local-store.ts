@@ -22,6 +22,7 @@ import { VolumeSet, type VolumeSetComponents } from '../volumes/volume-set.js'
 import { Age } from './age.js'
 import { LaidOut } from './laid-out.js'
 import { NeedleVerdicts } from './needle-verdicts.js'
+import { Past } from './past.js'
 import { RecordWriter } from './record-writer.js'
 import { Sweep } from './sweep.js'
 
@@ -72,6 +73,8 @@ export interface LocalStoreInit {
   readonly volumeBytes: number
   /** How long the bytes of a deleted photo may be kept, ms. */
   readonly purgeMs: number
+  /** Whether to sweep, compact and scrub in the background. Default: yes. */
+  readonly upkeep?: boolean
 }
 
 /**
@@ -89,6 +92,7 @@ export class LocalStore implements Startable {
   readonly compactor: Compactor
   readonly scrubber: Scrubber
   readonly age: Age
+  readonly past: Past
   readonly laidOut: LaidOut
   readonly sweep: Sweep
   readonly #components: LocalStoreComponents
@@ -102,7 +106,8 @@ export class LocalStore implements Startable {
   #knowsRetired = false
   #refilling = false
 
-  constructor(components: LocalStoreComponents, { folder, origin, volumeBytes, purgeMs }: LocalStoreInit) {
+  constructor(components: LocalStoreComponents, init: LocalStoreInit) {
+    const { folder, origin, volumeBytes, purgeMs, upkeep = true } = init
     const { fileSystem, clock, random, log, database, sign, verifySignature } = components
     const { admit = () => {}, undoMs = () => purgeMs, burialRank = () => 0 } = components
     const { burialObstacle = () => undefined, nodeOf = () => '' as NodeId } = components
@@ -131,12 +136,14 @@ export class LocalStore implements Startable {
       },
       join(folder, 'laid-out')
     )
+    this.past = new Past({ fileSystem, log }, folder)
     this.directory = new Directory({
       database,
       log,
       observe: stamp => hybridClock.observe(stamp),
       age,
-      guard: this.laidOut
+      guard: this.laidOut,
+      onOlderSchema: schema => this.past.noteSchema(schema)
     })
     this.age = new Age({ clock, directory: this.directory, log })
     this.#reserve = new DiskReserve(
@@ -223,13 +230,16 @@ export class LocalStore implements Startable {
     const worker = (name: string, idleMs: number, step: Step): WorkerLoop =>
       new WorkerLoop({ clock, log }, { name, idleMs, delayMs: Math.min(idleMs, FIRST_STEP_MS), step })
     this.#compaction = worker('compaction', COMPACTION_IDLE_MS, signal => this.compactor.step(signal))
-    this.#workers = [
-      worker('directory', REOPEN_IDLE_MS, () => this.#reopenDirectory()),
+    const upkeepWorkers = [
       worker('burial', Math.min(SWEEP_IDLE_MS, Math.max(SWEEP_IDLE_MS_MIN, purgeMs / 4)), signal =>
         this.#sweep(signal)
       ),
       this.#compaction,
       worker('scrub', SCRUB_IDLE_MS, signal => this.scrubber.step(signal))
+    ]
+    this.#workers = [
+      worker('directory', REOPEN_IDLE_MS, () => this.#reopenDirectory()),
+      ...(upkeep ? upkeepWorkers : [])
     ]
   }
 
@@ -242,6 +252,7 @@ export class LocalStore implements Startable {
   async start(): Promise<void> {
     await makeDurableDirectory(this.#components.fileSystem, this.#folder)
     await this.#reserve.start()
+    await this.past.load()
     await this.directory.start()
     await this.laidOut.load()
     await this.#loadAge()

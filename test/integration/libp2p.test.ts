@@ -283,7 +283,7 @@ async function memberNode(clusterKey: string, listen: readonly string[] = []): P
     announce: addresses => addresses,
     admission: {
       secrets,
-      version: { program: '0.0.0-test', formats: { min: FORMAT_MIN, max: FORMAT_MAX } },
+      version: () => ({ program: '0.0.0-test', formats: { min: FORMAT_MIN, max: FORMAT_MAX } }),
       random: systemRandom,
       onRefused: () => {},
       onAdmitted: () => {}

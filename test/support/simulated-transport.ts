@@ -1,5 +1,7 @@
 import { SheafError } from '../../src/core/errors.js'
+import { HLC_ZERO } from '../../src/domain/hlc.js'
 import type { NodeId } from '../../src/domain/ids.js'
+import { obstacleOfPasts, type ToldPast } from '../../src/network/told-past.js'
 import {
   type FetchHandler,
   PUBLISH_BYTES_MAX,
@@ -54,10 +56,12 @@ export class SimulatedTransport implements Transport, Endpoint {
   readonly #fetches = new Map<string, FetchHandler>()
   readonly #topics = new Map<string, TopicHandler>()
   readonly #peerListeners = new Set<PeerListener>()
+  readonly #pastListeners = new Set<(past: ToldPast) => void>()
   readonly #discoveryListeners = new Set<(addresses: readonly string[]) => void>()
   /** By peer, oldest first; both sides may have dialled at once. */
   readonly #connections = new Map<NodeId, Connection[]>()
   readonly #seen = new WeakSet<Message>()
+  #past: ToldPast = { horizon: HLC_ZERO, promise: undefined }
   #state: 'new' | 'up' | 'stopped' | 'dead' = 'new'
 
   constructor(components: { readonly links: SimulatedLinks; readonly hosts: Hosts }, init: SimulatedTransportInit) {
@@ -84,6 +88,18 @@ export class SimulatedTransport implements Transport, Endpoint {
     this.#end('dead', how === 'crash')
   }
 
+  tellPast(past: ToldPast): void {
+    this.#past = past
+    for (const peer of this.peers()) {
+      const other = this.#newest(peer)?.other(this)
+      if (other !== undefined && obstacleOfPasts(past, other.#past) !== undefined) void this.hangUp(peer)
+    }
+  }
+
+  onPast(listener: (past: ToldPast) => void): void {
+    this.#pastListeners.add(listener)
+  }
+
   addresses(): readonly string[] {
     return [`${this.address}/p2p/${this.self}`]
   }
@@ -99,6 +115,11 @@ export class SimulatedTransport implements Transport, Endpoint {
       if (peer === undefined || peer.#state !== 'up' || this.#state !== 'up' || (expected ?? peer.self) !== peer.self)
         throw new SheafError('ERR_PEER_UNREACHABLE', `${address} does not answer`)
       if (peer.clusterKey !== this.clusterKey) throw new SheafError('ERR_PEER_REFUSED')
+      const [past, peerPast] = [this.#past, peer.#past]
+      for (const listener of this.#pastListeners) listener(peerPast)
+      for (const listener of peer.#pastListeners) listener(past)
+      const obstacle = obstacleOfPasts(past, peerPast)
+      if (obstacle !== undefined) throw new SheafError('ERR_PEER_REFUSED', obstacle)
       const connection = new SimulatedConnection<SimulatedTransport>(this.#links, [this, peer])
       this.#opened(connection)
       peer.#opened(connection)

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { SheafError } from '../../../../src/core/errors.js'
 import { type Admission, admit, deriveSecrets } from '../../../../src/network/libp2p/admission.js'
-import type { NodeVersion } from '../../../../src/network/libp2p/node-version.js'
+import type { NodeVersion } from '../../../../src/network/node-version.js'
 import { SeededRandom } from '../../../support/seeded-random.js'
 import { memoryChannels } from '../rpc/memory-channel.js'
 
@@ -81,7 +81,7 @@ async function handshake(initiator: Side, responder: Side, seed = 1) {
       version: responder.version ?? version
     })
   ])
-  const outcome = (result: PromiseSettledResult<void>): unknown => {
+  const outcome = (result: PromiseSettledResult<unknown>): unknown => {
     if (result.status === 'fulfilled') return 'admitted'
     return result.reason instanceof SheafError ? result.reason.code : result.reason
   }

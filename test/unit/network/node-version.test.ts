@@ -6,7 +6,7 @@ import {
   type NodeVersion,
   obstacleBetween,
   readVersion
-} from '../../../../src/network/libp2p/node-version.js'
+} from '../../../src/network/node-version.js'
 
 const malformed = { code: 'ERR_PEER_PROTOCOL' }
 
