@@ -19,7 +19,7 @@ import {
   termKey,
   u64
 } from './keys.js'
-import { digestRow, graveRow } from './leaf-rows.js'
+import { graveRow } from './leaf-rows.js'
 import { type OpaqueFold, type VerbatimNeedle, verbatimRow } from './opaque-records.js'
 import { type RecordFold, sameBytes } from './record-fold.js'
 import { type RecordState, recordRow } from './stored-record.js'
@@ -126,22 +126,21 @@ function appliedRow(volume: VolumeId, { reached, gaps }: LogProgress, sequence: 
 }
 
 /** A grave is in its leaf alone, any other record in a row of its own. */
-function planRows(operations: Operation[], { key, before, after }: RecordFold): void {
-  const rowKey = recordRowKey(key)
-  if (shownIn(after) !== undefined) putRow(operations, recordRow(rowKey, after))
+function planRows(operations: Operation[], { place, before, after }: RecordFold): void {
+  if (shownIn(after) !== undefined) putRow(operations, recordRow(place.record, after))
   else {
-    if (shownIn(before) !== undefined) operations.push({ type: 'del', key: rowKey })
+    if (shownIn(before) !== undefined) operations.push({ type: 'del', key: place.record })
     const { buried = 1 } = after.record
-    putRow(operations, graveRow(key, { generation: buried - 1, isLogged: after.isLogged === true }))
+    putRow(operations, graveRow(place.leaf, { generation: buried - 1, isLogged: after.isLogged === true }))
   }
 }
 
-function planLeaf(operations: Operation[], toggles: LeafToggle[], { key, before, after }: RecordFold): void {
-  const bucket = bucketOf(key)
+function planLeaf(operations: Operation[], toggles: LeafToggle[], { key, place, before, after }: RecordFold): void {
+  const { bucket } = place
   if (before !== undefined) toggles.push({ bucket, leaf: leafDigest(key, before.bytes) })
   const leaf = leafDigest(key, after.bytes)
   toggles.push({ bucket, leaf })
-  if (shownIn(after) !== undefined) putRow(operations, digestRow(key, leaf))
+  if (shownIn(after) !== undefined) putRow(operations, sealedRow(place.leaf, leaf))
 }
 
 /** A record that has been deleted for a while is buried: so it is noted when this node heard of it. */

@@ -10,6 +10,7 @@ import type { MerkleTree } from '../domain/merkle.js'
 import { needleBytes } from '../domain/needle.js'
 import { type DirectoryRecord, graveOf, isGrave, type RecordKey, shownVersion } from '../domain/record.js'
 import { canonicalBytes, decodeRecord, encodeRecord, opaqueRecordOf } from '../domain/record-codec.js'
+import { isBuriable } from '../domain/tombstone.js'
 import type { CommitGroup, CommittedNeedle, NeedleLocation } from '../volumes/needle-store.js'
 import { planBatch, type RecordChange } from './batch-plan.js'
 import { damageOf } from './damage.js'
@@ -245,7 +246,7 @@ export class Directory implements Startable {
   }
 
   /** Merges graves that a peer sent: as `merge`. */
-  mergeGraves(graves: readonly (RecordKey & { readonly generation: number })[], from?: NodeId): Promise<number> {
+  async mergeGraves(graves: readonly (RecordKey & { readonly generation: number })[], from?: NodeId): Promise<number> {
     return this.#mergeAll(
       graves.map(grave => incomingGrave(grave, undefined)),
       from
@@ -709,6 +710,7 @@ function decodeCanonical(
 ): { readonly record: DirectoryRecord; readonly bytes: Uint8Array } {
   const record = decodeRecord(bytes)
   if (!accepts(record)) shownVersion(record)
+  else if (!isBuriable(record)) throw unnamed()
   return { record, bytes: canonicalBytes(bytes, record) }
 }
 
@@ -716,8 +718,13 @@ function incomingGrave(
   { kind, id, generation }: RecordKey & { readonly generation: number },
   location: NeedleLocation | undefined
 ): IncomingRecord {
+  if (!isBuriable({ kind, id })) throw unnamed()
   const record = graveOf({ kind, id }, generation)
   return { record, bytes: encodeRecord(record), location }
+}
+
+function unnamed(): SheafError {
+  return new SheafError('ERR_RECORD_MALFORMED', 'a grave whose id no needle of graves can hold')
 }
 
 /** Splits a group behind each needle of graves, which are many records. */

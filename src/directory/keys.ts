@@ -19,7 +19,8 @@
  *   index      07 · text term · 8 birth hlc · 16 photo id   none
  *   death      08 · record key                              8 the node's age when it first heard of the delete that the
  *                                                           record shows, ms · 4 generation that is deleted
- *   age        09                                           8 the node's age, ms · state of the counter, see age.ts
+ *   age        09                                           8 the node's age, ms · 8 its age when the directory was last
+ *                                                           compared with a peer's as a whole; all ones: never
  *   opaque     0a · record key                              4 format of a record that this version cannot read, which has
  *                                                           no row in record, leaf, index, death
  *   verbatim   0b · 16 of SHA-256(record as in its needle)  24 home: where such a record was applied from last, or an
@@ -50,7 +51,7 @@ import {
   type VolumeId,
   volumeId
 } from '../domain/ids.js'
-import { DIGEST_BYTES } from '../domain/merkle.js'
+import { bucketOf, DIGEST_BYTES } from '../domain/merkle.js'
 import type { RecordKey } from '../domain/record.js'
 import { DamageError } from './damage.js'
 
@@ -167,6 +168,24 @@ export function recordRowKey(key: RecordKey): Uint8Array {
 
 export function leafKey(bucket: number, key: RecordKey): Uint8Array {
   return recordKeyAfter(3, key, TABLE_LEAF, bucket)
+}
+
+/** Where a record is, or would be. */
+export interface RecordPlace {
+  readonly bucket: number
+  /** Keys of its rows. */
+  readonly record: Uint8Array
+  readonly leaf: Uint8Array
+}
+
+export function placeOf(key: RecordKey): RecordPlace {
+  const bucket = bucketOf(key)
+  const record = recordRowKey(key)
+  const leaf = Buffer.allocUnsafe(record.length + 2)
+  leaf[0] = TABLE_LEAF
+  leaf.writeUInt16BE(bucket, 1)
+  leaf.set(record.subarray(1), 3)
+  return { bucket, record, leaf }
 }
 
 /** @param format - of a record that this version cannot read */

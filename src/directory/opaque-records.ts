@@ -4,7 +4,7 @@
  * a version that reads them: what they would merge to is not known here. A `verbatim` row for each says where a needle
  * with these bytes was applied from last, so that compaction moves them once and not once a round.
  */
-import { type RecordKey, recordName } from '../domain/record.js'
+import { isGrave, type RecordKey, recordName } from '../domain/record.js'
 import { type OpaqueRecord, RECORD_FORMAT } from '../domain/record-codec.js'
 import type { NeedleLocation } from '../volumes/needle-store.js'
 import type { Database } from './database.js'
@@ -90,7 +90,8 @@ export function partOpaque(
   for (const each of incoming) {
     const { record, bytes, location } = each
     if (!names.has(recordName(record)) && !isOpaque(database, record)) records.push(each)
-    else if (location !== undefined) verbatim.push({ bytes, location })
+    // a grave stays in its needle in any case
+    else if (location !== undefined && !isGrave(record)) verbatim.push({ bytes, location })
   }
   return { records, verbatim }
 }

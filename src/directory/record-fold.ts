@@ -2,6 +2,7 @@ import type { VolumeId } from '../domain/ids.js'
 import { type DirectoryRecord, isGrave, mergeRecords, type RecordKey } from '../domain/record.js'
 import { encodeRecord } from '../domain/record-codec.js'
 import type { NeedleLocation } from '../volumes/needle-store.js'
+import type { RecordPlace } from './keys.js'
 import { graveState } from './leaf-rows.js'
 import type { RecordState } from './stored-record.js'
 
@@ -17,6 +18,7 @@ export interface IncomingRecord {
 /** One record of a batch: its state before and after it. */
 export interface RecordFold {
   readonly key: RecordKey
+  readonly place: RecordPlace
   readonly before: RecordState | undefined
   readonly after: RecordState
   /** Volumes of the needles that were merged; empty if all records came from peers without needles. */

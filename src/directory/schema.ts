@@ -10,6 +10,7 @@ import {
   AGE_KEY,
   bucketKey,
   deathRow,
+  leafKey,
   openSealed,
   type Row,
   recordRange,
@@ -18,7 +19,6 @@ import {
   TABLE_DEATH,
   tableRange
 } from './keys.js'
-import { digestRow } from './leaf-rows.js'
 import { recordRow, recordStateOf } from './stored-record.js'
 
 /** Rows that a migration writes in one batch. */
@@ -95,7 +95,7 @@ async function rewriteRecords(database: Database): Promise<void> {
     if (generation !== undefined) await put(deathRow(record, { heardAt: 0, generation }))
     const bucket = bucketOf(record)
     const leaf = leafDigest(record, bytes)
-    await put(digestRow(record, leaf))
+    await put(sealedRow(leafKey(bucket, record), leaf))
     const digest = buckets.get(bucket) ?? new Uint8Array(DIGEST_BYTES)
     xorInto(digest, leaf)
     xorInto(root, leaf)

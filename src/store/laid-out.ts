@@ -55,8 +55,8 @@ export interface LaidOutComponents {
   readonly roundAt: () => number | undefined
   /** How long a delete may be undone, ms. */
   readonly undoMs: () => number
-  /** Photos that live here. */
-  readonly photos: () => number
+  /** Photos that live here; undefined while that cannot be told. */
+  readonly photos: () => number | undefined
   /** Whether this node wrote the volume: what it buries itself, it has let lie for its time. */
   readonly isOwn: (from: NonNullable<Doomed['from']>) => boolean
   /** @returns the node that `from` names, or that wrote the volume */
@@ -84,7 +84,7 @@ export class LaidOut implements GraveGuard {
     this.#path = path
   }
 
-  /** Before the directory is filled. A file that cannot be read is kept under another name. */
+  /** Before the directory is filled. */
   async load(): Promise<void> {
     const { fileSystem, log } = this.#components
     const bytes = await fileSystem.readFile(this.#path)
@@ -138,7 +138,8 @@ export class LaidOut implements GraveGuard {
   /** Whether graves have ended so much here that nothing of it is let go before an operator has looked. */
   get isAlarming(): boolean {
     const ages = this.list().flatMap(({ isAlarming, at }) => (isAlarming ? [at] : []))
-    const max = Math.min(ALARM_COUNT, ALARM_SHARE * (this.#components.photos() + ages.length))
+    const photos = this.#components.photos() ?? Number.POSITIVE_INFINITY
+    const max = Math.min(ALARM_COUNT, ALARM_SHARE * (photos + ages.length))
     ages.sort((a, b) => a - b)
     let first = 0
     return ages.some((at, i) => {
@@ -264,7 +265,8 @@ function decodeEntries(file: Uint8Array): { readonly entries: LaidOutRecord[]; r
   while (at + FRAME_HEAD_BYTES <= bytes.length) {
     const end = at + FRAME_HEAD_BYTES + bytes.readUInt32LE(at)
     const frame = bytes.subarray(at + FRAME_HEAD_BYTES, end)
-    if (end > bytes.length || crc32(frame) !== bytes.readUInt32LE(at + 4)) break
+    // zeros are what a crash may leave where an entry was to be, and their checksum is right
+    if (frame.length === 0 || end > bytes.length || crc32(frame) !== bytes.readUInt32LE(at + 4)) break
     const entry = entryIn(frame)
     if (entry !== undefined) entries.push(entry)
     at = end

@@ -124,7 +124,7 @@ export class LocalStore implements Startable {
         age,
         undoMs,
         roundAt: () => this.age.roundAt,
-        photos: () => this.directory.count('all'),
+        photos: () => (this.directory.state === 'open' ? this.directory.count('all') : undefined),
         isOwn: from => {
           const volume = this.volumes.get(from as VolumeId)
           return volume !== undefined && this.volumes.isOwn(volume)
@@ -319,7 +319,7 @@ export class LocalStore implements Startable {
 
   async #sweep(signal: AbortSignal): Promise<'idle'> {
     await this.sweep.step(signal)
-    await this.laidOut.expire()
+    if (this.directory.state === 'open') await this.laidOut.expire()
     return 'idle'
   }
 

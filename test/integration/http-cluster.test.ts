@@ -1,8 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest'
 import type { ClusterMember } from '../../src/cluster/cluster-status.js'
-import type { HorizonStatus } from '../../src/cluster/forgetting/promise-rounds.js'
 import { SheafError } from '../../src/core/errors.js'
-import { hlcFrom } from '../../src/domain/hlc.js'
 import type { NodeId } from '../../src/domain/ids.js'
 import { type HttpFixture, type HttpFixtureInit, startHttp } from '../support/http-fixture.js'
 import { answerJson, cli, fakeNode } from './cli-harness.js'
@@ -44,37 +42,15 @@ const MEMBERS: readonly ClusterMember[] = [
   }
 ]
 
-const HELD_BACK: HorizonStatus = {
-  horizon: hlcFrom(AT - 86_400_000, 3),
-  heldBackBy: '12D3KooWTwo' as NodeId,
-  sinceMs: AT - 3_600_000
-}
-
 function clusterOf(removed: NodeId[] = []): NonNullable<HttpFixtureInit['cluster']> {
   return {
     members: async () => MEMBERS,
-    horizon: () => HELD_BACK,
     remove: async id => {
       if (id !== MEMBERS[1]?.id) throw new SheafError('ERR_NO_SUCH_MEMBER')
       removed.push(id)
     }
   }
 }
-
-test('what holds the horizon back is shown', async () => {
-  const lone = await start()
-  const alone = await lone.client.json<{ horizon: unknown }>('GET', '/cluster', 200)
-  expect(alone.horizon).toEqual({ stamp: null, held_back_by: null, since: null })
-  const http = await start({ cluster: clusterOf() })
-  const { horizon } = await http.client.json<{ horizon: unknown }>('GET', '/cluster', 200)
-  expect(horizon).toEqual({
-    stamp: `${AT - 86_400_000}.3`,
-    held_back_by: '12D3KooWTwo',
-    since: '2026-11-20T13:03:00.000Z'
-  })
-  const { stderr } = await cli(['members'], { node: http.url })
-  expect(stderr).toMatch(/^deletes wait to be forgotten by two.* \(12D3KooWTwo\) since 2026-11-\d\d \d\d:\d\d\n$/)
-})
 
 test('sheaf member remove gives a member up', async () => {
   const removed: NodeId[] = []
@@ -153,7 +129,7 @@ test('sheaf members lists them for people and for machines', async () => {
   const http = await start({ cluster: clusterOf() })
   const { code, stdout, stderr } = await cli(['members'], { node: http.url })
   expect(code).toBe(0)
-  expect(stderr).toMatch(/^deletes wait/)
+  expect(stderr).toBe('')
   const [head, one, two, ...rest] = stdout.split('\n')
   expect(head).toMatch(/^ID +NAME +STATE +LAST SEEN +BEHIND +FREE +ADDRESS$/)
   expect(one).toMatch(

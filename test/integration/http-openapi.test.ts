@@ -4,8 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { SheafError } from '../../src/core/errors.js'
 import { modelIdOf } from '../../src/domain/features.js'
 import { linkChange } from '../../src/domain/findings.js'
-import { hlcFrom } from '../../src/domain/hlc.js'
-import type { NodeId, PhotoId } from '../../src/domain/ids.js'
+import type { PhotoId } from '../../src/domain/ids.js'
 import type { Answer } from '../support/http-client.js'
 import { type HttpFixture, startHttp } from '../support/http-fixture.js'
 import { vectorImage } from '../support/vector-analyzer.js'
@@ -32,7 +31,6 @@ beforeAll(async () => {
   http = await startHttp({
     cluster: {
       members: async () => [],
-      horizon: () => ({ horizon: hlcFrom(1), heldBackBy: 'gone' as NodeId, sinceMs: 0 }),
       remove: async id => {
         if (id !== 'gone') throw new SheafError('ERR_NO_SUCH_MEMBER')
       }

@@ -73,8 +73,12 @@ const heartbeat = {
 }
 const indexes = [{ model: EPOCH as string as ModelId, shards: new Set([0, 9, 63]) }]
 const key = { kind: 'photo', id: PHOTO }
+const OTHER = '0190a1b2-c3d4-7e5f-8a6b-7c8d9e0f1a2c' as PhotoId
 const leaves = [
-  [{ key, digest: Buffer.from(bytesFrom(1, 8)) }],
+  [
+    { key, digest: Buffer.from(bytesFrom(1, 8)) },
+    { key: { kind: 'photo', id: OTHER }, generation: 300 }
+  ],
   [],
   [{ key: { kind: 'member', id: SELF }, digest: Buffer.from(bytesFrom(9, 8)) }]
 ]
@@ -146,7 +150,19 @@ const CODECS: readonly Codec[] = [
   codec('records.get answer', { count: 2, records: RECORDS }, tree.encodeGetAnswer, body =>
     tree.decodeGetAnswer(body, 2)
   ),
-  codec('records.put', RECORDS, tree.encodePutRequest, tree.decodePutRequest),
+  codec('records.put', { records: RECORDS, graves: [] }, tree.encodePutRequest, tree.decodePutRequest),
+  codec(
+    'records.put with graves',
+    {
+      records: RECORDS,
+      graves: [
+        { ...key, generation: 0 },
+        { kind: 'photo', id: OTHER, generation: 300 }
+      ]
+    },
+    tree.encodePutRequest,
+    tree.decodePutRequest
+  ),
   codec('records.put answer', 100, tree.encodePutAnswer, tree.decodePutAnswer),
   codec('similar.search', { query, k: 20 }, ({ query, k }) => encodeSearch(query, k), decodeSearch),
   codec('similar.search answer', answer, encodeAnswer, body => decodeAnswer(body, 20)),
@@ -188,23 +204,23 @@ describe('messages of version 1', () => {
   it('member.refused', async () => {
     const wire = new Wire({ 'member.refused': 'member.refused answer' })
     const clock = new SimulatedClock()
-    const returned: string[] = []
+    const refusedBy: string[] = []
     const readmitted = deferred<NodeId>()
     const refusal = new MemberRefusal({
       transport: wire,
       clock,
       log: silentLog,
-      departureOf: () => ({ how: 'removed', at: STAMP, acknowledged: new Map() }),
+      departureOf: () => ({ how: 'removed', at: STAMP }),
       readmit: async node => readmitted.resolve(node),
       now: () => STAMP,
       isLeaving: () => false,
-      onReturn: () => returned.push('here')
+      onRefused: peer => refusedBy.push(peer)
     })
     await refusal.start()
     expect(await readmitted.promise).toBe(PEER) // the recorded answer says that it returns
     expectMessage('member.refused', wire.sent('member.refused'))
     expectMessage('member.refused answer', await wire.ask('member.refused', message('member.refused')))
-    expect(returned).toEqual(['here'])
+    expect(refusedBy).toEqual([PEER])
     await refusal.stop()
   })
 

@@ -14,7 +14,7 @@
  *   records.get   {keys} → {count, records}
  *                   keys       record keys
  *                   count      keys answered, from the first; at least 1
- *                   records    [bytes], each as in record-codec.ts; none for a key without a record
+ *                   records    [bytes], each as in record-codec.ts, also graves; none for an unknown key
  *   records.put   {records, graves} → {changed}
  *                   graves     packed as leaves, only graves; may be absent
  *                   changed    how many of them changed the answering node's directory

@@ -37,7 +37,10 @@ const EXPECTED: readonly ErrorCode[] = [
 
 export interface AntiEntropyComponents {
   readonly transport: Pick<Transport, 'self' | 'onPeer' | 'request' | 'handle'>
-  readonly directory: Pick<Directory, 'state' | 'digest' | 'merkle' | 'leaves' | 'getMany' | 'merge' | 'mergeGraves'>
+  readonly directory: Pick<
+    Directory,
+    'state' | 'digest' | 'merkle' | 'leaves' | 'getMany' | 'gravesOf' | 'merge' | 'mergeGraves'
+  >
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger

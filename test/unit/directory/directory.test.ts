@@ -57,7 +57,7 @@ describe('a directory', () => {
       directory.digest(),
       directory.count('tag\0t'),
       directory.progress(log.volume),
-      directory.getSync(log.needles[1]?.record ? decodeRecord(log.needles[1].record) : { kind: '', id: '' })
+      directory.getSync(log.needles[1]?.data ? decodeRecord(log.needles[1].data) : { kind: '', id: '' })
     ]
     const before = seen()
     let told = 0
@@ -150,9 +150,7 @@ describe('a directory', () => {
     await expect(directory.get(writer.birth())).rejects.toMatchObject(unavailable)
     await directory.apply(log.group())
     directory.complete()
-    expect(directory.digest()).toBe(
-      modelOf(log.needles.map(({ record = new Uint8Array() }) => decodeRecord(record))).root
-    )
+    expect(directory.digest()).toBe(modelOf(log.needles.map(({ data = new Uint8Array() }) => decodeRecord(data))).root)
     await directory.reopen()
     expect(directory.rebuildReason).toBeUndefined()
     expect(source.removed).toBe(1)

@@ -134,7 +134,7 @@ export class RecordLog {
       chunk: 0,
       flags: 0,
       location,
-      record
+      data: record
     })
     this.#end += needleBytes(record.length)
     return this

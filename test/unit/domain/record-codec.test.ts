@@ -8,6 +8,7 @@ import {
   decodeRecord,
   encodeRecord,
   GENERATION_MAX,
+  GRAVE_GENERATION_MAX,
   RECORD_BYTES_MAX,
   RECORD_FORMAT
 } from '../../../src/domain/record-codec.js'
@@ -121,7 +122,7 @@ describe('record codec', () => {
     ['an entry of a life that is over', recordBytes([5, 1])],
     ['dots of a life that is over', recordBytes([3, new Map([[lifeBytes(A, 1), 2]])], [4, []], [5, 2])],
     ['no buried life spelled out', recordBytes([5, 0])],
-    ['too many buried lives', recordBytes([3, new Map()], [4, []], [5, GENERATION_MAX + 1])],
+    ['too many buried lives', recordBytes([3, new Map()], [4, []], [5, GRAVE_GENERATION_MAX + 2])],
     ['unknown fields of a buried life', recordBytes([3, new Map()], [4, []], [5, 1], [6, 1])],
     ['deleted: false spelled out', recordBytes([4, [entryFields([4, false])]])],
     ['the version field spelled out', recordBytes([4, [entryFields([5, 'version'])]])],
@@ -185,8 +186,11 @@ describe('record codec', () => {
     expect(() => encodeRecord({ ...record, context: new Map([[A, 0]]) })).toThrow('context')
     expect(() => encodeRecord({ ...record, entries: [{ ...entry, generation: 1 }] })).toThrow('another life')
     expect(() => encodeRecord({ ...record, buried: 1, entries: [] })).toThrow('over')
-    expect(() => encodeRecord({ ...graveOf(record, 0), extra: new Map([[6, 1]]) })).toThrow('unknown fields')
-    expect(() => encodeRecord(graveOf(record, GENERATION_MAX))).toThrow('buried')
+    expect(() => encodeRecord({ ...graveOf(record, 0), extra: new Map([[6, 1]]) })).toThrow('buried')
+    expect(decodeRecord(encodeRecord(graveOf(record, GRAVE_GENERATION_MAX)))).toEqual(
+      graveOf(record, GRAVE_GENERATION_MAX)
+    )
+    expect(() => encodeRecord(graveOf(record, GRAVE_GENERATION_MAX + 1))).toThrow('buried')
     expect(() => encodeRecord({ ...record, entries: [entry, entry] })).toThrow('order')
     expect(() => encodeRecord({ ...record, extra: new Map([[5, 1]]) })).toThrow('unknown')
     expect(() => encodeRecord({ ...record, id: '' })).toThrow(MALFORMED)

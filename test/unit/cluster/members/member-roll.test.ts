@@ -43,7 +43,7 @@ test('absent members count, departed ones do not, and of this node its setting a
   expect(roll.undoPeriodMs()).toBe(2 * DAY_MS)
   change(member('c', 50))
   expect([roll.others().map(({ id }) => id), roll.undoPeriodMs()]).toEqual([['b', 'c'], 50 * DAY_MS])
-  change({ ...member('c', 50), departure: { how: 'removed', at: 1n as Hlc, acknowledged: new Map() } })
+  change({ ...member('c', 50), departure: { how: 'removed', at: 1n as Hlc } })
   expect(roll.undoPeriodMs()).toBe(2 * DAY_MS)
   await roll.stop()
   change(member('d', 60))

@@ -248,11 +248,13 @@ describe('an exchange', () => {
     const warnings: object[] = []
     const log = { ...silentLog, warn: (fields: object) => void warnings.push(fields) }
     const replica = new TreeReplica({ directory: a.directory, log })
-    expect(await replica.merge([...good.slice(0, 3), Uint8Array.of(2), ...good.slice(3), Uint8Array.of(1)])).toBe(7)
+    expect(await replica.merge([...good.slice(0, 3), Uint8Array.of(2), ...good.slice(3), Uint8Array.of(1)], b.id)).toBe(
+      7
+    )
     expect(a.directory.count('all')).toBe(7)
     expect(warnings).toHaveLength(2)
     a.source.batchError = new Error('no disk')
-    const failing = replica.merge([encodeRecord(writer.birth())])
+    const failing = replica.merge([encodeRecord(writer.birth())], b.id)
     await expect(failing).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNAVAILABLE' })
   })
 
