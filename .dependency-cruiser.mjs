@@ -57,7 +57,13 @@ const floors = {
 const shared = {
   'network/addresses': ['network/transport'],
   'network/rpc': ['network/transport'],
-  'network/libp2p': ['network/transport', 'network/refusal-log', 'network/node-version', 'network/wire-version'],
+  'network/libp2p': [
+    'network/transport',
+    'network/refusal-log',
+    'network/node-version',
+    'network/told-past',
+    'network/wire-version'
+  ],
   'network/membership': ['network/transport', 'network/refusal-log']
 }
 

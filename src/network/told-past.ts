@@ -18,9 +18,6 @@ export interface ToldPast {
   readonly promise: Hlc | undefined
 }
 
-/** What to do with a folder that was beyond the horizon. */
-export const BEYOND_ADVICE = 'start it with an empty folder, and import what is new: sheaf export --from-folder'
-
 export function encodePast({ horizon, promise = HLC_MAX }: ToldPast): Uint8Array {
   const bytes = Buffer.alloc(TOLD_PAST_BYTES)
   bytes.writeBigUInt64BE(horizon)
@@ -53,6 +50,6 @@ export function obstacleOfPasts(own: ToldPast, other: ToldPast): string | undefi
   if (beyond.length === 0) return undefined
   return (
     `${beyond.join(' and ')} ${beyond.length === 1 ? 'was' : 'were'} beyond the horizon (${formatHlc(horizon)}): such a folder may hold photos that the cluster has deleted ` +
-    `and forgotten; ${BEYOND_ADVICE}`
+    'and forgotten; start it with an empty folder, and import what is new: sheaf export --from-folder'
   )
 }

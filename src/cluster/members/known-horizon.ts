@@ -6,7 +6,6 @@ import type { Directory } from '../../directory/directory.js'
 import { formatHlc, HLC_ZERO, type Hlc } from '../../domain/hlc.js'
 import { conflictVersions, type DirectoryRecord, type RecordKey, shownVersion } from '../../domain/record.js'
 import { bytesOf } from '../../domain/value-fields.js'
-import { BEYOND_ADVICE } from '../../network/told-past.js'
 import type { Transport } from '../../network/transport.js'
 import type { Past } from '../../store/past.js'
 import type { RecordWriter } from '../../store/record-writer.js'
@@ -73,7 +72,7 @@ export class KnownHorizon implements Startable {
     if (promise !== undefined && promise < horizon && promise >= this.#greatest) {
       log.error(
         { code: 'ERR_PEER_REFUSED', horizon: formatHlc(horizon), promise: formatHlc(promise) },
-        `THIS NODE WAS BEYOND THE HORIZON and is refused: its folder may hold photos that the cluster has deleted and forgotten; ${BEYOND_ADVICE}`
+        'THIS NODE WAS BEYOND THE HORIZON and is refused: its folder may hold photos that the cluster has deleted and forgotten; start it with an empty folder, and import what is new: sheaf export --from-folder'
       )
     }
     this.#greatest = horizon
