@@ -106,6 +106,7 @@ const exitCode = await runCli(
   {
     clock: systemClock,
     random: systemRandom,
+    stdin: () => process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,
     environment: process.env,

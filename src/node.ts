@@ -13,13 +13,14 @@ import type { Startable } from './core/lifecycle.js'
 import type { Logger } from './core/log.js'
 import type { Random } from './core/random.js'
 import { levelDatabase } from './directory/database.js'
-import { FORMAT_MAX, FORMAT_MIN } from './domain/formats.js'
+import { RECORD_FORMATS, type RecordFormats } from './domain/formats.js'
 import type { NodeId } from './domain/ids.js'
 import { buildHttpApp } from './http/app.js'
 import { HttpServer } from './http/wire/server.js'
 import { loadIdentity, type NodeIdentity, nodeIdOf, verifySignature } from './identity.js'
 import { Libp2pTransport } from './network/libp2p/libp2p-transport.js'
 import { resolveHost } from './network/membership/join.js'
+import { ownVersion } from './network/node-version.js'
 import type { Transport } from './network/transport.js'
 import { NodeServices } from './node-services.js'
 import { ModelSupply } from './search/model-supply.js'
@@ -48,6 +49,8 @@ export interface SheafNodeInit {
   readonly version: string
   /** Neither joins others nor sweeps, compacts or scrubs: its folder is only read. Default: it does. */
   readonly alone?: boolean
+  /** Default: those of this version. */
+  readonly formats?: RecordFormats
 }
 
 /** How to reach a node that serves. */
@@ -64,6 +67,7 @@ export class SheafNode implements Startable {
   readonly #config: Config
   readonly #version: string
   readonly #alone: boolean
+  readonly #formats: RecordFormats
   readonly #components: NodeComponents
   /** Parts that have been started, in that order. */
   readonly #started: Startable[] = []
@@ -77,6 +81,7 @@ export class SheafNode implements Startable {
     this.#config = init.config
     this.#version = init.version
     this.#alone = init.alone === true
+    this.#formats = init.formats ?? RECORD_FORMATS
   }
 
   /** Available only while the node serves. */
@@ -158,7 +163,7 @@ export class SheafNode implements Startable {
       mdns,
       clusterName,
       clusterKeys: clusterKeys.map(key => Buffer.from(key)),
-      version: { program: this.#version, formats: { min: FORMAT_MIN, max: FORMAT_MAX } }
+      version: ownVersion(this.#version, this.#formats)
     })
   }
 
@@ -223,6 +228,7 @@ export class SheafNode implements Startable {
         origin: identity.publicKey,
         volumeBytes,
         purgeMs: purgeDays * DAY_MS,
+        formats: this.#formats,
         maxUploadBytes,
         minCopies,
         requireCookie,
@@ -233,16 +239,18 @@ export class SheafNode implements Startable {
 
   async #createServer(services: NodeServices, events: Events, nodeId: NodeId): Promise<HttpServer> {
     const { clock, log, fatal, fileSystem } = this.#components
-    const { photos, maintenance, jobs, similarity } = services
+    const { photos, maintenance, laidOut, jobs, similarity } = services
     const { http, allowHost, maxUploadBytes, name, data } = this.#config
     const cluster = new ClusterStatus(
       {
         clock,
         space: () => fileSystem.space(resolve(data)),
+        purgedToMs: () => services.local.purgedToMs(),
         ...(services.cluster && {
           membership: services.cluster.membership,
           lagBytes: member => services.cluster?.lagBytes(member),
-          departures: services.cluster.departures
+          departures: services.cluster.departures,
+          format: services.cluster.format
         })
       },
       { nodeId, name, version: this.#version }
@@ -251,6 +259,7 @@ export class SheafNode implements Startable {
       {
         photos,
         maintenance,
+        laidOut,
         cluster,
         jobs,
         events,

@@ -4,7 +4,6 @@ import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
 import type { Random } from '../core/random.js'
 import type { Directory } from '../directory/directory.js'
-import { FORMAT_MAX, FORMAT_MIN } from '../domain/formats.js'
 import type { HybridClock } from '../domain/hlc.js'
 import type { NodeId, VolumeId } from '../domain/ids.js'
 import { type RecordKey, recordName } from '../domain/record.js'
@@ -30,6 +29,7 @@ import type { VolumeSet } from '../volumes/volume-set.js'
 import { DurableCopies } from './durable-copies.js'
 import { EventGossip } from './events/event-gossip.js'
 import type { NodeEventType } from './events/events.js'
+import { ClusterFormat } from './members/cluster-format.js'
 import { CompactionOwner } from './members/compaction-owner.js'
 import { Decommission } from './members/decommission.js'
 import { Departures } from './members/departures.js'
@@ -39,6 +39,8 @@ import { MemberRoll } from './members/member-roll.js'
 import { SelfDescription } from './members/self-description.js'
 import { PeerComparison } from './peer-comparison.js'
 
+/** Between two looks at whether all members read more: that costs nothing until they do. */
+const FORMAT_ROUND_MS = 10_000
 const DAY_MS = 24 * 3_600_000
 const BURIAL_SKEW_MS_MAX = 60_000
 
@@ -56,6 +58,8 @@ export interface ClusterComponents {
   readonly space: () => Promise<DiskSpace>
   /** The models whose vectors this node searches. */
   readonly indexes: () => readonly HeartbeatIndex[]
+  /** See `purgedToMs` of a heartbeat. */
+  readonly purgedToMs: () => number | undefined
   /** All addresses of a host name. */
   readonly resolve: (host: string) => Promise<readonly string[]>
   /** @returns the node of an Ed25519 public key */
@@ -76,7 +80,7 @@ export interface ClusterInit {
   /** For entries of `join` without a port. */
   readonly defaultPort: number
   /** Shortened in tests only. */
-  readonly pauses?: { readonly absentMs: number }
+  readonly pauses?: { readonly absentMs: number; readonly roundMs?: number }
 }
 
 export interface ReplicationStatus {
@@ -94,6 +98,7 @@ export class Cluster implements Startable {
   readonly durableCopies: DurableCopies
   readonly comparison: PeerComparison
   readonly roll: MemberRoll
+  readonly format: ClusterFormat
   readonly departures: Departures
   readonly decommission: Decommission
   readonly compactionOwner: CompactionOwner
@@ -110,7 +115,8 @@ export class Cluster implements Startable {
     const { transport, clock, random, log, hybridClock, volumes, copies, directory, writer, verdicts } = components
     const isRetired = (volume: VolumeId): boolean => verdicts.isRetired(volume)
     const { self } = transport
-    const terms = { formats: { min: FORMAT_MIN, max: FORMAT_MAX }, purgeDays: purgeMs / DAY_MS }
+    const { min, max } = directory.formats
+    const terms = { formats: { min, max }, purgeDays: purgeMs / DAY_MS }
     const records = new MemberRecords({ directory, writer, now: () => clock.now(), terms })
     this.roll = new MemberRoll({ self, records, purgeMs })
     const departures = new Departures({ self, records, log })
@@ -167,6 +173,14 @@ export class Cluster implements Startable {
       },
       init
     )
+    const compare = (peer: NodeId, signal: AbortSignal): Promise<boolean> => antiEntropy.compare(peer, signal)
+    this.format = new ClusterFormat(
+      { ...shared, directory, writer, compare, roll: this.roll, isOut: () => isOut(self) },
+      {
+        roundMs: init.pauses?.roundMs ?? FORMAT_ROUND_MS,
+        isToJoin: init.join.length > 0 && init.joinIsDefault !== true
+      }
+    )
     this.decommission = new Decommission({
       ...components,
       self,
@@ -174,7 +188,7 @@ export class Cluster implements Startable {
       peers,
       departures,
       isRetired,
-      compare: (peer, signal) => antiEntropy.compare(peer, signal)
+      compare
     })
     this.compactionOwner = new CompactionOwner(
       { ...components, self, members: () => this.membership.members() },
@@ -184,6 +198,7 @@ export class Cluster implements Startable {
       this.roll,
       departures,
       description,
+      this.format,
       new KnownHorizon(components),
       transport,
       this.membership,

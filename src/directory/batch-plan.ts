@@ -2,6 +2,7 @@ import type { VolumeId } from '../domain/ids.js'
 import type { LogProgress } from '../domain/log-progress.js'
 import { bucketOf, DIGEST_BYTES, leafDigest } from '../domain/merkle.js'
 import { type DirectoryRecord, isGrave, type RecordKey } from '../domain/record.js'
+import { formatOf } from '../domain/record-codec.js'
 import { endedLife } from '../domain/tombstone.js'
 import { markerRow } from './batch-markers.js'
 import { DamageError } from './damage.js'
@@ -11,6 +12,7 @@ import {
   counterKey,
   deathKey,
   deathRow,
+  formatRow,
   leafKey,
   opaqueRow,
   type Row,
@@ -46,6 +48,8 @@ export interface PlanBase {
   readonly sequence: number
   /** Merkle root, 16 bytes. */
   readonly root: Uint8Array
+  /** The latest format that a record row ever had. */
+  readonly formatMax: number
   bucket(bucket: number): Uint8Array
   count(term: string): number
 }
@@ -107,6 +111,8 @@ export function planBatch(
     planTerms(operations, deltas, was, is)
     changes.push({ key, ...(was && { before: was }), ...(is && { after: is }), bytes: after.bytes, volumes })
   }
+  const formatMax = Math.max(0, ...changes.map(({ bytes }) => formatOf(bytes)))
+  if (formatMax > base.formatMax) putRow(operations, formatRow(formatMax))
   for (const needle of verbatim) putRow(operations, verbatimRow(needle))
   for (const fold of opaque) planOpaque(operations, toggles, deltas, fold)
   const counters = planCounters(operations, base, deltas)

@@ -2,6 +2,7 @@ import { hasCode, SheafError } from '../core/errors.js'
 import { InvariantError } from '../core/invariant.js'
 import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
+import { RECORD_FORMATS, type RecordFormats } from '../domain/formats.js'
 import { decodeGraves } from '../domain/graves.js'
 import type { Hlc } from '../domain/hlc.js'
 import type { NodeId, VolumeId } from '../domain/ids.js'
@@ -75,6 +76,8 @@ export interface GraveGuard {
 
 export interface DirectoryInit {
   readonly migrations?: readonly Migration[]
+  /** Default: those of this version. */
+  readonly formats?: RecordFormats
 }
 
 export interface StoredRecord {
@@ -136,6 +139,8 @@ export class Directory implements Startable {
   readonly #guard: GraveGuard | undefined
   readonly #onOlderSchema: (schema: number) => Promise<void>
   readonly #migrations: readonly Migration[]
+  /** The record formats of this program. */
+  readonly formats: RecordFormats
   readonly #listeners = new Set<ChangeListener>()
   readonly #opaqueListeners = new Set<(keys: readonly RecordKey[]) => void>()
   #state: DirectoryState = 'closed'
@@ -155,6 +160,7 @@ export class Directory implements Startable {
     this.#guard = components.guard
     this.#onOlderSchema = components.onOlderSchema ?? (async () => {})
     this.#migrations = init.migrations ?? MIGRATIONS
+    this.formats = init.formats ?? RECORD_FORMATS
   }
 
   get state(): DirectoryState {
@@ -240,8 +246,8 @@ export class Directory implements Startable {
   async merge(encoded: readonly Uint8Array[], from?: NodeId): Promise<number> {
     this.#requireWritable()
     const records = encoded
-      .filter(bytes => opaqueRecordOf(bytes) === undefined)
-      .map(bytes => ({ ...decodeCanonical(bytes, isGrave), location: undefined }))
+      .filter(bytes => opaqueRecordOf(bytes, this.formats) === undefined)
+      .map(bytes => ({ ...decodeCanonical(bytes, this.formats, isGrave), location: undefined }))
     return this.#mergeAll(records, from)
   }
 
@@ -498,9 +504,9 @@ export class Directory implements Startable {
           records.push(...this.#decodeGraves(bytes, location))
           continue
         }
-        const unreadable = opaqueRecordOf(bytes)
+        const unreadable = opaqueRecordOf(bytes, this.formats)
         if (unreadable !== undefined) opaque.push({ record: unreadable, bytes, location })
-        else records.push({ ...decodeCanonical(bytes), location })
+        else records.push({ ...decodeCanonical(bytes, this.formats), location })
       } catch (err) {
         // Its checksums are correct, so it was written like this; the other records must still be served.
         if (!hasCode(err, 'ERR_RECORD_MALFORMED')) throw err
@@ -573,7 +579,7 @@ export class Directory implements Startable {
     const { records, verbatim } = none
       ? { records: incoming, verbatim: [] }
       : partOpaque(database, incoming, opaque.folds)
-    const folds = await foldRecords(database, records)
+    const folds = await foldRecords(database, records, this.formats)
     await this.#layOut(database, folds, from)
     const hidden = { folds: opaque.folds, verbatim: [...opaque.verbatim, ...verbatim] }
     const plan = planBatch(view, folds, applied, this.#age(), hidden)
@@ -625,8 +631,7 @@ export class Directory implements Startable {
     try {
       const { rebuildReason, ...opened } = await openRows(
         this.#source,
-        this.#migrations,
-        this.#onOlderSchema,
+        { migrations: this.#migrations, formatMax: this.formats.max, onOlder: this.#onOlderSchema },
         this.#damage
       )
       this.#opened = opened
@@ -706,12 +711,13 @@ export class Directory implements Startable {
  */
 function decodeCanonical(
   bytes: Uint8Array,
+  formats: RecordFormats,
   accepts: (record: DirectoryRecord) => boolean = () => false
 ): { readonly record: DirectoryRecord; readonly bytes: Uint8Array } {
-  const record = decodeRecord(bytes)
+  const record = decodeRecord(bytes, formats.max)
   if (!accepts(record)) shownVersion(record)
   else if (!isBuriable(record)) throw unnamed()
-  return { record, bytes: canonicalBytes(bytes, record) }
+  return { record, bytes: canonicalBytes(bytes, record, formats) }
 }
 
 function incomingGrave(

@@ -1,3 +1,4 @@
+import type { RecordFormats } from '../domain/formats.js'
 import { bucketOf } from '../domain/merkle.js'
 import { type RecordKey, recordName } from '../domain/record.js'
 import { DamageError } from './damage.js'
@@ -85,7 +86,11 @@ export async function readDeaths(database: Database, keys: readonly RecordKey[])
 }
 
 /** Merges records, several of which may have the same key, into the stored states. */
-export async function foldRecords(database: Database, records: readonly IncomingRecord[]): Promise<RecordFold[]> {
+export async function foldRecords(
+  database: Database,
+  records: readonly IncomingRecord[],
+  formats: RecordFormats
+): Promise<RecordFold[]> {
   const groups = new Map<string, { key: RecordKey; incoming: IncomingRecord[] }>()
   for (const incoming of records) {
     const { kind, id } = incoming.record
@@ -101,7 +106,7 @@ export async function foldRecords(database: Database, records: readonly Incoming
   const folds: RecordFold[] = []
   for (const [i, { key, incoming }] of all.entries()) {
     const before = befores[i]
-    const after = incoming.reduce(foldRecord, before)
+    const after = incoming.reduce<RecordState | undefined>((state, each) => foldRecord(state, each, formats), before)
     if (after === undefined) continue
     folds.push({
       key,

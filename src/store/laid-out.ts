@@ -78,6 +78,8 @@ export class LaidOut implements GraveGuard {
   /** Entries that are not in the file yet. */
   #unsaved: LaidOutRecord[] = []
   #fileBytes = 0
+  /** Settles when the file has been written: one write comes after the other. */
+  #written: Promise<void> = Promise.resolve()
 
   constructor(components: LaidOutComponents, path: string) {
     this.#components = components
@@ -157,6 +159,12 @@ export class LaidOut implements GraveGuard {
     return this.#components.age() - heardAt < this.#components.undoMs()
   }
 
+  /** @returns for how long an entry is still kept unless there is an alarm, ms */
+  keptForMs({ at }: LaidOutRecord): number {
+    const { age, undoMs } = this.#components
+    return Math.max(0, at + undoMs() - age())
+  }
+
   async layOut(doomed: readonly Doomed[]): Promise<void> {
     const { clock, age, undoMs, roundAt, isOwn, nameOf, log } = this.#components
     const foreign = doomed.filter(({ from }) => from === undefined || !isOwn(from))
@@ -208,17 +216,21 @@ export class LaidOut implements GraveGuard {
   }
 
   /** Appends what is not in the file yet. If the disk refuses, it stays in memory, and is tried again. */
-  async #save(): Promise<void> {
-    const { fileSystem, log } = this.#components
-    const bytes = Buffer.concat(this.#unsaved.map(encodeEntry))
-    try {
-      if (this.#fileBytes === 0) await fileSystem.writeFileAtomic(this.#path, bytes)
-      else await this.#append(bytes)
-      this.#fileBytes += bytes.length
-      this.#unsaved = []
-    } catch (err) {
-      log.error({ err, path: this.#path }, 'what was laid out is in memory only; it is written again later')
-    }
+  #save(): Promise<void> {
+    return this.#exclusively(async () => {
+      const { fileSystem, log } = this.#components
+      const unsaved = this.#takeUnsaved()
+      if (unsaved.length === 0) return
+      const bytes = Buffer.concat(unsaved.map(encodeEntry))
+      try {
+        if (this.#fileBytes === 0) await fileSystem.writeFileAtomic(this.#path, bytes)
+        else await this.#append(bytes)
+        this.#fileBytes += bytes.length
+      } catch (err) {
+        this.#unsaved.unshift(...unsaved)
+        log.error({ err, path: this.#path }, 'what was laid out is in memory only; it is written again later')
+      }
+    })
   }
 
   async #append(bytes: Uint8Array): Promise<void> {
@@ -232,20 +244,36 @@ export class LaidOut implements GraveGuard {
     }
   }
 
-  async #rewrite(): Promise<void> {
-    const { fileSystem } = this.#components
-    const bytes = Buffer.concat(this.list().map(encodeEntry))
-    try {
-      await fileSystem.writeFileAtomic(this.#path, bytes)
-    } catch (cause) {
-      const full = systemErrorCode(cause) === 'ENOSPC'
-      throw new SheafError(full ? 'ERR_DISK_FULL' : 'ERR_DISK_WRITE', undefined, {
-        cause,
-        details: { path: this.#path }
-      })
-    }
-    this.#fileBytes = bytes.length
+  #rewrite(): Promise<void> {
+    return this.#exclusively(async () => {
+      const { fileSystem } = this.#components
+      const unsaved = this.#takeUnsaved()
+      const bytes = Buffer.concat(this.list().map(encodeEntry))
+      try {
+        await fileSystem.writeFileAtomic(this.#path, bytes)
+        this.#fileBytes = bytes.length
+      } catch (cause) {
+        this.#unsaved.unshift(...unsaved)
+        const full = systemErrorCode(cause) === 'ENOSPC'
+        throw new SheafError(full ? 'ERR_DISK_FULL' : 'ERR_DISK_WRITE', undefined, {
+          cause,
+          details: { path: this.#path }
+        })
+      }
+    })
+  }
+
+  /** @returns what is not in the file yet, without what was let go since */
+  #takeUnsaved(): LaidOutRecord[] {
+    const unsaved = this.#unsaved.filter(entry => this.#records.get(recordName(entry.key)) === entry)
     this.#unsaved = []
+    return unsaved
+  }
+
+  #exclusively(write: () => Promise<void>): Promise<void> {
+    const done = this.#written.then(write)
+    this.#written = done.catch(() => {})
+    return done
   }
 }
 

@@ -7,6 +7,7 @@ import type { Random } from '../core/random.js'
 import { type Step, WorkerLoop } from '../core/worker-loop.js'
 import type { DatabaseSource } from '../directory/database.js'
 import { Directory } from '../directory/directory.js'
+import type { RecordFormats } from '../domain/formats.js'
 import { HybridClock } from '../domain/hlc.js'
 import type { NodeId, VolumeId } from '../domain/ids.js'
 import { PHOTO_KIND } from '../domain/photo.js'
@@ -61,6 +62,8 @@ export interface LocalStoreComponents {
   readonly burialRank?: (key: RecordKey) => number
   /** Why this node must not bury now; undefined, and by default: it may. */
   readonly burialObstacle?: () => string | undefined
+  /** The greatest record format that may be written. Default: the least. */
+  readonly clusterFormat?: () => number
   /** @returns the node with this Ed25519 public key. Default: a node without a name */
   readonly nodeOf?: (origin: Uint8Array) => NodeId
 }
@@ -75,6 +78,8 @@ export interface LocalStoreInit {
   readonly purgeMs: number
   /** Whether to sweep, compact and scrub in the background. Default: yes. */
   readonly upkeep?: boolean
+  /** Default: those of this version. */
+  readonly formats?: RecordFormats
 }
 
 /**
@@ -107,10 +112,10 @@ export class LocalStore implements Startable {
   #refilling = false
 
   constructor(components: LocalStoreComponents, init: LocalStoreInit) {
-    const { folder, origin, volumeBytes, purgeMs, upkeep = true } = init
+    const { folder, origin, volumeBytes, purgeMs, formats, upkeep = true } = init
     const { fileSystem, clock, random, log, database, sign, verifySignature } = components
     const { admit = () => {}, undoMs = () => purgeMs, burialRank = () => 0 } = components
-    const { burialObstacle = () => undefined, nodeOf = () => '' as NodeId } = components
+    const { burialObstacle = () => undefined, clusterFormat, nodeOf = () => '' as NodeId } = components
     this.#components = components
     this.#folder = folder
     const hybridClock = new HybridClock({ clock })
@@ -137,14 +142,17 @@ export class LocalStore implements Startable {
       join(folder, 'laid-out')
     )
     this.past = new Past({ fileSystem, log }, folder)
-    this.directory = new Directory({
-      database,
-      log,
-      observe: stamp => hybridClock.observe(stamp),
-      age,
-      guard: this.laidOut,
-      onOlderSchema: schema => this.past.noteSchema(schema)
-    })
+    this.directory = new Directory(
+      {
+        database,
+        log,
+        observe: stamp => hybridClock.observe(stamp),
+        age,
+        guard: this.laidOut,
+        onOlderSchema: schema => this.past.noteSchema(schema)
+      },
+      formats && { formats }
+    )
     this.age = new Age({ clock, directory: this.directory, log })
     this.#reserve = new DiskReserve(
       { fileSystem, clock, log, onRefusal: () => this.#compaction.wake() },
@@ -172,7 +180,14 @@ export class LocalStore implements Startable {
       { folder: join(folder, 'volumes'), volumeBytes, origin }
     )
     const { volumes, directory } = this
-    const writer = new RecordWriter({ store: volumes, directory, hybridClock, actor: () => volumes.epoch, admit })
+    const writer = new RecordWriter({
+      store: volumes,
+      directory,
+      hybridClock,
+      actor: () => volumes.epoch,
+      admit,
+      ...(clusterFormat && { clusterFormat })
+    })
     this.writer = writer
     const verdicts = new NeedleVerdicts({ directory, volumes, writer, laidOut: this.laidOut, age })
     this.verdicts = verdicts
@@ -246,6 +261,22 @@ export class LocalStore implements Startable {
   /** @returns the space of the disk that holds the folder. @throws the file system's error */
   space(): Promise<DiskSpace> {
     return this.#components.fileSystem.space(this.#folder)
+  }
+
+  /**
+   * The moment, ms since the Unix epoch, before which no grave was heard of a photo of which a needle is still here,
+   * laid-out ones excepted. What this process wrote and nobody has inspected yet does not count.
+   *
+   * @returns undefined: not known, as some volume was never found without needles of buried photos
+   */
+  purgedToMs(): number | undefined {
+    let least = this.#components.clock.now()
+    for (const volume of this.volumes.volumes()) {
+      const cleanAt = this.inspector.cleanAt(volume)
+      if (cleanAt !== undefined) least = Math.min(least, cleanAt)
+      else if (!this.volumes.isOfThisProcess(volume.id)) return undefined
+    }
+    return least
   }
 
   /** Opens the directory, recovers the volumes, and replays what the directory lacks. */

@@ -1,5 +1,7 @@
 import { SheafError } from '../../src/core/errors.js'
+import { RECORD_FORMATS } from '../../src/domain/formats.js'
 import type { NodeId } from '../../src/domain/ids.js'
+import { ownVersion } from '../../src/network/node-version.js'
 import type { RequestHandler } from '../../src/network/transport.js'
 import type { AntiEntropyComponents } from '../../src/replication/records/anti-entropy.js'
 
@@ -11,6 +13,8 @@ export class CountingWire {
 
   end(self: string): AntiEntropyComponents['transport'] {
     return {
+      version: ownVersion('bench', RECORD_FORMATS),
+      versionOf: () => undefined,
       self: self as NodeId,
       onPeer: () => () => {},
       handle: (method, handler) => this.#handlers.set(`${self} ${method}`, handler),

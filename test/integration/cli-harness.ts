@@ -1,10 +1,11 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { Writable } from 'node:stream'
+import { Readable, Writable } from 'node:stream'
 import { onTestFinished } from 'vitest'
 import { type CliComponents, runCli } from '../../src/cli/cli.js'
 import type { OpenFolder } from '../../src/cli/commands/export.js'
 import type { FlagHint } from '../../src/cli/shell/completion-scripts.js'
+import type { Input } from '../../src/cli/shell/confirmation.js'
 import type { Output } from '../../src/cli/shell/terminal.js'
 import { systemClock } from '../../src/core/clock.js'
 import { holdProcess } from '../../src/core/hold-process.js'
@@ -24,6 +25,10 @@ export interface CliOptions extends Partial<Pick<CliComponents, 'clock' | 'rando
   readonly openFolder?: OpenFolder
   readonly stdoutIsTerminal?: boolean
   readonly stderrIsTerminal?: boolean
+  /** What a person types on a terminal; default: stdin is none. */
+  readonly typed?: string
+  /** Nor does stdin end. */
+  readonly neverTyped?: boolean
 }
 
 /** Runs one client command in this process. */
@@ -39,6 +44,7 @@ export async function cli(args: readonly string[], options: CliOptions = {}): Pr
         random: options.random ?? systemRandom,
         signal: options.signal ?? new AbortController().signal,
         environment: options.environment ?? (options.node === undefined ? {} : { SHEAF_NODE: options.node }),
+        stdin: () => stdinOf(options),
         stdout: stdout.output,
         stderr: stderr.output
       },
@@ -53,6 +59,11 @@ export async function cli(args: readonly string[], options: CliOptions = {}): Pr
   } finally {
     letGo()
   }
+}
+
+function stdinOf({ typed, neverTyped = false }: CliOptions): Input {
+  const stream = neverTyped ? new Readable({ read: () => {} }) : Readable.from([typed ?? ''])
+  return Object.assign(stream, { isTTY: typed !== undefined })
 }
 
 function sink(isTTY: boolean): { output: Output; pieces: Buffer[] } {

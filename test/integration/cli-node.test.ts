@@ -170,6 +170,12 @@ test('operations: status, volumes, verify, scrub, compact, rebuild-directory', a
   expect((await run('get', ids[3] ?? '')).bytes.length).toBe(5_000)
   expect(await run('undelete', ids[0] ?? '')).toMatchObject({ code: 0 })
   expect((await run('get', ids[0] ?? '')).code).toBe(0)
+
+  expect((await lines('compact', '--now', '--yes')).join('\n')).toMatch(/freed +5\.\d+ MB/)
+  expect(await run('undelete', ids[2] ?? '')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('(ERR_BYTES_GONE)')
+  })
 })
 
 test('conflicts of a photo that has none', async () => {

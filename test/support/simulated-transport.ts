@@ -1,7 +1,7 @@
 import { SheafError } from '../../src/core/errors.js'
-import { HLC_ZERO } from '../../src/domain/hlc.js'
 import type { NodeId } from '../../src/domain/ids.js'
-import { obstacleOfPasts, type ToldPast } from '../../src/network/told-past.js'
+import { type NodeVersion, obstacleBetween } from '../../src/network/node-version.js'
+import type { ToldPast } from '../../src/network/told-past.js'
 import {
   type FetchHandler,
   PUBLISH_BYTES_MAX,
@@ -30,6 +30,7 @@ export interface SimulatedTransportInit {
   readonly address: string
   /** Nodes with different ones refuse each other. */
   readonly clusterKey: string
+  readonly version: NodeVersion
   /** Told of errors that handlers should not throw: anything but a SheafError. */
   readonly onDefect: (err: unknown) => void
 }
@@ -49,6 +50,7 @@ export class SimulatedTransport implements Transport, Endpoint {
   readonly self: NodeId
   readonly address: string
   readonly clusterKey: string
+  version: NodeVersion
   readonly #links: SimulatedLinks
   readonly #hosts: Hosts
   readonly #onDefect: (err: unknown) => void
@@ -61,7 +63,6 @@ export class SimulatedTransport implements Transport, Endpoint {
   /** By peer, oldest first; both sides may have dialled at once. */
   readonly #connections = new Map<NodeId, Connection[]>()
   readonly #seen = new WeakSet<Message>()
-  #past: ToldPast = { horizon: HLC_ZERO, promise: undefined }
   #state: 'new' | 'up' | 'stopped' | 'dead' = 'new'
 
   constructor(components: { readonly links: SimulatedLinks; readonly hosts: Hosts }, init: SimulatedTransportInit) {
@@ -70,6 +71,7 @@ export class SimulatedTransport implements Transport, Endpoint {
     this.self = init.self
     this.address = init.address
     this.clusterKey = init.clusterKey
+    this.version = init.version
     this.#onDefect = init.onDefect
   }
 
@@ -88,12 +90,24 @@ export class SimulatedTransport implements Transport, Endpoint {
     this.#end('dead', how === 'crash')
   }
 
+  versionOf(peer: NodeId): NodeVersion | undefined {
+    return this.#newest(peer)?.other(this).version
+  }
+
+  requireFormat(format: number): void {
+    this.version = { ...this.version, clusterFormat: format }
+    for (const peer of this.peers()) this.#recheck(peer)
+  }
+
+  /** The format may have risen at either side while the two connected. */
+  #recheck(peer: NodeId): void {
+    const version = this.versionOf(peer)
+    if (version !== undefined && obstacleBetween(this.version, version) !== undefined) void this.hangUp(peer)
+  }
+
   tellPast(past: ToldPast): void {
-    this.#past = past
-    for (const peer of this.peers()) {
-      const other = this.#newest(peer)?.other(this)
-      if (other !== undefined && obstacleOfPasts(past, other.#past) !== undefined) void this.hangUp(peer)
-    }
+    this.version = { ...this.version, past }
+    for (const peer of this.peers()) this.#recheck(peer)
   }
 
   onPast(listener: (past: ToldPast) => void): void {
@@ -115,10 +129,10 @@ export class SimulatedTransport implements Transport, Endpoint {
       if (peer === undefined || peer.#state !== 'up' || this.#state !== 'up' || (expected ?? peer.self) !== peer.self)
         throw new SheafError('ERR_PEER_UNREACHABLE', `${address} does not answer`)
       if (peer.clusterKey !== this.clusterKey) throw new SheafError('ERR_PEER_REFUSED')
-      const [past, peerPast] = [this.#past, peer.#past]
-      for (const listener of this.#pastListeners) listener(peerPast)
-      for (const listener of peer.#pastListeners) listener(past)
-      const obstacle = obstacleOfPasts(past, peerPast)
+      const [own, other] = [this.version, peer.version]
+      this.#hearOf(other)
+      peer.#hearOf(own)
+      const obstacle = obstacleBetween(own, other)
       if (obstacle !== undefined) throw new SheafError('ERR_PEER_REFUSED', obstacle)
       const connection = new SimulatedConnection<SimulatedTransport>(this.#links, [this, peer])
       this.#opened(connection)
@@ -254,6 +268,10 @@ export class SimulatedTransport implements Transport, Endpoint {
     if (handler === undefined) return // only who wants a topic passes it on
     this.#spread(message)
     handler(message.from, Uint8Array.from(message.body))
+  }
+
+  #hearOf({ past }: NodeVersion): void {
+    if (past !== undefined) for (const listener of this.#pastListeners) listener(past)
   }
 
   // --- inside ---

@@ -8,6 +8,7 @@ import { EventGossip } from '../../src/cluster/events/event-gossip.js'
 import { PeerComparison } from '../../src/cluster/peer-comparison.js'
 import { silentLog } from '../../src/core/log.js'
 import type { ModelId } from '../../src/domain/features.js'
+import { RECORD_FORMATS } from '../../src/domain/formats.js'
 import type { Hlc } from '../../src/domain/hlc.js'
 import type { ActorId, NodeId, PhotoId, VolumeId } from '../../src/domain/ids.js'
 import { blockChecksums } from '../../src/domain/needle.js'
@@ -15,6 +16,7 @@ import { decodeGossip, encodeGossip } from '../../src/network/libp2p/gossip-mess
 import { decodeHeartbeat, encodeHeartbeat } from '../../src/network/membership/heartbeat.js'
 import { MemberRefusal } from '../../src/network/membership/member-refusal.js'
 import { decodePeers, encodePeers } from '../../src/network/membership/peer-exchange-messages.js'
+import { type NodeVersion, ownVersion } from '../../src/network/node-version.js'
 import { encodeMessage } from '../../src/network/rpc/message.js'
 import { encodeFrame, type Frame, FrameParser } from '../../src/network/rpc/rpc-frames.js'
 import type { FetchHandler, RequestHandler, Transport } from '../../src/network/transport.js'
@@ -367,6 +369,7 @@ function plain(value: unknown): unknown {
 /** A transport to one peer: it keeps what is sent, and answers with recorded messages. */
 class Wire implements Transport {
   readonly self = SELF
+  readonly version = ownVersion('0.0.0-test', RECORD_FORMATS)
   readonly #answers: Readonly<Record<string, string>>
   readonly #bulk: Uint8Array
   readonly #sent = new Map<string, Uint8Array>()
@@ -384,6 +387,12 @@ class Wire implements Transport {
   }
 
   // --- what the test does ---
+
+  versionOf(): NodeVersion {
+    return this.version
+  }
+
+  requireFormat(): void {}
 
   /** @returns what was sent last to a method or topic */
   sent(name: string): Uint8Array {

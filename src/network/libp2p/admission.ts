@@ -68,7 +68,7 @@ export interface Admission {
   /** Of this node. */
   readonly version: NodeVersion
   readonly random: Random
-  /** Called with what the other side tells of its version, once it is proven and before it may be refused for that. Default: nothing. */
+  /** Called with what the other side tells of its version, once it is proven and before it may be refused. Default: nothing. */
   readonly onTold?: (version: NodeVersion) => void
   /** @returns exactly `byteCount` bytes; rejects when the connection ends first or the handshake takes too long */
   readonly read: (byteCount: number) => Promise<Uint8Array>

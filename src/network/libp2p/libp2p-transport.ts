@@ -130,6 +130,19 @@ export class Libp2pTransport implements Transport {
     for (const peer of [...this.#links.keys()]) this.#peerDown(peer)
   }
 
+  get version(): NodeVersion {
+    return this.#version
+  }
+
+  versionOf(peer: NodeId): NodeVersion | undefined {
+    return this.#links.has(peer) ? this.#versions.get(peer) : undefined
+  }
+
+  requireFormat(format: number): void {
+    this.#version = { ...this.#version, clusterFormat: format }
+    for (const peer of this.#links.keys()) this.#recheck(peer)
+  }
+
   tellPast(past: ToldPast): void {
     this.#version = { ...this.#version, past }
     for (const peer of this.#links.keys()) this.#recheck(peer)
@@ -331,7 +344,7 @@ export class Libp2pTransport implements Transport {
 
   /** Hangs up on a connected peer that would be refused now; the next handshake tells both sides why. */
   #recheck(peer: NodeId): void {
-    const version = this.#versions.get(peer)
+    const version = this.versionOf(peer)
     if (version === undefined || obstacleBetween(this.#version, version) === undefined) return
     this.hangUp(peer).catch(err => this.#log.debug({ err, peer }, 'could not hang up on a peer'))
   }

@@ -8,6 +8,7 @@ import type { Random } from '../../core/random.js'
 import { RateLimiter } from '../../core/rate-limiter.js'
 import { WorkerLoop } from '../../core/worker-loop.js'
 import type { Directory } from '../../directory/directory.js'
+import { greatestCommon } from '../../domain/formats.js'
 import type { NodeId } from '../../domain/ids.js'
 import type { Transport } from '../../network/transport.js'
 import { answerGet, answerLeaves, answerNodes, answerPut } from './anti-entropy-answers.js'
@@ -36,10 +37,10 @@ const EXPECTED: readonly ErrorCode[] = [
 ]
 
 export interface AntiEntropyComponents {
-  readonly transport: Pick<Transport, 'self' | 'onPeer' | 'request' | 'handle'>
+  readonly transport: Pick<Transport, 'self' | 'version' | 'versionOf' | 'onPeer' | 'request' | 'handle'>
   readonly directory: Pick<
     Directory,
-    'state' | 'digest' | 'merkle' | 'leaves' | 'getMany' | 'gravesOf' | 'merge' | 'mergeGraves'
+    'formats' | 'state' | 'digest' | 'merkle' | 'leaves' | 'getMany' | 'gravesOf' | 'merge' | 'mergeGraves'
   >
   readonly clock: Clock
   readonly random: Random
@@ -94,7 +95,7 @@ export class AntiEntropy implements Startable {
     this.#limiter = new RateLimiter(clock, { perSecond: recordsPerSecondMax, burst: recordsPerSecondMax })
     this.#loop = new WorkerLoop({ clock, log }, { name: 'anti-entropy', idleMs: CHECK_MS, step: this.#step.bind(this) })
     transport.handle(METHOD_NODES, async (peer, body) => {
-      const request = decodeNodesRequest(body)
+      const request = decodeNodesRequest(body, transport.version.tree)
       if (request.level === 0) this.#notePeerExchange(peer)
       return answerNodes(this.#replica, request)
     })
@@ -163,8 +164,11 @@ export class AntiEntropy implements Startable {
       signal.throwIfAborted()
       const { transport, clock, log, onRound } = this.#components
       const startedAt = clock.monotonic()
+      const theirs = transport.versionOf(peer)
+      const version = theirs && greatestCommon(transport.version.tree, theirs.tree)
       const exchange = new TreeExchange({
         peer,
+        ...(version !== undefined && { version }),
         replica: this.#replica,
         ask: (method, body) =>
           withDeadline(clock, REQUEST_MS_MAX, signal, limit => transport.request(peer, method, body, limit)),

@@ -4,7 +4,7 @@ import type { Directory } from '../../directory/directory.js'
 import type { NodeId } from '../../domain/ids.js'
 import { MERKLE_FANOUT } from '../../domain/merkle.js'
 import { graveOf, type RecordKey } from '../../domain/record.js'
-import { encodeRecord } from '../../domain/record-codec.js'
+import { encodeRecord, encodeRecordAs } from '../../domain/record-codec.js'
 import { REQUEST_BYTES_MAX } from '../../network/transport.js'
 import { type GraveLeaf, type Leaf, PUT_GRAVES_MAX, SHORT_DIGEST_BYTES } from './anti-entropy-messages.js'
 
@@ -12,7 +12,10 @@ import { type GraveLeaf, type Leaf, PUT_GRAVES_MAX, SHORT_DIGEST_BYTES } from '.
 const RECORD_BYTES_MAX = REQUEST_BYTES_MAX - 1024
 
 export interface TreeReplicaComponents {
-  readonly directory: Pick<Directory, 'merkle' | 'leaves' | 'getMany' | 'gravesOf' | 'merge' | 'mergeGraves'>
+  readonly directory: Pick<
+    Directory,
+    'formats' | 'merkle' | 'leaves' | 'getMany' | 'gravesOf' | 'merge' | 'mergeGraves'
+  >
   readonly log: Logger
 }
 
@@ -68,7 +71,7 @@ export class TreeReplica {
         const grave = graves.next().value
         return grave && encodeRecord(graveOf(keys[i] as RecordKey, grave.generation))
       }
-      const bytes = encodeRecord(found.record)
+      const bytes = encodeRecordAs(this.#directory.formats, found.record)
       if (bytes.length <= RECORD_BYTES_MAX) return bytes
       this.#log.warn(
         { ...keys[i], byteCount: bytes.length },

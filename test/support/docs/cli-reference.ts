@@ -1,4 +1,4 @@
-import { Writable } from 'node:stream'
+import { Readable, Writable } from 'node:stream'
 import { runCli } from '../../../src/cli/cli.js'
 import { flagHints, settingsHelp } from '../../../src/config/help.js'
 import { systemClock } from '../../../src/core/clock.js'
@@ -39,6 +39,7 @@ async function helpOf(command: readonly string[]): Promise<string> {
   const components = {
     clock: systemClock,
     random: systemRandom,
+    stdin: () => Readable.from([]),
     stdout: output,
     stderr: output,
     environment: {},

@@ -3,6 +3,7 @@ import { BATCH_BYTES_MIN, markerRow, RING_SLOTS, readMarkers } from '../../../sr
 import { planBatch } from '../../../src/directory/batch-plan.js'
 import { DamageError } from '../../../src/directory/damage.js'
 import { type Database, WRITE_BUFFER_BYTES } from '../../../src/directory/database.js'
+import { placeOf } from '../../../src/directory/keys.js'
 import { encodeRecord } from '../../../src/domain/record-codec.js'
 import { MemoryDatabaseSource } from './memory-database.js'
 
@@ -55,10 +56,15 @@ describe('batch markers', () => {
 
   it('belong to batches of at least BATCH_BYTES_MIN', () => {
     const record = { kind: 'a', id: 'b', context: new Map(), entries: [] }
-    const base = { sequence: 0, root: root(0), bucket: () => root(0), count: () => 0 }
+    const base = { sequence: 0, root: root(0), bucket: () => root(0), count: () => 0, formatMax: 2 }
     const after = { record, bytes: encodeRecord(record), home: undefined }
     // Merged without its needle: the batch has no applied offset.
-    const readable = planBatch(base, [{ key: record, before: undefined, after, volumes: [] }], new Map(), 0)
+    const readable = planBatch(
+      base,
+      [{ key: record, place: placeOf(record), before: undefined, after, volumes: [] }],
+      new Map(),
+      0
+    )
     const opaque = planBatch(base, [], new Map(), 0, { folds: [{ key: record, format: 9, before: undefined }] })
     // A row in LevelDB's write buffer: key, value, 8 bytes of sequence number and type, two lengths of at least one byte,
     // and a skip-list node of at least two pointers.

@@ -1,11 +1,13 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { hlcFrom } from '../../../src/domain/hlc.js'
+import type { VersionRange } from '../../../src/domain/formats.js'
 import {
   decodeVersion,
   encodeVersion,
   type NodeVersion,
   obstacleBetween,
+  ownVersion,
   readVersion
 } from '../../../src/network/node-version.js'
 
@@ -23,9 +25,22 @@ function reader(bytes: Uint8Array): (byteCount: number) => Promise<Uint8Array> {
 
 const decoded = async (bytes: Uint8Array): Promise<NodeVersion> => decodeVersion(await readVersion(reader(bytes)))
 
+/** @returns ranges of versions up to `max` */
+function ranges(max: number): fc.Arbitrary<VersionRange> {
+  const version = fc.integer({ min: 1, max })
+  return fc.tuple(version, version).map(([a, b]) => ({ min: Math.min(a, b), max: Math.max(a, b) }))
+}
+
 test('bytes stand as documented', () => {
-  const bytes = encodeVersion({ program: '0.1.0', formats: { min: 2, max: 0x0304 } })
-  expect(Buffer.from(bytes).toString('hex')).toBe(`000a00020304${'05'}${Buffer.from('0.1.0').toString('hex')}`)
+  const bytes = encodeVersion({
+    program: '0.1.0',
+    formats: { min: 2, max: 0x0304 },
+    clusterFormat: 0x0203,
+    tree: { min: 4, max: 5 },
+    gossip: { min: 6, max: 7 }
+  })
+  const program = Buffer.from('0.1.0').toString('hex')
+  expect(Buffer.from(bytes).toString('hex')).toBe(`001000020304${'05'}${program}020304050607`)
 })
 
 test('what one side encodes the other decodes', async () => {
@@ -34,9 +49,10 @@ test('what one side encodes the other decodes', async () => {
       unit: fc.integer({ min: 0x20, max: 0x7e }).map(code => String.fromCharCode(code)),
       maxLength: 64
     }),
-    formats: fc
-      .tuple(fc.integer({ min: 1, max: 0xffff }), fc.integer({ min: 1, max: 0xffff }))
-      .map(([a, b]) => ({ min: Math.min(a, b), max: Math.max(a, b) }))
+    formats: ranges(0xffff),
+    clusterFormat: fc.integer({ min: 1, max: 0xffff }),
+    tree: ranges(0xff),
+    gossip: ranges(0xff)
   })
   await fc.assert(
     fc.asyncProperty(versions, async version => {
@@ -46,12 +62,12 @@ test('what one side encodes the other decodes', async () => {
 })
 
 test('a text longer than 64 characters is cut', async () => {
-  const { program } = await decoded(encodeVersion({ program: 'x'.repeat(300), formats: { min: 2, max: 2 } }))
+  const { program } = await decoded(encodeVersion(ownVersion('x'.repeat(300), { min: 2, max: 2 })))
   expect(program).toBe('x'.repeat(64))
 })
 
 test('what is told of the past follows the text; a build that tells nothing is read as well', async () => {
-  const silent = { program: '0.1.0', formats: { min: 2, max: 2 } }
+  const silent = ownVersion('0.1.0', { min: 2, max: 2 })
   const past = { horizon: hlcFrom(0x0102), promise: hlcFrom(0x03) }
   const bytes = encodeVersion({ ...silent, past })
   expect(bytes.byteLength).toBe(encodeVersion(silent).byteLength + 16)
@@ -65,16 +81,17 @@ test('what is told of the past follows the text; a build that tells nothing is r
 
 test('whoever was beyond the horizon is refused, once the formats fit', () => {
   const at = (ms: number, max = 2): NodeVersion => {
-    return { program: '0', formats: { min: max, max }, past: { horizon: hlcFrom(ms), promise: hlcFrom(ms) } }
+    return { ...ownVersion('0', { min: max, max }), past: { horizon: hlcFrom(ms), promise: hlcFrom(ms) } }
   }
   expect(obstacleBetween(at(2), at(2))).toBeUndefined()
   expect(obstacleBetween(at(2), at(1))).toMatch(/^the other node was beyond the horizon/)
-  expect(obstacleBetween(at(1), { program: '0', formats: { min: 2, max: 2 } })).toBeUndefined()
+  expect(obstacleBetween(at(1), ownVersion('0', { min: 2, max: 2 }))).toBeUndefined()
   expect(obstacleBetween(at(2), at(1, 3))).toMatch(/no record format in common/)
 })
 
 test('fields of later versions are ignored, up to 256 bytes', async () => {
-  const version = { program: '2.0.0', formats: { min: 2, max: 3 }, past: { horizon: hlcFrom(1), promise: undefined } }
+  const past = { horizon: hlcFrom(1), promise: undefined }
+  const version = { ...ownVersion('2.0.0', { min: 2, max: 3 }), clusterFormat: 3, past }
   const body = encodeVersion(version).subarray(2)
   const withMore = (bytes: number): Buffer => {
     const length = Buffer.alloc(2)
@@ -85,6 +102,17 @@ test('fields of later versions are ignored, up to 256 bytes', async () => {
   await expect(decoded(withMore(257))).rejects.toMatchObject(malformed)
 })
 
+test('a node that tells only its formats is taken for one of the first builds that did', async () => {
+  const { formats, clusterFormat, tree, gossip } = await decoded(Buffer.from('000500020003' + '00', 'hex'))
+  const one = { min: 1, max: 1 }
+  expect({ formats, clusterFormat, tree, gossip }).toEqual({
+    formats: { min: 2, max: 3 },
+    clusterFormat: 1,
+    tree: one,
+    gossip: one
+  })
+})
+
 test.each([
   ['shorter than the fixed fields', '0004' + '00020003'],
   ['text beyond the end', '0005' + '00020003' + '01'],
@@ -92,7 +120,11 @@ test.each([
   ['a control character', '0006' + '00020003' + '01' + '0a'],
   ['a character beyond ASCII', '0006' + '00020003' + '01' + 'e9'],
   ['format 0', '0005' + '00000003' + '00'],
-  ['a range that ends before it begins', '0005' + '00030002' + '00']
+  ['a range that ends before it begins', '0005' + '00030002' + '00'],
+  ['fields behind the text that end too early', '000a' + '00020003' + '00' + '0002010101'],
+  ['a cluster of format 0', '000b' + '00020003' + '00' + '000001010101'],
+  ['trees of version 0', '000b' + '00020003' + '00' + '000200010101'],
+  ['gossip that ends before it begins', '000b' + '00020003' + '00' + '000201010201']
 ])('malformed: %s', async (_what, hex) => {
   await expect(decoded(Buffer.from(hex, 'hex'))).rejects.toMatchObject(malformed)
 })
@@ -115,11 +147,23 @@ test.each([
   [[2, 2], [3, 3], 'upgrade this node'],
   [[4, 5], [2, 3], 'upgrade the other node']
 ] as const)('formats %j here and %j there', (own, other, advice) => {
-  const versionOf = (program: string, [min, max]: readonly [number, number]): NodeVersion => ({
-    program,
-    formats: { min, max }
-  })
+  const versionOf = (program: string, [min, max]: readonly [number, number]): NodeVersion =>
+    ownVersion(program, { min, max })
   const obstacle = obstacleBetween(versionOf('1.0.0', own), versionOf('7.0.0', other))
   if (advice === undefined) expect(obstacle).toBeUndefined()
   else for (const part of [advice, '1.0.0', '7.0.0', 'UPGRADING.md']) expect(obstacle).toContain(part)
+})
+
+test.each([
+  ['the cluster of this node', { clusterFormat: 3 }, {}, 'upgrade the other node'],
+  ['the cluster of the other one', {}, { clusterFormat: 4 }, 'upgrade this node and the other node'],
+  ['trees', { tree: { min: 2, max: 3 } }, { tree: { min: 1, max: 1 } }, 'upgrade the other node'],
+  ['gossip', { gossip: { min: 1, max: 1 } }, { gossip: { min: 2, max: 2 } }, 'upgrade this node'],
+  ['nothing', { clusterFormat: 2, tree: { min: 1, max: 3 } }, { tree: { min: 2, max: 4 } }, undefined]
+] as const)('what keeps them apart is %s', (_what, own, other, advice) => {
+  const here = { ...ownVersion('1.0.0', { min: 2, max: 3 }), ...own }
+  const there = { ...ownVersion('7.0.0', { min: 2, max: 2 }), ...other }
+  const obstacle = obstacleBetween(here, there)
+  if (advice === undefined) expect(obstacle).toBeUndefined()
+  else expect(obstacle).toContain(`: ${advice}, see UPGRADING.md`)
 })

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { silentLog } from '../../../../src/core/log.js'
 import type { DirectoryRecord } from '../../../../src/domain/record.js'
 import { encodeRecord } from '../../../../src/domain/record-codec.js'
+import { Message } from '../../../../src/network/rpc/message.js'
 import { answerGet, answerLeaves } from '../../../../src/replication/records/anti-entropy-answers.js'
 import {
   decodeGetAnswer,
@@ -10,7 +11,8 @@ import {
   decodeLeavesAnswer,
   decodeLeavesRequest,
   encodeGetRequest,
-  encodeLeavesRequest
+  encodeLeavesRequest,
+  encodeNodesRequest
 } from '../../../../src/replication/records/anti-entropy-messages.js'
 import { TreeReplica } from '../../../../src/replication/records/tree-replica.js'
 import { modelOf } from '../../directory/directory-model.js'
@@ -497,5 +499,41 @@ describe('anti-entropy', () => {
     const count = b.directory.count('all')
     await world.clock.advance(200_000)
     expect(b.directory.count('all')).toBe(count)
+  })
+})
+
+describe('between nodes of two versions', () => {
+  it.each([
+    ['the older', 'b'],
+    ['the newer', 'a']
+  ])('trees are compared in the greatest version that both know, whether %s begins or not', async (_who, beginner) => {
+    world = new World()
+    a = await Replica.start(world, 'a', { version: { tree: { min: 1, max: 3 } } })
+    b = await Replica.start(world, 'b', { version: { tree: { min: 1, max: 2 } } })
+    await world.connect(a, b)
+    const asked: number[] = []
+    for (const { transport } of [a, b]) {
+      const request = transport.request.bind(transport)
+      transport.request = (peer, method, body, signal) => {
+        if (method === 'tree.nodes') asked.push(Message.decode(body).uint('version'))
+        return request(peer, method, body, signal)
+      }
+    }
+    await a.births(3)
+    await (beginner === 'a' ? exchange() : exchange(b, a))
+    await expectSame(a, b)
+    expect([...new Set(asked)]).toEqual([2])
+  })
+
+  it('a version that this node does not know is refused', async () => {
+    world = new World()
+    a = await Replica.start(world, 'a', { version: { tree: { min: 2, max: 3 } } })
+    b = await Replica.start(world, 'b', { version: { tree: { min: 2, max: 3 } } })
+    await world.connect(a, b)
+    for (const version of [1, 4]) {
+      const body = encodeNodesRequest({ level: 0, indexes: [0] }, version)
+      const answer = b.transport.request(a.id, 'tree.nodes', body, never)
+      await expect(world.during(answer)).rejects.toMatchObject({ code: 'ERR_PEER_PROTOCOL' })
+    }
   })
 })
