@@ -102,7 +102,8 @@ export class NodeServices implements Startable {
           onRound: () => {
             local.age.noteRound()
             local.laidOut.settleIn()
-          }
+          },
+          hasCompared: () => local.age.roundAt !== undefined
         },
         network.init,
         { purgeMs }

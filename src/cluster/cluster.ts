@@ -67,6 +67,8 @@ export interface ClusterComponents {
   readonly verdicts: Pick<NeedleVerdicts, 'isRetired'>
   /** Called when the directory has been compared with a peer's as a whole. */
   readonly onRound: () => void
+  /** Whether it ever was, so that this node has the records of all members. */
+  readonly hasCompared: () => boolean
 }
 
 export interface ClusterInit {
@@ -224,9 +226,13 @@ export class Cluster implements Startable {
 
   /** Why this node must not bury deletes now; undefined: it may. */
   burialObstacle(): string | undefined {
-    const skews = this.membership
-      .members()
-      .flatMap(({ state, clockSkewMs }) => (state === 'alive' ? (clockSkewMs ?? []) : []))
+    const others = this.membership.members().filter(({ self, state }) => !self && state !== 'left')
+    const alive = others.filter(({ state }) => state === 'alive')
+    const recorded = new Set(this.roll.others().map(({ id }) => id))
+    const isNew = alive.length > 0 && !this.#components.hasCompared()
+    if (isNew || others.some(({ id }) => !recorded.has(id)))
+      return 'it is not known yet how long all members let a delete be undone'
+    const skews = alive.flatMap(({ clockSkewMs }) => clockSkewMs ?? [])
     const isAhead = skews.length > 0 && skews.every(skewMs => Math.abs(skewMs) > BURIAL_SKEW_MS_MAX)
     return isAhead ? 'the clock of this node is more than a minute off those of all other members' : undefined
   }

@@ -10,7 +10,7 @@ import { type AltKey, metaEtag, PHOTO_KIND, type Photo, viewPhoto } from '../dom
 import { conflictVersions, type DirectoryRecord } from '../domain/record.js'
 import { decodeRecord } from '../domain/record-codec.js'
 import { wordsOf } from '../domain/terms.js'
-import type { LaidOut, LaidOutRecord } from '../store/laid-out.js'
+import type { LaidOut } from '../store/laid-out.js'
 import { blobOf, dataIdentity, type PhotoBlob } from '../store/photo-needles.js'
 import { photoNotFound, type RecordWriter, requireLive, requireRecord } from '../store/record-writer.js'
 import type { NeedleStore } from '../volumes/needle-store.js'
@@ -68,7 +68,7 @@ export interface PhotosComponents {
   /** Asks the peers about a photo that is unknown here. @returns whether all members answered */
   readonly fetchRecord?: (id: PhotoId) => Promise<boolean>
   /** What graves have ended here before its time. Default: nothing. */
-  readonly laidOut?: Pick<LaidOut, 'get' | 'release'>
+  readonly laidOut?: Pick<LaidOut, 'get'>
 }
 
 export interface PhotosInit {
@@ -207,27 +207,17 @@ export class Photos {
    * @throws `ERR_NOT_BURIED`, `ERR_BYTES_GONE`: it is not laid out here, or its bytes cannot be read
    */
   async exhume(id: PhotoId): Promise<void> {
-    const exhumed = await this.#exhume(id)
-    await this.#laidOut?.release(entry => entry === exhumed)
-  }
-
-  /** @param ids - at most 10,000. @throws `ERR_BAD_PARAMETER`; errors of single photos are in their outcomes */
-  async batchExhume(ids: readonly PhotoId[]): Promise<readonly BatchOutcome[]> {
-    const exhumed = new Set<LaidOutRecord>()
-    const outcomes = await forEach(ids, async id => exhumed.add(await this.#exhume(id)))
-    await this.#laidOut?.release(entry => exhumed.has(entry)) // at once: each release writes the whole file
-    return outcomes
-  }
-
-  /** @returns what was laid out of it, and can be let go */
-  async #exhume(id: PhotoId): Promise<LaidOutRecord> {
     const key = { kind: PHOTO_KIND, id }
     const { grave } = this.#directory.lookUp(key)
     if (grave === undefined) throw new SheafError('ERR_NOT_BURIED', undefined, { details: { photo_id: id } })
     const kept = this.#laidOut?.get(key)
     if (kept === undefined) throw new SheafError('ERR_BYTES_GONE', undefined, { details: { photo_id: id } })
     await this.#edits.exhume(id, decodeRecord(kept.bytes))
-    return kept
+  }
+
+  /** @param ids - at most 10,000. @throws `ERR_BAD_PARAMETER`; errors of single photos are in their outcomes */
+  batchExhume(ids: readonly PhotoId[]): Promise<readonly BatchOutcome[]> {
+    return forEach(ids, id => this.exhume(id))
   }
 
   /** @throws `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED` */

@@ -7,8 +7,8 @@ import type { Directory } from '../directory/directory.js'
 const SAVE_EVERY_MS = 60_000
 /** When the two clocks went apart by more than this, it is not known how much time has passed. */
 const DISAGREEMENT_MS_MAX = 60_000
-const STATE_BYTES = 16
-const NEVER = 0xffff_ffff_ffff_ffffn
+const STATE_BYTES = 24
+const NEVER = -(2n ** 63n)
 
 export interface AgeComponents {
   readonly clock: Clock
@@ -46,12 +46,17 @@ export class Age implements Startable {
     if (passedMs <= 0) return this.#ageMs
     const apartMs = Math.abs(wallMs - this.#wallMs - passedMs)
     if (apartMs <= DISAGREEMENT_MS_MAX) this.#ageMs += passedMs
+    else this.#noteAbsence(wallMs - this.#wallMs)
     this.#monotonicMs += passedMs
     this.#wallMs = wallMs
     return this.#ageMs
   }
 
-  /** The age at which this node's directory was last compared with a peer's as a whole; undefined if it never was. */
+  /**
+   * The age at which this node's directory was last compared with a peer's as a whole; undefined if it never was. Earlier by
+   * what may have passed since then without counting, and so perhaps negative: that the node has not kept up with the others
+   * is believed even of a clock that was set wrong.
+   */
   get roundAt(): number | undefined {
     return this.#roundAt
   }
@@ -67,8 +72,15 @@ export class Age implements Startable {
     const bytes = Buffer.from(state)
     this.#saved = bytes
     this.#ageMs += Number(bytes.readBigUInt64BE())
-    const roundAt = bytes.readBigUInt64BE(8)
-    this.#roundAt ??= roundAt === NEVER ? undefined : Number(roundAt)
+    const roundAt = bytes.readBigInt64BE(8)
+    if (this.#roundAt !== undefined || roundAt === NEVER) return
+    this.#roundAt = Number(roundAt)
+    this.#noteAbsence(this.#wallMs - Number(bytes.readBigUInt64BE(16)))
+  }
+
+  /** Time has passed, by the wall clock alone. */
+  #noteAbsence(ms: number): void {
+    if (this.#roundAt !== undefined) this.#roundAt -= Math.max(0, ms)
   }
 
   start(): Promise<void> {
@@ -88,7 +100,8 @@ export class Age implements Startable {
   async #save(): Promise<void> {
     const bytes = Buffer.alloc(STATE_BYTES)
     bytes.writeBigUInt64BE(BigInt(this.now()))
-    bytes.writeBigUInt64BE(this.#roundAt === undefined ? NEVER : BigInt(this.#roundAt), 8)
+    bytes.writeBigInt64BE(this.#roundAt === undefined ? NEVER : BigInt(this.#roundAt), 8)
+    bytes.writeBigUInt64BE(BigInt(this.#wallMs), 16)
     if (bytes.equals(this.#saved)) return
     await this.#components.directory.saveAge(bytes)
     this.#saved = bytes

@@ -78,6 +78,8 @@ export class LaidOut implements GraveGuard {
   /** Entries that are not in the file yet. */
   #unsaved: LaidOutRecord[] = []
   #fileBytes = 0
+  /** The file holds entries that are gone. */
+  #isOutdated = false
   /** Settles when the file has been written: one write comes after the other. */
   #written: Promise<void> = Promise.resolve()
 
@@ -195,8 +197,14 @@ export class LaidOut implements GraveGuard {
   /** Lets go of what was laid out for a whole undo period; of nothing while that is too much. */
   async expire(): Promise<void> {
     if (this.#unsaved.length > 0) await this.#save()
+    if (this.#isOutdated) await this.#rewrite()
     if (this.#records.size === 0 || this.isAlarming) return
     await this.release(({ at }) => !this.isUndoable(at))
+  }
+
+  /** To be called when a record lives, or has a tombstone: it was brought back here or elsewhere, and need not be kept. */
+  noteLife(key: RecordKey): void {
+    if (this.#records.delete(recordName(key))) this.#isOutdated = true
   }
 
   /**
@@ -252,6 +260,7 @@ export class LaidOut implements GraveGuard {
       try {
         await fileSystem.writeFileAtomic(this.#path, bytes)
         this.#fileBytes = bytes.length
+        this.#isOutdated = false
       } catch (cause) {
         this.#unsaved.unshift(...unsaved)
         const full = systemErrorCode(cause) === 'ENOSPC'

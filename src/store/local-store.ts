@@ -22,7 +22,7 @@ import { VolumeCopies } from '../volumes/volume-copies.js'
 import { VolumeSet, type VolumeSetComponents } from '../volumes/volume-set.js'
 import { Age } from './age.js'
 import { LaidOut } from './laid-out.js'
-import { NeedleVerdicts } from './needle-verdicts.js'
+import { NeedleVerdicts, RETIRED_KIND } from './needle-verdicts.js'
 import { Past } from './past.js'
 import { RecordWriter } from './record-writer.js'
 import { Sweep } from './sweep.js'
@@ -201,6 +201,8 @@ export class LocalStore implements Startable {
       for (const { key, before, after, volumes: from } of changes) {
         if (this.laidOut.isNew && key.kind === PHOTO_KIND && from.some(id => volumes.isOfThisProcess(id)))
           this.laidOut.settleIn()
+        if (after !== undefined) this.laidOut.noteLife(key)
+        if (key.kind === RETIRED_KIND && volumes.get(key.id as VolumeId)?.state === 'active') this.#compaction.wake()
         for (const id of verdicts.affectedVolumes(before, after)) {
           const volume = volumes.get(id)
           if (volume !== undefined) inspector.invalidate(volume)
@@ -293,6 +295,7 @@ export class LocalStore implements Startable {
     await this.#rebuildOnDamage(() => this.#rereadGaps())
     this.directory.complete()
     this.laidOut.began(this.directory.isEmpty)
+    for (const { key } of this.laidOut.list()) if (this.directory.lookUp(key).stored) this.laidOut.noteLife(key)
     await this.age.start()
     for (const worker of this.#workers) await worker.start()
   }

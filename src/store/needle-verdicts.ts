@@ -22,7 +22,8 @@ import { recordDraft } from './record-needles.js'
 import type { RecordWriter } from './record-writer.js'
 import { gravesDrafts, type KeyedGrave } from './sweep.js'
 
-const RETIRED_KIND = 'volume'
+/** Kind of the records of retired volumes. */
+export const RETIRED_KIND = 'volume'
 /** Chunks of a changed blob that are looked up: 8 GiB at 8 MiB each. Volumes with later ones are inspected in time. */
 const AFFECTED_CHUNKS_MAX = 1024
 

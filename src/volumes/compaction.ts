@@ -88,7 +88,7 @@ export class Compactor {
 
   /** Compacts one volume that is due, in the background. @returns `idle` when there was none */
   async step(signal: AbortSignal): Promise<'busy' | 'idle'> {
-    await this.#closeOverdue()
+    await this.#closeActive()
     await this.#evacuate('background', signal)
     const [volume] = await this.#due('background')
     if (volume === undefined) return (await this.#makeRoom(signal)) ? 'busy' : 'idle'
@@ -117,11 +117,11 @@ export class Compactor {
     progress: (done: number, total: number) => void,
     signal: AbortSignal
   ): Promise<CompactionResult> {
-    const { volumes, inspector } = this.#components
+    const { volumes, inspector, isRetired } = this.#components
     inspector.invalidateAll()
     for (const volume of volumes.volumes()) {
       if (volume.state !== 'active') continue
-      if (droppable(await inspector.inspect(volume), mode) > 0) await volumes.closeActive()
+      if (isRetired(volume.id) || droppable(await inspector.inspect(volume), mode) > 0) await volumes.closeActive()
     }
     await this.#evacuate(mode, signal)
     const due = await this.#due(mode)
@@ -181,13 +181,15 @@ export class Compactor {
     }
   }
 
-  /** Closes an active volume with overdue deletes: on a node that writes little it would never fill and be compacted. */
-  async #closeOverdue(): Promise<void> {
-    const { volumes, inspector } = this.#components
+  /**
+   * Closes an active volume with overdue deletes: on a node that writes little it would never fill and be compacted. Also one
+   * that others have retired while this node was cut off: they no longer fetch what is appended to it.
+   */
+  async #closeActive(): Promise<void> {
+    const { volumes, inspector, isRetired } = this.#components
     for (const volume of volumes.volumes()) {
       if (volume.state !== 'active') continue
-      const inspection = await inspector.inspect(volume)
-      if (this.#isOverdue(volume, inspection)) await volumes.closeActive()
+      if (isRetired(volume.id) || this.#isOverdue(volume, await inspector.inspect(volume))) await volumes.closeActive()
     }
   }
 

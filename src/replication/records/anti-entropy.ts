@@ -45,7 +45,7 @@ export interface AntiEntropyComponents {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
-  /** Called when the directory has been compared with a peer's as a whole. */
+  /** Called when the directory has been compared with a peer's as a whole, or is known to be equal to it. */
   readonly onRound?: () => void
 }
 
@@ -125,11 +125,12 @@ export class AntiEntropy implements Startable {
    * @param digest - as returned by `Directory.digest`
    */
   noteDigest(peer: NodeId, digest: string): void {
-    const { directory, clock } = this.#components
+    const { directory, clock, onRound } = this.#components
     const schedule = this.#schedules.get(peer)
     if (schedule === undefined || directory.state !== 'open') return
     if (digest === directory.digest()) {
       schedule.differsSince = undefined
+      onRound?.()
       return
     }
     schedule.differsSince ??= clock.monotonic()

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { hlcFrom } from '../../../src/domain/hlc.js'
 import type { VersionRange } from '../../../src/domain/formats.js'
+import { hlcFrom } from '../../../src/domain/hlc.js'
 import {
   decodeVersion,
   encodeVersion,
