@@ -90,6 +90,7 @@ export class NodeServices implements Startable {
           volumes,
           copies: local.copies,
           directory,
+          past: local.past,
           writer,
           verdicts,
           clock,

@@ -47,6 +47,8 @@ export interface NodeComponents {
 export interface SheafNodeInit {
   readonly config: Config
   readonly version: string
+  /** Neither joins others nor sweeps, compacts or scrubs: its folder is only read. Default: it does. */
+  readonly alone?: boolean
   /** Default: those of this version. */
   readonly formats?: RecordFormats
 }
@@ -64,6 +66,7 @@ export interface ReadyInfo {
 export class SheafNode implements Startable {
   readonly #config: Config
   readonly #version: string
+  readonly #alone: boolean
   readonly #formats: RecordFormats
   readonly #components: NodeComponents
   /** Parts that have been started, in that order. */
@@ -77,6 +80,7 @@ export class SheafNode implements Startable {
     this.#components = components
     this.#config = init.config
     this.#version = init.version
+    this.#alone = init.alone === true
     this.#formats = init.formats ?? RECORD_FORMATS
   }
 
@@ -112,14 +116,14 @@ export class SheafNode implements Startable {
       await this.#startPart(new DataLock({ folder }))
       const identity = await loadIdentity(this.#components, folder)
       this.#components.log.info({ nodeId: identity.nodeId, version: this.#version, folder }, 'starting')
-      const transport = this.#createTransport(identity)
+      const transport = this.#alone ? undefined : this.#createTransport(identity)
       const services = this.#createServices(folder, identity, transport)
       await this.#startPart(services)
       this.#left = services.cluster?.decommission.left ?? this.#left
       const { clock, random } = this.#components
       const events = new Events({ directory: services.local.directory, clock, random })
       services.cluster?.onEvent((type, member) => events.note(type, member))
-      const server = await this.#createServer(services, events, transport.self)
+      const server = await this.#createServer(services, events, identity.nodeId as NodeId)
       await this.#startPart(server)
       const supply = this.#createModelSupply(services)
       if (supply !== undefined) await this.#startPart(supply)
@@ -127,7 +131,7 @@ export class SheafNode implements Startable {
       await this.#startPart(events)
       const address = server.address()
       invariant(address !== undefined, 'the server listens')
-      this.#ready = { http: connectableUrl(address), p2p: transport.addresses(), nodeId: identity.nodeId }
+      this.#ready = { http: connectableUrl(address), p2p: transport?.addresses() ?? [], nodeId: identity.nodeId }
     } catch (err) {
       await this.stop().catch(stopErr =>
         this.#components.log.error({ err: stopErr }, 'could not stop cleanly after the start failed')
@@ -177,7 +181,7 @@ export class SheafNode implements Startable {
     return new ModelSupply({ store, lastServing, use, clock, log }, { name })
   }
 
-  #createServices(folder: string, identity: NodeIdentity, transport: Transport): NodeServices {
+  #createServices(folder: string, identity: NodeIdentity, transport: Transport | undefined): NodeServices {
     const {
       name,
       join: joinAt,
@@ -196,26 +200,28 @@ export class SheafNode implements Startable {
         database: levelDatabase(join(folder, 'directory'), this.#components.fileSystem),
         sign: bytes => identity.sign(bytes),
         verifySignature,
-        similarity: {
-          analyzer: new QueuedImageAnalyzer({
-            clock,
-            log,
-            startProcess: () => ForkedImageProcess.start({ clock, log })
-          }),
-          indexes: new HnswIndexes({ fileSystem, log }, { folder: join(folder, 'similarity') })
-        },
-        network: {
-          transport,
-          resolve: resolveHost,
-          nodeOf: origin => nodeIdOf(origin) as NodeId,
-          init: {
-            name,
-            version: this.#version,
-            join: joinAt,
-            joinIsDefault,
-            defaultPort: p2p.port === 0 ? P2P_PORT : p2p.port
+        ...(transport && {
+          similarity: {
+            analyzer: new QueuedImageAnalyzer({
+              clock,
+              log,
+              startProcess: () => ForkedImageProcess.start({ clock, log })
+            }),
+            indexes: new HnswIndexes({ fileSystem, log }, { folder: join(folder, 'similarity') })
+          },
+          network: {
+            transport,
+            resolve: resolveHost,
+            nodeOf: origin => nodeIdOf(origin) as NodeId,
+            init: {
+              name,
+              version: this.#version,
+              join: joinAt,
+              joinIsDefault,
+              defaultPort: p2p.port === 0 ? P2P_PORT : p2p.port
+            }
           }
-        }
+        })
       },
       {
         folder,
@@ -225,7 +231,8 @@ export class SheafNode implements Startable {
         formats: this.#formats,
         maxUploadBytes,
         minCopies,
-        requireCookie
+        requireCookie,
+        upkeep: transport !== undefined
       }
     )
   }

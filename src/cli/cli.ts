@@ -5,7 +5,7 @@ import type { Random } from '../core/random.js'
 import { addCompletion } from './commands/completion.js'
 import { addConflicts } from './commands/conflicts.js'
 import { addDuplicates } from './commands/duplicates.js'
-import { addExport } from './commands/export.js'
+import { addExport, type OpenFolder } from './commands/export.js'
 import { addGet } from './commands/get.js'
 import { addInfo } from './commands/info.js'
 import { addJobs } from './commands/jobs.js'
@@ -44,6 +44,7 @@ export interface CliComponents {
 export interface CliInit {
   readonly version: string
   readonly start: StartCommand
+  readonly openFolder: OpenFolder
 }
 
 /**
@@ -104,7 +105,7 @@ export async function runCli(argv: readonly string[], components: CliComponents,
   }
 }
 
-function addCommands(commands: CommandSet, components: CliComponents, { version, start }: CliInit): void {
+function addCommands(commands: CommandSet, components: CliComponents, { version, start, openFolder }: CliInit): void {
   const { stdout, stderr, random } = components
   commands.program.helpInformation = () => OVERVIEW
   commands.program.exitOverride().configureOutput({
@@ -120,7 +121,7 @@ function addCommands(commands: CommandSet, components: CliComponents, { version,
   addRemove(commands)
   addList(commands)
   addInfo(commands)
-  addExport(commands)
+  addExport(commands, openFolder)
   addSimilar(commands)
   addSearch(commands)
   addDuplicates(commands)

@@ -22,6 +22,7 @@ import { PeerVolumes } from '../replication/volumes/peer-volumes.js'
 import { ReplicationLag } from '../replication/volumes/replication-lag.js'
 import { type RepairProgress, VolumeShipping } from '../replication/volumes/volume-shipping.js'
 import type { NeedleVerdicts } from '../store/needle-verdicts.js'
+import type { Past } from '../store/past.js'
 import type { RecordWriter } from '../store/record-writer.js'
 import type { VolumeCopies } from '../volumes/volume-copies.js'
 import type { VolumeSet } from '../volumes/volume-set.js'
@@ -32,6 +33,7 @@ import { ClusterFormat } from './members/cluster-format.js'
 import { CompactionOwner } from './members/compaction-owner.js'
 import { Decommission } from './members/decommission.js'
 import { Departures } from './members/departures.js'
+import { KnownHorizon } from './members/known-horizon.js'
 import { MemberRecords } from './members/member-records.js'
 import { MemberRoll } from './members/member-roll.js'
 import { SelfDescription } from './members/self-description.js'
@@ -51,6 +53,7 @@ export interface ClusterComponents {
   readonly volumes: VolumeSet
   readonly copies: VolumeCopies
   readonly directory: Directory
+  readonly past: Past
   readonly writer: RecordWriter
   readonly space: () => Promise<DiskSpace>
   /** The models whose vectors this node searches. */
@@ -198,6 +201,7 @@ export class Cluster implements Startable {
       departures,
       description,
       this.format,
+      new KnownHorizon(components),
       transport,
       this.membership,
       refusal,

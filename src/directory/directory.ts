@@ -53,6 +53,8 @@ export interface DirectoryComponents {
   readonly age?: () => number
   /** What happens to a record that a grave ends here before its time. Default: nothing. */
   readonly guard?: GraveGuard
+  /** Called with the schema version of an older database before it is migrated. Default: nothing is done. */
+  readonly onOlderSchema?: (schema: number) => Promise<void>
 }
 
 /** A record that a grave is about to end here. */
@@ -135,6 +137,7 @@ export class Directory implements Startable {
   readonly #observe: (stamp: Hlc) => void
   readonly #age: () => number
   readonly #guard: GraveGuard | undefined
+  readonly #onOlderSchema: (schema: number) => Promise<void>
   readonly #migrations: readonly Migration[]
   /** The record formats of this program. */
   readonly formats: RecordFormats
@@ -155,6 +158,7 @@ export class Directory implements Startable {
     this.#observe = components.observe
     this.#age = components.age ?? (() => 0)
     this.#guard = components.guard
+    this.#onOlderSchema = components.onOlderSchema ?? (async () => {})
     this.#migrations = init.migrations ?? MIGRATIONS
     this.formats = init.formats ?? RECORD_FORMATS
   }
@@ -627,9 +631,8 @@ export class Directory implements Startable {
     try {
       const { rebuildReason, ...opened } = await openRows(
         this.#source,
-        this.#migrations,
-        this.#damage,
-        this.formats.max
+        { migrations: this.#migrations, formatMax: this.formats.max, onOlder: this.#onOlderSchema },
+        this.#damage
       )
       this.#opened = opened
       this.#rebuildReason = rebuildReason

@@ -41,11 +41,16 @@ export const MIGRATIONS: readonly Migration[] = [
 /**
  * Writes the current schema version to an empty database, and migrates an older one.
  *
+ * @param onOlder - called with an older version before the migration begins
  * @returns the schema version found; 0 for an empty database
  * @throws `ERR_FORMAT_TOO_NEW` for a newer schema; {@link DamageError} if rows exist without a schema version, or with one
  * that no migration starts from
  */
-export async function prepareSchema(database: Database, migrations: readonly Migration[]): Promise<number> {
+export async function prepareSchema(
+  database: Database,
+  migrations: readonly Migration[],
+  onOlder: (found: number) => Promise<void> = async () => {}
+): Promise<number> {
   const present = migrations.at(-1)?.to ?? 1
   const found = await readVersion(database)
   if (found > present) {
@@ -58,7 +63,10 @@ export async function prepareSchema(database: Database, migrations: readonly Mig
     )
   }
   if (found === 0) await writeVersion(database, present)
-  else if (found < present) await migrate(database, migrations, found)
+  else if (found < present) {
+    await onOlder(found)
+    await migrate(database, migrations, found)
+  }
   return found
 }
 

@@ -29,7 +29,7 @@
  * own. A record is written in the least format that can express it (formats.ts).
  *
  * Format 1 is read as well. It had one context for all lives, its field 5 and up were unknown ones, and generations had 32
- * bits; each life that has entries is given the whole context.
+ * bits; each life up to the last that has entries is given the whole context.
  */
 import { SheafError } from '../core/errors.js'
 import { invariant } from '../core/invariant.js'
@@ -65,6 +65,8 @@ const KEY_CHARACTERS_MAX = 1024
 export const GENERATION_MAX = 2 ** 20
 /** No grave ends a life above it, so a forged one leaves as many again in which the record can live on. */
 export const GRAVE_GENERATION_MAX = 2 ** 19
+/** Dots that lives of a record of format 1 are given on top: more than undeleting by hand ever needs. */
+const GIVEN_DOTS_MAX = 2 ** 14
 /** A greater one is no format: nothing of that kind is kept. */
 export const FORMAT_LAST = 0xffff_ffff
 /** Greatest field numbers that this version knows. */
@@ -197,10 +199,17 @@ export function canonicalBytes(
   return formatOf(bytes) === leastFormat(record, formats) ? bytes : encodeRecordAs(formats, record)
 }
 
-/** Gives each entry of a record of format 1 a dot of its own life, and each such life the context of all. */
+/**
+ * Gives each entry of a record of format 1 a dot of its own life, and the context of all to each life up to the last of
+ * them: what is superseded in a life without entries stays so when an older record turns up. A forged generation costs a
+ * bounded number of dots.
+ */
 function livesOf(old: DirectoryRecord, extra: UnknownFields | undefined): DirectoryRecord {
   const context = new Map(old.context)
   const lives = new Set(old.entries.map(({ generation }) => generation))
+  const given = Math.floor(GIVEN_DOTS_MAX / Math.max(old.context.size, 1))
+  const last = Math.max(0, ...lives)
+  for (let life = Math.max(1, last - given + 1); life <= last; life++) lives.add(life)
   for (const life of lives) {
     for (const [actor, counter] of old.context) context.set(actorInLife(actor as ActorId, life), counter)
   }

@@ -10,12 +10,16 @@
  *   2      cluster's record format, as far as the node knows: whoever does not read it is refused
  *   1, 1   least and greatest version of tree comparisons
  *   1, 1   least and greatest version of gossiped records
+ *   16     what it tells of the time before graves (`told-past.ts`)
  *   …      fields of later versions, ignored
  *
  * Numbers are big-endian and above 0. Where nothing follows the text, all of the rest is 1, and the cluster's format unknown.
+ * The 16 bytes may be missing, too: then the node knows of no horizon, and has nothing to keep.
  */
 import { SheafError } from '../core/errors.js'
 import { type FormatRange, greatestCommon, type VersionRange } from '../domain/formats.js'
+import { HLC_ZERO } from '../domain/hlc.js'
+import { decodePast, encodePast, obstacleOfPasts, TOLD_PAST_BYTES, type ToldPast } from './told-past.js'
 import { GOSSIP_VERSIONS, TREE_VERSIONS } from './wire-version.js'
 
 const LENGTH_BYTES = 2
@@ -34,7 +38,12 @@ export interface NodeVersion {
   readonly tree: VersionRange
   /** Of gossiped records. */
   readonly gossip: VersionRange
+  /** Undefined: it tells nothing, as if it knew of no horizon and had nothing to keep. */
+  readonly past?: ToldPast | undefined
 }
+
+/** Of a node that tells nothing. */
+const NO_PAST: ToldPast = { horizon: HLC_ZERO, promise: undefined }
 
 /** @returns what this program tells while it does not know the cluster's format */
 export function ownVersion(program: string, formats: FormatRange): NodeVersion {
@@ -42,16 +51,17 @@ export function ownVersion(program: string, formats: FormatRange): NodeVersion {
 }
 
 /** A longer `program` is cut to 64 characters. */
-export function encodeVersion({ program, formats, clusterFormat, tree, gossip }: NodeVersion): Uint8Array {
+export function encodeVersion({ program, formats, clusterFormat, tree, gossip, past }: NodeVersion): Uint8Array {
   const text = Buffer.from(program.slice(0, PROGRAM_CHARS_MAX), 'latin1')
+  const told = past === undefined ? new Uint8Array() : encodePast(past)
   const head = Buffer.alloc(LENGTH_BYTES + FIXED_BYTES)
-  head.writeUInt16BE(FIXED_BYTES + text.length + MESSAGES_BYTES, 0)
+  head.writeUInt16BE(FIXED_BYTES + text.length + MESSAGES_BYTES + told.length, 0)
   head.writeUInt16BE(formats.min, 2)
   head.writeUInt16BE(formats.max, 4)
   head.writeUInt8(text.length, 6)
   const messages = Buffer.from([0, 0, tree.min, tree.max, gossip.min, gossip.max])
   messages.writeUInt16BE(clusterFormat, 0)
-  return Buffer.concat([head, text, messages])
+  return Buffer.concat([head, text, messages, told])
 }
 
 /**
@@ -81,7 +91,11 @@ export function decodeVersion(bytes: Uint8Array): NodeVersion {
   const clusterFormat = rest.readUInt16BE(0)
   const areRanges = [formats, tree, gossip].every(({ min, max }) => min >= 1 && min <= max)
   if (!areRanges || clusterFormat === 0) throw malformed()
-  return { program, formats, clusterFormat, tree, gossip }
+  const version = { program, formats, clusterFormat, tree, gossip }
+  const told = rest.subarray(MESSAGES_BYTES)
+  if (told.length === 0) return version
+  if (told.length < TOLD_PAST_BYTES) throw malformed()
+  return { ...version, past: decodePast(told) }
 }
 
 /** @returns undefined when the two can be in one cluster, else why not and which of them has to be upgraded */
@@ -102,7 +116,7 @@ export function obstacleBetween(own: NodeVersion, other: NodeVersion): string | 
     const older = other[field].max < own[field].min ? 'the other node' : 'this node'
     return advice(`${what} in common`, own, other, field, older)
   }
-  return undefined
+  return obstacleOfPasts(own.past ?? NO_PAST, other.past ?? NO_PAST)
 }
 
 function advice(

@@ -23,6 +23,7 @@ import { VolumeSet, type VolumeSetComponents } from '../volumes/volume-set.js'
 import { Age } from './age.js'
 import { LaidOut } from './laid-out.js'
 import { NeedleVerdicts, RETIRED_KIND } from './needle-verdicts.js'
+import { Past } from './past.js'
 import { RecordWriter } from './record-writer.js'
 import { Sweep } from './sweep.js'
 
@@ -75,6 +76,8 @@ export interface LocalStoreInit {
   readonly volumeBytes: number
   /** How long the bytes of a deleted photo may be kept, ms. */
   readonly purgeMs: number
+  /** Whether to sweep, compact and scrub in the background. Default: yes. */
+  readonly upkeep?: boolean
   /** Default: those of this version. */
   readonly formats?: RecordFormats
 }
@@ -94,6 +97,7 @@ export class LocalStore implements Startable {
   readonly compactor: Compactor
   readonly scrubber: Scrubber
   readonly age: Age
+  readonly past: Past
   readonly laidOut: LaidOut
   readonly sweep: Sweep
   readonly #components: LocalStoreComponents
@@ -107,7 +111,8 @@ export class LocalStore implements Startable {
   #knowsRetired = false
   #refilling = false
 
-  constructor(components: LocalStoreComponents, { folder, origin, volumeBytes, purgeMs, formats }: LocalStoreInit) {
+  constructor(components: LocalStoreComponents, init: LocalStoreInit) {
+    const { folder, origin, volumeBytes, purgeMs, formats, upkeep = true } = init
     const { fileSystem, clock, random, log, database, sign, verifySignature } = components
     const { admit = () => {}, undoMs = () => purgeMs, burialRank = () => 0 } = components
     const { burialObstacle = () => undefined, clusterFormat, nodeOf = () => '' as NodeId } = components
@@ -136,8 +141,16 @@ export class LocalStore implements Startable {
       },
       join(folder, 'laid-out')
     )
+    this.past = new Past({ fileSystem, log }, folder)
     this.directory = new Directory(
-      { database, log, observe: stamp => hybridClock.observe(stamp), age, guard: this.laidOut },
+      {
+        database,
+        log,
+        observe: stamp => hybridClock.observe(stamp),
+        age,
+        guard: this.laidOut,
+        onOlderSchema: schema => this.past.noteSchema(schema)
+      },
       formats && { formats }
     )
     this.age = new Age({ clock, directory: this.directory, log })
@@ -234,13 +247,16 @@ export class LocalStore implements Startable {
     const worker = (name: string, idleMs: number, step: Step): WorkerLoop =>
       new WorkerLoop({ clock, log }, { name, idleMs, delayMs: Math.min(idleMs, FIRST_STEP_MS), step })
     this.#compaction = worker('compaction', COMPACTION_IDLE_MS, signal => this.compactor.step(signal))
-    this.#workers = [
-      worker('directory', REOPEN_IDLE_MS, () => this.#reopenDirectory()),
+    const upkeepWorkers = [
       worker('burial', Math.min(SWEEP_IDLE_MS, Math.max(SWEEP_IDLE_MS_MIN, purgeMs / 4)), signal =>
         this.#sweep(signal)
       ),
       this.#compaction,
       worker('scrub', SCRUB_IDLE_MS, signal => this.scrubber.step(signal))
+    ]
+    this.#workers = [
+      worker('directory', REOPEN_IDLE_MS, () => this.#reopenDirectory()),
+      ...(upkeep ? upkeepWorkers : [])
     ]
   }
 
@@ -269,6 +285,7 @@ export class LocalStore implements Startable {
   async start(): Promise<void> {
     await makeDurableDirectory(this.#components.fileSystem, this.#folder)
     await this.#reserve.start()
+    await this.past.load()
     await this.directory.start()
     await this.laidOut.load()
     await this.#loadAge()

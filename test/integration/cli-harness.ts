@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { Readable, Writable } from 'node:stream'
 import { onTestFinished } from 'vitest'
 import { type CliComponents, runCli } from '../../src/cli/cli.js'
+import type { OpenFolder } from '../../src/cli/commands/export.js'
 import type { FlagHint } from '../../src/cli/shell/completion-scripts.js'
 import type { Input } from '../../src/cli/shell/confirmation.js'
 import type { Output } from '../../src/cli/shell/terminal.js'
@@ -20,6 +21,8 @@ export interface CliResult {
 export interface CliOptions extends Partial<Pick<CliComponents, 'clock' | 'random' | 'signal' | 'environment'>> {
   readonly node?: string
   readonly startFlags?: readonly FlagHint[]
+  /** Default: there is none. */
+  readonly openFolder?: OpenFolder
   readonly stdoutIsTerminal?: boolean
   readonly stderrIsTerminal?: boolean
   /** What a person types on a terminal; default: stdin is none. */
@@ -45,7 +48,11 @@ export async function cli(args: readonly string[], options: CliOptions = {}): Pr
         stdout: stdout.output,
         stderr: stderr.output
       },
-      { version: '0.0.0', start: { flags: options.startFlags ?? [], help: () => 'the settings\n', run: async () => 0 } }
+      {
+        version: '0.0.0',
+        start: { flags: options.startFlags ?? [], help: () => 'the settings\n', run: async () => 0 },
+        openFolder: options.openFolder ?? (folder => Promise.reject(new Error(`${folder} is not there`)))
+      }
     )
     const bytes = Buffer.concat(stdout.pieces)
     return { code, stdout: bytes.toString(), bytes, stderr: Buffer.concat(stderr.pieces).toString() }

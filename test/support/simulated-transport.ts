@@ -1,6 +1,7 @@
 import { SheafError } from '../../src/core/errors.js'
 import type { NodeId } from '../../src/domain/ids.js'
 import { type NodeVersion, obstacleBetween } from '../../src/network/node-version.js'
+import type { ToldPast } from '../../src/network/told-past.js'
 import {
   type FetchHandler,
   PUBLISH_BYTES_MAX,
@@ -57,6 +58,7 @@ export class SimulatedTransport implements Transport, Endpoint {
   readonly #fetches = new Map<string, FetchHandler>()
   readonly #topics = new Map<string, TopicHandler>()
   readonly #peerListeners = new Set<PeerListener>()
+  readonly #pastListeners = new Set<(past: ToldPast) => void>()
   readonly #discoveryListeners = new Set<(addresses: readonly string[]) => void>()
   /** By peer, oldest first; both sides may have dialled at once. */
   readonly #connections = new Map<NodeId, Connection[]>()
@@ -94,13 +96,22 @@ export class SimulatedTransport implements Transport, Endpoint {
 
   requireFormat(format: number): void {
     this.version = { ...this.version, clusterFormat: format }
-    for (const peer of this.peers()) this.#hangUpOnOlder(peer)
+    for (const peer of this.peers()) this.#recheck(peer)
   }
 
   /** The format may have risen at either side while the two connected. */
-  #hangUpOnOlder(peer: NodeId): void {
+  #recheck(peer: NodeId): void {
     const version = this.versionOf(peer)
     if (version !== undefined && obstacleBetween(this.version, version) !== undefined) void this.hangUp(peer)
+  }
+
+  tellPast(past: ToldPast): void {
+    this.version = { ...this.version, past }
+    for (const peer of this.peers()) this.#recheck(peer)
+  }
+
+  onPast(listener: (past: ToldPast) => void): void {
+    this.#pastListeners.add(listener)
   }
 
   addresses(): readonly string[] {
@@ -118,7 +129,10 @@ export class SimulatedTransport implements Transport, Endpoint {
       if (peer === undefined || peer.#state !== 'up' || this.#state !== 'up' || (expected ?? peer.self) !== peer.self)
         throw new SheafError('ERR_PEER_UNREACHABLE', `${address} does not answer`)
       if (peer.clusterKey !== this.clusterKey) throw new SheafError('ERR_PEER_REFUSED')
-      const obstacle = obstacleBetween(this.version, peer.version)
+      const [own, other] = [this.version, peer.version]
+      this.#hearOf(other)
+      peer.#hearOf(own)
+      const obstacle = obstacleBetween(own, other)
       if (obstacle !== undefined) throw new SheafError('ERR_PEER_REFUSED', obstacle)
       const connection = new SimulatedConnection<SimulatedTransport>(this.#links, [this, peer])
       this.#opened(connection)
@@ -254,6 +268,10 @@ export class SimulatedTransport implements Transport, Endpoint {
     if (handler === undefined) return // only who wants a topic passes it on
     this.#spread(message)
     handler(message.from, Uint8Array.from(message.body))
+  }
+
+  #hearOf({ past }: NodeVersion): void {
+    if (past !== undefined) for (const listener of this.#pastListeners) listener(past)
   }
 
   // --- inside ---

@@ -417,6 +417,10 @@ class Wire implements Transport {
 
   // --- what the code under test does ---
 
+  tellPast(): void {}
+
+  onPast(): void {}
+
   async request(_peer: NodeId, method: string, body: Uint8Array): Promise<Uint8Array> {
     this.#sent.set(method, body)
     return message(this.#answers[method] ?? '')

@@ -68,6 +68,8 @@ export interface Admission {
   /** Of this node. */
   readonly version: NodeVersion
   readonly random: Random
+  /** Called with what the other side tells of its version, once it is proven and before it may be refused. Default: nothing. */
+  readonly onTold?: (version: NodeVersion) => void
   /** @returns exactly `byteCount` bytes; rejects when the connection ends first or the handshake takes too long */
   readonly read: (byteCount: number) => Promise<Uint8Array>
   readonly write: (bytes: Uint8Array) => Promise<void>
@@ -81,7 +83,7 @@ export interface Admission {
  *   `ERR_PEER_PROTOCOL` for a malformed version; what `read` and `write` throw
  */
 export async function admit(admission: Admission): Promise<NodeVersion> {
-  const { initiator, version, read, write, random } = admission
+  const { initiator, version, read, write, random, onTold = () => {} } = admission
   const own = random.bytes(NONCE_BYTES)
   await write(own)
   const other = await read(NONCE_BYTES)
@@ -98,6 +100,7 @@ export async function admit(admission: Admission): Promise<NodeVersion> {
   }
   if (!initiator) await write(Buffer.concat([Uint8Array.of(1), statement(admission, nonces)]))
   const theirs = decodeVersion(told)
+  onTold(theirs)
   const obstacle = obstacleBetween(version, theirs)
   if (obstacle !== undefined) throw refusedHere(obstacle)
   return theirs

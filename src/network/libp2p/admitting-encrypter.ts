@@ -31,6 +31,8 @@ export interface AdmittingEncrypterInit {
   /** What this node tells now. */
   readonly version: () => NodeVersion
   readonly random: Random
+  /** Called with what each node of the cluster tells of its version, also when it is then refused for that. Default: nothing. */
+  readonly onTold?: (version: NodeVersion) => void
   /** Called for each node that this one refused, or that refused this one, with the raw connection. */
   readonly onRefused: (peer: PeerId, err: SheafError, connection: MessageStream) => void
   /** Called for each admitted node, with the raw connection below the encryption and what the node told of its version. */
@@ -89,7 +91,7 @@ async function admitted(
   init: AdmittingEncrypterInit,
   options: SecureConnectionOptions | undefined
 ): Promise<Encrypted> {
-  const { self, secrets, version, random, onRefused, onAdmitted } = init
+  const { self, secrets, version, random, onTold, onRefused, onAdmitted } = init
   const peer = secured.remotePeer
   if (peer.equals(self)) throw new Error(SELF)
   const bytes = byteStream<MessageStream>(secured.connection)
@@ -103,6 +105,7 @@ async function admitted(
       secrets,
       version: version(),
       random,
+      ...(onTold && { onTold }),
       read: async byteCount => (await bytes.read({ ...limits, bytes: byteCount })).subarray(),
       write: async sent => await bytes.write(sent, limits)
     })

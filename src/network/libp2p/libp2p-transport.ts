@@ -16,6 +16,7 @@ import { type NodeVersion, obstacleBetween } from '../node-version.js'
 import { RefusalLog } from '../refusal-log.js'
 import { serveFetch } from '../rpc/fetch-stream.js'
 import { RpcResponder } from '../rpc/rpc-responder.js'
+import type { ToldPast } from '../told-past.js'
 import { type FetchHandler, REQUEST_BYTES_MAX, type RequestHandler, type Transport } from '../transport.js'
 import { type ClusterSecrets, deriveSecrets } from './admission.js'
 import { isSelfDial } from './admitting-encrypter.js'
@@ -74,6 +75,7 @@ export class Libp2pTransport implements Transport {
   readonly #links = new Map<NodeId, PeerLink>()
   /** What peers told of their versions when they last connected, the latest last. */
   readonly #versions = new Map<NodeId, NodeVersion>()
+  readonly #pastListeners = new Set<(past: ToldPast) => void>()
   /** Streams of peers that are being served. */
   readonly #answering = new Set<Promise<void>>()
   #version: NodeVersion
@@ -138,7 +140,16 @@ export class Libp2pTransport implements Transport {
 
   requireFormat(format: number): void {
     this.#version = { ...this.#version, clusterFormat: format }
-    for (const peer of this.#links.keys()) this.#hangUpOnOlder(peer)
+    for (const peer of this.#links.keys()) this.#recheck(peer)
+  }
+
+  tellPast(past: ToldPast): void {
+    this.#version = { ...this.#version, past }
+    for (const peer of this.#links.keys()) this.#recheck(peer)
+  }
+
+  onPast(listener: (past: ToldPast) => void): void {
+    this.#pastListeners.add(listener)
   }
 
   addresses(): readonly string[] {
@@ -225,6 +236,9 @@ export class Libp2pTransport implements Transport {
         secrets,
         version: () => this.#version,
         random: this.#random,
+        onTold: ({ past }) => {
+          if (past !== undefined) for (const listener of this.#pastListeners) listener(past)
+        },
         onRefused: (peer, { code, message: reason }, connection) => {
           // libp2p hands its transport's connection to the encryption, since no other layer is configured below it
           const { remoteAddr } = connection as MultiaddrConnection
@@ -318,7 +332,7 @@ export class Libp2pTransport implements Transport {
     const remote = node.getConnections(id)[0]?.remoteAddr
     if (remote !== undefined) void this.#advertised?.noteConnected(peer, hostOf(remote))
     this.#report(peer, 'up')
-    this.#hangUpOnOlder(peer) // the cluster's format may have risen since it was admitted
+    this.#recheck(peer) // what this node tells may have changed since
   }
 
   #noteVersion(peer: NodeId, version: NodeVersion): void {
@@ -328,11 +342,11 @@ export class Libp2pTransport implements Transport {
     if (this.#versions.size > VERSIONS_MAX && oldest !== undefined) this.#versions.delete(oldest)
   }
 
-  /** Hangs up on a peer that does not read the cluster's format; the next handshake tells both sides why. */
-  #hangUpOnOlder(peer: NodeId): void {
+  /** Hangs up on a connected peer that would be refused now; the next handshake tells both sides why. */
+  #recheck(peer: NodeId): void {
     const version = this.versionOf(peer)
     if (version === undefined || obstacleBetween(this.#version, version) === undefined) return
-    this.hangUp(peer).catch(err => this.#log.debug({ err, peer }, 'could not hang up on an older node'))
+    this.hangUp(peer).catch(err => this.#log.debug({ err, peer }, 'could not hang up on a peer'))
   }
 
   #peerDown(peer: NodeId): void {

@@ -46,7 +46,8 @@ async function helpOf(command: readonly string[]): Promise<string> {
     signal: new AbortController().signal
   }
   const start = { flags: flagHints(), help: settingsHelp, run: async () => 0 as const }
-  const code = await runCli([...command, '--help'], components, { version: '', start })
+  const openFolder = () => Promise.reject(new Error('help opens no folder'))
+  const code = await runCli([...command, '--help'], components, { version: '', start, openFolder })
   if (code !== 0) throw new Error(`sheaf ${command.join(' ')} --help ended with ${code}:\n${help}`)
   return help
 }

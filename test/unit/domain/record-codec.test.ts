@@ -145,23 +145,32 @@ describe('record codec', () => {
     )
   })
 
-  it('reads format 1: each life that has entries gets the context of all, and unknown fields move up', () => {
-    const [life0, life1] = [entryFields([1, 1]), entryFields([1, 2], [3, 1])]
-    const old = recordBytes([0, 1], [4, [life0, life1]], [5, 'to come'])
+  it('reads format 1: each life up to the last gets the context of all, and unknown fields move up', () => {
+    const [life0, life2] = [entryFields([1, 1]), entryFields([1, 2], [3, 2])]
+    const old = recordBytes([0, 1], [4, [life0, life2]], [5, 'to come'])
     const record = decodeRecord(old)
-    const scoped = `${A}00000001`
-    expect([...record.context]).toEqual([
-      [A, 2],
-      [scoped, 2]
-    ])
+    const [scoped1, scoped2] = [`${A}00000001`, `${A}00000002`]
+    expect(new Map(record.context)).toEqual(
+      new Map([
+        [A, 2],
+        [scoped1, 2],
+        [scoped2, 2]
+      ])
+    )
     expect(record.entries.map(({ dot, generation }) => [dot.actor, dot.counter, generation])).toEqual([
       [A, 1, 0],
-      [scoped, 2, 1]
+      [scoped2, 2, 2]
     ])
     expect(record.extra).toEqual(new Map([[6, 'to come']]))
     const bytes = canonicalBytes(old, record)
     expect(decodeRecord(bytes)).toEqual(record)
     expect(canonicalBytes(bytes, record)).toBe(bytes)
+  })
+
+  it('gives lives of format 1 a bounded number of dots, whatever generation is claimed', () => {
+    const { context } = decodeRecord(recordBytes([0, 1], [4, [entryFields([1, 1], [3, GENERATION_MAX])]]))
+    expect(context.size).toBe(1 + 2 ** 14)
+    expect([...context.keys()]).toContain(`${A}00100000`)
   })
 
   it('spends 24 bytes and its key on a grave', () => {

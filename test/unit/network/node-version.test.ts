@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { VersionRange } from '../../../src/domain/formats.js'
+import { hlcFrom } from '../../../src/domain/hlc.js'
 import {
   decodeVersion,
   encodeVersion,
@@ -65,8 +66,32 @@ test('a text longer than 64 characters is cut', async () => {
   expect(program).toBe('x'.repeat(64))
 })
 
+test('what is told of the past follows the text; a build that tells nothing is read as well', async () => {
+  const silent = ownVersion('0.1.0', { min: 2, max: 2 })
+  const past = { horizon: hlcFrom(0x0102), promise: hlcFrom(0x03) }
+  const bytes = encodeVersion({ ...silent, past })
+  expect(bytes.byteLength).toBe(encodeVersion(silent).byteLength + 16)
+  expect(Buffer.from(bytes.subarray(-16)).toString('hex')).toBe('0000000001020000' + '0000000000030000')
+  expect(await decoded(bytes)).toEqual({ ...silent, past })
+  expect(await decoded(encodeVersion(silent))).toEqual(silent)
+  const cut = Buffer.from(bytes.subarray(0, -1))
+  cut.writeUInt16BE(cut.length - 2)
+  await expect(decoded(cut)).rejects.toMatchObject(malformed)
+})
+
+test('whoever was beyond the horizon is refused, once the formats fit', () => {
+  const at = (ms: number, max = 2): NodeVersion => {
+    return { ...ownVersion('0', { min: max, max }), past: { horizon: hlcFrom(ms), promise: hlcFrom(ms) } }
+  }
+  expect(obstacleBetween(at(2), at(2))).toBeUndefined()
+  expect(obstacleBetween(at(2), at(1))).toMatch(/^the other node was beyond the horizon/)
+  expect(obstacleBetween(at(1), ownVersion('0', { min: 2, max: 2 }))).toBeUndefined()
+  expect(obstacleBetween(at(2), at(1, 3))).toMatch(/no record format in common/)
+})
+
 test('fields of later versions are ignored, up to 256 bytes', async () => {
-  const version = { ...ownVersion('2.0.0', { min: 2, max: 3 }), clusterFormat: 3 }
+  const past = { horizon: hlcFrom(1), promise: undefined }
+  const version = { ...ownVersion('2.0.0', { min: 2, max: 3 }), clusterFormat: 3, past }
   const body = encodeVersion(version).subarray(2)
   const withMore = (bytes: number): Buffer => {
     const length = Buffer.alloc(2)
