@@ -60,7 +60,7 @@ class Fixture {
   #components(): SweepComponents {
     return {
       directory: this.directory,
-      volumes: this.store as never,
+      volumes: this.store,
       clock: this.clock,
       log: silentLog,
       age: () => this.age,
