@@ -84,6 +84,7 @@ test('nobody hears of a folder that is read', async () => {
   try {
     await systemClock.sleep(2_000) // a node would dial those that it knows at once
     expect(await statesAtA()).toEqual(['alive', 'down'])
+    expect(a.complaints).not.toContain('refused a node') // nor did it knock without the key
   } finally {
     await opened.close()
   }
