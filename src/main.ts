@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { runCli } from './cli/cli.js'
+import type { OpenedFolder } from './cli/commands/export.js'
 import type { ExitCode } from './cli/shell/session.js'
 import { flagHints, settingsHelp } from './config/help.js'
 import { type Config, loadConfig } from './config.js'
@@ -11,7 +12,7 @@ import { SheafError } from './core/errors.js'
 import { holdProcess } from './core/hold-process.js'
 import { nodeFileSystem } from './core/node-file-system.js'
 import { systemRandom } from './core/random.js'
-import type { SheafNode } from './node.js'
+import type { NodeComponents, SheafNode } from './node.js'
 import { startLines } from './start-lines.js'
 import { programVersion } from './version.js'
 
@@ -43,23 +44,14 @@ async function startNode(args: readonly string[]): Promise<ExitCode> {
     readTextFile: path => readFileSync(path, 'utf8')
   })
   process.umask(PRIVATE_UMASK)
-  // Only a node needs them, and the client commands start faster without.
-  const [{ createLog }, { SheafNode }] = await Promise.all([import('./node-log.js'), import('./node.js')])
-  const log = createLog({ level: config.logLevel, terminal: process.stderr.isTTY })
-  const fatal = (err: unknown): never => {
-    log.fatal({ err }, 'a defect: the node ends here')
-    process.exit(1)
-  }
-  process.on('uncaughtException', fatal) // unhandled rejections come here as well
-
-  const node = new SheafNode(
-    { clock: systemClock, random: systemRandom, fileSystem: nodeFileSystem, log, fatal },
-    { config, version }
-  )
+  const { SheafNode } = await import('./node.js')
+  const components = await nodeComponents(config.logLevel)
+  const { log } = components
+  const node = new SheafNode(components, { config, version })
   try {
     await node.start()
   } catch (err) {
-    if (!(err instanceof SheafError)) fatal(err)
+    if (!(err instanceof SheafError)) components.fatal(err)
     throw err
   }
   if (!interrupt.signal.aborted) {
@@ -73,6 +65,24 @@ async function startNode(args: readonly string[]): Promise<ExitCode> {
   await node.stop()
   log.info({}, 'stopped')
   return 0
+}
+
+/** For `sheaf export --from-folder`. */
+async function readFolder(folder: string): Promise<OpenedFolder> {
+  const { openFolder } = await import('./open-folder.js')
+  return await openFolder(await nodeComponents('warn'), { folder, version })
+}
+
+/** Only a node needs them, and the client commands start faster without. */
+async function nodeComponents(logLevel: string): Promise<NodeComponents & { fatal(err: unknown): never }> {
+  const { createLog } = await import('./node-log.js')
+  const log = createLog({ level: logLevel, terminal: process.stderr.isTTY })
+  const fatal = (err: unknown): never => {
+    log.fatal({ err }, 'a defect: the node ends here')
+    process.exit(1)
+  }
+  process.on('uncaughtException', fatal) // unhandled rejections come here as well
+  return { clock: systemClock, random: systemRandom, fileSystem: nodeFileSystem, log, fatal }
 }
 
 /** @returns what stands on a terminal in place of the ready line */
@@ -96,12 +106,13 @@ const exitCode = await runCli(
   {
     clock: systemClock,
     random: systemRandom,
+    stdin: () => process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,
     environment: process.env,
     signal: interrupt.signal
   },
-  { version, start: { flags: flagHints(), help: settingsHelp, run: startNode } }
+  { version, start: { flags: flagHints(), help: settingsHelp, run: startNode }, openFolder: readFolder }
 )
 letGo()
 process.exitCode = exitCode

@@ -1,4 +1,5 @@
 import { Jobs } from './admin/jobs.js'
+import { LaidOutPhotos } from './admin/laid-out-photos.js'
 import { Maintenance } from './admin/maintenance.js'
 import { Cluster, type ClusterComponents, type ClusterInit } from './cluster/cluster.js'
 import type { Clock } from './core/clock.js'
@@ -20,6 +21,7 @@ import { LocalStore, type LocalStoreComponents, type LocalStoreInit } from './st
 const CHUNK_BYTES_MAX = 8 * 1024 * 1024
 /** The chunk size is chosen so that a volume holds at least this many chunks. */
 const CHUNKS_PER_VOLUME_MIN = 8
+const BEYOND = 'the cluster has a later record format than this program reads; upgrade this node'
 
 export interface NodeServicesComponents extends Pick<LocalStoreComponents, 'database' | 'sign' | 'verifySignature'> {
   readonly fileSystem: FileSystem
@@ -54,6 +56,7 @@ export class NodeServices implements Startable {
   readonly photos: Photos
   /** Undefined when photos are not analyzed. */
   readonly similarity: Similarity | undefined
+  readonly laidOut: LaidOutPhotos
   readonly jobs: Jobs
   readonly maintenance: Maintenance
   #started = false
@@ -66,6 +69,7 @@ export class NodeServices implements Startable {
       {
         ...components,
         admit: () => this.cluster?.decommission.admit(),
+        clusterFormat: () => this.cluster?.format.current ?? this.local.directory.formats.min,
         undoMs: () => this.cluster?.roll.undoPeriodMs() ?? purgeMs,
         burialRank: key => this.cluster?.burialRank(key) ?? 0,
         burialObstacle: () => this.cluster?.burialObstacle(),
@@ -86,6 +90,7 @@ export class NodeServices implements Startable {
           volumes,
           copies: local.copies,
           directory,
+          past: local.past,
           writer,
           verdicts,
           clock,
@@ -93,6 +98,7 @@ export class NodeServices implements Startable {
           log,
           space,
           indexes: () => this.similarity?.models.heartbeatIndexes() ?? [],
+          purgedToMs: () => local.purgedToMs(),
           onRound: () => {
             local.age.noteRound()
             local.laidOut.settleIn()
@@ -143,6 +149,7 @@ export class NodeServices implements Startable {
         { folder }
       )
     this.similarity = similarity
+    this.laidOut = new LaidOutPhotos({ laidOut: local.laidOut, clock })
     this.jobs = new Jobs({ clock, random, log })
     this.maintenance = new Maintenance({
       jobs: this.jobs,
@@ -177,7 +184,11 @@ export class NodeServices implements Startable {
 
   /** @returns the reason why the node cannot serve now; undefined if it can */
   unready(): SheafError | undefined {
-    const { state } = this.local.directory
+    const { state, formats } = this.local.directory
+    if (this.cluster?.format.isBeyond === true) {
+      const details = { cluster_format: this.cluster.format.current, formats: [formats.min, formats.max] }
+      return new SheafError('ERR_FORMAT_TOO_NEW', BEYOND, { details })
+    }
     if (this.#started && state === 'open') return undefined
     return new SheafError('ERR_DIRECTORY_UNAVAILABLE', undefined, { details: { state } })
   }

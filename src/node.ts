@@ -13,13 +13,14 @@ import type { Startable } from './core/lifecycle.js'
 import type { Logger } from './core/log.js'
 import type { Random } from './core/random.js'
 import { levelDatabase } from './directory/database.js'
-import { FORMAT_MAX, FORMAT_MIN } from './domain/formats.js'
+import { RECORD_FORMATS, type RecordFormats } from './domain/formats.js'
 import type { NodeId } from './domain/ids.js'
 import { buildHttpApp } from './http/app.js'
 import { HttpServer } from './http/wire/server.js'
 import { loadIdentity, type NodeIdentity, nodeIdOf, verifySignature } from './identity.js'
 import { Libp2pTransport } from './network/libp2p/libp2p-transport.js'
 import { resolveHost } from './network/membership/join.js'
+import { ownVersion } from './network/node-version.js'
 import type { Transport } from './network/transport.js'
 import { NodeServices } from './node-services.js'
 import { ModelSupply } from './search/model-supply.js'
@@ -43,6 +44,15 @@ export interface NodeComponents {
   readonly fatal: (error: Error) => void
 }
 
+export interface SheafNodeInit {
+  readonly config: Config
+  readonly version: string
+  /** Neither joins others nor sweeps, compacts or scrubs: its folder is only read. Default: it does. */
+  readonly alone?: boolean
+  /** Default: those of this version. */
+  readonly formats?: RecordFormats
+}
+
 /** How to reach a node that serves. */
 export interface ReadyInfo {
   /** A URL that clients on this machine can use. */
@@ -56,6 +66,8 @@ export interface ReadyInfo {
 export class SheafNode implements Startable {
   readonly #config: Config
   readonly #version: string
+  readonly #alone: boolean
+  readonly #formats: RecordFormats
   readonly #components: NodeComponents
   /** Parts that have been started, in that order. */
   readonly #started: Startable[] = []
@@ -64,10 +76,12 @@ export class SheafNode implements Startable {
   /** The models on this machine; undefined when the node is to do without. */
   #models: ModelStore | undefined
 
-  constructor(components: NodeComponents, init: { readonly config: Config; readonly version: string }) {
+  constructor(components: NodeComponents, init: SheafNodeInit) {
     this.#components = components
     this.#config = init.config
     this.#version = init.version
+    this.#alone = init.alone === true
+    this.#formats = init.formats ?? RECORD_FORMATS
   }
 
   /** Available only while the node serves. */
@@ -102,14 +116,14 @@ export class SheafNode implements Startable {
       await this.#startPart(new DataLock({ folder }))
       const identity = await loadIdentity(this.#components, folder)
       this.#components.log.info({ nodeId: identity.nodeId, version: this.#version, folder }, 'starting')
-      const transport = this.#createTransport(identity)
+      const transport = this.#alone ? undefined : this.#createTransport(identity)
       const services = this.#createServices(folder, identity, transport)
       await this.#startPart(services)
       this.#left = services.cluster?.decommission.left ?? this.#left
       const { clock, random } = this.#components
       const events = new Events({ directory: services.local.directory, clock, random })
       services.cluster?.onEvent((type, member) => events.note(type, member))
-      const server = await this.#createServer(services, events, transport.self)
+      const server = await this.#createServer(services, events, identity.nodeId as NodeId)
       await this.#startPart(server)
       const supply = this.#createModelSupply(services)
       if (supply !== undefined) await this.#startPart(supply)
@@ -117,7 +131,7 @@ export class SheafNode implements Startable {
       await this.#startPart(events)
       const address = server.address()
       invariant(address !== undefined, 'the server listens')
-      this.#ready = { http: connectableUrl(address), p2p: transport.addresses(), nodeId: identity.nodeId }
+      this.#ready = { http: connectableUrl(address), p2p: transport?.addresses() ?? [], nodeId: identity.nodeId }
     } catch (err) {
       await this.stop().catch(stopErr =>
         this.#components.log.error({ err: stopErr }, 'could not stop cleanly after the start failed')
@@ -149,7 +163,7 @@ export class SheafNode implements Startable {
       mdns,
       clusterName,
       clusterKeys: clusterKeys.map(key => Buffer.from(key)),
-      version: { program: this.#version, formats: { min: FORMAT_MIN, max: FORMAT_MAX } }
+      version: ownVersion(this.#version, this.#formats)
     })
   }
 
@@ -167,7 +181,7 @@ export class SheafNode implements Startable {
     return new ModelSupply({ store, lastServing, use, clock, log }, { name })
   }
 
-  #createServices(folder: string, identity: NodeIdentity, transport: Transport): NodeServices {
+  #createServices(folder: string, identity: NodeIdentity, transport: Transport | undefined): NodeServices {
     const {
       name,
       join: joinAt,
@@ -186,51 +200,57 @@ export class SheafNode implements Startable {
         database: levelDatabase(join(folder, 'directory'), this.#components.fileSystem),
         sign: bytes => identity.sign(bytes),
         verifySignature,
-        similarity: {
-          analyzer: new QueuedImageAnalyzer({
-            clock,
-            log,
-            startProcess: () => ForkedImageProcess.start({ clock, log })
-          }),
-          indexes: new HnswIndexes({ fileSystem, log }, { folder: join(folder, 'similarity') })
-        },
-        network: {
-          transport,
-          resolve: resolveHost,
-          nodeOf: origin => nodeIdOf(origin) as NodeId,
-          init: {
-            name,
-            version: this.#version,
-            join: joinAt,
-            joinIsDefault,
-            defaultPort: p2p.port === 0 ? P2P_PORT : p2p.port
+        ...(transport && {
+          similarity: {
+            analyzer: new QueuedImageAnalyzer({
+              clock,
+              log,
+              startProcess: () => ForkedImageProcess.start({ clock, log })
+            }),
+            indexes: new HnswIndexes({ fileSystem, log }, { folder: join(folder, 'similarity') })
+          },
+          network: {
+            transport,
+            resolve: resolveHost,
+            nodeOf: origin => nodeIdOf(origin) as NodeId,
+            init: {
+              name,
+              version: this.#version,
+              join: joinAt,
+              joinIsDefault,
+              defaultPort: p2p.port === 0 ? P2P_PORT : p2p.port
+            }
           }
-        }
+        })
       },
       {
         folder,
         origin: identity.publicKey,
         volumeBytes,
         purgeMs: purgeDays * DAY_MS,
+        formats: this.#formats,
         maxUploadBytes,
         minCopies,
-        requireCookie
+        requireCookie,
+        upkeep: transport !== undefined
       }
     )
   }
 
   async #createServer(services: NodeServices, events: Events, nodeId: NodeId): Promise<HttpServer> {
     const { clock, log, fatal, fileSystem } = this.#components
-    const { photos, maintenance, jobs, similarity } = services
+    const { photos, maintenance, laidOut, jobs, similarity } = services
     const { http, allowHost, maxUploadBytes, name, data } = this.#config
     const cluster = new ClusterStatus(
       {
         clock,
         space: () => fileSystem.space(resolve(data)),
+        purgedToMs: () => services.local.purgedToMs(),
         ...(services.cluster && {
           membership: services.cluster.membership,
           lagBytes: member => services.cluster?.lagBytes(member),
-          departures: services.cluster.departures
+          departures: services.cluster.departures,
+          format: services.cluster.format
         })
       },
       { nodeId, name, version: this.#version }
@@ -239,6 +259,7 @@ export class SheafNode implements Startable {
       {
         photos,
         maintenance,
+        laidOut,
         cluster,
         jobs,
         events,

@@ -5,11 +5,12 @@ import type { Random } from '../core/random.js'
 import { addCompletion } from './commands/completion.js'
 import { addConflicts } from './commands/conflicts.js'
 import { addDuplicates } from './commands/duplicates.js'
-import { addExport } from './commands/export.js'
+import { addExport, type OpenFolder } from './commands/export.js'
 import { addGet } from './commands/get.js'
 import { addInfo } from './commands/info.js'
 import { addJobs } from './commands/jobs.js'
 import { addKeygen } from './commands/keygen.js'
+import { addLaidOut } from './commands/laid-out.js'
 import { addList } from './commands/list.js'
 import { addMembers } from './commands/members.js'
 import { addModels } from './commands/models.js'
@@ -22,8 +23,9 @@ import { addStatus } from './commands/status.js'
 import { addVersion } from './commands/version.js'
 import { OVERVIEW } from './overview.js'
 import type { CommandSet } from './shell/command-set.js'
+import { confirm, type Input } from './shell/confirmation.js'
 import { NodeClient, parseNodeUrl } from './shell/node-client.js'
-import { describeError, type ExitCode } from './shell/session.js'
+import { describeError, type ExitCode, type Session } from './shell/session.js'
 import { type Output, Terminal } from './shell/terminal.js'
 
 const NODE_URL = 'http://127.0.0.1:8000'
@@ -31,6 +33,7 @@ const NODE_URL = 'http://127.0.0.1:8000'
 export interface CliComponents {
   readonly clock: Clock
   readonly random: Random
+  readonly stdin: () => Input
   readonly stdout: Output
   readonly stderr: Output
   readonly environment: Readonly<Record<string, string | undefined>>
@@ -41,6 +44,7 @@ export interface CliComponents {
 export interface CliInit {
   readonly version: string
   readonly start: StartCommand
+  readonly openFolder: OpenFolder
 }
 
 /**
@@ -73,8 +77,10 @@ export async function runCli(argv: readonly string[], components: CliComponents,
         const url = parseNodeUrl(node ?? (components.environment.SHEAF_NODE || NODE_URL))
         const client = new NodeClient(components, { url, signal })
         try {
-          const { clock, random } = components
-          exitCode = await run({ client, terminal, clock, random, json: json === true, signal }, ...args)
+          const { clock, random, stdin } = components
+          const ask: Session['confirm'] = (warning, isSure) => confirm({ terminal, stdin, signal }, warning, isSure)
+          const session = { client, terminal, clock, random, json: json === true, signal, confirm: ask }
+          exitCode = await run(session, ...args)
         } finally {
           client.close()
           terminal.live('')
@@ -99,7 +105,7 @@ export async function runCli(argv: readonly string[], components: CliComponents,
   }
 }
 
-function addCommands(commands: CommandSet, components: CliComponents, { version, start }: CliInit): void {
+function addCommands(commands: CommandSet, components: CliComponents, { version, start, openFolder }: CliInit): void {
   const { stdout, stderr, random } = components
   commands.program.helpInformation = () => OVERVIEW
   commands.program.exitOverride().configureOutput({
@@ -115,7 +121,7 @@ function addCommands(commands: CommandSet, components: CliComponents, { version,
   addRemove(commands)
   addList(commands)
   addInfo(commands)
-  addExport(commands)
+  addExport(commands, openFolder)
   addSimilar(commands)
   addSearch(commands)
   addDuplicates(commands)
@@ -123,6 +129,7 @@ function addCommands(commands: CommandSet, components: CliComponents, { version,
   addMembers(commands)
   addConflicts(commands)
   addJobs(commands)
+  addLaidOut(commands)
   addModels(commands, components)
   addKeygen(commands, random)
   addVersion(commands, version)

@@ -6,8 +6,7 @@ export const OVERVIEW = `Usage: sheaf COMMAND …              \`sheaf help COMM
 
 Run a node
   start               run a node in the foreground; any number make a cluster
-  models              list, pull and add the models that look at photos
-  keygen              print a new cluster key
+  models, keygen      the models that look at photos; a new cluster key
 Keep photos
   put PATH…           upload files and folders
   get ID              download a photo
@@ -23,6 +22,7 @@ Look after the cluster
   volumes, conflicts  what is on disk; edits of a photo that lost to later ones
   verify, scrub       compare volumes and directory; read every byte on disk
   repair, compact     fetch what is missing; free the space of deleted photos
+  laid-out, exhume    what graves of other nodes have ended here; bring it back
   rebuild-directory   make the directory again from the volumes
   member, leave       remove a member that is gone; take this node out
 Also: version, completion. Exit codes: 0 done, 1 failed, 2 bad usage or settings

@@ -1,9 +1,11 @@
 import type { Clock } from '../core/clock.js'
 import { SheafError } from '../core/errors.js'
 import type { DiskSpace } from '../core/file-system.js'
+import { type FormatRange, RECORD_FORMATS } from '../domain/formats.js'
 import type { NodeId } from '../domain/ids.js'
 import type { MemberView } from '../network/membership/member-view.js'
 import type { Membership } from '../network/membership/membership.js'
+import type { ClusterFormat } from './members/cluster-format.js'
 import type { Departures } from './members/departures.js'
 
 /** A member as operators see it; undefined fields are unknown to this node. */
@@ -12,16 +14,23 @@ export interface ClusterMember extends Omit<MemberView, 'heartbeat'> {
   readonly lagBytes: number | undefined
   readonly disk: DiskSpace | undefined
   readonly version: string | undefined
+  /** It has no needle of a photo whose grave it heard of before this, laid-out ones excepted; ms since the Unix epoch. */
+  readonly purgedToMs: number | undefined
+  /** The record formats that it reads. */
+  readonly formats?: FormatRange | undefined
 }
 
 export interface ClusterStatusComponents {
   readonly clock: Clock
   readonly space: () => Promise<DiskSpace>
+  /** Of this node; for a cluster of one. */
+  readonly purgedToMs: () => number | undefined
   /** This and the following are left out on a node without a network. */
   readonly membership?: Pick<Membership, 'members'>
   /** @returns undefined when it is unknown */
   readonly lagBytes?: (member: NodeId) => number | undefined
   readonly departures?: Pick<Departures, 'remove'>
+  readonly format?: Pick<ClusterFormat, 'current' | 'formatsOf'>
 }
 
 export interface ClusterStatusInit {
@@ -46,6 +55,11 @@ export class ClusterStatus {
     return membership === undefined ? [await this.#alone()] : membership.members().map(view => this.#member(view))
   }
 
+  /** The greatest record format that may be written. */
+  recordFormat(): number {
+    return this.#components.format?.current ?? RECORD_FORMATS.min
+  }
+
   /**
    * Removes a node that will not return.
    *
@@ -58,17 +72,19 @@ export class ClusterStatus {
   }
 
   #member({ heartbeat, ...view }: MemberView): ClusterMember {
-    const { lagBytes } = this.#components
+    const { lagBytes, format } = this.#components
     return {
       ...view,
       lagBytes: lagBytes?.(view.id),
       disk: heartbeat === undefined || heartbeat.totalBytes === 0 ? undefined : heartbeat,
-      version: heartbeat?.version
+      version: heartbeat?.version,
+      formats: format?.formatsOf(view.id),
+      purgedToMs: heartbeat?.purgedToMs
     }
   }
 
   async #alone(): Promise<ClusterMember> {
-    const { clock, space } = this.#components
+    const { clock, space, purgedToMs } = this.#components
     const { nodeId, name, version } = this.#init
     return {
       id: nodeId,
@@ -81,7 +97,15 @@ export class ClusterStatus {
       lagBytes: 0,
       disk: await space(),
       version,
-      clockSkewMs: 0
+      formats: RECORD_FORMATS,
+      clockSkewMs: 0,
+      purgedToMs: purgedToMs()
     }
   }
+}
+
+/** @returns what all members have purged, ms since the Unix epoch; undefined: of one it is not known. Who has left does not count */
+export function leastPurgedToMs(members: readonly ClusterMember[]): number | undefined {
+  const purged = members.filter(({ state }) => state !== 'left').map(({ purgedToMs }) => purgedToMs)
+  return purged.length > 0 && purged.every(ms => ms !== undefined) ? Math.min(...purged) : undefined
 }

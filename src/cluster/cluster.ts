@@ -4,7 +4,6 @@ import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
 import type { Random } from '../core/random.js'
 import type { Directory } from '../directory/directory.js'
-import { FORMAT_MAX, FORMAT_MIN } from '../domain/formats.js'
 import type { HybridClock } from '../domain/hlc.js'
 import type { NodeId, VolumeId } from '../domain/ids.js'
 import { type RecordKey, recordName } from '../domain/record.js'
@@ -23,20 +22,25 @@ import { PeerVolumes } from '../replication/volumes/peer-volumes.js'
 import { ReplicationLag } from '../replication/volumes/replication-lag.js'
 import { type RepairProgress, VolumeShipping } from '../replication/volumes/volume-shipping.js'
 import type { NeedleVerdicts } from '../store/needle-verdicts.js'
+import type { Past } from '../store/past.js'
 import type { RecordWriter } from '../store/record-writer.js'
 import type { VolumeCopies } from '../volumes/volume-copies.js'
 import type { VolumeSet } from '../volumes/volume-set.js'
 import { DurableCopies } from './durable-copies.js'
 import { EventGossip } from './events/event-gossip.js'
 import type { NodeEventType } from './events/events.js'
+import { ClusterFormat } from './members/cluster-format.js'
 import { CompactionOwner } from './members/compaction-owner.js'
 import { Decommission } from './members/decommission.js'
 import { Departures } from './members/departures.js'
+import { KnownHorizon } from './members/known-horizon.js'
 import { MemberRecords } from './members/member-records.js'
 import { MemberRoll } from './members/member-roll.js'
 import { SelfDescription } from './members/self-description.js'
 import { PeerComparison } from './peer-comparison.js'
 
+/** Between two looks at whether all members read more: that costs nothing until they do. */
+const FORMAT_ROUND_MS = 10_000
 const DAY_MS = 24 * 3_600_000
 const BURIAL_SKEW_MS_MAX = 60_000
 
@@ -49,10 +53,13 @@ export interface ClusterComponents {
   readonly volumes: VolumeSet
   readonly copies: VolumeCopies
   readonly directory: Directory
+  readonly past: Past
   readonly writer: RecordWriter
   readonly space: () => Promise<DiskSpace>
   /** The models whose vectors this node searches. */
   readonly indexes: () => readonly HeartbeatIndex[]
+  /** See `purgedToMs` of a heartbeat. */
+  readonly purgedToMs: () => number | undefined
   /** All addresses of a host name. */
   readonly resolve: (host: string) => Promise<readonly string[]>
   /** @returns the node of an Ed25519 public key */
@@ -75,7 +82,7 @@ export interface ClusterInit {
   /** For entries of `join` without a port. */
   readonly defaultPort: number
   /** Shortened in tests only. */
-  readonly pauses?: { readonly absentMs: number }
+  readonly pauses?: { readonly absentMs: number; readonly roundMs?: number }
 }
 
 export interface ReplicationStatus {
@@ -93,6 +100,7 @@ export class Cluster implements Startable {
   readonly durableCopies: DurableCopies
   readonly comparison: PeerComparison
   readonly roll: MemberRoll
+  readonly format: ClusterFormat
   readonly departures: Departures
   readonly decommission: Decommission
   readonly compactionOwner: CompactionOwner
@@ -109,7 +117,8 @@ export class Cluster implements Startable {
     const { transport, clock, random, log, hybridClock, volumes, copies, directory, writer, verdicts } = components
     const isRetired = (volume: VolumeId): boolean => verdicts.isRetired(volume)
     const { self } = transport
-    const terms = { formats: { min: FORMAT_MIN, max: FORMAT_MAX }, purgeDays: purgeMs / DAY_MS }
+    const { min, max } = directory.formats
+    const terms = { formats: { min, max }, purgeDays: purgeMs / DAY_MS }
     const records = new MemberRecords({ directory, writer, now: () => clock.now(), terms })
     this.roll = new MemberRoll({ self, records, purgeMs })
     const departures = new Departures({ self, records, log })
@@ -166,6 +175,14 @@ export class Cluster implements Startable {
       },
       init
     )
+    const compare = (peer: NodeId, signal: AbortSignal): Promise<boolean> => antiEntropy.compare(peer, signal)
+    this.format = new ClusterFormat(
+      { ...shared, directory, writer, compare, roll: this.roll, isOut: () => isOut(self) },
+      {
+        roundMs: init.pauses?.roundMs ?? FORMAT_ROUND_MS,
+        isToJoin: init.join.length > 0 && init.joinIsDefault !== true
+      }
+    )
     this.decommission = new Decommission({
       ...components,
       self,
@@ -173,7 +190,7 @@ export class Cluster implements Startable {
       peers,
       departures,
       isRetired,
-      compare: (peer, signal) => antiEntropy.compare(peer, signal)
+      compare
     })
     this.compactionOwner = new CompactionOwner(
       { ...components, self, members: () => this.membership.members() },
@@ -183,6 +200,8 @@ export class Cluster implements Startable {
       this.roll,
       departures,
       description,
+      this.format,
+      new KnownHorizon(components),
       transport,
       this.membership,
       refusal,

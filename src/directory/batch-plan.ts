@@ -2,6 +2,7 @@ import type { VolumeId } from '../domain/ids.js'
 import type { LogProgress } from '../domain/log-progress.js'
 import { bucketOf, DIGEST_BYTES, leafDigest } from '../domain/merkle.js'
 import { type DirectoryRecord, isGrave, type RecordKey } from '../domain/record.js'
+import { formatOf } from '../domain/record-codec.js'
 import { endedLife } from '../domain/tombstone.js'
 import { markerRow } from './batch-markers.js'
 import { DamageError } from './damage.js'
@@ -11,6 +12,7 @@ import {
   counterKey,
   deathKey,
   deathRow,
+  formatRow,
   leafKey,
   opaqueRow,
   type Row,
@@ -19,7 +21,7 @@ import {
   termKey,
   u64
 } from './keys.js'
-import { digestRow, graveRow } from './leaf-rows.js'
+import { graveRow } from './leaf-rows.js'
 import { type OpaqueFold, type VerbatimNeedle, verbatimRow } from './opaque-records.js'
 import { type RecordFold, sameBytes } from './record-fold.js'
 import { type RecordState, recordRow } from './stored-record.js'
@@ -46,6 +48,8 @@ export interface PlanBase {
   readonly sequence: number
   /** Merkle root, 16 bytes. */
   readonly root: Uint8Array
+  /** The latest format that a record row ever had. */
+  readonly formatMax: number
   bucket(bucket: number): Uint8Array
   count(term: string): number
 }
@@ -107,6 +111,8 @@ export function planBatch(
     planTerms(operations, deltas, was, is)
     changes.push({ key, ...(was && { before: was }), ...(is && { after: is }), bytes: after.bytes, volumes })
   }
+  const formatMax = changes.reduce((max, { bytes }) => Math.max(max, formatOf(bytes)), 0)
+  if (formatMax > base.formatMax) putRow(operations, formatRow(formatMax))
   for (const needle of verbatim) putRow(operations, verbatimRow(needle))
   for (const fold of opaque) planOpaque(operations, toggles, deltas, fold)
   const counters = planCounters(operations, base, deltas)
@@ -126,22 +132,21 @@ function appliedRow(volume: VolumeId, { reached, gaps }: LogProgress, sequence: 
 }
 
 /** A grave is in its leaf alone, any other record in a row of its own. */
-function planRows(operations: Operation[], { key, before, after }: RecordFold): void {
-  const rowKey = recordRowKey(key)
-  if (shownIn(after) !== undefined) putRow(operations, recordRow(rowKey, after))
+function planRows(operations: Operation[], { place, before, after }: RecordFold): void {
+  if (shownIn(after) !== undefined) putRow(operations, recordRow(place.record, after))
   else {
-    if (shownIn(before) !== undefined) operations.push({ type: 'del', key: rowKey })
+    if (shownIn(before) !== undefined) operations.push({ type: 'del', key: place.record })
     const { buried = 1 } = after.record
-    putRow(operations, graveRow(key, { generation: buried - 1, isLogged: after.isLogged === true }))
+    putRow(operations, graveRow(place.leaf, { generation: buried - 1, isLogged: after.isLogged === true }))
   }
 }
 
-function planLeaf(operations: Operation[], toggles: LeafToggle[], { key, before, after }: RecordFold): void {
-  const bucket = bucketOf(key)
+function planLeaf(operations: Operation[], toggles: LeafToggle[], { key, place, before, after }: RecordFold): void {
+  const { bucket } = place
   if (before !== undefined) toggles.push({ bucket, leaf: leafDigest(key, before.bytes) })
   const leaf = leafDigest(key, after.bytes)
   toggles.push({ bucket, leaf })
-  if (shownIn(after) !== undefined) putRow(operations, digestRow(key, leaf))
+  if (shownIn(after) !== undefined) putRow(operations, sealedRow(place.leaf, leaf))
 }
 
 /** A record that has been deleted for a while is buried: so it is noted when this node heard of it. */

@@ -3,11 +3,22 @@ import type { VolumeId } from '../domain/ids.js'
 import type { LogProgress } from '../domain/log-progress.js'
 import { DIGEST_BYTES, MERKLE_BUCKETS, MerkleTree } from '../domain/merkle.js'
 import type { Range } from '../domain/ranges.js'
+import { formatOf } from '../domain/record-codec.js'
 import { readMarkers } from './batch-markers.js'
 import type { BatchPlan, PlanBase } from './batch-plan.js'
 import { DamageError } from './damage.js'
 import type { Database } from './database.js'
-import { counterKey, openSealed, TABLE_APPLIED, TABLE_BUCKET, tableRange, u64From, volumeOfAppliedKey } from './keys.js'
+import {
+  counterKey,
+  formatFrom,
+  openSealed,
+  RECORD_FORMAT_KEY,
+  TABLE_APPLIED,
+  TABLE_BUCKET,
+  tableRange,
+  u64From,
+  volumeOfAppliedKey
+} from './keys.js'
 import { countOpaque } from './opaque-records.js'
 import { sameBytes } from './record-fold.js'
 
@@ -24,6 +35,7 @@ export class DirectoryView implements PlanBase {
   readonly #counters = new LRUCache<string, number>({ max: COUNTERS_MAX })
   #sequence: number
   #opaqueCount: number
+  #formatMax: number
 
   private constructor(
     database: Database,
@@ -32,6 +44,7 @@ export class DirectoryView implements PlanBase {
       applied: Map<VolumeId, LogProgress>
       sequence: number
       opaqueCount: number
+      formatMax: number
     }
   ) {
     this.#database = database
@@ -39,6 +52,7 @@ export class DirectoryView implements PlanBase {
     this.applied = rows.applied
     this.#sequence = rows.sequence
     this.#opaqueCount = rows.opaqueCount
+    this.#formatMax = rows.formatMax
   }
 
   /** @throws {@link DamageError} when the rows are inconsistent */
@@ -49,7 +63,8 @@ export class DirectoryView implements PlanBase {
       throw new DamageError('the Merkle buckets do not match the root')
     const applied = await readApplied(database, sequence)
     const opaqueCount = await countOpaque(database)
-    return new DirectoryView(database, { merkle, applied, sequence, opaqueCount })
+    const formatMax = formatFrom(await database.get(RECORD_FORMAT_KEY))
+    return new DirectoryView(database, { merkle, applied, sequence, opaqueCount, formatMax })
   }
 
   get sequence(): number {
@@ -59,6 +74,11 @@ export class DirectoryView implements PlanBase {
   /** Records that this version cannot read. */
   get opaqueCount(): number {
     return this.#opaqueCount
+  }
+
+  /** The latest format that a record row ever had. */
+  get formatMax(): number {
+    return this.#formatMax
   }
 
   get root(): Uint8Array {
@@ -87,6 +107,7 @@ export class DirectoryView implements PlanBase {
     for (const [volume, progress] of plan.applied) this.applied.set(volume, progress)
     this.#sequence = plan.sequence
     this.#opaqueCount += plan.opaque.length
+    for (const { bytes } of plan.changes) this.#formatMax = Math.max(this.#formatMax, formatOf(bytes))
   }
 }
 

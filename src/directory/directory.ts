@@ -2,6 +2,7 @@ import { hasCode, SheafError } from '../core/errors.js'
 import { InvariantError } from '../core/invariant.js'
 import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
+import { RECORD_FORMATS, type RecordFormats } from '../domain/formats.js'
 import { decodeGraves } from '../domain/graves.js'
 import type { Hlc } from '../domain/hlc.js'
 import type { NodeId, VolumeId } from '../domain/ids.js'
@@ -10,6 +11,7 @@ import type { MerkleTree } from '../domain/merkle.js'
 import { needleBytes } from '../domain/needle.js'
 import { type DirectoryRecord, graveOf, isGrave, type RecordKey, shownVersion } from '../domain/record.js'
 import { canonicalBytes, decodeRecord, encodeRecord, opaqueRecordOf } from '../domain/record-codec.js'
+import { isBuriable } from '../domain/tombstone.js'
 import type { CommitGroup, CommittedNeedle, NeedleLocation } from '../volumes/needle-store.js'
 import { planBatch, type RecordChange } from './batch-plan.js'
 import { damageOf } from './damage.js'
@@ -51,6 +53,8 @@ export interface DirectoryComponents {
   readonly age?: () => number
   /** What happens to a record that a grave ends here before its time. Default: nothing. */
   readonly guard?: GraveGuard
+  /** Called with the schema version of an older database before it is migrated. Default: nothing is done. */
+  readonly onOlderSchema?: (schema: number) => Promise<void>
 }
 
 /** A record that a grave is about to end here. */
@@ -72,6 +76,8 @@ export interface GraveGuard {
 
 export interface DirectoryInit {
   readonly migrations?: readonly Migration[]
+  /** Default: those of this version. */
+  readonly formats?: RecordFormats
 }
 
 export interface StoredRecord {
@@ -131,7 +137,10 @@ export class Directory implements Startable {
   readonly #observe: (stamp: Hlc) => void
   readonly #age: () => number
   readonly #guard: GraveGuard | undefined
+  readonly #onOlderSchema: (schema: number) => Promise<void>
   readonly #migrations: readonly Migration[]
+  /** The record formats of this program. */
+  readonly formats: RecordFormats
   readonly #listeners = new Set<ChangeListener>()
   readonly #opaqueListeners = new Set<(keys: readonly RecordKey[]) => void>()
   #state: DirectoryState = 'closed'
@@ -149,7 +158,9 @@ export class Directory implements Startable {
     this.#observe = components.observe
     this.#age = components.age ?? (() => 0)
     this.#guard = components.guard
+    this.#onOlderSchema = components.onOlderSchema ?? (async () => {})
     this.#migrations = init.migrations ?? MIGRATIONS
+    this.formats = init.formats ?? RECORD_FORMATS
   }
 
   get state(): DirectoryState {
@@ -235,13 +246,13 @@ export class Directory implements Startable {
   async merge(encoded: readonly Uint8Array[], from?: NodeId): Promise<number> {
     this.#requireWritable()
     const records = encoded
-      .filter(bytes => opaqueRecordOf(bytes) === undefined)
-      .map(bytes => ({ ...decodeCanonical(bytes, isGrave), location: undefined }))
+      .filter(bytes => opaqueRecordOf(bytes, this.formats) === undefined)
+      .map(bytes => ({ ...decodeCanonical(bytes, this.formats, isGrave), location: undefined }))
     return this.#mergeAll(records, from)
   }
 
   /** Merges graves that a peer sent: as `merge`. */
-  mergeGraves(graves: readonly (RecordKey & { readonly generation: number })[], from?: NodeId): Promise<number> {
+  async mergeGraves(graves: readonly (RecordKey & { readonly generation: number })[], from?: NodeId): Promise<number> {
     return this.#mergeAll(
       graves.map(grave => incomingGrave(grave, undefined)),
       from
@@ -493,9 +504,9 @@ export class Directory implements Startable {
           records.push(...this.#decodeGraves(bytes, location))
           continue
         }
-        const unreadable = opaqueRecordOf(bytes)
+        const unreadable = opaqueRecordOf(bytes, this.formats)
         if (unreadable !== undefined) opaque.push({ record: unreadable, bytes, location })
-        else records.push({ ...decodeCanonical(bytes), location })
+        else records.push({ ...decodeCanonical(bytes, this.formats), location })
       } catch (err) {
         // Its checksums are correct, so it was written like this; the other records must still be served.
         if (!hasCode(err, 'ERR_RECORD_MALFORMED')) throw err
@@ -568,7 +579,7 @@ export class Directory implements Startable {
     const { records, verbatim } = none
       ? { records: incoming, verbatim: [] }
       : partOpaque(database, incoming, opaque.folds)
-    const folds = await foldRecords(database, records)
+    const folds = await foldRecords(database, records, this.formats)
     await this.#layOut(database, folds, from)
     const hidden = { folds: opaque.folds, verbatim: [...opaque.verbatim, ...verbatim] }
     const plan = planBatch(view, folds, applied, this.#age(), hidden)
@@ -618,7 +629,11 @@ export class Directory implements Startable {
 
   async #open(state: 'open' | 'filling'): Promise<void> {
     try {
-      const { rebuildReason, ...opened } = await openRows(this.#source, this.#migrations, this.#damage)
+      const { rebuildReason, ...opened } = await openRows(
+        this.#source,
+        { migrations: this.#migrations, formatMax: this.formats.max, onOlder: this.#onOlderSchema },
+        this.#damage
+      )
       this.#opened = opened
       this.#rebuildReason = rebuildReason
     } catch (err) {
@@ -696,19 +711,26 @@ export class Directory implements Startable {
  */
 function decodeCanonical(
   bytes: Uint8Array,
+  formats: RecordFormats,
   accepts: (record: DirectoryRecord) => boolean = () => false
 ): { readonly record: DirectoryRecord; readonly bytes: Uint8Array } {
-  const record = decodeRecord(bytes)
+  const record = decodeRecord(bytes, formats.max)
   if (!accepts(record)) shownVersion(record)
-  return { record, bytes: canonicalBytes(bytes, record) }
+  else if (!isBuriable(record)) throw unnamed()
+  return { record, bytes: canonicalBytes(bytes, record, formats) }
 }
 
 function incomingGrave(
   { kind, id, generation }: RecordKey & { readonly generation: number },
   location: NeedleLocation | undefined
 ): IncomingRecord {
+  if (!isBuriable({ kind, id })) throw unnamed()
   const record = graveOf({ kind, id }, generation)
   return { record, bytes: encodeRecord(record), location }
+}
+
+function unnamed(): SheafError {
+  return new SheafError('ERR_RECORD_MALFORMED', 'a grave whose id no needle of graves can hold')
 }
 
 /** Splits a group behind each needle of graves, which are many records. */

@@ -19,11 +19,13 @@
  *   index      07 · text term · 8 birth hlc · 16 photo id   none
  *   death      08 · record key                              8 the node's age when it first heard of the delete that the
  *                                                           record shows, ms · 4 generation that is deleted
- *   age        09                                           8 the node's age, ms · state of the counter, see age.ts
+ *   age        09                                           8 the node's age, ms · 8 its age when the directory was last
+ *                                                           compared with a peer's as a whole; all ones: never
  *   opaque     0a · record key                              4 format of a record that this version cannot read, which has
  *                                                           no row in record, leaf, index, death
  *   verbatim   0b · 16 of SHA-256(record as in its needle)  24 home: where such a record was applied from last, or an
  *                                                           earlier state of one
+ *   format     0c                                           4 latest record format that a row ever had; absent: 2
  *
  *   part        content
  *   record key  text kind · 1 form · id: form 1, the 16 bytes of a lower-case UUID; form 0, UTF-8 to the end
@@ -38,6 +40,7 @@
 import { hash } from 'node:crypto'
 import { crc32 } from '@node-rs/crc32'
 import { invariant } from '../core/invariant.js'
+import { RECORD_FORMATS } from '../domain/formats.js'
 import type { Hlc } from '../domain/hlc.js'
 import {
   actorIdBytes,
@@ -50,7 +53,7 @@ import {
   type VolumeId,
   volumeId
 } from '../domain/ids.js'
-import { DIGEST_BYTES } from '../domain/merkle.js'
+import { bucketOf, DIGEST_BYTES } from '../domain/merkle.js'
 import type { RecordKey } from '../domain/record.js'
 import { DamageError } from './damage.js'
 
@@ -66,6 +69,7 @@ export const TABLE_DEATH = 0x08
 export const AGE_KEY = Uint8Array.of(0x09)
 const TABLE_OPAQUE = 0x0a
 const TABLE_VERBATIM = 0x0b
+export const RECORD_FORMAT_KEY = Uint8Array.of(0x0c)
 
 /** Bytes of (birth hlc, photo id), the sort key of the index within a term, oldest first. */
 export const POSITION_BYTES = 24
@@ -111,6 +115,18 @@ export function schemaKey(): Uint8Array {
 
 export function markerKey(slot: number): Uint8Array {
   return Uint8Array.of(TABLE_MARKER, slot >> 8, slot & 0xff)
+}
+
+/** Written with the record that has the format. */
+export function formatRow(format: number): Row {
+  const payload = Buffer.alloc(4)
+  payload.writeUInt32BE(format)
+  return sealedRow(RECORD_FORMAT_KEY, payload)
+}
+
+/** @param value - undefined when there is no row */
+export function formatFrom(value: Uint8Array | undefined): number {
+  return value === undefined ? RECORD_FORMATS.min : openSealed(RECORD_FORMAT_KEY, value, 4).readUInt32BE(0)
 }
 
 export function deathKey(key: RecordKey): Uint8Array {
@@ -167,6 +183,24 @@ export function recordRowKey(key: RecordKey): Uint8Array {
 
 export function leafKey(bucket: number, key: RecordKey): Uint8Array {
   return recordKeyAfter(3, key, TABLE_LEAF, bucket)
+}
+
+/** Where a record is, or would be. */
+export interface RecordPlace {
+  readonly bucket: number
+  /** Keys of its rows. */
+  readonly record: Uint8Array
+  readonly leaf: Uint8Array
+}
+
+export function placeOf(key: RecordKey): RecordPlace {
+  const bucket = bucketOf(key)
+  const record = recordRowKey(key)
+  const leaf = Buffer.allocUnsafe(record.length + 2)
+  leaf[0] = TABLE_LEAF
+  leaf.writeUInt16BE(bucket, 1)
+  leaf.set(record.subarray(1), 3)
+  return { bucket, record, leaf }
 }
 
 /** @param format - of a record that this version cannot read */

@@ -1,9 +1,9 @@
 import { readVarint, writeVarint } from '../domain/graves.js'
-import { bucketOf, DIGEST_BYTES } from '../domain/merkle.js'
+import { DIGEST_BYTES } from '../domain/merkle.js'
 import { graveOf, type RecordKey } from '../domain/record.js'
 import { encodeRecord } from '../domain/record-codec.js'
 import { DamageError } from './damage.js'
-import { leafKey, openSealed, type Row, recordKeyFrom, sealedRow } from './keys.js'
+import { openSealed, type Row, recordKeyFrom, sealedRow } from './keys.js'
 import type { RecordState } from './stored-record.js'
 
 const GRAVE_BYTES_MAX = 3
@@ -22,17 +22,13 @@ export type Leaf = { readonly key: RecordKey } & (
   | { readonly grave: GraveState; readonly digest?: never }
 )
 
-export function digestRow(key: RecordKey, digest: Uint8Array): Row {
-  return sealedRow(leafKey(bucketOf(key), key), digest)
-}
-
-export function graveRow(key: RecordKey, { generation, isLogged }: GraveState): Row {
+export function graveRow(leafKey: Uint8Array, { generation, isLogged }: GraveState): Row {
   const bytes = Buffer.alloc(GRAVE_BYTES_MAX)
   const end = writeVarint(bytes, 0, 2 * generation + Number(isLogged))
-  return sealedRow(leafKey(bucketOf(key), key), bytes.subarray(0, end))
+  return sealedRow(leafKey, bytes.subarray(0, end))
 }
 
-/** Inverse of `digestRow` and `graveRow`. @throws {@link DamageError} */
+/** Inverse of `graveRow`, and of `sealedRow` with a digest. @throws {@link DamageError} */
 export function leafFrom(rowKey: Uint8Array, value: Uint8Array): Leaf {
   const payload = openSealed(rowKey, value)
   const key = recordKeyFrom(rowKey)

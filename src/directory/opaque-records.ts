@@ -4,8 +4,8 @@
  * a version that reads them: what they would merge to is not known here. A `verbatim` row for each says where a needle
  * with these bytes was applied from last, so that compaction moves them once and not once a round.
  */
-import { type RecordKey, recordName } from '../domain/record.js'
-import { type OpaqueRecord, RECORD_FORMAT } from '../domain/record-codec.js'
+import { isGrave, type RecordKey, recordName } from '../domain/record.js'
+import type { OpaqueRecord } from '../domain/record-codec.js'
 import type { NeedleLocation } from '../volumes/needle-store.js'
 import type { Database } from './database.js'
 import {
@@ -42,10 +42,11 @@ export interface IncomingOpaque extends VerbatimNeedle {
   readonly record: OpaqueRecord
 }
 
+/** After an upgrade `readmitOpaque` has let go of what this version reads. */
 export function isOpaque(database: Database, key: RecordKey): boolean {
   const rowKey = opaqueKey(key)
   const value = database.getSync(rowKey)
-  return value !== undefined && formatOfOpaqueRow(rowKey, value) > RECORD_FORMAT
+  return value !== undefined && formatOfOpaqueRow(rowKey, value) > 0
 }
 
 export function verbatimRow({ bytes, location }: VerbatimNeedle): Row {
@@ -90,7 +91,8 @@ export function partOpaque(
   for (const each of incoming) {
     const { record, bytes, location } = each
     if (!names.has(recordName(record)) && !isOpaque(database, record)) records.push(each)
-    else if (location !== undefined) verbatim.push({ bytes, location })
+    // a grave stays in its needle in any case
+    else if (location !== undefined && !isGrave(record)) verbatim.push({ bytes, location })
   }
   return { records, verbatim }
 }
@@ -102,15 +104,15 @@ export async function countOpaque(database: Database): Promise<number> {
 }
 
 /**
- * Lets go of opaque keys that this version reads, after an upgrade. All volumes are then replayed from their starts, so the
+ * Lets go of opaque keys whose format this version reads, after an upgrade. All volumes are then replayed from their starts, so the
  * records come back from their needles, merged into whatever else the rows hold.
  *
  * @returns how many there were
  */
-export async function readmitOpaque(database: Database): Promise<number> {
+export async function readmitOpaque(database: Database, formatMax: number): Promise<number> {
   const operations: { type: 'del'; key: Uint8Array }[] = []
   for await (const [key, value] of database.iterator(opaqueRange())) {
-    if (formatOfOpaqueRow(key, value) <= RECORD_FORMAT) operations.push({ type: 'del', key })
+    if (formatOfOpaqueRow(key, value) <= formatMax) operations.push({ type: 'del', key })
   }
   const count = operations.length
   if (count === 0) return 0

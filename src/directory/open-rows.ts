@@ -1,4 +1,4 @@
-import { damageOf } from './damage.js'
+import { DamageError, damageOf } from './damage.js'
 import type { Database, DatabaseSource } from './database.js'
 import { DirectoryView } from './directory-view.js'
 import { readmitOpaque } from './opaque-records.js'
@@ -10,8 +10,17 @@ export interface OpenRows {
   readonly view: DirectoryView
 }
 
+export interface OpenRowsInit {
+  readonly migrations: readonly Migration[]
+  /** The latest record format that this version reads. */
+  readonly formatMax: number
+  /** Called with the schema version of an older database before it is migrated. */
+  readonly onOlder: (schema: number) => Promise<void>
+}
+
 /**
- * Opens the database; replaces it by an empty one if it is damaged.
+ * Opens the database; replaces it by an empty one if it is damaged, or if a later version has left records in it that this
+ * one cannot read: out of the log, they become opaque.
  *
  * @param damage - known damage: the database is then replaced without being opened
  * @returns also `rebuildReason`: why it was replaced; undefined if it was not
@@ -20,28 +29,30 @@ export interface OpenRows {
  */
 export async function openRows(
   source: DatabaseSource,
-  migrations: readonly Migration[],
+  init: OpenRowsInit,
   damage: string | undefined
 ): Promise<OpenRows & { readonly rebuildReason: string | undefined }> {
   let rebuildReason = damage
   if (rebuildReason === undefined) {
     try {
-      return { ...(await load(source, migrations)), rebuildReason }
+      return { ...(await load(source, init)), rebuildReason }
     } catch (err) {
       rebuildReason = damageOf(err)
       if (rebuildReason === undefined) throw err
     }
   }
   await source.remove()
-  return { ...(await load(source, migrations)), rebuildReason }
+  return { ...(await load(source, init)), rebuildReason }
 }
 
-async function load(source: DatabaseSource, migrations: readonly Migration[]): Promise<OpenRows> {
+async function load(source: DatabaseSource, { migrations, formatMax, onOlder }: OpenRowsInit): Promise<OpenRows> {
   const database = await source.open()
   try {
-    await prepareSchema(database, migrations)
-    await readmitOpaque(database)
-    return { database, view: await DirectoryView.load(database) }
+    await prepareSchema(database, migrations, onOlder)
+    await readmitOpaque(database, formatMax)
+    const view = await DirectoryView.load(database)
+    if (view.formatMax > formatMax) throw new DamageError(`its rows have record format ${view.formatMax}`)
+    return { database, view }
   } catch (err) {
     await database.close()
     throw err

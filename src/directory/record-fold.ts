@@ -1,7 +1,9 @@
+import type { RecordFormats } from '../domain/formats.js'
 import type { VolumeId } from '../domain/ids.js'
 import { type DirectoryRecord, isGrave, mergeRecords, type RecordKey } from '../domain/record.js'
-import { encodeRecord } from '../domain/record-codec.js'
+import { encodeRecordAs } from '../domain/record-codec.js'
 import type { NeedleLocation } from '../volumes/needle-store.js'
+import type { RecordPlace } from './keys.js'
 import { graveState } from './leaf-rows.js'
 import type { RecordState } from './stored-record.js'
 
@@ -17,6 +19,7 @@ export interface IncomingRecord {
 /** One record of a batch: its state before and after it. */
 export interface RecordFold {
   readonly key: RecordKey
+  readonly place: RecordPlace
   readonly before: RecordState | undefined
   readonly after: RecordState
   /** Volumes of the needles that were merged; empty if all records came from peers without needles. */
@@ -27,7 +30,11 @@ export interface RecordFold {
  * Merges one record into the stored state. The merged record does not depend on the order of calls; the home is the latest
  * needle whose record equals the merged state. A grave is logged once a needle came that holds it.
  */
-export function foldRecord(before: RecordState | undefined, incoming: IncomingRecord): RecordState {
+export function foldRecord(
+  before: RecordState | undefined,
+  incoming: IncomingRecord,
+  formats: RecordFormats
+): RecordState {
   const came = stateOf(incoming)
   if (before === undefined) return came
   if (sameBytes(before.bytes, came.bytes)) {
@@ -40,7 +47,7 @@ export function foldRecord(before: RecordState | undefined, incoming: IncomingRe
     const isLogged = [before, came].some(state => state.isLogged === true && state.record.buried === record.buried)
     return graveState(record, { generation, isLogged })
   }
-  const bytes = encodeRecord(record)
+  const bytes = encodeRecordAs(formats, record)
   if (sameBytes(bytes, came.bytes)) return { record, bytes, home: came.home }
   return { record, bytes, home: sameBytes(bytes, before.bytes) ? before.home : undefined }
 }

@@ -1,9 +1,10 @@
+import type { RecordFormats } from '../domain/formats.js'
 import { bucketOf } from '../domain/merkle.js'
 import { type RecordKey, recordName } from '../domain/record.js'
 import { DamageError } from './damage.js'
 import type { Database } from './database.js'
-import { type Death, deathFrom, deathKey, leafKey, recordRowKey } from './keys.js'
-import { graveState, type Leaf, leafFrom } from './leaf-rows.js'
+import { type Death, deathFrom, deathKey, leafKey, placeOf, type RecordPlace, recordRowKey } from './keys.js'
+import { graveState, leafFrom } from './leaf-rows.js'
 import { foldRecord, type IncomingRecord, type RecordFold } from './record-fold.js'
 import { type RecordState, recordStateOf } from './stored-record.js'
 
@@ -50,29 +51,28 @@ function confirmAbsent(database: Database, key: RecordKey): RecordState | undefi
 }
 
 /** @returns the records or their graves, in the order of the keys. @throws {@link DamageError} */
-export async function readStates(database: Database, keys: readonly RecordKey[]): Promise<(RecordState | undefined)[]> {
-  if (keys.length < ASYNC_READ_ROWS) return keys.map(key => readState(database, key))
-  const rowKeys = keys.map(recordRowKey)
-  const values = await database.getMany(rowKeys)
-  const missing = keys.filter((_, i) => values[i] === undefined)
-  const leaves = await readLeaves(database, missing)
-  return rowKeys.map((rowKey, i) => {
-    const value = values[i]
-    if (value !== undefined) return recordStateOf(rowKey, value)
-    const key = keys[i] as RecordKey
-    const leaf = leaves.get(recordName(key))
-    if (leaf === undefined) return undefined
-    return leaf.grave === undefined ? confirmAbsent(database, key) : graveState(key, leaf.grave)
-  })
+export function readStates(database: Database, keys: readonly RecordKey[]): Promise<(RecordState | undefined)[]> {
+  return readStatesAt(database, keys, keys.map(placeOf))
 }
 
-async function readLeaves(database: Database, keys: readonly RecordKey[]): Promise<ReadonlyMap<string, Leaf>> {
-  const rowKeys = keys.map(key => leafKey(bucketOf(key), key))
-  const leaves = new Map<string, Leaf>()
-  for (const [i, value] of (await database.getMany(rowKeys)).entries()) {
-    if (value !== undefined) leaves.set(recordName(keys[i] as RecordKey), leafFrom(rowKeys[i] as Uint8Array, value))
-  }
-  return leaves
+async function readStatesAt(
+  database: Database,
+  keys: readonly RecordKey[],
+  places: readonly RecordPlace[]
+): Promise<(RecordState | undefined)[]> {
+  if (keys.length < ASYNC_READ_ROWS) return keys.map(key => readState(database, key))
+  const values = await database.getMany(places.map(({ record }) => record))
+  const missing = places.filter((_, i) => values[i] === undefined)
+  const leaves = (await database.getMany(missing.map(({ leaf }) => leaf))).values()
+  return keys.map((key, i) => {
+    const { record, leaf } = places[i] as RecordPlace
+    const value = values[i]
+    if (value !== undefined) return recordStateOf(record, value)
+    const leafValue = leaves.next().value
+    if (leafValue === undefined) return undefined
+    const { grave } = leafFrom(leaf, leafValue)
+    return grave === undefined ? confirmAbsent(database, key) : graveState(key, grave)
+  })
 }
 
 /** @returns the deaths of the records, in the order of the keys; undefined for what is not deleted */
@@ -86,7 +86,11 @@ export async function readDeaths(database: Database, keys: readonly RecordKey[])
 }
 
 /** Merges records, several of which may have the same key, into the stored states. */
-export async function foldRecords(database: Database, records: readonly IncomingRecord[]): Promise<RecordFold[]> {
+export async function foldRecords(
+  database: Database,
+  records: readonly IncomingRecord[],
+  formats: RecordFormats
+): Promise<RecordFold[]> {
   const groups = new Map<string, { key: RecordKey; incoming: IncomingRecord[] }>()
   for (const incoming of records) {
     const { kind, id } = incoming.record
@@ -97,13 +101,20 @@ export async function foldRecords(database: Database, records: readonly Incoming
   }
   const all = [...groups.values()]
   const keys = all.map(({ key }) => key)
-  const befores = await readStates(database, keys)
+  const places = keys.map(placeOf)
+  const befores = await readStatesAt(database, keys, places)
   const folds: RecordFold[] = []
   for (const [i, { key, incoming }] of all.entries()) {
     const before = befores[i]
-    const after = incoming.reduce(foldRecord, before)
+    const after = incoming.reduce<RecordState | undefined>((state, each) => foldRecord(state, each, formats), before)
     if (after === undefined) continue
-    folds.push({ key, before, after, volumes: incoming.flatMap(({ location }) => location?.volume ?? []) })
+    folds.push({
+      key,
+      place: places[i] as RecordPlace,
+      before,
+      after,
+      volumes: incoming.flatMap(({ location }) => location?.volume ?? [])
+    })
   }
   return folds
 }

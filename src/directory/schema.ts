@@ -10,6 +10,7 @@ import {
   AGE_KEY,
   bucketKey,
   deathRow,
+  leafKey,
   openSealed,
   type Row,
   recordRange,
@@ -18,7 +19,6 @@ import {
   TABLE_DEATH,
   tableRange
 } from './keys.js'
-import { digestRow } from './leaf-rows.js'
 import { recordRow, recordStateOf } from './stored-record.js'
 
 /** Rows that a migration writes in one batch. */
@@ -41,11 +41,16 @@ export const MIGRATIONS: readonly Migration[] = [
 /**
  * Writes the current schema version to an empty database, and migrates an older one.
  *
+ * @param onOlder - called with an older version before the migration begins
  * @returns the schema version found; 0 for an empty database
  * @throws `ERR_FORMAT_TOO_NEW` for a newer schema; {@link DamageError} if rows exist without a schema version, or with one
  * that no migration starts from
  */
-export async function prepareSchema(database: Database, migrations: readonly Migration[]): Promise<number> {
+export async function prepareSchema(
+  database: Database,
+  migrations: readonly Migration[],
+  onOlder: (found: number) => Promise<void> = async () => {}
+): Promise<number> {
   const present = migrations.at(-1)?.to ?? 1
   const found = await readVersion(database)
   if (found > present) {
@@ -58,7 +63,10 @@ export async function prepareSchema(database: Database, migrations: readonly Mig
     )
   }
   if (found === 0) await writeVersion(database, present)
-  else if (found < present) await migrate(database, migrations, found)
+  else if (found < present) {
+    await onOlder(found)
+    await migrate(database, migrations, found)
+  }
   return found
 }
 
@@ -87,7 +95,7 @@ async function rewriteRecords(database: Database): Promise<void> {
     if (generation !== undefined) await put(deathRow(record, { heardAt: 0, generation }))
     const bucket = bucketOf(record)
     const leaf = leafDigest(record, bytes)
-    await put(digestRow(record, leaf))
+    await put(sealedRow(leafKey(bucket, record), leaf))
     const digest = buckets.get(bucket) ?? new Uint8Array(DIGEST_BYTES)
     xorInto(digest, leaf)
     xorInto(root, leaf)

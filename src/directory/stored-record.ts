@@ -1,6 +1,6 @@
 import { hasCode } from '../core/errors.js'
 import type { DirectoryRecord } from '../domain/record.js'
-import { decodeRecord } from '../domain/record-codec.js'
+import { decodeRecord, FORMAT_LAST } from '../domain/record-codec.js'
 import type { NeedleLocation } from '../volumes/needle-store.js'
 import { DamageError } from './damage.js'
 import { openSealed, type Row, recordKeyFrom, sealedRow, VOLUME_ID_BYTES, volumeIdBytes, volumeIdFrom } from './keys.js'
@@ -23,7 +23,7 @@ export function recordRow(key: Uint8Array, state: RecordState): Row {
   return sealedRow(key, state.home === undefined ? NO_HOME : homeBytes(state.home), state.bytes)
 }
 
-/** Inverse of `recordRow`. @throws {@link DamageError}; `ERR_FORMAT_TOO_NEW` */
+/** Inverse of `recordRow`. @throws {@link DamageError} */
 export function recordStateOf(key: Uint8Array, value: Uint8Array): RecordState {
   const payload = openSealed(key, value)
   if (payload.length <= HOME_BYTES) throw new DamageError('a record row is too short')
@@ -36,7 +36,7 @@ export function recordStateOf(key: Uint8Array, value: Uint8Array): RecordState {
 
 function decode(bytes: Uint8Array): DirectoryRecord {
   try {
-    return decodeRecord(bytes)
+    return decodeRecord(bytes, FORMAT_LAST) // open-rows.ts sees to it that there is no row of a later format
   } catch (err) {
     if (hasCode(err, 'ERR_RECORD_MALFORMED')) throw new DamageError('a record row cannot be decoded', { cause: err })
     throw err

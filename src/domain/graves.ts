@@ -58,6 +58,7 @@ export function decodeGraves(bytes: Uint8Array): {
   const nameBytes = data[0] ?? 0
   const kind = data.toString('utf8', 1, 1 + nameBytes)
   if (kind.length === 0 || kind.length > NAME_CHARACTERS_MAX || data.length <= 1 + nameBytes) throw malformed()
+  if (!Buffer.from(kind).equals(data.subarray(1, 1 + nameBytes))) throw malformed()
   const graves: Grave[] = []
   let skipped = 0
   let previous = ''

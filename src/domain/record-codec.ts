@@ -9,7 +9,7 @@
  *               and the life, 4 bytes big-endian; ascending, the shorter first
  *            4  entries: array, ascending by dot, each dot once
  *            5  buried: lives below it are over, 1…2¹⁹ + 1; absent: 0
- *            6… unknown fields; none if field 5 is there
+ *            6… unknown fields; none if field 5 is there. 6 is reserved for `retain_until`, of a later format
  *
  *   entry    0  actor in the life of the entry's generation: its index in the context, from 0
  *            1  counter, from 1 to the actor's counter in the context
@@ -26,10 +26,10 @@
  * version may add fields (each value a `Value`) if records make sense without them and the successor of an entry may
  * inherit them; any other change raises the format. Fields 0 to 2 are the same in all formats, so that a version which
  * cannot read a record still knows its key. There is no checksum: the needle, the directory's row and the wire have their
- * own.
+ * own. A record is written in the least format that can express it (formats.ts).
  *
  * Format 1 is read as well. It had one context for all lives, its field 5 and up were unknown ones, and generations had 32
- * bits; each life that has entries is given the whole context.
+ * bits; each life up to the last that has entries is given the whole context.
  */
 import { SheafError } from '../core/errors.js'
 import { invariant } from '../core/invariant.js'
@@ -37,6 +37,7 @@ import { malformed, type Value } from './cbor.js'
 import { CborReader } from './cbor-reader.js'
 import { CborWriter } from './cbor-writer.js'
 import { type Entry, type UnknownFields, VERSION_FIELD } from './entry.js'
+import { leastFormat, RECORD_FORMATS, type RecordFormats } from './formats.js'
 import type { Hlc } from './hlc.js'
 import { ACTOR_ID_BYTES, type ActorId, actorIdFrom } from './ids.js'
 import { NEEDLE_DATA_BYTES_MAX } from './needle.js'
@@ -56,16 +57,18 @@ import {
 /** A record must fit in one needle. */
 export const RECORD_BYTES_MAX = NEEDLE_DATA_BYTES_MAX
 
-/** The latest that this version reads, and the one that it writes. */
-export const RECORD_FORMAT = 2
+/** The latest that this version reads. */
+export const RECORD_FORMAT = RECORD_FORMATS.max
 export const NAME_CHARACTERS_MAX = 64
 const KEY_CHARACTERS_MAX = 1024
 /** Lives of a record; nobody undeletes a photo a million times. */
 export const GENERATION_MAX = 2 ** 20
 /** No grave ends a life above it, so a forged one leaves as many again in which the record can live on. */
 export const GRAVE_GENERATION_MAX = 2 ** 19
+/** Dots that lives of a record of format 1 are given on top: more than undeleting by hand ever needs. */
+const GIVEN_DOTS_MAX = 2 ** 14
 /** A greater one is no format: nothing of that kind is kept. */
-const OPAQUE_FORMAT_MAX = 0xffff_ffff
+export const FORMAT_LAST = 0xffff_ffff
 /** Greatest field numbers that this version knows. */
 const RECORD_FIELD_LAST = 5
 const FORMAT_1_FIELD_LAST = 4
@@ -82,27 +85,35 @@ export interface OpaqueRecord extends RecordKey {
 /**
  * Reads the fields 0 to 2, which all formats have in common.
  *
- * @returns undefined for a record that this version can read whole
+ * @returns undefined for a record that a program of these formats can read whole
  * @throws `ERR_RECORD_MALFORMED`
  */
-export function opaqueRecordOf(bytes: Uint8Array): OpaqueRecord | undefined {
+export function opaqueRecordOf(bytes: Uint8Array, formats: RecordFormats = RECORD_FORMATS): OpaqueRecord | undefined {
   const fields = new FieldReader(new CborReader(bytes))
   const format = fields.require(0).uint()
-  if (format <= RECORD_FORMAT) return undefined
-  if (format > OPAQUE_FORMAT_MAX) throw malformed(`there will be no format ${format}`)
+  if (format <= formats.max) return undefined
+  if (format > FORMAT_LAST) throw malformed(`there will be no format ${format}`)
   const kind = requireLength(fields.require(1).text(), NAME_CHARACTERS_MAX)
   const id = requireLength(fields.require(2).text(), KEY_CHARACTERS_MAX)
   return { format, kind, id }
 }
 
-/** @throws `ERR_RECORD_MALFORMED` if it takes more than RECORD_BYTES_MAX or a text has the wrong length */
+/** As {@link encodeRecordAs} with the formats of this version. */
 export function encodeRecord(record: DirectoryRecord): Uint8Array {
+  return encodeRecordAs(RECORD_FORMATS, record)
+}
+
+/**
+ * @param formats - of the program that writes
+ * @throws `ERR_RECORD_MALFORMED` if it takes more than RECORD_BYTES_MAX or a text has the wrong length
+ */
+export function encodeRecordAs(formats: RecordFormats, record: DirectoryRecord): Uint8Array {
   const writer = new CborWriter()
   const { buried = 0, extra } = record
   invariant(buried === 0 || (buried <= GRAVE_GENERATION_MAX + 1 && extra === undefined), 'what is buried fits')
   writer.mapHead(RECORD_FIELD_LAST + Number(buried > 0) + (extra?.size ?? 0))
   writer.uint(0)
-  writer.uint(RECORD_FORMAT)
+  writer.uint(leastFormat(record, formats))
   writer.uint(1)
   writer.text(requireLength(record.kind, NAME_CHARACTERS_MAX))
   writer.uint(2)
@@ -131,18 +142,19 @@ export function encodeRecord(record: DirectoryRecord): Uint8Array {
 }
 
 /**
+ * @param formatMax - the latest format that the reader knows
  * @returns the record; it shares no memory with `bytes`
  * @throws `ERR_FORMAT_TOO_NEW` for a later format; `ERR_RECORD_MALFORMED` for anything else that is not valid
  */
-export function decodeRecord(bytes: Uint8Array): DirectoryRecord {
+export function decodeRecord(bytes: Uint8Array, formatMax: number = RECORD_FORMAT): DirectoryRecord {
   if (bytes.length > RECORD_BYTES_MAX) throw malformed(`it takes ${bytes.length} bytes`)
   const reader = new CborReader(bytes)
   const fields = new FieldReader(reader)
   const format = fields.require(0).uint()
-  if (format > RECORD_FORMAT)
+  if (format > formatMax)
     throw new SheafError(
       'ERR_FORMAT_TOO_NEW',
-      `the record has format ${format}; this version reads up to ${RECORD_FORMAT}; upgrade`
+      `the record has format ${format}; this version reads up to ${formatMax}; upgrade`
     )
   if (format === 0) throw malformed('there never was a format 0')
   const kind = requireLength(fields.require(1).text(), NAME_CHARACTERS_MAX)
@@ -173,15 +185,31 @@ export function decodeRecord(bytes: Uint8Array): DirectoryRecord {
   }
 }
 
-/** @returns the canonical bytes of a record that `decodeRecord` made of these: themselves, unless they are of format 1 */
-export function canonicalBytes(bytes: Uint8Array, record: DirectoryRecord): Uint8Array {
-  return bytes[FORMAT_AT] === RECORD_FORMAT ? bytes : encodeRecord(record)
+/** @returns the format that these bytes of a valid record say */
+export function formatOf(bytes: Uint8Array): number {
+  return bytes[FORMAT_AT] ?? 0
 }
 
-/** Gives each entry of a record of format 1 a dot of its own life, and each such life the context of all. */
+/** @returns the canonical bytes of a record that `decodeRecord` made of these: themselves, unless their format is another */
+export function canonicalBytes(
+  bytes: Uint8Array,
+  record: DirectoryRecord,
+  formats: RecordFormats = RECORD_FORMATS
+): Uint8Array {
+  return formatOf(bytes) === leastFormat(record, formats) ? bytes : encodeRecordAs(formats, record)
+}
+
+/**
+ * Gives each entry of a record of format 1 a dot of its own life, and the context of all to each life up to the last of
+ * them: what is superseded in a life without entries stays so when an older record turns up. A forged generation costs a
+ * bounded number of dots.
+ */
 function livesOf(old: DirectoryRecord, extra: UnknownFields | undefined): DirectoryRecord {
   const context = new Map(old.context)
   const lives = new Set(old.entries.map(({ generation }) => generation))
+  const given = Math.floor(GIVEN_DOTS_MAX / Math.max(old.context.size, 1))
+  const last = Math.max(0, ...lives)
+  for (let life = Math.max(1, last - given + 1); life <= last; life++) lives.add(life)
   for (const life of lives) {
     for (const [actor, counter] of old.context) context.set(actorInLife(actor as ActorId, life), counter)
   }

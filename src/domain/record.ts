@@ -144,8 +144,8 @@ export function graveOf({ kind, id }: RecordKey, generation: number): DirectoryR
 }
 
 /** Whether all lives of the record are over, and nothing but that is left of it. */
-export function isGrave({ buried = 0, entries }: DirectoryRecord): boolean {
-  return buried > 0 && entries.length === 0
+export function isGrave({ buried = 0, context, entries }: DirectoryRecord): boolean {
+  return buried > 0 && entries.length === 0 && context.size === 0
 }
 
 /** @throws `ERR_RECORD_MALFORMED` if there is no version; writes and merges never produce that */

@@ -12,6 +12,7 @@ import { RouteTable } from './native/route-table.js'
 import { addClusterRoutes } from './native/routes/cluster.js'
 import { addEventsRoute } from './native/routes/events.js'
 import { addFullDumpRoute } from './native/routes/full-dump.js'
+import { addLaidOutRoutes } from './native/routes/laid-out.js'
 import { addNodeRoutes } from './native/routes/node.js'
 import { addPhotoContentRoute } from './native/routes/photo-content.js'
 import { addPhotoListRoutes } from './native/routes/photo-list.js'
@@ -88,6 +89,7 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   addPhotoListRoutes(app, context)
   addNodeRoutes(app, context)
   addClusterRoutes(app, context)
+  addLaidOutRoutes(app, context)
   addEventsRoute(app, context)
   addFullDumpRoute(app, context)
   const { similarity } = components

@@ -1,5 +1,7 @@
 import type { Startable } from '../core/lifecycle.js'
 import type { NodeId } from '../domain/ids.js'
+import type { NodeVersion } from './node-version.js'
+import type { ToldPast } from './told-past.js'
 
 /** Bounds that both sides enforce: a larger frame ends the stream. */
 export const REQUEST_BYTES_MAX = 4 * 1024 * 1024
@@ -14,6 +16,16 @@ export const PUBLISH_BYTES_MAX = 1024 * 1024
  */
 export interface Transport extends Startable {
   readonly self: NodeId
+  /** What this node tells of its version when it connects. */
+  readonly version: NodeVersion
+  /** @returns what a connected peer told of its version */
+  versionOf(peer: NodeId): NodeVersion | undefined
+  /** Tells from now on that the cluster has this record format: nodes that do not read it are refused, or hung up on. */
+  requireFormat(format: number): void
+  /** Tells this from now on when it connects: nodes that this one cannot be with are refused, or hung up on. */
+  tellPast(past: ToldPast): void
+  /** Calls the listener with what other nodes of the cluster tell when they connect, refused ones included. */
+  onPast(listener: (past: ToldPast) => void): void
   /** Multiaddrs under which others can dial this node, best first. */
   addresses(): readonly string[]
   /**

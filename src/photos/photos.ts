@@ -68,7 +68,7 @@ export interface PhotosComponents {
   /** Asks the peers about a photo that is unknown here. @returns whether all members answered */
   readonly fetchRecord?: (id: PhotoId) => Promise<boolean>
   /** What graves have ended here before its time. Default: nothing. */
-  readonly laidOut?: Pick<LaidOut, 'get' | 'release'>
+  readonly laidOut?: Pick<LaidOut, 'get'>
 }
 
 export interface PhotosInit {
@@ -213,7 +213,6 @@ export class Photos {
     const kept = this.#laidOut?.get(key)
     if (kept === undefined) throw new SheafError('ERR_BYTES_GONE', undefined, { details: { photo_id: id } })
     await this.#edits.exhume(id, decodeRecord(kept.bytes))
-    await this.#laidOut?.release(entry => entry === kept)
   }
 
   /** @param ids - at most 10,000. @throws `ERR_BAD_PARAMETER`; errors of single photos are in their outcomes */

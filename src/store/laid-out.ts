@@ -55,8 +55,8 @@ export interface LaidOutComponents {
   readonly roundAt: () => number | undefined
   /** How long a delete may be undone, ms. */
   readonly undoMs: () => number
-  /** Photos that live here. */
-  readonly photos: () => number
+  /** Photos that live here; undefined while that cannot be told. */
+  readonly photos: () => number | undefined
   /** Whether this node wrote the volume: what it buries itself, it has let lie for its time. */
   readonly isOwn: (from: NonNullable<Doomed['from']>) => boolean
   /** @returns the node that `from` names, or that wrote the volume */
@@ -78,13 +78,17 @@ export class LaidOut implements GraveGuard {
   /** Entries that are not in the file yet. */
   #unsaved: LaidOutRecord[] = []
   #fileBytes = 0
+  /** The file holds entries that are gone. */
+  #isOutdated = false
+  /** Settles when the file has been written: one write comes after the other. */
+  #written: Promise<void> = Promise.resolve()
 
   constructor(components: LaidOutComponents, path: string) {
     this.#components = components
     this.#path = path
   }
 
-  /** Before the directory is filled. A file that cannot be read is kept under another name. */
+  /** Before the directory is filled. */
   async load(): Promise<void> {
     const { fileSystem, log } = this.#components
     const bytes = await fileSystem.readFile(this.#path)
@@ -138,7 +142,8 @@ export class LaidOut implements GraveGuard {
   /** Whether graves have ended so much here that nothing of it is let go before an operator has looked. */
   get isAlarming(): boolean {
     const ages = this.list().flatMap(({ isAlarming, at }) => (isAlarming ? [at] : []))
-    const max = Math.min(ALARM_COUNT, ALARM_SHARE * (this.#components.photos() + ages.length))
+    const photos = this.#components.photos() ?? Number.POSITIVE_INFINITY
+    const max = Math.min(ALARM_COUNT, ALARM_SHARE * (photos + ages.length))
     ages.sort((a, b) => a - b)
     let first = 0
     return ages.some((at, i) => {
@@ -154,6 +159,12 @@ export class LaidOut implements GraveGuard {
 
   isUndoable(heardAt: number): boolean {
     return this.#components.age() - heardAt < this.#components.undoMs()
+  }
+
+  /** @returns for how long an entry is still kept unless there is an alarm, ms */
+  keptForMs({ at }: LaidOutRecord): number {
+    const { age, undoMs } = this.#components
+    return Math.max(0, at + undoMs() - age())
   }
 
   async layOut(doomed: readonly Doomed[]): Promise<void> {
@@ -186,8 +197,14 @@ export class LaidOut implements GraveGuard {
   /** Lets go of what was laid out for a whole undo period; of nothing while that is too much. */
   async expire(): Promise<void> {
     if (this.#unsaved.length > 0) await this.#save()
+    if (this.#isOutdated) await this.#rewrite()
     if (this.#records.size === 0 || this.isAlarming) return
     await this.release(({ at }) => !this.isUndoable(at))
+  }
+
+  /** To be called when a record lives, or has a tombstone: it was brought back here or elsewhere, and need not be kept. */
+  noteLife(key: RecordKey): void {
+    if (this.#records.delete(recordName(key))) this.#isOutdated = true
   }
 
   /**
@@ -207,17 +224,21 @@ export class LaidOut implements GraveGuard {
   }
 
   /** Appends what is not in the file yet. If the disk refuses, it stays in memory, and is tried again. */
-  async #save(): Promise<void> {
-    const { fileSystem, log } = this.#components
-    const bytes = Buffer.concat(this.#unsaved.map(encodeEntry))
-    try {
-      if (this.#fileBytes === 0) await fileSystem.writeFileAtomic(this.#path, bytes)
-      else await this.#append(bytes)
-      this.#fileBytes += bytes.length
-      this.#unsaved = []
-    } catch (err) {
-      log.error({ err, path: this.#path }, 'what was laid out is in memory only; it is written again later')
-    }
+  #save(): Promise<void> {
+    return this.#exclusively(async () => {
+      const { fileSystem, log } = this.#components
+      const unsaved = this.#takeUnsaved()
+      if (unsaved.length === 0) return
+      const bytes = Buffer.concat(unsaved.map(encodeEntry))
+      try {
+        if (this.#fileBytes === 0) await fileSystem.writeFileAtomic(this.#path, bytes)
+        else await this.#append(bytes)
+        this.#fileBytes += bytes.length
+      } catch (err) {
+        this.#unsaved.unshift(...unsaved)
+        log.error({ err, path: this.#path }, 'what was laid out is in memory only; it is written again later')
+      }
+    })
   }
 
   async #append(bytes: Uint8Array): Promise<void> {
@@ -231,20 +252,37 @@ export class LaidOut implements GraveGuard {
     }
   }
 
-  async #rewrite(): Promise<void> {
-    const { fileSystem } = this.#components
-    const bytes = Buffer.concat(this.list().map(encodeEntry))
-    try {
-      await fileSystem.writeFileAtomic(this.#path, bytes)
-    } catch (cause) {
-      const full = systemErrorCode(cause) === 'ENOSPC'
-      throw new SheafError(full ? 'ERR_DISK_FULL' : 'ERR_DISK_WRITE', undefined, {
-        cause,
-        details: { path: this.#path }
-      })
-    }
-    this.#fileBytes = bytes.length
+  #rewrite(): Promise<void> {
+    return this.#exclusively(async () => {
+      const { fileSystem } = this.#components
+      const unsaved = this.#takeUnsaved()
+      const bytes = Buffer.concat(this.list().map(encodeEntry))
+      try {
+        await fileSystem.writeFileAtomic(this.#path, bytes)
+        this.#fileBytes = bytes.length
+        this.#isOutdated = false
+      } catch (cause) {
+        this.#unsaved.unshift(...unsaved)
+        const full = systemErrorCode(cause) === 'ENOSPC'
+        throw new SheafError(full ? 'ERR_DISK_FULL' : 'ERR_DISK_WRITE', undefined, {
+          cause,
+          details: { path: this.#path }
+        })
+      }
+    })
+  }
+
+  /** @returns what is not in the file yet, without what was let go since */
+  #takeUnsaved(): LaidOutRecord[] {
+    const unsaved = this.#unsaved.filter(entry => this.#records.get(recordName(entry.key)) === entry)
     this.#unsaved = []
+    return unsaved
+  }
+
+  #exclusively(write: () => Promise<void>): Promise<void> {
+    const done = this.#written.then(write)
+    this.#written = done.catch(() => {})
+    return done
   }
 }
 
@@ -264,7 +302,8 @@ function decodeEntries(file: Uint8Array): { readonly entries: LaidOutRecord[]; r
   while (at + FRAME_HEAD_BYTES <= bytes.length) {
     const end = at + FRAME_HEAD_BYTES + bytes.readUInt32LE(at)
     const frame = bytes.subarray(at + FRAME_HEAD_BYTES, end)
-    if (end > bytes.length || crc32(frame) !== bytes.readUInt32LE(at + 4)) break
+    // zeros are what a crash may leave where an entry was to be, and their checksum is right
+    if (frame.length === 0 || end > bytes.length || crc32(frame) !== bytes.readUInt32LE(at + 4)) break
     const entry = entryIn(frame)
     if (entry !== undefined) entries.push(entry)
     at = end

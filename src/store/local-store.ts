@@ -7,6 +7,7 @@ import type { Random } from '../core/random.js'
 import { type Step, WorkerLoop } from '../core/worker-loop.js'
 import type { DatabaseSource } from '../directory/database.js'
 import { Directory } from '../directory/directory.js'
+import type { RecordFormats } from '../domain/formats.js'
 import { HybridClock } from '../domain/hlc.js'
 import type { NodeId, VolumeId } from '../domain/ids.js'
 import { PHOTO_KIND } from '../domain/photo.js'
@@ -22,6 +23,7 @@ import { VolumeSet, type VolumeSetComponents } from '../volumes/volume-set.js'
 import { Age } from './age.js'
 import { LaidOut } from './laid-out.js'
 import { NeedleVerdicts, RETIRED_KIND } from './needle-verdicts.js'
+import { Past } from './past.js'
 import { RecordWriter } from './record-writer.js'
 import { Sweep } from './sweep.js'
 
@@ -60,6 +62,8 @@ export interface LocalStoreComponents {
   readonly burialRank?: (key: RecordKey) => number
   /** Why this node must not bury now; undefined, and by default: it may. */
   readonly burialObstacle?: () => string | undefined
+  /** The greatest record format that may be written. Default: the least. */
+  readonly clusterFormat?: () => number
   /** @returns the node with this Ed25519 public key. Default: a node without a name */
   readonly nodeOf?: (origin: Uint8Array) => NodeId
 }
@@ -72,6 +76,10 @@ export interface LocalStoreInit {
   readonly volumeBytes: number
   /** How long the bytes of a deleted photo may be kept, ms. */
   readonly purgeMs: number
+  /** Whether to sweep, compact and scrub in the background. Default: yes. */
+  readonly upkeep?: boolean
+  /** Default: those of this version. */
+  readonly formats?: RecordFormats
 }
 
 /**
@@ -89,6 +97,7 @@ export class LocalStore implements Startable {
   readonly compactor: Compactor
   readonly scrubber: Scrubber
   readonly age: Age
+  readonly past: Past
   readonly laidOut: LaidOut
   readonly sweep: Sweep
   readonly #components: LocalStoreComponents
@@ -102,10 +111,11 @@ export class LocalStore implements Startable {
   #knowsRetired = false
   #refilling = false
 
-  constructor(components: LocalStoreComponents, { folder, origin, volumeBytes, purgeMs }: LocalStoreInit) {
+  constructor(components: LocalStoreComponents, init: LocalStoreInit) {
+    const { folder, origin, volumeBytes, purgeMs, formats, upkeep = true } = init
     const { fileSystem, clock, random, log, database, sign, verifySignature } = components
     const { admit = () => {}, undoMs = () => purgeMs, burialRank = () => 0 } = components
-    const { burialObstacle = () => undefined, nodeOf = () => '' as NodeId } = components
+    const { burialObstacle = () => undefined, clusterFormat, nodeOf = () => '' as NodeId } = components
     this.#components = components
     this.#folder = folder
     const hybridClock = new HybridClock({ clock })
@@ -119,7 +129,7 @@ export class LocalStore implements Startable {
         age,
         undoMs,
         roundAt: () => this.age.roundAt,
-        photos: () => this.directory.count('all'),
+        photos: () => (this.directory.state === 'open' ? this.directory.count('all') : undefined),
         isOwn: from => {
           const volume = this.volumes.get(from as VolumeId)
           return volume !== undefined && this.volumes.isOwn(volume)
@@ -131,13 +141,18 @@ export class LocalStore implements Startable {
       },
       join(folder, 'laid-out')
     )
-    this.directory = new Directory({
-      database,
-      log,
-      observe: stamp => hybridClock.observe(stamp),
-      age,
-      guard: this.laidOut
-    })
+    this.past = new Past({ fileSystem, log }, folder)
+    this.directory = new Directory(
+      {
+        database,
+        log,
+        observe: stamp => hybridClock.observe(stamp),
+        age,
+        guard: this.laidOut,
+        onOlderSchema: schema => this.past.noteSchema(schema)
+      },
+      formats && { formats }
+    )
     this.age = new Age({ clock, directory: this.directory, log })
     this.#reserve = new DiskReserve(
       { fileSystem, clock, log, onRefusal: () => this.#compaction.wake() },
@@ -165,7 +180,14 @@ export class LocalStore implements Startable {
       { folder: join(folder, 'volumes'), volumeBytes, origin }
     )
     const { volumes, directory } = this
-    const writer = new RecordWriter({ store: volumes, directory, hybridClock, actor: () => volumes.epoch, admit })
+    const writer = new RecordWriter({
+      store: volumes,
+      directory,
+      hybridClock,
+      actor: () => volumes.epoch,
+      admit,
+      ...(clusterFormat && { clusterFormat })
+    })
     this.writer = writer
     const verdicts = new NeedleVerdicts({ directory, volumes, writer, laidOut: this.laidOut, age })
     this.verdicts = verdicts
@@ -179,6 +201,7 @@ export class LocalStore implements Startable {
       for (const { key, before, after, volumes: from } of changes) {
         if (this.laidOut.isNew && key.kind === PHOTO_KIND && from.some(id => volumes.isOfThisProcess(id)))
           this.laidOut.settleIn()
+        if (after !== undefined) this.laidOut.noteLife(key)
         if (key.kind === RETIRED_KIND && volumes.get(key.id as VolumeId)?.state === 'active') this.#compaction.wake()
         for (const id of verdicts.affectedVolumes(before, after)) {
           const volume = volumes.get(id)
@@ -224,13 +247,16 @@ export class LocalStore implements Startable {
     const worker = (name: string, idleMs: number, step: Step): WorkerLoop =>
       new WorkerLoop({ clock, log }, { name, idleMs, delayMs: Math.min(idleMs, FIRST_STEP_MS), step })
     this.#compaction = worker('compaction', COMPACTION_IDLE_MS, signal => this.compactor.step(signal))
-    this.#workers = [
-      worker('directory', REOPEN_IDLE_MS, () => this.#reopenDirectory()),
+    const upkeepWorkers = [
       worker('burial', Math.min(SWEEP_IDLE_MS, Math.max(SWEEP_IDLE_MS_MIN, purgeMs / 4)), signal =>
         this.#sweep(signal)
       ),
       this.#compaction,
       worker('scrub', SCRUB_IDLE_MS, signal => this.scrubber.step(signal))
+    ]
+    this.#workers = [
+      worker('directory', REOPEN_IDLE_MS, () => this.#reopenDirectory()),
+      ...(upkeep ? upkeepWorkers : [])
     ]
   }
 
@@ -239,10 +265,27 @@ export class LocalStore implements Startable {
     return this.#components.fileSystem.space(this.#folder)
   }
 
+  /**
+   * The moment, ms since the Unix epoch, before which no grave was heard of a photo of which a needle is still here,
+   * laid-out ones excepted. What this process wrote and nobody has inspected yet does not count.
+   *
+   * @returns undefined: not known, as some volume was never found without needles of buried photos
+   */
+  purgedToMs(): number | undefined {
+    let least = this.#components.clock.now()
+    for (const volume of this.volumes.volumes()) {
+      const cleanAt = this.inspector.cleanAt(volume)
+      if (cleanAt !== undefined) least = Math.min(least, cleanAt)
+      else if (!this.volumes.isOfThisProcess(volume.id)) return undefined
+    }
+    return least
+  }
+
   /** Opens the directory, recovers the volumes, and replays what the directory lacks. */
   async start(): Promise<void> {
     await makeDurableDirectory(this.#components.fileSystem, this.#folder)
     await this.#reserve.start()
+    await this.past.load()
     await this.directory.start()
     await this.laidOut.load()
     await this.#loadAge()
@@ -252,6 +295,7 @@ export class LocalStore implements Startable {
     await this.#rebuildOnDamage(() => this.#rereadGaps())
     this.directory.complete()
     this.laidOut.began(this.directory.isEmpty)
+    for (const { key } of this.laidOut.list()) if (this.directory.lookUp(key).stored) this.laidOut.noteLife(key)
     await this.age.start()
     for (const worker of this.#workers) await worker.start()
   }
@@ -309,7 +353,7 @@ export class LocalStore implements Startable {
 
   async #sweep(signal: AbortSignal): Promise<'idle'> {
     await this.sweep.step(signal)
-    await this.laidOut.expire()
+    if (this.directory.state === 'open') await this.laidOut.expire()
     return 'idle'
   }
 

@@ -42,6 +42,7 @@ const LAID_OUT: Verdict = { state: 'unknown', isLaidOut: true }
 export interface NeedleVerdictsComponents {
   readonly directory: Pick<
     Directory,
+    | 'formats'
     | 'getMany'
     | 'getSync'
     | 'lookUp'
@@ -149,8 +150,15 @@ export class NeedleVerdicts {
     return LIVE
   }
 
+  #decode(bytes: Uint8Array): DirectoryRecord {
+    return decodeRecord(bytes, this.#components.directory.formats.max)
+  }
+
   #isOpaque(record: Uint8Array): boolean {
-    return opaqueRecordOf(record) !== undefined || this.#components.directory.isOpaque(decodeRecord(record))
+    return (
+      opaqueRecordOf(record, this.#components.directory.formats) !== undefined ||
+      this.#components.directory.isOpaque(this.#decode(record))
+    )
   }
 
   /**
@@ -160,8 +168,8 @@ export class NeedleVerdicts {
    */
   isWhole(encoded: Uint8Array): boolean {
     const { directory, volumes } = this.#components
-    if (opaqueRecordOf(encoded) !== undefined) return true // it cannot be told, so it is kept
-    const record = decodeRecord(encoded)
+    if (opaqueRecordOf(encoded, this.#components.directory.formats) !== undefined) return true // it cannot be told, so it is kept
+    const record = this.#decode(encoded)
     if (record.kind !== PHOTO_KIND || directory.isOpaque(record)) return true
     const { stored, grave } = directory.lookUp(record)
     if (stored !== undefined || grave !== undefined) return true
@@ -199,7 +207,7 @@ export class NeedleVerdicts {
       for (const stored of await this.#components.directory.getMany(keys.splice(0))) {
         if (stored === undefined) continue
         const { record, home } = stored
-        const draft = recordDraft(record)
+        const draft = recordDraft(record, this.#components.directory.formats)
         if (home !== undefined && (await this.#isReadable(home, draft.header))) continue
         await this.#components.volumes.append([draft], 'upkeep')
         secured++
@@ -242,7 +250,7 @@ export class NeedleVerdicts {
       const home = this.#components.directory.verbatimHome(bytes)
       return (await this.#standsAt(home, volume, row, trust)) ? undefined : volume.readDraft(row)
     }
-    const record = decodeRecord(bytes)
+    const record = this.#decode(bytes)
     const [stored] = await this.#components.directory.getMany([record]) // only the headers of photos hold the key
     if (stored !== undefined) return this.#stateToMove(volume, row, stored, trust)
     return volume.readDraft(row) // the directory does not know it, so it is kept
@@ -256,7 +264,7 @@ export class NeedleVerdicts {
   ): Promise<NeedleDraft | undefined> {
     // superseded within this volume: the needle that holds the merged state is moved instead
     if (home?.volume === volume.id && home.offset !== row.offset) return undefined
-    const draft = recordDraft(record)
+    const draft = recordDraft(record, this.#components.directory.formats)
     return (await this.#standsAt(home, volume, draft.header, trust)) ? undefined : draft
   }
 

@@ -1,6 +1,7 @@
 import { SheafError } from '../core/errors.js'
 import { KeyedLock } from '../core/keyed-lock.js'
 import type { Directory } from '../directory/directory.js'
+import { bornIn } from '../domain/formats.js'
 import type { HybridClock } from '../domain/hlc.js'
 import type { ActorId, PhotoId } from '../domain/ids.js'
 import { PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
@@ -29,12 +30,14 @@ export interface Edit {
 
 export interface RecordWriterComponents {
   readonly store: NeedleStore
-  readonly directory: Pick<Directory, 'lookUp'>
+  readonly directory: Pick<Directory, 'formats' | 'lookUp'>
   readonly hybridClock: HybridClock
   /** The current epoch: it changes when a write fails, see `VolumeSet.epoch`. */
   readonly actor: () => ActorId
   /** Throws when clients must not write now. Default: they always may. */
   readonly admit?: () => void
+  /** The greatest record format that may be written. Default: the least. */
+  readonly clusterFormat?: () => number
 }
 
 /**
@@ -43,18 +46,20 @@ export interface RecordWriterComponents {
  */
 export class RecordWriter {
   readonly #store: NeedleStore
-  readonly #directory: Pick<Directory, 'lookUp'>
+  readonly #directory: Pick<Directory, 'formats' | 'lookUp'>
   readonly #hybridClock: HybridClock
   readonly #actor: () => ActorId
   readonly #lock = new KeyedLock()
   readonly #admit: () => void
+  readonly #clusterFormat: () => number
 
-  constructor({ store, directory, hybridClock, actor, admit = () => {} }: RecordWriterComponents) {
+  constructor({ store, directory, hybridClock, actor, admit = () => {}, clusterFormat }: RecordWriterComponents) {
     this.#store = store
     this.#directory = directory
     this.#hybridClock = hybridClock
     this.#actor = actor
     this.#admit = admit
+    this.#clusterFormat = clusterFormat ?? (() => directory.formats.min)
   }
 
   /** @throws the reason why clients must not write now, e.g. `ERR_LEAVING` */
@@ -70,7 +75,8 @@ export class RecordWriter {
   async create(id: PhotoId, changes: readonly Change[], needles: readonly NeedleDraft[]): Promise<void> {
     this.#admit()
     const record = changeRecord({ kind: 'photo', id }, undefined, this.#stamper(), changes)
-    await this.#store.append([...needles, recordDraft(record)], 'upload')
+    const born = bornIn(record, this.#clusterFormat(), this.#directory.formats)
+    await this.#store.append([...needles, this.#draft(born)], 'upload')
   }
 
   /**
@@ -91,7 +97,7 @@ export class RecordWriter {
       if (edit === undefined || edit.changes.length === 0) return before
       const after = changeRecord(before, before, this.#stamper(), edit.changes)
       edit.check?.(viewPhoto(after))
-      await this.#store.append([...(edit.needles ?? []), recordDraft(after)], edit.purpose ?? 'upkeep')
+      await this.#store.append([...(edit.needles ?? []), this.#draft(after)], edit.purpose ?? 'upkeep')
       return after
     })
   }
@@ -111,7 +117,7 @@ export class RecordWriter {
       const { changes } = await decide(grave.generation + 1)
       // a grave that came meanwhile ends the new life, too
       const after = changeRecord(key, graveOf(key, grave.generation), this.#stamper(), changes)
-      await this.#store.append([recordDraft(after)], 'upload')
+      await this.#store.append([this.#draft(after)], 'upload')
       return after
     })
   }
@@ -129,9 +135,13 @@ export class RecordWriter {
       if (before !== undefined && changes.length === 0) return before
       const buried = grave && graveOf(key, grave.generation)
       const after = changeRecord(key, before ?? buried, this.#stamper(), changes)
-      await this.#store.append([recordDraft(after)], 'upkeep')
+      await this.#store.append([this.#draft(after)], 'upkeep')
       return after
     })
+  }
+
+  #draft(record: DirectoryRecord): NeedleDraft {
+    return recordDraft(record, this.#directory.formats)
   }
 
   /** Call it in the same synchronous step as the append: after a failure, no write may use the previous epoch. */

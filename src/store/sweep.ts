@@ -36,7 +36,8 @@ export interface SweepComponents {
 
 /**
  * Buries what was deleted for longer than the undo period: the tombstone shrinks to a grave of some twenty bytes, in a needle
- * with others. One node writes it, the rest shrink when they get it; should two do so, no harm is done.
+ * with others. One node writes it, and not at once: those that heard of the delete a little later, or were off for a while,
+ * shall find that their own period is over, too. The rest shrink when they get it; should two write one, no harm is done.
  */
 export class Sweep {
   readonly #components: SweepComponents
@@ -82,7 +83,7 @@ export class Sweep {
   #isDue(key: RecordKey, heardAt: number): boolean {
     const { age, undoMs, rankOf } = this.#components
     const overMs = age() - heardAt - undoMs()
-    return overMs >= 0 && overMs >= rankOf(key) * this.#intervalMs()
+    return overMs >= (1 + rankOf(key)) * this.#intervalMs()
   }
 
   #intervalMs(): number {

@@ -46,7 +46,7 @@ export class Inspector {
   readonly #age: () => number
   readonly #graceMs: number
   /** When the volume was last found without a needle of a buried photo, ms since the Unix epoch. */
-  readonly #cleanAt = new WeakMap<Volume, number>()
+  readonly #cleanAt = new WeakMap<Volume, { readonly at: number; readonly end: number }>()
   #cache = new WeakMap<
     Volume,
     { readonly end: number; readonly at: number; readonly inspection: Promise<Inspection> }
@@ -93,10 +93,14 @@ export class Inspector {
     let oldestHeardAt: number | undefined
     let holdsLaidOut = false
     let holdsBuried = false
+    /** What was buried already when it came here. */
+    let isLate = false
+    const { end } = volume
     const startedAt = this.#clock.now()
     for await (const { row, verdict } of judgeNeedles(volume, this.#judge)) {
       holdsLaidOut ||= verdict.isLaidOut === true
       holdsBuried ||= verdict.isBuried === true
+      isLate ||= verdict.isBuried === true && row.offset >= (this.#cleanAt.get(volume)?.end ?? 0)
       if (verdict.state === 'live' || verdict.state === 'unknown') {
         liveBytes += needleBytes(row.length)
         continue
@@ -106,7 +110,8 @@ export class Inspector {
       if (this.isGraced(verdict)) gracedBytes += needleBytes(row.length)
       oldestHeardAt = Math.min(oldestHeardAt ?? verdict.heardAt, verdict.heardAt)
     }
-    if (!holdsBuried) this.#cleanAt.set(volume, startedAt)
+    if (!holdsBuried) this.#cleanAt.set(volume, { at: startedAt, end })
+    else if (isLate) this.#cleanAt.delete(volume)
     return { liveBytes, deadBytes, gracedBytes, oldestHeardAt, holdsLaidOut }
   }
 
@@ -121,7 +126,7 @@ export class Inspector {
 
   /** @returns when the volume was last found without a needle of a buried photo, ms since the Unix epoch; undefined: never */
   cleanAt(volume: Volume): number | undefined {
-    return this.#cleanAt.get(volume)
+    return this.#cleanAt.get(volume)?.at
   }
 }
 

@@ -1,7 +1,6 @@
 import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { systemClock } from '../../src/core/clock.js'
-import { SheafError } from '../../src/core/errors.js'
 import { silentLog } from '../../src/core/log.js'
 import { nodeFileSystem } from '../../src/core/node-file-system.js'
 import { systemRandom } from '../../src/core/random.js'
@@ -10,9 +9,9 @@ import { Directory } from '../../src/directory/directory.js'
 import type { NodeId } from '../../src/domain/ids.js'
 import type { DirectoryRecord } from '../../src/domain/record.js'
 import { encodeRecord } from '../../src/domain/record-codec.js'
-import type { RequestHandler } from '../../src/network/transport.js'
 import { AntiEntropy, type AntiEntropyComponents } from '../../src/replication/records/anti-entropy.js'
 import { PhotoWriter } from '../unit/directory/photo-log.js'
+import { CountingWire } from './counting-wire.js'
 import { atMost, type Measure } from './report.js'
 
 const DIFFERENCES = [10, 100, 1_000]
@@ -81,29 +80,6 @@ async function measureExchange(
       note: `both sides in one process; ${((user + system) / 1_000).toFixed(0)} ms of CPU`
     }
   ]
-}
-
-/** Two ends without a network between them. */
-class CountingWire {
-  bytes = 0
-  requests = 0
-  readonly #handlers = new Map<string, RequestHandler>()
-
-  end(self: string): AntiEntropyComponents['transport'] {
-    return {
-      self: self as NodeId,
-      onPeer: () => () => {},
-      handle: (method, handler) => this.#handlers.set(`${self} ${method}`, handler),
-      request: async (peer, method, body, signal) => {
-        const handler = this.#handlers.get(`${peer} ${method}`)
-        if (handler === undefined) throw new SheafError('ERR_PEER_PROTOCOL')
-        const answer = await handler(self as NodeId, body, signal)
-        this.requests++
-        this.bytes += body.length + answer.length
-        return answer
-      }
-    }
-  }
 }
 
 function componentsOf(directory: Directory): Omit<AntiEntropyComponents, 'transport'> {

@@ -6,6 +6,7 @@ import { measureAntiEntropy } from './anti-entropy.js'
 import { measureCluster } from './cluster.js'
 import { measureConvergence } from './convergence.js'
 import { measureDiskReads } from './disk-reads.js'
+import { measureGraves } from './graves.js'
 import { measureIndexMemory } from './index-memory.js'
 import { measureLargeFile } from './large-file.js'
 import { measureLooking } from './looking.js'
@@ -17,12 +18,12 @@ import { measureSimilarity } from './similarity.js'
 import { measureWrites } from './writes.js'
 
 const HELP = `npm run bench -- [flags]
-  --only A,B        of get, put, index, million, large, disk-reads, cluster, convergence, anti-entropy,
+  --only A,B        of get, put, index, million, large, disk-reads, cluster, convergence, anti-entropy, graves,
                     looking, similarity (default: all)
   --rounds N        rounds of each server, in turn (default 3)
   --seconds N       length of a round (default 4)
   --large-bytes N   size of the large file (default 512 MiB; try 2147483648)
-  --big             the same as --large-bytes 2147483648, anti-entropy over a million records, too, and similarity over
+  --big             the same as --large-bytes 2147483648, anti-entropy over a million records, ten million graves, similarity over
                     100,000 vectors of 1,024 numbers (half an hour), and 1 GB of photos taken apart
   --json FILE       where the numbers go (default .bench/latest.json)
   --save            also write the table to docs/benchmarks/<day>.md, which must not be there yet
@@ -32,7 +33,7 @@ const { values } = parseArgs({
   options: {
     only: {
       type: 'string',
-      default: 'get,put,index,million,large,disk-reads,cluster,convergence,anti-entropy,looking,similarity'
+      default: 'get,put,index,million,large,disk-reads,cluster,convergence,anti-entropy,graves,looking,similarity'
     },
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '4' },
@@ -97,6 +98,7 @@ function sections(scratch: string, cache: string): Record<string, () => Promise<
     cluster: () => measureCluster(scratch),
     convergence: () => measureConvergence(scratch, values.big ? 1_000_000_000 : 200_000_000),
     'anti-entropy': () => measureAntiEntropy(scratch, [10_000, 100_000, ...(values.big ? [1_000_000] : [])]),
+    graves: () => measureGraves(scratch, values.big ? 10_000_000 : 1_000_000),
     looking: () => measureLooking(scratch),
     similarity: () =>
       measureSimilarity(scratch, values.big ? { count: 100_000, dimension: 1_024 } : { count: 20_000, dimension: 256 })

@@ -53,7 +53,7 @@ describe.skipIf(!canMount)('a full disk', () => {
       expect((await client.remove(id)).status).toBe(200)
       photos.delete(id)
     }
-    await runJob(client, 'compact')
+    await runJob(client, 'compact?now=true')
     const again = await fill(client, 1_000)
     expect(again.size).toBeGreaterThan(deleted.length * 0.5)
     await expectAll(client, new Map([...photos, ...again]))
@@ -71,7 +71,7 @@ describe.skipIf(!canMount)('a full disk', () => {
     await expectRefused(await put(client, 999))
     const [first = ''] = photos.keys()
     expect((await client.remove(first)).status).toBe(200)
-    await runJob(client, 'compact')
+    await runJob(client, 'compact?now=true')
     expect((await client.request('GET', '/health/ready')).status).toBe(200)
   })
 

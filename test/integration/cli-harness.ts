@@ -1,9 +1,11 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { Writable } from 'node:stream'
+import { Readable, Writable } from 'node:stream'
 import { onTestFinished } from 'vitest'
 import { type CliComponents, runCli } from '../../src/cli/cli.js'
+import type { OpenFolder } from '../../src/cli/commands/export.js'
 import type { FlagHint } from '../../src/cli/shell/completion-scripts.js'
+import type { Input } from '../../src/cli/shell/confirmation.js'
 import type { Output } from '../../src/cli/shell/terminal.js'
 import { systemClock } from '../../src/core/clock.js'
 import { holdProcess } from '../../src/core/hold-process.js'
@@ -19,8 +21,14 @@ export interface CliResult {
 export interface CliOptions extends Partial<Pick<CliComponents, 'clock' | 'random' | 'signal' | 'environment'>> {
   readonly node?: string
   readonly startFlags?: readonly FlagHint[]
+  /** Default: there is none. */
+  readonly openFolder?: OpenFolder
   readonly stdoutIsTerminal?: boolean
   readonly stderrIsTerminal?: boolean
+  /** What a person types on a terminal; default: stdin is none. */
+  readonly typed?: string
+  /** Nor does stdin end. */
+  readonly neverTyped?: boolean
 }
 
 /** Runs one client command in this process. */
@@ -36,16 +44,26 @@ export async function cli(args: readonly string[], options: CliOptions = {}): Pr
         random: options.random ?? systemRandom,
         signal: options.signal ?? new AbortController().signal,
         environment: options.environment ?? (options.node === undefined ? {} : { SHEAF_NODE: options.node }),
+        stdin: () => stdinOf(options),
         stdout: stdout.output,
         stderr: stderr.output
       },
-      { version: '0.0.0', start: { flags: options.startFlags ?? [], help: () => 'the settings\n', run: async () => 0 } }
+      {
+        version: '0.0.0',
+        start: { flags: options.startFlags ?? [], help: () => 'the settings\n', run: async () => 0 },
+        openFolder: options.openFolder ?? (folder => Promise.reject(new Error(`${folder} is not there`)))
+      }
     )
     const bytes = Buffer.concat(stdout.pieces)
     return { code, stdout: bytes.toString(), bytes, stderr: Buffer.concat(stderr.pieces).toString() }
   } finally {
     letGo()
   }
+}
+
+function stdinOf({ typed, neverTyped = false }: CliOptions): Input {
+  const stream = neverTyped ? new Readable({ read: () => {} }) : Readable.from([typed ?? ''])
+  return Object.assign(stream, { isTTY: typed !== undefined })
 }
 
 function sink(isTTY: boolean): { output: Output; pieces: Buffer[] } {

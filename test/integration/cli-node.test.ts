@@ -163,12 +163,16 @@ test('operations: status, volumes, verify, scrub, compact, rebuild-directory', a
 
   expect((await lines('verify')).at(-1)).toMatch(/^faults +0$/)
   expect((await lines('scrub')).at(-1)).toMatch(/^faults +0$/)
-  expect((await lines('compact')).join('\n')).toMatch(/freed +5\.\d+ MB/)
+  expect((await lines('compact')).join('\n')).toMatch(/moved +5\.\d+ MB/) // what was deleted a moment ago can be had back
   const digest = (await json<{ directory_digest: string }>('status'))[0]?.directory_digest
   const rebuilt = await json<{ state: string; result: { photos: number; digest: string } }>('rebuild-directory')
   expect(rebuilt[0]).toMatchObject({ state: 'done', result: { photos: 1, digest } })
   expect((await run('get', ids[3] ?? '')).bytes.length).toBe(5_000)
-  expect(await run('undelete', ids[0] ?? '')).toMatchObject({
+  expect(await run('undelete', ids[0] ?? '')).toMatchObject({ code: 0 })
+  expect((await run('get', ids[0] ?? '')).code).toBe(0)
+
+  expect((await lines('compact', '--now', '--yes')).join('\n')).toMatch(/freed +5\.\d+ MB/)
+  expect(await run('undelete', ids[2] ?? '')).toMatchObject({
     code: 1,
     stderr: expect.stringContaining('(ERR_BYTES_GONE)')
   })

@@ -6,6 +6,7 @@ import type { Readable, Writable } from 'node:stream'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { MAIN } from '../support/node-process.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
+import { answerJson, fakeNode } from './cli-harness.js'
 
 const CTRL_C = '\x03'
 
@@ -70,5 +71,25 @@ describe.skipIf(!hasTerminals)('on a terminal', () => {
     expect(await program.type(CTRL_C)).toBe(0)
     const log = (await readFile(join(folder, 'log'), 'utf8')).trim().split('\n')
     expect(log.map(line => JSON.parse(line).msg)).toContain('ready')
+  })
+
+  test('what cannot be undone is asked, and only yes is yes', async () => {
+    const asked: string[] = []
+    const node = await fakeNode((request, response) => {
+      asked.push(request.url ?? '')
+      answerJson(response, 202, { job_id: 'x', kind: 'compact', state: 'done', result: { freed_bytes: 5 } })
+    })
+    for (const [keys, code, ended] of [
+      ['n\r', 1, /nothing was changed\r\n$/],
+      [CTRL_C, 130, /\^C$/],
+      ['y\r', 0, /freed {2}5 B\r\n$/]
+    ] as const) {
+      const program = new ProgramOnTerminal(`${process.execPath} ${MAIN} compact --now --node ${node}`)
+      await program.until(/Continue\? \[y\/N\] $/)
+      expect(asked).toEqual([])
+      expect(await program.type(keys)).toBe(code)
+      await program.until(ended)
+    }
+    expect(asked).toEqual(['/v1/admin/compact?now=true'])
   })
 })

@@ -1,8 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest'
 import type { ClusterMember } from '../../src/cluster/cluster-status.js'
-import type { HorizonStatus } from '../../src/cluster/forgetting/promise-rounds.js'
 import { SheafError } from '../../src/core/errors.js'
-import { hlcFrom } from '../../src/domain/hlc.js'
 import type { NodeId } from '../../src/domain/ids.js'
 import { type HttpFixture, type HttpFixtureInit, startHttp } from '../support/http-fixture.js'
 import { answerJson, cli, fakeNode } from './cli-harness.js'
@@ -27,7 +25,9 @@ const MEMBERS: readonly ClusterMember[] = [
     lagBytes: 2_400_000,
     disk: { freeBytes: 130_000_000_000, totalBytes: 200_000_000_000 },
     version: '0.1.0',
-    clockSkewMs: 0
+    formats: { min: 2, max: 2 },
+    clockSkewMs: 0,
+    purgedToMs: AT - 3_600_000
   },
   {
     id: '12D3KooWTwo' as NodeId,
@@ -40,20 +40,15 @@ const MEMBERS: readonly ClusterMember[] = [
     lagBytes: undefined,
     disk: undefined,
     version: undefined,
-    clockSkewMs: undefined
+    clockSkewMs: undefined,
+    purgedToMs: undefined
   }
 ]
-
-const HELD_BACK: HorizonStatus = {
-  horizon: hlcFrom(AT - 86_400_000, 3),
-  heldBackBy: '12D3KooWTwo' as NodeId,
-  sinceMs: AT - 3_600_000
-}
 
 function clusterOf(removed: NodeId[] = []): NonNullable<HttpFixtureInit['cluster']> {
   return {
     members: async () => MEMBERS,
-    horizon: () => HELD_BACK,
+    recordFormat: () => 2,
     remove: async id => {
       if (id !== MEMBERS[1]?.id) throw new SheafError('ERR_NO_SUCH_MEMBER')
       removed.push(id)
@@ -61,19 +56,19 @@ function clusterOf(removed: NodeId[] = []): NonNullable<HttpFixtureInit['cluster
   }
 }
 
-test('what holds the horizon back is shown', async () => {
+test('the record format of the cluster is shown, and who reads another one', async () => {
   const lone = await start()
-  const alone = await lone.client.json<{ horizon: unknown }>('GET', '/cluster', 200)
-  expect(alone.horizon).toEqual({ stamp: null, held_back_by: null, since: null })
-  const http = await start({ cluster: clusterOf() })
-  const { horizon } = await http.client.json<{ horizon: unknown }>('GET', '/cluster', 200)
-  expect(horizon).toEqual({
-    stamp: `${AT - 86_400_000}.3`,
-    held_back_by: '12D3KooWTwo',
-    since: '2026-11-20T13:03:00.000Z'
-  })
-  const { stderr } = await cli(['members'], { node: http.url })
-  expect(stderr).toMatch(/^deletes wait to be forgotten by two.* \(12D3KooWTwo\) since 2026-11-\d\d \d\d:\d\d\n$/)
+  expect(await lone.client.json('GET', '/cluster', 200)).toMatchObject({ record_format: 2 })
+  expect((await cli(['members'], { node: lone.url })).stderr).not.toContain('format')
+  const formatNotes = async (format: number): Promise<string[]> => {
+    const members = async () => MEMBERS.map(member => ({ ...member, formats: member.formats && { min: 2, max: 3 } }))
+    const http = await start({ cluster: { ...clusterOf(), members, recordFormat: () => format } })
+    const { stderr } = await cli(['members'], { node: http.url })
+    return stderr.split('\n').filter(line => line.includes('format'))
+  }
+  expect(await formatNotes(2)).toEqual(['the cluster has record format 2 until all members read more, as do: one'])
+  expect(await formatNotes(3)).toEqual([])
+  expect(await formatNotes(4)).toEqual(['the cluster has record format 4, which is not read by: one; upgrade'])
 })
 
 test('sheaf member remove gives a member up', async () => {
@@ -98,7 +93,8 @@ test('sheaf leave follows the job that ends the node', async () => {
 
 test('GET /cluster shows a lone node as a cluster of one', async () => {
   const http = await start()
-  const { members } = await http.client.json<{ members: Record<string, unknown>[] }>('GET', '/cluster', 200)
+  const { members, ...rest } = await http.client.json<{ members: unknown[] }>('GET', '/cluster', 200)
+  expect(rest).toEqual({ purged_to: '2026-11-20T00:00:00.000Z', laid_out: [], laid_out_alarm: false })
   expect(members).toEqual([
     {
       id: '12D3KooWTest',
@@ -111,14 +107,21 @@ test('GET /cluster shows a lone node as a cluster of one', async () => {
       lag_bytes: 0,
       disk: { free_bytes: 1_000_000, total_bytes: 2_000_000 },
       version: '0.0.0',
-      clock_skew_ms: 0
+      record_formats: [2, 2],
+      clock_skew_ms: 0,
+      purged_to: '2026-11-20T00:00:00.000Z'
     }
   ])
 })
 
 test('GET /cluster shows members in the forms of the contract, null for what is not known', async () => {
   const http = await start({ cluster: clusterOf() })
-  const { members } = await http.client.json<{ members: unknown[] }>('GET', '/cluster', 200)
+  const { members, purged_to } = await http.client.json<{ members: unknown[]; purged_to: unknown }>(
+    'GET',
+    '/cluster',
+    200
+  )
+  expect(purged_to).toBeNull()
   expect(members).toEqual([
     {
       id: '12D3KooWOne',
@@ -131,7 +134,9 @@ test('GET /cluster shows members in the forms of the contract, null for what is 
       lag_bytes: 2_400_000,
       disk: { free_bytes: 130_000_000_000, total_bytes: 200_000_000_000 },
       version: '0.1.0',
-      clock_skew_ms: 0
+      record_formats: [2, 2],
+      clock_skew_ms: 0,
+      purged_to: '2026-11-20T13:03:00.000Z'
     },
     {
       id: '12D3KooWTwo',
@@ -144,7 +149,9 @@ test('GET /cluster shows members in the forms of the contract, null for what is 
       lag_bytes: null,
       disk: null,
       version: null,
-      clock_skew_ms: null
+      record_formats: null,
+      clock_skew_ms: null,
+      purged_to: null
     }
   ])
 })
@@ -152,14 +159,13 @@ test('GET /cluster shows members in the forms of the contract, null for what is 
 test('sheaf members lists them for people and for machines', async () => {
   const http = await start({ cluster: clusterOf() })
   const { code, stdout, stderr } = await cli(['members'], { node: http.url })
-  expect(code).toBe(0)
-  expect(stderr).toMatch(/^deletes wait/)
+  expect([code, stderr]).toEqual([0, ''])
   const [head, one, two, ...rest] = stdout.split('\n')
-  expect(head).toMatch(/^ID +NAME +STATE +LAST SEEN +BEHIND +FREE +ADDRESS$/)
+  expect(head).toMatch(/^ID +NAME +STATE +LAST SEEN +BEHIND +FREE +PURGED TO +ADDRESS$/)
   expect(one).toMatch(
-    /^12D3KooWOne +one +this node +2026-11-\d\d \d\d:\d\d +2\.40 MB +130 GB +\/ip4\/10\.0\.0\.1\/tcp\/4001\/p2p\/12D3KooWOne$/
+    /^12D3KooWOne +one +this node +2026-11-\d\d \d\d:\d\d +2\.40 MB +130 GB +2026-11-\d\d +\/ip4\/10\.0\.0\.1\/tcp\/4001\/p2p\/12D3KooWOne$/
   )
-  expect(two).toMatch(/^12D3KooWTwo +two�\[2J +down +never +\? +\?$/)
+  expect(two).toMatch(/^12D3KooWTwo +two�\[2J +down +never +\? +\? +\?$/)
   expect(rest).toEqual([''])
   const machine = await cli(['members', '--json'], { node: http.url })
   expect(JSON.parse(machine.stdout)).toEqual(await http.client.json('GET', '/cluster', 200))

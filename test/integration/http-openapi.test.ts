@@ -4,8 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { SheafError } from '../../src/core/errors.js'
 import { modelIdOf } from '../../src/domain/features.js'
 import { linkChange } from '../../src/domain/findings.js'
-import { hlcFrom } from '../../src/domain/hlc.js'
-import type { NodeId, PhotoId } from '../../src/domain/ids.js'
+import type { PhotoId } from '../../src/domain/ids.js'
 import type { Answer } from '../support/http-client.js'
 import { type HttpFixture, startHttp } from '../support/http-fixture.js'
 import { vectorImage } from '../support/vector-analyzer.js'
@@ -32,7 +31,7 @@ beforeAll(async () => {
   http = await startHttp({
     cluster: {
       members: async () => [],
-      horizon: () => ({ horizon: hlcFrom(1), heldBackBy: 'gone' as NodeId, sinceMs: 0 }),
+      recordFormat: () => 2,
       remove: async id => {
         if (id !== 'gone') throw new SheafError('ERR_NO_SUCH_MEMBER')
       }
@@ -62,6 +61,7 @@ const OPERATIONS = [
   'get /status',
   'get /sync/full-dump',
   'get /v1/admin/jobs/{id}',
+  'get /v1/admin/laid-out',
   'get /volume/{lv}/stats',
   'get /volumes',
   'head /photo/{id}',
@@ -73,6 +73,8 @@ const OPERATIONS = [
   'post /photo/{id}/undelete',
   'post /upload',
   'post /v1/admin/compact',
+  'post /v1/admin/exhume',
+  'post /v1/admin/laid-out/release',
   'post /v1/admin/leave',
   'post /v1/admin/rebuild-directory',
   'post /v1/admin/repair',
@@ -189,6 +191,21 @@ async function askForSimilar(id: string): Promise<void> {
   await ask('POST', '/photo/{id}/not_duplicate', { id: a }, '', {})
 }
 
+/** @param id - of a photo that is deleted */
+async function askForLaidOut(id: string): Promise<void> {
+  const { photo_id: living } = await http.client.putPhoto(Buffer.from('lives'), 'a')
+  await http.bury('12D3KooWOther', id, living)
+  await ask('GET', '/v1/admin/laid-out')
+  await ask('GET', '/v1/admin/laid-out', {}, '?limit=1&by=12D3KooWOther&since=2026-01-01T00:00:00Z')
+  await ask('GET', '/v1/admin/laid-out', {}, '?since=yesterday')
+  await ask('GET', '/cluster')
+  await ask('POST', '/v1/admin/exhume', {}, '', { ids: [living, living] })
+  await ask('POST', '/v1/admin/exhume', {}, '', { ids: [] })
+  await ask('POST', '/v1/admin/laid-out/release', {}, '', { by: '12D3KooWOther' })
+  await ask('POST', '/v1/admin/laid-out/release', {}, '', { all: true })
+  await ask('POST', '/v1/admin/compact', {}, '?now=true')
+}
+
 test('answers are what the document says', async () => {
   const file = { name: 'file', filename: 'a.png', contentType: 'image/png', value: 'bytes' }
   const uploaded = await http.client.form('/upload', [{ name: 'tag', value: 'x' }, file])
@@ -234,6 +251,7 @@ test('answers are what the document says', async () => {
   await ask('DELETE', '/photo/{id}', { id: 'x' })
   for (const path of ['/health', '/health/live', '/health/ready', '/status', '/cluster', '/volumes', '/openapi.json'])
     await ask('GET', path)
+  await askForLaidOut(id)
   await ask('GET', '/volume/{lv}/stats', { lv: http.store.volume })
   await ask('GET', '/volume/{lv}/stats', { lv: 'x' })
   await ask('DELETE', '/v1/admin/members/{id}', { id: 'gone' })

@@ -98,7 +98,7 @@ describe('a volume of a later format', () => {
     await node.stop()
     const superblock = Buffer.alloc(SUPERBLOCK_BYTES)
     node.disk.read(node.disk.file(path), superblock, 0)
-    superblock.writeUInt16LE(2, 8)
+    superblock.writeUInt16LE(3, 8)
     superblock.writeUInt32LE(crc32(superblock.subarray(0, SUPERBLOCK_BYTES - 4)), SUPERBLOCK_BYTES - 4)
     node.disk.file(path).write(superblock, 0)
     await node.start()

@@ -10,11 +10,12 @@ import { createLibp2p } from 'libp2p'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Logger, silentLog } from '../../src/core/log.js'
 import { systemRandom } from '../../src/core/random.js'
-import { FORMAT_MAX, FORMAT_MIN } from '../../src/domain/formats.js'
+import { RECORD_FORMATS } from '../../src/domain/formats.js'
 import { deriveSecrets } from '../../src/network/libp2p/admission.js'
 import { createLibp2pNode, type Libp2pNode } from '../../src/network/libp2p/libp2p-node.js'
 import type { Libp2pTransport } from '../../src/network/libp2p/libp2p-transport.js'
 import { FETCH_PROTOCOL, RPC_PROTOCOL } from '../../src/network/libp2p/peer-link.js'
+import { ownVersion } from '../../src/network/node-version.js'
 import { Libp2pNetwork } from '../support/libp2p-network.js'
 import { type OlderNode, olderNode } from '../support/older-node.js'
 import { until } from '../support/until.js'
@@ -197,7 +198,7 @@ describe('admission', () => {
 
 describe('versions', () => {
   const ofFormats = (program: string, min: number, max: number, log: Logger = silentLog) =>
-    started('k', { version: { program, formats: { min, max } }, log })
+    started('k', { version: ownVersion(program, { min, max }), log })
 
   test('nodes whose formats overlap connect', async () => {
     const [a, b] = [await ofFormats('1.0.0', 2, 3), await ofFormats('2.0.0', 3, 4)]
@@ -283,7 +284,7 @@ async function memberNode(clusterKey: string, listen: readonly string[] = []): P
     announce: addresses => addresses,
     admission: {
       secrets,
-      version: { program: '0.0.0-test', formats: { min: FORMAT_MIN, max: FORMAT_MAX } },
+      version: () => ownVersion('0.0.0-test', RECORD_FORMATS),
       random: systemRandom,
       onRefused: () => {},
       onAdmitted: () => {}

@@ -103,7 +103,7 @@ describe('services of one node', () => {
     const volumes = await node.services.maintenance.volumes()
     const deadBytes = volumes.reduce((sum, volume) => sum + volume.deadBytes, 0)
     expect(deadBytes).toBeGreaterThan(30 * 20_000)
-    const result = await node.finish<CompactionResult>(node.services.maintenance.compact())
+    const result = await node.finish<CompactionResult>(node.services.maintenance.compact(true))
     expect(result.freedBytes).toBeGreaterThan(30 * 20_000)
     expect(await diskBytes(node)).toBeLessThan(before - 30 * 20_000)
     await expectExactly(node, photos)
@@ -111,7 +111,7 @@ describe('services of one node', () => {
     node.die('crash')
     await node.start()
     await expectExactly(node, photos)
-    const again = await node.finish<CompactionResult>(node.services.maintenance.compact())
+    const again = await node.finish<CompactionResult>(node.services.maintenance.compact(true))
     expect(again.movedBytes).toBeLessThan(50_000)
     await expectExactly(node, photos)
   })
@@ -125,7 +125,7 @@ describe('services of one node', () => {
         photos.delete(id)
       }
       const digest = node.services.local.directory.digest()
-      node.services.maintenance.compact()
+      node.services.maintenance.compact(true)
       for (let turns = node.random.below(400); turns > 0; turns--) await new Promise(resolve => setImmediate(resolve))
       node.die(seed % 2 === 0 ? 'kill' : 'crash')
       if (seed % 3 === 0) node.loseDirectory()
@@ -135,7 +135,7 @@ describe('services of one node', () => {
       for (const id of dead) {
         await expect(node.services.photos.open(id, 'orig')).rejects.toMatchObject({ code: 'ERR_PHOTO_DELETED' })
       }
-      await node.finish(node.services.maintenance.compact())
+      await node.finish(node.services.maintenance.compact(true))
       await expectExactly(node, photos)
       expect(digest).toHaveLength(32)
       await node.stop()
@@ -149,7 +149,7 @@ describe('services of one node', () => {
     const volume = node.services.local.volumes.volumes()[0]
     const [location] = node.services.local.volumes.locate(dataIdentity({ id: damaged, generation: 0, part: 'orig' }, 0))
     node.disk.flipBit(volume?.path as string, (location?.offset as number) + 3_000, 1)
-    await expect(node.finish(node.services.maintenance.compact())).rejects.toThrow()
+    await expect(node.finish(node.services.maintenance.compact(true))).rejects.toThrow()
     expect(node.services.local.volumes.volumes().map(({ id }) => id)).toContain(volume?.id)
     photos.delete(gone)
     photos.delete(damaged)
@@ -180,7 +180,7 @@ describe('services of one node', () => {
     await expectExactly(node, photos)
     await node.stop()
     await node.start()
-    const result = await node.finish<CompactionResult>(node.services.maintenance.compact())
+    const result = await node.finish<CompactionResult>(node.services.maintenance.compact(true))
     expect(result.freedBytes).toBeGreaterThan(200_000)
     await expectExactly(node, photos)
   })
@@ -206,7 +206,7 @@ describe('services of one node', () => {
       await node.services.photos.remove(id)
       photos.delete(id)
     }
-    await node.finish(node.services.maintenance.compact())
+    await node.finish(node.services.maintenance.compact(true))
     await node.clock.advance(2_000)
     const bytes = node.random.bytes(15_000)
     photos.set(await upload(node, bytes), bytes)

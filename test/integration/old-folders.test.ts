@@ -1,90 +1,25 @@
-import { createReadStream } from 'node:fs'
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import { buffer } from 'node:stream/consumers'
-import { createGunzip } from 'node:zlib'
-import { extract } from 'tar-stream'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { loadConfig } from '../../src/config.js'
-import { systemClock } from '../../src/core/clock.js'
-import { type Logger, silentLog } from '../../src/core/log.js'
+import { type Clock, systemClock } from '../../src/core/clock.js'
+import { silentLog } from '../../src/core/log.js'
 import { nodeFileSystem } from '../../src/core/node-file-system.js'
 import { systemRandom } from '../../src/core/random.js'
-import { SheafNode } from '../../src/node.js'
+import { levelDatabase } from '../../src/directory/database.js'
+import { loadIdentity, verifySignature } from '../../src/identity.js'
+import { NodeServices } from '../../src/node-services.js'
 import { type DescribedFolder, describeFolder, type Json } from '../fixtures/folders/describe-folder.js'
-import { HttpClient } from '../support/http-client.js'
-import { temporaryDirectory } from '../support/temporary-directory.js'
+import type { HttpClient } from '../support/http-client.js'
+import { type Contents, contentsOf, FOLDERS, type OpenNode, open, unpack } from '../support/old-folder.js'
+import { until } from '../support/until.js'
 
 /*
  * Data folders of earlier builds, see test/fixtures/README.md: every version opens them and shows what the build showed that
  * wrote them.
  */
 
-interface Contents extends DescribedFolder {
-  /** Of `sheaf start`. */
-  readonly flags: readonly string[]
-  /** Photos by what was done with them. */
-  readonly ids: Readonly<Record<string, string>>
-  /** By photo: how an undelete ended when the build of then was asked. */
-  readonly undelete: Readonly<Record<string, number>>
-}
-
-const FOLDERS = new URL('../fixtures/folders/', import.meta.url)
+const DAY_MS = 24 * 3_600_000
 const VERSIONS = (await readdir(FOLDERS, { withFileTypes: true })).filter(entry => entry.isDirectory())
-
-async function unpack(version: string): Promise<string> {
-  const folder = await temporaryDirectory()
-  const archive = createReadStream(new URL(`${version}/folder.tar.gz`, FOLDERS))
-    .pipe(createGunzip())
-    .pipe(extract())
-  for await (const entry of archive) {
-    const path = join(folder, entry.header.name)
-    await mkdir(dirname(path), { recursive: true })
-    await writeFile(path, await buffer(entry))
-  }
-  return folder
-}
-
-async function contentsOf(version: string): Promise<Contents> {
-  return JSON.parse(await readFile(new URL(`${version}/contents.json`, FOLDERS), 'utf8')) as Contents
-}
-
-interface OpenNode {
-  readonly client: HttpClient
-  /** Warnings and errors of the node's log. */
-  readonly complaints: readonly string[]
-  stop(): Promise<void>
-}
-
-/** Starts a whole node of today on the folder. */
-async function open(folder: string, { flags }: Contents): Promise<OpenNode> {
-  // what is deleted in the folder stays undoable however long ago it was written
-  const kept = ['--purge-days', '36500']
-  const own = ['--data', folder, '--http', '127.0.0.1:0', '--p2p', '127.0.0.1:0', '--mdns', 'off', '--model', 'none']
-  const environment = { SHEAF_CLUSTER_KEY: 'else the node warns of having none' }
-  const config = loadConfig({
-    args: [...own, ...kept, ...flags],
-    environment,
-    hostName: '',
-    readTextFile: () => ''
-  })
-  const fatal = (error: Error): void => {
-    throw error
-  }
-  const complaints: string[] = []
-  const complain = (_fields: object, text: string): number => complaints.push(text)
-  const log: Logger = { ...silentLog, warn: complain, error: complain, child: () => log }
-  const components = { clock: systemClock, random: systemRandom, fileSystem: nodeFileSystem, log, fatal }
-  const node = new SheafNode(components, { config, version: '0.0.0' })
-  onTestFinished(() => node.stop())
-  await node.start()
-  const client = new HttpClient(node.ready.http)
-  const stop = (): Promise<void> => {
-    client.close()
-    return node.stop()
-  }
-  return { client, complaints, stop }
-}
 
 /**
  * Opens the folder and reads all of it, twice: what the first open changed must not change what the second one shows. The
@@ -114,6 +49,52 @@ function withoutLives(photos: DescribedFolder['photos']): DescribedFolder['photo
     return Object.fromEntries(Object.entries(value as object).filter(([actor]) => actor.length === 16))
   })
   return JSON.parse(text) as DescribedFolder['photos']
+}
+
+/** The services of a node on the folder, without any network, by a clock that can be put forward. */
+async function openServices(folder: string): Promise<{ services: NodeServices; skip: (ms: number) => void }> {
+  let skippedMs = 0
+  const clock: Clock = {
+    ...systemClock,
+    now: () => systemClock.now() + skippedMs,
+    monotonic: () => systemClock.monotonic() + skippedMs
+  }
+  const components = { clock, random: systemRandom, fileSystem: nodeFileSystem, log: silentLog }
+  const identity = await loadIdentity(components, folder)
+  const services = new NodeServices(
+    {
+      ...components,
+      database: levelDatabase(join(folder, 'directory'), nodeFileSystem),
+      sign: bytes => identity.sign(bytes),
+      verifySignature
+    },
+    {
+      folder,
+      origin: identity.publicKey,
+      volumeBytes: 2 ** 20,
+      purgeMs: 30 * DAY_MS,
+      maxUploadBytes: 2 ** 30,
+      minCopies: 1,
+      requireCookie: false
+    }
+  )
+  onTestFinished(() => services.stop())
+  await services.start()
+  return {
+    services,
+    skip: ms => {
+      skippedMs += ms
+    }
+  }
+}
+
+async function digestOf({ client }: OpenNode): Promise<unknown> {
+  return (await client.json<Json>('GET', '/status', 200)).directory_digest
+}
+
+/** Waits until two nodes are the same. */
+async function converge(one: OpenNode, other: OpenNode): Promise<void> {
+  await until('equal directories', 30_000, async () => (await digestOf(one)) === (await digestOf(other)))
 }
 
 async function verify(client: HttpClient): Promise<unknown> {
@@ -175,5 +156,85 @@ describe.each(VERSIONS.map(({ name }) => name))('a data folder of %s', version =
     ;({ client, stop } = await open(folder, contents))
     expect(await describeFolder(client, ids)).toEqual(written)
     await stop()
+  })
+
+  it('is clean, and what was deleted is buried once its undo period is over, and no sooner', async () => {
+    const folder = await unpack(version)
+    const { photos } = await contentsOf(version)
+    const deleted = Object.keys(photos).filter(id => photos[id]?.status === 410)
+    const keys = deleted.map(id => ({ kind: 'photo', id }))
+    const { services, skip } = await openServices(folder)
+    const { directory, sweep } = services.local
+    const signal = new AbortController().signal
+    expect(await directory.verify()).toEqual([])
+    expect((await directory.deathsOf(keys)).map(death => death?.heardAt)).toEqual(keys.map(() => 0))
+    skip(29 * DAY_MS)
+    expect(await sweep.run(signal)).toBe(0)
+    skip(2 * DAY_MS)
+    expect(await sweep.run(signal)).toBeGreaterThanOrEqual(deleted.length)
+    expect(await directory.gravesOf(keys)).toEqual(
+      keys.map(() => ({ generation: expect.any(Number) as number, isLogged: true }))
+    )
+    for await (const death of directory.deaths()) throw new Error(`${death.kind} ${death.id} is not buried`)
+    expect(await directory.verify()).toEqual([])
+    const digest = directory.digest()
+    await services.local.refill(() => directory.clear())
+    expect([directory.digest(), await directory.verify()]).toEqual([digest, []])
+  })
+})
+
+describe('data folders of one cluster of before', () => {
+  it('show the same once their nodes have met, whatever each had written alone', async () => {
+    const [a, b] = await Promise.all(['v1-lives-a', 'v1-lives-b'].map(version => unpack(version)))
+    const [ofA, ofB] = await Promise.all(['v1-lives-a', 'v1-lives-b'].map(version => contentsOf(version)))
+    if (a === undefined || b === undefined || ofA === undefined || ofB === undefined) throw new Error('no folders')
+    const [nodeA, nodeB] = [await open(a, ofA), await open(b, ofB)]
+    expect(await digestOf(nodeA)).not.toBe(await digestOf(nodeB))
+    await nodeB.stop()
+    const again = await open(b, ofB, ['--join', nodeA.p2p])
+    await converge(nodeA, again)
+    const ids = Object.values(ofA.ids)
+    const [shownA, shownB] = [await describeFolder(nodeA.client, ids), await describeFolder(again.client, ids)]
+    expect(shownA.photos).toEqual(shownB.photos)
+    const shown = (name: string): unknown => {
+      const { status, meta, conflicts } = shownA.photos[ofA.ids[name] ?? ''] ?? {}
+      return [status, meta?.tags, (conflicts as Json[] | undefined)?.map(({ caption }) => caption)]
+    }
+    expect(shown('conflict')).toEqual([200, ['from a', 'from b'], ['as a sees it']])
+    for (const name of ['apart', 'againApart'])
+      expect(shown(name)).toEqual([200, ['from a', 'from b'], ['as a sees it']])
+    expect(shown('deletedApart')).toEqual([410, undefined, undefined])
+    for (const { client } of [nodeA, again]) expect(await verify(client)).toMatchObject({ faults: [] })
+
+    // also when one of them makes its directory again from all that has come to it
+    await until('all volumes', 30_000, async () => {
+      const { members } = await again.client.json<{ members: readonly Json[] }>('GET', '/cluster', 200)
+      return members.every(({ lag_bytes }) => lag_bytes === 0)
+    })
+    await again.stop()
+    await rm(join(b, 'directory'), { recursive: true })
+    await converge(nodeA, await open(b, ofB, ['--join', nodeA.p2p]))
+  })
+
+  it('do not mix when one was beyond the horizon: both nodes say so, and each serves what it has', async () => {
+    const contents = await contentsOf('v1')
+    const { list, members } = contents
+    const [kept, late] = [await unpack('v1'), await unpack('v1')]
+    await rm(join(late, 'identity.key')) // of another node, then
+    const path = join(late, 'promises.json')
+    const promises = JSON.parse(await readFile(path, 'utf8')) as Record<string, string>
+    const [ms = '', counter = ''] = (promises.clean ?? '').split('.')
+    const clean = `${Number(ms) - 1}.${counter}`
+    await writeFile(path, JSON.stringify({ ...promises, clean, horizon: '0.0' }))
+    const nodeA = await open(kept, contents)
+    const nodeB = await open(late, contents, ['--join', nodeA.p2p])
+    await until('both refuse', 20_000, async () => nodeA.complaints.length > 0 && nodeB.complaints.length > 1)
+    expect(nodeA.complaints).toEqual(['refused a node'])
+    expect([...new Set(nodeB.complaints)].sort()).toEqual([
+      expect.stringMatching(/^THIS NODE WAS BEYOND THE HORIZON/),
+      'refused a node'
+    ])
+    for (const { client } of [nodeA, nodeB]) expect((await client.photo(list[0] ?? '')).status).toBe(200)
+    expect((await nodeA.client.json<{ members: Json[] }>('GET', '/cluster', 200)).members).toHaveLength(members.length)
   })
 })

@@ -15,6 +15,10 @@ export interface Member extends Target {
   readonly forgotten: Set<Write>
   /** Something is wrong with its disk, or was in this process. */
   faulty: boolean
+  /** The record formats that it reads: those of this version, or the next one as well. */
+  program: 'present' | 'next'
+  /** The cluster has gone on to a format that its program does not read. */
+  outdated: boolean
 }
 
 export function newMember(id: NodeId, node: SimulatedNode): Member {
@@ -25,11 +29,13 @@ export function newMember(id: NodeId, node: SimulatedNode): Member {
     backup: undefined,
     forgotten: new Set(),
     faulty: false,
+    program: 'present',
+    outdated: false,
     clock: node.clock,
     get services() {
       return node.services
     },
-    troubled: () => member.faulty
+    troubled: () => member.faulty || member.outdated
   }
   return member
 }

@@ -1,6 +1,8 @@
 import { SheafError } from '../../src/core/errors.js'
 import { type Logger, silentLog } from '../../src/core/log.js'
+import { RECORD_FORMATS } from '../../src/domain/formats.js'
 import type { NodeId } from '../../src/domain/ids.js'
+import { NEXT_FORMATS } from '../support/next-format.js'
 import { SeededRandom } from '../support/seeded-random.js'
 import { SimulatedClock, settle } from '../support/simulated-clock.js'
 import { GOOD_LINKS } from '../support/simulated-links.js'
@@ -13,6 +15,7 @@ import { DiskNemesis } from './disk-nemesis.js'
 import { cutLinks, degradeLinks } from './link-nemesis.js'
 import { MembershipNemesis } from './membership-nemesis.js'
 import type { PhotoHistory } from './photo-history.js'
+import { UpgradeNemesis } from './upgrade-nemesis.js'
 import { Workload } from './workload.js'
 
 const VOLUME_BYTES = 200_000
@@ -21,9 +24,11 @@ const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 /** Deletes can be undone for so long: short times, so that they are buried while faults go on, and a usual one. */
 const PURGE_MS = [2_000, 8_000, 2 * DAY_MS] as const
-const PAUSES = { absentMs: 15_000 }
+const PAUSES = { absentMs: 15_000, roundMs: 500 }
 /** Until the process of a node that has left is gone. */
 const LEAVING_MS = 3_000
+/** Until the records of all members are known to all. */
+const ACQUAINTANCE_MS = 2_000
 /** From the end of all faults to deletes of which nothing but graves is left. */
 const BURYING_MS_MAX = 90_000
 /** From the end of all faults to replicas that agree, ms of simulated time. */
@@ -33,6 +38,8 @@ export interface ClusterSimulationInit {
   readonly seed: number
   readonly nodes: number
   readonly steps: number
+  /** Whether nodes are upgraded to the next record format meanwhile. Default: all run the present program. */
+  readonly upgrades?: boolean
   /** What each node logs; default: nothing. */
   readonly log?: (name: string) => Logger
 }
@@ -48,6 +55,7 @@ export class ClusterSimulation {
   readonly #membership: MembershipNemesis
   readonly #disks: DiskNemesis
   readonly #burials: BurialWatch
+  readonly #upgrades: UpgradeNemesis | undefined
   readonly #exileAt: number
   readonly #random: SeededRandom
 
@@ -72,14 +80,29 @@ export class ClusterSimulation {
       pass: ms => this.#pass(ms),
       until: task => this.#until(task)
     })
+    if (init.upgrades === true)
+      this.#upgrades = new UpgradeNemesis({
+        seed: init.seed,
+        workload: this.workload,
+        members: this.members,
+        departed: this.#membership.departed,
+        start: member => this.#start(member),
+        until: task => this.#until(task),
+        pass: ms => this.#pass(ms),
+        note,
+        fail: problem => this.#fail(problem)
+      })
   }
 
   /** @throws when an invariant did not hold, with what happened before */
   async run(): Promise<void> {
     for (const member of this.members) await this.#start(member)
+    if (this.#upgrades !== undefined) await this.#pass(ACQUAINTANCE_MS)
     for (let step = 0; step < this.#init.steps; step++) {
       if (step === this.#exileAt) await this.#membership.exile()
+      await this.#upgrades?.step()
       await this.#step()
+      this.#upgrades?.check()
       this.#requireSound()
     }
     await this.#finish()
@@ -88,6 +111,7 @@ export class ClusterSimulation {
 
   #newMember(id: NodeId, i: number, join: readonly NodeId[]): Member {
     const node = new SimulatedNode({
+      formats: () => (member.program === 'next' ? NEXT_FORMATS : RECORD_FORMATS),
       seed: this.#init.seed * 16 + i,
       clock: this.clock,
       volumeBytes: VOLUME_BYTES,
@@ -96,7 +120,8 @@ export class ClusterSimulation {
       member: { network: this.network, id, join, pauses: PAUSES },
       log: this.#init.log?.(id) ?? silentLog
     })
-    return newMember(id, node)
+    const member = newMember(id, node)
+    return member
   }
 
   async #step(): Promise<void> {
@@ -215,6 +240,7 @@ export class ClusterSimulation {
       if (!member.node.running) await this.#start(member)
     }
     await this.#quiesce()
+    await this.#upgrades?.finish()
     const late = this.#random.pick(this.members)
     for (const member of this.members) {
       // a copy that could not be written to is not tried again by the same process, and a clock is only ahead once
@@ -228,6 +254,10 @@ export class ClusterSimulation {
       await this.#start(member)
     }
     await this.#converge()
+    if (this.#upgrades !== undefined) {
+      await this.#upgrades.judge()
+      await this.#converge()
+    }
     this.#editAll(late)
     await this.#quiesce()
     for (const member of this.members) await member.node.finish(member.services.maintenance.scrub())

@@ -33,7 +33,8 @@ const TROUBLES: readonly ErrorCode[] = [
   'ERR_DIRECTORY_UNAVAILABLE',
   'ERR_BYTES_UNREACHABLE',
   'ERR_NEEDLE_CORRUPT',
-  'ERR_STOPPING'
+  'ERR_STOPPING',
+  'ERR_FORMAT_TOO_NEW'
 ]
 
 /** What a slow client sends at a time, and how long it then waits at most. */

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto'
 import type { Server } from 'node:http'
 import { MemoryLevel } from 'memory-level'
 import { Jobs } from '../../src/admin/jobs.js'
+import { LaidOutPhotos } from '../../src/admin/laid-out-photos.js'
 import type { VolumeReport } from '../../src/admin/maintenance.js'
 import { ClusterStatus } from '../../src/cluster/cluster-status.js'
 import { Events } from '../../src/cluster/events/events.js'
@@ -14,8 +15,9 @@ import { systemRandom } from '../../src/core/random.js'
 import { Directory } from '../../src/directory/directory.js'
 import { encodeFeatures, modelIdOf } from '../../src/domain/features.js'
 import { featuresChange } from '../../src/domain/findings.js'
-import { HybridClock } from '../../src/domain/hlc.js'
+import { type Hlc, HybridClock } from '../../src/domain/hlc.js'
 import { type NodeId, newActorId, type PhotoId } from '../../src/domain/ids.js'
+import { PHOTO_KIND } from '../../src/domain/photo.js'
 import { buildHttpApp } from '../../src/http/app.js'
 import type { HttpComponents } from '../../src/http/native/components.js'
 import { HttpServer } from '../../src/http/wire/server.js'
@@ -23,6 +25,7 @@ import type { HttpTimeouts } from '../../src/http/wire/timeouts.js'
 import { PhotoReader } from '../../src/photos/photo-reader.js'
 import { Photos } from '../../src/photos/photos.js'
 import { Similarity } from '../../src/search/similarity.js'
+import { LaidOut } from '../../src/store/laid-out.js'
 import { dataDraft } from '../../src/store/photo-needles.js'
 import { RecordWriter } from '../../src/store/record-writer.js'
 import { ExactVectorIndexes } from './exact-vector-indexes.js'
@@ -31,6 +34,8 @@ import { MemoryNeedleStore } from './memory-needle-store.js'
 import { SimulatedDisk } from './simulated-disk.js'
 import { SimulatedFileSystem } from './simulated-file-system.js'
 import { VectorAnalyzer } from './vector-analyzer.js'
+
+const UNDO_MS = 30 * 24 * 3_600_000
 
 export interface HttpFixtureInit {
   readonly chunkBytes?: number
@@ -44,6 +49,8 @@ export interface HttpFixtureInit {
   readonly log?: Logger
   /** Default: a lone node. */
   readonly cluster?: HttpComponents['cluster']
+  /** The node has kept up with others, so that it is an alarm when graves end what lives here. */
+  readonly keptUp?: boolean
 }
 
 /** A real HTTP server on loopback over the real services, with needles and directory in memory. */
@@ -59,6 +66,10 @@ export interface HttpFixture {
   /** Sees what `vectorImage` makes, once a model is in use. */
   readonly analyzer: VectorAnalyzer
   readonly writer: RecordWriter
+  /** What graves have ended. A new node keeps nothing of it: this one is none. */
+  readonly laidOut: LaidOut
+  /** Graves of another node come in. */
+  bury(from: string, ...ids: readonly string[]): Promise<void>
   /** Writes what the backlog writes when the analyzer's model has seen a photo as this vector. */
   see(id: string, vector: readonly number[]): Promise<void>
   readonly server: HttpServer
@@ -89,8 +100,25 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
     },
     remove: () => level.clear()
   }
-  const directory = new Directory({ database, log, observe: stamp => hybridClock.observe(stamp) })
+  const age = (): number => Math.floor(systemClock.monotonic())
+  const laidOut: LaidOut = new LaidOut(
+    {
+      fileSystem: new SimulatedFileSystem(new SimulatedDisk({ folders: ['/laid'] })),
+      clock: systemClock,
+      log,
+      age,
+      roundAt: () => (init.keptUp === true ? age() : undefined),
+      undoMs: () => UNDO_MS,
+      photos: () => directory.count('all'),
+      isOwn: () => false,
+      nameOf: from => from
+    },
+    '/laid/out'
+  )
+  const observe = (stamp: Hlc): void => hybridClock.observe(stamp)
+  const directory: Directory = new Directory({ database, log, observe, age, guard: laidOut })
   await directory.start()
+  directory.complete()
   const store = new MemoryNeedleStore({ epoch, onCommit: group => directory.apply(group) })
   const maxUploadBytes = init.maxUploadBytes ?? 2 ** 40
   const actor = () => epoch
@@ -106,7 +134,8 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       reader,
       actor,
       log,
-      logicalVolume: () => store.volume
+      logicalVolume: () => store.volume,
+      laidOut
     },
     { chunkBytes: init.chunkBytes ?? 8 * 1024 * 1024, maxUploadBytes, requireCookie: init.requireCookie ?? false }
   )
@@ -138,6 +167,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       photos: init.photos?.(photos) ?? photos,
       maintenance: maintenanceOf(jobs, directory, store),
       similarity,
+      laidOut: new LaidOutPhotos({ laidOut, clock: systemClock }),
       cluster: init.cluster ?? aloneStatus(),
       jobs,
       events,
@@ -183,6 +213,10 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       }
     })
   }
+  const bury = async (from: string, ...ids: readonly string[]): Promise<void> => {
+    const graves = ids.map(id => ({ kind: PHOTO_KIND, id, generation: 0 }))
+    await directory.mergeGraves(graves, from as NodeId)
+  }
   const connectionCount = (): Promise<number> =>
     new Promise((resolve, reject) => app.server.getConnections((err, count) => (err ? reject(err) : resolve(count))))
   return Object.assign(fixture, {
@@ -196,6 +230,8 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
     similarity,
     analyzer,
     writer,
+    laidOut,
+    bury,
     see,
     server,
     nodeServer: app.server,
@@ -225,8 +261,8 @@ function maintenanceOf(jobs: Jobs, directory: Directory, store: MemoryNeedleStor
     verifyAllPeers: () => jobs.start('verify-all-peers', check),
     repair: () => jobs.start('repair', async () => ({ repairedBytes: 0, faults: [] })),
     scrub: () => jobs.start('scrub', check),
-    compact: () =>
-      jobs.start('compact', async progress => {
+    compact: isNow =>
+      jobs.start(isNow === true ? 'compact-now' : 'compact', async progress => {
         progress({ done: 1, total: undefined, unit: 'volumes' })
         return { volumes: 1, movedBytes: 0, freedBytes: 42 }
       }),
@@ -253,7 +289,7 @@ function maintenanceOf(jobs: Jobs, directory: Directory, store: MemoryNeedleStor
 function aloneStatus(): ClusterStatus {
   const space = async (): Promise<DiskSpace> => ({ freeBytes: 1_000_000, totalBytes: 2_000_000 })
   return new ClusterStatus(
-    { clock: systemClock, space },
+    { clock: systemClock, space, purgedToMs: () => Date.UTC(2026, 10, 20) },
     { nodeId: '12D3KooWTest' as NodeId, name: 'box', version: '0.0.0' }
   )
 }

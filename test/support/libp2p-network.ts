@@ -2,8 +2,9 @@ import { generateKeyPair } from '@libp2p/crypto/keys'
 import { systemClock } from '../../src/core/clock.js'
 import { type Logger, silentLog } from '../../src/core/log.js'
 import { systemRandom } from '../../src/core/random.js'
-import { FORMAT_MAX, FORMAT_MIN } from '../../src/domain/formats.js'
+import { RECORD_FORMATS } from '../../src/domain/formats.js'
 import { Libp2pTransport, type Libp2pTransportInit } from '../../src/network/libp2p/libp2p-transport.js'
+import { ownVersion } from '../../src/network/node-version.js'
 
 /** Real transports on this machine's loopback. */
 export class Libp2pNetwork {
@@ -23,7 +24,7 @@ export class Libp2pNetwork {
         mdns: false,
         clusterName: 'test',
         clusterKeys: [Buffer.from(clusterKey)],
-        version: { program: '0.0.0-test', formats: { min: FORMAT_MIN, max: FORMAT_MAX } },
+        version: ownVersion('0.0.0-test', RECORD_FORMATS),
         ...settings
       }
     )

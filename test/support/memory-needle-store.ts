@@ -1,6 +1,6 @@
 import { SheafError } from '../../src/core/errors.js'
 import { type ActorId, type VolumeId, volumeId } from '../../src/domain/ids.js'
-import { type NeedleIdentity, needleBytes } from '../../src/domain/needle.js'
+import { isOfDirectory, type NeedleIdentity, needleBytes } from '../../src/domain/needle.js'
 import type {
   CommitGroup,
   CommittedNeedle,
@@ -125,7 +125,7 @@ export class MemoryNeedleStore implements NeedleStore {
       this.#needles.push({ identity, header, location, data: kept, damaged: false })
       to += needleBytes(data.length)
       const base = { ...identity, kind, flags: header.flags, location }
-      committed.push(kind === 'record' ? { ...base, record: kept } : base)
+      committed.push(isOfDirectory(kind) ? { ...base, data: kept } : base)
     }
     this.#ends.set(volume, to)
     const group = { volume, from, to, needles: committed }

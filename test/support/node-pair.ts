@@ -2,10 +2,10 @@ import type { NodeId } from '../../src/domain/ids.js'
 import { SeededRandom } from './seeded-random.js'
 import { SimulatedClock } from './simulated-clock.js'
 import { SimulatedNetwork } from './simulated-network.js'
-import { originOf, SimulatedNode } from './simulated-node.js'
+import { originOf, SimulatedNode, type SimulatedNodeOptions } from './simulated-node.js'
 
 /** @returns two nodes, `a` and `b`, that have started and found each other, and the world that they share */
-export async function nodePair(): Promise<{
+export async function nodePair(options: Pick<SimulatedNodeOptions, 'purgeMs'> = {}): Promise<{
   readonly clock: SimulatedClock
   readonly network: SimulatedNetwork
   readonly a: SimulatedNode
@@ -15,7 +15,7 @@ export async function nodePair(): Promise<{
   const network = new SimulatedNetwork({ clock, random: new SeededRandom(1) })
   const join = ['a', 'b'] as NodeId[]
   const [a, b] = join.map((id, i) => {
-    return new SimulatedNode({ seed: i + 1, clock, origin: originOf(id), member: { network, id, join } })
+    return new SimulatedNode({ ...options, seed: i + 1, clock, origin: originOf(id), member: { network, id, join } })
   }) as [SimulatedNode, SimulatedNode]
   await Promise.all([a.start(), b.start()])
   await clock.advance(1_000)

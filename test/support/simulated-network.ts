@@ -1,5 +1,7 @@
 import type { Clock } from '../../src/core/clock.js'
+import { RECORD_FORMATS, type RecordFormats } from '../../src/domain/formats.js'
 import type { NodeId } from '../../src/domain/ids.js'
+import { ownVersion } from '../../src/network/node-version.js'
 import type { SeededRandom } from './seeded-random.js'
 import { type LinkQuality, SimulatedLinks } from './simulated-links.js'
 import { type Hosts, SimulatedTransport } from './simulated-transport.js'
@@ -32,12 +34,16 @@ export class SimulatedNetwork implements Hosts {
    *
    * @param init.clusterKey - nodes with different ones refuse each other
    */
-  transport(self: NodeId, init: { readonly clusterKey?: string } = {}): SimulatedTransport {
-    const { clusterKey = '' } = init
+  transport(
+    self: NodeId,
+    init: { readonly clusterKey?: string; readonly formats?: RecordFormats } = {}
+  ): SimulatedTransport {
+    const { clusterKey = '', formats = RECORD_FORMATS } = init
+    const version = ownVersion('simulated', formats)
     const onDefect = (err: unknown): void => void this.defects.push(err)
     return new SimulatedTransport(
       { links: this.links, hosts: this },
-      { self, address: this.addressOf(self), clusterKey, onDefect }
+      { self, address: this.addressOf(self), clusterKey, version, onDefect }
     )
   }
 

@@ -1,6 +1,7 @@
 import type { ClusterInit } from '../../src/cluster/cluster.js'
 import type { Clock } from '../../src/core/clock.js'
 import { type Logger, silentLog } from '../../src/core/log.js'
+import type { RecordFormats } from '../../src/domain/formats.js'
 import type { NodeId } from '../../src/domain/ids.js'
 import { NodeServices } from '../../src/node-services.js'
 import type { ImageAnalyzer } from '../../src/similarity/images/image-analyzer.js'
@@ -24,6 +25,8 @@ export interface SimulatedNodeOptions {
   readonly clock?: SimulatedClock
   /** Public key, 32 bytes; default: zeros. */
   readonly origin?: Uint8Array
+  /** Of its program, asked at each start; default: those of this version. */
+  readonly formats?: () => RecordFormats
   /** Makes it one of many, which dials those that are named. */
   readonly member?: {
     readonly network: SimulatedNetwork
@@ -84,8 +87,9 @@ export class SimulatedNode {
   async start(): Promise<NodeServices> {
     const { member } = this.#options
     const clock = new ProcessClock(this.clock, this.wall)
-    const transport = member?.network.transport(member.id)
-    const services = this.#newServices(clock, transport)
+    const formats = this.#options.formats?.()
+    const transport = member?.network.transport(member.id, formats && { formats })
+    const services = this.#newServices(clock, transport, formats)
     this.#process = { clock, services, transport }
     try {
       await services.start()
@@ -155,7 +159,11 @@ export class SimulatedNode {
     }
   }
 
-  #newServices(clock: Clock, transport: SimulatedTransport | undefined): NodeServices {
+  #newServices(
+    clock: Clock,
+    transport: SimulatedTransport | undefined,
+    formats: RecordFormats | undefined
+  ): NodeServices {
     const { log = silentLog, origin, volumeBytes, purgeMs, analyzer } = this.#options
     return new NodeServices(
       {
@@ -176,7 +184,8 @@ export class SimulatedNode {
         purgeMs: purgeMs ?? 30 * 24 * 3_600_000,
         maxUploadBytes: 2 ** 40,
         minCopies: 1,
-        requireCookie: false
+        requireCookie: false,
+        ...(formats && { formats })
       }
     )
   }

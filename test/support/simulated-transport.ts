@@ -1,5 +1,7 @@
 import { SheafError } from '../../src/core/errors.js'
 import type { NodeId } from '../../src/domain/ids.js'
+import { type NodeVersion, obstacleBetween } from '../../src/network/node-version.js'
+import type { ToldPast } from '../../src/network/told-past.js'
 import {
   type FetchHandler,
   PUBLISH_BYTES_MAX,
@@ -28,6 +30,7 @@ export interface SimulatedTransportInit {
   readonly address: string
   /** Nodes with different ones refuse each other. */
   readonly clusterKey: string
+  readonly version: NodeVersion
   /** Told of errors that handlers should not throw: anything but a SheafError. */
   readonly onDefect: (err: unknown) => void
 }
@@ -47,6 +50,7 @@ export class SimulatedTransport implements Transport, Endpoint {
   readonly self: NodeId
   readonly address: string
   readonly clusterKey: string
+  version: NodeVersion
   readonly #links: SimulatedLinks
   readonly #hosts: Hosts
   readonly #onDefect: (err: unknown) => void
@@ -54,6 +58,7 @@ export class SimulatedTransport implements Transport, Endpoint {
   readonly #fetches = new Map<string, FetchHandler>()
   readonly #topics = new Map<string, TopicHandler>()
   readonly #peerListeners = new Set<PeerListener>()
+  readonly #pastListeners = new Set<(past: ToldPast) => void>()
   readonly #discoveryListeners = new Set<(addresses: readonly string[]) => void>()
   /** By peer, oldest first; both sides may have dialled at once. */
   readonly #connections = new Map<NodeId, Connection[]>()
@@ -66,6 +71,7 @@ export class SimulatedTransport implements Transport, Endpoint {
     this.self = init.self
     this.address = init.address
     this.clusterKey = init.clusterKey
+    this.version = init.version
     this.#onDefect = init.onDefect
   }
 
@@ -84,6 +90,30 @@ export class SimulatedTransport implements Transport, Endpoint {
     this.#end('dead', how === 'crash')
   }
 
+  versionOf(peer: NodeId): NodeVersion | undefined {
+    return this.#newest(peer)?.other(this).version
+  }
+
+  requireFormat(format: number): void {
+    this.version = { ...this.version, clusterFormat: format }
+    for (const peer of this.peers()) this.#recheck(peer)
+  }
+
+  /** The format may have risen at either side while the two connected. */
+  #recheck(peer: NodeId): void {
+    const version = this.versionOf(peer)
+    if (version !== undefined && obstacleBetween(this.version, version) !== undefined) void this.hangUp(peer)
+  }
+
+  tellPast(past: ToldPast): void {
+    this.version = { ...this.version, past }
+    for (const peer of this.peers()) this.#recheck(peer)
+  }
+
+  onPast(listener: (past: ToldPast) => void): void {
+    this.#pastListeners.add(listener)
+  }
+
   addresses(): readonly string[] {
     return [`${this.address}/p2p/${this.self}`]
   }
@@ -99,6 +129,11 @@ export class SimulatedTransport implements Transport, Endpoint {
       if (peer === undefined || peer.#state !== 'up' || this.#state !== 'up' || (expected ?? peer.self) !== peer.self)
         throw new SheafError('ERR_PEER_UNREACHABLE', `${address} does not answer`)
       if (peer.clusterKey !== this.clusterKey) throw new SheafError('ERR_PEER_REFUSED')
+      const [own, other] = [this.version, peer.version]
+      this.#hearOf(other)
+      peer.#hearOf(own)
+      const obstacle = obstacleBetween(own, other)
+      if (obstacle !== undefined) throw new SheafError('ERR_PEER_REFUSED', obstacle)
       const connection = new SimulatedConnection<SimulatedTransport>(this.#links, [this, peer])
       this.#opened(connection)
       peer.#opened(connection)
@@ -233,6 +268,10 @@ export class SimulatedTransport implements Transport, Endpoint {
     if (handler === undefined) return // only who wants a topic passes it on
     this.#spread(message)
     handler(message.from, Uint8Array.from(message.body))
+  }
+
+  #hearOf({ past }: NodeVersion): void {
+    if (past !== undefined) for (const listener of this.#pastListeners) listener(past)
   }
 
   // --- inside ---

@@ -31,8 +31,8 @@ class AppliedLog {
   apply(group: CommitGroup): Promise<void> {
     if (this.failing !== undefined) return Promise.reject(this.failing)
     const progress = this.progress(group.volume)
-    for (const { location, record } of group.needles) {
-      if (record !== undefined && !isApplied(progress, location.offset)) this.records.push(record)
+    for (const { location, data } of group.needles) {
+      if (data !== undefined && !isApplied(progress, location.offset)) this.records.push(data)
     }
     this.volumes.set(group.volume, progressAfter(progress, group))
     return Promise.resolve()

@@ -8,6 +8,7 @@ import { EventGossip } from '../../src/cluster/events/event-gossip.js'
 import { PeerComparison } from '../../src/cluster/peer-comparison.js'
 import { silentLog } from '../../src/core/log.js'
 import type { ModelId } from '../../src/domain/features.js'
+import { RECORD_FORMATS } from '../../src/domain/formats.js'
 import type { Hlc } from '../../src/domain/hlc.js'
 import type { ActorId, NodeId, PhotoId, VolumeId } from '../../src/domain/ids.js'
 import { blockChecksums } from '../../src/domain/needle.js'
@@ -15,6 +16,7 @@ import { decodeGossip, encodeGossip } from '../../src/network/libp2p/gossip-mess
 import { decodeHeartbeat, encodeHeartbeat } from '../../src/network/membership/heartbeat.js'
 import { MemberRefusal } from '../../src/network/membership/member-refusal.js'
 import { decodePeers, encodePeers } from '../../src/network/membership/peer-exchange-messages.js'
+import { type NodeVersion, ownVersion } from '../../src/network/node-version.js'
 import { encodeMessage } from '../../src/network/rpc/message.js'
 import { encodeFrame, type Frame, FrameParser } from '../../src/network/rpc/rpc-frames.js'
 import type { FetchHandler, RequestHandler, Transport } from '../../src/network/transport.js'
@@ -73,8 +75,12 @@ const heartbeat = {
 }
 const indexes = [{ model: EPOCH as string as ModelId, shards: new Set([0, 9, 63]) }]
 const key = { kind: 'photo', id: PHOTO }
+const OTHER = '0190a1b2-c3d4-7e5f-8a6b-7c8d9e0f1a2c' as PhotoId
 const leaves = [
-  [{ key, digest: Buffer.from(bytesFrom(1, 8)) }],
+  [
+    { key, digest: Buffer.from(bytesFrom(1, 8)) },
+    { key: { kind: 'photo', id: OTHER }, generation: 300 }
+  ],
   [],
   [{ key: { kind: 'member', id: SELF }, digest: Buffer.from(bytesFrom(9, 8)) }]
 ]
@@ -146,7 +152,19 @@ const CODECS: readonly Codec[] = [
   codec('records.get answer', { count: 2, records: RECORDS }, tree.encodeGetAnswer, body =>
     tree.decodeGetAnswer(body, 2)
   ),
-  codec('records.put', RECORDS, tree.encodePutRequest, tree.decodePutRequest),
+  codec('records.put', { records: RECORDS, graves: [] }, tree.encodePutRequest, tree.decodePutRequest),
+  codec(
+    'records.put with graves',
+    {
+      records: RECORDS,
+      graves: [
+        { ...key, generation: 0 },
+        { kind: 'photo', id: OTHER, generation: 300 }
+      ]
+    },
+    tree.encodePutRequest,
+    tree.decodePutRequest
+  ),
   codec('records.put answer', 100, tree.encodePutAnswer, tree.decodePutAnswer),
   codec('similar.search', { query, k: 20 }, ({ query, k }) => encodeSearch(query, k), decodeSearch),
   codec('similar.search answer', answer, encodeAnswer, body => decodeAnswer(body, 20)),
@@ -188,23 +206,23 @@ describe('messages of version 1', () => {
   it('member.refused', async () => {
     const wire = new Wire({ 'member.refused': 'member.refused answer' })
     const clock = new SimulatedClock()
-    const returned: string[] = []
+    const refusedBy: string[] = []
     const readmitted = deferred<NodeId>()
     const refusal = new MemberRefusal({
       transport: wire,
       clock,
       log: silentLog,
-      departureOf: () => ({ how: 'removed', at: STAMP, acknowledged: new Map() }),
+      departureOf: () => ({ how: 'removed', at: STAMP }),
       readmit: async node => readmitted.resolve(node),
       now: () => STAMP,
       isLeaving: () => false,
-      onReturn: () => returned.push('here')
+      onRefused: peer => refusedBy.push(peer)
     })
     await refusal.start()
     expect(await readmitted.promise).toBe(PEER) // the recorded answer says that it returns
     expectMessage('member.refused', wire.sent('member.refused'))
     expectMessage('member.refused answer', await wire.ask('member.refused', message('member.refused')))
-    expect(returned).toEqual(['here'])
+    expect(refusedBy).toEqual([PEER])
     await refusal.stop()
   })
 
@@ -351,6 +369,7 @@ function plain(value: unknown): unknown {
 /** A transport to one peer: it keeps what is sent, and answers with recorded messages. */
 class Wire implements Transport {
   readonly self = SELF
+  readonly version = ownVersion('0.0.0-test', RECORD_FORMATS)
   readonly #answers: Readonly<Record<string, string>>
   readonly #bulk: Uint8Array
   readonly #sent = new Map<string, Uint8Array>()
@@ -368,6 +387,12 @@ class Wire implements Transport {
   }
 
   // --- what the test does ---
+
+  versionOf(): NodeVersion {
+    return this.version
+  }
+
+  requireFormat(): void {}
 
   /** @returns what was sent last to a method or topic */
   sent(name: string): Uint8Array {
@@ -391,6 +416,10 @@ class Wire implements Transport {
   }
 
   // --- what the code under test does ---
+
+  tellPast(): void {}
+
+  onPast(): void {}
 
   async request(_peer: NodeId, method: string, body: Uint8Array): Promise<Uint8Array> {
     this.#sent.set(method, body)

@@ -1,13 +1,14 @@
 import type { Stats } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { hasCode, systemErrorCode } from '../../core/errors.js'
+import { hasCode, SheafError, systemErrorCode } from '../../core/errors.js'
 import { nodeFileSystem } from '../../core/node-file-system.js'
 import type { CommandSet } from '../shell/command-set.js'
 import { exportPaths } from '../shell/export-names.js'
 import { count, humanBytes } from '../shell/human.js'
 import { inOrder } from '../shell/in-order.js'
 import { fileSha256, writeFileWhole } from '../shell/local-files.js'
+import { NodeClient } from '../shell/node-client.js'
 import { type ExitCode, errorJson, noteFailure, printJson, type Session, throwIfOver } from '../shell/session.js'
 import { openPhoto } from './get.js'
 import { addFilterOptions, type PhotoFilter, type PhotoMetaJson, photoPages } from './photo-meta.js'
@@ -19,12 +20,55 @@ type Outcome =
   | { readonly photo: PhotoMetaJson; readonly gone: true }
   | { readonly photo: PhotoMetaJson; readonly error: unknown }
 
-export function addExport(commands: CommandSet): void {
+/** A data folder that is being read. */
+export interface OpenedFolder {
+  /** Where its photos can be had over HTTP. */
+  readonly url: URL
+  close(): Promise<void>
+}
+
+/**
+ * Opens a data folder whose node is stopped, without any network. Reading one needs all of a node, so `main.ts` brings it
+ * along.
+ *
+ * @throws `ERR_DATA_LOCKED`; `ERR_USAGE` for what is no data folder; what the start of a node throws
+ */
+export type OpenFolder = (folder: string) => Promise<OpenedFolder>
+
+interface ExportOptions extends PhotoFilter {
+  readonly node?: string
+  readonly fromFolder?: string
+}
+
+export function addExport(commands: CommandSet, openFolder: OpenFolder): void {
   const command = commands.client(
     'export <dir>',
     'write originals to DIR/year/month/day, each with its metadata in a .json file beside it; run it again to continue'
   )
-  addFilterOptions(command).action(commands.action(exportPhotos))
+  addFilterOptions(command)
+    .option('--from-folder <data>', 'read the data folder of a node that is stopped, without any network')
+    .action(
+      commands.action((session, folder: string, options: ExportOptions) => run(session, folder, options, openFolder))
+    )
+}
+
+async function run(
+  session: Session,
+  folder: string,
+  options: ExportOptions,
+  openFolder: OpenFolder
+): Promise<ExitCode> {
+  const { node, fromFolder } = options
+  if (fromFolder === undefined) return exportPhotos(session, folder, options)
+  if (node !== undefined) throw new SheafError('ERR_USAGE', '--node and --from-folder cannot be given together')
+  const opened = await openFolder(fromFolder)
+  const client = new NodeClient(session, { url: opened.url, signal: session.signal })
+  try {
+    return await exportPhotos({ ...session, client }, folder, options)
+  } finally {
+    client.close()
+    await opened.close()
+  }
 }
 
 async function exportPhotos(session: Session, folder: string, filter: PhotoFilter): Promise<ExitCode> {

@@ -3,6 +3,7 @@ import type { CommandSet } from '../shell/command-set.js'
 import { fieldLines } from '../shell/field-lines.js'
 import { count, humanBytes, humanSeconds, printable } from '../shell/human.js'
 import { type ExitCode, printJson, type Session } from '../shell/session.js'
+import { YES } from './options.js'
 
 const POLL_MS_MIN = 50
 const POLL_MS_MAX = 1_000
@@ -23,10 +24,14 @@ interface Fault {
   readonly problem: string
 }
 
+interface CompactOptions {
+  readonly now?: boolean
+  readonly yes?: boolean
+}
+
 const COMMANDS: readonly (readonly [name: string, summary: string])[] = [
   ['scrub', 'read every byte on disk and check its checksum; exits 1 on damage'],
   ['repair', 'fetch what is missing or damaged here from the other nodes; exits 1 if any of it remains'],
-  ['compact', 'free the space of deleted photos'],
   ['rebuild-directory', 'make the directory again, from the volumes alone'],
   ['leave', 'hand everything over to the other members, leave the cluster and stop the node']
 ]
@@ -44,6 +49,17 @@ export function addJobs(commands: CommandSet): void {
   for (const [name, summary] of COMMANDS) {
     commands.client(name, summary).action(commands.action((session: Session) => runJob(session, name)))
   }
+  commands
+    .client('compact', 'free the space of photos that were deleted more than a day ago')
+    .option('--now', 'also of those deleted since, which `sheaf undelete` then cannot bring back; asks first')
+    .option(...YES)
+    .action(commands.action(compact))
+}
+
+async function compact(session: Session, { now = false, yes }: CompactOptions): Promise<ExitCode> {
+  const warning = 'This cannot be undone: deleted photos younger than a day cannot be brought back.'
+  if (!now) return runJob(session, 'compact')
+  return (await session.confirm(warning, yes)) ? runJob(session, 'compact', '?now=true') : 1
 }
 
 async function runJob(session: Session, kind: string, query = ''): Promise<ExitCode> {

@@ -1,9 +1,9 @@
 import type { CommandSet } from '../shell/command-set.js'
 import { fieldLines } from '../shell/field-lines.js'
-import { count, humanBytes, humanSeconds } from '../shell/human.js'
+import { count, humanBytes, humanSeconds, printable } from '../shell/human.js'
 import { type ExitCode, printJson, type Session } from '../shell/session.js'
 import { Table } from '../shell/table.js'
-import type { Member } from './members.js'
+import type { ClusterAnswer, Member } from './members.js'
 
 interface Status {
   readonly node_id: string
@@ -56,7 +56,7 @@ async function status(session: Session): Promise<ExitCode> {
     return 0
   }
   const { node_id, version, photos, bytes, directory_digest, disk, repair, oldest_unreplicated_s } = answer
-  const { members } = await session.client.json<{ members: readonly Member[] }>('/cluster')
+  const cluster = await session.client.json<ClusterAnswer>('/cluster')
   const lines = fieldLines([
     ['node', node_id],
     ['version', version],
@@ -64,14 +64,26 @@ async function status(session: Session): Promise<ExitCode> {
     ['stored', `${humanBytes(bytes)} in ${count(answer.volumes, 'volume')}`],
     ['disk', disk === undefined ? undefined : `${humanBytes(disk.free_bytes)} free of ${humanBytes(disk.total_bytes)}`],
     ['directory', directory_digest],
-    ['members', memberCounts(members)],
+    ['members', memberCounts(cluster.members)],
     ['behind', repair === undefined ? undefined : backlog(repair)],
     ['model', answer.model === undefined ? undefined : (answer.model ?? 'none yet')],
     ['index', answer.index === undefined ? undefined : indexCounts(answer.index)],
     ['only here', oldest_unreplicated_s == null ? undefined : `for ${humanSeconds(oldest_unreplicated_s)}`]
   ])
   for (const line of lines) await session.terminal.print(line)
+  const laidOut = laidOutNote(cluster)
+  if (laidOut !== undefined) session.terminal.note(laidOut)
   return 0
+}
+
+function laidOutNote({ members, laid_out = [], laid_out_alarm = false }: ClusterAnswer): string | undefined {
+  const total = laid_out.reduce((sum, { count }) => sum + count, 0)
+  if (total === 0) return undefined
+  const nameOf = (id: string | null): string => members.find(member => member.id === id)?.name || (id ?? 'nobody known')
+  const died = `${count(total, 'photo')} died here by graves from ${printable(laid_out.map(({ from }) => nameOf(from)).join(', '))}`
+  return laid_out_alarm
+    ? `ALARM: ${died}; nothing of it is let go before you have looked: see \`sheaf laid-out\``
+    : `${died}, and can still be brought back: see \`sheaf laid-out\``
 }
 
 /** @returns `3 (2 alive, 1 down)` */

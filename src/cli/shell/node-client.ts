@@ -180,6 +180,15 @@ export async function* answerBytes(answer: IncomingMessage): AsyncGenerator<Uint
   }
 }
 
+/** The part of a request that sends a value as JSON. */
+export function jsonBody(value: unknown): Required<Pick<NodeRequest, 'headers' | 'body'>> {
+  const bytes = Buffer.from(JSON.stringify(value))
+  async function* open(): AsyncGenerator<Uint8Array, void, undefined> {
+    yield bytes
+  }
+  return { headers: { 'content-type': 'application/json' }, body: { byteCount: bytes.length, open } }
+}
+
 /** @throws `ERR_USAGE` unless it is an http or https URL without query */
 export function parseNodeUrl(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined
@@ -211,10 +220,14 @@ function problemOf(status: number, text: string, origin: string): SheafError {
   const { code, detail, title } = problem ?? {}
   if (typeof code !== 'string') return notANode(`${origin} (status ${status})`)
   const message = [detail, title].find(candidate => typeof candidate === 'string') ?? code
-  // A newer node may know codes that this client does not.
+  return refusal(code, message, { ...problem })
+}
+
+/** @returns what a node means by a code; a newer node may know some that this client does not */
+export function refusal(code: string, message?: string, details: SheafError['details'] = {}): SheafError {
   return isErrorCode(code)
-    ? new SheafError(code, message, { details: { ...problem } })
-    : new SheafError('ERR_INTERNAL', `${message} (${code})`, { details: { ...problem } })
+    ? new SheafError(code, message, { details })
+    : new SheafError('ERR_INTERNAL', message === undefined ? code : `${message} (${code})`, { details })
 }
 
 function notANode(who: string): SheafError {

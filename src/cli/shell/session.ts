@@ -18,6 +18,8 @@ export interface Session {
   readonly json: boolean
   /** Aborts when the user interrupts. */
   readonly signal: AbortSignal
+  /** Asks before what cannot be taken back, see `confirmation.ts`. @throws `ERR_USAGE` when nobody can be asked */
+  confirm(warning: string, isSure: boolean | undefined): Promise<boolean>
 }
 
 /** Prints a value as a line of JSON. */

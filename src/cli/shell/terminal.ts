@@ -53,6 +53,12 @@ export class Terminal {
     this.#drawLive()
   }
 
+  /** Asks on stderr: the line stays open for the answer. */
+  prompt(text: string): void {
+    this.#clearLive()
+    this.#stderr.write(text)
+  }
+
   /** Shows, replaces or (with an empty text) removes the live line. */
   live(line: string): void {
     if (!this.interactive) return

@@ -1,4 +1,5 @@
 import type { Startable } from '../../core/lifecycle.js'
+import type { FormatRange } from '../../domain/formats.js'
 import type { NodeId } from '../../domain/ids.js'
 import type { MemberRecord } from '../../network/membership/member-view.js'
 import type { MemberRecords } from './member-records.js'
@@ -35,10 +36,22 @@ export class MemberRoll implements Startable {
     this.#unsubscribe?.()
   }
 
+  /** @returns the record formats that a recorded member says it reads */
+  formatsOf(node: NodeId): FormatRange | undefined {
+    return this.#records.get(node)?.formats
+  }
+
   /** @returns the recorded members without this node and without those that left or were removed */
   others(): MemberRecord[] {
     const { self } = this.#components
     return [...this.#records.values()].filter(({ id, departure }) => id !== self && departure === undefined)
+  }
+
+  /** Whether there were other members, which all have left or were removed. */
+  isLast(): boolean {
+    const { self } = this.#components
+    const others = [...this.#records.values()].filter(({ id }) => id !== self)
+    return others.length > 0 && others.every(({ departure }) => departure !== undefined)
   }
 
   /** How long a delete can be undone anywhere in the cluster, ms. */

@@ -22,6 +22,8 @@ export interface SelfDescriptionComponents {
   readonly space: () => Promise<DiskSpace>
   /** The models whose vectors this node searches. */
   readonly indexes?: () => readonly HeartbeatIndex[]
+  /** See `purgedToMs` of a heartbeat. */
+  readonly purgedToMs?: () => number | undefined
   readonly clock: Clock
   readonly log: Logger
 }
@@ -54,6 +56,7 @@ export class SelfDescription implements Startable {
 
   describe(): NodeDescription {
     const { volumes, isRetired, indexes = () => [] } = this.#components
+    const purgedToMs = this.#components.purgedToMs?.()
     const { epoch } = volumes
     const held = volumes.volumes().filter(({ id }) => !isRetired(id))
     return {
@@ -63,7 +66,8 @@ export class SelfDescription implements Startable {
       directoryDigest: this.#directoryDigest(),
       volumesDigest: digestOf(held),
       heads: held.filter(({ id }) => id.startsWith(`${epoch}-`)).map(({ id, end }) => ({ volume: id, bytes: end })),
-      indexes: indexes()
+      indexes: indexes(),
+      ...(purgedToMs !== undefined && { purgedToMs })
     }
   }
 

@@ -1,4 +1,5 @@
 import type { Jobs } from '../../admin/jobs.js'
+import type { LaidOutPhotos } from '../../admin/laid-out-photos.js'
 import type { Maintenance } from '../../admin/maintenance.js'
 import type { ClusterStatus } from '../../cluster/cluster-status.js'
 import type { Events } from '../../cluster/events/events.js'
@@ -27,6 +28,7 @@ export interface HttpComponents {
     | 'list'
     | 'batchDelete'
     | 'batchTag'
+    | 'batchExhume'
     | 'dump'
   >
   readonly maintenance: Pick<
@@ -42,12 +44,13 @@ export interface HttpComponents {
     | 'volumes'
     | 'volumeStats'
   >
+  readonly laidOut: Pick<LaidOutPhotos, 'list' | 'counts' | 'release'>
   /** Absent where photos are not analyzed. */
   readonly similarity?: {
     readonly search: Pick<Similarity['search'], 'byImage' | 'byText' | 'byPhoto'>
     readonly duplicates: Pick<Similarity['duplicates'], 'list' | 'linked' | 'unlink'>
   }
-  readonly cluster: Pick<ClusterStatus, 'members' | 'remove'>
+  readonly cluster: Pick<ClusterStatus, 'members' | 'recordFormat' | 'remove'>
   readonly jobs: Pick<Jobs, 'get'>
   readonly events: Pick<Events, 'follow'>
   readonly clock: Clock

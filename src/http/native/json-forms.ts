@@ -1,4 +1,5 @@
 import type { Job } from '../../admin/jobs.js'
+import type { LaidOutCount, LaidOutPhoto } from '../../admin/laid-out-photos.js'
 import type { NodeStatus, VolumeReport } from '../../admin/maintenance.js'
 import type { ReplicationStatus } from '../../cluster/cluster.js'
 import type { ClusterMember } from '../../cluster/cluster-status.js'
@@ -34,7 +35,7 @@ export function photoJson(photo: Photo): object {
     sha256: photo.sha256,
     width: photo.width ?? null,
     height: photo.height ?? null,
-    taken_at: photo.takenAt === undefined ? null : timeJson(photo.takenAt),
+    taken_at: timeOrNull(photo.takenAt),
     created_at: timeJson(hlcMs(photo.createdAt)),
     tags: photo.tags,
     albums: photo.albums,
@@ -77,7 +78,10 @@ export function conflictJson(conflict: PhotoConflict): object {
   }
 }
 
-export function batchJson(done: 'deleted' | 'updated', outcomes: readonly BatchOutcome[]): object {
+/** What a batch did with a photo. */
+type BatchDone = 'deleted' | 'updated' | 'exhumed'
+
+export function batchJson(done: BatchDone, outcomes: readonly BatchOutcome[]): object {
   return {
     results: outcomes.map(({ photoId, error }) =>
       error === undefined ? { photo_id: photoId, status: done } : { photo_id: photoId, status: 'failed', code: error }
@@ -135,13 +139,31 @@ export function memberJson(member: ClusterMember): object {
     addresses: member.addresses,
     self: member.self,
     state: member.state,
-    last_seen: lastSeenAtMs === undefined ? null : timeJson(lastSeenAtMs),
-    joined_at: joinedAtMs === undefined ? null : timeJson(joinedAtMs),
+    last_seen: timeOrNull(lastSeenAtMs),
+    joined_at: timeOrNull(joinedAtMs),
     lag_bytes: member.lagBytes ?? null,
     disk: disk === undefined ? null : { free_bytes: disk.freeBytes, total_bytes: disk.totalBytes },
     version: member.version ?? null,
-    clock_skew_ms: member.clockSkewMs ?? null
+    record_formats: member.formats === undefined ? null : [member.formats.min, member.formats.max],
+    clock_skew_ms: member.clockSkewMs ?? null,
+    purged_to: timeOrNull(member.purgedToMs)
   }
+}
+
+export function laidOutJson(photo: LaidOutPhoto): object {
+  return {
+    photo_id: photo.photoId,
+    generation: photo.generation,
+    from: photo.from ?? null,
+    died_at: timeJson(photo.diedAtMs),
+    until: timeOrNull(photo.untilMs),
+    was_deleted: photo.wasDeleted,
+    name: photo.name
+  }
+}
+
+export function laidOutCountJson({ from, count, untilMs }: LaidOutCount): object {
+  return { from: from ?? null, count, until: timeOrNull(untilMs) }
 }
 
 export function jobJson(job: Job): object {
@@ -151,7 +173,7 @@ export function jobJson(job: Job): object {
     state: job.state,
     progress: job.progress === undefined ? null : { ...job.progress, total: job.progress.total ?? null },
     created_at: timeJson(job.createdAtMs),
-    finished_at: job.finishedAtMs === undefined ? null : timeJson(job.finishedAtMs),
+    finished_at: timeOrNull(job.finishedAtMs),
     result: snakeCase(job.result ?? null),
     error: job.error ?? null
   }
@@ -159,6 +181,10 @@ export function jobJson(job: Job): object {
 
 export function timeJson(ms: number): string {
   return new Date(ms).toISOString()
+}
+
+export function timeOrNull(ms: number | undefined): string | null {
+  return ms === undefined ? null : timeJson(ms)
 }
 
 /** Converts the keys of plain data to snake_case, and undefined to null. */

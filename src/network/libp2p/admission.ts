@@ -4,7 +4,7 @@
  *   step  from       bytes  field
  *   1     both       32     nonce, fresh and random
  *   2     initiator  64     two proofs
- *   2     initiator  7–258  its version (`node-version.ts`)
+ *   2     initiator  7–258  its version (`../node-version.ts`)
  *   3     responder  1      1: proven, the rest follows; 0: refused, nothing follows
  *   3     responder  64     two proofs
  *   3     responder  7–258  its version
@@ -21,13 +21,13 @@
  * nothing by dialing, not even the version. A node that is dialed learns the initiator's version, and can try to guess a
  * weak key from the proofs; scrypt makes each guess cost.
  *
- * Once both have proven, both know both versions, and each refuses the other when they have no record format in common.
+ * Once both have proven, both know both versions, and each refuses the other when they cannot be in one cluster.
  */
 import { createHmac, scrypt, timingSafeEqual } from 'node:crypto'
 import { invariant } from '../../core/invariant.js'
 import type { Random } from '../../core/random.js'
+import { decodeVersion, encodeVersion, type NodeVersion, obstacleBetween, readVersion } from '../node-version.js'
 import { WIRE_VERSION } from '../wire-version.js'
-import { decodeVersion, encodeVersion, type NodeVersion, obstacleBetween, readVersion } from './node-version.js'
 import { refusedByPeer, refusedHere } from './refusal.js'
 
 const NONCE_BYTES = 32
@@ -68,6 +68,8 @@ export interface Admission {
   /** Of this node. */
   readonly version: NodeVersion
   readonly random: Random
+  /** Called with what the other side tells of its version, once it is proven and before it may be refused. Default: nothing. */
+  readonly onTold?: (version: NodeVersion) => void
   /** @returns exactly `byteCount` bytes; rejects when the connection ends first or the handshake takes too long */
   readonly read: (byteCount: number) => Promise<Uint8Array>
   readonly write: (bytes: Uint8Array) => Promise<void>
@@ -76,11 +78,12 @@ export interface Admission {
 /**
  * Proves to the other side that this node belongs to the cluster, checks the other side's proof, and compares versions.
  *
- * @throws `ERR_PEER_REFUSED` when one of the two proofs fails, or when the two have no format in common;
+ * @returns what the other side told of its version
+ * @throws `ERR_PEER_REFUSED` when one of the two proofs fails, or when the two cannot be in one cluster;
  *   `ERR_PEER_PROTOCOL` for a malformed version; what `read` and `write` throw
  */
-export async function admit(admission: Admission): Promise<void> {
-  const { initiator, version, read, write, random } = admission
+export async function admit(admission: Admission): Promise<NodeVersion> {
+  const { initiator, version, read, write, random, onTold = () => {} } = admission
   const own = random.bytes(NONCE_BYTES)
   await write(own)
   const other = await read(NONCE_BYTES)
@@ -96,8 +99,11 @@ export async function admit(admission: Admission): Promise<void> {
     throw refusedHere(STRANGER)
   }
   if (!initiator) await write(Buffer.concat([Uint8Array.of(1), statement(admission, nonces)]))
-  const obstacle = obstacleBetween(version, decodeVersion(told))
+  const theirs = decodeVersion(told)
+  onTold(theirs)
+  const obstacle = obstacleBetween(version, theirs)
   if (obstacle !== undefined) throw refusedHere(obstacle)
+  return theirs
 }
 
 /** @returns the proofs and the version of this side */

@@ -9,9 +9,9 @@ import { noise } from '@libp2p/noise'
 import { byteStream } from '@libp2p/utils'
 import { SheafError } from '../../core/errors.js'
 import type { Random } from '../../core/random.js'
+import type { NodeVersion } from '../node-version.js'
 import { WIRE_VERSION } from '../wire-version.js'
 import { admit } from './admission.js'
-import type { NodeVersion } from './node-version.js'
 
 type NoiseComponents = Parameters<ReturnType<typeof noise>>[0]
 type Encrypted = SecuredConnection<unknown>
@@ -28,12 +28,15 @@ const SELF = 'this is the node itself'
 export interface AdmittingEncrypterInit {
   readonly self: PeerId
   readonly secrets: readonly Uint8Array[]
-  readonly version: NodeVersion
+  /** What this node tells now. */
+  readonly version: () => NodeVersion
   readonly random: Random
+  /** Called with what each node of the cluster tells of its version, also when it is then refused for that. Default: nothing. */
+  readonly onTold?: (version: NodeVersion) => void
   /** Called for each node that this one refused, or that refused this one, with the raw connection. */
   readonly onRefused: (peer: PeerId, err: SheafError, connection: MessageStream) => void
-  /** Called with the raw connection, below the encryption, of each admitted node. */
-  readonly onAdmitted: (connection: MessageStream) => void
+  /** Called for each admitted node, with the raw connection below the encryption and what the node told of its version. */
+  readonly onAdmitted: (peer: PeerId, connection: MessageStream, version: NodeVersion) => void
 }
 
 /**
@@ -88,19 +91,21 @@ async function admitted(
   init: AdmittingEncrypterInit,
   options: SecureConnectionOptions | undefined
 ): Promise<Encrypted> {
-  const { self, secrets, version, random, onRefused, onAdmitted } = init
+  const { self, secrets, version, random, onTold, onRefused, onAdmitted } = init
   const peer = secured.remotePeer
   if (peer.equals(self)) throw new Error(SELF)
   const bytes = byteStream<MessageStream>(secured.connection)
   const limits = options?.signal === undefined ? {} : { signal: options.signal }
+  let told: NodeVersion
   try {
-    await admit({
+    told = await admit({
       initiator,
       self: self.toMultihash().bytes,
       peer: peer.toMultihash().bytes,
       secrets,
-      version,
+      version: version(),
       random,
+      ...(onTold && { onTold }),
       read: async byteCount => (await bytes.read({ ...limits, bytes: byteCount })).subarray(),
       write: async sent => await bytes.write(sent, limits)
     })
@@ -108,6 +113,6 @@ async function admitted(
     if (err instanceof SheafError) onRefused(peer, err, connection)
     throw err
   }
-  onAdmitted(connection)
+  onAdmitted(peer, connection, told)
   return { ...secured, connection: bytes.unwrap() }
 }

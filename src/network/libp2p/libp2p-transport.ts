@@ -12,16 +12,17 @@ import type { Random } from '../../core/random.js'
 import type { NodeId } from '../../domain/ids.js'
 import { AdvertisedAddresses, multiaddrOf } from '../addresses/advertised-addresses.js'
 import { defaultRoute, interfaceAddresses, routeTo } from '../addresses/local-addresses.js'
+import { type NodeVersion, obstacleBetween } from '../node-version.js'
 import { RefusalLog } from '../refusal-log.js'
 import { serveFetch } from '../rpc/fetch-stream.js'
 import { RpcResponder } from '../rpc/rpc-responder.js'
+import type { ToldPast } from '../told-past.js'
 import { type FetchHandler, REQUEST_BYTES_MAX, type RequestHandler, type Transport } from '../transport.js'
 import { type ClusterSecrets, deriveSecrets } from './admission.js'
 import { isSelfDial } from './admitting-encrypter.js'
 import { Gossip, type TopicHandler } from './gossip.js'
 import { Libp2pChannel } from './libp2p-channel.js'
 import { createLibp2pNode, type Libp2pNode, listenError } from './libp2p-node.js'
-import type { NodeVersion } from './node-version.js'
 import { FETCH_PROTOCOL, FETCH_STREAMS_MAX, PeerLink, RPC_PROTOCOL } from './peer-link.js'
 import { refusalIn } from './refusal.js'
 import { SilenceWatch } from './silence-watch.js'
@@ -30,6 +31,8 @@ import { SilenceWatch } from './silence-watch.js'
 const HANG_UP_MS = 1_000
 /** One for each connection, and some that have ended on one side only. */
 const RPC_STREAMS_MAX = 8
+/** Peers whose versions are remembered, connected or not. */
+const VERSIONS_MAX = 4_096
 
 export interface Libp2pTransportComponents {
   readonly clock: Clock
@@ -48,7 +51,7 @@ export interface Libp2pTransportInit {
   readonly clusterName: string
   /** Newest first, at most two; the second is an older one that is still accepted. None: the cluster name suffices. */
   readonly clusterKeys: readonly Uint8Array[]
-  /** Told to every peer; one without a common record format is refused. */
+  /** Told to every peer; one that cannot be in one cluster with it is refused. */
   readonly version: NodeVersion
 }
 
@@ -70,8 +73,12 @@ export class Libp2pTransport implements Transport {
   readonly #discoveryListeners = new Set<(addresses: readonly string[]) => void>()
   /** One for each connected peer. */
   readonly #links = new Map<NodeId, PeerLink>()
+  /** What peers told of their versions when they last connected, the latest last. */
+  readonly #versions = new Map<NodeId, NodeVersion>()
+  readonly #pastListeners = new Set<(past: ToldPast) => void>()
   /** Streams of peers that are being served. */
   readonly #answering = new Set<Promise<void>>()
+  #version: NodeVersion
   #node: Libp2pNode | undefined
   #gossip: Gossip | undefined
   #advertised: AdvertisedAddresses | undefined
@@ -81,6 +88,7 @@ export class Libp2pTransport implements Transport {
     this.#random = components.random
     this.#log = components.log
     this.#init = init
+    this.#version = init.version
     this.#refusals = new RefusalLog(components)
     this.#silenceWatch = new SilenceWatch(components)
     this.self = nodeIdOf(peerIdFromPrivateKey(init.privateKey))
@@ -120,6 +128,28 @@ export class Libp2pTransport implements Transport {
     await node.stop()
     await Promise.all(this.#answering)
     for (const peer of [...this.#links.keys()]) this.#peerDown(peer)
+  }
+
+  get version(): NodeVersion {
+    return this.#version
+  }
+
+  versionOf(peer: NodeId): NodeVersion | undefined {
+    return this.#links.has(peer) ? this.#versions.get(peer) : undefined
+  }
+
+  requireFormat(format: number): void {
+    this.#version = { ...this.#version, clusterFormat: format }
+    for (const peer of this.#links.keys()) this.#recheck(peer)
+  }
+
+  tellPast(past: ToldPast): void {
+    this.#version = { ...this.#version, past }
+    for (const peer of this.#links.keys()) this.#recheck(peer)
+  }
+
+  onPast(listener: (past: ToldPast) => void): void {
+    this.#pastListeners.add(listener)
   }
 
   addresses(): readonly string[] {
@@ -197,15 +227,18 @@ export class Libp2pTransport implements Transport {
   }
 
   async #createNode(listen: readonly string[], { secrets, tags }: ClusterSecrets): Promise<Libp2pNode> {
-    const { privateKey, mdns, version } = this.#init
+    const { privateKey, mdns } = this.#init
     const node = await createLibp2pNode({
       privateKey,
       listen,
       announce: addresses => this.#announceable(addresses),
       admission: {
         secrets,
-        version,
+        version: () => this.#version,
         random: this.#random,
+        onTold: ({ past }) => {
+          if (past !== undefined) for (const listener of this.#pastListeners) listener(past)
+        },
         onRefused: (peer, { code, message: reason }, connection) => {
           // libp2p hands its transport's connection to the encryption, since no other layer is configured below it
           const { remoteAddr } = connection as MultiaddrConnection
@@ -217,7 +250,10 @@ export class Libp2pTransport implements Transport {
             address: remoteAddr.toString()
           })
         },
-        onAdmitted: connection => this.#silenceWatch.watch(connection)
+        onAdmitted: (peer, connection, version) => {
+          this.#noteVersion(nodeIdOf(peer), version)
+          this.#silenceWatch.watch(connection)
+        }
       },
       mdnsTags: mdns ? tags : [],
       onDiscovered: addresses => {
@@ -296,6 +332,21 @@ export class Libp2pTransport implements Transport {
     const remote = node.getConnections(id)[0]?.remoteAddr
     if (remote !== undefined) void this.#advertised?.noteConnected(peer, hostOf(remote))
     this.#report(peer, 'up')
+    this.#recheck(peer) // what this node tells may have changed since
+  }
+
+  #noteVersion(peer: NodeId, version: NodeVersion): void {
+    this.#versions.delete(peer)
+    this.#versions.set(peer, version)
+    const [oldest] = this.#versions.keys()
+    if (this.#versions.size > VERSIONS_MAX && oldest !== undefined) this.#versions.delete(oldest)
+  }
+
+  /** Hangs up on a connected peer that would be refused now; the next handshake tells both sides why. */
+  #recheck(peer: NodeId): void {
+    const version = this.versionOf(peer)
+    if (version === undefined || obstacleBetween(this.#version, version) === undefined) return
+    this.hangUp(peer).catch(err => this.#log.debug({ err, peer }, 'could not hang up on a peer'))
   }
 
   #peerDown(peer: NodeId): void {

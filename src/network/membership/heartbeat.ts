@@ -14,6 +14,8 @@
  *   heads      [{volume, bytes}]  volumes of its present epoch and their lengths, the newest last
  *   indexes    [{model, shards}]  models whose vectors it searches, and the shards that it holds completely: 8 bytes each,
  *                                 see domain/shards.ts; may be absent
+ *   purged     uint           ms since the Unix epoch: it has no needle of a photo whose grave it heard of before, laid-out
+ *                             ones excepted; absent: it does not know
  */
 import { toWellFormed } from '../../domain/cbor.js'
 import { type ModelId, parseModelId } from '../../domain/features.js'
@@ -42,6 +44,8 @@ const HLC_BYTES = 8
 /** The model in use, its successor, and two spare ones. */
 const INDEXES_MAX = 4
 const MODEL_ID_BYTES = 8
+/** The last moment that RFC 3339 can write. */
+const TIME_MS_MAX = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
 
 export interface Heartbeat {
   readonly epoch: ActorId
@@ -59,6 +63,11 @@ export interface Heartbeat {
   readonly heads: readonly HeartbeatHead[]
   /** One for each model whose vectors the sender searches. */
   readonly indexes?: readonly HeartbeatIndex[]
+  /**
+   * The sender has no needle of a photo whose grave it heard of before this, laid-out ones excepted; ms since the Unix
+   * epoch. Absent: it does not know.
+   */
+  readonly purgedToMs?: number
 }
 
 export interface HeartbeatIndex {
@@ -100,7 +109,8 @@ export function encodeHeartbeat(heartbeat: Heartbeat): Uint8Array {
           ['model', Buffer.from(model, 'hex')],
           ['shards', encodeShards(shards)]
         ])
-    )
+    ),
+    purged: heartbeat.purgedToMs === undefined ? undefined : boundedTime(heartbeat.purgedToMs)
   })
 }
 
@@ -120,13 +130,18 @@ export function decodeHeartbeat(body: Uint8Array): Heartbeat {
     version: message.text('version', VERSION_CHARACTERS_MAX),
     now: new DataView(now.buffer, now.byteOffset, HLC_BYTES).getBigUint64(0) as Hlc,
     heads: message.list('heads', HEADS_MAX, head),
-    ...(message.has('indexes') && { indexes: message.list('indexes', INDEXES_MAX, index) })
+    ...(message.has('indexes') && { indexes: message.list('indexes', INDEXES_MAX, index) }),
+    ...(message.has('purged') && { purgedToMs: message.uint('purged', TIME_MS_MAX) })
   }
 }
 
 /** @returns the first addresses, within the bounds that peers accept */
 export function boundedAddresses(addresses: readonly string[]): readonly string[] {
   return addresses.filter(({ length }) => length <= ADDRESS_CHARACTERS_MAX).slice(0, ADDRESSES_MAX)
+}
+
+function boundedTime(ms: number): number {
+  return Math.max(0, Math.min(Math.floor(ms), TIME_MS_MAX))
 }
 
 function head(message: Message): HeartbeatHead {

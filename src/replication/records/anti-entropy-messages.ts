@@ -3,7 +3,7 @@
  * CBOR maps (see network/rpc/message.ts); all are requests.
  *
  *   tree.nodes    {version, level, indexes} → {root, children}
- *                   version    2: trees of another version cannot be compared
+ *                   version    2; the greatest that both nodes know (network/wire-version.ts)
  *                   level      0…3
  *                   indexes    nodes of that level, 2 bytes each
  *                   root       16 bytes: the answering node's root when it answered
@@ -14,7 +14,7 @@
  *   records.get   {keys} → {count, records}
  *                   keys       record keys
  *                   count      keys answered, from the first; at least 1
- *                   records    [bytes], each as in record-codec.ts; none for a key without a record
+ *                   records    [bytes], each as in record-codec.ts, also graves; none for an unknown key
  *   records.put   {records, graves} → {changed}
  *                   graves     packed as leaves, only graves; may be absent
  *                   changed    how many of them changed the answering node's directory
@@ -31,19 +31,20 @@
  */
 import { hasCode } from '../../core/errors.js'
 import { invariant } from '../../core/invariant.js'
+import type { VersionRange } from '../../domain/formats.js'
 import { GRAVES_MAX, readVarint, writeVarint } from '../../domain/graves.js'
 import { parsePhotoId, photoIdBytes, photoIdFrom } from '../../domain/ids.js'
 import { DIGEST_BYTES, MERKLE_BUCKETS, MERKLE_FANOUT } from '../../domain/merkle.js'
 import type { RecordKey } from '../../domain/record.js'
 import { GRAVE_GENERATION_MAX } from '../../domain/record-codec.js'
 import { encodeMessage, invalidField, Message } from '../../network/rpc/message.js'
+import { TREE_VERSIONS } from '../../network/wire-version.js'
 
 export const METHOD_NODES = 'tree.nodes'
 export const METHOD_LEAVES = 'tree.leaves'
 export const METHOD_GET = 'records.get'
 export const METHOD_PUT = 'records.put'
 
-const TREE_VERSION = 2
 /** The level above the buckets. */
 export const NODE_LEVEL_LAST = 3
 /** 32 KiB of children. */
@@ -102,13 +103,15 @@ export interface GetAnswer {
   readonly records: readonly Uint8Array[]
 }
 
-export function encodeNodesRequest({ level, indexes }: NodesRequest): Uint8Array {
-  return encodeMessage({ version: TREE_VERSION, level, indexes: packNumbers(indexes) })
+/** @param version - known to the peer, too */
+export function encodeNodesRequest({ level, indexes }: NodesRequest, version: number = TREE_VERSIONS.max): Uint8Array {
+  return encodeMessage({ version, level, indexes: packNumbers(indexes) })
 }
 
-export function decodeNodesRequest(body: Uint8Array): NodesRequest {
+/** @param versions - known to this node */
+export function decodeNodesRequest(body: Uint8Array, versions: VersionRange = TREE_VERSIONS): NodesRequest {
   const message = Message.decode(body)
-  if (message.uint('version') !== TREE_VERSION) throw invalidField('version')
+  if (message.uint('version', versions.max) < versions.min) throw invalidField('version')
   const level = message.uint('level', NODE_LEVEL_LAST)
   return { level, indexes: unpackNumbers(message, 'indexes', NODES_MAX, MERKLE_FANOUT ** level) }
 }

@@ -8,6 +8,7 @@ import type { Random } from '../../core/random.js'
 import { RateLimiter } from '../../core/rate-limiter.js'
 import { WorkerLoop } from '../../core/worker-loop.js'
 import type { Directory } from '../../directory/directory.js'
+import { greatestCommon } from '../../domain/formats.js'
 import type { NodeId } from '../../domain/ids.js'
 import type { Transport } from '../../network/transport.js'
 import { answerGet, answerLeaves, answerNodes, answerPut } from './anti-entropy-answers.js'
@@ -36,12 +37,15 @@ const EXPECTED: readonly ErrorCode[] = [
 ]
 
 export interface AntiEntropyComponents {
-  readonly transport: Pick<Transport, 'self' | 'onPeer' | 'request' | 'handle'>
-  readonly directory: Pick<Directory, 'state' | 'digest' | 'merkle' | 'leaves' | 'getMany' | 'merge' | 'mergeGraves'>
+  readonly transport: Pick<Transport, 'self' | 'version' | 'versionOf' | 'onPeer' | 'request' | 'handle'>
+  readonly directory: Pick<
+    Directory,
+    'formats' | 'state' | 'digest' | 'merkle' | 'leaves' | 'getMany' | 'gravesOf' | 'merge' | 'mergeGraves'
+  >
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
-  /** Called when the directory has been compared with a peer's as a whole. */
+  /** Called when the directory has been compared with a peer's as a whole, or is known to be equal to it. */
   readonly onRound?: () => void
 }
 
@@ -91,7 +95,7 @@ export class AntiEntropy implements Startable {
     this.#limiter = new RateLimiter(clock, { perSecond: recordsPerSecondMax, burst: recordsPerSecondMax })
     this.#loop = new WorkerLoop({ clock, log }, { name: 'anti-entropy', idleMs: CHECK_MS, step: this.#step.bind(this) })
     transport.handle(METHOD_NODES, async (peer, body) => {
-      const request = decodeNodesRequest(body)
+      const request = decodeNodesRequest(body, transport.version.tree)
       if (request.level === 0) this.#notePeerExchange(peer)
       return answerNodes(this.#replica, request)
     })
@@ -121,11 +125,12 @@ export class AntiEntropy implements Startable {
    * @param digest - as returned by `Directory.digest`
    */
   noteDigest(peer: NodeId, digest: string): void {
-    const { directory, clock } = this.#components
+    const { directory, clock, onRound } = this.#components
     const schedule = this.#schedules.get(peer)
     if (schedule === undefined || directory.state !== 'open') return
     if (digest === directory.digest()) {
       schedule.differsSince = undefined
+      onRound?.()
       return
     }
     schedule.differsSince ??= clock.monotonic()
@@ -160,8 +165,11 @@ export class AntiEntropy implements Startable {
       signal.throwIfAborted()
       const { transport, clock, log, onRound } = this.#components
       const startedAt = clock.monotonic()
+      const theirs = transport.versionOf(peer)
+      const version = theirs && greatestCommon(transport.version.tree, theirs.tree)
       const exchange = new TreeExchange({
         peer,
+        ...(version !== undefined && { version }),
         replica: this.#replica,
         ask: (method, body) =>
           withDeadline(clock, REQUEST_MS_MAX, signal, limit => transport.request(peer, method, body, limit)),

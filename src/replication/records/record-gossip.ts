@@ -1,7 +1,7 @@
 /*
  * Topic `records`: records as the sender's own latest writes left them. A CBOR map (see network/rpc/message.ts):
  *
- *   version   uint       1; messages of another version are refused
+ *   version   uint       1; the greatest that all connected peers know, too (network/wire-version.ts)
  *   sender    text       id of the node that wrote them
  *   records   [bytes]    each as in record-codec.ts
  */
@@ -12,12 +12,12 @@ import type { Logger } from '../../core/log.js'
 import { RateLimiter } from '../../core/rate-limiter.js'
 import type { RecordChange } from '../../directory/batch-plan.js'
 import type { Directory } from '../../directory/directory.js'
+import type { VersionRange } from '../../domain/formats.js'
 import type { NodeId, VolumeId } from '../../domain/ids.js'
 import { encodeMessage, Message } from '../../network/rpc/message.js'
 import type { Transport } from '../../network/transport.js'
 
 const TOPIC = 'records'
-const VERSION = 1
 const SENDER_CHARACTERS_MAX = 128
 
 /** Records written within this time share a message: gossip costs per message, not per byte. */
@@ -36,7 +36,7 @@ const PEERS_MAX = 1_024
 const WARN_EVERY_MS = 60_000
 
 export interface RecordGossipComponents {
-  readonly transport: Pick<Transport, 'self' | 'peers' | 'publish' | 'subscribe'>
+  readonly transport: Pick<Transport, 'self' | 'version' | 'versionOf' | 'peers' | 'publish' | 'subscribe'>
   readonly directory: Pick<Directory, 'merge' | 'onChange'>
   readonly clock: Clock
   readonly log: Logger
@@ -166,8 +166,15 @@ export class RecordGossip implements Startable {
   #publish(records: readonly Uint8Array[]): void {
     if (records.length === 0) return
     const { transport } = this.#components
-    transport.publish(TOPIC, encodeMessage({ version: VERSION, sender: transport.self, records }))
+    transport.publish(TOPIC, encodeMessage({ version: this.#version(), sender: transport.self, records }))
     this.#counts.published += records.length
+  }
+
+  /** @returns the greatest version that this node and all its peers know: the handshake admits nobody without one */
+  #version(): number {
+    const { transport } = this.#components
+    const known = transport.peers().flatMap(peer => transport.versionOf(peer)?.gossip.max ?? [])
+    return Math.min(transport.version.gossip.max, ...known)
   }
 
   // --- receiving ---
@@ -175,7 +182,7 @@ export class RecordGossip implements Startable {
   #receive(from: NodeId, body: Uint8Array): void {
     if (this.#unsubscribe === undefined || from === this.#components.transport.self) return
     try {
-      const records = decodeRecords(body)
+      const records = decodeRecords(body, this.#components.transport.version.gossip)
       const byteCount = body.byteLength
       // Expected from a busy peer, so it is counted but not logged.
       const full = this.#inboxBytes + byteCount > INBOX_BYTES_MAX
@@ -229,11 +236,14 @@ export class RecordGossip implements Startable {
 }
 
 /** @throws `ERR_PEER_PROTOCOL` */
-function decodeRecords(body: Uint8Array): Uint8Array[] {
+function decodeRecords(body: Uint8Array, { min, max }: VersionRange): Uint8Array[] {
   const message = Message.decode(body)
   const version = message.uint('version')
-  if (version !== VERSION)
-    throw new SheafError('ERR_PEER_PROTOCOL', `a peer gossips records in version ${version}, this node in ${VERSION}`)
+  if (version < min || version > max)
+    throw new SheafError(
+      'ERR_PEER_PROTOCOL',
+      `a peer gossips records in version ${version}, this node knows ${min} to ${max}`
+    )
   message.text('sender', SENDER_CHARACTERS_MAX)
   return message.byteStrings('records', RECORDS_MAX)
 }

@@ -29,6 +29,8 @@ import type { TreeReplica } from './tree-replica.js'
 export interface TreeExchangeComponents {
   readonly peer: NodeId
   readonly replica: TreeReplica
+  /** Of the comparison, known to both. Default: the latest. */
+  readonly version?: number
   /** Sends one request to the peer. @throws what ends the exchange */
   readonly ask: (method: string, body: Uint8Array) => Promise<Uint8Array>
   /** Called after records were moved; resolves when more may be. */
@@ -104,7 +106,10 @@ export class TreeExchange {
   }
 
   async #askNodes(level: number, indexes: readonly number[]): Promise<{ root: Uint8Array; children: Uint8Array }> {
-    const answer = await this.#components.ask(METHOD_NODES, encodeNodesRequest({ level, indexes }))
+    const answer = await this.#components.ask(
+      METHOD_NODES,
+      encodeNodesRequest({ level, indexes }, this.#components.version)
+    )
     return decodeNodesAnswer(answer, indexes.length)
   }
 

@@ -3,8 +3,8 @@ import type { Logger } from '../../core/log.js'
 import type { Directory } from '../../directory/directory.js'
 import type { NodeId } from '../../domain/ids.js'
 import { MERKLE_FANOUT } from '../../domain/merkle.js'
-import type { RecordKey } from '../../domain/record.js'
-import { encodeRecord } from '../../domain/record-codec.js'
+import { graveOf, type RecordKey } from '../../domain/record.js'
+import { encodeRecord, encodeRecordAs } from '../../domain/record-codec.js'
 import { REQUEST_BYTES_MAX } from '../../network/transport.js'
 import { type GraveLeaf, type Leaf, PUT_GRAVES_MAX, SHORT_DIGEST_BYTES } from './anti-entropy-messages.js'
 
@@ -12,7 +12,10 @@ import { type GraveLeaf, type Leaf, PUT_GRAVES_MAX, SHORT_DIGEST_BYTES } from '.
 const RECORD_BYTES_MAX = REQUEST_BYTES_MAX - 1024
 
 export interface TreeReplicaComponents {
-  readonly directory: Pick<Directory, 'merkle' | 'leaves' | 'getMany' | 'merge' | 'mergeGraves'>
+  readonly directory: Pick<
+    Directory,
+    'formats' | 'merkle' | 'leaves' | 'getMany' | 'gravesOf' | 'merge' | 'mergeGraves'
+  >
   readonly log: Logger
 }
 
@@ -56,12 +59,19 @@ export class TreeReplica {
     )
   }
 
-  /** @returns the encoded records in the order of the keys; undefined for a record that is absent or too large to send */
+  /**
+   * @returns the encoded records, or graves, in the order of the keys; undefined for one that is absent or too large to send
+   */
   async records(keys: readonly RecordKey[]): Promise<(Uint8Array | undefined)[]> {
     const stored = await this.#directory.getMany(keys)
+    const missing = keys.filter((_, i) => stored[i] === undefined)
+    const graves = (await this.#directory.gravesOf(missing)).values()
     return stored.map((found, i) => {
-      if (found === undefined) return undefined
-      const bytes = encodeRecord(found.record)
+      if (found === undefined) {
+        const grave = graves.next().value
+        return grave && encodeRecord(graveOf(keys[i] as RecordKey, grave.generation))
+      }
+      const bytes = encodeRecordAs(this.#directory.formats, found.record)
       if (bytes.length <= RECORD_BYTES_MAX) return bytes
       this.#log.warn(
         { ...keys[i], byteCount: bytes.length },

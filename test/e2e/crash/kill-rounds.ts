@@ -9,13 +9,16 @@ import { HistoryError } from './photo-history.js'
 import { type KnownPhoto, PhotoModel } from './photo-model.js'
 import { acceptReceipt, uploadBirth, Workload, type WorkloadInit } from './workload.js'
 
+/** What was deleted a moment ago goes, too: a round has no day to wait. */
+const COMPACT_NOW = 'compact?now=true'
+
 /** What one round does to a node before, while and after it is killed. */
 export interface RoundPlan {
   readonly name: string
   readonly flags: readonly string[]
   readonly workload: WorkloadInit
   /** Runs again and again under the load. */
-  readonly job?: 'compact' | 'rebuild-directory' | 'scrub'
+  readonly job?: typeof COMPACT_NOW | 'rebuild-directory' | 'scrub'
   /** Kills the restarted node too, before it is ready. */
   readonly killWhileStarting?: boolean
   /** SIGTERM instead of SIGKILL. */
@@ -41,15 +44,15 @@ export const ROUNDS: readonly RoundPlan[] = [
     workload: { ...SMALL_PHOTOS, mayBeUnavailable: true },
     job: 'rebuild-directory'
   },
-  { name: 'compaction', flags: SMALL_VOLUMES, workload: SMALL_PHOTOS, job: 'compact' },
-  { name: 'purge of chunks', flags: [...SMALL_VOLUMES, ...PURGE], workload: CHUNKED_PHOTOS, job: 'compact' },
+  { name: 'compaction', flags: SMALL_VOLUMES, workload: SMALL_PHOTOS, job: COMPACT_NOW },
+  { name: 'purge of chunks', flags: [...SMALL_VOLUMES, ...PURGE], workload: CHUNKED_PHOTOS, job: COMPACT_NOW },
   { name: 'scrub', flags: [], workload: SMALL_PHOTOS, job: 'scrub' },
   { name: 'stopped', flags: SMALL_VOLUMES, workload: CHUNKED_PHOTOS, stop: true },
   {
     name: 'purge, killed while starting',
     flags: [...SMALL_VOLUMES, ...PURGE],
     workload: SMALL_PHOTOS,
-    job: 'compact',
+    job: COMPACT_NOW,
     killWhileStarting: true
   }
 ]
@@ -120,7 +123,7 @@ export class KillRounds {
     const node = await NodeProcess.start({ dataDir: this.#dataDir })
     const client = new HttpClient(node.url)
     await this.#check(node, this.#random.fork('finish'), Number.POSITIVE_INFINITY)
-    await runJob(client, 'compact')
+    await runJob(client, COMPACT_NOW)
     const before = await digestAtRest(client)
     await runJob(client, 'rebuild-directory')
     const after = await digestOf(client)
@@ -141,7 +144,7 @@ export class KillRounds {
     all.catch(() => workload.stop())
     await untilBusy(workload, random.between(20, 500))
     // Compaction is killed in its second to fourth volume, wherever it is then.
-    if (plan.job === 'compact') await untilCompacted(node, workload, random.between(1, 3))
+    if (plan.job === COMPACT_NOW) await untilCompacted(node, workload, random.between(1, 3))
     await delay(random.fraction() * 20)
     workload.stop()
     if (plan.stop === true) await stopCleanly(node)

@@ -1,4 +1,4 @@
-import { Writable } from 'node:stream'
+import { Readable, Writable } from 'node:stream'
 import { runCli } from '../../../src/cli/cli.js'
 import { flagHints, settingsHelp } from '../../../src/config/help.js'
 import { systemClock } from '../../../src/core/clock.js'
@@ -39,13 +39,15 @@ async function helpOf(command: readonly string[]): Promise<string> {
   const components = {
     clock: systemClock,
     random: systemRandom,
+    stdin: () => Readable.from([]),
     stdout: output,
     stderr: output,
     environment: {},
     signal: new AbortController().signal
   }
   const start = { flags: flagHints(), help: settingsHelp, run: async () => 0 as const }
-  const code = await runCli([...command, '--help'], components, { version: '', start })
+  const openFolder = () => Promise.reject(new Error('help opens no folder'))
+  const code = await runCli([...command, '--help'], components, { version: '', start, openFolder })
   if (code !== 0) throw new Error(`sheaf ${command.join(' ')} --help ended with ${code}:\n${help}`)
   return help
 }

@@ -40,6 +40,7 @@ const CHAPTERS: readonly Chapter[] = [
       { title: 'Identities', path: 'src/domain/ids.ts' },
       { title: 'Canonical CBOR', path: 'src/domain/cbor.ts' },
       { title: 'Record', path: 'src/domain/record-codec.ts' },
+      { title: 'Graves', path: 'src/domain/graves.ts' },
       { title: 'The fields of a photo', path: 'src/domain/photo.ts' },
       { title: 'What was found out about a photo', path: 'src/domain/findings.ts' }
     ]
@@ -53,6 +54,11 @@ const CHAPTERS: readonly Chapter[] = [
       { title: 'Merkle tree', path: 'src/domain/merkle.ts' },
       { title: 'Cursor of a list', path: 'src/directory/cursor.ts' }
     ]
+  },
+  {
+    title: 'What was laid out',
+    introduction: `The file \`data/laid-out\`: what graves have ended on this node before its time.`,
+    sources: [{ title: 'Frames', path: 'src/store/laid-out.ts' }]
   },
   {
     title: 'Vectors',

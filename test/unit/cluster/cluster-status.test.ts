@@ -1,5 +1,10 @@
 import { expect, test } from 'vitest'
-import { ClusterStatus, type ClusterStatusComponents } from '../../../src/cluster/cluster-status.js'
+import {
+  type ClusterMember,
+  ClusterStatus,
+  type ClusterStatusComponents,
+  leastPurgedToMs
+} from '../../../src/cluster/cluster-status.js'
 import type { NodeId } from '../../../src/domain/ids.js'
 import type { MemberView } from '../../../src/network/membership/member-view.js'
 import { SimulatedClock } from '../../support/simulated-clock.js'
@@ -36,7 +41,7 @@ function view(id: string, changes: Partial<MemberView> = {}): MemberView {
 function status(components: Partial<ClusterStatusComponents> = {}): ClusterStatus {
   const space = async (): Promise<{ freeBytes: number; totalBytes: number }> => ({ freeBytes: 7, totalBytes: 8 })
   return new ClusterStatus(
-    { clock: new SimulatedClock(99), space, ...components },
+    { clock: new SimulatedClock(99), space, purgedToMs: () => 77, ...components },
     { nodeId: 'me' as NodeId, name: 'box', version: '1' }
   )
 }
@@ -54,18 +59,35 @@ test('a node without a network is a cluster of one', async () => {
       lagBytes: 0,
       disk: { freeBytes: 7, totalBytes: 8 },
       version: '1',
-      clockSkewMs: 0
+      formats: expect.objectContaining({ min: 2, max: 2 }),
+      clockSkewMs: 0,
+      purgedToMs: 77
     }
   ])
 })
 
 test('members are shown with the data of their heartbeats, and with their lag', async () => {
   const never = { heartbeat: undefined, lastSeenAtMs: undefined, clockSkewMs: undefined, state: 'down' } as const
-  const members = [view('a'), view('b', never), view('c', { heartbeat: { ...HEARTBEAT, totalBytes: 0 } })]
+  const members = [
+    view('a'),
+    view('b', never),
+    view('c', { heartbeat: { ...HEARTBEAT, totalBytes: 0, purgedToMs: 5 } })
+  ]
   const lagBytes = (id: string): number | undefined => (id === 'b' ? undefined : 42)
   const [a, b, c] = await status({ membership: { members: () => members }, lagBytes }).members()
   expect(a).toMatchObject({ id: 'a', state: 'alive', lagBytes: 42, version: '1.2.3', clockSkewMs: -3, joinedAtMs: 2 })
   expect(a?.disk).toMatchObject({ freeBytes: 5, totalBytes: 10 })
   expect(b).toMatchObject({ id: 'b', state: 'down', lagBytes: undefined, version: undefined, disk: undefined })
   expect(c?.disk).toBeUndefined()
+  expect([a?.purgedToMs, b?.purgedToMs, c?.purgedToMs]).toEqual([undefined, undefined, 5])
+})
+
+test('the cluster has purged what the last of its members has, and it is not known while one does not say', () => {
+  const member = (purgedToMs: number | undefined, state: ClusterMember['state'] = 'alive'): ClusterMember => {
+    return { ...view('m', { state }), purgedToMs, lagBytes: 0, disk: undefined, version: '1' }
+  }
+  expect(leastPurgedToMs([member(9), member(3, 'down'), member(5)])).toBe(3)
+  expect(leastPurgedToMs([member(9), member(undefined)])).toBeUndefined()
+  expect(leastPurgedToMs([member(9), member(undefined, 'left'), member(1, 'left')])).toBe(9)
+  expect(leastPurgedToMs([])).toBeUndefined()
 })

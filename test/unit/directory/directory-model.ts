@@ -9,10 +9,11 @@ import {
   TABLE_TERM,
   tableRange
 } from '../../../src/directory/keys.js'
+import { leafFrom } from '../../../src/directory/leaf-rows.js'
 import { recordStateOf } from '../../../src/directory/stored-record.js'
 import { bucketOf, leafDigest, MerkleTree } from '../../../src/domain/merkle.js'
 import { viewPhoto } from '../../../src/domain/photo.js'
-import { type DirectoryRecord, mergeRecords } from '../../../src/domain/record.js'
+import { type DirectoryRecord, isGrave, mergeRecords } from '../../../src/domain/record.js'
 import { encodeRecord } from '../../../src/domain/record-codec.js'
 import { termsOf } from '../../../src/domain/terms.js'
 
@@ -20,7 +21,7 @@ import { termsOf } from '../../../src/domain/terms.js'
 export interface DirectoryContents {
   /** kind id → hex of the merged record's canonical bytes */
   readonly records: Record<string, string>
-  /** kind id → hex of the leaf */
+  /** kind id → hex of the leaf; or, of a record of which only the grave is left, `grave` and its generation */
   readonly leaves: Record<string, string>
   /** bucket → hex, zero ones left out */
   readonly buckets: Record<string, string>
@@ -52,6 +53,10 @@ export function modelOf(written: Iterable<DirectoryRecord>): DirectoryContents {
     const bytes = encodeRecord(record)
     const leaf = leafDigest(record, bytes)
     tree.toggle(bucketOf(record), leaf)
+    if (isGrave(record)) {
+      contents.leaves[name] = `grave ${(record.buried ?? 0) - 1}`
+      continue
+    }
     contents.records[name] = hex(bytes)
     contents.leaves[name] = hex(leaf)
     for (const term of termsOf(record)) {
@@ -79,7 +84,8 @@ export async function rowsOf(database: Database): Promise<Omit<DirectoryContents
   }
   for (const [key, value] of await rows(TABLE_LEAF)) {
     const { kind, id } = recordKeyFrom(key)
-    leaves[`${kind} ${id}`] = hex(openSealed(key, value))
+    const { digest, grave } = leafFrom(key, value)
+    leaves[`${kind} ${id}`] = grave === undefined ? hex(digest) : `grave ${grave.generation}`
   }
   for (const [key, value] of await rows(TABLE_BUCKET)) {
     buckets[Buffer.from(key).readUInt16BE(1)] = hex(openSealed(key, value))

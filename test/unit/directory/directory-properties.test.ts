@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { silentLog } from '../../../src/core/log.js'
 import { Directory } from '../../../src/directory/directory.js'
 import { viewPhoto } from '../../../src/domain/photo.js'
-import type { DirectoryRecord } from '../../../src/domain/record.js'
+import { type DirectoryRecord, graveOf, isGrave, type RecordKey } from '../../../src/domain/record.js'
+import { endedLife } from '../../../src/domain/tombstone.js'
 import { SeededRandom } from '../../support/seeded-random.js'
 import { modelOf, rowsOf } from './directory-model.js'
 import { MemoryDatabaseSource } from './memory-database.js'
@@ -19,6 +20,7 @@ type Write =
     }
   | { readonly do: 'learn'; readonly node: number; readonly from: number }
   | { readonly do: 'album'; readonly node: number; readonly label: number }
+  | { readonly do: 'bury'; readonly node: number; readonly photo: number }
 
 const node = fc.nat(2)
 const label = fc.nat(3)
@@ -27,11 +29,12 @@ const write: fc.Arbitrary<Write> = fc.oneof(
   fc.record({ do: fc.constant('birth' as const), node, label }),
   fc.record({ do: fc.constant('learn' as const), node, from: node }),
   fc.record({ do: fc.constant('album' as const), node, label }),
+  fc.record({ do: fc.constant('bury' as const), node, photo }),
   fc.record({ do: fc.constantFrom('edit', 'tag', 'untag', 'delete', 'undelete'), node, photo, label })
 )
 
 /**
- * Three nodes write concurrently, except where one learns from another. @returns every record written, in that order
+ * Three nodes write concurrently, except where one learns from another. @returns every record and grave, in that order
  */
 function writtenBy(writes: readonly Write[]): DirectoryRecord[] {
   const nodes = [1, 2, 3].map(seed => new PhotoWriter(seed))
@@ -48,8 +51,17 @@ function writtenBy(writes: readonly Write[]): DirectoryRecord[] {
       for (const record of nodes[step.from]?.records.values() ?? []) writer.learn(record)
     } else {
       const photos = [...writer.records.values()].filter(({ kind }) => kind === 'photo')
-      const id = photos[step.photo % Math.max(photos.length, 1)]?.id
-      if (id === undefined) continue
+      const known = photos[step.photo % Math.max(photos.length, 1)]
+      if (known === undefined || isGrave(known)) continue
+      const { id } = known
+      if (step.do === 'bury') {
+        const generation = endedLife(known)
+        if (generation === undefined) continue
+        const grave = graveOf(known, generation)
+        writer.learn(grave)
+        written.push(grave)
+        continue
+      }
       const { deleted } = viewPhoto(writer.require(id))
       const tag = `tag${step.label}`
       if (step.do === 'undelete' && deleted) written.push(writer.undelete(id))
@@ -104,10 +116,17 @@ async function deliver(written: readonly DirectoryRecord[], how: Delivery): Prom
   let directory = await started(source)
   const repeated = written.filter(() => chance(how.repeatChance))
   const logs = Array.from({ length: how.volumes }, (_, i) => new RecordLog(i + 1))
+  /** Graves that come without a needle. */
+  const heard: (RecordKey & { generation: number })[] = []
   for (const record of shuffled([...written, ...repeated], random)) {
-    logs[Math.floor(random.fraction() * how.volumes)]?.append(record)
+    const log = logs[Math.floor(random.fraction() * how.volumes)]
+    if (!isGrave(record)) log?.append(record)
+    else if (chance(0.5)) log?.appendGraves({ id: record.id, generation: (record.buried ?? 0) - 1 })
+    else heard.push({ ...record, generation: (record.buried ?? 0) - 1 })
   }
   const reached = new Map(logs.map(log => [log, 0]))
+  const hear = async (): Promise<void> => void (await directory.mergeGraves(heard))
+  if (chance(0.3)) await hear()
   let pile: Promise<void>[] = []
   const settle = async (): Promise<void> => {
     await Promise.all(pile)
@@ -136,6 +155,7 @@ async function deliver(written: readonly DirectoryRecord[], how: Delivery): Prom
     }
   }
   await settle()
+  await hear()
   for (const log of logs) {
     expect(directory.progress(log.volume)).toEqual({ reached: log.needles.length === 0 ? 0 : log.end, gaps: [] })
   }

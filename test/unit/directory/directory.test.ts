@@ -16,10 +16,12 @@ import {
 } from '../../../src/directory/keys.js'
 import { verbatimRow } from '../../../src/directory/opaque-records.js'
 import { MIGRATIONS } from '../../../src/directory/schema.js'
+import { bornIn, RECORD_FORMATS, type RecordFormats } from '../../../src/domain/formats.js'
 import { bucketOf } from '../../../src/domain/merkle.js'
 import { viewPhoto } from '../../../src/domain/photo.js'
 import type { DirectoryRecord } from '../../../src/domain/record.js'
-import { decodeRecord, encodeRecord, RECORD_FORMAT } from '../../../src/domain/record-codec.js'
+import { decodeRecord, encodeRecord, encodeRecordAs, RECORD_FORMAT } from '../../../src/domain/record-codec.js'
+import { NEXT_FORMATS } from '../../support/next-format.js'
 import { modelOf } from './directory-model.js'
 import { levelError, MemoryDatabaseSource } from './memory-database.js'
 import { PhotoWriter, RecordLog } from './photo-log.js'
@@ -57,7 +59,7 @@ describe('a directory', () => {
       directory.digest(),
       directory.count('tag\0t'),
       directory.progress(log.volume),
-      directory.getSync(log.needles[1]?.record ? decodeRecord(log.needles[1].record) : { kind: '', id: '' })
+      directory.getSync(log.needles[1]?.data ? decodeRecord(log.needles[1].data) : { kind: '', id: '' })
     ]
     const before = seen()
     let told = 0
@@ -150,9 +152,7 @@ describe('a directory', () => {
     await expect(directory.get(writer.birth())).rejects.toMatchObject(unavailable)
     await directory.apply(log.group())
     directory.complete()
-    expect(directory.digest()).toBe(
-      modelOf(log.needles.map(({ record = new Uint8Array() }) => decodeRecord(record))).root
-    )
+    expect(directory.digest()).toBe(modelOf(log.needles.map(({ data = new Uint8Array() }) => decodeRecord(data))).root)
     await directory.reopen()
     expect(directory.rebuildReason).toBeUndefined()
     expect(source.removed).toBe(1)
@@ -214,6 +214,35 @@ describe('a directory', () => {
     const database = await source.open()
     await database.put(row.key, row.value)
     expect(await directory.verify()).toEqual([expect.stringContaining('later format')])
+  })
+
+  it('after a return to an older version hides what that cannot read, until it is upgraded again', async () => {
+    const ofVersion = async (formats: RecordFormats): Promise<Directory> => {
+      await directory.stop()
+      directory = new Directory({ database: source, log: silentLog, observe: () => {} }, { formats })
+      await directory.start()
+      if (directory.progress(log.volume).reached === 0) await directory.apply(log.group())
+      return directory
+    }
+    const plain = writer.birth()
+    const later = bornIn(writer.birth(), 3, NEXT_FORMATS)
+    log.append(plain).appendBytes(encodeRecordAs(NEXT_FORMATS, later))
+    await ofVersion(NEXT_FORMATS)
+    const digest = directory.digest()
+    expect(directory.getSync(later)?.record.extra).toEqual(later.extra)
+    await ofVersion(NEXT_FORMATS)
+    expect(directory.rebuildReason).toBeUndefined()
+    await ofVersion(RECORD_FORMATS)
+    expect(directory.rebuildReason).toContain('record format 3')
+    expect([directory.isOpaque(later), directory.count('all')]).toEqual([true, 1])
+    expect(() => directory.getSync(later)).toThrow(expect.objectContaining({ code: 'ERR_FORMAT_TOO_NEW' }))
+    expect(directory.digest()).toBe(modelOf([plain]).root)
+    await ofVersion(RECORD_FORMATS)
+    expect(directory.rebuildReason).toBeUndefined()
+    await ofVersion(NEXT_FORMATS)
+    expect(directory.getSync(later)?.record.extra).toEqual(later.extra)
+    expect([directory.opaqueCount, directory.digest()]).toEqual([0, digest])
+    expect(await directory.verify()).toEqual([])
   })
 
   it('keeps a database of a newer schema, and does not start', async () => {

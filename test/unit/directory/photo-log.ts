@@ -1,3 +1,4 @@
+import { encodeGraves, type Grave } from '../../../src/domain/graves.js'
 import { type Hlc, HybridClock } from '../../../src/domain/hlc.js'
 import {
   type ActorId,
@@ -125,18 +126,27 @@ export class RecordLog {
   }
 
   appendBytes(record: Uint8Array): this {
-    const location = { volume: this.volume, offset: this.#end, length: record.length }
+    return this.#appendOf('record', record)
+  }
+
+  /** Appends one needle that holds the graves of photos. */
+  appendGraves(...graves: readonly Grave[]): this {
+    return this.#appendOf('graves', encodeGraves('photo', graves))
+  }
+
+  #appendOf(kind: 'record' | 'graves', data: Uint8Array): this {
+    const location = { volume: this.volume, offset: this.#end, length: data.length }
     this.needles.push({
-      kind: 'record',
+      kind,
       id: new Uint8Array(16),
       generation: 0,
       alternateKey: 0,
       chunk: 0,
       flags: 0,
       location,
-      record
+      data
     })
-    this.#end += needleBytes(record.length)
+    this.#end += needleBytes(data.length)
     return this
   }
 

@@ -5,6 +5,7 @@
 import { createPublicKey, verify } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { decodeGraves, encodeGraves, type Grave, gravesIdentity } from '../../../src/domain/graves.js'
 import type { Hlc } from '../../../src/domain/hlc.js'
 import type { VolumeId } from '../../../src/domain/ids.js'
 import { bucketOf, leafDigest } from '../../../src/domain/merkle.js'
@@ -47,6 +48,14 @@ interface SuperblockCase {
   readonly origin: string
   readonly flags: number
   readonly bytes: string
+}
+
+interface GravesCase {
+  readonly name: string
+  readonly kind: string
+  readonly graves: readonly Grave[]
+  readonly bytes: string
+  readonly id: string
 }
 
 interface RecordCase {
@@ -99,8 +108,11 @@ describe('needles of version 1', () => {
   })
 })
 
-describe('superblocks of format 1', () => {
-  it.each(cases<SuperblockCase>('superblock-v1.json'))('$volume', block => {
+describe('superblocks', () => {
+  it.each([
+    ...cases<SuperblockCase>('superblock-v1.json').map(block => ({ ...block, format: 1 })),
+    ...cases<SuperblockCase>('superblock-v2.json').map(block => ({ ...block, format: 2 }))
+  ])('of format $format: $volume', block => {
     const fields = {
       volume: block.volume,
       capacityBytes: block.capacityBytes,
@@ -110,13 +122,22 @@ describe('superblocks of format 1', () => {
     }
     const bytes = unhex(block.bytes)
     expect(decodeSuperblock(bytes, ed25519)).toEqual(fields)
-    expect(hex(encodeSuperblock(fields, () => bytes.subarray(80, 144)))).toBe(block.bytes)
+    // only the present format is written
+    if (block.format === 2) expect(hex(encodeSuperblock(fields, () => bytes.subarray(80, 144)))).toBe(block.bytes)
   })
 
   function ed25519(publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array): boolean {
     const x = Buffer.from(publicKey).toString('base64url')
     return verify(null, bytes, createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' }), signature)
   }
+})
+
+describe('graves', () => {
+  it.each(cases<GravesCase>('graves-v1.json'))('$name', ({ kind, graves, bytes, id }) => {
+    expect(decodeGraves(unhex(bytes))).toEqual({ kind, graves, skipped: 0 })
+    expect(hex(encodeGraves(kind, graves))).toBe(bytes)
+    expect(hex(gravesIdentity(unhex(bytes)).id)).toBe(id)
+  })
 })
 
 describe('records of format 2', () => {

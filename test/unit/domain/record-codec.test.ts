@@ -8,6 +8,7 @@ import {
   decodeRecord,
   encodeRecord,
   GENERATION_MAX,
+  GRAVE_GENERATION_MAX,
   RECORD_BYTES_MAX,
   RECORD_FORMAT
 } from '../../../src/domain/record-codec.js'
@@ -121,7 +122,7 @@ describe('record codec', () => {
     ['an entry of a life that is over', recordBytes([5, 1])],
     ['dots of a life that is over', recordBytes([3, new Map([[lifeBytes(A, 1), 2]])], [4, []], [5, 2])],
     ['no buried life spelled out', recordBytes([5, 0])],
-    ['too many buried lives', recordBytes([3, new Map()], [4, []], [5, GENERATION_MAX + 1])],
+    ['too many buried lives', recordBytes([3, new Map()], [4, []], [5, GRAVE_GENERATION_MAX + 2])],
     ['unknown fields of a buried life', recordBytes([3, new Map()], [4, []], [5, 1], [6, 1])],
     ['deleted: false spelled out', recordBytes([4, [entryFields([4, false])]])],
     ['the version field spelled out', recordBytes([4, [entryFields([5, 'version'])]])],
@@ -144,23 +145,32 @@ describe('record codec', () => {
     )
   })
 
-  it('reads format 1: each life that has entries gets the context of all, and unknown fields move up', () => {
-    const [life0, life1] = [entryFields([1, 1]), entryFields([1, 2], [3, 1])]
-    const old = recordBytes([0, 1], [4, [life0, life1]], [5, 'to come'])
+  it('reads format 1: each life up to the last gets the context of all, and unknown fields move up', () => {
+    const [life0, life2] = [entryFields([1, 1]), entryFields([1, 2], [3, 2])]
+    const old = recordBytes([0, 1], [4, [life0, life2]], [5, 'to come'])
     const record = decodeRecord(old)
-    const scoped = `${A}00000001`
-    expect([...record.context]).toEqual([
-      [A, 2],
-      [scoped, 2]
-    ])
+    const [scoped1, scoped2] = [`${A}00000001`, `${A}00000002`]
+    expect(new Map(record.context)).toEqual(
+      new Map([
+        [A, 2],
+        [scoped1, 2],
+        [scoped2, 2]
+      ])
+    )
     expect(record.entries.map(({ dot, generation }) => [dot.actor, dot.counter, generation])).toEqual([
       [A, 1, 0],
-      [scoped, 2, 1]
+      [scoped2, 2, 2]
     ])
     expect(record.extra).toEqual(new Map([[6, 'to come']]))
     const bytes = canonicalBytes(old, record)
     expect(decodeRecord(bytes)).toEqual(record)
     expect(canonicalBytes(bytes, record)).toBe(bytes)
+  })
+
+  it('gives lives of format 1 a bounded number of dots, whatever generation is claimed', () => {
+    const { context } = decodeRecord(recordBytes([0, 1], [4, [entryFields([1, 1], [3, GENERATION_MAX])]]))
+    expect(context.size).toBe(1 + 2 ** 14)
+    expect([...context.keys()]).toContain(`${A}00100000`)
   })
 
   it('spends 24 bytes and its key on a grave', () => {
@@ -176,8 +186,11 @@ describe('record codec', () => {
     expect(() => encodeRecord({ ...record, context: new Map([[A, 0]]) })).toThrow('context')
     expect(() => encodeRecord({ ...record, entries: [{ ...entry, generation: 1 }] })).toThrow('another life')
     expect(() => encodeRecord({ ...record, buried: 1, entries: [] })).toThrow('over')
-    expect(() => encodeRecord({ ...graveOf(record, 0), extra: new Map([[6, 1]]) })).toThrow('unknown fields')
-    expect(() => encodeRecord(graveOf(record, GENERATION_MAX))).toThrow('buried')
+    expect(() => encodeRecord({ ...graveOf(record, 0), extra: new Map([[6, 1]]) })).toThrow('buried')
+    expect(decodeRecord(encodeRecord(graveOf(record, GRAVE_GENERATION_MAX)))).toEqual(
+      graveOf(record, GRAVE_GENERATION_MAX)
+    )
+    expect(() => encodeRecord(graveOf(record, GRAVE_GENERATION_MAX + 1))).toThrow('buried')
     expect(() => encodeRecord({ ...record, entries: [entry, entry] })).toThrow('order')
     expect(() => encodeRecord({ ...record, extra: new Map([[5, 1]]) })).toThrow('unknown')
     expect(() => encodeRecord({ ...record, id: '' })).toThrow(MALFORMED)

@@ -85,8 +85,11 @@ export class History {
   /** Lives below it were buried by some node; 0: none was. */
   buried = 0
   #actorCount = 0
+  readonly #merge: typeof mergeRecords
 
-  constructor(steps: readonly Step[]) {
+  /** @param merge - another one to try how it fails */
+  constructor(steps: readonly Step[], merge: typeof mergeRecords = mergeRecords) {
+    this.#merge = merge
     const birth = changeRecord(PHOTO_KEY, undefined, countingStamper(this.#freshActor()), createChanges(PHOTO_BIRTH))
     this.nodes = Array.from({ length: NODES }, () => {
       const clock = new SimulatedClock(NOW_MS)
@@ -97,7 +100,7 @@ export class History {
 
   /** The record after all nodes have merged, failed writes that are on disks included. */
   joined(): DirectoryRecord {
-    return [...this.nodes.map(({ record }) => record), ...this.inDoubt].reduce(mergeRecords)
+    return [...this.nodes.map(({ record }) => record), ...this.inDoubt].reduce(this.#merge)
   }
 
   /** Dots, as text, of all entries that no write dropped. */
@@ -139,13 +142,13 @@ export class History {
     } else if (step.do === 'merge') {
       const incoming = this.nodes[step.from]!.record
       for (const entry of incoming.entries) node.hybridClock.observe(entry.hlc)
-      node.record = mergeRecords(node.record, decodeRecord(encodeRecord(incoming)))
+      node.record = this.#merge(node.record, decodeRecord(encodeRecord(incoming)))
     } else if (isBareGrave(node.record)) {
       // nothing is written from a grave
     } else if (step.do === 'bury') {
       const { deleted, generation } = shownVersion(node.record)
       if (!deleted) return
-      node.record = mergeRecords(node.record, graveOf(PHOTO_KEY, generation))
+      node.record = this.#merge(node.record, graveOf(PHOTO_KEY, generation))
       this.buried = Math.max(this.buried, generation + 1)
     } else {
       const stamper = { actor: node.actor, hlc: node.hybridClock.after.bind(node.hybridClock) }

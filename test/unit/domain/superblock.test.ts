@@ -71,7 +71,7 @@ describe('superblock', () => {
   })
 
   it('of a later format is distinguished from damage', () => {
-    expect(() => decodeSuperblock(forged(8, 2), () => false)).toThrow(
+    expect(() => decodeSuperblock(forged(8, 3), () => false)).toThrow(
       expect.objectContaining({ code: 'ERR_FORMAT_TOO_NEW' })
     )
   })

@@ -100,7 +100,7 @@ describe('appends', () => {
     const [group] = groups
     expect(group).toMatchObject({ volume: VOLUME, from: START, to: log.end })
     expect(namesOf(group)).toEqual([1, 2, 3])
-    expect(group?.needles.map(({ record }) => record?.byteLength)).toEqual([undefined, 9, undefined])
+    expect(group?.needles.map(({ data }) => data?.byteLength)).toEqual([undefined, 9, undefined])
     expect(group?.needles[0]).toMatchObject({ kind: 'data', generation: 1, alternateKey: 2, chunk: 3, flags: 0 })
   })
 

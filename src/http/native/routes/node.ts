@@ -14,9 +14,11 @@ import {
   volumesSchema
 } from '../schemas/node-schemas.js'
 
-/** For `verify` only. */
 interface AdminQuery {
+  /** For `verify`. */
   readonly all_peers?: boolean
+  /** For `compact`. */
+  readonly now?: boolean
 }
 
 /** The node's state, and an operator's requests. */
@@ -47,7 +49,7 @@ export function addNodeRoutes(app: FastifyInstance, context: RouteContext): void
   const work: Readonly<Record<string, (query: AdminQuery) => Job>> = {
     verify: ({ all_peers }) => (all_peers === true ? maintenance.verifyAllPeers() : maintenance.verify()),
     repair: () => maintenance.repair(),
-    compact: () => maintenance.compact(),
+    compact: ({ now }) => maintenance.compact(now),
     scrub: () => maintenance.scrub(),
     'rebuild-directory': () => maintenance.rebuildDirectory(),
     leave: () => maintenance.leave()

@@ -1,4 +1,4 @@
-import { array, BYTES, json, nullable, object, problems, type Schema, TEXT, TIME } from './common.js'
+import { array, BYTES, COUNT, json, nullable, object, problems, type Schema, TEXT, TIME } from './common.js'
 
 const MEMBER = object({
   id: { ...TEXT, description: 'node id: the libp2p peer ID of its key' },
@@ -15,14 +15,48 @@ const MEMBER = object({
   lag_bytes: { ...nullable(BYTES), description: 'bytes that the cluster holds and this node lacks; null if unknown' },
   disk: nullable(object({ free_bytes: BYTES, total_bytes: BYTES })),
   version: nullable(TEXT),
-  clock_skew_ms: { type: ['integer', 'null'], description: 'how far its clock was ahead of the answering node’s' }
+  record_formats: {
+    ...nullable(array({ type: 'integer' })),
+    description: 'the least and the greatest record format that it reads; null if it never said'
+  },
+  clock_skew_ms: { type: ['integer', 'null'], description: 'how far its clock was ahead of the answering node’s' },
+  purged_to: {
+    ...nullable(TIME),
+    description:
+      'it has no needle of a photo whose grave it heard of before this, laid-out ones excepted; null if not known'
+  }
 })
+
+const LAID_OUT_COUNT = object({
+  from: { ...nullable(TEXT), description: 'the node whose graves these were; null if not known' },
+  count: COUNT,
+  until: { ...nullable(TIME), description: 'about when the first of them is let go; null during an alarm' }
+})
+
+const FORMAT: Schema = {
+  type: 'integer',
+  description: 'the greatest record format that may be written: it rises when all members read more'
+}
 
 export const clusterSchema: Schema = {
   summary: 'The members of the cluster, as seen from this node',
   tags: ['node'],
   response: {
-    200: json('members, this node included', object({ members: array(MEMBER) })),
+    200: json(
+      'members, this node included',
+      object({
+        members: array(MEMBER),
+        record_format: FORMAT,
+        purged_to: { ...nullable(TIME), description: 'the least of all members; null if one is not known' },
+        laid_out: array(LAID_OUT_COUNT, {
+          description: 'photos that graves have ended on this node before their time, and that it still keeps'
+        }),
+        laid_out_alarm: {
+          type: 'boolean',
+          description: 'they are so many that this node lets none of them go before an operator has looked'
+        }
+      })
+    ),
     ...problems()
   }
 }

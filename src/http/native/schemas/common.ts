@@ -33,6 +33,7 @@ export const ACTOR: Schema = {
 }
 export const HLC: Schema = { type: 'string', pattern: '^\\d+\\.\\d+$', description: 'hybrid logical clock: ms.counter' }
 
+export const BATCH_IDS: Schema = array(TEXT, { minItems: 1, maxItems: 10_000 })
 const LABELS: Schema = array({ type: 'string', minLength: 1, maxLength: 100 }, { maxItems: 500 })
 export const SET_PATCH: Schema = object({ add: LABELS, remove: LABELS }, ['add', 'remove'])
 
@@ -44,6 +45,16 @@ const PROBLEM: Schema = {
 
 export function json(description: string, schema: Schema, headers: Schema = {}): Schema {
   return { description, headers, content: { 'application/json': { schema } } }
+}
+
+/** @param done - what was done with a photo, if it did not fail */
+export function batchAnswer(...done: readonly string[]): Schema {
+  const status = { type: 'string', enum: [...done, 'failed'] }
+  const code = { ...TEXT, description: 'why it failed' }
+  return json(
+    'the outcome for each id, in the order of the request',
+    object({ results: array(object({ photo_id: PHOTO_ID, status, code }, ['code'])) })
+  )
 }
 
 export function problems(...statuses: readonly number[]): Schema {

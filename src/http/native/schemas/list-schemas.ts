@@ -1,7 +1,17 @@
-import { array, COUNT, json, nullable, object, PHOTO_ID, problems, type Schema, SET_PATCH, TEXT } from './common.js'
+import {
+  array,
+  BATCH_IDS,
+  batchAnswer,
+  COUNT,
+  json,
+  nullable,
+  object,
+  problems,
+  type Schema,
+  SET_PATCH,
+  TEXT
+} from './common.js'
 import { META } from './photo-schemas.js'
-
-const BATCH_IDS = array(TEXT, { minItems: 1, maxItems: 10_000 })
 
 export const listSchema: Schema = {
   summary: 'Photos, newest first, a page at a time',
@@ -37,21 +47,7 @@ export const batchSchema: Schema = {
   // One object instead of oneOf, whose errors only say "matches none".
   body: object({ delete: BATCH_IDS, ids: BATCH_IDS, tags: SET_PATCH }, ['delete', 'ids', 'tags']),
   response: {
-    200: json(
-      'the outcome for each id, in the order of the request',
-      object({
-        results: array(
-          object(
-            {
-              photo_id: PHOTO_ID,
-              status: { type: 'string', enum: ['deleted', 'updated', 'failed'] },
-              code: { ...TEXT, description: 'why it failed' }
-            },
-            ['code']
-          )
-        )
-      })
-    ),
+    200: batchAnswer('deleted', 'updated'),
     ...problems(413, 415)
   }
 }

@@ -91,13 +91,28 @@ export const volumeStatsSchema: Schema = {
   response: { 200: json('the volume', VOLUME), ...problems(404) }
 }
 
-const ALL_PEERS = { type: 'boolean', description: 'also compare with every other member' } as const
+/** Parameters of the work that has some. */
+const ADMIN_QUERIES: Readonly<Record<string, Schema>> = {
+  verify: object({ all_peers: { type: 'boolean', description: 'also compare with every other member' } }, [
+    'all_peers'
+  ]),
+  compact: object(
+    {
+      now: {
+        type: 'boolean',
+        default: false,
+        description: 'also drop what was deleted a moment ago, so that it cannot be had back'
+      }
+    },
+    ['now']
+  )
+}
 
 export function adminSchema(name: string): Schema {
   return {
     summary: `Starts ${name}, unless it is running`,
     tags: ['admin'],
-    ...(name === 'verify' && { querystring: object({ all_peers: ALL_PEERS }, ['all_peers']) }),
+    ...(ADMIN_QUERIES[name] && { querystring: ADMIN_QUERIES[name] }),
     response: { 202: json('the job', JOB, { Location: { schema: TEXT } }), ...problems() }
   }
 }

@@ -6,8 +6,8 @@ import {
 } from '../../../../src/cluster/members/decommission.js'
 import { SheafError } from '../../../../src/core/errors.js'
 import type { Progress } from '../../../../src/core/progress.js'
+import { HLC_ZERO } from '../../../../src/domain/hlc.js'
 import type { NodeId, VolumeId } from '../../../../src/domain/ids.js'
-import type { Departure } from '../../../../src/network/membership/member-view.js'
 import { SimulatedClock } from '../../../support/simulated-clock.js'
 
 const [SELF, B, C] = ['node-a', 'node-b', 'node-c'] as [NodeId, NodeId, NodeId]
@@ -28,7 +28,7 @@ class Fixture {
   ])
   /** What the others, taken together, hold. */
   readonly held = new Map<VolumeId, number>()
-  acknowledged: NodeId[] | undefined
+  isOut = false
   failure: { readonly step: 'compare' | 'leave'; readonly error: Error } | undefined
   readonly decommission = new Decommission(this.#components())
 
@@ -59,15 +59,9 @@ class Fixture {
       departures: {
         leave: async () => {
           this.#step('leave')
-          this.acknowledged ??= [SELF]
+          this.isOut = true
         },
-        departureOf: node =>
-          node !== SELF || this.acknowledged === undefined
-            ? undefined
-            : ({
-                how: 'left',
-                acknowledged: new Map(this.acknowledged.map(id => [id, new Map()]))
-              } as unknown as Departure)
+        departureOf: node => (node === SELF && this.isOut ? { how: 'left', at: HLC_ZERO } : undefined)
       },
       isRetired: id => this.retired.includes(id),
       compare: async peer => this.#step('compare', ` ${peer}`),
@@ -102,7 +96,8 @@ describe('a node that leaves', () => {
     await fixture.clock.advance(200)
     expect(fixture.steps).toEqual(['compare node-b', 'compare node-c', 'leave'])
     expect(fixture.progress.at(-1)).toEqual({ done: 800, total: 800, unit: 'bytes' })
-    fixture.acknowledged = [SELF, C]
+    fixture.decommission.noteRefusal(C)
+    fixture.decommission.noteRefusal(C)
     await fixture.clock.advance(200)
     expect(await report).toEqual({ acknowledgedBy: 1 })
     await fixture.clock.advance(2_000)
@@ -110,6 +105,15 @@ describe('a node that leaves', () => {
     await fixture.clock.advance(500)
     expect(await hasLeft(fixture)).toBe(true)
     expect(fixture.clock.pending).toBe(0)
+  })
+
+  test('counts only who told it that it is out since it began to leave', async () => {
+    const fixture = new Fixture()
+    fixture.decommission.noteRefusal(B) // of an earlier removal, from which it came back
+    fixture.holdAll()
+    const report = fixture.leave()
+    await fixture.clock.advance(11_000)
+    expect(await report).toEqual({ acknowledgedBy: 0 })
   })
 
   test('takes no more writes from the moment it began, and none afterwards', async () => {
@@ -178,11 +182,11 @@ describe('a node that cannot leave', () => {
     const fixture = new Fixture()
     fixture.alive = []
     fixture.ends.clear()
-    fixture.acknowledged = [SELF, B]
+    fixture.isOut = true
     const report = fixture.leave()
     await fixture.clock.advance(60_000)
     expect(await hasLeft(fixture)).toBe(true)
-    expect(await report).toEqual({ acknowledgedBy: 1 })
+    expect(await report).toEqual({ acknowledgedBy: 0 })
   })
 
   test.each(['compare', 'leave'] as const)('stays and takes writes again when %s fails', async step => {

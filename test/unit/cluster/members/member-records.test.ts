@@ -99,31 +99,24 @@ test('of a malformed record the well-formed fields are read', async () => {
 
 test('a node that left or was removed is no member, whatever it writes meanwhile, until it is readmitted', async () => {
   const { members } = await fixture()
-  const [volume, other] = ['00000000000000aa', 'node-b'] as [string, NodeId]
   await members.save({ id: SELF, name: 'box', addresses: ['/a'] })
   expect(members.get(SELF)?.departure).toBeUndefined()
-  await members.depart(SELF, 'removed', other, new Map([[`${volume}-1` as never, 500]]))
-  const out = members.get(SELF)?.departure
-  expect([out?.how, out?.acknowledged.get(other)?.get(`${volume}-1` as never)]).toEqual(['removed', 500])
+  await members.depart(SELF, 'removed')
+  expect(members.get(SELF)?.departure?.how).toBe('removed')
   await members.save({ id: SELF, name: 'box again', addresses: ['/b'] })
   expect(members.get(SELF)).toMatchObject({ name: 'box', departure: { how: 'removed' } })
-  await members.acknowledge(SELF, 'node-c' as NodeId, new Map())
-  expect([...(members.get(SELF)?.departure?.acknowledged.keys() ?? [])].sort()).toEqual(['node-b', 'node-c'])
   await members.readmit(SELF)
   expect(members.get(SELF)).toMatchObject({ name: 'box', addresses: ['/a'] })
   expect(members.get(SELF)?.departure).toBeUndefined()
-  await members.acknowledge(SELF, other, new Map())
-  await members.readmit(SELF)
-  await members.depart(SELF, 'left', SELF, new Map())
+  await members.depart(SELF, 'left')
   expect(members.get(SELF)?.departure).toMatchObject({ how: 'left' })
-  expect([...(members.get(SELF)?.departure?.acknowledged.keys() ?? [])]).toEqual([SELF])
 })
 
 test('a departure beats what the node wrote of itself at the same time', async () => {
   const { members, directory, store, hybridClock } = await fixture()
   await members.save({ id: SELF, name: 'box', addresses: [] })
   const before = directory.getSync({ kind: 'member', id: SELF })?.record as DirectoryRecord
-  await members.depart(SELF, 'removed', 'node-b' as NodeId, new Map())
+  await members.depart(SELF, 'removed')
   const stamper = { actor: 'ffffffffffffffff' as typeof store.epoch, hlc: () => hybridClock.now() }
   const renamed = changeRecord(before, before, stamper, [{ kind: 'version', value: new Map([['name', 'later']]) }])
   await store.append([recordDraft(renamed)], 'upkeep')

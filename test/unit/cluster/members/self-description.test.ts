@@ -55,6 +55,15 @@ test('describes the node, and the volumes that it writes', () => {
   expect(decodeHeartbeat(encodeHeartbeat(heartbeat))).toEqual(heartbeat)
 })
 
+test('says up to when deletes are purged, once it knows', () => {
+  expect(description([]).subject.describe()).not.toHaveProperty('purgedToMs')
+  let purgedToMs: number | undefined
+  const { subject } = description([], { purgedToMs: () => purgedToMs })
+  expect(subject.describe()).not.toHaveProperty('purgedToMs')
+  purgedToMs = 0
+  expect(subject.describe().purgedToMs).toBe(0)
+})
+
 describe('the digest of volumes', () => {
   test('does not depend on their order, nor on retired ones', () => {
     const [a, b] = [held(`${EPOCH}-1`), held(`${EPOCH}-2`)]

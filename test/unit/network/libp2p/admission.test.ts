@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { SheafError } from '../../../../src/core/errors.js'
 import { type Admission, admit, deriveSecrets } from '../../../../src/network/libp2p/admission.js'
-import type { NodeVersion } from '../../../../src/network/libp2p/node-version.js'
+import { type NodeVersion, ownVersion } from '../../../../src/network/node-version.js'
 import { SeededRandom } from '../../../support/seeded-random.js'
 import { memoryChannels } from '../rpc/memory-channel.js'
 
@@ -9,9 +9,9 @@ const key = (text: string): Uint8Array => Buffer.from(text)
 const alice = Buffer.from('alice')
 const bob = Buffer.from('bob')
 
-const version: NodeVersion = { program: '1.2.3', formats: { min: 2, max: 4 } }
+const version: NodeVersion = ownVersion('1.2.3', { min: 2, max: 4 })
 /** Of `version`, encoded. */
-const VERSION_BYTES = 7 + 5
+const VERSION_BYTES = 7 + 5 + 6
 
 interface Side {
   readonly id: Uint8Array
@@ -81,7 +81,7 @@ async function handshake(initiator: Side, responder: Side, seed = 1) {
       version: responder.version ?? version
     })
   ])
-  const outcome = (result: PromiseSettledResult<void>): unknown => {
+  const outcome = (result: PromiseSettledResult<unknown>): unknown => {
     if (result.status === 'fulfilled') return 'admitted'
     return result.reason instanceof SheafError ? result.reason.code : result.reason
   }
@@ -130,7 +130,7 @@ test('an initiator without the key gets a nonce and a refusal, but no proof', as
   expect(sent[1].map(({ length }) => length)).toEqual([32, 1])
 })
 
-const newer: NodeVersion = { program: '9.0.0', formats: { min: 5, max: 6 } }
+const newer: NodeVersion = ownVersion('9.0.0', { min: 5, max: 6 })
 
 test.each([
   ['overlap', { min: 4, max: 9 }],
@@ -140,7 +140,7 @@ test.each([
   const secrets = await secretsOf('a', 'k')
   const [a, b] = [
     { id: alice, secrets },
-    { id: bob, secrets, version: { program: '9.0.0', formats } }
+    { id: bob, secrets, version: ownVersion('9.0.0', formats) }
   ]
   expect((await handshake(a, b)).outcomes).toEqual(['admitted', 'admitted'])
   expect((await handshake(b, a)).outcomes).toEqual(['admitted', 'admitted'])

@@ -13,6 +13,7 @@ class RefusingNode {
   readonly departures = new Map<NodeId, Departure>()
   readonly readmitted: NodeId[] = []
   readonly logged: string[] = []
+  readonly refusedBy: NodeId[] = []
   leaving = false
   readonly transport: SimulatedTransport
   readonly refusal: MemberRefusal
@@ -35,7 +36,7 @@ class RefusingNode {
       },
       now: () => hybridClock.now(),
       isLeaving: () => this.leaving,
-      onReturn: () => {}
+      onRefused: peer => this.refusedBy.push(peer)
     })
   }
 
@@ -64,7 +65,7 @@ async function pair(): Promise<{ world: World; a: RefusingNode; b: RefusingNode;
 const B = 'b' as NodeId
 
 function removedAt(ms: number): Departure {
-  return { how: 'removed', at: hlcFrom(ms), acknowledged: new Map() }
+  return { how: 'removed', at: hlcFrom(ms) }
 }
 
 test('a node that was removed while it was away becomes a member again by connecting', async () => {
@@ -82,7 +83,7 @@ test('a node that is removed while connected is told, disconnected, and refused 
   await connect()
   await world.clock.advance(10_000)
   a.departures.set(B, removedAt(world.clock.now()))
-  a.refusal.noteRemoval(B)
+  a.refusal.noteDeparture(B)
   await world.clock.advance(100)
   expect([a.transport.peers(), b.transport.peers(), b.refusal.isRemoved]).toEqual([[], [], true])
   await connect()
@@ -96,7 +97,7 @@ test('a node that was removed before it started returns, although others learn o
   await connect()
   await world.clock.advance(10_000)
   a.departures.set(B, removedAt(1))
-  a.refusal.noteRemoval(B)
+  a.refusal.noteDeparture(B)
   await world.clock.advance(100)
   expect([a.readmitted, b.refusal.isRemoved]).toEqual([['b'], false])
 })

@@ -14,7 +14,9 @@ const hex = (characters: number): fc.Arbitrary<string> =>
 const count = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER })
 const epoch = hex(16) as fc.Arbitrary<ActorId>
 
-const heartbeats: fc.Arbitrary<Heartbeat> = fc.record({
+const TIME_MS_MAX = Date.parse('9999-12-31T23:59:59.999Z')
+
+const REQUIRED = {
   epoch,
   sequence: count,
   name: fc.string({ maxLength: 64, unit: 'binary' }),
@@ -39,7 +41,11 @@ const heartbeats: fc.Arbitrary<Heartbeat> = fc.record({
     }),
     { maxLength: 4 }
   )
-})
+}
+const heartbeats = fc.record(
+  { ...REQUIRED, purgedToMs: fc.integer({ min: 0, max: TIME_MS_MAX }) },
+  { requiredKeys: Object.keys(REQUIRED) as (keyof typeof REQUIRED)[] }
+) as fc.Arbitrary<Heartbeat>
 
 const HEARTBEAT: Heartbeat = {
   epoch: '0123456789abcdef' as ActorId,
@@ -130,6 +136,11 @@ describe('heartbeats', () => {
     ['now', { now: new Uint8Array(9) }],
     ['now', { now: new Uint8Array(7) }],
     ['now', { now: 5 }],
+    ['purged', { purged: -1 }],
+    ['purged', { purged: 0.5 }],
+    ['purged', { purged: '1' }],
+    ['purged', { purged: null }],
+    ['purged', { purged: TIME_MS_MAX + 1 }],
     ['heads', { heads: [1] }],
     ['indexes', { indexes: [1] }],
     ['indexes', { indexes: Array.from({ length: 5 }, () => new Map()) }],
@@ -189,6 +200,10 @@ describe('heartbeats', () => {
     )
     expect(sent.name).toBe(`${'x'.repeat(255)}\ufffd`)
     expect(sent.addresses).toEqual(['/0', '/1', '/2', '/3', '/4', '/5', '/6', '/7'])
+    expect(sent).not.toHaveProperty('purgedToMs')
+    const purgedTo = (purgedToMs: number): number | undefined =>
+      decodeHeartbeat(encodeHeartbeat({ ...HEARTBEAT, purgedToMs })).purgedToMs
+    expect([8.5, -8, 1e300].map(purgedTo)).toEqual([8, 0, TIME_MS_MAX])
     expect(sent.heads.map(({ volume }) => volume)).toEqual(volumes.slice(-64))
   })
 })

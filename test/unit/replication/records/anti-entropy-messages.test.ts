@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { hasCode } from '../../../../src/core/errors.js'
 import type { RecordKey } from '../../../../src/domain/record.js'
+import { GRAVE_GENERATION_MAX } from '../../../../src/domain/record-codec.js'
 import { encodeMessage } from '../../../../src/network/rpc/message.js'
 import {
   BUCKETS_MAX,
@@ -22,6 +23,7 @@ import {
   encodePutAnswer,
   encodePutRequest,
   type Leaf,
+  PUT_GRAVES_MAX,
   packLeaves,
   RECORDS_MAX
 } from '../../../../src/replication/records/anti-entropy-messages.js'
@@ -36,12 +38,14 @@ const key: fc.Arbitrary<RecordKey> = fc.record({
     fc.constant('x'.repeat(1_024))
   )
 })
-const leaf: fc.Arbitrary<Leaf> = fc.record({ key, digest: bytesArb(8) })
+const generation = fc.integer({ min: 0, max: GRAVE_GENERATION_MAX })
+const leaf: fc.Arbitrary<Leaf> = fc.oneof(fc.record({ key, digest: bytesArb(8) }), fc.record({ key, generation }))
+const grave = fc.tuple(key, generation).map(([name, last]) => ({ ...name, generation: last }))
 const bucket = fc.integer({ min: 0, max: 0xffff })
 const blob = fc.uint8Array({ maxLength: 40 })
 
 const plain = (leaves: readonly Leaf[]): unknown =>
-  leaves.map(({ key: { kind, id }, digest }) => [kind, id, [...digest]])
+  leaves.map(({ key: { kind, id }, digest, generation }) => [kind, id, generation ?? [...(digest ?? [])]])
 
 describe('anti-entropy messages', () => {
   it('decode to what was encoded', () => {
@@ -70,27 +74,37 @@ describe('anti-entropy messages', () => {
     fc.assert(
       fc.property(bytesArb(16), bytesArb(256), fc.array(blob), (root, children, records) => {
         expect(decodeNodesAnswer(encodeNodesAnswer({ root, children }), 2)).toEqual({ root, children })
-        expect(decodePutRequest(encodePutRequest(records))).toEqual(records)
         expect(decodeGetAnswer(encodeGetAnswer({ count: 99, records }), 99)).toEqual({ count: 99, records })
         expect(decodePutAnswer(encodePutAnswer(records.length))).toBe(records.length)
       })
     )
   })
 
+  it('of records and graves decode to what was encoded', () => {
+    fc.assert(
+      fc.property(fc.array(blob), fc.array(grave, { maxLength: 20 }), (records, graves) => {
+        expect(decodePutRequest(encodePutRequest({ records, graves }))).toEqual({ records, graves })
+      })
+    )
+  })
+
   it('have little overhead', () => {
     const photo = { kind: 'photo', id: '019aa1d2-0000-7000-8000-00000000cafe' }
-    expect(packLeaves([{ key: photo, digest: new Uint8Array(16) }]).length).toBe(4 + 32)
+    expect(packLeaves([{ key: photo, digest: new Uint8Array(16) }]).length).toBe(4 + 33)
+    expect(packLeaves([{ key: photo, generation: 0 }]).length).toBe(4 + 26)
     expect(encodeNodesRequest({ level: 3, indexes: [1, 2, 3] }).length).toBeLessThan(40)
   })
 
   it('that are malformed or out of bounds are refused with ERR_PEER_PROTOCOL', () => {
     const many = Array.from({ length: 257 }, () => new Uint8Array(1))
     const long = new Uint8Array(257 * 2)
-    const version = 1
+    const version = 2
+    const photo = { kind: 'photo', id: '019aa1d2-0000-7000-8000-00000000cafe' }
+    const graves = (count: number, last = 0) => Array.from({ length: count }, () => ({ ...photo, generation: last }))
     const cases: [string, () => unknown][] = [
       [
         'another version',
-        () => decodeNodesRequest(encodeMessage({ version: 2, level: 0, indexes: Uint8Array.of(0, 0) }))
+        () => decodeNodesRequest(encodeMessage({ version: 1, level: 0, indexes: Uint8Array.of(0, 0) }))
       ],
       ['no version', () => decodeNodesRequest(encodeMessage({ level: 0, indexes: Uint8Array.of(0, 0) }))],
       ['a level too deep', () => decodeNodesRequest(encodeNodesRequest({ level: 4, indexes: [0] }))],
@@ -123,9 +137,37 @@ describe('anti-entropy messages', () => {
       ['no key answered', () => decodeGetAnswer(encodeGetAnswer({ count: 0, records: [] }), 1)],
       ['more keys answered than asked', () => decodeGetAnswer(encodeGetAnswer({ count: 2, records: [] }), 1)],
       ['more records than keys', () => decodeGetAnswer(encodeGetAnswer({ count: 1, records: many.slice(0, 2) }), 9)],
-      ['too many records', () => decodePutRequest(encodePutRequest(many))],
+      ['too many records', () => decodePutRequest(encodePutRequest({ records: many, graves: [] }))],
       ['records that are none', () => decodePutRequest(encodeMessage({ records: ['x'] }))],
-      ['too many changes', () => decodePutAnswer(encodePutAnswer(RECORDS_MAX + 1))]
+      [
+        'too many graves',
+        () => decodePutRequest(encodePutRequest({ records: [], graves: graves(PUT_GRAVES_MAX + 1) }))
+      ],
+      [
+        'a grave beyond the bound',
+        () => decodePutRequest(encodePutRequest({ records: [], graves: graves(1, GRAVE_GENERATION_MAX + 1) }))
+      ],
+      [
+        'a leaf that buries beyond the bound',
+        () =>
+          decodeLeavesAnswer(encodeLeavesAnswer([packLeaves([{ key: photo, generation: GRAVE_GENERATION_MAX + 1 }])]))
+      ],
+      [
+        'a generation that is not in its shortest form',
+        () => decodeLeavesAnswer(encodeMessage({ leaves: Uint8Array.of(0, 0, 0, 1, 1, 0x80, 0, 1, 107, 0, 1, 105) }))
+      ],
+      [
+        'a leaf of an unknown form',
+        () => decodeLeavesAnswer(encodeMessage({ leaves: Uint8Array.of(0, 0, 0, 1, 2, 0) }))
+      ],
+      [
+        'a digest among graves',
+        () =>
+          decodePutRequest(
+            encodeMessage({ records: [], graves: packLeaves([{ key: photo, digest: new Uint8Array(8) }]) })
+          )
+      ],
+      ['too many changes', () => decodePutAnswer(encodePutAnswer(RECORDS_MAX + PUT_GRAVES_MAX + 1))]
     ]
     for (const [what, decode] of cases) {
       expect(decode, what).toThrow(expect.objectContaining({ code: 'ERR_PEER_PROTOCOL' }))
@@ -154,7 +196,8 @@ describe('anti-entropy messages', () => {
       changed: fc.integer(),
       root: fc.uint8Array({ maxLength: 17 }),
       children: fc.uint8Array({ maxLength: 130 }),
-      records: fc.array(fc.oneof(blob, fc.string()))
+      records: fc.array(fc.oneof(blob, fc.string())),
+      graves: fc.uint8Array({ maxLength: 60 })
     })
     const body = fc.oneof(fc.uint8Array({ maxLength: 60 }), fields.map(encodeMessage))
     fc.assert(

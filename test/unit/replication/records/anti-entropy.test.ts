@@ -2,7 +2,9 @@ import fc from 'fast-check'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { silentLog } from '../../../../src/core/log.js'
 import type { DirectoryRecord } from '../../../../src/domain/record.js'
-import { encodeRecord } from '../../../../src/domain/record-codec.js'
+import { encodeRecord, GRAVE_GENERATION_MAX } from '../../../../src/domain/record-codec.js'
+import { Message } from '../../../../src/network/rpc/message.js'
+import { AntiEntropy } from '../../../../src/replication/records/anti-entropy.js'
 import { answerGet, answerLeaves } from '../../../../src/replication/records/anti-entropy-answers.js'
 import {
   decodeGetAnswer,
@@ -10,7 +12,9 @@ import {
   decodeLeavesAnswer,
   decodeLeavesRequest,
   encodeGetRequest,
-  encodeLeavesRequest
+  encodeLeavesRequest,
+  encodeNodesRequest,
+  encodePutRequest
 } from '../../../../src/replication/records/anti-entropy-messages.js'
 import { TreeReplica } from '../../../../src/replication/records/tree-replica.js'
 import { modelOf } from '../../directory/directory-model.js'
@@ -92,6 +96,93 @@ describe('an exchange', () => {
     // 7 births, 4 edits of a and 5 of b; the one that both edited changes at both
     expect(await exchange()).toBe(3 + 4 + 4 + 5 + 2)
     await expectSame(a, b)
+  })
+
+  it('lists graves, and the list is all that a node without them needs, whichever begins', async () => {
+    for (const reverse of [false, true]) {
+      await pair()
+      const graves = Array.from({ length: 3_000 }, (_, i) => ({
+        kind: 'photo',
+        id: a.writer.newId(),
+        generation: i % 3
+      }))
+      await a.directory.mergeGraves(graves)
+      const requests: string[] = []
+      for (const { transport } of [a, b]) {
+        const request = transport.request.bind(transport)
+        transport.request = (peer, method, body, signal) => {
+          requests.push(method)
+          return request(peer, method, body, signal)
+        }
+      }
+      const senders = new Set<unknown>()
+      const mergeGraves = b.directory.mergeGraves.bind(b.directory)
+      b.directory.mergeGraves = (more, from) => {
+        if (more.length > 0) senders.add(from)
+        return mergeGraves(more, from)
+      }
+      expect(await (reverse ? exchange(b, a) : exchange())).toBe(3_000)
+      await expectSame(a, b)
+      expect(new Set(requests)).toEqual(new Set(['tree.nodes', 'tree.leaves', ...(reverse ? [] : ['records.put'])]))
+      expect([...senders]).toEqual(['a'])
+    }
+  })
+
+  it('passes graves and the lives after them both ways', async () => {
+    const [dead, undone, ...rest] = (await a.births(20)) as [DirectoryRecord, DirectoryRecord, ...DirectoryRecord[]]
+    await share([dead, undone, ...rest])
+    await a.write(a.writer.delete(undone.id), a.writer.undelete(undone.id))
+    await b.directory.mergeGraves([dead, undone].map(({ kind, id }) => ({ kind, id, generation: 0 })))
+    await a.directory.mergeGraves([{ kind: 'photo', id: rest[0]?.id ?? '', generation: 2 }])
+    await b.directory.mergeGraves([{ kind: 'photo', id: rest[0]?.id ?? '', generation: 5 }])
+    await exchange()
+    await expectSame(a, b)
+    for (const { directory } of [a, b]) {
+      expect(directory.getSync(dead)).toBeUndefined()
+      expect(directory.getSync(undone)?.record.buried).toBe(1)
+      expect(directory.lookUp({ kind: 'photo', id: rest[0]?.id ?? '' }).grave?.generation).toBe(5)
+    }
+    expect(await exchange(b, a)).toBe(0)
+  })
+
+  it('ends at a grave that nobody can have written, and nothing of it is merged', async () => {
+    const beyond = { kind: 'photo', id: a.writer.newId() as string, generation: GRAVE_GENERATION_MAX + 1 }
+    await b.births(1)
+    const { leaves } = b.directory
+    b.directory.leaves = async bucket => {
+      const own = await leaves.call(b.directory, bucket)
+      return [...own, { key: beyond, grave: { generation: beyond.generation, isLogged: false } }]
+    }
+    await expect(exchange()).rejects.toMatchObject({ code: 'ERR_PEER_PROTOCOL' })
+    expect(a.directory.lookUp(beyond)).toEqual({ stored: undefined, grave: undefined })
+    const put = b.transport.request(a.id, 'records.put', encodePutRequest({ records: [], graves: [beyond] }), never)
+    await expect(world.during(put)).rejects.toMatchObject({ code: 'ERR_PEER_PROTOCOL' })
+    expect(a.directory.lookUp(beyond).grave).toBeUndefined()
+  })
+
+  it('tells that it has compared all, and only then', async () => {
+    let rounds = 0
+    const directory = a.directory
+    const { antiEntropy } = a
+    await antiEntropy.stop()
+    const watched = new AntiEntropy(
+      {
+        transport: a.transport,
+        directory,
+        clock: world.clock,
+        random: world.random,
+        log: silentLog,
+        onRound: () => rounds++
+      },
+      {}
+    )
+    await b.births(3)
+    await world.during(watched.exchange(b.id, never))
+    expect(rounds).toBe(1)
+    await b.stop()
+    await expect(world.during(watched.exchange(b.id, never))).rejects.toThrow()
+    expect(rounds).toBe(1)
+    await watched.stop()
   })
 
   it('between equal directories takes one request', async () => {
@@ -248,11 +339,13 @@ describe('an exchange', () => {
     const warnings: object[] = []
     const log = { ...silentLog, warn: (fields: object) => void warnings.push(fields) }
     const replica = new TreeReplica({ directory: a.directory, log })
-    expect(await replica.merge([...good.slice(0, 3), Uint8Array.of(2), ...good.slice(3), Uint8Array.of(1)])).toBe(7)
+    expect(await replica.merge([...good.slice(0, 3), Uint8Array.of(2), ...good.slice(3), Uint8Array.of(1)], b.id)).toBe(
+      7
+    )
     expect(a.directory.count('all')).toBe(7)
     expect(warnings).toHaveLength(2)
     a.source.batchError = new Error('no disk')
-    const failing = replica.merge([encodeRecord(writer.birth())])
+    const failing = replica.merge([encodeRecord(writer.birth())], b.id)
     await expect(failing).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNAVAILABLE' })
   })
 
@@ -495,5 +588,41 @@ describe('anti-entropy', () => {
     const count = b.directory.count('all')
     await world.clock.advance(200_000)
     expect(b.directory.count('all')).toBe(count)
+  })
+})
+
+describe('between nodes of two versions', () => {
+  it.each([
+    ['the older', 'b'],
+    ['the newer', 'a']
+  ])('trees are compared in the greatest version that both know, whether %s begins or not', async (_who, beginner) => {
+    world = new World()
+    a = await Replica.start(world, 'a', { version: { tree: { min: 1, max: 3 } } })
+    b = await Replica.start(world, 'b', { version: { tree: { min: 1, max: 2 } } })
+    await world.connect(a, b)
+    const asked: number[] = []
+    for (const { transport } of [a, b]) {
+      const request = transport.request.bind(transport)
+      transport.request = (peer, method, body, signal) => {
+        if (method === 'tree.nodes') asked.push(Message.decode(body).uint('version'))
+        return request(peer, method, body, signal)
+      }
+    }
+    await a.births(3)
+    await (beginner === 'a' ? exchange() : exchange(b, a))
+    await expectSame(a, b)
+    expect([...new Set(asked)]).toEqual([2])
+  })
+
+  it('a version that this node does not know is refused', async () => {
+    world = new World()
+    a = await Replica.start(world, 'a', { version: { tree: { min: 2, max: 3 } } })
+    b = await Replica.start(world, 'b', { version: { tree: { min: 2, max: 3 } } })
+    await world.connect(a, b)
+    for (const version of [1, 4]) {
+      const body = encodeNodesRequest({ level: 0, indexes: [0] }, version)
+      const answer = b.transport.request(a.id, 'tree.nodes', body, never)
+      await expect(world.during(answer)).rejects.toMatchObject({ code: 'ERR_PEER_PROTOCOL' })
+    }
   })
 })

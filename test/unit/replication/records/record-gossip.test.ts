@@ -249,8 +249,10 @@ describe('record gossip', () => {
 
   it('ignores its own messages on a transport that echoes', async () => {
     let hear: (from: NodeId, body: Uint8Array) => void = () => {}
-    const transport: Pick<Transport, 'self' | 'peers' | 'publish' | 'subscribe'> = {
+    const transport: Pick<Transport, 'self' | 'version' | 'versionOf' | 'peers' | 'publish' | 'subscribe'> = {
       self: 'x' as NodeId,
+      version: a.transport.version,
+      versionOf: () => a.transport.version,
       peers: () => ['y' as NodeId],
       publish: (_topic, body) => hear('x' as NodeId, body),
       subscribe: (_topic, handler) => {
@@ -265,5 +267,27 @@ describe('record gossip', () => {
     await clock.advance(20)
     expect(gossip.counts).toMatchObject({ published: 1, merged: 0 })
     await gossip.stop()
+  })
+})
+
+describe('gossip between nodes of two versions', () => {
+  it('has the greatest version that all connected peers know', async () => {
+    world = new World()
+    const ofGossip = (max: number) => ({ version: { gossip: { min: 1, max } } })
+    a = await Replica.start(world, 'a', ofGossip(3))
+    b = await Replica.start(world, 'b', ofGossip(2))
+    c = await Replica.start(world, 'c', ofGossip(3))
+    for (const replica of [a, b, c]) await replica.gossip.start()
+    const bodies = published()
+    const versions = async (): Promise<number[]> => {
+      await a.births(1)
+      await world.clock.advance(50)
+      return bodies.splice(0).map(body => Message.decode(body).uint('version'))
+    }
+    await world.connect(a, c)
+    expect(await versions()).toEqual([3])
+    await world.connect(a, b)
+    expect(await versions()).toEqual([2])
+    expect([b.directory.count('all'), c.directory.count('all')]).toEqual([1, 2])
   })
 })

@@ -2,6 +2,7 @@ import { type Logger, silentLog } from '../../../../src/core/log.js'
 import { Directory } from '../../../../src/directory/directory.js'
 import type { NodeId } from '../../../../src/domain/ids.js'
 import type { DirectoryRecord } from '../../../../src/domain/record.js'
+import type { NodeVersion } from '../../../../src/network/node-version.js'
 import { AntiEntropy, type AntiEntropyInit } from '../../../../src/replication/records/anti-entropy.js'
 import { RecordGossip } from '../../../../src/replication/records/record-gossip.js'
 import { SeededRandom } from '../../../support/seeded-random.js'
@@ -55,6 +56,8 @@ export class World {
 
 export interface ReplicaInit extends AntiEntropyInit {
   readonly log?: Logger
+  /** What its version knows beyond the present one. */
+  readonly version?: Partial<NodeVersion>
 }
 
 /** A directory with gossip and anti-entropy on a simulated network; without volumes and membership. */
@@ -74,6 +77,7 @@ export class Replica {
     this.log = new RecordLog(random.below(2 ** 31) + 1)
     this.writer = new PhotoWriter(random.below(2 ** 31))
     this.transport = network.transport(id as NodeId)
+    this.transport.version = { ...this.transport.version, ...init.version }
     this.directory = new Directory({ database: this.source, log, observe: () => {} })
     const { transport, directory } = this
     this.antiEntropy = new AntiEntropy({ transport, directory, clock, random, log }, init)

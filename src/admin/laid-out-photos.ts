@@ -1,0 +1,126 @@
+import type { Clock } from '../core/clock.js'
+import { turn } from '../core/turn.js'
+import { type NodeId, type PhotoId, parseVolumeId } from '../domain/ids.js'
+import { shownVersion } from '../domain/record.js'
+import { decodeRecord } from '../domain/record-codec.js'
+import { endedLife } from '../domain/tombstone.js'
+import { textOf } from '../domain/value-fields.js'
+import type { LaidOut, LaidOutRecord } from '../store/laid-out.js'
+
+/** Records that are decoded without a pause. */
+const SLICE = 256
+
+/** A photo that a grave has ended here before its time. */
+export interface LaidOutPhoto {
+  readonly photoId: PhotoId
+  /** The life up to which the grave has ended all. */
+  readonly generation: number
+  /** The node that sent the grave; undefined: not known. */
+  readonly from: NodeId | undefined
+  /** When that was, ms since the Unix epoch. */
+  readonly diedAtMs: number
+  /** About when it is let go, ms since the Unix epoch; undefined: not before an operator has looked. */
+  readonly untilMs: number | undefined
+  /** It was deleted, and the delete could still be undone. */
+  readonly wasDeleted: boolean
+  readonly name: string
+}
+
+/** What the graves of one node have ended. */
+export interface LaidOutCount extends Pick<LaidOutPhoto, 'from' | 'untilMs'> {
+  readonly count: number
+}
+
+/** Conditions that must all hold. */
+export interface LaidOutFilter {
+  readonly ids?: readonly PhotoId[] | undefined
+  readonly by?: string | undefined
+  /** Died then or later, ms since the Unix epoch. */
+  readonly sinceMs?: number | undefined
+}
+
+export interface LaidOutPage {
+  /** Those that died first. */
+  readonly photos: readonly LaidOutPhoto[]
+  /** How many fit the filter. */
+  readonly total: number
+  readonly isAlarming: boolean
+}
+
+/** What an operator sees of photos that are laid out, and can do with them. */
+export class LaidOutPhotos {
+  readonly #laidOut: Pick<LaidOut, 'list' | 'release' | 'keptForMs' | 'isAlarming'>
+  readonly #clock: Clock
+
+  constructor(components: {
+    readonly laidOut: Pick<LaidOut, 'list' | 'release' | 'keptForMs' | 'isAlarming'>
+    readonly clock: Clock
+  }) {
+    this.#laidOut = components.laidOut
+    this.#clock = components.clock
+  }
+
+  async list(filter: LaidOutFilter, limit: number): Promise<LaidOutPage> {
+    const { isAlarming } = this.#laidOut
+    const found = this.#laidOut.list().filter(fits(filter))
+    const photos: LaidOutPhoto[] = []
+    for (const entry of found.sort((a, b) => a.diedAtMs - b.diedAtMs).slice(0, limit)) {
+      if (photos.length % SLICE === SLICE - 1) await turn()
+      photos.push(this.#photo(entry, isAlarming))
+    }
+    return { photos, total: found.length, isAlarming }
+  }
+
+  /** For each node whose graves have ended photos here: how many, and about when the first of them is let go. */
+  counts(): { readonly counts: readonly LaidOutCount[]; readonly isAlarming: boolean } {
+    const { isAlarming } = this.#laidOut
+    const bySender = new Map<NodeId | undefined, { readonly count: number; readonly firstMs: number }>()
+    for (const entry of this.#laidOut.list()) {
+      const from = senderOf(entry)
+      const { count, firstMs } = bySender.get(from) ?? { count: 0, firstMs: Number.POSITIVE_INFINITY }
+      bySender.set(from, { count: count + 1, firstMs: Math.min(firstMs, this.#untilMs(entry)) })
+    }
+    const counts = Array.from(bySender, ([from, { count, firstMs }]) => {
+      return { from, count, untilMs: isAlarming ? undefined : firstMs }
+    })
+    return { counts, isAlarming }
+  }
+
+  /**
+   * Lets go of what fits: it cannot be brought back any more.
+   *
+   * @returns how many photos that are
+   * @throws `ERR_DISK_FULL`, `ERR_DISK_WRITE`: then it may be back after a restart
+   */
+  release(filter: Pick<LaidOutFilter, 'ids' | 'by'>): Promise<number> {
+    return this.#laidOut.release(fits(filter))
+  }
+
+  #photo(entry: LaidOutRecord, isAlarming: boolean): LaidOutPhoto {
+    const record = decodeRecord(entry.bytes)
+    return {
+      photoId: entry.key.id as PhotoId,
+      generation: entry.generation,
+      from: senderOf(entry),
+      diedAtMs: entry.diedAtMs,
+      untilMs: isAlarming ? undefined : this.#untilMs(entry),
+      wasDeleted: endedLife(record) !== undefined,
+      name: textOf(shownVersion(record).value, 'name') ?? ''
+    }
+  }
+
+  #untilMs(entry: LaidOutRecord): number {
+    return this.#clock.now() + this.#laidOut.keptForMs(entry)
+  }
+}
+
+/** @returns undefined also for a grave of a volume that is not here any more, whose writer is not known */
+function senderOf({ from }: LaidOutRecord): NodeId | undefined {
+  return from === '' || parseVolumeId(from) !== undefined ? undefined : (from as NodeId)
+}
+
+function fits({ ids, by, sinceMs = Number.NEGATIVE_INFINITY }: LaidOutFilter): (entry: LaidOutRecord) => boolean {
+  const chosen = ids && new Set<string>(ids)
+  return entry =>
+    chosen?.has(entry.key.id) !== false && (by === undefined || senderOf(entry) === by) && entry.diedAtMs >= sinceMs
+}

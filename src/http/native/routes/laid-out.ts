@@ -1,0 +1,42 @@
+import type { FastifyInstance } from 'fastify'
+import { SheafError } from '../../../core/errors.js'
+import { batchJson, laidOutJson } from '../json-forms.js'
+import { type RouteContext, requirePhotoId } from '../route-context.js'
+import { exhumeSchema, laidOutSchema, releaseSchema } from '../schemas/laid-out-schemas.js'
+
+interface LaidOutQuery {
+  readonly by?: string
+  readonly since?: string
+  readonly limit: number
+}
+
+interface ReleaseBody {
+  readonly ids?: readonly string[]
+  readonly by?: string
+}
+
+/** What graves have ended here before its time: an operator looks, lets go or brings back. */
+export function addLaidOutRoutes(app: FastifyInstance, { laidOut, photos }: RouteContext): void {
+  app.get<{ Querystring: LaidOutQuery }>('/v1/admin/laid-out', { schema: laidOutSchema }, async request => {
+    const { by, since, limit } = request.query
+    const sinceMs = since === undefined ? undefined : requireTime(since)
+    const { photos, total, isAlarming } = await laidOut.list({ by, sinceMs }, limit)
+    return { laid_out: photos.map(laidOutJson), total, alarm: isAlarming }
+  })
+
+  app.post<{ Body: ReleaseBody }>('/v1/admin/laid-out/release', { schema: releaseSchema }, async request => {
+    const { ids, by } = request.body
+    return { released: await laidOut.release({ ids: ids?.map(requirePhotoId), by }) }
+  })
+
+  app.post<{ Body: { readonly ids: readonly string[] } }>('/v1/admin/exhume', { schema: exhumeSchema }, async request =>
+    batchJson('exhumed', await photos.batchExhume(request.body.ids.map(requirePhotoId)))
+  )
+}
+
+/** @throws `ERR_BAD_PARAMETER` for what the schema lets through though it is no time, such as a leap second */
+function requireTime(text: string): number {
+  const ms = Date.parse(text)
+  if (Number.isNaN(ms)) throw new SheafError('ERR_BAD_PARAMETER', 'since must be a time such as 2026-11-20T14:03:00Z')
+  return ms
+}

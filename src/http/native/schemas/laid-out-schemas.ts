@@ -1,0 +1,69 @@
+import {
+  array,
+  BATCH_IDS,
+  batchAnswer,
+  COUNT,
+  json,
+  nullable,
+  object,
+  PHOTO_ID,
+  problems,
+  type Schema,
+  TEXT,
+  TIME
+} from './common.js'
+
+const TAGS = ['admin']
+const BY: Schema = { ...TEXT, minLength: 1, maxLength: 128, description: 'only what this node’s graves have ended' }
+
+const LAID_OUT = object({
+  photo_id: PHOTO_ID,
+  generation: { ...COUNT, description: 'the life up to which the grave has ended all' },
+  from: { ...nullable(TEXT), description: 'the node that sent the grave; null if not known' },
+  died_at: TIME,
+  until: { ...nullable(TIME), description: 'about when it is let go; null: not before an operator has looked' },
+  was_deleted: { type: 'boolean', description: 'it was deleted, and the delete could still be undone' },
+  name: TEXT
+})
+
+export const laidOutSchema: Schema = {
+  summary: 'Photos that graves have ended on this node before their time, and that it still keeps, the oldest first',
+  tags: TAGS,
+  querystring: object(
+    {
+      by: BY,
+      since: { ...TIME, description: 'only what died then or later' },
+      limit: { type: 'integer', minimum: 1, maximum: 10_000, default: 1000 }
+    },
+    ['by', 'since', 'limit']
+  ),
+  response: {
+    200: json(
+      'what fits',
+      object({
+        laid_out: array(LAID_OUT),
+        total: { ...COUNT, description: 'how many fit' },
+        alarm: {
+          type: 'boolean',
+          description: 'all that is laid out is so much that none of it is let go before an operator has looked'
+        }
+      })
+    ),
+    ...problems()
+  }
+}
+
+export const releaseSchema: Schema = {
+  summary: 'Lets go of photos that are laid out: they cannot be brought back any more',
+  description: 'With neither `ids` nor `by`, of all.',
+  tags: TAGS,
+  body: object({ ids: BATCH_IDS, by: BY }, ['ids', 'by']),
+  response: { 200: json('how many were let go', object({ released: COUNT })), ...problems(413, 415, 507) }
+}
+
+export const exhumeSchema: Schema = {
+  summary: 'Brings back photos that are laid out, on all nodes',
+  tags: TAGS,
+  body: object({ ids: BATCH_IDS }),
+  response: { 200: batchAnswer('exhumed'), ...problems(413, 415, 507) }
+}
