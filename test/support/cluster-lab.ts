@@ -16,6 +16,8 @@ export const HOUR_MS = 3_600_000
 export const DAY_MS = 24 * HOUR_MS
 /** How long a delete may be undone, unless a test says otherwise. */
 export const UNDO_MS = 30 * DAY_MS
+/** From a delete to its burial by the first or second in turn, which both wait for a day more. */
+const BURIED_MS = UNDO_MS + 2 * DAY_MS
 /** Until nodes that can reach each other must be identical, ms. */
 const CONVERGED_MS_MAX = 60_000
 const STEP_MS = 200
@@ -36,6 +38,8 @@ export interface ClusterLabInit {
   /** By the member's number; default: {@link UNDO_MS} for all. */
   readonly purgeMs?: (i: number) => number
   readonly volumeBytes?: number
+  /** For how long a writer is away before others compact its volumes; default: as in use. */
+  readonly absentMs?: number
 }
 
 /** Whole nodes on simulated disks, network and time, for histories that are told step by step. */
@@ -64,13 +68,14 @@ export class ClusterLab {
   add(init: Pick<ClusterLabInit, 'purgeMs'> = this.#init): LabMember {
     const i = this.members.length
     const id = String.fromCharCode('a'.charCodeAt(0) + i) as NodeId
-    const { volumeBytes } = this.#init
+    const { volumeBytes, absentMs } = this.#init
+    const pauses = absentMs === undefined ? {} : { pauses: { absentMs } }
     const node = new SimulatedNode({
       seed: i + 1,
       clock: this.clock,
       purgeMs: init.purgeMs?.(i) ?? UNDO_MS,
       origin: originOf(id),
-      member: { network: this.network, id, join: ['a' as NodeId, id] },
+      member: { network: this.network, id, join: ['a' as NodeId, id], ...pauses },
       ...(volumeBytes !== undefined && { volumeBytes })
     })
     const member = {
@@ -218,7 +223,7 @@ export class ClusterLab {
   /** Lets the undo period of what is deleted here pass, until nothing but graves is left, and their needles go. */
   async bury(...members: readonly LabMember[]): Promise<void> {
     await this.pass(5_000)
-    await this.leap(UNDO_MS)
+    await this.leap(BURIED_MS)
     for (const member of members) await this.compact(member)
     await this.pass(5_000)
     for (const member of members) await this.compact(member)

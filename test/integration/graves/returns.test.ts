@@ -260,7 +260,7 @@ describe('a photo', () => {
   })
 
   test('whose old records damage hid meets its grave when they are repaired', async () => {
-    const lab = await startLab(4)
+    const lab = await startLab(4, { absentMs: 10 * DAY_MS })
     const [a, b, c, writer] = lab.members as [LabMember, LabMember, LabMember, LabMember]
     const gone = await lab.upload(writer, 'gone')
     const large = 'kept'.repeat(2_000)
@@ -277,8 +277,8 @@ describe('a photo', () => {
     await lab.remove(a, gone)
     await lab.pass(5_000)
     await lab.leap(UNDO_MS - HOUR_MS)
-    await lab.stop(writer) // while it is away for less than a day, nobody compacts its volumes
-    await lab.leap(3 * HOUR_MS)
+    await lab.stop(writer) // so that nobody compacts its volumes
+    await lab.leap(2 * DAY_MS)
     for (const member of [a, b]) await lab.sweep(member)
     await lab.pass(5_000)
     expect([lab.isBuried(a, gone), lab.holdsBytes(a, gone)]).toEqual([true, true])
