@@ -201,7 +201,7 @@ export class LocalStore implements Startable {
       for (const { key, before, after, volumes: from } of changes) {
         if (this.laidOut.isNew && key.kind === PHOTO_KIND && from.some(id => volumes.isOfThisProcess(id)))
           this.laidOut.settleIn()
-        if (after !== undefined) this.laidOut.noteLife(key)
+        if (after !== undefined) this.laidOut.noteShown(after)
         if (key.kind === RETIRED_KIND && volumes.get(key.id as VolumeId)?.state === 'active') this.#compaction.wake()
         for (const id of verdicts.affectedVolumes(before, after)) {
           const volume = volumes.get(id)
@@ -295,7 +295,7 @@ export class LocalStore implements Startable {
     await this.#rebuildOnDamage(() => this.#rereadGaps())
     this.directory.complete()
     this.laidOut.began(this.directory.isEmpty)
-    for (const { key } of this.laidOut.list()) if (this.directory.lookUp(key).stored) this.laidOut.noteLife(key)
+    await this.#rebuildOnDamage(() => this.#releaseExhumed())
     await this.age.start()
     for (const worker of this.#workers) await worker.start()
   }
@@ -322,6 +322,12 @@ export class LocalStore implements Startable {
     } finally {
       this.#refilling = false // after a failure the directory worker tries again
     }
+  }
+
+  /** What was brought back just before the last process ended is still in the file of what was laid out. */
+  async #releaseExhumed(): Promise<void> {
+    const keys = this.laidOut.list().map(({ key }) => key)
+    for (const stored of await this.directory.getMany(keys)) if (stored) this.laidOut.noteShown(stored.record)
   }
 
   /** If the directory turns out to be damaged, it is made anew: what was noted at an age is lost with the age. */
