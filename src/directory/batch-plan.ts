@@ -111,7 +111,7 @@ export function planBatch(
     planTerms(operations, deltas, was, is)
     changes.push({ key, ...(was && { before: was }), ...(is && { after: is }), bytes: after.bytes, volumes })
   }
-  const formatMax = Math.max(0, ...changes.map(({ bytes }) => formatOf(bytes)))
+  const formatMax = changes.reduce((max, { bytes }) => Math.max(max, formatOf(bytes)), 0)
   if (formatMax > base.formatMax) putRow(operations, formatRow(formatMax))
   for (const needle of verbatim) putRow(operations, verbatimRow(needle))
   for (const fold of opaque) planOpaque(operations, toggles, deltas, fold)

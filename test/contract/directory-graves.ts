@@ -113,7 +113,7 @@ export function directoryGravesContract(name: string, openSource: () => Promise<
 
     it('are shown by nothing but by their own name', async () => {
       const gone = await deleted()
-      const many = Array.from({ length: 40 }, () => ({ kind: 'photo', id: writer.newId() as string }))
+      const many = Array.from({ length: 40 }, () => ({ kind: 'photo', id: writer.newId() }))
       await directory.mergeGraves([grave(gone), ...many.map(key => grave(key, 2))])
       expect(directory.getSync(gone)).toBeUndefined()
       expect(await directory.getMany([gone, ...many])).toEqual(Array(41).fill(undefined))

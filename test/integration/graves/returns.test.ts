@@ -6,7 +6,8 @@ import type { DirectoryRecord } from '../../../src/domain/record.js'
 import { encodeRecord } from '../../../src/domain/record-codec.js'
 import { ERROR_MAP } from '../../../src/http/wire/error-map.js'
 import type { NeedleLocation } from '../../../src/volumes/needle-store.js'
-import { ClusterLab, DAY_MS, HOUR_MS, type LabMember, UNDO_MS } from './cluster-lab.js'
+import { type ClusterLab, DAY_MS, HOUR_MS, type LabMember, UNDO_MS } from '../../support/cluster-lab.js'
+import { expectEverywhere, startLab } from './lab-for-test.js'
 
 type Three = [LabMember, LabMember, LabMember]
 
@@ -34,7 +35,7 @@ async function lookAt(lab: ClusterLab, laidOut: Readonly<Record<string, readonly
 
 describe('a member that was away', () => {
   test.each(['cut off', 'switched off'] as const)('for a year, %s, buries what others deleted', async how => {
-    const lab = await ClusterLab.of(3)
+    const lab = await startLab(3)
     const [a, b, c] = lab.members as Three
     const gone = await lab.upload(a, 'gone')
     const edited = await lab.upload(c, 'edited')
@@ -50,17 +51,17 @@ describe('a member that was away', () => {
     if (how === 'switched off') await lab.start(c)
     expect([await lab.show(c, gone), await lab.show(c, edited)]).toEqual(['gone', 'edited'])
     await lab.reunite()
-    await lab.expectEverywhere({ [gone]: DELETED, [edited]: DELETED, [kept]: 'kept', [news]: 'news' })
+    await expectEverywhere(lab, { [gone]: DELETED, [edited]: DELETED, [kept]: 'kept', [news]: 'news' })
     expect(lab.laidOut(c)).toEqual([gone, edited].sort())
     expect(c.services.local.laidOut.isAlarming).toBe(false)
     await lab.compact(c, true)
     expect([lab.holdsBytes(c, gone), lab.holdsBytes(c, edited)]).toEqual([true, true])
     await expectGone(lab, gone, edited)
-    await lab.expectEverywhere({ [gone]: DELETED, [edited]: DELETED, [kept]: 'kept', [news]: 'news' })
+    await expectEverywhere(lab, { [gone]: DELETED, [edited]: DELETED, [kept]: 'kept', [news]: 'news' })
   })
 
   test('and compacted meanwhile, so that the bytes stand in a volume that nobody knows', async () => {
-    const lab = await ClusterLab.of(3)
+    const lab = await startLab(3)
     const [a, b, c] = lab.members as Three
     const own = await lab.upload(c, 'its own delete')
     const gone = await lab.upload(c, 'gone')
@@ -75,14 +76,14 @@ describe('a member that was away', () => {
     expect(a.services.local.volumes.volumes().map(({ id }) => id as string)).not.toContain(volume)
     await lab.reunite()
     const shown = { [own]: DELETED, [gone]: DELETED, [kept]: 'kept' }
-    await lab.expectEverywhere(shown)
+    await expectEverywhere(lab, shown)
     await lookAt(lab, { a: [own], b: [own], c: [gone] })
     await expectGone(lab, own, gone)
-    await lab.expectEverywhere(shown)
+    await expectEverywhere(lab, shown)
   })
 
   test('and holds volumes that the others retired', async () => {
-    const lab = await ClusterLab.of(3)
+    const lab = await startLab(3)
     const [a, b, c] = lab.members as Three
     const gone = await lab.upload(a, 'gone')
     const kept = await lab.upload(a, 'kept')
@@ -97,14 +98,14 @@ describe('a member that was away', () => {
     await lab.start(c)
     await lab.reunite()
     expect(held(c)).toBe(true)
-    await lab.expectEverywhere({ [gone]: DELETED, [kept]: 'kept' })
+    await expectEverywhere(lab, { [gone]: DELETED, [kept]: 'kept' })
     await expectGone(lab, gone)
     expect(lab.members.map(held)).toEqual([false, false, false])
-    await lab.expectEverywhere({ [gone]: DELETED, [kept]: 'kept' })
+    await expectEverywhere(lab, { [gone]: DELETED, [kept]: 'kept' })
   })
 
   test('comes back with the disk of a year ago', async () => {
-    const lab = await ClusterLab.of(3)
+    const lab = await startLab(3)
     const [a, b, c] = lab.members as Three
     const gone = await lab.upload(c, 'gone')
     const undone = await lab.upload(c, 'undone')
@@ -121,13 +122,13 @@ describe('a member that was away', () => {
     await lab.start(c)
     await lab.reunite()
     const shown = { [gone]: DELETED, [undone]: 'undone', [after]: 'after the backup' }
-    await lab.expectEverywhere(shown)
+    await expectEverywhere(lab, shown)
     await expectGone(lab, gone)
-    await lab.expectEverywhere(shown)
+    await expectEverywhere(lab, shown)
   })
 
   test('comes back with an empty disk', async () => {
-    const lab = await ClusterLab.of(3)
+    const lab = await startLab(3)
     const [a, b, c] = lab.members as Three
     const gone = await lab.upload(c, 'gone')
     const kept = await lab.upload(c, 'kept')
@@ -143,13 +144,13 @@ describe('a member that was away', () => {
     await lab.reunite()
     expect([lab.isBuried(c, gone), lab.isBuried(c, young)]).toEqual([true, false])
     expect(lab.laidOut(c)).toEqual([])
-    await lab.expectEverywhere({ [gone]: DELETED, [young]: DELETED, [kept]: 'kept' })
+    await expectEverywhere(lab, { [gone]: DELETED, [young]: DELETED, [kept]: 'kept' })
     await lab.undelete(c, young)
-    await lab.expectEverywhere({ [gone]: DELETED, [young]: 'young', [kept]: 'kept' })
+    await expectEverywhere(lab, { [gone]: DELETED, [young]: 'young', [kept]: 'kept' })
   })
 
   test('and was removed, with new photos and deletes', async () => {
-    const lab = await ClusterLab.of(3)
+    const lab = await startLab(3)
     const [a, b, c] = lab.members as Three
     const gone = await lab.upload(a, 'gone')
     const there = await lab.upload(a, 'deleted there')
@@ -164,15 +165,15 @@ describe('a member that was away', () => {
     expect(await lab.show(b, there)).toBe('deleted there')
     await lab.reunite()
     const shown = { [gone]: DELETED, [there]: DELETED, [news]: 'news' }
-    await lab.expectEverywhere(shown)
+    await expectEverywhere(lab, shown)
     expect(a.cluster.departures.recordedMembers().sort()).toEqual(['a', 'b', 'c'])
     await lookAt(lab, { a: [there], b: [there], c: [gone] })
     await expectGone(lab, gone, there)
-    await lab.expectEverywhere(shown)
+    await expectEverywhere(lab, shown)
   })
 
   test('and had undone the delete before the others buried it', async () => {
-    const lab = await ClusterLab.of(3)
+    const lab = await startLab(3)
     const [a, b, c] = lab.members as Three
     const photo = await lab.upload(a, 'photo')
     await lab.converge()
@@ -184,17 +185,17 @@ describe('a member that was away', () => {
     await lab.leap(YEAR_MS)
     expect([lab.isBuried(a, photo), lab.holdsBytes(a, photo)]).toEqual([true, false])
     await lab.reunite()
-    await lab.expectEverywhere({ [photo]: 'photo' })
+    await expectEverywhere(lab, { [photo]: 'photo' })
     expect(lab.members.map(member => lab.bytesOf(member, photo, 1).length > 0)).toEqual([true, true, true])
     await lab.remove(b, photo)
     await lab.converge()
     await expectGone(lab, photo)
     expect(lab.members.flatMap(member => lab.bytesOf(member, photo, 1))).toEqual([])
-    await lab.expectEverywhere({ [photo]: DELETED })
+    await expectEverywhere(lab, { [photo]: DELETED })
   })
 
   test('does not stop the others from burying and from freeing the space', async () => {
-    const lab = await ClusterLab.of(3)
+    const lab = await startLab(3)
     const [a, b, c] = lab.members as Three
     const gone = await lab.upload(c, 'gone')
     await lab.converge()
@@ -205,11 +206,11 @@ describe('a member that was away', () => {
     expect([a, b].flatMap(member => lab.bytesOf(member, gone))).toEqual([])
     await lab.start(c)
     await lab.reunite()
-    await lab.expectEverywhere({ [gone]: DELETED })
+    await expectEverywhere(lab, { [gone]: DELETED })
   })
 
   test('never had the photo that was born and deleted elsewhere, and meets its birth later', async () => {
-    const lab = await ClusterLab.of(3)
+    const lab = await startLab(3)
     const [a, b, c] = lab.members as Three
     await lab.stop(c)
     const gone = await lab.upload(b, 'gone')
@@ -228,14 +229,14 @@ describe('a member that was away', () => {
     await lab.pass(30_000)
     expect([lab.isBuried(b, gone), lab.isBuried(c, gone)]).toEqual([true, true])
     await lab.reunite()
-    await lab.expectEverywhere({ [gone]: DELETED })
+    await expectEverywhere(lab, { [gone]: DELETED })
     await expectGone(lab, gone)
   })
 })
 
 describe('a photo', () => {
   test('known by gossip only, whose writer is gone, is deleted like any other', async () => {
-    const lab = await ClusterLab.of(3)
+    const lab = await startLab(3)
     const [a, b, c] = lab.members as Three
     lab.cutOff(c)
     const lost = await lab.upload(c, 'lost')
@@ -248,18 +249,18 @@ describe('a photo', () => {
       'ERR_BYTES_UNREACHABLE'
     ])
     await lab.remove(b, lost)
-    await lab.expectEverywhere({ [lost]: DELETED })
+    await expectEverywhere(lab, { [lost]: DELETED })
     await lab.bury(a, b)
     expect([lab.isBuried(a, lost), lab.isBuried(b, lost)]).toEqual([true, true])
-    await lab.expectEverywhere({ [lost]: DELETED })
+    await expectEverywhere(lab, { [lost]: DELETED })
     c.node.wipe()
     await lab.start(c)
     await lab.reunite()
-    await lab.expectEverywhere({ [lost]: DELETED })
+    await expectEverywhere(lab, { [lost]: DELETED })
   })
 
   test('whose old records damage hid meets its grave when they are repaired', async () => {
-    const lab = await ClusterLab.of(4)
+    const lab = await startLab(4)
     const [a, b, c, writer] = lab.members as [LabMember, LabMember, LabMember, LabMember]
     const gone = await lab.upload(writer, 'gone')
     const large = 'kept'.repeat(2_000)
@@ -286,13 +287,13 @@ describe('a photo', () => {
     expect(lab.isBuried(c, gone)).toBe(true)
     await lab.start(writer)
     await lab.reunite()
-    await lab.expectEverywhere({ [gone]: DELETED, [kept]: large })
+    await expectEverywhere(lab, { [gone]: DELETED, [kept]: large })
     await expectGone(lab, gone)
-    await lab.expectEverywhere({ [gone]: DELETED, [kept]: large })
+    await expectEverywhere(lab, { [gone]: DELETED, [kept]: large })
   })
 
   test('deleted by a clock in 2099 is buried after the undo period of those who heard it, not before', async () => {
-    const lab = await ClusterLab.of(3)
+    const lab = await startLab(3)
     const [a, b, c] = lab.members as Three
     const photo = await lab.upload(a, 'photo')
     const undone = await lab.upload(a, 'undone')
@@ -309,11 +310,11 @@ describe('a photo', () => {
     for (const member of [a, b]) await lab.compact(member)
     await lab.pass(5_000)
     expect(lab.members.map(member => lab.isBuried(member, photo))).toEqual([true, true, true])
-    await lab.expectEverywhere({ [photo]: DELETED, [undone]: 'undone' })
+    await expectEverywhere(lab, { [photo]: DELETED, [undone]: 'undone' })
   })
 
   test('that is buried answers 410 to all but a second delete, and 404 to whoever shows a cookie', async () => {
-    const lab = await ClusterLab.of(2)
+    const lab = await startLab(2)
     const [a, b] = lab.members as [LabMember, LabMember]
     const photo = await lab.upload(a, 'photo')
     await lab.remove(a, photo)

@@ -4,7 +4,8 @@ import { PHOTO_KIND } from '../../../src/domain/photo.js'
 import type { DirectoryRecord } from '../../../src/domain/record.js'
 import { encodeRecord } from '../../../src/domain/record-codec.js'
 import type { NeedleLocation } from '../../../src/volumes/needle-store.js'
-import { ClusterLab, DAY_MS, type LabMember, UNDO_MS } from './cluster-lab.js'
+import { type ClusterLab, DAY_MS, type LabMember, UNDO_MS } from '../../support/cluster-lab.js'
+import { expectEverywhere, startLab } from './lab-for-test.js'
 
 const DELETED = 'ERR_PHOTO_DELETED'
 
@@ -13,7 +14,7 @@ const DELETED = 'ERR_PHOTO_DELETED'
 describe('before there were graves, this was lost:', () => {
   // R0: below the horizon a tombstone was dropped where there was no row and applied where there was one
   test('what a photo is does not depend on whether its grave came first or last', async () => {
-    const lab = await ClusterLab.of(2)
+    const lab = await startLab(2)
     const [a, b] = lab.members as [LabMember, LabMember]
     const gone = await lab.upload(a, 'gone')
     const undone = await lab.upload(a, 'undone')
@@ -32,12 +33,12 @@ describe('before there were graves, this was lost:', () => {
     expect(await lab.show(graveLast, undone)).toBe('undone')
     await lab.reunite()
     await lab.bury(...lab.members)
-    await lab.expectEverywhere({ [gone]: DELETED, [undone]: 'undone' })
+    await expectEverywhere(lab, { [gone]: DELETED, [undone]: 'undone' })
   })
 
   // R1: "no bytes here" was taken for "no news", so an unknown photo was buried (seeds 300160, 900628)
   test('a photo that a removed node took while it was cut off, and whose copy there is damaged', async () => {
-    const lab = await ClusterLab.of(4)
+    const lab = await startLab(4)
     const [a, b, c, d] = lab.members as [LabMember, LabMember, LabMember, LabMember]
     const gone = await lab.upload(a, 'gone')
     await lab.converge()
@@ -54,7 +55,7 @@ describe('before there were graves, this was lost:', () => {
     await lab.until(a.cluster.departures.remove(d.id))
     await lab.bury(a, b)
     await lab.reunite()
-    await lab.expectEverywhere({ [gone]: DELETED, [news]: 'news' })
+    await expectEverywhere(lab, { [gone]: DELETED, [news]: 'news' })
     for (const { services } of lab.members) {
       const { photo } = await lab.until(services.photos.meta(news))
       expect(photo.caption).toBe('taken while the others were away')
@@ -64,7 +65,7 @@ describe('before there were graves, this was lost:', () => {
   // R2: a retirement said how long the compactor's copy was, and passed for what the whole cluster had had of the volume
   // (seeds 300307, 900352, 900900)
   test('the last photo of a volume that others retired by a shorter copy', async () => {
-    const lab = await ClusterLab.of(3)
+    const lab = await startLab(3)
     const [a, b, c] = lab.members as [LabMember, LabMember, LabMember]
     const gone = await lab.upload(c, 'gone')
     const kept = await lab.upload(c, 'kept')
@@ -79,7 +80,7 @@ describe('before there were graves, this was lost:', () => {
     expect(lab.bytesOf(a, kept).map(location => location.volume)).not.toContain(volume)
     await lab.start(c)
     await lab.reunite()
-    await lab.expectEverywhere({ [gone]: DELETED, [kept]: 'kept', [last]: 'last' })
+    await expectEverywhere(lab, { [gone]: DELETED, [kept]: 'kept', [last]: 'last' })
     await lab.leap(UNDO_MS)
     await lab.bury(a, b, c)
     expect(lab.bytesOf(c, kept).map(location => location.volume)).not.toContain(volume)
@@ -87,13 +88,13 @@ describe('before there were graves, this was lost:', () => {
     c.node.wipe()
     await lab.start(c)
     await lab.reunite()
-    await lab.expectEverywhere({ [gone]: DELETED, [kept]: 'kept', [last]: 'last' })
+    await expectEverywhere(lab, { [gone]: DELETED, [kept]: 'kept', [last]: 'last' })
   })
 
   // R3: a node that was met but had no member record yet did not count, so what it had not heard was forgotten (seeds
   // 900628, 900900)
   test('a photo of a newcomer that was met for a moment only', async () => {
-    const lab = await ClusterLab.of(2)
+    const lab = await startLab(2)
     const [a, b] = lab.members as [LabMember, LabMember]
     const gone = await lab.upload(a, 'gone')
     await lab.converge()
@@ -108,12 +109,12 @@ describe('before there were graves, this was lost:', () => {
     await lab.bury(a, b)
     await lab.leap(365 * DAY_MS)
     await lab.reunite()
-    await lab.expectEverywhere({ [gone]: DELETED, [news]: 'news' })
+    await expectEverywhere(lab, { [gone]: DELETED, [news]: 'news' })
   })
 
   // R3 as graves could repeat it: a newcomer knows no member's undo period before it has their records
   test('the undo of a delete of which a newcomer with purge-days 0 hears first of all', async () => {
-    const lab = await ClusterLab.of(2)
+    const lab = await startLab(2)
     const [a, b] = lab.members as [LabMember, LabMember]
     const photo = await lab.upload(a, 'photo')
     await lab.remove(b, photo)
@@ -127,12 +128,12 @@ describe('before there were graves, this was lost:', () => {
     expect(await lab.sweep(hasty)).toBe(0)
     await lab.pass(10_000)
     await lab.undelete(a, photo)
-    await lab.expectEverywhere({ [photo]: 'photo' })
+    await expectEverywhere(lab, { [photo]: 'photo' })
   })
 
   // R4: that a photo was born was proven, that it was undone was not: a life-1 copy passed for news (seed 900567)
   test('the delete of a photo that had been undone, heard by all but an exile', async () => {
-    const lab = await ClusterLab.of(3)
+    const lab = await startLab(3)
     const [a, b, c] = lab.members as [LabMember, LabMember, LabMember]
     const photo = await lab.upload(a, 'photo')
     await lab.converge()
@@ -146,14 +147,14 @@ describe('before there were graves, this was lost:', () => {
     await lab.bury(a, b)
     expect(await lab.show(c, photo)).toBe('photo')
     await lab.reunite()
-    await lab.expectEverywhere({ [photo]: DELETED })
+    await expectEverywhere(lab, { [photo]: DELETED })
     expect(lab.members.map(member => lab.isBuried(member, photo))).toEqual([true, true, true])
   })
 
   // R5: a version that a delete had beaten lived in the tombstone alone, which was forgotten while an exile undid the delete
   // (seed 900109); now that is the rule: it goes with the life that it belonged to
   test('an edit that a delete had beaten goes with its life, and everywhere', async () => {
-    const lab = await ClusterLab.of(3)
+    const lab = await startLab(3)
     const [a, b, c] = lab.members as [LabMember, LabMember, LabMember]
     const photo = await lab.upload(a, 'photo')
     await lab.converge()
@@ -166,7 +167,7 @@ describe('before there were graves, this was lost:', () => {
     await lab.undelete(c, photo)
     await lab.bury(a, b)
     await lab.reunite()
-    await lab.expectEverywhere({ [photo]: 'photo' })
+    await expectEverywhere(lab, { [photo]: 'photo' })
     for (const { services } of lab.members) {
       const { photo: shown } = await lab.until(services.photos.meta(photo))
       expect([shown.generation, shown.caption]).toEqual([1, undefined])

@@ -2,8 +2,9 @@ import fc from 'fast-check'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { silentLog } from '../../../../src/core/log.js'
 import type { DirectoryRecord } from '../../../../src/domain/record.js'
-import { encodeRecord } from '../../../../src/domain/record-codec.js'
+import { encodeRecord, GRAVE_GENERATION_MAX } from '../../../../src/domain/record-codec.js'
 import { Message } from '../../../../src/network/rpc/message.js'
+import { AntiEntropy } from '../../../../src/replication/records/anti-entropy.js'
 import { answerGet, answerLeaves } from '../../../../src/replication/records/anti-entropy-answers.js'
 import {
   decodeGetAnswer,
@@ -12,7 +13,8 @@ import {
   decodeLeavesRequest,
   encodeGetRequest,
   encodeLeavesRequest,
-  encodeNodesRequest
+  encodeNodesRequest,
+  encodePutRequest
 } from '../../../../src/replication/records/anti-entropy-messages.js'
 import { TreeReplica } from '../../../../src/replication/records/tree-replica.js'
 import { modelOf } from '../../directory/directory-model.js'
@@ -94,6 +96,93 @@ describe('an exchange', () => {
     // 7 births, 4 edits of a and 5 of b; the one that both edited changes at both
     expect(await exchange()).toBe(3 + 4 + 4 + 5 + 2)
     await expectSame(a, b)
+  })
+
+  it('lists graves, and the list is all that a node without them needs, whichever begins', async () => {
+    for (const reverse of [false, true]) {
+      await pair()
+      const graves = Array.from({ length: 3_000 }, (_, i) => ({
+        kind: 'photo',
+        id: a.writer.newId(),
+        generation: i % 3
+      }))
+      await a.directory.mergeGraves(graves)
+      const requests: string[] = []
+      for (const { transport } of [a, b]) {
+        const request = transport.request.bind(transport)
+        transport.request = (peer, method, body, signal) => {
+          requests.push(method)
+          return request(peer, method, body, signal)
+        }
+      }
+      const senders = new Set<unknown>()
+      const mergeGraves = b.directory.mergeGraves.bind(b.directory)
+      b.directory.mergeGraves = (more, from) => {
+        if (more.length > 0) senders.add(from)
+        return mergeGraves(more, from)
+      }
+      expect(await (reverse ? exchange(b, a) : exchange())).toBe(3_000)
+      await expectSame(a, b)
+      expect(new Set(requests)).toEqual(new Set(['tree.nodes', 'tree.leaves', ...(reverse ? [] : ['records.put'])]))
+      expect([...senders]).toEqual(['a'])
+    }
+  })
+
+  it('passes graves and the lives after them both ways', async () => {
+    const [dead, undone, ...rest] = (await a.births(20)) as [DirectoryRecord, DirectoryRecord, ...DirectoryRecord[]]
+    await share([dead, undone, ...rest])
+    await a.write(a.writer.delete(undone.id), a.writer.undelete(undone.id))
+    await b.directory.mergeGraves([dead, undone].map(({ kind, id }) => ({ kind, id, generation: 0 })))
+    await a.directory.mergeGraves([{ kind: 'photo', id: rest[0]?.id ?? '', generation: 2 }])
+    await b.directory.mergeGraves([{ kind: 'photo', id: rest[0]?.id ?? '', generation: 5 }])
+    await exchange()
+    await expectSame(a, b)
+    for (const { directory } of [a, b]) {
+      expect(directory.getSync(dead)).toBeUndefined()
+      expect(directory.getSync(undone)?.record.buried).toBe(1)
+      expect(directory.lookUp({ kind: 'photo', id: rest[0]?.id ?? '' }).grave?.generation).toBe(5)
+    }
+    expect(await exchange(b, a)).toBe(0)
+  })
+
+  it('ends at a grave that nobody can have written, and nothing of it is merged', async () => {
+    const beyond = { kind: 'photo', id: a.writer.newId() as string, generation: GRAVE_GENERATION_MAX + 1 }
+    await b.births(1)
+    const { leaves } = b.directory
+    b.directory.leaves = async bucket => {
+      const own = await leaves.call(b.directory, bucket)
+      return [...own, { key: beyond, grave: { generation: beyond.generation, isLogged: false } }]
+    }
+    await expect(exchange()).rejects.toMatchObject({ code: 'ERR_PEER_PROTOCOL' })
+    expect(a.directory.lookUp(beyond)).toEqual({ stored: undefined, grave: undefined })
+    const put = b.transport.request(a.id, 'records.put', encodePutRequest({ records: [], graves: [beyond] }), never)
+    await expect(world.during(put)).rejects.toMatchObject({ code: 'ERR_PEER_PROTOCOL' })
+    expect(a.directory.lookUp(beyond).grave).toBeUndefined()
+  })
+
+  it('tells that it has compared all, and only then', async () => {
+    let rounds = 0
+    const directory = a.directory
+    const { antiEntropy } = a
+    await antiEntropy.stop()
+    const watched = new AntiEntropy(
+      {
+        transport: a.transport,
+        directory,
+        clock: world.clock,
+        random: world.random,
+        log: silentLog,
+        onRound: () => rounds++
+      },
+      {}
+    )
+    await b.births(3)
+    await world.during(watched.exchange(b.id, never))
+    expect(rounds).toBe(1)
+    await b.stop()
+    await expect(world.during(watched.exchange(b.id, never))).rejects.toThrow()
+    expect(rounds).toBe(1)
+    await watched.stop()
   })
 
   it('between equal directories takes one request', async () => {
