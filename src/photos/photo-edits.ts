@@ -18,7 +18,7 @@ import { blobOf, dataDraft, manifestDraft, needleCount, type PhotoBlob } from '.
 import { type RecordWriter, requireEpoch, requireLive } from '../store/record-writer.js'
 import type { NeedleStore } from '../volumes/needle-store.js'
 import type { PhotoReader } from './photo-reader.js'
-import { checkEdited, checkPatch } from './photo-rules.js'
+import { checkEdited } from './photo-rules.js'
 import type { PhotoPatch } from './photo-types.js'
 
 /** The suffix of an ETag that covers the photo's similar photos (see photo-meta.ts). Edits do not conflict with those. */
@@ -46,8 +46,8 @@ export class PhotoEdits {
     this.#actor = actor
   }
 
-  async patch(id: PhotoId, patch: PhotoPatch, ifMatch: string | undefined): Promise<DirectoryRecord> {
-    const checked = checkPatch(patch)
+  /** @param checked - by `checkPatch` */
+  patch(id: PhotoId, checked: PhotoPatch, ifMatch: string | undefined): Promise<DirectoryRecord> {
     return this.#writer.edit(id, (before, photo) => {
       requireLive(photo)
       if (ifMatch !== undefined && !matches(ifMatch, metaEtag(before))) throw new SheafError('ERR_PRECONDITION_FAILED')

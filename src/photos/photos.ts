@@ -19,7 +19,7 @@ import { ByteBudget } from './byte-budget.js'
 import { HotPhotos } from './hot-photos.js'
 import { PhotoEdits } from './photo-edits.js'
 import type { PhotoReader } from './photo-reader.js'
-import { badField, checkSetPatch } from './photo-rules.js'
+import { badField, checkPatch, checkSetPatch } from './photo-rules.js'
 import type {
   BatchOutcome,
   Body,
@@ -184,8 +184,9 @@ export class Photos {
    * @throws `ERR_BAD_PARAMETER`, `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED`, `ERR_PRECONDITION_FAILED`, `ERR_ATTRIBUTES_TOO_LARGE`
    */
   async patch(id: PhotoId, patch: PhotoPatch, ifMatch?: string): Promise<PhotoMeta> {
+    const checked = checkPatch(patch)
     await this.#ensureRecord(id)
-    return this.#meta(await this.#edits.patch(id, patch, ifMatch))
+    return this.#meta(await this.#edits.patch(id, checked, ifMatch))
   }
 
   /** Deleting again is harmless. @throws `ERR_PHOTO_NOT_FOUND` */

@@ -17,7 +17,7 @@ import type { Logger } from '../core/log.js'
 import type { Doomed, GraveGuard } from '../directory/directory.js'
 import { CborReader } from '../domain/cbor-reader.js'
 import { encodeValue } from '../domain/cbor-writer.js'
-import { type RecordKey, recordName } from '../domain/record.js'
+import { type DirectoryRecord, type RecordKey, recordName, shownVersion } from '../domain/record.js'
 import { decodeRecord, encodeRecord } from '../domain/record-codec.js'
 import { endedLife } from '../domain/tombstone.js'
 import { integerOf, mapOf, textOf } from '../domain/value-fields.js'
@@ -202,9 +202,12 @@ export class LaidOut implements GraveGuard {
     await this.release(({ at }) => !this.isUndoable(at))
   }
 
-  /** To be called when a record lives, or has a tombstone: it was brought back here or elsewhere, and need not be kept. */
-  noteLife(key: RecordKey): void {
-    if (this.#records.delete(recordName(key))) this.#isOutdated = true
+  /** To be called with what records show: one in a life behind the grave was brought back, here or elsewhere. */
+  noteShown(record: DirectoryRecord): void {
+    const entry = this.#records.get(recordName(record))
+    if (entry === undefined || shownVersion(record).generation <= entry.generation) return
+    this.#records.delete(recordName(record))
+    this.#isOutdated = true
   }
 
   /**

@@ -110,8 +110,6 @@ export class LocalStore implements Startable {
   /** Whether `verdicts.load` has run: holes of retired volumes must not be refilled. */
   #knowsRetired = false
   #refilling = false
-  /** Whether the directory shows what the log says: until then a birth is shown whose grave is yet to come. */
-  #isReplayed = false
 
   constructor(components: LocalStoreComponents, init: LocalStoreInit) {
     const { folder, origin, volumeBytes, purgeMs, formats, upkeep = true } = init
@@ -203,7 +201,7 @@ export class LocalStore implements Startable {
       for (const { key, before, after, volumes: from } of changes) {
         if (this.laidOut.isNew && key.kind === PHOTO_KIND && from.some(id => volumes.isOfThisProcess(id)))
           this.laidOut.settleIn()
-        if (after !== undefined && this.#isReplayed) this.laidOut.noteLife(key)
+        if (after !== undefined) this.laidOut.noteShown(after)
         if (key.kind === RETIRED_KIND && volumes.get(key.id as VolumeId)?.state === 'active') this.#compaction.wake()
         for (const id of verdicts.affectedVolumes(before, after)) {
           const volume = volumes.get(id)
@@ -295,8 +293,9 @@ export class LocalStore implements Startable {
     if (await this.#rebuildOnDamage(() => this.verdicts.load())) await this.verdicts.load()
     this.#knowsRetired = true
     await this.#rebuildOnDamage(() => this.#rereadGaps())
-    this.#complete()
+    this.directory.complete()
     this.laidOut.began(this.directory.isEmpty)
+    await this.#rebuildOnDamage(() => this.#releaseExhumed())
     await this.age.start()
     for (const worker of this.#workers) await worker.start()
   }
@@ -315,21 +314,20 @@ export class LocalStore implements Startable {
    */
   async refill(prepare: () => Promise<void>): Promise<number> {
     this.#refilling = true
-    this.#isReplayed = false
     try {
       const replayed = await this.volumes.replay(prepare)
       if (this.#knowsRetired) await this.#rereadGaps()
-      this.#complete()
+      this.directory.complete()
       return replayed
     } finally {
       this.#refilling = false // after a failure the directory worker tries again
     }
   }
 
-  #complete(): void {
-    this.directory.complete()
-    this.#isReplayed = true
-    for (const { key } of this.laidOut.list()) if (this.directory.lookUp(key).stored) this.laidOut.noteLife(key)
+  /** What was brought back just before the last process ended is still in the file of what was laid out. */
+  async #releaseExhumed(): Promise<void> {
+    const keys = this.laidOut.list().map(({ key }) => key)
+    for (const stored of await this.directory.getMany(keys)) if (stored) this.laidOut.noteShown(stored.record)
   }
 
   /** If the directory turns out to be damaged, it is made anew: what was noted at an age is lost with the age. */
