@@ -1,5 +1,5 @@
 /*
- * `npx tsx test/bench/year-away.ts [PHOTOS [DELETES]]`: a member of three is away for a simulated year, while the others
+ * `npm run bench:year -- [PHOTOS [DELETES]]`: a member of three is away for a simulated year, while the others
  * delete half of 100,000 photos. Real node services on simulated disks, network and time: says in how many simulated seconds
  * all are identical again, and what that costs of real CPU time.
  */
