@@ -94,7 +94,12 @@ test('sheaf leave follows the job that ends the node', async () => {
 test('GET /cluster shows a lone node as a cluster of one', async () => {
   const http = await start()
   const { members, ...rest } = await http.client.json<{ members: unknown[] }>('GET', '/cluster', 200)
-  expect(rest).toEqual({ purged_to: '2026-11-20T00:00:00.000Z', laid_out: [], laid_out_alarm: false })
+  expect(rest).toEqual({
+    record_format: 2,
+    purged_to: '2026-11-20T00:00:00.000Z',
+    laid_out: [],
+    laid_out_alarm: false
+  })
   expect(members).toEqual([
     {
       id: '12D3KooWTest',
