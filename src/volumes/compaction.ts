@@ -92,8 +92,7 @@ export class Compactor {
     await this.#evacuate('background', signal)
     const [volume] = await this.#due('background')
     if (volume === undefined) return (await this.#makeRoom(signal)) ? 'busy' : 'idle'
-    await this.#exclusively(() => this.#compact(volume, 'background', signal))
-    return 'busy'
+    return (await this.#frees(volume, 'background', signal)) ? 'busy' : 'idle'
   }
 
   /** When nothing else is left to drop: of one volume, deletes that would have been kept a little longer. */
@@ -103,8 +102,13 @@ export class Compactor {
     const [first] = await this.#due('scarce')
     if (first === undefined) return false
     if (first.state === 'active') await volumes.closeActive()
-    await this.#exclusively(() => this.#compact(first, 'scarce', signal))
-    return true
+    return this.#frees(first, 'scarce', signal)
+  }
+
+  /** @returns whether it came to anything: what did not is left alone until the next look */
+  async #frees(volume: Volume, mode: Mode, signal: AbortSignal): Promise<boolean> {
+    const movedBytes = await this.#exclusively(() => this.#compact(volume, mode, signal))
+    return movedBytes > 0 || this.#components.volumes.get(volume.id) === undefined
   }
 
   /**
@@ -245,7 +249,7 @@ export class Compactor {
    * @returns bytes appended; undefined if the volume holds what was laid out, so that it has to stay
    */
   async #move(volume: Volume, trust: Trust, mode: Mode, signal: AbortSignal): Promise<number | undefined> {
-    const { clock, volumes, judge } = this.#components
+    const { clock, volumes, judge, inspector } = this.#components
     const bytesPerSecondMax = mode === 'background' ? this.#init.bytesPerSecondMax : Number.POSITIVE_INFINITY
     const startedAt = clock.monotonic()
     const holeCount = volume.holes.length
@@ -274,7 +278,9 @@ export class Compactor {
     }
     await flush()
     if (volume.holes.length > holeCount) throw damageFound()
-    return stays ? undefined : movedBytes
+    if (!stays) return movedBytes
+    inspector.invalidate(volume) // it was counted before that, or it would not have been due
+    return undefined
   }
 
   async #draftOf(volume: Volume, row: NeedleRow, trust: Trust): Promise<NeedleDraft | undefined> {
