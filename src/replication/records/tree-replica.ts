@@ -103,6 +103,7 @@ export class TreeReplica {
       return (await this.merge(records.slice(0, middle), from)) + (await this.merge(records.slice(middle), from))
     }
   }
+
   /** Merges a peer's graves. @returns how many records changed */
   async mergeGraves(graves: readonly GraveLeaf[], from: NodeId): Promise<number> {
     let changed = 0
