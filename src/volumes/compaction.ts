@@ -274,6 +274,7 @@ export class Compactor {
     }
     await flush()
     if (volume.holes.length > holeCount) throw damageFound()
+    if (stays) this.#components.inspector.invalidate(volume) // or it would be due again at once
     return stays ? undefined : movedBytes
   }
 
