@@ -241,7 +241,7 @@ export class Directory implements Startable {
    * @param from - the peer that sent them
    * @returns the number of records that changed
    * @throws `ERR_RECORD_MALFORMED`: one of them cannot be decoded, and nothing was merged;
-   * `ERR_DIRECTORY_UNAVAILABLE`
+   * `ERR_DIRECTORY_UNAVAILABLE`, also for a grave while the directory fills
    */
   async merge(encoded: readonly Uint8Array[], from?: NodeId): Promise<number> {
     this.#requireWritable()
@@ -262,6 +262,8 @@ export class Directory implements Startable {
   #mergeAll(records: readonly IncomingRecord[], from: NodeId | undefined): Promise<number> {
     return this.#exclusive(async () => {
       this.#requireWritable()
+      // it could not lay out a record that is yet to be replayed
+      if (records.some(({ record }) => record.buried !== undefined)) this.#require()
       try {
         return await this.#write(records, [], NO_PROGRESS, from)
       } catch (err) {
@@ -579,7 +581,9 @@ export class Directory implements Startable {
     const { records, verbatim } = none
       ? { records: incoming, verbatim: [] }
       : partOpaque(database, incoming, opaque.folds)
-    const folds = await foldRecords(database, records, this.formats)
+    const folds = await foldRecords(database, records, this.formats, ({ record: { kind, id }, location }, err) =>
+      this.#log.error({ err, kind, id, location, from }, 'ignoring a record that cannot be merged into what is here')
+    )
     await this.#layOut(database, folds, from)
     const hidden = { folds: opaque.folds, verbatim: [...opaque.verbatim, ...verbatim] }
     const plan = planBatch(view, folds, applied, this.#age(), hidden)
@@ -601,12 +605,12 @@ export class Directory implements Startable {
       database,
       ended.map(({ key }) => key)
     )
-    const doomed = ended.flatMap(({ before, after, volumes }, i): Doomed[] => {
+    const doomed = ended.flatMap(({ before, after, buriedBy }, i): Doomed[] => {
       const death = deaths[i]
       const generation = graveIn(after)?.generation
       if (before === undefined || generation === undefined) return []
       if (death !== undefined && !guard.isUndoable(death.heardAt)) return []
-      return [{ record: before.record, generation, from: from ?? volumes.at(-1) }]
+      return [{ record: before.record, generation, from: from ?? buriedBy }]
     })
     if (doomed.length > 0) await guard.layOut(doomed)
   }
@@ -642,7 +646,7 @@ export class Directory implements Startable {
     this.#damage = undefined
     this.#state = state
     const reason = this.#rebuildReason
-    this.#isRebuilding = this.#opened.view.sequence === 0
+    this.#isRebuilding = this.#opened.isReplayed
     if (reason !== undefined) this.#log.warn({ reason }, 'rebuilding the directory from the volumes')
   }
 
@@ -716,7 +720,7 @@ function decodeCanonical(
 ): { readonly record: DirectoryRecord; readonly bytes: Uint8Array } {
   const record = decodeRecord(bytes, formats.max)
   if (!accepts(record)) shownVersion(record)
-  else if (!isBuriable(record)) throw unnamed()
+  if (record.buried !== undefined && !isBuriable(record)) throw unnamed()
   return { record, bytes: canonicalBytes(bytes, record, formats) }
 }
 

@@ -20,7 +20,8 @@
  *   death      08 · record key                              8 the node's age when it first heard of the delete that the
  *                                                           record shows, ms · 4 generation that is deleted
  *   age        09                                           8 the node's age, ms · 8 its age when the directory was last
- *                                                           compared with a peer's as a whole; all ones: never
+ *                                                           compared with a peer's as a whole, signed, −2⁶³: never ·
+ *                                                           8 wall clock then, ms since the Unix epoch; see age.ts
  *   opaque     0a · record key                              4 format of a record that this version cannot read, which has
  *                                                           no row in record, leaf, index, death
  *   verbatim   0b · 16 of SHA-256(record as in its needle)  24 home: where such a record was applied from last, or an

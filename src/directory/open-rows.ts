@@ -8,6 +8,8 @@ import { type Migration, prepareSchema } from './schema.js'
 export interface OpenRows {
   readonly database: Database
   readonly view: DirectoryView
+  /** Whether all of the log is applied to them anew: then graves meet records in any order. */
+  readonly isReplayed: boolean
 }
 
 export interface OpenRowsInit {
@@ -49,10 +51,10 @@ async function load(source: DatabaseSource, { migrations, formatMax, onOlder }: 
   const database = await source.open()
   try {
     await prepareSchema(database, migrations, onOlder)
-    await readmitOpaque(database, formatMax)
+    const readmitted = await readmitOpaque(database, formatMax)
     const view = await DirectoryView.load(database)
     if (view.formatMax > formatMax) throw new DamageError(`its rows have record format ${view.formatMax}`)
-    return { database, view }
+    return { database, view, isReplayed: readmitted > 0 || view.sequence === 0 }
   } catch (err) {
     await database.close()
     throw err

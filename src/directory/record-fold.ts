@@ -1,6 +1,6 @@
 import type { RecordFormats } from '../domain/formats.js'
 import type { VolumeId } from '../domain/ids.js'
-import { type DirectoryRecord, isGrave, mergeRecords, type RecordKey } from '../domain/record.js'
+import { type DirectoryRecord, isGrave, mergeRecords, type RecordKey, shownVersion } from '../domain/record.js'
 import { encodeRecordAs } from '../domain/record-codec.js'
 import type { NeedleLocation } from '../volumes/needle-store.js'
 import type { RecordPlace } from './keys.js'
@@ -24,11 +24,16 @@ export interface RecordFold {
   readonly after: RecordState
   /** Volumes of the needles that were merged; empty if all records came from peers without needles. */
   readonly volumes: readonly VolumeId[]
+  /** Of these, the one with the needle that ended lives; undefined: none did, or a peer's message did. */
+  readonly buriedBy: VolumeId | undefined
 }
 
 /**
  * Merges one record into the stored state. The merged record does not depend on the order of calls; the home is the latest
  * needle whose record equals the merged state. A grave is logged once a needle came that holds it.
+ *
+ * @throws `ERR_RECORD_MALFORMED` when the two make no record, as only forged ones do: each supersedes the version of the
+ * other, or together they are too large
  */
 export function foldRecord(
   before: RecordState | undefined,
@@ -47,6 +52,7 @@ export function foldRecord(
     const isLogged = [before, came].some(state => state.isLogged === true && state.record.buried === record.buried)
     return graveState(record, { generation, isLogged })
   }
+  shownVersion(record)
   const bytes = encodeRecordAs(formats, record)
   if (sameBytes(bytes, came.bytes)) return { record, bytes, home: came.home }
   return { record, bytes, home: sameBytes(bytes, before.bytes) ? before.home : undefined }

@@ -1,4 +1,6 @@
+import { hasCode } from '../core/errors.js'
 import type { RecordFormats } from '../domain/formats.js'
+import type { VolumeId } from '../domain/ids.js'
 import { bucketOf } from '../domain/merkle.js'
 import { type RecordKey, recordName } from '../domain/record.js'
 import { DamageError } from './damage.js'
@@ -85,11 +87,16 @@ export async function readDeaths(database: Database, keys: readonly RecordKey[])
   })
 }
 
-/** Merges records, several of which may have the same key, into the stored states. */
+/**
+ * Merges records, several of which may have the same key, into the stored states.
+ *
+ * @param leaveOut - called with a record that cannot be merged into what is here: it must not stop the others
+ */
 export async function foldRecords(
   database: Database,
   records: readonly IncomingRecord[],
-  formats: RecordFormats
+  formats: RecordFormats,
+  leaveOut: (record: IncomingRecord, err: unknown) => void
 ): Promise<RecordFold[]> {
   const groups = new Map<string, { key: RecordKey; incoming: IncomingRecord[] }>()
   for (const incoming of records) {
@@ -106,14 +113,26 @@ export async function foldRecords(
   const folds: RecordFold[] = []
   for (const [i, { key, incoming }] of all.entries()) {
     const before = befores[i]
-    const after = incoming.reduce<RecordState | undefined>((state, each) => foldRecord(state, each, formats), before)
+    let after = before
+    let buriedBy: VolumeId | undefined
+    for (const each of incoming) {
+      const { buried = 0 } = after?.record ?? {}
+      try {
+        after = foldRecord(after, each, formats)
+        if ((after.record.buried ?? 0) > buried) buriedBy = each.location?.volume
+      } catch (err) {
+        if (!hasCode(err, 'ERR_RECORD_MALFORMED')) throw err
+        leaveOut(each, err)
+      }
+    }
     if (after === undefined) continue
     folds.push({
       key,
       place: places[i] as RecordPlace,
       before,
       after,
-      volumes: incoming.flatMap(({ location }) => location?.volume ?? [])
+      volumes: incoming.flatMap(({ location }) => location?.volume ?? []),
+      buriedBy
     })
   }
   return folds

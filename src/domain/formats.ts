@@ -29,7 +29,7 @@ export interface RecordFormats extends FormatRange {
   readonly laterFields: readonly LaterField[]
 }
 
-/** What this program takes from others, and writes. On its own disk it reads format 1 as well. */
+/** What this program writes, and says that it reads. It reads format 1 as well, of which volumes of before are. */
 export const RECORD_FORMATS: RecordFormats = { min: 2, max: 2, laterFields: [] }
 
 /** What a node reads that tells nothing of it: those were the formats of the first builds that tell versions apart. */

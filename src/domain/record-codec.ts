@@ -67,6 +67,8 @@ export const GENERATION_MAX = 2 ** 20
 export const GRAVE_GENERATION_MAX = 2 ** 19
 /** Dots that lives of a record of format 1 are given on top: more than undeleting by hand ever needs. */
 const GIVEN_DOTS_MAX = 2 ** 14
+/** Dots that a record of format 1 may come to have: a small one with many lives and actors would fill the memory. */
+const LIVES_DOTS_MAX = 2 ** 18
 /** A greater one is no format: nothing of that kind is kept. */
 export const FORMAT_LAST = 0xffff_ffff
 /** Greatest field numbers that this version knows. */
@@ -207,6 +209,7 @@ export function canonicalBytes(
 function livesOf(old: DirectoryRecord, extra: UnknownFields | undefined): DirectoryRecord {
   const context = new Map(old.context)
   const lives = new Set(old.entries.map(({ generation }) => generation))
+  if (lives.size * context.size > LIVES_DOTS_MAX) throw malformed('its lives have too many dots')
   const given = Math.floor(GIVEN_DOTS_MAX / Math.max(old.context.size, 1))
   const last = Math.max(0, ...lives)
   for (let life = Math.max(1, last - given + 1); life <= last; life++) lives.add(life)

@@ -14,11 +14,12 @@ import type { Clock } from '../core/clock.js'
 import { SheafError, systemErrorCode } from '../core/errors.js'
 import type { FileSystem } from '../core/file-system.js'
 import type { Logger } from '../core/log.js'
+import { turn } from '../core/turn.js'
 import type { Doomed, GraveGuard } from '../directory/directory.js'
 import { CborReader } from '../domain/cbor-reader.js'
 import { encodeValue } from '../domain/cbor-writer.js'
 import { type DirectoryRecord, type RecordKey, recordName, shownVersion } from '../domain/record.js'
-import { decodeRecord, encodeRecord } from '../domain/record-codec.js'
+import { decodeRecord, encodeRecord, opaqueRecordOf } from '../domain/record-codec.js'
 import { endedLife } from '../domain/tombstone.js'
 import { integerOf, mapOf, textOf } from '../domain/value-fields.js'
 
@@ -27,6 +28,8 @@ const DAY_MS = 24 * 3_600_000
 /** What graves may end here in a day, on a node that has kept up with the others, before it is an alarm. */
 const ALARM_COUNT = 1_000
 const ALARM_SHARE = 0.02
+/** Entries that are encoded without a pause. */
+const SLICE = 256
 
 /** A record that a grave ended here although it lived, or could still be undone. */
 export interface LaidOutRecord {
@@ -88,13 +91,18 @@ export class LaidOut implements GraveGuard {
     this.#path = path
   }
 
-  /** Before the directory is filled. */
+  /** Before the directory is filled, and once the node's age is known. */
   async load(): Promise<void> {
-    const { fileSystem, log } = this.#components
+    const { fileSystem, log, age } = this.#components
     const bytes = await fileSystem.readFile(this.#path)
     if (bytes === undefined) return
     const { entries, validBytes } = decodeEntries(bytes)
-    for (const entry of entries) this.#records.set(recordName(entry.key), entry)
+    const now = age()
+    for (const entry of entries) {
+      // the age was lost with the directory: it would be kept until the node is as old again
+      if (entry.at > now) this.#isOutdated = true
+      this.#records.set(recordName(entry.key), { ...entry, at: Math.min(entry.at, now) })
+    }
     this.#fileBytes = validBytes
     if (validBytes < bytes.length)
       log.warn(
@@ -214,13 +222,14 @@ export class LaidOut implements GraveGuard {
    * Lets go of what is chosen: its needles are dead.
    *
    * @returns how many records that are
-   * @throws the disk's error, as `ERR_DISK_WRITE`: then it may be back after a restart
+   * @throws the disk's error, as `ERR_DISK_WRITE`: until that goes again, it would be back after a restart
    */
   async release(choose: (entry: LaidOutRecord) => boolean): Promise<number> {
     const gone = this.list().filter(choose)
     if (gone.length === 0) return 0
     const keys = gone.map(({ key }) => key)
     for (const key of keys) this.#records.delete(recordName(key))
+    this.#isOutdated = true
     for (const listener of this.#listeners) listener(keys)
     await this.#rewrite()
     return keys.length
@@ -259,12 +268,13 @@ export class LaidOut implements GraveGuard {
     return this.#exclusively(async () => {
       const { fileSystem } = this.#components
       const unsaved = this.#takeUnsaved()
-      const bytes = Buffer.concat(this.list().map(encodeEntry))
+      this.#isOutdated = false // what goes from now on may be written still
       try {
+        const bytes = await encodeEntries(this.list())
         await fileSystem.writeFileAtomic(this.#path, bytes)
         this.#fileBytes = bytes.length
-        this.#isOutdated = false
       } catch (cause) {
+        this.#isOutdated = true
         this.#unsaved.unshift(...unsaved)
         const full = systemErrorCode(cause) === 'ENOSPC'
         throw new SheafError(full ? 'ERR_DISK_FULL' : 'ERR_DISK_WRITE', undefined, {
@@ -289,6 +299,15 @@ export class LaidOut implements GraveGuard {
   }
 }
 
+async function encodeEntries(entries: readonly LaidOutRecord[]): Promise<Uint8Array> {
+  const frames: Uint8Array[] = []
+  for (const entry of entries) {
+    if (frames.length % SLICE === SLICE - 1) await turn()
+    frames.push(encodeEntry(entry))
+  }
+  return Buffer.concat(frames)
+}
+
 function encodeEntry({ bytes, generation, from, at, diedAtMs, isAlarming }: LaidOutRecord): Uint8Array {
   const entry = encodeValue(mapOf({ record: bytes, generation, from, at, died: diedAtMs, alarming: isAlarming }))
   const head = Buffer.alloc(FRAME_HEAD_BYTES)
@@ -301,17 +320,20 @@ function encodeEntry({ bytes, generation, from, at, diedAtMs, isAlarming }: Laid
 function decodeEntries(file: Uint8Array): { readonly entries: LaidOutRecord[]; readonly validBytes: number } {
   const bytes = Buffer.from(file.buffer, file.byteOffset, file.byteLength)
   const entries: LaidOutRecord[] = []
-  let at = 0
-  while (at + FRAME_HEAD_BYTES <= bytes.length) {
+  let validBytes = 0
+  for (let at = 0; at + FRAME_HEAD_BYTES <= bytes.length; ) {
     const end = at + FRAME_HEAD_BYTES + bytes.readUInt32LE(at)
     const frame = bytes.subarray(at + FRAME_HEAD_BYTES, end)
     // zeros are what a crash may leave where an entry was to be, and their checksum is right
-    if (frame.length === 0 || end > bytes.length || crc32(frame) !== bytes.readUInt32LE(at + 4)) break
+    if (frame.length === 0 || end > bytes.length) break
+    const isWhole = crc32(frame) === bytes.readUInt32LE(at + 4)
+    at = end
+    if (!isWhole) continue // damage to one entry does not end the others
+    validBytes = end
     const entry = entryIn(frame)
     if (entry !== undefined) entries.push(entry)
-    at = end
   }
-  return { entries, validBytes: at }
+  return { entries, validBytes }
 }
 
 /** @returns undefined for what this version did not write */
@@ -320,7 +342,7 @@ function entryIn(frame: Uint8Array): LaidOutRecord | undefined {
   const bytes = fields.get('record')
   const [generation, at] = [integerOf(fields, 'generation'), integerOf(fields, 'at')]
   if (!(bytes instanceof Uint8Array) || generation === undefined || at === undefined) return undefined
-  const { kind, id } = decodeRecord(bytes)
+  const { kind, id } = opaqueRecordOf(bytes) ?? decodeRecord(bytes)
   return {
     key: { kind, id },
     bytes,

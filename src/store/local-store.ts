@@ -287,8 +287,8 @@ export class LocalStore implements Startable {
     await this.#reserve.start()
     await this.past.load()
     await this.directory.start()
-    await this.laidOut.load()
     await this.#loadAge()
+    await this.laidOut.load()
     await this.#rebuildOnDamage(() => this.volumes.start())
     if (await this.#rebuildOnDamage(() => this.verdicts.load())) await this.verdicts.load()
     this.#knowsRetired = true

@@ -47,9 +47,10 @@ export class Sweep {
     this.#components = components
   }
 
-  /** Sweeps when that is due. */
+  /** Sweeps when that is due; logs what was only heard of each time. */
   async step(signal: AbortSignal): Promise<'idle'> {
-    const { clock } = this.#components
+    const { clock, directory, takeHeard } = this.#components
+    if (directory.state === 'open') await this.#log(takeHeard())
     if (clock.monotonic() < this.#dueAtMs) return 'idle'
     await this.run(signal)
     this.#dueAtMs = clock.monotonic() + this.#intervalMs()
@@ -83,7 +84,12 @@ export class Sweep {
   #isDue(key: RecordKey, heardAt: number): boolean {
     const { age, undoMs, rankOf } = this.#components
     const overMs = age() - heardAt - undoMs()
-    return overMs >= (1 + rankOf(key)) * this.#intervalMs()
+    return overMs >= this.#slackMs() + rankOf(key) * this.#intervalMs()
+  }
+
+  /** So long a node may have been off, or have heard of the delete later, and its own undo period is over, too. */
+  #slackMs(): number {
+    return Math.max(SWEEP_MS_MIN, this.#components.undoMs() / 4)
   }
 
   #intervalMs(): number {

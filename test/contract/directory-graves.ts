@@ -168,6 +168,31 @@ export function directoryGravesContract(name: string, openSource: () => Promise<
       expect([directory.digest(), directory.state]).toEqual([before, 'open'])
     })
 
+    it('end no lives of what is never buried, also not with a later life beside them', async () => {
+      const format = writer.write({ kind: 'cluster', id: writer.newId() }, [{ kind: 'version', value: new Map() }])
+      await directory.merge([encodeRecord(format)])
+      const later = new PhotoWriter(2)
+      later.learn(graveOf(format, 4))
+      const forged = later.write(format, [{ kind: 'version', value: new Map() }])
+      await expect(directory.merge([encodeRecord(forged)])).rejects.toMatchObject({ code: 'ERR_RECORD_MALFORMED' })
+      expect(directory.getSync(format)?.record).toEqual(format)
+    })
+
+    it('of peers are refused while the directory fills: what they end could not be laid out', async () => {
+      const born = writer.birth()
+      log.append(born)
+      await apply()
+      await directory.clear()
+      const unavailable = { code: 'ERR_DIRECTORY_UNAVAILABLE' }
+      await expect(directory.mergeGraves([grave(born)], PEER)).rejects.toMatchObject(unavailable)
+      await expect(directory.merge([encodeRecord(graveOf(born, 0))], PEER)).rejects.toMatchObject(unavailable)
+      expect(directory.state).toBe('filling')
+      await directory.apply(log.group())
+      directory.complete()
+      await directory.mergeGraves([grave(born)], PEER)
+      expect(laidOut).toEqual([{ record: hex(born), generation: 0, from: PEER }])
+    })
+
     it('leave alone what this version cannot read', async () => {
       const gone = await deleted()
       const later = new RecordLog(3).appendBytes(laterFormat(gone))
@@ -248,6 +273,21 @@ export function directoryGravesContract(name: string, openSource: () => Promise<
         expect(laidOut).toEqual([{ record: hex(born), generation: 2, from: PEER }])
         expect(shownMeanwhile).toEqual([hex(born)])
         expect(directory.getSync(born)).toBeUndefined()
+      })
+
+      it('is told which volume holds the grave, whatever else of the photo comes with it', async () => {
+        const born = writer.birth()
+        log.append(born)
+        await apply()
+        const others = new RecordLog(2).appendGraves(grave(born))
+        log.append(writer.edit(born.id, { caption: 'x' }))
+        // the second waits for the first, and the third joins it
+        await Promise.all([
+          directory.mergeGraves([]),
+          directory.apply(others.group()),
+          directory.apply(log.group(applied))
+        ])
+        expect(laidOut).toEqual([{ record: hex(born), generation: 0, from: others.volume }])
       })
 
       it('is told of a delete whose undo period has not run here, and of no other', async () => {

@@ -6,6 +6,7 @@ import type { RecordChange } from '../../src/directory/batch-plan.js'
 import { type DatabaseSource, levelDatabase } from '../../src/directory/database.js'
 import { Directory } from '../../src/directory/directory.js'
 import type { Hlc } from '../../src/domain/hlc.js'
+import type { ActorId } from '../../src/domain/ids.js'
 import { viewPhoto } from '../../src/domain/photo.js'
 import type { DirectoryRecord } from '../../src/domain/record.js'
 import { encodeRecord } from '../../src/domain/record-codec.js'
@@ -133,6 +134,21 @@ describe.each(Object.entries(sources))('merging into a directory in %s', (_name,
     expect(directory.getSync(born)?.home).toEqual(shipped.needles[0]?.location)
     await directory.merge(encoded(born, edited))
     expect(directory.getSync(born)?.home).toEqual(shipped.needles[0]?.location)
+  })
+
+  it('leaves out a record that makes none with what is here, and merges the others', async () => {
+    const [born, other] = [writer.birth(), writer.birth()]
+    await directory.merge(encoded(born))
+    // each of the two says that the version of the other is superseded
+    const [entry] = born.entries as [DirectoryRecord['entries'][0]]
+    const dot = { actor: '00000000000000ff' as ActorId, counter: 1 }
+    const context = new Map([...born.context, [dot.actor, 1] as const])
+    const forged = { ...born, context, entries: [{ ...entry, dot }] }
+    const here = { ...born, context }
+    await directory.merge(encoded(here))
+    expect(await directory.merge(encoded(forged, other))).toBe(1)
+    expect(directory.state).toBe('open')
+    expect(directory.digest()).toBe(modelOf([here, other]).root)
   })
 
   it('refuses all of a message when one record cannot be decoded', async () => {

@@ -17,7 +17,7 @@ export const DAY_MS = 24 * HOUR_MS
 /** How long a delete may be undone, unless a test says otherwise. */
 export const UNDO_MS = 30 * DAY_MS
 /** From a delete to its burial by the first or second in turn, which both wait for a day more. */
-const BURIED_MS = UNDO_MS + 2 * DAY_MS
+const BURIED_MS = 1.25 * UNDO_MS + 2 * DAY_MS
 /** Until nodes that can reach each other must be identical, ms. */
 const CONVERGED_MS_MAX = 60_000
 const STEP_MS = 200

@@ -117,6 +117,9 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
   )
   const observe = (stamp: Hlc): void => hybridClock.observe(stamp)
   const directory: Directory = new Directory({ database, log, observe, age, guard: laidOut })
+  directory.onChange(changes => {
+    for (const { after } of changes) if (after !== undefined) laidOut.noteShown(after) // as the local store does
+  })
   await directory.start()
   directory.complete()
   const store = new MemoryNeedleStore({ epoch, onCommit: group => directory.apply(group) })

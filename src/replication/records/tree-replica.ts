@@ -5,6 +5,7 @@ import type { NodeId } from '../../domain/ids.js'
 import { MERKLE_FANOUT } from '../../domain/merkle.js'
 import { graveOf, type RecordKey } from '../../domain/record.js'
 import { encodeRecord, encodeRecordAs } from '../../domain/record-codec.js'
+import { isBuriable } from '../../domain/tombstone.js'
 import { REQUEST_BYTES_MAX } from '../../network/transport.js'
 import { type GraveLeaf, type Leaf, PUT_GRAVES_MAX, SHORT_DIGEST_BYTES } from './anti-entropy-messages.js'
 
@@ -103,11 +104,15 @@ export class TreeReplica {
       return (await this.merge(records.slice(0, middle), from)) + (await this.merge(records.slice(middle), from))
     }
   }
-  /** Merges a peer's graves. @returns how many records changed */
+
+  /** Merges a peer's graves, but for those that no honest node has. @returns how many records changed */
   async mergeGraves(graves: readonly GraveLeaf[], from: NodeId): Promise<number> {
+    const good = graves.filter(isBuriable)
+    if (good.length < graves.length)
+      this.#log.warn({ peer: from, graves: graves.length - good.length }, 'left out graves of what is never buried')
     let changed = 0
-    for (let at = 0; at < graves.length; at += PUT_GRAVES_MAX) {
-      changed += await this.#directory.mergeGraves(graves.slice(at, at + PUT_GRAVES_MAX), from)
+    for (let at = 0; at < good.length; at += PUT_GRAVES_MAX) {
+      changed += await this.#directory.mergeGraves(good.slice(at, at + PUT_GRAVES_MAX), from)
     }
     return changed
   }

@@ -278,7 +278,7 @@ describe('a photo', () => {
     await lab.pass(5_000)
     await lab.leap(UNDO_MS - HOUR_MS)
     await lab.stop(writer) // so that nobody compacts its volumes
-    await lab.leap(2 * DAY_MS)
+    await lab.leap(UNDO_MS / 4 + 2 * DAY_MS)
     for (const member of [a, b]) await lab.sweep(member)
     await lab.pass(5_000)
     expect([lab.isBuried(a, gone), lab.holdsBytes(a, gone)]).toEqual([true, true])
@@ -306,7 +306,7 @@ describe('a photo', () => {
     await lab.pass(5_000)
     expect(lab.members.map(member => lab.isBuried(member, photo))).toEqual([false, false, false])
     await lab.undelete(b, undone)
-    await lab.leap(3 * DAY_MS)
+    await lab.leap(UNDO_MS / 4 + 3 * DAY_MS)
     for (const member of [a, b]) await lab.compact(member)
     await lab.pass(5_000)
     expect(lab.members.map(member => lab.isBuried(member, photo))).toEqual([true, true, true])

@@ -74,7 +74,7 @@ describe('batch markers', () => {
     // Merged without its needle: the batch has no applied offset.
     const readable = planBatch(
       base,
-      [{ key: record, place: placeOf(record), before: undefined, after, volumes: [] }],
+      [{ key: record, place: placeOf(record), before: undefined, after, volumes: [], buriedBy: undefined }],
       new Map(),
       0
     )

@@ -173,6 +173,17 @@ describe('record codec', () => {
     expect([...context.keys()]).toContain(`${A}00100000`)
   })
 
+  it('refuses lives of format 1 whose dots would fill the memory', () => {
+    const actors = Array.from({ length: 600 }, (_, i) => i.toString(16).padStart(16, '0'))
+    const context = new Map(actors.map(actor => [actorBytes(actor), 600] as const))
+    const entries = (lives: number): Fields[] =>
+      Array.from({ length: lives }, (_, life) =>
+        life === 0 ? entryFields([1, 1]) : entryFields([1, life + 1], [3, life])
+      )
+    expect(() => decodeRecord(recordBytes([0, 1], [3, context], [4, entries(600)]))).toThrow(MALFORMED)
+    expect(decodeRecord(recordBytes([0, 1], [3, context], [4, entries(20)])).context.size).toBe(600 * 20)
+  })
+
   it('spends 24 bytes and its key on a grave', () => {
     const grave = graveOf(PHOTO_KEY, 3)
     expect(decodeRecord(encodeRecord(grave))).toEqual(grave)

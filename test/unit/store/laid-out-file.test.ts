@@ -100,3 +100,46 @@ test('an entry is kept for an undo period of this node’s age', async () => {
   ageMs += UNDO_MS
   expect(laidOut.keptForMs(entry)).toBe(0)
 })
+
+test('what was let go while the disk refused is out of the file once it takes it', async () => {
+  const disk = new SimulatedDisk({ random, folders: ['/data'] })
+  const laidOut = laidOutOn(disk)
+  const [gone, kept] = [photo(), photo()] as const
+  await layOut(laidOut, gone)
+  await layOut(laidOut, kept)
+  disk.fail('write')
+  await expect(laidOut.release(({ key }) => key.id === gone.id)).rejects.toMatchObject({ code: 'ERR_DISK_WRITE' })
+  disk.heal()
+  await laidOut.expire()
+  expect(await idsInFile(disk)).toEqual([kept.id])
+})
+
+test('damage to one entry does not end the others', async () => {
+  const disk = new SimulatedDisk({ random, folders: ['/data'] })
+  const laidOut = laidOutOn(disk)
+  const records = [photo(), photo(), photo()] as const
+  for (const record of records) await layOut(laidOut, record)
+  const fileSystem = new SimulatedFileSystem(disk)
+  const bytes = Buffer.from((await fileSystem.readFile('/data/laid-out')) ?? [])
+  bytes[100] = ~(bytes[100] ?? 0)
+  await fileSystem.writeFileAtomic('/data/laid-out', bytes)
+  expect(await idsInFile(disk)).toEqual(records.slice(1).map(({ id }) => id))
+})
+
+test('if the node’s age was lost, an entry is kept for one undo period from then on', async () => {
+  const disk = new SimulatedDisk({ random, folders: ['/data'] })
+  let ageMs = 1_000_000
+  await layOut(
+    laidOutOn(disk, () => ageMs),
+    photo()
+  )
+  ageMs = 0
+  const next = laidOutOn(disk, () => ageMs)
+  await next.load()
+  ageMs = UNDO_MS - 1
+  await next.expire()
+  expect(next.size).toBe(1)
+  ageMs = UNDO_MS
+  await next.expire()
+  expect([next.size, await idsInFile(disk)]).toEqual([0, []])
+})
