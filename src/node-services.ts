@@ -99,6 +99,8 @@ export class NodeServices implements Startable {
           space,
           indexes: () => this.similarity?.models.heartbeatIndexes() ?? [],
           purgedToMs: () => local.purgedToMs(),
+          ageMs: () => local.age.now(),
+          onPeerAge: (peer, ageMs) => local.age.notePeer(peer, ageMs),
           onRound: () => {
             local.age.noteRound()
             local.laidOut.settleIn()

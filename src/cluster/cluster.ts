@@ -60,6 +60,10 @@ export interface ClusterComponents {
   readonly indexes: () => readonly HeartbeatIndex[]
   /** See `purgedToMs` of a heartbeat. */
   readonly purgedToMs: () => number | undefined
+  /** See `ageMs` of a heartbeat. */
+  readonly ageMs: () => number
+  /** Called with each heartbeat of a peer that tells its age. */
+  readonly onPeerAge: (peer: NodeId, ageMs: number) => void
   /** All addresses of a host name. */
   readonly resolve: (host: string) => Promise<readonly string[]>
   /** @returns the node of an Ed25519 public key */
@@ -151,7 +155,8 @@ export class Cluster implements Startable {
     this.records = new PeerRecords({ ...shared, directory, others })
     const gossip = new RecordGossip({ ...shared, directory, isOwn: volume => volumes.isOfThisProcess(volume) })
     const antiEntropy = new AntiEntropy({ ...shared, directory, onRound: components.onRound })
-    this.membership.onHeartbeat((peer, { directoryDigest }) => {
+    this.membership.onHeartbeat((peer, { directoryDigest, ageMs }) => {
+      if (ageMs !== undefined) components.onPeerAge(peer, ageMs)
       if (directoryDigest !== '') antiEntropy.noteDigest(peer, directoryDigest) // empty while it cannot be read there
     })
     const refusal = new MemberRefusal({

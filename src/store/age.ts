@@ -3,12 +3,26 @@ import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
 import { WorkerLoop } from '../core/worker-loop.js'
 import type { Directory } from '../directory/directory.js'
+import { CborReader } from '../domain/cbor-reader.js'
+import { encodeValue } from '../domain/cbor-writer.js'
+import type { NodeId } from '../domain/ids.js'
 
 const SAVE_EVERY_MS = 60_000
 /** When the two clocks went apart by more than this, it is not known how much time has passed. */
 const DISAGREEMENT_MS_MAX = 60_000
 const STATE_BYTES = 24
+/** Peers of which a state says how old they were. */
+const PEERS_MAX = 16
+/** Beats do not come at once: less than this is no time that was missed. */
+const MISSED_MS_MIN = 10_000
 const NEVER = -(2n ** 63n)
+
+/** How old a peer was, and this node, at the same time. */
+interface Anchor {
+  readonly theirMs: number
+  readonly ownMs: number
+  readonly wallMs: number
+}
 
 export interface AgeComponents {
   readonly clock: Clock
@@ -19,7 +33,9 @@ export interface AgeComponents {
 /**
  * For how long this node has run, all its processes together, ms. Whether a delete may still be undone is decided by this
  * and not by dates, so no clock that was set wrong, here or elsewhere, shortens an undo period: time that cannot be told
- * counts as none. It stands in the directory beside what was noted at an age. If that is lost, both begin anew.
+ * counts as none. What passed while this node was off, or suspended, counts as far as a peer has grown older meanwhile, and
+ * no more than by the wall clock. It stands in the directory beside what was noted at an age. If that is lost, both begin
+ * anew.
  */
 export class Age implements Startable {
   readonly #components: AgeComponents
@@ -29,6 +45,8 @@ export class Age implements Startable {
   #monotonicMs: number
   #wallMs: number
   #roundAt: number | undefined
+  /** The latest of each peer that was heard of; at first as the process before left them. */
+  readonly #anchors = new Map<NodeId, Anchor>()
 
   constructor(components: AgeComponents) {
     const { clock, log } = components
@@ -65,6 +83,21 @@ export class Age implements Startable {
     this.#roundAt = this.now()
   }
 
+  /** To be called with what a peer tells of its own age. */
+  notePeer(peer: NodeId, theirMs: number): void {
+    const anchor = this.#anchors.get(peer)
+    const ownMs = this.now()
+    if (anchor !== undefined) {
+      const measuredMs = Math.min(theirMs - anchor.theirMs, this.#wallMs - anchor.wallMs)
+      const missedMs = Math.floor(measuredMs - (ownMs - anchor.ownMs))
+      if (missedMs >= MISSED_MS_MIN) {
+        this.#ageMs += missedMs
+        if (this.#roundAt !== undefined) this.#roundAt += missedMs // counted as an absence before
+      }
+    } else if (this.#anchors.size === PEERS_MAX) return
+    this.#anchors.set(peer, { theirMs, ownMs: this.#ageMs, wallMs: this.#wallMs })
+  }
+
   /** Takes up what the process before saved. Call it once the directory is open, before anything is noted at an age. */
   async load(): Promise<void> {
     const state = await this.#components.directory.loadAge()
@@ -72,10 +105,15 @@ export class Age implements Startable {
     const bytes = Buffer.from(state)
     this.#saved = bytes
     this.#ageMs += Number(bytes.readBigUInt64BE())
+    const wallMs = Number(bytes.readBigUInt64BE(16))
+    const ages = bytes.length > STATE_BYTES ? new CborReader(bytes.subarray(STATE_BYTES)).map() : new Map()
+    for (const [peer, theirMs] of ages) {
+      if (typeof theirMs === 'number') this.#anchors.set(peer as NodeId, { theirMs, ownMs: this.#ageMs, wallMs })
+    }
     const roundAt = bytes.readBigInt64BE(8)
     if (this.#roundAt !== undefined || roundAt === NEVER) return
     this.#roundAt = Number(roundAt)
-    this.#noteAbsence(this.#wallMs - Number(bytes.readBigUInt64BE(16)))
+    this.#noteAbsence(this.#wallMs - wallMs)
   }
 
   /** Time has passed, by the wall clock alone. */
@@ -102,8 +140,13 @@ export class Age implements Startable {
     bytes.writeBigUInt64BE(BigInt(this.now()))
     bytes.writeBigInt64BE(this.#roundAt === undefined ? NEVER : BigInt(this.#roundAt), 8)
     bytes.writeBigUInt64BE(BigInt(this.#wallMs), 16)
-    if (bytes.equals(this.#saved)) return
-    await this.#components.directory.saveAge(bytes)
-    this.#saved = bytes
+    const ages = Array.from(
+      this.#anchors,
+      ([peer, { theirMs, ownMs }]) => [peer, theirMs + this.#ageMs - ownMs] as const
+    )
+    const state = Buffer.concat([bytes, encodeValue(new Map(ages))])
+    if (state.equals(this.#saved)) return
+    await this.#components.directory.saveAge(state)
+    this.#saved = state
   }
 }

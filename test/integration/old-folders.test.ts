@@ -170,7 +170,7 @@ describe.each(VERSIONS.map(({ name }) => name))('a data folder of %s', version =
     expect((await directory.deathsOf(keys)).map(death => death?.heardAt)).toEqual(keys.map(() => 0))
     skip(29 * DAY_MS)
     expect(await sweep.run(signal)).toBe(0)
-    skip(2 * DAY_MS)
+    skip(9 * DAY_MS)
     expect(await sweep.run(signal)).toBeGreaterThanOrEqual(deleted.length)
     expect(await directory.gravesOf(keys)).toEqual(
       keys.map(() => ({ generation: expect.any(Number) as number, isLogged: true }))

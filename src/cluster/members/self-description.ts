@@ -24,6 +24,8 @@ export interface SelfDescriptionComponents {
   readonly indexes?: () => readonly HeartbeatIndex[]
   /** See `purgedToMs` of a heartbeat. */
   readonly purgedToMs?: () => number | undefined
+  /** See `ageMs` of a heartbeat. */
+  readonly ageMs?: () => number
   readonly clock: Clock
   readonly log: Logger
 }
@@ -56,6 +58,7 @@ export class SelfDescription implements Startable {
 
   describe(): NodeDescription {
     const { volumes, isRetired, indexes = () => [] } = this.#components
+    const { ageMs } = this.#components
     const purgedToMs = this.#components.purgedToMs?.()
     const { epoch } = volumes
     const held = volumes.volumes().filter(({ id }) => !isRetired(id))
@@ -67,7 +70,8 @@ export class SelfDescription implements Startable {
       volumesDigest: digestOf(held),
       heads: held.filter(({ id }) => id.startsWith(`${epoch}-`)).map(({ id, end }) => ({ volume: id, bytes: end })),
       indexes: indexes(),
-      ...(purgedToMs !== undefined && { purgedToMs })
+      ...(purgedToMs !== undefined && { purgedToMs }),
+      ...(ageMs !== undefined && { ageMs: ageMs() })
     }
   }
 

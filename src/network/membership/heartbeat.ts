@@ -16,6 +16,7 @@
  *                                 see domain/shards.ts; may be absent
  *   purged     uint           ms since the Unix epoch: it has no needle of a photo whose grave it heard of before, laid-out
  *                             ones excepted; absent: it does not know
+ *   age        uint           for how long it has run, all its processes together, ms; may be absent
  */
 import { toWellFormed } from '../../domain/cbor.js'
 import { type ModelId, parseModelId } from '../../domain/features.js'
@@ -68,6 +69,8 @@ export interface Heartbeat {
    * epoch. Absent: it does not know.
    */
   readonly purgedToMs?: number
+  /** For how long the sender has run, all its processes together, ms. */
+  readonly ageMs?: number
 }
 
 export interface HeartbeatIndex {
@@ -110,7 +113,8 @@ export function encodeHeartbeat(heartbeat: Heartbeat): Uint8Array {
           ['shards', encodeShards(shards)]
         ])
     ),
-    purged: heartbeat.purgedToMs === undefined ? undefined : boundedTime(heartbeat.purgedToMs)
+    purged: heartbeat.purgedToMs === undefined ? undefined : boundedTime(heartbeat.purgedToMs),
+    age: heartbeat.ageMs === undefined ? undefined : boundedTime(heartbeat.ageMs)
   })
 }
 
@@ -131,7 +135,8 @@ export function decodeHeartbeat(body: Uint8Array): Heartbeat {
     now: new DataView(now.buffer, now.byteOffset, HLC_BYTES).getBigUint64(0) as Hlc,
     heads: message.list('heads', HEADS_MAX, head),
     ...(message.has('indexes') && { indexes: message.list('indexes', INDEXES_MAX, index) }),
-    ...(message.has('purged') && { purgedToMs: message.uint('purged', TIME_MS_MAX) })
+    ...(message.has('purged') && { purgedToMs: message.uint('purged', TIME_MS_MAX) }),
+    ...(message.has('age') && { ageMs: message.uint('age', TIME_MS_MAX) })
   }
 }
 

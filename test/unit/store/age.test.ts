@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { silentLog } from '../../../src/core/log.js'
 import { Directory } from '../../../src/directory/directory.js'
+import type { NodeId } from '../../../src/domain/ids.js'
 import { Age } from '../../../src/store/age.js'
 import { SimulatedClock } from '../../support/simulated-clock.js'
 import { MemoryDatabaseSource } from '../directory/memory-database.js'
@@ -100,4 +101,56 @@ test('nothing is written while nothing has changed', async () => {
   await node.start()
   const rows = await (await node.source.open()).iterator({ gte: Uint8Array.of(9), lt: Uint8Array.of(10) }).all()
   expect(rows).toHaveLength(1)
+})
+
+const PEER = 'peer' as NodeId
+
+/** A node that heard of a peer's age an hour after its start, was off for 30 hours, and runs again. */
+async function backAfterNight(): Promise<Processes> {
+  const node = await started()
+  await node.clock.advance(HOUR_MS)
+  node.age.noteRound()
+  node.age.notePeer(PEER, 500 * HOUR_MS)
+  await node.stop()
+  await node.clock.advance(30 * HOUR_MS)
+  await node.start()
+  return node
+}
+
+test('what passed while it was off counts as far as a peer has grown older meanwhile', async () => {
+  const node = await backAfterNight()
+  node.age.notePeer(PEER, 520 * HOUR_MS) // off for ten hours itself
+  expect(node.age.now()).toBe(21 * HOUR_MS)
+  node.age.notePeer(PEER, 520 * HOUR_MS)
+  expect(node.age.now()).toBe(21 * HOUR_MS)
+  expect(node.age.now() - (node.age.roundAt ?? 0)).toBe(30 * HOUR_MS)
+})
+
+test('a peer is believed no more than the wall clock, and neither makes a node younger', async () => {
+  const node = await backAfterNight()
+  node.age.notePeer(PEER, 9_000 * HOUR_MS)
+  expect(node.age.now()).toBe(31 * HOUR_MS)
+  node.age.notePeer(PEER, 1 * HOUR_MS)
+  node.age.notePeer(PEER, 9_000 * HOUR_MS)
+  expect(node.age.now()).toBe(31 * HOUR_MS)
+})
+
+test('a wall clock that was set to 2099 meanwhile makes nobody older: the peers stood still, too', async () => {
+  const node = await backAfterNight()
+  node.clock.setWall(Date.UTC(2099, 0, 1))
+  node.age.notePeer(PEER, 500 * HOUR_MS + 20_000)
+  expect(node.age.now()).toBe(HOUR_MS + 20_000)
+  node.age.notePeer('another' as NodeId, 9_000 * HOUR_MS)
+  node.age.notePeer('another' as NodeId, 9_000 * HOUR_MS)
+  expect(node.age.now()).toBe(HOUR_MS + 20_000)
+})
+
+test('time during which the machine was suspended counts as far as a peer measured it', async () => {
+  const node = await started()
+  await node.clock.advance(HOUR_MS)
+  node.age.notePeer(PEER, 500 * HOUR_MS)
+  node.clock.setWall(node.clock.now() + 8 * HOUR_MS)
+  await node.clock.advance(500)
+  node.age.notePeer(PEER, 508 * HOUR_MS)
+  expect(node.age.now()).toBe(9 * HOUR_MS)
 })
