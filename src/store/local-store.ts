@@ -109,6 +109,7 @@ export class LocalStore implements Startable {
   readonly #volumesWithGaps = new Set<Volume>()
   /** Whether `verdicts.load` has run: holes of retired volumes must not be refilled. */
   #knowsRetired = false
+  #hasStarted = false
   #refilling = false
 
   constructor(components: LocalStoreComponents, init: LocalStoreInit) {
@@ -132,7 +133,9 @@ export class LocalStore implements Startable {
         photos: () => (this.directory.state === 'open' ? this.directory.count('all') : undefined),
         isOwn: from => {
           const volume = this.volumes.get(from as VolumeId)
-          return volume !== undefined && this.volumes.isOwn(volume)
+          if (volume === undefined || !this.volumes.isOwn(volume)) return false
+          // what an earlier process buried is not this node's word if its disk was put back: then a peer brings it
+          return this.volumes.isOfThisProcess(volume.id) || !this.#hasStarted || this.directory.state === 'filling'
         },
         nameOf: from => {
           const superblock = this.volumes.get(from as VolumeId)?.superblock
@@ -296,6 +299,7 @@ export class LocalStore implements Startable {
     this.directory.complete()
     this.laidOut.began(this.directory.isEmpty)
     await this.#rebuildOnDamage(() => this.#releaseExhumed())
+    this.#hasStarted = true
     await this.age.start()
     for (const worker of this.#workers) await worker.start()
   }
