@@ -67,6 +67,8 @@ export interface BatchPlan {
   readonly changes: readonly RecordChange[]
   /** Keys of records that this version cannot read, first seen in this batch. */
   readonly opaque: readonly RecordKey[]
+  /** The latest format that a record row ever had, after the batch. */
+  readonly formatMax: number
 }
 
 export interface LeafToggle {
@@ -111,7 +113,7 @@ export function planBatch(
     planTerms(operations, deltas, was, is)
     changes.push({ key, ...(was && { before: was }), ...(is && { after: is }), bytes: after.bytes, volumes })
   }
-  const formatMax = changes.reduce((max, { bytes }) => Math.max(max, formatOf(bytes)), 0)
+  const formatMax = changes.reduce((max, { bytes }) => Math.max(max, formatOf(bytes)), base.formatMax)
   if (formatMax > base.formatMax) putRow(operations, formatRow(formatMax))
   for (const needle of verbatim) putRow(operations, verbatimRow(needle))
   for (const fold of opaque) planOpaque(operations, toggles, deltas, fold)
@@ -123,7 +125,7 @@ export function planBatch(
   if (isNumbered) putRow(operations, markerRow(sequence, root, isSmall))
   for (const [volume, progress] of applied) putRow(operations, appliedRow(volume, progress, sequence))
   const opaqueKeys = opaque.map(({ key }) => key)
-  return { operations, applied, sequence, toggles, counters, changes, opaque: opaqueKeys }
+  return { operations, applied, sequence, toggles, counters, changes, opaque: opaqueKeys, formatMax }
 }
 
 function appliedRow(volume: VolumeId, { reached, gaps }: LogProgress, sequence: number): Row {

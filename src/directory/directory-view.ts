@@ -3,7 +3,6 @@ import type { VolumeId } from '../domain/ids.js'
 import type { LogProgress } from '../domain/log-progress.js'
 import { DIGEST_BYTES, MERKLE_BUCKETS, MerkleTree } from '../domain/merkle.js'
 import type { Range } from '../domain/ranges.js'
-import { formatOf } from '../domain/record-codec.js'
 import { readMarkers } from './batch-markers.js'
 import type { BatchPlan, PlanBase } from './batch-plan.js'
 import { DamageError } from './damage.js'
@@ -107,7 +106,7 @@ export class DirectoryView implements PlanBase {
     for (const [volume, progress] of plan.applied) this.applied.set(volume, progress)
     this.#sequence = plan.sequence
     this.#opaqueCount += plan.opaque.length
-    for (const { bytes } of plan.changes) this.#formatMax = Math.max(this.#formatMax, formatOf(bytes))
+    this.#formatMax = plan.formatMax
   }
 }
 

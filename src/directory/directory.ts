@@ -1,22 +1,20 @@
-import { hasCode, SheafError } from '../core/errors.js'
+import { SheafError } from '../core/errors.js'
 import { InvariantError } from '../core/invariant.js'
 import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
 import { RECORD_FORMATS, type RecordFormats } from '../domain/formats.js'
-import { decodeGraves } from '../domain/graves.js'
 import type { Hlc } from '../domain/hlc.js'
 import type { NodeId, VolumeId } from '../domain/ids.js'
-import { isApplied, type LogProgress, NOTHING_APPLIED, progressAfter } from '../domain/log-progress.js'
+import { type LogProgress, NOTHING_APPLIED, progressAfter } from '../domain/log-progress.js'
 import type { MerkleTree } from '../domain/merkle.js'
-import { needleBytes } from '../domain/needle.js'
-import { type DirectoryRecord, graveOf, isGrave, type RecordKey, shownVersion } from '../domain/record.js'
-import { canonicalBytes, decodeRecord, encodeRecord, opaqueRecordOf } from '../domain/record-codec.js'
-import { isBuriable } from '../domain/tombstone.js'
-import type { CommitGroup, CommittedNeedle, NeedleLocation } from '../volumes/needle-store.js'
+import { type DirectoryRecord, isGrave, type RecordKey } from '../domain/record.js'
+import { opaqueRecordOf } from '../domain/record-codec.js'
+import type { CommitGroup, NeedleLocation } from '../volumes/needle-store.js'
 import { planBatch, type RecordChange } from './batch-plan.js'
 import { damageOf } from './damage.js'
 import type { Database, DatabaseSource } from './database.js'
 import type { DirectoryView } from './directory-view.js'
+import { decodeGroup, incomingGrave, incomingRecord, partsOf } from './incoming.js'
 import {
   AGE_KEY,
   appliedKey,
@@ -226,7 +224,8 @@ export class Directory implements Startable {
 
   async #applyPart(group: CommitGroup): Promise<void> {
     const { view } = this.#requireWritable()
-    const decoded = this.#decode(group, view.applied.get(group.volume) ?? NOTHING_APPLIED)
+    const progress = view.applied.get(group.volume) ?? NOTHING_APPLIED
+    const decoded = decodeGroup(group, progress, { formats: this.formats, log: this.#log })
     await new Promise<void>((resolve, reject) => {
       this.#waiting.push({ group, ...decoded, resolve, reject })
       if (this.#waiting.length === 1) void this.#exclusive(() => this.#applyWaiting())
@@ -247,14 +246,14 @@ export class Directory implements Startable {
     this.#requireWritable()
     const records = encoded
       .filter(bytes => opaqueRecordOf(bytes, this.formats) === undefined)
-      .map(bytes => ({ ...decodeCanonical(bytes, this.formats, isGrave), location: undefined }))
+      .map(bytes => incomingRecord(bytes, this.formats))
     return this.#mergeAll(records, from)
   }
 
   /** Merges graves that a peer sent: as `merge`. */
   async mergeGraves(graves: readonly (RecordKey & { readonly generation: number })[], from?: NodeId): Promise<number> {
     return this.#mergeAll(
-      graves.map(grave => incomingGrave(grave, undefined)),
+      graves.map(grave => incomingGrave(grave)),
       from
     )
   }
@@ -352,16 +351,14 @@ export class Directory implements Startable {
   }
 
   async getMany(keys: readonly RecordKey[]): Promise<(StoredRecord | undefined)[]> {
-    const { database, view } = this.#require()
-    const states = await this.#reading(() => readStates(database, keys))
-    return states.map(state => stored(state, view))
+    return (await this.lookUpMany(keys)).map(found => found.stored)
   }
 
-  /** @returns the graves of those of which nothing else is left, in the order of the keys */
-  async gravesOf(keys: readonly RecordKey[]): Promise<(GraveState | undefined)[]> {
-    const { database } = this.#require()
+  /** Like `lookUp`, in the order of the keys; nothing is found of what this version cannot read. */
+  async lookUpMany(keys: readonly RecordKey[]): Promise<Found[]> {
+    const { database, view } = this.#require()
     const states = await this.#reading(() => readStates(database, keys))
-    return states.map(graveIn)
+    return states.map(state => ({ stored: stored(state, view), grave: graveIn(state) }))
   }
 
   /** Yields all graves, in the order of the Merkle tree, from a snapshot at the start of the iteration. */
@@ -491,40 +488,6 @@ export class Directory implements Startable {
   onOpaque(listener: (keys: readonly RecordKey[]) => void): () => void {
     this.#opaqueListeners.add(listener)
     return () => this.#opaqueListeners.delete(listener)
-  }
-
-  #decode(
-    group: CommitGroup,
-    progress: LogProgress
-  ): { readonly records: IncomingRecord[]; readonly opaque: IncomingOpaque[] } {
-    const records: IncomingRecord[] = []
-    const opaque: IncomingOpaque[] = []
-    for (const { kind, data: bytes, location } of group.needles) {
-      if (bytes === undefined || isApplied(progress, location.offset)) continue
-      try {
-        if (kind === 'graves') {
-          records.push(...this.#decodeGraves(bytes, location))
-          continue
-        }
-        const unreadable = opaqueRecordOf(bytes, this.formats)
-        if (unreadable !== undefined) opaque.push({ record: unreadable, bytes, location })
-        else records.push({ ...decodeCanonical(bytes, this.formats), location })
-      } catch (err) {
-        // Its checksums are correct, so it was written like this; the other records must still be served.
-        if (!hasCode(err, 'ERR_RECORD_MALFORMED')) throw err
-        this.#log.error(
-          { err, location },
-          'ignoring a needle of the directory that cannot be decoded; a photo may be missing'
-        )
-      }
-    }
-    return { records, opaque }
-  }
-
-  #decodeGraves(bytes: Uint8Array, location: NeedleLocation): IncomingRecord[] {
-    const { kind, graves, skipped } = decodeGraves(bytes)
-    if (skipped > 0) this.#log.error({ location, skipped }, 'ignoring graves of generations that no photo can have')
-    return graves.map(({ id, generation }) => incomingGrave({ kind, id, generation }, location))
   }
 
   /** Writes waiting groups as one batch, up to a bound; groups that arrive meanwhile wait for the next. */
@@ -707,50 +670,6 @@ export class Directory implements Startable {
   #refuseWaiting(error: unknown): void {
     for (const { reject } of this.#waiting.splice(0)) reject(error)
   }
-}
-
-/**
- * @param accepts - what may come although it shows no version
- * @throws `ERR_RECORD_MALFORMED`, also for any other record that shows none: nothing here could make anything of it
- */
-function decodeCanonical(
-  bytes: Uint8Array,
-  formats: RecordFormats,
-  accepts: (record: DirectoryRecord) => boolean = () => false
-): { readonly record: DirectoryRecord; readonly bytes: Uint8Array } {
-  const record = decodeRecord(bytes, formats.max)
-  if (!accepts(record)) shownVersion(record)
-  if (record.buried !== undefined && !isBuriable(record)) throw unnamed()
-  return { record, bytes: canonicalBytes(bytes, record, formats) }
-}
-
-function incomingGrave(
-  { kind, id, generation }: RecordKey & { readonly generation: number },
-  location: NeedleLocation | undefined
-): IncomingRecord {
-  if (!isBuriable({ kind, id })) throw unnamed()
-  const record = graveOf({ kind, id }, generation)
-  return { record, bytes: encodeRecord(record), location }
-}
-
-function unnamed(): SheafError {
-  return new SheafError('ERR_RECORD_MALFORMED', 'a grave whose id no needle of graves can hold')
-}
-
-/** Splits a group behind each needle of graves, which are many records. */
-function* partsOf(group: CommitGroup): Generator<CommitGroup> {
-  const { volume, to } = group
-  let { from } = group
-  let needles: CommittedNeedle[] = []
-  for (const needle of group.needles) {
-    needles.push(needle)
-    if (needle.kind !== 'graves') continue
-    const end = needle.location.offset + needleBytes(needle.location.length)
-    yield { volume, from, to: end, needles }
-    from = end
-    needles = []
-  }
-  if (needles.length > 0 || from < to || group.from === to) yield { volume, from, to, needles }
 }
 
 /** @returns undefined for a grave: nothing is left to show */

@@ -198,7 +198,7 @@ export class LaidOut implements GraveGuard {
     await this.#save()
     const fields = { records: foreign.length, from: foreign[0]?.from, first: foreign[0]?.record.id }
     log.warn(fields, 'graves have ended what lived here, or could still be undone; it is laid out: see sheaf laid-out')
-    if (this.isAlarming)
+    if (keptUp && this.isAlarming)
       log.error({ records: this.size }, 'graves end too much here: nothing of it goes before it is released')
   }
 

@@ -1,5 +1,5 @@
 import { hasCode } from '../core/errors.js'
-import type { Directory, StoredRecord } from '../directory/directory.js'
+import type { Directory, Found, StoredRecord } from '../directory/directory.js'
 import type { Death } from '../directory/keys.js'
 import type { GraveState } from '../directory/leaf-rows.js'
 import { GRAVES_MAX } from '../domain/graves.js'
@@ -46,7 +46,7 @@ export interface NeedleVerdictsComponents {
     | 'getMany'
     | 'getSync'
     | 'lookUp'
-    | 'gravesOf'
+    | 'lookUpMany'
     | 'deathsOf'
     | 'graves'
     | 'isOpaque'
@@ -101,16 +101,15 @@ export class NeedleVerdicts {
   async judge(volume: Volume, rows: readonly NeedleRow[]): Promise<readonly Verdict[]> {
     const { directory } = this.#components
     const keys = rows.map(row => ({ kind: PHOTO_KIND, id: photoIdFrom(row.id) }))
-    const stored = await directory.getMany(keys)
-    const unknown = keys.filter((_, i) => stored[i] === undefined)
-    const graves = byName(unknown, await directory.gravesOf(unknown))
-    const deleted = keys.filter((_, i) => stored[i] !== undefined && endedLife(stored[i].record) !== undefined)
+    const found = await directory.lookUpMany(keys)
+    const deleted = found.flatMap(({ stored }) =>
+      stored && endedLife(stored.record) !== undefined ? stored.record : []
+    )
     const deaths = byName(deleted, await directory.deathsOf(deleted))
     const verdicts: Verdict[] = []
     for (const [i, row] of rows.entries()) {
       const key = keys[i] as RecordKey
-      const known = stored[i]
-      const grave = graves.get(recordName(key))
+      const { stored: known, grave } = found[i] as Found
       if (row.kind === 'graves') verdicts.push(this.#firstVerdict(volume, row))
       else if (grave !== undefined) verdicts.push(this.#buriedVerdict(volume, row, key, grave))
       else if (row.kind === 'record')

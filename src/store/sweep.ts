@@ -84,7 +84,8 @@ export class Sweep {
   #isDue(key: RecordKey, heardAt: number): boolean {
     const { age, undoMs, rankOf } = this.#components
     const overMs = age() - heardAt - undoMs()
-    return overMs >= this.#slackMs() + rankOf(key) * this.#intervalMs()
+    const waitedMs = overMs - this.#slackMs()
+    return waitedMs >= 0 && waitedMs >= rankOf(key) * this.#intervalMs()
   }
 
   /** So long a node may have been off, or have heard of the delete later, and its own undo period is over, too. */

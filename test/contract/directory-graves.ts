@@ -104,11 +104,9 @@ export function directoryGravesContract(name: string, openSource: () => Promise<
       expect((await directory.get({ kind: 'photo', id: undone }))?.record.buried).toBe(1)
       await restart()
       expect(await directory.verify()).toEqual([])
-      expect(await directory.gravesOf([gone, { kind: 'photo', id: undone }, other])).toEqual([
-        { generation: 0, isLogged: false },
-        undefined,
-        { generation: 3, isLogged: false }
-      ])
+      expect(
+        (await directory.lookUpMany([gone, { kind: 'photo', id: undone }, other])).map(({ grave }) => grave)
+      ).toEqual([{ generation: 0, isLogged: false }, undefined, { generation: 3, isLogged: false }])
     })
 
     it('are shown by nothing but by their own name', async () => {
@@ -120,7 +118,9 @@ export function directoryGravesContract(name: string, openSource: () => Promise<
       expect((await all(directory.records())).map(({ id }) => id)).not.toContain(gone.id)
       expect((await directory.query({ terms: ['tag\0t'], words: [], limit: 9 })).total).toBe(0)
       expect(directory.lookUp(gone)).toEqual({ stored: undefined, grave: { generation: 0, isLogged: false } })
-      expect(await directory.gravesOf(many)).toEqual(many.map(() => ({ generation: 2, isLogged: false })))
+      expect((await directory.lookUpMany(many)).map(({ grave }) => grave)).toEqual(
+        many.map(() => ({ generation: 2, isLogged: false }))
+      )
       const listed = await all(directory.graves())
       expect(listed.map(({ id }) => id).sort()).toEqual([gone, ...many].map(({ id }) => id).sort())
       expect(directory.isEmpty).toBe(false)

@@ -172,7 +172,7 @@ describe.each(VERSIONS.map(({ name }) => name))('a data folder of %s', version =
     expect(await sweep.run(signal)).toBe(0)
     skip(9 * DAY_MS)
     expect(await sweep.run(signal)).toBeGreaterThanOrEqual(deleted.length)
-    expect(await directory.gravesOf(keys)).toEqual(
+    expect((await directory.lookUpMany(keys)).map(({ grave }) => grave)).toEqual(
       keys.map(() => ({ generation: expect.any(Number) as number, isLogged: true }))
     )
     for await (const death of directory.deaths()) throw new Error(`${death.kind} ${death.id} is not buried`)

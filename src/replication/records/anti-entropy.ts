@@ -40,7 +40,7 @@ export interface AntiEntropyComponents {
   readonly transport: Pick<Transport, 'self' | 'version' | 'versionOf' | 'onPeer' | 'request' | 'handle'>
   readonly directory: Pick<
     Directory,
-    'formats' | 'state' | 'digest' | 'merkle' | 'leaves' | 'getMany' | 'gravesOf' | 'merge' | 'mergeGraves'
+    'formats' | 'state' | 'digest' | 'merkle' | 'leaves' | 'lookUpMany' | 'merge' | 'mergeGraves'
   >
   readonly clock: Clock
   readonly random: Random

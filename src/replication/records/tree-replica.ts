@@ -13,10 +13,7 @@ import { type GraveLeaf, type Leaf, PUT_GRAVES_MAX, SHORT_DIGEST_BYTES } from '.
 const RECORD_BYTES_MAX = REQUEST_BYTES_MAX - 1024
 
 export interface TreeReplicaComponents {
-  readonly directory: Pick<
-    Directory,
-    'formats' | 'merkle' | 'leaves' | 'getMany' | 'gravesOf' | 'merge' | 'mergeGraves'
-  >
+  readonly directory: Pick<Directory, 'formats' | 'merkle' | 'leaves' | 'lookUpMany' | 'merge' | 'mergeGraves'>
   readonly log: Logger
 }
 
@@ -64,15 +61,10 @@ export class TreeReplica {
    * @returns the encoded records, or graves, in the order of the keys; undefined for one that is absent or too large to send
    */
   async records(keys: readonly RecordKey[]): Promise<(Uint8Array | undefined)[]> {
-    const stored = await this.#directory.getMany(keys)
-    const missing = keys.filter((_, i) => stored[i] === undefined)
-    const graves = (await this.#directory.gravesOf(missing)).values()
-    return stored.map((found, i) => {
-      if (found === undefined) {
-        const grave = graves.next().value
-        return grave && encodeRecord(graveOf(keys[i] as RecordKey, grave.generation))
-      }
-      const bytes = encodeRecordAs(this.#directory.formats, found.record)
+    const found = await this.#directory.lookUpMany(keys)
+    return found.map(({ stored, grave }, i) => {
+      if (stored === undefined) return grave && encodeRecord(graveOf(keys[i] as RecordKey, grave.generation))
+      const bytes = encodeRecordAs(this.#directory.formats, stored.record)
       if (bytes.length <= RECORD_BYTES_MAX) return bytes
       this.#log.warn(
         { ...keys[i], byteCount: bytes.length },
