@@ -28,6 +28,8 @@ const DAY_MS = 24 * 3_600_000
 /** What graves may end here in a day, on a node that has kept up with the others, before it is an alarm. */
 const ALARM_COUNT = 1_000
 const ALARM_SHARE = 0.02
+/** What goes at once when the disk is full. */
+const ROOM_RECORDS = 256
 /** Entries that are encoded without a pause. */
 const SLICE = 256
 
@@ -208,6 +210,25 @@ export class LaidOut implements GraveGuard {
     if (this.#isOutdated) await this.#rewrite()
     if (this.#records.size === 0 || this.isAlarming) return
     await this.release(({ at }) => !this.isUndoable(at))
+  }
+
+  /**
+   * Lets go of the oldest before its time: the disk is full, and nothing else is left that could go. Of nothing that came
+   * lately, and of nothing while graves end too much.
+   *
+   * @param graceMs - what came lately
+   * @returns the records that are no longer kept
+   * @throws as `release`
+   */
+  async makeRoom(graceMs: number): Promise<readonly RecordKey[]> {
+    if (this.isAlarming) return []
+    const latest = this.#components.age() - graceMs
+    const old = this.list().filter(({ at }) => at <= latest)
+    const chosen = new Set(old.sort((a, b) => a.at - b.at).slice(0, ROOM_RECORDS))
+    const records = await this.release(entry => chosen.has(entry))
+    if (records > 0)
+      this.#components.log.warn({ records }, 'the disk is full: what was laid out longest ago is not kept any longer')
+    return Array.from(chosen, ({ key }) => key)
   }
 
   /** To be called with what records show: one in a life behind the grave was brought back, here or elsewhere. */
