@@ -11,6 +11,7 @@ import type { FileSystem } from './core/file-system.js'
 import { invariant } from './core/invariant.js'
 import type { Startable } from './core/lifecycle.js'
 import type { Logger } from './core/log.js'
+import { newOperatorToken, writeOperatorToken } from './core/operator-token.js'
 import type { Random } from './core/random.js'
 import { levelDatabase } from './directory/database.js'
 import { RECORD_FORMATS, type RecordFormats } from './domain/formats.js'
@@ -123,7 +124,8 @@ export class SheafNode implements Startable {
       const { clock, random } = this.#components
       const events = new Events({ directory: services.local.directory, clock, random })
       services.cluster?.onEvent((type, member) => events.note(type, member))
-      const server = await this.#createServer(services, events, identity.nodeId as NodeId)
+      const operatorToken = this.#alone ? newOperatorToken(random) : await writeOperatorToken(this.#components, folder)
+      const server = await this.#createServer(services, events, identity.nodeId as NodeId, operatorToken)
       await this.#startPart(server)
       const supply = this.#createModelSupply(services)
       if (supply !== undefined) await this.#startPart(supply)
@@ -237,7 +239,12 @@ export class SheafNode implements Startable {
     )
   }
 
-  async #createServer(services: NodeServices, events: Events, nodeId: NodeId): Promise<HttpServer> {
+  async #createServer(
+    services: NodeServices,
+    events: Events,
+    nodeId: NodeId,
+    operatorToken: string
+  ): Promise<HttpServer> {
     const { clock, log, fatal, fileSystem } = this.#components
     const { photos, maintenance, laidOut, jobs, similarity } = services
     const { http, allowHost, maxUploadBytes, name, data } = this.#config
@@ -269,7 +276,7 @@ export class SheafNode implements Startable {
         unready: () => services.unready(),
         ...(similarity !== undefined && { similarity })
       },
-      { nodeId, version: this.#version, hostName: hostname(), allowHosts: allowHost, maxUploadBytes }
+      { nodeId, version: this.#version, hostName: hostname(), allowHosts: allowHost, operatorToken, maxUploadBytes }
     )
     return new HttpServer({ app, clock, log }, http)
   }

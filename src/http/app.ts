@@ -24,6 +24,7 @@ import { ClientErrors } from './wire/client-errors.js'
 import { fromFastify } from './wire/framework-errors.js'
 import { HostGuard } from './wire/host-guard.js'
 import { createNodeServer } from './wire/node-server.js'
+import { OperatorGuard } from './wire/operator-guard.js'
 import { type ProblemHeaders, problemOf, sendProblem } from './wire/problem.js'
 import { RequestBodies } from './wire/request-bodies.js'
 import { HTTP_TIMEOUTS } from './wire/timeouts.js'
@@ -83,7 +84,7 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   )
 
   await addOpenApi(app, init.version)
-  const context: RouteContext = { ...components, init, bodies }
+  const context: RouteContext = { ...components, init, bodies, operator: new OperatorGuard(init.operatorToken) }
   addPhotoContentRoute(app, context)
   addPhotoMetaRoutes(app, context)
   addPhotoListRoutes(app, context)
@@ -109,6 +110,7 @@ function problemHeaders(error: unknown): ProblemHeaders {
   if (!(error instanceof SheafError)) return {}
   const { allow, size } = error.details
   if (error.code === 'ERR_METHOD_NOT_ALLOWED') return { allow: String(allow) }
+  if (error.code === 'ERR_NOT_OPERATOR') return { 'www-authenticate': 'Bearer realm="operator"' }
   if (error.code === 'ERR_RANGE_NOT_SATISFIABLE') return { 'content-range': `bytes */${size}` }
   return {}
 }

@@ -35,6 +35,8 @@ import { SimulatedDisk } from './simulated-disk.js'
 import { SimulatedFileSystem } from './simulated-file-system.js'
 import { VectorAnalyzer } from './vector-analyzer.js'
 
+/** Of every node that a test starts in its own process. */
+export const OPERATOR_TOKEN = '0123456789abcdef'.repeat(4)
 const UNDO_MS = 30 * 24 * 3_600_000
 
 export interface HttpFixtureInit {
@@ -183,6 +185,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       nodeId: '12D3KooWTest',
       version: '0.0.0',
       hostName: 'box.example',
+      operatorToken: OPERATOR_TOKEN,
       maxUploadBytes,
       ...(init.allowHosts === undefined ? {} : { allowHosts: init.allowHosts }),
       ...(init.timeouts === undefined ? {} : { timeouts: init.timeouts })
@@ -195,7 +198,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
   await server.start()
   const port = server.address()?.port ?? 0
   const url = `http://127.0.0.1:${port}`
-  const client = new HttpClient(url)
+  const client = new HttpClient(url, { operatorToken: OPERATOR_TOKEN })
   const close = async (): Promise<void> => {
     client.close()
     await events.stop()

@@ -2,6 +2,7 @@ import { SheafError } from '../../core/errors.js'
 import { InvariantError } from '../../core/invariant.js'
 import { type PhotoId, parsePhotoId } from '../../domain/ids.js'
 import { type AltKey, parseAltKey } from '../../domain/photo.js'
+import type { OperatorGuard } from '../wire/operator-guard.js'
 import type { RequestBodies } from '../wire/request-bodies.js'
 import type { HttpComponents, HttpInit } from './components.js'
 
@@ -9,6 +10,7 @@ import type { HttpComponents, HttpInit } from './components.js'
 export interface RouteContext extends HttpComponents {
   readonly init: HttpInit
   readonly bodies: RequestBodies
+  readonly operator: OperatorGuard
 }
 
 /** @throws `ERR_BAD_ID` */
