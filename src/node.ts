@@ -10,7 +10,7 @@ import { SheafError, systemErrorCode } from './core/errors.js'
 import type { FileSystem } from './core/file-system.js'
 import { invariant } from './core/invariant.js'
 import type { Startable } from './core/lifecycle.js'
-import type { Logger } from './core/log.js'
+import type { Logger, LogLevelSwitch } from './core/log.js'
 import { newOperatorToken, writeOperatorToken } from './core/operator-token.js'
 import type { Random } from './core/random.js'
 import { levelDatabase } from './directory/database.js'
@@ -41,6 +41,8 @@ export interface NodeComponents {
   readonly random: Random
   readonly fileSystem: FileSystem
   readonly log: Logger
+  /** Absent where it cannot be changed at run time. */
+  readonly logLevel?: LogLevelSwitch
   /** Ends the process because an invariant is broken. */
   readonly fatal: (error: Error) => void
 }
@@ -245,7 +247,7 @@ export class SheafNode implements Startable {
     nodeId: NodeId,
     operatorToken: string
   ): Promise<HttpServer> {
-    const { clock, log, fatal, fileSystem } = this.#components
+    const { clock, random, log, logLevel, fatal, fileSystem } = this.#components
     const { photos, maintenance, laidOut, jobs, similarity } = services
     const { http, allowHost, maxUploadBytes, name, data } = this.#config
     const cluster = new ClusterStatus(
@@ -271,7 +273,9 @@ export class SheafNode implements Startable {
         jobs,
         events,
         clock,
+        random,
         log,
+        ...(logLevel !== undefined && { logLevel }),
         fatal,
         unready: () => services.unready(),
         ...(similarity !== undefined && { similarity })

@@ -12,6 +12,7 @@ import { addJobs } from './commands/jobs.js'
 import { addKeygen } from './commands/keygen.js'
 import { addLaidOut } from './commands/laid-out.js'
 import { addList } from './commands/list.js'
+import { addLogLevel } from './commands/log-level.js'
 import { addMembers } from './commands/members.js'
 import { addModels } from './commands/models.js'
 import { addPut } from './commands/put.js'
@@ -146,6 +147,7 @@ function addCommands(commands: CommandSet, components: CliComponents, { version,
   addConflicts(commands)
   addJobs(commands)
   addLaidOut(commands)
+  addLogLevel(commands)
   addModels(commands, components)
   addKeygen(commands, random)
   addVersion(commands, version)

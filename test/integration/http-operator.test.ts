@@ -116,3 +116,27 @@ describe('sheaf takes the token', () => {
     expect(asked).toEqual([undefined, undefined, undefined])
   })
 })
+
+describe('the log level', () => {
+  const LEVEL = { method: 'POST', path: '/v1/admin/log-level' } as const
+
+  test('is changed at run time, by the operator alone', async () => {
+    const set = (level: unknown, token?: string) => ask(LEVEL.method, LEVEL.path, { level }, token)
+    expect(codeOf(await set('debug'))).toBe('401 ERR_NOT_OPERATOR')
+    expect(codeOf(await set('loud'))).toBe('400 ERR_BAD_PARAMETER')
+    expect(http.logLevel.level).toBe('info')
+    const { status, body } = await set('debug', `Bearer ${OPERATOR_TOKEN}`)
+    expect([status, JSON.parse(body.toString())]).toEqual([200, { level: 'debug', previous: 'info' }])
+    expect(http.logLevel.level).toBe('debug')
+  })
+
+  test('sheaf log-level LEVEL', async () => {
+    expect(await cli(['log-level', 'warn'], { node: http.url })).toMatchObject({ code: 0, stdout: 'warn, was info\n' })
+    expect((await cli(['log-level', 'warn', '--json'], { node: http.url })).stdout).toBe(
+      '{"level":"warn","previous":"warn"}\n'
+    )
+    const wrong = await cli(['log-level', 'loud'], { node: http.url })
+    expect([wrong.code, wrong.stderr]).toEqual([2, expect.stringContaining('trace, debug, info, warn')])
+    expect(http.logLevel.level).toBe('warn')
+  })
+})

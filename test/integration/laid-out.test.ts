@@ -57,6 +57,7 @@ async function httpOf(node: SimulatedNode): Promise<HttpClient> {
       jobs,
       events: new Events({ directory: local.directory, clock: node.clock, random: systemRandom }),
       clock: systemClock,
+      random: systemRandom,
       log: silentLog,
       unready: () => undefined,
       fatal: error => {

@@ -10,7 +10,7 @@ import { systemClock } from '../../src/core/clock.js'
 import { SheafError } from '../../src/core/errors.js'
 import type { DiskSpace } from '../../src/core/file-system.js'
 import type { InvariantError } from '../../src/core/invariant.js'
-import { type Logger, silentLog } from '../../src/core/log.js'
+import { type Logger, type LogLevelSwitch, silentLog } from '../../src/core/log.js'
 import { systemRandom } from '../../src/core/random.js'
 import { Directory } from '../../src/directory/directory.js'
 import { encodeFeatures, modelIdOf } from '../../src/domain/features.js'
@@ -83,6 +83,7 @@ export interface HttpFixture {
   readonly defects: InvariantError[]
   /** Set to make the node unready. */
   unready: SheafError | undefined
+  readonly logLevel: LogLevelSwitch
   close(): Promise<void>
 }
 
@@ -166,7 +167,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
   )
   await similarity.start()
   const defects: InvariantError[] = []
-  const fixture = { unready: undefined as SheafError | undefined }
+  const fixture = { unready: undefined as SheafError | undefined, logLevel: { level: 'info' } as LogLevelSwitch }
   const app = await buildHttpApp(
     {
       photos: init.photos?.(photos) ?? photos,
@@ -177,7 +178,9 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       jobs,
       events,
       clock: systemClock,
+      random: systemRandom,
       log,
+      logLevel: fixture.logLevel,
       unready: () => fixture.unready,
       fatal: error => defects.push(error)
     },
