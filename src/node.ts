@@ -1,4 +1,3 @@
-import { isIPv6 } from 'node:net'
 import { homedir, hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { ClusterStatus } from './cluster/cluster-status.js'
@@ -18,6 +17,7 @@ import { RECORD_FORMATS, type RecordFormats } from './domain/formats.js'
 import type { NodeId } from './domain/ids.js'
 import { buildHttpApp } from './http/app.js'
 import { HttpServer } from './http/wire/server.js'
+import { TlsFiles } from './http/wire/tls-files.js'
 import { loadIdentity, type NodeIdentity, nodeIdOf, verifySignature } from './identity.js'
 import { Libp2pTransport } from './network/libp2p/libp2p-transport.js'
 import { resolveHost } from './network/membership/join.js'
@@ -58,7 +58,7 @@ export interface SheafNodeInit {
 
 /** How to reach a node that serves. */
 export interface ReadyInfo {
-  /** A URL that clients on this machine can use. */
+  /** A URL that clients on this machine can use, or `unix:PATH`. */
   readonly http: string
   /** Multiaddrs that other nodes can dial. */
   readonly p2p: readonly string[]
@@ -72,6 +72,8 @@ export class SheafNode implements Startable {
   readonly #alone: boolean
   readonly #formats: RecordFormats
   readonly #components: NodeComponents
+  /** Undefined: plain HTTP. */
+  readonly #tls: TlsFiles | undefined
   /** Parts that have been started, in that order. */
   readonly #started: Startable[] = []
   #ready: ReadyInfo | undefined
@@ -85,6 +87,8 @@ export class SheafNode implements Startable {
     this.#version = init.version
     this.#alone = init.alone === true
     this.#formats = init.formats ?? RECORD_FORMATS
+    const { tlsCert: certFile, tlsKey: keyFile } = init.config
+    if (certFile !== undefined && keyFile !== undefined) this.#tls = new TlsFiles(components, { certFile, keyFile })
   }
 
   /** Available only while the node serves. */
@@ -116,6 +120,7 @@ export class SheafNode implements Startable {
   async start(): Promise<void> {
     const folder = resolve(this.#config.data)
     try {
+      if (this.#tls !== undefined) await this.#startPart(this.#tls)
       await this.#startPart(new DataLock({ folder }))
       const identity = await loadIdentity(this.#components, folder)
       this.#components.log.info({ nodeId: identity.nodeId, version: this.#version, folder }, 'starting')
@@ -133,9 +138,9 @@ export class SheafNode implements Startable {
       if (supply !== undefined) await this.#startPart(supply)
       // Started last and so stopped first: the server cannot stop while clients follow the events.
       await this.#startPart(events)
-      const address = server.address()
-      invariant(address !== undefined, 'the server listens')
-      this.#ready = { http: connectableUrl(address), p2p: transport?.addresses() ?? [], nodeId: identity.nodeId }
+      const [http] = server.urls()
+      invariant(http !== undefined, 'the server listens')
+      this.#ready = { http, p2p: transport?.addresses() ?? [], nodeId: identity.nodeId }
     } catch (err) {
       await this.stop().catch(stopErr =>
         this.#components.log.error({ err: stopErr }, 'could not stop cleanly after the start failed')
@@ -282,14 +287,8 @@ export class SheafNode implements Startable {
       },
       { nodeId, version: this.#version, hostName: hostname(), allowHosts: allowHost, operatorToken, maxUploadBytes }
     )
-    return new HttpServer({ app, clock, log }, http)
+    return new HttpServer({ app, clock, log, ...(this.#tls !== undefined && { tls: this.#tls }) }, { listen: http })
   }
-}
-
-/** @returns a URL that a client on this machine can use: a wildcard address becomes loopback */
-function connectableUrl({ host, port }: { readonly host: string; readonly port: number }): string {
-  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
-  return `http://${isIPv6(reachable) ? `[${reachable}]` : reachable}:${port}`
 }
 
 function folderError(folder: string, cause: unknown): SheafError {

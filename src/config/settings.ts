@@ -7,6 +7,7 @@ import {
   integer,
   line,
   listenAddress,
+  listenList,
   oneOf,
   onOff,
   path,
@@ -48,10 +49,24 @@ export const SETTINGS = {
     meaning: 'what the node keeps; locked while it runs'
   }),
   http: setting({
-    kind: listenAddress,
+    kind: listenList,
     placeholder: 'HOST:PORT',
     default: '127.0.0.1:8000',
-    meaning: 'where to serve HTTP; port 0 picks one'
+    meaning: 'where to serve HTTP, or unix:PATH; may be given again; port 0 picks one'
+  }),
+  tlsCert: setting({
+    kind: path,
+    placeholder: 'FILE',
+    default: undefined,
+    defaultShown: 'none',
+    meaning: 'certificate with its chain, PEM: serve HTTPS instead; read again when it changes'
+  }),
+  tlsKey: setting({
+    kind: path,
+    placeholder: 'FILE',
+    default: undefined,
+    defaultShown: 'none',
+    meaning: 'its private key, PEM'
   }),
   allowHost: setting({
     kind: hostList,

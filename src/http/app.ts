@@ -1,7 +1,7 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
+import { createServer as createPlainServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { SheafError } from '../core/errors.js'
-import { InvariantError } from '../core/invariant.js'
+import { InvariantError, invariant } from '../core/invariant.js'
 import type { HttpComponents, HttpInit } from './native/components.js'
 import { HotPath } from './native/hot-path.js'
 import { discardBody, readJson } from './native/json-body.js'
@@ -24,18 +24,19 @@ import type { Schema } from './native/schemas/common.js'
 import { ClientErrors } from './wire/client-errors.js'
 import { fromFastify } from './wire/framework-errors.js'
 import { HostGuard } from './wire/host-guard.js'
-import { createNodeServer } from './wire/node-server.js'
+import { createNodeServer, type NodeServerComponents } from './wire/node-server.js'
 import { OperatorGuard } from './wire/operator-guard.js'
 import { type ProblemHeaders, problemOf, sendProblem } from './wire/problem.js'
 import { RequestBodies } from './wire/request-bodies.js'
 import { RequestIds, requestIdOf } from './wire/request-ids.js'
+import type { HttpApp } from './wire/server.js'
 import { HTTP_TIMEOUTS } from './wire/timeouts.js'
 
 /** No effective limit: the limit on the header block applies first. */
 const PARAM_CHARACTERS_MAX = 16 * 1024
 
 /** Builds the HTTP API, ready but not listening: {@link HttpServer} makes it listen. */
-export async function buildHttpApp(components: HttpComponents, init: HttpInit): Promise<FastifyInstance> {
+export async function buildHttpApp(components: HttpComponents, init: HttpInit): Promise<HttpApp> {
   const { photos, clock, random, log, fatal, logLevel } = components
   const timeouts = { ...HTTP_TIMEOUTS, ...init.timeouts }
   const bodies = new RequestBodies(timeouts)
@@ -54,9 +55,12 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   }
 
   const hot = (request: IncomingMessage, response: ServerResponse): boolean => hotPath.answer(request, response)
+  let cold: NodeServerComponents['cold'] | undefined
   const app = fastify({
-    serverFactory: cold => createNodeServer({ bodies, clientErrors, ids, clock, log, hot, cold }, timeouts),
-    clientErrorHandler: (error, socket) => clientErrors.handle(error, socket),
+    serverFactory: handler => {
+      cold = handler
+      return createPlainServer() // never listens: there is one server for each address
+    },
     routerOptions: { maxParamLength: PARAM_CHARACTERS_MAX },
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allowUnionTypes: true } },
     frameworkErrors: refuse
@@ -108,7 +112,9 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
     if (similarity !== undefined) addFindSimilarRoute(uploads, { ...context, similarity })
   })
   await app.ready()
-  return app
+  invariant(cold !== undefined, 'Fastify has made its handler')
+  const parts = { bodies, clientErrors, ids, clock, log, hot, cold }
+  return { createServer: tls => createNodeServer(parts, timeouts, tls), close: () => app.close() }
 }
 
 function problemHeaders(error: unknown): ProblemHeaders {

@@ -66,7 +66,10 @@ async function httpOf(node: SimulatedNode): Promise<HttpClient> {
     },
     { ...init, hostName: 'b', operatorToken: OPERATOR_TOKEN, maxUploadBytes: 1_000 }
   )
-  const server = new HttpServer({ app, clock: systemClock, log: silentLog }, { host: '127.0.0.1', port: 0 })
+  const server = new HttpServer(
+    { app, clock: systemClock, log: silentLog },
+    { listen: [{ host: '127.0.0.1', port: 0 }] }
+  )
   await server.start()
   const client = new HttpClient(`http://127.0.0.1:${server.address()?.port}`, { operatorToken: OPERATOR_TOKEN })
   onTestFinished(async () => {

@@ -196,9 +196,10 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
   )
   const server = new HttpServer(
     { app, clock: systemClock, log },
-    { host: '127.0.0.1', port: 0, stopMsMax: init.stopMsMax ?? 2_000 }
+    { listen: [{ host: '127.0.0.1', port: 0 }], stopMsMax: init.stopMsMax ?? 2_000 }
   )
   await server.start()
+  const nodeServer = server.servers[0] as Server
   const port = server.address()?.port ?? 0
   const url = `http://127.0.0.1:${port}`
   const client = new HttpClient(url, { operatorToken: OPERATOR_TOKEN })
@@ -227,7 +228,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
     await directory.mergeGraves(graves, from as NodeId)
   }
   const connectionCount = (): Promise<number> =>
-    new Promise((resolve, reject) => app.server.getConnections((err, count) => (err ? reject(err) : resolve(count))))
+    new Promise((resolve, reject) => nodeServer.getConnections((err, count) => (err ? reject(err) : resolve(count))))
   return Object.assign(fixture, {
     url,
     port,
@@ -243,7 +244,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
     bury,
     see,
     server,
-    nodeServer: app.server,
+    nodeServer,
     connectionCount,
     defects,
     close

@@ -41,7 +41,7 @@ export interface Memory {
 }
 
 /** Ports of its own choice on loopback, and no search for others: tests at once must not find each other. */
-const ALONE = ['--http', '127.0.0.1:0', '--p2p', '127.0.0.1:0', '--mdns', 'off', '--model', 'none']
+const ALONE = ['--p2p', '127.0.0.1:0', '--mdns', 'off', '--model', 'none']
 
 const running = new Set<ChildProcess>()
 process.on('exit', () => {
@@ -62,6 +62,8 @@ export class NodeProcess {
   private constructor(init: NodeProcessInit) {
     this.#init = init
     const args = ['start', '--data', init.dataDir, '--log-level', init.logLevel ?? 'info', ...ALONE]
+    // addresses of HTTP add up
+    if (init.flags?.includes('--http') !== true) args.push('--http', '127.0.0.1:0')
     const program = [...(init.launcher ?? []), process.execPath, ...(init.nodeFlags ?? []), init.main ?? MAIN]
     const child = spawn(program[0] as string, [...program.slice(1), ...args, ...(init.flags ?? [])], {
       stdio: ['ignore', 'pipe', 'pipe'],

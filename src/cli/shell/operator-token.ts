@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SheafError, systemErrorCode } from '../../core/errors.js'
 import { OPERATOR_TOKEN_FILE, parseOperatorToken } from '../../core/operator-token.js'
+import type { NodeAddress } from './node-client.js'
 
 const DATA_FOLDER = './data'
 
@@ -21,13 +22,13 @@ export interface TokenSource {
  *
  * @throws `ERR_USAGE` when there is none
  */
-export async function readOperatorToken(url: URL, source: TokenSource): Promise<string> {
+export async function readOperatorToken(node: NodeAddress, source: TokenSource): Promise<string> {
   const { data, tokenFile, environment } = source
   const named = tokenFile ?? (data === undefined ? environment.SHEAF_TOKEN_FILE || undefined : tokenIn(data))
-  if (named === undefined && !isOnThisMachine(url))
+  if (named === undefined && !isOnThisMachine(node))
     throw new SheafError(
       'ERR_USAGE',
-      `this needs the operator's token of ${url.host}: copy ${OPERATOR_TOKEN_FILE} from its data folder and give ` +
+      `this needs the operator's token of ${node.url.host}: copy ${OPERATOR_TOKEN_FILE} from its data folder and give ` +
         '--token-file FILE, or run the command where the node runs'
     )
   const path = named ?? tokenIn(environment.SHEAF_DATA || DATA_FOLDER)
@@ -57,6 +58,6 @@ function tokenIn(folder: string): string {
   return join(folder, OPERATOR_TOKEN_FILE)
 }
 
-function isOnThisMachine({ hostname }: URL): boolean {
+function isOnThisMachine({ url: { hostname } }: NodeAddress): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.')
 }

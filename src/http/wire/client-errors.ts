@@ -14,6 +14,9 @@ const PARSER_ERRORS: Readonly<Record<string, ErrorCode>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'ERR_REQUEST_TIMEOUT'
 }
 
+/** Codes of OpenSSL where a client begins with something else than TLS. */
+const PLAIN_ON_TLS: ReadonlySet<string> = new Set(['ERR_SSL_HTTP_REQUEST', 'ERR_SSL_WRONG_VERSION_NUMBER'])
+
 /** Answers requests that Node's parser rejects. */
 export class ClientErrors {
   readonly #bodies: RequestBodies
@@ -37,7 +40,13 @@ export class ClientErrors {
   handle(error: Error, socket: Socket): void {
     const parserCode = systemErrorCode(error) ?? ''
     const code = PARSER_ERRORS[parserCode] ?? 'ERR_BAD_REQUEST'
-    const known = new SheafError(code, code === 'ERR_BAD_REQUEST' ? 'the request is not HTTP/1.1' : undefined)
+    const isPlain = PLAIN_ON_TLS.has(parserCode)
+    const detail = isPlain ? 'this port speaks HTTPS: use https:// instead of http://' : 'the request is not HTTP/1.1'
+    const known = new SheafError(code, code === 'ERR_BAD_REQUEST' ? detail : undefined)
+    if (isPlain) {
+      beneathTls(socket)?.end(rawProblem(problemOf(known, this.#log), this.#ids.next()))
+      return
+    }
     // If a body is being read, it fails and its route answers.
     if (this.#handled.has(socket) || this.#bodies.fail(socket, known)) return
     this.#handled.add(socket)
@@ -56,6 +65,11 @@ export class ClientErrors {
 /** The request's body is malformed, and no route has begun to read it. */
 function isUnanswered(answer: ServerResponse): boolean {
   return !answer.req.complete && answer.socket !== null && !answer.headersSent
+}
+
+/** @returns the TCP connection of one whose TLS handshake failed. Node has no public name for it */
+function beneathTls(socket: Socket & { readonly _parent?: Socket }): Socket | undefined {
+  return socket._parent
 }
 
 function rawProblem({ status, headers, body }: Problem, requestId: string): string {

@@ -1,4 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { Socket } from 'node:net'
 import type { Clock } from '../../core/clock.js'
 import { SheafError } from '../../core/errors.js'
 import type { Logger } from '../../core/log.js'
@@ -7,6 +9,7 @@ import { problemOf, sendProblem } from './problem.js'
 import type { RequestBodies } from './request-bodies.js'
 import { REQUEST_ID_HEADER, type RequestIds } from './request-ids.js'
 import type { HttpTimeouts } from './timeouts.js'
+import type { TlsPair } from './tls-files.js'
 
 const HEADER_BYTES_MAX = 16 * 1024
 const CONNECTIONS_MAX = 4_096
@@ -28,8 +31,10 @@ export interface NodeServerComponents {
 /**
  * Node's HTTP server with a time limit on everything that a client could delay. A socket that is idle for `answerStallMs` is
  * cut, unless its answer is still being computed. While a body is read, its own, shorter limit applies (request-bodies.ts).
+ *
+ * @param tls - undefined: it speaks plain HTTP
  */
-export function createNodeServer(components: NodeServerComponents, timeouts: HttpTimeouts): Server {
+export function createNodeServer(components: NodeServerComponents, timeouts: HttpTimeouts, tls?: TlsPair): Server {
   const { bodies, clientErrors, ids, clock, log, hot, cold } = components
 
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
@@ -52,18 +57,20 @@ export function createNodeServer(components: NodeServerComponents, timeouts: Htt
     cold(request, response)
   }
 
-  const server = createServer(
-    {
-      maxHeaderSize: HEADER_BYTES_MAX,
-      highWaterMark: BODY_BUFFER_BYTES,
-      headersTimeout: timeouts.headersMs,
-      // An upload may take any time while bytes keep arriving.
-      requestTimeout: 0,
-      keepAliveTimeout: timeouts.keepAliveMs,
-      connectionsCheckingInterval: Math.min(5_000, timeouts.headersMs)
-    },
-    onRequest
-  )
+  const options = {
+    maxHeaderSize: HEADER_BYTES_MAX,
+    highWaterMark: BODY_BUFFER_BYTES,
+    headersTimeout: timeouts.headersMs,
+    // An upload may take any time while bytes keep arriving.
+    requestTimeout: 0,
+    keepAliveTimeout: timeouts.keepAliveMs,
+    connectionsCheckingInterval: Math.min(5_000, timeouts.headersMs)
+  }
+  const server: Server =
+    tls === undefined
+      ? createServer(options, onRequest)
+      : createTlsServer({ ...options, ...tls, handshakeTimeout: timeouts.headersMs }, onRequest)
+  server.on('clientError', (error: Error, socket: Socket) => clientErrors.handle(error, socket))
   server.maxConnections = CONNECTIONS_MAX
   server.timeout = timeouts.answerStallMs
   // Every pipelined answer listens for the end of its connection.
