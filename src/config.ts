@@ -111,6 +111,7 @@ export function loadConfig(sources: ConfigSources): Config {
     clusterName: get('clusterName'),
     clusterKeys,
     allowHost: get('allowHost', []),
+    trustProxy: get('trustProxy', []),
     name: get('name', sources.hostName),
     minCopies: get('minCopies'),
     requireCookie: get('requireCookie'),

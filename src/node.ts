@@ -254,7 +254,8 @@ export class SheafNode implements Startable {
   ): Promise<HttpServer> {
     const { clock, random, log, logLevel, fatal, fileSystem } = this.#components
     const { photos, maintenance, laidOut, jobs, similarity } = services
-    const { http, allowHost, maxUploadBytes, name, data } = this.#config
+    const { http, allowHost, trustProxy, maxUploadBytes, name, data } = this.#config
+    const ownHosts = http.flatMap(({ host }) => (host === undefined ? [] : [host]))
     const cluster = new ClusterStatus(
       {
         clock,
@@ -285,7 +286,15 @@ export class SheafNode implements Startable {
         unready: () => services.unready(),
         ...(similarity !== undefined && { similarity })
       },
-      { nodeId, version: this.#version, hostName: hostname(), allowHosts: allowHost, operatorToken, maxUploadBytes }
+      {
+        nodeId,
+        version: this.#version,
+        hostName: hostname(),
+        allowHosts: [...allowHost, ...ownHosts],
+        trustProxies: trustProxy,
+        operatorToken,
+        maxUploadBytes
+      }
     )
     return new HttpServer({ app, clock, log, ...(this.#tls !== undefined && { tls: this.#tls }) }, { listen: http })
   }

@@ -8,6 +8,7 @@ import {
   line,
   listenAddress,
   listenList,
+  networkList,
   oneOf,
   onOff,
   path,
@@ -75,6 +76,13 @@ export const SETTINGS = {
     defaultShown: 'none',
     meaning:
       'names by which browsers may reach this node, as behind a proxy; IP addresses, names without a dot and the host name always work'
+  }),
+  trustProxy: setting({
+    kind: networkList,
+    placeholder: 'CIDR,…',
+    default: undefined,
+    defaultShown: 'none',
+    meaning: 'proxies whose X-Forwarded-For, -Host and -Proto are believed: IP addresses, CIDRs, or unix'
   }),
   name: setting({
     kind: line(255),

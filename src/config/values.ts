@@ -1,3 +1,5 @@
+import { isIP } from 'node:net'
+
 /** One kind of value: how it is written and what is allowed. Parsing never throws; undefined means "not allowed". */
 export interface ValueKind<T> {
   /** Completes "must be …". */
@@ -161,6 +163,19 @@ export const hostList: ValueKind<readonly string[]> = {
   allowed: 'host names or IP addresses without ports, separated by commas',
   list: true,
   parse: text => parseList(text, item => parseHost(item)?.toLowerCase())
+}
+
+/** IP addresses, networks such as 10.0.0.0/8, or `unix` for whoever connects by a Unix socket. */
+export const networkList: ValueKind<readonly string[]> = {
+  allowed: 'IP addresses, networks such as 10.0.0.0/8 or fd00::/8, or unix, separated by commas',
+  list: true,
+  parse: text => parseList(text, item => (item === 'unix' || isNetwork(item) ? item : undefined))
+}
+
+function isNetwork(text: string): boolean {
+  const match = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text)
+  const family = isIP(match?.[1] ?? '')
+  return family !== 0 && Number(match?.[2] ?? 0) <= (family === 4 ? 32 : 128)
 }
 
 const MULTIADDR = /^\/(ip4|ip6|dns|dns4|dns6|dnsaddr)\/[^\s/]+(\/[^\s/]+)*$/

@@ -22,6 +22,7 @@ import { addFindSimilarRoute, addSimilarityRoutes } from './native/routes/simila
 import { addUploadRoutes } from './native/routes/uploads.js'
 import type { Schema } from './native/schemas/common.js'
 import { ClientErrors } from './wire/client-errors.js'
+import { Forwarded } from './wire/forwarded.js'
 import { fromFastify } from './wire/framework-errors.js'
 import { HostGuard } from './wire/host-guard.js'
 import { createNodeServer, type NodeServerComponents } from './wire/node-server.js'
@@ -43,13 +44,15 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   const ids = new RequestIds(random)
   const clientErrors = new ClientErrors({ bodies, ids, log })
   const guard = new HostGuard([init.hostName, ...(init.allowHosts ?? [])])
+  const forwarded = new Forwarded(init.trustProxies ?? [])
   const hotPath = new HotPath({ photos, guard, ids })
   const table = new RouteTable()
 
   const refuse = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const known = fromFastify(error)
     reply.hijack()
-    const problem = problemOf(known, log, problemHeaders(known), requestIdOf(reply.raw))
+    const { address: client } = forwarded.senderOf(request.raw)
+    const problem = problemOf(known, log, problemHeaders(known), { requestId: requestIdOf(reply.raw), client })
     sendProblem(request.raw, reply.raw, problem, { clock }, timeouts.lingerMs)
     if (known instanceof InvariantError) fatal(known)
   }
@@ -77,7 +80,7 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   app.addHook('onRoute', ({ url, method }) => table.add(url, [method].flat()))
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' })
-    guard.check(request.method, request.headers)
+    guard.check(request.method, request.headers, forwarded.senderOf(request.raw))
     checkQueryEscapes(request.raw.url ?? '')
   })
   app.addHook('preValidation', async request => {

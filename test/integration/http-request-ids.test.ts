@@ -59,5 +59,6 @@ test('the log names it where a request fails', async () => {
   await restart({ log, photos: real => wrapped(real, photos) })
   const headers = { 'x-request-id': 'find-me' }
   expect(codeOf(await http.client.request('GET', `/photo/${UNKNOWN}/meta`, { headers }))).toBe('500 ERR_INTERNAL')
-  expect(lines).toEqual([{ err: expect.objectContaining({ message: 'planted' }), requestId: 'find-me' }])
+  const err = expect.objectContaining({ message: 'planted' })
+  expect(lines).toEqual([{ err, requestId: 'find-me', client: '127.0.0.1' }])
 })

@@ -45,6 +45,7 @@ export interface HttpFixtureInit {
   readonly requireCookie?: boolean
   readonly timeouts?: Partial<HttpTimeouts>
   readonly allowHosts?: readonly string[]
+  readonly trustProxies?: readonly string[]
   readonly stopMsMax?: number
   /** Wraps the services, e.g. to make one fail. */
   readonly photos?: (photos: Photos) => HttpComponents['photos']
@@ -191,6 +192,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       operatorToken: OPERATOR_TOKEN,
       maxUploadBytes,
       ...(init.allowHosts === undefined ? {} : { allowHosts: init.allowHosts }),
+      ...(init.trustProxies === undefined ? {} : { trustProxies: init.trustProxies }),
       ...(init.timeouts === undefined ? {} : { timeouts: init.timeouts })
     }
   )

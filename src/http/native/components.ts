@@ -73,6 +73,8 @@ export interface HttpInit {
   readonly hostName: string
   /** Further host names, without port, under which browsers may reach this node, e.g. a reverse proxy's. */
   readonly allowHosts?: readonly string[]
+  /** Proxies whose X-Forwarded-For, -Host and -Proto are believed: IP addresses, CIDRs or `unix`. */
+  readonly trustProxies?: readonly string[]
   /** What only the operator may do needs it. */
   readonly operatorToken: string
   /** Larger uploads are refused before they are read. */

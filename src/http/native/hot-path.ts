@@ -20,7 +20,8 @@ const COLD_HEADERS = new Set([
   'origin',
   'range',
   'sec-fetch-site',
-  'transfer-encoding'
+  'transfer-encoding',
+  'x-forwarded-host'
 ])
 
 /**

@@ -10,6 +10,7 @@ const GOOD: Readonly<Record<SettingName, readonly [string, string]>> = {
   tlsCert: ['/c', '/d'],
   tlsKey: ['/e', '/f'],
   allowHost: ['one.example', 'two.example,three.example'],
+  trustProxy: ['10.0.0.0/8', 'unix,::1,192.0.2.7'],
   name: ['red', 'blue'],
   minCopies: ['2', '3'],
   requireCookie: ['on', 'off'],
@@ -58,6 +59,7 @@ test('without anything said, the defaults are those of the contract', () => {
     tlsCert: undefined,
     tlsKey: undefined,
     allowHost: [],
+    trustProxy: [],
     name: 'the-host',
     minCopies: 1,
     requireCookie: false,
@@ -112,6 +114,19 @@ test('HTTP is served at several addresses, and on Unix sockets', () => {
   expect(p2p('unix:/run/sheaf.sock')).toBe('127.0.0.1')
   expect(p2p('unix:/run/sheaf.sock', '[::1]:1')).toBe('127.0.0.1')
   expect(p2p('127.0.0.1:1', '[::]:1')).toBe('0.0.0.0')
+})
+
+test('proxies to trust are addresses and networks', () => {
+  const trusted = (text: string) => load({ args: ['--trust-proxy', text] }).trustProxy
+  expect(trusted('127.0.0.1, 10.0.0.0/8,::1,fd00::/8,unix')).toEqual([
+    '127.0.0.1',
+    '10.0.0.0/8',
+    '::1',
+    'fd00::/8',
+    'unix'
+  ])
+  for (const bad of ['proxy', '10.0.0.0/33', '::/129', '10.0.0.0/', '10.0.0/8', '', '10.0.0.0/8/8'])
+    expect(faultsOf({ args: ['--trust-proxy', bad] }), bad).toHaveLength(1)
 })
 
 test('a certificate needs its key, and a key its certificate', () => {
