@@ -107,6 +107,7 @@ async function greeting(config: Config, node: SheafNode): Promise<string> {
   const lines = startLines({
     command: process.env.npm_command === undefined ? 'sheaf' : 'npx sheaf',
     http: node.ready.http,
+    operatorToken: node.operatorToken,
     p2p: node.ready.p2p,
     folder: resolve(config.data),
     model: await node.model(),

@@ -1,5 +1,6 @@
 import { homedir, hostname } from 'node:os'
 import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { ClusterStatus } from './cluster/cluster-status.js'
 import { Events } from './cluster/events/events.js'
 import type { Config } from './config.js'
@@ -33,6 +34,8 @@ import { ModelStore } from './similarity/models/model-store.js'
 import { defaultModelsFolder } from './similarity/models/models-folder.js'
 
 const DAY_MS = 24 * 3_600_000
+/** Where `npm run build` puts what browsers are served; the same from `src` and from `dist`. */
+const WEB_FOLDER = fileURLToPath(new URL('../dist/web/', import.meta.url))
 /** Port of nodes to join that are named without one, if this node's own port was assigned by the system. */
 const P2P_PORT = 4001
 
@@ -77,6 +80,7 @@ export class SheafNode implements Startable {
   /** Parts that have been started, in that order. */
   readonly #started: Startable[] = []
   #ready: ReadyInfo | undefined
+  #operatorToken: string | undefined
   #left: Promise<void> = new Promise(() => {})
   /** The models on this machine; undefined when the node is to do without. */
   #models: ModelStore | undefined
@@ -95,6 +99,12 @@ export class SheafNode implements Startable {
   get ready(): ReadyInfo {
     invariant(this.#ready !== undefined, 'the node serves')
     return this.#ready
+  }
+
+  /** For the one who operates it. Available only while the node serves. */
+  get operatorToken(): string {
+    invariant(this.#operatorToken !== undefined, 'the node serves')
+    return this.#operatorToken
   }
 
   /** Resolves when this node has left its cluster permanently: its process should then end. Valid once the node serves. */
@@ -132,6 +142,7 @@ export class SheafNode implements Startable {
       const events = new Events({ directory: services.local.directory, clock, random })
       services.cluster?.onEvent((type, member) => events.note(type, member))
       const operatorToken = this.#alone ? newOperatorToken(random) : await writeOperatorToken(this.#components, folder)
+      this.#operatorToken = operatorToken
       const server = await this.#createServer(services, events, identity.nodeId as NodeId, operatorToken)
       await this.#startPart(server)
       const supply = this.#createModelSupply(services)
@@ -283,6 +294,7 @@ export class SheafNode implements Startable {
         log,
         ...(logLevel !== undefined && { logLevel }),
         fatal,
+        webFile: path => fileSystem.readFile(join(WEB_FOLDER, path)),
         unready: () => services.unready(),
         ...(similarity !== undefined && { similarity })
       },

@@ -10,6 +10,7 @@ import { checkQueryEscapes, coerceQuery } from './native/query-coercion.js'
 import type { RouteContext } from './native/route-context.js'
 import { RouteTable } from './native/route-table.js'
 import { addClusterRoutes } from './native/routes/cluster.js'
+import { addDocsPage } from './native/routes/docs.js'
 import { addEventsRoute } from './native/routes/events.js'
 import { addFullDumpRoute } from './native/routes/full-dump.js'
 import { addLaidOutRoutes } from './native/routes/laid-out.js'
@@ -38,7 +39,7 @@ const PARAM_CHARACTERS_MAX = 16 * 1024
 
 /** Builds the HTTP API, ready but not listening: {@link HttpServer} makes it listen. */
 export async function buildHttpApp(components: HttpComponents, init: HttpInit): Promise<HttpApp> {
-  const { photos, clock, random, log, fatal, logLevel } = components
+  const { photos, clock, random, log, fatal, logLevel, webFile } = components
   const timeouts = { ...HTTP_TIMEOUTS, ...init.timeouts }
   const bodies = new RequestBodies(timeouts)
   const ids = new RequestIds(random)
@@ -105,6 +106,7 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   addEventsRoute(app, context)
   if (logLevel !== undefined) addLogLevelRoute(app, { ...context, logLevel })
   addFullDumpRoute(app, context)
+  if (webFile !== undefined) addDocsPage(app, webFile)
   const { similarity } = components
   if (similarity !== undefined) addSimilarityRoutes(app, { ...context, similarity })
   await app.register(async uploads => {

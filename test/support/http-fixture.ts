@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import type { Server } from 'node:http'
+import { join } from 'node:path'
 import { MemoryLevel } from 'memory-level'
 import { Jobs } from '../../src/admin/jobs.js'
 import { LaidOutPhotos } from '../../src/admin/laid-out-photos.js'
@@ -11,6 +12,7 @@ import { SheafError } from '../../src/core/errors.js'
 import type { DiskSpace } from '../../src/core/file-system.js'
 import type { InvariantError } from '../../src/core/invariant.js'
 import { type Logger, type LogLevelSwitch, silentLog } from '../../src/core/log.js'
+import { nodeFileSystem } from '../../src/core/node-file-system.js'
 import { systemRandom } from '../../src/core/random.js'
 import { Directory } from '../../src/directory/directory.js'
 import { encodeFeatures, modelIdOf } from '../../src/domain/features.js'
@@ -31,6 +33,7 @@ import { RecordWriter } from '../../src/store/record-writer.js'
 import { ExactVectorIndexes } from './exact-vector-indexes.js'
 import { HttpClient } from './http-client.js'
 import { MemoryNeedleStore } from './memory-needle-store.js'
+import { REPOSITORY } from './node-process.js'
 import { SimulatedDisk } from './simulated-disk.js'
 import { SimulatedFileSystem } from './simulated-file-system.js'
 import { VectorAnalyzer } from './vector-analyzer.js'
@@ -50,6 +53,8 @@ export interface HttpFixtureInit {
   /** Wraps the services, e.g. to make one fail. */
   readonly photos?: (photos: Photos) => HttpComponents['photos']
   readonly log?: Logger
+  /** Default: what `npm run build` has put together. */
+  readonly webFile?: HttpComponents['webFile']
   /** Default: a lone node. */
   readonly cluster?: HttpComponents['cluster']
   /** The node has kept up with others, so that it is an alarm when graves end what lives here. */
@@ -183,6 +188,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       log,
       logLevel: fixture.logLevel,
       unready: () => fixture.unready,
+      webFile: init.webFile ?? (path => nodeFileSystem.readFile(join(REPOSITORY, 'dist', 'web', path))),
       fatal: error => defects.push(error)
     },
     {

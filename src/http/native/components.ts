@@ -10,6 +10,7 @@ import type { Logger, LogLevelSwitch } from '../../core/log.js'
 import type { Random } from '../../core/random.js'
 import type { Photos } from '../../photos/photos.js'
 import type { Similarity } from '../../search/similarity.js'
+import type { ReadWebFile } from '../web/static.js'
 import type { HttpTimeouts } from '../wire/timeouts.js'
 
 /** What the HTTP API uses. Picks, so that tests can pass literals. */
@@ -59,6 +60,8 @@ export interface HttpComponents {
   readonly log: Logger
   /** Absent where it cannot be changed. */
   readonly logLevel?: LogLevelSwitch
+  /** Reads what browsers are served. Absent: there are no pages. */
+  readonly webFile?: ReadWebFile
   /** Why the node cannot serve now (the log is still being replayed, the disk fails); undefined when it can. */
   readonly unready: () => SheafError | undefined
   /** Ends the process after a request broke an invariant. Its client was answered 500 before. */
