@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { copyFile, readdir, stat, writeFile } from 'node:fs/promises'
-import { createServer, request } from 'node:http'
+import { createServer, request, type Server } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
 import { fileURLToPath } from 'node:url'
@@ -82,6 +83,29 @@ describe('several addresses', () => {
     ])
     expect(both.urls()).toEqual([`http://127.0.0.1:${port}`, `http://[::1]:${port}`])
     for (const url of both.urls()) expect(await ask(url)).toBe('ok')
+  })
+
+  test('[::] means 0.0.0.0 where there is no IPv6', async () => {
+    const app = {
+      createServer: () => {
+        const server = createServer((_, response) => response.end('ok'))
+        const listen = server.listen.bind(server) as (options: object, done: () => void) => Server
+        server.listen = ((options: { readonly host: string }, done: () => void) => {
+          if (options.host !== '::') return listen(options, done)
+          process.nextTick(() => server.emit('error', Object.assign(new Error('none'), { code: 'EAFNOSUPPORT' })))
+          return server
+        }) as Server['listen']
+        return server
+      },
+      close: async () => {}
+    }
+    const init = { listen: [{ host: '::', port: 0 }] }
+    const server = new HttpServer({ app, clock: systemClock, log: silentLog }, init)
+    onTestFinished(() => server.stop())
+    await server.start()
+    const [url = ''] = server.urls()
+    expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/)
+    expect(await ask(url)).toBe('ok')
   })
 
   test('one that is in use is named', async () => {
@@ -177,6 +201,30 @@ describe('HTTPS', () => {
     expect(node.log()).toContainEqual(expect.objectContaining({ validity: 'expired', level: 40 }))
     const { stderr } = await sheaf(['status', '--ca', CA], node.url)
     expect(stderr).toContain('its certificate has expired')
+  })
+
+  test('who comes by plain HTTP and goes, or stays, harms nobody', async () => {
+    const flags = ['--tls-cert', pem('one.cert'), '--tls-key', pem('one.key')]
+    const node = await NodeProcess.start({ dataDir: await temporaryDirectory(), flags })
+    const port = Number(new URL(node.url).port)
+    for (let i = 0; i < 50; i++) {
+      const socket = connect({ port, host: '127.0.0.1' })
+      await once(socket, 'connect')
+      socket.on('error', () => {})
+      socket.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+      if (i % 2 === 0) socket.resetAndDestroy()
+      else socket.write(Buffer.alloc(1_000_000, 1), () => socket.resetAndDestroy())
+    }
+    const staying = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+    staying.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    const [answer] = await once(staying, 'data')
+    expect(answer.toString()).toMatch(/^HTTP\/1\.1 400 /)
+    const trickle = setInterval(() => staying.write('x'), 100)
+    onTestFinished(() => clearInterval(trickle))
+    staying.on('error', () => {})
+    await new Promise(resolve => staying.once('close', resolve))
+    expect((await sheaf(['status', '--ca', CA], node.url)).code).toBe(0)
+    expect(await node.stop()).toBe(0)
   })
 
   test('new connections get the certificate that the files hold now', async () => {

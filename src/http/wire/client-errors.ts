@@ -17,6 +17,9 @@ const PARSER_ERRORS: Readonly<Record<string, ErrorCode>> = {
 /** Codes of OpenSSL where a client begins with something else than TLS. */
 const PLAIN_ON_TLS: ReadonlySet<string> = new Set(['ERR_SSL_HTTP_REQUEST', 'ERR_SSL_WRONG_VERSION_NUMBER'])
 
+/** How long such a client may take its answer. */
+const PLAIN_MS_MAX = 2_000
+
 /** Answers requests that Node's parser rejects. */
 export class ClientErrors {
   readonly #bodies: RequestBodies
@@ -44,7 +47,7 @@ export class ClientErrors {
     const detail = isPlain ? 'this port speaks HTTPS: use https:// instead of http://' : 'the request is not HTTP/1.1'
     const known = new SheafError(code, code === 'ERR_BAD_REQUEST' ? detail : undefined)
     if (isPlain) {
-      beneathTls(socket)?.end(rawProblem(problemOf(known, this.#log), this.#ids.next()))
+      this.#answerInPlain(socket, known)
       return
     }
     // If a body is being read, it fails and its route answers.
@@ -59,6 +62,15 @@ export class ClientErrors {
       // The error follows a complete request, whose answer must be neither replaced nor cut off.
       answer.once('close', () => socket.destroySoon())
     }
+  }
+
+  /** @param socket - its TLS handshake has failed */
+  #answerInPlain(socket: Socket, error: SheafError): void {
+    const plain = beneathTls(socket)
+    if (plain === undefined) return
+    plain.on('error', () => {}) // the client has gone without the answer
+    plain.setTimeout(PLAIN_MS_MAX, () => plain.destroy())
+    plain.end(rawProblem(problemOf(error, this.#log), this.#ids.next()))
   }
 }
 
