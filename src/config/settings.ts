@@ -140,6 +140,12 @@ export const SETTINGS = {
       'only nodes that hold the key may join; a second line is an older key, still accepted; the key itself may stand in SHEAF_CLUSTER_KEY',
     environment: 'SHEAF_CLUSTER_KEY_FILE'
   }),
+  openCluster: setting({
+    kind: onOff,
+    placeholder: undefined,
+    default: 'off',
+    meaning: 'any node may join when there is no key'
+  }),
   model: setting({
     kind: line(255),
     placeholder: 'NAME|none',

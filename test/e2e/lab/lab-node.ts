@@ -68,7 +68,17 @@ export class LabNode {
               FAKETIME: `${skewSeconds > 0 ? '+' : ''}${skewSeconds}s`,
               DONT_FAKE_MONOTONIC: '1'
             },
-      flags: ['--http', '0.0.0.0:8000', '--p2p', '0.0.0.0:4001', '--join', others.join(), '--name', this.name]
+      flags: [
+        '--http',
+        '0.0.0.0:8000',
+        '--p2p',
+        '0.0.0.0:4001',
+        '--open-cluster',
+        '--join',
+        others.join(),
+        '--name',
+        this.name
+      ]
     })
   }
 
