@@ -2,7 +2,6 @@ import {
   byteSize,
   decimal,
   hostList,
-  hostMaybePort,
   integer,
   line,
   listenAddress,
@@ -10,6 +9,8 @@ import {
   onOff,
   path,
   peerList,
+  peerListenAddress,
+  publicAddresses,
   type ValueKind
 } from './values.js'
 
@@ -98,18 +99,18 @@ export const SETTINGS = {
     meaning: 'larger uploads get 413 before they are read'
   }),
   p2p: setting({
-    kind: listenAddress,
+    kind: peerListenAddress,
     placeholder: 'HOST:PORT',
     default: undefined,
     defaultShown: '`0.0.0.0:4001`; `127.0.0.1:4001` when `--http` is loopback and `--join` is not given',
     meaning: 'where peers connect, by TCP; port 0 picks one'
   }),
   advertise: setting({
-    kind: hostMaybePort,
+    kind: publicAddresses,
     placeholder: 'HOST[:PORT]',
     default: undefined,
     defaultShown: 'the address that routes to the peers',
-    meaning: 'address to tell peers'
+    meaning: 'address to tell peers, or several by commas'
   }),
   join: setting({
     kind: peerList,

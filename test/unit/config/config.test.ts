@@ -16,7 +16,7 @@ const GOOD: Readonly<Record<SettingName, readonly [string, string]>> = {
   maxUploadBytes: ['1', '8Ki'],
   logLevel: ['debug', 'error'],
   p2p: ['127.0.0.1:1', '[::1]:0'],
-  advertise: ['a', 'a:1'],
+  advertise: ['a', 'a:1,[fd00::7]'],
   join: ['a', 'a,b:1'],
   mdns: ['on', 'off'],
   clusterName: ['a', 'b'],
