@@ -7,7 +7,7 @@ const MEMBER = object({
   self: { type: 'boolean', description: 'whether this is the answering node' },
   state: {
     type: 'string',
-    enum: ['alive', 'suspect', 'down', 'left'],
+    enum: ['alive', 'via', 'suspect', 'down', 'left'],
     description: 'left: no longer a member, because it left or an operator removed it'
   },
   last_seen: { ...nullable(TIME), description: 'when the answering process last heard from it; null if never' },
