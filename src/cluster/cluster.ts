@@ -156,7 +156,16 @@ export class Cluster implements Startable {
       if (type !== undefined) this.#emit(type, view.id)
     })
     const onRepaired = (): void => events.announceRepair()
-    this.shipping = new VolumeShipping({ ...shared, volumes, copies, peers, isRetired, onRepaired })
+    this.shipping = new VolumeShipping({
+      ...shared,
+      volumes,
+      copies,
+      peers,
+      isRetired,
+      onRepaired,
+      distant: () => this.membership.distant(),
+      writerOf: ({ superblock }) => superblock && components.nodeOf(superblock.origin)
+    })
     this.reads = new PeerReads({ ...shared, store: volumes })
     this.durableCopies = new DurableCopies({ directory, volumes, peers, clock })
     const members = () => this.membership.members().filter(({ self, state }) => !self && state !== 'left')

@@ -64,7 +64,7 @@ export class PeerComparison {
 
   constructor(components: PeerComparisonComponents) {
     this.#components = components
-    components.transport.handle(METHOD, async () => encodeState(await this.#state()))
+    components.transport.handle(METHOD, async () => encodeState(await this.#state()), { relayed: true })
   }
 
   /**

@@ -69,6 +69,22 @@ test('nodes that cannot connect to each other are one cluster with a node betwee
   }
 })
 
+test('copies on members that cannot connect to each other count, and so does what they lack', async () => {
+  const { lab, others } = await star(4)
+  await lab.pass(20_000) // each knows what all have
+  for (const { services, cluster } of others) {
+    const body = async function* () {
+      yield Buffer.from('three copies elsewhere')
+    }
+    const started = lab.clock.monotonic()
+    const receipt = await lab.until(services.photos.upload(body(), { filename: 'a', minCopies: 4 }))
+    expect(receipt.copies).toBe(4)
+    expect(lab.clock.monotonic() - started).toBeLessThan(2_000)
+    await lab.pass(25_000)
+    for (const { id } of lab.members) expect(cluster.lagBytes(id)).toBe(0)
+  }
+})
+
 test('a search covers all shards, those included that only members out of reach of each other hold', async () => {
   const { lab, hub, others } = await star(5)
   const random = new SeededRandom(7)

@@ -364,14 +364,15 @@ describe('messages of version 1', () => {
       isMember: () => true
     })
     const never = new AbortController().signal
+    const taken: unknown[] = []
+    const take = async (from: NodeId, body: Uint8Array): Promise<Uint8Array> => {
+      taken.push(from, hex(body))
+      return new Uint8Array()
+    }
+    relay.handle('records.get', take, { relayed: true })
     const answer = await relay.request(OTHER_NODE, 'records.get', message('records.get'), never)
     expect(hex(answer)).toBe(recorded['records.get answer'])
     expectMessage('relay.pass', wire.sent('relay.pass'))
-    const taken: unknown[] = []
-    relay.handle('records.get', async (from, body) => {
-      taken.push(from, hex(body))
-      return new Uint8Array()
-    })
     await wire.ask('relay.take', message('relay.take'))
     expect(taken).toEqual([OTHER_NODE, recorded['records.get']])
     const passed = encodeMessage({ to: PEER, method: 'records.get', body: message('records.get'), answer: 1 })

@@ -127,10 +127,11 @@ export class Membership implements Startable {
       this.#noteHeartbeat(peer, decodeHeartbeat(body))
       return new Uint8Array()
     })
-    transport.handle('member.beat-via', async (peer, body) => {
-      this.#noteRelayedHeartbeat(peer, decodeHeartbeat(body))
+    const takeRelayed = async (member: NodeId, body: Uint8Array): Promise<Uint8Array> => {
+      this.#noteRelayedHeartbeat(member, decodeHeartbeat(body))
       return new Uint8Array()
-    })
+    }
+    transport.handle('member.beat-via', takeRelayed, { relayed: true })
   }
 
   /** To be called once the directory is complete. The transport may have peers already. */
@@ -172,8 +173,13 @@ export class Membership implements Startable {
 
   /** @returns the nodes that can be asked, be it through others; without this node */
   reachable(): NodeId[] {
+    return [...this.#components.transport.peers(), ...this.distant()]
+  }
+
+  /** @returns the members that only others are connected to */
+  distant(): NodeId[] {
     const peers = this.#components.transport.peers()
-    return [...peers, ...this.#via().filter(id => !peers.includes(id))]
+    return this.#via().filter(id => !peers.includes(id))
   }
 
   /** @returns the alive peers that hear a member in state `via` themselves, the latest heard first; else none */

@@ -3,7 +3,7 @@
  *
  *   relay.pass  request, notify  {to, method, body, answer} → the answer     to the node in the middle
  *                                  to      text: a member that is connected to it
- *                                  method  text: one of RELAYED
+ *                                  method  text: one whose handler says that it may be passed on; none of relay.* does
  *                                  body    of that method, at most RELAYED_BYTES_MAX
  *                                  answer  1: the answer is wanted; 0: it is a hint
  *   relay.take  request, notify  {from, method, body} → the answer           from the node in the middle
@@ -14,13 +14,9 @@ import { withDeadline } from '../../core/deadline.js'
 import { SheafError } from '../../core/errors.js'
 import { RateLimiter } from '../../core/rate-limiter.js'
 import type { NodeId } from '../../domain/ids.js'
-import type { FetchHandler, RequestHandler, Transport } from '../transport.js'
+import type { FetchHandler, HandleOptions, RequestHandler, Transport } from '../transport.js'
 import { ConcurrencyLimit } from './concurrency-limit.js'
-import { requireHandler } from './handlers.js'
 import { encodeMessage, Message } from './message.js'
-
-/** Methods that are passed on: heartbeats and questions. None of `relay.*` is, so a message is passed on once. */
-const RELAYED: ReadonlySet<string> = new Set(['member.beat-via', 'records.get', 'similar.search', 'replica.state'])
 
 const MIB = 2 ** 20
 export const RELAYED_BYTES_MAX = MIB
@@ -52,7 +48,8 @@ export interface RelayTransportComponents {
 export class RelayTransport implements Transport {
   readonly #components: RelayTransportComponents
   readonly #transport: Transport
-  readonly #handlers = new Map<string, RequestHandler>()
+  /** Of the methods that are passed on: all nodes register the same. */
+  readonly #relayed = new Map<string, RequestHandler>()
   readonly #passing = new ConcurrencyLimit(PASSING)
   /** By the connected peer whose messages are passed on. */
   readonly #rates = new Map<NodeId, RateLimiter>()
@@ -85,15 +82,15 @@ export class RelayTransport implements Transport {
     else this.#transport.notify(way, 'relay.pass', encodeMessage({ to: peer, method, body, answer: 0 }))
   }
 
-  handle(method: string, handler: RequestHandler): void {
-    this.#handlers.set(method, handler)
+  handle(method: string, handler: RequestHandler, options?: HandleOptions): void {
+    if (options?.relayed === true) this.#relayed.set(method, handler)
     this.#transport.handle(method, handler)
   }
 
   /** @returns the peer to send it to instead; undefined: none, or the node is connected */
   #wayTo(peer: NodeId, method: string, body: Uint8Array): NodeId | undefined {
     const connected = this.#transport.peers()
-    if (connected.includes(peer) || !RELAYED.has(method) || body.byteLength > RELAYED_BYTES_MAX) return undefined
+    if (connected.includes(peer) || !this.#relayed.has(method) || body.byteLength > RELAYED_BYTES_MAX) return undefined
     return this.#components.waysTo(peer).find(way => connected.includes(way))
   }
 
@@ -103,7 +100,7 @@ export class RelayTransport implements Transport {
     const to = message.text('to', NODE_ID_CHARACTERS_MAX) as NodeId
     const isAnswered = message.uint('answer', 1) === 1
     const { clock, isMember } = this.#components
-    const { method, body: inner } = relayed(message)
+    const { method, body: inner } = this.#relayedIn(message)
     if (!isMember(from) || !isMember(to)) throw new SheafError('ERR_MEMBER_REMOVED', 'one of the two is no member')
     if (!this.#transport.peers().includes(to))
       throw new SheafError('ERR_PEER_UNREACHABLE', 'the node in the middle is not connected to the other one')
@@ -127,9 +124,25 @@ export class RelayTransport implements Transport {
   async #take(body: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
     const message = Message.decode(body)
     const from = message.text('from', NODE_ID_CHARACTERS_MAX) as NodeId
-    const { method, body: inner } = relayed(message)
+    const { handler, body: inner } = this.#relayedIn(message)
     if (!this.#components.isMember(from)) throw new SheafError('ERR_MEMBER_REMOVED', 'the asking node is no member')
-    return await requireHandler(this.#handlers, method)(from, inner, signal)
+    return await handler(from, inner, signal)
+  }
+
+  /** @throws `ERR_PEER_PROTOCOL`, also for a method that is not passed on */
+  #relayedIn(message: Message): {
+    readonly method: string
+    readonly handler: RequestHandler
+    readonly body: Uint8Array
+  } {
+    const method = message.text('method', METHOD_CHARACTERS_MAX)
+    const handler = this.#relayed.get(method)
+    if (handler === undefined)
+      throw new SheafError(
+        'ERR_PEER_PROTOCOL',
+        `${method} is not passed on between nodes; one may run an older version`
+      )
+    return { method, handler, body: message.bytes('body', RELAYED_BYTES_MAX) }
   }
 
   #rateOf(peer: NodeId): RateLimiter {
@@ -211,13 +224,6 @@ export class RelayTransport implements Transport {
   stop(): Promise<void> {
     return this.#transport.stop()
   }
-}
-
-/** @throws `ERR_PEER_PROTOCOL`, also for a method that is not passed on */
-function relayed(message: Message): { readonly method: string; readonly body: Uint8Array } {
-  const method = message.text('method', METHOD_CHARACTERS_MAX)
-  if (!RELAYED.has(method)) throw new SheafError('ERR_PEER_PROTOCOL', `${method} is not passed on between nodes`)
-  return { method, body: message.bytes('body', RELAYED_BYTES_MAX) }
 }
 
 function overloaded(): SheafError {

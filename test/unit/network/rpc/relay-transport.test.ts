@@ -33,12 +33,13 @@ class Star {
       })
       this.nodes.set(id, node)
       for (const method of ['records.get', 'member.beat-via', 'volume.read']) {
-        node.handle(method, async (peer, body) => {
+        const handler = async (peer: NodeId, body: Uint8Array): Promise<Uint8Array> => {
           this.heard.push(`${id} heard ${method} of ${peer}: ${Buffer.from(body)}`)
           if (`${Buffer.from(body)}` === 'fail') throw new SheafError('ERR_DIRECTORY_UNAVAILABLE', 'planted')
           if (`${Buffer.from(body)}` === 'silence') return new Promise(() => {})
           return Buffer.from('answer')
-        })
+        }
+        node.handle(method, handler, { relayed: method !== 'volume.read' })
       }
     }
   }
