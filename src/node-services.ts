@@ -142,7 +142,7 @@ export class NodeServices implements Startable {
           onNeedles: listener => volumes.onGrowth(listener),
           isReplicating: () => (cluster?.shipping.progress().backlogBytes ?? 0) > 0,
           membership: cluster?.membership,
-          transport: network?.transport,
+          transport: cluster?.transport,
           fetchRecord,
           clock,
           random,

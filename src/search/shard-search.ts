@@ -40,10 +40,11 @@ export class ShardSearch {
 
   constructor(components: ShardSearchComponents) {
     this.#components = components
-    components.transport.handle(METHOD_SEARCH, async (_peer, body) => {
+    const answer = async (_peer: NodeId, body: Uint8Array): Promise<Uint8Array> => {
       const { query, k } = decodeSearch(body)
       return encodeAnswer(await components.searchHere(query, k))
-    })
+    }
+    components.transport.handle(METHOD_SEARCH, answer, { relayed: true })
   }
 
   /**

@@ -1,4 +1,6 @@
 import type { NodeId } from '../../src/domain/ids.js'
+import { RelayTransport } from '../../src/network/rpc/relay-transport.js'
+import type { Transport } from '../../src/network/transport.js'
 import { Libp2pNetwork } from '../support/libp2p-network.js'
 import { SeededRandom } from '../support/seeded-random.js'
 import { SimulatedClock } from '../support/simulated-clock.js'
@@ -8,7 +10,15 @@ import { type TransportNetwork, transportContract } from './transport.js'
 
 transportContract('libp2p', async () => new Libp2pNetwork())
 
-transportContract('a simulated network', async (): Promise<TransportNetwork> => {
+transportContract('a simulated network', async () => simulatedNetwork(transport => transport))
+
+transportContract('a relay over a simulated network', async () =>
+  simulatedNetwork(
+    (transport, clock) => new RelayTransport({ transport, clock, waysTo: () => [], isMember: () => true })
+  )
+)
+
+function simulatedNetwork(over: (transport: SimulatedTransport, clock: SimulatedClock) => Transport): TransportNetwork {
   const clock = new SimulatedClock()
   const network = new SimulatedNetwork({ clock, random: new SeededRandom(1) })
   const transports: SimulatedTransport[] = []
@@ -20,11 +30,11 @@ transportContract('a simulated network', async (): Promise<TransportNetwork> => 
     create: async (clusterKey = '') => {
       const transport = network.transport(`node${transports.length}` as NodeId, { clusterKey })
       transports.push(transport)
-      return transport
+      return over(transport, clock)
     },
     close: async () => {
       passing = false
       await Promise.all(transports.map(transport => transport.stop()))
     }
   }
-})
+}
