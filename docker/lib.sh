@@ -54,11 +54,14 @@ require_node() {
   "$docker" inspect --type container "$1" > /dev/null 2>&1 || die "there is no node $1; \`$docker ps --all\` lists those that are there"
 }
 
-# until_ready NAME: waits until the node serves, for two minutes at most.
+# until_ready NAME: waits until the node serves all that it has, for SHEAF_READY_SECONDS at most (default: 120).
 until_ready() {
-  local deadline=$((SECONDS + 120))
-  until "$docker" exec "$1" sheaf status > /dev/null 2>&1; do
-    if ((SECONDS > deadline)); then die "$1 does not serve after 120 s; see \`$docker logs $1\`"; fi
+  local seconds=${SHEAF_READY_SECONDS:-120}
+  local deadline=$((SECONDS + seconds))
+  local ask='fetch(new URL("/health/ready", process.env.SHEAF_NODE || "http://127.0.0.1:8000"))
+    .then(answer => process.exit(answer.ok ? 0 : 1), () => process.exit(1))'
+  until "$docker" exec "$1" node -e "$ask" > /dev/null 2>&1; do
+    if ((SECONDS > deadline)); then die "$1 is not ready after $seconds s; see \`$docker logs $1\`"; fi
     sleep 0.5
   done
 }

@@ -1,16 +1,22 @@
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { ModuleKind, ScriptTarget, transpileModule } from 'typescript'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { REPOSITORY, temporaryFolder } from '../support/node-process.js'
 import { announceSeed } from '../support/photo-maker.js'
+import { until } from '../support/until.js'
 import { DockerLab, type DockerNode, docker, dockerObstacle, output } from './docker-lab.js'
 import { buildArguments } from './setup.js'
 
 /** The image of before is that of the last tag, else of this commit: the first that buries deletes as today. */
 const FALLBACK_COMMIT = '7362401'
 const BEFORE = 'sheaf-test-before'
+const NEXT = 'sheaf-test-next'
+const IMAGE = process.env.SHEAF_IMAGE ?? ''
 const NODE_COUNT = 3
+/** Members look every ten seconds whether all read more. */
+const RISE_MS_MAX = 60_000
 
 function git(...args: string[]): string {
   return execFileSync('git', ['-C', REPOSITORY, ...args], {
@@ -66,7 +72,7 @@ describe.skipIf(dockerObstacle() !== undefined || obstacle !== undefined)('three
       cpSync(join(REPOSITORY, part), join(worktree, part), { recursive: true })
     symlinkSync(join(REPOSITORY, 'node_modules'), join(worktree, 'node_modules'))
     // what docker/build has fetched for today's program serves as long as the lock file is the same
-    if (existsSync(join(REPOSITORY, '.docker'))) await output('cp', ['-a', join(REPOSITORY, '.docker'), worktree])
+    if (existsSync(join(REPOSITORY, '.docker'))) await output('cp', ['-al', join(REPOSITORY, '.docker'), worktree])
     const env = { ...process.env, SHEAF_IMAGE: BEFORE }
     await output(join(worktree, 'docker/build'), buildArguments(), { env })
   }
@@ -75,7 +81,7 @@ describe.skipIf(dockerObstacle() !== undefined || obstacle !== undefined)('three
     (await where.client.json<{ record_format: number }>('GET', '/cluster', 200)).record_format
 
   const runs = async (where: DockerNode, image: string): Promise<void> => {
-    await lab.scriptWith({ SHEAF_IMAGE: image }, 'upgrade', where.name)
+    await lab.scriptWith({ SHEAF_IMAGE: image, SHEAF_READY_SECONDS: '20' }, 'upgrade', where.name)
     await lab.findNodes()
   }
 
@@ -85,20 +91,20 @@ describe.skipIf(dockerObstacle() !== undefined || obstacle !== undefined)('three
     await lab.remove(node(2), gone)
     await lab.expectIdentical()
     for (let i = 1; i <= NODE_COUNT; i++) {
-      await runs(node(i), process.env.SHEAF_IMAGE ?? '')
+      await runs(node(i), IMAGE)
       await lab.uploadOnAll(1)
       await lab.expectIdentical()
     }
-    expect(await node(1).inspect('{{.Config.Image}}')).toBe(process.env.SHEAF_IMAGE)
+    expect(await node(1).inspect('{{.Config.Image}}')).toBe(IMAGE)
   })
 
   test('can be taken back as long as the record format has not risen, and are refused afterwards', async () => {
     const risen = await formatOf(node(1))
     const readBefore = await greatestFormatOf(BEFORE)
     if (risen > readBefore) {
-      await expect(runs(node(1), BEFORE)).rejects.toThrow(/does not serve/)
+      await expect(runs(node(1), BEFORE)).rejects.toThrow('is not ready')
       expect(await node(1).log()).toContain('ERR_FORMAT_TOO_NEW')
-      await runs(node(1), process.env.SHEAF_IMAGE ?? '')
+      await runs(node(1), IMAGE)
     } else {
       process.stderr.write(
         `  the record format is ${risen}, which the image of before reads: it is taken back, nothing is refused\n`
@@ -108,6 +114,43 @@ describe.skipIf(dockerObstacle() !== undefined || obstacle !== undefined)('three
     }
     await lab.expectIdentical()
   })
+
+  test('are refused in the present image once all have run one that reads more, and lose nothing', async () => {
+    buildNext()
+    for (const one of lab.nodes) await runs(one, NEXT)
+    const risen = (await greatestFormatOf(IMAGE)) + 1
+    await until('the record format has risen', RISE_MS_MAX, async () => {
+      return (await Promise.all(lab.nodes.map(formatOf))).every(format => format === risen)
+    })
+    await lab.uploadOnAll(1)
+    await lab.expectIdentical()
+    await expect(lab.scriptWith({ SHEAF_READY_SECONDS: '5' }, 'upgrade', node(1).name)).rejects.toThrow('is not ready')
+    expect(await node(1).log()).toContain('THE CLUSTER HAS A LATER RECORD FORMAT')
+    await runs(node(1), NEXT)
+    await lab.expectIdentical()
+  })
+
+  /** An image of a program that does not exist: it reads one record format more. */
+  function buildNext(): void {
+    const context = join(folder.path, 'next')
+    mkdirSync(context)
+    for (const name of ['next-main', 'next-format']) {
+      const source = readFileSync(join(REPOSITORY, `test/support/${name}.ts`), 'utf8')
+      const options = { module: ModuleKind.ESNext, target: ScriptTarget.ES2022 }
+      writeFileSync(join(context, `${name}.js`), transpileModule(source, { compilerOptions: options }).outputText)
+    }
+    const lines = [
+      `FROM ${IMAGE}`,
+      'USER 0',
+      'COPY *.js /opt/sheaf/test/support/',
+      'RUN ln -s dist /opt/sheaf/src && chmod -R a+rX /opt/sheaf/test',
+      'USER 10001:10001',
+      'ENV SHEAF_HTTP=0.0.0.0:8000',
+      'ENTRYPOINT ["tini", "--", "node", "/opt/sheaf/test/support/next-main.js"]'
+    ]
+    writeFileSync(join(context, 'Dockerfile'), `${lines.join('\n')}\n`)
+    execFileSync(process.env.DOCKER ?? 'docker', ['build', '--quiet', '--tag', NEXT, context], { stdio: 'pipe' })
+  }
 
   /** As its source says. */
   async function greatestFormatOf(image: string): Promise<number> {
