@@ -7,7 +7,7 @@ type Value<S> = S extends Setting<infer T> ? T : never
 type Settings = { readonly [Name in keyof typeof SETTINGS]: Value<(typeof SETTINGS)[Name]> }
 
 /** The settings of a node, validated. */
-export interface Config extends Omit<Settings, 'advertise' | 'clusterKey' | 'model' | 'models'> {
+export interface Config extends Omit<Settings, 'advertise' | 'clusterKey' | 'model' | 'models' | 'tlsCert' | 'tlsKey'> {
   /** Undefined: the address of the interface that routes to the peers. */
   readonly advertise: Settings['advertise'] | undefined
   /** `join` was not given. */
@@ -16,6 +16,9 @@ export interface Config extends Omit<Settings, 'advertise' | 'clusterKey' | 'mod
   readonly clusterKeys: readonly string[]
   /** Undefined: no model, so no similarity. */
   readonly model: string | undefined
+  /** Given with `tlsKey` or not at all. Undefined: plain HTTP. */
+  readonly tlsCert: string | undefined
+  readonly tlsKey: string | undefined
   /** Undefined: a folder in the user's cache. */
   readonly models: Settings['models'] | undefined
 }
@@ -82,6 +85,7 @@ export function loadConfig(sources: ConfigSources): Config {
     else values.set(name, value)
   }
   const clusterKeys = readClusterKeys(values.get('clusterKey') as string | undefined, sources, faults)
+  checkTls(values, faults)
   if (faults.length > 0) throw configError(faults)
 
   const get = <Name extends keyof Settings>(name: Name, fallback?: Settings[Name]): Settings[Name] => {
@@ -90,13 +94,15 @@ export function loadConfig(sources: ConfigSources): Config {
     return value as Settings[Name]
   }
   const http = get('http')
-  const alone = isLoopback(http.host) && !values.has('join')
+  const alone = http.every(({ host }) => host === undefined || isLoopback(host)) && !values.has('join')
   const p2p = get('p2p', { host: alone ? '127.0.0.1' : '0.0.0.0', port: P2P_PORT })
   const reachable = !isLoopback(p2p.host)
   const model = get('model')
   return {
     data: get('data'),
     http,
+    tlsCert: values.get('tlsCert') as Config['tlsCert'],
+    tlsKey: values.get('tlsKey') as Config['tlsKey'],
     p2p,
     advertise: values.get('advertise') as Config['advertise'],
     join: get('join', reachable ? [DEFAULT_JOIN] : []),
@@ -105,6 +111,7 @@ export function loadConfig(sources: ConfigSources): Config {
     clusterName: get('clusterName'),
     clusterKeys,
     allowHost: get('allowHost', []),
+    trustProxy: get('trustProxy', []),
     name: get('name', sources.hostName),
     minCopies: get('minCopies'),
     requireCookie: get('requireCookie'),
@@ -115,6 +122,15 @@ export function loadConfig(sources: ConfigSources): Config {
     models: values.get('models') as Config['models'],
     logLevel: get('logLevel')
   }
+}
+
+/** A certificate is of no use without its key, nor a key without its certificate. */
+function checkTls(values: ReadonlyMap<SettingName, unknown>, faults: ConfigFault[]): void {
+  if (values.has('tlsCert') === values.has('tlsKey')) return
+  const [given, missing] = values.has('tlsCert') ? (['tlsCert', 'tlsKey'] as const) : (['tlsKey', 'tlsCert'] as const)
+  const { flag, environment } = settingNames(missing)
+  const problem = `needs ${flag} (${environment}), too: HTTPS takes both`
+  faults.push({ where: settingNames(given).flag, value: String(values.get(given)), problem })
 }
 
 /** From the file, a key a line, or from the environment. */

@@ -6,9 +6,11 @@ import type { Events } from '../../cluster/events/events.js'
 import type { Clock } from '../../core/clock.js'
 import type { SheafError } from '../../core/errors.js'
 import type { InvariantError } from '../../core/invariant.js'
-import type { Logger } from '../../core/log.js'
+import type { Logger, LogLevelSwitch } from '../../core/log.js'
+import type { Random } from '../../core/random.js'
 import type { Photos } from '../../photos/photos.js'
 import type { Similarity } from '../../search/similarity.js'
+import type { ReadWebFile } from '../web/static.js'
 import type { HttpTimeouts } from '../wire/timeouts.js'
 
 /** What the HTTP API uses. Picks, so that tests can pass literals. */
@@ -54,7 +56,12 @@ export interface HttpComponents {
   readonly jobs: Pick<Jobs, 'get'>
   readonly events: Pick<Events, 'follow'>
   readonly clock: Clock
+  readonly random: Pick<Random, 'bytes'>
   readonly log: Logger
+  /** Absent where it cannot be changed. */
+  readonly logLevel?: LogLevelSwitch
+  /** Reads what browsers are served. Absent: there are no pages. */
+  readonly webFile?: ReadWebFile
   /** Why the node cannot serve now (the log is still being replayed, the disk fails); undefined when it can. */
   readonly unready: () => SheafError | undefined
   /** Ends the process after a request broke an invariant. Its client was answered 500 before. */
@@ -69,6 +76,10 @@ export interface HttpInit {
   readonly hostName: string
   /** Further host names, without port, under which browsers may reach this node, e.g. a reverse proxy's. */
   readonly allowHosts?: readonly string[]
+  /** Proxies whose X-Forwarded-For, -Host and -Proto are believed: IP addresses, CIDRs or `unix`. */
+  readonly trustProxies?: readonly string[]
+  /** What only the operator may do needs it. */
+  readonly operatorToken: string
   /** Larger uploads are refused before they are read. */
   readonly maxUploadBytes: number
   /** For tests. */

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { isIP } from 'node:net'
 import { SheafError } from '../../core/errors.js'
+import type { Sender } from './forwarded.js'
 
 /** Allowed Host headers remembered, at most. */
 const ALLOWED_HOSTS_MAX = 64
@@ -35,9 +36,13 @@ export class HostGuard {
     return true
   }
 
-  /** @throws `ERR_FOREIGN_ORIGIN` */
-  check(method: string, headers: IncomingHttpHeaders): void {
-    const { host, origin } = headers
+  /**
+   * @param sender - what the client asked for; a proxy may have put another Host into the headers
+   * @throws `ERR_FOREIGN_ORIGIN`
+   */
+  check(method: string, headers: IncomingHttpHeaders, sender: Pick<Sender, 'host' | 'isSecure'>): void {
+    const { origin } = headers
+    const { host, isSecure } = sender
     // Only HTTP/1.0, which browsers do not use, may omit Host.
     if (host !== undefined && !this.allowsHost(host)) {
       throw new SheafError(
@@ -45,7 +50,9 @@ export class HostGuard {
         `the host name ${JSON.stringify(host)} is not known to this node; start it with --allow-host, or use an IP address`
       )
     }
-    if (origin !== undefined && (host === undefined || originHost(origin) !== withoutDefaultPort(host.toLowerCase()))) {
+    const isForeign = host === undefined || originHost(origin ?? '') !== withoutDefaultPort(host.toLowerCase())
+    // Whoever is between could have made a page that came by plain HTTP.
+    if (origin !== undefined && (isForeign || (isSecure && /^http:/i.test(origin)))) {
       throw new SheafError('ERR_FOREIGN_ORIGIN', 'a web page of another origin may not use this node')
     }
     const site = headers['sec-fetch-site']
