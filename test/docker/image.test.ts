@@ -113,10 +113,25 @@ describe.skipIf(dockerObstacle() !== undefined)('the image', () => {
     const address = await docker('inspect', '-f', '{{.NetworkSettings.IPAddress}}', NAME)
     expect((await fetch(`http://${address}:8000/health/ready`)).status).toBe(200)
     expect(log()).toContain(`/ip4/${address}/tcp/4001`)
+    expect(log()).toContain('ready {"http":"http://127.0.0.1:8000"')
     expect(await docker('exec', NAME, 'cat', '/proc/1/comm')).toBe('tini')
     await docker('stop', '--time', '30', NAME)
     expect(await docker('inspect', '-f', '{{.State.ExitCode}}', NAME)).toBe('0')
     expect(log()).toContain('"msg":"stopped"')
+  })
+
+  test('is reached by IPv6 where its network has that', async () => {
+    const network = `${NAME}-6`
+    const isThere = (await docker('network', 'ls', '--quiet', '--filter', `name=${network}`)) !== ''
+    if (!isThere) await docker('network', 'create', '--ipv6', '--subnet', 'fd07:5ea0:f::/64', network)
+    await start('--network', network)
+    await untilLogged('"msg":"ready"')
+    const [address] = JSON.parse(
+      await docker('inspect', '-f', '[{{range .NetworkSettings.Networks}}{{json .GlobalIPv6Address}}{{end}}]', NAME)
+    ) as [string]
+    expect((await fetch(`http://[${address}]:8000/health/ready`)).status).toBe(200)
+    await docker('rm', '--force', '--volumes', NAME)
+    await docker('network', 'rm', network)
   })
 
   test.each([

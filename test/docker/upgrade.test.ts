@@ -145,7 +145,6 @@ describe.skipIf(dockerObstacle() !== undefined || obstacle !== undefined)('three
       'COPY *.js /opt/sheaf/test/support/',
       'RUN ln -s dist /opt/sheaf/src && chmod -R a+rX /opt/sheaf/test',
       'USER 10001:10001',
-      'ENV SHEAF_HTTP=0.0.0.0:8000',
       'ENTRYPOINT ["tini", "--", "node", "/opt/sheaf/test/support/next-main.js"]'
     ]
     writeFileSync(join(context, 'Dockerfile'), `${lines.join('\n')}\n`)
