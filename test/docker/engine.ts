@@ -18,6 +18,8 @@ export interface Engine {
   readonly docker: string
   /** For DOCKER_HOST; undefined: the client's own default. */
   readonly host: string | undefined
+  /** Whether {@link prepareEngine} started it, with a folder of its own. */
+  readonly isOwn: boolean
   /** Stops what {@link prepareEngine} started. */
   stop(): Promise<void>
 }
@@ -46,7 +48,7 @@ export async function prepareEngine(say: (line: string) => void): Promise<Engine
   if (packages.length > 0) install(packages, say)
   if (foundEngine) {
     say(`containers: the engine that answers ${own}`)
-    return { docker: own, host: process.env.DOCKER_HOST, stop: async () => {} }
+    return { docker: own, host: process.env.DOCKER_HOST, isOwn: false, stop: async () => {} }
   }
 
   mkdirSync(CACHE, { recursive: true })
@@ -73,7 +75,7 @@ export async function prepareEngine(say: (line: string) => void): Promise<Engine
     process.kill(pid, 'SIGTERM')
     await until('the engine has ended', 60_000, async () => !existsSync(`/proc/${pid}`))
   }
-  return { docker: DEBIAN_CLIENT, host, stop }
+  return { docker: DEBIAN_CLIENT, host, isOwn: true, stop }
 }
 
 /** @returns the environment for a client of the engine */

@@ -47,7 +47,11 @@ export async function setup(): Promise<(() => Promise<void>) | undefined> {
   }
   Object.assign(process.env, { SHEAF_TEST_BASE: BASE, SHEAF_TEST_BUILD_BASE: BUILD_BASE })
   timed('building the image', () => run('docker/build', ...buildArguments()))
-  return () => engine.stop()
+  return async () => {
+    // each build leaves the one before and its first stage behind
+    if (engine.isOwn) run(docker, 'image', 'prune', '--force', '--filter', 'until=24h')
+    await engine.stop()
+  }
 }
 
 /** For `docker/build`: bases that need no registry. */
