@@ -17,6 +17,7 @@
  *   purged     uint           ms since the Unix epoch: it has no needle of a photo whose grave it heard of before, laid-out
  *                             ones excepted; absent: it does not know
  *   age        uint           for how long it has run, all its processes together, ms; may be absent
+ *   wall       uint           its wall clock, ms since the Unix epoch; may be absent
  *   reaches    [text]         members that it hears itself, and that take what is passed on; absent: it passes nothing on
  *
  * `member.beat-via`, notify: the same to a member that is not connected, through another one (`../rpc/relay-transport.ts`).
@@ -66,6 +67,8 @@ export interface Heartbeat {
   readonly totalBytes: number
   readonly version: string
   readonly now: Hlc
+  /** The sender's wall clock, ms since the Unix epoch. Its hybrid clock stays ahead when this was, and is set right. */
+  readonly wallMs?: number
   /** Volumes of the sender's present epoch. */
   readonly heads: readonly HeartbeatHead[]
   /** One for each model whose vectors the sender searches. */
@@ -123,6 +126,7 @@ export function encodeHeartbeat(heartbeat: Heartbeat): Uint8Array {
     ),
     purged: heartbeat.purgedToMs === undefined ? undefined : boundedTime(heartbeat.purgedToMs),
     age: heartbeat.ageMs === undefined ? undefined : boundedTime(heartbeat.ageMs),
+    wall: heartbeat.wallMs === undefined ? undefined : boundedTime(heartbeat.wallMs),
     reaches: heartbeat.reaches?.slice(0, REACHES_MAX)
   })
 }
@@ -146,6 +150,7 @@ export function decodeHeartbeat(body: Uint8Array): Heartbeat {
     ...(message.has('indexes') && { indexes: message.list('indexes', INDEXES_MAX, index) }),
     ...(message.has('purged') && { purgedToMs: message.uint('purged', TIME_MS_MAX) }),
     ...(message.has('age') && { ageMs: message.uint('age', TIME_MS_MAX) }),
+    ...(message.has('wall') && { wallMs: message.uint('wall', TIME_MS_MAX) }),
     ...(message.has('reaches') && {
       reaches: message.texts('reaches', REACHES_MAX, NODE_ID_CHARACTERS_MAX) as NodeId[]
     })

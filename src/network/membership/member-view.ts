@@ -67,7 +67,7 @@ export interface MemberView {
   readonly joinedAtMs: number | undefined
   /** The newest one; undefined when this process received none. */
   readonly heartbeat: Heartbeat | undefined
-  /** How far its hybrid clock was ahead of this node's at that heartbeat, ms; negative when it was behind. */
+  /** How far its wall clock was ahead of this node's at that heartbeat, ms; negative when it was behind. */
   readonly clockSkewMs: number | undefined
 }
 

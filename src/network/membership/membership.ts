@@ -256,12 +256,13 @@ export class Membership implements Startable {
   }
 
   #ownHeartbeat(): Heartbeat {
-    const { transport, describe, now } = this.#components
+    const { transport, clock, describe, now } = this.#components
     return {
       ...describe(),
       sequence: this.#sequence,
       addresses: boundedAddresses(transport.addresses()),
       now: now(),
+      wallMs: clock.now(),
       // an older build would answer what is passed on to it with an error, once a second
       reaches: this.alive().filter(peer => this.#members.get(peer)?.heartbeat?.reaches !== undefined)
     }
@@ -329,7 +330,8 @@ export class Membership implements Startable {
 
   /** Warns once per epoch of the peer. */
   #skew(peer: NodeId, heartbeat: Heartbeat, before: Member): Pick<Member, 'clockSkewMs' | 'skewWarnedEpoch'> {
-    const skewMs = hlcMs(heartbeat.now) - hlcMs(this.#components.now())
+    const { wallMs = hlcMs(heartbeat.now) } = heartbeat
+    const skewMs = wallMs - this.#components.clock.now()
     const isFar = Math.abs(skewMs) > CLOCK_SKEW_MS_MAX
     if (isFar && before.skewWarnedEpoch !== heartbeat.epoch) {
       this.#components.log.warn(

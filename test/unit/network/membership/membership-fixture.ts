@@ -171,12 +171,12 @@ const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error:
 /** A process's clock. During a stall none of its timers run, and it receives nothing. */
 class StallingClock implements Clock {
   readonly #clock: SimulatedClock
-  readonly #skewMs: number
+  skewMs: number
   #stalledUntilMs = 0
 
   constructor(clock: SimulatedClock, skewMs: number) {
     this.#clock = clock
-    this.#skewMs = skewMs
+    this.skewMs = skewMs
   }
 
   stall(ms: number): void {
@@ -184,7 +184,7 @@ class StallingClock implements Clock {
   }
 
   now(): number {
-    return this.#clock.now() + this.#skewMs
+    return this.#clock.now() + this.skewMs
   }
 
   monotonic(): number {

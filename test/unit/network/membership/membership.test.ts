@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { SheafError } from '../../../../src/core/errors.js'
-import type { Hlc } from '../../../../src/domain/hlc.js'
+import { type Hlc, hlcMs } from '../../../../src/domain/hlc.js'
 import type { NodeId } from '../../../../src/domain/ids.js'
 import { encodeHeartbeat } from '../../../../src/network/membership/heartbeat.js'
 import { type MemberRecord, memberEvent } from '../../../../src/network/membership/member-view.js'
@@ -452,6 +452,19 @@ describe('heartbeats', () => {
     const skewMs = a.membership.members()[1]?.clockSkewMs ?? 0
     expect(Math.abs(skewMs + 3_600_000)).toBeLessThan(100)
     expect(b.membership.members()[0]?.clockSkewMs).toBeGreaterThan(3_500_000)
+  })
+
+  test('of a peer whose clock was set right show no skew, although its stamps stay ahead', async () => {
+    const network = new FakeNetwork()
+    const [a, b] = [await network.node('a'), await network.node('b', { skewMs: 3_600_000 })]
+    network.connect(a, b)
+    await network.clock.advance(1_000)
+    expect(a.membership.members()[1]?.clockSkewMs).toBeGreaterThan(3_500_000)
+    b.clock.skewMs = 0
+    await network.clock.advance(1_000)
+    const [, view] = a.membership.members()
+    expect(Math.abs(view?.clockSkewMs ?? Number.NaN)).toBeLessThan(100)
+    expect(hlcMs(view?.heartbeat?.now as Hlc) - network.clock.now()).toBeGreaterThan(3_500_000)
   })
 })
 
