@@ -7,7 +7,8 @@ type Value<S> = S extends Setting<infer T> ? T : never
 type Settings = { readonly [Name in keyof typeof SETTINGS]: Value<(typeof SETTINGS)[Name]> }
 
 /** The settings of a node, validated. */
-export interface Config extends Omit<Settings, 'advertise' | 'clusterKey' | 'model' | 'models'> {
+export interface Config
+  extends Omit<Settings, 'advertise' | 'clusterKey' | 'model' | 'models' | 'metrics' | 'metricsTokenFile'> {
   /** Undefined: the address of the interface that routes to the peers. */
   readonly advertise: Settings['advertise'] | undefined
   /** `join` was not given. */
@@ -18,6 +19,10 @@ export interface Config extends Omit<Settings, 'advertise' | 'clusterKey' | 'mod
   readonly model: string | undefined
   /** Undefined: a folder in the user's cache. */
   readonly models: Settings['models'] | undefined
+  /** Undefined: the metrics are served with everything else. */
+  readonly metrics: Settings['metrics'] | undefined
+  /** Undefined: whoever reaches the port may read the metrics. */
+  readonly metricsToken: string | undefined
 }
 
 export interface ConfigSources {
@@ -52,6 +57,7 @@ const DEFAULT_JOIN = 'sheaf'
 const NO_MODEL = 'none'
 const CLUSTER_KEY_VARIABLE = 'SHEAF_CLUSTER_KEY'
 const CLUSTER_KEY_CHARACTERS_MIN = 16
+const METRICS_TOKEN_CHARACTERS_MIN = 16
 
 const ALL_SETTINGS: Readonly<Record<SettingName, Setting<unknown>>> = SETTINGS
 const SETTING_NAMES = Object.keys(ALL_SETTINGS) as readonly SettingName[]
@@ -82,6 +88,7 @@ export function loadConfig(sources: ConfigSources): Config {
     else values.set(name, value)
   }
   const clusterKeys = readClusterKeys(values.get('clusterKey') as string | undefined, sources, faults)
+  const metricsToken = readMetricsToken(values.get('metricsTokenFile') as string | undefined, sources, faults)
   if (faults.length > 0) throw configError(faults)
 
   const get = <Name extends keyof Settings>(name: Name, fallback?: Settings[Name]): Settings[Name] => {
@@ -113,8 +120,25 @@ export function loadConfig(sources: ConfigSources): Config {
     maxUploadBytes: get('maxUploadBytes'),
     model: model === NO_MODEL ? undefined : model,
     models: values.get('models') as Config['models'],
+    metrics: values.get('metrics') as Config['metrics'],
+    metricsToken,
     logLevel: get('logLevel')
   }
+}
+
+/** @returns undefined where no file is named */
+function readMetricsToken(path: string | undefined, sources: ConfigSources, faults: ConfigFault[]): string | undefined {
+  if (path === undefined) return undefined
+  const where = settingNames('metricsTokenFile').flag
+  try {
+    const token = sources.readTextFile(path).trim()
+    if (token.length >= METRICS_TOKEN_CHARACTERS_MIN && /^[\x21-\x7e]+$/.test(token)) return token
+    const problem = `must hold one line of at least ${METRICS_TOKEN_CHARACTERS_MIN} characters of ASCII without spaces; \`openssl rand -hex 32\` makes one`
+    faults.push({ where, value: path, problem })
+  } catch (err) {
+    faults.push({ where, value: path, problem: `cannot be read: ${err instanceof Error ? err.message : String(err)}` })
+  }
+  return undefined
 }
 
 /** From the file, a key a line, or from the environment. */

@@ -23,7 +23,8 @@ const CHUNK_BYTES_MAX = 8 * 1024 * 1024
 const CHUNKS_PER_VOLUME_MIN = 8
 const BEYOND = 'the cluster has a later record format than this program reads; upgrade this node'
 
-export interface NodeServicesComponents extends Pick<LocalStoreComponents, 'database' | 'sign' | 'verifySignature'> {
+export interface NodeServicesComponents
+  extends Pick<LocalStoreComponents, 'database' | 'sign' | 'verifySignature' | 'metrics'> {
   readonly fileSystem: FileSystem
   readonly clock: Clock
   readonly random: Random

@@ -20,6 +20,7 @@ import { RecordGossip } from '../replication/records/record-gossip.js'
 import { PeerReads } from '../replication/volumes/peer-reads.js'
 import { PeerVolumes } from '../replication/volumes/peer-volumes.js'
 import { ReplicationLag } from '../replication/volumes/replication-lag.js'
+import { UnderReplication } from '../replication/volumes/under-replication.js'
 import { type RepairProgress, VolumeShipping } from '../replication/volumes/volume-shipping.js'
 import type { NeedleVerdicts } from '../store/needle-verdicts.js'
 import type { Past } from '../store/past.js'
@@ -108,6 +109,9 @@ export class Cluster implements Startable {
   readonly departures: Departures
   readonly decommission: Decommission
   readonly compactionOwner: CompactionOwner
+  readonly gossip: RecordGossip
+  readonly antiEntropy: AntiEntropy
+  readonly underReplication: UnderReplication
   readonly #peers: PeerVolumes
   readonly #lag: ReplicationLag
   readonly #refusal: MemberRefusal
@@ -155,6 +159,15 @@ export class Cluster implements Startable {
     this.records = new PeerRecords({ ...shared, directory, others })
     const gossip = new RecordGossip({ ...shared, directory, isOwn: volume => volumes.isOfThisProcess(volume) })
     const antiEntropy = new AntiEntropy({ ...shared, directory, onRound: components.onRound })
+    this.gossip = gossip
+    this.antiEntropy = antiEntropy
+    this.underReplication = new UnderReplication({
+      clock,
+      volumes,
+      peers,
+      isRetired,
+      isAlone: () => this.membership.alive().length === 0
+    })
     this.membership.onHeartbeat((peer, { directoryDigest, ageMs }) => {
       if (ageMs !== undefined) components.onPeerAge(peer, ageMs)
       if (directoryDigest !== '') antiEntropy.noteDigest(peer, directoryDigest) // empty while it cannot be read there
@@ -221,6 +234,11 @@ export class Cluster implements Startable {
   /** Whether this node was removed while it was connected: it stays out until it is restarted. */
   get isRemoved(): boolean {
     return this.#refusal.isRemoved
+  }
+
+  /** Nodes refused so far because they are no longer members, by code. */
+  get refusals(): MemberRefusal['refusals'] {
+    return this.#refusal.refusals
   }
 
   /** This node's place among the present members that could bury a record, from 0. */

@@ -153,6 +153,20 @@ export const SETTINGS = {
     defaultShown: "in the user's cache",
     meaning: 'pulled models, shared by nodes'
   }),
+  metrics: setting({
+    kind: listenAddress,
+    placeholder: 'HOST:PORT',
+    default: undefined,
+    defaultShown: 'with `--http`',
+    meaning: 'where to serve metrics, and nothing else; port 0 picks one'
+  }),
+  metricsTokenFile: setting({
+    kind: path,
+    placeholder: 'FILE',
+    default: undefined,
+    defaultShown: 'none',
+    meaning: 'holds a token, 16 characters or more; metrics then need it as Bearer'
+  }),
   logLevel: setting({
     kind: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
     placeholder: 'L',

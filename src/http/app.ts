@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
-import { SheafError } from '../core/errors.js'
+import { type ErrorCode, SheafError } from '../core/errors.js'
 import { InvariantError } from '../core/invariant.js'
 import type { HttpComponents, HttpInit } from './native/components.js'
 import { HotPath } from './native/hot-path.js'
@@ -13,6 +13,7 @@ import { addClusterRoutes } from './native/routes/cluster.js'
 import { addEventsRoute } from './native/routes/events.js'
 import { addFullDumpRoute } from './native/routes/full-dump.js'
 import { addLaidOutRoutes } from './native/routes/laid-out.js'
+import { addMetricsRoute, METRICS_ROUTE } from './native/routes/metrics.js'
 import { addNodeRoutes } from './native/routes/node.js'
 import { addPhotoContentRoute } from './native/routes/photo-content.js'
 import { addPhotoListRoutes } from './native/routes/photo-list.js'
@@ -30,27 +31,36 @@ import { HTTP_TIMEOUTS } from './wire/timeouts.js'
 
 /** No effective limit: the limit on the header block applies first. */
 const PARAM_CHARACTERS_MAX = 16 * 1024
+/** What watches a node may know it by any name. */
+const ROUTES_OF_ANY_HOST = new Set(['/health', '/health/live', '/health/ready', METRICS_ROUTE])
 
 /** Builds the HTTP API, ready but not listening: {@link HttpServer} makes it listen. */
 export async function buildHttpApp(components: HttpComponents, init: HttpInit): Promise<FastifyInstance> {
-  const { photos, clock, log, fatal } = components
+  const { photos, clock, log, fatal, meter } = components
   const timeouts = { ...HTTP_TIMEOUTS, ...init.timeouts }
   const bodies = new RequestBodies(timeouts)
-  const clientErrors = new ClientErrors({ bodies, log })
+  const onProblem = (code: ErrorCode): void => meter?.problem(code)
+  const clientErrors = new ClientErrors({ bodies, log, onProblem })
   const guard = new HostGuard([init.hostName, ...(init.allowHosts ?? [])])
   const hotPath = new HotPath({ photos, guard })
   const table = new RouteTable()
 
   const refuse = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const known = fromFastify(error)
+    onProblem(known instanceof SheafError ? known.code : 'ERR_INTERNAL')
     reply.hijack()
     sendProblem(request.raw, reply.raw, problemOf(known, log, problemHeaders(known)), { clock }, timeouts.lingerMs)
     if (known instanceof InvariantError) fatal(known)
   }
 
-  const hot = (request: IncomingMessage, response: ServerResponse): boolean => hotPath.answer(request, response)
+  const hot = (request: IncomingMessage, response: ServerResponse): boolean => {
+    const startedAtMs = clock.monotonic()
+    const isAnswered = hotPath.answer(request, response)
+    if (isAnswered) meter?.hot(startedAtMs)
+    return isAnswered
+  }
   const app = fastify({
-    serverFactory: cold => createNodeServer({ bodies, clientErrors, clock, log, hot, cold }, timeouts),
+    serverFactory: cold => createNodeServer({ bodies, clientErrors, clock, log, onProblem, hot, cold }, timeouts),
     clientErrorHandler: (error, socket) => clientErrors.handle(error, socket),
     routerOptions: { maxParamLength: PARAM_CHARACTERS_MAX },
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allowUnionTypes: true } },
@@ -67,8 +77,11 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   })
   app.addHook('onRoute', ({ url, method }) => table.add(url, [method].flat()))
   app.addHook('onRequest', async (request, reply) => {
+    const { url } = request.routeOptions
+    meter?.begin(request.method, url, reply.raw)
     reply.headers({ 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' })
-    guard.check(request.method, request.headers)
+    if (url === undefined || !ROUTES_OF_ANY_HOST.has(url)) guard.checkHost(request.headers)
+    guard.checkOrigin(request.method, request.headers)
     checkQueryEscapes(request.raw.url ?? '')
   })
   app.addHook('preValidation', async request => {
@@ -92,6 +105,8 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   addLaidOutRoutes(app, context)
   addEventsRoute(app, context)
   addFullDumpRoute(app, context)
+  const { scrape } = components
+  if (scrape !== undefined) addMetricsRoute(app, { scrape, token: init.metricsToken })
   const { similarity } = components
   if (similarity !== undefined) addSimilarityRoutes(app, { ...context, similarity })
   await app.register(async uploads => {
@@ -108,6 +123,7 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
 function problemHeaders(error: unknown): ProblemHeaders {
   if (!(error instanceof SheafError)) return {}
   const { allow, size } = error.details
+  if (error.code === 'ERR_METRICS_TOKEN') return { 'www-authenticate': 'Bearer' }
   if (error.code === 'ERR_METHOD_NOT_ALLOWED') return { allow: String(allow) }
   if (error.code === 'ERR_RANGE_NOT_SATISFIABLE') return { 'content-range': `bytes */${size}` }
   return {}

@@ -47,6 +47,7 @@ export class Inspector {
   readonly #graceMs: number
   /** When the volume was last found without a needle of a buried photo, ms since the Unix epoch. */
   readonly #cleanAt = new WeakMap<Volume, { readonly at: number; readonly end: number }>()
+  readonly #latest = new WeakMap<Volume, Inspection>()
   #cache = new WeakMap<
     Volume,
     { readonly end: number; readonly at: number; readonly inspection: Promise<Inspection> }
@@ -80,10 +81,18 @@ export class Inspector {
     const at = this.#clock.monotonic()
     const known = this.#cache.get(volume)
     if (known !== undefined && known.end === end && at - known.at < INSPECTION_MS_MAX) return known.inspection
-    const inspection = this.#count(volume)
+    const inspection = this.#count(volume).then(counted => {
+      this.#latest.set(volume, counted)
+      return counted
+    })
     this.#cache.set(volume, { end, at, inspection })
     inspection.catch(() => this.invalidate(volume)) // reported to whoever awaits it
     return inspection
+  }
+
+  /** @returns what was counted last, even if the volume has changed since; undefined: it was never inspected */
+  latest(volume: Volume): Inspection | undefined {
+    return this.#latest.get(volume)
   }
 
   async #count(volume: Volume): Promise<Inspection> {

@@ -1,4 +1,8 @@
+import { silentLog } from '../../src/core/log.js'
+import { MetricsRegistry } from '../../src/core/metrics.js'
 import type { NodeId } from '../../src/domain/ids.js'
+import { MeteredTransport } from '../../src/network/metered-transport.js'
+import type { Transport } from '../../src/network/transport.js'
 import { Libp2pNetwork } from '../support/libp2p-network.js'
 import { SeededRandom } from '../support/seeded-random.js'
 import { SimulatedClock } from '../support/simulated-clock.js'
@@ -8,7 +12,17 @@ import { type TransportNetwork, transportContract } from './transport.js'
 
 transportContract('libp2p', async () => new Libp2pNetwork())
 
-transportContract('a simulated network', async (): Promise<TransportNetwork> => {
+transportContract('a simulated network', () => simulated())
+
+transportContract('a transport that is measured', () =>
+  simulated(
+    (transport, clock) => new MeteredTransport(transport, { clock, metrics: new MetricsRegistry({ log: silentLog }) })
+  )
+)
+
+async function simulated(
+  wrap: (transport: Transport, clock: SimulatedClock) => Transport = transport => transport
+): Promise<TransportNetwork> {
   const clock = new SimulatedClock()
   const network = new SimulatedNetwork({ clock, random: new SeededRandom(1) })
   const transports: SimulatedTransport[] = []
@@ -20,11 +34,11 @@ transportContract('a simulated network', async (): Promise<TransportNetwork> => 
     create: async (clusterKey = '') => {
       const transport = network.transport(`node${transports.length}` as NodeId, { clusterKey })
       transports.push(transport)
-      return transport
+      return wrap(transport, clock)
     },
     close: async () => {
       passing = false
       await Promise.all(transports.map(transport => transport.stop()))
     }
   }
-})
+}

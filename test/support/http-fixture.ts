@@ -8,9 +8,11 @@ import { ClusterStatus } from '../../src/cluster/cluster-status.js'
 import { Events } from '../../src/cluster/events/events.js'
 import { systemClock } from '../../src/core/clock.js'
 import { SheafError } from '../../src/core/errors.js'
+import { exposition } from '../../src/core/exposition.js'
 import type { DiskSpace } from '../../src/core/file-system.js'
 import type { InvariantError } from '../../src/core/invariant.js'
 import { type Logger, silentLog } from '../../src/core/log.js'
+import { MetricsRegistry } from '../../src/core/metrics.js'
 import { systemRandom } from '../../src/core/random.js'
 import { Directory } from '../../src/directory/directory.js'
 import { encodeFeatures, modelIdOf } from '../../src/domain/features.js'
@@ -20,6 +22,7 @@ import { type NodeId, newActorId, type PhotoId } from '../../src/domain/ids.js'
 import { PHOTO_KIND } from '../../src/domain/photo.js'
 import { buildHttpApp } from '../../src/http/app.js'
 import type { HttpComponents } from '../../src/http/native/components.js'
+import { HttpMeter } from '../../src/http/wire/http-meter.js'
 import { HttpServer } from '../../src/http/wire/server.js'
 import type { HttpTimeouts } from '../../src/http/wire/timeouts.js'
 import { PhotoReader } from '../../src/photos/photo-reader.js'
@@ -49,6 +52,8 @@ export interface HttpFixtureInit {
   readonly log?: Logger
   /** Default: a lone node. */
   readonly cluster?: HttpComponents['cluster']
+  /** What a scrape has to show. */
+  readonly metricsToken?: string
   /** The node has kept up with others, so that it is an alarm when graves end what lives here. */
   readonly keptUp?: boolean
 }
@@ -68,6 +73,8 @@ export interface HttpFixture {
   readonly writer: RecordWriter
   /** What graves have ended. A new node keeps nothing of it: this one is none. */
   readonly laidOut: LaidOut
+  /** What the server counts. */
+  readonly metrics: MetricsRegistry
   /** Graves of another node come in. */
   bury(from: string, ...ids: readonly string[]): Promise<void>
   /** Writes what the backlog writes when the analyzer's model has seen a photo as this vector. */
@@ -164,6 +171,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
   )
   await similarity.start()
   const defects: InvariantError[] = []
+  const metrics = new MetricsRegistry({ log })
   const fixture = { unready: undefined as SheafError | undefined }
   const app = await buildHttpApp(
     {
@@ -176,6 +184,8 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       events,
       clock: systemClock,
       log,
+      meter: new HttpMeter({ metrics, clock: systemClock }),
+      scrape: async () => exposition(await metrics.collect()),
       unready: () => fixture.unready,
       fatal: error => defects.push(error)
     },
@@ -184,6 +194,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       version: '0.0.0',
       hostName: 'box.example',
       maxUploadBytes,
+      metricsToken: init.metricsToken,
       ...(init.allowHosts === undefined ? {} : { allowHosts: init.allowHosts }),
       ...(init.timeouts === undefined ? {} : { timeouts: init.timeouts })
     }
@@ -234,6 +245,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
     analyzer,
     writer,
     laidOut,
+    metrics,
     bury,
     see,
     server,

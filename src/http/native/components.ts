@@ -9,6 +9,7 @@ import type { InvariantError } from '../../core/invariant.js'
 import type { Logger } from '../../core/log.js'
 import type { Photos } from '../../photos/photos.js'
 import type { Similarity } from '../../search/similarity.js'
+import type { HttpMeter } from '../wire/http-meter.js'
 import type { HttpTimeouts } from '../wire/timeouts.js'
 
 /** What the HTTP API uses. Picks, so that tests can pass literals. */
@@ -55,6 +56,10 @@ export interface HttpComponents {
   readonly events: Pick<Events, 'follow'>
   readonly clock: Clock
   readonly log: Logger
+  /** Counts and times requests. Default: nothing does. */
+  readonly meter?: HttpMeter
+  /** The text of `GET /metrics`; absent where another port serves it. */
+  readonly scrape?: () => Promise<string>
   /** Why the node cannot serve now (the log is still being replayed, the disk fails); undefined when it can. */
   readonly unready: () => SheafError | undefined
   /** Ends the process after a request broke an invariant. Its client was answered 500 before. */
@@ -71,6 +76,8 @@ export interface HttpInit {
   readonly allowHosts?: readonly string[]
   /** Larger uploads are refused before they are read. */
   readonly maxUploadBytes: number
+  /** What a scrape of the metrics has to show. Default: nothing. */
+  readonly metricsToken?: string | undefined
   /** For tests. */
   readonly timeouts?: Partial<HttpTimeouts>
 }

@@ -37,7 +37,12 @@ export class HostGuard {
 
   /** @throws `ERR_FOREIGN_ORIGIN` */
   check(method: string, headers: IncomingHttpHeaders): void {
-    const { host, origin } = headers
+    this.checkHost(headers)
+    this.checkOrigin(method, headers)
+  }
+
+  /** @throws `ERR_FOREIGN_ORIGIN` for a name that is not this node's */
+  checkHost({ host }: IncomingHttpHeaders): void {
     // Only HTTP/1.0, which browsers do not use, may omit Host.
     if (host !== undefined && !this.allowsHost(host)) {
       throw new SheafError(
@@ -45,6 +50,11 @@ export class HostGuard {
         `the host name ${JSON.stringify(host)} is not known to this node; start it with --allow-host, or use an IP address`
       )
     }
+  }
+
+  /** @throws `ERR_FOREIGN_ORIGIN` for a request that a web page of another origin sends */
+  checkOrigin(method: string, headers: IncomingHttpHeaders): void {
+    const { host, origin } = headers
     if (origin !== undefined && (host === undefined || originHost(origin) !== withoutDefaultPort(host.toLowerCase()))) {
       throw new SheafError('ERR_FOREIGN_ORIGIN', 'a web page of another origin may not use this node')
     }

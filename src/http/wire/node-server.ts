@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Clock } from '../../core/clock.js'
-import { SheafError } from '../../core/errors.js'
+import { type ErrorCode, SheafError } from '../../core/errors.js'
 import type { Logger } from '../../core/log.js'
 import type { ClientErrors } from './client-errors.js'
 import { problemOf, sendProblem } from './problem.js'
@@ -17,6 +17,8 @@ export interface NodeServerComponents {
   readonly clientErrors: ClientErrors
   readonly clock: Clock
   readonly log: Logger
+  /** Told of every problem that is answered here. */
+  readonly onProblem: (code: ErrorCode) => void
   /** Answers simple requests at once. @returns whether it did */
   readonly hot: (request: IncomingMessage, response: ServerResponse) => boolean
   /** Answers everything else. */
@@ -28,10 +30,11 @@ export interface NodeServerComponents {
  * cut, unless its answer is still being computed. While a body is read, its own, shorter limit applies (request-bodies.ts).
  */
 export function createNodeServer(components: NodeServerComponents, timeouts: HttpTimeouts): Server {
-  const { bodies, clientErrors, clock, log, hot, cold } = components
+  const { bodies, clientErrors, clock, log, onProblem, hot, cold } = components
 
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     if (!server.listening) {
+      onProblem('ERR_STOPPING')
       const problem = problemOf(new SheafError('ERR_STOPPING'), log)
       response.shouldKeepAlive = false
       sendProblem(request, response, problem, { clock }, timeouts.lingerMs)

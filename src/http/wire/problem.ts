@@ -16,6 +16,7 @@ export interface Problem {
 export interface ProblemHeaders {
   readonly allow?: string
   readonly 'content-range'?: string
+  readonly 'www-authenticate'?: string
 }
 
 /**

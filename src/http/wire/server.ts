@@ -13,6 +13,8 @@ export interface HttpServerInit {
   readonly host: string
   /** 0: the system chooses one. */
   readonly port: number
+  /** The flag that chose the address, for errors; default `--http`. */
+  readonly flag?: string
   /** How long `stop` waits for running requests, ms; default 10,000. */
   readonly stopMsMax?: number
 }
@@ -37,11 +39,11 @@ export class HttpServer implements Startable {
 
   /** @throws `ERR_ADDRESS_IN_USE`; `ERR_CONFIG` when the address cannot be used */
   async start(): Promise<void> {
-    const { host, port } = this.#init
+    const { host, port, flag = '--http' } = this.#init
     await this.#app.ready()
     const { server } = this.#app
     await new Promise<void>((resolve, reject) => {
-      const refuse = (cause: Error): void => reject(listenError(cause, host, port))
+      const refuse = (cause: Error): void => reject(listenError(cause, { host, port, flag }))
       server.once('error', refuse)
       server.listen({ host, port, backlog: 1024 }, () => {
         server.off('error', refuse)
@@ -82,16 +84,19 @@ export class HttpServer implements Startable {
   }
 }
 
-function listenError(cause: Error, host: string, port: number): SheafError {
+function listenError(
+  cause: Error,
+  { host, port, flag }: { readonly host: string; readonly port: number; readonly flag: string }
+): SheafError {
   const code = systemErrorCode(cause)
   if (code === 'EADDRINUSE') {
-    return new SheafError('ERR_ADDRESS_IN_USE', `${host}:${port} is in use; choose another with --http HOST:PORT`, {
+    return new SheafError('ERR_ADDRESS_IN_USE', `${host}:${port} is in use; choose another with ${flag} HOST:PORT`, {
       cause
     })
   }
   return new SheafError(
     'ERR_CONFIG',
-    `cannot listen on ${host}:${port} (${code ?? cause.message}); see --http HOST:PORT`,
+    `cannot listen on ${host}:${port} (${code ?? cause.message}); see ${flag} HOST:PORT`,
     {
       cause
     }

@@ -22,7 +22,9 @@ const GOOD: Readonly<Record<SettingName, readonly [string, string]>> = {
   clusterName: ['a', 'b'],
   clusterKey: ['/k', '/l'],
   model: ['resnet50', 'clip'],
-  models: ['/m', '/n']
+  models: ['/m', '/n'],
+  metrics: ['127.0.0.1:1', '[::1]:0'],
+  metricsTokenFile: ['/k', '/l']
 }
 const NAMES = Object.keys(GOOD) as SettingName[]
 
@@ -32,7 +34,7 @@ function load(sources: Partial<Omit<ConfigSources, 'readTextFile'>> & { file?: u
     environment: sources.environment ?? {},
     hostName: 'the-host',
     readTextFile: path => {
-      if (path === '/k' || path === '/l') return `the key in ${path}, long enough\n`
+      if (path === '/k' || path === '/l') return `the-key-in-${path},-long-enough\n`
       if (path !== '/etc/sheaf.json' || sources.file === undefined) throw new Error('ENOENT: no such file')
       return typeof sources.file === 'string' ? sources.file : JSON.stringify(sources.file)
     }
@@ -69,7 +71,9 @@ test('without anything said, the defaults are those of the contract', () => {
     joinIsDefault: true,
     mdns: false,
     clusterName: 'sheaf',
-    clusterKeys: []
+    clusterKeys: [],
+    metrics: undefined,
+    metricsToken: undefined
   })
 })
 
@@ -97,6 +101,18 @@ test('the cluster key: from a file, an older one in its second line, or from the
   expect(faultsOf({ args: ['--cluster-key', '/missing'] })).toHaveLength(1)
 })
 
+test('the token of the metrics: a line of a file; a file that is no good ends the start', () => {
+  const tokenIn = (text: string) =>
+    loadConfig({ args: ['--metrics-token-file', '/f'], environment: {}, hostName: 'h', readTextFile: () => text })
+      .metricsToken
+  expect(tokenIn('0123456789abcdef\n')).toBe('0123456789abcdef')
+  for (const bad of ['', 'too short', '0123456789 abcdef', '0123456789abcdef\nfedcba9876543210', 'ä'.repeat(20)])
+    expect(() => tokenIn(bad)).toThrow(SheafError)
+  expect(faultsOf({ args: ['--metrics-token-file', '/missing'] })).toEqual([
+    { where: '--metrics-token-file', value: '/missing', problem: expect.stringContaining('cannot be read') }
+  ])
+})
+
 test('the names follow one rule, with one exception of the contract', () => {
   expect(settingNames('minCopies')).toEqual({
     flag: '--min-copies',
@@ -109,9 +125,10 @@ test('the names follow one rule, with one exception of the contract', () => {
 describe('precedence', () => {
   type Loaded = ReturnType<typeof load>
   const read = (config: Loaded, name: keyof typeof SETTINGS): unknown =>
-    name === 'clusterKey' ? config.clusterKeys : config[name]
+    name === 'clusterKey' ? config.clusterKeys : config[name === 'metricsTokenFile' ? 'metricsToken' : name]
   const parsed = (name: SettingName, text: string): unknown => {
-    if (name === 'clusterKey') return [`the key in ${text}, long enough`]
+    if (name === 'clusterKey') return [`the-key-in-${text},-long-enough`]
+    if (name === 'metricsTokenFile') return `the-key-in-${text},-long-enough`
     const table: Record<string, { kind: { parse(value: string): unknown } }> = SETTINGS
     return table[name]?.kind.parse(text)
   }
