@@ -8,7 +8,7 @@ type Settings = { readonly [Name in keyof typeof SETTINGS]: Value<(typeof SETTIN
 
 /** The settings of a node, validated. */
 export interface Config
-  extends Omit<Settings, 'advertise' | 'clusterKey' | 'model' | 'models' | 'metrics' | 'metricsTokenFile'> {
+  extends Omit<Settings, 'advertise' | 'clusterKey' | 'model' | 'models' | 'metrics' | 'metricsTokenFile' | 'otlp'> {
   /** Undefined: the address of the interface that routes to the peers. */
   readonly advertise: Settings['advertise'] | undefined
   /** `join` was not given. */
@@ -21,6 +21,8 @@ export interface Config
   readonly models: Settings['models'] | undefined
   /** Undefined: the metrics are served with everything else. */
   readonly metrics: Settings['metrics'] | undefined
+  /** Where traces go; undefined: nothing is traced. */
+  readonly otlp: Settings['otlp'] | undefined
   /** Undefined: whoever reaches the port may read the metrics. */
   readonly metricsToken: string | undefined
 }
@@ -122,6 +124,8 @@ export function loadConfig(sources: ConfigSources): Config {
     models: values.get('models') as Config['models'],
     metrics: values.get('metrics') as Config['metrics'],
     metricsToken,
+    otlp: values.get('otlp') as Config['otlp'],
+    otlpRatio: get('otlpRatio'),
     logLevel: get('logLevel')
   }
 }

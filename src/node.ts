@@ -15,6 +15,7 @@ import type { Logger } from './core/log.js'
 import { meteredFileSystem } from './core/metered-file-system.js'
 import { MetricsRegistry } from './core/metrics.js'
 import type { Random } from './core/random.js'
+import type { Tracer } from './core/tracing.js'
 import { levelDatabase } from './directory/database.js'
 import { RECORD_FORMATS, type RecordFormats } from './domain/formats.js'
 import type { NodeId } from './domain/ids.js'
@@ -131,15 +132,16 @@ export class SheafNode implements Startable {
       await this.#startPart(new DataLock({ folder }))
       const identity = await loadIdentity(this.#components, folder)
       this.#components.log.info({ nodeId: identity.nodeId, version: this.#version, folder }, 'starting')
+      const tracer = await this.#startTracer(identity.nodeId)
       const transport = this.#alone ? undefined : this.#createTransport(identity)
-      const services = this.#createServices(folder, identity, transport)
+      const services = this.#createServices(folder, identity, transport, tracer)
       this.#describe(services, identity.nodeId, transport)
       await this.#startPart(services)
       this.#left = services.cluster?.decommission.left ?? this.#left
       const { clock, random } = this.#components
       const events = new Events({ directory: services.local.directory, clock, random })
       services.cluster?.onEvent((type, member) => events.note(type, member))
-      const server = await this.#createServer(services, events, identity.nodeId as NodeId)
+      const server = await this.#createServer(services, events, identity.nodeId as NodeId, tracer)
       await this.#startPart(server)
       const metricsServer = await this.#createMetricsServer()
       if (metricsServer !== undefined) await this.#startPart(metricsServer)
@@ -178,6 +180,16 @@ export class SheafNode implements Startable {
     await part.start()
   }
 
+  /** Its libraries are loaded only when somebody wants traces. @returns undefined: nobody does */
+  async #startTracer(nodeId: string): Promise<Tracer | undefined> {
+    const { otlp: endpoint, otlpRatio: ratio, name } = this.#config
+    if (endpoint === undefined || this.#alone) return undefined
+    const { OtlpTracer } = await import('./telemetry/otlp-tracer.js')
+    const tracer = new OtlpTracer(this.#components, { endpoint, ratio, nodeId, name, version: this.#version })
+    await this.#startPart(tracer)
+    return tracer
+  }
+
   #createTransport({ privateKey }: NodeIdentity): Libp2pTransport {
     const { p2p, advertise, mdns, clusterName, clusterKeys } = this.#config
     return new Libp2pTransport(this.#components, {
@@ -205,7 +217,12 @@ export class SheafNode implements Startable {
     return new ModelSupply({ store, lastServing, use, clock, log }, { name })
   }
 
-  #createServices(folder: string, identity: NodeIdentity, libp2p: Libp2pTransport | undefined): NodeServices {
+  #createServices(
+    folder: string,
+    identity: NodeIdentity,
+    libp2p: Libp2pTransport | undefined,
+    tracer: Tracer | undefined
+  ): NodeServices {
     const {
       name,
       join: joinAt,
@@ -224,6 +241,7 @@ export class SheafNode implements Startable {
       {
         ...this.#components,
         metrics,
+        tracer,
         database: levelDatabase(join(folder, 'directory'), this.#components.fileSystem),
         sign: bytes => identity.sign(bytes),
         verifySignature,
@@ -264,7 +282,12 @@ export class SheafNode implements Startable {
     )
   }
 
-  async #createServer(services: NodeServices, events: Events, nodeId: NodeId): Promise<HttpServer> {
+  async #createServer(
+    services: NodeServices,
+    events: Events,
+    nodeId: NodeId,
+    tracer: Tracer | undefined
+  ): Promise<HttpServer> {
     const { clock, log, fatal, fileSystem } = this.#components
     const { photos, maintenance, laidOut, jobs, similarity } = services
     const { http, allowHost, maxUploadBytes, name, data, metrics: metricsAt, metricsToken } = this.#config
@@ -294,6 +317,7 @@ export class SheafNode implements Startable {
         log,
         fatal,
         meter: this.#meter,
+        tracer,
         ...(metricsAt === undefined && { scrape: () => this.#scrape() }),
         unready: () => services.unready(),
         ...(similarity !== undefined && { similarity })

@@ -3,6 +3,7 @@ import type { DiskSpace } from '../core/file-system.js'
 import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
 import type { Random } from '../core/random.js'
+import type { Tracer } from '../core/tracing.js'
 import type { Directory } from '../directory/directory.js'
 import type { HybridClock } from '../domain/hlc.js'
 import type { NodeId, VolumeId } from '../domain/ids.js'
@@ -50,6 +51,8 @@ export interface ClusterComponents {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
+  /** Default: nothing is traced. */
+  readonly tracer?: Tracer | undefined
   readonly hybridClock: HybridClock
   readonly volumes: VolumeSet
   readonly copies: VolumeCopies
@@ -150,7 +153,15 @@ export class Cluster implements Startable {
       if (type !== undefined) this.#emit(type, view.id)
     })
     const onRepaired = (): void => events.announceRepair()
-    this.shipping = new VolumeShipping({ ...shared, volumes, copies, peers, isRetired, onRepaired })
+    this.shipping = new VolumeShipping({
+      ...shared,
+      tracer: components.tracer,
+      volumes,
+      copies,
+      peers,
+      isRetired,
+      onRepaired
+    })
     this.reads = new PeerReads({ ...shared, store: volumes })
     this.durableCopies = new DurableCopies({ directory, volumes, peers, clock })
     const members = () => this.membership.members().filter(({ self, state }) => !self && state !== 'left')

@@ -18,7 +18,7 @@ const GROUPS: ReadonlyMap<SettingName, string> = new Map([
   ['minCopies', 'Photos'],
   ['p2p', 'The cluster'],
   ['model', 'Search'],
-  ['metrics', 'Metrics, log and file of settings']
+  ['metrics', 'Metrics, traces, log and file of settings']
 ])
 
 /** @returns the help of `sheaf start`: every setting with its flag, default and meaning, and how the environment names it */

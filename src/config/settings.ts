@@ -3,6 +3,7 @@ import {
   decimal,
   hostList,
   hostMaybePort,
+  httpUrl,
   integer,
   line,
   listenAddress,
@@ -166,6 +167,21 @@ export const SETTINGS = {
     default: undefined,
     defaultShown: 'none',
     meaning: 'holds a token, 16 characters or more; metrics then need it as Bearer'
+  }),
+  otlp: setting({
+    kind: httpUrl,
+    placeholder: 'URL',
+    default: undefined,
+    defaultShown: 'none',
+    meaning: 'collector of OpenTelemetry traces, such as http://localhost:4318',
+    environment: 'OTEL_EXPORTER_OTLP_ENDPOINT'
+  }),
+  otlpRatio: setting({
+    kind: decimal(0, 1),
+    placeholder: 'N',
+    default: '1',
+    meaning: 'share of the traces begun here that are recorded',
+    environment: 'OTEL_TRACES_SAMPLER_ARG'
   }),
   logLevel: setting({
     kind: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),

@@ -28,6 +28,7 @@ import { createNodeServer } from './wire/node-server.js'
 import { type ProblemHeaders, problemOf, sendProblem } from './wire/problem.js'
 import { RequestBodies } from './wire/request-bodies.js'
 import { HTTP_TIMEOUTS } from './wire/timeouts.js'
+import { traceRequest } from './wire/traced-requests.js'
 
 /** No effective limit: the limit on the header block applies first. */
 const PARAM_CHARACTERS_MAX = 16 * 1024
@@ -76,6 +77,15 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
     throw new SheafError('ERR_METHOD_NOT_ALLOWED', undefined, { details: { allow: methods.join(', ') } })
   })
   app.addHook('onRoute', ({ url, method }) => table.add(url, [method].flat()))
+  const { tracer } = components
+  if (tracer !== undefined) {
+    // The span has to be the current one in all that follows, so this hook calls back from within it.
+    app.addHook('onRequest', (request, reply, done) => {
+      const { url: route } = request.routeOptions
+      if (route === undefined || ROUTES_OF_ANY_HOST.has(route)) done()
+      else traceRequest(tracer, { raw: request.raw, route }, reply.raw, done)
+    })
+  }
   app.addHook('onRequest', async (request, reply) => {
     const { url } = request.routeOptions
     meter?.begin(request.method, url, reply.raw)

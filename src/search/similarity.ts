@@ -2,6 +2,7 @@ import { SheafError } from '../core/errors.js'
 import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
 import type { Random } from '../core/random.js'
+import type { Tracer } from '../core/tracing.js'
 import type { Directory } from '../directory/directory.js'
 import type { NodeId, PhotoId } from '../domain/ids.js'
 import type { Photo } from '../domain/photo.js'
@@ -30,6 +31,8 @@ export interface SimilarityComponents extends Omit<IndexedModelsComponents, 'sel
   /** Whether the caller may see the photo; default: everybody may. */
   readonly visible?: (photo: Photo) => boolean
   readonly random: Random
+  /** Default: nothing is traced. */
+  readonly tracer?: Tracer | undefined
 }
 
 /** The transport of a single node. */
@@ -72,6 +75,7 @@ export class Similarity implements Startable {
       clock,
       random,
       log,
+      tracer: components.tracer,
       holders: model => models.holders(model),
       searchHere: (query, k) => models.search(query, k)
     })

@@ -5,6 +5,7 @@ import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
 import type { Metrics } from '../core/metrics.js'
 import type { Random } from '../core/random.js'
+import type { Tracer } from '../core/tracing.js'
 import { type Step, WorkerLoop } from '../core/worker-loop.js'
 import type { DatabaseSource } from '../directory/database.js'
 import { Directory } from '../directory/directory.js'
@@ -51,6 +52,8 @@ export interface LocalStoreComponents {
   readonly log: Logger
   /** Default: nothing is measured. */
   readonly metrics?: Metrics
+  /** Default: nothing is traced. */
+  readonly tracer?: Tracer | undefined
   /** Of the directory. */
   readonly database: DatabaseSource
   readonly sign: VolumeSetComponents['sign']
@@ -175,6 +178,7 @@ export class LocalStore implements Startable {
         clock,
         random,
         log,
+        tracer: components.tracer,
         reserve: this.#reserve,
         stamp: () => hybridClock.now(),
         sign,

@@ -81,10 +81,7 @@ export class Inspector {
     const at = this.#clock.monotonic()
     const known = this.#cache.get(volume)
     if (known !== undefined && known.end === end && at - known.at < INSPECTION_MS_MAX) return known.inspection
-    const inspection = this.#count(volume).then(counted => {
-      this.#latest.set(volume, counted)
-      return counted
-    })
+    const inspection = this.#count(volume)
     this.#cache.set(volume, { end, at, inspection })
     inspection.catch(() => this.invalidate(volume)) // reported to whoever awaits it
     return inspection
@@ -121,7 +118,9 @@ export class Inspector {
     }
     if (!holdsBuried) this.#cleanAt.set(volume, { at: startedAt, end })
     else if (isLate) this.#cleanAt.delete(volume)
-    return { liveBytes, deadBytes, gracedBytes, oldestHeardAt, holdsLaidOut }
+    const inspection = { liveBytes, deadBytes, gracedBytes, oldestHeardAt, holdsLaidOut }
+    this.#latest.set(volume, inspection)
+    return inspection
   }
 
   /**

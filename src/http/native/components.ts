@@ -7,6 +7,7 @@ import type { Clock } from '../../core/clock.js'
 import type { SheafError } from '../../core/errors.js'
 import type { InvariantError } from '../../core/invariant.js'
 import type { Logger } from '../../core/log.js'
+import type { Tracer } from '../../core/tracing.js'
 import type { Photos } from '../../photos/photos.js'
 import type { Similarity } from '../../search/similarity.js'
 import type { HttpMeter } from '../wire/http-meter.js'
@@ -58,6 +59,8 @@ export interface HttpComponents {
   readonly log: Logger
   /** Counts and times requests. Default: nothing does. */
   readonly meter?: HttpMeter
+  /** Traces requests, but for hot reads and what watches a node. Default: nothing does. */
+  readonly tracer?: Tracer | undefined
   /** The text of `GET /metrics`; absent where another port serves it. */
   readonly scrape?: () => Promise<string>
   /** Why the node cannot serve now (the log is still being replayed, the disk fails); undefined when it can. */

@@ -204,10 +204,13 @@ export class AntiEntropy implements Startable {
         },
         isOver: () => clock.monotonic() - startedAt > EXCHANGE_MS_MAX
       })
-      const outcome = await exchange.run().catch(err => {
+      let outcome: ExchangeOutcome
+      try {
+        outcome = await exchange.run()
+      } catch (err) {
         this.#counts.failed++
         throw err
-      })
+      }
       const ms = Math.round(clock.monotonic() - startedAt)
       log.debug({ peer, ...outcome, ms }, 'compared directories with a peer')
       this.#counts.changedHere += outcome.changedHere

@@ -24,7 +24,9 @@ const GOOD: Readonly<Record<SettingName, readonly [string, string]>> = {
   model: ['resnet50', 'clip'],
   models: ['/m', '/n'],
   metrics: ['127.0.0.1:1', '[::1]:0'],
-  metricsTokenFile: ['/k', '/l']
+  metricsTokenFile: ['/k', '/l'],
+  otlp: ['http://localhost:4318', 'https://collector.example/otlp'],
+  otlpRatio: ['0', '0.25']
 }
 const NAMES = Object.keys(GOOD) as SettingName[]
 
@@ -73,7 +75,9 @@ test('without anything said, the defaults are those of the contract', () => {
     clusterName: 'sheaf',
     clusterKeys: [],
     metrics: undefined,
-    metricsToken: undefined
+    metricsToken: undefined,
+    otlp: undefined,
+    otlpRatio: 1
   })
 })
 
@@ -113,13 +117,14 @@ test('the token of the metrics: a line of a file; a file that is no good ends th
   ])
 })
 
-test('the names follow one rule, with one exception of the contract', () => {
+test('the names follow one rule, with one exception of the contract and those of OpenTelemetry', () => {
   expect(settingNames('minCopies')).toEqual({
     flag: '--min-copies',
     environment: 'SHEAF_MIN_COPIES',
     key: 'min_copies'
   })
   expect(settingNames('clusterKey').environment).toBe('SHEAF_CLUSTER_KEY_FILE')
+  expect(settingNames('otlp')).toEqual({ flag: '--otlp', environment: 'OTEL_EXPORTER_OTLP_ENDPOINT', key: 'otlp' })
 })
 
 describe('precedence', () => {
