@@ -11,6 +11,8 @@ import type { Volume } from './volumes/volume.js'
 
 /** A timer at this interval measures the event loop, from the first scrape on, ms. */
 const LOOP_RESOLUTION_MS = 50
+/** What several metrics are read from is read once in this time, ms: a scrape takes less. */
+const SCRAPE_MS = 100
 const NS_PER_S = 1e9
 const QUANTILES = [0.5, 0.99, 1]
 
@@ -39,7 +41,7 @@ export function describeNode(components: NodeMetricsComponents, init: NodeMetric
 
 function describeStore({ metrics, services, clock, space }: NodeMetricsComponents): void {
   const { directory, volumes, inspector, compactor, scrubber, sweep, laidOut, age } = services.local
-  const all = (): readonly Volume[] => volumes.volumes()
+  const all = onceAScrape(clock, (): readonly Volume[] => volumes.volumes())
   const holes = () => all().flatMap(volume => volume.holes)
   metrics.read('sheaf_photos', () => directory.count('all'))
   metrics.read('sheaf_records_of_later_format', () => directory.opaqueCount)
@@ -73,18 +75,17 @@ function describeStore({ metrics, services, clock, space }: NodeMetricsComponent
     const purgedToMs = services.local.purgedToMs()
     return purgedToMs === undefined ? undefined : seconds(Math.max(0, clock.now() - purgedToMs))
   })
-  let latestSpace: Promise<DiskSpace> | undefined
-  metrics.read('sheaf_disk_free_bytes', async () => {
-    latestSpace = space()
-    return (await latestSpace).freeBytes
-  })
-  metrics.read('sheaf_disk_total_bytes', async () => (await (latestSpace ?? space())).totalBytes)
+  const disk = onceAScrape(clock, space)
+  metrics.read('sheaf_disk_free_bytes', async () => (await disk()).freeBytes)
+  metrics.read('sheaf_disk_total_bytes', async () => (await disk()).totalBytes)
 }
 
 function describeCluster({ metrics, services, clock, refusals }: NodeMetricsComponents): void {
   const { cluster, local } = services
   if (cluster === undefined) return
   const { membership, gossip, antiEntropy, underReplication } = cluster
+  // one member describes itself with a digest over its volumes
+  const members = onceAScrape(clock, () => membership.members())
   metrics.read('sheaf_connections_refused_total', () => {
     const counts = new Map(refusals())
     for (const [code, count] of cluster.refusals) counts.set(code, (counts.get(code) ?? 0) + count)
@@ -111,20 +112,21 @@ function describeCluster({ metrics, services, clock, refusals }: NodeMetricsComp
     return [sample(changedHere, { side: 'here' }), sample(changedThere, { side: 'there' })]
   })
   metrics.read('sheaf_antientropy_last_round_age_seconds', () => seconds(antiEntropy.lastRoundAgeMs))
-  metrics.read('sheaf_oldest_unreplicated_age_seconds', () => seconds(cluster.replication().oldestUnreplicatedMs ?? 0))
-  metrics.read('sheaf_under_replicated_volumes', () => underReplication.count().volumes)
-  metrics.read('sheaf_under_replicated_bytes', () => underReplication.count().bytes)
-  metrics.read('sheaf_repair_backlog_bytes', () => cluster.shipping.progress().backlogBytes)
-  metrics.read('sheaf_repair_bytes_per_second', () => cluster.shipping.progress().bytesPerSecond)
-  metrics.read('sheaf_repair_eta_seconds', () => cluster.shipping.progress().etaS)
-  const others = (): readonly MemberView[] =>
-    membership.members().filter(({ self, state }) => !self && state !== 'left')
+  metrics.read('sheaf_oldest_unreplicated_age_seconds', () => seconds(cluster.oldestUnreplicatedMs(members()) ?? 0))
+  const onTooFewDisks = onceAScrape(clock, () => underReplication.count())
+  metrics.read('sheaf_under_replicated_volumes', () => onTooFewDisks().volumes)
+  metrics.read('sheaf_under_replicated_bytes', () => onTooFewDisks().bytes)
+  const repair = onceAScrape(clock, () => cluster.shipping.progress())
+  metrics.read('sheaf_repair_backlog_bytes', () => repair().backlogBytes)
+  metrics.read('sheaf_repair_bytes_per_second', () => repair().bytesPerSecond)
+  metrics.read('sheaf_repair_eta_seconds', () => repair().etaS)
+  const others = (): readonly MemberView[] => members().filter(({ self, state }) => !self && state !== 'left')
   const ofOthers = (value: (member: MemberView) => number | undefined): Sample[] =>
     others().flatMap(member => {
       const known = value(member)
       return known === undefined ? [] : [sample(known, { peer: member.id, name: member.name })]
     })
-  metrics.read('sheaf_members', () => byState(membership.members(), ['alive', 'suspect', 'down', 'left']))
+  metrics.read('sheaf_members', () => byState(members(), ['alive', 'suspect', 'down', 'left']))
   metrics.read('sheaf_member_up', () => ofOthers(({ state }) => Number(state === 'alive')))
   metrics.read('sheaf_member_info', () =>
     others().map(({ id, name, heartbeat }) => sample(1, { peer: id, name, version: heartbeat?.version ?? '' }))
@@ -185,6 +187,16 @@ function describeProcess(
 /** @returns how many are in each state, 0 included */
 function byState<State extends string>(all: readonly { readonly state: State }[], states: readonly State[]): Sample[] {
   return states.map(state => sample(all.filter(one => one.state === state).length, { state }))
+}
+
+/** @returns the same, for all metrics that are read from it */
+function onceAScrape<Value>(clock: Clock, read: () => Value): () => Value {
+  let latest: { readonly atMs: number; readonly value: Value } | undefined
+  return () => {
+    const atMs = clock.monotonic()
+    if (latest === undefined || atMs - latest.atMs >= SCRAPE_MS) latest = { atMs, value: read() }
+    return latest.value
+  }
 }
 
 /** The timer's own interval is part of what it measures. @returns s */

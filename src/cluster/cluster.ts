@@ -12,7 +12,7 @@ import { rendezvous } from '../domain/rendezvous.js'
 import type { HeartbeatIndex } from '../network/membership/heartbeat.js'
 import { JoinLoop } from '../network/membership/join.js'
 import { MemberRefusal } from '../network/membership/member-refusal.js'
-import { memberEvent } from '../network/membership/member-view.js'
+import { type MemberView, memberEvent } from '../network/membership/member-view.js'
 import { Membership } from '../network/membership/membership.js'
 import type { Transport } from '../network/transport.js'
 import { AntiEntropy } from '../replication/records/anti-entropy.js'
@@ -282,8 +282,15 @@ export class Cluster implements Startable {
 
   /** @returns what this node lacks of others' data, and what others lack of its own */
   replication(): ReplicationStatus {
-    const alone = this.membership.members().every(({ self }) => self)
-    return { repair: this.shipping.progress(), oldestUnreplicatedMs: alone ? undefined : this.#lag.oldestMs() }
+    return {
+      repair: this.shipping.progress(),
+      oldestUnreplicatedMs: this.oldestUnreplicatedMs(this.membership.members())
+    }
+  }
+
+  /** @returns age of the oldest bytes that no other node is known to hold; undefined when there are none, or no other node */
+  oldestUnreplicatedMs(members: readonly Pick<MemberView, 'self'>[]): number | undefined {
+    return members.every(({ self }) => self) ? undefined : this.#lag.oldestMs()
   }
 
   /** @returns bytes that this node holds and the member lacks; undefined when it is not connected */

@@ -38,6 +38,10 @@ beforeEach(async () => {
     yield Buffer.alloc(10)
     yield Buffer.alloc(20)
   })
+  b.handleFetch('broken', async function* () {
+    yield Buffer.alloc(10)
+    throw new SheafError('ERR_DISK_READ')
+  })
   b.subscribe('news', () => {})
   await a.start()
   await b.start()
@@ -96,6 +100,17 @@ test('streams count once, with all their bytes', async () => {
     'sheaf_rpc_requests_total{pieces,ok}': 1,
     'sheaf_peer_sent_bytes_total{a}': 30
   })
+})
+
+test('a stream that breaks counts as one error', async () => {
+  const readAll = async (): Promise<void> => {
+    for await (const _piece of a.fetch(B, 'broken', Buffer.alloc(1), never));
+  }
+  await expect(settled(readAll())).rejects.toThrow(SheafError)
+  const [here, there] = [await read(metrics.a), await read(metrics.b)]
+  expect(here).toMatchObject({ 'sheaf_rpc_calls_total{broken,error}': 1 })
+  expect(there).toMatchObject({ 'sheaf_rpc_requests_total{broken,error}': 1, 'sheaf_rpc_requests_in_flight{}': 0 })
+  for (const values of [here, there]) expect(Object.keys(values).filter(name => name.includes('broken,ok'))).toEqual([])
 })
 
 test('gossip is counted by topic and direction', async () => {

@@ -283,10 +283,21 @@ describe('traces', () => {
 
   test('what follows from a commit belongs to it; of one that nobody traces, to nothing', async () => {
     const seen: (string | undefined)[] = []
-    commits = [async () => void seen.push(tracer.current()), async () => void seen.push(tracer.current())]
+    const held = deferred<void>()
+    commits = [
+      async () => {
+        seen.push(tracer.current())
+        await held.promise
+      },
+      async () => void seen.push(tracer.current())
+    ]
     const first = tracer.run(tracer.begin('upload 1'), () => log.append([draft(1)]))
-    await first
-    await log.append([draft(2)])
+    while (seen.length === 0) await settle()
+    // the stage that commits it goes on from the first one
+    const second = log.append([draft(2)])
+    await settle()
+    held.resolve()
+    await Promise.all([first, second])
     expect(seen).toEqual([tracer.only('commit').traceParent, undefined])
   })
 
