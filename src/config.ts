@@ -8,7 +8,10 @@ type Settings = { readonly [Name in keyof typeof SETTINGS]: Value<(typeof SETTIN
 
 /** The settings of a node, validated. */
 export interface Config
-  extends Omit<Settings, 'advertise' | 'clusterKey' | 'model' | 'models' | 'metrics' | 'metricsTokenFile' | 'otlp'> {
+  extends Omit<
+    Settings,
+    'advertise' | 'clusterKey' | 'model' | 'models' | 'tlsCert' | 'tlsKey' | 'metrics' | 'metricsTokenFile' | 'otlp'
+  > {
   /** Undefined: the address of the interface that routes to the peers. */
   readonly advertise: Settings['advertise'] | undefined
   /** `join` was not given. */
@@ -17,6 +20,9 @@ export interface Config
   readonly clusterKeys: readonly string[]
   /** Undefined: no model, so no similarity. */
   readonly model: string | undefined
+  /** Given with `tlsKey` or not at all. Undefined: plain HTTP. */
+  readonly tlsCert: string | undefined
+  readonly tlsKey: string | undefined
   /** Undefined: a folder in the user's cache. */
   readonly models: Settings['models'] | undefined
   /** Undefined: the metrics are served with everything else. */
@@ -91,6 +97,7 @@ export function loadConfig(sources: ConfigSources): Config {
   }
   const clusterKeys = readClusterKeys(values.get('clusterKey') as string | undefined, sources, faults)
   const metricsToken = readMetricsToken(values.get('metricsTokenFile') as string | undefined, sources, faults)
+  checkTls(values, faults)
   if (faults.length > 0) throw configError(faults)
 
   const get = <Name extends keyof Settings>(name: Name, fallback?: Settings[Name]): Settings[Name] => {
@@ -99,13 +106,15 @@ export function loadConfig(sources: ConfigSources): Config {
     return value as Settings[Name]
   }
   const http = get('http')
-  const alone = isLoopback(http.host) && !values.has('join')
+  const alone = http.every(({ host }) => host === undefined || isLoopback(host)) && !values.has('join')
   const p2p = get('p2p', { host: alone ? '127.0.0.1' : '0.0.0.0', port: P2P_PORT })
   const reachable = !isLoopback(p2p.host)
   const model = get('model')
   return {
     data: get('data'),
     http,
+    tlsCert: values.get('tlsCert') as Config['tlsCert'],
+    tlsKey: values.get('tlsKey') as Config['tlsKey'],
     p2p,
     advertise: values.get('advertise') as Config['advertise'],
     join: get('join', reachable ? [DEFAULT_JOIN] : []),
@@ -114,6 +123,7 @@ export function loadConfig(sources: ConfigSources): Config {
     clusterName: get('clusterName'),
     clusterKeys,
     allowHost: get('allowHost', []),
+    trustProxy: get('trustProxy', []),
     name: get('name', sources.hostName),
     minCopies: get('minCopies'),
     requireCookie: get('requireCookie'),
@@ -143,6 +153,15 @@ function readMetricsToken(path: string | undefined, sources: ConfigSources, faul
     faults.push({ where, value: path, problem: `cannot be read: ${err instanceof Error ? err.message : String(err)}` })
   }
   return undefined
+}
+
+/** A certificate is of no use without its key, nor a key without its certificate. */
+function checkTls(values: ReadonlyMap<SettingName, unknown>, faults: ConfigFault[]): void {
+  if (values.has('tlsCert') === values.has('tlsKey')) return
+  const [given, missing] = values.has('tlsCert') ? (['tlsCert', 'tlsKey'] as const) : (['tlsKey', 'tlsCert'] as const)
+  const { flag, environment } = settingNames(missing)
+  const problem = `needs ${flag} (${environment}), too: HTTPS takes both`
+  faults.push({ where: settingNames(given).flag, value: String(values.get(given)), problem })
 }
 
 /** From the file, a key a line, or from the environment. */

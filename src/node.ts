@@ -1,6 +1,6 @@
-import { isIPv6 } from 'node:net'
 import { homedir, hostname } from 'node:os'
 import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { ClusterStatus } from './cluster/cluster-status.js'
 import { Events } from './cluster/events/events.js'
 import type { Config } from './config.js'
@@ -11,9 +11,10 @@ import { exposition } from './core/exposition.js'
 import type { FileSystem } from './core/file-system.js'
 import { invariant } from './core/invariant.js'
 import type { Startable } from './core/lifecycle.js'
-import type { Logger } from './core/log.js'
+import type { Logger, LogLevelSwitch } from './core/log.js'
 import { meteredFileSystem } from './core/metered-file-system.js'
 import { MetricsRegistry } from './core/metrics.js'
+import { newOperatorToken, writeOperatorToken } from './core/operator-token.js'
 import type { Random } from './core/random.js'
 import type { Tracer } from './core/tracing.js'
 import { levelDatabase } from './directory/database.js'
@@ -23,6 +24,7 @@ import { buildHttpApp } from './http/app.js'
 import { buildMetricsApp } from './http/metrics-app.js'
 import { HttpMeter } from './http/wire/http-meter.js'
 import { HttpServer } from './http/wire/server.js'
+import { TlsFiles } from './http/wire/tls-files.js'
 import { loadIdentity, type NodeIdentity, nodeIdOf, verifySignature } from './identity.js'
 import { Libp2pTransport } from './network/libp2p/libp2p-transport.js'
 import { resolveHost } from './network/membership/join.js'
@@ -40,6 +42,8 @@ import { ModelStore } from './similarity/models/model-store.js'
 import { defaultModelsFolder } from './similarity/models/models-folder.js'
 
 const DAY_MS = 24 * 3_600_000
+/** Where `npm run build` puts what browsers are served; the same from `src` and from `dist`. */
+const WEB_FOLDER = fileURLToPath(new URL('../dist/web/', import.meta.url))
 /** Port of nodes to join that are named without one, if this node's own port was assigned by the system. */
 const P2P_PORT = 4001
 
@@ -48,6 +52,8 @@ export interface NodeComponents {
   readonly random: Random
   readonly fileSystem: FileSystem
   readonly log: Logger
+  /** Absent where it cannot be changed at run time. */
+  readonly logLevel?: LogLevelSwitch
   /** Ends the process because an invariant is broken. */
   readonly fatal: (error: Error) => void
 }
@@ -63,7 +69,7 @@ export interface SheafNodeInit {
 
 /** How to reach a node that serves. */
 export interface ReadyInfo {
-  /** A URL that clients on this machine can use. */
+  /** A URL that clients on this machine can use, or `unix:PATH`. */
   readonly http: string
   /** Multiaddrs that other nodes can dial. */
   readonly p2p: readonly string[]
@@ -81,9 +87,12 @@ export class SheafNode implements Startable {
   readonly #components: NodeComponents
   readonly #metrics: MetricsRegistry
   readonly #meter: HttpMeter
+  /** Undefined: plain HTTP. */
+  readonly #tls: TlsFiles | undefined
   /** Parts that have been started, in that order. */
   readonly #started: Startable[] = []
   #ready: ReadyInfo | undefined
+  #operatorToken: string | undefined
   #left: Promise<void> = new Promise(() => {})
   /** The models on this machine; undefined when the node is to do without. */
   #models: ModelStore | undefined
@@ -98,12 +107,20 @@ export class SheafNode implements Startable {
     this.#version = init.version
     this.#alone = init.alone === true
     this.#formats = init.formats ?? RECORD_FORMATS
+    const { tlsCert: certFile, tlsKey: keyFile } = init.config
+    if (certFile !== undefined && keyFile !== undefined) this.#tls = new TlsFiles(components, { certFile, keyFile })
   }
 
   /** Available only while the node serves. */
   get ready(): ReadyInfo {
     invariant(this.#ready !== undefined, 'the node serves')
     return this.#ready
+  }
+
+  /** For the one who operates it. Available only while the node serves. */
+  get operatorToken(): string {
+    invariant(this.#operatorToken !== undefined, 'the node serves')
+    return this.#operatorToken
   }
 
   /** Resolves when this node has left its cluster permanently: its process should then end. Valid once the node serves. */
@@ -129,6 +146,7 @@ export class SheafNode implements Startable {
   async start(): Promise<void> {
     const folder = resolve(this.#config.data)
     try {
+      if (this.#tls !== undefined) await this.#startPart(this.#tls)
       await this.#startPart(new DataLock({ folder }))
       const identity = await loadIdentity(this.#components, folder)
       this.#components.log.info({ nodeId: identity.nodeId, version: this.#version, folder }, 'starting')
@@ -141,7 +159,9 @@ export class SheafNode implements Startable {
       const { clock, random } = this.#components
       const events = new Events({ directory: services.local.directory, clock, random })
       services.cluster?.onEvent((type, member) => events.note(type, member))
-      const server = await this.#createServer(services, events, identity.nodeId as NodeId, tracer)
+      const operatorToken = this.#alone ? newOperatorToken(random) : await writeOperatorToken(this.#components, folder)
+      this.#operatorToken = operatorToken
+      const server = await this.#createServer(services, events, identity.nodeId as NodeId, { operatorToken, tracer })
       await this.#startPart(server)
       const metricsServer = await this.#createMetricsServer()
       if (metricsServer !== undefined) await this.#startPart(metricsServer)
@@ -149,14 +169,14 @@ export class SheafNode implements Startable {
       if (supply !== undefined) await this.#startPart(supply)
       // Started last and so stopped first: the server cannot stop while clients follow the events.
       await this.#startPart(events)
-      const address = server.address()
-      invariant(address !== undefined, 'the server listens')
-      const metrics = metricsServer?.address()
+      const [http] = server.urls()
+      invariant(http !== undefined, 'the server listens')
+      const [metrics] = metricsServer?.urls() ?? []
       this.#ready = {
-        http: connectableUrl(address),
+        http,
         p2p: transport?.addresses() ?? [],
         nodeId: identity.nodeId,
-        ...(metrics !== undefined && { metrics: `${connectableUrl(metrics)}/metrics` })
+        ...(metrics !== undefined && { metrics: `${metrics}/metrics` })
       }
     } catch (err) {
       await this.stop().catch(stopErr =>
@@ -286,11 +306,12 @@ export class SheafNode implements Startable {
     services: NodeServices,
     events: Events,
     nodeId: NodeId,
-    tracer: Tracer | undefined
+    { operatorToken, tracer }: { readonly operatorToken: string; readonly tracer: Tracer | undefined }
   ): Promise<HttpServer> {
-    const { clock, log, fatal, fileSystem } = this.#components
+    const { clock, random, log, logLevel, fatal, fileSystem } = this.#components
     const { photos, maintenance, laidOut, jobs, similarity } = services
-    const { http, allowHost, maxUploadBytes, name, data, metrics: metricsAt, metricsToken } = this.#config
+    const { http, allowHost, trustProxy, maxUploadBytes, name, data, metrics: metricsAt, metricsToken } = this.#config
+    const ownHosts = http.flatMap(({ host }) => (host === undefined ? [] : [host]))
     const cluster = new ClusterStatus(
       {
         clock,
@@ -314,17 +335,29 @@ export class SheafNode implements Startable {
         jobs,
         events,
         clock,
+        random,
         log,
+        ...(logLevel !== undefined && { logLevel }),
         fatal,
         meter: this.#meter,
         tracer,
         ...(metricsAt === undefined && { scrape: () => this.#scrape() }),
+        webFile: path => fileSystem.readFile(join(WEB_FOLDER, path)),
         unready: () => services.unready(),
         ...(similarity !== undefined && { similarity })
       },
-      { nodeId, version: this.#version, hostName: hostname(), allowHosts: allowHost, maxUploadBytes, metricsToken }
+      {
+        nodeId,
+        version: this.#version,
+        hostName: hostname(),
+        allowHosts: [...allowHost, ...ownHosts],
+        trustProxies: trustProxy,
+        operatorToken,
+        maxUploadBytes,
+        metricsToken
+      }
     )
-    return new HttpServer({ app, clock, log }, http)
+    return new HttpServer({ app, clock, log, ...(this.#tls !== undefined && { tls: this.#tls }) }, { listen: http })
   }
 
   #describe(services: NodeServices, nodeId: string, transport: Libp2pTransport | undefined): void {
@@ -341,18 +374,13 @@ export class SheafNode implements Startable {
     const { clock, log } = this.#components
     const onProblem = (code: ErrorCode): void => this.#meter.problem(code)
     const app = await buildMetricsApp({ scrape: () => this.#scrape(), onProblem, clock, log }, { token })
-    return new HttpServer({ app, clock, log }, { ...address, flag: '--metrics' })
+    const tls = this.#tls
+    return new HttpServer({ app, clock, log, ...(tls && { tls }) }, { listen: [address], flag: '--metrics' })
   }
 
   async #scrape(): Promise<string> {
     return exposition(await this.#metrics.collect())
   }
-}
-
-/** @returns a URL that a client on this machine can use: a wildcard address becomes loopback */
-function connectableUrl({ host, port }: { readonly host: string; readonly port: number }): string {
-  const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
-  return `http://${isIPv6(reachable) ? `[${reachable}]` : reachable}:${port}`
 }
 
 function folderError(folder: string, cause: unknown): SheafError {

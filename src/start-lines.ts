@@ -1,8 +1,9 @@
 export interface StartFacts {
   /** How the user calls this program: `sheaf`, or `npx sheaf` under npm. */
   readonly command: string
-  /** Where HTTP is served; can be connected to as it stands. */
+  /** Where HTTP is served; can be connected to as it stands, a URL or `unix:PATH`. */
   readonly http: string
+  readonly operatorToken: string
   /** Multiaddrs at which peers reach this node. */
   readonly p2p: readonly string[]
   /** The data folder. */
@@ -16,11 +17,18 @@ const LOOPBACK = /^\/(ip4\/127\.|ip6\/::1\/)/
 
 /** @returns what a person wants to know about a node that has just started */
 export function startLines(facts: StartFacts): string[] {
-  const { command, http, folder, hasKey } = facts
+  const { command, http, operatorToken, folder, hasKey } = facts
+  const isUrl = http.startsWith('http') // and no Unix socket
   return [
     `Sheaf is running at ${http}. Stop it with Ctrl-C.`,
     '',
-    `  Photos  \`${command} put FILE…\` adds some; see ${http}/photos`,
+    `  Photos  \`${command} put FILE…\` adds some${isUrl ? `; see ${http}/photos` : ''}`,
+    ...(isUrl
+      ? [
+          `  Page    ${http}/docs#operator=${operatorToken}`,
+          '          shows and tries the interface as the operator; keep it to yourself'
+        ]
+      : []),
     `  Data    ${folder}`,
     `  Model   ${modelLine(facts)}`,
     ...(hasKey ? ['  Key     only nodes that hold the cluster key can join'] : noKeyLines(facts))

@@ -1,14 +1,10 @@
 import type { Clock } from '../core/clock.js'
-import { turn } from '../core/turn.js'
+import { hasCode } from '../core/errors.js'
 import { type NodeId, type PhotoId, parseVolumeId } from '../domain/ids.js'
-import { shownVersion } from '../domain/record.js'
-import { decodeRecord } from '../domain/record-codec.js'
+import { type DirectoryRecord, shownVersion } from '../domain/record.js'
 import { endedLife } from '../domain/tombstone.js'
 import { textOf } from '../domain/value-fields.js'
 import type { LaidOut, LaidOutRecord } from '../store/laid-out.js'
-
-/** Records that are decoded without a pause. */
-const SLICE = 256
 
 /** A photo that a grave has ended here before its time. */
 export interface LaidOutPhoto {
@@ -49,11 +45,11 @@ export interface LaidOutPage {
 
 /** What an operator sees of photos that are laid out, and can do with them. */
 export class LaidOutPhotos {
-  readonly #laidOut: Pick<LaidOut, 'list' | 'release' | 'keptForMs' | 'isAlarming'>
+  readonly #laidOut: Pick<LaidOut, 'list' | 'read' | 'release' | 'keptForMs' | 'isAlarming'>
   readonly #clock: Clock
 
   constructor(components: {
-    readonly laidOut: Pick<LaidOut, 'list' | 'release' | 'keptForMs' | 'isAlarming'>
+    readonly laidOut: Pick<LaidOut, 'list' | 'read' | 'release' | 'keptForMs' | 'isAlarming'>
     readonly clock: Clock
   }) {
     this.#laidOut = components.laidOut
@@ -65,8 +61,7 @@ export class LaidOutPhotos {
     const found = this.#laidOut.list().filter(fits(filter))
     const photos: LaidOutPhoto[] = []
     for (const entry of found.sort((a, b) => a.diedAtMs - b.diedAtMs).slice(0, limit)) {
-      if (photos.length % SLICE === SLICE - 1) await turn()
-      photos.push(this.#photo(entry, isAlarming))
+      photos.push(await this.#photo(entry, isAlarming))
     }
     return { photos, total: found.length, isAlarming }
   }
@@ -96,16 +91,26 @@ export class LaidOutPhotos {
     return this.#laidOut.release(fits(filter))
   }
 
-  #photo(entry: LaidOutRecord, isAlarming: boolean): LaidOutPhoto {
-    const record = decodeRecord(entry.bytes)
+  async #photo(entry: LaidOutRecord, isAlarming: boolean): Promise<LaidOutPhoto> {
+    const record = await this.#recordOf(entry)
     return {
       photoId: entry.key.id as PhotoId,
       generation: entry.generation,
       from: senderOf(entry),
       diedAtMs: entry.diedAtMs,
       untilMs: isAlarming ? undefined : this.#untilMs(entry),
-      wasDeleted: endedLife(record) !== undefined,
-      name: textOf(shownVersion(record).value, 'name') ?? ''
+      wasDeleted: record !== undefined && endedLife(record) !== undefined,
+      name: (record && textOf(shownVersion(record).value, 'name')) ?? ''
+    }
+  }
+
+  /** @returns undefined when it cannot be read: the photo is listed nevertheless. @throws the disk's errors */
+  async #recordOf({ key }: LaidOutRecord): Promise<DirectoryRecord | undefined> {
+    try {
+      return await this.#laidOut.read(key)
+    } catch (err) {
+      if (hasCode(err, 'ERR_FORMAT_TOO_NEW')) return undefined
+      throw err
     }
   }
 

@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import type { Clock } from '../core/clock.js'
-import { hasCode, systemErrorCode } from '../core/errors.js'
+import { hasCode, SheafError, systemErrorCode } from '../core/errors.js'
 import type { Random } from '../core/random.js'
 import { addCompletion } from './commands/completion.js'
 import { addConflicts } from './commands/conflicts.js'
@@ -12,6 +13,7 @@ import { addJobs } from './commands/jobs.js'
 import { addKeygen } from './commands/keygen.js'
 import { addLaidOut } from './commands/laid-out.js'
 import { addList } from './commands/list.js'
+import { addLogLevel } from './commands/log-level.js'
 import { addMembers } from './commands/members.js'
 import { addModels } from './commands/models.js'
 import { addPut } from './commands/put.js'
@@ -24,7 +26,8 @@ import { addVersion } from './commands/version.js'
 import { OVERVIEW } from './overview.js'
 import type { CommandSet } from './shell/command-set.js'
 import { confirm, type Input } from './shell/confirmation.js'
-import { NodeClient, parseNodeUrl } from './shell/node-client.js'
+import { NodeClient, parseNodeAddress } from './shell/node-client.js'
+import { readOperatorToken, type TokenSource } from './shell/operator-token.js'
 import { describeError, type ExitCode, type Session } from './shell/session.js'
 import { type Output, Terminal } from './shell/terminal.js'
 
@@ -39,6 +42,12 @@ export interface CliComponents {
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Aborts when the user interrupts. */
   readonly signal: AbortSignal
+}
+
+interface ClientOptions extends Pick<TokenSource, 'data' | 'tokenFile'> {
+  readonly node?: string
+  readonly ca?: string
+  readonly json?: boolean
 }
 
 export interface CliInit {
@@ -70,12 +79,24 @@ export async function runCli(argv: readonly string[], components: CliComponents,
         .command(usage)
         .description(summary)
         .option('--node <url>', `the node to talk to (SHEAF_NODE, default: ${NODE_URL})`)
+        .option('--ca <file>', 'PEM file of the authority whose certificates to trust, for https (SHEAF_CA)')
         .option('--json', 'print JSON, for programs'),
+    operator: (usage, summary) =>
+      commands
+        .client(usage, summary)
+        .option(
+          '--data <dir>',
+          "the node's data folder, which holds the operator's token (SHEAF_DATA, default: ./data)"
+        )
+        .option('--token-file <file>', "the operator's token, elsewhere (SHEAF_TOKEN_FILE)"),
     action: run =>
       async function (this: Command, ...args) {
-        const { node, json } = this.opts<{ node?: string; json?: boolean }>()
-        const url = parseNodeUrl(node ?? (components.environment.SHEAF_NODE || NODE_URL))
-        const client = new NodeClient(components, { url, signal })
+        const { node, ca, json, ...source } = this.opts<ClientOptions>()
+        const { environment } = components
+        const address = parseNodeAddress(node ?? (environment.SHEAF_NODE || NODE_URL))
+        const operatorToken = (): Promise<string> => readOperatorToken(address, { ...source, environment })
+        const authority = readAuthority(ca ?? (environment.SHEAF_CA || undefined))
+        const client = new NodeClient({ ...components, operatorToken }, { ...address, ca: authority, signal })
         try {
           const { clock, random, stdin } = components
           const ask: Session['confirm'] = (warning, isSure) => confirm({ terminal, stdin, signal }, warning, isSure)
@@ -105,6 +126,20 @@ export async function runCli(argv: readonly string[], components: CliComponents,
   }
 }
 
+/** @throws `ERR_USAGE` when the file cannot be read or holds no certificate */
+function readAuthority(path: string | undefined): Buffer | undefined {
+  if (path === undefined) return undefined
+  let pem: Buffer
+  try {
+    pem = readFileSync(path)
+  } catch (cause) {
+    throw new SheafError('ERR_USAGE', `--ca ${path} cannot be read (${systemErrorCode(cause) ?? cause})`, { cause })
+  }
+  if (!pem.includes('-----BEGIN CERTIFICATE-----'))
+    throw new SheafError('ERR_USAGE', `--ca ${path} holds no certificate in PEM`)
+  return pem
+}
+
 function addCommands(commands: CommandSet, components: CliComponents, { version, start, openFolder }: CliInit): void {
   const { stdout, stderr, random } = components
   commands.program.helpInformation = () => OVERVIEW
@@ -130,6 +165,7 @@ function addCommands(commands: CommandSet, components: CliComponents, { version,
   addConflicts(commands)
   addJobs(commands)
   addLaidOut(commands)
+  addLogLevel(commands)
   addModels(commands, components)
   addKeygen(commands, random)
   addVersion(commands, version)

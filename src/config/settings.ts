@@ -1,3 +1,4 @@
+import { LOG_LEVELS } from '../core/log.js'
 import {
   byteSize,
   decimal,
@@ -7,6 +8,8 @@ import {
   integer,
   line,
   listenAddress,
+  listenList,
+  networkList,
   oneOf,
   onOff,
   path,
@@ -48,10 +51,24 @@ export const SETTINGS = {
     meaning: 'what the node keeps; locked while it runs'
   }),
   http: setting({
-    kind: listenAddress,
+    kind: listenList,
     placeholder: 'HOST:PORT',
     default: '127.0.0.1:8000',
-    meaning: 'where to serve HTTP; port 0 picks one'
+    meaning: 'where to serve HTTP, or unix:PATH; may be given again; port 0 picks one'
+  }),
+  tlsCert: setting({
+    kind: path,
+    placeholder: 'FILE',
+    default: undefined,
+    defaultShown: 'none',
+    meaning: 'certificate with its chain, PEM: serve HTTPS instead; read again when it changes'
+  }),
+  tlsKey: setting({
+    kind: path,
+    placeholder: 'FILE',
+    default: undefined,
+    defaultShown: 'none',
+    meaning: 'its private key, PEM'
   }),
   allowHost: setting({
     kind: hostList,
@@ -60,6 +77,13 @@ export const SETTINGS = {
     defaultShown: 'none',
     meaning:
       'names by which browsers may reach this node, as behind a proxy; IP addresses, names without a dot and the host name always work'
+  }),
+  trustProxy: setting({
+    kind: networkList,
+    placeholder: 'CIDR,…',
+    default: undefined,
+    defaultShown: 'none',
+    meaning: 'proxies whose X-Forwarded-For, -Host and -Proto are believed: IP addresses, CIDRs, or unix'
   }),
   name: setting({
     kind: line(255),
@@ -184,7 +208,7 @@ export const SETTINGS = {
     environment: 'OTEL_TRACES_SAMPLER_ARG'
   }),
   logLevel: setting({
-    kind: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+    kind: oneOf(LOG_LEVELS),
     placeholder: 'L',
     default: 'info',
     meaning: 'trace, debug, info, warn, error, fatal or silent; JSON lines unless on a terminal'

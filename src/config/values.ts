@@ -1,3 +1,5 @@
+import { isIP } from 'node:net'
+
 /** One kind of value: how it is written and what is allowed. Parsing never throws; undefined means "not allowed". */
 export interface ValueKind<T> {
   /** Completes "must be …". */
@@ -124,6 +126,30 @@ export const listenAddress: ValueKind<Address> = {
   parse: text => parseAddress(text, 0)
 }
 
+/** Where HTTP is served: an address, or the path of a Unix socket. */
+export type HttpAddress = (Address & { readonly path?: never }) | { readonly path: string; readonly host?: never }
+
+const UNIX = 'unix:'
+/** As many bytes has the address of a Unix socket for its path. */
+const UNIX_PATH_BYTES_MAX = 107
+const ADDRESSES_MAX = 16
+
+export const listenList: ValueKind<readonly HttpAddress[]> = {
+  allowed:
+    `HOST:PORT with a port from 0 to 65535, such as 127.0.0.1:8000 or [::]:8000, or unix:PATH of at most ` +
+    `${UNIX_PATH_BYTES_MAX} bytes; up to ${ADDRESSES_MAX} of them, separated by commas`,
+  list: true,
+  parse: text => {
+    const all = parseList<HttpAddress>(text, item => (item.startsWith(UNIX) ? parseUnix(item) : parseAddress(item, 0)))
+    return all !== undefined && all.length <= ADDRESSES_MAX ? all : undefined
+  }
+}
+
+function parseUnix(text: string): HttpAddress | undefined {
+  const at = text.slice(UNIX.length)
+  return at === '' || at.includes('\0') || Buffer.byteLength(at) > UNIX_PATH_BYTES_MAX ? undefined : { path: at }
+}
+
 export const hostMaybePort: ValueKind<{ readonly host: string; readonly port?: number }> = {
   allowed: 'HOST or HOST:PORT with a port from 1 to 65535',
   parse: text => {
@@ -147,6 +173,19 @@ export const hostList: ValueKind<readonly string[]> = {
   parse: text => parseList(text, item => parseHost(item)?.toLowerCase())
 }
 
+/** IP addresses, networks such as 10.0.0.0/8, or `unix` for whoever connects by a Unix socket. */
+export const networkList: ValueKind<readonly string[]> = {
+  allowed: 'IP addresses, networks such as 10.0.0.0/8 or fd00::/8, or unix, separated by commas',
+  list: true,
+  parse: text => parseList(text, item => (item === 'unix' || isNetwork(item) ? item : undefined))
+}
+
+function isNetwork(text: string): boolean {
+  const match = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text)
+  const family = isIP(match?.[1] ?? '')
+  return family !== 0 && Number(match?.[2] ?? 0) <= (family === 4 ? 32 : 128)
+}
+
 const MULTIADDR = /^\/(ip4|ip6|dns|dns4|dns6|dnsaddr)\/[^\s/]+(\/[^\s/]+)*$/
 
 export const peerList: ValueKind<readonly string[]> = {
@@ -157,7 +196,7 @@ export const peerList: ValueKind<readonly string[]> = {
 }
 
 /** @returns the parsed items, or undefined when there is none or one of them is not allowed */
-function parseList(text: string, parseItem: (item: string) => string | undefined): readonly string[] | undefined {
+function parseList<Item>(text: string, parseItem: (item: string) => Item | undefined): readonly Item[] | undefined {
   const items = text.split(',').map(item => parseItem(item.trim()))
   return items.every(item => item !== undefined) ? items : undefined
 }

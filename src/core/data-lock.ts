@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -9,6 +10,9 @@ import { nodeFileSystem } from './node-file-system.js'
 const HOLDER_FILE = 'holder.json'
 /** LevelDB's own lock file. Opening and closing it in this process would drop the lock (POSIX `fcntl` semantics). */
 const LEVEL_LOCK_FILE = 'LOCK'
+/** Space that LevelDB gets to open on a disk that is full to the last byte: it writes some small files anew. */
+const SPARE_FILE = 'spare'
+const SPARE_BYTES = 64 * 1024
 
 /** A process writes the holder file shortly after it gets the lock, so readers retry. */
 const HOLDER_READS_MAX = 50
@@ -45,6 +49,7 @@ export class DataLock implements Startable {
     await nodeFileSystem.makeDirectory(this.#path())
     this.#level = await this.#open()
     await this.#writeHolder()
+    await this.#writeSpare()
   }
 
   async stop(): Promise<void> {
@@ -61,8 +66,8 @@ export class DataLock implements Startable {
     } catch (err) {
       if (isLocked(err)) throw await this.#lockedError()
     }
-    // A crash damaged the database, or the disk is completely full. It holds no data, so delete it and start over in the
-    // space that this frees. Another process that has taken the lock meanwhile needs only the lock file and its
+    // A crash damaged the database, or the disk is completely full. It holds no data, so delete it and the spare file and
+    // start over in the space that this frees. Another process that has taken the lock meanwhile needs only the lock file and its
     // name in the holder file, which stay.
     for (const name of await nodeFileSystem.list(this.#path())) {
       if (name !== LEVEL_LOCK_FILE && name !== HOLDER_FILE) await nodeFileSystem.removeDirectory(this.#path(name))
@@ -81,10 +86,20 @@ export class DataLock implements Startable {
 
   async #writeHolder(): Promise<void> {
     const holder: Holder = { pid: process.pid, host: hostname() }
+    await this.#write(HOLDER_FILE, Buffer.from(JSON.stringify(holder)))
+  }
+
+  async #writeSpare(): Promise<void> {
+    if ((await nodeFileSystem.list(this.#path())).includes(SPARE_FILE)) return
+    await this.#write(SPARE_FILE, randomBytes(SPARE_BYTES)) // a file system may store zeros in no space at all
+  }
+
+  /** Writes a file without which the lock works, too: on a full disk that is left out, as deletes need a running node. */
+  async #write(name: string, bytes: Uint8Array): Promise<void> {
     try {
-      await nodeFileSystem.writeFileAtomic(this.#path(HOLDER_FILE), Buffer.from(JSON.stringify(holder)))
+      await nodeFileSystem.writeFileAtomic(this.#path(name), bytes)
     } catch (err) {
-      if (systemErrorCode(err) === 'ENOSPC') return // the lock works without it, and deletes need a running node
+      if (systemErrorCode(err) === 'ENOSPC') return
       await this.stop()
       throw new SheafError(
         'ERR_DISK_WRITE',

@@ -21,7 +21,6 @@ import {
   type Death,
   deathFrom,
   type KeyRange,
-  leafRange,
   openSealed,
   recordKeyFrom,
   recordRange,
@@ -30,7 +29,7 @@ import {
   TABLE_LEAF,
   tableRange
 } from './keys.js'
-import { type GraveState, type Leaf, leafFrom } from './leaf-rows.js'
+import { type GraveState, type Leaf, leafFrom, readLeaves } from './leaf-rows.js'
 import { foldOpaque, type IncomingOpaque, isOpaque, partOpaque, readVerbatimHome } from './opaque-records.js'
 import { type OpenRows, openRows } from './open-rows.js'
 import { type DirectoryPage, type DirectoryQuery, runQuery } from './query.js'
@@ -445,27 +444,14 @@ export class Directory implements Startable {
     }
   }
 
-  /** @returns the leaves of one Merkle bucket, in the order of their keys */
-  async leaves(bucket: number): Promise<Leaf[]> {
-    const { database } = this.#require()
-    return this.#reading(async () => {
-      const rows = await database.iterator(leafRange(bucket)).all()
-      return rows.map(([key, value]) => leafFrom(key, value))
-    })
+  /** Yields the leaves of some Merkle buckets: for each in turn those of it, in the order of their keys. */
+  async *leaves(buckets: readonly number[]): AsyncGenerator<readonly Leaf[]> {
+    yield* this.#readingAll(readLeaves(this.#require().database, buckets))
   }
 
   /** Yields the terms beginning with `start` (e.g. `sha256\0`) that several live photos share. */
   async *repeated(start: string): AsyncGenerator<RepeatedTerm> {
-    const terms = repeatedTerms(this.#require().database, start)
-    try {
-      for (;;) {
-        const { done, value } = await this.#reading(() => terms.next())
-        if (done === true) return
-        yield value
-      }
-    } finally {
-      await terms.return(undefined)
-    }
+    yield* this.#readingAll(repeatedTerms(this.#require().database, start))
   }
 
   /**
@@ -544,8 +530,13 @@ export class Directory implements Startable {
     const { records, verbatim } = none
       ? { records: incoming, verbatim: [] }
       : partOpaque(database, incoming, opaque.folds)
-    const folds = await foldRecords(database, records, this.formats, ({ record: { kind, id }, location }, err) =>
-      this.#log.error({ err, kind, id, location, from }, 'ignoring a record that cannot be merged into what is here')
+    const folds = await foldRecords(
+      database,
+      view.merkle,
+      records,
+      this.formats,
+      ({ record: { kind, id }, location }, err) =>
+        this.#log.error({ err, kind, id, location, from }, 'ignoring a record that cannot be merged into what is here')
     )
     await this.#layOut(database, folds, from)
     const hidden = { folds: opaque.folds, verbatim: [...opaque.verbatim, ...verbatim] }
@@ -643,6 +634,19 @@ export class Directory implements Startable {
       return await work()
     } catch (err) {
       throw this.#readFailed(err, opened)
+    }
+  }
+
+  /** Like `#reading`, for what is read piece by piece. */
+  async *#readingAll<T>(pieces: AsyncGenerator<T>): AsyncGenerator<T> {
+    try {
+      for (;;) {
+        const { done, value } = await this.#reading(() => pieces.next())
+        if (done === true) return
+        yield value
+      }
+    } finally {
+      await pieces.return(undefined)
     }
   }
 

@@ -245,10 +245,11 @@ export function bucketOfLeafKey(key: Uint8Array): number {
   return asBuffer(key).readUInt16BE(1)
 }
 
-export function leafRange(bucket: number): KeyRange {
-  const next = bucket + 1
+/** @returns the range of the leaves of some buckets in a row */
+export function leafRange(first: number, last: number): KeyRange {
+  const next = last + 1
   return {
-    gte: Uint8Array.of(TABLE_LEAF, bucket >> 8, bucket & 0xff),
+    gte: Uint8Array.of(TABLE_LEAF, first >> 8, first & 0xff),
     lt: next > 0xffff ? Uint8Array.of(TABLE_LEAF + 1) : Uint8Array.of(TABLE_LEAF, next >> 8, next & 0xff)
   }
 }

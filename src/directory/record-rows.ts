@@ -1,7 +1,7 @@
 import { hasCode } from '../core/errors.js'
 import type { RecordFormats } from '../domain/formats.js'
 import type { VolumeId } from '../domain/ids.js'
-import { bucketOf } from '../domain/merkle.js'
+import { bucketOf, type MerkleTree } from '../domain/merkle.js'
 import { type RecordKey, recordName } from '../domain/record.js'
 import { DamageError } from './damage.js'
 import type { Database } from './database.js'
@@ -87,6 +87,19 @@ export async function readDeaths(database: Database, keys: readonly RecordKey[])
   })
 }
 
+/** @returns as `readStates`; what a new node gets it need not look for: nothing is in those buckets */
+async function readFilled(
+  database: Database,
+  merkle: Pick<MerkleTree, 'isEmpty'>,
+  keys: readonly RecordKey[],
+  places: readonly RecordPlace[]
+): Promise<(RecordState | undefined)[]> {
+  const isFilled = places.map(({ bucket }) => !merkle.isEmpty(bucket))
+  const isSought = (_: unknown, i: number): boolean => isFilled[i] === true
+  const found = (await readStatesAt(database, keys.filter(isSought), places.filter(isSought))).values()
+  return isFilled.map(filled => (filled ? found.next().value : undefined))
+}
+
 /**
  * Merges records, several of which may have the same key, into the stored states.
  *
@@ -94,6 +107,7 @@ export async function readDeaths(database: Database, keys: readonly RecordKey[])
  */
 export async function foldRecords(
   database: Database,
+  merkle: Pick<MerkleTree, 'isEmpty'>,
   records: readonly IncomingRecord[],
   formats: RecordFormats,
   leaveOut: (record: IncomingRecord, err: unknown) => void
@@ -109,7 +123,7 @@ export async function foldRecords(
   const all = [...groups.values()]
   const keys = all.map(({ key }) => key)
   const places = keys.map(placeOf)
-  const befores = await readStatesAt(database, keys, places)
+  const befores = await readFilled(database, merkle, keys, places)
   const folds: RecordFold[] = []
   for (const [i, { key, incoming }] of all.entries()) {
     const before = befores[i]

@@ -30,24 +30,38 @@ export const COOKIE_BYTES = 16
 const VOLUME_SEQUENCE_MAX = 0xffff_ffff
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+/** Where the two digits of each byte begin. */
+const UUID_DIGITS = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34]
 const COOKIE = /^[0-9a-f]{32}$/
 const VOLUME = /^([0-9a-f]{16})-([1-9][0-9]{0,9})$/
 
 /** @param text - a UUID of any version in any case */
 export function parsePhotoId(text: string): PhotoId | undefined {
   if (text.length !== 36) return undefined
+  if (UUID.test(text)) return text as PhotoId
   const lower = text.toLowerCase()
   return UUID.test(lower) ? (lower as PhotoId) : undefined
 }
 
 export function photoIdBytes(id: PhotoId): Uint8Array {
-  return Buffer.from(id.replaceAll('-', ''), 'hex')
+  const bytes = Buffer.allocUnsafe(PHOTO_ID_BYTES)
+  for (let i = 0; i < PHOTO_ID_BYTES; i++) {
+    const at = UUID_DIGITS[i] as number
+    bytes[i] = (digitAt(id, at) << 4) | digitAt(id, at + 1)
+  }
+  return bytes
+}
+
+/** @returns the value of a lower-case hex digit */
+function digitAt(text: string, at: number): number {
+  const code = text.charCodeAt(at)
+  return code < 0x3a ? code - 0x30 : code - 0x57
 }
 
 export function photoIdFrom(bytes: Uint8Array): PhotoId {
   const hex = exactHex(bytes, PHOTO_ID_BYTES)
-  const parts = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)]
-  return parts.join('-') as PhotoId
+  const id = `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+  return id as PhotoId
 }
 
 /**

@@ -10,7 +10,7 @@
  * differences, not records crafted to collide: members of a cluster trust one another.
  */
 import { hash } from 'node:crypto'
-import { invariant } from '../core/invariant.js'
+import { InvariantError, invariant } from '../core/invariant.js'
 import { type RecordKey, recordName } from './record.js'
 
 export const MERKLE_BUCKETS = 65_536
@@ -75,6 +75,12 @@ export class MerkleTree {
     return this.node(LEVEL_LAST, index)
   }
 
+  /** Whether no record is in the bucket. */
+  isEmpty(bucket: number): boolean {
+    const at = nodeAt(LEVEL_LAST, bucket) * 4
+    return (this.#word(at) | this.#word(at + 1) | this.#word(at + 2) | this.#word(at + 3)) === 0
+  }
+
   rootHex(): string {
     return Buffer.from(this.node(0, 0)).toString('hex')
   }
@@ -92,7 +98,7 @@ export class MerkleTree {
 
 function nodeAt(level: number, index: number): number {
   const start = LEVEL_STARTS[level]
-  invariant(start !== undefined && Number.isInteger(index) && index >= 0, `no Merkle node ${level}/${index}`)
-  invariant(index < MERKLE_FANOUT ** level, `no Merkle node ${level}/${index}`)
+  if (start === undefined || !Number.isInteger(index) || index < 0 || index >= MERKLE_FANOUT ** level)
+    throw new InvariantError(`no Merkle node ${level}/${index}`)
   return start + index
 }

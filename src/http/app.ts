@@ -1,7 +1,7 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
+import { createServer as createPlainServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { type ErrorCode, SheafError } from '../core/errors.js'
-import { InvariantError } from '../core/invariant.js'
+import { InvariantError, invariant } from '../core/invariant.js'
 import type { HttpComponents, HttpInit } from './native/components.js'
 import { HotPath } from './native/hot-path.js'
 import { discardBody, readJson } from './native/json-body.js'
@@ -10,9 +10,11 @@ import { checkQueryEscapes, coerceQuery } from './native/query-coercion.js'
 import type { RouteContext } from './native/route-context.js'
 import { RouteTable } from './native/route-table.js'
 import { addClusterRoutes } from './native/routes/cluster.js'
+import { addDocsPage } from './native/routes/docs.js'
 import { addEventsRoute } from './native/routes/events.js'
 import { addFullDumpRoute } from './native/routes/full-dump.js'
 import { addLaidOutRoutes } from './native/routes/laid-out.js'
+import { addLogLevelRoute } from './native/routes/log-level.js'
 import { addMetricsRoute, METRICS_ROUTE } from './native/routes/metrics.js'
 import { addNodeRoutes } from './native/routes/node.js'
 import { addPhotoContentRoute } from './native/routes/photo-content.js'
@@ -22,11 +24,15 @@ import { addFindSimilarRoute, addSimilarityRoutes } from './native/routes/simila
 import { addUploadRoutes } from './native/routes/uploads.js'
 import type { Schema } from './native/schemas/common.js'
 import { ClientErrors } from './wire/client-errors.js'
+import { Forwarded } from './wire/forwarded.js'
 import { fromFastify } from './wire/framework-errors.js'
 import { HostGuard } from './wire/host-guard.js'
-import { createNodeServer } from './wire/node-server.js'
+import { createNodeServer, type NodeServerComponents } from './wire/node-server.js'
+import { OperatorGuard } from './wire/operator-guard.js'
 import { type ProblemHeaders, problemOf, sendProblem } from './wire/problem.js'
 import { RequestBodies } from './wire/request-bodies.js'
+import { RequestIds, requestIdOf } from './wire/request-ids.js'
+import type { HttpApp } from './wire/server.js'
 import { HTTP_TIMEOUTS } from './wire/timeouts.js'
 import { traceRequest } from './wire/traced-requests.js'
 
@@ -36,21 +42,25 @@ const PARAM_CHARACTERS_MAX = 16 * 1024
 const ROUTES_OF_ANY_HOST = new Set(['/health', '/health/live', '/health/ready', METRICS_ROUTE])
 
 /** Builds the HTTP API, ready but not listening: {@link HttpServer} makes it listen. */
-export async function buildHttpApp(components: HttpComponents, init: HttpInit): Promise<FastifyInstance> {
-  const { photos, clock, log, fatal, meter } = components
+export async function buildHttpApp(components: HttpComponents, init: HttpInit): Promise<HttpApp> {
+  const { photos, clock, random, log, fatal, logLevel, webFile, meter } = components
   const timeouts = { ...HTTP_TIMEOUTS, ...init.timeouts }
   const bodies = new RequestBodies(timeouts)
+  const ids = new RequestIds(random)
   const onProblem = (code: ErrorCode): void => meter?.problem(code)
-  const clientErrors = new ClientErrors({ bodies, log, onProblem })
+  const clientErrors = new ClientErrors({ bodies, ids, log, onProblem })
   const guard = new HostGuard([init.hostName, ...(init.allowHosts ?? [])])
-  const hotPath = new HotPath({ photos, guard })
+  const forwarded = new Forwarded(init.trustProxies ?? [])
+  const hotPath = new HotPath({ photos, guard, ids })
   const table = new RouteTable()
 
   const refuse = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const known = fromFastify(error)
     onProblem(known instanceof SheafError ? known.code : 'ERR_INTERNAL')
     reply.hijack()
-    sendProblem(request.raw, reply.raw, problemOf(known, log, problemHeaders(known)), { clock }, timeouts.lingerMs)
+    const { address: client } = forwarded.senderOf(request.raw)
+    const problem = problemOf(known, log, problemHeaders(known), { requestId: requestIdOf(reply.raw), client })
+    sendProblem(request.raw, reply.raw, problem, { clock }, timeouts.lingerMs)
     if (known instanceof InvariantError) fatal(known)
   }
 
@@ -60,9 +70,12 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
     if (isAnswered) meter?.hot(startedAtMs)
     return isAnswered
   }
+  let cold: NodeServerComponents['cold'] | undefined
   const app = fastify({
-    serverFactory: cold => createNodeServer({ bodies, clientErrors, clock, log, onProblem, hot, cold }, timeouts),
-    clientErrorHandler: (error, socket) => clientErrors.handle(error, socket),
+    serverFactory: handler => {
+      cold = handler
+      return createPlainServer() // never listens: there is one server for each address
+    },
     routerOptions: { maxParamLength: PARAM_CHARACTERS_MAX },
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allowUnionTypes: true } },
     frameworkErrors: refuse
@@ -90,8 +103,9 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
     const { url } = request.routeOptions
     meter?.begin(request.method, url, reply.raw)
     reply.headers({ 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' })
-    if (url === undefined || !ROUTES_OF_ANY_HOST.has(url)) guard.checkHost(request.headers)
-    guard.checkOrigin(request.method, request.headers)
+    const sender = forwarded.senderOf(request.raw)
+    if (url === undefined || !ROUTES_OF_ANY_HOST.has(url)) guard.checkHost(sender)
+    guard.checkOrigin(request.method, request.headers, sender)
     checkQueryEscapes(request.raw.url ?? '')
   })
   app.addHook('preValidation', async request => {
@@ -106,7 +120,7 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   )
 
   await addOpenApi(app, init.version)
-  const context: RouteContext = { ...components, init, bodies }
+  const context: RouteContext = { ...components, init, bodies, operator: new OperatorGuard(init.operatorToken) }
   addPhotoContentRoute(app, context)
   addPhotoMetaRoutes(app, context)
   addPhotoListRoutes(app, context)
@@ -114,9 +128,11 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   addClusterRoutes(app, context)
   addLaidOutRoutes(app, context)
   addEventsRoute(app, context)
+  if (logLevel !== undefined) addLogLevelRoute(app, { ...context, logLevel })
   addFullDumpRoute(app, context)
   const { scrape } = components
   if (scrape !== undefined) addMetricsRoute(app, { scrape, token: init.metricsToken })
+  if (webFile !== undefined) addDocsPage(app, webFile)
   const { similarity } = components
   if (similarity !== undefined) addSimilarityRoutes(app, { ...context, similarity })
   await app.register(async uploads => {
@@ -127,7 +143,9 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
     if (similarity !== undefined) addFindSimilarRoute(uploads, { ...context, similarity })
   })
   await app.ready()
-  return app
+  invariant(cold !== undefined, 'Fastify has made its handler')
+  const parts = { bodies, clientErrors, ids, clock, log, onProblem, hot, cold }
+  return { createServer: tls => createNodeServer(parts, timeouts, tls), close: () => app.close() }
 }
 
 function problemHeaders(error: unknown): ProblemHeaders {
@@ -135,6 +153,7 @@ function problemHeaders(error: unknown): ProblemHeaders {
   const { allow, size } = error.details
   if (error.code === 'ERR_METRICS_TOKEN') return { 'www-authenticate': 'Bearer' }
   if (error.code === 'ERR_METHOD_NOT_ALLOWED') return { allow: String(allow) }
+  if (error.code === 'ERR_NOT_OPERATOR') return { 'www-authenticate': 'Bearer realm="operator"' }
   if (error.code === 'ERR_RANGE_NOT_SATISFIABLE') return { 'content-range': `bytes */${size}` }
   return {}
 }

@@ -8,7 +8,6 @@ import { hlcMs } from '../domain/hlc.js'
 import type { ActorId, Cookie, PhotoId, VolumeId } from '../domain/ids.js'
 import { type AltKey, metaEtag, PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
 import { conflictVersions, type DirectoryRecord } from '../domain/record.js'
-import { decodeRecord } from '../domain/record-codec.js'
 import { wordsOf } from '../domain/terms.js'
 import type { LaidOut } from '../store/laid-out.js'
 import { blobOf, dataIdentity, type PhotoBlob } from '../store/photo-needles.js'
@@ -68,7 +67,7 @@ export interface PhotosComponents {
   /** Asks the peers about a photo that is unknown here. @returns whether all members answered */
   readonly fetchRecord?: (id: PhotoId) => Promise<boolean>
   /** What graves have ended here before its time. Default: nothing. */
-  readonly laidOut?: Pick<LaidOut, 'get'>
+  readonly laidOut?: Pick<LaidOut, 'read'>
 }
 
 export interface PhotosInit {
@@ -211,9 +210,9 @@ export class Photos {
     const key = { kind: PHOTO_KIND, id }
     const { grave } = this.#directory.lookUp(key)
     if (grave === undefined) throw new SheafError('ERR_NOT_BURIED', undefined, { details: { photo_id: id } })
-    const kept = this.#laidOut?.get(key)
+    const kept = await this.#laidOut?.read(key)
     if (kept === undefined) throw new SheafError('ERR_BYTES_GONE', undefined, { details: { photo_id: id } })
-    await this.#edits.exhume(id, decodeRecord(kept.bytes))
+    await this.#edits.exhume(id, kept)
   }
 
   /** @param ids - at most 10,000. @throws `ERR_BAD_PARAMETER`; errors of single photos are in their outcomes */

@@ -1,41 +1,28 @@
-/*
- * The file of what was laid out: frames, one behind the other, each
- *
- *   bytes  field
- *       4  length of the entry, little-endian
- *       4  CRC-32 of the entry, little-endian
- *       …  canonical CBOR map: record (bytes, see record-codec.ts), generation, from (text), at (the node's age, ms),
- *          died (ms since the Unix epoch), alarming (boolean)
- *
- * What follows the last whole frame was not acknowledged, and is overwritten. The file is replaced when entries go.
- */
-import { crc32 } from '@node-rs/crc32'
 import type { Clock } from '../core/clock.js'
 import { SheafError, systemErrorCode } from '../core/errors.js'
 import type { FileSystem } from '../core/file-system.js'
 import type { Logger } from '../core/log.js'
-import { turn } from '../core/turn.js'
 import type { Doomed, GraveGuard } from '../directory/directory.js'
-import { CborReader } from '../domain/cbor-reader.js'
-import { encodeValue } from '../domain/cbor-writer.js'
 import { type DirectoryRecord, type RecordKey, recordName, shownVersion } from '../domain/record.js'
 import { decodeRecord, encodeRecord, opaqueRecordOf } from '../domain/record-codec.js'
 import { endedLife } from '../domain/tombstone.js'
-import { integerOf, mapOf, textOf } from '../domain/value-fields.js'
+import { encodeFrame, type LaidOutEntry, LaidOutFile, type Span } from './laid-out-file.js'
 
-const FRAME_HEAD_BYTES = 8
+const MINUTE_MS = 60_000
 const DAY_MS = 24 * 3_600_000
 /** What graves may end here in a day, on a node that has kept up with the others, before it is an alarm. */
 const ALARM_COUNT = 1_000
 const ALARM_SHARE = 0.02
-/** Entries that are encoded without a pause. */
-const SLICE = 256
+/** What goes at once when the disk is full. */
+const ROOM_RECORDS = 256
+/** Names in one frame of the file. */
+const GONE_NAMES_MAX = 1_024
+/** What is of no use in the file, at least, before it is written anew. */
+const WASTE_BYTES_MIN = 64 * 1024
 
 /** A record that a grave ended here although it lived, or could still be undone. */
 export interface LaidOutRecord {
   readonly key: RecordKey
-  /** The record as it was, encoded. */
-  readonly bytes: Uint8Array
   /** The life up to which the grave has ended all. */
   readonly generation: number
   /** The node that sent the grave or wrote the volume in which it stood; empty: unknown. */
@@ -66,54 +53,70 @@ export interface LaidOutComponents {
   readonly nameOf: (from: NonNullable<Doomed['from']>) => string
 }
 
+/** What this node keeps of a record in memory. */
+type Held = LaidOutRecord & {
+  /** Where it stands in the file; undefined: not yet. */
+  span: Span | undefined
+  /** The record, encoded, until it stands there. */
+  bytes: Uint8Array | undefined
+}
+
+/** What is not in the file yet. */
+type Unsaved = Held | { readonly gone: readonly string[] }
+
 /**
  * What graves have ended here before its time. A grave cannot be undone where its writer is wrong; so a node that had a
  * record alive, or a tombstone whose undo period has not run here, keeps the record and its needles for another undo period,
  * shows them, and lets an operator bring them back. In normal operation that is nothing: each node sees the tombstone long
  * before the grave.
+ *
+ * The records themselves are in a file; some 300 bytes of each are in memory.
  */
 export class LaidOut implements GraveGuard {
   readonly #components: LaidOutComponents
-  readonly #path: string
-  readonly #records = new Map<string, LaidOutRecord>()
+  readonly #file: LaidOutFile
+  readonly #records = new Map<string, Held>()
   readonly #listeners: ((keys: readonly RecordKey[]) => void)[] = []
   #isNew = false
-  /** Entries that are not in the file yet. */
-  #unsaved: LaidOutRecord[] = []
-  #fileBytes = 0
-  /** The file holds entries that are gone. */
-  #isOutdated = false
+  #isAlarming = false
+  /** How many of the records are alarming. */
+  #alarming = 0
+  /** How many of what is alarming were laid out in which minute of the last day, in order. */
+  #recent: { readonly at: number; count: number }[] = []
+  /** In order. */
+  #unsaved: Unsaved[] = []
+  /** Of the frames of what is kept. */
+  #usedBytes = 0
   /** Settles when the file has been written: one write comes after the other. */
-  #written: Promise<void> = Promise.resolve()
+  #written: Promise<unknown> = Promise.resolve()
 
   constructor(components: LaidOutComponents, path: string) {
     this.#components = components
-    this.#path = path
+    this.#file = new LaidOutFile(components.fileSystem, path)
   }
 
   /** Before the directory is filled, and once the node's age is known. */
   async load(): Promise<void> {
-    const { fileSystem, log, age } = this.#components
-    const bytes = await fileSystem.readFile(this.#path)
-    if (bytes === undefined) return
-    const { entries, validBytes } = decodeEntries(bytes)
+    const { log, age } = this.#components
     const now = age()
-    for (const entry of entries) {
-      // the age was lost with the directory: it would be kept until the node is as old again
-      if (entry.at > now) this.#isOutdated = true
-      this.#records.set(recordName(entry.key), { ...entry, at: Math.min(entry.at, now) })
-    }
-    this.#fileBytes = validBytes
-    if (validBytes < bytes.length)
-      log.warn(
-        { path: this.#path, bytes: bytes.length - validBytes },
-        'ignoring an incomplete entry of what was laid out'
-      )
+    const ignoredBytes = await this.#file.load((frame, span) => {
+      if ('gone' in frame) for (const name of frame.gone) this.#drop(name)
+      // if the age was lost with the directory, an entry would be kept until the node is as old again
+      else this.#hold({ ...recordOf(frame.entry), at: Math.min(frame.entry.at, now), span, bytes: undefined })
+    })
+    if (ignoredBytes > 0)
+      log.warn({ path: this.#file.path, bytes: ignoredBytes }, 'ignoring an incomplete entry of what was laid out')
   }
 
-  /** @param isEmpty - whether nothing is in the directory once the log has been replayed */
+  /**
+   * To be called once the log has been replayed.
+   *
+   * @param isEmpty - whether nothing is in the directory
+   */
   began(isEmpty: boolean): void {
     this.#isNew = isEmpty
+    const ages = this.list().flatMap(({ isAlarming, at }) => (isAlarming ? [at] : []))
+    for (const at of ages.sort((a, b) => a - b)) this.#noteAlarming(at, 1)
   }
 
   /**
@@ -143,21 +146,28 @@ export class LaidOut implements GraveGuard {
     return this.#records.get(recordName(key))
   }
 
+  /**
+   * @returns the record as it was; undefined when it is not laid out, or its entry is damaged
+   * @throws `ERR_FORMAT_TOO_NEW`; the disk's errors
+   */
+  read(key: RecordKey): Promise<DirectoryRecord | undefined> {
+    return this.#exclusively(async () => {
+      const held = this.#records.get(recordName(key))
+      const bytes = held?.bytes ?? (held?.span && (await this.#file.read(held.span))?.record)
+      return bytes && decodeRecord(bytes)
+    })
+  }
+
   list(): readonly LaidOutRecord[] {
     return [...this.#records.values()]
   }
 
-  /** Whether graves have ended so much here that nothing of it is let go before an operator has looked. */
+  /**
+   * Graves have ended so much here in a day that nothing of it is let go before an operator has looked. It is over once no
+   * more than that is left.
+   */
   get isAlarming(): boolean {
-    const ages = this.list().flatMap(({ isAlarming, at }) => (isAlarming ? [at] : []))
-    const photos = this.#components.photos() ?? Number.POSITIVE_INFINITY
-    const max = Math.min(ALARM_COUNT, ALARM_SHARE * (photos + ages.length))
-    ages.sort((a, b) => a - b)
-    let first = 0
-    return ages.some((at, i) => {
-      while (at - (ages[first] as number) > DAY_MS) first++
-      return i - first + 1 > max
-    })
+    return this.#isAlarming
   }
 
   /** Calls the listener with what is no longer kept. */
@@ -182,174 +192,181 @@ export class LaidOut implements GraveGuard {
     const at = age()
     const round = roundAt()
     const keptUp = round !== undefined && at - round <= undoMs()
+    let alarming = 0
     for (const { record, generation, from } of foreign) {
-      const entry = {
+      const held: Held = {
         key: { kind: record.kind, id: record.id },
-        bytes: encodeRecord(record),
         generation,
         from: from === undefined ? '' : nameOf(from),
         at,
         diedAtMs: clock.now(),
-        isAlarming: keptUp && endedLife(record) === undefined
+        isAlarming: keptUp && endedLife(record) === undefined,
+        span: undefined,
+        bytes: encodeRecord(record)
       }
-      this.#records.set(recordName(entry.key), entry)
-      this.#unsaved.push(entry)
+      if (held.isAlarming) alarming++
+      this.#hold(held)
+      this.#unsaved.push(held)
     }
+    this.#noteAlarming(at, alarming)
     await this.#save()
     const fields = { records: foreign.length, from: foreign[0]?.from, first: foreign[0]?.record.id }
     log.warn(fields, 'graves have ended what lived here, or could still be undone; it is laid out: see sheaf laid-out')
-    if (keptUp && this.isAlarming)
+    if (alarming > 0 && this.#isAlarming)
       log.error({ records: this.size }, 'graves end too much here: nothing of it goes before it is released')
   }
 
   /** Lets go of what was laid out for a whole undo period; of nothing while that is too much. */
   async expire(): Promise<void> {
-    if (this.#unsaved.length > 0) await this.#save()
-    if (this.#isOutdated) await this.#rewrite()
-    if (this.#records.size === 0 || this.isAlarming) return
+    await this.#save()
+    await this.#tidy()
+    if (this.#records.size === 0 || this.#isAlarming) return
     await this.release(({ at }) => !this.isUndoable(at))
+  }
+
+  /**
+   * Lets go of the oldest before its time: the disk is full, and nothing else is left that could go. Of nothing that came
+   * lately, and of nothing while graves end too much.
+   *
+   * @param graceMs - what came lately
+   * @returns the records that are no longer kept
+   * @throws as `release`
+   */
+  async makeRoom(graceMs: number): Promise<readonly RecordKey[]> {
+    if (this.#isAlarming) return []
+    const latest = this.#components.age() - graceMs
+    const old = this.list().filter(({ at }) => at <= latest)
+    const chosen = new Set(old.sort((a, b) => a.at - b.at).slice(0, ROOM_RECORDS))
+    const records = await this.release(entry => chosen.has(entry))
+    if (records > 0)
+      this.#components.log.warn({ records }, 'the disk is full: what was laid out longest ago is not kept any longer')
+    return Array.from(chosen, ({ key }) => key)
   }
 
   /** To be called with what records show: one in a life behind the grave was brought back, here or elsewhere. */
   noteShown(record: DirectoryRecord): void {
-    const entry = this.#records.get(recordName(record))
+    const name = recordName(record)
+    const entry = this.#records.get(name)
     if (entry === undefined || shownVersion(record).generation <= entry.generation) return
-    this.#records.delete(recordName(record))
-    this.#isOutdated = true
+    this.#drop(name)
+    this.#unsaved.push({ gone: [name] })
   }
 
   /**
    * Lets go of what is chosen: its needles are dead.
    *
    * @returns how many records that are
-   * @throws the disk's error, as `ERR_DISK_WRITE`: until that goes again, it would be back after a restart
+   * @throws the disk's error, as `ERR_DISK_WRITE`, `ERR_DISK_FULL`: until that goes again, it would be back after a restart
    */
   async release(choose: (entry: LaidOutRecord) => boolean): Promise<number> {
-    const gone = this.list().filter(choose)
-    if (gone.length === 0) return 0
-    const keys = gone.map(({ key }) => key)
-    for (const key of keys) this.#records.delete(recordName(key))
-    this.#isOutdated = true
+    const keys = this.list().flatMap(entry => (choose(entry) ? [entry.key] : []))
+    if (keys.length === 0) return 0
+    for (let at = 0; at < keys.length; at += GONE_NAMES_MAX) {
+      const gone = keys.slice(at, at + GONE_NAMES_MAX).map(recordName)
+      for (const name of gone) this.#drop(name)
+      this.#unsaved.push({ gone })
+    }
     for (const listener of this.#listeners) listener(keys)
-    await this.#rewrite()
-    return keys.length
+    const cause = await this.#save()
+    if (cause === undefined) return keys.length
+    const code = systemErrorCode(cause) === 'ENOSPC' ? 'ERR_DISK_FULL' : 'ERR_DISK_WRITE'
+    throw new SheafError(code, undefined, { cause, details: { path: this.#file.path } })
   }
 
-  /** Appends what is not in the file yet. If the disk refuses, it stays in memory, and is tried again. */
-  #save(): Promise<void> {
+  #hold(held: Held): void {
+    const name = recordName(held.key)
+    this.#drop(name)
+    this.#records.set(name, held)
+    if (held.isAlarming) this.#alarming++
+    this.#usedBytes += held.span?.length ?? 0
+  }
+
+  #drop(name: string): void {
+    const held = this.#records.get(name)
+    if (held === undefined) return
+    this.#records.delete(name)
+    this.#usedBytes -= held.span?.length ?? 0
+    if (!held.isAlarming) return
+    this.#alarming--
+    if (this.#alarming <= this.#alarmingMax) this.#isAlarming = false
+  }
+
+  #noteAlarming(at: number, count: number): void {
+    if (count === 0) return
+    const last = this.#recent.at(-1)
+    if (last !== undefined && at - last.at < MINUTE_MS) last.count += count
+    else this.#recent = [...this.#recent.filter(each => at - each.at <= DAY_MS), { at, count }]
+    const lately = this.#recent.reduce((sum, each) => sum + each.count, 0)
+    if (lately > this.#alarmingMax) this.#isAlarming = true
+  }
+
+  get #alarmingMax(): number {
+    const photos = this.#components.photos() ?? Number.POSITIVE_INFINITY
+    return Math.min(ALARM_COUNT, ALARM_SHARE * (photos + this.#alarming))
+  }
+
+  /**
+   * Appends what is not in the file yet. If the disk refuses, it stays in memory, and is tried again.
+   *
+   * @returns the disk's error
+   */
+  #save(): Promise<unknown> {
     return this.#exclusively(async () => {
-      const { fileSystem, log } = this.#components
-      const unsaved = this.#takeUnsaved()
-      if (unsaved.length === 0) return
-      const bytes = Buffer.concat(unsaved.map(encodeEntry))
+      const unsaved = this.#unsaved
+      if (unsaved.length === 0) return undefined
+      this.#unsaved = []
       try {
-        if (this.#fileBytes === 0) await fileSystem.writeFileAtomic(this.#path, bytes)
-        else await this.#append(bytes)
-        this.#fileBytes += bytes.length
+        const spans = await this.#file.append(unsaved.map(frameOf))
+        for (const [i, each] of unsaved.entries()) this.#noteSaved(each, spans[i])
+        return undefined
       } catch (err) {
         this.#unsaved.unshift(...unsaved)
-        log.error({ err, path: this.#path }, 'what was laid out is in memory only; it is written again later')
+        const { log } = this.#components
+        log.error({ err, path: this.#file.path }, 'what was laid out is in memory only; it is written again later')
+        return err
       }
     })
   }
 
-  async #append(bytes: Uint8Array): Promise<void> {
-    const file = await this.#components.fileSystem.open(this.#path, 'write')
-    try {
-      const written = await file.write([bytes], this.#fileBytes)
-      if (written !== bytes.length) throw new Error(`${written} of ${bytes.length} bytes were written`)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
+  #noteSaved(saved: Unsaved, span: Span | undefined): void {
+    if ('gone' in saved) return
+    saved.span = span
+    saved.bytes = undefined
+    if (this.#records.get(recordName(saved.key)) === saved) this.#usedBytes += span?.length ?? 0
   }
 
-  #rewrite(): Promise<void> {
+  /** Writes the file anew when most of it is of no use. */
+  #tidy(): Promise<void> {
     return this.#exclusively(async () => {
-      const { fileSystem } = this.#components
-      const unsaved = this.#takeUnsaved()
-      this.#isOutdated = false // what goes from now on may be written still
+      const { byteCount, path } = this.#file
+      if (byteCount <= 2 * this.#usedBytes + WASTE_BYTES_MIN && (byteCount === 0 || this.#records.size > 0)) return
+      const kept = [...this.#records.values()].filter(({ span }) => span !== undefined)
       try {
-        const bytes = await encodeEntries(this.list())
-        await fileSystem.writeFileAtomic(this.#path, bytes)
-        this.#fileBytes = bytes.length
-      } catch (cause) {
-        this.#isOutdated = true
-        this.#unsaved.unshift(...unsaved)
-        const full = systemErrorCode(cause) === 'ENOSPC'
-        throw new SheafError(full ? 'ERR_DISK_FULL' : 'ERR_DISK_WRITE', undefined, {
-          cause,
-          details: { path: this.#path }
-        })
+        const spans = await this.#file.keep(kept.map(({ span }) => span as Span))
+        for (const [i, held] of kept.entries()) held.span = spans[i]
+      } catch (err) {
+        this.#components.log.warn(
+          { err, path },
+          'could not write the file of what was laid out anew; trying again later'
+        )
       }
     })
   }
 
-  /** @returns what is not in the file yet, without what was let go since */
-  #takeUnsaved(): LaidOutRecord[] {
-    const unsaved = this.#unsaved.filter(entry => this.#records.get(recordName(entry.key)) === entry)
-    this.#unsaved = []
-    return unsaved
-  }
-
-  #exclusively(write: () => Promise<void>): Promise<void> {
-    const done = this.#written.then(write)
+  #exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#written.then(work)
     this.#written = done.catch(() => {})
     return done
   }
 }
 
-async function encodeEntries(entries: readonly LaidOutRecord[]): Promise<Uint8Array> {
-  const frames: Uint8Array[] = []
-  for (const entry of entries) {
-    if (frames.length % SLICE === SLICE - 1) await turn()
-    frames.push(encodeEntry(entry))
-  }
-  return Buffer.concat(frames)
+function frameOf(unsaved: Unsaved): Uint8Array {
+  if ('gone' in unsaved) return encodeFrame(unsaved)
+  const { bytes: record = new Uint8Array(), generation, from, at, diedAtMs, isAlarming } = unsaved
+  return encodeFrame({ entry: { record, generation, from, at, diedAtMs, isAlarming } })
 }
 
-function encodeEntry({ bytes, generation, from, at, diedAtMs, isAlarming }: LaidOutRecord): Uint8Array {
-  const entry = encodeValue(mapOf({ record: bytes, generation, from, at, died: diedAtMs, alarming: isAlarming }))
-  const head = Buffer.alloc(FRAME_HEAD_BYTES)
-  head.writeUInt32LE(entry.length)
-  head.writeUInt32LE(crc32(entry), 4)
-  return Buffer.concat([head, entry])
-}
-
-/** @returns the entries of all whole frames, and where the last one ends */
-function decodeEntries(file: Uint8Array): { readonly entries: LaidOutRecord[]; readonly validBytes: number } {
-  const bytes = Buffer.from(file.buffer, file.byteOffset, file.byteLength)
-  const entries: LaidOutRecord[] = []
-  let validBytes = 0
-  for (let at = 0; at + FRAME_HEAD_BYTES <= bytes.length; ) {
-    const end = at + FRAME_HEAD_BYTES + bytes.readUInt32LE(at)
-    const frame = bytes.subarray(at + FRAME_HEAD_BYTES, end)
-    // zeros are what a crash may leave where an entry was to be, and their checksum is right
-    if (frame.length === 0 || end > bytes.length) break
-    const isWhole = crc32(frame) === bytes.readUInt32LE(at + 4)
-    at = end
-    if (!isWhole) continue // damage to one entry does not end the others
-    validBytes = end
-    const entry = entryIn(frame)
-    if (entry !== undefined) entries.push(entry)
-  }
-  return { entries, validBytes }
-}
-
-/** @returns undefined for what this version did not write */
-function entryIn(frame: Uint8Array): LaidOutRecord | undefined {
-  const fields = new CborReader(frame).map()
-  const bytes = fields.get('record')
-  const [generation, at] = [integerOf(fields, 'generation'), integerOf(fields, 'at')]
-  if (!(bytes instanceof Uint8Array) || generation === undefined || at === undefined) return undefined
-  const { kind, id } = opaqueRecordOf(bytes) ?? decodeRecord(bytes)
-  return {
-    key: { kind, id },
-    bytes,
-    generation,
-    from: textOf(fields, 'from') ?? '',
-    at,
-    diedAtMs: integerOf(fields, 'died') ?? 0,
-    isAlarming: fields.get('alarming') === true
-  }
+function recordOf({ record, ...entry }: LaidOutEntry): LaidOutRecord {
+  const { kind, id } = opaqueRecordOf(record) ?? decodeRecord(record)
+  return { key: { kind, id }, ...entry }
 }

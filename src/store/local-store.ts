@@ -235,7 +235,8 @@ export class LocalStore implements Startable {
         isRetired,
         isOwner: components.isCompactionOwner ?? (volume => volumes.isOwn(volume)),
         age,
-        isScarce: () => this.#reserve.isScarce()
+        isScarce: () => this.#reserve.isScarce(),
+        yieldLaidOut: graceMs => this.#yieldLaidOut(graceMs)
       },
       { purgeMs, deadShareMin: DEAD_SHARE_MIN, bytesPerSecondMax: COMPACTION_BYTES_PER_SECOND }
     )
@@ -376,6 +377,14 @@ export class LocalStore implements Startable {
     await this.sweep.step(signal)
     if (this.directory.state === 'open') await this.laidOut.expire()
     return 'idle'
+  }
+
+  /** @returns whether anything that was laid out can go now */
+  async #yieldLaidOut(graceMs: number): Promise<boolean> {
+    const keys = await this.laidOut.makeRoom(graceMs)
+    await this.verdicts.hear(keys)
+    await this.sweep.logHeard()
+    return keys.length > 0
   }
 
   /** Reopens a directory that has failed, and fills it from the log. */

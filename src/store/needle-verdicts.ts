@@ -127,9 +127,20 @@ export class NeedleVerdicts {
     if (row.generation > generation) return this.#isAbandoned(volume) ? DEAD : UNKNOWN
     if (this.#components.laidOut.holds(key, row.generation)) return LAID_OUT
     if (isLogged) return BURIED
-    // were the needles gone before a needle holds the grave, a rebuild would find neither
-    if (this.#heard.size < GRAVES_MAX) this.#heard.set(recordName(key), { ...key, generation })
+    this.#noteHeard({ ...key, generation })
     return HEARD
+  }
+
+  /** Were the needles gone before a needle here holds the grave, a rebuild would find neither. */
+  #noteHeard(grave: KeyedGrave): void {
+    if (this.#heard.size < GRAVES_MAX) this.#heard.set(recordName(grave), grave)
+  }
+
+  /** Has the next `takeHeard` return their graves, unless a needle here holds them: their needles shall go. */
+  async hear(keys: readonly RecordKey[]): Promise<void> {
+    for (const [i, { grave }] of (await this.#components.directory.lookUpMany(keys)).entries()) {
+      if (grave?.isLogged === false) this.#noteHeard({ ...(keys[i] as RecordKey), generation: grave.generation })
+    }
   }
 
   /** @returns graves that have to be in a needle here before others can go; the next call returns others */

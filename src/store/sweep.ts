@@ -55,8 +55,8 @@ export class Sweep {
 
   /** Sweeps when that is due; logs what was only heard of each time. */
   async step(signal: AbortSignal): Promise<'idle'> {
-    const { clock, directory, takeHeard } = this.#components
-    if (directory.state === 'open') await this.#log(takeHeard())
+    const { clock } = this.#components
+    await this.logHeard()
     if (clock.monotonic() < this.#dueAtMs) return 'idle'
     await this.run(signal)
     this.#dueAtMs = clock.monotonic() + this.#intervalMs()
@@ -65,9 +65,9 @@ export class Sweep {
 
   /** @returns how many records were buried. @throws what the store throws */
   async run(signal: AbortSignal): Promise<number> {
-    const { directory, log, obstacle, takeHeard } = this.#components
+    const { directory, log, obstacle } = this.#components
     if (directory.state !== 'open') return 0
-    await this.#log(takeHeard())
+    await this.logHeard()
     const reason = obstacle()
     if (reason !== undefined) {
       log.warn({ reason }, 'not burying deletes')
@@ -85,6 +85,12 @@ export class Sweep {
     buried += await this.#bury(due, signal)
     if (buried > 0) log.info({ buried }, 'deletes were buried')
     return buried
+  }
+
+  /** Logs graves that this node only heard of: their needles can go then. */
+  async logHeard(): Promise<void> {
+    const { directory, takeHeard } = this.#components
+    if (directory.state === 'open') await this.#log(takeHeard())
   }
 
   #isDue(key: RecordKey, heardAt: number): boolean {

@@ -53,6 +53,8 @@ export interface CompactionComponents {
   readonly age: () => number
   /** Whether an upload was refused lately because it does not fit. */
   readonly isScarce: () => Promise<boolean>
+  /** Lets go of some of what was laid out longer than `graceMs` ago, for want of space. @returns whether there was any */
+  readonly yieldLaidOut: (graceMs: number) => Promise<boolean>
 }
 
 export interface CompactionInit {
@@ -101,12 +103,12 @@ export class Compactor {
     return (await this.#frees(volume, 'background', signal)) ? 'busy' : 'idle'
   }
 
-  /** When nothing else is left to drop: of one volume, deletes that would have been kept a little longer. */
+  /** When nothing else is left to drop: of one volume, deletes that would have been kept a little longer; at last, what was laid out. */
   async #makeRoom(signal: AbortSignal): Promise<boolean> {
-    const { volumes, isScarce } = this.#components
+    const { volumes, isScarce, yieldLaidOut } = this.#components
     if (!(await isScarce())) return false
     const [first] = await this.#due('scarce')
-    if (first === undefined) return false
+    if (first === undefined) return yieldLaidOut(this.#scarceGraceMs)
     if (first.state === 'active') await volumes.closeActive()
     return this.#frees(first, 'scarce', signal)
   }

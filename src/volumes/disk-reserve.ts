@@ -58,7 +58,9 @@ export class DiskReserve {
   async start(): Promise<void> {
     await this.#measure()
     this.#hasBallast = (await this.#ballastFileBytes()) === this.#ballastBytes
-    await this.#restoreBallast()
+    if (this.#freeBytes < this.#ballastBytes)
+      await this.releaseBallast() // LevelDB writes some files anew to open
+    else await this.#restoreBallast()
   }
 
   /**

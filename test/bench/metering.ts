@@ -4,10 +4,12 @@ import { join } from 'node:path'
 import { systemClock } from '../../src/core/clock.js'
 import { silentLog } from '../../src/core/log.js'
 import { MetricsRegistry } from '../../src/core/metrics.js'
+import { systemRandom } from '../../src/core/random.js'
 import type { PhotoId } from '../../src/domain/ids.js'
 import { HotPath } from '../../src/http/native/hot-path.js'
 import { HostGuard } from '../../src/http/wire/host-guard.js'
 import { HttpMeter } from '../../src/http/wire/http-meter.js'
+import { RequestIds } from '../../src/http/wire/request-ids.js'
 import type { ContentHead } from '../../src/photos/photo-types.js'
 import { atMost, type Measure } from './report.js'
 
@@ -39,10 +41,16 @@ export async function measureMetering(scratch: string): Promise<Measure[]> {
     readSync(fd, data, 0, PHOTO_BYTES, 0)
     return { head: head as unknown as ContentHead, lease: { data, release: () => {} } }
   }
-  const path = new HotPath({ photos: { openHot }, guard: new HostGuard([]) })
+  const path = new HotPath({ photos: { openHot }, guard: new HostGuard([]), ids: new RequestIds(systemRandom) })
   const meter = new HttpMeter({ metrics: new MetricsRegistry({ log: silentLog }), clock: systemClock })
   const request = { method: 'GET', url: `/photo/${id}`, rawHeaders: ['Host', '127.0.0.1:8000'] } as IncomingMessage
-  const response = { socket: {}, once: () => {}, writeHead: () => {}, end: () => {} } as unknown as ServerResponse
+  const response = {
+    socket: {},
+    once: () => {},
+    setHeader: () => {},
+    writeHead: () => {},
+    end: () => {}
+  } as unknown as ServerResponse
   const bare = (): boolean => path.answer(request, response)
   const metered = (): boolean => {
     const startedAtMs = systemClock.monotonic()

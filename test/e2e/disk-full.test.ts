@@ -39,7 +39,7 @@ describe.skipIf(!canMount)('a full disk', () => {
 
   it('refuses uploads, goes on with everything else, and has room again after deletes and a compaction', async () => {
     const node = await NodeProcess.start({ dataDir, flags: FLAGS })
-    const client = new HttpClient(node.url)
+    const client = new HttpClient(node.url, { operatorToken: node.operatorToken })
     const photos = await fill(client, 0)
     expect(photos.size).toBeGreaterThan(40)
 
@@ -63,10 +63,10 @@ describe.skipIf(!canMount)('a full disk', () => {
 
   it('survives kill -9 and starts while full', async () => {
     const node = await NodeProcess.start({ dataDir, flags: FLAGS })
-    const photos = await fill(new HttpClient(node.url), 0)
+    const photos = await fill(new HttpClient(node.url, { operatorToken: node.operatorToken }), 0)
     await node.kill9()
     const restarted = await node.restart()
-    const client = new HttpClient(restarted.url)
+    const client = new HttpClient(restarted.url, { operatorToken: restarted.operatorToken })
     await expectAll(client, photos)
     await expectRefused(await put(client, 999))
     const [first = ''] = photos.keys()
@@ -77,24 +77,26 @@ describe.skipIf(!canMount)('a full disk', () => {
 
   it('filled to the last byte by somebody else still reads, deletes and starts, and uploads when that is gone', async () => {
     const node = await NodeProcess.start({ dataDir, flags: FLAGS })
-    const client = new HttpClient(node.url)
+    const client = new HttpClient(node.url, { operatorToken: node.operatorToken })
     const photos = await fill(client, 0, 20)
     const ballast = join(folder.path, 'somebody-else')
     fillToTheLastByte(ballast)
 
     await expectRefused(await put(client, 999))
-    await expectAll(client, photos)
-    const [first = ''] = photos.keys()
-    expect((await client.remove(first)).status).toBe(200)
-    photos.delete(first)
     await node.kill9()
     const restarted = await node.restart()
-    const second = new HttpClient(restarted.url)
+    const second = new HttpClient(restarted.url, { operatorToken: restarted.operatorToken })
     await expectAll(second, photos)
-    expect((await second.photo(first)).status).toBe(410)
+    const [first = ''] = photos.keys()
+    expect((await second.remove(first)).status).toBe(200)
+    photos.delete(first)
+    await restarted.kill9()
+    const third = new HttpClient((await restarted.restart()).url)
+    await expectAll(third, photos)
+    expect((await third.photo(first)).status).toBe(410)
 
     rmSync(ballast)
-    const answer = await put(second, 998)
+    const answer = await put(third, 998)
     expect(answer.status, answer.body.toString()).toBe(201)
   })
 })

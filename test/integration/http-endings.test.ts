@@ -124,10 +124,10 @@ describe('stopping', () => {
     const { HttpServer } = await import('../../src/http/wire/server.js')
     const { systemClock } = await import('../../src/core/clock.js')
     const { silentLog } = await import('../../src/core/log.js')
-    const { fastify } = await import('fastify')
+    const { createServer } = await import('node:http')
     const second = new HttpServer(
-      { app: fastify(), clock: systemClock, log: silentLog },
-      { host: '127.0.0.1', port: http.port }
+      { app: { createServer: () => createServer(), close: async () => {} }, clock: systemClock, log: silentLog },
+      { listen: [{ host: '127.0.0.1', port: http.port }] }
     )
     await expect(second.start()).rejects.toMatchObject({ code: 'ERR_ADDRESS_IN_USE' })
     await second.stop()

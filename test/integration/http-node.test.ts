@@ -166,6 +166,26 @@ describe('a page elsewhere', () => {
     expect((await http.client.page()).total).toBe(1)
   })
 
+  test('behind a proxy that is trusted, the host that the browser asked for counts', async () => {
+    const browser = { origin: 'https://photos.example.org', 'sec-fetch-site': 'same-origin' }
+    const proxied = { ...browser, 'x-forwarded-host': 'photos.example.org', 'x-forwarded-proto': 'https' }
+    const put = async (headers: Record<string, string>): Promise<string> => {
+      const answer = await http.client.request('PUT', '/v1/photos', { headers, body: PNG })
+      return answer.status === 201 ? '201' : codeOf(answer)
+    }
+    await restart({ allowHosts: ['photos.example.org'] })
+    expect(await put(proxied)).toBe('403 ERR_FOREIGN_ORIGIN') // anybody can send these headers
+    await restart({ allowHosts: ['photos.example.org'], trustProxies: ['127.0.0.1'] })
+    expect(await put(proxied)).toBe('201')
+    expect(await put({ ...proxied, origin: 'http://photos.example.org' })).toBe('403 ERR_FOREIGN_ORIGIN')
+    expect(await put({ ...proxied, 'x-forwarded-host': 'evil.example' })).toBe('403 ERR_FOREIGN_ORIGIN')
+    const id = (await http.client.putPhoto(PNG, 'a.png')).photo_id
+    for (let i = 0; i < 3; i++) {
+      expect((await http.client.photo(id, { 'x-forwarded-host': 'photos.example.org' })).status).toBe(200)
+      expect((await http.client.photo(id, { 'x-forwarded-host': 'evil.example' })).status).toBe(403)
+    }
+  })
+
   test('names that are allowed pass', async () => {
     await restart({ allowHosts: ['photos.example.org'] })
     for (const host of ['photos.example.org:8443', 'box.example', 'localhost', `127.0.0.1:${http.port}`]) {

@@ -46,6 +46,7 @@ const OPERATIONS = [
   'delete /photo/{id}',
   'delete /v1/admin/members/{id}',
   'get /cluster',
+  'get /docs',
   'get /duplicates',
   'get /events',
   'get /health',
@@ -77,6 +78,7 @@ const OPERATIONS = [
   'post /v1/admin/exhume',
   'post /v1/admin/laid-out/release',
   'post /v1/admin/leave',
+  'post /v1/admin/log-level',
   'post /v1/admin/rebuild-directory',
   'post /v1/admin/repair',
   'post /v1/admin/scrub',
@@ -275,7 +277,8 @@ test('answers are what the document says', async () => {
       .not.toBeNull()
   }
   await ask('GET', '/v1/admin/jobs/{id}', { id: 'x' })
-  const successes = OPERATIONS.filter(it => !/^(head|get) \/photo\/\{id\}$|^head|restore$|events$/.test(it))
+  await ask('POST', '/v1/admin/log-level', {}, '', { level: 'debug' })
+  const successes = OPERATIONS.filter(it => !/^(head|get) \/photo\/\{id\}$|^head|restore$|events$|docs$/.test(it))
   for (const operation of successes) {
     expect(
       [...seen].some(it => it.startsWith(`${operation} 20`)),

@@ -4,7 +4,8 @@ import { SIMULATIONS } from './simulate.js'
 
 /** Seeds that once found something. */
 const REGRESSIONS = [
-  18, 57, 111, 292, 1045, 1059, 1195, 2062, 3043, 3123, 3219, 3291, 5103, 5208, 5214, 5245, 500323, 503289, 901221
+  18, 57, 111, 292, 1045, 1059, 1195, 2062, 3043, 3123, 3219, 3291, 5103, 5208, 5214, 5245, 500323, 503289, 503722,
+  901221
 ]
 
 test.each([...REGRESSIONS, ...testSeeds(15)])('a cluster keeps its promises under seed %i', seed =>

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto'
 import type { Server } from 'node:http'
+import { join } from 'node:path'
 import { MemoryLevel } from 'memory-level'
 import { Jobs } from '../../src/admin/jobs.js'
 import { LaidOutPhotos } from '../../src/admin/laid-out-photos.js'
@@ -11,8 +12,9 @@ import { SheafError } from '../../src/core/errors.js'
 import { exposition } from '../../src/core/exposition.js'
 import type { DiskSpace } from '../../src/core/file-system.js'
 import type { InvariantError } from '../../src/core/invariant.js'
-import { type Logger, silentLog } from '../../src/core/log.js'
+import { type Logger, type LogLevelSwitch, silentLog } from '../../src/core/log.js'
 import { MetricsRegistry } from '../../src/core/metrics.js'
+import { nodeFileSystem } from '../../src/core/node-file-system.js'
 import { systemRandom } from '../../src/core/random.js'
 import { Directory } from '../../src/directory/directory.js'
 import { encodeFeatures, modelIdOf } from '../../src/domain/features.js'
@@ -34,10 +36,13 @@ import { RecordWriter } from '../../src/store/record-writer.js'
 import { ExactVectorIndexes } from './exact-vector-indexes.js'
 import { HttpClient } from './http-client.js'
 import { MemoryNeedleStore } from './memory-needle-store.js'
+import { REPOSITORY } from './node-process.js'
 import { SimulatedDisk } from './simulated-disk.js'
 import { SimulatedFileSystem } from './simulated-file-system.js'
 import { VectorAnalyzer } from './vector-analyzer.js'
 
+/** Of every node that a test starts in its own process. */
+export const OPERATOR_TOKEN = '0123456789abcdef'.repeat(4)
 const UNDO_MS = 30 * 24 * 3_600_000
 
 export interface HttpFixtureInit {
@@ -46,10 +51,13 @@ export interface HttpFixtureInit {
   readonly requireCookie?: boolean
   readonly timeouts?: Partial<HttpTimeouts>
   readonly allowHosts?: readonly string[]
+  readonly trustProxies?: readonly string[]
   readonly stopMsMax?: number
   /** Wraps the services, e.g. to make one fail. */
   readonly photos?: (photos: Photos) => HttpComponents['photos']
   readonly log?: Logger
+  /** Default: what `npm run build` has put together. */
+  readonly webFile?: HttpComponents['webFile']
   /** Default: a lone node. */
   readonly cluster?: HttpComponents['cluster']
   /** What a scrape has to show. */
@@ -88,6 +96,7 @@ export interface HttpFixture {
   readonly defects: InvariantError[]
   /** Set to make the node unready. */
   unready: SheafError | undefined
+  readonly logLevel: LogLevelSwitch
   close(): Promise<void>
 }
 
@@ -172,7 +181,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
   await similarity.start()
   const defects: InvariantError[] = []
   const metrics = new MetricsRegistry({ log })
-  const fixture = { unready: undefined as SheafError | undefined }
+  const fixture = { unready: undefined as SheafError | undefined, logLevel: { level: 'info' } as LogLevelSwitch }
   const app = await buildHttpApp(
     {
       photos: init.photos?.(photos) ?? photos,
@@ -183,30 +192,36 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       jobs,
       events,
       clock: systemClock,
+      random: systemRandom,
       log,
       meter: new HttpMeter({ metrics, clock: systemClock }),
       scrape: async () => exposition(await metrics.collect()),
+      logLevel: fixture.logLevel,
       unready: () => fixture.unready,
+      webFile: init.webFile ?? (path => nodeFileSystem.readFile(join(REPOSITORY, 'dist', 'web', path))),
       fatal: error => defects.push(error)
     },
     {
       nodeId: '12D3KooWTest',
       version: '0.0.0',
       hostName: 'box.example',
+      operatorToken: OPERATOR_TOKEN,
       maxUploadBytes,
       metricsToken: init.metricsToken,
       ...(init.allowHosts === undefined ? {} : { allowHosts: init.allowHosts }),
+      ...(init.trustProxies === undefined ? {} : { trustProxies: init.trustProxies }),
       ...(init.timeouts === undefined ? {} : { timeouts: init.timeouts })
     }
   )
   const server = new HttpServer(
     { app, clock: systemClock, log },
-    { host: '127.0.0.1', port: 0, stopMsMax: init.stopMsMax ?? 2_000 }
+    { listen: [{ host: '127.0.0.1', port: 0 }], stopMsMax: init.stopMsMax ?? 2_000 }
   )
   await server.start()
+  const nodeServer = server.servers[0] as Server
   const port = server.address()?.port ?? 0
   const url = `http://127.0.0.1:${port}`
-  const client = new HttpClient(url)
+  const client = new HttpClient(url, { operatorToken: OPERATOR_TOKEN })
   const close = async (): Promise<void> => {
     client.close()
     await events.stop()
@@ -232,7 +247,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
     await directory.mergeGraves(graves, from as NodeId)
   }
   const connectionCount = (): Promise<number> =>
-    new Promise((resolve, reject) => app.server.getConnections((err, count) => (err ? reject(err) : resolve(count))))
+    new Promise((resolve, reject) => nodeServer.getConnections((err, count) => (err ? reject(err) : resolve(count))))
   return Object.assign(fixture, {
     url,
     port,
@@ -249,7 +264,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
     bury,
     see,
     server,
-    nodeServer: app.server,
+    nodeServer,
     connectionCount,
     defects,
     close

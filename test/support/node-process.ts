@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { OPERATOR_TOKEN_FILE } from '../../src/core/operator-token.js'
 
 export const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url))
 /** The program under test; `SHEAF_TEST_MAIN` tries another build, e.g. one with a planted fault. */
@@ -40,7 +41,7 @@ export interface Memory {
 }
 
 /** Ports of its own choice on loopback, and no search for others: tests at once must not find each other. */
-const ALONE = ['--http', '127.0.0.1:0', '--p2p', '127.0.0.1:0', '--mdns', 'off', '--model', 'none']
+const ALONE = ['--p2p', '127.0.0.1:0', '--mdns', 'off', '--model', 'none']
 
 const running = new Set<ChildProcess>()
 process.on('exit', () => {
@@ -61,6 +62,8 @@ export class NodeProcess {
   private constructor(init: NodeProcessInit) {
     this.#init = init
     const args = ['start', '--data', init.dataDir, '--log-level', init.logLevel ?? 'info', ...ALONE]
+    // addresses of HTTP add up
+    if (init.flags?.includes('--http') !== true) args.push('--http', '127.0.0.1:0')
     const program = [...(init.launcher ?? []), process.execPath, ...(init.nodeFlags ?? []), init.main ?? MAIN]
     const child = spawn(program[0] as string, [...program.slice(1), ...args, ...(init.flags ?? [])], {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -119,6 +122,12 @@ export class NodeProcess {
   /** Milliseconds from the spawn to the ready line. */
   get readyMs(): number {
     return this.#readyMs
+  }
+
+  /** Undefined: the node is of a build that has none. */
+  get operatorToken(): string | undefined {
+    const path = join(this.#init.dataDir, OPERATOR_TOKEN_FILE)
+    return existsSync(path) ? readFileSync(path, 'utf8').trim() : undefined
   }
 
   /** All that the node wrote to stderr so far. */

@@ -6,6 +6,7 @@ const PEER = '/p2p/12D3KooWHFujtqiDgHK9H9oVDy7gsvtdtxAK9xJSsPwGFren7Yms'
 const FRESH: StartFacts = {
   command: 'npx sheaf',
   http: 'http://127.0.0.1:8000',
+  operatorToken: 'ab'.repeat(32),
   p2p: [`/ip4/127.0.0.1/tcp/4001${PEER}`],
   folder: '/home/me/sheaf/data',
   model: { name: 'mobilenet', isHere: false },
@@ -24,7 +25,12 @@ test('a fresh start says where, what of the model, and that there is no key, in 
   expect(lines).toContain('  Data    /home/me/sheaf/data')
   expect(lineOf('Model', {})).toContain('mobilenet is being downloaded')
   expect(lineOf('Key', {})).toMatch(/none, .*\n.*`\(umask 077; npx sheaf keygen > key\)`.*\n.*--cluster-key key/)
-  expect(lines.filter(line => line.length > 80)).toEqual([])
+  expect(lines.filter(line => line.length > 80 && !line.startsWith('  Page '))).toEqual([])
+})
+
+test('the page that makes its reader the operator, but not of a Unix socket', () => {
+  expect(lineOf('Page', {})).toContain(`http://127.0.0.1:8000/docs#operator=${'ab'.repeat(32)}\n`)
+  expect(startLines({ ...FRESH, http: 'unix:/run/sheaf.sock' }).join('\n')).not.toMatch(/unix:\S*\/(photos|docs)|abab/)
 })
 
 test('the model: here, or none', () => {

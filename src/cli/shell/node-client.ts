@@ -1,5 +1,5 @@
 import { Agent, type ClientRequest, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
-import { request as httpsRequest, Agent as TlsAgent } from 'node:https'
+import { type RequestOptions as HttpsRequestOptions, request as httpsRequest, Agent as TlsAgent } from 'node:https'
 import { pipeline } from 'node:stream'
 import type { Clock } from '../../core/clock.js'
 import { ERROR_CODES, type ErrorCode, hasCode, SheafError, systemErrorCode } from '../../core/errors.js'
@@ -12,6 +12,21 @@ const JSON_BYTES_MAX = 64 * 2 ** 20
 const PROBLEM_BYTES_MAX = 64 * 1_024
 const ATTEMPTS_MAX = 5
 const RETRY_PAUSE_MS = 500
+const UNIX = 'unix:'
+
+const UNTRUSTED = 'its certificate is signed by nobody whom this machine trusts: name the authority with --ca FILE'
+/** What helps where the connection failed because of TLS. */
+const TLS_FAULTS: Readonly<Record<string, string>> = {
+  DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
+  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
+  UNABLE_TO_GET_ISSUER_CERT: UNTRUSTED,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
+  CERT_HAS_EXPIRED: 'its certificate has expired; renew it, and the node takes it by itself',
+  CERT_NOT_YET_VALID: 'its certificate is not valid yet; look at the clocks of both machines',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name; name the node by one that stands in it',
+  EPROTO: 'it does not speak HTTPS: use http:// instead of https://'
+}
 
 export interface NodeRequest {
   readonly method?: 'GET' | 'PUT' | 'POST' | 'DELETE'
@@ -19,6 +34,8 @@ export interface NodeRequest {
   readonly query?: Readonly<Record<string, string | number | readonly string[] | undefined>>
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: UploadBody
+  /** Only the operator may do this: the token of the node goes along. */
+  readonly operator?: boolean
 }
 
 /** Bytes to send. `open` is called once for each attempt. */
@@ -32,22 +49,50 @@ class ConnectionLost extends Error {
   override readonly name = 'ConnectionLost'
 }
 
+/** Where a node is. */
+export interface NodeAddress {
+  /** http or https, with a path that ends in a slash; of a Unix socket http://localhost/ */
+  readonly url: URL
+  /** Of a Unix socket. */
+  readonly socketPath?: string
+}
+
+export interface NodeClientInit extends NodeAddress {
+  readonly signal: AbortSignal
+  /** Certificates, PEM: only what one of them has signed is trusted. Undefined: what this machine trusts. */
+  readonly ca?: Buffer | undefined
+}
+
 /** Talks HTTP to one node: streams both ways, retries what may be repeated, and turns every failure into a {@link SheafError}. */
 export class NodeClient {
   readonly #clock: Clock
+  readonly #operatorToken: (() => Promise<string>) | undefined
   readonly #url: URL
+  readonly #socketPath: string | undefined
+  /** As the user names the node. */
+  readonly #name: string
   readonly #signal: AbortSignal
   readonly #agent: Agent
+  readonly #ca: Buffer | undefined
   /** A connection has been made. */
   #reached = false
 
-  /** @param init.url - http or https, with a path that ends in a slash */
-  constructor(components: { readonly clock: Clock }, init: { readonly url: URL; readonly signal: AbortSignal }) {
+  /**
+   * @param components.operatorToken - read when something is asked that only the operator may do
+   */
+  constructor(
+    components: { readonly clock: Clock; readonly operatorToken?: () => Promise<string> },
+    init: NodeClientInit
+  ) {
     this.#clock = components.clock
+    this.#operatorToken = components.operatorToken
     this.#url = init.url
+    this.#socketPath = init.socketPath
+    this.#name = init.socketPath === undefined ? init.url.origin : `${UNIX}${init.socketPath}`
     this.#signal = init.signal
+    this.#ca = init.ca
     const options = { keepAlive: true, maxSockets: CONNECTIONS_MAX }
-    this.#agent = init.url.protocol === 'https:' ? new TlsAgent(options) : new Agent(options)
+    this.#agent = init.url.protocol === 'https:' ? new TlsAgent({ ...options, ca: init.ca }) : new Agent(options)
   }
 
   close(): void {
@@ -63,7 +108,7 @@ export class NodeClient {
     return this.#persist(options, async () => {
       const text = await readText(await this.#exchange(path, options), JSON_BYTES_MAX)
       const value = parseObject(text)
-      if (value === undefined) throw notANode(this.#url.origin)
+      if (value === undefined) throw notANode(this.#name)
       return value as T
     })
   }
@@ -87,7 +132,8 @@ export class NodeClient {
         this.#signal.throwIfAborted()
         const lost = err instanceof ConnectionLost
         // A node that was reached before and refuses now may be restarting; one that never was is not there.
-        const again = lost ? this.#reached && method !== 'POST' : hasCode(err, 'ERR_OVERLOADED')
+        const mayReturn = lost && this.#reached && TLS_FAULTS[err.message] === undefined
+        const again = lost ? mayReturn && method !== 'POST' : hasCode(err, 'ERR_OVERLOADED')
         if (!again || attempts === ATTEMPTS_MAX) throw lost ? this.#unreachable(err) : err
         await this.#clock.sleep(RETRY_PAUSE_MS * 2 ** (attempts - 1), this.#signal)
       }
@@ -95,17 +141,19 @@ export class NodeClient {
   }
 
   #unreachable(err: ConnectionLost): SheafError {
-    const message =
-      `no answer from ${this.#url.origin} (${err.message}): ` +
-      'start a node with `sheaf start`, or name another one with --node URL or SHEAF_NODE'
+    const wayOut =
+      TLS_FAULTS[err.message] ?? 'start a node with `sheaf start`, or name another one with --node URL or SHEAF_NODE'
+    const message = `no answer from ${this.#name} (${err.message}): ${wayOut}`
     return new SheafError('ERR_NODE_UNREACHABLE', message, { cause: err.cause })
   }
 
   async #exchange(path: string, options: NodeRequest): Promise<IncomingMessage> {
-    const answer = await this.#send(path, options)
+    const token = options.operator === true ? await this.#operatorToken?.() : undefined
+    const headers = { ...options.headers, ...(token !== undefined && { authorization: `Bearer ${token}` }) }
+    const answer = await this.#send(path, { ...options, headers })
     const { statusCode = 0 } = answer
     if (statusCode >= 200 && statusCode < 300) return answer
-    throw problemOf(statusCode, await readText(answer, PROBLEM_BYTES_MAX), this.#url.origin)
+    throw problemOf(statusCode, await readText(answer, PROBLEM_BYTES_MAX), this.#name)
   }
 
   /** @returns the answer's head, whatever its status. @throws {@link ConnectionLost}, what the body threw */
@@ -117,12 +165,12 @@ export class NodeClient {
     }
     const length = body === undefined ? {} : { 'content-length': body.byteCount }
     // A kept connection may be closing at this very moment, and a POST could not be sent again.
-    const agent = method === 'POST' ? false : this.#agent
+    const agent = method === 'POST' ? undefined : this.#agent
 
     return new Promise((resolve, reject) => {
       let answered = false
       let bodyError: unknown
-      const request = this.#request(url, { method, headers: { ...headers, ...length }, agent, signal: this.#signal })
+      const request = this.#request(url, { ...this.#connection(agent), method, headers: { ...headers, ...length } })
       request.once('response', answer => {
         answered = true
         // The node may answer before it has read everything: then its answer counts, and the rest is not sent.
@@ -142,6 +190,16 @@ export class NodeClient {
       // Its errors are the request's own, which are heard above.
       pipeline(bytes, request, () => {})
     })
+  }
+
+  /** @param agent - undefined: a connection for this request alone */
+  #connection(agent: Agent | undefined): HttpsRequestOptions {
+    return {
+      agent: agent ?? false,
+      signal: this.#signal,
+      ...(this.#socketPath !== undefined && { socketPath: this.#socketPath }),
+      ...(this.#ca !== undefined && { ca: this.#ca })
+    }
   }
 
   #limitSilence(request: ClientRequest): void {
@@ -189,17 +247,20 @@ export function jsonBody(value: unknown): Required<Pick<NodeRequest, 'headers' |
   return { headers: { 'content-type': 'application/json' }, body: { byteCount: bytes.length, open } }
 }
 
-/** @throws `ERR_USAGE` unless it is an http or https URL without query */
-export function parseNodeUrl(text: string): URL {
+/** @throws `ERR_USAGE` unless it is an http or https URL without query, or `unix:` with a path */
+export function parseNodeAddress(text: string): NodeAddress {
+  if (text.startsWith(UNIX) && text.length > UNIX.length)
+    return { url: new URL('http://localhost/'), socketPath: text.slice(UNIX.length) }
+
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined || !['http:', 'https:'].includes(url.protocol) || url.search !== '') {
     throw new SheafError(
       'ERR_USAGE',
-      `--node (or SHEAF_NODE) ${JSON.stringify(text)} must be a URL such as http://127.0.0.1:8000`
+      `--node (or SHEAF_NODE) ${JSON.stringify(text)} must be a URL such as http://127.0.0.1:8000, or unix:PATH`
     )
   }
   if (!url.pathname.endsWith('/')) url.pathname += '/'
-  return url
+  return { url }
 }
 
 async function* catching(

@@ -6,10 +6,12 @@ import type { Events } from '../../cluster/events/events.js'
 import type { Clock } from '../../core/clock.js'
 import type { SheafError } from '../../core/errors.js'
 import type { InvariantError } from '../../core/invariant.js'
-import type { Logger } from '../../core/log.js'
+import type { Logger, LogLevelSwitch } from '../../core/log.js'
+import type { Random } from '../../core/random.js'
 import type { Tracer } from '../../core/tracing.js'
 import type { Photos } from '../../photos/photos.js'
 import type { Similarity } from '../../search/similarity.js'
+import type { ReadWebFile } from '../web/static.js'
 import type { HttpMeter } from '../wire/http-meter.js'
 import type { HttpTimeouts } from '../wire/timeouts.js'
 
@@ -56,7 +58,12 @@ export interface HttpComponents {
   readonly jobs: Pick<Jobs, 'get'>
   readonly events: Pick<Events, 'follow'>
   readonly clock: Clock
+  readonly random: Pick<Random, 'bytes'>
   readonly log: Logger
+  /** Absent where it cannot be changed. */
+  readonly logLevel?: LogLevelSwitch
+  /** Reads what browsers are served. Absent: there are no pages. */
+  readonly webFile?: ReadWebFile
   /** Counts and times requests. Default: nothing does. */
   readonly meter?: HttpMeter
   /** Traces requests, but for hot reads and what watches a node. Default: nothing does. */
@@ -77,6 +84,10 @@ export interface HttpInit {
   readonly hostName: string
   /** Further host names, without port, under which browsers may reach this node, e.g. a reverse proxy's. */
   readonly allowHosts?: readonly string[]
+  /** Proxies whose X-Forwarded-For, -Host and -Proto are believed: IP addresses, CIDRs or `unix`. */
+  readonly trustProxies?: readonly string[]
+  /** What only the operator may do needs it. */
+  readonly operatorToken: string
   /** Larger uploads are refused before they are read. */
   readonly maxUploadBytes: number
   /** What a scrape of the metrics has to show. Default: nothing. */

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { isIP } from 'node:net'
 import { SheafError } from '../../core/errors.js'
+import type { Sender } from './forwarded.js'
 
 /** Allowed Host headers remembered, at most. */
 const ALLOWED_HOSTS_MAX = 64
@@ -35,14 +36,17 @@ export class HostGuard {
     return true
   }
 
-  /** @throws `ERR_FOREIGN_ORIGIN` */
-  check(method: string, headers: IncomingHttpHeaders): void {
-    this.checkHost(headers)
-    this.checkOrigin(method, headers)
+  /**
+   * @param sender - what the client asked for; a proxy may have put another Host into the headers
+   * @throws `ERR_FOREIGN_ORIGIN`
+   */
+  check(method: string, headers: IncomingHttpHeaders, sender: Pick<Sender, 'host' | 'isSecure'>): void {
+    this.checkHost(sender)
+    this.checkOrigin(method, headers, sender)
   }
 
   /** @throws `ERR_FOREIGN_ORIGIN` for a name that is not this node's */
-  checkHost({ host }: IncomingHttpHeaders): void {
+  checkHost({ host }: Pick<Sender, 'host'>): void {
     // Only HTTP/1.0, which browsers do not use, may omit Host.
     if (host !== undefined && !this.allowsHost(host)) {
       throw new SheafError(
@@ -53,9 +57,12 @@ export class HostGuard {
   }
 
   /** @throws `ERR_FOREIGN_ORIGIN` for a request that a web page of another origin sends */
-  checkOrigin(method: string, headers: IncomingHttpHeaders): void {
-    const { host, origin } = headers
-    if (origin !== undefined && (host === undefined || originHost(origin) !== withoutDefaultPort(host.toLowerCase()))) {
+  checkOrigin(method: string, headers: IncomingHttpHeaders, sender: Pick<Sender, 'host' | 'isSecure'>): void {
+    const { origin } = headers
+    const { host, isSecure } = sender
+    const isForeign = host === undefined || originHost(origin ?? '') !== withoutDefaultPort(host.toLowerCase())
+    // Whoever is between could have made a page that came by plain HTTP.
+    if (origin !== undefined && (isForeign || (isSecure && /^http:/i.test(origin)))) {
       throw new SheafError('ERR_FOREIGN_ORIGIN', 'a web page of another origin may not use this node')
     }
     const site = headers['sec-fetch-site']

@@ -1,11 +1,15 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { Socket } from 'node:net'
 import type { Clock } from '../../core/clock.js'
 import { type ErrorCode, SheafError } from '../../core/errors.js'
 import type { Logger } from '../../core/log.js'
 import type { ClientErrors } from './client-errors.js'
 import { problemOf, sendProblem } from './problem.js'
 import type { RequestBodies } from './request-bodies.js'
+import { REQUEST_ID_HEADER, type RequestIds } from './request-ids.js'
 import type { HttpTimeouts } from './timeouts.js'
+import type { TlsPair } from './tls-files.js'
 
 const HEADER_BYTES_MAX = 16 * 1024
 const CONNECTIONS_MAX = 4_096
@@ -15,6 +19,7 @@ const BODY_BUFFER_BYTES = 64 * 1024
 export interface NodeServerComponents {
   readonly bodies: RequestBodies
   readonly clientErrors: ClientErrors
+  readonly ids: RequestIds
   readonly clock: Clock
   readonly log: Logger
   /** Told of every problem that is answered here. */
@@ -28,19 +33,23 @@ export interface NodeServerComponents {
 /**
  * Node's HTTP server with a time limit on everything that a client could delay. A socket that is idle for `answerStallMs` is
  * cut, unless its answer is still being computed. While a body is read, its own, shorter limit applies (request-bodies.ts).
+ *
+ * @param tls - undefined: it speaks plain HTTP
  */
-export function createNodeServer(components: NodeServerComponents, timeouts: HttpTimeouts): Server {
-  const { bodies, clientErrors, clock, log, onProblem, hot, cold } = components
+export function createNodeServer(components: NodeServerComponents, timeouts: HttpTimeouts, tls?: TlsPair): Server {
+  const { bodies, clientErrors, ids, clock, log, onProblem, hot, cold } = components
 
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     if (!server.listening) {
       onProblem('ERR_STOPPING')
       const problem = problemOf(new SheafError('ERR_STOPPING'), log)
       response.shouldKeepAlive = false
+      response.setHeader(REQUEST_ID_HEADER, ids.of(request.rawHeaders))
       sendProblem(request, response, problem, { clock }, timeouts.lingerMs)
       return
     }
     if (hot(request, response)) return
+    response.setHeader(REQUEST_ID_HEADER, ids.of(request.rawHeaders))
     const { socket } = request
     clientErrors.noteResponse(socket, response)
     response.on('timeout', () => {
@@ -51,18 +60,20 @@ export function createNodeServer(components: NodeServerComponents, timeouts: Htt
     cold(request, response)
   }
 
-  const server = createServer(
-    {
-      maxHeaderSize: HEADER_BYTES_MAX,
-      highWaterMark: BODY_BUFFER_BYTES,
-      headersTimeout: timeouts.headersMs,
-      // An upload may take any time while bytes keep arriving.
-      requestTimeout: 0,
-      keepAliveTimeout: timeouts.keepAliveMs,
-      connectionsCheckingInterval: Math.min(5_000, timeouts.headersMs)
-    },
-    onRequest
-  )
+  const options = {
+    maxHeaderSize: HEADER_BYTES_MAX,
+    highWaterMark: BODY_BUFFER_BYTES,
+    headersTimeout: timeouts.headersMs,
+    // An upload may take any time while bytes keep arriving.
+    requestTimeout: 0,
+    keepAliveTimeout: timeouts.keepAliveMs,
+    connectionsCheckingInterval: Math.min(5_000, timeouts.headersMs)
+  }
+  const server: Server =
+    tls === undefined
+      ? createServer(options, onRequest)
+      : createTlsServer({ ...options, ...tls, handshakeTimeout: timeouts.headersMs }, onRequest)
+  server.on('clientError', (error: Error, socket: Socket) => clientErrors.handle(error, socket))
   server.maxConnections = CONNECTIONS_MAX
   server.timeout = timeouts.answerStallMs
   // Every pipelined answer listens for the end of its connection.

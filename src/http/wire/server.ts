@@ -1,61 +1,94 @@
-import type { AddressInfo } from 'node:net'
-import type { FastifyInstance } from 'fastify'
+import type { Server } from 'node:http'
+import { Server as TlsServer } from 'node:https'
+import { type AddressInfo, isIPv4, isIPv6 } from 'node:net'
 import type { Clock } from '../../core/clock.js'
 import { SheafError, systemErrorCode } from '../../core/errors.js'
 import type { Startable } from '../../core/lifecycle.js'
 import type { Logger } from '../../core/log.js'
+import type { TlsFiles, TlsPair } from './tls-files.js'
+import { removeStaleSocket } from './unix-socket.js'
 
 /** How often a stopping server closes connections that have become idle, ms. */
 const SWEEP_MS = 25
+const BACKLOG = 1_024
+/** What the system says of `::` where there is no IPv6. */
+const NO_IPV6: ReadonlySet<string | undefined> = new Set(['EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EINVAL'])
+
+/** An address and port, where port 0 lets the system choose one, or the path of a Unix socket. */
+export type ListenAddress =
+  | { readonly host: string; readonly port: number; readonly path?: never }
+  | { readonly path: string }
+
+/** What answers requests, ready but not listening. */
+export interface HttpApp {
+  /** @param tls - undefined: for plain HTTP. @returns a server for one address; all of them answer alike */
+  createServer(tls?: TlsPair): Server
+  /** Called when no server listens any more. */
+  close(): Promise<void>
+}
+
+export interface HttpServerComponents {
+  readonly app: HttpApp
+  readonly clock: Clock
+  readonly log: Logger
+  /** Started before. Absent: plain HTTP. Unix sockets never speak TLS: nobody else can listen in on them. */
+  readonly tls?: TlsFiles
+}
 
 export interface HttpServerInit {
-  /** Address to listen on, e.g. `127.0.0.1`, `0.0.0.0`, `::`. */
-  readonly host: string
-  /** 0: the system chooses one. */
-  readonly port: number
-  /** The flag that chose the address, for errors; default `--http`. */
+  readonly listen: readonly ListenAddress[]
+  /** The flag that chose the addresses, for errors; default `--http`. */
   readonly flag?: string
   /** How long `stop` waits for running requests, ms; default 10,000. */
   readonly stopMsMax?: number
 }
 
-/** Makes an app of {@link buildHttpApp} listen, and stops it gracefully. */
+/** Makes an app of {@link buildHttpApp} listen at all its addresses, and stops it gracefully. */
 export class HttpServer implements Startable {
-  readonly #app: FastifyInstance
+  readonly #app: HttpApp
   readonly #clock: Clock
   readonly #log: Logger
+  readonly #tls: TlsFiles | undefined
   readonly #init: HttpServerInit
+  /** In the order of the addresses. */
+  readonly #servers: Server[] = []
   #stopping: Promise<void> | undefined
 
-  constructor(
-    components: { readonly app: FastifyInstance; readonly clock: Clock; readonly log: Logger },
-    init: HttpServerInit
-  ) {
+  constructor(components: HttpServerComponents, init: HttpServerInit) {
     this.#app = components.app
     this.#clock = components.clock
     this.#log = components.log
+    this.#tls = components.tls
     this.#init = init
   }
 
-  /** @throws `ERR_ADDRESS_IN_USE`; `ERR_CONFIG` when the address cannot be used */
+  /** Node's own, one for each address. */
+  get servers(): readonly Server[] {
+    return this.#servers
+  }
+
+  /** @throws `ERR_ADDRESS_IN_USE`; `ERR_CONFIG` when an address cannot be used */
   async start(): Promise<void> {
-    const { host, port, flag = '--http' } = this.#init
-    await this.#app.ready()
-    const { server } = this.#app
-    await new Promise<void>((resolve, reject) => {
-      const refuse = (cause: Error): void => reject(listenError(cause, { host, port, flag }))
-      server.once('error', refuse)
-      server.listen({ host, port, backlog: 1024 }, () => {
-        server.off('error', refuse)
-        resolve()
-      })
+    for (const address of this.#init.listen) await this.#listenAt(address)
+    this.#tls?.onChange(pair => {
+      for (const server of this.#servers) if (server instanceof TlsServer) server.setSecureContext(pair)
     })
   }
 
-  /** The address that it listens on; undefined: it does not listen. */
+  /** What clients on this machine can use: a URL, or `unix:PATH`. Empty: it does not listen. */
+  urls(): string[] {
+    return this.#servers.flatMap(server => {
+      const address = server.listening ? server.address() : null
+      if (address === null) return []
+      return typeof address === 'string' ? [`unix:${address}`] : [urlOf(server, address)]
+    })
+  }
+
+  /** The first address that it listens on; undefined: it does not, or only on Unix sockets. */
   address(): { readonly host: string; readonly port: number } | undefined {
-    const address = this.#app.server.address() as AddressInfo | null
-    return address === null ? undefined : { host: address.address, port: address.port }
+    const addresses = this.#servers.map(server => server.address())
+    const tcp = addresses.find((address): address is AddressInfo => typeof address === 'object' && address !== null)
+    return tcp && { host: tcp.address, port: tcp.port }
   }
 
   /** Accepts no more requests, waits for running ones to end, and cuts those left after the deadline. */
@@ -64,41 +97,75 @@ export class HttpServer implements Startable {
     return this.#stopping
   }
 
-  async #stop(): Promise<void> {
-    const { server } = this.#app
-    if (server.listening) {
-      const deadline = this.#clock.monotonic() + (this.#init.stopMsMax ?? 10_000)
-      let closed = false
-      server.close(() => {
-        closed = true
-      })
-      // Node closes only connections that are idle now; others become idle when their last answer was sent.
-      while (!closed && this.#clock.monotonic() < deadline) {
-        server.closeIdleConnections()
-        await this.#clock.sleep(SWEEP_MS)
-      }
-      if (!closed) this.#log.warn({}, 'requests still running at the stop deadline were cut off')
-      server.closeAllConnections()
+  async #listenAt(address: ListenAddress): Promise<void> {
+    const server = this.#app.createServer(address.path === undefined ? this.#tls?.pair : undefined)
+    this.#servers.push(server)
+    try {
+      await listen(server, this.#optionsOf(address))
+    } catch (cause) {
+      const code = systemErrorCode(cause)
+      if (address.path !== undefined && code === 'EADDRINUSE' && (await removeStaleSocket(address.path)))
+        await listen(server, this.#optionsOf(address)).catch(this.#refuse(address))
+      else if (address.path === undefined && address.host === '::' && NO_IPV6.has(code)) {
+        this.#log.warn({ port: address.port }, 'this machine has no IPv6: HTTP listens on 0.0.0.0 instead of [::]')
+        await listen(server, this.#optionsOf({ ...address, host: '0.0.0.0' })).catch(this.#refuse(address))
+      } else this.#refuse(address)(cause)
     }
+  }
+
+  #optionsOf(address: ListenAddress): object {
+    if (address.path !== undefined) return { path: address.path, backlog: BACKLOG }
+    const { host, port } = address
+    // `::` takes IPv4, too, unless that has an address of its own.
+    const ipv6Only = this.#init.listen.some(
+      other => other.path === undefined && isIPv4(other.host) && other.port === port
+    )
+    return { host, port, ipv6Only: isIPv6(host) && ipv6Only, backlog: BACKLOG }
+  }
+
+  /** @returns what throws `ERR_ADDRESS_IN_USE` or `ERR_CONFIG` for a system error */
+  #refuse(address: ListenAddress): (cause: unknown) => never {
+    const { flag = '--http' } = this.#init
+    return cause => {
+      const code = systemErrorCode(cause)
+      const where = address.path === undefined ? hostAndPort(address) : `unix:${address.path}`
+      if (code === 'EADDRINUSE')
+        throw new SheafError('ERR_ADDRESS_IN_USE', `${where} is in use; choose another with ${flag}`, { cause })
+      throw new SheafError('ERR_CONFIG', `cannot listen on ${where} (${code ?? String(cause)}); see ${flag}`, { cause })
+    }
+  }
+
+  async #stop(): Promise<void> {
+    const deadline = this.#clock.monotonic() + (this.#init.stopMsMax ?? 10_000)
+    const open = new Set(this.#servers.filter(server => server.listening))
+    for (const server of open) server.close(() => void open.delete(server))
+    // Node closes only connections that are idle now; others become idle when their last answer was sent.
+    while (open.size > 0 && this.#clock.monotonic() < deadline) {
+      for (const server of open) server.closeIdleConnections()
+      await this.#clock.sleep(SWEEP_MS)
+    }
+    if (open.size > 0) this.#log.warn({}, 'requests still running at the stop deadline were cut off')
+    for (const server of this.#servers) server.closeAllConnections()
     await this.#app.close()
   }
 }
 
-function listenError(
-  cause: Error,
-  { host, port, flag }: { readonly host: string; readonly port: number; readonly flag: string }
-): SheafError {
-  const code = systemErrorCode(cause)
-  if (code === 'EADDRINUSE') {
-    return new SheafError('ERR_ADDRESS_IN_USE', `${host}:${port} is in use; choose another with ${flag} HOST:PORT`, {
-      cause
+function listen(server: Server, options: object): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(options, () => {
+      server.off('error', reject)
+      resolve()
     })
-  }
-  return new SheafError(
-    'ERR_CONFIG',
-    `cannot listen on ${host}:${port} (${code ?? cause.message}); see ${flag} HOST:PORT`,
-    {
-      cause
-    }
-  )
+  })
+}
+
+/** A wildcard address becomes loopback. */
+function urlOf(server: Server, { address, port }: AddressInfo): string {
+  const host = address === '0.0.0.0' ? '127.0.0.1' : address === '::' ? '::1' : address
+  return `${server instanceof TlsServer ? 'https' : 'http'}://${isIPv6(host) ? `[${host}]` : host}:${port}`
+}
+
+function hostAndPort({ host, port }: { readonly host: string; readonly port: number }): string {
+  return `${isIPv6(host) ? `[${host}]` : host}:${port}`
 }

@@ -280,9 +280,16 @@ export class Membership implements Startable {
   #noteRecord(record: MemberRecord): void {
     const before = this.#members.get(record.id) ?? UNKNOWN_MEMBER
     this.#members.set(record.id, { ...before, record })
+    if (record.id === this.#components.transport.self) this.#noteOwnRecord(before.record, record)
     const was = this.#detector.state(record.id)
     if (record.departure === undefined || before.record?.departure !== undefined || was === 'down') return
     this.#reportChange(record.id, was)
+  }
+
+  /** A departure, a readmission or a concurrent write may have dropped what this node says of itself: it says it again. */
+  #noteOwnRecord(before: MemberRecord | undefined, record: MemberRecord): void {
+    this.#savedText = ''
+    if (before?.departure !== undefined && record.departure === undefined) this.#nextSaveMs = 0
   }
 
   #noteTransition(peer: NodeId, was: MemberState): void {

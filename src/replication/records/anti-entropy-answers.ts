@@ -8,6 +8,7 @@ import {
   encodeLeavesAnswer,
   encodeNodesAnswer,
   encodePutAnswer,
+  LEAVES_BYTES_MAX,
   type NodesRequest,
   packLeaves
 } from './anti-entropy-messages.js'
@@ -25,10 +26,10 @@ export function answerNodes(replica: TreeReplica, { level, indexes }: NodesReque
 export async function answerLeaves(replica: TreeReplica, body: Uint8Array): Promise<Uint8Array> {
   const buckets: Uint8Array[] = []
   let byteCount = 0
-  for (const bucket of decodeLeavesRequest(body)) {
-    const packed = packLeaves(await replica.leaves(bucket))
+  for await (const leaves of replica.leaves(decodeLeavesRequest(body))) {
+    const packed = packLeaves(leaves)
     byteCount += packed.length
-    if (buckets.length > 0 && byteCount > BODY_BYTES_MAX) break
+    if (buckets.length > 0 && byteCount > LEAVES_BYTES_MAX) break
     buckets.push(packed)
   }
   return encodeLeavesAnswer(buckets)

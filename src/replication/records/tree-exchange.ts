@@ -1,3 +1,4 @@
+import { oneAhead } from '../../core/one-ahead.js'
 import type { NodeId } from '../../domain/ids.js'
 import { leafDigest, MERKLE_FANOUT } from '../../domain/merkle.js'
 import { type RecordKey, recordName } from '../../domain/record.js'
@@ -56,6 +57,13 @@ interface Offer {
   readonly theirs: Uint8Array | undefined
 }
 
+/** What the peer has in some buckets, at most BUCKETS_MAX. */
+interface Part {
+  readonly buckets: readonly number[]
+  /** The leaves of each. */
+  readonly theirs: readonly (readonly Leaf[])[]
+}
+
 /** What differs in some buckets. */
 interface Difference {
   /** Records that this node lacks or has otherwise. */
@@ -87,11 +95,9 @@ export class TreeExchange {
     const { replica, isOver } = this.#components
     if (sameBytes(replica.root(), await this.#peerRoot())) return this.#outcome(true, false)
     let cutShort = false
-    for await (const buckets of this.#differingBuckets()) {
-      for (let at = 0; at < buckets.length && !cutShort; at += BUCKETS_MAX) {
-        await this.#reconcile(buckets.slice(at, at + BUCKETS_MAX))
-        cutShort = isOver()
-      }
+    for await (const part of oneAhead(this.#differingParts())) {
+      await this.#reconcile(part)
+      cutShort = isOver()
       if (cutShort) break
     }
     return this.#outcome(sameBytes(await this.#peerRoot(), replica.root()), cutShort)
@@ -128,21 +134,28 @@ export class TreeExchange {
     }
   }
 
-  /** @param buckets - at most BUCKETS_MAX */
-  async #reconcile(buckets: readonly number[]): Promise<void> {
-    for (let rest = buckets; rest.length > 0; ) {
-      const answer = decodeLeavesAnswer(await this.#components.ask(METHOD_LEAVES, encodeLeavesRequest(rest)))
-      const found: Difference = { wanted: [], offered: [], wantedGraves: [], offeredGraves: [] }
-      for (const [i, theirs] of answer.slice(0, rest.length).entries()) {
-        compareLeaves(await this.#components.replica.leaves(rest[i] as number), theirs, found)
+  /** Yields what the peer has in buckets that differ, as much at once as it answers. */
+  async *#differingParts(): AsyncGenerator<Part> {
+    for await (const buckets of this.#differingBuckets()) {
+      for (let rest = buckets; rest.length > 0; ) {
+        const asked = rest.slice(0, BUCKETS_MAX)
+        const answer = decodeLeavesAnswer(await this.#components.ask(METHOD_LEAVES, encodeLeavesRequest(asked)))
+        const theirs = answer.slice(0, asked.length)
+        yield { buckets: asked.slice(0, theirs.length), theirs }
+        rest = rest.slice(theirs.length)
       }
-      const { peer, replica } = this.#components
-      this.#changedHere += await replica.mergeGraves(found.wantedGraves, peer)
-      await this.#putGraves(found.offeredGraves)
-      await this.#get(found.wanted)
-      await this.#put(found.offered)
-      rest = rest.slice(answer.length)
     }
+  }
+
+  async #reconcile({ buckets, theirs }: Part): Promise<void> {
+    const { peer, replica } = this.#components
+    const found: Difference = { wanted: [], offered: [], wantedGraves: [], offeredGraves: [] }
+    let i = 0
+    for await (const ours of replica.leaves(buckets)) compareLeaves(ours, theirs[i++] ?? [], found)
+    this.#changedHere += await replica.mergeGraves(found.wantedGraves, peer)
+    await this.#putGraves(found.offeredGraves)
+    await this.#get(found.wanted)
+    await this.#put(found.offered)
   }
 
   async #get(keys: readonly RecordKey[]): Promise<void> {

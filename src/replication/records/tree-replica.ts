@@ -1,6 +1,7 @@
 import { hasCode } from '../../core/errors.js'
 import type { Logger } from '../../core/log.js'
 import type { Directory } from '../../directory/directory.js'
+import type { Leaf as StoredLeaf } from '../../directory/leaf-rows.js'
 import type { NodeId } from '../../domain/ids.js'
 import { MERKLE_FANOUT } from '../../domain/merkle.js'
 import { graveOf, type RecordKey } from '../../domain/record.js'
@@ -46,15 +47,19 @@ export class TreeReplica {
     return short
   }
 
-  async leaves(bucket: number): Promise<Leaf[]> {
-    // Reading a bucket costs a tenth of a millisecond, and on a new node nearly all of them are empty.
-    if (this.#directory.merkle.bucket(bucket).every(byte => byte === 0)) return []
-    const leaves = await this.#directory.leaves(bucket)
-    return leaves.map(({ key, digest, grave }) =>
-      grave === undefined
-        ? { key, digest: digest.subarray(0, SHORT_DIGEST_BYTES) }
-        : { key, generation: grave.generation }
-    )
+  /** Yields the leaves of each bucket in turn. */
+  async *leaves(buckets: readonly number[]): AsyncGenerator<readonly Leaf[]> {
+    const { merkle } = this.#directory
+    const filled = new Set(buckets.filter(bucket => !merkle.isEmpty(bucket)))
+    const found = this.#directory.leaves([...filled])
+    try {
+      for (const bucket of buckets) {
+        const leaves = filled.has(bucket) ? (await found.next()).value : undefined
+        yield (leaves ?? []).map(shortened)
+      }
+    } finally {
+      await found.return(undefined)
+    }
   }
 
   /**
@@ -108,4 +113,10 @@ export class TreeReplica {
     }
     return changed
   }
+}
+
+function shortened({ key, digest, grave }: StoredLeaf): Leaf {
+  return grave === undefined
+    ? { key, digest: digest.subarray(0, SHORT_DIGEST_BYTES) }
+    : { key, generation: grave.generation }
 }

@@ -58,7 +58,7 @@ const CHAPTERS: readonly Chapter[] = [
   {
     title: 'What was laid out',
     introduction: `The file \`data/laid-out\`: what graves have ended on this node before its time.`,
-    sources: [{ title: 'Frames', path: 'src/store/laid-out.ts' }]
+    sources: [{ title: 'Frames', path: 'src/store/laid-out-file.ts' }]
   },
   {
     title: 'Vectors',

@@ -7,7 +7,10 @@ import { SheafError } from '../../../src/core/errors.js'
 const GOOD: Readonly<Record<SettingName, readonly [string, string]>> = {
   data: ['/a', '/b'],
   http: ['127.0.0.1:1', '[::1]:2'],
+  tlsCert: ['/c', '/d'],
+  tlsKey: ['/e', '/f'],
   allowHost: ['one.example', 'two.example,three.example'],
+  trustProxy: ['10.0.0.0/8', 'unix,::1,192.0.2.7'],
   name: ['red', 'blue'],
   minCopies: ['2', '3'],
   requireCookie: ['on', 'off'],
@@ -56,8 +59,11 @@ function faultsOf(sources: Parameters<typeof load>[0]): readonly ConfigFault[] {
 test('without anything said, the defaults are those of the contract', () => {
   expect(load({})).toEqual({
     data: './data',
-    http: { host: '127.0.0.1', port: 8000 },
+    http: [{ host: '127.0.0.1', port: 8000 }],
+    tlsCert: undefined,
+    tlsKey: undefined,
     allowHost: [],
+    trustProxy: [],
     name: 'the-host',
     minCopies: 1,
     requireCookie: false,
@@ -117,6 +123,40 @@ test('the token of the metrics: a line of a file; a file that is no good ends th
   ])
 })
 
+test('HTTP is served at several addresses, and on Unix sockets', () => {
+  const http = (args: readonly string[], environment = {}) => load({ args, environment }).http
+  const all = [{ host: '::', port: 8000 }, { path: '/run/sheaf.sock' }, { host: '127.0.0.1', port: 0 }]
+  expect(http(['--http', '[::]:8000', '--http', 'unix:/run/sheaf.sock', '--http=127.0.0.1:0'])).toEqual(all)
+  expect(http([], { SHEAF_HTTP: '[::]:8000, unix:/run/sheaf.sock,127.0.0.1:0' })).toEqual(all)
+  for (const bad of ['unix:', `unix:/${'a'.repeat(107)}`, '127.0.0.1', '::1:80', `${'127.0.0.1:1,'.repeat(16)}[::1]:1`])
+    expect(faultsOf({ args: ['--http', bad] }), bad).toHaveLength(1)
+  const p2p = (...addresses: readonly string[]) => load({ args: addresses.map(it => `--http=${it}`) }).p2p.host
+  expect(p2p('unix:/run/sheaf.sock')).toBe('127.0.0.1')
+  expect(p2p('unix:/run/sheaf.sock', '[::1]:1')).toBe('127.0.0.1')
+  expect(p2p('127.0.0.1:1', '[::]:1')).toBe('0.0.0.0')
+})
+
+test('proxies to trust are addresses and networks', () => {
+  const trusted = (text: string) => load({ args: ['--trust-proxy', text] }).trustProxy
+  expect(trusted('127.0.0.1, 10.0.0.0/8,::1,fd00::/8,unix')).toEqual([
+    '127.0.0.1',
+    '10.0.0.0/8',
+    '::1',
+    'fd00::/8',
+    'unix'
+  ])
+  for (const bad of ['proxy', '10.0.0.0/33', '::/129', '10.0.0.0/', '10.0.0/8', '', '10.0.0.0/8/8'])
+    expect(faultsOf({ args: ['--trust-proxy', bad] }), bad).toHaveLength(1)
+})
+
+test('a certificate needs its key, and a key its certificate', () => {
+  expect(load({ args: ['--tls-cert', '/c', '--tls-key', '/k'] })).toMatchObject({ tlsCert: '/c', tlsKey: '/k' })
+  expect(faultsOf({ args: ['--tls-cert', '/c'] })).toEqual([
+    { where: '--tls-cert', value: '/c', problem: 'needs --tls-key (SHEAF_TLS_KEY), too: HTTPS takes both' }
+  ])
+  expect(faultsOf({ environment: { SHEAF_TLS_KEY: '/k' } })).toMatchObject([{ where: '--tls-key', value: '/k' }])
+})
+
 test('the names follow one rule, with one exception of the contract and those of OpenTelemetry', () => {
   expect(settingNames('minCopies')).toEqual({
     flag: '--min-copies',
@@ -138,6 +178,12 @@ describe('precedence', () => {
     return table[name]?.kind.parse(text)
   }
 
+  /** A certificate is nothing without its key. */
+  const partnerOf = (name: SettingName, given: Readonly<Record<string, boolean>>): string[] => {
+    if (!Object.values(given).includes(true)) return []
+    return name === 'tlsCert' ? ['--tls-key=/x'] : name === 'tlsKey' ? ['--tls-cert=/x'] : []
+  }
+
   test('of any setting: flag, else environment, else file', () => {
     fc.assert(
       fc.property(
@@ -149,7 +195,7 @@ describe('precedence', () => {
           // Each source says the other value than the one below it.
           const said = { flag: first, environment: second, file: first }
           const config = load({
-            args: given.flag ? [`${flag}=${said.flag}`] : [],
+            args: [...partnerOf(name, given), ...(given.flag ? [`${flag}=${said.flag}`] : [])],
             environment: given.environment ? { [environment]: said.environment } : {},
             file: given.file ? { [key]: said.file } : {}
           })
@@ -166,7 +212,7 @@ describe('precedence', () => {
   })
 
   test('an empty variable counts as not set; an empty flag is a fault', () => {
-    expect(load({ environment: { SHEAF_HTTP: '' } }).http.port).toBe(8000)
+    expect(load({ environment: { SHEAF_HTTP: '' } }).http).toEqual([{ host: '127.0.0.1', port: 8000 }])
     expect(faultsOf({ args: ['--http', ''] })).toHaveLength(1)
   })
 

@@ -376,7 +376,7 @@ describe('a directory', () => {
 
     it('fails when it reads a damaged leaf or counter', async () => {
       await flip(rows.leaf)
-      await expect(directory.leaves(bucketOf(photo))).rejects.toMatchObject(unavailable)
+      await expect(directory.leaves([bucketOf(photo)]).next()).rejects.toMatchObject(unavailable)
       await rebuilds()
       await flip(rows.counter)
       await directory.stop()

@@ -76,12 +76,15 @@ describe('record keys', () => {
     expect(() => recordKeyFrom(Buffer.from('0670686f746f00000101', 'hex'))).toThrow(DamageError)
   })
 
-  it('of a bucket lie only in its range', () => {
+  it('of buckets in a row lie only in their range', () => {
     fc.assert(
-      fc.property(recordKey, fc.nat(0xffff), fc.nat(0xffff), (key, bucket, other) => {
-        const { gte, lt } = leafRange(bucket)
-        const leaf = leafKey(other, key)
-        expect(order(leaf, gte) >= 0 && order(leaf, lt) < 0).toBe(bucket === other)
+      fc.property(recordKey, fc.nat(0xffff), fc.nat(0xffff), fc.nat(0xffff), (key, a, b, other) => {
+        const [first, last] = a < b ? [a, b] : [b, a]
+        for (const bucket of [first, last, other]) {
+          const { gte, lt } = leafRange(first, last)
+          const leaf = leafKey(bucket, key)
+          expect(order(leaf, gte) >= 0 && order(leaf, lt) < 0).toBe(first <= bucket && bucket <= last)
+        }
       })
     )
   })

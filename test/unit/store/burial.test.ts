@@ -156,6 +156,18 @@ describe('what a grave ends before its time', () => {
   })
 })
 
+const holdsOriginal = ({ store }: StoreFixture, id: PhotoId): boolean =>
+  store.volumes.locate(dataIdentity({ id, generation: 0, part: 'orig' }, 0)).length > 0
+
+/** The disk has its reserve and hardly more, so that an upload does not fit; compaction has some time. */
+async function refuseUpload(fixture: StoreFixture): Promise<void> {
+  const { freeBytes } = await fixture.store.space()
+  fixture.disk.capacityBytes -= freeBytes - 42_000
+  await fixture.clock.advance(2_000)
+  await expect(fixture.add(6_000)).rejects.toMatchObject({ code: 'ERR_DISK_FULL' })
+  await fixture.clock.advance(5_000)
+}
+
 describe('compaction', () => {
   test('keeps the bytes of a delete for a day, unless all is asked for', async () => {
     const fixture = await started({}, 30 * DAY_MS)
@@ -164,34 +176,47 @@ describe('compaction', () => {
     await compact(fixture, 'manual')
     await fixture.expectWhole(gone)
     await compact(fixture, 'now')
-    expect(fixture.store.volumes.locate(dataIdentity({ id: gone, generation: 0, part: 'orig' }, 0))).toEqual([])
+    expect(holdsOriginal(fixture, gone)).toBe(false)
   })
 
   test('drops deletes older than an hour, the oldest first, until a refused upload fits', async () => {
     const fixture = await started({}, 30 * DAY_MS)
     const [a, b, c] = (await fixture.addMany(3, 15_000)) as [PhotoId, PhotoId, PhotoId] // each in a volume of its own
     const ids = [b, a, c]
-    const isThere = (id: PhotoId): boolean =>
-      fixture.store.volumes.locate(dataIdentity({ id, generation: 0, part: 'orig' }, 0)).length > 0
+    const isThere = (id: PhotoId): boolean => holdsOriginal(fixture, id)
     for (const id of ids) {
       await fixture.remove(id)
       await fixture.clock.advance(id === c ? 600_000 : HOUR_MS)
     }
-    const refuse = async (): Promise<void> => {
-      const { freeBytes } = await fixture.store.space()
-      fixture.disk.capacityBytes -= freeBytes - 42_000 // the reserve, and hardly more
-      await fixture.clock.advance(2_000)
-      await expect(fixture.add(6_000)).rejects.toMatchObject({ code: 'ERR_DISK_FULL' })
-      await fixture.clock.advance(5_000)
-    }
-    await refuse()
+    await refuseUpload(fixture)
     expect(ids.map(isThere)).toEqual([false, true, true])
     const added = await fixture.add(6_000)
-    await refuse()
+    await refuseUpload(fixture)
     expect(ids.map(isThere)).toEqual([false, false, true])
     await fixture.expectWhole(added)
-    await refuse()
+    await refuseUpload(fixture)
     expect(ids.map(isThere)).toEqual([false, false, true]) // deleted a quarter of an hour ago
+  })
+
+  test('lets go of what was laid out an hour ago when nothing else is left, unless that is too much', async () => {
+    const fixture = await started({}, 30 * DAY_MS)
+    const [gone, alarming] = (await fixture.addMany(2, 15_000)) as [PhotoId, PhotoId] // each in a volume of its own
+    const isThere = (id: PhotoId): boolean => holdsOriginal(fixture, id)
+    fixture.store.laidOut.settleIn()
+    await fixture.store.directory.mergeGraves([graveOf(gone)], PEER)
+    await fixture.clock.advance(HOUR_MS - 60_000)
+    await refuseUpload(fixture)
+    expect(isThere(gone)).toBe(true) // it came less than an hour ago
+    await fixture.clock.advance(60_000)
+    await refuseUpload(fixture)
+    expect([isThere(gone), fixture.store.laidOut.size]).toEqual([false, 0])
+    await fixture.add(6_000)
+
+    fixture.store.age.noteRound() // it has kept up with the others, so that one of three photos is too much
+    await fixture.store.directory.mergeGraves([graveOf(alarming)], PEER)
+    await fixture.clock.advance(HOUR_MS)
+    await refuseUpload(fixture)
+    expect([isThere(alarming), fixture.store.laidOut.isAlarming]).toEqual([true, true])
   })
 
   test.each([

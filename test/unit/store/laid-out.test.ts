@@ -83,15 +83,13 @@ test('what was laid out survives a power failure, with all that is known of it',
   fixture.age += 5
   const more = [...fixture.doomed(2), fixture.tombstone()]
   await fixture.laidOut.layOut(more)
-  const before = fixture.laidOut.list()
-  expect(before.map(({ isAlarming }) => isAlarming)).toEqual([true, true, true, false])
+  expect(fixture.laidOut.list().map(({ isAlarming }) => isAlarming)).toEqual([true, true, true, false])
   await fixture.restart()
-  expect(fixture.laidOut.list().map(({ bytes, ...rest }) => [Buffer.from(bytes).toString('hex'), rest])).toEqual(
-    before.map(({ bytes, ...rest }) => [Buffer.from(bytes).toString('hex'), rest])
-  )
-  const { bytes, ...entry } = fixture.laidOut.get(first.record) as NonNullable<ReturnType<LaidOut['get']>>
-  expect(Buffer.from(bytes).toString('hex')).toBe(hex(first.record))
-  expect(entry).toEqual({
+  for (const { record } of [first, ...more]) {
+    const kept = await fixture.laidOut.read(record)
+    expect(kept && hex(kept)).toBe(hex(record))
+  }
+  expect(fixture.laidOut.get(first.record)).toMatchObject({
     key: { kind: 'photo', id: first.record.id },
     generation: 0,
     from: 'name of node-b',
@@ -218,9 +216,48 @@ test('more than 1,000 in a day is an alarm on however large a node, also while i
   await fixture.laidOut.layOut(fixture.doomed(1))
   expect(fixture.laidOut.isAlarming).toBe(true)
   fixture.photos = undefined
+  await fixture.restart()
   expect(fixture.laidOut.isAlarming).toBe(true)
-  await fixture.laidOut.release(({ at }) => at === fixture.age)
-  expect(fixture.laidOut.isAlarming).toBe(false)
+  fixture.age += DAY_MS + 1
+  expect(fixture.laidOut.isAlarming).toBe(true)
+  const [one] = fixture.laidOut.list()
+  await fixture.laidOut.release(entry => entry !== one && entry.at < 41 * DAY_MS)
+  expect([fixture.laidOut.size, fixture.laidOut.isAlarming]).toEqual([1_002, true])
+  await fixture.laidOut.release(entry => entry === one)
+  await fixture.laidOut.release(entry => entry === fixture.laidOut.list()[0])
+  expect([fixture.laidOut.size, fixture.laidOut.isAlarming]).toEqual([1_000, false])
+})
+
+test('an alarm does not end because photos are added', async () => {
+  const fixture = await started()
+  fixture.photos = 0
+  await fixture.laidOut.layOut(fixture.doomed(5))
+  fixture.photos = 100_000
+  fixture.age += 2 * UNDO_MS
+  await fixture.laidOut.expire()
+  expect([fixture.laidOut.size, fixture.laidOut.isAlarming]).toEqual([5, true])
+})
+
+test('the file is written anew once most of it is of no use, and not before', async () => {
+  const fixture = await started()
+  const first = fixture.doomed(400)
+  await fixture.laidOut.layOut(first)
+  const last = fixture.doomed(400)
+  await fixture.laidOut.layOut(last)
+  const whole = fixture.disk.file(PATH).size
+  const chosen = new Set(idsOf([...first.slice(0, 300), ...last.slice(5)]))
+  await fixture.laidOut.release(({ key }) => chosen.has(key.id))
+  expect(fixture.disk.file(PATH).size).toBeGreaterThan(whole)
+  await fixture.laidOut.expire()
+  const tidied = fixture.disk.file(PATH).size
+  expect(tidied).toBeLessThan(whole / 4)
+  const next = fixture.doomed(1)
+  await fixture.laidOut.layOut(next)
+  const kept = [...first.slice(300), ...last.slice(0, 5), ...next]
+  for (const { record } of kept) expect((await fixture.laidOut.read(record))?.id).toBe(record.id)
+  await fixture.restart()
+  expect(fixture.ids).toEqual(idsOf(kept))
+  for (const { record } of kept) expect((await fixture.laidOut.read(record))?.id).toBe(record.id)
 })
 
 test.each<[string, (fixture: Fixture) => void]>([

@@ -4,9 +4,9 @@ import { HostGuard } from '../../../../src/http/wire/host-guard.js'
 
 const guard = new HostGuard(['Box.Example', 'photos.example.org'])
 
-function refused(headers: Record<string, string>, method = 'GET'): boolean {
+function refused(headers: Record<string, string>, method = 'GET', isSecure = false): boolean {
   try {
-    guard.check(method, headers)
+    guard.check(method, headers, { host: headers.host, isSecure })
     return false
   } catch (err) {
     if (!hasCode(err, 'ERR_FOREIGN_ORIGIN')) throw err
@@ -107,4 +107,14 @@ describe('Sec-Fetch-Site', () => {
     expect(refused({ ...link, 'sec-fetch-dest': 'iframe' })).toBe(true)
     expect(refused({ ...link, 'sec-fetch-mode': 'no-cors' })).toBe(true)
   })
+})
+
+test('a page that came by plain HTTP is foreign to a node that is asked by HTTPS', () => {
+  const from = (origin: string, isSecure: boolean) => refused({ host: 'nas', origin }, 'POST', isSecure)
+  expect([from('http://nas', true), from('HTTP://nas', true)]).toEqual([true, true])
+  expect([from('https://nas', true), from('http://nas', false), from('https://nas', false)]).toEqual([
+    false,
+    false,
+    false
+  ])
 })

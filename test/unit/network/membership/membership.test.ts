@@ -1,9 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { SheafError } from '../../../../src/core/errors.js'
+import type { Hlc } from '../../../../src/domain/hlc.js'
 import type { NodeId } from '../../../../src/domain/ids.js'
 import { encodeHeartbeat } from '../../../../src/network/membership/heartbeat.js'
-import { memberEvent } from '../../../../src/network/membership/member-view.js'
+import { type MemberRecord, memberEvent } from '../../../../src/network/membership/member-view.js'
 import { FakeNetwork, type FakeNode, MemoryMemberStore } from './membership-fixture.js'
 
 async function pair(): Promise<{ network: FakeNetwork; a: FakeNode; b: FakeNode }> {
@@ -402,6 +403,20 @@ describe('known nodes', () => {
     store.failure = undefined
     await network.clock.advance(300_000)
     expect(store.saved.slice(1)).toEqual(['a /b,/z', 'a /b,/z'])
+  })
+
+  test('a node that is a member again says anew what others must know of it, without waiting for a minute', async () => {
+    const { network, a } = await pair()
+    const store = a.store as MemoryMemberStore
+    await network.clock.advance(1_000)
+    const own = store.members.get(a.self) as MemberRecord
+    store.put({ ...own, departure: { how: 'left', at: 1n as Hlc } })
+    await network.clock.advance(1_000)
+    store.saved.splice(0)
+    store.put({ id: a.self, name: '', addresses: [], joinedAtMs: undefined }) // what a peer writes that readmits it
+    await network.clock.advance(1_000)
+    expect(store.saved).toHaveLength(1)
+    expect(store.members.get(a.self)?.name).toBe('a')
   })
 
   test('beyond a thousand, down nodes without a record are forgotten, members of the directory are not', async () => {

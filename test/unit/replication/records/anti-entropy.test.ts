@@ -14,7 +14,8 @@ import {
   encodeGetRequest,
   encodeLeavesRequest,
   encodeNodesRequest,
-  encodePutRequest
+  encodePutRequest,
+  type Leaf
 } from '../../../../src/replication/records/anti-entropy-messages.js'
 import { TreeReplica } from '../../../../src/replication/records/tree-replica.js'
 import { modelOf } from '../../directory/directory-model.js'
@@ -149,9 +150,9 @@ describe('an exchange', () => {
     const beyond = { kind: 'photo', id: a.writer.newId() as string, generation: GRAVE_GENERATION_MAX + 1 }
     await b.births(1)
     const { leaves } = b.directory
-    b.directory.leaves = async bucket => {
-      const own = await leaves.call(b.directory, bucket)
-      return [...own, { key: beyond, grave: { generation: beyond.generation, isLogged: false } }]
+    b.directory.leaves = async function* (buckets) {
+      for await (const own of leaves.call(b.directory, buckets))
+        yield [...own, { key: beyond, grave: { generation: beyond.generation, isLogged: false } }]
     }
     await expect(exchange()).rejects.toMatchObject({ code: 'ERR_PEER_PROTOCOL' })
     expect(a.directory.lookUp(beyond)).toEqual({ stored: undefined, grave: undefined })
@@ -390,17 +391,21 @@ describe('an exchange', () => {
 
   it('answers at most what a message holds, but at least one bucket or record', async () => {
     const key = { kind: 'k'.repeat(60), id: 'i'.repeat(1_000) }
-    const leaves = Array.from({ length: 400 }, () => ({ key, digest: new Uint8Array(8) }))
+    const leaves = Array.from({ length: 25 }, () => ({ key, digest: new Uint8Array(8) }))
     const record = new Uint8Array(600 * 1024)
-    const replica = { leaves: async () => leaves, records: async () => [record, undefined, record, record] }
+    const each = (inBucket: Leaf[]) =>
+      async function* (buckets: readonly number[]) {
+        for (const _ of buckets) yield inBucket
+      }
+    const replica = { leaves: each(leaves), records: async () => [record, undefined, record, record] }
     const asked = encodeLeavesRequest([1, 2, 3, 4, 5, 6])
     expect(decodeLeavesAnswer(await answerLeaves(replica as never, asked)).map(({ length }) => length)).toEqual([
-      400, 400
+      25, 25
     ])
     const answer = decodeGetAnswer(await answerGet(replica as never, encodeGetRequest([key, key, key, key])), 4)
     expect([answer.count, ...answer.records.map(({ length }) => length)]).toEqual([2, record.length])
-    const alone = { ...replica, leaves: async () => [...leaves, ...leaves, ...leaves] }
-    expect(decodeLeavesAnswer(await answerLeaves(alone as never, asked)).map(({ length }) => length)).toEqual([1_200])
+    const alone = { ...replica, leaves: each([...leaves, ...leaves, ...leaves]) }
+    expect(decodeLeavesAnswer(await answerLeaves(alone as never, asked)).map(({ length }) => length)).toEqual([75])
   })
 
   it('refuses malformed answers and requests', async () => {
