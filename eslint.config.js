@@ -93,7 +93,7 @@ export default tseslint.config(
   },
   {
     // What comes about in real processes and sockets is waited for as well, by event or with test/support/until.ts.
-    files: ['test/{integration,e2e}/**/*.ts'],
+    files: ['test/{integration,e2e,docker}/**/*.ts'],
     rules: {
       'no-restricted-globals': ['error', { name: 'setTimeout', message: wait }],
       'no-restricted-properties': ['error', { object: 'globalThis', property: 'setTimeout', message: wait }],
@@ -112,7 +112,7 @@ export default tseslint.config(
     // One turn of the event loop is no wait for time to pass: the group commit gives it to appends before it writes, and
     // tests give it to whatever is ready.
     files: ['src/volumes/**/*.ts', 'test/**/*.ts'],
-    ignores: ['test/{e2e,integration,support,bench}/**', 'test/unit/core/**'],
+    ignores: ['test/{docker,e2e,integration,support,bench}/**', 'test/unit/core/**'],
     rules: {
       'no-restricted-globals': [
         'error',

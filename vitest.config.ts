@@ -27,7 +27,8 @@ export default defineConfig({
       project('contract', 30 * seconds),
       project('integration', 120 * seconds),
       project('simulation', 600 * seconds),
-      project('e2e', 600 * seconds)
+      project('e2e', 600 * seconds),
+      { test: { ...project('docker', 300 * seconds).test, globalSetup: 'test/docker/setup.ts' } }
     ],
     coverage: {
       provider: 'v8',

@@ -66,6 +66,13 @@ const NO_MODEL = 'none'
 const CLUSTER_KEY_VARIABLE = 'SHEAF_CLUSTER_KEY'
 const CLUSTER_KEY_CHARACTERS_MIN = 16
 const METRICS_TOKEN_CHARACTERS_MIN = 16
+/** Control characters, and what stands for bytes that are not UTF-8: two keys of such bytes could read alike. */
+const NOT_TEXT = /[\p{Cc}\uFFFD]/u
+/** What decides whether others can reach a node, and whether any of them may join. */
+const OPENNESS: readonly SettingName[] = ['http', 'join', 'p2p', 'clusterKey', 'openCluster']
+const NEEDS_KEY =
+  'is reached from other machines, so it needs --cluster-key FILE (sheaf keygen makes a key), ' +
+  'or --open-cluster, with which any node may join'
 
 const ALL_SETTINGS: Readonly<Record<SettingName, Setting<unknown>>> = SETTINGS
 const SETTING_NAMES = Object.keys(ALL_SETTINGS) as readonly SettingName[]
@@ -86,19 +93,20 @@ export function loadConfig(sources: ConfigSources): Config {
   const file = fromFlags.get(CONFIG_FILE.names.flag) ?? fromEnvironment(CONFIG_FILE.names.environment)
   const fromFile = file === undefined ? new Map<string, Given>() : readFile(file, sources.readTextFile, faults)
 
+  const given = new Map<SettingName, Given>()
   const values = new Map<SettingName, unknown>()
   for (const name of SETTING_NAMES) {
     const { flag, environment, key } = settingNames(name)
-    const given = fromFlags.get(flag) ?? fromEnvironment(environment) ?? fromFile.get(key)
-    if (given === undefined) continue
-    const value = ALL_SETTINGS[name].kind.parse(given.text)
-    if (value === undefined) faults.push(fault(given, `must be ${ALL_SETTINGS[name].kind.allowed}`))
+    const said = fromFlags.get(flag) ?? fromEnvironment(environment) ?? fromFile?.get(key)
+    if (said === undefined) continue
+    given.set(name, said)
+    const value = ALL_SETTINGS[name].kind.parse(said.text)
+    if (value === undefined) faults.push(fault(said, `must be ${ALL_SETTINGS[name].kind.allowed}`))
     else values.set(name, value)
   }
   const clusterKeys = readClusterKeys(values.get('clusterKey') as string | undefined, sources, faults)
   const metricsToken = readMetricsToken(values.get('metricsTokenFile') as string | undefined, sources, faults)
-  checkTls(values, faults)
-  if (faults.length > 0) throw configError(faults)
+  checkTls(given, faults)
 
   const get = <Name extends keyof Settings>(name: Name, fallback?: Settings[Name]): Settings[Name] => {
     const setting: Setting<unknown> = SETTINGS[name]
@@ -109,6 +117,13 @@ export function loadConfig(sources: ConfigSources): Config {
   const alone = http.every(({ host }) => host === undefined || isLoopback(host)) && !values.has('join')
   const p2p = get('p2p', { host: alone ? '127.0.0.1' : '0.0.0.0', port: P2P_PORT })
   const reachable = !isLoopback(p2p.host)
+  const isOpen = clusterKeys?.length === 0 && !get('openCluster')
+  const isKnown = fromFile !== undefined && OPENNESS.every(name => values.has(name) || !given.has(name))
+  if (reachable && isOpen && isKnown) {
+    const text = `${p2p.host.includes(':') ? `[${p2p.host}]` : p2p.host}:${p2p.port}`
+    faults.push(fault(given.get('p2p') ?? { where: '--p2p, by default', text }, NEEDS_KEY))
+  }
+  if (faults.length > 0 || clusterKeys === undefined) throw configError(faults)
   const model = get('model')
   return {
     data: get('data'),
@@ -122,6 +137,7 @@ export function loadConfig(sources: ConfigSources): Config {
     mdns: get('mdns', reachable),
     clusterName: get('clusterName'),
     clusterKeys,
+    openCluster: get('openCluster'),
     allowHost: get('allowHost', []),
     trustProxy: get('trustProxy', []),
     name: get('name', sources.hostName),
@@ -156,32 +172,40 @@ function readMetricsToken(path: string | undefined, sources: ConfigSources, faul
 }
 
 /** A certificate is of no use without its key, nor a key without its certificate. */
-function checkTls(values: ReadonlyMap<SettingName, unknown>, faults: ConfigFault[]): void {
-  if (values.has('tlsCert') === values.has('tlsKey')) return
-  const [given, missing] = values.has('tlsCert') ? (['tlsCert', 'tlsKey'] as const) : (['tlsKey', 'tlsCert'] as const)
-  const { flag, environment } = settingNames(missing)
-  const problem = `needs ${flag} (${environment}), too: HTTPS takes both`
-  faults.push({ where: settingNames(given).flag, value: String(values.get(given)), problem })
+function checkTls(given: ReadonlyMap<SettingName, Given>, faults: ConfigFault[]): void {
+  const [cert, key] = [given.get('tlsCert'), given.get('tlsKey')]
+  const alone = cert ?? key
+  if (alone === undefined || (cert !== undefined && key !== undefined)) return
+  const { flag, environment } = settingNames(cert === undefined ? 'tlsCert' : 'tlsKey')
+  faults.push(fault(alone, `needs ${flag} (${environment}), too: HTTPS takes both`))
 }
 
-/** From the file, a key a line, or from the environment. */
-function readClusterKeys(path: string | undefined, sources: ConfigSources, faults: ConfigFault[]): readonly string[] {
+/** From the file, a key a line, or from the environment. @returns undefined for a fault */
+function readClusterKeys(
+  path: string | undefined,
+  sources: ConfigSources,
+  faults: ConfigFault[]
+): readonly string[] | undefined {
   const { environment } = settingNames('clusterKey')
   let text = sources.environment[CLUSTER_KEY_VARIABLE] ?? ''
+  if (path === undefined && text === '') return []
   if (path !== undefined) {
     try {
       text = sources.readTextFile(path)
     } catch (err) {
       const problem = `cannot be read: ${err instanceof Error ? err.message : String(err)}`
       faults.push({ where: `--cluster-key (${environment})`, value: path, problem })
-      return []
+      return undefined
     }
   }
   const keys = text.split('\n').flatMap(line => (line.trim() === '' ? [] : [line.trim()]))
-  const fits = keys.length <= 2 && keys.every(key => key.length >= CLUSTER_KEY_CHARACTERS_MIN)
-  if (!fits || (path !== undefined && keys.length === 0)) {
-    const problem = `must hold one or two lines of at least ${CLUSTER_KEY_CHARACTERS_MIN} characters; see sheaf keygen`
+  const isKey = (line: string): boolean => line.length >= CLUSTER_KEY_CHARACTERS_MIN && !NOT_TEXT.test(line)
+  if (keys.length < 1 || keys.length > 2 || !keys.every(isKey)) {
+    const problem =
+      `must hold one or two lines of text, each of at least ${CLUSTER_KEY_CHARACTERS_MIN} characters; ` +
+      'sheaf keygen makes a key'
     faults.push({ where: path === undefined ? CLUSTER_KEY_VARIABLE : '--cluster-key', value: path, problem })
+    return undefined
   }
   return keys
 }
@@ -227,18 +251,23 @@ function readFlags(args: readonly string[], faults: ConfigFault[]): Map<string, 
   return given
 }
 
-function readFile(file: Given, readTextFile: ConfigSources['readTextFile'], faults: ConfigFault[]): Map<string, Given> {
+/** @returns undefined for a file that cannot be read */
+function readFile(
+  file: Given,
+  readTextFile: ConfigSources['readTextFile'],
+  faults: ConfigFault[]
+): Map<string, Given> | undefined {
   const given = new Map<string, Given>()
   let content: unknown
   try {
     content = JSON.parse(readTextFile(file.text))
   } catch (err) {
     faults.push(fault(file, `cannot be read: ${err instanceof Error ? err.message : String(err)}`))
-    return given
+    return undefined
   }
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
     faults.push(fault(file, 'must hold one JSON object'))
-    return given
+    return undefined
   }
   const settings = new Map(SETTING_NAMES.map(name => [settingNames(name).key, ALL_SETTINGS[name]]))
   for (const [key, value] of Object.entries(content)) {

@@ -5,7 +5,7 @@ import type { DiskSpace } from './core/file-system.js'
 import type { Metrics, Sample } from './core/metrics.js'
 import { hlcMs } from './domain/hlc.js'
 import { shownVersion } from './domain/record.js'
-import type { MemberView } from './network/membership/member-view.js'
+import { isPresent, type MemberView } from './network/membership/member-view.js'
 import type { NodeServices } from './node-services.js'
 import type { Volume } from './volumes/volume.js'
 
@@ -126,8 +126,8 @@ function describeCluster({ metrics, services, clock, refusals }: NodeMetricsComp
       const known = value(member)
       return known === undefined ? [] : [sample(known, { peer: member.id, name: member.name })]
     })
-  metrics.read('sheaf_members', () => byState(members(), ['alive', 'suspect', 'down', 'left']))
-  metrics.read('sheaf_member_up', () => ofOthers(({ state }) => Number(state === 'alive')))
+  metrics.read('sheaf_members', () => byState(members(), ['alive', 'via', 'suspect', 'down', 'left']))
+  metrics.read('sheaf_member_up', () => ofOthers(({ state }) => Number(isPresent(state))))
   metrics.read('sheaf_member_info', () =>
     others().map(({ id, name, heartbeat }) => sample(1, { peer: id, name, version: heartbeat?.version ?? '' }))
   )

@@ -144,7 +144,7 @@ export class NodeServices implements Startable {
           onNeedles: listener => volumes.onGrowth(listener),
           isReplicating: () => (cluster?.shipping.progress().backlogBytes ?? 0) > 0,
           membership: cluster?.membership,
-          transport: network?.transport,
+          transport: cluster?.transport,
           tracer: components.tracer,
           fetchRecord,
           clock,

@@ -12,8 +12,9 @@ import { rendezvous } from '../domain/rendezvous.js'
 import type { HeartbeatIndex } from '../network/membership/heartbeat.js'
 import { JoinLoop } from '../network/membership/join.js'
 import { MemberRefusal } from '../network/membership/member-refusal.js'
-import { type MemberView, memberEvent } from '../network/membership/member-view.js'
+import { isPresent, type MemberView, memberEvent } from '../network/membership/member-view.js'
 import { Membership } from '../network/membership/membership.js'
+import { RelayTransport } from '../network/rpc/relay-transport.js'
 import type { Transport } from '../network/transport.js'
 import { AntiEntropy } from '../replication/records/anti-entropy.js'
 import { PeerRecords } from '../replication/records/peer-records.js'
@@ -101,6 +102,8 @@ export interface ReplicationStatus {
 
 /** Everything that connects a node with others: membership, replication of records and volumes, events. */
 export class Cluster implements Startable {
+  /** Reaches members that are not connected, too, through those that are connected to both. */
+  readonly transport: Transport
   readonly membership: Membership
   readonly shipping: VolumeShipping
   readonly reads: PeerReads
@@ -125,7 +128,14 @@ export class Cluster implements Startable {
 
   /** @param options.purgeMs - how long the bytes of a deleted photo may stay here */
   constructor(components: ClusterComponents, init: ClusterInit, { purgeMs }: { readonly purgeMs: number }) {
-    const { transport, clock, random, log, hybridClock, volumes, copies, directory, writer, verdicts } = components
+    const { clock, random, log, hybridClock, volumes, copies, directory, writer, verdicts } = components
+    const transport = new RelayTransport({
+      transport: components.transport,
+      clock,
+      waysTo: node => this.membership.waysTo(node),
+      isMember: node => this.departures.isMember(node)
+    })
+    this.transport = transport
     const isRetired = (volume: VolumeId): boolean => verdicts.isRetired(volume)
     const { self } = transport
     const { min, max } = directory.formats
@@ -160,14 +170,17 @@ export class Cluster implements Startable {
       copies,
       peers,
       isRetired,
-      onRepaired
+      onRepaired,
+      distant: () => this.membership.distant(),
+      writerOf: ({ superblock }) => superblock && components.nodeOf(superblock.origin)
     })
     this.reads = new PeerReads({ ...shared, store: volumes })
     this.durableCopies = new DurableCopies({ directory, volumes, peers, clock })
     const members = () => this.membership.members().filter(({ self, state }) => !self && state !== 'left')
-    this.comparison = new PeerComparison({ ...shared, directory, volumes, isRetired, others: members })
+    const reachable = (): NodeId[] => this.membership.reachable()
+    this.comparison = new PeerComparison({ ...shared, directory, volumes, isRetired, others: members, reachable })
     const others = (): NodeId[] => departures.recordedMembers().filter(node => node !== self)
-    this.records = new PeerRecords({ ...shared, directory, others })
+    this.records = new PeerRecords({ ...shared, directory, others, reachable })
     const gossip = new RecordGossip({ ...shared, directory, isOwn: volume => volumes.isOfThisProcess(volume) })
     const antiEntropy = new AntiEntropy({ ...shared, directory, onRound: components.onRound })
     this.gossip = gossip
@@ -255,13 +268,13 @@ export class Cluster implements Startable {
   /** This node's place among the present members that could bury a record, from 0. */
   burialRank(key: RecordKey): number {
     const { self } = this.#components.transport
-    return rendezvous(recordName(key), [self, ...this.membership.alive()]).indexOf(self)
+    return rendezvous(recordName(key), [self, ...this.membership.present()]).indexOf(self)
   }
 
   /** Why this node must not bury deletes now; undefined: it may. */
   burialObstacle(): string | undefined {
     const others = this.membership.members().filter(({ self, state }) => !self && state !== 'left')
-    const alive = others.filter(({ state }) => state === 'alive')
+    const alive = others.filter(({ state }) => isPresent(state))
     const recorded = new Set(this.roll.others().map(({ id }) => id))
     const isNew = alive.length > 0 && !this.#components.hasCompared()
     if (isNew || others.some(({ id }) => !recorded.has(id)))

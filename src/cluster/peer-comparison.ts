@@ -32,7 +32,7 @@ const DIGEST = /^[0-9a-f]{0,64}$/
 const TEXT_MAX = 64
 
 export interface PeerComparisonComponents {
-  readonly transport: Pick<Transport, 'peers' | 'request' | 'handle'>
+  readonly transport: Pick<Transport, 'request' | 'handle'>
   readonly directory: Pick<Directory, 'digest'>
   readonly volumes: Pick<VolumeSet, 'volumes'>
   readonly isRetired: (volume: VolumeId) => boolean
@@ -40,6 +40,8 @@ export interface PeerComparisonComponents {
   readonly log: Logger
   /** All members but this node, absent ones too. */
   readonly others: () => readonly { readonly id: NodeId; readonly name: string }[]
+  /** Those of them that can be asked now. */
+  readonly reachable: () => readonly NodeId[]
 }
 
 /** How a member's data compares with this node's. */
@@ -62,7 +64,7 @@ export class PeerComparison {
 
   constructor(components: PeerComparisonComponents) {
     this.#components = components
-    components.transport.handle(METHOD, async () => encodeState(await this.#state()))
+    components.transport.handle(METHOD, async () => encodeState(await this.#state()), { relayed: true })
   }
 
   /**
@@ -92,9 +94,9 @@ export class PeerComparison {
     own: ReplicaState,
     signal: AbortSignal
   ): Promise<MemberComparison> {
-    const { transport, clock, log } = this.#components
+    const { transport, clock, log, reachable } = this.#components
     try {
-      if (!transport.peers().includes(id)) return { id, name, state: 'unreachable', differences: [] }
+      if (!reachable().includes(id)) return { id, name, state: 'unreachable', differences: [] }
       const answer = await withDeadline(clock, ASK_MS_MAX, signal, limit =>
         transport.request(id, METHOD, encodeMessage({}), limit)
       )

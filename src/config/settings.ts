@@ -3,7 +3,6 @@ import {
   byteSize,
   decimal,
   hostList,
-  hostMaybePort,
   httpUrl,
   integer,
   line,
@@ -14,6 +13,8 @@ import {
   onOff,
   path,
   peerList,
+  peerListenAddress,
+  publicAddresses,
   type ValueKind
 } from './values.js'
 
@@ -123,18 +124,18 @@ export const SETTINGS = {
     meaning: 'larger uploads get 413 before they are read'
   }),
   p2p: setting({
-    kind: listenAddress,
+    kind: peerListenAddress,
     placeholder: 'HOST:PORT',
     default: undefined,
     defaultShown: '`0.0.0.0:4001`; `127.0.0.1:4001` when `--http` is loopback and `--join` is not given',
     meaning: 'where peers connect, by TCP; port 0 picks one'
   }),
   advertise: setting({
-    kind: hostMaybePort,
+    kind: publicAddresses,
     placeholder: 'HOST[:PORT]',
     default: undefined,
     defaultShown: 'the address that routes to the peers',
-    meaning: 'address to tell peers'
+    meaning: 'address to tell peers, or several by commas'
   }),
   join: setting({
     kind: peerList,
@@ -164,6 +165,12 @@ export const SETTINGS = {
     meaning:
       'only nodes that hold the key may join; a second line is an older key, still accepted; the key itself may stand in SHEAF_CLUSTER_KEY',
     environment: 'SHEAF_CLUSTER_KEY_FILE'
+  }),
+  openCluster: setting({
+    kind: onOff,
+    placeholder: undefined,
+    default: 'off',
+    meaning: 'any node may join when there is no key'
   }),
   model: setting({
     kind: line(255),

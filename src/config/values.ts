@@ -150,11 +150,38 @@ function parseUnix(text: string): HttpAddress | undefined {
   return at === '' || at.includes('\0') || Buffer.byteLength(at) > UNIX_PATH_BYTES_MAX ? undefined : { path: at }
 }
 
-export const hostMaybePort: ValueKind<{ readonly host: string; readonly port?: number }> = {
-  allowed: 'HOST or HOST:PORT with a port from 1 to 65535',
+/** Without the zone of a link-local address. */
+export const peerListenAddress: ValueKind<Address> = {
+  allowed: 'HOST:PORT with a port from 0 to 65535, such as 0.0.0.0:4001, [::]:4001 or [fd00::7]:0, without a zone',
+  parse: text => withoutZone(parseAddress(text, 0))
+}
+
+/** An address that others are told; without a port, the one that is listened on. IPv6 without brackets. */
+export interface PublicAddress {
+  readonly host: string
+  readonly port?: number
+}
+
+function parsePublicAddress(text: string): PublicAddress | undefined {
+  const host = parseHost(text.trim())
+  return withoutZone(host === undefined ? parseAddress(text, 1) : { host })
+}
+
+/** libp2p dials and listens without a zone, so link-local addresses are of no use to it. */
+function withoutZone<T extends PublicAddress>(address: T | undefined): T | undefined {
+  return address?.host.includes('%') ? undefined : address
+}
+
+/** Peers try one after the other. */
+const PUBLIC_ADDRESSES_MAX = 4
+
+/** Several, say one for each family. */
+export const publicAddresses: ValueKind<readonly PublicAddress[]> = {
+  allowed: `1 to ${PUBLIC_ADDRESSES_MAX} of HOST or HOST:PORT, IPv6 in brackets, with ports from 1 to 65535, separated by commas`,
+  list: true,
   parse: text => {
-    const host = parseHost(text.trim())
-    return host === undefined ? parseAddress(text, 1) : { host }
+    const addresses = parseList(text, parsePublicAddress)
+    return addresses !== undefined && addresses.length <= PUBLIC_ADDRESSES_MAX ? addresses : undefined
   }
 }
 
@@ -189,10 +216,10 @@ function isNetwork(text: string): boolean {
 const MULTIADDR = /^\/(ip4|ip6|dns|dns4|dns6|dnsaddr)\/[^\s/]+(\/[^\s/]+)*$/
 
 export const peerList: ValueKind<readonly string[]> = {
-  allowed: 'DNS names, HOST:PORT or multiaddrs (/ip4/…/tcp/…), separated by commas',
+  allowed: 'DNS names, HOST:PORT (IPv6 in brackets) or multiaddrs (/ip4/…/tcp/…), separated by commas',
   list: true,
   parse: text =>
-    parseList(text, item => (MULTIADDR.test(item) || hostMaybePort.parse(item) !== undefined ? item : undefined))
+    parseList(text, item => (MULTIADDR.test(item) || parsePublicAddress(item) !== undefined ? item : undefined))
 }
 
 /** @returns the parsed items, or undefined when there is none or one of them is not allowed */

@@ -4,7 +4,7 @@ import type { Counter, Histogram, Metrics, Sample } from '../core/metrics.js'
 import type { NodeId } from '../domain/ids.js'
 import type { NodeVersion } from './node-version.js'
 import type { ToldPast } from './told-past.js'
-import type { FetchHandler, RequestHandler, Transport } from './transport.js'
+import type { FetchHandler, HandleOptions, RequestHandler, Transport } from './transport.js'
 
 /** Bodies that went to and came from a peer since it connected. */
 interface PeerBytes {
@@ -139,8 +139,8 @@ export class MeteredTransport implements Transport {
     this.#transport.publish(topic, body)
   }
 
-  handle(method: string, handler: RequestHandler): void {
-    this.#transport.handle(method, async (peer, body, signal) => {
+  handle(method: string, handler: RequestHandler, options?: HandleOptions): void {
+    const measured: RequestHandler = async (peer, body, signal) => {
       const end = this.#begin('requests', method)
       const bytes = this.#bytesOf(peer)
       bytes.received += body.byteLength
@@ -157,7 +157,8 @@ export class MeteredTransport implements Transport {
       } finally {
         this.#inFlight--
       }
-    })
+    }
+    this.#transport.handle(method, measured, options)
   }
 
   handleFetch(method: string, handler: FetchHandler): void {

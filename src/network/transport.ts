@@ -67,9 +67,14 @@ export interface Transport extends Startable {
    */
   publish(topic: string, body: Uint8Array): void
   /** Registers the handler of a method for `request` and `notify` (whose answer is dropped). To be called before `start`. */
-  handle(method: string, handler: RequestHandler): void
+  handle(method: string, handler: RequestHandler, options?: HandleOptions): void
   handleFetch(method: string, handler: FetchHandler): void
   subscribe(topic: string, handler: (from: NodeId, body: Uint8Array) => void): void
+}
+
+export interface HandleOptions {
+  /** Another node may pass it on, to or from a member that is not connected (`rpc/relay-transport.ts`). Default: no. */
+  readonly relayed?: boolean
 }
 
 /**

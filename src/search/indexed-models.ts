@@ -31,7 +31,7 @@ export interface IndexedModelsComponents
   readonly directory: ShardReplicaComponents['directory'] & Pick<Directory, 'count'>
   readonly indexes: ShardReplicaComponents['indexes']
   /** Absent on a single node. */
-  readonly membership?: Pick<Membership, 'alive' | 'onHeartbeat' | 'announce'> | undefined
+  readonly membership?: Pick<Membership, 'present' | 'onHeartbeat' | 'announce'> | undefined
   /** Called with the models that have vectors here, when these may have changed. */
   readonly onModels: (models: ReadonlySet<ModelId>) => void
   readonly fileSystem: FileSystem
@@ -228,7 +228,7 @@ export class IndexedModels implements Startable {
 
   #peers(model: ModelId): Map<NodeId, ShardSet> {
     const peers = new Map<NodeId, ShardSet>()
-    for (const peer of this.#components.membership?.alive() ?? []) {
+    for (const peer of this.#components.membership?.present() ?? []) {
       const index = this.#peerIndexes.get(peer)?.find(announced => announced.model === model)
       if (index !== undefined) peers.set(peer, index.shards)
     }

@@ -43,15 +43,13 @@ export class ShardSearch {
 
   constructor(components: ShardSearchComponents) {
     this.#components = components
-    components.transport.handle(METHOD_SEARCH, async (peer, body) => {
+    const answer = async (peer: NodeId, body: Uint8Array): Promise<Uint8Array> => {
       const { query, k, trace } = decodeSearch(body)
       const init = (): SpanInit => ({ parent: trace, kind: 'server', attributes: { peer } })
-      return encodeAnswer(
-        await traced(trace === undefined ? undefined : components.tracer, 'search', init, () =>
-          components.searchHere(query, k)
-        )
-      )
-    })
+      const tracer = trace === undefined ? undefined : components.tracer
+      return encodeAnswer(await traced(tracer, 'search', init, () => components.searchHere(query, k)))
+    }
+    components.transport.handle(METHOD_SEARCH, answer, { relayed: true })
   }
 
   /**

@@ -99,7 +99,7 @@ export class Similarity implements Startable {
     this.#backlog = new ImageBacklog({
       ...components,
       self: transport.self,
-      workers: () => [transport.self, ...(components.membership?.alive() ?? [])],
+      workers: () => [transport.self, ...(components.membership?.present() ?? [])],
       findLinks: (id, features, phash, signal) => this.search.findLinks(id, features, phash, signal)
     })
   }

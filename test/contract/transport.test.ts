@@ -2,6 +2,7 @@ import { silentLog } from '../../src/core/log.js'
 import { MetricsRegistry } from '../../src/core/metrics.js'
 import type { NodeId } from '../../src/domain/ids.js'
 import { MeteredTransport } from '../../src/network/metered-transport.js'
+import { RelayTransport } from '../../src/network/rpc/relay-transport.js'
 import type { Transport } from '../../src/network/transport.js'
 import { Libp2pNetwork } from '../support/libp2p-network.js'
 import { SeededRandom } from '../support/seeded-random.js'
@@ -12,17 +13,21 @@ import { type TransportNetwork, transportContract } from './transport.js'
 
 transportContract('libp2p', async () => new Libp2pNetwork())
 
-transportContract('a simulated network', () => simulated())
+transportContract('a simulated network', async () => simulatedNetwork(transport => transport))
 
-transportContract('a transport that is measured', () =>
-  simulated(
+transportContract('a transport that is measured', async () =>
+  simulatedNetwork(
     (transport, clock) => new MeteredTransport(transport, { clock, metrics: new MetricsRegistry({ log: silentLog }) })
   )
 )
 
-async function simulated(
-  wrap: (transport: Transport, clock: SimulatedClock) => Transport = transport => transport
-): Promise<TransportNetwork> {
+transportContract('a relay over a simulated network', async () =>
+  simulatedNetwork(
+    (transport, clock) => new RelayTransport({ transport, clock, waysTo: () => [], isMember: () => true })
+  )
+)
+
+function simulatedNetwork(over: (transport: SimulatedTransport, clock: SimulatedClock) => Transport): TransportNetwork {
   const clock = new SimulatedClock()
   const network = new SimulatedNetwork({ clock, random: new SeededRandom(1) })
   const transports: SimulatedTransport[] = []
@@ -34,7 +39,7 @@ async function simulated(
     create: async (clusterKey = '') => {
       const transport = network.transport(`node${transports.length}` as NodeId, { clusterKey })
       transports.push(transport)
-      return wrap(transport, clock)
+      return over(transport, clock)
     },
     close: async () => {
       passing = false

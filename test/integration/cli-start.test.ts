@@ -53,7 +53,7 @@ test('ready says how to reach the node, once, and SIGTERM and SIGINT stop it wit
     ['127.0.0.1:0', /^http:\/\/127\.0\.0\.1:\d+$/, 'SIGTERM'],
     ['0.0.0.0:0', /^http:\/\/127\.0\.0\.1:\d+$/, 'SIGINT']
   ] as const) {
-    const { child, exit, ready } = start(['--data', join(folder, 'data'), '--http', address])
+    const { child, exit, ready } = start(['--data', join(folder, 'data'), '--http', address, '--open-cluster'])
     const info = await ready()
     expect(Object.keys(info)).toEqual(['http', 'p2p', 'nodeId'])
     expect(info.http).toMatch(pattern)

@@ -74,7 +74,7 @@ describe('several addresses', () => {
   test('[::] takes IPv4, too, and stands beside 0.0.0.0 of the same port', async () => {
     const server = await listening([{ host: '::', port: 0 }])
     const port = server.address()?.port ?? 0
-    expect(server.urls()).toEqual([`http://[::1]:${port}`])
+    expect(server.urls()).toEqual([`http://127.0.0.1:${port}`])
     expect(await ask(`http://127.0.0.1:${port}/`)).toBe('ok')
     await server.stop()
     const both = await listening([

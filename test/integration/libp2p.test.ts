@@ -119,7 +119,7 @@ describe('listening', () => {
   })
 
   test('with an address to advertise advertises only that', async () => {
-    const transport = await started('k', { advertise: { host: 'photos.example', port: 9 } })
+    const transport = await started('k', { advertise: [{ host: 'photos.example', port: 9 }] })
     expect(transport.addresses()).toEqual([`/dns/photos.example/tcp/9/p2p/${transport.self}`])
   })
 })

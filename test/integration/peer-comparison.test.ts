@@ -40,7 +40,8 @@ async function twoHosts(absent: readonly string[] = []): Promise<Compared> {
       isRetired,
       clock: net.clock,
       log: silentLog,
-      others: () => others
+      others: () => others,
+      reachable: () => transport.peers()
     })
   })
   const photo = await put(hosts[0], 5_000)

@@ -4,6 +4,7 @@ import type { NodeId, PhotoId } from '../../src/domain/ids.js'
 import { NEEDLE_HEADER_BYTES } from '../../src/domain/needle.js'
 import { PHOTO_KIND } from '../../src/domain/photo.js'
 import type { NodeServices } from '../../src/node-services.js'
+import type { ImageAnalyzer } from '../../src/similarity/images/image-analyzer.js'
 import { dataIdentity } from '../../src/store/photo-needles.js'
 import type { NeedleLocation } from '../../src/volumes/needle-store.js'
 import type { Volume } from '../../src/volumes/volume.js'
@@ -38,6 +39,8 @@ export interface ClusterLabInit {
   /** By the member's number; default: {@link UNDO_MS} for all. */
   readonly purgeMs?: (i: number) => number
   readonly volumeBytes?: number
+  /** What looks at photos; default: nothing does. */
+  readonly analyzer?: () => ImageAnalyzer
   /** For how long a writer is away before others compact its volumes; default: as in use. */
   readonly absentMs?: number
 }
@@ -68,7 +71,7 @@ export class ClusterLab {
   add(init: Pick<ClusterLabInit, 'purgeMs'> = this.#init): LabMember {
     const i = this.members.length
     const id = String.fromCharCode('a'.charCodeAt(0) + i) as NodeId
-    const { volumeBytes, absentMs } = this.#init
+    const { volumeBytes, absentMs, analyzer } = this.#init
     const pauses = absentMs === undefined ? {} : { pauses: { absentMs } }
     const node = new SimulatedNode({
       seed: i + 1,
@@ -76,7 +79,8 @@ export class ClusterLab {
       purgeMs: init.purgeMs?.(i) ?? UNDO_MS,
       origin: originOf(id),
       member: { network: this.network, id, join: ['a' as NodeId, id], ...pauses },
-      ...(volumeBytes !== undefined && { volumeBytes })
+      ...(volumeBytes !== undefined && { volumeBytes }),
+      ...(analyzer !== undefined && { analyzer })
     })
     const member = {
       id,

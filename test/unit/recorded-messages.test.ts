@@ -18,6 +18,7 @@ import { MemberRefusal } from '../../src/network/membership/member-refusal.js'
 import { decodePeers, encodePeers } from '../../src/network/membership/peer-exchange-messages.js'
 import { type NodeVersion, ownVersion } from '../../src/network/node-version.js'
 import { encodeMessage } from '../../src/network/rpc/message.js'
+import { RelayTransport } from '../../src/network/rpc/relay-transport.js'
 import { encodeFrame, type Frame, FrameParser } from '../../src/network/rpc/rpc-frames.js'
 import type { FetchHandler, RequestHandler, Transport } from '../../src/network/transport.js'
 import * as tree from '../../src/replication/records/anti-entropy-messages.js'
@@ -106,6 +107,7 @@ function codec<Value>(
 const CODECS: readonly Codec[] = [
   codec('member.beat', heartbeat, encodeHeartbeat, decodeHeartbeat),
   codec('member.beat with indexes', { ...heartbeat, indexes }, encodeHeartbeat, decodeHeartbeat),
+  codec('member.beat with reaches', { ...heartbeat, reaches: [PEER] }, encodeHeartbeat, decodeHeartbeat),
   codec('member.peers answer', [{ id: PEER, addresses: heartbeat.addresses }], encodePeers, decodePeers),
   codec('volume.head', { volume: VOLUME, end: 4_096 }, shipping.encodeHead, shipping.decodeHead),
   codec('volume.ack', { volume: VOLUME, end: 1_000_000_000 }, shipping.encodeHead, shipping.decodeHead),
@@ -343,12 +345,41 @@ describe('messages of version 1', () => {
       isRetired: () => false,
       clock: new SimulatedClock(),
       log: silentLog,
-      others: () => [{ id: PEER, name: 'peer' }]
+      others: () => [{ id: PEER, name: 'peer' }],
+      reachable: () => [PEER]
     })
     expectMessage('replica.state answer', await wire.ask('replica.state', encodeMessage({})))
     const compared = await comparison.run(() => {}, new AbortController().signal)
     expect(compared).toEqual([{ id: PEER, name: 'peer', state: 'same', differences: [] }])
     expectMessage('empty request', wire.sent('replica.state'))
+  })
+
+  it('relay.pass and relay.take', async () => {
+    const OTHER_NODE = '12D3KooWMost' as NodeId
+    const wire = new Wire({ 'relay.pass': 'records.get answer', 'relay.take': 'records.get answer' })
+    const relay = new RelayTransport({
+      transport: wire,
+      clock: new SimulatedClock(),
+      waysTo: () => [PEER],
+      isMember: () => true
+    })
+    const never = new AbortController().signal
+    const taken: unknown[] = []
+    const take = async (from: NodeId, body: Uint8Array): Promise<Uint8Array> => {
+      taken.push(from, hex(body))
+      return new Uint8Array()
+    }
+    relay.handle('records.get', take, { relayed: true })
+    const answer = await relay.request(OTHER_NODE, 'records.get', message('records.get'), never)
+    expect(hex(answer)).toBe(recorded['records.get answer'])
+    expectMessage('relay.pass', wire.sent('relay.pass'))
+    await wire.ask('relay.take', message('relay.take'))
+    expect(taken).toEqual([OTHER_NODE, recorded['records.get']])
+    const passed = encodeMessage({ to: PEER, method: 'records.get', body: message('records.get'), answer: 1 })
+    await wire.ask('relay.pass', passed)
+    expect(hex(wire.sent('relay.take'))).toBe(
+      recorded['relay.take']?.replace(hex(Buffer.from(OTHER_NODE)), hex(Buffer.from(PEER)))
+    )
   })
 
   it('every recorded message was compared', () => {

@@ -42,6 +42,12 @@ export class Departures implements Startable {
     return this.#records.get(node)?.departure
   }
 
+  /** @returns whether it has a record in the directory, and has neither left nor been removed */
+  isMember(node: NodeId): boolean {
+    const record = this.#records.get(node)
+    return record !== undefined && record.departure === undefined
+  }
+
   /** @returns the members that have a record in the directory, perhaps this node, too */
   recordedMembers(): NodeId[] {
     return [...this.#records.values()].flatMap(({ id, departure }) => (departure === undefined ? [id] : []))

@@ -52,6 +52,8 @@ export class HttpServer implements Startable {
   readonly #init: HttpServerInit
   /** In the order of the addresses. */
   readonly #servers: Server[] = []
+  /** Those that leave IPv4 to another one. */
+  readonly #ipv6Only = new WeakSet<Server>()
   #stopping: Promise<void> | undefined
 
   constructor(components: HttpServerComponents, init: HttpServerInit) {
@@ -80,7 +82,7 @@ export class HttpServer implements Startable {
     return this.#servers.flatMap(server => {
       const address = server.listening ? server.address() : null
       if (address === null) return []
-      return typeof address === 'string' ? [`unix:${address}`] : [urlOf(server, address)]
+      return typeof address === 'string' ? [`unix:${address}`] : [urlOf(server, address, this.#ipv6Only.has(server))]
     })
   }
 
@@ -101,26 +103,28 @@ export class HttpServer implements Startable {
     const server = this.#app.createServer(address.path === undefined ? this.#tls?.pair : undefined)
     this.#servers.push(server)
     try {
-      await listen(server, this.#optionsOf(address))
+      await listen(server, this.#optionsOf(server, address))
     } catch (cause) {
       const code = systemErrorCode(cause)
       if (address.path !== undefined && code === 'EADDRINUSE' && (await removeStaleSocket(address.path)))
-        await listen(server, this.#optionsOf(address)).catch(this.#refuse(address))
+        await listen(server, this.#optionsOf(server, address)).catch(this.#refuse(address))
       else if (address.path === undefined && address.host === '::' && NO_IPV6.has(code)) {
         this.#log.warn({ port: address.port }, 'this machine has no IPv6: HTTP listens on 0.0.0.0 instead of [::]')
-        await listen(server, this.#optionsOf({ ...address, host: '0.0.0.0' })).catch(this.#refuse(address))
+        await listen(server, this.#optionsOf(server, { ...address, host: '0.0.0.0' })).catch(this.#refuse(address))
       } else this.#refuse(address)(cause)
     }
   }
 
-  #optionsOf(address: ListenAddress): object {
+  #optionsOf(server: Server, address: ListenAddress): object {
     if (address.path !== undefined) return { path: address.path, backlog: BACKLOG }
     const { host, port } = address
+    if (!isIPv6(host)) return { host, port, backlog: BACKLOG }
     // `::` takes IPv4, too, unless that has an address of its own.
     const ipv6Only = this.#init.listen.some(
       other => other.path === undefined && isIPv4(other.host) && other.port === port
     )
-    return { host, port, ipv6Only: isIPv6(host) && ipv6Only, backlog: BACKLOG }
+    if (ipv6Only) this.#ipv6Only.add(server)
+    return { host, port, ipv6Only, backlog: BACKLOG }
   }
 
   /** @returns what throws `ERR_ADDRESS_IN_USE` or `ERR_CONFIG` for a system error */
@@ -160,9 +164,10 @@ function listen(server: Server, options: object): Promise<void> {
   })
 }
 
-/** A wildcard address becomes loopback. */
-function urlOf(server: Server, { address, port }: AddressInfo): string {
-  const host = address === '0.0.0.0' ? '127.0.0.1' : address === '::' ? '::1' : address
+/** A wildcard address becomes loopback: 127.0.0.1 where IPv4 is taken, because a container often has no ::1. */
+function urlOf(server: Server, { address, port }: AddressInfo, ipv6Only: boolean): string {
+  const isWildcard = address === '0.0.0.0' || address === '::'
+  const host = isWildcard ? (ipv6Only ? '::1' : '127.0.0.1') : address
   return `${server instanceof TlsServer ? 'https' : 'http'}://${isIPv6(host) ? `[${host}]` : host}:${port}`
 }
 

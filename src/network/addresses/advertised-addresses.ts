@@ -10,8 +10,8 @@ export interface AdvertisedAddressesComponents {
   readonly interfaces: () => readonly string[]
   /** The address from which packets to `remote` go out. */
   readonly routeTo: (remote: string) => Promise<string | undefined>
-  /** The address from which packets to the rest of the world go out. */
-  readonly defaultRoute: () => Promise<string | undefined>
+  /** The addresses from which packets to the rest of the world go out, at most one of each family. */
+  readonly defaultRoutes: () => Promise<readonly string[]>
 }
 
 export interface AdvertisedAddressesInit {
@@ -20,28 +20,30 @@ export interface AdvertisedAddressesInit {
   readonly listenHost: string
   /** The port that the node listens on. */
   readonly port: number
-  readonly advertise?: { readonly host: string; readonly port?: number }
+  /** At least one. */
+  readonly advertise?: readonly { readonly host: string; readonly port?: number }[] | undefined
 }
 
 /**
- * The addresses under which others reach this node: the configured one, else the address that it listens on, else those
- * of its interfaces. Interfaces that reach the most peers come first, then the one of the default route.
+ * The addresses under which others reach this node: the configured ones, else the address that it listens on, else those
+ * that its interfaces have at the moment, of both families where it listens on both. Interfaces that reach the most peers
+ * come first, then those of the default routes.
  */
 export class AdvertisedAddresses {
   readonly #components: AdvertisedAddressesComponents
   readonly #init: AdvertisedAddressesInit
   /** The interface over which each connected peer is reached. */
   readonly #routes = new Map<NodeId, string>()
-  #defaultRoute: string | undefined
+  #defaultRoutes: readonly string[] = []
 
   constructor(components: AdvertisedAddressesComponents, init: AdvertisedAddressesInit) {
     this.#components = components
     this.#init = init
   }
 
-  /** Looks up the default route again. */
+  /** To be called from time to time: looks up the default routes again. */
   async refresh(): Promise<void> {
-    this.#defaultRoute = await this.#components.defaultRoute()
+    this.#defaultRoutes = await this.#components.defaultRoutes()
   }
 
   /** @param remote - the peer's IP address */
@@ -57,19 +59,19 @@ export class AdvertisedAddresses {
   /** @returns multiaddrs with the peer id, best first, at least one */
   list(): string[] {
     const { self, listenHost, port, advertise } = this.#init
-    if (advertise !== undefined) return [multiaddrOf(advertise.host, advertise.port ?? port, self)]
+    if (advertise !== undefined) return advertise.map(({ host, port: at = port }) => multiaddrOf(host, at, self))
     if (!isWildcard(listenHost)) return [multiaddrOf(listenHost, port, self)]
     const listening = this.#components.interfaces().filter(address => listenHost === '::' || isIPv4(address))
     const rank = (address: string): number => {
       const peers = [...this.#routes.values()].filter(local => local === address).length
-      return 2 * peers + (address === this.#defaultRoute ? 1 : 0)
+      return 2 * peers + (this.#defaultRoutes.includes(address) ? 1 : 0)
     }
-    const best = listening
+    const ranked = listening
       .map((address, order) => ({ address, order, rank: rank(address) }))
       .sort((a, b) => b.rank - a.rank || a.order - b.order)
-      .slice(0, ADDRESSES_MAX)
+      .map(({ address }) => address)
     // A machine without any network can still have peers on the machine itself.
-    const addresses = best.length === 0 ? ['127.0.0.1'] : best.map(({ address }) => address)
+    const addresses = ranked.length === 0 ? ['127.0.0.1'] : bestOf(ranked)
     return addresses.map(address => multiaddrOf(address, port, self))
   }
 
@@ -82,6 +84,14 @@ export class AdvertisedAddresses {
 export function multiaddrOf(host: string, port: number, peer?: NodeId): string {
   const kind = isIPv4(host) ? 'ip4' : isIPv6(host) ? 'ip6' : 'dns'
   return `/${kind}/${host}/tcp/${port}${peer === undefined ? '' : `/p2p/${peer}`}`
+}
+
+/** @returns the first of them, and at least one of each family: an interface may have any number of IPv6 addresses */
+function bestOf(ranked: readonly string[]): readonly string[] {
+  const best = ranked.slice(0, ADDRESSES_MAX)
+  const lacking = [isIPv4, isIPv6].find(isOf => !best.some(isOf))
+  const other = lacking && ranked.find(lacking)
+  return other === undefined ? best : [...best.slice(0, ADDRESSES_MAX - 1), other]
 }
 
 function isWildcard(host: string): boolean {

@@ -29,9 +29,10 @@ export function routeTo(remote: string): Promise<string | undefined> {
   })
 }
 
-/** @returns the local address of the default route; undefined when there is none */
-export async function defaultRoute(): Promise<string | undefined> {
-  return (await routeTo(UNASSIGNED[4])) ?? (await routeTo(UNASSIGNED[6]))
+/** @returns the local addresses of the default routes, at most one of each family */
+export async function defaultRoutes(): Promise<readonly string[]> {
+  const routes = await Promise.all([routeTo(UNASSIGNED[4]), routeTo(UNASSIGNED[6])])
+  return routes.filter(address => address !== undefined)
 }
 
 export function isLoopback(address: string): boolean {

@@ -10,8 +10,8 @@ import { invariant } from '../../core/invariant.js'
 import type { Logger } from '../../core/log.js'
 import type { Random } from '../../core/random.js'
 import type { NodeId } from '../../domain/ids.js'
-import { AdvertisedAddresses, multiaddrOf } from '../addresses/advertised-addresses.js'
-import { defaultRoute, interfaceAddresses, routeTo } from '../addresses/local-addresses.js'
+import { AdvertisedAddresses, type AdvertisedAddressesInit, multiaddrOf } from '../addresses/advertised-addresses.js'
+import { defaultRoutes, interfaceAddresses, routeTo } from '../addresses/local-addresses.js'
 import { type NodeVersion, obstacleBetween } from '../node-version.js'
 import { RefusalLog } from '../refusal-log.js'
 import { serveFetch } from '../rpc/fetch-stream.js'
@@ -29,6 +29,8 @@ import { SilenceWatch } from './silence-watch.js'
 
 /** For closing a connection gracefully, ms; then it is aborted. */
 const HANG_UP_MS = 1_000
+/** How often this machine's default routes are looked up, ms; its addresses are at every heartbeat. */
+const ADDRESSES_MS = 3_000
 /** One for each connection, and some that have ended on one side only. */
 const RPC_STREAMS_MAX = 8
 /** Peers whose versions are remembered, connected or not. */
@@ -44,8 +46,8 @@ export interface Libp2pTransportInit {
   readonly privateKey: Ed25519PrivateKey
   /** Address and port; port 0 picks one. */
   readonly listen: { readonly host: string; readonly port: number }
-  /** The address to advertise; undefined: found automatically. */
-  readonly advertise?: { readonly host: string; readonly port?: number } | undefined
+  /** The addresses to advertise; undefined: found automatically. */
+  readonly advertise?: AdvertisedAddressesInit['advertise']
   /** Whether to look for peers on the local network, and to be found there. */
   readonly mdns: boolean
   readonly clusterName: string
@@ -82,6 +84,7 @@ export class Libp2pTransport implements Transport {
   #node: Libp2pNode | undefined
   #gossip: Gossip | undefined
   #advertised: AdvertisedAddresses | undefined
+  #cancelRefresh = (): void => {}
 
   constructor(components: Libp2pTransportComponents, init: Libp2pTransportInit) {
     this.#clock = components.clock
@@ -104,8 +107,9 @@ export class Libp2pTransport implements Transport {
         'NO CLUSTER KEY: any node that can reach this one may join; create a key with sheaf keygen and set --cluster-key'
       )
     }
-    const host = await ipAddress(listen.host)
-    const addresses = await listenAddresses(host, listen.port)
+    const { host, port } = await this.#listenAt(await ipAddress(listen.host), listen.port)
+    const addresses =
+      host === '::' ? [multiaddrOf('::', port), multiaddrOf('0.0.0.0', port)] : [multiaddrOf(host, port)]
     const node = await this.#createNode(addresses, await deriveSecrets(clusterName, clusterKeys))
     await this.#handleStreams(node)
     try {
@@ -116,6 +120,7 @@ export class Libp2pTransport implements Transport {
     this.#node = node
     this.#gossip = this.#startGossip(node)
     this.#advertised = await this.#findAddresses(node, host)
+    this.#refreshAddresses(this.#advertised)
   }
 
   async stop(): Promise<void> {
@@ -123,6 +128,7 @@ export class Libp2pTransport implements Transport {
     if (node === undefined) return
     this.#node = undefined
     this.#gossip = undefined
+    this.#cancelRefresh()
     for (const link of this.#links.values()) link.end()
     await Promise.all(node.getConnections().map(closeConnection))
     await node.stop()
@@ -317,11 +323,29 @@ export class Libp2pTransport implements Transport {
     invariant(port !== undefined, 'the node listens')
     const { advertise } = this.#init
     const advertised = new AdvertisedAddresses(
-      { interfaces: interfaceAddresses, routeTo, defaultRoute },
-      { self: this.self, listenHost, port: Number(port), ...(advertise === undefined ? {} : { advertise }) }
+      { interfaces: interfaceAddresses, routeTo, defaultRoutes },
+      { self: this.self, listenHost, port: Number(port), advertise }
     )
     await advertised.refresh()
     return advertised
+  }
+
+  /** A machine's addresses and routes come and go while the node runs. */
+  #refreshAddresses(advertised: AdvertisedAddresses): void {
+    this.#cancelRefresh = this.#clock.schedule(ADDRESSES_MS, () => {
+      void advertised.refresh().then(() => this.#node && this.#refreshAddresses(advertised))
+    })
+  }
+
+  /**
+   * `::` means all addresses of both families, but libp2p's IPv6 sockets accept IPv6 only, so there are two, on one port.
+   * Where a machine has no IPv6, it means all of IPv4.
+   */
+  async #listenAt(host: string, port: number): Promise<{ readonly host: string; readonly port: number }> {
+    if (host !== '::') return { host, port }
+    const free = await freePort()
+    if (free === undefined) this.#log.info({ host }, 'this machine has no IPv6; listening on IPv4 only')
+    return free === undefined ? { host: '0.0.0.0', port } : { host, port: port === 0 ? free : port }
   }
 
   /** Loopback addresses are announced only when there are no others: other machines cannot use them. */
@@ -422,21 +446,15 @@ function hangUpLimit(): AbortSignal {
   return signal
 }
 
-/** `::` means all addresses of both families, but libp2p's IPv6 sockets accept IPv6 only. @returns multiaddrs */
-async function listenAddresses(host: string, port: number): Promise<string[]> {
-  if (host !== '::') return [multiaddrOf(host, port)]
-  const both = port === 0 ? await freePort() : port
-  return [multiaddrOf('::', both), multiaddrOf('0.0.0.0', both)]
-}
-
-/** @returns a port that was free a moment ago for IPv4 and IPv6; 0 where there is no IPv6 */
-function freePort(): Promise<number> {
+/** @returns a port that was free a moment ago for IPv4 and IPv6; undefined where there is no IPv6 */
+function freePort(): Promise<number | undefined> {
   return new Promise(resolve => {
     const server = createServer()
-    server.once('error', () => resolve(0)) // libp2p will report the same error
+    server.once('error', () => resolve(undefined))
     server.listen(0, '::', () => {
       const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
+      invariant(typeof address === 'object' && address !== null, 'the server listens on TCP')
+      server.close(() => resolve(address.port))
     })
   })
 }

@@ -17,6 +17,9 @@
  *   purged     uint           ms since the Unix epoch: it has no needle of a photo whose grave it heard of before, laid-out
  *                             ones excepted; absent: it does not know
  *   age        uint           for how long it has run, all its processes together, ms; may be absent
+ *   reaches    [text]         members that it hears itself; absent: none, or it does not say
+ *
+ * `member.beat-via`, notify: the same to a member that is not connected, through another one (`../rpc/relay-transport.ts`).
  */
 import { toWellFormed } from '../../domain/cbor.js'
 import { type ModelId, parseModelId } from '../../domain/features.js'
@@ -26,6 +29,7 @@ import {
   type ActorId,
   actorIdBytes,
   actorIdFrom,
+  type NodeId,
   parseVolumeId,
   type VolumeId
 } from '../../domain/ids.js'
@@ -45,6 +49,8 @@ const HLC_BYTES = 8
 /** The model in use, its successor, and two spare ones. */
 const INDEXES_MAX = 4
 const MODEL_ID_BYTES = 8
+const REACHES_MAX = 256
+const NODE_ID_CHARACTERS_MAX = 128
 /** The last moment that RFC 3339 can write. */
 const TIME_MS_MAX = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
 
@@ -71,6 +77,8 @@ export interface Heartbeat {
   readonly purgedToMs?: number
   /** For how long the sender has run, all its processes together, ms. */
   readonly ageMs?: number
+  /** The members that the sender hears itself, so that it can pass messages on to them. Absent: none, or it does not say. */
+  readonly reaches?: readonly NodeId[]
 }
 
 export interface HeartbeatIndex {
@@ -84,7 +92,7 @@ export interface HeartbeatHead {
   readonly bytes: number
 }
 
-/** Cuts to the bounds: the first characters of name and version, the first addresses and indexes, the newest heads. */
+/** Cuts to the bounds: the first characters of name and version, the first of each list, the newest heads. */
 export function encodeHeartbeat(heartbeat: Heartbeat): Uint8Array {
   const now = new Uint8Array(HLC_BYTES)
   new DataView(now.buffer).setBigUint64(0, heartbeat.now)
@@ -114,7 +122,8 @@ export function encodeHeartbeat(heartbeat: Heartbeat): Uint8Array {
         ])
     ),
     purged: heartbeat.purgedToMs === undefined ? undefined : boundedTime(heartbeat.purgedToMs),
-    age: heartbeat.ageMs === undefined ? undefined : boundedTime(heartbeat.ageMs)
+    age: heartbeat.ageMs === undefined ? undefined : boundedTime(heartbeat.ageMs),
+    reaches: heartbeat.reaches?.slice(0, REACHES_MAX)
   })
 }
 
@@ -136,7 +145,10 @@ export function decodeHeartbeat(body: Uint8Array): Heartbeat {
     heads: message.list('heads', HEADS_MAX, head),
     ...(message.has('indexes') && { indexes: message.list('indexes', INDEXES_MAX, index) }),
     ...(message.has('purged') && { purgedToMs: message.uint('purged', TIME_MS_MAX) }),
-    ...(message.has('age') && { ageMs: message.uint('age', TIME_MS_MAX) })
+    ...(message.has('age') && { ageMs: message.uint('age', TIME_MS_MAX) }),
+    ...(message.has('reaches') && {
+      reaches: message.texts('reaches', REACHES_MAX, NODE_ID_CHARACTERS_MAX) as NodeId[]
+    })
   }
 }
 

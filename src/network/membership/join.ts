@@ -21,6 +21,8 @@ const REFUSED_MS = 5_000
 const RESOLVE_MS = 3_000
 /** Pause after this node reached itself, ms: the address may belong to another node later. */
 const SELF_MS = 60_000
+/** Of one name; the first are used. */
+const RESOLVED_MAX = 1_000
 /** Addresses found on the local network; the newest are kept. */
 const DISCOVERED_MAX = 256
 
@@ -229,7 +231,7 @@ export class JoinLoop implements Startable {
     const level = this.#joinIsDefault ? 'debug' : 'info'
     try {
       const addresses = await resolve(host)
-      name.addresses = addresses.map(address => multiaddrOf(address, port))
+      name.addresses = addresses.slice(0, RESOLVED_MAX).map(address => multiaddrOf(address, port))
       if (name.failing) log[level]({ host, addresses }, 'a --join name resolves again')
       name.failing = false
     } catch (err) {

@@ -4,8 +4,16 @@ import type { NodeId } from '../../domain/ids.js'
 import type { PeerState } from './failure-detector.js'
 import type { Heartbeat } from './heartbeat.js'
 
-/** `left`: no longer a member; it left on its own, or an operator removed it. */
-export type MemberState = PeerState | 'left'
+/**
+ * `via`: not heard itself, but an alive peer hears it and passes messages on. `left`: no longer a member; it left on its own,
+ * or an operator removed it.
+ */
+export type MemberState = PeerState | 'via' | 'left'
+
+/** @returns whether a member in this state takes part in what all do: it is alive, or reached through another one */
+export function isPresent(state: MemberState): boolean {
+  return state === 'alive' || state === 'via'
+}
 
 /** How a node stopped being a member. */
 export interface Departure {
@@ -14,8 +22,8 @@ export interface Departure {
   readonly at: Hlc
 }
 
-/** How a node describes itself in its heartbeats; `Membership` adds sequence, addresses and time. */
-export type NodeDescription = Omit<Heartbeat, 'sequence' | 'addresses' | 'now'>
+/** How a node describes itself in its heartbeats; `Membership` adds sequence, addresses, time and whom it hears. */
+export type NodeDescription = Omit<Heartbeat, 'sequence' | 'addresses' | 'now' | 'reaches'>
 
 /** The directory's record of a member, present or absent. */
 export interface MemberRecord {
@@ -66,5 +74,5 @@ export interface MemberView {
 /** @returns the event that a change of state is for clients; undefined for suspicion, and for a suspicion that passes */
 export function memberEvent(view: MemberView, was: MemberState): 'member.up' | 'member.down' | undefined {
   if (view.state === 'down' || view.state === 'left') return 'member.down'
-  return view.state === 'alive' && was === 'down' ? 'member.up' : undefined
+  return isPresent(view.state) && was === 'down' ? 'member.up' : undefined
 }

@@ -7,11 +7,12 @@ import { type Hlc, hlcMs } from '../../domain/hlc.js'
 import type { ActorId, NodeId } from '../../domain/ids.js'
 import type { Transport } from '../transport.js'
 import { AwakeTime } from './awake-time.js'
-import { FailureDetector } from './failure-detector.js'
+import { FailureDetector, type PeerState } from './failure-detector.js'
 import { boundedAddresses, decodeHeartbeat, encodeHeartbeat, type Heartbeat } from './heartbeat.js'
 import type { KnownPeer } from './join.js'
 import type { MemberRecord, MemberState, MemberStore, MemberView, NodeDescription } from './member-view.js'
 import { PeerExchange } from './peer-exchange.js'
+import { Vouchers } from './vouchers.js'
 
 /** Pauses between heartbeats are a random share of `heartbeatMs`, at least this one, so that nodes do not act in step. */
 const HEARTBEAT_SHARE_MIN = 0.8
@@ -26,8 +27,12 @@ const CLOCK_SKEW_MS_MAX = 60_000
 /** Nodes without a record in the directory that stay listed once they are down. */
 const UNRECORDED_MEMBERS_MAX = 1_000
 
+/** A member that is reached through another one is sent a heartbeat no more often, ms. */
+const RELAYED_HEARTBEAT_MS = 1_000
+
 const STATE_MESSAGES = {
   alive: 'a member is up',
+  via: 'a member is not connected, but reached through another one',
   suspect: 'a member is suspect: it is silent or disconnected',
   left: 'a member has left or was removed'
 } as const
@@ -41,6 +46,7 @@ const UNKNOWN_MEMBER: Member = {
 }
 
 export interface MembershipComponents {
+  /** Hints to a member that is not connected may go through one of `waysTo`. */
   readonly transport: Pick<Transport, 'self' | 'addresses' | 'peers' | 'onPeer' | 'request' | 'notify' | 'handle'>
   readonly clock: Clock
   readonly random: Random
@@ -75,7 +81,8 @@ type HeartbeatListener = (peer: NodeId, heartbeat: Heartbeat) => void
 
 /**
  * Tracks the members of the cluster and their states. Every node sends heartbeats to all connected peers and judges each of
- * them by its silence towards this node alone; opinions of third nodes do not count.
+ * them by its silence towards this node alone. Only where it would be down, an alive peer that hears it makes it `via`
+ * instead: nodes behind different address translators never connect, and yet form one cluster with a node between them.
  *
  * A member stays listed while it is absent, and after a restart of this node: absent members count. Nodes known only from
  * peer exchange are not listed, but dialed.
@@ -85,6 +92,7 @@ export class Membership implements Startable {
   readonly #heartbeatMs: number
   readonly #awake: AwakeTime
   readonly #detector: FailureDetector
+  readonly #vouchers: Vouchers
   readonly #exchange: PeerExchange
   /** Contains this node, too, once the directory has its record. */
   readonly #members = new Map<NodeId, Member>()
@@ -96,6 +104,7 @@ export class Membership implements Startable {
   #sequence = 0
   #lastHeartbeatMs = 0
   #nextHeartbeatMs = 0
+  #nextRelayedMs = 0
   #nextExchangeMs: number
   #nextSaveMs = 0
   #savedText = ''
@@ -111,12 +120,18 @@ export class Membership implements Startable {
     this.#heartbeatMs = heartbeatMs
     this.#awake = new AwakeTime({ clock })
     this.#detector = new FailureDetector({ suspectMs, downMs })
+    this.#vouchers = new Vouchers({ freshMs: suspectMs, validMs: downMs })
     this.#exchange = new PeerExchange({ transport, clock, log, members: () => this.#others() })
     this.#nextExchangeMs = this.#exchangePauseMs()
     transport.handle('member.beat', async (peer, body) => {
       this.#noteHeartbeat(peer, decodeHeartbeat(body))
       return new Uint8Array()
     })
+    const takeRelayed = async (member: NodeId, body: Uint8Array): Promise<Uint8Array> => {
+      this.#noteRelayedHeartbeat(member, decodeHeartbeat(body))
+      return new Uint8Array()
+    }
+    transport.handle('member.beat-via', takeRelayed, { relayed: true })
   }
 
   /** To be called once the directory is complete. The transport may have peers already. */
@@ -149,6 +164,28 @@ export class Membership implements Startable {
   /** @returns the peers worth asking now: connected and alive; without this node */
   alive(): NodeId[] {
     return this.#components.transport.peers().filter(peer => this.#state(peer) === 'alive')
+  }
+
+  /** @returns the members to count on: alive, or reached through others; without this node */
+  present(): NodeId[] {
+    return [...this.alive(), ...this.#via()]
+  }
+
+  /** @returns the nodes that can be asked, be it through others; without this node */
+  reachable(): NodeId[] {
+    return [...this.#components.transport.peers(), ...this.distant()]
+  }
+
+  /** @returns the members that only others are connected to */
+  distant(): NodeId[] {
+    const peers = this.#components.transport.peers()
+    return this.#via().filter(id => !peers.includes(id))
+  }
+
+  /** @returns the alive peers that hear a member in state `via` themselves, the latest heard first; else none */
+  waysTo(member: NodeId): NodeId[] {
+    if (!this.#vouchers.via.has(member)) return []
+    return this.#vouchers.of(member, this.#awakeMs()).filter(peer => this.#state(peer) === 'alive')
   }
 
   /** @returns the nodes that may be dialed: members, connected or not, and nodes from peer exchange; without this node */
@@ -184,7 +221,7 @@ export class Membership implements Startable {
 
   #tick(): void {
     const { clock, random } = this.#components
-    for (const { peer, was } of this.#detector.judge(this.#awakeMs())) this.#noteTransition(peer, was)
+    this.#judgeVouchers(new Map(this.#detector.judge(this.#awakeMs()).map(({ peer, was }) => [peer, was])))
     const now = clock.monotonic()
     if (now >= this.#nextHeartbeatMs) this.#sendHeartbeat()
     if (now >= this.#nextExchangeMs) {
@@ -203,21 +240,31 @@ export class Membership implements Startable {
     const share = HEARTBEAT_SHARE_MIN + (1 - HEARTBEAT_SHARE_MIN) * random.fraction()
     this.#lastHeartbeatMs = clock.monotonic()
     this.#nextHeartbeatMs = this.#lastHeartbeatMs + this.#heartbeatMs * share
-    this.#saveOwnRecord(this.#sendHeartbeatTo(transport.peers()))
+    const isForAll = this.#lastHeartbeatMs >= this.#nextRelayedMs
+    if (isForAll) this.#nextRelayedMs = this.#lastHeartbeatMs + RELAYED_HEARTBEAT_MS
+    this.#saveOwnRecord(this.#sendHeartbeatTo(transport.peers(), isForAll ? this.#via() : []))
   }
 
-  #sendHeartbeatTo(peers: readonly NodeId[]): Heartbeat {
+  #sendHeartbeatTo(peers: readonly NodeId[], via: readonly NodeId[]): Heartbeat {
     const { transport } = this.#components
     this.#sequence++
     const heartbeat = this.#ownHeartbeat()
     const body = encodeHeartbeat(heartbeat)
     for (const peer of peers) transport.notify(peer, 'member.beat', body)
+    for (const member of via) transport.notify(member, 'member.beat-via', body)
     return heartbeat
   }
 
   #ownHeartbeat(): Heartbeat {
     const { transport, describe, now } = this.#components
-    return { ...describe(), sequence: this.#sequence, addresses: boundedAddresses(transport.addresses()), now: now() }
+    const reaches = this.alive()
+    return {
+      ...describe(),
+      sequence: this.#sequence,
+      addresses: boundedAddresses(transport.addresses()),
+      now: now(),
+      ...(reaches.length > 0 && { reaches })
+    }
   }
 
   /** Writes this node's name and addresses into the directory, so that others remember it while it is absent. */
@@ -239,7 +286,7 @@ export class Membership implements Startable {
   #noteConnected(peer: NodeId): void {
     this.#hasMetPeer = true
     this.#detector.noteConnected(peer, this.#awakeMs())
-    this.#sendHeartbeatTo([peer])
+    this.#sendHeartbeatTo([peer], [])
     this.#run(this.#exchange.ask(peer, this.#abort.signal))
   }
 
@@ -249,18 +296,35 @@ export class Membership implements Startable {
   }
 
   #noteHeartbeat(peer: NodeId, heartbeat: Heartbeat): void {
-    const { transport, clock } = this.#components
-    if (!transport.peers().includes(peer)) return // the connection has ended meanwhile
+    if (!this.#components.transport.peers().includes(peer)) return // the connection has ended meanwhile
+    const isNewer = this.#noteDescription(peer, heartbeat)
+    const before = this.#presence(peer)
+    this.#detector.noteHeartbeat(peer, this.#awakeMs())
+    if (isNewer) this.#vouchers.note(peer, heartbeat.reaches ?? [], this.#awakeMs())
+    if (before !== 'alive' && before !== 'via') this.#noteTransition(peer, before)
+    this.#judgeVouchers(new Map())
+    if (isNewer) this.#tell(peer, heartbeat)
+  }
+
+  /** A member in state `via` described itself through another one. */
+  #noteRelayedHeartbeat(member: NodeId, heartbeat: Heartbeat): void {
+    if (this.#state(member) === 'via' && this.#noteDescription(member, heartbeat)) this.#tell(member, heartbeat)
+  }
+
+  /** @returns whether it is newer than all before */
+  #noteDescription(peer: NodeId, heartbeat: Heartbeat): boolean {
     const before = this.#members.get(peer) ?? UNKNOWN_MEMBER
     const isNewer =
       before.heartbeat === undefined ||
       heartbeat.epoch !== before.heartbeat.epoch ||
       heartbeat.sequence > before.heartbeat.sequence
     const update = isNewer ? { heartbeat, ...this.#skew(peer, heartbeat, before) } : {}
-    this.#members.set(peer, { ...before, ...update, lastSeenAtMs: clock.now() })
-    const was = this.#detector.noteHeartbeat(peer, this.#awakeMs())
-    if (was !== 'alive') this.#noteTransition(peer, was)
-    if (isNewer) for (const listener of this.#heartbeatListeners) listener(peer, heartbeat)
+    this.#members.set(peer, { ...before, ...update, lastSeenAtMs: this.#components.clock.now() })
+    return isNewer
+  }
+
+  #tell(peer: NodeId, heartbeat: Heartbeat): void {
+    for (const listener of this.#heartbeatListeners) listener(peer, heartbeat)
   }
 
   /** Warns once per epoch of the peer. */
@@ -281,7 +345,7 @@ export class Membership implements Startable {
     const before = this.#members.get(record.id) ?? UNKNOWN_MEMBER
     this.#members.set(record.id, { ...before, record })
     if (record.id === this.#components.transport.self) this.#noteOwnRecord(before.record, record)
-    const was = this.#detector.state(record.id)
+    const was = this.#presence(record.id)
     if (record.departure === undefined || before.record?.departure !== undefined || was === 'down') return
     this.#reportChange(record.id, was)
   }
@@ -290,6 +354,22 @@ export class Membership implements Startable {
   #noteOwnRecord(before: MemberRecord | undefined, record: MemberRecord): void {
     this.#savedText = ''
     if (before?.departure !== undefined && record.departure === undefined) this.#nextSaveMs = 0
+  }
+
+  /** Looks who is reached through others now. @param before - the states of members that changed already, to be reported */
+  #judgeVouchers(before: Map<NodeId, MemberState>): void {
+    const candidates = [...this.#members].filter(([id, { record }]) => {
+      const isMember = record !== undefined && record.departure === undefined
+      return isMember && id !== this.#components.transport.self && this.#detector.state(id) === 'down'
+    })
+    const wasVia = new Set(this.#vouchers.via)
+    for (const id of this.#vouchers.judge(
+      candidates.map(([id]) => id),
+      this.#awakeMs()
+    )) {
+      if (!before.has(id)) before.set(id, wasVia.has(id) ? 'via' : 'down')
+    }
+    for (const [id, was] of before) if (this.#presence(id) !== was) this.#noteTransition(id, was)
   }
 
   #noteTransition(peer: NodeId, was: MemberState): void {
@@ -353,7 +433,18 @@ export class Membership implements Startable {
   }
 
   #state(id: NodeId): MemberState {
-    return this.#members.get(id)?.record?.departure === undefined ? this.#detector.state(id) : 'left'
+    return this.#members.get(id)?.record?.departure === undefined ? this.#presence(id) : 'left'
+  }
+
+  /** @returns its state, whether or not it is a member */
+  #presence(id: NodeId): PeerState | 'via' {
+    const state = this.#detector.state(id)
+    return state === 'down' && this.#vouchers.via.has(id) ? 'via' : state
+  }
+
+  /** @returns the members in state `via` */
+  #via(): NodeId[] {
+    return [...this.#vouchers.via].filter(id => this.#state(id) === 'via')
   }
 
   /** @returns the members that may be dialed; a departed node dials itself if it wants to return */

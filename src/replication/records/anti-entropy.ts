@@ -115,7 +115,7 @@ export class AntiEntropy implements Startable {
       return answerNodes(this.#replica, request)
     })
     transport.handle(METHOD_LEAVES, (_peer, body) => answerLeaves(this.#replica, body))
-    transport.handle(METHOD_GET, (_peer, body) => answerGet(this.#replica, body))
+    transport.handle(METHOD_GET, (_peer, body) => answerGet(this.#replica, body), { relayed: true })
     transport.handle(METHOD_PUT, (peer, body) => answerPut(this.#replica, body, peer))
     this.#unsubscribe = transport.onPeer((peer, state) => {
       if (state === 'down') this.#schedules.delete(peer)

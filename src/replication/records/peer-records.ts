@@ -10,12 +10,14 @@ import { decodeGetAnswer, encodeGetRequest, METHOD_GET } from './anti-entropy-me
 const ASK_MS_MAX = 2_000
 
 export interface PeerRecordsComponents {
-  readonly transport: Pick<Transport, 'peers' | 'request'>
+  readonly transport: Pick<Transport, 'request'>
   readonly directory: Pick<Directory, 'merge'>
   readonly clock: Clock
   readonly log: Logger
   /** All members but this node, absent ones too. */
   readonly others: () => readonly NodeId[]
+  /** The nodes that can be asked now, be it through others. */
+  readonly reachable: () => readonly NodeId[]
 }
 
 /** Asks the peers for a record that is unknown here: it may have been written on another node a moment ago. */
@@ -32,8 +34,8 @@ export class PeerRecords {
    * @returns whether every member has answered
    */
   async fetch(key: RecordKey): Promise<boolean> {
-    const { transport, others } = this.#components
-    const peers = transport.peers()
+    const { others, reachable } = this.#components
+    const peers = reachable()
     const answered = await Promise.all(peers.map(peer => this.#ask(peer, key)))
     return answered.every(Boolean) && others().every(member => peers.includes(member))
   }

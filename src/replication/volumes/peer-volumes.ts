@@ -19,10 +19,12 @@ interface Waiter {
 
 /**
  * What each connected peer holds of each volume, from its announcements and acknowledgments. Soft state: it is dropped with
- * the connection and restored by the next `volume.heads`.
+ * the connection and restored by the next `volume.heads`. What *distant* members hold, to which only others are connected, is
+ * counted as copies, but comes from them by no way of its own.
  */
 export class PeerVolumes {
   readonly #peers = new Map<NodeId, Map<VolumeId, Holding>>()
+  readonly #distant = new Map<NodeId, Map<VolumeId, Holding>>()
   readonly #waiters = new Set<Waiter>()
   /** The greatest end that any peer acknowledged since the process started: a disconnected peer keeps its copy. */
   readonly #acknowledged = new Map<VolumeId, number>()
@@ -45,14 +47,29 @@ export class PeerVolumes {
 
   /** @param volumes - everything that the peer holds, as it answered `volume.heads` */
   replace(peer: NodeId, volumes: readonly HeldVolume[]): void {
-    const holdings = new Map<VolumeId, Holding>()
-    for (const { volume, end, holes } of volumes) {
-      const acknowledged = holes[0]?.from ?? end
-      holdings.set(volume, { end, holes, acknowledged })
-      this.#noteFurthest(volume, acknowledged)
-    }
-    this.#peers.set(peer, holdings)
+    this.#peers.set(peer, this.#holdingsOf(volumes))
+    this.#distant.delete(peer)
     this.#wakeWaiters()
+  }
+
+  /** The same of a distant member. */
+  replaceDistant(member: NodeId, volumes: readonly HeldVolume[]): void {
+    this.#distant.set(member, this.#holdingsOf(volumes))
+    this.#wakeWaiters()
+  }
+
+  /** Of a distant member, once everything that it holds is known. */
+  noteDistantAcknowledged(member: NodeId, volume: VolumeId, end: number): void {
+    const holdings = this.#distant.get(member)
+    if (holdings === undefined || (holdings.get(volume)?.acknowledged ?? 0) >= end) return
+    holdings.set(volume, { end, holes: [], acknowledged: end })
+    this.#noteFurthest(volume, end)
+    this.#wakeWaiters()
+  }
+
+  /** Forgets what all other members held while they were distant. */
+  keepDistant(members: readonly NodeId[]): void {
+    for (const member of this.#distant.keys()) if (!members.includes(member)) this.#distant.delete(member)
   }
 
   /** @param from - a place that the peer was asked about: what was known behind it gives way to the answer */
@@ -117,16 +134,16 @@ export class PeerVolumes {
     return end
   }
 
-  /** @returns how many peers hold all places durably */
+  /** @returns how many peers and distant members hold all places durably */
   holders(places: Waiter['places']): number {
     let count = 0
-    for (const holdings of this.#peers.values()) {
+    for (const holdings of [...this.#peers.values(), ...this.#distant.values()]) {
       if (places.every(({ volume, end }) => (holdings.get(volume)?.acknowledged ?? 0) >= end)) count++
     }
     return count
   }
 
-  /** Waits until `wanted` peers hold all places durably, or the signal aborts. @returns how many do then */
+  /** Waits until `wanted` peers and distant members hold all places durably, or the signal aborts. @returns how many do then */
   waitForHolders(places: Waiter['places'], wanted: number, signal: AbortSignal): Promise<number> {
     const holders = this.holders(places)
     if (holders >= wanted || signal.aborted) return Promise.resolve(holders)
@@ -160,11 +177,21 @@ export class PeerVolumes {
 
   /** @returns bytes of the given volumes that a peer lacks; undefined when its volumes are unknown */
   missing(peer: NodeId, volumes: Iterable<{ readonly id: VolumeId; readonly end: number }>): number | undefined {
-    const holdings = this.#peers.get(peer)
+    const holdings = this.#peers.get(peer) ?? this.#distant.get(peer)
     if (holdings === undefined) return undefined
     let bytes = 0
     for (const { id, end } of volumes) bytes += Math.max(0, end - (holdings.get(id)?.end ?? 0))
     return bytes
+  }
+
+  #holdingsOf(volumes: readonly HeldVolume[]): Map<VolumeId, Holding> {
+    const holdings = new Map<VolumeId, Holding>()
+    for (const { volume, end, holes } of volumes) {
+      const acknowledged = holes[0]?.from ?? end
+      holdings.set(volume, { end, holes, acknowledged })
+      this.#noteFurthest(volume, acknowledged)
+    }
+    return holdings
   }
 
   #noteFurthest(volume: VolumeId, end: number): void {

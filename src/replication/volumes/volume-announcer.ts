@@ -17,6 +17,9 @@ export interface VolumeAnnouncerComponents {
   readonly log: Logger
   /** Default: nothing is traced. */
   readonly tracer?: Tracer | undefined
+  /** See `VolumeShippingComponents`. */
+  readonly distant?: () => readonly NodeId[]
+  readonly writerOf?: (volume: Volume) => NodeId | undefined
 }
 
 /** Up to where a volume was announced or sent. */
@@ -81,8 +84,16 @@ export class VolumeAnnouncer {
     }
     // Only copies are acknowledged: a writer's own copy always counts.
     const method = volume.holes.length > 0 ? 'volume.head' : 'volume.ack'
-    for (const peer of transport.peers())
-      transport.notify(peer, method, encodeHead({ volume: volume.id, end: volume.end }))
+    const head = encodeHead({ volume: volume.id, end: volume.end })
+    for (const peer of transport.peers()) transport.notify(peer, method, head)
+    const writer = this.#distantWriter(volume) // it may wait for copies; others ask for all heads from time to time
+    if (writer !== undefined && method === 'volume.ack') transport.notify(writer, method, head)
+  }
+
+  #distantWriter(volume: Volume): NodeId | undefined {
+    const { distant, writerOf } = this.#components
+    const writer = writerOf?.(volume)
+    return writer !== undefined && distant?.().includes(writer) === true ? writer : undefined
   }
 
   #announceOwn(volume: Volume): void {

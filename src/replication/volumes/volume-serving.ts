@@ -43,7 +43,7 @@ export class VolumeServing {
     this.#components = components
     this.#verifier = new VolumeVerifier(components, init)
     const { transport } = components
-    transport.handle('volume.heads', async () => encodeHeads(this.#heldVolumes()))
+    transport.handle('volume.heads', async () => encodeHeads(this.#heldVolumes()), { relayed: true })
     transport.handle('volume.superblock', async (_peer, body) => this.#superblock(decodeVolume(body)))
     transport.handle('volume.read', async (_peer, body) => this.#read(decodeRange(body)))
     transport.handleFetch('volume.range', (_peer, body) => this.#serve(decodeRange(body)))

@@ -44,6 +44,10 @@ export interface VolumeShippingComponents {
   readonly tracer?: Tracer | undefined
   /** Retired volumes are neither pulled nor repaired: their live needles were moved to other volumes. */
   readonly isRetired: (volume: VolumeId) => boolean
+  /** Members that only others are connected to; their copies count, but nothing is pulled from them. Default: none. */
+  readonly distant?: () => readonly NodeId[]
+  /** @returns the node whose volume this is; default: unknown */
+  readonly writerOf?: (volume: Volume) => NodeId | undefined
   /** Called when the last hole of a volume has been filled. */
   readonly onRepaired?: () => void
 }
@@ -104,7 +108,7 @@ export class VolumeShipping implements Startable {
       { name: 'volume shipping', idleMs: CHECK_MS, step: () => this.#check() }
     )
     transport.handle('volume.head', async (peer, body) => this.#takeHead(peer, body))
-    transport.handle('volume.ack', async (peer, body) => this.#takeAck(peer, body))
+    transport.handle('volume.ack', async (peer, body) => this.#takeAck(peer, body), { relayed: true })
     transport.handle('volume.bytes', (peer, body) => this.#takeBytes(peer, body))
     this.#serving = new VolumeServing(components, { signal: this.#abort.signal })
     this.#announcer = new VolumeAnnouncer(components)
@@ -212,8 +216,11 @@ export class VolumeShipping implements Startable {
 
   #takeAck(peer: NodeId, body: Uint8Array): Uint8Array {
     const { volume, end } = decodeHead(body)
-    this.#components.peers.noteAcknowledged(peer, volume, end)
-    this.#want(volume)
+    const { transport, peers } = this.#components
+    if (transport.peers().includes(peer)) {
+      peers.noteAcknowledged(peer, volume, end)
+      this.#want(volume)
+    } else peers.noteDistantAcknowledged(peer, volume, end)
     return new Uint8Array()
   }
 
@@ -252,10 +259,12 @@ export class VolumeShipping implements Startable {
   // --- looking for work ---
 
   async #check(): Promise<'idle'> {
-    const { transport, clock } = this.#components
+    const { transport, clock, peers, distant } = this.#components
     const now = clock.monotonic()
+    const far = distant?.() ?? []
+    peers.keepDistant(far)
     this.#samples = [...this.#samples.slice(1 - RATE_SAMPLES), { atMs: now, bytes: this.#puller.receivedBytes }]
-    for (const peer of transport.peers()) {
+    for (const peer of [...transport.peers(), ...far]) {
       if ((this.#nextExchange.get(peer) ?? 0) <= now) void this.#exchange(peer)
     }
     this.#puller.dropExpiredPenalties()
@@ -277,6 +286,10 @@ export class VolumeShipping implements Startable {
       const body = await withDeadline(clock, REQUEST_MS_MAX, this.#abort.signal, signal =>
         transport.request(peer, 'volume.heads', encodeMessage({}), signal)
       )
+      if (!transport.peers().includes(peer)) {
+        peers.replaceDistant(peer, decodeHeads(body))
+        return
+      }
       peers.replace(peer, decodeHeads(body))
       for (const id of peers.ends().keys()) this.#want(id)
     } catch (err) {

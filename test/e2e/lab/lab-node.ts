@@ -13,6 +13,8 @@ export interface LabNodeInit {
   /** How many there are. */
   readonly hosts: number
   readonly folder: string
+  /** How it meets others; default: it tries the IPv4 addresses of all hosts. */
+  readonly flags?: readonly string[]
   /** By how much the machine's clock is ahead. */
   readonly skewSeconds?: number
 }
@@ -21,7 +23,8 @@ export interface MemberJson {
   readonly id: string
   readonly name: string
   readonly self: boolean
-  readonly state: 'alive' | 'suspect' | 'down' | 'left'
+  readonly addresses: readonly string[]
+  readonly state: 'alive' | 'via' | 'suspect' | 'down' | 'left'
 }
 
 export interface VolumeJson {
@@ -34,14 +37,21 @@ export interface VolumeJson {
 /** A real node on a host of its own; its processes live one after the other. */
 export class LabNode {
   readonly name: string
-  readonly client: HttpClient
   readonly #init: LabNodeInit
+  #client: HttpClient
+  /** The number in its machine's address. */
+  #address: number
   #process: NodeProcess | undefined
 
   constructor(init: LabNodeInit) {
     this.#init = init
     this.name = `n${init.host}`
-    this.client = new HttpClient(`http://${init.lab.address(init.host)}:8000`, { timeoutMs: 15_000 })
+    this.#address = init.host
+    this.#client = this.#newClient()
+  }
+
+  get client(): HttpClient {
+    return this.#client
   }
 
   /** Whether clocks can be faked here. */
@@ -57,6 +67,7 @@ export class LabNode {
   async start(): Promise<void> {
     const { lab, host, hosts, skewSeconds = 0 } = this.#init
     const others = Array.from({ length: hosts }, (_, i) => `${lab.address(i + 1)}:4001`)
+    const { flags = ['--p2p', '0.0.0.0:4001', '--open-cluster', '--join', others.join()] } = this.#init
     this.#process = await NodeProcess.start({
       dataDir: this.#data,
       launcher: lab.on(host),
@@ -68,13 +79,21 @@ export class LabNode {
               FAKETIME: `${skewSeconds > 0 ? '+' : ''}${skewSeconds}s`,
               DONT_FAKE_MONOTONIC: '1'
             },
-      flags: ['--http', '0.0.0.0:8000', '--p2p', '0.0.0.0:4001', '--join', others.join(), '--name', this.name]
+      flags: ['--http', '0.0.0.0:8000', ...flags, '--name', this.name]
     })
   }
 
   async kill(): Promise<void> {
     await this.process.kill9()
     this.#process = undefined
+  }
+
+  /** Its machine gets another IPv4 address while it runs. @param as - the number in the new one */
+  moveTo(as: number): void {
+    this.#client.close()
+    this.#init.lab.readdress(this.#init.host, this.#address, as)
+    this.#address = as
+    this.#client = this.#newClient()
   }
 
   /** Empties the disk of a node that does not run: it comes back as a new one. */
@@ -104,6 +123,10 @@ export class LabNode {
 
   async volumes(): Promise<readonly VolumeJson[]> {
     return (await this.client.json<{ volumes: VolumeJson[] }>('GET', '/volumes', 200)).volumes
+  }
+
+  #newClient(): HttpClient {
+    return new HttpClient(`http://${this.#init.lab.address(this.#address)}:8000`, { timeoutMs: 15_000 })
   }
 
   get #data(): string {

@@ -1,8 +1,7 @@
 import { execFileSync } from 'node:child_process'
 
-/** Hosts are 10.213.77.1…; the machine itself looks on from .254. */
-const NET = '10.213.77'
-const OBSERVER = `${NET}.254`
+/** Where the port of the nodes is. */
+const P2P_PORT = 4001
 
 /**
  * Several hosts on one machine, as network namespaces on one bridge, which has a namespace of its own so that no firewall
@@ -12,11 +11,17 @@ const OBSERVER = `${NET}.254`
 export class NetworkLab {
   readonly #prefix: string
   readonly #hosts: number
+  readonly #net: number
 
-  /** @param prefix - of the namespaces' and interfaces' names: letters, at most 8 */
-  constructor(prefix: string, hosts: number) {
+  /**
+   * @param prefix - of the namespaces' and interfaces' names: letters, at most 8
+   * @param net - labs that may run at the same time have different ones. Hosts are 10.213.`net`.1… and fd00:213:`net`::1…;
+   *   the machine itself looks on from .254
+   */
+  constructor(prefix: string, hosts: number, net = 77) {
     this.#prefix = prefix
     this.#hosts = hosts
+    this.#net = net
   }
 
   /** @returns why no lab can be made here; undefined when one can */
@@ -25,8 +30,9 @@ export class NetworkLab {
     if (process.getuid?.() !== 0) return 'making network namespaces needs root'
     try {
       run('nft', '--version')
-      run('ip', 'netns', 'add', 'sheafprobe')
-      run('ip', 'netns', 'del', 'sheafprobe')
+      const probe = `sheafprobe${process.pid}`
+      run('ip', 'netns', 'add', probe)
+      run('ip', 'netns', 'del', probe)
       return undefined
     } catch (err) {
       return `network namespaces cannot be made: ${String(err)}`
@@ -44,7 +50,7 @@ export class NetworkLab {
     const outside = `${this.#prefix}out`
     run('ip', 'link', 'add', inside, 'netns', this.#switch, 'type', 'veth', 'peer', 'name', outside)
     this.#inSwitch('ip', 'link', 'set', inside, 'master', 'br0', 'up')
-    run('ip', 'addr', 'add', `${OBSERVER}/24`, 'dev', outside)
+    run('ip', 'addr', 'add', `${this.address(254)}/24`, 'dev', outside)
     run('ip', 'link', 'set', outside, 'up')
   }
 
@@ -61,7 +67,31 @@ export class NetworkLab {
   }
 
   address(host: number): string {
-    return `${NET}.${host}`
+    return `10.213.${this.#net}.${host}`
+  }
+
+  /** @returns without brackets */
+  address6(host: number): string {
+    return `fd00:213:${this.#net}::${host}`
+  }
+
+  /** Gives a host another IPv4 address, as a router does. @param as - the number in the new address */
+  readdress(host: number, from: number, as: number): void {
+    const inHost = (...command: string[]): string => run(...this.on(host), ...command)
+    inHost('ip', 'addr', 'del', `${this.address(from)}/24`, 'dev', 'eth0')
+    inHost('ip', 'addr', 'add', `${this.address(as)}/24`, 'brd', '+', 'dev', 'eth0')
+    inHost('ip', 'route', 'replace', '224.0.0.0/4', 'dev', 'eth0')
+  }
+
+  /** The name of the host's namespace. */
+  namespace(host: number): string {
+    return this.#host(host)
+  }
+
+  /** Nobody can connect to the nodes of these hosts any more, while they can connect to others. */
+  dialOutOnly(hosts: readonly number[]): void {
+    this.heal()
+    this.#drop(hosts.map(host => ['oifname', this.#port(host), 'tcp', 'dport', `${P2P_PORT}`]))
   }
 
   /** @returns the command that runs what follows it on the host, as the same process */
@@ -76,13 +106,13 @@ export class NetworkLab {
       const others = groups.toSpliced(i, 1).flat()
       return group.flatMap(from => others.map(to => [from, to] as const))
     })
-    this.#drop(pairs)
+    this.#cut(pairs)
   }
 
   /** Nothing gets from one host to the others any more, while all gets back. */
   oneWay(from: number, to: readonly number[]): void {
     this.heal()
-    this.#drop(to.map(host => [from, host] as const))
+    this.#cut(to.map(host => [from, host] as const))
   }
 
   heal(): void {
@@ -99,17 +129,20 @@ export class NetworkLab {
     const inHost = (...command: string[]): string => run(...this.on(host), ...command)
     inHost('ip', 'link', 'set', 'lo', 'up')
     inHost('ip', 'addr', 'add', `${this.address(host)}/24`, 'brd', '+', 'dev', 'eth0')
+    inHost('ip', 'addr', 'add', `${this.address6(host)}/64`, 'dev', 'eth0', 'nodad')
     inHost('ip', 'link', 'set', 'eth0', 'up')
     inHost('ip', 'route', 'add', '224.0.0.0/4', 'dev', 'eth0') // multicast has no other route
   }
 
-  #drop(pairs: readonly (readonly [from: number, to: number])[]): void {
+  #cut(pairs: readonly (readonly [from: number, to: number])[]): void {
+    this.#drop(pairs.map(([from, to]) => ['iifname', this.#port(from), 'oifname', this.#port(to)]))
+  }
+
+  /** @param matches - rules of nft, without the verdict */
+  #drop(matches: readonly (readonly string[])[]): void {
     this.#inSwitch('nft', 'add', 'table', 'bridge', 'cut')
     this.#inSwitch('nft', 'add', 'chain', 'bridge', 'cut', 'passing', '{ type filter hook forward priority 0; }')
-    for (const [from, to] of pairs) {
-      const match = ['iifname', this.#port(from), 'oifname', this.#port(to)]
-      this.#inSwitch('nft', 'add', 'rule', 'bridge', 'cut', 'passing', ...match, 'drop')
-    }
+    for (const match of matches) this.#inSwitch('nft', 'add', 'rule', 'bridge', 'cut', 'passing', ...match, 'drop')
   }
 
   get #switch(): string {

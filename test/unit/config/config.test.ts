@@ -18,12 +18,13 @@ const GOOD: Readonly<Record<SettingName, readonly [string, string]>> = {
   purgeDays: ['0', '1.5'],
   maxUploadBytes: ['1', '8Ki'],
   logLevel: ['debug', 'error'],
-  p2p: ['127.0.0.1:1', '0.0.0.0:0'],
-  advertise: ['a', 'a:1'],
+  p2p: ['127.0.0.1:1', '[::1]:0'],
+  advertise: ['a', 'a:1,[fd00::7]'],
   join: ['a', 'a,b:1'],
   mdns: ['on', 'off'],
   clusterName: ['a', 'b'],
   clusterKey: ['/k', '/l'],
+  openCluster: ['on', 'off'],
   model: ['resnet50', 'clip'],
   models: ['/m', '/n'],
   metrics: ['127.0.0.1:1', '[::1]:0'],
@@ -83,13 +84,14 @@ test('without anything said, the defaults are those of the contract', () => {
     metrics: undefined,
     metricsToken: undefined,
     otlp: undefined,
-    otlpRatio: 1
+    otlpRatio: 1,
+    openCluster: false
   })
 })
 
 test('a node that others can reach looks for them, unless it is told where', () => {
   const found = (args: readonly string[]) => {
-    const { p2p, join, joinIsDefault, mdns } = load({ args })
+    const { p2p, join, joinIsDefault, mdns } = load({ args: [...args, '--open-cluster'] })
     expect(joinIsDefault).toBe(!args.includes('--join'))
     return [p2p.host, join, mdns]
   }
@@ -107,8 +109,55 @@ test('the cluster key: from a file, an older one in its second line, or from the
   for (const bad of ['', 'too short', '0123456789abcdef\n'.repeat(3)]) expect(() => keysIn(bad)).toThrow(SheafError)
   const environment = { SHEAF_CLUSTER_KEY: '0123456789abcdef' }
   expect(load({ environment }).clusterKeys).toEqual(['0123456789abcdef'])
-  expect(faultsOf({ environment: { SHEAF_CLUSTER_KEY: 'x' } })).toHaveLength(1)
-  expect(faultsOf({ args: ['--cluster-key', '/missing'] })).toHaveLength(1)
+})
+
+test('a key that is given and cannot be used is a fault, and never the same as no key', () => {
+  const wayOut = expect.stringContaining('sheaf keygen')
+  for (const text of ['x', ' ', '\n', '0123456789abcdef\u0000', '\uFFFD'.repeat(32)]) {
+    const environment = { SHEAF_CLUSTER_KEY: text, SHEAF_OPEN_CLUSTER: 'on' }
+    expect(faultsOf({ environment })).toMatchObject([{ where: 'SHEAF_CLUSTER_KEY', problem: wayOut }])
+  }
+  expect(faultsOf({ args: ['--http', '0.0.0.0:0', '--cluster-key', '/missing', '--open-cluster'] })).toMatchObject([
+    {
+      where: expect.stringContaining('--cluster-key'),
+      value: '/missing',
+      problem: expect.stringMatching('no such file')
+    }
+  ])
+})
+
+describe('a node that others can reach', () => {
+  const needsKey = (where: string, value: string) => ({
+    where,
+    value,
+    problem: expect.stringMatching(/--cluster-key FILE.*--open-cluster/)
+  })
+
+  test('needs a key, or to be told that any node may join', () => {
+    for (const args of [
+      ['--http', '0.0.0.0:8000'],
+      ['--join', 'a']
+    ]) {
+      expect(faultsOf({ args })).toEqual([needsKey('--p2p, by default', '0.0.0.0:4001')])
+      expect(load({ args: [...args, '--open-cluster'] })).toMatchObject({ openCluster: true, clusterKeys: [] })
+      expect(load({ args: [...args, '--cluster-key', '/k'] }).clusterKeys).toHaveLength(1)
+      expect(load({ args: [...args, '--cluster-key', '/k', '--open-cluster'] }).clusterKeys).toHaveLength(1)
+    }
+    expect(faultsOf({ args: ['--p2p', '[::]:4001'] })).toEqual([needsKey('--p2p', '[::]:4001')])
+    expect(faultsOf({ environment: { SHEAF_P2P: '10.0.0.1:1' } })).toEqual([needsKey('SHEAF_P2P', '10.0.0.1:1')])
+  })
+
+  test('needs neither on loopback, wherever HTTP is', () => {
+    for (const host of ['127.0.0.1', '127.1.2.3', '[::1]', 'localhost'])
+      expect(faultsOf({ args: ['--http', '0.0.0.0:8000', '--p2p', `${host}:4001`] })).toEqual([])
+  })
+
+  test('is told so together with all other faults, unless one of these leaves it open', () => {
+    const faults = faultsOf({ args: ['--http', '0.0.0.0:8000', '--name', '', '--min-copies', '0'] })
+    expect(faults.map(({ where }) => where)).toEqual(['--name', '--min-copies', '--p2p, by default'])
+    for (const args of [['--open-cluster=perhaps'], ['--cluster-key', '/missing'], ['--p2p', '1'], ['--config', '/no']])
+      expect(faultsOf({ args: ['--http', '0.0.0.0:8000', ...args] })).toHaveLength(1)
+  })
 })
 
 test('the token of the metrics: a line of a file; a file that is no good ends the start', () => {
@@ -124,13 +173,15 @@ test('the token of the metrics: a line of a file; a file that is no good ends th
 })
 
 test('HTTP is served at several addresses, and on Unix sockets', () => {
-  const http = (args: readonly string[], environment = {}) => load({ args, environment }).http
+  const http = (args: readonly string[], environment = {}) =>
+    load({ args: [...args, '--open-cluster'], environment }).http
   const all = [{ host: '::', port: 8000 }, { path: '/run/sheaf.sock' }, { host: '127.0.0.1', port: 0 }]
   expect(http(['--http', '[::]:8000', '--http', 'unix:/run/sheaf.sock', '--http=127.0.0.1:0'])).toEqual(all)
   expect(http([], { SHEAF_HTTP: '[::]:8000, unix:/run/sheaf.sock,127.0.0.1:0' })).toEqual(all)
   for (const bad of ['unix:', `unix:/${'a'.repeat(107)}`, '127.0.0.1', '::1:80', `${'127.0.0.1:1,'.repeat(16)}[::1]:1`])
     expect(faultsOf({ args: ['--http', bad] }), bad).toHaveLength(1)
-  const p2p = (...addresses: readonly string[]) => load({ args: addresses.map(it => `--http=${it}`) }).p2p.host
+  const p2p = (...addresses: readonly string[]) =>
+    load({ args: ['--open-cluster', ...addresses.map(it => `--http=${it}`)] }).p2p.host
   expect(p2p('unix:/run/sheaf.sock')).toBe('127.0.0.1')
   expect(p2p('unix:/run/sheaf.sock', '[::1]:1')).toBe('127.0.0.1')
   expect(p2p('127.0.0.1:1', '[::]:1')).toBe('0.0.0.0')
@@ -154,7 +205,7 @@ test('a certificate needs its key, and a key its certificate', () => {
   expect(faultsOf({ args: ['--tls-cert', '/c'] })).toEqual([
     { where: '--tls-cert', value: '/c', problem: 'needs --tls-key (SHEAF_TLS_KEY), too: HTTPS takes both' }
   ])
-  expect(faultsOf({ environment: { SHEAF_TLS_KEY: '/k' } })).toMatchObject([{ where: '--tls-key', value: '/k' }])
+  expect(faultsOf({ environment: { SHEAF_TLS_KEY: '/k' } })).toMatchObject([{ where: 'SHEAF_TLS_KEY', value: '/k' }])
 })
 
 test('the names follow one rule, with one exception of the contract and those of OpenTelemetry', () => {
@@ -196,7 +247,10 @@ describe('precedence', () => {
           const said = { flag: first, environment: second, file: first }
           const config = load({
             args: [...partnerOf(name, given), ...(given.flag ? [`${flag}=${said.flag}`] : [])],
-            environment: given.environment ? { [environment]: said.environment } : {},
+            environment: {
+              ...(name !== 'openCluster' && { SHEAF_OPEN_CLUSTER: 'on' }),
+              ...(given.environment && { [environment]: said.environment })
+            },
             file: given.file ? { [key]: said.file } : {}
           })
           const source = given.flag ? 'flag' : given.environment ? 'environment' : given.file ? 'file' : undefined

@@ -4,7 +4,6 @@ import {
   byteSize,
   decimal,
   hostList,
-  hostMaybePort,
   integer,
   line,
   listenAddress,
@@ -12,7 +11,9 @@ import {
   onOff,
   parseBytes,
   path,
-  peerList
+  peerList,
+  peerListenAddress,
+  publicAddresses
 } from '../../../src/config/values.js'
 
 describe('parseBytes', () => {
@@ -96,8 +97,23 @@ test('lists are split at commas, and one bad item spoils them', () => {
   expect(hostList.parse('a:80')).toBeUndefined()
   expect(peerList.parse('sheaf,10.0.0.1:4001,/ip4/10.0.0.1/tcp/4001/p2p/12D3Koo')).toHaveLength(3)
   expect(peerList.parse('sheaf,/nonsense')).toBeUndefined()
-  expect(hostMaybePort.parse('a:0')).toBeUndefined()
-  expect(hostMaybePort.parse('a:1')).toEqual({ host: 'a', port: 1 })
+  expect(publicAddresses.parse('a:0')).toBeUndefined()
+  expect(publicAddresses.parse('a:1, [fd00::7]:2,[fd00::8]')).toEqual([
+    { host: 'a', port: 1 },
+    { host: 'fd00::7', port: 2 },
+    { host: 'fd00::8' }
+  ])
+  expect(publicAddresses.parse('a,b,c,d,e')).toBeUndefined()
+})
+
+test('nodes meet at addresses of both families, but not at those that need a zone', () => {
+  expect(peerListenAddress.parse('[::]:4001')).toEqual({ host: '::', port: 4001 })
+  expect(peerList.parse('[fd00::7]:4001,[fd00::8],10.0.0.1')).toHaveLength(3)
+  expect(listenAddress.parse('[fe80::1%eth0]:1')).toEqual({ host: 'fe80::1%eth0', port: 1 })
+  for (const kind of [peerListenAddress, peerList, publicAddresses]) {
+    expect(kind.parse('[fe80::1%eth0]:1')).toBeUndefined()
+    expect(kind.parse('fd00::7:1')).toBeUndefined()
+  }
 })
 
 test('words, switches, paths and lines', () => {

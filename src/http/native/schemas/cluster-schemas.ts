@@ -7,8 +7,9 @@ const MEMBER = object({
   self: { type: 'boolean', description: 'whether this is the answering node' },
   state: {
     type: 'string',
-    enum: ['alive', 'suspect', 'down', 'left'],
-    description: 'left: no longer a member, because it left or an operator removed it'
+    enum: ['alive', 'via', 'suspect', 'down', 'left'],
+    description:
+      'via: not connected to the answering node, but reached through another one; left: no longer a member, because it left or an operator removed it'
   },
   last_seen: { ...nullable(TIME), description: 'when the answering process last heard from it; null if never' },
   joined_at: { ...nullable(TIME), description: 'when it first met another node, by its own clock' },

@@ -80,7 +80,7 @@ describe('who compacts a volume', () => {
     for (const id of VOLUMES) expect(fixture.ownersOf(volumeOf(id, 'x' as NodeId))).toEqual([rendezvous(id, NODES)[0]])
   })
 
-  test.each(['down', 'suspect', 'alive'] as const)('a writer that is %s is waited for', state => {
+  test.each(['down', 'suspect', 'via', 'alive'] as const)('a writer that is %s is waited for', state => {
     const fixture = new Fixture()
     fixture.states.set(WRITER, state)
     fixture.lastSeen.set(WRITER, fixture.clock.now() - (state === 'down' ? DAY_MS - 1 : 10 * DAY_MS))

@@ -40,6 +40,14 @@ export class FakeNetwork {
     return node
   }
 
+  /** Writes the records of all into the directories of all, as gossip does. */
+  acquaint(...nodes: readonly FakeNode[]): void {
+    for (const { store } of nodes) {
+      for (const { self: id } of nodes)
+        (store as MemoryMemberStore).put({ id, name: id.slice(5), addresses: [], joinedAtMs: 1 })
+    }
+  }
+
   connect(a: FakeNode, b: FakeNode): void {
     a.peerSet.add(b.self)
     b.peerSet.add(a.self)
@@ -138,8 +146,11 @@ export class FakeNode {
     return this.#listeners.size
   }
 
+  /** As the transport does, a hint to a node that is not connected goes through another one. */
   #notify(to: NodeId, method: string, body: Uint8Array): void {
-    if (!this.peerSet.has(to)) return
+    const [way] = this.membership.waysTo(to)
+    const isConnected = this.peerSet.has(to)
+    if (!isConnected && (way === undefined || !this.peerSet.has(way))) return
     const peer = this.#network.nodes.get(to)
     for (const delayMs of this.#network.fate(this.self, to)) {
       peer?.clock.schedule(delayMs, () => void peer.receive(this.self, method, body))

@@ -163,6 +163,132 @@ describe('member states', () => {
   })
 })
 
+describe('members that cannot connect to each other', () => {
+  /** A node `m` between others, which have records of all and connections to it alone. */
+  async function star(...names: readonly string[]): Promise<{ network: FakeNetwork; nodes: readonly FakeNode[] }> {
+    const network = new FakeNetwork()
+    const nodes = await Promise.all(['m', ...names].map(name => network.node(name)))
+    network.acquaint(...nodes)
+    const [m, ...others] = nodes as [FakeNode, ...FakeNode[]]
+    for (const other of others) network.connect(m, other)
+    await network.clock.advance(1_500)
+    return { network, nodes }
+  }
+
+  test('are reached through the node between them, and describe themselves through it', async () => {
+    const { network, nodes } = await star('a', 'b')
+    const [m, a, b] = nodes as [FakeNode, FakeNode, FakeNode]
+    expect([a.state(b), b.state(a), m.state(a)]).toEqual(['via', 'via', 'alive'])
+    expect(a.changes).toEqual(['m: down → alive', 'b: down → via'])
+    expect(a.membership.alive()).toEqual([m.self])
+    expect(a.membership.present()).toEqual([m.self, b.self])
+    expect(a.membership.reachable()).toEqual([m.self, b.self])
+    expect(a.membership.waysTo(b.self)).toEqual([m.self])
+    await network.clock.advance(5_000)
+    const view = a.membership.members().find(({ id }) => id === b.self)
+    expect(view?.heartbeat).toMatchObject({ freeBytes: 1_000, reaches: [m.self] })
+    expect(network.clock.now() - (view?.lastSeenAtMs ?? 0)).toBeLessThanOrEqual(1_500)
+    expect(a.changes).toHaveLength(2)
+  })
+
+  test('are alive once they connect, and reached through others again when that connection is cut', async () => {
+    const { network, nodes } = await star('a', 'b')
+    const [, a, b] = nodes as [FakeNode, FakeNode, FakeNode]
+    network.connect(a, b)
+    await network.clock.advance(10)
+    expect([a.state(b), a.membership.waysTo(b.self)]).toEqual(['alive', []])
+    network.disconnect(a, b)
+    await network.clock.advance(4_000)
+    expect(a.state(b)).toBe('suspect')
+    await network.clock.advance(1_000)
+    expect(a.changes.slice(1)).toEqual(['b: down → via', 'b: via → alive', 'b: alive → suspect', 'b: suspect → via'])
+  })
+
+  test('are down a while after the node between them last heard them', async () => {
+    const { network, nodes } = await star('a', 'b')
+    const [m, a, b] = nodes as [FakeNode, FakeNode, FakeNode]
+    network.disconnect(m, b)
+    await network.clock.advance(3_000)
+    network.connect(m, b) // a short break is no event
+    await network.clock.advance(10_000)
+    expect(a.changes).toHaveLength(2)
+    network.disconnect(m, b)
+    await network.clock.advance(4_000)
+    expect(a.state(b)).toBe('via')
+    await network.clock.advance(1_500)
+    expect(a.changes.at(-1)).toBe('b: via → down')
+    expect(a.membership.present()).toEqual([m.self])
+  })
+
+  test('are down when the node between them is gone', async () => {
+    const { network, nodes } = await star('a', 'b')
+    const [m, a, b] = nodes as [FakeNode, FakeNode, FakeNode]
+    network.disconnect(m, a)
+    expect([a.state(m), a.state(b), a.membership.waysTo(b.self)]).toEqual(['suspect', 'via', []])
+    await network.clock.advance(5_100)
+    expect([a.state(m), a.state(b)]).toEqual(['down', 'down'])
+  })
+
+  test('a member that dies is down as soon as without vouchers, and never flickers', async () => {
+    const network = new FakeNetwork()
+    const [a, b, c] = await Promise.all(['a', 'b', 'c'].map(name => network.node(name)))
+    const all = [a, b, c] as [FakeNode, FakeNode, FakeNode]
+    network.acquaint(...all)
+    network.connect(all[0], all[1])
+    network.connect(all[0], all[2])
+    network.connect(all[1], all[2])
+    await network.clock.advance(5_000)
+    network.fate = from => (from === all[2].self ? [] : [1])
+    await network.clock.advance(5_010)
+    for (const node of [all[0], all[1]]) {
+      expect(node.changes.filter(change => change.startsWith('c'))).toEqual([
+        'c: down → alive',
+        'c: alive → suspect',
+        'c: suspect → down'
+      ])
+    }
+    await network.clock.advance(20_000)
+    expect(all[0].changes).toHaveLength(4)
+  })
+
+  test('only members count: neither a stranger that a peer hears, nor who has left', async () => {
+    const network = new FakeNetwork()
+    const [m, a, b] = await Promise.all(['m', 'a', 'b'].map(name => network.node(name)))
+    const [hub, one, other] = [m, a, b] as [FakeNode, FakeNode, FakeNode]
+    network.connect(hub, one)
+    network.connect(hub, other)
+    await network.clock.advance(3_000)
+    expect([one.state(other), one.membership.present()]).toEqual([undefined, [hub.self]])
+    network.acquaint(hub, one, other)
+    await network.clock.advance(600)
+    expect(one.state(other)).toBe('via')
+    const departure = { how: 'left', at: 1n as Hlc } as const
+    ;(one.store as MemoryMemberStore).put({ id: other.self, name: 'b', addresses: [], joinedAtMs: 1, departure })
+    expect(one.changes.at(-1)).toBe('b: via → left')
+    await network.clock.advance(3_000)
+    expect([one.state(other), one.membership.present()]).toEqual(['left', [hub.self]])
+    expect(one.changes.at(-1)).toBe('b: via → left')
+  })
+
+  test('nobody vouches for whom it only reaches through others', async () => {
+    const network = new FakeNetwork()
+    const chain = await Promise.all(['a', 'b', 'c', 'd'].map(name => network.node(name)))
+    network.acquaint(...chain)
+    for (const [i, node] of chain.slice(1).entries()) network.connect(chain[i] as FakeNode, node)
+    await network.clock.advance(5_000)
+    const [a, b, c, d] = chain as [FakeNode, FakeNode, FakeNode, FakeNode]
+    expect([b, c, d].map(node => a.state(node))).toEqual(['alive', 'via', 'down'])
+  })
+
+  test('coming into reach is the event of coming up', () => {
+    const view = { state: 'via' } as Parameters<typeof memberEvent>[0]
+    expect(memberEvent(view, 'down')).toBe('member.up')
+    expect(memberEvent(view, 'suspect')).toBeUndefined()
+    expect(memberEvent({ ...view, state: 'alive' }, 'via')).toBeUndefined()
+    expect(memberEvent({ ...view, state: 'down' }, 'via')).toBe('member.down')
+  })
+})
+
 describe('properties of the failure detector', () => {
   /** Each heartbeat is lost, or arrives after so long, up to three times. */
   const fates = fc.array(

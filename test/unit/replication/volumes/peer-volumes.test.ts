@@ -55,3 +55,33 @@ describe('the answer to a doubt', () => {
     expect(peers.ends()).toEqual(new Map())
   })
 })
+
+describe('what distant members hold', () => {
+  const FAR = 'far' as NodeId
+  const places = [{ volume: VOLUME, end: 1_000 }]
+
+  it('counts as copies, and is not to be had from them', async () => {
+    const peers = new PeerVolumes()
+    const waiting = peers.waitForHolders(places, 1, new AbortController().signal)
+    peers.noteDistantAcknowledged(FAR, VOLUME, 1_000) // nothing is known of it yet
+    expect(peers.holders(places)).toBe(0)
+    peers.replaceDistant(FAR, [{ volume: VOLUME, end: 500, holes: [] }])
+    expect(peers.missing(FAR, [{ id: VOLUME, end: 1_000 }])).toBe(500)
+    peers.noteDistantAcknowledged(FAR, VOLUME, 1_000)
+    expect(await waiting).toBe(1)
+    expect([peers.missing(FAR, [{ id: VOLUME, end: 1_000 }]), peers.acknowledged(VOLUME)]).toEqual([0, 1_000])
+    expect([peers.suppliers(VOLUME, 0), peers.ends().size, peers.furthestEnd(VOLUME)]).toEqual([[], 0, 0])
+  })
+
+  it('is forgotten when they are gone, and counted once when they connect', () => {
+    const peers = new PeerVolumes()
+    const held = [{ volume: VOLUME, end: 1_000, holes: [] }]
+    peers.replaceDistant(FAR, held)
+    peers.replace(FAR, held)
+    expect(peers.holders(places)).toBe(1)
+    peers.replaceDistant(PEER, held)
+    expect(peers.holders(places)).toBe(2)
+    peers.keepDistant([])
+    expect(peers.holders(places)).toBe(1)
+  })
+})
