@@ -17,7 +17,7 @@
  *   purged     uint           ms since the Unix epoch: it has no needle of a photo whose grave it heard of before, laid-out
  *                             ones excepted; absent: it does not know
  *   age        uint           for how long it has run, all its processes together, ms; may be absent
- *   reaches    [text]         members that it hears itself; absent: none, or it does not say
+ *   reaches    [text]         members that it hears itself, and that take what is passed on; absent: it passes nothing on
  *
  * `member.beat-via`, notify: the same to a member that is not connected, through another one (`../rpc/relay-transport.ts`).
  */
@@ -77,7 +77,7 @@ export interface Heartbeat {
   readonly purgedToMs?: number
   /** For how long the sender has run, all its processes together, ms. */
   readonly ageMs?: number
-  /** The members that the sender hears itself, so that it can pass messages on to them. Absent: none, or it does not say. */
+  /** The members that the sender hears itself, and can pass messages on to. Absent: it is an older build, and passes none on. */
   readonly reaches?: readonly NodeId[]
 }
 

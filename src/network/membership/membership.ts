@@ -257,13 +257,13 @@ export class Membership implements Startable {
 
   #ownHeartbeat(): Heartbeat {
     const { transport, describe, now } = this.#components
-    const reaches = this.alive()
     return {
       ...describe(),
       sequence: this.#sequence,
       addresses: boundedAddresses(transport.addresses()),
       now: now(),
-      ...(reaches.length > 0 && { reaches })
+      // an older build would answer what is passed on to it with an error, once a second
+      reaches: this.alive().filter(peer => this.#members.get(peer)?.heartbeat?.reaches !== undefined)
     }
   }
 

@@ -99,7 +99,7 @@ export class RelayTransport implements Transport {
     const message = Message.decode(body)
     const to = message.text('to', NODE_ID_CHARACTERS_MAX) as NodeId
     const isAnswered = message.uint('answer', 1) === 1
-    const { clock, isMember } = this.#components
+    const { isMember } = this.#components
     const { method, body: inner } = this.#relayedIn(message)
     if (!isMember(from) || !isMember(to)) throw new SheafError('ERR_MEMBER_REMOVED', 'one of the two is no member')
     if (!this.#transport.peers().includes(to))
@@ -110,9 +110,18 @@ export class RelayTransport implements Transport {
       this.#transport.notify(to, 'relay.take', passed)
       return NOTHING
     }
-    const leave = await this.#passing.enter(inner.byteLength, signal)
     try {
-      return await withDeadline(clock, PASS_MS_MAX, signal, limit =>
+      return await this.#ask(to, passed, signal)
+    } catch (cause) {
+      if (!signal.aborted) throw cause
+      throw new SheafError('ERR_PEER_UNREACHABLE', 'the asking node no longer waits', { cause })
+    }
+  }
+
+  async #ask(to: NodeId, passed: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
+    const leave = await this.#passing.enter(passed.byteLength, signal)
+    try {
+      return await withDeadline(this.#components.clock, PASS_MS_MAX, signal, limit =>
         this.#transport.request(to, 'relay.take', passed, limit)
       )
     } finally {

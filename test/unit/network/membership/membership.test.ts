@@ -270,6 +270,19 @@ describe('members that cannot connect to each other', () => {
     expect(one.changes.at(-1)).toBe('b: via → left')
   })
 
+  test('an older build, which could not take what is passed on, is not vouched for', async () => {
+    const { nodes } = await star('a')
+    const [m] = nodes as [FakeNode]
+    const own = m.membership.members().find(({ self }) => self)?.heartbeat
+    if (own === undefined) throw new Error('m describes itself')
+    const { reaches, ...older } = own
+    expect(reaches).toEqual(['node-a'])
+    m.peerSet.add('node-older' as NodeId)
+    await m.receive('node-older' as NodeId, 'member.beat', encodeHeartbeat(older))
+    expect(m.membership.alive()).toContain('node-older')
+    expect(m.membership.members().find(({ self }) => self)?.heartbeat?.reaches).toEqual(['node-a'])
+  })
+
   test('nobody vouches for whom it only reaches through others', async () => {
     const network = new FakeNetwork()
     const chain = await Promise.all(['a', 'b', 'c', 'd'].map(name => network.node(name)))

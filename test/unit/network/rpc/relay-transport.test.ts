@@ -168,3 +168,22 @@ test('a question that is never answered ends after a minute', async () => {
   }
   expect(await asked).toBe('ERR_PEER_UNREACHABLE')
 })
+
+test.each(['gives up', 'is gone'])(
+  'when the asker %s, the question in the middle ends, and is no defect',
+  async how => {
+    const net = await star()
+    const asker = new AbortController()
+    const asked = net.at(A).request(B, 'records.get', Buffer.from('silence'), asker.signal)
+    asked.catch(() => {})
+    await net.clock.advance(1_000)
+    await settle()
+    if (how === 'is gone') net.plain.get(A)?.die('kill')
+    else asker.abort(new Error('enough'))
+    for (let turn = 0; turn < 3; turn++) {
+      await net.clock.advance(1_000)
+      await settle()
+    }
+    expect(net.network.defects).toEqual([])
+  }
+)
