@@ -25,6 +25,9 @@ const floors = {
   search: ['photos', 'store', 'similarity', 'directory', 'network', 'volumes', 'domain', 'core'],
   admin: ['search', 'cluster', 'store', 'replication', 'volumes', 'directory', 'domain', 'core'],
 
+  // --- an adapter of a port of the ground; node.ts alone knows it
+  telemetry: ['core'],
+
   // --- faces
   http: ['admin', 'search', 'photos', 'cluster', 'directory', 'network', 'domain', 'core'],
   cli: ['similarity/models', 'domain', 'core'],
@@ -148,8 +151,15 @@ export default {
       name: 'only-main-imports-the-composition-root',
       comment: 'node.ts and node-services.ts wire everything; nothing may depend on the wiring.',
       severity: 'error',
-      from: { path: '^src/', pathNot: '^src/(main|node|open-folder)\\.ts$' },
-      to: { path: '^src/(node|node-services|open-folder|main)\\.ts$' }
+      from: { path: '^src/', pathNot: '^src/(main|node|node-metrics|open-folder)\\.ts$' },
+      to: { path: '^src/(node|node-metrics|node-services|open-folder|main)\\.ts$' }
+    },
+    {
+      name: 'only-node-loads-telemetry',
+      comment: 'Its libraries cost memory and a slower start, so they are loaded only when somebody wants traces.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/(telemetry/|node\\.ts$)' },
+      to: { path: '^src/telemetry/' }
     },
     {
       name: 'source-does-not-import-tests',

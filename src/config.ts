@@ -7,7 +7,11 @@ type Value<S> = S extends Setting<infer T> ? T : never
 type Settings = { readonly [Name in keyof typeof SETTINGS]: Value<(typeof SETTINGS)[Name]> }
 
 /** The settings of a node, validated. */
-export interface Config extends Omit<Settings, 'advertise' | 'clusterKey' | 'model' | 'models' | 'tlsCert' | 'tlsKey'> {
+export interface Config
+  extends Omit<
+    Settings,
+    'advertise' | 'clusterKey' | 'model' | 'models' | 'tlsCert' | 'tlsKey' | 'metrics' | 'metricsTokenFile' | 'otlp'
+  > {
   /** Undefined: the address of the interface that routes to the peers. */
   readonly advertise: Settings['advertise'] | undefined
   /** `join` was not given. */
@@ -21,6 +25,12 @@ export interface Config extends Omit<Settings, 'advertise' | 'clusterKey' | 'mod
   readonly tlsKey: string | undefined
   /** Undefined: a folder in the user's cache. */
   readonly models: Settings['models'] | undefined
+  /** Undefined: the metrics are served with everything else. */
+  readonly metrics: Settings['metrics'] | undefined
+  /** Where traces go; undefined: nothing is traced. */
+  readonly otlp: Settings['otlp'] | undefined
+  /** Undefined: whoever reaches the port may read the metrics. */
+  readonly metricsToken: string | undefined
 }
 
 export interface ConfigSources {
@@ -55,6 +65,7 @@ const DEFAULT_JOIN = 'sheaf'
 const NO_MODEL = 'none'
 const CLUSTER_KEY_VARIABLE = 'SHEAF_CLUSTER_KEY'
 const CLUSTER_KEY_CHARACTERS_MIN = 16
+const METRICS_TOKEN_CHARACTERS_MIN = 16
 /** Control characters, and what stands for bytes that are not UTF-8: two keys of such bytes could read alike. */
 const NOT_TEXT = /[\p{Cc}\uFFFD]/u
 /** What decides whether others can reach a node, and whether any of them may join. */
@@ -94,6 +105,7 @@ export function loadConfig(sources: ConfigSources): Config {
     else values.set(name, value)
   }
   const clusterKeys = readClusterKeys(values.get('clusterKey') as string | undefined, sources, faults)
+  const metricsToken = readMetricsToken(values.get('metricsTokenFile') as string | undefined, sources, faults)
   checkTls(given, faults)
 
   const get = <Name extends keyof Settings>(name: Name, fallback?: Settings[Name]): Settings[Name] => {
@@ -136,8 +148,27 @@ export function loadConfig(sources: ConfigSources): Config {
     maxUploadBytes: get('maxUploadBytes'),
     model: model === NO_MODEL ? undefined : model,
     models: values.get('models') as Config['models'],
+    metrics: values.get('metrics') as Config['metrics'],
+    metricsToken,
+    otlp: values.get('otlp') as Config['otlp'],
+    otlpRatio: get('otlpRatio'),
     logLevel: get('logLevel')
   }
+}
+
+/** @returns undefined where no file is named */
+function readMetricsToken(path: string | undefined, sources: ConfigSources, faults: ConfigFault[]): string | undefined {
+  if (path === undefined) return undefined
+  const where = settingNames('metricsTokenFile').flag
+  try {
+    const token = sources.readTextFile(path).trim()
+    if (token.length >= METRICS_TOKEN_CHARACTERS_MIN && /^[\x21-\x7e]+$/.test(token)) return token
+    const problem = `must hold one line of at least ${METRICS_TOKEN_CHARACTERS_MIN} characters of ASCII without spaces; \`openssl rand -hex 32\` makes one`
+    faults.push({ where, value: path, problem })
+  } catch (err) {
+    faults.push({ where, value: path, problem: `cannot be read: ${err instanceof Error ? err.message : String(err)}` })
+  }
+  return undefined
 }
 
 /** A certificate is of no use without its key, nor a key without its certificate. */

@@ -23,7 +23,8 @@ const CHUNK_BYTES_MAX = 8 * 1024 * 1024
 const CHUNKS_PER_VOLUME_MIN = 8
 const BEYOND = 'the cluster has a later record format than this program reads; upgrade this node'
 
-export interface NodeServicesComponents extends Pick<LocalStoreComponents, 'database' | 'sign' | 'verifySignature'> {
+export interface NodeServicesComponents
+  extends Pick<LocalStoreComponents, 'database' | 'sign' | 'verifySignature' | 'metrics' | 'tracer'> {
   readonly fileSystem: FileSystem
   readonly clock: Clock
   readonly random: Random
@@ -86,6 +87,7 @@ export class NodeServices implements Startable {
       new Cluster(
         {
           ...network,
+          tracer: components.tracer,
           hybridClock: local.hybridClock,
           volumes,
           copies: local.copies,
@@ -143,6 +145,7 @@ export class NodeServices implements Startable {
           isReplicating: () => (cluster?.shipping.progress().backlogBytes ?? 0) > 0,
           membership: cluster?.membership,
           transport: cluster?.transport,
+          tracer: components.tracer,
           fetchRecord,
           clock,
           random,

@@ -6,24 +6,32 @@ import { Events } from './cluster/events/events.js'
 import type { Config } from './config.js'
 import type { Clock } from './core/clock.js'
 import { DataLock } from './core/data-lock.js'
-import { SheafError, systemErrorCode } from './core/errors.js'
+import { type ErrorCode, SheafError, systemErrorCode } from './core/errors.js'
+import { exposition } from './core/exposition.js'
 import type { FileSystem } from './core/file-system.js'
 import { invariant } from './core/invariant.js'
 import type { Startable } from './core/lifecycle.js'
 import type { Logger, LogLevelSwitch } from './core/log.js'
+import { meteredFileSystem } from './core/metered-file-system.js'
+import { MetricsRegistry } from './core/metrics.js'
 import { newOperatorToken, writeOperatorToken } from './core/operator-token.js'
 import type { Random } from './core/random.js'
+import type { Tracer } from './core/tracing.js'
 import { levelDatabase } from './directory/database.js'
 import { RECORD_FORMATS, type RecordFormats } from './domain/formats.js'
 import type { NodeId } from './domain/ids.js'
 import { buildHttpApp } from './http/app.js'
+import { buildMetricsApp } from './http/metrics-app.js'
+import { HttpMeter } from './http/wire/http-meter.js'
 import { HttpServer } from './http/wire/server.js'
 import { TlsFiles } from './http/wire/tls-files.js'
 import { loadIdentity, type NodeIdentity, nodeIdOf, verifySignature } from './identity.js'
 import { Libp2pTransport } from './network/libp2p/libp2p-transport.js'
 import { resolveHost } from './network/membership/join.js'
+import { MeteredTransport } from './network/metered-transport.js'
 import { ownVersion } from './network/node-version.js'
 import type { Transport } from './network/transport.js'
+import { describeNode } from './node-metrics.js'
 import { NodeServices } from './node-services.js'
 import { ModelSupply } from './search/model-supply.js'
 import { ForkedImageProcess } from './similarity/images/forked-image-process.js'
@@ -66,6 +74,8 @@ export interface ReadyInfo {
   /** Multiaddrs that other nodes can dial. */
   readonly p2p: readonly string[]
   readonly nodeId: string
+  /** The address of a port for metrics alone. */
+  readonly metrics?: string
 }
 
 /** One node: wires the services to every adapter (disk, network, HTTP, models). */
@@ -75,6 +85,8 @@ export class SheafNode implements Startable {
   readonly #alone: boolean
   readonly #formats: RecordFormats
   readonly #components: NodeComponents
+  readonly #metrics: MetricsRegistry
+  readonly #meter: HttpMeter
   /** Undefined: plain HTTP. */
   readonly #tls: TlsFiles | undefined
   /** Parts that have been started, in that order. */
@@ -86,7 +98,11 @@ export class SheafNode implements Startable {
   #models: ModelStore | undefined
 
   constructor(components: NodeComponents, init: SheafNodeInit) {
-    this.#components = components
+    this.#metrics = new MetricsRegistry(components)
+    const syncSeconds = this.#metrics.histogram('sheaf_sync_duration_seconds')
+    const fileSystem = meteredFileSystem(components.fileSystem, { clock: components.clock, syncSeconds })
+    this.#components = { ...components, fileSystem }
+    this.#meter = new HttpMeter({ metrics: this.#metrics, clock: components.clock })
     this.#config = init.config
     this.#version = init.version
     this.#alone = init.alone === true
@@ -134,8 +150,10 @@ export class SheafNode implements Startable {
       await this.#startPart(new DataLock({ folder }))
       const identity = await loadIdentity(this.#components, folder)
       this.#components.log.info({ nodeId: identity.nodeId, version: this.#version, folder }, 'starting')
+      const tracer = await this.#startTracer(identity.nodeId)
       const transport = this.#alone ? undefined : this.#createTransport(identity)
-      const services = this.#createServices(folder, identity, transport)
+      const services = this.#createServices(folder, identity, transport, tracer)
+      this.#describe(services, identity.nodeId, transport)
       await this.#startPart(services)
       this.#left = services.cluster?.decommission.left ?? this.#left
       const { clock, random } = this.#components
@@ -143,15 +161,23 @@ export class SheafNode implements Startable {
       services.cluster?.onEvent((type, member) => events.note(type, member))
       const operatorToken = this.#alone ? newOperatorToken(random) : await writeOperatorToken(this.#components, folder)
       this.#operatorToken = operatorToken
-      const server = await this.#createServer(services, events, identity.nodeId as NodeId, operatorToken)
+      const server = await this.#createServer(services, events, identity.nodeId as NodeId, { operatorToken, tracer })
       await this.#startPart(server)
+      const metricsServer = await this.#createMetricsServer()
+      if (metricsServer !== undefined) await this.#startPart(metricsServer)
       const supply = this.#createModelSupply(services)
       if (supply !== undefined) await this.#startPart(supply)
       // Started last and so stopped first: the server cannot stop while clients follow the events.
       await this.#startPart(events)
       const [http] = server.urls()
       invariant(http !== undefined, 'the server listens')
-      this.#ready = { http, p2p: transport?.addresses() ?? [], nodeId: identity.nodeId }
+      const [metrics] = metricsServer?.urls() ?? []
+      this.#ready = {
+        http,
+        p2p: transport?.addresses() ?? [],
+        nodeId: identity.nodeId,
+        ...(metrics !== undefined && { metrics: `${metrics}/metrics` })
+      }
     } catch (err) {
       await this.stop().catch(stopErr =>
         this.#components.log.error({ err: stopErr }, 'could not stop cleanly after the start failed')
@@ -174,7 +200,17 @@ export class SheafNode implements Startable {
     await part.start()
   }
 
-  #createTransport({ privateKey }: NodeIdentity): Transport {
+  /** Its libraries are loaded only when somebody wants traces. @returns undefined: nobody does */
+  async #startTracer(nodeId: string): Promise<Tracer | undefined> {
+    const { otlp: endpoint, otlpRatio: ratio, name } = this.#config
+    if (endpoint === undefined || this.#alone) return undefined
+    const { OtlpTracer } = await import('./telemetry/otlp-tracer.js')
+    const tracer = new OtlpTracer(this.#components, { endpoint, ratio, nodeId, name, version: this.#version })
+    await this.#startPart(tracer)
+    return tracer
+  }
+
+  #createTransport({ privateKey }: NodeIdentity): Libp2pTransport {
     const { p2p, advertise, mdns, clusterName, clusterKeys } = this.#config
     return new Libp2pTransport(this.#components, {
       privateKey,
@@ -201,7 +237,12 @@ export class SheafNode implements Startable {
     return new ModelSupply({ store, lastServing, use, clock, log }, { name })
   }
 
-  #createServices(folder: string, identity: NodeIdentity, transport: Transport | undefined): NodeServices {
+  #createServices(
+    folder: string,
+    identity: NodeIdentity,
+    libp2p: Libp2pTransport | undefined,
+    tracer: Tracer | undefined
+  ): NodeServices {
     const {
       name,
       join: joinAt,
@@ -214,9 +255,13 @@ export class SheafNode implements Startable {
       requireCookie
     } = this.#config
     const { clock, log, fileSystem } = this.#components
+    const metrics = this.#metrics
+    const transport: Transport | undefined = libp2p && new MeteredTransport(libp2p, { metrics, clock })
     return new NodeServices(
       {
         ...this.#components,
+        metrics,
+        tracer,
         database: levelDatabase(join(folder, 'directory'), this.#components.fileSystem),
         sign: bytes => identity.sign(bytes),
         verifySignature,
@@ -261,11 +306,11 @@ export class SheafNode implements Startable {
     services: NodeServices,
     events: Events,
     nodeId: NodeId,
-    operatorToken: string
+    { operatorToken, tracer }: { readonly operatorToken: string; readonly tracer: Tracer | undefined }
   ): Promise<HttpServer> {
     const { clock, random, log, logLevel, fatal, fileSystem } = this.#components
     const { photos, maintenance, laidOut, jobs, similarity } = services
-    const { http, allowHost, trustProxy, maxUploadBytes, name, data } = this.#config
+    const { http, allowHost, trustProxy, maxUploadBytes, name, data, metrics: metricsAt, metricsToken } = this.#config
     const ownHosts = http.flatMap(({ host }) => (host === undefined ? [] : [host]))
     const cluster = new ClusterStatus(
       {
@@ -294,6 +339,9 @@ export class SheafNode implements Startable {
         log,
         ...(logLevel !== undefined && { logLevel }),
         fatal,
+        meter: this.#meter,
+        tracer,
+        ...(metricsAt === undefined && { scrape: () => this.#scrape() }),
         webFile: path => fileSystem.readFile(join(WEB_FOLDER, path)),
         unready: () => services.unready(),
         ...(similarity !== undefined && { similarity })
@@ -305,10 +353,33 @@ export class SheafNode implements Startable {
         allowHosts: [...allowHost, ...ownHosts],
         trustProxies: trustProxy,
         operatorToken,
-        maxUploadBytes
+        maxUploadBytes,
+        metricsToken
       }
     )
     return new HttpServer({ app, clock, log, ...(this.#tls !== undefined && { tls: this.#tls }) }, { listen: http })
+  }
+
+  #describe(services: NodeServices, nodeId: string, transport: Libp2pTransport | undefined): void {
+    const { clock } = this.#components
+    const refusals = () => transport?.refusals ?? new Map<ErrorCode, number>()
+    const space = () => services.local.space()
+    describeNode({ metrics: this.#metrics, services, clock, refusals, space }, { nodeId, version: this.#version })
+  }
+
+  /** @returns undefined where the metrics are served with everything else */
+  async #createMetricsServer(): Promise<HttpServer | undefined> {
+    const { metrics: address, metricsToken: token } = this.#config
+    if (address === undefined) return undefined
+    const { clock, log } = this.#components
+    const onProblem = (code: ErrorCode): void => this.#meter.problem(code)
+    const app = await buildMetricsApp({ scrape: () => this.#scrape(), onProblem, clock, log }, { token })
+    const tls = this.#tls
+    return new HttpServer({ app, clock, log, ...(tls && { tls }) }, { listen: [address], flag: '--metrics' })
+  }
+
+  async #scrape(): Promise<string> {
+    return exposition(await this.#metrics.collect())
   }
 }
 

@@ -3,6 +3,7 @@ import type { DiskSpace } from '../core/file-system.js'
 import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
 import type { Random } from '../core/random.js'
+import type { Tracer } from '../core/tracing.js'
 import type { Directory } from '../directory/directory.js'
 import type { HybridClock } from '../domain/hlc.js'
 import type { NodeId, VolumeId } from '../domain/ids.js'
@@ -11,7 +12,7 @@ import { rendezvous } from '../domain/rendezvous.js'
 import type { HeartbeatIndex } from '../network/membership/heartbeat.js'
 import { JoinLoop } from '../network/membership/join.js'
 import { MemberRefusal } from '../network/membership/member-refusal.js'
-import { isPresent, memberEvent } from '../network/membership/member-view.js'
+import { isPresent, type MemberView, memberEvent } from '../network/membership/member-view.js'
 import { Membership } from '../network/membership/membership.js'
 import { RelayTransport } from '../network/rpc/relay-transport.js'
 import type { Transport } from '../network/transport.js'
@@ -21,6 +22,7 @@ import { RecordGossip } from '../replication/records/record-gossip.js'
 import { PeerReads } from '../replication/volumes/peer-reads.js'
 import { PeerVolumes } from '../replication/volumes/peer-volumes.js'
 import { ReplicationLag } from '../replication/volumes/replication-lag.js'
+import { UnderReplication } from '../replication/volumes/under-replication.js'
 import { type RepairProgress, VolumeShipping } from '../replication/volumes/volume-shipping.js'
 import type { NeedleVerdicts } from '../store/needle-verdicts.js'
 import type { Past } from '../store/past.js'
@@ -50,6 +52,8 @@ export interface ClusterComponents {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
+  /** Default: nothing is traced. */
+  readonly tracer?: Tracer | undefined
   readonly hybridClock: HybridClock
   readonly volumes: VolumeSet
   readonly copies: VolumeCopies
@@ -111,6 +115,9 @@ export class Cluster implements Startable {
   readonly departures: Departures
   readonly decommission: Decommission
   readonly compactionOwner: CompactionOwner
+  readonly gossip: RecordGossip
+  readonly antiEntropy: AntiEntropy
+  readonly underReplication: UnderReplication
   readonly #peers: PeerVolumes
   readonly #lag: ReplicationLag
   readonly #refusal: MemberRefusal
@@ -158,6 +165,7 @@ export class Cluster implements Startable {
     const onRepaired = (): void => events.announceRepair()
     this.shipping = new VolumeShipping({
       ...shared,
+      tracer: components.tracer,
       volumes,
       copies,
       peers,
@@ -175,6 +183,15 @@ export class Cluster implements Startable {
     this.records = new PeerRecords({ ...shared, directory, others, reachable })
     const gossip = new RecordGossip({ ...shared, directory, isOwn: volume => volumes.isOfThisProcess(volume) })
     const antiEntropy = new AntiEntropy({ ...shared, directory, onRound: components.onRound })
+    this.gossip = gossip
+    this.antiEntropy = antiEntropy
+    this.underReplication = new UnderReplication({
+      clock,
+      volumes,
+      peers,
+      isRetired,
+      isAlone: () => this.membership.alive().length === 0
+    })
     this.membership.onHeartbeat((peer, { directoryDigest, ageMs }) => {
       if (ageMs !== undefined) components.onPeerAge(peer, ageMs)
       if (directoryDigest !== '') antiEntropy.noteDigest(peer, directoryDigest) // empty while it cannot be read there
@@ -243,6 +260,11 @@ export class Cluster implements Startable {
     return this.#refusal.isRemoved
   }
 
+  /** Nodes refused so far because they are no longer members, by code. */
+  get refusals(): MemberRefusal['refusals'] {
+    return this.#refusal.refusals
+  }
+
   /** This node's place among the present members that could bury a record, from 0. */
   burialRank(key: RecordKey): number {
     const { self } = this.#components.transport
@@ -273,8 +295,15 @@ export class Cluster implements Startable {
 
   /** @returns what this node lacks of others' data, and what others lack of its own */
   replication(): ReplicationStatus {
-    const alone = this.membership.members().every(({ self }) => self)
-    return { repair: this.shipping.progress(), oldestUnreplicatedMs: alone ? undefined : this.#lag.oldestMs() }
+    return {
+      repair: this.shipping.progress(),
+      oldestUnreplicatedMs: this.oldestUnreplicatedMs(this.membership.members())
+    }
+  }
+
+  /** @returns age of the oldest bytes that no other node is known to hold; undefined when there are none, or no other node */
+  oldestUnreplicatedMs(members: readonly Pick<MemberView, 'self'>[]): number | undefined {
+    return members.every(({ self }) => self) ? undefined : this.#lag.oldestMs()
   }
 
   /** @returns bytes that this node holds and the member lacks; undefined when it is not connected */

@@ -18,7 +18,7 @@ const GROUPS: ReadonlyMap<SettingName, string> = new Map([
   ['minCopies', 'Photos'],
   ['p2p', 'The cluster'],
   ['model', 'Search'],
-  ['logLevel', 'Log and file of settings']
+  ['metrics', 'Metrics, traces, log and file of settings']
 ])
 
 /** @returns the help of `sheaf start`: every setting with its flag, default and meaning, and how the environment names it */
@@ -76,7 +76,9 @@ function helpLines({ flag, environment, setting }: Row): string[] {
   const notes = [isUsual ? '' : ` (${environment})`, standard === '' || standard === 'none' ? '' : ` [${standard}]`]
   const text = setting.meaning + notes.join('')
   const left = `  ${usage(flag, setting)}`.padEnd(INDENT)
-  return wrap(text, COLUMNS - INDENT).map((line, index) => (index === 0 ? left : ' '.repeat(INDENT)) + line)
+  const lines = wrap(text, COLUMNS - INDENT)
+  if (left.length > INDENT) return [left, ...lines.map(line => ' '.repeat(INDENT) + line)]
+  return lines.map((line, index) => (index === 0 ? left : ' '.repeat(INDENT)) + line)
 }
 
 function defaultText(setting: Setting<unknown>, quote: string): string {

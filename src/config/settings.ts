@@ -3,8 +3,10 @@ import {
   byteSize,
   decimal,
   hostList,
+  httpUrl,
   integer,
   line,
+  listenAddress,
   listenList,
   networkList,
   oneOf,
@@ -182,6 +184,35 @@ export const SETTINGS = {
     default: undefined,
     defaultShown: "in the user's cache",
     meaning: 'pulled models, shared by nodes'
+  }),
+  metrics: setting({
+    kind: listenAddress,
+    placeholder: 'HOST:PORT',
+    default: undefined,
+    defaultShown: 'with `--http`',
+    meaning: 'where to serve metrics, and nothing else; port 0 picks one'
+  }),
+  metricsTokenFile: setting({
+    kind: path,
+    placeholder: 'FILE',
+    default: undefined,
+    defaultShown: 'none',
+    meaning: 'holds a token, 16 characters or more; metrics then need it as Bearer'
+  }),
+  otlp: setting({
+    kind: httpUrl,
+    placeholder: 'URL',
+    default: undefined,
+    defaultShown: 'none',
+    meaning: 'collector of OpenTelemetry traces, such as http://localhost:4318',
+    environment: 'OTEL_EXPORTER_OTLP_ENDPOINT'
+  }),
+  otlpRatio: setting({
+    kind: decimal(0, 1),
+    placeholder: 'N',
+    default: '1',
+    meaning: 'share of the traces begun here that are recorded',
+    environment: 'OTEL_TRACES_SAMPLER_ARG'
   }),
   logLevel: setting({
     kind: oneOf(LOG_LEVELS),

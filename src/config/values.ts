@@ -185,6 +185,14 @@ export const publicAddresses: ValueKind<readonly PublicAddress[]> = {
   }
 }
 
+export const httpUrl: ValueKind<string> = {
+  allowed: 'an http or https URL',
+  parse: text => {
+    const url = URL.canParse(text) ? new URL(text) : undefined
+    return url?.protocol === 'http:' || url?.protocol === 'https:' ? text : undefined
+  }
+}
+
 /** Host names or IP addresses, without ports. */
 export const hostList: ValueKind<readonly string[]> = {
   allowed: 'host names or IP addresses without ports, separated by commas',

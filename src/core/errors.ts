@@ -22,6 +22,7 @@ export const ERROR_CODES = {
   ERR_NOT_FOUND: 'there is nothing at this path',
   ERR_NOT_OPERATOR: "only the operator may do this: it needs the token in the node's data folder",
   ERR_FOREIGN_ORIGIN: 'a web page of another site must not use this node',
+  ERR_METRICS_TOKEN: 'metrics need the token of --metrics-token-file: send Authorization: Bearer TOKEN',
   ERR_RANGE_NOT_SATISFIABLE: 'the byte range is malformed or outside the file',
   ERR_PRECONDITION_FAILED: 'If-Match does not name the current version; read the photo again',
   ERR_ALT_KEY_EXISTS: 'the photo already has that size with different bytes',

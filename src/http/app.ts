@@ -1,6 +1,6 @@
 import { createServer as createPlainServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type FastifyReply, type FastifyRequest, fastify } from 'fastify'
-import { SheafError } from '../core/errors.js'
+import { type ErrorCode, SheafError } from '../core/errors.js'
 import { InvariantError, invariant } from '../core/invariant.js'
 import type { HttpComponents, HttpInit } from './native/components.js'
 import { HotPath } from './native/hot-path.js'
@@ -15,6 +15,7 @@ import { addEventsRoute } from './native/routes/events.js'
 import { addFullDumpRoute } from './native/routes/full-dump.js'
 import { addLaidOutRoutes } from './native/routes/laid-out.js'
 import { addLogLevelRoute } from './native/routes/log-level.js'
+import { addMetricsRoute, METRICS_ROUTE } from './native/routes/metrics.js'
 import { addNodeRoutes } from './native/routes/node.js'
 import { addPhotoContentRoute } from './native/routes/photo-content.js'
 import { addPhotoListRoutes } from './native/routes/photo-list.js'
@@ -33,17 +34,21 @@ import { RequestBodies } from './wire/request-bodies.js'
 import { RequestIds, requestIdOf } from './wire/request-ids.js'
 import type { HttpApp } from './wire/server.js'
 import { HTTP_TIMEOUTS } from './wire/timeouts.js'
+import { traceRequest } from './wire/traced-requests.js'
 
 /** No effective limit: the limit on the header block applies first. */
 const PARAM_CHARACTERS_MAX = 16 * 1024
+/** What watches a node may know it by any name. */
+const ROUTES_OF_ANY_HOST = new Set(['/health', '/health/live', '/health/ready', METRICS_ROUTE])
 
 /** Builds the HTTP API, ready but not listening: {@link HttpServer} makes it listen. */
 export async function buildHttpApp(components: HttpComponents, init: HttpInit): Promise<HttpApp> {
-  const { photos, clock, random, log, fatal, logLevel, webFile } = components
+  const { photos, clock, random, log, fatal, logLevel, webFile, meter } = components
   const timeouts = { ...HTTP_TIMEOUTS, ...init.timeouts }
   const bodies = new RequestBodies(timeouts)
   const ids = new RequestIds(random)
-  const clientErrors = new ClientErrors({ bodies, ids, log })
+  const onProblem = (code: ErrorCode): void => meter?.problem(code)
+  const clientErrors = new ClientErrors({ bodies, ids, log, onProblem })
   const guard = new HostGuard([init.hostName, ...(init.allowHosts ?? [])])
   const forwarded = new Forwarded(init.trustProxies ?? [])
   const hotPath = new HotPath({ photos, guard, ids })
@@ -51,6 +56,7 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
 
   const refuse = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const known = fromFastify(error)
+    onProblem(known instanceof SheafError ? known.code : 'ERR_INTERNAL')
     reply.hijack()
     const { address: client } = forwarded.senderOf(request.raw)
     const problem = problemOf(known, log, problemHeaders(known), { requestId: requestIdOf(reply.raw), client })
@@ -58,7 +64,12 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
     if (known instanceof InvariantError) fatal(known)
   }
 
-  const hot = (request: IncomingMessage, response: ServerResponse): boolean => hotPath.answer(request, response)
+  const hot = (request: IncomingMessage, response: ServerResponse): boolean => {
+    const startedAtMs = clock.monotonic()
+    const isAnswered = hotPath.answer(request, response)
+    if (isAnswered) meter?.hot(startedAtMs)
+    return isAnswered
+  }
   let cold: NodeServerComponents['cold'] | undefined
   const app = fastify({
     serverFactory: handler => {
@@ -79,9 +90,22 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
     throw new SheafError('ERR_METHOD_NOT_ALLOWED', undefined, { details: { allow: methods.join(', ') } })
   })
   app.addHook('onRoute', ({ url, method }) => table.add(url, [method].flat()))
+  const { tracer } = components
+  if (tracer !== undefined) {
+    // The span has to be the current one in all that follows, so this hook calls back from within it.
+    app.addHook('onRequest', (request, reply, done) => {
+      const { url: route } = request.routeOptions
+      if (route === undefined || ROUTES_OF_ANY_HOST.has(route)) done()
+      else traceRequest(tracer, { raw: request.raw, route }, reply.raw, done)
+    })
+  }
   app.addHook('onRequest', async (request, reply) => {
+    const { url } = request.routeOptions
+    meter?.begin(request.method, url, reply.raw)
     reply.headers({ 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' })
-    guard.check(request.method, request.headers, forwarded.senderOf(request.raw))
+    const sender = forwarded.senderOf(request.raw)
+    if (url === undefined || !ROUTES_OF_ANY_HOST.has(url)) guard.checkHost(sender)
+    guard.checkOrigin(request.method, request.headers, sender)
     checkQueryEscapes(request.raw.url ?? '')
   })
   app.addHook('preValidation', async request => {
@@ -106,6 +130,8 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   addEventsRoute(app, context)
   if (logLevel !== undefined) addLogLevelRoute(app, { ...context, logLevel })
   addFullDumpRoute(app, context)
+  const { scrape } = components
+  if (scrape !== undefined) addMetricsRoute(app, { scrape, token: init.metricsToken })
   if (webFile !== undefined) addDocsPage(app, webFile)
   const { similarity } = components
   if (similarity !== undefined) addSimilarityRoutes(app, { ...context, similarity })
@@ -118,13 +144,14 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   })
   await app.ready()
   invariant(cold !== undefined, 'Fastify has made its handler')
-  const parts = { bodies, clientErrors, ids, clock, log, hot, cold }
+  const parts = { bodies, clientErrors, ids, clock, log, onProblem, hot, cold }
   return { createServer: tls => createNodeServer(parts, timeouts, tls), close: () => app.close() }
 }
 
 function problemHeaders(error: unknown): ProblemHeaders {
   if (!(error instanceof SheafError)) return {}
   const { allow, size } = error.details
+  if (error.code === 'ERR_METRICS_TOKEN') return { 'www-authenticate': 'Bearer' }
   if (error.code === 'ERR_METHOD_NOT_ALLOWED') return { allow: String(allow) }
   if (error.code === 'ERR_NOT_OPERATOR') return { 'www-authenticate': 'Bearer realm="operator"' }
   if (error.code === 'ERR_RANGE_NOT_SATISFIABLE') return { 'content-range': `bytes */${size}` }

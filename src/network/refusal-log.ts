@@ -33,13 +33,20 @@ export class RefusalLog {
   readonly #log: Logger
   readonly #sources = new Map<string, Source>()
   readonly #others = newSource()
+  readonly #counts = new Map<ErrorCode, number>()
 
   constructor(components: { readonly clock: Clock; readonly log: Logger }) {
     this.#clock = components.clock
     this.#log = components.log
   }
 
+  /** Refusals so far by code, logged or not. */
+  get counts(): ReadonlyMap<ErrorCode, number> {
+    return this.#counts
+  }
+
   refused({ peer, reason, code, host, address }: Refusal): void {
+    this.#counts.set(code, (this.#counts.get(code) ?? 0) + 1)
     const now = this.#clock.monotonic()
     const source = this.#sourceOf(`${host} ${reason}`, now)
     if (now - source.lastMs < INTERVAL_MS) {

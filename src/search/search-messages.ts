@@ -5,15 +5,17 @@
  *            space    text   'image' or 'text'
  *            vector   bytes  float32 little-endian, unit length
  *            k        uint   neighbors requested, 1…8192
+ *            trace    text   the place in a trace that this belongs to; absent where the sender does not trace
  *   answer   shards   8 bytes  those for which the node has all vectors; see domain/shards.ts
  *            ids      bytes    16 per neighbor, best first
  *            scores   bytes    float32 little-endian, one per neighbor
  */
 import { endianness } from 'node:os'
+import type { TraceParent } from '../core/tracing.js'
 import { DIMENSION_MAX, isUnit, type ModelId, parseModelId, type Space } from '../domain/features.js'
 import { photoIdBytes, photoIdFrom } from '../domain/ids.js'
 import { decodeShards, encodeShards, SHARD_SET_BYTES, type ShardSet } from '../domain/shards.js'
-import { encodeMessage, invalidField, Message } from '../network/rpc/message.js'
+import { encodeMessage, invalidField, Message, traceOf } from '../network/rpc/message.js'
 import { NEIGHBORS_MAX, type Neighbor } from '../similarity/index/vector-index.js'
 
 export const METHOD_SEARCH = 'similar.search'
@@ -38,12 +40,18 @@ export interface ShardAnswer {
   readonly neighbors: readonly Neighbor[]
 }
 
-export function encodeSearch({ model, space, vector }: VectorQuery, k: number): Uint8Array {
-  return encodeMessage({ model: Buffer.from(model, 'hex'), space, vector: floatBytes(vector), k })
+interface DecodedSearch {
+  readonly query: VectorQuery
+  readonly k: number
+  readonly trace: TraceParent | undefined
+}
+
+export function encodeSearch({ model, space, vector }: VectorQuery, k: number, trace?: TraceParent): Uint8Array {
+  return encodeMessage({ model: Buffer.from(model, 'hex'), space, vector: floatBytes(vector), k, trace })
 }
 
 /** @throws `ERR_PEER_PROTOCOL` */
-export function decodeSearch(body: Uint8Array): { readonly query: VectorQuery; readonly k: number } {
+export function decodeSearch(body: Uint8Array): DecodedSearch {
   const message = Message.decode(body)
   const model = parseModelId(Buffer.from(message.bytes('model', MODEL_BYTES)).toString('hex'))
   const space = message.text('space', 8)
@@ -53,7 +61,7 @@ export function decodeSearch(body: Uint8Array): { readonly query: VectorQuery; r
   if (space !== 'image' && space !== 'text') throw invalidField('space')
   if (!isUnit(vector)) throw invalidField('vector')
   if (k === 0) throw invalidField('k')
-  return { query: { model, space, vector }, k }
+  return { query: { model, space, vector }, k, trace: traceOf(message) }
 }
 
 export function encodeAnswer({ shards, neighbors }: ShardAnswer): Uint8Array {

@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.js'
 import type { Logger } from '../core/log.js'
 import type { Random } from '../core/random.js'
+import { type SpanInit, type Tracer, traced } from '../core/tracing.js'
 import type { ModelId } from '../domain/features.js'
 import type { NodeId } from '../domain/ids.js'
 import type { ShardSet } from '../domain/shards.js'
@@ -26,6 +27,8 @@ export interface ShardSearchComponents {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
+  /** Default: nothing is traced. */
+  readonly tracer?: Tracer | undefined
   /** Live nodes with vectors of the model, this one included, and the shards for which they claim to have all. */
   readonly holders: (model: ModelId) => ReadonlyMap<NodeId, ShardSet>
   /** Searches this node's own vectors. @throws `ERR_MODEL_MISMATCH`, `ERR_INDEX_UNAVAILABLE`, `ERR_OVERLOADED` */
@@ -40,9 +43,11 @@ export class ShardSearch {
 
   constructor(components: ShardSearchComponents) {
     this.#components = components
-    const answer = async (_peer: NodeId, body: Uint8Array): Promise<Uint8Array> => {
-      const { query, k } = decodeSearch(body)
-      return encodeAnswer(await components.searchHere(query, k))
+    const answer = async (peer: NodeId, body: Uint8Array): Promise<Uint8Array> => {
+      const { query, k, trace } = decodeSearch(body)
+      const init = (): SpanInit => ({ parent: trace, kind: 'server', attributes: { peer } })
+      const tracer = trace === undefined ? undefined : components.tracer
+      return encodeAnswer(await traced(tracer, 'search', init, () => components.searchHere(query, k)))
     }
     components.transport.handle(METHOD_SEARCH, answer, { relayed: true })
   }
@@ -54,12 +59,21 @@ export class ShardSearch {
    */
   search(query: VectorQuery, k: number, signal: AbortSignal): Promise<GatherResult> {
     const { clock, random, log, transport, holders, searchHere } = this.#components
+    const tracer = this.#tracer()
     const scatterGather = new ScatterGather(
       {
         clock,
         random,
         log,
-        ask: (node, over) => (node === transport.self ? searchHere(query, k) : this.#ask(node, query, k, over))
+        ask: (node, over) =>
+          node === transport.self
+            ? traced(
+                tracer,
+                'search',
+                () => ({}),
+                () => searchHere(query, k)
+              )
+            : this.#ask(node, query, k, over)
       },
       { self: transport.self, holders: holders(query.model), k, hedgeMs: this.#hedgeMs() }
     )
@@ -69,11 +83,20 @@ export class ShardSearch {
   async #ask(peer: NodeId, query: VectorQuery, k: number, signal: AbortSignal): Promise<ShardAnswer> {
     const { transport, clock } = this.#components
     const from = clock.monotonic()
-    const body = await transport.request(peer, METHOD_SEARCH, encodeSearch(query, k), signal)
+    const init = (): SpanInit => ({ kind: 'client', attributes: { peer } })
+    const body = await traced(this.#tracer(), 'search', init, span =>
+      transport.request(peer, METHOD_SEARCH, encodeSearch(query, k, span?.traceParent), signal)
+    )
     const answer = decodeAnswer(body, k)
     this.#latencies.push(clock.monotonic() - from)
     if (this.#latencies.length > LATENCIES_MAX) this.#latencies.shift()
     return answer
+  }
+
+  /** What nobody asked for, such as looking for copies, has no span. */
+  #tracer(): Tracer | undefined {
+    const { tracer } = this.#components
+    return tracer?.current() === undefined ? undefined : tracer
   }
 
   #hedgeMs(): number {

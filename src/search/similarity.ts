@@ -2,10 +2,11 @@ import { SheafError } from '../core/errors.js'
 import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
 import type { Random } from '../core/random.js'
+import type { Tracer } from '../core/tracing.js'
 import type { Directory } from '../directory/directory.js'
 import type { NodeId, PhotoId } from '../domain/ids.js'
 import type { Photo } from '../domain/photo.js'
-import type { ShardSet } from '../domain/shards.js'
+import { SHARD_COUNT, type ShardSet } from '../domain/shards.js'
 import type { Transport } from '../network/transport.js'
 import type { PhotoReader } from '../photos/photo-reader.js'
 import type { ImageAnalyzer } from '../similarity/images/image-analyzer.js'
@@ -30,6 +31,8 @@ export interface SimilarityComponents extends Omit<IndexedModelsComponents, 'sel
   /** Whether the caller may see the photo; default: everybody may. */
   readonly visible?: (photo: Photo) => boolean
   readonly random: Random
+  /** Default: nothing is traced. */
+  readonly tracer?: Tracer | undefined
 }
 
 /** The transport of a single node. */
@@ -49,6 +52,8 @@ export class Similarity implements Startable {
   readonly #backlog: ImageBacklog
   readonly #analyzer: ImageAnalyzer
   readonly #log: Logger
+  /** The shards that a present member has whole. */
+  readonly #covered: () => ShardSet
 
   /** @param init.folder - the node's data folder */
   constructor(components: SimilarityComponents, init: { readonly folder: string }) {
@@ -70,6 +75,7 @@ export class Similarity implements Startable {
       clock,
       random,
       log,
+      tracer: components.tracer,
       holders: model => models.holders(model),
       searchHere: (query, k) => models.search(query, k)
     })
@@ -84,6 +90,7 @@ export class Similarity implements Startable {
       const shards = serving === undefined ? [] : [...models.holders(serving.id).values()]
       return new Set(shards.flatMap(ready => [...ready]))
     }
+    this.#covered = covered
     this.#analyzer = analyzer
     this.#log = log
     this.models = models
@@ -142,6 +149,11 @@ export class Similarity implements Startable {
     const { vectors, pending } = this.models.counts()
     const model = serving && { id: serving.id, name: serving.name }
     return { model, vectors, pending: pending + this.#backlog.pending }
+  }
+
+  /** @returns the share of the shards that a present member has whole, 0…1; undefined without a model */
+  coverage(): number | undefined {
+    return this.models.serving && this.#covered().size / SHARD_COUNT
   }
 }
 

@@ -3,7 +3,9 @@ import type { Clock } from '../core/clock.js'
 import { type DiskSpace, type FileSystem, makeDurableDirectory } from '../core/file-system.js'
 import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
+import type { Metrics } from '../core/metrics.js'
 import type { Random } from '../core/random.js'
+import type { Tracer } from '../core/tracing.js'
 import { type Step, WorkerLoop } from '../core/worker-loop.js'
 import type { DatabaseSource } from '../directory/database.js'
 import { Directory } from '../directory/directory.js'
@@ -48,6 +50,10 @@ export interface LocalStoreComponents {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
+  /** Default: nothing is measured. */
+  readonly metrics?: Metrics
+  /** Default: nothing is traced. */
+  readonly tracer?: Tracer | undefined
   /** Of the directory. */
   readonly database: DatabaseSource
   readonly sign: VolumeSetComponents['sign']
@@ -157,6 +163,7 @@ export class LocalStore implements Startable {
       formats && { formats }
     )
     this.age = new Age({ clock, directory: this.directory, log })
+    const groupNeedles = components.metrics?.histogram('sheaf_group_commit_needles')
     this.#reserve = new DiskReserve(
       { fileSystem, clock, log, onRefusal: () => this.#compaction.wake() },
       {
@@ -171,11 +178,15 @@ export class LocalStore implements Startable {
         clock,
         random,
         log,
+        tracer: components.tracer,
         reserve: this.#reserve,
         stamp: () => hybridClock.now(),
         sign,
         verifySignature,
-        commit: group => this.directory.apply(group),
+        commit: group => {
+          if (this.volumes.isOfThisProcess(group.volume)) groupNeedles?.observe(group.needles.length)
+          return this.directory.apply(group)
+        },
         progress: volume => this.directory.progress(volume),
         onGap: volume => this.#volumesWithGaps.add(volume),
         isWhole: record => this.verdicts.isWhole(record)

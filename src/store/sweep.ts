@@ -42,9 +42,15 @@ export interface SweepComponents {
 export class Sweep {
   readonly #components: SweepComponents
   #dueAtMs = 0
+  #buriedCount = 0
 
   constructor(components: SweepComponents) {
     this.#components = components
+  }
+
+  /** Deletes that this process buried. */
+  get buriedCount(): number {
+    return this.#buriedCount
   }
 
   /** Sweeps when that is due; logs what was only heard of each time. */
@@ -115,6 +121,7 @@ export class Sweep {
       return record !== undefined && endedLife(record) === generation
     })
     await this.#log(graves)
+    this.#buriedCount += graves.length
     if (due.length === GRAVES_MAX) await clock.sleep(PAUSE_MS, signal)
     return graves.length
   }

@@ -81,11 +81,17 @@ export interface CompactionResult {
 export class Compactor {
   readonly #components: CompactionComponents
   readonly #init: CompactionInit
+  readonly #counts = { volumes: 0, movedBytes: 0, freedBytes: 0 }
   #turn: Promise<unknown> = Promise.resolve()
 
   constructor(components: CompactionComponents, init: CompactionInit) {
     this.#components = components
     this.#init = init
+  }
+
+  /** What was done since the process started. */
+  get counts(): CompactionResult {
+    return { ...this.#counts }
   }
 
   /** Compacts one volume that is due, in the background. @returns `idle` when there was none */
@@ -241,6 +247,8 @@ export class Compactor {
     }
     if (volume.holes.length > 0) throw damageFound()
     await volumes.remove(volume)
+    this.#counts.volumes++
+    this.#counts.freedBytes += volume.end
     log.info({ volume: volume.id, movedBytes, freedBytes: volume.end - movedBytes }, 'volume compacted and removed')
     return movedBytes
   }
@@ -263,6 +271,7 @@ export class Compactor {
       signal.throwIfAborted()
       if (drafts.length > 0) await volumes.append(drafts, 'upkeep')
       movedBytes += draftBytes
+      this.#counts.movedBytes += draftBytes
       drafts = []
       draftBytes = 0
       const aheadMs = (movedBytes / bytesPerSecondMax) * 1000 - (clock.monotonic() - startedAt)

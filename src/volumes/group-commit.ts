@@ -1,5 +1,6 @@
 import type { SheafError } from '../core/errors.js'
 import type { File } from '../core/file-system.js'
+import { carried, type Span, type Tracer, traced } from '../core/tracing.js'
 import type { VolumeId } from '../domain/ids.js'
 import {
   blockChecksums,
@@ -20,6 +21,8 @@ const WRITE_NEEDLES_MAX = 300
 
 export interface GroupCommitComponents {
   readonly file: File
+  /** Default: nothing is traced. */
+  readonly tracer?: Tracer | undefined
   /** Called once per group, in log order and without overlap; appends resolve after it. */
   readonly commit: (group: DurableGroup) => Promise<void>
   /** Called once, when a write or sync has failed: the volume accepts no more appends. */
@@ -39,6 +42,8 @@ interface Append {
   readonly byteCount: number
   readonly locations: NeedleLocation[]
   readonly footers: Uint8Array[]
+  /** From the append to its commit; undefined: nobody traces it. */
+  readonly span: Span | undefined
   readonly resolve: (locations: NeedleLocation[]) => void
   readonly reject: (error: unknown) => void
 }
@@ -83,7 +88,11 @@ export class GroupCommit {
     return new Promise((resolve, reject) => {
       const byteCount = drafts.reduce((sum, draft) => sum + needleBytes(draft.data.byteLength), 0)
       if (this.#failure === undefined) this.#end += byteCount
-      this.#stages.push({ drafts, byteCount, locations: [], footers: [], resolve, reject })
+      const { tracer } = this.#components
+      // what nobody asked for, such as upkeep, has no span
+      const span =
+        tracer?.current() === undefined ? undefined : tracer.begin('append', { attributes: { bytes: byteCount } })
+      this.#stages.push({ drafts, byteCount, locations: [], footers: [], span, resolve, reject })
     })
   }
 
@@ -119,11 +128,27 @@ export class GroupCommit {
   async #commit(appends: readonly Append[]): Promise<void> {
     const group = this.#groupOf(appends)
     try {
-      await this.#components.commit(group)
-      for (const append of appends) append.resolve(append.locations)
+      await this.#tracedCommit(group, appends)
+      for (const append of appends) {
+        append.span?.end()
+        append.resolve(append.locations)
+      }
     } catch (error) {
-      for (const append of appends) append.reject(error)
+      for (const append of appends) {
+        append.span?.end(error)
+        append.reject(error)
+      }
     }
+  }
+
+  #tracedCommit(group: DurableGroup, appends: readonly Append[]): Promise<void> {
+    const { tracer, commit } = this.#components
+    if (tracer === undefined) return commit(group)
+    const places = appends.flatMap(({ span }) => span?.traceParent ?? [])
+    // The stages run on from one append to the next: without this, another's span would still be the current one.
+    if (places.length === 0) return tracer.run(undefined, () => commit(group))
+    const init = () => ({ ...carried(places), attributes: { needles: group.needles.length } })
+    return traced(tracer, 'commit', init, () => commit(group))
   }
 
   #groupOf(appends: readonly Append[]): DurableGroup {
@@ -153,6 +178,9 @@ export class GroupCommit {
       this.#failure = writeError(cause, this.#volume)
       this.#components.failed(this.#failure)
     }
-    for (const append of lost) append.reject(this.#failure)
+    for (const append of lost) {
+      append.span?.end(this.#failure)
+      append.reject(this.#failure)
+    }
   }
 }

@@ -47,6 +47,7 @@ export class Inspector {
   readonly #graceMs: number
   /** When the volume was last found without a needle of a buried photo, ms since the Unix epoch. */
   readonly #cleanAt = new WeakMap<Volume, { readonly at: number; readonly end: number }>()
+  readonly #latest = new WeakMap<Volume, Inspection>()
   #cache = new WeakMap<
     Volume,
     { readonly end: number; readonly at: number; readonly inspection: Promise<Inspection> }
@@ -86,6 +87,11 @@ export class Inspector {
     return inspection
   }
 
+  /** @returns what was counted last, even if the volume has changed since; undefined: it was never inspected */
+  latest(volume: Volume): Inspection | undefined {
+    return this.#latest.get(volume)
+  }
+
   async #count(volume: Volume): Promise<Inspection> {
     let liveBytes = 0
     let deadBytes = 0
@@ -112,7 +118,9 @@ export class Inspector {
     }
     if (!holdsBuried) this.#cleanAt.set(volume, { at: startedAt, end })
     else if (isLate) this.#cleanAt.delete(volume)
-    return { liveBytes, deadBytes, gracedBytes, oldestHeardAt, holdsLaidOut }
+    const inspection = { liveBytes, deadBytes, gracedBytes, oldestHeardAt, holdsLaidOut }
+    this.#latest.set(volume, inspection)
+    return inspection
   }
 
   /**

@@ -2,6 +2,7 @@ import { hasCode, SheafError } from '../core/errors.js'
 import { invariant } from '../core/invariant.js'
 import type { Logger } from '../core/log.js'
 import type { Random } from '../core/random.js'
+import type { Tracer } from '../core/tracing.js'
 import type { Hlc } from '../domain/hlc.js'
 import { type ActorId, newActorId, type VolumeId, volumeId } from '../domain/ids.js'
 import { needleBytes } from '../domain/needle.js'
@@ -17,6 +18,8 @@ const ROLLOVER_SHARE = 0.95
 export interface LogWriterComponents {
   readonly random: Random
   readonly log: Logger
+  /** Default: nothing is traced. */
+  readonly tracer?: Tracer | undefined
   readonly reserve: Pick<DiskReserve, 'admit' | 'releaseBallast'>
   /** The stamp of a new volume's superblock. */
   readonly stamp: () => Hlc
@@ -132,7 +135,7 @@ export class LogWriter {
   }
 
   async #open(): Promise<Active> {
-    const { stamp, sign, create, commit } = this.#components
+    const { stamp, sign, create, commit, tracer } = this.#components
     const { volumeBytes, origin } = this.#init
     const id = volumeId(this.#epoch, ++this.#sequence)
     this.#opening = id
@@ -143,6 +146,7 @@ export class LogWriter {
     const log = new GroupCommit(
       {
         file: volume.file,
+        tracer,
         commit: group => commit(volume, group),
         failed: error => this.#failed(volume, error)
       },

@@ -32,6 +32,13 @@ export interface ScrubTotals {
   bytes: number
 }
 
+export interface ScrubProgress {
+  /** 0…1; 1 between two passes. */
+  readonly ratio: number
+  /** Ms since the Unix epoch; undefined: no pass has ended yet. */
+  readonly completedAtMs: number | undefined
+}
+
 interface Cursor {
   /** Volumes with smaller ids are done. */
   readonly volume: string
@@ -51,6 +58,27 @@ export class Scrubber {
   constructor(components: ScrubComponents, init: ScrubInit) {
     this.#components = components
     this.#init = init
+  }
+
+  /**
+   * How far the present pass is, and when the last one ended.
+   *
+   * @returns undefined before the first step of this process has read the position
+   */
+  progress(): ScrubProgress | undefined {
+    const cursor = this.#cursor
+    if (cursor === undefined) return undefined
+    const { volume: at, offset, completedAt } = cursor
+    let doneBytes = 0
+    let totalBytes = 0
+    for (const { id, end } of this.#components.volumes.volumes()) {
+      totalBytes += end
+      if (id < at) doneBytes += end
+      else if (id === at) doneBytes += Math.min(offset, end)
+    }
+    const isResting = at === '' && completedAt > 0
+    const ratio = isResting ? 1 : totalBytes === 0 ? 0 : doneBytes / totalBytes
+    return { ratio, completedAtMs: completedAt === 0 ? undefined : completedAt }
   }
 
   async step(signal: AbortSignal): Promise<'busy' | 'idle'> {

@@ -35,7 +35,9 @@ import { readSuperblock, superblockOf } from './volume-superblock.js'
 
 const IDLE_BUFFER_BYTES_MAX = 32 * 1024 * 1024
 
-export interface VolumeSetComponents extends Pick<LogWriterComponents, 'random' | 'stamp' | 'sign'>, ReplayComponents {
+export interface VolumeSetComponents
+  extends Pick<LogWriterComponents, 'random' | 'stamp' | 'sign' | 'tracer'>,
+    ReplayComponents {
   readonly fileSystem: FileSystem
   readonly clock: Clock
   readonly log: Logger

@@ -10,6 +10,7 @@ import { measureGraves } from './graves.js'
 import { measureIndexMemory } from './index-memory.js'
 import { measureLargeFile } from './large-file.js'
 import { measureLooking } from './looking.js'
+import { measureMetering } from './metering.js'
 import { measureMillion } from './million.js'
 import { Nginx } from './nginx.js'
 import { measureReads } from './reads.js'
@@ -19,7 +20,7 @@ import { measureWrites } from './writes.js'
 
 const HELP = `npm run bench -- [flags]
   --only A,B        of get, put, index, million, large, disk-reads, cluster, convergence, anti-entropy, graves,
-                    looking, similarity (default: all)
+                    looking, similarity, metering (default: all)
   --rounds N        rounds of each server, in turn (default 3)
   --seconds N       length of a round (default 4)
   --large-bytes N   size of the large file (default 512 MiB; try 2147483648)
@@ -33,7 +34,8 @@ const { values } = parseArgs({
   options: {
     only: {
       type: 'string',
-      default: 'get,put,index,million,large,disk-reads,cluster,convergence,anti-entropy,graves,looking,similarity'
+      default:
+        'get,put,index,million,large,disk-reads,cluster,convergence,anti-entropy,graves,looking,similarity,metering'
     },
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '4' },
@@ -100,6 +102,7 @@ function sections(scratch: string, cache: string): Record<string, () => Promise<
     'anti-entropy': () => measureAntiEntropy(scratch, [10_000, 100_000, ...(values.big ? [1_000_000] : [])]),
     graves: () => measureGraves(scratch, values.big ? 10_000_000 : 1_000_000),
     looking: () => measureLooking(scratch),
+    metering: () => measureMetering(scratch),
     similarity: () =>
       measureSimilarity(scratch, values.big ? { count: 100_000, dimension: 1_024 } : { count: 20_000, dimension: 256 })
   }

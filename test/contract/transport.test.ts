@@ -1,4 +1,7 @@
+import { silentLog } from '../../src/core/log.js'
+import { MetricsRegistry } from '../../src/core/metrics.js'
 import type { NodeId } from '../../src/domain/ids.js'
+import { MeteredTransport } from '../../src/network/metered-transport.js'
 import { RelayTransport } from '../../src/network/rpc/relay-transport.js'
 import type { Transport } from '../../src/network/transport.js'
 import { Libp2pNetwork } from '../support/libp2p-network.js'
@@ -11,6 +14,12 @@ import { type TransportNetwork, transportContract } from './transport.js'
 transportContract('libp2p', async () => new Libp2pNetwork())
 
 transportContract('a simulated network', async () => simulatedNetwork(transport => transport))
+
+transportContract('a transport that is measured', async () =>
+  simulatedNetwork(
+    (transport, clock) => new MeteredTransport(transport, { clock, metrics: new MetricsRegistry({ log: silentLog }) })
+  )
+)
 
 transportContract('a relay over a simulated network', async () =>
   simulatedNetwork(

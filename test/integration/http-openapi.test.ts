@@ -52,6 +52,7 @@ const OPERATIONS = [
   'get /health',
   'get /health/live',
   'get /health/ready',
+  'get /metrics',
   'get /openapi.json',
   'get /photo/{id}',
   'get /photo/{id}/conflicts',
@@ -130,7 +131,7 @@ async function expectTrue(method: string, path: string, template: string, answer
   for (const line of type === 'application/x-ndjson'
     ? answer.body.toString().trim().split('\n')
     : [answer.body.toString()]) {
-    validate(JSON.parse(line))
+    validate(type === 'text/plain' ? line : JSON.parse(line))
     expect(validate.errors ?? [], `${method} ${path} ${answer.status}: ${line.slice(0, 300)}`).toEqual([])
   }
   seen.add(`${method.toLowerCase()} ${template} ${answer.status}`)
@@ -251,7 +252,16 @@ test('answers are what the document says', async () => {
   await ask('POST', '/photo/{id}/undelete', { id })
   await ask('DELETE', '/photo/{id}', { id })
   await ask('DELETE', '/photo/{id}', { id: 'x' })
-  for (const path of ['/health', '/health/live', '/health/ready', '/status', '/cluster', '/volumes', '/openapi.json'])
+  for (const path of [
+    '/health',
+    '/health/live',
+    '/health/ready',
+    '/status',
+    '/cluster',
+    '/volumes',
+    '/metrics',
+    '/openapi.json'
+  ])
     await ask('GET', path)
   await askForLaidOut(id)
   await ask('GET', '/volume/{lv}/stats', { lv: http.store.volume })

@@ -105,6 +105,10 @@ describe('services of one node', () => {
     expect(deadBytes).toBeGreaterThan(30 * 20_000)
     const result = await node.finish<CompactionResult>(node.services.maintenance.compact(true))
     expect(result.freedBytes).toBeGreaterThan(30 * 20_000)
+    const { counts } = node.services.local.compactor
+    expect(counts.volumes).toBe(result.volumes)
+    expect(counts.movedBytes).toBe(result.movedBytes)
+    expect(counts.freedBytes - counts.movedBytes).toBe(result.freedBytes)
     expect(await diskBytes(node)).toBeLessThan(before - 30 * 20_000)
     await expectExactly(node, photos)
     node.loseDirectory()
@@ -162,6 +166,9 @@ describe('services of one node', () => {
   it('scrub finds a flipped bit that nobody has read, and says where', async () => {
     const { node } = await filled({}, [50_000, 50_000])
     expect((await node.finish<CheckReport>(node.services.maintenance.scrub())).faults).toEqual([])
+    const { scrubber } = node.services.local
+    expect(scrubber.progress()?.ratio).toBe(1)
+    expect(node.clock.now() - (scrubber.progress()?.completedAtMs ?? 0)).toBeLessThan(1_000)
     const volume = node.services.local.volumes.volumes()[0]
     node.disk.flipBit(volume?.path as string, 30_000, 5)
     const report = await node.finish<CheckReport>(node.services.maintenance.scrub())

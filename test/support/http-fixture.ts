@@ -9,9 +9,11 @@ import { ClusterStatus } from '../../src/cluster/cluster-status.js'
 import { Events } from '../../src/cluster/events/events.js'
 import { systemClock } from '../../src/core/clock.js'
 import { SheafError } from '../../src/core/errors.js'
+import { exposition } from '../../src/core/exposition.js'
 import type { DiskSpace } from '../../src/core/file-system.js'
 import type { InvariantError } from '../../src/core/invariant.js'
 import { type Logger, type LogLevelSwitch, silentLog } from '../../src/core/log.js'
+import { MetricsRegistry } from '../../src/core/metrics.js'
 import { nodeFileSystem } from '../../src/core/node-file-system.js'
 import { systemRandom } from '../../src/core/random.js'
 import { Directory } from '../../src/directory/directory.js'
@@ -22,6 +24,7 @@ import { type NodeId, newActorId, type PhotoId } from '../../src/domain/ids.js'
 import { PHOTO_KIND } from '../../src/domain/photo.js'
 import { buildHttpApp } from '../../src/http/app.js'
 import type { HttpComponents } from '../../src/http/native/components.js'
+import { HttpMeter } from '../../src/http/wire/http-meter.js'
 import { HttpServer } from '../../src/http/wire/server.js'
 import type { HttpTimeouts } from '../../src/http/wire/timeouts.js'
 import { PhotoReader } from '../../src/photos/photo-reader.js'
@@ -57,6 +60,8 @@ export interface HttpFixtureInit {
   readonly webFile?: HttpComponents['webFile']
   /** Default: a lone node. */
   readonly cluster?: HttpComponents['cluster']
+  /** What a scrape has to show. */
+  readonly metricsToken?: string
   /** The node has kept up with others, so that it is an alarm when graves end what lives here. */
   readonly keptUp?: boolean
 }
@@ -76,6 +81,8 @@ export interface HttpFixture {
   readonly writer: RecordWriter
   /** What graves have ended. A new node keeps nothing of it: this one is none. */
   readonly laidOut: LaidOut
+  /** What the server counts. */
+  readonly metrics: MetricsRegistry
   /** Graves of another node come in. */
   bury(from: string, ...ids: readonly string[]): Promise<void>
   /** Writes what the backlog writes when the analyzer's model has seen a photo as this vector. */
@@ -173,6 +180,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
   )
   await similarity.start()
   const defects: InvariantError[] = []
+  const metrics = new MetricsRegistry({ log })
   const fixture = { unready: undefined as SheafError | undefined, logLevel: { level: 'info' } as LogLevelSwitch }
   const app = await buildHttpApp(
     {
@@ -186,6 +194,8 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       clock: systemClock,
       random: systemRandom,
       log,
+      meter: new HttpMeter({ metrics, clock: systemClock }),
+      scrape: async () => exposition(await metrics.collect()),
       logLevel: fixture.logLevel,
       unready: () => fixture.unready,
       webFile: init.webFile ?? (path => nodeFileSystem.readFile(join(REPOSITORY, 'dist', 'web', path))),
@@ -197,6 +207,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       hostName: 'box.example',
       operatorToken: OPERATOR_TOKEN,
       maxUploadBytes,
+      metricsToken: init.metricsToken,
       ...(init.allowHosts === undefined ? {} : { allowHosts: init.allowHosts }),
       ...(init.trustProxies === undefined ? {} : { trustProxies: init.trustProxies }),
       ...(init.timeouts === undefined ? {} : { timeouts: init.timeouts })
@@ -249,6 +260,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
     analyzer,
     writer,
     laidOut,
+    metrics,
     bury,
     see,
     server,

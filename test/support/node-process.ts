@@ -56,7 +56,7 @@ export class NodeProcess {
   readonly #spawnedAt = performance.now()
   #stdout = ''
   #stderr = ''
-  #ready: { readonly http: string; readonly p2p: readonly string[] } | undefined
+  #ready: { readonly http: string; readonly p2p: readonly string[]; readonly metrics?: string } | undefined
   #readyMs = Number.NaN
 
   private constructor(init: NodeProcessInit) {
@@ -113,6 +113,12 @@ export class NodeProcess {
     return address
   }
 
+  /** Where a node with `--metrics` serves them. */
+  get metrics(): string {
+    if (this.#ready?.metrics === undefined) throw new Error('the node is not ready, or has no port for metrics')
+    return this.#ready.metrics
+  }
+
   /** Milliseconds from the spawn to the ready line. */
   get readyMs(): number {
     return this.#readyMs
@@ -146,7 +152,7 @@ export class NodeProcess {
       throw new Error(`the node did not start: ${line}\n${this.#stderr.slice(-4_000)}`)
     }
     this.#readyMs = performance.now() - this.#spawnedAt
-    this.#ready = JSON.parse(line.slice('ready '.length)) as { http: string; p2p: string[] }
+    this.#ready = JSON.parse(line.slice('ready '.length)) as { http: string; p2p: string[]; metrics?: string }
   }
 
   /** @returns the log's JSON lines; lines that are none are left out */

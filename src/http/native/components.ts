@@ -8,9 +8,11 @@ import type { SheafError } from '../../core/errors.js'
 import type { InvariantError } from '../../core/invariant.js'
 import type { Logger, LogLevelSwitch } from '../../core/log.js'
 import type { Random } from '../../core/random.js'
+import type { Tracer } from '../../core/tracing.js'
 import type { Photos } from '../../photos/photos.js'
 import type { Similarity } from '../../search/similarity.js'
 import type { ReadWebFile } from '../web/static.js'
+import type { HttpMeter } from '../wire/http-meter.js'
 import type { HttpTimeouts } from '../wire/timeouts.js'
 
 /** What the HTTP API uses. Picks, so that tests can pass literals. */
@@ -62,6 +64,12 @@ export interface HttpComponents {
   readonly logLevel?: LogLevelSwitch
   /** Reads what browsers are served. Absent: there are no pages. */
   readonly webFile?: ReadWebFile
+  /** Counts and times requests. Default: nothing does. */
+  readonly meter?: HttpMeter
+  /** Traces requests, but for hot reads and what watches a node. Default: nothing does. */
+  readonly tracer?: Tracer | undefined
+  /** The text of `GET /metrics`; absent where another port serves it. */
+  readonly scrape?: () => Promise<string>
   /** Why the node cannot serve now (the log is still being replayed, the disk fails); undefined when it can. */
   readonly unready: () => SheafError | undefined
   /** Ends the process after a request broke an invariant. Its client was answered 500 before. */
@@ -82,6 +90,8 @@ export interface HttpInit {
   readonly operatorToken: string
   /** Larger uploads are refused before they are read. */
   readonly maxUploadBytes: number
+  /** What a scrape of the metrics has to show. Default: nothing. */
+  readonly metricsToken?: string | undefined
   /** For tests. */
   readonly timeouts?: Partial<HttpTimeouts>
 }

@@ -25,15 +25,22 @@ export class ClientErrors {
   readonly #bodies: RequestBodies
   readonly #ids: RequestIds
   readonly #log: Logger
+  readonly #onProblem: (code: ErrorCode) => void
   /** The latest response on each connection. The hot path's are not here: they are written at once. */
   readonly #responses = new WeakMap<Socket, ServerResponse>()
   /** Connections already handled; further errors on them are ignored. */
   readonly #handled = new WeakSet<Socket>()
 
-  constructor(components: { readonly bodies: RequestBodies; readonly ids: RequestIds; readonly log: Logger }) {
+  constructor(components: {
+    readonly bodies: RequestBodies
+    readonly ids: RequestIds
+    readonly log: Logger
+    readonly onProblem: (code: ErrorCode) => void
+  }) {
     this.#bodies = components.bodies
     this.#ids = components.ids
     this.#log = components.log
+    this.#onProblem = components.onProblem
   }
 
   noteResponse(socket: Socket, response: ServerResponse): void {
@@ -53,6 +60,7 @@ export class ClientErrors {
     // If a body is being read, it fails and its route answers.
     if (this.#handled.has(socket) || this.#bodies.fail(socket, known)) return
     this.#handled.add(socket)
+    this.#onProblem(code)
     const answer = this.#responses.get(socket)
     if (answer === undefined || answer.writableFinished || isUnanswered(answer)) {
       if (socket.writable && parserCode !== 'ECONNRESET')

@@ -31,6 +31,7 @@ export const ERROR_MAP: Readonly<Record<ErrorCode, ErrorMapping>> = {
   ERR_NOT_FOUND: { status: 404 },
   ERR_NOT_OPERATOR: { status: 401 },
   ERR_FOREIGN_ORIGIN: { status: 403 },
+  ERR_METRICS_TOKEN: { status: 401 },
   ERR_RANGE_NOT_SATISFIABLE: { status: 416 },
   ERR_PRECONDITION_FAILED: { status: 412 },
   ERR_ALT_KEY_EXISTS: { status: 409 },

@@ -41,8 +41,12 @@ export class HostGuard {
    * @throws `ERR_FOREIGN_ORIGIN`
    */
   check(method: string, headers: IncomingHttpHeaders, sender: Pick<Sender, 'host' | 'isSecure'>): void {
-    const { origin } = headers
-    const { host, isSecure } = sender
+    this.checkHost(sender)
+    this.checkOrigin(method, headers, sender)
+  }
+
+  /** @throws `ERR_FOREIGN_ORIGIN` for a name that is not this node's */
+  checkHost({ host }: Pick<Sender, 'host'>): void {
     // Only HTTP/1.0, which browsers do not use, may omit Host.
     if (host !== undefined && !this.allowsHost(host)) {
       throw new SheafError(
@@ -50,6 +54,12 @@ export class HostGuard {
         `the host name ${JSON.stringify(host)} is not known to this node; start it with --allow-host, or use an IP address`
       )
     }
+  }
+
+  /** @throws `ERR_FOREIGN_ORIGIN` for a request that a web page of another origin sends */
+  checkOrigin(method: string, headers: IncomingHttpHeaders, sender: Pick<Sender, 'host' | 'isSecure'>): void {
+    const { origin } = headers
+    const { host, isSecure } = sender
     const isForeign = host === undefined || originHost(origin ?? '') !== withoutDefaultPort(host.toLowerCase())
     // Whoever is between could have made a page that came by plain HTTP.
     if (origin !== undefined && (isForeign || (isSecure && /^http:/i.test(origin)))) {

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createTlsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Clock } from '../../core/clock.js'
-import { SheafError } from '../../core/errors.js'
+import { type ErrorCode, SheafError } from '../../core/errors.js'
 import type { Logger } from '../../core/log.js'
 import type { ClientErrors } from './client-errors.js'
 import { problemOf, sendProblem } from './problem.js'
@@ -22,6 +22,8 @@ export interface NodeServerComponents {
   readonly ids: RequestIds
   readonly clock: Clock
   readonly log: Logger
+  /** Told of every problem that is answered here. */
+  readonly onProblem: (code: ErrorCode) => void
   /** Answers simple requests at once. @returns whether it did */
   readonly hot: (request: IncomingMessage, response: ServerResponse) => boolean
   /** Answers everything else. */
@@ -35,10 +37,11 @@ export interface NodeServerComponents {
  * @param tls - undefined: it speaks plain HTTP
  */
 export function createNodeServer(components: NodeServerComponents, timeouts: HttpTimeouts, tls?: TlsPair): Server {
-  const { bodies, clientErrors, ids, clock, log, hot, cold } = components
+  const { bodies, clientErrors, ids, clock, log, onProblem, hot, cold } = components
 
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     if (!server.listening) {
+      onProblem('ERR_STOPPING')
       const problem = problemOf(new SheafError('ERR_STOPPING'), log)
       response.shouldKeepAlive = false
       response.setHeader(REQUEST_ID_HEADER, ids.of(request.rawHeaders))

@@ -37,6 +37,8 @@ export interface HttpServerComponents {
 
 export interface HttpServerInit {
   readonly listen: readonly ListenAddress[]
+  /** The flag that chose the addresses, for errors; default `--http`. */
+  readonly flag?: string
   /** How long `stop` waits for running requests, ms; default 10,000. */
   readonly stopMsMax?: number
 }
@@ -105,11 +107,11 @@ export class HttpServer implements Startable {
     } catch (cause) {
       const code = systemErrorCode(cause)
       if (address.path !== undefined && code === 'EADDRINUSE' && (await removeStaleSocket(address.path)))
-        await listen(server, this.#optionsOf(server, address)).catch(refuse(address))
+        await listen(server, this.#optionsOf(server, address)).catch(this.#refuse(address))
       else if (address.path === undefined && address.host === '::' && NO_IPV6.has(code)) {
         this.#log.warn({ port: address.port }, 'this machine has no IPv6: HTTP listens on 0.0.0.0 instead of [::]')
-        await listen(server, this.#optionsOf(server, { ...address, host: '0.0.0.0' })).catch(refuse(address))
-      } else refuse(address)(cause)
+        await listen(server, this.#optionsOf(server, { ...address, host: '0.0.0.0' })).catch(this.#refuse(address))
+      } else this.#refuse(address)(cause)
     }
   }
 
@@ -123,6 +125,18 @@ export class HttpServer implements Startable {
     )
     if (ipv6Only) this.#ipv6Only.add(server)
     return { host, port, ipv6Only, backlog: BACKLOG }
+  }
+
+  /** @returns what throws `ERR_ADDRESS_IN_USE` or `ERR_CONFIG` for a system error */
+  #refuse(address: ListenAddress): (cause: unknown) => never {
+    const { flag = '--http' } = this.#init
+    return cause => {
+      const code = systemErrorCode(cause)
+      const where = address.path === undefined ? hostAndPort(address) : `unix:${address.path}`
+      if (code === 'EADDRINUSE')
+        throw new SheafError('ERR_ADDRESS_IN_USE', `${where} is in use; choose another with ${flag}`, { cause })
+      throw new SheafError('ERR_CONFIG', `cannot listen on ${where} (${code ?? String(cause)}); see ${flag}`, { cause })
+    }
   }
 
   async #stop(): Promise<void> {
@@ -155,17 +169,6 @@ function urlOf(server: Server, { address, port }: AddressInfo, ipv6Only: boolean
   const isWildcard = address === '0.0.0.0' || address === '::'
   const host = isWildcard ? (ipv6Only ? '::1' : '127.0.0.1') : address
   return `${server instanceof TlsServer ? 'https' : 'http'}://${isIPv6(host) ? `[${host}]` : host}:${port}`
-}
-
-/** @returns what throws `ERR_ADDRESS_IN_USE` or `ERR_CONFIG` for a system error */
-function refuse(address: ListenAddress): (cause: unknown) => never {
-  return cause => {
-    const code = systemErrorCode(cause)
-    const where = address.path === undefined ? hostAndPort(address) : `unix:${address.path}`
-    if (code === 'EADDRINUSE')
-      throw new SheafError('ERR_ADDRESS_IN_USE', `${where} is in use; choose another with --http`, { cause })
-    throw new SheafError('ERR_CONFIG', `cannot listen on ${where} (${code ?? String(cause)}); see --http`, { cause })
-  }
 }
 
 function hostAndPort({ host, port }: { readonly host: string; readonly port: number }): string {

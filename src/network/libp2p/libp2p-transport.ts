@@ -5,7 +5,7 @@ import type { Connection, Ed25519PrivateKey, MultiaddrConnection, PeerId, Stream
 import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { Clock } from '../../core/clock.js'
-import { SheafError } from '../../core/errors.js'
+import { type ErrorCode, SheafError } from '../../core/errors.js'
 import { invariant } from '../../core/invariant.js'
 import type { Logger } from '../../core/log.js'
 import type { Random } from '../../core/random.js'
@@ -138,6 +138,11 @@ export class Libp2pTransport implements Transport {
 
   get version(): NodeVersion {
     return this.#version
+  }
+
+  /** Connections refused so far, by code. */
+  get refusals(): ReadonlyMap<ErrorCode, number> {
+    return this.#refusals.counts
   }
 
   versionOf(peer: NodeId): NodeVersion | undefined {

@@ -7,6 +7,7 @@
  */
 import type { Clock } from '../../core/clock.js'
 import { withDeadline } from '../../core/deadline.js'
+import type { ErrorCode } from '../../core/errors.js'
 import type { Startable } from '../../core/lifecycle.js'
 import type { Logger } from '../../core/log.js'
 import { HLC_ZERO, type Hlc } from '../../domain/hlc.js'
@@ -64,6 +65,11 @@ export class MemberRefusal implements Startable {
   /** Whether this node was removed while it was connected: then it dials nobody. */
   get isRemoved(): boolean {
     return this.#isRemoved
+  }
+
+  /** Refusals so far, by code. */
+  get refusals(): ReadonlyMap<ErrorCode, number> {
+    return this.#refusals.counts
   }
 
   async start(): Promise<void> {

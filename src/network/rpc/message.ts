@@ -1,4 +1,5 @@
 import { SheafError } from '../../core/errors.js'
+import { TRACE_PARENT_CHARACTERS_MAX, type TraceParent } from '../../core/tracing.js'
 import type { Value } from '../../domain/cbor.js'
 import { CborReader } from '../../domain/cbor-reader.js'
 import { encodeValue } from '../../domain/cbor-writer.js'
@@ -82,6 +83,11 @@ export class Message {
       return read(new Message(element))
     })
   }
+}
+
+/** @returns the field `trace`, which any message may have; undefined: nobody traces it */
+export function traceOf(message: Message): TraceParent | undefined {
+  return message.has('trace') ? message.text('trace', TRACE_PARENT_CHARACTERS_MAX) : undefined
 }
 
 export function invalidField(name: string): SheafError {

@@ -56,6 +56,17 @@ export interface AntiEntropyInit {
   readonly intervalMs?: number
 }
 
+/** Since the process started. */
+export interface AntiEntropyCounts {
+  /** Exchanges begun here: complete, ended early to give the next peer its turn, failed. */
+  readonly complete: number
+  readonly cutShort: number
+  readonly failed: number
+  /** Records that these changed. */
+  readonly changedHere: number
+  readonly changedThere: number
+}
+
 /** When to compare with a peer. All times are monotonic ms. */
 interface PeerSchedule {
   /** The next regular exchange. */
@@ -85,11 +96,15 @@ export class AntiEntropy implements Startable {
   readonly #schedules = new Map<NodeId, PeerSchedule>()
   readonly #stopping = new AbortController()
   readonly #unsubscribe: () => void
+  readonly #counts = { complete: 0, cutShort: 0, failed: 0, changedHere: 0, changedThere: 0 }
+  /** When the directory was last equal to a peer's, or compared as a whole; at first, when it began. Monotonic ms. */
+  #lastRoundAtMs: number
 
   constructor(components: AntiEntropyComponents, init: AntiEntropyInit = {}) {
     const { transport, clock, log } = components
     const { recordsPerSecondMax = 2_000, intervalMs = 60_000 } = init
     this.#components = components
+    this.#lastRoundAtMs = clock.monotonic()
     this.#intervalMs = intervalMs
     this.#replica = new TreeReplica(components)
     this.#limiter = new RateLimiter(clock, { perSecond: recordsPerSecondMax, burst: recordsPerSecondMax })
@@ -118,6 +133,15 @@ export class AntiEntropy implements Startable {
     await this.#loop.stop()
   }
 
+  get counts(): AntiEntropyCounts {
+    return { ...this.#counts }
+  }
+
+  /** Since the directory was last equal to a peer's, or compared as a whole; at first, since the start. */
+  get lastRoundAgeMs(): number {
+    return this.#components.clock.monotonic() - this.#lastRoundAtMs
+  }
+
   /**
    * To be called with the directory digest of each of a peer's heartbeats. Every write makes digests differ for a moment, so
    * an exchange follows only when they differed in all heartbeats of a second.
@@ -125,12 +149,12 @@ export class AntiEntropy implements Startable {
    * @param digest - as returned by `Directory.digest`
    */
   noteDigest(peer: NodeId, digest: string): void {
-    const { directory, clock, onRound } = this.#components
+    const { directory, clock } = this.#components
     const schedule = this.#schedules.get(peer)
     if (schedule === undefined || directory.state !== 'open') return
     if (digest === directory.digest()) {
       schedule.differsSince = undefined
-      onRound?.()
+      this.#noteRound()
       return
     }
     schedule.differsSince ??= clock.monotonic()
@@ -163,7 +187,7 @@ export class AntiEntropy implements Startable {
   #exchange(peer: NodeId, signal: AbortSignal): Promise<ExchangeOutcome> {
     return this.#lock.run(EXCHANGE, async () => {
       signal.throwIfAborted()
-      const { transport, clock, log, onRound } = this.#components
+      const { transport, clock, log } = this.#components
       const startedAt = clock.monotonic()
       const theirs = transport.versionOf(peer)
       const version = theirs && greatestCommon(transport.version.tree, theirs.tree)
@@ -180,12 +204,29 @@ export class AntiEntropy implements Startable {
         },
         isOver: () => clock.monotonic() - startedAt > EXCHANGE_MS_MAX
       })
-      const outcome = await exchange.run()
+      let outcome: ExchangeOutcome
+      try {
+        outcome = await exchange.run()
+      } catch (err) {
+        this.#counts.failed++
+        throw err
+      }
       const ms = Math.round(clock.monotonic() - startedAt)
       log.debug({ peer, ...outcome, ms }, 'compared directories with a peer')
-      if (!outcome.cutShort) onRound?.()
+      this.#counts.changedHere += outcome.changedHere
+      this.#counts.changedThere += outcome.changedThere
+      if (outcome.cutShort) this.#counts.cutShort++
+      else {
+        this.#counts.complete++
+        this.#noteRound()
+      }
       return outcome
     })
+  }
+
+  #noteRound(): void {
+    this.#lastRoundAtMs = this.#components.clock.monotonic()
+    this.#components.onRound?.()
   }
 
   async #step(signal: AbortSignal): Promise<'busy' | 'idle'> {

@@ -165,6 +165,11 @@ export class PeerVolumes {
     return this.#acknowledged.get(volume) ?? 0
   }
 
+  /** @returns up to where a connected peer holds the volume durably and without a hole */
+  acknowledgedNow(volume: VolumeId): number {
+    return this.acknowledgedBy(volume, [...this.#peers.keys()])
+  }
+
   /** @returns the greatest end up to which one of the given peers holds the volume durably and without a hole */
   acknowledgedBy(volume: VolumeId, peers: readonly NodeId[]): number {
     return Math.max(0, ...peers.map(peer => this.#peers.get(peer)?.get(volume)?.acknowledged ?? 0))

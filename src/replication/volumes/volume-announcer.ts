@@ -1,4 +1,5 @@
 import type { Logger } from '../../core/log.js'
+import { carried, LINKS_MAX, type Span, type SpanInit, type TraceParent, type Tracer } from '../../core/tracing.js'
 import type { NodeId, VolumeId } from '../../domain/ids.js'
 import type { Transport } from '../../network/transport.js'
 import type { Volume } from '../../volumes/volume.js'
@@ -14,6 +15,8 @@ export interface VolumeAnnouncerComponents {
   readonly volumes: Pick<VolumeSet, 'onGrowth'>
   readonly peers: Pick<PeerVolumes, 'endOf'>
   readonly log: Logger
+  /** Default: nothing is traced. */
+  readonly tracer?: Tracer | undefined
   /** See `VolumeShippingComponents`. */
   readonly distant?: () => readonly NodeId[]
   readonly writerOf?: (volume: Volume) => NodeId | undefined
@@ -25,6 +28,10 @@ interface Mark {
   readonly end: number
 }
 
+interface TracedMark extends Mark {
+  readonly trace: TraceParent | undefined
+}
+
 /**
  * Announces to peers what has just become durable here: acknowledgments of copies, and the end of the volume that this
  * process writes. Small appends are pushed along to the peers that hold everything before them, which saves a request.
@@ -34,6 +41,8 @@ export class VolumeAnnouncer {
   readonly #components: VolumeAnnouncerComponents
   /** Volumes that have grown since the last announcement. */
   readonly #grownVolumes = new Set<Volume>()
+  /** The commits by which the volume that this process writes has grown, as far as somebody traces them. */
+  #grownBy: TraceParent[] = []
   #lastAnnounced: Mark | undefined
   /** Up to where each peer holds the volume being written, if nothing sent to it was lost. */
   readonly #sentTo = new Map<NodeId, Mark>()
@@ -56,11 +65,14 @@ export class VolumeAnnouncer {
 
   #noteGrowth(volume: Volume): void {
     this.#grownVolumes.add(volume)
+    const by = volume.state === 'active' ? this.#components.tracer?.current() : undefined
+    if (by !== undefined && this.#grownBy.length <= LINKS_MAX) this.#grownBy.push(by)
     if (this.#grownVolumes.size > 1) return
     // Deferred, so that a volume that grows several times in one turn is announced once.
     queueMicrotask(() => {
       for (const grown of this.#grownVolumes) this.#announce(grown)
       this.#grownVolumes.clear()
+      this.#grownBy = []
     })
   }
 
@@ -94,14 +106,30 @@ export class VolumeAnnouncer {
     const byteCount = end - from
     const small = byteCount > 0 && byteCount <= PUSH_BYTES_MAX && byteCount * caughtUp.length <= PUSHED_BYTES_MAX
     const receivers = small ? caughtUp : []
-    for (const peer of all) if (!receivers.includes(peer)) this.#announceHead(peer, { volume: id, end })
-    if (receivers.length === 0) return
+    const span = this.#beginSpan(byteCount, all.length)
+    const head = { volume: id, end, trace: span?.traceParent }
+    for (const peer of all) if (!receivers.includes(peer)) this.#announceHead(peer, head)
     for (const peer of receivers) this.#sentTo.set(peer, { volume: id, end })
-    this.#sending = this.#sending.then(() => this.#send(receivers, volume, from, end))
+    if (receivers.length === 0) span?.end()
+    else this.#sending = this.#sending.then(() => this.#send(receivers, volume, from, head, span))
   }
 
-  async #send(receivers: readonly NodeId[], volume: Volume, from: number, end: number): Promise<void> {
+  /** @returns undefined where nobody traces what is announced, or nobody is there to hear it */
+  #beginSpan(bytes: number, peers: number): Span | undefined {
+    if (this.#grownBy.length === 0 || peers === 0) return undefined
+    const init: SpanInit = { ...carried(this.#grownBy), kind: 'producer', attributes: { bytes, peers } }
+    return this.#components.tracer?.begin('ship', init)
+  }
+
+  async #send(
+    receivers: readonly NodeId[],
+    volume: Volume,
+    from: number,
+    head: TracedMark,
+    span: Span | undefined
+  ): Promise<void> {
     const { transport, log } = this.#components
+    const { end, trace } = head
     const pieces: Uint8Array[] = []
     try {
       for await (const piece of volume.raw(from, end)) pieces.push(piece)
@@ -111,12 +139,13 @@ export class VolumeAnnouncer {
     const bytes = Buffer.concat(pieces)
     const whole = bytes.byteLength === end - from
     for (const peer of receivers) {
-      if (whole) transport.notify(peer, 'volume.bytes', encodeBytes({ volume: volume.id, from, bytes }))
-      else this.#announceHead(peer, { volume: volume.id, end })
+      if (whole) transport.notify(peer, 'volume.bytes', encodeBytes({ volume: volume.id, from, bytes, trace }))
+      else this.#announceHead(peer, head)
     }
+    span?.end()
   }
 
-  #announceHead(peer: NodeId, head: Mark): void {
+  #announceHead(peer: NodeId, head: TracedMark): void {
     this.#components.transport.notify(peer, 'volume.head', encodeHead(head))
   }
 

@@ -1,8 +1,9 @@
 /*
  * Volume replication. Bodies are CBOR maps (see network/rpc/message.ts).
  *
- *   volume.head        notify   {volume, end}                 the sender's copy now ends there
- *   volume.bytes       notify   {volume, from, bytes}         the same, with the bytes appended last: at most PUSH_BYTES_MAX
+ *   volume.head        notify   {volume, end, trace?}         the sender's copy now ends there; `trace`: the place in a
+ *                                                             trace that this belongs to, where the sender traces
+ *   volume.bytes       notify   {volume, from, bytes, trace?} the same, with the bytes appended last: at most PUSH_BYTES_MAX
  *   volume.ack         notify   {volume, end}                 the sender's copy is durable up to there, without a hole:
  *                                                             counts for min_copies
  *   volume.heads       request  {} → {volumes: [{volume, end, holes: [{from, to}]}]}
@@ -15,10 +16,11 @@
  *                                                             holes that end behind `from`. With `until` further ones
  *                                                             may begin there. Earlier versions answer with nothing
  */
+import type { TraceParent } from '../../core/tracing.js'
 import type { Value } from '../../domain/cbor.js'
 import { parseVolumeId, type VolumeId } from '../../domain/ids.js'
 import { NEEDLE_ALIGN, VOLUME_BYTES_MAX } from '../../domain/needle.js'
-import { encodeMessage, invalidField, Message } from '../../network/rpc/message.js'
+import { encodeMessage, invalidField, Message, traceOf } from '../../network/rpc/message.js'
 import type { HoleRange } from '../../volumes/index-file.js'
 import { VOLUME_NUMBERS } from '../../volumes/needle-index.js'
 
@@ -36,6 +38,11 @@ const VOLUME_TEXT_MAX = 32
 export interface VolumeHead {
   readonly volume: VolumeId
   readonly end: number
+}
+
+/** News that somebody traces. */
+interface Traced {
+  readonly trace?: TraceParent | undefined
 }
 
 export interface HeldVolume extends VolumeHead {
@@ -57,23 +64,24 @@ export interface VolumeRange {
   readonly to: number
 }
 
-export function encodeHead({ volume, end }: VolumeHead): Uint8Array {
-  return encodeMessage({ volume, end })
+export function encodeHead({ volume, end, trace }: VolumeHead & Traced): Uint8Array {
+  return encodeMessage({ volume, end, trace })
 }
 
-export function decodeHead(body: Uint8Array): VolumeHead {
-  return headOf(Message.decode(body))
+export function decodeHead(body: Uint8Array): VolumeHead & Traced {
+  const message = Message.decode(body)
+  return { ...headOf(message), trace: traceOf(message) }
 }
 
 /** Bytes of a volume, beginning and ending at a multiple of NEEDLE_ALIGN. */
-export interface VolumeBytes {
+export interface VolumeBytes extends Traced {
   readonly volume: VolumeId
   readonly from: number
   readonly bytes: Uint8Array
 }
 
-export function encodeBytes({ volume, from, bytes }: VolumeBytes): Uint8Array {
-  return encodeMessage({ volume, from, bytes })
+export function encodeBytes({ volume, from, bytes, trace }: VolumeBytes): Uint8Array {
+  return encodeMessage({ volume, from, bytes, trace })
 }
 
 export function decodeBytes(body: Uint8Array): VolumeBytes {
@@ -81,7 +89,7 @@ export function decodeBytes(body: Uint8Array): VolumeBytes {
   const bytes = message.bytes('bytes', PUSH_BYTES_MAX)
   const from = offsetOf(message, 'from')
   if (bytes.byteLength % NEEDLE_ALIGN !== 0 || from + bytes.byteLength > VOLUME_BYTES_MAX) throw invalidField('bytes')
-  return { volume: volumeOf(message), from, bytes }
+  return { volume: volumeOf(message), from, bytes, trace: traceOf(message) }
 }
 
 export function encodeHeads(volumes: readonly HeldVolume[]): Uint8Array {

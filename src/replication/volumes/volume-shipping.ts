@@ -4,6 +4,7 @@ import { SheafError } from '../../core/errors.js'
 import type { Startable } from '../../core/lifecycle.js'
 import type { Logger } from '../../core/log.js'
 import type { Random } from '../../core/random.js'
+import { type SpanInit, type TraceParent, type Tracer, traced } from '../../core/tracing.js'
 import { WorkerLoop } from '../../core/worker-loop.js'
 import type { NodeId, VolumeId } from '../../domain/ids.js'
 import { SUPERBLOCK_BYTES } from '../../domain/superblock.js'
@@ -28,6 +29,8 @@ const REPAIR_PROGRESS_MS = 500
 const RATE_SAMPLES = 5
 /** A peer's heads are fetched again after this long, ms; times 0.5 to 1.5 at random, so that nodes do not act in step. */
 const EXCHANGE_MS = 15_000
+/** Volumes whose news are traced until they are pulled. */
+const NEWS_MAX = 256
 
 export interface VolumeShippingComponents {
   readonly transport: Transport
@@ -37,6 +40,8 @@ export interface VolumeShippingComponents {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
+  /** Default: nothing is traced. */
+  readonly tracer?: Tracer | undefined
   /** Retired volumes are neither pulled nor repaired: their live needles were moved to other volumes. */
   readonly isRetired: (volume: VolumeId) => boolean
   /** Members that only others are connected to; their copies count, but nothing is pulled from them. Default: none. */
@@ -83,6 +88,8 @@ export class VolumeShipping implements Startable {
   readonly #loop: WorkerLoop
   readonly #pulling = new Map<VolumeId, Promise<void>>()
   readonly #queued = new Set<VolumeId>()
+  /** By volume that is to be pulled: what in a trace its latest news belongs to. */
+  readonly #news = new Map<VolumeId, TraceParent>()
   readonly #puller: VolumePuller
   readonly #serving: VolumeServing
   readonly #nextExchange = new Map<NodeId, number>()
@@ -199,8 +206,11 @@ export class VolumeShipping implements Startable {
   // --- announcements of peers ---
 
   #takeHead(peer: NodeId, body: Uint8Array): Uint8Array {
-    const { volume, end } = decodeHead(body)
-    if (this.#components.peers.noteEnd(peer, volume, end)) this.#want(volume)
+    const { volume, end, trace } = decodeHead(body)
+    if (this.#components.peers.noteEnd(peer, volume, end)) {
+      this.#noteNews(volume, trace)
+      this.#want(volume)
+    }
     return new Uint8Array()
   }
 
@@ -216,20 +226,34 @@ export class VolumeShipping implements Startable {
 
   /** Pushed bytes are taken if nothing is missing before them; else they are pulled later, like any others. */
   async #takeBytes(peer: NodeId, body: Uint8Array): Promise<Uint8Array> {
-    const { peers, volumes, copies, isRetired, log } = this.#components
-    const { volume: id, from, bytes } = decodeBytes(body)
+    const { peers, volumes, copies, isRetired, log, tracer } = this.#components
+    const { volume: id, from, bytes, trace } = decodeBytes(body)
     peers.noteEnd(peer, id, from + bytes.byteLength)
     const volume = volumes.get(id)
     if (volume !== undefined && !isRetired(id) && volume.state === 'closed') {
       try {
-        await this.#puller.takePushed(peer, id, from, bytes, (at, pushed) => copies.extend(volume, at, pushed))
+        const init = (): SpanInit => ({
+          parent: trace,
+          kind: 'consumer',
+          attributes: { peer, bytes: bytes.byteLength }
+        })
+        await traced(trace === undefined ? undefined : tracer, 'apply', init, () =>
+          this.#puller.takePushed(peer, id, from, bytes, (at, pushed) => copies.extend(volume, at, pushed))
+        )
       } catch (err) {
         if (!this.#abort.signal.aborted)
           log.warn({ err, peer, volume: id }, 'could not store bytes that a peer pushed; pulling them later')
       }
     }
+    this.#noteNews(id, trace)
     this.#want(id)
     return new Uint8Array()
+  }
+
+  /** Only where this node traces, and of what it lacks: that is bounded by what it is told of. */
+  #noteNews(volume: VolumeId, trace: TraceParent | undefined): void {
+    if (trace === undefined || this.#components.tracer === undefined || this.#news.size >= NEWS_MAX) return
+    this.#news.set(volume, trace)
   }
 
   // --- looking for work ---
@@ -280,6 +304,7 @@ export class VolumeShipping implements Startable {
     if (this.#abort.signal.aborted || isRetired(id)) return
     const volume = volumes.get(id)
     const complete = volume !== undefined && volume.holes.length === 0 && !this.#isBehind(volume)
+    if (complete) this.#news.delete(id)
     if (complete || this.#pulling.has(id)) return
     this.#queued.add(id)
     this.#startPulls()
@@ -298,7 +323,7 @@ export class VolumeShipping implements Startable {
     for (const id of this.#queued) {
       if (this.#pulling.size >= PULLS_MAX) return
       this.#queued.delete(id)
-      const pull = this.#pull(id)
+      const pull = this.#tracedPull(id)
         .catch(err => {
           if (!this.#abort.signal.aborted)
             this.#components.log.warn({ err, volume: id }, 'could not pull a volume; trying again')
@@ -312,6 +337,13 @@ export class VolumeShipping implements Startable {
   }
 
   // --- pulling ---
+
+  #tracedPull(id: VolumeId): Promise<void> {
+    const parent = this.#news.get(id)
+    this.#news.delete(id)
+    const init = (): SpanInit => ({ parent, kind: 'consumer', attributes: { volume: id } })
+    return traced(parent === undefined ? undefined : this.#components.tracer, 'apply', init, () => this.#pull(id))
+  }
 
   /** Pulls until the copy is as long as the longest and has no hole, or until no peer can supply more. */
   async #pull(id: VolumeId): Promise<void> {

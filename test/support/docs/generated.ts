@@ -1,5 +1,6 @@
 import { settingsMarkdown } from '../../../src/config/help.js'
 import { ERROR_CODES, type ErrorCode } from '../../../src/core/errors.js'
+import { METRICS, type MetricFamily } from '../../../src/core/metric-families.js'
 import { ERROR_MAP } from '../../../src/http/wire/error-map.js'
 import { cliReference } from './cli-reference.js'
 import { generatedFormats } from './formats.js'
@@ -17,6 +18,7 @@ export async function generatedDocuments(): Promise<readonly Generated[]> {
     generatedFormats(),
     { path: 'docs/reference/settings.md', text: noticed(settingsReference()) },
     { path: 'docs/reference/errors.md', text: noticed(errorsReference()) },
+    { path: 'docs/reference/metrics.md', text: noticed(metricsReference()) },
     { path: 'docs/reference/cli.md', text: noticed(await cliReference()) }
   ]
 }
@@ -57,6 +59,24 @@ The command line prints the same codes. Those that only it, or the start of a no
 never reach a client.
 
 | code | status | retry after (s) | meaning |
+|---|---|---|---|
+${rows.join('\n')}
+`
+}
+
+function metricsReference(): string {
+  const rows = Object.entries<MetricFamily>(METRICS).map(([name, { type, help, labels = [] }]) => {
+    return `| \`${name}\` | ${type} | ${labels.map(label => `\`${label}\``).join(', ')} | ${help} |`
+  })
+  return `# Metrics
+
+What \`GET /metrics\` answers, in the text format 0.0.4 of Prometheus. [Operations](../operations.md#metrics) says how to
+scrape, show and alert.
+
+Counters begin at 0 with the process. A gauge that is not known is left out, as those of other members are on a lone node;
+a series with labels appears with its first value. Nothing is scanned for an answer.
+
+| metric | type | labels | meaning |
 |---|---|---|---|
 ${rows.join('\n')}
 `

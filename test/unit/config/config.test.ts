@@ -26,7 +26,11 @@ const GOOD: Readonly<Record<SettingName, readonly [string, string]>> = {
   clusterKey: ['/k', '/l'],
   openCluster: ['on', 'off'],
   model: ['resnet50', 'clip'],
-  models: ['/m', '/n']
+  models: ['/m', '/n'],
+  metrics: ['127.0.0.1:1', '[::1]:0'],
+  metricsTokenFile: ['/k', '/l'],
+  otlp: ['http://localhost:4318', 'https://collector.example/otlp'],
+  otlpRatio: ['0', '0.25']
 }
 const NAMES = Object.keys(GOOD) as SettingName[]
 
@@ -36,7 +40,7 @@ function load(sources: Partial<Omit<ConfigSources, 'readTextFile'>> & { file?: u
     environment: sources.environment ?? {},
     hostName: 'the-host',
     readTextFile: path => {
-      if (path === '/k' || path === '/l') return `the key in ${path}, long enough\n`
+      if (path === '/k' || path === '/l') return `the-key-in-${path},-long-enough\n`
       if (path !== '/etc/sheaf.json' || sources.file === undefined) throw new Error('ENOENT: no such file')
       return typeof sources.file === 'string' ? sources.file : JSON.stringify(sources.file)
     }
@@ -77,6 +81,10 @@ test('without anything said, the defaults are those of the contract', () => {
     mdns: false,
     clusterName: 'sheaf',
     clusterKeys: [],
+    metrics: undefined,
+    metricsToken: undefined,
+    otlp: undefined,
+    otlpRatio: 1,
     openCluster: false
   })
 })
@@ -152,6 +160,18 @@ describe('a node that others can reach', () => {
   })
 })
 
+test('the token of the metrics: a line of a file; a file that is no good ends the start', () => {
+  const tokenIn = (text: string) =>
+    loadConfig({ args: ['--metrics-token-file', '/f'], environment: {}, hostName: 'h', readTextFile: () => text })
+      .metricsToken
+  expect(tokenIn('0123456789abcdef\n')).toBe('0123456789abcdef')
+  for (const bad of ['', 'too short', '0123456789 abcdef', '0123456789abcdef\nfedcba9876543210', 'ä'.repeat(20)])
+    expect(() => tokenIn(bad)).toThrow(SheafError)
+  expect(faultsOf({ args: ['--metrics-token-file', '/missing'] })).toEqual([
+    { where: '--metrics-token-file', value: '/missing', problem: expect.stringContaining('cannot be read') }
+  ])
+})
+
 test('HTTP is served at several addresses, and on Unix sockets', () => {
   const http = (args: readonly string[], environment = {}) =>
     load({ args: [...args, '--open-cluster'], environment }).http
@@ -188,21 +208,23 @@ test('a certificate needs its key, and a key its certificate', () => {
   expect(faultsOf({ environment: { SHEAF_TLS_KEY: '/k' } })).toMatchObject([{ where: 'SHEAF_TLS_KEY', value: '/k' }])
 })
 
-test('the names follow one rule, with one exception of the contract', () => {
+test('the names follow one rule, with one exception of the contract and those of OpenTelemetry', () => {
   expect(settingNames('minCopies')).toEqual({
     flag: '--min-copies',
     environment: 'SHEAF_MIN_COPIES',
     key: 'min_copies'
   })
   expect(settingNames('clusterKey').environment).toBe('SHEAF_CLUSTER_KEY_FILE')
+  expect(settingNames('otlp')).toEqual({ flag: '--otlp', environment: 'OTEL_EXPORTER_OTLP_ENDPOINT', key: 'otlp' })
 })
 
 describe('precedence', () => {
   type Loaded = ReturnType<typeof load>
   const read = (config: Loaded, name: keyof typeof SETTINGS): unknown =>
-    name === 'clusterKey' ? config.clusterKeys : config[name]
+    name === 'clusterKey' ? config.clusterKeys : config[name === 'metricsTokenFile' ? 'metricsToken' : name]
   const parsed = (name: SettingName, text: string): unknown => {
-    if (name === 'clusterKey') return [`the key in ${text}, long enough`]
+    if (name === 'clusterKey') return [`the-key-in-${text},-long-enough`]
+    if (name === 'metricsTokenFile') return `the-key-in-${text},-long-enough`
     const table: Record<string, { kind: { parse(value: string): unknown } }> = SETTINGS
     return table[name]?.kind.parse(text)
   }

@@ -28,6 +28,7 @@ test('the first refusal is logged at once, later ones at most once a minute, wit
   await clock.advance(1_000)
   refuse('c')
   expect(lines.slice(1)).toMatchObject([{ peer: 'c', suppressed: 59 }])
+  expect([...refusals.counts]).toEqual([['ERR_PEER_REFUSED', 61]])
 })
 
 test('each host, and each reason, has lines of its own, whatever the port', () => {

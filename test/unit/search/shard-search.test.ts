@@ -9,6 +9,7 @@ import type { ShardAnswer } from '../../../src/search/search-messages.js'
 import { ShardSearch } from '../../../src/search/shard-search.js'
 import type { VectorEntry } from '../../../src/similarity/index/vector-index.js'
 import { ExactVectorIndex, nearest } from '../../support/exact-vector-indexes.js'
+import { RecordingTracer } from '../../support/recording-tracer.js'
 import { MODEL, OTHER_MODEL, unitVector, vectorEntries } from '../../support/vector-maker.js'
 import { World } from '../replication/records/replica.js'
 
@@ -26,6 +27,7 @@ class SearchNode {
   readonly id: NodeId
   readonly index = new ExactVectorIndex()
   readonly search: ShardSearch
+  readonly tracer = new RecordingTracer()
   ready: ShardSet = new Set()
   /** The shards of its last heartbeat, if they are outdated. */
   said: ShardSet | undefined
@@ -54,6 +56,7 @@ class SearchNode {
       clock,
       random,
       log: silentLog,
+      tracer: this.tracer,
       holders: model =>
         new Map(nodes.filter(node => node.model === model).map(node => [node.id, node.said ?? node.ready])),
       searchHere: (query, k) => this.#searchHere(query.vector, k)
@@ -103,6 +106,28 @@ const ownersOf = (shard: Shard): SearchNode[] => {
   )
   return nodes.filter(({ id }) => ids.includes(id))
 }
+
+test('a search that somebody traces has a span for each node that it asks, on both sides', async () => {
+  await start(3)
+  const [asker, ...others] = nodes as [SearchNode, ...SearchNode[]]
+  await place(vectorEntries(world.random, 50, DIMENSION), shard => [nodes[shard % 3] as SearchNode])
+  const { tracer } = asker
+  const request = tracer.begin('GET /search')
+  await tracer.run(request, () => gather(unitVector(world.random, DIMENSION), 5))
+  const asked = tracer.spans.slice(1)
+  expect(asked.map(({ name, parent, isEnded }) => [name, parent, isEnded])).toEqual(
+    Array(3).fill(['search', request.traceParent, true])
+  )
+  const outgoing = asked.filter(({ kind }) => kind === 'client')
+  expect(outgoing.map(({ attributes }) => `${attributes?.peer}`).sort()).toEqual(others.map(({ id }) => id).sort())
+  for (const other of others) {
+    const span = other.tracer.only('search')
+    expect(span).toMatchObject({ kind: 'server', attributes: { peer: asker.id }, isEnded: true })
+    expect(outgoing.find(({ attributes }) => attributes?.peer === other.id)?.traceParent).toBe(span.parent)
+  }
+  await gather(unitVector(world.random, DIMENSION), 5)
+  expect(nodes.map(node => node.tracer.spans.length)).toEqual([4, 1, 1])
+})
 
 describe('a search over all nodes', () => {
   test('finds the same as one search over all vectors, wherever they are', async () => {

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { SheafError } from '../../../src/core/errors.js'
+import type { File } from '../../../src/core/file-system.js'
 import type { VolumeId } from '../../../src/domain/ids.js'
 import {
   chainDigest,
@@ -14,6 +15,7 @@ import {
 import { GroupCommit } from '../../../src/volumes/group-commit.js'
 import type { DurableGroup, NeedleDraft, NeedleLocation } from '../../../src/volumes/needle-store.js'
 import { deferred } from '../../support/deferred.js'
+import { RecordingTracer } from '../../support/recording-tracer.js'
 import { settle } from '../../support/simulated-clock.js'
 import { SimulatedDisk } from '../../support/simulated-disk.js'
 import { SimulatedFileSystem } from '../../support/simulated-file-system.js'
@@ -250,4 +252,63 @@ test('drain waits until the commits of all appends have ended', async () => {
   expect(drained).toBe(false)
   commit.resolve()
   await drain
+})
+
+describe('traces', () => {
+  let tracer: RecordingTracer
+
+  beforeEach(() => {
+    tracer = new RecordingTracer()
+    const fast: Pick<File, 'write' | 'sync'> = {
+      write: async parts => parts.reduce((sum, { byteLength }) => sum + byteLength, 0),
+      sync: async () => {}
+    }
+    const traced = { ...components(fast as File), tracer }
+    log = new GroupCommit(traced, { volume: VOLUME, seed: SEED, end: START, chain: CHAIN })
+  })
+
+  test('a commit is a child of the first append that it carries, and links to the others', async () => {
+    const uploads = ['upload 1', 'upload 2', 'upload 3'] as const
+    const done = uploads.map((name, i) => tracer.run(tracer.begin(name), () => log.append([draft(i)])))
+    const untraced = log.append([draft(9)])
+    await Promise.all([...done, untraced])
+    const appends = tracer.spans.filter(({ name }) => name === 'append')
+    expect(appends.map(({ parent }) => parent)).toEqual(['1', '2', '3'].map((_, i) => tracer.spans[2 * i]?.traceParent))
+    const commit = tracer.only('commit')
+    expect(commit.parent).toBe(appends[0]?.traceParent)
+    expect(commit.links).toEqual(appends.slice(1).map(({ traceParent }) => traceParent))
+    expect(commit.attributes).toEqual({ needles: 4 })
+    expect([...appends, commit].every(({ isEnded, failure }) => isEnded && failure === undefined)).toBe(true)
+  })
+
+  test('what follows from a commit belongs to it; of one that nobody traces, to nothing', async () => {
+    const seen: (string | undefined)[] = []
+    const held = deferred<void>()
+    commits = [
+      async () => {
+        seen.push(tracer.current())
+        await held.promise
+      },
+      async () => void seen.push(tracer.current())
+    ]
+    const first = tracer.run(tracer.begin('upload 1'), () => log.append([draft(1)]))
+    while (seen.length === 0) await settle()
+    // the stage that commits it goes on from the first one
+    const second = log.append([draft(2)])
+    await settle()
+    held.resolve()
+    await Promise.all([first, second])
+    expect(seen).toEqual([tracer.only('commit').traceParent, undefined])
+  })
+
+  test('a commit that fails ends its spans with the failure', async () => {
+    commits = [() => Promise.reject(new Error('planted'))]
+    const append = tracer.run(tracer.begin('upload 1'), () => log.append([draft(1)]))
+    await expect(append).rejects.toThrow('planted')
+    for (const name of ['append', 'commit'] as const)
+      expect(tracer.only(name)).toMatchObject({
+        isEnded: true,
+        failure: expect.objectContaining({ message: 'planted' })
+      })
+  })
 })

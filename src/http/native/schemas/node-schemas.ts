@@ -146,6 +146,15 @@ export const jobSchema: Schema = {
   response: { 200: json('the job', JOB), ...problems(404) }
 }
 
+export const metricsSchema: Schema = {
+  summary: 'Metrics in the text format of Prometheus',
+  tags: TAGS,
+  response: {
+    200: { description: 'format 0.0.4', content: { 'text/plain': { schema: { type: 'string' } } } },
+    ...problems(401)
+  }
+}
+
 export const dumpSchema: Schema = {
   summary: 'A snapshot of all live records, one JSON object per line',
   tags: TAGS,
