@@ -111,6 +111,8 @@ export function loadConfig(sources: ConfigSources): Config {
     volumeBytes: get('volumeBytes'),
     purgeDays: get('purgeDays'),
     maxUploadBytes: get('maxUploadBytes'),
+    cacheBytes: get('cacheBytes'),
+    cacheTtl: get('cacheTtl'),
     model: model === NO_MODEL ? undefined : model,
     models: values.get('models') as Config['models'],
     logLevel: get('logLevel')

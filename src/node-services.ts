@@ -11,6 +11,7 @@ import type { Random } from './core/random.js'
 import type { PhotoId } from './domain/ids.js'
 import { PHOTO_KIND } from './domain/photo.js'
 import type { Transport } from './network/transport.js'
+import { PhotoCache, type PhotoCacheInit } from './photos/photo-cache.js'
 import { PhotoReader } from './photos/photo-reader.js'
 import { Photos } from './photos/photos.js'
 import { Similarity } from './search/similarity.js'
@@ -21,6 +22,7 @@ import { LocalStore, type LocalStoreComponents, type LocalStoreInit } from './st
 const CHUNK_BYTES_MAX = 8 * 1024 * 1024
 /** The chunk size is chosen so that a volume holds at least this many chunks. */
 const CHUNKS_PER_VOLUME_MIN = 8
+const NO_CACHE: PhotoCacheInit = { bytesMax: 0, ttlMs: 1 }
 const BEYOND = 'the cluster has a later record format than this program reads; upgrade this node'
 
 export interface NodeServicesComponents extends Pick<LocalStoreComponents, 'database' | 'sign' | 'verifySignature'> {
@@ -46,6 +48,8 @@ export interface NodeServicesInit extends LocalStoreInit {
   readonly maxUploadBytes: number
   readonly minCopies: number
   readonly requireCookie: boolean
+  /** For bytes that other nodes sent. Default: they are not kept. */
+  readonly cache?: PhotoCacheInit
 }
 
 /** The services of one node, wired together: local store, cluster, photos, search, jobs and maintenance. */
@@ -111,7 +115,10 @@ export class NodeServices implements Startable {
         { purgeMs }
       )
     this.cluster = cluster
+    // What clients read is worth keeping; what is read once to be analyzed is not.
+    const cache = new PhotoCache({ store: volumes, clock }, init.cache ?? NO_CACHE)
     const reader = new PhotoReader({ store: volumes, log, remote: cluster?.reads })
+    const cachedReader = new PhotoReader({ store: volumes, log, remote: cluster?.reads, cache })
     const fetchRecord = cluster && ((id: PhotoId) => cluster.records.fetch({ kind: PHOTO_KIND, id }))
     this.photos = new Photos(
       {
@@ -122,7 +129,8 @@ export class NodeServices implements Startable {
         random,
         log,
         writer,
-        reader,
+        reader: cachedReader,
+        cache,
         logicalVolume: () => volumes.logicalVolume,
         laidOut: local.laidOut,
         ...(cluster !== undefined && { copies: (id, wanted) => cluster.durableCopies.waitFor(id, wanted) }),

@@ -191,7 +191,9 @@ export class SheafNode implements Startable {
       purgeDays,
       maxUploadBytes,
       minCopies,
-      requireCookie
+      requireCookie,
+      cacheBytes,
+      cacheTtl
     } = this.#config
     const { clock, log, fileSystem } = this.#components
     return new NodeServices(
@@ -232,6 +234,7 @@ export class SheafNode implements Startable {
         maxUploadBytes,
         minCopies,
         requireCookie,
+        cache: { bytesMax: cacheBytes, ttlMs: cacheTtl * 1_000 },
         upkeep: transport !== undefined
       }
     )

@@ -37,6 +37,7 @@ const MIB = 2 ** 20
 /** Needle offsets are kept as 32-bit multiples of 8 bytes. */
 const VOLUME_BYTES_MAX = 2 ** 35
 const UPLOAD_BYTES_MAX = 2 ** 50
+const CACHE_BYTES_MAX = 2 ** 40
 
 /** In the order in which people read them. */
 export const SETTINGS = {
@@ -96,6 +97,18 @@ export const SETTINGS = {
     placeholder: 'N',
     default: '5Ti',
     meaning: 'larger uploads get 413 before they are read'
+  }),
+  cacheBytes: setting({
+    kind: byteSize(0, '0', CACHE_BYTES_MAX, '1Ti'),
+    placeholder: 'N',
+    default: '64Mi',
+    meaning: 'memory for bytes that other nodes sent; 0: none'
+  }),
+  cacheTtl: setting({
+    kind: integer(1, 31_536_000),
+    placeholder: 'SECONDS',
+    default: '3600',
+    meaning: 'how long such bytes are kept at most'
   }),
   p2p: setting({
     kind: listenAddress,

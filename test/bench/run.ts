@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { killAllNodes, NodeProcess, REPOSITORY } from '../support/node-process.js'
 import { measureAntiEntropy } from './anti-entropy.js'
+import { measureCache } from './cache.js'
 import { measureCluster } from './cluster.js'
 import { measureConvergence } from './convergence.js'
 import { measureDiskReads } from './disk-reads.js'
@@ -18,8 +19,8 @@ import { measureSimilarity } from './similarity.js'
 import { measureWrites } from './writes.js'
 
 const HELP = `npm run bench -- [flags]
-  --only A,B        of get, put, index, million, large, disk-reads, cluster, convergence, anti-entropy, graves,
-                    looking, similarity (default: all)
+  --only A,B        of get, put, cache, index, million, large, disk-reads, cluster, convergence, anti-entropy,
+                    graves, looking, similarity (default: all)
   --rounds N        rounds of each server, in turn (default 3)
   --seconds N       length of a round (default 4)
   --large-bytes N   size of the large file (default 512 MiB; try 2147483648)
@@ -33,7 +34,7 @@ const { values } = parseArgs({
   options: {
     only: {
       type: 'string',
-      default: 'get,put,index,million,large,disk-reads,cluster,convergence,anti-entropy,graves,looking,similarity'
+      default: 'get,put,cache,index,million,large,disk-reads,cluster,convergence,anti-entropy,graves,looking,similarity'
     },
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '4' },
@@ -91,6 +92,7 @@ function sections(scratch: string, cache: string): Record<string, () => Promise<
         return measures
       }),
     put: async () => (hasWrk() ? measureWrites(scratch, init) : []),
+    cache: async () => (hasWrk() ? measureCache(join(scratch, 'cache'), init) : []),
     index: measureIndexMemory,
     million: () => measureMillion(cache),
     large: () => measureLargeFile(scratch, largeBytes),

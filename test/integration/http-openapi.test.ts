@@ -45,6 +45,7 @@ afterAll(() => http.close())
 const OPERATIONS = [
   'delete /photo/{id}',
   'delete /v1/admin/members/{id}',
+  'get /cache/stats',
   'get /cluster',
   'get /duplicates',
   'get /events',
@@ -249,7 +250,16 @@ test('answers are what the document says', async () => {
   await ask('POST', '/photo/{id}/undelete', { id })
   await ask('DELETE', '/photo/{id}', { id })
   await ask('DELETE', '/photo/{id}', { id: 'x' })
-  for (const path of ['/health', '/health/live', '/health/ready', '/status', '/cluster', '/volumes', '/openapi.json'])
+  for (const path of [
+    '/health',
+    '/health/live',
+    '/health/ready',
+    '/cache/stats',
+    '/status',
+    '/cluster',
+    '/volumes',
+    '/openapi.json'
+  ])
     await ask('GET', path)
   await askForLaidOut(id)
   await ask('GET', '/volume/{lv}/stats', { lv: http.store.volume })

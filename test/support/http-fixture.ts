@@ -22,6 +22,7 @@ import { buildHttpApp } from '../../src/http/app.js'
 import type { HttpComponents } from '../../src/http/native/components.js'
 import { HttpServer } from '../../src/http/wire/server.js'
 import type { HttpTimeouts } from '../../src/http/wire/timeouts.js'
+import { PhotoCache } from '../../src/photos/photo-cache.js'
 import { PhotoReader } from '../../src/photos/photo-reader.js'
 import { Photos } from '../../src/photos/photos.js'
 import { Similarity } from '../../src/search/similarity.js'
@@ -127,6 +128,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
   const actor = () => epoch
   const writer = new RecordWriter({ store, directory, hybridClock, actor })
   const reader = new PhotoReader({ store, log })
+  const cache = new PhotoCache({ store, clock: systemClock }, { bytesMax: 0, ttlMs: 1 })
   const photos = new Photos(
     {
       store,
@@ -135,6 +137,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       random: systemRandom,
       writer,
       reader,
+      cache,
       actor,
       log,
       logicalVolume: () => store.volume,

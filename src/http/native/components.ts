@@ -19,6 +19,7 @@ export interface HttpComponents {
     | 'addSize'
     | 'open'
     | 'openHot'
+    | 'cacheStats'
     | 'meta'
     | 'patch'
     | 'remove'

@@ -5,6 +5,7 @@ import type { ReplicationStatus } from '../../cluster/cluster.js'
 import type { ClusterMember } from '../../cluster/cluster-status.js'
 import { formatHlc, hlcMs } from '../../domain/hlc.js'
 import type { Photo } from '../../domain/photo.js'
+import type { CacheStats } from '../../photos/photo-cache.js'
 import type { BatchOutcome, ListedPhoto, PhotoConflict, PhotoPage, UploadReceipt } from '../../photos/photo-types.js'
 import type { SimilarityStatus } from '../../search/similarity-types.js'
 
@@ -164,6 +165,10 @@ export function laidOutJson(photo: LaidOutPhoto): object {
 
 export function laidOutCountJson({ from, count, untilMs }: LaidOutCount): object {
   return { from: from ?? null, count, until: timeOrNull(untilMs) }
+}
+
+export function cacheStatsJson({ items, bytes, bytesMax, ttlMs, hits, misses }: CacheStats): object {
+  return { items, bytes, max_bytes: bytesMax, ttl_s: Math.floor(ttlMs / 1_000), hits, misses }
 }
 
 export function jobJson(job: Job): object {

@@ -2,10 +2,11 @@ import type { FastifyInstance } from 'fastify'
 import type { Job } from '../../../admin/jobs.js'
 import { SheafError } from '../../../core/errors.js'
 import { parseVolumeId, volumeId } from '../../../domain/ids.js'
-import { jobJson, statusJson, volumeJson } from '../json-forms.js'
+import { cacheStatsJson, jobJson, statusJson, volumeJson } from '../json-forms.js'
 import type { RouteContext } from '../route-context.js'
 import {
   adminSchema,
+  cacheStatsSchema,
   healthSchema,
   jobSchema,
   readySchema,
@@ -23,7 +24,7 @@ interface AdminQuery {
 
 /** The node's state, and an operator's requests. */
 export function addNodeRoutes(app: FastifyInstance, context: RouteContext): void {
-  const { maintenance, jobs, init, unready } = context
+  const { maintenance, photos, jobs, init, unready } = context
 
   for (const url of ['/health', '/health/live']) app.get(url, { schema: healthSchema }, async () => ({ status: 'ok' }))
 
@@ -34,6 +35,8 @@ export function addNodeRoutes(app: FastifyInstance, context: RouteContext): void
   })
 
   app.get('/status', { schema: statusSchema }, async () => statusJson(init, await maintenance.status()))
+
+  app.get('/cache/stats', { schema: cacheStatsSchema }, async () => cacheStatsJson(photos.cacheStats()))
 
   app.get('/volumes', { schema: volumesSchema }, async () => ({
     volumes: (await maintenance.volumes()).map(volumeJson)

@@ -78,6 +78,25 @@ export const statusSchema: Schema = {
   }
 }
 
+export const cacheStatsSchema: Schema = {
+  summary: 'The cache of bytes that other nodes sent',
+  tags: TAGS,
+  response: {
+    200: json(
+      'since the process started',
+      object({
+        items: { ...COUNT, description: 'photos of which bytes are kept' },
+        bytes: BYTES,
+        max_bytes: BYTES,
+        ttl_s: { ...COUNT, description: 'how long bytes are kept at most, seconds' },
+        hits: { ...COUNT, description: 'reads from the cache' },
+        misses: { ...COUNT, description: 'reads from other nodes' }
+      })
+    ),
+    ...problems()
+  }
+}
+
 export const volumesSchema: Schema = {
   summary: 'Volumes on this node',
   tags: TAGS,
