@@ -10,6 +10,8 @@ import { type Config, loadConfig } from './config.js'
 import { systemClock } from './core/clock.js'
 import { SheafError } from './core/errors.js'
 import { holdProcess } from './core/hold-process.js'
+import { LimitedLog } from './core/limited-log.js'
+import type { LogLevel, LogLevelSwitch } from './core/log.js'
 import { nodeFileSystem } from './core/node-file-system.js'
 import { systemRandom } from './core/random.js'
 import type { NodeComponents, SheafNode } from './node.js'
@@ -82,7 +84,22 @@ async function nodeComponents(logLevel: string): Promise<NodeComponents & { fata
     process.exit(1)
   }
   process.on('uncaughtException', fatal) // unhandled rejections come here as well
-  return { clock: systemClock, random: systemRandom, fileSystem: nodeFileSystem, log, fatal }
+  const logLevelSwitch: LogLevelSwitch = {
+    get level() {
+      return log.level as LogLevel
+    },
+    set level(level) {
+      log.level = level
+    }
+  }
+  return {
+    clock: systemClock,
+    random: systemRandom,
+    fileSystem: nodeFileSystem,
+    log: new LimitedLog({ clock: systemClock, log }),
+    logLevel: logLevelSwitch,
+    fatal
+  }
 }
 
 /** @returns what stands on a terminal in place of the ready line */

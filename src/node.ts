@@ -10,7 +10,8 @@ import { SheafError, systemErrorCode } from './core/errors.js'
 import type { FileSystem } from './core/file-system.js'
 import { invariant } from './core/invariant.js'
 import type { Startable } from './core/lifecycle.js'
-import type { Logger } from './core/log.js'
+import type { Logger, LogLevelSwitch } from './core/log.js'
+import { newOperatorToken, writeOperatorToken } from './core/operator-token.js'
 import type { Random } from './core/random.js'
 import { levelDatabase } from './directory/database.js'
 import { RECORD_FORMATS, type RecordFormats } from './domain/formats.js'
@@ -40,6 +41,8 @@ export interface NodeComponents {
   readonly random: Random
   readonly fileSystem: FileSystem
   readonly log: Logger
+  /** Absent where it cannot be changed at run time. */
+  readonly logLevel?: LogLevelSwitch
   /** Ends the process because an invariant is broken. */
   readonly fatal: (error: Error) => void
 }
@@ -123,7 +126,8 @@ export class SheafNode implements Startable {
       const { clock, random } = this.#components
       const events = new Events({ directory: services.local.directory, clock, random })
       services.cluster?.onEvent((type, member) => events.note(type, member))
-      const server = await this.#createServer(services, events, identity.nodeId as NodeId)
+      const operatorToken = this.#alone ? newOperatorToken(random) : await writeOperatorToken(this.#components, folder)
+      const server = await this.#createServer(services, events, identity.nodeId as NodeId, operatorToken)
       await this.#startPart(server)
       const supply = this.#createModelSupply(services)
       if (supply !== undefined) await this.#startPart(supply)
@@ -240,8 +244,13 @@ export class SheafNode implements Startable {
     )
   }
 
-  async #createServer(services: NodeServices, events: Events, nodeId: NodeId): Promise<HttpServer> {
-    const { clock, log, fatal, fileSystem } = this.#components
+  async #createServer(
+    services: NodeServices,
+    events: Events,
+    nodeId: NodeId,
+    operatorToken: string
+  ): Promise<HttpServer> {
+    const { clock, random, log, logLevel, fatal, fileSystem } = this.#components
     const { photos, maintenance, laidOut, jobs, similarity } = services
     const { http, allowHost, maxUploadBytes, name, data } = this.#config
     const cluster = new ClusterStatus(
@@ -267,12 +276,14 @@ export class SheafNode implements Startable {
         jobs,
         events,
         clock,
+        random,
         log,
+        ...(logLevel !== undefined && { logLevel }),
         fatal,
         unready: () => services.unready(),
         ...(similarity !== undefined && { similarity })
       },
-      { nodeId, version: this.#version, hostName: hostname(), allowHosts: allowHost, maxUploadBytes }
+      { nodeId, version: this.#version, hostName: hostname(), allowHosts: allowHost, operatorToken, maxUploadBytes }
     )
     return new HttpServer({ app, clock, log }, http)
   }

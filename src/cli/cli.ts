@@ -12,6 +12,7 @@ import { addJobs } from './commands/jobs.js'
 import { addKeygen } from './commands/keygen.js'
 import { addLaidOut } from './commands/laid-out.js'
 import { addList } from './commands/list.js'
+import { addLogLevel } from './commands/log-level.js'
 import { addMembers } from './commands/members.js'
 import { addModels } from './commands/models.js'
 import { addPut } from './commands/put.js'
@@ -25,6 +26,7 @@ import { OVERVIEW } from './overview.js'
 import type { CommandSet } from './shell/command-set.js'
 import { confirm, type Input } from './shell/confirmation.js'
 import { NodeClient, parseNodeUrl } from './shell/node-client.js'
+import { readOperatorToken, type TokenSource } from './shell/operator-token.js'
 import { describeError, type ExitCode, type Session } from './shell/session.js'
 import { type Output, Terminal } from './shell/terminal.js'
 
@@ -39,6 +41,11 @@ export interface CliComponents {
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Aborts when the user interrupts. */
   readonly signal: AbortSignal
+}
+
+interface ClientOptions extends Pick<TokenSource, 'data' | 'tokenFile'> {
+  readonly node?: string
+  readonly json?: boolean
 }
 
 export interface CliInit {
@@ -71,11 +78,21 @@ export async function runCli(argv: readonly string[], components: CliComponents,
         .description(summary)
         .option('--node <url>', `the node to talk to (SHEAF_NODE, default: ${NODE_URL})`)
         .option('--json', 'print JSON, for programs'),
+    operator: (usage, summary) =>
+      commands
+        .client(usage, summary)
+        .option(
+          '--data <dir>',
+          "the node's data folder, which holds the operator's token (SHEAF_DATA, default: ./data)"
+        )
+        .option('--token-file <file>', "the operator's token, elsewhere (SHEAF_TOKEN_FILE)"),
     action: run =>
       async function (this: Command, ...args) {
-        const { node, json } = this.opts<{ node?: string; json?: boolean }>()
-        const url = parseNodeUrl(node ?? (components.environment.SHEAF_NODE || NODE_URL))
-        const client = new NodeClient(components, { url, signal })
+        const { node, json, ...source } = this.opts<ClientOptions>()
+        const { environment } = components
+        const url = parseNodeUrl(node ?? (environment.SHEAF_NODE || NODE_URL))
+        const operatorToken = (): Promise<string> => readOperatorToken(url, { ...source, environment })
+        const client = new NodeClient({ ...components, operatorToken }, { url, signal })
         try {
           const { clock, random, stdin } = components
           const ask: Session['confirm'] = (warning, isSure) => confirm({ terminal, stdin, signal }, warning, isSure)
@@ -130,6 +147,7 @@ function addCommands(commands: CommandSet, components: CliComponents, { version,
   addConflicts(commands)
   addJobs(commands)
   addLaidOut(commands)
+  addLogLevel(commands)
   addModels(commands, components)
   addKeygen(commands, random)
   addVersion(commands, version)

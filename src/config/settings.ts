@@ -1,3 +1,4 @@
+import { LOG_LEVELS } from '../core/log.js'
 import {
   byteSize,
   decimal,
@@ -167,7 +168,7 @@ export const SETTINGS = {
     meaning: 'pulled models, shared by nodes'
   }),
   logLevel: setting({
-    kind: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+    kind: oneOf(LOG_LEVELS),
     placeholder: 'L',
     default: 'info',
     meaning: 'trace, debug, info, warn, error, fatal or silent; JSON lines unless on a terminal'

@@ -20,6 +20,7 @@ export const ERROR_CODES = {
   ERR_UNSUPPORTED_MEDIA: 'this path does not accept the content type of the body',
   ERR_METHOD_NOT_ALLOWED: 'the path exists, but does not support this method',
   ERR_NOT_FOUND: 'there is nothing at this path',
+  ERR_NOT_OPERATOR: "only the operator may do this: it needs the token in the node's data folder",
   ERR_FOREIGN_ORIGIN: 'a web page of another site must not use this node',
   ERR_RANGE_NOT_SATISFIABLE: 'the byte range is malformed or outside the file',
   ERR_PRECONDITION_FAILED: 'If-Match does not name the current version; read the photo again',

@@ -7,6 +7,15 @@ export interface Logger {
   child(fields: object): Logger
 }
 
+/** From the most to the least that is logged. */
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+/** What is logged, to be read and changed while the node runs. */
+export interface LogLevelSwitch {
+  level: LogLevel
+}
+
 export const silentLog: Logger = {
   debug: () => {},
   info: () => {},

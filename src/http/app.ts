@@ -13,6 +13,7 @@ import { addClusterRoutes } from './native/routes/cluster.js'
 import { addEventsRoute } from './native/routes/events.js'
 import { addFullDumpRoute } from './native/routes/full-dump.js'
 import { addLaidOutRoutes } from './native/routes/laid-out.js'
+import { addLogLevelRoute } from './native/routes/log-level.js'
 import { addNodeRoutes } from './native/routes/node.js'
 import { addPhotoContentRoute } from './native/routes/photo-content.js'
 import { addPhotoListRoutes } from './native/routes/photo-list.js'
@@ -24,8 +25,10 @@ import { ClientErrors } from './wire/client-errors.js'
 import { fromFastify } from './wire/framework-errors.js'
 import { HostGuard } from './wire/host-guard.js'
 import { createNodeServer } from './wire/node-server.js'
+import { OperatorGuard } from './wire/operator-guard.js'
 import { type ProblemHeaders, problemOf, sendProblem } from './wire/problem.js'
 import { RequestBodies } from './wire/request-bodies.js'
+import { RequestIds, requestIdOf } from './wire/request-ids.js'
 import { HTTP_TIMEOUTS } from './wire/timeouts.js'
 
 /** No effective limit: the limit on the header block applies first. */
@@ -33,24 +36,26 @@ const PARAM_CHARACTERS_MAX = 16 * 1024
 
 /** Builds the HTTP API, ready but not listening: {@link HttpServer} makes it listen. */
 export async function buildHttpApp(components: HttpComponents, init: HttpInit): Promise<FastifyInstance> {
-  const { photos, clock, log, fatal } = components
+  const { photos, clock, random, log, fatal, logLevel } = components
   const timeouts = { ...HTTP_TIMEOUTS, ...init.timeouts }
   const bodies = new RequestBodies(timeouts)
-  const clientErrors = new ClientErrors({ bodies, log })
+  const ids = new RequestIds(random)
+  const clientErrors = new ClientErrors({ bodies, ids, log })
   const guard = new HostGuard([init.hostName, ...(init.allowHosts ?? [])])
-  const hotPath = new HotPath({ photos, guard })
+  const hotPath = new HotPath({ photos, guard, ids })
   const table = new RouteTable()
 
   const refuse = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const known = fromFastify(error)
     reply.hijack()
-    sendProblem(request.raw, reply.raw, problemOf(known, log, problemHeaders(known)), { clock }, timeouts.lingerMs)
+    const problem = problemOf(known, log, problemHeaders(known), requestIdOf(reply.raw))
+    sendProblem(request.raw, reply.raw, problem, { clock }, timeouts.lingerMs)
     if (known instanceof InvariantError) fatal(known)
   }
 
   const hot = (request: IncomingMessage, response: ServerResponse): boolean => hotPath.answer(request, response)
   const app = fastify({
-    serverFactory: cold => createNodeServer({ bodies, clientErrors, clock, log, hot, cold }, timeouts),
+    serverFactory: cold => createNodeServer({ bodies, clientErrors, ids, clock, log, hot, cold }, timeouts),
     clientErrorHandler: (error, socket) => clientErrors.handle(error, socket),
     routerOptions: { maxParamLength: PARAM_CHARACTERS_MAX },
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allowUnionTypes: true } },
@@ -83,7 +88,7 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   )
 
   await addOpenApi(app, init.version)
-  const context: RouteContext = { ...components, init, bodies }
+  const context: RouteContext = { ...components, init, bodies, operator: new OperatorGuard(init.operatorToken) }
   addPhotoContentRoute(app, context)
   addPhotoMetaRoutes(app, context)
   addPhotoListRoutes(app, context)
@@ -91,6 +96,7 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   addClusterRoutes(app, context)
   addLaidOutRoutes(app, context)
   addEventsRoute(app, context)
+  if (logLevel !== undefined) addLogLevelRoute(app, { ...context, logLevel })
   addFullDumpRoute(app, context)
   const { similarity } = components
   if (similarity !== undefined) addSimilarityRoutes(app, { ...context, similarity })
@@ -109,6 +115,7 @@ function problemHeaders(error: unknown): ProblemHeaders {
   if (!(error instanceof SheafError)) return {}
   const { allow, size } = error.details
   if (error.code === 'ERR_METHOD_NOT_ALLOWED') return { allow: String(allow) }
+  if (error.code === 'ERR_NOT_OPERATOR') return { 'www-authenticate': 'Bearer realm="operator"' }
   if (error.code === 'ERR_RANGE_NOT_SATISFIABLE') return { 'content-range': `bytes */${size}` }
   return {}
 }

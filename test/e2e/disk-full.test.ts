@@ -39,7 +39,7 @@ describe.skipIf(!canMount)('a full disk', () => {
 
   it('refuses uploads, goes on with everything else, and has room again after deletes and a compaction', async () => {
     const node = await NodeProcess.start({ dataDir, flags: FLAGS })
-    const client = new HttpClient(node.url)
+    const client = new HttpClient(node.url, { operatorToken: node.operatorToken })
     const photos = await fill(client, 0)
     expect(photos.size).toBeGreaterThan(40)
 
@@ -63,10 +63,10 @@ describe.skipIf(!canMount)('a full disk', () => {
 
   it('survives kill -9 and starts while full', async () => {
     const node = await NodeProcess.start({ dataDir, flags: FLAGS })
-    const photos = await fill(new HttpClient(node.url), 0)
+    const photos = await fill(new HttpClient(node.url, { operatorToken: node.operatorToken }), 0)
     await node.kill9()
     const restarted = await node.restart()
-    const client = new HttpClient(restarted.url)
+    const client = new HttpClient(restarted.url, { operatorToken: restarted.operatorToken })
     await expectAll(client, photos)
     await expectRefused(await put(client, 999))
     const [first = ''] = photos.keys()
@@ -77,7 +77,7 @@ describe.skipIf(!canMount)('a full disk', () => {
 
   it('filled to the last byte by somebody else still reads, deletes and starts, and uploads when that is gone', async () => {
     const node = await NodeProcess.start({ dataDir, flags: FLAGS })
-    const client = new HttpClient(node.url)
+    const client = new HttpClient(node.url, { operatorToken: node.operatorToken })
     const photos = await fill(client, 0, 20)
     const ballast = join(folder.path, 'somebody-else')
     fillToTheLastByte(ballast)
@@ -89,7 +89,7 @@ describe.skipIf(!canMount)('a full disk', () => {
     photos.delete(first)
     await node.kill9()
     const restarted = await node.restart()
-    const second = new HttpClient(restarted.url)
+    const second = new HttpClient(restarted.url, { operatorToken: restarted.operatorToken })
     await expectAll(second, photos)
     expect((await second.photo(first)).status).toBe(410)
 

@@ -1,5 +1,8 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Readable, Writable } from 'node:stream'
 import { onTestFinished } from 'vitest'
 import { type CliComponents, runCli } from '../../src/cli/cli.js'
@@ -10,6 +13,7 @@ import type { Output } from '../../src/cli/shell/terminal.js'
 import { systemClock } from '../../src/core/clock.js'
 import { holdProcess } from '../../src/core/hold-process.js'
 import { systemRandom } from '../../src/core/random.js'
+import { OPERATOR_TOKEN } from '../support/http-fixture.js'
 
 export interface CliResult {
   readonly code: number
@@ -19,6 +23,7 @@ export interface CliResult {
 }
 
 export interface CliOptions extends Partial<Pick<CliComponents, 'clock' | 'random' | 'signal' | 'environment'>> {
+  /** Its operator's token is {@link OPERATOR_TOKEN}. */
   readonly node?: string
   readonly startFlags?: readonly FlagHint[]
   /** Default: there is none. */
@@ -43,7 +48,9 @@ export async function cli(args: readonly string[], options: CliOptions = {}): Pr
         clock: options.clock ?? systemClock,
         random: options.random ?? systemRandom,
         signal: options.signal ?? new AbortController().signal,
-        environment: options.environment ?? (options.node === undefined ? {} : { SHEAF_NODE: options.node }),
+        environment:
+          options.environment ??
+          (options.node === undefined ? {} : { SHEAF_NODE: options.node, SHEAF_TOKEN_FILE: tokenFile() }),
         stdin: () => stdinOf(options),
         stdout: stdout.output,
         stderr: stderr.output
@@ -59,6 +66,19 @@ export async function cli(args: readonly string[], options: CliOptions = {}): Pr
   } finally {
     letGo()
   }
+}
+
+let tokenPath: string | undefined
+
+/** @returns a file with the token of the nodes that tests start in their own process */
+export function tokenFile(): string {
+  if (tokenPath === undefined) {
+    const folder = mkdtempSync(join(tmpdir(), 'sheaf-token-'))
+    process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
+    tokenPath = join(folder, 'token')
+    writeFileSync(tokenPath, `${OPERATOR_TOKEN}\n`)
+  }
+  return tokenPath
 }
 
 function stdinOf({ typed, neverTyped = false }: CliOptions): Input {

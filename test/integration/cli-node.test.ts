@@ -149,6 +149,7 @@ test('an empty file is refused, the others go in', async () => {
 test('operations: status, volumes, verify, scrub, compact, rebuild-directory', async () => {
   const { folder: photos } = await makePhotos()
   const ids = await lines('put', photos)
+  const data = ['--data', join(folder, 'data')]
   const [status] = await json<Record<string, unknown>>('status')
   expect(status).toMatchObject({ photos: 4, version: '1.2.3', volumes: 1 })
   expect((await lines('status')).join('\n')).toMatch(
@@ -165,13 +166,16 @@ test('operations: status, volumes, verify, scrub, compact, rebuild-directory', a
   expect((await lines('scrub')).at(-1)).toMatch(/^faults +0$/)
   expect((await lines('compact')).join('\n')).toMatch(/moved +5\.\d+ MB/) // what was deleted a moment ago can be had back
   const digest = (await json<{ directory_digest: string }>('status'))[0]?.directory_digest
-  const rebuilt = await json<{ state: string; result: { photos: number; digest: string } }>('rebuild-directory')
+  const rebuilt = await json<{ state: string; result: { photos: number; digest: string } }>(
+    'rebuild-directory',
+    ...data
+  )
   expect(rebuilt[0]).toMatchObject({ state: 'done', result: { photos: 1, digest } })
   expect((await run('get', ids[3] ?? '')).bytes.length).toBe(5_000)
   expect(await run('undelete', ids[0] ?? '')).toMatchObject({ code: 0 })
   expect((await run('get', ids[0] ?? '')).code).toBe(0)
 
-  expect((await lines('compact', '--now', '--yes')).join('\n')).toMatch(/freed +5\.\d+ MB/)
+  expect((await lines('compact', '--now', '--yes', ...data)).join('\n')).toMatch(/freed +5\.\d+ MB/)
   expect(await run('undelete', ids[2] ?? '')).toMatchObject({
     code: 1,
     stderr: expect.stringContaining('(ERR_BYTES_GONE)')

@@ -84,6 +84,29 @@ test('what the node writes is for its own user only', async () => {
   expect(await node.stop()).toBe(0)
 })
 
+test('what is logged can be changed while the node runs, and never has a secret in it', async () => {
+  const folder = await temporaryDirectory()
+  const key = 'a cluster key that nobody may read'
+  const [dataDir, environment] = [join(folder, 'data'), { SHEAF_CLUSTER_KEY: key }]
+  const node = await NodeProcess.start({ dataDir, environment, logLevel: 'warn' })
+  const token = node.operatorToken ?? ''
+  expect(node.log()).toEqual([])
+  const level = (name: string) => sheaf(['log-level', name, '--data', dataDir], node.url)
+  expect((await level('trace')).stdout.toString()).toBe('trace, was warn\n')
+  const { cookie, photo_id } = (await (await fetch(`${node.url}/v1/photos`, { method: 'PUT', body: 'x' })).json()) as {
+    cookie: string
+    photo_id: string
+  }
+  const headers = { authorization: `Bearer ${token}` }
+  await fetch(`${node.url}/photo/${photo_id}?cookie=${cookie}`, { headers })
+  await fetch(`${node.url}/v1/admin/members/nobody`, { method: 'DELETE', headers })
+  expect(await node.stop()).toBe(0)
+  expect(node.log().map(({ msg }) => msg)).toEqual(
+    expect.arrayContaining(['the operator changes the log level', 'stopped'])
+  )
+  for (const secret of [token, key, cookie]) expect(node.stderr).not.toContain(secret)
+})
+
 describe('signals while an upload runs, which a graceful stop waits for', () => {
   async function startWithUpload() {
     const { child, exit, ready } = start(['--data', await temporaryDirectory(), '--http', '127.0.0.1:0'])

@@ -6,7 +6,7 @@ import type { Readable, Writable } from 'node:stream'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { MAIN } from '../support/node-process.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
-import { answerJson, fakeNode } from './cli-harness.js'
+import { answerJson, fakeNode, tokenFile } from './cli-harness.js'
 
 const CTRL_C = '\x03'
 
@@ -84,7 +84,9 @@ describe.skipIf(!hasTerminals)('on a terminal', () => {
       [CTRL_C, 130, /\^C$/],
       ['y\r', 0, /freed {2}5 B\r\n$/]
     ] as const) {
-      const program = new ProgramOnTerminal(`${process.execPath} ${MAIN} compact --now --node ${node}`)
+      const program = new ProgramOnTerminal(
+        `${process.execPath} ${MAIN} compact --now --node ${node} --token-file ${tokenFile()}`
+      )
       await program.until(/Continue\? \[y\/N\] $/)
       expect(asked).toEqual([])
       expect(await program.type(keys)).toBe(code)

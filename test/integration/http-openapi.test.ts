@@ -77,6 +77,7 @@ const OPERATIONS = [
   'post /v1/admin/exhume',
   'post /v1/admin/laid-out/release',
   'post /v1/admin/leave',
+  'post /v1/admin/log-level',
   'post /v1/admin/rebuild-directory',
   'post /v1/admin/repair',
   'post /v1/admin/scrub',
@@ -275,6 +276,7 @@ test('answers are what the document says', async () => {
       .not.toBeNull()
   }
   await ask('GET', '/v1/admin/jobs/{id}', { id: 'x' })
+  await ask('POST', '/v1/admin/log-level', {}, '', { level: 'debug' })
   const successes = OPERATIONS.filter(it => !/^(head|get) \/photo\/\{id\}$|^head|restore$|events$/.test(it))
   for (const operation of successes) {
     expect(

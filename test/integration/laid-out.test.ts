@@ -10,6 +10,7 @@ import { buildHttpApp } from '../../src/http/app.js'
 import { HttpServer } from '../../src/http/wire/server.js'
 import { dataIdentity } from '../../src/store/photo-needles.js'
 import { HttpClient } from '../support/http-client.js'
+import { OPERATOR_TOKEN } from '../support/http-fixture.js'
 import { nodePair } from '../support/node-pair.js'
 import type { SimulatedNode } from '../support/simulated-node.js'
 
@@ -56,17 +57,18 @@ async function httpOf(node: SimulatedNode): Promise<HttpClient> {
       jobs,
       events: new Events({ directory: local.directory, clock: node.clock, random: systemRandom }),
       clock: systemClock,
+      random: systemRandom,
       log: silentLog,
       unready: () => undefined,
       fatal: error => {
         throw error
       }
     },
-    { ...init, hostName: 'b', maxUploadBytes: 1_000 }
+    { ...init, hostName: 'b', operatorToken: OPERATOR_TOKEN, maxUploadBytes: 1_000 }
   )
   const server = new HttpServer({ app, clock: systemClock, log: silentLog }, { host: '127.0.0.1', port: 0 })
   await server.start()
-  const client = new HttpClient(`http://127.0.0.1:${server.address()?.port}`)
+  const client = new HttpClient(`http://127.0.0.1:${server.address()?.port}`, { operatorToken: OPERATOR_TOKEN })
   onTestFinished(async () => {
     client.close()
     await server.stop()

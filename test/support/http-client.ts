@@ -80,16 +80,25 @@ export interface FormPart {
   readonly contentType?: string
 }
 
+export interface HttpClientInit {
+  readonly socketCountMax?: number
+  readonly timeoutMs?: number
+  /** Goes along with every request below /v1/admin. */
+  readonly operatorToken?: string | undefined
+}
+
 /** A client of one node over kept-alive connections, as thin as can be: it returns what the node answered. */
 export class HttpClient {
   readonly #base: URL
   readonly #agent: Agent
   readonly #timeoutMs: number
+  readonly #operatorToken: string | undefined
 
-  constructor(url: string, init: { readonly socketCountMax?: number; readonly timeoutMs?: number } = {}) {
+  constructor(url: string, init: HttpClientInit = {}) {
     this.#base = new URL(url)
     this.#agent = new Agent({ keepAlive: true, maxSockets: init.socketCountMax ?? 64 })
     this.#timeoutMs = init.timeoutMs ?? 20_000
+    this.#operatorToken = init.operatorToken
   }
 
   close(): void {
@@ -111,13 +120,18 @@ export class HttpClient {
   /** @returns the answer's head; the caller reads or destroys the body. @throws {@link NoAnswer} */
   open(method: string, path: string, options: RequestOptions = {}): Promise<IncomingMessage> {
     const { body } = options
+    const isAdmin = this.#operatorToken !== undefined && path.startsWith('/v1/admin/')
     const byteCount = options.byteCount ?? (body instanceof Uint8Array ? body.length : undefined)
     return new Promise((resolve, reject) => {
       const fail = (err: Error): void => reject(new NoAnswer(`${method} ${path}`, err))
       const request = httpRequest(new URL(path, this.#base), {
         method,
         agent: this.#agent,
-        headers: { ...options.headers, ...(byteCount === undefined ? {} : { 'content-length': String(byteCount) }) }
+        headers: {
+          ...(isAdmin && { authorization: `Bearer ${this.#operatorToken}` }),
+          ...options.headers,
+          ...(byteCount === undefined ? {} : { 'content-length': String(byteCount) })
+        }
       })
       request.setTimeout(this.#timeoutMs, () => request.destroy(new Error(`silent for ${this.#timeoutMs} ms`)))
       request.on('response', resolve)

@@ -10,7 +10,7 @@ import { systemClock } from '../../src/core/clock.js'
 import { SheafError } from '../../src/core/errors.js'
 import type { DiskSpace } from '../../src/core/file-system.js'
 import type { InvariantError } from '../../src/core/invariant.js'
-import { type Logger, silentLog } from '../../src/core/log.js'
+import { type Logger, type LogLevelSwitch, silentLog } from '../../src/core/log.js'
 import { systemRandom } from '../../src/core/random.js'
 import { Directory } from '../../src/directory/directory.js'
 import { encodeFeatures, modelIdOf } from '../../src/domain/features.js'
@@ -36,6 +36,8 @@ import { SimulatedDisk } from './simulated-disk.js'
 import { SimulatedFileSystem } from './simulated-file-system.js'
 import { VectorAnalyzer } from './vector-analyzer.js'
 
+/** Of every node that a test starts in its own process. */
+export const OPERATOR_TOKEN = '0123456789abcdef'.repeat(4)
 const UNDO_MS = 30 * 24 * 3_600_000
 
 export interface HttpFixtureInit {
@@ -82,6 +84,7 @@ export interface HttpFixture {
   readonly defects: InvariantError[]
   /** Set to make the node unready. */
   unready: SheafError | undefined
+  readonly logLevel: LogLevelSwitch
   close(): Promise<void>
 }
 
@@ -167,7 +170,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
   )
   await similarity.start()
   const defects: InvariantError[] = []
-  const fixture = { unready: undefined as SheafError | undefined }
+  const fixture = { unready: undefined as SheafError | undefined, logLevel: { level: 'info' } as LogLevelSwitch }
   const app = await buildHttpApp(
     {
       photos: init.photos?.(photos) ?? photos,
@@ -178,7 +181,9 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       jobs,
       events,
       clock: systemClock,
+      random: systemRandom,
       log,
+      logLevel: fixture.logLevel,
       unready: () => fixture.unready,
       fatal: error => defects.push(error)
     },
@@ -186,6 +191,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       nodeId: '12D3KooWTest',
       version: '0.0.0',
       hostName: 'box.example',
+      operatorToken: OPERATOR_TOKEN,
       maxUploadBytes,
       ...(init.allowHosts === undefined ? {} : { allowHosts: init.allowHosts }),
       ...(init.timeouts === undefined ? {} : { timeouts: init.timeouts })
@@ -198,7 +204,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
   await server.start()
   const port = server.address()?.port ?? 0
   const url = `http://127.0.0.1:${port}`
-  const client = new HttpClient(url)
+  const client = new HttpClient(url, { operatorToken: OPERATOR_TOKEN })
   const close = async (): Promise<void> => {
     client.close()
     await events.stop()

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { OPERATOR_TOKEN_FILE } from '../../src/core/operator-token.js'
 
 export const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url))
 /** The program under test; `SHEAF_TEST_MAIN` tries another build, e.g. one with a planted fault. */
@@ -113,6 +114,12 @@ export class NodeProcess {
   /** Milliseconds from the spawn to the ready line. */
   get readyMs(): number {
     return this.#readyMs
+  }
+
+  /** Undefined: the node is of a build that has none. */
+  get operatorToken(): string | undefined {
+    const path = join(this.#init.dataDir, OPERATOR_TOKEN_FILE)
+    return existsSync(path) ? readFileSync(path, 'utf8').trim() : undefined
   }
 
   /** All that the node wrote to stderr so far. */

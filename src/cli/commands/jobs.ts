@@ -31,7 +31,11 @@ interface CompactOptions {
 
 const COMMANDS: readonly (readonly [name: string, summary: string])[] = [
   ['scrub', 'read every byte on disk and check its checksum; exits 1 on damage'],
-  ['repair', 'fetch what is missing or damaged here from the other nodes; exits 1 if any of it remains'],
+  ['repair', 'fetch what is missing or damaged here from the other nodes; exits 1 if any of it remains']
+]
+
+/** What only the operator may start. */
+const OPERATOR_COMMANDS: readonly (readonly [name: string, summary: string])[] = [
   ['rebuild-directory', 'make the directory again, from the volumes alone'],
   ['leave', 'hand everything over to the other members, leave the cluster and stop the node']
 ]
@@ -49,8 +53,11 @@ export function addJobs(commands: CommandSet): void {
   for (const [name, summary] of COMMANDS) {
     commands.client(name, summary).action(commands.action((session: Session) => runJob(session, name)))
   }
+  for (const [name, summary] of OPERATOR_COMMANDS) {
+    commands.operator(name, summary).action(commands.action((session: Session) => runJob(session, name, '', true)))
+  }
   commands
-    .client('compact', 'free the space of photos that were deleted more than a day ago')
+    .operator('compact', 'free the space of photos that were deleted more than a day ago')
     .option('--now', 'also of those deleted since, which `sheaf undelete` then cannot bring back; asks first')
     .option(...YES)
     .action(commands.action(compact))
@@ -59,11 +66,11 @@ export function addJobs(commands: CommandSet): void {
 async function compact(session: Session, { now = false, yes }: CompactOptions): Promise<ExitCode> {
   const warning = 'This cannot be undone: deleted photos younger than a day cannot be brought back.'
   if (!now) return runJob(session, 'compact')
-  return (await session.confirm(warning, yes)) ? runJob(session, 'compact', '?now=true') : 1
+  return (await session.confirm(warning, yes)) ? runJob(session, 'compact', '?now=true', true) : 1
 }
 
-async function runJob(session: Session, kind: string, query = ''): Promise<ExitCode> {
-  const started = await session.client.json<Job>(`/v1/admin/${kind}${query}`, { method: 'POST' })
+async function runJob(session: Session, kind: string, query = '', operator = false): Promise<ExitCode> {
+  const started = await session.client.json<Job>(`/v1/admin/${kind}${query}`, { method: 'POST', operator })
   const job = await follow(session, started)
   const faults = faultsOf(job.result)
   if (session.json) {

@@ -57,7 +57,7 @@ const TABLE = new Table([
 /** `laid-out`, `exhume`: what graves have ended on the node before its time. */
 export function addLaidOut(commands: CommandSet): void {
   commands
-    .client('laid-out', 'list photos that graves of other nodes have ended here, and that can still be brought back')
+    .operator('laid-out', 'list photos that graves of other nodes have ended here, and that can still be brought back')
     .option('--by <node>', 'only what graves of this node have ended, by its id')
     .option('--release', 'let go of them: they cannot be brought back any more')
     .option(...YES)
@@ -67,7 +67,7 @@ export function addLaidOut(commands: CommandSet): void {
       )
     )
   commands
-    .client('exhume [id...]', 'bring back photos that are laid out, on all nodes')
+    .operator('exhume [id...]', 'bring back photos that are laid out, on all nodes')
     .option('--laid-out', 'all that --by or --since say')
     .option('--by <node>', 'what graves of this node have ended, by its id')
     .option('--since <time>', 'what they have ended then or later, such as 2026-11-20 or 2026-11-20T14:03', timestamp)
@@ -103,6 +103,7 @@ async function release(session: Session, { by, yes }: LaidOutOptions): Promise<E
   if (!(await session.confirm(warning, yes))) return 1
   const answer = await session.client.json<{ readonly released: number }>('/v1/admin/laid-out/release', {
     method: 'POST',
+    operator: true,
     ...jsonBody(filter)
   })
   if (session.json) await printJson(session, answer)
@@ -146,6 +147,7 @@ async function exhumeAll(session: Session, filter: Filter, isSure: boolean | und
 async function bringBack(session: Session, ids: readonly string[]): Promise<string[]> {
   const { results } = await session.client.json<{ readonly results: readonly Outcome[] }>('/v1/admin/exhume', {
     method: 'POST',
+    operator: true,
     ...jsonBody({ ids })
   })
   for (const outcome of results) {

@@ -45,7 +45,7 @@ export interface ClusterAnswer {
 export function addMembers(commands: CommandSet): void {
   commands.client('members', 'list the members of the cluster').action(commands.action(members))
   commands
-    .client('member', 'remove a member that will not come back')
+    .operator('member', 'remove a member that will not come back')
     .argument('<action>', '`remove`: the member counts no longer')
     .argument('<id>', 'node id, as `sheaf members` lists it')
     .action(commands.action(changeMember))
@@ -54,7 +54,10 @@ export function addMembers(commands: CommandSet): void {
 async function changeMember(session: Session, action: string, id: string): Promise<ExitCode> {
   if (action !== 'remove')
     throw new SheafError('ERR_USAGE', `there is no \`sheaf member ${action}\`, only \`sheaf member remove ID\``)
-  const answer = await session.client.json(`/v1/admin/members/${encodeURIComponent(id)}`, { method: 'DELETE' })
+  const answer = await session.client.json(`/v1/admin/members/${encodeURIComponent(id)}`, {
+    method: 'DELETE',
+    operator: true
+  })
   if (session.json) await printJson(session, answer)
   else await session.terminal.print(printable(id))
   return 0

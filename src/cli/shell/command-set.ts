@@ -8,6 +8,8 @@ export interface CommandSet {
   readonly program: Command
   /** Adds a command that talks to a node, with `--node` and `--json`. */
   client(usage: string, summary: string): Command
+  /** Adds a client command that only the operator of a node may use, with `--data` and `--token-file`. */
+  operator(usage: string, summary: string): Command
   /** Makes a commander action of what a client command does. */
   action<Args extends unknown[]>(
     run: (session: Session, ...args: Args) => Promise<ExitCode>

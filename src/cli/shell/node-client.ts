@@ -19,6 +19,8 @@ export interface NodeRequest {
   readonly query?: Readonly<Record<string, string | number | readonly string[] | undefined>>
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: UploadBody
+  /** Only the operator may do this: the token of the node goes along. */
+  readonly operator?: boolean
 }
 
 /** Bytes to send. `open` is called once for each attempt. */
@@ -35,15 +37,23 @@ class ConnectionLost extends Error {
 /** Talks HTTP to one node: streams both ways, retries what may be repeated, and turns every failure into a {@link SheafError}. */
 export class NodeClient {
   readonly #clock: Clock
+  readonly #operatorToken: (() => Promise<string>) | undefined
   readonly #url: URL
   readonly #signal: AbortSignal
   readonly #agent: Agent
   /** A connection has been made. */
   #reached = false
 
-  /** @param init.url - http or https, with a path that ends in a slash */
-  constructor(components: { readonly clock: Clock }, init: { readonly url: URL; readonly signal: AbortSignal }) {
+  /**
+   * @param components.operatorToken - read when something is asked that only the operator may do
+   * @param init.url - http or https, with a path that ends in a slash
+   */
+  constructor(
+    components: { readonly clock: Clock; readonly operatorToken?: () => Promise<string> },
+    init: { readonly url: URL; readonly signal: AbortSignal }
+  ) {
     this.#clock = components.clock
+    this.#operatorToken = components.operatorToken
     this.#url = init.url
     this.#signal = init.signal
     const options = { keepAlive: true, maxSockets: CONNECTIONS_MAX }
@@ -102,7 +112,9 @@ export class NodeClient {
   }
 
   async #exchange(path: string, options: NodeRequest): Promise<IncomingMessage> {
-    const answer = await this.#send(path, options)
+    const token = options.operator === true ? await this.#operatorToken?.() : undefined
+    const headers = { ...options.headers, ...(token !== undefined && { authorization: `Bearer ${token}` }) }
+    const answer = await this.#send(path, { ...options, headers })
     const { statusCode = 0 } = answer
     if (statusCode >= 200 && statusCode < 300) return answer
     throw problemOf(statusCode, await readText(answer, PROBLEM_BYTES_MAX), this.#url.origin)

@@ -6,7 +6,8 @@ import type { Events } from '../../cluster/events/events.js'
 import type { Clock } from '../../core/clock.js'
 import type { SheafError } from '../../core/errors.js'
 import type { InvariantError } from '../../core/invariant.js'
-import type { Logger } from '../../core/log.js'
+import type { Logger, LogLevelSwitch } from '../../core/log.js'
+import type { Random } from '../../core/random.js'
 import type { Photos } from '../../photos/photos.js'
 import type { Similarity } from '../../search/similarity.js'
 import type { HttpTimeouts } from '../wire/timeouts.js'
@@ -55,7 +56,10 @@ export interface HttpComponents {
   readonly jobs: Pick<Jobs, 'get'>
   readonly events: Pick<Events, 'follow'>
   readonly clock: Clock
+  readonly random: Pick<Random, 'bytes'>
   readonly log: Logger
+  /** Absent where it cannot be changed. */
+  readonly logLevel?: LogLevelSwitch
   /** Why the node cannot serve now (the log is still being replayed, the disk fails); undefined when it can. */
   readonly unready: () => SheafError | undefined
   /** Ends the process after a request broke an invariant. Its client was answered 500 before. */
@@ -70,6 +74,8 @@ export interface HttpInit {
   readonly hostName: string
   /** Further host names, without port, under which browsers may reach this node, e.g. a reverse proxy's. */
   readonly allowHosts?: readonly string[]
+  /** What only the operator may do needs it. */
+  readonly operatorToken: string
   /** Larger uploads are refused before they are read. */
   readonly maxUploadBytes: number
   /** For tests. */

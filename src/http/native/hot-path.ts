@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ContentHead, HotContent } from '../../photos/photo-types.js'
 import type { Photos } from '../../photos/photos.js'
 import type { HostGuard } from '../wire/host-guard.js'
+import { REQUEST_ID_HEADER, type RequestIds } from '../wire/request-ids.js'
 import { contentHeaders } from './content-headers.js'
 
 const PREFIX = '/photo/'
@@ -30,11 +31,17 @@ const COLD_HEADERS = new Set([
 export class HotPath {
   readonly #photos: Pick<Photos, 'openHot'>
   readonly #guard: HostGuard
+  readonly #ids: RequestIds
   readonly #headers = new WeakMap<ContentHead, string[]>()
 
-  constructor(components: { readonly photos: Pick<Photos, 'openHot'>; readonly guard: HostGuard }) {
+  constructor(components: {
+    readonly photos: Pick<Photos, 'openHot'>
+    readonly guard: HostGuard
+    readonly ids: RequestIds
+  }) {
     this.#photos = components.photos
     this.#guard = components.guard
+    this.#ids = components.ids
   }
 
   /** @returns whether it answered the request */
@@ -47,7 +54,7 @@ export class HotPath {
     if (content === undefined) return false
     const { lease } = content
     response.once('close', () => lease.release())
-    response.writeHead(200, this.#headersOf(content))
+    response.writeHead(200, [...this.#headersOf(content), REQUEST_ID_HEADER, this.#ids.of(request.rawHeaders)])
     response.end(lease.data)
     return true
   }

@@ -13,6 +13,15 @@ export async function addOpenApi(app: FastifyInstance, version: string): Promise
         description: 'Symmetric photo storage: any node serves any request. Errors are RFC 9457 problems with a code.',
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' }
       },
+      components: {
+        securitySchemes: {
+          operator: {
+            type: 'http',
+            scheme: 'bearer',
+            description: "what `operator.token` in the node's data folder holds; each start writes a new one"
+          }
+        }
+      },
       tags: [
         { name: 'photos', description: 'reading and changing photos' },
         { name: 'uploads', description: 'storing photos' },

@@ -1,14 +1,18 @@
+import type { ServerResponse } from 'node:http'
 import { SheafError } from '../../core/errors.js'
 import { InvariantError } from '../../core/invariant.js'
 import { type PhotoId, parsePhotoId } from '../../domain/ids.js'
 import { type AltKey, parseAltKey } from '../../domain/photo.js'
+import type { OperatorGuard } from '../wire/operator-guard.js'
 import type { RequestBodies } from '../wire/request-bodies.js'
+import { requestIdOf } from '../wire/request-ids.js'
 import type { HttpComponents, HttpInit } from './components.js'
 
 /** What the routes share. */
 export interface RouteContext extends HttpComponents {
   readonly init: HttpInit
   readonly bodies: RequestBodies
+  readonly operator: OperatorGuard
 }
 
 /** @throws `ERR_BAD_ID` */
@@ -26,7 +30,11 @@ export function requireAltKey(text: string | undefined): AltKey {
 }
 
 /** Logs an error that ended an answer after its headers were sent, when no status can report it. */
-export function logCutOff({ log, fatal }: Pick<HttpComponents, 'log' | 'fatal'>, error: unknown): void {
-  log.warn({ err: error }, 'answer was cut off by an error')
+export function logCutOff(
+  { log, fatal }: Pick<HttpComponents, 'log' | 'fatal'>,
+  error: unknown,
+  response: ServerResponse
+): void {
+  log.warn({ err: error, requestId: requestIdOf(response) }, 'answer was cut off by an error')
   if (error instanceof InvariantError) fatal(error)
 }

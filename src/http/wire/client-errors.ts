@@ -4,6 +4,7 @@ import { type ErrorCode, SheafError, systemErrorCode } from '../../core/errors.j
 import type { Logger } from '../../core/log.js'
 import { type Problem, problemOf } from './problem.js'
 import type { RequestBodies } from './request-bodies.js'
+import { REQUEST_ID_HEADER, type RequestIds } from './request-ids.js'
 
 /** Codes of Node's parser. All others mean that the bytes are not HTTP/1.1. */
 const PARSER_ERRORS: Readonly<Record<string, ErrorCode>> = {
@@ -16,14 +17,16 @@ const PARSER_ERRORS: Readonly<Record<string, ErrorCode>> = {
 /** Answers requests that Node's parser rejects. */
 export class ClientErrors {
   readonly #bodies: RequestBodies
+  readonly #ids: RequestIds
   readonly #log: Logger
   /** The latest response on each connection. The hot path's are not here: they are written at once. */
   readonly #responses = new WeakMap<Socket, ServerResponse>()
   /** Connections already handled; further errors on them are ignored. */
   readonly #handled = new WeakSet<Socket>()
 
-  constructor(components: { readonly bodies: RequestBodies; readonly log: Logger }) {
+  constructor(components: { readonly bodies: RequestBodies; readonly ids: RequestIds; readonly log: Logger }) {
     this.#bodies = components.bodies
+    this.#ids = components.ids
     this.#log = components.log
   }
 
@@ -40,7 +43,8 @@ export class ClientErrors {
     this.#handled.add(socket)
     const answer = this.#responses.get(socket)
     if (answer === undefined || answer.writableFinished || isUnanswered(answer)) {
-      if (socket.writable && parserCode !== 'ECONNRESET') socket.write(rawProblem(problemOf(known, this.#log)))
+      if (socket.writable && parserCode !== 'ECONNRESET')
+        socket.write(rawProblem(problemOf(known, this.#log), this.#ids.next()))
       socket.destroySoon()
     } else {
       // The error follows a complete request, whose answer must be neither replaced nor cut off.
@@ -54,7 +58,8 @@ function isUnanswered(answer: ServerResponse): boolean {
   return !answer.req.complete && answer.socket !== null && !answer.headersSent
 }
 
-function rawProblem({ status, headers, body }: Problem): string {
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+function rawProblem({ status, headers, body }: Problem, requestId: string): string {
+  const all = Object.entries({ ...headers, [REQUEST_ID_HEADER]: requestId })
+  const lines = all.map(([name, value]) => `${name}: ${value}\r\n`)
   return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}connection: close\r\n\r\n${body}`
 }

@@ -29,6 +29,7 @@ export const ERROR_MAP: Readonly<Record<ErrorCode, ErrorMapping>> = {
   ERR_UNSUPPORTED_MEDIA: { status: 415 },
   ERR_METHOD_NOT_ALLOWED: { status: 405 },
   ERR_NOT_FOUND: { status: 404 },
+  ERR_NOT_OPERATOR: { status: 401 },
   ERR_FOREIGN_ORIGIN: { status: 403 },
   ERR_RANGE_NOT_SATISFIABLE: { status: 416 },
   ERR_PRECONDITION_FAILED: { status: 412 },

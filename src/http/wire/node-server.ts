@@ -5,6 +5,7 @@ import type { Logger } from '../../core/log.js'
 import type { ClientErrors } from './client-errors.js'
 import { problemOf, sendProblem } from './problem.js'
 import type { RequestBodies } from './request-bodies.js'
+import { REQUEST_ID_HEADER, type RequestIds } from './request-ids.js'
 import type { HttpTimeouts } from './timeouts.js'
 
 const HEADER_BYTES_MAX = 16 * 1024
@@ -15,6 +16,7 @@ const BODY_BUFFER_BYTES = 64 * 1024
 export interface NodeServerComponents {
   readonly bodies: RequestBodies
   readonly clientErrors: ClientErrors
+  readonly ids: RequestIds
   readonly clock: Clock
   readonly log: Logger
   /** Answers simple requests at once. @returns whether it did */
@@ -28,16 +30,18 @@ export interface NodeServerComponents {
  * cut, unless its answer is still being computed. While a body is read, its own, shorter limit applies (request-bodies.ts).
  */
 export function createNodeServer(components: NodeServerComponents, timeouts: HttpTimeouts): Server {
-  const { bodies, clientErrors, clock, log, hot, cold } = components
+  const { bodies, clientErrors, ids, clock, log, hot, cold } = components
 
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     if (!server.listening) {
       const problem = problemOf(new SheafError('ERR_STOPPING'), log)
       response.shouldKeepAlive = false
+      response.setHeader(REQUEST_ID_HEADER, ids.of(request.rawHeaders))
       sendProblem(request, response, problem, { clock }, timeouts.lingerMs)
       return
     }
     if (hot(request, response)) return
+    response.setHeader(REQUEST_ID_HEADER, ids.of(request.rawHeaders))
     const { socket } = request
     clientErrors.noteResponse(socket, response)
     response.on('timeout', () => {

@@ -16,17 +16,19 @@ export interface Problem {
 export interface ProblemHeaders {
   readonly allow?: string
   readonly 'content-range'?: string
+  readonly 'www-authenticate'?: string
 }
 
 /**
  * Translates an error to HTTP. The message of a 500 is only logged, because it may contain file paths.
  *
  * @param error - anything but a SheafError is a defect and reported as ERR_INTERNAL
+ * @param requestId - for the log
  */
-export function problemOf(error: unknown, log: Logger, headers: ProblemHeaders = {}): Problem {
+export function problemOf(error: unknown, log: Logger, headers: ProblemHeaders = {}, requestId?: string): Problem {
   const known = error instanceof SheafError ? error : new SheafError('ERR_INTERNAL', undefined, { cause: error })
   const { status, retryAfterS, members = {} } = ERROR_MAP[known.code]
-  if (status === 500) log.error({ err: error }, 'request failed')
+  if (status === 500) log.error({ err: error, requestId }, 'request failed')
   const title = ERROR_CODES[known.code]
   const problem: Record<string, unknown> = {
     code: known.code,

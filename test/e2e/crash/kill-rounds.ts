@@ -121,7 +121,7 @@ export class KillRounds {
   /** Reads everything back, then again after a compaction and a new directory made from the volumes. @throws on a violation */
   async finish(): Promise<void> {
     const node = await NodeProcess.start({ dataDir: this.#dataDir })
-    const client = new HttpClient(node.url)
+    const client = new HttpClient(node.url, { operatorToken: node.operatorToken })
     await this.#check(node, this.#random.fork('finish'), Number.POSITIVE_INFINITY)
     await runJob(client, COMPACT_NOW)
     const before = await digestAtRest(client)
@@ -135,7 +135,7 @@ export class KillRounds {
 
   /** @throws the first violation that a client saw */
   async #loadAndKill(node: NodeProcess, plan: RoundPlan, random: SeededRandom, label: string): Promise<Workload> {
-    const client = new HttpClient(node.url)
+    const client = new HttpClient(node.url, { operatorToken: node.operatorToken })
     const workload = new Workload(client, this.model, random, label, plan.workload)
     const load = workload.run()
     const jobs = plan.job === undefined ? undefined : repeatJob(client, plan.job, workload)
@@ -161,7 +161,7 @@ export class KillRounds {
   }
 
   async #check(node: NodeProcess, random: SeededRandom, readBackCountMax: number): Promise<void> {
-    const client = new HttpClient(node.url)
+    const client = new HttpClient(node.url, { operatorToken: node.operatorToken })
     const adopted = this.model.compare(await client.fullDump())
     await this.#retryUploads(client, adopted, random)
     const live = await client.fullDump()

@@ -43,7 +43,7 @@ export class FilledNode {
     let digest = ''
     for (const lifetime of [0, 1]) {
       const node = await NodeProcess.start(init)
-      const client = new HttpClient(node.url)
+      const client = new HttpClient(node.url, { operatorToken: node.operatorToken })
       for (let index = 0; index < PHOTO_COUNT / 2; index++) photos.push(await putOne(client, random, index === 5))
       await change(client, photos, lifetime)
       await until('all photos were looked at', 20_000, async () => (await status(client)).index.pending === 0)
@@ -69,7 +69,7 @@ export class FilledNode {
   /** Starts a node on a (damaged) copy and closes it afterwards, whatever `check` does. */
   async serve(dataDir: string, check: (client: HttpClient, node: NodeProcess) => Promise<void>): Promise<void> {
     const node = await NodeProcess.start({ dataDir, flags: FLAGS })
-    const client = new HttpClient(node.url)
+    const client = new HttpClient(node.url, { operatorToken: node.operatorToken })
     try {
       await check(client, node)
     } catch (err) {

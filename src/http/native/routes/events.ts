@@ -43,7 +43,7 @@ export function addEventsRoute(app: FastifyInstance, context: RouteContext): voi
     }
     try {
       const steps = context.events.follow(lastEventId, abort.signal)
-      const onCut = (error: unknown): void => logCutOff(context, error)
+      const onCut = (error: unknown): void => logCutOff(context, error, response)
       await streamAnswer(piecesOf(steps, textOf), { response, socket, writeHead, onCut })
     } finally {
       socket.off('close', onClose)

@@ -31,7 +31,7 @@ export function addFullDumpRoute(app: FastifyInstance, context: RouteContext): v
         response.end()
         return
       }
-      const onCut = (error: unknown): void => logCutOff(context, error)
+      const onCut = (error: unknown): void => logCutOff(context, error, response)
       await streamAnswer(linesOf(context.photos.dump()), { response, socket: request.raw.socket, writeHead, onCut })
     }
   })

@@ -16,7 +16,7 @@ interface ReleaseBody {
 }
 
 /** What graves have ended here before its time: an operator looks, lets go or brings back. */
-export function addLaidOutRoutes(app: FastifyInstance, { laidOut, photos }: RouteContext): void {
+export function addLaidOutRoutes(app: FastifyInstance, { laidOut, photos, operator }: RouteContext): void {
   app.get<{ Querystring: LaidOutQuery }>('/v1/admin/laid-out', { schema: laidOutSchema }, async request => {
     const { by, since, limit } = request.query
     const sinceMs = since === undefined ? undefined : requireTime(since)
@@ -26,11 +26,19 @@ export function addLaidOutRoutes(app: FastifyInstance, { laidOut, photos }: Rout
 
   app.post<{ Body: ReleaseBody }>('/v1/admin/laid-out/release', { schema: releaseSchema }, async request => {
     const { ids, by } = request.body
-    return { released: await laidOut.release({ ids: ids?.map(requirePhotoId), by }) }
+    const filter = { ids: ids?.map(requirePhotoId), by }
+    operator.check(request.headers)
+    return { released: await laidOut.release(filter) }
   })
 
-  app.post<{ Body: { readonly ids: readonly string[] } }>('/v1/admin/exhume', { schema: exhumeSchema }, async request =>
-    batchJson('exhumed', await photos.batchExhume(request.body.ids.map(requirePhotoId)))
+  app.post<{ Body: { readonly ids: readonly string[] } }>(
+    '/v1/admin/exhume',
+    { schema: exhumeSchema },
+    async request => {
+      const ids = request.body.ids.map(requirePhotoId)
+      operator.check(request.headers)
+      return batchJson('exhumed', await photos.batchExhume(ids))
+    }
   )
 }
 

@@ -35,7 +35,7 @@ export function addPhotoContentRoute(app: FastifyInstance, context: RouteContext
         return
       }
       const { start, end } = answer.range
-      const onCut = (error: unknown): void => logCutOff(context, error)
+      const onCut = (error: unknown): void => logCutOff(context, error, response)
       await streamAnswer(content.stream(start, end), { response, socket: request.raw.socket, writeHead, onCut })
     }
   })

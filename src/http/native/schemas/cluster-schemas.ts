@@ -1,4 +1,4 @@
-import { array, BYTES, COUNT, json, nullable, object, problems, type Schema, TEXT, TIME } from './common.js'
+import { array, BYTES, COUNT, json, nullable, OPERATOR, object, problems, type Schema, TEXT, TIME } from './common.js'
 
 const MEMBER = object({
   id: { ...TEXT, description: 'node id: the libp2p peer ID of its key' },
@@ -64,9 +64,10 @@ export const clusterSchema: Schema = {
 export const removeMemberSchema: Schema = {
   summary: 'Removes a member that will not come back',
   tags: ['admin'],
+  security: OPERATOR,
   params: object({ id: { ...TEXT, minLength: 1, maxLength: 128, description: 'node id' } }),
   response: {
     200: json('removed', object({ status: { type: 'string', const: 'removed' }, id: TEXT })),
-    ...problems(400, 404)
+    ...problems(401, 404)
   }
 }

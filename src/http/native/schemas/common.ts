@@ -57,6 +57,11 @@ export function batchAnswer(...done: readonly string[]): Schema {
   )
 }
 
+/** For what only the operator may do. */
+export const OPERATOR: readonly Schema[] = [{ operator: [] }]
+/** For what only the operator may do with some parameters. */
+export const SOMETIMES_OPERATOR: readonly Schema[] = [{}, ...OPERATOR]
+
 export function problems(...statuses: readonly number[]): Schema {
   const content = { 'application/problem+json': { schema: PROBLEM } }
   const all = [...new Set([...statuses, 400, 403, 500, 503])].sort((a, b) => a - b)
@@ -65,6 +70,7 @@ export function problems(...statuses: readonly number[]): Schema {
 
 const PROBLEM_MEANINGS: Readonly<Record<number, string>> = {
   400: 'the request is invalid; see code and detail',
+  401: "the operator's token is missing or wrong",
   403: 'refused: a web page of another site, or an unknown host name',
   404: 'not found',
   408: 'the body stopped arriving',

@@ -5,6 +5,7 @@ import {
   COUNT,
   json,
   nullable,
+  OPERATOR,
   object,
   PHOTO_ID,
   problems,
@@ -57,13 +58,15 @@ export const releaseSchema: Schema = {
   summary: 'Lets go of photos that are laid out: they cannot be brought back any more',
   description: 'With neither `ids` nor `by`, of all.',
   tags: TAGS,
+  security: OPERATOR,
   body: object({ ids: BATCH_IDS, by: BY }, ['ids', 'by']),
-  response: { 200: json('how many were let go', object({ released: COUNT })), ...problems(413, 415, 507) }
+  response: { 200: json('how many were let go', object({ released: COUNT })), ...problems(401, 413, 415, 507) }
 }
 
 export const exhumeSchema: Schema = {
   summary: 'Brings back photos that are laid out, on all nodes',
   tags: TAGS,
+  security: OPERATOR,
   body: object({ ids: BATCH_IDS }),
-  response: { 200: batchAnswer('exhumed'), ...problems(413, 415, 507) }
+  response: { 200: batchAnswer('exhumed'), ...problems(401, 413, 415, 507) }
 }

@@ -1,4 +1,17 @@
-import { array, BYTES, COUNT, json, nullable, object, problems, type Schema, TEXT, TIME } from './common.js'
+import {
+  array,
+  BYTES,
+  COUNT,
+  json,
+  nullable,
+  OPERATOR,
+  object,
+  problems,
+  type Schema,
+  SOMETIMES_OPERATOR,
+  TEXT,
+  TIME
+} from './common.js'
 import { PHOTO } from './photo-schemas.js'
 
 const OK = json('ok', object({ status: { type: 'string', const: 'ok' } }))
@@ -127,12 +140,21 @@ const ADMIN_QUERIES: Readonly<Record<string, Schema>> = {
   )
 }
 
+/** Work that needs the operator's token, if only with some parameters. */
+const ADMIN_SECURITY: Readonly<Record<string, readonly Schema[]>> = {
+  compact: SOMETIMES_OPERATOR,
+  'rebuild-directory': OPERATOR,
+  leave: OPERATOR
+}
+
 export function adminSchema(name: string): Schema {
+  const security = ADMIN_SECURITY[name]
   return {
     summary: `Starts ${name}, unless it is running`,
     tags: ['admin'],
+    ...(security && { security }),
     ...(ADMIN_QUERIES[name] && { querystring: ADMIN_QUERIES[name] }),
-    response: { 202: json('the job', JOB, { Location: { schema: TEXT } }), ...problems() }
+    response: { 202: json('the job', JOB, { Location: { schema: TEXT } }), ...problems(...(security ? [401] : [])) }
   }
 }
 
