@@ -13,6 +13,7 @@ const floors = {
   volumes: ['domain', 'core'],
   network: ['domain', 'core'],
   similarity: ['domain', 'core'],
+  archive: ['domain', 'core'],
   // directory stands on this floor too; its one look to the side has a rule of its own below
 
   // --- what joins two engines
@@ -23,7 +24,7 @@ const floors = {
   cluster: ['store', 'replication', 'volumes', 'directory', 'network', 'domain', 'core'],
   photos: ['store', 'replication', 'volumes', 'directory', 'domain', 'core'],
   search: ['photos', 'store', 'similarity', 'directory', 'network', 'volumes', 'domain', 'core'],
-  admin: ['search', 'cluster', 'store', 'replication', 'volumes', 'directory', 'domain', 'core'],
+  admin: ['archive', 'search', 'cluster', 'store', 'replication', 'volumes', 'directory', 'domain', 'core'],
 
   // --- faces
   http: ['admin', 'search', 'photos', 'cluster', 'directory', 'network', 'domain', 'core'],

@@ -1,4 +1,5 @@
 import { basename } from 'node:path'
+import { type ArchiveConfig, readArchiveConfig } from './config/archive-config.js'
 import { CONFIG_FILE, SETTINGS, type Setting, type SettingName, settingNames } from './config/settings.js'
 import { SheafError } from './core/errors.js'
 
@@ -7,13 +8,16 @@ type Value<S> = S extends Setting<infer T> ? T : never
 type Settings = { readonly [Name in keyof typeof SETTINGS]: Value<(typeof SETTINGS)[Name]> }
 
 /** The settings of a node, validated. */
-export interface Config extends Omit<Settings, 'advertise' | 'clusterKey' | 'model' | 'models'> {
+export interface Config
+  extends Omit<Settings, 'advertise' | 'clusterKey' | 'model' | 'models' | Extract<SettingName, `archive${string}`>> {
   /** Undefined: the address of the interface that routes to the peers. */
   readonly advertise: Settings['advertise'] | undefined
   /** `join` was not given. */
   readonly joinIsDefault: boolean
   /** The key, then an older one that is still accepted. Empty: whoever knows the cluster's name may join. */
   readonly clusterKeys: readonly string[]
+  /** Undefined: volumes are not archived. */
+  readonly archive: ArchiveConfig | undefined
   /** Undefined: no model, so no similarity. */
   readonly model: string | undefined
   /** Undefined: a folder in the user's cache. */
@@ -82,13 +86,20 @@ export function loadConfig(sources: ConfigSources): Config {
     else values.set(name, value)
   }
   const clusterKeys = readClusterKeys(values.get('clusterKey') as string | undefined, sources, faults)
-  if (faults.length > 0) throw configError(faults)
-
   const get = <Name extends keyof Settings>(name: Name, fallback?: Settings[Name]): Settings[Name] => {
     const setting: Setting<unknown> = SETTINGS[name]
     const value = values.get(name) ?? (setting.default === undefined ? fallback : setting.kind.parse(setting.default))
     return value as Settings[Name]
   }
+  const archive = readArchiveConfig({
+    ...sources,
+    get: name => values.get(name) as string | undefined,
+    clusterName: get('clusterName'),
+    region: get('archiveRegion'),
+    fault: (where, value, problem) => faults.push({ where, value, problem })
+  })
+  if (faults.length > 0) throw configError(faults)
+
   const http = get('http')
   const alone = isLoopback(http.host) && !values.has('join')
   const p2p = get('p2p', { host: alone ? '127.0.0.1' : '0.0.0.0', port: P2P_PORT })
@@ -113,6 +124,7 @@ export function loadConfig(sources: ConfigSources): Config {
     maxUploadBytes: get('maxUploadBytes'),
     cacheBytes: get('cacheBytes'),
     cacheTtl: get('cacheTtl'),
+    archive,
     model: model === NO_MODEL ? undefined : model,
     models: values.get('models') as Config['models'],
     logLevel: get('logLevel')

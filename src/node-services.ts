@@ -1,6 +1,8 @@
+import { Archiving, type ArchivingInit } from './admin/archiving.js'
 import { Jobs } from './admin/jobs.js'
 import { LaidOutPhotos } from './admin/laid-out-photos.js'
 import { Maintenance } from './admin/maintenance.js'
+import type { VolumeArchive } from './archive/volume-archive.js'
 import { Cluster, type ClusterComponents, type ClusterInit } from './cluster/cluster.js'
 import type { Clock } from './core/clock.js'
 import { SheafError } from './core/errors.js'
@@ -35,6 +37,8 @@ export interface NodeServicesComponents extends Pick<LocalStoreComponents, 'data
     readonly analyzer: ImageAnalyzer
     readonly indexes: VectorIndexes
   }
+  /** Where volumes are archived; without it they are not. */
+  readonly archive?: VolumeArchive
   /** Connects to other nodes; without it the node runs alone. */
   readonly network?: {
     readonly transport: Transport
@@ -50,6 +54,8 @@ export interface NodeServicesInit extends LocalStoreInit {
   readonly requireCookie: boolean
   /** For bytes that other nodes sent. Default: they are not kept. */
   readonly cache?: PhotoCacheInit
+  /** Shortened in tests only. */
+  readonly archivePauses?: ArchivingInit['pauses']
 }
 
 /** The services of one node, wired together: local store, cluster, photos, search, jobs and maintenance. */
@@ -62,6 +68,8 @@ export class NodeServices implements Startable {
   readonly similarity: Similarity | undefined
   readonly laidOut: LaidOutPhotos
   readonly jobs: Jobs
+  /** Undefined where there is no archive. */
+  readonly archiving: Archiving | undefined
   readonly maintenance: Maintenance
   #started = false
 
@@ -161,6 +169,22 @@ export class NodeServices implements Startable {
     this.similarity = similarity
     this.laidOut = new LaidOutPhotos({ laidOut: local.laidOut, clock })
     this.jobs = new Jobs({ clock, random, log })
+    this.archiving =
+      components.archive &&
+      new Archiving(
+        {
+          archive: components.archive,
+          volumes,
+          copies: local.copies,
+          jobs: this.jobs,
+          clock,
+          log,
+          isRetired: volume => verdicts.isRetired(volume),
+          rankOf: volume => cluster?.archiveRank(volume) ?? 0,
+          heldByPeers: volume => cluster?.heldByPeers(volume) ?? 0
+        },
+        { purgeMs, ...(init.archivePauses && { pauses: init.archivePauses }) }
+      )
     this.maintenance = new Maintenance({
       jobs: this.jobs,
       directory,
@@ -181,12 +205,14 @@ export class NodeServices implements Startable {
     await this.local.start()
     await this.cluster?.start()
     await this.similarity?.start()
+    await this.archiving?.start()
     this.#started = true
   }
 
   async stop(): Promise<void> {
     this.#started = false
     await this.jobs.stop()
+    await this.archiving?.stop()
     await this.similarity?.stop()
     await this.cluster?.stop()
     await this.local.stop()

@@ -1,6 +1,9 @@
 import { isIPv6 } from 'node:net'
 import { homedir, hostname } from 'node:os'
 import { join, resolve } from 'node:path'
+import { S3ObjectStore } from './archive/s3-object-store.js'
+import { SealingKey } from './archive/sealed-object.js'
+import { VolumeArchive } from './archive/volume-archive.js'
 import { ClusterStatus } from './cluster/cluster-status.js'
 import { Events } from './cluster/events/events.js'
 import type { Config } from './config.js'
@@ -185,6 +188,15 @@ export class SheafNode implements Startable {
     return new ModelSupply({ store, lastServing, use, clock, log }, { name })
   }
 
+  /** @returns undefined when the node is configured without one */
+  #createArchive(): VolumeArchive | undefined {
+    const { archive } = this.#config
+    if (archive === undefined || this.#alone) return undefined
+    const { clock } = this.#components
+    const store = new S3ObjectStore({ now: () => clock.now() }, archive)
+    return new VolumeArchive({ store, clock }, { keys: archive.keyLines.map(line => new SealingKey(line)) })
+  }
+
   #createServices(folder: string, identity: NodeIdentity, transport: Transport | undefined): NodeServices {
     const {
       name,
@@ -200,9 +212,11 @@ export class SheafNode implements Startable {
       cacheTtl
     } = this.#config
     const { clock, log, fileSystem } = this.#components
+    const archive = this.#createArchive()
     return new NodeServices(
       {
         ...this.#components,
+        ...(archive !== undefined && { archive }),
         database: levelDatabase(join(folder, 'directory'), this.#components.fileSystem),
         sign: bytes => identity.sign(bytes),
         verifySignature,
@@ -251,7 +265,7 @@ export class SheafNode implements Startable {
     operatorToken: string
   ): Promise<HttpServer> {
     const { clock, random, log, logLevel, fatal, fileSystem } = this.#components
-    const { photos, maintenance, laidOut, jobs, similarity } = services
+    const { photos, maintenance, laidOut, jobs, similarity, archiving } = services
     const { http, allowHost, maxUploadBytes, name, data } = this.#config
     const cluster = new ClusterStatus(
       {
@@ -281,7 +295,8 @@ export class SheafNode implements Startable {
         ...(logLevel !== undefined && { logLevel }),
         fatal,
         unready: () => services.unready(),
-        ...(similarity !== undefined && { similarity })
+        ...(similarity !== undefined && { similarity }),
+        ...(archiving !== undefined && { archiving })
       },
       { nodeId, version: this.#version, hostName: hostname(), allowHosts: allowHost, operatorToken, maxUploadBytes }
     )

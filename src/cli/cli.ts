@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import type { Clock } from '../core/clock.js'
 import { hasCode, systemErrorCode } from '../core/errors.js'
 import type { Random } from '../core/random.js'
+import { addArchive } from './commands/archive.js'
 import { addCompletion } from './commands/completion.js'
 import { addConflicts } from './commands/conflicts.js'
 import { addDuplicates } from './commands/duplicates.js'
@@ -147,6 +148,7 @@ function addCommands(commands: CommandSet, components: CliComponents, { version,
   addConflicts(commands)
   addJobs(commands)
   addLaidOut(commands)
+  addArchive(commands)
   addLogLevel(commands)
   addModels(commands, components)
   addKeygen(commands, random)

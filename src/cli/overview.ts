@@ -25,5 +25,5 @@ Look after the cluster
   laid-out, exhume    what graves of other nodes have ended here; bring it back
   rebuild-directory   make the directory again from the volumes
   member, leave       remove a member that is gone; take this node out
-Also: log-level, version, completion. Exit codes: 0 done, 1 failed, 2 bad usage
+Also: archive, log-level, version, completion. Exit codes: 0, 1 failed, 2 usage
 `

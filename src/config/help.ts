@@ -17,6 +17,7 @@ const GROUPS: ReadonlyMap<SettingName, string> = new Map([
   ['data', 'The node'],
   ['minCopies', 'Photos'],
   ['p2p', 'The cluster'],
+  ['archiveBucket', 'Archive'],
   ['model', 'Search'],
   ['logLevel', 'Log and file of settings']
 ])
@@ -75,8 +76,10 @@ function helpLines({ flag, environment, setting }: Row): string[] {
   const standard = defaultText(setting, '').replaceAll('`', '')
   const notes = [isUsual ? '' : ` (${environment})`, standard === '' || standard === 'none' ? '' : ` [${standard}]`]
   const text = setting.meaning + notes.join('')
-  const left = `  ${usage(flag, setting)}`.padEnd(INDENT)
-  return wrap(text, COLUMNS - INDENT).map((line, index) => (index === 0 ? left : ' '.repeat(INDENT)) + line)
+  const left = `  ${usage(flag, setting)}`
+  const right = wrap(text, COLUMNS - INDENT).map(line => ' '.repeat(INDENT) + line)
+  if (left.length >= INDENT) return [left, ...right]
+  return right.map((line, index) => (index === 0 ? left.padEnd(INDENT) + line.slice(INDENT) : line))
 }
 
 function defaultText(setting: Setting<unknown>, quote: string): string {

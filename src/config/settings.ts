@@ -4,9 +4,11 @@ import {
   decimal,
   hostList,
   hostMaybePort,
+  httpUrl,
   integer,
   line,
   listenAddress,
+  objectPrefix,
   oneOf,
   onOff,
   path,
@@ -153,6 +155,51 @@ export const SETTINGS = {
     meaning:
       'only nodes that hold the key may join; a second line is an older key, still accepted; the key itself may stand in SHEAF_CLUSTER_KEY',
     environment: 'SHEAF_CLUSTER_KEY_FILE'
+  }),
+  archiveBucket: setting({
+    kind: line(255),
+    placeholder: 'NAME',
+    default: undefined,
+    defaultShown: 'none: no archive',
+    meaning: 'bucket of an S3 object store to which volumes are copied'
+  }),
+  archiveEndpoint: setting({
+    kind: httpUrl,
+    placeholder: 'URL',
+    default: undefined,
+    defaultShown: "Amazon's",
+    meaning: 'the object store, such as http://10.0.0.9:9000'
+  }),
+  archiveRegion: setting({
+    kind: line(64),
+    placeholder: 'NAME',
+    default: 'us-east-1',
+    meaning: 'region of the bucket'
+  }),
+  archivePrefix: setting({
+    kind: objectPrefix,
+    placeholder: 'TEXT',
+    default: undefined,
+    defaultShown: "the cluster's name",
+    meaning: 'begins the names of all objects; one cluster, one prefix'
+  }),
+  archiveCredentials: setting({
+    kind: path,
+    placeholder: 'FILE',
+    default: undefined,
+    defaultShown: 'none',
+    meaning:
+      'access key id and, on a second line, the secret; or SHEAF_ARCHIVE_ACCESS_KEY_ID and SHEAF_ARCHIVE_SECRET_ACCESS_KEY',
+    environment: 'SHEAF_ARCHIVE_CREDENTIALS_FILE'
+  }),
+  archiveKey: setting({
+    kind: path,
+    placeholder: 'FILE',
+    default: undefined,
+    defaultShown: 'none: not encrypted',
+    meaning:
+      'encrypts the archive; further lines are older keys, still accepted; or the key itself in SHEAF_ARCHIVE_KEY',
+    environment: 'SHEAF_ARCHIVE_KEY_FILE'
   }),
   model: setting({
     kind: line(255),

@@ -52,6 +52,8 @@ export interface HttpFixtureInit {
   readonly log?: Logger
   /** Default: a lone node. */
   readonly cluster?: HttpComponents['cluster']
+  /** Default: there is none. */
+  readonly archiving?: HttpComponents['archiving']
   /** The node has kept up with others, so that it is an alarm when graves end what lives here. */
   readonly keptUp?: boolean
 }
@@ -178,6 +180,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       similarity,
       laidOut: new LaidOutPhotos({ laidOut, clock: systemClock }),
       cluster: init.cluster ?? aloneStatus(),
+      ...(init.archiving && { archiving: init.archiving }),
       jobs,
       events,
       clock: systemClock,

@@ -69,7 +69,8 @@ async function compact(session: Session, { now = false, yes }: CompactOptions): 
   return (await session.confirm(warning, yes)) ? runJob(session, 'compact', '?now=true', true) : 1
 }
 
-async function runJob(session: Session, kind: string, query = '', operator = false): Promise<ExitCode> {
+/** Starts a job on the node, and follows it to its end. */
+export async function runJob(session: Session, kind: string, query = '', operator = false): Promise<ExitCode> {
   const started = await session.client.json<Job>(`/v1/admin/${kind}${query}`, { method: 'POST', operator })
   const job = await follow(session, started)
   const faults = faultsOf(job.result)

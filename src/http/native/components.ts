@@ -1,3 +1,4 @@
+import type { Archiving } from '../../admin/archiving.js'
 import type { Jobs } from '../../admin/jobs.js'
 import type { LaidOutPhotos } from '../../admin/laid-out-photos.js'
 import type { Maintenance } from '../../admin/maintenance.js'
@@ -54,6 +55,8 @@ export interface HttpComponents {
   }
   readonly cluster: Pick<ClusterStatus, 'members' | 'recordFormat' | 'remove'>
   readonly jobs: Pick<Jobs, 'get'>
+  /** Absent where there is no archive. */
+  readonly archiving?: Pick<Archiving, 'status' | 'verify' | 'restore'>
   readonly events: Pick<Events, 'follow'>
   readonly clock: Clock
   readonly random: Pick<Random, 'bytes'>

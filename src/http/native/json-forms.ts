@@ -1,3 +1,4 @@
+import type { ArchiveStatus } from '../../admin/archiving.js'
 import type { Job } from '../../admin/jobs.js'
 import type { LaidOutCount, LaidOutPhoto } from '../../admin/laid-out-photos.js'
 import type { NodeStatus, VolumeReport } from '../../admin/maintenance.js'
@@ -169,6 +170,19 @@ export function laidOutCountJson({ from, count, untilMs }: LaidOutCount): object
 
 export function cacheStatsJson({ items, bytes, bytesMax, ttlMs, hits, misses }: CacheStats): object {
   return { items, bytes, max_bytes: bytesMax, ttl_s: Math.floor(ttlMs / 1_000), hits, misses }
+}
+
+export function archiveStatusJson(status: ArchiveStatus): object {
+  return {
+    state: status.state,
+    error: status.error ?? null,
+    encrypted: status.isSealed,
+    volumes: status.volumes,
+    archived_volumes: status.archivedVolumes,
+    behind_bytes: status.behindBytes,
+    behind_s: Math.floor(status.behindMs / 1_000),
+    seen_at: timeOrNull(status.seenAtMs)
+  }
 }
 
 export function jobJson(job: Job): object {

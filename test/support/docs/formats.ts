@@ -68,6 +68,14 @@ const CHAPTERS: readonly Chapter[] = [
       { title: 'Saved index', path: 'src/similarity/index/hnsw-files.ts' },
       { title: 'Label rows', path: 'src/similarity/index/label-table.ts' }
     ]
+  },
+  {
+    title: 'Archive',
+    introduction: `What lies in an object store when volumes are archived.`,
+    sources: [
+      { title: 'Volumes as objects', path: 'src/archive/archived-volume.ts' },
+      { title: 'Sealed object', path: 'src/archive/sealed-object.ts' }
+    ]
   }
 ]
 

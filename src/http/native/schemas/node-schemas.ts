@@ -144,17 +144,22 @@ const ADMIN_QUERIES: Readonly<Record<string, Schema>> = {
 const ADMIN_SECURITY: Readonly<Record<string, readonly Schema[]>> = {
   compact: SOMETIMES_OPERATOR,
   'rebuild-directory': OPERATOR,
-  leave: OPERATOR
+  leave: OPERATOR,
+  'archive/restore': OPERATOR
 }
 
-export function adminSchema(name: string): Schema {
+/** @param statuses - of problems that the work has beside the usual ones */
+export function adminSchema(name: string, ...statuses: readonly number[]): Schema {
   const security = ADMIN_SECURITY[name]
   return {
     summary: `Starts ${name}, unless it is running`,
     tags: ['admin'],
     ...(security && { security }),
     ...(ADMIN_QUERIES[name] && { querystring: ADMIN_QUERIES[name] }),
-    response: { 202: json('the job', JOB, { Location: { schema: TEXT } }), ...problems(...(security ? [401] : [])) }
+    response: {
+      202: json('the job', JOB, { Location: { schema: TEXT } }),
+      ...problems(...(security ? [401] : []), ...statuses)
+    }
   }
 }
 
