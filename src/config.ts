@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { type ArchiveConfig, readArchiveConfig } from './config/archive-config.js'
+import { type ArchiveConfig, type ArchiveSources, readArchiveConfig, readArchiveKeys } from './config/archive-config.js'
 import { CONFIG_FILE, SETTINGS, type Setting, type SettingName, settingNames } from './config/settings.js'
 import { SheafError } from './core/errors.js'
 
@@ -18,6 +18,8 @@ export interface Config
   readonly clusterKeys: readonly string[]
   /** Undefined: volumes are not archived. */
   readonly archive: ArchiveConfig | undefined
+  /** The first seals archive and backups, all of them open. Empty: nothing is sealed. */
+  readonly archiveKeyLines: readonly string[]
   /** Undefined: no model, so no similarity. */
   readonly model: string | undefined
   /** Undefined: a folder in the user's cache. */
@@ -91,13 +93,15 @@ export function loadConfig(sources: ConfigSources): Config {
     const value = values.get(name) ?? (setting.default === undefined ? fallback : setting.kind.parse(setting.default))
     return value as Settings[Name]
   }
-  const archive = readArchiveConfig({
+  const archiveSources: ArchiveSources = {
     ...sources,
     get: name => values.get(name) as string | undefined,
     clusterName: get('clusterName'),
     region: get('archiveRegion'),
     fault: (where, value, problem) => faults.push({ where, value, problem })
-  })
+  }
+  const archive = readArchiveConfig(archiveSources)
+  const archiveKeyLines = readArchiveKeys(archiveSources)
   if (faults.length > 0) throw configError(faults)
 
   const http = get('http')
@@ -125,6 +129,7 @@ export function loadConfig(sources: ConfigSources): Config {
     cacheBytes: get('cacheBytes'),
     cacheTtl: get('cacheTtl'),
     archive,
+    archiveKeyLines,
     model: model === NO_MODEL ? undefined : model,
     models: values.get('models') as Config['models'],
     logLevel: get('logLevel')

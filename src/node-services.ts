@@ -1,4 +1,5 @@
 import { Archiving, type ArchivingInit } from './admin/archiving.js'
+import { Backup } from './admin/backup.js'
 import { Jobs } from './admin/jobs.js'
 import { LaidOutPhotos } from './admin/laid-out-photos.js'
 import { Maintenance } from './admin/maintenance.js'
@@ -37,6 +38,8 @@ export interface NodeServicesComponents extends Pick<LocalStoreComponents, 'data
     readonly analyzer: ImageAnalyzer
     readonly indexes: VectorIndexes
   }
+  /** Opens where a backup is to be; without it there are none. @throws for a malformed target */
+  readonly openBackup?: (target: string) => VolumeArchive
   /** Where volumes are archived; without it they are not. */
   readonly archive?: VolumeArchive
   /** Connects to other nodes; without it the node runs alone. */
@@ -54,6 +57,8 @@ export interface NodeServicesInit extends LocalStoreInit {
   readonly requireCookie: boolean
   /** For bytes that other nodes sent. Default: they are not kept. */
   readonly cache?: PhotoCacheInit
+  /** Names the node in its backups; default: none. */
+  readonly nodeId?: string
   /** Shortened in tests only. */
   readonly archivePauses?: ArchivingInit['pauses']
 }
@@ -70,6 +75,8 @@ export class NodeServices implements Startable {
   readonly jobs: Jobs
   /** Undefined where there is no archive. */
   readonly archiving: Archiving | undefined
+  /** Undefined where there are no backups. */
+  readonly backup: Backup | undefined
   readonly maintenance: Maintenance
   #started = false
 
@@ -184,6 +191,20 @@ export class NodeServices implements Startable {
           heldByPeers: volume => cluster?.heldByPeers(volume) ?? 0
         },
         { purgeMs, ...(init.archivePauses && { pauses: init.archivePauses }) }
+      )
+    this.backup =
+      components.openBackup &&
+      new Backup(
+        {
+          volumes,
+          jobs: this.jobs,
+          fileSystem,
+          clock,
+          log,
+          isRetired: volume => verdicts.isRetired(volume),
+          open: components.openBackup
+        },
+        { folder, nodeId: init.nodeId ?? '' }
       )
     this.maintenance = new Maintenance({
       jobs: this.jobs,

@@ -1,6 +1,7 @@
 import { isIPv6 } from 'node:net'
 import { homedir, hostname } from 'node:os'
 import { join, resolve } from 'node:path'
+import { openBackupTarget } from './archive/backup-target.js'
 import { S3ObjectStore } from './archive/s3-object-store.js'
 import { SealingKey } from './archive/sealed-object.js'
 import { VolumeArchive } from './archive/volume-archive.js'
@@ -190,11 +191,11 @@ export class SheafNode implements Startable {
 
   /** @returns undefined when the node is configured without one */
   #createArchive(): VolumeArchive | undefined {
-    const { archive } = this.#config
+    const { archive, archiveKeyLines } = this.#config
     if (archive === undefined || this.#alone) return undefined
     const { clock } = this.#components
     const store = new S3ObjectStore({ now: () => clock.now() }, archive)
-    return new VolumeArchive({ store, clock }, { keys: archive.keyLines.map(line => new SealingKey(line)) })
+    return new VolumeArchive({ store, clock }, { keys: archiveKeyLines.map(line => new SealingKey(line)) })
   }
 
   #createServices(folder: string, identity: NodeIdentity, transport: Transport | undefined): NodeServices {
@@ -213,10 +214,12 @@ export class SheafNode implements Startable {
     } = this.#config
     const { clock, log, fileSystem } = this.#components
     const archive = this.#createArchive()
+    const { archive: s3, archiveKeyLines: keyLines } = this.#config
     return new NodeServices(
       {
         ...this.#components,
         ...(archive !== undefined && { archive }),
+        openBackup: target => openBackupTarget(target, this.#components, { s3, keyLines }),
         database: levelDatabase(join(folder, 'directory'), this.#components.fileSystem),
         sign: bytes => identity.sign(bytes),
         verifySignature,
@@ -245,6 +248,7 @@ export class SheafNode implements Startable {
       },
       {
         folder,
+        nodeId: identity.nodeId,
         origin: identity.publicKey,
         volumeBytes,
         purgeMs: purgeDays * DAY_MS,
@@ -265,7 +269,7 @@ export class SheafNode implements Startable {
     operatorToken: string
   ): Promise<HttpServer> {
     const { clock, random, log, logLevel, fatal, fileSystem } = this.#components
-    const { photos, maintenance, laidOut, jobs, similarity, archiving } = services
+    const { photos, maintenance, laidOut, jobs, similarity, archiving, backup } = services
     const { http, allowHost, maxUploadBytes, name, data } = this.#config
     const cluster = new ClusterStatus(
       {
@@ -296,7 +300,8 @@ export class SheafNode implements Startable {
         fatal,
         unready: () => services.unready(),
         ...(similarity !== undefined && { similarity }),
-        ...(archiving !== undefined && { archiving })
+        ...(archiving !== undefined && { archiving }),
+        ...(backup !== undefined && { backup })
       },
       { nodeId, version: this.#version, hostName: hostname(), allowHosts: allowHost, operatorToken, maxUploadBytes }
     )

@@ -1,20 +1,18 @@
-import { type ArchivedPiece, type ArchivedVolume, chainOf, type HeadName } from '../archive/archived-volume.js'
+import { type ArchivedPiece, type ArchivedVolume, furthest, type HeadName } from '../archive/archived-volume.js'
 import { PIECE_BYTES, type VolumeArchive } from '../archive/volume-archive.js'
 import type { Clock } from '../core/clock.js'
 import { SheafError } from '../core/errors.js'
 import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
-import { RateLimiter } from '../core/rate-limiter.js'
 import { WorkerLoop } from '../core/worker-loop.js'
 import type { VolumeId } from '../domain/ids.js'
-import { CHAIN_DIGEST_BYTES } from '../domain/needle.js'
 import { SUPERBLOCK_BYTES } from '../domain/superblock.js'
 import { FAULTS_MAX, type Fault } from '../store/verify.js'
-import { parseNeedles } from '../volumes/needle-parser.js'
 import type { Volume } from '../volumes/volume.js'
 import type { CopyProgress, VolumeCopies } from '../volumes/volume-copies.js'
 import type { VolumeSet } from '../volumes/volume-set.js'
 import type { Job, Jobs } from './jobs.js'
+import { VolumeUploader } from './volume-uploader.js'
 
 /** Between two looks at the archive, which cost one request for a thousand volumes. */
 const ROUND_MS = 60_000
@@ -23,8 +21,6 @@ const TAIL_MS = 3_600_000
 /** Each member after the first waits so much longer before it does what an earlier one has not done. */
 const RANK_MS = 10 * 60_000
 const BYTES_PER_SECOND_MAX = 20_000_000
-/** A head is written after so many pieces, so that an upload that ends early is continued and not begun again. */
-const PIECES_PER_HEAD = 64
 
 export interface ArchivingComponents {
   readonly archive: VolumeArchive
@@ -75,23 +71,31 @@ interface Wanted {
   end: number
 }
 
+/** Monotonic ms. */
+interface Leaving {
+  /** Since when this node knows. */
+  readonly sinceMs: number
+  /** Since when all that was needed of it is in other volumes here; undefined: this node still has it. */
+  readonly replacedMs: number | undefined
+}
+
 /**
  * Copies volumes to an archive, as far as they have been written, and lets retired ones go. Members take turns by rendezvous:
- * the first of them archives a volume, the others only what it has not archived in time. A retired volume leaves once all
- * that was written before it was seen to be retired is archived, at the latest within the purge period.
+ * the first of them archives a volume, the others only what it has not archived in time. A retired volume leaves once
+ * this node has it no more and all that was written before is archived, at the latest within the purge period.
  */
 export class Archiving implements Startable {
   readonly #components: ArchivingComponents
   readonly #purgeMs: number
   readonly #pauses: NonNullable<ArchivingInit['pauses']>
   readonly #loop: WorkerLoop
-  readonly #rate: RateLimiter
+  readonly #uploader: VolumeUploader
   /** By volume, as of the latest round. */
   #heads: ReadonlyMap<VolumeId, HeadName> = new Map()
   #names: readonly HeadName[] = []
   readonly #wanted = new Map<VolumeId, Wanted>()
-  /** Archived volumes that are retired, and since when this node knows, monotonic ms. */
-  readonly #leaving = new Map<VolumeId, number>()
+  /** Archived volumes that are retired. */
+  readonly #leaving = new Map<VolumeId, Leaving>()
   #state: ArchiveStatus['state'] = 'new'
   #error: SheafError | undefined
   #seenAtMs: number | undefined
@@ -101,7 +105,7 @@ export class Archiving implements Startable {
     this.#components = components
     this.#purgeMs = purgeMs
     this.#pauses = pauses ?? { roundMs: ROUND_MS, tailMs: TAIL_MS, rankMs: RANK_MS }
-    this.#rate = new RateLimiter(clock, { perSecond: BYTES_PER_SECOND_MAX, burst: PIECE_BYTES })
+    this.#uploader = new VolumeUploader(components, { bytesPerSecondMax: BYTES_PER_SECOND_MAX })
     this.#loop = new WorkerLoop(
       { clock, log },
       { name: 'archive', idleMs: this.#pauses.roundMs, step: signal => this.step(signal) }
@@ -229,10 +233,12 @@ export class Archiving implements Startable {
     for (const id of this.#wanted.keys()) if (!ids.has(id)) this.#wanted.delete(id)
     for (const id of this.#leaving.keys()) if (!archived.has(id)) this.#leaving.delete(id)
     for (const id of archived) {
-      if (!isRetired(id) || this.#leaving.has(id)) continue
-      this.#leaving.set(id, now)
+      const { sinceMs = now, replacedMs } = this.#leaving.get(id) ?? {}
+      if (!isRetired(id) || replacedMs !== undefined) continue
+      const isGone = volumes.get(id) === undefined
+      this.#leaving.set(id, { sinceMs, replacedMs: isGone ? now : undefined })
       // what was moved out of it lies in front of these ends
-      for (const [other, wanted] of this.#wanted) wanted.end = volumes.get(other)?.end ?? wanted.end
+      if (isGone) for (const [other, wanted] of this.#wanted) wanted.end = volumes.get(other)?.end ?? wanted.end
     }
   }
 
@@ -254,9 +260,10 @@ export class Archiving implements Startable {
   /** @returns retired volumes that this node is to remove from the archive now */
   *#gone(): Generator<VolumeId> {
     const { rankOf, clock } = this.#components
-    for (const [id, sinceMs] of this.#leaving) {
+    for (const [id, { sinceMs, replacedMs }] of this.#leaving) {
       const waitedMs = clock.monotonic() - sinceMs
-      const isReplaced = [...this.#wanted.values()].every(wanted => wanted.sinceMs > sinceMs)
+      const isReplaced =
+        replacedMs !== undefined && [...this.#wanted.values()].every(wanted => wanted.sinceMs > replacedMs)
       if (waitedMs >= rankOf(id) * this.#pauses.rankMs && (isReplaced || waitedMs >= this.#purgeMs)) yield id
     }
   }
@@ -268,62 +275,17 @@ export class Archiving implements Startable {
     log.info({ volume: id }, 'removed a retired volume from the archive')
   }
 
-  /** Archives what the volume has, from where its head ends. */
   async #archive(volume: Volume, signal: AbortSignal): Promise<void> {
     const { archive, log } = this.#components
-    const { id } = volume
-    const head = this.#heads.get(id)
-    const before = head && (await this.#readOrUndefined(head, signal))
-    let archived = before ?? (await this.#nothingOf(volume))
-    const hadHead = this.#names.some(({ volume }) => volume === id)
-    const from = archived.end
-    const to = volume.end
     try {
-      for (const pieces = [...archived.pieces]; archived.end < to; ) {
-        const { bytes, digest } = await readVerified(volume, archived.end, to, chainOf(archived))
-        pieces.push(await archive.putPiece(id, archived.end, bytes, signal))
-        const end = archived.end + bytes.byteLength
-        archived = { ...archived, end, digest, pieces: [...pieces] }
-        if (end === to || pieces.length % PIECES_PER_HEAD === 0) await this.#putHead(archived, signal)
-        await this.#pace(bytes.byteLength, signal)
-      }
+      this.#names = await this.#uploader.upload(volume, this.#names, signal)
+      this.#heads = furthest(this.#names.filter(head => archive.isCurrent(head)))
     } catch (err) {
       signal.throwIfAborted()
       if (isOfArchive(err)) throw err
-      log.warn({ err, volume: id }, 'a volume cannot be read, so it is not archived now; it is tried again')
-      return
+      const fields = { err, volume: volume.id }
+      log.warn(fields, 'a volume cannot be read, so it is not archived now; it is tried again')
     }
-    if (hadHead) await archive.sweep(id, signal)
-    log.info({ volume: id, from, to: archived.end }, 'archived a volume')
-  }
-
-  async #putHead(archived: Omit<ArchivedVolume, 'keyId'>, signal: AbortSignal): Promise<void> {
-    const head = await this.#components.archive.putHead(archived, this.#names, signal)
-    this.#names = [...this.#names, head]
-    this.#heads = new Map(this.#heads).set(head.volume, head)
-  }
-
-  /** A damaged head is made anew. */
-  async #readOrUndefined(head: HeadName, signal: AbortSignal): Promise<ArchivedVolume | undefined> {
-    try {
-      return await this.#components.archive.read(head, signal)
-    } catch (err) {
-      if (!(err instanceof SheafError) || err.code !== 'ERR_ARCHIVE_DAMAGED') throw err
-      this.#components.log.error({ err, volume: head.volume }, 'the archive has a damaged volume')
-      return undefined
-    }
-  }
-
-  async #nothingOf({ id, file }: Volume): Promise<Omit<ArchivedVolume, 'keyId'>> {
-    const superblock = Buffer.alloc(SUPERBLOCK_BYTES)
-    await file.read(superblock, 0)
-    const digest = Buffer.alloc(CHAIN_DIGEST_BYTES).toString('hex')
-    return { volume: id, end: SUPERBLOCK_BYTES, digest, superblock, pieces: [] }
-  }
-
-  async #pace(byteCount: number, signal: AbortSignal): Promise<void> {
-    const waitMs = this.#rate.take(byteCount)
-    if (waitMs > 0) await this.#components.clock.sleep(waitMs, signal)
   }
 
   #archivedEnd(id: VolumeId): number {
@@ -387,38 +349,6 @@ class Report implements ArchiveReport {
 
   add(volume: VolumeId, problem: string): void {
     if (this.faults.length < FAULTS_MAX) this.faults.push({ volume, photoId: undefined, problem })
-  }
-}
-
-/** @returns of each volume the head with the greatest end */
-function furthest(heads: readonly HeadName[]): Map<VolumeId, HeadName> {
-  const best = new Map<VolumeId, HeadName>()
-  for (const head of heads) if (head.end > (best.get(head.volume)?.end ?? 0)) best.set(head.volume, head)
-  return best
-}
-
-/**
- * @param chain - the volume's chained digest up to `from`
- * @returns whole needles from there on, verified, and the digest up to their end
- * @throws `ERR_NEEDLE_CORRUPT`; the system's error
- */
-async function readVerified(
-  volume: Volume,
-  from: number,
-  end: number,
-  chain: Uint8Array
-): Promise<{ readonly bytes: Uint8Array; readonly digest: string }> {
-  const { id, seed } = volume
-  for (let byteCount = PIECE_BYTES; ; ) {
-    const pieces: Uint8Array[] = []
-    for await (const piece of volume.raw(from, Math.min(end, from + byteCount))) pieces.push(piece)
-    const bytes = Buffer.concat(pieces)
-    const parsed = parseNeedles(bytes, { volume: id, seed, offset: from, chain })
-    if (parsed.byteCount > 0)
-      return { bytes: bytes.subarray(0, parsed.byteCount), digest: Buffer.from(parsed.chain).toString('hex') }
-    if (parsed.nextBytes <= bytes.byteLength)
-      throw new SheafError('ERR_NEEDLE_CORRUPT', 'a volume ends within a needle', { details: { volume: id, from } })
-    byteCount = parsed.nextBytes
   }
 }
 

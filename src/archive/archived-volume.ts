@@ -102,6 +102,13 @@ export function chainOf({ digest }: Pick<HeadName, 'digest'>): Uint8Array {
   return Buffer.from(digest, 'hex').subarray(0, CHAIN_DIGEST_BYTES)
 }
 
+/** @returns of each volume the head with the greatest end */
+export function furthest(heads: readonly HeadName[]): Map<VolumeId, HeadName> {
+  const best = new Map<VolumeId, HeadName>()
+  for (const head of heads) if (head.end > (best.get(head.volume)?.end ?? 0)) best.set(head.volume, head)
+  return best
+}
+
 function parseObject(bytes: Uint8Array): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'))

@@ -1,8 +1,7 @@
 /** An object as a listing shows it. */
 export interface StoredObject {
   readonly name: string
-  readonly byteCount: number
-  /** By the store's clock, ms since the Unix epoch. */
+  /** By the store's clock, ms since the Unix epoch; 0 where it keeps none. */
   readonly modifiedMs: number
 }
 

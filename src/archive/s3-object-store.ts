@@ -91,9 +91,9 @@ export class S3ObjectStore implements ObjectStore {
         client.send(new sdk.ListObjectsV2Command({ ...input, StartAfter: after }), { abortSignal: signal })
       )
       const objects = page.Contents ?? []
-      for (const { Key = '', Size = 0, LastModified } of objects) {
+      for (const { Key = '', LastModified } of objects) {
         const name = Key.slice(this.#keyOf('').length)
-        yield { name, byteCount: Size, modifiedMs: LastModified?.getTime() ?? 0 }
+        yield { name, modifiedMs: LastModified?.getTime() ?? 0 }
       }
       const last = objects.at(-1)?.Key
       if (page.IsTruncated !== true || last === undefined) return

@@ -73,6 +73,10 @@ export class VolumeArchive {
     return heads
   }
 
+  close(): void {
+    this.#store.close()
+  }
+
   /** Whether what the head names is as this node would write it now. */
   isCurrent({ keyId }: HeadName): boolean {
     return this.isSealed === (keyId !== undefined)
@@ -161,8 +165,45 @@ export class VolumeArchive {
     }
   }
 
-  /** Removes pieces of the volume that no head names and that have lain there for a day. */
-  async sweep(volume: VolumeId, signal: AbortSignal): Promise<void> {
+  /**
+   * Stores something small beside the volumes, in the place of what was there.
+   *
+   * @param name - in lower case, with slashes
+   */
+  async putDocument(name: string, plain: Uint8Array, signal: AbortSignal): Promise<void> {
+    const [key] = this.#keys
+    const bytes = key === undefined ? plain : await key.seal(name, plain)
+    const stored = key === undefined ? name : `${name}.${key.id}`
+    await this.#putVerified(stored, bytes, await sha256Of(bytes), signal)
+    for await (const object of this.#list(name, signal))
+      if (object.name !== stored && documentName(object.name) === name) await this.#remove(object.name, signal)
+  }
+
+  /** @returns names of what was stored with {@link putDocument} and begins with the prefix */
+  async documents(prefix: string, signal: AbortSignal): Promise<readonly string[]> {
+    const names: string[] = []
+    for await (const { name } of this.#list(prefix, signal)) names.push(documentName(name))
+    return [...new Set(names)].sort()
+  }
+
+  /** @returns undefined when there is none. @throws as {@link read} */
+  async document(name: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    for await (const object of this.#list(name, signal)) {
+      if (documentName(object.name) !== name) continue
+      const keyId = object.name === name ? undefined : object.name.slice(name.length + 1)
+      const key = this.#keyFor(keyId)
+      const bytes = await this.#get(object.name, HEAD_BYTES_MAX, signal)
+      if (bytes !== undefined) return key === undefined ? bytes : key.open(name, bytes)
+    }
+    return undefined
+  }
+
+  /**
+   * Removes pieces of the volume that no head names.
+   *
+   * @param ageMsMin - and that are as much older than the newest; default: a day, as an upload may be going on
+   */
+  async sweep(volume: VolumeId, signal: AbortSignal, ageMsMin = UPLOAD_MS_MAX): Promise<void> {
     const named = new Set<string>()
     for await (const { name } of this.#list(`heads/${volume}/`, signal)) {
       const head = parseHeadName(name)
@@ -173,11 +214,15 @@ export class VolumeArchive {
     for await (const object of this.#list(`pieces/${volume}/`, signal)) pieces.push(object)
     const newestMs = pieces.reduce((newest, { modifiedMs }) => Math.max(newest, modifiedMs), 0)
     for (const { name, modifiedMs } of pieces)
-      if (!named.has(name) && newestMs - modifiedMs >= UPLOAD_MS_MAX) await this.#remove(name, signal)
+      if (!named.has(name) && newestMs - modifiedMs >= ageMsMin) await this.#remove(name, signal)
   }
 
   /** @returns undefined when it is not sealed. @throws `ERR_ARCHIVE_KEY` */
   #keyOf({ keyId }: HeadName): SealingKey | undefined {
+    return this.#keyFor(keyId)
+  }
+
+  #keyFor(keyId: string | undefined): SealingKey | undefined {
     const key = this.#keys.find(({ id }) => id === keyId)
     if (key !== undefined || keyId === undefined) return key
     const wayOut = this.isSealed
@@ -233,6 +278,11 @@ export class VolumeArchive {
       await this.#clock.sleep(PAUSES_MS[tries] as number, signal)
     }
   }
+}
+
+/** @returns the name without the id of a key */
+function documentName(stored: string): string {
+  return stored.replace(/\.[0-9a-f]{16}$/, '')
 }
 
 async function sha256Of(bytes: Uint8Array): Promise<string> {

@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.js'
 import { hasCode, systemErrorCode } from '../core/errors.js'
 import type { Random } from '../core/random.js'
 import { addArchive } from './commands/archive.js'
+import { addBackup, type RestoreBackup } from './commands/backup.js'
 import { addCompletion } from './commands/completion.js'
 import { addConflicts } from './commands/conflicts.js'
 import { addDuplicates } from './commands/duplicates.js'
@@ -53,6 +54,7 @@ export interface CliInit {
   readonly version: string
   readonly start: StartCommand
   readonly openFolder: OpenFolder
+  readonly restoreBackup: RestoreBackup
 }
 
 /**
@@ -123,7 +125,11 @@ export async function runCli(argv: readonly string[], components: CliComponents,
   }
 }
 
-function addCommands(commands: CommandSet, components: CliComponents, { version, start, openFolder }: CliInit): void {
+function addCommands(
+  commands: CommandSet,
+  components: CliComponents,
+  { version, start, openFolder, restoreBackup }: CliInit
+): void {
   const { stdout, stderr, random } = components
   commands.program.helpInformation = () => OVERVIEW
   commands.program.exitOverride().configureOutput({
@@ -149,6 +155,7 @@ function addCommands(commands: CommandSet, components: CliComponents, { version,
   addJobs(commands)
   addLaidOut(commands)
   addArchive(commands)
+  addBackup(commands, restoreBackup)
   addLogLevel(commands)
   addModels(commands, components)
   addKeygen(commands, random)

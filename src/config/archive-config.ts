@@ -8,8 +8,6 @@ export interface ArchiveConfig {
   readonly region: string
   readonly prefix: string
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string }
-  /** Lines of the key file: the first seals, all of them open. Empty: nothing is sealed. */
-  readonly keyLines: readonly string[]
 }
 
 export interface ArchiveSources {
@@ -35,12 +33,12 @@ export function readArchiveConfig(sources: ArchiveSources): ArchiveConfig | unde
   const bucket = get('archiveBucket')
   const endpoint = get('archiveEndpoint')
   if (bucket === undefined) {
-    for (const name of ['archiveEndpoint', 'archiveCredentials', 'archiveKey'] as const)
+    for (const name of ['archiveEndpoint', 'archiveCredentials'] as const)
       if (get(name) !== undefined) fault('--archive-bucket', undefined, 'is needed where an archive is set up')
     return undefined
   }
   const prefix = get('archivePrefix') ?? clusterName.replace(/[^A-Za-z0-9._-]/g, '_')
-  return { bucket, endpoint, region, prefix, credentials: readCredentials(sources), keyLines: readKeyLines(sources) }
+  return { bucket, endpoint, region, prefix, credentials: readCredentials(sources) }
 }
 
 function readCredentials({ environment, ...sources }: ArchiveSources): ArchiveConfig['credentials'] {
@@ -55,7 +53,8 @@ function readCredentials({ environment, ...sources }: ArchiveSources): ArchiveCo
   return { accessKeyId, secretAccessKey }
 }
 
-function readKeyLines({ environment, ...sources }: ArchiveSources): readonly string[] {
+/** @returns lines of the key file: the first seals, all of them open. Empty: nothing is sealed */
+export function readArchiveKeys({ environment, ...sources }: ArchiveSources): readonly string[] {
   const path = sources.get('archiveKey')
   const variable = environment.SHEAF_ARCHIVE_KEY ?? ''
   if (path === undefined && variable === '') return []

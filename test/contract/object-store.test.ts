@@ -1,7 +1,9 @@
 import S3rver from 's3rver'
 import { onTestFinished } from 'vitest'
+import { FolderObjectStore } from '../../src/archive/folder-object-store.js'
 import { S3ObjectStore } from '../../src/archive/s3-object-store.js'
 import { systemClock } from '../../src/core/clock.js'
+import { nodeFileSystem } from '../../src/core/node-file-system.js'
 import { CREDENTIALS, FakeS3 } from '../support/fake-s3.js'
 import { MemoryObjectStore } from '../support/memory-object-store.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
@@ -19,6 +21,11 @@ function s3(endpoint: string, prefix: string): S3ObjectStore {
 }
 
 objectStoreContract('memory', async () => new MemoryObjectStore({ now }))
+
+objectStoreContract(
+  'a folder',
+  async () => new FolderObjectStore({ fileSystem: nodeFileSystem }, { folder: `${await temporaryDirectory()}/backup` })
+)
 
 objectStoreContract('a small S3 server of these tests', async () => {
   const server = await FakeS3.start()

@@ -44,6 +44,7 @@ beforeAll(async () => {
       verify: archiveJob,
       restore: archiveJob
     },
+    backup: { start: archiveJob },
     cluster: {
       members: async () => [],
       recordFormat: () => 2,
@@ -104,6 +105,7 @@ const OPERATIONS = [
   'post /upload',
   'post /v1/admin/archive/restore',
   'post /v1/admin/archive/verify',
+  'post /v1/admin/backup',
   'post /v1/admin/compact',
   'post /v1/admin/exhume',
   'post /v1/admin/laid-out/release',
@@ -309,6 +311,7 @@ test('answers are what the document says', async () => {
   await ask('GET', '/v1/admin/archive')
   await ask('POST', '/v1/admin/archive/verify')
   await ask('POST', '/v1/admin/archive/restore')
+  await ask('POST', '/v1/admin/backup', {}, '', { target: '/backup' })
   await ask('GET', '/v1/admin/jobs/{id}', { id: 'x' })
   await ask('POST', '/v1/admin/log-level', {}, '', { level: 'debug' })
   const successes = OPERATIONS.filter(it => !/^(head|get) \/photo\/\{id\}$|^head|restore$|events$/.test(it))

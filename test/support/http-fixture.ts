@@ -54,6 +54,7 @@ export interface HttpFixtureInit {
   readonly cluster?: HttpComponents['cluster']
   /** Default: there is none. */
   readonly archiving?: HttpComponents['archiving']
+  readonly backup?: HttpComponents['backup']
   /** The node has kept up with others, so that it is an alarm when graves end what lives here. */
   readonly keptUp?: boolean
 }
@@ -181,6 +182,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       laidOut: new LaidOutPhotos({ laidOut, clock: systemClock }),
       cluster: init.cluster ?? aloneStatus(),
       ...(init.archiving && { archiving: init.archiving }),
+      ...(init.backup && { backup: init.backup }),
       jobs,
       events,
       clock: systemClock,

@@ -37,8 +37,7 @@ export class MemoryObjectStore implements ObjectStore {
 
   async *list(prefix: string, signal: AbortSignal): AsyncGenerator<StoredObject> {
     await this.#begin('list', prefix, signal)
-    for (const [name, { bytes, modifiedMs }] of [...this.objects])
-      if (name.startsWith(prefix)) yield { name, byteCount: bytes.byteLength, modifiedMs }
+    for (const [name, { modifiedMs }] of [...this.objects]) if (name.startsWith(prefix)) yield { name, modifiedMs }
   }
 
   async remove(name: string, signal: AbortSignal): Promise<void> {

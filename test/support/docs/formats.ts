@@ -70,10 +70,11 @@ const CHAPTERS: readonly Chapter[] = [
     ]
   },
   {
-    title: 'Archive',
-    introduction: `What lies in an object store when volumes are archived.`,
+    title: 'Archive and backup',
+    introduction: `What lies in an object store or a folder when volumes are archived or a node is backed up.`,
     sources: [
       { title: 'Volumes as objects', path: 'src/archive/archived-volume.ts' },
+      { title: 'Backup of a node', path: 'src/archive/node-backup.ts' },
       { title: 'Sealed object', path: 'src/archive/sealed-object.ts' }
     ]
   }

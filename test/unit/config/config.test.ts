@@ -84,7 +84,9 @@ test('without anything said, the defaults are those of the contract', () => {
     joinIsDefault: true,
     mdns: false,
     clusterName: 'sheaf',
-    clusterKeys: []
+    clusterKeys: [],
+    archive: undefined,
+    archiveKeyLines: []
   })
 })
 
@@ -122,7 +124,7 @@ test('the names follow one rule, with one exception of the contract', () => {
 })
 
 describe('the archive', () => {
-  const archiveOf = (args: readonly string[], environment: Record<string, string> = {}, texts = {}) =>
+  const configOf = (args: readonly string[], environment: Record<string, string> = {}, texts = {}) =>
     loadConfig({
       args,
       environment,
@@ -132,10 +134,11 @@ describe('the archive', () => {
         if (text === undefined) throw new Error('ENOENT: no such file')
         return text
       }
-    }).archive
-  const faults = (...given: Parameters<typeof archiveOf>): string[] => {
+    })
+  const archiveOf = (...given: Parameters<typeof configOf>) => configOf(...given).archive
+  const faults = (...given: Parameters<typeof configOf>): string[] => {
     try {
-      archiveOf(...given)
+      configOf(...given)
       return []
     } catch (err) {
       return ((err as SheafError).details.faults as ConfigFault[]).map(({ where, problem }) => `${where} ${problem}`)
@@ -151,8 +154,7 @@ describe('the archive', () => {
       endpoint: undefined,
       region: 'us-east-1',
       prefix: 'our_photos',
-      credentials: { accessKeyId: 'id', secretAccessKey: 'secret' },
-      keyLines: []
+      credentials: { accessKeyId: 'id', secretAccessKey: 'secret' }
     })
     const args = [
       '--archive-bucket=b',
@@ -166,10 +168,12 @@ describe('the archive', () => {
       endpoint: 'http://s3:9000',
       region: 'eu',
       prefix: 'a/b',
-      credentials: { accessKeyId: 'id2', secretAccessKey: 'secret2' },
-      keyLines: [KEY]
+      credentials: { accessKeyId: 'id2', secretAccessKey: 'secret2' }
     })
-    expect(archiveOf(['--archive-bucket=b'], { ...IN_ENVIRONMENT, SHEAF_ARCHIVE_KEY: KEY })?.keyLines).toEqual([KEY])
+    expect(configOf([...args, ...files], {}, { '/c': 'id2\nsecret2\n', '/k': `${KEY}\n` }).archiveKeyLines).toEqual([
+      KEY
+    ])
+    expect(configOf([], { SHEAF_ARCHIVE_KEY: KEY }).archiveKeyLines).toEqual([KEY])
   })
 
   test('says what is missing or wrong, all of it, and no secret', () => {

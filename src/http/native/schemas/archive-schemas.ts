@@ -1,4 +1,5 @@
-import { BYTES, COUNT, json, nullable, object, problems, type Schema, TEXT, TIME } from './common.js'
+import { BYTES, COUNT, json, nullable, OPERATOR, object, problems, type Schema, TEXT, TIME } from './common.js'
+import { JOB_ANSWER } from './node-schemas.js'
 
 export const archiveSchema: Schema = {
   summary: 'How far the volumes of this node are archived',
@@ -19,4 +20,23 @@ export const archiveSchema: Schema = {
     ),
     ...problems(404)
   }
+}
+
+export const backupSchema: Schema = {
+  summary: 'Backs this node up, or looks after its backup',
+  tags: ['admin'],
+  security: OPERATOR,
+  body: object(
+    {
+      target: {
+        type: 'string',
+        minLength: 1,
+        maxLength: 4_096,
+        description: 's3://BUCKET/PREFIX, or the absolute path of a folder on the machine of the node'
+      },
+      action: { type: 'string', enum: ['run', 'verify', 'prune'], default: 'run' }
+    },
+    ['action']
+  ),
+  response: { 202: JOB_ANSWER, ...problems(401, 404, 413, 415) }
 }

@@ -44,6 +44,8 @@ const JOB = object({
   error: nullable(object({ code: TEXT, message: TEXT }))
 })
 
+export const JOB_ANSWER: Schema = json('the job', JOB, { Location: { schema: TEXT } })
+
 export const healthSchema: Schema = { summary: 'Whether the process is running', tags: TAGS, response: { 200: OK } }
 
 export const readySchema: Schema = {
@@ -157,7 +159,7 @@ export function adminSchema(name: string, ...statuses: readonly number[]): Schem
     ...(security && { security }),
     ...(ADMIN_QUERIES[name] && { querystring: ADMIN_QUERIES[name] }),
     response: {
-      202: json('the job', JOB, { Location: { schema: TEXT } }),
+      202: JOB_ANSWER,
       ...problems(...(security ? [401] : []), ...statuses)
     }
   }
