@@ -1,4 +1,5 @@
 import { basename } from 'node:path'
+import { type ArchiveConfig, type ArchiveSources, readArchiveConfig, readArchiveKeys } from './config/archive-config.js'
 import { CONFIG_FILE, SETTINGS, type Setting, type SettingName, settingNames } from './config/settings.js'
 import { SheafError } from './core/errors.js'
 
@@ -10,7 +11,16 @@ type Settings = { readonly [Name in keyof typeof SETTINGS]: Value<(typeof SETTIN
 export interface Config
   extends Omit<
     Settings,
-    'advertise' | 'clusterKey' | 'model' | 'models' | 'tlsCert' | 'tlsKey' | 'metrics' | 'metricsTokenFile' | 'otlp'
+    | 'advertise'
+    | 'clusterKey'
+    | 'model'
+    | 'models'
+    | 'tlsCert'
+    | 'tlsKey'
+    | 'metrics'
+    | 'metricsTokenFile'
+    | 'otlp'
+    | Extract<SettingName, `archive${string}`>
   > {
   /** Undefined: the address of the interface that routes to the peers. */
   readonly advertise: Settings['advertise'] | undefined
@@ -18,6 +28,10 @@ export interface Config
   readonly joinIsDefault: boolean
   /** The key, then an older one that is still accepted. Empty: whoever knows the cluster's name may join. */
   readonly clusterKeys: readonly string[]
+  /** Undefined: volumes are not archived. */
+  readonly archive: ArchiveConfig | undefined
+  /** The first seals archive and backups, all of them open. Empty: nothing is sealed. */
+  readonly archiveKeyLines: readonly string[]
   /** Undefined: no model, so no similarity. */
   readonly model: string | undefined
   /** Given with `tlsKey` or not at all. Undefined: plain HTTP. */
@@ -113,6 +127,15 @@ export function loadConfig(sources: ConfigSources): Config {
     const value = values.get(name) ?? (setting.default === undefined ? fallback : setting.kind.parse(setting.default))
     return value as Settings[Name]
   }
+  const archiveSources: ArchiveSources = {
+    ...sources,
+    get: name => values.get(name) as string | undefined,
+    clusterName: get('clusterName'),
+    region: get('archiveRegion'),
+    fault: (where, value, problem) => faults.push({ where, value, problem })
+  }
+  const archive = readArchiveConfig(archiveSources)
+  const archiveKeyLines = readArchiveKeys(archiveSources)
   const http = get('http')
   const alone = http.every(({ host }) => host === undefined || isLoopback(host)) && !values.has('join')
   const p2p = get('p2p', { host: alone ? '127.0.0.1' : '0.0.0.0', port: P2P_PORT })
@@ -146,6 +169,10 @@ export function loadConfig(sources: ConfigSources): Config {
     volumeBytes: get('volumeBytes'),
     purgeDays: get('purgeDays'),
     maxUploadBytes: get('maxUploadBytes'),
+    cacheBytes: get('cacheBytes'),
+    cacheTtl: get('cacheTtl'),
+    archive,
+    archiveKeyLines,
     model: model === NO_MODEL ? undefined : model,
     models: values.get('models') as Config['models'],
     metrics: values.get('metrics') as Config['metrics'],

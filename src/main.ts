@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { runCli } from './cli/cli.js'
+import type { RestoredFolder, RestoreOptions } from './cli/commands/backup.js'
 import type { OpenedFolder } from './cli/commands/export.js'
 import type { ExitCode } from './cli/shell/session.js'
 import { flagHints, settingsHelp } from './config/help.js'
@@ -75,6 +76,15 @@ async function readFolder(folder: string): Promise<OpenedFolder> {
   return await openFolder(await nodeComponents('warn'), { folder, version })
 }
 
+/** For `sheaf restore`. */
+async function restore(options: RestoreOptions): Promise<RestoredFolder> {
+  process.umask(PRIVATE_UMASK)
+  const { restoreBackup } = await import('./restore-backup.js')
+  const components = { clock: systemClock, fileSystem: nodeFileSystem }
+  const readTextFile = (path: string): string => readFileSync(path, 'utf8')
+  return await restoreBackup(components, { environment: process.env, readTextFile }, options)
+}
+
 /** Only a node needs them, and the client commands start faster without. */
 async function nodeComponents(logLevel: string): Promise<NodeComponents & { fatal(err: unknown): never }> {
   const { createLog } = await import('./node-log.js')
@@ -130,7 +140,12 @@ const exitCode = await runCli(
     environment: process.env,
     signal: interrupt.signal
   },
-  { version, start: { flags: flagHints(), help: settingsHelp, run: startNode }, openFolder: readFolder }
+  {
+    version,
+    start: { flags: flagHints(), help: settingsHelp, run: startNode },
+    openFolder: readFolder,
+    restoreBackup: restore
+  }
 )
 letGo()
 process.exitCode = exitCode

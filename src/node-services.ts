@@ -1,6 +1,9 @@
+import { Archiving, type ArchivingInit } from './admin/archiving.js'
+import { Backup } from './admin/backup.js'
 import { Jobs } from './admin/jobs.js'
 import { LaidOutPhotos } from './admin/laid-out-photos.js'
 import { Maintenance } from './admin/maintenance.js'
+import type { VolumeArchive } from './archive/volume-archive.js'
 import { Cluster, type ClusterComponents, type ClusterInit } from './cluster/cluster.js'
 import type { Clock } from './core/clock.js'
 import { SheafError } from './core/errors.js'
@@ -11,6 +14,7 @@ import type { Random } from './core/random.js'
 import type { PhotoId } from './domain/ids.js'
 import { PHOTO_KIND } from './domain/photo.js'
 import type { Transport } from './network/transport.js'
+import { PhotoCache, type PhotoCacheInit } from './photos/photo-cache.js'
 import { PhotoReader } from './photos/photo-reader.js'
 import { Photos } from './photos/photos.js'
 import { Similarity } from './search/similarity.js'
@@ -21,6 +25,7 @@ import { LocalStore, type LocalStoreComponents, type LocalStoreInit } from './st
 const CHUNK_BYTES_MAX = 8 * 1024 * 1024
 /** The chunk size is chosen so that a volume holds at least this many chunks. */
 const CHUNKS_PER_VOLUME_MIN = 8
+const NO_CACHE: PhotoCacheInit = { bytesMax: 0, ttlMs: 1 }
 const BEYOND = 'the cluster has a later record format than this program reads; upgrade this node'
 
 export interface NodeServicesComponents
@@ -34,6 +39,10 @@ export interface NodeServicesComponents
     readonly analyzer: ImageAnalyzer
     readonly indexes: VectorIndexes
   }
+  /** Opens where a backup is to be; without it there are none. @throws for a malformed target */
+  readonly openBackup?: (target: string) => VolumeArchive
+  /** Where volumes are archived; without it they are not. */
+  readonly archive?: VolumeArchive
   /** Connects to other nodes; without it the node runs alone. */
   readonly network?: {
     readonly transport: Transport
@@ -47,6 +56,12 @@ export interface NodeServicesInit extends LocalStoreInit {
   readonly maxUploadBytes: number
   readonly minCopies: number
   readonly requireCookie: boolean
+  /** For bytes that other nodes sent. Default: they are not kept. */
+  readonly cache?: PhotoCacheInit
+  /** Names the node in its backups; default: none. */
+  readonly nodeId?: string
+  /** Shortened in tests only. */
+  readonly archivePauses?: ArchivingInit['pauses']
 }
 
 /** The services of one node, wired together: local store, cluster, photos, search, jobs and maintenance. */
@@ -59,6 +74,10 @@ export class NodeServices implements Startable {
   readonly similarity: Similarity | undefined
   readonly laidOut: LaidOutPhotos
   readonly jobs: Jobs
+  /** Undefined where there is no archive. */
+  readonly archiving: Archiving | undefined
+  /** Undefined where there are no backups. */
+  readonly backup: Backup | undefined
   readonly maintenance: Maintenance
   #started = false
 
@@ -113,7 +132,10 @@ export class NodeServices implements Startable {
         { purgeMs }
       )
     this.cluster = cluster
+    // What clients read is worth keeping; what is read once to be analyzed is not.
+    const cache = new PhotoCache({ store: volumes, clock }, init.cache ?? NO_CACHE)
     const reader = new PhotoReader({ store: volumes, log, remote: cluster?.reads })
+    const cachedReader = new PhotoReader({ store: volumes, log, remote: cluster?.reads, cache })
     const fetchRecord = cluster && ((id: PhotoId) => cluster.records.fetch({ kind: PHOTO_KIND, id }))
     this.photos = new Photos(
       {
@@ -124,7 +146,8 @@ export class NodeServices implements Startable {
         random,
         log,
         writer,
-        reader,
+        reader: cachedReader,
+        cache,
         logicalVolume: () => volumes.logicalVolume,
         laidOut: local.laidOut,
         ...(cluster !== undefined && { copies: (id, wanted) => cluster.durableCopies.waitFor(id, wanted) }),
@@ -156,6 +179,36 @@ export class NodeServices implements Startable {
     this.similarity = similarity
     this.laidOut = new LaidOutPhotos({ laidOut: local.laidOut, clock })
     this.jobs = new Jobs({ clock, random, log })
+    this.archiving =
+      components.archive &&
+      new Archiving(
+        {
+          archive: components.archive,
+          volumes,
+          copies: local.copies,
+          jobs: this.jobs,
+          clock,
+          log,
+          isRetired: volume => verdicts.isRetired(volume),
+          rankOf: volume => cluster?.archiveRank(volume) ?? 0,
+          heldByPeers: volume => cluster?.heldByPeers(volume) ?? 0
+        },
+        { purgeMs, ...(init.archivePauses && { pauses: init.archivePauses }) }
+      )
+    this.backup =
+      components.openBackup &&
+      new Backup(
+        {
+          volumes,
+          jobs: this.jobs,
+          fileSystem,
+          clock,
+          log,
+          isRetired: volume => verdicts.isRetired(volume),
+          open: components.openBackup
+        },
+        { folder, nodeId: init.nodeId ?? '' }
+      )
     this.maintenance = new Maintenance({
       jobs: this.jobs,
       directory,
@@ -176,12 +229,14 @@ export class NodeServices implements Startable {
     await this.local.start()
     await this.cluster?.start()
     await this.similarity?.start()
+    await this.archiving?.start()
     this.#started = true
   }
 
   async stop(): Promise<void> {
     this.#started = false
     await this.jobs.stop()
+    await this.archiving?.stop()
     await this.similarity?.stop()
     await this.cluster?.stop()
     await this.local.stop()

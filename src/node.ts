@@ -1,6 +1,10 @@
 import { homedir, hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { openBackupTarget } from './archive/backup-target.js'
+import { S3ObjectStore } from './archive/s3-object-store.js'
+import { SealingKey } from './archive/sealed-object.js'
+import { VolumeArchive } from './archive/volume-archive.js'
 import { ClusterStatus } from './cluster/cluster-status.js'
 import { Events } from './cluster/events/events.js'
 import type { Config } from './config.js'
@@ -237,6 +241,15 @@ export class SheafNode implements Startable {
     return new ModelSupply({ store, lastServing, use, clock, log }, { name })
   }
 
+  /** @returns undefined when the node is configured without one */
+  #createArchive(): VolumeArchive | undefined {
+    const { archive, archiveKeyLines } = this.#config
+    if (archive === undefined || this.#alone) return undefined
+    const { clock } = this.#components
+    const store = new S3ObjectStore({ now: () => clock.now() }, archive)
+    return new VolumeArchive({ store, clock }, { keys: archiveKeyLines.map(line => new SealingKey(line)) })
+  }
+
   #createServices(
     folder: string,
     identity: NodeIdentity,
@@ -252,9 +265,13 @@ export class SheafNode implements Startable {
       purgeDays,
       maxUploadBytes,
       minCopies,
-      requireCookie
+      requireCookie,
+      cacheBytes,
+      cacheTtl
     } = this.#config
     const { clock, log, fileSystem } = this.#components
+    const archive = this.#createArchive()
+    const { archive: s3, archiveKeyLines: keyLines } = this.#config
     const metrics = this.#metrics
     const transport: Transport | undefined = libp2p && new MeteredTransport(libp2p, { metrics, clock })
     return new NodeServices(
@@ -262,6 +279,8 @@ export class SheafNode implements Startable {
         ...this.#components,
         metrics,
         tracer,
+        ...(archive !== undefined && { archive }),
+        openBackup: target => openBackupTarget(target, this.#components, { s3, keyLines }),
         database: levelDatabase(join(folder, 'directory'), this.#components.fileSystem),
         sign: bytes => identity.sign(bytes),
         verifySignature,
@@ -290,6 +309,7 @@ export class SheafNode implements Startable {
       },
       {
         folder,
+        nodeId: identity.nodeId,
         origin: identity.publicKey,
         volumeBytes,
         purgeMs: purgeDays * DAY_MS,
@@ -297,6 +317,7 @@ export class SheafNode implements Startable {
         maxUploadBytes,
         minCopies,
         requireCookie,
+        cache: { bytesMax: cacheBytes, ttlMs: cacheTtl * 1_000 },
         upkeep: transport !== undefined
       }
     )
@@ -309,7 +330,7 @@ export class SheafNode implements Startable {
     { operatorToken, tracer }: { readonly operatorToken: string; readonly tracer: Tracer | undefined }
   ): Promise<HttpServer> {
     const { clock, random, log, logLevel, fatal, fileSystem } = this.#components
-    const { photos, maintenance, laidOut, jobs, similarity } = services
+    const { photos, maintenance, laidOut, jobs, similarity, archiving, backup } = services
     const { http, allowHost, trustProxy, maxUploadBytes, name, data, metrics: metricsAt, metricsToken } = this.#config
     const ownHosts = http.flatMap(({ host }) => (host === undefined ? [] : [host]))
     const cluster = new ClusterStatus(
@@ -344,7 +365,9 @@ export class SheafNode implements Startable {
         ...(metricsAt === undefined && { scrape: () => this.#scrape() }),
         webFile: path => fileSystem.readFile(join(WEB_FOLDER, path)),
         unready: () => services.unready(),
-        ...(similarity !== undefined && { similarity })
+        ...(similarity !== undefined && { similarity }),
+        ...(archiving !== undefined && { archiving }),
+        ...(backup !== undefined && { backup })
       },
       {
         nodeId,

@@ -3,6 +3,8 @@ import { Command, CommanderError } from 'commander'
 import type { Clock } from '../core/clock.js'
 import { hasCode, SheafError, systemErrorCode } from '../core/errors.js'
 import type { Random } from '../core/random.js'
+import { addArchive } from './commands/archive.js'
+import { addBackup, type RestoreBackup } from './commands/backup.js'
 import { addCompletion } from './commands/completion.js'
 import { addConflicts } from './commands/conflicts.js'
 import { addDuplicates } from './commands/duplicates.js'
@@ -54,6 +56,7 @@ export interface CliInit {
   readonly version: string
   readonly start: StartCommand
   readonly openFolder: OpenFolder
+  readonly restoreBackup: RestoreBackup
 }
 
 /**
@@ -140,7 +143,11 @@ function readAuthority(path: string | undefined): Buffer | undefined {
   return pem
 }
 
-function addCommands(commands: CommandSet, components: CliComponents, { version, start, openFolder }: CliInit): void {
+function addCommands(
+  commands: CommandSet,
+  components: CliComponents,
+  { version, start, openFolder, restoreBackup }: CliInit
+): void {
   const { stdout, stderr, random } = components
   commands.program.helpInformation = () => OVERVIEW
   commands.program.exitOverride().configureOutput({
@@ -165,6 +172,8 @@ function addCommands(commands: CommandSet, components: CliComponents, { version,
   addConflicts(commands)
   addJobs(commands)
   addLaidOut(commands)
+  addArchive(commands)
+  addBackup(commands, restoreBackup)
   addLogLevel(commands)
   addModels(commands, components)
   addKeygen(commands, random)

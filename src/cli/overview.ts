@@ -23,7 +23,7 @@ Look after the cluster
   verify, scrub       compare volumes and directory; read every byte on disk
   repair, compact     fetch what is missing; free the space of deleted photos
   laid-out, exhume    what graves of other nodes have ended here; bring it back
-  rebuild-directory   make the directory again from the volumes
+  backup, restore     a copy of this node elsewhere; make a node of one
   member, leave       remove a member that is gone; take this node out
-Also: log-level, version, completion. Exit codes: 0 done, 1 failed, 2 bad usage
+Also: archive, rebuild-directory, log-level, version, completion. Exits 0, 1, 2
 `

@@ -271,6 +271,17 @@ export class Cluster implements Startable {
     return rendezvous(recordName(key), [self, ...this.membership.present()]).indexOf(self)
   }
 
+  /** This node's place among the present members that could archive a volume, from 0. */
+  archiveRank(volume: VolumeId): number {
+    const { self } = this.#components.transport
+    return rendezvous(volume, [self, ...this.membership.alive()]).indexOf(self)
+  }
+
+  /** @returns up to where a connected node holds the volume; 0: none does */
+  heldByPeers(volume: VolumeId): number {
+    return this.#peers.furthestEnd(volume)
+  }
+
   /** Why this node must not bury deletes now; undefined: it may. */
   burialObstacle(): string | undefined {
     const others = this.membership.members().filter(({ self, state }) => !self && state !== 'left')

@@ -17,6 +17,7 @@ const GROUPS: ReadonlyMap<SettingName, string> = new Map([
   ['data', 'The node'],
   ['minCopies', 'Photos'],
   ['p2p', 'The cluster'],
+  ['archiveBucket', 'Archive'],
   ['model', 'Search'],
   ['metrics', 'Metrics, traces, log and file of settings']
 ])

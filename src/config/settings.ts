@@ -9,6 +9,7 @@ import {
   listenAddress,
   listenList,
   networkList,
+  objectPrefix,
   oneOf,
   onOff,
   path,
@@ -42,6 +43,7 @@ const MIB = 2 ** 20
 /** Needle offsets are kept as 32-bit multiples of 8 bytes. */
 const VOLUME_BYTES_MAX = 2 ** 35
 const UPLOAD_BYTES_MAX = 2 ** 50
+const CACHE_BYTES_MAX = 2 ** 40
 
 /** In the order in which people read them. */
 export const SETTINGS = {
@@ -123,6 +125,18 @@ export const SETTINGS = {
     default: '5Ti',
     meaning: 'larger uploads get 413 before they are read'
   }),
+  cacheBytes: setting({
+    kind: byteSize(0, '0', CACHE_BYTES_MAX, '1Ti'),
+    placeholder: 'N',
+    default: '64Mi',
+    meaning: 'memory for bytes that other nodes sent; 0: none'
+  }),
+  cacheTtl: setting({
+    kind: integer(1, 31_536_000),
+    placeholder: 'SECONDS',
+    default: '3600',
+    meaning: 'how long such bytes are kept at most'
+  }),
   p2p: setting({
     kind: peerListenAddress,
     placeholder: 'HOST:PORT',
@@ -171,6 +185,51 @@ export const SETTINGS = {
     placeholder: undefined,
     default: 'off',
     meaning: 'any node may join when there is no key'
+  }),
+  archiveBucket: setting({
+    kind: line(255),
+    placeholder: 'NAME',
+    default: undefined,
+    defaultShown: 'none: no archive',
+    meaning: 'bucket of an S3 object store to which volumes are copied'
+  }),
+  archiveEndpoint: setting({
+    kind: httpUrl,
+    placeholder: 'URL',
+    default: undefined,
+    defaultShown: "Amazon's",
+    meaning: 'the object store, such as http://10.0.0.9:9000'
+  }),
+  archiveRegion: setting({
+    kind: line(64),
+    placeholder: 'NAME',
+    default: 'us-east-1',
+    meaning: 'region of the bucket'
+  }),
+  archivePrefix: setting({
+    kind: objectPrefix,
+    placeholder: 'TEXT',
+    default: undefined,
+    defaultShown: "the cluster's name",
+    meaning: 'begins the names of all objects; one cluster, one prefix'
+  }),
+  archiveCredentials: setting({
+    kind: path,
+    placeholder: 'FILE',
+    default: undefined,
+    defaultShown: 'none',
+    meaning:
+      'access key id and, on a second line, the secret; or SHEAF_ARCHIVE_ACCESS_KEY_ID and SHEAF_ARCHIVE_SECRET_ACCESS_KEY',
+    environment: 'SHEAF_ARCHIVE_CREDENTIALS_FILE'
+  }),
+  archiveKey: setting({
+    kind: path,
+    placeholder: 'FILE',
+    default: undefined,
+    defaultShown: 'none: not encrypted',
+    meaning:
+      'encrypts the archive; further lines are older keys, still accepted; or the key itself in SHEAF_ARCHIVE_KEY',
+    environment: 'SHEAF_ARCHIVE_KEY_FILE'
   }),
   model: setting({
     kind: line(255),

@@ -88,6 +88,23 @@ export function oneOf<const T extends string>(words: readonly T[]): ValueKind<T>
   }
 }
 
+export const httpUrl: ValueKind<string> = {
+  allowed: 'a URL that begins with http:// or https://, without a query',
+  parse: text => {
+    const url = URL.canParse(text.trim()) ? new URL(text.trim()) : undefined
+    const fits = url !== undefined && /^https?:$/.test(url.protocol) && url.username + url.search + url.hash === ''
+    return fits ? url.href.replace(/\/+$/, '') : undefined
+  }
+}
+
+const OBJECT_PREFIX = /^[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*$/
+
+/** The beginning of names in an object store, without a slash at its ends. */
+export const objectPrefix: ValueKind<string> = {
+  allowed: 'up to 200 letters, digits, dots, dashes, underscores, and slashes between them',
+  parse: text => (text.length <= 200 && OBJECT_PREFIX.test(text) ? text : undefined)
+}
+
 const SWITCH_WORDS: ReadonlyMap<string, boolean> = new Map([
   ['on', true],
   ['true', true],
@@ -182,14 +199,6 @@ export const publicAddresses: ValueKind<readonly PublicAddress[]> = {
   parse: text => {
     const addresses = parseList(text, parsePublicAddress)
     return addresses !== undefined && addresses.length <= PUBLIC_ADDRESSES_MAX ? addresses : undefined
-  }
-}
-
-export const httpUrl: ValueKind<string> = {
-  allowed: 'an http or https URL',
-  parse: text => {
-    const url = URL.canParse(text) ? new URL(text) : undefined
-    return url?.protocol === 'http:' || url?.protocol === 'https:' ? text : undefined
   }
 }
 

@@ -64,6 +64,15 @@ export const ERROR_CODES = {
   ERR_MODEL_INVALID: 'the model is damaged or cannot be used by this version of Sheaf',
   ERR_MODEL_MISMATCH: 'the other node uses a different model, and vectors of different models cannot be compared',
   ERR_TEXT_SEARCH_UNAVAILABLE: 'the current model cannot search by words; `sheaf models list` shows those that can',
+  // archive and backup
+  ERR_NO_ARCHIVE: 'this node has no archive; start it with --archive-bucket',
+  ERR_ARCHIVE_UNREACHABLE: 'the object store does not answer; it is tried again',
+  ERR_ARCHIVE_REFUSED: 'the object store refuses the request; check bucket, region and credentials',
+  ERR_ARCHIVE_FULL: 'the object store takes no more; raise its quota or free space there',
+  ERR_ARCHIVE_CLOCK:
+    'the clocks of this node and of the object store differ by more than 15 minutes; set the clock of this machine',
+  ERR_ARCHIVE_DAMAGED: 'an object of the archive is missing or damaged',
+  ERR_ARCHIVE_KEY: 'the archive is encrypted with a key that this node does not have; see --archive-key',
   // starting
   ERR_CONFIG: 'the configuration is wrong',
   ERR_USAGE: 'the command line is wrong',

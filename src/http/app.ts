@@ -9,6 +9,7 @@ import { addOpenApi } from './native/openapi.js'
 import { checkQueryEscapes, coerceQuery } from './native/query-coercion.js'
 import type { RouteContext } from './native/route-context.js'
 import { RouteTable } from './native/route-table.js'
+import { addArchiveRoutes } from './native/routes/archive.js'
 import { addClusterRoutes } from './native/routes/cluster.js'
 import { addDocsPage } from './native/routes/docs.js'
 import { addEventsRoute } from './native/routes/events.js'
@@ -127,6 +128,7 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   addNodeRoutes(app, context)
   addClusterRoutes(app, context)
   addLaidOutRoutes(app, context)
+  addArchiveRoutes(app, context)
   addEventsRoute(app, context)
   if (logLevel !== undefined) addLogLevelRoute(app, { ...context, logLevel })
   addFullDumpRoute(app, context)

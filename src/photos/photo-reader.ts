@@ -4,6 +4,7 @@ import type { Logger } from '../core/log.js'
 import type { PeerReads, WantedNeedle } from '../replication/volumes/peer-reads.js'
 import { dataIdentity, needleSpan, type PhotoBlob } from '../store/photo-needles.js'
 import type { NeedleLocation, NeedleStore } from '../volumes/needle-store.js'
+import type { PhotoCache } from './photo-cache.js'
 
 /** A whole needle up to this size is read in one disk read; a larger one block by block, as the client takes it. */
 const WHOLE_READ_BYTES_MAX = 256 * 1024
@@ -13,6 +14,8 @@ export interface PhotoReaderComponents {
   readonly log: Logger
   /** Needles of other nodes. Absent on a single node. */
   readonly remote?: Pick<PeerReads, 'isInReach' | 'stream'> | undefined
+  /** Keeps what other nodes send. Default: nothing is kept. */
+  readonly cache?: PhotoCache
 }
 
 /** Reads the bytes of photos from needles. Skips damaged copies, and asks peers when no local copy is intact. */
@@ -20,16 +23,19 @@ export class PhotoReader {
   readonly #store: NeedleStore
   readonly #log: Logger
   readonly #remote: PhotoReaderComponents['remote']
+  readonly #cache: PhotoCache | undefined
 
   constructor(components: PhotoReaderComponents) {
     this.#store = components.store
     this.#log = components.log
     this.#remote = components.remote
+    this.#cache = components.cache
   }
 
   /** @returns where the blob's first needle can be read now; undefined: nowhere */
-  async source(blob: PhotoBlob): Promise<'local' | 'peer' | undefined> {
+  async source(blob: PhotoBlob): Promise<'local' | 'cache' | 'peer' | undefined> {
     if (this.isLocal(blob)) return 'local'
+    if (this.#cache?.has(blob, 0) === true) return 'cache'
     return (await this.#remote?.isInReach(wantedNeedle(blob, 0))) ? 'peer' : undefined
   }
 
@@ -61,7 +67,7 @@ export class PhotoReader {
   }
 
   /**
-   * @returns all bytes of one of the blob's needles; the caller owns them
+   * @returns all bytes of one of the blob's needles, not to be changed
    * @throws `ERR_BYTES_UNREACHABLE`
    */
   async readNeedle(blob: PhotoBlob, chunk: number): Promise<Uint8Array> {
@@ -75,11 +81,14 @@ export class PhotoReader {
         cause = this.#logUnreadable(blob, location, err)
       }
     }
+    const kept = this.#cache?.get(blob, chunk)
+    if (kept !== undefined) return kept
     const pieces: Uint8Array[] = []
     const wanted = wantedNeedle(blob, chunk)
     for await (const piece of this.#fromPeers(blob, wanted, 0, wanted.length, cause)) pieces.push(piece)
     const bytes = Buffer.concat(pieces)
     if (!matchesRecord(blob, bytes)) throw unreachable(blob, cause)
+    this.#cache?.keep(blob, chunk, bytes)
     return bytes
   }
 
@@ -98,7 +107,15 @@ export class PhotoReader {
         cause = this.#logUnreadable(blob, location, err)
       }
     }
-    yield* this.#fromPeers(blob, wantedNeedle(blob, chunk), position, end, cause)
+    const kept = this.#cache?.get(blob, chunk)
+    if (kept !== undefined) {
+      yield kept.subarray(position, end)
+      return
+    }
+    const wanted = wantedNeedle(blob, chunk)
+    const pieces = this.#fromPeers(blob, wanted, position, end, cause)
+    const isWhole = position === 0 && end === wanted.length
+    yield* isWhole && this.#cache !== undefined ? this.#cache.keeping(blob, chunk, end, pieces) : pieces
   }
 
   #fromPeers(

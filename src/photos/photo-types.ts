@@ -70,10 +70,11 @@ export interface Content {
   stream(start: number, end: number): AsyncIterable<Uint8Array>
 }
 
-/** A whole photo from the page cache. Call `lease.release()` exactly once, after the bytes were sent. */
+/** A whole photo from memory. Call `lease.release()` exactly once, after the bytes were sent. */
 export interface HotContent {
   /** The same object while the photo stays hot and unchanged, so prepared headers can be keyed by it in a WeakMap. */
   readonly head: ContentHead
+  readonly source: 'local' | 'cache'
   readonly lease: NeedleLease
 }
 

@@ -15,7 +15,7 @@ import { photoNotFound, type RecordWriter, requireLive, requireRecord } from '..
 import type { NeedleStore } from '../volumes/needle-store.js'
 import { BlobIntake } from './blob-intake.js'
 import { ByteBudget } from './byte-budget.js'
-import { HotPhotos } from './hot-photos.js'
+import type { CacheStats, PhotoCache } from './photo-cache.js'
 import { PhotoEdits } from './photo-edits.js'
 import type { PhotoReader } from './photo-reader.js'
 import { badField, checkPatch, checkSetPatch } from './photo-rules.js'
@@ -53,6 +53,8 @@ export interface PhotosComponents {
   /** All writes of this node's records go through it. */
   readonly writer: RecordWriter
   readonly reader: PhotoReader
+  /** The reader's. */
+  readonly cache: PhotoCache
   /** The current epoch. */
   readonly actor: () => ActorId
   readonly log: Logger
@@ -89,7 +91,7 @@ export class Photos {
   readonly #laidOut: PhotosComponents['laidOut']
   readonly #fetchRecord: PhotosComponents['fetchRecord']
   readonly #reader: PhotoReader
-  readonly #hot: HotPhotos
+  readonly #cache: PhotoCache
   readonly #uploads: PhotoUploads
   readonly #edits: PhotoEdits
 
@@ -105,14 +107,14 @@ export class Photos {
     this.#fetchRecord = components.fetchRecord
     this.#laidOut = components.laidOut
     this.#reader = reader
-    this.#hot = new HotPhotos({ store })
+    this.#cache = components.cache
     this.#uploads = new PhotoUploads({ ...components, writer, intake, copies }, { chunkBytes, minCopies })
     this.#edits = new PhotoEdits({ store, writer, reader, actor: components.actor })
     directory.onChange(changes => {
-      for (const { key } of changes) this.#hot.forget(key.id)
+      for (const { key } of changes) this.#cache.forget(key.id)
     })
     directory.onOpaque(keys => {
-      for (const { id } of keys) this.#hot.forget(id)
+      for (const { id } of keys) this.#cache.forget(id)
     })
   }
 
@@ -146,7 +148,7 @@ export class Photos {
     const needsCookie = this.#requireCookie || cookie !== undefined
     // which cookie a buried photo had is not known any more
     if ((await this.#ensureRecord(id)) === 'buried' && needsCookie) throw photoNotFound(id)
-    // No await between reading the record and `remember`: see HotPhotos.
+    // No await between reading the record and `remember`: see PhotoCache.
     const photo = viewPhoto(requireRecord(this.#directory, id))
     if (needsCookie && cookie !== photo.cookie) throw photoNotFound(id)
     requireLive(photo)
@@ -154,8 +156,8 @@ export class Photos {
     if (blob === undefined) throw missingSize(photo)
     const head = headOf(photo, alt)
     const [copy] = this.#reader.copies(blob, 0)
-    if (copy !== undefined && alt === 'orig' && blob.chunkBytes === 0) {
-      this.#hot.remember(head, copy, dataIdentity(blob, 0))
+    if (alt === 'orig' && blob.chunkBytes === 0 && (copy !== undefined || this.#cache.has(blob, 0))) {
+      this.#cache.remember(head, blob, dataIdentity(blob, 0), copy)
     }
     const source = copy === undefined ? await this.#reader.source(blob) : 'local'
     if (source === undefined) throw new SheafError('ERR_BYTES_UNREACHABLE', undefined, { details: { photo_id: id } })
@@ -169,7 +171,11 @@ export class Photos {
    * @returns undefined: use {@link open}
    */
   openHot(idText: string): HotContent | undefined {
-    return this.#requireCookie ? undefined : this.#hot.open(idText)
+    return this.#requireCookie ? undefined : this.#cache.openHot(idText)
+  }
+
+  cacheStats(): CacheStats {
+    return this.#cache.stats()
   }
 
   /** @throws `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED` */

@@ -39,7 +39,7 @@ export async function measureMetering(scratch: string): Promise<Measure[]> {
   }
   const openHot = () => {
     readSync(fd, data, 0, PHOTO_BYTES, 0)
-    return { head: head as unknown as ContentHead, lease: { data, release: () => {} } }
+    return { head: head as unknown as ContentHead, source: 'local' as const, lease: { data, release: () => {} } }
   }
   const path = new HotPath({ photos: { openHot }, guard: new HostGuard([]), ids: new RequestIds(systemRandom) })
   const meter = new HttpMeter({ metrics: new MetricsRegistry({ log: silentLog }), clock: systemClock })

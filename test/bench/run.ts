@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { killAllNodes, NodeProcess, REPOSITORY } from '../support/node-process.js'
 import { measureAntiEntropy } from './anti-entropy.js'
+import { measureCache } from './cache.js'
 import { measureCluster } from './cluster.js'
 import { measureConvergence } from './convergence.js'
 import { measureDiskReads } from './disk-reads.js'
@@ -19,8 +20,8 @@ import { measureSimilarity } from './similarity.js'
 import { measureWrites } from './writes.js'
 
 const HELP = `npm run bench -- [flags]
-  --only A,B        of get, put, index, million, large, disk-reads, cluster, convergence, anti-entropy, graves,
-                    looking, similarity, metering (default: all)
+  --only A,B        of get, put, cache, index, million, large, disk-reads, cluster, convergence, anti-entropy,
+                    graves, looking, similarity, metering (default: all)
   --rounds N        rounds of each server, in turn (default 3)
   --seconds N       length of a round (default 4)
   --large-bytes N   size of the large file (default 512 MiB; try 2147483648)
@@ -35,7 +36,7 @@ const { values } = parseArgs({
     only: {
       type: 'string',
       default:
-        'get,put,index,million,large,disk-reads,cluster,convergence,anti-entropy,graves,looking,similarity,metering'
+        'get,put,cache,index,million,large,disk-reads,cluster,convergence,anti-entropy,graves,looking,similarity,metering'
     },
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '4' },
@@ -93,6 +94,7 @@ function sections(scratch: string, cache: string): Record<string, () => Promise<
         return measures
       }),
     put: async () => (hasWrk() ? measureWrites(scratch, init) : []),
+    cache: async () => (hasWrk() ? measureCache(join(scratch, 'cache'), init) : []),
     index: measureIndexMemory,
     million: () => measureMillion(cache),
     large: () => measureLargeFile(scratch, largeBytes),

@@ -58,6 +58,7 @@ export async function cli(args: readonly string[], options: CliOptions = {}): Pr
       {
         version: '0.0.0',
         start: { flags: options.startFlags ?? [], help: () => 'the settings\n', run: async () => 0 },
+        restoreBackup: () => Promise.reject(new Error('nothing is restored here')),
         openFolder: options.openFolder ?? (folder => Promise.reject(new Error(`${folder} is not there`)))
       }
     )

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { fastify } from 'fastify'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Job } from '../../src/admin/jobs.js'
 import { SheafError } from '../../src/core/errors.js'
 import { modelIdOf } from '../../src/domain/features.js'
 import { linkChange } from '../../src/domain/findings.js'
@@ -29,6 +30,21 @@ const seen = new Set<string>()
 
 beforeAll(async () => {
   http = await startHttp({
+    archiving: {
+      status: () => ({
+        state: 'failing',
+        error: { code: 'ERR_ARCHIVE_FULL', message: 'full' },
+        isSealed: false,
+        volumes: 3,
+        archivedVolumes: 2,
+        behindBytes: 1,
+        behindMs: 1_500,
+        seenAtMs: undefined
+      }),
+      verify: archiveJob,
+      restore: archiveJob
+    },
+    backup: { start: archiveJob },
     cluster: {
       members: async () => [],
       recordFormat: () => 2,
@@ -42,9 +58,23 @@ beforeAll(async () => {
 
 afterAll(() => http.close())
 
+function archiveJob(): Job {
+  return {
+    id: '0123456789abcdef',
+    kind: 'archive-verify',
+    state: 'queued',
+    progress: undefined,
+    createdAtMs: 0,
+    finishedAtMs: undefined,
+    result: undefined,
+    error: undefined
+  }
+}
+
 const OPERATIONS = [
   'delete /photo/{id}',
   'delete /v1/admin/members/{id}',
+  'get /cache/stats',
   'get /cluster',
   'get /docs',
   'get /duplicates',
@@ -62,6 +92,7 @@ const OPERATIONS = [
   'get /similar/{id}',
   'get /status',
   'get /sync/full-dump',
+  'get /v1/admin/archive',
   'get /v1/admin/jobs/{id}',
   'get /v1/admin/laid-out',
   'get /volume/{lv}/stats',
@@ -74,6 +105,9 @@ const OPERATIONS = [
   'post /photo/{id}/not_duplicate',
   'post /photo/{id}/undelete',
   'post /upload',
+  'post /v1/admin/archive/restore',
+  'post /v1/admin/archive/verify',
+  'post /v1/admin/backup',
   'post /v1/admin/compact',
   'post /v1/admin/exhume',
   'post /v1/admin/laid-out/release',
@@ -256,6 +290,7 @@ test('answers are what the document says', async () => {
     '/health',
     '/health/live',
     '/health/ready',
+    '/cache/stats',
     '/status',
     '/cluster',
     '/volumes',
@@ -276,6 +311,10 @@ test('answers are what the document says', async () => {
       )
       .not.toBeNull()
   }
+  await ask('GET', '/v1/admin/archive')
+  await ask('POST', '/v1/admin/archive/verify')
+  await ask('POST', '/v1/admin/archive/restore')
+  await ask('POST', '/v1/admin/backup', {}, '', { target: '/backup' })
   await ask('GET', '/v1/admin/jobs/{id}', { id: 'x' })
   await ask('POST', '/v1/admin/log-level', {}, '', { level: 'debug' })
   const successes = OPERATIONS.filter(it => !/^(head|get) \/photo\/\{id\}$|^head|restore$|events$|docs$/.test(it))

@@ -27,6 +27,7 @@ import type { HttpComponents } from '../../src/http/native/components.js'
 import { HttpMeter } from '../../src/http/wire/http-meter.js'
 import { HttpServer } from '../../src/http/wire/server.js'
 import type { HttpTimeouts } from '../../src/http/wire/timeouts.js'
+import { PhotoCache } from '../../src/photos/photo-cache.js'
 import { PhotoReader } from '../../src/photos/photo-reader.js'
 import { Photos } from '../../src/photos/photos.js'
 import { Similarity } from '../../src/search/similarity.js'
@@ -62,6 +63,9 @@ export interface HttpFixtureInit {
   readonly cluster?: HttpComponents['cluster']
   /** What a scrape has to show. */
   readonly metricsToken?: string
+  /** Default: there is none. */
+  readonly archiving?: HttpComponents['archiving']
+  readonly backup?: HttpComponents['backup']
   /** The node has kept up with others, so that it is an alarm when graves end what lives here. */
   readonly keptUp?: boolean
 }
@@ -143,6 +147,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
   const actor = () => epoch
   const writer = new RecordWriter({ store, directory, hybridClock, actor })
   const reader = new PhotoReader({ store, log })
+  const cache = new PhotoCache({ store, clock: systemClock }, { bytesMax: 0, ttlMs: 1 })
   const photos = new Photos(
     {
       store,
@@ -151,6 +156,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       random: systemRandom,
       writer,
       reader,
+      cache,
       actor,
       log,
       logicalVolume: () => store.volume,
@@ -189,6 +195,8 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       similarity,
       laidOut: new LaidOutPhotos({ laidOut, clock: systemClock }),
       cluster: init.cluster ?? aloneStatus(),
+      ...(init.archiving && { archiving: init.archiving }),
+      ...(init.backup && { backup: init.backup }),
       jobs,
       events,
       clock: systemClock,

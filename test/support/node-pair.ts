@@ -5,7 +5,9 @@ import { SimulatedNetwork } from './simulated-network.js'
 import { originOf, SimulatedNode, type SimulatedNodeOptions } from './simulated-node.js'
 
 /** @returns two nodes, `a` and `b`, that have started and found each other, and the world that they share */
-export async function nodePair(options: Pick<SimulatedNodeOptions, 'purgeMs'> = {}): Promise<{
+export async function nodePair(
+  options: Pick<SimulatedNodeOptions, 'purgeMs' | 'archive' | 'log' | 'volumeBytes'> = {}
+): Promise<{
   readonly clock: SimulatedClock
   readonly network: SimulatedNetwork
   readonly a: SimulatedNode

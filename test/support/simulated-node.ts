@@ -1,3 +1,4 @@
+import type { VolumeArchive } from '../../src/archive/volume-archive.js'
 import type { ClusterInit } from '../../src/cluster/cluster.js'
 import type { Clock } from '../../src/core/clock.js'
 import { type Logger, silentLog } from '../../src/core/log.js'
@@ -34,6 +35,8 @@ export interface SimulatedNodeOptions {
     readonly join?: readonly NodeId[]
     readonly pauses?: NonNullable<ClusterInit['pauses']>
   }
+  /** Where its volumes are archived, for each of its processes; default: nowhere. */
+  readonly archive?: (clock: Clock) => VolumeArchive
   /** What looks at photos, for each of its processes; default: nothing does. Indexes are exact, and kept with its disk. */
   readonly analyzer?: () => ImageAnalyzer
 }
@@ -164,7 +167,7 @@ export class SimulatedNode {
     transport: SimulatedTransport | undefined,
     formats: RecordFormats | undefined
   ): NodeServices {
-    const { log = silentLog, origin, volumeBytes, purgeMs, analyzer } = this.#options
+    const { log = silentLog, origin, volumeBytes, purgeMs, analyzer, archive } = this.#options
     return new NodeServices(
       {
         fileSystem: new SimulatedFileSystem(this.disk),
@@ -174,6 +177,7 @@ export class SimulatedNode {
         database: this.database.attach(),
         sign: () => new Uint8Array(64),
         verifySignature: () => true,
+        ...(archive !== undefined && { archive: archive(clock) }),
         ...(analyzer !== undefined && { similarity: { analyzer: analyzer(), indexes: this.#indexes } }),
         ...(transport !== undefined && { network: { transport, resolve: noNames, nodeOf, init: this.#clusterInit() } })
       },

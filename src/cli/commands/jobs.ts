@@ -2,6 +2,7 @@ import type { Clock } from '../../core/clock.js'
 import type { CommandSet } from '../shell/command-set.js'
 import { fieldLines } from '../shell/field-lines.js'
 import { count, humanBytes, humanSeconds, printable } from '../shell/human.js'
+import { jsonBody } from '../shell/node-client.js'
 import { type ExitCode, printJson, type Session } from '../shell/session.js'
 import { YES } from './options.js'
 
@@ -69,8 +70,16 @@ async function compact(session: Session, { now = false, yes }: CompactOptions): 
   return (await session.confirm(warning, yes)) ? runJob(session, 'compact', '?now=true', true) : 1
 }
 
-async function runJob(session: Session, kind: string, query = '', operator = false): Promise<ExitCode> {
-  const started = await session.client.json<Job>(`/v1/admin/${kind}${query}`, { method: 'POST', operator })
+/** Starts a job on the node, and follows it to its end. */
+export async function runJob(
+  session: Session,
+  kind: string,
+  query = '',
+  operator = false,
+  body?: object
+): Promise<ExitCode> {
+  const request = { method: 'POST' as const, operator, ...(body && jsonBody(body)) }
+  const started = await session.client.json<Job>(`/v1/admin/${kind}${query}`, request)
   const job = await follow(session, started)
   const faults = faultsOf(job.result)
   if (session.json) {

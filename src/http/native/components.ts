@@ -1,3 +1,5 @@
+import type { Archiving } from '../../admin/archiving.js'
+import type { Backup } from '../../admin/backup.js'
 import type { Jobs } from '../../admin/jobs.js'
 import type { LaidOutPhotos } from '../../admin/laid-out-photos.js'
 import type { Maintenance } from '../../admin/maintenance.js'
@@ -23,6 +25,7 @@ export interface HttpComponents {
     | 'addSize'
     | 'open'
     | 'openHot'
+    | 'cacheStats'
     | 'meta'
     | 'patch'
     | 'remove'
@@ -56,6 +59,10 @@ export interface HttpComponents {
   }
   readonly cluster: Pick<ClusterStatus, 'members' | 'recordFormat' | 'remove'>
   readonly jobs: Pick<Jobs, 'get'>
+  /** Absent where a node cannot be backed up. */
+  readonly backup?: Pick<Backup, 'start'>
+  /** Absent where there is no archive. */
+  readonly archiving?: Pick<Archiving, 'status' | 'verify' | 'restore'>
   readonly events: Pick<Events, 'follow'>
   readonly clock: Clock
   readonly random: Pick<Random, 'bytes'>

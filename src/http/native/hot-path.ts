@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { ContentHead } from '../../photos/photo-types.js'
+import type { ContentHead, HotContent } from '../../photos/photo-types.js'
 import type { Photos } from '../../photos/photos.js'
 import type { HostGuard } from '../wire/host-guard.js'
 import { REQUEST_ID_HEADER, type RequestIds } from '../wire/request-ids.js'
@@ -25,7 +25,7 @@ const COLD_HEADERS = new Set([
 ])
 
 /**
- * Answers the most frequent request, `GET /photo/{id}` of a recently read photo, straight from the page cache: no router, no
+ * Answers the most frequent request, `GET /photo/{id}` of a recently read photo, straight from memory: no router, no
  * promise, no header object, and a pooled buffer that is released when the socket has taken it. Leaves all other requests
  * to the normal path.
  */
@@ -53,9 +53,9 @@ export class HotPath {
     if (response.socket === null || !this.#isPlain(request.rawHeaders)) return false
     const content = this.#photos.openHot(url.slice(PREFIX.length))
     if (content === undefined) return false
-    const { head, lease } = content
+    const { lease } = content
     response.once('close', () => lease.release())
-    response.writeHead(200, [...this.#headersOf(head), REQUEST_ID_HEADER, this.#ids.of(request.rawHeaders)])
+    response.writeHead(200, [...this.#headersOf(content), REQUEST_ID_HEADER, this.#ids.of(request.rawHeaders)])
     response.end(lease.data)
     return true
   }
@@ -68,10 +68,10 @@ export class HotPath {
     return true
   }
 
-  #headersOf(head: ContentHead): string[] {
+  #headersOf({ head, source }: HotContent): string[] {
     let headers = this.#headers.get(head)
     if (headers === undefined) {
-      headers = [...contentHeaders(head, 'local'), 'Content-Length', String(head.size)]
+      headers = [...contentHeaders(head, source), 'Content-Length', String(head.size)]
       this.#headers.set(head, headers)
     }
     return headers

@@ -1,3 +1,4 @@
+import type { ArchiveStatus } from '../../admin/archiving.js'
 import type { Job } from '../../admin/jobs.js'
 import type { LaidOutCount, LaidOutPhoto } from '../../admin/laid-out-photos.js'
 import type { NodeStatus, VolumeReport } from '../../admin/maintenance.js'
@@ -5,6 +6,7 @@ import type { ReplicationStatus } from '../../cluster/cluster.js'
 import type { ClusterMember } from '../../cluster/cluster-status.js'
 import { formatHlc, hlcMs } from '../../domain/hlc.js'
 import type { Photo } from '../../domain/photo.js'
+import type { CacheStats } from '../../photos/photo-cache.js'
 import type { BatchOutcome, ListedPhoto, PhotoConflict, PhotoPage, UploadReceipt } from '../../photos/photo-types.js'
 import type { SimilarityStatus } from '../../search/similarity-types.js'
 
@@ -164,6 +166,23 @@ export function laidOutJson(photo: LaidOutPhoto): object {
 
 export function laidOutCountJson({ from, count, untilMs }: LaidOutCount): object {
   return { from: from ?? null, count, until: timeOrNull(untilMs) }
+}
+
+export function cacheStatsJson({ items, bytes, bytesMax, ttlMs, hits, misses }: CacheStats): object {
+  return { items, bytes, max_bytes: bytesMax, ttl_s: Math.floor(ttlMs / 1_000), hits, misses }
+}
+
+export function archiveStatusJson(status: ArchiveStatus): object {
+  return {
+    state: status.state,
+    error: status.error ?? null,
+    encrypted: status.isSealed,
+    volumes: status.volumes,
+    archived_volumes: status.archivedVolumes,
+    behind_bytes: status.behindBytes,
+    behind_s: Math.floor(status.behindMs / 1_000),
+    seen_at: timeOrNull(status.seenAtMs)
+  }
 }
 
 export function jobJson(job: Job): object {

@@ -47,7 +47,12 @@ async function helpOf(command: readonly string[]): Promise<string> {
   }
   const start = { flags: flagHints(), help: settingsHelp, run: async () => 0 as const }
   const openFolder = () => Promise.reject(new Error('help opens no folder'))
-  const code = await runCli([...command, '--help'], components, { version: '', start, openFolder })
+  const code = await runCli([...command, '--help'], components, {
+    version: '',
+    start,
+    openFolder,
+    restoreBackup: openFolder
+  })
   if (code !== 0) throw new Error(`sheaf ${command.join(' ')} --help ended with ${code}:\n${help}`)
   return help
 }

@@ -68,6 +68,15 @@ const CHAPTERS: readonly Chapter[] = [
       { title: 'Saved index', path: 'src/similarity/index/hnsw-files.ts' },
       { title: 'Label rows', path: 'src/similarity/index/label-table.ts' }
     ]
+  },
+  {
+    title: 'Archive and backup',
+    introduction: `What lies in an object store or a folder when volumes are archived or a node is backed up.`,
+    sources: [
+      { title: 'Volumes as objects', path: 'src/archive/archived-volume.ts' },
+      { title: 'Backup of a node', path: 'src/archive/node-backup.ts' },
+      { title: 'Sealed object', path: 'src/archive/sealed-object.ts' }
+    ]
   }
 ]
 

@@ -17,6 +17,14 @@ const GOOD: Readonly<Record<SettingName, readonly [string, string]>> = {
   volumeBytes: ['1Mi', '2G'],
   purgeDays: ['0', '1.5'],
   maxUploadBytes: ['1', '8Ki'],
+  cacheBytes: ['0', '1Gi'],
+  cacheTtl: ['1', '60'],
+  archiveBucket: ['a', 'b'],
+  archiveEndpoint: ['http://a:9000', 'https://b'],
+  archiveRegion: ['r', 's'],
+  archivePrefix: ['p', 'q/r'],
+  archiveCredentials: ['/c', '/d'],
+  archiveKey: ['/archive-key-1', '/archive-key-2'],
   logLevel: ['debug', 'error'],
   p2p: ['127.0.0.1:1', '[::1]:0'],
   advertise: ['a', 'a:1,[fd00::7]'],
@@ -33,6 +41,9 @@ const GOOD: Readonly<Record<SettingName, readonly [string, string]>> = {
   otlpRatio: ['0', '0.25']
 }
 const NAMES = Object.keys(GOOD) as SettingName[]
+type ArchiveSetting = Extract<SettingName, `archive${string}`>
+/** Those that mean something alone. */
+const LONE = NAMES.filter((name): name is Exclude<SettingName, ArchiveSetting> => !name.startsWith('archive'))
 
 function load(sources: Partial<Omit<ConfigSources, 'readTextFile'>> & { file?: unknown }) {
   return loadConfig({
@@ -40,6 +51,8 @@ function load(sources: Partial<Omit<ConfigSources, 'readTextFile'>> & { file?: u
     environment: sources.environment ?? {},
     hostName: 'the-host',
     readTextFile: path => {
+      if (path === '/c' || path === '/d') return 'an-id\na-secret\n'
+      if (path.startsWith('/archive-key-')) return `the key in ${path}, which is long enough\n`
       if (path === '/k' || path === '/l') return `the-key-in-${path},-long-enough\n`
       if (path !== '/etc/sheaf.json' || sources.file === undefined) throw new Error('ENOENT: no such file')
       return typeof sources.file === 'string' ? sources.file : JSON.stringify(sources.file)
@@ -71,6 +84,8 @@ test('without anything said, the defaults are those of the contract', () => {
     volumeBytes: 1_000_000_000,
     purgeDays: 30,
     maxUploadBytes: 5 * 2 ** 40,
+    cacheBytes: 64 * 2 ** 20,
+    cacheTtl: 3_600,
     model: 'mobilenet',
     models: undefined,
     logLevel: 'info',
@@ -85,7 +100,9 @@ test('without anything said, the defaults are those of the contract', () => {
     metricsToken: undefined,
     otlp: undefined,
     otlpRatio: 1,
-    openCluster: false
+    openCluster: false,
+    archive: undefined,
+    archiveKeyLines: []
   })
 })
 
@@ -218,9 +235,86 @@ test('the names follow one rule, with one exception of the contract and those of
   expect(settingNames('otlp')).toEqual({ flag: '--otlp', environment: 'OTEL_EXPORTER_OTLP_ENDPOINT', key: 'otlp' })
 })
 
+describe('the archive', () => {
+  const configOf = (args: readonly string[], environment: Record<string, string> = {}, texts = {}) =>
+    loadConfig({
+      args,
+      environment,
+      hostName: 'h',
+      readTextFile: path => {
+        const text = (texts as Record<string, string>)[path]
+        if (text === undefined) throw new Error('ENOENT: no such file')
+        return text
+      }
+    })
+  const archiveOf = (...given: Parameters<typeof configOf>) => configOf(...given).archive
+  const faults = (...given: Parameters<typeof configOf>): string[] => {
+    try {
+      configOf(...given)
+      return []
+    } catch (err) {
+      return ((err as SheafError).details.faults as ConfigFault[]).map(({ where, problem }) => `${where} ${problem}`)
+    }
+  }
+  const IN_ENVIRONMENT = { SHEAF_ARCHIVE_ACCESS_KEY_ID: 'id', SHEAF_ARCHIVE_SECRET_ACCESS_KEY: 'secret' }
+  const KEY = 'k'.repeat(32)
+
+  test('is where a bucket is named, with credentials of the environment or a file', () => {
+    expect(archiveOf([])).toBeUndefined()
+    expect(archiveOf(['--archive-bucket', 'b', '--cluster-name', 'our photos'], IN_ENVIRONMENT)).toEqual({
+      bucket: 'b',
+      endpoint: undefined,
+      region: 'us-east-1',
+      prefix: 'our_photos',
+      credentials: { accessKeyId: 'id', secretAccessKey: 'secret' }
+    })
+    const args = [
+      '--archive-bucket=b',
+      '--archive-endpoint=http://s3:9000/',
+      '--archive-region=eu',
+      '--archive-prefix=a/b'
+    ]
+    const files = ['--archive-credentials=/c', '--archive-key=/k']
+    expect(archiveOf([...args, ...files], {}, { '/c': 'id2\nsecret2\n', '/k': `${KEY}\n` })).toEqual({
+      bucket: 'b',
+      endpoint: 'http://s3:9000',
+      region: 'eu',
+      prefix: 'a/b',
+      credentials: { accessKeyId: 'id2', secretAccessKey: 'secret2' }
+    })
+    expect(configOf([...args, ...files], {}, { '/c': 'id2\nsecret2\n', '/k': `${KEY}\n` }).archiveKeyLines).toEqual([
+      KEY
+    ])
+    expect(configOf([], { SHEAF_ARCHIVE_KEY: KEY }).archiveKeyLines).toEqual([KEY])
+  })
+
+  test('says what is missing or wrong, all of it, and no secret', () => {
+    expect(faults(['--archive-endpoint=http://s3:9000'])).toEqual([
+      '--archive-bucket is needed where an archive is set up'
+    ])
+    expect(faults(['--archive-bucket=b'])).toEqual([
+      expect.stringMatching(/^--archive-credentials must hold the access key/)
+    ])
+    expect(faults(['--archive-bucket=b', '--archive-credentials=/none', '--archive-key=/none'])).toEqual([
+      '--archive-credentials cannot be read: ENOENT: no such file',
+      '--archive-key cannot be read: ENOENT: no such file'
+    ])
+    const texts = { '/c': 'only-one-line', '/k': 'too short' }
+    const wrong = faults(['--archive-bucket=b', '--archive-credentials=/c', '--archive-key=/k'], {}, texts)
+    expect(wrong).toHaveLength(2)
+    expect(wrong.join()).not.toMatch(/only-one-line|too short/)
+    expect(faults(['--archive-bucket=b', '--archive-prefix=/a', '--archive-endpoint=ftp://x'], IN_ENVIRONMENT)).toEqual(
+      [
+        expect.stringMatching(/^--archive-endpoint must be a URL/),
+        expect.stringMatching(/^--archive-prefix must be up to 200/)
+      ]
+    )
+  })
+})
+
 describe('precedence', () => {
   type Loaded = ReturnType<typeof load>
-  const read = (config: Loaded, name: keyof typeof SETTINGS): unknown =>
+  const read = (config: Loaded, name: (typeof LONE)[number]): unknown =>
     name === 'clusterKey' ? config.clusterKeys : config[name === 'metricsTokenFile' ? 'metricsToken' : name]
   const parsed = (name: SettingName, text: string): unknown => {
     if (name === 'clusterKey') return [`the-key-in-${text},-long-enough`]
@@ -238,7 +332,7 @@ describe('precedence', () => {
   test('of any setting: flag, else environment, else file', () => {
     fc.assert(
       fc.property(
-        fc.constantFrom(...(Object.keys(SETTINGS) as (keyof typeof SETTINGS)[])),
+        fc.constantFrom(...LONE),
         fc.record({ flag: fc.boolean(), environment: fc.boolean(), file: fc.boolean() }),
         (name, given) => {
           const { flag, environment, key } = settingNames(name)

@@ -2,7 +2,8 @@ import { silentLog } from '../../../src/core/log.js'
 import { Directory } from '../../../src/directory/directory.js'
 import { HybridClock } from '../../../src/domain/hlc.js'
 import { newActorId } from '../../../src/domain/ids.js'
-import { PhotoReader } from '../../../src/photos/photo-reader.js'
+import { PhotoCache, type PhotoCacheInit } from '../../../src/photos/photo-cache.js'
+import { PhotoReader, type PhotoReaderComponents } from '../../../src/photos/photo-reader.js'
 import { Photos, type PhotosComponents, type PhotosInit } from '../../../src/photos/photos.js'
 import { RecordWriter } from '../../../src/store/record-writer.js'
 import { MemoryNeedleStore } from '../../support/memory-needle-store.js'
@@ -18,6 +19,7 @@ export interface PhotosFixture {
   readonly store: MemoryNeedleStore
   readonly directory: Directory
   readonly clock: SimulatedClock
+  readonly cache: PhotoCache
   readonly components: PhotosComponents
   readonly hybridClock: HybridClock
 }
@@ -25,7 +27,8 @@ export interface PhotosFixture {
 /** The real service and directory over a needle store and a database in memory. */
 export async function photosFixture(
   init: Partial<PhotosInit> = {},
-  overrides: Pick<PhotosComponents, 'copies'> = {}
+  overrides: Pick<PhotosComponents, 'copies'> & Pick<PhotoReaderComponents, 'remote'> = {},
+  cacheInit: PhotoCacheInit = { bytesMax: 0, ttlMs: 1 }
 ): Promise<PhotosFixture> {
   const clock = new SimulatedClock()
   const random = new SeededRandom(1)
@@ -38,13 +41,15 @@ export async function photosFixture(
   await directory.start()
   const store = new MemoryNeedleStore({ epoch: newActorId(random), onCommit: group => directory.apply(group) })
   const actor = () => store.epoch
+  const cache = new PhotoCache({ store, clock }, cacheInit)
   const components: PhotosComponents = {
     store,
     directory,
     clock,
     random,
     writer: new RecordWriter({ store, directory, hybridClock, actor }),
-    reader: new PhotoReader({ store, log: silentLog }),
+    reader: new PhotoReader({ store, log: silentLog, cache, remote: overrides.remote }),
+    cache,
     actor,
     log: silentLog,
     logicalVolume: () => store.volume,
@@ -56,7 +61,7 @@ export async function photosFixture(
     requireCookie: false,
     ...init
   })
-  return { photos, store, directory, clock, components, hybridClock }
+  return { photos, store, directory, clock, cache, components, hybridClock }
 }
 
 /** A body that yields the pieces and records whether it was closed early. */

@@ -2,10 +2,11 @@ import type { FastifyInstance } from 'fastify'
 import type { Job } from '../../../admin/jobs.js'
 import { SheafError } from '../../../core/errors.js'
 import { parseVolumeId, volumeId } from '../../../domain/ids.js'
-import { jobJson, statusJson, volumeJson } from '../json-forms.js'
+import { cacheStatsJson, jobJson, statusJson, volumeJson } from '../json-forms.js'
 import type { RouteContext } from '../route-context.js'
 import {
   adminSchema,
+  cacheStatsSchema,
   healthSchema,
   jobSchema,
   readySchema,
@@ -29,7 +30,7 @@ interface AdminWork {
 
 /** The node's state, and an operator's requests. */
 export function addNodeRoutes(app: FastifyInstance, context: RouteContext): void {
-  const { maintenance, jobs, init, unready, operator } = context
+  const { maintenance, photos, jobs, init, unready, operator } = context
 
   for (const url of ['/health', '/health/live']) app.get(url, { schema: healthSchema }, async () => ({ status: 'ok' }))
 
@@ -40,6 +41,8 @@ export function addNodeRoutes(app: FastifyInstance, context: RouteContext): void
   })
 
   app.get('/status', { schema: statusSchema }, async () => statusJson(init, await maintenance.status()))
+
+  app.get('/cache/stats', { schema: cacheStatsSchema }, async () => cacheStatsJson(photos.cacheStats()))
 
   app.get('/volumes', { schema: volumesSchema }, async () => ({
     volumes: (await maintenance.volumes()).map(volumeJson)

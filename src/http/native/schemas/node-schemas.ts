@@ -44,6 +44,8 @@ const JOB = object({
   error: nullable(object({ code: TEXT, message: TEXT }))
 })
 
+export const JOB_ANSWER: Schema = json('the job', JOB, { Location: { schema: TEXT } })
+
 export const healthSchema: Schema = { summary: 'Whether the process is running', tags: TAGS, response: { 200: OK } }
 
 export const readySchema: Schema = {
@@ -91,6 +93,25 @@ export const statusSchema: Schema = {
   }
 }
 
+export const cacheStatsSchema: Schema = {
+  summary: 'The cache of bytes that other nodes sent',
+  tags: TAGS,
+  response: {
+    200: json(
+      'since the process started',
+      object({
+        items: { ...COUNT, description: 'photos of which bytes are kept' },
+        bytes: BYTES,
+        max_bytes: BYTES,
+        ttl_s: { ...COUNT, description: 'how long bytes are kept at most, seconds' },
+        hits: { ...COUNT, description: 'reads from the cache' },
+        misses: { ...COUNT, description: 'reads from other nodes' }
+      })
+    ),
+    ...problems()
+  }
+}
+
 export const volumesSchema: Schema = {
   summary: 'Volumes on this node',
   tags: TAGS,
@@ -125,17 +146,22 @@ const ADMIN_QUERIES: Readonly<Record<string, Schema>> = {
 const ADMIN_SECURITY: Readonly<Record<string, readonly Schema[]>> = {
   compact: SOMETIMES_OPERATOR,
   'rebuild-directory': OPERATOR,
-  leave: OPERATOR
+  leave: OPERATOR,
+  'archive/restore': OPERATOR
 }
 
-export function adminSchema(name: string): Schema {
+/** @param statuses - of problems that the work has beside the usual ones */
+export function adminSchema(name: string, ...statuses: readonly number[]): Schema {
   const security = ADMIN_SECURITY[name]
   return {
     summary: `Starts ${name}, unless it is running`,
     tags: ['admin'],
     ...(security && { security }),
     ...(ADMIN_QUERIES[name] && { querystring: ADMIN_QUERIES[name] }),
-    response: { 202: json('the job', JOB, { Location: { schema: TEXT } }), ...problems(...(security ? [401] : [])) }
+    response: {
+      202: JOB_ANSWER,
+      ...problems(...(security ? [401] : []), ...statuses)
+    }
   }
 }
 

@@ -63,7 +63,7 @@ beforeEach(() => {
       const head = heads.get(id)
       if (head === undefined) return undefined
       leases++
-      return { head, lease: { data: Buffer.from('abc'), release: () => void leases-- } }
+      return { head, source: 'local' as const, lease: { data: Buffer.from('abc'), release: () => void leases-- } }
     }
   }
   hot = new HotPath({ photos, guard: new HostGuard(['photos.example']), ids: new RequestIds(systemRandom) })

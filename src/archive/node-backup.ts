@@ -1,0 +1,73 @@
+/*
+ * What a backup of a node has beside its volumes: the document `nodes/NODE-ID` (sealed like all others where there is a key).
+ * It is JSON: {"format": 1, "node_id", "taken_at": ms since the Unix epoch, "ends": {VOLUME: END}, "files": {NAME: base64}}.
+ * It is written last; `ends` are those of the volumes that the backup has up to there.
+ */
+import { SheafError } from '../core/errors.js'
+import { parseVolumeId, type VolumeId } from '../domain/ids.js'
+
+export const IDENTITY_FILE = 'identity.key'
+/** Files of the data folder that nothing else brings back. What is missing here is made again from the volumes. */
+export const BACKED_UP_FILES: readonly string[] = [IDENTITY_FILE, 'laid-out', 'promises.json', 'similarity.json']
+
+const FORMAT = 1
+const FOLDER = 'nodes/'
+const NODE_ID = /^[A-Za-z0-9]{1,128}$/
+
+export interface NodeBackup {
+  readonly nodeId: string
+  readonly takenAtMs: number
+  readonly ends: ReadonlyMap<VolumeId, number>
+  /** By name, one of {@link BACKED_UP_FILES}. */
+  readonly files: ReadonlyMap<string, Uint8Array>
+}
+
+export const BACKUPS_PREFIX = FOLDER
+
+export function backupName(nodeId: string): string {
+  return `${FOLDER}${nodeId}`
+}
+
+export function encodeBackup({ nodeId, takenAtMs, ends, files }: NodeBackup): Uint8Array {
+  const base64 = Array.from(files, ([name, bytes]) => [name, Buffer.from(bytes).toString('base64')])
+  const document = {
+    format: FORMAT,
+    node_id: nodeId,
+    taken_at: takenAtMs,
+    ends: Object.fromEntries(ends),
+    files: Object.fromEntries(base64)
+  }
+  return Buffer.from(JSON.stringify(document))
+}
+
+/** @throws `ERR_ARCHIVE_DAMAGED`, `ERR_FORMAT_TOO_NEW` */
+export function decodeBackup(bytes: Uint8Array): NodeBackup {
+  const { format, node_id, taken_at, ends, files } = parse(bytes)
+  if (typeof format === 'number' && format > FORMAT)
+    throw new SheafError('ERR_FORMAT_TOO_NEW', 'a newer version of Sheaf made this backup; upgrade')
+  const isNode = typeof node_id === 'string' && NODE_ID.test(node_id)
+  if (format !== FORMAT || !isNode || !Number.isSafeInteger(taken_at)) throw damaged()
+  const decodedEnds = Object.entries(ends ?? {}).map(([volume, end]): [VolumeId, number] => {
+    if (parseVolumeId(volume) === undefined || !Number.isSafeInteger(end)) throw damaged()
+    return [volume as VolumeId, end as number]
+  })
+  const decodedFiles = Object.entries(files ?? {}).map(([name, base64]): [string, Uint8Array] => {
+    if (!BACKED_UP_FILES.includes(name) || typeof base64 !== 'string') throw damaged()
+    return [name, Buffer.from(base64, 'base64')]
+  })
+  return { nodeId: node_id, takenAtMs: taken_at as number, ends: new Map(decodedEnds), files: new Map(decodedFiles) }
+}
+
+function parse(bytes: Uint8Array): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'))
+    if (typeof value === 'object' && value !== null) return value as Record<string, unknown>
+  } catch {
+    // the fields that are missing now are found by the caller
+  }
+  return {}
+}
+
+function damaged(): SheafError {
+  return new SheafError('ERR_ARCHIVE_DAMAGED', 'the list of what the backup has is damaged')
+}

@@ -1,0 +1,99 @@
+import { join } from 'node:path'
+import { SheafError, systemErrorCode } from '../core/errors.js'
+import { type File, type FileSystem, makeDurableDirectory } from '../core/file-system.js'
+import type { Progress } from '../core/progress.js'
+import { type ArchivedVolume, furthest } from './archived-volume.js'
+import { BACKUPS_PREFIX, backupName, decodeBackup, IDENTITY_FILE, type NodeBackup } from './node-backup.js'
+import type { VolumeArchive } from './volume-archive.js'
+
+export interface RestoreReport {
+  readonly nodeId: string
+  readonly takenAtMs: number
+  readonly volumes: number
+  readonly bytes: number
+}
+
+/** @returns the one node's backup in the archive. @throws `ERR_NOT_FOUND`; what reading throws */
+export async function readBackup(archive: VolumeArchive, signal: AbortSignal): Promise<NodeBackup> {
+  const [name, another] = await archive.documents(BACKUPS_PREFIX, signal)
+  if (name === undefined) throw new SheafError('ERR_NOT_FOUND', 'there is no backup of a node')
+  if (another !== undefined)
+    throw new SheafError(
+      'ERR_ARCHIVE_REFUSED',
+      'there are backups of several nodes in one place; that is not made by Sheaf'
+    )
+  const bytes = await archive.document(name, signal)
+  if (bytes === undefined) throw new SheafError('ERR_NOT_FOUND', 'there is no backup of a node')
+  const backup = decodeBackup(bytes)
+  if (backupName(backup.nodeId) !== name)
+    throw new SheafError('ERR_ARCHIVE_DAMAGED', 'the list of what the backup has belongs to another node')
+  return backup
+}
+
+/**
+ * Makes a data folder of a backup, beside its place at first, so that one that was not finished is not taken for a folder.
+ *
+ * @param folder - must not be there, or be empty
+ * @param sameIdentity - false: the node that starts on it gets a new key
+ * @throws `ERR_USAGE` when the folder has something in it; `ERR_ARCHIVE_DAMAGED` when a volume is missing or damaged
+ */
+export async function restoreFolder(
+  { archive, fileSystem }: { readonly archive: VolumeArchive; readonly fileSystem: FileSystem },
+  { backup, folder, sameIdentity }: { backup: NodeBackup; folder: string; sameIdentity: boolean },
+  progress: (progress: Progress) => void,
+  signal: AbortSignal
+): Promise<RestoreReport> {
+  await requireEmpty(fileSystem, folder)
+  const making = `${folder}.restoring`
+  await fileSystem.removeDirectory(making)
+  await makeDurableDirectory(fileSystem, join(making, 'volumes'))
+  const heads = furthest(await archive.heads(signal))
+  for (const [volume, end] of backup.ends)
+    if ((heads.get(volume)?.end ?? 0) < end)
+      throw new SheafError('ERR_ARCHIVE_DAMAGED', `volume ${volume} is missing in the backup, or shorter than it was`)
+  const total = [...heads.values()].reduce((sum, { end }) => sum + end, 0)
+  let bytes = 0
+  for (const head of heads.values()) {
+    const archived = await archive.read(head, signal)
+    const file = await fileSystem.open(join(making, 'volumes', `${head.volume}.volume`), 'create')
+    try {
+      await write(file, archived.superblock, 0)
+      for await (const { at, piece } of piecesOf(archive, archived, signal)) {
+        await write(file, piece, at)
+        bytes += piece.byteLength
+        progress({ done: bytes, total, unit: 'bytes' })
+      }
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+  }
+  for (const [name, content] of backup.files)
+    if (name !== IDENTITY_FILE || sameIdentity) await fileSystem.writeFileAtomic(join(making, name), content)
+  await fileSystem.syncDirectory(join(making, 'volumes'))
+  await fileSystem.removeDirectory(folder)
+  await fileSystem.rename(making, folder)
+  await fileSystem.syncDirectory(join(folder, '..'))
+  return { nodeId: backup.nodeId, takenAtMs: backup.takenAtMs, volumes: heads.size, bytes }
+}
+
+async function* piecesOf(
+  archive: VolumeArchive,
+  archived: ArchivedVolume,
+  signal: AbortSignal
+): AsyncGenerator<{ at: number; piece: Uint8Array }> {
+  for (const piece of archived.pieces) yield { at: piece.from, piece: await archive.piece(archived, piece, signal) }
+}
+
+async function write(file: File, bytes: Uint8Array, at: number): Promise<void> {
+  if ((await file.write([bytes], at)) !== bytes.byteLength) throw new SheafError('ERR_DISK_FULL')
+}
+
+async function requireEmpty(fileSystem: FileSystem, folder: string): Promise<void> {
+  const entries = await fileSystem.list(folder).catch(err => {
+    if (systemErrorCode(err) !== 'ENOENT') throw err
+    return []
+  })
+  if (entries.length > 0)
+    throw new SheafError('ERR_USAGE', `${folder} is not empty; restore into a folder that is not there yet`)
+}
