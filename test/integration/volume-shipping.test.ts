@@ -151,6 +151,20 @@ describe('volume shipping', () => {
     expect(await heads(a)).toBe(await heads(b))
   })
 
+  it('fills what a peer has behind a place that nobody has', async () => {
+    const net = cluster()
+    const [a, b] = [await net.add(), await net.add()]
+    const [lost, ...others] = [await put(a, 900), await put(a, 30_000), await put(a, 900)]
+    await net.until(() => others.every(({ id }) => holds(b, id)))
+    const { volume: id, offset, length } = only(a.volumes.locate(identityOf(lost.id)))
+    const [here, there] = [a, b].map(({ volumes }) => volumes.get(id) as Volume) as [Volume, Volume]
+    here.noteHole({ from: offset, to: offset + needleBytes(length) }, 'corrupt')
+    there.noteHole({ from: offset, to: there.end }, 'corrupt')
+    await net.until(() => others.every(({ id }) => holds(b, id)), 200_000)
+    expect(there.holes).toMatchObject([{ from: offset, to: offset + needleBytes(length) }])
+    for (const { id, bytes } of others) expect((await read(b, id)).equals(bytes)).toBe(true)
+  })
+
   it('counts the peers that hold a place durably', async () => {
     const net = cluster()
     const [a, b, c] = [await net.add(), await net.add(), await net.add()]

@@ -111,9 +111,9 @@ export class VolumePuller {
    * Passes bytes of [from, to) to `take`, from one supplier after the other, and waits until they are durable.
    *
    * @param take - verifies and keeps whole needles, and says how far it came
-   * @returns whether there was any progress
+   * @returns how far it came
    */
-  async range(id: VolumeId, from: number, to: number, take: Take): Promise<boolean> {
+  async range(id: VolumeId, from: number, to: number, take: Take): Promise<number> {
     const assembler = new RangeAssembler(this.#pool, { from, to }, async (at, bytes) => {
       const progress = await take(at, bytes)
       this.#receivedBytes += progress.end - at
@@ -126,7 +126,7 @@ export class VolumePuller {
     } finally {
       await assembler.untilDurable()
     }
-    return assembler.at > from
+    return assembler.at
   }
 
   /** Gives clients priority: pauses, the longer the busier the event loop is. */

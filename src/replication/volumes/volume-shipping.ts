@@ -7,6 +7,7 @@ import type { Random } from '../../core/random.js'
 import { type SpanInit, type TraceParent, type Tracer, traced } from '../../core/tracing.js'
 import { WorkerLoop } from '../../core/worker-loop.js'
 import type { NodeId, VolumeId } from '../../domain/ids.js'
+import type { Range } from '../../domain/ranges.js'
 import { SUPERBLOCK_BYTES } from '../../domain/superblock.js'
 import { encodeMessage } from '../../network/rpc/message.js'
 import type { Transport } from '../../network/transport.js'
@@ -353,7 +354,7 @@ export class VolumeShipping implements Startable {
     while (this.#isBehind(volume) && !this.#abort.signal.aborted) {
       const from = copies.end(volume)
       const extend: Take = (at, bytes) => copies.extend(volume, at, bytes)
-      if (await this.#puller.range(id, from, peers.furthestEnd(id), extend)) continue
+      if ((await this.#puller.range(id, from, peers.furthestEnd(id), extend)) > from) continue
       const holeEnd = peers.commonHoleEnd(id, from)
       if (holeEnd === undefined) break
       await copies.skip(volume, holeEnd)
@@ -361,11 +362,17 @@ export class VolumeShipping implements Startable {
     const damaged = volume.holes.length > 0
     if (volume.superblock === undefined)
       await this.#puller.superblock(id, superblock => copies.repairSuperblock(volume, superblock))
-    for (const { from, to } of volume.holes) {
-      const fill: Take = (at, bytes) => copies.fill(volume, at, bytes)
-      if (to > SUPERBLOCK_BYTES) await this.#puller.range(id, Math.max(from, SUPERBLOCK_BYTES), to, fill)
-    }
+    for (const hole of volume.holes) await this.#fill(volume, hole)
     if (damaged && volume.holes.length === 0) this.#components.onRepaired?.()
+  }
+
+  /** Fills what peers have of a hole, also behind a place that all of them lack. */
+  async #fill(volume: Volume, { from, to }: Range): Promise<void> {
+    const { peers, copies } = this.#components
+    const fill: Take = (at, bytes) => copies.fill(volume, at, bytes)
+    for (let at: number | undefined = Math.max(from, SUPERBLOCK_BYTES); at !== undefined && at < to; ) {
+      at = peers.commonHoleEnd(volume.id, await this.#puller.range(volume.id, at, to, fill))
+    }
   }
 
   #begin(id: VolumeId): Promise<Volume | undefined> {
