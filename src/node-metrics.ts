@@ -23,6 +23,8 @@ export interface NodeMetricsComponents {
   /** Connections that the transport refused, by code. */
   readonly refusals: () => ReadonlyMap<ErrorCode, number>
   readonly space: () => Promise<DiskSpace>
+  /** Of the HTTP server, ms since the Unix epoch; undefined: it has none. */
+  readonly certificateEndsAtMs: () => number | undefined
 }
 
 export interface NodeMetricsInit {
@@ -35,6 +37,7 @@ export function describeNode(components: NodeMetricsComponents, init: NodeMetric
   const { services } = components
   describeStore(components)
   describeCluster(components)
+  describeSafekeeping(components)
   describeSimilarity(components)
   describeProcess(components, init, () => services.unready())
 }
@@ -132,9 +135,24 @@ function describeCluster({ metrics, services, clock, refusals }: NodeMetricsComp
     others().map(({ id, name, heartbeat }) => sample(1, { peer: id, name, version: heartbeat?.version ?? '' }))
   )
   metrics.read('sheaf_member_lag_bytes', () => ofOthers(({ id }) => cluster.lagBytes(id)))
-  metrics.read('sheaf_member_clock_skew_seconds', () =>
-    ofOthers(({ clockSkewMs }) => (clockSkewMs === undefined ? undefined : seconds(clockSkewMs)))
-  )
+  metrics.read('sheaf_member_clock_skew_seconds', () => ofOthers(({ clockSkewMs }) => secondsIfKnown(clockSkewMs)))
+}
+
+function describeSafekeeping({ metrics, services, clock, certificateEndsAtMs }: NodeMetricsComponents): void {
+  const { archiving, backup } = services
+  if (archiving !== undefined) {
+    const status = onceAScrape(clock, () => archiving.status())
+    metrics.read('sheaf_archive_usable', () => {
+      const { state, seenAtMs } = status()
+      if (state === 'failing') return 0
+      return seenAtMs === undefined ? undefined : 1
+    })
+    metrics.read('sheaf_archive_behind_bytes', () => status().behindBytes)
+    metrics.read('sheaf_archive_behind_age_seconds', () => seconds(status().behindMs))
+  }
+  metrics.read('sheaf_backup_success_time_seconds', () => secondsIfKnown(backup?.succeededAtMs))
+  metrics.read('sheaf_backup_failure_time_seconds', () => secondsIfKnown(backup?.failedAtMs))
+  metrics.read('sheaf_certificate_end_time_seconds', () => secondsIfKnown(certificateEndsAtMs()))
 }
 
 function describeSimilarity({ metrics, services: { similarity } }: NodeMetricsComponents): void {
@@ -206,6 +224,10 @@ function loopDelay(ns: number): number {
 
 function seconds(ms: number): number {
   return ms / 1_000
+}
+
+function secondsIfKnown(ms: number | undefined): number | undefined {
+  return ms === undefined ? undefined : seconds(ms)
 }
 
 function sample(value: number, labels: Sample['labels']): Sample {

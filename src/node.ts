@@ -387,7 +387,9 @@ export class SheafNode implements Startable {
     const { clock } = this.#components
     const refusals = () => transport?.refusals ?? new Map<ErrorCode, number>()
     const space = () => services.local.space()
-    describeNode({ metrics: this.#metrics, services, clock, refusals, space }, { nodeId, version: this.#version })
+    const certificateEndsAtMs = () => this.#tls?.endsAtMs
+    const components = { metrics: this.#metrics, services, clock, refusals, space, certificateEndsAtMs }
+    describeNode(components, { nodeId, version: this.#version })
   }
 
   /** @returns undefined where the metrics are served with everything else */

@@ -55,10 +55,22 @@ type Task = (
 export class Backup {
   readonly #components: BackupComponents
   readonly #init: BackupInit
+  #succeededAtMs: number | undefined
+  #failedAtMs: number | undefined
 
   constructor(components: BackupComponents, init: BackupInit) {
     this.#components = components
     this.#init = init
+  }
+
+  /** When a run last ended that has everything, ms since the Unix epoch; undefined: none has in this process. */
+  get succeededAtMs(): number | undefined {
+    return this.#succeededAtMs
+  }
+
+  /** When a run last failed or left something out, ms since the Unix epoch; undefined: none has in this process. */
+  get failedAtMs(): number | undefined {
+    return this.#failedAtMs
   }
 
   /** @throws `ERR_BAD_PARAMETER`, `ERR_NO_ARCHIVE` for the target */
@@ -66,7 +78,7 @@ export class Backup {
     const { jobs, open } = this.#components
     const archive = open(target)
     const tasks: Record<BackupAction, Task> = {
-      run: (...args) => this.#run(...args),
+      run: (...args) => this.#notedRun(...args),
       verify: (...args) => this.#verify(...args),
       prune: (...args) => this.#prune(...args)
     }
@@ -77,6 +89,19 @@ export class Backup {
         archive.close()
       }
     })
+  }
+
+  async #notedRun(...args: Parameters<Task>): Promise<BackupReport> {
+    let isWhole = false
+    try {
+      const report = await this.#run(...args)
+      isWhole = report.faults.length === 0
+      return report
+    } finally {
+      const now = this.#components.clock.now()
+      if (isWhole) this.#succeededAtMs = now
+      else this.#failedAtMs = now
+    }
   }
 
   async #run(...[archive, progress, signal]: Parameters<Task>): Promise<BackupReport> {

@@ -207,6 +207,31 @@ export const METRICS = {
   },
   sheaf_disk_free_bytes: { type: 'gauge', help: 'Free space of the disk with the data folder' },
   sheaf_disk_total_bytes: { type: 'gauge', help: 'Size of the disk with the data folder' },
+  // archive, backup, certificate
+  sheaf_archive_usable: {
+    type: 'gauge',
+    help: '1: the archive could be used the last time; 0: it could not. Absent without one, and before the first time is over'
+  },
+  sheaf_archive_behind_bytes: {
+    type: 'gauge',
+    help: 'Bytes of the volumes here that are not archived; absent without an archive'
+  },
+  sheaf_archive_behind_age_seconds: {
+    type: 'gauge',
+    help: 'How long the oldest of them have been known, as of the last look; absent without an archive'
+  },
+  sheaf_backup_success_time_seconds: {
+    type: 'gauge',
+    help: 'When the last backup that has everything ended, since the Unix epoch; absent before the first of this process'
+  },
+  sheaf_backup_failure_time_seconds: {
+    type: 'gauge',
+    help: 'When the last backup that failed or lacks something ended, since the Unix epoch; absent before the first of this process'
+  },
+  sheaf_certificate_end_time_seconds: {
+    type: 'gauge',
+    help: 'Up to when the TLS certificate in use is valid, since the Unix epoch; absent without HTTPS'
+  },
   // search
   sheaf_index_vectors: { type: 'gauge', help: 'Photos whose vectors are on this node' },
   sheaf_index_pending: { type: 'gauge', help: 'Photos not yet analyzed or indexed' },

@@ -63,6 +63,11 @@ export class TlsFiles implements Startable {
     return this.#pair
   }
 
+  /** Up to when the certificate in use is valid, ms since the Unix epoch; undefined before {@link start}. */
+  get endsAtMs(): number | undefined {
+    return this.#certificate && Date.parse(this.#certificate.validTo)
+  }
+
   /** Called with each new pair. */
   onChange(listener: (pair: TlsPair) => void): void {
     this.#listeners.push(listener)
@@ -151,9 +156,9 @@ export class TlsFiles implements Startable {
   }
 
   #validityNow(): Validity {
-    if (this.#certificate === undefined) return 'good'
+    const endsMs = this.endsAtMs
+    if (this.#certificate === undefined || endsMs === undefined) return 'good'
     const now = this.#clock.now()
-    const endsMs = Date.parse(this.#certificate.validTo)
     if (now < Date.parse(this.#certificate.validFrom)) return 'not yet valid'
     if (now >= endsMs) return 'expired'
     return now >= endsMs - SOON_MS ? 'ends soon' : 'good'

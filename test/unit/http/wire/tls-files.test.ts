@@ -41,6 +41,7 @@ describe('a start', () => {
     const { made } = tls()
     await made.start()
     expect(made.pair).toEqual({ cert: pem('one.cert'), key: pem('one.key') })
+    expect(made.endsAtMs).toBe(Date.UTC(2120, 0, 1))
     expect(lines).toEqual([])
   })
 
