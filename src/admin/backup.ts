@@ -11,7 +11,7 @@ import type { Progress } from '../core/progress.js'
 import type { VolumeId } from '../domain/ids.js'
 import { FAULTS_MAX, type Fault } from '../store/verify.js'
 import type { VolumeSet } from '../volumes/volume-set.js'
-import type { Job, Jobs } from './jobs.js'
+import type { Job, Jobs, JobTask } from './jobs.js'
 import { VolumeUploader } from './volume-uploader.js'
 
 const BYTES_PER_SECOND_MAX = 100_000_000
@@ -76,19 +76,23 @@ export class Backup {
   /** @throws `ERR_BAD_PARAMETER`, `ERR_NO_ARCHIVE` for the target */
   start(action: BackupAction, target: string): Job {
     const { jobs, open } = this.#components
+    const kind = `backup-${action}`
+    const running = jobs.running(kind, target)
+    if (running !== undefined) return running
     const archive = open(target)
     const tasks: Record<BackupAction, Task> = {
       run: (...args) => this.#notedRun(...args),
       verify: (...args) => this.#verify(...args),
       prune: (...args) => this.#prune(...args)
     }
-    return jobs.start(`backup-${action}`, async (progress, signal) => {
+    const work: JobTask = async (progress, signal) => {
       try {
         return await tasks[action](archive, progress, signal)
       } finally {
         archive.close()
       }
-    })
+    }
+    return jobs.start(kind, work, target)
   }
 
   async #notedRun(...args: Parameters<Task>): Promise<BackupReport> {

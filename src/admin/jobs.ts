@@ -28,11 +28,12 @@ export type JobTask = (progress: (progress: Progress) => void, signal: AbortSign
 
 interface Entry {
   job: Job
+  readonly subject: string
   readonly abort: AbortController
   readonly completion: Promise<void>
 }
 
-/** Long-running work that a client starts and polls. One job of a kind runs at a time; the last 100 are kept. */
+/** Long-running work that a client starts and polls. One job of a kind and subject runs at a time; the last 100 are kept. */
 export class Jobs {
   readonly #clock: Clock
   readonly #random: Random
@@ -47,15 +48,23 @@ export class Jobs {
     this.#log = components.log
   }
 
+  /** @returns the job of this kind and subject that runs */
+  running(kind: string, subject = ''): Job | undefined {
+    const entries = [...this.#entries.values()]
+    return entries.find(each => each.job.kind === kind && each.subject === subject && !isFinished(each.job))?.job
+  }
+
   /**
-   * Starts the work, unless a job of its kind is running.
+   * Starts the work, unless a job of its kind and subject is running.
    *
+   * @param subject - what it works on, where that makes a difference
    * @returns the running job
    * @throws `ERR_STOPPING`
    */
-  start(kind: string, task: JobTask): Job {
+  start(kind: string, task: JobTask, subject = ''): Job {
     if (this.#stopping) throw new SheafError('ERR_STOPPING')
-    for (const { job } of this.#entries.values()) if (job.kind === kind && !isFinished(job)) return job
+    const running = this.running(kind, subject)
+    if (running !== undefined) return running
     const id = Buffer.from(this.#random.bytes(8)).toString('hex')
     const abort = new AbortController()
     const job: Job = {
@@ -70,7 +79,7 @@ export class Jobs {
     }
     // The task starts in a later tick, so its entry exists before it reports.
     const completion = Promise.resolve().then(() => this.#run(id, task, abort.signal))
-    this.#entries.set(id, { job, abort, completion })
+    this.#entries.set(id, { job, subject, abort, completion })
     this.#forgetOldest()
     return job
   }

@@ -63,6 +63,19 @@ describe('Jobs', () => {
     expect(jobs.start('scrub', () => gate.opened).id).not.toBe(first.id)
   })
 
+  test('jobs of one kind on different subjects run beside each other', async () => {
+    const { jobs } = withJobs()
+    const never: JobTask = () => new Promise(() => {})
+    const [a, b] = ['a', 'b'].map(subject => jobs.start('backup', never, subject))
+    expect(a?.id).not.toBe(b?.id)
+    expect(jobs.start('backup', never, 'a').id).toBe(a?.id)
+    expect([jobs.running('backup', 'b')?.id, jobs.running('backup'), jobs.running('verify', 'a')]).toEqual([
+      b?.id,
+      undefined,
+      undefined
+    ])
+  })
+
   test('the last hundred are kept, and running jobs in any case', async () => {
     const { jobs, clock } = withJobs()
     const running = jobs.start('long', untilAborted)
