@@ -3,7 +3,7 @@
  *
  *   pieces/VOLUME/FROM-TO-SHA256       bytes [FROM, TO) of the volume file: whole needles; SHA-256 of the object, hex
  *   heads/VOLUME/END-DIGEST            which pieces make the volume up to END; DIGEST is its chained digest there, hex
- *   heads/VOLUME/END-DIGEST-KEYID      the same where head and pieces are sealed with the key of that id
+ *   heads/VOLUME/END-DIGEST-KEYID      the same, sealed with the key of that id; so are its pieces, or with an older key
  *
  * A head is JSON: {"format": 1, "volume", "end", "digest", "superblock": base64 of its 256 bytes, "pieces": [{"from", "to",
  * "bytes", "sha256"}]}, `bytes` and `sha256` of the object as it is stored. The pieces follow each other without a gap from

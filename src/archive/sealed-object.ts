@@ -30,6 +30,7 @@ const CHUNK_BYTES = 65_536
 const TAG_BYTES = 16
 const KEY_BYTES = 32
 const KEY_ID_BYTES = 8
+const KEY_ID_AT = 16
 const SALT_BYTES = 16
 const HEADER_BYTES = 40
 const NONCE_BYTES = 12
@@ -39,6 +40,13 @@ const CHUNKS_PER_TURN = 16
 /** @returns bytes of a sealed object with so many bytes of plain text */
 export function sealedBytes(plainByteCount: number): number {
   return HEADER_BYTES + plainByteCount + TAG_BYTES * Math.max(1, Math.ceil(plainByteCount / CHUNK_BYTES))
+}
+
+/** @returns id of the key that the object says it was sealed with. @throws `ERR_ARCHIVE_DAMAGED`, `ERR_FORMAT_TOO_NEW` */
+export function keyIdOf(sealed: Uint8Array): string {
+  const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength)
+  plainBytes(bytes)
+  return bytes.toString('hex', KEY_ID_AT, KEY_ID_AT + KEY_ID_BYTES)
 }
 
 /** Seals objects with the key that one line of a key file names, and opens them. */
@@ -60,7 +68,7 @@ export class SealingKey {
     sealed.writeUInt16BE(FORMAT, 8)
     sealed.writeUInt16BE(0, 10)
     sealed.writeUInt32BE(CHUNK_BYTES, 12)
-    sealed.write(this.id, 16, 'hex')
+    sealed.write(this.id, KEY_ID_AT, 'hex')
     sealed.set(salt, 24)
     const { key, authenticated } = this.#ofObject(place, sealed)
     let at = HEADER_BYTES

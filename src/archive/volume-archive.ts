@@ -17,7 +17,7 @@ import {
   piecePlace
 } from './archived-volume.js'
 import type { ObjectStore, StoredObject } from './object-store.js'
-import { type SealingKey, sealedBytes } from './sealed-object.js'
+import { keyIdOf, type SealingKey, sealedBytes } from './sealed-object.js'
 
 /** Of a piece, unless one needle is larger. */
 export const PIECE_BYTES = 8 * 1024 * 1024
@@ -96,7 +96,8 @@ export class VolumeArchive {
     const bytes = await this.#get(name, piece.bytes, signal)
     if (bytes === undefined) throw gone(name)
     if ((await sha256Of(bytes)) !== piece.sha256) throw damaged(name)
-    const key = this.#keyOf(volume)
+    // a head that was sealed with a later key keeps the pieces of before
+    const key = volume.keyId === undefined ? undefined : this.#keyFor(keyIdOf(bytes))
     const plain = key === undefined ? bytes : await key.open(piecePlace(volume.volume, piece), bytes)
     if (plain.byteLength !== piece.to - piece.from) throw damaged(name)
     return plain

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { killAllNodes, NodeProcess, REPOSITORY } from '../support/node-process.js'
 import { measureAntiEntropy } from './anti-entropy.js'
+import { measureArchive } from './archive.js'
 import { measureCache } from './cache.js'
 import { measureCluster } from './cluster.js'
 import { measureConvergence } from './convergence.js'
@@ -21,7 +22,7 @@ import { measureWrites } from './writes.js'
 
 const HELP = `npm run bench -- [flags]
   --only A,B        of get, put, cache, index, million, large, disk-reads, cluster, convergence, anti-entropy,
-                    graves, looking, similarity, metering (default: all)
+                    graves, looking, similarity, metering, archive (default: all)
   --rounds N        rounds of each server, in turn (default 3)
   --seconds N       length of a round (default 4)
   --large-bytes N   size of the large file (default 512 MiB; try 2147483648)
@@ -36,7 +37,7 @@ const { values } = parseArgs({
     only: {
       type: 'string',
       default:
-        'get,put,cache,index,million,large,disk-reads,cluster,convergence,anti-entropy,graves,looking,similarity,metering'
+        'get,put,cache,index,million,large,disk-reads,cluster,convergence,anti-entropy,graves,looking,similarity,metering,archive'
     },
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '4' },
@@ -105,6 +106,7 @@ function sections(scratch: string, cache: string): Record<string, () => Promise<
     graves: () => measureGraves(scratch, values.big ? 10_000_000 : 1_000_000),
     looking: () => measureLooking(scratch),
     metering: () => measureMetering(scratch),
+    archive: () => measureArchive(join(scratch, 'archive'), init.rounds),
     similarity: () =>
       measureSimilarity(scratch, values.big ? { count: 100_000, dimension: 1_024 } : { count: 20_000, dimension: 256 })
   }

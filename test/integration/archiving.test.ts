@@ -323,6 +323,25 @@ describe('an encrypted archive', () => {
     await expectExactly(fresh, photos)
   })
 
+  test('whose key is replaced opens with both, also a volume that has grown under both', async () => {
+    const node = nodeWith({ archive: archiveWith(OLD) })
+    await node.start()
+    const photos = await fill(node, 3)
+    await minutes(3)
+    for (const [id, bytes] of await fill(node, 1)) photos.set(id, bytes)
+    await node.stop()
+    const later = nodeWith({ seed: 2, archive: archiveWith(NEW, OLD) })
+    later.restore(node.backUp())
+    await later.start()
+    await minutes(3)
+    expect([volumesIn('pieces/').length, store.names('pieces/').length]).toEqual([1, 2])
+    expect((await later.finish<ArchiveReport>(archivingOf(later).verify())).faults).toEqual([])
+    const fresh = nodeWith({ seed: 7, origin: new Uint8Array(32).fill(7), archive: archiveWith(NEW, OLD) })
+    await fresh.start()
+    await fresh.finish(archivingOf(fresh).restore())
+    await expectExactly(fresh, photos)
+  })
+
   test('that was not encrypted at first becomes so, and the plain objects go', async () => {
     const node = nodeWith()
     await node.start()
