@@ -22,7 +22,8 @@
  *   age        09                                           8 the node's age, ms · 8 its age when the directory was last
  *                                                           compared with a peer's as a whole, signed, −2⁶³: never ·
  *                                                           8 wall clock then, ms since the Unix epoch · canonical CBOR
- *                                                           map of ≤ 16 peers: their ages then, ms; see age.ts
+ *                                                           map of ≤ 16 peers: their ages then, ms, and of absences:
+ *                                                           see age.ts
  *   opaque     0a · record key                              4 format of a record that this version cannot read, which has
  *                                                           no row in record, leaf, index, death
  *   verbatim   0b · 16 of SHA-256(record as in its needle)  24 home: where such a record was applied from last, or an

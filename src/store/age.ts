@@ -3,6 +3,7 @@ import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
 import { WorkerLoop } from '../core/worker-loop.js'
 import type { Directory } from '../directory/directory.js'
+import type { Value } from '../domain/cbor.js'
 import { CborReader } from '../domain/cbor-reader.js'
 import { encodeValue } from '../domain/cbor-writer.js'
 import type { NodeId } from '../domain/ids.js'
@@ -16,6 +17,10 @@ const PEERS_MAX = 16
 /** Beats do not come at once: less than this is no time that was missed. */
 const MISSED_MS_MIN = 10_000
 const NEVER = -(2n ** 63n)
+/** Of absences that a state tells; one more is not counted. */
+const ABSENCES_MAX = 64
+/** Beside the ages of peers in a state, whose names are longer. */
+const ABSENCES_KEY = 'absences'
 
 /** How old a peer was, and this node, at the same time. */
 interface Anchor {
@@ -24,10 +29,20 @@ interface Anchor {
   readonly wallMs: number
 }
 
+/** Time that this node missed, and that was counted later, at once. */
+interface Absence {
+  /** This node's age when a peer was last heard of before, and when the time was counted: it was missed in between. */
+  readonly fromMs: number
+  readonly toMs: number
+  readonly ms: number
+}
+
 export interface AgeComponents {
   readonly clock: Clock
   readonly directory: Pick<Directory, 'state' | 'loadAge' | 'saveAge'>
   readonly log: Logger
+  /** How long a delete may be undone, ms. Default: for ever. */
+  readonly undoMs?: () => number
 }
 
 /**
@@ -47,6 +62,8 @@ export class Age implements Startable {
   #roundAt: number | undefined
   /** The latest of each peer that was heard of; at first as the process before left them. */
   readonly #anchors = new Map<NodeId, Anchor>()
+  /** In order. What is older than an undo period makes no difference any more. */
+  #absences: Absence[] = []
 
   constructor(components: AgeComponents) {
     const { clock, log } = components
@@ -71,6 +88,15 @@ export class Age implements Startable {
   }
 
   /**
+   * How much time has passed since this node had that age, at least, ms. Time that it missed and counted later does not
+   * count for what it heard of in between, as that may have come after it.
+   */
+  since(ageMs: number): number {
+    const missed = this.#absences.filter(({ fromMs, toMs }) => fromMs <= ageMs && ageMs <= toMs)
+    return this.now() - ageMs - missed.reduce((sum, { ms }) => sum + ms, 0)
+  }
+
+  /**
    * The age at which this node's directory was last compared with a peer's as a whole; undefined if it never was. Earlier by
    * what may have passed since then without counting, and so perhaps negative: that the node has not kept up with the others
    * is believed even of a clock that was set wrong.
@@ -90,12 +116,19 @@ export class Age implements Startable {
     if (anchor !== undefined) {
       const measuredMs = Math.min(theirMs - anchor.theirMs, this.#wallMs - anchor.wallMs)
       const missedMs = Math.floor(measuredMs - (ownMs - anchor.ownMs))
-      if (missedMs >= MISSED_MS_MIN) {
-        this.#ageMs += missedMs
-        if (this.#roundAt !== undefined) this.#roundAt += missedMs // counted as an absence before
-      }
+      if (missedMs >= MISSED_MS_MIN) this.#noteMissed({ fromMs: anchor.ownMs, toMs: ownMs, ms: missedMs })
     } else if (this.#anchors.size === PEERS_MAX) return
     this.#anchors.set(peer, { theirMs, ownMs: this.#ageMs, wallMs: this.#wallMs })
+  }
+
+  #noteMissed(absence: Absence): void {
+    const { undoMs = () => Number.POSITIVE_INFINITY } = this.#components
+    const oldestMs = this.#ageMs - undoMs()
+    this.#absences = this.#absences.filter(({ toMs }) => toMs > oldestMs)
+    if (this.#absences.length === ABSENCES_MAX) return
+    this.#absences.push(absence)
+    this.#ageMs += absence.ms
+    if (this.#roundAt !== undefined) this.#roundAt += absence.ms // counted as an absence before
   }
 
   /** Takes up what the process before saved. Call it once the directory is open, before anything is noted at an age. */
@@ -107,6 +140,7 @@ export class Age implements Startable {
     this.#ageMs += Number(bytes.readBigUInt64BE())
     const wallMs = Number(bytes.readBigUInt64BE(16))
     const ages = bytes.length > STATE_BYTES ? new CborReader(bytes.subarray(STATE_BYTES)).map() : new Map()
+    this.#absences = absencesIn(ages.get(ABSENCES_KEY))
     for (const [peer, theirMs] of ages) {
       if (typeof theirMs === 'number') this.#anchors.set(peer as NodeId, { theirMs, ownMs: this.#ageMs, wallMs })
     }
@@ -144,9 +178,22 @@ export class Age implements Startable {
       this.#anchors,
       ([peer, { theirMs, ownMs }]) => [peer, theirMs + this.#ageMs - ownMs] as const
     )
-    const state = Buffer.concat([bytes, encodeValue(new Map(ages))])
+    const absences = this.#absences.flatMap(({ fromMs, toMs, ms }) => [fromMs, toMs, ms])
+    const fields = new Map<string, Value>(absences.length === 0 ? ages : [...ages, [ABSENCES_KEY, absences]])
+    const state = Buffer.concat([bytes, encodeValue(fields)])
     if (state.equals(this.#saved)) return
     await this.#components.directory.saveAge(state)
     this.#saved = state
   }
+}
+
+/** @param value - three numbers for each; what is not so counts as none */
+function absencesIn(value: Value | undefined): Absence[] {
+  const numbers = Array.isArray(value) ? value.filter(each => typeof each === 'number') : []
+  const absences: Absence[] = []
+  for (let at = 0; at + 3 <= numbers.length && absences.length < ABSENCES_MAX; at += 3) {
+    const [fromMs = 0, toMs = 0, ms = 0] = numbers.slice(at, at + 3)
+    absences.push({ fromMs, toMs, ms })
+  }
+  return absences
 }

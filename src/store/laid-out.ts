@@ -41,6 +41,8 @@ export interface LaidOutComponents {
   readonly log: Logger
   /** The node's age, ms. */
   readonly age: () => number
+  /** How much time has passed since it had that age, ms. */
+  readonly since: (ageMs: number) => number
   /** The age at which the directory was last compared with a peer's as a whole; undefined if it never was. */
   readonly roundAt: () => number | undefined
   /** How long a delete may be undone, ms. */
@@ -176,13 +178,13 @@ export class LaidOut implements GraveGuard {
   }
 
   isUndoable(heardAt: number): boolean {
-    return this.#components.age() - heardAt < this.#components.undoMs()
+    return this.#components.since(heardAt) < this.#components.undoMs()
   }
 
   /** @returns for how long an entry is still kept unless there is an alarm, ms */
   keptForMs({ at }: LaidOutRecord): number {
-    const { age, undoMs } = this.#components
-    return Math.max(0, at + undoMs() - age())
+    const { since, undoMs } = this.#components
+    return Math.max(0, undoMs() - since(at))
   }
 
   async layOut(doomed: readonly Doomed[]): Promise<void> {
@@ -234,8 +236,8 @@ export class LaidOut implements GraveGuard {
    */
   async makeRoom(graceMs: number): Promise<readonly RecordKey[]> {
     if (this.#isAlarming) return []
-    const latest = this.#components.age() - graceMs
-    const old = this.list().filter(({ at }) => at <= latest)
+    const { since } = this.#components
+    const old = this.list().filter(({ at }) => since(at) >= graceMs)
     const chosen = new Set(old.sort((a, b) => a.at - b.at).slice(0, ROOM_RECORDS))
     const records = await this.release(entry => chosen.has(entry))
     if (records > 0)

@@ -128,12 +128,14 @@ export class LocalStore implements Startable {
     const hybridClock = new HybridClock({ clock })
     this.hybridClock = hybridClock
     const age = (): number => this.age.now()
+    const since = (ageMs: number): number => this.age.since(ageMs)
     this.laidOut = new LaidOut(
       {
         fileSystem,
         clock,
         log,
         age,
+        since,
         undoMs,
         roundAt: () => this.age.roundAt,
         photos: () => (this.directory.state === 'open' ? this.directory.count('all') : undefined),
@@ -162,7 +164,7 @@ export class LocalStore implements Startable {
       },
       formats && { formats }
     )
-    this.age = new Age({ clock, directory: this.directory, log })
+    this.age = new Age({ clock, directory: this.directory, log, undoMs })
     const groupNeedles = components.metrics?.histogram('sheaf_group_commit_needles')
     this.#reserve = new DiskReserve(
       { fileSystem, clock, log, onRefusal: () => this.#compaction.wake() },
@@ -208,7 +210,7 @@ export class LocalStore implements Startable {
     const isRetired = (volume: VolumeId): boolean => verdicts.isRetired(volume)
     this.copies = new VolumeCopies({ volumes, reserve: this.#reserve, isRetired })
     const judge: Judge = (volume, rows) => verdicts.judge(volume, rows)
-    const inspector = new Inspector({ clock, judge, age }, { purgeMs })
+    const inspector = new Inspector({ clock, judge, since }, { purgeMs })
     this.inspector = inspector
     this.laidOut.onReleased(() => inspector.invalidateAll())
     directory.onChange(changes => {
@@ -234,7 +236,7 @@ export class LocalStore implements Startable {
         retire: (volume, coveredBytes) => verdicts.retire(volume, coveredBytes),
         isRetired,
         isOwner: components.isCompactionOwner ?? (volume => volumes.isOwn(volume)),
-        age,
+        since,
         isScarce: () => this.#reserve.isScarce(),
         yieldLaidOut: graceMs => this.#yieldLaidOut(graceMs)
       },
@@ -253,7 +255,7 @@ export class LocalStore implements Startable {
       volumes,
       clock,
       log,
-      age,
+      since,
       undoMs,
       rankOf: burialRank,
       obstacle: burialObstacle,

@@ -22,8 +22,8 @@ export interface SweepComponents {
   readonly volumes: Pick<VolumeSet, 'append'>
   readonly clock: Clock
   readonly log: Logger
-  /** The node's age, ms. */
-  readonly age: () => number
+  /** How much time has passed since the node had that age, ms. */
+  readonly since: (ageMs: number) => number
   /** How long a delete may be undone, anywhere in the cluster, ms. */
   readonly undoMs: () => number
   /** This node's place among those that could bury the record, from 0: the others wait for the first. */
@@ -94,8 +94,8 @@ export class Sweep {
   }
 
   #isDue(key: RecordKey, heardAt: number): boolean {
-    const { age, undoMs, rankOf } = this.#components
-    const overMs = age() - heardAt - undoMs()
+    const { since, undoMs, rankOf } = this.#components
+    const overMs = since(heardAt) - undoMs()
     const waitedMs = overMs - this.#slackMs()
     return waitedMs >= 0 && waitedMs >= rankOf(key) * this.#intervalMs()
   }

@@ -49,8 +49,8 @@ export interface CompactionComponents {
   readonly isRetired: (volume: VolumeId) => boolean
   /** Whether this node compacts the volume: the writer does, or the substitute of one that is gone. */
   readonly isOwner: (volume: Volume) => boolean
-  /** The node's age, ms. */
-  readonly age: () => number
+  /** How much time has passed since the node had that age, ms. */
+  readonly since: (ageMs: number) => number
   /** Whether an upload was refused lately because it does not fit. */
   readonly isScarce: () => Promise<boolean>
   /** Lets go of some of what was laid out longer than `graceMs` ago, for want of space. @returns whether there was any */
@@ -165,7 +165,7 @@ export class Compactor {
       const { liveBytes, oldestHeardAt = Number.POSITIVE_INFINITY } = inspection
       const candidate = { volume, liveBytes, oldestHeardAt }
       if (mode === 'scarce') {
-        if (this.#components.age() - oldestHeardAt >= this.#scarceGraceMs) due.push(candidate)
+        if (this.#components.since(oldestHeardAt) >= this.#scarceGraceMs) due.push(candidate)
         continue
       }
       const deadBytes = droppable(inspection, mode)
@@ -206,9 +206,9 @@ export class Compactor {
   }
 
   #isOverdue({ superblock }: Volume, { oldestHeardAt, holdsLaidOut }: Inspection): boolean {
-    const { age, clock } = this.#components
+    const { since, clock } = this.#components
     const { purgeMs } = this.#init
-    if (oldestHeardAt === undefined || holdsLaidOut || age() - oldestHeardAt < purgeMs) return false
+    if (oldestHeardAt === undefined || holdsLaidOut || since(oldestHeardAt) < purgeMs) return false
     // a clock that was ahead when the volume began says nothing
     const volumeAgeMs = superblock === undefined ? 0 : clock.now() - hlcMs(superblock.createdAt)
     return volumeAgeMs < 0 || volumeAgeMs >= REWRITE_SHARE * purgeMs

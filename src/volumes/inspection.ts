@@ -43,7 +43,7 @@ const GRACE_MS_MAX = 24 * 3_600_000
 export class Inspector {
   readonly #clock: Clock
   readonly #judge: Judge
-  readonly #age: () => number
+  readonly #since: (ageMs: number) => number
   readonly #graceMs: number
   /** When the volume was last found without a needle of a buried photo, ms since the Unix epoch. */
   readonly #cleanAt = new WeakMap<Volume, { readonly at: number; readonly end: number }>()
@@ -54,16 +54,16 @@ export class Inspector {
   >()
 
   /**
-   * @param components.age - the node's age, ms
+   * @param components.since - how much time has passed since the node had that age, ms
    * @param init.purgeMs - how long the bytes of a deleted photo may be kept
    */
   constructor(
-    components: { readonly clock: Clock; readonly judge: Judge; readonly age: () => number },
+    components: { readonly clock: Clock; readonly judge: Judge; readonly since: (ageMs: number) => number },
     init: { readonly purgeMs?: number } = {}
   ) {
     this.#clock = components.clock
     this.#judge = components.judge
-    this.#age = components.age
+    this.#since = components.since
     this.#graceMs = Math.min(GRACE_MS_MAX, init.purgeMs ?? GRACE_MS_MAX)
   }
 
@@ -129,7 +129,7 @@ export class Inspector {
    * @param graceMs - default: what is usual
    */
   isGraced({ heardAt }: Verdict, graceMs = this.#graceMs): boolean {
-    return heardAt !== undefined && this.#age() - heardAt < graceMs
+    return heardAt !== undefined && this.#since(heardAt) < graceMs
   }
 
   /** @returns when the volume was last found without a needle of a buried photo, ms since the Unix epoch; undefined: never */

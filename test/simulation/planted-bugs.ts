@@ -211,8 +211,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/store/sweep.ts',
-        find: 'const overMs = age() - heardAt - undoMs()',
-        replace: 'const overMs = age() - heardAt'
+        find: 'const overMs = since(heardAt) - undoMs()',
+        replace: 'const overMs = since(heardAt)'
       }
     ]
   },

@@ -127,6 +127,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       clock: systemClock,
       log,
       age,
+      since: ageMs => age() - ageMs,
       roundAt: () => (init.keptUp === true ? age() : undefined),
       undoMs: () => UNDO_MS,
       photos: () => directory.count('all'),

@@ -126,6 +126,24 @@ test('what passed while it was off counts as far as a peer has grown older meanw
   expect(node.age.now() - (node.age.roundAt ?? 0)).toBe(30 * HOUR_MS)
 })
 
+test('what it missed does not age what it heard of before that was counted', async () => {
+  const node = await backAfterNight()
+  const before = node.age.now() // it was heard of in the evening, or so
+  await node.clock.advance(60_000)
+  const heardAt = node.age.now()
+  await node.clock.advance(60_000)
+  node.age.notePeer(PEER, 520 * HOUR_MS)
+  const passedMs = [before - 1, heardAt].map(at => node.age.since(at))
+  expect(passedMs[0]).toBeGreaterThan(20 * HOUR_MS)
+  expect(passedMs[1]).toBe(60_000)
+  await node.stop()
+  await node.start()
+  expect(node.age.since(heardAt)).toBe(60_000)
+  const after = node.age.now()
+  await node.clock.advance(HOUR_MS)
+  expect([node.age.since(heardAt), node.age.since(after)]).toEqual([HOUR_MS + 60_000, HOUR_MS])
+})
+
 test('a peer is believed no more than the wall clock, and neither makes a node younger', async () => {
   const node = await backAfterNight()
   node.age.notePeer(PEER, 9_000 * HOUR_MS)

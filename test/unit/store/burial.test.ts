@@ -250,7 +250,7 @@ describe('compaction', () => {
           log: silentLog,
           isRetired: () => false,
           isOwner: () => true,
-          age: () => DAY_MS,
+          since: () => DAY_MS,
           isScarce: async () => false
         } as never,
         { purgeMs: DAY_MS, deadShareMin: 0.3, bytesPerSecondMax: 1 }

@@ -36,6 +36,7 @@ function laidOutOn(disk: SimulatedDisk, age = () => clock.monotonic()): LaidOut 
       clock,
       log: silentLog,
       age,
+      since: at => age() - at,
       roundAt: () => undefined,
       undoMs: () => UNDO_MS,
       photos: () => 1,

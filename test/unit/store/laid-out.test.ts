@@ -35,6 +35,7 @@ class Fixture {
         clock: this.clock,
         log: silentLog,
         age: () => this.age,
+        since: at => this.age - at,
         roundAt: () => this.roundAt,
         undoMs: () => UNDO_MS,
         photos: () => this.photos,

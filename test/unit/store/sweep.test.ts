@@ -63,7 +63,7 @@ class Fixture {
       volumes: this.store,
       clock: this.clock,
       log: silentLog,
-      age: () => this.age,
+      since: ageMs => this.age - ageMs,
       undoMs: () => this.undoMs,
       rankOf: () => this.rank,
       obstacle: () => this.reason,
