@@ -60,7 +60,7 @@ const floors = {
 /** Files of a room that stand beside its inner rooms and that these may use: ports, and what all of them need. */
 const shared = {
   'network/addresses': ['network/transport'],
-  'network/rpc': ['network/transport'],
+  'network/rpc': ['network/transport', 'network/forwarding-transport'],
   'network/libp2p': [
     'network/transport',
     'network/refusal-log',

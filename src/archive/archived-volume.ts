@@ -109,7 +109,8 @@ export function furthest(heads: readonly HeadName[]): Map<VolumeId, HeadName> {
   return best
 }
 
-function parseObject(bytes: Uint8Array): Record<string, unknown> {
+/** @returns the fields of a JSON object; none of anything else, so that the caller finds what is missing */
+export function parseObject(bytes: Uint8Array): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'))
     if (typeof value === 'object' && value !== null) return value as Record<string, unknown>

@@ -5,6 +5,7 @@
  */
 import { SheafError } from '../core/errors.js'
 import { parseVolumeId, type VolumeId } from '../domain/ids.js'
+import { parseObject } from './archived-volume.js'
 
 export const IDENTITY_FILE = 'identity.key'
 /** Files of the data folder that nothing else brings back. What is missing here is made again from the volumes. */
@@ -42,7 +43,7 @@ export function encodeBackup({ nodeId, takenAtMs, ends, files }: NodeBackup): Ui
 
 /** @throws `ERR_ARCHIVE_DAMAGED`, `ERR_FORMAT_TOO_NEW` */
 export function decodeBackup(bytes: Uint8Array): NodeBackup {
-  const { format, node_id, taken_at, ends, files } = parse(bytes)
+  const { format, node_id, taken_at, ends, files } = parseObject(bytes)
   if (typeof format === 'number' && format > FORMAT)
     throw new SheafError('ERR_FORMAT_TOO_NEW', 'a newer version of Sheaf made this backup; upgrade')
   const isNode = typeof node_id === 'string' && NODE_ID.test(node_id)
@@ -56,16 +57,6 @@ export function decodeBackup(bytes: Uint8Array): NodeBackup {
     return [name, Buffer.from(base64, 'base64')]
   })
   return { nodeId: node_id, takenAtMs: taken_at as number, ends: new Map(decodedEnds), files: new Map(decodedFiles) }
-}
-
-function parse(bytes: Uint8Array): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'))
-    if (typeof value === 'object' && value !== null) return value as Record<string, unknown>
-  } catch {
-    // the fields that are missing now are found by the caller
-  }
-  return {}
 }
 
 function damaged(): SheafError {

@@ -22,7 +22,8 @@ import { keyIdOf, type SealingKey, sealedBytes } from './sealed-object.js'
 /** Of a piece, unless one needle is larger. */
 export const PIECE_BYTES = 8 * 1024 * 1024
 const HEAD_BYTES_MAX = 32 * 1024 * 1024
-const HEADS_MAX = 1_000_000
+/** Names that are taken into memory at once: some 200 MB. */
+const LISTED_MAX = 1_000_000
 /** One request; slower ones are given up. */
 const REQUEST_MS_MAX = 120_000
 /** Between tries of what may succeed when it is tried again. */
@@ -67,8 +68,7 @@ export class VolumeArchive {
       const head = parseHeadName(name)
       if (head === undefined) continue
       this.#keyOf(head)
-      if (heads.push(head) > HEADS_MAX)
-        throw new SheafError('ERR_ARCHIVE_REFUSED', `the archive has more than ${HEADS_MAX} volumes`)
+      heads.push(head)
     }
     return heads
   }
@@ -257,7 +257,10 @@ export class VolumeArchive {
   async *#list(prefix: string, signal: AbortSignal): AsyncGenerator<StoredObject> {
     yield* await this.#again(signal, async inTime => {
       const objects: StoredObject[] = []
-      for await (const object of this.#store.list(prefix, inTime)) objects.push(object)
+      for await (const object of this.#store.list(prefix, inTime)) {
+        if (objects.push(object) > LISTED_MAX)
+          throw new SheafError('ERR_ARCHIVE_REFUSED', `the archive has more than ${LISTED_MAX} objects in ${prefix}`)
+      }
       return objects
     })
   }

@@ -2,8 +2,7 @@ import type { Clock } from '../core/clock.js'
 import { SheafError } from '../core/errors.js'
 import type { Counter, Histogram, Metrics, Sample } from '../core/metrics.js'
 import type { NodeId } from '../domain/ids.js'
-import type { NodeVersion } from './node-version.js'
-import type { ToldPast } from './told-past.js'
+import { ForwardingTransport } from './forwarding-transport.js'
 import type { FetchHandler, HandleOptions, RequestHandler, Transport } from './transport.js'
 
 /** Bodies that went to and came from a peer since it connected. */
@@ -18,16 +17,15 @@ type Direction = 'calls' | 'requests'
  * A transport that counts, times and weighs what goes through another one. Methods and topics are those of the program, peers
  * those that are connected: series are bounded.
  */
-export class MeteredTransport implements Transport {
-  readonly #transport: Transport
+export class MeteredTransport extends ForwardingTransport {
   readonly #metrics: Metrics
   readonly #clock: Clock
   readonly #peers = new Map<NodeId, PeerBytes>()
   #inFlight = 0
 
   constructor(transport: Transport, components: { readonly metrics: Metrics; readonly clock: Clock }) {
+    super(transport)
     const { metrics, clock } = components
-    this.#transport = transport
     this.#metrics = metrics
     this.#clock = clock
     // A peer that comes back counts anew, which Prometheus takes for a restart.
@@ -41,68 +39,12 @@ export class MeteredTransport implements Transport {
     metrics.read('sheaf_peer_received_bytes_total', () => samples('received'))
   }
 
-  get self(): NodeId {
-    return this.#transport.self
-  }
-
-  get version(): NodeVersion {
-    return this.#transport.version
-  }
-
-  start(): Promise<void> {
-    return this.#transport.start()
-  }
-
-  stop(): Promise<void> {
-    return this.#transport.stop()
-  }
-
-  versionOf(peer: NodeId): NodeVersion | undefined {
-    return this.#transport.versionOf(peer)
-  }
-
-  requireFormat(format: number): void {
-    this.#transport.requireFormat(format)
-  }
-
-  tellPast(past: ToldPast): void {
-    this.#transport.tellPast(past)
-  }
-
-  onPast(listener: (past: ToldPast) => void): void {
-    this.#transport.onPast(listener)
-  }
-
-  addresses(): readonly string[] {
-    return this.#transport.addresses()
-  }
-
-  dial(address: string, signal: AbortSignal): Promise<NodeId | undefined> {
-    return this.#transport.dial(address, signal)
-  }
-
-  hangUp(peer: NodeId): Promise<void> {
-    return this.#transport.hangUp(peer)
-  }
-
-  peers(): readonly NodeId[] {
-    return this.#transport.peers()
-  }
-
-  onPeer(listener: (peer: NodeId, state: 'up' | 'down') => void): () => void {
-    return this.#transport.onPeer(listener)
-  }
-
-  onDiscovered(listener: (addresses: readonly string[]) => void): () => void {
-    return this.#transport.onDiscovered(listener)
-  }
-
-  async request(peer: NodeId, method: string, body: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
+  override async request(peer: NodeId, method: string, body: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
     const end = this.#begin('calls', method)
     const bytes = this.#bytesOf(peer)
     bytes.sent += body.byteLength
     try {
-      const answer = await this.#transport.request(peer, method, body, signal)
+      const answer = await this.below.request(peer, method, body, signal)
       bytes.received += answer.byteLength
       end('ok')
       return answer
@@ -112,17 +54,22 @@ export class MeteredTransport implements Transport {
     }
   }
 
-  notify(peer: NodeId, method: string, body: Uint8Array): void {
+  override notify(peer: NodeId, method: string, body: Uint8Array): void {
     this.#bytesOf(peer).sent += body.byteLength
-    this.#transport.notify(peer, method, body)
+    this.below.notify(peer, method, body)
   }
 
-  async *fetch(peer: NodeId, method: string, body: Uint8Array, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  override async *fetch(
+    peer: NodeId,
+    method: string,
+    body: Uint8Array,
+    signal: AbortSignal
+  ): AsyncGenerator<Uint8Array> {
     const end = this.#begin('calls', method)
     const bytes = this.#bytesOf(peer)
     bytes.sent += body.byteLength
     try {
-      for await (const piece of this.#transport.fetch(peer, method, body, signal)) {
+      for await (const piece of this.below.fetch(peer, method, body, signal)) {
         bytes.received += piece.byteLength
         yield piece
       }
@@ -134,12 +81,12 @@ export class MeteredTransport implements Transport {
     }
   }
 
-  publish(topic: string, body: Uint8Array): void {
+  override publish(topic: string, body: Uint8Array): void {
     this.#countGossip(topic, 'sent', body)
-    this.#transport.publish(topic, body)
+    this.below.publish(topic, body)
   }
 
-  handle(method: string, handler: RequestHandler, options?: HandleOptions): void {
+  override handle(method: string, handler: RequestHandler, options?: HandleOptions): void {
     const measured: RequestHandler = async (peer, body, signal) => {
       const end = this.#begin('requests', method)
       const bytes = this.#bytesOf(peer)
@@ -158,16 +105,16 @@ export class MeteredTransport implements Transport {
         this.#inFlight--
       }
     }
-    this.#transport.handle(method, measured, options)
+    this.below.handle(method, measured, options)
   }
 
-  handleFetch(method: string, handler: FetchHandler): void {
+  override handleFetch(method: string, handler: FetchHandler): void {
     const serve: FetchHandler = (peer, body, signal) => this.#serve(method, handler(peer, body, signal), peer, body)
-    this.#transport.handleFetch(method, serve)
+    this.below.handleFetch(method, serve)
   }
 
-  subscribe(topic: string, handler: (from: NodeId, body: Uint8Array) => void): void {
-    this.#transport.subscribe(topic, (from, body) => {
+  override subscribe(topic: string, handler: (from: NodeId, body: Uint8Array) => void): void {
+    this.below.subscribe(topic, (from, body) => {
       this.#countGossip(topic, 'received', body)
       handler(from, body)
     })
@@ -234,7 +181,7 @@ export class MeteredTransport implements Transport {
     if (bytes === undefined) {
       bytes = { sent: 0, received: 0 }
       // What still ends after the peer is gone is counted nowhere.
-      if (this.#transport.peers().includes(peer)) this.#peers.set(peer, bytes)
+      if (this.below.peers().includes(peer)) this.#peers.set(peer, bytes)
     }
     return bytes
   }

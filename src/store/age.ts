@@ -92,8 +92,9 @@ export class Age implements Startable {
    * count for what it heard of in between, as that may have come after it.
    */
   since(ageMs: number): number {
-    const missed = this.#absences.filter(({ fromMs, toMs }) => fromMs <= ageMs && ageMs <= toMs)
-    return this.now() - ageMs - missed.reduce((sum, { ms }) => sum + ms, 0)
+    let passedMs = this.now() - ageMs
+    for (const { fromMs, toMs, ms } of this.#absences) if (fromMs <= ageMs && ageMs <= toMs) passedMs -= ms
+    return passedMs
   }
 
   /**

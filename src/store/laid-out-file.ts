@@ -20,6 +20,7 @@ import type { Value } from '../domain/cbor.js'
 import { CborReader } from '../domain/cbor-reader.js'
 import { encodeValue } from '../domain/cbor-writer.js'
 import { integerOf, mapOf, textOf } from '../domain/value-fields.js'
+import { writeWhole } from '../volumes/durable-write.js'
 
 const HEAD_BYTES = 8
 /** More than any record has. */
@@ -107,11 +108,8 @@ export class LaidOutFile {
   async append(frames: readonly Uint8Array[]): Promise<Span[]> {
     const bytes = Buffer.concat(frames)
     if (this.#end === 0) await this.#fileSystem.writeFileAtomic(this.#path, bytes)
-    else await this.#write('write', this.#path, file => writeAt(file, bytes, this.#end))
-    const spans = placed(
-      frames.map(({ length }) => length),
-      this.#end
-    )
+    else await this.#write('write', this.#path, file => writeWhole(file, [bytes], this.#end))
+    const spans = placed(frames, this.#end)
     this.#end += bytes.length
     return spans
   }
@@ -132,7 +130,7 @@ export class LaidOutFile {
         for (const { offset, length } of runsOf(spans)) {
           const bytes = Buffer.alloc(length)
           await from.read(bytes, offset)
-          await writeAt(to, bytes, end)
+          await writeWhole(to, [bytes], end)
           end += length
         }
       })
@@ -145,10 +143,7 @@ export class LaidOutFile {
     await this.#fileSystem.rename(temporary, this.#path)
     await this.#fileSystem.syncDirectory(dirname(this.#path))
     this.#end = end
-    return placed(
-      spans.map(({ length }) => length),
-      0
-    )
+    return placed(spans, 0)
   }
 
   async #open(): Promise<File | undefined> {
@@ -231,11 +226,6 @@ async function readAt(file: File, offset: number, byteCount: number): Promise<Bu
   return bytes.subarray(0, await file.read(bytes, offset))
 }
 
-async function writeAt(file: File, bytes: Uint8Array, offset: number): Promise<void> {
-  const written = await file.write([bytes], offset)
-  if (written !== bytes.length) throw new Error(`${written} of ${bytes.length} bytes were written`)
-}
-
 /** Yields spans that follow one another as one, as long as that is not large. */
 function* runsOf(spans: readonly Span[]): Generator<Span> {
   let run: Span | undefined
@@ -252,9 +242,9 @@ function* runsOf(spans: readonly Span[]): Generator<Span> {
 }
 
 /** @returns where frames of these lengths stand from `start` on */
-function placed(lengths: readonly number[], start: number): Span[] {
+function placed(frames: readonly { readonly length: number }[], start: number): Span[] {
   let offset = start
-  return lengths.map(length => {
+  return frames.map(({ length }) => {
     const span = { offset, length }
     offset += length
     return span

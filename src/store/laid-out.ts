@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.js'
-import { SheafError, systemErrorCode } from '../core/errors.js'
+import { hasCode, SheafError, systemErrorCode } from '../core/errors.js'
 import type { FileSystem } from '../core/file-system.js'
 import type { Logger } from '../core/log.js'
 import type { Doomed, GraveGuard } from '../directory/directory.js'
@@ -103,8 +103,11 @@ export class LaidOut implements GraveGuard {
     const now = age()
     const ignoredBytes = await this.#file.load((frame, span) => {
       if ('gone' in frame) for (const name of frame.gone) this.#drop(name)
-      // if the age was lost with the directory, an entry would be kept until the node is as old again
-      else this.#hold({ ...recordOf(frame.entry), at: Math.min(frame.entry.at, now), span, bytes: undefined })
+      else {
+        const record = this.#recordOf(frame.entry)
+        // if the age was lost with the directory, an entry would be kept until the node is as old again
+        if (record !== undefined) this.#hold({ ...record, at: Math.min(record.at, now), span, bytes: undefined })
+      }
     })
     if (ignoredBytes > 0)
       log.warn({ path: this.#file.path, bytes: ignoredBytes }, 'ignoring an incomplete entry of what was laid out')
@@ -275,6 +278,21 @@ export class LaidOut implements GraveGuard {
     throw new SheafError(code, undefined, { cause, details: { path: this.#file.path } })
   }
 
+  /** @returns undefined for an entry that is no record, although its checksum is right */
+  #recordOf({ record, ...entry }: LaidOutEntry): LaidOutRecord | undefined {
+    try {
+      const { kind, id } = opaqueRecordOf(record) ?? decodeRecord(record)
+      return { key: { kind, id }, ...entry }
+    } catch (err) {
+      if (!hasCode(err, 'ERR_RECORD_MALFORMED')) throw err
+      this.#components.log.error(
+        { err, path: this.#file.path },
+        'ignoring an entry of what was laid out: it is no record'
+      )
+      return undefined
+    }
+  }
+
   #hold(held: Held): void {
     const name = recordName(held.key)
     this.#drop(name)
@@ -366,9 +384,4 @@ function frameOf(unsaved: Unsaved): Uint8Array {
   if ('gone' in unsaved) return encodeFrame(unsaved)
   const { bytes: record = new Uint8Array(), generation, from, at, diedAtMs, isAlarming } = unsaved
   return encodeFrame({ entry: { record, generation, from, at, diedAtMs, isAlarming } })
-}
-
-function recordOf({ record, ...entry }: LaidOutEntry): LaidOutRecord {
-  const { kind, id } = opaqueRecordOf(record) ?? decodeRecord(record)
-  return { key: { kind, id }, ...entry }
 }

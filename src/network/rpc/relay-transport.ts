@@ -14,7 +14,8 @@ import { withDeadline } from '../../core/deadline.js'
 import { SheafError } from '../../core/errors.js'
 import { RateLimiter } from '../../core/rate-limiter.js'
 import type { NodeId } from '../../domain/ids.js'
-import type { FetchHandler, HandleOptions, RequestHandler, Transport } from '../transport.js'
+import { ForwardingTransport } from '../forwarding-transport.js'
+import type { HandleOptions, RequestHandler, Transport } from '../transport.js'
 import { ConcurrencyLimit } from './concurrency-limit.js'
 import { encodeMessage, Message } from './message.js'
 
@@ -45,9 +46,8 @@ export interface RelayTransportComponents {
  *
  * The node in the middle says who asks. It is a member and could read and write everything itself, so it is believed.
  */
-export class RelayTransport implements Transport {
+export class RelayTransport extends ForwardingTransport {
   readonly #components: RelayTransportComponents
-  readonly #transport: Transport
   /** Of the methods that are passed on: all nodes register the same. */
   readonly #relayed = new Map<string, RequestHandler>()
   readonly #passing = new ConcurrencyLimit(PASSING)
@@ -56,40 +56,33 @@ export class RelayTransport implements Transport {
 
   constructor(components: RelayTransportComponents) {
     const { transport } = components
+    super(transport)
     this.#components = components
-    this.#transport = transport
     transport.handle('relay.pass', (peer, body, signal) => this.#pass(peer, body, signal))
     transport.handle('relay.take', (_peer, body, signal) => this.#take(body, signal))
     transport.onPeer(peer => void this.#rates.delete(peer))
   }
 
-  // --- what may go through another node ---
-
-  async request(peer: NodeId, method: string, body: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
+  override async request(peer: NodeId, method: string, body: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
     const way = this.#wayTo(peer, method, body)
-    if (way === undefined) return await this.#transport.request(peer, method, body, signal)
-    return await this.#transport.request(
-      way,
-      'relay.pass',
-      encodeMessage({ to: peer, method, body, answer: 1 }),
-      signal
-    )
+    if (way === undefined) return await this.below.request(peer, method, body, signal)
+    return await this.below.request(way, 'relay.pass', encodeMessage({ to: peer, method, body, answer: 1 }), signal)
   }
 
-  notify(peer: NodeId, method: string, body: Uint8Array): void {
+  override notify(peer: NodeId, method: string, body: Uint8Array): void {
     const way = this.#wayTo(peer, method, body)
-    if (way === undefined) this.#transport.notify(peer, method, body)
-    else this.#transport.notify(way, 'relay.pass', encodeMessage({ to: peer, method, body, answer: 0 }))
+    if (way === undefined) this.below.notify(peer, method, body)
+    else this.below.notify(way, 'relay.pass', encodeMessage({ to: peer, method, body, answer: 0 }))
   }
 
-  handle(method: string, handler: RequestHandler, options?: HandleOptions): void {
+  override handle(method: string, handler: RequestHandler, options?: HandleOptions): void {
     if (options?.relayed === true) this.#relayed.set(method, handler)
-    this.#transport.handle(method, handler)
+    this.below.handle(method, handler)
   }
 
   /** @returns the peer to send it to instead; undefined: none, or the node is connected */
   #wayTo(peer: NodeId, method: string, body: Uint8Array): NodeId | undefined {
-    const connected = this.#transport.peers()
+    const connected = this.below.peers()
     if (connected.includes(peer) || !this.#relayed.has(method) || body.byteLength > RELAYED_BYTES_MAX) return undefined
     return this.#components.waysTo(peer).find(way => connected.includes(way))
   }
@@ -102,12 +95,12 @@ export class RelayTransport implements Transport {
     const { isMember } = this.#components
     const { method, body: inner } = this.#relayedIn(message)
     if (!isMember(from) || !isMember(to)) throw new SheafError('ERR_MEMBER_REMOVED', 'one of the two is no member')
-    if (!this.#transport.peers().includes(to))
+    if (!this.below.peers().includes(to))
       throw new SheafError('ERR_PEER_UNREACHABLE', 'the node in the middle is not connected to the other one')
     if (!this.#rateOf(from).tryTake(1)) throw overloaded()
     const passed = encodeMessage({ from, method, body: inner })
     if (!isAnswered) {
-      this.#transport.notify(to, 'relay.take', passed)
+      this.below.notify(to, 'relay.take', passed)
       return NOTHING
     }
     try {
@@ -122,7 +115,7 @@ export class RelayTransport implements Transport {
     const leave = await this.#passing.enter(passed.byteLength, signal)
     try {
       return await withDeadline(this.#components.clock, PASS_MS_MAX, signal, limit =>
-        this.#transport.request(to, 'relay.take', passed, limit)
+        this.below.request(to, 'relay.take', passed, limit)
       )
     } finally {
       leave()
@@ -158,80 +151,6 @@ export class RelayTransport implements Transport {
     const rate = this.#rates.get(peer) ?? new RateLimiter(this.#components.clock, PASSED)
     this.#rates.set(peer, rate)
     return rate
-  }
-
-  // --- all else: as the transport below ---
-
-  get self(): NodeId {
-    return this.#transport.self
-  }
-
-  get version(): Transport['version'] {
-    return this.#transport.version
-  }
-
-  versionOf(peer: NodeId): ReturnType<Transport['versionOf']> {
-    return this.#transport.versionOf(peer)
-  }
-
-  requireFormat(format: number): void {
-    this.#transport.requireFormat(format)
-  }
-
-  tellPast(past: Parameters<Transport['tellPast']>[0]): void {
-    this.#transport.tellPast(past)
-  }
-
-  onPast(listener: Parameters<Transport['onPast']>[0]): void {
-    this.#transport.onPast(listener)
-  }
-
-  addresses(): readonly string[] {
-    return this.#transport.addresses()
-  }
-
-  dial(address: string, signal: AbortSignal): Promise<NodeId | undefined> {
-    return this.#transport.dial(address, signal)
-  }
-
-  hangUp(peer: NodeId): Promise<void> {
-    return this.#transport.hangUp(peer)
-  }
-
-  peers(): readonly NodeId[] {
-    return this.#transport.peers()
-  }
-
-  onPeer(listener: (peer: NodeId, state: 'up' | 'down') => void): () => void {
-    return this.#transport.onPeer(listener)
-  }
-
-  onDiscovered(listener: (addresses: readonly string[]) => void): () => void {
-    return this.#transport.onDiscovered(listener)
-  }
-
-  fetch(peer: NodeId, method: string, body: Uint8Array, signal: AbortSignal): AsyncIterable<Uint8Array> {
-    return this.#transport.fetch(peer, method, body, signal)
-  }
-
-  publish(topic: string, body: Uint8Array): void {
-    this.#transport.publish(topic, body)
-  }
-
-  handleFetch(method: string, handler: FetchHandler): void {
-    this.#transport.handleFetch(method, handler)
-  }
-
-  subscribe(topic: string, handler: (from: NodeId, body: Uint8Array) => void): void {
-    this.#transport.subscribe(topic, handler)
-  }
-
-  start(): Promise<void> {
-    return this.#transport.start()
-  }
-
-  stop(): Promise<void> {
-    return this.#transport.stop()
   }
 }
 

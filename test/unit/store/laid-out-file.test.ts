@@ -4,7 +4,9 @@ import { hlcFrom } from '../../../src/domain/hlc.js'
 import { type NodeId, newCookie, newPhotoId, type PhotoId } from '../../../src/domain/ids.js'
 import { createChanges, PHOTO_KIND } from '../../../src/domain/photo.js'
 import { changeRecord, type DirectoryRecord } from '../../../src/domain/record.js'
+import { encodeRecord } from '../../../src/domain/record-codec.js'
 import { LaidOut } from '../../../src/store/laid-out.js'
+import { encodeFrame, LaidOutFile } from '../../../src/store/laid-out-file.js'
 import { SeededRandom } from '../../support/seeded-random.js'
 import { SimulatedClock } from '../../support/simulated-clock.js'
 import { SimulatedDisk } from '../../support/simulated-disk.js'
@@ -143,4 +145,15 @@ test('if the node’s age was lost, an entry is kept for one undo period from th
   ageMs = UNDO_MS
   await next.expire()
   expect([next.size, await idsInFile(disk)]).toEqual([0, []])
+})
+
+test('an entry that is no record is left out, and does not end the others', async () => {
+  const disk = new SimulatedDisk({ random, folders: ['/data'] })
+  const file = new LaidOutFile(new SimulatedFileSystem(disk), '/data/laid-out')
+  const entry = { generation: 0, from: OTHER, at: 0, diedAtMs: 0, isAlarming: false }
+  const record = photo()
+  await file.append(
+    [Uint8Array.of(1, 2, 3), encodeRecord(record)].map(bytes => encodeFrame({ entry: { ...entry, record: bytes } }))
+  )
+  expect(await idsInFile(disk)).toEqual([record.id])
 })
