@@ -1,13 +1,20 @@
 import { hash } from 'node:crypto'
-import { SheafError } from '../core/errors.js'
+import { hasCode, SheafError } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
+import type { NeedleIdentity } from '../domain/needle.js'
 import type { PeerReads, WantedNeedle } from '../replication/volumes/peer-reads.js'
-import { dataIdentity, needleSpan, type PhotoBlob } from '../store/photo-needles.js'
+import { dataIdentity, lifeNames, needleSpan, type PhotoBlob } from '../store/photo-needles.js'
 import type { NeedleLocation, NeedleStore } from '../volumes/needle-store.js'
 import type { PhotoCache } from './photo-cache.js'
 
 /** A whole needle up to this size is read in one disk read; a larger one block by block, as the client takes it. */
 const WHOLE_READ_BYTES_MAX = 256 * 1024
+
+/** A needle on this node that holds what is asked for. */
+export interface LocalCopy {
+  readonly location: NeedleLocation
+  readonly identity: NeedleIdentity
+}
 
 export interface PhotoReaderComponents {
   readonly store: NeedleStore
@@ -36,7 +43,8 @@ export class PhotoReader {
   async source(blob: PhotoBlob): Promise<'local' | 'cache' | 'peer' | undefined> {
     if (this.isLocal(blob)) return 'local'
     if (this.#cache?.has(blob, 0) === true) return 'cache'
-    return (await this.#remote?.isInReach(wantedNeedle(blob, 0))) ? 'peer' : undefined
+    for (const wanted of wantedNeedles(blob, 0)) if (await this.#remote?.isInReach(wanted)) return 'peer'
+    return undefined
   }
 
   /** @returns whether this node should have a copy of the blob's first needle; it may have damage not found yet */
@@ -71,9 +79,8 @@ export class PhotoReader {
    * @throws `ERR_BYTES_UNREACHABLE`
    */
   async readNeedle(blob: PhotoBlob, chunk: number): Promise<Uint8Array> {
-    const identity = dataIdentity(blob, chunk)
     let cause: unknown
-    for (const location of this.copies(blob, chunk)) {
+    for (const { location, identity } of this.copies(blob, chunk)) {
       try {
         const bytes = await this.#store.read(location, identity)
         if (matchesRecord(blob, bytes)) return bytes
@@ -84,8 +91,8 @@ export class PhotoReader {
     const kept = this.#cache?.get(blob, chunk)
     if (kept !== undefined) return kept
     const pieces: Uint8Array[] = []
-    const wanted = wantedNeedle(blob, chunk)
-    for await (const piece of this.#fromPeers(blob, wanted, 0, wanted.length, cause)) pieces.push(piece)
+    const { start, end } = needleSpan(blob, chunk)
+    for await (const piece of this.#fromPeers(blob, chunk, 0, end - start, cause)) pieces.push(piece)
     const bytes = Buffer.concat(pieces)
     if (!matchesRecord(blob, bytes)) throw unreachable(blob, cause)
     this.#cache?.keep(blob, chunk, bytes)
@@ -93,10 +100,9 @@ export class PhotoReader {
   }
 
   async *#streamNeedle(blob: PhotoBlob, chunk: number, start: number, end: number): AsyncGenerator<Uint8Array> {
-    const identity = dataIdentity(blob, chunk)
     let position = start
     let cause: unknown
-    for (const location of this.copies(blob, chunk)) {
+    for (const { location, identity } of this.copies(blob, chunk)) {
       try {
         for await (const piece of this.#store.readRange(location, identity, position, end)) {
           position += piece.length
@@ -112,35 +118,51 @@ export class PhotoReader {
       yield kept.subarray(position, end)
       return
     }
-    const wanted = wantedNeedle(blob, chunk)
-    const pieces = this.#fromPeers(blob, wanted, position, end, cause)
-    const isWhole = position === 0 && end === wanted.length
+    const span = needleSpan(blob, chunk)
+    const pieces = this.#fromPeers(blob, chunk, position, end, cause)
+    const isWhole = position === 0 && end === span.end - span.start
     yield* isWhole && this.#cache !== undefined ? this.#cache.keeping(blob, chunk, end, pieces) : pieces
   }
 
-  #fromPeers(
+  async *#fromPeers(
     blob: PhotoBlob,
-    wanted: WantedNeedle,
+    chunk: number,
     start: number,
     end: number,
-    cause: unknown
-  ): AsyncIterable<Uint8Array> {
-    if (this.#remote === undefined) throw unreachable(blob, cause)
-    return this.#remote.stream(wanted, start, end)
+    localCause: unknown
+  ): AsyncGenerator<Uint8Array> {
+    const remote = this.#remote
+    if (remote === undefined) throw unreachable(blob, localCause)
+    let cause = localCause
+    let position = start
+    for (const wanted of wantedNeedles(blob, chunk)) {
+      try {
+        for await (const piece of remote.stream(wanted, position, end)) {
+          position += piece.byteLength
+          yield piece
+        }
+        return
+      } catch (err) {
+        if (!hasCode(err, 'ERR_BYTES_UNREACHABLE')) throw err
+        cause ??= err
+      }
+    }
+    throw unreachable(blob, cause)
   }
 
   /** Local copies to try, best first. Looks them up again after each, because compaction may move needles meanwhile. */
-  *copies(blob: PhotoBlob, chunk: number): Generator<NeedleLocation> {
-    const identity = dataIdentity(blob, chunk)
+  *copies(blob: PhotoBlob, chunk: number): Generator<LocalCopy> {
     const span = needleSpan(blob, chunk)
     const tried = new Set<string>()
     const isNew = (copy: NeedleLocation): boolean =>
       copy.length === span.end - span.start && !tried.has(`${copy.volume}:${copy.offset}`)
-    for (;;) {
-      const copy = this.#store.locate(identity).find(isNew)
-      if (copy === undefined) return
-      tried.add(`${copy.volume}:${copy.offset}`)
-      yield copy
+    for (const identity of lifeNames(dataIdentity(blob, chunk))) {
+      for (;;) {
+        const location = this.#store.locate(identity).find(isNew)
+        if (location === undefined) break
+        tried.add(`${location.volume}:${location.offset}`)
+        yield { location, identity }
+      }
     }
   }
 
@@ -155,9 +177,10 @@ export class PhotoReader {
   }
 }
 
-function wantedNeedle(blob: PhotoBlob, chunk: number): WantedNeedle {
+/** What to ask peers for, the best first. */
+function* wantedNeedles(blob: PhotoBlob, chunk: number): Generator<WantedNeedle> {
   const { start, end } = needleSpan(blob, chunk)
-  return { identity: dataIdentity(blob, chunk), length: end - start }
+  for (const identity of lifeNames(dataIdentity(blob, chunk))) yield { identity, length: end - start }
 }
 
 /** Two nodes may have made the same size differently, so sizes are checked against their record; an original has one form. */

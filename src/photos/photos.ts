@@ -157,7 +157,7 @@ export class Photos {
     const head = headOf(photo, alt)
     const [copy] = this.#reader.copies(blob, 0)
     if (alt === 'orig' && blob.chunkBytes === 0 && (copy !== undefined || this.#cache.has(blob, 0))) {
-      this.#cache.remember(head, blob, dataIdentity(blob, 0), copy)
+      this.#cache.remember(head, blob, copy?.identity ?? dataIdentity(blob, 0), copy?.location)
     }
     const source = copy === undefined ? await this.#reader.source(blob) : 'local'
     if (source === undefined) throw new SheafError('ERR_BYTES_UNREACHABLE', undefined, { details: { photo_id: id } })

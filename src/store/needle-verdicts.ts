@@ -292,13 +292,18 @@ export class NeedleVerdicts {
   #dataVerdict(volume: Volume, row: NeedleRow, record: DirectoryRecord, death: Death | undefined): Verdict {
     const photo = viewPhoto(record)
     if (row.generation > photo.generation) return this.#isAbandoned(volume) ? DEAD : UNKNOWN
-    if (row.generation < photo.generation) return DEAD
+    if (this.#isOutlived(row, photo.generation)) return DEAD
     if (photo.deleted) return { state: 'dead', heardAt: death?.heardAt ?? this.#components.age() }
     if (partOf(row.alternateKey) === undefined) return UNKNOWN
     // a part that the record does not name lost against another result, unless its upload is still running
     const isNamed = blobsOf(photo).some(blob => alternateKeyOf(blob.part, blob.sha256) === row.alternateKey)
     if (!isNamed) return this.#isInProgress(volume, row) ? UNKNOWN : DEAD
     return this.#firstVerdict(volume, row)
+  }
+
+  /** Whether a needle is of an earlier life, and that of the present one is here. Until then it stands in: see lifeNames. */
+  #isOutlived(row: NeedleRow, generation: number): boolean {
+    return row.generation < generation && this.#components.volumes.locate({ ...row, generation }).length > 0
   }
 
   /** The record of an undelete is yet to come, unless an earlier process of this node died before writing it. */

@@ -57,6 +57,19 @@ export function dataIdentity(name: BlobName, chunk: number): NeedleIdentity {
   return { kind: 'data', id: photoIdBytes(id), generation, alternateKey, chunk }
 }
 
+/** Earlier lives whose bytes may stand in: more than one only if disks with undeletes were lost one after the other. */
+const STAND_IN_LIVES = 3
+
+/**
+ * @returns the names under which a needle's bytes may be found, the best first. An undelete writes them again for the next
+ * life; until that has come, those of the lives before stand in, so that it leaves no photo with fewer copies.
+ */
+export function* lifeNames(identity: NeedleIdentity): Generator<NeedleIdentity> {
+  yield identity
+  const last = Math.max(0, identity.generation - STAND_IN_LIVES)
+  for (let generation = identity.generation - 1; generation >= last; generation--) yield { ...identity, generation }
+}
+
 /** @param chunked - whether the blob has several needles, which are valid only together with a manifest */
 export function dataDraft(
   photo: Pick<Photo, 'cookie'>,

@@ -390,13 +390,15 @@ export class Volume {
     if (this.#readers === 0) await this.file.close()
   }
 
-  /** Rebuilds rows and chain from the volume after the last hole was filled. */
+  /** Rebuilds rows and chain from the volume after the last hole was filled. Damage that it comes across becomes a hole. */
   async #reindex(): Promise<void> {
     await this.#indexWrites
     const rows: NeedleRow[] = []
     let chain: Uint8Array = new Uint8Array(CHAIN_DIGEST_BYTES)
-    for await (const event of this.scan(SUPERBLOCK_BYTES, Number.POSITIVE_INFINITY)) {
-      if (event.kind !== 'needle') return // damaged again: a scrub or a read will note it
+    for await (const event of this.verify(SUPERBLOCK_BYTES, Number.POSITIVE_INFINITY)) {
+      if (event.kind === 'hole')
+        this.#components.log.error({ volume: this.id, from: event.from, to: event.to }, 'found a damaged range')
+      if (event.kind !== 'needle') return // it is filled first, and then this is done again
       rows.push(rowOf(event.header, event.offset))
       chain = chainDigest(chain, event.footer)
     }

@@ -1,6 +1,6 @@
 import type { NodeId } from '../../src/domain/ids.js'
 import { viewPhoto } from '../../src/domain/photo.js'
-import { blobOf, dataIdentity, needleCount } from '../../src/store/photo-needles.js'
+import { blobOf, dataIdentity, lifeNames, needleCount } from '../../src/store/photo-needles.js'
 import type { NodeBackup, SimulatedNode } from '../support/simulated-node.js'
 import type { PhotoHistory, Write } from './photo-history.js'
 import type { Target, Workload } from './workload.js'
@@ -40,17 +40,22 @@ export function newMember(id: NodeId, node: SimulatedNode): Member {
   return member
 }
 
-/** Whether all needles of a photo that is not deleted are on the node's disk. */
-export function holdsBytes(member: Member, history: PhotoHistory, workload: Workload): boolean {
+/** Whether the node knows a photo, and has all needles of one that is not deleted on its disk. */
+export function holdsPhoto(member: Member, history: PhotoHistory, workload: Workload): boolean {
   const seen = workload.seenAt(member, history)
   if (seen === 'unavailable') return false
-  if (seen.ended !== undefined) return true
-  const { record } = seen
-  if (record === undefined) return false
+  const isEnded = seen.ended !== undefined || (seen.record !== undefined && viewPhoto(seen.record).deleted)
+  return isEnded || holdsBytes(member, history, workload)
+}
+
+/** Whether all needles of the photo are on the node's disk. */
+export function holdsBytes(member: Member, history: PhotoHistory, workload: Workload): boolean {
+  const record = workload.recordOf(member, history)
+  if (record === undefined || record === 'unavailable') return false
   const photo = viewPhoto(record)
-  if (photo.deleted) return true
   const blob = blobOf(photo, 'orig')
   if (blob === undefined) return false
   const chunks = Array.from({ length: needleCount(blob) }, (_, chunk) => dataIdentity(blob, chunk))
-  return chunks.every(identity => member.services.local.volumes.locate(identity).length > 0)
+  const { volumes } = member.services.local
+  return chunks.every(identity => [...lifeNames(identity)].some(name => volumes.locate(name).length > 0))
 }

@@ -9,7 +9,7 @@ import { GOOD_LINKS } from '../support/simulated-links.js'
 import { SimulatedNetwork } from '../support/simulated-network.js'
 import { originOf, SimulatedNode } from '../support/simulated-node.js'
 import { BurialWatch } from './burial-watch.js'
-import { holdsBytes, type Member, newMember } from './cluster-member.js'
+import { holdsPhoto, type Member, newMember } from './cluster-member.js'
 import { differencesOf, remainsOf } from './cluster-state.js'
 import { DiskNemesis } from './disk-nemesis.js'
 import { cutLinks, degradeLinks } from './link-nemesis.js'
@@ -190,6 +190,7 @@ export class ClusterSimulation {
     const how = this.#random.pick(['kill', 'crash'] as const)
     this.#note(`${member.name} ends: ${how}`)
     member.node.die(how)
+    if (how === 'crash') this.#disks.loseMemory(member)
     this.workload.abandon(member)
   }
 
@@ -342,7 +343,7 @@ export class ClusterSimulation {
   #requireLocal(member: Member, history: PhotoHistory): void {
     const { id } = history
     if (id === undefined || this.workload.damaged.has(id)) return
-    if (!holdsBytes(member, history, this.workload)) this.#fail(`${member.name} does not hold the bytes of ${id}`)
+    if (!holdsPhoto(member, history, this.workload)) this.#fail(`${member.name} does not hold the bytes of ${id}`)
   }
 
   // --- helpers ---

@@ -2,7 +2,7 @@ import { type PhotoId, photoIdFrom, type VolumeId } from '../../src/domain/ids.j
 import { needleBytes } from '../../src/domain/needle.js'
 import { SUPERBLOCK_BYTES } from '../../src/domain/superblock.js'
 import type { SeededRandom } from '../support/seeded-random.js'
-import { holdsBytes, type Member } from './cluster-member.js'
+import { holdsBytes, holdsPhoto, type Member } from './cluster-member.js'
 import type { PhotoHistory, Write } from './photo-history.js'
 import type { Workload } from './workload.js'
 
@@ -52,6 +52,14 @@ export class DiskNemesis {
     for (const flip of this.#flips) if (flip.member !== member) this.#giveUp(flip)
     if (backup === undefined) member.node.wipe()
     else member.node.restore(backup.image)
+  }
+
+  /** A node has lost what was only in its memory: also what no disk had any more, and only it still knew. */
+  loseMemory(member: Member): void {
+    for (const history of this.#components.workload.histories) {
+      for (const write of history.writes) this.#judgeLoss(member, history, write)
+      this.#judgeBytes(member, history)
+    }
   }
 
   backUp(): void {
@@ -109,11 +117,23 @@ export class DiskNemesis {
       if (isOwn ? kept.has(write) : write.copies === 1 && !this.#isForgotten(write)) continue
       if (isOwn) member.forgotten.add(write)
       write.copies--
-      if (write.copies <= 0 && !this.#isKnownElsewhere(member, history, write)) write.lost = true
+      this.#judgeLoss(member, history, write)
     }
     const [birth] = history.writes
     if (history.id === undefined && birth?.node === member.name) history.orphaned = true
-    const isCopied = birth !== undefined && birth.copies > 0 && history.writes.every(({ kind }) => kind !== 'undelete')
+    this.#judgeBytes(member, history)
+  }
+
+  /** @param member - which has just lost what it had */
+  #judgeLoss(member: Member, history: PhotoHistory, write: Write): void {
+    if (write.fate !== 'acknowledged' || write.copies > 0) return
+    if (!this.#isKnownElsewhere(member, history, write)) write.lost = true
+  }
+
+  /** @param member - which has just lost what it had */
+  #judgeBytes(member: Member, history: PhotoHistory): void {
+    const [birth] = history.writes
+    const isCopied = birth !== undefined && birth.copies > 0
     if (history.id !== undefined && !isCopied && !this.#isHeldElsewhere(member, history)) {
       this.#components.workload.damaged.add(history.id)
     }
@@ -132,7 +152,9 @@ export class DiskNemesis {
 
   #isHeldElsewhere(member: Member, history: PhotoHistory): boolean {
     const { members, workload } = this.#components
-    return members.some(other => other !== member && other.node.running && holdsBytes(other, history, workload))
+    const others = members.filter(other => other !== member && other.node.running)
+    const isLive = others.some(other => workload.isLive(other, history))
+    return others.some(other => (isLive ? holdsBytes : holdsPhoto)(other, history, workload))
   }
 
   #isKnownElsewhere(member: Member, history: PhotoHistory, write: Write): boolean {

@@ -13,7 +13,7 @@ import type {
 const SUPERBLOCK_BYTES = 256
 const PIECE_BYTES = 65_536
 
-interface StoredNeedle {
+export interface StoredNeedle {
   readonly identity: NeedleIdentity
   readonly header: NeedleDraft['header']
   readonly location: NeedleLocation

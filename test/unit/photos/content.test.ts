@@ -1,7 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { SheafError } from '../../../src/core/errors.js'
 import type { Cookie, PhotoId } from '../../../src/domain/ids.js'
 import type { Content } from '../../../src/photos/photo-types.js'
+import type { WantedNeedle } from '../../../src/replication/volumes/peer-reads.js'
+import type { StoredNeedle } from '../../support/memory-needle-store.js'
 import { noiseBytes, tinyJpeg } from '../../support/photo-maker.js'
 import { bodyOf, CHUNK_BYTES, collect, type PhotosFixture, photosFixture } from './photos-fixture.js'
 
@@ -9,6 +12,56 @@ const UNKNOWN = '00000000-0000-7000-8000-000000000000' as PhotoId
 const WRONG = '0'.repeat(32) as Cookie
 
 const whole = (content: Content): Promise<Buffer> => collect(content.stream(0, content.head.size))
+
+/** A peer that holds what it is given, by `nameOf`. */
+class HoldingPeer {
+  readonly #held = new Map<string, Uint8Array>()
+
+  hold({ identity, data }: StoredNeedle): void {
+    this.#held.set(nameOf(identity), data)
+  }
+
+  async isInReach({ identity }: WantedNeedle): Promise<boolean> {
+    return this.#held.has(nameOf(identity))
+  }
+
+  async *stream({ identity }: WantedNeedle, start: number, end: number): AsyncGenerator<Uint8Array> {
+    const data = this.#held.get(nameOf(identity))
+    if (data === undefined) throw new SheafError('ERR_BYTES_UNREACHABLE')
+    yield data.subarray(start, end)
+  }
+}
+
+function nameOf({ id, generation, chunk }: WantedNeedle['identity']): string {
+  return `${Buffer.from(id).toString('hex')} ${generation} ${chunk}`
+}
+
+describe('an undeleted photo', () => {
+  const isOfLife = (generation: number) => {
+    return ({ identity }: StoredNeedle) => identity.kind === 'data' && identity.generation === generation
+  }
+
+  test.each([700, 3 * CHUNK_BYTES + 5])('of %i bytes is read from its life before, here or at a peer', async size => {
+    const remote = new HoldingPeer()
+    const { photos, store } = await photosFixture({}, { remote })
+    const bytes = noiseBytes(1, size)
+    const { photoId } = await photos.upload(bodyOf(bytes), {})
+    await photos.remove(photoId)
+    await photos.undelete(photoId)
+    const first = store.needles.filter(isOfLife(0))
+    store.drop(isOfLife(1))
+    const local = await photos.open(photoId, 'orig')
+    expect([local.source, await whole(local)]).toEqual(['local', bytes])
+    const hot = photos.openHot(photoId)
+    expect(hot && Buffer.from(hot.lease.data)).toEqual(size === 700 ? bytes : undefined)
+    store.drop(isOfLife(0))
+    await expect(photos.open(photoId, 'orig')).rejects.toMatchObject({ code: 'ERR_BYTES_UNREACHABLE' })
+    for (const needle of first) remote.hold(needle)
+    const distant = await photos.open(photoId, 'orig')
+    expect([distant.source, await whole(distant)]).toEqual(['peer', bytes])
+    expect(await collect(distant.stream(600, size))).toEqual(bytes.subarray(600))
+  })
+})
 
 describe('open', () => {
   test('returns all that an answer needs', async () => {
