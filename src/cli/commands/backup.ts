@@ -114,7 +114,10 @@ async function requireGone({ client, terminal }: Session, nodeId: string): Promi
   }
 }
 
+/** @throws `ERR_USAGE` for what would become a folder here that nobody meant */
 function targetOf(text: string): string {
+  if (text === '' || (/^[a-z][a-z0-9+.-]*:\/\//i.test(text) && !text.startsWith('s3:')))
+    throw new SheafError('ERR_USAGE', `the target "${text}" is neither s3://BUCKET/PREFIX nor a folder`)
   return text.startsWith('s3:') ? text : resolve(text)
 }
 
