@@ -1,4 +1,4 @@
-import { openBackupTarget } from './archive/backup-target.js'
+import { bucketOf, openBackupTarget } from './archive/backup-target.js'
 import { readBackup, restoreFolder } from './archive/restore-folder.js'
 import type { RestoredFolder, RestoreOptions } from './cli/commands/backup.js'
 import { type ConfigSources, loadConfig } from './config.js'
@@ -11,7 +11,12 @@ export async function restoreBackup(
   sources: Pick<ConfigSources, 'environment' | 'readTextFile'>,
   { target, folder, keyFile, sameIdentity, admit, progress, signal }: RestoreOptions
 ): Promise<RestoredFolder> {
-  const args = ['--data', folder, ...(keyFile === undefined ? [] : ['--archive-key', keyFile])]
+  const bucket = bucketOf(target)
+  const args = [
+    ...['--data', folder],
+    ...(keyFile === undefined ? [] : ['--archive-key', keyFile]),
+    ...(bucket === undefined ? [] : ['--archive-bucket', bucket])
+  ]
   const { archive: s3, archiveKeyLines: keyLines } = loadConfig({ ...sources, args, hostName: '' })
   const archive = openBackupTarget(target, components, { s3, keyLines })
   try {

@@ -1,5 +1,4 @@
 import { isAbsolute, relative, resolve, sep } from 'node:path'
-import { objectPrefix } from '../config/values.js'
 import type { Clock } from '../core/clock.js'
 import { SheafError } from '../core/errors.js'
 import type { FileSystem } from '../core/file-system.js'
@@ -8,7 +7,9 @@ import { type S3Init, S3ObjectStore } from './s3-object-store.js'
 import { SealingKey } from './sealed-object.js'
 import { VolumeArchive } from './volume-archive.js'
 
-const S3_TARGET = /^s3:\/\/([A-Za-z0-9._-]{1,255})(?:\/(.*?)\/?)?$/
+const S3_TARGET = /^s3:\/\/([A-Za-z0-9._-]{1,255})(?:\/([A-Za-z0-9._/-]{0,200}?)\/?)?$/
+/** Servers resolve `.` and `..`, which would lead out of the bucket. */
+const NO_FOLDER = /^\.{0,2}$/
 
 export interface BackupTargetInit {
   /** Server, region and credentials for `s3://` targets; undefined: there are none. */
@@ -27,7 +28,7 @@ export function openBackupTarget(
 ): VolumeArchive {
   const keys = keyLines.map(line => new SealingKey(line))
   const [, bucket, prefix = ''] = S3_TARGET.exec(target) ?? []
-  if (bucket !== undefined && (prefix === '' || objectPrefix.parse(prefix) !== undefined)) {
+  if (bucket !== undefined && (prefix === '' || !prefix.split('/').some(name => NO_FOLDER.test(name)))) {
     if (s3 === undefined)
       throw new SheafError('ERR_NO_ARCHIVE', 's3:// needs --archive-endpoint, --archive-bucket and credentials')
     const store = new S3ObjectStore({ now: () => clock.now() }, { ...s3, bucket, prefix })
@@ -36,6 +37,11 @@ export function openBackupTarget(
   if (target.startsWith('s3:') || !isAbsolute(target) || target.includes('\0'))
     throw new SheafError('ERR_BAD_PARAMETER', 'the target must be s3://BUCKET/PREFIX or the absolute path of a folder')
   return new VolumeArchive({ store: new FolderObjectStore({ fileSystem }, { folder: target }), clock }, { keys })
+}
+
+/** @returns the bucket of an `s3://` target */
+export function bucketOf(target: string): string | undefined {
+  return S3_TARGET.exec(target)?.[1]
 }
 
 /**

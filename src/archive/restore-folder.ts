@@ -13,17 +13,19 @@ export interface RestoreReport {
   readonly bytes: number
 }
 
+const NO_BACKUP = 'there is no backup of a node at the target, or none that a run has finished'
+
 /** @returns the one node's backup in the archive. @throws `ERR_NOT_FOUND`; what reading throws */
 export async function readBackup(archive: VolumeArchive, signal: AbortSignal): Promise<NodeBackup> {
   const [name, another] = await archive.documents(BACKUPS_PREFIX, signal)
-  if (name === undefined) throw new SheafError('ERR_NOT_FOUND', 'there is no backup of a node')
+  if (name === undefined) throw new SheafError('ERR_NOT_FOUND', NO_BACKUP)
   if (another !== undefined)
     throw new SheafError(
       'ERR_ARCHIVE_REFUSED',
       'there are backups of several nodes in one place; that is not made by Sheaf'
     )
   const bytes = await archive.document(name, signal)
-  if (bytes === undefined) throw new SheafError('ERR_NOT_FOUND', 'there is no backup of a node')
+  if (bytes === undefined) throw new SheafError('ERR_NOT_FOUND', NO_BACKUP)
   const backup = decodeBackup(bytes)
   if (backupName(backup.nodeId) !== name)
     throw new SheafError('ERR_ARCHIVE_DAMAGED', 'the list of what the backup has belongs to another node')
