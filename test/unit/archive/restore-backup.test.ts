@@ -12,7 +12,7 @@ const ENVIRONMENT = {
 function restore(target: string, environment: Record<string, string>): Promise<unknown> {
   const clock = { ...systemClock, sleep: async () => {} }
   const sources = { environment, readTextFile: () => '' }
-  const options = { folder: '/nowhere', keyFile: undefined, sameIdentity: false }
+  const options = { folder: '/nowhere', keyFile: undefined, sameIdentity: false, skipDamaged: false }
   return restoreBackup({ clock, fileSystem: nodeFileSystem }, sources, {
     ...{ ...options, target, signal: AbortSignal.timeout(30_000) },
     admit: async () => {},
