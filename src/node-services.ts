@@ -150,7 +150,10 @@ export class NodeServices implements Startable {
         cache,
         logicalVolume: () => volumes.logicalVolume,
         laidOut: local.laidOut,
-        ...(cluster !== undefined && { copies: (id, wanted) => cluster.durableCopies.waitFor(id, wanted) }),
+        ...(cluster !== undefined && {
+          copies: (id, wanted) => cluster.durableCopies.waitFor(id, wanted),
+          copiesNow: blob => cluster.durableCopies.of(blob)
+        }),
         ...(fetchRecord !== undefined && { fetchRecord })
       },
       { chunkBytes: chunkBytesFor(volumeBytes), maxUploadBytes, minCopies, requireCookie }

@@ -1,7 +1,7 @@
 import { homedir, hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { openBackupTarget } from './archive/backup-target.js'
+import { openBackupTarget, requireApart } from './archive/backup-target.js'
 import { S3ObjectStore } from './archive/s3-object-store.js'
 import { SealingKey } from './archive/sealed-object.js'
 import { VolumeArchive } from './archive/volume-archive.js'
@@ -280,7 +280,10 @@ export class SheafNode implements Startable {
         metrics,
         tracer,
         ...(archive !== undefined && { archive }),
-        openBackup: target => openBackupTarget(target, this.#components, { s3, keyLines }),
+        openBackup: target => {
+          requireApart(target, { folder, archive: s3 })
+          return openBackupTarget(target, this.#components, { s3, keyLines })
+        },
         database: levelDatabase(join(folder, 'directory'), this.#components.fileSystem),
         sign: bytes => identity.sign(bytes),
         verifySignature,

@@ -121,11 +121,11 @@ export class Backup {
       progress({ done: i, total: mine.length, unit: 'volumes' })
       const before = this.#endIn(archive, heads, volume.id)
       try {
-        if (volume.holes.length > 0) throw new SheafError('ERR_NEEDLE_CORRUPT', 'it has damage; repair this node first')
+        if (volume.holes.length > 0) throw new SheafError('ERR_NEEDLE_CORRUPT', 'it has damage')
         heads = await uploader.upload(volume, heads, signal)
       } catch (err) {
         if (!(err instanceof SheafError) || !err.code.startsWith('ERR_NEEDLE')) throw err
-        addFault(faults, volume.id, err.message)
+        addFault(faults, volume.id, `${err.message}; repair this node, then back it up again`)
       }
       const end = this.#endIn(archive, heads, volume.id)
       if (end > 0) ends.set(volume.id, end)

@@ -43,7 +43,7 @@ export class VolumeUploader {
     let after = heads
     const from = archived.end
     for (const pieces = [...archived.pieces]; archived.end < to; ) {
-      const { bytes, digest } = await readVerified(volume, archived.end, to, chainOf(archived))
+      const { bytes, digest } = await this.#readVerified(volume, archived.end, to, chainOf(archived), signal)
       pieces.push(await archive.putPiece(id, archived.end, bytes, signal))
       archived = { ...archived, end: archived.end + bytes.byteLength, digest, pieces: [...pieces] }
       if (archived.end === to || pieces.length % PIECES_PER_HEAD === 0)
@@ -54,6 +54,23 @@ export class VolumeUploader {
     if (known.length > 0) await archive.sweep(id, signal)
     if (from < to) log.info({ volume: id, from, to }, 'archived a volume')
     return after
+  }
+
+  /** As {@link readVerified}; damage becomes a hole, so that other nodes are asked for it. */
+  async #readVerified(volume: Volume, from: number, end: number, chain: Uint8Array, signal: AbortSignal) {
+    try {
+      return await readVerified(volume, from, end, chain)
+    } catch (err) {
+      if (!hasCode(err, 'ERR_NEEDLE_CORRUPT')) throw err
+      for await (const event of volume.verify(from, 0, async () => signal.throwIfAborted())) {
+        if (event.kind !== 'hole') continue
+        const fields = { volume: volume.id, from: event.from, to: event.to }
+        this.#components.log.error(fields, 'this volume has damage; marked it as a hole to be repaired from peers')
+        await volume.flushIndex()
+        break
+      }
+      throw err
+    }
   }
 
   /** @returns undefined for a damaged head, which is made anew */

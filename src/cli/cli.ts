@@ -179,4 +179,8 @@ function addCommands(
   addKeygen(commands, random)
   addVersion(commands, version)
   addCompletion(commands, start.flags)
+  // last, or the commands would inherit it
+  commands.program.showHelpAfterError(
+    '`sheaf help` lists the commands; options come after the command, as in sheaf ls --json'
+  )
 }

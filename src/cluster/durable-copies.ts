@@ -5,17 +5,25 @@ import type { PhotoId, VolumeId } from '../domain/ids.js'
 import { needleBytes } from '../domain/needle.js'
 import { PHOTO_KIND, viewPhoto } from '../domain/photo.js'
 import type { PeerVolumes } from '../replication/volumes/peer-volumes.js'
-import { blobsOf, dataIdentity, needleCount } from '../store/photo-needles.js'
+import { blobsOf, dataIdentity, needleCount, type PhotoBlob } from '../store/photo-needles.js'
 import type { NeedleLocation } from '../volumes/needle-store.js'
 import type { VolumeSet } from '../volumes/volume-set.js'
 
 const COPIES_MS_MAX = 10_000
+/** Of a blob, when it is only looked at: spread over it, they find the volumes of one that is terabytes long, too. */
+const LOOKED_AT_MAX = 1_000
 
 export interface DurableCopiesComponents {
   readonly directory: Pick<Directory, 'getSync'>
   readonly volumes: Pick<VolumeSet, 'locate'>
   readonly peers: PeerVolumes
   readonly clock: Clock
+}
+
+/** A volume, up to where it has to be held. */
+interface Place {
+  readonly volume: VolumeId
+  readonly end: number
 }
 
 /** Counts the nodes on which a photo is durable, from the peers' acknowledgments of the volumes that hold it here. */
@@ -43,24 +51,37 @@ export class DurableCopies {
     }
   }
 
-  /** @returns the volumes of the photo's bytes and record: a node that holds each up to its `end` holds the photo */
-  #places(id: PhotoId): { readonly volume: VolumeId; readonly end: number }[] | undefined {
-    const { directory, volumes } = this.#components
-    const stored = directory.getSync({ kind: PHOTO_KIND, id })
-    if (stored === undefined) return undefined
-    const photo = viewPhoto(stored.record)
-    const ends = new Map<VolumeId, number>()
-    const add = ({ volume, offset, length }: NeedleLocation): void => {
-      ends.set(volume, Math.max(ends.get(volume) ?? 0, offset + needleBytes(length)))
-    }
-    if (stored.home !== undefined) add(stored.home)
-    for (const blob of blobsOf(photo)) {
-      for (let chunk = 0; chunk < needleCount(blob); chunk++) {
-        const [location] = volumes.locate(dataIdentity(blob, chunk))
-        if (location === undefined) return undefined
-        add(location)
-      }
-    }
-    return [...ends].map(([volume, end]) => ({ volume, end }))
+  /** @returns how many nodes are known to hold the blob durably, this one included; 0 when this one lacks some of it */
+  of(blob: PhotoBlob): number {
+    const stride = Math.ceil(needleCount(blob) / LOOKED_AT_MAX)
+    const locations = this.#locations(blob, stride)
+    return locations === undefined ? 0 : 1 + this.#components.peers.holders(placesOf(locations))
   }
+
+  /** @returns the volumes of the photo's bytes and record: a node that holds each up to its `end` holds the photo */
+  #places(id: PhotoId): Place[] | undefined {
+    const stored = this.#components.directory.getSync({ kind: PHOTO_KIND, id })
+    if (stored === undefined) return undefined
+    const found = blobsOf(viewPhoto(stored.record)).map(blob => this.#locations(blob, 1))
+    if (!found.every(locations => locations !== undefined)) return undefined
+    return placesOf([...(stored.home === undefined ? [] : [stored.home]), ...found.flat()])
+  }
+
+  /** @returns where every `stride`th needle of the blob is, the last first; undefined when one of them is not here */
+  #locations(blob: PhotoBlob, stride: number): NeedleLocation[] | undefined {
+    const locations: NeedleLocation[] = []
+    for (let chunk = needleCount(blob) - 1; chunk >= 0; chunk -= stride) {
+      const [location] = this.#components.volumes.locate(dataIdentity(blob, chunk))
+      if (location === undefined) return undefined
+      locations.push(location)
+    }
+    return locations
+  }
+}
+
+function placesOf(locations: readonly NeedleLocation[]): Place[] {
+  const ends = new Map<VolumeId, number>()
+  for (const { volume, offset, length } of locations)
+    ends.set(volume, Math.max(ends.get(volume) ?? 0, offset + needleBytes(length)))
+  return [...ends].map(([volume, end]) => ({ volume, end }))
 }

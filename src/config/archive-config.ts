@@ -33,8 +33,8 @@ export function readArchiveConfig(sources: ArchiveSources): ArchiveConfig | unde
   const bucket = get('archiveBucket')
   const endpoint = get('archiveEndpoint')
   if (bucket === undefined) {
-    for (const name of ['archiveEndpoint', 'archiveCredentials'] as const)
-      if (get(name) !== undefined) fault('--archive-bucket', undefined, 'is needed where an archive is set up')
+    const isSetUp = (['archiveEndpoint', 'archiveCredentials'] as const).some(name => get(name) !== undefined)
+    if (isSetUp) fault('--archive-bucket', undefined, 'is needed where an archive is set up')
     return undefined
   }
   const prefix = get('archivePrefix') ?? clusterName.replace(/[^A-Za-z0-9._-]/g, '_')

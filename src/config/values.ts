@@ -97,11 +97,13 @@ export const httpUrl: ValueKind<string> = {
   }
 }
 
-const OBJECT_PREFIX = /^[A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*$/
+/** None of its folders is `.` or `..`, which servers resolve: they would lead out of the bucket. */
+const OBJECT_PREFIX = /^(?!\.{1,2}(\/|$))[A-Za-z0-9._-]+(\/(?!\.{1,2}(\/|$))[A-Za-z0-9._-]+)*$/
 
 /** The beginning of names in an object store, without a slash at its ends. */
 export const objectPrefix: ValueKind<string> = {
-  allowed: 'up to 200 letters, digits, dots, dashes, underscores, and slashes between them',
+  allowed:
+    'up to 200 letters, digits, dots, dashes, underscores, and slashes between them, without `.` or `..` as a folder',
   parse: text => (text.length <= 200 && OBJECT_PREFIX.test(text) ? text : undefined)
 }
 

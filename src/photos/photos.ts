@@ -66,6 +66,8 @@ export interface PhotosComponents {
    * @returns how many do
    */
   readonly copies?: (id: PhotoId, wanted: number) => Promise<number>
+  /** @returns how many nodes are known to hold a blob that is on this one. Default: this node alone */
+  readonly copiesNow?: (blob: PhotoBlob) => number
   /** Asks the peers about a photo that is unknown here. @returns whether all members answered */
   readonly fetchRecord?: (id: PhotoId) => Promise<boolean>
   /** What graves have ended here before its time. Default: nothing. */
@@ -90,6 +92,7 @@ export class Photos {
   readonly #requireCookie: boolean
   readonly #laidOut: PhotosComponents['laidOut']
   readonly #fetchRecord: PhotosComponents['fetchRecord']
+  readonly #copiesNow: (blob: PhotoBlob) => number
   readonly #reader: PhotoReader
   readonly #cache: PhotoCache
   readonly #uploads: PhotoUploads
@@ -106,6 +109,7 @@ export class Photos {
     this.#requireCookie = init.requireCookie
     this.#fetchRecord = components.fetchRecord
     this.#laidOut = components.laidOut
+    this.#copiesNow = components.copiesNow ?? (() => 1)
     this.#reader = reader
     this.#cache = components.cache
     this.#uploads = new PhotoUploads({ ...components, writer, intake, copies }, { chunkBytes, minCopies })
@@ -316,7 +320,7 @@ export class Photos {
 
   #listed(photo: Photo): ListedPhoto {
     const blob = blobOf(photo, 'orig')
-    return { photo, copies: blob !== undefined && this.#reader.isLocal(blob) ? 1 : 0 }
+    return { photo, copies: blob !== undefined && this.#reader.isLocal(blob) ? this.#copiesNow(blob) : 0 }
   }
 }
 

@@ -150,6 +150,7 @@ it('damage is found, made good by the next run, and never restored; another node
 
   const restored = await sheaf(['restore', at('damaged'), '--data', at('b')])
   expect([restored.code, restored.stderr]).toEqual([1, expect.stringContaining('ERR_ARCHIVE_DAMAGED')])
+  expect(restored.stderr).toContain('--skip-damaged restores what is intact')
   expect(existsSync(at('b'))).toBe(false)
   expect((await backUp(node, at('a'), 'verify')).code).toBe(1)
   expect((await backUp(node, at('a'))).code).toBe(0)
@@ -167,4 +168,30 @@ it('damage is found, made good by the next run, and never restored; another node
     body: Buffer.from(JSON.stringify({ target }))
   })
   expect(answer.status).toBe(401)
+})
+
+it('drill: all nodes are lost, and the one backup is damaged: what is intact comes back', async () => {
+  const node = await NodeProcess.start({ dataDir: at('a') })
+  const client = new HttpClient(node.url)
+  const batches: Map<string, Buffer>[] = []
+  for (const from of [0, 10, 20]) {
+    batches.push(await put(client, from, 2))
+    expect((await backUp(node, at('a'))).code).toBe(0)
+  }
+  await node.kill9()
+  const [volume = ''] = readdirSync(join(target, 'pieces'))
+  const pieces = readdirSync(join(target, 'pieces', volume)).sort(
+    (a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10)
+  )
+  expect(pieces).toHaveLength(3)
+  writeFileSync(join(target, 'pieces', volume, pieces[1] ?? ''), 'damage')
+
+  const refused = await sheaf(['restore', target, '--data', at('b')])
+  expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('--skip-damaged restores what is intact')])
+  const rest = await sheaf(['restore', target, '--data', at('b'), '--skip-damaged'])
+  expect([rest.code, rest.stderr]).toEqual([1, expect.stringContaining(`volume ${volume}: the object pieces/`)])
+  const back = await NodeProcess.start({ dataDir: at('b') })
+  await expectAll(new HttpClient(back.url), new Map([...(batches[0] ?? []), ...(batches[2] ?? [])]))
+  const verified = await sheaf(['verify'], back.url)
+  expect([verified.code, verified.stderr]).toEqual([1, expect.stringContaining(`volume ${volume}: bytes`)])
 })

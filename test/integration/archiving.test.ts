@@ -378,6 +378,21 @@ test('holes that no node can fill are filled out of the archive', async () => {
   await expectExactly(node, photos)
 })
 
+test('damage that is found on the way to the archive becomes a hole, to be filled', async () => {
+  const { log, lines } = keepingLog()
+  const node = nodeWith({ log })
+  await node.start()
+  await fill(node, 4)
+  const [volume] = node.services.local.volumes.volumes()
+  if (volume === undefined) throw new Error('there is a volume')
+  await node.finish(node.services.maintenance.scrub()) // so that it is not the scrub that finds it
+  expect(volumesIn('heads/')).toEqual([])
+  await volume.file.write([Buffer.alloc(64, 1)], 70_000)
+  await minutes(3)
+  expect(volume.holes).toHaveLength(1)
+  expect(lines).toContain('this volume has damage; marked it as a hole to be repaired from peers')
+})
+
 test('what an upload that ended early has left is swept a day later, and nothing that may still be needed', async () => {
   const node = nodeWith({ volumeBytes: 10_000_000 })
   await node.start()

@@ -462,3 +462,11 @@ test('an interrupt ends a command at once, with no word but that of whoever inte
   const { code, stderr } = await cli(['put', join(folder, 'a')], { node, signal: interrupt.signal })
   expect([code, stderr]).toEqual([1, ''])
 })
+
+test.each(['', 'S3://photos/x', 'https://x/y'])('a backup to %j does not become a folder here', async target => {
+  const { code, stderr } = await cli(['backup', target], { node: 'http://127.0.0.1:1' })
+  expect([code, stderr]).toEqual([
+    2,
+    `sheaf: the target "${target}" is neither s3://BUCKET/PREFIX nor a folder (ERR_USAGE)\n`
+  ])
+})

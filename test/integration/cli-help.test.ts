@@ -34,3 +34,20 @@ test('each command has help of its own', async () => {
     expect([code, stdout]).toEqual([0, expect.stringMatching(new RegExp(`^Usage: sheaf ${name}\\b`))])
   }
 })
+
+test.each(['-V', '--version'])('%s says what `sheaf version` says', async flag => {
+  const { stdout } = await cli(['version'])
+  expect(await cli([flag])).toMatchObject({ code: 0, stdout, stderr: '' })
+})
+
+test.each([
+  [['--node', 'http://127.0.0.1:1', 'ls'], "sheaf: unknown option '--node'"],
+  [['frobnicate'], "sheaf: unknown command 'frobnicate'"]
+])('what comes before a command, or is none, is told with the way out: %j', async (args, problem) => {
+  const { code, stderr } = await cli(args)
+  expect([code, stderr]).toEqual([
+    2,
+    `${problem}\n\`sheaf help\` lists the commands; options come after the command, as in sheaf ls --json\n`
+  ])
+  expect((await cli(['ls', '--bogus'])).stderr).toBe("sheaf: unknown option '--bogus'\n")
+})

@@ -15,6 +15,8 @@ export interface RestoreOptions {
   readonly folder: string
   readonly keyFile: string | undefined
   readonly sameIdentity: boolean
+  /** Leaves out what is missing or damaged. */
+  readonly skipDamaged: boolean
   /** Throws unless the node whose backup it is may come back with its identity. */
   readonly admit: (nodeId: string) => Promise<void>
   readonly progress: (progress: Progress) => void
@@ -26,6 +28,8 @@ export interface RestoredFolder {
   readonly takenAtMs: number
   readonly volumes: number
   readonly bytes: number
+  /** What was left out, in words. */
+  readonly faults: readonly string[]
 }
 
 /** Makes a data folder of a backup. It needs what only nodes need, so `main.ts` brings it along. */
@@ -49,6 +53,7 @@ export function addBackup(commands: CommandSet, restoreBackup: RestoreBackup): v
     .requiredOption('--data <dir>', 'the data folder to make')
     .option('--archive-key <file>', 'the key file of the backup (SHEAF_ARCHIVE_KEY_FILE)')
     .option('--same-identity', 'as the same node, which must be gone for good; default: as a new one')
+    .option('--skip-damaged', 'leave out what is damaged or missing; names it, and exits 1')
     .action(
       commands.action((session: Session, target: string, options: Options) =>
         restore(session, target, options, restoreBackup)
@@ -60,12 +65,13 @@ interface Options {
   readonly data: string
   readonly archiveKey?: string
   readonly sameIdentity?: boolean
+  readonly skipDamaged?: boolean
 }
 
 async function restore(
   session: Session,
   target: string,
-  { data, archiveKey, sameIdentity = false }: Options,
+  { data, archiveKey, sameIdentity = false, skipDamaged = false }: Options,
   restoreBackup: RestoreBackup
 ): Promise<ExitCode> {
   const { terminal, signal } = session
@@ -74,18 +80,25 @@ async function restore(
     folder: resolve(data),
     keyFile: archiveKey,
     sameIdentity,
+    skipDamaged,
     admit: nodeId => requireGone(session, nodeId),
     progress: ({ done, total }) => terminal.live(`restoring ${humanBytes(done)} of ${humanBytes(total ?? done)}`),
     signal
+  }).catch(err => {
+    if (!skipDamaged && hasCode(err, 'ERR_ARCHIVE_DAMAGED'))
+      terminal.note('nothing is restored; without another copy, --skip-damaged restores what is intact')
+    throw err
   })
   terminal.live('')
+  for (const fault of report.faults) terminal.note(`sheaf: ${fault}`)
   if (session.json) await printJson(session, report)
   else {
     const lines = [
       ['node', report.nodeId],
       ['as of', humanTime(new Date(report.takenAtMs).toISOString())],
       ['volumes', String(report.volumes)],
-      ['bytes', humanBytes(report.bytes)]
+      ['bytes', humanBytes(report.bytes)],
+      ['faults', report.faults.length === 0 ? undefined : String(report.faults.length)]
     ] as const
     for (const line of fieldLines(lines)) await terminal.print(line)
     if (!sameIdentity)
@@ -93,7 +106,7 @@ async function restore(
         `the node that starts on it is a new member; remove the old one: sheaf member remove ${report.nodeId}`
       )
   }
-  return 0
+  return report.faults.length === 0 ? 0 : 1
 }
 
 /** Two nodes with one key are one too many. @throws `ERR_USAGE` */
@@ -114,7 +127,10 @@ async function requireGone({ client, terminal }: Session, nodeId: string): Promi
   }
 }
 
+/** @throws `ERR_USAGE` for what would become a folder here that nobody meant */
 function targetOf(text: string): string {
+  if (text === '' || (/^[a-z][a-z0-9+.-]*:\/\//i.test(text) && !text.startsWith('s3:')))
+    throw new SheafError('ERR_USAGE', `the target "${text}" is neither s3://BUCKET/PREFIX nor a folder`)
   return text.startsWith('s3:') ? text : resolve(text)
 }
 

@@ -44,7 +44,10 @@ const OPERATOR_COMMANDS: readonly (readonly [name: string, summary: string])[] =
 /** `verify`, `scrub`, `repair`, `compact`, `rebuild-directory`, `leave`: each starts a job on the node and follows it to its end. */
 export function addJobs(commands: CommandSet): void {
   commands
-    .client('verify', 'check the volumes against the directory; exits 1 on a difference')
+    .client(
+      'verify',
+      'check the volumes against the directory; exits 1 on a difference, or on damage that is known; `sheaf scrub` looks for damage'
+    )
     .option('--all-peers', 'compare with every other member too; one that does not answer counts as a difference')
     .action(
       commands.action(async (session: Session, { allPeers }: { readonly allPeers?: boolean }) =>

@@ -25,7 +25,10 @@ interface FoundAnswer {
 
 export function addSimilar(commands: CommandSet): void {
   commands
-    .client('similar <photo>', 'find photos that look like a photo, given by its id, or like an image file')
+    .client(
+      'similar <photo>',
+      'find photos that look like a photo, given by its id, or like an image file; copies of it are left out'
+    )
     .option('-k <n>', 'how many', positiveInteger, 5)
     .option('--tag <tag>', 'only photos with this tag')
     .action(commands.action(similar))

@@ -66,7 +66,7 @@ async function status(session: Session): Promise<ExitCode> {
     ['directory', directory_digest],
     ['members', memberCounts(cluster.members)],
     ['behind', repair === undefined ? undefined : backlog(repair)],
-    ['model', answer.model === undefined ? undefined : (answer.model ?? 'none yet')],
+    ['model', answer.model === undefined ? undefined : (answer.model ?? 'none')],
     ['index', answer.index === undefined ? undefined : indexCounts(answer.index)],
     ['only here', oldest_unreplicated_s == null ? undefined : `for ${humanSeconds(oldest_unreplicated_s)}`]
   ])

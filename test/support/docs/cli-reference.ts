@@ -14,7 +14,7 @@ export async function cliReference(): Promise<string> {
   return `# Commands
 
 \`sheaf start\` runs a node. Every other command is a client that talks to a node over HTTP, except \`models\`, \`keygen\`,
-\`version\` and \`completion\`, which talk to none. In a checkout, type \`npx sheaf\`.
+\`version\`, \`completion\` and \`restore\`, which need none. Options come after the command. In a checkout, type \`npx sheaf\`.
 
 ${block(overview)}
 ${sections.join('\n')}`

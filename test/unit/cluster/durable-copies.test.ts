@@ -3,6 +3,7 @@ import { DurableCopies } from '../../../src/cluster/durable-copies.js'
 import type { ActorId, NodeId, PhotoId, VolumeId } from '../../../src/domain/ids.js'
 import { needleBytes } from '../../../src/domain/needle.js'
 import { PeerVolumes } from '../../../src/replication/volumes/peer-volumes.js'
+import { blobOf, type PhotoBlob } from '../../../src/store/photo-needles.js'
 import { PHOTO_ID } from '../../support/domain-arbitraries.js'
 import { settle } from '../../support/simulated-clock.js'
 import { bodyOf, CHUNK_BYTES, type PhotosFixture, photosFixture } from '../photos/photos-fixture.js'
@@ -105,6 +106,20 @@ describe('on how many nodes a photo is durable', () => {
     expect(await copies.waitFor(id, 2)).toBe(2)
     store.locate = () => []
     expect(await copies.waitFor(id, 2)).toBe(1)
+  })
+
+  test('at the moment: whoever has the bytes to their last needle, the record aside', async () => {
+    const { copies, peers, photos, store, upload } = await fixture()
+    const { photo } = await photos.meta(await upload(3 * CHUNK_BYTES))
+    const original = blobOf(photo, 'orig') as PhotoBlob
+    const last = store.needles.findLast(({ identity }) => identity.kind === 'data')?.location
+    const end = (last?.offset ?? 0) + needleBytes(last?.length ?? 0)
+    peers.noteAcknowledged(B, store.volume, end - 1)
+    expect(copies.of(original)).toBe(1)
+    peers.noteAcknowledged(C, store.volume, end)
+    expect(copies.of(original)).toBe(2)
+    store.locate = () => []
+    expect(copies.of(original)).toBe(0)
   })
 
   test('a peer whose connection is lost does not count', async () => {
