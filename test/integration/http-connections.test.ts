@@ -128,6 +128,16 @@ describe('a slow client', () => {
     expect(http.store.needles.length).toBe(0)
   })
 
+  test('keeps no other from uploading, however many there are and however much they said they would send', async () => {
+    await restart({ maxUploadBytes: 2 ** 30 })
+    const slow = await Promise.all(Array.from({ length: 80 }, () => RawConnection.open(http.port)))
+    for (const connection of slow) connection.write(put(100_000_000)).write('some')
+    await http.client.request('GET', '/health')
+    const answer = await http.client.request('PUT', '/v1/photos', { body: pattern(3_000_000, 1) })
+    expect(answer.status).toBe(201)
+    for (const connection of slow) connection.destroy()
+  })
+
   test('whose JSON or form stalls gets 408 as well', async () => {
     await restart({ timeouts: { bodyStallMs: 100, lingerMs: 100 } })
     const length = 'Host: localhost\r\nContent-Length: 1000\r\n'
