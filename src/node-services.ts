@@ -17,6 +17,7 @@ import type { Transport } from './network/transport.js'
 import { PhotoCache, type PhotoCacheInit } from './photos/photo-cache.js'
 import { PhotoReader } from './photos/photo-reader.js'
 import { Photos } from './photos/photos.js'
+import { UploadSpool } from './photos/upload-spool.js'
 import { Similarity } from './search/similarity.js'
 import type { ImageAnalyzer } from './similarity/images/image-analyzer.js'
 import type { VectorIndexes } from './similarity/index/vector-index.js'
@@ -79,6 +80,7 @@ export class NodeServices implements Startable {
   /** Undefined where there are no backups. */
   readonly backup: Backup | undefined
   readonly maintenance: Maintenance
+  readonly #spool: UploadSpool
   #started = false
 
   constructor(components: NodeServicesComponents, init: NodeServicesInit) {
@@ -137,6 +139,7 @@ export class NodeServices implements Startable {
     const reader = new PhotoReader({ store: volumes, log, remote: cluster?.reads })
     const cachedReader = new PhotoReader({ store: volumes, log, remote: cluster?.reads, cache })
     const fetchRecord = cluster && ((id: PhotoId) => cluster.records.fetch({ kind: PHOTO_KIND, id }))
+    this.#spool = new UploadSpool({ fileSystem, clock, admit: byteCount => local.admitBytes(byteCount) }, { folder })
     this.photos = new Photos(
       {
         store: volumes,
@@ -148,6 +151,7 @@ export class NodeServices implements Startable {
         writer,
         reader: cachedReader,
         cache,
+        spool: this.#spool,
         logicalVolume: () => volumes.logicalVolume,
         laidOut: local.laidOut,
         ...(cluster !== undefined && {
@@ -230,6 +234,7 @@ export class NodeServices implements Startable {
 
   async start(): Promise<void> {
     await this.local.start()
+    await this.#spool.start()
     await this.cluster?.start()
     await this.similarity?.start()
     await this.archiving?.start()

@@ -1,19 +1,15 @@
 import { invariant } from '../core/invariant.js'
 import { BlobMeter } from './blob-meter.js'
-import type { ByteBudget } from './byte-budget.js'
-import { ChunkRing, type WriteChunk } from './chunk-ring.js'
+import { type ChunkRest, ChunkRing, type ChunkRingComponents, type WriteChunk } from './chunk-ring.js'
 import type { Body, BodyOptions } from './photo-types.js'
 
-export interface ReceivedBlob {
+/** A blob of which all bytes have come. `tail` is the last chunk, or the whole blob if it fits into one needle. */
+export interface ReceivedBlob extends ChunkRest {
   readonly size: number
   readonly sha256: string
-  /** The first bytes, enough to detect the media type. */
-  readonly start: Uint8Array
-  /** Chunks written so far, numbered from 0; 0 when the whole blob fits into one needle. */
-  readonly chunksWritten: number
-  /** What has not been written: the last chunk, or the whole blob. */
-  readonly tail: Uint8Array
 }
+
+export type BlobIntakeComponents = Pick<ChunkRingComponents, 'memory' | 'readBack' | 'spool'>
 
 export interface BlobIntakeInit {
   readonly chunkBytes: number
@@ -21,22 +17,22 @@ export interface BlobIntakeInit {
 }
 
 /**
- * Reads bodies into memory that all uploads share. A blob longer than `chunkBytes` is cut into chunks; each is written to
- * disk while the next one fills. Back pressure: a body is not read until its share of the memory is free.
+ * Reads bodies into memory that all uploads share, or to disk while that has no room. A blob longer than `chunkBytes` is cut
+ * into chunks; each is stored while the next one fills.
  */
 export class BlobIntake {
-  readonly #budget: ByteBudget
+  readonly #components: BlobIntakeComponents
   readonly #init: BlobIntakeInit
 
-  constructor(components: { readonly budget: ByteBudget }, init: BlobIntakeInit) {
-    this.#budget = components.budget
+  constructor(components: BlobIntakeComponents, init: BlobIntakeInit) {
+    this.#components = components
     this.#init = init
   }
 
   /**
    * Reads the whole body, passes full chunks to `writeChunk` and the rest to `use`. The bytes are valid until `use` settles.
    *
-   * @throws what {@link BlobMeter} throws for a wrong length, what the body, `writeChunk` or `use` throws, `ERR_OVERLOADED`
+   * @throws what {@link BlobMeter} throws for a wrong length, what {@link ChunkRing} throws, what the body or `use` throws
    */
   receive<Result>(
     body: Body,
@@ -73,25 +69,16 @@ export class BlobIntake {
   ): Promise<Result> {
     const meter = new BlobMeter(options, maxBytes)
     const { chunkBytes } = this.#init
-    const expectedBytes = options.declaredBytes ?? options.atMostBytes ?? chunkBytes
-    const share = await this.#budget.take(Math.min(expectedBytes, chunkBytes))
-    const chunks = new ChunkRing(
-      { budget: this.#budget, writeChunk },
-      { chunkBytes, declaredBytes: options.declaredBytes }
-    )
+    const bytesMax = options.declaredBytes ?? options.atMostBytes ?? maxBytes
+    const chunks = new ChunkRing({ ...this.#components, writeChunk }, { chunkBytes, bytesMax })
     try {
       for await (const piece of body) {
         meter.add(piece)
-        for (let from = 0; from < piece.length; from = chunks.fill(piece, from)) {
-          if (chunks.isFull) await chunks.write()
-        }
+        await chunks.add(piece)
       }
-      const { size, sha256 } = meter.end()
-      await chunks.flush()
-      return await use({ size, sha256, start: chunks.start, chunksWritten: chunks.writtenCount, tail: chunks.tail })
+      return await use({ ...meter.end(), ...(await chunks.finish()) })
     } finally {
       await chunks.release()
-      this.#budget.release(share)
     }
   }
 }

@@ -37,9 +37,11 @@ import type {
   UploadReceipt
 } from './photo-types.js'
 import { PhotoUploads } from './photo-uploads.js'
+import type { UploadSpool } from './upload-spool.js'
 
 const UPLOADS_IN_FLIGHT_BYTES_MAX = 64 * 1024 * 1024
-const UPLOADS_WAITING_MAX = 1_024
+/** Chunks of uploads on disk that are in memory at once, to be stored. */
+const READ_BACK_CHUNKS = 3
 const LIST_LIMIT = 50
 const BATCH_IDS_MAX = 10_000
 /** Concurrent edits of a batch: enough to share syncs, few enough to leave room for other requests. */
@@ -58,6 +60,8 @@ export interface PhotosComponents {
   /** The current epoch. */
   readonly actor: () => ActorId
   readonly log: Logger
+  /** Where uploads go that memory has no room for. */
+  readonly spool: Pick<UploadSpool, 'open'>
   /** The volume that an append would go to now; recorded at upload as a hint. */
   readonly logicalVolume: () => VolumeId
   /**
@@ -78,7 +82,7 @@ export interface PhotosInit {
   /** Blobs larger than this are cut into chunk needles of this size. A power of two. */
   readonly chunkBytes: number
   readonly maxUploadBytes: number
-  /** Memory for all uploads together, bytes; default 64 MiB. */
+  /** Memory for uploads that arrive, bytes; default 64 MiB. The others go to disk meanwhile. */
   readonly uploadsInFlightBytesMax?: number
   /** Durable copies before an upload is acknowledged, unless the upload asks for another number; default 1. */
   readonly minCopies?: number
@@ -102,8 +106,11 @@ export class Photos {
     const { store, directory, writer, reader, copies = () => Promise.resolve(1) } = components
     const { chunkBytes, maxUploadBytes, minCopies = 1 } = init
     const bytesMax = init.uploadsInFlightBytesMax ?? UPLOADS_IN_FLIGHT_BYTES_MAX
-    const budget = new ByteBudget({ bytesMax, waitersMax: UPLOADS_WAITING_MAX })
-    const intake = new BlobIntake({ budget }, { chunkBytes, maxBytes: maxUploadBytes })
+    const memory = new ByteBudget({ bytesMax, waitersMax: 0 })
+    // whoever waits for it has a file, and the spool bounds their number
+    const readBack = new ByteBudget({ bytesMax: READ_BACK_CHUNKS * chunkBytes, waitersMax: Number.POSITIVE_INFINITY })
+    const { spool } = components
+    const intake = new BlobIntake({ memory, readBack, spool }, { chunkBytes, maxBytes: maxUploadBytes })
     this.#directory = directory
     this.#log = components.log
     this.#requireCookie = init.requireCookie

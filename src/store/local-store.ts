@@ -278,6 +278,11 @@ export class LocalStore implements Startable {
   }
 
   /** @returns the space of the disk that holds the folder. @throws the file system's error */
+  /** Accounts for bytes that come onto the disk besides the volumes. @throws `ERR_DISK_FULL` when they would eat into the reserve */
+  admitBytes(byteCount: number): Promise<void> {
+    return this.#reserve.admit(byteCount)
+  }
+
   space(): Promise<DiskSpace> {
     return this.#components.fileSystem.space(this.#folder)
   }

@@ -14,8 +14,11 @@ export async function writeWhole(file: File, parts: readonly Uint8Array[], posit
   throw Object.assign(new Error(`ENOSPC: ${written} of ${wanted} bytes written`), { code: 'ENOSPC' })
 }
 
-/** @returns the error to report for a failed write or sync of a volume: `ERR_DISK_FULL` or `ERR_DISK_WRITE` */
-export function writeError(cause: unknown, volume: VolumeId): SheafError {
+/** @returns the error to report for a failed write or sync, perhaps of a volume: `ERR_DISK_FULL` or `ERR_DISK_WRITE` */
+export function writeError(cause: unknown, volume?: VolumeId): SheafError {
   const full = systemErrorCode(cause) === 'ENOSPC' || systemErrorCode(cause) === 'EDQUOT'
-  return new SheafError(full ? 'ERR_DISK_FULL' : 'ERR_DISK_WRITE', undefined, { cause, details: { volume } })
+  return new SheafError(full ? 'ERR_DISK_FULL' : 'ERR_DISK_WRITE', undefined, {
+    cause,
+    ...(volume && { details: { volume } })
+  })
 }

@@ -18,11 +18,12 @@ import { Nginx } from './nginx.js'
 import { measureReads } from './reads.js'
 import { describeMachine, type Measure, printReport, reportMarkdown, versionOf, writeReport } from './report.js'
 import { measureSimilarity } from './similarity.js'
+import { measureSlowUploads } from './slow-uploads.js'
 import { measureWrites } from './writes.js'
 
 const HELP = `npm run bench -- [flags]
   --only A,B        of get, put, cache, index, million, large, disk-reads, cluster, convergence, anti-entropy,
-                    graves, looking, similarity, metering, archive (default: all)
+                    graves, looking, similarity, metering, archive, slow-uploads (default: all)
   --rounds N        rounds of each server, in turn (default 3)
   --seconds N       length of a round (default 4)
   --large-bytes N   size of the large file (default 512 MiB; try 2147483648)
@@ -37,7 +38,7 @@ const { values } = parseArgs({
     only: {
       type: 'string',
       default:
-        'get,put,cache,index,million,large,disk-reads,cluster,convergence,anti-entropy,graves,looking,similarity,metering,archive'
+        'get,put,cache,index,million,large,disk-reads,cluster,convergence,anti-entropy,graves,looking,similarity,metering,archive,slow-uploads'
     },
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '4' },
@@ -106,6 +107,7 @@ function sections(scratch: string, cache: string): Record<string, () => Promise<
     graves: () => measureGraves(scratch, values.big ? 10_000_000 : 1_000_000),
     looking: () => measureLooking(scratch),
     metering: () => measureMetering(scratch),
+    'slow-uploads': () => measureSlowUploads(scratch),
     archive: () => measureArchive(join(scratch, 'archive'), init.rounds),
     similarity: () =>
       measureSimilarity(scratch, values.big ? { count: 100_000, dimension: 1_024 } : { count: 20_000, dimension: 256 })

@@ -98,12 +98,17 @@ describe('a client that goes away', () => {
     })
     await restart({ photos: photos => wrapped(photos, { open, openHot: () => undefined }) })
     const id = await putPhoto(pattern(100, 1))
-    // The second one waits behind the first and has no socket of its own.
-    const connection = await RawConnection.open(http.port, { pauseReads: true })
-    connection.write(get(`/photo/${id}`).repeat(2))
-    await expect.poll(() => opened).toBe(2)
-    connection.destroy()
-    await expect.poll(() => closed).toBe(2)
+    // those behind the first have to wait for it, and cost nothing
+    for (const count of [1, 2, 1_000]) {
+      const connection = await RawConnection.open(http.port, { pauseReads: true })
+      connection.write(get(`/photo/${id}`).repeat(count))
+      await expect.poll(() => opened).toBe(1)
+      await http.client.request('GET', '/health')
+      connection.destroy()
+      await expect.poll(() => closed).toBe(1)
+      expect(opened).toBe(1)
+      opened = closed = 0
+    }
   })
 
   test('amid a long answer: the reading of bytes stops', async () => {
@@ -126,6 +131,16 @@ describe('a slow client', () => {
     connection.write(put(100)).write('some')
     expect(await connection.untilClosed()).toMatch(/^HTTP\/1.1 408 [\s\S]*ERR_REQUEST_TIMEOUT/)
     expect(http.store.needles.length).toBe(0)
+  })
+
+  test('keeps no other from uploading, however many there are and however much they said they would send', async () => {
+    await restart({ maxUploadBytes: 2 ** 30 })
+    const slow = await Promise.all(Array.from({ length: 80 }, () => RawConnection.open(http.port)))
+    for (const connection of slow) connection.write(put(100_000_000)).write('some')
+    await http.client.request('GET', '/health')
+    const answer = await http.client.request('PUT', '/v1/photos', { body: pattern(3_000_000, 1) })
+    expect(answer.status).toBe(201)
+    for (const connection of slow) connection.destroy()
   })
 
   test('whose JSON or form stalls gets 408 as well', async () => {
@@ -202,8 +217,9 @@ describe('a slow client', () => {
     for (const request of [get(`/photo/${small}`).repeat(60), get(`/photo/${big}`)]) {
       const connection = await RawConnection.open(http.port, { pauseReads: true })
       connection.write(request)
+      // a connection of the client's own may be cut or there still
       await expect.poll(() => http.connectionCount()).toBeLessThanOrEqual(1)
-      expect(http.store.leases).toBe(0)
+      await expect.poll(() => http.store.leases).toBe(0)
       connection.destroy()
     }
   })
@@ -316,6 +332,27 @@ describe('one connection', () => {
     connection.write(requests.join(''))
     await connection.until(() => answersOf(connection.received).length === 5)
     expect(answersOf(connection.received).map(answer => answer.status)).toEqual([200, 404, 206, 201, 200])
+    connection.destroy()
+  })
+
+  test('takes any number of requests at once, and works on one after the other', async () => {
+    let running = 0
+    let mostRunning = 0
+    const list: HttpFixture['photos']['list'] = async query => {
+      mostRunning = Math.max(mostRunning, ++running)
+      const page = await http.photos.list(query)
+      running--
+      return page
+    }
+    await restart({ photos: photos => wrapped(photos, { list }) })
+    await putPhoto(pattern(10, 1))
+    const connection = await RawConnection.open(http.port)
+    connection.write(`${put(3)}abc${get('/photos?limit=1000')}`.repeat(200))
+    await connection.until(() => answersOf(connection.received).length === 400)
+    expect(mostRunning).toBe(1)
+    expect(answersOf(connection.received).map(({ status }) => status)).toEqual(Array(200).fill([201, 200]).flat())
+    connection.write(get('/health'))
+    await connection.until(() => answersOf(connection.received).length === 401)
     connection.destroy()
   })
 

@@ -30,6 +30,7 @@ import type { HttpTimeouts } from '../../src/http/wire/timeouts.js'
 import { PhotoCache } from '../../src/photos/photo-cache.js'
 import { PhotoReader } from '../../src/photos/photo-reader.js'
 import { Photos } from '../../src/photos/photos.js'
+import { UploadSpool } from '../../src/photos/upload-spool.js'
 import { Similarity } from '../../src/search/similarity.js'
 import { LaidOut } from '../../src/store/laid-out.js'
 import { dataDraft } from '../../src/store/photo-needles.js'
@@ -158,6 +159,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       writer,
       reader,
       cache,
+      spool: await uploadSpool(),
       actor,
       log,
       logicalVolume: () => store.volume,
@@ -342,4 +344,11 @@ export function wrapped(photos: Photos, methods: Partial<Photos>): Photos {
       return typeof value === 'function' ? value.bind(target) : value
     }
   })
+}
+
+async function uploadSpool(): Promise<UploadSpool> {
+  const fileSystem = new SimulatedFileSystem(new SimulatedDisk({ folders: ['/data'] }))
+  const spool = new UploadSpool({ fileSystem, clock: systemClock, admit: async () => {} }, { folder: '/data' })
+  await spool.start()
+  return spool
 }

@@ -13,6 +13,8 @@ import type { TlsPair } from './tls-files.js'
 
 const HEADER_BYTES_MAX = 16 * 1024
 const CONNECTIONS_MAX = 4_096
+/** Requests that may wait on a connection; one read from the socket may bring more. */
+const PIPELINED_MAX = 16
 /** Bytes per socket read. Node's default of 16 KiB would pause bodies four times as often. */
 const BODY_BUFFER_BYTES = 64 * 1024
 
@@ -38,8 +40,19 @@ export interface NodeServerComponents {
  */
 export function createNodeServer(components: NodeServerComponents, timeouts: HttpTimeouts, tls?: TlsPair): Server {
   const { bodies, clientErrors, ids, clock, log, onProblem, hot, cold } = components
+  const pipelined = new PipelinedRequests()
 
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    const { socket } = request
+    // Node gives a connection to one response at a time, in order; none of the others is worked on until then.
+    if (response.socket === null) {
+      pipelined.add(socket)
+      response.once('socket', () => {
+        pipelined.remove(socket)
+        onRequest(request, response)
+      })
+      return
+    }
     if (!server.listening) {
       onProblem('ERR_STOPPING')
       const problem = problemOf(new SheafError('ERR_STOPPING'), log)
@@ -50,7 +63,6 @@ export function createNodeServer(components: NodeServerComponents, timeouts: Htt
     }
     if (hot(request, response)) return
     response.setHeader(REQUEST_ID_HEADER, ids.of(request.rawHeaders))
-    const { socket } = request
     clientErrors.noteResponse(socket, response)
     response.on('timeout', () => {
       // Unsent bytes mean that the client does not read; without any, the answer is still being computed.
@@ -76,11 +88,26 @@ export function createNodeServer(components: NodeServerComponents, timeouts: Htt
   server.on('clientError', (error: Error, socket: Socket) => clientErrors.handle(error, socket))
   server.maxConnections = CONNECTIONS_MAX
   server.timeout = timeouts.answerStallMs
-  // Every pipelined answer listens for the end of its connection.
-  server.on('connection', socket => socket.setMaxListeners(0))
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
     bodies.expectContinue(request, response)
     onRequest(request, response)
   })
   return server
+}
+
+/** Counts the requests of each connection that wait for the one before them, and takes in no more while there are many. */
+class PipelinedRequests {
+  readonly #counts = new WeakMap<Socket, number>()
+
+  add(socket: Socket): void {
+    const count = (this.#counts.get(socket) ?? 0) + 1
+    this.#counts.set(socket, count)
+    if (count === PIPELINED_MAX) socket.pause()
+  }
+
+  remove(socket: Socket): void {
+    const count = (this.#counts.get(socket) ?? 0) - 1
+    this.#counts.set(socket, count)
+    if (count === PIPELINED_MAX - 1) socket.resume()
+  }
 }

@@ -5,10 +5,13 @@ import { newActorId } from '../../../src/domain/ids.js'
 import { PhotoCache, type PhotoCacheInit } from '../../../src/photos/photo-cache.js'
 import { PhotoReader, type PhotoReaderComponents } from '../../../src/photos/photo-reader.js'
 import { Photos, type PhotosComponents, type PhotosInit } from '../../../src/photos/photos.js'
+import { UploadSpool } from '../../../src/photos/upload-spool.js'
 import { RecordWriter } from '../../../src/store/record-writer.js'
 import { MemoryNeedleStore } from '../../support/memory-needle-store.js'
 import { SeededRandom } from '../../support/seeded-random.js'
 import { SimulatedClock } from '../../support/simulated-clock.js'
+import { SimulatedDisk } from '../../support/simulated-disk.js'
+import { SimulatedFileSystem } from '../../support/simulated-file-system.js'
 import { MemoryDatabaseSource } from '../directory/memory-database.js'
 
 /** Small, so that a few kilobytes make a chunked blob. */
@@ -22,13 +25,16 @@ export interface PhotosFixture {
   readonly cache: PhotoCache
   readonly components: PhotosComponents
   readonly hybridClock: HybridClock
+  /** Where uploads are that memory has no room for. */
+  readonly spoolDisk: SimulatedDisk
 }
 
 /** The real service and directory over a needle store and a database in memory. */
 export async function photosFixture(
   init: Partial<PhotosInit> = {},
   overrides: Pick<PhotosComponents, 'copies'> & Pick<PhotoReaderComponents, 'remote'> = {},
-  cacheInit: PhotoCacheInit = { bytesMax: 0, ttlMs: 1 }
+  cacheInit: PhotoCacheInit = { bytesMax: 0, ttlMs: 1 },
+  spoolFilesMax = 64
 ): Promise<PhotosFixture> {
   const clock = new SimulatedClock()
   const random = new SeededRandom(1)
@@ -42,7 +48,14 @@ export async function photosFixture(
   const store = new MemoryNeedleStore({ epoch: newActorId(random), onCommit: group => directory.apply(group) })
   const actor = () => store.epoch
   const cache = new PhotoCache({ store, clock }, cacheInit)
+  const spoolDisk = new SimulatedDisk()
+  const spool = new UploadSpool(
+    { fileSystem: new SimulatedFileSystem(spoolDisk), clock, admit: async () => {} },
+    { folder: '/data', filesMax: spoolFilesMax }
+  )
+  await spool.start()
   const components: PhotosComponents = {
+    spool,
     store,
     directory,
     clock,
@@ -61,7 +74,7 @@ export async function photosFixture(
     requireCookie: false,
     ...init
   })
-  return { photos, store, directory, clock, cache, components, hybridClock }
+  return { photos, store, directory, clock, cache, components, hybridClock, spoolDisk }
 }
 
 /** A body that yields the pieces and records whether it was closed early. */

@@ -1,10 +1,16 @@
 import { hash } from 'node:crypto'
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { SheafError } from '../../../src/core/errors.js'
+import type { File } from '../../../src/core/file-system.js'
 import type { ActorId } from '../../../src/domain/ids.js'
 import { FLAG_CHUNK } from '../../../src/domain/needle.js'
 import type { UploadOptions } from '../../../src/photos/photo-types.js'
+import { UploadSpool } from '../../../src/photos/upload-spool.js'
 import { noiseBytes, tinyJpeg } from '../../support/photo-maker.js'
+import { SimulatedClock } from '../../support/simulated-clock.js'
+import { SimulatedDisk } from '../../support/simulated-disk.js'
+import { SimulatedFileSystem } from '../../support/simulated-file-system.js'
 import { bodyOf, CHUNK_BYTES, collect, Gate, photosFixture, TestBody } from './photos-fixture.js'
 
 const MIB = 1 << 20
@@ -205,29 +211,15 @@ describe('memory in flight', () => {
       yield Buffer.alloc(CHUNK_BYTES + 1)
       throw new SheafError('ERR_TRUNCATED_BODY')
     }
-    const first = photos.upload(broken(), {}).catch(err => err.code)
+    let outcome: unknown = 'under way'
+    const upload = photos.upload(broken(), {}).catch(err => {
+      outcome = err.code
+    })
     await turns()
-    const next = bodyOf(Buffer.alloc(CHUNK_BYTES))
-    const second = photos.upload(next, {})
-    await turns()
-    expect(next.pulled).toBe(0)
+    expect(outcome).toBe('under way')
     gate.open()
-    expect(await first).toBe('ERR_TRUNCATED_BODY')
-    await second
-  })
-
-  test('uploads beyond the budget are not read until others end; one too many is refused', async () => {
-    const { photos, store } = await photosFixture({ uploadsInFlightBytesMax: 2 * CHUNK_BYTES })
-    const gate = new Gate()
-    store.beforeAppend = () => gate.opened
-    const bodies = Array.from({ length: 2 + 1_024 }, (_, i) => bodyOf(noiseBytes(i, CHUNK_BYTES), CHUNK_BYTES))
-    const uploads = bodies.map(body => photos.upload(body, {}))
-    await turns()
-    expect(bodies.map(body => body.pulled)).toEqual([1, 1, ...Array.from({ length: 1_024 }, () => 0)])
-    await expect(photos.upload(bodyOf(Buffer.from('x')), {})).rejects.toMatchObject({ code: 'ERR_OVERLOADED' })
-    gate.open()
-    await Promise.all(uploads)
-    expect((await photos.list({})).total).toBe(bodies.length)
+    await upload
+    expect(outcome).toBe('ERR_TRUNCATED_BODY')
   })
 
   test('many large uploads at once finish although their buffers do not fit together', async () => {
@@ -235,6 +227,119 @@ describe('memory in flight', () => {
     const blobs = Array.from({ length: 8 }, (_, i) => noiseBytes(i, 9 * CHUNK_BYTES + i))
     const receipts = await Promise.all(blobs.map(blob => photos.upload(bodyOf(blob), {})))
     for (const [i, { sha256 }] of receipts.entries()) expect(sha256).toBe(hash('sha256', blobs[i] as Uint8Array, 'hex'))
+  })
+
+  test('slow uploads that hold all memory keep no other from ending: it goes through a file', async () => {
+    const { photos, spoolDisk } = await photosFixture({ uploadsInFlightBytesMax: 2 * CHUNK_BYTES })
+    const gate = new Gate()
+    const slow = async function* (): AsyncGenerator<Uint8Array> {
+      yield noiseBytes(1, CHUNK_BYTES)
+      await gate.opened
+      yield noiseBytes(2, 10)
+    }
+    const slowOnes = [photos.upload(slow(), {}), photos.upload(slow(), {}), photos.upload(slow(), {})]
+    await turns()
+    for (const byteCount of [1, CHUNK_BYTES - 1, CHUNK_BYTES, 5 * CHUNK_BYTES + 17]) {
+      const bytes = noiseBytes(3, byteCount)
+      const { photoId, sha256, contentType } = await photos.upload(bodyOf(bytes, 300), { contentType: 'image/gif' })
+      expect([sha256, contentType]).toEqual([hash('sha256', bytes, 'hex'), 'image/gif'])
+      const content = await photos.open(photoId, 'orig')
+      expect(await collect(content.stream(0, byteCount))).toEqual(bytes)
+    }
+    gate.open()
+    const receipts = await Promise.all(slowOnes)
+    expect(new Set(receipts.map(({ size }) => size))).toEqual(new Set([CHUNK_BYTES + 10]))
+    expect(spoolDisk.folder('/data/uploads').names()).toEqual([])
+  })
+
+  test('any memory will do', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat(4 * CHUNK_BYTES),
+        fc.array(
+          fc.record({
+            byteCount: fc.integer({ min: 1, max: 6 * CHUNK_BYTES }),
+            piece: fc.integer({ min: 1, max: 3_000 })
+          }),
+          {
+            minLength: 1,
+            maxLength: 5
+          }
+        ),
+        fc.boolean(),
+        async (uploadsInFlightBytesMax, blobs, isDeclared) => {
+          const { photos, spoolDisk } = await photosFixture({ uploadsInFlightBytesMax }, {}, undefined, 1)
+          const uploads = blobs.map(async ({ byteCount, piece }, i) => {
+            const bytes = noiseBytes(i, byteCount)
+            const options = isDeclared ? { declaredBytes: byteCount } : {}
+            const { photoId } = await photos.upload(bodyOf(bytes, piece), options)
+            const content = await photos.open(photoId, 'orig')
+            expect(await collect(content.stream(0, byteCount))).toEqual(bytes)
+          })
+          await Promise.all(uploads)
+          expect(spoolDisk.folder('/data/uploads').names()).toEqual([])
+        }
+      )
+    )
+  })
+
+  test('an upload waits five seconds for a file, and is refused then', async () => {
+    const { photos, clock } = await photosFixture({ uploadsInFlightBytesMax: 0 }, {}, undefined, 1)
+    const gate = new Gate()
+    const slow = async function* (): AsyncGenerator<Uint8Array> {
+      yield noiseBytes(1, 10)
+      await gate.opened
+    }
+    const first = photos.upload(slow(), {})
+    await turns()
+    const second = photos.upload(bodyOf(noiseBytes(2, 10)), {}).catch(err => err.code)
+    const third = clock.sleep(1).then(() => photos.upload(bodyOf(noiseBytes(3, 10)), {}))
+    await clock.advance(5_000)
+    expect(await second).toBe('ERR_OVERLOADED')
+    gate.open()
+    await first
+    expect((await third).size).toBe(10)
+    expect(clock.pending).toBe(0)
+  })
+
+  test.each([
+    ['write', 2 ** 40, 'ERR_DISK_WRITE'],
+    ['read', 2 ** 40, 'ERR_DISK_READ'],
+    ['sync', 100, 'ERR_DISK_FULL']
+  ] as const)(
+    'a disk that fails to %s and has %i bytes ends the upload, which gives back what it held',
+    async (operation, capacityBytes, code) => {
+      const { photos, spoolDisk } = await photosFixture({ uploadsInFlightBytesMax: 0 }, {}, undefined, 1)
+      spoolDisk.fail(operation)
+      spoolDisk.capacityBytes = capacityBytes
+      for (let i = 0; i < 3; i++)
+        await expect(photos.upload(bodyOf(noiseBytes(1, 3_000)), {})).rejects.toMatchObject({ code })
+      spoolDisk.heal()
+      spoolDisk.capacityBytes = 2 ** 40
+      expect((await photos.upload(bodyOf(noiseBytes(1, 3_000)), {})).size).toBe(3_000)
+    }
+  )
+
+  test('what the disk changed meanwhile is not taken for the photo', async () => {
+    const fileSystem = new SimulatedFileSystem(new SimulatedDisk({ folders: ['/data'] }))
+    const spool = new UploadSpool(
+      { fileSystem, clock: new SimulatedClock(), admit: async () => {} },
+      { folder: '/data' }
+    )
+    await spool.start()
+    let written: File | undefined
+    const { open } = fileSystem
+    fileSystem.open = async (path, mode) => {
+      written = await open.call(fileSystem, path, mode)
+      return written
+    }
+    const file = await spool.open(100)
+    await file.append(noiseBytes(1, 60))
+    await file.append(noiseBytes(2, 40))
+    expect(await file.read()).toEqual(Buffer.concat([noiseBytes(1, 60), noiseBytes(2, 40)]))
+    await written?.write([Uint8Array.of(1)], 70)
+    await expect(file.read()).rejects.toMatchObject({ code: 'ERR_DISK_READ' })
+    await file.close()
   })
 
   test('refused uploads release their memory', async () => {
