@@ -20,6 +20,7 @@ import type {
   NeedleLocation,
   NeedleStore
 } from './needle-store.js'
+import { RangeReaders } from './range-readers.js'
 import {
   holdsNeedles,
   type RecoveryReport,
@@ -57,6 +58,7 @@ export class VolumeSet implements NeedleStore, Startable {
   readonly #components: VolumeSetComponents
   readonly #init: VolumeSetInit
   readonly #pool = new BufferPool(IDLE_BUFFER_BYTES_MAX)
+  readonly #rangeReaders = new RangeReaders()
   readonly #index = new NeedleIndex()
   readonly #folder: VolumeFolder
   readonly #writer: LogWriter
@@ -353,7 +355,7 @@ export class VolumeSet implements NeedleStore, Startable {
   #volumeIn(opened: VolumeFile, superblock: Superblock | undefined): Volume {
     const { fileSystem, clock, log } = this.#components
     return new Volume(
-      { fileSystem, clock, log, pool: this.#pool },
+      { fileSystem, clock, log, pool: this.#pool, rangeReaders: this.#rangeReaders },
       { ...opened, number: this.#freeNumber(), superblock }
     )
   }

@@ -31,13 +31,13 @@ import {
 } from './index-file.js'
 import { checkBlock, checkFrame, checkNeedle, type NeedleExpectation, needleTailBytes } from './needle-check.js'
 import type { CommittedNeedle, DurableGroup, NeedleDraft, NeedleLease } from './needle-store.js'
+import type { RangeReaders } from './range-readers.js'
 import { type ScanEvent, type ScanPace, scanVolume } from './volume-scan.js'
 
 /** A segment is written to the index file when this much is missing from it: about what a start after a crash must scan. */
 const INDEX_PENDING_ROWS_MAX = 4096
 const INDEX_PENDING_BYTES_MAX = 32 * 1024 * 1024
 /** Blocks per read of a streamed range: 1 MiB. */
-const RANGE_READ_BLOCKS = 16
 const RAW_READ_BYTES = 256 * 1024
 
 /** `active`: takes appends. `failed`: a write or sync failed, so it grows no more. `closed`: all others. */
@@ -62,6 +62,7 @@ export interface VolumeComponents {
   readonly clock: Clock
   readonly log: Logger
   readonly pool: BufferPool
+  readonly rangeReaders: RangeReaders
 }
 
 export interface VolumeInit {
@@ -213,10 +214,13 @@ export class Volume {
     end: number
   ): AsyncGenerator<Uint8Array> {
     const expected = { identity, seed: this.seed, offset, length }
+    const { rangeReaders } = this.#components
     this.#readers++
+    rangeReaders.begin()
     try {
       yield* this.#verifiedRange(expected, start, end)
     } finally {
+      rangeReaders.end()
       await this.#releaseReader()
     }
   }
@@ -226,9 +230,10 @@ export class Volume {
     const dataAt = offset + NEEDLE_HEADER_BYTES
     const checksums = await this.#readFrame(expected)
     const lastBlock = Math.ceil(end / BLOCK_BYTES)
-    for (let block = Math.floor(start / BLOCK_BYTES); block < lastBlock; block += RANGE_READ_BLOCKS) {
+    for (let block = Math.floor(start / BLOCK_BYTES), blocks = 0; block < lastBlock; block += blocks) {
+      blocks = this.#components.rangeReaders.blocks
       const from = block * BLOCK_BYTES
-      const to = Math.min(length, (block + RANGE_READ_BLOCKS) * BLOCK_BYTES, lastBlock * BLOCK_BYTES)
+      const to = Math.min(length, (block + blocks) * BLOCK_BYTES, lastBlock * BLOCK_BYTES)
       const piece = await this.#trackRead(expected, async () => {
         const bytes = await this.#fill(Buffer.allocUnsafeSlow(to - from), expected, dataAt + from)
         for (let at = 0; at < bytes.byteLength; at += BLOCK_BYTES) {

@@ -74,6 +74,35 @@ describe('volumes', () => {
     }
   })
 
+  it('readers of ranges hold less each, the more there are, and get the right bytes', async () => {
+    const fixture = new VolumeFixture({ volumeBytes: 8_000_000 })
+    const volumes = await fixture.start()
+    const photos: Photos = new Map()
+    await put(fixture, volumes, photos, 3_000_000)
+    const [id, bytes] = [...photos][0] as [PhotoId, Uint8Array]
+    const location = only(volumes.locate(identityOf(id)))
+    const open = () => volumes.readRange(location, identityOf(id), 0, bytes.byteLength)[Symbol.asyncIterator]()
+    for (const [count, pieceBytes] of [
+      [1, 1_048_576],
+      [64, 1_048_576],
+      [200, 5 * 65_536],
+      [1_500, 65_536]
+    ] as const) {
+      const readers = Array.from({ length: count }, open)
+      const first = await Promise.all(readers.map(reader => reader.next()))
+      // the first ones began when there were few
+      expect(first.at(-1)?.value?.byteLength, `${count} readers`).toBe(pieceBytes)
+      const parts: Uint8Array[] = [first[0]?.value as Uint8Array]
+      for await (const part of { [Symbol.asyncIterator]: () => readers[0] as AsyncIterator<Uint8Array> })
+        parts.push(part)
+      expect(Buffer.concat(parts).equals(bytes)).toBe(true)
+      for (const reader of readers) await reader.return?.()
+    }
+    const [alone] = [open()]
+    expect((await alone.next()).value?.byteLength).toBe(1_048_576)
+    await alone.return?.()
+  })
+
   it('appends of one moment share a sync', async () => {
     const fixture = new VolumeFixture()
     const volumes = await fixture.start()
