@@ -303,6 +303,7 @@ describe('the archive', () => {
     const wrong = faults(['--archive-bucket=b', '--archive-credentials=/c', '--archive-key=/k'], {}, texts)
     expect(wrong).toHaveLength(2)
     expect(wrong.join()).not.toMatch(/only-one-line|too short/)
+    expect(faults(['--archive-bucket=b', '--archive-endpoint=http://:secret@x'], IN_ENVIRONMENT)).toHaveLength(1)
     expect(faults(['--archive-bucket=b', '--archive-prefix=/a', '--archive-endpoint=ftp://x'], IN_ENVIRONMENT)).toEqual(
       [
         expect.stringMatching(/^--archive-endpoint must be a URL/),
