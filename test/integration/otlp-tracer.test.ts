@@ -41,7 +41,10 @@ test.each<[string, RequestListener]>([
 })
 
 test('what a collector says is bounded in the log', async () => {
-  const lines = await stopWith((_, response) => void response.writeHead(400).end('x'.repeat(100_000)), async () => {})
+  const lines = await stopWith(
+    (_, response) => void response.writeHead(400).end('x'.repeat(100_000)),
+    async () => {}
+  )
   expect(lines).toMatchObject([{ code: 400, spans: 1 }])
   expect(JSON.stringify(lines).length).toBeLessThan(1_000)
 })
