@@ -46,8 +46,10 @@ export class FolderObjectStore implements ObjectStore {
     })
   }
 
+  /** Looks only where such names can be: what else lies in the folder, as in that of a whole disk, is nobody's business. */
   async *list(prefix: string, signal: AbortSignal): AsyncGenerator<StoredObject> {
-    const names = await this.#run(signal, () => this.#namesIn('', 0))
+    const folders = prefix.split('/').slice(0, -1)
+    const names = await this.#run(signal, () => this.#namesIn(folders.join('/'), folders.length))
     for (const name of names) if (name.startsWith(prefix)) yield { name, modifiedMs: 0 }
   }
 
