@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { furthest, type HeadName } from '../archive/archived-volume.js'
-import { BACKED_UP_FILES, BACKUPS_PREFIX, backupName, encodeBackup } from '../archive/node-backup.js'
+import { BACKED_UP_FILES, backupName, backupNames, encodeBackup } from '../archive/node-backup.js'
 import { readBackup } from '../archive/restore-folder.js'
 import type { VolumeArchive } from '../archive/volume-archive.js'
 import type { Clock } from '../core/clock.js'
@@ -196,7 +196,7 @@ export class Backup {
   }
 
   async #requireOwn(archive: VolumeArchive, signal: AbortSignal): Promise<void> {
-    const names = await archive.documents(BACKUPS_PREFIX, signal)
+    const names = await backupNames(archive, signal)
     if (names.every(name => name === backupName(this.#init.nodeId))) return
     throw new SheafError('ERR_ARCHIVE_REFUSED', 'this is the backup of another node; give each node a place of its own')
   }

@@ -3,7 +3,7 @@ import { SheafError, systemErrorCode } from '../core/errors.js'
 import { type File, type FileSystem, makeDurableDirectory } from '../core/file-system.js'
 import type { Progress } from '../core/progress.js'
 import { type ArchivedVolume, furthest } from './archived-volume.js'
-import { BACKUPS_PREFIX, backupName, decodeBackup, IDENTITY_FILE, type NodeBackup } from './node-backup.js'
+import { backupName, backupNames, decodeBackup, IDENTITY_FILE, type NodeBackup } from './node-backup.js'
 import type { VolumeArchive } from './volume-archive.js'
 
 export interface RestoreReport {
@@ -15,7 +15,7 @@ export interface RestoreReport {
 
 /** @returns the one node's backup in the archive. @throws `ERR_NOT_FOUND`; what reading throws */
 export async function readBackup(archive: VolumeArchive, signal: AbortSignal): Promise<NodeBackup> {
-  const [name, another] = await archive.documents(BACKUPS_PREFIX, signal)
+  const [name, another] = await backupNames(archive, signal)
   if (name === undefined) throw new SheafError('ERR_NOT_FOUND', 'there is no backup of a node')
   if (another !== undefined)
     throw new SheafError(
