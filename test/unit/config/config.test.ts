@@ -235,7 +235,7 @@ test('the names follow one rule, with one exception of the contract and those of
   expect(settingNames('otlp')).toEqual({ flag: '--otlp', environment: 'OTEL_EXPORTER_OTLP_ENDPOINT', key: 'otlp' })
 })
 
-describe('the archive', () => {
+describe('the archive, and secrets', () => {
   const configOf = (args: readonly string[], environment: Record<string, string> = {}, texts = {}) =>
     loadConfig({
       args,
@@ -310,6 +310,20 @@ describe('the archive', () => {
         expect.stringMatching(/^--archive-prefix must be up to 200/)
       ]
     )
+  })
+
+  test('a secret is text, whatever an editor puts around it', () => {
+    const flags = ['--cluster-key=/k', '--archive-key=/k', '--metrics-token-file=/k']
+    for (const text of [`\uFEFF${KEY}\r\n`, `\r\n  ${KEY}\t`]) {
+      const { clusterKeys, archiveKeyLines, metricsToken } = configOf(flags, {}, { '/k': text })
+      expect([clusterKeys, archiveKeyLines, metricsToken]).toEqual([[KEY], [KEY], KEY])
+    }
+    for (const text of ['\uFFFD'.repeat(64), Buffer.from(KEY, 'utf16le').toString()])
+      expect(faults(flags, {}, { '/k': text }).map(fault => fault.split(' ')[0])).toEqual([
+        '--cluster-key',
+        '--metrics-token-file',
+        '--archive-key'
+      ])
   })
 })
 
