@@ -9,7 +9,7 @@ import type { FileSystem } from './core/file-system.js'
 export async function restoreBackup(
   components: { readonly clock: Clock; readonly fileSystem: FileSystem },
   sources: Pick<ConfigSources, 'environment' | 'readTextFile'>,
-  { target, folder, keyFile, sameIdentity, damaged, admit, progress, signal }: RestoreOptions
+  { target, folder, keyFile, sameIdentity, admit, progress, signal }: RestoreOptions
 ): Promise<RestoredFolder> {
   const args = ['--data', folder, ...(keyFile === undefined ? [] : ['--archive-key', keyFile])]
   const { archive: s3, archiveKeyLines: keyLines } = loadConfig({ ...sources, args, hostName: '' })
@@ -17,7 +17,7 @@ export async function restoreBackup(
   try {
     const backup = await readBackup(archive, signal)
     if (sameIdentity) await admit(backup.nodeId)
-    return await restoreFolder({ ...components, archive }, { backup, folder, sameIdentity, damaged }, progress, signal)
+    return await restoreFolder({ ...components, archive }, { backup, folder, sameIdentity }, progress, signal)
   } finally {
     archive.close()
   }

@@ -1,31 +1,16 @@
 import { join } from 'node:path'
-import { hasCode, SheafError, systemErrorCode } from '../core/errors.js'
+import { SheafError, systemErrorCode } from '../core/errors.js'
 import { type File, type FileSystem, makeDurableDirectory } from '../core/file-system.js'
 import type { Progress } from '../core/progress.js'
-import { furthest } from './archived-volume.js'
+import { type ArchivedVolume, furthest } from './archived-volume.js'
 import { backupName, backupNames, decodeBackup, IDENTITY_FILE, type NodeBackup } from './node-backup.js'
 import type { VolumeArchive } from './volume-archive.js'
-
-/** Faults that a report names; the others are like them. */
-const FAULTS_MAX = 100
 
 export interface RestoreReport {
   readonly nodeId: string
   readonly takenAtMs: number
   readonly volumes: number
   readonly bytes: number
-  /** What was left out, in words. */
-  readonly faults: readonly string[]
-}
-
-export interface RestoreFolderInit {
-  readonly backup: NodeBackup
-  /** Must not be there, or be empty. */
-  readonly folder: string
-  /** False: the node that starts on it gets a new key. */
-  readonly sameIdentity: boolean
-  /** Leaves out what is damaged: in a volume it becomes a hole, which other nodes fill if they can. */
-  readonly damaged: boolean
 }
 
 /** @returns the one node's backup in the archive. @throws `ERR_NOT_FOUND`; what reading throws */
@@ -48,11 +33,13 @@ export async function readBackup(archive: VolumeArchive, signal: AbortSignal): P
 /**
  * Makes a data folder of a backup, beside its place at first, so that one that was not finished is not taken for a folder.
  *
+ * @param folder - must not be there, or be empty
+ * @param sameIdentity - false: the node that starts on it gets a new key
  * @throws `ERR_USAGE` when the folder has something in it; `ERR_ARCHIVE_DAMAGED` when a volume is missing or damaged
  */
 export async function restoreFolder(
   { archive, fileSystem }: { readonly archive: VolumeArchive; readonly fileSystem: FileSystem },
-  { backup, folder, sameIdentity, damaged }: RestoreFolderInit,
+  { backup, folder, sameIdentity }: { backup: NodeBackup; folder: string; sameIdentity: boolean },
   progress: (progress: Progress) => void,
   signal: AbortSignal
 ): Promise<RestoreReport> {
@@ -60,39 +47,26 @@ export async function restoreFolder(
   const making = `${folder}.restoring`
   await fileSystem.removeDirectory(making)
   await makeDurableDirectory(fileSystem, join(making, 'volumes'))
-  const faults: string[] = []
-  const leaveOut = (err: unknown): void => {
-    if (!hasCode(err, 'ERR_ARCHIVE_DAMAGED')) throw err
-    if (!damaged)
-      throw new SheafError('ERR_ARCHIVE_DAMAGED', `${err.message}; --damaged restores the rest`, { cause: err })
-    if (faults.length < FAULTS_MAX) faults.push(err.message)
-  }
   const heads = furthest(await archive.heads(signal))
   for (const [volume, end] of backup.ends)
     if ((heads.get(volume)?.end ?? 0) < end)
-      leaveOut(
-        new SheafError('ERR_ARCHIVE_DAMAGED', `volume ${volume} is missing in the backup, or shorter than it was`)
-      )
+      throw new SheafError('ERR_ARCHIVE_DAMAGED', `volume ${volume} is missing in the backup, or shorter than it was`)
   const total = [...heads.values()].reduce((sum, { end }) => sum + end, 0)
-  let [volumes, bytes] = [0, 0]
+  let bytes = 0
   for (const head of heads.values()) {
-    const archived = await archive.read(head, signal).catch(leaveOut)
-    if (archived === undefined) continue
+    const archived = await archive.read(head, signal)
     const file = await fileSystem.open(join(making, 'volumes', `${head.volume}.volume`), 'create')
     try {
       await write(file, archived.superblock, 0)
-      for (const piece of archived.pieces) {
-        const content = await archive.piece(archived, piece, signal).catch(leaveOut)
-        if (content === undefined) continue
-        await write(file, content, piece.from)
-        bytes += content.byteLength
+      for await (const { at, piece } of piecesOf(archive, archived, signal)) {
+        await write(file, piece, at)
+        bytes += piece.byteLength
         progress({ done: bytes, total, unit: 'bytes' })
       }
       await file.sync()
     } finally {
       await file.close()
     }
-    volumes++
   }
   for (const [name, content] of backup.files)
     if (name !== IDENTITY_FILE || sameIdentity) await fileSystem.writeFileAtomic(join(making, name), content)
@@ -100,7 +74,15 @@ export async function restoreFolder(
   await fileSystem.removeDirectory(folder)
   await fileSystem.rename(making, folder)
   await fileSystem.syncDirectory(join(folder, '..'))
-  return { nodeId: backup.nodeId, takenAtMs: backup.takenAtMs, volumes, bytes, faults }
+  return { nodeId: backup.nodeId, takenAtMs: backup.takenAtMs, volumes: heads.size, bytes }
+}
+
+async function* piecesOf(
+  archive: VolumeArchive,
+  archived: ArchivedVolume,
+  signal: AbortSignal
+): AsyncGenerator<{ at: number; piece: Uint8Array }> {
+  for (const piece of archived.pieces) yield { at: piece.from, piece: await archive.piece(archived, piece, signal) }
 }
 
 async function write(file: File, bytes: Uint8Array, at: number): Promise<void> {

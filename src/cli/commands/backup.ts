@@ -3,7 +3,7 @@ import { hasCode, SheafError } from '../../core/errors.js'
 import type { Progress } from '../../core/progress.js'
 import type { CommandSet } from '../shell/command-set.js'
 import { fieldLines } from '../shell/field-lines.js'
-import { humanBytes, humanTime, printable } from '../shell/human.js'
+import { humanBytes, humanTime } from '../shell/human.js'
 import { type ExitCode, printJson, type Session } from '../shell/session.js'
 import { runJob } from './jobs.js'
 import type { ClusterAnswer } from './members.js'
@@ -15,8 +15,6 @@ export interface RestoreOptions {
   readonly folder: string
   readonly keyFile: string | undefined
   readonly sameIdentity: boolean
-  /** Leaves out what is damaged. */
-  readonly damaged: boolean
   /** Throws unless the node whose backup it is may come back with its identity. */
   readonly admit: (nodeId: string) => Promise<void>
   readonly progress: (progress: Progress) => void
@@ -28,8 +26,6 @@ export interface RestoredFolder {
   readonly takenAtMs: number
   readonly volumes: number
   readonly bytes: number
-  /** What was left out, in words. */
-  readonly faults: readonly string[]
 }
 
 /** Makes a data folder of a backup. It needs what only nodes need, so `main.ts` brings it along. */
@@ -53,7 +49,6 @@ export function addBackup(commands: CommandSet, restoreBackup: RestoreBackup): v
     .requiredOption('--data <dir>', 'the data folder to make')
     .option('--archive-key <file>', 'the key file of the backup (SHEAF_ARCHIVE_KEY_FILE)')
     .option('--same-identity', 'as the same node, which must be gone for good; default: as a new one')
-    .option('--damaged', 'leave out what is damaged in the backup, and exit 1; default: restore nothing then')
     .action(
       commands.action((session: Session, target: string, options: Options) =>
         restore(session, target, options, restoreBackup)
@@ -65,13 +60,12 @@ interface Options {
   readonly data: string
   readonly archiveKey?: string
   readonly sameIdentity?: boolean
-  readonly damaged?: boolean
 }
 
 async function restore(
   session: Session,
   target: string,
-  { data, archiveKey, sameIdentity = false, damaged = false }: Options,
+  { data, archiveKey, sameIdentity = false }: Options,
   restoreBackup: RestoreBackup
 ): Promise<ExitCode> {
   const { terminal, signal } = session
@@ -80,7 +74,6 @@ async function restore(
     folder: resolve(data),
     keyFile: archiveKey,
     sameIdentity,
-    damaged,
     admit: nodeId => requireGone(session, nodeId),
     progress: ({ done, total }) => terminal.live(`restoring ${humanBytes(done)} of ${humanBytes(total ?? done)}`),
     signal
@@ -95,13 +88,12 @@ async function restore(
       ['bytes', humanBytes(report.bytes)]
     ] as const
     for (const line of fieldLines(lines)) await terminal.print(line)
-    for (const fault of report.faults) terminal.note(`left out: ${printable(fault)}`)
     if (!sameIdentity)
       terminal.note(
         `the node that starts on it is a new member; remove the old one: sheaf member remove ${report.nodeId}`
       )
   }
-  return report.faults.length === 0 ? 0 : 1
+  return 0
 }
 
 /** Two nodes with one key are one too many. @throws `ERR_USAGE` */
