@@ -1,5 +1,6 @@
 import { basename } from 'node:path'
 import { type ArchiveConfig, type ArchiveSources, readArchiveConfig, readArchiveKeys } from './config/archive-config.js'
+import { isSecretLine, linesOf, readSecret, type SecretSources } from './config/secret-file.js'
 import { CONFIG_FILE, SETTINGS, type Setting, type SettingName, settingNames } from './config/settings.js'
 import { SheafError } from './core/errors.js'
 
@@ -80,8 +81,6 @@ const NO_MODEL = 'none'
 const CLUSTER_KEY_VARIABLE = 'SHEAF_CLUSTER_KEY'
 const CLUSTER_KEY_CHARACTERS_MIN = 16
 const METRICS_TOKEN_CHARACTERS_MIN = 16
-/** Control characters, and what stands for bytes that are not UTF-8: two keys of such bytes could read alike. */
-const NOT_TEXT = /[\p{Cc}\uFFFD]/u
 /** What decides whether others can reach a node, and whether any of them may join. */
 const OPENNESS: readonly SettingName[] = ['http', 'join', 'p2p', 'clusterKey', 'openCluster']
 const NEEDS_KEY =
@@ -118,8 +117,10 @@ export function loadConfig(sources: ConfigSources): Config {
     if (value === undefined) faults.push(fault(said, `must be ${ALL_SETTINGS[name].kind.allowed}`))
     else values.set(name, value)
   }
-  const clusterKeys = readClusterKeys(values.get('clusterKey') as string | undefined, sources, faults)
-  const metricsToken = readMetricsToken(values.get('metricsTokenFile') as string | undefined, sources, faults)
+  const noteFault: SecretSources['fault'] = (where, value, problem) => void faults.push({ where, value, problem })
+  const secrets = { ...sources, fault: noteFault }
+  const clusterKeys = readClusterKeys(values.get('clusterKey') as string | undefined, secrets)
+  const metricsToken = readMetricsToken(values.get('metricsTokenFile') as string | undefined, secrets)
   checkTls(given, faults)
 
   const get = <Name extends keyof Settings>(name: Name, fallback?: Settings[Name]): Settings[Name] => {
@@ -128,11 +129,10 @@ export function loadConfig(sources: ConfigSources): Config {
     return value as Settings[Name]
   }
   const archiveSources: ArchiveSources = {
-    ...sources,
+    ...secrets,
     get: name => values.get(name) as string | undefined,
     clusterName: get('clusterName'),
-    region: get('archiveRegion'),
-    fault: (where, value, problem) => faults.push({ where, value, problem })
+    region: get('archiveRegion')
   }
   const archive = readArchiveConfig(archiveSources)
   const archiveKeyLines = readArchiveKeys(archiveSources)
@@ -184,17 +184,14 @@ export function loadConfig(sources: ConfigSources): Config {
 }
 
 /** @returns undefined where no file is named */
-function readMetricsToken(path: string | undefined, sources: ConfigSources, faults: ConfigFault[]): string | undefined {
+function readMetricsToken(path: string | undefined, secrets: SecretSources): string | undefined {
   if (path === undefined) return undefined
   const where = settingNames('metricsTokenFile').flag
-  try {
-    const token = sources.readTextFile(path).trim()
-    if (token.length >= METRICS_TOKEN_CHARACTERS_MIN && /^[\x21-\x7e]+$/.test(token)) return token
-    const problem = `must hold one line of at least ${METRICS_TOKEN_CHARACTERS_MIN} characters of ASCII without spaces; \`openssl rand -hex 32\` makes one`
-    faults.push({ where, value: path, problem })
-  } catch (err) {
-    faults.push({ where, value: path, problem: `cannot be read: ${err instanceof Error ? err.message : String(err)}` })
-  }
+  const token = readSecret(where, path, secrets)?.trim()
+  if (token === undefined || (token.length >= METRICS_TOKEN_CHARACTERS_MIN && /^[\x21-\x7e]+$/.test(token)))
+    return token
+  const problem = `must hold one line of at least ${METRICS_TOKEN_CHARACTERS_MIN} characters of ASCII without spaces; \`openssl rand -hex 32\` makes one`
+  secrets.fault(where, path, problem)
   return undefined
 }
 
@@ -210,28 +207,19 @@ function checkTls(given: ReadonlyMap<SettingName, Given>, faults: ConfigFault[])
 /** From the file, a key a line, or from the environment. @returns undefined for a fault */
 function readClusterKeys(
   path: string | undefined,
-  sources: ConfigSources,
-  faults: ConfigFault[]
+  secrets: SecretSources & Pick<ConfigSources, 'environment'>
 ): readonly string[] | undefined {
   const { environment } = settingNames('clusterKey')
-  let text = sources.environment[CLUSTER_KEY_VARIABLE] ?? ''
-  if (path === undefined && text === '') return []
-  if (path !== undefined) {
-    try {
-      text = sources.readTextFile(path)
-    } catch (err) {
-      const problem = `cannot be read: ${err instanceof Error ? err.message : String(err)}`
-      faults.push({ where: `--cluster-key (${environment})`, value: path, problem })
-      return undefined
-    }
-  }
-  const keys = text.split('\n').flatMap(line => (line.trim() === '' ? [] : [line.trim()]))
-  const isKey = (line: string): boolean => line.length >= CLUSTER_KEY_CHARACTERS_MIN && !NOT_TEXT.test(line)
-  if (keys.length < 1 || keys.length > 2 || !keys.every(isKey)) {
+  const variable = secrets.environment[CLUSTER_KEY_VARIABLE] ?? ''
+  if (path === undefined && variable === '') return []
+  const text = path === undefined ? variable : readSecret(`--cluster-key (${environment})`, path, secrets)
+  if (text === undefined) return undefined
+  const keys = linesOf(text)
+  if (keys.length < 1 || keys.length > 2 || !keys.every(key => isSecretLine(key, CLUSTER_KEY_CHARACTERS_MIN))) {
     const problem =
       `must hold one or two lines of text, each of at least ${CLUSTER_KEY_CHARACTERS_MIN} characters; ` +
       'sheaf keygen makes a key'
-    faults.push({ where: path === undefined ? CLUSTER_KEY_VARIABLE : '--cluster-key', value: path, problem })
+    secrets.fault(path === undefined ? CLUSTER_KEY_VARIABLE : '--cluster-key', path, problem)
     return undefined
   }
   return keys

@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import { furthest, type HeadName } from '../archive/archived-volume.js'
-import { BACKED_UP_FILES, BACKUPS_PREFIX, backupName, encodeBackup } from '../archive/node-backup.js'
+import { BACKED_UP_FILES, backupName, backupNames, encodeBackup } from '../archive/node-backup.js'
 import { readBackup } from '../archive/restore-folder.js'
 import type { VolumeArchive } from '../archive/volume-archive.js'
 import type { Clock } from '../core/clock.js'
-import { hasCode, SheafError } from '../core/errors.js'
+import { hasCode, SheafError, systemErrorCode } from '../core/errors.js'
 import type { FileSystem } from '../core/file-system.js'
 import type { Logger } from '../core/log.js'
 import type { Progress } from '../core/progress.js'
@@ -116,6 +116,8 @@ export class Backup {
     const ends = new Map<VolumeId, number>()
     let heads = await archive.heads(signal)
     let byteCount = 0
+    // what was moved out of these is in what follows; of one that goes later, it may be in what was uploaded before
+    const replaced = this.#replacedIn(heads)
     const mine = volumes.volumes()
     for (const [i, volume] of mine.entries()) {
       progress({ done: i, total: mine.length, unit: 'volumes' })
@@ -124,8 +126,13 @@ export class Backup {
         if (volume.holes.length > 0) throw new SheafError('ERR_NEEDLE_CORRUPT', 'it has damage')
         heads = await uploader.upload(volume, heads, signal)
       } catch (err) {
-        if (!(err instanceof SheafError) || !err.code.startsWith('ERR_NEEDLE')) throw err
-        addFault(faults, volume.id, `${err.message}; repair this node, then back it up again`)
+        signal.throwIfAborted()
+        if (!isOfVolume(err)) throw err
+        const isGone = volumes.get(volume.id) === undefined
+        const fault = isGone
+          ? 'it was compacted meanwhile; run the backup again'
+          : `${err.message}; repair this node, then back it up again`
+        addFault(faults, volume.id, fault)
       }
       const end = this.#endIn(archive, heads, volume.id)
       if (end > 0) ends.set(volume.id, end)
@@ -135,7 +142,7 @@ export class Backup {
     const { nodeId } = this.#init
     const document = encodeBackup({ nodeId, takenAtMs: clock.now(), ends, files })
     await archive.putDocument(backupName(nodeId), document, signal)
-    if (faults.length === 0) await this.#removeRetired(archive, heads, signal)
+    if (faults.length === 0) for (const id of replaced) await archive.remove(id, signal)
     return { volumes: ends.size, bytes: byteCount, faults }
   }
 
@@ -166,11 +173,10 @@ export class Backup {
     return { volumes: heads.size, bytes: byteCount, faults }
   }
 
-  /** Takes away retired volumes, and what runs that ended early have left. */
+  /** Takes away what runs that ended early have left. */
   async #prune(...[archive, progress, signal]: Parameters<Task>): Promise<BackupReport> {
     await this.#requireOwn(archive, signal)
-    const heads = await this.#removeRetired(archive, await archive.heads(signal), signal)
-    const ids = [...furthest(heads).keys()]
+    const ids = [...furthest(await archive.heads(signal)).keys()]
     for (const [i, id] of ids.entries()) {
       progress({ done: i, total: ids.length, unit: 'volumes' })
       await archive.sweep(id, signal, 0)
@@ -178,17 +184,14 @@ export class Backup {
     return { volumes: ids.length, bytes: 0, faults: [] }
   }
 
-  /** @returns the heads that stay; a volume that is neither here nor retired was lost here, so the backup keeps it */
-  async #removeRetired(
-    archive: VolumeArchive,
-    heads: readonly HeadName[],
-    signal: AbortSignal
-  ): Promise<readonly HeadName[]> {
+  /**
+   * @returns archived volumes of which all that is needed is in other volumes here. While a retired one is here, that may
+   *   still be on its way to this node; one that is neither here nor retired was lost here, so the backup keeps it
+   */
+  #replacedIn(heads: readonly HeadName[]): readonly VolumeId[] {
     const { isRetired, volumes } = this.#components
-    // while a retired volume is here, what was moved out of it may still be on its way to this node
-    const isReplaced = (id: VolumeId): boolean => isRetired(id) && volumes.get(id) === undefined
-    for (const id of new Set(heads.map(({ volume }) => volume))) if (isReplaced(id)) await archive.remove(id, signal)
-    return heads.filter(({ volume }) => !isReplaced(volume))
+    const ids = [...new Set(heads.map(({ volume }) => volume))]
+    return ids.filter(id => isRetired(id) && volumes.get(id) === undefined)
   }
 
   #endIn(archive: VolumeArchive, heads: readonly HeadName[], id: VolumeId): number {
@@ -196,7 +199,7 @@ export class Backup {
   }
 
   async #requireOwn(archive: VolumeArchive, signal: AbortSignal): Promise<void> {
-    const names = await archive.documents(BACKUPS_PREFIX, signal)
+    const names = await backupNames(archive, signal)
     if (names.every(name => name === backupName(this.#init.nodeId))) return
     throw new SheafError('ERR_ARCHIVE_REFUSED', 'this is the backup of another node; give each node a place of its own')
   }
@@ -209,6 +212,12 @@ export class Backup {
     }
     return files
   }
+}
+
+/** It was not read, as it is damaged, or its disk fails; the others are backed up all the same. */
+function isOfVolume(err: unknown): err is Error {
+  if (err instanceof SheafError) return err.code.startsWith('ERR_NEEDLE') || err.code === 'ERR_DISK_READ'
+  return systemErrorCode(err) !== undefined
 }
 
 function addFault(faults: Fault[], volume: VolumeId, problem: string): void {

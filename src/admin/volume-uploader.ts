@@ -1,4 +1,4 @@
-import { type ArchivedVolume, chainOf, furthest, type HeadName } from '../archive/archived-volume.js'
+import { type ArchivedVolume, chainOf, furthest, type HeadName, isSuperblockOf } from '../archive/archived-volume.js'
 import { PIECE_BYTES, type VolumeArchive } from '../archive/volume-archive.js'
 import type { Clock } from '../core/clock.js'
 import { hasCode, SheafError } from '../core/errors.js'
@@ -85,9 +85,12 @@ export class VolumeUploader {
   }
 }
 
+/** @throws `ERR_NEEDLE_CORRUPT` */
 async function nothingOf({ id, file }: Volume): Promise<Omit<ArchivedVolume, 'keyId'>> {
   const superblock = Buffer.alloc(SUPERBLOCK_BYTES)
   await file.read(superblock, 0)
+  if (!isSuperblockOf(id, superblock))
+    throw new SheafError('ERR_NEEDLE_CORRUPT', 'the superblock of a volume is damaged', { details: { volume: id } })
   const digest = Buffer.alloc(CHAIN_DIGEST_BYTES).toString('hex')
   return { volume: id, end: SUPERBLOCK_BYTES, digest, superblock, pieces: [] }
 }

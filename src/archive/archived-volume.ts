@@ -10,14 +10,17 @@
  * 256 to `end`. A head is written once each of its pieces has been read back; what no head names is left from an upload that
  * ended early.
  */
-import { SheafError } from '../core/errors.js'
+import { hasCode, SheafError } from '../core/errors.js'
 import { parseVolumeId, type VolumeId } from '../domain/ids.js'
-import { CHAIN_DIGEST_BYTES, VOLUME_BYTES_MAX } from '../domain/needle.js'
-import { SUPERBLOCK_BYTES } from '../domain/superblock.js'
+import { CHAIN_DIGEST_BYTES, NEEDLE_DATA_BYTES_MAX, VOLUME_BYTES_MAX } from '../domain/needle.js'
+import { decodeSuperblock, SUPERBLOCK_BYTES } from '../domain/superblock.js'
+import { sealedBytes } from './sealed-object.js'
 
 const FORMAT = 1
 const HEAD_NAME = /^heads\/([0-9a-f-]+)\/(\d{1,15})-([0-9a-f]{32})(?:-([0-9a-f]{16}))?$/
 const SHA256 = /^[0-9a-f]{64}$/
+/** Bytes of a volume in one piece, which is read into memory: above any needle, whose checksums add some thousandths. */
+const PIECE_BYTES_MAX = 2 * NEEDLE_DATA_BYTES_MAX
 
 /** What the name of a head says. */
 export interface HeadName {
@@ -82,19 +85,28 @@ export function decodeHead(name: HeadName, bytes: Uint8Array): ArchivedVolume {
     throw new SheafError('ERR_FORMAT_TOO_NEW', 'a newer version of Sheaf wrote this archive; upgrade this node')
   const first = typeof superblock === 'string' ? Buffer.from(superblock, 'base64') : Buffer.alloc(0)
   const isSame = volume === name.volume && end === name.end && digest === name.digest
-  if (format !== FORMAT || !isSame || first.byteLength !== SUPERBLOCK_BYTES || !Array.isArray(pieces))
-    throw damaged(name)
+  if (format !== FORMAT || !isSame || !isSuperblockOf(name.volume, first) || !Array.isArray(pieces)) throw damaged(name)
   let at = SUPERBLOCK_BYTES
   const decoded = pieces.map((piece): ArchivedPiece => {
     const { from, to, bytes: byteCount, sha256 } = (piece ?? {}) as Record<string, unknown>
-    const isSize = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) > 0
-    const fits = from === at && isSize(to) && to > at && to <= name.end && isSize(byteCount)
-    if (!fits || typeof sha256 !== 'string' || !SHA256.test(sha256)) throw damaged(name)
-    at = to
-    return { from: from, to, bytes: byteCount, sha256 }
+    const plain = from === at && Number.isSafeInteger(to) ? (to as number) - at : 0
+    const isSize = plain > 0 && plain <= PIECE_BYTES_MAX && [plain, sealedBytes(plain)].includes(byteCount as number)
+    if (!isSize || typeof sha256 !== 'string' || !SHA256.test(sha256)) throw damaged(name)
+    at += plain
+    return { from: at - plain, to: at, bytes: byteCount as number, sha256 }
   })
   if (at !== name.end || at > VOLUME_BYTES_MAX) throw damaged(name)
   return { ...name, superblock: first, pieces: decoded }
+}
+
+/** @returns whether the bytes are an intact superblock of the volume, or one of a later format; the signature is not looked at */
+export function isSuperblockOf(volume: VolumeId, bytes: Uint8Array): boolean {
+  try {
+    return bytes.byteLength === SUPERBLOCK_BYTES && decodeSuperblock(bytes, () => true).volume === volume
+  } catch (err) {
+    if (!hasCode(err, 'ERR_VOLUME_CORRUPT') && !hasCode(err, 'ERR_FORMAT_TOO_NEW')) throw err
+    return hasCode(err, 'ERR_FORMAT_TOO_NEW')
+  }
 }
 
 /** @returns the chained digest that the head says, as bytes */

@@ -7,6 +7,8 @@ import type { ObjectStore, StoredObject } from './object-store.js'
 const DEPTH_MAX = 4
 /** `writeFileAtomic` leaves one behind when it is killed. */
 const TEMPORARY = /\.tmp$/
+/** What the system says of a folder or a pipe that is read like a file. */
+const NO_FILE: ReadonlySet<string | undefined> = new Set(['EISDIR', 'ESPIPE', 'ENXIO'])
 
 /** Objects as files below a folder, each written whole or not at all. It has no dates: all objects are of one age. */
 export class FolderObjectStore implements ObjectStore {
@@ -40,14 +42,19 @@ export class FolderObjectStore implements ObjectStore {
           )
         const bytes = Buffer.allocUnsafeSlow(size)
         return bytes.subarray(0, await file.read(bytes, 0))
+      } catch (cause) {
+        if (!NO_FILE.has(systemErrorCode(cause))) throw cause
+        throw new SheafError('ERR_ARCHIVE_DAMAGED', `${path} is no file`, { cause })
       } finally {
         await file.close()
       }
     })
   }
 
+  /** Looks only where such names can be: what else lies in the folder, as in that of a whole disk, is nobody's business. */
   async *list(prefix: string, signal: AbortSignal): AsyncGenerator<StoredObject> {
-    const names = await this.#run(signal, () => this.#namesIn('', 0))
+    const folders = prefix.split('/').slice(0, -1)
+    const names = await this.#run(signal, () => this.#namesIn(folders.join('/'), folders.length))
     for (const name of names) if (name.startsWith(prefix)) yield { name, modifiedMs: 0 }
   }
 

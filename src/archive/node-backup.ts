@@ -6,6 +6,7 @@
 import { SheafError } from '../core/errors.js'
 import { parseVolumeId, type VolumeId } from '../domain/ids.js'
 import { parseObject } from './archived-volume.js'
+import type { VolumeArchive } from './volume-archive.js'
 
 export const IDENTITY_FILE = 'identity.key'
 /** Files of the data folder that nothing else brings back. What is missing here is made again from the volumes. */
@@ -13,7 +14,7 @@ export const BACKED_UP_FILES: readonly string[] = [IDENTITY_FILE, 'laid-out', 'p
 
 const FORMAT = 1
 const FOLDER = 'nodes/'
-const NODE_ID = /^[A-Za-z0-9]{1,128}$/
+const BACKUP_NAME = /^nodes\/[A-Za-z0-9]{1,128}$/
 
 export interface NodeBackup {
   readonly nodeId: string
@@ -23,7 +24,10 @@ export interface NodeBackup {
   readonly files: ReadonlyMap<string, Uint8Array>
 }
 
-export const BACKUPS_PREFIX = FOLDER
+/** @returns names of the backups in the archive; what file managers leave in folders is none */
+export async function backupNames(archive: VolumeArchive, signal: AbortSignal): Promise<string[]> {
+  return (await archive.documents(FOLDER, signal)).filter(name => BACKUP_NAME.test(name))
+}
 
 export function backupName(nodeId: string): string {
   return `${FOLDER}${nodeId}`
@@ -46,7 +50,7 @@ export function decodeBackup(bytes: Uint8Array): NodeBackup {
   const { format, node_id, taken_at, ends, files } = parseObject(bytes)
   if (typeof format === 'number' && format > FORMAT)
     throw new SheafError('ERR_FORMAT_TOO_NEW', 'a newer version of Sheaf made this backup; upgrade')
-  const isNode = typeof node_id === 'string' && NODE_ID.test(node_id)
+  const isNode = typeof node_id === 'string' && BACKUP_NAME.test(backupName(node_id))
   if (format !== FORMAT || !isNode || !Number.isSafeInteger(taken_at)) throw damaged()
   const decodedEnds = Object.entries(ends ?? {}).map(([volume, end]): [VolumeId, number] => {
     if (parseVolumeId(volume) === undefined || !Number.isSafeInteger(end)) throw damaged()

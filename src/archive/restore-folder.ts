@@ -4,7 +4,7 @@ import { type File, type FileSystem, makeDurableDirectory } from '../core/file-s
 import type { Progress } from '../core/progress.js'
 import type { VolumeId } from '../domain/ids.js'
 import { furthest } from './archived-volume.js'
-import { BACKUPS_PREFIX, backupName, decodeBackup, IDENTITY_FILE, type NodeBackup } from './node-backup.js'
+import { backupName, backupNames, decodeBackup, IDENTITY_FILE, type NodeBackup } from './node-backup.js'
 import type { VolumeArchive } from './volume-archive.js'
 
 /** Of the faults in a report; the first ones show the kind of damage. */
@@ -33,7 +33,7 @@ const NO_BACKUP = 'there is no backup of a node at the target, or none that a ru
 
 /** @returns the one node's backup in the archive. @throws `ERR_NOT_FOUND`; what reading throws */
 export async function readBackup(archive: VolumeArchive, signal: AbortSignal): Promise<NodeBackup> {
-  const [name, another] = await archive.documents(BACKUPS_PREFIX, signal)
+  const [name, another] = await backupNames(archive, signal)
   if (name === undefined) throw new SheafError('ERR_NOT_FOUND', NO_BACKUP)
   if (another !== undefined)
     throw new SheafError(

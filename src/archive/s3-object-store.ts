@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import type { S3Client } from '@aws-sdk/client-s3'
 import { SheafError } from '../core/errors.js'
 import type { ObjectStore, StoredObject } from './object-store.js'
@@ -13,6 +14,10 @@ const FULL_CODES = new Set([
   'XMinioAdminBucketQuotaExceeded'
 ])
 const SLOW_STATUSES = new Set([408, 429])
+/** Of an answer that the SDK takes into memory: a page of a listing has some 2 MB at most. */
+const ANSWER_BYTES_MAX = 8 * 1024 * 1024
+/** Of what a server says about its errors: it goes into the log. */
+const SAID_CHARACTERS_MAX = 200
 
 export interface S3Init {
   readonly bucket: string
@@ -25,6 +30,12 @@ export interface S3Init {
 }
 
 type Sdk = typeof import('@aws-sdk/client-s3')
+
+/** What of the SDK's answers is looked at before the SDK does. */
+interface HttpAnswer {
+  readonly statusCode?: number
+  body?: unknown
+}
 
 interface Connection {
   readonly sdk: Sdk
@@ -90,8 +101,12 @@ export class S3ObjectStore implements ObjectStore {
       const page = await this.#ask(signal, ({ sdk, client }) =>
         client.send(new sdk.ListObjectsV2Command({ ...input, StartAfter: after }), { abortSignal: signal })
       )
+      // any page of HTML reads like a listing of nothing
+      if (page.IsTruncated === undefined)
+        throw unreachable('the object store answers with something else than a listing')
       const objects = page.Contents ?? []
       for (const { Key = '', LastModified } of objects) {
+        if (!Key.startsWith(input.Prefix)) throw foreign(prefix, Key)
         const name = Key.slice(this.#keyOf('').length)
         yield { name, modifiedMs: LastModified?.getTime() ?? 0 }
       }
@@ -150,12 +165,24 @@ export class S3ObjectStore implements ObjectStore {
     })
     // The SDK would follow the server's clock by itself, and nobody would learn that this machine's is off.
     Object.defineProperty(client.config, 'systemClockOffset', { get: () => 0, set: () => {} })
+    client.middlewareStack.add(
+      (next, { commandName }) =>
+        async args => {
+          const result = await next(args)
+          const answer = result.response as HttpAnswer
+          const isObject = commandName === 'GetObjectCommand' && (answer.statusCode ?? 0) < 300 // see readBody
+          if (!isObject && answer.body instanceof Readable) answer.body = Readable.from(bounded(answer.body))
+          return result
+        },
+      { step: 'deserialize', priority: 'low', name: 'boundAnswers' }
+    )
     return { sdk, client }
   }
 
   #errorOf(cause: S3Failure): SheafError {
     const { bucket, endpoint = 'Amazon S3' } = this.#init
-    const { name = 'Error', message = '', $metadata, $response } = cause
+    const { $metadata, $response } = cause
+    const [name, message] = [said(cause.name ?? 'Error'), said(cause.message ?? '')]
     const status = $metadata?.httpStatusCode
     const place = `${endpoint}, bucket ${bucket}`
     const init = { cause, details: { place, name, status: status ?? null } }
@@ -194,6 +221,27 @@ async function readBody(
   }
   if (declared !== undefined && byteCount < declared) throw unreachable(`the object store cut off the object ${name}`)
   return Buffer.concat(pieces)
+}
+
+/** @throws `ERR_ARCHIVE_UNREACHABLE` as soon as it is longer than an answer may be */
+async function* bounded(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let byteCount = 0
+  for await (const piece of body) {
+    byteCount += piece.byteLength
+    if (byteCount > ANSWER_BYTES_MAX)
+      throw unreachable(`the object store answers with more than ${ANSWER_BYTES_MAX} bytes, and with no object`)
+    yield piece
+  }
+}
+
+/** @returns what the server says, for a log: bounded, and on one line */
+function said(text: string): string {
+  return text.slice(0, SAID_CHARACTERS_MAX).replace(/\p{Cc}+/gu, ' ')
+}
+
+function foreign(prefix: string, key: string): SheafError {
+  const message = `the object store lists ${said(key)} where ${prefix} was asked for; this is no S3 that can be used`
+  return new SheafError('ERR_ARCHIVE_REFUSED', message)
 }
 
 /** Whether the object is missing, and not the bucket. */

@@ -200,7 +200,7 @@ export class VolumeArchive {
   }
 
   /**
-   * Removes pieces of the volume that no head names.
+   * Removes pieces of the volume that no head names; none of a volume whose head is not listed, as a store may list late.
    *
    * @param ageMsMin - and that are as much older than the newest; default: a day, as an upload may be going on
    */
@@ -211,6 +211,7 @@ export class VolumeArchive {
       if (head === undefined) continue
       for (const piece of (await this.read(head, signal)).pieces) named.add(pieceName(volume, piece))
     }
+    if (named.size === 0) return
     const pieces: StoredObject[] = []
     for await (const object of this.#list(`pieces/${volume}/`, signal)) pieces.push(object)
     const newestMs = pieces.reduce((newest, { modifiedMs }) => Math.max(newest, modifiedMs), 0)

@@ -1,3 +1,4 @@
+import { isSecretLine, linesOf, readSecret, type SecretSources } from './secret-file.js'
 import type { SettingName } from './settings.js'
 
 /** Where volumes are archived. */
@@ -10,15 +11,12 @@ export interface ArchiveConfig {
   readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string }
 }
 
-export interface ArchiveSources {
+export interface ArchiveSources extends SecretSources {
   readonly environment: Readonly<Record<string, string | undefined>>
-  readonly readTextFile: (path: string) => string
   /** @returns what was given for the setting, parsed */
   readonly get: (name: SettingName) => string | undefined
   readonly clusterName: string
   readonly region: string
-  /** Notes what is wrong. */
-  readonly fault: (where: string, value: string | undefined, problem: string) => void
 }
 
 const KEY_CHARACTERS_MIN = 32
@@ -60,27 +58,19 @@ export function readArchiveKeys({ environment, ...sources }: ArchiveSources): re
   if (path === undefined && variable === '') return []
   const lines = path === undefined ? linesOf(variable) : readLines('--archive-key', path, sources)
   if (lines === undefined) return []
-  if (lines.length < 1 || lines.length > KEY_LINES_MAX || lines.some(line => line.length < KEY_CHARACTERS_MIN)) {
-    const problem = `must hold 1 to ${KEY_LINES_MAX} lines of at least ${KEY_CHARACTERS_MIN} random characters; see sheaf keygen`
+  if (
+    lines.length < 1 ||
+    lines.length > KEY_LINES_MAX ||
+    !lines.every(line => isSecretLine(line, KEY_CHARACTERS_MIN))
+  ) {
+    const problem = `must hold 1 to ${KEY_LINES_MAX} lines of text, each of at least ${KEY_CHARACTERS_MIN} random characters; see sheaf keygen`
     sources.fault(path === undefined ? 'SHEAF_ARCHIVE_KEY' : '--archive-key', path, problem)
   }
   return lines
 }
 
 /** @returns undefined after noting that the file cannot be read */
-function readLines(
-  where: string,
-  path: string,
-  { readTextFile, fault }: Pick<ArchiveSources, 'readTextFile' | 'fault'>
-): string[] | undefined {
-  try {
-    return linesOf(readTextFile(path))
-  } catch (err) {
-    fault(where, path, `cannot be read: ${err instanceof Error ? err.message : String(err)}`)
-    return undefined
-  }
-}
-
-function linesOf(text: string): string[] {
-  return text.split('\n').flatMap(line => (line.trim() === '' ? [] : [line.trim()]))
+function readLines(where: string, path: string, sources: SecretSources): string[] | undefined {
+  const text = readSecret(where, path, sources)
+  return text === undefined ? undefined : linesOf(text)
 }

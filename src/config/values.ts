@@ -92,7 +92,8 @@ export const httpUrl: ValueKind<string> = {
   allowed: 'a URL that begins with http:// or https://, without a query',
   parse: text => {
     const url = URL.canParse(text.trim()) ? new URL(text.trim()) : undefined
-    const fits = url !== undefined && /^https?:$/.test(url.protocol) && url.username + url.search + url.hash === ''
+    const fits =
+      url !== undefined && /^https?:$/.test(url.protocol) && url.username + url.password + url.search + url.hash === ''
     return fits ? url.href.replace(/\/+$/, '') : undefined
   }
 }

@@ -6,7 +6,9 @@ import { type File, type FileSystem, replaceFile } from './file-system.js'
 /** One system call reads at most 2 GiB, and Node rejects larger requests. */
 const READ_BYTES_MAX = 2 ** 30
 
-const OPEN_FLAGS = { read: 'r', write: 'r+', create: 'wx+' } as const
+const { O_RDONLY, O_NONBLOCK } = fs.constants
+/** Opening a pipe to read would else wait for a writer, for ever, in one of the few threads that all files share. */
+const OPEN_FLAGS = { read: O_RDONLY | O_NONBLOCK, write: 'r+', create: 'wx+' } as const
 
 /** The real disk. */
 export const nodeFileSystem: FileSystem = {

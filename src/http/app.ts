@@ -105,7 +105,7 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
     meter?.begin(request.method, url, reply.raw)
     reply.headers({ 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' })
     const sender = forwarded.senderOf(request.raw)
-    if (url === undefined || !ROUTES_OF_ANY_HOST.has(url)) guard.checkHost(sender)
+    if (url === undefined || !ROUTES_OF_ANY_HOST.has(url)) guard.checkHost(request.headers, sender)
     guard.checkOrigin(request.method, request.headers, sender)
     checkQueryEscapes(request.raw.url ?? '')
   })

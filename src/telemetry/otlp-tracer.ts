@@ -1,4 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { type Agent, Agent as PlainAgent } from 'node:http'
+import { Agent as TlsAgent } from 'node:https'
 import { type Context, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import { type ExportResult, ExportResultCode, parseTraceParent } from '@opentelemetry/core'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
@@ -21,6 +23,8 @@ const SPANS_MAX = 2_048
 const BATCH_SPANS_MAX = 256
 const BATCH_MS = 1_000
 const EXPORT_MS_MAX = 5_000
+/** Of what a collector says about its errors. */
+const REASON_CHARACTERS_MAX = 200
 const ATTRIBUTES_MAX = 16
 const ATTRIBUTE_CHARACTERS_MAX = 256
 const WARN_EVERY_MS = 60_000
@@ -55,7 +59,7 @@ export class OtlpTracer implements Tracer, Startable {
   constructor(components: { readonly clock: Clock; readonly log: Logger }, init: OtlpTracerInit) {
     const { endpoint, ratio, nodeId, name, version } = init
     const url = `${endpoint.replace(/\/+$/, '')}/v1/traces`
-    const exporter = new LoggedExporter(new OTLPTraceExporter({ url, timeoutMillis: EXPORT_MS_MAX }), components, url)
+    const exporter = new LoggedExporter(components, url)
     this.#provider = new TracerProvider({
       resource: resourceFromAttributes({
         'service.name': 'sheaf',
@@ -75,7 +79,7 @@ export class OtlpTracer implements Tracer, Startable {
           maxQueueSize: SPANS_MAX,
           maxExportBatchSize: BATCH_SPANS_MAX,
           scheduledDelayMillis: BATCH_MS,
-          exportTimeoutMillis: EXPORT_MS_MAX
+          exportTimeoutMillis: 2 * EXPORT_MS_MAX // never comes: the exporter gives up before
         })
       ]
     })
@@ -134,43 +138,59 @@ function reasonOf(failure: unknown): string {
   return failure instanceof SheafError ? failure.code : 'ERR_INTERNAL'
 }
 
-/** Says in the log when spans are lost because the collector does not take them: once a minute, with their number. */
+/**
+ * Says in the log when spans are lost because the collector does not take them: once a minute, with their number. A collector
+ * that answers slowly, or without end, is given up; nothing waits for it at the end.
+ */
 class LoggedExporter implements SpanExporter {
   readonly #exporter: SpanExporter
+  readonly #agent: Agent
   readonly #clock: Clock
   readonly #log: Logger
   readonly #url: string
   #warnedAtMs = Number.NEGATIVE_INFINITY
   #lost = 0
 
-  constructor(exporter: SpanExporter, components: { readonly clock: Clock; readonly log: Logger }, url: string) {
-    this.#exporter = exporter
+  constructor(components: { readonly clock: Clock; readonly log: Logger }, url: string) {
+    const agent = url.startsWith('https:') ? new TlsAgent({ keepAlive: true }) : new PlainAgent({ keepAlive: true })
+    this.#agent = agent
+    this.#exporter = new OTLPTraceExporter({ url, timeoutMillis: EXPORT_MS_MAX, httpAgentOptions: () => agent })
     this.#clock = components.clock
     this.#log = components.log
     this.#url = url
   }
 
   export(spans: ReadableSpan[], done: (result: ExportResult) => void): void {
-    this.#exporter.export(spans, result => {
-      if (result.code === ExportResultCode.FAILED) this.#noteLost(spans.length, result.error)
+    let isOpen = true
+    const end = (failure?: Error): void => {
+      if (!isOpen) return
+      isOpen = false
+      cancel()
+      if (failure !== undefined) this.#noteLost(spans.length, failure)
       done({ code: ExportResultCode.SUCCESS }) // the SDK would only report it to a log of its own
-    })
+    }
+    const late = new Error(`it did not take them within ${EXPORT_MS_MAX / 1_000} s`)
+    const cancel = this.#clock.schedule(EXPORT_MS_MAX, () => end(late))
+    this.#exporter.export(spans, ({ code, error }) =>
+      end(code === ExportResultCode.FAILED ? (error ?? new Error('it failed')) : undefined)
+    )
   }
 
-  forceFlush(): Promise<void> {
-    return this.#exporter.forceFlush?.() ?? Promise.resolve()
+  async forceFlush(): Promise<void> {}
+
+  /** All exports have ended, or were given up. */
+  async shutdown(): Promise<void> {
+    this.#agent.destroy()
   }
 
-  shutdown(): Promise<void> {
-    return this.#exporter.shutdown()
-  }
-
-  #noteLost(count: number, err: Error | undefined): void {
+  #noteLost(count: number, failure: Error & { readonly code?: unknown }): void {
     this.#lost += count
     const now = this.#clock.monotonic()
     if (now - this.#warnedAtMs < WARN_EVERY_MS) return
+    const { code } = failure // the answer stands beside it, and may be long
+    const reason = failure.message.slice(0, REASON_CHARACTERS_MAX)
     this.#log.warn(
-      { err, url: this.#url, spans: this.#lost },
+      { code, reason, url: this.#url, spans: this.#lost },
       'the collector of traces does not take spans; they are lost'
     )
     this.#warnedAtMs = now

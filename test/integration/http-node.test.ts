@@ -179,8 +179,10 @@ describe('a page elsewhere', () => {
     expect(await put(proxied)).toBe('201')
     expect(await put({ ...proxied, origin: 'http://photos.example.org' })).toBe('403 ERR_FOREIGN_ORIGIN')
     expect(await put({ ...proxied, 'x-forwarded-host': 'evil.example' })).toBe('403 ERR_FOREIGN_ORIGIN')
+    const rebound = { host: 'evil.example', 'x-forwarded-host': 'photos.example.org' } // sent by a page, not by the proxy
     const id = (await http.client.putPhoto(PNG, 'a.png')).photo_id
     for (let i = 0; i < 3; i++) {
+      expect((await http.client.photo(id, rebound)).status).toBe(403)
       expect((await http.client.photo(id, { 'x-forwarded-host': 'photos.example.org' })).status).toBe(200)
       expect((await http.client.photo(id, { 'x-forwarded-host': 'evil.example' })).status).toBe(403)
     }

@@ -111,6 +111,37 @@ test('an answer that is longer than the object is not read to its end', async ()
   await expect(get()).rejects.toMatchObject({ code: 'ERR_ARCHIVE_DAMAGED' })
 })
 
+const list = async (prefix: string): Promise<string[]> => {
+  const names: string[] = []
+  for await (const { name } of store.list(prefix, signal)) names.push(name)
+  return names
+}
+
+test('a page of HTML in the place of a listing is not taken for an empty bucket', async () => {
+  await put()
+  server.fault = () => 'page'
+  await expect(list('')).rejects.toMatchObject({ code: 'ERR_ARCHIVE_UNREACHABLE' })
+})
+
+test('a server that lists what was not asked for is refused: what is listed is removed at times', async () => {
+  await put()
+  await store.put('heads/b', Buffer.from('x'), signal)
+  server.fault = () => 'foreign'
+  await expect(list('heads/')).rejects.toMatchObject({ code: 'ERR_ARCHIVE_REFUSED' })
+})
+
+test('an answer without end is cut, whatever was asked', async () => {
+  server.fault = () => 'endless'
+  for (const call of [put, get, () => list(''), () => store.remove('a', signal)])
+    await expect(call()).rejects.toMatchObject({ code: 'ERR_ARCHIVE_UNREACHABLE' })
+})
+
+test('what a server says about an error is bounded, and cannot write to a terminal', async () => {
+  server.fault = () => [403, `Odd\u009b${'x'.repeat(10_000)}`]
+  const { message } = await put().catch(err => err)
+  expect(message).toMatch(/^\P{Cc}{1,1000}$/u)
+})
+
 test('an answer that does not come ends with the signal', async () => {
   await put()
   for (const fault of ['slow'] as const) {

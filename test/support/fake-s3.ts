@@ -5,9 +5,19 @@ export const CREDENTIALS = { accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER' }
 
 /**
  * `cut`: half of the answer, then the connection ends. `wrong`: other bytes. `longer`: more bytes. `slow`: never ends.
- * `away`: the connection ends at once. A number: that status; with a code of S3: that error.
+ * `away`: the connection ends at once. `page`: HTML, with status 200. `endless`: an answer without end. `foreign`: lists
+ * everything. A number: that status; with a code of S3: that error.
  */
-export type Fault = 'cut' | 'wrong' | 'longer' | 'slow' | 'away' | readonly [status: number, code: string]
+export type Fault =
+  | 'cut'
+  | 'wrong'
+  | 'longer'
+  | 'slow'
+  | 'away'
+  | 'page'
+  | 'endless'
+  | 'foreign'
+  | readonly [status: number, code: string]
 
 export interface FakeS3Request {
   readonly method: string
@@ -59,6 +69,8 @@ export class FakeS3 {
     const fault = this.fault(asked)
     if (fault === 'away') return void request.socket.destroy()
     if (fault === 'slow') return
+    if (fault === 'page') return void response.end('<html><body>log in first</body></html>')
+    if (fault === 'endless') return this.#endless(response)
     if (Array.isArray(fault)) return this.#error(response, fault[0] as number, fault[1] as string)
     const { authorization = '', 'x-amz-date': date = '' } = request.headers
     if (!authorization.includes(`Credential=${CREDENTIALS.accessKeyId}/`))
@@ -66,6 +78,7 @@ export class FakeS3 {
     const sentMs = Date.parse(String(date).replace(/^(....)(..)(..)T(..)(..)(..)Z$/, '$1-$2-$3T$4:$5:$6Z'))
     if (Math.abs(this.#now() - sentMs) > 15 * 60_000) return this.#error(response, 403, 'RequestTimeTooSkewed')
     if (!this.buckets.has(bucket)) return this.#error(response, 404, 'NoSuchBucket')
+    if (fault === 'foreign') url.searchParams.delete('prefix')
     if (key === undefined) return this.#list(response, url.searchParams)
     if (asked.method === 'PUT') {
       const body = Buffer.concat(pieces)
@@ -87,6 +100,15 @@ export class FakeS3 {
     response.setHeader('content-length', body.byteLength)
     if (fault === 'cut') response.write(body.subarray(0, body.byteLength / 2), () => request.socket.destroy())
     else response.end(body)
+  }
+
+  #endless(response: ServerResponse): void {
+    const bytes = Buffer.alloc(1024 * 1024, ' ')
+    const more = (): void => {
+      if (!response.destroyed) response.write(bytes, more)
+    }
+    response.writeHead(500)
+    more()
   }
 
   #list(response: ServerResponse, query: URLSearchParams): void {

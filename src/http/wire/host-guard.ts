@@ -37,22 +37,18 @@ export class HostGuard {
   }
 
   /**
-   * @param sender - what the client asked for; a proxy may have put another Host into the headers
-   * @throws `ERR_FOREIGN_ORIGIN`
+   * @param sender - what the client asked for, as a proxy says; the Host header counts as well, since a page that was
+   *   brought here by its DNS name can send what a proxy on its machine would
+   * @throws `ERR_FOREIGN_ORIGIN` for a name that is not this node's
    */
-  check(method: string, headers: IncomingHttpHeaders, sender: Pick<Sender, 'host' | 'isSecure'>): void {
-    this.checkHost(sender)
-    this.checkOrigin(method, headers, sender)
-  }
-
-  /** @throws `ERR_FOREIGN_ORIGIN` for a name that is not this node's */
-  checkHost({ host }: Pick<Sender, 'host'>): void {
-    // Only HTTP/1.0, which browsers do not use, may omit Host.
-    if (host !== undefined && !this.allowsHost(host)) {
-      throw new SheafError(
-        'ERR_FOREIGN_ORIGIN',
-        `the host name ${JSON.stringify(host)} is not known to this node; start it with --allow-host, or use an IP address`
-      )
+  checkHost(headers: Pick<IncomingHttpHeaders, 'host'>, sender: Pick<Sender, 'host'>): void {
+    for (const { host } of [headers, sender]) {
+      // Only HTTP/1.0, which browsers do not use, may omit Host.
+      if (host !== undefined && !this.allowsHost(host))
+        throw new SheafError(
+          'ERR_FOREIGN_ORIGIN',
+          `the host name ${JSON.stringify(host)} is not known to this node; start it with --allow-host, or use an IP address`
+        )
     }
   }
 

@@ -1,4 +1,5 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
+import { createSecureContext } from 'node:tls'
 import type { Clock } from '../../core/clock.js'
 import { SheafError, systemErrorCode } from '../../core/errors.js'
 import type { FileSystem } from '../../core/file-system.js'
@@ -126,6 +127,8 @@ export class TlsFiles implements Startable {
         'ERR_CONFIG',
         `the key in --tls-key ${keyFile} is not that of the certificate in ${certFile}`
       )
+    // all of the chain, which may be half written
+    parse(() => createSecureContext({ cert, key }), `--tls-cert ${certFile} has a chain that is cut or cannot be used`)
     this.#pair = { cert, key }
     this.#certificate = certificate
     return true

@@ -1,5 +1,8 @@
 import type { NodeId } from '../../domain/ids.js'
 
+/** Of one peer: a heartbeat names a quarter of it at most, and a peer that names others each time fills no memory. */
+const WORDS_MAX = 1_024
+
 export interface VouchersInit {
   /** A member becomes reachable through others by a word that is no older than this, ms. */
   readonly freshMs: number
@@ -31,8 +34,8 @@ export class Vouchers {
   note(voucher: NodeId, reaches: readonly NodeId[], nowMs: number): void {
     const words = this.#words.get(voucher) ?? new Map<NodeId, number>()
     this.#words.set(voucher, words)
-    for (const member of reaches) words.set(member, nowMs)
     for (const [member, atMs] of words) if (nowMs - atMs > this.#init.validMs) words.delete(member)
+    for (const member of reaches) if (words.size < WORDS_MAX || words.has(member)) words.set(member, nowMs)
   }
 
   /** @returns the peers whose words on the member are valid, the latest first */

@@ -8,14 +8,24 @@ import {
   parseHeadName,
   pieceName
 } from '../../../src/archive/archived-volume.js'
+import type { Hlc } from '../../../src/domain/hlc.js'
 import type { VolumeId } from '../../../src/domain/ids.js'
+import { encodeSuperblock } from '../../../src/domain/superblock.js'
+
+const MIB = 2 ** 20
+const superblockOf = (volume: VolumeId): Uint8Array =>
+  encodeSuperblock(
+    { volume, capacityBytes: MIB, createdAt: 1n as Hlc, origin: Buffer.alloc(32), flags: 0 },
+    () => new Uint8Array(64)
+  )
+const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
 
 const VOLUME: ArchivedVolume = {
   volume: '0123456789abcdef-7' as VolumeId,
   end: 1_000,
   digest: 'ab'.repeat(16),
   keyId: undefined,
-  superblock: Buffer.alloc(256, 5),
+  superblock: superblockOf('0123456789abcdef-7' as VolumeId),
   pieces: [
     { from: 256, to: 512, bytes: 256, sha256: '0'.repeat(64) },
     { from: 512, to: 1_000, bytes: 544, sha256: '1'.repeat(64) }
@@ -57,6 +67,8 @@ test('what does not fit its name, or is no head, is damage', () => {
     { ...json, digest: '00'.repeat(16) },
     { ...json, superblock: '' },
     { ...json, superblock: 7 },
+    { ...json, superblock: base64(VOLUME.superblock.with(20, 1)) },
+    { ...json, superblock: base64(superblockOf('0123456789abcdef-8' as VolumeId)) },
     { ...json, pieces: null },
     { ...json, pieces: [] },
     { ...json, pieces: [first] },
@@ -66,6 +78,7 @@ test('what does not fit its name, or is no head, is damage', () => {
     { ...json, pieces: [first, { ...second, from: 511 }] },
     { ...json, pieces: [first, { ...second, bytes: -1 }] },
     { ...json, pieces: [first, { ...second, bytes: 1.5 }] },
+    { ...json, pieces: [first, { ...second, bytes: 545 }] },
     { ...json, pieces: [first, { ...second, sha256: '../../x' }] },
     { ...json, pieces: [first, null] },
     [],
@@ -80,4 +93,10 @@ test('what does not fit its name, or is no head, is damage', () => {
   expect(() => decodeHead(VOLUME, Buffer.from(JSON.stringify({ ...json, format: 2 })))).toThrow(
     expect.objectContaining({ code: 'ERR_FORMAT_TOO_NEW' })
   )
+})
+
+test('a head never makes a reader take more into memory than a piece can be', () => {
+  const end = 256 + 200 * MIB
+  const big = { ...VOLUME, end, pieces: [{ from: 256, to: end, bytes: end - 256, sha256: '0'.repeat(64) }] }
+  expect(() => decodeHead(big, encodeHead(big))).toThrow(expect.objectContaining({ code: 'ERR_ARCHIVE_DAMAGED' }))
 })

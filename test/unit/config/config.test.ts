@@ -235,7 +235,7 @@ test('the names follow one rule, with one exception of the contract and those of
   expect(settingNames('otlp')).toEqual({ flag: '--otlp', environment: 'OTEL_EXPORTER_OTLP_ENDPOINT', key: 'otlp' })
 })
 
-describe('the archive', () => {
+describe('the archive, and secrets', () => {
   const configOf = (args: readonly string[], environment: Record<string, string> = {}, texts = {}) =>
     loadConfig({
       args,
@@ -303,12 +303,27 @@ describe('the archive', () => {
     const wrong = faults(['--archive-bucket=b', '--archive-credentials=/c', '--archive-key=/k'], {}, texts)
     expect(wrong).toHaveLength(2)
     expect(wrong.join()).not.toMatch(/only-one-line|too short/)
+    expect(faults(['--archive-bucket=b', '--archive-endpoint=http://:secret@x'], IN_ENVIRONMENT)).toHaveLength(1)
     expect(faults(['--archive-bucket=b', '--archive-prefix=/a', '--archive-endpoint=ftp://x'], IN_ENVIRONMENT)).toEqual(
       [
         expect.stringMatching(/^--archive-endpoint must be a URL/),
         expect.stringMatching(/^--archive-prefix must be up to 200/)
       ]
     )
+  })
+
+  test('a secret is text, whatever an editor puts around it', () => {
+    const flags = ['--cluster-key=/k', '--archive-key=/k', '--metrics-token-file=/k']
+    for (const text of [`\uFEFF${KEY}\r\n`, `\r\n  ${KEY}\t`]) {
+      const { clusterKeys, archiveKeyLines, metricsToken } = configOf(flags, {}, { '/k': text })
+      expect([clusterKeys, archiveKeyLines, metricsToken]).toEqual([[KEY], [KEY], KEY])
+    }
+    for (const text of ['\uFFFD'.repeat(64), Buffer.from(KEY, 'utf16le').toString()])
+      expect(faults(flags, {}, { '/k': text }).map(fault => fault.split(' ')[0])).toEqual([
+        '--cluster-key',
+        '--metrics-token-file',
+        '--archive-key'
+      ])
   })
 })
 

@@ -6,7 +6,9 @@ const guard = new HostGuard(['Box.Example', 'photos.example.org'])
 
 function refused(headers: Record<string, string>, method = 'GET', isSecure = false): boolean {
   try {
-    guard.check(method, headers, { host: headers.host, isSecure })
+    const sender = { host: headers.host, isSecure }
+    guard.checkHost(headers, sender)
+    guard.checkOrigin(method, headers, sender)
     return false
   } catch (err) {
     if (!hasCode(err, 'ERR_FOREIGN_ORIGIN')) throw err

@@ -57,6 +57,11 @@ describe('a start', () => {
     })
   })
 
+  test('with a chain that is cut ends', async () => {
+    files.set('/cert', Buffer.concat([pem('one.cert'), pem('ca.cert').subarray(0, 300)]))
+    await expect(tls().made.start()).rejects.toThrow('--tls-cert /cert has a chain that is cut or cannot be used')
+  })
+
   test('without a file, or with one that cannot be read, ends', async () => {
     files.delete('/key')
     await expect(tls().made.start()).rejects.toThrow('--tls-key /key cannot be read (ENOENT)')
@@ -104,6 +109,20 @@ describe('files that change', () => {
     files.set('/key', pem('two.key'))
     await clock.advance(10_000)
     expect(pairs).toEqual(['two'])
+  })
+
+  test('and are half written do not replace the pair before', async () => {
+    const { made, clock, pairs } = tls()
+    await made.start()
+    const whole = Buffer.concat([pem('two.cert'), pem('ca.cert')])
+    files.set('/cert', whole.subarray(0, -40)).set('/key', pem('two.key'))
+    await clock.advance(10_000)
+    expect(made.pair?.cert).toEqual(pem('one.cert'))
+    expect(pairs).toEqual([])
+    files.set('/cert', whole)
+    await clock.advance(10_000)
+    expect(made.pair?.cert).toEqual(whole)
+    expect(pairs).toHaveLength(1)
   })
 
   test('are looked at no more after the stop', async () => {

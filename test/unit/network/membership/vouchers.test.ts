@@ -35,3 +35,15 @@ test('whom this node hears itself is not reached through others', () => {
   expect(vouchers.judge([c], 10)).toEqual([b])
   expect([...vouchers.via]).toEqual([c])
 })
+
+test('a peer that names ever more members fills no memory, and its good words count', () => {
+  const vouchers = new Vouchers({ freshMs: 2, validMs: 5 })
+  vouchers.note(a, [c], 10)
+  for (let i = 0; i < 1_000; i++) {
+    const others = Array.from({ length: 256 }, (_, n) => `made-up-${i}-${n}` as NodeId)
+    vouchers.note(a, [c, ...others], 11)
+  }
+  expect(vouchers.judge([c, 'made-up-999-255' as NodeId], 11)).toEqual([c])
+  vouchers.note(a, [b], 17)
+  expect(vouchers.judge([b], 17)).toEqual([c, b])
+})
