@@ -1,4 +1,11 @@
-import { type ArchivedVolume, chainOf, furthest, type HeadName, isSuperblockOf } from '../archive/archived-volume.js'
+import {
+  type ArchivedPiece,
+  type ArchivedVolume,
+  chainOf,
+  furthest,
+  type HeadName,
+  isSuperblockOf
+} from '../archive/archived-volume.js'
 import { PIECE_BYTES, type VolumeArchive } from '../archive/volume-archive.js'
 import type { Clock } from '../core/clock.js'
 import { hasCode, SheafError } from '../core/errors.js'
@@ -11,6 +18,8 @@ import type { Volume } from '../volumes/volume.js'
 
 /** A head is written after so many pieces, so that an upload that ends early is continued and not begun again. */
 const PIECES_PER_HEAD = 64
+/** Pieces that are stored and read back at the same time, in memory, 8 MiB each unless one needle is larger. */
+const PIECES_IN_FLIGHT = 3
 
 export interface VolumeUploaderComponents {
   readonly archive: VolumeArchive
@@ -42,14 +51,29 @@ export class VolumeUploader {
     let archived = (current && (await this.#read(current, signal))) ?? (await nothingOf(volume))
     let after = heads
     const from = archived.end
-    for (const pieces = [...archived.pieces]; archived.end < to; ) {
-      const { bytes, digest } = await this.#readVerified(volume, archived.end, to, chainOf(archived), signal)
-      pieces.push(await archive.putPiece(id, archived.end, bytes, signal))
-      archived = { ...archived, end: archived.end + bytes.byteLength, digest, pieces: [...pieces] }
-      if (archived.end === to || pieces.length % PIECES_PER_HEAD === 0)
+    const underWay: { readonly put: Promise<ArchivedPiece>; readonly end: number; readonly digest: string }[] = []
+    const noteNext = async (): Promise<void> => {
+      const { put, end, digest } = underWay[0] as (typeof underWay)[number]
+      const pieces = [...archived.pieces, await put]
+      underWay.shift()
+      archived = { ...archived, end, digest, pieces }
+      if (end === to || pieces.length % PIECES_PER_HEAD === 0)
         after = [...after, await archive.putHead(archived, after, signal)]
-      const waitMs = this.#rate.take(bytes.byteLength)
-      if (waitMs > 0) await this.#components.clock.sleep(waitMs, signal)
+    }
+    try {
+      for (let read = archived; read.end < to; ) {
+        const { bytes, digest } = await this.#readVerified(volume, read.end, to, chainOf(read), signal)
+        const put = archive.putPiece(id, read.end, bytes, signal)
+        read = { ...read, end: read.end + bytes.byteLength, digest }
+        underWay.push({ put, end: read.end, digest })
+        put.catch(() => {}) // thrown when it is its turn
+        if (underWay.length === PIECES_IN_FLIGHT) await noteNext()
+        const waitMs = this.#rate.take(bytes.byteLength)
+        if (waitMs > 0) await this.#components.clock.sleep(waitMs, signal)
+      }
+      while (underWay.length > 0) await noteNext()
+    } finally {
+      await Promise.allSettled(underWay.map(({ put }) => put)) // nothing goes on after the first error
     }
     if (known.length > 0) await archive.sweep(id, signal)
     if (from < to) log.info({ volume: id, from, to }, 'archived a volume')
