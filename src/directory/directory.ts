@@ -275,6 +275,11 @@ export class Directory implements Startable {
     return this.#requireWritable().view.applied.get(volume) ?? NOTHING_APPLIED
   }
 
+  /** @returns the volumes of whose log something was applied */
+  volumes(): VolumeId[] {
+    return [...this.#requireWritable().view.applied.keys()]
+  }
+
   /** Drops the progress in a volume that this node no longer has; records with a home in it then have none. */
   forgetVolume(volume: VolumeId): Promise<void> {
     return this.#exclusive(async () => {

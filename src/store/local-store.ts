@@ -191,7 +191,8 @@ export class LocalStore implements Startable {
         },
         progress: volume => this.directory.progress(volume),
         onGap: volume => this.#volumesWithGaps.add(volume),
-        isWhole: record => this.verdicts.isWhole(record)
+        isWhole: record => this.verdicts.isWhole(record),
+        forget: volume => this.directory.forgetVolume(volume)
       },
       { folder: join(folder, 'volumes'), volumeBytes, origin }
     )
@@ -235,6 +236,7 @@ export class LocalStore implements Startable {
         recordToMove: (volume, row, trust) => verdicts.recordToMove(volume, row, trust),
         retire: (volume, coveredBytes) => verdicts.retire(volume, coveredBytes),
         isRetired,
+        remove: (volume, end) => this.copies.remove(volume, end),
         isOwner: components.isCompactionOwner ?? (volume => volumes.isOwn(volume)),
         since,
         isScarce: () => this.#reserve.isScarce(),
@@ -312,6 +314,7 @@ export class LocalStore implements Startable {
     await this.#loadAge()
     await this.laidOut.load()
     await this.#rebuildOnDamage(() => this.volumes.start())
+    await this.#rebuildOnDamage(() => this.#forgetRemoved())
     if (await this.#rebuildOnDamage(() => this.verdicts.load())) await this.verdicts.load()
     this.#knowsRetired = true
     await this.#rebuildOnDamage(() => this.#rereadGaps())
@@ -344,6 +347,13 @@ export class LocalStore implements Startable {
       return replayed
     } finally {
       this.#refilling = false // after a failure the directory worker tries again
+    }
+  }
+
+  /** Volumes that were removed just before the last process ended, or while none ran. */
+  async #forgetRemoved(): Promise<void> {
+    for (const id of this.directory.volumes()) {
+      if (this.volumes.get(id) === undefined) await this.directory.forgetVolume(id)
     }
   }
 

@@ -76,7 +76,7 @@ export class VolumeCopies {
       const tail = this.#tail(volume)
       const { end: offset, chain } = tail
       const behind = offset - from
-      const takesNoMore = volume.state === 'active' || this.#isRetired(volume.id)
+      const takesNoMore = volume.state === 'active' || this.#isClosed(volume)
       if (behind < 0 || behind > bytes.byteLength || takesNoMore) {
         return { end: offset, nextBytes: 0, durable: DONE }
       }
@@ -89,6 +89,20 @@ export class VolumeCopies {
     })
   }
 
+  /**
+   * Removes a volume once all bytes that were accepted for it are durable and applied, or have failed.
+   *
+   * @param end - up to where the caller knows that all needles are safe elsewhere
+   * @returns whether it is gone; false: it has grown beyond `end`, so the caller has to look again
+   * @throws `ERR_DIRECTORY_UNAVAILABLE`
+   */
+  remove(volume: Volume, end: number): Promise<boolean> {
+    return this.#lock.run(volume.id, async () => {
+      await this.#settle(volume)
+      return this.#volumes.remove(volume, end)
+    })
+  }
+
   /** @returns the end of the volume on this node, bytes whose write is pending included */
   end({ id, end }: Volume): number {
     return this.#tails.get(id)?.end ?? end
@@ -98,7 +112,7 @@ export class VolumeCopies {
   skip(volume: Volume, to: number): Promise<void> {
     return this.#lock.run(volume.id, async () => {
       await this.#settle(volume)
-      if (to <= volume.end || volume.state === 'active') return
+      if (to <= volume.end || volume.state === 'active' || this.#isClosed(volume)) return
       volume.noteHole({ from: volume.end, to }, 'missing')
       // an empty group behind the hole: the directory has a gap there, and recovery knows that the copy was that long
       await this.#volumes.commit(volume, { volume: volume.id, from: to, to, needles: [], chain: volume.chain })
@@ -115,7 +129,7 @@ export class VolumeCopies {
     return this.#lock.run(volume.id, async () => {
       await this.#settle(volume) // closing the last hole recomputes the chain
       const hole = volume.holes.find(range => range.from <= from && from < range.to)
-      if (hole === undefined || this.#isRetired(volume.id)) return { end: from, nextBytes: 0, durable: DONE }
+      if (hole === undefined || this.#isClosed(volume)) return { end: from, nextBytes: 0, durable: DONE }
       const { id, seed, chain } = volume
       const parsed = parseNeedles(bytes.subarray(0, hole.to - from), { volume: id, seed, offset: from, chain })
       const to = from + parsed.byteCount
@@ -134,12 +148,17 @@ export class VolumeCopies {
    */
   repairSuperblock(volume: Volume, superblock: Uint8Array): Promise<void> {
     return this.#lock.run(volume.id, async () => {
-      if (volume.superblock !== undefined) return
+      if (volume.superblock !== undefined || !this.#volumes.has(volume)) return
       const decoded = this.#volumes.superblockOf(volume.id, superblock)
       await this.#write(volume, 0, superblock.subarray(0, SUPERBLOCK_BYTES))
       await this.#volumes.closeHole(volume, { from: 0, to: SUPERBLOCK_BYTES }, [])
       volume.superblock = decoded
     })
+  }
+
+  /** Whether it was retired, or removed while a transfer was running. */
+  #isClosed(volume: Volume): boolean {
+    return this.#isRetired(volume.id) || !this.#volumes.has(volume)
   }
 
   #tail(volume: Volume): CopyTail {

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.js'
-import { SheafError, systemErrorCode } from '../core/errors.js'
+import { hasCode, SheafError, systemErrorCode } from '../core/errors.js'
 import type { File, FileSystem } from '../core/file-system.js'
 import { invariant } from '../core/invariant.js'
 import type { Logger } from '../core/log.js'
@@ -63,6 +63,8 @@ export interface VolumeComponents {
   readonly log: Logger
   readonly pool: BufferPool
   readonly rangeReaders: RangeReaders
+  /** Called when the index led to a place where this volume has no needle. */
+  readonly onStray: (identity: NeedleIdentity, offset: number) => void
 }
 
 export interface VolumeInit {
@@ -188,7 +190,7 @@ export class Volume {
     })
   }
 
-  /** Like {@link read}, but blocks and uses a pooled buffer. */
+  /** Like {@link read}, but blocks and uses a pooled buffer. Leaves it to the former to look into what is wrong. */
   readSync(offset: number, identity: NeedleIdentity, length: number): NeedleLease {
     const { pool } = this.#components
     const byteCount = needleBytes(length)
@@ -201,7 +203,7 @@ export class Volume {
       return { data, release: () => pool.give(buffer) }
     } catch (error) {
       pool.give(buffer)
-      throw this.#readError(error, expected)
+      throw this.#toReadError(error, expected)
     }
   }
 
@@ -467,7 +469,7 @@ export class Volume {
     try {
       return await task()
     } catch (error) {
-      throw this.#readError(error, expected, since)
+      throw await this.#readError(error, expected, since)
     } finally {
       await this.#releaseReader()
     }
@@ -490,21 +492,45 @@ export class Volume {
     return seen.filter(range => this.noteHole(range, reason))
   }
 
-  /** @returns the error to report for a failed read; notes a hole if the bytes are damaged or unreadable */
-  #readError(error: unknown, { offset, length }: NeedleExpectation, since = this.#repairs.length): unknown {
-    const known = error instanceof SheafError
-    if (known && error.code !== 'ERR_NEEDLE_CORRUPT') return error
-    const reason = known ? 'corrupt' : 'unreadable'
-    const damage = known || systemErrorCode(error) === 'EIO' // other errors say nothing about the bytes
-    const range = { from: offset, to: offset + needleBytes(length) }
-    if (damage && this.#noteDamage(range, reason, since).length > 0) {
-      void this.flushIndex()
-      const fields = { volume: this.id, offset, bytes: needleBytes(length), err: error }
-      this.#components.log.error(fields, known ? 'found a damaged needle' : 'the disk cannot read a needle')
+  /** @returns the error to report for a failed read. Notes a hole if the bytes of a needle are damaged or unreadable */
+  async #readError(error: unknown, expected: NeedleExpectation, since: number): Promise<unknown> {
+    const isDamage = hasCode(error, 'ERR_NEEDLE_CORRUPT')
+    // other errors say nothing about the bytes
+    if (!isDamage && systemErrorCode(error) !== 'EIO') return this.#toReadError(error, expected)
+    const { identity, offset, length } = expected
+    const fields = { volume: this.id, offset, bytes: needleBytes(length), err: error }
+    if (!(await this.#hasNeedleAt(offset))) {
+      this.#components.onStray(identity, offset)
+      this.#components.log.error(fields, 'the index led to a place where no needle begins; dropped the entry')
+      return new SheafError('ERR_BYTES_UNREACHABLE', 'the index entry points to no needle', { cause: error })
     }
-    return known
-      ? error
-      : new SheafError('ERR_DISK_READ', undefined, { cause: error, details: { volume: this.id, offset } })
+    const range = { from: offset, to: offset + needleBytes(length) }
+    if (this.#noteDamage(range, isDamage ? 'corrupt' : 'unreadable', since).length > 0) {
+      void this.flushIndex()
+      this.#components.log.error(fields, isDamage ? 'found a damaged needle' : 'the disk cannot read a needle')
+    }
+    return this.#toReadError(error, expected)
+  }
+
+  #toReadError(error: unknown, { offset }: NeedleExpectation): SheafError {
+    if (error instanceof SheafError) return error
+    return new SheafError('ERR_DISK_READ', undefined, { cause: error, details: { volume: this.id, offset } })
+  }
+
+  /** Whether a needle of this volume begins there, by its rows; yes when those are lost with the index file. */
+  #hasNeedleAt(offset: number): Promise<boolean> {
+    const look = async (): Promise<boolean> => {
+      if (this.inHole(offset) || this.#pendingRows.some(row => row.offset === offset)) return true
+      if (offset >= this.#indexedTo) return false
+      const { segments } = await this.loadIndex()
+      return offset >= (segments.at(-1)?.to ?? 0) || needleBefore(segments, offset) === offset
+    }
+    const found = this.#indexWrites.then(look) // while a segment is being written its rows are not pending
+    this.#indexWrites = found.then(
+      () => {},
+      () => {}
+    )
+    return found.catch(() => true) // the disk fails: the error of the needle itself is told
   }
 }
 

@@ -260,10 +260,11 @@ export class VolumeShipping implements Startable {
   // --- looking for work ---
 
   async #check(): Promise<'idle'> {
-    const { transport, clock, peers, distant } = this.#components
+    const { transport, clock, peers, volumes, distant } = this.#components
     const now = clock.monotonic()
     const far = distant?.() ?? []
     peers.keepDistant(far)
+    peers.dropRemoved(id => volumes.get(id) !== undefined)
     this.#samples = [...this.#samples.slice(1 - RATE_SAMPLES), { atMs: now, bytes: this.#puller.receivedBytes }]
     for (const peer of [...transport.peers(), ...far]) {
       if ((this.#nextExchange.get(peer) ?? 0) <= now) void this.#exchange(peer)

@@ -53,6 +53,25 @@ describe('a local store', () => {
   })
 })
 
+describe('what the directory knows of a volume that was removed', () => {
+  test.each(['by a compaction', 'while the node did not run'])('%s is forgotten', async how => {
+    const fixture = await started()
+    const [gone, ...ids] = (await fixture.addMany(12, 1_500)) as [PhotoId, ...PhotoId[]]
+    await fixture.remove(gone)
+    const [volume] = fixture.store.volumes.volumes()
+    expect(fixture.store.directory.volumes()).toContain(volume?.id)
+    if (how === 'by a compaction') {
+      const { signal } = new AbortController()
+      await fixture.store.compactor.run('now', () => {}, signal)
+      for (const id of ids) await fixture.expectWhole(id)
+    } else await fixture.restart('stop', () => fixture.disk.remove(volume?.path as string))
+    const { directory, volumes } = fixture.store
+    expect(directory.volumes().sort()).toEqual(volumes.volumes().map(({ id }) => id))
+    expect(directory.volumes()).not.toContain(volume?.id)
+    expect(directory.count('all')).toBe(ids.length)
+  })
+})
+
 describe('a directory that is lost', () => {
   test('is made again from the volumes, deletes and edits included', async () => {
     const fixture = await started()
