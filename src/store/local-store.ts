@@ -209,7 +209,7 @@ export class LocalStore implements Startable {
     const verdicts = new NeedleVerdicts({ directory, volumes, writer, laidOut: this.laidOut, age })
     this.verdicts = verdicts
     const isRetired = (volume: VolumeId): boolean => verdicts.isRetired(volume)
-    this.copies = new VolumeCopies({ volumes, reserve: this.#reserve, isRetired })
+    this.copies = new VolumeCopies({ volumes, clock, reserve: this.#reserve, isRetired })
     const judge: Judge = (volume, rows) => verdicts.judge(volume, rows)
     const inspector = new Inspector({ clock, judge, since }, { purgeMs })
     this.inspector = inspector

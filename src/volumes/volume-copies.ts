@@ -1,3 +1,4 @@
+import type { Clock } from '../core/clock.js'
 import { SheafError } from '../core/errors.js'
 import { KeyedLock } from '../core/keyed-lock.js'
 import type { VolumeId } from '../domain/ids.js'
@@ -6,11 +7,17 @@ import { CopyTail } from './copy-tail.js'
 import type { DiskReserve } from './disk-reserve.js'
 import { writeError, writeWhole } from './durable-write.js'
 import { type ParsedNeedles, parseNeedles } from './needle-parser.js'
+import type { DurableGroup } from './needle-store.js'
 import type { Volume } from './volume.js'
 import type { VolumeSet } from './volume-set.js'
 
+/** After the first failed write of a copy; doubles with each that follows without a success, ms. */
+const REST_MS = 1_000
+const REST_MS_MAX = 30_000
+
 export interface VolumeCopiesComponents {
   readonly volumes: VolumeSet
+  readonly clock: Pick<Clock, 'monotonic'>
   readonly reserve: Pick<DiskReserve, 'admit'>
   /** Retired volumes do not grow, even if a transfer is still running. Default: no volume is retired. */
   readonly isRetired?: (volume: VolumeId) => boolean
@@ -29,24 +36,38 @@ export interface CopyProgress {
   readonly durable: Promise<void>
 }
 
+/** The disk refused to write to a copy. */
+interface Failure {
+  readonly restMs: number
+  /** Monotonic ms. */
+  readonly until: number
+}
+
 const DONE = Promise.resolve()
 
 /**
  * Byte-identical copies of volumes that other processes write. A copy only ever receives its writer's bytes; every needle is
  * verified, made durable and applied before it counts. Any peer may supply the bytes, because the checksums are seeded with
  * volume and offset.
+ *
+ * A copy that could not be written to rests, the longer the more often in a row. Then it is cut back to what is durable, as
+ * the next start would, and goes on.
  */
 export class VolumeCopies {
   readonly #volumes: VolumeSet
+  readonly #clock: Pick<Clock, 'monotonic'>
   readonly #reserve: Pick<DiskReserve, 'admit'>
   readonly #isRetired: (volume: VolumeId) => boolean
   /** Serializes the methods per volume; the writes of `extend` continue after it has released the lock. */
   readonly #lock = new KeyedLock()
   /** Tails of the copies with pending writes. */
   readonly #tails = new Map<VolumeId, CopyTail>()
+  /** Of the copies that failed and have taken nothing since. */
+  readonly #failures = new Map<Volume, Failure>()
 
   constructor(components: VolumeCopiesComponents) {
     this.#volumes = components.volumes
+    this.#clock = components.clock
     this.#reserve = components.reserve
     this.#isRetired = components.isRetired ?? (() => false)
   }
@@ -71,8 +92,7 @@ export class VolumeCopies {
    */
   extend(volume: Volume, from: number, bytes: Uint8Array): Promise<CopyProgress> {
     return this.#lock.run(volume.id, async () => {
-      if (volume.state === 'failed')
-        throw new SheafError('ERR_DISK_WRITE', undefined, { details: { volume: volume.id } })
+      if (volume.state === 'failed') await this.#recover(volume)
       const tail = this.#tail(volume)
       const { end: offset, chain } = tail
       const behind = offset - from
@@ -99,8 +119,25 @@ export class VolumeCopies {
   remove(volume: Volume, end: number): Promise<boolean> {
     return this.#lock.run(volume.id, async () => {
       await this.#settle(volume)
-      return this.#volumes.remove(volume, end)
+      const isGone = await this.#volumes.remove(volume, end)
+      if (isGone) this.#failures.delete(volume)
+      return isGone
     })
+  }
+
+  /** Whether the copy takes further bytes, unless it {@link rests}. Volumes of this process never do. */
+  grows(volume: Volume): boolean {
+    return volume.state === 'closed' || this.#failures.has(volume)
+  }
+
+  /** Whether the disk refused to write to the volume lately, so that it had better be left alone for now. */
+  rests(volume: Volume): boolean {
+    return (this.#failures.get(volume)?.until ?? 0) > this.#clock.monotonic()
+  }
+
+  /** Lets all copies be tried again at once. */
+  endRests(): void {
+    for (const [volume, { restMs }] of this.#failures) this.#failures.set(volume, { restMs, until: 0 })
   }
 
   /** @returns the end of the volume on this node, bytes whose write is pending included */
@@ -127,7 +164,7 @@ export class VolumeCopies {
    */
   fill(volume: Volume, from: number, bytes: Uint8Array): Promise<CopyProgress> {
     return this.#lock.run(volume.id, async () => {
-      await this.#settle(volume) // closing the last hole recomputes the chain
+      await this.#stopGrowth(volume)
       const hole = volume.holes.find(range => range.from <= from && from < range.to)
       if (hole === undefined || this.#isClosed(volume)) return { end: from, nextBytes: 0, durable: DONE }
       const { id, seed, chain } = volume
@@ -148,6 +185,7 @@ export class VolumeCopies {
    */
   repairSuperblock(volume: Volume, superblock: Uint8Array): Promise<void> {
     return this.#lock.run(volume.id, async () => {
+      await this.#stopGrowth(volume)
       if (volume.superblock !== undefined || !this.#volumes.has(volume)) return
       const decoded = this.#volumes.superblockOf(volume.id, superblock)
       await this.#write(volume, 0, superblock.subarray(0, SUPERBLOCK_BYTES))
@@ -164,13 +202,17 @@ export class VolumeCopies {
   #tail(volume: Volume): CopyTail {
     const growing = this.#tails.get(volume.id)
     if (growing?.idle === false) return growing
-    return new CopyTail(volume, group => this.#volumes.commit(volume, group))
+    const commit = (group: DurableGroup): Promise<void> => this.#volumes.commit(volume, group)
+    return new CopyTail(volume, { commit, failed: () => this.#noteFailure(volume) })
   }
 
   #append(volume: Volume, tail: CopyTail, bytes: Uint8Array, parsed: ParsedNeedles): Promise<void> {
     this.#tails.set(volume.id, tail)
     const durable = tail.append(bytes, parsed)
-    durable.catch(() => {}) // the caller may await it only after it has failed
+    durable.then(
+      () => this.#failures.delete(volume),
+      () => {} // the caller may await it only after it has failed
+    )
     void tail.drain().then(() => {
       if (tail.idle && this.#tails.get(volume.id) === tail) this.#tails.delete(volume.id)
     })
@@ -183,13 +225,49 @@ export class VolumeCopies {
     this.#tails.delete(volume.id)
   }
 
-  /** Writes and syncs. After a failure the copy grows no more until the next start; its holes can still be filled. */
+  /**
+   * Lets everything that was accepted settle: closing the last hole recomputes the chain. A volume that this process appends
+   * to is closed: were the sync of a repair to fail, the appends that wait for theirs would be lost unnoticed.
+   */
+  async #stopGrowth(volume: Volume): Promise<void> {
+    if (volume.state === 'active' && volume.holes.length > 0) await this.#volumes.closeActive()
+    await this.#settle(volume)
+  }
+
+  /**
+   * Cuts off what a failed write or sync left behind the last durable byte. What is written there anew is made durable by the
+   * next sync, although the pages of the failed one may count as clean.
+   *
+   * @throws `ERR_DISK_WRITE`, `ERR_DISK_FULL`
+   */
+  async #recover(volume: Volume): Promise<void> {
+    if (!this.grows(volume) || this.rests(volume) || !this.#volumes.has(volume))
+      throw new SheafError('ERR_DISK_WRITE', undefined, { details: { volume: volume.id } })
+    await this.#settle(volume)
+    try {
+      if ((await volume.file.size()) > volume.end) await volume.file.truncate(volume.end)
+      await volume.file.sync()
+    } catch (cause) {
+      this.#noteFailure(volume)
+      throw writeError(cause, volume.id)
+    }
+    volume.state = 'closed'
+  }
+
+  #noteFailure(volume: Volume): void {
+    if (!this.grows(volume)) return // whose tail may have needles that are nowhere else
+    const restMs = Math.min(REST_MS_MAX, 2 * (this.#failures.get(volume)?.restMs ?? REST_MS / 2))
+    this.#failures.set(volume, { restMs, until: this.#clock.monotonic() + restMs })
+    volume.state = 'failed'
+  }
+
+  /** Writes and syncs. */
   async #write(volume: Volume, position: number, bytes: Uint8Array): Promise<void> {
     try {
       await writeWhole(volume.file, [bytes], position)
       await volume.file.sync()
     } catch (cause) {
-      volume.state = 'failed'
+      this.#noteFailure(volume)
       throw writeError(cause, volume.id)
     }
   }

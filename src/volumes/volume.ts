@@ -40,7 +40,7 @@ const INDEX_PENDING_BYTES_MAX = 32 * 1024 * 1024
 /** Blocks per read of a streamed range: 1 MiB. */
 const RAW_READ_BYTES = 256 * 1024
 
-/** `active`: takes appends. `failed`: a write or sync failed, so it grows no more. `closed`: all others. */
+/** `active`: takes appends. `failed`: a write or sync failed, so it grows no more for now. `closed`: all others. */
 export type VolumeState = 'active' | 'closed' | 'failed'
 
 /** A range that is damaged, unreadable or missing. It is reported, kept for repair, and never served. */

@@ -35,7 +35,12 @@ async function copied() {
   const fixture = new VolumeFixture()
   const volumes = await fixture.start()
   const retired = new Set<string>()
-  const copies = new VolumeCopies({ volumes, reserve: fixture.reserve[0] as never, isRetired: id => retired.has(id) })
+  const copies = new VolumeCopies({
+    volumes,
+    clock: fixture.clock,
+    reserve: fixture.reserve[0] as never,
+    isRetired: id => retired.has(id)
+  })
   const copy = await copies.begin(source.volume.id, source.bytes)
   const firstEnd = SUPERBLOCK_BYTES + needleBytes(3_000)
   await (await copies.extend(copy, SUPERBLOCK_BYTES, source.bytes.subarray(SUPERBLOCK_BYTES, firstEnd))).durable
@@ -158,7 +163,7 @@ describe('a hole that an earlier version noted within a needle', () => {
     const volumes = await fixture.restart()
     const again = volumes.get(volume.id) as Volume
     expect(again.holes).toMatchObject([{ from, to: from + second + third }])
-    const copies = new VolumeCopies({ volumes, reserve: { admit: async () => {} } })
+    const copies = new VolumeCopies({ volumes, clock: fixture.clock, reserve: { admit: async () => {} } })
     for (const hole of again.holes) await rereadHole(again, hole, copies, new AbortController().signal)
     expect(again.holes).toEqual([])
     const last = (await fixture.restart()).get(volume.id) as Volume

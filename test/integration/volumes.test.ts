@@ -343,7 +343,7 @@ describe('volumes', () => {
     const [volume] = volumes.volumes() as [Volume]
     expect(volume.holes).toMatchObject([{ from: repaired.offset }, { from: left.offset }])
     fixture.disk.flipBit(path, repaired.offset + 10, 1)
-    const copies = new VolumeCopies({ volumes, reserve: { admit: async () => {} } })
+    const copies = new VolumeCopies({ volumes, clock: fixture.clock, reserve: { admit: async () => {} } })
     for (const hole of volume.holes) await rereadHole(volume, hole, copies, new AbortController().signal)
     expect(volume.holes).toMatchObject([{ from: left.offset }])
     fixture.applied.forget()
@@ -374,7 +374,7 @@ describe('volumes', () => {
     const drafts = Array.from({ length: 6 }, () => draftOf(identityOf(fixture.photoId()), fixture.bytes(3_000)))
     const locations = await volumes.append(drafts, 'upload')
     const [volume] = volumes.volumes() as [Volume]
-    const copies = new VolumeCopies({ volumes, reserve: { admit: async () => {} } })
+    const copies = new VolumeCopies({ volumes, clock: fixture.clock, reserve: { admit: async () => {} } })
     const offsets = locations.map(({ offset }) => offset)
     const [from, to, last] = [offsets[1], offsets[4], offsets[5]] as [number, number, number]
     const original = Buffer.alloc(to - from)
@@ -398,7 +398,7 @@ describe('volumes', () => {
     const offsets = (await volumes.append(drafts, 'upload')).map(({ offset }) => offset)
     const [volume] = volumes.volumes() as [Volume]
     const { chain } = volume
-    const copies = new VolumeCopies({ volumes, reserve: { admit: async () => {} } })
+    const copies = new VolumeCopies({ volumes, clock: fixture.clock, reserve: { admit: async () => {} } })
     const [first, second, later, last] = offsets as [number, number, number, number]
     const original = Buffer.alloc(volume.end)
     fixture.disk.read(fixture.disk.file(volume.path), original, 0)
@@ -416,7 +416,7 @@ describe('volumes', () => {
     const [id] = [...photos.keys()] as [PhotoId]
     const location = only(volumes.locate(identityOf(id)))
     const volume = volumes.get(location.volume) as Volume
-    const copies = new VolumeCopies({ volumes, reserve: { admit: async () => {} } })
+    const copies = new VolumeCopies({ volumes, clock: fixture.clock, reserve: { admit: async () => {} } })
     const original = Buffer.alloc(needleBytes(location.length))
     fixture.disk.read(fixture.disk.file(volume.path), original, location.offset)
     fixture.disk.flipBit(volume.path, location.offset + 100, 1)
@@ -443,7 +443,7 @@ describe('volumes', () => {
     fixture.disk.flipBit(path, 40, 3)
     const again = await fixture.start()
     const [volume] = again.volumes() as [Volume]
-    const copies = new VolumeCopies({ volumes: again, reserve: { admit: async () => {} } })
+    const copies = new VolumeCopies({ volumes: again, clock: fixture.clock, reserve: { admit: async () => {} } })
     fixture.applied.failing = new SheafError('ERR_DIRECTORY_UNAVAILABLE')
     await expect(copies.repairSuperblock(volume, superblock)).rejects.toMatchObject({
       code: 'ERR_DIRECTORY_UNAVAILABLE'

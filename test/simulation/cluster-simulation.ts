@@ -244,7 +244,7 @@ export class ClusterSimulation {
     await this.#upgrades?.finish()
     const late = this.#random.pick(this.members)
     for (const member of this.members) {
-      // a copy that could not be written to is not tried again by the same process, and a clock is only ahead once
+      // damage that nobody has met is found by a start at the latest, and a clock is only ahead once
       const isOut =
         this.#membership.departed.has(member) ||
         member.services.cluster?.isRemoved ||

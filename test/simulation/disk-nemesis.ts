@@ -106,7 +106,6 @@ export class DiskNemesis {
     const times = 1 + random.below(3)
     note(`${member.name}: the disk will fail to ${operation}, ${times} times`)
     member.node.disk.fail(operation, { times })
-    member.faulty = true
   }
 
   /** What the loss of a node's disk may cost of a photo. */

@@ -99,6 +99,17 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     ]
   },
   {
+    name: 'a copy whose disk refused once grows no more',
+    simulation: 'cluster',
+    edits: [
+      {
+        file: 'src/volumes/volume-copies.ts',
+        find: "return volume.state === 'closed' || this.#failures.has(volume)",
+        replace: "return volume.state === 'closed'"
+      }
+    ]
+  },
+  {
     name: 'merge trims the conflicts',
     simulation: 'cluster',
     edits: [

@@ -48,7 +48,7 @@ export class ShippingCluster {
   async start(host: Host): Promise<void> {
     const { fixture } = host
     const volumes = await fixture.start()
-    const copies = new VolumeCopies({ volumes, reserve: fixture.reserve[0] as never })
+    const copies = new VolumeCopies({ volumes, clock: this.clock, reserve: fixture.reserve[0] as never })
     const transport = this.network.transport(host.id)
     const peers = new PeerVolumes()
     const shared = { transport, clock: this.clock, log: silentLog }

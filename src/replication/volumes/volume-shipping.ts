@@ -151,8 +151,9 @@ export class VolumeShipping implements Startable {
    * @returns once nothing is missing, or no connected peer can supply more
    */
   async repair(progress: (doneBytes: number, totalBytes: number) => void, signal: AbortSignal): Promise<RepairOutcome> {
-    const { transport, clock } = this.#components
+    const { transport, clock, copies } = this.#components
     this.#puller.clearPenalties()
+    copies.endRests()
     await Promise.all(transport.peers().map(peer => this.#exchange(peer)))
     const totalBytes = this.#backlogBytes()
     for (
@@ -231,7 +232,7 @@ export class VolumeShipping implements Startable {
     const { volume: id, from, bytes, trace } = decodeBytes(body)
     peers.noteEnd(peer, id, from + bytes.byteLength)
     const volume = volumes.get(id)
-    if (volume !== undefined && !isRetired(id) && volume.state === 'closed') {
+    if (volume !== undefined && !isRetired(id) && copies.grows(volume) && !copies.rests(volume)) {
       try {
         const init = (): SpanInit => ({
           parent: trace,
@@ -302,9 +303,10 @@ export class VolumeShipping implements Startable {
   }
 
   #want(id: VolumeId): void {
-    const { isRetired, volumes } = this.#components
+    const { isRetired, volumes, copies } = this.#components
     if (this.#abort.signal.aborted || isRetired(id)) return
     const volume = volumes.get(id)
+    if (volume !== undefined && copies.rests(volume)) return
     const complete = volume !== undefined && volume.holes.length === 0 && !this.#isBehind(volume)
     if (complete) this.#news.delete(id)
     if (complete || this.#pulling.has(id)) return
@@ -313,12 +315,12 @@ export class VolumeShipping implements Startable {
   }
 
   /**
-   * Whether a peer holds more of the volume that can be appended here. An active volume is never behind, because only this
-   * process writes it; one that failed grows no more before the next start.
+   * Whether a peer holds more of the volume that can be appended here. A volume of this process is never behind, because only
+   * it writes that.
    */
   #isBehind(volume: Volume): boolean {
     const { copies, peers } = this.#components
-    return volume.state === 'closed' && copies.end(volume) < peers.furthestEnd(volume.id)
+    return copies.grows(volume) && copies.end(volume) < peers.furthestEnd(volume.id)
   }
 
   #startPulls(): void {
