@@ -50,6 +50,8 @@ export interface DirectoryComponents {
   readonly age?: () => number
   /** What happens to a record that a grave ends here before its time. Default: nothing. */
   readonly guard?: GraveGuard
+  /** Called when the directory has failed, so that it is reopened. Default: nothing is done. */
+  readonly onFailed?: () => void
   /** Called with the schema version of an older database before it is migrated. Default: nothing is done. */
   readonly onOlderSchema?: (schema: number) => Promise<void>
 }
@@ -134,6 +136,7 @@ export class Directory implements Startable {
   readonly #observe: (stamp: Hlc) => void
   readonly #age: () => number
   readonly #guard: GraveGuard | undefined
+  readonly #onFailed: () => void
   readonly #onOlderSchema: (schema: number) => Promise<void>
   readonly #migrations: readonly Migration[]
   /** The record formats of this program. */
@@ -155,6 +158,7 @@ export class Directory implements Startable {
     this.#observe = components.observe
     this.#age = components.age ?? (() => 0)
     this.#guard = components.guard
+    this.#onFailed = components.onFailed ?? (() => {})
     this.#onOlderSchema = components.onOlderSchema ?? (async () => {})
     this.#migrations = init.migrations ?? MIGRATIONS
     this.formats = init.formats ?? RECORD_FORMATS
@@ -268,6 +272,11 @@ export class Directory implements Startable {
         throw this.#writeFailed(err)
       }
     })
+  }
+
+  /** @throws `ERR_DIRECTORY_UNAVAILABLE` while nothing can be applied */
+  requireWritable(): void {
+    this.#requireWritable()
   }
 
   /** @returns how much of the volume's log is in the directory; nothing of an unknown volume */
@@ -674,6 +683,7 @@ export class Directory implements Startable {
     // A later error (e.g. of a waiting group) must not hide damage from `reopen`.
     this.#damage = damageOf(err) ?? this.#damage
     this.#log.error({ err, damage: this.#damage }, 'the directory failed; it is reopened automatically')
+    this.#onFailed()
   }
 
   #refuseWaiting(error: unknown): void {

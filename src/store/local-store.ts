@@ -42,6 +42,9 @@ const SCRUB_IDLE_MS = 60 * 60_000
 const SCRUB_BYTES_PER_SECOND = 4_000_000
 const SCRUB_INTERVAL_MS = 7 * 24 * 3_600_000
 const REOPEN_IDLE_MS = 1_000
+/** Before a directory that failed soon after it was reopened is reopened again; doubles each time. */
+const REOPEN_PAUSE_MS = 1_000
+const REOPEN_PAUSE_MS_MAX = 60_000
 /** Delay of compaction and scrubbing after a start, when the disk has more urgent work. */
 const FIRST_STEP_MS = 60_000
 
@@ -110,6 +113,7 @@ export class LocalStore implements Startable {
   readonly #folder: string
   readonly #reserve: DiskReserve
   readonly #compaction: WorkerLoop
+  readonly #reopening: WorkerLoop
   readonly #workers: readonly WorkerLoop[]
   /** Volumes with gaps after a replay, until their holes have been reread. */
   readonly #volumesWithGaps = new Set<Volume>()
@@ -117,6 +121,9 @@ export class LocalStore implements Startable {
   #knowsRetired = false
   #hasStarted = false
   #refilling = false
+  /** When the worker did so last, monotonic ms. */
+  #reopenedAt = Number.NEGATIVE_INFINITY
+  #reopenPauseMs = 0
 
   constructor(components: LocalStoreComponents, init: LocalStoreInit) {
     const { folder, origin, volumeBytes, purgeMs, formats, upkeep = true } = init
@@ -160,6 +167,7 @@ export class LocalStore implements Startable {
         observe: stamp => hybridClock.observe(stamp),
         age,
         guard: this.laidOut,
+        onFailed: () => this.#reopening.wake(),
         onOlderSchema: schema => this.past.noteSchema(schema)
       },
       formats && { formats }
@@ -182,6 +190,7 @@ export class LocalStore implements Startable {
         log,
         tracer: components.tracer,
         reserve: this.#reserve,
+        requireDirectory: () => this.directory.requireWritable(),
         stamp: () => hybridClock.now(),
         sign,
         verifySignature,
@@ -273,10 +282,8 @@ export class LocalStore implements Startable {
       this.#compaction,
       worker('scrub', SCRUB_IDLE_MS, signal => this.scrubber.step(signal))
     ]
-    this.#workers = [
-      worker('directory', REOPEN_IDLE_MS, () => this.#reopenDirectory()),
-      ...(upkeep ? upkeepWorkers : [])
-    ]
+    this.#reopening = worker('directory', REOPEN_IDLE_MS, signal => this.#reopenFailed(signal))
+    this.#workers = [this.#reopening, ...(upkeep ? upkeepWorkers : [])]
   }
 
   /** @returns the space of the disk that holds the folder. @throws the file system's error */
@@ -402,6 +409,22 @@ export class LocalStore implements Startable {
     await this.verdicts.hear(keys)
     await this.sweep.logHeard()
     return keys.length > 0
+  }
+
+  /**
+   * Reopens a directory that has failed at once, and ever later while it fails again soon after: each time begins a new
+   * epoch, so that a volume is made for the next write.
+   */
+  async #reopenFailed(signal: AbortSignal): Promise<'busy' | 'idle'> {
+    if (this.directory.state === 'open' || this.#refilling) return 'idle'
+    const { clock } = this.#components
+    const hasLasted = clock.monotonic() - this.#reopenedAt >= REOPEN_PAUSE_MS_MAX
+    const longer = Math.max(REOPEN_PAUSE_MS, 2 * this.#reopenPauseMs)
+    this.#reopenPauseMs = hasLasted ? 0 : Math.min(longer, REOPEN_PAUSE_MS_MAX)
+    if (this.#reopenPauseMs > 0) await clock.sleep(this.#reopenPauseMs, signal)
+    await this.#reopenDirectory()
+    this.#reopenedAt = clock.monotonic()
+    return 'idle'
   }
 
   /** Reopens a directory that has failed, and fills it from the log. */

@@ -21,6 +21,8 @@ export interface LogWriterComponents {
   /** Default: nothing is traced. */
   readonly tracer?: Tracer | undefined
   readonly reserve: Pick<DiskReserve, 'admit' | 'releaseBallast'>
+  /** Throws while nothing can be applied to the directory: what is written then would be refused, and show up later. */
+  readonly requireDirectory?: () => void
   /** The stamp of a new volume's superblock. */
   readonly stamp: () => Hlc
   /** Signs superblocks with the node's key. */
@@ -115,6 +117,7 @@ export class LogWriter {
   async #append(drafts: readonly NeedleDraft[], byteCount: number): Promise<NeedleLocation[]> {
     for (;;) {
       if (this.#stopping) throw new SheafError('ERR_STOPPING')
+      this.#components.requireDirectory?.()
       const active = this.#active
       if (active !== undefined && this.#fits(active, byteCount)) return active.log.append(drafts)
       this.#rolling ??= this.#roll().finally(() => {

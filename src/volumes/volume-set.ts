@@ -37,7 +37,7 @@ import { readSuperblock, superblockOf } from './volume-superblock.js'
 const IDLE_BUFFER_BYTES_MAX = 32 * 1024 * 1024
 
 export interface VolumeSetComponents
-  extends Pick<LogWriterComponents, 'random' | 'stamp' | 'sign' | 'tracer'>,
+  extends Pick<LogWriterComponents, 'random' | 'stamp' | 'sign' | 'tracer' | 'requireDirectory'>,
     ReplayComponents {
   readonly fileSystem: FileSystem
   readonly clock: Clock

@@ -249,12 +249,13 @@ export class ClusterSimulation {
         this.#membership.departed.has(member) ||
         member.services.cluster?.isRemoved ||
         this.#membership.isLeaving(member)
-      if (!member.faulty && member !== late && !isOut) continue
+      if (!this.#disks.isDamaged(member) && member !== late && !isOut) continue
       await this.#until(member.node.stop())
       if (member === late) member.node.wall.skewMs = -HOUR_MS
       await this.#start(member)
     }
     await this.#converge()
+    for (const member of this.members) member.faulty = false
     if (this.#upgrades !== undefined) {
       await this.#upgrades.judge()
       await this.#converge()

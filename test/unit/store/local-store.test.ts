@@ -72,6 +72,48 @@ describe('what the directory knows of a volume that was removed', () => {
   })
 })
 
+describe('a directory that cannot be written', () => {
+  test('has nothing written to the log that is refused, but what waited when it failed', async () => {
+    const fixture = await started()
+    await fixture.add()
+    const { volumes, directory } = fixture.store
+    fixture.database.failBatches(1_000)
+    for (let i = 0; i < 200; i++) {
+      await expect(fixture.add()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNAVAILABLE' })
+      await fixture.clock.advance(50)
+      await settle()
+    }
+    expect(volumes.volumes()).toHaveLength(1)
+    fixture.database.heal()
+    await fixture.clock.advance(60_000)
+    await fixture.add()
+    expect(directory.count('all')).toBe(3)
+    expect(volumes.volumes()).toHaveLength(2)
+  })
+
+  test('soon after each time that it was reopened has a volume made ever more rarely', async () => {
+    const fixture = await started()
+    const { volumes, directory } = fixture.store
+    for (let second = 0; second < 240; second++) {
+      if (directory.state === 'open') fixture.database.failBatches(1)
+      await expect(fixture.add()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNAVAILABLE' })
+      await fixture.clock.advance(1_000)
+      await settle()
+    }
+    // at once, then after 1, 2, 4, 8, 16, 32, 60 and 60 s
+    expect(volumes.volumes().length).toBeLessThan(11)
+  })
+
+  test('is reopened at once', async () => {
+    const fixture = await started()
+    fixture.database.failBatches(1)
+    await expect(fixture.add()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNAVAILABLE' })
+    for (let turn = 0; turn < 100; turn++) await settle()
+    await fixture.add()
+    expect(fixture.store.directory.count('all')).toBe(2)
+  })
+})
+
 describe('a directory that is lost', () => {
   test('is made again from the volumes, deletes and edits included', async () => {
     const fixture = await started()
