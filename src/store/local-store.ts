@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Clock } from '../core/clock.js'
-import { type DiskSpace, type FileSystem, makeDurableDirectory } from '../core/file-system.js'
+import { type FileSystem, makeDurableDirectory } from '../core/file-system.js'
 import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
 import type { Metrics } from '../core/metrics.js'
@@ -15,7 +15,7 @@ import type { NodeId, VolumeId } from '../domain/ids.js'
 import { PHOTO_KIND } from '../domain/photo.js'
 import type { RecordKey } from '../domain/record.js'
 import { Compactor } from '../volumes/compaction.js'
-import { DiskReserve } from '../volumes/disk-reserve.js'
+import { DiskReserve, type NodeSpace } from '../volumes/disk-reserve.js'
 import { Inspector, type Judge } from '../volumes/inspection.js'
 import { rereadHolesBriefly } from '../volumes/reread-holes.js'
 import { Scrubber } from '../volumes/scrub.js'
@@ -111,7 +111,7 @@ export class LocalStore implements Startable {
   readonly sweep: Sweep
   readonly #components: LocalStoreComponents
   readonly #folder: string
-  readonly #reserve: DiskReserve
+  readonly reserve: DiskReserve
   readonly #compaction: WorkerLoop
   readonly #reopening: WorkerLoop
   readonly #workers: readonly WorkerLoop[]
@@ -167,6 +167,7 @@ export class LocalStore implements Startable {
         observe: stamp => hybridClock.observe(stamp),
         age,
         guard: this.laidOut,
+        admit: byteCount => this.reserve.admitRecords(byteCount),
         onFailed: () => this.#reopening.wake(),
         onOlderSchema: schema => this.past.noteSchema(schema)
       },
@@ -174,12 +175,13 @@ export class LocalStore implements Startable {
     )
     this.age = new Age({ clock, directory: this.directory, log, undoMs })
     const groupNeedles = components.metrics?.histogram('sheaf_group_commit_needles')
-    this.#reserve = new DiskReserve(
+    this.reserve = new DiskReserve(
       { fileSystem, clock, log, onRefusal: () => this.#compaction.wake() },
       {
         folder: folder,
         ballastPath: join(folder, 'ballast'),
-        reserveBytes: volumeBytes + Math.min(RESERVE_SLACK_BYTES, volumeBytes)
+        reserveBytes: volumeBytes + Math.min(RESERVE_SLACK_BYTES, volumeBytes),
+        recordReserveBytes: Math.min(RESERVE_SLACK_BYTES, volumeBytes)
       }
     )
     this.volumes = new VolumeSet(
@@ -189,7 +191,7 @@ export class LocalStore implements Startable {
         random,
         log,
         tracer: components.tracer,
-        reserve: this.#reserve,
+        reserve: this.reserve,
         requireDirectory: () => this.directory.requireWritable(),
         stamp: () => hybridClock.now(),
         sign,
@@ -218,7 +220,7 @@ export class LocalStore implements Startable {
     const verdicts = new NeedleVerdicts({ directory, volumes, writer, laidOut: this.laidOut, age })
     this.verdicts = verdicts
     const isRetired = (volume: VolumeId): boolean => verdicts.isRetired(volume)
-    this.copies = new VolumeCopies({ volumes, clock, reserve: this.#reserve, isRetired })
+    this.copies = new VolumeCopies({ volumes, clock, reserve: this.reserve, isRetired })
     const judge: Judge = (volume, rows) => verdicts.judge(volume, rows)
     const inspector = new Inspector({ clock, judge, since }, { purgeMs })
     this.inspector = inspector
@@ -248,7 +250,7 @@ export class LocalStore implements Startable {
         remove: (volume, end) => this.copies.remove(volume, end),
         isOwner: components.isCompactionOwner ?? (volume => volumes.isOwn(volume)),
         since,
-        isScarce: () => this.#reserve.isScarce(),
+        isScarce: () => this.reserve.isScarce(),
         yieldLaidOut: graceMs => this.#yieldLaidOut(graceMs)
       },
       { purgeMs, deadShareMin: DEAD_SHARE_MIN, bytesPerSecondMax: COMPACTION_BYTES_PER_SECOND }
@@ -286,14 +288,14 @@ export class LocalStore implements Startable {
     this.#workers = [this.#reopening, ...(upkeep ? upkeepWorkers : [])]
   }
 
-  /** @returns the space of the disk that holds the folder. @throws the file system's error */
   /** Accounts for bytes that come onto the disk besides the volumes. @throws `ERR_DISK_FULL` when they would eat into the reserve */
   admitBytes(byteCount: number): Promise<void> {
-    return this.#reserve.admit(byteCount)
+    return this.reserve.admit(byteCount)
   }
 
-  space(): Promise<DiskSpace> {
-    return this.#components.fileSystem.space(this.#folder)
+  /** @returns the space of the disk that holds the folder. @throws the file system's error */
+  async space(): Promise<NodeSpace> {
+    return { ...(await this.#components.fileSystem.space(this.#folder)), isFull: this.reserve.isFull }
   }
 
   /**
@@ -315,7 +317,7 @@ export class LocalStore implements Startable {
   /** Opens the directory, recovers the volumes, and replays what the directory lacks. */
   async start(): Promise<void> {
     await makeDurableDirectory(this.#components.fileSystem, this.#folder)
-    await this.#reserve.start()
+    await this.reserve.start()
     await this.past.load()
     await this.directory.start()
     await this.#loadAge()

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { needleBytes } from '../../src/domain/needle.js'
+import type { DiskReserve } from '../../src/volumes/disk-reserve.js'
 import type { Volume } from '../../src/volumes/volume.js'
 import { VolumeCopies } from '../../src/volumes/volume-copies.js'
 import { type Host, heads, holds, put, read, ShippingCluster } from '../support/shipping-cluster.js'
@@ -60,6 +61,40 @@ describe('a copy whose disk refuses', () => {
     Object.assign(file, { write, sync })
     expect(await net.run(b.shipping.repair(() => {}, new AbortController().signal))).toMatchObject({ missing: [] })
     expect(holds(b, last.id)).toBe(true)
+    expect(await heads(b)).toBe(await heads(a))
+  })
+})
+
+describe('a node whose disk is full', () => {
+  it('asks for nothing until there is space, however much is announced, and then catches up', async () => {
+    const net = new ShippingCluster()
+    clusters.push(net)
+    const a = await net.add(100_000)
+    const b = await net.add(100_000, 600_000)
+    const [reserve] = b.fixture.reserve as [DiskReserve]
+    for (let i = 0; i < 100 && !reserve.isFull; i++) {
+      await put(a, 9_000)
+      await net.pass(100)
+    }
+    await net.pass(5_000)
+    expect(reserve.isFull).toBe(true)
+    const asked: string[] = []
+    const request = b.transport.request.bind(b.transport)
+    b.transport.request = (peer, method, body, signal) => {
+      asked.push(method)
+      return request(peer, method, body, signal)
+    }
+    const photos: Awaited<ReturnType<typeof put>>[] = []
+    for (let i = 0; i < 50; i++) {
+      photos.push(await put(a, 9_000))
+      await net.pass(100)
+    }
+    expect(asked.filter(method => method !== 'volume.heads')).toEqual([])
+    expect(photos.some(({ id }) => holds(b, id))).toBe(false)
+    expect(b.shipping.progress().backlogBytes).toBeGreaterThan(50 * 9_000)
+    b.fixture.disk.capacityBytes = 10_000_000
+    await net.until(() => photos.every(({ id }) => holds(b, id)), 5_000)
+    expect(reserve.isFull).toBe(false)
     expect(await heads(b)).toBe(await heads(a))
   })
 })

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { SheafError } from '../../../src/core/errors.js'
 import type { PhotoId } from '../../../src/domain/ids.js'
+import type { DirectoryRecord } from '../../../src/domain/record.js'
+import { encodeRecord } from '../../../src/domain/record-codec.js'
 import type { LocalStoreComponents } from '../../../src/store/local-store.js'
 import type { CompactionResult } from '../../../src/volumes/compaction.js'
 import { settle } from '../../support/simulated-clock.js'
@@ -111,6 +113,23 @@ describe('a directory that cannot be written', () => {
     for (let turn = 0; turn < 100; turn++) await settle()
     await fixture.add()
     expect(fixture.store.directory.count('all')).toBe(2)
+  })
+})
+
+describe('a disk that is nearly full', () => {
+  test('takes no records of other nodes, and still deletes', async () => {
+    const fixture = await started()
+    const id = await fixture.add()
+    const { directory } = fixture.store
+    const stored = directory.getSync({ kind: 'photo', id })
+    const encoded = [encodeRecord(stored?.record as DirectoryRecord)]
+    await directory.merge(encoded)
+    fixture.disk.capacityBytes -= fixture.disk.freeBytes - 10_000
+    await fixture.clock.advance(2_000)
+    await expect(directory.merge(encoded)).rejects.toMatchObject({ code: 'ERR_DISK_FULL' })
+    expect([directory.state, (await fixture.store.space()).isFull]).toEqual(['open', true])
+    await fixture.remove(id)
+    expect(directory.count('all')).toBe(0)
   })
 })
 
