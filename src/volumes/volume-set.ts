@@ -267,14 +267,20 @@ export class VolumeSet implements NeedleStore, Startable {
     return superblockOf(id, encoded, this.#components.verifySignature)
   }
 
-  /** Notes that a range of a hole holds its needles again. Those that the directory lacks are applied to it. */
-  closeHole(volume: Volume, range: HoleRange, needles: readonly CommittedNeedle[]): Promise<void> {
-    return this.#exclusively(async () => {
+  /**
+   * Notes that a range of a hole holds its needles again. Those that the directory lacks are applied to it. The volume does
+   * not grow meanwhile. After the last hole all of it is read, while commits to others go on.
+   */
+  async closeHole(volume: Volume, range: HoleRange, needles: readonly CommittedNeedle[]): Promise<void> {
+    this.#requireHere(volume)
+    const survey = await volume.survey(range)
+    await this.#exclusively(async () => {
       this.#requireHere(volume)
       this.#indexNeedles(volume, needles)
       await this.#components.commit({ volume: volume.id, ...range, needles }) // if it fails, the hole stays to be filled
-      await volume.closeHole(range, needles.map(rowOfCommitted))
+      await volume.closeHole(range, needles.map(rowOfCommitted), survey)
     })
+    await volume.flushIndex()
   }
 
   /** Runs a task while no commit runs. */

@@ -57,6 +57,13 @@ export interface Head {
   readonly digest: string
 }
 
+/** What a volume holds up to `end`, read from itself. */
+export interface Survey {
+  end: number
+  chain: Uint8Array
+  readonly rows: NeedleRow[]
+}
+
 export interface VolumeComponents {
   readonly fileSystem: FileSystem
   readonly clock: Clock
@@ -156,15 +163,71 @@ export class Volume {
     return true
   }
 
-  /** Notes that a range of a hole was repaired; the last repair rewrites the index file. */
-  async closeHole(range: HoleRange, rows: readonly NeedleRow[]): Promise<void> {
-    this.#holes = withoutAll(this.#holes, [range])
+  /**
+   * Notes that a range of a hole was repaired. Where it was the last, rows and chain are those of the survey; without one it
+   * stays a hole, to be repaired again.
+   *
+   * @param survey - from {@link survey} after the repair
+   */
+  async closeHole(range: HoleRange, rows: readonly NeedleRow[], survey: Survey | undefined): Promise<void> {
+    if (this.#isLastHole(range)) {
+      if (survey === undefined || !(await this.#surveyOn(survey))) return
+      const taken = this.#indexWrites.then(() => this.#takeSurvey(range, survey))
+      this.#indexWrites = taken.catch(() => {}) // reported to whoever repairs
+      return taken
+    }
+    this.#dropHole(range)
     this.#pendingHoles = withoutAll(this.#pendingHoles, [range])
-    if (this.#readers > 0) this.#repairs.push(range)
     this.#pendingRepaired.push(range)
     this.#pendingRows.push(...rows)
-    if (this.#holes.length === 0) await this.#reindex()
-    await this.flushIndex()
+  }
+
+  /**
+   * Reads which needles the volume holds, if only the range is missing in what is known of it. Damage that it comes across
+   * becomes a hole.
+   *
+   * @param range - of a hole, and just repaired
+   * @returns undefined if anything else is missing, or the range is damaged again
+   */
+  async survey(range: HoleRange): Promise<Survey | undefined> {
+    const survey = { end: SUPERBLOCK_BYTES, chain: new Uint8Array(CHAIN_DIGEST_BYTES), rows: [] }
+    return this.#isLastHole(range) && (await this.#surveyOn(survey)) ? survey : undefined
+  }
+
+  /** @returns whether the survey reaches the end of the volume, without a gap */
+  async #surveyOn(survey: Survey): Promise<boolean> {
+    for await (const event of this.verify(survey.end, Number.POSITIVE_INFINITY)) {
+      if (event.kind === 'hole')
+        this.#components.log.error({ volume: this.id, from: event.from, to: event.to }, 'found a damaged range')
+      if (event.kind !== 'needle' || event.offset !== survey.end) return false
+      survey.rows.push(rowOf(event.header, event.offset))
+      survey.chain = chainDigest(survey.chain, event.footer)
+      survey.end += needleBytes(event.header.length)
+    }
+    return survey.end === this.end
+  }
+
+  async #takeSurvey(range: HoleRange, { rows, chain }: Survey): Promise<void> {
+    this.#dropHole(range)
+    this.chain = chain
+    this.needleCount = rows.length
+    this.#pendingRows = rows
+    this.#pendingHoles = []
+    this.#pendingRepaired = []
+    this.#indexBytes = 0
+    this.#indexedTo = SUPERBLOCK_BYTES
+    // reopening truncates the file: an old segment after the new one could restore the hole
+    await this.#indexFile?.close()
+    this.#indexFile = undefined
+  }
+
+  #isLastHole(range: HoleRange): boolean {
+    return withoutAll(this.#holes, [range]).length === 0
+  }
+
+  #dropHole(range: HoleRange): void {
+    this.#holes = withoutAll(this.#holes, [range])
+    if (this.#readers > 0) this.#repairs.push(range)
   }
 
   inHole(offset: number): boolean {
@@ -395,29 +458,6 @@ export class Volume {
     await this.#components.fileSystem.remove(this.indexPath)
     this.#removed = true
     if (this.#readers === 0) await this.file.close()
-  }
-
-  /** Rebuilds rows and chain from the volume after the last hole was filled. Damage that it comes across becomes a hole. */
-  async #reindex(): Promise<void> {
-    await this.#indexWrites
-    const rows: NeedleRow[] = []
-    let chain: Uint8Array = new Uint8Array(CHAIN_DIGEST_BYTES)
-    for await (const event of this.verify(SUPERBLOCK_BYTES, Number.POSITIVE_INFINITY)) {
-      if (event.kind === 'hole')
-        this.#components.log.error({ volume: this.id, from: event.from, to: event.to }, 'found a damaged range')
-      if (event.kind !== 'needle') return // it is filled first, and then this is done again
-      rows.push(rowOf(event.header, event.offset))
-      chain = chainDigest(chain, event.footer)
-    }
-    this.chain = chain
-    this.needleCount = rows.length
-    this.#pendingRows = rows
-    this.#pendingRepaired = []
-    this.#indexBytes = 0
-    this.#indexedTo = SUPERBLOCK_BYTES
-    // reopening truncates the file: an old segment after the new one could restore the hole
-    await this.#indexFile?.close()
-    this.#indexFile = undefined
   }
 
   async #writeIndexSegment(): Promise<void> {

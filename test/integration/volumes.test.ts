@@ -9,6 +9,8 @@ import type { Volume } from '../../src/volumes/volume.js'
 import { VolumeCopies } from '../../src/volumes/volume-copies.js'
 import type { ScanEvent } from '../../src/volumes/volume-scan.js'
 import type { VolumeSet } from '../../src/volumes/volume-set.js'
+import { deferred } from '../support/deferred.js'
+import { settle } from '../support/simulated-clock.js'
 import {
   draftOf,
   type FixtureOptions,
@@ -432,6 +434,35 @@ describe('volumes', () => {
     await expect(volumes.read(location, identityOf(id))).rejects.toMatchObject({ code: 'ERR_NEEDLE_CORRUPT' })
     expect(volume.holes).toEqual([])
     await expectAll(volumes, photos)
+  })
+
+  it('closing the last hole of a volume reads all of it, and holds up no commit of another', async () => {
+    const { fixture, volumes, photos } = await filled({}, [900, 3_000, 900])
+    await volumes.closeActive()
+    const [volume] = volumes.volumes() as [Volume]
+    const { chain, needleCount } = volume
+    const original = Buffer.alloc(needleBytes(900))
+    fixture.disk.read(fixture.disk.file(volume.path), original, SUPERBLOCK_BYTES)
+    volume.noteHole({ from: SUPERBLOCK_BYTES, to: SUPERBLOCK_BYTES + original.byteLength }, 'corrupt')
+    const held = deferred<void>()
+    const { file } = volume
+    const read = file.read.bind(file)
+    let reads = 0
+    file.read = async (into, position) => {
+      reads++
+      await held.promise
+      return read(into, position)
+    }
+    const copies = new VolumeCopies({ volumes, clock: fixture.clock, reserve: { admit: async () => {} } })
+    const filling = copies.fill(volume, SUPERBLOCK_BYTES, original)
+    for (let turn = 0; turn < 100; turn++) await settle()
+    expect(reads).toBe(1)
+    await put(fixture, volumes, photos, 500)
+    held.resolve()
+    await filling
+    expect([volume.holes, volume.needleCount, volume.chain]).toEqual([[], needleCount, chain])
+    await expectAll(volumes, photos)
+    expect((await fixture.restart()).recovery).toMatchObject({ holes: 0, scannedNeedles: 0 })
   })
 
   it('a repaired superblock that the directory does not hear of is repaired again', async () => {
