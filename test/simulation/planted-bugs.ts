@@ -110,6 +110,11 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     ]
   },
   {
+    name: 'what the directory will refuse is written to the log',
+    simulation: 'node',
+    edits: [{ file: 'src/volumes/log-writer.ts', find: 'this.#components.requireDirectory?.()', replace: '' }]
+  },
+  {
     name: 'merge trims the conflicts',
     simulation: 'cluster',
     edits: [
