@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.js'
-import { SheafError } from '../core/errors.js'
+import { hasCode, SheafError } from '../core/errors.js'
 import { KeyedLock } from '../core/keyed-lock.js'
 import type { VolumeId } from '../domain/ids.js'
 import { SUPERBLOCK_BYTES } from '../domain/superblock.js'
@@ -36,7 +36,7 @@ export interface CopyProgress {
   readonly durable: Promise<void>
 }
 
-/** The disk refused to write to a copy. */
+/** The disk refused to make a copy or to write to it. */
 interface Failure {
   readonly restMs: number
   /** Monotonic ms. */
@@ -63,7 +63,7 @@ export class VolumeCopies {
   /** Tails of the copies with pending writes. */
   readonly #tails = new Map<VolumeId, CopyTail>()
   /** Of the copies that failed and have taken nothing since. */
-  readonly #failures = new Map<Volume, Failure>()
+  readonly #failures = new Map<VolumeId, Failure>()
 
   constructor(components: VolumeCopiesComponents) {
     this.#volumes = components.volumes
@@ -79,7 +79,18 @@ export class VolumeCopies {
    * @throws `ERR_VOLUME_CORRUPT`, `ERR_FORMAT_TOO_NEW`, `ERR_DISK_FULL`, `ERR_DISK_WRITE`
    */
   begin(id: VolumeId, superblock: Uint8Array): Promise<Volume> {
-    return this.#lock.run(id, async () => this.#volumes.get(id) ?? this.#volumes.createCopy(id, superblock))
+    return this.#lock.run(id, async () => {
+      const existing = this.#volumes.get(id)
+      if (existing !== undefined) return existing
+      try {
+        const made = await this.#volumes.createCopy(id, superblock)
+        this.#failures.delete(id)
+        return made
+      } catch (err) {
+        if (hasCode(err, 'ERR_DISK_WRITE')) this.#rest(id)
+        throw err
+      }
+    })
   }
 
   /**
@@ -120,24 +131,24 @@ export class VolumeCopies {
     return this.#lock.run(volume.id, async () => {
       await this.#settle(volume)
       const isGone = await this.#volumes.remove(volume, end)
-      if (isGone) this.#failures.delete(volume)
+      if (isGone) this.#failures.delete(volume.id)
       return isGone
     })
   }
 
   /** Whether the copy takes further bytes, unless it {@link rests}. Volumes of this process never do. */
   grows(volume: Volume): boolean {
-    return volume.state === 'closed' || this.#failures.has(volume)
+    return volume.state === 'closed' || this.#failures.has(volume.id)
   }
 
-  /** Whether the disk refused to write to the volume lately, so that it had better be left alone for now. */
-  rests(volume: Volume): boolean {
-    return (this.#failures.get(volume)?.until ?? 0) > this.#clock.monotonic()
+  /** Whether the disk refused to make the copy or to write to it lately, so that it had better be left alone for now. */
+  rests(id: VolumeId): boolean {
+    return (this.#failures.get(id)?.until ?? 0) > this.#clock.monotonic()
   }
 
   /** Lets all copies be tried again at once. */
   endRests(): void {
-    for (const [volume, { restMs }] of this.#failures) this.#failures.set(volume, { restMs, until: 0 })
+    for (const [id, { restMs }] of this.#failures) this.#failures.set(id, { restMs, until: 0 })
   }
 
   /** @returns the end of the volume on this node, bytes whose write is pending included */
@@ -210,7 +221,7 @@ export class VolumeCopies {
     this.#tails.set(volume.id, tail)
     const durable = tail.append(bytes, parsed)
     durable.then(
-      () => this.#failures.delete(volume),
+      () => this.#failures.delete(volume.id),
       () => {} // the caller may await it only after it has failed
     )
     void tail.drain().then(() => {
@@ -241,7 +252,7 @@ export class VolumeCopies {
    * @throws `ERR_DISK_WRITE`, `ERR_DISK_FULL`
    */
   async #recover(volume: Volume): Promise<void> {
-    if (!this.grows(volume) || this.rests(volume) || !this.#volumes.has(volume))
+    if (!this.grows(volume) || this.rests(volume.id) || !this.#volumes.has(volume))
       throw new SheafError('ERR_DISK_WRITE', undefined, { details: { volume: volume.id } })
     await this.#settle(volume)
     try {
@@ -256,9 +267,13 @@ export class VolumeCopies {
 
   #noteFailure(volume: Volume): void {
     if (!this.grows(volume)) return // whose tail may have needles that are nowhere else
-    const restMs = Math.min(REST_MS_MAX, 2 * (this.#failures.get(volume)?.restMs ?? REST_MS / 2))
-    this.#failures.set(volume, { restMs, until: this.#clock.monotonic() + restMs })
+    this.#rest(volume.id)
     volume.state = 'failed'
+  }
+
+  #rest(id: VolumeId): void {
+    const restMs = Math.min(REST_MS_MAX, 2 * (this.#failures.get(id)?.restMs ?? REST_MS / 2))
+    this.#failures.set(id, { restMs, until: this.#clock.monotonic() + restMs })
   }
 
   /** Writes and syncs. */

@@ -4,7 +4,7 @@ import type { DiskReserve } from '../../src/volumes/disk-reserve.js'
 import type { Volume } from '../../src/volumes/volume.js'
 import { VolumeCopies } from '../../src/volumes/volume-copies.js'
 import { type Host, heads, holds, put, read, ShippingCluster } from '../support/shipping-cluster.js'
-import { draftOf, identityOf, VolumeFixture } from '../support/volume-fixture.js'
+import { draftOf, identityOf, VOLUME_FOLDER, VolumeFixture } from '../support/volume-fixture.js'
 
 const clusters: ShippingCluster[] = []
 afterEach(async () => {
@@ -62,6 +62,30 @@ describe('a copy whose disk refuses', () => {
     expect(await net.run(b.shipping.repair(() => {}, new AbortController().signal))).toMatchObject({ missing: [] })
     expect(holds(b, last.id)).toBe(true)
     expect(await heads(b)).toBe(await heads(a))
+  })
+})
+
+describe('a copy that cannot be made', () => {
+  it('is asked for ever more rarely, and made once the disk lets it', async () => {
+    const net = new ShippingCluster()
+    clusters.push(net)
+    const [a, b] = [await net.add(), await net.add()] as [Host, Host]
+    b.fixture.disk.fail('sync', { path: VOLUME_FOLDER })
+    let asked = 0
+    const request = b.transport.request.bind(b.transport)
+    b.transport.request = (peer, method, body, signal) => {
+      if (method === 'volume.superblock') asked++
+      return request(peer, method, body, signal)
+    }
+    for (let second = 0; second < 60; second++) {
+      await put(a, 100)
+      await net.pass(1_000)
+    }
+    expect(asked).toBeLessThan(9)
+    expect(b.fixture.volumeFiles()).toEqual([])
+    b.fixture.disk.heal()
+    const { id } = await put(a, 100)
+    await net.until(() => holds(b, id), 40_000)
   })
 })
 

@@ -301,6 +301,23 @@ describe('volumes', () => {
     }
   )
 
+  it('a failed sync of a volume that is full already begins a fresh epoch, too', async () => {
+    const { fixture, volumes, photos } = await filled({ volumeBytes: 100_000 }, [60_000])
+    const { epoch } = volumes
+    const [full] = volumes.volumes() as [Volume]
+    const held = deferred<void>()
+    full.file.sync = () => held.promise
+    const failed = put(fixture, volumes, photos, 20_000).catch(error => error)
+    for (let turn = 0; turn < 20; turn++) await settle()
+    await put(fixture, volumes, new Map(), 60_000)
+    expect([volumes.volumes().length, volumes.epoch]).toEqual([2, epoch])
+    held.reject(Object.assign(new Error('EIO: simulated'), { code: 'EIO' }))
+    expect(hasCode(await failed, 'ERR_DISK_WRITE')).toBe(true)
+    expect(volumes.epoch).not.toBe(epoch)
+    await put(fixture, volumes, new Map(), 1_000)
+    expect(new Set(volumes.volumes().map(({ state }) => state))).toEqual(new Set(['failed', 'closed', 'active']))
+  })
+
   it('a volume that cannot be made leaves nothing behind, on the disk or open', async () => {
     const { fixture, volumes, photos } = await filled({}, [])
     const { freeBytes } = fixture.disk

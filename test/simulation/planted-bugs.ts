@@ -104,7 +104,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edits: [
       {
         file: 'src/volumes/volume-copies.ts',
-        find: "return volume.state === 'closed' || this.#failures.has(volume)",
+        find: "return volume.state === 'closed' || this.#failures.has(volume.id)",
         replace: "return volume.state === 'closed'"
       }
     ]

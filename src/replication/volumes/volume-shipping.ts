@@ -308,9 +308,8 @@ export class VolumeShipping implements Startable {
 
   #want(id: VolumeId): void {
     const { isRetired, volumes, copies } = this.#components
-    if (this.#abort.signal.aborted || isRetired(id)) return
+    if (this.#abort.signal.aborted || isRetired(id) || copies.rests(id)) return
     const volume = volumes.get(id)
-    if (volume !== undefined && copies.rests(volume)) return
     const complete = volume !== undefined && volume.holes.length === 0 && !this.#isBehind(volume)
     if (complete) this.#news.delete(id)
     const waitsForSpace = this.#isFull && (volume === undefined || volume.holes.length === 0)
@@ -336,7 +335,7 @@ export class VolumeShipping implements Startable {
   #takesPush(peer: NodeId, volume: Volume, from: number): boolean {
     const { copies, writerOf } = this.#components
     if (writerOf?.(volume) !== peer || from !== copies.end(volume)) return false
-    return copies.grows(volume) && !copies.rests(volume) && !this.#isFull
+    return copies.grows(volume) && !copies.rests(volume.id) && !this.#isFull
   }
 
   #startPulls(): void {
