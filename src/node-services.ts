@@ -112,6 +112,7 @@ export class NodeServices implements Startable {
           hybridClock: local.hybridClock,
           volumes,
           copies: local.copies,
+          reserve: local.reserve,
           directory,
           past: local.past,
           writer,

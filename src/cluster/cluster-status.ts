@@ -1,10 +1,10 @@
 import type { Clock } from '../core/clock.js'
 import { SheafError } from '../core/errors.js'
-import type { DiskSpace } from '../core/file-system.js'
 import { type FormatRange, RECORD_FORMATS } from '../domain/formats.js'
 import type { NodeId } from '../domain/ids.js'
 import type { MemberView } from '../network/membership/member-view.js'
 import type { Membership } from '../network/membership/membership.js'
+import type { NodeSpace } from '../volumes/disk-reserve.js'
 import type { ClusterFormat } from './members/cluster-format.js'
 import type { Departures } from './members/departures.js'
 
@@ -12,7 +12,7 @@ import type { Departures } from './members/departures.js'
 export interface ClusterMember extends Omit<MemberView, 'heartbeat'> {
   /** Bytes that this node holds and the member lacks; for this node, bytes that others hold and it lacks. */
   readonly lagBytes: number | undefined
-  readonly disk: DiskSpace | undefined
+  readonly disk: NodeSpace | undefined
   readonly version: string | undefined
   /** It has no needle of a photo whose grave it heard of before this, laid-out ones excepted; ms since the Unix epoch. */
   readonly purgedToMs: number | undefined
@@ -22,7 +22,7 @@ export interface ClusterMember extends Omit<MemberView, 'heartbeat'> {
 
 export interface ClusterStatusComponents {
   readonly clock: Clock
-  readonly space: () => Promise<DiskSpace>
+  readonly space: () => Promise<NodeSpace>
   /** Of this node; for a cluster of one. */
   readonly purgedToMs: () => number | undefined
   /** This and the following are left out on a node without a network. */

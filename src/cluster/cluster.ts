@@ -1,5 +1,4 @@
 import type { Clock } from '../core/clock.js'
-import type { DiskSpace } from '../core/file-system.js'
 import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
 import type { Random } from '../core/random.js'
@@ -27,6 +26,7 @@ import { type RepairProgress, VolumeShipping } from '../replication/volumes/volu
 import type { NeedleVerdicts } from '../store/needle-verdicts.js'
 import type { Past } from '../store/past.js'
 import type { RecordWriter } from '../store/record-writer.js'
+import type { DiskReserve, NodeSpace } from '../volumes/disk-reserve.js'
 import type { VolumeCopies } from '../volumes/volume-copies.js'
 import type { VolumeSet } from '../volumes/volume-set.js'
 import { DurableCopies } from './durable-copies.js'
@@ -60,7 +60,8 @@ export interface ClusterComponents {
   readonly directory: Directory
   readonly past: Past
   readonly writer: RecordWriter
-  readonly space: () => Promise<DiskSpace>
+  readonly space: () => Promise<NodeSpace>
+  readonly reserve: DiskReserve
   /** The models whose vectors this node searches. */
   readonly indexes: () => readonly HeartbeatIndex[]
   /** See `purgedToMs` of a heartbeat. */
@@ -168,6 +169,7 @@ export class Cluster implements Startable {
       tracer: components.tracer,
       volumes,
       copies,
+      reserve: components.reserve,
       peers,
       isRetired,
       onRepaired,

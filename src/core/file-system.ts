@@ -46,7 +46,7 @@ export interface File {
   readSync(into: Uint8Array, position: number): number
   /** Writes the parts contiguously. @returns bytes written; fewer than given means that the write failed */
   write(parts: readonly Uint8Array[], position: number): Promise<number>
-  /** Makes written bytes durable (`fdatasync`). After a failure their state is unknown: never call it again. */
+  /** Makes written bytes durable (`fdatasync`). After a failure only what is written anew is made so by another one. */
   sync(): Promise<void>
   truncate(byteCount: number): Promise<void>
   size(): Promise<number>

@@ -50,6 +50,10 @@ export interface DirectoryComponents {
   readonly age?: () => number
   /** What happens to a record that a grave ends here before its time. Default: nothing. */
   readonly guard?: GraveGuard
+  /** Called before records that came without needles are merged; what it throws refuses them. Default: all are taken. */
+  readonly admit?: (byteCount: number) => Promise<void>
+  /** Called when the directory has failed, so that it is reopened. Default: nothing is done. */
+  readonly onFailed?: () => void
   /** Called with the schema version of an older database before it is migrated. Default: nothing is done. */
   readonly onOlderSchema?: (schema: number) => Promise<void>
 }
@@ -134,6 +138,8 @@ export class Directory implements Startable {
   readonly #observe: (stamp: Hlc) => void
   readonly #age: () => number
   readonly #guard: GraveGuard | undefined
+  readonly #admit: (byteCount: number) => Promise<void>
+  readonly #onFailed: () => void
   readonly #onOlderSchema: (schema: number) => Promise<void>
   readonly #migrations: readonly Migration[]
   /** The record formats of this program. */
@@ -155,6 +161,8 @@ export class Directory implements Startable {
     this.#observe = components.observe
     this.#age = components.age ?? (() => 0)
     this.#guard = components.guard
+    this.#admit = components.admit ?? (async () => {})
+    this.#onFailed = components.onFailed ?? (() => {})
     this.#onOlderSchema = components.onOlderSchema ?? (async () => {})
     this.#migrations = init.migrations ?? MIGRATIONS
     this.formats = init.formats ?? RECORD_FORMATS
@@ -239,14 +247,15 @@ export class Directory implements Startable {
    * @param from - the peer that sent them
    * @returns the number of records that changed
    * @throws `ERR_RECORD_MALFORMED`: one of them cannot be decoded, and nothing was merged;
-   * `ERR_DIRECTORY_UNAVAILABLE`, also for a grave while the directory fills
+   * `ERR_DIRECTORY_UNAVAILABLE`, also for a grave while the directory fills; `ERR_DISK_FULL`
    */
   async merge(encoded: readonly Uint8Array[], from?: NodeId): Promise<number> {
     this.#requireWritable()
     const records = encoded
       .filter(bytes => opaqueRecordOf(bytes, this.formats) === undefined)
       .map(bytes => incomingRecord(bytes, this.formats))
-    return this.#mergeAll(records, from)
+    const byteCount = encoded.reduce((sum, bytes) => sum + bytes.byteLength, 0)
+    return this.#mergeAll(records, from, () => this.#admit(byteCount))
   }
 
   /** Merges graves that a peer sent: as `merge`. */
@@ -257,9 +266,14 @@ export class Directory implements Startable {
     )
   }
 
-  #mergeAll(records: readonly IncomingRecord[], from: NodeId | undefined): Promise<number> {
+  #mergeAll(
+    records: readonly IncomingRecord[],
+    from: NodeId | undefined,
+    admit: () => Promise<void> = async () => {}
+  ): Promise<number> {
     return this.#exclusive(async () => {
       this.#requireWritable()
+      await admit()
       // it could not lay out a record that is yet to be replayed
       if (records.some(({ record }) => record.buried !== undefined)) this.#require()
       try {
@@ -270,9 +284,19 @@ export class Directory implements Startable {
     })
   }
 
+  /** @throws `ERR_DIRECTORY_UNAVAILABLE` while nothing can be applied */
+  requireWritable(): void {
+    this.#requireWritable()
+  }
+
   /** @returns how much of the volume's log is in the directory; nothing of an unknown volume */
   progress(volume: VolumeId): LogProgress {
     return this.#requireWritable().view.applied.get(volume) ?? NOTHING_APPLIED
+  }
+
+  /** @returns the volumes of whose log something was applied */
+  volumes(): VolumeId[] {
+    return [...this.#requireWritable().view.applied.keys()]
   }
 
   /** Drops the progress in a volume that this node no longer has; records with a home in it then have none. */
@@ -669,6 +693,7 @@ export class Directory implements Startable {
     // A later error (e.g. of a waiting group) must not hide damage from `reopen`.
     this.#damage = damageOf(err) ?? this.#damage
     this.#log.error({ err, damage: this.#damage }, 'the directory failed; it is reopened automatically')
+    this.#onFailed()
   }
 
   #refuseWaiting(error: unknown): void {

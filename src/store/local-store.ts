@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Clock } from '../core/clock.js'
-import { type DiskSpace, type FileSystem, makeDurableDirectory } from '../core/file-system.js'
+import { type FileSystem, makeDurableDirectory } from '../core/file-system.js'
 import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
 import type { Metrics } from '../core/metrics.js'
@@ -15,7 +15,7 @@ import type { NodeId, VolumeId } from '../domain/ids.js'
 import { PHOTO_KIND } from '../domain/photo.js'
 import type { RecordKey } from '../domain/record.js'
 import { Compactor } from '../volumes/compaction.js'
-import { DiskReserve } from '../volumes/disk-reserve.js'
+import { DiskReserve, type NodeSpace } from '../volumes/disk-reserve.js'
 import { Inspector, type Judge } from '../volumes/inspection.js'
 import { rereadHolesBriefly } from '../volumes/reread-holes.js'
 import { Scrubber } from '../volumes/scrub.js'
@@ -42,6 +42,9 @@ const SCRUB_IDLE_MS = 60 * 60_000
 const SCRUB_BYTES_PER_SECOND = 4_000_000
 const SCRUB_INTERVAL_MS = 7 * 24 * 3_600_000
 const REOPEN_IDLE_MS = 1_000
+/** Before a directory that failed soon after it was reopened is reopened again; doubles each time. */
+const REOPEN_PAUSE_MS = 1_000
+const REOPEN_PAUSE_MS_MAX = 60_000
 /** Delay of compaction and scrubbing after a start, when the disk has more urgent work. */
 const FIRST_STEP_MS = 60_000
 
@@ -108,8 +111,9 @@ export class LocalStore implements Startable {
   readonly sweep: Sweep
   readonly #components: LocalStoreComponents
   readonly #folder: string
-  readonly #reserve: DiskReserve
+  readonly reserve: DiskReserve
   readonly #compaction: WorkerLoop
+  readonly #reopening: WorkerLoop
   readonly #workers: readonly WorkerLoop[]
   /** Volumes with gaps after a replay, until their holes have been reread. */
   readonly #volumesWithGaps = new Set<Volume>()
@@ -117,6 +121,9 @@ export class LocalStore implements Startable {
   #knowsRetired = false
   #hasStarted = false
   #refilling = false
+  /** When the worker did so last, monotonic ms. */
+  #reopenedAt = Number.NEGATIVE_INFINITY
+  #reopenPauseMs = 0
 
   constructor(components: LocalStoreComponents, init: LocalStoreInit) {
     const { folder, origin, volumeBytes, purgeMs, formats, upkeep = true } = init
@@ -160,18 +167,21 @@ export class LocalStore implements Startable {
         observe: stamp => hybridClock.observe(stamp),
         age,
         guard: this.laidOut,
+        admit: byteCount => this.reserve.admitRecords(byteCount),
+        onFailed: () => this.#reopening.wake(),
         onOlderSchema: schema => this.past.noteSchema(schema)
       },
       formats && { formats }
     )
     this.age = new Age({ clock, directory: this.directory, log, undoMs })
     const groupNeedles = components.metrics?.histogram('sheaf_group_commit_needles')
-    this.#reserve = new DiskReserve(
+    this.reserve = new DiskReserve(
       { fileSystem, clock, log, onRefusal: () => this.#compaction.wake() },
       {
         folder: folder,
         ballastPath: join(folder, 'ballast'),
-        reserveBytes: volumeBytes + Math.min(RESERVE_SLACK_BYTES, volumeBytes)
+        reserveBytes: volumeBytes + Math.min(RESERVE_SLACK_BYTES, volumeBytes),
+        recordReserveBytes: Math.min(RESERVE_SLACK_BYTES, volumeBytes)
       }
     )
     this.volumes = new VolumeSet(
@@ -181,7 +191,8 @@ export class LocalStore implements Startable {
         random,
         log,
         tracer: components.tracer,
-        reserve: this.#reserve,
+        reserve: this.reserve,
+        requireDirectory: () => this.directory.requireWritable(),
         stamp: () => hybridClock.now(),
         sign,
         verifySignature,
@@ -191,7 +202,8 @@ export class LocalStore implements Startable {
         },
         progress: volume => this.directory.progress(volume),
         onGap: volume => this.#volumesWithGaps.add(volume),
-        isWhole: record => this.verdicts.isWhole(record)
+        isWhole: record => this.verdicts.isWhole(record),
+        forget: volume => this.directory.forgetVolume(volume)
       },
       { folder: join(folder, 'volumes'), volumeBytes, origin }
     )
@@ -208,7 +220,7 @@ export class LocalStore implements Startable {
     const verdicts = new NeedleVerdicts({ directory, volumes, writer, laidOut: this.laidOut, age })
     this.verdicts = verdicts
     const isRetired = (volume: VolumeId): boolean => verdicts.isRetired(volume)
-    this.copies = new VolumeCopies({ volumes, reserve: this.#reserve, isRetired })
+    this.copies = new VolumeCopies({ volumes, clock, reserve: this.reserve, isRetired })
     const judge: Judge = (volume, rows) => verdicts.judge(volume, rows)
     const inspector = new Inspector({ clock, judge, since }, { purgeMs })
     this.inspector = inspector
@@ -235,9 +247,10 @@ export class LocalStore implements Startable {
         recordToMove: (volume, row, trust) => verdicts.recordToMove(volume, row, trust),
         retire: (volume, coveredBytes) => verdicts.retire(volume, coveredBytes),
         isRetired,
+        remove: (volume, end) => this.copies.remove(volume, end),
         isOwner: components.isCompactionOwner ?? (volume => volumes.isOwn(volume)),
         since,
-        isScarce: () => this.#reserve.isScarce(),
+        isScarce: () => this.reserve.isScarce(),
         yieldLaidOut: graceMs => this.#yieldLaidOut(graceMs)
       },
       { purgeMs, deadShareMin: DEAD_SHARE_MIN, bytesPerSecondMax: COMPACTION_BYTES_PER_SECOND }
@@ -271,20 +284,18 @@ export class LocalStore implements Startable {
       this.#compaction,
       worker('scrub', SCRUB_IDLE_MS, signal => this.scrubber.step(signal))
     ]
-    this.#workers = [
-      worker('directory', REOPEN_IDLE_MS, () => this.#reopenDirectory()),
-      ...(upkeep ? upkeepWorkers : [])
-    ]
+    this.#reopening = worker('directory', REOPEN_IDLE_MS, signal => this.#reopenFailed(signal))
+    this.#workers = [this.#reopening, ...(upkeep ? upkeepWorkers : [])]
+  }
+
+  /** Accounts for bytes that come onto the disk besides the volumes. @throws `ERR_DISK_FULL` when they would eat into the reserve */
+  admitBytes(byteCount: number): Promise<void> {
+    return this.reserve.admit(byteCount)
   }
 
   /** @returns the space of the disk that holds the folder. @throws the file system's error */
-  /** Accounts for bytes that come onto the disk besides the volumes. @throws `ERR_DISK_FULL` when they would eat into the reserve */
-  admitBytes(byteCount: number): Promise<void> {
-    return this.#reserve.admit(byteCount)
-  }
-
-  space(): Promise<DiskSpace> {
-    return this.#components.fileSystem.space(this.#folder)
+  async space(): Promise<NodeSpace> {
+    return { ...(await this.#components.fileSystem.space(this.#folder)), isFull: this.reserve.isFull }
   }
 
   /**
@@ -306,12 +317,13 @@ export class LocalStore implements Startable {
   /** Opens the directory, recovers the volumes, and replays what the directory lacks. */
   async start(): Promise<void> {
     await makeDurableDirectory(this.#components.fileSystem, this.#folder)
-    await this.#reserve.start()
+    await this.reserve.start()
     await this.past.load()
     await this.directory.start()
     await this.#loadAge()
     await this.laidOut.load()
     await this.#rebuildOnDamage(() => this.volumes.start())
+    await this.#rebuildOnDamage(() => this.#forgetRemoved())
     if (await this.#rebuildOnDamage(() => this.verdicts.load())) await this.verdicts.load()
     this.#knowsRetired = true
     await this.#rebuildOnDamage(() => this.#rereadGaps())
@@ -344,6 +356,13 @@ export class LocalStore implements Startable {
       return replayed
     } finally {
       this.#refilling = false // after a failure the directory worker tries again
+    }
+  }
+
+  /** Volumes that were removed just before the last process ended, or while none ran. */
+  async #forgetRemoved(): Promise<void> {
+    for (const id of this.directory.volumes()) {
+      if (this.volumes.get(id) === undefined) await this.directory.forgetVolume(id)
     }
   }
 
@@ -392,6 +411,22 @@ export class LocalStore implements Startable {
     await this.verdicts.hear(keys)
     await this.sweep.logHeard()
     return keys.length > 0
+  }
+
+  /**
+   * Reopens a directory that has failed at once, and ever later while it fails again soon after: each time begins a new
+   * epoch, so that a volume is made for the next write.
+   */
+  async #reopenFailed(signal: AbortSignal): Promise<'busy' | 'idle'> {
+    if (this.directory.state === 'open' || this.#refilling) return 'idle'
+    const { clock } = this.#components
+    const hasLasted = clock.monotonic() - this.#reopenedAt >= REOPEN_PAUSE_MS_MAX
+    const longer = Math.max(REOPEN_PAUSE_MS, 2 * this.#reopenPauseMs)
+    this.#reopenPauseMs = hasLasted ? 0 : Math.min(longer, REOPEN_PAUSE_MS_MAX)
+    if (this.#reopenPauseMs > 0) await clock.sleep(this.#reopenPauseMs, signal)
+    await this.#reopenDirectory()
+    this.#reopenedAt = clock.monotonic()
+    return 'idle'
   }
 
   /** Reopens a directory that has failed, and fills it from the log. */

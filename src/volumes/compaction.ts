@@ -47,6 +47,8 @@ export interface CompactionComponents {
   /** Writes the record that marks the volume as retired up to `coveredBytes`; does nothing if it already is. */
   readonly retire: (volume: Volume, coveredBytes: number) => Promise<void>
   readonly isRetired: (volume: VolumeId) => boolean
+  /** See {@link VolumeCopies.remove}. */
+  readonly remove: (volume: Volume, end: number) => Promise<boolean>
   /** Whether this node compacts the volume: the writer does, or the substitute of one that is gone. */
   readonly isOwner: (volume: Volume) => boolean
   /** How much time has passed since the node had that age, ms. */
@@ -227,7 +229,7 @@ export class Compactor {
 
   /** @returns bytes that had to be moved */
   async #compact(volume: Volume, mode: Mode, signal: AbortSignal): Promise<number> {
-    const { log, retire, isRetired, volumes } = this.#components
+    const { log, retire, isRetired, remove, volumes } = this.#components
     if (volumes.get(volume.id) !== volume || volume.holes.length > 0) return 0 // may have changed while this call waited
     let movedBytes = 0
     if (!isRetired(volume.id)) {
@@ -237,16 +239,16 @@ export class Compactor {
       movedBytes = moved
       await retire(volume, end)
     }
-    // this copy may be longer than the one that another node retired: move the rest as well, and retire up to its end
-    for (let end = 0; end < volume.end; ) {
-      end = volume.end
+    // this copy may be longer than the one that another node retired, and grow: move the rest as well, and retire up to its end
+    for (let isGone = false; !isGone; ) {
+      const { end } = volume
       const moved = await this.#move(volume, 'checked', mode, signal)
       if (moved === undefined) return movedBytes
       movedBytes += moved
       await retire(volume, end)
+      if (volume.holes.length > 0) throw damageFound()
+      isGone = await remove(volume, end)
     }
-    if (volume.holes.length > 0) throw damageFound()
-    await volumes.remove(volume)
     this.#counts.volumes++
     this.#counts.freedBytes += volume.end
     log.info({ volume: volume.id, movedBytes, freedBytes: volume.end - movedBytes }, 'volume compacted and removed')

@@ -16,6 +16,13 @@ interface Portion {
   readonly reject: (error: unknown) => void
 }
 
+export interface CopyTailComponents {
+  /** Takes over a durable group; calls are in order and do not overlap. */
+  readonly commit: (group: DurableGroup) => Promise<void>
+  /** Called once, when a write or sync has failed: the tail takes nothing more. */
+  readonly failed: () => void
+}
+
 /** The growing end of a copy: writes, syncs and commits verified needles while more arrive. */
 export class CopyTail {
   readonly #volume: Volume
@@ -23,10 +30,11 @@ export class CopyTail {
   #end: number
   #chain: Uint8Array
   #failure: SheafError | undefined
+  readonly #failed: () => void
 
-  /** @param commit - takes over a durable group; calls are in order and do not overlap */
-  constructor(volume: Volume, commit: (group: DurableGroup) => Promise<void>) {
+  constructor(volume: Volume, { commit, failed }: CopyTailComponents) {
     this.#volume = volume
+    this.#failed = failed
     this.#end = volume.end
     this.#chain = volume.chain
     this.#stages = new WriteStages(
@@ -59,7 +67,7 @@ export class CopyTail {
    * Resolves when the needles are durable and committed.
    *
    * @param bytes - of the needles; must not change until the promise settles
-   * @throws the failure of a write or sync, which ends the copy, or of the commit
+   * @throws the failure of a write or sync, or of the commit
    */
   append(bytes: Uint8Array, { needles, chain }: ParsedNeedles): Promise<void> {
     const from = this.#end
@@ -75,10 +83,9 @@ export class CopyTail {
     return this.#stages.drain()
   }
 
-  /** Ends the copy until the next start, whose recovery finds out what is on the disk. */
   #fail(cause: unknown, lost: readonly Portion[]): void {
+    if (this.#failure === undefined) this.#failed()
     this.#failure ??= writeError(cause, this.#volume.id)
-    this.#volume.state = 'failed'
     for (const portion of lost) portion.reject(this.#failure)
   }
 }

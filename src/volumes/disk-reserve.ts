@@ -1,7 +1,7 @@
 import { basename, dirname } from 'node:path'
 import type { Clock } from '../core/clock.js'
 import { SheafError } from '../core/errors.js'
-import type { FileSystem } from '../core/file-system.js'
+import type { DiskSpace, FileSystem } from '../core/file-system.js'
 import type { Logger } from '../core/log.js'
 import { writeWhole } from './durable-write.js'
 
@@ -12,17 +12,25 @@ const BALLAST_BYTES_MAX = 16 * 1024 * 1024
 const REFUSAL_AGE_MS_MAX = 10 * 60_000
 const BALLAST_PIECE_BYTES = 1024 * 1024
 
+/** Space of the disk that holds a node's data. */
+export interface NodeSpace extends DiskSpace {
+  /** Whether it is too little for uploads and copies. Default: it is not. */
+  readonly isFull?: boolean
+}
+
 export interface DiskReserveInit {
   /** A folder on the disk to watch. */
   readonly folder: string
   readonly ballastPath: string
-  /** Free bytes that uploads must leave: one volume for compaction, and space for LevelDB and tombstones. */
+  /** Free bytes that uploads and copies must leave: one volume for compaction, and space for LevelDB and tombstones. */
   readonly reserveBytes: number
+  /** The part of it that records of other nodes must leave: for what this node writes. Default: none. */
+  readonly recordReserveBytes?: number
 }
 
 /**
- * Keeps a full disk recoverable by deletes alone. Uploads stop while a reserve is still free; deletes, edits and compaction
- * may use it. If other programs have used up the reserve, a ballast file is removed to make room for tombstones; it is
+ * Keeps a full disk recoverable by deletes alone. Uploads and copies stop while a reserve is still free; records of other
+ * nodes stop when less is left; deletes, edits and compaction may use all of it. If other programs have used up the reserve, a ballast file is removed to make room for tombstones; it is
  * written again when there is space.
  */
 export class DiskReserve {
@@ -36,6 +44,8 @@ export class DiskReserve {
   #hasBallast = false
   #restoring: Promise<void> | undefined
   #refused: { readonly at: number; readonly byteCount: number } | undefined
+  /** What was refused last and would not fit yet. */
+  #lacking: { readonly byteCount: number; readonly reserveBytes: number } | undefined
 
   readonly #onRefusal: () => void
 
@@ -63,21 +73,27 @@ export class DiskReserve {
     else await this.#restoreBallast()
   }
 
+  /** Whether something was refused that would not fit yet. `refresh` says when it would. */
+  get isFull(): boolean {
+    return this.#lacking !== undefined
+  }
+
+  /** Looks for space if the disk is full. */
+  async refresh(): Promise<void> {
+    if (this.isFull) await this.#measure()
+  }
+
   /**
-   * Accounts for an upload of `byteCount` bytes.
+   * Accounts for an upload, or a part of a copy, of `byteCount` bytes.
    *
    * @throws `ERR_DISK_FULL` when it would eat into the reserve
    */
   async admit(byteCount: number): Promise<void> {
-    if (this.#clock.monotonic() - this.#measuredAt > FREE_BYTES_AGE_MS_MAX) await this.#measure()
-    const fits = (): boolean => this.#freeBytes - byteCount >= this.#init.reserveBytes
-    if (!fits()) await this.#measure() // space may just have been freed
-    if (!fits()) {
+    const { reserveBytes } = this.#init
+    if (!(await this.#hasRoom(byteCount, reserveBytes))) {
       this.#refused = { at: this.#clock.monotonic(), byteCount }
       this.#onRefusal()
-      throw new SheafError('ERR_DISK_FULL', undefined, {
-        details: { free_bytes: Math.max(0, Math.floor(this.#freeBytes)), reserve_bytes: this.#init.reserveBytes }
-      })
+      throw this.#refuse(byteCount, reserveBytes)
     }
     this.#freeBytes -= byteCount
     if (this.#hasBallast) return
@@ -85,6 +101,31 @@ export class DiskReserve {
       this.#restoring = undefined
     })
     await this.#restoring
+  }
+
+  /**
+   * Accounts for records of other nodes, `byteCount` bytes.
+   *
+   * @throws `ERR_DISK_FULL`
+   */
+  async admitRecords(byteCount: number): Promise<void> {
+    const { recordReserveBytes = 0 } = this.#init
+    if (!(await this.#hasRoom(byteCount, recordReserveBytes))) throw this.#refuse(byteCount, recordReserveBytes)
+    this.#freeBytes -= byteCount
+  }
+
+  async #hasRoom(byteCount: number, reserveBytes: number): Promise<boolean> {
+    if (this.#clock.monotonic() - this.#measuredAt > FREE_BYTES_AGE_MS_MAX) await this.#measure()
+    if (this.#freeBytes - byteCount < reserveBytes) await this.#measure() // space may just have been freed
+    return this.#freeBytes - byteCount >= reserveBytes
+  }
+
+  #refuse(byteCount: number, reserveBytes: number): SheafError {
+    const details = { free_bytes: Math.max(0, Math.floor(this.#freeBytes)), reserve_bytes: reserveBytes }
+    if (!this.isFull)
+      this.#log.warn(details, 'the disk is full: taking nothing more until there is space; delete photos or free some')
+    this.#lacking = { byteCount, reserveBytes }
+    return new SheafError('ERR_DISK_FULL', undefined, { details })
   }
 
   /** Whether an upload that was refused lately would still not fit. */
@@ -157,6 +198,10 @@ export class DiskReserve {
       .then(({ freeBytes }) => {
         this.#freeBytes = freeBytes
         this.#measuredAt = this.#clock.monotonic()
+        const { byteCount, reserveBytes } = this.#lacking ?? { byteCount: Number.POSITIVE_INFINITY, reserveBytes: 0 }
+        if (freeBytes - byteCount < reserveBytes) return
+        this.#lacking = undefined
+        this.#log.info({ free_bytes: freeBytes }, 'the disk has space again')
       })
       .finally(() => {
         this.#measuring = undefined

@@ -44,7 +44,8 @@ import {
   FLAG_CHUNK,
   NEEDLE_ALIGN,
   type NeedleHeader,
-  type NeedleIdentity
+  type NeedleIdentity,
+  needleBytes
 } from '../domain/needle.js'
 
 const HEADER_BYTES = 16
@@ -201,6 +202,22 @@ export function needleBefore(segments: readonly IndexSegment[], offset: number):
     if (last !== undefined && last >= from && from <= offset) break // earlier segments end before it
   }
   return last
+}
+
+/** @returns the ranges, widened to whole needles where an edge is within one: earlier versions noted such holes */
+export function toWholeNeedles(ranges: readonly HoleRange[], segments: readonly IndexSegment[]): HoleRange[] {
+  const edges = [...new Set(ranges.flatMap(({ from, to }) => [from, to]))].sort((a, b) => a - b)
+  const cut = new Map<number, HoleRange>()
+  let next = 0
+  for (const rows of edges.length === 0 ? [] : needlesInOrder(segments)) {
+    for (const { offset, length } of rows) {
+      const end = offset + needleBytes(length)
+      for (let edge = edges[next]; edge !== undefined && edge < end; edge = edges[++next]) {
+        if (edge > offset) cut.set(edge, { from: offset, to: end })
+      }
+    }
+  }
+  return ranges.map(({ from, to }) => ({ from: cut.get(from)?.from ?? from, to: cut.get(to)?.to ?? to }))
 }
 
 /** @returns the needles that are out of order, sorted by offset */

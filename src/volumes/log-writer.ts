@@ -4,7 +4,7 @@ import type { Logger } from '../core/log.js'
 import type { Random } from '../core/random.js'
 import type { Tracer } from '../core/tracing.js'
 import type { Hlc } from '../domain/hlc.js'
-import { type ActorId, newActorId, type VolumeId, volumeId } from '../domain/ids.js'
+import { type ActorId, newActorId, parseVolumeId, type VolumeId, volumeId } from '../domain/ids.js'
 import { needleBytes } from '../domain/needle.js'
 import { encodeSuperblock, SUPERBLOCK_BYTES, type Superblock } from '../domain/superblock.js'
 import type { DiskReserve } from './disk-reserve.js'
@@ -21,6 +21,8 @@ export interface LogWriterComponents {
   /** Default: nothing is traced. */
   readonly tracer?: Tracer | undefined
   readonly reserve: Pick<DiskReserve, 'admit' | 'releaseBallast'>
+  /** Throws while nothing can be applied to the directory: what is written then would be refused, and show up later. */
+  readonly requireDirectory?: () => void
   /** The stamp of a new volume's superblock. */
   readonly stamp: () => Hlc
   /** Signs superblocks with the node's key. */
@@ -115,6 +117,7 @@ export class LogWriter {
   async #append(drafts: readonly NeedleDraft[], byteCount: number): Promise<NeedleLocation[]> {
     for (;;) {
       if (this.#stopping) throw new SheafError('ERR_STOPPING')
+      this.#components.requireDirectory?.()
       const active = this.#active
       if (active !== undefined && this.#fits(active, byteCount)) return active.log.append(drafts)
       this.#rolling ??= this.#roll().finally(() => {
@@ -160,7 +163,7 @@ export class LogWriter {
       { err: error, volume: volume.id },
       'a write failed: closed the volume, continuing in a new one; check the disk'
     )
-    if (this.#active?.volume === volume) this.renewEpoch()
+    if (epochOf(volume) === this.#epoch) this.renewEpoch() // it may have been full, and be closing
     volume.state = 'failed'
   }
 
@@ -174,4 +177,8 @@ export class LogWriter {
     })
     this.#closing = this.#closing.then(() => closed)
   }
+}
+
+function epochOf({ id }: Volume): ActorId | undefined {
+  return parseVolumeId(id)?.epoch
 }

@@ -41,6 +41,8 @@ export interface IndexedNeedle {
 export class NeedleIndex {
   readonly #tables = Array.from({ length: TABLE_COUNT }, () => new Uint32Array(TABLE_SLOTS_MIN * SLOT_WORDS))
   readonly #counts = new Uint32Array(TABLE_COUNT)
+  /** Needles by volume number. */
+  readonly #needles = new Uint32Array(VOLUME_NUMBERS)
   #count = 0
   /** The key from the latest {@link #hash}: two fields instead of an allocation per lookup. */
   #high = 0
@@ -48,6 +50,11 @@ export class NeedleIndex {
 
   get count(): number {
     return this.#count
+  }
+
+  /** @returns how many places are known in the volume with that number */
+  needlesIn(volume: number): number {
+    return this.#needles[volume] ?? 0
   }
 
   /** Memory of the tables, bytes. */
@@ -80,6 +87,7 @@ export class NeedleIndex {
     slots[at + 2] = word2
     slots[at + 3] = length
     this.#counts[tableNumber] = count + 1
+    this.#needles[volume] = this.needlesIn(volume) + 1
     this.#count++
   }
 
@@ -111,6 +119,7 @@ export class NeedleIndex {
       if (slots[at] !== this.#high || slots[at + 1] !== word1 || slots[at + 2] !== word2) continue
       closeGap(at, slots)
       this.#counts[tableNumber] = (this.#counts[tableNumber] as number) - 1
+      this.#needles[volume] = this.needlesIn(volume) - 1
       this.#count--
       return true
     }

@@ -4,7 +4,7 @@ import type { LogProgress } from '../domain/log-progress.js'
 import { chainDigest, NEEDLE_ALIGN, needleBytes } from '../domain/needle.js'
 import { withoutAll } from '../domain/ranges.js'
 import { SUPERBLOCK_BYTES } from '../domain/superblock.js'
-import type { HoleRange, NeedleRow } from './index-file.js'
+import { type HoleRange, type NeedleRow, toWholeNeedles } from './index-file.js'
 import type { NeedleDraft } from './needle-store.js'
 import { rowOf, type Volume } from './volume.js'
 import type { ScanEvent } from './volume-scan.js'
@@ -58,7 +58,7 @@ export async function recoverVolume(
   const covered = content.segments.at(-1)?.to ?? SUPERBLOCK_BYTES
   volume.end = covered
   volume.needleCount = indexedNeedles
-  volume.resumeIndex(content, holes)
+  volume.resumeIndex(content, toWholeNeedles(holes, content.segments))
 
   // Everything below `knownEnd` was durable: what is missing there is damage. Beyond it there may be a torn write.
   const knownEnd = Math.max(covered, reached)

@@ -37,7 +37,7 @@ import { readSuperblock, superblockOf } from './volume-superblock.js'
 const IDLE_BUFFER_BYTES_MAX = 32 * 1024 * 1024
 
 export interface VolumeSetComponents
-  extends Pick<LogWriterComponents, 'random' | 'stamp' | 'sign' | 'tracer'>,
+  extends Pick<LogWriterComponents, 'random' | 'stamp' | 'sign' | 'tracer' | 'requireDirectory'>,
     ReplayComponents {
   readonly fileSystem: FileSystem
   readonly clock: Clock
@@ -46,6 +46,8 @@ export interface VolumeSetComponents
   readonly verifySignature: (publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array) => boolean
   /** Whether this node has the bytes that the record names, or already knows the photo. Default: yes. */
   readonly isWhole?: (record: Uint8Array) => boolean
+  /** Drops what the directory knows of a volume that is about to be removed. Default: it knows nothing. */
+  readonly forget?: (volume: VolumeId) => Promise<void>
 }
 
 export interface VolumeSetInit extends LogWriterInit {
@@ -63,10 +65,8 @@ export class VolumeSet implements NeedleStore, Startable {
   readonly #folder: VolumeFolder
   readonly #writer: LogWriter
   readonly #volumes = new Map<VolumeId, Volume>()
-  /** Volumes by their number in the needle index; undefined: the number is free. */
+  /** Volumes by their number in the needle index; undefined: the number is free once the index has no needle under it. */
   readonly #numbered: (Volume | undefined)[] = []
-  /** Numbers that this process must not assign again. */
-  readonly #reservedNumbers = new Set<number>()
   /** Serializes commits of all volumes. */
   #commits: Promise<void> = Promise.resolve()
   readonly #growthListeners = new Set<(volume: Volume) => void>()
@@ -218,24 +218,39 @@ export class VolumeSet implements NeedleStore, Startable {
     return this.#writer.close()
   }
 
-  /** Removes a closed volume and its needles from index and disk. The caller must know that this is safe. */
-  async remove(volume: Volume): Promise<void> {
+  /**
+   * Removes a closed volume and its needles from index and disk. Nothing is committed to it afterwards. Of a copy that may
+   * still grow use {@link VolumeCopies.remove}, which waits for that.
+   *
+   * @param end - up to where the caller knows that this is safe; default: to its end
+   * @returns whether it is gone; false: it has grown beyond `end`
+   * @throws `ERR_DIRECTORY_UNAVAILABLE`: it stays
+   */
+  async remove(volume: Volume, end = volume.end): Promise<boolean> {
     invariant(volume.state !== 'active', 'an active volume is not removed')
-    for await (const rows of volume.rows()) {
-      for (const row of rows) this.#index.remove(row, volume.number, row.offset)
+    const isLeaving = await this.#exclusively(async () => {
+      if (!this.has(volume) || volume.end > end) return false
+      await this.#components.forget?.(volume.id)
+      this.#volumes.delete(volume.id)
+      this.#numbered[volume.number] = undefined
+      return true
+    })
+    if (!isLeaving) return !this.has(volume)
+    try {
+      for await (const rows of volume.rows()) {
+        for (const row of rows) this.#index.remove(row, volume.number, row.offset)
+      }
+    } finally {
+      await volume.remove() // needles that are still in the index keep their number from being used again
     }
-    this.#volumes.delete(volume.id)
-    this.#numbered[volume.number] = undefined
-    await volume.remove()
     await this.#folder.sync()
     this.#components.reserve.invalidateFreeBytes()
+    return true
   }
 
-  /** Removes a volume like {@link remove}, but keeps the file as `<name>.damaged` for an operator to examine. */
-  async quarantine(volume: Volume): Promise<void> {
-    await this.#components.fileSystem.rename(volume.path, `${volume.path}.damaged`)
-    this.#reservedNumbers.add(volume.number) // the index may still list needles in its holes
-    await this.remove(volume)
+  /** Whether the volume was not removed since. */
+  has(volume: Volume): boolean {
+    return this.#volumes.get(volume.id) === volume
   }
 
   /**
@@ -252,13 +267,20 @@ export class VolumeSet implements NeedleStore, Startable {
     return superblockOf(id, encoded, this.#components.verifySignature)
   }
 
-  /** Notes that a range of a hole holds its needles again. Those that the directory lacks are applied to it. */
-  closeHole(volume: Volume, range: HoleRange, needles: readonly CommittedNeedle[]): Promise<void> {
-    return this.#exclusively(async () => {
+  /**
+   * Notes that a range of a hole holds its needles again. Those that the directory lacks are applied to it. The volume does
+   * not grow meanwhile. After the last hole all of it is read, while commits to others go on.
+   */
+  async closeHole(volume: Volume, range: HoleRange, needles: readonly CommittedNeedle[]): Promise<void> {
+    this.#requireHere(volume)
+    const survey = await volume.survey(range)
+    await this.#exclusively(async () => {
+      this.#requireHere(volume)
       this.#indexNeedles(volume, needles)
       await this.#components.commit({ volume: volume.id, ...range, needles }) // if it fails, the hole stays to be filled
-      await volume.closeHole(range, needles.map(rowOfCommitted))
+      await volume.closeHole(range, needles.map(rowOfCommitted), survey)
     })
+    await volume.flushIndex()
   }
 
   /** Runs a task while no commit runs. */
@@ -278,6 +300,7 @@ export class VolumeSet implements NeedleStore, Startable {
   /** Adds a group of needles that are durable in the volume's file to the index, then to the directory. */
   commit(volume: Volume, group: DurableGroup): Promise<void> {
     return this.#exclusively(async () => {
+      this.#requireHere(volume)
       volume.noteCommit(group)
       this.#indexNeedles(volume, group.needles)
       try {
@@ -354,14 +377,16 @@ export class VolumeSet implements NeedleStore, Startable {
 
   #volumeIn(opened: VolumeFile, superblock: Superblock | undefined): Volume {
     const { fileSystem, clock, log } = this.#components
+    const number = this.#freeNumber()
+    const onStray = (identity: NeedleIdentity, offset: number): boolean => this.#index.remove(identity, number, offset)
     return new Volume(
-      { fileSystem, clock, log, pool: this.#pool, rangeReaders: this.#rangeReaders },
-      { ...opened, number: this.#freeNumber(), superblock }
+      { fileSystem, clock, log, pool: this.#pool, rangeReaders: this.#rangeReaders, onStray },
+      { ...opened, number, superblock }
     )
   }
 
   #freeNumber(): number {
-    const free = this.#numbered.findIndex((volume, i) => volume === undefined && !this.#reservedNumbers.has(i))
+    const free = this.#numbered.findIndex((volume, i) => volume === undefined && this.#index.needlesIn(i) === 0)
     const number = free === -1 ? this.#numbered.length : free
     if (number >= VOLUME_NUMBERS) {
       throw new SheafError(
@@ -374,9 +399,18 @@ export class VolumeSet implements NeedleStore, Startable {
 
   #require(id: VolumeId): Volume {
     const volume = this.#volumes.get(id)
-    if (volume === undefined) throw new SheafError('ERR_BYTES_UNREACHABLE', 'the volume is no longer on this node')
+    if (volume === undefined) throw removed()
     return volume
   }
+
+  /** What was written to a volume that was removed meanwhile is gone with it. */
+  #requireHere(volume: Volume): void {
+    if (!this.has(volume)) throw removed()
+  }
+}
+
+function removed(): SheafError {
+  return new SheafError('ERR_BYTES_UNREACHABLE', 'the volume is no longer on this node')
 }
 
 function byVolumeAndOffset(a: NeedleLocation, b: NeedleLocation): number {

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.js'
-import { SheafError, systemErrorCode } from '../core/errors.js'
+import { hasCode, SheafError, systemErrorCode } from '../core/errors.js'
 import type { File, FileSystem } from '../core/file-system.js'
 import { invariant } from '../core/invariant.js'
 import type { Logger } from '../core/log.js'
@@ -40,7 +40,7 @@ const INDEX_PENDING_BYTES_MAX = 32 * 1024 * 1024
 /** Blocks per read of a streamed range: 1 MiB. */
 const RAW_READ_BYTES = 256 * 1024
 
-/** `active`: takes appends. `failed`: a write or sync failed, so it grows no more. `closed`: all others. */
+/** `active`: takes appends. `failed`: a write or sync failed, so it grows no more for now. `closed`: all others. */
 export type VolumeState = 'active' | 'closed' | 'failed'
 
 /** A range that is damaged, unreadable or missing. It is reported, kept for repair, and never served. */
@@ -57,12 +57,21 @@ export interface Head {
   readonly digest: string
 }
 
+/** What a volume holds up to `end`, read from itself. */
+export interface Survey {
+  end: number
+  chain: Uint8Array
+  readonly rows: NeedleRow[]
+}
+
 export interface VolumeComponents {
   readonly fileSystem: FileSystem
   readonly clock: Clock
   readonly log: Logger
   readonly pool: BufferPool
   readonly rangeReaders: RangeReaders
+  /** Called when the index led to a place where this volume has no needle. */
+  readonly onStray: (identity: NeedleIdentity, offset: number) => void
 }
 
 export interface VolumeInit {
@@ -154,15 +163,71 @@ export class Volume {
     return true
   }
 
-  /** Notes that a range of a hole was repaired; the last repair rewrites the index file. */
-  async closeHole(range: HoleRange, rows: readonly NeedleRow[]): Promise<void> {
-    this.#holes = withoutAll(this.#holes, [range])
+  /**
+   * Notes that a range of a hole was repaired. Where it was the last, rows and chain are those of the survey; without one it
+   * stays a hole, to be repaired again.
+   *
+   * @param survey - from {@link survey} after the repair
+   */
+  async closeHole(range: HoleRange, rows: readonly NeedleRow[], survey: Survey | undefined): Promise<void> {
+    if (this.#isLastHole(range)) {
+      if (survey === undefined || !(await this.#surveyOn(survey))) return
+      const taken = this.#indexWrites.then(() => this.#takeSurvey(range, survey))
+      this.#indexWrites = taken.catch(() => {}) // reported to whoever repairs
+      return taken
+    }
+    this.#dropHole(range)
     this.#pendingHoles = withoutAll(this.#pendingHoles, [range])
-    if (this.#readers > 0) this.#repairs.push(range)
     this.#pendingRepaired.push(range)
     this.#pendingRows.push(...rows)
-    if (this.#holes.length === 0) await this.#reindex()
-    await this.flushIndex()
+  }
+
+  /**
+   * Reads which needles the volume holds, if only the range is missing in what is known of it. Damage that it comes across
+   * becomes a hole.
+   *
+   * @param range - of a hole, and just repaired
+   * @returns undefined if anything else is missing, or the range is damaged again
+   */
+  async survey(range: HoleRange): Promise<Survey | undefined> {
+    const survey = { end: SUPERBLOCK_BYTES, chain: new Uint8Array(CHAIN_DIGEST_BYTES), rows: [] }
+    return this.#isLastHole(range) && (await this.#surveyOn(survey)) ? survey : undefined
+  }
+
+  /** @returns whether the survey reaches the end of the volume, without a gap */
+  async #surveyOn(survey: Survey): Promise<boolean> {
+    for await (const event of this.verify(survey.end, Number.POSITIVE_INFINITY)) {
+      if (event.kind === 'hole')
+        this.#components.log.error({ volume: this.id, from: event.from, to: event.to }, 'found a damaged range')
+      if (event.kind !== 'needle' || event.offset !== survey.end) return false
+      survey.rows.push(rowOf(event.header, event.offset))
+      survey.chain = chainDigest(survey.chain, event.footer)
+      survey.end += needleBytes(event.header.length)
+    }
+    return survey.end === this.end
+  }
+
+  async #takeSurvey(range: HoleRange, { rows, chain }: Survey): Promise<void> {
+    this.#dropHole(range)
+    this.chain = chain
+    this.needleCount = rows.length
+    this.#pendingRows = rows
+    this.#pendingHoles = []
+    this.#pendingRepaired = []
+    this.#indexBytes = 0
+    this.#indexedTo = SUPERBLOCK_BYTES
+    // reopening truncates the file: an old segment after the new one could restore the hole
+    await this.#indexFile?.close()
+    this.#indexFile = undefined
+  }
+
+  #isLastHole(range: HoleRange): boolean {
+    return withoutAll(this.#holes, [range]).length === 0
+  }
+
+  #dropHole(range: HoleRange): void {
+    this.#holes = withoutAll(this.#holes, [range])
+    if (this.#readers > 0) this.#repairs.push(range)
   }
 
   inHole(offset: number): boolean {
@@ -188,7 +253,7 @@ export class Volume {
     })
   }
 
-  /** Like {@link read}, but blocks and uses a pooled buffer. */
+  /** Like {@link read}, but blocks and uses a pooled buffer. Leaves it to the former to look into what is wrong. */
   readSync(offset: number, identity: NeedleIdentity, length: number): NeedleLease {
     const { pool } = this.#components
     const byteCount = needleBytes(length)
@@ -201,7 +266,7 @@ export class Volume {
       return { data, release: () => pool.give(buffer) }
     } catch (error) {
       pool.give(buffer)
-      throw this.#readError(error, expected)
+      throw this.#toReadError(error, expected)
     }
   }
 
@@ -395,29 +460,6 @@ export class Volume {
     if (this.#readers === 0) await this.file.close()
   }
 
-  /** Rebuilds rows and chain from the volume after the last hole was filled. Damage that it comes across becomes a hole. */
-  async #reindex(): Promise<void> {
-    await this.#indexWrites
-    const rows: NeedleRow[] = []
-    let chain: Uint8Array = new Uint8Array(CHAIN_DIGEST_BYTES)
-    for await (const event of this.verify(SUPERBLOCK_BYTES, Number.POSITIVE_INFINITY)) {
-      if (event.kind === 'hole')
-        this.#components.log.error({ volume: this.id, from: event.from, to: event.to }, 'found a damaged range')
-      if (event.kind !== 'needle') return // it is filled first, and then this is done again
-      rows.push(rowOf(event.header, event.offset))
-      chain = chainDigest(chain, event.footer)
-    }
-    this.chain = chain
-    this.needleCount = rows.length
-    this.#pendingRows = rows
-    this.#pendingRepaired = []
-    this.#indexBytes = 0
-    this.#indexedTo = SUPERBLOCK_BYTES
-    // reopening truncates the file: an old segment after the new one could restore the hole
-    await this.#indexFile?.close()
-    this.#indexFile = undefined
-  }
-
   async #writeIndexSegment(): Promise<void> {
     const needles = this.#pendingRows
     const holes = this.#pendingHoles
@@ -467,7 +509,7 @@ export class Volume {
     try {
       return await task()
     } catch (error) {
-      throw this.#readError(error, expected, since)
+      throw await this.#readError(error, expected, since)
     } finally {
       await this.#releaseReader()
     }
@@ -490,21 +532,45 @@ export class Volume {
     return seen.filter(range => this.noteHole(range, reason))
   }
 
-  /** @returns the error to report for a failed read; notes a hole if the bytes are damaged or unreadable */
-  #readError(error: unknown, { offset, length }: NeedleExpectation, since = this.#repairs.length): unknown {
-    const known = error instanceof SheafError
-    if (known && error.code !== 'ERR_NEEDLE_CORRUPT') return error
-    const reason = known ? 'corrupt' : 'unreadable'
-    const damage = known || systemErrorCode(error) === 'EIO' // other errors say nothing about the bytes
-    const range = { from: offset, to: offset + needleBytes(length) }
-    if (damage && this.#noteDamage(range, reason, since).length > 0) {
-      void this.flushIndex()
-      const fields = { volume: this.id, offset, bytes: needleBytes(length), err: error }
-      this.#components.log.error(fields, known ? 'found a damaged needle' : 'the disk cannot read a needle')
+  /** @returns the error to report for a failed read. Notes a hole if the bytes of a needle are damaged or unreadable */
+  async #readError(error: unknown, expected: NeedleExpectation, since: number): Promise<unknown> {
+    const isDamage = hasCode(error, 'ERR_NEEDLE_CORRUPT')
+    // other errors say nothing about the bytes
+    if (!isDamage && systemErrorCode(error) !== 'EIO') return this.#toReadError(error, expected)
+    const { identity, offset, length } = expected
+    const fields = { volume: this.id, offset, bytes: needleBytes(length), err: error }
+    if (!(await this.#hasNeedleAt(offset))) {
+      this.#components.onStray(identity, offset)
+      this.#components.log.error(fields, 'the index led to a place where no needle begins; dropped the entry')
+      return new SheafError('ERR_BYTES_UNREACHABLE', 'the index entry points to no needle', { cause: error })
     }
-    return known
-      ? error
-      : new SheafError('ERR_DISK_READ', undefined, { cause: error, details: { volume: this.id, offset } })
+    const range = { from: offset, to: offset + needleBytes(length) }
+    if (this.#noteDamage(range, isDamage ? 'corrupt' : 'unreadable', since).length > 0) {
+      void this.flushIndex()
+      this.#components.log.error(fields, isDamage ? 'found a damaged needle' : 'the disk cannot read a needle')
+    }
+    return this.#toReadError(error, expected)
+  }
+
+  #toReadError(error: unknown, { offset }: NeedleExpectation): SheafError {
+    if (error instanceof SheafError) return error
+    return new SheafError('ERR_DISK_READ', undefined, { cause: error, details: { volume: this.id, offset } })
+  }
+
+  /** Whether a needle of this volume begins there, by its rows; yes when those are lost with the index file. */
+  #hasNeedleAt(offset: number): Promise<boolean> {
+    const look = async (): Promise<boolean> => {
+      if (this.inHole(offset) || this.#pendingRows.some(row => row.offset === offset)) return true
+      if (offset >= this.#indexedTo) return false
+      const { segments } = await this.loadIndex()
+      return offset >= (segments.at(-1)?.to ?? 0) || needleBefore(segments, offset) === offset
+    }
+    const found = this.#indexWrites.then(look) // while a segment is being written its rows are not pending
+    this.#indexWrites = found.then(
+      () => {},
+      () => {}
+    )
+    return found.catch(() => true) // the disk fails: the error of the needle itself is told
   }
 }
 

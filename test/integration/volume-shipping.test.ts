@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { SheafError } from '../../src/core/errors.js'
 import type { PhotoId, VolumeId } from '../../src/domain/ids.js'
 import { needleBytes } from '../../src/domain/needle.js'
+import { SUPERBLOCK_BYTES } from '../../src/domain/superblock.js'
 import { decodeBytes, encodeBytes, encodeRange } from '../../src/replication/volumes/volume-messages.js'
 import type { Volume } from '../../src/volumes/volume.js'
 import { deferred } from '../support/deferred.js'
@@ -229,6 +230,37 @@ describe('volume shipping', () => {
     expect(methods.filter(method => method !== 'volume.heads')).toEqual([])
     for (const { id, bytes } of photos) expect((await read(b, id)).equals(bytes)).toBe(true)
     expect(await heads(a)).toBe(await heads(b))
+  })
+
+  it('takes pushed bytes from the writer only, and only what continues its copy', async () => {
+    const net = cluster()
+    const [a, b, c] = [await net.add(), await net.add(), await net.add()]
+    const first = await put(a, 1_000)
+    await net.until(() => [b, c].every(host => holds(host, first.id)))
+    const copy = b.volumes.get(volumeOf(a)) as Volume
+    const { end } = copy
+    let isQuiet = true
+    intercept(a, send => (peer, method, body) => {
+      if (!isQuiet) send(peer, method, body)
+    })
+    b.transport.request = async () => {
+      throw new SheafError('ERR_PEER_UNREACHABLE') // so that nothing is pulled
+    }
+    await put(a, 500)
+    await net.pass(100)
+    isQuiet = false
+    const writer = a.volumes.get(copy.id) as Volume
+    const written = Buffer.alloc(writer.end)
+    a.fixture.disk.read(a.fixture.disk.file(writer.path), written, 0)
+    const push = async (host: Host, from: number): Promise<number> => {
+      const body = encodeBytes({ volume: copy.id, from, bytes: written.subarray(from) })
+      host.transport.notify(b.id, 'volume.bytes', body)
+      await net.pass(500)
+      return copy.end
+    }
+    expect(await push(c, end)).toBe(end)
+    expect(await push(a, SUPERBLOCK_BYTES)).toBe(end)
+    expect(await push(a, end)).toBe(writer.end)
   })
 
   it('keeps its own epoch when the directory refuses what a peer wrote, and takes a fresh one when it refuses its own', async () => {

@@ -9,6 +9,8 @@ import type { Volume } from '../../src/volumes/volume.js'
 import { VolumeCopies } from '../../src/volumes/volume-copies.js'
 import type { ScanEvent } from '../../src/volumes/volume-scan.js'
 import type { VolumeSet } from '../../src/volumes/volume-set.js'
+import { deferred } from '../support/deferred.js'
+import { settle } from '../support/simulated-clock.js'
 import {
   draftOf,
   type FixtureOptions,
@@ -299,6 +301,23 @@ describe('volumes', () => {
     }
   )
 
+  it('a failed sync of a volume that is full already begins a fresh epoch, too', async () => {
+    const { fixture, volumes, photos } = await filled({ volumeBytes: 100_000 }, [60_000])
+    const { epoch } = volumes
+    const [full] = volumes.volumes() as [Volume]
+    const held = deferred<void>()
+    full.file.sync = () => held.promise
+    const failed = put(fixture, volumes, photos, 20_000).catch(error => error)
+    for (let turn = 0; turn < 20; turn++) await settle()
+    await put(fixture, volumes, new Map(), 60_000)
+    expect([volumes.volumes().length, volumes.epoch]).toEqual([2, epoch])
+    held.reject(Object.assign(new Error('EIO: simulated'), { code: 'EIO' }))
+    expect(hasCode(await failed, 'ERR_DISK_WRITE')).toBe(true)
+    expect(volumes.epoch).not.toBe(epoch)
+    await put(fixture, volumes, new Map(), 1_000)
+    expect(new Set(volumes.volumes().map(({ state }) => state))).toEqual(new Set(['failed', 'closed', 'active']))
+  })
+
   it('a volume that cannot be made leaves nothing behind, on the disk or open', async () => {
     const { fixture, volumes, photos } = await filled({}, [])
     const { freeBytes } = fixture.disk
@@ -343,7 +362,7 @@ describe('volumes', () => {
     const [volume] = volumes.volumes() as [Volume]
     expect(volume.holes).toMatchObject([{ from: repaired.offset }, { from: left.offset }])
     fixture.disk.flipBit(path, repaired.offset + 10, 1)
-    const copies = new VolumeCopies({ volumes, reserve: { admit: async () => {} } })
+    const copies = new VolumeCopies({ volumes, clock: fixture.clock, reserve: { admit: async () => {} } })
     for (const hole of volume.holes) await rereadHole(volume, hole, copies, new AbortController().signal)
     expect(volume.holes).toMatchObject([{ from: left.offset }])
     fixture.applied.forget()
@@ -374,7 +393,7 @@ describe('volumes', () => {
     const drafts = Array.from({ length: 6 }, () => draftOf(identityOf(fixture.photoId()), fixture.bytes(3_000)))
     const locations = await volumes.append(drafts, 'upload')
     const [volume] = volumes.volumes() as [Volume]
-    const copies = new VolumeCopies({ volumes, reserve: { admit: async () => {} } })
+    const copies = new VolumeCopies({ volumes, clock: fixture.clock, reserve: { admit: async () => {} } })
     const offsets = locations.map(({ offset }) => offset)
     const [from, to, last] = [offsets[1], offsets[4], offsets[5]] as [number, number, number]
     const original = Buffer.alloc(to - from)
@@ -398,7 +417,7 @@ describe('volumes', () => {
     const offsets = (await volumes.append(drafts, 'upload')).map(({ offset }) => offset)
     const [volume] = volumes.volumes() as [Volume]
     const { chain } = volume
-    const copies = new VolumeCopies({ volumes, reserve: { admit: async () => {} } })
+    const copies = new VolumeCopies({ volumes, clock: fixture.clock, reserve: { admit: async () => {} } })
     const [first, second, later, last] = offsets as [number, number, number, number]
     const original = Buffer.alloc(volume.end)
     fixture.disk.read(fixture.disk.file(volume.path), original, 0)
@@ -416,7 +435,7 @@ describe('volumes', () => {
     const [id] = [...photos.keys()] as [PhotoId]
     const location = only(volumes.locate(identityOf(id)))
     const volume = volumes.get(location.volume) as Volume
-    const copies = new VolumeCopies({ volumes, reserve: { admit: async () => {} } })
+    const copies = new VolumeCopies({ volumes, clock: fixture.clock, reserve: { admit: async () => {} } })
     const original = Buffer.alloc(needleBytes(location.length))
     fixture.disk.read(fixture.disk.file(volume.path), original, location.offset)
     fixture.disk.flipBit(volume.path, location.offset + 100, 1)
@@ -434,6 +453,35 @@ describe('volumes', () => {
     await expectAll(volumes, photos)
   })
 
+  it('closing the last hole of a volume reads all of it, and holds up no commit of another', async () => {
+    const { fixture, volumes, photos } = await filled({}, [900, 3_000, 900])
+    await volumes.closeActive()
+    const [volume] = volumes.volumes() as [Volume]
+    const { chain, needleCount } = volume
+    const original = Buffer.alloc(needleBytes(900))
+    fixture.disk.read(fixture.disk.file(volume.path), original, SUPERBLOCK_BYTES)
+    volume.noteHole({ from: SUPERBLOCK_BYTES, to: SUPERBLOCK_BYTES + original.byteLength }, 'corrupt')
+    const held = deferred<void>()
+    const { file } = volume
+    const read = file.read.bind(file)
+    let reads = 0
+    file.read = async (into, position) => {
+      reads++
+      await held.promise
+      return read(into, position)
+    }
+    const copies = new VolumeCopies({ volumes, clock: fixture.clock, reserve: { admit: async () => {} } })
+    const filling = copies.fill(volume, SUPERBLOCK_BYTES, original)
+    for (let turn = 0; turn < 100; turn++) await settle()
+    expect(reads).toBe(1)
+    await put(fixture, volumes, photos, 500)
+    held.resolve()
+    await filling
+    expect([volume.holes, volume.needleCount, volume.chain]).toEqual([[], needleCount, chain])
+    await expectAll(volumes, photos)
+    expect((await fixture.restart()).recovery).toMatchObject({ holes: 0, scannedNeedles: 0 })
+  })
+
   it('a repaired superblock that the directory does not hear of is repaired again', async () => {
     const { fixture, volumes } = await filled()
     await volumes.stop()
@@ -443,7 +491,7 @@ describe('volumes', () => {
     fixture.disk.flipBit(path, 40, 3)
     const again = await fixture.start()
     const [volume] = again.volumes() as [Volume]
-    const copies = new VolumeCopies({ volumes: again, reserve: { admit: async () => {} } })
+    const copies = new VolumeCopies({ volumes: again, clock: fixture.clock, reserve: { admit: async () => {} } })
     fixture.applied.failing = new SheafError('ERR_DIRECTORY_UNAVAILABLE')
     await expect(copies.repairSuperblock(volume, superblock)).rejects.toMatchObject({
       code: 'ERR_DIRECTORY_UNAVAILABLE'

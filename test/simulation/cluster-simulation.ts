@@ -244,17 +244,18 @@ export class ClusterSimulation {
     await this.#upgrades?.finish()
     const late = this.#random.pick(this.members)
     for (const member of this.members) {
-      // a copy that could not be written to is not tried again by the same process, and a clock is only ahead once
+      // damage that nobody has met is found by a start at the latest, and a clock is only ahead once
       const isOut =
         this.#membership.departed.has(member) ||
         member.services.cluster?.isRemoved ||
         this.#membership.isLeaving(member)
-      if (!member.faulty && member !== late && !isOut) continue
+      if (!this.#disks.isDamaged(member) && member !== late && !isOut) continue
       await this.#until(member.node.stop())
       if (member === late) member.node.wall.skewMs = -HOUR_MS
       await this.#start(member)
     }
     await this.#converge()
+    for (const member of this.members) member.faulty = false
     if (this.#upgrades !== undefined) {
       await this.#upgrades.judge()
       await this.#converge()

@@ -41,6 +41,11 @@ export class DiskNemesis {
     return new Set(this.#flips.flatMap(flip => (flip.member === member ? flip.photos : [])))
   }
 
+  /** Whether a bit has flipped on the node's disk. */
+  isDamaged(member: Member): boolean {
+    return this.#flips.some(flip => flip.member === member)
+  }
+
   /** A node that does not run comes back with an empty disk, or with what an old backup holds. */
   replaceDisk(): void {
     const { workload, note } = this.#components

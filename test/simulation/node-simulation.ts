@@ -222,8 +222,28 @@ export class NodeSimulation {
     await this.workload.check(this.#requireTarget(), () => true)
     for (const history of this.workload.histories) await this.workload.read(this.#requireTarget(), history, true)
     await this.workload.list(this.#requireTarget())
+    await this.#writeToNoDirectory()
     if (!this.#damagedVolume) await this.#recoverFromFullDisk()
     await this.node.stop()
+  }
+
+  /** While the directory refuses all writes, the log takes no more than what waited when it failed. */
+  async #writeToNoDirectory(): Promise<void> {
+    const { database, clock, services } = this.node
+    const { volumes, directory } = services.local
+    const before = volumes.volumes().length
+    this.#note('the directory refuses all writes')
+    this.#troubled = true
+    database.failBatches(Number.POSITIVE_INFINITY)
+    for (let count = 0; count < 10; count++) {
+      void this.workload.upload(this.#requireTarget(), 100)
+      await this.#quiesce()
+    }
+    const made = volumes.volumes().length - before
+    if (made > 2) this.#fail(`${made} volumes were made for what the directory refused`)
+    database.heal()
+    for (let seconds = 0; directory.state !== 'open' && seconds < 300; seconds++) await clock.advance(1_000)
+    await this.workload.check(this.#requireTarget(), () => true)
   }
 
   /** Somebody else takes all the space. Deletes must still work, and give it back. */

@@ -99,6 +99,22 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     ]
   },
   {
+    name: 'a copy whose disk refused once grows no more',
+    simulation: 'cluster',
+    edits: [
+      {
+        file: 'src/volumes/volume-copies.ts',
+        find: "return volume.state === 'closed' || this.#failures.has(volume.id)",
+        replace: "return volume.state === 'closed'"
+      }
+    ]
+  },
+  {
+    name: 'what the directory will refuse is written to the log',
+    simulation: 'node',
+    edits: [{ file: 'src/volumes/log-writer.ts', find: 'this.#components.requireDirectory?.()', replace: '' }]
+  },
+  {
     name: 'merge trims the conflicts',
     simulation: 'cluster',
     edits: [

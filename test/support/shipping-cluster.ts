@@ -3,6 +3,8 @@ import type { NodeId, PhotoId, VolumeId } from '../../src/domain/ids.js'
 import { PeerReads } from '../../src/replication/volumes/peer-reads.js'
 import { PeerVolumes } from '../../src/replication/volumes/peer-volumes.js'
 import { VolumeShipping } from '../../src/replication/volumes/volume-shipping.js'
+import type { DiskReserve } from '../../src/volumes/disk-reserve.js'
+import type { Volume } from '../../src/volumes/volume.js'
 import { VolumeCopies } from '../../src/volumes/volume-copies.js'
 import type { VolumeSet } from '../../src/volumes/volume-set.js'
 import { SeededRandom } from './seeded-random.js'
@@ -30,11 +32,12 @@ export class ShippingCluster {
   readonly network = new SimulatedNetwork({ clock: this.clock, random: this.random })
   readonly hosts: Host[] = []
 
-  async add(volumeBytes = 1_000_000): Promise<Host> {
+  async add(volumeBytes = 1_000_000, capacityBytes?: number): Promise<Host> {
     const number = this.hosts.length + 1
     const fixture = new VolumeFixture({
       seed: number,
       volumeBytes,
+      ...(capacityBytes !== undefined && { capacityBytes }),
       clock: this.clock,
       origin: new Uint8Array(32).fill(number)
     })
@@ -48,13 +51,24 @@ export class ShippingCluster {
   async start(host: Host): Promise<void> {
     const { fixture } = host
     const volumes = await fixture.start()
-    const copies = new VolumeCopies({ volumes, reserve: fixture.reserve[0] as never })
+    const [reserve] = fixture.reserve as [DiskReserve]
+    const copies = new VolumeCopies({ volumes, clock: this.clock, reserve })
     const transport = this.network.transport(host.id)
     const peers = new PeerVolumes()
     const shared = { transport, clock: this.clock, log: silentLog }
     const isRetired = (volume: VolumeId): boolean => host.retired.has(volume)
     const reads = new PeerReads({ ...shared, store: volumes })
-    const shipping = new VolumeShipping({ ...shared, volumes, copies, peers, random: this.random, isRetired })
+    const writerOf = ({ superblock }: Volume): NodeId | undefined => superblock && hostOf(superblock.origin)
+    const shipping = new VolumeShipping({
+      ...shared,
+      volumes,
+      copies,
+      reserve,
+      peers,
+      random: this.random,
+      isRetired,
+      writerOf
+    })
     Object.assign(host, { volumes, transport, peers, reads, shipping })
     await transport.start()
     await shipping.start()
@@ -100,6 +114,11 @@ export class ShippingCluster {
       await this.pass(20)
     }
   }
+}
+
+/** @param origin - as {@link ShippingCluster.add} gives it to the host */
+function hostOf(origin: Uint8Array): NodeId {
+  return `node-${origin[0]}` as NodeId
 }
 
 /** Stores a photo of so many random bytes, with a record. */

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '../../core/clock.js'
 import { hasCode } from '../../core/errors.js'
-import type { DiskSpace } from '../../core/file-system.js'
 import type { Startable } from '../../core/lifecycle.js'
 import type { Logger } from '../../core/log.js'
 import { WorkerLoop } from '../../core/worker-loop.js'
@@ -9,6 +8,7 @@ import type { Directory } from '../../directory/directory.js'
 import type { VolumeId } from '../../domain/ids.js'
 import type { HeartbeatIndex } from '../../network/membership/heartbeat.js'
 import type { NodeDescription } from '../../network/membership/member-view.js'
+import type { NodeSpace } from '../../volumes/disk-reserve.js'
 import type { Volume } from '../../volumes/volume.js'
 import type { VolumeSet } from '../../volumes/volume-set.js'
 
@@ -19,7 +19,7 @@ export interface SelfDescriptionComponents {
   readonly volumes: Pick<VolumeSet, 'epoch' | 'volumes'>
   readonly directory: Pick<Directory, 'digest'>
   readonly isRetired: (volume: VolumeId) => boolean
-  readonly space: () => Promise<DiskSpace>
+  readonly space: () => Promise<NodeSpace>
   /** The models whose vectors this node searches. */
   readonly indexes?: () => readonly HeartbeatIndex[]
   /** See `purgedToMs` of a heartbeat. */
@@ -36,7 +36,7 @@ export class SelfDescription implements Startable {
   readonly #init: { readonly name: string; readonly version: string }
   readonly #spaceLoop: WorkerLoop
   /** Zeros until the disk was first queried. */
-  #space = { freeBytes: 0, totalBytes: 0 }
+  #space: NodeSpace = { freeBytes: 0, totalBytes: 0 }
 
   constructor(components: SelfDescriptionComponents, init: { readonly name: string; readonly version: string }) {
     this.#components = components

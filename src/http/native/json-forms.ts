@@ -144,7 +144,10 @@ export function memberJson(member: ClusterMember): object {
     last_seen: timeOrNull(lastSeenAtMs),
     joined_at: timeOrNull(joinedAtMs),
     lag_bytes: member.lagBytes ?? null,
-    disk: disk === undefined ? null : { free_bytes: disk.freeBytes, total_bytes: disk.totalBytes },
+    disk:
+      disk === undefined
+        ? null
+        : { free_bytes: disk.freeBytes, total_bytes: disk.totalBytes, full: disk.isFull ?? false },
     version: member.version ?? null,
     record_formats: member.formats === undefined ? null : [member.formats.min, member.formats.max],
     clock_skew_ms: member.clockSkewMs ?? null,

@@ -18,6 +18,7 @@
  *                             ones excepted; absent: it does not know
  *   age        uint           for how long it has run, all its processes together, ms; may be absent
  *   wall       uint           its wall clock, ms since the Unix epoch; may be absent
+ *   full       uint           1: its disk is full, so that it takes no copies; absent: it is not
  *   reaches    [text]         members that it hears itself, and that take what is passed on; absent: it passes nothing on
  *
  * `member.beat-via`, notify: the same to a member that is not connected, through another one (`../rpc/relay-transport.ts`).
@@ -80,6 +81,8 @@ export interface Heartbeat {
   readonly purgedToMs?: number
   /** For how long the sender has run, all its processes together, ms. */
   readonly ageMs?: number
+  /** Its disk has no space for uploads and copies. Default: it has. */
+  readonly isFull?: boolean
   /** The members that the sender hears itself, and can pass messages on to. Absent: it is an older build, and passes none on. */
   readonly reaches?: readonly NodeId[]
 }
@@ -127,6 +130,7 @@ export function encodeHeartbeat(heartbeat: Heartbeat): Uint8Array {
     purged: heartbeat.purgedToMs === undefined ? undefined : boundedTime(heartbeat.purgedToMs),
     age: heartbeat.ageMs === undefined ? undefined : boundedTime(heartbeat.ageMs),
     wall: heartbeat.wallMs === undefined ? undefined : boundedTime(heartbeat.wallMs),
+    full: heartbeat.isFull === true ? 1 : undefined,
     reaches: heartbeat.reaches?.slice(0, REACHES_MAX)
   })
 }
@@ -151,6 +155,7 @@ export function decodeHeartbeat(body: Uint8Array): Heartbeat {
     ...(message.has('purged') && { purgedToMs: message.uint('purged', TIME_MS_MAX) }),
     ...(message.has('age') && { ageMs: message.uint('age', TIME_MS_MAX) }),
     ...(message.has('wall') && { wallMs: message.uint('wall', TIME_MS_MAX) }),
+    ...(message.has('full') && { isFull: message.uint('full', 1) === 1 }),
     ...(message.has('reaches') && {
       reaches: message.texts('reaches', REACHES_MAX, NODE_ID_CHARACTERS_MAX) as NodeId[]
     })

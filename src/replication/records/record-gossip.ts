@@ -6,7 +6,7 @@
  *   records   [bytes]    each as in record-codec.ts
  */
 import type { Clock } from '../../core/clock.js'
-import { SheafError } from '../../core/errors.js'
+import { hasCode, SheafError } from '../../core/errors.js'
 import type { Startable } from '../../core/lifecycle.js'
 import type { Logger } from '../../core/log.js'
 import { RateLimiter } from '../../core/rate-limiter.js'
@@ -52,7 +52,7 @@ export interface RecordGossipCounts {
   readonly dropped: number
   /** Records received and merged, changed or not. */
   readonly merged: number
-  /** Messages received and not merged: malformed, too many, or the directory was unavailable. */
+  /** Messages received and not merged: malformed, too many, or the directory was unavailable, or the disk full. */
   readonly refused: number
 }
 
@@ -214,6 +214,7 @@ export class RecordGossip implements Startable {
 
   #refuse(from: NodeId, err: unknown): void {
     this.#counts.refused++
+    if (hasCode(err, 'ERR_DISK_FULL')) return // the disk's reserve says so, once
     const { clock, log } = this.#components
     const account = this.#account(from)
     const now = clock.monotonic()

@@ -26,7 +26,7 @@ export class PeerVolumes {
   readonly #peers = new Map<NodeId, Map<VolumeId, Holding>>()
   readonly #distant = new Map<NodeId, Map<VolumeId, Holding>>()
   readonly #waiters = new Set<Waiter>()
-  /** The greatest end that any peer acknowledged since the process started: a disconnected peer keeps its copy. */
+  /** The greatest end that any peer acknowledged since the process started: a disconnected peer keeps its copy. See {@link dropRemoved}. */
   readonly #acknowledged = new Map<VolumeId, number>()
 
   /** @returns whether the peer holds more of the volume than was known */
@@ -163,6 +163,14 @@ export class PeerVolumes {
   /** @returns up to where any other node was ever known to hold the volume durably, since the process started */
   acknowledged(volume: VolumeId): number {
     return this.#acknowledged.get(volume) ?? 0
+  }
+
+  /** Forgets who held the volumes that neither this node nor a peer has any more. */
+  dropRemoved(isHere: (volume: VolumeId) => boolean): void {
+    const holdings = [...this.#peers.values(), ...this.#distant.values()]
+    for (const volume of this.#acknowledged.keys()) {
+      if (!isHere(volume) && !holdings.some(held => held.has(volume))) this.#acknowledged.delete(volume)
+    }
   }
 
   /** @returns up to where a connected peer holds the volume durably and without a hole */

@@ -19,13 +19,19 @@ interface Mark {
 /** Measures the age of the oldest bytes written here that no other node is known to hold. */
 export class ReplicationLag {
   readonly #clock: Clock
-  readonly #peers: PeerVolumes
+  readonly #peers: Pick<PeerVolumes, 'acknowledged'>
+  readonly #volumes: Pick<VolumeSet, 'get' | 'onGrowth' | 'isOfThisProcess'>
   #marks: Mark[] = []
 
-  constructor(components: { readonly clock: Clock; readonly peers: PeerVolumes; readonly volumes: VolumeSet }) {
+  constructor(components: {
+    readonly clock: Clock
+    readonly peers: Pick<PeerVolumes, 'acknowledged'>
+    readonly volumes: Pick<VolumeSet, 'get' | 'onGrowth' | 'isOfThisProcess'>
+  }) {
     const { clock, peers, volumes } = components
     this.#clock = clock
     this.#peers = peers
+    this.#volumes = volumes
     volumes.onGrowth(({ id, end }) => {
       if (volumes.isOfThisProcess(id)) this.#note(id, end)
     })
@@ -33,7 +39,10 @@ export class ReplicationLag {
 
   /** @returns ms; undefined when everything is on some other node, too */
   oldestMs(): number | undefined {
-    this.#marks = this.#marks.filter(({ volume, end }) => end > this.#peers.acknowledged(volume))
+    // what a compacted volume held is in another one by now, which has marks of its own
+    this.#marks = this.#marks.filter(
+      ({ volume, end }) => this.#volumes.get(volume) !== undefined && end > this.#peers.acknowledged(volume)
+    )
     const [oldest] = this.#marks
     return oldest && this.#clock.monotonic() - oldest.atMs
   }

@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.js'
 import { withDeadline } from '../../core/deadline.js'
-import { SheafError } from '../../core/errors.js'
+import { hasCode, SheafError } from '../../core/errors.js'
 import type { Startable } from '../../core/lifecycle.js'
 import type { Logger } from '../../core/log.js'
 import type { Random } from '../../core/random.js'
@@ -11,6 +11,7 @@ import type { Range } from '../../domain/ranges.js'
 import { SUPERBLOCK_BYTES } from '../../domain/superblock.js'
 import { encodeMessage } from '../../network/rpc/message.js'
 import type { Transport } from '../../network/transport.js'
+import type { DiskReserve } from '../../volumes/disk-reserve.js'
 import type { Volume } from '../../volumes/volume.js'
 import type { VolumeCopies } from '../../volumes/volume-copies.js'
 import type { VolumeSet } from '../../volumes/volume-set.js'
@@ -41,13 +42,15 @@ export interface VolumeShippingComponents {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
+  /** While the disk is full, peers are asked for nothing but what is damaged here. Default: it never is. */
+  readonly reserve?: Pick<DiskReserve, 'isFull' | 'refresh'>
   /** Default: nothing is traced. */
   readonly tracer?: Tracer | undefined
   /** Retired volumes are neither pulled nor repaired: their live needles were moved to other volumes. */
   readonly isRetired: (volume: VolumeId) => boolean
   /** Members that only others are connected to; their copies count, but nothing is pulled from them. Default: none. */
   readonly distant?: () => readonly NodeId[]
-  /** @returns the node whose volume this is; default: unknown */
+  /** @returns the node whose volume this is; default: unknown, so that nothing is taken unasked */
   readonly writerOf?: (volume: Volume) => NodeId | undefined
   /** Called when the last hole of a volume has been filled. */
   readonly onRepaired?: () => void
@@ -151,8 +154,9 @@ export class VolumeShipping implements Startable {
    * @returns once nothing is missing, or no connected peer can supply more
    */
   async repair(progress: (doneBytes: number, totalBytes: number) => void, signal: AbortSignal): Promise<RepairOutcome> {
-    const { transport, clock } = this.#components
+    const { transport, clock, copies } = this.#components
     this.#puller.clearPenalties()
+    copies.endRests()
     await Promise.all(transport.peers().map(peer => this.#exchange(peer)))
     const totalBytes = this.#backlogBytes()
     for (
@@ -225,13 +229,13 @@ export class VolumeShipping implements Startable {
     return new Uint8Array()
   }
 
-  /** Pushed bytes are taken if nothing is missing before them; else they are pulled later, like any others. */
+  /** Bytes that the volume's writer pushed are taken if they continue the copy; others are pulled later, if at all. */
   async #takeBytes(peer: NodeId, body: Uint8Array): Promise<Uint8Array> {
     const { peers, volumes, copies, isRetired, log, tracer } = this.#components
     const { volume: id, from, bytes, trace } = decodeBytes(body)
     peers.noteEnd(peer, id, from + bytes.byteLength)
     const volume = volumes.get(id)
-    if (volume !== undefined && !isRetired(id) && volume.state === 'closed') {
+    if (volume !== undefined && !isRetired(id) && this.#takesPush(peer, volume, from)) {
       try {
         const init = (): SpanInit => ({
           parent: trace,
@@ -242,7 +246,7 @@ export class VolumeShipping implements Startable {
           this.#puller.takePushed(peer, id, from, bytes, (at, pushed) => copies.extend(volume, at, pushed))
         )
       } catch (err) {
-        if (!this.#abort.signal.aborted)
+        if (!this.#abort.signal.aborted && !hasCode(err, 'ERR_DISK_FULL'))
           log.warn({ err, peer, volume: id }, 'could not store bytes that a peer pushed; pulling them later')
       }
     }
@@ -260,15 +264,17 @@ export class VolumeShipping implements Startable {
   // --- looking for work ---
 
   async #check(): Promise<'idle'> {
-    const { transport, clock, peers, distant } = this.#components
+    const { transport, clock, peers, volumes, distant } = this.#components
     const now = clock.monotonic()
     const far = distant?.() ?? []
     peers.keepDistant(far)
+    peers.dropRemoved(id => volumes.get(id) !== undefined)
     this.#samples = [...this.#samples.slice(1 - RATE_SAMPLES), { atMs: now, bytes: this.#puller.receivedBytes }]
     for (const peer of [...transport.peers(), ...far]) {
       if ((this.#nextExchange.get(peer) ?? 0) <= now) void this.#exchange(peer)
     }
     this.#puller.dropExpiredPenalties()
+    await this.#components.reserve?.refresh()
     this.#wantAll()
     return 'idle'
   }
@@ -301,23 +307,35 @@ export class VolumeShipping implements Startable {
   }
 
   #want(id: VolumeId): void {
-    const { isRetired, volumes } = this.#components
-    if (this.#abort.signal.aborted || isRetired(id)) return
+    const { isRetired, volumes, copies } = this.#components
+    if (this.#abort.signal.aborted || isRetired(id) || copies.rests(id)) return
     const volume = volumes.get(id)
     const complete = volume !== undefined && volume.holes.length === 0 && !this.#isBehind(volume)
     if (complete) this.#news.delete(id)
-    if (complete || this.#pulling.has(id)) return
+    const waitsForSpace = this.#isFull && (volume === undefined || volume.holes.length === 0)
+    if (complete || waitsForSpace || this.#pulling.has(id)) return
     this.#queued.add(id)
     this.#startPulls()
   }
 
   /**
-   * Whether a peer holds more of the volume that can be appended here. An active volume is never behind, because only this
-   * process writes it; one that failed grows no more before the next start.
+   * Whether a peer holds more of the volume that can be appended here. A volume of this process is never behind, because only
+   * it writes that.
    */
   #isBehind(volume: Volume): boolean {
     const { copies, peers } = this.#components
-    return volume.state === 'closed' && copies.end(volume) < peers.furthestEnd(volume.id)
+    return copies.grows(volume) && copies.end(volume) < peers.furthestEnd(volume.id)
+  }
+
+  get #isFull(): boolean {
+    return this.#components.reserve?.isFull === true
+  }
+
+  /** Nobody was asked for these bytes: from any other peer they may be such as the writer never wrote. */
+  #takesPush(peer: NodeId, volume: Volume, from: number): boolean {
+    const { copies, writerOf } = this.#components
+    if (writerOf?.(volume) !== peer || from !== copies.end(volume)) return false
+    return copies.grows(volume) && !copies.rests(volume.id) && !this.#isFull
   }
 
   #startPulls(): void {
@@ -326,7 +344,8 @@ export class VolumeShipping implements Startable {
       this.#queued.delete(id)
       const pull = this.#tracedPull(id)
         .catch(err => {
-          if (!this.#abort.signal.aborted)
+          // that the disk is full is said by its reserve, once
+          if (!this.#abort.signal.aborted && !hasCode(err, 'ERR_DISK_FULL'))
             this.#components.log.warn({ err, volume: id }, 'could not pull a volume; trying again')
         })
         .finally(() => {
@@ -351,7 +370,7 @@ export class VolumeShipping implements Startable {
     const { volumes, peers, copies } = this.#components
     const volume = volumes.get(id) ?? (await this.#begin(id))
     if (volume === undefined) return
-    while (this.#isBehind(volume) && !this.#abort.signal.aborted) {
+    while (this.#isBehind(volume) && !this.#isFull && !this.#abort.signal.aborted) {
       const from = copies.end(volume)
       const extend: Take = (at, bytes) => copies.extend(volume, at, bytes)
       if ((await this.#puller.range(id, from, peers.furthestEnd(id), extend)) > from) continue

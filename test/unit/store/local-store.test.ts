@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { SheafError } from '../../../src/core/errors.js'
 import type { PhotoId } from '../../../src/domain/ids.js'
+import type { DirectoryRecord } from '../../../src/domain/record.js'
+import { encodeRecord } from '../../../src/domain/record-codec.js'
 import type { LocalStoreComponents } from '../../../src/store/local-store.js'
 import type { CompactionResult } from '../../../src/volumes/compaction.js'
 import { settle } from '../../support/simulated-clock.js'
@@ -50,6 +52,84 @@ describe('a local store', () => {
     })
     await expect(fixture.add()).rejects.toBe(refusal)
     expect(fixture.store.volumes.volumes()).toEqual([])
+  })
+})
+
+describe('what the directory knows of a volume that was removed', () => {
+  test.each(['by a compaction', 'while the node did not run'])('%s is forgotten', async how => {
+    const fixture = await started()
+    const [gone, ...ids] = (await fixture.addMany(12, 1_500)) as [PhotoId, ...PhotoId[]]
+    await fixture.remove(gone)
+    const [volume] = fixture.store.volumes.volumes()
+    expect(fixture.store.directory.volumes()).toContain(volume?.id)
+    if (how === 'by a compaction') {
+      const { signal } = new AbortController()
+      await fixture.store.compactor.run('now', () => {}, signal)
+      for (const id of ids) await fixture.expectWhole(id)
+    } else await fixture.restart('stop', () => fixture.disk.remove(volume?.path as string))
+    const { directory, volumes } = fixture.store
+    expect(directory.volumes().sort()).toEqual(volumes.volumes().map(({ id }) => id))
+    expect(directory.volumes()).not.toContain(volume?.id)
+    expect(directory.count('all')).toBe(ids.length)
+  })
+})
+
+describe('a directory that cannot be written', () => {
+  test('has nothing written to the log that is refused, but what waited when it failed', async () => {
+    const fixture = await started()
+    await fixture.add()
+    const { volumes, directory } = fixture.store
+    fixture.database.failBatches(1_000)
+    for (let i = 0; i < 200; i++) {
+      await expect(fixture.add()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNAVAILABLE' })
+      await fixture.clock.advance(50)
+      await settle()
+    }
+    expect(volumes.volumes()).toHaveLength(1)
+    fixture.database.heal()
+    await fixture.clock.advance(60_000)
+    await fixture.add()
+    expect(directory.count('all')).toBe(3)
+    expect(volumes.volumes()).toHaveLength(2)
+  })
+
+  test('soon after each time that it was reopened has a volume made ever more rarely', async () => {
+    const fixture = await started()
+    const { volumes, directory } = fixture.store
+    for (let second = 0; second < 240; second++) {
+      if (directory.state === 'open') fixture.database.failBatches(1)
+      await expect(fixture.add()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNAVAILABLE' })
+      await fixture.clock.advance(1_000)
+      await settle()
+    }
+    // at once, then after 1, 2, 4, 8, 16, 32, 60 and 60 s
+    expect(volumes.volumes().length).toBeLessThan(11)
+  })
+
+  test('is reopened at once', async () => {
+    const fixture = await started()
+    fixture.database.failBatches(1)
+    await expect(fixture.add()).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNAVAILABLE' })
+    for (let turn = 0; turn < 100; turn++) await settle()
+    await fixture.add()
+    expect(fixture.store.directory.count('all')).toBe(2)
+  })
+})
+
+describe('a disk that is nearly full', () => {
+  test('takes no records of other nodes, and still deletes', async () => {
+    const fixture = await started()
+    const id = await fixture.add()
+    const { directory } = fixture.store
+    const stored = directory.getSync({ kind: 'photo', id })
+    const encoded = [encodeRecord(stored?.record as DirectoryRecord)]
+    await directory.merge(encoded)
+    fixture.disk.capacityBytes -= fixture.disk.freeBytes - 10_000
+    await fixture.clock.advance(2_000)
+    await expect(directory.merge(encoded)).rejects.toMatchObject({ code: 'ERR_DISK_FULL' })
+    expect([directory.state, (await fixture.store.space()).isFull]).toEqual(['open', true])
+    await fixture.remove(id)
+    expect(directory.count('all')).toBe(0)
   })
 })
 

@@ -27,7 +27,7 @@ const holes = (gaps: readonly Volume[]): number[] => gaps.map(volume => volume.h
 describe('a brief reread of holes', () => {
   it('repairs what can be read', async () => {
     const { fixture, volumes, gaps } = await gapped()
-    const copies = new VolumeCopies({ volumes, reserve: { admit: async () => {} } })
+    const copies = new VolumeCopies({ volumes, clock: fixture.clock, reserve: { admit: async () => {} } })
     fixture.applied.forget()
     await volumes.replay()
     expect(fixture.applied.records).toEqual([])
@@ -72,7 +72,7 @@ describe('a hole whose records the directory does not accept', () => {
     const { fixture, volumes, gaps } = await gapped()
     const before = gaps.map(volume => volume.holes)
     fixture.applied.failing = new SheafError('ERR_DIRECTORY_UNAVAILABLE')
-    const copies = new VolumeCopies({ volumes, reserve: { admit: async () => {} } })
+    const copies = new VolumeCopies({ volumes, clock: fixture.clock, reserve: { admit: async () => {} } })
     const look = rereadHolesBriefly(gaps, { copies, clock: fixture.clock, log: silentLog })
     await expect(look).rejects.toMatchObject({ code: 'ERR_DIRECTORY_UNAVAILABLE' })
     expect(gaps.map(volume => volume.holes)).toEqual(before)

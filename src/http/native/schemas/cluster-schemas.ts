@@ -14,7 +14,13 @@ const MEMBER = object({
   last_seen: { ...nullable(TIME), description: 'when the answering process last heard from it; null if never' },
   joined_at: { ...nullable(TIME), description: 'when it first met another node, by its own clock' },
   lag_bytes: { ...nullable(BYTES), description: 'bytes that the cluster holds and this node lacks; null if unknown' },
-  disk: nullable(object({ free_bytes: BYTES, total_bytes: BYTES })),
+  disk: nullable(
+    object({
+      free_bytes: BYTES,
+      total_bytes: BYTES,
+      full: { type: 'boolean', description: 'whether it takes no uploads and no copies, for want of space' }
+    })
+  ),
   version: nullable(TEXT),
   record_formats: {
     ...nullable(array({ type: 'integer' })),

@@ -43,7 +43,7 @@ const REQUIRED = {
   )
 }
 const heartbeats = fc.record(
-  { ...REQUIRED, purgedToMs: fc.integer({ min: 0, max: TIME_MS_MAX }) },
+  { ...REQUIRED, purgedToMs: fc.integer({ min: 0, max: TIME_MS_MAX }), isFull: fc.constant(true) },
   { requiredKeys: Object.keys(REQUIRED) as (keyof typeof REQUIRED)[] }
 ) as fc.Arbitrary<Heartbeat>
 

@@ -85,3 +85,16 @@ describe('what distant members hold', () => {
     expect(peers.holders(places)).toBe(1)
   })
 })
+
+describe('what peers were known to hold of a volume', () => {
+  it('is kept when they are gone, and forgotten once neither they nor this node have the volume', () => {
+    const peers = holding([])
+    peers.dropRemoved(() => false)
+    expect(peers.acknowledged(VOLUME)).toBe(1_000)
+    peers.forget(PEER)
+    peers.dropRemoved(() => true)
+    expect(peers.acknowledged(VOLUME)).toBe(1_000)
+    peers.dropRemoved(() => false)
+    expect(peers.acknowledged(VOLUME)).toBe(0)
+  })
+})

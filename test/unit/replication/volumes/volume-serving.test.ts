@@ -97,6 +97,19 @@ describe('a doubt', () => {
     expect(ranges((await volume.loadIndex()).segments.at(-1) ?? { holes: [] })).toEqual(expected)
   })
 
+  it.each([8, 4_096, 20_000])(
+    '%i bytes within a needle marks nothing that is intact, and finds what is damaged',
+    async within => {
+      const a = await node()
+      const [intact, damaged] = [a.offsets[4], a.offsets[9]] as [number, number]
+      expect((await a.doubt(intact + within))?.holes).toEqual([])
+      expect(a.volume.holes).toEqual([])
+      await a.fixture.clock.advance(VERIFIED_MS)
+      damage(a, damaged)
+      expect(ranges((await a.doubt(damaged + within)) as KnownHoles)).toEqual([[damaged, a.offsets[10]]])
+    }
+  )
+
   it('below a verification that is under way is verified itself', async () => {
     const a = await node()
     const [first, last] = [a.offsets[2] as number, a.offsets[15] as number]
