@@ -30,8 +30,8 @@ export interface DiskReserveInit {
 
 /**
  * Keeps a full disk recoverable by deletes alone. Uploads and copies stop while a reserve is still free; records of other
- * nodes stop when less is left; deletes, edits and compaction may use all of it. If other programs have used up the reserve, a ballast file is removed to make room for tombstones; it is
- * written again when there is space.
+ * nodes stop when less is left; deletes, edits and compaction may use all of it. If other programs have used up the reserve,
+ * a ballast file is removed to make room for tombstones; it is written again when there is space.
  */
 export class DiskReserve {
   readonly #fileSystem: FileSystem
