@@ -58,8 +58,6 @@ export interface NodeComponents {
   readonly log: Logger
   /** Absent where it cannot be changed at run time. */
   readonly logLevel?: LogLevelSwitch
-  /** Ends the process because an invariant is broken. */
-  readonly fatal: (error: Error) => void
 }
 
 export interface SheafNodeInit {
@@ -332,7 +330,7 @@ export class SheafNode implements Startable {
     nodeId: NodeId,
     { operatorToken, tracer }: { readonly operatorToken: string; readonly tracer: Tracer | undefined }
   ): Promise<HttpServer> {
-    const { clock, random, log, logLevel, fatal, fileSystem } = this.#components
+    const { clock, random, log, logLevel, fileSystem } = this.#components
     const { photos, maintenance, laidOut, jobs, similarity, archiving, backup } = services
     const { http, allowHost, trustProxy, maxUploadBytes, name, data, metrics: metricsAt, metricsToken } = this.#config
     const ownHosts = http.flatMap(({ host }) => (host === undefined ? [] : [host]))
@@ -362,7 +360,6 @@ export class SheafNode implements Startable {
         random,
         log,
         ...(logLevel !== undefined && { logLevel }),
-        fatal,
         meter: this.#meter,
         tracer,
         ...(metricsAt === undefined && { scrape: () => this.#scrape() }),

@@ -3,7 +3,22 @@ export class InvariantError extends Error {
   override readonly name = 'InvariantError'
 }
 
-/** @throws {@link InvariantError} unless `condition` holds */
+/** Also of an error that came from another thread, which is no instance of the class here. */
+export function isBrokenInvariant(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'InvariantError'
+}
+
+/**
+ * Whoever catches the error, be it a worker that would try again or an answer to a peer, cannot keep the process alive: it
+ * is thrown once more where nothing catches it.
+ *
+ * @throws {@link InvariantError} unless `condition` holds
+ */
 export function invariant(condition: unknown, message: string): asserts condition {
-  if (!condition) throw new InvariantError(message)
+  if (condition) return
+  const error = new InvariantError(message)
+  queueMicrotask(() => {
+    throw error
+  })
+  throw error
 }

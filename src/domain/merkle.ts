@@ -10,7 +10,7 @@
  * differences, not records crafted to collide: members of a cluster trust one another.
  */
 import { hash } from 'node:crypto'
-import { InvariantError, invariant } from '../core/invariant.js'
+import { invariant } from '../core/invariant.js'
 import { type RecordKey, recordName } from './record.js'
 
 export const MERKLE_BUCKETS = 65_536
@@ -98,7 +98,7 @@ export class MerkleTree {
 
 function nodeAt(level: number, index: number): number {
   const start = LEVEL_STARTS[level]
-  if (start === undefined || !Number.isInteger(index) || index < 0 || index >= MERKLE_FANOUT ** level)
-    throw new InvariantError(`no Merkle node ${level}/${index}`)
+  const isNode = start !== undefined && Number.isInteger(index) && index >= 0 && index < MERKLE_FANOUT ** level
+  invariant(isNode, `no Merkle node ${level}/${index}`)
   return start + index
 }

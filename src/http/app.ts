@@ -1,7 +1,7 @@
 import { createServer as createPlainServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { type ErrorCode, SheafError } from '../core/errors.js'
-import { InvariantError, invariant } from '../core/invariant.js'
+import { invariant } from '../core/invariant.js'
 import type { HttpComponents, HttpInit } from './native/components.js'
 import { HotPath } from './native/hot-path.js'
 import { discardBody, readJson } from './native/json-body.js'
@@ -44,7 +44,7 @@ const ROUTES_OF_ANY_HOST = new Set(['/health', '/health/live', '/health/ready', 
 
 /** Builds the HTTP API, ready but not listening: {@link HttpServer} makes it listen. */
 export async function buildHttpApp(components: HttpComponents, init: HttpInit): Promise<HttpApp> {
-  const { photos, clock, random, log, fatal, logLevel, webFile, meter } = components
+  const { photos, clock, random, log, logLevel, webFile, meter } = components
   const timeouts = { ...HTTP_TIMEOUTS, ...init.timeouts }
   const bodies = new RequestBodies(timeouts)
   const ids = new RequestIds(random)
@@ -62,7 +62,6 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
     const { address: client } = forwarded.senderOf(request.raw)
     const problem = problemOf(known, log, problemHeaders(known), { requestId: requestIdOf(reply.raw), client })
     sendProblem(request.raw, reply.raw, problem, { clock }, timeouts.lingerMs)
-    if (known instanceof InvariantError) fatal(known)
   }
 
   const hot = (request: IncomingMessage, response: ServerResponse): boolean => {

@@ -29,11 +29,8 @@ async function startNode(args: readonly string[]): Promise<SheafNode> {
     hostName: 'h',
     readTextFile: () => ''
   })
-  const fatal = (err: Error): never => {
-    throw err
-  }
   const made = new SheafNode(
-    { clock: systemClock, random: systemRandom, fileSystem: nodeFileSystem, log: silentLog, fatal },
+    { clock: systemClock, random: systemRandom, fileSystem: nodeFileSystem, log: silentLog },
     { config, version: '1.2.3' }
   )
   await made.start()

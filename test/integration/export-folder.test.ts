@@ -14,10 +14,7 @@ import { type CliResult, cli } from './cli-harness.js'
 /* `sheaf export --from-folder`, from folders of the build of before. */
 
 const reader: OpenFolder = folder => {
-  const fatal = (error: Error): never => {
-    throw error
-  }
-  const components = { clock: systemClock, random: systemRandom, fileSystem: nodeFileSystem, log: silentLog, fatal }
+  const components = { clock: systemClock, random: systemRandom, fileSystem: nodeFileSystem, log: silentLog }
   return openFolder(components, { folder, version: '0.0.0' })
 }
 

@@ -1,6 +1,5 @@
 import { once } from 'node:events'
 import { describe, expect, test } from 'vitest'
-import { InvariantError } from '../../src/core/invariant.js'
 import { type HttpFixture, wrapped } from '../support/http-fixture.js'
 import { httpForEachTest } from '../support/http-for-each-test.js'
 import { RawConnection } from '../support/raw-connection.js'
@@ -18,16 +17,6 @@ describe('defects', () => {
     expect(answer.status).toBe(500)
     expect(answer.body.toString()).toContain('ERR_INTERNAL')
     expect(answer.body.toString()).not.toContain('secret')
-    expect(http.defects).toEqual([])
-  })
-
-  test('a broken invariant is reported as fatal after the answer', async () => {
-    const meta = (): never => {
-      throw new InvariantError('broken')
-    }
-    await restart({ photos: photos => wrapped(photos, { meta }) })
-    expect((await http.client.meta('01890000-0000-7000-8000-000000000000')).status).toBe(500)
-    expect(http.defects.map(defect => defect.message)).toEqual(['broken'])
   })
 
   test('bytes that turn out damaged amid an answer cut it short of its length', async () => {

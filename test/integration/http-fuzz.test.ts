@@ -141,7 +141,6 @@ test.each(testSeeds(1))('malformed requests under seed %i', async seed => {
   }
   await Promise.all(Array.from({ length: AT_ONCE }, () => work(random.fork())))
   expect(errors).toEqual([])
-  expect(http.defects).toEqual([])
   expect(counts.get(400)).toBeGreaterThan(50)
   // It still serves, and holds on to nothing.
   expect((await http.client.photo(id)).status).not.toBe(500)

@@ -59,10 +59,7 @@ async function httpOf(node: SimulatedNode): Promise<HttpClient> {
       clock: systemClock,
       random: systemRandom,
       log: silentLog,
-      unready: () => undefined,
-      fatal: error => {
-        throw error
-      }
+      unready: () => undefined
     },
     { ...init, hostName: 'b', operatorToken: OPERATOR_TOKEN, maxUploadBytes: 1_000 }
   )

@@ -25,7 +25,7 @@ const fatal = (err: unknown): never => {
 }
 process.on('uncaughtException', fatal)
 const node = new SheafNode(
-  { clock: systemClock, random: systemRandom, fileSystem: nodeFileSystem, log, fatal },
+  { clock: systemClock, random: systemRandom, fileSystem: nodeFileSystem, log },
   { config, version: '0.0.0-next', formats: NEXT_FORMATS }
 )
 const asked = new Promise(resolve => process.once('SIGTERM', resolve))

@@ -73,13 +73,10 @@ export async function open(
     hostName: '',
     readTextFile: () => ''
   })
-  const fatal = (error: Error): void => {
-    throw error
-  }
   const complaints: string[] = []
   const complain = (_fields: object, text: string): number => complaints.push(text)
   const log: Logger = { ...silentLog, warn: complain, error: complain, child: () => log }
-  const components = { clock: systemClock, random: systemRandom, fileSystem: nodeFileSystem, log, fatal }
+  const components = { clock: systemClock, random: systemRandom, fileSystem: nodeFileSystem, log }
   const node = new SheafNode(components, { config, version: '0.0.0' })
   onTestFinished(() => node.stop())
   await node.start()

@@ -7,7 +7,6 @@ import type { ClusterStatus } from '../../cluster/cluster-status.js'
 import type { Events } from '../../cluster/events/events.js'
 import type { Clock } from '../../core/clock.js'
 import type { SheafError } from '../../core/errors.js'
-import type { InvariantError } from '../../core/invariant.js'
 import type { Logger, LogLevelSwitch } from '../../core/log.js'
 import type { Random } from '../../core/random.js'
 import type { Tracer } from '../../core/tracing.js'
@@ -79,8 +78,6 @@ export interface HttpComponents {
   readonly scrape?: () => Promise<string>
   /** Why the node cannot serve now (the log is still being replayed, the disk fails); undefined when it can. */
   readonly unready: () => SheafError | undefined
-  /** Ends the process after a request broke an invariant. Its client was answered 500 before. */
-  readonly fatal: (error: InvariantError) => void
 }
 
 export interface HttpInit {

@@ -1,6 +1,5 @@
 import type { ServerResponse } from 'node:http'
 import { SheafError } from '../../core/errors.js'
-import { InvariantError } from '../../core/invariant.js'
 import { type PhotoId, parsePhotoId } from '../../domain/ids.js'
 import { type AltKey, parseAltKey } from '../../domain/photo.js'
 import type { OperatorGuard } from '../wire/operator-guard.js'
@@ -30,11 +29,6 @@ export function requireAltKey(text: string | undefined): AltKey {
 }
 
 /** Logs an error that ended an answer after its headers were sent, when no status can report it. */
-export function logCutOff(
-  { log, fatal }: Pick<HttpComponents, 'log' | 'fatal'>,
-  error: unknown,
-  response: ServerResponse
-): void {
+export function logCutOff({ log }: Pick<HttpComponents, 'log'>, error: unknown, response: ServerResponse): void {
   log.warn({ err: error, requestId: requestIdOf(response) }, 'answer was cut off by an error')
-  if (error instanceof InvariantError) fatal(error)
 }

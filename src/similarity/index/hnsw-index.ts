@@ -1,5 +1,6 @@
 import type { TransferListItem, Worker } from 'node:worker_threads'
 import { SheafError } from '../../core/errors.js'
+import { isBrokenInvariant } from '../../core/invariant.js'
 import type { Logger } from '../../core/log.js'
 import { startThread } from '../../core/thread.js'
 import type { PhotoId } from '../../domain/ids.js'
@@ -47,7 +48,10 @@ export class HnswIndex implements VectorIndex {
     this.#log = log
     this.#worker = startThread(import.meta.url, 'hnsw-thread', { workerData: data })
     this.#worker.on('message', (answer: NumberedHnswAnswer) => this.#onAnswer(answer))
-    this.#worker.on('error', err => this.#onFailure(err))
+    this.#worker.on('error', err => {
+      if (isBrokenInvariant(err)) throw err // it ends the process here as well
+      this.#onFailure(err)
+    })
     this.#worker.on('exit', code => this.#onFailure(`its thread ended with ${code}`))
   }
 

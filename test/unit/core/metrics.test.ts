@@ -3,6 +3,9 @@ import { InvariantError } from '../../../src/core/invariant.js'
 import { type Logger, silentLog } from '../../../src/core/log.js'
 import { METRICS } from '../../../src/core/metric-families.js'
 import { Histogram, MetricsRegistry } from '../../../src/core/metrics.js'
+import { surviveInvariants } from '../../support/survive-invariants.js'
+
+surviveInvariants()
 
 let logged: object[]
 let metrics: MetricsRegistry

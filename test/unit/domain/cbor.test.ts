@@ -5,6 +5,9 @@ import { compareKeys, sameValue, toWellFormed, VALUE_DEPTH_MAX, type Value } fro
 import { CborReader } from '../../../src/domain/cbor-reader.js'
 import { CborWriter, encodeValue } from '../../../src/domain/cbor-writer.js'
 import { textArb, valueArb } from '../../support/domain-arbitraries.js'
+import { surviveInvariants } from '../../support/survive-invariants.js'
+
+surviveInvariants()
 
 const MALFORMED = expect.objectContaining({ code: 'ERR_RECORD_MALFORMED' })
 

@@ -12,6 +12,9 @@ import {
 import { photoIdBytes, photoIdFrom } from '../../../src/domain/ids.js'
 import { GRAVE_GENERATION_MAX } from '../../../src/domain/record-codec.js'
 import { photoIdArb } from '../../support/domain-arbitraries.js'
+import { surviveInvariants } from '../../support/survive-invariants.js'
+
+surviveInvariants()
 
 const MALFORMED = expect.objectContaining({ code: 'ERR_RECORD_MALFORMED' })
 const kindArb = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 })

@@ -18,6 +18,9 @@ import {
 import { ACTORS, actorIdArb, cookieArb, NOW_MS, photoIdArb, volumeIdArb } from '../../support/domain-arbitraries.js'
 import { SeededRandom } from '../../support/seeded-random.js'
 import { SimulatedClock } from '../../support/simulated-clock.js'
+import { surviveInvariants } from '../../support/survive-invariants.js'
+
+surviveInvariants()
 
 describe('photo ids', () => {
   it('parse in any case and are spelled in lower case', () => {

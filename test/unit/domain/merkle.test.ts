@@ -9,6 +9,9 @@ import {
   MerkleTree
 } from '../../../src/domain/merkle.js'
 import { bytesArb } from '../../support/domain-arbitraries.js'
+import { surviveInvariants } from '../../support/survive-invariants.js'
+
+surviveInvariants()
 
 const leavesArb = fc.array(fc.tuple(fc.nat({ max: MERKLE_BUCKETS - 1 }), bytesArb(DIGEST_BYTES)), { maxLength: 12 })
 

@@ -23,6 +23,9 @@ import {
   volumeSeed
 } from '../../../src/domain/needle.js'
 import { needleHeaderArb, PHOTO_ID, PHOTO_KEY, volumeIdArb } from '../../support/domain-arbitraries.js'
+import { surviveInvariants } from '../../support/survive-invariants.js'
+
+surviveInvariants()
 
 const VOLUME = '00000000000000a1-1' as VolumeId
 const SEED = volumeSeed(VOLUME)

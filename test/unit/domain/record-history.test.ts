@@ -16,7 +16,10 @@ import { encodeRecord } from '../../../src/domain/record-codec.js'
 import { termsOf } from '../../../src/domain/terms.js'
 import { actorInLife } from '../../../src/domain/version-vector.js'
 import { ACTORS, countingStamper, PHOTO_BIRTH, PHOTO_KEY } from '../../support/domain-arbitraries.js'
+import { surviveInvariants } from '../../support/survive-invariants.js'
 import { dotText, History, isBareGrave, stepArb, versionMadeBy, versionsSeenBy } from './record-history.js'
+
+surviveInvariants()
 
 const historyArb = fc
   .array(stepArb, { maxLength: 30, size: 'max' })

@@ -1,5 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { ByteBudget } from '../../../src/photos/byte-budget.js'
+import { surviveInvariants } from '../../support/survive-invariants.js'
+
+surviveInvariants()
 
 const budgetOf = (bytesMax: number, waitersMax = 10): ByteBudget => new ByteBudget({ bytesMax, waitersMax })
 
