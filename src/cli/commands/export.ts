@@ -1,6 +1,6 @@
 import type { Stats } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, resolve, sep } from 'node:path'
 import { hasCode, SheafError, systemErrorCode } from '../../core/errors.js'
 import { nodeFileSystem } from '../../core/node-file-system.js'
 import type { CommandSet } from '../shell/command-set.js'
@@ -136,7 +136,7 @@ class Exporter {
 
   /** @returns the file's path, and whether its bytes had to be written */
   async export(photo: PhotoMetaJson): Promise<{ path: string; written: boolean }> {
-    const candidates = exportPaths(photo).map(path => join(this.#folder, path))
+    const candidates = exportPaths(photo).map(path => pathInside(this.#folder, path))
     for (const path of candidates) {
       if ((await placeState(path, photo)) === 'own') return { path, written: await this.#update(path, photo) }
     }
@@ -171,6 +171,13 @@ class Exporter {
     }
     return missing
   }
+}
+
+/** Names come from the node. @throws for a path that leads out of the folder */
+function pathInside(folder: string, path: string): string {
+  const joined = join(folder, path)
+  if (!resolve(joined).startsWith(join(resolve(folder), sep))) throw new Error(`${path} leads out of ${folder}`)
+  return joined
 }
 
 function sidecarOf(path: string): string {

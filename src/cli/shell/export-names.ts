@@ -1,4 +1,5 @@
 import { extension } from 'mime-types'
+import { parsePhotoId } from '../../domain/ids.js'
 
 /** The parts of a photo's metadata that decide where it is exported to. */
 export interface Exported {
@@ -18,9 +19,12 @@ const DEVICE_NAME = /^(con|prn|aux|nul|com\d|lpt\d)$/i
  * Where a photo may lie under the export folder, best first: `2026/11/20/IMG_1.jpg`, then with the tail of its id (the
  * random part of a UUID), then with all of it. Year, month and day are UTC.
  *
- * @returns relative paths with `/`, safe on every file system whatever the photo's name is
+ * @returns relative paths with `/`, safe on every file system whatever the node says of the photo
+ * @throws for an id that is no UUID
  */
 export function exportPaths(photo: Exported): readonly [string, string, string] {
+  if (parsePhotoId(photo.photo_id) === undefined)
+    throw new Error('the node gave an id that is no UUID; do not trust it')
   const folder = exportFolder(photo)
   const { stem, suffix } = exportName(photo)
   const tail = photo.photo_id.slice(-6)

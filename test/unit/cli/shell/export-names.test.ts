@@ -22,6 +22,13 @@ test('year, month and day, then the name; then what tells namesakes apart', () =
   ])
 })
 
+test.each(['../../../.bashrc', '', `${ID}/..`, `${ID.slice(0, -1)}/`])(
+  'no path has the id %j of a malicious node',
+  photo_id => {
+    expect(() => paths('a.jpg', { photo_id })).toThrow('no UUID')
+  }
+)
+
 test('the time of taking goes before that of uploading', () => {
   expect(paths('a.jpg', { taken_at: '1999-01-02T03:04:05.000Z' })[0]).toBe('1999/01/02/a.jpg')
   expect(paths('a.jpg', { taken_at: null })[0]).toBe('2026/11/20/a.jpg')
