@@ -208,7 +208,7 @@ export class Cluster implements Startable {
     })
     this.#refusal = refusal
     departures.onChange(({ id, departure }) => {
-      if (departure !== undefined && id !== self) refusal.noteDeparture(id)
+      if (departure !== undefined) refusal.noteDeparture(id)
     })
     const joining = new JoinLoop(
       {

@@ -20,6 +20,8 @@ import type { Departure } from './member-view.js'
 const ASK_MS_MAX = 2_000
 /** A removal learned within this time after a node connected may be the one that it is returning from, ms. */
 const SETTLED_MS = 10_000
+/** The record of a removal comes by gossip within milliseconds of the refusal, ms; less than ASK_MS_MAX. */
+const RECORD_MS_MAX = 1_500
 /** All peers are checked this often: a node that crashed and returned unnoticed causes no new connection event. */
 const CHECK_MS = 5_000
 const METHOD = 'member.refused'
@@ -43,7 +45,8 @@ export interface MemberRefusalComponents {
 
 /**
  * Refuses nodes that are no longer members. A node that was removed while it was away can return: when it connects it is
- * told, and may ask to be readmitted. One that was removed while it was connected stays out until it is restarted.
+ * told, and may ask to be readmitted. One that was removed while it was connected stays out until it is restarted; that it
+ * was, its own directory has to say: the word of one peer puts nobody out.
  */
 export class MemberRefusal implements Startable {
   readonly #components: MemberRefusalComponents
@@ -52,6 +55,8 @@ export class MemberRefusal implements Startable {
   readonly #inFlight = new Set<Promise<void>>()
   #unsubscribe: (() => void) | undefined
   readonly #connectedAt = new Map<NodeId, number>()
+  /** Refusals that wait for the record of this node's removal. */
+  readonly #doubted = new Set<() => void>()
   #startedAt: Hlc = HLC_ZERO
   #isRemoved = false
   #cancelCheck = (): void => {}
@@ -95,12 +100,14 @@ export class MemberRefusal implements Startable {
     this.#unsubscribe?.()
     this.#cancelCheck()
     this.#abort.abort(new Error('the node is stopping'))
+    this.#settleDoubts()
     await Promise.all(this.#inFlight)
   }
 
-  /** To be called when a member has left or was removed. */
+  /** To be called when a member, or this node, has left or was removed. */
   noteDeparture(node: NodeId): void {
     const { transport, clock } = this.#components
+    if (node === transport.self) this.#settleDoubts()
     if (!transport.peers().includes(node)) return
     const connectedMs = clock.monotonic() - (this.#connectedAt.get(node) ?? 0)
     this.#run(this.#refuseIfDeparted(node, connectedMs >= SETTLED_MS))
@@ -134,14 +141,14 @@ export class MemberRefusal implements Startable {
     await transport.hangUp(peer)
   }
 
-  #answerRefusal(peer: NodeId, body: Uint8Array): Uint8Array {
+  async #answerRefusal(peer: NodeId, body: Uint8Array): Promise<Uint8Array> {
     const { log } = this.#components
     const message = Message.decode(body)
     const at = message.bytes('at', STAMP_BYTES)
     if (at.length !== STAMP_BYTES) throw invalidField('at')
     const isAfterStart = Buffer.from(at).readBigUInt64BE() > this.#startedAt
-    const whileConnected = message.uint('now', 1) === 1 && isAfterStart
     const how = message.text('how', 16)
+    const whileConnected = message.uint('now', 1) === 1 && isAfterStart && (await this.#isOnRecord())
     if (whileConnected && !this.#isRemoved && !this.#components.isLeaving()) {
       this.#isRemoved = true
       const fields = { code: 'ERR_MEMBER_REMOVED', peer }
@@ -152,6 +159,27 @@ export class MemberRefusal implements Startable {
       log.warn({ code: 'ERR_MEMBER_REMOVED', peer, how }, 'this node is no longer a member; asking to be readmitted')
     this.#components.onRefused(peer)
     return encodeMessage({ returns: Number(returns) })
+  }
+
+  /** @returns whether this node's directory says, at once or soon, that it was removed since it started */
+  async #isOnRecord(): Promise<boolean> {
+    const { clock, transport, departureOf } = this.#components
+    const isHere = (): boolean => (departureOf(transport.self)?.at ?? HLC_ZERO) > this.#startedAt
+    if (isHere()) return true
+    await new Promise<void>(resolve => {
+      const settle = (): void => {
+        cancel()
+        this.#doubted.delete(settle)
+        resolve()
+      }
+      const cancel = clock.schedule(RECORD_MS_MAX, settle)
+      this.#doubted.add(settle)
+    })
+    return isHere()
+  }
+
+  #settleDoubts(): void {
+    for (const settle of this.#doubted) settle()
   }
 
   #run(task: Promise<void>): void {

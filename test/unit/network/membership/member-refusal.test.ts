@@ -84,12 +84,26 @@ test('a node that is removed while connected is told, disconnected, and refused 
   await world.clock.advance(10_000)
   a.departures.set(B, removedAt(world.clock.now()))
   a.refusal.noteDeparture(B)
-  await world.clock.advance(100)
+  await world.clock.advance(20)
+  b.departures.set(B, removedAt(world.clock.now())) // the record comes a moment after the message
+  b.refusal.noteDeparture(B)
+  await world.clock.advance(20)
   expect([a.transport.peers(), b.transport.peers(), b.refusal.isRemoved]).toEqual([[], [], true])
   await connect()
   expect([a.transport.peers(), a.readmitted]).toEqual([[], []])
   expect(a.logged).toEqual(['ERR_MEMBER_REMOVED refused a node'])
   expect(b.logged).toEqual(['ERR_MEMBER_REMOVED this node was removed from the cluster; restart it to rejoin'])
+})
+
+test('one peer alone puts no node out: its own directory has to say so', async () => {
+  const { world, a, b, connect } = await pair()
+  await connect()
+  await world.clock.advance(10_000)
+  b.departures.set(B, removedAt(1)) // of a removal before it started, from which it has returned
+  a.departures.set(B, removedAt(world.clock.now()))
+  a.refusal.noteDeparture(B)
+  await world.clock.advance(2_000)
+  expect([a.transport.peers(), b.refusal.isRemoved]).toEqual([['b'], false])
 })
 
 test('a node that was removed before it started returns, although others learn of the removal only now', async () => {
