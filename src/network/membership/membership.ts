@@ -24,6 +24,8 @@ const EXCHANGE_EVERY_MS = 5_000
 const SAVE_EVERY_MS = 60_000
 /** A larger skew is logged as a warning: stamps further ahead are not followed. */
 const CLOCK_SKEW_MS_MAX = 60_000
+/** The other parts of a node start after it and keep the process busy so long at most, ms: that is not standing still. */
+const STARTING_MS = 10_000
 /** Nodes without a record in the directory that stay listed once they are down. */
 const UNRECORDED_MEMBERS_MAX = 1_000
 
@@ -102,6 +104,7 @@ export class Membership implements Startable {
   readonly #inFlight = new Set<Promise<void>>()
   readonly #abort = new AbortController()
   #sequence = 0
+  #startedMs = 0
   #lastHeartbeatMs = 0
   #nextHeartbeatMs = 0
   #nextRelayedMs = 0
@@ -136,7 +139,8 @@ export class Membership implements Startable {
 
   /** To be called once the directory is complete. The transport may have peers already. */
   async start(): Promise<void> {
-    const { transport, store } = this.#components
+    const { transport, clock, store } = this.#components
+    this.#startedMs = clock.monotonic()
     this.#unsubscribe.push(
       store.onChange(member => this.#noteRecord(member)),
       transport.onPeer((peer, state) => (state === 'up' ? this.#noteConnected(peer) : this.#noteDisconnected(peer)))
@@ -472,7 +476,7 @@ export class Membership implements Startable {
     const { stalledMs } = this.#awake
     const now = this.#awake.now()
     const stallMs = this.#awake.stalledMs - stalledMs
-    if (stallMs > 0)
+    if (stallMs > 0 && this.#components.clock.monotonic() - this.#startedMs > STARTING_MS)
       this.#components.log.info(
         { stallMs: Math.round(stallMs) },
         'this process was stalled; the time does not count as silence of its peers'

@@ -81,6 +81,7 @@ export class FakeNode {
   /** `id: was → state`, without the id's prefix. */
   readonly changes: string[] = []
   readonly warnings: string[] = []
+  readonly told: string[] = []
   readonly #network: FakeNetwork
   readonly #handlers = new Map<string, RequestHandler>()
   readonly #listeners = new Set<(peer: NodeId, state: 'up' | 'down') => void>()
@@ -109,7 +110,11 @@ export class FakeNode {
       },
       clock: this.clock,
       random,
-      log: { ...silent, warn: (_fields, message) => this.warnings.push(message) },
+      log: {
+        ...silent,
+        warn: (_fields, message) => this.warnings.push(message),
+        info: (_fields, message) => this.told.push(message)
+      },
       describe: () => ({
         epoch,
         name,

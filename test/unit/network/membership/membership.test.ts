@@ -391,6 +391,16 @@ describe('a process that is stalled', () => {
     )
   })
 
+  test('is said to be, but not while it starts', async () => {
+    const { network, a } = await pair()
+    for (const lines of [0, 1]) {
+      a.clock.stall(1_000)
+      await network.clock.advance(2_000)
+      expect(a.told.filter(line => line.includes('stalled'))).toHaveLength(lines)
+      await network.clock.advance(10_000)
+    }
+  })
+
   test('notices afterwards which peers disappeared meanwhile', async () => {
     const { network, a, b } = await pair()
     a.clock.stall(20_000)
