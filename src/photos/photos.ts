@@ -357,13 +357,13 @@ function conflictOf({ name, caption, rating, deleted, version }: Photo, n: numbe
 
 async function forEach(ids: readonly PhotoId[], edit: (id: PhotoId) => Promise<unknown>): Promise<BatchOutcome[]> {
   if (ids.length > BATCH_IDS_MAX) throw badField('ids', `a batch may have at most ${BATCH_IDS_MAX} ids`)
-  const errors = new Array<ErrorCode | undefined>(ids.length)
-  const left = ids.entries()
+  const errors = new Map<PhotoId, ErrorCode | undefined>()
+  const left = new Set(ids).values()
   const work = async (): Promise<void> => {
-    for (const [i, id] of left) errors[i] = await edit(id).then(() => undefined, codeOf)
+    for (const id of left) errors.set(id, await edit(id).then(() => undefined, codeOf))
   }
   await Promise.all(Array.from({ length: BATCH_EDITS_MAX }, work))
-  return ids.map((photoId, i) => ({ photoId, error: errors[i] }))
+  return ids.map(photoId => ({ photoId, error: errors.get(photoId) }))
 }
 
 /** @throws the error itself unless it is an operating error */

@@ -54,7 +54,9 @@ describe('patch', () => {
   test('that changes nothing writes nothing', async () => {
     const { photos, store, id } = await withPhoto()
     const before = await photos.meta(id)
-    expect(await photos.patch(id, { name: 'a.jpg', caption: null, tags: { remove: ['other'] } })).toEqual(before)
+    const same = { name: 'a.jpg', caption: null, tags: { add: ['sea'], remove: ['other'] } }
+    expect(await photos.patch(id, same)).toEqual(before)
+    await photos.batchTag([id, id], { add: ['sea'] })
     expect(store.groups).toHaveLength(1)
   })
 
