@@ -30,7 +30,14 @@ import {
   tableRange
 } from './keys.js'
 import { type GraveState, type Leaf, leafFrom, readLeaves } from './leaf-rows.js'
-import { foldOpaque, type IncomingOpaque, isOpaque, partOpaque, readVerbatimHome } from './opaque-records.js'
+import {
+  foldOpaque,
+  type IncomingOpaque,
+  isOpaque,
+  partOpaque,
+  readVerbatimHome,
+  type VerbatimNeedle
+} from './opaque-records.js'
 import { type OpenRows, openRows } from './open-rows.js'
 import { type DirectoryPage, type DirectoryQuery, runQuery } from './query.js'
 import type { IncomingRecord, RecordFold } from './record-fold.js'
@@ -112,11 +119,13 @@ const BATCH_RECORDS_MAX = 1_024
 const RECORD_READ_ROWS = 256
 
 const NO_PROGRESS: ReadonlyMap<VolumeId, LogProgress> = new Map()
+const NOTHING_HIDDEN = { opaque: [], refused: [] }
 
 interface WaitingGroup {
   readonly group: CommitGroup
   readonly records: readonly IncomingRecord[]
   readonly opaque: readonly IncomingOpaque[]
+  readonly refused: readonly VerbatimNeedle[]
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
 }
@@ -277,7 +286,7 @@ export class Directory implements Startable {
       // it could not lay out a record that is yet to be replayed
       if (records.some(({ record }) => record.buried !== undefined)) this.#require()
       try {
-        return await this.#write(records, [], NO_PROGRESS, from)
+        return await this.#write(records, NOTHING_HIDDEN, NO_PROGRESS, from)
       } catch (err) {
         throw this.#writeFailed(err)
       }
@@ -344,7 +353,7 @@ export class Directory implements Startable {
   }
 
   /**
-   * @param bytes - of a record needle of an opaque key
+   * @param bytes - of a record needle of an opaque key, or of one that nobody can read
    * @returns where a needle with these bytes was applied from last; undefined if none was
    */
   verbatimHome(bytes: Uint8Array): NeedleLocation | undefined {
@@ -530,21 +539,23 @@ export class Directory implements Startable {
     const applied = new Map<VolumeId, LogProgress>()
     const records: IncomingRecord[] = []
     const opaque: IncomingOpaque[] = []
+    const refused: VerbatimNeedle[] = []
     for (const { group, ...decoded } of batch) {
       const progress = applied.get(group.volume) ?? view.applied.get(group.volume) ?? NOTHING_APPLIED
       const after = progressAfter(progress, group)
       if (after === progress) continue
       records.push(...decoded.records)
       opaque.push(...decoded.opaque)
+      refused.push(...decoded.refused)
       applied.set(group.volume, after)
     }
-    await this.#write(records, opaque, applied)
+    await this.#write(records, { opaque, refused }, applied)
   }
 
   /** @returns the number of records that changed */
   async #write(
     incoming: readonly IncomingRecord[],
-    unreadable: readonly IncomingOpaque[],
+    { opaque: unreadable, refused }: Pick<WaitingGroup, 'opaque' | 'refused'>,
     applied: ReadonlyMap<VolumeId, LogProgress>,
     from?: NodeId
   ): Promise<number> {
@@ -563,7 +574,7 @@ export class Directory implements Startable {
         this.#log.error({ err, kind, id, location, from }, 'ignoring a record that cannot be merged into what is here')
     )
     await this.#layOut(database, folds, from)
-    const hidden = { folds: opaque.folds, verbatim: [...opaque.verbatim, ...verbatim] }
+    const hidden = { folds: opaque.folds, verbatim: [...opaque.verbatim, ...verbatim, ...refused] }
     const plan = planBatch(view, folds, applied, this.#age(), hidden)
     if (plan.operations.length > 0) await database.batch(plan.operations)
     view.commit(plan)

@@ -4,11 +4,12 @@ import type { RecordFormats } from '../domain/formats.js'
 import { decodeGraves } from '../domain/graves.js'
 import { isApplied, type LogProgress } from '../domain/log-progress.js'
 import { needleBytes } from '../domain/needle.js'
+import { PHOTO_KIND, requirePhoto } from '../domain/photo.js'
 import { graveOf, isGrave, type RecordKey, shownVersion } from '../domain/record.js'
 import { canonicalBytes, decodeRecord, encodeRecord, opaqueRecordOf } from '../domain/record-codec.js'
 import { isBuriable } from '../domain/tombstone.js'
 import type { CommitGroup, CommittedNeedle, NeedleLocation } from '../volumes/needle-store.js'
-import type { IncomingOpaque } from './opaque-records.js'
+import type { IncomingOpaque, VerbatimNeedle } from './opaque-records.js'
 import type { IncomingRecord } from './record-fold.js'
 
 /*
@@ -32,14 +33,20 @@ export function* partsOf(group: CommitGroup): Generator<CommitGroup> {
   if (needles.length > 0 || from < to || group.from === to) yield { volume, from, to, needles }
 }
 
-/** @returns what the needles hold that were not applied yet; such as cannot be decoded are left out and logged */
+/** @returns what the needles hold that were not applied yet; such as cannot be decoded are set apart and logged */
 export function decodeGroup(
   group: CommitGroup,
   progress: LogProgress,
   { formats, log }: { readonly formats: RecordFormats; readonly log: Logger }
-): { readonly records: IncomingRecord[]; readonly opaque: IncomingOpaque[] } {
+): {
+  readonly records: IncomingRecord[]
+  readonly opaque: IncomingOpaque[]
+  /** Needles of records that nobody can read. */
+  readonly refused: VerbatimNeedle[]
+} {
   const records: IncomingRecord[] = []
   const opaque: IncomingOpaque[] = []
+  const refused: VerbatimNeedle[] = []
   for (const { kind, data: bytes, location } of group.needles) {
     if (bytes === undefined || isApplied(progress, location.offset)) continue
     try {
@@ -52,9 +59,10 @@ export function decodeGroup(
       // Its checksums are correct, so it was written like this; the other records must still be served.
       if (!hasCode(err, 'ERR_RECORD_MALFORMED')) throw err
       log.error({ err, location }, 'ignoring a needle of the directory that cannot be decoded; a photo may be missing')
+      if (kind !== 'graves') refused.push({ bytes, location })
     }
   }
-  return { records, opaque }
+  return { records, opaque, refused }
 }
 
 /** @returns a record, or a grave, that a peer sent. @throws `ERR_RECORD_MALFORMED` */
@@ -78,7 +86,10 @@ function gravesIn(bytes: Uint8Array, location: NeedleLocation, log: Logger): Inc
   return graves.map(({ id, generation }) => incomingGrave({ kind, id, generation }, location))
 }
 
-/** @throws `ERR_RECORD_MALFORMED`, also for what shows no version and is no grave: nothing here could make anything of it */
+/**
+ * @throws `ERR_RECORD_MALFORMED`, also for what shows no version and is no grave, and for a photo that cannot be shown:
+ * nothing here could make anything of it
+ */
 function decoded(
   bytes: Uint8Array,
   formats: RecordFormats,
@@ -86,6 +97,7 @@ function decoded(
 ): Pick<IncomingRecord, 'record' | 'bytes'> {
   const record = decodeRecord(bytes, formats.max)
   if (!(mayBeGrave && isGrave(record))) shownVersion(record)
+  if (record.kind === PHOTO_KIND) requirePhoto(record)
   if (record.buried !== undefined && !isBuriable(record)) throw notBuriable()
   return { record, bytes: canonicalBytes(bytes, record, formats) }
 }

@@ -26,8 +26,8 @@
  *                                                           see age.ts
  *   opaque     0a · record key                              4 format of a record that this version cannot read, which has
  *                                                           no row in record, leaf, index, death
- *   verbatim   0b · 16 of SHA-256(record as in its needle)  24 home: where such a record was applied from last, or an
- *                                                           earlier state of one
+ *   verbatim   0b · 16 of SHA-256(record as in its needle)  24 home: where such a record was applied from last, an
+ *                                                           earlier state of one, or what is no record
  *   format     0c                                           4 latest record format that a row ever had; absent: 2
  *
  *   part        content
@@ -38,7 +38,7 @@
  * All tables but index are sealed: the value is the payload and a CRC-32 (IEEE) of key and payload. Values of index rows are
  * empty. LevelDB does not verify its own block checksums when it reads, so without a seal a
  * flipped bit on the disk would go unnoticed. Valid: the seal is correct, the payload has the length above, and records
- * decode. Anything else is damage: the database is rebuilt from the log.
+ * decode and show a version. Anything else is damage: the database is rebuilt from the log.
  */
 import { hash } from 'node:crypto'
 import { crc32 } from '@node-rs/crc32'

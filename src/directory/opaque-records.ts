@@ -31,7 +31,7 @@ export interface OpaqueFold {
   readonly before: RecordState | undefined
 }
 
-/** A record needle of an opaque key. */
+/** A record needle of an opaque key, or of a record that nobody can read. */
 export interface VerbatimNeedle {
   readonly bytes: Uint8Array
   readonly location: NeedleLocation
@@ -53,7 +53,7 @@ export function verbatimRow({ bytes, location }: VerbatimNeedle): Row {
   return sealedRow(verbatimKey(bytes), homeBytes(location))
 }
 
-/** @returns where a needle of an opaque key with these bytes was applied from last */
+/** @returns where such a needle with these bytes was applied from last */
 export function readVerbatimHome(database: Database, bytes: Uint8Array): NeedleLocation | undefined {
   const key = verbatimKey(bytes)
   const value = database.getSync(key)

@@ -1,5 +1,5 @@
 import { hasCode } from '../core/errors.js'
-import type { DirectoryRecord } from '../domain/record.js'
+import { type DirectoryRecord, shownVersion } from '../domain/record.js'
 import { decodeRecord, FORMAT_LAST } from '../domain/record-codec.js'
 import type { NeedleLocation } from '../volumes/needle-store.js'
 import { DamageError } from './damage.js'
@@ -36,7 +36,9 @@ export function recordStateOf(key: Uint8Array, value: Uint8Array): RecordState {
 
 function decode(bytes: Uint8Array): DirectoryRecord {
   try {
-    return decodeRecord(bytes, FORMAT_LAST) // open-rows.ts sees to it that there is no row of a later format
+    const record = decodeRecord(bytes, FORMAT_LAST) // open-rows.ts sees to it that there is no row of a later format
+    shownVersion(record) // earlier builds took such from peers
+    return record
   } catch (err) {
     if (hasCode(err, 'ERR_RECORD_MALFORMED')) throw new DamageError('a record row cannot be decoded', { cause: err })
     throw err

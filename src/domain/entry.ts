@@ -3,7 +3,7 @@
  * contents decides which of two is kept under the same dot, where there should be only one.
  */
 import { sameValue, type Value } from './cbor.js'
-import { encodeValue } from './cbor-writer.js'
+import { CborWriter } from './cbor-writer.js'
 import type { Hlc } from './hlc.js'
 import { compareDots, type Dot } from './version-vector.js'
 
@@ -14,7 +14,7 @@ export interface Entry {
   readonly dot: Dot
   /** Stamp of the write that made the entry: greater than every stamp that the write had seen. */
   readonly hlc: Hlc
-  /** 0…2³²−1. */
+  /** 0…GENERATION_MAX. */
   readonly generation: number
   readonly deleted: boolean
   /** VERSION_FIELD, or the name of a set or map: 'tags', 'albums', 'variants', 'facts', 'shares', … */
@@ -26,6 +26,8 @@ export interface Entry {
 }
 
 export const VERSION_FIELD = 'version'
+/** Lives of a record; nobody undeletes a photo a million times. */
+export const GENERATION_MAX = 2 ** 20
 
 /** Total order (generation, deleted, hlc, actor, counter); the counter matters only between entries of one write. */
 export function compareVersions(a: Entry, b: Entry): number {
@@ -66,7 +68,12 @@ function sameContent(a: Entry, b: Entry): boolean {
 
 function contentBytes({ hlc, generation, deleted, field, key, value, extra }: Entry): Uint8Array {
   const unknown = [...(extra ?? [])].sort(([a], [b]) => a - b)
-  return encodeValue([hlc, generation, deleted, field, key, value, unknown])
+  const writer = new CborWriter()
+  // each item as deep as it may be in a record
+  for (const item of [hlc, generation, deleted, field, key, value]) writer.value(item)
+  writer.arrayHead(unknown.length)
+  for (const pair of unknown) for (const item of pair) writer.value(item)
+  return writer.finish()
 }
 
 function compareStamps(a: Hlc, b: Hlc): number {

@@ -5,7 +5,6 @@
  * @see Kulkarni, Demirbas, Madappa, Avva, Leone 2014, "Logical Physical Clocks"
  */
 import type { Clock } from '../core/clock.js'
-import { SheafError } from '../core/errors.js'
 
 declare const brand: unique symbol
 export type Hlc = bigint & { readonly [brand]: 'Hlc' }
@@ -77,7 +76,7 @@ export class HybridClock {
    * The stamp of a write that has seen `stamps`: greater than all of them. A seen stamp within the drift bound raises the
    * clock permanently; one beyond it affects only this result.
    *
-   * @throws `ERR_RECORD_MALFORMED` if a stamp is HLC_MAX, which no clock produces
+   * @returns HLC_MAX if one of them is, which no clock produces: a record must stay writable whatever a peer sends
    */
   after(stamps: Iterable<Hlc>): Hlc {
     let seen = HLC_ZERO
@@ -86,12 +85,7 @@ export class HybridClock {
     const wall = hlcFrom(this.#wallMs())
     this.#last = (wall > this.#last ? wall : this.#last + 1n) as Hlc
     if (seen < this.#last) return this.#last
-    if (seen === HLC_MAX)
-      throw new SheafError(
-        'ERR_RECORD_MALFORMED',
-        'the record has the greatest possible stamp, so no write can follow it'
-      )
-    return (seen + 1n) as Hlc
+    return seen === HLC_MAX ? HLC_MAX : ((seen + 1n) as Hlc)
   }
 
   /** Raises the clock to `stamp`, or ignores it if it lies further ahead of the wall clock than the drift bound. */

@@ -21,7 +21,7 @@ import type { Hlc } from './hlc.js'
 import { COOKIE_BYTES, type Cookie, cookieBytes, cookieFrom, type PhotoId, parsePhotoId } from './ids.js'
 import { type Change, conflictVersions, type DirectoryRecord, elementsOf, shownVersion } from './record.js'
 import { encodeRecord } from './record-codec.js'
-import { bytesOf, hexOf, integerOf, mapOf, numberOf, setOrDelete, textOf, textsOf } from './value-fields.js'
+import { bytesOf, hexOf, integerOf, mapOf, setOrDelete, textOf, textsOf, timeOf } from './value-fields.js'
 import type { LifeActor, VersionVector } from './version-vector.js'
 
 export const PHOTO_KIND = 'photo'
@@ -30,6 +30,8 @@ export const FIRST_GENERATION = 0
 const RATING_MAX = 5
 
 const SHA256_BYTES = 32
+/** A needle's header has 32 bits for its place. */
+const CHUNKS_MAX = 2 ** 32
 const UNKNOWN_TYPE = 'application/octet-stream'
 /** Fields about the bytes and their creation; all other fields of a version's value, unknown ones included, are editable. */
 const IMMUTABLE_FIELDS = [
@@ -162,18 +164,26 @@ export function parseAltKey(text: string): AltKey | undefined {
 }
 
 /**
+ * Every version is checked, so that all that photos are merged to can be shown, whichever is shown then.
+ *
+ * @throws `ERR_RECORD_MALFORMED` if the record cannot be viewed as a photo, or has another spelling of its id
+ */
+export function requirePhoto(record: DirectoryRecord): void {
+  const isCanonical = parsePhotoId(record.id) === record.id
+  const isVersion = ({ field }: Entry): boolean => field === VERSION_FIELD
+  if (!isCanonical || record.entries.some(entry => isVersion(entry) && bytesIn(entry.value) === undefined))
+    throw notAPhoto(record)
+}
+
+/**
  * @param version - a conflict version to view instead of the shown one
  * @throws `ERR_RECORD_MALFORMED` if the record cannot be viewed as a photo
  */
 export function viewPhoto(record: DirectoryRecord, version: Entry = shownVersion(record)): Photo {
   const id = record.kind === PHOTO_KIND ? parsePhotoId(record.id) : undefined
   const { value } = version
-  const size = integerOf(value, 'size')
-  const sha256 = hexOf(value, 'sha256', SHA256_BYTES)
-  const cookie = bytesOf(value, 'cookie', COOKIE_BYTES)
-  if (id === undefined || size === undefined || sha256 === undefined || cookie === undefined) {
-    throw malformed(`${record.kind} ${record.id} cannot be shown as a photo`)
-  }
+  const bytes = bytesIn(value)
+  if (id === undefined || bytes === undefined) throw notAPhoto(record)
   const born = value.get('born')
   const rating = integerOf(value, 'rating')
   const dimensions = factOf(record, 'dimensions')
@@ -182,12 +192,9 @@ export function viewPhoto(record: DirectoryRecord, version: Entry = shownVersion
     generation: version.generation,
     deleted: version.deleted,
     createdAt: typeof born === 'bigint' ? (born as Hlc) : version.hlc,
-    size,
-    sha256,
+    ...bytes,
     contentType: textOf(value, 'content_type') ?? UNKNOWN_TYPE,
-    cookie: cookieFrom(cookie),
     logicalVolume: textOf(value, 'logical_volume') ?? '',
-    chunkBytes: integerOf(value, 'chunk_bytes') ?? 0,
     name: textOf(value, 'name') ?? '',
     caption: textOf(value, 'caption'),
     rating: rating !== undefined && rating <= RATING_MAX ? rating : undefined,
@@ -199,11 +206,28 @@ export function viewPhoto(record: DirectoryRecord, version: Entry = shownVersion
     variants: variantsOf(record),
     width: integerOf(dimensions, 'width'),
     height: integerOf(dimensions, 'height'),
-    takenAt: numberOf(factOf(record, 'taken_at'), 'ms'),
+    takenAt: timeOf(factOf(record, 'taken_at'), 'ms'),
     version: { hlc: version.hlc, actor: version.dot.actor },
     context: record.context,
     record
   }
+}
+
+/** What no photo can be shown without. @returns undefined when it is not there, or no needles could hold it */
+function bytesIn(
+  value: ReadonlyMap<string, Value>
+): Pick<Photo, 'size' | 'sha256' | 'cookie' | 'chunkBytes'> | undefined {
+  const size = integerOf(value, 'size')
+  const sha256 = hexOf(value, 'sha256', SHA256_BYTES)
+  const cookie = bytesOf(value, 'cookie', COOKIE_BYTES)
+  const chunkBytes = integerOf(value, 'chunk_bytes') ?? 0
+  if (size === undefined || sha256 === undefined || cookie === undefined) return undefined
+  if (chunkBytes > 0 && size / chunkBytes > CHUNKS_MAX) return undefined
+  return { size, sha256, cookie: cookieFrom(cookie), chunkBytes }
+}
+
+function notAPhoto({ kind, id }: DirectoryRecord): SheafError {
+  return malformed(`${kind} ${id} cannot be shown as a photo`)
 }
 
 /** @returns a quoted ETag that changes with anything in the merged record */
@@ -233,7 +257,7 @@ export function createChanges(birth: NewPhoto): Change[] {
   ]
 }
 
-/** @returns no changes if the photo already matches the edit; but adding a label again always is a change */
+/** @returns no changes if the photo already matches the edit */
 export function editChanges(photo: Photo, edit: PhotoEdit): Change[] {
   const value = successorValue(photo)
   let changed = false
@@ -358,10 +382,11 @@ function successorValue(photo: Photo): Map<string, Value> {
   return new Map(shownVersion(photo.record).value).set('born', photo.createdAt)
 }
 
-/** Removing an absent label is no change. Adding a present one is: the new add survives a concurrent remove. */
+/** Neither is removing an absent label a change, nor adding a present one: see D57. */
 function labelChanges(field: 'tags' | 'albums', present: readonly string[], edit: SetEdit = {}): Change[] {
   const removed = new Set(edit.remove?.filter(key => present.includes(key)))
-  const added = new Set(edit.add)
+  const kept = present.filter(key => !removed.has(key))
+  const added = new Set(edit.add?.filter(key => !kept.includes(key)))
   return [
     ...Array.from(removed, key => ({ kind: 'remove', field, key }) as const),
     ...Array.from(added, key => ({ kind: 'add', field, key }) as const)

@@ -5,7 +5,7 @@
  *   record   0  format, 2
  *            1  kind, text of 1…64 characters
  *            2  id, text of 1…1024 characters
- *            3  context: map of actor in a life → counter (1…); in life 0 the actor's 8 bytes, in any later one these
+ *            3  context: map of actor in a life → counter (1…2⁴⁸); in life 0 the actor's 8 bytes, in any later one these
  *               and the life, 4 bytes big-endian; ascending, the shorter first
  *            4  entries: array, ascending by dot, each dot once
  *            5  buried: lives below it are over, 1…2¹⁹ + 1; absent: 0
@@ -36,7 +36,7 @@ import { invariant } from '../core/invariant.js'
 import { malformed, type Value } from './cbor.js'
 import { CborReader } from './cbor-reader.js'
 import { CborWriter } from './cbor-writer.js'
-import { type Entry, type UnknownFields, VERSION_FIELD } from './entry.js'
+import { type Entry, GENERATION_MAX, type UnknownFields, VERSION_FIELD } from './entry.js'
 import { leastFormat, RECORD_FORMATS, type RecordFormats } from './formats.js'
 import type { Hlc } from './hlc.js'
 import { ACTOR_ID_BYTES, type ActorId, actorIdFrom } from './ids.js'
@@ -44,6 +44,7 @@ import { NEEDLE_DATA_BYTES_MAX } from './needle.js'
 import type { DirectoryRecord, RecordKey } from './record.js'
 import {
   actorInLife,
+  COUNTER_MAX,
   compareActors,
   compareDots,
   covers,
@@ -60,9 +61,7 @@ export const RECORD_BYTES_MAX = NEEDLE_DATA_BYTES_MAX
 /** The latest that this version reads. */
 export const RECORD_FORMAT = RECORD_FORMATS.max
 export const NAME_CHARACTERS_MAX = 64
-const KEY_CHARACTERS_MAX = 1024
-/** Lives of a record; nobody undeletes a photo a million times. */
-export const GENERATION_MAX = 2 ** 20
+export const KEY_CHARACTERS_MAX = 1024
 /** No grave ends a life above it, so a forged one leaves as many again in which the record can live on. */
 export const GRAVE_GENERATION_MAX = 2 ** 19
 /** Dots that lives of a record of format 1 are given on top: more than undeleting by hand ever needs. */
@@ -246,6 +245,7 @@ function readContext(reader: CborReader): Map<LifeActor, number> {
   for (let left = reader.mapHead(); left > 0; left--) {
     const actor = lifeActorFrom(reader.bytes())
     const counter = reader.uint()
+    if (counter > COUNTER_MAX) throw malformed('a counter is out of range')
     if (counter === 0 || (previous !== undefined && compareActors(actor, previous) <= 0))
       throw malformed('the context is not canonical')
     context.set(actor, counter)

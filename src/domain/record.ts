@@ -38,6 +38,7 @@ import {
   compareRanks,
   compareVersions,
   type Entry,
+  GENERATION_MAX,
   greaterContent,
   greatestEntry,
   type Rank,
@@ -91,7 +92,7 @@ export const CONFLICT_VERSIONS_MAX = 16
  */
 export interface Stamper {
   readonly actor: ActorId
-  /** @returns a stamp greater than all in `seen`: `HybridClock.after` */
+  /** @returns a stamp greater than all in `seen`, or the greatest there is: `HybridClock.after` */
   hlc(seen: Iterable<Hlc>): Hlc
 }
 
@@ -218,13 +219,15 @@ class Draft {
     this.#versionWritten = true
     const shown = greatestEntry(this.#entries, isVersion)
     const generation = change.generation ?? shown?.generation ?? this.#buried
+    if (generation > GENERATION_MAX) throw malformed('it has had as many lives as there can be, so none can follow')
     invariant(generation >= this.#buried, 'nothing is written into a life that is over')
     const deleted = change.deleted ?? shown?.deleted ?? false
     const rank = { generation, deleted }
     invariant(shown === undefined || compareRanks(rank, shown) >= 0, 'a write may not be beaten by what it saw')
     const superseded = change.supersedes ?? (shown === undefined ? [] : [shown.dot])
     const versions = versionsOf(this.#entries)
-      .filter(({ dot }) => !superseded.some(other => compareDots(dot, other) === 0))
+      // what the write saw has an earlier stamp, but for a forged one that no stamp can follow
+      .filter(({ dot, hlc }) => hlc < this.#hlc && !superseded.some(other => compareDots(dot, other) === 0))
       .slice(0, CONFLICT_VERSIONS_MAX)
     const elements = this.#entries.filter(entry => !isVersion(entry))
     const carried = inForce(elements, rank).length === elements.length ? [] : elements.filter(change.carry ?? none)

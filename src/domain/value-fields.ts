@@ -6,6 +6,10 @@ import type { Value } from './cbor.js'
 
 type Fields = ReadonlyMap<string, Value>
 
+/** The years 0 to 9999. */
+const TIME_MS_MIN = Date.UTC(-1, 12)
+export const TIME_MS_MAX = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
+
 export function textOf(fields: Fields, key: string): string | undefined {
   const value = fields.get(key)
   return typeof value === 'string' ? value : undefined
@@ -20,6 +24,12 @@ export function numberOf(fields: Fields | undefined, key: string): number | unde
 export function integerOf(fields: Fields | undefined, key: string): number | undefined {
   const value = numberOf(fields, key)
   return value !== undefined && Number.isSafeInteger(value) && value >= 0 ? value : undefined
+}
+
+/** @returns ms since the Unix epoch, of a moment that RFC 3339 can write */
+export function timeOf(fields: Fields | undefined, key: string): number | undefined {
+  const value = numberOf(fields, key)
+  return value !== undefined && value >= TIME_MS_MIN && value <= TIME_MS_MAX ? value : undefined
 }
 
 /** @returns exactly `byteCount` bytes */

@@ -9,6 +9,8 @@ declare const brand: unique symbol
  */
 export type LifeActor = ActorId | (string & { readonly [brand]: 'LifeActor' })
 
+/** No actor counts as far; a peer may claim any dot, but none behind which there is no next one. */
+export const COUNTER_MAX = 2 ** 48
 /** Bytes of the life behind the actor's own id. */
 export const LIFE_BYTES = 4
 const ACTOR_CHARACTERS = 16

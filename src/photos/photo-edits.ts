@@ -1,4 +1,5 @@
 import { hasCode, SheafError } from '../core/errors.js'
+import { GENERATION_MAX } from '../domain/entry.js'
 import type { ActorId, PhotoId } from '../domain/ids.js'
 import {
   ALT_KEYS,
@@ -13,7 +14,6 @@ import {
   viewPhoto
 } from '../domain/photo.js'
 import type { DirectoryRecord } from '../domain/record.js'
-import { GENERATION_MAX } from '../domain/record-codec.js'
 import { blobOf, dataDraft, manifestDraft, needleCount, type PhotoBlob } from '../store/photo-needles.js'
 import { type RecordWriter, requireEpoch, requireLive } from '../store/record-writer.js'
 import type { NeedleStore } from '../volumes/needle-store.js'

@@ -47,6 +47,8 @@ const REOPEN_PAUSE_MS = 1_000
 const REOPEN_PAUSE_MS_MAX = 60_000
 /** Delay of compaction and scrubbing after a start, when the disk has more urgent work. */
 const FIRST_STEP_MS = 60_000
+/** Of the records that the other parts of a node read whole when they start. */
+const START_KINDS = ['member', 'cluster']
 
 export interface LocalStoreComponents {
   readonly fileSystem: FileSystem
@@ -212,6 +214,7 @@ export class LocalStore implements Startable {
       store: volumes,
       directory,
       hybridClock,
+      random,
       actor: () => volumes.epoch,
       admit,
       ...(clusterFormat && { clusterFormat })
@@ -330,6 +333,7 @@ export class LocalStore implements Startable {
     this.directory.complete()
     this.laidOut.began(this.directory.isEmpty)
     await this.#rebuildOnDamage(() => this.#releaseExhumed())
+    await this.#rebuildOnDamage(() => this.#readMembers())
     this.#hasStarted = true
     await this.age.start()
     for (const worker of this.#workers) await worker.start()
@@ -370,6 +374,11 @@ export class LocalStore implements Startable {
   async #releaseExhumed(): Promise<void> {
     const keys = this.laidOut.list().map(({ key }) => key)
     for (const stored of await this.directory.getMany(keys)) if (stored) this.laidOut.noteShown(stored.record)
+  }
+
+  /** The rest of a node reads them when it starts: a damaged row among them is found while the directory is made anew. */
+  async #readMembers(): Promise<void> {
+    for (const kind of START_KINDS) for await (const _record of this.directory.records(kind));
   }
 
   /** If the directory turns out to be damaged, it is made anew: what was noted at an age is lost with the age. */

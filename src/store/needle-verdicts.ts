@@ -7,7 +7,7 @@ import { photoIdFrom, type VolumeId } from '../domain/ids.js'
 import type { NeedleIdentity } from '../domain/needle.js'
 import { alternateKeyOf, PHOTO_KIND, partOf, viewPhoto } from '../domain/photo.js'
 import { conflictVersions, type DirectoryRecord, type RecordKey, recordName, shownVersion } from '../domain/record.js'
-import { decodeRecord, opaqueRecordOf } from '../domain/record-codec.js'
+import { decodeRecord } from '../domain/record-codec.js'
 import { endedLife } from '../domain/tombstone.js'
 import { integerOf } from '../domain/value-fields.js'
 import type { Trust } from '../volumes/compaction.js'
@@ -153,22 +153,18 @@ export class NeedleVerdicts {
   /** Judges a record needle whose photo the directory does not know, or must not show: see opaque-records.ts. */
   async #unknownRecordVerdict(volume: Volume, row: NeedleRow): Promise<Verdict> {
     const bytes = await volume.read(row.offset, row, row.length)
-    if (this.#isOpaque(bytes)) {
-      const home = this.#components.directory.verbatimHome(bytes)
-      return home === undefined || (home.volume === volume.id && home.offset === row.offset) ? LIVE : COPY
+    const home = this.#components.directory.verbatimHome(bytes)
+    return home === undefined || (home.volume === volume.id && home.offset === row.offset) ? LIVE : COPY
+  }
+
+  /** @returns the record in a needle; undefined for one that this version cannot read, or that no version can */
+  #decode(bytes: Uint8Array): DirectoryRecord | undefined {
+    try {
+      return decodeRecord(bytes, this.#components.directory.formats.max)
+    } catch (err) {
+      if (hasCode(err, 'ERR_FORMAT_TOO_NEW') || hasCode(err, 'ERR_RECORD_MALFORMED')) return undefined
+      throw err
     }
-    return LIVE
-  }
-
-  #decode(bytes: Uint8Array): DirectoryRecord {
-    return decodeRecord(bytes, this.#components.directory.formats.max)
-  }
-
-  #isOpaque(record: Uint8Array): boolean {
-    return (
-      opaqueRecordOf(record, this.#components.directory.formats) !== undefined ||
-      this.#components.directory.isOpaque(this.#decode(record))
-    )
   }
 
   /**
@@ -178,14 +174,17 @@ export class NeedleVerdicts {
    */
   isWhole(encoded: Uint8Array): boolean {
     const { directory, volumes } = this.#components
-    if (opaqueRecordOf(encoded, this.#components.directory.formats) !== undefined) return true // it cannot be told, so it is kept
     const record = this.#decode(encoded)
-    if (record.kind !== PHOTO_KIND || directory.isOpaque(record)) return true
+    // of what cannot be read it cannot be told, so it is kept
+    if (record?.kind !== PHOTO_KIND || directory.isOpaque(record)) return true
     const { stored, grave } = directory.lookUp(record)
     if (stored !== undefined || grave !== undefined) return true
     const blob = blobOf(viewPhoto(record), 'orig')
-    const chunks = blob === undefined ? [] : Array.from({ length: needleCount(blob) }, (_, i) => dataIdentity(blob, i))
-    return chunks.every(identity => volumes.locate(identity).length > 0)
+    if (blob === undefined) return true
+    for (let chunk = 0; chunk < needleCount(blob); chunk++) {
+      if (volumes.locate(dataIdentity(blob, chunk)).length === 0) return false
+    }
+    return true
   }
 
   /** Yields the volumes in which a change to a photo made needles dead. */
@@ -256,14 +255,12 @@ export class NeedleVerdicts {
     const [photo] = await this.#components.directory.getMany([{ kind: PHOTO_KIND, id: photoIdFrom(row.id) }])
     if (photo !== undefined) return this.#stateToMove(volume, row, photo, trust)
     const bytes = await volume.read(row.offset, row, row.length)
-    if (this.#isOpaque(bytes)) {
-      const home = this.#components.directory.verbatimHome(bytes)
-      return (await this.#standsAt(home, volume, row, trust)) ? undefined : volume.readDraft(row)
-    }
     const record = this.#decode(bytes)
-    const [stored] = await this.#components.directory.getMany([record]) // only the headers of photos hold the key
+    const [stored] = await this.#components.directory.getMany(record === undefined ? [] : [record]) // only the headers of photos hold the key
     if (stored !== undefined) return this.#stateToMove(volume, row, stored, trust)
-    return volume.readDraft(row) // the directory does not know it, so it is kept
+    // the directory does not know it, so it is kept
+    const home = this.#components.directory.verbatimHome(bytes)
+    return (await this.#standsAt(home, volume, row, trust)) ? undefined : volume.readDraft(row)
   }
 
   async #stateToMove(

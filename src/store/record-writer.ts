@@ -1,9 +1,10 @@
 import { SheafError } from '../core/errors.js'
 import { KeyedLock } from '../core/keyed-lock.js'
+import type { Random } from '../core/random.js'
 import type { Directory } from '../directory/directory.js'
 import { bornIn } from '../domain/formats.js'
 import type { HybridClock } from '../domain/hlc.js'
-import type { ActorId, PhotoId } from '../domain/ids.js'
+import { type ActorId, newActorId, type PhotoId } from '../domain/ids.js'
 import { PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
 import {
   type Change,
@@ -14,6 +15,7 @@ import {
   recordName,
   type Stamper
 } from '../domain/record.js'
+import { COUNTER_MAX } from '../domain/version-vector.js'
 import type { NeedleDraft, NeedleStore } from '../volumes/needle-store.js'
 import { recordDraft } from './record-needles.js'
 
@@ -32,6 +34,7 @@ export interface RecordWriterComponents {
   readonly store: NeedleStore
   readonly directory: Pick<Directory, 'formats' | 'lookUp'>
   readonly hybridClock: HybridClock
+  readonly random: Random
   /** The current epoch: it changes when a write fails, see `VolumeSet.epoch`. */
   readonly actor: () => ActorId
   /** Throws when clients must not write now. Default: they always may. */
@@ -48,15 +51,18 @@ export class RecordWriter {
   readonly #store: NeedleStore
   readonly #directory: Pick<Directory, 'formats' | 'lookUp'>
   readonly #hybridClock: HybridClock
+  readonly #random: Random
   readonly #actor: () => ActorId
   readonly #lock = new KeyedLock()
   readonly #admit: () => void
   readonly #clusterFormat: () => number
 
-  constructor({ store, directory, hybridClock, actor, admit = () => {}, clusterFormat }: RecordWriterComponents) {
+  constructor(components: RecordWriterComponents) {
+    const { store, directory, hybridClock, random, actor, admit = () => {}, clusterFormat } = components
     this.#store = store
     this.#directory = directory
     this.#hybridClock = hybridClock
+    this.#random = random
     this.#actor = actor
     this.#admit = admit
     this.#clusterFormat = clusterFormat ?? (() => directory.formats.min)
@@ -95,7 +101,7 @@ export class RecordWriter {
       const before = requireRecord(this.#directory, id)
       const edit = await decide(before, viewPhoto(before))
       if (edit === undefined || edit.changes.length === 0) return before
-      const after = changeRecord(before, before, this.#stamper(), edit.changes)
+      const after = changeRecord(before, before, this.#stamper(before), edit.changes)
       edit.check?.(viewPhoto(after))
       await this.#store.append([...(edit.needles ?? []), this.#draft(after)], edit.purpose ?? 'upkeep')
       return after
@@ -134,7 +140,7 @@ export class RecordWriter {
       const changes = decide(before)
       if (before !== undefined && changes.length === 0) return before
       const buried = grave && graveOf(key, grave.generation)
-      const after = changeRecord(key, before ?? buried, this.#stamper(), changes)
+      const after = changeRecord(key, before ?? buried, this.#stamper(before), changes)
       await this.#store.append([this.#draft(after)], 'upkeep')
       return after
     })
@@ -145,9 +151,20 @@ export class RecordWriter {
   }
 
   /** Call it in the same synchronous step as the append: after a failure, no write may use the previous epoch. */
-  #stamper(): Stamper {
-    return { actor: this.#actor(), hlc: seen => this.#hybridClock.after(seen) }
+  #stamper(before?: DirectoryRecord): Stamper {
+    const actor = this.#actor()
+    return {
+      // a peer claims dots of this node that it never gave, and leaves none for it: this write is of an actor of its own
+      actor: before !== undefined && isUsedUp(before, actor) ? newActorId(this.#random) : actor,
+      hlc: seen => this.#hybridClock.after(seen)
+    }
   }
+}
+
+/** Whether an actor has more dots in some life of the record than anybody ever gives. */
+function isUsedUp({ context }: DirectoryRecord, actor: ActorId): boolean {
+  for (const [of, counter] of context) if (counter > COUNTER_MAX / 2 && of.startsWith(actor)) return true
+  return false
 }
 
 /** @throws `ERR_PHOTO_NOT_FOUND`; `ERR_PHOTO_DELETED` for one that is buried; `ERR_DIRECTORY_UNAVAILABLE` */

@@ -58,7 +58,10 @@ export async function verify(
     signal.throwIfAborted()
     const photo = viewPhoto(record)
     if (photo.deleted) continue
-    for (const problem of missingNeedles(photo, volumes)) report(problem, { photoId: photo.id })
+    for (const problem of missingNeedles(photo, volumes)) {
+      report(problem, { photoId: photo.id })
+      if (faults.length === FAULTS_MAX) break
+    }
   }
   return { needles, bytes, faults }
 }

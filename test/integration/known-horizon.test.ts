@@ -148,6 +148,17 @@ describe('a folder of before', () => {
     expect([await photosOf(a), await photosOf(late), peersOf(late)]).toEqual([1, 1, []])
   })
 
+  test('stays in whoever says that deletes of the future were forgotten', async () => {
+    const world = new World()
+    const a = await world.node('a', { clean: 20, horizon: 20 })
+    const b = await world.node('b', { clean: 20, horizon: 20 }, 'a')
+    const to = world.clock.now() + 24 * 3_600_000
+    const liar = await world.node('liar', { clean: to, horizon: to }, 'a', 'b')
+    await world.clock.advance(120_000)
+    expect([peersOf(a), peersOf(b), a.errors, b.errors]).toEqual([['b', 'liar'], ['a', 'liar'], [], []])
+    expect(peersOf(liar)).toEqual(['a', 'b'])
+  })
+
   test('that had followed a horizon without having promised it joins nobody', async () => {
     const world = new World()
     const behind = await world.node('behind', { clean: 5, horizon: 20 })

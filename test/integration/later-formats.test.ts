@@ -29,15 +29,6 @@ async function editLater(node: SimulatedNode, id: PhotoId): Promise<Uint8Array> 
   return data
 }
 
-/** How often such bytes stand on the node's disk, in all volumes. */
-function occurrences(node: SimulatedNode, bytes: Uint8Array): number {
-  return node.services.local.volumes.volumes().reduce((count, { path, end }) => {
-    const file = Buffer.alloc(end)
-    node.disk.read(node.disk.file(path), file, 0)
-    return count + file.toString('latin1').split(Buffer.from(bytes).toString('latin1')).length - 1
-  }, 0)
-}
-
 const tooNew = { code: 'ERR_FORMAT_TOO_NEW' }
 
 describe('a record of a later format', () => {
@@ -56,7 +47,7 @@ describe('a record of a later format', () => {
       const { photos, total } = await node.services.photos.list({ limit: 10 })
       expect([photos.map(({ photo }) => photo.id).sort(), total]).toEqual([[own, after].sort(), 2])
       expect((await node.services.maintenance.status()).opaqueRecords).toBe(1)
-      expect(occurrences(node, bytes)).toBe(1)
+      expect(node.occurrences(bytes)).toBe(1)
     }
     await check(a)
     await check(b)
@@ -81,7 +72,7 @@ describe('a record of a later format', () => {
       await node.clock.advance(10_000)
       await node.finish(node.services.maintenance.compact())
       for (const { id } of before) expect(node.services.local.volumes.get(id)).toBeUndefined()
-      expect(occurrences(node, bytes)).toBe(1)
+      expect(node.occurrences(bytes)).toBe(1)
       expect(node.services.local.volumes.locate(original)).toHaveLength(1)
     }
     await node.stop()

@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check'
 import type { Value } from '../../src/domain/cbor.js'
-import { type Entry, VERSION_FIELD } from '../../src/domain/entry.js'
+import { type Entry, GENERATION_MAX, VERSION_FIELD } from '../../src/domain/entry.js'
 import { HLC_MAX, type Hlc, hlcFrom } from '../../src/domain/hlc.js'
 import {
   type ActorId,
@@ -19,7 +19,6 @@ import {
 import type { NeedleHeader } from '../../src/domain/needle.js'
 import type { NewPhoto } from '../../src/domain/photo.js'
 import type { DirectoryRecord, RecordKey, Stamper } from '../../src/domain/record.js'
-import { GENERATION_MAX } from '../../src/domain/record-codec.js'
 import { actorInLife, compareDots, type LifeActor } from '../../src/domain/version-vector.js'
 
 export const ACTORS: readonly ActorId[] = ['00000000000000a1', '00000000000000b2', 'ffffffffffffffc3'] as ActorId[]

@@ -11,7 +11,6 @@ import { systemClock } from '../../src/core/clock.js'
 import { SheafError } from '../../src/core/errors.js'
 import { exposition } from '../../src/core/exposition.js'
 import type { DiskSpace } from '../../src/core/file-system.js'
-import type { InvariantError } from '../../src/core/invariant.js'
 import { type Logger, type LogLevelSwitch, silentLog } from '../../src/core/log.js'
 import { MetricsRegistry } from '../../src/core/metrics.js'
 import { nodeFileSystem } from '../../src/core/node-file-system.js'
@@ -97,8 +96,6 @@ export interface HttpFixture {
   readonly nodeServer: Server
   /** Open connections, the client's own kept-alive ones included. */
   connectionCount(): Promise<number>
-  /** What `fatal` was called with. */
-  readonly defects: InvariantError[]
   /** Set to make the node unready. */
   unready: SheafError | undefined
   readonly logLevel: LogLevelSwitch
@@ -147,7 +144,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
   const store = new MemoryNeedleStore({ epoch, onCommit: group => directory.apply(group) })
   const maxUploadBytes = init.maxUploadBytes ?? 2 ** 40
   const actor = () => epoch
-  const writer = new RecordWriter({ store, directory, hybridClock, actor })
+  const writer = new RecordWriter({ store, directory, hybridClock, random: systemRandom, actor })
   const reader = new PhotoReader({ store, log })
   const cache = new PhotoCache({ store, clock: systemClock }, { bytesMax: 0, ttlMs: 1 })
   const photos = new Photos(
@@ -188,7 +185,6 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
     { folder: '/data' }
   )
   await similarity.start()
-  const defects: InvariantError[] = []
   const metrics = new MetricsRegistry({ log })
   const fixture = { unready: undefined as SheafError | undefined, logLevel: { level: 'info' } as LogLevelSwitch }
   const app = await buildHttpApp(
@@ -209,8 +205,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       scrape: async () => exposition(await metrics.collect()),
       logLevel: fixture.logLevel,
       unready: () => fixture.unready,
-      webFile: init.webFile ?? (path => nodeFileSystem.readFile(join(REPOSITORY, 'dist', 'web', path))),
-      fatal: error => defects.push(error)
+      webFile: init.webFile ?? (path => nodeFileSystem.readFile(join(REPOSITORY, 'dist', 'web', path)))
     },
     {
       nodeId: '12D3KooWTest',
@@ -277,7 +272,6 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
     server,
     nodeServer,
     connectionCount,
-    defects,
     close
   })
 }

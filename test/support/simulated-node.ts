@@ -131,6 +131,15 @@ export class SimulatedNode {
     this.loseDirectory()
   }
 
+  /** How often such bytes stand on its disk, in all volumes. */
+  occurrences(bytes: Uint8Array): number {
+    return this.services.local.volumes.volumes().reduce((count, { path, end }) => {
+      const file = Buffer.alloc(end)
+      this.disk.read(this.disk.file(path), file, 0)
+      return count + file.toString('latin1').split(Buffer.from(bytes).toString('latin1')).length - 1
+    }, 0)
+  }
+
   /** SIGSTOP; the rest of the world has to be cut off by whoever stops it. */
   pause(): void {
     this.#process?.clock.stop()

@@ -19,7 +19,7 @@ const LONE_ROUNDS = 60
 const WARN_ROUNDS = 6
 
 export interface ClusterFormatComponents {
-  readonly directory: Pick<Directory, 'formats' | 'getSync' | 'onChange'>
+  readonly directory: Pick<Directory, 'formats' | 'getMany' | 'onChange'>
   readonly writer: Pick<RecordWriter, 'write'>
   readonly transport: Pick<Transport, 'self' | 'peers' | 'versionOf' | 'requireFormat'>
   readonly roll: Pick<MemberRoll, 'others' | 'isLast' | 'formatsOf'>
@@ -70,7 +70,8 @@ export class ClusterFormat implements Startable {
     this.#unsubscribe = directory.onChange(changes => {
       for (const { after } of changes) if (after !== undefined && isFormat(after)) this.#note(formatIn(after))
     })
-    this.#note(formatIn(directory.getSync(FORMAT_KEY)?.record))
+    const [stored] = await directory.getMany([FORMAT_KEY]) // not of a record that this version cannot read
+    this.#note(formatIn(stored?.record))
     await this.#loop.start()
   }
 

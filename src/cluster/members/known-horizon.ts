@@ -3,7 +3,7 @@ import type { Startable } from '../../core/lifecycle.js'
 import type { Logger } from '../../core/log.js'
 import { WorkerLoop } from '../../core/worker-loop.js'
 import type { Directory } from '../../directory/directory.js'
-import { formatHlc, HLC_ZERO, type Hlc } from '../../domain/hlc.js'
+import { DRIFT_MS_MAX, formatHlc, HLC_ZERO, type Hlc, hlcMs } from '../../domain/hlc.js'
 import { conflictVersions, type DirectoryRecord, type RecordKey, shownVersion } from '../../domain/record.js'
 import { bytesOf } from '../../domain/value-fields.js'
 import type { Transport } from '../../network/transport.js'
@@ -66,8 +66,9 @@ export class KnownHorizon implements Startable {
   }
 
   #note(horizon: Hlc): void {
-    if (horizon <= this.#greatest) return
-    const { past, transport, log } = this.#components
+    const { past, transport, clock, log } = this.#components
+    // nobody has forgotten what is yet to come: who says so would put every folder of before out, for good
+    if (horizon <= this.#greatest || hlcMs(horizon) > clock.now() + DRIFT_MS_MAX) return
     const { promise } = past
     if (promise !== undefined && promise < horizon && promise >= this.#greatest) {
       log.error(

@@ -3,7 +3,7 @@ import type { Value } from '../../domain/cbor.js'
 import type { FormatRange } from '../../domain/formats.js'
 import type { NodeId } from '../../domain/ids.js'
 import { type Change, conflictVersions, type DirectoryRecord, shownVersion } from '../../domain/record.js'
-import { integerOf, mapOf, numberOf, textOf } from '../../domain/value-fields.js'
+import { mapOf, numberOf, textOf, timeOf } from '../../domain/value-fields.js'
 import { boundedAddresses } from '../../network/membership/heartbeat.js'
 import type { Departure, MemberRecord, MemberStore } from '../../network/membership/member-view.js'
 import type { RecordWriter } from '../../store/record-writer.js'
@@ -120,7 +120,7 @@ function memberOf(record: DirectoryRecord): MemberRecord {
     id: record.id as NodeId,
     name: (textOf(value, 'name') ?? '').slice(0, NAME_CHARACTERS_MAX),
     addresses: boundedAddresses(textsIn(value.get('addresses'))),
-    joinedAtMs: integerOf(value, 'joined_at'),
+    joinedAtMs: timeOf(value, 'joined_at'),
     ...termsIn(value)
   }
   return deleted ? { ...member, departure: departureOf(record) } : member

@@ -37,6 +37,7 @@ import {
 } from '../../domain/ids.js'
 import { VOLUME_BYTES_MAX } from '../../domain/needle.js'
 import { decodeShards, encodeShards, SHARD_SET_BYTES, type ShardSet } from '../../domain/shards.js'
+import { TIME_MS_MAX } from '../../domain/value-fields.js'
 import { encodeMessage, invalidField, Message } from '../rpc/message.js'
 
 export const ADDRESSES_MAX = 8
@@ -53,8 +54,6 @@ const INDEXES_MAX = 4
 const MODEL_ID_BYTES = 8
 const REACHES_MAX = 256
 const NODE_ID_CHARACTERS_MAX = 128
-/** The last moment that RFC 3339 can write. */
-const TIME_MS_MAX = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
 
 export interface Heartbeat {
   readonly epoch: ActorId

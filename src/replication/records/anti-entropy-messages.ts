@@ -21,7 +21,7 @@
  *
  *   leaf          1 form · form 0: 8 prefix of the leaf digest; form 1, of a record of which only the grave is left: 1–3
  *                 generation, see graves.ts · record key. The second says all that there is to say: nobody asks for more
- *   record key    1 bytes of the kind · kind · 2 bytes of the id · id; with 0 for the latter, the 16 bytes of a
+ *   record key    1 bytes of the kind · kind · 2 bytes of the id · id, both bounded as in records; with 0 for the latter, the 16 bytes of a
  *                 lower-case UUID follow. Texts are UTF-8, integers big-endian.
  *
  * Of a digest's 16 bytes 8 are sent. Two different digests share a prefix with a probability of 2⁻⁶⁴: a million differing
@@ -36,7 +36,7 @@ import { GRAVES_MAX, readVarint, writeVarint } from '../../domain/graves.js'
 import { parsePhotoId, photoIdBytes, photoIdFrom } from '../../domain/ids.js'
 import { DIGEST_BYTES, MERKLE_BUCKETS, MERKLE_FANOUT } from '../../domain/merkle.js'
 import type { RecordKey } from '../../domain/record.js'
-import { GRAVE_GENERATION_MAX } from '../../domain/record-codec.js'
+import { GRAVE_GENERATION_MAX, KEY_CHARACTERS_MAX, NAME_CHARACTERS_MAX } from '../../domain/record-codec.js'
 import { encodeMessage, invalidField, Message } from '../../network/rpc/message.js'
 import { TREE_VERSIONS } from '../../network/wire-version.js'
 
@@ -292,6 +292,8 @@ class PackedReader {
     const kind = this.bytes(this.bytes(1).readUInt8()).toString()
     const idBytes = this.bytes(2).readUInt16BE()
     const id = idBytes === 0 ? photoIdFrom(this.bytes(UUID_BYTES)) : this.bytes(idBytes).toString()
+    if (kind === '' || kind.length > NAME_CHARACTERS_MAX || id.length > KEY_CHARACTERS_MAX)
+      throw invalidField(this.#name)
     return { kind, id }
   }
 

@@ -444,7 +444,7 @@ describe('a directory', () => {
     })
   })
 
-  it('keeps a malformed photo, but does not list it', async () => {
+  it('takes no photo that cannot be shown, and does not list one that cannot be sorted', async () => {
     const born = writer.birth({ name: 'good' })
     const shout = writer.birth({ name: 'loud' }, writer.newId().toUpperCase() as never)
     const hollow = writer.write({ kind: 'photo', id: writer.newId() }, [
@@ -457,6 +457,7 @@ describe('a directory', () => {
     await directory.apply(log.append(born, shout, hollow, beyond).group())
     const { records, total } = await directory.query({ terms: [], words: [], limit: 10 })
     expect([records.map(({ id }) => id), total]).toEqual([[born.id], 1])
-    for (const record of [shout, hollow, beyond]) expect((await directory.get(record))?.record.id).toBe(record.id)
+    expect(await directory.getMany([shout, hollow])).toEqual([undefined, undefined])
+    expect((await directory.get(beyond))?.record.id).toBe(beyond.id)
   })
 })

@@ -15,6 +15,7 @@ import {
   type PhotoEdit,
   parseAltKey,
   partOf,
+  requirePhoto,
   restoreChanges,
   undeleteChanges,
   type Variant,
@@ -128,6 +129,11 @@ describe('edits', () => {
     const same = { name: 'n', caption: 'c', rating: 0, attributes: { k: 'v', none: null }, tags: { remove: ['none'] } }
     expect(editChanges(viewPhoto(edited), same)).toEqual([])
     expect(editChanges(viewPhoto(edited), {})).toEqual([])
+  })
+
+  it('of labels that are there, or are not, make no change', () => {
+    expect(editChanges(viewPhoto(born), { tags: { add: ['sea'], remove: ['p'] }, albums: { add: [] } })).toEqual([])
+    expect(viewPhoto(edit(born, { tags: { add: ['sea'], remove: ['sea'] } })).tags).toEqual(['holiday', 'sea'])
   })
 
   it('of labels make no version, so they conflict with nothing', () => {
@@ -301,6 +307,29 @@ describe('viewPhoto', () => {
       name: '',
       attributes: new Map()
     })
+  })
+
+  it('takes no time that cannot be written', () => {
+    const shown = [8.64e15 + 1, 1e300, -1e300, 1.5].map(
+      ms => viewPhoto(write(born, factsChanges({ takenAt: ms }))).takenAt
+    )
+    expect(shown).toEqual([undefined, undefined, undefined, 1.5])
+  })
+
+  it('is required of every version, under the one spelling of its id', () => {
+    const value = shownVersion(born).value
+    const without = (key: string): Value => new Map([...value].filter(([name]) => name !== key))
+    const hollow = (of: ReadonlyMap<string, Value>): DirectoryRecord =>
+      write(born, [{ kind: 'version', value: of, supersedes: [] }], B)
+    expect(() => requirePhoto(born)).not.toThrow()
+    for (const of of [
+      without('size'),
+      without('sha256'),
+      without('cookie'),
+      new Map([...value, ['chunk_bytes', 1], ['size', 2 ** 40]])
+    ])
+      expect(() => requirePhoto(hollow(of as ReadonlyMap<string, Value>))).toThrow('cannot be shown')
+    expect(() => requirePhoto({ ...born, id: PHOTO_ID.toUpperCase() })).toThrow('cannot be shown')
   })
 
   it('refuses other kinds', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Value } from '../../../src/domain/cbor.js'
-import { type Hlc, hlcFrom } from '../../../src/domain/hlc.js'
+import { GENERATION_MAX } from '../../../src/domain/entry.js'
+import { HLC_MAX, type Hlc, HybridClock, hlcFrom } from '../../../src/domain/hlc.js'
 import {
   type Change,
   CONFLICT_VERSIONS_MAX,
@@ -12,6 +13,10 @@ import {
   shownVersion
 } from '../../../src/domain/record.js'
 import { ACTORS, countingStamper, NOW_MS, PHOTO_KEY } from '../../support/domain-arbitraries.js'
+import { SimulatedClock } from '../../support/simulated-clock.js'
+import { surviveInvariants } from '../../support/survive-invariants.js'
+
+surviveInvariants()
 
 const [A, B, C] = ACTORS as [(typeof ACTORS)[0], (typeof ACTORS)[0], (typeof ACTORS)[0]]
 
@@ -134,6 +139,24 @@ describe('changeRecord', () => {
     expect(() => write(dead, A, named('two', { deleted: false }))).toThrow('beaten')
     const second = write(dead, B, named('one', { generation: 1, deleted: false }))
     expect(() => write(second, A, named('two', { generation: 0, deleted: true }))).toThrow('beaten')
+  })
+
+  it('begins no life beyond the last that there can be', () => {
+    const last = write(born, A, named('last', { generation: GENERATION_MAX }))
+    const next = () => write(last, A, named('next', { generation: GENERATION_MAX + 1 }))
+    expect(next).toThrow(expect.objectContaining({ code: 'ERR_RECORD_MALFORMED' }))
+    expect(nameOf(shownVersion(write(last, A, named('edited'))))).toBe('edited')
+  })
+
+  it('is shown although it saw stamps that none can follow', () => {
+    const forged = [B, C].map(actor =>
+      changeRecord(PHOTO_KEY, born, { actor, hlc: () => HLC_MAX }, [named(`of ${actor}`, { supersedes: [] })])
+    ) as [DirectoryRecord, DirectoryRecord]
+    const clock = new HybridClock({ clock: new SimulatedClock(NOW_MS) })
+    const stamper = { actor: A, hlc: (seen: Iterable<Hlc>) => clock.after(seen) }
+    const once = changeRecord(PHOTO_KEY, mergeRecords(...forged), stamper, [named('mine')])
+    const twice = changeRecord(PHOTO_KEY, once, stamper, [named('mine again')])
+    expect([once, twice].map(record => nameOf(shownVersion(record)))).toEqual(['mine', 'mine again'])
   })
 
   it('refuses two versions in one write, the removal of versions, and another key', () => {

@@ -2,17 +2,20 @@ import { encode } from 'cborg'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { SheafError } from '../../../src/core/errors.js'
+import { GENERATION_MAX } from '../../../src/domain/entry.js'
 import { changeRecord, type DirectoryRecord, graveOf, mergeRecords } from '../../../src/domain/record.js'
 import {
   canonicalBytes,
   decodeRecord,
   encodeRecord,
-  GENERATION_MAX,
   GRAVE_GENERATION_MAX,
   RECORD_BYTES_MAX,
   RECORD_FORMAT
 } from '../../../src/domain/record-codec.js'
 import { ACTORS, countingStamper, PHOTO_KEY, recordArb, unknownFieldsArb } from '../../support/domain-arbitraries.js'
+import { surviveInvariants } from '../../support/survive-invariants.js'
+
+surviveInvariants()
 
 const MALFORMED = expect.objectContaining({ code: 'ERR_RECORD_MALFORMED' })
 const [A, B] = ACTORS as [(typeof ACTORS)[0], (typeof ACTORS)[0]]
@@ -109,6 +112,7 @@ describe('record codec', () => {
         ])
       ])
     ],
+    ['a counter beyond the bound', recordBytes([3, new Map([[actorBytes(A), 2 ** 48 + 1]])])],
     ['an entry of an actor outside the context', recordBytes([4, [entryFields([0, 1])]])],
     ['an entry beyond the context', recordBytes([4, [entryFields([1, 3])]])],
     ['an entry with counter 0', recordBytes([4, [entryFields([1, 0])]])],

@@ -1,12 +1,16 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Value } from '../../../src/domain/cbor.js'
+import { VALUE_DEPTH_MAX, type Value } from '../../../src/domain/cbor.js'
 import { compareVersions, type Entry, greaterContent } from '../../../src/domain/entry.js'
 import type { Hlc } from '../../../src/domain/hlc.js'
+import type { ActorId } from '../../../src/domain/ids.js'
 import { type DirectoryRecord, graveOf, mergeRecords } from '../../../src/domain/record.js'
 import { decodeRecord, encodeRecord } from '../../../src/domain/record-codec.js'
 import { covers, dominates, lifeOf, withoutLivesBelow } from '../../../src/domain/version-vector.js'
 import { ACTORS, PHOTO_KEY, recordArb } from '../../support/domain-arbitraries.js'
+import { surviveInvariants } from '../../support/survive-invariants.js'
+
+surviveInvariants()
 
 function expectSame(a: DirectoryRecord, b: DirectoryRecord): void {
   expect(Buffer.from(encodeRecord(a)).toString('hex')).toBe(Buffer.from(encodeRecord(b)).toString('hex'))
@@ -15,6 +19,25 @@ function expectSame(a: DirectoryRecord, b: DirectoryRecord): void {
 describe('merge of arbitrary records', () => {
   it('is commutative', () => {
     fc.assert(fc.property(recordArb, recordArb, (a, b) => expectSame(mergeRecords(a, b), mergeRecords(b, a))))
+  })
+
+  it('takes values as deep as records hold them, also of two contents of one dot', () => {
+    const deep = (leaf: Value): Value =>
+      Array.from({ length: VALUE_DEPTH_MAX - 1 }).reduce((value: Value) => [value], leaf)
+    const recordOf = (leaf: Value): DirectoryRecord => {
+      const actor = ACTORS[0] as ActorId
+      const [value, extra] = [new Map([['v', deep(leaf)]]), new Map([[8, [deep(leaf)]]])]
+      const rest = { hlc: 1n as Hlc, generation: 0, deleted: false, field: 'version', key: '', value, extra }
+      const record = {
+        ...PHOTO_KEY,
+        context: new Map([[actor, 1]]),
+        entries: [{ dot: { actor, counter: 1 }, ...rest }]
+      }
+      return decodeRecord(encodeRecord(record))
+    }
+    const [a, b] = [recordOf(1), recordOf(2)]
+    expectSame(mergeRecords(a, b), b)
+    expectSame(mergeRecords(b, a), b)
   })
 
   it('is associative', () => {

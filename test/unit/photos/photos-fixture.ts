@@ -60,7 +60,7 @@ export async function photosFixture(
     directory,
     clock,
     random,
-    writer: new RecordWriter({ store, directory, hybridClock, actor }),
+    writer: new RecordWriter({ store, directory, hybridClock, random, actor }),
     reader: new PhotoReader({ store, log: silentLog, cache, remote: overrides.remote }),
     cache,
     actor,

@@ -23,7 +23,7 @@ async function fixture(over: Partial<ClusterFormatComponents> = {}, { isToJoin =
     {
       directory: {
         formats: NEXT_FORMATS,
-        getSync: key => directory.getSync(key),
+        getMany: keys => directory.getMany(keys),
         onChange: listener => directory.onChange(listener)
       },
       writer: components.writer,

@@ -133,6 +133,16 @@ describe('anti-entropy messages', () => {
         () => decodeLeavesAnswer(encodeMessage({ leaves: Uint8Array.of(255, 255, 255, 255) }))
       ],
       ['a key cut off', () => decodeGetRequest(encodeMessage({ keys: Uint8Array.of(5, 1) }))],
+      ['a key without a kind', () => decodeGetRequest(encodeGetRequest([{ kind: '', id: 'i' }]))],
+      ['a kind that no record has', () => decodeGetRequest(encodeGetRequest([{ kind: 'k'.repeat(65), id: 'i' }]))],
+      ['an id that no record has', () => decodeGetRequest(encodeGetRequest([{ kind: 'k', id: 'i'.repeat(1_025) }]))],
+      [
+        'a kind that grows beyond its length, were it sent again',
+        () =>
+          decodeLeavesAnswer(
+            encodeMessage({ leaves: Buffer.from(`000000010000000000000000${'00'}ff${'ff'.repeat(255)}000169`, 'hex') })
+          )
+      ],
       ['too many keys', () => decodeGetRequest(encodeGetRequest(many.map(() => ({ kind: 'k', id: 'i' }))))],
       ['no key answered', () => decodeGetAnswer(encodeGetAnswer({ count: 0, records: [] }), 1)],
       ['more keys answered than asked', () => decodeGetAnswer(encodeGetAnswer({ count: 2, records: [] }), 1)],
