@@ -4,7 +4,7 @@ import { SheafError } from '../../../src/core/errors.js'
 import type { Value } from '../../../src/domain/cbor.js'
 import { type Entry, GENERATION_MAX, VERSION_FIELD } from '../../../src/domain/entry.js'
 import { HLC_MAX, type Hlc, hlcFrom } from '../../../src/domain/hlc.js'
-import type { ActorId, PhotoId } from '../../../src/domain/ids.js'
+import type { ActorId } from '../../../src/domain/ids.js'
 import { PHOTO_KIND } from '../../../src/domain/photo.js'
 import type { DirectoryRecord } from '../../../src/domain/record.js'
 import { encodeRecord } from '../../../src/domain/record-codec.js'
@@ -100,7 +100,7 @@ test('whatever others say of a photo, its directory holds, and clients get answe
           () => photos.remove(photoId),
           () => photos.undelete(photoId),
           () => photos.patch(photoId, { caption: 'again' }),
-          () => photos.open(photoId as PhotoId, 'orig'),
+          () => photos.open(photoId, 'orig'),
           () => photos.list({ limit: 50, q: 'mine' })
         ]
         for (const ask of asks)
