@@ -382,7 +382,7 @@ function successorValue(photo: Photo): Map<string, Value> {
   return new Map(shownVersion(photo.record).value).set('born', photo.createdAt)
 }
 
-/** Neither is removing an absent label a change, nor adding a present one: see D57. */
+/** Neither is removing an absent label a change, nor adding a present one: see D56. */
 function labelChanges(field: 'tags' | 'albums', present: readonly string[], edit: SetEdit = {}): Change[] {
   const removed = new Set(edit.remove?.filter(key => present.includes(key)))
   const kept = present.filter(key => !removed.has(key))

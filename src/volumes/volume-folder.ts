@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { systemErrorCode } from '../core/errors.js'
 import { type File, type FileSystem, makeDurableDirectory } from '../core/file-system.js'
 import type { Logger } from '../core/log.js'
@@ -57,16 +57,17 @@ export class VolumeFolder {
   }
 
   /**
-   * Creates a volume's file durably.
+   * Creates a volume's file durably. A file that stands in its place and is no volume is set aside: a crash amid an earlier
+   * creation can leave one.
    *
    * @param superblock - as its writer signed it
    * @param adopt - makes a volume of the file; if it throws, the file is removed
    * @throws `ERR_DISK_FULL`, `ERR_DISK_WRITE`
    */
   async create<Made>(id: VolumeId, superblock: Uint8Array, adopt: (opened: VolumeFile) => Made): Promise<Made> {
-    const { fileSystem, log } = this.#components
+    const { log } = this.#components
     const path = join(this.#path, `${id}${VOLUME_ENDING}`)
-    const file = await fileSystem.open(path, 'create').catch(cause => {
+    const file = await this.#createFile(path).catch(cause => {
       throw writeError(cause, id)
     })
     try {
@@ -82,6 +83,30 @@ export class VolumeFolder {
       )
       throw writeError(cause, id)
     }
+  }
+
+  async #createFile(path: string): Promise<File> {
+    const { fileSystem } = this.#components
+    try {
+      return await fileSystem.open(path, 'create')
+    } catch (err) {
+      if (systemErrorCode(err) !== 'EEXIST') throw err
+      await this.#setAside(path)
+      return fileSystem.open(path, 'create')
+    }
+  }
+
+  /** @throws the file system's error, also for a folder */
+  async #setAside(path: string): Promise<void> {
+    const { fileSystem, log } = this.#components
+    const file = await fileSystem.open(path, 'read')
+    await file.close()
+    const names = await fileSystem.list(this.#path)
+    let n = 1
+    while (names.includes(`${basename(path)}.foreign-${n}`)) n++
+    const name = `${basename(path)}.foreign-${n}`
+    await fileSystem.rename(path, join(this.#path, name))
+    log.warn({ file: name }, 'set aside a file that stood in the place of a volume and is none')
   }
 
   /** Removes a file without needles: the process died, or the disk failed, between creating and writing it. */

@@ -270,6 +270,31 @@ describe('volumes', () => {
     expect(fixture.volumeFiles()).toContain('notes.volume')
   })
 
+  it('begins a copy where a crash left less than a superblock, and keeps what that was', async () => {
+    const { volumes: writer } = await filled()
+    const [original] = writer.volumes() as [Volume]
+    const fixture = new VolumeFixture()
+    fixture.disk.makeFolder(VOLUME_FOLDER)
+    const place = `${VOLUME_FOLDER}/${original.id}.volume`
+    fixture.disk.write(fixture.disk.create(place), new Uint8Array(125).fill(1), 0)
+    fixture.disk.write(fixture.disk.create(`${place}.foreign-1`), new Uint8Array(10), 0)
+    const volumes = await fixture.start()
+    const copies = new VolumeCopies({ volumes, clock: fixture.clock, reserve: { admit: async () => {} } })
+    const superblock = Buffer.alloc(SUPERBLOCK_BYTES)
+    await original.file.read(superblock, 0)
+    expect((await copies.begin(original.id, superblock)).end).toBe(SUPERBLOCK_BYTES)
+    expect(fixture.disk.file(`${place}.foreign-2`).size).toBe(125)
+    await volumes.stop()
+    fixture.disk.remove(place)
+    fixture.disk.makeFolder(place)
+    const again = new VolumeCopies({
+      volumes: await fixture.start(),
+      clock: fixture.clock,
+      reserve: { admit: async () => {} }
+    })
+    await expect(again.begin(original.id, superblock)).rejects.toMatchObject({ code: 'ERR_DISK_WRITE' })
+  })
+
   it('serves a volume whose superblock is damaged, and says so', async () => {
     const { fixture, volumes, photos } = await filled()
     await volumes.stop()
