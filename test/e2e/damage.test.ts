@@ -49,9 +49,10 @@ async function expectWhole(client: HttpClient, loss: Loss = {}): Promise<void> {
   expect((await client.photo(photo_id)).body.toString()).toBe('after the damage')
 }
 
-/** Needles of live photos to hurt: the first, the last, the one after a restart and a middle one of each volume. */
+/** Needles of live photos to hurt, for which none of an earlier life stands in: the first, the last, the one after a restart and a middle one of each volume. */
 function victims(dataDir: string, kind: NeedleOnDisk['kind'], count: number): NeedleOnDisk[] {
-  const all = presentNeedles(dataDir).filter(needle => needle.kind === kind && isLive(needle))
+  const isSole = (needle: NeedleOnDisk): boolean => needle.kind === kind && needle.generation === 0
+  const all = presentNeedles(dataDir).filter(needle => isSole(needle) && isLive(needle))
   const random = new SeededRandom(seed)
   return [all[0], all.at(-1), ...Array.from({ length: count - 2 }, () => random.pick(all))].filter(
     needle => needle !== undefined
@@ -336,12 +337,21 @@ describe('files that are no volumes', () => {
   })
 })
 
-/** @returns photos that have a data or manifest needle in the file at or beyond the cut and were live */
+/** @returns photos of which a data or manifest needle in the file reaches beyond the cut, and none of an earlier life stands in */
 function lostBelow(intact: string, damagedFile: string, cut: number): string[] {
   const name = damagedFile.slice(damagedFile.lastIndexOf('/'))
-  const lost = presentNeedles(intact).filter(
-    ({ file, kind, end }) => file.endsWith(name) && kind !== 'record' && end > cut
-  )
+  const isCut = ({ file, end }: NeedleOnDisk): boolean => file.endsWith(name) && end > cut
+  const kept = volumeFiles(intact)
+    .flatMap(needlesIn)
+    .filter(needle => !isCut(needle))
+  const standsIn = (needle: NeedleOnDisk): boolean => {
+    return kept.some(({ photoId, kind, chunk }) => {
+      return photoId === needle.photoId && kind === needle.kind && chunk === needle.chunk
+    })
+  }
+  const lost = presentNeedles(intact).filter(needle => {
+    return needle.kind !== 'record' && isCut(needle) && !standsIn(needle)
+  })
   rmSync(intact, { recursive: true })
   return lost.map(({ photoId }) => photoId)
 }
