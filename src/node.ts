@@ -18,6 +18,7 @@ import type { Startable } from './core/lifecycle.js'
 import type { Logger, LogLevelSwitch } from './core/log.js'
 import { meteredFileSystem } from './core/metered-file-system.js'
 import { MetricsRegistry } from './core/metrics.js'
+import { openFilesMax } from './core/open-files.js'
 import { newOperatorToken, writeOperatorToken } from './core/operator-token.js'
 import type { Random } from './core/random.js'
 import type { Tracer } from './core/tracing.js'
@@ -332,12 +333,12 @@ export class SheafNode implements Startable {
   ): Promise<HttpServer> {
     const { clock, random, log, logLevel, fileSystem } = this.#components
     const { photos, maintenance, laidOut, jobs, similarity, archiving, backup } = services
-    const { http, allowHost, trustProxy, maxUploadBytes, name, data, metrics: metricsAt, metricsToken } = this.#config
+    const { http, allowHost, trustProxy, maxUploadBytes, name, metrics: metricsAt, metricsToken } = this.#config
     const ownHosts = http.flatMap(({ host }) => (host === undefined ? [] : [host]))
     const cluster = new ClusterStatus(
       {
         clock,
-        space: () => fileSystem.space(resolve(data)),
+        space: () => services.local.space(),
         purgedToMs: () => services.local.purgedToMs(),
         ...(services.cluster && {
           membership: services.cluster.membership,
@@ -377,6 +378,7 @@ export class SheafNode implements Startable {
         trustProxies: trustProxy,
         operatorToken,
         maxUploadBytes,
+        openFilesMax: await openFilesMax(fileSystem),
         metricsToken
       }
     )

@@ -145,7 +145,8 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   })
   await app.ready()
   invariant(cold !== undefined, 'Fastify has made its handler')
-  const parts = { bodies, clientErrors, ids, clock, log, onProblem, hot, cold }
+  const { openFilesMax } = init
+  const parts = { bodies, clientErrors, ids, clock, log, onProblem, hot, cold, openFilesMax }
   return { createServer: tls => createNodeServer(parts, timeouts, tls), close: () => app.close() }
 }
 

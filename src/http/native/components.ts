@@ -94,6 +94,8 @@ export interface HttpInit {
   readonly operatorToken: string
   /** Larger uploads are refused before they are read. */
   readonly maxUploadBytes: number
+  /** Files and sockets that the process may have open; default: more than enough. */
+  readonly openFilesMax?: number | undefined
   /** What a scrape of the metrics has to show. Default: nothing. */
   readonly metricsToken?: string | undefined
   /** For tests. */

@@ -13,6 +13,9 @@ import type { TlsPair } from './tls-files.js'
 
 const HEADER_BYTES_MAX = 16 * 1024
 const CONNECTIONS_MAX = 4_096
+const CONNECTIONS_MIN = 64
+/** Files and sockets that are no client's: libraries, LevelDB, peers, uploads on disk. */
+const OTHER_FILES = 512
 /** Requests that may wait on a connection; one read from the socket may bring more. */
 const PIPELINED_MAX = 16
 /** Bytes per socket read. Node's default of 16 KiB would pause bodies four times as often. */
@@ -30,6 +33,13 @@ export interface NodeServerComponents {
   readonly hot: (request: IncomingMessage, response: ServerResponse) => boolean
   /** Answers everything else. */
   readonly cold: (request: IncomingMessage, response: ServerResponse) => void
+  /** Files and sockets that the process may have open; undefined: more than enough. */
+  readonly openFilesMax: number | undefined
+}
+
+/** @returns how many clients may be connected, so that volumes and peers can be opened whatever they do */
+export function connectionsMax(openFilesMax: number = Number.POSITIVE_INFINITY): number {
+  return Math.max(CONNECTIONS_MIN, Math.min(CONNECTIONS_MAX, Math.floor((openFilesMax - OTHER_FILES) / 2)))
 }
 
 /**
@@ -39,7 +49,7 @@ export interface NodeServerComponents {
  * @param tls - undefined: it speaks plain HTTP
  */
 export function createNodeServer(components: NodeServerComponents, timeouts: HttpTimeouts, tls?: TlsPair): Server {
-  const { bodies, clientErrors, ids, clock, log, onProblem, hot, cold } = components
+  const { bodies, clientErrors, ids, clock, log, onProblem, hot, cold, openFilesMax } = components
   const pipelined = new PipelinedRequests()
 
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
@@ -86,7 +96,7 @@ export function createNodeServer(components: NodeServerComponents, timeouts: Htt
       ? createServer(options, onRequest)
       : createTlsServer({ ...options, ...tls, handshakeTimeout: timeouts.headersMs }, onRequest)
   server.on('clientError', (error: Error, socket: Socket) => clientErrors.handle(error, socket))
-  server.maxConnections = CONNECTIONS_MAX
+  server.maxConnections = connectionsMax(openFilesMax)
   server.timeout = timeouts.answerStallMs
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
     bodies.expectContinue(request, response)
