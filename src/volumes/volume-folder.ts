@@ -99,7 +99,7 @@ export class VolumeFolder {
   /** @throws the file system's error, also for a folder */
   async #setAside(path: string): Promise<void> {
     const { fileSystem, log } = this.#components
-    const file = await fileSystem.open(path, 'read')
+    const file = await fileSystem.open(path, 'write') // which no folder can be
     await file.close()
     const names = await fileSystem.list(this.#path)
     let n = 1
