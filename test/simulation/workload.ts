@@ -5,6 +5,7 @@ import type { PhotoId } from '../../src/domain/ids.js'
 import { PHOTO_KIND, type Photo, viewPhoto } from '../../src/domain/photo.js'
 import { conflictVersions, type DirectoryRecord } from '../../src/domain/record.js'
 import type { NodeServices } from '../../src/node-services.js'
+import { blobOf, dataIdentity, needleCount } from '../../src/store/photo-needles.js'
 import type { SeededRandom } from '../support/seeded-random.js'
 import { PhotoHistory, rankOf, type Seen, type Write, type WriteInit } from './photo-history.js'
 
@@ -315,7 +316,10 @@ export class Workload {
       else if (after.ended !== undefined)
         write.fate = before === undefined ? 'failed' : 'maybe' // it was buried already, or is by now
       else if (after.record === undefined) this.#violation(target, `${title} was acknowledged and is not there`)
-      else history.acknowledge(write, [actor, target.services.local.volumes.epoch], before, after.record)
+      else {
+        history.acknowledge(write, [actor, target.services.local.volumes.epoch], before, after.record)
+        if (write.kind === 'undelete') this.#requireBytes(target, write, after.record)
+      }
       this.note(`${title} of ${history.id} is acknowledged`)
     } catch (err) {
       if (!this.#underWay.has(underWay)) return
@@ -327,6 +331,18 @@ export class Workload {
         this.#violation(target, `${title}: ${describe(err)}`)
     } finally {
       this.#underWay.delete(underWay)
+    }
+  }
+
+  /** An undelete has written the bytes again; those of the life before, which stand in, go once a grave meets them. */
+  #requireBytes(target: Target, write: Write, record: DirectoryRecord): void {
+    const photo = viewPhoto(record)
+    const blob = blobOf(photo, 'orig')
+    if (blob === undefined || rankOf(photo) !== write.rank) return // others have gone on meanwhile
+    const { volumes } = target.services.local
+    for (let chunk = 0; chunk < needleCount(blob); chunk++) {
+      if (volumes.locate(dataIdentity(blob, chunk)).length === 0)
+        this.#violation(target, `undelete #${write.number} was acknowledged without its bytes`)
     }
   }
 
