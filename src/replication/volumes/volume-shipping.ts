@@ -377,6 +377,7 @@ export class VolumeShipping implements Startable {
       const holeEnd = peers.commonHoleEnd(id, from)
       if (holeEnd === undefined) break
       await copies.skip(volume, holeEnd)
+      if (copies.end(volume) === from) break // it was retired or removed meanwhile, and takes nothing more
     }
     const damaged = volume.holes.length > 0
     if (volume.superblock === undefined)
