@@ -61,7 +61,10 @@ export async function rereadHole(
   for (let at = Math.max(hole.from, SUPERBLOCK_BYTES); at < hole.to && !signal.aborted; ) {
     const head = await read(volume, at, NEEDLE_HEADER_BYTES)
     const header = head && decodeHeader(head, volume.seed, at)
-    if (header === undefined) return // the next needle boundary is unknown
+    if (header === undefined) {
+      at = (await volume.boundaryAfter(at)) ?? hole.to // damage and what could only not be read may be one hole
+      continue
+    }
     const byteCount = needleBytes(header.length)
     const bytes = at + byteCount <= hole.to ? await read(volume, at, byteCount) : undefined
     if (bytes !== undefined) await fillIfIntact(volume, at, bytes, copies)

@@ -349,6 +349,21 @@ export class Volume {
     return Math.max(SUPERBLOCK_BYTES, pending, needleBefore(segments, offset) ?? 0)
   }
 
+  /** @returns the first place behind `offset` where a needle is known to begin; undefined: none is known */
+  async boundaryAfter(offset: number): Promise<number | undefined> {
+    await this.flushIndex()
+    const pending = this.#pendingRows.reduce(
+      (first, row) => (row.offset > offset ? Math.min(first, row.offset) : first),
+      Number.POSITIVE_INFINITY
+    )
+    const { segments } = await this.loadIndex()
+    for (const rows of needlesInOrder(segments)) {
+      const next = rows.find(row => row.offset > offset)
+      if (next !== undefined) return Math.min(pending, next.offset)
+    }
+    return pending === Number.POSITIVE_INFINITY ? undefined : pending
+  }
+
   /** Streams bytes [from, to) of the file unverified, for a peer that verifies every needle. Ends before a hole. */
   async *raw(from: number, to: number): AsyncGenerator<Uint8Array> {
     const firstHole = this.#holes.find(hole => hole.to > from)

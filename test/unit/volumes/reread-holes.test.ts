@@ -37,6 +37,28 @@ describe('a brief reread of holes', () => {
     expect(fixture.clock.pending).toBe(0)
   })
 
+  it('passes over what is damaged, to the next needle of the hole', async () => {
+    const { fixture, volumes, gaps } = await gapped()
+    const [first] = gaps as [Volume]
+    const [{ from, to } = { from: 0, to: 0 }] = first.holes
+    fixture.disk.flipBit(first.path, from + 4, 1)
+    const copies = new VolumeCopies({ volumes, clock: fixture.clock, reserve: { admit: async () => {} } })
+    await rereadHolesBriefly(gaps, { copies, clock: fixture.clock, log: silentLog })
+    const [left] = first.holes
+    expect(left?.from).toBe(from)
+    expect(left?.to).toBe(await first.boundaryAfter(from))
+    expect(left?.to).toBeLessThan(to)
+    expect(await first.boundaryAfter(to)).toBe(undefined)
+  })
+
+  it('repairs what can be read in a retired volume, too, so that compaction can remove it', async () => {
+    const { fixture, volumes, gaps } = await gapped()
+    const reserve = { admit: async () => {} }
+    const copies = new VolumeCopies({ volumes, clock: fixture.clock, reserve, isRetired: () => true })
+    await rereadHolesBriefly(gaps, { copies, clock: fixture.clock, log: silentLog })
+    expect(holes(gaps)).toEqual([0, 0])
+  })
+
   it('ends at its time limit, between two needles', async () => {
     const { fixture, gaps } = await gapped()
     let looks = 0
