@@ -140,7 +140,7 @@ export class NodeServices implements Startable {
     const reader = new PhotoReader({ store: volumes, log, remote: cluster?.reads })
     const cachedReader = new PhotoReader({ store: volumes, log, remote: cluster?.reads, cache })
     const fetchRecord = cluster && ((id: PhotoId) => cluster.records.fetch({ kind: PHOTO_KIND, id }))
-    this.#spool = new UploadSpool({ fileSystem, clock, admit: byteCount => local.admitBytes(byteCount) }, { folder })
+    this.#spool = new UploadSpool({ fileSystem, clock, reserve: local.reserve }, { folder })
     this.photos = new Photos(
       {
         store: volumes,

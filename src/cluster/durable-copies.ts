@@ -5,7 +5,7 @@ import type { PhotoId, VolumeId } from '../domain/ids.js'
 import { needleBytes } from '../domain/needle.js'
 import { PHOTO_KIND, viewPhoto } from '../domain/photo.js'
 import type { PeerVolumes } from '../replication/volumes/peer-volumes.js'
-import { blobsOf, dataIdentity, needleCount, type PhotoBlob } from '../store/photo-needles.js'
+import { blobsOf, dataIdentity, locateBytes, needleCount, type PhotoBlob } from '../store/photo-needles.js'
 import type { NeedleLocation } from '../volumes/needle-store.js'
 import type { VolumeSet } from '../volumes/volume-set.js'
 
@@ -71,7 +71,7 @@ export class DurableCopies {
   #locations(blob: PhotoBlob, stride: number): NeedleLocation[] | undefined {
     const locations: NeedleLocation[] = []
     for (let chunk = needleCount(blob) - 1; chunk >= 0; chunk -= stride) {
-      const [location] = this.#components.volumes.locate(dataIdentity(blob, chunk))
+      const location = locateBytes(this.#components.volumes, dataIdentity(blob, chunk))
       if (location === undefined) return undefined
       locations.push(location)
     }

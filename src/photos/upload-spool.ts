@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.js'
 import { deadline } from '../core/deadline.js'
 import { SheafError } from '../core/errors.js'
 import type { File, FileSystem } from '../core/file-system.js'
+import type { DiskReserve } from '../volumes/disk-reserve.js'
 import { writeError, writeWhole } from '../volumes/durable-write.js'
 import { ByteBudget } from './byte-budget.js'
 
@@ -16,8 +17,7 @@ const WAIT_MS_MAX = 5_000
 export interface UploadSpoolComponents {
   readonly fileSystem: FileSystem
   readonly clock: Clock
-  /** Accounts for bytes on the disk. @throws `ERR_DISK_FULL` */
-  readonly admit: (byteCount: number) => Promise<void>
+  readonly reserve: Pick<DiskReserve, 'admit'>
 }
 
 export interface UploadSpoolInit {
@@ -55,11 +55,11 @@ export class UploadSpool {
    * @throws `ERR_OVERLOADED` when too many uploads are on disk already, `ERR_DISK_FULL`, `ERR_DISK_WRITE`
    */
   async open(bytesMax: number): Promise<SpoolFile> {
-    const { clock, admit } = this.#components
+    const { clock, reserve } = this.#components
     const { signal, cancel } = deadline(clock, WAIT_MS_MAX, undefined, tooMany)
     await this.#files.take(1, signal).finally(cancel)
     try {
-      await admit(bytesMax)
+      await reserve.admit(bytesMax)
       return new SpoolFile(await this.#openNameless(), () => this.#files.release(1))
     } catch (err) {
       this.#files.release(1)

@@ -291,11 +291,6 @@ export class LocalStore implements Startable {
     this.#workers = [this.#reopening, ...(upkeep ? upkeepWorkers : [])]
   }
 
-  /** Accounts for bytes that come onto the disk besides the volumes. @throws `ERR_DISK_FULL` when they would eat into the reserve */
-  admitBytes(byteCount: number): Promise<void> {
-    return this.reserve.admit(byteCount)
-  }
-
   /** @returns the space of the disk that holds the folder. @throws the file system's error */
   async space(): Promise<NodeSpace> {
     return { ...(await this.#components.fileSystem.space(this.#folder)), isFull: this.reserve.isFull }

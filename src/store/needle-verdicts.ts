@@ -17,7 +17,7 @@ import type { NeedleDraft, NeedleLocation } from '../volumes/needle-store.js'
 import type { Volume } from '../volumes/volume.js'
 import type { VolumeSet } from '../volumes/volume-set.js'
 import type { LaidOut } from './laid-out.js'
-import { blobOf, blobsOf, dataIdentity, needleCount } from './photo-needles.js'
+import { blobOf, blobsOf, dataIdentity, mayStandIn, needleCount } from './photo-needles.js'
 import { recordDraft } from './record-needles.js'
 import type { RecordWriter } from './record-writer.js'
 import { gravesDrafts, type KeyedGrave } from './sweep.js'
@@ -256,7 +256,8 @@ export class NeedleVerdicts {
     if (photo !== undefined) return this.#stateToMove(volume, row, photo, trust)
     const bytes = await volume.read(row.offset, row, row.length)
     const record = this.#decode(bytes)
-    const [stored] = await this.#components.directory.getMany(record === undefined ? [] : [record]) // only the headers of photos hold the key
+    // only the headers of photos hold the key
+    const [stored] = await this.#components.directory.getMany(record === undefined ? [] : [record])
     if (stored !== undefined) return this.#stateToMove(volume, row, stored, trust)
     // the directory does not know it, so it is kept
     const home = this.#components.directory.verbatimHome(bytes)
@@ -298,9 +299,11 @@ export class NeedleVerdicts {
     return this.#firstVerdict(volume, row)
   }
 
-  /** Whether a needle is of an earlier life, and that of the present one is here. Until then it stands in: see lifeNames. */
+  /** Whether a needle is of an earlier life, and stands in for none of the present one that is yet to come. */
   #isOutlived(row: NeedleRow, generation: number): boolean {
-    return row.generation < generation && this.#components.volumes.locate({ ...row, generation }).length > 0
+    if (mayStandIn(row.generation, generation))
+      return this.#components.volumes.locate({ ...row, generation }).length > 0
+    return row.generation < generation
   }
 
   /** The record of an undelete is yet to come, unless an earlier process of this node died before writing it. */

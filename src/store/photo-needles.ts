@@ -3,7 +3,7 @@ import { type FeaturesBlob, viewFindings } from '../domain/findings.js'
 import { cookieBytes, type PhotoId, photoIdBytes } from '../domain/ids.js'
 import { FLAG_CHUNK, type NeedleIdentity } from '../domain/needle.js'
 import { ALT_KEYS, type AltKey, alternateKeyOf, type Photo, type PhotoPart } from '../domain/photo.js'
-import type { NeedleDraft } from '../volumes/needle-store.js'
+import type { NeedleDraft, NeedleLocation, NeedleStore } from '../volumes/needle-store.js'
 
 /** A part of a photo's bytes as its record describes it, which determines the needles that hold it. */
 export interface PhotoBlob {
@@ -59,6 +59,23 @@ export function dataIdentity(name: BlobName, chunk: number): NeedleIdentity {
 
 /** Earlier lives whose bytes may stand in: more than one only if disks with undeletes were lost one after the other. */
 const STAND_IN_LIVES = 3
+
+/** @returns whether a needle of an earlier life may stand in for that of the given one: see {@link lifeNames} */
+export function mayStandIn(earlier: number, generation: number): boolean {
+  return earlier < generation && generation - earlier <= STAND_IN_LIVES
+}
+
+/** @returns where a needle's bytes are, under the best of its names: see {@link lifeNames}; undefined: nowhere */
+export function locateBytes(
+  volumes: Pick<NeedleStore, 'locate'>,
+  identity: NeedleIdentity
+): NeedleLocation | undefined {
+  for (const name of lifeNames(identity)) {
+    const [location] = volumes.locate(name)
+    if (location !== undefined) return location
+  }
+  return undefined
+}
 
 /**
  * @returns the names under which a needle's bytes may be found, the best first. An undelete writes them again for the next

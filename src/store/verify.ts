@@ -5,7 +5,7 @@ import { PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
 import { SUPERBLOCK_BYTES } from '../domain/superblock.js'
 import type { Volume } from '../volumes/volume.js'
 import type { VolumeSet } from '../volumes/volume-set.js'
-import { blobsOf, dataIdentity, lifeNames, needleCount } from './photo-needles.js'
+import { blobsOf, dataIdentity, locateBytes, needleCount } from './photo-needles.js'
 
 /** Result of a full check. */
 export interface CheckReport {
@@ -92,8 +92,7 @@ async function verifyVolume(
 function* missingNeedles(photo: Photo, volumes: Pick<VolumeSet, 'locate'>): Generator<string> {
   for (const blob of blobsOf(photo)) {
     for (let chunk = 0; chunk < needleCount(blob); chunk++) {
-      const names = [...lifeNames(dataIdentity(blob, chunk))]
-      if (names.every(name => volumes.locate(name).length === 0))
+      if (locateBytes(volumes, dataIdentity(blob, chunk)) === undefined)
         yield `no intact copy of ${blob.part}, chunk ${chunk}, is here`
     }
   }

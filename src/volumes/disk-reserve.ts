@@ -198,8 +198,7 @@ export class DiskReserve {
       .then(({ freeBytes }) => {
         this.#freeBytes = freeBytes
         this.#measuredAt = this.#clock.monotonic()
-        const { byteCount, reserveBytes } = this.#lacking ?? { byteCount: Number.POSITIVE_INFINITY, reserveBytes: 0 }
-        if (freeBytes - byteCount < reserveBytes) return
+        if (this.#lacking === undefined || freeBytes - this.#lacking.byteCount < this.#lacking.reserveBytes) return
         this.#lacking = undefined
         this.#log.info({ free_bytes: freeBytes }, 'the disk has space again')
       })

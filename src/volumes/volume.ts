@@ -37,7 +37,6 @@ import { type ScanEvent, type ScanPace, scanVolume } from './volume-scan.js'
 /** A segment is written to the index file when this much is missing from it: about what a start after a crash must scan. */
 const INDEX_PENDING_ROWS_MAX = 4096
 const INDEX_PENDING_BYTES_MAX = 32 * 1024 * 1024
-/** Blocks per read of a streamed range: 1 MiB. */
 const RAW_READ_BYTES = 256 * 1024
 
 /** `active`: takes appends. `failed`: a write or sync failed, so it grows no more for now. `closed`: all others. */

@@ -1,6 +1,6 @@
 import type { NodeId } from '../../src/domain/ids.js'
 import { viewPhoto } from '../../src/domain/photo.js'
-import { blobOf, dataIdentity, lifeNames, needleCount } from '../../src/store/photo-needles.js'
+import { blobOf, dataIdentity, locateBytes, needleCount } from '../../src/store/photo-needles.js'
 import type { NodeBackup, SimulatedNode } from '../support/simulated-node.js'
 import type { PhotoHistory, Write } from './photo-history.js'
 import type { Target, Workload } from './workload.js'
@@ -57,5 +57,5 @@ export function holdsBytes(member: Member, history: PhotoHistory, workload: Work
   if (blob === undefined) return false
   const chunks = Array.from({ length: needleCount(blob) }, (_, chunk) => dataIdentity(blob, chunk))
   const { volumes } = member.services.local
-  return chunks.every(identity => [...lifeNames(identity)].some(name => volumes.locate(name).length > 0))
+  return chunks.every(identity => locateBytes(volumes, identity) !== undefined)
 }

@@ -3,6 +3,7 @@ import { SheafError } from '../../src/core/errors.js'
 import type { NodeId, PhotoId } from '../../src/domain/ids.js'
 import { NEEDLE_HEADER_BYTES } from '../../src/domain/needle.js'
 import { PHOTO_KIND } from '../../src/domain/photo.js'
+import { encodeRecord } from '../../src/domain/record-codec.js'
 import type { NodeServices } from '../../src/node-services.js'
 import type { ImageAnalyzer } from '../../src/similarity/images/image-analyzer.js'
 import { dataIdentity } from '../../src/store/photo-needles.js'
@@ -184,6 +185,13 @@ export class ClusterLab {
 
   async undelete({ services }: LabMember, ...ids: readonly PhotoId[]): Promise<void> {
     for (const id of ids) await this.until(services.photos.undelete(id))
+  }
+
+  /** Has a node merge what another one knows of a photo; its bytes do not come with it. */
+  async tell({ services }: LabMember, from: LabMember, id: PhotoId): Promise<void> {
+    const { stored } = from.services.local.directory.lookUp({ kind: PHOTO_KIND, id })
+    if (stored === undefined) throw new Error(`${from.id} does not know ${id}`)
+    await this.until(services.local.directory.merge([encodeRecord(stored.record)], from.id))
   }
 
   async show({ services: { photos } }: LabMember, id: PhotoId): Promise<Shown> {

@@ -342,7 +342,10 @@ export function wrapped(photos: Photos, methods: Partial<Photos>): Photos {
 
 async function uploadSpool(): Promise<UploadSpool> {
   const fileSystem = new SimulatedFileSystem(new SimulatedDisk({ folders: ['/data'] }))
-  const spool = new UploadSpool({ fileSystem, clock: systemClock, admit: async () => {} }, { folder: '/data' })
+  const spool = new UploadSpool(
+    { fileSystem, clock: systemClock, reserve: { admit: async () => {} } },
+    { folder: '/data' }
+  )
   await spool.start()
   return spool
 }

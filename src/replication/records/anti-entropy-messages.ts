@@ -21,8 +21,8 @@
  *
  *   leaf          1 form · form 0: 8 prefix of the leaf digest; form 1, of a record of which only the grave is left: 1–3
  *                 generation, see graves.ts · record key. The second says all that there is to say: nobody asks for more
- *   record key    1 bytes of the kind · kind · 2 bytes of the id · id, both bounded as in records; with 0 for the latter, the 16 bytes of a
- *                 lower-case UUID follow. Texts are UTF-8, integers big-endian.
+ *   record key    1 bytes of the kind · kind · 2 bytes of the id · id; with 0 for the latter, the 16 bytes of a
+ *                 lower-case UUID follow. Texts are UTF-8 and bounded as in records, integers big-endian.
  *
  * Of a digest's 16 bytes 8 are sent. Two different digests share a prefix with a probability of 2⁻⁶⁴: a million differing
  * tree nodes compared every second would do so once in half a million years. It would do no harm: roots are compared whole,

@@ -26,7 +26,7 @@ export class PeerVolumes {
   readonly #peers = new Map<NodeId, Map<VolumeId, Holding>>()
   readonly #distant = new Map<NodeId, Map<VolumeId, Holding>>()
   readonly #waiters = new Set<Waiter>()
-  /** The greatest end that any peer acknowledged since the process started: a disconnected peer keeps its copy. See {@link dropRemoved}. */
+  /** The greatest end that any peer acknowledged since the process started: a disconnected peer keeps its copy. */
   readonly #acknowledged = new Map<VolumeId, number>()
 
   /** @returns whether the peer holds more of the volume than was known */

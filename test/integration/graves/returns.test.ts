@@ -2,8 +2,6 @@ import { describe, expect, test } from 'vitest'
 import type { ErrorCode } from '../../../src/core/errors.js'
 import { COOKIE_BYTES, cookieFrom, type PhotoId } from '../../../src/domain/ids.js'
 import { PHOTO_KIND } from '../../../src/domain/photo.js'
-import type { DirectoryRecord } from '../../../src/domain/record.js'
-import { encodeRecord } from '../../../src/domain/record-codec.js'
 import { ERROR_MAP } from '../../../src/http/wire/error-map.js'
 import type { NeedleLocation } from '../../../src/volumes/needle-store.js'
 import { type ClusterLab, DAY_MS, HOUR_MS, type LabMember, UNDO_MS } from '../../support/cluster-lab.js'
@@ -240,8 +238,7 @@ describe('a photo', () => {
     const [a, b, c] = lab.members as Three
     lab.cutOff(c)
     const lost = await lab.upload(c, 'lost')
-    const { stored } = c.services.local.directory.lookUp({ kind: PHOTO_KIND, id: lost })
-    await lab.until(a.services.local.directory.merge([encodeRecord(stored?.record as DirectoryRecord)], c.id))
+    await lab.tell(a, c, lost)
     await lab.stop(c)
     await lab.pass(10_000)
     expect([await lab.show(a, lost), await lab.show(b, lost)]).toEqual([

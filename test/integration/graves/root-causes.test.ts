@@ -1,8 +1,5 @@
 import { describe, expect, test } from 'vitest'
 import type { PhotoId } from '../../../src/domain/ids.js'
-import { PHOTO_KIND } from '../../../src/domain/photo.js'
-import type { DirectoryRecord } from '../../../src/domain/record.js'
-import { encodeRecord } from '../../../src/domain/record-codec.js'
 import type { NeedleLocation } from '../../../src/volumes/needle-store.js'
 import { type ClusterLab, DAY_MS, type LabMember, UNDO_MS } from '../../support/cluster-lab.js'
 import { expectEverywhere, startLab } from './lab-for-test.js'
@@ -123,8 +120,7 @@ describe('before there were graves, this was lost:', () => {
     await lab.start(hasty)
     while (hasty.cluster.membership.alive().length === 0) await lab.clock.advance(1)
     expect(lab.knows(hasty, photo)).toBe(false)
-    const { stored } = b.services.local.directory.lookUp({ kind: PHOTO_KIND, id: photo })
-    await lab.until(hasty.services.local.directory.merge([encodeRecord(stored?.record as DirectoryRecord)], b.id))
+    await lab.tell(hasty, b, photo)
     expect(await lab.sweep(hasty)).toBe(0)
     await lab.pass(10_000)
     await lab.undelete(a, photo)

@@ -50,7 +50,7 @@ export async function photosFixture(
   const cache = new PhotoCache({ store, clock }, cacheInit)
   const spoolDisk = new SimulatedDisk()
   const spool = new UploadSpool(
-    { fileSystem: new SimulatedFileSystem(spoolDisk), clock, admit: async () => {} },
+    { fileSystem: new SimulatedFileSystem(spoolDisk), clock, reserve: { admit: async () => {} } },
     { folder: '/data', filesMax: spoolFilesMax }
   )
   await spool.start()

@@ -323,7 +323,7 @@ describe('memory in flight', () => {
   test('what the disk changed meanwhile is not taken for the photo', async () => {
     const fileSystem = new SimulatedFileSystem(new SimulatedDisk({ folders: ['/data'] }))
     const spool = new UploadSpool(
-      { fileSystem, clock: new SimulatedClock(), admit: async () => {} },
+      { fileSystem, clock: new SimulatedClock(), reserve: { admit: async () => {} } },
       { folder: '/data' }
     )
     await spool.start()
