@@ -17,6 +17,7 @@ describe('an undelete whose bytes are lost before another node has them', () => 
     await lab.stop(a)
     a.node.wipe()
     expect(await lab.show(b, photo)).toBe('photo')
+    expect((await lab.until(b.services.photos.meta(photo))).copies).toBeGreaterThan(0)
     await lab.bury(b, c)
     await lab.start(a)
     await lab.reunite()
