@@ -119,8 +119,6 @@ export class LocalStore implements Startable {
   readonly #workers: readonly WorkerLoop[]
   /** Volumes with gaps after a replay, until their holes have been reread. */
   readonly #volumesWithGaps = new Set<Volume>()
-  /** Whether `verdicts.load` has run: holes of retired volumes must not be refilled. */
-  #knowsRetired = false
   #hasStarted = false
   #refilling = false
   /** When the worker did so last, monotonic ms. */
@@ -323,7 +321,6 @@ export class LocalStore implements Startable {
     await this.#rebuildOnDamage(() => this.volumes.start())
     await this.#rebuildOnDamage(() => this.#forgetRemoved())
     if (await this.#rebuildOnDamage(() => this.verdicts.load())) await this.verdicts.load()
-    this.#knowsRetired = true
     await this.#rebuildOnDamage(() => this.#rereadGaps())
     this.directory.complete()
     this.laidOut.began(this.directory.isEmpty)
@@ -350,7 +347,7 @@ export class LocalStore implements Startable {
     this.#refilling = true
     try {
       const replayed = await this.volumes.replay(prepare)
-      if (this.#knowsRetired) await this.#rereadGaps()
+      await this.#rereadGaps()
       this.directory.complete()
       return replayed
     } finally {

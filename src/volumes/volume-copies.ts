@@ -177,7 +177,7 @@ export class VolumeCopies {
     return this.#lock.run(volume.id, async () => {
       await this.#stopGrowth(volume)
       const hole = volume.holes.find(range => range.from <= from && from < range.to)
-      if (hole === undefined || this.#isClosed(volume)) return { end: from, nextBytes: 0, durable: DONE }
+      if (hole === undefined || !this.#volumes.has(volume)) return { end: from, nextBytes: 0, durable: DONE }
       const { id, seed, chain } = volume
       const parsed = parseNeedles(bytes.subarray(0, hole.to - from), { volume: id, seed, offset: from, chain })
       const to = from + parsed.byteCount

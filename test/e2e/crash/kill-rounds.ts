@@ -149,7 +149,15 @@ export class KillRounds {
     workload.stop()
     if (plan.stop === true) await stopCleanly(node)
     else await node.kill9()
-    await all
+    try {
+      await all
+    } catch (err) {
+      // A node that ended by itself, and not by the kill, says why.
+      const end = `the node ended with ${await node.exit()}`
+      throw new HistoryError(
+        `${label} (${plan.name}), under load: ${String(err)}\n${end}\n${node.stderr.slice(-3_000)}`
+      )
+    }
     client.close()
     return workload
   }

@@ -51,6 +51,14 @@ describe('a brief reread of holes', () => {
     expect(await first.boundaryAfter(to)).toBe(undefined)
   })
 
+  it('repairs what can be read in a retired volume, too, so that compaction can remove it', async () => {
+    const { fixture, volumes, gaps } = await gapped()
+    const reserve = { admit: async () => {} }
+    const copies = new VolumeCopies({ volumes, clock: fixture.clock, reserve, isRetired: () => true })
+    await rereadHolesBriefly(gaps, { copies, clock: fixture.clock, log: silentLog })
+    expect(holes(gaps)).toEqual([0, 0])
+  })
+
   it('ends at its time limit, between two needles', async () => {
     const { fixture, gaps } = await gapped()
     let looks = 0
