@@ -195,9 +195,9 @@ export class Directory implements Startable {
 
   stop(): Promise<void> {
     return this.#exclusive(async () => {
-      this.#state = 'closed'
+      const closed = this.#close()
       this.#refuseWaiting(new SheafError('ERR_STOPPING'))
-      await this.#close()
+      await closed
     })
   }
 
@@ -639,9 +639,12 @@ export class Directory implements Startable {
     if (reason !== undefined) this.#log.warn({ reason }, 'rebuilding the directory from the volumes')
   }
 
+  /** From here on nothing is read or written, although the database takes a while to close. */
   async #close(): Promise<void> {
-    await this.#opened?.database.close()
+    const opened = this.#opened
+    this.#state = 'closed'
     this.#opened = undefined
+    await opened?.database.close()
   }
 
   /** For reads. @throws `ERR_DIRECTORY_UNAVAILABLE` */

@@ -190,20 +190,18 @@ export class ImageBacklog implements Startable {
   #startAnalysis(id: PhotoId, queued: QueuedPhoto): void {
     this.#queue.delete(id)
     const work = this.#analyze(id)
-      .then(
-        outcome => {
-          this.#inFlight.delete(id)
-          // changes during the analysis were not queued
-          if (outcome === 'later' || this.#isStillUndone(id)) this.#retryLater(id, queued)
-        },
-        err => {
-          this.#inFlight.delete(id)
-          if (this.#abort.signal.aborted) return
-          this.#components.log.warn({ err, photo: id }, 'photo analysis failed; it will be retried')
-          this.#retryLater(id, queued)
-        }
-      )
-      .finally(() => this.#loop.wake())
+      // changes during the analysis were not queued
+      .then(outcome => outcome === 'later' || this.#isStillUndone(id))
+      .catch(err => {
+        if (this.#abort.signal.aborted) return false
+        this.#components.log.warn({ err, photo: id }, 'photo analysis failed; it will be retried')
+        return true
+      })
+      .then(isUndone => {
+        this.#inFlight.delete(id)
+        if (isUndone) this.#retryLater(id, queued)
+        this.#loop.wake()
+      })
     this.#inFlight.set(id, work)
   }
 

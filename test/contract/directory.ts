@@ -499,6 +499,20 @@ export function directoryContract(name: string, openSource: () => Promise<Databa
       expect(found).toBe(30)
     })
 
+    it('says that it is not open from the moment on that it is cleared, opened again or stopped', async () => {
+      const key: RecordKey = { kind: 'photo', id: 'none' }
+      for (const close of [() => directory.clear(), () => directory.reopen(), () => directory.stop()]) {
+        const closed = close()
+        while (directory.state === 'open') {
+          expect(directory.getSync(key)).toBe(undefined)
+          await Promise.resolve()
+        }
+        expect(() => directory.getSync(key)).toThrow(expect.objectContaining({ details: { state: 'closed' } }))
+        await closed
+        directory.complete()
+      }
+    })
+
     it('begins anew when it is cleared, and is the same again after a replay', async () => {
       log.append(writer.birth({ tags: ['x'] }), writer.birth())
       await directory.apply(log.group())

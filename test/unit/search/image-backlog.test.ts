@@ -240,6 +240,22 @@ describe('a failure', () => {
     await clock.advance(120_000)
     expect(analyzer.seen).toHaveLength(1)
   })
+
+  test('of the directory once the analysis is done has the photo looked at later', async () => {
+    const { analyzer, backlog, clock, directory, upload } = await fixture()
+    const read = directory.getSync.bind(directory)
+    let reads = 0
+    directory.getSync = key => {
+      if (++reads === 2) throw new SheafError('ERR_DIRECTORY_UNAVAILABLE')
+      return read(key)
+    }
+    await upload(1)
+    await clock.advance(100)
+    expect(reads).toBe(2)
+    await clock.advance(10 * 60_000)
+    expect(reads).toBeGreaterThan(2)
+    expect([backlog.pending, analyzer.seen.length]).toEqual([0, 1])
+  })
 })
 
 describe('many photos', () => {
