@@ -126,7 +126,11 @@ export class S3ObjectStore implements ObjectStore {
   }
 
   close(): void {
-    void this.#connection?.then(({ client }) => client.destroy())
+    // whoever asked was told why there is none
+    void this.#connection?.then(
+      ({ client }) => client.destroy(),
+      () => {}
+    )
     this.#connection = undefined
   }
 
