@@ -96,7 +96,8 @@ export class NodeServices implements Startable {
         burialRank: key => this.cluster?.burialRank(key) ?? 0,
         burialObstacle: () => this.cluster?.burialObstacle(),
         ...(network && { nodeOf: network.nodeOf }),
-        isCompactionOwner: volume => this.cluster?.compactionOwner.isOwner(volume) ?? this.local.volumes.isOwn(volume)
+        compactionOwnership: () =>
+          this.cluster?.compactionOwner.ownership() ?? (volume => this.local.volumes.isOwn(volume))
       },
       init
     )

@@ -4,6 +4,7 @@ import { bucketOf, DIGEST_BYTES, leafDigest } from '../domain/merkle.js'
 import { type DirectoryRecord, isGrave, type RecordKey } from '../domain/record.js'
 import { formatOf } from '../domain/record-codec.js'
 import { endedLife } from '../domain/tombstone.js'
+import type { NeedleLocation } from '../volumes/needle-store.js'
 import { markerRow } from './batch-markers.js'
 import { DamageError } from './damage.js'
 import {
@@ -38,6 +39,8 @@ export interface RecordChange {
   readonly after?: DirectoryRecord
   /** The canonical encoding of `after`, or of the grave; must not be modified. */
   readonly bytes: Uint8Array
+  /** The needle that held the state before. */
+  readonly left?: NeedleLocation
   /** The volumes of the needles that brought the change; empty when it came by `merge` alone. */
   readonly volumes: readonly VolumeId[]
 }
@@ -111,7 +114,14 @@ export function planBatch(
     const [was, is] = [shownIn(before), shownIn(after)]
     planDeath(operations, key, was, is, heardAt)
     planTerms(operations, deltas, was, is)
-    changes.push({ key, ...(was && { before: was }), ...(is && { after: is }), bytes: after.bytes, volumes })
+    changes.push({
+      key,
+      ...(was && { before: was }),
+      ...(is && { after: is }),
+      ...(before?.home && { left: before.home }),
+      bytes: after.bytes,
+      volumes
+    })
   }
   const formatMax = changes.reduce((max, { bytes }) => Math.max(max, formatOf(bytes)), base.formatMax)
   if (formatMax > base.formatMax) putRow(operations, formatRow(formatMax))

@@ -195,9 +195,9 @@ export class Directory implements Startable {
 
   stop(): Promise<void> {
     return this.#exclusive(async () => {
-      const closed = this.#close()
+      this.#state = 'closed'
       this.#refuseWaiting(new SheafError('ERR_STOPPING'))
-      await closed
+      await this.#close()
     })
   }
 
@@ -642,7 +642,7 @@ export class Directory implements Startable {
   /** From here on nothing is read or written, although the database takes a while to close. */
   async #close(): Promise<void> {
     const opened = this.#opened
-    this.#state = 'closed'
+    if (this.#state !== 'failed') this.#state = 'closed'
     this.#opened = undefined
     await opened?.database.close()
   }

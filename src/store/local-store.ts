@@ -14,7 +14,7 @@ import { HybridClock } from '../domain/hlc.js'
 import type { NodeId, VolumeId } from '../domain/ids.js'
 import { PHOTO_KIND } from '../domain/photo.js'
 import type { RecordKey } from '../domain/record.js'
-import { Compactor } from '../volumes/compaction.js'
+import { type CompactionComponents, Compactor } from '../volumes/compaction.js'
 import { DiskReserve, type NodeSpace } from '../volumes/disk-reserve.js'
 import { Inspector, type Judge } from '../volumes/inspection.js'
 import { rereadHolesBriefly } from '../volumes/reread-holes.js'
@@ -65,8 +65,8 @@ export interface LocalStoreComponents {
   readonly verifySignature: VolumeSetComponents['verifySignature']
   /** Throws when clients must not write now. Default: they always may. */
   readonly admit?: () => void
-  /** Whether this node compacts the volume. Default: if it wrote the volume. */
-  readonly isCompactionOwner?: (volume: Volume) => boolean
+  /** Default: a node compacts what it wrote. */
+  readonly compactionOwnership?: CompactionComponents['ownership']
   /** How long a delete may be undone, anywhere in the cluster, ms. Default: `purgeMs`. */
   readonly undoMs?: () => number
   /** This node's place among those that could bury a record, from 0. Default: 0. */
@@ -227,14 +227,15 @@ export class LocalStore implements Startable {
     this.inspector = inspector
     this.laidOut.onReleased(() => inspector.invalidateAll())
     directory.onChange(changes => {
-      for (const { key, before, after, volumes: from } of changes) {
+      for (const change of changes) {
+        const { key, after, volumes: from } = change
         if (this.laidOut.isNew && key.kind === PHOTO_KIND && from.some(id => volumes.isOfThisProcess(id)))
           this.laidOut.settleIn()
         if (after !== undefined) this.laidOut.noteShown(after)
         if (key.kind === RETIRED_KIND && volumes.get(key.id as VolumeId)?.state === 'active') this.#compaction.wake()
-        for (const id of verdicts.affectedVolumes(before, after)) {
+        for (const { volume: id, offset } of verdicts.affected(change)) {
           const volume = volumes.get(id)
-          if (volume !== undefined) inspector.invalidate(volume)
+          if (volume !== undefined) inspector.invalidate(volume, offset)
         }
       }
     })
@@ -249,7 +250,7 @@ export class LocalStore implements Startable {
         retire: (volume, coveredBytes) => verdicts.retire(volume, coveredBytes),
         isRetired,
         remove: (volume, end) => this.copies.remove(volume, end),
-        isOwner: components.isCompactionOwner ?? (volume => volumes.isOwn(volume)),
+        ownership: components.compactionOwnership ?? (() => volume => volumes.isOwn(volume)),
         since,
         isScarce: () => this.reserve.isScarce(),
         yieldLaidOut: graceMs => this.#yieldLaidOut(graceMs)

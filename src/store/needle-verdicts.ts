@@ -1,4 +1,5 @@
 import { hasCode } from '../core/errors.js'
+import type { RecordChange } from '../directory/batch-plan.js'
 import type { Directory, Found, StoredRecord } from '../directory/directory.js'
 import type { Death } from '../directory/keys.js'
 import type { GraveState } from '../directory/leaf-rows.js'
@@ -101,15 +102,17 @@ export class NeedleVerdicts {
   async judge(volume: Volume, rows: readonly NeedleRow[]): Promise<readonly Verdict[]> {
     const { directory } = this.#components
     const keys = rows.map(row => ({ kind: PHOTO_KIND, id: photoIdFrom(row.id) }))
-    const found = await directory.lookUpMany(keys)
-    const deleted = found.flatMap(({ stored }) =>
+    // the needles of a photo lie side by side
+    const photos = [...new Map(keys.map(key => [key.id, key])).values()]
+    const found = byName(photos, await directory.lookUpMany(photos))
+    const deleted = [...found.values()].flatMap(({ stored }) =>
       stored && endedLife(stored.record) !== undefined ? stored.record : []
     )
     const deaths = byName(deleted, await directory.deathsOf(deleted))
     const verdicts: Verdict[] = []
     for (const [i, row] of rows.entries()) {
       const key = keys[i] as RecordKey
-      const { stored: known, grave } = found[i] as Found
+      const { stored: known, grave } = found.get(recordName(key)) as Found
       if (row.kind === 'graves') verdicts.push(this.#firstVerdict(volume, row))
       else if (grave !== undefined) verdicts.push(this.#buriedVerdict(volume, row, key, grave))
       else if (row.kind === 'record')
@@ -187,8 +190,9 @@ export class NeedleVerdicts {
     return true
   }
 
-  /** Yields the volumes in which a change to a photo made needles dead. */
-  *affectedVolumes(before: DirectoryRecord | undefined, after: DirectoryRecord | undefined): Generator<VolumeId> {
+  /** Yields needles that a change made dead, or live again. */
+  *affected({ before, after, left }: Pick<RecordChange, 'before' | 'after' | 'left'>): Generator<NeedleLocation> {
+    if (left !== undefined) yield left
     if (before?.kind !== PHOTO_KIND) return
     const old = viewPhoto(before)
     const now = after && viewPhoto(after)
@@ -198,7 +202,7 @@ export class NeedleVerdicts {
       if (stillNamed.has(`${blob.part} ${blob.sha256}`)) continue
       const chunks = Math.min(needleCount(blob), AFFECTED_CHUNKS_MAX)
       for (let chunk = 0; chunk < chunks; chunk++) {
-        for (const { volume } of this.#components.volumes.locate(dataIdentity(blob, chunk))) yield volume
+        yield* this.#components.volumes.locate(dataIdentity(blob, chunk))
       }
     }
   }

@@ -49,8 +49,8 @@ export interface CompactionComponents {
   readonly isRetired: (volume: VolumeId) => boolean
   /** See {@link VolumeCopies.remove}. */
   readonly remove: (volume: Volume, end: number) => Promise<boolean>
-  /** Whether this node compacts the volume: the writer does, or the substitute of one that is gone. */
-  readonly isOwner: (volume: Volume) => boolean
+  /** @returns whether this node compacts a volume, by the members of now: its writer does, or the substitute of one that is gone */
+  readonly ownership: () => (volume: Volume) => boolean
   /** How much time has passed since the node had that age, ms. */
   readonly since: (ageMs: number) => number
   /** Whether an upload was refused lately because it does not fit. */
@@ -98,6 +98,7 @@ export class Compactor {
 
   /** Compacts one volume that is due, in the background. @returns `idle` when there was none */
   async step(signal: AbortSignal): Promise<'busy' | 'idle'> {
+    this.#components.inspector.audit(this.#components.volumes.volumes())
     await this.#closeActive()
     await this.#evacuate('background', signal)
     const [volume] = await this.#due('background')
@@ -132,7 +133,7 @@ export class Compactor {
     signal: AbortSignal
   ): Promise<CompactionResult> {
     const { volumes, inspector, isRetired } = this.#components
-    inspector.invalidateAll()
+    inspector.audit(volumes.volumes(), 0)
     for (const volume of volumes.volumes()) {
       if (volume.state !== 'active') continue
       if (isRetired(volume.id) || droppable(await inspector.inspect(volume), mode) > 0) await volumes.closeActive()
@@ -153,7 +154,8 @@ export class Compactor {
 
   /** Volumes to compact, those with the fewest bytes to move first: on a full disk they free space at the least cost. */
   async #due(mode: Mode): Promise<Volume[]> {
-    const { volumes, inspector, isRetired, isOwner } = this.#components
+    const { volumes, inspector, isRetired, ownership } = this.#components
+    const isOwner = ownership()
     const deadShareMin = mode === 'background' ? this.#init.deadShareMin : 0
     const due: Candidate[] = []
     const tiny: Candidate[] = []

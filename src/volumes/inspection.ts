@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.js'
+import { turn } from '../core/turn.js'
 import { needleBytes } from '../domain/needle.js'
 import type { NeedleRow } from './index-file.js'
 import type { Volume } from './volume.js'
@@ -34,24 +35,68 @@ export interface Inspection {
 }
 
 const JUDGED_ROWS = 256
-/** How long counts stay valid. Deletes invalidate them; superseded records, which do not, are small. */
-const INSPECTION_MS_MAX = 10 * 60_000
+/** Needles that are counted together: when the verdict of one changes, so many are judged again. */
+const PART_ROWS = 1024
+/** How often needles are judged again of which no change was told, and how many then; see {@link Inspector.audit}. */
+const AUDIT_MS = 10 * 60_000
+const AUDIT_ROWS = 16_384
 /** How long compaction keeps the bytes of a delete, unless `purgeMs` is shorter. */
 const GRACE_MS_MAX = 24 * 3_600_000
+/** Deletes that were heard of within this share of that time are counted as one. */
+const GRACE_STEPS = 64
 
-/** Counts live and dead bytes of volumes, and caches the counts until the volume grows or is invalidated. */
+/** What was counted of a part of a volume. */
+interface Tally {
+  rows: number
+  liveBytes: number
+  deadBytes: number
+  /** Bytes that compaction kept then, by the age at which this node heard of their delete, rounded up. */
+  readonly gracedBytes: Map<number, number>
+  oldestHeardAt: number | undefined
+  holdsLaidOut: boolean
+  /** Whether a needle waits for its grave to be written: soon it is dead. */
+  holdsHeard: boolean
+  /** Where the last needle of a buried photo begins; 0: there is none. */
+  buriedAt: number
+  /** When it was begun, monotonic ms. */
+  readonly countedAt: number
+  /** The same, ms since the Unix epoch. */
+  readonly countedWallAt: number
+}
+
+/** The needles that begin in [from, to). */
+interface Part {
+  readonly from: number
+  /** Infinite: it has room for more. */
+  to: number
+  isStale: boolean
+  /** Undefined until it was counted once. */
+  tally: Tally | undefined
+}
+
+interface Count {
+  /** In the order of the volume. */
+  readonly parts: Part[]
+  /** How long the volume was. */
+  end: number
+  /** The holes that it had: a repair brings needles anywhere. */
+  readonly holes: Volume['holes']
+  running: Promise<void> | undefined
+}
+
+/**
+ * Counts live and dead bytes of volumes, part by part. A part is judged again when a needle in it is said to have changed,
+ * when it has grown, or in its turn to be audited: a volume at rest costs next to nothing.
+ */
 export class Inspector {
   readonly #clock: Clock
   readonly #judge: Judge
   readonly #since: (ageMs: number) => number
   readonly #graceMs: number
-  /** When the volume was last found without a needle of a buried photo, ms since the Unix epoch. */
+  /** When the volume was last found without a needle of a buried photo, ms since the Unix epoch, and how long it was then. */
   readonly #cleanAt = new WeakMap<Volume, { readonly at: number; readonly end: number }>()
-  readonly #latest = new WeakMap<Volume, Inspection>()
-  #cache = new WeakMap<
-    Volume,
-    { readonly end: number; readonly at: number; readonly inspection: Promise<Inspection> }
-  >()
+  #counts = new WeakMap<Volume, Count>()
+  #auditedAt = Number.NEGATIVE_INFINITY
 
   /**
    * @param components.since - how much time has passed since the node had that age, ms
@@ -67,60 +112,138 @@ export class Inspector {
     this.#graceMs = Math.min(GRACE_MS_MAX, init.purgeMs ?? GRACE_MS_MAX)
   }
 
-  /** Makes the next inspection of the volume count again. */
-  invalidate(volume: Volume): void {
-    this.#cache.delete(volume)
+  /** Makes the next inspection judge a needle again, or the whole volume. */
+  invalidate(volume: Volume, offset?: number): void {
+    if (offset === undefined) this.#counts.delete(volume)
+    for (const part of this.#counts.get(volume)?.parts ?? [])
+      if (offset !== undefined && part.from <= offset && offset < part.to) part.isStale = true
   }
 
   invalidateAll(): void {
-    this.#cache = new WeakMap()
+    this.#counts = new WeakMap()
   }
 
-  inspect(volume: Volume): Promise<Inspection> {
-    const { end } = volume
-    const at = this.#clock.monotonic()
-    const known = this.#cache.get(volume)
-    if (known !== undefined && known.end === end && at - known.at < INSPECTION_MS_MAX) return known.inspection
-    const inspection = this.#count(volume)
-    this.#cache.set(volume, { end, at, inspection })
-    inspection.catch(() => this.invalidate(volume)) // reported to whoever awaits it
-    return inspection
+  /**
+   * Makes the next inspections judge a bounded number of needles again, those that were counted longest ago, because not all
+   * changes are told: that another copy of a needle is gone, for one. And all that wait for their grave to be written.
+   *
+   * @param leastMs - how long ago that must have been, and the audit before
+   */
+  audit(volumes: Iterable<Volume>, leastMs = AUDIT_MS): void {
+    const now = this.#clock.monotonic()
+    if (now - this.#auditedAt < leastMs) return
+    this.#auditedAt = now
+    const due: { readonly part: Part; readonly tally: Tally }[] = []
+    for (const volume of volumes)
+      for (const part of this.#counts.get(volume)?.parts ?? [])
+        if (part.tally !== undefined && now - part.tally.countedAt >= leastMs) due.push({ part, tally: part.tally })
+    due.sort((a, b) => a.tally.countedAt - b.tally.countedAt)
+    let rows = 0
+    for (const { part, tally } of due) {
+      rows += tally.rows
+      if (rows <= AUDIT_ROWS || tally.holdsHeard) part.isStale = true
+    }
+  }
+
+  async inspect(volume: Volume): Promise<Inspection> {
+    let count = this.#counts.get(volume)
+    if (count === undefined || count.holes !== volume.holes || count.end > volume.end) {
+      count = { parts: [], end: 0, holes: volume.holes, running: undefined }
+      this.#counts.set(volume, count)
+    }
+    const isCurrent = count.end === volume.end && count.parts.every(part => !part.isStale)
+    if (!isCurrent) count.running ??= this.#count(volume, count)
+    await count.running
+    return this.#sum(count)
   }
 
   /** @returns what was counted last, even if the volume has changed since; undefined: it was never inspected */
   latest(volume: Volume): Inspection | undefined {
-    return this.#latest.get(volume)
+    const count = this.#counts.get(volume)
+    return count === undefined || count.end === 0 ? undefined : this.#sum(count)
   }
 
-  async #count(volume: Volume): Promise<Inspection> {
+  async #count(volume: Volume, count: Count): Promise<void> {
+    const { end } = volume
+    const startedWallAt = this.#clock.now()
+    const last = count.parts.at(-1)
+    if (count.end < end && last?.to === Number.POSITIVE_INFINITY) last.isStale = true
+    try {
+      for await (const { part, rows } of staleParts(volume, count.parts)) {
+        part.isStale = false // what changes from here on makes it so again
+        part.tally = await this.#tally(volume, rows)
+      }
+      count.end = end
+      this.#noteBuried(volume, count, startedWallAt)
+    } catch (err) {
+      if (this.#counts.get(volume) === count) this.#counts.delete(volume)
+      throw err
+    } finally {
+      count.running = undefined
+    }
+  }
+
+  async #tally(volume: Volume, rows: readonly NeedleRow[]): Promise<Tally> {
+    const tally: Tally = {
+      rows: rows.length,
+      liveBytes: 0,
+      deadBytes: 0,
+      gracedBytes: new Map(),
+      oldestHeardAt: undefined,
+      holdsLaidOut: false,
+      holdsHeard: false,
+      buriedAt: 0,
+      countedAt: this.#clock.monotonic(),
+      countedWallAt: this.#clock.now()
+    }
+    for await (const { row, verdict } of judged(volume, rows, this.#judge)) this.#add(tally, row, verdict)
+    return tally
+  }
+
+  #add(tally: Tally, row: NeedleRow, verdict: Verdict): void {
+    const { state, heardAt, isBuried = false, isLaidOut = false } = verdict
+    const byteCount = needleBytes(row.length)
+    tally.holdsLaidOut ||= isLaidOut
+    tally.holdsHeard ||= isBuried && state === 'unknown'
+    if (isBuried) tally.buriedAt = row.offset
+    if (state === 'live' || state === 'unknown') {
+      tally.liveBytes += byteCount
+      return
+    }
+    tally.deadBytes += byteCount
+    if (heardAt === undefined) return
+    tally.oldestHeardAt = Math.min(tally.oldestHeardAt ?? heardAt, heardAt)
+    if (!this.isGraced(verdict)) return
+    const stepMs = this.#graceMs / GRACE_STEPS
+    const at = Math.ceil(heardAt / stepMs) * stepMs
+    tally.gracedBytes.set(at, (tally.gracedBytes.get(at) ?? 0) + byteCount)
+  }
+
+  #sum({ parts }: Count): Inspection {
     let liveBytes = 0
     let deadBytes = 0
     let gracedBytes = 0
     let oldestHeardAt: number | undefined
     let holdsLaidOut = false
-    let holdsBuried = false
-    /** What was buried already when it came here. */
-    let isLate = false
-    const { end } = volume
-    const startedAt = this.#clock.now()
-    for await (const { row, verdict } of judgeNeedles(volume, this.#judge)) {
-      holdsLaidOut ||= verdict.isLaidOut === true
-      holdsBuried ||= verdict.isBuried === true
-      isLate ||= verdict.isBuried === true && row.offset >= (this.#cleanAt.get(volume)?.end ?? 0)
-      if (verdict.state === 'live' || verdict.state === 'unknown') {
-        liveBytes += needleBytes(row.length)
-        continue
-      }
-      deadBytes += needleBytes(row.length)
-      if (verdict.heardAt === undefined) continue
-      if (this.isGraced(verdict)) gracedBytes += needleBytes(row.length)
-      oldestHeardAt = Math.min(oldestHeardAt ?? verdict.heardAt, verdict.heardAt)
+    for (const { tally } of parts) {
+      if (tally === undefined) continue
+      liveBytes += tally.liveBytes
+      deadBytes += tally.deadBytes
+      for (const [heardAt, bytes] of tally.gracedBytes) if (this.#since(heardAt) < this.#graceMs) gracedBytes += bytes
+      if (tally.oldestHeardAt !== undefined) oldestHeardAt = Math.min(oldestHeardAt ?? Infinity, tally.oldestHeardAt)
+      holdsLaidOut ||= tally.holdsLaidOut
     }
-    if (!holdsBuried) this.#cleanAt.set(volume, { at: startedAt, end })
-    else if (isLate) this.#cleanAt.delete(volume)
-    const inspection = { liveBytes, deadBytes, gracedBytes, oldestHeardAt, holdsLaidOut }
-    this.#latest.set(volume, inspection)
-    return inspection
+    return { liveBytes, deadBytes, gracedBytes, oldestHeardAt, holdsLaidOut }
+  }
+
+  /** Notes whether the volume holds needles of buried photos: one that came only after it was found without any does not count. */
+  #noteBuried(volume: Volume, { parts, end }: Count, startedWallAt: number): void {
+    const tallies = parts.flatMap(({ tally }) => tally ?? [])
+    const buriedAt = Math.max(0, ...tallies.map(tally => tally.buriedAt))
+    const clean = this.#cleanAt.get(volume)
+    if (buriedAt === 0)
+      this.#cleanAt.set(volume, { at: Math.min(startedWallAt, ...tallies.map(each => each.countedWallAt)), end })
+    else if (buriedAt >= (clean?.end ?? 0)) this.#cleanAt.delete(volume)
   }
 
   /**
@@ -138,16 +261,48 @@ export class Inspector {
   }
 }
 
+/** Yields the parts to count with all their needles, in the order of the volume, and begins new ones for what lies behind the last. */
+async function* staleParts(
+  volume: Volume,
+  parts: Part[]
+): AsyncGenerator<{ readonly part: Part; readonly rows: readonly NeedleRow[] }> {
+  let next = 0
+  let part: Part | undefined
+  let rows: NeedleRow[] = []
+  for await (const some of volume.rows()) {
+    for (const row of some) {
+      if (part === undefined || row.offset >= part.to) {
+        if (part !== undefined && rows.length > 0) yield { part, rows }
+        rows = []
+        while (row.offset >= (parts[next]?.to ?? Number.POSITIVE_INFINITY)) next++
+        part = parts[next] ?? { from: row.offset, to: Number.POSITIVE_INFINITY, isStale: true, tally: undefined }
+        parts[next] = part
+      }
+      if (!part.isStale) continue
+      rows.push(row)
+      if (rows.length === PART_ROWS && part.to === Number.POSITIVE_INFINITY) part.to = row.offset + 1
+    }
+    await turn()
+  }
+  if (part !== undefined && rows.length > 0) yield { part, rows }
+}
+
 /** Yields all needles of a volume with their current verdicts. */
 export async function* judgeNeedles(
   volume: Volume,
   judge: Judge
 ): AsyncGenerator<{ readonly row: NeedleRow; readonly verdict: Verdict }> {
-  for await (const rows of volume.rows()) {
-    for (let at = 0; at < rows.length; at += JUDGED_ROWS) {
-      const batch = rows.slice(at, at + JUDGED_ROWS)
-      const verdicts = await judge(volume, batch)
-      for (const [i, row] of batch.entries()) yield { row, verdict: verdicts[i] as Verdict }
-    }
+  for await (const rows of volume.rows()) yield* judged(volume, rows, judge)
+}
+
+async function* judged(
+  volume: Volume,
+  rows: readonly NeedleRow[],
+  judge: Judge
+): AsyncGenerator<{ readonly row: NeedleRow; readonly verdict: Verdict }> {
+  for (let at = 0; at < rows.length; at += JUDGED_ROWS) {
+    const batch = rows.slice(at, at + JUDGED_ROWS)
+    const verdicts = await judge(volume, batch)
+    for (const [i, row] of batch.entries()) yield { row, verdict: verdicts[i] as Verdict }
   }
 }

@@ -31,15 +31,18 @@ export class CompactionOwner {
     this.#startedAt = components.clock.now()
   }
 
-  /** @returns whether this node compacts the volume */
-  isOwner({ id, superblock }: Volume): boolean {
+  /** @returns whether this node compacts a volume, by the members of now */
+  ownership(): (volume: Volume) => boolean {
     const { self, members, nodeOf } = this.#components
-    if (superblock === undefined) return false // damaged, and volumes with holes are not compacted anyway
-    const writer = nodeOf(superblock.origin)
-    const views = members()
-    const present = views.filter(view => !this.#isAbsent(view)).map(view => view.id)
-    if (writer === self || present.includes(writer)) return writer === self
-    return rendezvous(id, present)[0] === self
+    const present = members()
+      .filter(view => !this.#isAbsent(view))
+      .map(view => view.id)
+    return ({ id, superblock }) => {
+      if (superblock === undefined) return false // damaged, and volumes with holes are not compacted anyway
+      const writer = nodeOf(superblock.origin)
+      if (writer === self || present.includes(writer)) return writer === self
+      return rendezvous(id, present)[0] === self
+    }
   }
 
   #isAbsent({ self, state, lastSeenAtMs }: MemberView): boolean {

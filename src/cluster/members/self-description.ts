@@ -35,6 +35,7 @@ export class SelfDescription implements Startable {
   readonly #components: SelfDescriptionComponents
   readonly #init: { readonly name: string; readonly version: string }
   readonly #spaceLoop: WorkerLoop
+  readonly #volumesDigest = new VolumesDigest()
   /** Zeros until the disk was first queried. */
   #space: NodeSpace = { freeBytes: 0, totalBytes: 0 }
 
@@ -67,7 +68,7 @@ export class SelfDescription implements Startable {
       ...this.#space,
       epoch,
       directoryDigest: this.#directoryDigest(),
-      volumesDigest: digestOf(held),
+      volumesDigest: this.#volumesDigest.of(held),
       heads: held.filter(({ id }) => id.startsWith(`${epoch}-`)).map(({ id, end }) => ({ volume: id, bytes: end })),
       indexes: indexes(),
       ...(purgedToMs !== undefined && { purgedToMs }),
@@ -86,11 +87,29 @@ export class SelfDescription implements Startable {
   }
 }
 
-/** @returns hex; equal on two nodes that hold the same bytes of the same volumes, holes included */
-function digestOf(volumes: readonly Volume[]): string {
-  const lines = volumes.map(({ id, end, chain, holes }) => {
-    const missing = holes.map(({ from, to }) => `${from}-${to}`).join()
-    return `${id} ${end} ${Buffer.from(chain).toString('hex')} ${missing}\n`
-  })
-  return createHash('sha256').update(lines.sort().join('')).digest('hex').slice(0, DIGEST_HEX)
+/** The digest of volumes, taken again only when one of them has changed: every beat asks for it. */
+class VolumesDigest {
+  #latest: { readonly of: readonly VolumeState[]; readonly digest: string } | undefined
+
+  /** @returns hex; equal on two nodes that hold the same bytes of the same volumes, holes included */
+  of(volumes: readonly Volume[]): string {
+    const known = this.#latest?.of ?? []
+    const isSame = volumes.length === known.length && volumes.every((volume, i) => isUnchanged(volume, known[i]))
+    if (this.#latest !== undefined && isSame) return this.#latest.digest
+    const of = volumes.map(({ id, end, chain, holes }) => ({ id, end, chain, holes }))
+    const lines = of.map(({ id, end, chain, holes }) => {
+      const missing = holes.map(({ from, to }) => `${from}-${to}`).join()
+      return `${id} ${end} ${Buffer.from(chain).toString('hex')} ${missing}\n`
+    })
+    const digest = createHash('sha256').update(lines.sort().join('')).digest('hex').slice(0, DIGEST_HEX)
+    this.#latest = { of, digest }
+    return digest
+  }
+}
+
+type VolumeState = Pick<Volume, 'id' | 'end' | 'chain' | 'holes'>
+
+/** Chain and holes are replaced when they change. */
+function isUnchanged({ id, end, chain, holes }: VolumeState, known: VolumeState | undefined): boolean {
+  return known?.id === id && known.end === end && known.chain === chain && known.holes === holes
 }

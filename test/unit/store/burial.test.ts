@@ -245,11 +245,11 @@ describe('compaction', () => {
       const compactor = new Compactor(
         {
           volumes: { volumes: () => [volume], closeActive: async () => void closings++ },
-          inspector: { inspect: async () => inspection },
+          inspector: { audit: () => {}, inspect: async () => inspection },
           clock: fixture.clock,
           log: silentLog,
           isRetired: () => false,
-          isOwner: () => true,
+          ownership: () => () => true,
           since: () => DAY_MS,
           isScarce: async () => false
         } as never,

@@ -1,10 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import { SheafError } from '../../../src/core/errors.js'
 import type { PhotoId } from '../../../src/domain/ids.js'
+import { editChanges, undeleteChanges, viewPhoto } from '../../../src/domain/photo.js'
 import type { DirectoryRecord } from '../../../src/domain/record.js'
 import { encodeRecord } from '../../../src/domain/record-codec.js'
 import type { LocalStoreComponents } from '../../../src/store/local-store.js'
 import type { CompactionResult } from '../../../src/volumes/compaction.js'
+import type { Inspection } from '../../../src/volumes/inspection.js'
+import { SeededRandom, testSeeds } from '../../support/seeded-random.js'
 import { settle } from '../../support/simulated-clock.js'
 import { PURGE_MS, type StoreFixture, started } from './store-fixture.js'
 
@@ -257,6 +260,32 @@ describe('compaction', () => {
     return { fixture, ids: all.filter((_, i) => i % 4 === 0) }
   }
 
+  test.each(testSeeds(10))('counts what a count anew says, whatever happens to photos, under seed %i', async seed => {
+    const fixture = await started()
+    const random = new SeededRandom(seed)
+    const { store } = fixture
+    const ids = await fixture.addMany(5, 1_000)
+    const inspected = (): Promise<Inspection[]> =>
+      Promise.all(store.volumes.volumes().map(volume => store.inspector.inspect(volume)))
+    const acts: ((id: PhotoId) => Promise<unknown>)[] = [
+      async () => ids.push(await fixture.add(random.below(2_000))),
+      id => fixture.remove(id),
+      id => store.writer.edit(id, before => ({ changes: undeleteChanges(before) })),
+      id =>
+        store.writer.edit(id, before => ({
+          changes: editChanges(viewPhoto(before), { caption: `${random.below(9)}` })
+        }))
+    ]
+    for (let step = 0; step < 40; step++) {
+      await random.pick(acts)(random.pick(ids))
+      if (random.chance(0.3)) await inspected()
+      if (random.chance(0.1)) await fixture.clock.advance(1_000)
+    }
+    const known = await inspected()
+    store.inspector.invalidateAll()
+    expect(known).toEqual(await inspected())
+  })
+
   test('gives the space of deleted photos back, and says of each volume that goes that it is retired', async () => {
     const { fixture, ids } = await mostlyDead()
     const before = fixture.store.volumes.volumes().map(({ id }) => id)
@@ -284,7 +313,7 @@ describe('compaction', () => {
   })
 
   test('leaves alone what is another node’s to compact', async () => {
-    const { fixture } = await mostlyDead({ isCompactionOwner: () => false })
+    const { fixture } = await mostlyDead({ compactionOwnership: () => () => false })
     const before = fixture.store.volumes.volumes().map(({ id }) => id)
     for (let minute = 0; minute < 12; minute++) await fixture.clock.advance(60_000)
     expect(fixture.store.volumes.volumes().map(({ id }) => id)).toEqual(expect.arrayContaining(before))

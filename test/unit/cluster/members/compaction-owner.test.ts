@@ -31,7 +31,7 @@ class Fixture {
 
   /** @returns those who take themselves for the volume's owner */
   ownersOf(volume: Volume, nodes: readonly NodeId[] = NODES): NodeId[] {
-    return nodes.filter(node => this.#owners.get(node)?.isOwner(volume))
+    return nodes.filter(node => this.#owners.get(node)?.ownership()(volume))
   }
 
   #seenBy(self: NodeId): MemberView[] {

@@ -73,6 +73,29 @@ describe('the digest of volumes', () => {
     expect(retired.heads).toHaveLength(1)
   })
 
+  test('follows every change of a volume, and is taken only then', () => {
+    let looks = 0
+    const none: Held['holes'] = Object.assign([], {
+      map: () => {
+        looks++
+        return []
+      }
+    })
+    const volumes = [held(`${EPOCH}-1`, { holes: none }), held(`${EPOCH}-2`)]
+    const { subject } = description(volumes)
+    const seen = new Set<string>()
+    const look = (): number => seen.add(subject.describe().volumesDigest).size
+    expect([look(), look(), looks]).toEqual([1, 1, 1])
+    volumes[1] = held(`${EPOCH}-2`, { end: 520 })
+    expect(look()).toBe(2)
+    volumes[1] = held(`${EPOCH}-2`, { end: 520, holes: [{ from: 256, to: 264 }] })
+    expect(look()).toBe(3)
+    volumes[1] = held(`${EPOCH}-2`, { end: 520, chain: new Uint8Array(16).fill(1) })
+    expect(look()).toBe(4)
+    volumes.pop()
+    expect(look()).toBe(5)
+  })
+
   test('differs with every difference', () => {
     const id = `${EPOCH}-1`
     const digests = [
