@@ -60,7 +60,7 @@ async function fixture(clock: Clock = systemClock): Promise<Fixture> {
           bytes,
           size: bytes instanceof Uint8Array ? bytes.length : 0,
           outputs: { facts: true, features: analyzer.model },
-          priority: 'interactive',
+          priority: 'backlog',
           ...init
         },
         signal
@@ -329,14 +329,32 @@ describe('the process', () => {
     kill(pids[0]!, 'SIGSTOP')
     const gone = new AbortController()
     const cancelled = analyze(bytes, { signal: gone.signal })
-    const next = analyze(bytes)
     await analysisStarted(2)
     gone.abort(new Error('gone'))
     await expect(cancelled).rejects.toThrow('gone')
     await settle()
     await clock.advance(2_000)
-    expect((await next).width).toBe(300)
+    expect((await analyze(bytes)).width).toBe(300)
     expect(pids).toHaveLength(2)
+  })
+
+  test('that keeps working on a cancelled photo goes on for the sake of another', async () => {
+    const clock = new SimulatedClock()
+    const { analyze, analysisStarted, pids } = await fixture(clock)
+    const bytes = await photo()
+    await analyze(bytes)
+    kill(pids[0]!, 'SIGSTOP')
+    const gone = new AbortController()
+    const cancelled = analyze(bytes, { signal: gone.signal })
+    const next = analyze(bytes)
+    await analysisStarted(3)
+    gone.abort(new Error('gone'))
+    await expect(cancelled).rejects.toThrow('gone')
+    await settle()
+    await clock.advance(2_000)
+    kill(pids[0]!, 'SIGCONT')
+    expect((await next).width).toBe(300)
+    expect(pids).toHaveLength(1)
   })
 
   test('waits for slow bytes, but not forever, and analyzes others meanwhile', async () => {

@@ -159,10 +159,14 @@ export class ForkedImageProcess implements ImageProcess {
     await this.#exit
   }
 
-  #requestAnalysis(call: number, answer: Promise<Result>, { size, outputs }: AnalysisRequest): Promise<Result> {
+  #requestAnalysis(
+    call: number,
+    answer: Promise<Result>,
+    { size, outputs, priority }: AnalysisRequest
+  ): Promise<Result> {
     if (this.ended) return answer
     this.#log.debug({ bytes: size, pid: this.pid }, 'analyzing a photo')
-    this.#post({ type: 'analyze', call, outputs })
+    this.#post({ type: 'analyze', call, outputs, priority })
     return answer
   }
 
@@ -217,11 +221,12 @@ export class ForkedImageProcess implements ImageProcess {
     }
   }
 
-  /** Cancels a photo, if necessary by killing the process. */
+  /** Cancels a photo, by killing the process where it works on nothing else. Others must not pay for who goes away. */
   async #cancel(call: number, answer: Promise<Result>): Promise<void> {
     if (!this.#calls.has(call)) return
     this.#post({ type: 'cancel', call })
-    await Promise.allSettled([this.#within(CANCEL_MS_MAX, 'stopped', answer)])
+    const isAlone = this.#calls.size === 1
+    await Promise.allSettled([this.#within(isAlone ? CANCEL_MS_MAX : ANALYSIS_MS_MAX, 'stopped', answer)])
   }
 
   #startCall(): { readonly call: number; readonly answer: Promise<Result> } {

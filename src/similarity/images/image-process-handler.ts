@@ -10,6 +10,8 @@ import { HASH_SIDE, perceptualHash } from './perceptual-hash.js'
 import { luminanceOf, openPicture, type Picture, squareOf } from './picture.js'
 import { makeVariants } from './variants.js'
 
+type AnalyzeMessage = Extract<ToImageProcess, { type: 'analyze' }>
+
 /** A photo whose bytes are arriving. */
 interface Incoming {
   readonly bytes: Buffer
@@ -51,8 +53,11 @@ export class ImageProcessHandler {
   readonly #incoming = new Map<number, Incoming>()
   /** Photos being analyzed, or waiting for the decoder. */
   readonly #analyses = new Map<number, PendingAnalysis>()
-  /** Settles when the latest photo has been decoded. */
-  #decoded: Promise<unknown> = Promise.resolve()
+  /** Settle when the latest photo of that priority has been decoded: a question does not wait for the backlog. */
+  readonly #decoded: Record<AnalysisRequest['priority'], Promise<unknown>> = {
+    interactive: Promise.resolve(),
+    backlog: Promise.resolve()
+  }
   readonly #models = new Map<ModelId, HeldModel>()
   #rssBytesMax = RSS_BYTES_MAX
 
@@ -76,7 +81,7 @@ export class ImageProcessHandler {
         this.#addPiece(call, message.bytes)
         break
       case 'analyze':
-        this.#answer(call, this.#analyze(call, message.outputs))
+        this.#answer(call, this.#analyze(message))
         break
       case 'cancel':
         this.#cancel(call)
@@ -110,7 +115,7 @@ export class ImageProcessHandler {
   }
 
   /** An error here is the photo's and would recur with the same bytes, unless the model failed. */
-  async #analyze(call: number, outputs: AnalysisRequest['outputs']): Promise<Analysis> {
+  async #analyze({ call, outputs, priority }: AnalyzeMessage): Promise<Analysis> {
     const photo = this.#incoming.get(call)
     invariant(
       photo !== undefined && photo.used === photo.bytes.length,
@@ -124,8 +129,8 @@ export class ImageProcessHandler {
     const analysis: PendingAnalysis = { cancelled: false, started: false, reject, cpuMsAtStart: undefined }
     this.#analyses.set(call, analysis)
     try {
-      const decoded = this.#decoded.then(() => decode(photo.bytes, analysis))
-      this.#decoded = decoded.catch(() => {}) // reported for this photo only
+      const decoded = this.#decoded[priority].then(() => decode(photo.bytes, analysis))
+      this.#decoded[priority] = decoded.catch(() => {}) // reported for this photo only
       return await this.#extract(await Promise.race([decoded, cancellation]), outputs, analysis)
     } catch (err) {
       if (err instanceof SheafError) throw err

@@ -7,7 +7,7 @@
  *                    text     embed this text with one of the models
  *                    photo    a photo of `size` bytes, which follow as pieces of at most PIECE_BYTES_MAX
  *                    piece    the next bytes of the photo
- *                    analyze  all its bytes are sent: analyze it once earlier photos have been decoded
+ *                    analyze  all its bytes are sent: analyze it once earlier photos of its priority have been decoded
  *                    cancel   the caller no longer waits for the photo
  *   process → node   ready    once, first
  *                    done     result
@@ -31,7 +31,7 @@ export type ToImageProcess =
   | { readonly type: 'text'; readonly call: number; readonly text: string; readonly model: ModelId }
   | { readonly type: 'photo'; readonly call: number; readonly size: number }
   | { readonly type: 'piece'; readonly call: number; readonly bytes: Uint8Array }
-  | { readonly type: 'analyze'; readonly call: number; readonly outputs: AnalysisRequest['outputs'] }
+  | ({ readonly type: 'analyze'; readonly call: number } & Pick<AnalysisRequest, 'outputs' | 'priority'>)
   | { readonly type: 'cancel'; readonly call: number }
 
 export type FromImageProcess =

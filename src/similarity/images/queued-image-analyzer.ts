@@ -15,8 +15,10 @@ import {
 } from './image-analyzer.js'
 import { type ImageProcess, ImageProcessEnded, type ImageProcessEndReason } from './image-process.js'
 
-/** Photos in flight: one is decoded while another goes through the model, and others are received or resized. */
-const CONCURRENCY = 5
+/** Photos in flight, per priority: one is decoded while another goes through the model, and others are received or resized. */
+const CONCURRENCY = { interactive: 2, backlog: 4 } as const
+/** How long a client waits for its picture to be looked at. */
+const INTERACTIVE_MS_MAX = 10_000
 /** Photos that may wait, per priority. */
 const QUEUE_MAX = 64
 const TEXTS_MAX = 64
@@ -55,7 +57,7 @@ interface Job {
 export class QueuedImageAnalyzer implements ImageAnalyzer {
   readonly #components: QueuedImageAnalyzerComponents
   readonly #queues: Readonly<Record<AnalysisRequest['priority'], Job[]>> = { interactive: [], backlog: [] }
-  readonly #inFlight = new Set<Promise<void>>()
+  readonly #inFlight = { interactive: new Set<Promise<void>>(), backlog: new Set<Promise<void>>() }
   /** Photos that may have caused a process to end: each is retried alone, and no other starts meanwhile. */
   #suspectCount = 0
   readonly #suspectLock = new KeyedLock()
@@ -95,7 +97,7 @@ export class QueuedImageAnalyzer implements ImageAnalyzer {
     await this.#process?.stop()
     await Promise.allSettled([this.#starting])
     await this.#process?.stop()
-    await Promise.allSettled([...this.#inFlight, this.#modelChange])
+    await Promise.allSettled([...this.#inFlight.interactive, ...this.#inFlight.backlog, this.#modelChange])
   }
 
   useModel(model: LoadedModel): Promise<void> {
@@ -131,6 +133,12 @@ export class QueuedImageAnalyzer implements ImageAnalyzer {
     const queue = this.#queues[request.priority]
     if (queue.length >= QUEUE_MAX)
       throw new SheafError('ERR_OVERLOADED', 'too many photos are waiting for analysis; try again')
+    return request.priority === 'interactive'
+      ? this.#inTime(signal, inTime => this.#enqueue(queue, request, inTime))
+      : this.#enqueue(queue, request, signal)
+  }
+
+  async #enqueue(queue: Job[], request: AnalysisRequest, signal: AbortSignal): Promise<Analysis> {
     const { job, analysis } = newJob(request, signal)
     queue.push(job)
     this.#fill()
@@ -138,6 +146,16 @@ export class QueuedImageAnalyzer implements ImageAnalyzer {
       return await abortable(analysis, signal)
     } finally {
       removeFrom(queue, job)
+    }
+  }
+
+  async #inTime<Result>(signal: AbortSignal, task: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
+    const over = new AbortController()
+    const cancel = this.#components.clock.schedule(INTERACTIVE_MS_MAX, () => over.abort(tooSlow()))
+    try {
+      return await task(AbortSignal.any([signal, over.signal]))
+    } finally {
+      cancel()
     }
   }
 
@@ -182,16 +200,19 @@ export class QueuedImageAnalyzer implements ImageAnalyzer {
   // --- photos ---
 
   #fill(): void {
-    while (this.#inFlight.size < CONCURRENCY && this.#suspectCount === 0) {
-      const job = this.#queues.interactive.shift() ?? this.#queues.backlog.shift()
-      if (job === undefined) return
-      const done = this.#analyze(job.request, job.signal)
-        .then(job.resolve, job.reject)
-        .finally(() => {
-          this.#inFlight.delete(done)
-          this.#fill()
-        })
-      this.#inFlight.add(done)
+    for (const priority of ['interactive', 'backlog'] as const) {
+      const inFlight = this.#inFlight[priority]
+      while (inFlight.size < CONCURRENCY[priority] && this.#suspectCount === 0) {
+        const job = this.#queues[priority].shift()
+        if (job === undefined) break
+        const done = this.#analyze(job.request, job.signal)
+          .then(job.resolve, job.reject)
+          .finally(() => {
+            inFlight.delete(done)
+            this.#fill()
+          })
+        inFlight.add(done)
+      }
     }
   }
 
@@ -288,6 +309,13 @@ function newJob(
     settle = { resolve, reject }
   })
   return { job: { request, signal, ...settle }, analysis }
+}
+
+function tooSlow(): SheafError {
+  return new SheafError(
+    'ERR_OVERLOADED',
+    `the picture could not be looked at within ${INTERACTIVE_MS_MAX / 1_000} s; try again, or with a smaller one`
+  )
 }
 
 function faultOf(reason: ImageProcessEndReason): SheafError {

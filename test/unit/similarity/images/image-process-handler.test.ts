@@ -49,7 +49,7 @@ describe('the handler', () => {
   test('answers with the analysis', async () => {
     const { handler, sent, waitFor } = startHandler()
     await begin(handler, 1)
-    handler.receive({ type: 'analyze', call: 1, outputs: OUTPUTS })
+    handler.receive({ type: 'analyze', call: 1, outputs: OUTPUTS, priority: 'backlog' })
     await waitFor('done')
     expect(sent).toMatchObject([{ type: 'done', call: 1, result: { width: 96, height: 64 } }])
   })
@@ -60,7 +60,7 @@ describe('the handler', () => {
     handler.receive({ type: 'photo', call: 1, size: broken.length })
     handler.receive({ type: 'piece', call: 1, bytes: broken })
     await begin(handler, 2)
-    for (const call of [1, 2]) handler.receive({ type: 'analyze', call, outputs: OUTPUTS })
+    for (const call of [1, 2]) handler.receive({ type: 'analyze', call, outputs: OUTPUTS, priority: 'backlog' })
     expect(await waitFor('failed')).toMatchObject({ call: 1, code: 'ERR_IMAGE_UNREADABLE' })
     expect(await waitFor('done')).toMatchObject({ call: 2 })
   })
@@ -77,7 +77,7 @@ describe('the handler', () => {
   test('… at once while it waits for the decoder, otherwise when it has been decoded', async () => {
     const { handler, sent, waitFor } = startHandler()
     for (const call of [1, 2, 3]) await begin(handler, call)
-    for (const call of [1, 2, 3]) handler.receive({ type: 'analyze', call, outputs: OUTPUTS })
+    for (const call of [1, 2, 3]) handler.receive({ type: 'analyze', call, outputs: OUTPUTS, priority: 'backlog' })
     await Promise.resolve() // the first is being decoded
     for (const call of [1, 2]) handler.receive({ type: 'cancel', call })
     await waitFor('done')
@@ -87,6 +87,16 @@ describe('the handler', () => {
       { type: 'done', call: 3 }
     ])
   })
+})
+
+test('a question does not wait until the backlog has been decoded', async () => {
+  const { handler, sent, waitFor } = startHandler()
+  const backlog = [1, 2, 3, 4, 5, 6]
+  for (const call of [...backlog, 7]) await begin(handler, call)
+  for (const call of backlog) handler.receive({ type: 'analyze', call, outputs: OUTPUTS, priority: 'backlog' })
+  handler.receive({ type: 'analyze', call: 7, outputs: OUTPUTS, priority: 'interactive' })
+  await waitFor('done', 7)
+  expect(sent.at(-1)).toMatchObject({ type: 'done', call: 6 })
 })
 
 describe('models', () => {
@@ -99,7 +109,7 @@ describe('models', () => {
     const bytes = await sharp(red).png().toBuffer()
     handler.receive({ type: 'photo', call, size: bytes.length })
     handler.receive({ type: 'piece', call, bytes })
-    handler.receive({ type: 'analyze', call, outputs: { facts: false, features } })
+    handler.receive({ type: 'analyze', call, outputs: { facts: false, features }, priority: 'backlog' })
     const answer = await waitFor('done', nth)
     const { features: found } = (answer as { result: Analysis }).result
     return found && Array.from(found.vectors.get('image') ?? [])
@@ -188,7 +198,7 @@ describe('resource usage', () => {
     await begin(handler, 1)
     await begin(handler, 2, 3_000) // decoding it takes longer than all work on the first
     const usage = (cpuMs: number) => ({ rssBytes: 0, cpuMs })
-    for (const call of [1, 2]) handler.receive({ type: 'analyze', call, outputs: OUTPUTS })
+    for (const call of [1, 2]) handler.receive({ type: 'analyze', call, outputs: OUTPUTS, priority: 'backlog' })
     await Promise.resolve() // the first is being decoded
     expect(handler.excess(usage(100_000))).toBeUndefined()
     expect(handler.excess(usage(130_000))).toBeUndefined()
@@ -198,7 +208,7 @@ describe('resource usage', () => {
     await waitFor('done', 2)
     expect(handler.excess(usage(300_000))).toBeUndefined()
     await begin(handler, 3)
-    handler.receive({ type: 'analyze', call: 3, outputs: OUTPUTS })
+    handler.receive({ type: 'analyze', call: 3, outputs: OUTPUTS, priority: 'backlog' })
     await Promise.resolve()
     expect(handler.excess(usage(400_000))).toBeUndefined()
     expect(handler.excess(usage(430_000))).toBeUndefined()

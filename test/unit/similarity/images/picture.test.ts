@@ -166,6 +166,15 @@ describe('what is not decoded', () => {
     })
   })
 
+  test('an AVIF is refused from a third of the pixels on, as its decoder takes that much more memory', async () => {
+    const avif = (width: number): Promise<Buffer> =>
+      sharp({ create: { width, height: 6_500, channels: 3, background: '#888' } })
+        .avif({ quality: 1, effort: 0 })
+        .toBuffer()
+    await expect(openPicture(await avif(5_000))).rejects.toMatchObject({ code: 'ERR_IMAGE_TOO_LARGE' })
+    await expect(openPicture(await avif(1_000))).resolves.toMatchObject({ width: 1_000, height: 6_500 })
+  })
+
   test('too many frames are refused; of fewer the first is decoded', async () => {
     await expect(openPicture(await gifOf(6_000))).rejects.toMatchObject({ code: 'ERR_IMAGE_TOO_LARGE' })
     await expect(openPicture(await gifOf(300))).resolves.toMatchObject({ width: 16, height: 16 })

@@ -142,8 +142,8 @@ function model(name: string, text?: TextSide['kind']): LoadedModel {
   return { spec: { ...spec, ...description }, folder: '/models' }
 }
 
-/** As many photos as one process gets at a time. */
-const FIRST = ['a', 'b', 'c', 'd', 'e']
+/** As many photos of the backlog as one process gets at a time. */
+const FIRST = ['a', 'b', 'c', 'd']
 
 describe('queued photos', () => {
   test('start no process before the first', async () => {
@@ -156,7 +156,7 @@ describe('queued photos', () => {
     expect(processes).toHaveLength(1)
   })
 
-  test('are analyzed five at a time', async () => {
+  test('are analyzed four at a time', async () => {
     const { processes, analyze } = await fixture()
     for (const name of [...FIRST, 'next']) void analyze(name)
     await settle()
@@ -166,15 +166,33 @@ describe('queued photos', () => {
     expect(processes[0]?.names).toEqual([...FIRST, 'next'])
   })
 
-  test('that a client waits for come before the backlog', async () => {
+  test('that a client waits for do not wait for the backlog, and are analyzed two at a time', async () => {
     const { processes, analyze } = await fixture()
     for (const name of [...FIRST, 'next']) void analyze(name)
-    for (const name of ['x', 'y']) void analyze(name, 'interactive')
-    for (let i = 0; i < FIRST.length + 3; i++) {
-      await settle()
-      processes[0]?.analyses[i]?.outcome.resolve(ANALYSIS)
-    }
-    expect(processes[0]?.names).toEqual([...FIRST, 'x', 'y', 'next'])
+    await settle()
+    for (const name of ['x', 'y', 'z']) void analyze(name, 'interactive')
+    await settle()
+    expect(processes[0]?.names).toEqual([...FIRST, 'x', 'y'])
+    processes[0]?.analyses[0]?.outcome.resolve(ANALYSIS)
+    await settle()
+    processes[0]?.analyses[4]?.outcome.resolve(ANALYSIS)
+    await settle()
+    expect(processes[0]?.names).toEqual([...FIRST, 'x', 'y', 'next', 'z'])
+  })
+
+  test('that a client waits for are given up after ten seconds, in flight or not; those of the backlog are not', async () => {
+    const { processes, analyze, clock } = await fixture()
+    const asked = ['x', 'y', 'z'].map(name => analyze(name, 'interactive'))
+    const photo = analyze('a')
+    await settle()
+    expect(processes[0]?.names).toEqual(['x', 'y', 'a'])
+    await clock.advance(9_999)
+    expect(processes[0]?.analyses.map(({ signal }) => signal.aborted)).toEqual([false, false, false])
+    await clock.advance(1)
+    for (const answer of asked) await expect(answer).rejects.toMatchObject({ code: 'ERR_OVERLOADED' })
+    expect(processes[0]?.analyses.map(({ signal }) => signal.aborted)).toEqual([true, true, false])
+    processes[0]?.analyses[2]?.outcome.resolve(ANALYSIS)
+    expect(await photo).toBe(ANALYSIS)
   })
 
   test('are bounded in number, for each priority', async () => {
@@ -182,7 +200,7 @@ describe('queued photos', () => {
     for (let i = 0; i < FIRST.length + 64; i++) void analyze(`${i}`)
     await settle()
     await expect(analyze('one more')).rejects.toMatchObject({ code: 'ERR_OVERLOADED' })
-    for (let i = 0; i < 64; i++) void analyze(`asked ${i}`, 'interactive')
+    for (let i = 0; i < 2 + 64; i++) void analyze(`asked ${i}`, 'interactive')
     await expect(analyze('one more', 'interactive')).rejects.toMatchObject({ code: 'ERR_OVERLOADED' })
   })
 
