@@ -15,10 +15,12 @@ import { DiskNemesis } from './disk-nemesis.js'
 import { cutLinks, degradeLinks } from './link-nemesis.js'
 import { MembershipNemesis } from './membership-nemesis.js'
 import type { PhotoHistory } from './photo-history.js'
+import { SlowNemesis } from './slow-nemesis.js'
 import { UpgradeNemesis } from './upgrade-nemesis.js'
 import { Workload } from './workload.js'
 
 const VOLUME_BYTES = 200_000
+const LARGE_VOLUME_BYTES = 2_000_000
 const PHOTO_BYTES_MAX = 30_000
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
@@ -40,6 +42,8 @@ export interface ClusterSimulationInit {
   readonly steps: number
   /** Whether nodes are upgraded to the next record format meanwhile. Default: all run the present program. */
   readonly upgrades?: boolean
+  /** Whether disks, links and directories also take their time, and volumes may be larger. Default: they do not. */
+  readonly slow?: boolean
   /** What each node logs; default: nothing. */
   readonly log?: (name: string) => Logger
 }
@@ -56,6 +60,7 @@ export class ClusterSimulation {
   readonly #disks: DiskNemesis
   readonly #burials: BurialWatch
   readonly #upgrades: UpgradeNemesis | undefined
+  readonly #slow: SlowNemesis | undefined
   readonly #exileAt: number
   readonly #random: SeededRandom
 
@@ -80,6 +85,7 @@ export class ClusterSimulation {
       pass: ms => this.#pass(ms),
       until: task => this.#until(task)
     })
+    if (init.slow === true) this.#slow = new SlowNemesis({ ...shared, links: this.network.links })
     if (init.upgrades === true)
       this.#upgrades = new UpgradeNemesis({
         seed: init.seed,
@@ -101,6 +107,7 @@ export class ClusterSimulation {
     for (let step = 0; step < this.#init.steps; step++) {
       if (step === this.#exileAt) await this.#membership.exile()
       await this.#upgrades?.step()
+      this.#slow?.step()
       await this.#step()
       this.#upgrades?.check()
       this.#requireSound()
@@ -114,7 +121,7 @@ export class ClusterSimulation {
       formats: () => (member.program === 'next' ? NEXT_FORMATS : RECORD_FORMATS),
       seed: this.#init.seed * 16 + i,
       clock: this.clock,
-      volumeBytes: VOLUME_BYTES,
+      volumeBytes: this.#init.slow === true && this.#init.seed % 4 === 0 ? LARGE_VOLUME_BYTES : VOLUME_BYTES,
       purgeMs: this.#purgeMs,
       origin: originOf(id),
       member: { network: this.network, id, join, pauses: PAUSES },
@@ -136,7 +143,7 @@ export class ClusterSimulation {
     else if (choice < 77) await this.#restart()
     else if (choice < 79) this.#disks.replaceDisk()
     else if (choice < 81) this.#disks.backUp()
-    else if (choice < 84) await this.#disks.flipBit()
+    else if (choice < 84) await this.#until(this.#disks.flipBit())
     else if (choice < 87) this.#disks.plantFault()
     else if (choice < 90) this.#beginJob()
     else if (choice < 93) this.#skewClock()
@@ -238,6 +245,7 @@ export class ClusterSimulation {
     await this.#pass(LEAVING_MS)
     for (const member of this.members) {
       member.node.disk.heal()
+      member.node.database.heal()
       if (!member.node.running) await this.#start(member)
     }
     await this.#quiesce()

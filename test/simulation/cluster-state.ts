@@ -12,6 +12,8 @@ export async function differencesOf(
   members: readonly Target[],
   damaged: ReadonlySet<VolumeId>
 ): Promise<readonly string[]> {
+  const closed = members.filter(({ services }) => services.local.directory.state !== 'open')
+  if (closed.length > 0) return closed.map(({ name, services }) => `${name} is ${services.local.directory.state}`)
   const differences: string[] = []
   const digests = new Set(members.map(({ services }) => services.local.directory.digest()))
   if (digests.size > 1) differences.push(`${digests.size} directory digests`)

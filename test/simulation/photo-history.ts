@@ -101,7 +101,7 @@ export class PhotoHistory {
     const own = after.entries.filter(({ dot }) => isOwn(dot) && (before === undefined || !covers(before.context, dot)))
     write.fate = 'acknowledged'
     write.dots = own.map(({ dot }) => dot)
-    const version = own.find(isVersion)
+    const version = versionOf(write, own)
     if (version !== undefined) {
       write.name = nameOf(version)
       write.rank = rankOf(version)
@@ -228,6 +228,15 @@ function isVersion({ field }: Entry): boolean {
 
 function nameOf({ value }: Entry): string | undefined {
   return textOf(value, 'name')
+}
+
+/** @returns the version that the write made, of those that its node made while it was under way */
+function versionOf({ kind, name }: Write, own: readonly Entry[]): Entry | undefined {
+  const versions = own.filter(isVersion)
+  const fitting = versions.find(version =>
+    raises(kind) ? isDeleted(rankOf(version)) === (kind === 'delete') : nameOf(version) === name
+  )
+  return fitting ?? versions[0]
 }
 
 /** What raises the rank of a photo. */

@@ -1,5 +1,5 @@
 /*
- * `npm run sim -- node|cluster|upgrade|similarity FIRST COUNT`: runs that many seeds from the first one on, a process for each core,
+ * `npm run sim -- node|cluster|slow|upgrade|similarity FIRST COUNT`: runs that many seeds from the first one on, a process for each core,
  * says what was wrong under which, and exits 1 if anything was.
  *
  *   --steps N        steps of a run instead of the usual number

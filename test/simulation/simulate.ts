@@ -10,6 +10,7 @@ import { SimilaritySimulation } from './similarity-simulation.js'
 export const SIMULATIONS = {
   node: (seed: number, steps = 40) => new NodeSimulation({ seed, steps }).run(),
   cluster: (seed: number, steps = 25) => new ClusterSimulation({ seed, nodes: 3 + (seed % 3), steps }).run(),
+  slow: (seed: number, steps = 25) => new ClusterSimulation({ seed, nodes: 3 + (seed % 3), steps, slow: true }).run(),
   upgrade: (seed: number, steps = 25) =>
     new ClusterSimulation({ seed, nodes: 3 + (seed % 3), steps, upgrades: true }).run(),
   similarity: (seed: number, steps = 60) => new SimilaritySimulation({ seed, nodes: 3 + (seed % 2), steps }).run()

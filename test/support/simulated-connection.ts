@@ -47,9 +47,9 @@ export class SimulatedConnection<Side extends Endpoint> {
   }
 
   /** Sends what arrives for certain while both sides are open. @param arrive - runs at the other side */
-  send(from: Side, arrive: () => void): void {
+  send(from: Side, arrive: () => void, byteCount = 0): void {
     const to = this.other(from)
-    this.#links.carry(from.self, to.self, () => !this.#open.has(from) || !this.#open.has(to), arrive)
+    this.#links.carry(from.self, to.self, () => !this.#open.has(from) || !this.#open.has(to), arrive, byteCount)
   }
 
   /** @param quietly - the machine has lost its power: the other side has to notice by itself */

@@ -23,6 +23,9 @@ export interface Fault {
 
 export type FaultyOperation = 'read' | 'write' | 'sync'
 
+/** The longest that each operation takes, ms; how long one does is drawn anew each time. */
+export type Slowness = Readonly<Record<FaultyOperation, number>>
+
 /** A process that uses the disk. */
 export interface DiskUser {
   /** Ends it. @param random - decides how much of what it was writing is written */
@@ -37,6 +40,8 @@ export class SimulatedDisk {
   /** Bytes that files may take. */
   capacityBytes: number
   readonly counts = { reads: 0, writes: 0, syncs: 0 }
+  /** Undefined: nothing takes any time. */
+  slowness: Slowness | undefined
   /** Orders calls; a stream of its own, so that what survives a crash does not depend on how much was read. */
   readonly order: SeededRandom | undefined
   readonly #loss: SeededRandom | undefined
@@ -74,9 +79,15 @@ export class SimulatedDisk {
     this.#faults.push({ operation, fault, left: fault.times ?? Number.POSITIVE_INFINITY })
   }
 
-  /** Ends all faults. Damage that they did stays. */
+  /** Ends all faults, slowness too. Damage that they did stays. */
   heal(): void {
     this.#faults = []
+    this.slowness = undefined
+  }
+
+  /** @returns how long such an operation takes now, ms */
+  delayMs(operation: FaultyOperation): number {
+    return this.slowness === undefined ? 0 : this.slowness[operation] * (this.order?.fraction() ?? 1)
   }
 
   /** @param bit - 0 (least significant) … 7 */

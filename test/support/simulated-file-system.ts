@@ -1,6 +1,7 @@
+import type { Clock } from '../../src/core/clock.js'
 import { type File, type FileSystem, replaceFile } from '../../src/core/file-system.js'
 import type { SeededRandom } from './seeded-random.js'
-import { type DiskUser, SimulatedDisk, systemError } from './simulated-disk.js'
+import { type DiskUser, type FaultyOperation, SimulatedDisk, systemError } from './simulated-disk.js'
 import type { SimulatedFile } from './simulated-file.js'
 
 interface WriteInFlight {
@@ -14,16 +15,19 @@ interface WriteInFlight {
  * also of files opened before, fails with `ESRCH`, so that code that is still running cannot touch what the next process
  * does. That one takes `new SimulatedFileSystem(disk)`.
  *
- * A call takes effect, all at once, some turns of the microtask queue after it was made: always in the same order under
- * one seed.
+ * A call takes effect, all at once, some turns of the microtask queue after it was made, and on a slow disk after some time:
+ * always in the same order under one seed.
  */
 export class SimulatedFileSystem implements FileSystem, DiskUser {
   readonly disk: SimulatedDisk
+  readonly #clock: Pick<Clock, 'sleep'> | undefined
   readonly #writes = new Set<WriteInFlight>()
   #alive = true
 
-  constructor(disk: SimulatedDisk = new SimulatedDisk()) {
+  /** @param clock - for disks that may be slow */
+  constructor(disk: SimulatedDisk = new SimulatedDisk(), clock?: Pick<Clock, 'sleep'>) {
     this.disk = disk
+    this.#clock = clock
     disk.attach(this)
   }
 
@@ -75,7 +79,7 @@ export class SimulatedFileSystem implements FileSystem, DiskUser {
   }
 
   syncDirectory(path: string): Promise<void> {
-    return this.call(() => this.disk.sync(this.disk.folder(path)))
+    return this.call(() => this.disk.sync(this.disk.folder(path)), 'sync')
   }
 
   space(): Promise<{ readonly freeBytes: number; readonly totalBytes: number }> {
@@ -83,8 +87,10 @@ export class SimulatedFileSystem implements FileSystem, DiskUser {
   }
 
   /** A system call of this process. @throws `ESRCH` when the process has died before `effect` */
-  async call<Result>(effect: () => Result): Promise<Result> {
+  async call<Result>(effect: () => Result, operation?: FaultyOperation): Promise<Result> {
     this.requireAlive()
+    const delayMs = operation === undefined ? 0 : this.disk.delayMs(operation)
+    if (delayMs > 0) await this.#clock?.sleep(delayMs)
     for (let turns = this.disk.order?.below(4) ?? 0; turns >= 0; turns--) await Promise.resolve()
     this.requireAlive()
     return effect()
@@ -96,7 +102,7 @@ export class SimulatedFileSystem implements FileSystem, DiskUser {
     return this.call(() => {
       this.#writes.delete(write)
       return this.disk.write(file, bytes, position)
-    })
+    }, 'write')
   }
 
   die(random: SeededRandom | undefined): void {
@@ -127,7 +133,7 @@ class Handle implements File {
   }
 
   read(into: Uint8Array, position: number): Promise<number> {
-    return this.#track(() => this.#process.call(() => this.#process.disk.read(this.#file, into, position)))
+    return this.#track(() => this.#process.call(() => this.#process.disk.read(this.#file, into, position), 'read'))
   }
 
   readSync(into: Uint8Array, position: number): number {
@@ -143,7 +149,7 @@ class Handle implements File {
   }
 
   sync(): Promise<void> {
-    return this.#track(() => this.#process.call(() => this.#process.disk.sync(this.#file)))
+    return this.#track(() => this.#process.call(() => this.#process.disk.sync(this.#file), 'sync'))
   }
 
   truncate(byteCount: number): Promise<void> {

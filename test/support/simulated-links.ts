@@ -50,6 +50,8 @@ export class SimulatedLinks {
   /** Cut directions as `from>to`, each with a token of its own. */
   readonly #cuts = new Map<string, symbol>()
   readonly #cutListeners = new Set<CutListener>()
+  /** Directions that carry little: what is put on them waits for what is on its way. */
+  readonly #thin = new Map<string, { readonly bytesPerMs: number; freeAt: number }>()
 
   constructor(
     components: { readonly clock: Clock; readonly random: SeededRandom },
@@ -81,9 +83,15 @@ export class SimulatedLinks {
     }
   }
 
-  /** Mends all links. */
+  /** From now on the link carries so little, in this direction. */
+  thin(from: NodeId, to: NodeId, bytesPerSecond: number): void {
+    this.#thin.set(`${from}>${to}`, { bytesPerMs: bytesPerSecond / 1_000, freeAt: this.clock.monotonic() })
+  }
+
+  /** Mends all links, and makes them as wide as they were. */
   heal(): void {
     this.#cuts.clear()
+    this.#thin.clear()
   }
 
   isCut(from: NodeId, to: NodeId): boolean {
@@ -96,21 +104,21 @@ export class SimulatedLinks {
   }
 
   /** Bytes of a connection: they get there in the end, unless `gone` says that nobody waits for them any more. */
-  carry(from: NodeId, to: NodeId, gone: () => boolean, arrive: () => void): void {
+  carry(from: NodeId, to: NodeId, gone: () => boolean, arrive: () => void, byteCount = 0): void {
     const attempt = (): void => {
       if (gone()) return
       if (this.isCut(from, to)) this.clock.schedule(RESEND_MS, attempt)
       else arrive()
     }
-    this.clock.schedule(this.#delayMs(), attempt)
+    this.clock.schedule(this.#delayMs() + this.#queuedMs(from, to, byteCount), attempt)
   }
 
   /** A hint: arrives never, once or twice. */
-  toss(from: NodeId, to: NodeId, lossShare: number, twiceShare: number, arrive: () => void): void {
+  toss(from: NodeId, to: NodeId, lossShare: number, twiceShare: number, arrive: () => void, byteCount = 0): void {
     const lost = this.#random.chance(lossShare) || this.isCut(from, to)
     const copies = this.#random.chance(twiceShare) ? 2 : 1
     for (let copy = 0; copy < copies; copy++) {
-      const delayMs = this.#delayMs()
+      const delayMs = this.#delayMs() + this.#queuedMs(from, to, byteCount)
       if (lost) continue
       this.clock.schedule(delayMs, () => {
         if (!this.isCut(from, to)) arrive()
@@ -139,6 +147,14 @@ export class SimulatedLinks {
       total.bytes += bytes
     }
     return total
+  }
+
+  #queuedMs(from: NodeId, to: NodeId, byteCount: number): number {
+    const link = this.#thin.get(`${from}>${to}`)
+    if (link === undefined) return 0
+    const now = this.clock.monotonic()
+    link.freeAt = Math.max(now, link.freeAt) + byteCount / link.bytesPerMs
+    return link.freeAt - now
   }
 
   #delayMs(): number {

@@ -179,7 +179,7 @@ export class SimulatedNode {
     const { log = silentLog, origin, volumeBytes, purgeMs, analyzer, archive } = this.#options
     return new NodeServices(
       {
-        fileSystem: new SimulatedFileSystem(this.disk),
+        fileSystem: new SimulatedFileSystem(this.disk, clock),
         clock,
         random: this.random,
         log,

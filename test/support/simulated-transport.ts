@@ -179,13 +179,14 @@ export class SimulatedTransport implements Transport, Endpoint {
     const message = Uint8Array.from(bounded(body, REQUEST_BYTES_MAX))
     this.#links.count(`notify ${method}`, message.byteLength)
     const { notifyLoss, notifyTwice } = this.#links.quality
-    this.#links.toss(this.self, peer, notifyLoss, notifyTwice, () => {
+    const arrive = (): void => {
       const server = connection.other(this)
       if (!connection.isOpen(server)) return
       server.#serve(this.self, method, message, connection.signal(server)).catch(err => {
         if (!(err instanceof SheafError) && server.#state === 'up') this.#onDefect(err) // else: a hint has no answer
       })
-    })
+    }
+    this.#links.toss(this.self, peer, notifyLoss, notifyTwice, arrive, message.byteLength)
   }
 
   async *fetch(peer: NodeId, method: string, body: Uint8Array, signal: AbortSignal): AsyncGenerator<Uint8Array> {
@@ -344,7 +345,10 @@ export class SimulatedTransport implements Transport, Endpoint {
       connection.send(this, () => {
         const serverSignal = AbortSignal.any([connection.signal(server), cancelled.signal])
         serve(server, serverSignal).then(
-          result => connection.send(server, () => settle(() => resolve(result))),
+          result => {
+            const byteCount = result instanceof Uint8Array ? result.byteLength : 0
+            connection.send(server, () => settle(() => resolve(result)), byteCount)
+          },
           err => {
             if (!(err instanceof SheafError) && server.#state === 'up') this.#onDefect(err)
             connection.send(server, () => settle(() => reject(asSent(err))))
