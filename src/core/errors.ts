@@ -39,7 +39,7 @@ export const ERROR_CODES = {
   ERR_BYTES_UNREACHABLE: 'the photo is known, but no node in reach has an intact copy of its bytes; try again later',
   ERR_NOT_READY: 'that size has not been made yet; try again',
   ERR_TOO_FEW_COPIES: 'fewer durable copies than requested were made in time; the photo is stored',
-  ERR_OVERLOADED: 'too many uploads are in flight; try again',
+  ERR_OVERLOADED: 'too many uploads or requests are in flight; try again',
   ERR_STOPPING: 'the node is shutting down; use another one',
   // disk
   ERR_DISK_FULL:

@@ -445,10 +445,13 @@ export class Directory implements Startable {
     })
   }
 
-  /** @throws `ERR_BAD_CURSOR`, `ERR_BAD_PARAMETER`, `ERR_DIRECTORY_UNAVAILABLE` */
-  async query(query: DirectoryQuery): Promise<DirectoryPage> {
+  /**
+   * @param signal - ends the reading
+   * @throws `ERR_BAD_CURSOR`, `ERR_BAD_PARAMETER`, `ERR_DIRECTORY_UNAVAILABLE`, the signal's reason
+   */
+  async query(query: DirectoryQuery, signal?: AbortSignal): Promise<DirectoryPage> {
     const { database, view } = this.#require()
-    return this.#reading(() => runQuery({ database, count: term => view.count(term) }, query))
+    return this.#reading(() => runQuery({ database, count: term => view.count(term) }, query, { signal }))
   }
 
   /** Yields all records, or those of one kind, tombstones included, from a snapshot at the start of the iteration. */

@@ -27,6 +27,7 @@ import type { Schema } from './native/schemas/common.js'
 import { ClientErrors } from './wire/client-errors.js'
 import { Forwarded } from './wire/forwarded.js'
 import { fromFastify } from './wire/framework-errors.js'
+import { openGates } from './wire/gate.js'
 import { HostGuard } from './wire/host-guard.js'
 import { createNodeServer, type NodeServerComponents } from './wire/node-server.js'
 import { OperatorGuard } from './wire/operator-guard.js'
@@ -120,7 +121,8 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   )
 
   await addOpenApi(app, init.version)
-  const context: RouteContext = { ...components, init, bodies, operator: new OperatorGuard(init.operatorToken) }
+  const operator = new OperatorGuard(init.operatorToken)
+  const context: RouteContext = { ...components, init, bodies, operator, gates: openGates(clock) }
   addPhotoContentRoute(app, context)
   addPhotoMetaRoutes(app, context)
   addPhotoListRoutes(app, context)

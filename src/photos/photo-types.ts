@@ -116,12 +116,15 @@ export interface ListQuery {
   readonly sha256?: string | undefined
   /** Words; each must be a prefix of a word in the name or caption. */
   readonly q?: string | undefined
+  /** Counts all that match, whatever that costs. */
+  readonly count?: 'exact' | undefined
 }
 
 export interface PhotoPage {
   readonly photos: readonly ListedPhoto[]
-  /** Exact on this node. */
+  /** On this node; at least so many unless `isTotalExact`. */
   readonly total: number
+  readonly isTotalExact: boolean
   readonly nextCursor: string | null
 }
 

@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.js'
 import { type ErrorCode, hasCode, SheafError } from '../core/errors.js'
 import type { Logger } from '../core/log.js'
 import type { Random } from '../core/random.js'
+import { turn } from '../core/turn.js'
 import type { Directory } from '../directory/directory.js'
 import { viewFindings } from '../domain/findings.js'
 import { hlcMs } from '../domain/hlc.js'
@@ -43,6 +44,7 @@ const UPLOADS_IN_FLIGHT_BYTES_MAX = 64 * 1024 * 1024
 /** Chunks of uploads on disk that are in memory at once, to be stored. */
 const READ_BACK_CHUNKS = 3
 const LIST_LIMIT = 50
+const LISTED_IN_A_TURN = 256
 const BATCH_IDS_MAX = 10_000
 /** Concurrent edits of a batch: enough to share syncs, few enough to leave room for other requests. */
 const BATCH_EDITS_MAX = 64
@@ -251,23 +253,34 @@ export class Photos {
     return this.#meta(await this.#edits.restore(id, n))
   }
 
-  /** Live photos, newest first. @throws `ERR_BAD_PARAMETER`, `ERR_BAD_CURSOR` */
-  async list({ limit = LIST_LIMIT, cursor, tag, album, type, sha256, q = '' }: ListQuery): Promise<PhotoPage> {
+  /**
+   * Live photos, newest first.
+   *
+   * @param signal - ends the reading
+   * @throws `ERR_BAD_PARAMETER`, `ERR_BAD_CURSOR`, the signal's reason
+   */
+  async list(query: ListQuery, signal?: AbortSignal): Promise<PhotoPage> {
+    const { limit = LIST_LIMIT, cursor, tag, album, type, sha256, q = '', count } = query
     const filters = { tag, album, type: type?.toLowerCase(), sha256: sha256?.toLowerCase() }
     const terms = Object.entries(filters).flatMap(([field, value]) =>
       value === undefined ? [] : [`${field}\0${value.trim()}`]
     )
-    const page = await this.#directory.query({
-      terms,
-      words: wordsOf(q),
-      limit,
-      ...(cursor === undefined ? {} : { cursor })
-    })
-    return {
-      photos: page.records.map(record => this.#listed(viewPhoto(record))),
-      total: page.total,
-      nextCursor: page.nextCursor
+    const { records, ...page } = await this.#directory.query(
+      {
+        terms,
+        words: wordsOf(q),
+        limit,
+        countsAll: count === 'exact',
+        ...(cursor === undefined ? {} : { cursor })
+      },
+      signal
+    )
+    const photos: ListedPhoto[] = []
+    for (const [i, record] of records.entries()) {
+      if (i % LISTED_IN_A_TURN === LISTED_IN_A_TURN - 1) await turn()
+      photos.push(this.#listed(viewPhoto(record)))
     }
+    return { photos, ...page }
   }
 
   /** @param ids - at most 10,000. @throws `ERR_BAD_PARAMETER`; errors of single photos are in their outcomes */

@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.js'
 import { SheafError } from '../core/errors.js'
+import { eachInTurns, sortInTurns } from '../core/turn.js'
 import type { Directory } from '../directory/directory.js'
 import { type LinkTier, unlinkChange, viewFindings } from '../domain/findings.js'
 import { Groups } from '../domain/groups.js'
@@ -18,7 +19,8 @@ const GROUPS_PER_PAGE = 100
 const SNAPSHOT_MS = 10_000
 /** Links that are read, at most: a bound on memory. */
 const LINKS_MAX = 500_000
-const PAGE = 1_000
+/** Records that are read in a turn: a few milliseconds. */
+const PAGE = 128
 const LINKED_MAX = 100
 const SHA256 = 'sha256\0'
 
@@ -42,8 +44,13 @@ interface Edge {
 /** The links of all live photos. */
 interface LinkGraph {
   readonly edges: readonly Edge[]
-  /** By linked photo. */
-  readonly sha256s: ReadonlyMap<PhotoId, string>
+  readonly photos: ReadonlyMap<PhotoId, LivePhoto>
+}
+
+interface LivePhoto {
+  readonly sha256: string
+  /** Photos that it was marked as no duplicate of. */
+  readonly unlinks: ReadonlySet<PhotoId>
 }
 
 interface Snapshot {
@@ -148,22 +155,15 @@ export class Duplicates {
 
   async #find(): Promise<readonly DuplicateGroup[]> {
     const graph = await this.#graph()
-    const groups = [...(await this.#exact()), ...groupsOf(graph, 'near'), ...groupsOf(graph, 'similar')]
-    return groups.sort((a, b) => comparePositions(positionOf(a), positionOf(b)))
+    const groups = [...(await this.#exact()), ...(await groupsOf(graph, 'near')), ...(await groupsOf(graph, 'similar'))]
+    return sortInTurns(groups, (a, b) => comparePositions(positionOf(a), positionOf(b)))
   }
 
   async #exact(): Promise<DuplicateGroup[]> {
     const groups: DuplicateGroup[] = []
     for await (const { ids } of this.#components.directory.repeated(SHA256)) {
       const found = await this.#live(ids)
-      const connected = new Groups<PhotoId>()
-      const live = [...found]
-      for (const [i, [a, { unlinks }]] of live.entries()) {
-        for (const [b, other] of live.slice(i + 1)) {
-          if (!unlinks.has(b) && !other.unlinks.has(a)) connected.connect(a, b)
-        }
-      }
-      for (const group of connected.all()) groups.push({ tier: 'exact', photoIds: group.sort(), score: 1 })
+      for (const group of groupsOfSame(found)) groups.push({ tier: 'exact', photoIds: group.sort(), score: 1 })
     }
     return groups
   }
@@ -185,19 +185,20 @@ export class Duplicates {
       }
       cursor = page.nextCursor ?? undefined
     } while (cursor !== undefined && found.length < LINKS_MAX)
-    const photos = await this.#live([...new Set(found.flatMap(({ a, b }) => [a, b]))])
-    const edges = found.filter(({ a, b }) => {
-      const [one, other] = [photos.get(a), photos.get(b)]
-      return one !== undefined && other !== undefined && !one.unlinks.has(b) && !other.unlinks.has(a)
+    const ids = new Set<PhotoId>()
+    await eachInTurns(found, ({ a, b }) => ids.add(a).add(b))
+    const photos = await this.#live([...ids])
+    const edges: Edge[] = []
+    await eachInTurns(found, edge => {
+      const [one, other] = [photos.get(edge.a), photos.get(edge.b)]
+      if (one !== undefined && other !== undefined && !areUnlinked(edge.a, one, edge.b, other)) edges.push(edge)
     })
-    return { edges, sha256s: new Map(Array.from(photos, ([id, { sha256 }]) => [id, sha256])) }
+    return { edges, photos }
   }
 
   /** @returns sha256 and unlinks of the live photos among these, in the order of the ids */
-  async #live(
-    ids: readonly PhotoId[]
-  ): Promise<Map<PhotoId, { readonly sha256: string; readonly unlinks: ReadonlySet<PhotoId> }>> {
-    const live = new Map<PhotoId, { sha256: string; unlinks: ReadonlySet<PhotoId> }>()
+  async #live(ids: readonly PhotoId[]): Promise<Map<PhotoId, LivePhoto>> {
+    const live = new Map<PhotoId, LivePhoto>()
     for (let at = 0; at < ids.length; at += PAGE) {
       const part = ids.slice(at, at + PAGE)
       const stored = await this.#components.directory.getMany(part.map(id => ({ kind: PHOTO_KIND, id })))
@@ -211,27 +212,62 @@ export class Duplicates {
   }
 }
 
+function areUnlinked(a: PhotoId, { unlinks }: LivePhoto, b: PhotoId, other: LivePhoto): boolean {
+  return unlinks.has(b) || other.unlinks.has(a)
+}
+
+/**
+ * Groups among photos of the same bytes: connected by any pair that was not marked as no duplicates. A photo is compared with
+ * the first of a group, and with others of it only where it was marked, so time grows with photos and marks and not with pairs.
+ */
+export function groupsOfSame(photos: ReadonlyMap<PhotoId, LivePhoto>): PhotoId[][] {
+  const groups: PhotoId[][] = []
+  let left = [...photos]
+  for (let first = left.pop(); first !== undefined; first = left.pop()) {
+    const group = [first]
+    for (const [id, photo] of group) {
+      const apart: typeof left = []
+      for (const other of left) (areUnlinked(id, photo, ...other) ? apart : group).push(other)
+      left = apart
+    }
+    if (group.length > 1) groups.push(group.map(([id]) => id))
+  }
+  return groups
+}
+
 /**
  * Groups connected by links of this tier or a stricter one.
  *
  * @returns groups that a stricter tier does not already contain
  */
-function groupsOf({ edges, sha256s }: LinkGraph, tier: LinkTier): DuplicateGroup[] {
-  const links = tier === 'near' ? edges.filter(edge => edge.tier === 'near') : edges
+async function groupsOf({ edges, photos }: LinkGraph, tier: LinkTier): Promise<DuplicateGroup[]> {
+  const isLink = (edge: Edge): boolean => tier === 'similar' || edge.tier === 'near'
   const connected = new Groups<PhotoId>()
-  for (const { a, b } of links) connected.connect(a, b)
+  await eachInTurns(edges, edge => {
+    if (isLink(edge)) connected.connect(edge.a, edge.b)
+  })
   const scores = new Map<PhotoId, number>()
   const newGroups = new Set<PhotoId>()
-  for (const { a, b, tier: own, score } of links) {
+  await eachInTurns(edges, edge => {
+    if (!isLink(edge)) return
+    const { a, b, tier: own, score } = edge
     const group = connected.groupOf(a)
     scores.set(group, Math.min(score, scores.get(group) ?? 1))
-    if (own === tier && (tier === 'similar' || sha256s.get(a) !== sha256s.get(b))) newGroups.add(group)
-  }
-  return connected
-    .all()
-    .map(photoIds => ({ photoIds: photoIds.sort(), group: connected.groupOf(photoIds[0] as PhotoId) }))
-    .filter(({ group }) => newGroups.has(group))
-    .map(({ photoIds, group }) => ({ tier, photoIds, score: scores.get(group) ?? 0 }))
+    if (own === tier && (tier === 'similar' || photos.get(a)?.sha256 !== photos.get(b)?.sha256)) newGroups.add(group)
+  })
+  const members = new Map<PhotoId, PhotoId[]>()
+  await eachInTurns(photos.keys(), id => {
+    const group = connected.groupOf(id)
+    if (!newGroups.has(group)) return
+    const known = members.get(group)
+    if (known === undefined) members.set(group, [id])
+    else known.push(id)
+  })
+  const groups: DuplicateGroup[] = []
+  await eachInTurns(members, ([group, ids]) => {
+    groups.push({ tier, photoIds: ids.sort(), score: scores.get(group) ?? 0 })
+  })
+  return groups
 }
 
 function positionOf({ tier, photoIds }: DuplicateGroup): Position {

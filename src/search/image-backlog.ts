@@ -32,7 +32,7 @@ const CONCURRENCY = 6
 const CONCURRENCY_BUSY = 1
 /** How long photos count as still arriving after the last one. */
 const BUSY_MS = 250
-/** Photos queued in memory; a later scan of the directory finds the rest. */
+/** Photos in each queue; a later scan of the directory finds the rest. */
 const QUEUE_MAX = 10_000
 /** How long to wait for each node that ranks before this one for a photo. */
 const RANK_DELAY_MS = 60_000
@@ -84,6 +84,17 @@ interface QueuedPhoto {
   failures: number
 }
 
+type Queue = Map<PhotoId, QueuedPhoto>
+
+/** A look through the directory, newest first, for photos without a change event: those from before the start. */
+interface Scan {
+  /** Where it continues; undefined: at the newest photo. */
+  cursor: string | undefined
+  isRunning: boolean
+  /** What it has queued since it last began to run. */
+  foundCount: number
+}
+
 /**
  * Gets every photo in the cluster analyzed once: dimensions, date, perceptual hash, smaller sizes, features, links to
  * similar photos. Rendezvous hashing ranks the nodes for each photo: the first analyzes it at once, the next ones only if it
@@ -92,7 +103,10 @@ interface QueuedPhoto {
 export class ImageBacklog implements Startable {
   readonly #components: ImageBacklogComponents
   readonly #loop: WorkerLoop
-  readonly #queue = new Map<PhotoId, QueuedPhoto>()
+  /** New photos, which go first. */
+  readonly #arrived: Queue = new Map()
+  /** Those of the scan, and those that are tried again. */
+  readonly #waiting: Queue = new Map()
   readonly #inFlight = new Map<PhotoId, Promise<void>>()
   /** Oldest first. */
   readonly #recent: RecentAnalysis[] = []
@@ -102,8 +116,7 @@ export class ImageBacklog implements Startable {
   #lastPhotoMs = Number.NEGATIVE_INFINITY
   #nextScanMs = 0
   #scanMs = SCAN_MS
-  /** Where the next scan of the directory continues; undefined: at the newest photo. */
-  #cursor: string | undefined
+  #scan: Scan = { cursor: undefined, isRunning: false, foundCount: 0 }
 
   constructor(components: ImageBacklogComponents) {
     const { clock, log } = components
@@ -117,7 +130,7 @@ export class ImageBacklog implements Startable {
       for (const { before, after } of changes) {
         if (after?.kind !== PHOTO_KIND) continue
         if (before === undefined) this.#lastPhotoMs = this.#components.clock.monotonic()
-        this.#enqueueIfUndone(after)
+        this.#enqueueIfUndone(after, before === undefined ? this.#arrived : this.#waiting)
       }
     })
     await this.#loop.start()
@@ -145,21 +158,22 @@ export class ImageBacklog implements Startable {
 
   // --- finding work ---
 
-  #enqueueIfUndone(record: DirectoryRecord): void {
+  #enqueueIfUndone(record: DirectoryRecord, queue: Queue): void {
     const photo = viewPhoto(record)
     if (!this.#isUndone(photo)) {
-      this.#queue.delete(photo.id)
+      this.#arrived.delete(photo.id)
+      this.#waiting.delete(photo.id)
       return
     }
-    if (this.#queue.has(photo.id) || this.#inFlight.has(photo.id)) return
-    if (this.#queue.size >= QUEUE_MAX) {
+    if (this.#arrived.has(photo.id) || this.#waiting.has(photo.id) || this.#inFlight.has(photo.id)) return
+    if (queue.size >= QUEUE_MAX) {
       this.#nextScanMs = 0
       return
     }
     const { clock, workers, self } = this.#components
     const rank = rendezvous(photo.id, workers()).indexOf(self)
     const dueMs = clock.monotonic() + Math.max(0, rank) * RANK_DELAY_MS
-    this.#queue.set(photo.id, { dueMs, failures: 0 })
+    queue.set(photo.id, { dueMs, failures: 0 })
     if (rank <= 0) this.#loop.wake()
   }
 
@@ -174,21 +188,31 @@ export class ImageBacklog implements Startable {
     const { clock, directory } = this.#components
     if (directory.state !== 'open') return 'idle'
     const now = clock.monotonic()
-    if (this.#nextScanMs <= now && this.#queue.size < QUEUE_MAX / 2) await this.#scan(now)
-    const concurrency = now - this.#lastPhotoMs < BUSY_MS ? CONCURRENCY_BUSY : CONCURRENCY
-    for (const [id, queued] of this.#queue) {
-      if (this.#inFlight.size >= concurrency) break
-      if (queued.dueMs <= now) this.#startAnalysis(id, queued)
-    }
-    for (let next = this.#recent[0]; next !== undefined && next.dueMs <= now; next = this.#recent[0]) {
+    this.#startDue(now)
+    const [recent] = this.#recent
+    if (recent !== undefined && recent.dueMs <= now) {
       this.#recent.shift()
-      await this.#compareAgain(next)
+      await this.#compareAgain(recent)
+      return 'busy'
     }
-    return 'idle'
+    if (!(await this.#scanOn(now))) return 'idle'
+    this.#startDue(clock.monotonic())
+    return this.#scan.isRunning ? 'busy' : 'idle'
+  }
+
+  #startDue(now: number): void {
+    const concurrency = now - this.#lastPhotoMs < BUSY_MS ? CONCURRENCY_BUSY : CONCURRENCY
+    for (const queue of [this.#arrived, this.#waiting]) {
+      for (const [id, queued] of queue) {
+        if (this.#inFlight.size >= concurrency) return
+        if (queued.dueMs <= now) this.#startAnalysis(id, queued)
+      }
+    }
   }
 
   #startAnalysis(id: PhotoId, queued: QueuedPhoto): void {
-    this.#queue.delete(id)
+    this.#arrived.delete(id)
+    this.#waiting.delete(id)
     const work = this.#analyze(id)
       // changes during the analysis were not queued
       .then(outcome => outcome === 'later' || this.#isStillUndone(id))
@@ -215,31 +239,37 @@ export class ImageBacklog implements Startable {
 
   #retryLater(id: PhotoId, { failures }: QueuedPhoto): void {
     const pauseMs = Math.min(RETRY_MS * 2 ** failures, RETRY_MS_MAX)
-    this.#queue.set(id, { dueMs: this.#components.clock.monotonic() + pauseMs, failures: failures + 1 })
+    this.#waiting.set(id, { dueMs: this.#components.clock.monotonic() + pauseMs, failures: failures + 1 })
   }
 
-  /** Scans the directory, newest first, for photos without a change event: those from before the start. */
-  async #scan(now: number): Promise<void> {
+  /** Looks at one page of the directory when a scan runs or is due. @returns whether it did */
+  async #scanOn(now: number): Promise<boolean> {
     const { directory } = this.#components
-    const sizeBefore = this.#queue.size
-    if (this.pending > 0 || directory.count(IMAGES) > directory.count('looked')) {
-      do {
-        const page = await directory.query({
-          terms: [IMAGES],
-          words: [],
-          limit: PAGE,
-          ...(this.#cursor !== undefined && { cursor: this.#cursor })
-        })
-        for (const record of page.records) this.#enqueueIfUndone(record)
-        this.#cursor = page.nextCursor ?? undefined
-      } while (this.#cursor !== undefined && this.#queue.size < QUEUE_MAX && !this.#abort.signal.aborted)
+    const scan = this.#scan
+    if (!scan.isRunning && (now < this.#nextScanMs || this.#waiting.size >= QUEUE_MAX / 2)) return false
+    if (!scan.isRunning) scan.foundCount = 0
+    scan.isRunning = this.pending > 0 || directory.count(IMAGES) > directory.count('looked')
+    if (scan.isRunning) await this.#scanPage(scan)
+    if (!scan.isRunning && scan === this.#scan) {
+      this.#scanMs = scan.foundCount > 0 ? SCAN_MS : Math.min(2 * this.#scanMs, SCAN_MS_MAX)
+      this.#nextScanMs = now + this.#scanMs
     }
-    this.#scanMs = this.#queue.size > sizeBefore ? SCAN_MS : Math.min(2 * this.#scanMs, SCAN_MS_MAX)
-    this.#nextScanMs = now + this.#scanMs
+    return true
+  }
+
+  async #scanPage(scan: Scan): Promise<void> {
+    const { cursor } = scan
+    const query = { terms: [IMAGES], words: [], limit: PAGE, ...(cursor !== undefined && { cursor }) }
+    const { records, nextCursor } = await this.#components.directory.query(query, this.#abort.signal)
+    const sizeBefore = this.#waiting.size
+    for (const record of records) this.#enqueueIfUndone(record, this.#waiting)
+    scan.foundCount += this.#waiting.size - sizeBefore
+    scan.cursor = nextCursor ?? undefined
+    scan.isRunning = scan.cursor !== undefined && this.#waiting.size < QUEUE_MAX
   }
 
   #scanSoon(): void {
-    this.#cursor = undefined
+    this.#scan = { cursor: undefined, isRunning: false, foundCount: 0 }
     this.#nextScanMs = 0
     this.#scanMs = SCAN_MS
   }

@@ -11,6 +11,7 @@ import { measureDiskReads } from './disk-reads.js'
 import { measureGraves } from './graves.js'
 import { measureIndexMemory } from './index-memory.js'
 import { measureLargeFile } from './large-file.js'
+import { measureLists } from './lists.js'
 import { measureLooking } from './looking.js'
 import { measureMetering } from './metering.js'
 import { measureMillion } from './million.js'
@@ -22,8 +23,8 @@ import { measureSlowUploads } from './slow-uploads.js'
 import { measureWrites } from './writes.js'
 
 const HELP = `npm run bench -- [flags]
-  --only A,B        of get, put, cache, index, million, large, disk-reads, cluster, convergence, anti-entropy,
-                    graves, looking, similarity, metering, archive, slow-uploads (default: all)
+  --only A,B        of get, put, cache, index, million, lists, large, disk-reads, cluster, convergence,
+                    anti-entropy, graves, looking, similarity, metering, archive, slow-uploads (default: all)
   --rounds N        rounds of each server, in turn (default 3)
   --seconds N       length of a round (default 4)
   --large-bytes N   size of the large file (default 512 MiB; try 2147483648)
@@ -38,7 +39,7 @@ const { values } = parseArgs({
     only: {
       type: 'string',
       default:
-        'get,put,cache,index,million,large,disk-reads,cluster,convergence,anti-entropy,graves,looking,similarity,metering,archive,slow-uploads'
+        'get,put,cache,index,million,lists,large,disk-reads,cluster,convergence,anti-entropy,graves,looking,similarity,metering,archive,slow-uploads'
     },
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '4' },
@@ -99,6 +100,7 @@ function sections(scratch: string, cache: string): Record<string, () => Promise<
     cache: async () => (hasWrk() ? measureCache(join(scratch, 'cache'), init) : []),
     index: measureIndexMemory,
     million: () => measureMillion(cache),
+    lists: () => measureLists(cache),
     large: () => measureLargeFile(scratch, largeBytes),
     'disk-reads': async () => [await measureDiskReads(join(scratch, 'disk-reads-data'))],
     cluster: () => measureCluster(scratch),

@@ -76,7 +76,7 @@ export function directoryContract(name: string, openSource: () => Promise<Databa
       expect(directory.digest()).toBe('0'.repeat(32))
       expect(directory.count('all')).toBe(0)
       expect(directory.progress(log.volume)).toEqual({ reached: 0, gaps: [] })
-      expect(await query()).toEqual({ records: [], total: 0, nextCursor: null })
+      expect(await query()).toEqual({ records: [], total: 0, isTotalExact: true, nextCursor: null })
       expect(await directory.get({ kind: 'photo', id: writer.newId() })).toBeUndefined()
       expect(directory.getSync({ kind: 'photo', id: writer.newId() })).toBeUndefined()
     })

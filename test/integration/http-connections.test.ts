@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { describe, expect, test } from 'vitest'
+import { deferred } from '../support/deferred.js'
 import { type HttpFixture, wrapped } from '../support/http-fixture.js'
 import { httpForEachTest } from '../support/http-for-each-test.js'
 import { RawConnection } from '../support/raw-connection.js'
@@ -315,6 +316,39 @@ describe('back pressure', () => {
     })
     expect(await Promise.all(readers)).toEqual([0, 0, 0, 0])
     await expect.poll(() => http.store.leases).toBe(0)
+  })
+})
+
+describe('dear requests', () => {
+  test('are worked on a few at a time, and not at all for clients that left', async () => {
+    const begun: string[] = []
+    const end = deferred<void>()
+    const left: string[] = []
+    const list: HttpFixture['photos']['list'] = async (query, signal) => {
+      const { tag = '' } = query
+      begun.push(tag)
+      signal?.addEventListener('abort', () => left.push(tag))
+      await end.promise
+      return http.photos.list({})
+    }
+    await restart({ photos: photos => wrapped(photos, { list }) })
+    const ask = async (path: string): Promise<RawConnection> =>
+      (await RawConnection.open(http.port)).write(get(path, 'Connection: close\r\n'))
+    const clients: RawConnection[] = []
+    for (let i = 0; i < 20; i++) {
+      const arrived = once(http.nodeServer, 'request')
+      clients.push(await ask(`/photos?tag=${i}`))
+      await arrived
+    }
+    await expect.poll(() => begun).toEqual(['0', '1', '2', '3', '4', '5', '6', '7'])
+    const counting = await ask('/photos?tag=all&count=exact')
+    await expect.poll(() => begun).toContain('all')
+    for (const i of [0, ...Array.from({ length: 11 }, (_, i) => i + 8)]) clients[i]?.destroy()
+    await expect.poll(() => left).toEqual(['0'])
+    end.resolve()
+    for (const i of [1, 7, 19]) expect(await clients[i]?.untilClosed()).toMatch(/^HTTP\/1.1 200 /)
+    expect(await counting.untilClosed()).toMatch(/^HTTP\/1.1 200 /)
+    expect(begun.slice(8)).toEqual(['all', '19'])
   })
 })
 

@@ -74,10 +74,11 @@ async function run(
 async function exportPhotos(session: Session, folder: string, filter: PhotoFilter): Promise<ExitCode> {
   const { terminal } = session
   const exporter = new Exporter(session, folder)
-  const tally = { written: 0, bytes: 0, present: 0, failed: 0, seen: 0, total: 0 }
+  const tally = { written: 0, bytes: 0, present: 0, failed: 0, seen: 0, total: 0, isTotalExact: true }
   const photos = async function* (): AsyncGenerator<PhotoMetaJson> {
     for await (const page of photoPages(session, filter)) {
       tally.total = page.total
+      tally.isTotalExact = page.isTotalExact
       yield* page.photos
     }
   }
@@ -92,7 +93,8 @@ async function exportPhotos(session: Session, folder: string, filter: PhotoFilte
   }
   await inOrder(photos(), DOWNLOADS_MAX, work, async outcome => {
     tally.seen++
-    terminal.live(`${tally.seen} of ${count(tally.total, 'photo')}  ${humanBytes(tally.bytes)} written`)
+    const all = `${tally.isTotalExact ? '' : 'at least '}${count(tally.total, 'photo')}`
+    terminal.live(`${tally.seen} of ${all}  ${humanBytes(tally.bytes)} written`)
     const { photo } = outcome
     if ('gone' in outcome) return terminal.note(`sheaf: ${photo.photo_id}: was deleted in the meantime`)
     if ('error' in outcome) {

@@ -28,12 +28,13 @@ export function addList(commands: CommandSet): void {
 async function list(session: Session, options: ListOptions): Promise<ExitCode> {
   const { terminal, json } = session
   let shown = 0
-  for await (const { photos, total } of photoPages(session, options, options.limit)) {
+  for await (const { photos, total, isTotalExact } of photoPages(session, options, options.limit)) {
     if (shown === 0 && photos.length > 0 && !json) await terminal.print(TABLE.header())
     for (const photo of photos) await (json ? printJson(session, photo) : terminal.print(row(photo)))
     shown += photos.length
     if (terminal.interactive && shown >= Math.min(total, options.limit ?? total)) {
-      terminal.note(shown < total ? `${shown} of ${count(total, 'photo')}` : count(total, 'photo'))
+      const all = isTotalExact ? count(total, 'photo') : `at least ${count(total, 'photo')}`
+      terminal.note(shown < total ? `${shown} of ${all}` : all)
     }
   }
   return 0

@@ -24,6 +24,8 @@ export interface PhotoMetaJson {
 interface PhotoPage {
   readonly photos: readonly PhotoMetaJson[]
   readonly total: number
+  /** Older nodes leave it out: theirs is exact. */
+  readonly total_exact?: boolean
   readonly next_cursor: string | null
 }
 
@@ -44,20 +46,32 @@ export function addFilterOptions(command: Command): Command {
     .option('--query <words>', 'only photos with these words in name or caption')
 }
 
-/** Photos that the filter lets through, newest first, page by page. `total` is the node's count of all of them. */
+export interface CountedPhotos {
+  readonly photos: readonly PhotoMetaJson[]
+  /** All that the filter lets through, as far as the node has counted. */
+  readonly total: number
+  readonly isTotalExact: boolean
+}
+
+/** Photos that the filter lets through, newest first, page by page. */
 export async function* photoPages(
   session: Session,
   filter: PhotoFilter,
   limit = Number.POSITIVE_INFINITY
-): AsyncGenerator<{ photos: readonly PhotoMetaJson[]; total: number }, void, undefined> {
+): AsyncGenerator<CountedPhotos, void, undefined> {
   const { tag, album, type, query: q } = filter
   let left = limit
+  let seen = 0
   let cursor: string | undefined
   do {
     const query = { limit: Math.min(left, PAGE_PHOTOS_MAX), cursor, tag, album, type, q }
     const page: PhotoPage = await session.client.json('/photos', { query })
-    yield { photos: page.photos, total: page.total }
+    seen += page.photos.length
     left -= page.photos.length
     cursor = page.next_cursor ?? undefined
+    const isLast = cursor === undefined
+    // what the node has counted may be less than what it has shown
+    const total = page.total_exact === false ? Math.max(page.total, seen + Number(!isLast)) : page.total
+    yield { photos: page.photos, total, isTotalExact: isLast || page.total_exact !== false }
   } while (cursor !== undefined && left > 0)
 }

@@ -65,8 +65,8 @@ export function metaJson({ photo, copies }: ListedPhoto): object {
   return { ...photoJson(photo), copies }
 }
 
-export function pageJson({ photos, total, nextCursor }: PhotoPage): object {
-  return { photos: photos.map(metaJson), total, next_cursor: nextCursor }
+export function pageJson({ photos, total, isTotalExact, nextCursor }: PhotoPage): object {
+  return { photos: photos.map(metaJson), total, total_exact: isTotalExact, next_cursor: nextCursor }
 }
 
 export function conflictJson(conflict: PhotoConflict): object {

@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http'
 import { SheafError } from '../../core/errors.js'
 import { type PhotoId, parsePhotoId } from '../../domain/ids.js'
 import { type AltKey, parseAltKey } from '../../domain/photo.js'
+import type { Gates } from '../wire/gate.js'
 import type { OperatorGuard } from '../wire/operator-guard.js'
 import type { RequestBodies } from '../wire/request-bodies.js'
 import { requestIdOf } from '../wire/request-ids.js'
@@ -12,6 +13,7 @@ export interface RouteContext extends HttpComponents {
   readonly init: HttpInit
   readonly bodies: RequestBodies
   readonly operator: OperatorGuard
+  readonly gates: Gates
 }
 
 /** @throws `ERR_BAD_ID` */

@@ -10,13 +10,13 @@
  *                                  from    text: the member that asks
  */
 import type { Clock } from '../../core/clock.js'
+import { ConcurrencyLimit } from '../../core/concurrency-limit.js'
 import { withDeadline } from '../../core/deadline.js'
 import { SheafError } from '../../core/errors.js'
 import { RateLimiter } from '../../core/rate-limiter.js'
 import type { NodeId } from '../../domain/ids.js'
 import { ForwardingTransport } from '../forwarding-transport.js'
 import type { HandleOptions, RequestHandler, Transport } from '../transport.js'
-import { ConcurrencyLimit } from './concurrency-limit.js'
 import { encodeMessage, Message } from './message.js'
 
 const MIB = 2 ** 20

@@ -1,6 +1,6 @@
+import { ConcurrencyLimit } from '../../core/concurrency-limit.js'
 import { SheafError } from '../../core/errors.js'
 import type { ByteChannel } from './byte-channel.js'
-import { ConcurrencyLimit } from './concurrency-limit.js'
 import { FrameWriter } from './frame-writer.js'
 import { FRAME_ID_MAX, type Frame, FrameParser, unexpected } from './rpc-frames.js'
 

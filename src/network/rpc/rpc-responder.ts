@@ -1,7 +1,7 @@
+import { ConcurrencyLimit } from '../../core/concurrency-limit.js'
 import { type ErrorCode, SheafError } from '../../core/errors.js'
 import { REQUEST_BYTES_MAX, type RequestHandler } from '../transport.js'
 import type { ByteChannel } from './byte-channel.js'
-import { ConcurrencyLimit } from './concurrency-limit.js'
 import { FrameWriter } from './frame-writer.js'
 import { errorFrame, type Requester, requireHandler } from './handlers.js'
 import { type Frame, FrameParser, unexpected } from './rpc-frames.js'

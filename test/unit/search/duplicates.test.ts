@@ -1,9 +1,10 @@
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { type LinkTier, linkChange } from '../../../src/domain/findings.js'
+import { Groups } from '../../../src/domain/groups.js'
 import type { PhotoId } from '../../../src/domain/ids.js'
 import { ALL_SHARDS } from '../../../src/domain/shards.js'
-import { Duplicates } from '../../../src/search/duplicates.js'
+import { Duplicates, groupsOfSame } from '../../../src/search/duplicates.js'
 import type { DuplicateGroup, DuplicateTier } from '../../../src/search/similarity-types.js'
 import { photoNotFound } from '../../../src/store/record-writer.js'
 import { randomPhotoId } from '../../support/vector-maker.js'
@@ -201,5 +202,47 @@ describe('similar photos', () => {
     await photos.base.photos.remove(b)
     await failing(a, b, 'ERR_PHOTO_DELETED')
     await failing(b, a, 'ERR_PHOTO_DELETED')
+  })
+})
+
+describe('photos of the same bytes', () => {
+  /** Marks pairs of `count` photos. */
+  function marked(count: number, pairs: readonly (readonly [number, number])[]) {
+    const ids = Array.from({ length: count }, () => randomPhotoId(photos.random))
+    let looks = 0
+    class CountedSet extends Set<PhotoId> {
+      override has(id: PhotoId): boolean {
+        looks++
+        return super.has(id)
+      }
+    }
+    const live = new Map(ids.map(id => [id, { sha256: '', unlinks: new CountedSet() }]))
+    for (const [a, b] of pairs) if (a !== b) live.get(ids[a] as PhotoId)?.unlinks.add(ids[b] as PhotoId)
+    return { live, looks: () => looks }
+  }
+
+  test('are one group unless marks keep them all apart, as a look at every pair finds', () => {
+    const index = fc.nat(6)
+    fc.assert(
+      fc.property(fc.array(fc.tuple(index, index), { maxLength: 40, size: 'max' }), pairs => {
+        const { live } = marked(7, pairs)
+        const connected = new Groups<PhotoId>()
+        for (const [a, { unlinks }] of live) {
+          for (const [b, other] of live)
+            if (a !== b && !unlinks.has(b) && !other.unlinks.has(a)) connected.connect(a, b)
+        }
+        const sorted = (groups: PhotoId[][]): string[] => groups.map(group => group.sort().join()).sort()
+        expect(sorted(groupsOfSame(live))).toEqual(sorted(connected.all()))
+      })
+    )
+  })
+
+  test('are not compared pair by pair', () => {
+    const { live, looks } = marked(1_000, [
+      [0, 999],
+      [5, 999]
+    ])
+    expect(groupsOfSame(live)).toHaveLength(1)
+    expect(looks()).toBeLessThan(3_000)
   })
 })

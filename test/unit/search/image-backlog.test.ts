@@ -1,6 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { type ErrorCode, SheafError } from '../../../src/core/errors.js'
 import { silentLog } from '../../../src/core/log.js'
+import { turn } from '../../../src/core/turn.js'
 import { decodeFeatures, type Features, type ModelId } from '../../../src/domain/features.js'
 import { type Link, viewFindings } from '../../../src/domain/findings.js'
 import type { NodeId, PhotoId } from '../../../src/domain/ids.js'
@@ -14,6 +15,7 @@ import {
   type VariantName
 } from '../../../src/similarity/images/image-analyzer.js'
 import { featuresBlob } from '../../../src/store/photo-needles.js'
+import { deferred } from '../../support/deferred.js'
 import { tinyJpeg } from '../../support/photo-maker.js'
 import { bodyOf, collect, type PhotosFixture, photosFixture } from '../photos/photos-fixture.js'
 
@@ -276,6 +278,50 @@ describe('many photos', () => {
     release()
     await clock.advance(1_000)
     expect(analyzer.seen).toHaveLength(20)
+  })
+})
+
+describe('new photos', () => {
+  test('go before those that were there before', async () => {
+    const { backlog, analyzer, clock, upload } = await fixture(false)
+    const held = Array.from({ length: 30 }, () => deferred<void>())
+    analyzer.during = () => held[analyzer.seen.length - 1]?.promise ?? Promise.resolve()
+    for (let seed = 1; seed <= 20; seed++) await upload(seed)
+    await backlog.start()
+    await clock.advance(1_000)
+    expect(analyzer.seen).toHaveLength(6)
+    await upload(99)
+    await clock.advance(1_000)
+    held[0]?.resolve()
+    await clock.advance(1_000)
+    expect(analyzer.seen).toHaveLength(7)
+    expect(Buffer.from(analyzer.seen[6] ?? [])).toEqual(Buffer.from(tinyJpeg(99)))
+    for (const { resolve } of held) resolve()
+    await clock.advance(1_000)
+    expect(analyzer.seen).toHaveLength(21)
+  })
+
+  test('do not wait for a look through the directory', async () => {
+    const { backlog, analyzer, bytes, clock, upload, directory } = await fixture(false)
+    bytes.inReach = false
+    await upload(1)
+    let pages = 0
+    const seen: number[] = []
+    directory.query = async () => {
+      pages++
+      if (pages === 10) {
+        bytes.inReach = true
+        await upload(2)
+      }
+      seen.push(analyzer.seen.length)
+      await turn()
+      return { records: [], total: 0, isTotalExact: true, nextCursor: pages < 100 ? 'more' : null }
+    }
+    await backlog.start()
+    await clock.advance(1_000)
+    await expect.poll(() => pages).toBe(100)
+    expect(seen.slice(0, 10)).toEqual(Array.from({ length: 10 }, () => 0))
+    expect(seen.at(-1)).toBe(1)
   })
 })
 

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Photo } from '../../../domain/photo.js'
 import { streamAnswer } from '../../wire/answer-stream.js'
+import { whileConnected } from '../../wire/while-connected.js'
 import { photoJson } from '../json-forms.js'
 import { logCutOff, type RouteContext } from '../route-context.js'
 import { dumpSchema } from '../schemas/node-schemas.js'
@@ -32,7 +33,12 @@ export function addFullDumpRoute(app: FastifyInstance, context: RouteContext): v
         return
       }
       const onCut = (error: unknown): void => logCutOff(context, error, response)
-      await streamAnswer(linesOf(context.photos.dump()), { response, socket: request.raw.socket, writeHead, onCut })
+      const { socket } = request.raw
+      await whileConnected(request, signal =>
+        context.gates.dumps.pass(signal, () =>
+          streamAnswer(linesOf(context.photos.dump()), { response, socket, writeHead, onCut })
+        )
+      )
     }
   })
 }

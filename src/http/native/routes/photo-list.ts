@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { SheafError } from '../../../core/errors.js'
 import type { ListQuery, SetPatch } from '../../../photos/photo-types.js'
+import { whileConnected } from '../../wire/while-connected.js'
 import { batchJson, pageJson } from '../json-forms.js'
 import { type RouteContext, requirePhotoId } from '../route-context.js'
 import { batchSchema, listSchema } from '../schemas/list-schemas.js'
@@ -12,9 +13,12 @@ interface BatchBody {
 }
 
 /** Requests about many photos: lists, batch deletes and batch tags. */
-export function addPhotoListRoutes(app: FastifyInstance, { photos }: RouteContext): void {
-  app.get<{ Querystring: ListQuery }>('/photos', { schema: listSchema }, async request =>
-    pageJson(await photos.list(request.query))
+export function addPhotoListRoutes(app: FastifyInstance, { photos, gates }: RouteContext): void {
+  app.get<{ Querystring: ListQuery }>('/photos', { schema: listSchema }, request =>
+    whileConnected(request, signal => {
+      const gate = request.query.count === 'exact' ? gates.counts : gates.pages
+      return gate.pass(signal, async () => pageJson(await photos.list(request.query, signal)))
+    })
   )
 
   app.post<{ Body: BatchBody }>('/v1/photos/batch', { schema: batchSchema }, async request => {

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { SheafError } from '../../../core/errors.js'
 import type { Coverage, DuplicatePage, DuplicateTier, SearchResults } from '../../../search/similarity-types.js'
 import { readUploadForm } from '../../forms/multipart-form.js'
+import { whileConnected } from '../../wire/while-connected.js'
 import { type RouteContext, requirePhotoId } from '../route-context.js'
 import {
   duplicatesSchema,
@@ -24,15 +24,17 @@ interface SearchQuery {
 type SimilarityContext = RouteContext & { readonly similarity: NonNullable<RouteContext['similarity']> }
 
 /** Searches for similar photos, and duplicates. */
-export function addSimilarityRoutes(app: FastifyInstance, { similarity }: SimilarityContext): void {
+export function addSimilarityRoutes(app: FastifyInstance, { similarity, gates }: SimilarityContext): void {
   const { search, duplicates } = similarity
+  const gated = <Result>(request: FastifyRequest, task: (signal: AbortSignal) => Promise<Result>): Promise<Result> =>
+    whileConnected(request, signal => gates.searches.pass(signal, () => task(signal)))
 
   app.get<{ Params: { id: string }; Querystring: SearchQuery }>(
     '/similar/:id',
     { schema: similarSchema },
     async request => {
       const id = requirePhotoId(request.params.id)
-      const found = await whileConnected(request, signal => search.byPhoto(id, request.query, signal))
+      const found = await gated(request, signal => search.byPhoto(id, request.query, signal))
       const results = found.results.map(({ photoId, score }) => ({ photo_id: photoId, distance: score }))
       return { results, ...searchJson(found) }
     }
@@ -43,7 +45,7 @@ export function addSimilarityRoutes(app: FastifyInstance, { similarity }: Simila
     { schema: searchSchema },
     async request => {
       const { q, k, tag, min_score: minScore } = request.query
-      const found = await whileConnected(request, signal => search.byText(q, { k, tag, minScore }, signal))
+      const found = await gated(request, signal => search.byText(q, { k, tag, minScore }, signal))
       const results = found.results.map(({ photoId, score }) => ({ photo_id: photoId, score }))
       return { results, ...searchJson(found) }
     }
@@ -52,7 +54,10 @@ export function addSimilarityRoutes(app: FastifyInstance, { similarity }: Simila
   app.get<{ Querystring: { readonly tier?: DuplicateTier; readonly cursor?: string } }>(
     '/duplicates',
     { schema: duplicatesSchema },
-    async request => duplicatesJson(await duplicates.list(request.query.tier, request.query.cursor))
+    async request => {
+      const { tier, cursor } = request.query
+      return duplicatesJson(await gated(request, () => duplicates.list(tier, cursor)))
+    }
   )
 
   app.post<{ Params: { id: string }; Body: { readonly photo_id: string } }>(
@@ -87,22 +92,6 @@ export function addFindSimilarRoute(app: FastifyInstance, { bodies, similarity }
       await body.return()
     }
   })
-}
-
-/** Runs a task and aborts it when the client disconnects. */
-async function whileConnected<Result>(
-  request: FastifyRequest,
-  task: (signal: AbortSignal) => Promise<Result>
-): Promise<Result> {
-  const { socket } = request.raw
-  const abort = new AbortController()
-  const onClose = (): void => abort.abort(new SheafError('ERR_TRUNCATED_BODY', 'the client disconnected'))
-  socket.once('close', onClose)
-  try {
-    return await task(abort.signal)
-  } finally {
-    socket.off('close', onClose)
-  }
 }
 
 /** @returns NaN for a text that is not a number; it is refused like any other invalid k */

@@ -24,16 +24,18 @@ export const listSchema: Schema = {
       album: TEXT,
       type: { ...TEXT, description: 'image, or a full media type, e.g. image/jpeg' },
       sha256: { type: 'string', pattern: '^[0-9a-fA-F]{64}$', description: "of the original's bytes, hex" },
-      q: { ...TEXT, description: 'words; each must be a prefix of a word in the name or caption' }
+      q: { ...TEXT, description: 'words; each must be a prefix of a word in the name or caption' },
+      count: { ...TEXT, enum: ['exact'], description: 'counts all photos that match, which may take long' }
     },
-    ['limit', 'cursor', 'tag', 'album', 'type', 'sha256', 'q']
+    ['limit', 'cursor', 'tag', 'album', 'type', 'sha256', 'q', 'count']
   ),
   response: {
     200: json(
       'a page',
       object({
         photos: array(META),
-        total: { ...COUNT, description: 'number of photos on this node that match the filters' },
+        total: { ...COUNT, description: 'number of photos on this node that match the filters, on all pages' },
+        total_exact: { type: 'boolean', description: 'false: there are at least `total`' },
         next_cursor: nullable({ ...TEXT, description: 'null on the last page' })
       })
     ),

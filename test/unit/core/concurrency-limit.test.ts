@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ConcurrencyLimit } from '../../../../src/network/rpc/concurrency-limit.js'
+import { ConcurrencyLimit } from '../../../src/core/concurrency-limit.js'
 
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 

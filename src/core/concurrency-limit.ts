@@ -1,4 +1,4 @@
-import { SheafError } from '../../core/errors.js'
+import { SheafError } from './errors.js'
 
 export interface ConcurrencyLimitInit {
   /** Operations at the same time. */
@@ -45,7 +45,7 @@ export class ConcurrencyLimit {
 
   #wait(byteCount: number, signal: AbortSignal | undefined): Promise<void> {
     if (this.#waiting.length >= this.#init.waitingMax) {
-      throw new SheafError('ERR_OVERLOADED', 'too many requests to one node are waiting; try again')
+      throw new SheafError('ERR_OVERLOADED', 'too many requests are waiting; try again')
     }
     return new Promise((resolve, reject) => {
       const entry: Waiting = {

@@ -1,0 +1,156 @@
+import type { AbstractKeyIterator, AbstractSnapshot } from 'abstract-level'
+import { turn } from '../core/turn.js'
+import { viewPhoto } from '../domain/photo.js'
+import type { DirectoryRecord } from '../domain/record.js'
+import { wordsOf } from '../domain/terms.js'
+import type { Filters } from './cursor.js'
+import { DamageError } from './damage.js'
+import type { Database } from './database.js'
+import { type KeyRange, photoIdOfPosition, recordRowKey, termKey } from './keys.js'
+import { type Position, positionBytesOf } from './positions.js'
+import { recordStateOf } from './stored-record.js'
+import { indexEntries } from './term-index.js'
+
+/** What LevelDB hands over at once, at most; its default is less than a thousand keys. */
+const READ_BYTES = 64 * 1024
+/** Records are decoded so many in a turn: about 3 ms. */
+const READ_RECORDS = 64
+/** What a read costs beside its keys, and what a record costs, in keys read. */
+const READ_COST = 32
+const RECORD_COST = 16
+
+/** Where one way of reading gives way to another. */
+export interface ReadSizes {
+  /** Photos that are looked up at once for a word; one with fewer is a list. */
+  readonly listed: number
+  /** Words that a prefix may stand for to be read as one stream for each. */
+  readonly words: number
+  /** Positions of one filter that the others are asked about at once, at least and at most: some milliseconds. */
+  readonly batchMin: number
+  readonly batchMax: number
+  /** Positions that are read in vain until another filter may lead; doubles each time. */
+  readonly vain: number
+  /** Positions that a scan sorts in a turn, and how many such runs it keeps: about 5 MB. */
+  readonly run: number
+  readonly runs: number
+  /** What may be read until photos of other pages are no longer counted, in keys: some 2 ms. */
+  readonly counted: number
+}
+
+export const READ_SIZES: ReadSizes = {
+  listed: 256,
+  words: 16,
+  batchMin: 16,
+  batchMax: 256,
+  vain: 1_024,
+  run: 4_096,
+  runs: 16,
+  counted: 1_000
+}
+
+export interface IndexReaderInit {
+  /** Ends all reading with its reason. */
+  readonly signal?: AbortSignal | undefined
+  /** For tests. */
+  readonly sizes?: ReadSizes | undefined
+}
+
+export type KeyIterator = AbstractKeyIterator<Database, Uint8Array>
+
+/** Reads index and records of one snapshot. */
+export class IndexReader {
+  readonly sizes: ReadSizes
+  readonly #database: Database
+  readonly #snapshot: AbstractSnapshot
+  readonly #signal: AbortSignal | undefined
+  readonly #iterators: KeyIterator[] = []
+  #cost = 0
+
+  constructor(database: Database, init: IndexReaderInit = {}) {
+    this.sizes = init.sizes ?? READ_SIZES
+    this.#database = database
+    this.#snapshot = database.snapshot()
+    this.#signal = init.signal
+  }
+
+  /** What has been read, in keys: one takes one or two microseconds. */
+  get cost(): number {
+    return this.#cost
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#iterators.map(iterator => iterator.close()))
+    await this.#snapshot.close()
+  }
+
+  /** @returns a key iterator that is closed with the reader */
+  iterate(range: KeyRange, reverse = false): KeyIterator {
+    const options = { ...range, reverse, snapshot: this.#snapshot, highWaterMarkBytes: READ_BYTES }
+    const iterator = this.#database.keys(options) as KeyIterator
+    this.#iterators.push(iterator)
+    return iterator
+  }
+
+  /** @returns at most `count` keys; none at the end only */
+  async read(iterator: KeyIterator, count: number): Promise<Uint8Array[]> {
+    this.#signal?.throwIfAborted()
+    const keys = await iterator.nextv(count)
+    this.#cost += READ_COST + keys.length
+    return keys
+  }
+
+  /** @returns for each position whether a photo with the term is there */
+  async haveTerm(positions: readonly Position[], term: string): Promise<boolean[]> {
+    this.#signal?.throwIfAborted()
+    const keys = positions.map(position => termKey(term, positionBytesOf(position)))
+    const present = await this.#database.hasMany(keys, { snapshot: this.#snapshot })
+    this.#cost += READ_COST + keys.length
+    return present
+  }
+
+  /** @returns for each position whether the record there has a word that begins so */
+  async haveWord(positions: readonly Position[], start: string): Promise<boolean[]> {
+    const have: boolean[] = []
+    for await (const { record } of this.#records(positions)) {
+      const { name, caption } = viewPhoto(record)
+      have.push(wordsOf(`${name} ${caption ?? ''}`).some(word => word.startsWith(start)))
+    }
+    return have
+  }
+
+  /**
+   * @returns the records at the positions, in their order
+   * @throws {@link DamageError} for a record that is missing, or listed under what it does not have
+   */
+  async records(positions: readonly Position[], { terms, words }: Filters): Promise<DirectoryRecord[]> {
+    const records: DirectoryRecord[] = []
+    for await (const { record, position } of this.#records(positions)) {
+      const entries = indexEntries(record)
+      const isListed =
+        entries.position?.toString('latin1') === position &&
+        terms.every(term => entries.terms.includes(term)) &&
+        words.every(word => entries.terms.some(term => term.startsWith(`word\0${word}`)))
+      if (!isListed) throw new DamageError('the index lists a record under a term that it does not have')
+      records.push(record)
+    }
+    return records
+  }
+
+  async *#records(positions: readonly Position[]): AsyncGenerator<{ position: Position; record: DirectoryRecord }> {
+    for (let at = 0; at < positions.length; at += READ_RECORDS) {
+      if (at > 0) await turn()
+      this.#signal?.throwIfAborted()
+      const part = positions.slice(at, at + READ_RECORDS)
+      const keys = part.map(position =>
+        recordRowKey({ kind: 'photo', id: photoIdOfPosition(positionBytesOf(position)) })
+      )
+      const rows = await this.#database.getMany(keys, { snapshot: this.#snapshot })
+      this.#cost += RECORD_COST * part.length
+      for (const [i, key] of keys.entries()) {
+        const row = rows[i]
+        if (row === undefined) throw new DamageError('the index lists a record that does not exist')
+        yield { position: part[i] as Position, record: recordStateOf(key, row).record }
+      }
+    }
+  }
+}

@@ -1,0 +1,144 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { silentLog } from '../../../src/core/log.js'
+import { Directory } from '../../../src/directory/directory.js'
+import { READ_SIZES, type ReadSizes } from '../../../src/directory/index-reader.js'
+import { type DirectoryPage, type DirectoryQuery, runQuery } from '../../../src/directory/query.js'
+import { viewPhoto } from '../../../src/domain/photo.js'
+import type { DirectoryRecord } from '../../../src/domain/record.js'
+import { termsOf } from '../../../src/domain/terms.js'
+import { MemoryDatabaseSource } from './memory-database.js'
+import { PhotoWriter, RecordLog } from './photo-log.js'
+
+const TAGS = ['sea', 'rose']
+const WORDS = ['img', 'image', 'rose', 'red', ...Array.from({ length: 12 }, (_, i) => `w${i}`)]
+const TERMS = ['all', 'type\0image', ...TAGS.map(tag => `tag\0${tag}`)]
+
+const birth = fc.record({
+  words: fc.uniqueArray(fc.constantFrom(...WORDS), { minLength: 2, maxLength: 7, size: 'max' }),
+  tags: fc.uniqueArray(fc.constantFrom(...TAGS))
+})
+const query = fc.record({
+  terms: fc.uniqueArray(fc.constantFrom(...TERMS), { maxLength: 2 }),
+  words: fc.uniqueArray(fc.constantFrom('w', 'w1', 'img', 'im', 'i', 'r', 'rose', 'none'), { maxLength: 3 }),
+  limit: fc.integer({ min: 1, max: 9 }),
+  countsAll: fc.boolean()
+})
+/** What is written between two pages. */
+const write = fc.record({ photo: fc.nat(99), do: fc.constantFrom('delete', 'edit', 'birth', 'nothing'), birth })
+/** So small that a few photos get to each way of reading. */
+const sizes: fc.Arbitrary<ReadSizes> = fc.oneof(
+  fc.constant(READ_SIZES),
+  fc.record({
+    listed: fc.integer({ min: 1, max: 8 }),
+    words: fc.integer({ min: 0, max: 4 }),
+    batchMin: fc.integer({ min: 1, max: 4 }),
+    batchMax: fc.integer({ min: 1, max: 8 }),
+    vain: fc.integer({ min: 1, max: 30 }),
+    run: fc.integer({ min: 1, max: 4 }),
+    runs: fc.constantFrom(2, 4),
+    counted: fc.integer({ min: 0, max: 200 })
+  })
+)
+
+type Birth = typeof birth extends fc.Arbitrary<infer Value> ? Value : never
+
+/** A directory, and all photos of it in the order of lists. */
+class Photos {
+  readonly #writer = new PhotoWriter()
+  readonly #source = new MemoryDatabaseSource()
+  readonly directory = new Directory({ database: this.#source, log: silentLog, observe: () => {} })
+  #logs = 0
+
+  birth({ words, tags }: Birth): DirectoryRecord {
+    return this.#writer.birth({ name: words.join(' '), tags })
+  }
+
+  edit(id: string, { words }: Birth): DirectoryRecord {
+    return this.#writer.edit(id, { name: words.join(' ') })
+  }
+
+  delete(id: string): DirectoryRecord {
+    return this.#writer.delete(id)
+  }
+
+  async apply(...records: readonly DirectoryRecord[]): Promise<void> {
+    if (records.length > 0) await this.directory.apply(new RecordLog(1, ++this.#logs).append(...records).group())
+  }
+
+  get live(): DirectoryRecord[] {
+    return [...this.#writer.records.values()].filter(record => !viewPhoto(record).deleted).sort(byNewest)
+  }
+
+  async page(query: DirectoryQuery, sizes: ReadSizes): Promise<DirectoryPage> {
+    const database = await this.#source.open()
+    return runQuery({ database, count: term => this.directory.count(term) }, query, { sizes })
+  }
+}
+
+function byNewest(a: DirectoryRecord, b: DirectoryRecord): number {
+  const [born, other] = [viewPhoto(a).createdAt, viewPhoto(b).createdAt]
+  if (born !== other) return born < other ? 1 : -1
+  return Number(a.id < b.id) - Number(a.id > b.id)
+}
+
+function matches(record: DirectoryRecord, { terms, words }: Pick<DirectoryQuery, 'terms' | 'words'>): boolean {
+  const own = termsOf(record)
+  const has = (word: string): boolean => own.some(term => term.startsWith(`word\0${word}`))
+  return terms.every(term => own.includes(term)) && words.every(has)
+}
+
+const ids = (records: readonly DirectoryRecord[]): string[] => records.map(({ id }) => id)
+
+describe('a list by pages', () => {
+  it('is what a look at every photo finds, however it is read and whatever is written between the pages', async () => {
+    const property = fc.asyncProperty(
+      fc.array(birth, { maxLength: 80, size: 'max' }),
+      query,
+      sizes,
+      fc.array(write, { maxLength: 20, size: 'max' }),
+      async (births, query, sizes, writes) => {
+        const photos = new Photos()
+        await photos.directory.start()
+        await photos.apply(...births.map(one => photos.birth(one)))
+        const later = writes.values()
+        let last: DirectoryRecord | undefined
+        for (let cursor: string | undefined; ; ) {
+          const all = photos.live.filter(record => matches(record, query))
+          const left = all.filter(record => last === undefined || byNewest(last, record) < 0)
+          const page = await photos.page({ ...query, ...(cursor !== undefined && { cursor }) }, sizes)
+          expect(ids(page.records)).toEqual(ids(left.slice(0, query.limit)))
+          expect(page.nextCursor === null).toBe(left.length <= query.limit)
+          if (page.isTotalExact) expect(page.total).toBe(all.length)
+          else {
+            expect(query.countsAll).toBe(false)
+            expect(page.total).toBeLessThanOrEqual(all.length)
+            expect(page.total).toBeGreaterThanOrEqual(Math.min(left.length, query.limit + 1))
+          }
+          if (page.nextCursor === null) break
+          cursor = page.nextCursor
+          last = page.records.at(-1)
+          const { value } = later.next()
+          const victim = photos.live[(value?.photo ?? 0) % photos.live.length]
+          if (value?.do === 'birth') await photos.apply(photos.birth(value.birth))
+          if (value?.do === 'edit' && victim) await photos.apply(photos.edit(victim.id, value.birth))
+          if (value?.do === 'delete' && victim) await photos.apply(photos.delete(victim.id))
+        }
+        await photos.directory.stop()
+      }
+    )
+    await fc.assert(property, { numRuns: 100 })
+  })
+
+  it('ends its reading when it is aborted', async () => {
+    const photos = new Photos()
+    await photos.directory.start()
+    await photos.apply(...Array.from({ length: 100 }, () => photos.birth({ words: ['img'], tags: [] })))
+    const abort = new AbortController()
+    const reading = photos.directory.query({ terms: [], words: ['img'], limit: 100 }, abort.signal)
+    abort.abort(new Error('gone'))
+    await expect(reading).rejects.toMatchObject({ cause: { message: 'gone' } })
+    expect(photos.directory.state).toBe('open')
+    await photos.directory.stop()
+  })
+})
