@@ -47,8 +47,8 @@ export class ForwardingTransport implements Transport {
     return this.below.addresses()
   }
 
-  dial(address: string, signal: AbortSignal): Promise<NodeId | undefined> {
-    return this.below.dial(address, signal)
+  dial(address: string, signal: AbortSignal, onOpen?: () => void): Promise<NodeId | undefined> {
+    return this.below.dial(address, signal, onOpen)
   }
 
   hangUp(peer: NodeId): Promise<void> {

@@ -32,10 +32,11 @@ export interface Transport extends Startable {
    * Connects to a multiaddr, with or without a peer id. Harmless for a peer that is already connected, and for this
    * node's own address.
    *
+   * @param onOpen - called once the network has opened a connection, before the two sides have said anything
    * @returns the node that answered; undefined when it is this node itself
    * @throws `ERR_PEER_UNREACHABLE`, `ERR_PEER_REFUSED` (another cluster, a wrong key, or another version)
    */
-  dial(address: string, signal: AbortSignal): Promise<NodeId | undefined>
+  dial(address: string, signal: AbortSignal, onOpen?: () => void): Promise<NodeId | undefined>
   /** Closes all connections to a peer. */
   hangUp(peer: NodeId): Promise<void>
   peers(): readonly NodeId[]

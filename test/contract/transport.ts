@@ -104,6 +104,20 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
         expect(events).toEqual([])
       })
 
+      it('tell the dialer when the network has opened them', async () => {
+        await Promise.all([client.start(), server.start()])
+        const address = server.addresses()[0] as string
+        const steps: string[] = []
+        client.onPeer((_peer, state) => steps.push(state))
+        await client.dial(address, never, () => void steps.push('open'))
+        expect(steps).toEqual(['open', 'up'])
+        const down = event(client, server.self, 'down')
+        await server.stop()
+        await down
+        await expect(client.dial(address, never, () => void steps.push('open again'))).rejects.toThrow()
+        expect(steps).toEqual(['open', 'up', 'down'])
+      })
+
       it('are usable when both sides have dialed at once', async () => {
         await Promise.all([client.start(), server.start()])
         client.handle('echo', async (_peer, body) => body)

@@ -14,11 +14,12 @@ import { olderVersion } from './older-version.js'
 import { KEEP_ALIVE_MS } from './silence-watch.js'
 import { sparingYamux } from './sparing-yamux.js'
 
-/** Opening a connection to one address, with encryption and admission, ms. */
-const CONNECT_MS = 1_500
-/** The same at the accepting end. */
-const ADMIT_MS = 3_000
-const NEGOTIATE_MS = 3_000
+/** Opening a connection to one address, with encryption and admission, ms. The dialer ends it sooner, by time that it was awake. */
+const CONNECT_MS = 60_000
+/** The same at the accepting end: as long as the dialer waits. */
+const ADMIT_MS = 15_000
+/** Agreeing on the protocol of a stream, ms. */
+const NEGOTIATE_MS = 10_000
 const MDNS_INTERVAL_MS = 3_000
 
 const KIB = 1024
@@ -73,7 +74,7 @@ export async function createLibp2pNode(init: Libp2pNodeInit): Promise<Libp2pNode
       return discovery
     }),
     connectionManager: {
-      dialTimeout: 2 * CONNECT_MS,
+      dialTimeout: CONNECT_MS,
       addressDialTimeout: CONNECT_MS,
       inboundUpgradeTimeout: ADMIT_MS,
       inboundStreamProtocolNegotiationTimeout: NEGOTIATE_MS,

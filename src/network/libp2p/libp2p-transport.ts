@@ -167,14 +167,17 @@ export class Libp2pTransport implements Transport {
     return this.#advertised?.list() ?? []
   }
 
-  async dial(address: string, signal: AbortSignal): Promise<NodeId | undefined> {
+  async dial(address: string, signal: AbortSignal, onOpen?: () => void): Promise<NodeId | undefined> {
     const node = this.#requireNode()
     const target = parseMultiaddr(address)
     if (peerIn(target) === this.self) return undefined
     const before = new Set(node.getConnections().map(({ id }) => id))
     setMaxListeners(0, signal)
     try {
-      const connection = await node.dial(target, { signal })
+      const connection = await node.dial(target, {
+        signal,
+        onProgress: ({ type }) => type === 'upgrader:encrypt-outbound-connection' && onOpen?.()
+      })
       const others = node.getConnections(connection.remotePeer)
       const wasConnected = others.some(({ id, status }) => before.has(id) && status === 'open')
       if (wasConnected && !before.has(connection.id)) await closeConnection(connection)
@@ -303,7 +306,6 @@ export class Libp2pTransport implements Transport {
     const { pubsub, identify } = node.services
     const gossip = new Gossip(
       {
-        clock: this.#clock,
         random: this.#random,
         log: this.#log,
         pubsub,

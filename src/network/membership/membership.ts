@@ -457,7 +457,7 @@ export class Membership implements Startable {
   #others(): KnownPeer[] {
     const { self } = this.#components.transport
     const ids = [...this.#members.keys()].filter(id => id !== self && this.#state(id) !== 'left')
-    return ids.map(id => ({ id, addresses: this.#addresses(id) }))
+    return ids.map(id => ({ id, addresses: this.#addresses(id), ...(this.#state(id) === 'via' && { isVia: true }) }))
   }
 
   /** A silent member may have moved; its record and peer exchange may have newer addresses. */
