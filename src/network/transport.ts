@@ -54,7 +54,7 @@ export interface Transport extends Startable {
    */
   request(peer: NodeId, method: string, body: Uint8Array, signal: AbortSignal): Promise<Uint8Array>
   /** Sends a message without waiting. It is lost when the peer is not connected or its queue is full. */
-  notify(peer: NodeId, method: string, body: Uint8Array): void
+  notify(peer: NodeId, method: string, body: Uint8Array, options?: NotifyOptions): void
   /**
    * Streams a bulk answer at the reader's pace; the handler runs at most a few MiB ahead. Leaving the loop ends the stream
    * and the handler. Pieces need not arrive as the handler yielded them. An answer that ends without an error is complete.
@@ -71,6 +71,14 @@ export interface Transport extends Startable {
   handle(method: string, handler: RequestHandler, options?: HandleOptions): void
   handleFetch(method: string, handler: FetchHandler): void
   subscribe(topic: string, handler: (from: NodeId, body: Uint8Array) => void): void
+}
+
+export interface NotifyOptions {
+  /**
+   * It goes beside all other messages, not behind what waits to be sent or to be handled: for few and small ones, whose
+   * handlers wait for nothing. Default: no.
+   */
+  readonly urgent?: boolean
 }
 
 export interface HandleOptions {

@@ -345,6 +345,29 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
         expect(refused).toBe(1)
       })
 
+      it('that is urgent arrives beside requests and notifications that wait, however many and large', async () => {
+        const [full, released] = [deferred<void>(), deferred<void>()]
+        const beaten = deferred<string>()
+        let waiting = 0
+        server.handle('wait', async () => {
+          if (++waiting === 256) full.resolve()
+          await released.promise
+          return new Uint8Array(0)
+        })
+        server.handle('beat', async (_peer, body) => {
+          beaten.resolve(text(body))
+          return new Uint8Array(0)
+        })
+        await start()
+        const asked = Array.from({ length: 256 }, () => client.request(server.self, 'wait', bytes(''), never))
+        await full.promise
+        for (let i = 0; i < 8; i++) client.notify(server.self, 'wait', new Uint8Array(MIB))
+        client.notify(server.self, 'beat', bytes('alive'), { urgent: true })
+        expect(await beaten.promise).toBe('alive')
+        released.resolve()
+        await Promise.all(asked)
+      })
+
       it('to a node that is not connected is lost', async () => {
         await start()
         client.notify(await absentId(), 'echo', bytes(''))

@@ -17,7 +17,13 @@ import { RefusalLog } from '../refusal-log.js'
 import { serveFetch } from '../rpc/fetch-stream.js'
 import { RpcResponder } from '../rpc/rpc-responder.js'
 import type { ToldPast } from '../told-past.js'
-import { type FetchHandler, REQUEST_BYTES_MAX, type RequestHandler, type Transport } from '../transport.js'
+import {
+  type FetchHandler,
+  type NotifyOptions,
+  REQUEST_BYTES_MAX,
+  type RequestHandler,
+  type Transport
+} from '../transport.js'
 import { type ClusterSecrets, deriveSecrets } from './admission.js'
 import { isSelfDial } from './admitting-encrypter.js'
 import { Gossip, type TopicHandler } from './gossip.js'
@@ -31,7 +37,7 @@ import { SilenceWatch } from './silence-watch.js'
 const HANG_UP_MS = 1_000
 /** How often this machine's default routes are looked up, ms; its addresses are at every heartbeat. */
 const ADDRESSES_MS = 3_000
-/** One for each connection, and some that have ended on one side only. */
+/** Two for each connection, and some that have ended on one side only. */
 const RPC_STREAMS_MAX = 8
 /** Peers whose versions are remembered, connected or not. */
 const VERSIONS_MAX = 4_096
@@ -214,9 +220,9 @@ export class Libp2pTransport implements Transport {
     return await this.#requireLink(peer, body).request(method, body, signal)
   }
 
-  notify(peer: NodeId, method: string, body: Uint8Array): void {
+  notify(peer: NodeId, method: string, body: Uint8Array, options?: NotifyOptions): void {
     requireSize(body)
-    this.#links.get(peer)?.notify(method, body)
+    this.#links.get(peer)?.notify(method, body, options)
   }
 
   async *fetch(peer: NodeId, method: string, body: Uint8Array, signal: AbortSignal): AsyncGenerator<Uint8Array> {

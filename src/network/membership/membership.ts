@@ -254,8 +254,8 @@ export class Membership implements Startable {
     this.#sequence++
     const heartbeat = this.#ownHeartbeat()
     const body = encodeHeartbeat(heartbeat)
-    for (const peer of peers) transport.notify(peer, 'member.beat', body)
-    for (const member of via) transport.notify(member, 'member.beat-via', body)
+    for (const peer of peers) transport.notify(peer, 'member.beat', body, { urgent: true })
+    for (const member of via) transport.notify(member, 'member.beat-via', body, { urgent: true })
     return heartbeat
   }
 
