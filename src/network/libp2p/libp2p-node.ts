@@ -11,6 +11,7 @@ import { WIRE_VERSION } from '../wire-version.js'
 import { type AdmittingEncrypterInit, admittingEncrypter } from './admitting-encrypter.js'
 import { GOSSIP_SETTINGS } from './gossip.js'
 import { olderVersion } from './older-version.js'
+import { PENDING_MAX, type PendingConnections } from './pending-connections.js'
 import { KEEP_ALIVE_MS } from './silence-watch.js'
 import { sparingYamux } from './sparing-yamux.js'
 
@@ -31,6 +32,7 @@ export interface Libp2pNodeInit {
   /** Chooses, of the addresses that the node listens on, those to announce by identify and mDNS. */
   readonly announce: (addresses: readonly string[]) => readonly string[]
   readonly admission: Omit<AdmittingEncrypterInit, 'self'>
+  readonly pending: PendingConnections
   /** Tags of the clusters to look for on the local network; none: mDNS is off. */
   readonly mdnsTags: readonly string[]
   /** Called for every mDNS answer (libp2p's own event comes only once per peer). */
@@ -41,7 +43,7 @@ export type Libp2pNode = Libp2p<{ identify: Identify; pubsub: GossipSub }>
 
 /** @returns a libp2p node, not started; of Sheaf it knows only the admission */
 export async function createLibp2pNode(init: Libp2pNodeInit): Promise<Libp2pNode> {
-  const { privateKey, listen, announce, admission, mdnsTags, onDiscovered } = init
+  const { privateKey, listen, announce, admission, pending, mdnsTags, onDiscovered } = init
   return await createLibp2p({
     privateKey,
     start: false,
@@ -79,9 +81,16 @@ export async function createLibp2pNode(init: Libp2pNodeInit): Promise<Libp2pNode
       inboundUpgradeTimeout: ADMIT_MS,
       inboundStreamProtocolNegotiationTimeout: NEGOTIATE_MS,
       outboundStreamProtocolNegotiationTimeout: NEGOTIATE_MS,
-      // The defaults, five a second and ten at a time, are too low for a cluster that starts on one machine.
-      inboundConnectionThreshold: 100,
-      maxIncomingPendingConnections: 100
+      // Behind the bounds of `pending`: where these are reached libp2p refuses the new one, be it a member's.
+      inboundConnectionThreshold: 2_000,
+      maxIncomingPendingConnections: 4 * PENDING_MAX
+    },
+    connectionGater: {
+      // called first for each incoming connection; it never denies
+      denyInboundConnection: connection => {
+        pending.add(connection, connection.remoteAddr.getComponents()[0]?.value ?? '')
+        return false
+      }
     },
     connectionMonitor: { enabled: false }, // see silence-watch.ts
     services: {

@@ -8,6 +8,7 @@ import type { Clock } from '../../core/clock.js'
 import { type ErrorCode, SheafError } from '../../core/errors.js'
 import { invariant } from '../../core/invariant.js'
 import type { Logger } from '../../core/log.js'
+import { LoopWatch } from '../../core/loop-watch.js'
 import type { Random } from '../../core/random.js'
 import type { NodeId } from '../../domain/ids.js'
 import { AdvertisedAddresses, type AdvertisedAddressesInit, multiaddrOf } from '../addresses/advertised-addresses.js'
@@ -30,8 +31,9 @@ import { Gossip, type TopicHandler } from './gossip.js'
 import { Libp2pChannel } from './libp2p-channel.js'
 import { createLibp2pNode, type Libp2pNode, listenError } from './libp2p-node.js'
 import { FETCH_PROTOCOL, FETCH_STREAMS_MAX, PeerLink, RPC_PROTOCOL } from './peer-link.js'
+import { PendingConnections } from './pending-connections.js'
 import { refusalIn } from './refusal.js'
-import { SilenceWatch } from './silence-watch.js'
+import { SilenceWatch, STALL_MS } from './silence-watch.js'
 
 /** For closing a connection gracefully, ms; then it is aborted. */
 const HANG_UP_MS = 1_000
@@ -74,6 +76,7 @@ export class Libp2pTransport implements Transport {
   readonly #init: Libp2pTransportInit
   readonly #refusals: RefusalLog
   readonly #silenceWatch: SilenceWatch
+  readonly #pending: PendingConnections
   readonly #requestHandlers = new Map<string, RequestHandler>()
   readonly #fetchHandlers = new Map<string, FetchHandler>()
   readonly #topicHandlers = new Map<string, TopicHandler>()
@@ -99,7 +102,9 @@ export class Libp2pTransport implements Transport {
     this.#init = init
     this.#version = init.version
     this.#refusals = new RefusalLog(components)
-    this.#silenceWatch = new SilenceWatch(components)
+    const loop = new LoopWatch(components, { lateMs: STALL_MS })
+    this.#silenceWatch = new SilenceWatch({ loop })
+    this.#pending = new PendingConnections({ loop })
     this.self = nodeIdOf(peerIdFromPrivateKey(init.privateKey))
   }
 
@@ -271,10 +276,12 @@ export class Libp2pTransport implements Transport {
           })
         },
         onAdmitted: (peer, connection, version) => {
+          this.#pending.admitted(connection)
           this.#noteVersion(nodeIdOf(peer), version)
           this.#silenceWatch.watch(connection)
         }
       },
+      pending: this.#pending,
       mdnsTags: mdns ? tags : [],
       onDiscovered: addresses => {
         for (const listener of this.#discoveryListeners) listener(addresses)

@@ -1,6 +1,5 @@
 import type { MessageStream } from '@libp2p/interface'
-import type { Clock } from '../../core/clock.js'
-import { LoopWatch } from '../../core/loop-watch.js'
+import type { LoopWatch } from '../../core/loop-watch.js'
 
 /** How often a connection is checked, and how often each side sends a keep-alive, ms. */
 export const KEEP_ALIVE_MS = 1_000
@@ -8,10 +7,10 @@ export const KEEP_ALIVE_MS = 1_000
 const SILENT_CHECKS_MAX = 10
 /** The same where this process itself was stalled lately: its peers may be on the same busy machine. */
 const SILENT_CHECKS_MAX_STALLED = 60
-/** A check that comes so late means that this process was stalled, ms. */
-const STALL_MS = 250
+/** A timer that comes so late means that this process was stalled, ms. */
+export const STALL_MS = 250
 /** For how long that counts, ms. */
-const STALLED_LATELY_MS = 30_000
+export const STALLED_LATELY_MS = 30_000
 
 /**
  * Ends connections that have fallen silent, as when a network silently drops all packets, after ten seconds.
@@ -28,8 +27,8 @@ const STALLED_LATELY_MS = 30_000
 export class SilenceWatch {
   readonly #loop: LoopWatch
 
-  constructor(components: { readonly clock: Clock }) {
-    this.#loop = new LoopWatch(components, { lateMs: STALL_MS })
+  constructor(components: { readonly loop: LoopWatch }) {
+    this.#loop = components.loop
   }
 
   /** @param connection - the raw one, below the encryption; watched until it closes */

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { SilenceWatch } from '../../../../src/network/libp2p/silence-watch.js'
+import { LoopWatch } from '../../../../src/core/loop-watch.js'
+import { SilenceWatch, STALL_MS } from '../../../../src/network/libp2p/silence-watch.js'
 import { SimulatedClock } from '../../../support/simulated-clock.js'
 
 class FakeConnection extends EventTarget {
@@ -18,7 +19,7 @@ class FakeConnection extends EventTarget {
 function setUp() {
   const clock = new SimulatedClock()
   const connection = new FakeConnection()
-  new SilenceWatch({ clock }).watch(connection as never)
+  new SilenceWatch({ loop: new LoopWatch({ clock }, { lateMs: STALL_MS }) }).watch(connection as never)
   return { clock, connection }
 }
 
