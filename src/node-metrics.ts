@@ -94,6 +94,8 @@ function describeCluster({ metrics, services, clock, refusals }: NodeMetricsComp
     for (const [code, count] of cluster.refusals) counts.set(code, (counts.get(code) ?? 0) + count)
     return Array.from(counts, ([code, count]) => sample(count, { code }))
   })
+  metrics.read('sheaf_dials_begun_total', () => cluster.dials.begun)
+  metrics.read('sheaf_dials_succeeded_total', () => cluster.dials.succeeded)
   metrics.read('sheaf_gossip_records_sent_total', () => gossip.counts.published)
   metrics.read('sheaf_gossip_records_merged_total', () => gossip.counts.merged)
   metrics.read('sheaf_gossip_records_dropped_total', () => gossip.counts.dropped)

@@ -121,6 +121,7 @@ export class Cluster implements Startable {
   readonly underReplication: UnderReplication
   readonly #peers: PeerVolumes
   readonly #lag: ReplicationLag
+  readonly #joining: JoinLoop
   readonly #refusal: MemberRefusal
   readonly #listeners: ((type: NodeEventType, node: NodeId) => void)[] = []
   readonly #components: ClusterComponents
@@ -210,7 +211,7 @@ export class Cluster implements Startable {
     departures.onChange(({ id, departure }) => {
       if (departure !== undefined) refusal.noteDeparture(id)
     })
-    const joining = new JoinLoop(
+    this.#joining = new JoinLoop(
       {
         ...shared,
         resolve: components.resolve,
@@ -253,13 +254,18 @@ export class Cluster implements Startable {
       events,
       antiEntropy,
       this.shipping,
-      joining
+      this.#joining
     ]
   }
 
   /** Whether this node was removed while it was connected: it stays out until it is restarted. */
   get isRemoved(): boolean {
     return this.#refusal.isRemoved
+  }
+
+  /** Dials of other nodes so far. */
+  get dials(): JoinLoop['counts'] {
+    return this.#joining.counts
   }
 
   /** Nodes refused so far because they are no longer members, by code. */

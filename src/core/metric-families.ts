@@ -81,6 +81,8 @@ export const METRICS = {
     help: 'Connections with nodes refused, by reason: cluster or key, version, removed',
     labels: ['code']
   },
+  sheaf_dials_begun_total: { type: 'counter', help: 'Dials of other nodes' },
+  sheaf_dials_succeeded_total: { type: 'counter', help: 'Those that reached another node, be it connected already' },
   // gossip and anti-entropy
   sheaf_gossip_messages_total: {
     type: 'counter',

@@ -1,7 +1,7 @@
 import type { NodeId } from '../domain/ids.js'
 import type { NodeVersion } from './node-version.js'
 import type { ToldPast } from './told-past.js'
-import type { FetchHandler, HandleOptions, RequestHandler, Transport } from './transport.js'
+import type { FetchHandler, HandleOptions, NotifyOptions, RequestHandler, Transport } from './transport.js'
 
 /** A transport that does everything by another one: what differs is overridden. */
 export class ForwardingTransport implements Transport {
@@ -47,8 +47,8 @@ export class ForwardingTransport implements Transport {
     return this.below.addresses()
   }
 
-  dial(address: string, signal: AbortSignal): Promise<NodeId | undefined> {
-    return this.below.dial(address, signal)
+  dial(address: string, signal: AbortSignal, onOpen?: () => void): Promise<NodeId | undefined> {
+    return this.below.dial(address, signal, onOpen)
   }
 
   hangUp(peer: NodeId): Promise<void> {
@@ -71,8 +71,8 @@ export class ForwardingTransport implements Transport {
     return this.below.request(peer, method, body, signal)
   }
 
-  notify(peer: NodeId, method: string, body: Uint8Array): void {
-    this.below.notify(peer, method, body)
+  notify(peer: NodeId, method: string, body: Uint8Array, options?: NotifyOptions): void {
+    this.below.notify(peer, method, body, options)
   }
 
   fetch(peer: NodeId, method: string, body: Uint8Array, signal: AbortSignal): AsyncIterable<Uint8Array> {

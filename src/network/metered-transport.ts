@@ -3,7 +3,7 @@ import { SheafError } from '../core/errors.js'
 import type { Counter, Histogram, Metrics, Sample } from '../core/metrics.js'
 import type { NodeId } from '../domain/ids.js'
 import { ForwardingTransport } from './forwarding-transport.js'
-import type { FetchHandler, HandleOptions, RequestHandler, Transport } from './transport.js'
+import type { FetchHandler, HandleOptions, NotifyOptions, RequestHandler, Transport } from './transport.js'
 
 /** Bodies that went to and came from a peer since it connected. */
 interface PeerBytes {
@@ -54,9 +54,9 @@ export class MeteredTransport extends ForwardingTransport {
     }
   }
 
-  override notify(peer: NodeId, method: string, body: Uint8Array): void {
+  override notify(peer: NodeId, method: string, body: Uint8Array, options?: NotifyOptions): void {
     this.#bytesOf(peer).sent += body.byteLength
-    this.below.notify(peer, method, body)
+    this.below.notify(peer, method, body, options)
   }
 
   override async *fetch(

@@ -32,10 +32,11 @@ export interface Transport extends Startable {
    * Connects to a multiaddr, with or without a peer id. Harmless for a peer that is already connected, and for this
    * node's own address.
    *
+   * @param onOpen - called once the network has opened a connection, before the two sides have said anything
    * @returns the node that answered; undefined when it is this node itself
    * @throws `ERR_PEER_UNREACHABLE`, `ERR_PEER_REFUSED` (another cluster, a wrong key, or another version)
    */
-  dial(address: string, signal: AbortSignal): Promise<NodeId | undefined>
+  dial(address: string, signal: AbortSignal, onOpen?: () => void): Promise<NodeId | undefined>
   /** Closes all connections to a peer. */
   hangUp(peer: NodeId): Promise<void>
   peers(): readonly NodeId[]
@@ -53,7 +54,7 @@ export interface Transport extends Startable {
    */
   request(peer: NodeId, method: string, body: Uint8Array, signal: AbortSignal): Promise<Uint8Array>
   /** Sends a message without waiting. It is lost when the peer is not connected or its queue is full. */
-  notify(peer: NodeId, method: string, body: Uint8Array): void
+  notify(peer: NodeId, method: string, body: Uint8Array, options?: NotifyOptions): void
   /**
    * Streams a bulk answer at the reader's pace; the handler runs at most a few MiB ahead. Leaving the loop ends the stream
    * and the handler. Pieces need not arrive as the handler yielded them. An answer that ends without an error is complete.
@@ -70,6 +71,14 @@ export interface Transport extends Startable {
   handle(method: string, handler: RequestHandler, options?: HandleOptions): void
   handleFetch(method: string, handler: FetchHandler): void
   subscribe(topic: string, handler: (from: NodeId, body: Uint8Array) => void): void
+}
+
+export interface NotifyOptions {
+  /**
+   * It goes beside all other messages, not behind what waits to be sent or to be handled: for few and small ones, whose
+   * handlers wait for nothing. Default: no.
+   */
+  readonly urgent?: boolean
 }
 
 export interface HandleOptions {

@@ -20,16 +20,17 @@ import { measureReads } from './reads.js'
 import { describeMachine, type Measure, printReport, reportMarkdown, versionOf, writeReport } from './report.js'
 import { measureSimilarity } from './similarity.js'
 import { measureSlowUploads } from './slow-uploads.js'
+import { measureStartingTogether } from './starting-together.js'
 import { measureWrites } from './writes.js'
 
 const HELP = `npm run bench -- [flags]
-  --only A,B        of get, put, cache, index, million, lists, large, disk-reads, cluster, convergence,
+  --only A,B        of get, put, cache, index, million, lists, large, disk-reads, cluster, together, convergence,
                     anti-entropy, graves, looking, similarity, metering, archive, slow-uploads (default: all)
   --rounds N        rounds of each server, in turn (default 3)
   --seconds N       length of a round (default 4)
   --large-bytes N   size of the large file (default 512 MiB; try 2147483648)
   --big             the same as --large-bytes 2147483648, anti-entropy over a million records, ten million graves, similarity over
-                    100,000 vectors of 1,024 numbers (half an hour), and 1 GB of photos taken apart
+                    100,000 vectors of 1,024 numbers (half an hour), 1 GB of photos taken apart, and thirty nodes started at once
   --json FILE       where the numbers go (default .bench/latest.json)
   --save            also write the table to docs/benchmarks/<day>.md, which must not be there yet
 Exits with 1 when a target is missed.`
@@ -39,7 +40,7 @@ const { values } = parseArgs({
     only: {
       type: 'string',
       default:
-        'get,put,cache,index,million,lists,large,disk-reads,cluster,convergence,anti-entropy,graves,looking,similarity,metering,archive,slow-uploads'
+        'get,put,cache,index,million,lists,large,disk-reads,cluster,together,convergence,anti-entropy,graves,looking,similarity,metering,archive,slow-uploads'
     },
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '4' },
@@ -104,6 +105,7 @@ function sections(scratch: string, cache: string): Record<string, () => Promise<
     large: () => measureLargeFile(scratch, largeBytes),
     'disk-reads': async () => [await measureDiskReads(join(scratch, 'disk-reads-data'))],
     cluster: () => measureCluster(scratch),
+    together: () => measureStartingTogether(scratch, values.big ? 30 : 5),
     convergence: () => measureConvergence(scratch, values.big ? 1_000_000_000 : 200_000_000),
     'anti-entropy': () => measureAntiEntropy(scratch, [10_000, 100_000, ...(values.big ? [1_000_000] : [])]),
     graves: () => measureGraves(scratch, values.big ? 10_000_000 : 1_000_000),

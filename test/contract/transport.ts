@@ -104,6 +104,20 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
         expect(events).toEqual([])
       })
 
+      it('tell the dialer when the network has opened them', async () => {
+        await Promise.all([client.start(), server.start()])
+        const address = server.addresses()[0] as string
+        const steps: string[] = []
+        client.onPeer((_peer, state) => steps.push(state))
+        await client.dial(address, never, () => void steps.push('open'))
+        expect(steps).toEqual(['open', 'up'])
+        const down = event(client, server.self, 'down')
+        await server.stop()
+        await down
+        await expect(client.dial(address, never, () => void steps.push('open again'))).rejects.toThrow()
+        expect(steps).toEqual(['open', 'up', 'down'])
+      })
+
       it('are usable when both sides have dialed at once', async () => {
         await Promise.all([client.start(), server.start()])
         client.handle('echo', async (_peer, body) => body)
@@ -329,6 +343,29 @@ export function transportContract(name: string, openNetwork: () => Promise<Trans
         expect(await received.promise).toBe(`${client.self} news`)
         expect(text(await echo())).toBe('hello')
         expect(refused).toBe(1)
+      })
+
+      it('that is urgent arrives beside requests and notifications that wait, however many and large', async () => {
+        const [full, released] = [deferred<void>(), deferred<void>()]
+        const beaten = deferred<string>()
+        let waiting = 0
+        server.handle('wait', async () => {
+          if (++waiting === 256) full.resolve()
+          await released.promise
+          return new Uint8Array(0)
+        })
+        server.handle('beat', async (_peer, body) => {
+          beaten.resolve(text(body))
+          return new Uint8Array(0)
+        })
+        await start()
+        const asked = Array.from({ length: 256 }, () => client.request(server.self, 'wait', bytes(''), never))
+        await full.promise
+        for (let i = 0; i < 8; i++) client.notify(server.self, 'wait', new Uint8Array(MIB))
+        client.notify(server.self, 'beat', bytes('alive'), { urgent: true })
+        expect(await beaten.promise).toBe('alive')
+        released.resolve()
+        await Promise.all(asked)
       })
 
       it('to a node that is not connected is lost', async () => {

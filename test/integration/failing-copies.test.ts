@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
+import type { PhotoId } from '../../src/domain/ids.js'
 import { needleBytes } from '../../src/domain/needle.js'
 import type { DiskReserve } from '../../src/volumes/disk-reserve.js'
 import type { Volume } from '../../src/volumes/volume.js'
@@ -61,6 +62,40 @@ describe('a copy whose disk refuses', () => {
     Object.assign(file, { write, sync })
     expect(await net.run(b.shipping.repair(() => {}, new AbortController().signal))).toMatchObject({ missing: [] })
     expect(holds(b, last.id)).toBe(true)
+    expect(await heads(b)).toBe(await heads(a))
+  })
+})
+
+describe('a copy whose disk is slow', () => {
+  it('takes 64 pushes, leaves the others, and pulls these later', async () => {
+    const { net, a, b, copy } = await copied()
+    const { file } = copy
+    const sync = file.sync.bind(file)
+    const waiting: (() => void)[] = []
+    file.sync = () => new Promise<void>(resolve => waiting.push(resolve)).then(sync)
+    const pulled: string[] = []
+    const request = b.transport.request.bind(b.transport)
+    b.transport.request = (peer, method, body, signal) => {
+      if (method === 'volume.read') pulled.push(method)
+      return request(peer, method, body, signal)
+    }
+    const putMany = async (count: number): Promise<PhotoId> => {
+      for (let i = 1; i < count; i++) {
+        await put(a, 500)
+        await net.pass(5)
+      }
+      return (await put(a, 500)).id
+    }
+    await putMany(60)
+    await net.pass(1_000)
+    expect(pulled).toEqual([])
+    const last = await putMany(60)
+    await net.pass(1_000)
+    expect(pulled).toHaveLength(1)
+    expect(holds(b, last)).toBe(false)
+    Object.assign(file, { sync })
+    for (const resume of waiting) resume()
+    await net.until(() => holds(b, last))
     expect(await heads(b)).toBe(await heads(a))
   })
 })

@@ -1,5 +1,5 @@
 import { generateKeyPair } from '@libp2p/crypto/keys'
-import { systemClock } from '../../src/core/clock.js'
+import { type Clock, systemClock } from '../../src/core/clock.js'
 import { type Logger, silentLog } from '../../src/core/log.js'
 import { systemRandom } from '../../src/core/random.js'
 import { RECORD_FORMATS } from '../../src/domain/formats.js'
@@ -13,11 +13,11 @@ export class Libp2pNetwork {
   /** @returns a transport that is not started */
   async create(
     clusterKey = 'the key',
-    init: Partial<Libp2pTransportInit> & { readonly log?: Logger } = {}
+    init: Partial<Libp2pTransportInit> & { readonly log?: Logger; readonly clock?: Clock } = {}
   ): Promise<Libp2pTransport> {
-    const { log = silentLog, ...settings } = init
+    const { log = silentLog, clock = systemClock, ...settings } = init
     const transport = new Libp2pTransport(
-      { clock: systemClock, random: systemRandom, log },
+      { clock, random: systemRandom, log },
       {
         privateKey: await generateKeyPair('Ed25519'),
         listen: { host: '127.0.0.1', port: 0 },

@@ -118,7 +118,7 @@ export class SimulatedTransport implements Transport, Endpoint {
     return [`${this.address}/p2p/${this.self}`]
   }
 
-  dial(address: string, signal: AbortSignal): Promise<NodeId | undefined> {
+  dial(address: string, signal: AbortSignal, onOpen?: () => void): Promise<NodeId | undefined> {
     return this.#living(async () => {
       const [place = '', expected] = address.split('/p2p/')
       if (place === this.address) return undefined
@@ -128,6 +128,7 @@ export class SimulatedTransport implements Transport, Endpoint {
       if (this.#state === 'dead') return new Promise(() => {})
       if (peer === undefined || peer.#state !== 'up' || this.#state !== 'up' || (expected ?? peer.self) !== peer.self)
         throw new SheafError('ERR_PEER_UNREACHABLE', `${address} does not answer`)
+      onOpen?.()
       if (peer.clusterKey !== this.clusterKey) throw new SheafError('ERR_PEER_REFUSED')
       const [own, other] = [this.version, peer.version]
       this.#hearOf(other)

@@ -1,7 +1,6 @@
 import type { GossipSub, GossipsubOpts } from '@libp2p/gossipsub'
 import { StrictNoSign, TopicValidatorResult } from '@libp2p/gossipsub'
 import type { Connection } from '@libp2p/interface'
-import type { Clock } from '../../core/clock.js'
 import { SheafError } from '../../core/errors.js'
 import type { Logger } from '../../core/log.js'
 import type { Random } from '../../core/random.js'
@@ -16,9 +15,16 @@ const PREFIX = `/sheaf/${WIRE_VERSION}/`
 const PRESENCE = `${PREFIX}presence`
 
 const MIB = 2 ** 20
-/** After this long without a working stream, ms: identify the peer again, then reconnect. */
-const REIDENTIFY_MS = 2_000
-const RECONNECT_MS = 10_000
+/** How often gossipsub looks at its meshes, ms, and the streams of all peers are checked here. */
+const CHECK_MS = 500
+/** After so many checks without a working stream (2 s, and every 10 s) a peer is identified again. */
+const IDENTIFY_CHECKS = 4
+const IDENTIFY_EVERY_CHECKS = 20
+/**
+ * After so many (30 s) it is reconnected: agreeing on a stream's protocol alone may take 10 s. Checks are counted, not time: a
+ * stall of this process says nothing about its peers.
+ */
+const RECONNECT_CHECKS = 60
 
 /** Measured with five to ten nodes. See the head of `gossip-message.ts` for why messages are not signed. */
 export const GOSSIP_SETTINGS: Partial<GossipsubOpts> = {
@@ -31,7 +37,7 @@ export const GOSSIP_SETTINGS: Partial<GossipsubOpts> = {
   Dhi: 6,
   Dout: 1,
   Dlazy: 3,
-  heartbeatInterval: 500,
+  heartbeatInterval: CHECK_MS,
   allowPublishToZeroTopicPeers: true,
   ignoreDuplicatePublishError: true,
   /** One encoding for all receivers. */
@@ -50,7 +56,6 @@ export const GOSSIP_SETTINGS: Partial<GossipsubOpts> = {
 }
 
 export interface GossipComponents {
-  readonly clock: Clock
   readonly random: Random
   readonly log: Logger
   readonly pubsub: GossipSub
@@ -72,8 +77,8 @@ export class Gossip {
   readonly #self: NodeId
   readonly #processTag: Uint8Array
   #published = 0
-  /** Since when a connected peer has no gossip streams, and when it was last identified again; monotonic ms. */
-  readonly #missing = new Map<NodeId, { readonly sinceMs: number; identifiedMs: number }>()
+  /** For how many checks a connected peer has had no gossip streams. */
+  readonly #missing = new Map<NodeId, number>()
 
   constructor(components: GossipComponents, self: NodeId) {
     this.#components = components
@@ -114,8 +119,7 @@ export class Gossip {
   }
 
   #checkPeers(): void {
-    const { clock, pubsub } = this.#components
-    const now = clock.monotonic()
+    const { pubsub } = this.#components
     const present = new Set(pubsub.getSubscribers(PRESENCE).map(String))
     const byPeer = new Map<NodeId, Connection[]>()
     for (const connection of this.#components.connections()) {
@@ -125,20 +129,19 @@ export class Gossip {
     for (const peer of this.#missing.keys()) if (!byPeer.has(peer)) this.#missing.delete(peer)
     for (const [peer, connections] of byPeer) {
       if (present.has(peer) && connections.some(hasGossipStream)) this.#missing.delete(peer)
-      else this.#restoreStreams(peer, connections, now)
+      else this.#restoreStreams(peer, connections)
     }
   }
 
-  #restoreStreams(peer: NodeId, connections: readonly Connection[], now: number): void {
+  #restoreStreams(peer: NodeId, connections: readonly Connection[]): void {
     const { log, identify, hangUp } = this.#components
-    const missing = this.#missing.get(peer) ?? { sinceMs: now, identifiedMs: now }
-    this.#missing.set(peer, missing)
-    if (now - missing.sinceMs >= RECONNECT_MS) {
+    const checks = (this.#missing.get(peer) ?? 0) + 1
+    this.#missing.set(peer, checks)
+    if (checks > RECONNECT_CHECKS) {
       this.#missing.delete(peer)
       log.warn({ peer }, 'a peer has no working gossip streams; reconnecting')
       hangUp(peer).catch((err: unknown) => log.debug({ err, peer }, 'could not hang up'))
-    } else if (now - missing.identifiedMs >= REIDENTIFY_MS) {
-      missing.identifiedMs = now
+    } else if (checks === IDENTIFY_CHECKS || checks % IDENTIFY_EVERY_CHECKS === 0) {
       const connection = connections.find(({ status }) => status === 'open')
       if (connection === undefined) return
       identify(connection).catch((err: unknown) => log.debug({ err, peer }, 'could not identify a peer again'))

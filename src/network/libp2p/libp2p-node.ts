@@ -11,14 +11,16 @@ import { WIRE_VERSION } from '../wire-version.js'
 import { type AdmittingEncrypterInit, admittingEncrypter } from './admitting-encrypter.js'
 import { GOSSIP_SETTINGS } from './gossip.js'
 import { olderVersion } from './older-version.js'
+import { PENDING_MAX, type PendingConnections } from './pending-connections.js'
 import { KEEP_ALIVE_MS } from './silence-watch.js'
 import { sparingYamux } from './sparing-yamux.js'
 
-/** Opening a connection to one address, with encryption and admission, ms. */
-const CONNECT_MS = 1_500
-/** The same at the accepting end. */
-const ADMIT_MS = 3_000
-const NEGOTIATE_MS = 3_000
+/** Opening a connection to one address, with encryption and admission, ms. The dialer ends it sooner, by time that it was awake. */
+const CONNECT_MS = 60_000
+/** The same at the accepting end: as long as the dialer waits. */
+const ADMIT_MS = 15_000
+/** Agreeing on the protocol of a stream, ms. */
+const NEGOTIATE_MS = 10_000
 const MDNS_INTERVAL_MS = 3_000
 
 const KIB = 1024
@@ -30,6 +32,7 @@ export interface Libp2pNodeInit {
   /** Chooses, of the addresses that the node listens on, those to announce by identify and mDNS. */
   readonly announce: (addresses: readonly string[]) => readonly string[]
   readonly admission: Omit<AdmittingEncrypterInit, 'self'>
+  readonly pending: PendingConnections
   /** Tags of the clusters to look for on the local network; none: mDNS is off. */
   readonly mdnsTags: readonly string[]
   /** Called for every mDNS answer (libp2p's own event comes only once per peer). */
@@ -40,7 +43,7 @@ export type Libp2pNode = Libp2p<{ identify: Identify; pubsub: GossipSub }>
 
 /** @returns a libp2p node, not started; of Sheaf it knows only the admission */
 export async function createLibp2pNode(init: Libp2pNodeInit): Promise<Libp2pNode> {
-  const { privateKey, listen, announce, admission, mdnsTags, onDiscovered } = init
+  const { privateKey, listen, announce, admission, pending, mdnsTags, onDiscovered } = init
   return await createLibp2p({
     privateKey,
     start: false,
@@ -73,14 +76,21 @@ export async function createLibp2pNode(init: Libp2pNodeInit): Promise<Libp2pNode
       return discovery
     }),
     connectionManager: {
-      dialTimeout: 2 * CONNECT_MS,
+      dialTimeout: CONNECT_MS,
       addressDialTimeout: CONNECT_MS,
       inboundUpgradeTimeout: ADMIT_MS,
       inboundStreamProtocolNegotiationTimeout: NEGOTIATE_MS,
       outboundStreamProtocolNegotiationTimeout: NEGOTIATE_MS,
-      // The defaults, five a second and ten at a time, are too low for a cluster that starts on one machine.
-      inboundConnectionThreshold: 100,
-      maxIncomingPendingConnections: 100
+      // Behind the bounds of `pending`: where these are reached libp2p refuses the new one, be it a member's.
+      inboundConnectionThreshold: 2_000,
+      maxIncomingPendingConnections: 4 * PENDING_MAX
+    },
+    connectionGater: {
+      // called first for each incoming connection; it never denies
+      denyInboundConnection: connection => {
+        pending.add(connection, connection.remoteAddr.getComponents()[0]?.value ?? '')
+        return false
+      }
     },
     connectionMonitor: { enabled: false }, // see silence-watch.ts
     services: {

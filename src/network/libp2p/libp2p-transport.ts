@@ -8,6 +8,7 @@ import type { Clock } from '../../core/clock.js'
 import { type ErrorCode, SheafError } from '../../core/errors.js'
 import { invariant } from '../../core/invariant.js'
 import type { Logger } from '../../core/log.js'
+import { LoopWatch } from '../../core/loop-watch.js'
 import type { Random } from '../../core/random.js'
 import type { NodeId } from '../../domain/ids.js'
 import { AdvertisedAddresses, type AdvertisedAddressesInit, multiaddrOf } from '../addresses/advertised-addresses.js'
@@ -17,21 +18,28 @@ import { RefusalLog } from '../refusal-log.js'
 import { serveFetch } from '../rpc/fetch-stream.js'
 import { RpcResponder } from '../rpc/rpc-responder.js'
 import type { ToldPast } from '../told-past.js'
-import { type FetchHandler, REQUEST_BYTES_MAX, type RequestHandler, type Transport } from '../transport.js'
+import {
+  type FetchHandler,
+  type NotifyOptions,
+  REQUEST_BYTES_MAX,
+  type RequestHandler,
+  type Transport
+} from '../transport.js'
 import { type ClusterSecrets, deriveSecrets } from './admission.js'
 import { isSelfDial } from './admitting-encrypter.js'
 import { Gossip, type TopicHandler } from './gossip.js'
 import { Libp2pChannel } from './libp2p-channel.js'
 import { createLibp2pNode, type Libp2pNode, listenError } from './libp2p-node.js'
 import { FETCH_PROTOCOL, FETCH_STREAMS_MAX, PeerLink, RPC_PROTOCOL } from './peer-link.js'
+import { PendingConnections } from './pending-connections.js'
 import { refusalIn } from './refusal.js'
-import { SilenceWatch } from './silence-watch.js'
+import { SilenceWatch, STALL_MS } from './silence-watch.js'
 
 /** For closing a connection gracefully, ms; then it is aborted. */
 const HANG_UP_MS = 1_000
 /** How often this machine's default routes are looked up, ms; its addresses are at every heartbeat. */
 const ADDRESSES_MS = 3_000
-/** One for each connection, and some that have ended on one side only. */
+/** Two for each connection, and some that have ended on one side only. */
 const RPC_STREAMS_MAX = 8
 /** Peers whose versions are remembered, connected or not. */
 const VERSIONS_MAX = 4_096
@@ -68,6 +76,7 @@ export class Libp2pTransport implements Transport {
   readonly #init: Libp2pTransportInit
   readonly #refusals: RefusalLog
   readonly #silenceWatch: SilenceWatch
+  readonly #pending: PendingConnections
   readonly #requestHandlers = new Map<string, RequestHandler>()
   readonly #fetchHandlers = new Map<string, FetchHandler>()
   readonly #topicHandlers = new Map<string, TopicHandler>()
@@ -93,7 +102,9 @@ export class Libp2pTransport implements Transport {
     this.#init = init
     this.#version = init.version
     this.#refusals = new RefusalLog(components)
-    this.#silenceWatch = new SilenceWatch(components)
+    const loop = new LoopWatch(components, { lateMs: STALL_MS })
+    this.#silenceWatch = new SilenceWatch({ loop })
+    this.#pending = new PendingConnections({ loop })
     this.self = nodeIdOf(peerIdFromPrivateKey(init.privateKey))
   }
 
@@ -167,14 +178,17 @@ export class Libp2pTransport implements Transport {
     return this.#advertised?.list() ?? []
   }
 
-  async dial(address: string, signal: AbortSignal): Promise<NodeId | undefined> {
+  async dial(address: string, signal: AbortSignal, onOpen?: () => void): Promise<NodeId | undefined> {
     const node = this.#requireNode()
     const target = parseMultiaddr(address)
     if (peerIn(target) === this.self) return undefined
     const before = new Set(node.getConnections().map(({ id }) => id))
     setMaxListeners(0, signal)
     try {
-      const connection = await node.dial(target, { signal })
+      const connection = await node.dial(target, {
+        signal,
+        onProgress: ({ type }) => type === 'upgrader:encrypt-outbound-connection' && onOpen?.()
+      })
       const others = node.getConnections(connection.remotePeer)
       const wasConnected = others.some(({ id, status }) => before.has(id) && status === 'open')
       if (wasConnected && !before.has(connection.id)) await closeConnection(connection)
@@ -211,9 +225,9 @@ export class Libp2pTransport implements Transport {
     return await this.#requireLink(peer, body).request(method, body, signal)
   }
 
-  notify(peer: NodeId, method: string, body: Uint8Array): void {
+  notify(peer: NodeId, method: string, body: Uint8Array, options?: NotifyOptions): void {
     requireSize(body)
-    this.#links.get(peer)?.notify(method, body)
+    this.#links.get(peer)?.notify(method, body, options)
   }
 
   async *fetch(peer: NodeId, method: string, body: Uint8Array, signal: AbortSignal): AsyncGenerator<Uint8Array> {
@@ -262,10 +276,12 @@ export class Libp2pTransport implements Transport {
           })
         },
         onAdmitted: (peer, connection, version) => {
+          this.#pending.admitted(connection)
           this.#noteVersion(nodeIdOf(peer), version)
           this.#silenceWatch.watch(connection)
         }
       },
+      pending: this.#pending,
       mdnsTags: mdns ? tags : [],
       onDiscovered: addresses => {
         for (const listener of this.#discoveryListeners) listener(addresses)
@@ -303,7 +319,6 @@ export class Libp2pTransport implements Transport {
     const { pubsub, identify } = node.services
     const gossip = new Gossip(
       {
-        clock: this.#clock,
         random: this.#random,
         log: this.#log,
         pubsub,

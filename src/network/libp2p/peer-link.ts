@@ -6,6 +6,7 @@ import type { Logger } from '../../core/log.js'
 import type { NodeId } from '../../domain/ids.js'
 import { fetchOver } from '../rpc/fetch-stream.js'
 import { RpcCaller } from '../rpc/rpc-caller.js'
+import type { NotifyOptions } from '../transport.js'
 import { WIRE_VERSION } from '../wire-version.js'
 import { Libp2pChannel } from './libp2p-channel.js'
 
@@ -18,19 +19,26 @@ export const FETCH_STREAMS_MAX = 4 * FETCHES_MAX
 const FETCHES_WAITING_MAX = 1024
 const NOTIFICATIONS_WAITING_MAX = 256
 
+/** One long-lived RPC stream to a peer, opened on first use and again when it has ended. */
+interface Lane {
+  caller?: RpcCaller
+  opening?: Promise<RpcCaller> | undefined
+  /** Notifications that wait for the stream to open. */
+  notificationsWaiting: number
+}
+
 /**
  * Sends requests to one connected peer: over one long-lived stream for all requests (a stream for each would cost 4 ms and
- * allow 400 a second), opened on first use and again when it has ended, and over one stream for each bulk read.
+ * allow 400 a second), over a second one for what is urgent, and over one stream for each bulk read. A stream is read in
+ * order and only as fast as its messages are handled: what is urgent would else wait for a disk at the other end.
  */
 export class PeerLink {
   readonly #peer: NodeId
   readonly #connections: () => readonly Connection[]
   readonly #log: Logger
   readonly #fetches = new ConcurrencyLimit({ countMax: FETCHES_MAX, bytesMax: 0, waitingMax: FETCHES_WAITING_MAX })
-  #caller: RpcCaller | undefined
-  #opening: Promise<RpcCaller> | undefined
-  /** Notifications that wait for the stream to open. */
-  #notificationsWaiting = 0
+  readonly #usual: Lane = { notificationsWaiting: 0 }
+  readonly #urgent: Lane = { notificationsWaiting: 0 }
 
   constructor(
     components: { readonly connections: () => readonly Connection[]; readonly log: Logger },
@@ -42,22 +50,23 @@ export class PeerLink {
   }
 
   async request(method: string, body: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
-    const caller = this.#ready() ?? (await abortable(this.#open(), signal))
+    const caller = callerOf(this.#usual) ?? (await abortable(this.#open(this.#usual), signal))
     return await caller.request(method, body, signal)
   }
 
-  notify(method: string, body: Uint8Array): void {
-    const caller = this.#ready()
+  notify(method: string, body: Uint8Array, { urgent = false }: NotifyOptions = {}): void {
+    const lane = urgent ? this.#urgent : this.#usual
+    const caller = callerOf(lane)
     if (caller !== undefined) {
       caller.notify(method, body)
       return
     }
-    if (this.#notificationsWaiting >= NOTIFICATIONS_WAITING_MAX) return
-    this.#notificationsWaiting++
-    this.#open()
+    if (lane.notificationsWaiting >= NOTIFICATIONS_WAITING_MAX) return
+    lane.notificationsWaiting++
+    this.#open(lane)
       .then(opened => void opened.notify(method, body))
       .catch((err: unknown) => this.#log.debug({ err, peer: this.#peer, method }, 'a notification was lost'))
-      .finally(() => this.#notificationsWaiting--)
+      .finally(() => lane.notificationsWaiting--)
   }
 
   async *fetch(method: string, body: Uint8Array, signal: AbortSignal): AsyncGenerator<Uint8Array> {
@@ -81,23 +90,19 @@ export class PeerLink {
 
   /** Ends pending requests. */
   end(): void {
-    this.#caller?.end()
+    for (const lane of [this.#usual, this.#urgent]) lane.caller?.end()
   }
 
-  #ready(): RpcCaller | undefined {
-    return this.#caller?.ended === false ? this.#caller : undefined
-  }
-
-  #open(): Promise<RpcCaller> {
-    this.#opening ??= this.#openCaller().finally(() => {
-      this.#opening = undefined
+  #open(lane: Lane): Promise<RpcCaller> {
+    lane.opening ??= this.#openCaller(lane).finally(() => {
+      lane.opening = undefined
     })
-    return this.#opening
+    return lane.opening
   }
 
-  async #openCaller(): Promise<RpcCaller> {
+  async #openCaller(lane: Lane): Promise<RpcCaller> {
     const caller = new RpcCaller(new Libp2pChannel(await this.#newStream(RPC_PROTOCOL)))
-    this.#caller = caller
+    lane.caller = caller
     void caller.run().then(fault => {
       if (fault === undefined) return
       const fields = { code: fault.code, reason: fault.message, peer: this.#peer }
@@ -118,4 +123,9 @@ export class PeerLink {
       throw new SheafError('ERR_PEER_UNREACHABLE', 'cannot open a stream to the node; try again', { cause })
     }
   }
+}
+
+/** @returns undefined until the lane's stream is open, and when it has ended */
+function callerOf({ caller }: Lane): RpcCaller | undefined {
+  return caller?.ended === false ? caller : undefined
 }

@@ -254,8 +254,8 @@ export class Membership implements Startable {
     this.#sequence++
     const heartbeat = this.#ownHeartbeat()
     const body = encodeHeartbeat(heartbeat)
-    for (const peer of peers) transport.notify(peer, 'member.beat', body)
-    for (const member of via) transport.notify(member, 'member.beat-via', body)
+    for (const peer of peers) transport.notify(peer, 'member.beat', body, { urgent: true })
+    for (const member of via) transport.notify(member, 'member.beat-via', body, { urgent: true })
     return heartbeat
   }
 
@@ -457,7 +457,7 @@ export class Membership implements Startable {
   #others(): KnownPeer[] {
     const { self } = this.#components.transport
     const ids = [...this.#members.keys()].filter(id => id !== self && this.#state(id) !== 'left')
-    return ids.map(id => ({ id, addresses: this.#addresses(id) }))
+    return ids.map(id => ({ id, addresses: this.#addresses(id), ...(this.#state(id) === 'via' && { isVia: true }) }))
   }
 
   /** A silent member may have moved; its record and peer exchange may have newer addresses. */

@@ -16,7 +16,7 @@ import { SheafError } from '../../core/errors.js'
 import { RateLimiter } from '../../core/rate-limiter.js'
 import type { NodeId } from '../../domain/ids.js'
 import { ForwardingTransport } from '../forwarding-transport.js'
-import type { HandleOptions, RequestHandler, Transport } from '../transport.js'
+import type { HandleOptions, NotifyOptions, RequestHandler, Transport } from '../transport.js'
 import { encodeMessage, Message } from './message.js'
 
 const MIB = 2 ** 20
@@ -69,10 +69,10 @@ export class RelayTransport extends ForwardingTransport {
     return await this.below.request(way, 'relay.pass', encodeMessage({ to: peer, method, body, answer: 1 }), signal)
   }
 
-  override notify(peer: NodeId, method: string, body: Uint8Array): void {
+  override notify(peer: NodeId, method: string, body: Uint8Array, options?: NotifyOptions): void {
     const way = this.#wayTo(peer, method, body)
-    if (way === undefined) this.below.notify(peer, method, body)
-    else this.below.notify(way, 'relay.pass', encodeMessage({ to: peer, method, body, answer: 0 }))
+    if (way === undefined) this.below.notify(peer, method, body, options)
+    else this.below.notify(way, 'relay.pass', encodeMessage({ to: peer, method, body, answer: 0 }), options)
   }
 
   override handle(method: string, handler: RequestHandler, options?: HandleOptions): void {
@@ -100,7 +100,8 @@ export class RelayTransport extends ForwardingTransport {
     if (!this.#rateOf(from).tryTake(1)) throw overloaded()
     const passed = encodeMessage({ from, method, body: inner })
     if (!isAnswered) {
-      this.below.notify(to, 'relay.take', passed)
+      // heartbeats and acknowledgements, whose handlers wait for nothing
+      this.below.notify(to, 'relay.take', passed, { urgent: true })
       return NOTHING
     }
     try {

@@ -31,6 +31,9 @@ const REPAIR_PROGRESS_MS = 500
 const RATE_SAMPLES = 5
 /** A peer's heads are fetched again after this long, ms; times 0.5 to 1.5 at random, so that nodes do not act in step. */
 const EXCHANGE_MS = 15_000
+/** Bytes of pushes that wait for the disk, and how many; beyond, the disk lags, and what is pushed is left. */
+const PUSHED_BYTES_MAX = 8 * 2 ** 20
+const PUSHES_MAX = 64
 /** Volumes whose news are traced until they are pulled. */
 const NEWS_MAX = 256
 
@@ -99,6 +102,8 @@ export class VolumeShipping implements Startable {
   readonly #nextExchange = new Map<NodeId, number>()
   readonly #abort = new AbortController()
   readonly #unsubscribe: (() => void)[] = []
+  /** Pushes that wait for the disk. */
+  readonly #pushes = { count: 0, bytes: 0 }
   /** Of the latest checks, for the rate; oldest first. */
   #samples: { readonly atMs: number; readonly bytes: number }[] = []
 
@@ -229,13 +234,18 @@ export class VolumeShipping implements Startable {
     return new Uint8Array()
   }
 
-  /** Bytes that the volume's writer pushed are taken if they continue the copy; others are pulled later, if at all. */
+  /**
+   * Bytes that the volume's writer pushed are taken if they continue the copy, and while the disk keeps up; others are pulled
+   * later, if at all: a push is a hint, and must not make its sender wait.
+   */
   async #takeBytes(peer: NodeId, body: Uint8Array): Promise<Uint8Array> {
     const { peers, volumes, copies, isRetired, log, tracer } = this.#components
     const { volume: id, from, bytes, trace } = decodeBytes(body)
     peers.noteEnd(peer, id, from + bytes.byteLength)
     const volume = volumes.get(id)
     if (volume !== undefined && !isRetired(id) && this.#takesPush(peer, volume, from)) {
+      this.#pushes.count++
+      this.#pushes.bytes += bytes.byteLength
       try {
         const init = (): SpanInit => ({
           parent: trace,
@@ -248,6 +258,9 @@ export class VolumeShipping implements Startable {
       } catch (err) {
         if (!this.#abort.signal.aborted && !hasCode(err, 'ERR_DISK_FULL'))
           log.warn({ err, peer, volume: id }, 'could not store bytes that a peer pushed; pulling them later')
+      } finally {
+        this.#pushes.count--
+        this.#pushes.bytes -= bytes.byteLength
       }
     }
     this.#noteNews(id, trace)
@@ -335,6 +348,7 @@ export class VolumeShipping implements Startable {
   #takesPush(peer: NodeId, volume: Volume, from: number): boolean {
     const { copies, writerOf } = this.#components
     if (writerOf?.(volume) !== peer || from !== copies.end(volume)) return false
+    if (this.#pushes.count >= PUSHES_MAX || this.#pushes.bytes >= PUSHED_BYTES_MAX) return false
     return copies.grows(volume) && !copies.rests(volume.id) && !this.#isFull
   }
 

@@ -6,7 +6,6 @@ import type { NodeId } from '../../../../src/domain/ids.js'
 import { Gossip } from '../../../../src/network/libp2p/gossip.js'
 import { encodeGossip } from '../../../../src/network/libp2p/gossip-message.js'
 import { SeededRandom } from '../../../support/seeded-random.js'
-import { SimulatedClock } from '../../../support/simulated-clock.js'
 
 const self = 'me' as NodeId
 const peer = 'friend' as NodeId
@@ -48,24 +47,20 @@ interface FakeConnection {
 
 const gossipStream = { protocol: '/meshsub/1.2.0', direction: 'outbound' }
 
-let clock: SimulatedClock
 let pubsub: FakePubsub
 let connections: FakeConnection[]
 let actions: string[]
 let warnings: string[]
 
-async function heartbeats(ms: number): Promise<void> {
-  for (let at = 0; at < ms; at += 500) {
-    await clock.advance(500)
-    pubsub.heartbeat()
-  }
+/** Each is a check. */
+function heartbeats(ms: number): void {
+  for (let at = 0; at < ms; at += 500) pubsub.heartbeat()
 }
 
 function start(handlers: ReadonlyMap<string, (from: NodeId, body: Uint8Array) => void> = new Map()): Gossip {
   const log: Logger = { ...silentLog, warn: (_fields, message) => void warnings.push(message) }
   const gossip = new Gossip(
     {
-      clock,
       random: new SeededRandom(1),
       log,
       pubsub: pubsub as unknown as GossipSub,
@@ -80,7 +75,6 @@ function start(handlers: ReadonlyMap<string, (from: NodeId, body: Uint8Array) =>
 }
 
 beforeEach(() => {
-  clock = new SimulatedClock()
   pubsub = new FakePubsub()
   connections = []
   actions = []
@@ -95,7 +89,7 @@ describe('peers', () => {
       { status: 'open', remotePeer: peer, streams: [] },
       { status: 'open', remotePeer: peer, streams: [gossipStream] }
     ]
-    await heartbeats(60_000)
+    heartbeats(60_000)
     expect(actions).toEqual([])
   })
 
@@ -104,25 +98,25 @@ describe('peers', () => {
     pubsub.subscribers = [peer]
     const inbound = { ...gossipStream, direction: 'inbound' }
     connections = [{ status: 'open', remotePeer: peer, streams: [inbound] }]
-    await heartbeats(1_500)
+    heartbeats(1_500)
     expect(actions).toEqual([])
-    await heartbeats(1_500)
+    heartbeats(1_500)
     expect(actions).toEqual(['identify'])
     connections = [{ status: 'open', remotePeer: peer, streams: [gossipStream, inbound] }]
-    await heartbeats(60_000)
+    heartbeats(60_000)
     expect(actions).toEqual(['identify'])
   })
 
-  test('that do not subscribe for ten seconds are disconnected, to reconnect', async () => {
+  test('that do not subscribe for half a minute are disconnected, to reconnect', async () => {
     start()
     connections = [{ status: 'open', remotePeer: peer, streams: [gossipStream] }]
-    await heartbeats(10_000)
+    heartbeats(30_000)
     expect(new Set(actions)).toEqual(new Set(['identify']))
-    await heartbeats(500)
+    heartbeats(500)
     expect(actions.at(-1)).toBe('hang up')
     expect(warnings).toHaveLength(1)
     connections = []
-    await heartbeats(60_000)
+    heartbeats(60_000)
     expect(actions.filter(what => what === 'hang up')).toHaveLength(1)
   })
 
@@ -130,9 +124,9 @@ describe('peers', () => {
     start()
     for (let i = 0; i < 10; i++) {
       connections = [{ status: 'open', remotePeer: peer, streams: [] }]
-      await heartbeats(1_500)
+      heartbeats(1_500)
       connections = []
-      await heartbeats(500)
+      heartbeats(500)
     }
     expect(actions).toEqual([])
   })

@@ -72,6 +72,8 @@ export interface FakeNodeOptions extends MembershipInit {
 }
 
 export class FakeNode {
+  /** Methods of the hints that may wait behind others. */
+  readonly notUrgent: string[] = []
   readonly self: NodeId
   readonly clock: StallingClock
   readonly membership: Membership
@@ -105,7 +107,10 @@ export class FakeNode {
           return () => this.#listeners.delete(listener)
         },
         request: async (peer, method, body, signal) => await this.#request(peer, method, body, signal),
-        notify: (peer, method, body) => this.#notify(peer, method, body),
+        notify: (peer, method, body, options) => {
+          if (options?.urgent !== true) this.notUrgent.push(method)
+          this.#notify(peer, method, body)
+        },
         handle: (method, handler) => this.#handlers.set(method, handler)
       },
       clock: this.clock,

@@ -180,6 +180,8 @@ describe('members that cannot connect to each other', () => {
     const [m, a, b] = nodes as [FakeNode, FakeNode, FakeNode]
     expect([a.state(b), b.state(a), m.state(a)]).toEqual(['via', 'via', 'alive'])
     expect(a.changes).toEqual(['m: down → alive', 'b: down → via'])
+    expect(a.membership.knownPeers()).toMatchObject([{ id: m.self }, { id: b.self, isVia: true }])
+    expect(nodes.flatMap(({ notUrgent }) => notUrgent)).toEqual([])
     expect(a.membership.alive()).toEqual([m.self])
     expect(a.membership.present()).toEqual([m.self, b.self])
     expect(a.membership.reachable()).toEqual([m.self, b.self])
