@@ -174,10 +174,11 @@ export class Cluster implements Startable {
       isRetired,
       onRepaired,
       distant: () => this.membership.distant(),
+      hears: (peer, other) => this.membership.hears(peer, other),
       writerOf: ({ superblock }) => superblock && components.nodeOf(superblock.origin)
     })
     this.reads = new PeerReads({ ...shared, store: volumes })
-    this.durableCopies = new DurableCopies({ directory, volumes, peers, clock })
+    this.durableCopies = new DurableCopies({ directory, volumes, peers, clock, ask: () => this.shipping.askAll() })
     const members = () => this.membership.members().filter(({ self, state }) => !self && state !== 'left')
     const reachable = (): NodeId[] => this.membership.reachable()
     this.comparison = new PeerComparison({ ...shared, directory, volumes, isRetired, others: members, reachable })

@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { SheafError } from '../../src/core/errors.js'
-import type { PhotoId, VolumeId } from '../../src/domain/ids.js'
+import type { NodeId, PhotoId, VolumeId } from '../../src/domain/ids.js'
 import { needleBytes } from '../../src/domain/needle.js'
 import { SUPERBLOCK_BYTES } from '../../src/domain/superblock.js'
-import { decodeBytes, encodeBytes, encodeRange } from '../../src/replication/volumes/volume-messages.js'
+import { decodeBytes, decodeHead, encodeBytes, encodeRange } from '../../src/replication/volumes/volume-messages.js'
 import type { Volume } from '../../src/volumes/volume.js'
 import { deferred } from '../support/deferred.js'
 import { type Host, heads, holds, put, read, ShippingCluster } from '../support/shipping-cluster.js'
@@ -182,6 +182,60 @@ describe('volume shipping', () => {
     const few = a.peers.waitForHolders(places, 3, never.signal)
     never.abort()
     expect(await few).toBe(2)
+  })
+
+  it('acknowledges a copy to its writer, and to all others once for some megabytes', async () => {
+    const net = cluster()
+    const [a, b, c] = [await net.add(20_000_000), await net.add(), await net.add()]
+    const told: [NodeId, number][] = []
+    intercept(b, send => (peer, method, body) => {
+      if (method === 'volume.ack') told.push([peer, decodeHead(body).end])
+      send(peer, method, body)
+    })
+    for (let i = 0; i < 30; i++) {
+      const { id } = await put(a, 300_000) // more than is pushed
+      await net.until(() => holds(b, id) && holds(c, id))
+    }
+    const ends = (peer: Host): number[] => told.filter(([to]) => to === peer.id).map(([, end]) => end)
+    expect(ends(a)).toHaveLength(30)
+    expect(ends(c)).toHaveLength(2)
+    expect(ends(c)[0]).toBeGreaterThan(4_000_000)
+    expect(a.peers.acknowledgedBy(volumeOf(a), [b.id])).toBe(a.volumes.get(volumeOf(a))?.end)
+  })
+
+  it('acknowledges a copy to all whose writer is gone, and to those that do not hear it', async () => {
+    const net = cluster()
+    const [a, b, c] = [await net.add(), await net.add(), await net.add()]
+    const first = await put(a, 1_000)
+    await net.until(() => holds(b, first.id) && holds(c, first.id))
+    b.deaf.add(c.id)
+    const second = await put(a, 1_000)
+    await net.until(() => holds(b, second.id))
+    const place = { volume: volumeOf(a), end: a.volumes.get(volumeOf(a))?.end as number }
+    await net.until(() => c.peers.acknowledgedBy(place.volume, [b.id]) === place.end, 1_000)
+    b.deaf.clear()
+    intercept(a, send => (peer, method, body) => (peer === c.id ? undefined : send(peer, method, body)))
+    const third = await put(a, 1_000)
+    await net.until(() => holds(b, third.id))
+    a.transport.die('kill')
+    await net.until(() => holds(c, third.id))
+    const end = b.volumes.get(volumeOf(a))?.end
+    await net.until(() => b.peers.acknowledgedBy(place.volume, [c.id]) === end, 1_000)
+  })
+
+  it('takes what a writer announces for durable there, but for known holes', async () => {
+    const net = cluster()
+    const [a, b] = [await net.add(), await net.add()]
+    const { id } = await put(a, 1_000)
+    await net.until(() => holds(b, id))
+    const volume = a.volumes.get(volumeOf(a)) as Volume
+    await put(a, 1_000)
+    await net.until(() => b.peers.acknowledgedBy(volume.id, [a.id]) === volume.end, 1_000)
+    const { end } = volume
+    b.peers.noteHoles(a.id, volume.id, 256, { end, holes: [{ from: 256, to: end }], until: undefined })
+    await put(a, 1_000)
+    await net.until(() => b.peers.endOf(a.id, volume.id) === volume.end, 1_000)
+    expect(b.peers.acknowledgedBy(volume.id, [a.id])).toBe(256)
   })
 
   it('streams the bytes of a photo from a peer, each block verified', async () => {

@@ -18,6 +18,8 @@ export interface Host {
   readonly id: NodeId
   readonly fixture: VolumeFixture
   readonly retired: Set<VolumeId>
+  /** Peers that are not connected to the others, as far as this host has heard. */
+  readonly deaf: Set<NodeId>
   volumes: VolumeSet
   transport: SimulatedTransport
   peers: PeerVolumes
@@ -41,7 +43,7 @@ export class ShippingCluster {
       clock: this.clock,
       origin: new Uint8Array(32).fill(number)
     })
-    const host = { id: `node-${number}` as NodeId, fixture, retired: new Set() } as unknown as Host
+    const host = { id: `node-${number}` as NodeId, fixture, retired: new Set(), deaf: new Set() } as unknown as Host
     this.hosts.push(host)
     await this.start(host)
     return host
@@ -67,7 +69,8 @@ export class ShippingCluster {
       peers,
       random: this.random,
       isRetired,
-      writerOf
+      writerOf,
+      hears: peer => !host.deaf.has(peer)
     })
     Object.assign(host, { volumes, transport, peers, reads, shipping })
     await transport.start()

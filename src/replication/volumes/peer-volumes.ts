@@ -45,6 +45,13 @@ export class PeerVolumes {
     this.#wakeWaiters()
   }
 
+  /** The writer of a volume says up to where it is durable there. @returns as {@link noteEnd} */
+  noteWritten(writer: NodeId, volume: VolumeId, end: number): boolean {
+    const isNews = this.noteEnd(writer, volume, end)
+    this.noteAcknowledged(writer, volume, Math.min(end, this.#holding(writer, volume).holes[0]?.from ?? end))
+    return isNews
+  }
+
   /** @param volumes - everything that the peer holds, as it answered `volume.heads` */
   replace(peer: NodeId, volumes: readonly HeldVolume[]): void {
     this.#peers.set(peer, this.#holdingsOf(volumes))

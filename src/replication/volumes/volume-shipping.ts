@@ -24,6 +24,8 @@ import { VolumeServing } from './volume-serving.js'
 /** Volumes pulled at the same time. */
 const PULLS_MAX = 4
 const REQUEST_MS_MAX = 10_000
+/** All are asked for their heads no more often, however many want to know, ms. */
+const ASK_MS = 500
 const CHECK_MS = 2_000
 /** How often `repair` reports its progress, ms. */
 const REPAIR_PROGRESS_MS = 500
@@ -52,6 +54,8 @@ export interface VolumeShippingComponents {
   readonly distant?: () => readonly NodeId[]
   /** @returns the node whose volume this is; default: unknown, so that nothing is taken unasked */
   readonly writerOf?: (volume: Volume) => NodeId | undefined
+  /** @returns whether the peer is connected to the other node; default: all are connected to each other */
+  readonly hears?: (peer: NodeId, other: NodeId) => boolean
   /** Called when the last hole of a volume has been filled. */
   readonly onRepaired?: () => void
 }
@@ -97,6 +101,8 @@ export class VolumeShipping implements Startable {
   readonly #puller: VolumePuller
   readonly #serving: VolumeServing
   readonly #nextExchange = new Map<NodeId, number>()
+  /** When all may be asked again before that, monotonic ms. */
+  #nextAskMs = 0
   readonly #abort = new AbortController()
   readonly #unsubscribe: (() => void)[] = []
   /** Of the latest checks, for the rate; oldest first. */
@@ -177,6 +183,15 @@ export class VolumeShipping implements Startable {
     return { repairedBytes, missing }
   }
 
+  /** Asks all other nodes what they hold, unless they were asked a moment ago. */
+  askAll(): void {
+    const { transport, clock, distant } = this.#components
+    const now = clock.monotonic()
+    if (now < this.#nextAskMs || this.#abort.signal.aborted) return
+    this.#nextAskMs = now + ASK_MS
+    for (const node of [...transport.peers(), ...(distant?.() ?? [])]) void this.#exchange(node)
+  }
+
   /** The ranges that are missing here, with the reason. */
   *#missing(): Generator<MissingRange> {
     const { peers, volumes, isRetired } = this.#components
@@ -212,11 +227,19 @@ export class VolumeShipping implements Startable {
 
   #takeHead(peer: NodeId, body: Uint8Array): Uint8Array {
     const { volume, end, trace } = decodeHead(body)
-    if (this.#components.peers.noteEnd(peer, volume, end)) {
+    if (this.#noteAnnounced(peer, volume, end)) {
       this.#noteNews(volume, trace)
       this.#want(volume)
     }
     return new Uint8Array()
+  }
+
+  /** What the writer of a volume announces is durable there. @returns whether the peer holds more than was known */
+  #noteAnnounced(peer: NodeId, id: VolumeId, end: number): boolean {
+    const { peers, volumes, writerOf } = this.#components
+    const volume = volumes.get(id)
+    const isByWriter = volume !== undefined && writerOf?.(volume) === peer
+    return isByWriter ? peers.noteWritten(peer, id, end) : peers.noteEnd(peer, id, end)
   }
 
   #takeAck(peer: NodeId, body: Uint8Array): Uint8Array {
@@ -231,9 +254,9 @@ export class VolumeShipping implements Startable {
 
   /** Bytes that the volume's writer pushed are taken if they continue the copy; others are pulled later, if at all. */
   async #takeBytes(peer: NodeId, body: Uint8Array): Promise<Uint8Array> {
-    const { peers, volumes, copies, isRetired, log, tracer } = this.#components
+    const { volumes, copies, isRetired, log, tracer } = this.#components
     const { volume: id, from, bytes, trace } = decodeBytes(body)
-    peers.noteEnd(peer, id, from + bytes.byteLength)
+    this.#noteAnnounced(peer, id, from + bytes.byteLength)
     const volume = volumes.get(id)
     if (volume !== undefined && !isRetired(id) && this.#takesPush(peer, volume, from)) {
       try {
