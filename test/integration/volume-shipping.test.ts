@@ -67,6 +67,24 @@ describe('volume shipping', () => {
     expect(b.shipping.progress().backlogBytes).toBe(0)
   })
 
+  it('keeps what came of a stream that breaks off, again and again', async () => {
+    const net = cluster()
+    const [a, b] = [await net.add(10_000_000), await net.add()]
+    const { transport } = b
+    const fetch = transport.fetch.bind(transport)
+    transport.fetch = async function* (...args) {
+      let pieces = 0
+      for await (const piece of fetch(...args)) {
+        if (pieces++ === 2) throw new SheafError('ERR_PEER_UNREACHABLE')
+        yield piece
+      }
+    }
+    intercept(a, send => (peer, method, body) => method !== 'volume.bytes' && send(peer, method, body))
+    const photos: { id: PhotoId }[] = []
+    for (let i = 0; i < 20; i++) photos.push(await put(a, 100_000))
+    await net.until(() => photos.every(({ id }) => holds(b, id)))
+  })
+
   it('copies a volume whose writer is dead from the peers that have it', async () => {
     const net = cluster()
     const [a, b] = [await net.add(), await net.add()]

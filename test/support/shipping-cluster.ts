@@ -30,9 +30,14 @@ export interface Host {
 /** Hosts that all ship their volumes to each other. */
 export class ShippingCluster {
   readonly clock = new SimulatedClock()
-  readonly random = new SeededRandom(5)
-  readonly network = new SimulatedNetwork({ clock: this.clock, random: this.random })
+  readonly random: SeededRandom
+  readonly network: SimulatedNetwork
   readonly hosts: Host[] = []
+
+  constructor(seed = 5) {
+    this.random = new SeededRandom(seed)
+    this.network = new SimulatedNetwork({ clock: this.clock, random: this.random })
+  }
 
   async add(volumeBytes = 1_000_000, capacityBytes?: number): Promise<Host> {
     const number = this.hosts.length + 1

@@ -44,12 +44,16 @@ export type CutListener = (from: NodeId, to: NodeId, lasts: () => boolean) => vo
 export class SimulatedLinks {
   readonly clock: Clock
   quality: LinkQuality
+  /** How fast answers leave a node, bytes a second, all of them together; default: at once. */
+  readonly uplinks = new Map<NodeId, number>()
   /** By `<way> <method or topic>`, counted when put on a wire: 'request tree.nodes', 'answer tree.nodes', 'publish records'. */
   readonly traffic = new Map<string, Traffic>()
   readonly #random: SeededRandom
   /** Cut directions as `from>to`, each with a token of its own. */
   readonly #cuts = new Map<string, symbol>()
   readonly #cutListeners = new Set<CutListener>()
+  /** When what each slow node has begun to send will have left it, monotonic ms. */
+  readonly #uplinkFreeMs = new Map<NodeId, number>()
 
   constructor(
     components: { readonly clock: Clock; readonly random: SeededRandom },
@@ -103,6 +107,16 @@ export class SimulatedLinks {
       else arrive()
     }
     this.clock.schedule(this.#delayMs(), attempt)
+  }
+
+  /** @returns resolves when an answer of so many bytes has left the node; undefined: at once */
+  upload(node: NodeId, byteCount: number): Promise<void> | undefined {
+    const perSecond = this.uplinks.get(node)
+    if (perSecond === undefined) return undefined
+    const now = this.clock.monotonic()
+    const freeMs = Math.max(now, this.#uplinkFreeMs.get(node) ?? 0) + (byteCount / perSecond) * 1_000
+    this.#uplinkFreeMs.set(node, freeMs)
+    return this.clock.sleep(freeMs - now)
   }
 
   /** A hint: arrives never, once or twice. */

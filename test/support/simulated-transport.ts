@@ -168,6 +168,8 @@ export class SimulatedTransport implements Transport, Endpoint {
           bounded(await server.#serve(this.self, method, question, serverSignal), REQUEST_BYTES_MAX)
         )
         this.#links.count(`answer ${method}`, answer.byteLength)
+        const leaving = this.#links.upload(server.self, answer.byteLength)
+        if (leaving !== undefined) await leaving
         return answer
       })
     })
@@ -203,7 +205,10 @@ export class SimulatedTransport implements Transport, Endpoint {
           const handler = handlerOf(server.#fetches, method)
           pieces ??= handler(this.self, question, serverSignal)[Symbol.asyncIterator]()
           const { done, value } = await pieces.next()
-          return done === true ? undefined : Uint8Array.from(value)
+          if (done === true) return undefined
+          const leaving = this.#links.upload(server.self, value.byteLength)
+          if (leaving !== undefined) await leaving
+          return Uint8Array.from(value)
         })
         if (piece === undefined) return
         this.#links.count(`piece ${method}`, piece.byteLength)

@@ -296,7 +296,7 @@ export class VolumeShipping implements Startable {
     for (const peer of [...transport.peers(), ...far]) {
       if ((this.#nextExchange.get(peer) ?? 0) <= now) void this.#exchange(peer)
     }
-    this.#puller.dropExpiredPenalties()
+    this.#puller.dropExpired()
     await this.#components.reserve?.refresh()
     this.#wantAll()
     return 'idle'
