@@ -1,5 +1,8 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { NEEDLE_HEADER_BYTES } from '../../src/domain/needle.js'
 import type { UploadReceipt } from '../../src/photos/photo-types.js'
+import type { NeedleLocation } from '../../src/volumes/needle-store.js'
+import type { Volume } from '../../src/volumes/volume.js'
 import { ClusterLab, type LabMember } from '../support/cluster-lab.js'
 
 /** Longer than the announcements of an append and their answers take, ms. */
@@ -66,4 +69,21 @@ describe('an append', () => {
     expect((await upload(lab, reader, 4, 'retried elsewhere')).copies).toBe(4)
     expect(lab.clock.monotonic() - startedMs).toBeLessThan(2_000)
   })
+})
+
+test('a read of bytes that are damaged here asks the one node that wrote them', async () => {
+  const lab = await quietCluster(5)
+  const [writer, reader] = lab.members as [LabMember, LabMember]
+  const photo = await lab.upload(writer, 'damaged on one disk')
+  await lab.pass(ANNOUNCED_MS)
+  const [{ volume, offset }] = lab.bytesOf(reader, photo) as [NeedleLocation]
+  const { path } = reader.services.local.volumes.get(volume) as Volume
+  reader.node.disk.flipBit(path, offset + NEEDLE_HEADER_BYTES, 0)
+  lab.network.links.traffic.clear()
+  expect(await lab.show(reader, photo)).toBe('damaged on one disk')
+  const asked = [...lab.network.links.traffic].filter(([name]) => /^(request|fetch) needle\./.test(name))
+  expect(asked.map(([name, { messages }]) => [name, messages])).toEqual([
+    ['request needle.find', 1],
+    ['fetch needle.read', 1]
+  ])
 })

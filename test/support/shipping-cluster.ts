@@ -64,7 +64,8 @@ export class ShippingCluster {
     const peers = new PeerVolumes()
     const shared = { transport, clock: this.clock, log: silentLog }
     const isRetired = (volume: VolumeId): boolean => host.retired.has(volume)
-    const reads = new PeerReads({ ...shared, store: volumes })
+    const holders = (volume: VolumeId): NodeId[] => peers.suppliers(volume, 0)
+    const reads = new PeerReads({ ...shared, store: volumes, holders })
     const writerOf = ({ superblock }: Volume): NodeId | undefined => superblock && hostOf(superblock.origin)
     const shipping = new VolumeShipping({
       ...shared,
