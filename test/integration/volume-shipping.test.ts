@@ -3,7 +3,14 @@ import { SheafError } from '../../src/core/errors.js'
 import type { NodeId, PhotoId, VolumeId } from '../../src/domain/ids.js'
 import { needleBytes } from '../../src/domain/needle.js'
 import { SUPERBLOCK_BYTES } from '../../src/domain/superblock.js'
-import { decodeBytes, decodeHead, encodeBytes, encodeRange } from '../../src/replication/volumes/volume-messages.js'
+import {
+  decodeBytes,
+  decodeHead,
+  encodeBytes,
+  encodeHeads,
+  encodeKnownHoles,
+  encodeRange
+} from '../../src/replication/volumes/volume-messages.js'
 import type { Volume } from '../../src/volumes/volume.js'
 import { deferred } from '../support/deferred.js'
 import { type Host, heads, holds, put, read, ShippingCluster } from '../support/shipping-cluster.js'
@@ -170,6 +177,27 @@ describe('volume shipping', () => {
     expect(await heads(a)).toBe(await heads(b))
   })
 
+  it.for([
+    ['too early', 8_000],
+    ['too late', 30_264]
+  ] as const)('skips a hole to where a needle begins, though a peer says that it ends %s', async ([, lengthSaid]) => {
+    const net = cluster()
+    const [liar, a] = [await net.add(), await net.add()]
+    const lost = await put(a, 30_000)
+    const after = [await put(a, 1_000), await put(a, 1_000)]
+    await net.until(() => after.every(({ id }) => holds(liar, id)))
+    const { volume: id, offset: from, length } = only(a.volumes.locate(identityOf(lost.id)))
+    for (const { volumes } of [a, liar])
+      volumes.get(id)?.noteHole({ from, to: from + needleBytes(length) }, 'unreadable')
+    const { end } = a.volumes.get(id) as Volume
+    const said = { end, holes: [{ from, to: from + lengthSaid }] }
+    liar.transport.handle('volume.heads', async () => encodeHeads([{ volume: id, ...said }]))
+    liar.transport.handle('volume.doubt', async () => encodeKnownHoles(said))
+    const c = await net.add()
+    await net.until(() => after.every(photo => holds(c, photo.id)))
+    expect(c.volumes.get(id)?.holes).toMatchObject([{ from, to: from + needleBytes(length) }])
+  })
+
   it('fills what a peer has behind a place that nobody has', async () => {
     const net = cluster()
     const [a, b] = [await net.add(), await net.add()]
@@ -254,6 +282,23 @@ describe('volume shipping', () => {
     await put(a, 1_000)
     await net.until(() => b.peers.endOf(a.id, volume.id) === volume.end, 1_000)
     expect(b.peers.acknowledgedBy(volume.id, [a.id])).toBe(256)
+  })
+
+  it('asks all for their heads now: twice a second at most, and nobody who still owes an answer', async () => {
+    const net = cluster()
+    const [a, b, c] = [await net.add(), await net.add(), await net.add()]
+    await net.pass(100)
+    const asked: NodeId[] = []
+    const request = a.transport.request.bind(a.transport)
+    a.transport.request = (peer, method, body, signal) => {
+      asked.push(peer)
+      return peer === c.id ? net.clock.sleep(60_000, signal).then(() => body) : request(peer, method, body, signal)
+    }
+    for (let i = 0; i < 10; i++) {
+      a.shipping.askAll()
+      await net.pass(100)
+    }
+    expect(asked).toEqual([b.id, c.id, b.id])
   })
 
   it('streams the bytes of a photo from a peer, each block verified', async () => {

@@ -4,11 +4,12 @@ import { hasCode, SheafError } from '../../core/errors.js'
 import type { Logger } from '../../core/log.js'
 import type { Random } from '../../core/random.js'
 import type { NodeId, VolumeId } from '../../domain/ids.js'
-import { VOLUME_BYTES_MAX } from '../../domain/needle.js'
+import { decodeHeader, NEEDLE_HEADER_BYTES, VOLUME_BYTES_MAX } from '../../domain/needle.js'
 import { SUPERBLOCK_BYTES } from '../../domain/superblock.js'
 import { Message } from '../../network/rpc/message.js'
 import type { Transport } from '../../network/transport.js'
 import { BufferPool } from '../../volumes/buffer-pool.js'
+import type { Volume } from '../../volumes/volume.js'
 import type { CopyProgress } from '../../volumes/volume-copies.js'
 import type { PeerVolumes } from './peer-volumes.js'
 import { RangeAssembler } from './range-assembler.js'
@@ -114,6 +115,21 @@ export class VolumePuller {
       }
     }
     return undefined
+  }
+
+  /** @returns whether a peer sends the header of a needle for this place in the volume: what it says of its holes is right */
+  async hasNeedleAt({ id, seed }: Pick<Volume, 'id' | 'seed'>, at: number): Promise<boolean> {
+    for (const peer of this.#allowed(id, at)) {
+      try {
+        const range = { volume: id, from: at, to: Math.min(at + NEEDLE_HEADER_BYTES, VOLUME_BYTES_MAX) }
+        const answer = await this.#ask(peer, 'volume.read', encodeRange(range))
+        const bytes = Message.decode(answer).bytes('bytes', NEEDLE_HEADER_BYTES)
+        if (bytes.byteLength === NEEDLE_HEADER_BYTES && decodeHeader(bytes, seed, at) !== undefined) return true
+      } catch (err) {
+        await this.#noteFailure(peer, id, err, at)
+      }
+    }
+    return false
   }
 
   /**

@@ -101,6 +101,8 @@ export class VolumeShipping implements Startable {
   readonly #puller: VolumePuller
   readonly #serving: VolumeServing
   readonly #nextExchange = new Map<NodeId, number>()
+  /** Who is being asked for its heads. */
+  readonly #exchanging = new Set<NodeId>()
   /** When all may be asked again before that, monotonic ms. */
   #nextAskMs = 0
   readonly #abort = new AbortController()
@@ -183,13 +185,14 @@ export class VolumeShipping implements Startable {
     return { repairedBytes, missing }
   }
 
-  /** Asks all other nodes what they hold, unless they were asked a moment ago. */
+  /** Asks all other nodes what they hold, but for those that were asked a moment ago or have not answered yet. */
   askAll(): void {
     const { transport, clock, distant } = this.#components
     const now = clock.monotonic()
     if (now < this.#nextAskMs || this.#abort.signal.aborted) return
     this.#nextAskMs = now + ASK_MS
-    for (const node of [...transport.peers(), ...(distant?.() ?? [])]) void this.#exchange(node)
+    for (const node of [...transport.peers(), ...(distant?.() ?? [])])
+      if (!this.#exchanging.has(node)) void this.#exchange(node)
   }
 
   /** The ranges that are missing here, with the reason. */
@@ -312,6 +315,7 @@ export class VolumeShipping implements Startable {
   async #exchange(peer: NodeId): Promise<void> {
     const { transport, clock, random, peers, log } = this.#components
     this.#nextExchange.set(peer, clock.monotonic() + EXCHANGE_MS * (0.5 + random.fraction()))
+    this.#exchanging.add(peer)
     try {
       const body = await withDeadline(clock, REQUEST_MS_MAX, this.#abort.signal, signal =>
         transport.request(peer, 'volume.heads', encodeMessage({}), signal)
@@ -326,6 +330,8 @@ export class VolumeShipping implements Startable {
       if (this.#abort.signal.aborted) return
       this.#nextExchange.set(peer, clock.monotonic() + CHECK_MS)
       log.debug({ err, peer }, 'could not ask a peer for its volumes; trying again')
+    } finally {
+      this.#exchanging.delete(peer)
     }
   }
 
@@ -397,7 +403,7 @@ export class VolumeShipping implements Startable {
       const from = copies.end(volume)
       const extend: Take = (at, bytes) => copies.extend(volume, at, bytes)
       if ((await this.#puller.range(id, from, peers.furthestEnd(id), extend)) > from) continue
-      const holeEnd = peers.commonHoleEnd(id, from)
+      const holeEnd = await this.#holeEnd(volume, from, peers.furthestEnd(id))
       if (holeEnd === undefined) break
       await copies.skip(volume, holeEnd)
       if (copies.end(volume) === from) break // it was retired or removed meanwhile, and takes nothing more
@@ -411,11 +417,23 @@ export class VolumeShipping implements Startable {
 
   /** Fills what peers have of a hole, also behind a place that all of them lack. */
   async #fill(volume: Volume, { from, to }: Range): Promise<void> {
-    const { peers, copies } = this.#components
+    const { copies } = this.#components
     const fill: Take = (at, bytes) => copies.fill(volume, at, bytes)
     for (let at: number | undefined = Math.max(from, SUPERBLOCK_BYTES); at !== undefined && at < to; ) {
-      at = peers.commonHoleEnd(volume.id, await this.#puller.range(volume.id, at, to, fill))
+      at = await this.#holeEnd(volume, await this.#puller.range(volume.id, at, to, fill), to)
     }
+  }
+
+  /**
+   * Looks for the end of the hole that all peers have at `offset`. One of them may be wrong about it, so that before `to` only
+   * a place counts where a needle begins.
+   *
+   * @returns undefined when a peer could supply the byte, none reaches that far, or no end is right
+   */
+  async #holeEnd(volume: Volume, offset: number, to: number): Promise<number | undefined> {
+    for (const end of this.#components.peers.commonHoleEnds(volume.id, offset))
+      if (end >= to || (await this.#puller.hasNeedleAt(volume, end))) return end
+    return undefined
   }
 
   #begin(id: VolumeId): Promise<Volume | undefined> {
