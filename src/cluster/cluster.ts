@@ -27,6 +27,7 @@ import type { NeedleVerdicts } from '../store/needle-verdicts.js'
 import type { Past } from '../store/past.js'
 import type { RecordWriter } from '../store/record-writer.js'
 import type { DiskReserve, NodeSpace } from '../volumes/disk-reserve.js'
+import type { Volume } from '../volumes/volume.js'
 import type { VolumeCopies } from '../volumes/volume-copies.js'
 import type { VolumeSet } from '../volumes/volume-set.js'
 import { DurableCopies } from './durable-copies.js'
@@ -164,6 +165,7 @@ export class Cluster implements Startable {
       const type = memberEvent(view, was)
       if (type !== undefined) this.#emit(type, view.id)
     })
+    const writerOf = ({ superblock }: Volume): NodeId | undefined => superblock && components.nodeOf(superblock.origin)
     const onRepaired = (): void => events.announceRepair()
     this.shipping = new VolumeShipping({
       ...shared,
@@ -175,10 +177,17 @@ export class Cluster implements Startable {
       isRetired,
       onRepaired,
       distant: () => this.membership.distant(),
-      writerOf: ({ superblock }) => superblock && components.nodeOf(superblock.origin)
+      hears: (peer, other) => this.membership.hears(peer, other),
+      writerOf
     })
-    this.reads = new PeerReads({ ...shared, store: volumes })
-    this.durableCopies = new DurableCopies({ directory, volumes, peers, clock })
+    const holders = (id: VolumeId): NodeId[] => {
+      const volume = volumes.get(id)
+      const writer = volume && writerOf(volume)
+      const known = [...peers.suppliers(id, volume?.end ?? 0), ...peers.suppliers(id, 0)]
+      return writer === undefined ? known : [writer, ...known]
+    }
+    this.reads = new PeerReads({ ...shared, store: volumes, holders })
+    this.durableCopies = new DurableCopies({ directory, volumes, peers, clock, ask: () => this.shipping.askAll() })
     const members = () => this.membership.members().filter(({ self, state }) => !self && state !== 'left')
     const reachable = (): NodeId[] => this.membership.reachable()
     this.comparison = new PeerComparison({ ...shared, directory, volumes, isRetired, others: members, reachable })

@@ -10,6 +10,8 @@ import type { NeedleLocation } from '../volumes/needle-store.js'
 import type { VolumeSet } from '../volumes/volume-set.js'
 
 const COPIES_MS_MAX = 10_000
+/** While somebody waits, the others are asked this often what they hold, ms. */
+const ASK_MS = 500
 /** Of a blob, when it is only looked at: spread over it, they find the volumes of one that is terabytes long, too. */
 const LOOKED_AT_MAX = 1_000
 
@@ -18,6 +20,8 @@ export interface DurableCopiesComponents {
   readonly volumes: Pick<VolumeSet, 'locate'>
   readonly peers: PeerVolumes
   readonly clock: Clock
+  /** Asks all others what they hold, and notes that in `peers`. Many waits may call it at the same time. */
+  readonly ask: () => void
 }
 
 /** A volume, up to where it has to be held. */
@@ -44,10 +48,21 @@ export class DurableCopies {
     const places = this.#places(id)
     if (places === undefined) return 1
     const { signal, cancel } = deadline(clock, COPIES_MS_MAX)
+    const over = new AbortController()
+    this.#askMeanwhile(over.signal).catch(() => {}) // it ends so
     try {
       return 1 + (await peers.waitForHolders(places, wanted - 1, signal))
     } finally {
+      over.abort()
       cancel()
+    }
+  }
+
+  /** Copies of what other nodes wrote are acknowledged to these, and any acknowledgment may be lost. */
+  async #askMeanwhile(signal: AbortSignal): Promise<never> {
+    for (;;) {
+      await this.#components.clock.sleep(ASK_MS, signal)
+      this.#components.ask()
     }
   }
 

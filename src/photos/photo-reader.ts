@@ -180,7 +180,8 @@ export class PhotoReader {
 /** What to ask peers for, the best first. */
 function* wantedNeedles(blob: PhotoBlob, chunk: number): Generator<WantedNeedle> {
   const { start, end } = needleSpan(blob, chunk)
-  for (const identity of lifeNames(dataIdentity(blob, chunk))) yield { identity, length: end - start }
+  for (const identity of lifeNames(dataIdentity(blob, chunk)))
+    yield { identity, length: end - start, volume: blob.volume }
 }
 
 /** Two nodes may have made the same size differently, so sizes are checked against their record; an original has one form. */

@@ -1,6 +1,6 @@
 import { encodeValue } from '../domain/cbor-writer.js'
 import { type FeaturesBlob, viewFindings } from '../domain/findings.js'
-import { cookieBytes, type PhotoId, photoIdBytes } from '../domain/ids.js'
+import { cookieBytes, type PhotoId, parseVolumeId, photoIdBytes, type VolumeId } from '../domain/ids.js'
 import { FLAG_CHUNK, type NeedleIdentity } from '../domain/needle.js'
 import { ALT_KEYS, type AltKey, alternateKeyOf, type Photo, type PhotoPart } from '../domain/photo.js'
 import type { NeedleDraft, NeedleLocation, NeedleStore } from '../volumes/needle-store.js'
@@ -14,18 +14,26 @@ export interface PhotoBlob {
   readonly sha256: string
   /** 0: one needle holds everything; else every needle but the last holds this many bytes. */
   readonly chunkBytes: number
+  /** The volume that the photo was uploaded to. Whoever holds it is likely to have these bytes, too. */
+  readonly volume?: VolumeId | undefined
 }
 
 /** @returns undefined when the photo has no such size */
 export function blobOf(photo: Photo, alt: AltKey): PhotoBlob | undefined {
-  const { id, generation } = photo
   const bytes = alt === 'orig' ? photo : photo.variants.get(alt)
-  return bytes && { id, generation, part: alt, size: bytes.size, sha256: bytes.sha256, chunkBytes: bytes.chunkBytes }
+  if (bytes === undefined) return undefined
+  const { size, sha256, chunkBytes } = bytes
+  return { ...ofPhoto(photo), part: alt, size, sha256, chunkBytes }
 }
 
 /** @param features - from the photo's findings */
-export function featuresBlob({ id, generation }: Photo, { sha256, size }: FeaturesBlob): PhotoBlob {
-  return { id, generation, part: 'features', size, sha256, chunkBytes: 0 }
+export function featuresBlob(photo: Photo, { sha256, size }: FeaturesBlob): PhotoBlob {
+  return { ...ofPhoto(photo), part: 'features', size, sha256, chunkBytes: 0 }
+}
+
+function ofPhoto({ id, generation, logicalVolume }: Photo): Pick<PhotoBlob, 'id' | 'generation' | 'volume'> {
+  const isVolume = parseVolumeId(logicalVolume) !== undefined
+  return { id, generation, ...(isVolume && { volume: logicalVolume as VolumeId }) }
 }
 
 /** @returns all blobs that the photo's record names */

@@ -1,5 +1,24 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { Transform } from 'node:stream'
+
+/** What a node can send, all its connections together. */
+export class Uplink {
+  bytesPerSecond = Number.POSITIVE_INFINITY
+  /** When what has begun to leave will have left. */
+  #freeMs = 0
+
+  /** @returns passes on at the rate of the uplink */
+  stream(): Transform {
+    return new Transform({
+      transform: (chunk: Uint8Array, _encoding, done) => {
+        const now = performance.now()
+        this.#freeMs = Math.max(now, this.#freeMs) + (chunk.byteLength / this.bytesPerSecond) * 1_000
+        setTimeout(() => done(null, chunk), this.#freeMs - now)
+      }
+    })
+  }
+}
 
 /**
  * The ways to some nodes on loopback, each through a port that passes everything on while the network is whole. Nodes that
@@ -10,9 +29,12 @@ export class CutNetwork {
   readonly #sockets = new Set<Socket>()
   #whole = true
 
-  /** @returns where others find a node that listens on `port`, HOST:PORT */
-  async wayTo(port: number): Promise<string> {
-    const server = createServer(socket => this.#pass(socket, port))
+  /**
+   * @param uplink - of the node; default: no limit
+   * @returns where others find a node that listens on `port`, HOST:PORT
+   */
+  async wayTo(port: number, uplink?: Uplink): Promise<string> {
+    const server = createServer(socket => this.#pass(socket, port, uplink))
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
     this.#servers.push(server)
@@ -33,7 +55,7 @@ export class CutNetwork {
     for (const server of this.#servers) server.close()
   }
 
-  #pass(socket: Socket, port: number): void {
+  #pass(socket: Socket, port: number, uplink: Uplink | undefined): void {
     if (!this.#whole) {
       socket.destroy()
       return
@@ -49,7 +71,8 @@ export class CutNetwork {
         this.#sockets.delete(end)
         other.destroy()
       })
-      end.pipe(other)
+      if (end === onward && uplink !== undefined) end.pipe(uplink.stream()).pipe(other)
+      else end.pipe(other)
     }
   }
 }

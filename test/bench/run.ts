@@ -19,13 +19,15 @@ import { Nginx } from './nginx.js'
 import { measureReads } from './reads.js'
 import { describeMachine, type Measure, printReport, reportMarkdown, versionOf, writeReport } from './report.js'
 import { measureSimilarity } from './similarity.js'
+import { measureSlowSupplier } from './slow-supplier.js'
 import { measureSlowUploads } from './slow-uploads.js'
 import { measureStartingTogether } from './starting-together.js'
 import { measureWrites } from './writes.js'
 
 const HELP = `npm run bench -- [flags]
   --only A,B        of get, put, cache, index, million, lists, large, disk-reads, cluster, together, convergence,
-                    anti-entropy, graves, looking, similarity, metering, archive, slow-uploads (default: all)
+                    anti-entropy, graves, looking, similarity, metering, archive, slow-uploads, slow-supplier
+                    (default: all)
   --rounds N        rounds of each server, in turn (default 3)
   --seconds N       length of a round (default 4)
   --large-bytes N   size of the large file (default 512 MiB; try 2147483648)
@@ -40,7 +42,7 @@ const { values } = parseArgs({
     only: {
       type: 'string',
       default:
-        'get,put,cache,index,million,lists,large,disk-reads,cluster,together,convergence,anti-entropy,graves,looking,similarity,metering,archive,slow-uploads'
+        'get,put,cache,index,million,lists,large,disk-reads,cluster,together,convergence,anti-entropy,graves,looking,similarity,metering,archive,slow-uploads,slow-supplier'
     },
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '4' },
@@ -112,6 +114,7 @@ function sections(scratch: string, cache: string): Record<string, () => Promise<
     looking: () => measureLooking(scratch),
     metering: () => measureMetering(scratch),
     'slow-uploads': () => measureSlowUploads(scratch),
+    'slow-supplier': () => measureSlowSupplier(scratch),
     archive: () => measureArchive(join(scratch, 'archive'), init.rounds),
     similarity: () =>
       measureSimilarity(scratch, values.big ? { count: 100_000, dimension: 1_024 } : { count: 20_000, dimension: 256 })

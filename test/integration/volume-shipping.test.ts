@@ -1,9 +1,16 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { SheafError } from '../../src/core/errors.js'
-import type { PhotoId, VolumeId } from '../../src/domain/ids.js'
+import type { NodeId, PhotoId, VolumeId } from '../../src/domain/ids.js'
 import { needleBytes } from '../../src/domain/needle.js'
 import { SUPERBLOCK_BYTES } from '../../src/domain/superblock.js'
-import { decodeBytes, encodeBytes, encodeRange } from '../../src/replication/volumes/volume-messages.js'
+import {
+  decodeBytes,
+  decodeHead,
+  encodeBytes,
+  encodeHeads,
+  encodeKnownHoles,
+  encodeRange
+} from '../../src/replication/volumes/volume-messages.js'
 import type { Volume } from '../../src/volumes/volume.js'
 import { deferred } from '../support/deferred.js'
 import { type Host, heads, holds, put, read, ShippingCluster } from '../support/shipping-cluster.js'
@@ -65,6 +72,24 @@ describe('volume shipping', () => {
     for (const { id, bytes } of photos) expect((await read(b, id)).equals(bytes)).toBe(true)
     expect(await heads(a)).toBe(await heads(b))
     expect(b.shipping.progress().backlogBytes).toBe(0)
+  })
+
+  it('keeps what came of a stream that breaks off, again and again', async () => {
+    const net = cluster()
+    const [a, b] = [await net.add(10_000_000), await net.add()]
+    const { transport } = b
+    const fetch = transport.fetch.bind(transport)
+    transport.fetch = async function* (...args) {
+      let pieces = 0
+      for await (const piece of fetch(...args)) {
+        if (pieces++ === 2) throw new SheafError('ERR_PEER_UNREACHABLE')
+        yield piece
+      }
+    }
+    intercept(a, send => (peer, method, body) => method !== 'volume.bytes' && send(peer, method, body))
+    const photos: { id: PhotoId }[] = []
+    for (let i = 0; i < 20; i++) photos.push(await put(a, 100_000))
+    await net.until(() => photos.every(({ id }) => holds(b, id)))
   })
 
   it('copies a volume whose writer is dead from the peers that have it', async () => {
@@ -152,6 +177,27 @@ describe('volume shipping', () => {
     expect(await heads(a)).toBe(await heads(b))
   })
 
+  it.for([
+    ['too early', 8_000],
+    ['too late', 30_264]
+  ] as const)('skips a hole to where a needle begins, though a peer says that it ends %s', async ([, lengthSaid]) => {
+    const net = cluster()
+    const [liar, a] = [await net.add(), await net.add()]
+    const lost = await put(a, 30_000)
+    const after = [await put(a, 1_000), await put(a, 1_000)]
+    await net.until(() => after.every(({ id }) => holds(liar, id)))
+    const { volume: id, offset: from, length } = only(a.volumes.locate(identityOf(lost.id)))
+    for (const { volumes } of [a, liar])
+      volumes.get(id)?.noteHole({ from, to: from + needleBytes(length) }, 'unreadable')
+    const { end } = a.volumes.get(id) as Volume
+    const said = { end, holes: [{ from, to: from + lengthSaid }] }
+    liar.transport.handle('volume.heads', async () => encodeHeads([{ volume: id, ...said }]))
+    liar.transport.handle('volume.doubt', async () => encodeKnownHoles(said))
+    const c = await net.add()
+    await net.until(() => after.every(photo => holds(c, photo.id)))
+    expect(c.volumes.get(id)?.holes).toMatchObject([{ from, to: from + needleBytes(length) }])
+  })
+
   it('fills what a peer has behind a place that nobody has', async () => {
     const net = cluster()
     const [a, b] = [await net.add(), await net.add()]
@@ -182,6 +228,77 @@ describe('volume shipping', () => {
     const few = a.peers.waitForHolders(places, 3, never.signal)
     never.abort()
     expect(await few).toBe(2)
+  })
+
+  it('acknowledges a copy to its writer, and to all others once for some megabytes', async () => {
+    const net = cluster()
+    const [a, b, c] = [await net.add(20_000_000), await net.add(), await net.add()]
+    const told: [NodeId, number][] = []
+    intercept(b, send => (peer, method, body) => {
+      if (method === 'volume.ack') told.push([peer, decodeHead(body).end])
+      send(peer, method, body)
+    })
+    for (let i = 0; i < 30; i++) {
+      const { id } = await put(a, 300_000) // more than is pushed
+      await net.until(() => holds(b, id) && holds(c, id))
+    }
+    const ends = (peer: Host): number[] => told.filter(([to]) => to === peer.id).map(([, end]) => end)
+    expect(ends(a)).toHaveLength(30)
+    expect(ends(c)).toHaveLength(2)
+    expect(ends(c)[0]).toBeGreaterThan(4_000_000)
+    expect(a.peers.acknowledgedBy(volumeOf(a), [b.id])).toBe(a.volumes.get(volumeOf(a))?.end)
+  })
+
+  it('acknowledges a copy to all whose writer is gone, and to those that do not hear it', async () => {
+    const net = cluster()
+    const [a, b, c] = [await net.add(), await net.add(), await net.add()]
+    const first = await put(a, 1_000)
+    await net.until(() => holds(b, first.id) && holds(c, first.id))
+    b.deaf.add(c.id)
+    const second = await put(a, 1_000)
+    await net.until(() => holds(b, second.id))
+    const place = { volume: volumeOf(a), end: a.volumes.get(volumeOf(a))?.end as number }
+    await net.until(() => c.peers.acknowledgedBy(place.volume, [b.id]) === place.end, 1_000)
+    b.deaf.clear()
+    intercept(a, send => (peer, method, body) => (peer === c.id ? undefined : send(peer, method, body)))
+    const third = await put(a, 1_000)
+    await net.until(() => holds(b, third.id))
+    a.transport.die('kill')
+    await net.until(() => holds(c, third.id))
+    const end = b.volumes.get(volumeOf(a))?.end
+    await net.until(() => b.peers.acknowledgedBy(place.volume, [c.id]) === end, 1_000)
+  })
+
+  it('takes what a writer announces for durable there, but for known holes', async () => {
+    const net = cluster()
+    const [a, b] = [await net.add(), await net.add()]
+    const { id } = await put(a, 1_000)
+    await net.until(() => holds(b, id))
+    const volume = a.volumes.get(volumeOf(a)) as Volume
+    await put(a, 1_000)
+    await net.until(() => b.peers.acknowledgedBy(volume.id, [a.id]) === volume.end, 1_000)
+    const { end } = volume
+    b.peers.noteHoles(a.id, volume.id, 256, { end, holes: [{ from: 256, to: end }], until: undefined })
+    await put(a, 1_000)
+    await net.until(() => b.peers.endOf(a.id, volume.id) === volume.end, 1_000)
+    expect(b.peers.acknowledgedBy(volume.id, [a.id])).toBe(256)
+  })
+
+  it('asks all for their heads now: twice a second at most, and nobody who still owes an answer', async () => {
+    const net = cluster()
+    const [a, b, c] = [await net.add(), await net.add(), await net.add()]
+    await net.pass(100)
+    const asked: NodeId[] = []
+    const request = a.transport.request.bind(a.transport)
+    a.transport.request = (peer, method, body, signal) => {
+      asked.push(peer)
+      return peer === c.id ? net.clock.sleep(60_000, signal).then(() => body) : request(peer, method, body, signal)
+    }
+    for (let i = 0; i < 10; i++) {
+      a.shipping.askAll()
+      await net.pass(100)
+    }
+    expect(asked).toEqual([b.id, c.id, b.id])
   })
 
   it('streams the bytes of a photo from a peer, each block verified', async () => {

@@ -18,6 +18,8 @@ export interface Host {
   readonly id: NodeId
   readonly fixture: VolumeFixture
   readonly retired: Set<VolumeId>
+  /** Peers that are not connected to the others, as far as this host has heard. */
+  readonly deaf: Set<NodeId>
   volumes: VolumeSet
   transport: SimulatedTransport
   peers: PeerVolumes
@@ -28,9 +30,14 @@ export interface Host {
 /** Hosts that all ship their volumes to each other. */
 export class ShippingCluster {
   readonly clock = new SimulatedClock()
-  readonly random = new SeededRandom(5)
-  readonly network = new SimulatedNetwork({ clock: this.clock, random: this.random })
+  readonly random: SeededRandom
+  readonly network: SimulatedNetwork
   readonly hosts: Host[] = []
+
+  constructor(seed = 5) {
+    this.random = new SeededRandom(seed)
+    this.network = new SimulatedNetwork({ clock: this.clock, random: this.random })
+  }
 
   async add(volumeBytes = 1_000_000, capacityBytes?: number): Promise<Host> {
     const number = this.hosts.length + 1
@@ -41,7 +48,7 @@ export class ShippingCluster {
       clock: this.clock,
       origin: new Uint8Array(32).fill(number)
     })
-    const host = { id: `node-${number}` as NodeId, fixture, retired: new Set() } as unknown as Host
+    const host = { id: `node-${number}` as NodeId, fixture, retired: new Set(), deaf: new Set() } as unknown as Host
     this.hosts.push(host)
     await this.start(host)
     return host
@@ -57,7 +64,8 @@ export class ShippingCluster {
     const peers = new PeerVolumes()
     const shared = { transport, clock: this.clock, log: silentLog }
     const isRetired = (volume: VolumeId): boolean => host.retired.has(volume)
-    const reads = new PeerReads({ ...shared, store: volumes })
+    const holders = (volume: VolumeId): NodeId[] => peers.suppliers(volume, 0)
+    const reads = new PeerReads({ ...shared, store: volumes, holders })
     const writerOf = ({ superblock }: Volume): NodeId | undefined => superblock && hostOf(superblock.origin)
     const shipping = new VolumeShipping({
       ...shared,
@@ -67,7 +75,8 @@ export class ShippingCluster {
       peers,
       random: this.random,
       isRetired,
-      writerOf
+      writerOf,
+      hears: peer => !host.deaf.has(peer)
     })
     Object.assign(host, { volumes, transport, peers, reads, shipping })
     await transport.start()

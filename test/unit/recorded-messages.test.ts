@@ -236,6 +236,7 @@ describe('messages of version 1', () => {
     const asked: unknown[] = []
     const reads = new PeerReads({
       transport: wire,
+      holders: () => [],
       store: {
         locate: wanted => {
           asked.push(plain(wanted))

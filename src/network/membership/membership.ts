@@ -186,6 +186,11 @@ export class Membership implements Startable {
     return this.#via().filter(id => !peers.includes(id))
   }
 
+  /** @returns whether the peer said in its last heartbeat that it hears the other node itself */
+  hears(peer: NodeId, other: NodeId): boolean {
+    return this.#members.get(peer)?.heartbeat?.reaches?.includes(other) === true
+  }
+
   /** @returns the alive peers that hear a member in state `via` themselves, the latest heard first; else none */
   waysTo(member: NodeId): NodeId[] {
     if (!this.#vouchers.via.has(member)) return []

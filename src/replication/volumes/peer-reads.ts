@@ -8,7 +8,7 @@ import type { Clock } from '../../core/clock.js'
 import { deadline } from '../../core/deadline.js'
 import { hasCode, SheafError } from '../../core/errors.js'
 import type { Logger } from '../../core/log.js'
-import type { NodeId } from '../../domain/ids.js'
+import type { NodeId, VolumeId } from '../../domain/ids.js'
 import { BLOCK_BYTES, blockIntact, NEEDLE_DATA_BYTES_MAX, type NeedleIdentity } from '../../domain/needle.js'
 import { encodeMessage, invalidField, Message } from '../../network/rpc/message.js'
 import type { Transport } from '../../network/transport.js'
@@ -16,12 +16,19 @@ import type { NeedleLocation } from '../../volumes/needle-store.js'
 import type { VolumeSet } from '../../volumes/volume-set.js'
 
 const FIND_MS_MAX = 3_000
+/** All others are asked, too, when the likeliest has not answered by then, ms. */
+const LIKELIEST_MS_MAX = 100
+/** For so long it is known who was found to have a needle, for the reads that follow, ms; of so many needles at most. */
+const FOUND_MS = 5_000
+const FOUND_MAX = 256
 const READ_MS_MAX = 60_000
 const UINT32_MAX = 0xffff_ffff
 
 export interface PeerReadsComponents {
   readonly transport: Transport
   readonly store: Pick<VolumeSet, 'locate' | 'checksums' | 'readRange'>
+  /** @returns peers that are known to hold the volume, the likeliest to have all of it first */
+  readonly holders: (volume: VolumeId) => readonly NodeId[]
   readonly clock: Clock
   readonly log: Logger
 }
@@ -32,16 +39,26 @@ interface Supplier {
   readonly checksums: Uint32Array
 }
 
+interface Found {
+  readonly supplier: Supplier
+  /** Monotonic ms. */
+  readonly atMs: number
+}
+
 /** A needle to be found at peers. */
 export interface WantedNeedle {
   readonly identity: NeedleIdentity
   /** Of its data, bytes. */
   readonly length: number
+  /** Where it may be. */
+  readonly volume?: VolumeId | undefined
 }
 
 /** Streams needles from peers. Each block is verified against its checksum before any of its bytes are yielded. */
 export class PeerReads {
   readonly #components: PeerReadsComponents
+  /** By needle, oldest first. */
+  readonly #found = new Map<string, Found>()
 
   constructor(components: PeerReadsComponents) {
     this.#components = components
@@ -55,7 +72,7 @@ export class PeerReads {
   }
 
   /**
-   * Streams bytes [start, end) of the needle's data from the peer that answers first; when it fails, from the next one.
+   * Streams bytes [start, end) of the needle's data from the peer that was found to have it; when it fails, from the next one.
    *
    * @throws `ERR_BYTES_UNREACHABLE` when no peer is left
    */
@@ -81,25 +98,51 @@ export class PeerReads {
     }
   }
 
-  /** Asks all peers at once. @returns the first that has the needle */
-  async #find({ identity, length }: WantedNeedle, except: ReadonlySet<NodeId>): Promise<Supplier | undefined> {
+  /** @returns a peer that has the needle: as was found a moment ago, or as the first answers now */
+  async #find(wanted: WantedNeedle, except: ReadonlySet<NodeId>): Promise<Supplier | undefined> {
     const { transport, clock } = this.#components
-    const { signal, cancel } = deadline(clock, FIND_MS_MAX)
-    const body = encodeMessage(wireNeedle(identity, length))
-    const answers = transport
-      .peers()
-      .filter(peer => !except.has(peer))
-      .map(async (peer): Promise<Supplier> => {
-        const answer = Message.decode(await transport.request(peer, 'needle.find', body, signal))
-        return { peer, checksums: checksumsOf(answer, length) }
-      })
+    const peers = transport.peers().filter(peer => !except.has(peer))
+    const name = nameOf(wanted)
+    const found = this.#found.get(name)
+    const isFresh = found !== undefined && clock.monotonic() - found.atMs < FOUND_MS
+    if (isFresh && peers.includes(found.supplier.peer)) return found.supplier
+    this.#found.delete(name)
+    const supplier = await this.#askFor(wanted, peers)
+    if (supplier === undefined) return undefined
+    this.#found.set(name, { supplier, atMs: clock.monotonic() })
+    for (const oldest of this.#found.keys()) {
+      if (this.#found.size <= FOUND_MAX) break
+      this.#found.delete(oldest)
+    }
+    return supplier
+  }
+
+  /** Asks the likeliest of the peers, then all others at once. @returns the first that has the needle */
+  async #askFor(wanted: WantedNeedle, peers: readonly NodeId[]): Promise<Supplier | undefined> {
+    const { clock, holders } = this.#components
+    const likeliest = wanted.volume && holders(wanted.volume).find(peer => peers.includes(peer))
+    const over = new AbortController()
+    const { signal, cancel } = deadline(clock, FIND_MS_MAX, over.signal)
+    const ask = (peer: NodeId): Promise<Supplier> => this.#ask(peer, wanted, signal)
     try {
-      return await Promise.any(answers)
+      const first = likeliest && ask(likeliest)
+      const late = (): Promise<undefined> => clock.sleep(LIKELIEST_MS_MAX, signal).then(() => undefined)
+      const inTime = first && (await Promise.race([first, late()]).catch(() => undefined))
+      if (inTime !== undefined) return inTime
+      const others = peers.filter(peer => peer !== likeliest).map(ask)
+      return await Promise.any(first === undefined ? others : [first, ...others])
     } catch {
       return undefined // no connected peer has it
     } finally {
+      over.abort(new SheafError('ERR_PEER_UNREACHABLE', 'another node has answered'))
       cancel()
     }
+  }
+
+  async #ask(peer: NodeId, { identity, length }: WantedNeedle, signal: AbortSignal): Promise<Supplier> {
+    const body = encodeMessage(wireNeedle(identity, length))
+    const answer = await this.#components.transport.request(peer, 'needle.find', body, signal)
+    return { peer, checksums: checksumsOf(Message.decode(answer), length) }
   }
 
   async *#blocks(
@@ -166,6 +209,10 @@ export class PeerReads {
   #locate({ identity, length }: WantedNeedle): NeedleLocation[] {
     return this.#components.store.locate(identity).filter(location => location.length === length)
   }
+}
+
+function nameOf({ identity: { id, generation, alternateKey, chunk }, length }: WantedNeedle): string {
+  return `${Buffer.from(id).toString('hex')} ${generation} ${alternateKey} ${chunk} ${length}`
 }
 
 function wireNeedle({ id, generation, alternateKey, chunk }: NeedleIdentity, length: number) {

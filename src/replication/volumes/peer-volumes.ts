@@ -45,6 +45,13 @@ export class PeerVolumes {
     this.#wakeWaiters()
   }
 
+  /** The writer of a volume says up to where it is durable there. @returns as {@link noteEnd} */
+  noteWritten(writer: NodeId, volume: VolumeId, end: number): boolean {
+    const isNews = this.noteEnd(writer, volume, end)
+    this.noteAcknowledged(writer, volume, Math.min(end, this.#holding(writer, volume).holes[0]?.from ?? end))
+    return isNews
+  }
+
   /** @param volumes - everything that the peer holds, as it answered `volume.heads` */
   replace(peer: NodeId, volumes: readonly HeldVolume[]): void {
     this.#peers.set(peer, this.#holdingsOf(volumes))
@@ -119,19 +126,19 @@ export class PeerVolumes {
   }
 
   /**
-   * @returns the first end of the holes that all peers have at `offset`; undefined when a peer could supply the byte, or
+   * @returns the ends of the holes that all peers have at `offset`, ascending; none when a peer could supply the byte, or
    * none reaches that far
    */
-  commonHoleEnd(volume: VolumeId, offset: number): number | undefined {
-    let end: number | undefined
+  commonHoleEnds(volume: VolumeId, offset: number): number[] {
+    const ends = new Set<number>()
     for (const holdings of this.#peers.values()) {
       const holding = holdings.get(volume)
       if (holding === undefined || holding.end <= offset) continue
       const hole = holding.holes.find(({ from, to }) => from <= offset && offset < to)
-      if (hole === undefined) return undefined
-      end = Math.min(end ?? hole.to, hole.to)
+      if (hole === undefined) return []
+      ends.add(hole.to)
     }
-    return end
+    return [...ends].sort((a, b) => a - b)
   }
 
   /** @returns how many peers and distant members hold all places durably */

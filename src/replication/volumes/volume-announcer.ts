@@ -9,6 +9,8 @@ import { encodeBytes, encodeHead, PUSH_BYTES_MAX } from './volume-messages.js'
 
 /** Bytes that one append may push to all peers together; above this they pull, also from one another. */
 const PUSHED_BYTES_MAX = 2 * 1024 * 1024
+/** All peers are told of a copy that has grown by this since they last were: those that pull can pull from here, too. */
+const TOLD_TO_ALL_BYTES = 4 * 1024 * 1024
 
 export interface VolumeAnnouncerComponents {
   readonly transport: Pick<Transport, 'peers' | 'notify' | 'onPeer'>
@@ -20,6 +22,7 @@ export interface VolumeAnnouncerComponents {
   /** See `VolumeShippingComponents`. */
   readonly distant?: () => readonly NodeId[]
   readonly writerOf?: (volume: Volume) => NodeId | undefined
+  readonly hears?: (peer: NodeId, other: NodeId) => boolean
 }
 
 /** Up to where a volume was announced or sent. */
@@ -35,7 +38,9 @@ interface TracedMark extends Mark {
 /**
  * Announces to peers what has just become durable here: acknowledgments of copies, and the end of the volume that this
  * process writes. Small appends are pushed along to the peers that hold everything before them, which saves a request.
- * Announcements may be lost: the next one makes up for it, and peers ask for all heads from time to time.
+ *
+ * A copy is acknowledged to the volume's writer, which may wait for it; were all peers told, each append would cost (n − 1)²
+ * messages. They learn of it when they next ask for all heads, and so does whoever missed an announcement: it may be lost.
  */
 export class VolumeAnnouncer {
   readonly #components: VolumeAnnouncerComponents
@@ -46,6 +51,8 @@ export class VolumeAnnouncer {
   #lastAnnounced: Mark | undefined
   /** Up to where each peer holds the volume being written, if nothing sent to it was lost. */
   readonly #sentTo = new Map<NodeId, Mark>()
+  /** Up to where all peers were told of each copy. */
+  readonly #toldToAll = new WeakMap<Volume, number>()
   /** Bytes are read and sent in the order in which they were written. */
   #sending: Promise<void> = Promise.resolve()
   readonly #unsubscribe: readonly (() => void)[]
@@ -77,7 +84,6 @@ export class VolumeAnnouncer {
   }
 
   #announce(volume: Volume): void {
-    const { transport } = this.#components
     if (volume.state === 'active') {
       this.#announceOwn(volume)
       return
@@ -85,15 +91,26 @@ export class VolumeAnnouncer {
     // Only copies are acknowledged: a writer's own copy always counts.
     const method = volume.holes.length > 0 ? 'volume.head' : 'volume.ack'
     const head = encodeHead({ volume: volume.id, end: volume.end })
-    for (const peer of transport.peers()) transport.notify(peer, method, head)
-    const writer = this.#distantWriter(volume) // it may wait for copies; others ask for all heads from time to time
-    if (writer !== undefined && method === 'volume.ack') transport.notify(writer, method, head)
+    for (const node of this.#listeners(volume)) this.#components.transport.notify(node, method, head)
   }
 
-  #distantWriter(volume: Volume): NodeId | undefined {
-    const { distant, writerOf } = this.#components
+  /** @returns who is told at once that a copy has grown */
+  #listeners(volume: Volume): readonly NodeId[] {
+    const { transport, distant, writerOf, hears } = this.#components
+    const peers = transport.peers()
     const writer = writerOf?.(volume)
-    return writer !== undefined && distant?.().includes(writer) === true ? writer : undefined
+    const isWriterFar = writer !== undefined && distant?.().includes(writer) === true
+    const listeners = isWriterFar ? [...peers, writer] : peers
+    const isWriterThere = writer !== undefined && listeners.includes(writer)
+    if (this.#isNewsToAll(volume) || !isWriterThere) return listeners
+    // who does not hear the writer gets its bytes from those that do
+    return listeners.filter(node => node === writer || hears?.(node, writer) === false)
+  }
+
+  #isNewsToAll(volume: Volume): boolean {
+    if (volume.end - (this.#toldToAll.get(volume) ?? 0) < TOLD_TO_ALL_BYTES) return false
+    this.#toldToAll.set(volume, volume.end)
+    return true
   }
 
   #announceOwn(volume: Volume): void {

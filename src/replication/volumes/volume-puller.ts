@@ -1,22 +1,24 @@
 import type { Clock } from '../../core/clock.js'
-import { deadline, withDeadline } from '../../core/deadline.js'
+import { withDeadline } from '../../core/deadline.js'
 import { hasCode, SheafError } from '../../core/errors.js'
 import type { Logger } from '../../core/log.js'
 import type { Random } from '../../core/random.js'
 import type { NodeId, VolumeId } from '../../domain/ids.js'
-import { VOLUME_BYTES_MAX } from '../../domain/needle.js'
+import { decodeHeader, NEEDLE_HEADER_BYTES, VOLUME_BYTES_MAX } from '../../domain/needle.js'
 import { SUPERBLOCK_BYTES } from '../../domain/superblock.js'
 import { Message } from '../../network/rpc/message.js'
 import type { Transport } from '../../network/transport.js'
 import { BufferPool } from '../../volumes/buffer-pool.js'
+import type { Volume } from '../../volumes/volume.js'
 import type { CopyProgress } from '../../volumes/volume-copies.js'
 import type { PeerVolumes } from './peer-volumes.js'
 import { RangeAssembler } from './range-assembler.js'
-import { decodeKnownHoles, encodeRange, encodeVolume, READ_BYTES_MAX, type VolumeRange } from './volume-messages.js'
+import { RangeReader } from './range-reader.js'
+import { SupplierRates } from './supplier-rates.js'
+import { decodeKnownHoles, encodeRange, encodeVolume } from './volume-messages.js'
 import { FETCH_BYTES_MAX } from './volume-serving.js'
 
 const REQUEST_MS_MAX = 10_000
-const FETCH_MS_MAX = 120_000
 /** After each portion the puller pauses this long, ms; when the timer is late by more than LATE_MS, for the delay again. */
 const YIELD_MS = 1
 const LATE_MS = 5
@@ -45,7 +47,10 @@ export interface VolumePullerInit {
 /** Verifies bytes of a peer and keeps their whole needles. */
 export type Take = (at: number, bytes: Uint8Array) => Promise<CopyProgress>
 
-/** Pulls bytes of volumes from the peers that hold them: in random order, without those that failed lately. */
+/**
+ * Pulls bytes of volumes from the peers that hold them: in random order, the fast ones more often, without those that failed
+ * lately.
+ */
 export class VolumePuller {
   readonly #components: VolumePullerComponents
   readonly #signal: AbortSignal
@@ -53,12 +58,16 @@ export class VolumePuller {
   readonly #penalties = new Map<string, number>()
   /** By `peer volume`: what a peer pushed was damaged, and it is being asked about that. */
   readonly #doubts = new Map<string, Promise<void>>()
+  readonly #rates: SupplierRates
+  readonly #reader: RangeReader
   readonly #pool = new BufferPool(SPARE_BYTES_MAX)
   #receivedBytes = 0
 
   constructor(components: VolumePullerComponents, { signal }: VolumePullerInit) {
     this.#components = components
     this.#signal = signal
+    this.#rates = new SupplierRates(components)
+    this.#reader = new RangeReader({ ...components, rates: this.#rates }, { signal })
   }
 
   /** Waits for what the signal has ended. */
@@ -76,8 +85,9 @@ export class VolumePuller {
     this.#penalties.clear()
   }
 
-  /** Frees the memory of expired penalties. */
-  dropExpiredPenalties(): void {
+  /** Frees the memory of expired penalties and rates. */
+  dropExpired(): void {
+    this.#rates.dropExpired()
     const now = this.#components.clock.monotonic()
     for (const [key, until] of this.#penalties) if (until <= now) this.#penalties.delete(key)
   }
@@ -96,7 +106,7 @@ export class VolumePuller {
 
   /** Passes a peer's superblock to `use`. @returns the result of `use`; undefined when no peer supplied a valid one */
   async superblock<T>(id: VolumeId, use: (superblock: Uint8Array) => Promise<T>): Promise<T | undefined> {
-    for (const peer of this.#allowed(id, this.#components.peers.suppliers(id, 0))) {
+    for (const peer of this.#allowed(id, 0)) {
       try {
         const answer = await this.#ask(peer, 'volume.superblock', encodeVolume(id))
         return await use(Message.decode(answer).bytes('superblock', SUPERBLOCK_BYTES))
@@ -105,6 +115,21 @@ export class VolumePuller {
       }
     }
     return undefined
+  }
+
+  /** @returns whether a peer sends the header of a needle for this place in the volume: what it says of its holes is right */
+  async hasNeedleAt({ id, seed }: Pick<Volume, 'id' | 'seed'>, at: number): Promise<boolean> {
+    for (const peer of this.#allowed(id, at)) {
+      try {
+        const range = { volume: id, from: at, to: Math.min(at + NEEDLE_HEADER_BYTES, VOLUME_BYTES_MAX) }
+        const answer = await this.#ask(peer, 'volume.read', encodeRange(range))
+        const bytes = Message.decode(answer).bytes('bytes', NEEDLE_HEADER_BYTES)
+        if (bytes.byteLength === NEEDLE_HEADER_BYTES && decodeHeader(bytes, seed, at) !== undefined) return true
+      } catch (err) {
+        await this.#noteFailure(peer, id, err, at)
+      }
+    }
+    return false
   }
 
   /**
@@ -142,38 +167,34 @@ export class VolumePuller {
   async #pullNext(id: VolumeId, assembler: RangeAssembler, to: number): Promise<boolean> {
     const { log } = this.#components
     const { at: from } = assembler
-    for (const peer of this.#allowed(id, this.#components.peers.suppliers(id, from))) {
+    const tried = new Set<NodeId>()
+    for (const peer of this.#allowed(id, from)) {
+      tried.add(peer)
+      // one that sent nothing of this place is not the one to leave another for
+      const others = (): NodeId[] =>
+        this.#allowed(id, assembler.at).filter(other => other !== peer && (assembler.at > from || !tried.has(other)))
+      let sender = peer
       try {
         assembler.clear()
         const range = { volume: id, from: assembler.at, to: Math.min(to, assembler.at + FETCH_BYTES_MAX) }
-        for await (const piece of this.#bytes(peer, range)) await assembler.add(piece)
+        const supply = await this.#reader.read(peer, range, others)
+        sender = supply.peer
+        for await (const piece of supply.pieces) await assembler.add(piece)
         await assembler.flush()
+        const { end } = supply
+        if (typeof end === 'object') throw end.failure
         if (assembler.at > from) return true
-        if (assembler.refused) this.#penalize(peer, id, FAILURE_PENALTY_MS)
+        if (end === 'too slow') continue
+        if (assembler.refused) this.#penalize(sender, id, FAILURE_PENALTY_MS)
         else {
-          log.debug({ peer, volume: id, at: from }, 'a peer has less than it announced; asking it what it has')
-          await this.#doubt(peer, id, from)
+          log.debug({ peer: sender, volume: id, at: from }, 'a peer has less than it announced; asking it what it has')
+          await this.#doubt(sender, id, from)
         }
       } catch (err) {
-        await this.#noteFailure(peer, id, err, assembler.at)
+        await this.#noteFailure(sender, id, err, assembler.at)
       }
     }
     return assembler.at > from
-  }
-
-  async *#bytes(peer: NodeId, range: VolumeRange): AsyncGenerator<Uint8Array> {
-    if (range.to - range.from <= READ_BYTES_MAX) {
-      const answer = await this.#ask(peer, 'volume.read', encodeRange(range))
-      yield Message.decode(answer).bytes('bytes', READ_BYTES_MAX)
-      return
-    }
-    const { transport, clock } = this.#components
-    const { signal, cancel } = deadline(clock, FETCH_MS_MAX, this.#signal)
-    try {
-      yield* transport.fetch(peer, 'volume.range', encodeRange(range), signal)
-    } finally {
-      cancel()
-    }
   }
 
   #ask(peer: NodeId, method: string, body: Uint8Array): Promise<Uint8Array> {
@@ -181,14 +202,9 @@ export class VolumePuller {
     return withDeadline(clock, REQUEST_MS_MAX, this.#signal, signal => transport.request(peer, method, body, signal))
   }
 
-  /** @returns the suppliers that may be asked now, in random order */
-  #allowed(id: VolumeId, suppliers: readonly NodeId[]): NodeId[] {
-    const { random } = this.#components
-    return suppliers
-      .filter(peer => this.#isAllowed(peer, id))
-      .map(peer => ({ peer, order: random.fraction() }))
-      .sort((a, b) => a.order - b.order)
-      .map(({ peer }) => peer)
+  /** @returns the suppliers of the byte at `offset` that may be asked now, in the order in which to ask them */
+  #allowed(id: VolumeId, offset: number): NodeId[] {
+    return this.#rates.order(this.#components.peers.suppliers(id, offset).filter(peer => this.#isAllowed(peer, id)))
   }
 
   #isAllowed(peer: NodeId, id: VolumeId): boolean {

@@ -24,6 +24,8 @@ import { VolumeServing } from './volume-serving.js'
 /** Volumes pulled at the same time. */
 const PULLS_MAX = 4
 const REQUEST_MS_MAX = 10_000
+/** All are asked for their heads no more often, however many want to know, ms. */
+const ASK_MS = 500
 const CHECK_MS = 2_000
 /** How often `repair` reports its progress, ms. */
 const REPAIR_PROGRESS_MS = 500
@@ -55,6 +57,8 @@ export interface VolumeShippingComponents {
   readonly distant?: () => readonly NodeId[]
   /** @returns the node whose volume this is; default: unknown, so that nothing is taken unasked */
   readonly writerOf?: (volume: Volume) => NodeId | undefined
+  /** @returns whether the peer is connected to the other node; default: all are connected to each other */
+  readonly hears?: (peer: NodeId, other: NodeId) => boolean
   /** Called when the last hole of a volume has been filled. */
   readonly onRepaired?: () => void
 }
@@ -100,6 +104,10 @@ export class VolumeShipping implements Startable {
   readonly #puller: VolumePuller
   readonly #serving: VolumeServing
   readonly #nextExchange = new Map<NodeId, number>()
+  /** Who is being asked for its heads. */
+  readonly #exchanging = new Set<NodeId>()
+  /** When all may be asked again before that, monotonic ms. */
+  #nextAskMs = 0
   readonly #abort = new AbortController()
   readonly #unsubscribe: (() => void)[] = []
   /** Pushes that wait for the disk. */
@@ -182,6 +190,16 @@ export class VolumeShipping implements Startable {
     return { repairedBytes, missing }
   }
 
+  /** Asks all other nodes what they hold, but for those that were asked a moment ago or have not answered yet. */
+  askAll(): void {
+    const { transport, clock, distant } = this.#components
+    const now = clock.monotonic()
+    if (now < this.#nextAskMs || this.#abort.signal.aborted) return
+    this.#nextAskMs = now + ASK_MS
+    for (const node of [...transport.peers(), ...(distant?.() ?? [])])
+      if (!this.#exchanging.has(node)) void this.#exchange(node)
+  }
+
   /** The ranges that are missing here, with the reason. */
   *#missing(): Generator<MissingRange> {
     const { peers, volumes, isRetired } = this.#components
@@ -217,11 +235,19 @@ export class VolumeShipping implements Startable {
 
   #takeHead(peer: NodeId, body: Uint8Array): Uint8Array {
     const { volume, end, trace } = decodeHead(body)
-    if (this.#components.peers.noteEnd(peer, volume, end)) {
+    if (this.#noteAnnounced(peer, volume, end)) {
       this.#noteNews(volume, trace)
       this.#want(volume)
     }
     return new Uint8Array()
+  }
+
+  /** What the writer of a volume announces is durable there. @returns whether the peer holds more than was known */
+  #noteAnnounced(peer: NodeId, id: VolumeId, end: number): boolean {
+    const { peers, volumes, writerOf } = this.#components
+    const volume = volumes.get(id)
+    const isByWriter = volume !== undefined && writerOf?.(volume) === peer
+    return isByWriter ? peers.noteWritten(peer, id, end) : peers.noteEnd(peer, id, end)
   }
 
   #takeAck(peer: NodeId, body: Uint8Array): Uint8Array {
@@ -239,9 +265,9 @@ export class VolumeShipping implements Startable {
    * later, if at all: a push is a hint, and must not make its sender wait.
    */
   async #takeBytes(peer: NodeId, body: Uint8Array): Promise<Uint8Array> {
-    const { peers, volumes, copies, isRetired, log, tracer } = this.#components
+    const { volumes, copies, isRetired, log, tracer } = this.#components
     const { volume: id, from, bytes, trace } = decodeBytes(body)
-    peers.noteEnd(peer, id, from + bytes.byteLength)
+    this.#noteAnnounced(peer, id, from + bytes.byteLength)
     const volume = volumes.get(id)
     if (volume !== undefined && !isRetired(id) && this.#takesPush(peer, volume, from)) {
       this.#pushes.count++
@@ -286,7 +312,7 @@ export class VolumeShipping implements Startable {
     for (const peer of [...transport.peers(), ...far]) {
       if ((this.#nextExchange.get(peer) ?? 0) <= now) void this.#exchange(peer)
     }
-    this.#puller.dropExpiredPenalties()
+    this.#puller.dropExpired()
     await this.#components.reserve?.refresh()
     this.#wantAll()
     return 'idle'
@@ -302,6 +328,7 @@ export class VolumeShipping implements Startable {
   async #exchange(peer: NodeId): Promise<void> {
     const { transport, clock, random, peers, log } = this.#components
     this.#nextExchange.set(peer, clock.monotonic() + EXCHANGE_MS * (0.5 + random.fraction()))
+    this.#exchanging.add(peer)
     try {
       const body = await withDeadline(clock, REQUEST_MS_MAX, this.#abort.signal, signal =>
         transport.request(peer, 'volume.heads', encodeMessage({}), signal)
@@ -316,6 +343,8 @@ export class VolumeShipping implements Startable {
       if (this.#abort.signal.aborted) return
       this.#nextExchange.set(peer, clock.monotonic() + CHECK_MS)
       log.debug({ err, peer }, 'could not ask a peer for its volumes; trying again')
+    } finally {
+      this.#exchanging.delete(peer)
     }
   }
 
@@ -388,7 +417,7 @@ export class VolumeShipping implements Startable {
       const from = copies.end(volume)
       const extend: Take = (at, bytes) => copies.extend(volume, at, bytes)
       if ((await this.#puller.range(id, from, peers.furthestEnd(id), extend)) > from) continue
-      const holeEnd = peers.commonHoleEnd(id, from)
+      const holeEnd = await this.#holeEnd(volume, from, peers.furthestEnd(id))
       if (holeEnd === undefined) break
       await copies.skip(volume, holeEnd)
       if (copies.end(volume) === from) break // it was retired or removed meanwhile, and takes nothing more
@@ -402,11 +431,23 @@ export class VolumeShipping implements Startable {
 
   /** Fills what peers have of a hole, also behind a place that all of them lack. */
   async #fill(volume: Volume, { from, to }: Range): Promise<void> {
-    const { peers, copies } = this.#components
+    const { copies } = this.#components
     const fill: Take = (at, bytes) => copies.fill(volume, at, bytes)
     for (let at: number | undefined = Math.max(from, SUPERBLOCK_BYTES); at !== undefined && at < to; ) {
-      at = peers.commonHoleEnd(volume.id, await this.#puller.range(volume.id, at, to, fill))
+      at = await this.#holeEnd(volume, await this.#puller.range(volume.id, at, to, fill), to)
     }
+  }
+
+  /**
+   * Looks for the end of the hole that all peers have at `offset`. One of them may be wrong about it, so that before `to` only
+   * a place counts where a needle begins.
+   *
+   * @returns undefined when a peer could supply the byte, none reaches that far, or no end is right
+   */
+  async #holeEnd(volume: Volume, offset: number, to: number): Promise<number | undefined> {
+    for (const end of this.#components.peers.commonHoleEnds(volume.id, offset))
+      if (end >= to || (await this.#puller.hasNeedleAt(volume, end))) return end
+    return undefined
   }
 
   #begin(id: VolumeId): Promise<Volume | undefined> {

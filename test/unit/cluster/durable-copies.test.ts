@@ -14,6 +14,8 @@ const [B, C, D] = ['node-b', 'node-c', 'node-d'] as [NodeId, NodeId, NodeId]
 interface Fixture extends PhotosFixture {
   readonly copies: DurableCopies
   readonly peers: PeerVolumes
+  /** When the others were asked what they hold, ms. */
+  readonly asked: readonly number[]
   upload(byteCount: number): Promise<PhotoId>
   /** Where the volume ends now. */
   end(): number
@@ -24,10 +26,18 @@ async function fixture(): Promise<Fixture> {
   onTestFinished(() => base.directory.stop())
   const { directory, store, clock, photos } = base
   const peers = new PeerVolumes()
+  const asked: number[] = []
   return {
     ...base,
     peers,
-    copies: new DurableCopies({ directory, volumes: store, peers, clock }),
+    copies: new DurableCopies({
+      directory,
+      volumes: store,
+      peers,
+      clock,
+      ask: () => void asked.push(clock.monotonic())
+    }),
+    asked,
     upload: async byteCount => (await photos.upload(bodyOf(Buffer.alloc(byteCount, 7)), {})).photoId,
     end: () => store.groups.at(-1)?.to ?? 0
   }
@@ -89,6 +99,20 @@ describe('on how many nodes a photo is durable', () => {
     expect(await state(wait)).toBe('waiting')
     await clock.advance(1)
     expect(await state(wait)).toBe(2)
+  })
+
+  test('while it waits the others are asked what they hold, now and then', async () => {
+    const { copies, peers, store, clock, upload, end, asked } = await fixture()
+    const beganMs = clock.monotonic()
+    const wait = copies.waitFor(await upload(100), 2)
+    await clock.advance(499)
+    expect(asked).toEqual([])
+    await clock.advance(1_001)
+    expect(asked.map(ms => ms - beganMs)).toEqual([500, 1_000, 1_500])
+    peers.noteAcknowledged(B, store.volume, end())
+    expect(await state(wait)).toBe(2)
+    await clock.advance(10_000)
+    expect([asked.length, clock.pending]).toEqual([3, 0])
   })
 
   test('a photo that is not here counts no peers', async () => {
@@ -183,7 +207,7 @@ describe('a photo that stands in several volumes', () => {
       changes: [{ kind: 'add', field: 'tags', key: 'sea', value: new Map() }]
     }))
     const peers = new PeerVolumes()
-    const wait = new DurableCopies({ directory, volumes: store, peers, clock }).waitFor(id, 2)
+    const wait = new DurableCopies({ directory, volumes: store, peers, clock, ask: () => {} }).waitFor(id, 2)
     peers.noteAcknowledged(B, store.volume, store.groups.at(-1)?.to ?? 0)
     peers.noteAcknowledged(B, first, born)
     expect(await state(wait)).toBe('waiting')

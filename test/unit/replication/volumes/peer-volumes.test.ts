@@ -26,7 +26,7 @@ describe('the answer to a doubt', () => {
     peers.noteHoles(PEER, VOLUME, 400, { end: 1_000, holes: [{ from: 600, to: 700 }], until: undefined })
     expect(supplied(peers)).toEqual([0, 200, 400, 500, 700, 800, 900])
     expect(peers.acknowledgedBy(VOLUME, [PEER])).toBe(100)
-    expect(peers.commonHoleEnd(VOLUME, 600)).toBe(700)
+    expect(peers.commonHoleEnds(VOLUME, 600)).toEqual([700])
   })
 
   it('replaces nothing behind the place up to which it is complete', () => {
@@ -53,6 +53,19 @@ describe('the answer to a doubt', () => {
     peers.forget(PEER)
     peers.noteHoles(PEER, VOLUME, 0, { end: 900, holes: [], until: undefined })
     expect(peers.ends()).toEqual(new Map())
+  })
+})
+
+describe('the holes that all peers have', () => {
+  const OTHER = 'other' as NodeId
+
+  it('end where one of them says so; none counts where one has the byte', () => {
+    const peers = holding([[100, 300]])
+    expect(peers.commonHoleEnds(VOLUME, 100)).toEqual([300])
+    peers.replace(OTHER, [{ volume: VOLUME, end: 1_000, holes: [{ from: 50, to: 200 }] }])
+    expect(peers.commonHoleEnds(VOLUME, 100)).toEqual([200, 300])
+    expect(peers.commonHoleEnds(VOLUME, 200)).toEqual([])
+    expect(peers.commonHoleEnds(VOLUME, 1_000)).toEqual([])
   })
 })
 
