@@ -1,5 +1,4 @@
 import type { AbstractKeyIterator, AbstractSnapshot } from 'abstract-level'
-import { turn } from '../core/turn.js'
 import { viewPhoto } from '../domain/photo.js'
 import type { DirectoryRecord } from '../domain/record.js'
 import { wordsOf } from '../domain/terms.js'
@@ -13,7 +12,7 @@ import { indexEntries } from './term-index.js'
 
 /** What LevelDB hands over at once, at most; its default is less than a thousand keys. */
 const READ_BYTES = 64 * 1024
-/** Records are decoded so many in a turn: about 3 ms. */
+/** Records are read and decoded so many in a turn of the event loop: about 3 ms. */
 const READ_RECORDS = 64
 /** What a read costs beside its keys, and what a record costs, in keys read. */
 const READ_COST = 32
@@ -138,7 +137,6 @@ export class IndexReader {
 
   async *#records(positions: readonly Position[]): AsyncGenerator<{ position: Position; record: DirectoryRecord }> {
     for (let at = 0; at < positions.length; at += READ_RECORDS) {
-      if (at > 0) await turn()
       this.#signal?.throwIfAborted()
       const part = positions.slice(at, at + READ_RECORDS)
       const keys = part.map(position =>
