@@ -7,7 +7,7 @@ import { PLANTED_BUGS, type PlantedBug } from './planted-bugs.js'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 /** Runs that a bug may survive. */
-const SEEDS_MAX = 400
+const SEEDS_MAX = 600
 
 /** A copy of the sources with the bug in it. */
 async function plant({ edits }: PlantedBug): Promise<string> {
