@@ -149,8 +149,10 @@ async function deliver(written: readonly DirectoryRecord[], how: Delivery): Prom
     if (chance(0.5)) await source.forgetBatches(Math.floor(random.fraction() * 5))
     directory = await started(source)
     for (const [each, end] of reached) {
-      const { reached: applied } = directory.progress(each.volume)
-      const first = each.needles.findIndex(({ location }) => location.offset >= applied)
+      const { reached: applied, gaps } = directory.progress(each.volume)
+      // of a group in several parts the last one may have come behind another group, and be lost alone
+      const missing = gaps[0]?.from ?? applied
+      const first = each.needles.findIndex(({ location }) => location.offset >= missing)
       if (first >= 0 && first < end) await directory.apply(each.group(first, end))
     }
   }
