@@ -148,12 +148,14 @@ export function directoryGravesContract(name: string, openSource: () => Promise<
 
     it('tell listeners what was there before them', async () => {
       const gone = await deleted()
+      const home = directory.getSync(gone)?.home
       const changes: RecordChange[] = []
       directory.onChange(more => changes.push(...more))
       log.appendGraves(grave(gone))
       await apply()
-      const [{ before, bytes, ...rest } = {} as RecordChange, ...others] = changes
+      const [{ before, left, bytes, ...rest } = {} as RecordChange, ...others] = changes
       expect([hex(before), Buffer.from(bytes).toString('hex')]).toEqual([hex(gone), hex(graveOf(gone, 0))])
+      expect(left).toEqual(home)
       expect([rest, others]).toEqual([{ key: { kind: 'photo', id: gone.id }, volumes: [log.volume] }, []])
     })
 
