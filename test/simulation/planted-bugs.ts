@@ -115,24 +115,6 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edits: [{ file: 'src/volumes/log-writer.ts', find: 'this.#components.requireDirectory?.()', replace: '' }]
   },
   {
-    name: 'a copy that still grows is removed, and its number used again',
-    simulation: 'slow',
-    edits: [
-      {
-        file: 'src/volumes/volume-copies.ts',
-        find: `      await this.#settle(volume)
-      const isGone`,
-        replace: '      const isGone'
-      },
-      { file: 'src/volumes/volume-set.ts', find: 'if (!this.has(volume)) throw removed()', replace: 'void volume' },
-      {
-        file: 'src/volumes/volume-set.ts',
-        find: 'volume === undefined && this.#index.needlesIn(i) === 0',
-        replace: 'volume === undefined'
-      }
-    ]
-  },
-  {
     name: 'merge trims the conflicts',
     simulation: 'cluster',
     edits: [
