@@ -9,7 +9,7 @@ const REGRESSIONS = [
 ]
 
 /** The same, of longer runs. */
-const LONG_REGRESSIONS = [520028]
+const LONG_REGRESSIONS = [520028, 620106]
 
 test.each([...REGRESSIONS, ...testSeeds(15)])('a cluster keeps its promises under seed %i', seed =>
   SIMULATIONS.cluster(seed)

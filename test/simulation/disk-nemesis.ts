@@ -138,7 +138,9 @@ export class DiskNemesis {
   /** @param member - which has just lost what it had */
   #judgeBytes(member: Member, history: PhotoHistory): void {
     const [birth] = history.writes
-    const isCopied = birth !== undefined && birth.copies > 0
+    // an upload that nobody was told of may be on the disk of the node alone that took it
+    const wasHereAlone = birth?.fate !== 'acknowledged' && birth?.node === member.name
+    const isCopied = birth !== undefined && birth.copies > 0 && !wasHereAlone
     if (history.id !== undefined && !isCopied && !this.#isHeldElsewhere(member, history)) {
       this.#components.workload.damaged.add(history.id)
     }
