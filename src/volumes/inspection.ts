@@ -114,9 +114,9 @@ export class Inspector {
 
   /** Makes the next inspection judge a needle again, or the whole volume. */
   invalidate(volume: Volume, offset?: number): void {
+    const parts = this.#counts.get(volume)?.parts ?? []
     if (offset === undefined) this.#counts.delete(volume)
-    for (const part of this.#counts.get(volume)?.parts ?? [])
-      if (offset !== undefined && part.from <= offset && offset < part.to) part.isStale = true
+    else for (const part of parts) if (part.from <= offset && offset < part.to) part.isStale = true
   }
 
   invalidateAll(): void {
@@ -268,6 +268,8 @@ async function* staleParts(
 ): AsyncGenerator<{ readonly part: Part; readonly rows: readonly NeedleRow[] }> {
   let next = 0
   let part: Part | undefined
+  /** Settled when the part begins: one that becomes stale amid its needles is counted next time, not by half. */
+  let isCounted = false
   let rows: NeedleRow[] = []
   for await (const some of volume.rows()) {
     for (const row of some) {
@@ -277,8 +279,9 @@ async function* staleParts(
         while (row.offset >= (parts[next]?.to ?? Number.POSITIVE_INFINITY)) next++
         part = parts[next] ?? { from: row.offset, to: Number.POSITIVE_INFINITY, isStale: true, tally: undefined }
         parts[next] = part
+        isCounted = part.isStale
       }
-      if (!part.isStale) continue
+      if (!isCounted) continue
       rows.push(row)
       if (rows.length === PART_ROWS && part.to === Number.POSITIVE_INFINITY) part.to = row.offset + 1
     }

@@ -16,6 +16,8 @@ class Fixture {
   readonly verdicts: Verdict[] = []
   readonly volume: Volume
   judged = 0
+  /** Called before each piece of rows is read, with the index of its first needle. */
+  onRead: (index: number) => void = () => {}
   readonly inspector: Inspector
   #holes: readonly Hole[] = []
 
@@ -30,7 +32,10 @@ class Fixture {
       },
       async *rows() {
         const rows = fixture.verdicts.map((_, i) => ({ offset: placeOf(i), length: 440 }) as NeedleRow)
-        for (let at = 0; at < rows.length; at += 300) yield rows.slice(at, at + 300)
+        for (let at = 0; at < rows.length; at += 300) {
+          fixture.onRead(at)
+          yield rows.slice(at, at + 300)
+        }
       }
     } as Volume
     this.inspector = this.inspectorOf()
@@ -121,6 +126,17 @@ describe('a volume that was counted', () => {
     fixture.append(1, { state: 'dead' })
     await counting
     expect(await fixture.counts()).toMatchObject({ live: 2_999, dead: 2 })
+  })
+
+  test('has what changed while the needles around it were passed over counted whole the next time', async () => {
+    const fixture = await counted(3_000)
+    fixture.change(2_900, { state: 'dead' })
+    fixture.onRead = index => {
+      if (index === 1_500) fixture.change(1_100, { state: 'dead' })
+    }
+    expect(await fixture.counts()).toMatchObject({ live: 2_999, dead: 1 })
+    fixture.onRead = () => {}
+    expect(await fixture.counts()).toEqual({ live: 2_998, dead: 2, judged: 1_024 })
   })
 
   test('is counted once for all who ask at the same time', async () => {
