@@ -16,6 +16,7 @@ export interface Config
     | 'clusterKey'
     | 'model'
     | 'models'
+    | 'vectorBytes'
     | 'tlsCert'
     | 'tlsKey'
     | 'metrics'
@@ -38,6 +39,8 @@ export interface Config
   /** Given with `tlsKey` or not at all. Undefined: plain HTTP. */
   readonly tlsCert: string | undefined
   readonly tlsKey: string | undefined
+  /** Undefined: a quarter of the memory. */
+  readonly vectorBytes: Settings['vectorBytes'] | undefined
   /** Undefined: a folder in the user's cache. */
   readonly models: Settings['models'] | undefined
   /** Undefined: the metrics are served with everything else. */
@@ -171,6 +174,7 @@ export function loadConfig(sources: ConfigSources): Config {
     maxUploadBytes: get('maxUploadBytes'),
     cacheBytes: get('cacheBytes'),
     cacheTtl: get('cacheTtl'),
+    vectorBytes: values.get('vectorBytes') as Config['vectorBytes'],
     archive,
     archiveKeyLines,
     model: model === NO_MODEL ? undefined : model,

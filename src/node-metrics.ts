@@ -161,6 +161,7 @@ function describeSimilarity({ metrics, services: { similarity } }: NodeMetricsCo
   if (similarity === undefined) return
   metrics.read('sheaf_index_vectors', () => similarity.status().vectors)
   metrics.read('sheaf_index_pending', () => similarity.status().pending)
+  metrics.read('sheaf_index_left_out_shards', () => similarity.status().shardsLeftOut)
   metrics.read('sheaf_index_coverage_ratio', () => similarity.coverage())
 }
 

@@ -16,6 +16,7 @@ import type { FileSystem } from './core/file-system.js'
 import { invariant } from './core/invariant.js'
 import type { Startable } from './core/lifecycle.js'
 import type { Logger, LogLevelSwitch } from './core/log.js'
+import { memoryBytes } from './core/memory.js'
 import { meteredFileSystem } from './core/metered-file-system.js'
 import { MetricsRegistry } from './core/metrics.js'
 import { openFilesMax } from './core/open-files.js'
@@ -47,6 +48,8 @@ import { ModelStore } from './similarity/models/model-store.js'
 import { defaultModelsFolder } from './similarity/models/models-folder.js'
 
 const DAY_MS = 24 * 3_600_000
+/** Of the memory, for vectors, unless the settings say otherwise. */
+const VECTOR_SHARE = 0.25
 /** Where `npm run build` puts what browsers are served; the same from `src` and from `dist`. */
 const WEB_FOLDER = fileURLToPath(new URL('../dist/web/', import.meta.url))
 /** Port of nodes to join that are named without one, if this node's own port was assigned by the system. */
@@ -266,9 +269,10 @@ export class SheafNode implements Startable {
       minCopies,
       requireCookie,
       cacheBytes,
-      cacheTtl
+      cacheTtl,
+      vectorBytes
     } = this.#config
-    const { clock, log, fileSystem } = this.#components
+    const { clock, random, log, fileSystem } = this.#components
     const archive = this.#createArchive()
     const { archive: s3, archiveKeyLines: keyLines } = this.#config
     const metrics = this.#metrics
@@ -293,7 +297,10 @@ export class SheafNode implements Startable {
               log,
               startProcess: () => ForkedImageProcess.start({ clock, log })
             }),
-            indexes: new HnswIndexes({ fileSystem, log }, { folder: join(folder, 'similarity') })
+            indexes: new HnswIndexes(
+              { fileSystem, random, log },
+              { folder: join(folder, 'similarity'), bytesMax: vectorBytes ?? memoryBytes() * VECTOR_SHARE }
+            )
           },
           network: {
             transport,

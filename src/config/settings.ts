@@ -44,6 +44,7 @@ const MIB = 2 ** 20
 const VOLUME_BYTES_MAX = 2 ** 35
 const UPLOAD_BYTES_MAX = 2 ** 50
 const CACHE_BYTES_MAX = 2 ** 40
+const VECTOR_BYTES_MAX = 2 ** 44
 
 /** In the order in which people read them. */
 export const SETTINGS = {
@@ -136,6 +137,13 @@ export const SETTINGS = {
     placeholder: 'SECONDS',
     default: '3600',
     meaning: 'how long such bytes are kept at most'
+  }),
+  vectorBytes: setting({
+    kind: byteSize(0, '0', VECTOR_BYTES_MAX, '16Ti'),
+    placeholder: 'N',
+    default: undefined,
+    defaultShown: 'a quarter of the memory',
+    meaning: 'memory for the vectors of photos; where they do not fit, this node searches fewer'
   }),
   p2p: setting({
     kind: peerListenAddress,

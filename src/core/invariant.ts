@@ -3,11 +3,6 @@ export class InvariantError extends Error {
   override readonly name = 'InvariantError'
 }
 
-/** Also of an error that came from another thread, which is no instance of the class here. */
-export function isBrokenInvariant(error: unknown): error is Error {
-  return error instanceof Error && error.name === 'InvariantError'
-}
-
 /**
  * Whoever catches the error, be it a worker that would try again or an answer to a peer, cannot keep the process alive: it
  * is thrown once more where nothing catches it.

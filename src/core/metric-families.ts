@@ -237,6 +237,10 @@ export const METRICS = {
   // search
   sheaf_index_vectors: { type: 'gauge', help: 'Photos whose vectors are on this node' },
   sheaf_index_pending: { type: 'gauge', help: 'Photos not yet analyzed or indexed' },
+  sheaf_index_left_out_shards: {
+    type: 'gauge',
+    help: 'Shards that this node should search and leaves out, since their vectors do not fit into its memory'
+  },
   sheaf_index_coverage_ratio: {
     type: 'gauge',
     help: 'Share of the shards that some present member has whole; absent without a model'

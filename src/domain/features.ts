@@ -15,6 +15,7 @@
  * same space and model can be compared.
  */
 import { malformed } from './cbor.js'
+import { floatBytes, floatsFrom } from './floats.js'
 
 /** `image`: what a picture looks like. `text`: what it is about, in a space that also contains words. */
 export type Space = 'image' | 'text'
@@ -62,7 +63,8 @@ export function encodeFeatures({ modelDigest, vectors }: Features): Uint8Array {
     bytes.writeUInt8(SPACES.indexOf(space), at)
     bytes.writeUInt16LE(vector.length, at + 2)
     at += 4
-    for (const value of vector) at = bytes.writeFloatLE(value, at)
+    bytes.set(floatBytes(vector), at)
+    at += 4 * vector.length
   }
   return bytes
 }
@@ -89,7 +91,7 @@ export function decodeFeatures(bytes: Uint8Array): Features {
     ) {
       throw malformed('a vector of the features is truncated, or its space is unknown or repeated')
     }
-    const vector = Float32Array.from({ length: dimension }, (_, i) => view.readFloatLE(at + 4 * i))
+    const vector = floatsFrom(view.subarray(at, end))
     if (!isUnit(vector)) throw malformed('a vector of the features does not have unit length')
     vectors.set(space, vector)
     at = end
@@ -102,6 +104,6 @@ export function decodeFeatures(bytes: Uint8Array): Features {
 /** @returns whether the squared length is 1 within {@link UNIT_TOLERANCE}; false when a number is not finite */
 export function isUnit(vector: Float32Array): boolean {
   let sum = 0
-  for (const value of vector) sum += value * value
+  for (let i = 0; i < vector.length; i++) sum += (vector[i] as number) ** 2
   return Math.abs(sum - 1) < UNIT_TOLERANCE // false for NaN
 }

@@ -11,8 +11,10 @@ import type { NodeId } from '../domain/ids.js'
 import { SHARD_COUNT, type ShardSet } from '../domain/shards.js'
 import type { HeartbeatIndex } from '../network/membership/heartbeat.js'
 import type { Membership } from '../network/membership/membership.js'
+import type { VectorSpaces } from '../similarity/index/vector-index.js'
 import type { ShardAnswer, VectorQuery } from './search-messages.js'
 import { ShardReplica, type ShardReplicaComponents } from './shard-replica.js'
+import type { SimilarityStatus } from './similarity-types.js'
 
 const CHECK_MS = 1_000
 const STATE_FILE = 'similarity.json'
@@ -23,7 +25,7 @@ export interface IndexedModel {
   /** For people. */
   readonly name: string
   /** Dimensions of its vectors; `image` is always among them. */
-  readonly spaces: ReadonlyMap<Space, number>
+  readonly spaces: VectorSpaces
 }
 
 export interface IndexedModelsComponents
@@ -109,10 +111,14 @@ export class IndexedModels implements Startable {
     return [this.#serving, this.#next].flatMap(indexed => indexed?.model ?? [])
   }
 
-  /** Photos of the serving model whose vectors are here, and those whose vectors are still missing. */
-  counts(): { readonly vectors: number; readonly pending: number } {
+  /** Of the serving model. */
+  counts(): Pick<SimilarityStatus, 'vectors' | 'shardsLeftOut'> & { readonly pending: number } {
     const replica = this.#serving?.replica
-    return { vectors: replica?.vectors ?? 0, pending: replica?.pending ?? 0 }
+    return {
+      vectors: replica?.vectors ?? 0,
+      pending: replica?.pending ?? 0,
+      shardsLeftOut: replica?.leftOut ?? 0
+    }
   }
 
   /** For this node's heartbeats. */

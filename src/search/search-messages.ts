@@ -10,9 +10,9 @@
  *            ids      bytes    16 per neighbor, best first
  *            scores   bytes    float32 little-endian, one per neighbor
  */
-import { endianness } from 'node:os'
 import type { TraceParent } from '../core/tracing.js'
 import { DIMENSION_MAX, isUnit, type ModelId, parseModelId, type Space } from '../domain/features.js'
+import { FLOAT_BYTES, floatBytes, floatsFrom } from '../domain/floats.js'
 import { photoIdBytes, photoIdFrom } from '../domain/ids.js'
 import { decodeShards, encodeShards, SHARD_SET_BYTES, type ShardSet } from '../domain/shards.js'
 import { encodeMessage, invalidField, Message, traceOf } from '../network/rpc/message.js'
@@ -22,8 +22,6 @@ export const METHOD_SEARCH = 'similar.search'
 
 const MODEL_BYTES = 8
 const ID_BYTES = 16
-const FLOAT_BYTES = 4
-const IS_LITTLE_ENDIAN = endianness() === 'LE'
 
 export interface VectorQuery {
   readonly model: ModelId
@@ -55,7 +53,7 @@ export function decodeSearch(body: Uint8Array): DecodedSearch {
   const message = Message.decode(body)
   const model = parseModelId(Buffer.from(message.bytes('model', MODEL_BYTES)).toString('hex'))
   const space = message.text('space', 8)
-  const vector = floatsFrom(message, 'vector', DIMENSION_MAX)
+  const vector = floatsOf(message, 'vector', DIMENSION_MAX)
   const k = message.uint('k', NEIGHBORS_MAX)
   if (model === undefined) throw invalidField('model')
   if (space !== 'image' && space !== 'text') throw invalidField('space')
@@ -81,7 +79,7 @@ export function decodeAnswer(body: Uint8Array, k: number): ShardAnswer {
   const shards = message.bytes('shards', SHARD_SET_BYTES)
   if (shards.length !== SHARD_SET_BYTES) throw invalidField('shards')
   const ids = message.bytes('ids', k * ID_BYTES)
-  const scores = floatsFrom(message, 'scores', k)
+  const scores = floatsOf(message, 'scores', k)
   if (ids.length !== scores.length * ID_BYTES) throw invalidField('ids')
   const neighbors = Array.from(scores, (score, i) => {
     if (!(Math.abs(score) <= 1)) throw invalidField('scores')
@@ -90,16 +88,8 @@ export function decodeAnswer(body: Uint8Array, k: number): ShardAnswer {
   return { shards: decodeShards(shards), neighbors }
 }
 
-/** @returns little-endian bytes, whatever this machine's byte order */
-function floatBytes(values: ArrayLike<number>): Uint8Array {
-  const bytes = Buffer.from(Float32Array.from(values).buffer)
-  return IS_LITTLE_ENDIAN ? bytes : bytes.swap32()
-}
-
-function floatsFrom(message: Message, name: string, countMax: number): Float32Array {
+function floatsOf(message: Message, name: string, countMax: number): Float32Array {
   const bytes = message.bytes(name, countMax * FLOAT_BYTES)
   if (bytes.length % FLOAT_BYTES !== 0) throw invalidField(name)
-  const copy = Uint8Array.from(bytes) // a copy, because floats need an aligned buffer
-  if (!IS_LITTLE_ENDIAN) Buffer.from(copy.buffer).swap32()
-  return new Float32Array(copy.buffer)
+  return floatsFrom(bytes)
 }

@@ -1,5 +1,5 @@
 import type { NodeId } from '../domain/ids.js'
-import { ALL_SHARDS, type Shard, type ShardSet, shardOwners } from '../domain/shards.js'
+import { ALL_SHARDS, SHARD_COUNT, type Shard, type ShardSet, shardOwners } from '../domain/shards.js'
 
 /** A shard that its owners have is still kept for this long, ms, so that a flapping member does not move it each time. */
 const RELEASE_MS = 10 * 60_000
@@ -20,7 +20,8 @@ interface HeldShard {
 }
 
 /**
- * Which shards a node holds: those that it owns, and those that it owned, until all new owners have had them for a while.
+ * Which shards a node holds: those that it owns and has room for, and those that it owned, until all new owners have had them
+ * for a while.
  * Pure: the caller passes the time.
  */
 export class ShardPlacement {
@@ -30,6 +31,8 @@ export class ShardPlacement {
   #owners: ReadonlyMap<Shard, readonly NodeId[]> = new Map()
   /** The members for whom `#owners` was computed. */
   #members = ''
+  /** The most shards of its own that this node takes. */
+  #limit = SHARD_COUNT
 
   constructor(components: ShardPlacementComponents) {
     this.#components = components
@@ -43,18 +46,32 @@ export class ShardPlacement {
     return this.#held.has(shard)
   }
 
-  /** Adds the shards that this node owns now. @returns shards that it released */
+  /** Shards that this node owns, and leaves out since there is no room for their vectors. */
+  get leftOut(): number {
+    return Math.max(0, this.#owned().length - this.#limit)
+  }
+
+  /** @param shards - the most that this node takes of those that it owns */
+  limit(shards: number): void {
+    this.#limit = shards
+  }
+
+  /** Adds the shards that this node owns now, and has room for. @returns shards that it released */
   update(nowMs: number): ShardSet {
     const { self, peers } = this.#components
     const others = peers()
     this.#assign([self, ...others.keys()])
+    const taken = new Set(this.#owned().slice(0, this.#limit))
     const released = new Set<Shard>()
     for (const [shard, owners] of this.#owners) {
       const held = this.#held.get(shard)
-      if (owners.includes(self)) {
+      if (taken.has(shard)) {
         if (held === undefined) this.#held.set(shard, { scanned: false, ready: false, coveredMs: undefined })
         else held.coveredMs = undefined
-      } else if (held !== undefined && this.#isReleased(held, owners, others, shard, nowMs)) {
+      } else if (
+        held !== undefined &&
+        (owners.includes(self) || this.#isReleased(held, owners, others, shard, nowMs))
+      ) {
         this.#held.delete(shard)
         this.#ready.delete(shard)
         released.add(shard)
@@ -108,6 +125,14 @@ export class ShardPlacement {
     }
     held.coveredMs ??= nowMs
     return !held.ready || nowMs >= held.coveredMs + RELEASE_MS
+  }
+
+  /** @returns the shards that this node owns: first those that it is the first to own, so that two owners leave out others */
+  #owned(): Shard[] {
+    const { self } = this.#components
+    const ranks = Array.from(this.#owners, ([shard, owners]) => ({ shard, rank: owners.indexOf(self) }))
+    const owned = ranks.filter(({ rank }) => rank >= 0).sort((a, b) => a.rank - b.rank || a.shard - b.shard)
+    return owned.map(({ shard }) => shard)
   }
 
   #assign(members: readonly NodeId[]): void {

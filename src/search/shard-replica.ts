@@ -9,17 +9,19 @@ import { decodeFeatures, type Features, type ModelId, type Space } from '../doma
 import type { NodeId, PhotoId } from '../domain/ids.js'
 import { PHOTO_KIND } from '../domain/photo.js'
 import type { DirectoryRecord } from '../domain/record.js'
-import { type Shard, type ShardSet, shardOf } from '../domain/shards.js'
+import { SHARD_COUNT, type Shard, type ShardSet, shardOf } from '../domain/shards.js'
 import type { PhotoReader } from '../photos/photo-reader.js'
 import {
   type VectorEntry,
   type VectorIndex,
   type VectorIndexes,
+  type VectorSpaces,
   vectorVersion
 } from '../similarity/index/vector-index.js'
 import type { PhotoBlob } from '../store/photo-needles.js'
 import { MissingFeatures } from './missing-features.js'
 import { featuresOf } from './photo-features.js'
+import { REFINED_MAX, refine } from './refine.js'
 import type { ShardAnswer } from './search-messages.js'
 import { ShardPlacement } from './shard-placement.js'
 
@@ -33,9 +35,14 @@ const RESCAN_MS = 30_000
 const SAVE_MS = 5 * 60_000
 const UNSAVED_MIN = 1_000
 const UNSAVED_SHARE = 0.2
+/**
+ * A node takes no more shards than fill this share of its memory at first: photos are still being added, and removed vectors
+ * need room until the index is made anew.
+ */
+const FILL_SHARE = 0.8
 
 export interface ShardReplicaComponents {
-  readonly directory: Pick<Directory, 'state' | 'getMany' | 'query' | 'onChange' | 'onOpaque'>
+  readonly directory: Pick<Directory, 'state' | 'count' | 'getMany' | 'query' | 'onChange' | 'onOpaque'>
   readonly reader: Pick<PhotoReader, 'isLocal' | 'readNeedle'>
   /** Calls the listener when needles have arrived. @returns removes the listener */
   readonly onNeedles: (listener: () => void) => () => void
@@ -54,12 +61,12 @@ export interface ShardReplicaComponents {
 export interface ShardReplicaInit {
   readonly model: ModelId
   /** Dimensions of the model's vectors; `image` is always among them. */
-  readonly spaces: ReadonlyMap<Space, number>
+  readonly spaces: VectorSpaces
   /** Photos queued, and photos waiting for features, each at most; default 20,000. On overflow the directory is scanned again. */
   readonly queueMax?: number
 }
 
-/** A scan of the directory for vectors that the indexes lack. */
+/** A scan of the directory for vectors that the index lacks. */
 interface DirectoryScan {
   readonly shards: ShardSet
   /** The next page; undefined: the first one. */
@@ -68,7 +75,8 @@ interface DirectoryScan {
 
 /**
  * One node's vectors of one model, for the shards that the node holds. They are read from the features in its own volumes.
- * The indexes follow the directory change by change; a scan of the directory finds changes that were lost.
+ * The index follows the directory change by change; a scan of the directory finds changes that were lost. Where memory does
+ * not suffice for all, the node takes fewer shards, and says so.
  */
 export class ShardReplica implements Startable {
   readonly #components: ShardReplicaComponents
@@ -79,9 +87,9 @@ export class ShardReplica implements Startable {
   readonly #dirty = new Set<PhotoId>()
   readonly #missing: MissingFeatures
   readonly #unsubscribe: (() => void)[] = []
-  #indexes: ReadonlyMap<Space, VectorIndex> | undefined
-  /** The open indexes, when one of them has failed. */
-  #failedIndexes: ReadonlyMap<Space, VectorIndex> | undefined
+  #index: VectorIndex | undefined
+  /** The open index, when it has failed. */
+  #failedIndex: VectorIndex | undefined
   #scan: DirectoryScan | undefined
   #scannedMs = Number.NEGATIVE_INFINITY
   /** Changes were lost, so all shards need a new scan. */
@@ -107,7 +115,12 @@ export class ShardReplica implements Startable {
 
   /** Photos that have a vector here. */
   get vectors(): number {
-    return this.#indexes?.get('image')?.size ?? 0
+    return this.#index?.size ?? 0
+  }
+
+  /** Shards that other nodes must search, since there is no memory for them here. */
+  get leftOut(): number {
+    return this.#placement.leftOut
   }
 
   /** Photos of this node's shards whose vectors are known to be missing. */
@@ -151,14 +164,30 @@ export class ShardReplica implements Startable {
    */
   async search(space: Space, vector: Float32Array, k: number): Promise<ShardAnswer> {
     if (this.#init.spaces.get(space) !== vector.length) throw new SheafError('ERR_MODEL_MISMATCH')
-    const index = this.#indexes?.get(space)
+    const index = this.#index
     if (index === undefined) return { shards: new Set(), neighbors: [] } // being opened
     const readyBefore = new Set(this.ready)
-    const neighbors = await index.search(vector, k).catch((err: unknown) => {
+    const found = await index.search(space, vector, Math.max(k, REFINED_MAX)).catch((err: unknown) => {
       if (hasCode(err, 'ERR_INDEX_UNAVAILABLE')) this.#fail(index)
       throw err
     })
+    const neighbors = found.isExact
+      ? found.neighbors.slice(0, k)
+      : await refine(found.neighbors, k, ids => this.#exactScores(ids, space, vector))
     return { shards: new Set([...readyBefore].filter(shard => this.ready.has(shard))), neighbors }
+  }
+
+  /** @returns the cosine of each photo's whole vector with this one; undefined where it is not here */
+  async #exactScores(ids: readonly PhotoId[], space: Space, vector: Float32Array): Promise<(number | undefined)[]> {
+    const records = await this.#records(ids)
+    return Promise.all(
+      records.map(async record => {
+        const blob = this.#featuresOf(record)
+        if (blob === undefined || !this.#components.reader.isLocal(blob)) return undefined
+        const other = (await this.#readFeatures(blob))?.vectors.get(space)
+        return other?.length === vector.length ? cosine(vector, other) : undefined
+      })
+    )
   }
 
   // --- following the directory ---
@@ -179,9 +208,7 @@ export class ShardReplica implements Startable {
 
   /** @param blob - the photo's features; undefined: it has none and needs none */
   #isIndexed(id: PhotoId, blob: PhotoBlob | undefined): boolean {
-    const version = blob && vectorVersion(blob.sha256)
-    for (const index of this.#indexes?.values() ?? []) if (index.version(id) !== version) return false
-    return this.#indexes !== undefined
+    return this.#index !== undefined && this.#index.version(id) === (blob && vectorVersion(blob.sha256))
   }
 
   async #step(signal: AbortSignal): Promise<'busy' | 'idle'> {
@@ -189,6 +216,7 @@ export class ShardReplica implements Startable {
     try {
       return await this.#work(signal)
     } catch (err) {
+      if (hasCode(err, 'ERR_INDEX_FULL')) return await this.#takeFewerShards()
       if (hasCode(err, 'ERR_INDEX_UNAVAILABLE')) await this.#reset()
       throw err
     }
@@ -197,8 +225,8 @@ export class ShardReplica implements Startable {
   async #work(signal: AbortSignal): Promise<'busy' | 'idle'> {
     const { clock, announce } = this.#components
     const now = clock.monotonic()
-    if (this.#failedIndexes !== undefined && this.#failedIndexes === this.#indexes) await this.#reset()
-    if (this.#indexes === undefined) await this.#openIndexes(now, signal)
+    if (this.#failedIndex !== undefined && this.#failedIndex === this.#index) await this.#reset()
+    if (this.#index === undefined) await this.#openIndex(now, signal)
     const released = this.#placement.update(now)
     if (released.size > 0) {
       announce()
@@ -244,7 +272,7 @@ export class ShardReplica implements Startable {
     this.#placement.markScanned(shards)
   }
 
-  /** Updates the indexes to the current records of dirty photos. */
+  /** Updates the index to the current records of dirty photos. */
   async #applyChanges(ids: readonly PhotoId[]): Promise<void> {
     for (const id of ids) this.#dirty.delete(id) // first: later changes mark them dirty again
     try {
@@ -280,29 +308,32 @@ export class ShardReplica implements Startable {
     }
   }
 
-  /** Inserts vectors that the indexes lack, for photos of shards held here. */
+  /** Inserts vectors that the index lacks, for photos of shards held here. */
   async #insert(records: readonly DirectoryRecord[]): Promise<void> {
     const { reader } = this.#components
-    const entries = new Map(Array.from(this.#init.spaces.keys(), space => [space, [] as VectorEntry[]]))
+    const entries: VectorEntry[] = []
     for (const record of records) {
       const id = record.id as PhotoId
       const blob = this.#featuresOf(record)
       if (blob === undefined || !this.#placement.holds(shardOf(id)) || this.#isIndexed(id, blob)) continue
       const isLocal = reader.isLocal(blob)
-      const features = isLocal ? await this.#readFeatures(blob) : undefined
-      if (features === undefined) {
+      const vectors = isLocal ? this.#complete(await this.#readFeatures(blob)) : undefined
+      if (vectors === undefined) {
         if (!this.#missing.note(id, blob, isLocal)) this.#overflowed = true
         continue
       }
       this.#missing.forget(id)
       this.#unsaved++
-      for (const [space, dimension] of this.#init.spaces) {
-        const vector = features.vectors.get(space)
-        if (vector?.length !== dimension) continue
-        entries.get(space)?.push({ id, version: vectorVersion(blob.sha256), vector })
-      }
+      entries.push({ id, version: vectorVersion(blob.sha256), vectors })
     }
-    for (const [space, batch] of entries) if (batch.length > 0) await this.#indexes?.get(space)?.add(batch)
+    if (entries.length > 0) await this.#index?.add(entries)
+  }
+
+  /** @returns the vectors; undefined unless there is one for each space of the model */
+  #complete(features: Features | undefined): Features['vectors'] | undefined {
+    const { spaces } = this.#init
+    const isComplete = [...spaces].every(([space, dimension]) => features?.vectors.get(space)?.length === dimension)
+    return isComplete ? features?.vectors : undefined
   }
 
   /** @returns undefined when no intact copy is reachable, or the features are malformed */
@@ -326,29 +357,46 @@ export class ShardReplica implements Startable {
     if (this.#placement.markReady(incomplete)) this.#components.announce()
   }
 
-  // --- indexes ---
+  // --- the index ---
 
-  /** Opens the saved indexes. They may be outdated: drops stale entries; the scan that follows finds missing ones. */
-  async #openIndexes(now: number, signal: AbortSignal): Promise<void> {
+  /** Opens the saved index. It may be outdated: drops stale entries; the scan that follows finds missing ones. */
+  async #openIndex(now: number, signal: AbortSignal): Promise<void> {
     const { model, spaces } = this.#init
-    const opened = new Map<Space, VectorIndex>()
-    try {
-      for (const [space, dimension] of spaces) {
-        opened.set(space, await this.#components.indexes.open({ model, space, dimension }))
-      }
-    } catch (err) {
-      for (const index of opened.values()) await index.close()
-      throw err
-    }
-    this.#indexes = opened
+    const index = await this.#components.indexes.open({ model, spaces })
+    this.#index = index
     this.#savedMs = now
     this.#unsaved = 0
+    this.#limitShards(index)
     this.#placement.update(now)
     await this.#removeWhere(shard => !this.#placement.holds(shard))
-    for (const index of opened.values()) {
-      const ids = [...index.ids()]
-      for (let at = 0; at < ids.length && !signal.aborted; at += PAGE) await this.#removeStale(ids.slice(at, at + PAGE))
-    }
+    const ids = [...index.ids()]
+    for (let at = 0; at < ids.length && !signal.aborted; at += PAGE) await this.#removeStale(ids.slice(at, at + PAGE))
+  }
+
+  /** Takes as many shards as there is memory for, by how many photos the model has analyzed so far. */
+  #limitShards(index: VectorIndex): void {
+    const photos = this.#components.directory.count(`features\0${this.#init.model}`)
+    this.#placement.limit(Math.floor((FILL_SHARE * index.capacity * SHARD_COUNT) / Math.max(1, photos)))
+  }
+
+  /** When memory is full: makes the index anew, of fewer shards. */
+  async #takeFewerShards(): Promise<'busy' | 'idle'> {
+    const { log, announce } = this.#components
+    const index = this.#index
+    if (index === undefined) return 'busy'
+    this.#placement.reset()
+    announce()
+    this.#scan = undefined
+    this.#missing.forgetWhere(() => true)
+    this.#dirty.clear()
+    await index.clear()
+    this.#limitShards(index)
+    this.#placement.update(this.#components.clock.monotonic())
+    log.warn(
+      { model: this.#init.model, photos: index.capacity, shardsLeftOut: this.leftOut },
+      'memory for vectors is full, so this node searches fewer photos; raise --vector-bytes, or add nodes'
+    )
+    return 'busy'
   }
 
   #removeStale(ids: readonly PhotoId[]): Promise<void> {
@@ -362,20 +410,19 @@ export class ShardReplica implements Startable {
 
   async #removeWhere(matches: (shard: Shard) => boolean): Promise<void> {
     this.#missing.forgetWhere(id => matches(shardOf(id)))
-    for (const index of this.#indexes?.values() ?? []) {
-      const ids = [...index.ids()]
-      for (let at = 0; at < ids.length; at += IDS_PER_TURN) {
-        const removed = ids.slice(at, at + IDS_PER_TURN).filter(id => matches(shardOf(id)))
-        if (removed.length > 0) await index.remove(removed)
-        this.#unsaved += removed.length
-        if (at + IDS_PER_TURN < ids.length) await turn()
-      }
+    const index = this.#index
+    const ids = [...(index?.ids() ?? [])]
+    for (let at = 0; at < ids.length; at += IDS_PER_TURN) {
+      const removed = ids.slice(at, at + IDS_PER_TURN).filter(id => matches(shardOf(id)))
+      if (removed.length > 0) await index?.remove(removed)
+      this.#unsaved += removed.length
+      if (at + IDS_PER_TURN < ids.length) await turn()
     }
   }
 
   async #remove(ids: readonly PhotoId[]): Promise<void> {
     if (ids.length === 0) return
-    for (const index of this.#indexes?.values() ?? []) await index.remove(ids)
+    await this.#index?.remove(ids)
     this.#unsaved += ids.length
   }
 
@@ -391,7 +438,7 @@ export class ShardReplica implements Startable {
     const unsaved = this.#unsaved
     this.#savedMs = clock.monotonic()
     try {
-      for (const index of this.#indexes?.values() ?? []) await index.save()
+      await this.#index?.save()
       this.#unsaved -= unsaved
     } catch (err) {
       log.warn({ err, model: this.#init.model }, 'index not saved; the next start will take longer')
@@ -399,12 +446,12 @@ export class ShardReplica implements Startable {
   }
 
   #fail(index: VectorIndex): void {
-    if (![...(this.#indexes?.values() ?? [])].includes(index)) return // replaced meanwhile
-    this.#failedIndexes = this.#indexes
+    if (index !== this.#index) return // replaced meanwhile
+    this.#failedIndex = index
     this.#loop.wake()
   }
 
-  /** After an index failed: the saved one is opened again, and a scan finds what it lacks. */
+  /** After the index failed: the saved one is opened again, and a scan finds what it lacks. */
   async #reset(): Promise<void> {
     await this.#close()
     this.#scan = undefined
@@ -414,8 +461,14 @@ export class ShardReplica implements Startable {
   }
 
   async #close(): Promise<void> {
-    const open = this.#indexes
-    this.#indexes = undefined
-    for (const index of open?.values() ?? []) await index.close()
+    const index = this.#index
+    this.#index = undefined
+    await index?.close()
   }
+}
+
+function cosine(a: Float32Array, b: Float32Array): number {
+  let sum = 0
+  for (let i = 0; i < a.length; i++) sum += (a[i] as number) * (b[i] as number)
+  return Math.max(-1, Math.min(1, sum))
 }

@@ -63,4 +63,6 @@ export interface SimilarityStatus {
   readonly vectors: number
   /** Photos in the whole cluster that the model has not analyzed, plus those whose vectors are still missing here. */
   readonly pending: number
+  /** Shards that this node should search and leaves out, since their vectors do not fit into its memory. */
+  readonly shardsLeftOut: number
 }

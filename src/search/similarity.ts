@@ -146,9 +146,9 @@ export class Similarity implements Startable {
 
   status(): SimilarityStatus {
     const { serving } = this.models
-    const { vectors, pending } = this.models.counts()
+    const { vectors, pending, shardsLeftOut } = this.models.counts()
     const model = serving && { id: serving.id, name: serving.name }
-    return { model, vectors, pending: pending + this.#backlog.pending }
+    return { model, vectors, pending: pending + this.#backlog.pending, shardsLeftOut }
   }
 
   /** @returns the share of the shards that a present member has whole, 0…1; undefined without a model */

@@ -22,6 +22,7 @@ import { measureSimilarity } from './similarity.js'
 import { measureSlowSupplier } from './slow-supplier.js'
 import { measureSlowUploads } from './slow-uploads.js'
 import { measureStartingTogether } from './starting-together.js'
+import { measureVectors } from './vectors.js'
 import { measureWrites } from './writes.js'
 
 const HELP = `npm run bench -- [flags]
@@ -116,6 +117,7 @@ function sections(scratch: string, cache: string): Record<string, () => Promise<
     'slow-uploads': () => measureSlowUploads(scratch),
     'slow-supplier': () => measureSlowSupplier(scratch),
     archive: () => measureArchive(join(scratch, 'archive'), init.rounds),
+    vectors: () => measureVectors(scratch, values.big ? 100_000 : 20_000),
     similarity: () =>
       measureSimilarity(scratch, values.big ? { count: 100_000, dimension: 1_024 } : { count: 20_000, dimension: 256 })
   }

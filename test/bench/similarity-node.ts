@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { join } from 'node:path'
 import { systemClock } from '../../src/core/clock.js'
 import { silentLog } from '../../src/core/log.js'
 import { nodeFileSystem } from '../../src/core/node-file-system.js'
@@ -7,12 +8,14 @@ import { modelIdOf } from '../../src/domain/features.js'
 import { type NodeId, photoIdFrom } from '../../src/domain/ids.js'
 import { ALL_SHARDS, type ShardSet, shardOf, shardOwners } from '../../src/domain/shards.js'
 import type { Libp2pTransport } from '../../src/network/libp2p/libp2p-transport.js'
+import { REFINED_MAX, refine } from '../../src/search/refine.js'
 import { ShardSearch } from '../../src/search/shard-search.js'
 import { HnswIndexes } from '../../src/similarity/index/hnsw-indexes.js'
-import type { VectorEntry, VectorIndex } from '../../src/similarity/index/vector-index.js'
+import type { Neighbor, VectorEntry, VectorIndex } from '../../src/similarity/index/vector-index.js'
 import { Libp2pNetwork } from '../support/libp2p-network.js'
 import { SeededRandom } from '../support/seeded-random.js'
 import { gaussian, unit } from '../support/vector-maker.js'
+import { StoredVectors } from './stored-vectors.js'
 
 export const MODEL = modelIdOf(hash('sha256', 'bench'))
 
@@ -52,7 +55,9 @@ export class VectorSet {
   }
 
   *entries(): Generator<VectorEntry> {
-    for (let n = 0; n < this.#init.count; n++) yield { id: idOf(n), version: n, vector: this.vector(n) }
+    for (let n = 0; n < this.#init.count; n++) {
+      yield { id: idOf(n), version: n, vectors: new Map([['image', this.vector(n)]]) }
+    }
   }
 }
 
@@ -70,6 +75,7 @@ export class BenchNode {
   readonly transport: Libp2pTransport
   readonly #network: Libp2pNetwork
   #index: VectorIndex | undefined
+  #stored: StoredVectors | undefined
 
   private constructor(network: Libp2pNetwork, transport: Libp2pTransport) {
     this.#network = network
@@ -89,6 +95,11 @@ export class BenchNode {
     return this.#index
   }
 
+  get #vectors(): StoredVectors {
+    if (this.#stored === undefined) throw new Error('the node holds no vectors yet')
+    return this.#stored
+  }
+
   /** Takes its handlers; the transport can be started after it. */
   serve(members: () => readonly NodeId[]): ShardSearch {
     const known = new Map<NodeId, ShardSet>()
@@ -105,29 +116,44 @@ export class BenchNode {
       holders: () => new Map(members().map(node => [node, owned(node)])),
       searchHere: async (query, k) => ({
         shards: owned(this.transport.self),
-        neighbors: await this.index.search(query.vector, k)
+        neighbors: await this.search(query.vector, k)
       })
     })
   }
 
+  /** As a node does it: candidates from the graph, put right by whole vectors. */
+  async search(query: Float32Array, k: number): Promise<readonly Neighbor[]> {
+    const { neighbors, isExact } = await this.index.search('image', query, Math.max(k, REFINED_MAX))
+    if (isExact) return neighbors.slice(0, k)
+    return refine(neighbors, k, ids => this.#vectors.cosines(ids, 'image', query))
+  }
+
   /** Builds the index of what this node holds. */
   async fill(folder: string, set: VectorSetInit, members: readonly NodeId[]): Promise<void> {
-    const indexes = new HnswIndexes({ fileSystem: nodeFileSystem, log: silentLog }, { folder })
-    this.#index = await indexes.open({ model: MODEL, space: 'image', dimension: set.dimension })
+    const components = { fileSystem: nodeFileSystem, random: systemRandom, log: silentLog }
+    const indexes = new HnswIndexes(components, { folder, bytesMax: Number.POSITIVE_INFINITY })
+    this.#index = await indexes.open({ model: MODEL, spaces: new Map([['image', set.dimension]]) })
+    this.#stored = await StoredVectors.create(join(folder, 'vectors'))
     let batch: VectorEntry[] = []
     const owned = ownedBy(this.transport.self, members)
     for (const entry of new VectorSet(set).entries()) {
       if (!owned.has(shardOf(entry.id))) continue
       batch.push(entry)
       if (batch.length < BATCH) continue
-      await this.#index.add(batch)
+      await this.#add(this.#index, batch)
       batch = []
     }
-    await this.#index.add(batch)
+    await this.#add(this.#index, batch)
+  }
+
+  async #add(index: VectorIndex, batch: readonly VectorEntry[]): Promise<void> {
+    for (const entry of batch) await this.#vectors.keep(entry)
+    await index.add(batch)
   }
 
   async stop(): Promise<void> {
     await this.#network.close()
     await this.#index?.close()
+    await this.#stored?.close()
   }
 }

@@ -115,7 +115,7 @@ async function measureCost(
     for (const way of ['local', 'trip', 'gather'] as const) {
       const vector = question(n) // made here, so that making it is not measured
       const from = performance.now()
-      if (way === 'local') await node.index.search(vector, K_ASKED)
+      if (way === 'local') await node.search(vector, K_ASKED)
       else if (way === 'trip') await node.transport.request(peer, 'bench.echo', body, never)
       else await gather(search, vector)
       if (n >= WARM_UP) times[way].push(performance.now() - from)

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Space } from '../../src/domain/features.js'
 import {
   NEIGHBORS_MAX,
   type VectorEntry,
@@ -7,13 +8,21 @@ import {
 } from '../../src/similarity/index/vector-index.js'
 import { nearest } from '../support/exact-vector-indexes.js'
 import { SeededRandom } from '../support/seeded-random.js'
-import { MODEL, nearVector, OTHER_MODEL, randomPhotoId, unitVector, vectorEntries } from '../support/vector-maker.js'
+import {
+  imageVector,
+  MODEL,
+  nearVector,
+  OTHER_MODEL,
+  randomPhotoId,
+  unitVector,
+  vectorEntries
+} from '../support/vector-maker.js'
 
 const DIMENSION = 16
-const NAME = { model: MODEL, space: 'image', dimension: DIMENSION } as const
+const NAME = { model: MODEL, spaces: new Map([['image', DIMENSION]] as const) }
 
 /** What every implementation of {@link VectorIndexes} keeps to. Approximate ones are exact on sets as small as these. */
-export function vectorIndexContract(name: string, setUp: () => Promise<VectorIndexes>): void {
+export function vectorIndexContract(name: string, setUp: (capacity: number) => Promise<VectorIndexes>): void {
   describe(`${name} keeps the contract of VectorIndexes`, () => {
     let random: SeededRandom
     let indexes: VectorIndexes
@@ -21,14 +30,15 @@ export function vectorIndexContract(name: string, setUp: () => Promise<VectorInd
 
     beforeEach(async () => {
       random = new SeededRandom(7)
-      indexes = await setUp()
+      indexes = await setUp(100_000)
       index = await indexes.open(NAME)
     })
     afterEach(() => index.close())
 
     const entries = (count: number): VectorEntry[] => vectorEntries(random, count, DIMENSION)
     const copies = (of: readonly VectorEntry[]): VectorEntry[] =>
-      of.map(entry => ({ ...entry, vector: Float32Array.from(entry.vector) }))
+      of.map(entry => ({ ...entry, vectors: imageOf(Float32Array.from(imageVector(entry))) }))
+    const imageOf = (vector: Float32Array): VectorEntry['vectors'] => new Map([['image', vector]])
     const idsOf = (of: readonly { readonly id: string }[]): string[] => of.map(({ id }) => id)
 
     async function expectExact(held: readonly VectorEntry[], k = 10): Promise<void> {
@@ -37,7 +47,7 @@ export function vectorIndexContract(name: string, setUp: () => Promise<VectorInd
       for (const { id, version } of held) expect(index.version(id)).toBe(version)
       for (let i = 0; i < 20; i++) {
         const query = unitVector(random, DIMENSION)
-        const found = await index.search(query, k)
+        const { neighbors: found } = await index.search('image', query, k)
         const wanted = nearest(held, query, k)
         expect(idsOf(found)).toEqual(idsOf(wanted))
         for (const [at, { score }] of found.entries()) expect(score).toBeCloseTo(wanted[at]?.score ?? 0, 5)
@@ -51,7 +61,7 @@ export function vectorIndexContract(name: string, setUp: () => Promise<VectorInd
 
     test('an empty one finds nothing', async () => {
       expect(index.size).toBe(0)
-      expect(await index.search(unitVector(random, DIMENSION), 5)).toEqual([])
+      expect(await index.search('image', unitVector(random, DIMENSION), 5)).toMatchObject({ neighbors: [] })
     })
 
     test('finds the nearest, best first', async () => {
@@ -70,7 +80,9 @@ export function vectorIndexContract(name: string, setUp: () => Promise<VectorInd
     test('a vector scores 1 with itself, however it was rounded', async () => {
       const [entry] = entries(1) as [VectorEntry]
       await index.add(copies([entry]))
-      const [found] = await index.search(entry.vector, 1)
+      const {
+        neighbors: [found]
+      } = await index.search('image', imageVector(entry), 1)
       expect(found?.score).toBeCloseTo(1, 5)
       expect(found?.score).toBeLessThanOrEqual(1)
     })
@@ -79,7 +91,7 @@ export function vectorIndexContract(name: string, setUp: () => Promise<VectorInd
       await index.add(entries(5))
       const query = unitVector(random, DIMENSION)
       const before = Float32Array.from(query)
-      await index.search(query, 3)
+      await index.search('image', query, 3)
       expect(query).toEqual(before)
     })
 
@@ -104,7 +116,7 @@ export function vectorIndexContract(name: string, setUp: () => Promise<VectorInd
       const changed = held.slice(0, 20).map(entry => ({
         ...entry,
         version: entry.version + 1,
-        vector: nearVector(random, entry.vector, 3)
+        vectors: imageOf(nearVector(random, imageVector(entry), 3))
       }))
       await index.add(copies(changed))
       await expectExact([...held.slice(20), ...changed])
@@ -112,7 +124,7 @@ export function vectorIndexContract(name: string, setUp: () => Promise<VectorInd
 
     test('of several for one photo in a call the last counts', async () => {
       const [entry, other] = entries(2) as [VectorEntry, VectorEntry]
-      const last = { ...entry, version: 5, vector: other.vector }
+      const last = { ...entry, version: 5, vectors: other.vectors }
       await index.add(copies([entry, other, last]))
       await expectExact([other, last], 1_000)
     })
@@ -188,9 +200,9 @@ export function vectorIndexContract(name: string, setUp: () => Promise<VectorInd
       await index.add(copies(held))
       await index.save()
       for (const name of [
-        { ...NAME, space: 'text' },
+        { ...NAME, spaces: new Map([['text', DIMENSION]] as const) },
         { ...NAME, model: OTHER_MODEL },
-        { ...NAME, dimension: 8 }
+        { ...NAME, spaces: new Map([['image', 8]] as const) }
       ] as const) {
         const other = await indexes.open(name)
         expect(other.size).toBe(0)
@@ -213,11 +225,56 @@ export function vectorIndexContract(name: string, setUp: () => Promise<VectorInd
       await expectExact([])
     })
 
+    test('what is cleared is gone, here and in what was saved, and can be filled again', async () => {
+      const held = entries(40)
+      await index.add(copies(held))
+      await index.save()
+      await index.clear()
+      await expectExact([])
+      await index.add(copies(held.slice(0, 7)))
+      await expectExact(held.slice(0, 7))
+      await reopen()
+      await expectExact([])
+    })
+
+    test('more than fit are refused, and nothing has changed', async () => {
+      await index.close()
+      const small = await setUp(100)
+      index = await small.open(NAME)
+      expect(index.capacity).toBeGreaterThanOrEqual(100)
+      const held = entries(index.capacity)
+      await index.add(copies(held))
+      await expect(index.add(entries(1))).rejects.toMatchObject({ code: 'ERR_INDEX_FULL' })
+      await expectExact(held)
+      await index.clear()
+      await index.add(copies(held.slice(1)))
+      await expectExact(held.slice(1))
+    })
+
+    test('each space has vectors of its own', async () => {
+      const spaces = new Map<Space, number>([
+        ['image', DIMENSION],
+        ['text', 6]
+      ])
+      const both = await indexes.open({ model: OTHER_MODEL, spaces })
+      const held = entries(60).map(entry => ({
+        ...entry,
+        vectors: new Map(entry.vectors).set('text', unitVector(random, 6))
+      }))
+      await both.add(held)
+      for (const [space, dimension] of spaces) {
+        const query = unitVector(random, dimension)
+        const { neighbors } = await both.search(space, query, 5)
+        expect(idsOf(neighbors)).toEqual(idsOf(nearest(held, query, 5, space)))
+      }
+      await both.close()
+    })
+
     test('a closed one says so', async () => {
       await index.close()
       await index.close()
       const failure = { code: 'ERR_INDEX_UNAVAILABLE' }
-      await expect(index.search(unitVector(random, DIMENSION), 1)).rejects.toMatchObject(failure)
+      await expect(index.search('image', unitVector(random, DIMENSION), 1)).rejects.toMatchObject(failure)
       await expect(index.add(entries(1))).rejects.toMatchObject(failure)
       await expect(index.remove([randomPhotoId(random)]))
         .resolves.toBeUndefined()

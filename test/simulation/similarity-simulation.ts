@@ -208,7 +208,11 @@ export class SimilaritySimulation {
       if (found?.coverage.fraction !== 1) return `${i} covers ${found?.coverage.fraction}`
       const ids = found.results.map(({ photoId }) => photoId)
       const known = ids.filter(id => this.#photos.some(photo => photo.id === id))
-      const wanted = nearest(live, query, 1_000).map(({ id }) => id)
+      const wanted = nearest(
+        live.map(({ id, vector }) => ({ id, vectors: new Map([['image', vector]] as const) })),
+        query,
+        1_000
+      ).map(({ id }) => id)
       if (String(known) !== String(wanted)) return `${i} finds ${known.length} photos where ${wanted.length} are live`
     }
     return undefined

@@ -1,7 +1,8 @@
 import { SheafError } from '../../src/core/errors.js'
-import type { ModelId } from '../../src/domain/features.js'
+import type { ModelId, Space } from '../../src/domain/features.js'
 import type { PhotoId } from '../../src/domain/ids.js'
 import type {
+  IndexAnswer,
   IndexName,
   Neighbor,
   VectorEntry,
@@ -9,21 +10,23 @@ import type {
   VectorIndexes
 } from '../../src/similarity/index/vector-index.js'
 
-interface Held {
-  readonly version: number
-  readonly vector: Float32Array
+type Held = ReadonlyMap<PhotoId, VectorEntry>
+
+export interface ExactVectorIndexInit {
+  readonly held?: Held | undefined
+  readonly onSave?: (held: Held) => void
+  readonly capacity?: number
 }
 
 /** Compares with every vector: exact, in memory, one turn of promises a call. */
 export class ExactVectorIndex implements VectorIndex {
-  readonly #held: Map<PhotoId, Held>
-  readonly #onSave: (held: ReadonlyMap<PhotoId, Held>) => void
+  readonly capacity: number
+  readonly #held: Map<PhotoId, VectorEntry>
+  readonly #onSave: (held: Held) => void
   #closed = false
 
-  constructor(
-    held: ReadonlyMap<PhotoId, Held> = new Map(),
-    onSave: (held: ReadonlyMap<PhotoId, Held>) => void = () => {}
-  ) {
+  constructor({ held = new Map(), onSave = () => {}, capacity = Number.POSITIVE_INFINITY }: ExactVectorIndexInit = {}) {
+    this.capacity = capacity
     this.#held = new Map(held)
     this.#onSave = onSave
   }
@@ -42,7 +45,11 @@ export class ExactVectorIndex implements VectorIndex {
 
   async add(entries: readonly VectorEntry[]): Promise<void> {
     this.#requireOpen()
-    for (const { id, version, vector } of entries) this.#held.set(id, { version, vector: Float32Array.from(vector) })
+    if (this.#held.size + entries.length > this.capacity) throw new SheafError('ERR_INDEX_FULL')
+    for (const { id, version, vectors } of entries) {
+      const copies = Array.from(vectors, ([space, vector]) => [space, Float32Array.from(vector)] as const)
+      this.#held.set(id, { id, version, vectors: new Map(copies) })
+    }
   }
 
   async remove(ids: readonly PhotoId[]): Promise<void> {
@@ -50,18 +57,20 @@ export class ExactVectorIndex implements VectorIndex {
     for (const id of ids) this.#held.delete(id)
   }
 
-  async search(query: Float32Array, k: number): Promise<Neighbor[]> {
+  async search(space: Space, query: Float32Array, k: number): Promise<IndexAnswer> {
     this.#requireOpen()
-    return nearest(
-      Array.from(this.#held, ([id, { vector }]) => ({ id, vector })),
-      query,
-      k
-    )
+    return { neighbors: nearest(this.#held.values(), query, k, space), isExact: true }
   }
 
   async save(): Promise<void> {
     this.#requireOpen()
     this.#onSave(new Map(this.#held))
+  }
+
+  async clear(): Promise<void> {
+    this.#requireOpen()
+    this.#held.clear()
+    this.#onSave(new Map())
   }
 
   async close(): Promise<void> {
@@ -75,11 +84,14 @@ export class ExactVectorIndex implements VectorIndex {
 
 /** What was saved outlives the indexes, as files do. */
 export class ExactVectorIndexes implements VectorIndexes {
-  readonly #saved = new Map<string, ReadonlyMap<PhotoId, Held>>()
+  /** Of each index opened from now on. */
+  capacity = Number.POSITIVE_INFINITY
+  readonly #saved = new Map<string, Held>()
 
-  async open({ model, space, dimension }: IndexName): Promise<ExactVectorIndex> {
-    const key = `${model} ${space} ${dimension}`
-    return new ExactVectorIndex(this.#saved.get(key), held => this.#saved.set(key, held))
+  async open({ model, spaces }: IndexName): Promise<ExactVectorIndex> {
+    const key = `${model} ${[...spaces].join(' ')}`
+    const onSave = (held: Held): void => void this.#saved.set(key, held)
+    return new ExactVectorIndex({ held: this.#saved.get(key), onSave, capacity: this.capacity })
   }
 
   async keepOnly(models: ReadonlySet<ModelId>): Promise<void> {
@@ -89,16 +101,20 @@ export class ExactVectorIndexes implements VectorIndexes {
 
 /** @returns the k best by falling score; of equal ones the lesser id first */
 export function nearest(
-  entries: readonly Pick<VectorEntry, 'id' | 'vector'>[],
+  entries: Iterable<Pick<VectorEntry, 'id' | 'vectors'>>,
   query: Float32Array,
-  k: number
+  k: number,
+  space: Space = 'image'
 ): Neighbor[] {
-  const scored = entries.map(({ id, vector }) => ({ id, score: cosine(query, vector) }))
+  const scored = Array.from(entries, ({ id, vectors }) => ({
+    id,
+    score: cosine(query, vectors.get(space) as Float32Array)
+  }))
   return scored.sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1)).slice(0, k)
 }
 
 function cosine(a: Float32Array, b: Float32Array): number {
   let sum = 0
-  for (const [i, value] of a.entries()) sum += value * (b[i] ?? 0)
+  for (let i = 0; i < a.length; i++) sum += (a[i] as number) * (b[i] as number)
   return Math.max(-1, Math.min(1, sum))
 }

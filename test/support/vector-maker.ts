@@ -26,11 +26,17 @@ export function randomPhotoId(random: SeededRandom): PhotoId {
   return photoIdFrom(random.bytes(16))
 }
 
+/** @returns the entry's vector in the space `image` */
+export function imageVector({ vectors }: Pick<VectorEntry, 'vectors'>): Float32Array {
+  return vectors.get('image') as Float32Array
+}
+
+/** Entries of an index that has only the space `image`. */
 export function vectorEntries(random: SeededRandom, count: number, dimension: number): VectorEntry[] {
   return Array.from({ length: count }, () => ({
     id: randomPhotoId(random),
     version: random.below(2 ** 31),
-    vector: unitVector(random, dimension)
+    vectors: new Map([['image', unitVector(random, dimension)]] as const)
   }))
 }
 

@@ -19,7 +19,7 @@ interface Status {
   readonly oldest_unreplicated_s?: number | null
   /** Whose vectors are compared; null: none yet. */
   readonly model?: string | null
-  readonly index?: { readonly vectors: number; readonly pending: number }
+  readonly index?: { readonly vectors: number; readonly pending: number; readonly shards_left_out?: number }
 }
 
 interface Volume {
@@ -93,8 +93,9 @@ function memberCounts(members: readonly Member[]): string {
   return `${members.length} (${Array.from(counts, ([state, n]) => `${n} ${state}`).join(', ')})`
 }
 
-function indexCounts({ vectors, pending }: NonNullable<Status['index']>): string {
-  return `${count(vectors, 'photo')}${pending === 0 ? '' : `, ${pending} to come`}`
+function indexCounts({ vectors, pending, shards_left_out = 0 }: NonNullable<Status['index']>): string {
+  const full = shards_left_out === 0 ? '' : `; no memory for ${shards_left_out} of 64 parts, see --vector-bytes`
+  return `${count(vectors, 'photo')}${pending === 0 ? '' : `, ${pending} to come`}${full}`
 }
 
 function backlog({ backlog_bytes, bytes_per_s, eta_s }: NonNullable<Status['repair']>): string {

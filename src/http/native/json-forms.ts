@@ -122,8 +122,12 @@ export function statusJson(node: { readonly nodeId: string; readonly version: st
   }
 }
 
-function similarityJson({ model, vectors, pending }: SimilarityStatus): object {
-  return { model: model?.name ?? null, model_id: model?.id ?? null, index: { vectors, pending } }
+function similarityJson({ model, vectors, pending, shardsLeftOut }: SimilarityStatus): object {
+  return {
+    model: model?.name ?? null,
+    model_id: model?.id ?? null,
+    index: { vectors, pending, shards_left_out: shardsLeftOut }
+  }
 }
 
 function replicationJson({ repair, oldestUnreplicatedMs }: ReplicationStatus): object {

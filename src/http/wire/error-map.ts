@@ -65,6 +65,7 @@ export const ERROR_MAP: Readonly<Record<ErrorCode, ErrorMapping>> = {
   ERR_NOT_AN_IMAGE: { status: 415 },
   ERR_NOT_INDEXED: { status: 503, retryAfterS: 5 },
   ERR_INDEX_UNAVAILABLE: { status: 503, retryAfterS: 5 },
+  ERR_INDEX_FULL: { status: 503, retryAfterS: 3600 },
   ERR_MODEL_UNAVAILABLE: { status: 503, retryAfterS: 60 },
   ERR_MODEL_DOWNLOAD: { status: 500 },
   ERR_MODEL_INVALID: { status: 500 },

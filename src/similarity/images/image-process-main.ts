@@ -5,6 +5,7 @@
 import { pid, send } from 'node:process'
 import { systemClock } from '../../core/clock.js'
 import { invariant } from '../../core/invariant.js'
+import { offerToOutOfMemoryKiller } from '../../core/out-of-memory.js'
 import { ImageProcessHandler } from './image-process-handler.js'
 import type { FromImageProcess, ToImageProcess } from './image-process-messages.js'
 import { configureDecoding } from './picture.js'
@@ -29,6 +30,7 @@ function watchUsage(): void {
   else sendToNode({ type: 'excess', reason })
 }
 
+offerToOutOfMemoryKiller()
 configureDecoding()
 const handler = new ImageProcessHandler(sendToNode)
 process.on('message', message => handler.receive(message as ToImageProcess))

@@ -2,23 +2,26 @@ import { createHash } from 'node:crypto'
 import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemErrorCode } from '../../core/errors.js'
+import { GraphSet, type SpaceGraph } from './graph-set.js'
+import { HnswGraph } from './hnsw-graph.js'
 import {
   decodeSavedIndex,
   encodeSavedIndex,
   graphFileName,
   graphNumberOf,
   headFileName,
+  modelOfFile,
   ROW_BYTES,
   ROW_STATE_OFFSET,
+  type SavedGraph,
   type SavedIndex
-} from './hnsw-files.js'
-import { HnswGraph } from './hnsw-graph.js'
+} from './saved-index.js'
 import type { IndexName } from './vector-index.js'
 
 const READ_BYTES = 1024 * 1024
 
-export interface LoadedGraph {
-  readonly graph: HnswGraph
+export interface LoadedGraphs {
+  readonly graphs: GraphSet
   readonly rows: Uint8Array
 }
 
@@ -38,65 +41,100 @@ export class GraphFiles {
    *
    * @returns `damage` says why a saved index could not be loaded
    */
-  async load(): Promise<{ readonly loaded: LoadedGraph | undefined; readonly damage: string | undefined }> {
-    this.#number = Math.max(0, ...(await this.#graphNumbers()))
-    const bytes = await unlessMissing(readFile(join(this.#folder, headFileName(this.#name))))
+  async load(): Promise<{ readonly loaded: LoadedGraphs | undefined; readonly damage: string | undefined }> {
+    const { model } = this.#name
+    this.#number = Math.max(0, ...(await this.#files()).map(file => graphNumberOf(model, file) ?? 0))
+    const bytes = await unlessMissing(readFile(join(this.#folder, headFileName(model))))
     if (bytes === undefined) return { loaded: undefined, damage: undefined }
-    const saved = decodeSavedIndex(this.#name, bytes)
+    const saved = decodeSavedIndex(model, bytes)
     if (saved === undefined) return { loaded: undefined, damage: 'its head file does not match its checksum' }
-    const path = join(this.#folder, graphFileName(this.#name, saved.graphNumber))
-    const damage = await damageOf(path, saved)
-    if (damage !== undefined) return { loaded: undefined, damage }
+    if (!this.#isOfSpaces(saved)) return { loaded: undefined, damage: undefined } // the model has others now
+    for (const graph of saved.graphs) {
+      const damage = await damageOf(this.#pathOf(graph, saved.number), graph)
+      if (damage !== undefined) return { loaded: undefined, damage }
+    }
     try {
       const rows = Uint8Array.from(saved.rows)
-      return { loaded: { graph: HnswGraph.read(this.#name.dimension, path, statesOf(rows)), rows }, damage: undefined }
+      const spaces = saved.graphs.map(graph => this.#read(graph, saved.number))
+      return { loaded: { graphs: new GraphSet(spaces, statesOf(rows)), rows }, damage: undefined }
     } catch (err) {
       return { loaded: undefined, damage: err instanceof Error ? err.message : String(err) }
     }
   }
 
   /**
-   * Writes the graph to a new file, then names it in the head file: a crash leaves the old index or the new one intact.
+   * Writes the graphs to new files, then names them in the head file: a crash leaves the old index or the new one intact.
    *
-   * @param rows - their states are set from the graph
+   * @param rows - their states are set from the graphs
    * @throws system errors; the index saved before then stays
    */
-  async save(graph: HnswGraph, rows: Uint8Array): Promise<undefined> {
+  async save(graphs: GraphSet, rows: Uint8Array): Promise<undefined> {
+    const { model } = this.#name
     const number = ++this.#number
-    const path = join(this.#folder, graphFileName(this.#name, number))
-    const head = join(this.#folder, headFileName(this.#name))
+    const head = headFileName(model)
+    const names = graphs.spaces.map(({ space }) => graphFileName(model, space, number))
     try {
-      for (let at = 0; at < rows.length; at += ROW_BYTES) rows[at + ROW_STATE_OFFSET] = graph.state(at / ROW_BYTES)
-      const { bytesMin } = graph
-      await graph.write(path)
-      const { graphBytes, graphSha256 } = await digestOf(path, true)
-      if (graphBytes < bytesMin) throw new Error(`only ${graphBytes} bytes of the graph could be written`)
-      await writeSynced(
-        `${head}.tmp`,
-        encodeSavedIndex(this.#name, { graphNumber: number, graphBytes, graphSha256, rows })
-      )
-      await rename(`${head}.tmp`, head)
+      for (let at = 0; at < rows.length; at += ROW_BYTES) rows[at + ROW_STATE_OFFSET] = graphs.state(at / ROW_BYTES)
+      const saved: SavedGraph[] = []
+      for (const graph of graphs.spaces) saved.push(await this.#write(graph, number))
+      const bytes = encodeSavedIndex(model, { number, graphs: saved, rows })
+      await writeSynced(join(this.#folder, `${head}.tmp`), bytes)
+      await rename(join(this.#folder, `${head}.tmp`), join(this.#folder, head))
       await syncFolder(this.#folder)
     } catch (err) {
-      await rm(path, { force: true })
+      for (const name of names) await rm(join(this.#folder, name), { force: true })
       throw err
     }
-    for (const other of await this.#graphNumbers()) {
-      if (other !== number) await rm(join(this.#folder, graphFileName(this.#name, other)), { force: true })
+    await this.#removeAllBut([head, ...names])
+  }
+
+  async remove(): Promise<void> {
+    // the head file first: what it names must be there
+    await rm(join(this.#folder, headFileName(this.#name.model)), { force: true })
+    await this.#removeAllBut([])
+  }
+
+  /** Removes what else there is of this model: graphs of before, what a crash left, files of earlier versions. */
+  async #removeAllBut(kept: readonly string[]): Promise<void> {
+    for (const file of await this.#files()) {
+      if (!kept.includes(file)) await rm(join(this.#folder, file), { force: true, recursive: true })
     }
   }
 
-  async #graphNumbers(): Promise<number[]> {
-    const names = await readdir(this.#folder)
-    return names.flatMap(name => graphNumberOf(this.#name, name) ?? [])
+  async #files(): Promise<string[]> {
+    return (await readdir(this.#folder)).filter(file => modelOfFile(file) === this.#name.model)
+  }
+
+  #pathOf({ space }: Pick<SavedGraph, 'space'>, number: number): string {
+    return join(this.#folder, graphFileName(this.#name.model, space, number))
+  }
+
+  #isOfSpaces({ graphs }: SavedIndex): boolean {
+    const { spaces } = this.#name
+    return graphs.length === spaces.size && graphs.every(({ space, dimension }) => spaces.get(space) === dimension)
+  }
+
+  #read(saved: SavedGraph, number: number): SpaceGraph {
+    const { space, dimension, axes } = saved
+    const graph = HnswGraph.read(axes === undefined ? dimension : axes.length / dimension, this.#pathOf(saved, number))
+    return { space, dimension, axes, graph }
+  }
+
+  async #write({ space, dimension, axes, graph }: SpaceGraph, number: number): Promise<SavedGraph> {
+    const path = this.#pathOf({ space }, number)
+    const { bytesMin } = graph
+    await graph.write(path)
+    const { byteCount, sha256 } = await digestOf(path, true)
+    if (byteCount < bytesMin) throw new Error(`only ${byteCount} bytes of the graph could be written`)
+    return { space, dimension, axes, byteCount, sha256 }
   }
 }
 
-async function damageOf(path: string, { graphBytes, graphSha256 }: SavedIndex): Promise<string | undefined> {
+async function damageOf(path: string, { byteCount, sha256 }: SavedGraph): Promise<string | undefined> {
   const found = await unlessMissing(stat(path))
-  if (found?.size !== graphBytes) return 'the graph does not have the length that its head file says'
+  if (found?.size !== byteCount) return 'the graph does not have the length that its head file says'
   const digest = await digestOf(path, false)
-  return Buffer.compare(digest.graphSha256, graphSha256) === 0 ? undefined : 'the graph does not match its checksum'
+  return Buffer.compare(digest.sha256, sha256) === 0 ? undefined : 'the graph does not match its checksum'
 }
 
 function statesOf(rows: Uint8Array): Uint8Array {
@@ -106,18 +144,18 @@ function statesOf(rows: Uint8Array): Uint8Array {
 }
 
 /** @param durable - also sync the file */
-async function digestOf(path: string, durable: boolean): Promise<Pick<SavedIndex, 'graphBytes' | 'graphSha256'>> {
+async function digestOf(path: string, durable: boolean): Promise<Pick<SavedGraph, 'byteCount' | 'sha256'>> {
   const hash = createHash('sha256')
   const file = await open(path, durable ? 'r+' : 'r')
   try {
     if (durable) await file.sync()
     const piece = Buffer.alloc(READ_BYTES)
-    let graphBytes = 0
+    let byteCount = 0
     for (;;) {
-      const { bytesRead } = await file.read(piece, 0, READ_BYTES, graphBytes)
-      if (bytesRead === 0) return { graphBytes, graphSha256: hash.digest() }
+      const { bytesRead } = await file.read(piece, 0, READ_BYTES, byteCount)
+      if (bytesRead === 0) return { byteCount, sha256: hash.digest() }
       hash.update(piece.subarray(0, bytesRead))
-      graphBytes += bytesRead
+      byteCount += bytesRead
     }
   } finally {
     await file.close()

@@ -1,69 +1,74 @@
-import type { TransferListItem, Worker } from 'node:worker_threads'
 import { SheafError } from '../../core/errors.js'
-import { isBrokenInvariant } from '../../core/invariant.js'
 import type { Logger } from '../../core/log.js'
-import { startThread } from '../../core/thread.js'
+import type { Random } from '../../core/random.js'
+import { turn } from '../../core/turn.js'
+import type { Space } from '../../domain/features.js'
 import type { PhotoId } from '../../domain/ids.js'
-import type {
-  HnswAnswers,
-  HnswRequest,
-  HnswThreadData,
-  NumberedHnswAnswer,
-  NumberedHnswRequest
-} from './hnsw-messages.js'
-import { LabelTable } from './label-table.js'
-import { type IndexName, NEIGHBORS_MAX, type Neighbor, type VectorEntry, type VectorIndex } from './vector-index.js'
+import type { GraphAnswers, GraphRequestKind, GraphRequestOf, IndexHandle } from './graph-messages.js'
+import { graphBytesPerPhoto } from './graph-set.js'
+import { LabelTable, TABLE_BYTES_PER_LABEL } from './label-table.js'
+import { ROW_BYTES } from './saved-index.js'
+import {
+  type IndexAnswer,
+  type IndexName,
+  NEIGHBORS_MAX,
+  type VectorEntry,
+  type VectorIndex,
+  type VectorSpaces
+} from './vector-index.js'
 
 const SEARCHES_WAITING_MAX = 1_000
-/** Removed vectors slow searches down; above this share the graph is rebuilt, before recall suffers. */
+/** Removed vectors slow searches down; above this share the graphs are rebuilt, before recall suffers. */
 const DEAD_SHARE_MAX = 0.3
 const DEAD_MIN = 256
-
-type Kind = HnswRequest['kind']
-
-interface PendingCall {
-  readonly resolve: (answer: HnswAnswers[Kind]) => void
-  readonly reject: (error: SheafError) => void
-}
+/** Rows in one message: sending it takes less than a millisecond. */
+const ROWS_PER_MESSAGE = 20_000
 
 export interface HnswIndexComponents {
+  /** The process that holds the graphs. @throws `ERR_INDEX_UNAVAILABLE` */
+  readonly ask: <Kind extends GraphRequestKind>(request: GraphRequestOf<Kind>) => Promise<GraphAnswers[Kind]>
+  /** Memory that this index may use, bytes. */
+  readonly bytesMax: () => number
+  /** Called once, when nothing of it is left. */
+  readonly onClosed: () => Promise<void>
+  readonly random: Random
   readonly log: Logger
 }
 
-/** An approximate index. The graph is in a thread of its own, the table from labels to photos here. */
+export interface HnswIndexInit {
+  readonly handle: IndexHandle
+  readonly name: IndexName
+  /** Must exist. */
+  readonly folder: string
+}
+
+/** @returns memory that each photo takes, in this process and in that of the graphs */
+export function bytesPerPhoto(spaces: VectorSpaces): number {
+  return graphBytesPerPhoto(spaces) + TABLE_BYTES_PER_LABEL
+}
+
+/** An approximate index. The graphs are in a process of their own, the table from labels to photos here. */
 export class HnswIndex implements VectorIndex {
-  readonly #name: IndexName
-  readonly #log: Logger
-  readonly #worker: Worker
-  readonly #pendingCalls = new Map<number, PendingCall>()
-  #table = new LabelTable()
-  #lastNumber = 0
+  readonly #components: HnswIndexComponents
+  readonly #init: HnswIndexInit
+  readonly #bytesPerPhoto: number
+  #table: LabelTable
   #searchCount = 0
   #rebuilding: Promise<void> | undefined
   #closing: Promise<void> | undefined
   #failure: SheafError | undefined
 
-  private constructor({ log }: HnswIndexComponents, data: HnswThreadData) {
-    this.#name = data.name
-    this.#log = log
-    this.#worker = startThread(import.meta.url, 'hnsw-thread', { workerData: data })
-    this.#worker.on('message', (answer: NumberedHnswAnswer) => this.#onAnswer(answer))
-    this.#worker.on('error', err => {
-      if (isBrokenInvariant(err)) throw err // it ends the process here as well
-      this.#onFailure(err)
-    })
-    this.#worker.on('exit', code => this.#onFailure(`its thread ended with ${code}`))
+  private constructor(components: HnswIndexComponents, init: HnswIndexInit) {
+    this.#components = components
+    this.#init = init
+    this.#bytesPerPhoto = bytesPerPhoto(init.name.spaces)
+    this.#table = new LabelTable(components.random)
   }
 
-  /** @param data.folder - must exist */
-  static async open(components: HnswIndexComponents, data: HnswThreadData): Promise<HnswIndex> {
-    const index = new HnswIndex(components, data)
+  static async open(components: HnswIndexComponents, init: HnswIndexInit): Promise<HnswIndex> {
+    const index = new HnswIndex(components, init)
     try {
-      const { rows, damage } = await index.#ask({ kind: 'load' }, [])
-      if (damage !== undefined) {
-        components.log.warn({ index: data.name, damage }, 'index is damaged; rebuilding it from the volumes')
-      }
-      if (rows !== undefined) index.#table = await LabelTable.load(rows)
+      await index.#load()
       return index
     } catch (err) {
       await index.close()
@@ -75,6 +80,15 @@ export class HnswIndex implements VectorIndex {
     return this.#table.size
   }
 
+  get capacity(): number {
+    return Math.floor(this.#components.bytesMax() / this.#bytesPerPhoto)
+  }
+
+  /** Memory that it uses. */
+  get byteCount(): number {
+    return this.#heldCount * this.#bytesPerPhoto
+  }
+
   version(id: PhotoId): number | undefined {
     return this.#table.versionOf(id)
   }
@@ -84,45 +98,66 @@ export class HnswIndex implements VectorIndex {
   }
 
   async add(entries: readonly VectorEntry[]): Promise<void> {
-    const { dimension } = this.#name
+    const { spaces } = this.#init.name
     const latest = [...new Map(entries.map(entry => [entry.id, entry])).values()]
-    const vectors = new Float32Array(latest.length * dimension)
+    if (this.#heldCount + latest.length > this.capacity) throw new SheafError('ERR_INDEX_FULL')
+    const vectors = Array.from(spaces.values(), dimension => new Float32Array(latest.length * dimension))
     const removed: number[] = []
     const labels = new Uint32Array(latest.length)
-    for (const [i, { id, version, vector }] of latest.entries()) {
-      const old = this.#table.markDead(id)
+    for (const [i, entry] of latest.entries()) {
+      const old = this.#table.markDead(entry.id)
       if (old !== undefined) removed.push(old)
-      labels[i] = this.#table.assign(id, version)
-      vectors.set(vector, i * dimension)
+      labels[i] = this.#table.assign(entry.id, entry.version)
+      for (const [at, [space, dimension]] of [...spaces].entries()) {
+        vectors[at]?.set(entry.vectors.get(space) as Float32Array, i * dimension)
+      }
     }
     await this.#change(labels, vectors, removed)
   }
 
   async remove(ids: readonly PhotoId[]): Promise<void> {
     const removed = ids.flatMap(id => this.#table.markDead(id) ?? [])
-    if (removed.length > 0) await this.#change(new Uint32Array(0), new Float32Array(0), removed)
+    if (removed.length > 0) await this.#change(new Uint32Array(0), [], removed)
   }
 
-  async search(query: Float32Array, k: number): Promise<Neighbor[]> {
+  async search(space: Space, query: Float32Array, k: number): Promise<IndexAnswer> {
     if (this.#searchCount >= SEARCHES_WAITING_MAX)
       throw new SheafError('ERR_OVERLOADED', 'too many searches are waiting; try again')
-    const copy = Float32Array.from(query)
     this.#searchCount++
     try {
-      const request: HnswRequest = { kind: 'search', query: copy, k: Math.min(k, NEIGHBORS_MAX) }
-      const { labels, scores } = await this.#ask(request, [copy.buffer])
-      return Array.from(labels).flatMap((label, i) => {
+      const { labels, scores, isExact } = await this.#ask({
+        kind: 'search',
+        index: this.#init.handle,
+        space,
+        query,
+        k: Math.min(k, NEIGHBORS_MAX)
+      })
+      const neighbors = Array.from(labels).flatMap((label, i) => {
         const id = this.#table.idOf(label) // undefined: removed during the search
         return id === undefined ? [] : [{ id, score: clamp(scores[i] ?? 0) }]
       })
+      return { neighbors, isExact }
     } finally {
       this.#searchCount--
     }
   }
 
   async save(): Promise<void> {
+    const { handle } = this.#init
     const rows = this.#table.rows()
-    await this.#ask({ kind: 'save', rows }, [rows.buffer])
+    // takes its place in the order now; the rows follow
+    const saved = this.#ask({ kind: 'save', index: handle, rowBytes: rows.length })
+    saved.catch(() => {}) // handled below, after the rows are sent
+    for (let at = 0; at < rows.length; at += ROWS_PER_MESSAGE * ROW_BYTES) {
+      const bytes = rows.subarray(at, at + ROWS_PER_MESSAGE * ROW_BYTES)
+      await this.#ask({ kind: 'rows', index: handle, bytes })
+    }
+    await saved
+  }
+
+  async clear(): Promise<void> {
+    this.#table = new LabelTable(this.#components.random)
+    await this.#ask({ kind: 'clear', index: this.#init.handle }).catch(err => this.#fail(err))
   }
 
   close(): Promise<void> {
@@ -130,81 +165,83 @@ export class HnswIndex implements VectorIndex {
     return this.#closing
   }
 
+  /** Labels in the graphs, dead ones included. */
+  get #heldCount(): number {
+    return this.#table.size + this.#table.deadCount
+  }
+
+  async #load(): Promise<void> {
+    const { handle, name, folder } = this.#init
+    const { rowBytes, damage } = await this.#ask({ kind: 'open', index: handle, name, folder })
+    if (damage !== undefined) {
+      this.#components.log.warn({ model: name.model, damage }, 'index is damaged; rebuilding it from the volumes')
+    }
+    const rows = Buffer.alloc(rowBytes)
+    for (let at = 0; at < rowBytes; at += ROWS_PER_MESSAGE * ROW_BYTES) {
+      const to = Math.min(rowBytes, at + ROWS_PER_MESSAGE * ROW_BYTES)
+      rows.set((await this.#ask({ kind: 'read-rows', index: handle, from: at, to })).bytes, at)
+      await turn()
+    }
+    this.#table = await LabelTable.load(this.#components.random, rows)
+  }
+
   async #close(): Promise<void> {
-    // after a failure the thread has ended
-    if (this.#failure === undefined) await this.#ask({ kind: 'close' }, []).catch(() => {})
+    const { handle } = this.#init
+    // the graphs go with it, and a process that has ended has none
+    await this.#components.ask({ kind: 'close', index: handle }).catch(() => {})
     await this.#rebuilding
-    await this.#worker.terminate()
+    await this.#components.onClosed()
   }
 
-  async #change(
-    labels: Uint32Array<ArrayBuffer>,
-    vectors: Float32Array<ArrayBuffer>,
-    removed: number[]
-  ): Promise<void> {
-    const request: HnswRequest = { kind: 'change', labels, vectors, removed: Uint32Array.from(removed) }
+  async #change(labels: Uint32Array, vectors: readonly Float32Array[], removed: readonly number[]): Promise<void> {
+    const table = this.#table
+    const request = { labels, vectors, removed: Uint32Array.from(removed) }
     try {
-      await this.#ask(request, [labels.buffer, vectors.buffer])
+      const { freed } = await this.#ask({ kind: 'change', index: this.#init.handle, ...request })
+      if (this.#table === table) table.release(freed)
     } catch (err) {
-      this.#onFailure(err) // table and graph may now disagree
-      throw err
+      this.#fail(err) // table and graphs may now disagree
     }
-    const { deadCount, size } = this.#table
-    if (this.#rebuilding === undefined && deadCount > Math.max(DEAD_MIN, (deadCount + size) * DEAD_SHARE_MAX)) {
-      this.#rebuilding = this.#rebuild().finally(() => {
-        this.#rebuilding = undefined
-      })
-    }
-  }
-
-  async #rebuild(): Promise<void> {
-    const { deadCount, size } = this.#table
-    this.#log.info(
-      { index: this.#name, dead: deadCount, live: size },
-      'rebuilding an index without its removed vectors'
-    )
-    try {
-      const { freed } = await this.#ask({ kind: 'rebuild' }, [])
-      this.#table.release(freed)
-    } catch (err) {
-      this.#log.warn({ err, index: this.#name }, 'index not rebuilt; searches stay slow until the next try')
-    }
-  }
-
-  #ask<K extends Kind>(
-    request: Extract<HnswRequest, { kind: K }>,
-    transfer: readonly TransferListItem[]
-  ): Promise<HnswAnswers[K]> {
-    return new Promise((resolve, reject) => {
-      if (this.#failure !== undefined) return reject(this.#failure)
-      if (this.#closing !== undefined && request.kind !== 'close') return reject(unavailable('the index is closed'))
-      const number = ++this.#lastNumber
-      this.#pendingCalls.set(number, { resolve: answer => resolve(answer as HnswAnswers[K]), reject })
-      const numbered: NumberedHnswRequest = { number, request }
-      this.#worker.postMessage(numbered, transfer)
+    const { deadCount } = this.#table
+    const isDue = deadCount > Math.max(DEAD_MIN, this.#heldCount * DEAD_SHARE_MAX)
+    if (!isDue || this.#rebuilding !== undefined || !this.#fitsTwice()) return
+    this.#rebuilding = this.#rebuild().finally(() => {
+      this.#rebuilding = undefined
     })
   }
 
-  #onAnswer(answer: NumberedHnswAnswer): void {
-    const waiting = this.#pendingCalls.get(answer.number)
-    this.#pendingCalls.delete(answer.number)
-    if ('error' in answer) waiting?.reject(unavailable(answer.error))
-    else waiting?.resolve(answer.answer)
+  /** While they are rebuilt, the graphs are there twice. Where they do not fit, dead vectors stay until it is cleared. */
+  #fitsTwice(): boolean {
+    return this.#heldCount + this.#table.size <= this.capacity
   }
 
-  #onFailure(cause: unknown): void {
-    if (this.#failure !== undefined) return
-    this.#failure = unavailable('the index failed and will be opened again', cause)
-    for (const { reject } of this.#pendingCalls.values()) reject(this.#failure)
-    this.#pendingCalls.clear()
+  async #rebuild(): Promise<void> {
+    const { model } = this.#init.name
+    const table = this.#table
+    const { deadCount, size } = table
+    const { log } = this.#components
+    log.info({ model, dead: deadCount, live: size }, 'rebuilding an index without its removed vectors')
+    try {
+      const { freed } = await this.#ask({ kind: 'rebuild', index: this.#init.handle })
+      if (this.#table === table) table.release(freed)
+    } catch (err) {
+      log.warn({ err, model }, 'index not rebuilt; searches stay slow until the next try')
+    }
+  }
+
+  async #ask<Kind extends GraphRequestKind>(request: GraphRequestOf<Kind>): Promise<GraphAnswers[Kind]> {
+    if (this.#failure !== undefined) throw this.#failure
+    if (this.#closing !== undefined) throw new SheafError('ERR_INDEX_UNAVAILABLE', 'the index is closed')
+    return this.#components.ask(request)
+  }
+
+  #fail(cause: unknown): never {
+    this.#failure ??= new SheafError('ERR_INDEX_UNAVAILABLE', 'the index failed and will be opened again', { cause })
+    throw cause
   }
 }
 
 /** Rounding can push the cosine of a vector with itself above 1. */
 function clamp(score: number): number {
   return Math.max(-1, Math.min(1, score))
-}
-
-function unavailable(message: string, cause?: unknown): SheafError {
-  return new SheafError('ERR_INDEX_UNAVAILABLE', message, { cause })
 }

@@ -4,20 +4,21 @@ import type { PhotoId } from '../../domain/ids.js'
 /** The most neighbors that one search may request from one index. */
 export const NEIGHBORS_MAX = 8_192
 
-/** Model and space of an index. Vectors of different ones cannot be compared. */
+/** The spaces of an index, and how many numbers a vector of each has. Vectors of different spaces cannot be compared. */
+export type VectorSpaces = ReadonlyMap<Space, number>
+
+/** What an index is of. Vectors of different models cannot be compared. */
 export interface IndexName {
   readonly model: ModelId
-  readonly space: Space
-  /** Numbers in each vector. */
-  readonly dimension: number
+  readonly spaces: VectorSpaces
 }
 
 export interface VectorEntry {
   readonly id: PhotoId
-  /** Distinguishes this vector from an earlier one of the same photo: 48 bits, see `vectorVersion`. */
+  /** Distinguishes these vectors from earlier ones of the same photo: 48 bits, see `vectorVersion`. */
   readonly version: number
-  /** Unit length. The caller must not use it after the call. */
-  readonly vector: Float32Array
+  /** One for each space of the index, of unit length. The caller must not use them after the call. */
+  readonly vectors: ReadonlyMap<Space, Float32Array>
 }
 
 export interface Neighbor {
@@ -26,33 +27,55 @@ export interface Neighbor {
   readonly score: number
 }
 
+/** Neighbors as labels, best first. */
+export interface LabeledNeighbors {
+  readonly labels: Uint32Array
+  readonly scores: Float32Array
+  /** Whether whole vectors were compared. If not, no score is less than the true one. */
+  readonly isExact: boolean
+}
+
+export interface IndexAnswer {
+  /** By falling score; fewer than were asked for only when there are no more. */
+  readonly neighbors: readonly Neighbor[]
+  /** Whether whole vectors were compared. If not, no score is less than the true one. */
+  readonly isExact: boolean
+}
+
 /**
- * Finds the photos whose vectors are nearest to a query. One vector per photo. Two implementations share one contract suite:
- * an approximate one in a thread (hnswlib), and an exact one for tests and the simulation.
+ * Finds the photos whose vectors are nearest to a query. Each photo has one vector in each space. Two implementations share
+ * one contract suite: an approximate one in a process (hnswlib), and an exact one for tests and the simulation.
  *
  * Calls take effect in order, but searches may overtake. All throw `ERR_INDEX_UNAVAILABLE` once the index is closed or has
  * failed; open it again then.
  */
 export interface VectorIndex {
-  /** Photos that have a vector here. */
+  /** Photos that have vectors here. */
   readonly size: number
-  /** @returns the version of the photo's vector; undefined: it has none here */
+  /** Photos for which there is memory. */
+  readonly capacity: number
+  /** @returns the version of the photo's vectors; undefined: it has none here */
   version(id: PhotoId): number | undefined
-  /** Photos that have a vector here, as they are while the iteration runs. */
+  /** Photos that have vectors here, as they are while the iteration runs. */
   ids(): Iterable<PhotoId>
-  /** Adds vectors, or replaces existing ones of their photos. */
+  /**
+   * Adds vectors, or replaces existing ones of their photos.
+   *
+   * @throws `ERR_INDEX_FULL` when there is no memory for so many; nothing has changed
+   */
   add(entries: readonly VectorEntry[]): Promise<void>
-  /** Removes vectors; harmless for photos that have none. */
+  /** Removes vectors; harmless for photos that have none. Their memory is used again some time later. */
   remove(ids: readonly PhotoId[]): Promise<void>
   /**
    * @param query - unit length; not mutated
    * @param k - neighbors requested, 1…NEIGHBORS_MAX
-   * @returns by falling score; fewer than k only when there are no more
    * @throws `ERR_OVERLOADED` when too many searches are waiting
    */
-  search(query: Float32Array, k: number): Promise<Neighbor[]>
+  search(space: Space, query: Float32Array, k: number): Promise<IndexAnswer>
   /** Persists all changes so far. Changes not saved are missing when the index is opened again. */
   save(): Promise<void>
+  /** Removes all vectors, and what was saved, and frees their memory. */
+  clear(): Promise<void>
   /** Waits for calls in flight; does not save. Closing again is harmless. */
   close(): Promise<void>
 }
@@ -66,7 +89,7 @@ export interface VectorIndexes {
 }
 
 /**
- * @param sha256 - of the features needle with the vector, lower-case hex
+ * @param sha256 - of the features needle with the vectors, lower-case hex
  * @returns its first 48 bits
  */
 export function vectorVersion(sha256: string): number {

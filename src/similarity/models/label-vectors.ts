@@ -1,5 +1,5 @@
-import { endianness } from 'node:os'
 import { SheafError } from '../../core/errors.js'
+import { floatBytes, floatsFrom } from '../../domain/floats.js'
 import { LABEL_VECTORS_FILE, type TextConcepts } from './model-spec.js'
 import { toUnit } from './network.js'
 
@@ -20,13 +20,12 @@ export class LabelVectors {
     if (bytes.byteLength !== 4 * count * text.dimension) {
       throw new SheafError('ERR_MODEL_INVALID', `${LABEL_VECTORS_FILE} does not hold one vector per class`)
     }
-    return new LabelVectors(new Float32Array(inByteOrder(bytes).buffer), text)
+    return new LabelVectors(floatsFrom(bytes), text)
   }
 
   /** @returns the bytes of the file */
   static encode(vectors: readonly Float32Array[]): Uint8Array {
-    const joined = Float32Array.from(vectors.flatMap(vector => Array.from(vector)))
-    return inByteOrder(new Uint8Array(joined.buffer))
+    return floatBytes(vectors.flatMap(vector => Array.from(vector)))
   }
 
   /** @returns the vectors of the most probable labels, weighted by probability and summed; of unit length */
@@ -40,11 +39,4 @@ export class LabelVectors {
     }
     return toUnit(sum)
   }
-}
-
-/** @returns a copy of 4-byte numbers, converted between little-endian and this processor's byte order */
-function inByteOrder(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  const copy = Uint8Array.from(bytes)
-  if (endianness() === 'BE') Buffer.from(copy.buffer).swap32()
-  return copy
 }

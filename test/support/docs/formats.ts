@@ -65,7 +65,7 @@ const CHAPTERS: readonly Chapter[] = [
     introduction: `Features are the data of one needle for each photo and model. The other two are a cache in \`data/similarity\`.`,
     sources: [
       { title: 'Features', path: 'src/domain/features.ts' },
-      { title: 'Saved index', path: 'src/similarity/index/hnsw-files.ts' },
+      { title: 'Saved index', path: 'src/similarity/index/saved-index.ts' },
       { title: 'Label rows', path: 'src/similarity/index/label-table.ts' }
     ]
   },

@@ -98,7 +98,7 @@ describe('without a model', () => {
     await expect(similarity.search.byImage(bodyOf(Buffer.alloc(0)), () => ({}), never)).rejects.toMatchObject({
       code: 'ERR_EMPTY_FILE'
     })
-    expect(similarity.status()).toEqual({ model: undefined, vectors: 0, pending: 1 })
+    expect(similarity.status()).toEqual({ model: undefined, vectors: 0, pending: 1, shardsLeftOut: 0 })
   })
 })
 
@@ -116,7 +116,12 @@ describe('by a picture', () => {
     expect(scores).toEqual(scores.toSorted((a, b) => b - a))
     expect(found.coverage).toEqual({ shardsOk: SHARD_COUNT, shardsTotal: SHARD_COUNT, fraction: 1 })
     expect(found.model).toEqual({ id: MODEL.id, name: 'test' })
-    expect(similarity.status()).toEqual({ model: { id: MODEL.id, name: 'test' }, vectors: 38, pending: 0 })
+    expect(similarity.status()).toEqual({
+      model: { id: MODEL.id, name: 'test' },
+      vectors: 38,
+      pending: 0,
+      shardsLeftOut: 0
+    })
   })
 
   test('copies of it are left out', async () => {
@@ -343,7 +348,7 @@ describe('another model', () => {
     const after = await ask()
     expect(after.map(({ model }) => model.name)).toEqual(['next', 'next', 'next'])
     expect(after.map(({ results }) => results.length)).toEqual([5, 6, 6])
-    expect((await indexes.open({ model: MODEL.id, space: 'image', dimension: DIMENSION })).size).toBe(0)
+    expect((await indexes.open({ model: MODEL.id, spaces: new Map([['image', DIMENSION]] as const) })).size).toBe(0)
   })
 
   test('that fails on a photo does not hide it from the serving one', async () => {
@@ -367,7 +372,12 @@ describe('another model', () => {
     await similarity.models.use(NEXT_MODEL)
     await settle()
     expect(await similarity.models.lastServing()).toEqual(MODEL)
-    expect(similarity.status()).toEqual({ model: { id: MODEL.id, name: 'test' }, vectors: 1, pending: 0 })
+    expect(similarity.status()).toEqual({
+      model: { id: MODEL.id, name: 'test' },
+      vectors: 1,
+      pending: 0,
+      shardsLeftOut: 0
+    })
     await similarity.models.use(MODEL)
     await settle()
     expect(similarity.models.all.map(({ name }) => name)).toEqual(['test'])
@@ -427,12 +437,12 @@ test('the record of an unknown photo that peers found is fetched; the photo is l
   await use()
   const stray = randomPhotoId(photos.random)
   const center = vector()
-  const index = await indexes.open({ model: MODEL.id, space: 'image', dimension: DIMENSION })
-  await index.add([{ id: stray, version: 1, vector: center }])
+  const index = await indexes.open({ model: MODEL.id, spaces: new Map([['image', DIMENSION]] as const) })
+  await index.add([{ id: stray, version: 1, vectors: new Map([['image', center]] as const) }])
   await index.save()
   similarity.models.search = async query => ({
     shards: new Set(),
-    neighbors: await index.search(query.vector, 10)
+    neighbors: (await index.search('image', query.vector, 10)).neighbors
   })
   expect((await byImage(nearVector(photos.random, center, 0.5))).results).toEqual([])
   expect(lookUps).toEqual([stray])

@@ -207,3 +207,45 @@ describe('a shard becomes ready', () => {
     expect(placement.ready).toEqual(ALL_SHARDS)
   })
 })
+
+describe('where not all vectors fit', () => {
+  const pair = (): ShardPlacement[] =>
+    (['a', 'b'] as NodeId[]).map(
+      (self, i, names) => new ShardPlacement({ self, peers: () => new Map([[names[1 - i] as NodeId, ALL_SHARDS]]) })
+    )
+  const heldBy = (placement: ShardPlacement): Shard[] => [...ALL_SHARDS].filter(shard => placement.holds(shard))
+
+  test('a node takes so many shards and says how many it leaves out', () => {
+    const [a] = pair() as [ShardPlacement, ShardPlacement]
+    a.limit(40)
+    a.update(0)
+    expect(heldBy(a)).toHaveLength(40)
+    expect(a.leftOut).toBe(24)
+    a.limit(64)
+    a.update(0)
+    expect(heldBy(a)).toHaveLength(64)
+    expect(a.leftOut).toBe(0)
+  })
+
+  test('two owners leave out different ones, so that together they cover what they can', () => {
+    const nodes = pair()
+    for (const node of nodes) {
+      node.limit(40)
+      node.update(0)
+    }
+    expect(new Set(nodes.flatMap(heldBy))).toEqual(ALL_SHARDS)
+  })
+
+  test('shards beyond the limit are released at once', () => {
+    const [a] = pair() as [ShardPlacement, ShardPlacement]
+    a.update(0)
+    a.markScanned(ALL_SHARDS)
+    a.markReady(NONE)
+    a.limit(10)
+    expect(a.update(1).size).toBe(54)
+    expect(a.ready).toEqual(new Set(heldBy(a)))
+    a.limit(0)
+    a.update(2)
+    expect(heldBy(a)).toEqual([])
+  })
+})

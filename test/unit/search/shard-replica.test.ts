@@ -21,6 +21,7 @@ let opened: ExactVectorIndex[]
 let peers: Map<NodeId, ShardSet>
 let catchingUp: boolean
 let announcements: number
+let warnings: string[]
 /** Runs when features are read. */
 let whileReading: () => Promise<unknown>
 let keeper: ShardReplica
@@ -53,7 +54,7 @@ async function startReplica(queueMax?: number): Promise<void> {
       isReplicating: () => catchingUp,
       announce: () => void announcements++,
       clock,
-      log: photos.log
+      log: { ...photos.log, warn: (_fields: object, message: string) => void warnings.push(message) }
     },
     {
       model: MODEL,
@@ -71,6 +72,7 @@ beforeEach(async () => {
   peers = new Map()
   catchingUp = false
   announcements = 0
+  warnings = []
   whileReading = async () => {}
 })
 afterEach(() => keeper.stop())
@@ -204,6 +206,39 @@ describe('on a single node', () => {
     await settle()
     expect(await found()).toEqual(await photos.seen())
     expect(opened).toHaveLength(2)
+  })
+
+  test('where not all vectors fit, it holds some shards whole, says how many it leaves out, and is quiet', async () => {
+    for (let i = 0; i < 300; i++) await photos.add(vector())
+    indexes.capacity = 150
+    await startReplica()
+    await settle()
+    expect(keeper.vectors).toBeLessThanOrEqual(150)
+    expect(keeper.vectors).toBeGreaterThan(50)
+    expect(keeper.leftOut).toBeGreaterThan(20)
+    expect(keeper.ready.size).toBe(ALL_SHARDS.size - keeper.leftOut)
+    expect(keeper.pending).toBe(0)
+    await expectAll()
+    const before = photos.base.store.reads
+    await photos.pass(120_000)
+    expect(photos.base.store.reads).toBe(before)
+  })
+
+  test('when memory gets full it takes fewer shards; what it holds stays whole', async () => {
+    indexes.capacity = 150
+    await startReplica()
+    await settle()
+    expect(keeper.leftOut).toBe(0)
+    for (let i = 0; i < 400; i++) {
+      await photos.add(vector())
+      if (i % 50 === 0) await settle()
+    }
+    await settle()
+    expect(keeper.vectors).toBeLessThanOrEqual(150)
+    expect(keeper.leftOut).toBeGreaterThan(0)
+    expect(keeper.ready.size).toBe(ALL_SHARDS.size - keeper.leftOut)
+    await expectAll()
+    expect(warnings).toContainEqual(expect.stringContaining('--vector-bytes'))
   })
 
   test('changes beyond the queue are found by a scan', async () => {

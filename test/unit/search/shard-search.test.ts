@@ -70,7 +70,7 @@ class SearchNode {
     if (this.behavior === 'fails') throw new SheafError('ERR_INDEX_UNAVAILABLE')
     if (this.behavior === 'stays silent') return new Promise(() => {})
     if (this.delayMs > 0) await world.clock.sleep(this.delayMs)
-    return { shards: this.ready, neighbors: await this.index.search(vector, k) }
+    return { shards: this.ready, neighbors: (await this.index.search('image', vector, k)).neighbors }
   }
 }
 

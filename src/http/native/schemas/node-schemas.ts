@@ -78,7 +78,12 @@ export const statusSchema: Schema = {
           model_id: nullable(TEXT),
           index: object({
             vectors: { ...COUNT, description: 'photos whose vectors are on this node' },
-            pending: { ...COUNT, description: 'photos not yet analyzed or indexed' }
+            pending: { ...COUNT, description: 'photos not yet analyzed or indexed' },
+            shards_left_out: {
+              ...COUNT,
+              description:
+                'of 64 parts of all photos, those that this node does not search, for lack of memory for vectors'
+            }
           }),
           repair: object({ backlog_bytes: BYTES, bytes_per_s: BYTES, eta_s: nullable(COUNT) }),
           oldest_unreplicated_s: {

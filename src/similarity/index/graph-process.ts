@@ -1,0 +1,109 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { env } from 'node:process'
+import { SheafError } from '../../core/errors.js'
+import { siblingProgram } from '../../core/program.js'
+import type {
+  GraphAnswers,
+  GraphRequestKind,
+  GraphRequestOf,
+  NumberedGraphAnswer,
+  NumberedGraphRequest
+} from './graph-messages.js'
+
+/** Little: what the process holds is in the library's memory, not in the heap. */
+const HEAP_FLAGS = ['--max-old-space-size=128', '--max-semi-space-size=1']
+const STDERR_TAIL_LENGTH = 2_000
+
+/** The only environment variables passed on. */
+const ENVIRONMENT = ['PATH', 'LD_LIBRARY_PATH', 'DYLD_LIBRARY_PATH', 'SystemRoot', 'TMPDIR', 'TMP', 'TEMP']
+
+interface PendingCall {
+  readonly resolve: (answer: GraphAnswers[GraphRequestKind]) => void
+  readonly reject: (error: SheafError) => void
+}
+
+/**
+ * The node's end of the process that holds the graphs. A process, not a thread: where memory runs out, it ends, and not the
+ * node, and the indexes are opened again.
+ */
+export class GraphProcess {
+  readonly #process: ChildProcess
+  readonly #exit: Promise<void>
+  readonly #pendingCalls = new Map<number, PendingCall>()
+  #lastNumber = 0
+  #end: SheafError | undefined
+  #stderrTail = ''
+
+  constructor() {
+    const { path, execArgv } = siblingProgram(import.meta.url, 'graph-process-main')
+    const passedOn = ENVIRONMENT.flatMap(name => (env[name] === undefined ? [] : [[name, env[name]]]))
+    this.#process = fork(path, [], {
+      env: { ...Object.fromEntries(passedOn), MALLOC_ARENA_MAX: '2' },
+      execArgv: [...execArgv, ...HEAP_FLAGS],
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc']
+    })
+    this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.#stderrTail = (this.#stderrTail + text).slice(-STDERR_TAIL_LENGTH)
+    })
+    this.#process.on('message', message => this.#receive(message as NumberedGraphAnswer))
+    this.#exit = new Promise(resolve => {
+      const onEnd = (how: string): void => {
+        this.#onEnd(how)
+        resolve()
+      }
+      this.#process.on('error', err => onEnd(err.message)) // failed to start
+      this.#process.on('close', (code, signal) => onEnd(`${code ?? signal}`))
+    })
+  }
+
+  get ended(): boolean {
+    return this.#end !== undefined
+  }
+
+  /** Undefined when it failed to start. */
+  get pid(): number | undefined {
+    return this.#process.pid
+  }
+
+  /** @throws `ERR_INDEX_UNAVAILABLE` when the process has ended or ends, or says that it failed */
+  ask<Kind extends GraphRequestKind>(request: GraphRequestOf<Kind>): Promise<GraphAnswers[Kind]> {
+    return new Promise((resolve, reject) => {
+      if (this.#end !== undefined) return reject(this.#end)
+      const number = ++this.#lastNumber
+      this.#pendingCalls.set(number, { resolve: answer => resolve(answer as GraphAnswers[Kind]), reject })
+      const numbered: NumberedGraphRequest = { number, request }
+      this.#process.send(numbered, err => {
+        if (err !== null) this.#settle(number)?.reject(unavailable(err.message))
+      })
+    })
+  }
+
+  async stop(): Promise<void> {
+    this.#process.kill('SIGKILL')
+    await this.#exit
+  }
+
+  #receive(answer: NumberedGraphAnswer): void {
+    const call = this.#settle(answer.number)
+    if ('error' in answer) call?.reject(unavailable(answer.error))
+    else call?.resolve(answer.answer)
+  }
+
+  #settle(number: number): PendingCall | undefined {
+    const call = this.#pendingCalls.get(number)
+    this.#pendingCalls.delete(number)
+    return call
+  }
+
+  #onEnd(how: string): void {
+    if (this.#end !== undefined) return
+    this.#end = unavailable(`the process of the indexes ended: ${how} ${this.#stderrTail}`.trim())
+    for (const { reject } of this.#pendingCalls.values()) reject(this.#end)
+    this.#pendingCalls.clear()
+  }
+}
+
+function unavailable(message: string): SheafError {
+  return new SheafError('ERR_INDEX_UNAVAILABLE', message)
+}
