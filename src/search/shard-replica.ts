@@ -366,36 +366,36 @@ export class ShardReplica implements Startable {
     this.#index = index
     this.#savedMs = now
     this.#unsaved = 0
-    this.#limitShards(index)
-    this.#placement.update(now)
+    this.#takeWhatFits(index)
     await this.#removeWhere(shard => !this.#placement.holds(shard))
     const ids = [...index.ids()]
     for (let at = 0; at < ids.length && !signal.aborted; at += PAGE) await this.#removeStale(ids.slice(at, at + PAGE))
   }
 
   /** Takes as many shards as there is memory for, by how many photos the model has analyzed so far. */
-  #limitShards(index: VectorIndex): void {
+  #takeWhatFits(index: VectorIndex): void {
+    const { clock, log } = this.#components
     const photos = this.#components.directory.count(`features\0${this.#init.model}`)
     this.#placement.limit(Math.floor((FILL_SHARE * index.capacity * SHARD_COUNT) / Math.max(1, photos)))
-  }
-
-  /** When memory is full: makes the index anew, of fewer shards. */
-  async #takeFewerShards(): Promise<'busy' | 'idle'> {
-    const { log, announce } = this.#components
-    const index = this.#index
-    if (index === undefined) return 'busy'
-    this.#placement.reset()
-    announce()
-    this.#scan = undefined
-    this.#missing.forgetWhere(() => true)
-    this.#dirty.clear()
-    await index.clear()
-    this.#limitShards(index)
-    this.#placement.update(this.#components.clock.monotonic())
+    this.#placement.update(clock.monotonic())
+    if (this.leftOut === 0) return
     log.warn(
       { model: this.#init.model, photos: index.capacity, shardsLeftOut: this.leftOut },
       'memory for vectors is full, so this node searches fewer photos; raise --vector-bytes, or add nodes'
     )
+  }
+
+  /** When memory is full: makes the index anew, of fewer shards. */
+  async #takeFewerShards(): Promise<'busy' | 'idle'> {
+    const index = this.#index
+    if (index === undefined) return 'busy'
+    this.#placement.reset()
+    this.#components.announce()
+    this.#scan = undefined
+    this.#missing.forgetWhere(() => true)
+    this.#dirty.clear()
+    await index.clear()
+    this.#takeWhatFits(index)
     return 'busy'
   }
 

@@ -34,7 +34,8 @@ export class GraphProcess {
   #end: SheafError | undefined
   #stderrTail = ''
 
-  constructor() {
+  /** @param onEnd - called once, when it ends without having been stopped */
+  constructor(onEnd: (end: SheafError) => void) {
     const { path, execArgv } = siblingProgram(import.meta.url, 'graph-process-main')
     const passedOn = ENVIRONMENT.flatMap(name => (env[name] === undefined ? [] : [[name, env[name]]]))
     this.#process = fork(path, [], {
@@ -48,12 +49,12 @@ export class GraphProcess {
     })
     this.#process.on('message', message => this.#receive(message as NumberedGraphAnswer))
     this.#exit = new Promise(resolve => {
-      const onEnd = (how: string): void => {
-        this.#onEnd(how)
+      const end = (how: string): void => {
+        if (this.#end === undefined) onEnd(this.#settleAll(how))
         resolve()
       }
-      this.#process.on('error', err => onEnd(err.message)) // failed to start
-      this.#process.on('close', (code, signal) => onEnd(`${code ?? signal}`))
+      this.#process.on('error', err => end(err.message)) // failed to start
+      this.#process.on('close', (code, signal) => end(`${code ?? signal}`))
     })
   }
 
@@ -80,6 +81,7 @@ export class GraphProcess {
   }
 
   async stop(): Promise<void> {
+    this.#settleAll('it was stopped')
     this.#process.kill('SIGKILL')
     await this.#exit
   }
@@ -96,11 +98,12 @@ export class GraphProcess {
     return call
   }
 
-  #onEnd(how: string): void {
-    if (this.#end !== undefined) return
-    this.#end = unavailable(`the process of the indexes ended: ${how} ${this.#stderrTail}`.trim())
+  /** Fails all calls, those to come included. @returns with what */
+  #settleAll(how: string): SheafError {
+    this.#end ??= unavailable(`the process of the indexes ended: ${how} ${this.#stderrTail}`.trim())
     for (const { reject } of this.#pendingCalls.values()) reject(this.#end)
     this.#pendingCalls.clear()
+    return this.#end
   }
 }
 

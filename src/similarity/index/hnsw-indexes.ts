@@ -47,7 +47,11 @@ export class HnswIndexes implements VectorIndexes {
     await makeDurableDirectory(fileSystem, folder)
     const handle = ++this.#lastHandle
     this.#open.set(handle, undefined)
-    if (this.#process === undefined || this.#process.ended) this.#process = new GraphProcess()
+    if (this.#process === undefined || this.#process.ended) {
+      this.#process = new GraphProcess(err =>
+        log.warn({ err }, 'the process of the indexes ended; it is started again')
+      )
+    }
     const graphProcess = this.#process
     const index = await HnswIndex.open(
       {
