@@ -93,6 +93,12 @@ export interface PhotoMeta extends ListedPhoto {
 export type PhotoPatch = PhotoEdit
 export type SetPatch = SetEdit
 
+/**
+ * Held against a photo in the step that changes it: `etag` and `lastModifiedMs` are those of its bytes, or of its metadata
+ * where that is changed, which has no time. Undefined: nothing is known of it but that it was deleted. Throws to refuse.
+ */
+export type Precondition = (current: Partial<Pick<ContentHead, 'etag' | 'lastModifiedMs'>> | undefined) => void
+
 /** A concurrent version that lost to the one shown. */
 export interface PhotoConflict {
   /** The number that `restore` takes, greatest version first, from 1. Numbers shift when the photo is written again. */

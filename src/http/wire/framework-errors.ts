@@ -1,5 +1,13 @@
 import type { FastifyError } from 'fastify'
-import { SheafError } from '../../core/errors.js'
+import { type ErrorCode, SheafError } from '../../core/errors.js'
+
+/** What a status of Fastify's own means here; others are 400. */
+const STATUS_CODES: Readonly<Record<number, ErrorCode>> = {
+  404: 'ERR_NOT_FOUND',
+  413: 'ERR_TOO_LARGE',
+  415: 'ERR_UNSUPPORTED_MEDIA',
+  431: 'ERR_HEADERS_TOO_LARGE'
+}
 
 /** Translates Fastify's own errors to SheafErrors; returns all others unchanged. */
 export function fromFastify(error: unknown): unknown {
@@ -22,6 +30,13 @@ export function fromFastify(error: unknown): unknown {
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
       return new SheafError('ERR_UNSUPPORTED_MEDIA', 'Content-Type is malformed', { cause: error })
     default:
-      return error
+      return ofItsStatus(error) ?? error
   }
+}
+
+/** An error that Fastify puts on the client is never a defect, also one that a later version of it has. */
+function ofItsStatus(error: Partial<FastifyError>): SheafError | undefined {
+  const { code = '', statusCode = 500, message } = error
+  if (!code.startsWith('FST_') || statusCode < 400 || statusCode >= 500) return undefined
+  return new SheafError(STATUS_CODES[statusCode] ?? 'ERR_BAD_REQUEST', message, { cause: error })
 }

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { SheafError } from '../../../core/errors.js'
 import type { UploadOptions, UploadReceipt } from '../../../photos/photo-types.js'
 import { type FormField, readUploadForm, type UploadForm } from '../../forms/multipart-form.js'
+import { Preconditions } from '../../wire/preconditions.js'
 import { announcesBody } from '../../wire/problem.js'
 import type { RequestBody } from '../../wire/request-bodies.js'
 import { receiptJson } from '../json-forms.js'
@@ -126,6 +127,8 @@ async function withBody(
   bytesMax: number,
   use: (body: RequestBody) => Promise<UploadReceipt>
 ): Promise<UploadReceipt> {
+  // whatever is uploaded is a photo of its own, so there is nothing here yet
+  new Preconditions(request.method, request.headers).check(undefined)
   const body = bodies.open(request.raw, bytesMax)
   try {
     return await use(body)
