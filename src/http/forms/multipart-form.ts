@@ -29,6 +29,17 @@ export interface FormField {
   readonly value: string
 }
 
+export function fieldValues(fields: readonly FormField[], name: string): string[] {
+  return fields.filter(field => field.name === name).map(field => field.value)
+}
+
+/** @throws `ERR_BAD_PARAMETER` when the field is repeated */
+export function singleField(fields: readonly FormField[], name: string): string | undefined {
+  const [value, ...more] = fieldValues(fields, name)
+  if (more.length > 0) throw new SheafError('ERR_BAD_PARAMETER', `the field ${name} may appear only once`)
+  return value
+}
+
 /**
  * Reads a multipart/form-data body with one part `file`. Fields must precede the file: storing it requires them.
  *

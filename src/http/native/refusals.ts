@@ -7,6 +7,7 @@ import { fromFastify } from '../wire/framework-errors.js'
 import { problemHeaders, problemOf, sendProblem } from '../wire/problem.js'
 import { requestIdOf } from '../wire/request-ids.js'
 import { RouteTable } from './route-table.js'
+import { PATTERN_FAULTS } from './schemas/common.js'
 
 export interface RefusalsComponents {
   readonly clock: Clock
@@ -35,7 +36,7 @@ export class Refusals {
   /** For errors that come before any route. */
   readonly refuse = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const { clock, log, onProblem, forwarded } = this.#components
-    const known = fromFastify(error)
+    const known = fromFastify(error, PATTERN_FAULTS)
     onProblem(known instanceof SheafError ? known.code : 'ERR_INTERNAL')
     reply.hijack()
     const { address: client } = forwarded.senderOf(request.raw)

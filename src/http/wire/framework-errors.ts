@@ -9,13 +9,26 @@ const STATUS_CODES: Readonly<Record<number, ErrorCode>> = {
   431: 'ERR_HEADERS_TOO_LARGE'
 }
 
-/** Translates Fastify's own errors to SheafErrors; returns all others unchanged. */
-export function fromFastify(error: unknown): unknown {
+/** What it means that a text does not match a pattern of a schema. */
+export interface PatternFault {
+  readonly code: ErrorCode
+  /** Follows the name of what does not match. Default: that of the code, alone. */
+  readonly detail?: string
+}
+
+/** Translates Fastify's own errors to SheafErrors; returns all others unchanged. @param patterns - faults by pattern */
+export function fromFastify(error: unknown, patterns: Readonly<Record<string, PatternFault>> = {}): unknown {
   if (error instanceof SheafError || !(error instanceof Error)) return error
   const { validation, validationContext, code } = error as Partial<FastifyError>
   if (validation !== undefined) {
     const [fault] = validation
     if (fault?.instancePath === '/alt_key') return new SheafError('ERR_BAD_ALT_KEY', undefined, { cause: error })
+    const pattern = patterns[String(fault?.params.pattern)]
+    if (pattern !== undefined) {
+      const { code: meant, detail } = pattern
+      const named = detail && `${validationContext}${fault?.instancePath} ${detail}`
+      return new SheafError(meant, named, { cause: error })
+    }
     const extra = fault?.params.additionalProperty
     const detail =
       extra === undefined
