@@ -29,6 +29,7 @@ import type {
   ListedPhoto,
   ListQuery,
   PhotoConflict,
+  PhotoCopies,
   PhotoMeta,
   PhotoPage,
   PhotoPatch,
@@ -66,14 +67,8 @@ export interface PhotosComponents {
   readonly spool: Pick<UploadSpool, 'open'>
   /** The volume that an append would go to now; recorded at upload as a hint. */
   readonly logicalVolume: () => VolumeId
-  /**
-   * Waits for `wanted` (≥ 2) nodes to hold all of a photo durably, or for its own deadline. Default: this node alone.
-   *
-   * @returns how many do
-   */
-  readonly copies?: (id: PhotoId, wanted: number) => Promise<number>
-  /** @returns how many nodes are known to hold a blob that is on this one. Default: this node alone */
-  readonly copiesNow?: (blob: PhotoBlob) => number
+  /** Default: those on this node alone. */
+  readonly copies?: PhotoCopies
   /** Asks the peers about a photo that is unknown here. @returns whether all members answered */
   readonly fetchRecord?: (id: PhotoId) => Promise<boolean>
   /** What graves have ended here before its time. Default: nothing. */
@@ -98,14 +93,14 @@ export class Photos {
   readonly #requireCookie: boolean
   readonly #laidOut: PhotosComponents['laidOut']
   readonly #fetchRecord: PhotosComponents['fetchRecord']
-  readonly #copiesNow: (blob: PhotoBlob) => number
+  readonly #copies: PhotoCopies
   readonly #reader: PhotoReader
   readonly #cache: PhotoCache
   readonly #uploads: PhotoUploads
   readonly #edits: PhotoEdits
 
   constructor(components: PhotosComponents, init: PhotosInit) {
-    const { store, directory, writer, reader, copies = () => Promise.resolve(1) } = components
+    const { store, directory, writer, reader, copies = copiesHere(reader) } = components
     const { chunkBytes, maxUploadBytes, minCopies = 1 } = init
     const bytesMax = init.uploadsInFlightBytesMax ?? UPLOADS_IN_FLIGHT_BYTES_MAX
     const memory = new ByteBudget({ bytesMax, waitersMax: 0 })
@@ -118,7 +113,7 @@ export class Photos {
     this.#requireCookie = init.requireCookie
     this.#fetchRecord = components.fetchRecord
     this.#laidOut = components.laidOut
-    this.#copiesNow = components.copiesNow ?? (() => 1)
+    this.#copies = copies
     this.#reader = reader
     this.#cache = components.cache
     this.#uploads = new PhotoUploads({ ...components, writer, intake, copies }, { chunkBytes, minCopies })
@@ -340,8 +335,12 @@ export class Photos {
 
   #listed(photo: Photo): ListedPhoto {
     const blob = blobOf(photo, 'orig')
-    return { photo, copies: blob !== undefined && this.#reader.isLocal(blob) ? this.#copiesNow(blob) : 0 }
+    return { photo, copies: blob === undefined ? 0 : this.#copies.of(blob) }
   }
+}
+
+function copiesHere(reader: Pick<PhotoReader, 'isLocal'>): PhotoCopies {
+  return { of: blob => (reader.isLocal(blob) ? 1 : 0), waitFor: () => Promise.resolve(1) }
 }
 
 /** The original, for a size that an analyzed image lacks: that size was not made because the original fits it. */

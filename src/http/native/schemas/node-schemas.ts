@@ -31,7 +31,7 @@ const VOLUME = object({
   live_bytes: BYTES,
   dead_bytes: BYTES,
   holes: array(object({ from: BYTES, to: BYTES, reason: { type: 'string', enum: ['corrupt', 'unreadable'] } })),
-  copies: COUNT
+  copies: { ...COUNT, description: 'nodes in reach that are known to hold all of it, this one included' }
 })
 
 const JOB = object({

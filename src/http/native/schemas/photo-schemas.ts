@@ -53,7 +53,13 @@ export const PHOTO = {
 }
 
 /** The record's fields, and what only this node knows. */
-const META_FIELDS = { ...PHOTO, copies: { ...COUNT, description: 'nodes known to hold the original' } }
+const META_FIELDS = {
+  ...PHOTO,
+  copies: {
+    ...COUNT,
+    description: 'nodes in reach that are known to hold the original, this one included; 0 where it lacks it'
+  }
+}
 export const META = object(META_FIELDS)
 
 const COOKIE_QUERY: Schema = {
