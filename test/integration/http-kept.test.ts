@@ -115,6 +115,20 @@ describe('digests of a body', () => {
     expect((await http.client.page()).total).toBe(1)
   })
 
+  test('behind a chunked body, as a trailer', async () => {
+    const send = async (bytes: Uint8Array): Promise<string> => {
+      const connection = await RawConnection.open(http.port)
+      const head = 'Host: x\r\nTransfer-Encoding: chunked\r\nTrailer: Content-Digest\r\nConnection: close'
+      const trailer = `Content-Digest: sha-256=:${digestOf('sha256', bytes)}:`
+      const size = BYTES.length.toString(16)
+      connection.write(`PUT /v1/photos HTTP/1.1\r\n${head}\r\n\r\n${size}\r\n${BYTES}\r\n0\r\n${trailer}\r\n\r\n`)
+      return await connection.untilClosed()
+    }
+    expect(await send(OTHER)).toMatch(/^HTTP\/1.1 400 [\s\S]*ERR_DIGEST_MISMATCH/)
+    await expectNothingStored()
+    expect(await send(BYTES)).toMatch(/^HTTP\/1.1 201 /)
+  })
+
   test('of a form they are those of all of it', async () => {
     const { body, contentType } = encodeForm([{ name: 'file', filename: 'a', value: BYTES }])
     const post = (md5: string): Promise<Answer> =>

@@ -105,8 +105,7 @@ class FormReader {
         yield* pieces
         more = await this.#advance()
       }
-      const fault = this.#digests?.fault()
-      if (fault !== undefined) throw fault
+      this.#digests?.check()
     } finally {
       await this.#body.return()
     }

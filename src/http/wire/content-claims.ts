@@ -42,6 +42,9 @@ export function checkPlain(headerOf: HeaderOf): void {
     throw new SheafError('ERR_BAD_PARAMETER', 'Content-Range: a piece of a file is not stored; send all of it at once')
 }
 
+/** Header fields with digests, which may also follow a chunked body as trailers. */
+const DIGEST_FIELDS: ReadonlySet<string> = new Set(['content-md5', 'content-digest', 'repr-digest', 'digest'])
+
 interface Digest {
   /** The header that declares it. */
   readonly header: string
@@ -54,42 +57,55 @@ export class ContentDigests {
   readonly #digests: readonly Digest[]
   readonly #hashes: ReadonlyMap<string, Hash>
 
-  private constructor(digests: readonly Digest[]) {
+  private constructor(digests: readonly Digest[], algorithms: ReadonlySet<string>) {
     this.#digests = digests
-    const algorithms = new Set(digests.map(({ algorithm }) => algorithm))
     this.#hashes = new Map(Array.from(algorithms, algorithm => [algorithm, createHash(nodeName(algorithm))]))
   }
 
-  /** @returns undefined: none is declared, so there is nothing to compute. @throws `ERR_BAD_PARAMETER` when one is malformed */
+  /**
+   * @returns undefined: none is declared, nor announced by `Trailer`, so there is nothing to compute
+   * @throws `ERR_BAD_PARAMETER` when one is malformed
+   */
   static declaredBy(headerOf: HeaderOf): ContentDigests | undefined {
-    const digests = [
-      ...md5Of(headerOf('content-md5')),
-      ...fieldDigests('Content-Digest', headerOf('content-digest')),
-      // without an encoding and whole, the representation is the content
-      ...fieldDigests('Repr-Digest', headerOf('repr-digest')),
-      ...instanceDigests(headerOf('digest'))
-    ]
-    return digests.length === 0 ? undefined : new ContentDigests(digests)
+    const digests = declaredDigests(headerOf)
+    const trailers = listOf(headerOf('trailer')?.toLowerCase())
+    const isAnnounced = trailers.some(field => DIGEST_FIELDS.has(field))
+    const algorithms = isAnnounced ? Object.keys(DIGEST_BYTES) : digests.map(({ algorithm }) => algorithm)
+    return algorithms.length === 0 ? undefined : new ContentDigests(digests, new Set(algorithms))
   }
 
   add(piece: Uint8Array): void {
     for (const hash of this.#hashes.values()) hash.update(piece)
   }
 
-  /** Call once, after the last piece. @returns what is wrong; undefined: all are right */
-  fault(): SheafError | undefined {
+  /**
+   * Call once, after the last piece.
+   *
+   * @param trailerOf - default: there are no trailers
+   * @throws `ERR_DIGEST_MISMATCH`, `ERR_BAD_PARAMETER` for a malformed trailer
+   */
+  check(trailerOf: HeaderOf = () => undefined): void {
     const actual = new Map(Array.from(this.#hashes, ([algorithm, hash]) => [algorithm, hash.digest()]))
-    for (const { header, algorithm, expected } of this.#digests) {
+    for (const { header, algorithm, expected } of [...this.#digests, ...declaredDigests(trailerOf)]) {
       const digest = actual.get(algorithm)
       if (digest === undefined || digest.equals(expected)) continue
       const came = digest.toString('base64')
-      return new SheafError(
+      throw new SheafError(
         'ERR_DIGEST_MISMATCH',
         `${header} does not fit: the ${algorithm} of the bytes that came is ${came}`
       )
     }
-    return undefined
   }
+}
+
+function declaredDigests(headerOf: HeaderOf): Digest[] {
+  return [
+    ...md5Of(headerOf('content-md5')),
+    ...fieldDigests('Content-Digest', headerOf('content-digest')),
+    // without an encoding and whole, the representation is the content
+    ...fieldDigests('Repr-Digest', headerOf('repr-digest')),
+    ...instanceDigests(headerOf('digest'))
+  ]
 }
 
 /** RFC 1864. */

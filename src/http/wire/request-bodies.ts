@@ -149,9 +149,13 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   }
 
   readonly #onEnd = (): void => {
-    const fault = this.#init.digests?.fault()
-    if (fault === undefined) this.#settle('ended')
-    else this.fail(fault)
+    try {
+      this.#init.digests?.check(name => this.#request.trailers[name])
+      this.#settle('ended')
+    } catch (err) {
+      if (!(err instanceof SheafError)) throw err
+      this.fail(err)
+    }
   }
 
   readonly #onClose = (): void => {

@@ -51,10 +51,10 @@ describe('digests', () => {
     const right = ContentDigests.declaredBy(headers({ [name]: value }))
     right?.add(BYTES.subarray(0, 5))
     right?.add(BYTES.subarray(5))
-    expect(right?.fault()).toBeUndefined()
+    right?.check()
     const wrong = ContentDigests.declaredBy(headers({ [name]: value }))
     wrong?.add(BYTES.subarray(1))
-    expect(wrong?.fault()).toMatchObject({ code: 'ERR_DIGEST_MISMATCH' })
+    expect(codeOf(() => wrong?.check())).toBe('ERR_DIGEST_MISMATCH')
   })
 
   test('one wrong among right ones is found', () => {
@@ -62,7 +62,18 @@ describe('digests', () => {
       headers({ 'content-digest': `sha-256=:${SHA256}:, sha-512=:${hash('sha512', 'other', 'base64')}:` })
     )
     digests?.add(BYTES)
-    expect(digests?.fault()?.message).toContain('sha-512')
+    expect(() => digests?.check()).toThrow('sha-512')
+  })
+
+  test.each([
+    [`sha-512=:${digest('sha512')}:`, 'ok'],
+    [`sha-512=:${hash('sha512', 'other', 'base64')}:`, 'ERR_DIGEST_MISMATCH'],
+    ['!', 'ERR_BAD_PARAMETER'],
+    [undefined, 'ok']
+  ])('the trailer %s that Trailer has announced is %s', (value, expected) => {
+    const digests = ContentDigests.declaredBy(headers({ trailer: 'X-Other, Content-Digest' }))
+    digests?.add(BYTES)
+    expect(codeOf(() => digests?.check(name => (name === 'content-digest' ? value : undefined)))).toBe(expected)
   })
 
   test.each([
