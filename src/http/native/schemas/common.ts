@@ -68,7 +68,7 @@ export const LABEL: Schema = {
 
 /** What a text is that does not match one of these patterns; of others, the parameter is only named. */
 export const PATTERN_FAULTS: Readonly<Record<string, PatternFault>> = {
-  [UUID]: { code: 'ERR_BAD_ID' },
+  [UUID]: { code: 'ERR_BAD_ID', detail: 'is not a UUID' },
   [CURSOR_TEXT]: { code: 'ERR_BAD_CURSOR' },
   [LABEL_TEXT]: {
     code: 'ERR_BAD_PARAMETER',
