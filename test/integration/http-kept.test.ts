@@ -1,6 +1,11 @@
 import { hash } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { systemClock } from '../../src/core/clock.js'
+import { silentLog } from '../../src/core/log.js'
+import { systemRandom } from '../../src/core/random.js'
+import { buildMetricsApp } from '../../src/http/metrics-app.js'
+import { HttpServer } from '../../src/http/wire/server.js'
 import { bodyOf, codeOf } from '../support/http-answers.js'
 import { type Answer, encodeForm } from '../support/http-client.js'
 import { httpForEachTest } from '../support/http-for-each-test.js'
@@ -213,6 +218,15 @@ describe('conditions', () => {
     expect(await patch({ 'if-match': etag })).toBe('200')
     expect(await patch({ 'if-match': etag })).toBe(FAILED)
     expect(await ask('POST', `/photo/${id}/conflicts/1/restore`, { 'if-match': etag })).toBe(FAILED)
+    const other = await putPhoto(OTHER)
+    const body = Buffer.from(JSON.stringify({ photo_id: other }))
+    const unlink = (ifMatch: string): Promise<Answer> =>
+      http.client.request('POST', `/photo/${id}/not_duplicate`, {
+        body,
+        headers: { 'content-type': 'application/json', 'if-match': ifMatch }
+      })
+    expect(codeOf(await unlink(etag))).toBe(FAILED)
+    expect((await unlink('*')).status).toBe(200)
   })
 
   test('are looked at after what is wrong without them', async () => {
@@ -290,6 +304,29 @@ describe('what has no answer of a route', () => {
     const { status, code } = JSON.parse(body)
     expect(`${status} ${code}`).toBe(expected)
     expect(head).toContain(`HTTP/1.1 ${status} `)
+  })
+
+  test('the port of --metrics answers the same way', async () => {
+    const onProblem = (): void => {}
+    const parts = { scrape: async () => 'up 1\n', onProblem, clock: systemClock, random: systemRandom, log: silentLog }
+    const app = await buildMetricsApp(parts, { token: undefined })
+    const server = new HttpServer(
+      { app, clock: systemClock, log: silentLog },
+      { listen: [{ host: '127.0.0.1', port: 0 }] }
+    )
+    await server.start()
+    onTestFinished(() => server.stop())
+    const ask = async (head: string): Promise<string> => {
+      const connection = await RawConnection.open(server.address()?.port ?? 0)
+      connection.write(`${head}\r\nConnection: close\r\n\r\n`)
+      const [, status, code] = /^HTTP\/1.1 (\d+) [\s\S]*?(ERR_\w+|up 1)/.exec(await connection.untilClosed()) ?? []
+      return `${status} ${code}`
+    }
+    expect(await ask('GET /metrics HTTP/1.1\r\nHost: x')).toBe('200 up 1')
+    expect(await ask('QUERY /metrics HTTP/1.1\r\nHost: x')).toBe('405 ERR_METHOD_NOT_ALLOWED')
+    expect(await ask('GET /photos HTTP/1.1\r\nHost: x')).toBe('404 ERR_NOT_FOUND')
+    expect(await ask('GET /metrics HTTP/1.1')).toBe('400 ERR_BAD_REQUEST')
+    expect(await ask('nonsense')).toBe('400 ERR_BAD_REQUEST')
   })
 
   test('a photo that is hot is refused without a Host, too', async () => {

@@ -3,7 +3,7 @@ import { Preconditions } from '../wire/preconditions.js'
 
 /**
  * Holds the conditions of GET and HEAD against every answer that goes through Fastify, with the ETag that its route has set,
- * if any. What is streamed past it (photos, dumps, events) has its own.
+ * if any. Of what is streamed past it, photos have their own; dumps and events are never the same twice.
  */
 export function addReadConditions(app: FastifyInstance): void {
   app.addHook('onSend', async (request, reply, payload) => {

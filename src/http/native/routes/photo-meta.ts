@@ -1,10 +1,10 @@
 import { hash } from 'node:crypto'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { SheafError } from '../../../core/errors.js'
-import type { PhotoMeta, PhotoPatch, Precondition } from '../../../photos/photo-types.js'
+import type { PhotoMeta, PhotoPatch } from '../../../photos/photo-types.js'
 import type { LinkedPhoto } from '../../../search/similarity-types.js'
-import { Preconditions } from '../../wire/preconditions.js'
 import { conflictJson, metaJson } from '../json-forms.js'
+import { conditionOf, metaConditionOf } from '../photo-conditions.js'
 import { type RouteContext, requirePhotoId } from '../route-context.js'
 import {
   conflictsSchema,
@@ -16,8 +16,6 @@ import {
 } from '../schemas/photo-schemas.js'
 
 const LINKED_ETAG_DIGITS = 8
-/** What {@link linkedEtag} adds. */
-const LINKED_SUFFIX = /\.[0-9a-f]{8}"$/
 
 interface IdParams {
   readonly id: string
@@ -88,18 +86,6 @@ function linkedEtag(etag: string, linked: readonly LinkedPhoto[]): string {
 
 function linkedJson(linked: readonly LinkedPhoto[]): object {
   return { similar: linked.map(({ photoId, tier, score }) => ({ photo_id: photoId, tier, score })) }
-}
-
-/** The condition under which a photo may be changed: one on its bytes, as GET and HEAD show them. */
-function conditionOf({ method, headers }: FastifyRequest): Precondition {
-  const conditions = new Preconditions(method, headers)
-  return current => void conditions.check(current)
-}
-
-/** One on its metadata. Similar photos are found while somebody edits: an edit does not conflict with those. */
-function metaConditionOf({ method, headers }: FastifyRequest): Precondition {
-  const conditions = new Preconditions(method, headers, tag => tag.replace(LINKED_SUFFIX, '"'))
-  return current => void conditions.check(current)
 }
 
 /** @throws `ERR_BAD_PARAMETER` */

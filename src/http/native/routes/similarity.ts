@@ -3,6 +3,7 @@ import { SheafError } from '../../../core/errors.js'
 import type { Coverage, DuplicatePage, DuplicateTier, SearchResults } from '../../../search/similarity-types.js'
 import { readUploadForm, singleField } from '../../forms/multipart-form.js'
 import { whileConnected } from '../../wire/while-connected.js'
+import { metaConditionOf } from '../photo-conditions.js'
 import { type RouteContext, requirePhotoId } from '../route-context.js'
 import {
   duplicatesSchema,
@@ -68,7 +69,7 @@ export function addSimilarityRoutes(app: FastifyInstance, { similarity, gates }:
     { schema: notDuplicateSchema },
     async request => {
       const id = requirePhotoId(request.params.id)
-      await duplicates.unlink(id, requirePhotoId(request.body.photo_id))
+      await duplicates.unlink(id, requirePhotoId(request.body.photo_id), metaConditionOf(request))
       return { status: 'remembered', photo_id: id }
     }
   )

@@ -181,7 +181,8 @@ function problem(status: number, codes: readonly ErrorCode[]): Schema {
     additionalProperties: true
   }
   const description = `${PROBLEM_MEANINGS[status]}: ${codes.join(', ')}`
-  return { description, content: { 'application/problem+json': { schema } }, [CODES]: codes }
+  const headers = status === 503 ? { 'Retry-After': { schema: COUNT, description: 'seconds' } } : {}
+  return { description, headers, content: { 'application/problem+json': { schema } }, [CODES]: codes }
 }
 
 const PROBLEM_MEANINGS: Readonly<Record<number, string>> = {

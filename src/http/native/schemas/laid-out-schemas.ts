@@ -34,7 +34,11 @@ export const laidOutSchema: Schema = {
   querystring: object(
     {
       by: BY,
-      since: { ...TIME, description: 'only what died then or later' },
+      since: {
+        ...TIME,
+        description: 'only what died then or later; a leap second is 400',
+        examples: ['2026-11-20T14:03:00Z']
+      },
       limit: { type: 'integer', minimum: 1, maximum: 10_000, default: 1000 }
     },
     ['by', 'since', 'limit']

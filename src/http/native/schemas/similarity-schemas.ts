@@ -148,6 +148,6 @@ export const notDuplicateSchema: Schema = {
   body: object({ photo_id: { ...PHOTO_ID, description: 'of another photo' } }),
   response: {
     200: json('remembered', object({ status: { type: 'string', const: 'remembered' }, photo_id: PHOTO_ID })),
-    ...problems(...PHOTO_READ, ...RECORD_WRITE)
+    ...problems(...PHOTO_READ, ...RECORD_WRITE, 'ERR_PRECONDITION_FAILED')
   }
 }
