@@ -52,7 +52,7 @@ const floors = {
   ],
   'http/wire': ['domain', 'core'],
   'http/forms': ['http/wire', 'domain', 'core'],
-  'http/native/schemas': ['domain', 'core'],
+  'http/native/schemas': ['http/wire', 'domain', 'core'],
   'cli/shell': ['domain', 'core'],
   'cli/commands': ['cli/shell', 'similarity/models', 'domain', 'core']
 }

@@ -156,10 +156,7 @@ export class NodeServices implements Startable {
         spool: this.#spool,
         logicalVolume: () => volumes.logicalVolume,
         laidOut: local.laidOut,
-        ...(cluster !== undefined && {
-          copies: (id, wanted) => cluster.durableCopies.waitFor(id, wanted),
-          copiesNow: blob => cluster.durableCopies.of(blob)
-        }),
+        ...(cluster !== undefined && { copies: cluster.durableCopies }),
         ...(fetchRecord !== undefined && { fetchRecord })
       },
       { chunkBytes: chunkBytesFor(volumeBytes), maxUploadBytes, minCopies, requireCookie }

@@ -405,9 +405,9 @@ export class SheafNode implements Startable {
   async #createMetricsServer(): Promise<HttpServer | undefined> {
     const { metrics: address, metricsToken: token } = this.#config
     if (address === undefined) return undefined
-    const { clock, log } = this.#components
+    const { clock, random, log } = this.#components
     const onProblem = (code: ErrorCode): void => this.#meter.problem(code)
-    const app = await buildMetricsApp({ scrape: () => this.#scrape(), onProblem, clock, log }, { token })
+    const app = await buildMetricsApp({ scrape: () => this.#scrape(), onProblem, clock, random, log }, { token })
     const tls = this.#tls
     return new HttpServer({ app, clock, log, ...(tls && { tls }) }, { listen: [address], flag: '--metrics' })
   }

@@ -346,7 +346,7 @@ export class Cluster implements Startable {
 
   /** @returns how many nodes are known to hold the volume durably up to `end`, this one included */
   copies(volume: VolumeId, end: number): number {
-    return 1 + this.#peers.holders([{ volume, end }])
+    return this.durableCopies.ofVolume(volume, end)
   }
 
   async start(): Promise<void> {

@@ -66,11 +66,21 @@ export class DurableCopies {
     }
   }
 
+  /** @returns how many nodes are known to hold the volume durably up to `end`, this one included */
+  ofVolume(volume: VolumeId, end: number): number {
+    return this.#with([{ volume, end }])
+  }
+
   /** @returns how many nodes are known to hold the blob durably, this one included; 0 when this one lacks some of it */
   of(blob: PhotoBlob): number {
     const stride = Math.ceil(needleCount(blob) / LOOKED_AT_MAX)
     const locations = this.#locations(blob, stride)
-    return locations === undefined ? 0 : 1 + this.#components.peers.holders(placesOf(locations))
+    return locations === undefined ? 0 : this.#with(placesOf(locations))
+  }
+
+  /** @returns this node, and the others that hold all places */
+  #with(places: readonly Place[]): number {
+    return 1 + this.#components.peers.holders(places)
   }
 
   /** @returns the volumes of the photo's bytes and record: a node that holds each up to its `end` holds the photo */

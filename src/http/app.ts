@@ -1,14 +1,15 @@
 import { createServer as createPlainServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { type FastifyReply, type FastifyRequest, fastify } from 'fastify'
-import { type ErrorCode, SheafError } from '../core/errors.js'
+import { type FastifyRequest, fastify } from 'fastify'
+import type { ErrorCode } from '../core/errors.js'
 import { invariant } from '../core/invariant.js'
 import type { HttpComponents, HttpInit } from './native/components.js'
 import { HotPath } from './native/hot-path.js'
 import { discardBody, readJson } from './native/json-body.js'
 import { addOpenApi } from './native/openapi.js'
 import { checkQueryEscapes, coerceQuery } from './native/query-coercion.js'
+import { addReadConditions } from './native/read-conditions.js'
+import { Refusals } from './native/refusals.js'
 import type { RouteContext } from './native/route-context.js'
-import { RouteTable } from './native/route-table.js'
 import { addArchiveRoutes } from './native/routes/archive.js'
 import { addClusterRoutes } from './native/routes/cluster.js'
 import { addDocsPage } from './native/routes/docs.js'
@@ -26,14 +27,12 @@ import { addUploadRoutes } from './native/routes/uploads.js'
 import type { Schema } from './native/schemas/common.js'
 import { ClientErrors } from './wire/client-errors.js'
 import { Forwarded } from './wire/forwarded.js'
-import { fromFastify } from './wire/framework-errors.js'
 import { openGates } from './wire/gate.js'
 import { HostGuard } from './wire/host-guard.js'
 import { createNodeServer, type NodeServerComponents } from './wire/node-server.js'
 import { OperatorGuard } from './wire/operator-guard.js'
-import { type ProblemHeaders, problemOf, sendProblem } from './wire/problem.js'
 import { RequestBodies } from './wire/request-bodies.js'
-import { RequestIds, requestIdOf } from './wire/request-ids.js'
+import { RequestIds } from './wire/request-ids.js'
 import type { HttpApp } from './wire/server.js'
 import { HTTP_TIMEOUTS } from './wire/timeouts.js'
 import { traceRequest } from './wire/traced-requests.js'
@@ -54,17 +53,10 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   const guard = new HostGuard([init.hostName, ...(init.allowHosts ?? [])])
   const forwarded = new Forwarded(init.trustProxies ?? [])
   const hotPath = new HotPath({ photos, guard, ids })
-  const table = new RouteTable()
-
-  const refuse = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
-    const known = fromFastify(error)
-    onProblem(known instanceof SheafError ? known.code : 'ERR_INTERNAL')
-    reply.hijack()
-    const { address: client } = forwarded.senderOf(request.raw)
-    const problem = problemOf(known, log, problemHeaders(known), { requestId: requestIdOf(reply.raw), client })
-    sendProblem(request.raw, reply.raw, problem, { clock }, timeouts.lingerMs)
-  }
-
+  const refusals = new Refusals(
+    { clock, log, onProblem, forwarded },
+    { lingerMs: timeouts.lingerMs, noSuchPath: 'there is no such path; GET /openapi.json lists all' }
+  )
   const hot = (request: IncomingMessage, response: ServerResponse): boolean => {
     const startedAtMs = clock.monotonic()
     const isAnswered = hotPath.answer(request, response)
@@ -79,18 +71,10 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
     },
     routerOptions: { maxParamLength: PARAM_CHARACTERS_MAX },
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allowUnionTypes: true } },
-    frameworkErrors: refuse
+    frameworkErrors: refusals.refuse
   })
-  app.setErrorHandler(refuse)
   // Answers match their schemas by construction; a test checks real answers against them.
   app.setSerializerCompiler(() => data => JSON.stringify(data))
-  app.setNotFoundHandler(request => {
-    const methods = table.methodsOf(request.raw.url ?? '')
-    if (methods.length === 0)
-      throw new SheafError('ERR_NOT_FOUND', 'there is no such path; GET /openapi.json lists all')
-    throw new SheafError('ERR_METHOD_NOT_ALLOWED', undefined, { details: { allow: methods.join(', ') } })
-  })
-  app.addHook('onRoute', ({ url, method }) => table.add(url, [method].flat()))
   const { tracer } = components
   if (tracer !== undefined) {
     // The span has to be the current one in all that follows, so this hook calls back from within it.
@@ -109,10 +93,12 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
     guard.checkOrigin(request.method, request.headers, sender)
     checkQueryEscapes(request.raw.url ?? '')
   })
+  refusals.attachTo(app)
   app.addHook('preValidation', async request => {
     const schema = request.routeOptions.schema?.querystring as Schema | undefined
     if (schema !== undefined) coerceQuery(request.query as Record<string, unknown>, schema)
   })
+  addReadConditions(app)
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', async (request: FastifyRequest) =>
     request.routeOptions.schema?.body === undefined
@@ -148,16 +134,7 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   await app.ready()
   invariant(cold !== undefined, 'Fastify has made its handler')
   const { openFilesMax } = init
-  const parts = { bodies, clientErrors, ids, clock, log, onProblem, hot, cold, openFilesMax }
+  const allow = (url: string): string => refusals.allow(url)
+  const parts = { bodies, clientErrors, ids, clock, log, onProblem, allow, hot, cold, openFilesMax }
   return { createServer: tls => createNodeServer(parts, timeouts, tls), close: () => app.close() }
-}
-
-function problemHeaders(error: unknown): ProblemHeaders {
-  if (!(error instanceof SheafError)) return {}
-  const { allow, size } = error.details
-  if (error.code === 'ERR_METRICS_TOKEN') return { 'www-authenticate': 'Bearer' }
-  if (error.code === 'ERR_METHOD_NOT_ALLOWED') return { allow: String(allow) }
-  if (error.code === 'ERR_NOT_OPERATOR') return { 'www-authenticate': 'Bearer realm="operator"' }
-  if (error.code === 'ERR_RANGE_NOT_SATISFIABLE') return { 'content-range': `bytes */${size}` }
-  return {}
 }

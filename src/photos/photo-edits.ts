@@ -1,5 +1,6 @@
 import { hasCode, SheafError } from '../core/errors.js'
 import { GENERATION_MAX } from '../domain/entry.js'
+import { hlcMs } from '../domain/hlc.js'
 import type { ActorId, PhotoId } from '../domain/ids.js'
 import {
   ALT_KEYS,
@@ -19,10 +20,7 @@ import { type RecordWriter, requireEpoch, requireLive } from '../store/record-wr
 import type { NeedleStore } from '../volumes/needle-store.js'
 import type { PhotoReader } from './photo-reader.js'
 import { checkEdited } from './photo-rules.js'
-import type { PhotoPatch } from './photo-types.js'
-
-/** The suffix of an ETag that covers the photo's similar photos (see photo-meta.ts). Edits do not conflict with those. */
-const LINKS_SUFFIX = /\.[0-9a-f]{8}"$/
+import type { ContentHead, PhotoPatch, Precondition } from './photo-types.js'
 
 export interface PhotoEditsComponents {
   readonly store: NeedleStore
@@ -47,16 +45,19 @@ export class PhotoEdits {
   }
 
   /** @param checked - by `checkPatch` */
-  patch(id: PhotoId, checked: PhotoPatch, ifMatch: string | undefined): Promise<DirectoryRecord> {
+  patch(id: PhotoId, checked: PhotoPatch, condition?: Precondition): Promise<DirectoryRecord> {
     return this.#writer.edit(id, (before, photo) => {
       requireLive(photo)
-      if (ifMatch !== undefined && !matches(ifMatch, metaEtag(before))) throw new SheafError('ERR_PRECONDITION_FAILED')
+      condition?.({ etag: metaEtag(before) })
       return { changes: editChanges(photo, checked), check: checkEdited }
     })
   }
 
-  remove(id: PhotoId): Promise<DirectoryRecord> {
-    return this.#writer.edit(id, (before, photo) => (photo.deleted ? undefined : { changes: deleteChanges(before) }))
+  remove(id: PhotoId, condition?: Precondition): Promise<DirectoryRecord> {
+    return this.#writer.edit(id, (before, photo) => {
+      condition?.(validatorsOf(photo, 'orig'))
+      return photo.deleted ? undefined : { changes: deleteChanges(before) }
+    })
   }
 
   /**
@@ -65,8 +66,9 @@ export class PhotoEdits {
    *
    * @throws `ERR_BYTES_GONE` when the original's bytes are gone
    */
-  undelete(id: PhotoId): Promise<DirectoryRecord> {
+  undelete(id: PhotoId, condition?: Precondition): Promise<DirectoryRecord> {
     return this.#writer.edit(id, async (before, photo) => {
+      condition?.(validatorsOf(photo, 'orig'))
       if (!photo.deleted) return undefined
       if (photo.generation === GENERATION_MAX)
         throw new SheafError('ERR_BYTES_GONE', 'the photo was undeleted too often; upload it again', {
@@ -103,9 +105,10 @@ export class PhotoEdits {
   }
 
   /** @param n - from 1, as `conflicts` numbers them */
-  restore(id: PhotoId, n: number): Promise<DirectoryRecord> {
+  restore(id: PhotoId, n: number, condition?: Precondition): Promise<DirectoryRecord> {
     return this.#writer.edit(id, (before, photo) => {
       requireLive(photo)
+      condition?.({ etag: metaEtag(before) })
       return { changes: restoreChanges(before, n), check: checkEdited }
     })
   }
@@ -137,7 +140,8 @@ export class PhotoEdits {
   }
 }
 
-/** @param ifMatch - the header: entity tags, or `*` for any current version */
-function matches(ifMatch: string, etag: string): boolean {
-  return ifMatch.trim() === '*' || ifMatch.split(',').some(tag => tag.trim().replace(LINKS_SUFFIX, '"') === etag)
+/** @returns what tells the bytes of a photo from others, of a deleted one, too: its ETag and when it was created */
+export function validatorsOf(photo: Photo, alt: AltKey): Pick<ContentHead, 'etag' | 'lastModifiedMs'> {
+  const { sha256 } = photo.variants.get(alt) ?? photo
+  return { etag: `"${sha256}"`, lastModifiedMs: hlcMs(photo.createdAt) }
 }

@@ -1,4 +1,5 @@
 import { SheafError } from '../core/errors.js'
+import { LABEL_CHARACTERS_MAX, LABELS_MAX, NAME_CHARACTERS_MAX } from '../domain/limits.js'
 import type { Photo } from '../domain/photo.js'
 import type { PhotoPatch, SetPatch } from './photo-types.js'
 
@@ -6,10 +7,7 @@ import type { PhotoPatch, SetPatch } from './photo-types.js'
  * Limits on what a client may attach to a photo. A broken rule is `ERR_BAD_PARAMETER` with the field in `details`; name,
  * caption and attributes above 4 KB together are `ERR_ATTRIBUTES_TOO_LARGE`. Records from other nodes are never checked.
  */
-const NAME_CHARACTERS_MAX = 200
 const RATING_MAX = 5
-const LABEL_CHARACTERS_MAX = 100
-const LABELS_MAX = 500
 const ATTRIBUTES_BYTES_MAX = 4_096
 const IDEMPOTENCY_KEY = /^[\x20-\x7e]{1,255}$/
 
@@ -24,7 +22,7 @@ export function checkLabels(field: 'tags' | 'albums', labels: readonly string[] 
   const trimmed = labels.map(label => label.trim())
   if (trimmed.length > LABELS_MAX) throw badField(field, `a photo may have at most ${LABELS_MAX} ${field}`)
   for (const label of trimmed) {
-    if (label === '' || label.length > LABEL_CHARACTERS_MAX || /\p{Cc}/u.test(label)) {
+    if (label === '' || [...label].length > LABEL_CHARACTERS_MAX || /\p{Cc}/u.test(label)) {
       throw badField(
         field,
         `each of ${field} must have 1–${LABEL_CHARACTERS_MAX} characters, without control characters`

@@ -3,6 +3,7 @@ import type { Hlc } from '../domain/hlc.js'
 import type { Cookie, PhotoId } from '../domain/ids.js'
 import type { AltKey, Photo, PhotoEdit, SetEdit } from '../domain/photo.js'
 import type { LifeActor } from '../domain/version-vector.js'
+import type { PhotoBlob } from '../store/photo-needles.js'
 import type { NeedleLease } from '../volumes/needle-store.js'
 
 /**
@@ -32,6 +33,14 @@ export interface UploadOptions extends BodyOptions {
   readonly owner?: string | undefined
 }
 
+/** How many nodes hold a photo, as far as this one knows: the only source of `copies` in receipts, metadata and lists. */
+export interface PhotoCopies {
+  /** Takes no turn of the event loop. @returns nodes that hold the blob durably; 0: it is not on this one, which then knows of none */
+  of(blob: PhotoBlob): number
+  /** Waits for `wanted` (≥ 2) nodes to hold all of a photo durably, or for its own deadline. @returns how many do */
+  waitFor(id: PhotoId, wanted: number): Promise<number>
+}
+
 export interface UploadReceipt {
   readonly photoId: PhotoId
   readonly logicalVolume: string
@@ -40,7 +49,7 @@ export interface UploadReceipt {
   /** Lower-case hex. */
   readonly sha256: string
   readonly contentType: string
-  /** Nodes known to hold the bytes durably. */
+  /** Nodes known to hold the bytes durably, this one included. */
   readonly copies: number
 }
 
@@ -80,7 +89,7 @@ export interface HotContent {
 
 export interface ListedPhoto {
   readonly photo: Photo
-  /** Nodes known to hold the original's bytes; 0 when this node has no copy. */
+  /** See {@link PhotoCopies.of}; of the original. */
   readonly copies: number
 }
 
@@ -92,6 +101,12 @@ export interface PhotoMeta extends ListedPhoto {
 /** What a client may change; limits in `photo-rules.ts`. */
 export type PhotoPatch = PhotoEdit
 export type SetPatch = SetEdit
+
+/**
+ * Held against a photo in the step that changes it: `etag` and `lastModifiedMs` are those of its bytes, or of its metadata
+ * where that is changed, which has no time. Undefined: nothing is known of it but that it was deleted. Throws to refuse.
+ */
+export type Precondition = (current: Partial<Pick<ContentHead, 'etag' | 'lastModifiedMs'>> | undefined) => void
 
 /** A concurrent version that lost to the one shown. */
 export interface PhotoConflict {

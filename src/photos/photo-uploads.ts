@@ -14,13 +14,13 @@ import {
   type Photo,
   viewPhoto
 } from '../domain/photo.js'
-import { dataDraft, manifestDraft } from '../store/photo-needles.js'
+import { blobOf, dataDraft, manifestDraft, type PhotoBlob } from '../store/photo-needles.js'
 import { type RecordWriter, requireEpoch, requireLive, requireRecord } from '../store/record-writer.js'
 import type { NeedleStore } from '../volumes/needle-store.js'
 import type { BlobIntake } from './blob-intake.js'
 import { mediaType } from './media-type.js'
 import { checkIdempotencyKey, checkLabels, checkMinCopies, nameOf } from './photo-rules.js'
-import type { Body, BodyOptions, UploadOptions, UploadReceipt } from './photo-types.js'
+import type { Body, BodyOptions, PhotoCopies, UploadOptions, UploadReceipt } from './photo-types.js'
 
 const IDEMPOTENCY_MS = 24 * 3_600_000
 /** One key has several uploads only after a network partition; any of them is a valid answer. */
@@ -38,8 +38,7 @@ export interface PhotoUploadsComponents {
   /** The current epoch. */
   readonly actor: () => ActorId
   readonly logicalVolume: () => VolumeId
-  /** Waits for `wanted` nodes to hold all of a photo durably, or for its own deadline. @returns how many do */
-  readonly copies: (id: PhotoId, wanted: number) => Promise<number>
+  readonly copies: PhotoCopies
 }
 
 export interface PhotoUploadsInit {
@@ -104,7 +103,8 @@ export class PhotoUploads {
         }
       })
     })
-    return this.#acknowledge(storedUpload(viewPhoto(record), alt), minCopies)
+    const photo = viewPhoto(record)
+    return this.#acknowledge(storedUpload(photo, alt), blobOf(photo, alt), minCopies)
   }
 
   async #create(body: Body, options: UploadOptions, checked: CheckedOptions): Promise<UploadReceipt> {
@@ -115,7 +115,7 @@ export class PhotoUploads {
     const writeChunk = async (chunk: number, bytes: Uint8Array): Promise<void> => {
       await store.append([dataDraft({ cookie }, blob, chunk, true, bytes)], 'upload')
     }
-    const stored = await intake.receive(body, options, writeChunk, async received => {
+    const { stored, bytes } = await intake.receive(body, options, writeChunk, async received => {
       const { size, sha256, start, chunksWritten, tail } = received
       const contentType = await mediaType(start, options.contentType, checked.name)
       const born = { size, sha256, contentType, cookie, logicalVolume: logicalVolume() }
@@ -127,9 +127,9 @@ export class PhotoUploads {
         drafts.push(manifestDraft({ cookie }, { ...blob, size, sha256, chunkBytes }))
       }
       await writer.create(blob.id, createChanges({ ...checked, ...born, chunkBytes }), drafts)
-      return { photoId: blob.id, ...born }
+      return { stored: { photoId: blob.id, ...born }, bytes: { ...blob, size, sha256, chunkBytes } }
     })
-    return this.#acknowledge(stored, checked.minCopies)
+    return this.#acknowledge(stored, bytes, checked.minCopies)
   }
 
   /** Returns the first upload's receipt again if the body is the same. */
@@ -142,7 +142,7 @@ export class PhotoUploads {
     const { sha256 } = await this.#components.intake.digest(body, options)
     const same = earlier.find(photo => photo.sha256 === sha256)
     if (same === undefined) throw new SheafError('ERR_IDEMPOTENCY_MISMATCH')
-    return this.#acknowledge(storedUpload(same, 'orig'), minCopies)
+    return this.#acknowledge(storedUpload(same, 'orig'), blobOf(same, 'orig'), minCopies)
   }
 
   #check({ filename, tags, albums, idempotencyKey, owner, minCopies }: UploadOptions): CheckedOptions {
@@ -169,9 +169,12 @@ export class PhotoUploads {
   }
 
   /** @throws `ERR_TOO_FEW_COPIES`; the photo is kept */
-  async #acknowledge(stored: StoredUpload, minCopies: number): Promise<UploadReceipt> {
+  async #acknowledge(stored: StoredUpload, blob: PhotoBlob | undefined, minCopies: number): Promise<UploadReceipt> {
     const { photoId } = stored
-    const copies = minCopies === 1 ? 1 : await this.#components.copies(photoId, minCopies)
+    const known = this.#components.copies
+    // an upload sent again may be on more nodes by now
+    const here = (): number => Math.max(1, blob === undefined ? 1 : known.of(blob))
+    const copies = minCopies === 1 ? here() : await known.waitFor(photoId, minCopies)
     if (copies < minCopies) {
       throw new SheafError('ERR_TOO_FEW_COPIES', undefined, { details: { photo_id: photoId, copies } })
     }

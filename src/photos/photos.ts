@@ -5,7 +5,6 @@ import type { Random } from '../core/random.js'
 import { turn } from '../core/turn.js'
 import type { Directory } from '../directory/directory.js'
 import { viewFindings } from '../domain/findings.js'
-import { hlcMs } from '../domain/hlc.js'
 import type { ActorId, Cookie, PhotoId, VolumeId } from '../domain/ids.js'
 import { type AltKey, metaEtag, PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
 import { conflictVersions, type DirectoryRecord } from '../domain/record.js'
@@ -17,7 +16,7 @@ import type { NeedleStore } from '../volumes/needle-store.js'
 import { BlobIntake } from './blob-intake.js'
 import { ByteBudget } from './byte-budget.js'
 import type { CacheStats, PhotoCache } from './photo-cache.js'
-import { PhotoEdits } from './photo-edits.js'
+import { PhotoEdits, validatorsOf } from './photo-edits.js'
 import type { PhotoReader } from './photo-reader.js'
 import { badField, checkPatch, checkSetPatch } from './photo-rules.js'
 import type {
@@ -30,9 +29,11 @@ import type {
   ListedPhoto,
   ListQuery,
   PhotoConflict,
+  PhotoCopies,
   PhotoMeta,
   PhotoPage,
   PhotoPatch,
+  Precondition,
   SetPatch,
   UploadOptions,
   UploadReceipt
@@ -66,14 +67,8 @@ export interface PhotosComponents {
   readonly spool: Pick<UploadSpool, 'open'>
   /** The volume that an append would go to now; recorded at upload as a hint. */
   readonly logicalVolume: () => VolumeId
-  /**
-   * Waits for `wanted` (≥ 2) nodes to hold all of a photo durably, or for its own deadline. Default: this node alone.
-   *
-   * @returns how many do
-   */
-  readonly copies?: (id: PhotoId, wanted: number) => Promise<number>
-  /** @returns how many nodes are known to hold a blob that is on this one. Default: this node alone */
-  readonly copiesNow?: (blob: PhotoBlob) => number
+  /** Default: those on this node alone. */
+  readonly copies?: PhotoCopies
   /** Asks the peers about a photo that is unknown here. @returns whether all members answered */
   readonly fetchRecord?: (id: PhotoId) => Promise<boolean>
   /** What graves have ended here before its time. Default: nothing. */
@@ -98,14 +93,14 @@ export class Photos {
   readonly #requireCookie: boolean
   readonly #laidOut: PhotosComponents['laidOut']
   readonly #fetchRecord: PhotosComponents['fetchRecord']
-  readonly #copiesNow: (blob: PhotoBlob) => number
+  readonly #copies: PhotoCopies
   readonly #reader: PhotoReader
   readonly #cache: PhotoCache
   readonly #uploads: PhotoUploads
   readonly #edits: PhotoEdits
 
   constructor(components: PhotosComponents, init: PhotosInit) {
-    const { store, directory, writer, reader, copies = () => Promise.resolve(1) } = components
+    const { store, directory, writer, reader, copies = copiesHere(reader) } = components
     const { chunkBytes, maxUploadBytes, minCopies = 1 } = init
     const bytesMax = init.uploadsInFlightBytesMax ?? UPLOADS_IN_FLIGHT_BYTES_MAX
     const memory = new ByteBudget({ bytesMax, waitersMax: 0 })
@@ -118,7 +113,7 @@ export class Photos {
     this.#requireCookie = init.requireCookie
     this.#fetchRecord = components.fetchRecord
     this.#laidOut = components.laidOut
-    this.#copiesNow = components.copiesNow ?? (() => 1)
+    this.#copies = copies
     this.#reader = reader
     this.#cache = components.cache
     this.#uploads = new PhotoUploads({ ...components, writer, intake, copies }, { chunkBytes, minCopies })
@@ -198,26 +193,26 @@ export class Photos {
   }
 
   /**
-   * @param ifMatch - the header's value: the edit needs one of these ETags; checked on this node only
+   * @param condition - checked on this node only, against the metadata
    * @throws `ERR_BAD_PARAMETER`, `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED`, `ERR_PRECONDITION_FAILED`, `ERR_ATTRIBUTES_TOO_LARGE`
    */
-  async patch(id: PhotoId, patch: PhotoPatch, ifMatch?: string): Promise<PhotoMeta> {
+  async patch(id: PhotoId, patch: PhotoPatch, condition?: Precondition): Promise<PhotoMeta> {
     const checked = checkPatch(patch)
     await this.#ensureRecord(id)
-    return this.#meta(await this.#edits.patch(id, checked, ifMatch))
+    return this.#meta(await this.#edits.patch(id, checked, condition))
   }
 
-  /** Deleting again is harmless. @throws `ERR_PHOTO_NOT_FOUND` */
-  async remove(id: PhotoId): Promise<void> {
-    if ((await this.#ensureRecord(id)) === 'buried') return
-    await this.#edits.remove(id)
+  /** Deleting again is harmless. @throws `ERR_PHOTO_NOT_FOUND`, what `condition` throws for the bytes, deleted or not */
+  async remove(id: PhotoId, condition?: Precondition): Promise<void> {
+    if ((await this.#ensureRecord(id)) === 'buried') condition?.(undefined)
+    else await this.#edits.remove(id, condition)
   }
 
-  /** Harmless for a photo that is not deleted. @throws `ERR_PHOTO_NOT_FOUND`, `ERR_BYTES_GONE` */
-  async undelete(id: PhotoId): Promise<void> {
+  /** Harmless for a photo that is not deleted. @throws `ERR_PHOTO_NOT_FOUND`, `ERR_BYTES_GONE`, as {@link remove} */
+  async undelete(id: PhotoId, condition?: Precondition): Promise<void> {
     if ((await this.#ensureRecord(id)) === 'buried')
       throw new SheafError('ERR_BYTES_GONE', undefined, { details: { photo_id: id } })
-    await this.#edits.undelete(id)
+    await this.#edits.undelete(id, condition)
   }
 
   /**
@@ -248,9 +243,9 @@ export class Photos {
   }
 
   /** Makes conflict version `n` the current one. @throws `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED`, `ERR_NO_SUCH_CONFLICT` */
-  async restore(id: PhotoId, n: number): Promise<PhotoMeta> {
+  async restore(id: PhotoId, n: number, condition?: Precondition): Promise<PhotoMeta> {
     await this.#ensureRecord(id)
-    return this.#meta(await this.#edits.restore(id, n))
+    return this.#meta(await this.#edits.restore(id, n, condition))
   }
 
   /**
@@ -293,7 +288,7 @@ export class Photos {
   /** @param ids - at most 10,000. @throws `ERR_BAD_PARAMETER`; errors of single photos are in their outcomes */
   async batchTag(ids: readonly PhotoId[], tags: SetPatch): Promise<readonly BatchOutcome[]> {
     const checked = checkSetPatch('tags', tags)
-    return forEach(ids, id => this.#edits.patch(id, { tags: checked }, undefined))
+    return forEach(ids, id => this.#edits.patch(id, { tags: checked }))
   }
 
   /** Every live photo, as of the start of the iteration. */
@@ -340,8 +335,12 @@ export class Photos {
 
   #listed(photo: Photo): ListedPhoto {
     const blob = blobOf(photo, 'orig')
-    return { photo, copies: blob !== undefined && this.#reader.isLocal(blob) ? this.#copiesNow(blob) : 0 }
+    return { photo, copies: blob === undefined ? 0 : this.#copies.of(blob) }
   }
+}
+
+function copiesHere(reader: Pick<PhotoReader, 'isLocal'>): PhotoCopies {
+  return { of: blob => (reader.isLocal(blob) ? 1 : 0), waitFor: () => Promise.resolve(1) }
 }
 
 /** The original, for a size that an analyzed image lacks: that size was not made because the original fits it. */
@@ -359,9 +358,9 @@ function missingSize(photo: Photo): SheafError {
 }
 
 function headOf(photo: Photo, alt: AltKey): ContentHead {
-  const { sha256, size, contentType } = photo.variants.get(alt) ?? photo
+  const { size, contentType } = photo.variants.get(alt) ?? photo
   const { id: photoId, name } = photo
-  return { photoId, alt, name, size, etag: `"${sha256}"`, contentType, lastModifiedMs: hlcMs(photo.createdAt) }
+  return { photoId, alt, name, size, contentType, ...validatorsOf(photo, alt) }
 }
 
 function conflictOf({ name, caption, rating, deleted, version }: Photo, n: number): PhotoConflict {

@@ -5,9 +5,10 @@ import type { Directory } from '../directory/directory.js'
 import { type LinkTier, unlinkChange, viewFindings } from '../domain/findings.js'
 import { Groups } from '../domain/groups.js'
 import { type PhotoId, parsePhotoId } from '../domain/ids.js'
-import { PHOTO_KIND, viewPhoto } from '../domain/photo.js'
+import { metaEtag, PHOTO_KIND, viewPhoto } from '../domain/photo.js'
 import { ALL_SHARDS, type ShardSet } from '../domain/shards.js'
 import { badField } from '../photos/photo-rules.js'
+import type { Precondition } from '../photos/photo-types.js'
 import { type RecordWriter, requireLive, requireRecord } from '../store/record-writer.js'
 import { livePhoto } from './photo-features.js'
 import { coverageOf } from './search.js'
@@ -121,16 +122,18 @@ export class Duplicates {
   /**
    * Marks two photos as not duplicates of each other.
    *
-   * @throws `ERR_BAD_PARAMETER`, `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED`
+   * @param condition - on the metadata of the first
+   * @throws `ERR_BAD_PARAMETER`, `ERR_PHOTO_NOT_FOUND`, `ERR_PHOTO_DELETED`, what `condition` throws
    */
-  async unlink(id: PhotoId, other: PhotoId): Promise<void> {
+  async unlink(id: PhotoId, other: PhotoId, condition?: Precondition): Promise<void> {
     const { directory, writer, ensureRecord } = this.#components
     if (id === other) throw badField('photo_id', 'photo_id must name another photo than the path')
     await ensureRecord(id)
     await ensureRecord(other)
     requireLive(viewPhoto(requireRecord(directory, other)))
-    await writer.edit(id, (_, photo) => {
+    await writer.edit(id, (before, photo) => {
       requireLive(photo)
+      condition?.({ etag: metaEtag(before) })
       return viewFindings(photo.record).unlinks.has(other) ? undefined : { changes: [unlinkChange(other)] }
     })
     this.#snapshot = undefined

@@ -4,12 +4,13 @@ import { decodeFeatures, type Features, modelIdOf, type Space } from '../domain/
 import { type Link, viewFindings } from '../domain/findings.js'
 import type { PhotoId } from '../domain/ids.js'
 import { LINK_SCORE_MIN, linkTier } from '../domain/likeness.js'
+import { SEARCH_CHARACTERS_MAX } from '../domain/limits.js'
 import { PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
 import type { RecordKey } from '../domain/record.js'
 import { SHARD_COUNT, type ShardSet } from '../domain/shards.js'
 import type { PhotoReader } from '../photos/photo-reader.js'
 import { badField } from '../photos/photo-rules.js'
-import { type ImageAnalyzer, TEXT_LENGTH_MAX } from '../similarity/images/image-analyzer.js'
+import type { ImageAnalyzer } from '../similarity/images/image-analyzer.js'
 import { NEIGHBORS_MAX } from '../similarity/index/vector-index.js'
 import { photoNotFound, requireLive } from '../store/record-writer.js'
 import type { IndexedModel, IndexedModels } from './indexed-models.js'
@@ -87,8 +88,8 @@ export class Search {
     const { analyzer } = this.#components
     const checked = checkOptions(options, K_TEXT)
     const words = text.trim()
-    if (words === '' || words.length > TEXT_LENGTH_MAX) {
-      throw badField('q', `q must be a text of 1–${TEXT_LENGTH_MAX} characters`)
+    if (words === '' || [...words].length > SEARCH_CHARACTERS_MAX) {
+      throw badField('q', `q must be a text of 1–${SEARCH_CHARACTERS_MAX} characters`)
     }
     const model = this.#requireModel()
     const { space, vector } = await analyzer.embedText(words, model.id, signal)

@@ -5,8 +5,8 @@ import { RawConnection } from '../support/raw-connection.js'
 import { SeededRandom, testSeeds } from '../support/seeded-random.js'
 
 /*
- * Throws malformed requests at a listening server. Each must be answered or cut; none may be answered with a defect, none may hang, none
- * may end the process.
+ * Throws malformed requests at a listening server. Each must be answered or cut; none may be answered with a defect or with a refusal
+ * that does not say why, none may hang, none may end the process.
  */
 const REQUESTS = 600
 const AT_ONCE = 20
@@ -55,7 +55,10 @@ function templates(): string[] {
     `PATCH /photo/${id}/meta HTTP/1.1\r\n${host}Content-Type: application/json\r\nIf-Match: "x"\r\nContent-Length: 12\r\n\r\n{"name":"x"}`,
     `GET /photos?limit=5&q=x&cursor=abc&type=image HTTP/1.1\r\n${host}\r\nGET /status HTTP/1.1\r\n${host}\r\n`,
     `DELETE /photo/01890000-0000-7000-8000-000000000000 HTTP/1.1\r\n${host}Origin: http://localhost\r\n\r\n`,
-    `GET /sync/full-dump HTTP/1.1\r\n${host}Sec-Fetch-Site: cross-site\r\n\r\n`
+    `GET /sync/full-dump HTTP/1.1\r\n${host}Sec-Fetch-Site: cross-site\r\n\r\n`,
+    `PUT /v1/photos HTTP/1.1\r\n${host}Content-Length: 5\r\nContent-MD5: XUFAKrxLKna5cZ2REBfFkg==\r\nDigest: md5=XUFAKrxLKna5cZ2REBfFkg==\r\n\r\nhello`,
+    `QUERY /photos HTTP/1.1\r\n${host}Content-Type: a/b\r\nContent-Length: 2\r\n\r\n{}`,
+    `DELETE /photo/01890000-0000-7000-8000-000000000000 HTTP/1.1\r\n${host}If-Match: "x"\r\nExpect: x\r\n\r\n`
   ]
 }
 
@@ -105,8 +108,13 @@ function mutate(request: string, random: SeededRandom): string {
   return text
 }
 
-/** @returns the statuses answered, until the server ended the connection */
-async function send(text: string, random: SeededRandom): Promise<number[]> {
+interface Head {
+  readonly status: number
+  readonly headers: string
+}
+
+/** @returns the heads of the answers, until the server ended the connection */
+async function send(text: string, random: SeededRandom): Promise<Head[]> {
   const connection = await RawConnection.open(http.port)
   const bytes = Buffer.from(text, 'latin1')
   const middle = random.below(bytes.length + 1)
@@ -122,7 +130,8 @@ async function send(text: string, random: SeededRandom): Promise<number[]> {
     })
   })
   const received = await Promise.race([connection.untilClosed(), hung])
-  return Array.from(received.matchAll(/^HTTP\/1\.1 (\d{3}) /gm), match => Number(match[1]))
+  const heads = received.matchAll(/^HTTP\/1\.1 (\d{3}) [^\r]*\r\n([\s\S]*?)\r\n\r\n/gm)
+  return Array.from(heads, ([, status, headers = '']) => ({ status: Number(status), headers }))
 }
 
 test.each(testSeeds(1))('malformed requests under seed %i', async seed => {
@@ -131,8 +140,12 @@ test.each(testSeeds(1))('malformed requests under seed %i', async seed => {
   const left = Array.from({ length: REQUESTS }, () => mutate(random.pick(templates()), random))
   const work = async (own: SeededRandom): Promise<void> => {
     for (let text = left.pop(); text !== undefined; text = left.pop()) {
-      const statuses = await send(text, own)
-      for (const status of statuses) counts.set(status, (counts.get(status) ?? 0) + 1)
+      const heads = await send(text, own)
+      const statuses = heads.map(({ status }) => status)
+      for (const { status, headers } of heads) {
+        counts.set(status, (counts.get(status) ?? 0) + 1)
+        if (status >= 400) expect(headers, JSON.stringify(text)).toMatch(/content-type: application\/problem\+json/i)
+      }
       expect(
         statuses.filter(status => status === 500),
         JSON.stringify(text)

@@ -1,4 +1,5 @@
 import { SheafError } from '../../core/errors.js'
+import { ContentDigests, checkPlain, type HeaderOf } from '../wire/content-claims.js'
 import type { RequestBody } from '../wire/request-bodies.js'
 import { FormParser } from './form-parser.js'
 import { type FormPartHead, parseBoundary, parsePartHead } from './form-part-head.js'
@@ -28,6 +29,17 @@ export interface FormField {
   readonly value: string
 }
 
+export function fieldValues(fields: readonly FormField[], name: string): string[] {
+  return fields.filter(field => field.name === name).map(field => field.value)
+}
+
+/** @throws `ERR_BAD_PARAMETER` when the field is repeated */
+export function singleField(fields: readonly FormField[], name: string): string | undefined {
+  const [value, ...more] = fieldValues(fields, name)
+  if (more.length > 0) throw new SheafError('ERR_BAD_PARAMETER', `the field ${name} may appear only once`)
+  return value
+}
+
 /**
  * Reads a multipart/form-data body with one part `file`. Fields must precede the file: storing it requires them.
  *
@@ -35,7 +47,7 @@ export interface FormField {
  * @param fieldNames - allowed fields
  * @param options.fieldsAfterFile - fields may also follow the file; those are available once the file has been read
  * @throws here or from `file`: `ERR_NOT_MULTIPART`, `ERR_NO_FILE`, `ERR_BAD_PARAMETER`, `ERR_BAD_REQUEST`,
- * `ERR_TRUNCATED_BODY`, and whatever the body throws
+ * `ERR_TRUNCATED_BODY`, `ERR_UNSUPPORTED_ENCODING`, `ERR_DIGEST_MISMATCH`, and whatever the body throws
  */
 export async function readUploadForm(
   body: FormBody,
@@ -64,6 +76,8 @@ class FormReader {
   #field: OpenField | undefined
   /** The file's part, once it has begun. */
   #file: FormPartHead | undefined
+  /** What its headers declare for its bytes. */
+  #digests: ContentDigests | undefined
   /** Bytes of the file not yet yielded. */
   #pieces: Uint8Array[] = []
 
@@ -91,6 +105,7 @@ class FormReader {
         yield* pieces
         more = await this.#advance()
       }
+      this.#digests?.check()
     } finally {
       await this.#body.return()
     }
@@ -104,19 +119,22 @@ class FormReader {
       throw new SheafError('ERR_TRUNCATED_BODY', 'the form ends before its closing boundary')
     }
     for (const event of this.#parser.feed(value)) {
-      if (event.kind === 'part') this.#begin(parsePartHead(event.headers))
+      if (event.kind === 'part') this.#begin(event.headers)
       else if (event.kind === 'end') this.#end()
-      else if (this.#field === undefined) this.#pieces.push(event.bytes)
+      else if (this.#field === undefined) this.#addToFile(event.bytes)
       else this.#addToField(this.#field, event.bytes)
     }
     return true
   }
 
-  #begin(head: FormPartHead | undefined): void {
+  #begin(headers: ReadonlyMap<string, string>): void {
+    const head = parsePartHead(headers)
     if (head === undefined) {
       throw new SheafError('ERR_BAD_REQUEST', 'a part of the form has no Content-Disposition with a name')
     }
     const { name, filename } = head
+    const headerOf: HeaderOf = header => headers.get(header)
+    checkPlain(headerOf)
     if (this.#file !== undefined && (name === FILE_FIELD || !this.#fieldsAfterFile)) {
       const message =
         name === FILE_FIELD
@@ -126,6 +144,7 @@ class FormReader {
     }
     if (name === FILE_FIELD) {
       this.#file = head
+      this.#digests = ContentDigests.declaredBy(headerOf)
       return
     }
     if (filename !== undefined) {
@@ -138,6 +157,11 @@ class FormReader {
       throw new SheafError('ERR_BAD_PARAMETER', `a form may have at most ${FIELDS_MAX} fields`)
     }
     this.#field = { name, pieces: [], bytes: 0 }
+  }
+
+  #addToFile(bytes: Uint8Array): void {
+    this.#digests?.add(bytes)
+    this.#pieces.push(bytes)
   }
 
   #addToField(field: OpenField, bytes: Uint8Array): void {

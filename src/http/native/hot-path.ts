@@ -61,11 +61,15 @@ export class HotPath {
   }
 
   #isPlain(rawHeaders: readonly string[]): boolean {
+    let hosts = 0
     for (let i = 0; i < rawHeaders.length; i += 2) {
       const name = (rawHeaders[i] as string).toLowerCase()
-      if (name === 'host' ? !this.#guard.allowsHost(rawHeaders[i + 1] as string) : COLD_HEADERS.has(name)) return false
+      if (name === 'host') {
+        hosts++
+        if (!this.#guard.allowsHost(rawHeaders[i + 1] as string)) return false
+      } else if (COLD_HEADERS.has(name)) return false
     }
-    return true
+    return hosts === 1
   }
 
   #headersOf({ head, source }: HotContent): string[] {

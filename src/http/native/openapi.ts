@@ -1,6 +1,14 @@
 import swagger from '@fastify/swagger'
 import type { FastifyInstance } from 'fastify'
-import type { Schema } from './schemas/common.js'
+import { answersOf, type Schema } from './schemas/common.js'
+
+const DESCRIPTION = [
+  'Symmetric photo storage: any node serves any request. Errors are RFC 9457 problems with a code.',
+  'Every GET answers HEAD, too, without a body. Where parameters are listed, others are refused; GET /photo/{id} takes any.',
+  'A body must come as it is: with Content-Range it is refused with 400, with a Content-Encoding with 415; Content-MD5,',
+  'Content-Digest, Repr-Digest and Digest are checked. If-Match, If-None-Match, If-Modified-Since and If-Unmodified-Since count',
+  'as RFC 9110 says. Any other method on a path is 405.'
+].join(' ')
 
 /** Collects the schemas of all routes added afterwards; `GET /openapi.json` returns the document. */
 export async function addOpenApi(app: FastifyInstance, version: string): Promise<void> {
@@ -10,7 +18,7 @@ export async function addOpenApi(app: FastifyInstance, version: string): Promise
       info: {
         title: 'Sheaf',
         version,
-        description: 'Symmetric photo storage: any node serves any request. Errors are RFC 9457 problems with a code.',
+        description: DESCRIPTION,
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' }
       },
       components: {
@@ -30,9 +38,14 @@ export async function addOpenApi(app: FastifyInstance, version: string): Promise
         { name: 'admin', description: 'long-running work, as jobs' }
       ]
     },
-    transform: ({ schema, url }) => {
-      const { streamedBody, ...rest } = schema as Schema
-      return { schema: streamedBody === undefined ? rest : { ...rest, body: streamedBody }, url }
+    transform: ({ schema, url, route }) => {
+      const { streamedBody, response = {}, ...rest } = schema as Schema
+      const [method = 'GET'] = [route.method].flat()
+      const answers = {
+        ...rest,
+        response: answersOf(method, response as Record<string, Schema>, rest.params !== undefined)
+      }
+      return { schema: streamedBody === undefined ? answers : { ...answers, body: streamedBody }, url }
     }
   })
 

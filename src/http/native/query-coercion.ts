@@ -1,6 +1,9 @@
 import { SheafError } from '../../core/errors.js'
 import type { Schema } from './schemas/common.js'
 
+/** As JSON writes numbers, within what a double holds. */
+const JSON_NUMBER = /^-?\d{1,15}(\.\d{1,30})?(e[+-]?\d{1,2})?$/i
+
 /**
  * Converts the strings of a query to the types of its schema: numbers, booleans, and arrays for repeatable parameters. What
  * does not fit stays a string, which validation refuses. Bodies are not converted: in JSON `"5"` is not 5.
@@ -10,8 +13,7 @@ export function coerceQuery(query: Record<string, unknown>, schema: Schema): voi
   for (const [name, value] of Object.entries(query)) {
     const type = properties[name]?.type
     if (type === 'integer' && typeof value === 'string' && /^-?\d{1,15}$/.test(value)) query[name] = Number(value)
-    if (type === 'number' && typeof value === 'string' && /^-?\d{1,9}(\.\d{1,9})?$/.test(value))
-      query[name] = Number(value)
+    if (type === 'number' && typeof value === 'string' && JSON_NUMBER.test(value)) query[name] = Number(value)
     if (type === 'boolean' && (value === 'true' || value === 'false')) query[name] = value === 'true'
     if (type === 'array' && typeof value === 'string') query[name] = [value]
   }

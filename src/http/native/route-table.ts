@@ -11,8 +11,7 @@ export class RouteTable {
 
   /** @param url - may have a query. @returns sorted; empty when no pattern matches */
   methodsOf(url: string): string[] {
-    const [path = ''] = url.split('?', 1)
-    const segments = path.split('/')
+    const segments = segmentsOf(url)
     const methods = this.#routes
       .filter(route => route.segments.length === segments.length)
       .filter(route =>
@@ -21,4 +20,16 @@ export class RouteTable {
       .flatMap(route => [...route.methods])
     return [...new Set(methods)].sort()
   }
+}
+
+/** As the router sees them, for which escapes and what stands before the path make no difference. */
+function segmentsOf(url: string): string[] {
+  const [path = ''] = url.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, '').split(/[?#]/, 1)
+  return path.split('/').map(segment => {
+    try {
+      return decodeURIComponent(segment)
+    } catch {
+      return segment // the router has refused it, or will
+    }
+  })
 }

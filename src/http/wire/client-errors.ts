@@ -2,7 +2,7 @@ import { type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { type ErrorCode, SheafError, systemErrorCode } from '../../core/errors.js'
 import type { Logger } from '../../core/log.js'
-import { type Problem, problemOf } from './problem.js'
+import { type Problem, problemHeaders, problemOf } from './problem.js'
 import type { RequestBodies } from './request-bodies.js'
 import { REQUEST_ID_HEADER, type RequestIds } from './request-ids.js'
 
@@ -60,16 +60,21 @@ export class ClientErrors {
     // If a body is being read, it fails and its route answers.
     if (this.#handled.has(socket) || this.#bodies.fail(socket, known)) return
     this.#handled.add(socket)
-    this.#onProblem(code)
     const answer = this.#responses.get(socket)
     if (answer === undefined || answer.writableFinished || isUnanswered(answer)) {
-      if (socket.writable && parserCode !== 'ECONNRESET')
-        socket.write(rawProblem(problemOf(known, this.#log), this.#ids.next()))
-      socket.destroySoon()
+      if (socket.writable && parserCode !== 'ECONNRESET') this.refuse(socket, known)
+      else socket.destroySoon()
     } else {
       // The error follows a complete request, whose answer must be neither replaced nor cut off.
       answer.once('close', () => socket.destroySoon())
     }
+  }
+
+  /** Answers with a problem, for which there is no response of Node's, and ends the connection. */
+  refuse(socket: Socket, error: SheafError): void {
+    this.#onProblem(error.code)
+    socket.write(rawProblem(problemOf(error, this.#log, problemHeaders(error)), this.#ids.next()))
+    socket.destroySoon()
   }
 
   /** @param socket - its TLS handshake has failed */

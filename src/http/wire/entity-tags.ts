@@ -18,15 +18,14 @@ export function parseEntityTags(header: string): readonly string[] | '*' | undef
   return tags.length === 0 ? undefined : tags
 }
 
-/** If-None-Match uses weak comparison: `W/` is ignored. */
-export function matchesWeakly(header: string, etag: string): boolean {
-  const tags = parseEntityTags(header)
+/** If-None-Match uses weak comparison: `W/` is ignored. @param etag - undefined: there is something, without a tag */
+export function matchesWeakly(tags: readonly string[] | '*', etag: string | undefined): boolean {
   if (tags === '*') return true
-  const opaque = etag.replace(/^W\//, '')
-  return tags?.some(tag => tag.replace(/^W\//, '') === opaque) ?? false
+  const opaque = etag?.replace(/^W\//, '')
+  return tags.some(tag => tag.replace(/^W\//, '') === opaque)
 }
 
-/** If-Match uses strong comparison: a weak tag never matches. */
-export function matchesStrongly(tags: readonly string[] | '*', etag: string): boolean {
-  return tags === '*' || (!etag.startsWith('W/') && tags.includes(etag))
+/** If-Match uses strong comparison: a weak tag never matches. @param etag - as above */
+export function matchesStrongly(tags: readonly string[] | '*', etag: string | undefined): boolean {
+  return tags === '*' || (etag !== undefined && !etag.startsWith('W/') && tags.includes(etag))
 }

@@ -29,6 +29,8 @@ export interface NodeServerComponents {
   readonly log: Logger
   /** Told of every problem that is answered here. */
   readonly onProblem: (code: ErrorCode) => void
+  /** The methods of a path, as `Allow` lists them. */
+  readonly allow: (url: string) => string
   /** Answers simple requests at once. @returns whether it did */
   readonly hot: (request: IncomingMessage, response: ServerResponse) => boolean
   /** Answers everything else. */
@@ -49,8 +51,14 @@ export function connectionsMax(openFilesMax: number = Number.POSITIVE_INFINITY):
  * @param tls - undefined: it speaks plain HTTP
  */
 export function createNodeServer(components: NodeServerComponents, timeouts: HttpTimeouts, tls?: TlsPair): Server {
-  const { bodies, clientErrors, ids, clock, log, onProblem, hot, cold, openFilesMax } = components
+  const { bodies, clientErrors, ids, clock, log, allow, onProblem, hot, cold, openFilesMax } = components
   const pipelined = new PipelinedRequests()
+
+  const refuse = (request: IncomingMessage, response: ServerResponse, error: SheafError): void => {
+    onProblem(error.code)
+    response.setHeader(REQUEST_ID_HEADER, ids.of(request.rawHeaders))
+    sendProblem(request, response, problemOf(error, log), { clock }, timeouts.lingerMs)
+  }
 
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     const { socket } = request
@@ -64,14 +72,15 @@ export function createNodeServer(components: NodeServerComponents, timeouts: Htt
       return
     }
     if (!server.listening) {
-      onProblem('ERR_STOPPING')
-      const problem = problemOf(new SheafError('ERR_STOPPING'), log)
       response.shouldKeepAlive = false
-      response.setHeader(REQUEST_ID_HEADER, ids.of(request.rawHeaders))
-      sendProblem(request, response, problem, { clock }, timeouts.lingerMs)
+      refuse(request, response, new SheafError('ERR_STOPPING'))
       return
     }
     if (hot(request, response)) return
+    if (!hasOneHost(request)) {
+      refuse(request, response, new SheafError('ERR_BAD_REQUEST', 'a request must have one Host header'))
+      return
+    }
     response.setHeader(REQUEST_ID_HEADER, ids.of(request.rawHeaders))
     clientErrors.noteResponse(socket, response)
     response.on('timeout', () => {
@@ -89,7 +98,9 @@ export function createNodeServer(components: NodeServerComponents, timeouts: Htt
     // An upload may take any time while bytes keep arriving.
     requestTimeout: 0,
     keepAliveTimeout: timeouts.keepAliveMs,
-    connectionsCheckingInterval: Math.min(5_000, timeouts.headersMs)
+    connectionsCheckingInterval: Math.min(5_000, timeouts.headersMs),
+    // it is looked at here, where the answer is a problem
+    requireHostHeader: false
   }
   const server: Server =
     tls === undefined
@@ -98,11 +109,23 @@ export function createNodeServer(components: NodeServerComponents, timeouts: Htt
   server.on('clientError', (error: Error, socket: Socket) => clientErrors.handle(error, socket))
   server.maxConnections = connectionsMax(openFilesMax)
   server.timeout = timeouts.answerStallMs
+  server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) =>
+    refuse(request, response, new SheafError('ERR_EXPECTATION_FAILED'))
+  )
+  server.on('connect', ({ url = '' }: IncomingMessage, socket: Socket) =>
+    clientErrors.refuse(socket, new SheafError('ERR_METHOD_NOT_ALLOWED', undefined, { details: { allow: allow(url) } }))
+  )
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
     bodies.expectContinue(request, response)
     onRequest(request, response)
   })
   return server
+}
+
+/** RFC 9112, section 3.2; HTTP/1.0 may do without. */
+function hasOneHost({ rawHeaders, httpVersionMinor }: IncomingMessage): boolean {
+  const count = rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'host').length
+  return count === 1 || (count === 0 && httpVersionMinor === 0)
 }
 
 /** Counts the requests of each connection that wait for the one before them, and takes in no more while there are many. */

@@ -15,8 +15,29 @@ export interface Problem {
 /** Headers that the status of an error requires. */
 export interface ProblemHeaders {
   readonly allow?: string
+  readonly 'accept-encoding'?: string
   readonly 'content-range'?: string
   readonly 'www-authenticate'?: string
+}
+
+/** @returns the headers that HTTP wants beside a status, from the details of the error */
+export function problemHeaders(error: unknown): ProblemHeaders {
+  if (!(error instanceof SheafError)) return {}
+  const { allow, size } = error.details
+  switch (error.code) {
+    case 'ERR_METHOD_NOT_ALLOWED':
+      return { allow: String(allow) }
+    case 'ERR_METRICS_TOKEN':
+      return { 'www-authenticate': 'Bearer' }
+    case 'ERR_NOT_OPERATOR':
+      return { 'www-authenticate': 'Bearer realm="operator"' }
+    case 'ERR_RANGE_NOT_SATISFIABLE':
+      return { 'content-range': `bytes */${size}` }
+    case 'ERR_UNSUPPORTED_ENCODING':
+      return { 'accept-encoding': 'identity' }
+    default:
+      return {}
+  }
 }
 
 /**

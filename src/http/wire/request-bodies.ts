@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { SheafError } from '../../core/errors.js'
+import { ContentDigests, checkPlain, type HeaderOf } from './content-claims.js'
 
 /** Bytes queued for a slow reader before the socket is paused. One socket read brings up to 64 KiB. */
 const QUEUE_BYTES_MAX = 256 * 1024
@@ -29,15 +30,19 @@ export class RequestBodies {
 
   /**
    * @param bytesMax - a longer body fails with ERR_TOO_LARGE
-   * @throws `ERR_TOO_LARGE` at once when the declared length is larger
+   * @throws `ERR_TOO_LARGE` at once when the declared length is larger; what is thrown for headers that say that the bytes are
+   * not what is to be stored: see content-claims.ts
    */
   open(request: IncomingMessage, bytesMax: number): RequestBody {
+    const headerOf: HeaderOf = name => request.headers[name]?.toString()
+    checkPlain(headerOf)
+    const digests = ContentDigests.declaredBy(headerOf)
     if (Number(request.headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax)
     const begin = (): void => {
       this.#open.set(request.socket, body)
       this.#awaitingContinue.get(request)?.writeContinue()
     }
-    const body: RequestBody = new RequestBody(request, { ...this.#init, bytesMax, begin })
+    const body: RequestBody = new RequestBody(request, { ...this.#init, bytesMax, digests, begin })
     return body
   }
 
@@ -49,6 +54,8 @@ export class RequestBodies {
 
 interface RequestBodyInit extends RequestBodiesInit {
   readonly bytesMax: number
+  /** What the bytes must have. */
+  readonly digests: ContentDigests | undefined
   /** Called before the first read. */
   readonly begin: () => void
 }
@@ -57,7 +64,8 @@ interface RequestBodyInit extends RequestBodiesInit {
  * A request's bytes, pulled by one reader. Unlike Node's own iterator it keeps the connection open when the reader stops
  * early, so that an answer can still be sent; it also costs less per piece.
  *
- * Errors: `ERR_TOO_LARGE`, `ERR_TRUNCATED_BODY` (the client disconnected), `ERR_REQUEST_TIMEOUT` (it stopped sending).
+ * Errors: `ERR_TOO_LARGE`, `ERR_TRUNCATED_BODY` (the client disconnected), `ERR_REQUEST_TIMEOUT` (it stopped sending),
+ * `ERR_DIGEST_MISMATCH` in place of the end, so that nothing is done with bytes that are not what the client meant.
  */
 export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   readonly #request: IncomingMessage
@@ -128,6 +136,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
       this.fail(tooLarge(this.#init.bytesMax))
       return
     }
+    this.#init.digests?.add(chunk)
     const waiting = this.#waiting
     if (waiting !== undefined) {
       this.#waiting = undefined
@@ -139,7 +148,15 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     if (this.#queuedBytes >= QUEUE_BYTES_MAX) this.#request.pause()
   }
 
-  readonly #onEnd = (): void => this.#settle('ended')
+  readonly #onEnd = (): void => {
+    try {
+      this.#init.digests?.check(name => this.#request.trailers[name])
+      this.#settle('ended')
+    } catch (err) {
+      if (!(err instanceof SheafError)) throw err
+      this.fail(err)
+    }
+  }
 
   readonly #onClose = (): void => {
     this.fail(truncated())

@@ -7,9 +7,6 @@ import type { LoadedModel } from '../models/model-spec.js'
 /** The largest original that is analyzed. */
 export const IMAGE_BYTES_MAX = 256 * 2 ** 20
 
-/** The longest text that is accepted, in UTF-16 units. Tokens beyond the model's limit are cut. */
-export const TEXT_LENGTH_MAX = 1_000
-
 /** Sizes made of a photo, by falling size. */
 export const VARIANTS = ['large', 'small', 'thumb'] as const
 

@@ -4,15 +4,10 @@ import { SheafError } from '../../core/errors.js'
 import { KeyedLock } from '../../core/keyed-lock.js'
 import type { Logger } from '../../core/log.js'
 import type { ModelId } from '../../domain/features.js'
+import { SEARCH_CHARACTERS_MAX } from '../../domain/limits.js'
 import type { TextEmbedding } from '../models/embedder.js'
 import type { LoadedModel } from '../models/model-spec.js'
-import {
-  type Analysis,
-  type AnalysisRequest,
-  IMAGE_BYTES_MAX,
-  type ImageAnalyzer,
-  TEXT_LENGTH_MAX
-} from './image-analyzer.js'
+import { type Analysis, type AnalysisRequest, IMAGE_BYTES_MAX, type ImageAnalyzer } from './image-analyzer.js'
 import { type ImageProcess, ImageProcessEnded, type ImageProcessEndReason } from './image-process.js'
 
 /** Photos in flight, per priority: one is decoded while another goes through the model, and others are received or resized. */
@@ -165,8 +160,8 @@ export class QueuedImageAnalyzer implements ImageAnalyzer {
     const spec = this.#get(model)?.spec
     if (spec === undefined) throw new SheafError('ERR_MODEL_UNAVAILABLE')
     if (spec.text === undefined) throw new SheafError('ERR_TEXT_SEARCH_UNAVAILABLE')
-    if (text.trim() === '' || text.length > TEXT_LENGTH_MAX) {
-      throw new SheafError('ERR_BAD_PARAMETER', `a text must have 1 to ${TEXT_LENGTH_MAX} characters`)
+    if (text.trim() === '' || [...text].length > SEARCH_CHARACTERS_MAX) {
+      throw new SheafError('ERR_BAD_PARAMETER', `a text must have 1 to ${SEARCH_CHARACTERS_MAX} characters`)
     }
     if (this.#textCount >= TEXTS_MAX)
       throw new SheafError('ERR_OVERLOADED', 'too many texts are waiting to be embedded; try again')

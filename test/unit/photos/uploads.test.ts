@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { SheafError } from '../../../src/core/errors.js'
 import type { File } from '../../../src/core/file-system.js'
-import type { ActorId } from '../../../src/domain/ids.js'
+import type { ActorId, PhotoId } from '../../../src/domain/ids.js'
 import { FLAG_CHUNK } from '../../../src/domain/needle.js'
 import type { UploadOptions } from '../../../src/photos/photo-types.js'
 import { UploadSpool } from '../../../src/photos/upload-spool.js'
@@ -417,8 +417,20 @@ describe('min_copies', () => {
   })
 
   test('the receipt says how many nodes have it', async () => {
-    const { photos } = await photosFixture({}, { copies: async (_, wanted) => wanted + 1 })
+    const copies = { of: () => 4, waitFor: async (_: PhotoId, wanted: number) => wanted + 1 }
+    const { photos } = await photosFixture({}, { copies })
     expect((await photos.upload(bodyOf(Buffer.from('a')), { minCopies: 2 })).copies).toBe(3)
+  })
+
+  test('receipts, metadata and lists say the same, also of an upload that is sent again', async () => {
+    let copies = 1
+    const { photos } = await photosFixture({}, { copies: { of: () => copies, waitFor: async () => copies } })
+    const send = () => photos.upload(bodyOf(Buffer.from('a')), { idempotencyKey: 'k' })
+    const { photoId } = await send()
+    copies = 3
+    expect((await send()).copies).toBe(3)
+    expect((await photos.meta(photoId)).copies).toBe(3)
+    expect((await photos.list({})).photos.map(photo => photo.copies)).toEqual([3])
   })
 })
 

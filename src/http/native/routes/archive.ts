@@ -20,18 +20,26 @@ export function addArchiveRoutes(app: FastifyInstance, { archiving, backup, oper
 
   app.get('/v1/admin/archive', { schema: archiveSchema }, async () => archiveStatusJson(require().status()))
 
-  app.post('/v1/admin/archive/verify', { schema: adminSchema('archive/verify', 404) }, async (_request, reply) => {
-    const job = require().verify()
-    reply.code(202).header('location', `/v1/admin/jobs/${job.id}`)
-    return jobJson(job)
-  })
+  app.post(
+    '/v1/admin/archive/verify',
+    { schema: adminSchema('archive/verify', 'ERR_NO_ARCHIVE') },
+    async (_request, reply) => {
+      const job = require().verify()
+      reply.code(202).header('location', `/v1/admin/jobs/${job.id}`)
+      return jobJson(job)
+    }
+  )
 
-  app.post('/v1/admin/archive/restore', { schema: adminSchema('archive/restore', 404) }, async (request, reply) => {
-    operator.check(request.headers)
-    const job = require().restore()
-    reply.code(202).header('location', `/v1/admin/jobs/${job.id}`)
-    return jobJson(job)
-  })
+  app.post(
+    '/v1/admin/archive/restore',
+    { schema: adminSchema('archive/restore', 'ERR_NO_ARCHIVE') },
+    async (request, reply) => {
+      operator.check(request.headers)
+      const job = require().restore()
+      reply.code(202).header('location', `/v1/admin/jobs/${job.id}`)
+      return jobJson(job)
+    }
+  )
 
   app.post<{ Body: BackupBody }>('/v1/admin/backup', { schema: backupSchema }, async (request, reply) => {
     const { target, action = 'run' } = request.body

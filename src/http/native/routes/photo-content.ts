@@ -5,7 +5,7 @@ import type { Cookie } from '../../../domain/ids.js'
 import { parseCookie } from '../../../domain/ids.js'
 import type { Content } from '../../../photos/photo-types.js'
 import { streamAnswer } from '../../wire/answer-stream.js'
-import { matchesStrongly, matchesWeakly, parseEntityTags } from '../../wire/entity-tags.js'
+import { Preconditions } from '../../wire/preconditions.js'
 import { type ByteRange, parseRange } from '../../wire/range.js'
 import { contentHeaders } from '../content-headers.js'
 import { logCutOff, type RouteContext, requireAltKey, requirePhotoId } from '../route-context.js'
@@ -52,8 +52,8 @@ interface Answer {
 function decide(content: Content, method: string, headers: IncomingHttpHeaders): Answer {
   const { head } = content
   const common = contentHeaders(head, content.source)
-  checkIfMatch(headers['if-match'], head.etag)
-  if (isUnchanged(headers, head.etag, head.lastModifiedMs)) return { status: 304, headers: common, range: undefined }
+  const isUnchanged = new Preconditions(method, headers).check(head)
+  if (isUnchanged) return { status: 304, headers: common, range: undefined }
   const range = rangeOf(content, method, headers)
   if (range === undefined) {
     common.push('Content-Length', String(head.size))
@@ -62,21 +62,6 @@ function decide(content: Content, method: string, headers: IncomingHttpHeaders):
   common.push('Content-Range', `bytes ${range.start}-${range.end - 1}/${head.size}`)
   common.push('Content-Length', String(range.end - range.start))
   return { status: 206, headers: common, range }
-}
-
-function checkIfMatch(header: string | undefined, etag: string): void {
-  if (header === undefined) return
-  const tags = parseEntityTags(header)
-  if (tags === undefined) throw new SheafError('ERR_BAD_PARAMETER', 'If-Match is malformed: send quoted ETags or *')
-  if (!matchesStrongly(tags, etag))
-    throw new SheafError('ERR_PRECONDITION_FAILED', 'If-Match does not name these bytes')
-}
-
-function isUnchanged(headers: IncomingHttpHeaders, etag: string, lastModifiedMs: number): boolean {
-  const noneMatch = headers['if-none-match']
-  if (noneMatch !== undefined) return matchesWeakly(noneMatch, etag)
-  const since = Date.parse(headers['if-modified-since'] ?? '')
-  return since >= Math.floor(lastModifiedMs / 1_000) * 1_000
 }
 
 /** @throws `ERR_RANGE_NOT_SATISFIABLE` with the size in its details */

@@ -3,8 +3,8 @@ import type { FastifyInstance } from 'fastify'
 import { SheafError } from '../../../core/errors.js'
 import type { PhotoMeta, PhotoPatch } from '../../../photos/photo-types.js'
 import type { LinkedPhoto } from '../../../search/similarity-types.js'
-import { matchesWeakly, parseEntityTags } from '../../wire/entity-tags.js'
 import { conflictJson, metaJson } from '../json-forms.js'
+import { conditionOf, metaConditionOf } from '../photo-conditions.js'
 import { type RouteContext, requirePhotoId } from '../route-context.js'
 import {
   conflictsSchema,
@@ -25,13 +25,13 @@ interface IdParams {
 export function addPhotoMetaRoutes(app: FastifyInstance, { photos, similarity }: RouteContext): void {
   app.delete<{ Params: IdParams }>('/photo/:id', { schema: deletePhotoSchema }, async request => {
     const id = requirePhotoId(request.params.id)
-    await photos.remove(id)
+    await photos.remove(id, conditionOf(request))
     return { status: 'deleted', photo_id: id }
   })
 
   app.post<{ Params: IdParams }>('/photo/:id/undelete', { schema: undeleteSchema }, async request => {
     const id = requirePhotoId(request.params.id)
-    await photos.undelete(id)
+    await photos.undelete(id, conditionOf(request))
     return { status: 'restored', photo_id: id }
   })
 
@@ -41,9 +41,7 @@ export function addPhotoMetaRoutes(app: FastifyInstance, { photos, similarity }:
     const linked = (await similarity?.duplicates.linked(id)) ?? []
     const etag = linkedEtag(meta.etag, linked)
     reply.headers(metaHeaders({ etag }))
-    const noneMatch = request.headers['if-none-match']
-    if (noneMatch === undefined || !matchesWeakly(noneMatch, etag)) return { ...metaJson(meta), ...linkedJson(linked) }
-    return reply.code(304).send()
+    return { ...metaJson(meta), ...linkedJson(linked) }
   })
 
   app.patch<{ Params: IdParams; Body: PhotoPatch }>(
@@ -51,7 +49,7 @@ export function addPhotoMetaRoutes(app: FastifyInstance, { photos, similarity }:
     { schema: patchMetaSchema },
     async (request, reply) => {
       const id = requirePhotoId(request.params.id)
-      const meta = await photos.patch(id, request.body, checkedIfMatch(request.headers['if-match']))
+      const meta = await photos.patch(id, request.body, metaConditionOf(request))
       reply.headers(metaHeaders(meta))
       return metaJson(meta)
     }
@@ -67,7 +65,7 @@ export function addPhotoMetaRoutes(app: FastifyInstance, { photos, similarity }:
     { schema: restoreSchema },
     async (request, reply) => {
       const id = requirePhotoId(request.params.id)
-      const meta = await photos.restore(id, conflictNumber(request.params.n))
+      const meta = await photos.restore(id, conflictNumber(request.params.n), metaConditionOf(request))
       reply.headers(metaHeaders(meta))
       return metaJson(meta)
     }
@@ -79,7 +77,7 @@ function metaHeaders({ etag }: Pick<PhotoMeta, 'etag'>): Record<string, string> 
   return { etag, 'cache-control': 'private, no-cache' }
 }
 
-/** Links in other photos' records are part of the answer, so the ETag covers them; If-Match compares only its first part. */
+/** Links in other photos' records are part of the answer, so the ETag covers them; conditions of edits compare only its first part. */
 function linkedEtag(etag: string, linked: readonly LinkedPhoto[]): string {
   if (linked.length === 0) return etag
   const digest = hash('sha256', JSON.stringify(linkedJson(linked))).slice(0, LINKED_ETAG_DIGITS)
@@ -88,14 +86,6 @@ function linkedEtag(etag: string, linked: readonly LinkedPhoto[]): string {
 
 function linkedJson(linked: readonly LinkedPhoto[]): object {
   return { similar: linked.map(({ photoId, tier, score }) => ({ photo_id: photoId, tier, score })) }
-}
-
-/** @throws `ERR_BAD_PARAMETER` when it is not a list of entity tags: a 412 would make clients retry forever */
-function checkedIfMatch(header: string | undefined): string | undefined {
-  if (header !== undefined && parseEntityTags(header) === undefined) {
-    throw new SheafError('ERR_BAD_PARAMETER', 'If-Match is malformed: send quoted ETags or *')
-  }
-  return header
 }
 
 /** @throws `ERR_BAD_PARAMETER` */

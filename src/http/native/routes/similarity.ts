@@ -1,11 +1,14 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { SheafError } from '../../../core/errors.js'
 import type { Coverage, DuplicatePage, DuplicateTier, SearchResults } from '../../../search/similarity-types.js'
-import { readUploadForm } from '../../forms/multipart-form.js'
+import { readUploadForm, singleField } from '../../forms/multipart-form.js'
 import { whileConnected } from '../../wire/while-connected.js'
+import { metaConditionOf } from '../photo-conditions.js'
 import { type RouteContext, requirePhotoId } from '../route-context.js'
 import {
   duplicatesSchema,
   findSimilarSchema,
+  K_TEXT,
   notDuplicateSchema,
   searchSchema,
   similarSchema
@@ -15,6 +18,7 @@ import {
 const PICTURE_BYTES_MAX = 64 * 1024 * 1024
 const FORM_OVERHEAD_BYTES = 64 * 1024
 const FIELDS = new Set(['k', 'tag'])
+const K_FIELD = new RegExp(K_TEXT)
 
 interface SearchQuery {
   readonly k?: number
@@ -65,7 +69,7 @@ export function addSimilarityRoutes(app: FastifyInstance, { similarity, gates }:
     { schema: notDuplicateSchema },
     async request => {
       const id = requirePhotoId(request.params.id)
-      await duplicates.unlink(id, requirePhotoId(request.body.photo_id))
+      await duplicates.unlink(id, requirePhotoId(request.body.photo_id), metaConditionOf(request))
       return { status: 'remembered', photo_id: id }
     }
   )
@@ -78,8 +82,8 @@ export function addFindSimilarRoute(app: FastifyInstance, { bodies, similarity }
     try {
       const form = await readUploadForm(body, request.headers['content-type'], FIELDS, { fieldsAfterFile: true })
       const options = (): SearchQuery => {
-        const field = (name: string): string | undefined => form.fields.findLast(field => field.name === name)?.value
-        const { k = numberOf(field('k')), tag = field('tag') } = request.query
+        const field = { k: numberOf(singleField(form.fields, 'k')), tag: singleField(form.fields, 'tag') }
+        const { k = field.k, tag = field.tag } = request.query
         return { ...(k !== undefined && { k }), ...(tag !== undefined && { tag }) }
       }
       const found = await whileConnected(request, signal => similarity.search.byImage(form.file, options, signal))
@@ -94,10 +98,11 @@ export function addFindSimilarRoute(app: FastifyInstance, { bodies, similarity }
   })
 }
 
-/** @returns NaN for a text that is not a number; it is refused like any other invalid k */
+/** @throws `ERR_BAD_PARAMETER` */
 function numberOf(text: string | undefined): number | undefined {
   if (text === undefined) return undefined
-  return /^\d{1,9}$/.test(text.trim()) ? Number(text) : Number.NaN
+  if (!K_FIELD.test(text)) throw new SheafError('ERR_BAD_PARAMETER', 'k must be a whole number from 1 to 1000')
+  return Number(text)
 }
 
 function searchJson({ coverage, model }: SearchResults): object {

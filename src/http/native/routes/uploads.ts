@@ -1,7 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { SheafError } from '../../../core/errors.js'
 import type { UploadOptions, UploadReceipt } from '../../../photos/photo-types.js'
-import { type FormField, readUploadForm, type UploadForm } from '../../forms/multipart-form.js'
+import { fieldValues, readUploadForm, singleField, type UploadForm } from '../../forms/multipart-form.js'
+import { Preconditions } from '../../wire/preconditions.js'
 import { announcesBody } from '../../wire/problem.js'
 import type { RequestBody } from '../../wire/request-bodies.js'
 import { receiptJson } from '../json-forms.js'
@@ -57,8 +58,8 @@ async function uploadOrAddSize(
   requireAltKey(query.alt_key)
   if (query.photo_id !== undefined) requirePhotoId(query.photo_id)
   return await withForm(context, request, UPLOAD_FIELDS, async (form, options) => {
-    const alt = requireAltKey(single(form.fields, 'alt_key') ?? query.alt_key)
-    const photoId = single(form.fields, 'photo_id') ?? query.photo_id
+    const alt = requireAltKey(singleField(form.fields, 'alt_key') ?? query.alt_key)
+    const photoId = singleField(form.fields, 'photo_id') ?? query.photo_id
     if (alt === 'orig') {
       if (photoId !== undefined) {
         throw new SheafError(
@@ -87,8 +88,8 @@ async function withForm(
       ...common,
       filename: form.filename,
       contentType: form.contentType,
-      tags: [...(query.tag ?? []), ...valuesOf(form.fields, 'tag')],
-      albums: [...(query.album ?? []), ...valuesOf(form.fields, 'album')],
+      tags: [...(query.tag ?? []), ...fieldValues(form.fields, 'tag')],
+      albums: [...(query.album ?? []), ...fieldValues(form.fields, 'album')],
       atMostBytes: declaredBytes(request)
     })
   })
@@ -126,6 +127,8 @@ async function withBody(
   bytesMax: number,
   use: (body: RequestBody) => Promise<UploadReceipt>
 ): Promise<UploadReceipt> {
+  // whatever is uploaded is a photo of its own, so there is nothing here yet
+  new Preconditions(request.method, request.headers).check(undefined)
   const body = bodies.open(request.raw, bytesMax)
   try {
     return await use(body)
@@ -141,15 +144,4 @@ function commonOptions({ query, headers }: FastifyRequest<{ Querystring: UploadQ
 function declaredBytes(request: FastifyRequest): number | undefined {
   const length = request.headers['content-length']
   return length === undefined ? undefined : Number(length)
-}
-
-function valuesOf(fields: readonly FormField[], name: string): string[] {
-  return fields.filter(field => field.name === name).map(field => field.value)
-}
-
-/** @throws `ERR_BAD_PARAMETER` when the field is repeated */
-function single(fields: readonly FormField[], name: string): string | undefined {
-  const [value, ...more] = valuesOf(fields, name)
-  if (more.length > 0) throw new SheafError('ERR_BAD_PARAMETER', `the field ${name} may appear only once`)
-  return value
 }

@@ -18,7 +18,7 @@ export const archiveSchema: Schema = {
         seen_at: { ...nullable(TIME), description: 'when the archive was last found in order' }
       })
     ),
-    ...problems(404)
+    ...problems('ERR_NO_ARCHIVE')
   }
 }
 
@@ -32,11 +32,15 @@ export const backupSchema: Schema = {
         type: 'string',
         minLength: 1,
         maxLength: 4_096,
-        description: 's3://BUCKET/PREFIX, or the absolute path of a folder on the machine of the node'
+        pattern: '^(s3://.|/)[^\\0]*$',
+        description:
+          's3://BUCKET/PREFIX, or the absolute path of a folder on the machine of the node; neither in its data folder nor the ' +
+          'archive of the cluster',
+        examples: ['/mnt/backup/sheaf']
       },
       action: { type: 'string', enum: ['run', 'verify', 'prune'], default: 'run' }
     },
     ['action']
   ),
-  response: { 202: JOB_ANSWER, ...problems(401, 404, 413, 415) }
+  response: { 202: JOB_ANSWER, ...problems('ERR_NOT_OPERATOR', 'ERR_NO_ARCHIVE', 'ERR_NOT_FOUND') }
 }

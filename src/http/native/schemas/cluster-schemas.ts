@@ -1,4 +1,17 @@
-import { array, BYTES, COUNT, json, nullable, OPERATOR, object, problems, type Schema, TEXT, TIME } from './common.js'
+import {
+  array,
+  BYTES,
+  COUNT,
+  json,
+  nullable,
+  OPERATOR,
+  object,
+  problems,
+  RECORD_WRITE,
+  type Schema,
+  TEXT,
+  TIME
+} from './common.js'
 
 const MEMBER = object({
   id: { ...TEXT, description: 'node id: the libp2p peer ID of its key' },
@@ -64,17 +77,18 @@ export const clusterSchema: Schema = {
         }
       })
     ),
-    ...problems()
+    ...problems('ERR_DIRECTORY_UNAVAILABLE')
   }
 }
 
 export const removeMemberSchema: Schema = {
   summary: 'Removes a member that will not come back',
+  description: 'Not this node: that is 400, and POST /v1/admin/leave does it.',
   tags: ['admin'],
   security: OPERATOR,
   params: object({ id: { ...TEXT, minLength: 1, maxLength: 128, description: 'node id' } }),
   response: {
     200: json('removed', object({ status: { type: 'string', const: 'removed' }, id: TEXT })),
-    ...problems(401, 404)
+    ...problems('ERR_NOT_OPERATOR', 'ERR_NO_SUCH_MEMBER', ...RECORD_WRITE)
   }
 }

@@ -1,3 +1,8 @@
+import type { ErrorCode } from '../../../core/errors.js'
+import { LABEL_CHARACTERS_MAX } from '../../../domain/limits.js'
+import { ERROR_MAP } from '../../wire/error-map.js'
+import type { PatternFault } from '../../wire/framework-errors.js'
+
 /** A JSON Schema (draft 2020-12, as in OpenAPI 3.1), or a fragment of an OpenAPI document that Fastify passes on. */
 export type Schema = Readonly<Record<string, unknown>>
 
@@ -19,10 +24,13 @@ export const TEXT: Schema = { type: 'string' }
 export const COUNT: Schema = { type: 'integer', minimum: 0 }
 export const BYTES: Schema = { type: 'integer', minimum: 0, description: 'bytes' }
 export const TIME: Schema = { type: 'string', format: 'date-time', description: 'RFC 3339, UTC' }
+const UUID = '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$'
 export const PHOTO_ID: Schema = {
   type: 'string',
   format: 'uuid',
-  description: 'UUID; any case in requests, lower case in answers'
+  pattern: UUID,
+  description: 'UUID; any case in requests, lower case in answers',
+  examples: ['019aa1d2-0c5e-7b1a-9f3e-5d2c8a417e60']
 }
 export const SHA256: Schema = { type: 'string', pattern: '^[0-9a-f]{64}$' }
 export const COOKIE: Schema = { type: 'string', pattern: '^[0-9a-f]{32}$' }
@@ -33,15 +41,44 @@ export const ACTOR: Schema = {
 }
 export const HLC: Schema = { type: 'string', pattern: '^\\d+\\.\\d+$', description: 'hybrid logical clock: ms.counter' }
 
-export const BATCH_IDS: Schema = array(TEXT, { minItems: 1, maxItems: 10_000 })
-const LABELS: Schema = array({ type: 'string', minLength: 1, maxLength: 100 }, { maxItems: 500 })
-export const SET_PATCH: Schema = object({ add: LABELS, remove: LABELS }, ['add', 'remove'])
-
-const PROBLEM: Schema = {
-  ...object({ code: TEXT, title: TEXT, status: { type: 'integer' }, detail: TEXT }),
-  // RFC 9457 allows further members, e.g. complete, photo_id, copies.
-  additionalProperties: true
+const CURSOR_TEXT = '^[A-Za-z0-9_-]{1,100}$'
+/** Of a list. What is made up has this form at best, and is refused all the same. */
+export const CURSOR: Schema = {
+  type: 'string',
+  pattern: CURSOR_TEXT,
+  description: 'next_cursor of the previous page; keep the same filters. Any other text is 400 ERR_BAD_CURSOR'
 }
+export const NEXT_CURSOR: Schema = {
+  type: ['string', 'null'],
+  pattern: CURSOR_TEXT,
+  description: 'null on the last page'
+}
+
+/** For patterns, which not every program reads with the names of Unicode. */
+export const CONTROL = '\\x00-\\x1f\\x7f-\\x9f'
+/** White space at the ends does not count. */
+const LABEL_TEXT = `^\\s*[^${CONTROL}\\s]([^${CONTROL}]{0,${LABEL_CHARACTERS_MAX - 2}}[^${CONTROL}\\s])?\\s*$`
+/** A tag, or an album. */
+export const LABEL: Schema = {
+  type: 'string',
+  pattern: LABEL_TEXT,
+  description: `1–${LABEL_CHARACTERS_MAX} characters, without control characters`,
+  examples: ['garden']
+}
+
+/** What a text is that does not match one of these patterns; of others, the parameter is only named. */
+export const PATTERN_FAULTS: Readonly<Record<string, PatternFault>> = {
+  [UUID]: { code: 'ERR_BAD_ID', detail: 'is not a UUID' },
+  [CURSOR_TEXT]: { code: 'ERR_BAD_CURSOR' },
+  [LABEL_TEXT]: {
+    code: 'ERR_BAD_PARAMETER',
+    detail: `must have 1–${LABEL_CHARACTERS_MAX} characters, without control characters`
+  }
+}
+
+export const BATCH_IDS: Schema = array(PHOTO_ID, { minItems: 1, maxItems: 10_000 })
+const LABELS: Schema = array(LABEL, { maxItems: 500 })
+export const SET_PATCH: Schema = object({ add: LABELS, remove: LABELS }, ['add', 'remove'])
 
 export function json(description: string, schema: Schema, headers: Schema = {}): Schema {
   return { description, headers, content: { 'application/json': { schema } } }
@@ -62,30 +99,112 @@ export const OPERATOR: readonly Schema[] = [{ operator: [] }]
 /** For what only the operator may do with some parameters. */
 export const SOMETIMES_OPERATOR: readonly Schema[] = [{}, ...OPERATOR]
 
-export function problems(...statuses: readonly number[]): Schema {
-  const content = { 'application/problem+json': { schema: PROBLEM } }
-  const all = [...new Set([...statuses, 400, 403, 500, 503])].sort((a, b) => a - b)
-  return Object.fromEntries(all.map(status => [status, { description: PROBLEM_MEANINGS[status], content }]))
+/** What any operation may answer. */
+const ALWAYS: readonly ErrorCode[] = [
+  'ERR_BAD_REQUEST',
+  'ERR_BAD_PARAMETER',
+  'ERR_FOREIGN_ORIGIN',
+  'ERR_REQUEST_TIMEOUT',
+  'ERR_EXPECTATION_FAILED',
+  'ERR_HEADERS_TOO_LARGE',
+  'ERR_INTERNAL',
+  'ERR_STOPPING'
+]
+/** What one may answer to the body of a request, also to one that it does not need. */
+const OF_BODIES: readonly ErrorCode[] = [
+  'ERR_TRUNCATED_BODY',
+  'ERR_DIGEST_MISMATCH',
+  'ERR_TOO_LARGE',
+  'ERR_UNSUPPORTED_MEDIA',
+  'ERR_UNSUPPORTED_ENCODING'
+]
+
+/** Groups of what operations have in common. */
+export const PHOTO_READ: readonly ErrorCode[] = [
+  'ERR_BAD_ID',
+  'ERR_PHOTO_NOT_FOUND',
+  'ERR_PHOTO_DELETED',
+  'ERR_DIRECTORY_UNAVAILABLE',
+  'ERR_FORMAT_TOO_NEW'
+]
+export const RECORD_WRITE: readonly ErrorCode[] = [
+  'ERR_DISK_FULL',
+  'ERR_DISK_WRITE',
+  'ERR_DIRECTORY_UNAVAILABLE',
+  'ERR_LEAVING',
+  'ERR_OVERLOADED'
+]
+
+/** The problems with these codes, by status; the document adds those that any operation has: {@link answersOf}. */
+export function problems(...codes: readonly ErrorCode[]): Readonly<Record<string, Schema>> {
+  const byStatus = new Map<number, ErrorCode[]>()
+  for (const code of new Set(codes)) {
+    const { status } = ERROR_MAP[code]
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code])
+  }
+  return Object.fromEntries(Array.from(byStatus, ([status, all]) => [status, problem(status, all)]))
+}
+
+/**
+ * @param hasParams - its path may have a malformed escape
+ * @returns all that an operation of the method may answer, by status, where `responses` are its own
+ */
+export function answersOf(method: string, responses: Readonly<Record<string, Schema>>, hasParams: boolean): Schema {
+  const isRead = method === 'GET' || method === 'HEAD'
+  const common: readonly ErrorCode[] = [
+    ...ALWAYS,
+    ...(isRead ? (['ERR_PRECONDITION_FAILED'] as const) : OF_BODIES),
+    ...(hasParams ? (['ERR_BAD_ID'] as const) : [])
+  ]
+  const all: Record<string, Schema> = isRead ? { 304: { description: 'unchanged: see If-None-Match' } } : {}
+  for (const [status, response] of Object.entries({ ...problems(...common), ...responses })) {
+    const codes = common.filter(code => String(ERROR_MAP[code].status) === status)
+    const own = (response[CODES] as readonly ErrorCode[] | undefined) ?? []
+    all[status] =
+      own.length > 0 || codes.length > 0 ? problem(Number(status), [...new Set([...own, ...codes])]) : response
+  }
+  return all
+}
+
+/** Where the codes of an answer stand until the document is put together. */
+const CODES = 'x-codes'
+
+function problem(status: number, codes: readonly ErrorCode[]): Schema {
+  const schema = {
+    ...object({
+      code: { ...TEXT, examples: codes },
+      title: TEXT,
+      status: { type: 'integer', const: status },
+      detail: TEXT
+    }),
+    // RFC 9457 allows further members, e.g. complete, photo_id, copies.
+    additionalProperties: true
+  }
+  const description = `${PROBLEM_MEANINGS[status]}: ${codes.join(', ')}`
+  const headers = status === 503 ? { 'Retry-After': { schema: COUNT, description: 'seconds' } } : {}
+  return { description, headers, content: { 'application/problem+json': { schema } }, [CODES]: codes }
 }
 
 const PROBLEM_MEANINGS: Readonly<Record<number, string>> = {
-  400: 'the request is invalid; see code and detail',
-  401: "the operator's token is missing or wrong",
+  400: 'the request is invalid',
+  401: 'a token is missing or wrong',
   403: 'refused: a web page of another site, or an unknown host name',
   404: 'not found',
-  408: 'the body stopped arriving',
-  409: 'that size already exists with other bytes',
+  408: 'the request, or its body, stopped arriving',
+  409: 'it contradicts what is there',
   410: 'deleted',
   411: 'neither Content-Length nor chunked encoding',
-  412: 'If-Match names another version',
+  412: 'a condition of the request does not hold',
   413: 'larger than allowed',
-  415: 'unsupported type of body or photo',
+  415: 'unsupported type or encoding of the body, or type of the photo',
   416: 'the range is malformed or outside the bytes',
-  422: 'the Idempotency-Key was used with another body, or the image cannot be decoded',
+  417: 'Expect asks for what is not known',
+  422: 'the body cannot be taken as what it is meant to be',
+  431: 'the request line and headers take more than 16 KiB',
   500: 'a defect or damaged data; the log has the details',
   503: 'temporarily unavailable; Retry-After says when to try again',
-  507: 'the disk has no space for uploads'
+  507: 'the disk has no space for it'
 }
 
-export const ID_PARAMS: Schema = object({ id: { ...TEXT, description: 'photo id, a UUID' } })
+export const ID_PARAMS: Schema = object({ id: { ...PHOTO_ID, description: 'photo id, a UUID in any case' } })
 export const ETAG_HEADER: Schema = { ETag: { schema: TEXT, description: 'strong' } }

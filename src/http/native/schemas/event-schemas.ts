@@ -14,6 +14,6 @@ export const eventsSchema: Schema = {
   },
   response: {
     200: { description: 'an endless stream', content: { 'text/event-stream': { schema: TEXT } } },
-    ...problems()
+    ...problems('ERR_OVERLOADED')
   }
 }

@@ -9,6 +9,7 @@ import {
   object,
   PHOTO_ID,
   problems,
+  RECORD_WRITE,
   type Schema,
   TEXT,
   TIME
@@ -33,7 +34,11 @@ export const laidOutSchema: Schema = {
   querystring: object(
     {
       by: BY,
-      since: { ...TIME, description: 'only what died then or later' },
+      since: {
+        ...TIME,
+        description: 'only what died then or later; a leap second is 400',
+        examples: ['2026-11-20T14:03:00Z']
+      },
       limit: { type: 'integer', minimum: 1, maximum: 10_000, default: 1000 }
     },
     ['by', 'since', 'limit']
@@ -50,7 +55,7 @@ export const laidOutSchema: Schema = {
         }
       })
     ),
-    ...problems()
+    ...problems('ERR_DIRECTORY_UNAVAILABLE')
   }
 }
 
@@ -60,7 +65,10 @@ export const releaseSchema: Schema = {
   tags: TAGS,
   security: OPERATOR,
   body: object({ ids: BATCH_IDS, by: BY }, ['ids', 'by']),
-  response: { 200: json('how many were let go', object({ released: COUNT })), ...problems(401, 413, 415, 507) }
+  response: {
+    200: json('how many were let go', object({ released: COUNT })),
+    ...problems('ERR_BAD_ID', 'ERR_NOT_OPERATOR', ...RECORD_WRITE)
+  }
 }
 
 export const exhumeSchema: Schema = {
@@ -68,5 +76,5 @@ export const exhumeSchema: Schema = {
   tags: TAGS,
   security: OPERATOR,
   body: object({ ids: BATCH_IDS }),
-  response: { 200: batchAnswer('exhumed'), ...problems(401, 413, 415, 507) }
+  response: { 200: batchAnswer('exhumed'), ...problems('ERR_BAD_ID', 'ERR_NOT_OPERATOR', ...RECORD_WRITE) }
 }

@@ -3,10 +3,12 @@ import {
   BATCH_IDS,
   batchAnswer,
   COUNT,
+  CURSOR,
   json,
-  nullable,
+  NEXT_CURSOR,
   object,
   problems,
+  RECORD_WRITE,
   type Schema,
   SET_PATCH,
   TEXT
@@ -19,11 +21,16 @@ export const listSchema: Schema = {
   querystring: object(
     {
       limit: { type: 'integer', minimum: 1, maximum: 1000, default: 50 },
-      cursor: { ...TEXT, description: 'next_cursor of the previous page; keep the same filters' },
-      tag: TEXT,
-      album: TEXT,
+      cursor: CURSOR,
+      tag: { ...TEXT, description: 'photos with this tag', examples: ['garden'] },
+      album: { ...TEXT, description: 'photos in this album' },
       type: { ...TEXT, description: 'image, or a full media type, e.g. image/jpeg' },
-      sha256: { type: 'string', pattern: '^[0-9a-fA-F]{64}$', description: "of the original's bytes, hex" },
+      sha256: {
+        type: 'string',
+        pattern: '^[0-9a-fA-F]{64}$',
+        description: "of the original's bytes, hex",
+        examples: ['2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae']
+      },
       q: { ...TEXT, description: 'words; each must be a prefix of a word in the name or caption' },
       count: { ...TEXT, enum: ['exact'], description: 'counts all photos that match, which may take long' }
     },
@@ -36,20 +43,21 @@ export const listSchema: Schema = {
         photos: array(META),
         total: { ...COUNT, description: 'number of photos on this node that match the filters, on all pages' },
         total_exact: { type: 'boolean', description: 'false: there are at least `total`' },
-        next_cursor: nullable({ ...TEXT, description: 'null on the last page' })
+        next_cursor: NEXT_CURSOR
       })
     ),
-    ...problems()
+    ...problems('ERR_BAD_CURSOR', 'ERR_DIRECTORY_UNAVAILABLE', 'ERR_OVERLOADED')
   }
 }
 
 export const batchSchema: Schema = {
   summary: 'Deletes or tags many photos',
+  description: 'Either `delete`, or `ids` with `tags`; with all or with none of them it is 400.',
   tags: ['photos'],
   // One object instead of oneOf, whose errors only say "matches none".
   body: object({ delete: BATCH_IDS, ids: BATCH_IDS, tags: SET_PATCH }, ['delete', 'ids', 'tags']),
   response: {
     200: batchAnswer('deleted', 'updated'),
-    ...problems(413, 415)
+    ...problems('ERR_BAD_ID', ...RECORD_WRITE)
   }
 }

@@ -10,6 +10,6 @@ export const logLevelSchema: Schema = {
   body: object({ level: LEVEL }),
   response: {
     200: json('changed', object({ level: LEVEL, previous: LEVEL })),
-    ...problems(401, 413, 415)
+    ...problems('ERR_NOT_OPERATOR')
   }
 }

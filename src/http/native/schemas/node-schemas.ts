@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../../../core/errors.js'
 import {
   array,
   BYTES,
@@ -30,7 +31,7 @@ const VOLUME = object({
   live_bytes: BYTES,
   dead_bytes: BYTES,
   holes: array(object({ from: BYTES, to: BYTES, reason: { type: 'string', enum: ['corrupt', 'unreadable'] } })),
-  copies: COUNT
+  copies: { ...COUNT, description: 'nodes in reach that are known to hold all of it, this one included' }
 })
 
 const JOB = object({
@@ -51,7 +52,10 @@ export const healthSchema: Schema = { summary: 'Whether the process is running',
 export const readySchema: Schema = {
   summary: 'Whether the node can serve: the log has been replayed and the disk works',
   tags: TAGS,
-  response: { 200: OK, ...problems() }
+  response: {
+    200: OK,
+    ...problems('ERR_DIRECTORY_UNAVAILABLE', 'ERR_DISK_WRITE', 'ERR_DISK_READ', 'ERR_DISK_FULL', 'ERR_FORMAT_TOO_NEW')
+  }
 }
 
 export const statusSchema: Schema = {
@@ -94,7 +98,7 @@ export const statusSchema: Schema = {
         ['model', 'model_id', 'index', 'repair', 'oldest_unreplicated_s']
       )
     ),
-    ...problems()
+    ...problems('ERR_DIRECTORY_UNAVAILABLE')
   }
 }
 
@@ -112,22 +116,21 @@ export const cacheStatsSchema: Schema = {
         hits: { ...COUNT, description: 'reads from the cache' },
         misses: { ...COUNT, description: 'reads from other nodes' }
       })
-    ),
-    ...problems()
+    )
   }
 }
 
 export const volumesSchema: Schema = {
   summary: 'Volumes on this node',
   tags: TAGS,
-  response: { 200: json('all volumes of this node', object({ volumes: array(VOLUME) })), ...problems() }
+  response: { 200: json('all volumes of this node', object({ volumes: array(VOLUME) })), ...problems('ERR_DISK_READ') }
 }
 
 export const volumeStatsSchema: Schema = {
   summary: 'One volume on this node',
   tags: TAGS,
-  params: object({ lv: { ...TEXT, description: 'logical volume' } }),
-  response: { 200: json('the volume', VOLUME), ...problems(404) }
+  params: object({ lv: { ...TEXT, minLength: 1, description: 'logical volume', examples: ['9a3f6c01d27be845-1'] } }),
+  response: { 200: json('the volume', VOLUME), ...problems('ERR_NO_SUCH_VOLUME', 'ERR_DISK_READ') }
 }
 
 /** Parameters of the work that has some. */
@@ -155,8 +158,8 @@ const ADMIN_SECURITY: Readonly<Record<string, readonly Schema[]>> = {
   'archive/restore': OPERATOR
 }
 
-/** @param statuses - of problems that the work has beside the usual ones */
-export function adminSchema(name: string, ...statuses: readonly number[]): Schema {
+/** @param codes - of problems that the work has beside the usual ones */
+export function adminSchema(name: string, ...codes: readonly ErrorCode[]): Schema {
   const security = ADMIN_SECURITY[name]
   return {
     summary: `Starts ${name}, unless it is running`,
@@ -165,7 +168,7 @@ export function adminSchema(name: string, ...statuses: readonly number[]): Schem
     ...(ADMIN_QUERIES[name] && { querystring: ADMIN_QUERIES[name] }),
     response: {
       202: JOB_ANSWER,
-      ...problems(...(security ? [401] : []), ...statuses)
+      ...problems(...(security ? (['ERR_NOT_OPERATOR'] as const) : []), ...codes)
     }
   }
 }
@@ -173,8 +176,8 @@ export function adminSchema(name: string, ...statuses: readonly number[]): Schem
 export const jobSchema: Schema = {
   summary: 'State and progress of a job',
   tags: ['admin'],
-  params: object({ id: TEXT }),
-  response: { 200: json('the job', JOB), ...problems(404) }
+  params: object({ id: { ...TEXT, minLength: 1, description: 'job_id of the job' } }),
+  response: { 200: json('the job', JOB), ...problems('ERR_NO_SUCH_JOB') }
 }
 
 export const metricsSchema: Schema = {
@@ -182,7 +185,7 @@ export const metricsSchema: Schema = {
   tags: TAGS,
   response: {
     200: { description: 'format 0.0.4', content: { 'text/plain': { schema: { type: 'string' } } } },
-    ...problems(401)
+    ...problems('ERR_METRICS_TOKEN')
   }
 }
 
@@ -191,6 +194,6 @@ export const dumpSchema: Schema = {
   tags: TAGS,
   response: {
     200: { description: 'a stream', content: { 'application/x-ndjson': { schema: object(PHOTO) } } },
-    ...problems()
+    ...problems('ERR_DIRECTORY_UNAVAILABLE', 'ERR_OVERLOADED')
   }
 }

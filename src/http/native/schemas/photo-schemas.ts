@@ -1,7 +1,9 @@
+import { LABELS_MAX, NAME_CHARACTERS_MAX } from '../../../domain/limits.js'
 import {
   ACTOR,
   array,
   BYTES,
+  CONTROL,
   COUNT,
   ETAG_HEADER,
   HLC,
@@ -10,7 +12,9 @@ import {
   nullable,
   object,
   PHOTO_ID,
+  PHOTO_READ,
   problems,
+  RECORD_WRITE,
   type Schema,
   SET_PATCH,
   SHA256,
@@ -49,7 +53,13 @@ export const PHOTO = {
 }
 
 /** The record's fields, and what only this node knows. */
-const META_FIELDS = { ...PHOTO, copies: { ...COUNT, description: 'nodes known to hold the original' } }
+const META_FIELDS = {
+  ...PHOTO,
+  copies: {
+    ...COUNT,
+    description: 'nodes in reach that are known to hold the original, this one included; 0 where it lacks it'
+  }
+}
 export const META = object(META_FIELDS)
 
 const COOKIE_QUERY: Schema = {
@@ -86,7 +96,15 @@ export const getContentSchema: Schema = {
     200: { description: 'the whole photo', headers: CONTENT_HEADERS, ...BYTES_CONTENT },
     206: { description: 'the requested range', headers: CONTENT_HEADERS, ...BYTES_CONTENT },
     304: { description: 'unchanged', headers: CONTENT_HEADERS },
-    ...problems(404, 410, 412, 416)
+    ...problems(
+      ...PHOTO_READ,
+      'ERR_BAD_ALT_KEY',
+      'ERR_NOT_FOUND',
+      'ERR_RANGE_NOT_SATISFIABLE',
+      'ERR_NOT_READY',
+      'ERR_BYTES_UNREACHABLE',
+      'ERR_NEEDLE_CORRUPT'
+    )
   }
 }
 
@@ -96,7 +114,7 @@ export const deletePhotoSchema: Schema = {
   params: ID_PARAMS,
   response: {
     200: json('deleted', object({ status: { type: 'string', const: 'deleted' }, photo_id: PHOTO_ID })),
-    ...problems(404)
+    ...problems('ERR_BAD_ID', 'ERR_PHOTO_NOT_FOUND', 'ERR_PRECONDITION_FAILED', ...RECORD_WRITE)
   }
 }
 
@@ -106,7 +124,7 @@ export const undeleteSchema: Schema = {
   params: ID_PARAMS,
   response: {
     200: json('restored', object({ status: { type: 'string', const: 'restored' }, photo_id: PHOTO_ID })),
-    ...problems(404, 410, 507)
+    ...problems('ERR_BAD_ID', 'ERR_PHOTO_NOT_FOUND', 'ERR_BYTES_GONE', 'ERR_PRECONDITION_FAILED', ...RECORD_WRITE)
   }
 }
 
@@ -131,7 +149,7 @@ export const getMetaSchema: Schema = {
       ETAG_HEADER
     ),
     304: { description: 'unchanged', headers: ETAG_HEADER },
-    ...problems(404, 410)
+    ...problems(...PHOTO_READ)
   }
 }
 
@@ -139,13 +157,14 @@ export const patchMetaSchema: Schema = {
   summary: 'Changes metadata',
   description:
     'Absent fields stay unchanged; null removes a value. If-Match is checked on this node only: it is no compare-and-set ' +
-    'across the cluster. Name, caption and attributes together may take at most 4 KB.',
+    'across the cluster. Name, caption and attributes together may take at most 4 KB, and a photo may have at most ' +
+    `${LABELS_MAX} tags and albums: with more after the edit it is refused.`,
   tags: TAGS,
   params: ID_PARAMS,
   body: {
     ...object(
       {
-        name: TEXT,
+        name: { ...TEXT, maxLength: NAME_CHARACTERS_MAX, pattern: `^[^${CONTROL}]*$` },
         caption: nullable(TEXT),
         rating: nullable(RATING),
         tags: SET_PATCH,
@@ -156,7 +175,10 @@ export const patchMetaSchema: Schema = {
     ),
     minProperties: 1
   },
-  response: { 200: json('the new metadata', META, ETAG_HEADER), ...problems(404, 410, 412, 413, 415) }
+  response: {
+    200: json('the new metadata', META, ETAG_HEADER),
+    ...problems(...PHOTO_READ, ...RECORD_WRITE, 'ERR_PRECONDITION_FAILED', 'ERR_ATTRIBUTES_TOO_LARGE')
+  }
 }
 
 export const conflictsSchema: Schema = {
@@ -179,7 +201,7 @@ export const conflictsSchema: Schema = {
         )
       })
     ),
-    ...problems(404, 410)
+    ...problems(...PHOTO_READ)
   }
 }
 
@@ -187,8 +209,11 @@ export const restoreSchema: Schema = {
   summary: 'Makes a conflict version the current one',
   tags: TAGS,
   params: object({
-    id: { ...TEXT, description: 'photo id, a UUID' },
-    n: { ...TEXT, description: 'number of the conflict version, from 1' }
+    id: { ...PHOTO_ID, description: 'photo id, a UUID in any case' },
+    n: { ...TEXT, pattern: '^[1-9][0-9]{0,8}$', description: 'number of the conflict version, from 1', examples: ['1'] }
   }),
-  response: { 200: json('the new metadata', META, ETAG_HEADER), ...problems(404, 410) }
+  response: {
+    200: json('the new metadata', META, ETAG_HEADER),
+    ...problems(...PHOTO_READ, ...RECORD_WRITE, 'ERR_NO_SUCH_CONFLICT', 'ERR_PRECONDITION_FAILED')
+  }
 }

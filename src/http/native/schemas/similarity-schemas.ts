@@ -1,9 +1,50 @@
-import { array, COUNT, ID_PARAMS, json, nullable, object, PHOTO_ID, problems, type Schema, TEXT } from './common.js'
+import type { ErrorCode } from '../../../core/errors.js'
+import { SEARCH_CHARACTERS_MAX } from '../../../domain/limits.js'
+import {
+  array,
+  COUNT,
+  CURSOR,
+  ID_PARAMS,
+  json,
+  NEXT_CURSOR,
+  object,
+  PHOTO_ID,
+  PHOTO_READ,
+  problems,
+  RECORD_WRITE,
+  type Schema,
+  TEXT
+} from './common.js'
 
 const TAGS = ['similarity']
 const K: Schema = { type: 'integer', minimum: 1, maximum: 1000, description: 'maximum number of results' }
 const TAG: Schema = { ...TEXT, description: 'only photos with this tag' }
+/** {@link K} in a form, whose fields are text. */
+export const K_TEXT = '^\\s*0*([1-9][0-9]{0,2}|1000)\\s*$'
+const K_FIELD: Schema = {
+  type: 'string',
+  pattern: K_TEXT,
+  description: 'maximum number of results, 1–1000; default 5',
+  examples: ['5']
+}
+const Q: Schema = {
+  type: 'string',
+  minLength: 1,
+  maxLength: SEARCH_CHARACTERS_MAX,
+  pattern: '\\S',
+  description: 'words, in any language that the model knows',
+  examples: ['a red rose']
+}
 const SCORE: Schema = { type: 'number', minimum: -1, maximum: 1, description: 'cosine similarity; 1: identical' }
+
+const SEARCHED: readonly ErrorCode[] = [
+  'ERR_MODEL_UNAVAILABLE',
+  'ERR_INDEX_UNAVAILABLE',
+  'ERR_ANALYST_UNAVAILABLE',
+  'ERR_DIRECTORY_UNAVAILABLE',
+  'ERR_FORMAT_TOO_NEW',
+  'ERR_OVERLOADED'
+]
 
 const COVERAGE = object({
   shards_ok: COUNT,
@@ -26,10 +67,7 @@ export const findSimilarSchema: Schema = {
   streamedBody: {
     content: {
       'multipart/form-data': {
-        schema: object({ file: { type: 'string', contentMediaType: 'image/*' }, k: { ...K, default: 5 }, tag: TAG }, [
-          'k',
-          'tag'
-        ])
+        schema: object({ file: { type: 'string', contentMediaType: 'image/*' }, k: K_FIELD, tag: TAG }, ['k', 'tag'])
       }
     }
   },
@@ -42,7 +80,15 @@ export const findSimilarSchema: Schema = {
         ...SEARCH_FIELDS
       })
     ),
-    ...problems(408, 413, 415, 422)
+    ...problems(
+      'ERR_NOT_MULTIPART',
+      'ERR_NO_FILE',
+      'ERR_EMPTY_FILE',
+      'ERR_IMAGE_UNREADABLE',
+      'ERR_IMAGE_TOO_LARGE',
+      'ERR_IMAGE_CRASHED',
+      ...SEARCHED
+    )
   }
 }
 
@@ -56,7 +102,7 @@ export const similarSchema: Schema = {
       'best first',
       object({ results: array(object({ photo_id: PHOTO_ID, distance: SCORE })), ...SEARCH_FIELDS })
     ),
-    ...problems(404, 410, 415)
+    ...problems(...PHOTO_READ, 'ERR_NOT_AN_IMAGE', 'ERR_NOT_INDEXED', 'ERR_BYTES_UNREACHABLE', ...SEARCHED)
   }
 }
 
@@ -64,12 +110,12 @@ export const searchSchema: Schema = {
   summary: 'Photos matching a text',
   description:
     'A model with one space for texts and images compares the text with the images. The default model compares it with the ' +
-    'concepts that it recognizes in them, which gives lower scores.',
+    'concepts that it recognizes in them, which gives lower scores. A text of which the model knows no word is 400.',
   tags: TAGS,
-  querystring: object({ q: TEXT, k: { ...K, default: 20 }, min_score: SCORE, tag: TAG }, ['k', 'min_score', 'tag']),
+  querystring: object({ q: Q, k: { ...K, default: 20 }, min_score: SCORE, tag: TAG }, ['k', 'min_score', 'tag']),
   response: {
     200: json('best first', object({ results: array(object({ photo_id: PHOTO_ID, score: SCORE })), ...SEARCH_FIELDS })),
-    ...problems()
+    ...problems('ERR_TEXT_SEARCH_UNAVAILABLE', ...SEARCHED)
   }
 }
 
@@ -81,20 +127,17 @@ export const duplicatesSchema: Schema = {
     'exact: the same bytes. near: the same picture, encoded or edited differently. similar: pictures that resemble each ' +
     'other. Without tier: all groups, strictest tier first.',
   tags: TAGS,
-  querystring: object({ tier: TIER, cursor: { ...TEXT, description: 'next_cursor of the previous page' } }, [
-    'tier',
-    'cursor'
-  ]),
+  querystring: object({ tier: TIER, cursor: CURSOR }, ['tier', 'cursor']),
   response: {
     200: json(
       'a page',
       object({
         groups: array(object({ tier: TIER, photo_ids: array(PHOTO_ID), score: SCORE })),
         coverage: COVERAGE,
-        next_cursor: nullable({ ...TEXT, description: 'null on the last page' })
+        next_cursor: NEXT_CURSOR
       })
     ),
-    ...problems()
+    ...problems('ERR_BAD_CURSOR', ...SEARCHED)
   }
 }
 
@@ -102,9 +145,9 @@ export const notDuplicateSchema: Schema = {
   summary: 'Marks two photos as not duplicates of each other',
   tags: TAGS,
   params: ID_PARAMS,
-  body: object({ photo_id: TEXT }),
+  body: object({ photo_id: { ...PHOTO_ID, description: 'of another photo' } }),
   response: {
     200: json('remembered', object({ status: { type: 'string', const: 'remembered' }, photo_id: PHOTO_ID })),
-    ...problems(404, 410, 413, 415)
+    ...problems(...PHOTO_READ, ...RECORD_WRITE, 'ERR_PRECONDITION_FAILED')
   }
 }

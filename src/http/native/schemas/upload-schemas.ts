@@ -1,4 +1,20 @@
-import { array, BYTES, COOKIE, COUNT, json, object, PHOTO_ID, problems, type Schema, SHA256, TEXT } from './common.js'
+import type { ErrorCode } from '../../../core/errors.js'
+import { LABELS_MAX } from '../../../domain/limits.js'
+import {
+  array,
+  BYTES,
+  COOKIE,
+  COUNT,
+  json,
+  LABEL,
+  object,
+  PHOTO_ID,
+  problems,
+  RECORD_WRITE,
+  type Schema,
+  SHA256,
+  TEXT
+} from './common.js'
 
 const RECEIPT = object({
   photo_id: PHOTO_ID,
@@ -14,20 +30,38 @@ const QUERY = {
   min_copies: {
     type: 'integer',
     minimum: 1,
-    description: 'durable copies to wait for, at most 10 s; then 503 ERR_TOO_FEW_COPIES'
+    maximum: 1_000_000,
+    description: 'durable copies to wait for, at most 10 s; then 503 ERR_TOO_FEW_COPIES, and the photo is stored'
   },
-  tag: array(TEXT),
-  album: array(TEXT)
+  tag: array(LABEL, { maxItems: LABELS_MAX }),
+  album: array(LABEL, { maxItems: LABELS_MAX })
 }
 
 const FILE: Schema = { type: 'string', contentMediaType: 'application/octet-stream' }
-const LABEL_FIELDS = { tag: array(TEXT), album: array(TEXT) }
+const LABEL_FIELD = array(LABEL, { maxItems: 50, description: 'a field for each; with those of the query at most 500' })
+const LABEL_FIELDS = { tag: LABEL_FIELD, album: LABEL_FIELD }
 const ALT_KEY: Schema = { type: 'string', enum: ['orig', 'large', 'small', 'thumb'] }
-const UPLOAD_PROBLEMS = problems(408, 411, 413, 415, 422, 507)
+const STORED: readonly ErrorCode[] = [
+  'ERR_EMPTY_FILE',
+  'ERR_TOO_LARGE',
+  'ERR_IDEMPOTENCY_MISMATCH',
+  'ERR_PRECONDITION_FAILED',
+  'ERR_TOO_FEW_COPIES',
+  'ERR_DISK_READ',
+  ...RECORD_WRITE
+]
+const FORM: readonly ErrorCode[] = ['ERR_NOT_MULTIPART', 'ERR_NO_FILE']
 const LOCATION = { Location: { schema: TEXT, description: 'path of the photo' } }
 const IDEMPOTENCY = {
   type: 'object',
-  properties: { 'idempotency-key': { ...TEXT, description: 'remembered for 24 h' } }
+  properties: {
+    'idempotency-key': {
+      type: 'string',
+      pattern: '^[\\x20-\\x7e]{1,255}$',
+      description: 'remembered for 24 h',
+      examples: ['import-2026-photo-1']
+    }
+  }
 }
 
 /** No schema can validate a stream: `streamedBody` is only for the OpenAPI document. */
@@ -36,32 +70,55 @@ function form(fields: Readonly<Record<string, Schema>>): Schema {
   return { content: { 'multipart/form-data': { schema } } }
 }
 
+const FIELDS =
+  'Fields must precede the file, which must not be empty; all but tag and album may come once, and others are refused.'
+
 export const uploadSchema: Schema = {
   summary: 'Stores a file as a new photo, or adds a size to one',
   description:
-    'With photo_id and alt_key large, small or thumb, the file becomes that size of that photo. Fields must precede the file.',
+    'With photo_id and alt_key large, small or thumb, the file becomes that size of that photo; either without the other is ' +
+    `400. ${FIELDS}`,
   tags: ['uploads'],
   headers: IDEMPOTENCY,
-  querystring: object({ ...QUERY, alt_key: ALT_KEY, photo_id: TEXT }, [...Object.keys(QUERY), 'alt_key', 'photo_id']),
-  streamedBody: form({ ...LABEL_FIELDS, alt_key: ALT_KEY, photo_id: TEXT }),
-  response: { 200: json('stored durably', RECEIPT), ...problems(404, 408, 409, 410, 413, 415, 422, 507) }
+  querystring: object({ ...QUERY, alt_key: ALT_KEY, photo_id: PHOTO_ID }, [
+    ...Object.keys(QUERY),
+    'alt_key',
+    'photo_id'
+  ]),
+  streamedBody: form({ ...LABEL_FIELDS, alt_key: ALT_KEY, photo_id: PHOTO_ID }),
+  response: {
+    200: json('stored durably', RECEIPT),
+    ...problems(
+      ...FORM,
+      ...STORED,
+      'ERR_BAD_ALT_KEY',
+      'ERR_BAD_ID',
+      'ERR_PHOTO_NOT_FOUND',
+      'ERR_PHOTO_DELETED',
+      'ERR_ALT_KEY_EXISTS'
+    )
+  }
 }
 
 export const postPhotoSchema: Schema = {
   summary: 'Stores a file as a new photo',
-  description: 'Fields must precede the file.',
+  description: FIELDS,
   tags: ['uploads'],
   headers: IDEMPOTENCY,
   querystring: object(QUERY, Object.keys(QUERY)),
   streamedBody: form(LABEL_FIELDS),
-  response: { 201: json('stored durably', RECEIPT, LOCATION), ...UPLOAD_PROBLEMS }
+  response: { 201: json('stored durably', RECEIPT, LOCATION), ...problems(...FORM, ...STORED) }
 }
 
 export const putPhotoSchema: Schema = {
   summary: 'Stores the body as a new photo; the fastest way to upload',
+  description: 'The body must not be empty, nor of type multipart/form-data.',
   tags: ['uploads'],
   headers: IDEMPOTENCY,
   querystring: object({ filename: TEXT, ...QUERY }, ['filename', ...Object.keys(QUERY)]),
   streamedBody: { content: { '*/*': { schema: FILE } } },
-  response: { 201: json('stored durably', RECEIPT, LOCATION), ...UPLOAD_PROBLEMS }
+  response: {
+    201: json('stored durably', RECEIPT, LOCATION),
+    ...problems('ERR_LENGTH_REQUIRED', ...STORED)
+  }
 }

@@ -18,11 +18,12 @@ test.each(['', ' ', 'a', '"a', '"a" "b"', '"a"b', '"a", b', 'w/"a"', '"a b"', '*
 })
 
 test('If-None-Match compares weakly', () => {
-  expect(matchesWeakly('"a", "b"', '"b"')).toBe(true)
-  expect(matchesWeakly('W/"b"', '"b"')).toBe(true)
+  expect(matchesWeakly(['"a"', '"b"'], '"b"')).toBe(true)
+  expect(matchesWeakly(['W/"b"'], '"b"')).toBe(true)
   expect(matchesWeakly('*', '"b"')).toBe(true)
-  expect(matchesWeakly('"a"', '"b"')).toBe(false)
-  expect(matchesWeakly('b', '"b"')).toBe(false)
+  expect(matchesWeakly('*', undefined)).toBe(true)
+  expect(matchesWeakly(['"a"'], '"b"')).toBe(false)
+  expect(matchesWeakly(['"a"'], undefined)).toBe(false)
 })
 
 test('If-Match compares strongly', () => {
@@ -30,4 +31,6 @@ test('If-Match compares strongly', () => {
   expect(matchesStrongly(['W/"b"'], '"b"')).toBe(false)
   expect(matchesStrongly(['W/"b"'], 'W/"b"')).toBe(false)
   expect(matchesStrongly('*', '"b"')).toBe(true)
+  expect(matchesStrongly('*', undefined)).toBe(true)
+  expect(matchesStrongly(['"b"'], undefined)).toBe(false)
 })

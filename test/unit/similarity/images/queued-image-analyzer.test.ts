@@ -2,11 +2,11 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { SheafError } from '../../../../src/core/errors.js'
 import { silentLog } from '../../../../src/core/log.js'
 import type { ModelId } from '../../../../src/domain/features.js'
+import { SEARCH_CHARACTERS_MAX } from '../../../../src/domain/limits.js'
 import {
   type Analysis,
   type AnalysisRequest,
-  IMAGE_BYTES_MAX,
-  TEXT_LENGTH_MAX
+  IMAGE_BYTES_MAX
 } from '../../../../src/similarity/images/image-analyzer.js'
 import {
   type ImageProcess,
@@ -478,7 +478,7 @@ describe('texts', () => {
     await expect(embed(eloquent)).rejects.toMatchObject({ code: 'ERR_MODEL_UNAVAILABLE' })
   })
 
-  test.each(['', '  ', 'x'.repeat(TEXT_LENGTH_MAX + 1)])('of an invalid length are refused', async text => {
+  test.each(['', '  ', 'x'.repeat(SEARCH_CHARACTERS_MAX + 1)])('of an invalid length are refused', async text => {
     const { analyzer } = await fixture()
     await analyzer.useModel(eloquent)
     await expect(analyzer.embedText(text, eloquent.spec.id, never())).rejects.toMatchObject({
