@@ -117,7 +117,7 @@ function sections(scratch: string, cache: string): Record<string, () => Promise<
     'slow-uploads': () => measureSlowUploads(scratch),
     'slow-supplier': () => measureSlowSupplier(scratch),
     archive: () => measureArchive(join(scratch, 'archive'), init.rounds),
-    vectors: () => measureVectors(scratch, values.big ? 100_000 : 20_000),
+    vectors: () => measureVectors(scratch, values.big ? 100_000 : 40_000),
     similarity: () =>
       measureSimilarity(scratch, values.big ? { count: 100_000, dimension: 1_024 } : { count: 20_000, dimension: 256 })
   }

@@ -20,8 +20,13 @@ import { StoredVectors } from './stored-vectors.js'
 export const MODEL = modelIdOf(hash('sha256', 'bench'))
 
 const CLUSTERS = 400
-/** Embeddings of photos lie near a surface of so few dimensions, within the many that they have. */
-const INNER_DIMENSIONS = 24
+/**
+ * How fast the variance falls from one direction to the next, as a power: of the default model's vectors of real photographs
+ * the first 32 of 1,024 directions have .54, the first 128 .78 and the first 256 .88 of it.
+ */
+const SPECTRUM = 1.05
+/** How far clusters lie apart, beside what is within: the nearest of 100,000 has a cosine of some .74, as with photographs. */
+const APART = 1.1
 const BATCH = 64
 
 export interface VectorSetInit {
@@ -29,29 +34,28 @@ export interface VectorSetInit {
   readonly dimension: number
 }
 
-/** Vectors as a model makes them of photos, roughly: in clusters, and of few inner dimensions. The same in every process. */
+/** Vectors as a model makes them of photos, roughly: in clusters, and along some directions more than along others. The same in every process. */
 export class VectorSet {
   readonly #init: VectorSetInit
+  readonly #spread: Float32Array
   readonly #centres: readonly Float32Array[]
-  readonly #axes: readonly Float32Array[]
 
   constructor(init: VectorSetInit) {
     const random = new SeededRandom(1)
-    const direction = (): Float32Array => Float32Array.from({ length: init.dimension }, () => gaussian(random))
     this.#init = init
-    this.#centres = Array.from({ length: CLUSTERS }, direction)
-    this.#axes = Array.from({ length: INNER_DIMENSIONS }, direction)
+    this.#spread = Float32Array.from({ length: init.dimension }, (_, i) => (i + 1) ** (-SPECTRUM / 2))
+    this.#centres = Array.from({ length: CLUSTERS }, () => this.#draw(random))
   }
 
   /** @param n - any number; those from `count` on are not in the set, and good as questions */
   vector(n: number): Float32Array {
     const random = new SeededRandom(n + 2)
-    const sum = Float32Array.from(random.pick(this.#centres))
-    for (const axis of this.#axes) {
-      const weight = 0.5 * gaussian(random)
-      for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] ?? 0) + weight * (axis[i] ?? 0)
-    }
-    return unit(sum)
+    const centre = random.pick(this.#centres)
+    return unit(this.#draw(random).map((value, i) => value + APART * (centre[i] ?? 0)))
+  }
+
+  #draw(random: SeededRandom): Float32Array {
+    return this.#spread.map(spread => spread * gaussian(random))
   }
 
   *entries(): Generator<VectorEntry> {

@@ -12,6 +12,11 @@ import type {
 
 /** Little: what the process holds is in the library's memory, not in the heap. */
 const HEAP_FLAGS = ['--max-old-space-size=128', '--max-semi-space-size=1']
+/**
+ * For glibc: one arena, since one thread allocates; and every large block is a mapping of its own, so that growing it moves
+ * pages and leaves no hole, and freeing it gives them back.
+ */
+const MALLOC = { MALLOC_ARENA_MAX: '1', MALLOC_MMAP_THRESHOLD_: '131072' }
 const STDERR_TAIL_LENGTH = 2_000
 
 /** The only environment variables passed on. */
@@ -39,7 +44,7 @@ export class GraphProcess {
     const { path, execArgv } = siblingProgram(import.meta.url, 'graph-process-main')
     const passedOn = ENVIRONMENT.flatMap(name => (env[name] === undefined ? [] : [[name, env[name]]]))
     this.#process = fork(path, [], {
-      env: { ...Object.fromEntries(passedOn), MALLOC_ARENA_MAX: '2' },
+      env: { ...Object.fromEntries(passedOn), ...MALLOC },
       execArgv: [...execArgv, ...HEAP_FLAGS],
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc']

@@ -9,7 +9,7 @@ const EF_CONSTRUCTION = 200
 const EF_MIN = 512
 const CAPACITY_MIN = 1_024
 /** Little, because what is allocated counts; the library grows by `realloc`, which moves pages and copies nothing. */
-const GROWTH = 1.1
+const GROWTH = 1.05
 /** A fixed seed: the same calls build the same graph. */
 const SEED = 100
 const LABEL_BYTES = 8
