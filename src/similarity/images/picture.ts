@@ -1,6 +1,7 @@
 import sharp, { type Metadata, type Sharp } from 'sharp'
 import { SheafError } from '../../core/errors.js'
-import { exifDate } from './exif-date.js'
+import { sourceOf } from './heads/head-bytes.js'
+import { readHead } from './heads/read-head.js'
 
 /** Larger pictures are not decoded: 100 million pixels take up to 400 MB. */
 const PIXELS_MAX = 100_000_000
@@ -73,7 +74,7 @@ export interface Picture {
 export async function openPicture(bytes: Buffer): Promise<Picture> {
   const metadata = await inspect(bytes)
   const { width, height } = metadata.autoOrient
-  const takenAt = metadata.exif && exifDate(metadata.exif)
+  const takenAt = (await readHead(sourceOf(bytes), Number.POSITIVE_INFINITY))?.takenAt?.ms
   const facts = { width, height, takenAt, format: metadata.format, byteCount: bytes.length }
   const decodeBase = (side: number): Promise<Pixels> => decode(bytes, metadata, { width: side, height: side })
   const box = inputBox(width, height)
