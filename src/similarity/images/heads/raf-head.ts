@@ -1,7 +1,7 @@
 /*
  * RAF of Fujifilm, big-endian.
  *
- *   offset  bytes  field
+ *       at  bytes  field
  *        0     16  'FUJIFILMCCD-RAW '
  *       84      4  offset of a JPEG, whose EXIF is that of the photo
  *       92      4  offset of a directory: u32 entries · u16 tag · u16 length · data; 0x111: u16 height, u16 width

@@ -1,7 +1,7 @@
 /*
  * TIFF: a file of its own, most RAW formats, and the block of EXIF in others.
  *
- *   offset  bytes  field
+ *       at  bytes  field
  *        0      2  'II' little-endian, 'MM' big-endian
  *        2      2  42; 0x55 in RW2, 'RO' or 'RS' in ORF
  *        4      4  offset of the first directory
