@@ -24,9 +24,20 @@ import { mapOf, numberOf, textOf, timeOf } from './value-fields.js'
  *   iptc       date and time created
  *   container  a movie's creation time, in UTC
  *   gps        GPS date and time, in UTC
+ *   name       the name of the file
  *   modified   EXIF DateTime
  */
-export const DATE_SOURCES = ['exif', 'xmp', 'quicktime', 'digitized', 'iptc', 'container', 'gps', 'modified'] as const
+export const DATE_SOURCES = [
+  'exif',
+  'xmp',
+  'quicktime',
+  'digitized',
+  'iptc',
+  'container',
+  'gps',
+  'name',
+  'modified'
+] as const
 export type DateSource = (typeof DATE_SOURCES)[number]
 
 /** How much of a date is known. */

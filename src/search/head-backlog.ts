@@ -169,8 +169,8 @@ export class HeadBacklog implements Startable {
     const blob = photo && blobOf(photo, 'orig')
     if (photo === undefined || blob === undefined || !isUndone(photo)) return 'done'
     if ((await reader.source(blob)) === undefined) return 'later'
-    const latestMs = hlcMs(photo.createdAt)
-    const head = await analyzer.readHead({ source: sourceIn(reader, blob), latestMs }, this.#abort.signal)
+    const hints = { latestMs: hlcMs(photo.createdAt), name: photo.name }
+    const head = await analyzer.readHead({ source: sourceIn(reader, blob), hints }, this.#abort.signal)
     await writer.edit(id, (_, now) =>
       now.deleted || now.generation !== photo.generation ? undefined : { changes: changesOf(now, head) }
     )

@@ -145,7 +145,7 @@ describe('a photo', () => {
 
 describe('the head of a file', () => {
   const exif = { IFD2: { DateTimeOriginal: '2020:01:02 03:04:05', OffsetTimeOriginal: '+01:00' } }
-  const latestMs = Date.UTC(2026, 0, 1)
+  const hints = { latestMs: Date.UTC(2026, 0, 1), name: '' }
   const never = (): AbortSignal => new AbortController().signal
 
   test('is read in another process, from a file that cannot be decoded, while another is being decoded', async () => {
@@ -157,7 +157,7 @@ describe('the head of a file', () => {
         .toBuffer()
     ).subarray(0, 600)
     const decoded = analyze(await photo())
-    expect(await analyzer.readHead({ source: sourceOf(bytes), latestMs }, never())).toEqual({
+    expect(await analyzer.readHead({ source: sourceOf(bytes), hints }, never())).toEqual({
       format: 'jpeg',
       width: 300,
       height: 200,
@@ -171,7 +171,7 @@ describe('the head of a file', () => {
     const clock = new SimulatedClock()
     const { analyzer } = await fixture(clock)
     const broken = { size: 100, read: () => Promise.reject(new SheafError('ERR_BYTES_UNREACHABLE', 'gone')) }
-    await expect(analyzer.readHead({ source: broken, latestMs }, never())).rejects.toThrow('gone')
+    await expect(analyzer.readHead({ source: broken, hints }, never())).rejects.toThrow('gone')
     let asked = (): void => {}
     const isAsked = new Promise<void>(resolve => {
       asked = resolve
@@ -183,12 +183,12 @@ describe('the head of a file', () => {
         return new Promise<never>(() => {})
       }
     }
-    const head = analyzer.readHead({ source: hanging, latestMs }, never())
+    const head = analyzer.readHead({ source: hanging, hints }, never())
     const failure = expect(head).rejects.toMatchObject({ code: 'ERR_BYTES_UNREACHABLE' })
     await isAsked
     await clock.advance(60_000)
     await failure
-    expect(await analyzer.readHead({ source: sourceOf(await photo()), latestMs }, never())).toMatchObject({
+    expect(await analyzer.readHead({ source: sourceOf(await photo()), hints }, never())).toMatchObject({
       width: 300
     })
   })
@@ -197,7 +197,7 @@ describe('the head of a file', () => {
     const { analyzer, pids, analyze, analysisStarted } = await fixture()
     const hanging = { size: 100, read: () => new Promise<never>(() => {}) }
     const stop = new AbortController()
-    const head = analyzer.readHead({ source: hanging, latestMs }, stop.signal)
+    const head = analyzer.readHead({ source: hanging, hints }, stop.signal)
     const gone = expect(head).rejects.toThrow('enough')
     const failure = expect(analyze(await photo())).rejects.toMatchObject({ code: 'ERR_IMAGE_CRASHED' })
     for (const n of [1, 2]) {

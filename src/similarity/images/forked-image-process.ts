@@ -156,9 +156,9 @@ export class ForkedImageProcess implements ImageProcess {
     }
   }
 
-  async readHead({ source, latestMs }: HeadRequest, signal: AbortSignal): Promise<Head | undefined> {
+  async readHead({ source, hints }: HeadRequest, signal: AbortSignal): Promise<Head | undefined> {
     const { call, answer } = this.#startCall(source)
-    this.#post({ type: 'head', call, size: source.size, latestMs })
+    this.#post({ type: 'head', call, size: source.size, hints })
     let cancelTimer = (): void => {}
     const timeout = new Promise<never>((_, reject) => {
       cancelTimer = this.#clock.schedule(BYTES_MS_MAX, () => reject(bytesTooSlow()))

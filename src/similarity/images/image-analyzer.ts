@@ -5,6 +5,7 @@ import type { TextEmbedding } from '../models/embedder.js'
 import type { LoadedModel } from '../models/model-spec.js'
 import type { ByteSource } from './heads/head-bytes.js'
 import type { Head } from './heads/head-facts.js'
+import type { HeadHints } from './heads/read-head.js'
 
 /**
  * Version of what decodes pictures. Increment it when more can be decoded, or otherwise: then photos that could not be are tried
@@ -61,8 +62,7 @@ export interface Analysis {
 
 export interface HeadRequest {
   readonly source: ByteSource
-  /** When the file came, ms since the Unix epoch: see `readHead`. */
-  readonly latestMs: number
+  readonly hints: HeadHints
 }
 
 /**

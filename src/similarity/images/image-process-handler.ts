@@ -131,13 +131,13 @@ export class ImageProcessHandler {
     if (this.#incoming.delete(call)) this.#answer(call, Promise.reject(cancelled()))
   }
 
-  #readHead({ call, size, latestMs }: HeadMessage): Promise<Head | undefined> {
+  #readHead({ call, size, hints }: HeadMessage): Promise<Head | undefined> {
     const read = (at: number, length: number): Promise<Uint8Array> =>
       new Promise((resolve, reject) => {
         this.#reads.set(call, { resolve, reject })
         this.#send({ type: 'read', call, at, length })
       })
-    return readHead({ size, read }, latestMs)
+    return readHead({ size, read }, hints)
   }
 
   #takeRead(call: number): PendingRead | undefined {

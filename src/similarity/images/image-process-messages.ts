@@ -22,6 +22,7 @@ import type { ModelId } from '../../domain/features.js'
 import type { TextEmbedding } from '../models/embedder.js'
 import type { LoadedModel } from '../models/model-spec.js'
 import type { Head } from './heads/head-facts.js'
+import type { HeadHints } from './heads/read-head.js'
 import type { Analysis, AnalysisRequest } from './image-analyzer.js'
 
 /** Sending one piece takes the node's main thread about 0.1 ms. */
@@ -39,7 +40,7 @@ export type ToImageProcess =
   | { readonly type: 'photo'; readonly call: number; readonly size: number }
   | { readonly type: 'piece'; readonly call: number; readonly bytes: Uint8Array }
   | ({ readonly type: 'analyze'; readonly call: number } & Pick<AnalysisRequest, 'outputs' | 'priority'>)
-  | { readonly type: 'head'; readonly call: number; readonly size: number; readonly latestMs: number }
+  | { readonly type: 'head'; readonly call: number; readonly size: number; readonly hints: HeadHints }
   | { readonly type: 'range'; readonly call: number; readonly bytes: Uint8Array }
   | { readonly type: 'cancel'; readonly call: number }
 

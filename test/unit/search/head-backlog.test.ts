@@ -27,12 +27,12 @@ const HEAD: Head = {
 class ScriptedHeads {
   head: Head | undefined = HEAD
   readonly files: Buffer[] = []
-  readonly times: number[] = []
+  readonly hints: HeadRequest['hints'][] = []
   failures: SheafError[] = []
 
-  async readHead({ source, latestMs }: HeadRequest): Promise<Head | undefined> {
+  async readHead({ source, hints }: HeadRequest): Promise<Head | undefined> {
     this.files.push(Buffer.from(await source.read(1, source.size)))
-    this.times.push(latestMs)
+    this.hints.push(hints)
     const failure = this.failures.shift()
     if (failure !== undefined) throw failure
     return this.head
@@ -100,7 +100,7 @@ describe('the head of a new photo', () => {
     expect(cameraOf(found.record)).toMatchObject(HEAD.camera ?? {})
     expect(placeOf(found.record)).toEqual(HEAD.place)
     expect(analyzer.files).toEqual([tinyJpeg(1).subarray(1)])
-    expect(analyzer.times).toEqual([hlcMs(found.createdAt)])
+    expect(analyzer.hints).toEqual([{ latestMs: hlcMs(found.createdAt), name: '1.jpg' }])
     expect((await photos.list({ state: 'pending' })).photos).toHaveLength(1)
     await clock.advance(3 * 3_600_000)
     expect(analyzer.files).toHaveLength(1)

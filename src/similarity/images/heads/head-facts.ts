@@ -67,8 +67,8 @@ const SIDE_MAX = 2 ** 31 - 1
 /** A date may be as much later than the upload: clocks are wrong, and zones unknown. */
 const FUTURE_MS_MAX = 86_400_000
 const QUARTER_MINUTES = 15
-/** How far local time may be from a whole quarter of an hour ahead of the GPS. */
-const GPS_TOLERANCE_MINUTES = 3
+/** How far two clocks may differ beside the offset. */
+const TOLERANCE_MINUTES = 3
 
 /** Gathers what the parts of a file say. The first to say something is believed, except for dates: there the source counts. */
 export class HeadFacts {
@@ -176,6 +176,8 @@ export class HeadFacts {
     const date = source && this.#dates.get(source)
     if (date === undefined) return undefined
     const { localMs, precision } = date
+    if (source === 'container' || source === 'gps')
+      return { ms: localMs, offsetMinutes: this.#offsetByName(date) ?? 0, source, precision }
     const offsetMinutes = date.offsetMinutes ?? this.#offsetFor(date)
     return {
       ms: localMs - (offsetMinutes ?? 0) * 60_000,
@@ -194,13 +196,24 @@ export class HeadFacts {
 
   #offsetByGps({ localMs, precision }: DateRead): number | undefined {
     const gps = this.#dates.get('gps')
-    if (gps === undefined || gps.precision !== 'second' || (precision !== 'second' && precision !== 'minute'))
-      return undefined
-    const minutes = (localMs - gps.localMs) / 60_000
-    const offset = Math.round(minutes / QUARTER_MINUTES) * QUARTER_MINUTES
-    const isOffset = Math.abs(minutes - offset) <= GPS_TOLERANCE_MINUTES && Math.abs(offset) <= OFFSET_MINUTES_MAX
-    return isOffset ? offset + 0 : undefined // not −0
+    const isTime = precision === 'second' || precision === 'minute'
+    return gps?.precision === 'second' && isTime ? offsetBetween(localMs, gps.localMs) : undefined
   }
+
+  /** @param date - in UTC */
+  #offsetByName({ localMs }: DateRead): number | undefined {
+    const name = this.#dates.get('name')
+    const isLocal = name?.precision === 'second' && name.offsetMinutes === undefined
+    return isLocal ? offsetBetween(name.localMs, localMs) : undefined
+  }
+}
+
+/** @returns by how many minutes local time is ahead of UTC, if that is about a whole number of quarters of an hour */
+function offsetBetween(localMs: number, utcMs: number): number | undefined {
+  const minutes = (localMs - utcMs) / 60_000
+  const offset = Math.round(minutes / QUARTER_MINUTES) * QUARTER_MINUTES
+  const isOffset = Math.abs(minutes - offset) <= TOLERANCE_MINUTES && Math.abs(offset) <= OFFSET_MINUTES_MAX
+  return isOffset ? offset + 0 : undefined // not −0
 }
 
 function sameSecond(a: DateRead | undefined, b: DateRead): boolean {

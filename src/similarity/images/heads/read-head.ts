@@ -1,4 +1,5 @@
 import { isBmff, readBmff } from './bmff-head.js'
+import { dateInName } from './date-in-name.js'
 import { type ByteSource, ByteView, HeadBytes } from './head-bytes.js'
 import { type Head, HeadFacts, type HeadFormat } from './head-facts.js'
 import { isJpeg, readJpeg } from './jpeg-head.js'
@@ -6,6 +7,14 @@ import { isPng, readPng } from './png-head.js'
 import { isRaf, readRaf } from './raf-head.js'
 import { isWebp, readWebp } from './riff-head.js'
 import { readTiff } from './tiff-head.js'
+
+/** What is known of a file beside its bytes. */
+export interface HeadHints {
+  /** When it came, ms since the Unix epoch: a date more than a day later is not believed. */
+  readonly latestMs: number
+  /** May have a date in it, which counts where the file has no better one. */
+  readonly name: string
+}
 
 /** Bytes that tell the formats apart. */
 const START_BYTES = 64
@@ -15,14 +24,14 @@ const START_BYTES = 64
  * not the whole file: a cut or damaged file gives what is left of its head. Every loop is counted, and every bound is in
  * head-bytes.ts: the file is a stranger's.
  *
- * @param latestMs - when the file came, ms since the Unix epoch: a date more than a day later is not believed
  * @returns undefined for other formats
  * @throws only what `source.read` throws
  */
-export async function readHead(source: ByteSource, latestMs: number): Promise<Head | undefined> {
+export async function readHead(source: ByteSource, { latestMs, name }: HeadHints): Promise<Head | undefined> {
   const bytes = new HeadBytes(source)
   const facts = new HeadFacts(latestMs)
   const format = await readFormat(bytes, await bytes.read(0, START_BYTES), facts)
+  facts.date('name', dateInName(name))
   return format && facts.finish(format)
 }
 

@@ -95,7 +95,7 @@ describe('the head of a file', () => {
     const bytes = await toImage(scene(1, 90, 60))
       .png()
       .toBuffer()
-    handler.receive({ type: 'head', call: 1, size: bytes.length, latestMs: 0 })
+    handler.receive({ type: 'head', call: 1, size: bytes.length, hints: { latestMs: 0, name: '' } })
     const read = await waitFor('read')
     if (read.type !== 'read') throw new Error('not a read')
     handler.receive({ type: 'range', call: 1, bytes: bytes.subarray(read.at, read.at + read.length) })
@@ -105,7 +105,7 @@ describe('the head of a file', () => {
 
   test('that nobody waits for any more is given up, and bytes that come late do no harm', async () => {
     const { handler, sent, waitFor } = startHandler()
-    handler.receive({ type: 'head', call: 1, size: 100, latestMs: 0 })
+    handler.receive({ type: 'head', call: 1, size: 100, hints: { latestMs: 0, name: '' } })
     await waitFor('read')
     handler.receive({ type: 'cancel', call: 1 })
     expect(await waitFor('failed')).toMatchObject({ call: 1, code: 'ERR_STOPPING' })

@@ -67,8 +67,8 @@ class ScriptedProcess implements ImageProcess {
     })
   }
 
-  async readHead({ latestMs }: HeadRequest): Promise<Head> {
-    this.headTimes.push(latestMs)
+  async readHead({ hints }: HeadRequest): Promise<Head> {
+    this.headTimes.push(hints.latestMs)
     if (this.ended) throw new ImageProcessEnded('crashed', 'test', false)
     return { format: 'jpeg' }
   }
@@ -510,7 +510,7 @@ describe('texts', () => {
 })
 
 describe('heads', () => {
-  const request = { source: sourceOf(Buffer.alloc(9)), latestMs: 7 }
+  const request = { source: sourceOf(Buffer.alloc(9)), hints: { latestMs: 7, name: '' } }
 
   test('are read at once, by a process that is started again if need be', async () => {
     const { analyzer, processes, analyze } = await fixture()

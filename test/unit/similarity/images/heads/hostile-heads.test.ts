@@ -49,7 +49,7 @@ async function reading(file: Buffer): Promise<Reading> {
     bytes += length
     return source.read(at, length)
   }
-  const head = await readHead({ size: file.length, read }, LATEST)
+  const head = await readHead({ size: file.length, read }, { latestMs: LATEST, name: '' })
   const { user, system } = process.cpuUsage(begun)
   return { head, reads, bytes, cpuMs: (user + system) / 1_000 }
 }

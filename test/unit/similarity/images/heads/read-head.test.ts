@@ -29,8 +29,8 @@ const TAKEN = '2024:06:30 12:34:56'
 const TAKEN_MS = Date.UTC(2024, 5, 30, 12, 34, 56)
 const taken = { takenAt: { ms: TAKEN_MS, source: 'exif', precision: 'second' } }
 
-function headOf(bytes: Buffer): Promise<Head | undefined> {
-  return readHead(sourceOf(bytes), LATEST)
+function headOf(bytes: Buffer, name = ''): Promise<Head | undefined> {
+  return readHead(sourceOf(bytes), { latestMs: LATEST, name })
 }
 
 /** The head of a JPEG with this in its EXIF. */
@@ -296,7 +296,10 @@ describe('a movie', () => {
         return bytes
       }
     }
-    expect(await readHead(source, LATEST)).toMatchObject({ width: 1920, takenAt: { ms: TAKEN_MS } })
+    expect(await readHead(source, { latestMs: LATEST, name: '' })).toMatchObject({
+      width: 1920,
+      takenAt: { ms: TAKEN_MS }
+    })
     expect(reads).toBeLessThanOrEqual(6)
   })
 })
@@ -353,6 +356,21 @@ describe('when a picture was taken', () => {
     expect(await dateOf(exifHead({ 37500: { bytes: Buffer.alloc(60_000, 7) }, [EXIF.date]: TAKEN }))).toMatchObject({
       ms: TAKEN_MS
     })
+  })
+
+  test('is in the name of the file, where the file has nothing better, and tells the offset of UTC', async () => {
+    const named = async (name: string, second: TiffDirectory, first?: TiffDirectory, gps?: TiffDirectory) =>
+      (await headOf(jpegHead(4, 3, exifSegment(exifOf(second, first, gps))), name))?.takenAt
+    const local = 'IMG_20240630_123456.jpg'
+    const changed = { [EXIF.changed]: '2025:02:02 02:02:02' }
+    expect(await named(local, { [EXIF.date]: '2020:01:01 00:00:00' })).toMatchObject({ source: 'exif' })
+    expect(await named(local, {}, changed)).toEqual({ ms: TAKEN_MS, source: 'name', precision: 'second' })
+    expect(await named('IMG-20240630-WA0001.jpg', {}, changed)).toMatchObject({ source: 'name', precision: 'day' })
+    expect(await named('IMG_20991231_123456.jpg', {}, changed)).toMatchObject({ source: 'modified' })
+    const movie = movieOf({ created: (Date.UTC(2021, 4, 28, 12, 40, 43) - Date.UTC(1904, 0, 1)) / 1_000 })
+    const utc = { ms: Date.UTC(2021, 4, 28, 12, 40, 43), source: 'container' }
+    expect((await headOf(movie, 'VID_20210528_154038.mp4'))?.takenAt).toMatchObject({ ...utc, offsetMinutes: 180 })
+    expect((await headOf(movie, 'VID_20210529_154038.mp4'))?.takenAt).toMatchObject({ ...utc, offsetMinutes: 0 })
   })
 
   test('has the fraction of its second', async () => {
@@ -567,5 +585,5 @@ describe('what else a head says', () => {
 
 test('an error of reading is passed on', async () => {
   const broken: ByteSource = { size: 100, read: () => Promise.reject(new Error('no such disk')) }
-  await expect(readHead(broken, LATEST)).rejects.toThrow('no such disk')
+  await expect(readHead(broken, { latestMs: LATEST, name: '' })).rejects.toThrow('no such disk')
 })
