@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { EXIF, exifOf, exifSegment, heifHead, jpegHead, pngChunk, pngWith } from '../support/head-files.js'
 import { HttpClient } from '../support/http-client.js'
-import { NodeProcess, temporaryFolder } from '../support/node-process.js'
+import { NodeProcess, sheaf, temporaryFolder } from '../support/node-process.js'
 import { claimedPng, scene, toImage } from '../support/test-pictures.js'
 import { until } from '../support/until.js'
 
@@ -82,6 +82,9 @@ test('a HEIC has its facts, and no error for lack of a decoder', async () => {
     camera: { make: 'Canon', model: 'EOS 80D', lens: null, f_number: 2.8 },
     place: { latitude: -33.8666667, longitude: 151.2, altitude: null }
   })
+  const { stdout } = await sheaf(['info', meta.photo_id], node.url)
+  expect(stdout.toString()).toMatch(/taken +2024-01-01 08:02:32 \+11:00, by exif\n/)
+  expect(stdout.toString()).toMatch(/camera +Canon EOS 80D\n/)
   const answer = await client.request('GET', `/photo/${meta.photo_id}?alt_key=thumb`)
   expect([answer.status, answer.body.toString()]).toEqual([404, expect.stringContaining('heif')])
 })
