@@ -24,7 +24,7 @@ export function indexEntries(record: DirectoryRecord | undefined): IndexEntries 
   return listed ? { terms, position: positionBytes(createdAt, id) } : NOTHING
 }
 
-const COUNTED = new Set(['all', 'looked', 'linked', 'tag', 'album', 'type', 'features'])
+const COUNTED = new Set(['all', 'looked', 'linked', 'tag', 'album', 'type', 'features', 'head', 'state'])
 
 /** @returns whether the term has a counter, so that a listing knows its total without a scan; for names with few values */
 export function isCounted(term: string): boolean {

@@ -2,7 +2,11 @@
  * Findings: what analysis derived from a photo's bytes, as elements of its record beside the tags:
  *
  *   field     key                      value
- *   facts     'image'                  error?: the photo was analyzed as an image; the error code if that failed
+ *   facts     'head'                   reader, format?: the head of the file was read, by this version of the reader, which
+ *                                      knows the file's format, or does not
+ *             'image'                  error?, state?, wants?, reader?, decoder?: the photo was analyzed as an image; the error
+ *                                      code if that failed, how much of the picture there is, the tool that it would take, and
+ *                                      by which versions; the last four are absent from records of before
  *             'phash'                  bits (8 bytes): perceptual hash
  *   features  model id                 sha256 (32 bytes), size: of the features needle's data; or error
  *   links     id of another photo      tier, score: a similar photo; written once, on the younger of the two
@@ -10,8 +14,10 @@
  *
  * Several nodes may analyze the same photo. Of differing features the least sha256 counts.
  */
+import type { Value } from './cbor.js'
 import { type ModelId, parseModelId } from './features.js'
 import { type PhotoId, parsePhotoId } from './ids.js'
+import { factOf } from './photo-facts.js'
 import { type Change, type DirectoryRecord, elementsOf } from './record.js'
 import { bytesOf, hexOf, integerOf, mapOf, numberOf, textOf } from './value-fields.js'
 
@@ -34,9 +40,37 @@ export interface FeaturesBlob {
   readonly size: number
 }
 
-export interface Findings {
-  /** The photo was analyzed as an image; with an error code if that failed. Undefined: not yet. */
-  readonly image: { readonly error: string | undefined } | undefined
+/**
+ * How much of a picture could be had: the `whole` one, a part of it, the preview or poster in the file, or `none`.
+ */
+export const PICTURE_STATES = ['whole', 'partial', 'preview', 'poster', 'none'] as const
+export type PictureState = (typeof PICTURE_STATES)[number]
+
+/** The outcome of a photo's analysis as an image. */
+export interface ImageLook {
+  readonly state: PictureState
+  /** Why there is no picture. Undefined also when a tool is lacking: that is no fault of the photo's. */
+  readonly error: string | undefined
+  /** The tool that it would take, e.g. `heif`. */
+  readonly wants: string | undefined
+  /** Version of the program's part that decodes; 0: of before. */
+  readonly reader: number
+}
+
+/** The outcome of reading the file's head. */
+export interface HeadLook {
+  readonly reader: number
+  /** Undefined: one that the reader does not know. */
+  readonly format: string | undefined
+}
+
+/** How a photo was looked at; undefined: not yet. */
+export interface Looks {
+  readonly head: HeadLook | undefined
+  readonly image: ImageLook | undefined
+}
+
+export interface Findings extends Looks {
   /** 8 bytes. */
   readonly phash: Uint8Array | undefined
   readonly features: ReadonlyMap<ModelId, FeaturesBlob>
@@ -46,12 +80,33 @@ export interface Findings {
   readonly unlinks: ReadonlySet<PhotoId>
 }
 
+/** Ignores what it does not understand. */
+export function viewLooks(record: DirectoryRecord): Looks {
+  const head = factOf(record, 'head')
+  const image = factOf(record, 'image')
+  const reader = integerOf(head, 'reader')
+  return {
+    head: head && reader !== undefined ? { reader, format: textOf(head, 'format') } : undefined,
+    image: image && imageLookOf(image)
+  }
+}
+
+function imageLookOf(fields: ReadonlyMap<string, Value>): ImageLook {
+  const error = textOf(fields, 'error')
+  const wants = textOf(fields, 'wants')
+  const said = PICTURE_STATES.find(one => one === textOf(fields, 'state'))
+  return {
+    state: said ?? (error === undefined ? 'whole' : 'none'),
+    error: wants === undefined ? error : undefined,
+    wants,
+    reader: integerOf(fields, 'reader') ?? 0
+  }
+}
+
 /** Ignores elements that it does not understand. */
 export function viewFindings(record: DirectoryRecord): Findings {
   const { features, failed } = featuresOf(record)
-  const facts = elementsOf(record, 'facts')
-  const image = facts.findLast(({ key }) => key === 'image')?.value
-  const phash = facts.findLast(({ key }) => key === 'phash')?.value
+  const phash = factOf(record, 'phash')
   const links = new Map<PhotoId, Link>()
   for (const { key, value } of elementsOf(record, 'links')) {
     const id = parsePhotoId(key)
@@ -62,7 +117,7 @@ export function viewFindings(record: DirectoryRecord): Findings {
   }
   const unlinks = elementsOf(record, 'unlinks').map(({ key }) => parsePhotoId(key))
   return {
-    image: image && { error: textOf(image, 'error') },
+    ...viewLooks(record),
     phash: phash && bytesOf(phash, 'bits', PHASH_BYTES),
     features,
     failed,
@@ -71,8 +126,25 @@ export function viewFindings(record: DirectoryRecord): Findings {
   }
 }
 
-export function imageChange(error?: string): Change {
-  return { kind: 'add', field: 'facts', key: 'image', value: mapOf({ error }) }
+/** Whether a reader of this version has still to look at a picture: nobody has, or an older one could not read it. */
+export function isUnseenBy(reader: number, image: ImageLook | undefined): boolean {
+  return image === undefined || (image.error !== undefined && image.reader < reader)
+}
+
+/** @param format - undefined: not known to the reader */
+export function headChange(reader: number, format: string | undefined): Change {
+  return { kind: 'add', field: 'facts', key: 'head', value: mapOf({ reader, format }) }
+}
+
+/**
+ * @param error - written also when a tool is lacking: versions before this one would take a look without error for a picture that
+ * they can show
+ */
+export function imageChange(
+  look: Pick<ImageLook, 'state' | 'reader'> & Partial<Pick<ImageLook, 'error' | 'wants'>> & { readonly decoder: string }
+): Change {
+  const { error, state, wants, reader, decoder } = look
+  return { kind: 'add', field: 'facts', key: 'image', value: mapOf({ error, state, wants, reader, decoder }) }
 }
 
 /** @param bits - 8 bytes */

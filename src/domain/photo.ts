@@ -8,20 +8,20 @@
  *   tags      tag                      –
  *   albums    album                    –
  *   variants  alternate key            recipe, sha256 (32 bytes), size, content_type, chunk_bytes?
- *   facts     'dimensions'             width, height: pixels
- *             'taken_at'               ms; other facts in findings.ts
+ *   facts     see photo-facts.ts and findings.ts
  *
  * A tombstone is a version that keeps the whole value and all elements, so that an undelete can restore them.
  */
 import { createHash } from 'node:crypto'
 import { SheafError } from '../core/errors.js'
 import { malformed, type Value } from './cbor.js'
-import { compareRanks, compareVersions, type Entry, VERSION_FIELD } from './entry.js'
+import { compareRanks, type Entry, VERSION_FIELD } from './entry.js'
 import type { Hlc } from './hlc.js'
 import { COOKIE_BYTES, type Cookie, cookieBytes, cookieFrom, type PhotoId, parsePhotoId } from './ids.js'
+import { dimensionsChange, factOf, type TakenAt, takenAtChange, takenAtOf } from './photo-facts.js'
 import { type Change, conflictVersions, type DirectoryRecord, elementsOf, shownVersion } from './record.js'
 import { encodeRecord } from './record-codec.js'
-import { bytesOf, hexOf, integerOf, mapOf, setOrDelete, textOf, textsOf, timeOf } from './value-fields.js'
+import { bytesOf, hexOf, integerOf, mapOf, setOrDelete, textOf, textsOf } from './value-fields.js'
 import type { LifeActor, VersionVector } from './version-vector.js'
 
 export const PHOTO_KIND = 'photo'
@@ -85,8 +85,7 @@ export interface Photo {
   /** Pixels. */
   readonly width: number | undefined
   readonly height: number | undefined
-  /** When the picture was taken, ms since the Unix epoch; may be negative. */
-  readonly takenAt: number | undefined
+  readonly takenAt: TakenAt | undefined
   readonly version: { readonly hlc: Hlc; readonly actor: LifeActor }
   readonly context: VersionVector
   /** The record that this is a view of. */
@@ -108,7 +107,7 @@ export interface Variant {
 export interface PhotoFacts {
   readonly width?: number | undefined
   readonly height?: number | undefined
-  readonly takenAt?: number | undefined
+  readonly takenAt?: TakenAt | undefined
 }
 
 export interface NewPhoto extends PhotoFacts {
@@ -206,7 +205,7 @@ export function viewPhoto(record: DirectoryRecord, version: Entry = shownVersion
     variants: variantsOf(record),
     width: integerOf(dimensions, 'width'),
     height: integerOf(dimensions, 'height'),
-    takenAt: timeOf(factOf(record, 'taken_at'), 'ms'),
+    takenAt: takenAtOf(record),
     version: { hlc: version.hlc, actor: version.dot.actor },
     context: record.context,
     record
@@ -368,12 +367,8 @@ export function addVariantChange(alt: Exclude<AltKey, 'orig'>, variant: Variant)
 
 export function factsChanges({ width, height, takenAt }: PhotoFacts): Change[] {
   const changes: Change[] = []
-  if (width !== undefined && height !== undefined) {
-    changes.push({ kind: 'add', field: 'facts', key: 'dimensions', value: mapOf({ width, height }) })
-  }
-  if (takenAt !== undefined) {
-    changes.push({ kind: 'add', field: 'facts', key: 'taken_at', value: mapOf({ ms: takenAt }) })
-  }
+  if (width !== undefined && height !== undefined) changes.push(dimensionsChange(width, height))
+  if (takenAt !== undefined) changes.push(takenAtChange(takenAt))
   return changes
 }
 
@@ -395,14 +390,6 @@ function labelChanges(field: 'tags' | 'albums', present: readonly string[], edit
 
 function keysOf(record: DirectoryRecord, field: string): string[] {
   return [...new Set(elementsOf(record, field).map(element => element.key))].sort()
-}
-
-/** Concurrent facts differ only if program versions differ; the latest counts. */
-function factOf(record: DirectoryRecord, key: string): ReadonlyMap<string, Value> | undefined {
-  return elementsOf(record, 'facts')
-    .filter(element => element.key === key)
-    .sort(compareVersions)
-    .at(-1)?.value
 }
 
 /** Of concurrent variants the least (recipe, sha256) counts, so that all nodes serve the same bytes. */

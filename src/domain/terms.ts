@@ -8,6 +8,8 @@
  *   sha256, idem     lower-case hex: SHA-256 of the original's bytes, of the Idempotency-Key
  *   word             a word of name or caption
  *   looked           –: photos that were analyzed as images
+ *   head             version of the reader: photos whose file's head it has read
+ *   state            how much of the picture there is, or 'pending'; of photos whose head was read
  *   features         model id: photos that the model has analyzed, successfully or not
  *   linked           –: photos with a link to a similar one
  *   link             id of the similar photo
@@ -37,8 +39,10 @@ export function termsOf(record: DirectoryRecord): string[] {
   return [...terms].sort()
 }
 
-function addFindings(terms: Set<string>, { image, features, failed, links }: Findings): void {
+function addFindings(terms: Set<string>, { head, image, features, failed, links }: Findings): void {
   if (image !== undefined) terms.add('looked')
+  // of other photos versions before this one have no such terms in their index
+  if (head !== undefined) terms.add(`head\0${head.reader}`).add(`state\0${image?.state ?? 'pending'}`)
   for (const model of [...features.keys(), ...failed.keys()]) terms.add(`features\0${model}`)
   for (const other of links.keys()) terms.add('linked').add(`link\0${other}`)
 }

@@ -127,6 +127,8 @@ export interface ListQuery {
   readonly album?: string | undefined
   /** `image` or `image/jpeg`. */
   readonly type?: string | undefined
+  /** How much of an image could be decoded, or `pending`. */
+  readonly state?: string | undefined
   /** Of the original's bytes, hex in any case. */
   readonly sha256?: string | undefined
   /** Words; each must be a prefix of a word in the name or caption. */

@@ -4,7 +4,7 @@ import type { Logger } from '../core/log.js'
 import type { Random } from '../core/random.js'
 import { turn } from '../core/turn.js'
 import type { Directory } from '../directory/directory.js'
-import { viewFindings } from '../domain/findings.js'
+import { viewLooks } from '../domain/findings.js'
 import type { ActorId, Cookie, PhotoId, VolumeId } from '../domain/ids.js'
 import { type AltKey, metaEtag, PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
 import { conflictVersions, type DirectoryRecord } from '../domain/record.js'
@@ -255,8 +255,8 @@ export class Photos {
    * @throws `ERR_BAD_PARAMETER`, `ERR_BAD_CURSOR`, the signal's reason
    */
   async list(query: ListQuery, signal?: AbortSignal): Promise<PhotoPage> {
-    const { limit = LIST_LIMIT, cursor, tag, album, type, sha256, q = '', count } = query
-    const filters = { tag, album, type: type?.toLowerCase(), sha256: sha256?.toLowerCase() }
+    const { limit = LIST_LIMIT, cursor, tag, album, type, state, sha256, q = '', count } = query
+    const filters = { tag, album, type: type?.toLowerCase(), state, sha256: sha256?.toLowerCase() }
     const terms = Object.entries(filters).flatMap(([field, value]) =>
       value === undefined ? [] : [`${field}\0${value.trim()}`]
     )
@@ -345,16 +345,16 @@ function copiesHere(reader: Pick<PhotoReader, 'isLocal'>): PhotoCopies {
 
 /** The original, for a size that an analyzed image lacks: that size was not made because the original fits it. */
 function standIn(photo: Photo): PhotoBlob | undefined {
-  const { image } = viewFindings(photo.record)
-  return image !== undefined && image.error === undefined ? blobOf(photo, 'orig') : undefined
+  return viewLooks(photo.record).image?.state === 'whole' ? blobOf(photo, 'orig') : undefined
 }
 
 function missingSize(photo: Photo): SheafError {
   if (!photo.contentType.startsWith('image/'))
     return new SheafError('ERR_NOT_FOUND', 'the photo is not an image, so it has no sizes; request it without alt_key')
-  const failed = viewFindings(photo.record).image?.error
-  if (failed === undefined) return new SheafError('ERR_NOT_READY')
-  return new SheafError('ERR_NOT_FOUND', `sizes of this image cannot be made (${failed}); request it without alt_key`)
+  const { image } = viewLooks(photo.record)
+  if (image === undefined) return new SheafError('ERR_NOT_READY')
+  const reason = image.wants === undefined ? image.error : `no node can decode it: ${image.wants}`
+  return new SheafError('ERR_NOT_FOUND', `sizes of this image cannot be made (${reason}); request it without alt_key`)
 }
 
 function headOf(photo: Photo, alt: AltKey): ContentHead {

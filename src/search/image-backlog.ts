@@ -11,20 +11,31 @@ import {
   featuresChange,
   featuresFailedChange,
   imageChange,
+  isUnseenBy,
   type Link,
   linkChange,
   phashChange,
-  viewFindings
+  viewFindings,
+  viewLooks
 } from '../domain/findings.js'
 import type { NodeId, PhotoId } from '../domain/ids.js'
-import { addVariantChange, factsChanges, PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
+import { addVariantChange, PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
+import { dimensionsChange } from '../domain/photo-facts.js'
 import type { Change, DirectoryRecord } from '../domain/record.js'
 import { rendezvous } from '../domain/rendezvous.js'
 import type { PhotoReader } from '../photos/photo-reader.js'
-import type { Analysis, ImageAnalyzer } from '../similarity/images/image-analyzer.js'
+import { isRawFormat } from '../similarity/images/heads/head-facts.js'
+import {
+  type Analysis,
+  type AnalysisRequest,
+  DECODER,
+  type ImageAnalyzer,
+  PICTURE_READER
+} from '../similarity/images/image-analyzer.js'
 import { blobOf, dataDraft } from '../store/photo-needles.js'
 import type { Edit, RecordWriter } from '../store/record-writer.js'
 import type { NeedleDraft } from '../volumes/needle-store.js'
+import { PhotoScan } from './photo-scan.js'
 
 /** Photos analyzed concurrently: one is decoded while others are being read, compared or written. */
 const CONCURRENCY = 6
@@ -43,9 +54,6 @@ const IDLE_MS = 1_000
 /** Photos analyzed at the same moment cannot find each other, so each is compared again after this long. */
 const COMPARE_AGAIN_MS = 5_000
 const COMPARE_AGAIN_MAX = 1_000
-/** Between two scans of the directory; doubles while a scan finds nothing new. */
-const SCAN_MS = 5_000
-const SCAN_MS_MAX = 60 * 60_000
 const PAGE = 200
 const IMAGES = 'type\0image'
 /** Errors of the photo itself: another attempt, on any node, would fail the same way. */
@@ -86,23 +94,15 @@ interface QueuedPhoto {
 
 type Queue = Map<PhotoId, QueuedPhoto>
 
-/** A look through the directory, newest first, for photos without a change event: those from before the start. */
-interface Scan {
-  /** Where it continues; undefined: at the newest photo. */
-  cursor: string | undefined
-  isRunning: boolean
-  /** What it has queued since it last began to run. */
-  foundCount: number
-}
-
 /**
- * Gets every photo in the cluster analyzed once: dimensions, date, perceptual hash, smaller sizes, features, links to
- * similar photos. Rendezvous hashing ranks the nodes for each photo: the first analyzes it at once, the next ones only if it
+ * Gets every photo in the cluster analyzed once, when its head was read: perceptual hash, smaller sizes, features, links to
+ * similar photos. What could not be decoded is tried again by a later version. Rendezvous hashing ranks the nodes for each photo: the first analyzes it at once, the next ones only if it
  * is still not done after a while. So a node that dies half way, or has no model, blocks nothing. Doing it twice is harmless.
  */
 export class ImageBacklog implements Startable {
   readonly #components: ImageBacklogComponents
   readonly #loop: WorkerLoop
+  readonly #scan: PhotoScan
   /** New photos, which go first. */
   readonly #arrived: Queue = new Map()
   /** Those of the scan, and those that are tried again. */
@@ -114,15 +114,23 @@ export class ImageBacklog implements Startable {
   #unsubscribe: (() => void) | undefined
   /** When the last new photo arrived, monotonic ms. */
   #lastPhotoMs = Number.NEGATIVE_INFINITY
-  #nextScanMs = 0
-  #scanMs = SCAN_MS
-  #scan: Scan = { cursor: undefined, isRunning: false, foundCount: 0 }
 
   constructor(components: ImageBacklogComponents) {
-    const { clock, log } = components
+    const { clock, log, directory } = components
     this.#components = components
     setMaxListeners(0, this.#abort.signal) // every analysis in flight listens
     this.#loop = new WorkerLoop({ clock, log }, { name: 'image backlog', idleMs: IDLE_MS, step: () => this.#step() })
+    this.#scan = new PhotoScan(
+      { directory },
+      {
+        term: IMAGES,
+        pagePhotos: PAGE,
+        isBehind: () => this.pending > 0 || directory.count(IMAGES) > directory.count('looked'),
+        take: record => this.#enqueueIfUndone(record, this.#waiting),
+        queued: () => this.#waiting.size,
+        queuedMax: QUEUE_MAX
+      }
+    )
   }
 
   async start(): Promise<void> {
@@ -130,7 +138,9 @@ export class ImageBacklog implements Startable {
       for (const { before, after } of changes) {
         if (after?.kind !== PHOTO_KIND) continue
         if (before === undefined) this.#lastPhotoMs = this.#components.clock.monotonic()
-        this.#enqueueIfUndone(after, before === undefined ? this.#arrived : this.#waiting)
+        // a photo has arrived once its head is read
+        const isNew = before === undefined || viewLooks(before).head === undefined
+        this.#enqueueIfUndone(after, isNew ? this.#arrived : this.#waiting)
       }
     })
     await this.#loop.start()
@@ -145,7 +155,7 @@ export class ImageBacklog implements Startable {
 
   /** Call when the model has changed: scans at once for photos that it has not analyzed. */
   modelChanged(): void {
-    this.#scanSoon()
+    this.#scan.restart()
     this.#loop.wake()
   }
 
@@ -167,7 +177,7 @@ export class ImageBacklog implements Startable {
     }
     if (this.#arrived.has(photo.id) || this.#waiting.has(photo.id) || this.#inFlight.has(photo.id)) return
     if (queue.size >= QUEUE_MAX) {
-      this.#nextScanMs = 0
+      this.#scan.hurry()
       return
     }
     const { clock, workers, self } = this.#components
@@ -178,10 +188,18 @@ export class ImageBacklog implements Startable {
   }
 
   #isUndone(photo: Photo): boolean {
-    if (photo.deleted || !photo.contentType.startsWith('image/')) return false
-    const { image, features, failed } = viewFindings(photo.record)
+    return this.#outputsOf(photo) !== undefined
+  }
+
+  /** @returns what is still to be found of a photo; undefined: nothing, or not before its head was read */
+  #outputsOf(photo: Photo): AnalysisRequest['outputs'] | undefined {
+    if (photo.deleted || !photo.contentType.startsWith('image/')) return undefined
+    const { head, image, features, failed } = viewFindings(photo.record)
     const { model } = this.#components.analyzer
-    return image === undefined || (model !== undefined && !features.has(model) && !failed.has(model))
+    const isUnseen = isUnseenBy(PICTURE_READER, image)
+    if (isUnseen && head === undefined) return undefined
+    const isModelDone = model === undefined || features.has(model) || (failed.has(model) && !isUnseen)
+    return isUnseen || !isModelDone ? { facts: isUnseen, features: isModelDone ? undefined : model } : undefined
   }
 
   async #step(): Promise<'busy' | 'idle'> {
@@ -195,7 +213,7 @@ export class ImageBacklog implements Startable {
       await this.#compareAgain(recent)
       return 'busy'
     }
-    if (!(await this.#scanOn(now))) return 'idle'
+    if (!(await this.#scan.step(now, this.#abort.signal))) return 'idle'
     this.#startDue(clock.monotonic())
     return this.#scan.isRunning ? 'busy' : 'idle'
   }
@@ -242,38 +260,6 @@ export class ImageBacklog implements Startable {
     this.#waiting.set(id, { dueMs: this.#components.clock.monotonic() + pauseMs, failures: failures + 1 })
   }
 
-  /** Looks at one page of the directory when a scan runs or is due. @returns whether it did */
-  async #scanOn(now: number): Promise<boolean> {
-    const { directory } = this.#components
-    const scan = this.#scan
-    if (!scan.isRunning && (now < this.#nextScanMs || this.#waiting.size >= QUEUE_MAX / 2)) return false
-    if (!scan.isRunning) scan.foundCount = 0
-    scan.isRunning = this.pending > 0 || directory.count(IMAGES) > directory.count('looked')
-    if (scan.isRunning) await this.#scanPage(scan)
-    if (!scan.isRunning && scan === this.#scan) {
-      this.#scanMs = scan.foundCount > 0 ? SCAN_MS : Math.min(2 * this.#scanMs, SCAN_MS_MAX)
-      this.#nextScanMs = now + this.#scanMs
-    }
-    return true
-  }
-
-  async #scanPage(scan: Scan): Promise<void> {
-    const { cursor } = scan
-    const query = { terms: [IMAGES], words: [], limit: PAGE, ...(cursor !== undefined && { cursor }) }
-    const { records, nextCursor } = await this.#components.directory.query(query, this.#abort.signal)
-    const sizeBefore = this.#waiting.size
-    for (const record of records) this.#enqueueIfUndone(record, this.#waiting)
-    scan.foundCount += this.#waiting.size - sizeBefore
-    scan.cursor = nextCursor ?? undefined
-    scan.isRunning = scan.cursor !== undefined && this.#waiting.size < QUEUE_MAX
-  }
-
-  #scanSoon(): void {
-    this.#scan = { cursor: undefined, isRunning: false, foundCount: 0 }
-    this.#nextScanMs = 0
-    this.#scanMs = SCAN_MS
-  }
-
   // --- doing the work ---
 
   async #analyze(id: PhotoId): Promise<'done' | 'later'> {
@@ -282,14 +268,10 @@ export class ImageBacklog implements Startable {
     const record = directory.getSync({ kind: PHOTO_KIND, id })?.record
     const photo = record && viewPhoto(record)
     const blob = photo && blobOf(photo, 'orig')
-    if (photo === undefined || blob === undefined || !this.#isUndone(photo)) return 'done'
+    const outputs = photo && this.#outputsOf(photo)
+    if (photo === undefined || blob === undefined || outputs === undefined) return 'done'
     if ((await reader.source(blob)) === undefined) return 'later'
-    const { model } = analyzer
-    const { image, phash, features, failed } = viewFindings(photo.record)
-    const outputs = {
-      facts: image === undefined,
-      features: model === undefined || features.has(model) || failed.has(model) ? undefined : model
-    }
+    const { phash } = viewFindings(photo.record)
     const bytes = (): AsyncIterable<Uint8Array> => reader.stream(blob, 0, blob.size)
     try {
       const analysis = await analyzer.analyze({ bytes, size: blob.size, outputs, priority: 'backlog' }, signal)
@@ -336,12 +318,9 @@ function resultOf(
   links: ReadonlyMap<PhotoId, Link>
 ): Edit {
   const { id, generation } = photo
-  const { width, height, takenAt, phash, variants, features, featuresError } = analysis
-  const changes: Change[] = []
+  const { phash, variants, features, featuresError } = analysis
+  const changes: Change[] = phash === undefined ? [] : lookOf(photo, analysis, phash)
   const needles: NeedleDraft[] = []
-  if (phash !== undefined && viewFindings(photo.record).image === undefined) {
-    changes.push(...factsChanges({ width, height, takenAt }), imageChange(), phashChange(phash))
-  }
   for (const { alt, recipe, contentType, bytes } of variants) {
     if (photo.variants.has(alt)) continue // made by a client, or another node was first
     const sha256 = hash('sha256', bytes, 'hex')
@@ -359,7 +338,35 @@ function resultOf(
   return { changes, needles }
 }
 
+/** @returns what was seen of a picture, unless another node was first */
+function lookOf(photo: Photo, { width, height }: Analysis, phash: Uint8Array): Change[] {
+  const { head, image, failed } = viewFindings(photo.record)
+  if (!isUnseenBy(PICTURE_READER, image)) return []
+  // of a RAW file the decoder shows a preview
+  const state = isRawFormat(head?.format) ? 'preview' : 'whole'
+  const isSizeNew =
+    photo.width === undefined || (state === 'whole' && (photo.width !== width || photo.height !== height))
+  return [
+    ...(isSizeNew ? [dimensionsChange(width, height)] : []),
+    imageChange({ state, reader: PICTURE_READER, decoder: DECODER }),
+    phashChange(phash),
+    // models that failed since there was no picture may try again
+    ...Array.from(failed.keys(), model => ({ kind: 'remove', field: 'features', key: model }) as const)
+  ]
+}
+
 function failureOf(photo: Photo, error: string, model: ModelId | undefined): Change[] {
-  const changes = viewFindings(photo.record).image === undefined ? [imageChange(error)] : []
-  return model === undefined ? changes : [...changes, featuresFailedChange(model, error)]
+  const { head, image } = viewLooks(photo.record)
+  const wants = error === 'ERR_IMAGE_UNREADABLE' ? toolFor(head?.format) : undefined
+  const look = { error, state: 'none', wants, reader: PICTURE_READER, decoder: DECODER } as const
+  return [
+    ...(isUnseenBy(PICTURE_READER, image) ? [imageChange(look)] : []),
+    ...(model === undefined ? [] : [featuresFailedChange(model, error)])
+  ]
+}
+
+/** @returns the tool that the decoder here lacks for a format; undefined: none */
+function toolFor(format: string | undefined): string | undefined {
+  if (format === 'heic') return 'heif'
+  return isRawFormat(format) ? 'raw' : undefined
 }

@@ -117,7 +117,7 @@ export class Search {
         return this.#nearest(model, 'image', vector, checked, ({ photoId }) => photoId !== id, signal)
       }
     }
-    const hasFailed = models.all.some(model => failed.has(model.id))
+    const hasFailed = image?.wants === undefined && models.all.some(model => failed.has(model.id))
     throw new SheafError(hasFailed ? 'ERR_NOT_AN_IMAGE' : 'ERR_NOT_INDEXED', undefined, { details })
   }
 

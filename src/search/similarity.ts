@@ -13,6 +13,7 @@ import type { ImageAnalyzer } from '../similarity/images/image-analyzer.js'
 import type { LoadedModel, ModelSpec } from '../similarity/models/model-spec.js'
 import { photoNotFound, type RecordWriter } from '../store/record-writer.js'
 import { Duplicates } from './duplicates.js'
+import { HeadBacklog } from './head-backlog.js'
 import { ImageBacklog } from './image-backlog.js'
 import { type IndexedModel, IndexedModels, type IndexedModelsComponents } from './indexed-models.js'
 import { Search } from './search.js'
@@ -49,6 +50,7 @@ export class Similarity implements Startable {
   readonly search: Search
   readonly duplicates: Duplicates
   readonly models: IndexedModels
+  readonly #heads: HeadBacklog
   readonly #backlog: ImageBacklog
   readonly #analyzer: ImageAnalyzer
   readonly #log: Logger
@@ -96,10 +98,12 @@ export class Similarity implements Startable {
     this.models = models
     this.search = new Search({ ...components, models, shardSearch, visible, fetchRecord })
     this.duplicates = new Duplicates({ ...components, ensureRecord, covered })
+    const workers = (): readonly NodeId[] => [transport.self, ...(components.membership?.present() ?? [])]
+    this.#heads = new HeadBacklog({ ...components, self: transport.self, workers })
     this.#backlog = new ImageBacklog({
       ...components,
       self: transport.self,
-      workers: () => [transport.self, ...(components.membership?.present() ?? [])],
+      workers,
       findLinks: (id, features, phash, signal) => this.search.findLinks(id, features, phash, signal)
     })
   }
@@ -107,11 +111,13 @@ export class Similarity implements Startable {
   async start(): Promise<void> {
     await this.#analyzer.start()
     await this.models.start()
+    await this.#heads.start()
     await this.#backlog.start()
   }
 
   async stop(): Promise<void> {
     await this.#backlog.stop()
+    await this.#heads.stop()
     await this.models.stop()
     await this.#analyzer.stop()
   }

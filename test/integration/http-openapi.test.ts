@@ -140,7 +140,7 @@ test('every operation is there, and says what it does and takes', () => {
   const names = (path: string, method: string): string[] =>
     document.paths[path]![method]!.parameters!.map(parameter => `${parameter.in} ${parameter.name}`)
   expect(names('/photos', 'get').sort()).toEqual(
-    ['cursor', 'limit', 'q', 'tag', 'album', 'type', 'sha256', 'count'].map(name => `query ${name}`).sort()
+    ['cursor', 'limit', 'q', 'tag', 'album', 'type', 'state', 'sha256', 'count'].map(name => `query ${name}`).sort()
   )
   expect(Object.keys(document.paths['/upload']!.post!.requestBody!.content)).toEqual(['multipart/form-data'])
 })

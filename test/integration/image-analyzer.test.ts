@@ -9,8 +9,10 @@ import { fileURLToPath } from 'node:url'
 import sharp from 'sharp'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { type Clock, systemClock } from '../../src/core/clock.js'
+import { SheafError } from '../../src/core/errors.js'
 import { type Logger, silentLog } from '../../src/core/log.js'
 import { ForkedImageProcess } from '../../src/similarity/images/forked-image-process.js'
+import { sourceOf } from '../../src/similarity/images/heads/head-bytes.js'
 import type { Analysis, AnalysisRequest } from '../../src/similarity/images/image-analyzer.js'
 import { QueuedImageAnalyzer } from '../../src/similarity/images/queued-image-analyzer.js'
 import { colourModel } from '../support/colour-model.js'
@@ -88,14 +90,12 @@ const photo = (): Promise<Buffer> =>
 describe('a photo', () => {
   test('is analyzed in another process', async () => {
     const { analyze } = await fixture()
-    const exif = { IFD2: { DateTimeOriginal: '2020:01:02 03:04:05', OffsetTimeOriginal: '+01:00' } }
     const analysis = await analyze(
       await toImage(scene(1, 300, 200))
-        .withExif(exif)
         .jpeg()
         .toBuffer()
     )
-    expect(analysis).toMatchObject({ width: 300, height: 200, takenAt: Date.UTC(2020, 0, 2, 2, 4, 5) })
+    expect(analysis).toMatchObject({ width: 300, height: 200 })
     expect(analysis.phash).toHaveLength(8)
     expect(analysis.features).toBeUndefined() // there is no model
     expect(analysis.variants.map(({ alt, width }) => [alt, width])).toEqual([['thumb', 256]])
@@ -140,6 +140,73 @@ describe('a photo', () => {
     const analysis = await analyze(await photo(), { outputs: { facts: false, features: undefined } })
     expect(analysis).toMatchObject({ width: 300, variants: [] })
     expect(analysis).not.toHaveProperty('features')
+  })
+})
+
+describe('the head of a file', () => {
+  const exif = { IFD2: { DateTimeOriginal: '2020:01:02 03:04:05', OffsetTimeOriginal: '+01:00' } }
+  const hints = { latestMs: Date.UTC(2026, 0, 1), name: '' }
+  const never = (): AbortSignal => new AbortController().signal
+
+  test('is read in another process, from a file that cannot be decoded, while another is being decoded', async () => {
+    const { analyzer, analyze } = await fixture()
+    const bytes = (
+      await toImage(scene(1, 300, 200))
+        .withExif(exif)
+        .jpeg()
+        .toBuffer()
+    ).subarray(0, 600)
+    const decoded = analyze(await photo())
+    expect(await analyzer.readHead({ source: sourceOf(bytes), hints }, never())).toEqual({
+      format: 'jpeg',
+      width: 300,
+      height: 200,
+      takenAt: { ms: Date.UTC(2020, 0, 2, 2, 4, 5), offsetMinutes: 60, source: 'exif', precision: 'second' }
+    })
+    await expect(analyze(bytes)).rejects.toMatchObject({ code: 'ERR_IMAGE_UNREADABLE' })
+    expect(await decoded).toMatchObject({ width: 300 })
+  })
+
+  test('fails with what its source says, and when it takes too long', async () => {
+    const clock = new SimulatedClock()
+    const { analyzer } = await fixture(clock)
+    const broken = { size: 100, read: () => Promise.reject(new SheafError('ERR_BYTES_UNREACHABLE', 'gone')) }
+    await expect(analyzer.readHead({ source: broken, hints }, never())).rejects.toThrow('gone')
+    let asked = (): void => {}
+    const isAsked = new Promise<void>(resolve => {
+      asked = resolve
+    })
+    const hanging = {
+      size: 100,
+      read: () => {
+        asked()
+        return new Promise<never>(() => {})
+      }
+    }
+    const head = analyzer.readHead({ source: hanging, hints }, never())
+    const failure = expect(head).rejects.toMatchObject({ code: 'ERR_BYTES_UNREACHABLE' })
+    await isAsked
+    await clock.advance(60_000)
+    await failure
+    expect(await analyzer.readHead({ source: sourceOf(await photo()), hints }, never())).toMatchObject({
+      width: 300
+    })
+  })
+
+  test('does not keep a photo that kills the process from being found out', async () => {
+    const { analyzer, pids, analyze, analysisStarted } = await fixture()
+    const hanging = { size: 100, read: () => new Promise<never>(() => {}) }
+    const stop = new AbortController()
+    const head = analyzer.readHead({ source: hanging, hints }, stop.signal)
+    const gone = expect(head).rejects.toThrow('enough')
+    const failure = expect(analyze(await photo())).rejects.toMatchObject({ code: 'ERR_IMAGE_CRASHED' })
+    for (const n of [1, 2]) {
+      await analysisStarted(n)
+      kill(pids.at(-1)!, 'SIGKILL')
+    }
+    await failure
+    stop.abort(new Error('enough'))
+    await gone
   })
 })
 

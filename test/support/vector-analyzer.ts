@@ -66,6 +66,10 @@ export class VectorAnalyzer implements ImageAnalyzer {
     }
   }
 
+  async readHead(): Promise<undefined> {
+    if (!this.#doesBacklog) throw new SheafError('ERR_OVERLOADED')
+  }
+
   featuresOf(vector: Iterable<number>, digest = this.digest): Features {
     const image = unit(Float32Array.from(vector))
     return { modelDigest: digest, vectors: new Map([['image', image]]) }

@@ -17,14 +17,17 @@ async function info(session: Session, id: string): Promise<ExitCode> {
 }
 
 function fields(meta: PhotoMetaJson): [string, string | undefined][] {
-  const { width, height, taken_at, caption, rating, copies, version } = meta
+  const { width, height, camera, place, state, image_error, caption, rating, copies, version } = meta
   return [
     ['id', meta.photo_id],
     ['name', meta.name],
     ['type', meta.content_type],
     ['size', `${humanBytes(meta.size)} (${meta.size} bytes)`],
     ['pixels', width == null || height == null ? undefined : `${width} × ${height}`],
-    ['taken', taken_at == null ? undefined : humanTime(taken_at)],
+    ['taken', takenText(meta)],
+    ['camera', [camera?.make, camera?.model, camera?.lens].filter(Boolean).join(' ') || undefined],
+    ['place', place == null ? undefined : `${place.latitude}, ${place.longitude}`],
+    ['picture', state == null || state === 'whole' ? undefined : [state, image_error].filter(Boolean).join(': ')],
     ['created', humanTime(meta.created_at)],
     ['caption', caption ?? undefined],
     ['rating', rating == null ? undefined : `${rating} of 5`],
@@ -34,4 +37,12 @@ function fields(meta: PhotoMetaJson): [string, string | undefined][] {
     ['copies', copies?.toString()],
     ['version', version === undefined ? undefined : `${version.hlc} by ${version.actor}`]
   ]
+}
+
+/** Local time where the node says it. */
+function takenText({ taken_at, taken_at_local, taken_at_source }: PhotoMetaJson): string | undefined {
+  if (taken_at_local == null) return taken_at == null ? undefined : humanTime(taken_at)
+  const [, day, time, offset] = /^(.+)T([\d:]+)(?:\.\d+)?(.*)$/.exec(taken_at_local) ?? []
+  const local = day === undefined ? taken_at_local : `${day} ${time} ${offset === '' ? '(zone unknown)' : offset}`
+  return taken_at_source == null ? local : `${local}, by ${taken_at_source}`
 }

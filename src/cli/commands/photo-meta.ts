@@ -11,6 +11,17 @@ export interface PhotoMetaJson {
   /** RFC 3339, as all times. */
   readonly created_at: string
   readonly taken_at?: string | null
+  /** What a clock on the wall showed, with its offset where that is known; nodes of before leave it out, as what follows. */
+  readonly taken_at_local?: string | null
+  readonly taken_at_source?: string | null
+  readonly state?: string | null
+  readonly image_error?: string | null
+  readonly camera?: {
+    readonly make?: string | null
+    readonly model?: string | null
+    readonly lens?: string | null
+  } | null
+  readonly place?: { readonly latitude: number; readonly longitude: number } | null
   readonly width?: number | null
   readonly height?: number | null
   readonly caption?: string | null
@@ -33,6 +44,7 @@ export interface PhotoFilter {
   readonly tag?: string
   readonly album?: string
   readonly type?: string
+  readonly state?: string
   readonly query?: string
 }
 
@@ -43,6 +55,7 @@ export function addFilterOptions(command: Command): Command {
     .option('--tag <tag>', 'only photos with this tag')
     .option('--album <album>', 'only photos of this album')
     .option('--type <type>', 'only this content type, such as image or image/jpeg')
+    .option('--state <state>', 'only images of which so much could be decoded: whole, none, pending, …')
     .option('--query <words>', 'only photos with these words in name or caption')
 }
 
@@ -59,12 +72,12 @@ export async function* photoPages(
   filter: PhotoFilter,
   limit = Number.POSITIVE_INFINITY
 ): AsyncGenerator<CountedPhotos, void, undefined> {
-  const { tag, album, type, query: q } = filter
+  const { tag, album, type, state, query: q } = filter
   let left = limit
   let seen = 0
   let cursor: string | undefined
   do {
-    const query = { limit: Math.min(left, PAGE_PHOTOS_MAX), cursor, tag, album, type, q }
+    const query = { limit: Math.min(left, PAGE_PHOTOS_MAX), cursor, tag, album, type, state, q }
     const page: PhotoPage = await session.client.json('/photos', { query })
     seen += page.photos.length
     left -= page.photos.length

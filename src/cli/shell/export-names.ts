@@ -8,6 +8,8 @@ export interface Exported {
   readonly content_type: string
   readonly created_at: string
   readonly taken_at?: string | null
+  /** Nodes of before leave it out. */
+  readonly taken_at_local?: string | null
 }
 
 /** Leaves room for a suffix, `.json` and the temporary name in the 255 bytes of most file systems. */
@@ -17,7 +19,7 @@ const DEVICE_NAME = /^(con|prn|aux|nul|com\d|lpt\d)$/i
 
 /**
  * Where a photo may lie under the export folder, best first: `2026/11/20/IMG_1.jpg`, then with the tail of its id (the
- * random part of a UUID), then with all of it. Year, month and day are UTC.
+ * random part of a UUID), then with all of it. Year, month and day are those where the picture was taken, where that is known.
  *
  * @returns relative paths with `/`, safe on every file system whatever the node says of the photo
  * @throws for an id that is no UUID
@@ -35,8 +37,10 @@ export function exportPaths(photo: Exported): readonly [string, string, string] 
   ]
 }
 
-function exportFolder({ taken_at, created_at }: Exported): string {
-  const at = new Date(taken_at ?? created_at)
+function exportFolder({ taken_at, taken_at_local, created_at }: Exported): string {
+  // without its offset local time is read as if it were UTC
+  const local = taken_at_local?.replace(/([+-]\d\d:\d\d)?$/, 'Z')
+  const at = new Date(local ?? taken_at ?? created_at)
   if (Number.isNaN(at.getTime())) return 'undated'
   const [year, month, day] =
     at

@@ -4,8 +4,10 @@ import type { LaidOutCount, LaidOutPhoto } from '../../admin/laid-out-photos.js'
 import type { NodeStatus, VolumeReport } from '../../admin/maintenance.js'
 import type { ReplicationStatus } from '../../cluster/cluster.js'
 import type { ClusterMember } from '../../cluster/cluster-status.js'
+import { viewLooks } from '../../domain/findings.js'
 import { formatHlc, hlcMs } from '../../domain/hlc.js'
 import type { Photo } from '../../domain/photo.js'
+import { cameraOf, localMs, placeOf, type TakenAt } from '../../domain/photo-facts.js'
 import type { CacheStats } from '../../photos/photo-cache.js'
 import type { BatchOutcome, ListedPhoto, PhotoConflict, PhotoPage, UploadReceipt } from '../../photos/photo-types.js'
 import type { SimilarityStatus } from '../../search/similarity-types.js'
@@ -37,7 +39,11 @@ export function photoJson(photo: Photo): object {
     sha256: photo.sha256,
     width: photo.width ?? null,
     height: photo.height ?? null,
-    taken_at: timeOrNull(photo.takenAt),
+    taken_at: timeOrNull(photo.takenAt?.ms),
+    taken_at_local: photo.takenAt === undefined ? null : localTimeJson(photo.takenAt),
+    taken_at_source: photo.takenAt?.source ?? null,
+    taken_at_precision: photo.takenAt?.precision ?? null,
+    ...lookJson(photo),
     created_at: timeJson(hlcMs(photo.createdAt)),
     tags: photo.tags,
     albums: photo.albums,
@@ -59,6 +65,18 @@ export function photoJson(photo: Photo): object {
       actor: photo.version.actor
     }
   }
+}
+
+/** How much there is to see of an image, and why not more. */
+function lookJson({ record, contentType }: Photo): object {
+  const { image } = viewLooks(record)
+  const isImage = contentType.startsWith('image/')
+  return { state: isImage ? (image?.state ?? 'pending') : null, image_error: image?.error ?? null }
+}
+
+/** With what and where a picture was taken. */
+export function circumstancesJson({ record }: Photo): object {
+  return { camera: snakeCase(cameraOf(record) ?? null), place: snakeCase(placeOf(record) ?? null) }
 }
 
 export function metaJson({ photo, copies }: ListedPhoto): object {
@@ -207,6 +225,16 @@ export function jobJson(job: Job): object {
 
 export function timeJson(ms: number): string {
   return new Date(ms).toISOString()
+}
+
+/** @returns what a clock on the wall showed, with its offset where that is known */
+function localTimeJson(takenAt: TakenAt): string {
+  const { offsetMinutes } = takenAt
+  const local = timeJson(localMs(takenAt)).slice(0, -1)
+  if (offsetMinutes === undefined) return local
+  const [hours, minutes] = [Math.floor(Math.abs(offsetMinutes) / 60), Math.abs(offsetMinutes) % 60]
+  const two = (number: number): string => String(number).padStart(2, '0')
+  return `${local}${offsetMinutes < 0 ? '-' : '+'}${two(hours)}:${two(minutes)}`
 }
 
 export function timeOrNull(ms: number | undefined): string | null {

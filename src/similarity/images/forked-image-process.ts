@@ -9,9 +9,11 @@ import { siblingProgram } from '../../core/program.js'
 import type { ModelId } from '../../domain/features.js'
 import type { TextEmbedding } from '../models/embedder.js'
 import type { LoadedModel } from '../models/model-spec.js'
-import type { Analysis, AnalysisRequest } from './image-analyzer.js'
+import type { ByteSource } from './heads/head-bytes.js'
+import type { Head } from './heads/head-facts.js'
+import type { Analysis, AnalysisRequest, HeadRequest } from './image-analyzer.js'
 import { type ImageProcess, ImageProcessEnded, type ImageProcessEndReason } from './image-process.js'
-import type { FromImageProcess, ToImageProcess } from './image-process-messages.js'
+import type { CallResult, FromImageProcess, ToImageProcess } from './image-process-messages.js'
 import { piecesOf } from './photo-pieces.js'
 
 const MIB = 2 ** 20
@@ -36,10 +38,10 @@ const STDERR_TAIL_LENGTH = 2_000
 /** The only environment variables passed on: a process that decodes untrusted files gets no secrets. */
 const ENVIRONMENT = ['PATH', 'LD_LIBRARY_PATH', 'DYLD_LIBRARY_PATH', 'SystemRoot', 'TMPDIR', 'TMP', 'TEMP', 'HOME']
 
-type Result = Analysis | TextEmbedding | undefined
-
 interface Call {
-  readonly resolve: (result: Result) => void
+  /** Of a head that is being read: such a call is never why the process ends. */
+  readonly source: ByteSource | undefined
+  readonly resolve: (result: CallResult) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -154,6 +156,34 @@ export class ForkedImageProcess implements ImageProcess {
     }
   }
 
+  async readHead({ source, hints }: HeadRequest, signal: AbortSignal): Promise<Head | undefined> {
+    const { call, answer } = this.#startCall(source)
+    this.#post({ type: 'head', call, size: source.size, hints })
+    let cancelTimer = (): void => {}
+    const timeout = new Promise<never>((_, reject) => {
+      cancelTimer = this.#clock.schedule(BYTES_MS_MAX, () => reject(bytesTooSlow()))
+    })
+    try {
+      return (await abortable(Promise.race([answer, timeout]), signal)) as Head | undefined
+    } finally {
+      cancelTimer()
+      // not when it was answered
+      if (this.#takeCall(call) !== undefined) this.#post({ type: 'cancel', call })
+    }
+  }
+
+  /** Reads what the process needs of a file's head. */
+  async #readRange({ call, at, length }: Extract<FromImageProcess, { type: 'read' }>): Promise<void> {
+    const source = this.#calls.get(call)?.source
+    if (source === undefined) return // no longer waited for
+    try {
+      this.#post({ type: 'range', call, bytes: await source.read(at, length) })
+    } catch (err) {
+      this.#takeCall(call)?.reject(err)
+      this.#post({ type: 'cancel', call })
+    }
+  }
+
   async stop(): Promise<void> {
     this.#kill('stopped')
     await this.#exit
@@ -161,9 +191,9 @@ export class ForkedImageProcess implements ImageProcess {
 
   #requestAnalysis(
     call: number,
-    answer: Promise<Result>,
+    answer: Promise<CallResult>,
     { size, outputs, priority }: AnalysisRequest
-  ): Promise<Result> {
+  ): Promise<CallResult> {
     if (this.ended) return answer
     this.#log.debug({ bytes: size, pid: this.pid }, 'analyzing a photo')
     this.#post({ type: 'analyze', call, outputs, priority })
@@ -189,20 +219,13 @@ export class ForkedImageProcess implements ImageProcess {
   /** @throws as {@link piecesOf}; `ERR_BYTES_UNREACHABLE` when the bytes arrive too slowly; the signal's reason */
   async #sendPhoto(
     call: number,
-    answer: Promise<Result>,
+    answer: Promise<CallResult>,
     request: AnalysisRequest,
     signal: AbortSignal
   ): Promise<void> {
     let cancelTimer = (): void => {}
     const timeout = new Promise<never>((_, reject) => {
-      const tooSlow = (): void =>
-        reject(
-          new SheafError(
-            'ERR_BYTES_UNREACHABLE',
-            `the bytes of the photo did not arrive within ${BYTES_MS_MAX / SECOND_MS} s`
-          )
-        )
-      cancelTimer = this.#clock.schedule(BYTES_MS_MAX, tooSlow)
+      cancelTimer = this.#clock.schedule(BYTES_MS_MAX, () => reject(bytesTooSlow()))
     })
     // until all bytes are sent, `answer` settles only if the process ends
     const unlessEnded = <Value>(value: Promise<Value>): Promise<Value> =>
@@ -222,18 +245,18 @@ export class ForkedImageProcess implements ImageProcess {
   }
 
   /** Cancels a photo, by killing the process where it works on nothing else. Others must not pay for who goes away. */
-  async #cancel(call: number, answer: Promise<Result>): Promise<void> {
+  async #cancel(call: number, answer: Promise<CallResult>): Promise<void> {
     if (!this.#calls.has(call)) return
     this.#post({ type: 'cancel', call })
-    const isAlone = this.#calls.size === 1
+    const isAlone = this.#blamableCount() === 1
     await Promise.allSettled([this.#within(isAlone ? CANCEL_MS_MAX : ANALYSIS_MS_MAX, 'stopped', answer)])
   }
 
-  #startCall(): { readonly call: number; readonly answer: Promise<Result> } {
+  #startCall(source?: ByteSource): { readonly call: number; readonly answer: Promise<CallResult> } {
     const call = ++this.#lastCall
-    const answer = new Promise<Result>((resolve, reject) => {
+    const answer = new Promise<CallResult>((resolve, reject) => {
       if (this.ended) reject(this.#endOf(false))
-      else this.#calls.set(call, { resolve, reject })
+      else this.#calls.set(call, { source, resolve, reject })
     })
     answer.catch(() => {}) // the caller handles it, but perhaps has not attached a handler yet
     return { call, answer }
@@ -246,6 +269,9 @@ export class ForkedImageProcess implements ImageProcess {
         break
       case 'excess':
         this.#kill(message.reason)
+        break
+      case 'read':
+        void this.#readRange(message)
         break
       case 'done':
         this.#takeCall(message.call)?.resolve(message.result)
@@ -295,13 +321,25 @@ export class ForkedImageProcess implements ImageProcess {
   #onExit(how: string): void {
     if (this.#end !== undefined) return
     this.#end = { reason: this.#killReason ?? 'crashed', detail: `${how} ${this.#stderrTail}`.trim() }
-    const blamed = this.#calls.size === 1
-    for (const { reject } of this.#calls.values()) reject(this.#endOf(blamed))
+    const blamed = this.#blamableCount() === 1
+    for (const { source, reject } of this.#calls.values()) reject(this.#endOf(blamed && source === undefined))
     this.#calls.clear()
+  }
+
+  /** Calls in flight that may be why the process ends. */
+  #blamableCount(): number {
+    return Array.from(this.#calls.values()).filter(({ source }) => source === undefined).length
   }
 
   #endOf(blamed: boolean): ImageProcessEnded {
     const { reason, detail } = this.#end ?? { reason: this.#killReason ?? 'crashed', detail: 'it is being killed' }
     return new ImageProcessEnded(reason, detail, blamed)
   }
+}
+
+function bytesTooSlow(): SheafError {
+  return new SheafError(
+    'ERR_BYTES_UNREACHABLE',
+    `the bytes of the photo did not arrive within ${BYTES_MS_MAX / SECOND_MS} s`
+  )
 }

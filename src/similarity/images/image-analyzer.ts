@@ -3,6 +3,17 @@ import type { Startable } from '../../core/lifecycle.js'
 import type { Features, ModelId } from '../../domain/features.js'
 import type { TextEmbedding } from '../models/embedder.js'
 import type { LoadedModel } from '../models/model-spec.js'
+import type { ByteSource } from './heads/head-bytes.js'
+import type { Head } from './heads/head-facts.js'
+import type { HeadHints } from './heads/read-head.js'
+
+/**
+ * Version of what decodes pictures. Increment it when more can be decoded, or otherwise: then photos that could not be are tried
+ * again.
+ */
+export const PICTURE_READER = 1
+/** What decodes them. */
+export const DECODER = 'sharp'
 
 /** The largest original that is analyzed. */
 export const IMAGE_BYTES_MAX = 256 * 2 ** 20
@@ -39,8 +50,6 @@ export interface Analysis {
   /** As displayed: after applying the file's orientation. */
   readonly width: number
   readonly height: number
-  /** When the picture was taken, ms since the Unix epoch; UTC is assumed when the file gives no zone. */
-  readonly takenAt?: number
   /** Perceptual hash, 8 bytes: few bits differ between copies of one picture (`perceptual-hash.ts`). Absent when not requested. */
   readonly phash?: Uint8Array
   /** In the order of {@link VARIANTS}, without those that the original can replace; empty when not requested. */
@@ -51,9 +60,15 @@ export interface Analysis {
   readonly featuresError?: ErrorCode
 }
 
+export interface HeadRequest {
+  readonly source: ByteSource
+  readonly hints: HeadHints
+}
+
 /**
- * Analyzes photos: dimensions, date, perceptual hash, smaller sizes and embedding, in one decode. Also embeds search texts.
- * A bad photo fails by itself and affects nothing else.
+ * Analyzes photos: dimensions, perceptual hash, smaller sizes and embedding, in one decode. Also reads heads of files, which is
+ * cheap and says something of what cannot be decoded, and embeds search texts. A bad photo fails by itself and affects nothing
+ * else.
  */
 export interface ImageAnalyzer extends Startable {
   /** The model in use; undefined when there is none. */
@@ -84,6 +99,15 @@ export interface ImageAnalyzer extends Startable {
    * errors from reading the bytes
    */
   analyze(request: AnalysisRequest, signal: AbortSignal): Promise<Analysis>
+
+  /**
+   * Reads the head of a file, beside whatever is being decoded. The caller bounds how many are read at a time.
+   *
+   * @returns undefined when the reader does not know the format
+   * @throws `ERR_BYTES_UNREACHABLE` when the bytes arrive too slowly; `ERR_ANALYST_UNAVAILABLE`; `ERR_STOPPING`; the signal's
+   * reason; what the source throws
+   */
+  readHead(request: HeadRequest, signal: AbortSignal): Promise<Head | undefined>
 
   /**
    * @throws `ERR_MODEL_UNAVAILABLE` when the model is not loaded; `ERR_TEXT_SEARCH_UNAVAILABLE` when it has no text side;

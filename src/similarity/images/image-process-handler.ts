@@ -4,13 +4,16 @@ import type { Features, ModelId } from '../../domain/features.js'
 import type { TextEmbedding } from '../models/embedder.js'
 import type { LoadedModel, ModelSpec } from '../models/model-spec.js'
 import { ThreadedEmbedder } from '../models/threaded-embedder.js'
+import type { Head } from './heads/head-facts.js'
+import { readHead } from './heads/read-head.js'
 import type { Analysis, AnalysisRequest } from './image-analyzer.js'
-import type { Excess, FromImageProcess, ToImageProcess } from './image-process-messages.js'
+import type { CallResult, Excess, FromImageProcess, ToImageProcess } from './image-process-messages.js'
 import { HASH_SIDE, perceptualHash } from './perceptual-hash.js'
 import { luminanceOf, openPicture, type Picture, squareOf } from './picture.js'
 import { makeVariants } from './variants.js'
 
 type AnalyzeMessage = Extract<ToImageProcess, { type: 'analyze' }>
+type HeadMessage = Extract<ToImageProcess, { type: 'head' }>
 
 /** A photo whose bytes are arriving. */
 interface Incoming {
@@ -26,6 +29,12 @@ interface PendingAnalysis {
   readonly reject: (reason: SheafError) => void
   /** CPU time of the process at the first measurement after decoding began. */
   cpuMsAtStart: number | undefined
+}
+
+/** Bytes that a head is waiting for. */
+interface PendingRead {
+  readonly resolve: (bytes: Uint8Array) => void
+  readonly reject: (reason: SheafError) => void
 }
 
 interface HeldModel {
@@ -51,6 +60,7 @@ export interface Usage {
 export class ImageProcessHandler {
   readonly #send: (message: FromImageProcess) => void
   readonly #incoming = new Map<number, Incoming>()
+  readonly #reads = new Map<number, PendingRead>()
   /** Photos being analyzed, or waiting for the decoder. */
   readonly #analyses = new Map<number, PendingAnalysis>()
   /** Settle when the latest photo of that priority has been decoded: a question does not wait for the backlog. */
@@ -83,6 +93,12 @@ export class ImageProcessHandler {
       case 'analyze':
         this.#answer(call, this.#analyze(message))
         break
+      case 'head':
+        this.#answer(call, this.#readHead(message))
+        break
+      case 'range':
+        this.#takeRead(call)?.resolve(message.bytes)
+        break
       case 'cancel':
         this.#cancel(call)
         break
@@ -111,7 +127,23 @@ export class ImageProcessHandler {
     const analysis = this.#analyses.get(call)
     if (analysis !== undefined) analysis.cancelled = true
     if (analysis?.started === false) analysis.reject(cancelled())
+    this.#takeRead(call)?.reject(cancelled())
     if (this.#incoming.delete(call)) this.#answer(call, Promise.reject(cancelled()))
+  }
+
+  #readHead({ call, size, hints }: HeadMessage): Promise<Head | undefined> {
+    const read = (at: number, length: number): Promise<Uint8Array> =>
+      new Promise((resolve, reject) => {
+        this.#reads.set(call, { resolve, reject })
+        this.#send({ type: 'read', call, at, length })
+      })
+    return readHead({ size, read }, hints)
+  }
+
+  #takeRead(call: number): PendingRead | undefined {
+    const read = this.#reads.get(call)
+    this.#reads.delete(call)
+    return read
   }
 
   /** An error here is the photo's and would recur with the same bytes, unless the model failed. */
@@ -147,8 +179,8 @@ export class ImageProcessHandler {
       outputs.facts ? makeVariants(picture) : [],
       outputs.features === undefined ? {} : this.#features(picture, outputs.features)
     ])
-    const { width, height, takenAt } = picture
-    return { width, height, ...(takenAt !== undefined && { takenAt }), ...(phash && { phash }), variants, ...features }
+    const { width, height } = picture
+    return { width, height, ...(phash && { phash }), variants, ...features }
   }
 
   async #features({ input }: Picture, id: ModelId): Promise<Pick<Analysis, 'features' | 'featuresError'>> {
@@ -189,7 +221,7 @@ export class ImageProcessHandler {
     return undefined
   }
 
-  #answer(call: number, result: Promise<Analysis | TextEmbedding | undefined>): void {
+  #answer(call: number, result: Promise<CallResult>): void {
     result.then(
       value => this.#send({ type: 'done', call, result: value }),
       (err: unknown) => {
@@ -216,5 +248,5 @@ async function use<Result>({ uses }: HeldModel, result: Promise<Result>): Promis
 }
 
 function cancelled(): SheafError {
-  return new SheafError('ERR_STOPPING', 'the analysis of this photo was cancelled')
+  return new SheafError('ERR_STOPPING', 'this photo is no longer waited for')
 }

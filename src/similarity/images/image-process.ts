@@ -1,7 +1,8 @@
 import type { ModelId } from '../../domain/features.js'
 import type { TextEmbedding } from '../models/embedder.js'
 import type { LoadedModel } from '../models/model-spec.js'
-import type { Analysis, AnalysisRequest } from './image-analyzer.js'
+import type { Head } from './heads/head-facts.js'
+import type { Analysis, AnalysisRequest, HeadRequest } from './image-analyzer.js'
 
 /**
  * Why an image process ended: it `crashed`; it took too long (`slow`) or too much memory (`outgrown`); it was `stopped`, on
@@ -46,6 +47,9 @@ export interface ImageProcess {
    * @throws as `ImageAnalyzer.analyze`
    */
   analyze(request: AnalysisRequest, signal: AbortSignal): Promise<Analysis>
+
+  /** Reads the head of a file. @throws as `ImageAnalyzer.readHead` */
+  readHead(request: HeadRequest, signal: AbortSignal): Promise<Head | undefined>
 
   /** @throws `ERR_MODEL_UNAVAILABLE` for a model that it does not hold, `ERR_TEXT_SEARCH_UNAVAILABLE`, `ERR_MODEL_INVALID` */
   embedText(text: string, model: ModelId): Promise<TextEmbedding>

@@ -1,6 +1,5 @@
 import sharp, { type Metadata, type Sharp } from 'sharp'
 import { SheafError } from '../../core/errors.js'
-import { exifDate } from './exif-date.js'
 
 /** Larger pictures are not decoded: 100 million pixels take up to 400 MB. */
 const PIXELS_MAX = 100_000_000
@@ -48,7 +47,6 @@ export interface Picture {
   /** Width of the original, as displayed. */
   readonly width: number
   readonly height: number
-  readonly takenAt: number | undefined
   /** The file's format: `jpeg`, `png`, … */
   readonly format: string
   readonly byteCount: number
@@ -73,8 +71,7 @@ export interface Picture {
 export async function openPicture(bytes: Buffer): Promise<Picture> {
   const metadata = await inspect(bytes)
   const { width, height } = metadata.autoOrient
-  const takenAt = metadata.exif && exifDate(metadata.exif)
-  const facts = { width, height, takenAt, format: metadata.format, byteCount: bytes.length }
+  const facts = { width, height, format: metadata.format, byteCount: bytes.length }
   const decodeBase = (side: number): Promise<Pixels> => decode(bytes, metadata, { width: side, height: side })
   const box = inputBox(width, height)
   const shrinks = metadata.format === 'jpeg' && metadata.isProgressive !== true && width >= 2 * box.width

@@ -7,7 +7,14 @@ import type { ModelId } from '../../domain/features.js'
 import { SEARCH_CHARACTERS_MAX } from '../../domain/limits.js'
 import type { TextEmbedding } from '../models/embedder.js'
 import type { LoadedModel } from '../models/model-spec.js'
-import { type Analysis, type AnalysisRequest, IMAGE_BYTES_MAX, type ImageAnalyzer } from './image-analyzer.js'
+import type { Head } from './heads/head-facts.js'
+import {
+  type Analysis,
+  type AnalysisRequest,
+  type HeadRequest,
+  IMAGE_BYTES_MAX,
+  type ImageAnalyzer
+} from './image-analyzer.js'
 import { type ImageProcess, ImageProcessEnded, type ImageProcessEndReason } from './image-process.js'
 
 /** Photos in flight, per priority: one is decoded while another goes through the model, and others are received or resized. */
@@ -152,6 +159,15 @@ export class QueuedImageAnalyzer implements ImageAnalyzer {
     } finally {
       cancel()
     }
+  }
+
+  async readHead(request: HeadRequest, signal: AbortSignal): Promise<Head | undefined> {
+    signal.throwIfAborted()
+    this.#requireRunning()
+    return abortable(
+      this.#retryOnEnd(async () => (await this.#getProcess()).readHead(request, signal)),
+      signal
+    )
   }
 
   async embedText(text: string, model: ModelId, signal: AbortSignal): Promise<TextEmbedding> {

@@ -3,7 +3,9 @@ import type { ModelId } from '../../../src/domain/features.js'
 import {
   featuresChange,
   featuresFailedChange,
+  headChange,
   imageChange,
+  isUnseenBy,
   linkChange,
   phashChange,
   unlinkChange,
@@ -40,7 +42,8 @@ describe('findings', () => {
 
   it('are decoded as they were written', () => {
     const record = write(born, [
-      imageChange(),
+      headChange(2, 'heic'),
+      imageChange({ state: 'whole', reader: 3, decoder: 'test' }),
       phashChange(Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)),
       featuresChange(MODEL, { sha256: hash('a'), size: 4140 }),
       featuresFailedChange(OTHER_MODEL, 'ERR_IMAGE_UNREADABLE'),
@@ -48,13 +51,51 @@ describe('findings', () => {
       unlinkChange(OTHER)
     ])
     expect(viewFindings(record)).toEqual({
-      image: { error: undefined },
+      head: { reader: 2, format: 'heic' },
+      image: { state: 'whole', error: undefined, wants: undefined, reader: 3 },
       phash: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8),
       features: new Map([[MODEL, { sha256: hash('a'), size: 4140 }]]),
       failed: new Map([[OTHER_MODEL, 'ERR_IMAGE_UNREADABLE']]),
       links: new Map([[OTHER, { tier: 'near', score: 0.93 }]]),
       unlinks: new Set([OTHER])
     })
+  })
+
+  it('of before say less, and are understood', () => {
+    const old = (error?: string): DirectoryRecord => {
+      const value = new Map(error === undefined ? [] : [['error', error]])
+      return write(born, [{ kind: 'add', field: 'facts', key: 'image', value }])
+    }
+    expect(viewFindings(old())).toMatchObject({ head: undefined, image: { state: 'whole', reader: 0 } })
+    const { image } = viewFindings(old('ERR_IMAGE_UNREADABLE'))
+    expect(image).toMatchObject({ state: 'none', error: 'ERR_IMAGE_UNREADABLE', reader: 0 })
+    expect(isUnseenBy(1, image)).toBe(true)
+  })
+
+  it('that nothing can be seen for lack of a tool are no failure, but are one to versions before', () => {
+    const look = { state: 'none', error: 'ERR_IMAGE_UNREADABLE', wants: 'heif', reader: 1, decoder: 'test' } as const
+    const record = write(born, [imageChange(look)])
+    const { image } = viewFindings(record)
+    expect(image).toMatchObject({ state: 'none', error: undefined, wants: 'heif' })
+    expect(isUnseenBy(2, image)).toBe(false)
+    const fact = record.entries.find(({ key }) => key === 'image')
+    expect(fact?.value.get('error')).toBe('ERR_IMAGE_UNREADABLE')
+  })
+
+  it('of later versions in states that are not known here are a picture, or none', () => {
+    const record = (error: string | undefined): DirectoryRecord =>
+      write(born, [imageChange({ state: 'dreamt' as 'whole', error, reader: 9, decoder: 'test' })])
+    expect(viewFindings(record(undefined)).image?.state).toBe('whole')
+    expect(viewFindings(record('ERR_IMAGE_TOO_LARGE')).image?.state).toBe('none')
+    expect(isUnseenBy(1, viewFindings(record('ERR_IMAGE_TOO_LARGE')).image)).toBe(false)
+  })
+
+  it('have terms for the reader and the state, once the head was read', () => {
+    const terms = (record: DirectoryRecord): string[] => termsOf(record).filter(term => /^(head|state)\0/.test(term))
+    const look = imageChange({ state: 'none', error: 'ERR_IMAGE_TOO_LARGE', reader: 1, decoder: 'test' })
+    expect(terms(write(born, [look]))).toEqual([])
+    expect(terms(write(born, [headChange(1, undefined)]))).toEqual([`head\0${1}`, 'state\0pending'])
+    expect(terms(write(born, [headChange(1, 'png'), look]))).toEqual([`head\0${1}`, 'state\0none'])
   })
 
   it('of two nodes that differ are resolved alike everywhere, and a success beats a failure', () => {
@@ -72,7 +113,7 @@ describe('findings', () => {
 
   it('are found by their terms, and features go with a delete', () => {
     const record = write(born, [
-      imageChange('ERR_IMAGE_UNREADABLE'),
+      imageChange({ state: 'none', error: 'ERR_IMAGE_UNREADABLE', reader: 1, decoder: 'test' }),
       featuresChange(MODEL, { sha256: hash('a'), size: 1 }),
       linkChange(OTHER, { tier: 'similar', score: 0.8 })
     ])

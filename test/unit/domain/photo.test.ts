@@ -98,7 +98,7 @@ describe('a new photo', () => {
       idempotency: '0f'.repeat(32),
       albums: ['b', 'a', 'b'],
       chunkBytes: 1 << 20,
-      takenAt: -5
+      takenAt: { ms: -5, offsetMinutes: -210, source: 'xmp', precision: 'day' } as const
     }
     expect(viewPhoto(write(undefined, createChanges(more)))).toMatchObject({
       ...more,
@@ -232,10 +232,10 @@ describe('variants and facts', () => {
   it('are read from the record as written', () => {
     const changes = [
       addVariantChange('small', { ...THUMB, chunkBytes: 7 }),
-      ...factsChanges({ width: 1, height: 2, takenAt: 3 })
+      ...factsChanges({ width: 1, height: 2, takenAt: { ms: 3 } })
     ]
     const photo = viewPhoto(write(born, changes))
-    expect(photo).toMatchObject({ width: 1, height: 2, takenAt: 3 })
+    expect(photo).toMatchObject({ width: 1, height: 2, takenAt: { ms: 3 } })
     expect(photo.variants).toEqual(new Map([['small', { ...THUMB, chunkBytes: 7 }]]))
   })
 
@@ -311,7 +311,7 @@ describe('viewPhoto', () => {
 
   it('takes no time that cannot be written', () => {
     const shown = [8.64e15 + 1, 1e300, -1e300, 1.5].map(
-      ms => viewPhoto(write(born, factsChanges({ takenAt: ms }))).takenAt
+      ms => viewPhoto(write(born, factsChanges({ takenAt: { ms } }))).takenAt?.ms
     )
     expect(shown).toEqual([undefined, undefined, undefined, 1.5])
   })

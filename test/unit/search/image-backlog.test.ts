@@ -3,9 +3,10 @@ import { type ErrorCode, SheafError } from '../../../src/core/errors.js'
 import { silentLog } from '../../../src/core/log.js'
 import { turn } from '../../../src/core/turn.js'
 import { decodeFeatures, type Features, type ModelId } from '../../../src/domain/features.js'
-import { type Link, viewFindings } from '../../../src/domain/findings.js'
+import { featuresFailedChange, headChange, type Link, viewFindings } from '../../../src/domain/findings.js'
 import type { NodeId, PhotoId } from '../../../src/domain/ids.js'
 import { PHOTO_KIND, type Photo, partOf, viewPhoto } from '../../../src/domain/photo.js'
+import { dimensionsChange } from '../../../src/domain/photo-facts.js'
 import { rendezvous } from '../../../src/domain/rendezvous.js'
 import { ImageBacklog, type ImageBacklogComponents } from '../../../src/search/image-backlog.js'
 import {
@@ -22,6 +23,7 @@ import { bodyOf, collect, type PhotosFixture, photosFixture } from '../photos/ph
 const SELF = 'node-a' as NodeId
 const MODEL = '0123456789abcdef' as ModelId
 const OTHER_MODEL = 'fedcba9876543210' as ModelId
+const WHOLE = { state: 'whole', error: undefined, wants: undefined, reader: 1 }
 const PHASH = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)
 
 function featuresOf(model: ModelId): Features {
@@ -51,7 +53,6 @@ class ScriptedAnalyzer {
     return {
       width: 40,
       height: 30,
-      takenAt: 1_000,
       ...(outputs.facts && { phash: PHASH }),
       variants: outputs.facts ? this.sizes.map(alt => ({ ...size, alt, bytes: Buffer.from(alt) })) : [],
       ...(this.featuresError !== undefined
@@ -73,7 +74,8 @@ interface BacklogFixture extends PhotosFixture {
   only(): Promise<PhotoId>
 }
 
-async function fixture(started = true): Promise<BacklogFixture> {
+/** @param format - of the files, as their heads say: those are read before */
+async function fixture(started = true, format = 'jpeg'): Promise<BacklogFixture> {
   const base = await photosFixture()
   const { directory, clock, components, photos } = base
   const analyzer = new ScriptedAnalyzer()
@@ -109,7 +111,11 @@ async function fixture(started = true): Promise<BacklogFixture> {
     bytes,
     nodes,
     links,
-    upload: async seed => (await photos.upload(bodyOf(tinyJpeg(seed)), { filename: `${seed}.jpg` })).photoId,
+    upload: async seed => {
+      const { photoId } = await photos.upload(bodyOf(tinyJpeg(seed)), { filename: `${seed}.jpg` })
+      await writer.edit(photoId, () => ({ changes: [headChange(1, format)] }))
+      return photoId
+    },
     only: async () => (await photos.list({})).photos[0]?.photo.id as PhotoId,
     photo: id => {
       const stored = directory.getSync({ kind: PHOTO_KIND, id })
@@ -127,14 +133,14 @@ describe('a new photo', () => {
     await clock.advance(100)
     expect(analyzer.seen).toEqual([tinyJpeg(1)])
     const found = photo(id)
-    expect(found).toMatchObject({ width: 40, height: 30, takenAt: 1_000 })
+    expect(found).toMatchObject({ width: 40, height: 30 })
     expect([...found.variants.keys()].sort()).toEqual(['large', 'small', 'thumb'])
     for (const alt of ['large', 'small', 'thumb'] as const) {
       const { head, stream } = await photos.open(id, alt)
       expect((await collect(stream(0, head.size))).toString()).toBe(alt)
     }
     const { image, phash, features } = viewFindings(found.record)
-    expect([image, phash]).toEqual([{ error: undefined }, PHASH])
+    expect([image, phash]).toEqual([WHOLE, PHASH])
     const named = features.get(MODEL)
     if (named === undefined) throw new Error('no features')
     const bytes = await components.reader.readNeedle(featuresBlob(found, named), 0)
@@ -142,6 +148,33 @@ describe('a new photo', () => {
     expect(backlog.pending).toBe(0)
     await clock.advance(3 * 3_600_000)
     expect(analyzer.seen).toHaveLength(1)
+  })
+
+  test('is analyzed when its head was read', async () => {
+    const { backlog, analyzer, clock, photos, components } = await fixture()
+    const { photoId } = await photos.upload(bodyOf(tinyJpeg(1)), { filename: 'a.jpg' })
+    await clock.advance(10_000)
+    expect([analyzer.seen.length, backlog.pending]).toEqual([0, 1])
+    await components.writer.edit(photoId, () => ({ changes: [headChange(1, undefined)] }))
+    await clock.advance(100)
+    expect([analyzer.seen.length, backlog.pending]).toEqual([1, 0])
+  })
+
+  test('of a RAW format has the size that its head says, and its preview to show', async () => {
+    const { clock, upload, photo, components } = await fixture(true, 'nef')
+    const id = await upload(1)
+    await components.writer.edit(id, () => ({ changes: [dimensionsChange(6_000, 4_000)] }))
+    await clock.advance(100)
+    expect(photo(id)).toMatchObject({ width: 6_000, height: 4_000 })
+    expect(viewFindings(photo(id).record).image?.state).toBe('preview')
+  })
+
+  test('has the size that the decoder says', async () => {
+    const { clock, upload, photo, components } = await fixture()
+    const id = await upload(1)
+    await components.writer.edit(id, () => ({ changes: [dimensionsChange(41, 30)] }))
+    await clock.advance(100)
+    expect(photo(id)).toMatchObject({ width: 40, height: 30 })
   })
 
   test('that is no image is ignored', async () => {
@@ -210,6 +243,49 @@ describe('a failure', () => {
     })
   })
 
+  test('for lack of a tool is none of the photo, is not pending, and is not tried again', async () => {
+    const { backlog, analyzer, clock, upload, photo, photos } = await fixture(true, 'heic')
+    analyzer.failures = [new SheafError('ERR_IMAGE_UNREADABLE')]
+    const id = await upload(1)
+    await clock.advance(3 * 3_600_000)
+    expect(analyzer.seen).toHaveLength(1)
+    const { image } = viewFindings(photo(id).record)
+    expect(image).toEqual({ state: 'none', error: undefined, wants: 'heif', reader: 1 })
+    expect(backlog.pending).toBe(0)
+    await expect(photos.open(id, 'thumb')).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' })
+    expect((await photos.list({ state: 'none' })).photos.map(listed => listed.photo.id)).toEqual([id])
+  })
+
+  test('of before is looked into again, once, and a model gets its turn', async () => {
+    const { backlog, analyzer, clock, upload, photo, components } = await fixture(false)
+    const [mended, broken] = [await upload(1), await upload(2)]
+    const old = new Map([['error', 'ERR_IMAGE_UNREADABLE']])
+    for (const id of [mended, broken])
+      await components.writer.edit(id, () => ({
+        changes: [
+          { kind: 'add', field: 'facts', key: 'image', value: old },
+          featuresFailedChange(MODEL, 'ERR_IMAGE_UNREADABLE'),
+          featuresFailedChange(OTHER_MODEL, 'ERR_IMAGE_UNREADABLE')
+        ]
+      }))
+    await backlog.start()
+    analyzer.failures = [new SheafError('ERR_IMAGE_UNREADABLE')]
+    // they are seen again when a newer reader writes what it has read of their heads
+    for (const id of [broken, mended]) {
+      await components.writer.edit(id, () => ({ changes: [headChange(2, 'jpeg')] }))
+      await clock.advance(1_000)
+    }
+    await clock.advance(3 * 3_600_000)
+    expect(analyzer.wanted).toEqual(Array.from({ length: 2 }, () => ({ facts: true, features: MODEL })))
+    expect(viewFindings(photo(broken).record).image).toMatchObject({
+      state: 'none',
+      error: 'ERR_IMAGE_UNREADABLE',
+      reader: 1
+    })
+    const { image, features, failed } = viewFindings(photo(mended).record)
+    expect([image, [...features.keys()], failed.size]).toEqual([WHOLE, [MODEL], 0])
+  })
+
   test('of the model alone is recorded beside all other results', async () => {
     const { backlog, analyzer, clock, upload, photo } = await fixture()
     analyzer.featuresError = 'ERR_MODEL_INVALID'
@@ -217,7 +293,7 @@ describe('a failure', () => {
     await clock.advance(3 * 3_600_000)
     expect(analyzer.seen).toHaveLength(1)
     const { image, phash, failed } = viewFindings(photo(id).record)
-    expect([image, phash, failed.get(MODEL)]).toEqual([{ error: undefined }, PHASH, 'ERR_MODEL_INVALID'])
+    expect([image, phash, failed.get(MODEL)]).toEqual([WHOLE, PHASH, 'ERR_MODEL_INVALID'])
     expect(backlog.pending).toBe(0)
   })
 

@@ -183,7 +183,9 @@ describe('by a photo', () => {
       await photos.upload()
     ]
     await photos.base.photos.remove(gone)
-    await writer.edit(broken, () => ({ changes: [imageChange('ERR_IMAGE_UNREADABLE')] }))
+    await writer.edit(broken, () => ({
+      changes: [imageChange({ state: 'none', error: 'ERR_IMAGE_UNREADABLE', reader: 1, decoder: 'test' })]
+    }))
     await writer.edit(failed, () => ({ changes: [featuresFailedChange(MODEL.id, 'ERR_IMAGE_TOO_LARGE')] }))
     const expectCode = (id: PhotoId, code: string) =>
       expect(similarity.search.byPhoto(id, {}, never)).rejects.toMatchObject({ code })

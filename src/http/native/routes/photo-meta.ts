@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { SheafError } from '../../../core/errors.js'
 import type { PhotoMeta, PhotoPatch } from '../../../photos/photo-types.js'
 import type { LinkedPhoto } from '../../../search/similarity-types.js'
-import { conflictJson, metaJson } from '../json-forms.js'
+import { circumstancesJson, conflictJson, metaJson } from '../json-forms.js'
 import { conditionOf, metaConditionOf } from '../photo-conditions.js'
 import { type RouteContext, requirePhotoId } from '../route-context.js'
 import {
@@ -41,7 +41,7 @@ export function addPhotoMetaRoutes(app: FastifyInstance, { photos, similarity }:
     const linked = (await similarity?.duplicates.linked(id)) ?? []
     const etag = linkedEtag(meta.etag, linked)
     reply.headers(metaHeaders({ etag }))
-    return { ...metaJson(meta), ...linkedJson(linked) }
+    return { ...metaJson(meta), ...circumstancesJson(meta.photo), ...linkedJson(linked) }
   })
 
   app.patch<{ Params: IdParams; Body: PhotoPatch }>(

@@ -17,7 +17,8 @@ export function array(items: Schema, bounds: Schema = {}): Schema {
 }
 
 export function nullable(schema: Schema): Schema {
-  return { ...schema, type: [schema.type, 'null'] }
+  const values = schema.enum as readonly unknown[] | undefined
+  return { ...schema, type: [schema.type, 'null'], ...(values !== undefined && { enum: [...values, null] }) }
 }
 
 export const TEXT: Schema = { type: 'string' }

@@ -13,7 +13,7 @@ import {
   SET_PATCH,
   TEXT
 } from './common.js'
-import { META } from './photo-schemas.js'
+import { META, PICTURE_STATE } from './photo-schemas.js'
 
 export const listSchema: Schema = {
   summary: 'Photos, newest first, a page at a time',
@@ -25,6 +25,7 @@ export const listSchema: Schema = {
       tag: { ...TEXT, description: 'photos with this tag', examples: ['garden'] },
       album: { ...TEXT, description: 'photos in this album' },
       type: { ...TEXT, description: 'image, or a full media type, e.g. image/jpeg' },
+      state: { ...PICTURE_STATE, description: 'how much of the image could be decoded; none: nothing of it' },
       sha256: {
         type: 'string',
         pattern: '^[0-9a-fA-F]{64}$',
@@ -34,7 +35,7 @@ export const listSchema: Schema = {
       q: { ...TEXT, description: 'words; each must be a prefix of a word in the name or caption' },
       count: { ...TEXT, enum: ['exact'], description: 'counts all photos that match, which may take long' }
     },
-    ['limit', 'cursor', 'tag', 'album', 'type', 'sha256', 'q', 'count']
+    ['limit', 'cursor', 'tag', 'album', 'type', 'state', 'sha256', 'q', 'count']
   ),
   response: {
     200: json(

@@ -1,4 +1,6 @@
+import { PICTURE_STATES } from '../../../domain/findings.js'
 import { LABELS_MAX, NAME_CHARACTERS_MAX } from '../../../domain/limits.js'
+import { DATE_PRECISIONS, DATE_SOURCES } from '../../../domain/photo-facts.js'
 import {
   ACTOR,
   array,
@@ -22,6 +24,25 @@ import {
   TIME
 } from './common.js'
 
+/** `pending`: not tried yet. */
+export const PICTURE_STATE: Schema = { type: 'string', enum: [...PICTURE_STATES, 'pending'] }
+const NUMBER: Schema = { type: 'number' }
+const CAMERA: Schema = object({
+  make: nullable(TEXT),
+  model: nullable(TEXT),
+  lens: nullable(TEXT),
+  focal_mm: nullable(NUMBER),
+  focal35_mm: nullable({ ...NUMBER, description: 'as on a camera for 35 mm film' }),
+  f_number: nullable(NUMBER),
+  exposure_s: nullable(NUMBER),
+  iso: nullable(NUMBER),
+  flash: nullable({ type: 'boolean' })
+})
+const PLACE: Schema = object({
+  latitude: { type: 'number', minimum: -90, maximum: 90 },
+  longitude: { type: 'number', minimum: -180, maximum: 180 },
+  altitude: nullable({ ...NUMBER, description: 'metres above the sea' })
+})
 const RATING: Schema = { type: 'integer', minimum: 0, maximum: 5 }
 const TAGS = ['photos']
 
@@ -34,7 +55,18 @@ export const PHOTO = {
   sha256: SHA256,
   width: nullable({ ...COUNT, description: 'null until known' }),
   height: nullable({ ...COUNT, description: 'null until known' }),
-  taken_at: nullable({ ...TIME, description: 'null until known' }),
+  taken_at: nullable({
+    ...TIME,
+    description: 'null until known; where the offset is unknown, the local time as if it were UTC'
+  }),
+  taken_at_local: nullable({
+    ...TEXT,
+    description: 'what a clock on the wall showed: RFC 3339, without an offset where that is unknown'
+  }),
+  taken_at_source: nullable({ type: 'string', enum: [...DATE_SOURCES], description: 'where taken_at is from' }),
+  taken_at_precision: nullable({ type: 'string', enum: [...DATE_PRECISIONS], description: 'how much of it is known' }),
+  state: nullable({ ...PICTURE_STATE, description: 'how much of the image could be decoded; null for other files' }),
+  image_error: nullable({ ...TEXT, description: 'the code of why the image cannot be decoded' }),
   created_at: TIME,
   tags: array(TEXT),
   albums: array(TEXT),
@@ -137,6 +169,8 @@ export const getMetaSchema: Schema = {
       'the metadata',
       object({
         ...META_FIELDS,
+        camera: nullable(CAMERA),
+        place: nullable(PLACE),
         similar: array(
           object({
             photo_id: PHOTO_ID,

@@ -89,6 +89,31 @@ describe('the handler', () => {
   })
 })
 
+describe('the head of a file', () => {
+  test('is read by asking for the parts of it that are needed', async () => {
+    const { handler, sent, waitFor } = startHandler()
+    const bytes = await toImage(scene(1, 90, 60))
+      .png()
+      .toBuffer()
+    handler.receive({ type: 'head', call: 1, size: bytes.length, hints: { latestMs: 0, name: '' } })
+    const read = await waitFor('read')
+    if (read.type !== 'read') throw new Error('not a read')
+    handler.receive({ type: 'range', call: 1, bytes: bytes.subarray(read.at, read.at + read.length) })
+    expect(await waitFor('done')).toEqual({ type: 'done', call: 1, result: { format: 'png', width: 90, height: 60 } })
+    expect(sent).toHaveLength(2)
+  })
+
+  test('that nobody waits for any more is given up, and bytes that come late do no harm', async () => {
+    const { handler, sent, waitFor } = startHandler()
+    handler.receive({ type: 'head', call: 1, size: 100, hints: { latestMs: 0, name: '' } })
+    await waitFor('read')
+    handler.receive({ type: 'cancel', call: 1 })
+    expect(await waitFor('failed')).toMatchObject({ call: 1, code: 'ERR_STOPPING' })
+    handler.receive({ type: 'range', call: 1, bytes: Buffer.alloc(100) })
+    expect(sent).toHaveLength(2)
+  })
+})
+
 test('a question does not wait until the backlog has been decoded', async () => {
   const { handler, sent, waitFor } = startHandler()
   const backlog = [1, 2, 3, 4, 5, 6]

@@ -3,9 +3,12 @@ import { SheafError } from '../../../../src/core/errors.js'
 import { silentLog } from '../../../../src/core/log.js'
 import type { ModelId } from '../../../../src/domain/features.js'
 import { SEARCH_CHARACTERS_MAX } from '../../../../src/domain/limits.js'
+import { sourceOf } from '../../../../src/similarity/images/heads/head-bytes.js'
+import type { Head } from '../../../../src/similarity/images/heads/head-facts.js'
 import {
   type Analysis,
   type AnalysisRequest,
+  type HeadRequest,
   IMAGE_BYTES_MAX
 } from '../../../../src/similarity/images/image-analyzer.js'
 import {
@@ -41,6 +44,7 @@ class ScriptedProcess implements ImageProcess {
   /** The models of each `holdModels` call. */
   readonly models: string[] = []
   readonly texts: string[] = []
+  readonly headTimes: number[] = []
   /** A model that cannot be loaded. */
   badModel: string | undefined
   textError: Error | undefined
@@ -61,6 +65,12 @@ class ScriptedProcess implements ImageProcess {
     return outcome.promise.finally(() => {
       analysis.isDone = true
     })
+  }
+
+  async readHead({ hints }: HeadRequest): Promise<Head> {
+    this.headTimes.push(hints.latestMs)
+    if (this.ended) throw new ImageProcessEnded('crashed', 'test', false)
+    return { format: 'jpeg' }
   }
 
   async embedText(text: string, model: ModelId): Promise<TextEmbedding> {
@@ -496,5 +506,26 @@ describe('texts', () => {
     processes[0]?.end('crashed')
     expect(await embedding).toBe(EMBEDDING)
     expect(processes[1]?.texts).toEqual([`a rose ${eloquent.spec.id}`])
+  })
+})
+
+describe('heads', () => {
+  const request = { source: sourceOf(Buffer.alloc(9)), hints: { latestMs: 7, name: '' } }
+
+  test('are read at once, by a process that is started again if need be', async () => {
+    const { analyzer, processes, analyze } = await fixture()
+    for (let i = 0; i < 80; i++) void analyze(`${i}`)
+    await settle()
+    expect(await analyzer.readHead(request, never())).toEqual({ format: 'jpeg' })
+    processes[0]?.end('crashed')
+    expect(await analyzer.readHead(request, never())).toEqual({ format: 'jpeg' })
+    expect(processes.map(({ headTimes }) => headTimes)).toEqual([[7], [7]])
+  })
+
+  test('are not read once it has stopped, or for nobody', async () => {
+    const { analyzer } = await fixture()
+    await expect(analyzer.readHead(request, AbortSignal.abort(new Error('gone')))).rejects.toThrow('gone')
+    await analyzer.stop()
+    await expect(analyzer.readHead(request, never())).rejects.toMatchObject({ code: 'ERR_STOPPING' })
   })
 })

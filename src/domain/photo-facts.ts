@@ -1,0 +1,171 @@
+/*
+ * What the head of a file says about the picture in it, as facts of a record:
+ *
+ *   key           value
+ *   'dimensions'  width, height: pixels, as shown
+ *   'taken_at'    ms, offset?: minutes, source?, precision?
+ *   'camera'      make?, model?, lens?: texts; focal_mm?, focal35_mm?, f_number?, exposure_s?, iso?: numbers; flash?: bool
+ *   'place'       latitude, longitude: degrees; altitude?: metres
+ *
+ * Versions before this one wrote dimensions, and ms of taken_at. Reading is lenient, as in value-fields.ts.
+ */
+import type { Value } from './cbor.js'
+import { compareVersions } from './entry.js'
+import { type Change, type DirectoryRecord, elementsOf } from './record.js'
+import { mapOf, numberOf, textOf, timeOf } from './value-fields.js'
+
+/**
+ * Where a date is from, strongest first:
+ *
+ *   exif       DateTimeOriginal
+ *   xmp        exif:DateTimeOriginal, photoshop:DateCreated or xmp:CreateDate
+ *   quicktime  com.apple.quicktime.creationdate, or ©day
+ *   digitized  EXIF DateTimeDigitized
+ *   iptc       date and time created
+ *   container  a movie's creation time, in UTC
+ *   gps        GPS date and time, in UTC
+ *   name       the name of the file
+ *   modified   EXIF DateTime
+ */
+export const DATE_SOURCES = [
+  'exif',
+  'xmp',
+  'quicktime',
+  'digitized',
+  'iptc',
+  'container',
+  'gps',
+  'name',
+  'modified'
+] as const
+export type DateSource = (typeof DATE_SOURCES)[number]
+
+/** How much of a date is known. */
+export const DATE_PRECISIONS = ['year', 'month', 'day', 'minute', 'second'] as const
+export type DatePrecision = (typeof DATE_PRECISIONS)[number]
+
+/** No zone is farther from UTC. */
+export const OFFSET_MINUTES_MAX = 14 * 60
+
+/** When a picture was taken. */
+export interface TakenAt {
+  /** The moment, ms since the Unix epoch; when the offset is unknown, what a clock on the wall showed, as if in UTC. */
+  readonly ms: number
+  /** How far that clock was ahead of UTC, minutes; undefined: unknown. */
+  readonly offsetMinutes?: number | undefined
+  /** Undefined in records of before. */
+  readonly source?: DateSource | undefined
+  readonly precision?: DatePrecision | undefined
+}
+
+/** With what a picture was taken; texts of at most 64 bytes. */
+export interface Camera {
+  readonly make?: string | undefined
+  readonly model?: string | undefined
+  readonly lens?: string | undefined
+  readonly focalMm?: number | undefined
+  /** As on a camera for 35 mm film. */
+  readonly focal35Mm?: number | undefined
+  readonly fNumber?: number | undefined
+  readonly exposureS?: number | undefined
+  readonly iso?: number | undefined
+  readonly flash?: boolean | undefined
+}
+
+/** Degrees north and east, metres above the sea. */
+export interface Place {
+  readonly latitude: number
+  readonly longitude: number
+  readonly altitude?: number | undefined
+}
+
+type Fields = ReadonlyMap<string, Value>
+
+/** @returns what a clock on the wall showed, in ms as if it had been in UTC */
+export function localMs({ ms, offsetMinutes = 0 }: TakenAt): number {
+  return ms + offsetMinutes * 60_000
+}
+
+/** Concurrent facts differ only if program versions differ; the latest counts. */
+export function factOf(record: DirectoryRecord, key: string): Fields | undefined {
+  return elementsOf(record, 'facts')
+    .filter(element => element.key === key)
+    .sort(compareVersions)
+    .at(-1)?.value
+}
+
+export function dimensionsChange(width: number, height: number): Change {
+  return factChange('dimensions', mapOf({ width, height }))
+}
+
+export function takenAtOf(record: DirectoryRecord): TakenAt | undefined {
+  const fields = factOf(record, 'taken_at')
+  const ms = timeOf(fields, 'ms')
+  if (fields === undefined || ms === undefined) return undefined
+  const offset = numberOf(fields, 'offset')
+  const isOffset = offset !== undefined && Number.isInteger(offset) && Math.abs(offset) <= OFFSET_MINUTES_MAX
+  const source = DATE_SOURCES.find(one => one === textOf(fields, 'source'))
+  const precision = DATE_PRECISIONS.find(one => one === textOf(fields, 'precision'))
+  return {
+    ms,
+    ...(isOffset && { offsetMinutes: offset }),
+    ...(source !== undefined && { source }),
+    ...(precision !== undefined && { precision })
+  }
+}
+
+export function takenAtChange({ ms, offsetMinutes, source, precision }: TakenAt): Change {
+  return factChange('taken_at', mapOf({ ms, offset: offsetMinutes, source, precision }))
+}
+
+export function cameraOf(record: DirectoryRecord): Camera | undefined {
+  const fields = factOf(record, 'camera')
+  if (fields === undefined) return undefined
+  const flash = fields.get('flash')
+  return {
+    make: textOf(fields, 'make'),
+    model: textOf(fields, 'model'),
+    lens: textOf(fields, 'lens'),
+    focalMm: numberOf(fields, 'focal_mm'),
+    focal35Mm: numberOf(fields, 'focal35_mm'),
+    fNumber: numberOf(fields, 'f_number'),
+    exposureS: numberOf(fields, 'exposure_s'),
+    iso: numberOf(fields, 'iso'),
+    flash: typeof flash === 'boolean' ? flash : undefined
+  }
+}
+
+export function cameraChange(camera: Camera): Change {
+  const { make, model, lens, focalMm, focal35Mm, fNumber, exposureS, iso, flash } = camera
+  return factChange(
+    'camera',
+    mapOf({
+      make,
+      model,
+      lens,
+      focal_mm: focalMm,
+      focal35_mm: focal35Mm,
+      f_number: fNumber,
+      exposure_s: exposureS,
+      iso,
+      flash
+    })
+  )
+}
+
+export function placeOf(record: DirectoryRecord): Place | undefined {
+  const fields = factOf(record, 'place')
+  const latitude = numberOf(fields, 'latitude')
+  const longitude = numberOf(fields, 'longitude')
+  if (latitude === undefined || longitude === undefined) return undefined
+  if (!(Math.abs(latitude) <= 90 && Math.abs(longitude) <= 180)) return undefined
+  return { latitude, longitude, altitude: numberOf(fields, 'altitude') }
+}
+
+export function placeChange({ latitude, longitude, altitude }: Place): Change {
+  return factChange('place', mapOf({ latitude, longitude, altitude }))
+}
+
+function factChange(key: string, value: Fields): Change {
+  return { kind: 'add', field: 'facts', key, value }
+}

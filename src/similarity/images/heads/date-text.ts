@@ -1,0 +1,88 @@
+import { type DatePrecision, OFFSET_MINUTES_MAX } from '../../../domain/photo-facts.js'
+
+/** A date as it was read. */
+export interface DateRead {
+  /** What the clock showed, in ms as if it had been in UTC. */
+  readonly localMs: number
+  /** Minutes ahead of UTC; undefined: not said. */
+  readonly offsetMinutes: number | undefined
+  readonly precision: DatePrecision
+}
+
+/** There were no photographs before. */
+const YEAR_MIN = 1826
+const TEXT_LENGTH_MAX = 64
+const DAY_MS = 86_400_000
+
+/** Separators vary, digits may be missing, and blanks stand for them. */
+const DATE = /^(\d{4})(?:[:/.-] ?(\d{1,2})(?:[:/.-] ?(\d{1,2}))?)?(?:[ T]+(.+))?$/
+const TIME = /^(\d{1,2}): ?(\d{1,2})(?:: ?(\d{1,2})(?:[.,](\d+))?)? ?(AM|PM)? ?(.*)$/i
+const OFFSET = /^(?:UTC|GMT)?([+-])(\d{1,2})(?::?(\d\d))?$/i
+
+/**
+ * Reads one date as cameras and programs write it: `2024:06:30 12:34:56`, `2024-06-30T12:34:56.25+02:00`, `2023/07/08 9:03 PM`.
+ *
+ * @returns undefined unless it is a moment that there was since {@link YEAR_MIN}
+ */
+export function readDate(text: string): DateRead | undefined {
+  const date = DATE.exec(text.slice(0, TEXT_LENGTH_MAX).trim())
+  if (date === null) return undefined
+  const [, year = '', month, day, rest] = date
+  if (Number(year) < YEAR_MIN) return undefined
+  const dayMs = dayOf(Number(year), Number(month ?? 1), Number(day ?? 1))
+  if (dayMs === undefined) return undefined
+  if (rest === undefined) {
+    const precision = day !== undefined ? 'day' : month !== undefined ? 'month' : 'year'
+    // noon is the least wrong moment of a day
+    return { localMs: dayMs + DAY_MS / 2, offsetMinutes: undefined, precision }
+  }
+  if (day === undefined) return undefined
+  const time = readTime(rest)
+  return time && { localMs: dayMs + time.ms, offsetMinutes: time.offsetMinutes, precision: time.precision }
+}
+
+/** @returns a day's first ms; undefined for 31 February */
+function dayOf(year: number, month: number, day: number): number | undefined {
+  const ms = Date.UTC(year, month - 1, day)
+  const back = new Date(ms)
+  return back.getUTCMonth() === month - 1 && back.getUTCDate() === day ? ms : undefined
+}
+
+function readTime(
+  text: string
+): { readonly ms: number; readonly offsetMinutes: number | undefined; readonly precision: DatePrecision } | undefined {
+  const time = TIME.exec(text)
+  if (time === null) return undefined
+  const [, hour = '', minute = '', second, fraction, half, zone = ''] = time
+  const hours = hoursOf(Number(hour), half?.toUpperCase())
+  const seconds = Number(second ?? 0)
+  // 24:00:00 is the next day's 00:00; the second 60 is a leap second
+  const isLast = hours === 24 && Number(minute) === 0 && seconds === 0
+  if (hours === undefined || (hours > 23 && !isLast) || Number(minute) > 59 || seconds > 60) return undefined
+  const ms = ((hours * 60 + Number(minute)) * 60 + Math.min(seconds, 59)) * 1_000 + fractionMs(fraction)
+  return { ms, offsetMinutes: readOffset(zone), precision: second === undefined ? 'minute' : 'second' }
+}
+
+function hoursOf(hours: number, half: string | undefined): number | undefined {
+  if (half === undefined) return hours
+  if (hours < 1 || hours > 12) return undefined
+  return (hours % 12) + (half === 'PM' ? 12 : 0)
+}
+
+/** @returns minutes ahead of UTC; undefined when the text says nothing of it, or nothing possible */
+export function readOffset(text: string): number | undefined {
+  const zone = text.trim()
+  if (/^(Z|UTC|GMT)$/i.test(zone)) return 0
+  const match = OFFSET.exec(zone)
+  if (match === null) return undefined
+  const [, sign, hours, minutes = '0'] = match
+  const total = Number(hours) * 60 + Number(minutes)
+  if (Number(minutes) > 59 || total > OFFSET_MINUTES_MAX) return undefined
+  return sign === '-' && total !== 0 ? -total : total
+}
+
+/** @param digits - of the fraction of a second; undefined, or anything else: none */
+export function fractionMs(digits: string | undefined): number {
+  const text = digits?.trim() ?? ''
+  return /^\d+$/.test(text) ? Math.floor(Number(`0.${text.slice(0, 9)}`) * 1_000) : 0
+}

@@ -1,0 +1,234 @@
+import {
+  type Camera,
+  DATE_SOURCES,
+  type DateSource,
+  OFFSET_MINUTES_MAX,
+  type Place,
+  type TakenAt
+} from '../../../domain/photo-facts.js'
+import { type DateRead, readDate } from './date-text.js'
+import { CAPTION_BYTES_MAX, cleanText, KEYWORDS_MAX } from './head-bytes.js'
+
+/** Version of the reader. Increment it when it reads more, or otherwise: then all photos are read again, at leisure. */
+export const HEAD_READER = 1
+
+/** Pixels of a sensor, which no decoder here develops; most have previews in them. */
+const RAW_FORMATS = ['dng', 'cr2', 'cr3', 'nef', 'arw', 'pef', 'srw', 'rw2', 'orf', 'raf', 'raw']
+
+/** @param format - one of {@link HEAD_FORMATS}, or of a later version */
+export function isRawFormat(format: string | undefined): boolean {
+  return format !== undefined && RAW_FORMATS.includes(format)
+}
+
+export const HEAD_FORMATS = [
+  'jpeg',
+  'png',
+  'webp',
+  'gif',
+  'tiff',
+  'dng',
+  'cr2',
+  'cr3',
+  'nef',
+  'arw',
+  'pef',
+  'srw',
+  'rw2',
+  'orf',
+  'raf',
+  'raw',
+  'heic',
+  'avif',
+  'heif',
+  'mp4',
+  'mov'
+] as const
+export type HeadFormat = (typeof HEAD_FORMATS)[number]
+
+/** What the head of a file says. */
+export interface Head {
+  readonly format: HeadFormat
+  /** As shown: after turning the picture upright. */
+  readonly width?: number
+  readonly height?: number
+  /** As in EXIF, 1…8: how the stored picture is turned. Absent: upright, or not said. */
+  readonly orientation?: number
+  readonly takenAt?: TakenAt
+  readonly camera?: Camera
+  readonly place?: Place
+  /** Whole, −1 (rejected) to 5. */
+  readonly rating?: number
+  readonly caption?: string
+  readonly keywords?: readonly string[]
+}
+
+/** Larger sides are not of pictures. */
+const SIDE_MAX = 2 ** 31 - 1
+/** A date may be as much later than the upload: clocks are wrong, and zones unknown. */
+const FUTURE_MS_MAX = 86_400_000
+const QUARTER_MINUTES = 15
+/** How far two clocks may differ beside the offset. */
+const TOLERANCE_MINUTES = 3
+
+/** Gathers what the parts of a file say. The first to say something is believed, except for dates: there the source counts. */
+export class HeadFacts {
+  #size: { readonly width: number; readonly height: number } | undefined
+  #orientation: number | undefined
+  #isTurned = false
+  readonly #dates = new Map<DateSource, DateRead>()
+  readonly #weakOffsets: number[] = []
+  #camera: Camera = {}
+  #place: Place | undefined
+  #rating: number | undefined
+  #caption: string | undefined
+  readonly #keywords = new Set<string>()
+  readonly #latestMs: number
+
+  /** @param latestMs - no picture was taken later, ms since the Unix epoch */
+  constructor(latestMs: number) {
+    this.#latestMs = latestMs
+  }
+
+  get hasSize(): boolean {
+    return this.#size !== undefined
+  }
+
+  /** As stored. */
+  size(width: number, height: number): void {
+    const isSide = (side: number): boolean => Number.isSafeInteger(side) && side > 0 && side <= SIDE_MAX
+    if (isSide(width) && isSide(height)) this.#size ??= { width, height }
+  }
+
+  /** @param orientation - as in EXIF; others than 1…8 are not believed */
+  orientation(orientation: number): void {
+    if (Number.isInteger(orientation) && orientation >= 1 && orientation <= 8) this.#orientation ??= orientation
+  }
+
+  /** Of formats that do not go by EXIF. */
+  quarterTurn(): void {
+    this.#isTurned = true
+  }
+
+  /** @param date - a text, or a date that was read; what cannot have been is left out */
+  date(source: DateSource, date: DateRead | string | undefined): void {
+    const read = typeof date === 'string' ? readDate(date) : date
+    if (read === undefined || read.localMs > this.#latestMs + FUTURE_MS_MAX) return
+    const known = this.#dates.get(source)
+    // of one moment, written in two places, the one that has a zone
+    const isBetter = known?.offsetMinutes === undefined && sameSecond(known, read) && read.offsetMinutes !== undefined
+    if (known === undefined || isBetter) this.#dates.set(source, read)
+  }
+
+  /** An offset that is said, but of another date. */
+  weakOffset(minutes: number | undefined): void {
+    if (minutes !== undefined) this.#weakOffsets.push(minutes)
+  }
+
+  camera(camera: Camera): void {
+    const said = Object.entries(camera).filter(([, value]) => value !== undefined)
+    this.#camera = { ...Object.fromEntries(said), ...this.#camera }
+  }
+
+  /** 0,0 is where cameras are that do not know. */
+  place({ latitude, longitude, altitude }: Place): void {
+    const isPlace = Math.abs(latitude) <= 90 && Math.abs(longitude) <= 180 && (latitude !== 0 || longitude !== 0)
+    if (!isPlace) return
+    const high = altitude !== undefined && Math.abs(altitude) < 100_000 ? { altitude: rounded(altitude, 1) } : {}
+    this.#place ??= { latitude: rounded(latitude, 7), longitude: rounded(longitude, 7), ...high }
+  }
+
+  rating(rating: number): void {
+    if (Number.isInteger(rating) && rating >= -1 && rating <= 5) this.#rating ??= rating
+  }
+
+  caption(text: string): void {
+    this.#caption ??= cleanText(text, CAPTION_BYTES_MAX)
+  }
+
+  keyword(text: string): void {
+    const keyword = cleanText(text)
+    if (keyword !== undefined && this.#keywords.size < KEYWORDS_MAX) this.#keywords.add(keyword)
+  }
+
+  finish(format: HeadFormat): Head {
+    const orientation = this.#orientation
+    const isTurned = this.#isTurned !== (orientation !== undefined && orientation > 4)
+    const { width, height } = this.#size ?? {}
+    const takenAt = this.#takenAt()
+    const camera = cameraOf(this.#camera)
+    return {
+      format,
+      ...(width !== undefined &&
+        height !== undefined &&
+        (isTurned ? { width: height, height: width } : { width, height })),
+      ...(orientation !== undefined && orientation !== 1 && { orientation }),
+      ...(takenAt !== undefined && { takenAt }),
+      ...(camera !== undefined && { camera }),
+      ...(this.#place !== undefined && { place: this.#place }),
+      ...(this.#rating !== undefined && { rating: this.#rating }),
+      ...(this.#caption !== undefined && { caption: this.#caption }),
+      ...(this.#keywords.size > 0 && { keywords: [...this.#keywords] })
+    }
+  }
+
+  #takenAt(): TakenAt | undefined {
+    const source = DATE_SOURCES.find(one => this.#dates.has(one))
+    const date = source && this.#dates.get(source)
+    if (date === undefined) return undefined
+    const { localMs, precision } = date
+    if (source === 'container' || source === 'gps')
+      return { ms: localMs, offsetMinutes: this.#offsetByName(date) ?? 0, source, precision }
+    const offsetMinutes = date.offsetMinutes ?? this.#offsetFor(date)
+    return {
+      ms: localMs - (offsetMinutes ?? 0) * 60_000,
+      ...(offsetMinutes !== undefined && { offsetMinutes }),
+      source,
+      precision
+    }
+  }
+
+  /** @returns the offset of a date that does not say it, from what else is there */
+  #offsetFor(date: DateRead): number | undefined {
+    for (const other of this.#dates.values())
+      if (other.offsetMinutes !== undefined && sameSecond(other, date)) return other.offsetMinutes
+    return this.#weakOffsets[0] ?? this.#offsetByGps(date)
+  }
+
+  #offsetByGps({ localMs, precision }: DateRead): number | undefined {
+    const gps = this.#dates.get('gps')
+    const isTime = precision === 'second' || precision === 'minute'
+    return gps?.precision === 'second' && isTime ? offsetBetween(localMs, gps.localMs) : undefined
+  }
+
+  /** @param date - in UTC */
+  #offsetByName({ localMs }: DateRead): number | undefined {
+    const name = this.#dates.get('name')
+    const isLocal = name?.precision === 'second' && name.offsetMinutes === undefined
+    return isLocal ? offsetBetween(name.localMs, localMs) : undefined
+  }
+}
+
+/** @returns by how many minutes local time is ahead of UTC, if that is about a whole number of quarters of an hour */
+function offsetBetween(localMs: number, utcMs: number): number | undefined {
+  const minutes = (localMs - utcMs) / 60_000
+  const offset = Math.round(minutes / QUARTER_MINUTES) * QUARTER_MINUTES
+  const isOffset = Math.abs(minutes - offset) <= TOLERANCE_MINUTES && Math.abs(offset) <= OFFSET_MINUTES_MAX
+  return isOffset ? offset + 0 : undefined // not −0
+}
+
+function sameSecond(a: DateRead | undefined, b: DateRead): boolean {
+  return a !== undefined && Math.floor(a.localMs / 1_000) === Math.floor(b.localMs / 1_000)
+}
+
+/** @returns the camera without what its model says twice; undefined when nothing is known */
+function cameraOf(camera: Camera): Camera | undefined {
+  const { make, model } = camera
+  const prefix = `${make?.toLowerCase()} `
+  const isTwice = model?.toLowerCase().startsWith(prefix) === true
+  const whole = isTwice ? { ...camera, model: model.slice(prefix.length).trim() } : camera
+  return Object.keys(whole).length === 0 ? undefined : whole
+}
+
+function rounded(value: number, digits: number): number {
+  return Math.round(value * 10 ** digits) / 10 ** digits + 0
+}

@@ -1,0 +1,155 @@
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { EXIF, exifOf, exifSegment, heifHead, jpegHead, pngChunk, pngWith } from '../support/head-files.js'
+import { HttpClient } from '../support/http-client.js'
+import { NodeProcess, sheaf, temporaryFolder } from '../support/node-process.js'
+import { claimedPng, scene, toImage } from '../support/test-pictures.js'
+import { until } from '../support/until.js'
+
+/*
+ * What a node knows of files whose pixels it cannot have. The image process is real.
+ */
+
+const LOOKED_MS_MAX = 30_000
+
+interface Meta {
+  readonly photo_id: string
+  readonly state: string | null
+  readonly taken_at: string | null
+}
+
+let folder: ReturnType<typeof temporaryFolder>
+let node: NodeProcess
+let client: HttpClient
+
+beforeAll(async () => {
+  folder = temporaryFolder('heads')
+  node = await NodeProcess.start({ dataDir: join(folder.path, 'data') })
+  client = new HttpClient(node.url)
+})
+
+afterAll(async () => {
+  client.close()
+  await node.kill9()
+  folder.remove()
+})
+
+const dated = exifOf(
+  { [EXIF.date]: '2024:01:01 08:02:32', [EXIF.offset]: '+11:00', 33437: { rational: [[28, 10]] } },
+  { 271: 'Canon', 272: 'Canon EOS 80D' },
+  {
+    1: 'S',
+    2: {
+      rational: [
+        [33, 1],
+        [52, 1],
+        [0, 1]
+      ]
+    },
+    3: 'E',
+    4: {
+      rational: [
+        [151, 1],
+        [12, 1],
+        [0, 1]
+      ]
+    }
+  }
+)
+const when = {
+  taken_at: '2023-12-31T21:02:32.000Z',
+  taken_at_local: '2024-01-01T08:02:32.000+11:00',
+  taken_at_source: 'exif',
+  taken_at_precision: 'second'
+}
+
+async function metaOf(id: string): Promise<Meta> {
+  return client.json<Meta>('GET', `/photo/${id}/meta`, 200)
+}
+
+/** @returns the metadata once the node has looked at the picture */
+async function lookedAt(bytes: Buffer, name: string, type: string): Promise<Meta> {
+  const { photo_id } = await client.putPhoto(bytes, name, type)
+  await until(`${name} is looked at`, LOOKED_MS_MAX, async () => (await metaOf(photo_id)).state !== 'pending')
+  return metaOf(photo_id)
+}
+
+test('a HEIC has its facts, and no error for lack of a decoder', async () => {
+  const heic = heifHead({ width: 4_032, height: 3_024, turns: 3, tiles: 48, exif: dated })
+  const meta = await lookedAt(heic, 'IMG_1.HEIC', 'image/heic')
+  expect(meta).toMatchObject({ width: 3_024, height: 4_032, ...when, state: 'none', image_error: null })
+  expect(meta).toMatchObject({
+    camera: { make: 'Canon', model: 'EOS 80D', lens: null, f_number: 2.8 },
+    place: { latitude: -33.8666667, longitude: 151.2, altitude: null }
+  })
+  const { stdout } = await sheaf(['info', meta.photo_id], node.url)
+  expect(stdout.toString()).toMatch(/taken +2024-01-01 08:02:32 \+11:00, by exif\n/)
+  expect(stdout.toString()).toMatch(/camera +Canon EOS 80D\n/)
+  const answer = await client.request('GET', `/photo/${meta.photo_id}?alt_key=thumb`)
+  expect([answer.status, answer.body.toString()]).toEqual([404, expect.stringContaining('heif')])
+})
+
+test.each(['half of it', 'all but its last two bytes', 'its head'])(
+  'a JPEG that is cut to %s has its facts, and an error',
+  async what => {
+    const whole = await toImage(scene(1, 300, 200))
+      .jpeg()
+      .toBuffer()
+    const jpeg = Buffer.concat([whole.subarray(0, 2), exifSegment(dated), whole.subarray(2)])
+    const cut = {
+      'half of it': jpeg.subarray(0, Math.floor(jpeg.length / 2)),
+      'all but its last two bytes': jpeg.subarray(0, -2),
+      'its head': jpegHead(300, 200, exifSegment(dated))
+    }[what]
+    const meta = await lookedAt(cut ?? jpeg, `${what}.jpg`, 'image/jpeg')
+    expect(meta).toMatchObject({ width: 300, height: 200, ...when, state: 'none', image_error: 'ERR_IMAGE_UNREADABLE' })
+  }
+)
+
+test('a picture that is too large to decode has its facts, and an error', async () => {
+  const png = pngWith(await claimedPng(30_000, 20_000), pngChunk('eXIf', dated))
+  const meta = await lookedAt(png, 'large.png', 'image/png')
+  expect(meta).toMatchObject({
+    width: 30_000,
+    height: 20_000,
+    ...when,
+    state: 'none',
+    image_error: 'ERR_IMAGE_TOO_LARGE'
+  })
+})
+
+test('a good picture has its facts before it is decoded, and is found by its state', async () => {
+  const jpeg = await toImage(scene(2, 300, 200))
+    .jpeg()
+    .toBuffer()
+  const undated = exifSegment(exifOf({ [EXIF.date]: '2023:07:08 12:30' }))
+  const meta = await lookedAt(Buffer.concat([jpeg.subarray(0, 2), undated, jpeg.subarray(2)]), 'good.jpg', 'image/jpeg')
+  expect(meta).toMatchObject({
+    width: 300,
+    height: 200,
+    taken_at: '2023-07-08T12:30:00.000Z',
+    taken_at_local: '2023-07-08T12:30:00.000',
+    taken_at_precision: 'minute',
+    state: 'whole',
+    image_error: null,
+    camera: null,
+    place: null
+  })
+  const list = async (state: string): Promise<string[]> =>
+    (await client.page(`?state=${state}`)).photos.map(photo => photo.name)
+  expect(await list('whole')).toEqual(['good.jpg'])
+  expect((await list('none')).sort()).toEqual([
+    'IMG_1.HEIC',
+    'all but its last two bytes.jpg',
+    'half of it.jpg',
+    'its head.jpg',
+    'large.png'
+  ])
+  expect(await list('pending')).toEqual([])
+  expect((await client.request('GET', '/photos?state=odd')).status).toBe(400)
+})
+
+test('a file that is no image has no state', async () => {
+  const { photo_id } = await client.putPhoto(Buffer.from('words'), 'a.txt', 'text/plain')
+  expect(await metaOf(photo_id)).toMatchObject({ state: null, image_error: null, taken_at_local: null })
+})
