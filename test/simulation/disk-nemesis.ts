@@ -1,16 +1,16 @@
-import { type PhotoId, photoIdFrom, type VolumeId } from '../../src/domain/ids.js'
-import { needleBytes } from '../../src/domain/needle.js'
+import type { PhotoId, VolumeId } from '../../src/domain/ids.js'
 import { SUPERBLOCK_BYTES } from '../../src/domain/superblock.js'
 import type { SeededRandom } from '../support/seeded-random.js'
 import { holdsBytes, holdsPhoto, type Member } from './cluster-member.js'
 import type { PhotoHistory, Write } from './photo-history.js'
+import { photosHit } from './photos-hit.js'
 import type { Workload } from './workload.js'
 
 /** A bit that was flipped. */
 interface Flip {
   readonly member: Member
   readonly volume: VolumeId
-  /** Whose needle was hit, if any. */
+  /** Whose needle was hit, if any; of graves, those of all of them. */
   readonly photos: readonly PhotoId[]
 }
 
@@ -89,12 +89,7 @@ export class DiskNemesis {
       return
     const position = SUPERBLOCK_BYTES + random.below(size - SUPERBLOCK_BYTES)
     note(`${member.name}: a bit of ${volume.id} flips at ${position}`)
-    const photos: PhotoId[] = []
-    for await (const event of volume.scan(SUPERBLOCK_BYTES, Number.POSITIVE_INFINITY, 0, size)) {
-      if (event.kind !== 'needle') continue
-      const end = event.offset + needleBytes(event.header.length)
-      if (event.offset <= position && position < end) photos.push(photoIdFrom(event.header.id))
-    }
+    const photos = await photosHit(volume, position, size)
     const flip = { member, volume: volume.id, photos }
     this.#flips.push(flip)
     const others = members.filter(other => other !== member && other.node.running)

@@ -1,13 +1,11 @@
 import type { Job } from '../../src/admin/jobs.js'
 import { SheafError } from '../../src/core/errors.js'
-import { photoIdFrom } from '../../src/domain/ids.js'
-import { needleBytes } from '../../src/domain/needle.js'
-import { SUPERBLOCK_BYTES } from '../../src/domain/superblock.js'
 import type { CheckReport } from '../../src/store/verify.js'
 import { SeededRandom } from '../support/seeded-random.js'
 import { settle } from '../support/simulated-clock.js'
 import type { FaultyOperation } from '../support/simulated-disk.js'
 import { SimulatedNode } from '../support/simulated-node.js'
+import { photosHit } from './photos-hit.js'
 import { type Target, Workload } from './workload.js'
 
 const VOLUME_BYTES = 200_000
@@ -164,11 +162,7 @@ export class NodeSimulation {
     const { size } = disk.file(volume.path)
     const position = this.#random.below(size)
     this.#note(`a bit of ${volume.path} flips at ${position}`)
-    for await (const event of volume.scan(SUPERBLOCK_BYTES, Number.POSITIVE_INFINITY, 0, size)) {
-      if (event.kind !== 'needle') continue
-      const end = event.offset + needleBytes(event.header.length)
-      if (event.offset <= position && position < end) this.workload.damaged.add(photoIdFrom(event.header.id))
-    }
+    for (const id of await photosHit(volume, position, size)) this.workload.damaged.add(id)
     disk.flipBit(volume.path, position, this.#random.below(8))
     this.#damagedVolume = true
     this.#troubled = true
