@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { HttpClient } from '../support/http-client.js'
 import { NodeProcess } from '../support/node-process.js'
+import { cpuMs } from './cpu-time.js'
 import { CutNetwork, freePort } from './cut-network.js'
 import { atMost, type Measure, median } from './report.js'
 
@@ -137,15 +137,6 @@ async function statusOf(node: NodeProcess): Promise<Status> {
 async function aliveMembers(node: NodeProcess): Promise<number> {
   const { members } = (await (await fetch(`${node.url}/cluster`)).json()) as { members: { state: string }[] }
   return members.filter(({ state }) => state === 'alive').length
-}
-
-/** @returns what the process has used so far, ms; finer than the ticks of `/proc/PID/stat`, which miss what is short */
-function cpuMs(node: NodeProcess): number {
-  const folder = `/proc/${node.pid}/task`
-  const nanoseconds = readdirSync(folder).map(task =>
-    Number(readFileSync(`${folder}/${task}/schedstat`, 'utf8').split(' ')[0])
-  )
-  return nanoseconds.reduce((sum, ns) => sum + ns, 0) / 1e6
 }
 
 async function until(what: () => Promise<boolean>): Promise<void> {

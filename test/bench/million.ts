@@ -1,20 +1,10 @@
-import { existsSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { systemClock } from '../../src/core/clock.js'
-import { silentLog } from '../../src/core/log.js'
-import { nodeFileSystem } from '../../src/core/node-file-system.js'
-import { systemRandom } from '../../src/core/random.js'
-import { levelDatabase } from '../../src/directory/database.js'
-import { loadIdentity, verifySignature } from '../../src/identity.js'
-import { NodeServices } from '../../src/node-services.js'
 import { HttpClient } from '../support/http-client.js'
 import { NodeProcess } from '../support/node-process.js'
-import { fakeJpeg } from '../support/photo-maker.js'
+import { type LibraryInit, madeLibrary } from './library.js'
 import { atMost, type Measure } from './report.js'
 
 const PHOTO_COUNT = 1_000_000
-const PHOTO_BYTES = 200
-const UPLOADS_AT_ONCE = 512
+const LIBRARY: LibraryInit = { photos: PHOTO_COUNT, needles: 2, bytes: 200, volumeBytes: 1_000_000_000 }
 const READY_MS_MAX = 3_000
 const SCRAPE_MS_MAX = 50
 
@@ -24,13 +14,7 @@ const SCRAPE_MS_MAX = 50
  * @param cache - where that folder is kept
  */
 export async function measureMillion(cache: string): Promise<Measure[]> {
-  const dataDir = join(cache, 'million')
-  const complete = join(cache, 'million.complete')
-  if (!existsSync(complete)) {
-    rmSync(dataDir, { recursive: true, force: true })
-    await makePhotos(dataDir)
-    writeFileSync(complete, `${PHOTO_COUNT}\n`)
-  }
+  const dataDir = await madeLibrary(cache, 'million', LIBRARY)
   // twice: the first start has cold files, and makes the directory anew when an older version wrote it
   const first = await startOnce(dataDir)
   const second = await startOnce(dataDir)
@@ -84,51 +68,4 @@ async function startOnce(dataDir: string): Promise<Started> {
   }
   await node.stop()
   return { readyMs, ...memory, scrapeMs, scrapeBytes }
-}
-
-async function makePhotos(folder: string): Promise<void> {
-  const started = performance.now()
-  const identity = await loadIdentity({ fileSystem: nodeFileSystem, random: systemRandom }, await madeFolder(folder))
-  const services = new NodeServices(
-    {
-      fileSystem: nodeFileSystem,
-      clock: systemClock,
-      random: systemRandom,
-      log: silentLog,
-      database: levelDatabase(join(folder, 'directory'), nodeFileSystem),
-      sign: bytes => identity.sign(bytes),
-      verifySignature
-    },
-    {
-      folder,
-      origin: identity.publicKey,
-      volumeBytes: 1_000_000_000,
-      purgeMs: 30 * 24 * 3_600_000,
-      maxUploadBytes: 1e9,
-      minCopies: 1,
-      requireCookie: false
-    }
-  )
-  await services.start()
-  const bytes = fakeJpeg(1, PHOTO_BYTES)
-  let made = 0
-  const upload = async (): Promise<void> => {
-    while (made < PHOTO_COUNT) {
-      const filename = `photo ${made++}.jpg`
-      if (made % 100_000 === 0) process.stderr.write(`  ${made} photos made\n`)
-      await services.photos.upload(once(bytes), { filename, contentType: 'image/jpeg', declaredBytes: bytes.length })
-    }
-  }
-  await Promise.all(Array.from({ length: UPLOADS_AT_ONCE }, upload))
-  await services.stop()
-  process.stderr.write(`  made in ${((performance.now() - started) / 1e3).toFixed(0)} s\n`)
-}
-
-async function madeFolder(folder: string): Promise<string> {
-  await nodeFileSystem.makeDirectory(folder)
-  return folder
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes
 }

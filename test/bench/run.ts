@@ -6,6 +6,7 @@ import { measureAntiEntropy } from './anti-entropy.js'
 import { measureArchive } from './archive.js'
 import { measureCache } from './cache.js'
 import { measureCluster } from './cluster.js'
+import { measureCompaction } from './compaction.js'
 import { measureConvergence } from './convergence.js'
 import { measureDiskReads } from './disk-reads.js'
 import { measureGraves } from './graves.js'
@@ -19,6 +20,7 @@ import { measureMillion } from './million.js'
 import { Nginx } from './nginx.js'
 import { measureReads } from './reads.js'
 import { describeMachine, type Measure, printReport, reportMarkdown, versionOf, writeReport } from './report.js'
+import { measureRest } from './rest.js'
 import { measureSimilarity } from './similarity.js'
 import { measureSlowSupplier } from './slow-supplier.js'
 import { measureSlowUploads } from './slow-uploads.js'
@@ -105,6 +107,9 @@ function sections(scratch: string, cache: string): Record<string, () => Promise<
     cache: async () => (hasWrk() ? measureCache(join(scratch, 'cache'), init) : []),
     index: measureIndexMemory,
     million: () => measureMillion(cache),
+    rest: () =>
+      measureRest(scratch, cache, values.big ? { photos: 1_000_000, minutes: 25 } : { photos: 100_000, minutes: 2 }),
+    compaction: () => measureCompaction(scratch, values.big ? 1_000 : 200),
     lists: () => measureLists(cache),
     large: () => measureLargeFile(scratch, largeBytes),
     'disk-reads': async () => [await measureDiskReads(join(scratch, 'disk-reads-data'))],
