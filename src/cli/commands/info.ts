@@ -39,10 +39,9 @@ function fields(meta: PhotoMetaJson): [string, string | undefined][] {
   ]
 }
 
-/** Local time where the node says it. */
-function takenText({ taken_at, taken_at_local, taken_at_source }: PhotoMetaJson): string | undefined {
-  if (taken_at_local == null) return taken_at == null ? undefined : humanTime(taken_at)
-  const [, day, time, offset] = /^(.+)T([\d:]+)(?:\.\d+)?(.*)$/.exec(taken_at_local) ?? []
-  const local = day === undefined ? taken_at_local : `${day} ${time} ${offset === '' ? '(zone unknown)' : offset}`
+function takenText({ taken_at, taken_at_source }: PhotoMetaJson): string | undefined {
+  if (taken_at == null) return undefined
+  const [, day, time, offset] = /^(.+)T([\d:]+)(?:\.\d+)?(.*)$/.exec(taken_at) ?? []
+  const local = day === undefined ? taken_at : `${day} ${time} ${offset === '' ? '(zone unknown)' : offset}`
   return taken_at_source == null ? local : `${local}, by ${taken_at_source}`
 }

@@ -10,9 +10,8 @@ export interface PhotoMetaJson {
   readonly sha256: string
   /** RFC 3339, as all times. */
   readonly created_at: string
+  /** What a clock on the wall showed, as far as it is known, with its offset where that is. */
   readonly taken_at?: string | null
-  /** What a clock on the wall showed, with its offset where that is known; nodes of before leave it out, as what follows. */
-  readonly taken_at_local?: string | null
   readonly taken_at_source?: string | null
   readonly state?: string | null
   readonly image_error?: string | null

@@ -8,12 +8,12 @@ export interface Exported {
   readonly content_type: string
   readonly created_at: string
   readonly taken_at?: string | null
-  /** Nodes of before leave it out. */
-  readonly taken_at_local?: string | null
 }
 
 /** Leaves room for a suffix, `.json` and the temporary name in the 255 bytes of most file systems. */
 const STEM_BYTES_MAX = 150
+/** The date at the beginning of a time, as far as it is known. */
+const DATE = /^(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?(?:T|$)/
 /** Names that Windows keeps for devices. */
 const DEVICE_NAME = /^(con|prn|aux|nul|com\d|lpt\d)$/i
 
@@ -37,17 +37,10 @@ export function exportPaths(photo: Exported): readonly [string, string, string] 
   ]
 }
 
-function exportFolder({ taken_at, taken_at_local, created_at }: Exported): string {
-  // without its offset local time is read as if it were UTC
-  const local = taken_at_local?.replace(/([+-]\d\d:\d\d)?$/, 'Z')
-  const at = new Date(local ?? taken_at ?? created_at)
-  if (Number.isNaN(at.getTime())) return 'undated'
-  const [year, month, day] =
-    at
-      .toISOString()
-      .split('T')[0]
-      ?.split(/(?<!^)-/) ?? []
-  return `${year}/${month}/${day}`
+/** The day, or what is known of it, where the photo was taken. */
+function exportFolder({ taken_at, created_at }: Exported): string {
+  const [, year, month, day] = DATE.exec(taken_at ?? created_at) ?? []
+  return year === undefined ? 'undated' : [year, month, day].filter(part => part !== undefined).join('/')
 }
 
 function exportName({ name, content_type }: Exported): { readonly stem: string; readonly suffix: string } {

@@ -39,8 +39,7 @@ export function photoJson(photo: Photo): object {
     sha256: photo.sha256,
     width: photo.width ?? null,
     height: photo.height ?? null,
-    taken_at: timeOrNull(photo.takenAt?.ms),
-    taken_at_local: photo.takenAt === undefined ? null : localTimeJson(photo.takenAt),
+    taken_at: photo.takenAt === undefined ? null : takenAtJson(photo.takenAt),
     taken_at_source: photo.takenAt?.source ?? null,
     taken_at_precision: photo.takenAt?.precision ?? null,
     ...lookJson(photo),
@@ -227,10 +226,15 @@ export function timeJson(ms: number): string {
   return new Date(ms).toISOString()
 }
 
-/** @returns what a clock on the wall showed, with its offset where that is known */
-function localTimeJson(takenAt: TakenAt): string {
-  const { offsetMinutes } = takenAt
+/** Of a date, as many characters as are known; a time is always whole. */
+const DATE_LENGTHS: Readonly<Record<string, number>> = { year: 4, month: 7, day: 10 }
+
+/** @returns what a clock on the wall showed, as far as it is known, with its offset where that is */
+function takenAtJson(takenAt: TakenAt): string {
+  const { offsetMinutes, precision = 'second' } = takenAt
   const local = timeJson(localMs(takenAt)).slice(0, -1)
+  const length = DATE_LENGTHS[precision]
+  if (length !== undefined) return local.slice(0, length)
   if (offsetMinutes === undefined) return local
   const [hours, minutes] = [Math.floor(Math.abs(offsetMinutes) / 60), Math.abs(offsetMinutes) % 60]
   const two = (number: number): string => String(number).padStart(2, '0')

@@ -56,12 +56,10 @@ export const PHOTO = {
   width: nullable({ ...COUNT, description: 'null until known' }),
   height: nullable({ ...COUNT, description: 'null until known' }),
   taken_at: nullable({
-    ...TIME,
-    description: 'null until known; where the offset is unknown, the local time as if it were UTC'
-  }),
-  taken_at_local: nullable({
     ...TEXT,
-    description: 'what a clock on the wall showed: RFC 3339, without an offset where that is unknown'
+    examples: ['2024-01-01T08:02:32.000+11:00', '2024-01-01T08:02:32.000', '1985-07'],
+    description:
+      'what a clock on the wall showed, without an offset where that is unknown, and shorter where less is known'
   }),
   taken_at_source: nullable({ type: 'string', enum: [...DATE_SOURCES], description: 'where taken_at is from' }),
   taken_at_precision: nullable({ type: 'string', enum: [...DATE_PRECISIONS], description: 'how much of it is known' }),

@@ -32,9 +32,11 @@ test.each(['../../../.bashrc', '', `${ID}/..`, `${ID.slice(0, -1)}/`])(
 test('the time of taking goes before that of uploading', () => {
   expect(paths('a.jpg', { taken_at: '1999-01-02T03:04:05.000Z' })[0]).toBe('1999/01/02/a.jpg')
   // the day is that of the place: in Sydney it was next year already
-  const sydney = { taken_at: '2023-12-31T21:02:32.000Z', taken_at_local: '2024-01-01T08:02:32.000+11:00' }
-  expect(paths('a.jpg', sydney)[0]).toBe('2024/01/01/a.jpg')
-  expect(paths('a.jpg', { ...sydney, taken_at_local: '2024-01-02T08:02:32.000' })[0]).toBe('2024/01/02/a.jpg')
+  expect(paths('a.jpg', { taken_at: '2024-01-01T08:02:32.000+11:00' })[0]).toBe('2024/01/01/a.jpg')
+  expect(paths('a.jpg', { taken_at: '2024-01-02T08:02:32.000' })[0]).toBe('2024/01/02/a.jpg')
+  expect(paths('a.jpg', { taken_at: '1985-07' })[0]).toBe('1985/07/a.jpg')
+  expect(paths('a.jpg', { taken_at: '1985' })[0]).toBe('1985/a.jpg')
+  expect(paths('a.jpg', { taken_at: '../../etc' })[0]).toBe('undated/a.jpg')
   expect(paths('a.jpg', { taken_at: null })[0]).toBe('2026/11/20/a.jpg')
   expect(paths('a.jpg', { taken_at: 'never' })[0]).toBe('undated/a.jpg')
 })
