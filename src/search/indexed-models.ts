@@ -208,7 +208,9 @@ export class IndexedModels implements Startable {
     if (directory.state !== 'open' || previous === undefined || replica.pending > 0) return false
     const shards = new Set([...this.holders(model.id).values()].flatMap(ready => [...ready]))
     const photosOf = (id: ModelId): number => directory.count(`features\0${id}`)
-    return shards.size === SHARD_COUNT && photosOf(model.id) >= photosOf(previous.id)
+    // where memory does not suffice for all, it has done what it can
+    const isCovered = shards.size === SHARD_COUNT || (replica.leftOut > 0 && replica.isWhole)
+    return isCovered && photosOf(model.id) >= photosOf(previous.id)
   }
 
   /** Removes indexes of models no longer used, and announces the rest. */

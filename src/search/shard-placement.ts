@@ -17,6 +17,8 @@ interface HeldShard {
   ready: boolean
   /** Since when all its owners, this node not among them, have had it, monotonic ms; undefined: they have not. */
   coveredMs: number | undefined
+  /** Since when another owner has had it beside this one, monotonic ms; undefined: none has. */
+  spareMs: number | undefined
 }
 
 /**
@@ -31,7 +33,7 @@ export class ShardPlacement {
   #owners: ReadonlyMap<Shard, readonly NodeId[]> = new Map()
   /** The members for whom `#owners` was computed. */
   #members = ''
-  /** The most shards of its own that this node takes. */
+  /** The most shards that this node holds. */
   #limit = SHARD_COUNT
 
   constructor(components: ShardPlacementComponents) {
@@ -48,12 +50,21 @@ export class ShardPlacement {
 
   /** Shards that this node owns, and leaves out since there is no room for their vectors. */
   get leftOut(): number {
-    return Math.max(0, this.#owned().length - this.#limit)
+    return this.#owned().filter(({ shard }) => !this.#held.has(shard)).length
   }
 
-  /** @param shards - the most that this node takes of those that it owns */
+  /** Shards that this node holds, whether it has all their vectors or not. */
+  get heldCount(): number {
+    return this.#held.size
+  }
+
+  get limited(): number {
+    return this.#limit
+  }
+
+  /** @param shards - the most that this node holds */
   limit(shards: number): void {
-    this.#limit = shards
+    this.#limit = Math.max(0, shards)
   }
 
   /** Adds the shards that this node owns now, and has room for. @returns shards that it released */
@@ -61,13 +72,15 @@ export class ShardPlacement {
     const { self, peers } = this.#components
     const others = peers()
     this.#assign([self, ...others.keys()])
-    const taken = new Set(this.#owned().slice(0, this.#limit))
+    this.#noteSpare(others, nowMs)
+    const taken = this.#taken(nowMs)
     const released = new Set<Shard>()
     for (const [shard, owners] of this.#owners) {
       const held = this.#held.get(shard)
       if (taken.has(shard)) {
-        if (held === undefined) this.#held.set(shard, { scanned: false, ready: false, coveredMs: undefined })
-        else held.coveredMs = undefined
+        if (held === undefined) {
+          this.#held.set(shard, { scanned: false, ready: false, coveredMs: undefined, spareMs: undefined })
+        } else held.coveredMs = undefined
       } else if (
         held !== undefined &&
         (owners.includes(self) || this.#isReleased(held, owners, others, shard, nowMs))
@@ -85,6 +98,7 @@ export class ShardPlacement {
     return new Set([...this.#held].filter(([, { scanned }]) => !scanned).map(([shard]) => shard))
   }
 
+  /** @param shards - that were held when their scan began, and have been ever since */
   markScanned(shards: ShardSet): void {
     for (const [shard, held] of this.#held) if (shards.has(shard)) held.scanned = true
   }
@@ -127,12 +141,35 @@ export class ShardPlacement {
     return !held.ready || nowMs >= held.coveredMs + RELEASE_MS
   }
 
-  /** @returns the shards that this node owns: first those that it is the first to own, so that two owners leave out others */
-  #owned(): Shard[] {
+  /** @returns the shards that this node owns, with its place among their owners */
+  #owned(): { readonly shard: Shard; readonly rank: number }[] {
     const { self } = this.#components
     const ranks = Array.from(this.#owners, ([shard, owners]) => ({ shard, rank: owners.indexOf(self) }))
-    const owned = ranks.filter(({ rank }) => rank >= 0).sort((a, b) => a.rank - b.rank || a.shard - b.shard)
-    return owned.map(({ shard }) => shard)
+    return ranks.filter(({ rank }) => rank >= 0)
+  }
+
+  /**
+   * Where not all fit: what it has and no other owner has had for a while stays, so that a member that comes and goes moves
+   * nothing. Of the others it takes those first of which it is the first owner, so that two owners leave out different ones.
+   */
+  #taken(nowMs: number): ReadonlySet<Shard> {
+    const owned = this.#owned()
+    const own = new Set(owned.map(({ shard }) => shard))
+    const leaving = [...this.#held.keys()].filter(shard => !own.has(shard)).length
+    const isKept = (shard: Shard): boolean => {
+      const held = this.#held.get(shard)
+      return held?.ready === true && (held.spareMs === undefined || nowMs < held.spareMs + RELEASE_MS)
+    }
+    const ordered = owned.map(each => ({ ...each, kept: isKept(each.shard) }))
+    ordered.sort((a, b) => Number(b.kept) - Number(a.kept) || a.rank - b.rank || a.shard - b.shard)
+    return new Set(ordered.slice(0, Math.max(0, this.#limit - leaving)).map(({ shard }) => shard))
+  }
+
+  #noteSpare(others: ReadonlyMap<NodeId, ShardSet>, nowMs: number): void {
+    for (const [shard, held] of this.#held) {
+      const isSpare = this.#owners.get(shard)?.some(owner => others.get(owner)?.has(shard) === true) === true
+      held.spareMs = isSpare ? (held.spareMs ?? nowMs) : undefined
+    }
   }
 
   #assign(members: readonly NodeId[]): void {

@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.js'
+import { ConcurrencyLimit } from '../core/concurrency-limit.js'
 import { hasCode, SheafError } from '../core/errors.js'
 import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
@@ -12,6 +13,7 @@ import type { DirectoryRecord } from '../domain/record.js'
 import { SHARD_COUNT, type Shard, type ShardSet, shardOf } from '../domain/shards.js'
 import type { PhotoReader } from '../photos/photo-reader.js'
 import {
+  type Neighbor,
   type VectorEntry,
   type VectorIndex,
   type VectorIndexes,
@@ -28,7 +30,7 @@ import { ShardPlacement } from './shard-placement.js'
 const IDLE_MS = 500
 /** Records read, and vectors inserted, per step at most. */
 const PAGE = 128
-const IDS_PER_TURN = 2_000
+const IDS_PER_TURN = 500
 const QUEUE_MAX = 20_000
 /** Between two scans of the directory for lost changes, ms. */
 const RESCAN_MS = 30_000
@@ -40,6 +42,10 @@ const UNSAVED_SHARE = 0.2
  * need room until the index is made anew.
  */
 const FILL_SHARE = 0.8
+/** It takes more shards when so many times those that it has would fit. */
+const MORE_TIMES = 1.25
+/** Searches for which whole vectors are read. */
+const REFINING = { countMax: 16, bytesMax: Number.POSITIVE_INFINITY, waitingMax: 1_000 }
 
 export interface ShardReplicaComponents {
   readonly directory: Pick<Directory, 'state' | 'count' | 'getMany' | 'query' | 'onChange' | 'onOpaque'>
@@ -97,6 +103,8 @@ export class ShardReplica implements Startable {
   #isReading = false
   #unsaved = 0
   #savedMs = 0
+  #saveFailed = false
+  readonly #refining = new ConcurrencyLimit(REFINING)
 
   constructor(components: ShardReplicaComponents, init: ShardReplicaInit) {
     const { clock, log, self, peers } = components
@@ -121,6 +129,11 @@ export class ShardReplica implements Startable {
   /** Shards that other nodes must search, since there is no memory for them here. */
   get leftOut(): number {
     return this.#placement.leftOut
+  }
+
+  /** Whether all shards that it holds are ready. */
+  get isWhole(): boolean {
+    return this.#index !== undefined && this.ready.size === this.#placement.heldCount
   }
 
   /** Photos of this node's shards whose vectors are known to be missing. */
@@ -173,8 +186,17 @@ export class ShardReplica implements Startable {
     })
     const neighbors = found.isExact
       ? found.neighbors.slice(0, k)
-      : await refine(found.neighbors, k, ids => this.#exactScores(ids, space, vector))
+      : await this.#refine(found.neighbors, k, ids => this.#exactScores(ids, space, vector))
     return { shards: new Set([...readyBefore].filter(shard => this.ready.has(shard))), neighbors }
+  }
+
+  async #refine(...args: Parameters<typeof refine>): Promise<readonly Neighbor[]> {
+    const leave = await this.#refining.enter(0)
+    try {
+      return await refine(...args)
+    } finally {
+      leave()
+    }
   }
 
   /** @returns the cosine of each photo's whole vector with this one; undefined where it is not here */
@@ -184,7 +206,7 @@ export class ShardReplica implements Startable {
       records.map(async record => {
         const blob = this.#featuresOf(record)
         if (blob === undefined || !this.#components.reader.isLocal(blob)) return undefined
-        const other = (await this.#readFeatures(blob))?.vectors.get(space)
+        const other = (await this.#readFeatures(blob, 'debug'))?.vectors.get(space)
         return other?.length === vector.length ? cosine(vector, other) : undefined
       })
     )
@@ -225,11 +247,15 @@ export class ShardReplica implements Startable {
   async #work(signal: AbortSignal): Promise<'busy' | 'idle'> {
     const { clock, announce } = this.#components
     const now = clock.monotonic()
-    if (this.#failedIndex !== undefined && this.#failedIndex === this.#index) await this.#reset()
-    if (this.#index === undefined) await this.#openIndex(now, signal)
+    const before = this.#index
+    if (before !== undefined && (before === this.#failedIndex || !before.isOpen)) await this.#reset()
+    const index = this.#index ?? (await this.#openIndex(now, signal))
+    this.#takeMoreIfRoom(index)
     const released = this.#placement.update(now)
     if (released.size > 0) {
       announce()
+      // a shard that is taken again meanwhile needs a scan of its own
+      if (this.#scan !== undefined) this.#scan = { ...this.#scan, shards: without(this.#scan.shards, released) }
       await this.#removeWhere(shard => released.has(shard))
     }
     for (const id of this.#missing.findArrived()) this.#markDirty(id)
@@ -337,12 +363,12 @@ export class ShardReplica implements Startable {
   }
 
   /** @returns undefined when no intact copy is reachable, or the features are malformed */
-  async #readFeatures(blob: PhotoBlob): Promise<Features | undefined> {
+  async #readFeatures(blob: PhotoBlob, level: 'warn' | 'debug' = 'warn'): Promise<Features | undefined> {
     try {
       return decodeFeatures(await this.#components.reader.readNeedle(blob, 0))
     } catch (err) {
       if (!(err instanceof SheafError)) throw err
-      this.#components.log.warn(
+      this.#components.log[level](
         { err, photo: blob.id },
         'features of a photo cannot be read; it is missing from search'
       )
@@ -360,7 +386,7 @@ export class ShardReplica implements Startable {
   // --- the index ---
 
   /** Opens the saved index. It may be outdated: drops stale entries; the scan that follows finds missing ones. */
-  async #openIndex(now: number, signal: AbortSignal): Promise<void> {
+  async #openIndex(now: number, signal: AbortSignal): Promise<VectorIndex> {
     const { model, spaces } = this.#init
     const index = await this.#components.indexes.open({ model, spaces })
     this.#index = index
@@ -368,15 +394,23 @@ export class ShardReplica implements Startable {
     this.#unsaved = 0
     this.#takeWhatFits(index)
     await this.#removeWhere(shard => !this.#placement.holds(shard))
-    const ids = [...index.ids()]
-    for (let at = 0; at < ids.length && !signal.aborted; at += PAGE) await this.#removeStale(ids.slice(at, at + PAGE))
+    for (const ids of slices(index.ids(), PAGE)) {
+      if (signal.aborted) break
+      await this.#removeStale(ids)
+    }
+    return index
   }
 
-  /** Takes as many shards as there is memory for, by how many photos the model has analyzed so far. */
-  #takeWhatFits(index: VectorIndex): void {
-    const { clock, log } = this.#components
+  /** Shards for which there is memory, by how many photos the model has analyzed so far. */
+  #fitting(index: VectorIndex): number {
     const photos = this.#components.directory.count(`features\0${this.#init.model}`)
-    this.#placement.limit(Math.floor((FILL_SHARE * index.capacity * SHARD_COUNT) / Math.max(1, photos)))
+    return Math.floor((FILL_SHARE * Math.max(0, index.capacity) * SHARD_COUNT) / Math.max(1, photos))
+  }
+
+  /** @param limit - shards at most, whatever fits */
+  #takeWhatFits(index: VectorIndex, limit = SHARD_COUNT): void {
+    const { clock, log } = this.#components
+    this.#placement.limit(Math.min(limit, this.#fitting(index)))
     this.#placement.update(clock.monotonic())
     if (this.leftOut === 0) return
     log.warn(
@@ -385,18 +419,27 @@ export class ShardReplica implements Startable {
     )
   }
 
-  /** When memory is full: makes the index anew, of fewer shards. */
+  /** After photos were deleted, or another index was closed. By enough that it does not come and go. */
+  #takeMoreIfRoom(index: VectorIndex): void {
+    if (this.leftOut === 0) return
+    const fitting = this.#fitting(index)
+    if (fitting >= MORE_TIMES * Math.max(1, this.#placement.limited)) this.#placement.limit(fitting)
+  }
+
+  /** When memory is full: makes the index anew, of fewer shards unless removed vectors fill it. */
   async #takeFewerShards(): Promise<'busy' | 'idle'> {
     const index = this.#index
     if (index === undefined) return 'busy'
+    const isCrowded = index.size > FILL_SHARE * index.capacity
+    const limit = isCrowded ? this.#placement.heldCount - 1 : SHARD_COUNT
     this.#placement.reset()
     this.#components.announce()
     this.#scan = undefined
     this.#missing.forgetWhere(() => true)
     this.#dirty.clear()
     await index.clear()
-    this.#takeWhatFits(index)
-    return 'busy'
+    this.#takeWhatFits(index, limit)
+    return 'idle'
   }
 
   #removeStale(ids: readonly PhotoId[]): Promise<void> {
@@ -411,12 +454,11 @@ export class ShardReplica implements Startable {
   async #removeWhere(matches: (shard: Shard) => boolean): Promise<void> {
     this.#missing.forgetWhere(id => matches(shardOf(id)))
     const index = this.#index
-    const ids = [...(index?.ids() ?? [])]
-    for (let at = 0; at < ids.length; at += IDS_PER_TURN) {
-      const removed = ids.slice(at, at + IDS_PER_TURN).filter(id => matches(shardOf(id)))
+    for (const ids of slices(index?.ids() ?? [], IDS_PER_TURN)) {
+      const removed = ids.filter(id => matches(shardOf(id)))
       if (removed.length > 0) await index?.remove(removed)
       this.#unsaved += removed.length
-      if (at + IDS_PER_TURN < ids.length) await turn()
+      await turn()
     }
   }
 
@@ -429,7 +471,7 @@ export class ShardReplica implements Startable {
   #isSaveDue(now: number): boolean {
     if (this.#unsaved === 0) return false
     const many = Math.max(UNSAVED_MIN, this.vectors * UNSAVED_SHARE)
-    return this.#unsaved >= many || now >= this.#savedMs + SAVE_MS
+    return (this.#unsaved >= many && !this.#saveFailed) || now >= this.#savedMs + SAVE_MS
   }
 
   /** Saving spares the next start some reading; a failure does no other harm. */
@@ -440,7 +482,9 @@ export class ShardReplica implements Startable {
     try {
       await this.#index?.save()
       this.#unsaved -= unsaved
+      this.#saveFailed = false
     } catch (err) {
+      this.#saveFailed = true
       log.warn({ err, model: this.#init.model }, 'index not saved; the next start will take longer')
     }
   }
@@ -465,6 +509,22 @@ export class ShardReplica implements Startable {
     this.#index = undefined
     await index?.close()
   }
+}
+
+function without(shards: ShardSet, others: ShardSet): ShardSet {
+  return new Set([...shards].filter(shard => !others.has(shard)))
+}
+
+/** Yields what comes, so many at a time. */
+function* slices<Item>(items: Iterable<Item>, length: number): Generator<Item[]> {
+  let slice: Item[] = []
+  for (const item of items) {
+    slice.push(item)
+    if (slice.length < length) continue
+    yield slice
+    slice = []
+  }
+  if (slice.length > 0) yield slice
 }
 
 function cosine(a: Float32Array, b: Float32Array): number {

@@ -5,6 +5,7 @@ import { silentLog } from '../../src/core/log.js'
 import { nodeFileSystem } from '../../src/core/node-file-system.js'
 import { systemRandom } from '../../src/core/random.js'
 import { GraphFiles } from '../../src/similarity/index/graph-files.js'
+import { bytesPerPhoto } from '../../src/similarity/index/hnsw-index.js'
 import { HnswIndexes } from '../../src/similarity/index/hnsw-indexes.js'
 import type { VectorEntry, VectorIndex } from '../../src/similarity/index/vector-index.js'
 import { nearest } from '../support/exact-vector-indexes.js'
@@ -260,6 +261,24 @@ describe('an index of long vectors', () => {
     await check(again, few, false) // the axes stay
     await again.close()
   })
+})
+
+test('a saved index for which there is no memory is not loaded', async () => {
+  const few = { folder, bytesMax: 50 * bytesPerPhoto(NAME.spaces) }
+  const components = { fileSystem: nodeFileSystem, random: systemRandom, log: silentLog }
+  const index = await new HnswIndexes(components, few).open(NAME)
+  expect(index.size).toBe(0)
+  await index.close()
+})
+
+test('closing while it is saved waits for that, and ends', async () => {
+  const index = await open()
+  const saving = index.save()
+  await index.close()
+  await saving
+  const again = await open()
+  expect(again.size).toBe(entries.length)
+  await again.close()
 })
 
 describe('the process of the graphs', () => {

@@ -31,6 +31,10 @@ export class ExactVectorIndex implements VectorIndex {
     this.#onSave = onSave
   }
 
+  get isOpen(): boolean {
+    return !this.#closed
+  }
+
   get size(): number {
     return this.#held.size
   }

@@ -39,9 +39,12 @@ export class GraphFiles {
   /**
    * Reads the saved index. The library gets its bytes only after all of them were verified.
    *
+   * @param rowsMax - one with more is not loaded
    * @returns `damage` says why a saved index could not be loaded
    */
-  async load(): Promise<{ readonly loaded: LoadedGraphs | undefined; readonly damage: string | undefined }> {
+  async load(
+    rowsMax = Number.POSITIVE_INFINITY
+  ): Promise<{ readonly loaded: LoadedGraphs | undefined; readonly damage: string | undefined }> {
     const { model } = this.#name
     this.#number = Math.max(0, ...(await this.#files()).map(file => graphNumberOf(model, file) ?? 0))
     const bytes = await unlessMissing(readFile(join(this.#folder, headFileName(model))))
@@ -49,6 +52,7 @@ export class GraphFiles {
     const saved = decodeSavedIndex(model, bytes)
     if (saved === undefined) return { loaded: undefined, damage: 'its head file does not match its checksum' }
     if (!this.#isOfSpaces(saved)) return { loaded: undefined, damage: undefined } // the model has others now
+    if (saved.rows.length > rowsMax * ROW_BYTES) return { loaded: undefined, damage: undefined }
     for (const graph of saved.graphs) {
       const damage = await damageOf(this.#pathOf(graph, saved.number), graph)
       if (damage !== undefined) return { loaded: undefined, damage }
@@ -80,11 +84,11 @@ export class GraphFiles {
       const bytes = encodeSavedIndex(model, { number, graphs: saved, rows })
       await writeSynced(join(this.#folder, `${head}.tmp`), bytes)
       await rename(join(this.#folder, `${head}.tmp`), join(this.#folder, head))
-      await syncFolder(this.#folder)
     } catch (err) {
       for (const name of names) await rm(join(this.#folder, name), { force: true })
       throw err
     }
+    await syncFolder(this.#folder)
     await this.#removeAllBut([head, ...names])
   }
 

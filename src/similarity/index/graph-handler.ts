@@ -48,7 +48,7 @@ class IndexGraphs {
       case 'rebuild':
         return this.#rebuild()
       case 'open':
-        return this.#inOrder(() => this.#load())
+        return this.#inOrder(() => this.#load(request))
       case 'change':
         return this.#inOrder(() => this.#change(request))
       case 'read-rows':
@@ -60,12 +60,13 @@ class IndexGraphs {
       case 'clear':
         return this.#inOrder(() => this.#clear())
       case 'close':
+        this.#next = undefined // ends a rebuild
         return this.#inOrder(async () => undefined)
     }
   }
 
-  async #load(): Promise<GraphAnswers['open']> {
-    const { loaded, damage } = await this.#files.load()
+  async #load({ rowsMax }: GraphRequestOf<'open'>): Promise<GraphAnswers['open']> {
+    const { loaded, damage } = await this.#files.load(rowsMax)
     if (loaded !== undefined) this.#graphs = loaded.graphs
     this.#savedRows = loaded?.rows ?? this.#savedRows
     return { rowBytes: this.#savedRows.length, damage }
@@ -141,7 +142,12 @@ class IndexGraphs {
       this.#next = this.#graphs.successor()
       return { graphs: this.#graphs, next: this.#next }
     })
-    await copyLive(graphs, next, () => this.#next === next)
+    try {
+      await copyLive(graphs, next, () => this.#next === next)
+    } catch (err) {
+      if (this.#next === next) this.#next = undefined
+      throw err
+    }
     return this.#inOrder(async () => {
       if (this.#next !== next) return { freed: new Uint32Array(0) } // cleared meanwhile
       const freed = [...graphs.labels(LABEL_DEAD)].filter(label => next.state(label) === LABEL_FREE)

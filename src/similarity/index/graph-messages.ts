@@ -15,6 +15,8 @@ export type GraphRequest =
       readonly name: IndexName
       /** Where its files are; must exist. */
       readonly folder: string
+      /** A saved index with more is left alone: there is no memory for it. */
+      readonly rowsMax: number
     }
   /** Adds vectors under new labels, then removes labels, so that a replaced photo is always found. */
   | {

@@ -27,6 +27,8 @@ const ROWS_PER_MESSAGE = 20_000
 export interface HnswIndexComponents {
   /** The process that holds the graphs. @throws `ERR_INDEX_UNAVAILABLE` */
   readonly ask: <Kind extends GraphRequestKind>(request: GraphRequestOf<Kind>) => Promise<GraphAnswers[Kind]>
+  /** Whether that process runs. */
+  readonly isAlive: () => boolean
   /** Memory that this index may use, bytes. */
   readonly bytesMax: () => number
   /** Called once, when nothing of it is left. */
@@ -76,17 +78,22 @@ export class HnswIndex implements VectorIndex {
     }
   }
 
+  get isOpen(): boolean {
+    return this.#failure === undefined && this.#closing === undefined && this.#components.isAlive()
+  }
+
   get size(): number {
     return this.#table.size
   }
 
   get capacity(): number {
-    return Math.floor(this.#components.bytesMax() / this.#bytesPerPhoto)
+    return Math.max(0, Math.floor(this.#components.bytesMax() / this.#bytesPerPhoto))
   }
 
   /** Memory that it uses. */
   get byteCount(): number {
-    return this.#heldCount * this.#bytesPerPhoto
+    const twice = this.#rebuilding === undefined ? 0 : this.#table.size
+    return (this.#heldCount + twice) * this.#bytesPerPhoto
   }
 
   version(id: PhotoId): number | undefined {
@@ -150,7 +157,8 @@ export class HnswIndex implements VectorIndex {
     saved.catch(() => {}) // handled below, after the rows are sent
     for (let at = 0; at < rows.length; at += ROWS_PER_MESSAGE * ROW_BYTES) {
       const bytes = rows.subarray(at, at + ROWS_PER_MESSAGE * ROW_BYTES)
-      await this.#ask({ kind: 'rows', index: handle, bytes })
+      // even if it is being closed: that waits for them
+      await this.#components.ask({ kind: 'rows', index: handle, bytes })
     }
     await saved
   }
@@ -172,7 +180,13 @@ export class HnswIndex implements VectorIndex {
 
   async #load(): Promise<void> {
     const { handle, name, folder } = this.#init
-    const { rowBytes, damage } = await this.#ask({ kind: 'open', index: handle, name, folder })
+    const { rowBytes, damage } = await this.#ask({
+      kind: 'open',
+      index: handle,
+      name,
+      folder,
+      rowsMax: this.capacity
+    })
     if (damage !== undefined) {
       this.#components.log.warn({ model: name.model, damage }, 'index is damaged; rebuilding it from the volumes')
     }

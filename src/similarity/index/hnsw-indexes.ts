@@ -46,17 +46,18 @@ export class HnswIndexes implements VectorIndexes {
     const { folder } = this.#init
     await makeDurableDirectory(fileSystem, folder)
     const handle = ++this.#lastHandle
-    this.#open.set(handle, undefined)
     if (this.#process === undefined || this.#process.ended) {
       this.#process = new GraphProcess(err =>
         log.warn({ err }, 'the process of the indexes ended; it is started again')
       )
     }
     const graphProcess = this.#process
+    this.#open.set(handle, undefined)
     const index = await HnswIndex.open(
       {
         ask: request => graphProcess.ask(request),
-        bytesMax: () => this.#init.bytesMax - this.#bytesOfOthers(handle),
+        isAlive: () => !graphProcess.ended,
+        bytesMax: () => this.#bytesFor(handle),
         onClosed: () => this.#release(handle),
         random,
         log
@@ -79,10 +80,12 @@ export class HnswIndexes implements VectorIndexes {
     }
   }
 
-  #bytesOfOthers(handle: IndexHandle): number {
-    let sum = 0
-    for (const [other, index] of this.#open) if (other !== handle) sum += index?.byteCount ?? 0
-    return sum
+  /** What the others leave, and at least its share: the index of a new model must grow beside that of the old one. */
+  #bytesFor(handle: IndexHandle): number {
+    const { bytesMax } = this.#init
+    let others = 0
+    for (const [other, index] of this.#open) if (other !== handle) others += index?.byteCount ?? 0
+    return Math.max(bytesMax - others, bytesMax / this.#open.size)
   }
 
   async #release(handle: IndexHandle): Promise<void> {

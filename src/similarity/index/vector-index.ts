@@ -50,6 +50,8 @@ export interface IndexAnswer {
  * failed; open it again then.
  */
 export interface VectorIndex {
+  /** False once it is closed or has failed. */
+  readonly isOpen: boolean
   /** Photos that have vectors here. */
   readonly size: number
   /** Photos for which there is memory. */

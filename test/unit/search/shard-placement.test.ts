@@ -248,4 +248,30 @@ describe('where not all vectors fit', () => {
     a.update(2)
     expect(heldBy(a)).toEqual([])
   })
+
+  test('what nobody else has stays where it is when members come and go', () => {
+    let peers = new Map<NodeId, ShardSet>()
+    const a = new ShardPlacement({ self: 'a' as NodeId, peers: () => peers })
+    a.limit(40)
+    a.update(0)
+    a.markScanned(ALL_SHARDS)
+    a.markReady(NONE)
+    const before = heldBy(a)
+    peers = new Map([['b' as NodeId, NONE]])
+    expect(a.update(1)).toEqual(NONE)
+    expect(heldBy(a)).toEqual(before)
+    // what another has had for a while may move
+    peers = new Map([['b' as NodeId, ALL_SHARDS]])
+    expect(a.update(2)).toEqual(NONE)
+    expect(a.update(2 + RELEASE_MS).size).toBeGreaterThan(0)
+    expect(heldBy(a)).toHaveLength(40)
+  })
+
+  test('a limit below nothing is nothing', () => {
+    const [a] = pair() as [ShardPlacement, ShardPlacement]
+    a.limit(-5)
+    a.update(0)
+    expect(heldBy(a)).toEqual([])
+    expect(a.leftOut).toBe(64)
+  })
 })

@@ -189,8 +189,6 @@ describe('on a single node', () => {
     await settle()
     await opened[0]?.close()
     await photos.add(vector())
-    await photos.pass(500)
-    expect(keeper.ready.size).toBe(0)
     await photos.pass(30_000)
     expect(opened.length).toBeGreaterThan(1)
     expect(keeper.ready).toEqual(ALL_SHARDS)
@@ -239,6 +237,42 @@ describe('on a single node', () => {
     expect(keeper.ready.size).toBe(ALL_SHARDS.size - keeper.leftOut)
     await expectAll()
     expect(warnings).toContainEqual(expect.stringContaining('--vector-bytes'))
+  })
+
+  test('after enough photos were deleted it takes more shards again', async () => {
+    const ids: PhotoId[] = []
+    for (let i = 0; i < 300; i++) ids.push(await photos.add(vector()))
+    indexes.capacity = 150
+    await startReplica()
+    await settle()
+    expect(keeper.leftOut).toBeGreaterThan(20)
+    for (const id of ids.slice(0, 250)) await photos.base.photos.remove(id)
+    await photos.pass(10_000)
+    expect(keeper.leftOut).toBe(0)
+    expect(keeper.ready).toEqual(ALL_SHARDS)
+    await expectAll()
+  })
+
+  test('memory for not one shard: nothing is held, and nothing is tried over and over', async () => {
+    for (let i = 0; i < 200; i++) await photos.add(vector())
+    indexes.capacity = 1
+    await startReplica()
+    await settle()
+    expect(keeper.ready).toEqual(NONE)
+    expect(keeper.leftOut).toBe(ALL_SHARDS.size)
+    const before = photos.base.store.reads
+    await photos.pass(60_000)
+    expect(photos.base.store.reads).toBe(before)
+  })
+
+  test('an index whose process has ended is opened again though nobody asks it', async () => {
+    for (let i = 0; i < 30; i++) await photos.add(vector())
+    await startReplica()
+    await settle()
+    await opened[0]?.close()
+    await settle()
+    expect(opened).toHaveLength(2)
+    expect(keeper.ready).toEqual(ALL_SHARDS)
   })
 
   test('changes beyond the queue are found by a scan', async () => {
