@@ -20,7 +20,7 @@ export async function measureRest(
   cache: string,
   { photos, minutes }: { readonly photos: number; readonly minutes: number }
 ): Promise<Measure[]> {
-  const library: LibraryInit = { photos, needles: 7, bytes: 200, volumeBytes: 64_000_000 }
+  const library: LibraryInit = { photos, needles: 7, bytes: 2_000, volumeBytes: 64_000_000 }
   const folder = await madeLibrary(cache, `library-${photos}`, library)
   const full = await NodeProcess.start({ dataDir: folder, readyMsMax: 600_000 })
   const empty = await NodeProcess.start({ dataDir: join(scratch, 'rest-empty') })
@@ -42,7 +42,7 @@ export async function measureRest(
       value: `${(used.full / used.empty).toFixed(2)} ×`,
       number: used.full / used.empty,
       target: atMost(RATIO_MAX),
-      note: `${percent(used.full)} of a core and ${percent(used.empty)}, over ${minutes} min; no vectors, volumes of 64 MB, 200 bytes a needle`
+      note: `${percent(used.full)} of a core and ${percent(used.empty)}, over ${minutes} min; no vectors, volumes of 64 MB, 2,000 bytes a picture`
     },
     {
       name: `${name}: start, to ready`,
