@@ -7,7 +7,7 @@
  *             'image'                  error?, state?, wants?, reader?, decoder?: the photo was analyzed as an image; the error
  *                                      code if that failed, how much of the picture there is, the tool that it would take, and
  *                                      by which versions; the last four are absent from records of before
- *             'phash'                  bits (8 bytes): perceptual hash
+ *             'phash'                  bits (8 bytes): perceptual hash; absent for a flat picture
  *   features  model id                 sha256 (32 bytes), size: of the features needle's data; or error
  *   links     id of another photo      tier, score: a similar photo; written once, on the younger of the two
  *   unlinks   id of another photo      –: a user says that the two are not duplicates

@@ -1,46 +1,53 @@
-/** Connected components: union-find with path halving and union by size. */
-export class Groups<Item> {
-  readonly #parents = new Map<Item, Item>()
-  readonly #sizes = new Map<Item, number>()
+import { eachInTurns, sortInTurns } from '../core/turn.js'
 
-  connect(a: Item, b: Item): void {
-    let [root, other] = [this.#root(a), this.#root(b)]
-    if (root === other) return
-    if (this.#size(root) < this.#size(other)) [root, other] = [other, root]
-    this.#parents.set(other, root)
-    this.#sizes.set(root, this.#size(root) + this.#size(other))
+export interface Link<Item> {
+  readonly a: Item
+  readonly b: Item
+}
+
+/**
+ * Groups around centers. The item with most links is the first center and takes those that belong to it; of what is left the
+ * one with most links is the next, and so on. So whatever is in a group belongs to its center, and a chain of items, each like
+ * the next, does not become one group. What is only linked to members of other groups is in none. The order of the links does
+ * not matter.
+ *
+ * @param belongs - whether an item linked to a member, which may be the center itself, belongs to that center
+ * @returns disjoint groups of at least two, each with its center first; time grows with the links
+ */
+export async function groupsAround<Item extends string>(
+  links: Iterable<Link<Item>>,
+  belongs: (center: Item, other: Item, member: Item) => boolean
+): Promise<Item[][]> {
+  const linked = new Map<Item, Item[]>()
+  const note = (item: Item, other: Item): void => {
+    const others = linked.get(item)
+    if (others === undefined) linked.set(item, [other])
+    else others.push(other)
   }
-
-  /** @returns the representative of the item's group: equal for two items exactly when they are connected */
-  groupOf(item: Item): Item {
-    return this.#root(item)
-  }
-
-  /** @returns all groups of at least two items */
-  all(): Item[][] {
-    const groups = new Map<Item, Item[]>()
-    for (const item of this.#parents.keys()) {
-      const root = this.#root(item)
-      const group = groups.get(root)
-      if (group === undefined) groups.set(root, [item])
-      else group.push(item)
+  await eachInTurns(links, ({ a, b }) => {
+    note(a, b)
+    note(b, a)
+  })
+  const centers = await sortInTurns([...linked], ([a, ofA], [b, ofB]) => ofB.length - ofA.length || (a < b ? -1 : 1))
+  const grouped = new Set<Item>()
+  const groups: Item[][] = []
+  function* looks(): Generator<undefined> {
+    for (const [center] of centers) {
+      yield
+      if (grouped.has(center)) continue
+      grouped.add(center)
+      const group = [center]
+      for (const member of group) {
+        for (const other of linked.get(member) ?? []) {
+          yield
+          if (grouped.has(other) || !belongs(center, other, member)) continue
+          grouped.add(other)
+          group.push(other)
+        }
+      }
+      if (group.length > 1) groups.push(group)
     }
-    return [...groups.values()].filter(({ length }) => length > 1)
   }
-
-  #root(item: Item): Item {
-    let at = item
-    for (;;) {
-      const parent = this.#parents.get(at)
-      if (parent === undefined) this.#parents.set(at, at)
-      if (parent === undefined || parent === at) return at
-      const above = this.#parents.get(parent) ?? parent
-      this.#parents.set(at, above)
-      at = above
-    }
-  }
-
-  #size(root: Item): number {
-    return this.#sizes.get(root) ?? 1
-  }
+  await eachInTurns(looks(), () => {})
+  return groups
 }

@@ -3,13 +3,15 @@ import { SheafError } from '../core/errors.js'
 import { eachInTurns, sortInTurns } from '../core/turn.js'
 import type { Directory } from '../directory/directory.js'
 import { type LinkTier, unlinkChange, viewFindings } from '../domain/findings.js'
-import { Groups } from '../domain/groups.js'
+import { groupsAround } from '../domain/groups.js'
 import { type PhotoId, parsePhotoId } from '../domain/ids.js'
+import { type Appearance, areNear, linkTier } from '../domain/likeness.js'
 import { metaEtag, PHOTO_KIND, viewPhoto } from '../domain/photo.js'
 import { ALL_SHARDS, type ShardSet } from '../domain/shards.js'
 import { badField } from '../photos/photo-rules.js'
 import type { Precondition } from '../photos/photo-types.js'
 import { type RecordWriter, requireLive, requireRecord } from '../store/record-writer.js'
+import { appearanceOf } from './appearance.js'
 import { livePhoto } from './photo-features.js'
 import { coverageOf } from './search.js'
 import type { DuplicateGroup, DuplicatePage, DuplicateTier, LinkedPhoto } from './similarity-types.js'
@@ -52,6 +54,7 @@ interface LivePhoto {
   readonly sha256: string
   /** Photos that it was marked as no duplicate of. */
   readonly unlinks: ReadonlySet<PhotoId>
+  readonly appearance: Appearance
 }
 
 interface Snapshot {
@@ -67,7 +70,10 @@ interface Position {
   readonly id: PhotoId
 }
 
-/** Duplicate and similar photos, from the records: exact ones by sha256, others by the links found when they were analyzed. */
+/**
+ * Duplicate and similar photos, from the records: exact ones by sha256, others by the links found when they were analyzed. What a
+ * link says is judged when it is read: older versions judged otherwise, and a head may have been read since.
+ */
 export class Duplicates {
   readonly #components: DuplicatesComponents
   #snapshot: Snapshot | undefined
@@ -100,8 +106,9 @@ export class Duplicates {
     const { directory } = this.#components
     const stored = directory.getSync({ kind: PHOTO_KIND, id })
     if (stored === undefined) return []
-    const own = viewFindings(stored.record)
-    const links = new Map(own.links)
+    const findings = viewFindings(stored.record)
+    const own = { unlinks: findings.unlinks, appearance: appearanceOf(stored.record, findings) }
+    const links = new Map(findings.links)
     const { records } = await directory.query({ terms: [`link\0${id}`], words: [], limit: LINKED_MAX })
     for (const record of records) {
       const link = viewFindings(record).links.get(id)
@@ -110,10 +117,10 @@ export class Duplicates {
     }
     const others = await this.#live([...links.keys()])
     return [...links]
-      .flatMap(([photoId, link]) => {
-        const findings = others.get(photoId)
-        const isLinked = findings !== undefined && !own.unlinks.has(photoId) && !findings.unlinks.has(id)
-        return isLinked ? [{ photoId, ...link }] : []
+      .flatMap(([photoId, { score }]) => {
+        const other = others.get(photoId)
+        const tier = other && !areUnlinked(id, own, photoId, other) && linkTier(score, own.appearance, other.appearance)
+        return tier ? [{ photoId, tier, score }] : []
       })
       .sort((a, b) => b.score - a.score || (a.photoId < b.photoId ? -1 : 1))
       .slice(0, LINKED_MAX)
@@ -158,7 +165,14 @@ export class Duplicates {
 
   async #find(): Promise<readonly DuplicateGroup[]> {
     const graph = await this.#graph()
-    const groups = [...(await this.#exact()), ...(await groupsOf(graph, 'near')), ...(await groupsOf(graph, 'similar'))]
+    const near = await nearGroups(graph)
+    const similar = await similarGroups(graph)
+    const copies = await groupNumbers(near)
+    const groups = [
+      ...(await this.#exact()),
+      ...(await duplicateGroups('near', near, graph, id => graph.photos.get(id)?.sha256)),
+      ...(await duplicateGroups('similar', similar, graph, id => copies.get(id) ?? id))
+    ]
     return sortInTurns(groups, (a, b) => comparePositions(positionOf(a), positionOf(b)))
   }
 
@@ -173,7 +187,7 @@ export class Duplicates {
 
   async #graph(): Promise<LinkGraph> {
     const { directory } = this.#components
-    const found: Edge[] = []
+    const found: Omit<Edge, 'tier'>[] = []
     let cursor: string | undefined
     do {
       const page = await directory.query({
@@ -184,7 +198,7 @@ export class Duplicates {
       })
       for (const record of page.records) {
         const a = record.id as PhotoId
-        for (const [b, { tier, score }] of viewFindings(record).links) found.push({ a, b, tier, score })
+        for (const [b, { score }] of viewFindings(record).links) found.push({ a, b, score })
       }
       cursor = page.nextCursor ?? undefined
     } while (cursor !== undefined && found.length < LINKS_MAX)
@@ -194,12 +208,14 @@ export class Duplicates {
     const edges: Edge[] = []
     await eachInTurns(found, edge => {
       const [one, other] = [photos.get(edge.a), photos.get(edge.b)]
-      if (one !== undefined && other !== undefined && !areUnlinked(edge.a, one, edge.b, other)) edges.push(edge)
+      if (one === undefined || other === undefined || areUnlinked(edge.a, one, edge.b, other)) return
+      const tier = linkTier(edge.score, one.appearance, other.appearance)
+      if (tier !== undefined) edges.push({ ...edge, tier })
     })
     return { edges, photos }
   }
 
-  /** @returns sha256 and unlinks of the live photos among these, in the order of the ids */
+  /** @returns the live photos among these, in the order of the ids */
   async #live(ids: readonly PhotoId[]): Promise<Map<PhotoId, LivePhoto>> {
     const live = new Map<PhotoId, LivePhoto>()
     for (let at = 0; at < ids.length; at += PAGE) {
@@ -208,14 +224,18 @@ export class Duplicates {
       for (const found of stored) {
         const photo = livePhoto(found?.record)
         if (photo === undefined) continue
-        live.set(photo.id, { sha256: photo.sha256, unlinks: viewFindings(photo.record).unlinks })
+        const findings = viewFindings(photo.record)
+        const appearance = appearanceOf(photo.record, findings)
+        live.set(photo.id, { sha256: photo.sha256, unlinks: findings.unlinks, appearance })
       }
     }
     return live
   }
 }
 
-function areUnlinked(a: PhotoId, { unlinks }: LivePhoto, b: PhotoId, other: LivePhoto): boolean {
+type Marked = Pick<LivePhoto, 'unlinks'>
+
+function areUnlinked(a: PhotoId, { unlinks }: Marked, b: PhotoId, other: Marked): boolean {
   return unlinks.has(b) || other.unlinks.has(a)
 }
 
@@ -223,7 +243,7 @@ function areUnlinked(a: PhotoId, { unlinks }: LivePhoto, b: PhotoId, other: Live
  * Groups among photos of the same bytes: connected by any pair that was not marked as no duplicates. A photo is compared with
  * the first of a group, and with others of it only where it was marked, so time grows with photos and marks and not with pairs.
  */
-export function groupsOfSame(photos: ReadonlyMap<PhotoId, LivePhoto>): PhotoId[][] {
+export function groupsOfSame(photos: ReadonlyMap<PhotoId, Marked>): PhotoId[][] {
   const groups: PhotoId[][] = []
   let left = [...photos]
   for (let first = left.pop(); first !== undefined; first = left.pop()) {
@@ -238,39 +258,62 @@ export function groupsOfSame(photos: ReadonlyMap<PhotoId, LivePhoto>): PhotoId[]
   return groups
 }
 
+/** Groups of photos that are all near copies of one of them. Those found through other copies count: a record has few links. */
+async function nearGroups({ edges, photos }: LinkGraph): Promise<PhotoId[][]> {
+  const near: Edge[] = []
+  await eachInTurns(edges, edge => {
+    if (edge.tier === 'near') near.push(edge)
+  })
+  return groupsAround(near, (center, other) => {
+    const [a, b] = [photos.get(center), photos.get(other)]
+    return (
+      a !== undefined && b !== undefined && !areUnlinked(center, a, other, b) && areNear(a.appearance, b.appearance)
+    )
+  })
+}
+
+/** Groups of photos that are all linked to one of them, by links of either tier. */
+function similarGroups({ edges }: LinkGraph): Promise<PhotoId[][]> {
+  return groupsAround(edges, (center, _, member) => member === center)
+}
+
 /**
- * Groups connected by links of this tier or a stricter one.
- *
- * @returns groups that a stricter tier does not already contain
+ * @param strictly - equal for photos that are together in a group of a stricter tier
+ * @returns groups that no group of a stricter tier contains
  */
-async function groupsOf({ edges, photos }: LinkGraph, tier: LinkTier): Promise<DuplicateGroup[]> {
-  const isLink = (edge: Edge): boolean => tier === 'similar' || edge.tier === 'near'
-  const connected = new Groups<PhotoId>()
-  await eachInTurns(edges, edge => {
-    if (isLink(edge)) connected.connect(edge.a, edge.b)
+async function duplicateGroups(
+  tier: LinkTier,
+  groups: readonly (readonly PhotoId[])[],
+  { edges }: LinkGraph,
+  strictly: (id: PhotoId) => unknown
+): Promise<DuplicateGroup[]> {
+  const numbers = await groupNumbers(groups)
+  const scores = groups.map(() => 1)
+  const isNew = groups.map(() => false)
+  await eachInTurns(edges, ({ a, b, tier: own, score }) => {
+    const number = numbers.get(a)
+    if (number === undefined || number !== numbers.get(b) || (tier === 'near' && own !== 'near')) return
+    scores[number] = Math.min(score, scores[number] ?? 1)
   })
-  const scores = new Map<PhotoId, number>()
-  const newGroups = new Set<PhotoId>()
-  await eachInTurns(edges, edge => {
-    if (!isLink(edge)) return
-    const { a, b, tier: own, score } = edge
-    const group = connected.groupOf(a)
-    scores.set(group, Math.min(score, scores.get(group) ?? 1))
-    if (own === tier && (tier === 'similar' || photos.get(a)?.sha256 !== photos.get(b)?.sha256)) newGroups.add(group)
+  await eachInTurns(numbers, ([id, number]) => {
+    const [center] = groups[number] ?? []
+    if (center !== undefined && strictly(id) !== strictly(center)) isNew[number] = true
   })
-  const members = new Map<PhotoId, PhotoId[]>()
-  await eachInTurns(photos.keys(), id => {
-    const group = connected.groupOf(id)
-    if (!newGroups.has(group)) return
-    const known = members.get(group)
-    if (known === undefined) members.set(group, [id])
-    else known.push(id)
+  const found: DuplicateGroup[] = []
+  await eachInTurns(groups.entries(), ([number, ids]) => {
+    if (isNew[number]) found.push({ tier, photoIds: ids.toSorted(), score: scores[number] ?? 0 })
   })
-  const groups: DuplicateGroup[] = []
-  await eachInTurns(members, ([group, ids]) => {
-    groups.push({ tier, photoIds: ids.sort(), score: scores.get(group) ?? 0 })
-  })
-  return groups
+  return found
+}
+
+/** @returns for each photo in a group, which one */
+async function groupNumbers(groups: readonly (readonly PhotoId[])[]): Promise<Map<PhotoId, number>> {
+  const numbers = new Map<PhotoId, number>()
+  const places = function* (): Generator<readonly [PhotoId, number]> {
+    for (const [number, ids] of groups.entries()) for (const id of ids) yield [id, number]
+  }
+  await eachInTurns(places(), ([id, number]) => numbers.set(id, number))
+  return numbers
 }
 
 function positionOf({ tier, photoIds }: DuplicateGroup): Position {

@@ -277,7 +277,7 @@ export class ImageBacklog implements Startable {
       const analysis = await analyzer.analyze({ bytes, size: blob.size, outputs, priority: 'backlog' }, signal)
       const analyzed = analysis.features && { id, features: analysis.features, phash: analysis.phash ?? phash }
       const links = analyzed && (await findLinks(id, analyzed.features, analyzed.phash, signal))
-      await this.#write(photo, now => resultOf(now, analysis, outputs.features, links ?? new Map()))
+      await this.#write(photo, now => resultOf(now, analysis, outputs, links ?? new Map()))
       if (analyzed !== undefined) this.#noteRecent(analyzed)
     } catch (err) {
       const code = FINAL_ERRORS.find(one => hasCode(err, one))
@@ -314,12 +314,12 @@ export class ImageBacklog implements Startable {
 function resultOf(
   photo: Photo,
   analysis: Analysis,
-  model: ModelId | undefined,
+  outputs: AnalysisRequest['outputs'],
   links: ReadonlyMap<PhotoId, Link>
 ): Edit {
   const { id, generation } = photo
-  const { phash, variants, features, featuresError } = analysis
-  const changes: Change[] = phash === undefined ? [] : lookOf(photo, analysis, phash)
+  const { variants, features, featuresError } = analysis
+  const changes: Change[] = outputs.facts ? lookOf(photo, analysis) : []
   const needles: NeedleDraft[] = []
   for (const { alt, recipe, contentType, bytes } of variants) {
     if (photo.variants.has(alt)) continue // made by a client, or another node was first
@@ -333,13 +333,14 @@ function resultOf(
     changes.push(featuresChange(modelIdOf(features.modelDigest), { sha256, size: bytes.length }))
     needles.push(dataDraft(photo, { id, generation, part: 'features', sha256 }, 0, false, bytes))
   }
-  if (model !== undefined && featuresError !== undefined) changes.push(featuresFailedChange(model, featuresError))
+  if (outputs.features !== undefined && featuresError !== undefined)
+    changes.push(featuresFailedChange(outputs.features, featuresError))
   for (const [other, link] of links) changes.push(linkChange(other, link))
   return { changes, needles }
 }
 
 /** @returns what was seen of a picture, unless another node was first */
-function lookOf(photo: Photo, { width, height }: Analysis, phash: Uint8Array): Change[] {
+function lookOf(photo: Photo, { width, height, phash }: Analysis): Change[] {
   const { head, image, failed } = viewFindings(photo.record)
   if (!isUnseenBy(PICTURE_READER, image)) return []
   // of a RAW file the decoder shows a preview
@@ -349,7 +350,7 @@ function lookOf(photo: Photo, { width, height }: Analysis, phash: Uint8Array): C
   return [
     ...(isSizeNew ? [dimensionsChange(width, height)] : []),
     imageChange({ state, reader: PICTURE_READER, decoder: DECODER }),
-    phashChange(phash),
+    ...(phash === undefined ? [] : [phashChange(phash)]),
     // models that failed since there was no picture may try again
     ...Array.from(failed.keys(), model => ({ kind: 'remove', field: 'features', key: model }) as const)
   ]

@@ -3,7 +3,7 @@ import type { Directory } from '../directory/directory.js'
 import { decodeFeatures, type Features, modelIdOf, type Space } from '../domain/features.js'
 import { type Link, viewFindings } from '../domain/findings.js'
 import type { PhotoId } from '../domain/ids.js'
-import { LINK_SCORE_MIN, linkTier } from '../domain/likeness.js'
+import { type Appearance, LINK_SCORE_MIN, linkTier } from '../domain/likeness.js'
 import { SEARCH_CHARACTERS_MAX } from '../domain/limits.js'
 import { PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
 import type { RecordKey } from '../domain/record.js'
@@ -13,6 +13,7 @@ import { badField } from '../photos/photo-rules.js'
 import type { ImageAnalyzer } from '../similarity/images/image-analyzer.js'
 import { NEIGHBORS_MAX } from '../similarity/index/vector-index.js'
 import { photoNotFound, requireLive } from '../store/record-writer.js'
+import { appearanceOf } from './appearance.js'
 import type { IndexedModel, IndexedModels } from './indexed-models.js'
 import { featuresOf, livePhoto } from './photo-features.js'
 import type { VectorQuery } from './search-messages.js'
@@ -124,6 +125,7 @@ export class Search {
   /**
    * Finds photos that look like one that was just analyzed.
    *
+   * @param phash - undefined: there is nothing in the picture
    * @returns at most ten, by falling score; none when no index here holds vectors of that model
    * @throws the signal's reason
    */
@@ -136,9 +138,11 @@ export class Search {
     const model = this.#components.models.all.find(known => known.id === modelIdOf(features.modelDigest))
     const vector = features.vectors.get('image')
     const links = new Map<PhotoId, Link>()
-    if (model === undefined || vector === undefined) return links
+    if (model === undefined || vector === undefined || phash === undefined) return links
+    const stored = await this.#components.directory.get({ kind: PHOTO_KIND, id })
+    const own: Appearance = { shot: stored && appearanceOf(stored.record).shot, phash }
     const isLink: Accept = ({ photoId, score }, { record }) => {
-      const tier = photoId === id ? undefined : linkTier(score, phash, viewFindings(record).phash)
+      const tier = photoId === id ? undefined : linkTier(score, own, appearanceOf(record))
       if (tier !== undefined) links.set(photoId, { tier, score })
       return tier !== undefined
     }

@@ -2,7 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import sharp, { type Sharp } from 'sharp'
-import { differentBits, linkTier } from '../../src/domain/likeness.js'
+import { groupsAround } from '../../src/domain/groups.js'
+import { areNear, differentBits, linkTier } from '../../src/domain/likeness.js'
 import { HASH_SIDE, perceptualHash } from '../../src/similarity/images/perceptual-hash.js'
 import { luminanceOf, openPicture, squareOf } from '../../src/similarity/images/picture.js'
 import { Embedder } from '../../src/similarity/models/embedder.js'
@@ -10,8 +11,9 @@ import type { LoadedModel } from '../../src/similarity/models/model-spec.js'
 import { modelsFolder, pulledModel } from './pulled-model.js'
 
 const HELP = `npx tsx test/bench/near-copies.ts [--model NAME] [--models DIR] FOLDER
-What tells copies of a photo from other photos: cosines of vectors and bits of perceptual hashes that differ, and which tier
-they are linked in. FOLDER holds photos, or folders of them.`
+What tells copies of a photo from other photos: cosines of vectors and bits of perceptual hashes that differ, and which tier they are
+linked in; what the groups of copies are when all of it is in one library; and which flat pictures have a hash. FOLDER holds photos, or
+folders of them.`
 
 /** What people do to a photo. */
 const CHANGES: Readonly<Record<string, (image: Sharp, width: number, height: number) => Sharp>> = {
@@ -25,9 +27,31 @@ const CHANGES: Readonly<Record<string, (image: Sharp, width: number, height: num
   'rotation 10°': image => image.rotate(10)
 }
 
+/** A burst: what a hand that trembles takes, shares of the side that the frame moves. */
+const FRAMES = [0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08]
+/** Of the frame. */
+const BURST_SHARE = 0.9
+
+/** 640 × 480, grey levels; beyond 0…255: clipped. */
+const FLAT: Readonly<Record<string, (x: number, y: number) => number>> = {
+  white: () => 255,
+  'faint noise': () => 128 + Math.random() * 4,
+  'strong noise': () => 108 + Math.random() * 40,
+  'cap on the lens': (x, y) => 6 + Math.random() * 8 - ((x - 320) ** 2 + (y - 240) ** 2) / 60_000,
+  gradient: (x, y) => x / 5 + y / 4,
+  'blank sheet in uneven light': (x, y) => 245 - 20 * Math.exp(-x / 60) + Math.random() * 4 - y / 60,
+  'blank sheet, edge of the scanner': (x, y) => (x > 630 || y > 474 ? 180 : 250) + Math.random() * 4,
+  'blank sheet, askew': (x, y) => (y + x * 0.02 > 470 ? 120 : 248) + Math.random() * 4,
+  'a line of print': (x, y) => (y > 80 && y < 96 && x > 50 && x < 190 && x % 8 > 3 ? 0 : 255),
+  'clear sky': (x, y) => 200 - y / 8 + (x * y) / 15_000 + Math.random() * 4
+}
+
 interface Seen {
   readonly vector: Float32Array
-  readonly phash: Uint8Array
+  readonly phash: Uint8Array | undefined
+  /** What it was made of. */
+  readonly photo: string
+  readonly shot: undefined
 }
 
 interface Pair {
@@ -50,6 +74,8 @@ async function main(folder: string): Promise<void> {
   const embedder = await Embedder.load(model)
   const paths = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(name => /\.jpe?g$/i.test(name))
   const photos: Seen[] = []
+  const library: Seen[] = []
+  const bursts: Seen[] = []
   const rows = new Map<string, Pair[]>()
   for (const path of paths) {
     const upright = await sharp(readFileSync(join(folder, path)))
@@ -57,11 +83,22 @@ async function main(folder: string): Promise<void> {
       .png()
       .toBuffer()
     const { width, height } = await sharp(upright).metadata()
-    const own = await look(upright, model, embedder)
+    const lookAs = async (bytes: Buffer): Promise<Seen> => ({
+      ...(await look(bytes, model, embedder)),
+      photo: path,
+      shot: undefined
+    })
+    const own = await lookAs(upright)
     photos.push(own)
+    library.push(own)
     for (const [name, change] of Object.entries(CHANGES)) {
-      const copy = await look(await change(sharp(upright), width, height).jpeg().toBuffer(), model, embedder)
+      const copy = await lookAs(await change(sharp(upright), width, height).jpeg().toBuffer())
+      library.push(copy)
       rows.set(name, [...(rows.get(name) ?? []), compare(own, copy)])
+    }
+    for (const move of FRAMES) {
+      const frame = await frameAt(move, width, height)(sharp(upright)).jpeg().toBuffer()
+      bursts.push(await lookAs(frame))
     }
   }
   const others = photos.flatMap((a, i) => photos.slice(i + 1).map(b => compare(a, b)))
@@ -80,10 +117,59 @@ async function main(folder: string): Promise<void> {
   )
   const least = others.toSorted((a, b) => a.bits - b.bits).slice(0, 5)
   console.log(`fewest bits: ${least.map(({ cosine, bits }) => `${bits} at ${cosine.toFixed(3)}`).join(', ')}`)
+  console.log(
+    '\n| library | photos | tier | groups | photos in them | largest | of several photos | connected by links | largest |'
+  )
+  console.log('|---|---|---|---|---|---|---|---|---|')
+  for (const tier of ['near', 'similar'] as const) {
+    await printGroups('photos and their copies', library, tier)
+    await printGroups('photos and their bursts', bursts, tier)
+  }
+  console.log('\n| flat picture | hash |\n|---|---|')
+  for (const [name, greyAt] of Object.entries(FLAT)) {
+    const pixels = Uint8ClampedArray.from({ length: 640 * 480 }, (_, i) => greyAt(i % 640, Math.floor(i / 640)))
+    const image = sharp(pixels, { raw: { width: 640, height: 480, channels: 1 } }).jpeg()
+    const { phash } = await look(await image.toBuffer(), model, embedder)
+    console.log(`| ${name} | ${phash === undefined ? 'none' : Buffer.from(phash).toString('hex')} |`)
+  }
   await embedder.release()
 }
 
-async function look(bytes: Buffer, { spec }: LoadedModel, embedder: Embedder): Promise<Seen> {
+/** Links as a node finds them when the photos come in one by one: the best ten of those that were there. */
+async function printGroups(name: string, seen: readonly Seen[], tier: 'near' | 'similar'): Promise<void> {
+  const byName = new Map(seen.map((one, i) => [`${i}`, one]))
+  const links = seen.flatMap((one, i) =>
+    seen
+      .slice(0, i)
+      .map((other, j) => ({ a: `${i}`, b: `${j}`, ...compare(one, other) }))
+      .filter(link => link.tier !== 'none')
+      .sort((a, b) => b.cosine - a.cosine)
+      .slice(0, 10)
+      .filter(link => tier === 'similar' || link.tier === tier)
+  )
+  const isNear = (a: string, b: string): boolean => areNear(byName.get(a)!, byName.get(b)!)
+  const groups = await groupsAround(links, (center, other, member) =>
+    tier === 'near' ? isNear(center, other) : center === member
+  )
+  const connected = await groupsAround(links, () => true)
+  const largest = (found: readonly string[][]): number => Math.max(0, ...found.map(({ length }) => length))
+  const mixed = groups.filter(group => new Set(group.map(id => byName.get(id)!.photo)).size > 1).length
+  const row = [name, seen.length, tier, groups.length, groups.flat().length, largest(groups), mixed, connected.length]
+  console.log(`| ${[...row, largest(connected)].join(' | ')} |`)
+}
+
+/** A frame that moves to the right and down. */
+function frameAt(move: number, width: number, height: number): (image: Sharp) => Sharp {
+  return image =>
+    image.extract({
+      left: Math.floor(move * width),
+      top: Math.floor((move / 2) * height),
+      width: Math.floor(BURST_SHARE * width),
+      height: Math.floor(BURST_SHARE * height)
+    })
+}
+
+async function look(bytes: Buffer, { spec }: LoadedModel, embedder: Embedder): Promise<Pick<Seen, 'vector' | 'phash'>> {
   const { input } = await openPicture(bytes)
   const { vectors } = await embedder.image(
     await squareOf(input, spec.image.size, spec.image.resize === 'cover' ? 'cover' : 'fill')
@@ -93,7 +179,8 @@ async function look(bytes: Buffer, { spec }: LoadedModel, embedder: Embedder): P
 
 function compare(a: Seen, b: Seen): Pair {
   const cosine = a.vector.reduce((sum, value, i) => sum + value * b.vector[i]!, 0)
-  return { cosine, bits: differentBits(a.phash, b.phash), tier: linkTier(cosine, a.phash, b.phash) ?? 'none' }
+  const bits = a.phash && b.phash ? differentBits(a.phash, b.phash) : 64
+  return { cosine, bits, tier: linkTier(cosine, a, b) ?? 'none' }
 }
 
 function printRow(name: string, pairs: readonly Pair[]): void {

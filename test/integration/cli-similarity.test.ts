@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { modelIdOf } from '../../src/domain/features.js'
-import { linkChange } from '../../src/domain/findings.js'
+import { linkChange, phashChange } from '../../src/domain/findings.js'
 import type { PhotoId } from '../../src/domain/ids.js'
 import { type HttpFixture, startHttp } from '../support/http-fixture.js'
 import { temporaryDirectory } from '../support/temporary-directory.js'
@@ -106,8 +106,9 @@ describe('sheaf search', () => {
 
 test('sheaf duplicates lists groups, of one tier if told so', async () => {
   await http.client.putPhoto(vectorImage([0, 0, 1, 0]), 'again.jpg')
+  await http.writer.edit(idOf('rose'), () => ({ changes: [phashChange(new Uint8Array(8).fill(0xf0))] }))
   await http.writer.edit(idOf('tulip'), () => ({
-    changes: [linkChange(idOf('rose'), { tier: 'similar', score: 0.8 })]
+    changes: [phashChange(new Uint8Array(8).fill(0x3c)), linkChange(idOf('rose'), { tier: 'similar', score: 0.8 })]
   }))
   const { code, stdout } = await sheaf('duplicates')
   expect(code).toBe(0)

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Job } from '../../src/admin/jobs.js'
 import { SheafError } from '../../src/core/errors.js'
 import { modelIdOf } from '../../src/domain/features.js'
-import { linkChange } from '../../src/domain/findings.js'
+import { linkChange, phashChange } from '../../src/domain/findings.js'
 import type { PhotoId } from '../../src/domain/ids.js'
 import type { Answer } from '../support/http-client.js'
 import { type HttpFixture, startHttp } from '../support/http-fixture.js'
@@ -210,7 +210,11 @@ async function askForSimilar(id: string): Promise<void> {
   ]
   const [a = '', b = ''] = twins.map(({ photo_id }) => photo_id)
   await http.see(a, [3, 4])
-  await http.writer.edit(a as PhotoId, () => ({ changes: [linkChange(b as PhotoId, { tier: 'near', score: 1 })] }))
+  const look = phashChange(new Uint8Array(8).fill(0xf0))
+  await http.writer.edit(b as PhotoId, () => ({ changes: [look] }))
+  await http.writer.edit(a as PhotoId, () => ({
+    changes: [look, linkChange(b as PhotoId, { tier: 'near', score: 1 })]
+  }))
   await expect.poll(() => http.similarity.status().vectors).toBe(1)
   await ask('GET', '/photo/{id}/meta', { id: a })
   http.analyzer.texts.set('rose', Float32Array.of(1, 0))

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { modelIdOf } from '../../src/domain/features.js'
-import { linkChange } from '../../src/domain/findings.js'
+import { linkChange, phashChange } from '../../src/domain/findings.js'
 import type { PhotoId } from '../../src/domain/ids.js'
 import type { Answer } from '../support/http-client.js'
 import { type HttpFixture, startHttp } from '../support/http-fixture.js'
@@ -185,7 +185,10 @@ describe('with one', () => {
   })
 
   test('what looks like a photo is shown with it, until somebody says otherwise', async () => {
-    await http.writer.edit(far, () => ({ changes: [linkChange(near, { tier: 'similar', score: 0.8 })] }))
+    await http.writer.edit(near, () => ({ changes: [phashChange(new Uint8Array(8).fill(0xf0))] }))
+    await http.writer.edit(far, () => ({
+      changes: [phashChange(new Uint8Array(8).fill(0x3c)), linkChange(near, { tier: 'similar', score: 0.8 })]
+    }))
     const metaOf = async (id: PhotoId) => {
       const answer = await http.client.meta(id)
       return { etag: String(answer.headers.etag), similar: JSON.parse(answer.body.toString()).similar as unknown[] }

@@ -56,11 +56,11 @@ export class VectorAnalyzer implements ImageAnalyzer {
     if (priority === 'backlog' && !this.#doesBacklog) throw new SheafError('ERR_OVERLOADED')
     const digest = outputs.features && this.#digests.get(outputs.features)
     const vector = parse(typeof bytes === 'function' ? await collect(bytes()) : bytes)
-    const phash = Uint8Array.from(vector.slice(0, 8), value => (value > 0 ? 255 : 0))
+    const phash = Uint8Array.from(vector.slice(0, 8), value => (value > 0 ? 0xf0 : 0x0f))
     return {
       width: 4,
       height: 3,
-      phash: phash.length === 8 ? phash : new Uint8Array(8),
+      phash: phash.length === 8 ? phash : new Uint8Array(8).fill(0x0f),
       variants: [],
       ...(digest !== undefined && { features: this.featuresOf(vector, digest) })
     }

@@ -50,7 +50,10 @@ export interface Analysis {
   /** As displayed: after applying the file's orientation. */
   readonly width: number
   readonly height: number
-  /** Perceptual hash, 8 bytes: few bits differ between copies of one picture (`perceptual-hash.ts`). Absent when not requested. */
+  /**
+   * Perceptual hash, 8 bytes: few bits differ between copies of one picture (`perceptual-hash.ts`). Absent when not requested, or
+   * when the picture is flat.
+   */
   readonly phash?: Uint8Array
   /** In the order of {@link VARIANTS}, without those that the original can replace; empty when not requested. */
   readonly variants: readonly EncodedVariant[]

@@ -1,15 +1,16 @@
 import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { type LinkTier, linkChange } from '../../../src/domain/findings.js'
-import { Groups } from '../../../src/domain/groups.js'
+import { headChange, type LinkTier, linkChange, phashChange } from '../../../src/domain/findings.js'
 import type { PhotoId } from '../../../src/domain/ids.js'
+import { cameraChange, takenAtChange } from '../../../src/domain/photo-facts.js'
 import { ALL_SHARDS } from '../../../src/domain/shards.js'
 import { Duplicates, groupsOfSame } from '../../../src/search/duplicates.js'
 import type { DuplicateGroup, DuplicateTier } from '../../../src/search/similarity-types.js'
 import { photoNotFound } from '../../../src/store/record-writer.js'
+import { SeededRandom } from '../../support/seeded-random.js'
 import { randomPhotoId } from '../../support/vector-maker.js'
 import { bodyOf } from '../photos/photos-fixture.js'
-import { SeenPhotos } from './similarity-fixture.js'
+import { PHASH, SeenPhotos } from './similarity-fixture.js'
 
 let photos: SeenPhotos
 let duplicates: Duplicates
@@ -30,10 +31,18 @@ async function begin(seed = 1): Promise<void> {
   })
 }
 
+/** Hashes of other pictures. */
+const [OTHER, THIRD] = [Uint8Array.from(PHASH, byte => ~byte), new Uint8Array(8).fill(0x3c)]
+/** @returns the hash of a rendition, less than 8 bits different */
+const rendition = (bits: number): Uint8Array =>
+  Uint8Array.from(PHASH, (byte, i) => (i === 0 ? byte ^ (2 ** bits - 1) : byte))
+
 /** Later ones have greater ids. */
-async function upload(text: string): Promise<PhotoId> {
+async function upload(text: string, phash: Uint8Array = PHASH): Promise<PhotoId> {
   await photos.pass(1)
-  return (await photos.base.photos.upload(bodyOf(Buffer.from(text)), { contentType: 'image/jpeg' })).photoId
+  const { photoId } = await photos.base.photos.upload(bodyOf(Buffer.from(text)), { contentType: 'image/jpeg' })
+  await photos.base.components.writer.edit(photoId, () => ({ changes: [phashChange(phash)] }))
+  return photoId
 }
 
 const link = (a: PhotoId, b: PhotoId, tier: LinkTier, score = 0.8): Promise<unknown> =>
@@ -68,17 +77,57 @@ describe('groups', () => {
     expect(await all('exact')).toEqual([{ tier: 'exact', photoIds: [a, b, c], score: 1 }])
   })
 
-  test('are connected by links and have the lowest score of these', async () => {
-    const ids: PhotoId[] = []
-    for (const text of ['a', 'b', 'c', 'd', 'e']) ids.push(await upload(text))
-    const [a, b, c, d, e] = ids as [PhotoId, PhotoId, PhotoId, PhotoId, PhotoId]
+  test('are those of one picture, and have the lowest score of their links', async () => {
+    const [a, b, c] = [await upload('a'), await upload('b', rendition(4)), await upload('c', rendition(7))]
+    const [d, e] = [await upload('d', OTHER), await upload('e', THIRD)]
     await link(b, a, 'near', 0.97)
     await link(c, b, 'near', 0.96)
     await link(d, c, 'similar', 0.8)
     await link(e, d, 'similar', 0.76)
     expect(await all('near')).toEqual([{ tier: 'near', photoIds: [a, b, c], score: 0.96 }])
-    expect(await all('similar')).toEqual([{ tier: 'similar', photoIds: ids, score: 0.76 }])
+    // b, c and d have two links each, and the least id is the center
+    expect(await all('similar')).toEqual([{ tier: 'similar', photoIds: [d, e], score: 0.76 }])
     expect((await all()).map(({ tier }) => tier)).toEqual(['near', 'similar'])
+  })
+
+  test('do not go on from picture to picture', async () => {
+    const ids: PhotoId[] = []
+    for (let i = 0; i < 8; i++) ids.push(await upload(`${i}`, bitsFrom(5 * i)))
+    for (const [i, id] of ids.slice(1).entries()) await link(id, ids[i] as PhotoId, 'near')
+    const groups = await all('near')
+    expect(groups.length).toBeGreaterThan(1)
+    for (const { photoIds } of groups) expect(photoIds.length).toBeLessThanOrEqual(5)
+  })
+
+  /** A hash that is 2 bits different for each step from another. */
+  function bitsFrom(step: number): Uint8Array {
+    const hash = new Uint8Array(8)
+    for (let bit = step; bit < step + 24; bit++) hash[bit >> 3] = (hash[bit >> 3] ?? 0) | (1 << (bit & 7))
+    return hash
+  }
+
+  test('a hash with nothing in it is no evidence, whatever an older version said', async () => {
+    const [a, b, c] = [await upload('a', new Uint8Array(8)), await upload('b', new Uint8Array(8)), await upload('c')]
+    await link(b, a, 'near', 0.99)
+    await link(c, a, 'similar', 0.9)
+    expect(await all()).toEqual([])
+    expect(await duplicates.linked(a)).toEqual([])
+    const same = await upload('a', new Uint8Array(8))
+    expect(await all()).toEqual([{ tier: 'exact', photoIds: [a, same], score: 1 }])
+  })
+
+  test('a RAW file and the picture that the camera made of it are no copies', async () => {
+    const [raw, jpeg, small] = [await upload('raw'), await upload('jpeg'), await upload('small')]
+    const shot = [takenAtChange({ ms: 1_000 }), cameraChange({ make: 'NIKON', model: 'Z 6' })]
+    const { writer } = photos.base.components
+    await writer.edit(raw, () => ({ changes: [headChange(1, 'nef'), ...shot] }))
+    await link(jpeg, raw, 'near')
+    expect(await all('near')).toHaveLength(1) // the head of one was not read yet
+    await writer.edit(jpeg, () => ({ changes: [headChange(1, 'jpeg'), ...shot] }))
+    expect(await all()).toEqual([])
+    expect(await duplicates.linked(raw)).toEqual([])
+    await link(small, jpeg, 'near')
+    expect(await all('near')).toEqual([{ tier: 'near', photoIds: [jpeg, small], score: 0.8 }])
   })
 
   test('a group of a stricter tier is not repeated', async () => {
@@ -125,18 +174,24 @@ describe('groups', () => {
     expect((await duplicates.list('exact', undefined)).coverage.shardsOk).toBe(ALL_SHARDS.size)
   })
 
-  test('match a brute-force search', async () => {
+  /** Far from those of other numbers up to 12. */
+  const hashOf = (number: number): Uint8Array => {
+    const random = new SeededRandom(number)
+    return Uint8Array.from({ length: 8 }, () => random.pick([0x33, 0x55, 0x66, 0xcc, 0xaa, 0x99]))
+  }
+
+  test('are all linked to one of theirs, and two that are linked are never both left out', async () => {
     await fc.assert(
       fc.asyncProperty(fc.nat(), async seed => {
         await begin(seed)
         const { random } = photos
         const ids: PhotoId[] = []
-        for (let i = 0; i < 12; i++) ids.push(await upload(`${i}`))
+        for (let i = 0; i < 12; i++) ids.push(await upload(`${i}`, hashOf(i)))
         const edges: [PhotoId, PhotoId][] = []
         for (let i = 0; i < 10; i++) {
           const [a, b] = [random.pick(ids), random.pick(ids)]
           if (a === b) continue
-          await link(a, b, 'near')
+          await link(a, b, 'similar')
           edges.push([a, b])
         }
         for (const [a, b] of edges.filter(() => random.chance(0.2))) {
@@ -145,14 +200,17 @@ describe('groups', () => {
             if ((a === c && b === d) || (a === d && b === c)) edges.splice(i, 1)
           }
         }
-        const groups = new Map(ids.map(id => [id, new Set([id])]))
-        for (const [a, b] of edges) {
-          const merged = new Set([...(groups.get(a) ?? []), ...(groups.get(b) ?? [])])
-          for (const id of merged) groups.set(id, merged)
+        const isLinked = (one: PhotoId, other: PhotoId): boolean =>
+          edges.some(([a, b]) => (a === one && b === other) || (a === other && b === one))
+        const found = (await all('similar')).map(({ photoIds }) => photoIds)
+        expect(new Set(found.flat()).size).toBe(found.flat().length)
+        for (const group of found) {
+          expect(group.length).toBeGreaterThan(1)
+          const centers = group.filter(one => group.every(other => one === other || isLinked(one, other)))
+          expect(centers).not.toEqual([])
         }
-        const wanted = [...new Set(groups.values())].filter(({ size }) => size > 1).map(group => [...group].sort())
-        const found = (await all('near')).map(({ photoIds }) => photoIds)
-        expect(found.map(String).sort()).toEqual(wanted.map(String).sort())
+        const left = ids.filter(id => !found.flat().includes(id))
+        for (const one of left) for (const other of left) expect(isLinked(one, other)).toBe(false)
       }),
       { numRuns: 20 }
     )
@@ -161,7 +219,7 @@ describe('groups', () => {
 
 describe('similar photos', () => {
   test('are listed on both, whichever record has the link', async () => {
-    const [a, b, c] = [await upload('a'), await upload('b'), await upload('c')]
+    const [a, b, c] = [await upload('a'), await upload('b'), await upload('c', OTHER)]
     await link(b, a, 'near', 0.97)
     await link(c, a, 'similar', 0.8)
     expect(await duplicates.linked(a)).toEqual([
@@ -226,13 +284,17 @@ describe('photos of the same bytes', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(index, index), { maxLength: 40, size: 'max' }), pairs => {
         const { live } = marked(7, pairs)
-        const connected = new Groups<PhotoId>()
+        const groups = new Map([...live.keys()].map(id => [id, new Set([id])]))
         for (const [a, { unlinks }] of live) {
-          for (const [b, other] of live)
-            if (a !== b && !unlinks.has(b) && !other.unlinks.has(a)) connected.connect(a, b)
+          for (const [b, other] of live) {
+            if (unlinks.has(b) || other.unlinks.has(a)) continue
+            const merged = new Set([...(groups.get(a) ?? []), ...(groups.get(b) ?? [])])
+            for (const id of merged) groups.set(id, merged)
+          }
         }
-        const sorted = (groups: PhotoId[][]): string[] => groups.map(group => group.sort().join()).sort()
-        expect(sorted(groupsOfSame(live))).toEqual(sorted(connected.all()))
+        const connected = [...new Set(groups.values())].map(group => [...group]).filter(({ length }) => length > 1)
+        const sorted = (found: PhotoId[][]): string[] => found.map(group => group.sort().join()).sort()
+        expect(sorted(groupsOfSame(live))).toEqual(sorted(connected))
       })
     )
   })

@@ -36,6 +36,8 @@ class ScriptedAnalyzer {
   readonly seen: Uint8Array[] = []
   readonly wanted: AnalysisRequest['outputs'][] = []
   failures: SheafError[] = []
+  /** Undefined: pictures are flat. */
+  phash: Uint8Array | undefined = PHASH
   /** What its model says of a picture that it can make nothing of. */
   featuresError: ErrorCode | undefined
   /** Those that it makes. */
@@ -53,7 +55,7 @@ class ScriptedAnalyzer {
     return {
       width: 40,
       height: 30,
-      ...(outputs.facts && { phash: PHASH }),
+      ...(outputs.facts && this.phash && { phash: this.phash }),
       variants: outputs.facts ? this.sizes.map(alt => ({ ...size, alt, bytes: Buffer.from(alt) })) : [],
       ...(this.featuresError !== undefined
         ? { featuresError: this.featuresError }
@@ -148,6 +150,17 @@ describe('a new photo', () => {
     expect(backlog.pending).toBe(0)
     await clock.advance(3 * 3_600_000)
     expect(analyzer.seen).toHaveLength(1)
+  })
+
+  test('that is flat has no hash, and is analyzed once', async () => {
+    const { backlog, analyzer, clock, upload, photo } = await fixture()
+    analyzer.phash = undefined
+    const id = await upload(1)
+    await clock.advance(3 * 3_600_000)
+    expect(analyzer.seen).toHaveLength(1)
+    expect(backlog.pending).toBe(0)
+    const { image, phash } = viewFindings(photo(id).record)
+    expect([image, phash, photo(id).width]).toEqual([WHOLE, undefined, 40])
   })
 
   test('is analyzed when its head was read', async () => {

@@ -2,9 +2,10 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { SheafError } from '../../../src/core/errors.js'
 import { silentLog } from '../../../src/core/log.js'
 import { modelIdOf } from '../../../src/domain/features.js'
-import { featuresFailedChange, imageChange } from '../../../src/domain/findings.js'
+import { featuresFailedChange, headChange, imageChange } from '../../../src/domain/findings.js'
 import type { PhotoId } from '../../../src/domain/ids.js'
 import type { Photo } from '../../../src/domain/photo.js'
+import { cameraChange, takenAtChange } from '../../../src/domain/photo-facts.js'
 import { ALL_SHARDS, SHARD_COUNT } from '../../../src/domain/shards.js'
 import { Similarity } from '../../../src/search/similarity.js'
 import type { SearchResults } from '../../../src/search/similarity-types.js'
@@ -15,7 +16,7 @@ import { SimulatedFileSystem } from '../../support/simulated-file-system.js'
 import { VectorAnalyzer, vectorImage } from '../../support/vector-analyzer.js'
 import { nearVector, randomPhotoId, unitVector } from '../../support/vector-maker.js'
 import { bodyOf } from '../photos/photos-fixture.js'
-import { DIGEST, DIMENSION, imageFeatures, OTHER_DIGEST, SeenPhotos } from './similarity-fixture.js'
+import { DIGEST, DIMENSION, imageFeatures, OTHER_DIGEST, PHASH, SeenPhotos } from './similarity-fixture.js'
 
 const MODEL = { id: modelIdOf(DIGEST), name: 'test', spaces: new Map([['image', DIMENSION]] as const) }
 const NEXT_MODEL = { id: modelIdOf(OTHER_DIGEST), name: 'next', spaces: new Map([['image', DIMENSION]] as const) }
@@ -270,7 +271,6 @@ describe('neighbors that are no results', () => {
 })
 
 describe('links of a photo that was just analyzed', () => {
-  const PHASH = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)
   const FAR_PHASH = PHASH.map(byte => ~byte)
 
   test('are the photos that look like it, in two tiers', async () => {
@@ -285,6 +285,29 @@ describe('links of a photo that was just analyzed', () => {
     expect(links.get(near)).toEqual({ tier: 'near', score: expect.any(Number) })
     expect(links.get(similar)?.tier).toBe('similar')
   })
+
+  test('are none of a flat picture, nor of its pair', async () => {
+    const center = vector()
+    const flat = await photos.add(nearVector(photos.random, center, 0.1), DIGEST, new Uint8Array(8))
+    const jpeg = await photos.add(nearVector(photos.random, center, 0.1))
+    const raw = await photos.add(center)
+    await takeShot(jpeg, 'jpeg')
+    await takeShot(raw, 'nef')
+    await use()
+    const linksOf = async (id: PhotoId, phash?: Uint8Array): Promise<PhotoId[]> => [
+      ...(await similarity.search.findLinks(id, imageFeatures(center), phash, never)).keys()
+    ]
+    expect(await linksOf(raw, PHASH)).toEqual([])
+    expect(await linksOf(flat, PHASH)).toHaveLength(2)
+    expect(await linksOf(flat, undefined)).toEqual([])
+    expect(await linksOf(flat, new Uint8Array(8))).toEqual([])
+  })
+
+  /** Says of each photo that the same press of a shutter made it. */
+  function takeShot(id: PhotoId, format: string): Promise<unknown> {
+    const changes = [headChange(1, format), takenAtChange({ ms: 1_000 }), cameraChange({ make: 'NIKON', model: 'Z 6' })]
+    return photos.base.components.writer.edit(id, () => ({ changes }))
+  }
 
   test('are the nearest ten at most', async () => {
     const center = vector()

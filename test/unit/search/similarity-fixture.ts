@@ -14,6 +14,9 @@ export const DIMENSION = 8
 export const DIGEST = '0123456789abcdef'.repeat(4)
 export const OTHER_DIGEST = 'fedcba9876543210'.repeat(4)
 
+/** A perceptual hash, half of whose bits are set. */
+export const PHASH = Uint8Array.of(0xf0, 0x0f, 0xf0, 0x0f, 0xf0, 0x0f, 0xf0, 0x0f)
+
 /** @returns features with this image vector */
 export function imageFeatures(vector: Iterable<number>, digest = DIGEST): Features {
   return { modelDigest: digest, vectors: new Map([['image', unit(Float32Array.from(vector))]]) }
@@ -54,24 +57,21 @@ export class SeenPhotos {
   }
 
   /** Writes what the image backlog writes when a model has analyzed a photo. */
-  async see(id: PhotoId, vector: Iterable<number>, digest = DIGEST, phash?: Uint8Array): Promise<void> {
+  async see(id: PhotoId, vector: Iterable<number>, digest = DIGEST, phash: Uint8Array = PHASH): Promise<void> {
     const { writer } = this.base.components
     await writer.edit(id, (_, photo) => {
       const bytes = encodeFeatures(imageFeatures(vector, digest))
       const sha256 = hash('sha256', bytes, 'hex')
       const { generation } = photo
       return {
-        changes: [
-          featuresChange(modelIdOf(digest), { sha256, size: bytes.length }),
-          ...(phash === undefined ? [] : [phashChange(phash)])
-        ],
+        changes: [featuresChange(modelIdOf(digest), { sha256, size: bytes.length }), phashChange(phash)],
         needles: [dataDraft(photo, { id, generation, part: 'features', sha256 }, 0, false, bytes)]
       }
     })
     this.grow()
   }
 
-  async add(vector: Iterable<number>, digest = DIGEST, phash?: Uint8Array): Promise<PhotoId> {
+  async add(vector: Iterable<number>, digest = DIGEST, phash: Uint8Array = PHASH): Promise<PhotoId> {
     const id = await this.upload()
     await this.see(id, vector, digest, phash)
     return id

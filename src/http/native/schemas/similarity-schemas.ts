@@ -125,7 +125,7 @@ export const duplicatesSchema: Schema = {
   summary: 'Groups of identical or similar photos',
   description:
     'exact: the same bytes. near: the same picture, encoded or edited differently. similar: pictures that resemble each ' +
-    'other. Without tier: all groups, strictest tier first.',
+    'other. All photos of a group look like one of them. Without tier: all groups, strictest tier first.',
   tags: TAGS,
   querystring: object({ tier: TIER, cursor: CURSOR }, ['tier', 'cursor']),
   response: {

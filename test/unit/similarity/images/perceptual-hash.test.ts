@@ -1,11 +1,22 @@
+import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
 import { HASH_SIDE, perceptualHash } from '../../../../src/similarity/images/perceptual-hash.js'
 import { luminanceOf, openPicture } from '../../../../src/similarity/images/picture.js'
+import { SeededRandom } from '../../../support/seeded-random.js'
 import { scene, toImage } from '../../../support/test-pictures.js'
 
-async function hashOf(image: Buffer): Promise<Uint8Array> {
+async function maybeHashOf(image: Buffer): Promise<Uint8Array | undefined> {
   const { input } = await openPicture(image)
   return perceptualHash(await luminanceOf(input, HASH_SIDE))
+}
+
+async function hashOf(image: Buffer): Promise<Uint8Array> {
+  return some(await maybeHashOf(image))
+}
+
+function some(hash: Uint8Array | undefined): Uint8Array {
+  if (hash === undefined) throw new Error('the picture is flat')
+  return hash
 }
 
 function differentBits(a: Uint8Array, b: Uint8Array): number {
@@ -19,7 +30,7 @@ const original = scene(7, 320, 240)
 describe('the perceptual hash', () => {
   test('has 64 bits, half of them set', () => {
     const noisy = Uint8Array.from({ length: HASH_SIDE ** 2 }, (_, i) => (i * 7919 + ((i * i) % 251)) & 255)
-    const hash = perceptualHash(noisy)
+    const hash = some(perceptualHash(noisy))
     expect(hash).toHaveLength(8)
     expect(differentBits(hash, new Uint8Array(8))).toBe(32)
   })
@@ -30,7 +41,7 @@ describe('the perceptual hash', () => {
       const [x, y] = [i % HASH_SIDE, i >> 5]
       return (x * y + 3 * x * x + (x ^ (2 * y))) & 255
     })
-    expect(Buffer.from(perceptualHash(slope)).toString('hex')).toMatchInlineSnapshot(`"e0f022e4ae73e875"`)
+    expect(Buffer.from(some(perceptualHash(slope))).toString('hex')).toMatchInlineSnapshot(`"e0f022e4ae73e875"`)
   })
 
   test.each([
@@ -58,8 +69,42 @@ describe('the perceptual hash', () => {
     expect(Math.min(...distances)).toBeGreaterThan(10)
   })
 
+  /** 400 × 300 pixels. @param greyAt - 0…255, or beyond: clipped */
+  function grey(greyAt: (x: number, y: number) => number): Promise<Buffer> {
+    const pixels = Uint8ClampedArray.from({ length: 400 * 300 }, (_, i) => greyAt(i % 400, Math.floor(i / 400)))
+    return sharp(pixels, { raw: { width: 400, height: 300, channels: 1 } })
+      .jpeg()
+      .toBuffer()
+  }
+
+  function noise(strength: number): () => number {
+    const random = new SeededRandom(1)
+    return () => (random.fraction() - 0.5) * strength
+  }
+
+  const [faint, strong] = [noise(4), noise(40)]
+  test.each([
+    ['white', () => 255],
+    ['black', () => 0],
+    ['faint noise', () => 128 + faint()],
+    ['strong noise', () => 128 + strong()],
+    ['the cap on the lens', (x, y) => 10 + strong() / 4 - ((x - 200) ** 2 + (y - 150) ** 2) / 20_000],
+    ['a gradient', (x, y) => (x + y) / 3],
+    ['a blank sheet', (x, y) => 245 + faint() - 20 * Math.exp(-x / 30) - y / 40],
+    ['a blank sheet with the edge of the scanner', (x, y) => (x > 395 || y > 297 ? 180 : 250) + faint()]
+  ] as [string, (x: number, y: number) => number][])('of %s does not exist', async (_, greyAt) => {
+    expect(await maybeHashOf(await grey(greyAt))).toBe(undefined)
+  })
+
+  test.each([
+    ['a line on a sheet', (x, y) => (y > 40 && y < 52 && x > 30 && x < 120 && x % 5 > 1 ? 0 : 255)],
+    ['a light in the dark', (x, y) => 120 - Math.hypot(x - 140, y - 100) * 4],
+    ['a clear sky over hills', (x, y) => (y > 240 + 20 * Math.sin(x / 60) ? 80 : 200 - y / 5)]
+  ] as [string, (x: number, y: number) => number][])('of %s exists', async (_, greyAt) => {
+    expect(await maybeHashOf(await grey(greyAt))).toHaveLength(8)
+  })
+
   test('of a single-color picture does not depend on rounding', () => {
-    const flat = [1, 77, 255].map(value => perceptualHash(new Uint8Array(HASH_SIDE ** 2).fill(value)))
-    for (const hash of flat) expect(hash).toEqual(new Uint8Array(8))
+    for (const value of [1, 77, 255]) expect(perceptualHash(new Uint8Array(HASH_SIDE ** 2).fill(value))).toBe(undefined)
   })
 })
