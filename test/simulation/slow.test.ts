@@ -2,6 +2,7 @@ import { test } from 'vitest'
 import { testSeeds } from '../support/seeded-random.js'
 import { SIMULATIONS } from './simulate.js'
 
-test.each(testSeeds(10))('a cluster with slow disks and thin links keeps its promises under seed %i', seed =>
-  SIMULATIONS.slow(seed)
+test.each(testSeeds(10))(
+  'a cluster with slow disks and processors, thin links and little memory keeps its promises under seed %i',
+  seed => SIMULATIONS.slow(seed)
 )
