@@ -6,3 +6,6 @@ test.each(testSeeds(10))(
   'a cluster with slow disks and processors, thin links and little memory keeps its promises under seed %i',
   seed => SIMULATIONS.slow(seed)
 )
+
+/** Seeds that found something, see docs/found-by-simulation.md. */
+test.each([660181])('seed %i, which once failed, passes', seed => SIMULATIONS.slow(seed))

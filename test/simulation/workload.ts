@@ -334,7 +334,7 @@ export class Workload {
       if (
         !crowded &&
         !(isTrouble(err) && excused) &&
-        !(refused && this.#isDue(err, before, this.seenAt(target, history)))
+        !(refused && this.#isDue(err, history, before, this.seenAt(target, history)))
       )
         this.#violation(target, `${title}: ${describe(err)}`)
     } finally {
@@ -355,7 +355,12 @@ export class Workload {
   }
 
   /** Whether a refusal is right, given the photo before and after. */
-  #isDue(err: SheafError, before: DirectoryRecord | undefined | 'unavailable', after: Seen | 'unavailable'): boolean {
+  #isDue(
+    err: SheafError,
+    history: PhotoHistory,
+    before: DirectoryRecord | undefined | 'unavailable',
+    after: Seen | 'unavailable'
+  ): boolean {
     const records = [before, after === 'unavailable' ? after : after.record]
     const photos = records.map(record =>
       record === undefined || record === 'unavailable' ? undefined : viewPhoto(record)
@@ -365,6 +370,9 @@ export class Workload {
     if (isBuried) return err.code === 'ERR_PHOTO_DELETED' || err.code === 'ERR_BYTES_GONE'
     if (err.code === 'ERR_PHOTO_NOT_FOUND') return photos.some(photo => photo === undefined)
     if (err.code === 'ERR_NO_SUCH_CONFLICT' || err.code === 'ERR_LEAVING') return true
+    // of a photo that was unknown here, any state may have come first, and a later one right behind it
+    const wasDeleted = history.writes.some(({ kind, fate }) => kind === 'delete' && fate !== 'failed')
+    if (before === undefined && wasDeleted && err.code === 'ERR_PHOTO_DELETED') return true
     return photos.some(photo => photo?.deleted) // 410, and the bytes of a deleted photo may be gone
   }
 
@@ -375,7 +383,9 @@ export class Workload {
     err: unknown
   ): void {
     const due =
-      err instanceof SheafError && REFUSALS.includes(err.code) && this.#isDue(err, before, this.seenAt(target, history))
+      err instanceof SheafError &&
+      REFUSALS.includes(err.code) &&
+      this.#isDue(err, history, before, this.seenAt(target, history))
     const lags = this.#init.cluster && err instanceof SheafError && err.code === 'ERR_BYTES_UNREACHABLE'
     const excused = target.troubled() || (history.id !== undefined && this.damaged.has(history.id))
     if (!due && !lags && !(excused && isTrouble(err)))
