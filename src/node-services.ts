@@ -16,8 +16,8 @@ import { PHOTO_KIND } from './domain/photo.js'
 import type { Transport } from './network/transport.js'
 import { PhotoCache, type PhotoCacheInit } from './photos/photo-cache.js'
 import { PhotoReader } from './photos/photo-reader.js'
-import { Photos } from './photos/photos.js'
-import { UploadSpool } from './photos/upload-spool.js'
+import { Photos, type PhotosInit } from './photos/photos.js'
+import { UploadSpool, type UploadSpoolInit } from './photos/upload-spool.js'
 import { Similarity } from './search/similarity.js'
 import type { ImageAnalyzer } from './similarity/images/image-analyzer.js'
 import type { VectorIndexes } from './similarity/index/vector-index.js'
@@ -53,12 +53,18 @@ export interface NodeServicesComponents
   }
 }
 
+/** What all uploads share; each bound has its default. */
+export type UploadBounds = Pick<PhotosInit, 'uploadsInFlightBytesMax' | 'readBackBytesMax'> &
+  Omit<UploadSpoolInit, 'folder'>
+
 export interface NodeServicesInit extends LocalStoreInit {
   readonly maxUploadBytes: number
   readonly minCopies: number
   readonly requireCookie: boolean
   /** For bytes that other nodes sent. Default: they are not kept. */
   readonly cache?: PhotoCacheInit
+  /** Tightened in tests only. */
+  readonly uploads?: UploadBounds
   /** Names the node in its backups; default: none. */
   readonly nodeId?: string
   /** Shortened in tests only. */
@@ -141,7 +147,7 @@ export class NodeServices implements Startable {
     const reader = new PhotoReader({ store: volumes, log, remote: cluster?.reads })
     const cachedReader = new PhotoReader({ store: volumes, log, remote: cluster?.reads, cache })
     const fetchRecord = cluster && ((id: PhotoId) => cluster.records.fetch({ kind: PHOTO_KIND, id }))
-    this.#spool = new UploadSpool({ fileSystem, clock, reserve: local.reserve }, { folder })
+    this.#spool = new UploadSpool({ fileSystem, clock, reserve: local.reserve }, { ...init.uploads, folder })
     this.photos = new Photos(
       {
         store: volumes,
@@ -159,7 +165,7 @@ export class NodeServices implements Startable {
         ...(cluster !== undefined && { copies: cluster.durableCopies }),
         ...(fetchRecord !== undefined && { fetchRecord })
       },
-      { chunkBytes: chunkBytesFor(volumeBytes), maxUploadBytes, minCopies, requireCookie }
+      { ...init.uploads, chunkBytes: chunkBytesFor(volumeBytes), maxUploadBytes, minCopies, requireCookie }
     )
     const similarity =
       components.similarity &&

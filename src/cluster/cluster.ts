@@ -17,12 +17,12 @@ import { RelayTransport } from '../network/rpc/relay-transport.js'
 import type { Transport } from '../network/transport.js'
 import { AntiEntropy } from '../replication/records/anti-entropy.js'
 import { PeerRecords } from '../replication/records/peer-records.js'
-import { RecordGossip } from '../replication/records/record-gossip.js'
+import { RecordGossip, type RecordGossipInit } from '../replication/records/record-gossip.js'
 import { PeerReads } from '../replication/volumes/peer-reads.js'
 import { PeerVolumes } from '../replication/volumes/peer-volumes.js'
 import { ReplicationLag } from '../replication/volumes/replication-lag.js'
 import { UnderReplication } from '../replication/volumes/under-replication.js'
-import { type RepairProgress, VolumeShipping } from '../replication/volumes/volume-shipping.js'
+import { type RepairProgress, VolumeShipping, type VolumeShippingInit } from '../replication/volumes/volume-shipping.js'
 import type { NeedleVerdicts } from '../store/needle-verdicts.js'
 import type { Past } from '../store/past.js'
 import type { RecordWriter } from '../store/record-writer.js'
@@ -94,6 +94,8 @@ export interface ClusterInit {
   readonly defaultPort: number
   /** Shortened in tests only. */
   readonly pauses?: { readonly absentMs: number; readonly roundMs?: number }
+  /** Of what waits in memory; tightened in tests only. */
+  readonly queues?: RecordGossipInit & VolumeShippingInit
 }
 
 export interface ReplicationStatus {
@@ -167,19 +169,22 @@ export class Cluster implements Startable {
     })
     const writerOf = ({ superblock }: Volume): NodeId | undefined => superblock && components.nodeOf(superblock.origin)
     const onRepaired = (): void => events.announceRepair()
-    this.shipping = new VolumeShipping({
-      ...shared,
-      tracer: components.tracer,
-      volumes,
-      copies,
-      reserve: components.reserve,
-      peers,
-      isRetired,
-      onRepaired,
-      distant: () => this.membership.distant(),
-      hears: (peer, other) => this.membership.hears(peer, other),
-      writerOf
-    })
+    this.shipping = new VolumeShipping(
+      {
+        ...shared,
+        tracer: components.tracer,
+        volumes,
+        copies,
+        reserve: components.reserve,
+        peers,
+        isRetired,
+        onRepaired,
+        distant: () => this.membership.distant(),
+        hears: (peer, other) => this.membership.hears(peer, other),
+        writerOf
+      },
+      init.queues
+    )
     const holders = (id: VolumeId): NodeId[] => {
       const volume = volumes.get(id)
       const writer = volume && writerOf(volume)
@@ -193,7 +198,10 @@ export class Cluster implements Startable {
     this.comparison = new PeerComparison({ ...shared, directory, volumes, isRetired, others: members, reachable })
     const others = (): NodeId[] => departures.recordedMembers().filter(node => node !== self)
     this.records = new PeerRecords({ ...shared, directory, others, reachable })
-    const gossip = new RecordGossip({ ...shared, directory, isOwn: volume => volumes.isOfThisProcess(volume) })
+    const gossip = new RecordGossip(
+      { ...shared, directory, isOwn: volume => volumes.isOfThisProcess(volume) },
+      init.queues
+    )
     const antiEntropy = new AntiEntropy({ ...shared, directory, onRound: components.onRound })
     this.gossip = gossip
     this.antiEntropy = antiEntropy

@@ -81,6 +81,8 @@ export interface PhotosInit {
   readonly maxUploadBytes: number
   /** Memory for uploads that arrive, bytes; default 64 MiB. The others go to disk meanwhile. */
   readonly uploadsInFlightBytesMax?: number
+  /** Memory for chunks of uploads that come back from the disk to be stored, bytes; default: for 3 of them. */
+  readonly readBackBytesMax?: number
   /** Durable copies before an upload is acknowledged, unless the upload asks for another number; default 1. */
   readonly minCopies?: number
   readonly requireCookie: boolean
@@ -105,7 +107,8 @@ export class Photos {
     const bytesMax = init.uploadsInFlightBytesMax ?? UPLOADS_IN_FLIGHT_BYTES_MAX
     const memory = new ByteBudget({ bytesMax, waitersMax: 0 })
     // whoever waits for it has a file, and the spool bounds their number
-    const readBack = new ByteBudget({ bytesMax: READ_BACK_CHUNKS * chunkBytes, waitersMax: Number.POSITIVE_INFINITY })
+    const readBackBytesMax = init.readBackBytesMax ?? READ_BACK_CHUNKS * chunkBytes
+    const readBack = new ByteBudget({ bytesMax: readBackBytesMax, waitersMax: Number.POSITIVE_INFINITY })
     const { spool } = components
     const intake = new BlobIntake({ memory, readBack, spool }, { chunkBytes, maxBytes: maxUploadBytes })
     this.#directory = directory

@@ -25,6 +25,8 @@ export interface UploadSpoolInit {
   readonly folder: string
   /** Uploads that may be on disk at once; default 256. */
   readonly filesMax?: number
+  /** Uploads that may wait for a file, for 5 s at most; default 1,024. Any more are refused at once. */
+  readonly waitersMax?: number
 }
 
 /**
@@ -37,10 +39,11 @@ export class UploadSpool {
   readonly #files: ByteBudget
   #opened = 0
 
-  constructor(components: UploadSpoolComponents, { folder, filesMax = FILES_MAX }: UploadSpoolInit) {
+  constructor(components: UploadSpoolComponents, init: UploadSpoolInit) {
+    const { folder, filesMax = FILES_MAX, waitersMax = WAITERS_MAX } = init
     this.#components = components
     this.#folder = join(folder, FOLDER)
-    this.#files = new ByteBudget({ bytesMax: filesMax, waitersMax: WAITERS_MAX })
+    this.#files = new ByteBudget({ bytesMax: filesMax, waitersMax })
   }
 
   /** Removes what a crash left between the opening of a file and its removal. */

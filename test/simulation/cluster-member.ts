@@ -1,7 +1,7 @@
 import type { NodeId } from '../../src/domain/ids.js'
 import { viewPhoto } from '../../src/domain/photo.js'
 import { blobOf, dataIdentity, locateBytes, needleCount } from '../../src/store/photo-needles.js'
-import type { NodeBackup, SimulatedNode } from '../support/simulated-node.js'
+import type { MemoryBudgets, NodeBackup, SimulatedNode } from '../support/simulated-node.js'
 import type { PhotoHistory, Write } from './photo-history.js'
 import type { Target, Workload } from './workload.js'
 
@@ -15,6 +15,8 @@ export interface Member extends Target {
   readonly forgotten: Set<Write>
   /** Something is wrong with its disk, or was in this process. */
   faulty: boolean
+  /** Of its process, or of the next one while it does not run. */
+  memory: MemoryBudgets
   /** The record formats that it reads: those of this version, or the next one as well. */
   program: 'present' | 'next'
   /** The cluster has gone on to a format that its program does not read. */
@@ -29,12 +31,14 @@ export function newMember(id: NodeId, node: SimulatedNode): Member {
     backup: undefined,
     forgotten: new Set(),
     faulty: false,
+    memory: {},
     program: 'present',
     outdated: false,
     clock: node.clock,
     get services() {
       return node.services
     },
+    crowded: () => member.memory.uploads !== undefined,
     troubled: () => member.faulty || member.outdated
   }
   return member

@@ -42,7 +42,7 @@ export interface ClusterSimulationInit {
   readonly steps: number
   /** Whether nodes are upgraded to the next record format meanwhile. Default: all run the present program. */
   readonly upgrades?: boolean
-  /** Whether disks, links and directories also take their time, and volumes may be larger. Default: they do not. */
+  /** Whether disks, links and processors also take their time, memory is short, and volumes may be larger. Default: no. */
   readonly slow?: boolean
   /** What each node logs; default: nothing. */
   readonly log?: (name: string) => Logger
@@ -121,6 +121,7 @@ export class ClusterSimulation {
       formats: () => (member.program === 'next' ? NEXT_FORMATS : RECORD_FORMATS),
       seed: this.#init.seed * 16 + i,
       clock: this.clock,
+      memory: () => member.memory,
       volumeBytes: this.#init.slow === true && this.#init.seed % 4 === 0 ? LARGE_VOLUME_BYTES : VOLUME_BYTES,
       purgeMs: this.#purgeMs,
       origin: originOf(id),
@@ -209,7 +210,9 @@ export class ClusterSimulation {
   async #start(member: Member): Promise<void> {
     member.node.disk.heal()
     member.node.database.heal()
+    member.node.processor.rest()
     member.faulty = false
+    this.#slow?.equip(member)
     this.#membership.departed.delete(member)
     this.#note(`${member.name} starts`)
     await this.#until(member.node.start())
@@ -246,6 +249,7 @@ export class ClusterSimulation {
     for (const member of this.members) {
       member.node.disk.heal()
       member.node.database.heal()
+      member.node.processor.rest()
       if (!member.node.running) await this.#start(member)
     }
     await this.#quiesce()

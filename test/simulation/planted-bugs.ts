@@ -242,5 +242,20 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
         replace: 'const moved: number | undefined = 0'
       }
     ]
+  },
+  {
+    name: 'an upload that is refused for want of memory is kept as far as it came',
+    simulation: 'slow',
+    edits: [
+      {
+        file: 'src/photos/blob-intake.ts',
+        find: 'await chunks.add(piece)',
+        replace: `await chunks.add(piece).catch(async err => {
+          if (options.declaredBytes === undefined)
+            await use({ ...meter.end(), start: piece, chunksWritten: 0, tail: piece })
+          throw err
+        })`
+      }
+    ]
   }
 ]

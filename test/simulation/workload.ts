@@ -16,6 +16,8 @@ export interface Target {
   readonly clock: Clock
   /** Whether something is wrong with the node now, so that its disk or directory may refuse. */
   readonly troubled: () => boolean
+  /** Whether it has so little memory that it may refuse uploads. Default: it has enough. */
+  readonly crowded?: () => boolean
 }
 
 /** Errors that say that nothing was done. */
@@ -24,7 +26,8 @@ const REFUSALS: readonly ErrorCode[] = [
   'ERR_PHOTO_DELETED',
   'ERR_BYTES_GONE',
   'ERR_NO_SUCH_CONFLICT',
-  'ERR_LEAVING'
+  'ERR_LEAVING',
+  'ERR_OVERLOADED'
 ]
 /** Errors that a node in trouble may answer with; whether the write was done is unknown then. */
 const TROUBLES: readonly ErrorCode[] = [
@@ -327,7 +330,12 @@ export class Workload {
       write.fate = refused ? 'failed' : 'maybe'
       this.note(`${title} of ${history.id}: ${describe(err)}`)
       const excused = troubled || target.troubled() || (history.id !== undefined && this.damaged.has(history.id))
-      if (!(isTrouble(err) && excused) && !(refused && this.#isDue(err, before, this.seenAt(target, history))))
+      const crowded = hasCode(err, 'ERR_OVERLOADED') && write.kind === 'birth' && target.crowded?.() === true
+      if (
+        !crowded &&
+        !(isTrouble(err) && excused) &&
+        !(refused && this.#isDue(err, history, before, this.seenAt(target, history)))
+      )
         this.#violation(target, `${title}: ${describe(err)}`)
     } finally {
       this.#underWay.delete(underWay)
@@ -347,15 +355,24 @@ export class Workload {
   }
 
   /** Whether a refusal is right, given the photo before and after. */
-  #isDue(err: SheafError, before: DirectoryRecord | undefined | 'unavailable', after: Seen | 'unavailable'): boolean {
+  #isDue(
+    err: SheafError,
+    history: PhotoHistory,
+    before: DirectoryRecord | undefined | 'unavailable',
+    after: Seen | 'unavailable'
+  ): boolean {
     const records = [before, after === 'unavailable' ? after : after.record]
     const photos = records.map(record =>
       record === undefined || record === 'unavailable' ? undefined : viewPhoto(record)
     )
     const isBuried = after !== 'unavailable' && after.ended !== undefined
+    if (err.code === 'ERR_OVERLOADED') return false // only uploads are refused for want of memory
     if (isBuried) return err.code === 'ERR_PHOTO_DELETED' || err.code === 'ERR_BYTES_GONE'
     if (err.code === 'ERR_PHOTO_NOT_FOUND') return photos.some(photo => photo === undefined)
     if (err.code === 'ERR_NO_SUCH_CONFLICT' || err.code === 'ERR_LEAVING') return true
+    // of a photo that was unknown here, any state may have come first, and a later one right behind it
+    const wasDeleted = history.writes.some(({ kind, fate }) => kind === 'delete' && fate !== 'failed')
+    if (before === undefined && wasDeleted && err.code === 'ERR_PHOTO_DELETED') return true
     return photos.some(photo => photo?.deleted) // 410, and the bytes of a deleted photo may be gone
   }
 
@@ -366,7 +383,9 @@ export class Workload {
     err: unknown
   ): void {
     const due =
-      err instanceof SheafError && REFUSALS.includes(err.code) && this.#isDue(err, before, this.seenAt(target, history))
+      err instanceof SheafError &&
+      REFUSALS.includes(err.code) &&
+      this.#isDue(err, history, before, this.seenAt(target, history))
     const lags = this.#init.cluster && err instanceof SheafError && err.code === 'ERR_BYTES_UNREACHABLE'
     const excused = target.troubled() || (history.id !== undefined && this.damaged.has(history.id))
     if (!due && !lags && !(excused && isTrouble(err)))

@@ -6,7 +6,7 @@ import { originOf, SimulatedNode, type SimulatedNodeOptions } from './simulated-
 
 /** @returns two nodes, `a` and `b`, that have started and found each other, and the world that they share */
 export async function nodePair(
-  options: Pick<SimulatedNodeOptions, 'purgeMs' | 'archive' | 'log' | 'volumeBytes'> = {}
+  options: Pick<SimulatedNodeOptions, 'purgeMs' | 'archive' | 'log' | 'volumeBytes' | 'memory'> = {}
 ): Promise<{
   readonly clock: SimulatedClock
   readonly network: SimulatedNetwork

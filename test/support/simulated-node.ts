@@ -4,7 +4,8 @@ import type { Clock } from '../../src/core/clock.js'
 import { type Logger, silentLog } from '../../src/core/log.js'
 import type { RecordFormats } from '../../src/domain/formats.js'
 import type { NodeId } from '../../src/domain/ids.js'
-import { NodeServices } from '../../src/node-services.js'
+import { NodeServices, type UploadBounds } from '../../src/node-services.js'
+import type { PhotoCacheInit } from '../../src/photos/photo-cache.js'
 import type { ImageAnalyzer } from '../../src/similarity/images/image-analyzer.js'
 import { ExactVectorIndexes } from './exact-vector-indexes.js'
 import { ProcessClock, type Wall } from './process-clock.js'
@@ -14,7 +15,15 @@ import { SimulatedDatabase } from './simulated-database.js'
 import { SimulatedDisk } from './simulated-disk.js'
 import { SimulatedFileSystem } from './simulated-file-system.js'
 import type { SimulatedNetwork } from './simulated-network.js'
+import { SimulatedProcessor } from './simulated-processor.js'
 import type { SimulatedTransport } from './simulated-transport.js'
+
+/** What a node may take of its memory. */
+export interface MemoryBudgets {
+  readonly uploads?: UploadBounds
+  readonly queues?: NonNullable<ClusterInit['queues']>
+  readonly cache?: PhotoCacheInit
+}
 
 export interface SimulatedNodeOptions {
   readonly seed?: number
@@ -28,6 +37,8 @@ export interface SimulatedNodeOptions {
   readonly origin?: Uint8Array
   /** Of its program, asked at each start; default: those of this version. */
   readonly formats?: () => RecordFormats
+  /** Asked at each start; default: what a node has by default, and no cache. */
+  readonly memory?: () => MemoryBudgets
   /** Makes it one of many, which dials those that are named. */
   readonly member?: {
     readonly network: SimulatedNetwork
@@ -58,6 +69,7 @@ export class SimulatedNode {
   /** How far the machine's clock is off. */
   readonly wall: Wall = { skewMs: 0 }
   readonly random: SeededRandom
+  readonly processor: SimulatedProcessor
   disk: SimulatedDisk
   database: SimulatedDatabase
   #indexes = new ExactVectorIndexes()
@@ -67,7 +79,10 @@ export class SimulatedNode {
   constructor(options: SimulatedNodeOptions = {}) {
     this.#options = options
     this.clock = options.clock ?? new SimulatedClock()
-    this.random = new SeededRandom(options.seed ?? 1)
+    const seed = options.seed ?? 1
+    this.random = new SeededRandom(seed)
+    // of its own, so that a node does the same as ever while it costs nothing to think
+    this.processor = new SimulatedProcessor({ random: new SeededRandom(~seed), time: this.clock })
     this.disk = this.#newDisk()
     this.database = new SimulatedDatabase(this.random)
   }
@@ -172,23 +187,32 @@ export class SimulatedNode {
   }
 
   #newServices(
-    clock: Clock,
+    processClock: Clock,
     transport: SimulatedTransport | undefined,
     formats: RecordFormats | undefined
   ): NodeServices {
     const { log = silentLog, origin, volumeBytes, purgeMs, analyzer, archive } = this.#options
+    const memory = this.#options.memory?.() ?? {}
+    const clock = this.processor.clock(processClock)
     return new NodeServices(
       {
         fileSystem: new SimulatedFileSystem(this.disk, clock),
         clock,
         random: this.random,
         log,
-        database: this.database.attach(),
+        database: this.processor.database(this.database.attach(), processClock),
         sign: () => new Uint8Array(64),
         verifySignature: () => true,
         ...(archive !== undefined && { archive: archive(clock) }),
         ...(analyzer !== undefined && { similarity: { analyzer: analyzer(), indexes: this.#indexes } }),
-        ...(transport !== undefined && { network: { transport, resolve: noNames, nodeOf, init: this.#clusterInit() } })
+        ...(transport !== undefined && {
+          network: {
+            transport: this.processor.transport(transport, processClock),
+            resolve: noNames,
+            nodeOf,
+            init: { ...this.#clusterInit(), ...(memory.queues && { queues: memory.queues }) }
+          }
+        })
       },
       {
         folder: '/data',
@@ -198,6 +222,8 @@ export class SimulatedNode {
         maxUploadBytes: 2 ** 40,
         minCopies: 1,
         requireCookie: false,
+        ...(memory.uploads && { uploads: memory.uploads }),
+        ...(memory.cache && { cache: memory.cache }),
         ...(formats && { formats })
       }
     )

@@ -24,10 +24,8 @@ const SENDER_CHARACTERS_MAX = 128
 const FLUSH_MS = 5
 /** Of the records in one message, without heads and sender. */
 const MESSAGE_BYTES_MAX = 256 * 1024 - 1024
-/** Of the records that wait for the next flush. */
 const QUEUE_BYTES_MAX = 4 * 1024 * 1024
 const RECORDS_MAX = 16_384
-/** Of the messages that wait to be merged. */
 const INBOX_BYTES_MAX = 8 * 1024 * 1024
 /** Records accepted from one peer. */
 const RATE_PER_PEER = { perSecond: 4_000, burst: 20_000 }
@@ -42,6 +40,13 @@ export interface RecordGossipComponents {
   readonly log: Logger
   /** Whether this process writes the volume. */
   readonly isOwn: (volume: VolumeId) => boolean
+}
+
+export interface RecordGossipInit {
+  /** Of the records that wait for the next flush, bytes; default 4 MiB. */
+  readonly queueBytesMax?: number
+  /** Of the messages that wait to be merged, bytes; default 8 MiB. */
+  readonly inboxBytesMax?: number
 }
 
 /** Since the process started. */
@@ -78,6 +83,8 @@ interface PeerAccount {
  */
 export class RecordGossip implements Startable {
   readonly #components: RecordGossipComponents
+  readonly #queueBytesMax: number
+  readonly #inboxBytesMax: number
   /** By record, oldest first. A later state replaces an earlier one, which it contains. */
   readonly #queue = new Map<string, Uint8Array>()
   readonly #inbox: ReceivedRecords[] = []
@@ -90,8 +97,10 @@ export class RecordGossip implements Startable {
   /** Set while running. */
   #unsubscribe: (() => void) | undefined
 
-  constructor(components: RecordGossipComponents) {
+  constructor(components: RecordGossipComponents, init: RecordGossipInit = {}) {
     this.#components = components
+    this.#queueBytesMax = init.queueBytesMax ?? QUEUE_BYTES_MAX
+    this.#inboxBytesMax = init.inboxBytesMax ?? INBOX_BYTES_MAX
     components.transport.subscribe(TOPIC, (from, body) => this.#receive(from, body))
   }
 
@@ -133,7 +142,7 @@ export class RecordGossip implements Startable {
     this.#queue.set(name, bytes)
     this.#queueBytes += bytes.length
     for (const oldest of this.#queue.keys()) {
-      if (this.#queueBytes <= QUEUE_BYTES_MAX) break
+      if (this.#queueBytes <= this.#queueBytesMax) break
       this.#dequeue(oldest)
       this.#counts.dropped++
     }
@@ -185,7 +194,7 @@ export class RecordGossip implements Startable {
       const records = decodeRecords(body, this.#components.transport.version.gossip)
       const byteCount = body.byteLength
       // Expected from a busy peer, so it is counted but not logged.
-      const full = this.#inboxBytes + byteCount > INBOX_BYTES_MAX
+      const full = this.#inboxBytes + byteCount > this.#inboxBytesMax
       if (full || !this.#account(from).limiter.tryTake(records.length)) {
         this.#counts.refused++
         return

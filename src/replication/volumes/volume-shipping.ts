@@ -39,6 +39,11 @@ const PUSHES_MAX = 64
 /** Volumes whose news are traced until they are pulled. */
 const NEWS_MAX = 256
 
+export interface VolumeShippingInit {
+  /** Bytes of pushes that may wait for the disk; default 8 MiB. */
+  readonly pushedBytesMax?: number
+}
+
 export interface VolumeShippingComponents {
   readonly transport: Transport
   readonly volumes: VolumeSet
@@ -110,13 +115,15 @@ export class VolumeShipping implements Startable {
   #nextAskMs = 0
   readonly #abort = new AbortController()
   readonly #unsubscribe: (() => void)[] = []
+  readonly #pushedBytesMax: number
   /** Pushes that wait for the disk. */
   readonly #pushes = { count: 0, bytes: 0 }
   /** Of the latest checks, for the rate; oldest first. */
   #samples: { readonly atMs: number; readonly bytes: number }[] = []
 
-  constructor(components: VolumeShippingComponents) {
+  constructor(components: VolumeShippingComponents, init: VolumeShippingInit = {}) {
     this.#components = components
+    this.#pushedBytesMax = init.pushedBytesMax ?? PUSHED_BYTES_MAX
     const { transport, clock, log, peers } = components
     const refresh = (peer: NodeId): Promise<void> => this.#exchange(peer)
     this.#puller = new VolumePuller({ ...components, refresh }, { signal: this.#abort.signal })
@@ -377,7 +384,7 @@ export class VolumeShipping implements Startable {
   #takesPush(peer: NodeId, volume: Volume, from: number): boolean {
     const { copies, writerOf } = this.#components
     if (writerOf?.(volume) !== peer || from !== copies.end(volume)) return false
-    if (this.#pushes.count >= PUSHES_MAX || this.#pushes.bytes >= PUSHED_BYTES_MAX) return false
+    if (this.#pushes.count >= PUSHES_MAX || this.#pushes.bytes >= this.#pushedBytesMax) return false
     return copies.grows(volume) && !copies.rests(volume.id) && !this.#isFull
   }
 

@@ -142,6 +142,19 @@ describe('record gossip', () => {
     expect([first, last?.record.id]).toEqual([undefined, records[49]?.id])
   })
 
+  it('drops what a smaller queue has no room for, and refuses what a smaller inbox has none for', async () => {
+    const gossip = { queueBytesMax: 150 * KIB, inboxBytesMax: 50 * KIB }
+    world = new World()
+    a = await Replica.start(world, 'a', { gossip })
+    b = await Replica.start(world, 'b', { gossip })
+    for (const replica of [a, b]) await replica.gossip.start()
+    await world.connect(a, b)
+    await a.write(...Array.from({ length: 2 }, () => a.writer.birth({ caption: 'x'.repeat(100 * KIB) })))
+    await world.clock.advance(20)
+    expect(a.gossip.counts).toMatchObject({ published: 1, dropped: 1 })
+    expect(b.gossip.counts).toMatchObject({ merged: 0, refused: 1 })
+  })
+
   it('does not drop because one record changes often', async () => {
     const [born] = (await a.births(1)) as [DirectoryRecord]
     for (let i = 0; i < 60; i++) await a.write(a.writer.edit(born.id, { caption: `${i} ${'x'.repeat(100 * KIB)}` }))

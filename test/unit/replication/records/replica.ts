@@ -1,10 +1,10 @@
 import { type Logger, silentLog } from '../../../../src/core/log.js'
 import { Directory } from '../../../../src/directory/directory.js'
-import type { NodeId } from '../../../../src/domain/ids.js'
+import type { NodeId, VolumeId } from '../../../../src/domain/ids.js'
 import type { DirectoryRecord } from '../../../../src/domain/record.js'
 import type { NodeVersion } from '../../../../src/network/node-version.js'
 import { AntiEntropy, type AntiEntropyInit } from '../../../../src/replication/records/anti-entropy.js'
-import { RecordGossip } from '../../../../src/replication/records/record-gossip.js'
+import { RecordGossip, type RecordGossipInit } from '../../../../src/replication/records/record-gossip.js'
 import { SeededRandom } from '../../../support/seeded-random.js'
 import { SimulatedClock } from '../../../support/simulated-clock.js'
 import { SimulatedNetwork } from '../../../support/simulated-network.js'
@@ -58,6 +58,7 @@ export interface ReplicaInit extends AntiEntropyInit {
   readonly log?: Logger
   /** What its version knows beyond the present one. */
   readonly version?: Partial<NodeVersion>
+  readonly gossip?: RecordGossipInit
 }
 
 /** A directory with gossip and anti-entropy on a simulated network; without volumes and membership. */
@@ -81,7 +82,8 @@ export class Replica {
     this.directory = new Directory({ database: this.source, log, observe: () => {} })
     const { transport, directory } = this
     this.antiEntropy = new AntiEntropy({ transport, directory, clock, random, log }, init)
-    this.gossip = new RecordGossip({ transport, directory, clock, log, isOwn: volume => volume === this.log.volume })
+    const isOwn = (volume: VolumeId): boolean => volume === this.log.volume
+    this.gossip = new RecordGossip({ transport, directory, clock, log, isOwn }, init.gossip)
   }
 
   static async start(world: World, id: string, init: ReplicaInit = {}): Promise<Replica> {
