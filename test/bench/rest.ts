@@ -22,8 +22,10 @@ export async function measureRest(
 ): Promise<Measure[]> {
   const library: LibraryInit = { photos, needles: 7, bytes: 2_000, volumeBytes: 64_000_000 }
   const folder = await madeLibrary(cache, `library-${photos}`, library)
-  const full = await NodeProcess.start({ dataDir: folder, readyMsMax: 600_000 })
-  const empty = await NodeProcess.start({ dataDir: join(scratch, 'rest-empty') })
+  // the size that they were made with: a node with larger volumes moves what is in small ones
+  const flags = ['--volume-bytes', String(library.volumeBytes)]
+  const full = await NodeProcess.start({ dataDir: folder, flags, readyMsMax: 600_000 })
+  const empty = await NodeProcess.start({ dataDir: join(scratch, 'rest-empty'), flags })
   await wait(SETTLE_MS)
   const before = { full: cpuMs(full), empty: cpuMs(empty) }
   const from = performance.now()
