@@ -58,12 +58,12 @@ export class ShardPlacement {
     return this.#held.size
   }
 
-  get limited(): number {
+  /** The most shards that this node holds. */
+  get limit(): number {
     return this.#limit
   }
 
-  /** @param shards - the most that this node holds */
-  limit(shards: number): void {
+  set limit(shards: number) {
     this.#limit = Math.max(0, shards)
   }
 

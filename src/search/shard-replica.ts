@@ -410,7 +410,7 @@ export class ShardReplica implements Startable {
   /** @param limit - shards at most, whatever fits */
   #takeWhatFits(index: VectorIndex, limit = SHARD_COUNT): void {
     const { clock, log } = this.#components
-    this.#placement.limit(Math.min(limit, this.#fitting(index)))
+    this.#placement.limit = Math.min(limit, this.#fitting(index))
     this.#placement.update(clock.monotonic())
     if (this.leftOut === 0) return
     log.warn(
@@ -423,7 +423,7 @@ export class ShardReplica implements Startable {
   #takeMoreIfRoom(index: VectorIndex): void {
     if (this.leftOut === 0) return
     const fitting = this.#fitting(index)
-    if (fitting >= MORE_TIMES * Math.max(1, this.#placement.limited)) this.#placement.limit(fitting)
+    if (fitting >= MORE_TIMES * Math.max(1, this.#placement.limit)) this.#placement.limit = fitting
   }
 
   /** When memory is full: makes the index anew, of fewer shards unless removed vectors fill it. */

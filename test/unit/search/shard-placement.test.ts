@@ -217,11 +217,11 @@ describe('where not all vectors fit', () => {
 
   test('a node takes so many shards and says how many it leaves out', () => {
     const [a] = pair() as [ShardPlacement, ShardPlacement]
-    a.limit(40)
+    a.limit = 40
     a.update(0)
     expect(heldBy(a)).toHaveLength(40)
     expect(a.leftOut).toBe(24)
-    a.limit(64)
+    a.limit = 64
     a.update(0)
     expect(heldBy(a)).toHaveLength(64)
     expect(a.leftOut).toBe(0)
@@ -230,7 +230,7 @@ describe('where not all vectors fit', () => {
   test('two owners leave out different ones, so that together they cover what they can', () => {
     const nodes = pair()
     for (const node of nodes) {
-      node.limit(40)
+      node.limit = 40
       node.update(0)
     }
     expect(new Set(nodes.flatMap(heldBy))).toEqual(ALL_SHARDS)
@@ -241,10 +241,10 @@ describe('where not all vectors fit', () => {
     a.update(0)
     a.markScanned(ALL_SHARDS)
     a.markReady(NONE)
-    a.limit(10)
+    a.limit = 10
     expect(a.update(1).size).toBe(54)
     expect(a.ready).toEqual(new Set(heldBy(a)))
-    a.limit(0)
+    a.limit = 0
     a.update(2)
     expect(heldBy(a)).toEqual([])
   })
@@ -252,7 +252,7 @@ describe('where not all vectors fit', () => {
   test('what nobody else has stays where it is when members come and go', () => {
     let peers = new Map<NodeId, ShardSet>()
     const a = new ShardPlacement({ self: 'a' as NodeId, peers: () => peers })
-    a.limit(40)
+    a.limit = 40
     a.update(0)
     a.markScanned(ALL_SHARDS)
     a.markReady(NONE)
@@ -269,7 +269,7 @@ describe('where not all vectors fit', () => {
 
   test('a limit below nothing is nothing', () => {
     const [a] = pair() as [ShardPlacement, ShardPlacement]
-    a.limit(-5)
+    a.limit = -5
     a.update(0)
     expect(heldBy(a)).toEqual([])
     expect(a.leftOut).toBe(64)
