@@ -1,5 +1,4 @@
 import type { Clock } from '../core/clock.js'
-import { SheafError } from '../core/errors.js'
 import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
 import { WorkerLoop } from '../core/worker-loop.js'
@@ -11,7 +10,6 @@ import type { NodeId, PhotoId } from '../domain/ids.js'
 import { PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
 import { cameraChange, dimensionsChange, factOf, placeChange, takenAtChange } from '../domain/photo-facts.js'
 import type { Change, DirectoryRecord } from '../domain/record.js'
-import { rendezvous } from '../domain/rendezvous.js'
 import type { PhotoReader } from '../photos/photo-reader.js'
 import type { ByteSource } from '../similarity/images/heads/head-bytes.js'
 import { HEAD_READER, type Head } from '../similarity/images/heads/head-facts.js'
@@ -19,16 +17,10 @@ import type { ImageAnalyzer } from '../similarity/images/image-analyzer.js'
 import { blobOf, type PhotoBlob } from '../store/photo-needles.js'
 import type { RecordWriter } from '../store/record-writer.js'
 import { PhotoScan } from './photo-scan.js'
+import { PhotoWork, WAITING_MAX } from './photo-work.js'
 
 /** Heads read concurrently. */
 const CONCURRENCY = 4
-/** Photos that may wait; a scan of the directory finds the rest. */
-const QUEUE_MAX = 10_000
-/** How long to wait for each node that ranks before this one for a photo. */
-const RANK_DELAY_MS = 60_000
-/** Wait for missing bytes, or after a failure; doubles each time. */
-const RETRY_MS = 2_000
-const RETRY_MS_MAX = 10 * 60_000
 const IDLE_MS = 1_000
 /** Photos of before that are read again, by a newer reader: this many in a second. */
 const AGAIN_PER_SECOND = 50
@@ -47,120 +39,81 @@ export interface HeadBacklogComponents {
   readonly log: Logger
 }
 
-interface QueuedPhoto {
-  /** Monotonic ms. */
-  readonly dueMs: number
-  readonly failures: number
-}
-
 /**
  * Gets the head of every picture's file read, as soon as it is here and before anything of it is decoded: so its size and
- * date are known also when there is never a picture. The node that took the upload reads it at once. Whoever ranks first by rendezvous
- * hashing does so later, where that was not done, or was by an older reader. Doing it twice is harmless.
+ * date are known also when there is never a picture. The node that took the upload reads it at once. Whoever ranks first does
+ * so later, where that was not done, or was by an older reader.
  */
 export class HeadBacklog implements Startable {
   readonly #components: HeadBacklogComponents
   readonly #loop: WorkerLoop
   readonly #scan: PhotoScan
-  readonly #queue = new Map<PhotoId, QueuedPhoto>()
-  readonly #inFlight = new Map<PhotoId, Promise<void>>()
-  readonly #abort = new AbortController()
+  readonly #work: PhotoWork
   #unsubscribe: (() => void) | undefined
   #nextPageMs = 0
 
   constructor(components: HeadBacklogComponents) {
     const { clock, log, directory } = components
     this.#components = components
-    this.#loop = new WorkerLoop({ clock, log }, { name: 'head backlog', idleMs: IDLE_MS, step: () => this.#step() })
+    const step = (signal: AbortSignal): Promise<'idle'> => this.#step(signal)
+    this.#loop = new WorkerLoop({ clock, log }, { name: 'head backlog', idleMs: IDLE_MS, step })
+    this.#work = new PhotoWork(components, {
+      failed: 'the head of a photo could not be read; it will be retried',
+      isUndone,
+      work: (id, signal) => this.#read(id, signal),
+      concurrency: () => CONCURRENCY,
+      wake: () => this.#loop.wake(),
+      onFull: () => this.#scan.hurry()
+    })
     this.#scan = new PhotoScan(
       { directory },
       {
         term: IMAGES,
         pagePhotos: AGAIN_PER_SECOND,
         isBehind: () => directory.count(IMAGES) > directory.count(`head\0${HEAD_READER}`),
-        take: record => this.#enqueue(record, false),
-        queued: () => this.#queue.size,
-        queuedMax: QUEUE_MAX
+        take: record => this.#work.take(record, 'old'),
+        queued: () => this.#work.waiting('old'),
+        queuedMax: WAITING_MAX
       }
     )
   }
 
   async start(): Promise<void> {
     this.#unsubscribe = this.#components.directory.onChange(changes => {
-      for (const { before, after } of changes)
-        if (after?.kind === PHOTO_KIND) this.#enqueue(after, before === undefined)
+      for (const { before, after } of changes) {
+        if (after?.kind !== PHOTO_KIND) continue
+        if (before !== undefined) this.#work.take(after, 'old')
+        else this.#work.take(after, 'new', this.#isUploadedHere(after) ? 'mine' : 1)
+      }
     })
     await this.#loop.start()
   }
 
   async stop(): Promise<void> {
     this.#unsubscribe?.()
-    this.#abort.abort(new SheafError('ERR_STOPPING'))
     await this.#loop.stop()
-    await Promise.all(this.#inFlight.values())
+    await this.#work.stop()
   }
 
-  #enqueue(record: DirectoryRecord, isNew: boolean): void {
-    const photo = viewPhoto(record)
-    const { id } = photo
-    if (!isUndone(photo)) {
-      this.#queue.delete(id)
-      return
-    }
-    if (this.#queue.has(id) || this.#inFlight.has(id)) return
-    if (this.#queue.size >= QUEUE_MAX) {
-      this.#scan.hurry()
-      return
-    }
-    const { clock, reader, workers, self } = this.#components
-    const blob = blobOf(photo, 'orig')
-    const isUploadedHere = isNew && blob !== undefined && reader.isLocal(blob)
-    // of a new photo the node that took the upload is given time first
-    const turns = isUploadedHere ? 0 : Math.max(0, rendezvous(id, workers()).indexOf(self)) + Number(isNew)
-    this.#queue.set(id, { dueMs: clock.monotonic() + turns * RANK_DELAY_MS, failures: 0 })
-    if (turns === 0) this.#loop.wake()
+  /** Of a new photo the node that took the upload is given time first. */
+  #isUploadedHere(record: DirectoryRecord): boolean {
+    const blob = blobOf(viewPhoto(record), 'orig')
+    return blob !== undefined && this.#components.reader.isLocal(blob)
   }
 
-  async #step(): Promise<'busy' | 'idle'> {
+  async #step(signal: AbortSignal): Promise<'idle'> {
     const { clock, directory } = this.#components
     if (directory.state !== 'open') return 'idle'
     const now = clock.monotonic()
-    this.#startDue(now)
-    if (now >= this.#nextPageMs && (await this.#scan.step(now, this.#abort.signal))) {
+    this.#work.startDue(now)
+    if (now >= this.#nextPageMs && (await this.#scan.step(now, signal))) {
       this.#nextPageMs = now + SECOND_MS
-      this.#startDue(clock.monotonic())
+      this.#work.startDue(clock.monotonic())
     }
     return 'idle'
   }
 
-  #startDue(now: number): void {
-    for (const [id, queued] of this.#queue) {
-      if (this.#inFlight.size >= CONCURRENCY) return
-      if (queued.dueMs <= now) this.#start(id, queued)
-    }
-  }
-
-  #start(id: PhotoId, queued: QueuedPhoto): void {
-    this.#queue.delete(id)
-    const work = this.#read(id)
-      .catch(err => {
-        if (this.#abort.signal.aborted) return 'done'
-        this.#components.log.warn({ err, photo: id }, 'the head of a photo could not be read; it will be retried')
-        return 'later'
-      })
-      .then(outcome => {
-        this.#inFlight.delete(id)
-        if (outcome === 'later') {
-          const { failures } = queued
-          const pauseMs = Math.min(RETRY_MS * 2 ** failures, RETRY_MS_MAX)
-          this.#queue.set(id, { dueMs: this.#components.clock.monotonic() + pauseMs, failures: failures + 1 })
-        }
-        this.#loop.wake()
-      })
-    this.#inFlight.set(id, work)
-  }
-
-  async #read(id: PhotoId): Promise<'done' | 'later'> {
+  async #read(id: PhotoId, signal: AbortSignal): Promise<'done' | 'later'> {
     const { directory, reader, analyzer, writer } = this.#components
     const key = { kind: PHOTO_KIND, id }
     if (directory.state !== 'open' || directory.isOpaque(key)) return 'done'
@@ -170,7 +123,7 @@ export class HeadBacklog implements Startable {
     if (photo === undefined || blob === undefined || !isUndone(photo)) return 'done'
     if ((await reader.source(blob)) === undefined) return 'later'
     const hints = { latestMs: hlcMs(photo.createdAt), name: photo.name }
-    const head = await analyzer.readHead({ source: sourceIn(reader, blob), hints }, this.#abort.signal)
+    const head = await analyzer.readHead({ source: sourceIn(reader, blob), hints }, signal)
     await writer.edit(id, (_, now) =>
       now.deleted || now.generation !== photo.generation ? undefined : { changes: changesOf(now, head) }
     )

@@ -1,7 +1,6 @@
 import { hash } from 'node:crypto'
-import { setMaxListeners } from 'node:events'
 import type { Clock } from '../core/clock.js'
-import { hasCode, SheafError } from '../core/errors.js'
+import { hasCode } from '../core/errors.js'
 import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
 import { WorkerLoop } from '../core/worker-loop.js'
@@ -21,8 +20,7 @@ import {
 import type { NodeId, PhotoId } from '../domain/ids.js'
 import { addVariantChange, PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
 import { dimensionsChange } from '../domain/photo-facts.js'
-import type { Change, DirectoryRecord } from '../domain/record.js'
-import { rendezvous } from '../domain/rendezvous.js'
+import type { Change } from '../domain/record.js'
 import type { PhotoReader } from '../photos/photo-reader.js'
 import { isRawFormat } from '../similarity/images/heads/head-facts.js'
 import {
@@ -36,6 +34,7 @@ import { blobOf, dataDraft } from '../store/photo-needles.js'
 import type { Edit, RecordWriter } from '../store/record-writer.js'
 import type { NeedleDraft } from '../volumes/needle-store.js'
 import { PhotoScan } from './photo-scan.js'
+import { PhotoWork, WAITING_MAX } from './photo-work.js'
 
 /** Photos analyzed concurrently: one is decoded while others are being read, compared or written. */
 const CONCURRENCY = 6
@@ -43,13 +42,6 @@ const CONCURRENCY = 6
 const CONCURRENCY_BUSY = 1
 /** How long photos count as still arriving after the last one. */
 const BUSY_MS = 250
-/** Photos in each queue; a later scan of the directory finds the rest. */
-const QUEUE_MAX = 10_000
-/** How long to wait for each node that ranks before this one for a photo. */
-const RANK_DELAY_MS = 60_000
-/** Wait for missing bytes, or after a failure that is not the photo's fault; doubles each time. */
-const RETRY_MS = 2_000
-const RETRY_MS_MAX = 10 * 60_000
 const IDLE_MS = 1_000
 /** Photos analyzed at the same moment cannot find each other, so each is compared again after this long. */
 const COMPARE_AGAIN_MS = 5_000
@@ -86,31 +78,17 @@ interface RecentAnalysis {
   readonly dueMs: number
 }
 
-interface QueuedPhoto {
-  /** Monotonic ms. */
-  dueMs: number
-  failures: number
-}
-
-type Queue = Map<PhotoId, QueuedPhoto>
-
 /**
  * Gets every photo in the cluster analyzed once, when its head was read: perceptual hash, smaller sizes, features, links to
- * similar photos. What could not be decoded is tried again by a later version. Rendezvous hashing ranks the nodes for each photo: the first analyzes it at once, the next ones only if it
- * is still not done after a while. So a node that dies half way, or has no model, blocks nothing. Doing it twice is harmless.
+ * similar photos. What could not be decoded is tried again by a later version.
  */
 export class ImageBacklog implements Startable {
   readonly #components: ImageBacklogComponents
   readonly #loop: WorkerLoop
   readonly #scan: PhotoScan
-  /** New photos, which go first. */
-  readonly #arrived: Queue = new Map()
-  /** Those of the scan, and those that are tried again. */
-  readonly #waiting: Queue = new Map()
-  readonly #inFlight = new Map<PhotoId, Promise<void>>()
+  readonly #work: PhotoWork
   /** Oldest first. */
   readonly #recent: RecentAnalysis[] = []
-  readonly #abort = new AbortController()
   #unsubscribe: (() => void) | undefined
   /** When the last new photo arrived, monotonic ms. */
   #lastPhotoMs = Number.NEGATIVE_INFINITY
@@ -118,17 +96,25 @@ export class ImageBacklog implements Startable {
   constructor(components: ImageBacklogComponents) {
     const { clock, log, directory } = components
     this.#components = components
-    setMaxListeners(0, this.#abort.signal) // every analysis in flight listens
-    this.#loop = new WorkerLoop({ clock, log }, { name: 'image backlog', idleMs: IDLE_MS, step: () => this.#step() })
+    const step = (signal: AbortSignal): Promise<'busy' | 'idle'> => this.#step(signal)
+    this.#loop = new WorkerLoop({ clock, log }, { name: 'image backlog', idleMs: IDLE_MS, step })
+    this.#work = new PhotoWork(components, {
+      failed: 'photo analysis failed; it will be retried',
+      isUndone: photo => this.#outputsOf(photo) !== undefined,
+      work: (id, signal) => this.#analyze(id, signal),
+      concurrency: () => (clock.monotonic() - this.#lastPhotoMs < BUSY_MS ? CONCURRENCY_BUSY : CONCURRENCY),
+      wake: () => this.#loop.wake(),
+      onFull: () => this.#scan.hurry()
+    })
     this.#scan = new PhotoScan(
       { directory },
       {
         term: IMAGES,
         pagePhotos: PAGE,
         isBehind: () => this.pending > 0 || directory.count(IMAGES) > directory.count('looked'),
-        take: record => this.#enqueueIfUndone(record, this.#waiting),
-        queued: () => this.#waiting.size,
-        queuedMax: QUEUE_MAX
+        take: record => this.#work.take(record, 'old'),
+        queued: () => this.#work.waiting('old'),
+        queuedMax: WAITING_MAX
       }
     )
   }
@@ -140,7 +126,7 @@ export class ImageBacklog implements Startable {
         if (before === undefined) this.#lastPhotoMs = this.#components.clock.monotonic()
         // a photo has arrived once its head is read
         const isNew = before === undefined || viewLooks(before).head === undefined
-        this.#enqueueIfUndone(after, isNew ? this.#arrived : this.#waiting)
+        this.#work.take(after, isNew ? 'new' : 'old')
       }
     })
     await this.#loop.start()
@@ -148,9 +134,8 @@ export class ImageBacklog implements Startable {
 
   async stop(): Promise<void> {
     this.#unsubscribe?.()
-    this.#abort.abort(new SheafError('ERR_STOPPING'))
     await this.#loop.stop()
-    await Promise.all(this.#inFlight.values())
+    await this.#work.stop()
   }
 
   /** Call when the model has changed: scans at once for photos that it has not analyzed. */
@@ -168,29 +153,6 @@ export class ImageBacklog implements Startable {
 
   // --- finding work ---
 
-  #enqueueIfUndone(record: DirectoryRecord, queue: Queue): void {
-    const photo = viewPhoto(record)
-    if (!this.#isUndone(photo)) {
-      this.#arrived.delete(photo.id)
-      this.#waiting.delete(photo.id)
-      return
-    }
-    if (this.#arrived.has(photo.id) || this.#waiting.has(photo.id) || this.#inFlight.has(photo.id)) return
-    if (queue.size >= QUEUE_MAX) {
-      this.#scan.hurry()
-      return
-    }
-    const { clock, workers, self } = this.#components
-    const rank = rendezvous(photo.id, workers()).indexOf(self)
-    const dueMs = clock.monotonic() + Math.max(0, rank) * RANK_DELAY_MS
-    queue.set(photo.id, { dueMs, failures: 0 })
-    if (rank <= 0) this.#loop.wake()
-  }
-
-  #isUndone(photo: Photo): boolean {
-    return this.#outputsOf(photo) !== undefined
-  }
-
   /** @returns what is still to be found of a photo; undefined: nothing, or not before its head was read */
   #outputsOf(photo: Photo): AnalysisRequest['outputs'] | undefined {
     if (photo.deleted || !photo.contentType.startsWith('image/')) return undefined
@@ -202,69 +164,26 @@ export class ImageBacklog implements Startable {
     return isUnseen || !isModelDone ? { facts: isUnseen, features: isModelDone ? undefined : model } : undefined
   }
 
-  async #step(): Promise<'busy' | 'idle'> {
+  async #step(signal: AbortSignal): Promise<'busy' | 'idle'> {
     const { clock, directory } = this.#components
     if (directory.state !== 'open') return 'idle'
     const now = clock.monotonic()
-    this.#startDue(now)
+    this.#work.startDue(now)
     const [recent] = this.#recent
     if (recent !== undefined && recent.dueMs <= now) {
       this.#recent.shift()
-      await this.#compareAgain(recent)
+      await this.#compareAgain(recent, signal)
       return 'busy'
     }
-    if (!(await this.#scan.step(now, this.#abort.signal))) return 'idle'
-    this.#startDue(clock.monotonic())
+    if (!(await this.#scan.step(now, signal))) return 'idle'
+    this.#work.startDue(clock.monotonic())
     return this.#scan.isRunning ? 'busy' : 'idle'
-  }
-
-  #startDue(now: number): void {
-    const concurrency = now - this.#lastPhotoMs < BUSY_MS ? CONCURRENCY_BUSY : CONCURRENCY
-    for (const queue of [this.#arrived, this.#waiting]) {
-      for (const [id, queued] of queue) {
-        if (this.#inFlight.size >= concurrency) return
-        if (queued.dueMs <= now) this.#startAnalysis(id, queued)
-      }
-    }
-  }
-
-  #startAnalysis(id: PhotoId, queued: QueuedPhoto): void {
-    this.#arrived.delete(id)
-    this.#waiting.delete(id)
-    const work = this.#analyze(id)
-      // changes during the analysis were not queued
-      .then(outcome => outcome === 'later' || this.#isStillUndone(id))
-      .catch(err => {
-        if (this.#abort.signal.aborted) return false
-        this.#components.log.warn({ err, photo: id }, 'photo analysis failed; it will be retried')
-        return true
-      })
-      .then(isUndone => {
-        this.#inFlight.delete(id)
-        if (isUndone) this.#retryLater(id, queued)
-        this.#loop.wake()
-      })
-    this.#inFlight.set(id, work)
-  }
-
-  #isStillUndone(id: PhotoId): boolean {
-    const { directory } = this.#components
-    const key = { kind: PHOTO_KIND, id }
-    if (directory.state !== 'open' || directory.isOpaque(key)) return false
-    const stored = directory.getSync(key)
-    return stored !== undefined && this.#isUndone(viewPhoto(stored.record))
-  }
-
-  #retryLater(id: PhotoId, { failures }: QueuedPhoto): void {
-    const pauseMs = Math.min(RETRY_MS * 2 ** failures, RETRY_MS_MAX)
-    this.#waiting.set(id, { dueMs: this.#components.clock.monotonic() + pauseMs, failures: failures + 1 })
   }
 
   // --- doing the work ---
 
-  async #analyze(id: PhotoId): Promise<'done' | 'later'> {
+  async #analyze(id: PhotoId, signal: AbortSignal): Promise<'done' | 'later'> {
     const { directory, reader, analyzer, findLinks } = this.#components
-    const { signal } = this.#abort
     const record = directory.getSync({ kind: PHOTO_KIND, id })?.record
     const photo = record && viewPhoto(record)
     const blob = photo && blobOf(photo, 'orig')
@@ -292,11 +211,11 @@ export class ImageBacklog implements Startable {
     if (this.#recent.length > COMPARE_AGAIN_MAX) this.#recent.shift()
   }
 
-  async #compareAgain({ id, features, phash }: RecentAnalysis): Promise<void> {
+  async #compareAgain({ id, features, phash }: RecentAnalysis, signal: AbortSignal): Promise<void> {
     const { directory, findLinks } = this.#components
     const record = directory.getSync({ kind: PHOTO_KIND, id })?.record
     if (record === undefined) return
-    const links = await findLinks(id, features, phash, this.#abort.signal)
+    const links = await findLinks(id, features, phash, signal)
     const known = viewFindings(record).links
     const found = [...links].filter(([other]) => !known.has(other))
     if (found.length === 0) return

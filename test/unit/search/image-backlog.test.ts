@@ -428,6 +428,17 @@ describe('nodes that share the work', () => {
     expect(analyzer.seen).toHaveLength(ids.length)
   })
 
+  test('do not wait for one that has left', async () => {
+    const { analyzer, clock, upload, nodes } = await fixture()
+    nodes.push('node-b' as NodeId)
+    const ids = await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map(upload))
+    await clock.advance(10_000)
+    expect(analyzer.seen.length).toBeLessThan(ids.length)
+    nodes.pop()
+    await clock.advance(2_000)
+    expect(analyzer.seen).toHaveLength(ids.length)
+  })
+
   test('do not repeat the work of another', async () => {
     const { analyzer, clock, upload, nodes, directory, photo, components } = await fixture()
     nodes.push('node-b' as NodeId)
