@@ -14,9 +14,10 @@ import type { Random } from './core/random.js'
 import type { PhotoId } from './domain/ids.js'
 import { PHOTO_KIND } from './domain/photo.js'
 import type { Transport } from './network/transport.js'
+import { LibraryLists } from './photos/library-lists.js'
 import { PhotoCache, type PhotoCacheInit } from './photos/photo-cache.js'
 import { PhotoReader } from './photos/photo-reader.js'
-import { Photos, type PhotosInit } from './photos/photos.js'
+import { copiesOn, Photos, type PhotosInit } from './photos/photos.js'
 import { UploadSpool, type UploadSpoolInit } from './photos/upload-spool.js'
 import { Similarity } from './search/similarity.js'
 import type { ImageAnalyzer } from './similarity/images/image-analyzer.js'
@@ -77,6 +78,7 @@ export class NodeServices implements Startable {
   /** Undefined when the node runs alone. */
   readonly cluster: Cluster | undefined
   readonly photos: Photos
+  readonly lists: LibraryLists
   /** Undefined when photos are not analyzed. */
   readonly similarity: Similarity | undefined
   readonly laidOut: LaidOutPhotos
@@ -167,6 +169,12 @@ export class NodeServices implements Startable {
       },
       { ...init.uploads, chunkBytes: chunkBytesFor(volumeBytes), maxUploadBytes, minCopies, requireCookie }
     )
+    this.lists = new LibraryLists({
+      directory,
+      clock,
+      copies: cluster?.durableCopies ?? copiesOn(reader),
+      undoLeftMs: heardAt => local.laidOut.undoLeftMs(heardAt)
+    })
     const similarity =
       components.similarity &&
       new Similarity(

@@ -339,7 +339,7 @@ export class SheafNode implements Startable {
     { operatorToken, tracer }: { readonly operatorToken: string; readonly tracer: Tracer | undefined }
   ): Promise<HttpServer> {
     const { clock, random, log, logLevel, fileSystem } = this.#components
-    const { photos, maintenance, laidOut, jobs, similarity, archiving, backup } = services
+    const { photos, lists, maintenance, laidOut, jobs, similarity, archiving, backup } = services
     const { http, allowHost, trustProxy, maxUploadBytes, name, metrics: metricsAt, metricsToken } = this.#config
     const ownHosts = http.flatMap(({ host }) => (host === undefined ? [] : [host]))
     const cluster = new ClusterStatus(
@@ -359,6 +359,7 @@ export class SheafNode implements Startable {
     const app = await buildHttpApp(
       {
         photos,
+        lists,
         maintenance,
         laidOut,
         cluster,

@@ -14,6 +14,7 @@ import { addInfo } from './commands/info.js'
 import { addJobs } from './commands/jobs.js'
 import { addKeygen } from './commands/keygen.js'
 import { addLaidOut } from './commands/laid-out.js'
+import { addLibrary } from './commands/library.js'
 import { addList } from './commands/list.js'
 import { addLogLevel } from './commands/log-level.js'
 import { addMembers } from './commands/members.js'
@@ -162,6 +163,7 @@ function addCommands(
   addGet(commands)
   addRemove(commands)
   addList(commands)
+  addLibrary(commands)
   addInfo(commands)
   addExport(commands, openFolder)
   addSimilar(commands)

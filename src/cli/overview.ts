@@ -11,6 +11,7 @@ Keep photos
   put PATH…           upload files and folders
   get ID              download a photo
   ls, info ID         list photos; show what is known about one
+  tags, albums, trash list them; photos in the trash can be brought back
   rm, undelete ID…    delete photos; bring them back
   export DIR          write every photo and its metadata to DIR/year/month/day
 Find photos

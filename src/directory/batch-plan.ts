@@ -6,29 +6,27 @@ import { formatOf } from '../domain/record-codec.js'
 import { endedLife } from '../domain/tombstone.js'
 import type { NeedleLocation } from '../volumes/needle-store.js'
 import { markerRow } from './batch-markers.js'
-import { DamageError } from './damage.js'
+import type { IndexTables } from './index-keys.js'
+import { holds, type IndexState } from './index-state.js'
 import {
   appliedKey,
   bucketKey,
-  counterKey,
   deathKey,
   deathRow,
   formatRow,
   leafKey,
+  type Operation,
   opaqueRow,
   type Row,
   recordRowKey,
   sealedRow,
-  termKey,
   u64
 } from './keys.js'
 import { graveRow } from './leaf-rows.js'
 import { type OpaqueFold, type VerbatimNeedle, verbatimRow } from './opaque-records.js'
 import { type RecordFold, sameBytes } from './record-fold.js'
 import { type RecordState, recordRow } from './stored-record.js'
-import { indexChange, indexEntries, isCounted } from './term-index.js'
-
-export type Operation = { type: 'put'; key: Uint8Array; value: Uint8Array } | { type: 'del'; key: Uint8Array }
+import { type Counters, TermPlan } from './term-plan.js'
 
 /** A record whose merged state a batch changed. */
 export interface RecordChange {
@@ -53,8 +51,9 @@ export interface PlanBase {
   readonly root: Uint8Array
   /** The latest format that a record row ever had. */
   readonly formatMax: number
+  readonly index: IndexState
   bucket(bucket: number): Uint8Array
-  count(term: string): number
+  count(term: string, tables: IndexTables): number
 }
 
 /**
@@ -66,7 +65,7 @@ export interface BatchPlan {
   readonly sequence: number
   readonly toggles: readonly LeafToggle[]
   /** New values of the counters that change. */
-  readonly counters: ReadonlyMap<string, number>
+  readonly counters: Counters
   readonly changes: readonly RecordChange[]
   /** Keys of records that this version cannot read, first seen in this batch. */
   readonly opaque: readonly RecordKey[]
@@ -79,11 +78,9 @@ export interface LeafToggle {
   readonly leaf: Uint8Array
 }
 
-const NO_BYTES = new Uint8Array(0)
-
 /**
  * Plans one batch that updates record rows, Merkle leaves and buckets, the inverted index, counters and progress
- * together. The index changes by the difference between the old and the new merged record.
+ * together.
  *
  * @param heardAt - the node's age, ms
  */
@@ -102,7 +99,7 @@ export function planBatch(
 ): BatchPlan {
   const operations: Operation[] = []
   const toggles: LeafToggle[] = []
-  const deltas = new Map<string, number>()
+  const terms = new TermPlan(operations)
   const changes: RecordChange[] = []
   for (const fold of folds) {
     const { key, before, after, volumes } = fold
@@ -113,7 +110,7 @@ export function planBatch(
     planLeaf(operations, toggles, fold)
     const [was, is] = [shownIn(before), shownIn(after)]
     planDeath(operations, key, was, is, heardAt)
-    planTerms(operations, deltas, was, is)
+    planTerms(terms, base.index, fold.place.record, was, is)
     changes.push({
       key,
       ...(was && { before: was }),
@@ -126,8 +123,8 @@ export function planBatch(
   const formatMax = changes.reduce((max, { bytes }) => Math.max(max, formatOf(bytes)), base.formatMax)
   if (formatMax > base.formatMax) putRow(operations, formatRow(formatMax))
   for (const needle of verbatim) putRow(operations, verbatimRow(needle))
-  for (const fold of opaque) planOpaque(operations, toggles, deltas, fold)
-  const counters = planCounters(operations, base, deltas)
+  for (const fold of opaque) planOpaque(operations, toggles, terms, base.index, fold)
+  const counters = terms.finish((term, tables) => base.count(term, tables))
   const root = planBuckets(operations, base, toggles)
   const isNumbered = changes.length > 0 || opaque.length > 0
   const sequence = isNumbered ? base.sequence + 1 : base.sequence
@@ -185,53 +182,28 @@ function shownIn(state: RecordState | undefined): DirectoryRecord | undefined {
 function planOpaque(
   operations: Operation[],
   toggles: LeafToggle[],
-  deltas: Map<string, number>,
+  terms: TermPlan,
+  index: IndexState,
   { key, format, before }: OpaqueFold
 ): void {
   putRow(operations, opaqueRow(key, format))
   if (before === undefined) return
   const bucket = bucketOf(key)
   toggles.push({ bucket, leaf: leafDigest(key, before.bytes) })
-  for (const row of [recordRowKey(key), leafKey(bucket, key), deathKey(key)]) operations.push({ type: 'del', key: row })
-  planTerms(operations, deltas, shownIn(before), undefined)
+  const recordKey = recordRowKey(key)
+  for (const row of [recordKey, leafKey(bucket, key), deathKey(key)]) operations.push({ type: 'del', key: row })
+  planTerms(terms, index, recordKey, shownIn(before), undefined)
 }
 
 function planTerms(
-  operations: Operation[],
-  deltas: Map<string, number>,
+  terms: TermPlan,
+  { served, built }: IndexState,
+  recordKey: Uint8Array,
   before: DirectoryRecord | undefined,
   after: DirectoryRecord | undefined
 ): void {
-  const { removed, added } = indexChange(indexEntries(before), indexEntries(after))
-  if (removed.position !== undefined) {
-    for (const term of removed.terms) {
-      operations.push({ type: 'del', key: termKey(term, removed.position) })
-      if (isCounted(term)) deltas.set(term, (deltas.get(term) ?? 0) - 1)
-    }
-  }
-  if (added.position !== undefined) {
-    for (const term of added.terms) {
-      operations.push({ type: 'put', key: termKey(term, added.position), value: NO_BYTES })
-      if (isCounted(term)) deltas.set(term, (deltas.get(term) ?? 0) + 1)
-    }
-  }
-}
-
-function planCounters(
-  operations: Operation[],
-  base: PlanBase,
-  deltas: ReadonlyMap<string, number>
-): Map<string, number> {
-  const counters = new Map<string, number>()
-  for (const [term, delta] of deltas) {
-    if (delta === 0) continue
-    const count = base.count(term) + delta
-    if (count < 0) throw new DamageError('a counter is too low')
-    counters.set(term, count)
-    if (count === 0) operations.push({ type: 'del', key: counterKey(term) })
-    else putRow(operations, sealedRow(counterKey(term), u64(count)))
-  }
-  return counters
+  terms.change(served, before, after)
+  if (built !== undefined && holds(built, recordKey)) terms.change(built, before, after)
 }
 
 /** @returns the Merkle root after the toggles */

@@ -1,21 +1,29 @@
 import { createHash } from 'node:crypto'
 import { SheafError } from '../core/errors.js'
-import { POSITION_BYTES } from './keys.js'
+import type { Order } from './index-keys.js'
 
 /*
  * A cursor holds the position of the last photo listed; the next page starts below it, whatever was written meanwhile.
- * In base64url without padding, 43 characters:
+ * In base64url without padding:
  *
- *   offset  bytes  field
- *        0     24  position: birth hlc · photo id
- *       24      8  first bytes of SHA-256(filters, position): binds the cursor to its filters and detects other text
+ *   bytes  field
+ *      24  position, see keys.ts; 32 in the order in which photos were taken
+ *       8  first bytes of SHA-256(filters, position): binds the cursor to its filters and detects other text
  */
 const CHECK_BYTES = 8
-const CURSOR_BYTES = POSITION_BYTES + CHECK_BYTES
+const CURSOR_BYTES_MAX = 64
 
 export interface Filters {
   readonly terms: readonly string[]
   readonly words: readonly string[]
+  /** A photo must have one term of each of these. */
+  readonly anyOf?: readonly (readonly string[])[] | undefined
+  /** Default: `added`. */
+  readonly order?: Order | undefined
+  /** In that order, ms: of when a photo was added, or of what a clock on the wall showed when it was taken. Inclusive. */
+  readonly fromMs?: number | undefined
+  /** Exclusive. */
+  readonly toMs?: number | undefined
 }
 
 export function encodeCursor(position: Uint8Array, filters: Filters): string {
@@ -23,21 +31,27 @@ export function encodeCursor(position: Uint8Array, filters: Filters): string {
 }
 
 /**
- * @returns the position, 24 bytes
+ * @returns the position
  * @throws `ERR_BAD_CURSOR` for anything that `encodeCursor` did not make for the same filters
  */
 export function decodeCursor(cursor: string, filters: Filters): Uint8Array {
   const bytes = Buffer.from(cursor, 'base64url')
-  const position = bytes.subarray(0, POSITION_BYTES)
+  const position = bytes.subarray(0, -CHECK_BYTES)
   const genuine =
-    bytes.length === CURSOR_BYTES &&
+    bytes.length <= CURSOR_BYTES_MAX &&
     bytes.toString('base64url') === cursor &&
-    check(position, filters).equals(bytes.subarray(POSITION_BYTES))
+    check(position, filters).equals(bytes.subarray(-CHECK_BYTES))
   if (!genuine) throw new SheafError('ERR_BAD_CURSOR')
   return position
 }
 
 function check(position: Uint8Array, filters: Filters): Buffer {
-  const canonical = JSON.stringify([[...filters.terms].sort(), [...filters.words].sort()])
+  const { terms, words, anyOf = [], order = 'added', fromMs, toMs } = filters
+  const more = anyOf.length > 0 || order !== 'added' || fromMs !== undefined || toMs !== undefined
+  const canonical = JSON.stringify([
+    [...terms].sort(),
+    [...words].sort(),
+    ...(more ? [anyOf, order, fromMs ?? null, toMs ?? null] : [])
+  ])
   return createHash('sha256').update(canonical).update(position).digest().subarray(0, CHECK_BYTES)
 }

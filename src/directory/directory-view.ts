@@ -7,8 +7,9 @@ import { readMarkers } from './batch-markers.js'
 import type { BatchPlan, PlanBase } from './batch-plan.js'
 import { DamageError } from './damage.js'
 import type { Database } from './database.js'
+import { counterKey, type IndexTables } from './index-keys.js'
+import { type IndexState, loadIndexState } from './index-state.js'
 import {
-  counterKey,
   formatFrom,
   openSealed,
   RECORD_FORMAT_KEY,
@@ -35,6 +36,8 @@ export class DirectoryView implements PlanBase {
   #sequence: number
   #opaqueCount: number
   #formatMax: number
+  /** Which indexes there are. */
+  index: IndexState
 
   private constructor(
     database: Database,
@@ -44,6 +47,7 @@ export class DirectoryView implements PlanBase {
       sequence: number
       opaqueCount: number
       formatMax: number
+      index: IndexState
     }
   ) {
     this.#database = database
@@ -52,6 +56,7 @@ export class DirectoryView implements PlanBase {
     this.#sequence = rows.sequence
     this.#opaqueCount = rows.opaqueCount
     this.#formatMax = rows.formatMax
+    this.index = rows.index
   }
 
   /** @throws {@link DamageError} when the rows are inconsistent */
@@ -63,7 +68,8 @@ export class DirectoryView implements PlanBase {
     const applied = await readApplied(database, sequence)
     const opaqueCount = await countOpaque(database)
     const formatMax = formatFrom(await database.get(RECORD_FORMAT_KEY))
-    return new DirectoryView(database, { merkle, applied, sequence, opaqueCount, formatMax })
+    const index = await loadIndexState(database)
+    return new DirectoryView(database, { merkle, applied, sequence, opaqueCount, formatMax, index })
   }
 
   get sequence(): number {
@@ -89,25 +95,31 @@ export class DirectoryView implements PlanBase {
   }
 
   /** @returns the number of photos with the term. @throws {@link DamageError}, LevelDB's errors */
-  count(term: string): number {
-    const known = this.#counters.get(term)
+  count(term: string, tables: IndexTables = this.index.served.tables): number {
+    const name = counterName(tables, term)
+    const known = this.#counters.get(name)
     if (known !== undefined) return known
-    const key = counterKey(term)
+    const key = counterKey(tables, term)
     const value = this.#database.getSync(key)
     const count = value === undefined ? 0 : u64From(openSealed(key, value, 8))
-    this.#counters.set(term, count)
+    this.#counters.set(name, count)
     return count
   }
 
   /** Applies a batch that has been written to the state in memory. */
   commit(plan: BatchPlan): void {
     for (const { bucket, leaf } of plan.toggles) this.merkle.toggle(bucket, leaf)
-    for (const [term, count] of plan.counters) this.#counters.set(term, count)
+    for (const [tables, counters] of plan.counters)
+      for (const [term, count] of counters) this.#counters.set(counterName(tables, term), count)
     for (const [volume, progress] of plan.applied) this.applied.set(volume, progress)
     this.#sequence = plan.sequence
     this.#opaqueCount += plan.opaque.length
     this.#formatMax = plan.formatMax
   }
+}
+
+function counterName({ counter }: IndexTables, term: string): string {
+  return `${counter} ${term}`
 }
 
 async function readBuckets(database: Database): Promise<Uint8Array> {

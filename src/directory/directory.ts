@@ -9,12 +9,14 @@ import { type LogProgress, NOTHING_APPLIED, progressAfter } from '../domain/log-
 import type { MerkleTree } from '../domain/merkle.js'
 import { type DirectoryRecord, isGrave, type RecordKey } from '../domain/record.js'
 import { opaqueRecordOf } from '../domain/record-codec.js'
+import type { IndexLanguage, LabelField } from '../domain/terms.js'
 import type { CommitGroup, NeedleLocation } from '../volumes/needle-store.js'
 import { planBatch, type RecordChange } from './batch-plan.js'
 import { damageOf } from './damage.js'
 import type { Database, DatabaseSource } from './database.js'
 import type { DirectoryView } from './directory-view.js'
 import { decodeGroup, incomingGrave, incomingRecord, partsOf } from './incoming.js'
+import { workOnIndex } from './index-build.js'
 import {
   AGE_KEY,
   appliedKey,
@@ -29,6 +31,7 @@ import {
   TABLE_LEAF,
   tableRange
 } from './keys.js'
+import { type LabelCount, type LabelSpan, type LabelsQuery, readLabels, readSpan } from './labels.js'
 import { type GraveState, type Leaf, leafFrom, readLeaves } from './leaf-rows.js'
 import {
   foldOpaque,
@@ -447,11 +450,52 @@ export class Directory implements Startable {
 
   /**
    * @param signal - ends the reading
-   * @throws `ERR_BAD_CURSOR`, `ERR_BAD_PARAMETER`, `ERR_DIRECTORY_UNAVAILABLE`, the signal's reason
+   * @throws `ERR_BAD_CURSOR`, `ERR_BAD_PARAMETER`, `ERR_DIRECTORY_UNAVAILABLE`, `ERR_INDEX_BUILDING`, the signal's reason
    */
   async query(query: DirectoryQuery, signal?: AbortSignal): Promise<DirectoryPage> {
     const { database, view } = this.#require()
-    return this.#reading(() => runQuery({ database, count: term => view.count(term) }, query, { signal }))
+    const { served } = view.index
+    const base = { database, index: served, count: (term: string): number => view.count(term, served.tables) }
+    return this.#reading(() => runQuery(base, query, { signal }))
+  }
+
+  /** @returns tags or albums, in the order in which they are folded; a label's terms are the index's, see `language` */
+  labels(field: LabelField, query: LabelsQuery): Promise<LabelCount[]> {
+    const { database, view } = this.#require()
+    return this.#reading(() => readLabels(database, view.index.served, field, query))
+  }
+
+  /** @returns when the photos with a label were taken; undefined when there are none, or the index does not know it yet */
+  labelSpan(field: LabelField, label: string): Promise<LabelSpan | undefined> {
+    const { database, view } = this.#require()
+    const { served } = view.index
+    return this.#reading(() => readSpan(database, served, served.language.labelTerm(field, label)))
+  }
+
+  /** What the index that is read says of a record, and how it is asked. */
+  get language(): IndexLanguage {
+    return this.#require().view.index.served.language
+  }
+
+  /** Whether the index of this program is still being made, and one of before is read. */
+  get isIndexBuilding(): boolean {
+    return this.#require().view.index.built !== undefined
+  }
+
+  /**
+   * Does a piece of what there is to do about the index, of some milliseconds: see index-build.ts.
+   *
+   * @returns whether there was anything to do
+   */
+  workOnIndex(): Promise<boolean> {
+    return this.#exclusive(async () => {
+      const { database, view } = this.#require()
+      try {
+        return await workOnIndex(database, view)
+      } catch (err) {
+        throw this.#writeFailed(err)
+      }
+    })
   }
 
   /** Yields all records, or those of one kind, tombstones included, from a snapshot at the start of the iteration. */
@@ -487,7 +531,8 @@ export class Directory implements Startable {
 
   /** Yields the terms beginning with `start` (e.g. `sha256\0`) that several live photos share. */
   async *repeated(start: string): AsyncGenerator<RepeatedTerm> {
-    yield* this.#readingAll(repeatedTerms(this.#require().database, start))
+    const { database, view } = this.#require()
+    yield* this.#readingAll(repeatedTerms(database, view.index.served.tables, start))
   }
 
   /**

@@ -1,12 +1,14 @@
 import type { AbstractKeyIterator, AbstractSnapshot } from 'abstract-level'
 import { viewPhoto } from '../domain/photo.js'
 import type { DirectoryRecord } from '../domain/record.js'
-import { wordsOf } from '../domain/terms.js'
+import { type IndexLanguage, textOf } from '../domain/terms.js'
 import type { Filters } from './cursor.js'
 import { DamageError } from './damage.js'
 import type { Database } from './database.js'
-import { type KeyRange, photoIdOfPosition, recordRowKey, termKey } from './keys.js'
-import { type Position, positionBytesOf } from './positions.js'
+import { addedOf, type Order, photoIdOfPosition, termKey } from './index-keys.js'
+import type { Index } from './index-state.js'
+import { type KeyRange, recordRowKey } from './keys.js'
+import { type Position, positionBytesOf, positionText } from './positions.js'
 import { recordStateOf } from './stored-record.js'
 import { indexEntries } from './term-index.js'
 
@@ -22,6 +24,8 @@ const RECORD_COST = 16
 export interface ReadSizes {
   /** Photos that are looked up at once for a word; one with fewer is a list. */
   readonly listed: number
+  /** The same where photos are wanted in another order than those of the word: their records are read. */
+  readonly sorted: number
   /** Words that a prefix may stand for to be read as one stream for each. */
   readonly words: number
   /** Positions of one filter that the others are asked about at once, at least and at most: some milliseconds. */
@@ -38,6 +42,7 @@ export interface ReadSizes {
 
 export const READ_SIZES: ReadSizes = {
   listed: 256,
+  sorted: 2_048,
   words: 16,
   batchMin: 16,
   batchMax: 256,
@@ -50,6 +55,8 @@ export const READ_SIZES: ReadSizes = {
 export interface IndexReaderInit {
   /** Ends all reading with its reason. */
   readonly signal?: AbortSignal | undefined
+  /** Of the positions that are read. Default: `added`. */
+  readonly order?: Order | undefined
   /** For tests. */
   readonly sizes?: ReadSizes | undefined
 }
@@ -59,14 +66,21 @@ export type KeyIterator = AbstractKeyIterator<Database, Uint8Array>
 /** Reads index and records of one snapshot. */
 export class IndexReader {
   readonly sizes: ReadSizes
+  readonly order: Order
+  /** What its index says of a record. */
+  readonly language: IndexLanguage
+  readonly #tables: Index['tables']
   readonly #database: Database
   readonly #snapshot: AbstractSnapshot
   readonly #signal: AbortSignal | undefined
   readonly #iterators: KeyIterator[] = []
   #cost = 0
 
-  constructor(database: Database, init: IndexReaderInit = {}) {
+  constructor(database: Database, { language, tables }: Index, init: IndexReaderInit = {}) {
     this.sizes = init.sizes ?? READ_SIZES
+    this.order = init.order ?? 'added'
+    this.language = language
+    this.#tables = tables
     this.#database = database
     this.#snapshot = database.snapshot()
     this.#signal = init.signal
@@ -75,6 +89,16 @@ export class IndexReader {
   /** What has been read, in keys: one takes one or two microseconds. */
   get cost(): number {
     return this.#cost
+  }
+
+  /** The rows in its order: of all terms, or of those only for which there is one. */
+  get table(): number {
+    return this.#tables.order[this.order]
+  }
+
+  /** The rows of all terms. */
+  get everyTerm(): number {
+    return this.#tables.order.added
   }
 
   async close(): Promise<void> {
@@ -101,7 +125,7 @@ export class IndexReader {
   /** @returns for each position whether a photo with the term is there */
   async haveTerm(positions: readonly Position[], term: string): Promise<boolean[]> {
     this.#signal?.throwIfAborted()
-    const keys = positions.map(position => termKey(term, positionBytesOf(position)))
+    const keys = positions.map(position => termKey(this.everyTerm, term, addedOf(positionBytesOf(position))))
     const present = await this.#database.hasMany(keys, { snapshot: this.#snapshot })
     this.#cost += READ_COST + keys.length
     return present
@@ -111,8 +135,7 @@ export class IndexReader {
   async haveWord(positions: readonly Position[], start: string): Promise<boolean[]> {
     const have: boolean[] = []
     for await (const { record } of this.#records(positions)) {
-      const { name, caption } = viewPhoto(record)
-      have.push(wordsOf(`${name} ${caption ?? ''}`).some(word => word.startsWith(start)))
+      have.push(this.language.wordsOf(textOf(viewPhoto(record))).some(word => word.startsWith(start)))
     }
     return have
   }
@@ -121,18 +144,30 @@ export class IndexReader {
    * @returns the records at the positions, in their order
    * @throws {@link DamageError} for a record that is missing, or listed under what it does not have
    */
-  async records(positions: readonly Position[], { terms, words }: Filters): Promise<DirectoryRecord[]> {
+  async records(positions: readonly Position[], { terms, words, anyOf = [] }: Filters): Promise<DirectoryRecord[]> {
     const records: DirectoryRecord[] = []
     for await (const { record, position } of this.#records(positions)) {
-      const entries = indexEntries(record)
+      const entries = indexEntries(record, this.language)
+      const has = (term: string): boolean => entries.added.terms.includes(term)
       const isListed =
-        entries.position?.toString('latin1') === position &&
-        terms.every(term => entries.terms.includes(term)) &&
-        words.every(word => entries.terms.some(term => term.startsWith(`word\0${word}`)))
+        entries[this.order].position?.toString('latin1') === position &&
+        terms.every(has) &&
+        anyOf.every(some => some.some(has)) &&
+        words.every(word => entries.added.terms.some(term => term.startsWith(`word\0${word}`)))
       if (!isListed) throw new DamageError('the index lists a record under a term that it does not have')
       records.push(record)
     }
     return records
+  }
+
+  /** @returns where photos of the order `added` are in that of this reader; those that are not there are left out */
+  async sorted(positions: readonly Position[]): Promise<Position[]> {
+    const sorted: Position[] = []
+    for await (const { record } of this.#records(positions)) {
+      const { position } = indexEntries(record, this.language)[this.order]
+      if (position !== undefined) sorted.push(positionText(position))
+    }
+    return sorted
   }
 
   async *#records(positions: readonly Position[]): AsyncGenerator<{ position: Position; record: DirectoryRecord }> {

@@ -1,5 +1,5 @@
 /*
- * The directory's rows: schema version 3. All integers are big-endian, so that keys sort by number. Numbers before a field
+ * The directory's rows: schema version 4. All integers are big-endian, so that keys sort by number. Numbers before a field
  * are its bytes.
  *
  *   table      key                                          payload
@@ -10,13 +10,14 @@
  *                                                           but for those in the gaps ·
  *                                                           8 number of the last batch at that time ·
  *                                                           for each gap, sorted, 64 at most: 8 from · 8 to
- *   counter    03 · term, UTF-8                             8 number of photos with the term, ≥ 1; counted terms only
+ *   counter    03, or 0e · term, UTF-8                      8 number of photos with the term, ≥ 1; counted terms only
  *   bucket     04 · 2 bucket                                16 XOR of the bucket's leaves; absent: zero
  *   leaf       05 · 2 bucket · record key                   16 leaf digest of the record; or of a record of which only
  *                                                           the grave is left: 1–3 twice the generation that it ends at
  *                                                           last, plus 1 if a needle here holds it; see graves.ts
  *   record     06 · record key                              24 home · canonical record
- *   index      07 · text term · 8 birth hlc · 16 photo id   none
+ *   added      07, or 0f · text term · 24 position          none: the index of photos by when they were added
+ *   taken      0d, or 10 · text term · 32 position          none: by when they were taken
  *   death      08 · record key                              8 the node's age when it first heard of the delete that the
  *                                                           record shows, ms · 4 generation that is deleted
  *   age        09                                           8 the node's age, ms · 8 its age when the directory was last
@@ -29,14 +30,20 @@
  *   verbatim   0b · 16 of SHA-256(record as in its needle)  24 home: where such a record was applied from last, an
  *                                                           earlier state of one, or what is no record
  *   format     0c                                           4 latest record format that a row ever had; absent: 2
+ *   served     11                                           4 version of the index that is read · 1 its generation: 0
+ *                                                           has the tables named first above, 1 the other ones; absent: 1 · 0
+ *   building   12                                           4 version of the index in the other generation, while it is
+ *                                                           made · the key of the last record row that is in it
  *
  *   part        content
  *   record key  text kind · 1 form · id: form 1, the 16 bytes of a lower-case UUID; form 0, UTF-8 to the end
  *   text        UTF-8 with 00 written as 00 01, then 00 00, so that no text is a prefix of another
  *   home        8 epoch · 4 sequence (0: no home) · 8 offset · 4 length
+ *   position    in taken, 8 what a clock on the wall showed, ms since 1970 + 2⁶² · in both, 8 birth hlc, or of a deleted
+ *               photo the hlc of its delete · 16 photo id
  *
- * All tables but index are sealed: the value is the payload and a CRC-32 (IEEE) of key and payload. Values of index rows are
- * empty. LevelDB does not verify its own block checksums when it reads, so without a seal a
+ * All tables but added and taken are sealed: the value is the payload and a CRC-32 (IEEE) of key and payload. Values of index
+ * rows are empty. LevelDB does not verify its own block checksums when it reads, so without a seal a
  * flipped bit on the disk would go unnoticed. Valid: the seal is correct, the payload has the length above, and records
  * decode and show a version. Anything else is damage: the database is rebuilt from the log.
  */
@@ -44,7 +51,6 @@ import { hash } from 'node:crypto'
 import { crc32 } from '@node-rs/crc32'
 import { invariant } from '../core/invariant.js'
 import { RECORD_FORMATS } from '../domain/formats.js'
-import type { Hlc } from '../domain/hlc.js'
 import {
   actorIdBytes,
   actorIdFrom,
@@ -63,19 +69,15 @@ import { DamageError } from './damage.js'
 const TABLE_SCHEMA = 0x00
 export const TABLE_MARKER = 0x01
 export const TABLE_APPLIED = 0x02
-export const TABLE_COUNTER = 0x03
 export const TABLE_BUCKET = 0x04
 export const TABLE_LEAF = 0x05
 const TABLE_RECORD = 0x06
-export const TABLE_TERM = 0x07
 export const TABLE_DEATH = 0x08
 export const AGE_KEY = Uint8Array.of(0x09)
 const TABLE_OPAQUE = 0x0a
 const TABLE_VERBATIM = 0x0b
 export const RECORD_FORMAT_KEY = Uint8Array.of(0x0c)
 
-/** Bytes of (birth hlc, photo id), the sort key of the index within a term, oldest first. */
-export const POSITION_BYTES = 24
 export const VOLUME_ID_BYTES = 12
 const SEAL_BYTES = 4
 const DEATH_BYTES = 12
@@ -170,10 +172,6 @@ export function appliedKey(volume: VolumeId): Uint8Array {
 export function volumeOfAppliedKey(key: Uint8Array): VolumeId {
   if (key.length !== 1 + VOLUME_ID_BYTES) throw new DamageError('an applied row has a malformed key')
   return volumeIdFrom(key.subarray(1))
-}
-
-export function counterKey(term: string): Uint8Array {
-  return Buffer.from(`\x03${term}`)
 }
 
 export function bucketKey(bucket: number): Uint8Array {
@@ -271,43 +269,13 @@ export function recordKeyFrom(rowKey: Uint8Array): RecordKey {
   return { kind, id: bytes[end + 2] === UUID_FORM ? uuidFrom(id) : id.toString('utf8') }
 }
 
-/** @returns the prefix of all index rows of a term */
-export function termPrefix(term: string): Uint8Array {
-  return textKey(TABLE_TERM, term, true)
-}
-
-/** @returns the prefix of all index rows of terms that begin with `start` */
-export function termStartPrefix(start: string): Uint8Array {
-  return textKey(TABLE_TERM, start, false)
-}
-
-export function termKey(term: string, position: Uint8Array): Uint8Array {
-  return Buffer.concat([termPrefix(term), position])
-}
-
-/** @throws {@link DamageError} when the key is too short for the index */
-export function termOfKey(key: Uint8Array): string {
-  const end = key.length - POSITION_BYTES - TEXT_END.length
-  if (end < 1) throw new DamageError('an index row is too short')
-  return asBuffer(key).toString('utf8', 1, end).replaceAll('\0\x01', '\0')
-}
-
-/** @returns (birth hlc, photo id), 24 bytes; their descending order is newest first */
-export function positionBytes(birth: Hlc, id: PhotoId): Buffer {
-  const bytes = Buffer.allocUnsafe(POSITION_BYTES)
-  bytes.writeBigUInt64BE(birth)
-  bytes.set(photoIdBytes(id), 8)
-  return bytes
-}
-
-export function photoIdOfPosition(position: Uint8Array): PhotoId {
-  return photoIdFrom(position.subarray(8, POSITION_BYTES))
-}
-
 export interface Row {
   readonly key: Uint8Array
   readonly value: Uint8Array
 }
+
+/** A part of a batch. */
+export type Operation = { type: 'put'; key: Uint8Array; value: Uint8Array } | { type: 'del'; key: Uint8Array }
 
 /** @returns a row whose value is the payload parts and the checksum of key and payload */
 export function sealedRow(key: Uint8Array, ...payload: readonly Uint8Array[]): Row {
@@ -353,14 +321,26 @@ export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
-function textKey(table: number, text: string, closed: boolean): Uint8Array {
-  const escaped = text.includes('\0') ? text.replaceAll('\0', '\0\x01') : text
-  return Buffer.from(String.fromCharCode(table) + escaped + (closed ? TEXT_END : ''))
+/** @param closed - whether the text ends here; else the key is the beginning of those of all texts that begin so */
+export function textKey(table: number, text: string, closed: boolean): Uint8Array {
+  return Buffer.from(String.fromCharCode(table) + escapedText(text) + (closed ? TEXT_END : ''))
+}
+
+function escapedText(text: string): string {
+  return text.includes('\0') ? text.replaceAll('\0', '\0\x01') : text
+}
+
+/** Inverse of `textKey`. @param end - where the bytes behind the text begin. @throws {@link DamageError} */
+export function textOfKey(key: Uint8Array, end: number): string {
+  if (end - TEXT_END.length < 1) throw new DamageError('an index row is too short')
+  return asBuffer(key)
+    .toString('utf8', 1, end - TEXT_END.length)
+    .replaceAll('\0\x01', '\0')
 }
 
 /** Writes table, bucket (if `prefixBytes` is 3) and record key in one allocation. */
 function recordKeyAfter(prefixBytes: 1 | 3, key: RecordKey, table: number, bucket: number): Uint8Array {
-  const kind = key.kind.includes('\0') ? key.kind.replaceAll('\0', '\0\x01') : key.kind
+  const kind = escapedText(key.kind)
   const kindBytes = Buffer.byteLength(kind)
   const uuid = parsePhotoId(key.id)
   // Only the canonical spelling may be packed: another spelling is a different id.

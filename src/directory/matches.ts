@@ -1,6 +1,6 @@
 import { invariant } from '../core/invariant.js'
 import type { Filters } from './cursor.js'
-import { type IndexFilter, termFilter, wordFilter } from './index-filter.js'
+import { type IndexFilter, termsFilter, wordFilter } from './index-filter.js'
 import type { IndexReader, ReadSizes } from './index-reader.js'
 import { before, type Position, TOP } from './positions.js'
 import { type PostingStream, take } from './posting-streams.js'
@@ -40,11 +40,14 @@ export class Matches {
     this.#filters = filters
   }
 
-  static async open(reader: IndexReader, { terms, words }: Filters): Promise<Matches> {
+  static async open(reader: IndexReader, { terms, words, anyOf = [] }: Filters): Promise<Matches> {
+    const filters: IndexFilter[] = []
     // every photo has the term `all`
-    const filters = terms.filter(term => term !== 'all').map(term => termFilter(reader, term))
+    for (const term of terms) if (term !== 'all') filters.push(await termsFilter(reader, [term]))
+    for (const some of anyOf) filters.push(await termsFilter(reader, some))
     for (const word of words) filters.push(await wordFilter(reader, word))
-    if (filters.every(({ isWide }) => isWide)) filters.push(termFilter(reader, 'all'))
+    if (filters.every(({ isWide, stream }) => isWide || stream === undefined))
+      filters.push(await termsFilter(reader, ['all']))
     return new Matches(filters, reader.sizes)
   }
 
@@ -98,10 +101,11 @@ export class Matches {
   /** @returns the filter whose first positions below the bound reach back furthest */
   async #choose(bound: Position, wanted: number): Promise<Leader> {
     const count = Math.min(this.#batch(wanted, this.#filters), FIRST_MAX)
-    const candidates = this.#filters.filter(({ isWide }) => !isWide || this.#isLong)
+    const candidates = this.#filters.filter(({ isWide, stream }) => stream !== undefined && (!isWide || this.#isLong))
     let best: (Leader & { readonly reach: Position }) | undefined
     for (const filter of candidates) {
-      const stream = filter.stream(bound, candidates.length === 1 ? wanted : count)
+      const stream = filter.stream?.(bound, candidates.length === 1 ? wanted : count)
+      if (stream === undefined) continue
       const head = candidates.length === 1 ? [] : await take(stream, count)
       const reach = head.length < count ? '' : (head.at(-1) ?? '')
       if (best === undefined || reach < best.reach) best = { filter, stream, head, reach }

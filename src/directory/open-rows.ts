@@ -1,6 +1,8 @@
+import { INDEX_LANGUAGE } from '../domain/terms.js'
 import { DamageError, damageOf } from './damage.js'
 import type { Database, DatabaseSource } from './database.js'
 import { DirectoryView } from './directory-view.js'
+import { indexOf, servedRow } from './index-state.js'
 import { readmitOpaque } from './opaque-records.js'
 import { type Migration, prepareSchema } from './schema.js'
 
@@ -50,7 +52,11 @@ export async function openRows(
 async function load(source: DatabaseSource, { migrations, formatMax, onOlder }: OpenRowsInit): Promise<OpenRows> {
   const database = await source.open()
   try {
-    await prepareSchema(database, migrations, onOlder)
+    const isNew = (await prepareSchema(database, migrations, onOlder)) === 0
+    if (isNew) {
+      const { key, value } = servedRow(indexOf(INDEX_LANGUAGE, 0))
+      await database.put(key, value)
+    }
     const readmitted = await readmitOpaque(database, formatMax)
     const view = await DirectoryView.load(database)
     if (view.formatMax > formatMax) throw new DamageError(`its rows have record format ${view.formatMax}`)

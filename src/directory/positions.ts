@@ -1,17 +1,18 @@
-import { asBuffer, POSITION_BYTES } from './keys.js'
+import { type Order, POSITION_BYTES_MAX, positionOfKey } from './index-keys.js'
+import { asBuffer } from './keys.js'
 
 /**
- * (birth hlc, photo id) as a string of 24 Latin-1 characters, which is ordered like the bytes. A bound may also be a beginning
- * of one.
+ * The sort key of a photo as a string of Latin-1 characters, which is ordered like the bytes. A bound may also be a beginning of
+ * one.
  */
 export type Position = string
 
 /** At or above all positions. */
-export const TOP: Position = '\xff'.repeat(POSITION_BYTES)
+export const TOP: Position = '\xff'.repeat(POSITION_BYTES_MAX)
 
 /** @returns the position at the end of an index key */
-export function positionOf(indexKey: Uint8Array): Position {
-  return positionText(indexKey.subarray(indexKey.length - POSITION_BYTES))
+export function positionOf(indexKey: Uint8Array, order: Order = 'added'): Position {
+  return positionText(positionOfKey(indexKey, order))
 }
 
 export function positionText(bytes: Uint8Array): Position {

@@ -1,6 +1,7 @@
 import { turn } from '../core/turn.js'
+import { termKey, termRange } from './index-keys.js'
 import type { IndexReader, KeyIterator } from './index-reader.js'
-import { type KeyRange, rangeOf, termKey, termPrefix } from './keys.js'
+import type { KeyRange } from './keys.js'
 import { before, newestFirst, type Position, positionBytesOf, positionOf, TOP } from './positions.js'
 
 const READ_KEYS = 1_000
@@ -47,9 +48,10 @@ export class TermStream implements PostingStream {
 
   /** @param firstRead - how many positions are wanted at first */
   constructor(reader: IndexReader, term: string, bound: Position, firstRead: number) {
-    const { gte, lt } = rangeOf(termPrefix(term))
+    const { gte, lt } = termRange(reader.table, term)
     // the least key above those at the bound
-    const end = bound === TOP ? lt : Buffer.concat([termKey(term, positionBytesOf(bound)), Uint8Array.of(0)])
+    const end =
+      bound === TOP ? lt : Buffer.concat([termKey(reader.table, term, positionBytesOf(bound)), Uint8Array.of(0)])
     this.#reader = reader
     this.#iterator = reader.iterate({ gte, lt: end }, true)
     this.#readCount = Math.min(firstRead, READ_KEYS)
@@ -60,7 +62,8 @@ export class TermStream implements PostingStream {
   }
 
   async #readOn(): Promise<Position | undefined> {
-    this.#positions = (await this.#reader.read(this.#iterator, this.#readCount)).map(positionOf)
+    const keys = await this.#reader.read(this.#iterator, this.#readCount)
+    this.#positions = keys.map(key => positionOf(key, this.#reader.order))
     this.#readCount = Math.min(this.#readCount * 2, READ_KEYS)
     this.#at = 1
     return this.#positions[0]
@@ -129,7 +132,7 @@ export class ScanStream implements PostingStream {
     for (;;) {
       const keys = await this.#reader.read(iterator, READ_KEYS)
       if (keys.length === 0) break
-      for (const position of keys.map(positionOf)) {
+      for (const position of keys.map(key => positionOf(key))) {
         if (position > this.#bound || position < floor) continue
         run.push(position)
         if (run.length === runMax) endRun()

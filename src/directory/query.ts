@@ -2,16 +2,18 @@ import { SheafError } from '../core/errors.js'
 import type { DirectoryRecord } from '../domain/record.js'
 import { decodeCursor, encodeCursor, type Filters } from './cursor.js'
 import type { Database } from './database.js'
+import { orderBytes } from './index-keys.js'
 import { IndexReader, type IndexReaderInit } from './index-reader.js'
+import type { Index } from './index-state.js'
 import { Matches } from './matches.js'
 import { before, type Position, positionBytesOf, positionText, TOP } from './positions.js'
-import { isCounted } from './term-index.js'
+import { isCounted, isTermOf } from './term-index.js'
 
-export interface DirectoryQuery {
-  /** Terms as in `termsOf`; a photo must have all of them. Without terms and words: all live photos. */
-  readonly terms: readonly string[]
-  /** Lower-case prefixes; the photo must have a word for each. */
-  readonly words: readonly string[]
+/**
+ * A photo must have all terms of the index's language, and for each of the words one that begins so. Without any: all live
+ * photos.
+ */
+export interface DirectoryQuery extends Filters {
   /** Records per page, 1…1000. */
   readonly limit: number
   /** `nextCursor` of the previous page, with the same filters. */
@@ -21,7 +23,7 @@ export interface DirectoryQuery {
 }
 
 export interface DirectoryPage {
-  /** Newest first by (birth hlc, photo id). */
+  /** Newest first. */
   readonly records: DirectoryRecord[]
   /** Photos that match, on all pages together; at least so many unless `isTotalExact`. */
   readonly total: number
@@ -34,6 +36,7 @@ const QUERY_LIMIT_MAX = 1_000
 
 export interface QueryBase {
   readonly database: Database
+  readonly index: Index
   count(term: string): number
 }
 
@@ -41,26 +44,34 @@ export interface QueryBase {
  * Answers one page from one snapshot. The photos are found newest first, and no more of them than the page needs: so a page
  * costs the same however many match. The total of one counted term is known; else it is counted.
  *
- * @throws `ERR_BAD_PARAMETER`, `ERR_BAD_CURSOR`; {@link DamageError} when index and records are inconsistent; the signal's reason
+ * @throws `ERR_BAD_PARAMETER`, `ERR_BAD_CURSOR`, `ERR_INDEX_BUILDING`; {@link DamageError} when index and records are inconsistent; the signal's reason
  */
 export async function runQuery(
   base: QueryBase,
   query: DirectoryQuery,
-  init: IndexReaderInit = {}
+  init: Omit<IndexReaderInit, 'order'> = {}
 ): Promise<DirectoryPage> {
-  const { limit } = query
+  const { limit, order = 'added', fromMs, toMs } = query
   if (!Number.isInteger(limit) || limit < 1 || limit > QUERY_LIMIT_MAX) {
     throw new SheafError('ERR_BAD_PARAMETER', `limit must be a whole number from 1 to ${QUERY_LIMIT_MAX}`)
   }
   const words = [...new Set(query.words)].filter(word => word !== '')
   const terms = [...new Set(query.terms)]
-  if (terms.length === 0 && words.length === 0) terms.push('all')
-  const filters: Filters = { terms, words }
-  const from = query.cursor === undefined ? TOP : before(positionText(decodeCursor(query.cursor, filters)))
+  const { anyOf = [] } = query
+  if (terms.length === 0 && words.length === 0 && anyOf.length === 0) terms.push('all')
+  const filters: Filters = { terms, words, anyOf, order, fromMs, toMs }
+  requireLanguage(base.index, filters)
+  const top = toMs === undefined ? TOP : positionText(orderBytes(order, toMs))
+  const floor = fromMs === undefined ? '' : positionText(orderBytes(order, fromMs))
+  const from = query.cursor === undefined ? top : before(positionText(decodeCursor(query.cursor, filters)))
   const counter = counterOf(filters)
-  const reader = new IndexReader(base.database, init)
+  const reader = new IndexReader(base.database, base.index, { ...init, order })
   try {
-    const found = await findPage(reader, filters, { ...query, from, isCounted: counter === undefined })
+    const found = await findPage(
+      reader,
+      { ...query, ...filters },
+      { top, from, floor, isCounted: counter === undefined }
+    )
     const page = found.positions.slice(0, limit)
     const last = page.at(-1)
     const hasMore = found.positions.length > limit
@@ -75,13 +86,23 @@ export async function runQuery(
   }
 }
 
-/** @returns the term whose counter is the total; undefined: there is none */
-function counterOf({ terms, words }: Filters): string | undefined {
-  const [only, ...others] = terms.length > 1 ? terms.filter(term => term !== 'all') : terms
-  return words.length === 0 && others.length === 0 && only !== undefined && isCounted(only) ? only : undefined
+/** @throws `ERR_INDEX_BUILDING` */
+function requireLanguage({ language }: Index, { terms, anyOf = [], order }: Filters): void {
+  const isKnown = [...terms, ...anyOf.flat()].every(term => isTermOf(language, term))
+  if (!isKnown || (order === 'taken' && !language.isDated)) throw new SheafError('ERR_INDEX_BUILDING')
 }
 
-interface PageQuery extends DirectoryQuery {
+/** @returns the term whose counter is the total; undefined: there is none */
+function counterOf({ terms, words, anyOf = [], fromMs, toMs }: Filters): string | undefined {
+  if (words.length > 0 || anyOf.length > 0 || fromMs !== undefined || toMs !== undefined) return undefined
+  const [only, ...others] = terms.length > 1 ? terms.filter(term => term !== 'all') : terms
+  return others.length === 0 && only !== undefined && isCounted(only) ? only : undefined
+}
+
+interface PageBounds {
+  /** Nothing above it, and nothing below `floor`, is wanted. */
+  readonly top: Position
+  readonly floor: Position
   /** The page is at or below it. */
   readonly from: Position
   /** Whether the photos of other pages are counted. */
@@ -96,14 +117,20 @@ interface FoundPage {
   readonly isMatchedExact: boolean
 }
 
-async function findPage(reader: IndexReader, filters: Filters, query: PageQuery): Promise<FoundPage> {
-  const { limit, from, countsAll = false } = query
-  const matches = await Matches.open(reader, filters)
+async function findPage(
+  reader: IndexReader,
+  query: DirectoryQuery,
+  { top, from, floor, ...bounds }: PageBounds
+): Promise<FoundPage> {
+  const { limit, countsAll = false } = query
+  const matches = await Matches.open(reader, query)
+  if (top !== TOP) matches.skipTo(top)
   const positions: Position[] = []
   let matched = 0
   let isMatchedExact = true
-  while (matches.bound !== undefined) {
-    const isCounting = query.isCounted && (countsAll || reader.cost <= reader.sizes.counted)
+  const isAtEnd = (): boolean => matches.bound === undefined || matches.bound < floor
+  while (matches.bound !== undefined && !isAtEnd()) {
+    const isCounting = bounds.isCounted && (countsAll || reader.cost <= reader.sizes.counted)
     if (!isCounting && positions.length > limit) break
     if (!isCounting && matches.bound > from) {
       isMatchedExact = false
@@ -111,9 +138,10 @@ async function findPage(reader: IndexReader, filters: Filters, query: PageQuery)
     }
     const wanted = isCounting ? QUERY_LIMIT_MAX : limit + 1 - positions.length
     for (const position of await matches.next(wanted)) {
+      if (position < floor) return { positions, matched, isMatchedExact }
       matched++
       if (position <= from && positions.length <= limit) positions.push(position)
     }
   }
-  return { positions, matched, isMatchedExact: isMatchedExact && matches.bound === undefined }
+  return { positions, matched, isMatchedExact: isMatchedExact && isAtEnd() }
 }

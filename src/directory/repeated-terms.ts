@@ -1,6 +1,7 @@
 import type { PhotoId } from '../domain/ids.js'
 import type { Database } from './database.js'
-import { asBuffer, POSITION_BYTES, photoIdOfPosition, rangeOf, termOfKey, termStartPrefix } from './keys.js'
+import { type IndexTables, photoIdOfPosition, termOfKey, termStartPrefix } from './index-keys.js'
+import { rangeOf } from './keys.js'
 
 const READ_KEYS = 1_000
 /** Photos listed per term. */
@@ -14,8 +15,12 @@ export interface RepeatedTerm {
 }
 
 /** Walks the index rows of all terms that begin with `start`, in a snapshot. Yields the terms with several photos. */
-export async function* repeatedTerms(database: Database, start: string): AsyncGenerator<RepeatedTerm> {
-  const keys = database.keys(rangeOf(termStartPrefix(start)))
+export async function* repeatedTerms(
+  database: Database,
+  { order }: IndexTables,
+  start: string
+): AsyncGenerator<RepeatedTerm> {
+  const keys = database.keys(rangeOf(termStartPrefix(order.added, start)))
   let term: string | undefined
   let ids: PhotoId[] = []
   try {
@@ -29,7 +34,7 @@ export async function* repeatedTerms(database: Database, start: string): AsyncGe
           term = next
           ids = []
         }
-        if (ids.length < IDS_MAX) ids.push(photoIdOfPosition(asBuffer(key).subarray(key.length - POSITION_BYTES)))
+        if (ids.length < IDS_MAX) ids.push(photoIdOfPosition(key))
       }
     }
     if (term !== undefined && ids.length > 1) yield { term, ids }

@@ -35,7 +35,8 @@ export interface Migration {
 /** Ascending and without gaps; the last `to` is the current version, 1 if there are none. */
 export const MIGRATIONS: readonly Migration[] = [
   { to: 2, run: async () => {} }, // listed the deleted records, as version 3 does otherwise
-  { to: 3, run: rewriteRecords }
+  { to: 3, run: rewriteRecords },
+  { to: 4, run: async () => {} } // earlier versions know no second index, and would read one that is no longer kept
 ]
 
 /**

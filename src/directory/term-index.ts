@@ -1,44 +1,90 @@
-import { HLC_MAX, HLC_ZERO } from '../domain/hlc.js'
+import { HLC_MAX, HLC_ZERO, hlcMs } from '../domain/hlc.js'
+import { INDEX_LANGUAGE_1 } from '../domain/past-terms.js'
 import { viewPhoto } from '../domain/photo.js'
+import { localMs } from '../domain/photo-facts.js'
 import type { DirectoryRecord } from '../domain/record.js'
-import { termsOf } from '../domain/terms.js'
-import { positionBytes } from './keys.js'
+import { INDEX_LANGUAGE, type IndexLanguage } from '../domain/terms.js'
+import { addedPosition, type Order, takenPosition } from './index-keys.js'
 
-/** The entries of one record in the inverted index: its terms, each at the record's position. */
-export interface IndexEntries {
+/** Terms of one record, each of which has a row at the record's position. */
+export interface Postings {
   /** Sorted and unique; empty if the record is not indexed. */
   readonly terms: readonly string[]
-  /** (birth hlc, photo id), see keys.ts; undefined when there are no terms. */
+  /** See keys.ts; undefined when there are no terms. */
   readonly position: Buffer | undefined
 }
 
-const NOTHING: IndexEntries = { terms: [], position: undefined }
+/** The entries of one record in the inverted index. */
+export type IndexEntries = Readonly<Record<Order, Postings>>
 
-/** @returns the index entries of a record; none for deleted or malformed photos and other kinds */
-export function indexEntries(record: DirectoryRecord | undefined): IndexEntries {
-  const terms = record === undefined ? [] : termsOf(record)
+const NO_POSTINGS: Postings = { terms: [], position: undefined }
+const NOTHING: IndexEntries = { added: NO_POSTINGS, taken: NO_POSTINGS }
+
+/** Oldest first; the last one is that of this program. */
+export const INDEX_LANGUAGES: readonly IndexLanguage[] = [INDEX_LANGUAGE_1, INDEX_LANGUAGE]
+
+/** @returns the index entries of a record; none for malformed photos and other kinds */
+export function indexEntries(
+  record: DirectoryRecord | undefined,
+  language: Pick<IndexLanguage, 'termsOf' | 'isDated'> = INDEX_LANGUAGE
+): IndexEntries {
+  const terms = record === undefined ? [] : language.termsOf(record)
   if (record === undefined || terms.length === 0) return NOTHING
-  const { id, createdAt } = viewPhoto(record)
+  const { id, createdAt, deleted, version, takenAt } = viewPhoto(record)
+  const stamp = deleted ? version.hlc : createdAt
   // A record under another spelling of an id cannot be requested by clients; a stamp beyond 64 bits cannot be sorted.
-  const listed = id === record.id && createdAt >= HLC_ZERO && createdAt <= HLC_MAX
-  return listed ? { terms, position: positionBytes(createdAt, id) } : NOTHING
+  if (id !== record.id || stamp < HLC_ZERO || stamp > HLC_MAX) return NOTHING
+  const position = addedPosition(stamp, id)
+  const dated = language.isDated ? terms.filter(isDated) : []
+  if (dated.length === 0) return { added: { terms, position }, taken: NO_POSTINGS }
+  const ms = takenAt === undefined ? hlcMs(createdAt) : localMs(takenAt)
+  return { added: { terms, position }, taken: { terms: dated, position: takenPosition(ms, position) } }
 }
 
-const COUNTED = new Set(['all', 'looked', 'linked', 'tag', 'album', 'type', 'features', 'head', 'state'])
+const COUNTED = new Set([
+  'all',
+  'trash',
+  'looked',
+  'linked',
+  'tag',
+  'album',
+  'spelled',
+  'type',
+  'kind',
+  'rating',
+  'features',
+  'head',
+  'state'
+])
+const DATED = new Set(['all', 'tag', 'album', 'kind', 'rating'])
 
 /** @returns whether the term has a counter, so that a listing knows its total without a scan; for names with few values */
 export function isCounted(term: string): boolean {
+  return COUNTED.has(nameOf(term))
+}
+
+/** @returns whether photos with the term can be read in the order in which they were taken */
+export function isDated(term: string): boolean {
+  return DATED.has(nameOf(term))
+}
+
+/** @returns whether the language has the term, or has none of its name because it is older */
+export function isTermOf({ version }: IndexLanguage, term: string): boolean {
+  return !INDEX_LANGUAGES.some(later => later.version > version && later.newNames.has(nameOf(term)))
+}
+
+function nameOf(term: string): string {
   const end = term.indexOf('\0')
-  return COUNTED.has(end === -1 ? term : term.slice(0, end))
+  return end === -1 ? term : term.slice(0, end)
 }
 
-/** The index entries to remove and to add when a record changes. */
-export interface IndexChange {
-  readonly removed: IndexEntries
-  readonly added: IndexEntries
+/** The postings to remove and to add when a record changes. */
+export interface PostingsChange {
+  readonly removed: Postings
+  readonly added: Postings
 }
 
-export function indexChange(before: IndexEntries, after: IndexEntries): IndexChange {
+export function postingsChange(before: Postings, after: Postings): PostingsChange {
   const { position } = before
   if (position === undefined || after.position === undefined || !position.equals(after.position))
     return { removed: before, added: after }

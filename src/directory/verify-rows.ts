@@ -1,14 +1,16 @@
 import { createHash } from 'node:crypto'
 import type { AbstractSnapshot } from 'abstract-level'
 import { bucketOf, DIGEST_BYTES, leafDigest } from '../domain/merkle.js'
+import type { DirectoryRecord } from '../domain/record.js'
 import { endedLife } from '../domain/tombstone.js'
 import { xorInto } from './batch-plan.js'
 import { damageOf } from './damage.js'
 import type { Database } from './database.js'
+import { counterKey, type Order, termKey, termOfKey } from './index-keys.js'
+import { holds, type Index, loadIndexState } from './index-state.js'
 import {
   bucketKey,
   bucketOfLeafKey,
-  counterKey,
   deathFrom,
   deathKey,
   type KeyRange,
@@ -18,13 +20,9 @@ import {
   recordRange,
   recordRowKeyOfOpaque,
   TABLE_BUCKET,
-  TABLE_COUNTER,
   TABLE_DEATH,
   TABLE_LEAF,
-  TABLE_TERM,
   tableRange,
-  termKey,
-  termOfKey,
   u64
 } from './keys.js'
 import { graveState, leafFrom } from './leaf-rows.js'
@@ -55,6 +53,30 @@ class TableCheck {
   readonly expected = new RowSet()
 }
 
+/** The tables of one index. */
+class IndexCheck {
+  readonly index: Index
+  readonly postings = new TableCheck()
+  readonly counters = new TableCheck()
+  readonly #holds: (recordRowKey: Uint8Array) => boolean
+
+  /** @param holds - which records it has */
+  constructor(index: Index, holds: (recordRowKey: Uint8Array) => boolean) {
+    this.index = index
+    this.#holds = holds
+  }
+
+  expect(recordRowKey: Uint8Array, record: DirectoryRecord): void {
+    if (!this.#holds(recordRowKey)) return
+    const { language, tables } = this.index
+    for (const [order, { terms, position }] of Object.entries(indexEntries(record, language))) {
+      if (position === undefined) continue
+      for (const term of terms)
+        this.postings.expected.add(termKey(tables.order[order as Order], term, position), NO_BYTES)
+    }
+  }
+}
+
 /**
  * Checks every derived row against the rows that it is derived from, in one snapshot: leaves, index and deaths against
  * records, buckets against leaves, counters against the index. Memory does not grow with the number of rows.
@@ -78,9 +100,8 @@ class RowsCheck {
   readonly #database: Database
   readonly #snapshot: AbstractSnapshot
   readonly #leaves = new TableCheck()
-  readonly #index = new TableCheck()
+  readonly #indexes: IndexCheck[] = []
   readonly #buckets = new TableCheck()
-  readonly #counters = new TableCheck()
   readonly #deaths = new TableCheck()
 
   constructor(database: Database, snapshot: AbstractSnapshot) {
@@ -89,26 +110,31 @@ class RowsCheck {
   }
 
   async run(): Promise<string[]> {
+    const { served, built } = await loadIndexState(this.#database, this.#snapshot)
+    this.#indexes.push(new IndexCheck(served, () => true))
+    if (built !== undefined) this.#indexes.push(new IndexCheck(built, key => holds(built, key)))
     await this.#readRecords()
     await this.#readLeaves()
-    await this.#readIndex()
+    for (const index of this.#indexes) await this.#readIndex(index)
     await this.#read(tableRange(TABLE_BUCKET), (key, value) => {
       this.#buckets.found.add(key, openSealed(key, value, DIGEST_BYTES))
-    })
-    await this.#read(tableRange(TABLE_COUNTER), (key, value) => {
-      this.#counters.found.add(key, openSealed(key, value, 8))
     })
     await this.#read(tableRange(TABLE_DEATH), (key, value) => {
       this.#deaths.found.add(key, u64(deathFrom(key, value).generation))
     })
     const checks = {
       leaves: this.#leaves,
-      index: this.#index,
       buckets: this.#buckets,
-      counters: this.#counters,
       deaths: this.#deaths
     }
-    const faults = Object.entries(checks)
+    const tables = [
+      ...Object.entries(checks),
+      ...this.#indexes.flatMap(({ postings, counters }) => [
+        ['index', postings] as const,
+        ['counters', counters] as const
+      ])
+    ]
+    const faults = tables
       .filter(([, { found, expected }]) => !found.equals(expected))
       .map(([table]) => `the rows of the table "${table}" do not match the rows that they are derived from`)
     if (await this.#opaqueIsShown()) faults.push('a record of a later format is shown in an earlier state')
@@ -129,9 +155,7 @@ class RowsCheck {
       this.#leaves.expected.add(leafKey(bucketOf(record), record), leafDigest(record, bytes))
       const ended = endedLife(record)
       if (ended !== undefined) this.#deaths.expected.add(deathKey(record), u64(ended))
-      const { terms, position } = indexEntries(record)
-      if (position === undefined) return
-      for (const term of terms) this.#index.expected.add(termKey(term, position), NO_BYTES)
+      for (const index of this.#indexes) index.expect(key, record)
     })
   }
 
@@ -150,13 +174,13 @@ class RowsCheck {
   }
 
   /** Index rows are sorted by term, so the counter of a term is the length of its run. */
-  async #readIndex(): Promise<void> {
+  async #readIndex({ index: { tables }, postings, counters }: IndexCheck): Promise<void> {
     let run = { term: '', count: 0 }
     const endRun = (): void => {
-      if (run.count > 0 && isCounted(run.term)) this.#counters.expected.add(counterKey(run.term), u64(run.count))
+      if (run.count > 0 && isCounted(run.term)) counters.expected.add(counterKey(tables, run.term), u64(run.count))
     }
-    await this.#read(tableRange(TABLE_TERM), key => {
-      this.#index.found.add(key, NO_BYTES)
+    await this.#read(tableRange(tables.order.added), key => {
+      postings.found.add(key, NO_BYTES)
       const term = termOfKey(key)
       if (term !== run.term) {
         endRun()
@@ -165,6 +189,8 @@ class RowsCheck {
       run.count++
     })
     endRun()
+    await this.#read(tableRange(tables.order.taken), key => postings.found.add(key, NO_BYTES))
+    await this.#read(tableRange(tables.counter), (key, value) => counters.found.add(key, openSealed(key, value, 8)))
   }
 
   async #read(range: KeyRange, visit: (key: Uint8Array, value: Uint8Array) => void): Promise<void> {

@@ -7,5 +7,7 @@ export const NAME_CHARACTERS_MAX = 200
 export const LABEL_CHARACTERS_MAX = 100
 /** Tags of a photo, and albums that it is in; of each so many. */
 export const LABELS_MAX = 500
+/** A rating is a whole number from 0. */
+export const RATING_MAX = 5
 /** Of a text that photos are searched by. */
 export const SEARCH_CHARACTERS_MAX = 1_000

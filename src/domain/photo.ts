@@ -18,6 +18,7 @@ import { malformed, type Value } from './cbor.js'
 import { compareRanks, type Entry, VERSION_FIELD } from './entry.js'
 import type { Hlc } from './hlc.js'
 import { COOKIE_BYTES, type Cookie, cookieBytes, cookieFrom, type PhotoId, parsePhotoId } from './ids.js'
+import { RATING_MAX } from './limits.js'
 import { dimensionsChange, factOf, type TakenAt, takenAtChange, takenAtOf } from './photo-facts.js'
 import { type Change, conflictVersions, type DirectoryRecord, elementsOf, shownVersion } from './record.js'
 import { encodeRecord } from './record-codec.js'
@@ -27,7 +28,6 @@ import type { LifeActor, VersionVector } from './version-vector.js'
 export const PHOTO_KIND = 'photo'
 /** The generation of a new photo; each undelete adds one. */
 export const FIRST_GENERATION = 0
-const RATING_MAX = 5
 
 const SHA256_BYTES = 32
 /** A needle's header has 32 bits for its place. */

@@ -1,10 +1,16 @@
 /*
- * Terms of a record in the inverted index. A term is a name, or a name, U+0000 and a value:
+ * Terms of a record in the inverted index. A term is a name, or a name, U+0000 and a value. Where any text here changes, so
+ * does INDEX_VERSION: then the index is made anew, and until that is done the one of before is kept in its own language.
  *
  *   name             value
  *   all              –: every live photo
- *   tag, album       as they are spelled
+ *   trash            –: every photo that is deleted and not buried yet; it has no other terms
+ *   tag, album       folded, see text.ts
+ *   spelled          'tag' or 'album' · U+0000 · folded · U+0000 · as it is spelled, where that is not the same
  *   type             the content type in lower case, without parameters, and its first part: 'image/jpeg' and 'image'
+ *   kind             'image', 'raw', 'video' or 'other'
+ *   rating           0 to 5
+ *   camera           a word of its make, model or lens
  *   sha256, idem     lower-case hex: SHA-256 of the original's bytes, of the Idempotency-Key
  *   word             a word of name or caption
  *   looked           –: photos that were analyzed as images
@@ -17,51 +23,95 @@
 import { hasCode } from '../core/errors.js'
 import { type Findings, viewFindings } from './findings.js'
 import { PHOTO_KIND, type Photo, viewPhoto } from './photo.js'
+import { cameraOf } from './photo-facts.js'
+import { kindOf } from './photo-kind.js'
 import type { DirectoryRecord } from './record.js'
+import { foldText, prefixesOf, wordsOf } from './text.js'
 
-/** Distinct words indexed per photo, the first ones. */
-export const WORDS_MAX = 32
-/** Characters indexed of a word; the rest is cut off. */
-export const WORD_CHARACTERS_MAX = 64
+export const INDEX_VERSION = 2
 
-/** @returns the terms, sorted and unique; none for deleted photos, other kinds and malformed photos */
+/** What people put on photos. */
+export const LABEL_FIELDS = ['tag', 'album'] as const
+export type LabelField = (typeof LABEL_FIELDS)[number]
+
+/** What the index of one version says of a record, and how it is asked. */
+export interface IndexLanguage {
+  readonly version: number
+  /** Whether it lists photos by when they were taken. */
+  readonly isDated: boolean
+  /** @returns the terms, sorted and unique; none for other kinds and malformed photos */
+  termsOf(record: DirectoryRecord): string[]
+  /** Names of terms that this version has and earlier ones lack. */
+  readonly newNames: ReadonlySet<string>
+  /** @returns the term of photos with a label */
+  labelTerm(field: LabelField, label: string): string
+  /** @returns the values of a photo's terms `word`, without duplicates */
+  wordsOf(text: string): string[]
+  /** @returns what somebody looks for, as prefixes of words */
+  prefixesOf(sought: string): string[]
+}
+
+export const INDEX_LANGUAGE: IndexLanguage = {
+  version: INDEX_VERSION,
+  isDated: true,
+  termsOf,
+  newNames: new Set(['trash', 'spelled', 'kind', 'rating', 'camera']),
+  labelTerm,
+  wordsOf,
+  prefixesOf
+}
+
 export function termsOf(record: DirectoryRecord): string[] {
-  const photo = record.kind === PHOTO_KIND ? photoOf(record) : undefined
-  if (photo === undefined || photo.deleted) return []
-  const terms = new Set(['all', `sha256\0${photo.sha256}`])
-  for (const tag of photo.tags) terms.add(`tag\0${tag}`)
-  for (const album of photo.albums) terms.add(`album\0${album}`)
-  const type = photo.contentType.toLowerCase().split(';', 1)[0]?.trim() ?? ''
-  terms.add(`type\0${type}`).add(`type\0${type.split('/', 1)[0]}`)
-  if (photo.idempotency !== undefined) terms.add(`idem\0${photo.idempotency}`)
-  addFindings(terms, viewFindings(record))
-  for (const word of wordsOf(`${photo.name} ${photo.caption ?? ''}`)) terms.add(`word\0${word}`)
+  const photo = photoOf(record)
+  if (photo === undefined) return []
+  if (photo.deleted) return ['trash']
+  const terms = new Set<string>()
+  addBasics(terms, photo)
+  for (const tag of photo.tags) addLabel(terms, 'tag', tag)
+  for (const album of photo.albums) addLabel(terms, 'album', album)
+  if (photo.rating !== undefined) terms.add(`rating\0${photo.rating}`)
+  terms.add(`kind\0${kindOf(photo)}`)
+  const { make = '', model = '', lens = '' } = cameraOf(record) ?? {}
+  for (const word of wordsOf(`${make} ${model} ${lens}`)) terms.add(`camera\0${word}`)
+  for (const word of wordsOf(textOf(photo))) terms.add(`word\0${word}`)
   return [...terms].sort()
+}
+
+/** What people look for words in. */
+export function textOf({ name, caption }: Pick<Photo, 'name' | 'caption'>): string {
+  return `${name} ${caption ?? ''}`
+}
+
+/** The terms that all versions have. */
+export function addBasics(terms: Set<string>, { contentType, idempotency, sha256, record }: Photo): void {
+  const type = contentType.toLowerCase().split(';', 1)[0]?.trim() ?? ''
+  terms.add('all').add(`sha256\0${sha256}`)
+  terms.add(`type\0${type}`).add(`type\0${type.split('/', 1)[0]}`)
+  if (idempotency !== undefined) terms.add(`idem\0${idempotency}`)
+  addFindings(terms, viewFindings(record))
+}
+
+/** However the label is spelled. */
+function labelTerm(field: LabelField, label: string): string {
+  return `${field}\0${foldText(label.trim())}`
+}
+
+function addLabel(terms: Set<string>, field: LabelField, label: string): void {
+  const term = labelTerm(field, label)
+  terms.add(term)
+  if (term !== `${field}\0${label}`) terms.add(`spelled\0${term}\0${label}`)
 }
 
 function addFindings(terms: Set<string>, { head, image, features, failed, links }: Findings): void {
   if (image !== undefined) terms.add('looked')
-  // of other photos versions before this one have no such terms in their index
   if (head !== undefined) terms.add(`head\0${head.reader}`).add(`state\0${image?.state ?? 'pending'}`)
   for (const model of [...features.keys(), ...failed.keys()]) terms.add(`features\0${model}`)
   for (const other of links.keys()) terms.add('linked').add(`link\0${other}`)
 }
 
-/** @returns the first distinct words of a text: NFKC, lower case, split at everything but letters, marks and digits */
-export function wordsOf(text: string): string[] {
-  const words = new Set<string>()
-  for (const [word] of text
-    .normalize('NFKC')
-    .toLowerCase()
-    .matchAll(/[\p{L}\p{M}\p{N}]+/gu)) {
-    if (words.size === WORDS_MAX) break
-    words.add(word.length <= WORD_CHARACTERS_MAX ? word : [...word].slice(0, WORD_CHARACTERS_MAX).join(''))
-  }
-  return [...words]
-}
-
-/** A malformed record of a faulty node is not listed, but must not stop the directory. */
-function photoOf(record: DirectoryRecord): Photo | undefined {
+/** @returns undefined for other kinds, and for a malformed record of a faulty node: it is not listed, but stops nothing */
+export function photoOf(record: DirectoryRecord): Photo | undefined {
+  if (record.kind !== PHOTO_KIND) return undefined
   try {
     return viewPhoto(record)
   } catch (error) {

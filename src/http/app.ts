@@ -16,6 +16,7 @@ import { addDocsPage } from './native/routes/docs.js'
 import { addEventsRoute } from './native/routes/events.js'
 import { addFullDumpRoute } from './native/routes/full-dump.js'
 import { addLaidOutRoutes } from './native/routes/laid-out.js'
+import { addLibraryRoutes } from './native/routes/library.js'
 import { addLogLevelRoute } from './native/routes/log-level.js'
 import { addMetricsRoute, METRICS_ROUTE } from './native/routes/metrics.js'
 import { addNodeRoutes } from './native/routes/node.js'
@@ -112,6 +113,7 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   addPhotoContentRoute(app, context)
   addPhotoMetaRoutes(app, context)
   addPhotoListRoutes(app, context)
+  addLibraryRoutes(app, context)
   addNodeRoutes(app, context)
   addClusterRoutes(app, context)
   addLaidOutRoutes(app, context)

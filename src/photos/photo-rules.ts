@@ -1,5 +1,5 @@
 import { SheafError } from '../core/errors.js'
-import { LABEL_CHARACTERS_MAX, LABELS_MAX, NAME_CHARACTERS_MAX } from '../domain/limits.js'
+import { LABEL_CHARACTERS_MAX, LABELS_MAX, NAME_CHARACTERS_MAX, RATING_MAX } from '../domain/limits.js'
 import type { Photo } from '../domain/photo.js'
 import type { PhotoPatch, SetPatch } from './photo-types.js'
 
@@ -7,7 +7,6 @@ import type { PhotoPatch, SetPatch } from './photo-types.js'
  * Limits on what a client may attach to a photo. A broken rule is `ERR_BAD_PARAMETER` with the field in `details`; name,
  * caption and attributes above 4 KB together are `ERR_ATTRIBUTES_TOO_LARGE`. Records from other nodes are never checked.
  */
-const RATING_MAX = 5
 const ATTRIBUTES_BYTES_MAX = 4_096
 const IDEMPOTENCY_KEY = /^[\x20-\x7e]{1,255}$/
 

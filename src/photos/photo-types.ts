@@ -1,7 +1,9 @@
 import type { ErrorCode } from '../core/errors.js'
+import type { Order } from '../directory/index-keys.js'
 import type { Hlc } from '../domain/hlc.js'
 import type { Cookie, PhotoId } from '../domain/ids.js'
 import type { AltKey, Photo, PhotoEdit, SetEdit } from '../domain/photo.js'
+import type { PhotoKind } from '../domain/photo-kind.js'
 import type { LifeActor } from '../domain/version-vector.js'
 import type { PhotoBlob } from '../store/photo-needles.js'
 import type { NeedleLease } from '../volumes/needle-store.js'
@@ -131,8 +133,18 @@ export interface ListQuery {
   readonly state?: string | undefined
   /** Of the original's bytes, hex in any case. */
   readonly sha256?: string | undefined
-  /** Words; each must be a prefix of a word in the name or caption. */
+  readonly kind?: PhotoKind | undefined
+  /** Words of the camera's make and model, or of the lens. */
+  readonly camera?: string | undefined
+  /** 0…5. */
+  readonly rating_min?: number | undefined
+  /** Words; each must be a prefix of a word in the name or caption. Text without any word finds nothing. */
   readonly q?: string | undefined
+  /** By when photos were added, the default, or taken; those without a date count as taken when they were added. */
+  readonly sort?: Order | undefined
+  /** A year, month, day, minute or second in that order, the first and the last one: see `dayRange`. */
+  readonly from?: string | undefined
+  readonly to?: string | undefined
   /** Counts all that match, whatever that costs. */
   readonly count?: 'exact' | undefined
 }

@@ -8,13 +8,13 @@ import { viewLooks } from '../domain/findings.js'
 import type { ActorId, Cookie, PhotoId, VolumeId } from '../domain/ids.js'
 import { type AltKey, metaEtag, PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
 import { conflictVersions, type DirectoryRecord } from '../domain/record.js'
-import { wordsOf } from '../domain/terms.js'
 import type { LaidOut } from '../store/laid-out.js'
 import { blobOf, dataIdentity, type PhotoBlob } from '../store/photo-needles.js'
 import { photoNotFound, type RecordWriter, requireLive, requireRecord } from '../store/record-writer.js'
 import type { NeedleStore } from '../volumes/needle-store.js'
 import { BlobIntake } from './blob-intake.js'
 import { ByteBudget } from './byte-budget.js'
+import { filtersOf } from './list-filters.js'
 import type { CacheStats, PhotoCache } from './photo-cache.js'
 import { PhotoEdits, validatorsOf } from './photo-edits.js'
 import type { PhotoReader } from './photo-reader.js'
@@ -46,13 +46,14 @@ const UPLOADS_IN_FLIGHT_BYTES_MAX = 64 * 1024 * 1024
 const READ_BACK_CHUNKS = 3
 const LIST_LIMIT = 50
 const LISTED_IN_A_TURN = 256
+const NOTHING_FOUND: PhotoPage = { photos: [], total: 0, isTotalExact: true, nextCursor: null }
 const BATCH_IDS_MAX = 10_000
 /** Concurrent edits of a batch: enough to share syncs, few enough to leave room for other requests. */
 const BATCH_EDITS_MAX = 64
 
 export interface PhotosComponents {
   readonly store: NeedleStore
-  readonly directory: Pick<Directory, 'lookUp' | 'query' | 'records' | 'onChange' | 'onOpaque'>
+  readonly directory: Pick<Directory, 'lookUp' | 'query' | 'records' | 'onChange' | 'onOpaque' | 'language'>
   readonly clock: Clock
   readonly random: Random
   /** All writes of this node's records go through it. */
@@ -102,7 +103,7 @@ export class Photos {
   readonly #edits: PhotoEdits
 
   constructor(components: PhotosComponents, init: PhotosInit) {
-    const { store, directory, writer, reader, copies = copiesHere(reader) } = components
+    const { store, directory, writer, reader, copies = copiesOn(reader) } = components
     const { chunkBytes, maxUploadBytes, minCopies = 1 } = init
     const bytesMax = init.uploadsInFlightBytesMax ?? UPLOADS_IN_FLIGHT_BYTES_MAX
     const memory = new ByteBudget({ bytesMax, waitersMax: 0 })
@@ -252,25 +253,17 @@ export class Photos {
   }
 
   /**
-   * Live photos, newest first.
+   * Live photos, newest first in the order that is asked for.
    *
    * @param signal - ends the reading
-   * @throws `ERR_BAD_PARAMETER`, `ERR_BAD_CURSOR`, the signal's reason
+   * @throws `ERR_BAD_PARAMETER`, `ERR_BAD_CURSOR`, `ERR_INDEX_BUILDING`, the signal's reason
    */
   async list(query: ListQuery, signal?: AbortSignal): Promise<PhotoPage> {
-    const { limit = LIST_LIMIT, cursor, tag, album, type, state, sha256, q = '', count } = query
-    const filters = { tag, album, type: type?.toLowerCase(), state, sha256: sha256?.toLowerCase() }
-    const terms = Object.entries(filters).flatMap(([field, value]) =>
-      value === undefined ? [] : [`${field}\0${value.trim()}`]
-    )
+    const { limit = LIST_LIMIT, cursor, count } = query
+    const filters = filtersOf(query, this.#directory.language)
+    if (filters === undefined) return NOTHING_FOUND
     const { records, ...page } = await this.#directory.query(
-      {
-        terms,
-        words: wordsOf(q),
-        limit,
-        countsAll: count === 'exact',
-        ...(cursor === undefined ? {} : { cursor })
-      },
+      { ...filters, limit, countsAll: count === 'exact', ...(cursor === undefined ? {} : { cursor }) },
       signal
     )
     const photos: ListedPhoto[] = []
@@ -342,7 +335,8 @@ export class Photos {
   }
 }
 
-function copiesHere(reader: Pick<PhotoReader, 'isLocal'>): PhotoCopies {
+/** @returns the copies of a node that is alone */
+export function copiesOn(reader: Pick<PhotoReader, 'isLocal'>): PhotoCopies {
   return { of: blob => (reader.isLocal(blob) ? 1 : 0), waitFor: () => Promise.resolve(1) }
 }
 

@@ -1,8 +1,8 @@
 import { type Findings, viewFindings } from '../domain/findings.js'
 import type { Appearance, Shot } from '../domain/likeness.js'
 import { cameraOf, localMs, takenAtOf } from '../domain/photo-facts.js'
+import { isRawFormat } from '../domain/photo-kind.js'
 import type { DirectoryRecord } from '../domain/record.js'
-import { isRawFormat } from '../similarity/images/heads/head-facts.js'
 
 /** @returns what its record says of how a photo looks; holds on to nothing of the record */
 export function appearanceOf(

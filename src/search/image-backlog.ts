@@ -20,9 +20,9 @@ import {
 import type { NodeId, PhotoId } from '../domain/ids.js'
 import { addVariantChange, PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
 import { dimensionsChange } from '../domain/photo-facts.js'
+import { isRawFormat } from '../domain/photo-kind.js'
 import type { Change } from '../domain/record.js'
 import type { PhotoReader } from '../photos/photo-reader.js'
-import { isRawFormat } from '../similarity/images/heads/head-facts.js'
 import {
   type Analysis,
   type AnalysisRequest,

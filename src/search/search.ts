@@ -36,7 +36,7 @@ const LINKS_MAX = 10
 const PICTURE_BYTES_MAX = 256 * 1024 * 1024
 
 export interface SearchComponents {
-  readonly directory: Pick<Directory, 'get' | 'getMany' | 'isOpaque' | 'count'>
+  readonly directory: Pick<Directory, 'get' | 'getMany' | 'isOpaque' | 'count' | 'language'>
   readonly reader: Pick<PhotoReader, 'readNeedle'>
   readonly analyzer: Pick<ImageAnalyzer, 'has' | 'analyze' | 'embedText'>
   readonly models: Pick<IndexedModels, 'serving' | 'all'>
@@ -203,7 +203,7 @@ export class Search {
   #tagShare(tag: string | undefined): number {
     const { directory } = this.#components
     if (tag === undefined) return 1
-    return Math.max(1, directory.count(`tag\0${tag}`)) / Math.max(1, directory.count('all'))
+    return Math.max(1, directory.count(directory.language.labelTerm('tag', tag))) / Math.max(1, directory.count('all'))
   }
 
   /** @returns the first k results */

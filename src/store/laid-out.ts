@@ -181,7 +181,12 @@ export class LaidOut implements GraveGuard {
   }
 
   isUndoable(heardAt: number): boolean {
-    return this.#components.since(heardAt) < this.#components.undoMs()
+    return this.undoLeftMs(heardAt) > 0
+  }
+
+  /** @returns for how long a delete can still be undone that this node heard of at that age, ms; not above 0: no more */
+  undoLeftMs(heardAt: number): number {
+    return this.#components.undoMs() - this.#components.since(heardAt)
   }
 
   /** @returns for how long an entry is still kept unless there is an alarm, ms */

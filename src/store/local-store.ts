@@ -38,6 +38,9 @@ const DEAD_SHARE_MIN = 0.3
 /** Looks for deletes to bury that often, or as often as a short undo period asks for. */
 const SWEEP_IDLE_MS = 3_600_000
 const SWEEP_IDLE_MS_MIN = 1_000
+const INDEX_IDLE_MS = 60 * 60_000
+/** While an index is made anew, it rests so many times as long as it works: requests come first. */
+const INDEX_REST = 1
 const SCRUB_IDLE_MS = 60 * 60_000
 const SCRUB_BYTES_PER_SECOND = 4_000_000
 const SCRUB_INTERVAL_MS = 7 * 24 * 3_600_000
@@ -284,7 +287,11 @@ export class LocalStore implements Startable {
         this.#sweep(signal)
       ),
       this.#compaction,
-      worker('scrub', SCRUB_IDLE_MS, signal => this.scrubber.step(signal))
+      worker('scrub', SCRUB_IDLE_MS, signal => this.scrubber.step(signal)),
+      new WorkerLoop(
+        { clock, log },
+        { name: 'index', idleMs: INDEX_IDLE_MS, step: signal => this.#workOnIndex(signal) }
+      )
     ]
     this.#reopening = worker('directory', REOPEN_IDLE_MS, signal => this.#reopenFailed(signal))
     this.#workers = [this.#reopening, ...(upkeep ? upkeepWorkers : [])]
@@ -399,6 +406,19 @@ export class LocalStore implements Startable {
       await this.#reopenDirectory()
       return true
     }
+  }
+
+  async #workOnIndex(signal: AbortSignal): Promise<'busy' | 'idle'> {
+    const { clock, log } = this.#components
+    const { directory } = this
+    if (directory.state !== 'open') return 'busy'
+    const wasBuilding = directory.isIndexBuilding
+    const began = clock.monotonic()
+    const isBusy = await directory.workOnIndex()
+    if (wasBuilding && !directory.isIndexBuilding)
+      log.info({ photos: directory.count('all') }, 'the new index of the directory is complete, and read from now on')
+    if (isBusy) await clock.sleep(INDEX_REST * (clock.monotonic() - began), signal)
+    return isBusy ? 'busy' : 'idle'
   }
 
   async #sweep(signal: AbortSignal): Promise<'idle'> {

@@ -16,6 +16,7 @@ const ROUNDS = 20
 /** Rules that a schema cannot tell; their descriptions do. */
 const BEYOND: Readonly<Record<string, readonly string[]>> = {
   'get /photos': ['cursor'],
+  'get /trash': ['cursor'],
   'get /duplicates': ['cursor'],
   'post /upload': ['alt_key', 'photo_id'],
   'post /v1/photos/batch': ['delete']

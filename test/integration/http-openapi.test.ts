@@ -74,6 +74,7 @@ function archiveJob(): Job {
 const OPERATIONS = [
   'delete /photo/{id}',
   'delete /v1/admin/members/{id}',
+  'get /albums',
   'get /cache/stats',
   'get /cluster',
   'get /docs',
@@ -92,6 +93,8 @@ const OPERATIONS = [
   'get /similar/{id}',
   'get /status',
   'get /sync/full-dump',
+  'get /tags',
+  'get /trash',
   'get /v1/admin/archive',
   'get /v1/admin/jobs/{id}',
   'get /v1/admin/laid-out',
@@ -140,7 +143,12 @@ test('every operation is there, and says what it does and takes', () => {
   const names = (path: string, method: string): string[] =>
     document.paths[path]![method]!.parameters!.map(parameter => `${parameter.in} ${parameter.name}`)
   expect(names('/photos', 'get').sort()).toEqual(
-    ['cursor', 'limit', 'q', 'tag', 'album', 'type', 'state', 'sha256', 'count'].map(name => `query ${name}`).sort()
+    [
+      ...['cursor', 'limit', 'q', 'tag', 'album', 'type', 'state', 'sha256', 'kind', 'camera', 'rating_min'],
+      ...['sort', 'from', 'to', 'count']
+    ]
+      .map(name => `query ${name}`)
+      .sort()
   )
   expect(Object.keys(document.paths['/upload']!.post!.requestBody!.content)).toEqual(['multipart/form-data'])
 })
@@ -278,6 +286,12 @@ test('answers are what the document says', async () => {
   await ask('GET', '/photos')
   await ask('GET', '/photos', {}, '?limit=1')
   await ask('GET', '/photos', {}, '?limit=0')
+  await ask('GET', '/photos', {}, '?sort=taken&from=2024&to=2024-06-30&kind=image&rating_min=0&camera=x')
+  for (const path of ['/tags', '/albums']) {
+    await ask('GET', path)
+    await ask('GET', path, {}, '?prefix=x&after=y&limit=1')
+    await ask('GET', path, {}, '?limit=0')
+  }
   await ask('GET', '/sync/full-dump')
   await ask('GET', '/photo/{id}', { id: 'x' })
   await ask('POST', '/v1/photos/batch', {}, '', {
@@ -287,6 +301,8 @@ test('answers are what the document says', async () => {
   await askForSimilar(id)
   await ask('POST', '/v1/photos/batch', {}, '', { delete: [id] })
   await ask('GET', '/photo/{id}', { id })
+  await ask('GET', '/trash')
+  await ask('GET', '/trash', {}, '?limit=0')
   await ask('POST', '/photo/{id}/undelete', { id })
   await ask('DELETE', '/photo/{id}', { id })
   await ask('DELETE', '/photo/{id}', { id: 'x' })

@@ -37,7 +37,7 @@ function holdsBytes(node: SimulatedNode, id: PhotoId): boolean {
 
 /** @returns a client of the node's HTTP interface */
 async function httpOf(node: SimulatedNode): Promise<HttpClient> {
-  const { photos, maintenance, laidOut, jobs, cluster, local } = node.services
+  const { photos, lists, maintenance, laidOut, jobs, cluster, local } = node.services
   const init = { nodeId: B, name: 'b', version: '0' }
   const status = new ClusterStatus(
     {
@@ -51,6 +51,7 @@ async function httpOf(node: SimulatedNode): Promise<HttpClient> {
   const app = await buildHttpApp(
     {
       photos,
+      lists,
       maintenance,
       laidOut,
       cluster: status,

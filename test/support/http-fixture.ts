@@ -26,9 +26,10 @@ import type { HttpComponents } from '../../src/http/native/components.js'
 import { HttpMeter } from '../../src/http/wire/http-meter.js'
 import { HttpServer } from '../../src/http/wire/server.js'
 import type { HttpTimeouts } from '../../src/http/wire/timeouts.js'
+import { LibraryLists } from '../../src/photos/library-lists.js'
 import { PhotoCache } from '../../src/photos/photo-cache.js'
 import { PhotoReader } from '../../src/photos/photo-reader.js'
-import { Photos } from '../../src/photos/photos.js'
+import { copiesOn, Photos } from '../../src/photos/photos.js'
 import { UploadSpool } from '../../src/photos/upload-spool.js'
 import { Similarity } from '../../src/search/similarity.js'
 import { LaidOut } from '../../src/store/laid-out.js'
@@ -190,6 +191,12 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
   const app = await buildHttpApp(
     {
       photos: init.photos?.(photos) ?? photos,
+      lists: new LibraryLists({
+        directory,
+        clock: systemClock,
+        copies: copiesOn(reader),
+        undoLeftMs: () => 86_400_000
+      }),
       maintenance: maintenanceOf(jobs, directory, store),
       similarity,
       laidOut: new LaidOutPhotos({ laidOut, clock: systemClock }),

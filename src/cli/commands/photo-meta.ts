@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { Session } from '../shell/session.js'
+import { positiveInteger } from './options.js'
 
 /** Metadata of a photo as a node answers it. `--json` also prints the members that are not listed here. */
 export interface PhotoMetaJson {
@@ -45,6 +46,12 @@ export interface PhotoFilter {
   readonly type?: string
   readonly state?: string
   readonly query?: string
+  readonly kind?: string
+  readonly camera?: string
+  readonly ratingMin?: number
+  readonly sort?: string
+  readonly from?: string
+  readonly to?: string
 }
 
 const PAGE_PHOTOS_MAX = 1_000
@@ -56,6 +63,12 @@ export function addFilterOptions(command: Command): Command {
     .option('--type <type>', 'only this content type, such as image or image/jpeg')
     .option('--state <state>', 'only images of which so much could be decoded: whole, none, pending, …')
     .option('--query <words>', 'only photos with these words in name or caption')
+    .option('--kind <kind>', 'only files of this kind: image, raw, video or other')
+    .option('--camera <words>', 'only photos of a camera with these words in its name')
+    .option('--rating-min <n>', 'only photos with this rating or more', positiveInteger)
+    .option('--sort <order>', 'newest first by when they were added (default), or taken')
+    .option('--from <time>', 'only from this year, month, day or time on, in that order, such as 2024-07')
+    .option('--to <time>', 'only up to the end of this one')
 }
 
 export interface CountedPhotos {
@@ -71,12 +84,13 @@ export async function* photoPages(
   filter: PhotoFilter,
   limit = Number.POSITIVE_INFINITY
 ): AsyncGenerator<CountedPhotos, void, undefined> {
-  const { tag, album, type, state, query: q } = filter
+  const { tag, album, type, state, query: q, kind, camera, ratingMin: rating_min, sort, from, to } = filter
+  const filters = { tag, album, type, state, q, kind, camera, rating_min, sort, from, to }
   let left = limit
   let seen = 0
   let cursor: string | undefined
   do {
-    const query = { limit: Math.min(left, PAGE_PHOTOS_MAX), cursor, tag, album, type, state, q }
+    const query = { limit: Math.min(left, PAGE_PHOTOS_MAX), cursor, ...filters }
     const page: PhotoPage = await session.client.json('/photos', { query })
     seen += page.photos.length
     left -= page.photos.length

@@ -8,6 +8,7 @@ import { viewLooks } from '../../domain/findings.js'
 import { formatHlc, hlcMs } from '../../domain/hlc.js'
 import type { Photo } from '../../domain/photo.js'
 import { cameraOf, localMs, placeOf, type TakenAt } from '../../domain/photo-facts.js'
+import type { AlbumCount, TrashedPhoto } from '../../photos/library-lists.js'
 import type { CacheStats } from '../../photos/photo-cache.js'
 import type { BatchOutcome, ListedPhoto, PhotoConflict, PhotoPage, UploadReceipt } from '../../photos/photo-types.js'
 import type { SimilarityStatus } from '../../search/similarity-types.js'
@@ -80,6 +81,16 @@ export function circumstancesJson({ record }: Photo): object {
 
 export function metaJson({ photo, copies }: ListedPhoto): object {
   return { ...photoJson(photo), copies }
+}
+
+export function trashedJson({ deletedAtMs, purgeAfterMs, isRestorable, ...listed }: TrashedPhoto): object {
+  const [deleted_at, purge_after] = [deletedAtMs, purgeAfterMs].map(timeJson)
+  return { ...metaJson(listed), deleted_at, purge_after, restorable: isRestorable }
+}
+
+export function albumJson({ name, count, span }: AlbumCount): object {
+  const local = (ms: number | undefined): string | null => (ms === undefined ? null : timeJson(ms).slice(0, -1))
+  return { name, count, cover: span?.newest ?? null, from: local(span?.fromMs), to: local(span?.toMs) }
 }
 
 export function pageJson({ photos, total, isTotalExact, nextCursor }: PhotoPage): object {

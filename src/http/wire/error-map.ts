@@ -67,6 +67,7 @@ export const ERROR_MAP: Readonly<Record<ErrorCode, ErrorMapping>> = {
   ERR_ANALYST_UNAVAILABLE: { status: 503, retryAfterS: 60 },
   ERR_NOT_AN_IMAGE: { status: 415 },
   ERR_NOT_INDEXED: { status: 503, retryAfterS: 5 },
+  ERR_INDEX_BUILDING: { status: 503, retryAfterS: 30 },
   ERR_INDEX_UNAVAILABLE: { status: 503, retryAfterS: 5 },
   ERR_INDEX_FULL: { status: 503, retryAfterS: 3600 },
   ERR_MODEL_UNAVAILABLE: { status: 503, retryAfterS: 60 },

@@ -1,13 +1,15 @@
 import { describe, expect, it } from 'vitest'
 import { silentLog } from '../../../src/core/log.js'
 import { BATCH_BYTES_MIN, markerRow, RING_SLOTS, readMarkers } from '../../../src/directory/batch-markers.js'
-import { type Operation, planBatch } from '../../../src/directory/batch-plan.js'
+import { planBatch } from '../../../src/directory/batch-plan.js'
 import { DamageError } from '../../../src/directory/damage.js'
 import { type Database, WRITE_BUFFER_BYTES } from '../../../src/directory/database.js'
 import { Directory } from '../../../src/directory/directory.js'
-import { placeOf, TABLE_MARKER } from '../../../src/directory/keys.js'
+import { indexOf } from '../../../src/directory/index-state.js'
+import { type Operation, placeOf, TABLE_MARKER } from '../../../src/directory/keys.js'
 import type { DirectoryRecord } from '../../../src/domain/record.js'
 import { encodeRecord } from '../../../src/domain/record-codec.js'
+import { INDEX_LANGUAGE } from '../../../src/domain/terms.js'
 import { MemoryDatabaseSource } from './memory-database.js'
 import { PhotoWriter, RecordLog } from './photo-log.js'
 
@@ -68,8 +70,9 @@ describe('batch markers', () => {
   })
 
   it('belong to batches of at least BATCH_BYTES_MIN', () => {
+    const index = { served: indexOf(INDEX_LANGUAGE, 0), built: undefined, isOtherStale: false }
     const record = { kind: 'a', id: 'b', context: new Map(), entries: [] }
-    const base = { sequence: 0, root: root(0), bucket: () => root(0), count: () => 0, formatMax: 2 }
+    const base = { sequence: 0, root: root(0), bucket: () => root(0), count: () => 0, formatMax: 2, index }
     const after = { record, bytes: encodeRecord(record), home: undefined }
     // Merged without its needle: the batch has no applied offset.
     const readable = planBatch(

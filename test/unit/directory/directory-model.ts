@@ -1,21 +1,19 @@
 import type { Database } from '../../../src/directory/database.js'
+import { indexTables } from '../../../src/directory/index-keys.js'
 import {
   openSealed,
   recordKeyFrom,
   recordRange,
   TABLE_BUCKET,
-  TABLE_COUNTER,
   TABLE_LEAF,
-  TABLE_TERM,
   tableRange
 } from '../../../src/directory/keys.js'
 import { leafFrom } from '../../../src/directory/leaf-rows.js'
 import { recordStateOf } from '../../../src/directory/stored-record.js'
+import { indexEntries } from '../../../src/directory/term-index.js'
 import { bucketOf, leafDigest, MerkleTree } from '../../../src/domain/merkle.js'
-import { viewPhoto } from '../../../src/domain/photo.js'
 import { type DirectoryRecord, isGrave, mergeRecords } from '../../../src/domain/record.js'
 import { encodeRecord } from '../../../src/domain/record-codec.js'
-import { termsOf } from '../../../src/domain/terms.js'
 
 /** The expected contents of a directory, in a form that is readable in a failed comparison. */
 export interface DirectoryContents {
@@ -26,13 +24,14 @@ export interface DirectoryContents {
   /** bucket → hex, zero ones left out */
   readonly buckets: Record<string, string>
   readonly root: string
-  /** term, birth and id of every index row, sorted */
+  /** order, term and position of every index row, sorted */
   readonly index: readonly string[]
   /** term → photos */
   readonly counters: Record<string, number>
 }
 
-const COUNTED = /^(all$|tag\0|album\0|type\0)/
+const COUNTED = /^(all$|trash$|tag\0|album\0|spelled\0|type\0|kind\0|rating\0)/
+const TABLES = indexTables(0)
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 
 /** @returns the contents derived from the records alone, without rows, batches or differences */
@@ -59,10 +58,10 @@ export function modelOf(written: Iterable<DirectoryRecord>): DirectoryContents {
     }
     contents.records[name] = hex(bytes)
     contents.leaves[name] = hex(leaf)
-    for (const term of termsOf(record)) {
-      contents.index.push(`${term} @${viewPhoto(record).createdAt} ${record.id}`)
-      if (COUNTED.test(term)) contents.counters[term] = (contents.counters[term] ?? 0) + 1
-    }
+    const { added, taken } = indexEntries(record)
+    for (const [order, { terms, position }] of Object.entries({ added, taken }))
+      for (const term of terms) contents.index.push(`${order} ${term} @${hex(position ?? new Uint8Array())}`)
+    for (const term of added.terms) if (COUNTED.test(term)) contents.counters[term] = (contents.counters[term] ?? 0) + 1
   }
   for (const record of merged.values()) contents.buckets[bucketOf(record)] = hex(tree.bucket(bucketOf(record)))
   contents.root = tree.rootHex()
@@ -90,14 +89,16 @@ export async function rowsOf(database: Database): Promise<Omit<DirectoryContents
   for (const [key, value] of await rows(TABLE_BUCKET)) {
     buckets[Buffer.from(key).readUInt16BE(1)] = hex(openSealed(key, value))
   }
-  for (const [key, value] of await rows(TABLE_COUNTER)) {
+  for (const [key, value] of await rows(TABLES.counter)) {
     counters[Buffer.from(key.subarray(1)).toString()] = Number(openSealed(key, value).readBigUInt64BE(0))
   }
-  for (const [key] of await rows(TABLE_TERM)) {
-    const bytes = Buffer.from(key)
-    const term = bytes.toString('utf8', 1, bytes.length - 26).replaceAll('\0\x01', '\0')
-    const id = hex(bytes.subarray(-16)).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
-    index.push(`${term} @${bytes.readBigUInt64BE(bytes.length - 24)} ${id}`)
+  for (const [order, table] of Object.entries(TABLES.order)) {
+    for (const [key] of await rows(table)) {
+      const bytes = Buffer.from(key)
+      const end = bytes.length - (order === 'taken' ? 32 : 24)
+      const term = bytes.toString('utf8', 1, end - 2).replaceAll('\0\x01', '\0')
+      index.push(`${order} ${term} @${hex(bytes.subarray(end))}`)
+    }
   }
   return { records, leaves, buckets, index: index.sort(), counters }
 }

@@ -203,14 +203,15 @@ describe('a directory', () => {
             query.words.every(word => terms.some(term => term.startsWith(`word\0${word}`)))
           const terms = new Map<string, string[]>()
           for (const row of modelOf(written).index) {
-            const [, term = '', position = ''] = /^(.*) @(\d+ \S+)$/s.exec(row) ?? []
+            const [, term = '', position = ''] = /^added (.*) @(\S+)$/s.exec(row) ?? []
             terms.set(position, [...(terms.get(position) ?? []), term])
           }
           const expected = [...terms]
-            .filter(([, of]) => has(of))
-            .map(([position]) => position.split(' ') as [string, string])
-            .sort(([hlcA, idA], [hlcB, idB]) => Number(BigInt(hlcB) - BigInt(hlcA)) || (idA < idB ? 1 : -1))
-            .map(([, id]) => id)
+            .filter(([, of]) => of.includes('all') && has(of))
+            .map(([position]) => position)
+            .sort()
+            .reverse()
+            .map(position => position.slice(-32).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-'))
           const found: string[] = []
           let cursor: string | null = null
           do {

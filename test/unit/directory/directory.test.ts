@@ -1,19 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { silentLog } from '../../../src/core/log.js'
 import { Directory } from '../../../src/directory/directory.js'
-import {
-  bucketKey,
-  counterKey,
-  leafKey,
-  opaqueRow,
-  positionBytes,
-  recordRowKey,
-  sealedRow,
-  TABLE_TERM,
-  tableRange,
-  termKey,
-  u64
-} from '../../../src/directory/keys.js'
+import { addedPosition, counterKey, indexTables, termKey } from '../../../src/directory/index-keys.js'
+import { bucketKey, leafKey, opaqueRow, recordRowKey, sealedRow, tableRange, u64 } from '../../../src/directory/keys.js'
 import { verbatimRow } from '../../../src/directory/opaque-records.js'
 import { MIGRATIONS } from '../../../src/directory/schema.js'
 import { bornIn, RECORD_FORMATS, type RecordFormats } from '../../../src/domain/formats.js'
@@ -27,6 +16,8 @@ import { levelError, MemoryDatabaseSource } from './memory-database.js'
 import { PhotoWriter, RecordLog } from './photo-log.js'
 
 const unavailable = { code: 'ERR_DIRECTORY_UNAVAILABLE' }
+
+const TABLES = indexTables(0)
 
 describe('a directory', () => {
   let source: MemoryDatabaseSource
@@ -248,7 +239,7 @@ describe('a directory', () => {
   it('keeps a database of a newer schema, and does not start', async () => {
     await directory.apply(log.append(writer.birth()).group())
     await directory.stop()
-    const migrating = { to: 4, run: async () => {} }
+    const migrating = { to: 5, run: async () => {} }
     const newer = new Directory(
       { database: source, log: silentLog, observe: () => {} },
       { migrations: [...MIGRATIONS, migrating] }
@@ -281,8 +272,8 @@ describe('a directory', () => {
         record: recordRowKey(photo),
         leaf: leafKey(bucketOf(photo), photo),
         bucket: bucketKey(bucketOf(photo)),
-        counter: counterKey('tag\0t'),
-        term: termKey('tag\0t', positionBytes(viewPhoto(photo).createdAt, viewPhoto(photo).id))
+        counter: counterKey(TABLES, 'tag\0t'),
+        term: termKey(TABLES.order.added, 'tag\0t', addedPosition(viewPhoto(photo).createdAt, viewPhoto(photo).id))
       }
     })
 
@@ -368,7 +359,7 @@ describe('a directory', () => {
       await (await database()).del(rows.record)
       await expect(directory.query({ terms: ['tag\0t'], words: [], limit: 5 })).rejects.toMatchObject(unavailable)
       await rebuilds()
-      const wrong = termKey('tag\0wrong', rows.term.subarray(-24))
+      const wrong = termKey(TABLES.order.added, 'tag\0wrong', rows.term.subarray(-24))
       await (await database()).put(wrong, new Uint8Array(0))
       await expect(directory.query({ terms: ['tag\0wrong'], words: [], limit: 5 })).rejects.toMatchObject(unavailable)
       await rebuilds()
@@ -422,7 +413,8 @@ describe('a directory', () => {
         async () => (await database()).del(rows.counter),
         async () => (await database()).del(rows.record),
         () => flip(rows.record, 40),
-        async () => (await database()).put(termKey('word\0x', rows.term.subarray(-24)), new Uint8Array(0)),
+        async () =>
+          (await database()).put(termKey(TABLES.order.added, 'word\0x', rows.term.subarray(-24)), new Uint8Array(0)),
         async () => {
           const { key, value } = sealedRow(rows.counter, u64(1))
           await (await database()).put(key, value)
@@ -431,7 +423,7 @@ describe('a directory', () => {
           const { key, value } = sealedRow(rows.bucket, new Uint8Array(16))
           await (await database()).put(key, value)
         },
-        async () => (await database()).clear(tableRange(TABLE_TERM))
+        async () => (await database()).clear(tableRange(TABLES.order.added))
       ]
       for (const damage of cases) {
         await damage()

@@ -2,24 +2,27 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { DamageError } from '../../../src/directory/damage.js'
 import {
+  addedOf,
+  addedPosition,
+  photoIdOfPosition,
+  takenPosition,
+  termKey,
+  termOfKey,
+  termPrefix,
+  termStartPrefix
+} from '../../../src/directory/index-keys.js'
+import {
   appliedKey,
   asBuffer,
   bucketOfLeafKey,
   leafKey,
   leafRange,
   openSealed,
-  POSITION_BYTES,
-  photoIdOfPosition,
-  positionBytes,
   rangeOf,
   recordKeyFrom,
   recordRange,
   recordRowKey,
   sealedRow,
-  termKey,
-  termOfKey,
-  termPrefix,
-  termStartPrefix,
   u64,
   u64From,
   volumeOfAppliedKey
@@ -90,13 +93,31 @@ describe('record keys', () => {
   })
 })
 
+const TABLE = 0x07
+
 describe('index keys', () => {
   it('sort by birth, then by id, within a term', () => {
     fc.assert(
       fc.property(text, hlc, hlc, uuid, uuid, (term, hlcA, hlcB, idA, idB) => {
         const expected = hlcA === hlcB ? order(Buffer.from(idA), Buffer.from(idB)) : hlcA < hlcB ? -1 : 1
-        const actual = order(termKey(term, positionBytes(hlcA, idA)), termKey(term, positionBytes(hlcB, idB)))
+        const actual = order(
+          termKey(TABLE, term, addedPosition(hlcA, idA)),
+          termKey(TABLE, term, addedPosition(hlcB, idB))
+        )
         expect(actual).toBe(expected)
+      })
+    )
+  })
+
+  it('of when photos were taken sort by that first, also before 1970, and tell when they were added', () => {
+    const ms = fc.integer({ min: -4e12, max: 4e12 })
+    fc.assert(
+      fc.property(ms, ms, hlc, hlc, uuid, (msA, msB, hlcA, hlcB, id) => {
+        const [a, b] = [addedPosition(hlcA, id), addedPosition(hlcB, id)]
+        const [takenA, takenB] = [takenPosition(msA, a), takenPosition(msB, b)]
+        expect(order(takenA, takenB)).toBe(msA === msB ? order(a, b) : msA < msB ? -1 : 1)
+        expect(order(addedOf(takenA), a)).toBe(0)
+        expect(termOfKey(termKey(TABLE, 'x', takenA), 'taken')).toBe('x')
       })
     )
   })
@@ -104,15 +125,15 @@ describe('index keys', () => {
   it('lie only in the range of their term and in those of its prefixes', () => {
     fc.assert(
       fc.property(text, text, hlc, uuid, (term, other, stamp, id) => {
-        const key = termKey(term, positionBytes(stamp, id))
+        const key = termKey(TABLE, term, addedPosition(stamp, id))
         const within = (prefix: Uint8Array): boolean => {
           const { gte, lt } = rangeOf(prefix)
           return order(key, gte) >= 0 && order(key, lt) < 0
         }
-        expect(within(termPrefix(other))).toBe(term === other)
-        expect(within(termStartPrefix(other))).toBe(term.startsWith(other))
+        expect(within(termPrefix(TABLE, other))).toBe(term === other)
+        expect(within(termStartPrefix(TABLE, other))).toBe(term.startsWith(other))
         expect(termOfKey(key)).toBe(term)
-        expect(photoIdOfPosition(key.subarray(key.length - POSITION_BYTES))).toBe(id)
+        expect(photoIdOfPosition(key)).toBe(id)
       })
     )
   })

@@ -1,8 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Database } from '../../../src/directory/database.js'
+import { addedPosition, termKey, termStartPrefix } from '../../../src/directory/index-keys.js'
 import { IndexReader, READ_SIZES } from '../../../src/directory/index-reader.js'
-import { positionBytes, rangeOf, termKey, termStartPrefix } from '../../../src/directory/keys.js'
+import { indexOf } from '../../../src/directory/index-state.js'
+import { rangeOf } from '../../../src/directory/keys.js'
 import { before, newestFirst, type Position, positionText, TOP } from '../../../src/directory/positions.js'
 import {
   type PostingStream,
@@ -13,16 +15,18 @@ import {
 } from '../../../src/directory/posting-streams.js'
 import type { Hlc } from '../../../src/domain/hlc.js'
 import type { PhotoId } from '../../../src/domain/ids.js'
+import { INDEX_LANGUAGE } from '../../../src/domain/terms.js'
 import { MemoryDatabaseSource } from './memory-database.js'
 
 const ID = '00000000-0000-7000-8000-0000000000' as PhotoId
+const INDEX = indexOf(INDEX_LANGUAGE, 0)
 const TERMS = ['word\0a', 'word\0aa', 'word\0ab', 'word\0b']
 
 /** Births of the photos that have each of the terms. */
 const births = fc.tuple(...TERMS.map(() => fc.uniqueArray(fc.nat(60), { maxLength: 40, size: 'max' })))
 
 function positionAt(birth: number): Position {
-  return positionText(positionBytes(BigInt(birth) as Hlc, `${ID}${birth.toString(16).padStart(2, '0')}` as PhotoId))
+  return positionText(addedPosition(BigInt(birth) as Hlc, `${ID}${birth.toString(16).padStart(2, '0')}` as PhotoId))
 }
 
 /** @returns all that the stream finds over an index with the births */
@@ -32,10 +36,10 @@ async function allOf(
 ): Promise<Position[]> {
   const database: Database = await new MemoryDatabaseSource().open()
   const keys = births.flatMap((of, i) =>
-    of.map(birth => termKey(TERMS[i] ?? '', Buffer.from(positionAt(birth), 'latin1')))
+    of.map(birth => termKey(INDEX.tables.order.added, TERMS[i] ?? '', Buffer.from(positionAt(birth), 'latin1')))
   )
   await database.batch(keys.map(key => ({ type: 'put', key, value: new Uint8Array(0) })))
-  const reader = new IndexReader(database, { sizes: { ...READ_SIZES, run: 3, runs: 4 } })
+  const reader = new IndexReader(database, INDEX, { sizes: { ...READ_SIZES, run: 3, runs: 4 } })
   const all = await take(stream(reader), Number.POSITIVE_INFINITY)
   await reader.close()
   await database.close()
@@ -52,7 +56,7 @@ describe('a stream of positions', () => {
       const union = (reader: IndexReader): PostingStream =>
         new UnionStream(TERMS.map(term => new TermStream(reader, term, bound, 2)))
       expect(await allOf(births, union)).toEqual(expected([0, 1, 2, 3]))
-      const range = rangeOf(termStartPrefix('word\0a'))
+      const range = rangeOf(termStartPrefix(INDEX.tables.order.added, 'word\0a'))
       expect(await allOf(births, reader => new ScanStream(reader, range, bound))).toEqual(expected([0, 1, 2]))
     })
     await fc.assert(property, { numRuns: 100 })

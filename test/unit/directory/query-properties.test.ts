@@ -2,25 +2,39 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { silentLog } from '../../../src/core/log.js'
 import { Directory } from '../../../src/directory/directory.js'
+import type { Order } from '../../../src/directory/index-keys.js'
 import { READ_SIZES, type ReadSizes } from '../../../src/directory/index-reader.js'
+import { indexOf } from '../../../src/directory/index-state.js'
 import { type DirectoryPage, type DirectoryQuery, runQuery } from '../../../src/directory/query.js'
+import { hlcMs } from '../../../src/domain/hlc.js'
 import { viewPhoto } from '../../../src/domain/photo.js'
 import type { DirectoryRecord } from '../../../src/domain/record.js'
-import { termsOf } from '../../../src/domain/terms.js'
+import { INDEX_LANGUAGE, termsOf } from '../../../src/domain/terms.js'
 import { MemoryDatabaseSource } from './memory-database.js'
 import { PhotoWriter, RecordLog } from './photo-log.js'
 
 const TAGS = ['sea', 'rose']
 const WORDS = ['img', 'image', 'rose', 'red', ...Array.from({ length: 12 }, (_, i) => `w${i}`)]
 const TERMS = ['all', 'type\0image', ...TAGS.map(tag => `tag\0${tag}`)]
+const RATINGS = [1, 2, 3].map(rating => `rating\0${rating}`)
 
 const birth = fc.record({
   words: fc.uniqueArray(fc.constantFrom(...WORDS), { minLength: 2, maxLength: 7, size: 'max' }),
-  tags: fc.uniqueArray(fc.constantFrom(...TAGS))
+  tags: fc.uniqueArray(fc.constantFrom(...TAGS)),
+  rating: fc.option(fc.integer({ min: 1, max: 3 }), { nil: undefined }),
+  takenMs: fc.option(fc.integer({ min: -20, max: 20 }), { nil: undefined })
 })
+const ms = fc.option(fc.integer({ min: -22, max: 22 }), { nil: undefined })
 const query = fc.record({
   terms: fc.uniqueArray(fc.constantFrom(...TERMS), { maxLength: 2 }),
   words: fc.uniqueArray(fc.constantFrom('w', 'w1', 'img', 'im', 'i', 'r', 'rose', 'none'), { maxLength: 3 }),
+  anyOf: fc.oneof(
+    fc.constant([]),
+    fc.subarray(RATINGS, { minLength: 1 }).map(some => [some])
+  ),
+  order: fc.constantFrom('added' as const, 'taken' as const),
+  fromMs: ms,
+  toMs: ms,
   limit: fc.integer({ min: 1, max: 9 }),
   countsAll: fc.boolean()
 })
@@ -31,6 +45,7 @@ const sizes: fc.Arbitrary<ReadSizes> = fc.oneof(
   fc.constant(READ_SIZES),
   fc.record({
     listed: fc.integer({ min: 1, max: 8 }),
+    sorted: fc.integer({ min: 1, max: 12 }),
     words: fc.integer({ min: 0, max: 4 }),
     batchMin: fc.integer({ min: 1, max: 4 }),
     batchMax: fc.integer({ min: 1, max: 8 }),
@@ -50,8 +65,10 @@ class Photos {
   readonly directory = new Directory({ database: this.#source, log: silentLog, observe: () => {} })
   #logs = 0
 
-  birth({ words, tags }: Birth): DirectoryRecord {
-    return this.#writer.birth({ name: words.join(' '), tags })
+  birth({ words, tags, rating, takenMs }: Birth): DirectoryRecord {
+    const takenAt = takenMs === undefined ? undefined : { ms: takenMs }
+    const { id } = this.#writer.birth({ name: words.join(' '), tags, takenAt })
+    return rating === undefined ? this.#writer.require(id) : this.#writer.edit(id, { rating })
   }
 
   edit(id: string, { words }: Birth): DirectoryRecord {
@@ -67,23 +84,44 @@ class Photos {
   }
 
   get live(): DirectoryRecord[] {
-    return [...this.#writer.records.values()].filter(record => !viewPhoto(record).deleted).sort(byNewest)
+    return [...this.#writer.records.values()].filter(record => !viewPhoto(record).deleted)
   }
 
   async page(query: DirectoryQuery, sizes: ReadSizes): Promise<DirectoryPage> {
     const database = await this.#source.open()
-    return runQuery({ database, count: term => this.directory.count(term) }, query, { sizes })
+    const index = indexOf(INDEX_LANGUAGE, 0)
+    return runQuery({ database, index, count: term => this.directory.count(term) }, query, { sizes })
   }
 }
 
-function byNewest(a: DirectoryRecord, b: DirectoryRecord): number {
-  const [born, other] = [viewPhoto(a).createdAt, viewPhoto(b).createdAt]
-  if (born !== other) return born < other ? 1 : -1
-  return Number(a.id < b.id) - Number(a.id > b.id)
+function newestIn(order: Order | undefined): (a: DirectoryRecord, b: DirectoryRecord) => number {
+  return (a, b) => {
+    if (order === 'taken' && takenMs(a) !== takenMs(b)) return takenMs(b) - takenMs(a)
+    const [born, other] = [viewPhoto(a).createdAt, viewPhoto(b).createdAt]
+    if (born !== other) return born < other ? 1 : -1
+    return Number(a.id < b.id) - Number(a.id > b.id)
+  }
 }
 
-function matches(record: DirectoryRecord, { terms, words }: Pick<DirectoryQuery, 'terms' | 'words'>): boolean {
+function takenMs(record: DirectoryRecord): number {
+  const { takenAt, createdAt } = viewPhoto(record)
+  return takenAt?.ms ?? hlcMs(createdAt)
+}
+
+function matches(
+  record: DirectoryRecord,
+  {
+    terms,
+    words,
+    anyOf = [],
+    order,
+    fromMs = Number.NEGATIVE_INFINITY,
+    toMs = Number.POSITIVE_INFINITY
+  }: DirectoryQuery
+): boolean {
   const own = termsOf(record)
+  const ms = order === 'taken' ? takenMs(record) : hlcMs(viewPhoto(record).createdAt)
+  if (ms < fromMs || ms >= toMs || !anyOf.every(some => some.some(term => own.includes(term)))) return false
   const has = (word: string): boolean => own.some(term => term.startsWith(`word\0${word}`))
   return terms.every(term => own.includes(term)) && words.every(has)
 }
@@ -104,8 +142,9 @@ describe('a list by pages', () => {
         const later = writes.values()
         let last: DirectoryRecord | undefined
         for (let cursor: string | undefined; ; ) {
-          const all = photos.live.filter(record => matches(record, query))
-          const left = all.filter(record => last === undefined || byNewest(last, record) < 0)
+          const inOrder = newestIn(query.order)
+          const all = photos.live.sort(inOrder).filter(record => matches(record, query))
+          const left = all.filter(record => last === undefined || inOrder(last, record) < 0)
           const page = await photos.page({ ...query, ...(cursor !== undefined && { cursor }) }, sizes)
           expect(ids(page.records)).toEqual(ids(left.slice(0, query.limit)))
           expect(page.nextCursor === null).toBe(left.length <= query.limit)
@@ -133,7 +172,11 @@ describe('a list by pages', () => {
   it('ends its reading when it is aborted', async () => {
     const photos = new Photos()
     await photos.directory.start()
-    await photos.apply(...Array.from({ length: 100 }, () => photos.birth({ words: ['img'], tags: [] })))
+    await photos.apply(
+      ...Array.from({ length: 100 }, () =>
+        photos.birth({ words: ['img'], tags: [], rating: undefined, takenMs: undefined })
+      )
+    )
     const abort = new AbortController()
     const reading = photos.directory.query({ terms: [], words: ['img'], limit: 100 }, abort.signal)
     abort.abort(new Error('gone'))

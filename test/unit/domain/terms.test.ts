@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createChanges, deleteChanges, type NewPhoto } from '../../../src/domain/photo.js'
 import { changeRecord, type DirectoryRecord } from '../../../src/domain/record.js'
-import { termsOf, WORD_CHARACTERS_MAX, WORDS_MAX, wordsOf } from '../../../src/domain/terms.js'
+import { termsOf } from '../../../src/domain/terms.js'
 import { countingStamper, PHOTO_BIRTH, PHOTO_KEY, recordArb } from '../../support/domain-arbitraries.js'
 
 function photo(birth: Partial<NewPhoto>): DirectoryRecord {
@@ -18,6 +18,7 @@ describe('termsOf', () => {
         'album\x002026',
         `idem\0${'0f'.repeat(32)}`,
         `sha256\0${'5e'.repeat(32)}`,
+        'kind\0image',
         'tag\0holiday',
         'tag\0sea',
         'type\0image',
@@ -31,42 +32,31 @@ describe('termsOf', () => {
     )
   })
 
+  it('finds labels however they are spelled, and knows how they are', () => {
+    const terms = termsOf(photo({ tags: ['Café', 'ÇA VA'], albums: ['Straße 7'] }))
+    expect(terms.filter(term => /^(tag|album|spelled)\0/.test(term))).toEqual([
+      'album\0strasse 7',
+      'spelled\0album\0strasse 7\0Straße 7',
+      'spelled\0tag\0ca va\0ÇA VA',
+      'spelled\0tag\0cafe\0Café',
+      'tag\0ca va',
+      'tag\0cafe'
+    ])
+  })
+
   it('takes content types without parameters, in lower case', () => {
     expect(termsOf(photo({ contentType: 'Text/Plain; charset=utf-8' }))).toEqual(
       expect.arrayContaining(['type\0text', 'type\0text/plain'])
     )
   })
 
-  it('lists none for deleted photos, other kinds and malformed photos', () => {
+  it('lists deleted photos as such, and none of other kinds and malformed photos', () => {
     const live = photo({})
-    expect(termsOf(changeRecord(PHOTO_KEY, live, countingStamper(), deleteChanges(live)))).toEqual([])
+    expect(termsOf(changeRecord(PHOTO_KEY, live, countingStamper(), deleteChanges(live)))).toEqual(['trash'])
     expect(termsOf({ ...live, kind: 'album' })).toEqual([])
     fc.assert(
       fc.property(recordArb, record => {
         expect(termsOf(record)).toEqual([])
-      })
-    )
-  })
-})
-
-describe('wordsOf', () => {
-  it('folds case and compatibility forms, and splits at everything else', () => {
-    expect(wordsOf('Ａbc_DEF-ﬁsh.2024 Ünï हिन्दी')).toEqual(['abc', 'def', 'fish', '2024', 'ünï', 'हिन्दी'])
-    expect(wordsOf(' - ')).toEqual([])
-  })
-
-  it('is bounded in number and length', () => {
-    expect(wordsOf(Array.from({ length: 50 }, (_, n) => `w${n}`).join(' '))).toHaveLength(WORDS_MAX)
-    expect(wordsOf('x'.repeat(1000))).toEqual(['x'.repeat(WORD_CHARACTERS_MAX)])
-    expect(wordsOf('\u{20000}'.repeat(1000))).toEqual(['\u{20000}'.repeat(WORD_CHARACTERS_MAX)])
-  })
-
-  it('is idempotent', () => {
-    fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), text => {
-        const words = wordsOf(text)
-        expect(new Set(words).size).toBe(words.length)
-        for (const word of words) expect(word.length).toBeGreaterThan(0)
       })
     )
   })

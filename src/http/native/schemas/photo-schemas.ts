@@ -83,7 +83,7 @@ export const PHOTO = {
 }
 
 /** The record's fields, and what only this node knows. */
-const META_FIELDS = {
+export const META_FIELDS = {
   ...PHOTO,
   copies: {
     ...COUNT,

@@ -12,14 +12,6 @@ import { CAPTION_BYTES_MAX, cleanText, KEYWORDS_MAX } from './head-bytes.js'
 /** Version of the reader. Increment it when it reads more, or otherwise: then all photos are read again, at leisure. */
 export const HEAD_READER = 1
 
-/** Pixels of a sensor, which no decoder here develops; most have previews in them. */
-const RAW_FORMATS = ['dng', 'cr2', 'cr3', 'nef', 'arw', 'pef', 'srw', 'rw2', 'orf', 'raf', 'raw']
-
-/** @param format - one of {@link HEAD_FORMATS}, or of a later version */
-export function isRawFormat(format: string | undefined): boolean {
-  return format !== undefined && RAW_FORMATS.includes(format)
-}
-
 export const HEAD_FORMATS = [
   'jpeg',
   'png',

@@ -1,0 +1,94 @@
+import type { CommandSet } from '../shell/command-set.js'
+import { count, humanTime, printable } from '../shell/human.js'
+import { type ExitCode, printJson, type Session } from '../shell/session.js'
+import { Table } from '../shell/table.js'
+import type { PhotoMetaJson } from './photo-meta.js'
+
+/** Of `GET /tags` and `GET /albums`. */
+interface LabelJson {
+  readonly name: string
+  readonly count: number
+}
+
+interface LabelsAnswer {
+  readonly tags?: readonly LabelJson[]
+  readonly albums?: readonly LabelJson[]
+  readonly next_after: string | null
+}
+
+/** `GET /trash` */
+interface TrashAnswer {
+  readonly photos: readonly (PhotoMetaJson & {
+    readonly deleted_at: string
+    readonly purge_after: string
+    readonly restorable: boolean
+  })[]
+  readonly total: number
+  readonly next_cursor: string | null
+}
+
+interface LabelsOptions {
+  readonly prefix?: string
+}
+
+const PAGE_PHOTOS = 1_000
+/** Fixed widths, so that the pages of a long list line up. */
+const LABELS = new Table([{ title: 'PHOTOS', width: 8, align: 'right' }, { title: 'NAME' }])
+const TRASH = new Table([
+  { title: 'ID', width: 36 },
+  { title: 'DELETED', width: 16 },
+  { title: 'GONE AFTER', width: 16 },
+  { title: 'NAME' }
+])
+
+/** `tags`, `albums`, `trash`: what there is in the library beside single photos. */
+export function addLibrary(commands: CommandSet): void {
+  for (const field of ['tags', 'albums'] as const) {
+    commands
+      .client(field, `list ${field}, and how many photos each has`)
+      .option('--prefix <text>', 'only those that begin so')
+      .action(commands.action((session, options: LabelsOptions) => labels(session, field, options)))
+  }
+  commands
+    .client('trash', 'list deleted photos that `sheaf undelete` can still bring back')
+    .action(commands.action(trash))
+}
+
+async function labels(session: Session, field: 'tags' | 'albums', { prefix }: LabelsOptions): Promise<ExitCode> {
+  const { terminal, json, client } = session
+  let after: string | undefined
+  let shown = 0
+  do {
+    const answer: LabelsAnswer = await client.json(`/${field}`, { query: { prefix, after } })
+    const page = answer[field] ?? []
+    if (shown === 0 && page.length > 0 && !json) await terminal.print(LABELS.header())
+    for (const label of page) {
+      const line = (): string => LABELS.lines([[String(label.count), printable(label.name)]], false)[0] as string
+      await (json ? printJson(session, label) : terminal.print(line()))
+    }
+    shown += page.length
+    after = answer.next_after ?? undefined
+  } while (after !== undefined)
+  return 0
+}
+
+async function trash(session: Session): Promise<ExitCode> {
+  const { terminal, json, client } = session
+  let cursor: string | undefined
+  let shown = 0
+  do {
+    const answer: TrashAnswer = await client.json('/trash', { query: { limit: PAGE_PHOTOS, cursor } })
+    if (shown === 0 && answer.photos.length > 0 && !json) await terminal.print(TRASH.header())
+    for (const photo of answer.photos) {
+      const { photo_id, deleted_at, purge_after, restorable, name } = photo
+      const until = restorable ? humanTime(purge_after) : 'not here'
+      const line = (): string =>
+        TRASH.lines([[photo_id, humanTime(deleted_at), until, printable(name)]], false)[0] as string
+      await (json ? printJson(session, photo) : terminal.print(line()))
+    }
+    shown += answer.photos.length
+    cursor = answer.next_cursor ?? undefined
+    if (cursor === undefined && terminal.interactive) terminal.note(count(answer.total, 'deleted photo'))
+  } while (cursor !== undefined)
+  return 0
+}

@@ -1,0 +1,79 @@
+import type { PhotoId } from '../domain/ids.js'
+import type { LabelField } from '../domain/terms.js'
+import type { Database } from './database.js'
+import { counterKey, localMsOf, photoIdOfPosition, positionOfKey, termOfCounterKey, termRange } from './index-keys.js'
+import type { Index } from './index-state.js'
+import { openSealed, rangeOf, u64From } from './keys.js'
+
+/** A tag or an album that photos have. */
+export interface LabelCount {
+  /** As most photos have it. */
+  readonly name: string
+  /** Live photos with it, however they spell it. */
+  readonly count: number
+}
+
+export interface LabelsQuery {
+  /** What labels begin with, whatever its case and accents; default: anything. */
+  readonly prefix?: string | undefined
+  /** Only labels behind this one. */
+  readonly after?: string | undefined
+  readonly limit: number
+}
+
+/** The photos of a label in the order in which they were taken. */
+export interface LabelSpan {
+  /** The one taken last. */
+  readonly newest: PhotoId
+  /** What a clock on the wall showed, ms as if in UTC: at the first and at the last. */
+  readonly fromMs: number
+  readonly toMs: number
+}
+
+/** @returns labels in the order in which they are folded. @throws {@link DamageError} */
+export async function readLabels(
+  database: Database,
+  { tables, language }: Index,
+  field: LabelField,
+  { prefix = '', after, limit }: LabelsQuery
+): Promise<LabelCount[]> {
+  const range = rangeOf(counterKey(tables, language.labelTerm(field, prefix)))
+  const gt = after === undefined ? undefined : counterKey(tables, language.labelTerm(field, after))
+  const isPast = gt !== undefined && Buffer.compare(gt, range.gte) >= 0
+  const bounds = isPast ? { gt, lt: range.lt } : range
+  const rows = await database.iterator({ ...bounds, limit }).all()
+  const labels: LabelCount[] = []
+  for (const [key, value] of rows) {
+    const term = termOfCounterKey(key)
+    const count = u64From(openSealed(key, value, 8))
+    labels.push({ name: await spelling(database, tables, term, count), count })
+  }
+  return labels
+}
+
+/** @returns how most photos spell the label of a term; of several spellings that as many have, the first one */
+async function spelling(database: Database, tables: Index['tables'], term: string, count: number): Promise<string> {
+  const start = `spelled\0${term}\0`
+  const rows = await database.iterator(rangeOf(counterKey(tables, start))).all()
+  let most = { name: term.slice(term.indexOf('\0') + 1), count }
+  const others = rows.map(([key, value]) => ({
+    name: termOfCounterKey(key).slice(start.length),
+    count: u64From(openSealed(key, value, 8))
+  }))
+  for (const other of others) most = { ...most, count: most.count - other.count }
+  for (const other of others) if (other.count > most.count) most = other
+  return most.name
+}
+
+/** @returns undefined when no photo has the term, or the index has no such order */
+export async function readSpan(database: Database, { tables }: Index, term: string): Promise<LabelSpan | undefined> {
+  const range = termRange(tables.order.taken, term)
+  const [first] = await database.keys({ ...range, limit: 1 }).all()
+  const [last] = await database.keys({ ...range, limit: 1, reverse: true }).all()
+  if (first === undefined || last === undefined) return undefined
+  return {
+    newest: photoIdOfPosition(last),
+    fromMs: localMsOf(positionOfKey(first, 'taken')),
+    toMs: localMsOf(positionOfKey(last, 'taken'))
+  }
+}

@@ -1,0 +1,39 @@
+import type { DirectoryRecord } from './record.js'
+import { addBasics, type IndexLanguage, photoOf, textOf } from './terms.js'
+import { WORD_CHARACTERS_MAX } from './text.js'
+
+const WORDS_MAX = 32
+
+/** Labels as they are spelled, words with their accents. An index that it was written in is kept until it is made anew. */
+export const INDEX_LANGUAGE_1: IndexLanguage = {
+  version: 1,
+  isDated: false,
+  newNames: new Set(),
+  termsOf,
+  labelTerm: (field, label) => `${field}\0${label.trim()}`,
+  wordsOf,
+  prefixesOf: wordsOf
+}
+
+function termsOf(record: DirectoryRecord): string[] {
+  const photo = photoOf(record)
+  if (photo === undefined || photo.deleted) return []
+  const terms = new Set<string>()
+  addBasics(terms, photo)
+  for (const tag of photo.tags) terms.add(`tag\0${tag}`)
+  for (const album of photo.albums) terms.add(`album\0${album}`)
+  for (const word of wordsOf(textOf(photo))) terms.add(`word\0${word}`)
+  return [...terms].sort()
+}
+
+function wordsOf(text: string): string[] {
+  const words = new Set<string>()
+  for (const [word] of text
+    .normalize('NFKC')
+    .toLowerCase()
+    .matchAll(/[\p{L}\p{M}\p{N}]+/gu)) {
+    if (words.size === WORDS_MAX) break
+    words.add(word.length <= WORD_CHARACTERS_MAX ? word : [...word].slice(0, WORD_CHARACTERS_MAX).join(''))
+  }
+  return [...words]
+}

@@ -1,0 +1,91 @@
+import type { Clock } from '../core/clock.js'
+import type { Directory } from '../directory/directory.js'
+import type { LabelCount, LabelSpan, LabelsQuery } from '../directory/labels.js'
+import { hlcMs } from '../domain/hlc.js'
+import { PHOTO_KIND, viewPhoto } from '../domain/photo.js'
+import type { LabelField } from '../domain/terms.js'
+import { blobOf } from '../store/photo-needles.js'
+import type { ListedPhoto, PhotoCopies } from './photo-types.js'
+
+export interface LibraryListsComponents {
+  readonly directory: Pick<Directory, 'labels' | 'labelSpan' | 'query' | 'deathsOf'>
+  readonly copies: Pick<PhotoCopies, 'of'>
+  readonly clock: Pick<Clock, 'now'>
+  /** @returns for how long a delete can still be undone that this node heard of at that age, ms */
+  readonly undoLeftMs: (heardAt: number) => number
+}
+
+export interface LabelPage<Label extends LabelCount = LabelCount> {
+  readonly labels: readonly Label[]
+  /** Where the next page begins; undefined: this is the last one. */
+  readonly nextAfter: string | undefined
+}
+
+export interface AlbumCount extends LabelCount {
+  /** Undefined while a new index is being made. */
+  readonly span: LabelSpan | undefined
+}
+
+export interface TrashedPhoto extends ListedPhoto {
+  readonly deletedAtMs: number
+  /** About when it is gone for good, as far as this node knows. */
+  readonly purgeAfterMs: number
+  /** Whether its bytes are here, and the delete can still be undone. */
+  readonly isRestorable: boolean
+}
+
+export interface TrashPage {
+  readonly photos: readonly TrashedPhoto[]
+  readonly total: number
+  readonly nextCursor: string | null
+}
+
+/** What there is in the library beside single photos: tags, albums, the trash. */
+export class LibraryLists {
+  readonly #components: LibraryListsComponents
+
+  constructor(components: LibraryListsComponents) {
+    this.#components = components
+  }
+
+  async labels(field: LabelField, query: LabelsQuery): Promise<LabelPage> {
+    const labels = await this.#components.directory.labels(field, { ...query, limit: query.limit + 1 })
+    const page = labels.slice(0, query.limit)
+    return { labels: page, nextAfter: labels.length > page.length ? page.at(-1)?.name : undefined }
+  }
+
+  async albums(query: LabelsQuery): Promise<LabelPage<AlbumCount>> {
+    const { directory } = this.#components
+    const { labels, nextAfter } = await this.labels('album', query)
+    const albums: AlbumCount[] = []
+    for (const album of labels) albums.push({ ...album, span: await directory.labelSpan('album', album.name) })
+    return { labels: albums, nextAfter }
+  }
+
+  /**
+   * Photos that are deleted and not yet gone for good, those deleted last first.
+   *
+   * @throws `ERR_BAD_CURSOR`, `ERR_INDEX_BUILDING`, the signal's reason
+   */
+  async trash(limit: number, cursor: string | undefined, signal?: AbortSignal): Promise<TrashPage> {
+    const { directory, clock, copies, undoLeftMs } = this.#components
+    const query = { terms: ['trash'], words: [], limit, ...(cursor !== undefined && { cursor }) }
+    const { records, total, nextCursor } = await directory.query(query, signal)
+    const deaths = await directory.deathsOf(records.map(({ id }) => ({ kind: PHOTO_KIND, id })))
+    const photos = records.map((record, i): TrashedPhoto => {
+      const photo = viewPhoto(record)
+      const blob = blobOf(photo, 'orig')
+      const held = blob === undefined ? 0 : copies.of(blob)
+      const heardAt = deaths[i]?.heardAt
+      const leftMs = heardAt === undefined ? 0 : Math.max(0, undoLeftMs(heardAt))
+      return {
+        photo,
+        copies: held,
+        deletedAtMs: hlcMs(photo.version.hlc),
+        purgeAfterMs: clock.now() + leftMs,
+        isRestorable: held > 0 && leftMs > 0
+      }
+    })
+    return { photos, total, nextCursor }
+  }
+}

@@ -1,0 +1,154 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { PhotoId } from '../../src/domain/ids.js'
+import { cameraChange, dimensionsChange, takenAtChange } from '../../src/domain/photo-facts.js'
+import { type HttpFixture, startHttp } from '../support/http-fixture.js'
+import { tinyJpeg } from '../support/photo-maker.js'
+
+let node: HttpFixture
+let seed = 0
+
+interface Known {
+  readonly tags?: readonly string[]
+  readonly albums?: readonly string[]
+  readonly rating?: number
+  readonly caption?: string
+  /** What a clock on the wall showed, ISO 8601. */
+  readonly taken?: string
+  readonly offsetMinutes?: number
+  readonly camera?: string
+}
+
+async function upload(
+  name: string,
+  { tags, albums, rating, caption, taken, offsetMinutes, camera }: Known = {}
+): Promise<string> {
+  const { photo_id: id } = await node.client.putPhoto(tinyJpeg(++seed), name, 'image/jpeg')
+  const patch = { ...(rating !== undefined && { rating }), ...(caption !== undefined && { caption }) }
+  const sets = { ...(tags && { tags: { add: tags } }), ...(albums && { albums: { add: albums } }) }
+  const body = { ...patch, ...sets }
+  if (Object.keys(body).length > 0)
+    await node.client.json('PATCH', `/photo/${id}/meta`, 200, {
+      body: Buffer.from(JSON.stringify(body)),
+      headers: { 'content-type': 'application/json' }
+    })
+  const changes = [dimensionsChange(4, 3)]
+  if (taken !== undefined) {
+    const ms = Date.parse(`${taken}Z`) - (offsetMinutes ?? 0) * 60_000
+    changes.push(takenAtChange({ ms, offsetMinutes, source: 'exif', precision: 'second' }))
+  }
+  if (camera !== undefined) changes.push(cameraChange({ make: camera }))
+  await node.writer.edit(id as PhotoId, () => ({ changes }))
+  return id
+}
+
+async function names(query: string): Promise<string[]> {
+  const { photos } = await node.client.json<{ photos: { name: string }[] }>('GET', `/photos?${query}`, 200)
+  return photos.map(({ name }) => name)
+}
+
+beforeEach(async () => {
+  node = await startHttp()
+})
+afterEach(() => node.close())
+
+describe('photos in the order in which they were taken', () => {
+  it('go by what a clock on the wall showed, and those without a date by when they were added', async () => {
+    await upload('sydney', { taken: '2024-01-01T08:02:00', offsetMinutes: 660 })
+    await upload('before', { taken: '2024-01-01T07:59:00' })
+    await upload('scan', { taken: '1952-05-01T12:00:00' })
+    await upload('undated')
+    await upload('first', { taken: '2023-12-31T23:59:59', offsetMinutes: -300 })
+    expect(await names('sort=taken')).toEqual(['undated', 'sydney', 'before', 'first', 'scan'])
+    expect(await names('sort=taken&limit=1000&to=2024')).toEqual(['sydney', 'before', 'first', 'scan'])
+  })
+
+  it('are those between two times, both as a whole', async () => {
+    for (const taken of ['2023-12-31T23:59:59', '2024-01-01T00:00:00', '2024-06-30T23:59:59', '2024-07-01T00:00:00'])
+      await upload(taken, { taken })
+    expect(await names('sort=taken&from=2024&to=2024-06')).toEqual(['2024-06-30T23:59:59', '2024-01-01T00:00:00'])
+    expect(await names('sort=taken&to=2023-12-31')).toEqual(['2023-12-31T23:59:59'])
+    expect(await names('sort=taken&from=2024-06-30T23:59:59&to=2024-06-30T23:59')).toEqual(['2024-06-30T23:59:59'])
+    expect(await names('from=2024-01')).toHaveLength(4)
+    for (const bad of ['2024-13', '2024-02-32', 'yesterday', '24', '2024-01-01T25:00', '2024-01-01T08'])
+      expect((await node.client.request('GET', `/photos?from=${bad}`)).status, bad).toBe(400)
+  })
+})
+
+describe('photos are found', () => {
+  it('by words, labels and cameras, however they are written', async () => {
+    await upload('İstanbul Straße.jpg', { tags: ['Café'], camera: 'Canon EOS 5D' })
+    await upload('東京タワー 🎉.jpg', { tags: ['CAFE'], albums: ['Été 2024'] })
+    expect(await names(`q=${encodeURIComponent('istanbul STRASSE')}`)).toEqual(['İstanbul Straße.jpg'])
+    expect(await names(`q=${encodeURIComponent('タワー')}`)).toEqual(['東京タワー 🎉.jpg'])
+    expect(await names(`q=${encodeURIComponent('🎉')}`)).toEqual(['東京タワー 🎉.jpg'])
+    expect(await names('tag=cafe')).toHaveLength(2)
+    expect(await names(`album=${encodeURIComponent('ÉTÉ 2024')}`)).toHaveLength(1)
+    expect(await names('camera=canon%205d')).toEqual(['İstanbul Straße.jpg'])
+    for (const wordless of ['%25', '*', '%22', '-'])
+      expect(await node.client.json('GET', `/photos?q=${wordless}`, 200), wordless).toMatchObject({
+        photos: [],
+        total: 0
+      })
+    expect(await names('q=')).toHaveLength(2)
+  })
+
+  it('by rating and kind, alone and together', async () => {
+    for (const rating of [0, 3, 4, 5]) await upload(`r${rating}`, { rating, taken: `202${rating}-01-01T00:00:00` })
+    await node.client.putPhoto(Buffer.from('words'), 'a.txt', 'text/plain')
+    expect(await names('rating_min=4')).toEqual(['r5', 'r4'])
+    expect(await names('rating_min=3&sort=taken&kind=image')).toEqual(['r5', 'r4', 'r3'])
+    expect(await names('kind=other')).toEqual(['a.txt'])
+    expect((await node.client.request('GET', '/photos?rating_min=6')).status).toBe(400)
+    expect((await node.client.request('GET', '/photos?kind=sound')).status).toBe(400)
+  })
+})
+
+describe('tags and albums', () => {
+  it('are listed with what most photos call them, page by page', async () => {
+    await upload('a', { tags: ['Meer', 'garden'], albums: ['Sommer'], taken: '2024-07-01T10:00:00' })
+    const last = await upload('b', { tags: ['Meer'], albums: ['sommer'], taken: '2024-08-01T10:00:00' })
+    await upload('c', { tags: ['MEER', 'Ärger'], albums: ['Sommer'], taken: '2024-07-15T10:00:00' })
+    const tags = [
+      { name: 'Ärger', count: 1 },
+      { name: 'garden', count: 1 },
+      { name: 'Meer', count: 3 }
+    ]
+    expect(await node.client.json('GET', '/tags', 200)).toEqual({ tags, next_after: null })
+    expect(await node.client.json('GET', '/tags?prefix=ME', 200)).toEqual({ tags: tags.slice(2), next_after: null })
+    const first = await node.client.json<{ next_after: string }>('GET', '/tags?limit=1', 200)
+    expect(first).toEqual({ tags: tags.slice(0, 1), next_after: 'Ärger' })
+    const after = encodeURIComponent(first.next_after)
+    expect(await node.client.json('GET', `/tags?limit=9&after=${after}`, 200)).toEqual({
+      tags: tags.slice(1),
+      next_after: null
+    })
+    expect(await node.client.json('GET', '/albums', 200)).toEqual({
+      albums: [
+        { name: 'Sommer', count: 3, cover: last, from: '2024-07-01T10:00:00.000', to: '2024-08-01T10:00:00.000' }
+      ],
+      next_after: null
+    })
+  })
+})
+
+describe('the trash', () => {
+  it('lists what was deleted last first, until it is brought back', async () => {
+    const [a, b] = [await upload('a'), await upload('b')]
+    await upload('kept')
+    await node.client.remove(b)
+    await node.client.remove(a)
+    const trash = await node.client.json<{ photos: object[]; total: number }>('GET', '/trash', 200)
+    expect(trash).toMatchObject({ total: 2, next_cursor: null })
+    expect(trash.photos).toMatchObject([
+      { photo_id: a, name: 'a', restorable: true, deleted_at: expect.any(String), purge_after: expect.any(String) },
+      { photo_id: b, name: 'b' }
+    ])
+    const page = await node.client.json<{ next_cursor: string }>('GET', '/trash?limit=1', 200)
+    expect(await node.client.json('GET', `/trash?cursor=${page.next_cursor}`, 200)).toMatchObject({
+      photos: [{ name: 'b' }]
+    })
+    await node.client.json('POST', `/photo/${a}/undelete`, 200)
+    expect(await node.client.json('GET', '/trash', 200)).toMatchObject({ total: 1, photos: [{ name: 'b' }] })
+    expect(await names('')).toEqual(['kept', 'b', 'a'].filter(name => name !== 'b'))
+  })
+})
