@@ -115,6 +115,34 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     edits: [{ file: 'src/volumes/log-writer.ts', find: 'this.#components.requireDirectory?.()', replace: '' }]
   },
   {
+    name: 'a copy grows on after it was removed, under a number that another volume has by then',
+    simulation: 'slow',
+    edits: [
+      {
+        file: 'src/volumes/volume-set.ts',
+        find: `this.#requireHere(volume)
+      volume.noteCommit(group)`,
+        replace: 'volume.noteCommit(group)'
+      },
+      {
+        file: 'src/volumes/volume-set.ts',
+        find: ' && this.#index.needlesIn(i) === 0',
+        replace: ''
+      },
+      {
+        file: 'src/volumes/volume-copies.ts',
+        find: `await this.#settle(volume)
+      const isGone`,
+        replace: 'const isGone'
+      },
+      {
+        file: 'src/volumes/volume.ts',
+        find: 'if (!(await this.#hasNeedleAt(offset)))',
+        replace: 'if (offset < 0 && !(await this.#hasNeedleAt(offset)))'
+      }
+    ]
+  },
+  {
     name: 'merge trims the conflicts',
     simulation: 'cluster',
     edits: [
