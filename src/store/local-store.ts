@@ -261,7 +261,7 @@ export class LocalStore implements Startable {
       { purgeMs, deadShareMin: DEAD_SHARE_MIN, bytesPerSecondMax: COMPACTION_BYTES_PER_SECOND }
     )
     this.scrubber = new Scrubber(
-      { volumes, copies: this.copies, fileSystem, clock, log },
+      { volumes, copies: this.copies, fileSystem, clock, log, onScrubbed: volume => inspector.invalidate(volume) },
       {
         cursorPath: join(folder, 'scrub.json'),
         bytesPerSecondMax: SCRUB_BYTES_PER_SECOND,

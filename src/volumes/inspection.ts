@@ -40,7 +40,7 @@ const JUDGED_ROWS = 256
 const PART_ROWS = 1024
 /** How often needles are judged again of which no change was told, and how many then; see {@link Inspector.audit}. */
 const AUDIT_MS = 10 * 60_000
-const AUDIT_ROWS = 4_096
+const AUDIT_ROWS = 1_024
 /** How long compaction keeps the bytes of a delete, unless `purgeMs` is shorter. */
 const GRACE_MS_MAX = 24 * 3_600_000
 /** Deletes that were heard of within this share of that time are counted as one. */
@@ -77,9 +77,8 @@ export class Inspector {
 
   /** Makes the next inspection judge a needle again, or the whole volume. */
   invalidate(volume: Volume, offset?: number): void {
-    const parts = this.#counts.get(volume)?.parts ?? []
-    if (offset === undefined) this.#counts.delete(volume)
-    else for (const part of parts) if (part.from <= offset && offset < part.to) part.isStale = true
+    for (const part of this.#counts.get(volume)?.parts ?? [])
+      if (offset === undefined || (part.from <= offset && offset < part.to)) part.isStale = true
   }
 
   invalidateAll(): void {
@@ -151,7 +150,8 @@ export class Inspector {
     const last = count.parts.at(-1)
     if (count.end < end && last?.to === Number.POSITIVE_INFINITY) last.isStale = true
     try {
-      for await (const { part, rows } of staleParts(volume, count.parts)) {
+      const to = count.end < end ? Number.POSITIVE_INFINITY : endOfStale(count.parts)
+      for await (const { part, rows } of staleParts(volume, count.parts, to)) {
         part.isStale = false // what changes from here on makes it so again
         part.tally = await this.#tally(volume, rows)
       }
@@ -245,18 +245,29 @@ export class Inspector {
   }
 }
 
-/** Yields the parts to count with all their needles, in the order of the volume, and begins new ones for what lies behind the last. */
+/** @returns where nothing more is to be counted again */
+function endOfStale(parts: readonly Part[]): number {
+  return parts.reduce((end, part) => (part.isStale ? part.to : end), 0)
+}
+
+/**
+ * Yields the parts to count with all their needles, in the order of the volume, and begins new ones for what lies behind the last.
+ *
+ * @param to - needles from there on are passed over
+ */
 async function* staleParts(
   volume: Volume,
-  parts: Part[]
+  parts: Part[],
+  to: number
 ): AsyncGenerator<{ readonly part: Part; readonly rows: readonly NeedleRow[] }> {
   let next = 0
   let part: Part | undefined
   /** Settled when the part begins: one that becomes stale amid its needles is counted next time, not by half. */
   let isCounted = false
   let rows: NeedleRow[] = []
-  for await (const some of volume.rows()) {
+  reading: for await (const some of volume.rows()) {
     for (const row of some) {
+      if (row.offset >= to) break reading
       if (part === undefined || row.offset >= part.to) {
         if (part !== undefined && rows.length > 0) yield { part, rows }
         rows = []

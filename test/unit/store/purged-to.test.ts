@@ -89,6 +89,21 @@ test('a store knows up to when it has purged once every volume of before was fou
   expect(store.purgedToMs()).toBe(again)
 })
 
+test('a store looks again at what it has scrubbed', async () => {
+  const store = await restarted()
+  const inspectAll = async (): Promise<void> => {
+    for (const volume of store.volumes.volumes()) await store.inspector.inspect(volume)
+  }
+  await inspectAll()
+  const purgedTo = store.purgedToMs()
+  await clock.advance(1_000)
+  await inspectAll()
+  expect(store.purgedToMs()).toBe(purgedTo)
+  await store.scrubber.run(() => {}, new AbortController().signal)
+  await inspectAll()
+  expect(store.purgedToMs()).toBe(clock.now())
+})
+
 test('a store without volumes of before has purged all', async () => {
   const store = await restarted()
   for (const volume of store.volumes.volumes())
