@@ -149,6 +149,22 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     ]
   },
   {
+    name: 'a supplier is waited for, however slow it is beside others',
+    caughtBy: 'slow',
+    edits: [
+      {
+        file: 'src/replication/volumes/supplier-rates.ts',
+        find: 'if (others.length === 0 || !isPeersTime(transfer)) return false',
+        replace: 'if (others.length < 1_000 || !isPeersTime(transfer)) return false'
+      },
+      {
+        file: 'src/replication/volumes/range-reader.ts',
+        find: 'const isShort = byteCount <= READ_BYTES_MAX',
+        replace: 'const isShort = byteCount + READ_BYTES_MAX < 0'
+      }
+    ]
+  },
+  {
     name: 'beats queue behind what waits for a disk',
     // streams of real connections are read in order; simulated ones are not
     caughtBy: {
