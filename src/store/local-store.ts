@@ -23,6 +23,7 @@ import type { Volume } from '../volumes/volume.js'
 import { VolumeCopies } from '../volumes/volume-copies.js'
 import { VolumeSet, type VolumeSetComponents } from '../volumes/volume-set.js'
 import { Age } from './age.js'
+import { KeptCounts } from './kept-counts.js'
 import { LaidOut } from './laid-out.js'
 import { NeedleVerdicts, RETIRED_KIND } from './needle-verdicts.js'
 import { Past } from './past.js'
@@ -108,6 +109,7 @@ export class LocalStore implements Startable {
   readonly verdicts: NeedleVerdicts
   readonly copies: VolumeCopies
   readonly inspector: Inspector
+  readonly #keptCounts: KeptCounts
   readonly compactor: Compactor
   readonly scrubber: Scrubber
   readonly age: Age
@@ -228,6 +230,7 @@ export class LocalStore implements Startable {
     const judge: Judge = (volume, rows) => verdicts.judge(volume, rows)
     const inspector = new Inspector({ clock, judge, since }, { purgeMs })
     this.inspector = inspector
+    this.#keptCounts = new KeptCounts({ fileSystem, clock, log, inspector, volumes }, join(folder, 'counts'))
     this.laidOut.onReleased(() => inspector.invalidateAll())
     directory.onChange(changes => {
       for (const change of changes) {
@@ -261,7 +264,7 @@ export class LocalStore implements Startable {
       { purgeMs, deadShareMin: DEAD_SHARE_MIN, bytesPerSecondMax: COMPACTION_BYTES_PER_SECOND }
     )
     this.scrubber = new Scrubber(
-      { volumes, copies: this.copies, fileSystem, clock, log },
+      { volumes, copies: this.copies, fileSystem, clock, log, onScrubbed: volume => inspector.invalidate(volume) },
       {
         cursorPath: join(folder, 'scrub.json'),
         bytesPerSecondMax: SCRUB_BYTES_PER_SECOND,
@@ -334,6 +337,7 @@ export class LocalStore implements Startable {
     this.laidOut.began(this.directory.isEmpty)
     await this.#rebuildOnDamage(() => this.#releaseExhumed())
     await this.#rebuildOnDamage(() => this.#readMembers())
+    await this.#keptCounts.take(this.#isAsItWas)
     this.#hasStarted = true
     await this.age.start()
     for (const worker of this.#workers) await worker.start()
@@ -343,6 +347,7 @@ export class LocalStore implements Startable {
     for (const worker of this.#workers) await worker.stop()
     await this.age.stop()
     await this.volumes.stop()
+    if (this.#hasStarted) await this.#keptCounts.leave()
     await this.directory.stop()
   }
 
@@ -361,6 +366,11 @@ export class LocalStore implements Startable {
     } finally {
       this.#refilling = false // after a failure the directory worker tries again
     }
+  }
+
+  /** Whether the last process ended with all of the log in the directory. */
+  get #isAsItWas(): boolean {
+    return this.volumes.recovery?.replayedNeedles === 0 && this.directory.rebuildReason === undefined
   }
 
   /** Volumes that were removed just before the last process ended, or while none ran. */

@@ -6,7 +6,7 @@ import type { GraveState } from '../directory/leaf-rows.js'
 import { GRAVES_MAX } from '../domain/graves.js'
 import { photoIdFrom, type VolumeId } from '../domain/ids.js'
 import type { NeedleIdentity } from '../domain/needle.js'
-import { alternateKeyOf, PHOTO_KIND, partOf, viewPhoto } from '../domain/photo.js'
+import { alternateKeyOf, PHOTO_KIND, type Photo, partOf, viewPhoto } from '../domain/photo.js'
 import { conflictVersions, type DirectoryRecord, type RecordKey, recordName, shownVersion } from '../domain/record.js'
 import { decodeRecord } from '../domain/record-codec.js'
 import { endedLife } from '../domain/tombstone.js'
@@ -62,6 +62,12 @@ export interface NeedleVerdictsComponents {
   readonly age: () => number
 }
 
+/** A photo, with the alternate keys of the needles that its record names: the same for all that is judged of it. */
+interface NamedParts {
+  readonly photo: Photo
+  readonly alternateKeys: ReadonlySet<number>
+}
+
 /** Decides from the directory which needles in the volumes are still needed. */
 export class NeedleVerdicts {
   readonly #components: NeedleVerdictsComponents
@@ -109,10 +115,12 @@ export class NeedleVerdicts {
       stored && endedLife(stored.record) !== undefined ? stored.record : []
     )
     const deaths = byName(deleted, await directory.deathsOf(deleted))
+    const named = new Map<string, NamedParts>()
     const verdicts: Verdict[] = []
     for (const [i, row] of rows.entries()) {
       const key = keys[i] as RecordKey
-      const { stored: known, grave } = found.get(recordName(key)) as Found
+      const name = recordName(key)
+      const { stored: known, grave } = found.get(name) as Found
       if (row.kind === 'graves') verdicts.push(this.#firstVerdict(volume, row))
       else if (grave !== undefined) verdicts.push(this.#buriedVerdict(volume, row, key, grave))
       else if (row.kind === 'record')
@@ -120,7 +128,11 @@ export class NeedleVerdicts {
           known === undefined ? await this.#unknownRecordVerdict(volume, row) : recordVerdict(volume, row, known)
         )
       else if (known === undefined) verdicts.push(this.#orphanVerdict(volume, row))
-      else verdicts.push(this.#dataVerdict(volume, row, known.record, deaths.get(recordName(key))))
+      else {
+        const parts = named.get(name) ?? namedParts(known.record)
+        named.set(name, parts)
+        verdicts.push(this.#dataVerdict(volume, row, parts, deaths.get(name)))
+      }
     }
     return verdicts
   }
@@ -291,15 +303,18 @@ export class NeedleVerdicts {
     return trust === 'indexed' || this.#isReadable(home, identity)
   }
 
-  #dataVerdict(volume: Volume, row: NeedleRow, record: DirectoryRecord, death: Death | undefined): Verdict {
-    const photo = viewPhoto(record)
+  #dataVerdict(
+    volume: Volume,
+    row: NeedleRow,
+    { photo, alternateKeys }: NamedParts,
+    death: Death | undefined
+  ): Verdict {
     if (row.generation > photo.generation) return this.#isAbandoned(volume) ? DEAD : UNKNOWN
     if (this.#isOutlived(row, photo.generation)) return DEAD
     if (photo.deleted) return { state: 'dead', heardAt: death?.heardAt ?? this.#components.age() }
     if (partOf(row.alternateKey) === undefined) return UNKNOWN
     // a part that the record does not name lost against another result, unless its upload is still running
-    const isNamed = blobsOf(photo).some(blob => alternateKeyOf(blob.part, blob.sha256) === row.alternateKey)
-    if (!isNamed) return this.#isInProgress(volume, row) ? UNKNOWN : DEAD
+    if (!alternateKeys.has(row.alternateKey)) return this.#isInProgress(volume, row) ? UNKNOWN : DEAD
     return this.#firstVerdict(volume, row)
   }
 
@@ -346,6 +361,11 @@ export class NeedleVerdicts {
       throw error
     }
   }
+}
+
+function namedParts(record: DirectoryRecord): NamedParts {
+  const photo = viewPhoto(record)
+  return { photo, alternateKeys: new Set(blobsOf(photo).map(({ part, sha256 }) => alternateKeyOf(part, sha256))) }
 }
 
 /** Of the needles of a record only the home is needed, or all of them if there is none. */

@@ -1,5 +1,5 @@
 import { encodeValue } from '../domain/cbor-writer.js'
-import { type FeaturesBlob, viewFindings } from '../domain/findings.js'
+import { type FeaturesBlob, viewFeatures } from '../domain/findings.js'
 import { cookieBytes, type PhotoId, parseVolumeId, photoIdBytes, type VolumeId } from '../domain/ids.js'
 import { FLAG_CHUNK, type NeedleIdentity } from '../domain/needle.js'
 import { ALT_KEYS, type AltKey, alternateKeyOf, type Photo, type PhotoPart } from '../domain/photo.js'
@@ -20,29 +20,41 @@ export interface PhotoBlob {
 
 /** @returns undefined when the photo has no such size */
 export function blobOf(photo: Photo, alt: AltKey): PhotoBlob | undefined {
-  const bytes = alt === 'orig' ? photo : photo.variants.get(alt)
-  if (bytes === undefined) return undefined
-  const { size, sha256, chunkBytes } = bytes
-  return { ...ofPhoto(photo), part: alt, size, sha256, chunkBytes }
+  return sizeOf(photo, alt, uploadVolume(photo))
 }
 
 /** @param features - from the photo's findings */
-export function featuresBlob(photo: Photo, { sha256, size }: FeaturesBlob): PhotoBlob {
-  return { ...ofPhoto(photo), part: 'features', size, sha256, chunkBytes: 0 }
-}
-
-function ofPhoto({ id, generation, logicalVolume }: Photo): Pick<PhotoBlob, 'id' | 'generation' | 'volume'> {
-  const isVolume = parseVolumeId(logicalVolume) !== undefined
-  return { id, generation, ...(isVolume && { volume: logicalVolume as VolumeId }) }
+export function featuresBlob(photo: Photo, features: FeaturesBlob): PhotoBlob {
+  return featuresIn(photo, features, uploadVolume(photo))
 }
 
 /** @returns all blobs that the photo's record names */
 export function blobsOf(photo: Photo): PhotoBlob[] {
-  const { features } = viewFindings(photo.record)
+  const volume = uploadVolume(photo)
   return [
-    ...ALT_KEYS.flatMap(alt => blobOf(photo, alt) ?? []),
-    ...Array.from(features.values(), named => featuresBlob(photo, named))
+    ...ALT_KEYS.flatMap(alt => sizeOf(photo, alt, volume) ?? []),
+    ...Array.from(viewFeatures(photo.record).features.values(), named => featuresIn(photo, named, volume))
   ]
+}
+
+function sizeOf(photo: Photo, alt: AltKey, volume: VolumeId | undefined): PhotoBlob | undefined {
+  const bytes = alt === 'orig' ? photo : photo.variants.get(alt)
+  if (bytes === undefined) return undefined
+  const { id, generation } = photo
+  const { size, sha256, chunkBytes } = bytes
+  return { id, generation, part: alt, size, sha256, chunkBytes, volume }
+}
+
+function featuresIn(
+  { id, generation }: Photo,
+  { sha256, size }: FeaturesBlob,
+  volume: VolumeId | undefined
+): PhotoBlob {
+  return { id, generation, part: 'features', size, sha256, chunkBytes: 0, volume }
+}
+
+function uploadVolume({ logicalVolume }: Photo): VolumeId | undefined {
+  return parseVolumeId(logicalVolume) === undefined ? undefined : (logicalVolume as VolumeId)
 }
 
 export function needleCount(blob: PhotoBlob): number {

@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.js'
 import { turn } from '../core/turn.js'
 import { needleBytes } from '../domain/needle.js'
 import type { NeedleRow } from './index-file.js'
+import { type Count, type Counted, type Part, type Tally, uncounted } from './tally.js'
 import type { Volume } from './volume.js'
 
 /**
@@ -39,50 +40,11 @@ const JUDGED_ROWS = 256
 const PART_ROWS = 1024
 /** How often needles are judged again of which no change was told, and how many then; see {@link Inspector.audit}. */
 const AUDIT_MS = 10 * 60_000
-const AUDIT_ROWS = 16_384
+const AUDIT_ROWS = 1_024
 /** How long compaction keeps the bytes of a delete, unless `purgeMs` is shorter. */
 const GRACE_MS_MAX = 24 * 3_600_000
 /** Deletes that were heard of within this share of that time are counted as one. */
 const GRACE_STEPS = 64
-
-/** What was counted of a part of a volume. */
-interface Tally {
-  rows: number
-  liveBytes: number
-  deadBytes: number
-  /** Bytes that compaction kept then, by the age at which this node heard of their delete, rounded up. */
-  readonly gracedBytes: Map<number, number>
-  oldestHeardAt: number | undefined
-  holdsLaidOut: boolean
-  /** Whether a needle waits for its grave to be written: soon it is dead. */
-  holdsHeard: boolean
-  /** Where the last needle of a buried photo begins; 0: there is none. */
-  buriedAt: number
-  /** When it was begun, monotonic ms. */
-  readonly countedAt: number
-  /** The same, ms since the Unix epoch. */
-  readonly countedWallAt: number
-}
-
-/** The needles that begin in [from, to). */
-interface Part {
-  readonly from: number
-  /** Infinite: it has room for more. */
-  to: number
-  isStale: boolean
-  /** Undefined until it was counted once. */
-  tally: Tally | undefined
-}
-
-interface Count {
-  /** In the order of the volume. */
-  readonly parts: Part[]
-  /** How long the volume was. */
-  end: number
-  /** The holes that it had: a repair brings needles anywhere. */
-  readonly holes: Volume['holes']
-  running: Promise<void> | undefined
-}
 
 /**
  * Counts live and dead bytes of volumes, part by part. A part is judged again when a needle in it is said to have changed,
@@ -92,7 +54,8 @@ export class Inspector {
   readonly #clock: Clock
   readonly #judge: Judge
   readonly #since: (ageMs: number) => number
-  readonly #graceMs: number
+  /** How long compaction keeps the bytes of a delete. */
+  readonly graceMs: number
   /** When the volume was last found without a needle of a buried photo, ms since the Unix epoch, and how long it was then. */
   readonly #cleanAt = new WeakMap<Volume, { readonly at: number; readonly end: number }>()
   #counts = new WeakMap<Volume, Count>()
@@ -109,14 +72,13 @@ export class Inspector {
     this.#clock = components.clock
     this.#judge = components.judge
     this.#since = components.since
-    this.#graceMs = Math.min(GRACE_MS_MAX, init.purgeMs ?? GRACE_MS_MAX)
+    this.graceMs = Math.min(GRACE_MS_MAX, init.purgeMs ?? GRACE_MS_MAX)
   }
 
   /** Makes the next inspection judge a needle again, or the whole volume. */
   invalidate(volume: Volume, offset?: number): void {
-    const parts = this.#counts.get(volume)?.parts ?? []
-    if (offset === undefined) this.#counts.delete(volume)
-    else for (const part of parts) if (part.from <= offset && offset < part.to) part.isStale = true
+    for (const part of this.#counts.get(volume)?.parts ?? [])
+      if (offset === undefined || (part.from <= offset && offset < part.to)) part.isStale = true
   }
 
   invalidateAll(): void {
@@ -163,13 +125,33 @@ export class Inspector {
     return count === undefined || count.end === 0 ? undefined : this.#sum(count)
   }
 
+  /**
+   * What was counted of the volume, for the next process to {@link resume}: parts that have changed since, or that depend on
+   * this process, are to be counted anew. Undefined: nothing.
+   */
+  counted(volume: Volume): Counted | undefined {
+    const count = this.#counts.get(volume)
+    if (count === undefined || count.end === 0 || count.holes !== volume.holes) return undefined
+    const parts = count.parts.map(({ from, to, isStale, tally }) =>
+      isStale || tally === undefined || tally.holdsUnknown ? uncounted(from, to) : { from, to, isStale, tally }
+    )
+    return { end: count.end, parts }
+  }
+
+  resume(volume: Volume, { end, parts }: Counted): void {
+    const count: Count = { parts: [...parts], end, holes: volume.holes, running: undefined }
+    this.#counts.set(volume, count)
+    if (parts.every(({ isStale }) => !isStale)) this.#noteBuried(volume, count, this.#clock.now())
+  }
+
   async #count(volume: Volume, count: Count): Promise<void> {
     const { end } = volume
     const startedWallAt = this.#clock.now()
     const last = count.parts.at(-1)
     if (count.end < end && last?.to === Number.POSITIVE_INFINITY) last.isStale = true
     try {
-      for await (const { part, rows } of staleParts(volume, count.parts)) {
+      const to = count.end < end ? Number.POSITIVE_INFINITY : endOfStale(count.parts)
+      for await (const { part, rows } of staleParts(volume, count.parts, to)) {
         part.isStale = false // what changes from here on makes it so again
         part.tally = await this.#tally(volume, rows)
       }
@@ -192,6 +174,7 @@ export class Inspector {
       oldestHeardAt: undefined,
       holdsLaidOut: false,
       holdsHeard: false,
+      holdsUnknown: false,
       buriedAt: 0,
       countedAt: this.#clock.monotonic(),
       countedWallAt: this.#clock.now()
@@ -205,6 +188,7 @@ export class Inspector {
     const byteCount = needleBytes(row.length)
     tally.holdsLaidOut ||= isLaidOut
     tally.holdsHeard ||= isBuried && state === 'unknown'
+    tally.holdsUnknown ||= state === 'unknown'
     if (isBuried) tally.buriedAt = row.offset
     if (state === 'live' || state === 'unknown') {
       tally.liveBytes += byteCount
@@ -214,7 +198,7 @@ export class Inspector {
     if (heardAt === undefined) return
     tally.oldestHeardAt = Math.min(tally.oldestHeardAt ?? heardAt, heardAt)
     if (!this.isGraced(verdict)) return
-    const stepMs = this.#graceMs / GRACE_STEPS
+    const stepMs = this.graceMs / GRACE_STEPS
     const at = Math.ceil(heardAt / stepMs) * stepMs
     tally.gracedBytes.set(at, (tally.gracedBytes.get(at) ?? 0) + byteCount)
   }
@@ -229,7 +213,7 @@ export class Inspector {
       if (tally === undefined) continue
       liveBytes += tally.liveBytes
       deadBytes += tally.deadBytes
-      for (const [heardAt, bytes] of tally.gracedBytes) if (this.#since(heardAt) < this.#graceMs) gracedBytes += bytes
+      for (const [heardAt, bytes] of tally.gracedBytes) if (this.#since(heardAt) < this.graceMs) gracedBytes += bytes
       if (tally.oldestHeardAt !== undefined) oldestHeardAt = Math.min(oldestHeardAt ?? Infinity, tally.oldestHeardAt)
       holdsLaidOut ||= tally.holdsLaidOut
     }
@@ -251,7 +235,7 @@ export class Inspector {
    *
    * @param graceMs - default: what is usual
    */
-  isGraced({ heardAt }: Verdict, graceMs = this.#graceMs): boolean {
+  isGraced({ heardAt }: Verdict, graceMs = this.graceMs): boolean {
     return heardAt !== undefined && this.#since(heardAt) < graceMs
   }
 
@@ -261,23 +245,34 @@ export class Inspector {
   }
 }
 
-/** Yields the parts to count with all their needles, in the order of the volume, and begins new ones for what lies behind the last. */
+/** @returns where nothing more is to be counted again */
+function endOfStale(parts: readonly Part[]): number {
+  return parts.reduce((end, part) => (part.isStale ? part.to : end), 0)
+}
+
+/**
+ * Yields the parts to count with all their needles, in the order of the volume, and begins new ones for what lies behind the last.
+ *
+ * @param to - needles from there on are passed over
+ */
 async function* staleParts(
   volume: Volume,
-  parts: Part[]
+  parts: Part[],
+  to: number
 ): AsyncGenerator<{ readonly part: Part; readonly rows: readonly NeedleRow[] }> {
   let next = 0
   let part: Part | undefined
   /** Settled when the part begins: one that becomes stale amid its needles is counted next time, not by half. */
   let isCounted = false
   let rows: NeedleRow[] = []
-  for await (const some of volume.rows()) {
+  reading: for await (const some of volume.rows()) {
     for (const row of some) {
+      if (row.offset >= to) break reading
       if (part === undefined || row.offset >= part.to) {
         if (part !== undefined && rows.length > 0) yield { part, rows }
         rows = []
         while (row.offset >= (parts[next]?.to ?? Number.POSITIVE_INFINITY)) next++
-        part = parts[next] ?? { from: row.offset, to: Number.POSITIVE_INFINITY, isStale: true, tally: undefined }
+        part = parts[next] ?? uncounted(row.offset, Number.POSITIVE_INFINITY)
         parts[next] = part
         isCounted = part.isStale
       }

@@ -17,6 +17,8 @@ export interface ScrubComponents {
   readonly fileSystem: FileSystem
   readonly clock: Clock
   readonly log: Logger
+  /** Called when all of a volume has been read. Default: nothing is done. */
+  readonly onScrubbed?: (volume: Volume) => void
 }
 
 export interface ScrubInit {
@@ -139,13 +141,16 @@ export class Scrubber {
     totals: ScrubTotals,
     signal: AbortSignal
   ): Promise<number> {
+    let { end } = volume
     for await (const event of volume.verify(from)) {
       signal.throwIfAborted()
       if (event.kind === 'needle') {
         totals.needles++
         totals.bytes += needleBytes(event.header.length)
         const next = event.offset + needleBytes(event.header.length)
-        if (next - from >= byteCount) return next
+        if (next - from < byteCount) continue
+        end = next
+        break
       } else if (event.kind === 'hole') {
         this.#components.log.error(
           { volume: volume.id, from: event.from, to: event.to },
@@ -154,7 +159,8 @@ export class Scrubber {
         await volume.flushIndex()
       }
     }
-    return volume.end
+    if (end >= volume.end) this.#components.onScrubbed?.(volume)
+    return end
   }
 
   async #load(): Promise<Cursor> {

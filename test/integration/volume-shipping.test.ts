@@ -74,6 +74,26 @@ describe('volume shipping', () => {
     expect(b.shipping.progress().backlogBytes).toBe(0)
   })
 
+  it('says how long catching up takes from the first bytes on', async () => {
+    const net = cluster()
+    const a = await net.add(10_000_000)
+    for (let i = 0; i < 20; i++) await put(a, 900_000)
+    const b = await net.add(10_000_000)
+    net.network.links.thin(a.id, b.id, 1_000_000)
+    const { etaS: firstS } = b.shipping.progress()
+    expect(firstS).toBeUndefined() // what the other has is not known yet
+    await net.pass(1_000)
+    expect(b.shipping.progress().etaS).toBeGreaterThan(10)
+    await net.pass(2_000)
+    const { etaS = Number.NaN, backlogBytes } = b.shipping.progress()
+    expect(backlogBytes).toBeGreaterThan(12_000_000)
+    const beganMs = net.clock.monotonic()
+    await net.until(() => b.shipping.progress().etaS === 0)
+    expect(b.shipping.progress().backlogBytes).toBe(0)
+    const tookS = (net.clock.monotonic() - beganMs) / 1_000
+    expect(Math.abs(etaS - tookS)).toBeLessThan(0.2 * tookS + 1)
+  })
+
   it('keeps what came of a stream that breaks off, again and again', async () => {
     const net = cluster()
     const [a, b] = [await net.add(10_000_000), await net.add()]

@@ -33,6 +33,8 @@ const LEAVING_MS = 3_000
 const ACQUAINTANCE_MS = 2_000
 /** From the end of all faults to deletes of which nothing but graves is left. */
 const BURYING_MS_MAX = 90_000
+/** What a peer sends that is no help, bytes a second. */
+const NO_HELP_BYTES_PER_SECOND = 2_000
 /** From the end of all faults to replicas that agree, ms of simulated time. */
 const CONVERGENCE_MS_MAX = 60_000
 
@@ -287,9 +289,24 @@ export class ClusterSimulation {
       }
       await this.#until(this.workload.list(member))
     }
+    if (this.#slow !== undefined) await this.#refill()
     await this.#bury()
     for (const defect of this.network.defects) this.#fail(`a handler threw ${String(defect)}`)
     for (const member of this.members) await this.#until(member.node.stop())
+  }
+
+  /** A node whose disk is lost has everything again as soon as ever, though one of its peers sends next to nothing. */
+  async #refill(): Promise<void> {
+    const member = this.#random.pick(this.members)
+    const slow = this.#random.pick(this.members.filter(other => other !== member))
+    await this.#until(member.node.stop())
+    this.#disks.loseDisk(member)
+    this.#note(`${slow.name} is no help to ${member.name}`)
+    this.network.links.thin(slow.id, member.id, NO_HELP_BYTES_PER_SECOND)
+    await this.#start(member)
+    await this.#converge()
+    this.network.links.heal()
+    await this.#converge()
   }
 
   /** Time passes: of deletes only graves are left, everywhere, and nothing of what they ended comes back, from the log neither. */

@@ -48,9 +48,18 @@ export class DiskNemesis {
 
   /** A node that does not run comes back with an empty disk, or with what an old backup holds. */
   replaceDisk(): void {
-    const { workload, note } = this.#components
     const member = this.#pick(({ node }) => !node.running)
-    if (member === undefined) return
+    if (member !== undefined) this.#replaceDisk(member)
+  }
+
+  /** A node that does not run comes back with an empty disk. */
+  loseDisk(member: Member): void {
+    member.backup = undefined
+    this.#replaceDisk(member)
+  }
+
+  #replaceDisk(member: Member): void {
+    const { workload, note } = this.#components
     const { backup } = member
     note(`${member.name} gets ${backup === undefined ? 'an empty disk' : 'an old disk'}`)
     for (const history of workload.histories) this.#loseDisk(member, history)

@@ -3,7 +3,8 @@ import { cp, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { temporaryDirectory } from '../support/temporary-directory.js'
-import { PLANTED_BUGS, type PlantedBug } from './planted-bugs.js'
+import { type CatchingTest, PLANTED_BUGS, type PlantedBug } from './planted-bugs.js'
+import type { SimulationName } from './simulate.js'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 /** Runs that a bug may survive. */
@@ -12,7 +13,7 @@ const SEEDS_MAX = 600
 /** A copy of the sources with the bug in it. */
 async function plant({ edits }: PlantedBug): Promise<string> {
   const folder = await temporaryDirectory()
-  for (const part of ['src', 'test', 'package.json', 'tsconfig.json'])
+  for (const part of ['src', 'test', 'package.json', 'tsconfig.json', 'vitest.config.ts'])
     await cp(join(ROOT, part), join(folder, part), { recursive: true })
   await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
   for (const { file, find, replace } of edits) {
@@ -27,8 +28,19 @@ async function plant({ edits }: PlantedBug): Promise<string> {
 }
 
 /** @returns what the simulation said until it found something wrong; empty when it found nothing */
-async function simulate(folder: string, { simulation }: PlantedBug): Promise<string> {
-  const args = ['--import', 'tsx', 'test/simulation/run-seeds.ts', simulation, '1', String(SEEDS_MAX), '--stop']
+function simulate(folder: string, simulation: SimulationName): Promise<string> {
+  const seeds = ['1', String(SEEDS_MAX), '--stop']
+  return failureOf(folder, ['--import', 'tsx', 'test/simulation/run-seeds.ts', simulation, ...seeds])
+}
+
+/** @returns what the test said; empty when it passed, or was not found */
+function runTest(folder: string, { file, name }: CatchingTest): Promise<string> {
+  const only = ['--testNamePattern', `^${name}$`, '--passWithNoTests']
+  return failureOf(folder, ['node_modules/vitest/vitest.mjs', 'run', file, ...only])
+}
+
+/** @returns what the program wrote; empty when it succeeded */
+async function failureOf(folder: string, args: readonly string[]): Promise<string> {
   const child = spawn(process.execPath, args, { cwd: folder })
   let output = ''
   child.stdout.on('data', piece => {
@@ -42,8 +54,11 @@ async function simulate(folder: string, { simulation }: PlantedBug): Promise<str
 }
 
 // Costs minutes: with `npm run test:sim` only, which sets SIM_RUNS.
-describe.runIf(process.env.SIM_RUNS !== undefined)('the simulation catches', () => {
+describe.runIf(process.env.SIM_RUNS !== undefined)('planted bugs are caught:', () => {
   test.each(PLANTED_BUGS)('$name', async bug => {
-    expect(await simulate(await plant(bug), bug)).toMatch(/seed \d+: /)
+    const { caughtBy } = bug
+    const folder = await plant(bug)
+    if (typeof caughtBy === 'string') expect(await simulate(folder, caughtBy)).toMatch(/seed \d+: /)
+    else expect(await runTest(folder, caughtBy)).toMatch(/FAIL .*\n.*(timed out|AssertionError)/)
   })
 })

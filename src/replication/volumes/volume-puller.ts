@@ -75,7 +75,7 @@ export class VolumePuller {
     await Promise.all(this.#doubts.values())
   }
 
-  /** Bytes verified and taken since the process started. */
+  /** Bytes that peers have sent of volumes since the process started. */
   get receivedBytes(): number {
     return this.#receivedBytes
   }
@@ -141,7 +141,6 @@ export class VolumePuller {
   async range(id: VolumeId, from: number, to: number, take: Take): Promise<number> {
     const assembler = new RangeAssembler(this.#pool, { from, to }, async (at, bytes) => {
       const progress = await take(at, bytes)
-      this.#receivedBytes += progress.end - at
       await this.#yieldToClients()
       return progress
     })
@@ -179,7 +178,10 @@ export class VolumePuller {
         const range = { volume: id, from: assembler.at, to: Math.min(to, assembler.at + FETCH_BYTES_MAX) }
         const supply = await this.#reader.read(peer, range, others)
         sender = supply.peer
-        for await (const piece of supply.pieces) await assembler.add(piece)
+        for await (const piece of supply.pieces) {
+          this.#receivedBytes += piece.byteLength
+          await assembler.add(piece)
+        }
         await assembler.flush()
         const { end } = supply
         if (typeof end === 'object') throw end.failure

@@ -15,6 +15,7 @@ import type { DiskReserve } from '../../volumes/disk-reserve.js'
 import type { Volume } from '../../volumes/volume.js'
 import type { VolumeCopies } from '../../volumes/volume-copies.js'
 import type { VolumeSet } from '../../volumes/volume-set.js'
+import { CatchUpRate } from './catch-up-rate.js'
 import type { PeerVolumes } from './peer-volumes.js'
 import { VolumeAnnouncer } from './volume-announcer.js'
 import { decodeBytes, decodeHead, decodeHeads } from './volume-messages.js'
@@ -29,8 +30,6 @@ const ASK_MS = 500
 const CHECK_MS = 2_000
 /** How often `repair` reports its progress, ms. */
 const REPAIR_PROGRESS_MS = 500
-/** One sample per check: rates cover the last ten seconds. */
-const RATE_SAMPLES = 5
 /** A peer's heads are fetched again after this long, ms; times 0.5 to 1.5 at random, so that nodes do not act in step. */
 const EXCHANGE_MS = 15_000
 /** Bytes of pushes that wait for the disk, and how many; beyond, the disk lags, and what is pushed is left. */
@@ -72,7 +71,7 @@ export interface RepairProgress {
   /** Bytes that some peer holds and this node does not, holes included. */
   readonly backlogBytes: number
   readonly bytesPerSecond: number
-  /** Undefined while nothing comes in. */
+  /** Undefined while nothing comes in, or nothing is missing but a connected peer has yet to say what it holds. */
   readonly etaS: number | undefined
 }
 
@@ -109,6 +108,8 @@ export class VolumeShipping implements Startable {
   readonly #puller: VolumePuller
   readonly #serving: VolumeServing
   readonly #nextExchange = new Map<NodeId, number>()
+  /** Connected peers that have said what they hold. */
+  readonly #heard = new Set<NodeId>()
   /** Who is being asked for its heads. */
   readonly #exchanging = new Set<NodeId>()
   /** When all may be asked again before that, monotonic ms. */
@@ -118,8 +119,7 @@ export class VolumeShipping implements Startable {
   readonly #pushedBytesMax: number
   /** Pushes that wait for the disk. */
   readonly #pushes = { count: 0, bytes: 0 }
-  /** Of the latest checks, for the rate; oldest first. */
-  #samples: { readonly atMs: number; readonly bytes: number }[] = []
+  readonly #rate: CatchUpRate
 
   constructor(components: VolumeShippingComponents, init: VolumeShippingInit = {}) {
     this.#components = components
@@ -127,6 +127,7 @@ export class VolumeShipping implements Startable {
     const { transport, clock, log, peers } = components
     const refresh = (peer: NodeId): Promise<void> => this.#exchange(peer)
     this.#puller = new VolumePuller({ ...components, refresh }, { signal: this.#abort.signal })
+    this.#rate = new CatchUpRate({ clock, receivedBytes: () => this.#puller.receivedBytes })
     this.#loop = new WorkerLoop(
       { clock, log },
       { name: 'volume shipping', idleMs: CHECK_MS, step: () => this.#check() }
@@ -139,6 +140,7 @@ export class VolumeShipping implements Startable {
     this.#unsubscribe.push(
       transport.onPeer((peer, state) => {
         if (state === 'down') peers.forget(peer)
+        this.#heard.delete(peer)
         this.#nextExchange.delete(peer)
         if (state === 'up') void this.#exchange(peer)
       })
@@ -160,12 +162,13 @@ export class VolumeShipping implements Startable {
   /** How much is missing here, and how fast it arrives. */
   progress(): RepairProgress {
     const backlogBytes = this.#backlogBytes()
-    const [first] = this.#samples
-    const elapsedMs = first === undefined ? 0 : this.#components.clock.monotonic() - first.atMs
-    const received = this.#puller.receivedBytes - (first?.bytes ?? 0)
-    const bytesPerSecond = elapsedMs === 0 ? 0 : Math.round((received / elapsedMs) * 1000)
-    const etaS = backlogBytes === 0 ? 0 : bytesPerSecond === 0 ? undefined : Math.ceil(backlogBytes / bytesPerSecond)
-    return { backlogBytes, bytesPerSecond, etaS }
+    const bytesPerSecond = Math.round(this.#rate.bytesPerSecond)
+    if (backlogBytes > 0) {
+      const etaS = bytesPerSecond === 0 ? undefined : Math.ceil(backlogBytes / bytesPerSecond)
+      return { backlogBytes, bytesPerSecond, etaS }
+    }
+    const isKnown = this.#components.transport.peers().every(peer => this.#heard.has(peer))
+    return { backlogBytes, bytesPerSecond, etaS: isKnown ? 0 : undefined }
   }
 
   /**
@@ -315,7 +318,7 @@ export class VolumeShipping implements Startable {
     const far = distant?.() ?? []
     peers.keepDistant(far)
     peers.dropRemoved(id => volumes.get(id) !== undefined)
-    this.#samples = [...this.#samples.slice(1 - RATE_SAMPLES), { atMs: now, bytes: this.#puller.receivedBytes }]
+    this.#rate.look(this.#pulling.size > 0)
     for (const peer of [...transport.peers(), ...far]) {
       if ((this.#nextExchange.get(peer) ?? 0) <= now) void this.#exchange(peer)
     }
@@ -345,6 +348,7 @@ export class VolumeShipping implements Startable {
         return
       }
       peers.replace(peer, decodeHeads(body))
+      this.#heard.add(peer)
       for (const id of peers.ends().keys()) this.#want(id)
     } catch (err) {
       if (this.#abort.signal.aborted) return
@@ -392,6 +396,7 @@ export class VolumeShipping implements Startable {
     for (const id of this.#queued) {
       if (this.#pulling.size >= PULLS_MAX) return
       this.#queued.delete(id)
+      this.#rate.begin()
       const pull = this.#tracedPull(id)
         .catch(err => {
           // that the disk is full is said by its reserve, once

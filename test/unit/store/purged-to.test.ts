@@ -14,8 +14,12 @@ import { SimulatedFileSystem } from '../../support/simulated-file-system.js'
 const clock = new SimulatedClock()
 const random = new SeededRandom(1)
 
-/** A store whose earlier process wrote three photos, each to a volume of its own, and that wrote one itself. */
-async function restarted(): Promise<LocalStore> {
+/**
+ * A store whose earlier process wrote three photos, each to a volume of its own, and that wrote one itself.
+ *
+ * @param prepare - runs at the end of the earlier process
+ */
+async function restarted(prepare: (first: LocalStore) => Promise<void> = async () => {}): Promise<LocalStore> {
   const disk = new SimulatedDisk({ random })
   const database = new SimulatedDatabase(random)
   const start = async (): Promise<LocalStore> => {
@@ -36,6 +40,7 @@ async function restarted(): Promise<LocalStore> {
   }
   const first = await start()
   for (let i = 0; i < 3; i++) await add(first)
+  await prepare(first)
   await first.stop()
   const store = await start()
   onTestFinished(() => store.stop())
@@ -84,9 +89,34 @@ test('a store knows up to when it has purged once every volume of before was fou
   expect(store.purgedToMs()).toBe(again)
 })
 
+test('a store looks again at what it has scrubbed', async () => {
+  const store = await restarted()
+  const inspectAll = async (): Promise<void> => {
+    for (const volume of store.volumes.volumes()) await store.inspector.inspect(volume)
+  }
+  await inspectAll()
+  const purgedTo = store.purgedToMs()
+  await clock.advance(1_000)
+  await inspectAll()
+  expect(store.purgedToMs()).toBe(purgedTo)
+  await store.scrubber.run(() => {}, new AbortController().signal)
+  await inspectAll()
+  expect(store.purgedToMs()).toBe(clock.now())
+})
+
 test('a store without volumes of before has purged all', async () => {
   const store = await restarted()
   for (const volume of store.volumes.volumes())
     if (!store.volumes.isOfThisProcess(volume.id)) await store.volumes.remove(volume)
   expect(store.purgedToMs()).toBe(clock.now())
+})
+
+test('a store that was inspected and then stopped in order knows what it has counted when it starts again', async () => {
+  const countAll = async ({ volumes, inspector }: LocalStore): Promise<void> => {
+    for (const volume of volumes.volumes()) await inspector.inspect(volume)
+  }
+  const store = await restarted(countAll)
+  const counted = store.volumes.volumes().map(volume => store.inspector.latest(volume))
+  expect(counted.filter(inspection => (inspection?.liveBytes ?? 0) > 15_000)).toHaveLength(3)
+  expect(store.purgedToMs()).toBeDefined()
 })
