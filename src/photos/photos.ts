@@ -4,9 +4,11 @@ import type { Logger } from '../core/log.js'
 import type { Random } from '../core/random.js'
 import { turn } from '../core/turn.js'
 import type { Directory } from '../directory/directory.js'
+import { TAKEN_MS_MIN } from '../domain/date-text.js'
 import { viewLooks } from '../domain/findings.js'
 import type { ActorId, Cookie, PhotoId, VolumeId } from '../domain/ids.js'
 import { type AltKey, metaEtag, PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
+import type { TakenAt } from '../domain/photo-facts.js'
 import { conflictVersions, type DirectoryRecord } from '../domain/record.js'
 import { wordsOf } from '../domain/terms.js'
 import type { LaidOut } from '../store/laid-out.js'
@@ -18,9 +20,10 @@ import { ByteBudget } from './byte-budget.js'
 import type { CacheStats, PhotoCache } from './photo-cache.js'
 import { PhotoEdits, validatorsOf } from './photo-edits.js'
 import type { PhotoReader } from './photo-reader.js'
-import { badField, checkPatch, checkSetPatch } from './photo-rules.js'
+import { badField, checkPatch, checkShift } from './photo-rules.js'
 import type {
   BatchOutcome,
+  BatchPatch,
   Body,
   BodyOptions,
   Content,
@@ -34,7 +37,6 @@ import type {
   PhotoPage,
   PhotoPatch,
   Precondition,
-  SetPatch,
   UploadOptions,
   UploadReceipt
 } from './photo-types.js'
@@ -289,9 +291,11 @@ export class Photos {
   }
 
   /** @param ids - at most 10,000. @throws `ERR_BAD_PARAMETER`; errors of single photos are in their outcomes */
-  async batchTag(ids: readonly PhotoId[], tags: SetPatch): Promise<readonly BatchOutcome[]> {
-    const checked = checkSetPatch('tags', tags)
-    return forEach(ids, id => this.#edits.patch(id, { tags: checked }))
+  async batchEdit(ids: readonly PhotoId[], { shiftS, ...patch }: BatchPatch): Promise<readonly BatchOutcome[]> {
+    const checked = checkPatch(patch)
+    if (shiftS === undefined) return forEach(ids, id => this.#edits.patch(id, checked))
+    const shift = checkShift(shiftS)
+    return forEach(ids, id => this.#edits.edit(id, photo => ({ ...checked, takenAt: shifted(photo, shift) })))
   }
 
   /** Every live photo, as of the start of the iteration. */
@@ -366,8 +370,16 @@ function headOf(photo: Photo, alt: AltKey): ContentHead {
   return { photoId, alt, name, size, contentType, ...validatorsOf(photo, alt) }
 }
 
-function conflictOf({ name, caption, rating, deleted, version }: Photo, n: number): PhotoConflict {
-  return { n, name, caption, rating, deleted, version }
+function conflictOf({ name, caption, rating, takenAt, deleted, version }: Photo, n: number): PhotoConflict {
+  return { n, name, caption, rating, takenAt, deleted, version }
+}
+
+/** @throws `ERR_NO_DATE` */
+function shifted({ id, takenAt }: Photo, seconds: number): TakenAt {
+  if (takenAt === undefined) throw new SheafError('ERR_NO_DATE', undefined, { details: { photo_id: id } })
+  const ms = takenAt.ms + seconds * 1_000
+  if (ms < TAKEN_MS_MIN) throw badField('shift_s', 'there were no photographs so early')
+  return { ...takenAt, ms }
 }
 
 async function forEach(ids: readonly PhotoId[], edit: (id: PhotoId) => Promise<unknown>): Promise<BatchOutcome[]> {

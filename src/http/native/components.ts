@@ -33,7 +33,7 @@ export interface HttpComponents {
     | 'restore'
     | 'list'
     | 'batchDelete'
-    | 'batchTag'
+    | 'batchEdit'
     | 'batchExhume'
     | 'dump'
   >

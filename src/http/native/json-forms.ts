@@ -39,9 +39,13 @@ export function photoJson(photo: Photo): object {
     sha256: photo.sha256,
     width: photo.width ?? null,
     height: photo.height ?? null,
-    taken_at: photo.takenAt === undefined ? null : takenAtJson(photo.takenAt),
+    taken_at: takenAtJson(photo.takenAt),
     taken_at_source: photo.takenAt?.source ?? null,
     taken_at_precision: photo.takenAt?.precision ?? null,
+    file_time: timeOrNull(photo.file.ms),
+    source: photo.file.source ?? null,
+    zone: photo.file.zone ?? null,
+    imported_from: photo.file.importedFrom ?? null,
     ...lookJson(photo),
     created_at: timeJson(hlcMs(photo.createdAt)),
     tags: photo.tags,
@@ -92,6 +96,7 @@ export function conflictJson(conflict: PhotoConflict): object {
     name: conflict.name,
     caption: conflict.caption ?? null,
     rating: conflict.rating ?? null,
+    taken_at: takenAtJson(conflict.takenAt),
     deleted: conflict.deleted,
     version: { hlc: formatHlc(conflict.version.hlc), actor: conflict.version.actor }
   }
@@ -230,7 +235,8 @@ export function timeJson(ms: number): string {
 const DATE_LENGTHS: Readonly<Record<string, number>> = { year: 4, month: 7, day: 10 }
 
 /** @returns what a clock on the wall showed, as far as it is known, with its offset where that is */
-function takenAtJson(takenAt: TakenAt): string {
+function takenAtJson(takenAt: TakenAt | undefined): string | null {
+  if (takenAt === undefined) return null
   const { offsetMinutes, precision = 'second' } = takenAt
   const local = timeJson(localMs(takenAt)).slice(0, -1)
   const length = DATE_LENGTHS[precision]

@@ -1,3 +1,4 @@
+import { SHIFT_S_MAX } from '../../../domain/limits.js'
 import {
   array,
   BATCH_IDS,
@@ -6,6 +7,7 @@ import {
   CURSOR,
   json,
   NEXT_CURSOR,
+  nullable,
   object,
   problems,
   RECORD_WRITE,
@@ -13,7 +15,7 @@ import {
   SET_PATCH,
   TEXT
 } from './common.js'
-import { META, PICTURE_STATE } from './photo-schemas.js'
+import { META, PICTURE_STATE, TAKEN_AT } from './photo-schemas.js'
 
 export const listSchema: Schema = {
   summary: 'Photos, newest first, a page at a time',
@@ -52,11 +54,28 @@ export const listSchema: Schema = {
 }
 
 export const batchSchema: Schema = {
-  summary: 'Deletes or tags many photos',
-  description: 'Either `delete`, or `ids` with `tags`; with all or with none of them it is 400.',
+  summary: 'Deletes many photos, or changes their tags or dates',
+  description:
+    'Either `delete`, or `ids` with `tags`, `taken_at` or `shift_s`; with both or with nothing to do it is 400, and so are ' +
+    '`taken_at` and `shift_s` together. A photo without a date cannot be shifted: ERR_NO_DATE is its outcome.',
   tags: ['photos'],
   // One object instead of oneOf, whose errors only say "matches none".
-  body: object({ delete: BATCH_IDS, ids: BATCH_IDS, tags: SET_PATCH }, ['delete', 'ids', 'tags']),
+  body: object(
+    {
+      delete: BATCH_IDS,
+      ids: BATCH_IDS,
+      tags: SET_PATCH,
+      taken_at: nullable(TAKEN_AT),
+      shift_s: {
+        type: 'integer',
+        minimum: -SHIFT_S_MAX,
+        maximum: SHIFT_S_MAX,
+        description: 'moves the date of each photo by so many seconds',
+        examples: [3600]
+      }
+    },
+    ['delete', 'ids', 'tags', 'taken_at', 'shift_s']
+  ),
   response: {
     200: batchAnswer('deleted', 'updated'),
     ...problems('ERR_BAD_ID', ...RECORD_WRITE)

@@ -1,4 +1,4 @@
-import { type DatePrecision, OFFSET_MINUTES_MAX } from '../../../domain/photo-facts.js'
+import { type DatePrecision, OFFSET_MINUTES_MAX, type TakenAt } from './photo-facts.js'
 
 /** A date as it was read. */
 export interface DateRead {
@@ -11,6 +11,7 @@ export interface DateRead {
 
 /** There were no photographs before. */
 const YEAR_MIN = 1826
+export const TAKEN_MS_MIN = Date.UTC(YEAR_MIN, 0)
 const TEXT_LENGTH_MAX = 64
 const DAY_MS = 86_400_000
 
@@ -39,6 +40,21 @@ export function readDate(text: string): DateRead | undefined {
   if (day === undefined) return undefined
   const time = readTime(rest)
   return time && { localMs: dayMs + time.ms, offsetMinutes: time.offsetMinutes, precision: time.precision }
+}
+
+/** The form of `taken_at` in requests and answers; there, less is taken than by {@link readDate}. */
+export const TAKEN_AT_FORM =
+  '^\\d{4}(-\\d\\d(-\\d\\d(T\\d\\d:\\d\\d(:\\d\\d(\\.\\d{1,9})?)?(Z|[+-]\\d\\d:\\d\\d)?)?)?)?$'
+
+/** @returns a date of this form, if there was such a moment; its source is not said */
+export function readTakenAt(text: string): TakenAt | undefined {
+  const read = new RegExp(TAKEN_AT_FORM).test(text) ? readDate(text) : undefined
+  // what is said and cannot be is not passed over
+  const isOffsetSaid = /T.*[Z+-]/.test(text)
+  if (read === undefined || (isOffsetSaid && read.offsetMinutes === undefined)) return undefined
+  const { localMs, offsetMinutes, precision } = read
+  const ms = localMs - (offsetMinutes ?? 0) * 60_000
+  return { ms, ...(offsetMinutes !== undefined && { offsetMinutes }), precision }
 }
 
 /** @returns a day's first ms; undefined for 31 February */
