@@ -15,3 +15,5 @@ export const SOURCE_BYTES_MAX = 200
 export const FILE_TIME_MS_MAX = 62_100_000_000_000
 /** By how much dates may be shifted at once, seconds: a hundred years. */
 export const SHIFT_S_MAX = 3_155_760_000
+/** Originals that can be asked for at once. */
+export const DIGESTS_MAX = 1_000

@@ -128,6 +128,12 @@ export interface BatchPatch extends Pick<PhotoPatch, 'tags' | 'takenAt'> {
   readonly shiftS?: number | undefined
 }
 
+/** A photo that is here, live or deleted; what is deleted can be undeleted for a while. */
+export interface KnownPhoto {
+  readonly photoId: PhotoId
+  readonly state: 'live' | 'trashed'
+}
+
 /**
  * Held against a photo in the step that changes it: `etag` and `lastModifiedMs` are those of its bytes, or of its metadata
  * where that is changed, which has no time. Undefined: nothing is known of it but that it was deleted. Throws to refuse.

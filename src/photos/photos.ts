@@ -7,6 +7,7 @@ import type { Directory } from '../directory/directory.js'
 import { TAKEN_MS_MIN } from '../domain/date-text.js'
 import { viewLooks } from '../domain/findings.js'
 import type { ActorId, Cookie, PhotoId, VolumeId } from '../domain/ids.js'
+import { DIGESTS_MAX } from '../domain/limits.js'
 import { type AltKey, metaEtag, PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
 import type { TakenAt } from '../domain/photo-facts.js'
 import { conflictVersions, type DirectoryRecord } from '../domain/record.js'
@@ -17,6 +18,7 @@ import { photoNotFound, type RecordWriter, requireLive, requireRecord } from '..
 import type { NeedleStore } from '../volumes/needle-store.js'
 import { BlobIntake } from './blob-intake.js'
 import { ByteBudget } from './byte-budget.js'
+import { findKnown } from './known-photos.js'
 import type { CacheStats, PhotoCache } from './photo-cache.js'
 import { PhotoEdits, validatorsOf } from './photo-edits.js'
 import type { PhotoReader } from './photo-reader.js'
@@ -29,6 +31,7 @@ import type {
   Content,
   ContentHead,
   HotContent,
+  KnownPhoto,
   ListedPhoto,
   ListQuery,
   PhotoConflict,
@@ -54,7 +57,7 @@ const BATCH_EDITS_MAX = 64
 
 export interface PhotosComponents {
   readonly store: NeedleStore
-  readonly directory: Pick<Directory, 'lookUp' | 'query' | 'records' | 'onChange' | 'onOpaque'>
+  readonly directory: Pick<Directory, 'lookUp' | 'query' | 'records' | 'deaths' | 'onChange' | 'onOpaque'>
   readonly clock: Clock
   readonly random: Random
   /** All writes of this node's records go through it. */
@@ -296,6 +299,19 @@ export class Photos {
     if (shiftS === undefined) return forEach(ids, id => this.#edits.patch(id, checked))
     const shift = checkShift(shiftS)
     return forEach(ids, id => this.#edits.edit(id, photo => ({ ...checked, takenAt: shifted(photo, shift) })))
+  }
+
+  /**
+   * Which originals are here, so that they need not be sent.
+   *
+   * @param digests - SHA-256, lower-case hex, at most 1,000
+   * @returns the photos by digest
+   * @throws `ERR_BAD_PARAMETER`, the signal's reason
+   */
+  async known(digests: readonly string[], signal?: AbortSignal): Promise<ReadonlyMap<string, KnownPhoto>> {
+    if (digests.length > DIGESTS_MAX)
+      throw badField('sha256', `at most ${DIGESTS_MAX} digests can be asked for at once`)
+    return findKnown(this.#directory, digests, signal)
   }
 
   /** Every live photo, as of the start of the iteration. */

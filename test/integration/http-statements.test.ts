@@ -131,3 +131,23 @@ describe("a person's date", () => {
       expect(codeOf(await batch(body))).toBe('400 ERR_BAD_PARAMETER')
   })
 })
+
+test('which originals are here', async () => {
+  const { photo_id: live, sha256 } = await http.client.putPhoto(Buffer.from('x'), 'x')
+  const gone = await http.client.putPhoto(Buffer.from('y'), 'y')
+  await http.client.remove(gone.photo_id)
+  const ask = (digests: readonly string[]): ReturnType<typeof http.client.request> =>
+    http.client.request('POST', '/v1/photos/exists', {
+      headers: { 'content-type': 'application/json' },
+      body: Buffer.from(JSON.stringify({ sha256: digests }))
+    })
+  expect(bodyOf(await ask([sha256.toUpperCase(), gone.sha256, '0'.repeat(64)]))).toEqual({
+    sha256: {
+      [sha256]: { photo_id: live, state: 'live' },
+      [gone.sha256]: { photo_id: gone.photo_id, state: 'trashed' }
+    }
+  })
+  expect(bodyOf(await ask([]))).toEqual({ sha256: {} })
+  for (const bad of [['x'], Array.from({ length: 1_001 }, () => sha256)])
+    expect(codeOf(await ask(bad))).toBe('400 ERR_BAD_PARAMETER')
+})

@@ -34,6 +34,7 @@ export interface HttpComponents {
     | 'list'
     | 'batchDelete'
     | 'batchEdit'
+    | 'known'
     | 'batchExhume'
     | 'dump'
   >

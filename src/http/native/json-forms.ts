@@ -9,7 +9,14 @@ import { formatHlc, hlcMs } from '../../domain/hlc.js'
 import type { Photo } from '../../domain/photo.js'
 import { cameraOf, localMs, placeOf, type TakenAt } from '../../domain/photo-facts.js'
 import type { CacheStats } from '../../photos/photo-cache.js'
-import type { BatchOutcome, ListedPhoto, PhotoConflict, PhotoPage, UploadReceipt } from '../../photos/photo-types.js'
+import type {
+  BatchOutcome,
+  KnownPhoto,
+  ListedPhoto,
+  PhotoConflict,
+  PhotoPage,
+  UploadReceipt
+} from '../../photos/photo-types.js'
 import type { SimilarityStatus } from '../../search/similarity-types.js'
 
 /*
@@ -88,6 +95,10 @@ export function metaJson({ photo, copies }: ListedPhoto): object {
 
 export function pageJson({ photos, total, isTotalExact, nextCursor }: PhotoPage): object {
   return { photos: photos.map(metaJson), total, total_exact: isTotalExact, next_cursor: nextCursor }
+}
+
+export function knownJson(known: ReadonlyMap<string, KnownPhoto>): object {
+  return Object.fromEntries(Array.from(known, ([sha256, { photoId, state }]) => [sha256, { photo_id: photoId, state }]))
 }
 
 export function conflictJson(conflict: PhotoConflict): object {

@@ -2,9 +2,9 @@ import type { FastifyInstance } from 'fastify'
 import { SheafError } from '../../../core/errors.js'
 import type { ListQuery, SetPatch } from '../../../photos/photo-types.js'
 import { whileConnected } from '../../wire/while-connected.js'
-import { batchJson, pageJson } from '../json-forms.js'
+import { batchJson, knownJson, pageJson } from '../json-forms.js'
 import { type RouteContext, requirePhotoId } from '../route-context.js'
-import { batchSchema, listSchema } from '../schemas/list-schemas.js'
+import { batchSchema, existsSchema, listSchema } from '../schemas/list-schemas.js'
 
 interface BatchBody {
   readonly delete?: readonly string[]
@@ -21,6 +21,15 @@ export function addPhotoListRoutes(app: FastifyInstance, { photos, gates }: Rout
       const gate = request.query.count === 'exact' ? gates.counts : gates.pages
       return gate.pass(signal, async () => pageJson(await photos.list(request.query, signal)))
     })
+  )
+
+  app.post<{ Body: { readonly sha256: readonly string[] } }>('/v1/photos/exists', { schema: existsSchema }, request =>
+    whileConnected(request, signal =>
+      gates.counts.pass(signal, async () => {
+        const digests = request.body.sha256.map(digest => digest.toLowerCase())
+        return { sha256: knownJson(await photos.known(digests, signal)) }
+      })
+    )
   )
 
   app.post<{ Body: BatchBody }>('/v1/photos/batch', { schema: batchSchema }, async request => {

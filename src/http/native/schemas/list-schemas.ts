@@ -1,4 +1,4 @@
-import { SHIFT_S_MAX } from '../../../domain/limits.js'
+import { DIGESTS_MAX, SHIFT_S_MAX } from '../../../domain/limits.js'
 import {
   array,
   BATCH_IDS,
@@ -9,6 +9,7 @@ import {
   NEXT_CURSOR,
   nullable,
   object,
+  PHOTO_ID,
   problems,
   RECORD_WRITE,
   type Schema,
@@ -16,6 +17,13 @@ import {
   TEXT
 } from './common.js'
 import { META, PICTURE_STATE, TAKEN_AT } from './photo-schemas.js'
+
+const DIGEST: Schema = {
+  type: 'string',
+  pattern: '^[0-9a-fA-F]{64}$',
+  description: "of the original's bytes, hex",
+  examples: ['2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae']
+}
 
 export const listSchema: Schema = {
   summary: 'Photos, newest first, a page at a time',
@@ -28,12 +36,7 @@ export const listSchema: Schema = {
       album: { ...TEXT, description: 'photos in this album' },
       type: { ...TEXT, description: 'image, or a full media type, e.g. image/jpeg' },
       state: { ...PICTURE_STATE, description: 'how much of the image could be decoded; none: nothing of it' },
-      sha256: {
-        type: 'string',
-        pattern: '^[0-9a-fA-F]{64}$',
-        description: "of the original's bytes, hex",
-        examples: ['2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae']
-      },
+      sha256: DIGEST,
       q: { ...TEXT, description: 'words; each must be a prefix of a word in the name or caption' },
       count: { ...TEXT, enum: ['exact'], description: 'counts all photos that match, which may take long' }
     },
@@ -50,6 +53,29 @@ export const listSchema: Schema = {
       })
     ),
     ...problems('ERR_BAD_CURSOR', 'ERR_DIRECTORY_UNAVAILABLE', 'ERR_OVERLOADED')
+  }
+}
+
+export const existsSchema: Schema = {
+  summary: 'Which originals are here already',
+  description:
+    'Asks of this node alone. Of several photos with the same bytes it names one, a live one if there is one.',
+  tags: ['photos'],
+  body: object({ sha256: array(DIGEST, { maxItems: DIGESTS_MAX }) }),
+  response: {
+    200: json(
+      'the photos, by digest; what is not here is absent',
+      object({
+        sha256: {
+          type: 'object',
+          additionalProperties: object({
+            photo_id: PHOTO_ID,
+            state: { type: 'string', enum: ['live', 'trashed'], description: 'trashed: deleted, and can be undeleted' }
+          })
+        }
+      })
+    ),
+    ...problems('ERR_DIRECTORY_UNAVAILABLE', 'ERR_OVERLOADED')
   }
 }
 
