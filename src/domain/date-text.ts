@@ -1,4 +1,4 @@
-import { type DatePrecision, OFFSET_MINUTES_MAX, type TakenAt } from './photo-facts.js'
+import { type DatePrecision, localMs, OFFSET_MINUTES_MAX, type TakenAt } from './photo-facts.js'
 
 /** A date as it was read. */
 export interface DateRead {
@@ -52,9 +52,24 @@ export function readTakenAt(text: string): TakenAt | undefined {
   // what is said and cannot be is not passed over
   const isOffsetSaid = /T.*[Z+-]/.test(text)
   if (read === undefined || (isOffsetSaid && read.offsetMinutes === undefined)) return undefined
-  const { localMs, offsetMinutes, precision } = read
-  const ms = localMs - (offsetMinutes ?? 0) * 60_000
+  const { offsetMinutes, precision } = read
+  const ms = read.localMs - (offsetMinutes ?? 0) * 60_000
   return { ms, ...(offsetMinutes !== undefined && { offsetMinutes }), precision }
+}
+
+/** Of a date, as many characters as are known; a time is always whole. */
+const DATE_LENGTHS: Readonly<Record<string, number>> = { year: 4, month: 7, day: 10 }
+
+/** @returns what a clock on the wall showed, as far as it is known, with its offset where that is */
+export function takenAtText(takenAt: TakenAt): string {
+  const { offsetMinutes, precision = 'second' } = takenAt
+  const local = new Date(localMs(takenAt)).toISOString().slice(0, -1)
+  const length = DATE_LENGTHS[precision]
+  if (length !== undefined) return local.slice(0, length)
+  if (offsetMinutes === undefined) return local
+  const [hours, minutes] = [Math.floor(Math.abs(offsetMinutes) / 60), Math.abs(offsetMinutes) % 60]
+  const two = (number: number): string => String(number).padStart(2, '0')
+  return `${local}${offsetMinutes < 0 ? '-' : '+'}${two(hours)}:${two(minutes)}`
 }
 
 /** @returns a day's first ms; undefined for 31 February */
