@@ -31,7 +31,7 @@ const floors = {
 
   // --- faces
   http: ['admin', 'search', 'photos', 'cluster', 'directory', 'network', 'domain', 'core'],
-  cli: ['similarity/models', 'domain', 'core'],
+  cli: ['similarity/models', 'similarity/images/heads', 'domain', 'core'],
 
   // --- inner rooms that are layered themselves
   'network/addresses': ['domain', 'core'],
@@ -54,7 +54,8 @@ const floors = {
   'http/forms': ['http/wire', 'domain', 'core'],
   'http/native/schemas': ['http/wire', 'domain', 'core'],
   'cli/shell': ['domain', 'core'],
-  'cli/commands': ['cli/shell', 'similarity/models', 'domain', 'core']
+  'cli/import': ['cli/shell', 'similarity/images/heads', 'domain', 'core'],
+  'cli/commands': ['cli/import', 'cli/shell', 'similarity/models', 'domain', 'core']
 }
 
 /** Files of a room that stand beside its inner rooms and that these may use: ports, and what all of them need. */
@@ -136,9 +137,11 @@ export default {
     },
     {
       name: 'similarity-is-not-asked-by-the-commands-at-large',
-      comment: 'Only `sheaf models` looks at the models that lie on this machine; all else asks a node over HTTP.',
+      comment:
+        'Only `sheaf models` looks at the models that lie on this machine, and `sheaf import` at the heads of files; all ' +
+        'else asks a node over HTTP.',
       severity: 'error',
-      from: { path: '^src/cli/', pathNot: '^src/cli/commands/models\\.ts$' },
+      from: { path: '^src/cli/', pathNot: '^src/cli/(commands/models\\.ts$|import/)' },
       to: { path: '^src/similarity/' }
     },
     {

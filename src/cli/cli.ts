@@ -10,6 +10,7 @@ import { addConflicts } from './commands/conflicts.js'
 import { addDuplicates } from './commands/duplicates.js'
 import { addExport, type OpenFolder } from './commands/export.js'
 import { addGet } from './commands/get.js'
+import { addImport } from './commands/import.js'
 import { addInfo } from './commands/info.js'
 import { addJobs } from './commands/jobs.js'
 import { addKeygen } from './commands/keygen.js'
@@ -165,6 +166,7 @@ function addCommands(
   addList(commands)
   addLibrary(commands)
   addInfo(commands)
+  addImport(commands, components)
   addExport(commands, openFolder)
   addSimilar(commands)
   addSearch(commands)

@@ -13,7 +13,7 @@ Keep photos
   ls, info ID         list photos; show what is known about one
   tags, albums, trash list them; photos in the trash can be brought back
   rm, undelete ID…    delete photos; bring them back
-  export DIR          write every photo and its metadata to DIR/year/month/day
+  import, export      bring photos in, or take them out, with all that is known
 Find photos
   search WORDS…       photos of what the words say
   similar ID|FILE     photos that look like this one

@@ -38,6 +38,7 @@ export const ERROR_CODES = {
   ERR_PHOTO_NOT_FOUND: 'no photo has that id, or the cookie is wrong',
   ERR_PHOTO_DELETED: 'the photo was deleted',
   ERR_NOT_BURIED: 'the photo is not buried, so there is nothing to exhume',
+  ERR_NO_DATE: 'nobody knows when the photo was taken, so its date cannot be shifted; set one with taken_at',
   ERR_BYTES_GONE: 'the bytes of the deleted photo are no longer available, so it cannot be restored',
   ERR_BYTES_UNREACHABLE: 'the photo is known, but no node in reach has an intact copy of its bytes; try again later',
   ERR_NOT_READY: 'that size has not been made yet; try again',

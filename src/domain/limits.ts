@@ -11,3 +11,11 @@ export const LABELS_MAX = 500
 export const RATING_MAX = 5
 /** Of a text that photos are searched by. */
 export const SEARCH_CHARACTERS_MAX = 1_000
+/** Of the folder that a file was in, and of where it was imported from, bytes of UTF-8. */
+export const SOURCE_BYTES_MAX = 200
+/** When a file was last changed, at most so far from 1970: in the years 2 to 3937. */
+export const FILE_TIME_MS_MAX = 62_100_000_000_000
+/** By how much dates may be shifted at once, seconds: a hundred years. */
+export const SHIFT_S_MAX = 3_155_760_000
+/** Originals that can be asked for at once. */
+export const DIGESTS_MAX = 1_000

@@ -7,6 +7,10 @@
  *   'camera'      make?, model?, lens?: texts; focal_mm?, focal35_mm?, f_number?, exposure_s?, iso?: numbers; flash?: bool
  *   'place'       latitude, longitude: degrees; altitude?: metres
  *
+ * and what the client said of the file beside its bytes, written once, with the photo:
+ *
+ *   'file'        ms?: when it was last changed; offset?: of the zone then, minutes; zone?, source?, imported_from?: texts
+ *
  * Versions before this one wrote dimensions, and ms of taken_at. Reading is lenient, as in value-fields.ts.
  */
 import type { Value } from './cbor.js'
@@ -17,6 +21,7 @@ import { mapOf, numberOf, textOf, timeOf } from './value-fields.js'
 /**
  * Where a date is from, strongest first:
  *
+ *   user       a person has set it: a field of the version, and no fact
  *   exif       DateTimeOriginal
  *   xmp        exif:DateTimeOriginal, photoshop:DateCreated or xmp:CreateDate
  *   quicktime  com.apple.quicktime.creationdate, or ©day
@@ -26,8 +31,10 @@ import { mapOf, numberOf, textOf, timeOf } from './value-fields.js'
  *   gps        GPS date and time, in UTC
  *   name       the name of the file
  *   modified   EXIF DateTime
+ *   file       the file was last changed then, as its client said
  */
 export const DATE_SOURCES = [
+  'user',
   'exif',
   'xmp',
   'quicktime',
@@ -36,7 +43,8 @@ export const DATE_SOURCES = [
   'container',
   'gps',
   'name',
-  'modified'
+  'modified',
+  'file'
 ] as const
 export type DateSource = (typeof DATE_SOURCES)[number]
 
@@ -72,6 +80,20 @@ export interface Camera {
   readonly flash?: boolean | undefined
 }
 
+/** What the client said of the file that it sent. */
+export interface FileFacts {
+  /** When it was last changed, ms since the Unix epoch. */
+  readonly ms?: number | undefined
+  /** By how much clocks of the zone were ahead of UTC then, minutes; undefined: nobody said where that was. */
+  readonly offsetMinutes?: number | undefined
+  /** Where its clocks were when they did not say: a name such as `Europe/Berlin`, or an offset. */
+  readonly zone?: string | undefined
+  /** The folder that it was in, as its owner knows it. */
+  readonly source?: string | undefined
+  /** The photo's id where it was exported. */
+  readonly importedFrom?: string | undefined
+}
+
 /** Degrees north and east, metres above the sea. */
 export interface Place {
   readonly latitude: number
@@ -98,24 +120,61 @@ export function dimensionsChange(width: number, height: number): Change {
   return factChange('dimensions', mapOf({ width, height }))
 }
 
+/** @returns what the head of the file says, whatever a person has said since */
 export function takenAtOf(record: DirectoryRecord): TakenAt | undefined {
   const fields = factOf(record, 'taken_at')
+  return fields && takenAtFrom(fields)
+}
+
+/** @returns the date in some fields, as {@link takenAtFields} wrote them */
+export function takenAtFrom(fields: Fields): TakenAt | undefined {
   const ms = timeOf(fields, 'ms')
-  if (fields === undefined || ms === undefined) return undefined
-  const offset = numberOf(fields, 'offset')
-  const isOffset = offset !== undefined && Number.isInteger(offset) && Math.abs(offset) <= OFFSET_MINUTES_MAX
+  if (ms === undefined) return undefined
+  const offsetMinutes = offsetOf(fields)
   const source = DATE_SOURCES.find(one => one === textOf(fields, 'source'))
   const precision = DATE_PRECISIONS.find(one => one === textOf(fields, 'precision'))
   return {
     ms,
-    ...(isOffset && { offsetMinutes: offset }),
+    ...(offsetMinutes !== undefined && { offsetMinutes }),
     ...(source !== undefined && { source }),
     ...(precision !== undefined && { precision })
   }
 }
 
-export function takenAtChange({ ms, offsetMinutes, source, precision }: TakenAt): Change {
-  return factChange('taken_at', mapOf({ ms, offset: offsetMinutes, source, precision }))
+export function takenAtFields({ ms, offsetMinutes, source, precision }: TakenAt): Fields {
+  return mapOf({ ms, offset: offsetMinutes, source, precision })
+}
+
+export function takenAtChange(takenAt: TakenAt): Change {
+  return factChange('taken_at', takenAtFields(takenAt))
+}
+
+export function fileFactsOf(record: DirectoryRecord): FileFacts {
+  const fields = factOf(record, 'file')
+  if (fields === undefined) return {}
+  return {
+    ms: timeOf(fields, 'ms'),
+    offsetMinutes: offsetOf(fields),
+    zone: textOf(fields, 'zone'),
+    source: textOf(fields, 'source'),
+    importedFrom: textOf(fields, 'imported_from')
+  }
+}
+
+/** @returns no change when nothing is said */
+export function fileFactsChanges({ ms, offsetMinutes, zone, source, importedFrom }: FileFacts): Change[] {
+  const fields = mapOf({ ms, offset: offsetMinutes, zone, source, imported_from: importedFrom })
+  return fields.size === 0 ? [] : [factChange('file', fields)]
+}
+
+/** @returns when the file was last changed, for want of a better date */
+export function takenAtOfFile({ ms, offsetMinutes = 0 }: FileFacts): TakenAt | undefined {
+  return ms === undefined ? undefined : { ms, offsetMinutes, source: 'file', precision: 'second' }
+}
+
+function offsetOf(fields: Fields): number | undefined {
+  const offset = numberOf(fields, 'offset')
+  return offset !== undefined && Number.isInteger(offset) && Math.abs(offset) <= OFFSET_MINUTES_MAX ? offset : undefined
 }
 
 export function cameraOf(record: DirectoryRecord): Camera | undefined {

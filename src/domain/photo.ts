@@ -3,8 +3,9 @@
  *
  *   field     key                      value
  *   version   –                        size, sha256 (32 bytes), content_type, cookie (16 bytes), logical_volume,
- *                                      chunk_bytes (absent: one needle), name, caption?, rating?, attributes?, owner?,
- *                                      idempotency? (32 bytes), born? (hlc of the first version; absent in that one)
+ *                                      chunk_bytes (absent: one needle), name, caption?, rating?, taken_at? (a person's:
+ *                                      ms, offset?, precision), attributes?, owner?, idempotency? (32 bytes), born? (hlc
+ *                                      of the first version; absent in that one)
  *   tags      tag                      –
  *   albums    album                    –
  *   variants  alternate key            recipe, sha256 (32 bytes), size, content_type, chunk_bytes?
@@ -14,12 +15,24 @@
  */
 import { createHash } from 'node:crypto'
 import { SheafError } from '../core/errors.js'
-import { malformed, type Value } from './cbor.js'
+import { malformed, sameValue, type Value } from './cbor.js'
 import { compareRanks, type Entry, VERSION_FIELD } from './entry.js'
 import type { Hlc } from './hlc.js'
 import { COOKIE_BYTES, type Cookie, cookieBytes, cookieFrom, type PhotoId, parsePhotoId } from './ids.js'
 import { RATING_MAX } from './limits.js'
-import { dimensionsChange, factOf, type TakenAt, takenAtChange, takenAtOf } from './photo-facts.js'
+import {
+  dimensionsChange,
+  type FileFacts,
+  factOf,
+  fileFactsChanges,
+  fileFactsOf,
+  type TakenAt,
+  takenAtChange,
+  takenAtFields,
+  takenAtFrom,
+  takenAtOf,
+  takenAtOfFile
+} from './photo-facts.js'
 import { type Change, conflictVersions, type DirectoryRecord, elementsOf, shownVersion } from './record.js'
 import { encodeRecord } from './record-codec.js'
 import { bytesOf, hexOf, integerOf, mapOf, setOrDelete, textOf, textsOf } from './value-fields.js'
@@ -85,7 +98,10 @@ export interface Photo {
   /** Pixels. */
   readonly width: number | undefined
   readonly height: number | undefined
+  /** From the strongest source. */
   readonly takenAt: TakenAt | undefined
+  /** What the client said of the file. */
+  readonly file: FileFacts
   readonly version: { readonly hlc: Hlc; readonly actor: LifeActor }
   readonly context: VersionVector
   /** The record that this is a view of. */
@@ -119,6 +135,10 @@ export interface NewPhoto extends PhotoFacts {
   readonly chunkBytes: number
   readonly name: string
   readonly caption?: string | undefined
+  readonly rating?: number | undefined
+  /** What a person says; `takenAt` is what the file says. */
+  readonly setTakenAt?: TakenAt | undefined
+  readonly file?: FileFacts | undefined
   readonly owner?: string | undefined
   readonly idempotency?: string | undefined
   readonly tags?: readonly string[] | undefined
@@ -130,6 +150,8 @@ export interface PhotoEdit {
   readonly name?: string
   readonly caption?: string | null
   readonly rating?: number | null
+  /** What a person says of when it was taken: null leaves it to the file again. */
+  readonly takenAt?: TakenAt | null
   readonly attributes?: Readonly<Record<string, string | null>>
   readonly tags?: SetEdit
   readonly albums?: SetEdit
@@ -186,6 +208,7 @@ export function viewPhoto(record: DirectoryRecord, version: Entry = shownVersion
   const born = value.get('born')
   const rating = integerOf(value, 'rating')
   const dimensions = factOf(record, 'dimensions')
+  const file = fileFactsOf(record)
   return {
     id,
     generation: version.generation,
@@ -205,7 +228,8 @@ export function viewPhoto(record: DirectoryRecord, version: Entry = shownVersion
     variants: variantsOf(record),
     width: integerOf(dimensions, 'width'),
     height: integerOf(dimensions, 'height'),
-    takenAt: takenAtOf(record),
+    takenAt: setTakenAtOf(value) ?? takenAtOf(record) ?? takenAtOfFile(file),
+    file,
     version: { hlc: version.hlc, actor: version.dot.actor },
     context: record.context,
     record
@@ -223,6 +247,13 @@ function bytesIn(
   if (size === undefined || sha256 === undefined || cookie === undefined) return undefined
   if (chunkBytes > 0 && size / chunkBytes > CHUNKS_MAX) return undefined
   return { size, sha256, cookie: cookieFrom(cookie), chunkBytes }
+}
+
+/** @returns when it was taken, as a person says */
+function setTakenAtOf(value: ReadonlyMap<string, Value>): TakenAt | undefined {
+  const fields = value.get('taken_at')
+  const takenAt = fields instanceof Map ? takenAtFrom(fields) : undefined
+  return takenAt && { ...takenAt, source: 'user' }
 }
 
 function notAPhoto({ kind, id }: DirectoryRecord): SheafError {
@@ -245,6 +276,8 @@ export function createChanges(birth: NewPhoto): Change[] {
     chunk_bytes: birth.chunkBytes === 0 ? undefined : birth.chunkBytes,
     name: birth.name,
     caption: birth.caption,
+    rating: birth.rating,
+    taken_at: birth.setTakenAt && setTakenAtFields(birth.setTakenAt),
     owner: birth.owner,
     idempotency: birth.idempotency === undefined ? undefined : Buffer.from(birth.idempotency, 'hex')
   })
@@ -252,7 +285,8 @@ export function createChanges(birth: NewPhoto): Change[] {
     { kind: 'version', generation: FIRST_GENERATION, deleted: false, value },
     ...labelChanges('tags', [], { add: birth.tags ?? [] }),
     ...labelChanges('albums', [], { add: birth.albums ?? [] }),
-    ...factsChanges(birth)
+    ...factsChanges(birth),
+    ...fileFactsChanges(birth.file ?? {})
   ]
 }
 
@@ -268,6 +302,11 @@ export function editChanges(photo: Photo, edit: PhotoEdit): Change[] {
   set('name', photo.name, edit.name)
   set('caption', photo.caption, edit.caption)
   set('rating', photo.rating, edit.rating)
+  if (edit.takenAt !== undefined) {
+    const before = value.get('taken_at')
+    setOrDelete(value, 'taken_at', edit.takenAt === null ? undefined : setTakenAtFields(edit.takenAt))
+    if (!sameValue(before ?? null, value.get('taken_at') ?? null)) changed = true
+  }
   const attributes = new Map<string, string>(photo.attributes)
   for (const [key, text] of Object.entries(edit.attributes ?? {})) {
     if ((text ?? undefined) === attributes.get(key)) continue
@@ -280,6 +319,11 @@ export function editChanges(photo: Photo, edit: PhotoEdit): Change[] {
     ...labelChanges('tags', photo.tags, edit.tags),
     ...labelChanges('albums', photo.albums, edit.albums)
   ]
+}
+
+/** A date in a version is a person's, and need not say so. */
+function setTakenAtFields(takenAt: TakenAt): ReadonlyMap<string, Value> {
+  return takenAtFields({ ...takenAt, source: undefined })
 }
 
 /** @returns no changes if the photo is already deleted */

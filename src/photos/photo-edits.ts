@@ -10,6 +10,7 @@ import {
   exhumeChanges,
   metaEtag,
   type Photo,
+  type PhotoEdit,
   restoreChanges,
   undeleteChanges,
   viewPhoto
@@ -19,8 +20,8 @@ import { blobOf, dataDraft, manifestDraft, needleCount, type PhotoBlob } from '.
 import { type RecordWriter, requireEpoch, requireLive } from '../store/record-writer.js'
 import type { NeedleStore } from '../volumes/needle-store.js'
 import type { PhotoReader } from './photo-reader.js'
-import { checkEdited } from './photo-rules.js'
-import type { ContentHead, PhotoPatch, Precondition } from './photo-types.js'
+import { checkEdited, requirePast } from './photo-rules.js'
+import type { ContentHead, Precondition } from './photo-types.js'
 
 export interface PhotoEditsComponents {
   readonly store: NeedleStore
@@ -45,11 +46,18 @@ export class PhotoEdits {
   }
 
   /** @param checked - by `checkPatch` */
-  patch(id: PhotoId, checked: PhotoPatch, condition?: Precondition): Promise<DirectoryRecord> {
+  patch(id: PhotoId, checked: PhotoEdit, condition?: Precondition): Promise<DirectoryRecord> {
+    return this.edit(id, () => checked, condition)
+  }
+
+  /** @param editOf - gives the edit of the photo as it is then */
+  edit(id: PhotoId, editOf: (photo: Photo) => PhotoEdit, condition?: Precondition): Promise<DirectoryRecord> {
     return this.#writer.edit(id, (before, photo) => {
       requireLive(photo)
       condition?.({ etag: metaEtag(before) })
-      return { changes: editChanges(photo, checked), check: checkEdited }
+      const edit = editOf(photo)
+      if (edit.takenAt) requirePast(edit.takenAt, hlcMs(photo.createdAt))
+      return { changes: editChanges(photo, edit), check: checkEdited }
     })
   }
 

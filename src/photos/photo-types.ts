@@ -3,6 +3,7 @@ import type { Order } from '../directory/index-keys.js'
 import type { Hlc } from '../domain/hlc.js'
 import type { Cookie, PhotoId } from '../domain/ids.js'
 import type { AltKey, Photo, PhotoEdit, SetEdit } from '../domain/photo.js'
+import type { TakenAt } from '../domain/photo-facts.js'
 import type { PhotoKind } from '../domain/photo-kind.js'
 import type { LifeActor } from '../domain/version-vector.js'
 import type { PhotoBlob } from '../store/photo-needles.js'
@@ -25,7 +26,23 @@ export interface BodyOptions {
   readonly minCopies?: number | undefined
 }
 
-export interface UploadOptions extends BodyOptions {
+/** What a client knows of a file beside its bytes; limits in `photo-rules.ts`. */
+export interface FileStatements {
+  /** When it was last changed, ms since the Unix epoch; may be negative. */
+  readonly fileTimeMs?: number | undefined
+  /** Of clocks that do not say theirs: `Europe/Berlin`, `+02:00`. */
+  readonly zone?: string | undefined
+  /** The folder that it was in. */
+  readonly source?: string | undefined
+  /** The photo's id where it was exported. */
+  readonly importedFrom?: string | undefined
+  /** When it was taken, as a person says: `2024-01-01T08:02:32+11:00`, `1985-07`. */
+  readonly takenAt?: string | undefined
+  readonly caption?: string | undefined
+  readonly rating?: number | undefined
+}
+
+export interface UploadOptions extends BodyOptions, FileStatements {
   /** The client's name for the file; folders in it are dropped. */
   readonly filename?: string | undefined
   readonly tags?: readonly string[] | undefined
@@ -101,8 +118,23 @@ export interface PhotoMeta extends ListedPhoto {
 }
 
 /** What a client may change; limits in `photo-rules.ts`. */
-export type PhotoPatch = PhotoEdit
+export interface PhotoPatch extends Omit<PhotoEdit, 'takenAt'> {
+  /** As in {@link FileStatements}. */
+  readonly takenAt?: string | null
+}
 export type SetPatch = SetEdit
+
+/** What may be changed of many photos at once; by `takenAt` or by `shiftS`, not both. */
+export interface BatchPatch extends Pick<PhotoPatch, 'tags' | 'takenAt'> {
+  /** Moves the date of each, seconds. */
+  readonly shiftS?: number | undefined
+}
+
+/** A photo that is here, live or deleted; what is deleted can be undeleted for a while. */
+export interface KnownPhoto {
+  readonly photoId: PhotoId
+  readonly state: 'live' | 'trashed'
+}
 
 /**
  * Held against a photo in the step that changes it: `etag` and `lastModifiedMs` are those of its bytes, or of its metadata
@@ -117,6 +149,7 @@ export interface PhotoConflict {
   readonly name: string
   readonly caption: string | undefined
   readonly rating: number | undefined
+  readonly takenAt: TakenAt | undefined
   readonly deleted: boolean
   readonly version: { readonly hlc: Hlc; readonly actor: LifeActor }
 }

@@ -19,7 +19,7 @@ import { type RecordWriter, requireEpoch, requireLive, requireRecord } from '../
 import type { NeedleStore } from '../volumes/needle-store.js'
 import type { BlobIntake } from './blob-intake.js'
 import { mediaType } from './media-type.js'
-import { checkIdempotencyKey, checkLabels, checkMinCopies, nameOf } from './photo-rules.js'
+import { checkIdempotencyKey, checkLabels, checkMinCopies, checkStatements, nameOf } from './photo-rules.js'
 import type { Body, BodyOptions, PhotoCopies, UploadOptions, UploadReceipt } from './photo-types.js'
 
 const IDEMPOTENCY_MS = 24 * 3_600_000
@@ -50,7 +50,7 @@ export interface PhotoUploadsInit {
 type StoredUpload = Omit<UploadReceipt, 'copies'>
 
 /** An upload's options, checked and in the form that the record takes. */
-interface CheckedOptions {
+interface CheckedOptions extends ReturnType<typeof checkStatements> {
   readonly name: string
   readonly tags: readonly string[]
   readonly albums: readonly string[]
@@ -145,9 +145,11 @@ export class PhotoUploads {
     return this.#acknowledge(storedUpload(same, 'orig'), blobOf(same, 'orig'), minCopies)
   }
 
-  #check({ filename, tags, albums, idempotencyKey, owner, minCopies }: UploadOptions): CheckedOptions {
+  #check({ filename, tags, albums, idempotencyKey, owner, minCopies, ...statements }: UploadOptions): CheckedOptions {
+    const name = nameOf(filename)
     return {
-      name: nameOf(filename),
+      ...checkStatements(statements, name, this.#components.clock.now()),
+      name,
       tags: checkLabels('tags', tags),
       albums: checkLabels('albums', albums),
       idempotency:

@@ -4,9 +4,12 @@ import type { Logger } from '../core/log.js'
 import type { Random } from '../core/random.js'
 import { turn } from '../core/turn.js'
 import type { Directory } from '../directory/directory.js'
+import { TAKEN_MS_MIN } from '../domain/date-text.js'
 import { viewLooks } from '../domain/findings.js'
 import type { ActorId, Cookie, PhotoId, VolumeId } from '../domain/ids.js'
+import { DIGESTS_MAX } from '../domain/limits.js'
 import { type AltKey, metaEtag, PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
+import type { TakenAt } from '../domain/photo-facts.js'
 import { conflictVersions, type DirectoryRecord } from '../domain/record.js'
 import type { LaidOut } from '../store/laid-out.js'
 import { blobOf, dataIdentity, type PhotoBlob } from '../store/photo-needles.js'
@@ -14,18 +17,21 @@ import { photoNotFound, type RecordWriter, requireLive, requireRecord } from '..
 import type { NeedleStore } from '../volumes/needle-store.js'
 import { BlobIntake } from './blob-intake.js'
 import { ByteBudget } from './byte-budget.js'
+import { findKnown } from './known-photos.js'
 import { filtersOf } from './list-filters.js'
 import type { CacheStats, PhotoCache } from './photo-cache.js'
 import { PhotoEdits, validatorsOf } from './photo-edits.js'
 import type { PhotoReader } from './photo-reader.js'
-import { badField, checkPatch, checkSetPatch } from './photo-rules.js'
+import { badField, checkPatch, checkShift } from './photo-rules.js'
 import type {
   BatchOutcome,
+  BatchPatch,
   Body,
   BodyOptions,
   Content,
   ContentHead,
   HotContent,
+  KnownPhoto,
   ListedPhoto,
   ListQuery,
   PhotoConflict,
@@ -34,7 +40,6 @@ import type {
   PhotoPage,
   PhotoPatch,
   Precondition,
-  SetPatch,
   UploadOptions,
   UploadReceipt
 } from './photo-types.js'
@@ -53,7 +58,7 @@ const BATCH_EDITS_MAX = 64
 
 export interface PhotosComponents {
   readonly store: NeedleStore
-  readonly directory: Pick<Directory, 'lookUp' | 'query' | 'records' | 'onChange' | 'onOpaque' | 'language'>
+  readonly directory: Pick<Directory, 'lookUp' | 'query' | 'records' | 'deaths' | 'onChange' | 'onOpaque' | 'language'>
   readonly clock: Clock
   readonly random: Random
   /** All writes of this node's records go through it. */
@@ -282,9 +287,24 @@ export class Photos {
   }
 
   /** @param ids - at most 10,000. @throws `ERR_BAD_PARAMETER`; errors of single photos are in their outcomes */
-  async batchTag(ids: readonly PhotoId[], tags: SetPatch): Promise<readonly BatchOutcome[]> {
-    const checked = checkSetPatch('tags', tags)
-    return forEach(ids, id => this.#edits.patch(id, { tags: checked }))
+  async batchEdit(ids: readonly PhotoId[], { shiftS, ...patch }: BatchPatch): Promise<readonly BatchOutcome[]> {
+    const checked = checkPatch(patch)
+    if (shiftS === undefined) return forEach(ids, id => this.#edits.patch(id, checked))
+    const shift = checkShift(shiftS)
+    return forEach(ids, id => this.#edits.edit(id, photo => ({ ...checked, takenAt: shifted(photo, shift) })))
+  }
+
+  /**
+   * Which originals are here, so that they need not be sent.
+   *
+   * @param digests - SHA-256, lower-case hex, at most 1,000
+   * @returns the photos by digest
+   * @throws `ERR_BAD_PARAMETER`, the signal's reason
+   */
+  async known(digests: readonly string[], signal?: AbortSignal): Promise<ReadonlyMap<string, KnownPhoto>> {
+    if (digests.length > DIGESTS_MAX)
+      throw badField('sha256', `at most ${DIGESTS_MAX} digests can be asked for at once`)
+    return findKnown(this.#directory, digests, signal)
   }
 
   /** Every live photo, as of the start of the iteration. */
@@ -360,8 +380,16 @@ function headOf(photo: Photo, alt: AltKey): ContentHead {
   return { photoId, alt, name, size, contentType, ...validatorsOf(photo, alt) }
 }
 
-function conflictOf({ name, caption, rating, deleted, version }: Photo, n: number): PhotoConflict {
-  return { n, name, caption, rating, deleted, version }
+function conflictOf({ name, caption, rating, takenAt, deleted, version }: Photo, n: number): PhotoConflict {
+  return { n, name, caption, rating, takenAt, deleted, version }
+}
+
+/** @throws `ERR_NO_DATE` */
+function shifted({ id, takenAt }: Photo, seconds: number): TakenAt {
+  if (takenAt === undefined) throw new SheafError('ERR_NO_DATE', undefined, { details: { photo_id: id } })
+  const ms = takenAt.ms + seconds * 1_000
+  if (ms < TAKEN_MS_MIN) throw badField('shift_s', 'there were no photographs so early')
+  return { ...takenAt, ms }
 }
 
 async function forEach(ids: readonly PhotoId[], edit: (id: PhotoId) => Promise<unknown>): Promise<BatchOutcome[]> {

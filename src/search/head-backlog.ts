@@ -8,7 +8,7 @@ import { headChange, viewLooks } from '../domain/findings.js'
 import { hlcMs } from '../domain/hlc.js'
 import type { NodeId, PhotoId } from '../domain/ids.js'
 import { PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
-import { cameraChange, dimensionsChange, factOf, placeChange, takenAtChange } from '../domain/photo-facts.js'
+import { cameraChange, dimensionsChange, factOf, placeChange, takenAtChange, takenAtOf } from '../domain/photo-facts.js'
 import type { Change, DirectoryRecord } from '../domain/record.js'
 import type { PhotoReader } from '../photos/photo-reader.js'
 import type { ByteSource } from '../similarity/images/heads/head-bytes.js'
@@ -122,7 +122,7 @@ export class HeadBacklog implements Startable {
     const blob = photo && blobOf(photo, 'orig')
     if (photo === undefined || blob === undefined || !isUndone(photo)) return 'done'
     if ((await reader.source(blob)) === undefined) return 'later'
-    const hints = { latestMs: hlcMs(photo.createdAt), name: photo.name }
+    const hints = { latestMs: hlcMs(photo.createdAt), name: photo.name, zone: photo.file.zone }
     const head = await analyzer.readHead({ source: sourceIn(reader, blob), hints }, signal)
     await writer.edit(id, (_, now) =>
       now.deleted || now.generation !== photo.generation ? undefined : { changes: changesOf(now, head) }
@@ -146,13 +146,13 @@ function sourceIn(reader: Pick<PhotoReader, 'stream'>, blob: PhotoBlob): ByteSou
 function isUndone(photo: Photo): boolean {
   if (photo.deleted || !photo.contentType.startsWith('image/')) return false
   const { head } = viewLooks(photo.record)
-  const { takenAt } = photo
+  const takenAt = takenAtOf(photo.record)
   if (head === undefined || head.reader < HEAD_READER) return true
   return head.format !== undefined && takenAt !== undefined && takenAt.source === undefined
 }
 
 /** @returns the facts that are not in the record yet */
-function changesOf({ record, takenAt }: Photo, head: Head | undefined): Change[] {
+function changesOf({ record }: Photo, head: Head | undefined): Change[] {
   const changes: Change[] = [headChange(HEAD_READER, head?.format)]
   if (head !== undefined) {
     const { image } = viewLooks(record)
@@ -161,7 +161,7 @@ function changesOf({ record, takenAt }: Photo, head: Head | undefined): Change[]
     if (width !== undefined && height !== undefined && image?.state !== 'whole')
       changes.push(dimensionsChange(width, height))
     if (head.takenAt !== undefined) changes.push(takenAtChange(head.takenAt))
-    else if (takenAt !== undefined) changes.push({ kind: 'remove', field: 'facts', key: 'taken_at' })
+    else if (takenAtOf(record) !== undefined) changes.push({ kind: 'remove', field: 'facts', key: 'taken_at' })
     if (camera !== undefined) changes.push(cameraChange(camera))
     if (place !== undefined) changes.push(placeChange(place))
   }

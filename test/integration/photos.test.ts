@@ -106,9 +106,9 @@ describe('photos on a real disk', () => {
     await expectAll(() => false)
 
     await services.photos.batchDelete(ids.filter((_, i) => i % 4 === 0))
-    await services.photos.batchTag(
+    await services.photos.batchEdit(
       ids.filter((_, i) => i % 4 === 1),
-      { add: ['tagged'] }
+      { tags: { add: ['tagged'] } }
     )
     await services.photos.undelete(ids[0] as PhotoId)
     const isDeleted = (i: number): boolean => i % 4 === 0 && i !== 0

@@ -34,7 +34,11 @@ export interface PhotoPage {
 export interface MetaPatch {
   readonly name?: string
   readonly caption?: string
+  readonly rating?: number
+  readonly taken_at?: string
   readonly tags?: { readonly add?: readonly string[]; readonly remove?: readonly string[] }
+  readonly albums?: { readonly add?: readonly string[]; readonly remove?: readonly string[] }
+  readonly attributes?: Readonly<Record<string, string>>
 }
 
 export interface Answer {

@@ -1,8 +1,8 @@
 import type { CommandSet } from '../shell/command-set.js'
 import { printable } from '../shell/human.js'
+import { photoPath } from '../shell/photo-path.js'
 import { type ExitCode, printJson, type Session } from '../shell/session.js'
 import { Table } from '../shell/table.js'
-import { photoPath } from './get.js'
 import { positiveInteger } from './options.js'
 
 interface Conflict {

@@ -1,19 +1,25 @@
 import type { Stats } from 'node:fs'
-import { readFile, stat } from 'node:fs/promises'
+import { readFile, stat, utimes } from 'node:fs/promises'
 import { basename, dirname, join, resolve, sep } from 'node:path'
 import { hasCode, SheafError, systemErrorCode } from '../../core/errors.js'
 import { nodeFileSystem } from '../../core/node-file-system.js'
 import type { CommandSet } from '../shell/command-set.js'
+import { DEFAULT_LAYOUT, type ExportLayout, parseLayout } from '../shell/export-layout.js'
 import { exportPaths } from '../shell/export-names.js'
 import { count, humanBytes } from '../shell/human.js'
 import { inOrder } from '../shell/in-order.js'
 import { fileSha256, writeFileWhole } from '../shell/local-files.js'
 import { NodeClient } from '../shell/node-client.js'
+import { photoPath } from '../shell/photo-path.js'
 import { type ExitCode, errorJson, noteFailure, printJson, type Session, throwIfOver } from '../shell/session.js'
+import { sidecarBytes } from '../shell/sheaf-sidecar.js'
+import { xmpBytes } from '../shell/xmp-packet.js'
 import { openPhoto } from './get.js'
 import { addFilterOptions, type PhotoFilter, type PhotoMetaJson, photoPages } from './photo-meta.js'
 
 const DOWNLOADS_MAX = 4
+/** File systems keep times as finely as this, and floats of nanoseconds no finer. */
+const TIME_TOLERANCE_MS = 1
 
 type Outcome =
   | { readonly photo: PhotoMetaJson; readonly path: string; readonly written: boolean }
@@ -38,14 +44,26 @@ export type OpenFolder = (folder: string) => Promise<OpenedFolder>
 interface ExportOptions extends PhotoFilter {
   readonly node?: string
   readonly fromFolder?: string
+  readonly layout?: string
+  readonly xmp?: true
 }
+
+const TIMES_HELP = `
+Each file gets the time that it had when it was uploaded, else that of when the
+picture was taken. The .json beside it holds what sheaf import needs to put the
+photo into another cluster: name, caption, rating, tags, albums, attributes and
+times. A layout may have the tokens {year} {month} {day} {hour} (of when it was
+taken, local time), {camera} {album} {tag} {kind} {name} {stem} {ext} {id6}.`
 
 export function addExport(commands: CommandSet, openFolder: OpenFolder): void {
   const command = commands.client(
     'export <dir>',
-    'write originals to DIR/year/month/day, each with its metadata in a .json file beside it; run it again to continue'
+    'write originals to folders by day, each with its metadata in a .json file beside it; run it again to continue'
   )
   addFilterOptions(command)
+    .option('--layout <path>', `where under DIR each file is to lie (default: ${DEFAULT_LAYOUT})`)
+    .option('--xmp', 'write .xmp files as well, which other programs read')
+    .addHelpText('after', TIMES_HELP)
     .option('--from-folder <data>', 'read the data folder of a node that is stopped, without any network')
     .action(
       commands.action((session, folder: string, options: ExportOptions) => run(session, folder, options, openFolder))
@@ -59,6 +77,7 @@ async function run(
   openFolder: OpenFolder
 ): Promise<ExitCode> {
   const { node, fromFolder } = options
+  parseLayout(options.layout ?? DEFAULT_LAYOUT) // before a folder is opened or anything is written
   if (fromFolder === undefined) return exportPhotos(session, folder, options)
   if (node !== undefined) throw new SheafError('ERR_USAGE', '--node and --from-folder cannot be given together')
   const opened = await openFolder(fromFolder)
@@ -71,9 +90,10 @@ async function run(
   }
 }
 
-async function exportPhotos(session: Session, folder: string, filter: PhotoFilter): Promise<ExitCode> {
+async function exportPhotos(session: Session, folder: string, filter: ExportOptions): Promise<ExitCode> {
   const { terminal } = session
-  const exporter = new Exporter(session, folder)
+  const layout = parseLayout(filter.layout ?? DEFAULT_LAYOUT)
+  const exporter = new Exporter(session, { folder, layout, isXmpWanted: filter.xmp === true })
   const tally = { written: 0, bytes: 0, present: 0, failed: 0, seen: 0, total: 0, isTotalExact: true }
   const photos = async function* (): AsyncGenerator<PhotoMetaJson> {
     for await (const page of photoPages(session, filter)) {
@@ -121,24 +141,32 @@ async function exportPhotos(session: Session, folder: string, filter: PhotoFilte
   return tally.failed === 0 ? 0 : 1
 }
 
+interface ExporterInit {
+  readonly folder: string
+  readonly layout: ExportLayout
+  readonly isXmpWanted: boolean
+}
+
 /**
  * Gives every photo a file of its own, the same one in every run: a file belongs to the photo that its sidecar names.
  * The sidecar is written last, so a file that has one is complete.
  */
 class Exporter {
   readonly #session: Session
-  readonly #folder: string
+  readonly #init: ExporterInit
   /** Paths that photos being written will have; in lower case, since some file systems ignore case. */
   readonly #claims = new Set<string>()
 
-  constructor(session: Session, folder: string) {
+  constructor(session: Session, init: ExporterInit) {
     this.#session = session
-    this.#folder = folder
+    this.#init = init
   }
 
   /** @returns the file's path, and whether its bytes had to be written */
-  async export(photo: PhotoMetaJson): Promise<{ path: string; written: boolean }> {
-    const candidates = exportPaths(photo).map(path => pathInside(this.#folder, path))
+  async export(listed: PhotoMetaJson): Promise<{ path: string; written: boolean }> {
+    const { folder, layout } = this.#init
+    const photo = this.#needsAll ? await this.#readAll(listed) : listed
+    const candidates = exportPaths(photo, layout).map(path => pathInside(folder, path))
     for (const path of candidates) {
       if ((await placeState(path, photo)) === 'own') return { path, written: await this.#update(path, photo) }
     }
@@ -156,6 +184,15 @@ class Exporter {
     throw new Error(`other files have its names, move them away and run again: ${candidates.join(', ')}`)
   }
 
+  /** Lists leave out camera and place. */
+  get #needsAll(): boolean {
+    return this.#init.isXmpWanted || this.#init.layout.tokens.has('camera')
+  }
+
+  #readAll({ photo_id }: PhotoMetaJson): Promise<PhotoMetaJson> {
+    return this.#session.client.json<PhotoMetaJson>(photoPath(photo_id, '/meta'))
+  }
+
   /** Writes what is missing or out of date. @returns whether that was the photo itself */
   async #update(path: string, photo: PhotoMetaJson): Promise<boolean> {
     const missing = (await statIfThere(path)) === undefined
@@ -166,13 +203,35 @@ class Exporter {
     } else if (!(await isCopyOf(path, photo))) {
       throw new Error(`${path} is no longer what was exported; move it away and run again`)
     }
-    const sidecar = Buffer.from(`${JSON.stringify(photo, null, 2)}\n`)
-    const present = await readIfThere(sidecarOf(path))
-    if (present === undefined || !sidecar.equals(present)) {
-      await writeFileWhole(this.#session, sidecarOf(path), [sidecar])
-    }
+    await this.#writeChanged(sidecarOf(path), sidecarBytes(photo))
+    const xmp = `${path}.xmp`
+    // a photo may have this name, and then has a sidecar
+    const isFree = this.#init.isXmpWanted && (await statIfThere(sidecarOf(xmp))) === undefined
+    if (isFree) await this.#writeChanged(xmp, xmpBytes(photo))
+    await setTime(path, photo)
     return missing
   }
+
+  async #writeChanged(path: string, bytes: Uint8Array): Promise<void> {
+    const present = await readIfThere(path)
+    if (present === undefined || Buffer.compare(bytes, present) !== 0)
+      await writeFileWhole(this.#session, path, [bytes])
+  }
+}
+
+/** Gives a file its time, where one is known. */
+async function setTime(path: string, { file_time, taken_at }: PhotoMetaJson): Promise<void> {
+  const at = file_time == null ? localTime(taken_at ?? '') : new Date(file_time)
+  if (Number.isNaN(at.getTime())) return
+  const { mtimeMs } = await stat(path)
+  // as a Date: of a negative number `utimes` makes the present
+  if (Math.abs(mtimeMs - at.getTime()) > TIME_TOLERANCE_MS) await utimes(path, at, at)
+}
+
+/** @param text - as `taken_at`; without an offset it is taken for this machine's time, and without a time for noon */
+function localTime(text: string): Date {
+  const [, year, month = '01', day = '01', time = 'T12:00'] = /^(\d{4})(?:-(\d\d)(?:-(\d\d)(T.+)?)?)?$/.exec(text) ?? []
+  return new Date(year === undefined ? Number.NaN : Date.parse(`${year}-${month}-${day}${time}`))
 }
 
 /** Names come from the node. @throws for a path that leads out of the folder */

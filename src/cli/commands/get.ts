@@ -3,6 +3,7 @@ import { SheafError } from '../../core/errors.js'
 import type { CommandSet } from '../shell/command-set.js'
 import { writeFileWhole } from '../shell/local-files.js'
 import { answerBytes } from '../shell/node-client.js'
+import { photoPath } from '../shell/photo-path.js'
 import type { ExitCode, Session } from '../shell/session.js'
 
 interface GetOptions {
@@ -72,9 +73,4 @@ export async function openPhoto(
     }
   }
   return { pieces: hashed(), check }
-}
-
-/** @param id - as the user gave it */
-export function photoPath(id: string, rest = ''): string {
-  return `/photo/${encodeURIComponent(id)}${rest}`
 }

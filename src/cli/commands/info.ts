@@ -1,8 +1,8 @@
 import type { CommandSet } from '../shell/command-set.js'
 import { fieldLines } from '../shell/field-lines.js'
 import { humanBytes, humanTime } from '../shell/human.js'
+import { photoPath } from '../shell/photo-path.js'
 import { type ExitCode, printJson, type Session } from '../shell/session.js'
-import { photoPath } from './get.js'
 import type { PhotoMetaJson } from './photo-meta.js'
 
 export function addInfo(commands: CommandSet): void {

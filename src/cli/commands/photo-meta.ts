@@ -28,6 +28,12 @@ export interface PhotoMetaJson {
   readonly rating?: number | null
   readonly tags: readonly string[]
   readonly albums: readonly string[]
+  readonly attributes?: Readonly<Record<string, string>>
+  /** When the file was last changed, RFC 3339. */
+  readonly file_time?: string | null
+  readonly source?: string | null
+  readonly zone?: string | null
+  readonly imported_from?: string | null
   readonly copies?: number
   readonly version?: { readonly hlc: string; readonly actor: string }
 }

@@ -1,30 +1,27 @@
-import { createHash } from 'node:crypto'
-import { hasCode, SheafError } from '../../core/errors.js'
+import { hasCode } from '../../core/errors.js'
 import type { CommandSet } from '../shell/command-set.js'
 import { count, humanBytes } from '../shell/human.js'
 import { inOrder } from '../shell/in-order.js'
-import { fileSha256, findFiles, type LocalFile, readPieces, type UnreadablePath } from '../shell/local-files.js'
+import { fileSha256, findFiles, type NamedFile, type UnreadablePath } from '../shell/local-files.js'
+import { mergeIntoPhoto } from '../shell/merge-photo.js'
 import { ProgressBar } from '../shell/progress.js'
 import { type ExitCode, errorJson, noteFailure, printJson, type Session, throwIfOver } from '../shell/session.js'
+import { type Receipt, uploadFile } from '../shell/upload-file.js'
 import { collect } from './options.js'
 
 const UPLOADS_MAX = 4
 
 const FOLDERS_HELP = `
 Folders are walked with all folders in them. Hidden files and folders in them
-are skipped; their names begin with a dot. Links to files are followed there,
-links to folders are not. A second run uploads everything again, as new photos,
-unless it is given --skip-existing.`
+are skipped, and so is what programs leave there, such as Thumbs.db. Links to
+files are followed, links to folders are not. A second run uploads everything
+again, as new photos, unless it is given --skip-existing; then photos that are
+there get the tags and albums. sheaf import also reads what lies beside photos.`
 
 interface PutOptions {
   readonly tag?: readonly string[]
   readonly album?: readonly string[]
   readonly skipExisting?: true
-}
-
-interface Receipt {
-  readonly photo_id: string
-  readonly sha256: string
 }
 
 interface Added {
@@ -54,7 +51,7 @@ async function put(session: Session, paths: readonly string[], options: PutOptio
   const uploads = new Uploads(session, options, progress)
   const tally = { uploaded: 0, bytes: 0, existed: 0, failed: 0 }
 
-  const work = async (item: LocalFile | UnreadablePath): Promise<Outcome> => {
+  const work = async (item: NamedFile | UnreadablePath): Promise<Outcome> => {
     if (!isReadable(item)) return item
     try {
       const outcome = await uploads.add(item)
@@ -98,7 +95,7 @@ async function put(session: Session, paths: readonly string[], options: PutOptio
   return tally.failed === 0 ? 0 : 1
 }
 
-function isReadable(item: LocalFile | UnreadablePath): item is LocalFile {
+function isReadable(item: NamedFile | UnreadablePath): item is NamedFile {
   return !('error' in item)
 }
 
@@ -117,7 +114,7 @@ class Uploads {
   }
 
   /** @throws what kept the file from being stored */
-  async add(file: LocalFile): Promise<Added> {
+  async add(file: NamedFile): Promise<Added> {
     let sent = 0
     const onSent = (byteCount: number): void => {
       sent += byteCount
@@ -131,61 +128,39 @@ class Uploads {
     }
   }
 
-  async #addUnlessThere(file: LocalFile, onSent: (byteCount: number) => void): Promise<Added> {
+  async #addUnlessThere(file: NamedFile, onSent: (byteCount: number) => void): Promise<Added> {
     const sha256 = await fileSha256(file)
     for (let twin = this.#begun.get(sha256); twin !== undefined; twin = this.#begun.get(sha256)) {
-      try {
-        return { receipt: (await twin).receipt, existed: true }
-      } catch {
-        // The twin's own failure is reported with the twin and says nothing about this file.
-        if (this.#begun.get(sha256) === twin) this.#begun.delete(sha256)
-      }
+      const receipt = await twin.then(
+        added => added.receipt,
+        () => undefined
+      )
+      if (receipt !== undefined) return this.#label(receipt)
+      // The twin's own failure is reported with the twin and says nothing about this file.
+      if (this.#begun.get(sha256) === twin) this.#begun.delete(sha256)
     }
     const added = this.#findOrSend(file, sha256, onSent)
     this.#begun.set(sha256, added)
     return added
   }
 
-  async #findOrSend(file: LocalFile, sha256: string, onSent: (byteCount: number) => void): Promise<Added> {
+  async #findOrSend(file: NamedFile, sha256: string, onSent: (byteCount: number) => void): Promise<Added> {
     const { photos } = await this.#session.client.json<{ photos: Receipt[] }>('/photos', {
       query: { sha256, limit: 1 }
     })
     const receipt = photos.find(photo => photo.sha256 === sha256)
-    return receipt === undefined
-      ? { receipt: await this.#send(file, onSent), existed: false }
-      : { receipt, existed: true }
+    return receipt === undefined ? { receipt: await this.#send(file, onSent), existed: false } : this.#label(receipt)
   }
 
-  async #send(file: LocalFile, onSent: (byteCount: number) => void): Promise<Receipt> {
-    let hash = createHash('sha256')
-    let sent = 0
-    const open = async function* (): AsyncGenerator<Uint8Array> {
-      // After a lost connection the file is sent again from its start.
-      onSent(-sent)
-      sent = 0
-      hash = createHash('sha256')
-      for await (const piece of readPieces(file)) {
-        hash.update(piece)
-        yield piece
-        sent += piece.length
-        onSent(piece.length)
-      }
-    }
+  /** What is there gets the labels that it lacks. */
+  async #label(receipt: Receipt): Promise<Added> {
+    const { tag: tags, album: albums } = this.#options
+    await mergeIntoPhoto(this.#session, receipt.photo_id, { tags, albums })
+    return { receipt, existed: true }
+  }
+
+  #send(file: NamedFile, onSent: (byteCount: number) => void): Promise<Receipt> {
     const { tag, album } = this.#options
-    const receipt = await this.#session.client.json<Receipt>('/v1/photos', {
-      method: 'PUT',
-      query: { filename: file.name, tag, album },
-      // The same key in every attempt: a node that has stored the file, but whose answer was lost, answers again.
-      headers: { 'idempotency-key': Buffer.from(this.#session.random.bytes(16)).toString('hex') },
-      body: { byteCount: file.byteCount, open }
-    })
-    // Checked here and not after the last piece: a quick node answers before the pieces are asked for more.
-    if (receipt.sha256 !== hash.digest('hex')) {
-      throw new SheafError(
-        'ERR_NEEDLE_CORRUPT',
-        `the node stored other bytes than those sent, as ${receipt.photo_id}: delete it and try again`
-      )
-    }
-    return receipt
+    return uploadFile(this.#session, file, { file_time: file.mtimeMs, tag, album }, { onSent })
   }
 }

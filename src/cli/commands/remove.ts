@@ -1,6 +1,6 @@
 import type { CommandSet } from '../shell/command-set.js'
+import { photoPath } from '../shell/photo-path.js'
 import { type ExitCode, errorJson, noteFailure, printJson, type Session, throwIfOver } from '../shell/session.js'
-import { photoPath } from './get.js'
 
 interface Removal {
   readonly status: string

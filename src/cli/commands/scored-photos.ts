@@ -1,9 +1,9 @@
 import { hasCode } from '../../core/errors.js'
 import { printable } from '../shell/human.js'
 import { inOrder } from '../shell/in-order.js'
+import { photoPath } from '../shell/photo-path.js'
 import type { Session } from '../shell/session.js'
 import { Table } from '../shell/table.js'
-import { photoPath } from './get.js'
 import type { PhotoMetaJson } from './photo-meta.js'
 
 export const ASKED_AT_ONCE = 4

@@ -1,5 +1,6 @@
 import { extension } from 'mime-types'
 import { parsePhotoId } from '../../domain/ids.js'
+import type { ExportLayout, LayoutPart, LayoutToken } from './export-layout.js'
 
 /** The parts of a photo's metadata that decide where it is exported to. */
 export interface Exported {
@@ -8,55 +9,100 @@ export interface Exported {
   readonly content_type: string
   readonly created_at: string
   readonly taken_at?: string | null
+  readonly tags?: readonly string[]
+  readonly albums?: readonly string[]
+  readonly camera?: { readonly make?: string | null; readonly model?: string | null } | null
 }
 
 /** Leaves room for a suffix, `.json` and the temporary name in the 255 bytes of most file systems. */
 const STEM_BYTES_MAX = 150
-/** The date at the beginning of a time, as far as it is known. */
-const DATE = /^(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?(?:T|$)/
+/** The beginning of a time, as far as it is known. */
+const DATE = /^(\d{4})(?:-(\d{2})(?:-(\d{2})(?:T(\d{2}):.*)?)?)?$/
+const DATE_TOKENS: ReadonlySet<LayoutToken> = new Set(['year', 'month', 'day', 'hour'])
 /** Names that Windows keeps for devices. */
 const DEVICE_NAME = /^(con|prn|aux|nul|com\d|lpt\d)$/i
 
 /**
  * Where a photo may lie under the export folder, best first: `2026/11/20/IMG_1.jpg`, then with the tail of its id (the
- * random part of a UUID), then with all of it. Year, month and day are those where the picture was taken, where that is known.
+ * random part of a UUID), then with all of it. Times are those where the picture was taken, where that is known.
  *
  * @returns relative paths with `/`, safe on every file system whatever the node says of the photo
  * @throws for an id that is no UUID
  */
-export function exportPaths(photo: Exported): readonly [string, string, string] {
+export function exportPaths(photo: Exported, layout: ExportLayout): readonly [string, string, string] {
   if (parsePhotoId(photo.photo_id) === undefined)
     throw new Error('the node gave an id that is no UUID; do not trust it')
-  const folder = exportFolder(photo)
-  const { stem, suffix } = exportName(photo)
-  const tail = photo.photo_id.slice(-6)
-  return [
-    `${folder}/${stem}${suffix}`,
-    `${folder}/${stem}_${tail}${suffix}`,
-    `${folder}/${stem}_${photo.photo_id}${suffix}`
-  ]
+  const values = tokenValues(photo)
+  const folders = layout.folders.map(part => folderName(part, values)).filter(folder => folder !== undefined)
+  const whole = fill(layout.file, values)
+  const { ext } = values
+  const isLast = ext !== '' && whole.endsWith(ext)
+  const stem = fileStem(isLast ? whole.slice(0, -ext.length) : whole)
+  const suffix = isLast ? ext : ''
+  const path = (end: string): string => [...folders, `${stem}${end}${suffix}`].join('/')
+  return [path(''), path(`_${photo.photo_id.slice(-6)}`), path(`_${photo.photo_id}`)]
 }
 
-/** The day, or what is known of it, where the photo was taken. */
-function exportFolder({ taken_at, created_at }: Exported): string {
-  const [, year, month, day] = DATE.exec(taken_at ?? created_at) ?? []
-  return year === undefined ? 'undated' : [year, month, day].filter(part => part !== undefined).join('/')
+/** Each cleaned; empty: not known. */
+function tokenValues(photo: Exported): Readonly<Record<LayoutToken, string>> {
+  const { taken_at, created_at, camera, content_type, photo_id } = photo
+  const [, year = '', month = '', day = '', hour = ''] = DATE.exec(taken_at ?? created_at) ?? []
+  const { stem, suffix } = exportName(photo)
+  const kind = content_type.split('/', 1)[0] ?? ''
+  return {
+    year,
+    month,
+    day,
+    hour,
+    camera: cleaned([camera?.make, camera?.model].filter(text => text != null).join(' ')),
+    album: cleaned(photo.albums?.[0] ?? ''),
+    tag: cleaned(photo.tags?.[0] ?? ''),
+    kind: kind === 'image' || kind === 'video' ? kind : 'other',
+    name: `${stem}${suffix}`,
+    stem,
+    ext: suffix,
+    id6: photo_id.slice(-6)
+  }
+}
+
+/**
+ * @returns the folder's name; undefined where a date is known only so far that there is nothing to name it by
+ */
+function folderName(part: LayoutPart, values: Readonly<Record<LayoutToken, string>>): string | undefined {
+  const tokens = part.flatMap(piece => (typeof piece === 'object' ? [piece.token] : []))
+  const isUnknown = tokens.length > 0 && tokens.every(token => values[token] === '')
+  if (!isUnknown) return fileStem(fill(part, values))
+  if (tokens.includes('year')) return 'undated'
+  return tokens.every(token => DATE_TOKENS.has(token)) ? undefined : 'none'
+}
+
+function fill(part: LayoutPart, values: Readonly<Record<LayoutToken, string>>): string {
+  return part.map(piece => (typeof piece === 'object' ? values[piece.token] : piece)).join('')
 }
 
 function exportName({ name, content_type }: Exported): { readonly stem: string; readonly suffix: string } {
-  const cleaned = name
+  const clean = cleaned(name)
+  const given = /\.[a-z0-9]{1,10}$/i.exec(clean)?.[0]
+  const guessed = extension(content_type)
+  return {
+    stem: fileStem(given === undefined ? clean : clean.slice(0, -given.length)),
+    suffix: given ?? (guessed === false ? '' : `.${guessed}`)
+  }
+}
+
+/** @returns text that can be part of a name on every file system */
+function cleaned(text: string): string {
+  return text
     .normalize('NFC')
     .replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu, '')
     .replace(/[/\\:*?"<>|]/g, '_')
     .replace(/^[\s.]+|[\s.]+$/g, '')
-  const given = /\.[a-z0-9]{1,10}$/i.exec(cleaned)?.[0]
-  const guessed = extension(content_type)
-  const base = given === undefined ? cleaned : cleaned.slice(0, -given.length)
-  const stem = cutToBytes(base, STEM_BYTES_MAX).replace(/[\s.]+$/, '')
-  return {
-    stem: stem === '' ? 'photo' : DEVICE_NAME.test(stem) ? `_${stem}` : stem,
-    suffix: given ?? (guessed === false ? '' : `.${guessed}`)
-  }
+}
+
+/** @returns it as the name of a folder, or of a file before its extension: not empty, not too long, no device */
+function fileStem(text: string): string {
+  const stem = cutToBytes(cleaned(text), STEM_BYTES_MAX).replace(/[\s.]+$/, '')
+  return stem === '' ? 'photo' : DEVICE_NAME.test(stem) ? `_${stem}` : stem
 }
 
 /** @returns the longest beginning of whole characters that fits in so many bytes of UTF-8 */

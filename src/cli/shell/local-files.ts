@@ -1,16 +1,26 @@
 import { createHash } from 'node:crypto'
 import { createReadStream, type Dirent } from 'node:fs'
-import { open, readdir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { open, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { Random } from '../../core/random.js'
+import { ignoredBy } from './ignored-names.js'
+import { readSheafSidecar, SIDECAR_BYTES_MAX } from './sheaf-sidecar.js'
 
 const READ_BYTES = 256 * 1_024
 
 /** A file that the user named, or that lies in a folder that the user named. */
 export interface LocalFile {
-  readonly path: string
+  /** Bytes where the name need not be UTF-8. */
+  readonly path: string | Buffer
   readonly name: string
   readonly byteCount: number
+}
+
+/** A file whose path is a text. */
+export interface NamedFile extends LocalFile {
+  readonly path: string
+  /** When it was last changed, ms since the Unix epoch. */
+  readonly mtimeMs: number
 }
 
 /** A path named by the user that does not exist or cannot be read. */
@@ -20,20 +30,21 @@ export interface UnreadablePath {
 }
 
 /**
- * Finds files: those named, and those in the folders named, recursively and sorted. In folders, hidden names and what is
- * not a file are skipped; links to files are followed, links to folders are not (they may lead in a circle).
+ * Finds files: those named, and those in the folders named, recursively and sorted. In folders, names that no photo has, sidecars of
+ * Sheaf and what is not a file are skipped; links to files are followed, links to folders are not (they may lead in a circle).
  *
- * @param onSkip - called for everything skipped except hidden names
+ * @param onSkip - called for everything skipped but by its name
  */
 export async function findFiles(
   paths: readonly string[],
   onSkip: (path: string, why: string) => void
-): Promise<(LocalFile | UnreadablePath)[]> {
-  const found: (LocalFile | UnreadablePath)[] = []
+): Promise<(NamedFile | UnreadablePath)[]> {
+  const found: (NamedFile | UnreadablePath)[] = []
   const visit = async (path: string): Promise<void> => {
     try {
       const stats = await stat(path)
-      if (stats.isFile()) found.push({ path, name: basename(path), byteCount: stats.size })
+      if (stats.isFile())
+        found.push({ path, name: basename(path), byteCount: stats.size, mtimeMs: Math.round(stats.mtimeMs) })
       else if (stats.isDirectory()) await visitFolder(path)
       else onSkip(path, 'not a file')
     } catch (error) {
@@ -44,14 +55,26 @@ export async function findFiles(
     const entries = await readdir(folder, { withFileTypes: true })
     entries.sort((a, b) => (a.name < b.name ? -1 : 1))
     for (const entry of entries) {
-      if (entry.name.startsWith('.')) continue
+      if (ignoredBy(entry.name) !== undefined) continue
       const path = join(folder, entry.name)
-      if (await isFolderLink(entry, path)) onSkip(path, 'a link to a folder')
+      if (entry.isFile() && (await isSheafSidecar(path))) onSkip(path, 'a sidecar of Sheaf: sheaf import reads it')
+      else if (await isFolderLink(entry, path)) onSkip(path, 'a link to a folder')
       else await visit(path)
     }
   }
   for (const path of paths) await visit(path)
   return found
+}
+
+async function isSheafSidecar(path: string): Promise<boolean> {
+  if (!path.toLowerCase().endsWith('.json')) return false
+  try {
+    const { size } = await stat(path)
+    if (size > SIDECAR_BYTES_MAX) return false
+    return readSheafSidecar(JSON.parse(await readFile(path, 'utf8'))) !== undefined
+  } catch {
+    return false // no JSON, or the visit says why it cannot be read
+  }
 }
 
 async function isFolderLink(entry: Dirent, path: string): Promise<boolean> {

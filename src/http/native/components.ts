@@ -34,7 +34,8 @@ export interface HttpComponents {
     | 'restore'
     | 'list'
     | 'batchDelete'
-    | 'batchTag'
+    | 'batchEdit'
+    | 'known'
     | 'batchExhume'
     | 'dump'
   >

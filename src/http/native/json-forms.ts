@@ -4,13 +4,21 @@ import type { LaidOutCount, LaidOutPhoto } from '../../admin/laid-out-photos.js'
 import type { NodeStatus, VolumeReport } from '../../admin/maintenance.js'
 import type { ReplicationStatus } from '../../cluster/cluster.js'
 import type { ClusterMember } from '../../cluster/cluster-status.js'
+import { takenAtText } from '../../domain/date-text.js'
 import { viewLooks } from '../../domain/findings.js'
 import { formatHlc, hlcMs } from '../../domain/hlc.js'
 import type { Photo } from '../../domain/photo.js'
-import { cameraOf, localMs, placeOf, type TakenAt } from '../../domain/photo-facts.js'
+import { cameraOf, placeOf } from '../../domain/photo-facts.js'
 import type { AlbumCount, TrashedPhoto } from '../../photos/library-lists.js'
 import type { CacheStats } from '../../photos/photo-cache.js'
-import type { BatchOutcome, ListedPhoto, PhotoConflict, PhotoPage, UploadReceipt } from '../../photos/photo-types.js'
+import type {
+  BatchOutcome,
+  KnownPhoto,
+  ListedPhoto,
+  PhotoConflict,
+  PhotoPage,
+  UploadReceipt
+} from '../../photos/photo-types.js'
 import type { SimilarityStatus } from '../../search/similarity-types.js'
 
 /*
@@ -40,9 +48,13 @@ export function photoJson(photo: Photo): object {
     sha256: photo.sha256,
     width: photo.width ?? null,
     height: photo.height ?? null,
-    taken_at: photo.takenAt === undefined ? null : takenAtJson(photo.takenAt),
+    taken_at: photo.takenAt === undefined ? null : takenAtText(photo.takenAt),
     taken_at_source: photo.takenAt?.source ?? null,
     taken_at_precision: photo.takenAt?.precision ?? null,
+    file_time: timeOrNull(photo.file.ms),
+    source: photo.file.source ?? null,
+    zone: photo.file.zone ?? null,
+    imported_from: photo.file.importedFrom ?? null,
     ...lookJson(photo),
     created_at: timeJson(hlcMs(photo.createdAt)),
     tags: photo.tags,
@@ -97,12 +109,17 @@ export function pageJson({ photos, total, isTotalExact, nextCursor }: PhotoPage)
   return { photos: photos.map(metaJson), total, total_exact: isTotalExact, next_cursor: nextCursor }
 }
 
+export function knownJson(known: ReadonlyMap<string, KnownPhoto>): object {
+  return Object.fromEntries(Array.from(known, ([sha256, { photoId, state }]) => [sha256, { photo_id: photoId, state }]))
+}
+
 export function conflictJson(conflict: PhotoConflict): object {
   return {
     n: conflict.n,
     name: conflict.name,
     caption: conflict.caption ?? null,
     rating: conflict.rating ?? null,
+    taken_at: conflict.takenAt === undefined ? null : takenAtText(conflict.takenAt),
     deleted: conflict.deleted,
     version: { hlc: formatHlc(conflict.version.hlc), actor: conflict.version.actor }
   }
@@ -235,21 +252,6 @@ export function jobJson(job: Job): object {
 
 export function timeJson(ms: number): string {
   return new Date(ms).toISOString()
-}
-
-/** Of a date, as many characters as are known; a time is always whole. */
-const DATE_LENGTHS: Readonly<Record<string, number>> = { year: 4, month: 7, day: 10 }
-
-/** @returns what a clock on the wall showed, as far as it is known, with its offset where that is */
-function takenAtJson(takenAt: TakenAt): string {
-  const { offsetMinutes, precision = 'second' } = takenAt
-  const local = timeJson(localMs(takenAt)).slice(0, -1)
-  const length = DATE_LENGTHS[precision]
-  if (length !== undefined) return local.slice(0, length)
-  if (offsetMinutes === undefined) return local
-  const [hours, minutes] = [Math.floor(Math.abs(offsetMinutes) / 60), Math.abs(offsetMinutes) % 60]
-  const two = (number: number): string => String(number).padStart(2, '0')
-  return `${local}${offsetMinutes < 0 ? '-' : '+'}${two(hours)}:${two(minutes)}`
 }
 
 export function timeOrNull(ms: number | undefined): string | null {

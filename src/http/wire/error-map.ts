@@ -47,6 +47,7 @@ export const ERROR_MAP: Readonly<Record<ErrorCode, ErrorMapping>> = {
   ERR_PHOTO_NOT_FOUND: { status: 404, members: { complete: true } },
   ERR_PHOTO_DELETED: { status: 410 },
   ERR_NOT_BURIED: { status: 409 },
+  ERR_NO_DATE: { status: 409 },
   ERR_BYTES_GONE: { status: 410 },
   ERR_BYTES_UNREACHABLE: { status: 503, retryAfterS: 10 },
   ERR_NOT_READY: { status: 503, retryAfterS: 2 },

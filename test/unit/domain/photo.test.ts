@@ -84,7 +84,8 @@ describe('a new photo', () => {
       variants: new Map(),
       width: 4000,
       height: 3000,
-      takenAt: undefined
+      takenAt: undefined,
+      file: {}
     })
     expect(version.actor).toBe(A)
     expect(context).toBe(record.context)

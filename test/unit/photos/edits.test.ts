@@ -60,7 +60,7 @@ describe('patch', () => {
     const before = await photos.meta(id)
     const same = { name: 'a.jpg', caption: null, tags: { add: ['sea'], remove: ['other'] } }
     expect(await photos.patch(id, same)).toEqual(before)
-    await photos.batchTag([id, id], { add: ['sea'] })
+    await photos.batchEdit([id, id], { tags: { add: ['sea'] } })
     expect(store.groups).toHaveLength(1)
   })
 

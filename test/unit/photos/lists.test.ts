@@ -100,7 +100,7 @@ describe('batches', () => {
   test('tag each photo', async () => {
     const { photos, ids } = await withAlbum()
     await photos.remove(ids[2] as PhotoId)
-    const outcomes = await photos.batchTag(ids, { add: ['seen'], remove: ['bird'] })
+    const outcomes = await photos.batchEdit(ids, { tags: { add: ['seen'], remove: ['bird'] } })
     expect(outcomes.map(({ error }) => error)).toEqual([undefined, undefined, 'ERR_PHOTO_DELETED'])
     expect((await photos.list({ tag: 'seen' })).total).toBe(2)
     expect((await photos.list({ tag: 'bird' })).total).toBe(0)
@@ -114,7 +114,7 @@ describe('batches', () => {
 
   test('refuse a bad request before any photo is changed', async () => {
     const { photos, store, ids } = await withAlbum()
-    await expect(photos.batchTag(ids, { add: [''] })).rejects.toMatchObject({ code: 'ERR_BAD_PARAMETER' })
+    await expect(photos.batchEdit(ids, { tags: { add: [''] } })).rejects.toMatchObject({ code: 'ERR_BAD_PARAMETER' })
     const many = Array.from({ length: 10_001 }, () => UNKNOWN)
     await expect(photos.batchDelete(many)).rejects.toMatchObject({ code: 'ERR_BAD_PARAMETER' })
     expect(await photos.batchDelete(many.slice(1))).toHaveLength(10_000)

@@ -21,6 +21,10 @@ interface IdParams {
   readonly id: string
 }
 
+interface PatchBody extends Omit<PhotoPatch, 'takenAt'> {
+  readonly taken_at?: string | null
+}
+
 /** Delete, undelete, metadata and conflict versions of one photo. */
 export function addPhotoMetaRoutes(app: FastifyInstance, { photos, similarity }: RouteContext): void {
   app.delete<{ Params: IdParams }>('/photo/:id', { schema: deletePhotoSchema }, async request => {
@@ -44,12 +48,14 @@ export function addPhotoMetaRoutes(app: FastifyInstance, { photos, similarity }:
     return { ...metaJson(meta), ...circumstancesJson(meta.photo), ...linkedJson(linked) }
   })
 
-  app.patch<{ Params: IdParams; Body: PhotoPatch }>(
+  app.patch<{ Params: IdParams; Body: PatchBody }>(
     '/photo/:id/meta',
     { schema: patchMetaSchema },
     async (request, reply) => {
       const id = requirePhotoId(request.params.id)
-      const meta = await photos.patch(id, request.body, metaConditionOf(request))
+      const { taken_at: takenAt, ...patch } = request.body
+      const edit = takenAt === undefined ? patch : { ...patch, takenAt }
+      const meta = await photos.patch(id, edit, metaConditionOf(request))
       reply.headers(metaHeaders(meta))
       return metaJson(meta)
     }

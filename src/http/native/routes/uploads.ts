@@ -1,20 +1,38 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { SheafError } from '../../../core/errors.js'
-import type { UploadOptions, UploadReceipt } from '../../../photos/photo-types.js'
-import { fieldValues, readUploadForm, singleField, type UploadForm } from '../../forms/multipart-form.js'
+import { badField } from '../../../photos/photo-rules.js'
+import type { FileStatements, UploadOptions, UploadReceipt } from '../../../photos/photo-types.js'
+import {
+  type FormField,
+  fieldValues,
+  readUploadForm,
+  singleField,
+  type UploadForm
+} from '../../forms/multipart-form.js'
 import { Preconditions } from '../../wire/preconditions.js'
 import { announcesBody } from '../../wire/problem.js'
 import type { RequestBody } from '../../wire/request-bodies.js'
 import { receiptJson } from '../json-forms.js'
 import { type RouteContext, requireAltKey, requirePhotoId } from '../route-context.js'
-import { postPhotoSchema, putPhotoSchema, uploadSchema } from '../schemas/upload-schemas.js'
+import { postPhotoSchema, putPhotoSchema, STATEMENT_NAMES, uploadSchema } from '../schemas/upload-schemas.js'
 
 /** Allowance for a form beyond its file: part headers, fields, boundaries. */
 const FORM_OVERHEAD_BYTES = 2 * 1024 * 1024
-const LABEL_FIELDS = new Set(['tag', 'album'])
-const UPLOAD_FIELDS = new Set([...LABEL_FIELDS, 'alt_key', 'photo_id'])
+const PHOTO_FIELDS = new Set(['tag', 'album', ...STATEMENT_NAMES])
+const UPLOAD_FIELDS = new Set([...PHOTO_FIELDS, 'alt_key', 'photo_id'])
 
-interface UploadQuery {
+/** What the client knows of the file, in a query. */
+interface StatementsQuery {
+  readonly file_time?: number | undefined
+  readonly zone?: string | undefined
+  readonly source?: string | undefined
+  readonly imported_from?: string | undefined
+  readonly taken_at?: string | undefined
+  readonly caption?: string | undefined
+  readonly rating?: number | undefined
+}
+
+interface UploadQuery extends StatementsQuery {
   readonly min_copies?: number
   readonly tag?: readonly string[]
   readonly album?: readonly string[]
@@ -31,7 +49,7 @@ export function addUploadRoutes(app: FastifyInstance, context: RouteContext): vo
   )
 
   app.post<{ Querystring: UploadQuery }>('/v1/photos', { schema: postPhotoSchema }, async (request, reply) => {
-    const receipt = await withForm(context, request, LABEL_FIELDS, (form, options) =>
+    const receipt = await withForm(context, request, PHOTO_FIELDS, (form, options) =>
       context.photos.upload(form.file, options)
     )
     return created(reply, receipt)
@@ -70,6 +88,7 @@ async function uploadOrAddSize(
       return await context.photos.upload(form.file, options)
     }
     if (photoId === undefined) throw new SheafError('ERR_BAD_PARAMETER', `alt_key ${alt} needs photo_id`)
+    refuseStatements(options)
     return await context.photos.addSize(requirePhotoId(photoId), alt, form.file, options)
   })
 }
@@ -90,6 +109,7 @@ async function withForm(
       contentType: form.contentType,
       tags: [...(query.tag ?? []), ...fieldValues(form.fields, 'tag')],
       albums: [...(query.album ?? []), ...fieldValues(form.fields, 'album')],
+      ...statementsOf({ ...query, ...statementFields(form.fields) }),
       atMostBytes: declaredBytes(request)
     })
   })
@@ -115,6 +135,7 @@ async function putRaw(
     contentType: contentType === 'application/x-www-form-urlencoded' ? undefined : contentType,
     tags: query.tag,
     albums: query.album,
+    ...statementsOf(query),
     declaredBytes: declaredBytes(request)
   }
   return await withBody(context, request, context.init.maxUploadBytes, body => context.photos.upload(body, options))
@@ -139,6 +160,35 @@ async function withBody(
 
 function commonOptions({ query, headers }: FastifyRequest<{ Querystring: UploadQuery }>): CommonOptions {
   return { minCopies: query.min_copies, idempotencyKey: headers['idempotency-key']?.toString() }
+}
+
+function statementsOf(said: StatementsQuery): FileStatements {
+  const { file_time: fileTimeMs, zone, source, imported_from: importedFrom, taken_at: takenAt, caption, rating } = said
+  return { fileTimeMs, zone, source, importedFrom, takenAt, caption, rating }
+}
+
+/** What the fields of a form say, which may be said there instead of in the query. */
+function statementFields(fields: readonly FormField[]): StatementsQuery {
+  const said: Record<string, string | number> = {}
+  for (const name of STATEMENT_NAMES) {
+    const text = singleField(fields, name)
+    if (text === undefined) continue
+    const isNumber = name === 'file_time' || name === 'rating'
+    if (isNumber && !/^-?\d{1,15}$/.test(text)) throw badField(name, `the field ${name} must be a whole number`)
+    said[name] = isNumber ? Number(text) : text
+  }
+  return said
+}
+
+/** Of a size there is nothing to say but its bytes; what would not be kept is refused. */
+function refuseStatements(options: UploadOptions): void {
+  const { fileTimeMs, zone, source, importedFrom, takenAt, caption, rating } = options
+  const isSaid = [fileTimeMs, zone, source, importedFrom, takenAt, caption, rating].some(one => one !== undefined)
+  if (isSaid)
+    throw new SheafError(
+      'ERR_BAD_PARAMETER',
+      `only of a new photo can ${STATEMENT_NAMES.join(', ')} be said; change the photo's own with PATCH`
+    )
 }
 
 function declaredBytes(request: FastifyRequest): number | undefined {

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../../../core/errors.js'
+import { TAKEN_AT_FORM } from '../../../domain/date-text.js'
 import { LABEL_CHARACTERS_MAX } from '../../../domain/limits.js'
 import { ERROR_MAP } from '../../wire/error-map.js'
 import type { PatternFault } from '../../wire/framework-errors.js'
@@ -70,6 +71,10 @@ export const LABEL: Schema = {
 /** What a text is that does not match one of these patterns; of others, the parameter is only named. */
 export const PATTERN_FAULTS: Readonly<Record<string, PatternFault>> = {
   [UUID]: { code: 'ERR_BAD_ID', detail: 'is not a UUID' },
+  [TAKEN_AT_FORM]: {
+    code: 'ERR_BAD_PARAMETER',
+    detail: 'must be a date such as 2024-01-01T08:02:32+11:00, 2024-01-01T08:02 or 1985-07'
+  },
   [CURSOR_TEXT]: { code: 'ERR_BAD_CURSOR' },
   [LABEL_TEXT]: {
     code: 'ERR_BAD_PARAMETER',

@@ -1,4 +1,4 @@
-import { RATING_MAX } from '../../../domain/limits.js'
+import { DIGESTS_MAX, RATING_MAX, SHIFT_S_MAX } from '../../../domain/limits.js'
 import { MOMENT_TEXT } from '../../../domain/moment.js'
 import { PHOTO_KINDS } from '../../../domain/photo-kind.js'
 import {
@@ -9,14 +9,23 @@ import {
   CURSOR,
   json,
   NEXT_CURSOR,
+  nullable,
   object,
+  PHOTO_ID,
   problems,
   RECORD_WRITE,
   type Schema,
   SET_PATCH,
   TEXT
 } from './common.js'
-import { META, PICTURE_STATE } from './photo-schemas.js'
+import { META, PICTURE_STATE, TAKEN_AT } from './photo-schemas.js'
+
+const DIGEST: Schema = {
+  type: 'string',
+  pattern: '^[0-9a-fA-F]{64}$',
+  description: "of the original's bytes, hex",
+  examples: ['2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae']
+}
 
 const MOMENT: Schema = { type: 'string', pattern: MOMENT_TEXT }
 
@@ -31,12 +40,7 @@ export const listSchema: Schema = {
       album: { ...TEXT, description: 'photos in this album; as `tag`' },
       type: { ...TEXT, description: 'image, or a full media type, e.g. image/jpeg' },
       state: { ...PICTURE_STATE, description: 'how much of the image could be decoded; none: nothing of it' },
-      sha256: {
-        type: 'string',
-        pattern: '^[0-9a-fA-F]{64}$',
-        description: "of the original's bytes, hex",
-        examples: ['2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae']
-      },
+      sha256: DIGEST,
       kind: { ...TEXT, enum: PHOTO_KINDS, description: 'what the file is' },
       camera: { ...TEXT, description: "words of the camera's make or model, or of the lens", examples: ['canon'] },
       rating_min: { type: 'integer', minimum: 0, maximum: RATING_MAX, description: 'photos with this rating or more' },
@@ -92,12 +96,52 @@ export const listSchema: Schema = {
   }
 }
 
+export const existsSchema: Schema = {
+  summary: 'Which originals are here already',
+  description:
+    'Asks of this node alone. Of several photos with the same bytes it names one, a live one if there is one.',
+  tags: ['photos'],
+  body: object({ sha256: array(DIGEST, { maxItems: DIGESTS_MAX }) }),
+  response: {
+    200: json(
+      'the photos, by digest; what is not here is absent',
+      object({
+        sha256: {
+          type: 'object',
+          additionalProperties: object({
+            photo_id: PHOTO_ID,
+            state: { type: 'string', enum: ['live', 'trashed'], description: 'trashed: deleted, and can be undeleted' }
+          })
+        }
+      })
+    ),
+    ...problems('ERR_DIRECTORY_UNAVAILABLE', 'ERR_OVERLOADED')
+  }
+}
+
 export const batchSchema: Schema = {
-  summary: 'Deletes or tags many photos',
-  description: 'Either `delete`, or `ids` with `tags`; with all or with none of them it is 400.',
+  summary: 'Deletes many photos, or changes their tags or dates',
+  description:
+    'Either `delete`, or `ids` with `tags`, `taken_at` or `shift_s`; with both or with nothing to do it is 400, and so are ' +
+    '`taken_at` and `shift_s` together. A photo without a date cannot be shifted: ERR_NO_DATE is its outcome.',
   tags: ['photos'],
   // One object instead of oneOf, whose errors only say "matches none".
-  body: object({ delete: BATCH_IDS, ids: BATCH_IDS, tags: SET_PATCH }, ['delete', 'ids', 'tags']),
+  body: object(
+    {
+      delete: BATCH_IDS,
+      ids: BATCH_IDS,
+      tags: SET_PATCH,
+      taken_at: nullable(TAKEN_AT),
+      shift_s: {
+        type: 'integer',
+        minimum: -SHIFT_S_MAX,
+        maximum: SHIFT_S_MAX,
+        description: 'moves the date of each photo by so many seconds',
+        examples: [3600]
+      }
+    },
+    ['delete', 'ids', 'tags', 'taken_at', 'shift_s']
+  ),
   response: {
     200: batchAnswer('deleted', 'updated'),
     ...problems('ERR_BAD_ID', ...RECORD_WRITE)

@@ -1,3 +1,4 @@
+import { TAKEN_AT_FORM } from '../../../domain/date-text.js'
 import { PICTURE_STATES } from '../../../domain/findings.js'
 import { LABELS_MAX, NAME_CHARACTERS_MAX } from '../../../domain/limits.js'
 import { DATE_PRECISIONS, DATE_SOURCES } from '../../../domain/photo-facts.js'
@@ -43,7 +44,16 @@ const PLACE: Schema = object({
   longitude: { type: 'number', minimum: -180, maximum: 180 },
   altitude: nullable({ ...NUMBER, description: 'metres above the sea' })
 })
-const RATING: Schema = { type: 'integer', minimum: 0, maximum: 5 }
+export const RATING: Schema = { type: 'integer', minimum: 0, maximum: 5 }
+/** Of a date that a person sets. */
+export const TAKEN_AT: Schema = {
+  ...TEXT,
+  pattern: TAKEN_AT_FORM,
+  description:
+    'when it was taken, as a person says: what a clock on the wall showed, with its offset if that is known, and shorter ' +
+    'where less is known; not later than a day after the upload',
+  examples: ['2024-01-01T08:02:32+11:00']
+}
 const TAGS = ['photos']
 
 /** The record's fields. */
@@ -65,6 +75,10 @@ export const PHOTO = {
   taken_at_precision: nullable({ type: 'string', enum: [...DATE_PRECISIONS], description: 'how much of it is known' }),
   state: nullable({ ...PICTURE_STATE, description: 'how much of the image could be decoded; null for other files' }),
   image_error: nullable({ ...TEXT, description: 'the code of why the image cannot be decoded' }),
+  file_time: nullable({ ...TIME, description: 'when the file was last changed, as the client said' }),
+  source: nullable({ ...TEXT, description: 'the folder that the file was in' }),
+  zone: nullable({ ...TEXT, description: 'where its clocks were, when they did not say' }),
+  imported_from: nullable({ ...TEXT, description: "the photo's id where it was exported" }),
   created_at: TIME,
   tags: array(TEXT),
   albums: array(TEXT),
@@ -199,11 +213,12 @@ export const patchMetaSchema: Schema = {
         name: { ...TEXT, maxLength: NAME_CHARACTERS_MAX, pattern: `^[^${CONTROL}]*$` },
         caption: nullable(TEXT),
         rating: nullable(RATING),
+        taken_at: nullable({ ...TAKEN_AT, description: `${TAKEN_AT.description}; null leaves it to the file again` }),
         tags: SET_PATCH,
         albums: SET_PATCH,
         attributes: { type: 'object', additionalProperties: nullable(TEXT) }
       },
-      ['name', 'caption', 'rating', 'tags', 'albums', 'attributes']
+      ['name', 'caption', 'rating', 'taken_at', 'tags', 'albums', 'attributes']
     ),
     minProperties: 1
   },
@@ -227,6 +242,7 @@ export const conflictsSchema: Schema = {
             name: TEXT,
             caption: nullable(TEXT),
             rating: nullable(RATING),
+            taken_at: nullable(TEXT),
             deleted: { type: 'boolean' },
             version: object({ hlc: HLC, actor: ACTOR })
           })

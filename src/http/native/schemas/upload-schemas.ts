@@ -1,8 +1,9 @@
 import type { ErrorCode } from '../../../core/errors.js'
-import { LABELS_MAX } from '../../../domain/limits.js'
+import { FILE_TIME_MS_MAX, LABELS_MAX, SOURCE_BYTES_MAX } from '../../../domain/limits.js'
 import {
   array,
   BYTES,
+  CONTROL,
   COOKIE,
   COUNT,
   json,
@@ -15,6 +16,7 @@ import {
   SHA256,
   TEXT
 } from './common.js'
+import { RATING, TAKEN_AT } from './photo-schemas.js'
 
 const RECEIPT = object({
   photo_id: PHOTO_ID,
@@ -26,6 +28,46 @@ const RECEIPT = object({
   copies: { ...COUNT, description: 'nodes known to hold the bytes durably' }
 })
 
+const PLAIN_TEXT: Schema = { ...TEXT, pattern: `^[^${CONTROL}]{1,${SOURCE_BYTES_MAX}}$` }
+
+/** What the client knows of the file beside its bytes. */
+const STATEMENTS = {
+  file_time: {
+    type: 'integer',
+    minimum: -FILE_TIME_MS_MAX,
+    maximum: FILE_TIME_MS_MAX,
+    description: 'when the file was last changed, ms since the Unix epoch; may be negative',
+    examples: [1_704_063_752_000]
+  },
+  source: {
+    ...PLAIN_TEXT,
+    description: `the folder that it was in, at most ${SOURCE_BYTES_MAX} bytes`,
+    examples: ['2024/Kiel']
+  },
+  zone: {
+    ...TEXT,
+    maxLength: 64,
+    pattern: '^([A-Z][A-Za-z_]*(/[A-Za-z0-9_+-]+)+|UTC|Z|[+-]\\d\\d:\\d\\d)$',
+    description: 'where its clocks were, when they do not say: the name of a time zone, or an offset',
+    examples: ['Europe/Berlin']
+  },
+  taken_at: TAKEN_AT,
+  caption: TEXT,
+  rating: RATING,
+  imported_from: {
+    ...PLAIN_TEXT,
+    description: `the photo's id where it was exported, at most ${SOURCE_BYTES_MAX} bytes`,
+    examples: ['019aa1d2-0c5e-7b1a-9f3e-5d2c8a417e60']
+  }
+} satisfies Record<string, Schema>
+export const STATEMENT_NAMES = Object.keys(STATEMENTS)
+/** Fields of forms are texts, whatever they mean. */
+const STATEMENT_FIELDS = {
+  ...STATEMENTS,
+  file_time: { ...TEXT, pattern: '^-?\\d{1,15}$', description: STATEMENTS.file_time.description },
+  rating: { ...TEXT, pattern: '^[0-5]$' }
+}
+
 const QUERY = {
   min_copies: {
     type: 'integer',
@@ -34,16 +76,18 @@ const QUERY = {
     description: 'durable copies to wait for, at most 10 s; then 503 ERR_TOO_FEW_COPIES, and the photo is stored'
   },
   tag: array(LABEL, { maxItems: LABELS_MAX }),
-  album: array(LABEL, { maxItems: LABELS_MAX })
+  album: array(LABEL, { maxItems: LABELS_MAX }),
+  ...STATEMENTS
 }
 
 const FILE: Schema = { type: 'string', contentMediaType: 'application/octet-stream' }
 const LABEL_FIELD = array(LABEL, { maxItems: 50, description: 'a field for each; with those of the query at most 500' })
-const LABEL_FIELDS = { tag: LABEL_FIELD, album: LABEL_FIELD }
+const FIELDS = { tag: LABEL_FIELD, album: LABEL_FIELD, ...STATEMENT_FIELDS }
 const ALT_KEY: Schema = { type: 'string', enum: ['orig', 'large', 'small', 'thumb'] }
 const STORED: readonly ErrorCode[] = [
   'ERR_EMPTY_FILE',
   'ERR_TOO_LARGE',
+  'ERR_ATTRIBUTES_TOO_LARGE',
   'ERR_IDEMPOTENCY_MISMATCH',
   'ERR_PRECONDITION_FAILED',
   'ERR_TOO_FEW_COPIES',
@@ -70,14 +114,15 @@ function form(fields: Readonly<Record<string, Schema>>): Schema {
   return { content: { 'multipart/form-data': { schema } } }
 }
 
-const FIELDS =
+const RULES =
   'Fields must precede the file, which must not be empty; all but tag and album may come once, and others are refused.'
 
 export const uploadSchema: Schema = {
   summary: 'Stores a file as a new photo, or adds a size to one',
   description:
     'With photo_id and alt_key large, small or thumb, the file becomes that size of that photo; either without the other is ' +
-    `400. ${FIELDS}`,
+    '400, and so is what is said of a photo that there is already: caption, rating, taken_at and the like. ' +
+    RULES,
   tags: ['uploads'],
   headers: IDEMPOTENCY,
   querystring: object({ ...QUERY, alt_key: ALT_KEY, photo_id: PHOTO_ID }, [
@@ -85,7 +130,7 @@ export const uploadSchema: Schema = {
     'alt_key',
     'photo_id'
   ]),
-  streamedBody: form({ ...LABEL_FIELDS, alt_key: ALT_KEY, photo_id: PHOTO_ID }),
+  streamedBody: form({ ...FIELDS, alt_key: ALT_KEY, photo_id: PHOTO_ID }),
   response: {
     200: json('stored durably', RECEIPT),
     ...problems(
@@ -102,11 +147,11 @@ export const uploadSchema: Schema = {
 
 export const postPhotoSchema: Schema = {
   summary: 'Stores a file as a new photo',
-  description: FIELDS,
+  description: RULES,
   tags: ['uploads'],
   headers: IDEMPOTENCY,
   querystring: object(QUERY, Object.keys(QUERY)),
-  streamedBody: form(LABEL_FIELDS),
+  streamedBody: form(FIELDS),
   response: { 201: json('stored durably', RECEIPT, LOCATION), ...problems(...FORM, ...STORED) }
 }
 

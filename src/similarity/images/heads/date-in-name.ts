@@ -1,4 +1,4 @@
-import { type DateRead, readDate } from './date-text.js'
+import { type DateRead, readDate } from '../../../domain/date-text.js'
 
 const NAME_LENGTH_MAX = 255
 

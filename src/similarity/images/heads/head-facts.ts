@@ -1,3 +1,4 @@
+import { type DateRead, readDate } from '../../../domain/date-text.js'
 import {
   type Camera,
   DATE_SOURCES,
@@ -6,7 +7,7 @@ import {
   type Place,
   type TakenAt
 } from '../../../domain/photo-facts.js'
-import { type DateRead, readDate } from './date-text.js'
+import { offsetInZone } from '../../../domain/zones.js'
 import { CAPTION_BYTES_MAX, cleanText, KEYWORDS_MAX } from './head-bytes.js'
 
 /** Version of the reader. Increment it when it reads more, or otherwise: then all photos are read again, at leisure. */
@@ -142,11 +143,12 @@ export class HeadFacts {
     if (keyword !== undefined && this.#keywords.size < KEYWORDS_MAX) this.#keywords.add(keyword)
   }
 
-  finish(format: HeadFormat): Head {
+  /** @param zone - of clocks that nothing in the file tells more of than UTC */
+  finish(format: HeadFormat, zone?: string): Head {
     const orientation = this.#orientation
     const isTurned = this.#isTurned !== (orientation !== undefined && orientation > 4)
     const { width, height } = this.#size ?? {}
-    const takenAt = this.#takenAt()
+    const takenAt = this.#takenAt(zone)
     const camera = cameraOf(this.#camera)
     return {
       format,
@@ -163,13 +165,15 @@ export class HeadFacts {
     }
   }
 
-  #takenAt(): TakenAt | undefined {
+  #takenAt(zone: string | undefined): TakenAt | undefined {
     const source = DATE_SOURCES.find(one => this.#dates.has(one))
     const date = source && this.#dates.get(source)
     if (date === undefined) return undefined
     const { localMs, precision } = date
-    if (source === 'container' || source === 'gps')
-      return { ms: localMs, offsetMinutes: this.#offsetByName(date) ?? 0, source, precision }
+    if (source === 'container' || source === 'gps') {
+      const offsetMinutes = this.#offsetByName(date) ?? (zone === undefined ? 0 : (offsetInZone(zone, localMs) ?? 0))
+      return { ms: localMs, offsetMinutes, source, precision }
+    }
     const offsetMinutes = date.offsetMinutes ?? this.#offsetFor(date)
     return {
       ms: localMs - (offsetMinutes ?? 0) * 60_000,

@@ -5,7 +5,7 @@
  *
  * Extended datasets (length above 32,767) end the reading.
  */
-import { readDate, readOffset } from './date-text.js'
+import { readDate, readOffset } from '../../../domain/date-text.js'
 import { ByteView, CAPTION_BYTES_MAX, PARTS_MAX, textFrom } from './head-bytes.js'
 import type { HeadFacts } from './head-facts.js'
 

@@ -14,6 +14,8 @@ export interface HeadHints {
   readonly latestMs: number
   /** May have a date in it, which counts where the file has no better one. */
   readonly name: string
+  /** Where a clock was of which the file says only UTC: `Europe/Berlin`, `+02:00`; undefined: nobody knows. */
+  readonly zone?: string | undefined
 }
 
 /** Bytes that tell the formats apart. */
@@ -27,12 +29,12 @@ const START_BYTES = 64
  * @returns undefined for other formats
  * @throws only what `source.read` throws
  */
-export async function readHead(source: ByteSource, { latestMs, name }: HeadHints): Promise<Head | undefined> {
+export async function readHead(source: ByteSource, { latestMs, name, zone }: HeadHints): Promise<Head | undefined> {
   const bytes = new HeadBytes(source)
   const facts = new HeadFacts(latestMs)
   const format = await readFormat(bytes, await bytes.read(0, START_BYTES), facts)
   facts.date('name', dateInName(name))
-  return format && facts.finish(format)
+  return format && facts.finish(format, zone)
 }
 
 async function readFormat(bytes: HeadBytes, start: Buffer, facts: HeadFacts): Promise<HeadFormat | undefined> {

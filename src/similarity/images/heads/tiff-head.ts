@@ -11,7 +11,7 @@
  * Offsets count from the head. Tags of EXIF and GPS stand in directories of their own, and are believed in the first one, too.
  * The chain of further pages is not followed; they are thumbnails and previews.
  */
-import { fractionMs, readDate, readOffset } from './date-text.js'
+import { fractionMs, readDate, readOffset } from '../../../domain/date-text.js'
 import {
   ByteView,
   DIRECTORIES_MAX,

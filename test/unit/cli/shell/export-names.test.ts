@@ -1,17 +1,13 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { DEFAULT_LAYOUT, parseLayout } from '../../../../src/cli/shell/export-layout.js'
 import { exportPaths } from '../../../../src/cli/shell/export-names.js'
 
 const ID = '0193a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b'
 
-function paths(name: string, rest: object = {}) {
-  return exportPaths({
-    photo_id: ID,
-    name,
-    content_type: 'image/jpeg',
-    created_at: '2026-11-20T23:59:59.000Z',
-    ...rest
-  })
+function paths(name: string, rest: object = {}, layout = DEFAULT_LAYOUT) {
+  const photo = { photo_id: ID, name, content_type: 'image/jpeg', created_at: '2026-11-20T23:59:59.000Z', ...rest }
+  return exportPaths(photo, parseLayout(layout))
 }
 
 test('year, month and day, then the name; then what tells namesakes apart', () => {
@@ -68,4 +64,33 @@ test('whatever the name, the file stays in its folder, fits a file system with i
       expect(paths(name)[2]).toContain(ID)
     })
   )
+})
+
+test.each([
+  ['{album}/{name}', {}, 'none/a.jpg'],
+  ['{album}/{name}', { albums: ['../Kiel', 'x'] }, '_Kiel/a.jpg'],
+  ['{tag}/{camera}/{stem}{ext}', { tags: ['b'], camera: { make: 'X', model: null } }, 'b/X/a.jpg'],
+  ['{kind}/{year}-{month}/{name}', {}, 'image/2026-11/a.jpg'],
+  ['{kind}/{name}', { content_type: 'text/plain' }, 'other/a.jpg'],
+  ['{year}/{hour}/{id6}-{name}', { taken_at: '2024-01-02T08:02:32.000' }, '2024/08/3f4a5b-a.jpg'],
+  ['{year}/{hour}/{name}', { taken_at: '1985' }, '1985/a.jpg'],
+  ['photos of {album}/{stem}', { albums: ['con'] }, 'photos of con/a'],
+  ['{album}/{name}', { albums: ['con'] }, '_con/a.jpg']
+])('the layout %s', (layout, rest, path) => {
+  expect(paths('a.jpg', rest, layout)[0]).toBe(path)
+})
+
+test.each([
+  '{year}',
+  '{Year}/{name}',
+  '../{name}',
+  '/{name}',
+  'a//{name}',
+  '{name}/',
+  '{name',
+  '{name}}',
+  '',
+  'x'.repeat(501)
+])('no layout is %j', layout => {
+  expect(() => parseLayout(layout)).toThrow(expect.objectContaining({ code: 'ERR_USAGE' }))
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { readDate, readOffset } from '../../../../../src/similarity/images/heads/date-text.js'
+import { readDate, readOffset } from '../../../src/domain/date-text.js'
 
 /** @returns a date as `2024-06-30T12:34:56.000`, its offset and precision */
 function read(text: string): [local: string, offset: number | undefined, precision: string] | undefined {

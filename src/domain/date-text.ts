@@ -1,4 +1,4 @@
-import { type DatePrecision, OFFSET_MINUTES_MAX } from '../../../domain/photo-facts.js'
+import { type DatePrecision, localMs, OFFSET_MINUTES_MAX, type TakenAt } from './photo-facts.js'
 
 /** A date as it was read. */
 export interface DateRead {
@@ -11,6 +11,7 @@ export interface DateRead {
 
 /** There were no photographs before. */
 const YEAR_MIN = 1826
+export const TAKEN_MS_MIN = Date.UTC(YEAR_MIN, 0)
 const TEXT_LENGTH_MAX = 64
 const DAY_MS = 86_400_000
 
@@ -39,6 +40,36 @@ export function readDate(text: string): DateRead | undefined {
   if (day === undefined) return undefined
   const time = readTime(rest)
   return time && { localMs: dayMs + time.ms, offsetMinutes: time.offsetMinutes, precision: time.precision }
+}
+
+/** The form of `taken_at` in requests and answers; there, less is taken than by {@link readDate}. */
+export const TAKEN_AT_FORM =
+  '^\\d{4}(-\\d\\d(-\\d\\d(T\\d\\d:\\d\\d(:\\d\\d(\\.\\d{1,9})?)?(Z|[+-]\\d\\d:\\d\\d)?)?)?)?$'
+
+/** @returns a date of this form, if there was such a moment; its source is not said */
+export function readTakenAt(text: string): TakenAt | undefined {
+  const read = new RegExp(TAKEN_AT_FORM).test(text) ? readDate(text) : undefined
+  // what is said and cannot be is not passed over
+  const isOffsetSaid = /T.*[Z+-]/.test(text)
+  if (read === undefined || (isOffsetSaid && read.offsetMinutes === undefined)) return undefined
+  const { offsetMinutes, precision } = read
+  const ms = read.localMs - (offsetMinutes ?? 0) * 60_000
+  return { ms, ...(offsetMinutes !== undefined && { offsetMinutes }), precision }
+}
+
+/** Of a date, as many characters as are known; a time is always whole. */
+const DATE_LENGTHS: Readonly<Record<string, number>> = { year: 4, month: 7, day: 10 }
+
+/** @returns what a clock on the wall showed, as far as it is known, with its offset where that is */
+export function takenAtText(takenAt: TakenAt): string {
+  const { offsetMinutes, precision = 'second' } = takenAt
+  const local = new Date(localMs(takenAt)).toISOString().slice(0, -1)
+  const length = DATE_LENGTHS[precision]
+  if (length !== undefined) return local.slice(0, length)
+  if (offsetMinutes === undefined) return local
+  const [hours, minutes] = [Math.floor(Math.abs(offsetMinutes) / 60), Math.abs(offsetMinutes) % 60]
+  const two = (number: number): string => String(number).padStart(2, '0')
+  return `${local}${offsetMinutes < 0 ? '-' : '+'}${two(hours)}:${two(minutes)}`
 }
 
 /** @returns a day's first ms; undefined for 31 February */

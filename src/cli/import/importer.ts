@@ -1,0 +1,238 @@
+import { hasCode } from '../../core/errors.js'
+import { inOrder } from '../shell/in-order.js'
+import { fileSha256, type LocalFile } from '../shell/local-files.js'
+import { mergeIntoPhoto } from '../shell/merge-photo.js'
+import { jsonBody, type NodeRequest } from '../shell/node-client.js'
+import type { ProgressBar } from '../shell/progress.js'
+import { type Session, throwIfOver } from '../shell/session.js'
+import { uploadFile } from '../shell/upload-file.js'
+import type { HashedFile, HashJournal } from './hash-journal.js'
+import type { ImportedFile, ImportReport } from './import-report.js'
+import { type KnownFields, knownFieldsOf } from './known-fields.js'
+import type { PlannedPhoto } from './plan.js'
+import { type FileState, isSameState, readState } from './walk.js'
+
+const UPLOADS_MAX = 4
+/** Files hashed, and then asked for at once. */
+const BATCH_FILES = 1_000
+/** How often a file is read again that changes meanwhile. */
+const READS_MAX = 3
+/** What is said in the address of a request must leave room for the rest of its 16 KiB. */
+const QUERY_LENGTH_MAX = 8_000
+
+export interface ImporterComponents {
+  readonly session: Session
+  readonly report: ImportReport
+  /** Undefined: nothing is kept. */
+  readonly journal: HashJournal | undefined
+  readonly progress: ProgressBar
+}
+
+export interface ImporterInit {
+  /** Of clocks that do not say theirs. */
+  readonly zone: string
+  /** Nothing is sent. */
+  readonly isDry: boolean
+  readonly includeTrashed: boolean
+}
+
+interface KnownPhoto {
+  readonly photo_id: string
+  readonly state: string
+}
+
+/** A file with its digest, or what became of it. */
+type Hashed = { readonly photo: PlannedPhoto } & (
+  | { readonly hashed: HashedFile }
+  | { readonly settled: Pick<ImportedFile, 'outcome' | 'error'> }
+)
+
+/** Brings photos to a node, each once: what is there already is told more, but never overwritten. */
+export class Importer {
+  readonly #components: ImporterComponents
+  readonly #init: ImporterInit
+  /** By digest: the first file with these bytes, in this run. The id is undefined in a dry run. */
+  readonly #begun = new Map<string, Promise<string | undefined>>()
+
+  constructor(components: ImporterComponents, init: ImporterInit) {
+    this.#components = components
+    this.#init = init
+  }
+
+  /** @throws `ERR_NODE_UNREACHABLE`, the reason of an interrupt; what befalls single files is reported */
+  async import(photos: readonly PlannedPhoto[]): Promise<void> {
+    for (let at = 0; at < photos.length; at += BATCH_FILES) {
+      const batch: Hashed[] = []
+      const hashAll = photos.slice(at, at + BATCH_FILES)
+      await inOrder(
+        hashAll,
+        UPLOADS_MAX,
+        photo => this.#hash(photo),
+        async hashed => {
+          batch.push(hashed)
+        }
+      )
+      await this.#note(batch)
+      const known = await this.#ask(batch)
+      await inOrder(
+        batch,
+        UPLOADS_MAX,
+        hashed => this.#settle(hashed, known),
+        outcome => this.#components.report.add(outcome)
+      )
+    }
+  }
+
+  async #hash(photo: PlannedPhoto): Promise<Hashed> {
+    const { session, journal } = this.#components
+    session.signal.throwIfAborted()
+    const { path, state, name } = photo.file
+    if (photo.takeout?.said.isTrashed === true && !this.#init.includeTrashed)
+      return { photo, settled: { outcome: 'trashed' } }
+    if (state.byteCount === 0) return { photo, settled: { outcome: 'empty' } }
+    const known = journal?.get(path, state)
+    if (known !== undefined) return { photo, hashed: { path, state, sha256: known } }
+    try {
+      const hashed = await hashUnchanged({ path, name, state })
+      return hashed === undefined ? { photo, settled: { outcome: 'changed' } } : { photo, hashed }
+    } catch (error) {
+      return { photo, settled: { outcome: 'unreadable', error } }
+    }
+  }
+
+  async #note(batch: readonly Hashed[]): Promise<void> {
+    const { journal, session } = this.#components
+    if (journal === undefined || this.#init.isDry) return
+    const read = batch.flatMap(one => ('hashed' in one && !isNoted(journal, one.hashed) ? [one.hashed] : []))
+    await journal.add(read).catch((err: unknown) => {
+      session.terminal.note(`sheaf: what was read cannot be noted for the next run (${err})`)
+    })
+  }
+
+  async #ask(batch: readonly Hashed[]): Promise<Readonly<Record<string, KnownPhoto>>> {
+    const sha256 = [...new Set(batch.flatMap(one => ('hashed' in one ? [one.hashed.sha256] : [])))]
+    if (sha256.length === 0) return {}
+    const answer = await this.#components.session.client.json<{ sha256: Record<string, KnownPhoto> }>(
+      '/v1/photos/exists',
+      { method: 'POST', ...jsonBody({ sha256 }) }
+    )
+    return answer.sha256
+  }
+
+  async #settle(item: Hashed, known: Readonly<Record<string, KnownPhoto>>): Promise<ImportedFile> {
+    const { session, progress } = this.#components
+    const { file } = item.photo
+    const { shown } = file
+    let sent = 0
+    const onSent = (byteCount: number): void => {
+      sent += byteCount
+      progress.addBytes(byteCount)
+    }
+    try {
+      if ('settled' in item) return { shown, file, ...item.settled }
+      return { shown, file, ...(await this.#bring(item.photo, item.hashed, known, onSent)) }
+    } catch (error) {
+      throwIfOver(session, error)
+      return { shown, file, outcome: 'failed', error }
+    } finally {
+      progress.endFile(file.state.byteCount - sent)
+    }
+  }
+
+  async #bring(
+    photo: PlannedPhoto,
+    { sha256, state }: HashedFile,
+    known: Readonly<Record<string, KnownPhoto>>,
+    onSent: (byteCount: number) => void
+  ): Promise<Pick<ImportedFile, 'outcome' | 'photoId'>> {
+    const { session } = this.#components
+    const { isDry, includeTrashed, zone } = this.#init
+    const fields = await knownFieldsOf(photo, sha256, { zone, nowMs: session.clock.now() })
+    for (let twin = this.#begun.get(sha256); twin !== undefined; twin = this.#begun.get(sha256)) {
+      const settled = await twin.then(
+        id => ({ id }),
+        () => undefined
+      )
+      if (settled !== undefined) return this.#merge(settled.id, fields)
+      // The twin's own failure is reported with the twin and says nothing about this file.
+      if (this.#begun.get(sha256) === twin) this.#begun.delete(sha256)
+    }
+    const there = known[sha256]
+    if (there?.state === 'live') return this.#merge(there.photo_id, fields)
+    if (there !== undefined && !includeTrashed) return { outcome: 'trashed', photoId: there.photo_id }
+    const sending = isDry ? Promise.resolve(undefined) : this.#upload(photo, { sha256, state }, fields, onSent)
+    this.#begun.set(sha256, sending)
+    const photoId = await sending
+    return { outcome: 'uploaded', photoId }
+  }
+
+  /** @param id - undefined in a dry run, of what would be uploaded */
+  async #merge(id: string | undefined, fields: KnownFields): Promise<Pick<ImportedFile, 'outcome' | 'photoId'>> {
+    if (id === undefined) return { outcome: 'present' }
+    const isNew = await mergeIntoPhoto(this.#components.session, id, fields, { isDry: this.#init.isDry })
+    return { outcome: isNew ? 'merged' : 'present', photoId: id }
+  }
+
+  /** @throws as `uploadFile`; `ERR_DIGEST_MISMATCH` when the file changes again and again */
+  async #upload(
+    { file }: PlannedPhoto,
+    first: Pick<HashedFile, 'sha256' | 'state'>,
+    fields: KnownFields,
+    onSent: (byteCount: number) => void
+  ): Promise<string> {
+    const { session } = this.#components
+    const { path, name } = file
+    const { query, isWhole } = queryOf(fields)
+    let { sha256, state } = first
+    for (let reads = 1; ; reads++) {
+      try {
+        const sent = { path, name, byteCount: state.byteCount }
+        const { photo_id: id } = await uploadFile(session, sent, query, { sha256, onSent })
+        await mergeIntoPhoto(session, id, isWhole ? { attributes: fields.attributes } : fields)
+        return id
+      } catch (err) {
+        // the node has stored nothing of bytes that are not those of the digest
+        if (!hasCode(err, 'ERR_DIGEST_MISMATCH') || reads === READS_MAX) throw err
+        const again = await hashUnchanged({ path, name, state: await readState(path) })
+        if (again === undefined) throw err
+        sha256 = again.sha256
+        state = again.state
+      }
+    }
+  }
+}
+
+/** @returns what an upload says of the photo, and whether that is all but attributes; of long texts nothing is said there */
+function queryOf(fields: KnownFields): {
+  readonly query: NonNullable<NodeRequest['query']>
+  readonly isWhole: boolean
+} {
+  const { name, fileTimeMs, source, zone, importedFrom, takenAt, caption, rating, tags, albums } = fields
+  const file = { filename: name, file_time: fileTimeMs, source, zone, imported_from: importedFrom, taken_at: takenAt }
+  const words = { caption, rating, tag: tags, album: albums }
+  const isWhole = encodeURIComponent(JSON.stringify([file, words])).length <= QUERY_LENGTH_MAX
+  return { query: isWhole ? { ...file, ...words } : file, isWhole }
+}
+
+/** @returns undefined when the file changes again and again while it is read. @throws system errors */
+async function hashUnchanged(
+  file: Pick<LocalFile, 'name'> & { readonly path: Buffer; readonly state: FileState }
+): Promise<HashedFile | undefined> {
+  const { path, name } = file
+  let { state } = file
+  for (let reads = 0; reads < READS_MAX; reads++) {
+    const sha256 = await fileSha256({ path, name, byteCount: state.byteCount }).catch(async (err: unknown) => {
+      // shorter than it was: read again; what is wrong otherwise stays so
+      if (isSameState(state, await readState(path))) throw err
+      return undefined
+    })
+    const after = await readState(path)
+    if (sha256 !== undefined && isSameState(state, after)) return { path, state, sha256 }
+    state = after
+  }
+  return undefined
+}
+
+function isNoted(journal: HashJournal, { path, state }: HashedFile): boolean {
+  return journal.get(path, state) !== undefined
+}

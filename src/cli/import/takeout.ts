@@ -1,0 +1,50 @@
+import { LABEL_CHARACTERS_MAX } from '../../domain/limits.js'
+
+/** What Google says of a photo. */
+export interface TakeoutSidecar {
+  readonly title: string
+  /** Ms since the Unix epoch; undefined: not known. */
+  readonly takenMs: number | undefined
+  readonly caption: string | undefined
+  readonly tags: readonly string[]
+  readonly isTrashed: boolean
+}
+
+/** What lies in a JSON file of Takeout: of a photo, of an album, or neither. */
+export type TakeoutJson = { readonly photo: TakeoutSidecar } | { readonly albumTitle: string }
+
+/** Folders of a year are no albums, whatever they are called. */
+const YEAR_FOLDER =
+  /^(photos? from|fotos? von|photos? de|fotos? de|fotos? del|foto dal|foto's uit|fotos från|billeder fra|bilder fra|zdjęcia z|фото за) \d{4}$/iu
+
+/** @param value - parsed JSON. @returns undefined for what is not of Takeout */
+export function readTakeoutJson(value: unknown): TakeoutJson | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const said = value as Readonly<Record<string, unknown>>
+  const title = typeof said.title === 'string' ? said.title.normalize('NFC') : undefined
+  if (title === undefined) return undefined
+  if (said.photoTakenTime === undefined) {
+    const albumTitle = labelOf(title)
+    return albumTitle === '' || YEAR_FOLDER.test(albumTitle) ? undefined : { albumTitle }
+  }
+  const caption = typeof said.description === 'string' && said.description !== '' ? said.description : undefined
+  const isPartners = (said.googlePhotosOrigin as Partial<Record<string, unknown>> | undefined)?.fromPartnerSharing
+  const tags = [
+    ...(said.favorited === true ? ['favourite'] : []),
+    ...(said.archived === true ? ['archived'] : []),
+    ...(isPartners === undefined ? [] : ['partner-shared'])
+  ]
+  return { photo: { title, takenMs: takenMsOf(said.photoTakenTime), caption, tags, isTrashed: said.trashed === true } }
+}
+
+/** @returns a text as the name of an album may be */
+export function labelOf(text: string): string {
+  return [...text.replace(/\p{Cc}+/gu, ' ').trim()].slice(0, LABEL_CHARACTERS_MAX).join('').trim()
+}
+
+/** @param value - `{timestamp: "1704063752"}`, seconds */
+function takenMsOf(value: unknown): number | undefined {
+  const timestamp = (value as Partial<Record<string, unknown>> | null)?.timestamp
+  const isNumber = typeof timestamp === 'string' && /^-?\d{1,11}$/.test(timestamp)
+  return isNumber && timestamp !== '0' ? Number(timestamp) * 1_000 : undefined
+}

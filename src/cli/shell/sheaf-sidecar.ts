@@ -1,0 +1,111 @@
+/*
+ * A sidecar: what Sheaf knows of a photo beside its bytes, as JSON in a file beside it, `IMG_1.jpg.json` beside `IMG_1.jpg`.
+ *
+ *   format         2; sidecars without one are older, and hold the whole metadata
+ *   photo_id, sha256, size, content_type, added_at     of the photo where it was exported
+ *   name, caption, rating, tags, albums, attributes    as in metadata
+ *   taken_at       only if a person has set it: what the file says can be read again
+ *   file_time, source, zone, imported_from             as in metadata
+ *
+ * Unknown members are passed over, so that a later version may add some.
+ */
+
+const SIDECAR_FORMAT = 2
+/** No sidecar of Sheaf is longer: attributes 4 KB, 500 labels of 100 characters twice. */
+export const SIDECAR_BYTES_MAX = 2 ** 20
+
+/** What a sidecar is made of. */
+export interface Sidecared {
+  readonly photo_id: string
+  readonly sha256: string
+  readonly size: number
+  readonly content_type: string
+  readonly name: string
+  readonly created_at: string
+  readonly caption?: string | null
+  readonly rating?: number | null
+  readonly tags: readonly string[]
+  readonly albums: readonly string[]
+  readonly attributes?: Readonly<Record<string, string>>
+  readonly taken_at?: string | null
+  readonly taken_at_source?: string | null
+  readonly file_time?: string | null
+  readonly source?: string | null
+  readonly zone?: string | null
+  readonly imported_from?: string | null
+}
+
+/** What is taken over from a sidecar; what it does not say is undefined. */
+export interface SheafSidecar {
+  readonly photoId: string
+  readonly sha256: string
+  readonly name: string | undefined
+  readonly caption: string | undefined
+  readonly rating: number | undefined
+  readonly tags: readonly string[]
+  readonly albums: readonly string[]
+  readonly attributes: Readonly<Record<string, string>>
+  readonly takenAt: string | undefined
+  /** Ms since the Unix epoch. */
+  readonly fileTimeMs: number | undefined
+  readonly source: string | undefined
+  readonly zone: string | undefined
+}
+
+export function sidecarBytes(photo: Sidecared): Buffer {
+  const sidecar = {
+    format: SIDECAR_FORMAT,
+    photo_id: photo.photo_id,
+    sha256: photo.sha256,
+    size: photo.size,
+    content_type: photo.content_type,
+    name: photo.name,
+    caption: photo.caption ?? null,
+    rating: photo.rating ?? null,
+    tags: photo.tags,
+    albums: photo.albums,
+    attributes: photo.attributes ?? {},
+    taken_at: photo.taken_at_source === 'user' ? (photo.taken_at ?? null) : null,
+    file_time: photo.file_time ?? null,
+    source: photo.source ?? null,
+    zone: photo.zone ?? null,
+    imported_from: photo.imported_from ?? null,
+    added_at: photo.created_at
+  }
+  return Buffer.from(`${JSON.stringify(sidecar, null, 2)}\n`)
+}
+
+/** @param value - parsed JSON. @returns undefined for what Sheaf has not written */
+export function readSheafSidecar(value: unknown): SheafSidecar | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const said = value as Readonly<Record<string, unknown>>
+  const text = (key: string): string | undefined => (typeof said[key] === 'string' ? said[key] : undefined)
+  const photoId = text('photo_id')
+  const sha256 = text('sha256')
+  if (photoId === undefined || sha256 === undefined || !/^[0-9a-f]{64}$/.test(sha256)) return undefined
+  const isSet = said.format !== undefined || text('taken_at_source') === 'user'
+  const fileTimeMs = Date.parse(text('file_time') ?? '')
+  return {
+    photoId,
+    sha256,
+    name: text('name'),
+    caption: text('caption'),
+    rating: typeof said.rating === 'number' ? said.rating : undefined,
+    tags: textsOf(said.tags),
+    albums: textsOf(said.albums),
+    attributes: attributesOf(said.attributes),
+    takenAt: isSet ? text('taken_at') : undefined,
+    fileTimeMs: Number.isNaN(fileTimeMs) ? undefined : fileTimeMs,
+    source: text('source'),
+    zone: text('zone')
+  }
+}
+
+function textsOf(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter(one => typeof one === 'string') : []
+}
+
+function attributesOf(value: unknown): Readonly<Record<string, string>> {
+  if (typeof value !== 'object' || value === null) return {}
+  return Object.fromEntries(Object.entries(value).filter(([, text]) => typeof text === 'string'))
+}
