@@ -35,6 +35,7 @@ import {
 } from './photo-facts.js'
 import { type Change, conflictVersions, type DirectoryRecord, elementsOf, shownVersion } from './record.js'
 import { encodeRecord } from './record-codec.js'
+import { foldText } from './text.js'
 import { bytesOf, hexOf, integerOf, mapOf, setOrDelete, textOf, textsOf } from './value-fields.js'
 import type { LifeActor, VersionVector } from './version-vector.js'
 
@@ -422,13 +423,19 @@ function successorValue(photo: Photo): Map<string, Value> {
 }
 
 /** Neither is removing an absent label a change, nor adding a present one: see D56. */
+/** Labels that differ only in how they are written are one: the first spelling stays. */
 function labelChanges(field: 'tags' | 'albums', present: readonly string[], edit: SetEdit = {}): Change[] {
-  const removed = new Set(edit.remove?.filter(key => present.includes(key)))
-  const kept = present.filter(key => !removed.has(key))
-  const added = new Set(edit.add?.filter(key => !kept.includes(key)))
+  const unwanted = new Set(edit.remove?.map(foldText))
+  const removed = present.filter(key => unwanted.has(foldText(key)))
+  const known = new Set(present.filter(key => !removed.includes(key)).map(foldText))
+  const added = (edit.add ?? []).filter(key => {
+    const isNew = !known.has(foldText(key))
+    known.add(foldText(key))
+    return isNew
+  })
   return [
-    ...Array.from(removed, key => ({ kind: 'remove', field, key }) as const),
-    ...Array.from(added, key => ({ kind: 'add', field, key }) as const)
+    ...removed.map(key => ({ kind: 'remove', field, key }) as const),
+    ...added.map(key => ({ kind: 'add', field, key }) as const)
   ]
 }
 

@@ -8,6 +8,7 @@ import { SEARCH_CHARACTERS_MAX } from '../domain/limits.js'
 import { PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
 import type { RecordKey } from '../domain/record.js'
 import { SHARD_COUNT, type ShardSet } from '../domain/shards.js'
+import { foldText } from '../domain/text.js'
 import type { PhotoReader } from '../photos/photo-reader.js'
 import { badField } from '../photos/photo-rules.js'
 import type { ImageAnalyzer } from '../similarity/images/image-analyzer.js'
@@ -183,8 +184,11 @@ export class Search {
   ): Promise<SearchResults> {
     const { shardSearch, visible } = this.#components
     const query: VectorQuery = { model: model.id, space, vector }
+    const wanted = tag === undefined ? undefined : foldText(tag.trim())
     const isResult: Accept = (neighbor, photo) =>
-      (tag === undefined || photo.tags.includes(tag)) && visible(photo) && accept(neighbor, photo)
+      (wanted === undefined || photo.tags.some(own => foldText(own) === wanted)) &&
+      visible(photo) &&
+      accept(neighbor, photo)
     let count = Math.min(NEIGHBORS_MAX, Math.ceil((k + MARGIN) / this.#tagShare(tag)))
     for (let round = 1; ; round++) {
       const { neighbors, shards, exhausted } = await shardSearch.search(query, count, signal)

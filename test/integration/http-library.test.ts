@@ -131,6 +131,24 @@ describe('tags and albums', () => {
   })
 })
 
+describe('a label', () => {
+  it('is added once and removed however it is written, and keeps its first spelling', async () => {
+    const id = await upload('a', { tags: ['Café'] })
+    const edit = async (tags: object): Promise<unknown> => {
+      const body = Buffer.from(JSON.stringify({ tags }))
+      const headers = { 'content-type': 'application/json' }
+      const { tags: now } = await node.client.json<{ tags: string[] }>('PATCH', `/photo/${id}/meta`, 200, {
+        body,
+        headers
+      })
+      return now
+    }
+    expect(await edit({ add: ['cafe', 'Cafe\u0301', 'Tee', 'TEE'] })).toEqual(['Café', 'Tee'])
+    expect(await edit({ add: ['CAFÉ'], remove: ['cafe'] })).toEqual(['CAFÉ', 'Tee'])
+    expect(await edit({ remove: ['tee', 'café'] })).toEqual([])
+  })
+})
+
 describe('the trash', () => {
   it('lists what was deleted last first, until it is brought back', async () => {
     const [a, b] = [await upload('a'), await upload('b')]

@@ -120,7 +120,7 @@ describe('findings', () => {
     const terms = ['looked', `features\0${MODEL}`, 'linked', `link\0${OTHER}`]
     expect(termsOf(record)).toEqual(expect.arrayContaining(terms))
     const dead = write(record, deleteChanges(record))
-    expect(termsOf(dead)).toEqual([])
+    expect(termsOf(dead)).toEqual(['trash'])
     const back = write(dead, undeleteChanges(dead, ['orig']))
     expect(viewFindings(back).features.size).toBe(0)
     expect(viewFindings(back).links.size).toBe(1)

@@ -150,7 +150,8 @@ describe('histories of several nodes under arbitrary clock skew', () => {
       const photo = viewPhoto(all)
       const known = history.nodes.find(({ record }) => !isBareGrave(record))
       if (known !== undefined) expect(photo.createdAt).toBe(viewPhoto(known.record).createdAt)
-      expect(termsOf(all).length > 0).toBe(!photo.deleted)
+      expect(termsOf(all).includes('all')).toBe(!photo.deleted)
+      expect(termsOf(all).includes('trash')).toBe(photo.deleted)
     })
   })
 
