@@ -24,7 +24,18 @@ beforeEach(async () => {
 
 async function startNode(data: string): Promise<string> {
   const config = loadConfig({
-    args: ['--data', join(folder, data), '--http', '127.0.0.1:0', '--p2p', '127.0.0.1:0', '--volume-bytes', '16Mi'],
+    args: [
+      '--data',
+      join(folder, data),
+      '--http',
+      '127.0.0.1:0',
+      '--p2p',
+      '127.0.0.1:0',
+      '--volume-bytes',
+      '16Mi',
+      '--model',
+      'none'
+    ],
     environment: {},
     hostName: 'h',
     readTextFile: () => ''

@@ -1,4 +1,5 @@
 import { hasCode } from '../../core/errors.js'
+import { oneAhead } from '../../core/one-ahead.js'
 import { inOrder } from '../shell/in-order.js'
 import { fileSha256, type LocalFile } from '../shell/local-files.js'
 import { mergeIntoPhoto } from '../shell/merge-photo.js'
@@ -12,9 +13,11 @@ import { type KnownFields, knownFieldsOf } from './known-fields.js'
 import type { PlannedPhoto } from './plan.js'
 import { type FileState, isSameState, readState } from './walk.js'
 
-const UPLOADS_MAX = 4
-/** Files hashed, and then asked for at once. */
-const BATCH_FILES = 1_000
+/** More than few, so that those share syncs of the disk that wait for them. */
+const UPLOADS_MAX = 6
+const HASHES_MAX = 2
+/** Files hashed, and then asked for at once; a node takes up to 1,000. */
+const BATCH_FILES = 250
 /** How often a file is read again that changes meanwhile. */
 const READS_MAX = 3
 /** What is said in the address of a request must leave room for the rest of its 16 KiB. */
@@ -47,6 +50,12 @@ type Hashed = { readonly photo: PlannedPhoto } & (
   | { readonly settled: Pick<ImportedFile, 'outcome' | 'error'> }
 )
 
+interface Batch {
+  readonly batch: readonly Hashed[]
+  /** By digest. */
+  readonly known: Readonly<Record<string, KnownPhoto>>
+}
+
 /** Brings photos to a node, each once: what is there already is told more, but never overwritten. */
 export class Importer {
   readonly #components: ImporterComponents
@@ -61,25 +70,30 @@ export class Importer {
 
   /** @throws `ERR_NODE_UNREACHABLE`, the reason of an interrupt; what befalls single files is reported */
   async import(photos: readonly PlannedPhoto[]): Promise<void> {
-    for (let at = 0; at < photos.length; at += BATCH_FILES) {
-      const batch: Hashed[] = []
-      const hashAll = photos.slice(at, at + BATCH_FILES)
-      await inOrder(
-        hashAll,
-        UPLOADS_MAX,
-        photo => this.#hash(photo),
-        async hashed => {
-          batch.push(hashed)
-        }
-      )
-      await this.#note(batch)
-      const known = await this.#ask(batch)
+    for await (const { batch, known } of oneAhead(this.#batches(photos))) {
       await inOrder(
         batch,
         UPLOADS_MAX,
         hashed => this.#settle(hashed, known),
         outcome => this.#components.report.add(outcome)
       )
+    }
+  }
+
+  /** Files with their digests, and which of them the node has: the next ones are read while those before are sent. */
+  async *#batches(photos: readonly PlannedPhoto[]): AsyncGenerator<Batch> {
+    for (let at = 0; at < photos.length; at += BATCH_FILES) {
+      const batch: Hashed[] = []
+      await inOrder(
+        photos.slice(at, at + BATCH_FILES),
+        HASHES_MAX,
+        photo => this.#hash(photo),
+        async hashed => {
+          batch.push(hashed)
+        }
+      )
+      await this.#note(batch)
+      yield { batch, known: await this.#ask(batch) }
     }
   }
 

@@ -86,12 +86,29 @@ async function isFolderLink(entry: Dirent, path: string): Promise<boolean> {
 /** The first `byteCount` bytes of a file. @throws system errors, and when it has become shorter */
 export async function* readPieces(file: LocalFile): AsyncGenerator<Uint8Array, void, undefined> {
   if (file.byteCount === 0) return
+  if (file.byteCount <= READ_BYTES) return yield await readSmall(file)
   let byteCount = 0
   for await (const piece of createReadStream(file.path, { end: file.byteCount - 1, highWaterMark: READ_BYTES })) {
     byteCount += piece.length
     yield piece as Uint8Array
   }
-  if (byteCount < file.byteCount) throw new Error('the file became shorter while it was read; try again')
+  if (byteCount < file.byteCount) throw becameShorter()
+}
+
+/** A stream would take longer than the reading. */
+async function readSmall({ path, byteCount }: LocalFile): Promise<Uint8Array> {
+  const handle = await open(path)
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(byteCount), 0, byteCount, 0)
+    if (bytesRead < byteCount) throw becameShorter()
+    return buffer
+  } finally {
+    await handle.close()
+  }
+}
+
+function becameShorter(): Error {
+  return new Error('the file became shorter while it was read; try again')
 }
 
 /** @returns lower-case hex */

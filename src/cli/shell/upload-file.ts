@@ -13,7 +13,8 @@ export interface Receipt {
  * Sends a file as a new photo.
  *
  * @param query - of the upload
- * @param options.sha256 - that the bytes must have, hex: of others the node stores nothing
+ * @param options.sha256 - that the bytes must have, hex: of others the node stores nothing, and these it stores once, also when a
+ * process that was killed has just sent them
  * @param options.onSent - told how many bytes more were sent; negative when a file is sent again from its start
  * @throws `ERR_DIGEST_MISMATCH`, what the node answers, system errors
  */
@@ -45,7 +46,8 @@ export async function uploadFile(
     query: { filename: file.name, ...query },
     headers: {
       // The same key in every attempt: a node that has stored the file, but whose answer was lost, answers again.
-      'idempotency-key': Buffer.from(session.random.bytes(16)).toString('hex'),
+      'idempotency-key':
+        sha256 === undefined ? Buffer.from(session.random.bytes(16)).toString('hex') : `import-${sha256}`,
       ...digest
     },
     body: { byteCount: file.byteCount, open }
