@@ -8,6 +8,7 @@ import { measureCache } from './cache.js'
 import { measureCluster } from './cluster.js'
 import { measureCompaction } from './compaction.js'
 import { measureConvergence } from './convergence.js'
+import { measureDecoding } from './decoding.js'
 import { measureDiskReads } from './disk-reads.js'
 import { measureGraves } from './graves.js'
 import { measureHeads } from './heads.js'
@@ -30,7 +31,7 @@ import { measureWrites } from './writes.js'
 
 const HELP = `npm run bench -- [flags]
   --only A,B        of get, put, cache, index, million, lists, large, disk-reads, cluster, together, convergence,
-                    anti-entropy, graves, heads, looking, similarity, metering, archive, slow-uploads, slow-supplier
+                    anti-entropy, graves, heads, decoding, looking, similarity, metering, archive, slow-uploads, slow-supplier
                     (default: all)
   --rounds N        rounds of each server, in turn (default 3)
   --seconds N       length of a round (default 4)
@@ -46,7 +47,7 @@ const { values } = parseArgs({
     only: {
       type: 'string',
       default:
-        'get,put,cache,index,million,lists,large,disk-reads,cluster,together,convergence,anti-entropy,graves,heads,looking,similarity,metering,archive,slow-uploads,slow-supplier'
+        'get,put,cache,index,million,lists,large,disk-reads,cluster,together,convergence,anti-entropy,graves,heads,decoding,looking,similarity,metering,archive,slow-uploads,slow-supplier'
     },
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '4' },
@@ -118,6 +119,7 @@ function sections(scratch: string, cache: string): Record<string, () => Promise<
     convergence: () => measureConvergence(scratch, values.big ? 1_000_000_000 : 200_000_000),
     'anti-entropy': () => measureAntiEntropy(scratch, [10_000, 100_000, ...(values.big ? [1_000_000] : [])]),
     heads: () => measureHeads(join(scratch, 'heads-data')),
+    decoding: () => measureDecoding(join(scratch, 'decoding')),
     graves: () => measureGraves(scratch, values.big ? 10_000_000 : 1_000_000),
     looking: () => measureLooking(scratch),
     metering: () => measureMetering(scratch),

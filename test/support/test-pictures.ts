@@ -73,6 +73,17 @@ export async function claimedPng(width: number, height: number): Promise<Buffer>
   return png
 }
 
+/** @returns an AVIF whose head claims this size, with next to no data behind it */
+export async function claimedAvif(width: number, height: number, bitdepth: 8 | 10 = 8): Promise<Buffer> {
+  const avif = await toImage(scene(1, 64, 64))
+    .avif({ bitdepth, effort: 0 })
+    .toBuffer()
+  const size = avif.indexOf('ispe') + 8
+  avif.writeUInt32BE(width, size)
+  avif.writeUInt32BE(height, size + 4)
+  return avif
+}
+
 /** @returns a GIF that repeats one frame */
 export async function gifOf(frames: number): Promise<Buffer> {
   const gif = await toImage(scene(1, 16, 16))

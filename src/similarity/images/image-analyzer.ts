@@ -11,7 +11,7 @@ import type { HeadHints } from './heads/read-head.js'
  * Version of what decodes pictures. Increment it when more can be decoded, or otherwise: then photos that could not be are tried
  * again.
  */
-export const PICTURE_READER = 1
+export const PICTURE_READER = 2
 /** What decodes them. */
 export const DECODER = 'sharp'
 

@@ -1,13 +1,6 @@
 import sharp, { type Metadata, type Sharp } from 'sharp'
 import { SheafError } from '../../core/errors.js'
-
-/** Larger pictures are not decoded: 100 million pixels take up to 400 MB. */
-const PIXELS_MAX = 100_000_000
-/** Of AVIF: its decoder takes 23 bytes a pixel, whatever the file's size. */
-const AVIF_PIXELS_MAX = 32_000_000
-
-/** Only the first frame is analyzed, but the library scans all of them when it opens a file. */
-const FRAMES_MAX = 5_000
+import { requireDecodable } from './decode-cost.js'
 
 /** Longest side of the largest size made of a picture. */
 const BASE_SIDE = 2_048
@@ -97,7 +90,7 @@ function inputBox(width: number, height: number): Box {
 }
 
 async function decode(bytes: Buffer, { icc, space }: Metadata, box: Box): Promise<Pixels> {
-  const image = sharp(bytes, { autoOrient: true, failOn: 'error', limitInputPixels: PIXELS_MAX }).resize({
+  const image = sharp(bytes, { autoOrient: true, failOn: 'error', limitInputPixels: false }).resize({
     ...box,
     fit: 'inside',
     withoutEnlargement: true
@@ -134,17 +127,7 @@ export async function pixelsOf(image: Sharp): Promise<Pixels> {
 /** Reads the header only, so that its claims are checked before anything is decoded. */
 async function inspect(bytes: Buffer): Promise<Metadata> {
   const metadata = await readable(bytes, () => sharp(bytes, { limitInputPixels: false }).metadata())
-  const { width, height, format, pages = 1 } = metadata
-  const pixelsMax = format === 'heif' ? AVIF_PIXELS_MAX : PIXELS_MAX
-  if (width * height > pixelsMax) {
-    throw new SheafError(
-      'ERR_IMAGE_TOO_LARGE',
-      `the image has ${width}×${height} pixels, more than the maximum of ${pixelsMax} for ${format.toUpperCase()}`
-    )
-  }
-  if (pages > FRAMES_MAX) {
-    throw new SheafError('ERR_IMAGE_TOO_LARGE', `the image has ${pages} frames, more than the maximum of ${FRAMES_MAX}`)
-  }
+  requireDecodable(metadata)
   return metadata
 }
 

@@ -12,6 +12,7 @@ import { ImageBacklog, type ImageBacklogComponents } from '../../../src/search/i
 import {
   type Analysis,
   type AnalysisRequest,
+  PICTURE_READER,
   VARIANTS,
   type VariantName
 } from '../../../src/similarity/images/image-analyzer.js'
@@ -23,7 +24,7 @@ import { bodyOf, collect, type PhotosFixture, photosFixture } from '../photos/ph
 const SELF = 'node-a' as NodeId
 const MODEL = '0123456789abcdef' as ModelId
 const OTHER_MODEL = 'fedcba9876543210' as ModelId
-const WHOLE = { state: 'whole', error: undefined, wants: undefined, reader: 1 }
+const WHOLE = { state: 'whole', error: undefined, wants: undefined, reader: PICTURE_READER }
 const PHASH = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)
 
 function featuresOf(model: ModelId): Features {
@@ -263,7 +264,7 @@ describe('a failure', () => {
     await clock.advance(3 * 3_600_000)
     expect(analyzer.seen).toHaveLength(1)
     const { image } = viewFindings(photo(id).record)
-    expect(image).toEqual({ state: 'none', error: undefined, wants: 'heif', reader: 1 })
+    expect(image).toEqual({ state: 'none', error: undefined, wants: 'heif', reader: PICTURE_READER })
     expect(backlog.pending).toBe(0)
     await expect(photos.open(id, 'thumb')).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' })
     expect((await photos.list({ state: 'none' })).photos.map(listed => listed.photo.id)).toEqual([id])
@@ -293,7 +294,7 @@ describe('a failure', () => {
     expect(viewFindings(photo(broken).record).image).toMatchObject({
       state: 'none',
       error: 'ERR_IMAGE_UNREADABLE',
-      reader: 1
+      reader: PICTURE_READER
     })
     const { image, features, failed } = viewFindings(photo(mended).record)
     expect([image, [...features.keys()], failed.size]).toEqual([WHOLE, [MODEL], 0])
