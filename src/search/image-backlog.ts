@@ -259,16 +259,16 @@ function resultOf(
 }
 
 /** @returns what was seen of a picture, unless another node was first */
-function lookOf(photo: Photo, { width, height, phash }: Analysis): Change[] {
+function lookOf(photo: Photo, { width, height, state: seen, error, phash }: Analysis): Change[] {
   const { head, image, failed } = viewFindings(photo.record)
   if (!isUnseenBy(PICTURE_READER, image)) return []
   // of a RAW file the decoder shows a preview
-  const state = isRawFormat(head?.format) ? 'preview' : 'whole'
+  const state = isRawFormat(head?.format) ? 'preview' : seen
   const isSizeNew =
     photo.width === undefined || (state === 'whole' && (photo.width !== width || photo.height !== height))
   return [
     ...(isSizeNew ? [dimensionsChange(width, height)] : []),
-    imageChange({ state, reader: PICTURE_READER, decoder: DECODER }),
+    imageChange({ state, error, reader: PICTURE_READER, decoder: DECODER }),
     ...(phash === undefined ? [] : [phashChange(phash)]),
     // models that failed since there was no picture may try again
     ...Array.from(failed.keys(), model => ({ kind: 'remove', field: 'features', key: model }) as const)

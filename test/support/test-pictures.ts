@@ -1,6 +1,6 @@
 import { crc32 } from '@node-rs/crc32'
 import sharp, { type Sharp } from 'sharp'
-import type { Pixels } from '../../src/similarity/images/picture.js'
+import type { Pixels } from '../../src/similarity/images/pixels.js'
 import { SeededRandom } from './seeded-random.js'
 
 /** A picture as a camera might see it: a few soft spots of colour on a slope, the same for the same seed. No two sides alike. */

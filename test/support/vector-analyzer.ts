@@ -60,6 +60,7 @@ export class VectorAnalyzer implements ImageAnalyzer {
     return {
       width: 4,
       height: 3,
+      state: 'whole',
       phash: phash.length === 8 ? phash : new Uint8Array(8).fill(0x0f),
       variants: [],
       ...(digest !== undefined && { features: this.featuresOf(vector, digest) })

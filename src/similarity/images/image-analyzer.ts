@@ -50,6 +50,10 @@ export interface Analysis {
   /** As displayed: after applying the file's orientation. */
   readonly width: number
   readonly height: number
+  /** How much of the picture there is; of what is not `whole` there is neither hash nor features. */
+  readonly state: 'whole' | 'partial'
+  /** Why it is not `whole`. */
+  readonly error?: ErrorCode
   /**
    * Perceptual hash, 8 bytes: few bits differ between copies of one picture (`perceptual-hash.ts`). Absent when not requested, or
    * when the picture is flat.
@@ -59,7 +63,7 @@ export interface Analysis {
   readonly variants: readonly EncodedVariant[]
   /** By the requested model; absent when none was requested, it is not loaded, or it failed. */
   readonly features?: Features
-  /** The model failed on this picture, and will fail on the same bytes again. */
+  /** The model failed on this picture, or is not asked, and will not be for the same bytes again. */
   readonly featuresError?: ErrorCode
 }
 
@@ -95,7 +99,7 @@ export interface ImageAnalyzer extends Startable {
   keepOnly(models: ReadonlySet<ModelId>): Promise<void>
 
   /**
-   * @throws `ERR_IMAGE_UNREADABLE` when the bytes cannot be decoded; `ERR_IMAGE_TOO_LARGE` for too many bytes, pixels or
+   * @throws `ERR_IMAGE_UNREADABLE` when the bytes cannot be decoded, or only a part of them, and no `facts` are requested; `ERR_IMAGE_TOO_LARGE` for too many bytes, pixels or
    * frames, or too much time or memory; `ERR_IMAGE_CRASHED` when they crashed the decoder twice; these three are final for
    * the same bytes. `ERR_OVERLOADED` when too many wait; `ERR_TRUNCATED_BODY` when there are not `size` bytes;
    * `ERR_BYTES_UNREACHABLE` when they arrive too slowly; `ERR_ANALYST_UNAVAILABLE`; `ERR_STOPPING`; the signal's reason;

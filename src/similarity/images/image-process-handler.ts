@@ -9,7 +9,8 @@ import { readHead } from './heads/read-head.js'
 import type { Analysis, AnalysisRequest } from './image-analyzer.js'
 import type { CallResult, Excess, FromImageProcess, ToImageProcess } from './image-process-messages.js'
 import { HASH_SIDE, perceptualHash } from './perceptual-hash.js'
-import { luminanceOf, openPicture, type Picture, squareOf } from './picture.js'
+import { openPicture, type Picture } from './picture.js'
+import { luminanceOf, squareOf } from './pixels.js'
 import { makeVariants } from './variants.js'
 
 type AnalyzeMessage = Extract<ToImageProcess, { type: 'analyze' }>
@@ -174,13 +175,14 @@ export class ImageProcessHandler {
 
   async #extract(picture: Picture, outputs: AnalysisRequest['outputs'], analysis: PendingAnalysis): Promise<Analysis> {
     if (analysis.cancelled) throw cancelled()
+    if (picture.state !== 'whole') return partOf(picture, outputs)
     const [phash, variants, features] = await Promise.all([
       outputs.facts ? luminanceOf(picture.input, HASH_SIDE).then(perceptualHash) : undefined,
       outputs.facts ? makeVariants(picture) : [],
       outputs.features === undefined ? {} : this.#features(picture, outputs.features)
     ])
-    const { width, height } = picture
-    return { width, height, ...(phash && { phash }), variants, ...features }
+    const { width, height, state } = picture
+    return { width, height, state, ...(phash && { phash }), variants, ...features }
   }
 
   async #features({ input }: Picture, id: ModelId): Promise<Pick<Analysis, 'features' | 'featuresError'>> {
@@ -236,6 +238,15 @@ async function decode(bytes: Buffer, analysis: PendingAnalysis): Promise<Picture
   if (analysis.cancelled) throw cancelled()
   analysis.started = true
   return openPicture(bytes)
+}
+
+/** A part of a picture is shown, but compared with nothing: it would match neither copies of the whole nor what resembles it. */
+async function partOf(picture: Picture, { facts, features }: AnalysisRequest['outputs']): Promise<Analysis> {
+  const error = 'ERR_IMAGE_UNREADABLE'
+  if (!facts) throw new SheafError(error, 'the file is cut or damaged: there is only a part of the picture')
+  const { width, height, state } = picture
+  const variants = await makeVariants(picture)
+  return { width, height, state, error, variants, ...(features !== undefined && { featuresError: error }) }
 }
 
 async function use<Result>({ uses }: HeldModel, result: Promise<Result>): Promise<Result> {

@@ -1,6 +1,8 @@
-import sharp, { type Metadata, type Sharp } from 'sharp'
-import { SheafError } from '../../core/errors.js'
+import sharp, { type Metadata } from 'sharp'
+import { hasCode, SheafError } from '../../core/errors.js'
+import { hasRowsWhenCut, judgeCut } from './cut-picture.js'
 import { requireDecodable } from './decode-cost.js'
+import { type Pixels, pixelsOf, upright, withoutIdleAlpha } from './pixels.js'
 
 /** Longest side of the largest size made of a picture. */
 const BASE_SIDE = 2_048
@@ -27,15 +29,6 @@ export function configureDecoding(): void {
   sharp.unblock({ operation: DECODERS.map(name => `VipsForeignLoad${name}`) })
 }
 
-/** 8-bit sRGB. */
-export interface Pixels {
-  readonly data: Buffer
-  readonly width: number
-  readonly height: number
-  /** 4: with alpha, not premultiplied. */
-  readonly channels: 3 | 4
-}
-
 export interface Picture {
   /** Width of the original, as displayed. */
   readonly width: number
@@ -43,6 +36,8 @@ export interface Picture {
   /** The file's format: `jpeg`, `png`, … */
   readonly format: string
   readonly byteCount: number
+  /** `partial`: the file is cut or damaged, and what it lacks is grey. */
+  readonly state: 'whole' | 'partial'
   /** Input to hash and model, upright. The same for the same bytes, whatever else is requested. */
   readonly input: Pixels
   /**
@@ -55,16 +50,29 @@ export interface Picture {
 }
 
 /**
- * Decodes the first frame. Most formats are decoded once. A large JPEG is decoded again if a larger version is needed,
- * because decoding it at a fraction of its size costs a fraction of the time. Damaged data is an error even where a part
- * could be shown, since half a picture would not match copies of the whole. Decoder warnings are not errors.
+ * Decodes the first frame. Of a file that is cut or damaged it decodes what there is. Decoder warnings are not errors.
  *
  * @throws `ERR_IMAGE_UNREADABLE`, `ERR_IMAGE_TOO_LARGE`
  */
 export async function openPicture(bytes: Buffer): Promise<Picture> {
   const metadata = await inspect(bytes)
-  const { width, height } = metadata.autoOrient
-  const facts = { width, height, format: metadata.format, byteCount: bytes.length }
+  try {
+    return await openWhole(bytes, metadata)
+  } catch (err) {
+    const part =
+      hasCode(err, 'ERR_IMAGE_UNREADABLE') && hasRowsWhenCut(metadata) ? await openPart(bytes, metadata) : undefined
+    if (part === undefined) throw err
+    return part
+  }
+}
+
+/**
+ * Most formats are decoded once. A large JPEG is decoded again if a larger version is needed, because decoding it at a fraction of
+ * its size costs a fraction of the time.
+ */
+async function openWhole(bytes: Buffer, metadata: Metadata): Promise<Picture> {
+  const facts = { ...factsOf(bytes, metadata), state: 'whole' } as const
+  const { width, height } = facts
   const decodeBase = (side: number): Promise<Pixels> => decode(bytes, metadata, { width: side, height: side })
   const box = inputBox(width, height)
   const shrinks = metadata.format === 'jpeg' && metadata.isProgressive !== true && width >= 2 * box.width
@@ -75,6 +83,19 @@ export async function openPicture(bytes: Buffer): Promise<Picture> {
   }
   const base = await decodeBase(BASE_SIDE)
   return { ...facts, input: base, base: async () => base }
+}
+
+/** @returns undefined when there is too little of it */
+async function openPart(bytes: Buffer, metadata: Metadata): Promise<Picture | undefined> {
+  const stored = await decode(bytes, metadata, { width: BASE_SIDE, height: BASE_SIDE }, 'part')
+  const part = await judgeCut(bytes, metadata, stored)
+  if (part === undefined) return undefined
+  const base = await upright(part.pixels, metadata.orientation)
+  return { ...factsOf(bytes, metadata), state: part.state, input: base, base: async () => base }
+}
+
+function factsOf(bytes: Buffer, { autoOrient, format }: Metadata): Omit<Picture, 'state' | 'input' | 'base'> {
+  return { width: autoOrient.width, height: autoOrient.height, format, byteCount: bytes.length }
 }
 
 interface Box {
@@ -89,8 +110,16 @@ function inputBox(width: number, height: number): Box {
   return { width: Math.ceil(width * scale), height: Math.ceil(height * scale) }
 }
 
-async function decode(bytes: Buffer, { icc, space }: Metadata, box: Box): Promise<Pixels> {
-  const image = sharp(bytes, { autoOrient: true, failOn: 'error', limitInputPixels: false }).resize({
+/** @param how - `whole`: upright, or an error; `part`: what there is, as it is stored */
+async function decode(
+  bytes: Buffer,
+  { icc, space }: Metadata,
+  box: Box,
+  how: 'whole' | 'part' = 'whole'
+): Promise<Pixels> {
+  const strictness = how === 'whole' ? ({ autoOrient: true, failOn: 'error' } as const) : ({ failOn: 'none' } as const)
+  // the pixels were counted, by what they take in this format
+  const image = sharp(bytes, { ...strictness, limitInputPixels: false }).resize({
     ...box,
     fit: 'inside',
     withoutEnlargement: true
@@ -100,33 +129,12 @@ async function decode(bytes: Buffer, { icc, space }: Metadata, box: Box): Promis
     // colors are converted after shrinking: most photos have a profile, and converting takes longer than decoding
     return pixelsOf(sharp(await image.keepIccProfile().tiff({ compression: 'none' }).toBuffer()))
   })
-  return pixels.channels === 4 && isOpaque(pixels.data) ? pixelsOf(toSharp(pixels).removeAlpha()) : pixels
-}
-
-/** @returns the pixels as input to further operations */
-export function toSharp({ data, width, height, channels }: Pixels): Sharp {
-  return sharp(data, { raw: { width, height, channels } })
-}
-
-/** @returns `pixels` on a white background, as a square of `side` pixels */
-export async function squareOf(pixels: Pixels, side: number, fit: 'cover' | 'fill'): Promise<Buffer> {
-  return toSharp(pixels).flatten({ background: '#fff' }).resize(side, side, { fit }).raw().toBuffer()
-}
-
-/** @returns side² bytes: the luminance of the picture, squeezed into a square */
-export async function luminanceOf(pixels: Pixels, side: number): Promise<Buffer> {
-  const squeezed = toSharp(pixels).flatten({ background: '#fff' }).resize(side, side, { fit: 'fill' })
-  return squeezed.toColourspace('b-w').raw().toBuffer()
-}
-
-export async function pixelsOf(image: Sharp): Promise<Pixels> {
-  const { data, info } = await image.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true })
-  return { data, width: info.width, height: info.height, channels: info.channels === 4 ? 4 : 3 }
+  return withoutIdleAlpha(pixels)
 }
 
 /** Reads the header only, so that its claims are checked before anything is decoded. */
 async function inspect(bytes: Buffer): Promise<Metadata> {
-  const metadata = await readable(bytes, () => sharp(bytes, { limitInputPixels: false }).metadata())
+  const metadata = await readable(bytes, () => sharp(bytes, { failOn: 'none', limitInputPixels: false }).metadata())
   requireDecodable(metadata)
   return metadata
 }
@@ -152,11 +160,4 @@ function firstLine(err: unknown): string {
 /** HEIF with HEVC coding, as phones write it: the prebuilt library has no decoder for it. */
 function isHevc(bytes: Buffer): boolean {
   return /^ftyp(hei[cxms]|hev[cxms])$/.test(bytes.toString('latin1', 4, 12))
-}
-
-function isOpaque(data: Buffer): boolean {
-  for (let at = 3; at < data.length; at += 4) {
-    if (data[at] !== 255) return false
-  }
-  return true
 }

@@ -41,6 +41,8 @@ class ScriptedAnalyzer {
   phash: Uint8Array | undefined = PHASH
   /** What its model says of a picture that it can make nothing of. */
   featuresError: ErrorCode | undefined
+  /** Why it has only a part of a picture. */
+  error: ErrorCode | undefined
   /** Those that it makes. */
   sizes: readonly VariantName[] = VARIANTS
   /** Runs in the middle of the next analysis. */
@@ -56,6 +58,8 @@ class ScriptedAnalyzer {
     return {
       width: 40,
       height: 30,
+      state: this.error === undefined ? 'whole' : 'partial',
+      ...(this.error !== undefined && { error: this.error }),
       ...(outputs.facts && this.phash && { phash: this.phash }),
       variants: outputs.facts ? this.sizes.map(alt => ({ ...size, alt, bytes: Buffer.from(alt) })) : [],
       ...(this.featuresError !== undefined
@@ -255,6 +259,24 @@ describe('a failure', () => {
       code: 'ERR_NOT_FOUND',
       message: expect.stringContaining('ERR_IMAGE_UNREADABLE')
     })
+  })
+
+  test('that leaves a part of the picture is recorded beside it; no model is asked, and the original stands in for nothing', async () => {
+    const { backlog, analyzer, clock, upload, photo, photos } = await fixture()
+    analyzer.error = 'ERR_IMAGE_UNREADABLE'
+    analyzer.featuresError = 'ERR_IMAGE_UNREADABLE'
+    analyzer.phash = undefined
+    analyzer.sizes = ['thumb']
+    const id = await upload(1)
+    await clock.advance(3 * 3_600_000)
+    expect(analyzer.seen).toHaveLength(1)
+    const { image, features, failed, phash } = viewFindings(photo(id).record)
+    expect(image).toMatchObject({ state: 'partial', error: 'ERR_IMAGE_UNREADABLE', reader: PICTURE_READER })
+    expect([features.size, failed.get(MODEL), phash]).toEqual([0, 'ERR_IMAGE_UNREADABLE', undefined])
+    expect(backlog.pending).toBe(0)
+    expect((await photos.open(id, 'thumb')).head.alt).toBe('thumb')
+    await expect(photos.open(id, 'large')).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' })
+    expect((await photos.list({ state: 'partial' })).photos.map(listed => listed.photo.id)).toEqual([id])
   })
 
   test('for lack of a tool is none of the photo, is not pending, and is not tried again', async () => {

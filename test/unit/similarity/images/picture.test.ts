@@ -1,13 +1,7 @@
 import sharp, { type Sharp } from 'sharp'
 import { describe, expect, test } from 'vitest'
-import {
-  configureDecoding,
-  luminanceOf,
-  openPicture,
-  type Picture,
-  type Pixels,
-  squareOf
-} from '../../../../src/similarity/images/picture.js'
+import { configureDecoding, openPicture, type Picture } from '../../../../src/similarity/images/picture.js'
+import { luminanceOf, type Pixels, squareOf } from '../../../../src/similarity/images/pixels.js'
 import { claimedAvif, claimedPng, gifOf, scene, storedAs, toImage } from '../../../support/test-pictures.js'
 
 const upright = scene(3)
@@ -144,7 +138,7 @@ describe('what is not decoded', () => {
     await expect(openPicture(bytes)).rejects.toMatchObject({ code: 'ERR_IMAGE_UNREADABLE' })
   })
 
-  test.each(['jpeg', 'png', 'webp', 'gif', 'tiff', 'avif'] as const)('half a %s', async format => {
+  test.each(['webp', 'tiff', 'avif'] as const)('half a %s', async format => {
     const noise = { type: 'gaussian', mean: 128, sigma: 30 } as const
     const whole = await sharp({ create: { width: 200, height: 200, channels: 3, background: '#000', noise } })
       .toFormat(format)
