@@ -126,9 +126,10 @@ export function viewFindings(record: DirectoryRecord): Findings {
   }
 }
 
-/** Whether a reader of this version has still to look at a picture: nobody has, or an older one could not read it. */
+/** Whether a reader of this version has still to look at a picture: nobody has, or an older one could not read all of it. */
 export function isUnseenBy(reader: number, image: ImageLook | undefined): boolean {
-  return image === undefined || (image.error !== undefined && image.reader < reader)
+  const isLacking = image?.error !== undefined || image?.wants !== undefined
+  return image === undefined || (isLacking && image.reader < reader)
 }
 
 /** @param format - undefined: not known to the reader */

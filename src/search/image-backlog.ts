@@ -33,6 +33,7 @@ import {
 import { blobOf, dataDraft } from '../store/photo-needles.js'
 import type { Edit, RecordWriter } from '../store/record-writer.js'
 import type { NeedleDraft } from '../volumes/needle-store.js'
+import { lookAtFile } from './look-at-file.js'
 import { PhotoScan } from './photo-scan.js'
 import { PhotoWork, WAITING_MAX } from './photo-work.js'
 
@@ -53,7 +54,7 @@ const FINAL_ERRORS = ['ERR_IMAGE_UNREADABLE', 'ERR_IMAGE_TOO_LARGE', 'ERR_IMAGE_
 
 export interface ImageBacklogComponents {
   readonly directory: Pick<Directory, 'getSync' | 'isOpaque' | 'query' | 'count' | 'onChange' | 'state'>
-  readonly analyzer: Pick<ImageAnalyzer, 'model' | 'analyze'>
+  readonly analyzer: Pick<ImageAnalyzer, 'model' | 'analyze' | 'readHead'>
   readonly reader: Pick<PhotoReader, 'source' | 'stream'>
   readonly writer: Pick<RecordWriter, 'edit'>
   /** Nodes that share the work: this one and all live peers. */
@@ -190,10 +191,9 @@ export class ImageBacklog implements Startable {
     const outputs = photo && this.#outputsOf(photo)
     if (photo === undefined || blob === undefined || outputs === undefined) return 'done'
     if ((await reader.source(blob)) === undefined) return 'later'
-    const { phash } = viewFindings(photo.record)
-    const bytes = (): AsyncIterable<Uint8Array> => reader.stream(blob, 0, blob.size)
+    const { phash, head } = viewFindings(photo.record)
     try {
-      const analysis = await analyzer.analyze({ bytes, size: blob.size, outputs, priority: 'backlog' }, signal)
+      const analysis = await lookAtFile({ analyzer, reader }, { blob, format: head?.format }, outputs, signal)
       const analyzed = analysis.features && { id, features: analysis.features, phash: analysis.phash ?? phash }
       const links = analyzed && (await findLinks(id, analyzed.features, analyzed.phash, signal))
       await this.#write(photo, now => resultOf(now, analysis, outputs, links ?? new Map()))
@@ -259,11 +259,9 @@ function resultOf(
 }
 
 /** @returns what was seen of a picture, unless another node was first */
-function lookOf(photo: Photo, { width, height, state: seen, error, phash }: Analysis): Change[] {
-  const { head, image, failed } = viewFindings(photo.record)
+function lookOf(photo: Photo, { width, height, state, error, phash }: Analysis): Change[] {
+  const { image, failed } = viewFindings(photo.record)
   if (!isUnseenBy(PICTURE_READER, image)) return []
-  // of a RAW file the decoder shows a preview
-  const state = isRawFormat(head?.format) ? 'preview' : seen
   const isSizeNew =
     photo.width === undefined || (state === 'whole' && (photo.width !== width || photo.height !== height))
   return [

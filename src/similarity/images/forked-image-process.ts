@@ -192,11 +192,11 @@ export class ForkedImageProcess implements ImageProcess {
   #requestAnalysis(
     call: number,
     answer: Promise<CallResult>,
-    { size, outputs, priority }: AnalysisRequest
+    { size, outputs, preview, priority }: AnalysisRequest
   ): Promise<CallResult> {
     if (this.ended) return answer
     this.#log.debug({ bytes: size, pid: this.pid }, 'analyzing a photo')
-    this.#post({ type: 'analyze', call, outputs, priority })
+    this.#post({ type: 'analyze', call, outputs, priority, ...(preview && { preview }) })
     return answer
   }
 

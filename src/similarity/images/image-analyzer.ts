@@ -32,6 +32,8 @@ export interface AnalysisRequest {
   readonly size: number
   /** `facts`: perceptual hash and smaller sizes. `features`: the model to compute them; undefined: none. */
   readonly outputs: { readonly facts: boolean; readonly features: ModelId | undefined }
+  /** The bytes are a preview out of a larger file, which is turned like this (as in EXIF) where the preview does not say. */
+  readonly preview?: { readonly orientation: number | undefined }
   /** `interactive`: a client waits for it; it starts before everything queued as `backlog`. */
   readonly priority: 'interactive' | 'backlog'
 }
@@ -50,8 +52,8 @@ export interface Analysis {
   /** As displayed: after applying the file's orientation. */
   readonly width: number
   readonly height: number
-  /** How much of the picture there is; of what is not `whole` there is neither hash nor features. */
-  readonly state: 'whole' | 'partial'
+  /** How much of the picture there is; of a `partial` one there is neither hash nor features. */
+  readonly state: 'whole' | 'partial' | 'preview'
   /** Why it is not `whole`. */
   readonly error?: ErrorCode
   /**

@@ -9,7 +9,7 @@ import { readHead } from './heads/read-head.js'
 import type { Analysis, AnalysisRequest } from './image-analyzer.js'
 import type { CallResult, Excess, FromImageProcess, ToImageProcess } from './image-process-messages.js'
 import { HASH_SIDE, perceptualHash } from './perceptual-hash.js'
-import { openPicture, type Picture } from './picture.js'
+import { openPicture, openPreview, type Picture } from './picture.js'
 import { luminanceOf, squareOf } from './pixels.js'
 import { makeVariants } from './variants.js'
 
@@ -148,7 +148,7 @@ export class ImageProcessHandler {
   }
 
   /** An error here is the photo's and would recur with the same bytes, unless the model failed. */
-  async #analyze({ call, outputs, priority }: AnalyzeMessage): Promise<Analysis> {
+  async #analyze({ call, outputs, preview, priority }: AnalyzeMessage): Promise<Analysis> {
     const photo = this.#incoming.get(call)
     invariant(
       photo !== undefined && photo.used === photo.bytes.length,
@@ -162,7 +162,7 @@ export class ImageProcessHandler {
     const analysis: PendingAnalysis = { cancelled: false, started: false, reject, cpuMsAtStart: undefined }
     this.#analyses.set(call, analysis)
     try {
-      const decoded = this.#decoded[priority].then(() => decode(photo.bytes, analysis))
+      const decoded = this.#decoded[priority].then(() => decode(photo.bytes, preview, analysis))
       this.#decoded[priority] = decoded.catch(() => {}) // reported for this photo only
       return await this.#extract(await Promise.race([decoded, cancellation]), outputs, analysis)
     } catch (err) {
@@ -175,7 +175,7 @@ export class ImageProcessHandler {
 
   async #extract(picture: Picture, outputs: AnalysisRequest['outputs'], analysis: PendingAnalysis): Promise<Analysis> {
     if (analysis.cancelled) throw cancelled()
-    if (picture.state !== 'whole') return partOf(picture, outputs)
+    if (picture.state === 'partial') return partOf(picture, outputs)
     const [phash, variants, features] = await Promise.all([
       outputs.facts ? luminanceOf(picture.input, HASH_SIDE).then(perceptualHash) : undefined,
       outputs.facts ? makeVariants(picture) : [],
@@ -234,10 +234,10 @@ export class ImageProcessHandler {
   }
 }
 
-async function decode(bytes: Buffer, analysis: PendingAnalysis): Promise<Picture> {
+async function decode(bytes: Buffer, preview: AnalysisRequest['preview'], analysis: PendingAnalysis): Promise<Picture> {
   if (analysis.cancelled) throw cancelled()
   analysis.started = true
-  return openPicture(bytes)
+  return preview === undefined ? openPicture(bytes) : openPreview(bytes, preview.orientation)
 }
 
 /** A part of a picture is shown, but compared with nothing: it would match neither copies of the whole nor what resembles it. */

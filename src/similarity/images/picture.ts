@@ -36,8 +36,8 @@ export interface Picture {
   /** The file's format: `jpeg`, `png`, … */
   readonly format: string
   readonly byteCount: number
-  /** `partial`: the file is cut or damaged, and what it lacks is grey. */
-  readonly state: 'whole' | 'partial'
+  /** `partial`: the file is cut or damaged, and what it lacks is grey. `preview`: it is one out of another file. */
+  readonly state: 'whole' | 'partial' | 'preview'
   /** Input to hash and model, upright. The same for the same bytes, whatever else is requested. */
   readonly input: Pixels
   /**
@@ -63,6 +63,28 @@ export async function openPicture(bytes: Buffer): Promise<Picture> {
       hasCode(err, 'ERR_IMAGE_UNREADABLE') && hasRowsWhenCut(metadata) ? await openPart(bytes, metadata) : undefined
     if (part === undefined) throw err
     return part
+  }
+}
+
+/**
+ * Decodes a preview out of another file.
+ *
+ * @param orientation - of that file, as in EXIF: how the preview is turned where it does not say itself
+ * @throws as {@link openPicture}
+ */
+export async function openPreview(bytes: Buffer, orientation: number | undefined): Promise<Picture> {
+  const { orientation: own } = await inspect(bytes)
+  const picture = await openPicture(bytes)
+  const state = picture.state === 'whole' ? 'preview' : picture.state
+  if (own !== undefined || orientation === undefined || orientation === 1) return { ...picture, state }
+  const isTurned = orientation > 4
+  const { width, height, input, base } = picture
+  return {
+    ...picture,
+    state,
+    ...(isTurned && { width: height, height: width }),
+    input: await upright(input, orientation),
+    base: async side => upright(await base(side), orientation)
   }
 }
 

@@ -9,6 +9,7 @@ import { PHOTO_KIND, type Photo, partOf, viewPhoto } from '../../../src/domain/p
 import { dimensionsChange } from '../../../src/domain/photo-facts.js'
 import { rendezvous } from '../../../src/domain/rendezvous.js'
 import { ImageBacklog, type ImageBacklogComponents } from '../../../src/search/image-backlog.js'
+import type { Head } from '../../../src/similarity/images/heads/head-facts.js'
 import {
   type Analysis,
   type AnalysisRequest,
@@ -36,6 +37,9 @@ class ScriptedAnalyzer {
   model: ModelId | undefined = MODEL
   readonly seen: Uint8Array[] = []
   readonly wanted: AnalysisRequest['outputs'][] = []
+  readonly previews: AnalysisRequest['preview'][] = []
+  heads = 0
+  head: Partial<Head> = {}
   failures: SheafError[] = []
   /** Undefined: pictures are flat. */
   phash: Uint8Array | undefined = PHASH
@@ -48,7 +52,13 @@ class ScriptedAnalyzer {
   /** Runs in the middle of the next analysis. */
   during: () => Promise<unknown> = () => Promise.resolve()
 
-  async analyze({ bytes, outputs }: AnalysisRequest): Promise<Analysis> {
+  async readHead(): Promise<Head> {
+    this.heads++
+    return { format: 'jpeg', ...this.head }
+  }
+
+  async analyze({ bytes, outputs, preview }: AnalysisRequest): Promise<Analysis> {
+    this.previews.push(preview)
     this.seen.push(typeof bytes === 'function' ? await collect(bytes()) : bytes)
     this.wanted.push(outputs)
     const failure = this.failures.shift()
@@ -58,7 +68,7 @@ class ScriptedAnalyzer {
     return {
       width: 40,
       height: 30,
-      state: this.error === undefined ? 'whole' : 'partial',
+      state: preview !== undefined ? 'preview' : this.error === undefined ? 'whole' : 'partial',
       ...(this.error !== undefined && { error: this.error }),
       ...(outputs.facts && this.phash && { phash: this.phash }),
       variants: outputs.facts ? this.sizes.map(alt => ({ ...size, alt, bytes: Buffer.from(alt) })) : [],
@@ -178,15 +188,6 @@ describe('a new photo', () => {
     expect([analyzer.seen.length, backlog.pending]).toEqual([1, 0])
   })
 
-  test('of a RAW format has the size that its head says, and its preview to show', async () => {
-    const { clock, upload, photo, components } = await fixture(true, 'nef')
-    const id = await upload(1)
-    await components.writer.edit(id, () => ({ changes: [dimensionsChange(6_000, 4_000)] }))
-    await clock.advance(100)
-    expect(photo(id)).toMatchObject({ width: 6_000, height: 4_000 })
-    expect(viewFindings(photo(id).record).image?.state).toBe('preview')
-  })
-
   test('has the size that the decoder says', async () => {
     const { clock, upload, photo, components } = await fixture()
     const id = await upload(1)
@@ -242,6 +243,54 @@ describe('a new photo', () => {
     expect(photo(id).generation).toBe(1)
     const { head, stream } = await photos.open(id, 'thumb')
     expect((await collect(stream(0, head.size))).toString()).toBe('thumb')
+  })
+})
+
+describe('a preview in the file', () => {
+  const previews = [
+    { at: 4, length: 6, width: 30, height: 20 },
+    { at: 2, length: 3, width: 3, height: 2 }
+  ]
+
+  test('is the picture of a RAW file, of which nothing else is read; the size stays that of the file', async () => {
+    const { analyzer, clock, upload, photo, photos, components } = await fixture(true, 'cr2')
+    analyzer.head = { previews, orientation: 6 }
+    const id = await upload(1)
+    await components.writer.edit(id, () => ({ changes: [dimensionsChange(6_000, 4_000)] }))
+    await clock.advance(1_000)
+    expect(analyzer.seen).toEqual([tinyJpeg(1).subarray(4, 10)])
+    expect(analyzer.previews).toEqual([{ orientation: 6 }])
+    const { image, features, phash } = viewFindings(photo(id).record)
+    expect([image, [...features.keys()], phash]).toEqual([{ ...WHOLE, state: 'preview' }, [MODEL], PHASH])
+    expect(photo(id)).toMatchObject({ width: 6_000, height: 4_000 })
+    expect((await photos.open(id, 'thumb')).head.alt).toBe('thumb')
+  })
+
+  test('is tried after one that cannot be decoded; without any it takes a tool that there is not', async () => {
+    const { analyzer, clock, upload, photo } = await fixture(true, 'nef')
+    analyzer.head = { previews }
+    analyzer.failures = [new SheafError('ERR_IMAGE_UNREADABLE')]
+    const found = await upload(1)
+    await clock.advance(1_000)
+    expect(analyzer.seen.map(({ length }) => length)).toEqual([6, 3])
+    expect(viewFindings(photo(found).record).image).toMatchObject({ state: 'preview', error: undefined })
+    analyzer.head = {}
+    const none = await upload(2)
+    await clock.advance(1_000)
+    expect(viewFindings(photo(none).record).image).toMatchObject({ state: 'none', wants: 'raw', error: undefined })
+  })
+
+  test('stands for a picture that is too large, and is shown, but not compared', async () => {
+    const { backlog, analyzer, clock, upload, photo } = await fixture()
+    analyzer.head = { previews }
+    analyzer.failures = [new SheafError('ERR_IMAGE_TOO_LARGE')]
+    const id = await upload(1)
+    await clock.advance(3 * 3_600_000)
+    expect(analyzer.wanted.at(-1)).toEqual({ facts: true, features: undefined })
+    const { image, features, failed, phash } = viewFindings(photo(id).record)
+    expect(image).toMatchObject({ state: 'preview', error: 'ERR_IMAGE_TOO_LARGE' })
+    expect([features.size, failed.get(MODEL), phash]).toEqual([0, 'ERR_IMAGE_TOO_LARGE', undefined])
+    expect([backlog.pending, analyzer.seen.length]).toEqual([0, 2])
   })
 })
 
