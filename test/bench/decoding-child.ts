@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { resourceUsage } from 'node:process'
+import { findDecodingTools } from '../../src/similarity/images/decoding-tools.js'
 import { configureDecoding, openPicture } from '../../src/similarity/images/picture.js'
 
 /*
@@ -10,6 +11,7 @@ import { configureDecoding, openPicture } from '../../src/similarity/images/pict
 const [path = '', rounds = '1'] = process.argv.slice(2)
 configureDecoding()
 const bytes = readFileSync(path)
+const tools = findDecodingTools({ heic: true })
 const before = peakBytes()
 const outcome = await open()
 const begun = process.cpuUsage()
@@ -19,7 +21,7 @@ console.log(JSON.stringify({ outcome, cpuMs: (user + system) / 1_000 / Number(ro
 
 async function open(): Promise<string> {
   try {
-    const { width, height } = await openPicture(bytes)
+    const { width, height } = await openPicture(bytes, tools)
     return `${width}×${height}`
   } catch (err) {
     return (err as { readonly code?: string }).code ?? String(err)

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { EXIF, exifOf, exifSegment, heifHead, jpegHead, pngChunk, pngWith } from '../support/head-files.js'
+import { FLAT_512, heicFile } from '../support/heic-files.js'
 import { HttpClient } from '../support/http-client.js'
 import { NodeProcess, sheaf, temporaryFolder } from '../support/node-process.js'
 import { claimedPng, scene, toImage } from '../support/test-pictures.js'
@@ -24,7 +25,7 @@ let client: HttpClient
 
 beforeAll(async () => {
   folder = temporaryFolder('heads')
-  node = await NodeProcess.start({ dataDir: join(folder.path, 'data') })
+  node = await NodeProcess.start({ dataDir: join(folder.path, 'data'), flags: ['--heic', 'off'] })
   client = new HttpClient(node.url)
 })
 
@@ -148,4 +149,19 @@ test('a good picture has its facts before it is decoded, and is found by its sta
 test('a file that is no image has no state', async () => {
   const { photo_id } = await client.putPhoto(Buffer.from('words'), 'a.txt', 'text/plain')
   expect(await metaOf(photo_id)).toMatchObject({ state: null, image_error: null, taken_at: null })
+})
+
+test('a node that has the tool mends what one without it has left', async () => {
+  const { photo_id } = await client.putPhoto(heicFile({ tile: FLAT_512 }), 'IMG_2.HEIC', 'image/heic')
+  const stateIs = (state: string) => async (): Promise<boolean> => (await metaOf(photo_id)).state === state
+  await until('it is left', LOOKED_MS_MAX, stateIs('none'))
+  expect(await client.json('GET', '/status', 200)).toMatchObject({ tools: [] })
+  client.close()
+  await node.stop()
+  node = await NodeProcess.start({ dataDir: join(folder.path, 'data') })
+  client = new HttpClient(node.url)
+  expect(await client.json('GET', '/status', 200)).toMatchObject({ tools: ['heif'] })
+  await until('it is mended', LOOKED_MS_MAX, stateIs('whole'))
+  expect(await metaOf(photo_id)).toMatchObject({ width: 512, height: 512, image_error: null })
+  expect((await client.request('GET', `/photo/${photo_id}?alt_key=thumb`)).status).toBe(200)
 })

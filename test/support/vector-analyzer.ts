@@ -1,5 +1,6 @@
 import { SheafError } from '../../src/core/errors.js'
 import { type Features, type ModelId, modelIdOf } from '../../src/domain/features.js'
+import type { DecodingTool } from '../../src/similarity/images/decoding-tools.js'
 import type { Analysis, AnalysisRequest, ImageAnalyzer } from '../../src/similarity/images/image-analyzer.js'
 import type { TextEmbedding } from '../../src/similarity/models/embedder.js'
 import type { LoadedModel } from '../../src/similarity/models/model-spec.js'
@@ -66,6 +67,8 @@ export class VectorAnalyzer implements ImageAnalyzer {
       ...(digest !== undefined && { features: this.featuresOf(vector, digest) })
     }
   }
+
+  readonly tools = new Set<DecodingTool>()
 
   async readHead(): Promise<undefined> {
     if (!this.#doesBacklog) throw new SheafError('ERR_OVERLOADED')

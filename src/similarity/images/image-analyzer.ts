@@ -3,6 +3,7 @@ import type { Startable } from '../../core/lifecycle.js'
 import type { Features, ModelId } from '../../domain/features.js'
 import type { TextEmbedding } from '../models/embedder.js'
 import type { LoadedModel } from '../models/model-spec.js'
+import type { DecodingTool } from './decoding-tools.js'
 import type { ByteSource } from './heads/head-bytes.js'
 import type { Head } from './heads/head-facts.js'
 import type { HeadHints } from './heads/read-head.js'
@@ -82,6 +83,9 @@ export interface HeadRequest {
 export interface ImageAnalyzer extends Startable {
   /** The model in use; undefined when there is none. */
   readonly model: ModelId | undefined
+
+  /** What it decodes pictures with beside what every node has. */
+  readonly tools: ReadonlySet<DecodingTool>
 
   /** Whether the model can be used: it is the current one, or the previous one, still loaded. */
   has(model: ModelId): boolean

@@ -4,6 +4,7 @@ import type { Features, ModelId } from '../../domain/features.js'
 import type { TextEmbedding } from '../models/embedder.js'
 import type { LoadedModel, ModelSpec } from '../models/model-spec.js'
 import { ThreadedEmbedder } from '../models/threaded-embedder.js'
+import type { DecodingTool } from './decoding-tools.js'
 import type { Head } from './heads/head-facts.js'
 import { readHead } from './heads/read-head.js'
 import type { Analysis, AnalysisRequest } from './image-analyzer.js'
@@ -60,6 +61,7 @@ export interface Usage {
 /** The image process's side of `image-process-messages.ts`. */
 export class ImageProcessHandler {
   readonly #send: (message: FromImageProcess) => void
+  readonly #tools: ReadonlySet<DecodingTool>
   readonly #incoming = new Map<number, Incoming>()
   readonly #reads = new Map<number, PendingRead>()
   /** Photos being analyzed, or waiting for the decoder. */
@@ -72,8 +74,9 @@ export class ImageProcessHandler {
   readonly #models = new Map<ModelId, HeldModel>()
   #rssBytesMax = RSS_BYTES_MAX
 
-  constructor(send: (message: FromImageProcess) => void) {
+  constructor(send: (message: FromImageProcess) => void, tools: ReadonlySet<DecodingTool> = new Set()) {
     this.#send = send
+    this.#tools = tools
   }
 
   receive(message: ToImageProcess): void {
@@ -162,7 +165,7 @@ export class ImageProcessHandler {
     const analysis: PendingAnalysis = { cancelled: false, started: false, reject, cpuMsAtStart: undefined }
     this.#analyses.set(call, analysis)
     try {
-      const decoded = this.#decoded[priority].then(() => decode(photo.bytes, preview, analysis))
+      const decoded = this.#decoded[priority].then(() => decode(photo.bytes, preview, this.#tools, analysis))
       this.#decoded[priority] = decoded.catch(() => {}) // reported for this photo only
       return await this.#extract(await Promise.race([decoded, cancellation]), outputs, analysis)
     } catch (err) {
@@ -234,10 +237,15 @@ export class ImageProcessHandler {
   }
 }
 
-async function decode(bytes: Buffer, preview: AnalysisRequest['preview'], analysis: PendingAnalysis): Promise<Picture> {
+async function decode(
+  bytes: Buffer,
+  preview: AnalysisRequest['preview'],
+  tools: ReadonlySet<DecodingTool>,
+  analysis: PendingAnalysis
+): Promise<Picture> {
   if (analysis.cancelled) throw cancelled()
   analysis.started = true
-  return preview === undefined ? openPicture(bytes) : openPreview(bytes, preview.orientation)
+  return preview === undefined ? openPicture(bytes, tools) : openPreview(bytes, preview.orientation)
 }
 
 /** A part of a picture is shown, but compared with nothing: it would match neither copies of the whole nor what resembles it. */

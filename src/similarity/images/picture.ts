@@ -2,6 +2,8 @@ import sharp, { type Metadata } from 'sharp'
 import { hasCode, SheafError } from '../../core/errors.js'
 import { hasRowsWhenCut, judgeCut } from './cut-picture.js'
 import { requireDecodable } from './decode-cost.js'
+import type { DecodingTool } from './decoding-tools.js'
+import { decodeHeic } from './heif/heic-picture.js'
 import { type Pixels, pixelsOf, upright, withoutIdleAlpha } from './pixels.js'
 
 /** Longest side of the largest size made of a picture. */
@@ -52,10 +54,13 @@ export interface Picture {
 /**
  * Decodes the first frame. Of a file that is cut or damaged it decodes what there is. Decoder warnings are not errors.
  *
- * @throws `ERR_IMAGE_UNREADABLE`, `ERR_IMAGE_TOO_LARGE`
+ * @param tools - it may decode with, beside the library
+ * @throws `ERR_IMAGE_UNREADABLE`, `ERR_IMAGE_TOO_LARGE`, `ERR_ANALYST_UNAVAILABLE` when a tool cannot be loaded
  */
-export async function openPicture(bytes: Buffer): Promise<Picture> {
+export async function openPicture(bytes: Buffer, tools: ReadonlySet<DecodingTool> = new Set()): Promise<Picture> {
   const metadata = await inspect(bytes)
+  if (isHevc(metadata)) return openHeic(bytes, tools)
+  requireDecodable(metadata)
   try {
     return await openWhole(bytes, metadata)
   } catch (err) {
@@ -107,6 +112,18 @@ async function openWhole(bytes: Buffer, metadata: Metadata): Promise<Picture> {
   return { ...facts, input: base, base: async () => base }
 }
 
+async function openHeic(bytes: Buffer, tools: ReadonlySet<DecodingTool>): Promise<Picture> {
+  if (!tools.has('heif')) {
+    throw new SheafError(
+      'ERR_IMAGE_UNREADABLE',
+      'HEIC images (HEVC) cannot be decoded here; install libheif-js on the node, or convert the image to JPEG'
+    )
+  }
+  const { width, height, pixels } = await decodeHeic(bytes, BASE_SIDE)
+  const facts = { width, height, format: 'heif', byteCount: bytes.length, state: 'whole' } as const
+  return { ...facts, input: pixels, base: async () => pixels }
+}
+
 /** @returns undefined when there is too little of it */
 async function openPart(bytes: Buffer, metadata: Metadata): Promise<Picture | undefined> {
   const stored = await decode(bytes, metadata, { width: BASE_SIDE, height: BASE_SIDE }, 'part')
@@ -146,7 +163,7 @@ async function decode(
     fit: 'inside',
     withoutEnlargement: true
   })
-  const pixels = await readable(bytes, async () => {
+  const pixels = await readable(async () => {
     if (icc === undefined || space !== 'srgb') return pixelsOf(image)
     // colors are converted after shrinking: most photos have a profile, and converting takes longer than decoding
     return pixelsOf(sharp(await image.keepIccProfile().tiff({ compression: 'none' }).toBuffer()))
@@ -154,21 +171,17 @@ async function decode(
   return withoutIdleAlpha(pixels)
 }
 
-/** Reads the header only, so that its claims are checked before anything is decoded. */
+/** Reads the header only: its claims are checked before anything is decoded. */
 async function inspect(bytes: Buffer): Promise<Metadata> {
-  const metadata = await readable(bytes, () => sharp(bytes, { failOn: 'none', limitInputPixels: false }).metadata())
-  requireDecodable(metadata)
+  const metadata = await readable(() => sharp(bytes, { failOn: 'none', limitInputPixels: false }).metadata())
   return metadata
 }
 
-async function readable<Result>(bytes: Buffer, decode: () => Promise<Result>): Promise<Result> {
+async function readable<Result>(decode: () => Promise<Result>): Promise<Result> {
   try {
     return await decode()
   } catch (err) {
-    const problem = isHevc(bytes)
-      ? 'HEIC images (HEVC) cannot be decoded here; convert the image to JPEG'
-      : firstLine(err)
-    throw new SheafError('ERR_IMAGE_UNREADABLE', problem, { cause: err })
+    throw new SheafError('ERR_IMAGE_UNREADABLE', firstLine(err), { cause: err })
   }
 }
 
@@ -179,7 +192,7 @@ function firstLine(err: unknown): string {
   return message.split('\n', 1)[0]!.slice(0, MESSAGE_LENGTH_MAX)
 }
 
-/** HEIF with HEVC coding, as phones write it: the prebuilt library has no decoder for it. */
-function isHevc(bytes: Buffer): boolean {
-  return /^ftyp(hei[cxms]|hev[cxms])$/.test(bytes.toString('latin1', 4, 12))
+/** HEIF with HEVC coding, as telephones write it. Brands do not tell: `mif1` may be this, or AVIF. */
+function isHevc({ format, compression }: Metadata): boolean {
+  return format === 'heif' && compression === 'hevc'
 }

@@ -3,12 +3,13 @@ import { type ErrorCode, SheafError } from '../../../src/core/errors.js'
 import { silentLog } from '../../../src/core/log.js'
 import { turn } from '../../../src/core/turn.js'
 import { decodeFeatures, type Features, type ModelId } from '../../../src/domain/features.js'
-import { featuresFailedChange, headChange, type Link, viewFindings } from '../../../src/domain/findings.js'
+import { featuresFailedChange, headChange, imageChange, type Link, viewFindings } from '../../../src/domain/findings.js'
 import type { NodeId, PhotoId } from '../../../src/domain/ids.js'
 import { PHOTO_KIND, type Photo, partOf, viewPhoto } from '../../../src/domain/photo.js'
 import { dimensionsChange } from '../../../src/domain/photo-facts.js'
 import { rendezvous } from '../../../src/domain/rendezvous.js'
 import { ImageBacklog, type ImageBacklogComponents } from '../../../src/search/image-backlog.js'
+import type { DecodingTool } from '../../../src/similarity/images/decoding-tools.js'
 import type { Head } from '../../../src/similarity/images/heads/head-facts.js'
 import {
   type Analysis,
@@ -35,6 +36,7 @@ function featuresOf(model: ModelId): Features {
 /** Says the same of every photo, or fails as it is told. */
 class ScriptedAnalyzer {
   model: ModelId | undefined = MODEL
+  tools = new Set<DecodingTool>()
   readonly seen: Uint8Array[] = []
   readonly wanted: AnalysisRequest['outputs'][] = []
   readonly previews: AnalysisRequest['preview'][] = []
@@ -84,6 +86,8 @@ interface BacklogFixture extends PhotosFixture {
   readonly backlog: ImageBacklog
   readonly bytes: { inReach: boolean }
   readonly nodes: NodeId[]
+  /** Their tools. */
+  readonly others: Map<NodeId, readonly DecodingTool[]>
   readonly links: Map<PhotoId, Link>
   upload(seed: number): Promise<PhotoId>
   photo(id: PhotoId): Photo
@@ -97,6 +101,7 @@ async function fixture(started = true, format = 'jpeg'): Promise<BacklogFixture>
   const { directory, clock, components, photos } = base
   const analyzer = new ScriptedAnalyzer()
   const nodes = [SELF]
+  const others = new Map<NodeId, readonly DecodingTool[]>()
   const links = new Map<PhotoId, Link>()
   const findLinks: ImageBacklogComponents['findLinks'] = async id =>
     new Map([...links].filter(([other]) => other !== id))
@@ -112,6 +117,8 @@ async function fixture(started = true, format = 'jpeg'): Promise<BacklogFixture>
     writer,
     workers: () => nodes,
     self: SELF,
+    hasTool: (node, tool) =>
+      (node === SELF ? [...analyzer.tools] : (others.get(node) ?? [])).includes(tool as DecodingTool),
     findLinks,
     clock,
     log: silentLog
@@ -127,6 +134,7 @@ async function fixture(started = true, format = 'jpeg'): Promise<BacklogFixture>
     backlog,
     bytes,
     nodes,
+    others,
     links,
     upload: async seed => {
       const { photoId } = await photos.upload(bodyOf(tinyJpeg(seed)), { filename: `${seed}.jpg` })
@@ -339,6 +347,46 @@ describe('a failure', () => {
     expect(backlog.pending).toBe(0)
     await expect(photos.open(id, 'thumb')).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' })
     expect((await photos.list({ state: 'none' })).photos.map(listed => listed.photo.id)).toEqual([id])
+  })
+
+  test('for lack of a tool is mended by a node that has it, and is one of the photo there', async () => {
+    const { backlog, analyzer, clock, upload, photo, components } = await fixture(false, 'heic')
+    const wanting = imageChange({
+      state: 'none',
+      error: 'ERR_IMAGE_UNREADABLE',
+      wants: 'heif',
+      reader: PICTURE_READER,
+      decoder: 'test'
+    })
+    const ids = [await upload(1), await upload(2)]
+    const failed = featuresFailedChange(MODEL, 'ERR_IMAGE_UNREADABLE')
+    for (const id of ids) await components.writer.edit(id, () => ({ changes: [wanting, failed] }))
+    await backlog.start()
+    await clock.advance(3 * 3_600_000)
+    expect(analyzer.seen).toEqual([])
+    analyzer.tools.add('heif')
+    analyzer.failures = [new SheafError('ERR_IMAGE_UNREADABLE')]
+    // the scan of those without a picture comes once an hour by now
+    await clock.advance(2 * 3_600_000)
+    const [broken, mended] = ids
+      .map(id => viewFindings(photo(id).record))
+      .sort((a, b) => a.features.size - b.features.size)
+    expect(broken?.image).toMatchObject({ state: 'none', error: 'ERR_IMAGE_UNREADABLE', wants: undefined })
+    expect([mended?.image, [...(mended?.features.keys() ?? [])]]).toEqual([WHOLE, [MODEL]])
+    await clock.advance(3 * 3_600_000)
+    expect(analyzer.seen).toHaveLength(2)
+  })
+
+  test('for lack of a tool waits until those have had their turn that have it', async () => {
+    const { analyzer, clock, upload, nodes, others } = await fixture(true, 'heic')
+    const able = 'node-b' as NodeId
+    nodes.push(able, 'node-c' as NodeId, 'node-d' as NodeId)
+    others.set(able, ['heif'])
+    for (const seed of [1, 2, 3, 4]) await upload(seed)
+    await clock.advance(59_000)
+    expect(analyzer.seen).toEqual([])
+    await clock.advance(2_000)
+    expect(analyzer.seen).toHaveLength(4)
   })
 
   test('of before is looked into again, once, and a model gets its turn', async () => {

@@ -124,6 +124,7 @@ describe('a HEIF', () => {
     expect(head).toEqual({
       format: 'heic',
       ...size,
+      ...(turns > 0 && { orientation: [1, 8, 3, 6][turns] }),
       takenAt: { ms: TAKEN_MS - 7_200_000, offsetMinutes: 120, source: 'exif', precision: 'second' }
     })
   })
