@@ -174,6 +174,7 @@ export function loadConfig(sources: ConfigSources): Config {
     maxUploadBytes: get('maxUploadBytes'),
     cacheBytes: get('cacheBytes'),
     cacheTtl: get('cacheTtl'),
+    heic: get('heic'),
     vectorBytes: values.get('vectorBytes') as Config['vectorBytes'],
     archive,
     archiveKeyLines,

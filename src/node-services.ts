@@ -131,6 +131,7 @@ export class NodeServices implements Startable {
           log,
           space,
           indexes: () => this.similarity?.models.heartbeatIndexes() ?? [],
+          tools: () => this.similarity?.tools ?? [],
           purgedToMs: () => local.purgedToMs(),
           ageMs: () => local.age.now(),
           onPeerAge: (peer, ageMs) => local.age.notePeer(peer, ageMs),

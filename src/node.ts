@@ -40,6 +40,7 @@ import type { Transport } from './network/transport.js'
 import { describeNode } from './node-metrics.js'
 import { NodeServices } from './node-services.js'
 import { ModelSupply } from './search/model-supply.js'
+import { findDecodingTools } from './similarity/images/decoding-tools.js'
 import { ForkedImageProcess } from './similarity/images/forked-image-process.js'
 import { QueuedImageAnalyzer } from './similarity/images/queued-image-analyzer.js'
 import { HnswIndexes } from './similarity/index/hnsw-indexes.js'
@@ -270,12 +271,14 @@ export class SheafNode implements Startable {
       requireCookie,
       cacheBytes,
       cacheTtl,
-      vectorBytes
+      vectorBytes,
+      heic
     } = this.#config
     const { clock, random, log, fileSystem } = this.#components
     const archive = this.#createArchive()
     const { archive: s3, archiveKeyLines: keyLines } = this.#config
     const metrics = this.#metrics
+    const tools = findDecodingTools({ heic })
     const transport: Transport | undefined = libp2p && new MeteredTransport(libp2p, { metrics, clock })
     return new NodeServices(
       {
@@ -295,7 +298,8 @@ export class SheafNode implements Startable {
             analyzer: new QueuedImageAnalyzer({
               clock,
               log,
-              startProcess: () => ForkedImageProcess.start({ clock, log })
+              tools,
+              startProcess: () => ForkedImageProcess.start({ clock, log, tools })
             }),
             indexes: new HnswIndexes(
               { fileSystem, random, log },

@@ -65,6 +65,8 @@ export interface ClusterComponents {
   readonly reserve: DiskReserve
   /** The models whose vectors this node searches. */
   readonly indexes: () => readonly HeartbeatIndex[]
+  /** What this node decodes pictures with beside what every node has. */
+  readonly tools: () => readonly string[]
   /** See `purgedToMs` of a heartbeat. */
   readonly purgedToMs: () => number | undefined
   /** See `ageMs` of a heartbeat. */

@@ -245,6 +245,12 @@ export const SETTINGS = {
     default: 'mobilenet',
     meaning: 'model that looks at photos, pulled when it is not there; none: no search by content'
   }),
+  heic: setting({
+    kind: onOff,
+    placeholder: 'on|off',
+    default: 'on',
+    meaning: 'decode HEIC where libheif-js is installed; off: other nodes make the sizes of such photos'
+  }),
   models: setting({
     kind: path,
     placeholder: 'DIR',

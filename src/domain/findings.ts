@@ -49,7 +49,7 @@ export type PictureState = (typeof PICTURE_STATES)[number]
 /** The outcome of a photo's analysis as an image. */
 export interface ImageLook {
   readonly state: PictureState
-  /** Why there is no picture. Undefined also when a tool is lacking: that is no fault of the photo's. */
+  /** Why there is not the whole picture. Undefined also when a tool is lacking: that is no fault of the photo's. */
   readonly error: string | undefined
   /** The tool that it would take, e.g. `heif`. */
   readonly wants: string | undefined
@@ -126,9 +126,10 @@ export function viewFindings(record: DirectoryRecord): Findings {
   }
 }
 
-/** Whether a reader of this version has still to look at a picture: nobody has, or an older one could not read it. */
+/** Whether a reader of this version has still to look at a picture: nobody has, or an older one could not read all of it. */
 export function isUnseenBy(reader: number, image: ImageLook | undefined): boolean {
-  return image === undefined || (image.error !== undefined && image.reader < reader)
+  const isLacking = image?.error !== undefined || image?.wants !== undefined
+  return image === undefined || (isLacking && image.reader < reader)
 }
 
 /** @param format - undefined: not known to the reader */
@@ -141,7 +142,10 @@ export function headChange(reader: number, format: string | undefined): Change {
  * they can show
  */
 export function imageChange(
-  look: Pick<ImageLook, 'state' | 'reader'> & Partial<Pick<ImageLook, 'error' | 'wants'>> & { readonly decoder: string }
+  look: Pick<ImageLook, 'state' | 'reader'> & {
+    readonly error?: string | undefined
+    readonly wants?: string | undefined
+  } & { readonly decoder: string }
 ): Change {
   const { error, state, wants, reader, decoder } = look
   return { kind: 'add', field: 'facts', key: 'image', value: mapOf({ error, state, wants, reader, decoder }) }

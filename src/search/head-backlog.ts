@@ -11,11 +11,11 @@ import { PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
 import { cameraChange, dimensionsChange, factOf, placeChange, takenAtChange, takenAtOf } from '../domain/photo-facts.js'
 import type { Change, DirectoryRecord } from '../domain/record.js'
 import type { PhotoReader } from '../photos/photo-reader.js'
-import type { ByteSource } from '../similarity/images/heads/head-bytes.js'
 import { HEAD_READER, type Head } from '../similarity/images/heads/head-facts.js'
 import type { ImageAnalyzer } from '../similarity/images/image-analyzer.js'
-import { blobOf, type PhotoBlob } from '../store/photo-needles.js'
+import { blobOf } from '../store/photo-needles.js'
 import type { RecordWriter } from '../store/record-writer.js'
+import { sourceOfBlob } from './blob-source.js'
 import { PhotoScan } from './photo-scan.js'
 import { PhotoWork, WAITING_MAX } from './photo-work.js'
 
@@ -123,22 +123,11 @@ export class HeadBacklog implements Startable {
     if (photo === undefined || blob === undefined || !isUndone(photo)) return 'done'
     if ((await reader.source(blob)) === undefined) return 'later'
     const hints = { latestMs: hlcMs(photo.createdAt), name: photo.name, zone: photo.file.zone }
-    const head = await analyzer.readHead({ source: sourceIn(reader, blob), hints }, signal)
+    const head = await analyzer.readHead({ source: sourceOfBlob(reader, blob), hints }, signal)
     await writer.edit(id, (_, now) =>
       now.deleted || now.generation !== photo.generation ? undefined : { changes: changesOf(now, head) }
     )
     return 'done'
-  }
-}
-
-function sourceIn(reader: Pick<PhotoReader, 'stream'>, blob: PhotoBlob): ByteSource {
-  return {
-    size: blob.size,
-    read: async (at, length) => {
-      const pieces: Uint8Array[] = []
-      for await (const piece of reader.stream(blob, at, Math.min(at + length, blob.size))) pieces.push(piece)
-      return Buffer.concat(pieces)
-    }
   }
 }
 

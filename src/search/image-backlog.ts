@@ -9,6 +9,7 @@ import { encodeFeatures, type Features, type ModelId, modelIdOf } from '../domai
 import {
   featuresChange,
   featuresFailedChange,
+  type ImageLook,
   imageChange,
   isUnseenBy,
   type Link,
@@ -20,9 +21,9 @@ import {
 import type { NodeId, PhotoId } from '../domain/ids.js'
 import { addVariantChange, PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
 import { dimensionsChange } from '../domain/photo-facts.js'
-import { isRawFormat } from '../domain/photo-kind.js'
 import type { Change } from '../domain/record.js'
 import type { PhotoReader } from '../photos/photo-reader.js'
+import { type DecodingTool, toolFor } from '../similarity/images/decoding-tools.js'
 import {
   type Analysis,
   type AnalysisRequest,
@@ -33,6 +34,7 @@ import {
 import { blobOf, dataDraft } from '../store/photo-needles.js'
 import type { Edit, RecordWriter } from '../store/record-writer.js'
 import type { NeedleDraft } from '../volumes/needle-store.js'
+import { lookAtFile } from './look-at-file.js'
 import { PhotoScan } from './photo-scan.js'
 import { PhotoWork, WAITING_MAX } from './photo-work.js'
 
@@ -48,16 +50,19 @@ const COMPARE_AGAIN_MS = 5_000
 const COMPARE_AGAIN_MAX = 1_000
 const PAGE = 200
 const IMAGES = 'type\0image'
+const NONE = 'state\0none'
 /** Errors of the photo itself: another attempt, on any node, would fail the same way. */
 const FINAL_ERRORS = ['ERR_IMAGE_UNREADABLE', 'ERR_IMAGE_TOO_LARGE', 'ERR_IMAGE_CRASHED'] as const
 
 export interface ImageBacklogComponents {
   readonly directory: Pick<Directory, 'getSync' | 'isOpaque' | 'query' | 'count' | 'onChange' | 'state'>
-  readonly analyzer: Pick<ImageAnalyzer, 'model' | 'analyze'>
+  readonly analyzer: Pick<ImageAnalyzer, 'model' | 'tools' | 'analyze' | 'readHead'>
   readonly reader: Pick<PhotoReader, 'source' | 'stream'>
   readonly writer: Pick<RecordWriter, 'edit'>
   /** Nodes that share the work: this one and all live peers. */
   readonly workers: () => readonly NodeId[]
+  /** Whether a node can decode with the tool. */
+  readonly hasTool: (node: NodeId, tool: string) => boolean
   readonly self: NodeId
   /** Finds photos that look like one with these features. */
   readonly findLinks: (
@@ -69,6 +74,8 @@ export interface ImageBacklogComponents {
   readonly clock: Clock
   readonly log: Logger
 }
+
+type Tools = ReadonlySet<DecodingTool>
 
 /** A photo analyzed a moment ago. */
 interface RecentAnalysis {
@@ -86,6 +93,8 @@ export class ImageBacklog implements Startable {
   readonly #components: ImageBacklogComponents
   readonly #loop: WorkerLoop
   readonly #scan: PhotoScan
+  /** Looks for those without a picture, of which this version, or this node, may have one. */
+  readonly #scanAgain: PhotoScan
   readonly #work: PhotoWork
   /** Oldest first. */
   readonly #recent: RecentAnalysis[] = []
@@ -101,22 +110,29 @@ export class ImageBacklog implements Startable {
     this.#work = new PhotoWork(components, {
       failed: 'photo analysis failed; it will be retried',
       isUndone: photo => this.#outputsOf(photo) !== undefined,
+      needs: photo => toolFor(viewLooks(photo.record).head?.format),
       work: (id, signal) => this.#analyze(id, signal),
       concurrency: () => (clock.monotonic() - this.#lastPhotoMs < BUSY_MS ? CONCURRENCY_BUSY : CONCURRENCY),
       wake: () => this.#loop.wake(),
-      onFull: () => this.#scan.hurry()
-    })
-    this.#scan = new PhotoScan(
-      { directory },
-      {
-        term: IMAGES,
-        pagePhotos: PAGE,
-        isBehind: () => this.pending > 0 || directory.count(IMAGES) > directory.count('looked'),
-        take: record => this.#work.take(record, 'old'),
-        queued: () => this.#work.waiting('old'),
-        queuedMax: WAITING_MAX
+      onFull: () => {
+        this.#scan.hurry()
+        this.#scanAgain.hurry()
       }
-    )
+    })
+    const scanOf = (term: string, isBehind: () => boolean): PhotoScan =>
+      new PhotoScan(
+        { directory },
+        {
+          term,
+          pagePhotos: PAGE,
+          isBehind,
+          take: record => this.#work.take(record, 'old'),
+          queued: () => this.#work.waiting('old'),
+          queuedMax: WAITING_MAX
+        }
+      )
+    this.#scan = scanOf(IMAGES, () => this.pending > 0 || directory.count(IMAGES) > directory.count('looked'))
+    this.#scanAgain = scanOf(NONE, () => directory.count(NONE) > 0)
   }
 
   async start(): Promise<void> {
@@ -157,8 +173,8 @@ export class ImageBacklog implements Startable {
   #outputsOf(photo: Photo): AnalysisRequest['outputs'] | undefined {
     if (photo.deleted || !photo.contentType.startsWith('image/')) return undefined
     const { head, image, features, failed } = viewFindings(photo.record)
-    const { model } = this.#components.analyzer
-    const isUnseen = isUnseenBy(PICTURE_READER, image)
+    const { model, tools } = this.#components.analyzer
+    const isUnseen = isUnseenHere(image, tools)
     if (isUnseen && head === undefined) return undefined
     const isModelDone = model === undefined || features.has(model) || (failed.has(model) && !isUnseen)
     return isUnseen || !isModelDone ? { facts: isUnseen, features: isModelDone ? undefined : model } : undefined
@@ -175,33 +191,33 @@ export class ImageBacklog implements Startable {
       await this.#compareAgain(recent, signal)
       return 'busy'
     }
-    if (!(await this.#scan.step(now, signal))) return 'idle'
+    if (!(await this.#scan.step(now, signal)) && !(await this.#scanAgain.step(now, signal))) return 'idle'
     this.#work.startDue(clock.monotonic())
-    return this.#scan.isRunning ? 'busy' : 'idle'
+    return this.#scan.isRunning || this.#scanAgain.isRunning ? 'busy' : 'idle'
   }
 
   // --- doing the work ---
 
   async #analyze(id: PhotoId, signal: AbortSignal): Promise<'done' | 'later'> {
     const { directory, reader, analyzer, findLinks } = this.#components
+    const { tools } = analyzer
     const record = directory.getSync({ kind: PHOTO_KIND, id })?.record
     const photo = record && viewPhoto(record)
     const blob = photo && blobOf(photo, 'orig')
     const outputs = photo && this.#outputsOf(photo)
     if (photo === undefined || blob === undefined || outputs === undefined) return 'done'
     if ((await reader.source(blob)) === undefined) return 'later'
-    const { phash } = viewFindings(photo.record)
-    const bytes = (): AsyncIterable<Uint8Array> => reader.stream(blob, 0, blob.size)
+    const { phash, head } = viewFindings(photo.record)
     try {
-      const analysis = await analyzer.analyze({ bytes, size: blob.size, outputs, priority: 'backlog' }, signal)
+      const analysis = await lookAtFile({ analyzer, reader }, { blob, format: head?.format }, outputs, signal)
       const analyzed = analysis.features && { id, features: analysis.features, phash: analysis.phash ?? phash }
       const links = analyzed && (await findLinks(id, analyzed.features, analyzed.phash, signal))
-      await this.#write(photo, now => resultOf(now, analysis, outputs, links ?? new Map()))
+      await this.#write(photo, now => resultOf(now, analysis, outputs, { links: links ?? new Map(), tools }))
       if (analyzed !== undefined) this.#noteRecent(analyzed)
     } catch (err) {
       const code = FINAL_ERRORS.find(one => hasCode(err, one))
       if (code === undefined) throw err
-      await this.#write(photo, now => ({ changes: failureOf(now, code, outputs.features) }))
+      await this.#write(photo, now => ({ changes: failureOf(now, code, outputs.features, tools) }))
     }
     return 'done'
   }
@@ -234,11 +250,11 @@ function resultOf(
   photo: Photo,
   analysis: Analysis,
   outputs: AnalysisRequest['outputs'],
-  links: ReadonlyMap<PhotoId, Link>
+  { links, tools }: { readonly links: ReadonlyMap<PhotoId, Link>; readonly tools: Tools }
 ): Edit {
   const { id, generation } = photo
   const { variants, features, featuresError } = analysis
-  const changes: Change[] = outputs.facts ? lookOf(photo, analysis) : []
+  const changes: Change[] = outputs.facts ? lookOf(photo, analysis, tools) : []
   const needles: NeedleDraft[] = []
   for (const { alt, recipe, contentType, bytes } of variants) {
     if (photo.variants.has(alt)) continue // made by a client, or another node was first
@@ -259,34 +275,36 @@ function resultOf(
 }
 
 /** @returns what was seen of a picture, unless another node was first */
-function lookOf(photo: Photo, { width, height, phash }: Analysis): Change[] {
-  const { head, image, failed } = viewFindings(photo.record)
-  if (!isUnseenBy(PICTURE_READER, image)) return []
-  // of a RAW file the decoder shows a preview
-  const state = isRawFormat(head?.format) ? 'preview' : 'whole'
+function lookOf(photo: Photo, { width, height, state, error, phash }: Analysis, tools: Tools): Change[] {
+  const { image, failed } = viewFindings(photo.record)
+  if (!isUnseenHere(image, tools)) return []
   const isSizeNew =
     photo.width === undefined || (state === 'whole' && (photo.width !== width || photo.height !== height))
   return [
     ...(isSizeNew ? [dimensionsChange(width, height)] : []),
-    imageChange({ state, reader: PICTURE_READER, decoder: DECODER }),
+    imageChange({ state, error, reader: PICTURE_READER, decoder: DECODER }),
     ...(phash === undefined ? [] : [phashChange(phash)]),
     // models that failed since there was no picture may try again
     ...Array.from(failed.keys(), model => ({ kind: 'remove', field: 'features', key: model }) as const)
   ]
 }
 
-function failureOf(photo: Photo, error: string, model: ModelId | undefined): Change[] {
+function failureOf(photo: Photo, error: string, model: ModelId | undefined, tools: Tools): Change[] {
   const { head, image } = viewLooks(photo.record)
-  const wants = error === 'ERR_IMAGE_UNREADABLE' ? toolFor(head?.format) : undefined
+  const tool = error === 'ERR_IMAGE_UNREADABLE' ? toolFor(head?.format) : undefined
+  const wants = isHere(tool, tools) ? undefined : tool
   const look = { error, state: 'none', wants, reader: PICTURE_READER, decoder: DECODER } as const
   return [
-    ...(isUnseenBy(PICTURE_READER, image) ? [imageChange(look)] : []),
+    ...(isUnseenHere(image, tools) ? [imageChange(look)] : []),
     ...(model === undefined ? [] : [featuresFailedChange(model, error)])
   ]
 }
 
-/** @returns the tool that the decoder here lacks for a format; undefined: none */
-function toolFor(format: string | undefined): string | undefined {
-  if (format === 'heic') return 'heif'
-  return isRawFormat(format) ? 'raw' : undefined
+/** Whether this node has still to look at a picture: also at one that wanted a tool which another node lacked. */
+function isUnseenHere(image: ImageLook | undefined, tools: Tools): boolean {
+  return isUnseenBy(PICTURE_READER, image) || isHere(image?.wants, tools)
+}
+
+function isHere(tool: string | undefined, tools: ReadonlySet<string>): boolean {
+  return tool !== undefined && tools.has(tool)
 }

@@ -33,7 +33,7 @@ export interface IndexedModelsComponents
   readonly directory: ShardReplicaComponents['directory'] & Pick<Directory, 'count'>
   readonly indexes: ShardReplicaComponents['indexes']
   /** Absent on a single node. */
-  readonly membership?: Pick<Membership, 'present' | 'onHeartbeat' | 'announce'> | undefined
+  readonly membership?: Pick<Membership, 'present' | 'onHeartbeat' | 'announce' | 'hasTool'> | undefined
   /** Called with the models that have vectors here, when these may have changed. */
   readonly onModels: (models: ReadonlySet<ModelId>) => void
   readonly fileSystem: FileSystem

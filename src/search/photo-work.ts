@@ -23,6 +23,8 @@ export interface PhotoWorkComponents {
   /** Nodes that share the work: this one and all live peers. */
   readonly workers: () => readonly NodeId[]
   readonly self: NodeId
+  /** Whether a node has a tool that not every node has; default: none has any. */
+  readonly hasTool?: (node: NodeId, tool: string) => boolean
   readonly clock: Clock
   readonly log: Logger
 }
@@ -31,6 +33,8 @@ export interface PhotoWorkInit {
   /** Logged when it fails. */
   readonly failed: string
   readonly isUndone: (photo: Photo) => boolean
+  /** The tool that the work takes; nodes that have it come before those that only find that they lack it. Default: none. */
+  readonly needs?: (photo: Photo) => string | undefined
   /** @returns `later`: its bytes are not in reach */
   readonly work: (id: PhotoId, signal: AbortSignal) => Promise<'done' | 'later'>
   /** Photos worked on concurrently. */
@@ -48,6 +52,7 @@ interface Waiting {
   readonly sinceMs: number
   /** Given to other nodes in any case, before those that rank before this one. */
   readonly turns: number
+  readonly needs: string | undefined
   /** Failures so far; after one the photo is this node's, whatever its rank. */
   readonly failures: number
   /** Monotonic ms. */
@@ -99,10 +104,12 @@ export class PhotoWork {
       return
     }
     const sinceMs = this.#components.clock.monotonic()
-    const before = turns === 'mine' ? 0 : turns + this.#rank(id)
+    const needs = this.#init.needs?.(photo)
+    const before = turns === 'mine' ? 0 : turns + this.#rank(id, needs)
     this.#lanes[lane].set(id, {
       sinceMs,
       turns: turns === 'mine' ? 0 : turns,
+      needs,
       failures: 0,
       dueMs: sinceMs + before * RANK_DELAY_MS
     })
@@ -128,9 +135,13 @@ export class PhotoWork {
 
   // --- whose turn it is ---
 
-  #rank(id: PhotoId): number {
-    const { workers, self } = this.#components
-    return Math.max(0, rendezvous(id, workers()).indexOf(self))
+  #rank(id: PhotoId, tool: string | undefined): number {
+    const { workers, self, hasTool = () => false } = this.#components
+    const all = workers()
+    const able = tool === undefined ? all : all.filter(node => hasTool(node, tool))
+    const ranked = rendezvous(id, able.length > 0 ? able : all)
+    const rank = ranked.indexOf(self)
+    return rank === -1 ? ranked.length : rank
   }
 
   /** Nobody waits for a node that has left. */
@@ -142,14 +153,17 @@ export class PhotoWork {
     for (const id of this.#outranked.splice(0, RANKED_AGAIN_MAX)) {
       const waiting = this.#lanes.new.get(id) ?? this.#lanes.old.get(id)
       if (waiting === undefined || waiting.failures > 0) continue
-      waiting.dueMs = Math.min(waiting.dueMs, waiting.sinceMs + (waiting.turns + this.#rank(id)) * RANK_DELAY_MS)
+      waiting.dueMs = Math.min(
+        waiting.dueMs,
+        waiting.sinceMs + (waiting.turns + this.#rank(id, waiting.needs)) * RANK_DELAY_MS
+      )
     }
     if (this.#outranked.length > 0) this.#init.wake()
   }
 
   // --- doing it ---
 
-  #start(id: PhotoId, { failures }: Waiting): void {
+  #start(id: PhotoId, { failures, needs }: Waiting): void {
     for (const queue of Object.values(this.#lanes)) queue.delete(id)
     const { signal } = this.#abort
     const task = this.#init
@@ -163,7 +177,7 @@ export class PhotoWork {
       })
       .then(isUndone => {
         this.#inFlight.delete(id)
-        if (isUndone) this.#retryLater(id, failures)
+        if (isUndone) this.#retryLater(id, needs, failures)
         this.#init.wake()
       })
     this.#inFlight.set(id, task)
@@ -177,9 +191,9 @@ export class PhotoWork {
     return stored !== undefined && this.#init.isUndone(viewPhoto(stored.record))
   }
 
-  #retryLater(id: PhotoId, failures: number): void {
+  #retryLater(id: PhotoId, needs: string | undefined, failures: number): void {
     const sinceMs = this.#components.clock.monotonic()
     const pauseMs = Math.min(RETRY_MS * 2 ** failures, RETRY_MS_MAX)
-    this.#lanes.old.set(id, { sinceMs, turns: 0, failures: failures + 1, dueMs: sinceMs + pauseMs })
+    this.#lanes.old.set(id, { sinceMs, turns: 0, needs, failures: failures + 1, dueMs: sinceMs + pauseMs })
   }
 }

@@ -1,6 +1,7 @@
 import type { ModelId } from '../domain/features.js'
 import type { LinkTier } from '../domain/findings.js'
 import type { PhotoId } from '../domain/ids.js'
+import type { DecodingTool } from '../similarity/images/decoding-tools.js'
 
 /** How much of the index answered. */
 export interface Coverage {
@@ -65,4 +66,6 @@ export interface SimilarityStatus {
   readonly pending: number
   /** Shards that this node should search and leaves out, since their vectors do not fit into its memory. */
   readonly shardsLeftOut: number
+  /** What this node decodes pictures with beside what every node has. */
+  readonly tools: readonly DecodingTool[]
 }

@@ -9,6 +9,7 @@ import type { Photo } from '../domain/photo.js'
 import { SHARD_COUNT, type ShardSet } from '../domain/shards.js'
 import type { Transport } from '../network/transport.js'
 import type { PhotoReader } from '../photos/photo-reader.js'
+import type { DecodingTool } from '../similarity/images/decoding-tools.js'
 import type { ImageAnalyzer } from '../similarity/images/image-analyzer.js'
 import type { LoadedModel, ModelSpec } from '../similarity/models/model-spec.js'
 import { photoNotFound, type RecordWriter } from '../store/record-writer.js'
@@ -99,11 +100,16 @@ export class Similarity implements Startable {
     this.search = new Search({ ...components, models, shardSearch, visible, fetchRecord })
     this.duplicates = new Duplicates({ ...components, ensureRecord, covered })
     const workers = (): readonly NodeId[] => [transport.self, ...(components.membership?.present() ?? [])]
+    const hasTool = (node: NodeId, tool: string): boolean =>
+      node === transport.self
+        ? (analyzer.tools as ReadonlySet<string>).has(tool)
+        : components.membership?.hasTool(node, tool) === true
     this.#heads = new HeadBacklog({ ...components, self: transport.self, workers })
     this.#backlog = new ImageBacklog({
       ...components,
       self: transport.self,
       workers,
+      hasTool,
       findLinks: (id, features, phash, signal) => this.search.findLinks(id, features, phash, signal)
     })
   }
@@ -150,11 +156,16 @@ export class Similarity implements Startable {
     this.#backlog.modelChanged()
   }
 
+  /** What this node decodes pictures with beside what every node has. */
+  get tools(): readonly DecodingTool[] {
+    return [...this.#analyzer.tools]
+  }
+
   status(): SimilarityStatus {
     const { serving } = this.models
     const { vectors, pending, shardsLeftOut } = this.models.counts()
     const model = serving && { id: serving.id, name: serving.name }
-    return { model, vectors, pending: pending + this.#backlog.pending, shardsLeftOut }
+    return { model, vectors, pending: pending + this.#backlog.pending, shardsLeftOut, tools: this.tools }
   }
 
   /** @returns the share of the shards that a present member has whole, 0…1; undefined without a model */

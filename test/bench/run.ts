@@ -8,6 +8,7 @@ import { measureCache } from './cache.js'
 import { measureCluster } from './cluster.js'
 import { measureCompaction } from './compaction.js'
 import { measureConvergence } from './convergence.js'
+import { measureDecoding } from './decoding.js'
 import { measureDiskReads } from './disk-reads.js'
 import { measureGraves } from './graves.js'
 import { measureHeads } from './heads.js'
@@ -31,7 +32,7 @@ import { measureWrites } from './writes.js'
 
 const HELP = `npm run bench -- [flags]
   --only A,B        of get, put, cache, index, million, lists, large, disk-reads, cluster, together, convergence,
-                    anti-entropy, graves, heads, importing, looking, similarity, metering, archive, slow-uploads, slow-supplier
+                    anti-entropy, graves, heads, decoding, importing, looking, similarity, metering, archive, slow-uploads, slow-supplier
                     (default: all)
   --rounds N        rounds of each server, in turn (default 3)
   --seconds N       length of a round (default 4)
@@ -47,7 +48,7 @@ const { values } = parseArgs({
     only: {
       type: 'string',
       default:
-        'get,put,cache,index,million,lists,large,disk-reads,cluster,together,convergence,anti-entropy,graves,heads,importing,looking,similarity,metering,archive,slow-uploads,slow-supplier'
+        'get,put,cache,index,million,lists,large,disk-reads,cluster,together,convergence,anti-entropy,graves,heads,decoding,importing,looking,similarity,metering,archive,slow-uploads,slow-supplier'
     },
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '4' },
@@ -120,6 +121,7 @@ function sections(scratch: string, cache: string): Record<string, () => Promise<
     'anti-entropy': () => measureAntiEntropy(scratch, [10_000, 100_000, ...(values.big ? [1_000_000] : [])]),
     heads: () => measureHeads(join(scratch, 'heads-data')),
     importing: () => measureImporting(join(scratch, 'importing'), values.big ? 10_000 : 2_000, init.rounds),
+    decoding: () => measureDecoding(join(scratch, 'decoding')),
     graves: () => measureGraves(scratch, values.big ? 10_000_000 : 1_000_000),
     looking: () => measureLooking(scratch),
     metering: () => measureMetering(scratch),

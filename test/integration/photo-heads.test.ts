@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { EXIF, exifOf, exifSegment, heifHead, jpegHead, pngChunk, pngWith } from '../support/head-files.js'
+import { FLAT_512, heicFile } from '../support/heic-files.js'
 import { HttpClient } from '../support/http-client.js'
 import { NodeProcess, sheaf, temporaryFolder } from '../support/node-process.js'
 import { claimedPng, scene, toImage } from '../support/test-pictures.js'
@@ -24,7 +25,7 @@ let client: HttpClient
 
 beforeAll(async () => {
   folder = temporaryFolder('heads')
-  node = await NodeProcess.start({ dataDir: join(folder.path, 'data') })
+  node = await NodeProcess.start({ dataDir: join(folder.path, 'data'), flags: ['--heic', 'off'] })
   client = new HttpClient(node.url)
 })
 
@@ -88,22 +89,25 @@ test('a HEIC has its facts, and no error for lack of a decoder', async () => {
   expect([answer.status, answer.body.toString()]).toEqual([404, expect.stringContaining('heif')])
 })
 
-test.each(['half of it', 'all but its last two bytes', 'its head'])(
-  'a JPEG that is cut to %s has its facts, and an error',
-  async what => {
-    const whole = await toImage(scene(1, 300, 200))
-      .jpeg()
-      .toBuffer()
-    const jpeg = Buffer.concat([whole.subarray(0, 2), exifSegment(dated), whole.subarray(2)])
-    const cut = {
-      'half of it': jpeg.subarray(0, Math.floor(jpeg.length / 2)),
-      'all but its last two bytes': jpeg.subarray(0, -2),
-      'its head': jpegHead(300, 200, exifSegment(dated))
-    }[what]
-    const meta = await lookedAt(cut ?? jpeg, `${what}.jpg`, 'image/jpeg')
-    expect(meta).toMatchObject({ width: 300, height: 200, ...when, state: 'none', image_error: 'ERR_IMAGE_UNREADABLE' })
-  }
-)
+test.each([
+  ['half of it', 'partial', 'ERR_IMAGE_UNREADABLE'],
+  ['all but its last two bytes', 'whole', null],
+  ['its head', 'none', 'ERR_IMAGE_UNREADABLE']
+] as const)('a JPEG that is cut to %s has its facts, and is %s', async (what, state, image_error) => {
+  const whole = await toImage(scene(1, 300, 200))
+    .jpeg()
+    .toBuffer()
+  const jpeg = Buffer.concat([whole.subarray(0, 2), exifSegment(dated), whole.subarray(2)])
+  const cut = {
+    'half of it': jpeg.subarray(0, Math.floor(jpeg.length / 2)),
+    'all but its last two bytes': jpeg.subarray(0, -2),
+    'its head': jpegHead(300, 200, exifSegment(dated))
+  }[what]
+  const meta = await lookedAt(cut, `${what}.jpg`, 'image/jpeg')
+  expect(meta).toMatchObject({ width: 300, height: 200, ...when, state, image_error })
+  const thumb = await client.request('GET', `/photo/${meta.photo_id}?alt_key=thumb`)
+  expect(thumb.status).toBe(state === 'none' ? 404 : 200)
+})
 
 test('a picture that is too large to decode has its facts, and an error', async () => {
   const png = pngWith(await claimedPng(30_000, 20_000), pngChunk('eXIf', dated))
@@ -135,14 +139,9 @@ test('a good picture has its facts before it is decoded, and is found by its sta
   })
   const list = async (state: string): Promise<string[]> =>
     (await client.page(`?state=${state}`)).photos.map(photo => photo.name)
-  expect(await list('whole')).toEqual(['good.jpg'])
-  expect((await list('none')).sort()).toEqual([
-    'IMG_1.HEIC',
-    'all but its last two bytes.jpg',
-    'half of it.jpg',
-    'its head.jpg',
-    'large.png'
-  ])
+  expect((await list('whole')).sort()).toEqual(['all but its last two bytes.jpg', 'good.jpg'])
+  expect(await list('partial')).toEqual(['half of it.jpg'])
+  expect((await list('none')).sort()).toEqual(['IMG_1.HEIC', 'its head.jpg', 'large.png'])
   expect(await list('pending')).toEqual([])
   expect((await client.request('GET', '/photos?state=odd')).status).toBe(400)
 })
@@ -150,4 +149,19 @@ test('a good picture has its facts before it is decoded, and is found by its sta
 test('a file that is no image has no state', async () => {
   const { photo_id } = await client.putPhoto(Buffer.from('words'), 'a.txt', 'text/plain')
   expect(await metaOf(photo_id)).toMatchObject({ state: null, image_error: null, taken_at: null })
+})
+
+test('a node that has the tool mends what one without it has left', async () => {
+  const { photo_id } = await client.putPhoto(heicFile({ tile: FLAT_512 }), 'IMG_2.HEIC', 'image/heic')
+  const stateIs = (state: string) => async (): Promise<boolean> => (await metaOf(photo_id)).state === state
+  await until('it is left', LOOKED_MS_MAX, stateIs('none'))
+  expect(await client.json('GET', '/status', 200)).toMatchObject({ tools: [] })
+  client.close()
+  await node.stop()
+  node = await NodeProcess.start({ dataDir: join(folder.path, 'data') })
+  client = new HttpClient(node.url)
+  expect(await client.json('GET', '/status', 200)).toMatchObject({ tools: ['heif'] })
+  await until('it is mended', LOOKED_MS_MAX, stateIs('whole'))
+  expect(await metaOf(photo_id)).toMatchObject({ width: 512, height: 512, image_error: null })
+  expect((await client.request('GET', `/photo/${photo_id}?alt_key=thumb`)).status).toBe(200)
 })

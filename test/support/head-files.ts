@@ -6,7 +6,10 @@ import { crc32 } from '@node-rs/crc32'
 
 export type Order = 'II' | 'MM'
 
-/** A value of a TIFF entry: a text, unsigned numbers of 16 or 32 bits, rationals, bytes, or directories to be placed. */
+/**
+ * A value of a TIFF entry: a text, unsigned numbers of 16 or 32 bits, rationals, bytes, directories to be placed, or the place of
+ * data that stands elsewhere.
+ */
 export type TiffValue =
   | string
   | { readonly short: readonly number[] }
@@ -14,18 +17,33 @@ export type TiffValue =
   | { readonly rational: readonly (readonly [number, number])[] }
   | { readonly bytes: Buffer; readonly type?: number }
   | { readonly directories: readonly TiffDirectory[] }
+  | { readonly place: Buffer }
 
 export type TiffDirectory = Readonly<Record<number, TiffValue>>
 
+export interface TiffLayout {
+  /** Directories behind the first, in a chain. */
+  readonly pages?: readonly TiffDirectory[]
+  /** Where the first directory stands. */
+  readonly headBytes?: number
+}
+
 /** @returns a TIFF whose first directory is this one; offsets count from its beginning */
-export function tiffOf(first: TiffDirectory, order: Order = 'II', magic = 42, mark = ''): Buffer {
+export function tiffOf(
+  first: TiffDirectory,
+  order: Order = 'II',
+  magic = 42,
+  mark = '',
+  { pages = [], headBytes = 16 }: TiffLayout = {}
+): Buffer {
   const numbers = numbersOf(order)
   const bytes: number[] = []
   const put = (part: Uint8Array, at: number): void => {
     for (const [i, byte] of part.entries()) bytes[at + i] = byte
   }
-  put(Buffer.concat([Buffer.from(order), numbers.u16(magic), numbers.u32(16), Buffer.from(mark.padEnd(8, '\0'))]), 0)
-  let free = 16
+  const head = [Buffer.from(order), numbers.u16(magic), numbers.u32(headBytes), Buffer.from(mark.padEnd(8, '\0'))]
+  put(Buffer.concat(head).subarray(0, headBytes), 0)
+  let free = headBytes
   const reserve = (length: number): number => {
     const at = free
     free += length + (length % 2)
@@ -36,7 +54,7 @@ export function tiffOf(first: TiffDirectory, order: Order = 'II', magic = 42, ma
     const at = reserve(2 + 12 * entries.length + 4)
     put(numbers.u16(entries.length), at)
     for (const [i, [tag, value]] of entries.entries()) {
-      const { type, count, data } = dataOf(value, numbers, place)
+      const { type, count, data } = dataOf(value, numbers, place, set)
       const entry = at + 2 + 12 * i
       put(Buffer.concat([numbers.u16(Number(tag)), numbers.u16(type), numbers.u32(count)]), entry)
       if (data.length <= 4) put(data, entry + 8)
@@ -48,14 +66,27 @@ export function tiffOf(first: TiffDirectory, order: Order = 'II', magic = 42, ma
     }
     return at
   }
-  place(first)
+  const set = (data: Buffer): number => {
+    const at = reserve(data.length)
+    put(data, at)
+    return at
+  }
+  let last = place(first)
+  let entries = Object.keys(first).length
+  for (const page of pages) {
+    const at = place(page)
+    put(numbers.u32(at), last + 2 + 12 * entries)
+    last = at
+    entries = Object.keys(page).length
+  }
   return Buffer.from(Array.from({ length: free }, (_, i) => bytes[i] ?? 0))
 }
 
 function dataOf(
   value: TiffValue,
   { u16, u32 }: ReturnType<typeof numbersOf>,
-  place: (directory: TiffDirectory) => number
+  place: (directory: TiffDirectory) => number,
+  set: (data: Buffer) => number
 ): { readonly type: number; readonly count: number; readonly data: Buffer } {
   if (typeof value === 'string') {
     const data = Buffer.from(`${value}\0`)
@@ -63,6 +94,7 @@ function dataOf(
   }
   if ('short' in value) return { type: 3, count: value.short.length, data: Buffer.concat(value.short.map(u16)) }
   if ('long' in value) return { type: 4, count: value.long.length, data: Buffer.concat(value.long.map(u32)) }
+  if ('place' in value) return { type: 4, count: 1, data: u32(set(value.place)) }
   if ('directories' in value) {
     const places = value.directories.map(place)
     return { type: 4, count: places.length, data: Buffer.concat(places.map(u32)) }
@@ -230,10 +262,15 @@ export interface MovieParts {
   /** By boxes such as ©xyz. */
   readonly userData?: Readonly<Record<string, string>>
   readonly more?: readonly Buffer[]
+  /** Before the tracks. */
+  readonly first?: readonly Buffer[]
+  /** What stands before the head. */
+  readonly data?: Buffer
 }
 
 export function movieOf(parts: MovieParts): Buffer {
   const { brand = 'qt  ', width = 1920, height = 1080, turned = false, created = 0, version = 0, keys = {} } = parts
+  const { data = Buffer.alloc(40_000), first = [] } = parts
   const times =
     version === 1 ? Buffer.concat([u32(0), u32(created), Buffer.alloc(8)]) : Buffer.concat([u32(created), u32(0)])
   const one = 0x1_0000
@@ -253,10 +290,11 @@ export function movieOf(parts: MovieParts): Buffer {
   const texts = Object.entries(parts.userData ?? {}).map(([name, text]) => box(name, u16(text.length), u16(0), text))
   return Buffer.concat([
     box('ftyp', brand, u32(0), brand),
-    box('mdat', Buffer.alloc(40_000)),
+    ...(data.length > 0 ? [box('mdat', data)] : []),
     box(
       'moov',
       fullBox('mvhd', version, times, Buffer.alloc(80)),
+      ...first,
       box('trak', sound),
       box('trak', picture),
       ...(names.length > 0 ? [meta] : []),

@@ -1,6 +1,6 @@
 import { crc32 } from '@node-rs/crc32'
 import sharp, { type Sharp } from 'sharp'
-import type { Pixels } from '../../src/similarity/images/picture.js'
+import type { Pixels } from '../../src/similarity/images/pixels.js'
 import { SeededRandom } from './seeded-random.js'
 
 /** A picture as a camera might see it: a few soft spots of colour on a slope, the same for the same seed. No two sides alike. */
@@ -71,6 +71,17 @@ export async function claimedPng(width: number, height: number): Promise<Buffer>
   png.writeUInt32BE(height, 20)
   png.writeUInt32BE(crc32(png.subarray(12, 29)), 29)
   return png
+}
+
+/** @returns an AVIF whose head claims this size, with next to no data behind it */
+export async function claimedAvif(width: number, height: number, bitdepth: 8 | 10 = 8): Promise<Buffer> {
+  const avif = await toImage(scene(1, 64, 64))
+    .avif({ bitdepth, effort: 0 })
+    .toBuffer()
+  const size = avif.indexOf('ispe') + 8
+  avif.writeUInt32BE(width, size)
+  avif.writeUInt32BE(height, size + 4)
+  return avif
 }
 
 /** @returns a GIF that repeats one frame */

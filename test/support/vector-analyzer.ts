@@ -1,5 +1,6 @@
 import { SheafError } from '../../src/core/errors.js'
 import { type Features, type ModelId, modelIdOf } from '../../src/domain/features.js'
+import type { DecodingTool } from '../../src/similarity/images/decoding-tools.js'
 import type { Analysis, AnalysisRequest, ImageAnalyzer } from '../../src/similarity/images/image-analyzer.js'
 import type { TextEmbedding } from '../../src/similarity/models/embedder.js'
 import type { LoadedModel } from '../../src/similarity/models/model-spec.js'
@@ -60,11 +61,14 @@ export class VectorAnalyzer implements ImageAnalyzer {
     return {
       width: 4,
       height: 3,
+      state: 'whole',
       phash: phash.length === 8 ? phash : new Uint8Array(8).fill(0x0f),
       variants: [],
       ...(digest !== undefined && { features: this.featuresOf(vector, digest) })
     }
   }
+
+  readonly tools = new Set<DecodingTool>()
 
   async readHead(): Promise<undefined> {
     if (!this.#doesBacklog) throw new SheafError('ERR_OVERLOADED')

@@ -22,6 +22,8 @@ export interface SelfDescriptionComponents {
   readonly space: () => Promise<NodeSpace>
   /** The models whose vectors this node searches. */
   readonly indexes?: () => readonly HeartbeatIndex[]
+  /** See `tools` of a heartbeat. */
+  readonly tools?: () => readonly string[]
   /** See `purgedToMs` of a heartbeat. */
   readonly purgedToMs?: () => number | undefined
   /** See `ageMs` of a heartbeat. */
@@ -60,6 +62,7 @@ export class SelfDescription implements Startable {
   describe(): NodeDescription {
     const { volumes, isRetired, indexes = () => [] } = this.#components
     const { ageMs } = this.#components
+    const tools = this.#components.tools?.() ?? []
     const purgedToMs = this.#components.purgedToMs?.()
     const { epoch } = volumes
     const held = volumes.volumes().filter(({ id }) => !isRetired(id))
@@ -71,6 +74,7 @@ export class SelfDescription implements Startable {
       volumesDigest: this.#volumesDigest.of(held),
       heads: held.filter(({ id }) => id.startsWith(`${epoch}-`)).map(({ id, end }) => ({ volume: id, bytes: end })),
       indexes: indexes(),
+      ...(tools.length > 0 && { tools }),
       ...(purgedToMs !== undefined && { purgedToMs }),
       ...(ageMs !== undefined && { ageMs: ageMs() })
     }

@@ -167,11 +167,12 @@ export function statusJson(node: { readonly nodeId: string; readonly version: st
   }
 }
 
-function similarityJson({ model, vectors, pending, shardsLeftOut }: SimilarityStatus): object {
+function similarityJson({ model, vectors, pending, shardsLeftOut, tools }: SimilarityStatus): object {
   return {
     model: model?.name ?? null,
     model_id: model?.id ?? null,
-    index: { vectors, pending, shards_left_out: shardsLeftOut }
+    index: { vectors, pending, shards_left_out: shardsLeftOut },
+    tools
   }
 }
 

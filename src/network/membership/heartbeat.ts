@@ -19,6 +19,7 @@
  *   age        uint           for how long it has run, all its processes together, ms; may be absent
  *   wall       uint           its wall clock, ms since the Unix epoch; may be absent
  *   full       uint           1: its disk is full, so that it takes no copies; absent: it is not
+ *   tools      [text]         what it decodes pictures with beside what every node has, e.g. `heif`; absent: nothing
  *   reaches    [text]         members that it hears itself, and that take what is passed on; absent: it passes nothing on
  *
  * `member.beat-via`, notify: the same to a member that is not connected, through another one (`../rpc/relay-transport.ts`).
@@ -54,6 +55,8 @@ const INDEXES_MAX = 4
 const MODEL_ID_BYTES = 8
 const REACHES_MAX = 256
 const NODE_ID_CHARACTERS_MAX = 128
+const TOOLS_MAX = 8
+const TOOL_CHARACTERS_MAX = 32
 
 export interface Heartbeat {
   readonly epoch: ActorId
@@ -82,6 +85,8 @@ export interface Heartbeat {
   readonly ageMs?: number
   /** Its disk has no space for uploads and copies. Default: it has. */
   readonly isFull?: boolean
+  /** What the sender decodes pictures with beside what every node has. Absent: nothing. */
+  readonly tools?: readonly string[]
   /** The members that the sender hears itself, and can pass messages on to. Absent: it is an older build, and passes none on. */
   readonly reaches?: readonly NodeId[]
 }
@@ -130,6 +135,7 @@ export function encodeHeartbeat(heartbeat: Heartbeat): Uint8Array {
     age: heartbeat.ageMs === undefined ? undefined : boundedTime(heartbeat.ageMs),
     wall: heartbeat.wallMs === undefined ? undefined : boundedTime(heartbeat.wallMs),
     full: heartbeat.isFull === true ? 1 : undefined,
+    tools: heartbeat.tools?.slice(0, TOOLS_MAX),
     reaches: heartbeat.reaches?.slice(0, REACHES_MAX)
   })
 }
@@ -155,6 +161,7 @@ export function decodeHeartbeat(body: Uint8Array): Heartbeat {
     ...(message.has('age') && { ageMs: message.uint('age', TIME_MS_MAX) }),
     ...(message.has('wall') && { wallMs: message.uint('wall', TIME_MS_MAX) }),
     ...(message.has('full') && { isFull: message.uint('full', 1) === 1 }),
+    ...(message.has('tools') && { tools: message.texts('tools', TOOLS_MAX, TOOL_CHARACTERS_MAX) }),
     ...(message.has('reaches') && {
       reaches: message.texts('reaches', REACHES_MAX, NODE_ID_CHARACTERS_MAX) as NodeId[]
     })

@@ -191,6 +191,11 @@ export class Membership implements Startable {
     return this.#members.get(peer)?.heartbeat?.reaches?.includes(other) === true
   }
 
+  /** @returns whether the peer said in its last heartbeat that it has the tool */
+  hasTool(peer: NodeId, tool: string): boolean {
+    return this.#members.get(peer)?.heartbeat?.tools?.includes(tool) === true
+  }
+
   /** @returns the alive peers that hear a member in state `via` themselves, the latest heard first; else none */
   waysTo(member: NodeId): NodeId[] {
     if (!this.#vouchers.via.has(member)) return []

@@ -9,6 +9,7 @@ import { siblingProgram } from '../../core/program.js'
 import type { ModelId } from '../../domain/features.js'
 import type { TextEmbedding } from '../models/embedder.js'
 import type { LoadedModel } from '../models/model-spec.js'
+import type { DecodingTool } from './decoding-tools.js'
 import type { ByteSource } from './heads/head-bytes.js'
 import type { Head } from './heads/head-facts.js'
 import type { Analysis, AnalysisRequest, HeadRequest } from './image-analyzer.js'
@@ -38,6 +39,13 @@ const STDERR_TAIL_LENGTH = 2_000
 /** The only environment variables passed on: a process that decodes untrusted files gets no secrets. */
 const ENVIRONMENT = ['PATH', 'LD_LIBRARY_PATH', 'DYLD_LIBRARY_PATH', 'SystemRoot', 'TMPDIR', 'TMP', 'TEMP', 'HOME']
 
+export interface ForkedImageProcessComponents {
+  readonly clock: Clock
+  readonly log: Logger
+  /** What it decodes pictures with beside what every node has; default: nothing. */
+  readonly tools?: ReadonlySet<DecodingTool>
+}
+
 interface Call {
   /** Of a head that is being read: such a call is never why the process ends. */
   readonly source: ByteSource | undefined
@@ -65,12 +73,12 @@ export class ForkedImageProcess implements ImageProcess {
   #end: { readonly reason: ImageProcessEndReason; readonly detail: string } | undefined
   #stderrTail = ''
 
-  private constructor({ clock, log }: { readonly clock: Clock; readonly log: Logger }) {
+  private constructor({ clock, log, tools = new Set() }: ForkedImageProcessComponents) {
     this.#clock = clock
     this.#log = log
     const { path, execArgv } = siblingProgram(import.meta.url, 'image-process-main')
     const passedOn = ENVIRONMENT.flatMap(name => (env[name] === undefined ? [] : [[name, env[name]]]))
-    this.#process = fork(path, [], {
+    this.#process = fork(path, [...tools], {
       // few arenas: several threads allocate and free large blocks, and each arena would retain some
       env: { ...Object.fromEntries(passedOn), MALLOC_ARENA_MAX: '2' },
       execArgv: [...execArgv, `--max-old-space-size=${HEAP_MIB_MAX}`],
@@ -104,7 +112,7 @@ export class ForkedImageProcess implements ImageProcess {
   }
 
   /** @throws `ERR_ANALYST_UNAVAILABLE` */
-  static async start(components: { readonly clock: Clock; readonly log: Logger }): Promise<ForkedImageProcess> {
+  static async start(components: ForkedImageProcessComponents): Promise<ForkedImageProcess> {
     const imageProcess = new ForkedImageProcess(components)
     const ready = new Promise<void>(resolve => {
       imageProcess.#markReady = resolve
@@ -192,11 +200,11 @@ export class ForkedImageProcess implements ImageProcess {
   #requestAnalysis(
     call: number,
     answer: Promise<CallResult>,
-    { size, outputs, priority }: AnalysisRequest
+    { size, outputs, preview, priority }: AnalysisRequest
   ): Promise<CallResult> {
     if (this.ended) return answer
     this.#log.debug({ bytes: size, pid: this.pid }, 'analyzing a photo')
-    this.#post({ type: 'analyze', call, outputs, priority })
+    this.#post({ type: 'analyze', call, outputs, priority, ...(preview && { preview }) })
     return answer
   }
 

@@ -3,6 +3,7 @@ import type { Startable } from '../../core/lifecycle.js'
 import type { Features, ModelId } from '../../domain/features.js'
 import type { TextEmbedding } from '../models/embedder.js'
 import type { LoadedModel } from '../models/model-spec.js'
+import type { DecodingTool } from './decoding-tools.js'
 import type { ByteSource } from './heads/head-bytes.js'
 import type { Head } from './heads/head-facts.js'
 import type { HeadHints } from './heads/read-head.js'
@@ -11,7 +12,7 @@ import type { HeadHints } from './heads/read-head.js'
  * Version of what decodes pictures. Increment it when more can be decoded, or otherwise: then photos that could not be are tried
  * again.
  */
-export const PICTURE_READER = 1
+export const PICTURE_READER = 2
 /** What decodes them. */
 export const DECODER = 'sharp'
 
@@ -32,6 +33,8 @@ export interface AnalysisRequest {
   readonly size: number
   /** `facts`: perceptual hash and smaller sizes. `features`: the model to compute them; undefined: none. */
   readonly outputs: { readonly facts: boolean; readonly features: ModelId | undefined }
+  /** The bytes are a preview out of a larger file, which is turned like this (as in EXIF) where the preview does not say. */
+  readonly preview?: { readonly orientation: number | undefined }
   /** `interactive`: a client waits for it; it starts before everything queued as `backlog`. */
   readonly priority: 'interactive' | 'backlog'
 }
@@ -50,6 +53,10 @@ export interface Analysis {
   /** As displayed: after applying the file's orientation. */
   readonly width: number
   readonly height: number
+  /** How much of the picture there is; of a `partial` one there is neither hash nor features. */
+  readonly state: 'whole' | 'partial' | 'preview'
+  /** Why it is not `whole`. */
+  readonly error?: ErrorCode
   /**
    * Perceptual hash, 8 bytes: few bits differ between copies of one picture (`perceptual-hash.ts`). Absent when not requested, or
    * when the picture is flat.
@@ -59,7 +66,7 @@ export interface Analysis {
   readonly variants: readonly EncodedVariant[]
   /** By the requested model; absent when none was requested, it is not loaded, or it failed. */
   readonly features?: Features
-  /** The model failed on this picture, and will fail on the same bytes again. */
+  /** The model failed on this picture, or is not asked, and will not be for the same bytes again. */
   readonly featuresError?: ErrorCode
 }
 
@@ -76,6 +83,9 @@ export interface HeadRequest {
 export interface ImageAnalyzer extends Startable {
   /** The model in use; undefined when there is none. */
   readonly model: ModelId | undefined
+
+  /** What it decodes pictures with beside what every node has. */
+  readonly tools: ReadonlySet<DecodingTool>
 
   /** Whether the model can be used: it is the current one, or the previous one, still loaded. */
   has(model: ModelId): boolean
@@ -95,7 +105,7 @@ export interface ImageAnalyzer extends Startable {
   keepOnly(models: ReadonlySet<ModelId>): Promise<void>
 
   /**
-   * @throws `ERR_IMAGE_UNREADABLE` when the bytes cannot be decoded; `ERR_IMAGE_TOO_LARGE` for too many bytes, pixels or
+   * @throws `ERR_IMAGE_UNREADABLE` when the bytes cannot be decoded, or only a part of them, and no `facts` are requested; `ERR_IMAGE_TOO_LARGE` for too many bytes, pixels or
    * frames, or too much time or memory; `ERR_IMAGE_CRASHED` when they crashed the decoder twice; these three are final for
    * the same bytes. `ERR_OVERLOADED` when too many wait; `ERR_TRUNCATED_BODY` when there are not `size` bytes;
    * `ERR_BYTES_UNREACHABLE` when they arrive too slowly; `ERR_ANALYST_UNAVAILABLE`; `ERR_STOPPING`; the signal's reason;

@@ -4,12 +4,14 @@ import type { Features, ModelId } from '../../domain/features.js'
 import type { TextEmbedding } from '../models/embedder.js'
 import type { LoadedModel, ModelSpec } from '../models/model-spec.js'
 import { ThreadedEmbedder } from '../models/threaded-embedder.js'
+import type { DecodingTool } from './decoding-tools.js'
 import type { Head } from './heads/head-facts.js'
 import { readHead } from './heads/read-head.js'
 import type { Analysis, AnalysisRequest } from './image-analyzer.js'
 import type { CallResult, Excess, FromImageProcess, ToImageProcess } from './image-process-messages.js'
 import { HASH_SIDE, perceptualHash } from './perceptual-hash.js'
-import { luminanceOf, openPicture, type Picture, squareOf } from './picture.js'
+import { openPicture, openPreview, type Picture } from './picture.js'
+import { luminanceOf, squareOf } from './pixels.js'
 import { makeVariants } from './variants.js'
 
 type AnalyzeMessage = Extract<ToImageProcess, { type: 'analyze' }>
@@ -59,6 +61,7 @@ export interface Usage {
 /** The image process's side of `image-process-messages.ts`. */
 export class ImageProcessHandler {
   readonly #send: (message: FromImageProcess) => void
+  readonly #tools: ReadonlySet<DecodingTool>
   readonly #incoming = new Map<number, Incoming>()
   readonly #reads = new Map<number, PendingRead>()
   /** Photos being analyzed, or waiting for the decoder. */
@@ -71,8 +74,9 @@ export class ImageProcessHandler {
   readonly #models = new Map<ModelId, HeldModel>()
   #rssBytesMax = RSS_BYTES_MAX
 
-  constructor(send: (message: FromImageProcess) => void) {
+  constructor(send: (message: FromImageProcess) => void, tools: ReadonlySet<DecodingTool> = new Set()) {
     this.#send = send
+    this.#tools = tools
   }
 
   receive(message: ToImageProcess): void {
@@ -147,7 +151,7 @@ export class ImageProcessHandler {
   }
 
   /** An error here is the photo's and would recur with the same bytes, unless the model failed. */
-  async #analyze({ call, outputs, priority }: AnalyzeMessage): Promise<Analysis> {
+  async #analyze({ call, outputs, preview, priority }: AnalyzeMessage): Promise<Analysis> {
     const photo = this.#incoming.get(call)
     invariant(
       photo !== undefined && photo.used === photo.bytes.length,
@@ -161,7 +165,7 @@ export class ImageProcessHandler {
     const analysis: PendingAnalysis = { cancelled: false, started: false, reject, cpuMsAtStart: undefined }
     this.#analyses.set(call, analysis)
     try {
-      const decoded = this.#decoded[priority].then(() => decode(photo.bytes, analysis))
+      const decoded = this.#decoded[priority].then(() => decode(photo.bytes, preview, this.#tools, analysis))
       this.#decoded[priority] = decoded.catch(() => {}) // reported for this photo only
       return await this.#extract(await Promise.race([decoded, cancellation]), outputs, analysis)
     } catch (err) {
@@ -174,13 +178,14 @@ export class ImageProcessHandler {
 
   async #extract(picture: Picture, outputs: AnalysisRequest['outputs'], analysis: PendingAnalysis): Promise<Analysis> {
     if (analysis.cancelled) throw cancelled()
+    if (picture.state === 'partial') return partOf(picture, outputs)
     const [phash, variants, features] = await Promise.all([
       outputs.facts ? luminanceOf(picture.input, HASH_SIDE).then(perceptualHash) : undefined,
       outputs.facts ? makeVariants(picture) : [],
       outputs.features === undefined ? {} : this.#features(picture, outputs.features)
     ])
-    const { width, height } = picture
-    return { width, height, ...(phash && { phash }), variants, ...features }
+    const { width, height, state } = picture
+    return { width, height, state, ...(phash && { phash }), variants, ...features }
   }
 
   async #features({ input }: Picture, id: ModelId): Promise<Pick<Analysis, 'features' | 'featuresError'>> {
@@ -232,10 +237,24 @@ export class ImageProcessHandler {
   }
 }
 
-async function decode(bytes: Buffer, analysis: PendingAnalysis): Promise<Picture> {
+async function decode(
+  bytes: Buffer,
+  preview: AnalysisRequest['preview'],
+  tools: ReadonlySet<DecodingTool>,
+  analysis: PendingAnalysis
+): Promise<Picture> {
   if (analysis.cancelled) throw cancelled()
   analysis.started = true
-  return openPicture(bytes)
+  return preview === undefined ? openPicture(bytes, tools) : openPreview(bytes, preview.orientation)
+}
+
+/** A part of a picture is shown, but compared with nothing: it would match neither copies of the whole nor what resembles it. */
+async function partOf(picture: Picture, { facts, features }: AnalysisRequest['outputs']): Promise<Analysis> {
+  const error = 'ERR_IMAGE_UNREADABLE'
+  if (!facts) throw new SheafError(error, 'the file is cut or damaged: there is only a part of the picture')
+  const { width, height, state } = picture
+  const variants = await makeVariants(picture)
+  return { width, height, state, error, variants, ...(features !== undefined && { featuresError: error }) }
 }
 
 async function use<Result>({ uses }: HeldModel, result: Promise<Result>): Promise<Result> {

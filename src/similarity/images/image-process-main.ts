@@ -1,11 +1,12 @@
 /*
  * The program of the image process, started by `forked-image-process.ts`. It has no state to save: it ends by being killed,
- * or by itself when the node is gone.
+ * or by itself when the node is gone. Its arguments are the tools that it may decode with.
  */
-import { pid, send } from 'node:process'
+import { argv, pid, send } from 'node:process'
 import { systemClock } from '../../core/clock.js'
 import { invariant } from '../../core/invariant.js'
 import { offerToOutOfMemoryKiller } from '../../core/out-of-memory.js'
+import type { DecodingTool } from './decoding-tools.js'
 import { ImageProcessHandler } from './image-process-handler.js'
 import type { FromImageProcess, ToImageProcess } from './image-process-messages.js'
 import { configureDecoding } from './picture.js'
@@ -32,7 +33,7 @@ function watchUsage(): void {
 
 offerToOutOfMemoryKiller()
 configureDecoding()
-const handler = new ImageProcessHandler(sendToNode)
+const handler = new ImageProcessHandler(sendToNode, new Set(argv.slice(2) as DecodingTool[]))
 process.on('message', message => handler.receive(message as ToImageProcess))
 watchUsage()
 sendToNode({ type: 'ready' })

@@ -39,7 +39,7 @@ export type ToImageProcess =
   | { readonly type: 'text'; readonly call: number; readonly text: string; readonly model: ModelId }
   | { readonly type: 'photo'; readonly call: number; readonly size: number }
   | { readonly type: 'piece'; readonly call: number; readonly bytes: Uint8Array }
-  | ({ readonly type: 'analyze'; readonly call: number } & Pick<AnalysisRequest, 'outputs' | 'priority'>)
+  | ({ readonly type: 'analyze'; readonly call: number } & Pick<AnalysisRequest, 'outputs' | 'preview' | 'priority'>)
   | { readonly type: 'head'; readonly call: number; readonly size: number; readonly hints: HeadHints }
   | { readonly type: 'range'; readonly call: number; readonly bytes: Uint8Array }
   | { readonly type: 'cancel'; readonly call: number }

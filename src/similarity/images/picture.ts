@@ -1,13 +1,10 @@
-import sharp, { type Metadata, type Sharp } from 'sharp'
-import { SheafError } from '../../core/errors.js'
-
-/** Larger pictures are not decoded: 100 million pixels take up to 400 MB. */
-const PIXELS_MAX = 100_000_000
-/** Of AVIF: its decoder takes 23 bytes a pixel, whatever the file's size. */
-const AVIF_PIXELS_MAX = 32_000_000
-
-/** Only the first frame is analyzed, but the library scans all of them when it opens a file. */
-const FRAMES_MAX = 5_000
+import sharp, { type Metadata } from 'sharp'
+import { hasCode, SheafError } from '../../core/errors.js'
+import { hasRowsWhenCut, judgeCut } from './cut-picture.js'
+import { requireDecodable } from './decode-cost.js'
+import type { DecodingTool } from './decoding-tools.js'
+import { decodeHeic } from './heif/heic-picture.js'
+import { type Pixels, pixelsOf, upright, withoutIdleAlpha } from './pixels.js'
 
 /** Longest side of the largest size made of a picture. */
 const BASE_SIDE = 2_048
@@ -34,15 +31,6 @@ export function configureDecoding(): void {
   sharp.unblock({ operation: DECODERS.map(name => `VipsForeignLoad${name}`) })
 }
 
-/** 8-bit sRGB. */
-export interface Pixels {
-  readonly data: Buffer
-  readonly width: number
-  readonly height: number
-  /** 4: with alpha, not premultiplied. */
-  readonly channels: 3 | 4
-}
-
 export interface Picture {
   /** Width of the original, as displayed. */
   readonly width: number
@@ -50,6 +38,8 @@ export interface Picture {
   /** The file's format: `jpeg`, `png`, … */
   readonly format: string
   readonly byteCount: number
+  /** `partial`: the file is cut or damaged, and what it lacks is grey. `preview`: it is one out of another file. */
+  readonly state: 'whole' | 'partial' | 'preview'
   /** Input to hash and model, upright. The same for the same bytes, whatever else is requested. */
   readonly input: Pixels
   /**
@@ -62,16 +52,54 @@ export interface Picture {
 }
 
 /**
- * Decodes the first frame. Most formats are decoded once. A large JPEG is decoded again if a larger version is needed,
- * because decoding it at a fraction of its size costs a fraction of the time. Damaged data is an error even where a part
- * could be shown, since half a picture would not match copies of the whole. Decoder warnings are not errors.
+ * Decodes the first frame. Of a file that is cut or damaged it decodes what there is. Decoder warnings are not errors.
  *
- * @throws `ERR_IMAGE_UNREADABLE`, `ERR_IMAGE_TOO_LARGE`
+ * @param tools - it may decode with, beside the library
+ * @throws `ERR_IMAGE_UNREADABLE`, `ERR_IMAGE_TOO_LARGE`, `ERR_ANALYST_UNAVAILABLE` when a tool cannot be loaded
  */
-export async function openPicture(bytes: Buffer): Promise<Picture> {
+export async function openPicture(bytes: Buffer, tools: ReadonlySet<DecodingTool> = new Set()): Promise<Picture> {
   const metadata = await inspect(bytes)
-  const { width, height } = metadata.autoOrient
-  const facts = { width, height, format: metadata.format, byteCount: bytes.length }
+  if (isHevc(metadata)) return openHeic(bytes, tools)
+  requireDecodable(metadata)
+  try {
+    return await openWhole(bytes, metadata)
+  } catch (err) {
+    const part =
+      hasCode(err, 'ERR_IMAGE_UNREADABLE') && hasRowsWhenCut(metadata) ? await openPart(bytes, metadata) : undefined
+    if (part === undefined) throw err
+    return part
+  }
+}
+
+/**
+ * Decodes a preview out of another file.
+ *
+ * @param orientation - of that file, as in EXIF: how the preview is turned where it does not say itself
+ * @throws as {@link openPicture}
+ */
+export async function openPreview(bytes: Buffer, orientation: number | undefined): Promise<Picture> {
+  const { orientation: own } = await inspect(bytes)
+  const picture = await openPicture(bytes)
+  const state = picture.state === 'whole' ? 'preview' : picture.state
+  if (own !== undefined || orientation === undefined || orientation === 1) return { ...picture, state }
+  const isTurned = orientation > 4
+  const { width, height, input, base } = picture
+  return {
+    ...picture,
+    state,
+    ...(isTurned && { width: height, height: width }),
+    input: await upright(input, orientation),
+    base: async side => upright(await base(side), orientation)
+  }
+}
+
+/**
+ * Most formats are decoded once. A large JPEG is decoded again if a larger version is needed, because decoding it at a fraction of
+ * its size costs a fraction of the time.
+ */
+async function openWhole(bytes: Buffer, metadata: Metadata): Promise<Picture> {
+  const facts = { ...factsOf(bytes, metadata), state: 'whole' } as const
+  const { width, height } = facts
   const decodeBase = (side: number): Promise<Pixels> => decode(bytes, metadata, { width: side, height: side })
   const box = inputBox(width, height)
   const shrinks = metadata.format === 'jpeg' && metadata.isProgressive !== true && width >= 2 * box.width
@@ -82,6 +110,31 @@ export async function openPicture(bytes: Buffer): Promise<Picture> {
   }
   const base = await decodeBase(BASE_SIDE)
   return { ...facts, input: base, base: async () => base }
+}
+
+async function openHeic(bytes: Buffer, tools: ReadonlySet<DecodingTool>): Promise<Picture> {
+  if (!tools.has('heif')) {
+    throw new SheafError(
+      'ERR_IMAGE_UNREADABLE',
+      'HEIC images (HEVC) cannot be decoded here; install libheif-js on the node, or convert the image to JPEG'
+    )
+  }
+  const { width, height, pixels } = await decodeHeic(bytes, BASE_SIDE)
+  const facts = { width, height, format: 'heif', byteCount: bytes.length, state: 'whole' } as const
+  return { ...facts, input: pixels, base: async () => pixels }
+}
+
+/** @returns undefined when there is too little of it */
+async function openPart(bytes: Buffer, metadata: Metadata): Promise<Picture | undefined> {
+  const stored = await decode(bytes, metadata, { width: BASE_SIDE, height: BASE_SIDE }, 'part')
+  const part = await judgeCut(bytes, metadata, stored)
+  if (part === undefined) return undefined
+  const base = await upright(part.pixels, metadata.orientation)
+  return { ...factsOf(bytes, metadata), state: part.state, input: base, base: async () => base }
+}
+
+function factsOf(bytes: Buffer, { autoOrient, format }: Metadata): Omit<Picture, 'state' | 'input' | 'base'> {
+  return { width: autoOrient.width, height: autoOrient.height, format, byteCount: bytes.length }
 }
 
 interface Box {
@@ -96,66 +149,39 @@ function inputBox(width: number, height: number): Box {
   return { width: Math.ceil(width * scale), height: Math.ceil(height * scale) }
 }
 
-async function decode(bytes: Buffer, { icc, space }: Metadata, box: Box): Promise<Pixels> {
-  const image = sharp(bytes, { autoOrient: true, failOn: 'error', limitInputPixels: PIXELS_MAX }).resize({
+/** @param how - `whole`: upright, or an error; `part`: what there is, as it is stored */
+async function decode(
+  bytes: Buffer,
+  { icc, space }: Metadata,
+  box: Box,
+  how: 'whole' | 'part' = 'whole'
+): Promise<Pixels> {
+  const strictness = how === 'whole' ? ({ autoOrient: true, failOn: 'error' } as const) : ({ failOn: 'none' } as const)
+  // the pixels were counted, by what they take in this format
+  const image = sharp(bytes, { ...strictness, limitInputPixels: false }).resize({
     ...box,
     fit: 'inside',
     withoutEnlargement: true
   })
-  const pixels = await readable(bytes, async () => {
+  const pixels = await readable(async () => {
     if (icc === undefined || space !== 'srgb') return pixelsOf(image)
     // colors are converted after shrinking: most photos have a profile, and converting takes longer than decoding
     return pixelsOf(sharp(await image.keepIccProfile().tiff({ compression: 'none' }).toBuffer()))
   })
-  return pixels.channels === 4 && isOpaque(pixels.data) ? pixelsOf(toSharp(pixels).removeAlpha()) : pixels
+  return withoutIdleAlpha(pixels)
 }
 
-/** @returns the pixels as input to further operations */
-export function toSharp({ data, width, height, channels }: Pixels): Sharp {
-  return sharp(data, { raw: { width, height, channels } })
-}
-
-/** @returns `pixels` on a white background, as a square of `side` pixels */
-export async function squareOf(pixels: Pixels, side: number, fit: 'cover' | 'fill'): Promise<Buffer> {
-  return toSharp(pixels).flatten({ background: '#fff' }).resize(side, side, { fit }).raw().toBuffer()
-}
-
-/** @returns side² bytes: the luminance of the picture, squeezed into a square */
-export async function luminanceOf(pixels: Pixels, side: number): Promise<Buffer> {
-  const squeezed = toSharp(pixels).flatten({ background: '#fff' }).resize(side, side, { fit: 'fill' })
-  return squeezed.toColourspace('b-w').raw().toBuffer()
-}
-
-export async function pixelsOf(image: Sharp): Promise<Pixels> {
-  const { data, info } = await image.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true })
-  return { data, width: info.width, height: info.height, channels: info.channels === 4 ? 4 : 3 }
-}
-
-/** Reads the header only, so that its claims are checked before anything is decoded. */
+/** Reads the header only: its claims are checked before anything is decoded. */
 async function inspect(bytes: Buffer): Promise<Metadata> {
-  const metadata = await readable(bytes, () => sharp(bytes, { limitInputPixels: false }).metadata())
-  const { width, height, format, pages = 1 } = metadata
-  const pixelsMax = format === 'heif' ? AVIF_PIXELS_MAX : PIXELS_MAX
-  if (width * height > pixelsMax) {
-    throw new SheafError(
-      'ERR_IMAGE_TOO_LARGE',
-      `the image has ${width}×${height} pixels, more than the maximum of ${pixelsMax} for ${format.toUpperCase()}`
-    )
-  }
-  if (pages > FRAMES_MAX) {
-    throw new SheafError('ERR_IMAGE_TOO_LARGE', `the image has ${pages} frames, more than the maximum of ${FRAMES_MAX}`)
-  }
+  const metadata = await readable(() => sharp(bytes, { failOn: 'none', limitInputPixels: false }).metadata())
   return metadata
 }
 
-async function readable<Result>(bytes: Buffer, decode: () => Promise<Result>): Promise<Result> {
+async function readable<Result>(decode: () => Promise<Result>): Promise<Result> {
   try {
     return await decode()
   } catch (err) {
-    const problem = isHevc(bytes)
-      ? 'HEIC images (HEVC) cannot be decoded here; convert the image to JPEG'
-      : firstLine(err)
-    throw new SheafError('ERR_IMAGE_UNREADABLE', problem, { cause: err })
+    throw new SheafError('ERR_IMAGE_UNREADABLE', firstLine(err), { cause: err })
   }
 }
 
@@ -166,14 +192,7 @@ function firstLine(err: unknown): string {
   return message.split('\n', 1)[0]!.slice(0, MESSAGE_LENGTH_MAX)
 }
 
-/** HEIF with HEVC coding, as phones write it: the prebuilt library has no decoder for it. */
-function isHevc(bytes: Buffer): boolean {
-  return /^ftyp(hei[cxms]|hev[cxms])$/.test(bytes.toString('latin1', 4, 12))
-}
-
-function isOpaque(data: Buffer): boolean {
-  for (let at = 3; at < data.length; at += 4) {
-    if (data[at] !== 255) return false
-  }
-  return true
+/** HEIF with HEVC coding, as telephones write it. Brands do not tell: `mif1` may be this, or AVIF. */
+function isHevc({ format, compression }: Metadata): boolean {
+  return format === 'heif' && compression === 'hevc'
 }

@@ -7,6 +7,7 @@ import type { ModelId } from '../../domain/features.js'
 import { SEARCH_CHARACTERS_MAX } from '../../domain/limits.js'
 import type { TextEmbedding } from '../models/embedder.js'
 import type { LoadedModel } from '../models/model-spec.js'
+import type { DecodingTool } from './decoding-tools.js'
 import type { Head } from './heads/head-facts.js'
 import {
   type Analysis,
@@ -41,6 +42,8 @@ const ERROR_OF_END = {
 export interface QueuedImageAnalyzerComponents {
   readonly clock: Clock
   readonly log: Logger
+  /** Those that the process uses; default: none. */
+  readonly tools?: ReadonlySet<DecodingTool>
   /** @throws `ERR_ANALYST_UNAVAILABLE` */
   readonly startProcess: () => Promise<ImageProcess>
 }
@@ -80,6 +83,10 @@ export class QueuedImageAnalyzer implements ImageAnalyzer {
 
   get model(): ModelId | undefined {
     return this.#models[0]?.spec.id
+  }
+
+  get tools(): ReadonlySet<DecodingTool> {
+    return this.#components.tools ?? new Set()
   }
 
   has(model: ModelId): boolean {

@@ -1,6 +1,7 @@
 import sharp from 'sharp'
 import { type EncodedVariant, VARIANTS, type VariantName } from './image-analyzer.js'
-import { type Picture, type Pixels, pixelsOf, toSharp } from './picture.js'
+import type { Picture } from './picture.js'
+import { type Pixels, pixelsOf, toSharp } from './pixels.js'
 
 const QUALITY = 82
 /** WebP at its default effort takes ten times as long as JPEG and saves 3 % of the bytes. */
@@ -31,7 +32,7 @@ function recipeOf(name: VariantName): string {
 
 /**
  * Makes the smaller sizes of a picture: JPEG, or WebP for pictures with transparency; without metadata. None is larger than
- * the original. A size is omitted if the original is no larger and can replace it.
+ * the original. A size is omitted if the original is no larger and can replace it, which only a whole one does.
  */
 export async function makeVariants(picture: Picture): Promise<EncodedVariant[]> {
   const variants: EncodedVariant[] = []
@@ -44,7 +45,8 @@ export async function makeVariants(picture: Picture): Promise<EncodedVariant[]> 
   return variants
 }
 
-function canReplace(name: VariantName, { width, height, format, byteCount }: Picture): boolean {
+function canReplace(name: VariantName, { width, height, format, byteCount, state }: Picture): boolean {
+  if (state !== 'whole') return false
   return Math.max(width, height) <= SIDES[name] && byteCount <= BYTES_MAX[name] && SHOWN_FORMATS.includes(format)
 }
 

@@ -3,15 +3,18 @@ import { type ErrorCode, SheafError } from '../../../src/core/errors.js'
 import { silentLog } from '../../../src/core/log.js'
 import { turn } from '../../../src/core/turn.js'
 import { decodeFeatures, type Features, type ModelId } from '../../../src/domain/features.js'
-import { featuresFailedChange, headChange, type Link, viewFindings } from '../../../src/domain/findings.js'
+import { featuresFailedChange, headChange, imageChange, type Link, viewFindings } from '../../../src/domain/findings.js'
 import type { NodeId, PhotoId } from '../../../src/domain/ids.js'
 import { PHOTO_KIND, type Photo, partOf, viewPhoto } from '../../../src/domain/photo.js'
 import { dimensionsChange } from '../../../src/domain/photo-facts.js'
 import { rendezvous } from '../../../src/domain/rendezvous.js'
 import { ImageBacklog, type ImageBacklogComponents } from '../../../src/search/image-backlog.js'
+import type { DecodingTool } from '../../../src/similarity/images/decoding-tools.js'
+import type { Head } from '../../../src/similarity/images/heads/head-facts.js'
 import {
   type Analysis,
   type AnalysisRequest,
+  PICTURE_READER,
   VARIANTS,
   type VariantName
 } from '../../../src/similarity/images/image-analyzer.js'
@@ -23,7 +26,7 @@ import { bodyOf, collect, type PhotosFixture, photosFixture } from '../photos/ph
 const SELF = 'node-a' as NodeId
 const MODEL = '0123456789abcdef' as ModelId
 const OTHER_MODEL = 'fedcba9876543210' as ModelId
-const WHOLE = { state: 'whole', error: undefined, wants: undefined, reader: 1 }
+const WHOLE = { state: 'whole', error: undefined, wants: undefined, reader: PICTURE_READER }
 const PHASH = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)
 
 function featuresOf(model: ModelId): Features {
@@ -33,19 +36,31 @@ function featuresOf(model: ModelId): Features {
 /** Says the same of every photo, or fails as it is told. */
 class ScriptedAnalyzer {
   model: ModelId | undefined = MODEL
+  tools = new Set<DecodingTool>()
   readonly seen: Uint8Array[] = []
   readonly wanted: AnalysisRequest['outputs'][] = []
+  readonly previews: AnalysisRequest['preview'][] = []
+  heads = 0
+  head: Partial<Head> = {}
   failures: SheafError[] = []
   /** Undefined: pictures are flat. */
   phash: Uint8Array | undefined = PHASH
   /** What its model says of a picture that it can make nothing of. */
   featuresError: ErrorCode | undefined
+  /** Why it has only a part of a picture. */
+  error: ErrorCode | undefined
   /** Those that it makes. */
   sizes: readonly VariantName[] = VARIANTS
   /** Runs in the middle of the next analysis. */
   during: () => Promise<unknown> = () => Promise.resolve()
 
-  async analyze({ bytes, outputs }: AnalysisRequest): Promise<Analysis> {
+  async readHead(): Promise<Head> {
+    this.heads++
+    return { format: 'jpeg', ...this.head }
+  }
+
+  async analyze({ bytes, outputs, preview }: AnalysisRequest): Promise<Analysis> {
+    this.previews.push(preview)
     this.seen.push(typeof bytes === 'function' ? await collect(bytes()) : bytes)
     this.wanted.push(outputs)
     const failure = this.failures.shift()
@@ -55,6 +70,8 @@ class ScriptedAnalyzer {
     return {
       width: 40,
       height: 30,
+      state: preview !== undefined ? 'preview' : this.error === undefined ? 'whole' : 'partial',
+      ...(this.error !== undefined && { error: this.error }),
       ...(outputs.facts && this.phash && { phash: this.phash }),
       variants: outputs.facts ? this.sizes.map(alt => ({ ...size, alt, bytes: Buffer.from(alt) })) : [],
       ...(this.featuresError !== undefined
@@ -69,6 +86,8 @@ interface BacklogFixture extends PhotosFixture {
   readonly backlog: ImageBacklog
   readonly bytes: { inReach: boolean }
   readonly nodes: NodeId[]
+  /** Their tools. */
+  readonly others: Map<NodeId, readonly DecodingTool[]>
   readonly links: Map<PhotoId, Link>
   upload(seed: number): Promise<PhotoId>
   photo(id: PhotoId): Photo
@@ -82,6 +101,7 @@ async function fixture(started = true, format = 'jpeg'): Promise<BacklogFixture>
   const { directory, clock, components, photos } = base
   const analyzer = new ScriptedAnalyzer()
   const nodes = [SELF]
+  const others = new Map<NodeId, readonly DecodingTool[]>()
   const links = new Map<PhotoId, Link>()
   const findLinks: ImageBacklogComponents['findLinks'] = async id =>
     new Map([...links].filter(([other]) => other !== id))
@@ -97,6 +117,8 @@ async function fixture(started = true, format = 'jpeg'): Promise<BacklogFixture>
     writer,
     workers: () => nodes,
     self: SELF,
+    hasTool: (node, tool) =>
+      (node === SELF ? [...analyzer.tools] : (others.get(node) ?? [])).includes(tool as DecodingTool),
     findLinks,
     clock,
     log: silentLog
@@ -112,6 +134,7 @@ async function fixture(started = true, format = 'jpeg'): Promise<BacklogFixture>
     backlog,
     bytes,
     nodes,
+    others,
     links,
     upload: async seed => {
       const { photoId } = await photos.upload(bodyOf(tinyJpeg(seed)), { filename: `${seed}.jpg` })
@@ -173,15 +196,6 @@ describe('a new photo', () => {
     expect([analyzer.seen.length, backlog.pending]).toEqual([1, 0])
   })
 
-  test('of a RAW format has the size that its head says, and its preview to show', async () => {
-    const { clock, upload, photo, components } = await fixture(true, 'nef')
-    const id = await upload(1)
-    await components.writer.edit(id, () => ({ changes: [dimensionsChange(6_000, 4_000)] }))
-    await clock.advance(100)
-    expect(photo(id)).toMatchObject({ width: 6_000, height: 4_000 })
-    expect(viewFindings(photo(id).record).image?.state).toBe('preview')
-  })
-
   test('has the size that the decoder says', async () => {
     const { clock, upload, photo, components } = await fixture()
     const id = await upload(1)
@@ -240,6 +254,54 @@ describe('a new photo', () => {
   })
 })
 
+describe('a preview in the file', () => {
+  const previews = [
+    { at: 4, length: 6, width: 30, height: 20 },
+    { at: 2, length: 3, width: 3, height: 2 }
+  ]
+
+  test('is the picture of a RAW file, of which nothing else is read; the size stays that of the file', async () => {
+    const { analyzer, clock, upload, photo, photos, components } = await fixture(true, 'cr2')
+    analyzer.head = { previews, orientation: 6 }
+    const id = await upload(1)
+    await components.writer.edit(id, () => ({ changes: [dimensionsChange(6_000, 4_000)] }))
+    await clock.advance(1_000)
+    expect(analyzer.seen).toEqual([tinyJpeg(1).subarray(4, 10)])
+    expect(analyzer.previews).toEqual([{ orientation: 6 }])
+    const { image, features, phash } = viewFindings(photo(id).record)
+    expect([image, [...features.keys()], phash]).toEqual([{ ...WHOLE, state: 'preview' }, [MODEL], PHASH])
+    expect(photo(id)).toMatchObject({ width: 6_000, height: 4_000 })
+    expect((await photos.open(id, 'thumb')).head.alt).toBe('thumb')
+  })
+
+  test('is tried after one that cannot be decoded; without any it takes a tool that there is not', async () => {
+    const { analyzer, clock, upload, photo } = await fixture(true, 'nef')
+    analyzer.head = { previews }
+    analyzer.failures = [new SheafError('ERR_IMAGE_UNREADABLE')]
+    const found = await upload(1)
+    await clock.advance(1_000)
+    expect(analyzer.seen.map(({ length }) => length)).toEqual([6, 3])
+    expect(viewFindings(photo(found).record).image).toMatchObject({ state: 'preview', error: undefined })
+    analyzer.head = {}
+    const none = await upload(2)
+    await clock.advance(1_000)
+    expect(viewFindings(photo(none).record).image).toMatchObject({ state: 'none', wants: 'raw', error: undefined })
+  })
+
+  test('stands for a picture that is too large, and is shown, but not compared', async () => {
+    const { backlog, analyzer, clock, upload, photo } = await fixture()
+    analyzer.head = { previews }
+    analyzer.failures = [new SheafError('ERR_IMAGE_TOO_LARGE')]
+    const id = await upload(1)
+    await clock.advance(3 * 3_600_000)
+    expect(analyzer.wanted.at(-1)).toEqual({ facts: true, features: undefined })
+    const { image, features, failed, phash } = viewFindings(photo(id).record)
+    expect(image).toMatchObject({ state: 'preview', error: 'ERR_IMAGE_TOO_LARGE' })
+    expect([features.size, failed.get(MODEL), phash]).toEqual([0, 'ERR_IMAGE_TOO_LARGE', undefined])
+    expect([backlog.pending, analyzer.seen.length]).toEqual([0, 2])
+  })
+})
+
 describe('a failure', () => {
   test('of the photo is recorded, and not retried', async () => {
     const { backlog, analyzer, clock, upload, photo, photos } = await fixture()
@@ -256,6 +318,24 @@ describe('a failure', () => {
     })
   })
 
+  test('that leaves a part of the picture is recorded beside it; no model is asked, and the original stands in for nothing', async () => {
+    const { backlog, analyzer, clock, upload, photo, photos } = await fixture()
+    analyzer.error = 'ERR_IMAGE_UNREADABLE'
+    analyzer.featuresError = 'ERR_IMAGE_UNREADABLE'
+    analyzer.phash = undefined
+    analyzer.sizes = ['thumb']
+    const id = await upload(1)
+    await clock.advance(3 * 3_600_000)
+    expect(analyzer.seen).toHaveLength(1)
+    const { image, features, failed, phash } = viewFindings(photo(id).record)
+    expect(image).toMatchObject({ state: 'partial', error: 'ERR_IMAGE_UNREADABLE', reader: PICTURE_READER })
+    expect([features.size, failed.get(MODEL), phash]).toEqual([0, 'ERR_IMAGE_UNREADABLE', undefined])
+    expect(backlog.pending).toBe(0)
+    expect((await photos.open(id, 'thumb')).head.alt).toBe('thumb')
+    await expect(photos.open(id, 'large')).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' })
+    expect((await photos.list({ state: 'partial' })).photos.map(listed => listed.photo.id)).toEqual([id])
+  })
+
   test('for lack of a tool is none of the photo, is not pending, and is not tried again', async () => {
     const { backlog, analyzer, clock, upload, photo, photos } = await fixture(true, 'heic')
     analyzer.failures = [new SheafError('ERR_IMAGE_UNREADABLE')]
@@ -263,10 +343,50 @@ describe('a failure', () => {
     await clock.advance(3 * 3_600_000)
     expect(analyzer.seen).toHaveLength(1)
     const { image } = viewFindings(photo(id).record)
-    expect(image).toEqual({ state: 'none', error: undefined, wants: 'heif', reader: 1 })
+    expect(image).toEqual({ state: 'none', error: undefined, wants: 'heif', reader: PICTURE_READER })
     expect(backlog.pending).toBe(0)
     await expect(photos.open(id, 'thumb')).rejects.toMatchObject({ code: 'ERR_NOT_FOUND' })
     expect((await photos.list({ state: 'none' })).photos.map(listed => listed.photo.id)).toEqual([id])
+  })
+
+  test('for lack of a tool is mended by a node that has it, and is one of the photo there', async () => {
+    const { backlog, analyzer, clock, upload, photo, components } = await fixture(false, 'heic')
+    const wanting = imageChange({
+      state: 'none',
+      error: 'ERR_IMAGE_UNREADABLE',
+      wants: 'heif',
+      reader: PICTURE_READER,
+      decoder: 'test'
+    })
+    const ids = [await upload(1), await upload(2)]
+    const failed = featuresFailedChange(MODEL, 'ERR_IMAGE_UNREADABLE')
+    for (const id of ids) await components.writer.edit(id, () => ({ changes: [wanting, failed] }))
+    await backlog.start()
+    await clock.advance(3 * 3_600_000)
+    expect(analyzer.seen).toEqual([])
+    analyzer.tools.add('heif')
+    analyzer.failures = [new SheafError('ERR_IMAGE_UNREADABLE')]
+    // the scan of those without a picture comes once an hour by now
+    await clock.advance(2 * 3_600_000)
+    const [broken, mended] = ids
+      .map(id => viewFindings(photo(id).record))
+      .sort((a, b) => a.features.size - b.features.size)
+    expect(broken?.image).toMatchObject({ state: 'none', error: 'ERR_IMAGE_UNREADABLE', wants: undefined })
+    expect([mended?.image, [...(mended?.features.keys() ?? [])]]).toEqual([WHOLE, [MODEL]])
+    await clock.advance(3 * 3_600_000)
+    expect(analyzer.seen).toHaveLength(2)
+  })
+
+  test('for lack of a tool waits until those have had their turn that have it', async () => {
+    const { analyzer, clock, upload, nodes, others } = await fixture(true, 'heic')
+    const able = 'node-b' as NodeId
+    nodes.push(able, 'node-c' as NodeId, 'node-d' as NodeId)
+    others.set(able, ['heif'])
+    for (const seed of [1, 2, 3, 4]) await upload(seed)
+    await clock.advance(59_000)
+    expect(analyzer.seen).toEqual([])
+    await clock.advance(2_000)
+    expect(analyzer.seen).toHaveLength(4)
   })
 
   test('of before is looked into again, once, and a model gets its turn', async () => {
@@ -293,7 +413,7 @@ describe('a failure', () => {
     expect(viewFindings(photo(broken).record).image).toMatchObject({
       state: 'none',
       error: 'ERR_IMAGE_UNREADABLE',
-      reader: 1
+      reader: PICTURE_READER
     })
     const { image, features, failed } = viewFindings(photo(mended).record)
     expect([image, [...features.keys()], failed.size]).toEqual([WHOLE, [MODEL], 0])

@@ -99,7 +99,7 @@ describe('without a model', () => {
     await expect(similarity.search.byImage(bodyOf(Buffer.alloc(0)), () => ({}), never)).rejects.toMatchObject({
       code: 'ERR_EMPTY_FILE'
     })
-    expect(similarity.status()).toEqual({ model: undefined, vectors: 0, pending: 1, shardsLeftOut: 0 })
+    expect(similarity.status()).toEqual({ model: undefined, vectors: 0, pending: 1, shardsLeftOut: 0, tools: [] })
   })
 })
 
@@ -121,7 +121,8 @@ describe('by a picture', () => {
       model: { id: MODEL.id, name: 'test' },
       vectors: 38,
       pending: 0,
-      shardsLeftOut: 0
+      shardsLeftOut: 0,
+      tools: []
     })
   })
 
@@ -401,7 +402,8 @@ describe('another model', () => {
       model: { id: MODEL.id, name: 'test' },
       vectors: 1,
       pending: 0,
-      shardsLeftOut: 0
+      shardsLeftOut: 0,
+      tools: []
     })
     await similarity.models.use(MODEL)
     await settle()

@@ -89,13 +89,18 @@ export const statusSchema: Schema = {
                 'of 64 parts of all photos, those that this node does not search, for lack of memory for vectors'
             }
           }),
+          tools: {
+            type: 'array',
+            items: TEXT,
+            description: 'what this node decodes pictures with beside what every node has; heif: HEIC'
+          },
           repair: object({ backlog_bytes: BYTES, bytes_per_s: BYTES, eta_s: nullable(COUNT) }),
           oldest_unreplicated_s: {
             ...nullable(COUNT),
             description: 'age of the oldest bytes that no other node has'
           }
         },
-        ['model', 'model_id', 'index', 'repair', 'oldest_unreplicated_s']
+        ['model', 'model_id', 'index', 'tools', 'repair', 'oldest_unreplicated_s']
       )
     ),
     ...problems('ERR_DIRECTORY_UNAVAILABLE')

@@ -3,6 +3,7 @@
  * except in old ones of QuickTime.
  */
 import { boxesOf } from './boxes.js'
+import { noteUuidPreview } from './cr3-previews.js'
 import { type HeadBytes, META_BYTES_MAX } from './head-bytes.js'
 import type { HeadFacts, HeadFormat } from './head-facts.js'
 import { readHeif } from './heif-head.js'
@@ -18,17 +19,18 @@ export function isBmff(start: Buffer): boolean {
 export async function readBmff(bytes: HeadBytes, facts: HeadFacts): Promise<HeadFormat | undefined> {
   let brand = 'qt  '
   let format: HeadFormat | undefined
-  for await (const { type, at, end } of boxesOf(bytes, 0, bytes.size)) {
+  for await (const box of boxesOf(bytes, 0, bytes.size)) {
+    const { type, at, end } = box
     if (type === 'ftyp') brand = (await bytes.read(at, 4)).toString('latin1')
     else if (type === 'meta' && end - at <= META_BYTES_MAX) format = (await readHeif(bytes, at, end, facts)) ?? format
     else if (type === 'moov') {
       format ??= brand === 'crx ' ? 'cr3' : brand === 'qt  ' ? 'mov' : 'mp4'
-      await readMovie(bytes, at, end, facts)
-      return format
-    }
-    if (format !== undefined) return format
+      await readMovie(bytes, at, end, facts, format === 'cr3')
+    } else if (type === 'uuid' && format === 'cr3') await noteUuidPreview(bytes, box, facts)
+    // the pixels are last
+    if (format !== undefined && (format !== 'cr3' || type === 'mdat')) return format
   }
-  return formatOfBrand(brand)
+  return format ?? formatOfBrand(brand)
 }
 
 /** Of a file that ends before anything is said of the picture. */

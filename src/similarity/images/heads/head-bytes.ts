@@ -23,6 +23,8 @@ export const DIRECTORIES_MAX = 24
 export const ENTRIES_MAX = 1_000
 /** Directories that one entry may name. */
 export const SUBDIRECTORIES_MAX = 8
+/** Places that are looked at for a preview. */
+export const PREVIEW_PLACES_MAX = 12
 /** Blocks of EXIF and packets of XMP in one file. */
 const BLOCKS_MAX = 8
 /** Items of a HEIF, and properties of them. */

@@ -8,7 +8,7 @@ import {
   type TakenAt
 } from '../../../domain/photo-facts.js'
 import { offsetInZone } from '../../../domain/zones.js'
-import { CAPTION_BYTES_MAX, cleanText, KEYWORDS_MAX } from './head-bytes.js'
+import { CAPTION_BYTES_MAX, cleanText, KEYWORDS_MAX, PREVIEW_PLACES_MAX } from './head-bytes.js'
 
 /** Version of the reader. Increment it when it reads more, or otherwise: then all photos are read again, at leisure. */
 export const HEAD_READER = 1
@@ -38,6 +38,14 @@ export const HEAD_FORMATS = [
 ] as const
 export type HeadFormat = (typeof HEAD_FORMATS)[number]
 
+/** A JPEG in a file. */
+export interface PreviewPlace {
+  readonly at: number
+  readonly length: number
+  readonly width: number
+  readonly height: number
+}
+
 /** What the head of a file says. */
 export interface Head {
   readonly format: HeadFormat
@@ -53,6 +61,8 @@ export interface Head {
   readonly rating?: number
   readonly caption?: string
   readonly keywords?: readonly string[]
+  /** JPEGs of the picture in the file, stored like it, the largest first. Not kept in records. */
+  readonly previews?: readonly PreviewPlace[]
 }
 
 /** Larger sides are not of pictures. */
@@ -75,6 +85,7 @@ export class HeadFacts {
   #rating: number | undefined
   #caption: string | undefined
   readonly #keywords = new Set<string>()
+  readonly #previews: { readonly at: number; readonly length: number }[] = []
   readonly #latestMs: number
 
   /** @param latestMs - no picture was taken later, ms since the Unix epoch */
@@ -143,8 +154,20 @@ export class HeadFacts {
     if (keyword !== undefined && this.#keywords.size < KEYWORDS_MAX) this.#keywords.add(keyword)
   }
 
+  /** A JPEG of the picture is said to be there. */
+  preview(at: number, length: number): void {
+    const isPlace = Number.isSafeInteger(at) && at > 0 && Number.isSafeInteger(length) && length > 0
+    const isNew = this.#previews.every(other => other.at !== at)
+    if (isPlace && isNew && this.#previews.length < PREVIEW_PLACES_MAX) this.#previews.push({ at, length })
+  }
+
+  /** Places that were named; what is there is not known. */
+  get previews(): readonly { readonly at: number; readonly length: number }[] {
+    return this.#previews
+  }
+
   /** @param zone - of clocks that nothing in the file tells more of than UTC */
-  finish(format: HeadFormat, zone?: string): Head {
+  finish(format: HeadFormat, zone?: string, previews: readonly PreviewPlace[] = []): Head {
     const orientation = this.#orientation
     const isTurned = this.#isTurned !== (orientation !== undefined && orientation > 4)
     const { width, height } = this.#size ?? {}
@@ -161,7 +184,8 @@ export class HeadFacts {
       ...(this.#place !== undefined && { place: this.#place }),
       ...(this.#rating !== undefined && { rating: this.#rating }),
       ...(this.#caption !== undefined && { caption: this.#caption }),
-      ...(this.#keywords.size > 0 && { keywords: [...this.#keywords] })
+      ...(this.#keywords.size > 0 && { keywords: [...this.#keywords] }),
+      ...(previews.length > 0 && { previews })
     }
   }
 

@@ -63,15 +63,45 @@ function readProperties(view: ByteView, iprp: Box, primary: number, facts: HeadF
   const inner = boxesIn(view, iprp.at, iprp.end)
   const ipco = inner.find(({ type }) => type === 'ipco')
   const properties = ipco === undefined ? [] : boxesIn(view, ipco.at, ipco.end)
+  let turn = UPRIGHT
   for (const ipma of inner.filter(({ type }) => type === 'ipma')) {
     for (const index of propertiesOf(view, ipma, primary)) {
       const property = properties[index - 1]
       if (property?.type === 'ispe') facts.size(view.u32(property.at + 4), view.u32(property.at + 8))
-      if (property?.type === 'irot' && (view.u8(property.at) & 1) === 1) facts.quarterTurn()
+      if (property?.type === 'irot') turn = rotated(turn, view.u8(property.at) & 3)
+      if (property?.type === 'imir') turn = mirrored(turn, (view.u8(property.at) & 1) === 1)
     }
   }
+  facts.orientation(orientationOf(turn))
   const types = new Set(properties.map(({ type }) => type))
   return types.has('hvcC') ? 'heic' : types.has('av1C') ? 'avif' : 'heif'
+}
+
+/** How a picture is turned: quarters anticlockwise, and then mirrored from left to right. */
+interface Turn {
+  readonly quarters: number
+  readonly isMirrored: boolean
+}
+
+const UPRIGHT: Turn = { quarters: 0, isMirrored: false }
+/** As in EXIF, by quarters: without a mirror, and with one. */
+const ORIENTATIONS = [
+  [1, 8, 3, 6],
+  [2, 7, 4, 5]
+] as const
+
+/** A mirror turns round what follows it. */
+function rotated({ quarters, isMirrored }: Turn, by: number): Turn {
+  return { quarters: (quarters + (isMirrored ? 4 - by : by)) % 4, isMirrored }
+}
+
+/** From top to bottom is from left to right and half a turn. */
+function mirrored({ quarters, isMirrored }: Turn, isLeftToRight: boolean): Turn {
+  return { quarters: (quarters + (isLeftToRight ? 0 : 2)) % 4, isMirrored: !isMirrored }
+}
+
+function orientationOf({ quarters, isMirrored }: Turn): number {
+  return ORIENTATIONS[isMirrored ? 1 : 0]?.[quarters] ?? 1
 }
 
 /** @returns numbers of the properties of an item, from 1 */

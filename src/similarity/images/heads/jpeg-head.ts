@@ -21,6 +21,8 @@ const APP1 = 0xe1
 const APP13 = 0xed
 const START_OF_SCAN = 0xda
 const END_OF_IMAGE = 0xd9
+/** Of the frames that decoders take; those behind it are lossless, or in steps. */
+const LAST_COMMON_FRAME = 0xc2
 const FRAMES_BUT = [0xc4, 0xc8, 0xcc]
 
 export function isJpeg(start: Buffer): boolean {
@@ -47,6 +49,30 @@ export async function readJpeg(bytes: HeadBytes, start: number, facts: HeadFacts
       }
     }
   }
+}
+
+/**
+ * @returns the size of the JPEG at a place, as stored; undefined when there is none that is decoded: baseline, extended or
+ * progressive
+ */
+export async function frameOf(
+  bytes: HeadBytes,
+  start: number
+): Promise<{ readonly width: number; readonly height: number } | undefined> {
+  if (!isJpeg(await bytes.read(start, 3))) return undefined
+  let at = start + 2
+  for (let i = 0; i < PARTS_MAX; i++) {
+    const segment = await nextSegment(bytes, at)
+    if (segment === undefined || segment.marker === START_OF_SCAN || segment.marker === END_OF_IMAGE) return undefined
+    const { marker, dataAt, length } = segment
+    if (isFrame(marker)) {
+      const frame = new ByteView(await bytes.read(dataAt, 5))
+      const [width, height] = [frame.u16(3), frame.u16(1)]
+      return marker <= LAST_COMMON_FRAME && width > 0 && height > 0 ? { width, height } : undefined
+    }
+    at = dataAt + length
+  }
+  return undefined
 }
 
 /** @returns the segment at or after `at`: bytes between segments are passed over, as decoders do */

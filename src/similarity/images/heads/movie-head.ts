@@ -5,9 +5,10 @@
  *   trak › tkhd  matrix, and size as 16.16 fixed-point; 0 for sound
  *   udta         ©day, ©xyz, ©mak, ©mod: u16 length · u16 language · text
  *   meta         keys: names · ilst: values by number from 1, each a box 'data' with u32 type · u32 language · value; also in udta
- *   uuid of CR3  CMT1 first directory, CMT2 EXIF, CMT4 GPS: each a TIFF
+ *   uuid of CR3  CMT1 first directory, CMT2 EXIF, CMT4 GPS: each a TIFF; THMB: a thumbnail (cr3-previews.ts)
  */
 import { type Box, boxesIn, boxesOf } from './boxes.js'
+import { noteBoxPreview, noteTrackPreview } from './cr3-previews.js'
 import { ByteView, type HeadBytes, ITEMS_MAX, textFrom } from './head-bytes.js'
 import type { HeadFacts } from './head-facts.js'
 import { readTiff } from './tiff-head.js'
@@ -31,12 +32,20 @@ const KEYS = new Map([
 ] as const)
 type Meaning = 'day' | 'place' | 'make' | 'model'
 
-export async function readMovie(bytes: HeadBytes, from: number, end: number, facts: HeadFacts): Promise<void> {
+export async function readMovie(
+  bytes: HeadBytes,
+  from: number,
+  end: number,
+  facts: HeadFacts,
+  isCr3 = false
+): Promise<void> {
   let tracks = 0
   for await (const box of boxesOf(bytes, from, end)) {
     if (box.type === 'mvhd') tellCreation(new ByteView(await bytes.read(box.at, 32)), facts)
-    else if (box.type === 'trak' && tracks++ < TRACKS_MAX) await readTrack(bytes, box, facts)
-    else if (box.type === 'udta') await readUserData(bytes, box, facts)
+    else if (box.type === 'trak' && tracks++ < TRACKS_MAX) {
+      if (isCr3 && tracks === 1) await noteTrackPreview(bytes, box, facts)
+      await readTrack(bytes, box, facts)
+    } else if (box.type === 'udta') await readUserData(bytes, box, facts)
     else if (box.type === 'meta') await readKeys(bytes, box, facts)
     else if (box.type === 'uuid') await readCanon(bytes, box, facts)
   }
@@ -120,8 +129,10 @@ function tell(meaning: Meaning, text: string | undefined, facts: HeadFacts): voi
 
 async function readCanon(bytes: HeadBytes, { at, end }: Box, facts: HeadFacts): Promise<void> {
   if ((await bytes.read(at, UUID_BYTES)).toString('hex') !== CANON_UUID) return
-  for await (const { type, at: tiff } of boxesOf(bytes, at + UUID_BYTES, end)) {
-    if (type === 'CMT1') await readTiff(bytes, tiff, facts, 'file')
+  for await (const box of boxesOf(bytes, at + UUID_BYTES, end)) {
+    const { type, at: tiff } = box
+    if (type === 'THMB') await noteBoxPreview(bytes, box, facts)
+    else if (type === 'CMT1') await readTiff(bytes, tiff, facts, 'file')
     else if (type === 'CMT2') await readTiff(bytes, tiff, facts)
     else if (type === 'CMT4') await readTiff(bytes, tiff, facts, 'gps')
   }

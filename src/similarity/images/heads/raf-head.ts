@@ -4,6 +4,7 @@
  *       at  bytes  field
  *        0     16  'FUJIFILMCCD-RAW '
  *       84      4  offset of a JPEG, whose EXIF is that of the photo
+ *       88      4  its length
  *       92      4  offset of a directory: u32 entries · u16 tag · u16 length · data; 0x111: u16 height, u16 width
  */
 import { ByteView, ENTRIES_MAX, type HeadBytes } from './head-bytes.js'
@@ -27,6 +28,7 @@ export async function readRaf(bytes: HeadBytes, facts: HeadFacts): Promise<void>
     at += 4 + directory.u16(at + 2)
   }
   const jpegAt = head.u32(0)
+  facts.preview(jpegAt, head.u32(4))
   // the size of the preview stands in where the directory has none
   if (jpegAt > 0 && isJpeg(await bytes.read(jpegAt, 3))) await readJpeg(bytes, jpegAt, facts)
 }

@@ -4,6 +4,7 @@ import { type ByteSource, ByteView, HeadBytes } from './head-bytes.js'
 import { type Head, HeadFacts, type HeadFormat } from './head-facts.js'
 import { isJpeg, readJpeg } from './jpeg-head.js'
 import { isPng, readPng } from './png-head.js'
+import { findPreviews } from './preview-places.js'
 import { isRaf, readRaf } from './raf-head.js'
 import { isWebp, readWebp } from './riff-head.js'
 import { readTiff } from './tiff-head.js'
@@ -34,7 +35,7 @@ export async function readHead(source: ByteSource, { latestMs, name, zone }: Hea
   const facts = new HeadFacts(latestMs)
   const format = await readFormat(bytes, await bytes.read(0, START_BYTES), facts)
   facts.date('name', dateInName(name))
-  return format && facts.finish(format, zone)
+  return format && facts.finish(format, zone, await findPreviews(bytes, facts.previews))
 }
 
 async function readFormat(bytes: HeadBytes, start: Buffer, facts: HeadFacts): Promise<HeadFormat | undefined> {

@@ -4,36 +4,18 @@
  *       at  bytes  field
  *        0      2  'II' little-endian, 'MM' big-endian
  *        2      2  42; 0x55 in RW2, 'RO' or 'RS' in ORF
- *        4      4  offset of the first directory
+ *        4      4  offset of the first directory (tiff-directory.ts)
  *
- *   directory: u16 entries · entries of 12 bytes: u16 tag, u16 type, u32 count, u32 value, or its offset if longer than 4
- *
- * Offsets count from the head. Tags of EXIF and GPS stand in directories of their own, and are believed in the first one, too.
- * The chain of further pages is not followed; they are thumbnails and previews.
+ * Tags of EXIF and GPS stand in directories of their own, and are believed in the first one, too. Of further pages only previews are
+ * of use (tiff-previews.ts).
  */
 import { fractionMs, readDate, readOffset } from '../../../domain/date-text.js'
-import {
-  ByteView,
-  DIRECTORIES_MAX,
-  ENTRIES_MAX,
-  type HeadBytes,
-  IPTC_BYTES_MAX,
-  SUBDIRECTORIES_MAX,
-  TEXT_BYTES_MAX,
-  textFrom
-} from './head-bytes.js'
+import { ByteView, DIRECTORIES_MAX, type HeadBytes, IPTC_BYTES_MAX, SUBDIRECTORIES_MAX } from './head-bytes.js'
 import type { HeadFacts, HeadFormat } from './head-facts.js'
 import { readIptc } from './iptc.js'
+import { type ByteOrder, TiffDirectory } from './tiff-directory.js'
+import { noteMakersPreviews, notePreviews, noteRw2Preview } from './tiff-previews.js'
 import { readXmpAt } from './xmp.js'
-
-const ENTRY_BYTES = 12
-/** Bytes of one value, by type; 0: no type. */
-const TYPE_BYTES = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4]
-const TYPE_SHORT = 3
-const TYPE_LONG = 4
-const TYPE_RATIONAL = 5
-const TYPE_SIGNED_RATIONAL = 10
-const TYPE_DIRECTORY = 13
 
 const MAGIC_RW2 = 0x55
 const MAGICS = [42, MAGIC_RW2, 0x4f52, 0x5352]
@@ -63,6 +45,7 @@ const TAG = {
   offsetDigitized: 0x9012,
   flash: 0x9209,
   focal: 0x920a,
+  makerNote: 0x927c,
   fraction: 0x9290,
   fractionOriginal: 0x9291,
   fractionDigitized: 0x9292,
@@ -97,23 +80,14 @@ const RAW_OF_MAKERS: readonly (readonly [RegExp, HeadFormat])[] = [
   [/^samsung/i, 'srw']
 ]
 
-type DirectoryKind = 'first' | 'exif' | 'gps' | 'sub'
+/** `page`: one behind the first. */
+type DirectoryKind = 'first' | 'exif' | 'gps' | 'sub' | 'page'
 
-interface Directory {
+interface DirectoryPlace {
   readonly kind: DirectoryKind
   /** From the head of the TIFF. */
   readonly at: number
 }
-
-interface Field {
-  readonly type: number
-  readonly count: number
-  readonly bytes: number
-  /** Where its values are in the file. */
-  readonly at: number
-}
-
-type Fields = ReadonlyMap<number, Field>
 
 /** What a directory says of a picture's size. */
 interface PictureSize {
@@ -148,8 +122,8 @@ class TiffReader {
   readonly #start: number
   readonly #facts: HeadFacts
   readonly #role: TiffRole
-  #order: 'little' | 'big' = 'big'
-  readonly #queue: Directory[] = []
+  #order: ByteOrder = 'big'
+  readonly #queue: DirectoryPlace[] = []
   readonly #seen = new Set<number>()
   readonly #sizes: PictureSize[] = []
   #exifSize: { readonly width: number; readonly height: number } | undefined
@@ -173,17 +147,21 @@ class TiffReader {
     const magic = view.u16(2)
     if (!MAGICS.includes(magic)) return undefined
     this.#enqueue(this.#role === 'gps' ? 'gps' : 'first', view.u32(4))
-    let first: Fields | undefined
+    let first: TiffDirectory | undefined
     for (let i = 0; i < DIRECTORIES_MAX; i++) {
       const directory = this.#queue.shift()
       if (directory === undefined) break
-      const fields = await this.#readDirectory(directory.at)
+      const base = { start: this.#start, order: this.#order }
+      const fields = await TiffDirectory.read(this.#bytes, base, directory.at)
       if (directory.kind === 'first') first = fields
+      if (directory.kind === 'first' || directory.kind === 'page') this.#enqueue('page', fields.next)
+      if (directory.kind !== 'gps') await notePreviews(fields, base, this.#facts)
       await this.#use(directory.kind, fields)
     }
     const isSensor = this.#isDng || this.#sizes.some(size => size.isSensor)
     const format = this.#formatOf(magic, head.toString('latin1', 8, 10) === 'CR', isSensor)
-    if (this.#role === 'file') await this.#tellSize(format, first ?? new Map())
+    if (this.#role === 'file' && first !== undefined) await this.#tellSize(format, first)
+    if (format === 'rw2' && first !== undefined) noteRw2Preview(first, this.#facts)
     return format
   }
 
@@ -193,42 +171,23 @@ class TiffReader {
     this.#queue.push({ kind, at })
   }
 
-  async #readDirectory(at: number): Promise<Fields> {
-    const fields = new Map<number, Field>()
-    const place = this.#start + at
-    const count = Math.min(new ByteView(await this.#bytes.read(place, 2), this.#order).u16(0), ENTRIES_MAX)
-    const view = new ByteView(await this.#bytes.read(place + 2, count * ENTRY_BYTES), this.#order)
-    for (let entry = 0; entry + ENTRY_BYTES <= view.length; entry += ENTRY_BYTES) {
-      const tag = view.u16(entry)
-      const type = view.u16(entry + 2)
-      const values = view.u32(entry + 4)
-      const bytes = values * (TYPE_BYTES[type] ?? 0)
-      if (bytes === 0 || fields.has(tag)) continue
-      const isInline = bytes <= 4
-      fields.set(tag, {
-        type,
-        count: values,
-        bytes,
-        at: isInline ? place + 2 + entry + 8 : this.#start + view.u32(entry + 8)
-      })
-    }
-    return fields
-  }
-
-  async #use(kind: DirectoryKind, fields: Fields): Promise<void> {
+  async #use(kind: DirectoryKind, fields: TiffDirectory): Promise<void> {
+    if (kind === 'page') return
     if (kind === 'gps') return this.#useGps(fields)
     await this.#useSize(kind, fields)
     if (kind === 'sub') return
     await this.#useDates(fields)
     await this.#useCamera(fields)
+    const note = kind === 'exif' ? fields.get(TAG.makerNote) : undefined
+    if (note !== undefined) await noteMakersPreviews(this.#bytes, note, this.#facts)
     if (kind === 'exif') return
     if (fields.has(TAG.dngVersion)) this.#isDng = true
-    const [orientation, rating] = [await this.#number(fields, TAG.orientation), await this.#number(fields, TAG.rating)]
+    const [orientation, rating] = [await fields.number(TAG.orientation), await fields.number(TAG.rating)]
     if (orientation !== undefined && this.#role !== 'unturned') this.#facts.orientation(orientation)
     if (rating !== undefined) this.#facts.rating(rating)
-    for (const at of await this.#directoriesIn(fields, TAG.exif, 1)) this.#enqueue('exif', at)
-    for (const at of await this.#directoriesIn(fields, TAG.gps, 1)) this.#enqueue('gps', at)
-    for (const at of await this.#directoriesIn(fields, TAG.subDirectories, SUBDIRECTORIES_MAX)) this.#enqueue('sub', at)
+    for (const at of await fields.places(TAG.exif, 1)) this.#enqueue('exif', at)
+    for (const at of await fields.places(TAG.gps, 1)) this.#enqueue('gps', at)
+    for (const at of await fields.places(TAG.subDirectories, SUBDIRECTORIES_MAX)) this.#enqueue('sub', at)
     const xmp = fields.get(TAG.xmp)
     if (xmp !== undefined) await readXmpAt(this.#bytes, xmp.at, xmp.bytes, this.#facts)
     const iptc = fields.get(TAG.iptc)
@@ -236,32 +195,29 @@ class TiffReader {
       readIptc(await this.#bytes.read(iptc.at, iptc.bytes), this.#facts)
   }
 
-  async #useSize(kind: DirectoryKind, fields: Fields): Promise<void> {
-    const [pixelWidth, pixelHeight] = [
-      await this.#number(fields, TAG.pixelWidth),
-      await this.#number(fields, TAG.pixelHeight)
-    ]
+  async #useSize(kind: DirectoryKind, fields: TiffDirectory): Promise<void> {
+    const [pixelWidth, pixelHeight] = [await fields.number(TAG.pixelWidth), await fields.number(TAG.pixelHeight)]
     if (pixelWidth !== undefined && pixelHeight !== undefined)
       this.#exifSize ??= { width: pixelWidth, height: pixelHeight }
-    const [width, height] = [await this.#number(fields, TAG.width), await this.#number(fields, TAG.height)]
+    const [width, height] = [await fields.number(TAG.width), await fields.number(TAG.height)]
     if (kind === 'exif' || width === undefined || height === undefined) return
-    const isSensor = SENSOR_PHOTOMETRICS.includes((await this.#number(fields, TAG.photometric)) ?? -1)
-    const subfileType = (await this.#number(fields, TAG.subfileType)) ?? (kind === 'first' ? 0 : 1)
+    const isSensor = SENSOR_PHOTOMETRICS.includes((await fields.number(TAG.photometric)) ?? -1)
+    const subfileType = (await fields.number(TAG.subfileType)) ?? (kind === 'first' ? 0 : 1)
     this.#sizes.push({ width, height, isSensor, isReduced: (subfileType & 1) === 1 })
   }
 
-  async #useDates(fields: Fields): Promise<void> {
+  async #useDates(fields: TiffDirectory): Promise<void> {
     const dates = [
       ['exif', TAG.original, TAG.offsetOriginal, TAG.fractionOriginal],
       ['digitized', TAG.digitized, TAG.offsetDigitized, TAG.fractionDigitized],
       ['modified', TAG.modified, TAG.offset, TAG.fraction]
     ] as const
     for (const [source, dateTag, offsetTag, fractionTag] of dates) {
-      const offsetMinutes = readOffset((await this.#text(fields, offsetTag)) ?? '')
-      const date = readDate((await this.#text(fields, dateTag)) ?? '')
+      const offsetMinutes = readOffset((await fields.text(offsetTag)) ?? '')
+      const date = readDate((await fields.text(dateTag)) ?? '')
       if (source !== 'exif') this.#facts.weakOffset(offsetMinutes)
       if (date === undefined) continue
-      const fraction = date.localMs % 1_000 === 0 ? fractionMs(await this.#text(fields, fractionTag)) : 0
+      const fraction = date.localMs % 1_000 === 0 ? fractionMs(await fields.text(fractionTag)) : 0
       this.#facts.date(source, {
         localMs: date.localMs + fraction,
         offsetMinutes: date.offsetMinutes ?? offsetMinutes,
@@ -270,40 +226,40 @@ class TiffReader {
     }
   }
 
-  async #useCamera(fields: Fields): Promise<void> {
-    const make = await this.#text(fields, TAG.make)
+  async #useCamera(fields: TiffDirectory): Promise<void> {
+    const make = await fields.text(TAG.make)
     this.#make ||= make ?? ''
-    const flash = await this.#number(fields, TAG.flash)
+    const flash = await fields.number(TAG.flash)
     this.#facts.camera({
       make,
-      model: await this.#text(fields, TAG.model),
-      lens: await this.#text(fields, TAG.lens),
-      focalMm: await this.#positive(fields, TAG.focal),
-      focal35Mm: await this.#positive(fields, TAG.focal35),
-      fNumber: await this.#positive(fields, TAG.fNumber),
-      exposureS: await this.#positive(fields, TAG.exposure),
-      iso: await this.#positive(fields, TAG.iso),
+      model: await fields.text(TAG.model),
+      lens: await fields.text(TAG.lens),
+      focalMm: await fields.positive(TAG.focal),
+      focal35Mm: await fields.positive(TAG.focal35),
+      fNumber: await fields.positive(TAG.fNumber),
+      exposureS: await fields.positive(TAG.exposure),
+      iso: await fields.positive(TAG.iso),
       flash: flash === undefined ? undefined : (flash & 1) === 1
     })
   }
 
-  async #useGps(fields: Fields): Promise<void> {
+  async #useGps(fields: TiffDirectory): Promise<void> {
     const degrees = async (tag: number, refTag: number, negative: string): Promise<number | undefined> => {
-      const parts = await this.#numbers(fields, tag, 3)
+      const parts = await fields.numbers(tag, 3)
       if (parts.length === 0) return undefined
       const [whole = 0, minutes = 0, seconds = 0] = parts
       const sum = whole + minutes / 60 + seconds / 3_600
-      return (await this.#text(fields, refTag))?.toUpperCase().startsWith(negative) ? -sum : sum
+      return (await fields.text(refTag))?.toUpperCase().startsWith(negative) ? -sum : sum
     }
     const latitude = await degrees(GPS.latitude, GPS.latitudeRef, 'S')
     const longitude = await degrees(GPS.longitude, GPS.longitudeRef, 'W')
     if (latitude !== undefined && longitude !== undefined) {
-      const altitude = await this.#number(fields, GPS.altitude)
-      const isBelow = (await this.#number(fields, GPS.altitudeRef)) === 1
+      const altitude = await fields.number(GPS.altitude)
+      const isBelow = (await fields.number(GPS.altitudeRef)) === 1
       this.#facts.place({ latitude, longitude, altitude: altitude !== undefined && isBelow ? -altitude : altitude })
     }
-    const day = readDate((await this.#text(fields, GPS.date)) ?? '')
-    const [hours, minutes, seconds] = await this.#numbers(fields, GPS.time, 3)
+    const day = readDate((await fields.text(GPS.date)) ?? '')
+    const [hours, minutes, seconds] = await fields.numbers(GPS.time, 3)
     if (day?.precision !== 'day' || hours === undefined || minutes === undefined || seconds === undefined) return
     const ms = Math.round(((hours * 60 + minutes) * 60 + seconds) * 1_000)
     const midnight = day.localMs - 43_200_000
@@ -321,72 +277,18 @@ class TiffReader {
   }
 
   /** RAW files hold pictures of many sizes; that of the sensor is the photo's, and what EXIF says when none is marked so. */
-  async #tellSize(format: HeadFormat, first: Fields): Promise<void> {
+  async #tellSize(format: HeadFormat, first: TiffDirectory): Promise<void> {
     const isRaw = format !== 'tiff'
     const sensor = this.#sizes.find(size => size.isSensor && !size.isReduced)
     if (sensor !== undefined) this.#facts.size(sensor.width, sensor.height)
     if (isRaw && this.#exifSize !== undefined) this.#facts.size(this.#exifSize.width, this.#exifSize.height)
     if (format === 'rw2') {
-      const border = async (tag: number): Promise<number> => (await this.#number(first, tag)) ?? 0
+      const border = async (tag: number): Promise<number> => (await first.number(tag)) ?? 0
       const width = (await border(RW2.right)) - (await border(RW2.left))
       this.#facts.size(width, (await border(RW2.bottom)) - (await border(RW2.top)))
     }
     const largest = [...this.#sizes].sort((a, b) => b.width * b.height - a.width * a.height)
     const [size] = isRaw ? largest : this.#sizes
     if (size !== undefined) this.#facts.size(size.width, size.height)
-  }
-
-  // --- values ---
-
-  /** Of any type of one byte: some write dates as undefined bytes. */
-  async #text(fields: Fields, tag: number): Promise<string | undefined> {
-    const field = fields.get(tag)
-    if (field === undefined || field.bytes !== field.count) return undefined
-    return textFrom(await this.#bytes.read(field.at, Math.min(field.bytes, TEXT_BYTES_MAX)))
-  }
-
-  async #number(fields: Fields, tag: number): Promise<number | undefined> {
-    return (await this.#numbers(fields, tag, 1))[0]
-  }
-
-  async #positive(fields: Fields, tag: number): Promise<number | undefined> {
-    const value = await this.#number(fields, tag)
-    return value !== undefined && value > 0 && value < 2 ** 32 - 1 ? value : undefined
-  }
-
-  async #directoriesIn(fields: Fields, tag: number, max: number): Promise<number[]> {
-    const type = fields.get(tag)?.type
-    return type === TYPE_LONG || type === TYPE_DIRECTORY ? this.#numbers(fields, tag, max) : []
-  }
-
-  /** @returns the first values, `max` at most; none when they are no finite numbers */
-  async #numbers(fields: Fields, tag: number, max: number): Promise<number[]> {
-    const field = fields.get(tag)
-    if (field === undefined) return []
-    const unit = TYPE_BYTES[field.type] ?? 1
-    const view = new ByteView(await this.#bytes.read(field.at, Math.min(field.count, max) * unit), this.#order)
-    const numbers = Array.from({ length: Math.floor(view.length / unit) }, (_, i) =>
-      valueAt(view, field.type, i * unit)
-    )
-    return numbers.every(Number.isFinite) ? numbers : []
-  }
-}
-
-/** @returns NaN for types that are no numbers, and for n/0 */
-function valueAt(view: ByteView, type: number, at: number): number {
-  switch (type) {
-    case 1:
-      return view.u8(at)
-    case TYPE_SHORT:
-      return view.u16(at)
-    case TYPE_LONG:
-    case TYPE_DIRECTORY:
-      return view.u32(at)
-    case TYPE_RATIONAL:
-      return view.u32(at) / view.u32(at + 4)
-    case TYPE_SIGNED_RATIONAL:
-      return view.i32(at) / view.i32(at + 4)
-    default:
-      return Number.NaN
   }
 }

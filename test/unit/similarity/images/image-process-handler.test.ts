@@ -65,6 +65,30 @@ describe('the handler', () => {
     expect(await waitFor('done')).toMatchObject({ call: 2 })
   })
 
+  test('shows a part of a picture, hashes none, and has nothing to say of it to who wants no sizes', async () => {
+    const { handler, waitFor } = startHandler()
+    const jpeg = await toImage(scene(1, 300, 200))
+      .jpeg()
+      .toBuffer()
+    const cut = jpeg.subarray(0, jpeg.length / 2)
+    const model = 'm' as ModelId
+    for (const [call, facts] of [true, false].entries()) {
+      handler.receive({ type: 'photo', call, size: cut.length })
+      handler.receive({ type: 'piece', call, bytes: cut })
+      handler.receive({ type: 'analyze', call, outputs: { facts, features: model }, priority: 'backlog' })
+    }
+    const error = 'ERR_IMAGE_UNREADABLE'
+    const { result } = (await waitFor('done')) as { readonly result: Analysis }
+    expect(result).toMatchObject({ width: 300, height: 200, state: 'partial', error, featuresError: error })
+    expect(result.variants.map(({ alt, width }) => [alt, width])).toEqual([
+      ['large', 300],
+      ['small', 300],
+      ['thumb', 256]
+    ])
+    expect(result).not.toHaveProperty('phash')
+    expect(await waitFor('failed')).toMatchObject({ call: 1, code: error })
+  })
+
   test('answers a cancelled photo exactly once: at once while its bytes arrive', async () => {
     const { handler, sent, waitFor } = startHandler()
     await begin(handler, 1)

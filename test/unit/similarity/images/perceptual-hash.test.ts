@@ -1,7 +1,8 @@
 import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
 import { HASH_SIDE, perceptualHash } from '../../../../src/similarity/images/perceptual-hash.js'
-import { luminanceOf, openPicture } from '../../../../src/similarity/images/picture.js'
+import { openPicture } from '../../../../src/similarity/images/picture.js'
+import { luminanceOf } from '../../../../src/similarity/images/pixels.js'
 import { SeededRandom } from '../../../support/seeded-random.js'
 import { scene, toImage } from '../../../support/test-pictures.js'
 

@@ -1,14 +1,8 @@
 import sharp, { type Sharp } from 'sharp'
 import { describe, expect, test } from 'vitest'
-import {
-  configureDecoding,
-  luminanceOf,
-  openPicture,
-  type Picture,
-  type Pixels,
-  squareOf
-} from '../../../../src/similarity/images/picture.js'
-import { claimedPng, gifOf, scene, storedAs, toImage } from '../../../support/test-pictures.js'
+import { configureDecoding, openPicture, type Picture } from '../../../../src/similarity/images/picture.js'
+import { luminanceOf, type Pixels, squareOf } from '../../../../src/similarity/images/pixels.js'
+import { claimedAvif, claimedPng, gifOf, scene, storedAs, toImage } from '../../../support/test-pictures.js'
 
 const upright = scene(3)
 
@@ -144,7 +138,7 @@ describe('what is not decoded', () => {
     await expect(openPicture(bytes)).rejects.toMatchObject({ code: 'ERR_IMAGE_UNREADABLE' })
   })
 
-  test.each(['jpeg', 'png', 'webp', 'gif', 'tiff', 'avif'] as const)('half a %s', async format => {
+  test.each(['webp', 'tiff', 'avif'] as const)('half a %s', async format => {
     const noise = { type: 'gaussian', mean: 128, sigma: 30 } as const
     const whole = await sharp({ create: { width: 200, height: 200, channels: 3, background: '#000', noise } })
       .toFormat(format)
@@ -154,11 +148,6 @@ describe('what is not decoded', () => {
     })
   })
 
-  test('HEVC is refused with the reason', async () => {
-    const head = Buffer.from('000000186674797068656963000000006d696631686569630000000000', 'hex')
-    await expect(openPicture(head)).rejects.toThrow(/HEVC/)
-  })
-
   test('too many pixels are refused before any is decoded', async () => {
     await expect(openPicture(await claimedPng(50_000, 50_000))).rejects.toMatchObject({
       code: 'ERR_IMAGE_TOO_LARGE',
@@ -166,13 +155,17 @@ describe('what is not decoded', () => {
     })
   })
 
-  test('an AVIF is refused from a third of the pixels on, as its decoder takes that much more memory', async () => {
-    const avif = (width: number): Promise<Buffer> =>
-      sharp({ create: { width, height: 6_500, channels: 3, background: '#888' } })
-        .avif({ quality: 1, effort: 0 })
-        .toBuffer()
-    await expect(openPicture(await avif(5_000))).rejects.toMatchObject({ code: 'ERR_IMAGE_TOO_LARGE' })
-    await expect(openPicture(await avif(1_000))).resolves.toMatchObject({ width: 1_000, height: 6_500 })
+  test.each([8, 10] as const)('a flat AVIF of a few bytes with %i bits is refused by its head', async bits => {
+    await expect(openPicture(await claimedAvif(8_000, 8_000, bits))).rejects.toMatchObject({
+      code: 'ERR_IMAGE_TOO_LARGE',
+      message: expect.stringContaining('8000×8000')
+    })
+  })
+
+  test('a baseline JPEG of 110 megapixels is none too large: it is decoded at a fraction of its size', async () => {
+    const grey = { width: 11_000, height: 10_000, channels: 3, background: '#789' } as const
+    const jpeg = await sharp({ create: grey }).jpeg().toBuffer()
+    expect(await openPicture(jpeg)).toMatchObject({ width: 11_000, height: 10_000, input: { width: 640, height: 582 } })
   })
 
   test('too many frames are refused; of fewer the first is decoded', async () => {

@@ -22,7 +22,7 @@ import { identifyModel, type LoadedModel, type TextSide } from '../../../../src/
 import { type Deferred, deferred } from '../../../support/deferred.js'
 import { SimulatedClock, settle } from '../../../support/simulated-clock.js'
 
-const ANALYSIS: Analysis = { width: 1, height: 1, phash: new Uint8Array(8), variants: [] }
+const ANALYSIS: Analysis = { width: 1, height: 1, state: 'whole', phash: new Uint8Array(8), variants: [] }
 const OUTPUTS = { facts: true, features: undefined }
 const EMBEDDING: TextEmbedding = { space: 'image', vector: Float32Array.of(1) }
 

@@ -21,6 +21,7 @@ import {
   u32,
   xmpSegment
 } from '../../../../support/head-files.js'
+import { rawFiles } from '../../../../support/raw-files.js'
 import { SeededRandom } from '../../../../support/seeded-random.js'
 import { scene, toImage } from '../../../../support/test-pictures.js'
 
@@ -389,6 +390,12 @@ function mutated(file: Buffer, random: SeededRandom): Buffer {
 test(`${MUTATIONS} damaged files are read without an error`, { timeout: 30_000 + MUTATIONS * 5 }, async () => {
   const files = await specimens()
   for (const file of files) expect((await reading(file)).head).toMatchObject({ width: expect.any(Number) })
+  const jpegOf = (side: number): Promise<Buffer> =>
+    toImage(scene(1, side, side))
+      .jpeg()
+      .toBuffer()
+  for (const order of ['II', 'MM'] as const)
+    files.push(...Object.values(rawFiles(await jpegOf(32), await jpegOf(8), order)))
   const random = new SeededRandom(0x4ead)
   let slowest = 0
   for (let i = 0; i < MUTATIONS; i++) {
