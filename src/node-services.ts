@@ -16,7 +16,7 @@ import { PHOTO_KIND } from './domain/photo.js'
 import type { Transport } from './network/transport.js'
 import { LibraryLists } from './photos/library-lists.js'
 import { PhotoCache, type PhotoCacheInit } from './photos/photo-cache.js'
-import { PhotoReader } from './photos/photo-reader.js'
+import { PhotoReader, untakenBudget } from './photos/photo-reader.js'
 import { copiesOn, Photos, type PhotosInit } from './photos/photos.js'
 import { UploadSpool, type UploadSpoolInit } from './photos/upload-spool.js'
 import { Similarity } from './search/similarity.js'
@@ -146,9 +146,10 @@ export class NodeServices implements Startable {
       )
     this.cluster = cluster
     // What clients read is worth keeping; what is read once to be analyzed is not.
-    const cache = new PhotoCache({ store: volumes, clock }, init.cache ?? NO_CACHE)
+    const untaken = untakenBudget()
+    const cache = new PhotoCache({ store: volumes, clock, untaken }, init.cache ?? NO_CACHE)
     const reader = new PhotoReader({ store: volumes, log, remote: cluster?.reads })
-    const cachedReader = new PhotoReader({ store: volumes, log, remote: cluster?.reads, cache })
+    const cachedReader = new PhotoReader({ store: volumes, log, remote: cluster?.reads, cache, untaken })
     const fetchRecord = cluster && ((id: PhotoId) => cluster.records.fetch({ kind: PHOTO_KIND, id }))
     this.#spool = new UploadSpool({ fileSystem, clock, reserve: local.reserve }, { ...init.uploads, folder })
     this.photos = new Photos(

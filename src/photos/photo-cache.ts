@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.js'
 import type { NeedleIdentity } from '../domain/needle.js'
 import type { PhotoBlob } from '../store/photo-needles.js'
 import type { NeedleLocation, NeedleStore } from '../volumes/needle-store.js'
+import type { ByteBudget } from './byte-budget.js'
 import type { ContentHead, HotContent } from './photo-types.js'
 
 /** Of photos, in each of the two maps. */
@@ -17,6 +18,8 @@ const ARRIVING_SHARE = 0.25
 export interface PhotoCacheComponents {
   readonly store: Pick<NeedleStore, 'locate' | 'readSync'>
   readonly clock: Pick<Clock, 'monotonic'>
+  /** Of whole originals that clients have yet to take. Default: without a bound. */
+  readonly untaken?: ByteBudget
 }
 
 export interface PhotoCacheInit {
@@ -58,6 +61,7 @@ interface KeptPhoto {
  */
 export class PhotoCache {
   readonly #store: PhotoCacheComponents['store']
+  readonly #untaken: ByteBudget | undefined
   readonly #init: PhotoCacheInit
   /** By photo id in canonical form. */
   readonly #hot = new LRUCache<string, HotPhoto>({ max: PHOTOS_MAX })
@@ -67,8 +71,9 @@ export class PhotoCache {
   #hits = 0
   #misses = 0
 
-  constructor({ store, clock }: PhotoCacheComponents, init: PhotoCacheInit) {
+  constructor({ store, clock, untaken }: PhotoCacheComponents, init: PhotoCacheInit) {
     this.#store = store
+    this.#untaken = untaken
     this.#init = init
     if (init.bytesMax === 0) return
     this.#kept = new LRUCache({
@@ -84,13 +89,17 @@ export class PhotoCache {
 
   // --- hot originals ---
 
-  /** @returns undefined unless the photo is hot and its bytes are intact where they were last seen */
+  /** @returns undefined unless the photo is hot, its bytes are intact where they were last seen, and there is memory for them */
   openHot(idText: string): HotContent | undefined {
     const entry = this.#hot.get(idText)
     if (entry === undefined) return undefined
+    const { size } = entry.head
+    if (entry.location !== undefined && this.#untaken?.tryTake(size) === false) return undefined
     const content = entry.location === undefined ? this.#openKept(entry) : this.#openLocal(entry, entry.location)
-    if (content === undefined) this.#hot.delete(idText)
-    return content
+    if (content !== undefined) return content
+    if (entry.location !== undefined) this.#untaken?.release(size)
+    this.#hot.delete(idText)
+    return undefined
   }
 
   /**
@@ -104,7 +113,12 @@ export class PhotoCache {
 
   #openLocal({ head, identity }: HotPhoto, location: NeedleLocation): HotContent | undefined {
     try {
-      return { head, source: 'local', lease: this.#store.readSync(location, identity) }
+      const lease = this.#store.readSync(location, identity)
+      const release = (): void => {
+        lease.release()
+        this.#untaken?.release(head.size)
+      }
+      return { head, source: 'local', lease: { data: lease.data, release } }
     } catch {
       return undefined // moved by compaction, or damaged: the normal path handles and reports both
     }

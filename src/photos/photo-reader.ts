@@ -5,10 +5,18 @@ import type { NeedleIdentity } from '../domain/needle.js'
 import type { PeerReads, WantedNeedle } from '../replication/volumes/peer-reads.js'
 import { dataIdentity, lifeNames, needleSpan, type PhotoBlob } from '../store/photo-needles.js'
 import type { NeedleLocation, NeedleStore } from '../volumes/needle-store.js'
+import { ByteBudget } from './byte-budget.js'
 import type { PhotoCache } from './photo-cache.js'
 
 /** A whole needle up to this size is read in one disk read; a larger one block by block, as the client takes it. */
 const WHOLE_READ_BYTES_MAX = 256 * 1024
+/** Whole originals that clients have yet to take, in all; while there are more, others are read block by block. */
+const UNTAKEN_BYTES_MAX = 64 * 1024 * 1024
+
+/** Of whole originals that clients have yet to take: many who take nothing must not fill the memory. */
+export function untakenBudget(bytesMax = UNTAKEN_BYTES_MAX): ByteBudget {
+  return new ByteBudget({ bytesMax, waitersMax: 0 })
+}
 
 /** A needle on this node that holds what is asked for. */
 export interface LocalCopy {
@@ -23,6 +31,8 @@ export interface PhotoReaderComponents {
   readonly remote?: Pick<PeerReads, 'isInReach' | 'stream'> | undefined
   /** Keeps what other nodes send. Default: nothing is kept. */
   readonly cache?: PhotoCache
+  /** Default: one of its own. */
+  readonly untaken?: ByteBudget
 }
 
 /** Reads the bytes of photos from needles. Skips damaged copies, and asks peers when no local copy is intact. */
@@ -31,8 +41,10 @@ export class PhotoReader {
   readonly #log: Logger
   readonly #remote: PhotoReaderComponents['remote']
   readonly #cache: PhotoCache | undefined
+  readonly #untaken: ByteBudget
 
   constructor(components: PhotoReaderComponents) {
+    this.#untaken = components.untaken ?? untakenBudget()
     this.#store = components.store
     this.#log = components.log
     this.#remote = components.remote
@@ -64,9 +76,19 @@ export class PhotoReader {
       const span = needleSpan(blob, chunk)
       const to = Math.min(end, span.end)
       const wholeBytes = span.end - span.start
-      if (blob.part !== 'orig' || (to - position === wholeBytes && wholeBytes <= WHOLE_READ_BYTES_MAX)) {
+      if (blob.part !== 'orig') {
         const bytes = await this.readNeedle(blob, chunk)
         yield bytes.subarray(position - span.start, to - span.start)
+      } else if (
+        to - position === wholeBytes &&
+        wholeBytes <= WHOLE_READ_BYTES_MAX &&
+        this.#untaken.tryTake(wholeBytes)
+      ) {
+        try {
+          yield await this.readNeedle(blob, chunk)
+        } finally {
+          this.#untaken.release(wholeBytes)
+        }
       } else {
         yield* this.#streamNeedle(blob, chunk, position - span.start, to - span.start)
       }

@@ -81,6 +81,27 @@ describe('open', () => {
     })
   })
 
+  test('reads small photos whole only as long as there is memory for what clients have yet to take', async () => {
+    const bytes = noiseBytes(1, 200_000)
+    const init = { chunkBytes: 1 << 20, maxUploadBytes: 1 << 20 }
+    const { photos, untaken } = await photosFixture(init, {}, undefined, undefined, 2 * bytes.length)
+    const { photoId } = await photos.upload(bodyOf(bytes), {})
+    await whole(await photos.open(photoId, 'orig'))
+    const lease = photos.openHot(photoId)?.lease
+    const taken = (await photos.open(photoId, 'orig')).stream(0, bytes.length)[Symbol.asyncIterator]()
+    expect((await taken.next()).value).toHaveLength(bytes.length)
+    expect(photos.openHot(photoId)).toBeUndefined()
+    const others = (await photos.open(photoId, 'orig')).stream(0, bytes.length)
+    const pieces: Uint8Array[] = []
+    for await (const piece of others) pieces.push(piece)
+    expect(pieces.length).toBeGreaterThan(1)
+    expect(Buffer.concat(pieces).equals(bytes)).toBe(true)
+    await taken.return?.()
+    expect(photos.openHot(photoId)?.lease.release()).toBeUndefined()
+    lease?.release()
+    expect(untaken.tryTake(2 * bytes.length)).toBe(true) // all of it is free again
+  })
+
   test('streams any range of small, large and chunked photos', async () => {
     const { photos } = await photosFixture({ maxUploadBytes: 1 << 22 })
     const { photos: large } = await photosFixture({ chunkBytes: 1 << 20, maxUploadBytes: 1 << 22 })

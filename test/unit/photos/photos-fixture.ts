@@ -2,8 +2,9 @@ import { silentLog } from '../../../src/core/log.js'
 import { Directory } from '../../../src/directory/directory.js'
 import { HybridClock } from '../../../src/domain/hlc.js'
 import { newActorId } from '../../../src/domain/ids.js'
+import type { ByteBudget } from '../../../src/photos/byte-budget.js'
 import { PhotoCache, type PhotoCacheInit } from '../../../src/photos/photo-cache.js'
-import { PhotoReader, type PhotoReaderComponents } from '../../../src/photos/photo-reader.js'
+import { PhotoReader, type PhotoReaderComponents, untakenBudget } from '../../../src/photos/photo-reader.js'
 import { Photos, type PhotosComponents, type PhotosInit } from '../../../src/photos/photos.js'
 import { UploadSpool } from '../../../src/photos/upload-spool.js'
 import { RecordWriter } from '../../../src/store/record-writer.js'
@@ -25,6 +26,8 @@ export interface PhotosFixture {
   readonly cache: PhotoCache
   readonly components: PhotosComponents
   readonly hybridClock: HybridClock
+  /** Of whole originals that are read but not taken. */
+  readonly untaken: ByteBudget
   /** Where uploads are that memory has no room for. */
   readonly spoolDisk: SimulatedDisk
 }
@@ -34,7 +37,8 @@ export async function photosFixture(
   init: Partial<PhotosInit> = {},
   overrides: Pick<PhotosComponents, 'copies'> & Pick<PhotoReaderComponents, 'remote'> = {},
   cacheInit: PhotoCacheInit = { bytesMax: 0, ttlMs: 1 },
-  spoolFilesMax = 64
+  spoolFilesMax = 64,
+  untakenBytesMax?: number
 ): Promise<PhotosFixture> {
   const clock = new SimulatedClock()
   const random = new SeededRandom(1)
@@ -47,7 +51,8 @@ export async function photosFixture(
   await directory.start()
   const store = new MemoryNeedleStore({ epoch: newActorId(random), onCommit: group => directory.apply(group) })
   const actor = () => store.epoch
-  const cache = new PhotoCache({ store, clock }, cacheInit)
+  const untaken = untakenBudget(untakenBytesMax)
+  const cache = new PhotoCache({ store, clock, untaken }, cacheInit)
   const spoolDisk = new SimulatedDisk()
   const spool = new UploadSpool(
     { fileSystem: new SimulatedFileSystem(spoolDisk), clock, reserve: { admit: async () => {} } },
@@ -61,7 +66,7 @@ export async function photosFixture(
     clock,
     random,
     writer: new RecordWriter({ store, directory, hybridClock, random, actor }),
-    reader: new PhotoReader({ store, log: silentLog, cache, remote: overrides.remote }),
+    reader: new PhotoReader({ store, log: silentLog, cache, untaken, remote: overrides.remote }),
     cache,
     actor,
     log: silentLog,
@@ -74,7 +79,7 @@ export async function photosFixture(
     requireCookie: false,
     ...init
   })
-  return { photos, store, directory, clock, cache, components, hybridClock, spoolDisk }
+  return { photos, store, directory, clock, cache, components, hybridClock, untaken, spoolDisk }
 }
 
 /** A body that yields the pieces and records whether it was closed early. */
