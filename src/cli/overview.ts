@@ -8,10 +8,9 @@ Run a node
   start               run a node in the foreground; any number make a cluster
   models, keygen      the models that look at photos; a new cluster key
 Keep photos
-  put PATH…           upload files and folders
-  get ID              download a photo
-  ls, info ID         list photos; show what is known about one
-  tags, albums, trash list them; photos in the trash can be brought back
+  put, get            upload files and folders; download a photo
+  ls, trash, info ID  list photos; those deleted; show what is known about one
+  tags, albums        list them, with how many photos each has
   rm, undelete ID…    delete photos; bring them back
   import, export      bring photos in, or take them out, with all that is known
 Find photos

@@ -39,9 +39,10 @@ const DEAD_SHARE_MIN = 0.3
 /** Looks for deletes to bury that often, or as often as a short undo period asks for. */
 const SWEEP_IDLE_MS = 3_600_000
 const SWEEP_IDLE_MS_MIN = 1_000
-const INDEX_IDLE_MS = 60 * 60_000
+const INDEX_IDLE_MS = 60_000
 /** While an index is made anew, it rests so many times as long as it works: requests come first. */
 const INDEX_REST = 1
+const INDEX_REST_MS_MAX = 1_000
 const SCRUB_IDLE_MS = 60 * 60_000
 const SCRUB_BYTES_PER_SECOND = 4_000_000
 const SCRUB_INTERVAL_MS = 7 * 24 * 3_600_000
@@ -421,13 +422,13 @@ export class LocalStore implements Startable {
   async #workOnIndex(signal: AbortSignal): Promise<'busy' | 'idle'> {
     const { clock, log } = this.#components
     const { directory } = this
-    if (directory.state !== 'open') return 'busy'
+    if (directory.state !== 'open') return 'idle'
     const wasBuilding = directory.isIndexBuilding
     const began = clock.monotonic()
     const isBusy = await directory.workOnIndex()
     if (wasBuilding && !directory.isIndexBuilding)
       log.info({ photos: directory.count('all') }, 'the new index of the directory is complete, and read from now on')
-    if (isBusy) await clock.sleep(INDEX_REST * (clock.monotonic() - began), signal)
+    if (isBusy) await clock.sleep(Math.min(INDEX_REST_MS_MAX, INDEX_REST * (clock.monotonic() - began)), signal)
     return isBusy ? 'busy' : 'idle'
   }
 

@@ -122,6 +122,7 @@ const OPERATIONS = [
   'post /v1/admin/verify',
   'post /v1/photos',
   'post /v1/photos/batch',
+  'post /v1/photos/exists',
   'put /v1/photos'
 ]
 
@@ -292,6 +293,8 @@ test('answers are what the document says', async () => {
     await ask('GET', path, {}, '?prefix=x&after=y&limit=1')
     await ask('GET', path, {}, '?limit=0')
   }
+  await ask('POST', '/v1/photos/exists', {}, '', { sha256: ['00'.repeat(32)] })
+  await ask('POST', '/v1/photos/exists', {}, '', { sha256: [] })
   await ask('GET', '/sync/full-dump')
   await ask('GET', '/photo/{id}', { id: 'x' })
   await ask('POST', '/v1/photos/batch', {}, '', {

@@ -41,16 +41,25 @@ async function expectContents(folder: string, contents: Contents): Promise<void>
   expect(digests.size).toBe(1)
 }
 
-/** Without the fields that metadata has had since then. */
+/** Without the fields that metadata and conflicts have had since then. */
 function withFieldsOf(then: DescribedFolder['photos'], now: DescribedFolder['photos']): DescribedFolder['photos'] {
   return Object.fromEntries(
-    Object.entries(now).map(([id, photo]) => {
-      const { meta: old } = then[id] ?? {}
-      if (photo.meta === undefined || old === undefined) return [id, photo]
-      const meta = Object.fromEntries(Object.entries(photo.meta).filter(([field]) => field in old))
-      return [id, { ...photo, meta }]
-    })
+    Object.entries(now).map(([id, photo]) => [
+      id,
+      {
+        ...photo,
+        ...(photo.meta !== undefined && { meta: fieldsOf(then[id]?.meta, photo.meta) }),
+        ...(photo.conflicts !== undefined && { conflicts: fieldsOf(then[id]?.conflicts, photo.conflicts) })
+      }
+    ])
   )
+}
+
+/** @returns what is now, without the fields of its objects that were not there then */
+function fieldsOf(then: unknown, now: unknown): Json {
+  if (Array.isArray(now) && Array.isArray(then)) return now.map((one, i) => fieldsOf(then[i], one)) as unknown as Json
+  if (typeof now !== 'object' || now === null || typeof then !== 'object' || then === null) return now as Json
+  return Object.fromEntries(Object.entries(now).filter(([field]) => field in then))
 }
 
 /** Versions as they were before dots belonged to a life: of an actor in a later life only the actor. */

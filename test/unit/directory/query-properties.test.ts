@@ -166,7 +166,7 @@ describe('a list by pages', () => {
         await photos.directory.stop()
       }
     )
-    await fc.assert(property, { numRuns: 100 })
+    await fc.assert(property, { numRuns: 60 })
   })
 
   it('ends its reading when it is aborted', async () => {
