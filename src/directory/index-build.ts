@@ -2,7 +2,7 @@ import { markerRow } from './batch-markers.js'
 import type { BatchPlan } from './batch-plan.js'
 import type { Database } from './database.js'
 import type { DirectoryView } from './directory-view.js'
-import { indexRanges, indexTables } from './index-keys.js'
+import { type IndexTables, indexRanges, indexTables } from './index-keys.js'
 import { BUILDING_KEY, type BuiltIndex, buildingRow, type IndexState, servedRow } from './index-state.js'
 import { type Operation, recordRange } from './keys.js'
 import { recordStateOf } from './stored-record.js'
@@ -19,7 +19,7 @@ const CLEAR_ROWS = 4_096
  *
  * Nothing else may be written meanwhile.
  *
- * @returns whether there was something to do; undefined when nothing is left
+ * @returns whether there was something to do
  */
 export async function workOnIndex(database: Database, view: DirectoryView): Promise<boolean> {
   const { served, built, isOtherStale } = view.index
@@ -37,7 +37,7 @@ export async function workOnIndex(database: Database, view: DirectoryView): Prom
 }
 
 /** @returns whether there may be more */
-async function clearSome(database: Database, tables: ReturnType<typeof indexTables>): Promise<boolean> {
+async function clearSome(database: Database, tables: IndexTables): Promise<boolean> {
   for (const range of indexRanges(tables)) {
     const [first] = await database.keys({ ...range, limit: 1 }).all()
     if (first === undefined) continue

@@ -4,7 +4,8 @@
  *
  *   name             value
  *   all              –: every live photo
- *   trash            –: every photo that is deleted and not buried yet; it has no other terms
+ *   trash            –: every photo that is deleted and not buried yet
+ *   trashed          of such a photo, which has no other terms: as sha256
  *   tag, album       folded, see text.ts
  *   spelled          'tag' or 'album' · U+0000 · folded · U+0000 · as it is spelled, where that is not the same
  *   type             the content type in lower case, without parameters, and its first part: 'image/jpeg' and 'image'
@@ -55,7 +56,7 @@ export const INDEX_LANGUAGE: IndexLanguage = {
   version: INDEX_VERSION,
   isDated: true,
   termsOf,
-  newNames: new Set(['trash', 'spelled', 'kind', 'rating', 'camera']),
+  newNames: new Set(['trash', 'trashed', 'spelled', 'kind', 'rating', 'camera']),
   labelTerm,
   wordsOf,
   prefixesOf
@@ -64,7 +65,7 @@ export const INDEX_LANGUAGE: IndexLanguage = {
 export function termsOf(record: DirectoryRecord): string[] {
   const photo = photoOf(record)
   if (photo === undefined) return []
-  if (photo.deleted) return ['trash']
+  if (photo.deleted) return ['trash', `trashed\0${photo.sha256}`]
   const terms = new Set<string>()
   addBasics(terms, photo)
   for (const tag of photo.tags) addLabel(terms, 'tag', tag)

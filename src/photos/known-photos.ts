@@ -1,44 +1,35 @@
 import { turn } from '../core/turn.js'
 import type { Directory } from '../directory/directory.js'
-import { PHOTO_KIND, viewPhoto } from '../domain/photo.js'
+import type { PhotoId } from '../domain/ids.js'
+import { viewPhoto } from '../domain/photo.js'
 import type { KnownPhoto } from './photo-types.js'
 
 /** Steps without a turn of the event loop. */
 const IN_A_TURN = 64
 
 /**
- * Looks for photos by the bytes of their originals. Deleted ones have no terms, so all of them are gone through, once, when some
- * are not found otherwise.
+ * Looks for photos by the bytes of their originals.
  *
  * @param digests - SHA-256, lower-case hex
  * @returns one photo of each that there is, a live one if there is one
+ * @throws `ERR_INDEX_BUILDING`: it is not live, and the index that is read does not know whether it is deleted
  */
 export async function findKnown(
-  directory: Pick<Directory, 'query' | 'deaths' | 'lookUp'>,
+  directory: Pick<Directory, 'query'>,
   digests: readonly string[],
   signal?: AbortSignal
 ): Promise<ReadonlyMap<string, KnownPhoto>> {
   const known = new Map<string, KnownPhoto>()
-  const missing = new Set<string>()
+  const find = async (term: string): Promise<PhotoId | undefined> => {
+    const { records } = await directory.query({ terms: [term], words: [], limit: 1 }, signal)
+    return records[0] && viewPhoto(records[0]).id
+  }
   for (const [i, sha256] of [...new Set(digests)].entries()) {
     signal?.throwIfAborted()
     if (i % IN_A_TURN === IN_A_TURN - 1) await turn()
-    const { records } = await directory.query({ terms: [`sha256\0${sha256}`], words: [], limit: 1 }, signal)
-    const [record] = records
-    if (record === undefined) missing.add(sha256)
-    else known.set(sha256, { photoId: viewPhoto(record).id, state: 'live' })
-  }
-  if (missing.size === 0) return known
-  let seen = 0
-  for await (const { kind, id } of directory.deaths()) {
-    if (++seen % IN_A_TURN === 0) {
-      await turn()
-      signal?.throwIfAborted()
-    }
-    const { stored } = kind === PHOTO_KIND ? directory.lookUp({ kind, id }) : {}
-    if (stored === undefined) continue
-    const photo = viewPhoto(stored.record)
-    if (photo.deleted && missing.has(photo.sha256)) known.set(photo.sha256, { photoId: photo.id, state: 'trashed' })
+    const live = await find(`sha256\0${sha256}`)
+    const photoId = live ?? (await find(`trashed\0${sha256}`))
+    if (photoId !== undefined) known.set(sha256, { photoId, state: live === undefined ? 'trashed' : 'live' })
   }
   return known
 }

@@ -58,7 +58,7 @@ const BATCH_EDITS_MAX = 64
 
 export interface PhotosComponents {
   readonly store: NeedleStore
-  readonly directory: Pick<Directory, 'lookUp' | 'query' | 'records' | 'deaths' | 'onChange' | 'onOpaque' | 'language'>
+  readonly directory: Pick<Directory, 'lookUp' | 'query' | 'records' | 'onChange' | 'onOpaque' | 'language'>
   readonly clock: Clock
   readonly random: Random
   /** All writes of this node's records go through it. */

@@ -70,14 +70,13 @@ export class PhotoWork {
   readonly #lanes: Readonly<Record<Lane, Map<PhotoId, Waiting>>> = { new: new Map(), old: new Map() }
   readonly #inFlight = new Map<PhotoId, Promise<void>>()
   readonly #abort = new AbortController()
-  #ranked: ReadonlySet<NodeId>
+  #ranked: ReadonlySet<NodeId> = new Set()
   /** To be ranked again, since a node has left. */
   #outranked: PhotoId[] = []
 
   constructor(components: PhotoWorkComponents, init: PhotoWorkInit) {
     this.#components = components
     this.#init = init
-    this.#ranked = new Set()
     setMaxListeners(0, this.#abort.signal) // everything in flight listens
   }
 

@@ -40,8 +40,7 @@ const DEAD_SHARE_MIN = 0.3
 const SWEEP_IDLE_MS = 3_600_000
 const SWEEP_IDLE_MS_MIN = 1_000
 const INDEX_IDLE_MS = 60_000
-/** While an index is made anew, it rests so many times as long as it works: requests come first. */
-const INDEX_REST = 1
+/** While an index is made anew, it rests as long as it works, but no longer than this: requests come first. */
 const INDEX_REST_MS_MAX = 1_000
 const SCRUB_IDLE_MS = 60 * 60_000
 const SCRUB_BYTES_PER_SECOND = 4_000_000
@@ -428,7 +427,7 @@ export class LocalStore implements Startable {
     const isBusy = await directory.workOnIndex()
     if (wasBuilding && !directory.isIndexBuilding)
       log.info({ photos: directory.count('all') }, 'the new index of the directory is complete, and read from now on')
-    if (isBusy) await clock.sleep(Math.min(INDEX_REST_MS_MAX, INDEX_REST * (clock.monotonic() - began)), signal)
+    if (isBusy) await clock.sleep(Math.min(INDEX_REST_MS_MAX, clock.monotonic() - began), signal)
     return isBusy ? 'busy' : 'idle'
   }
 

@@ -52,7 +52,10 @@ describe('termsOf', () => {
 
   it('lists deleted photos as such, and none of other kinds and malformed photos', () => {
     const live = photo({})
-    expect(termsOf(changeRecord(PHOTO_KEY, live, countingStamper(), deleteChanges(live)))).toEqual(['trash'])
+    expect(termsOf(changeRecord(PHOTO_KEY, live, countingStamper(), deleteChanges(live)))).toEqual([
+      'trash',
+      `trashed\0${'5e'.repeat(32)}`
+    ])
     expect(termsOf({ ...live, kind: 'album' })).toEqual([])
     fc.assert(
       fc.property(recordArb, record => {

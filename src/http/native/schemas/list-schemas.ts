@@ -115,7 +115,7 @@ export const existsSchema: Schema = {
         }
       })
     ),
-    ...problems('ERR_DIRECTORY_UNAVAILABLE', 'ERR_OVERLOADED')
+    ...problems('ERR_DIRECTORY_UNAVAILABLE', 'ERR_INDEX_BUILDING', 'ERR_OVERLOADED')
   }
 }
 
