@@ -62,6 +62,7 @@ export const ERROR_CODES = {
   ERR_ANALYST_UNAVAILABLE: 'the process that analyzes images does not start, or keeps crashing; see the log',
   ERR_NOT_AN_IMAGE: 'the photo is not an image, so it cannot be compared with others',
   ERR_NOT_INDEXED: 'no model has analyzed the photo yet; try again',
+  ERR_NO_SUCH_BUCKET: 'the time line has no such bucket, or no longer: read it again',
   ERR_INDEX_BUILDING: 'this list needs an index that is still being made; others are answered meanwhile; try again',
   ERR_INDEX_UNAVAILABLE: 'a vector index is being reopened; try again',
   ERR_INDEX_FULL: 'there is no memory for more vectors; raise --vector-bytes, or add nodes',

@@ -6,7 +6,6 @@ import { formatOf } from '../domain/record-codec.js'
 import { endedLife } from '../domain/tombstone.js'
 import type { NeedleLocation } from '../volumes/needle-store.js'
 import { markerRow } from './batch-markers.js'
-import type { IndexTables } from './index-keys.js'
 import { holds, type IndexState } from './index-state.js'
 import {
   appliedKey,
@@ -26,7 +25,7 @@ import { graveRow } from './leaf-rows.js'
 import { type OpaqueFold, type VerbatimNeedle, verbatimRow } from './opaque-records.js'
 import { type RecordFold, sameBytes } from './record-fold.js'
 import { type RecordState, recordRow } from './stored-record.js'
-import { type Counters, TermPlan } from './term-plan.js'
+import { type CountChanges, type IndexCounts, TermPlan } from './term-plan.js'
 
 /** A record whose merged state a batch changed. */
 export interface RecordChange {
@@ -44,7 +43,7 @@ export interface RecordChange {
 }
 
 /** The summary of the rows that a batch is planned from, and that it updates. */
-export interface PlanBase {
+export interface PlanBase extends IndexCounts {
   /** Number of the last batch. */
   readonly sequence: number
   /** Merkle root, 16 bytes. */
@@ -53,7 +52,6 @@ export interface PlanBase {
   readonly formatMax: number
   readonly index: IndexState
   bucket(bucket: number): Uint8Array
-  count(term: string, tables: IndexTables): number
 }
 
 /**
@@ -64,8 +62,8 @@ export interface BatchPlan {
   readonly applied: ReadonlyMap<VolumeId, LogProgress>
   readonly sequence: number
   readonly toggles: readonly LeafToggle[]
-  /** New values of the counters that change. */
-  readonly counters: Counters
+  /** New values of what the indexes count, where it changes. */
+  readonly counts: readonly CountChanges[]
   readonly changes: readonly RecordChange[]
   /** Keys of records that this version cannot read, first seen in this batch. */
   readonly opaque: readonly RecordKey[]
@@ -124,7 +122,7 @@ export function planBatch(
   if (formatMax > base.formatMax) putRow(operations, formatRow(formatMax))
   for (const needle of verbatim) putRow(operations, verbatimRow(needle))
   for (const fold of opaque) planOpaque(operations, toggles, terms, base.index, fold)
-  const counters = terms.finish((term, tables) => base.count(term, tables))
+  const counts = terms.finish(base)
   const root = planBuckets(operations, base, toggles)
   const isNumbered = changes.length > 0 || opaque.length > 0
   const sequence = isNumbered ? base.sequence + 1 : base.sequence
@@ -132,7 +130,7 @@ export function planBatch(
   if (isNumbered) putRow(operations, markerRow(sequence, root, isSmall))
   for (const [volume, progress] of applied) putRow(operations, appliedRow(volume, progress, sequence))
   const opaqueKeys = opaque.map(({ key }) => key)
-  return { operations, applied, sequence, toggles, counters, changes, opaque: opaqueKeys, formatMax }
+  return { operations, applied, sequence, toggles, counts, changes, opaque: opaqueKeys, formatMax }
 }
 
 function appliedRow(volume: VolumeId, { reached, gaps }: LogProgress, sequence: number): Row {

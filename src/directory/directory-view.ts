@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache'
+import type { Day } from '../domain/day.js'
 import type { VolumeId } from '../domain/ids.js'
 import type { LogProgress } from '../domain/log-progress.js'
 import { DIGEST_BYTES, MERKLE_BUCKETS, MerkleTree } from '../domain/merkle.js'
@@ -7,7 +8,8 @@ import { readMarkers } from './batch-markers.js'
 import type { BatchPlan, PlanBase } from './batch-plan.js'
 import { DamageError } from './damage.js'
 import type { Database } from './database.js'
-import { counterKey, type IndexTables } from './index-keys.js'
+import { type DayCount, dayCountFrom, EMPTY_DAY } from './days.js'
+import { counterKey, dayKey, type IndexTables, type Order } from './index-keys.js'
 import { type IndexState, loadIndexState } from './index-state.js'
 import {
   formatFrom,
@@ -23,16 +25,18 @@ import { countOpaque } from './opaque-records.js'
 import { sameBytes } from './record-fold.js'
 
 const COUNTERS_MAX = 10_000
+const DAYS_MAX = 1_000
 
 /**
  * The part of the rows that the directory keeps in memory: the Merkle tree (1 MiB of buckets), the progress in each volume, counters
- * of recently used terms.
+ * of recently used terms and days.
  */
 export class DirectoryView implements PlanBase {
   readonly merkle: MerkleTree
   readonly applied: Map<VolumeId, LogProgress>
   readonly #database: Database
   readonly #counters = new LRUCache<string, number>({ max: COUNTERS_MAX })
+  readonly #days = new LRUCache<string, DayCount>({ max: DAYS_MAX })
   #sequence: number
   #opaqueCount: number
   #formatMax: number
@@ -106,11 +110,26 @@ export class DirectoryView implements PlanBase {
     return count
   }
 
+  /** @returns what a day of the time line holds. @throws as `count` */
+  day(order: Order, day: Day, tables: IndexTables): DayCount {
+    const name = dayName(tables, order, day)
+    const known = this.#days.get(name)
+    if (known !== undefined) return known
+    const key = dayKey(tables, order, day)
+    const value = this.#database.getSync(key)
+    const count = value === undefined ? EMPTY_DAY : dayCountFrom(key, value)
+    this.#days.set(name, count)
+    return count
+  }
+
   /** Applies a batch that has been written to the state in memory. */
   commit(plan: BatchPlan): void {
     for (const { bucket, leaf } of plan.toggles) this.merkle.toggle(bucket, leaf)
-    for (const [tables, counters] of plan.counters)
+    for (const { tables, counters, days } of plan.counts) {
       for (const [term, count] of counters) this.#counters.set(counterName(tables, term), count)
+      for (const order of ['added', 'taken'] as const)
+        for (const [day, count] of days[order]) this.#days.set(dayName(tables, order, day), count)
+    }
     for (const [volume, progress] of plan.applied) this.applied.set(volume, progress)
     this.#sequence = plan.sequence
     this.#opaqueCount += plan.opaque.length
@@ -120,6 +139,10 @@ export class DirectoryView implements PlanBase {
 
 function counterName({ counter }: IndexTables, term: string): string {
   return `${counter} ${term}`
+}
+
+function dayName({ day: table }: IndexTables, order: Order, day: Day): string {
+  return `${table} ${order} ${day}`
 }
 
 async function readBuckets(database: Database): Promise<Uint8Array> {

@@ -12,6 +12,7 @@ import { opaqueRecordOf } from '../domain/record-codec.js'
 import type { IndexLanguage, LabelField } from '../domain/terms.js'
 import type { CommitGroup, NeedleLocation } from '../volumes/needle-store.js'
 import { planBatch, type RecordChange } from './batch-plan.js'
+import type { Filters } from './cursor.js'
 import { damageOf } from './damage.js'
 import type { Database, DatabaseSource } from './database.js'
 import type { DirectoryView } from './directory-view.js'
@@ -42,13 +43,14 @@ import {
   type VerbatimNeedle
 } from './opaque-records.js'
 import { type OpenRows, openRows } from './open-rows.js'
-import { type DirectoryPage, type DirectoryQuery, runQuery } from './query.js'
+import { type DirectoryPage, type DirectoryQuery, type QueryBase, runQuery } from './query.js'
 import type { IncomingRecord, RecordFold } from './record-fold.js'
 import { foldRecords, readDeaths, readState, readStates } from './record-rows.js'
 import { type RepeatedTerm, repeatedTerms } from './repeated-terms.js'
 import { MIGRATIONS, type Migration } from './schema.js'
 import { type RecordState, recordStateOf } from './stored-record.js'
 import { isCounted } from './term-index.js'
+import { readBucket, readTimeline, type Timeline, type TimelineBucket } from './timeline.js'
 import { verifyRows } from './verify-rows.js'
 
 export interface DirectoryComponents {
@@ -452,11 +454,28 @@ export class Directory implements Startable {
    * @param signal - ends the reading
    * @throws `ERR_BAD_CURSOR`, `ERR_BAD_PARAMETER`, `ERR_DIRECTORY_UNAVAILABLE`, `ERR_INDEX_BUILDING`, the signal's reason
    */
-  async query(query: DirectoryQuery, signal?: AbortSignal): Promise<DirectoryPage> {
+  query(query: DirectoryQuery, signal?: AbortSignal): Promise<DirectoryPage> {
+    return this.#reading(() => runQuery(this.#queryBase(), query, { signal }))
+  }
+
+  /**
+   * @param filters - what is left out of the time line
+   * @param signal - ends the reading
+   * @throws `ERR_DIRECTORY_UNAVAILABLE`, `ERR_INDEX_BUILDING`, the signal's reason
+   */
+  timeline(filters: Filters, signal?: AbortSignal): Promise<Timeline> {
+    return this.#reading(() => readTimeline(this.#queryBase(), filters, { signal }))
+  }
+
+  /** @param filters - those of the time line that the key is from. @throws as `timeline`; `ERR_NO_SUCH_BUCKET` */
+  timelineBucket(filters: Filters, key: string, signal?: AbortSignal): Promise<TimelineBucket> {
+    return this.#reading(() => readBucket(this.#queryBase(), filters, key, { signal }))
+  }
+
+  #queryBase(): QueryBase {
     const { database, view } = this.#require()
     const { served } = view.index
-    const base = { database, index: served, count: (term: string): number => view.count(term, served.tables) }
-    return this.#reading(() => runQuery(base, query, { signal }))
+    return { database, index: served, count: term => view.count(term, served.tables) }
   }
 
   /** @returns tags or albums, in the order in which they are folded; a label's terms are the index's, see `language` */

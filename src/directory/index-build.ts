@@ -59,7 +59,7 @@ async function planBuild(database: Database, view: DirectoryView, built: BuiltIn
   const operations: Operation[] = []
   const terms = new TermPlan(operations)
   for (const [key, value] of rows) terms.change(built, undefined, recordStateOf(key, value).record)
-  const counters = terms.finish((term, tables) => view.count(term, tables))
+  const counts = terms.finish(view)
   const last = rows.at(-1)?.[0]
   const sequence = view.sequence + 1
   // numbered, so that it cannot get lost with a later one kept
@@ -72,5 +72,5 @@ async function planBuild(database: Database, view: DirectoryView, built: BuiltIn
       ? { served: built, built: undefined, isOtherStale: true }
       : { served: view.index.served, built: { ...built, reached: last }, isOtherStale: false }
   const { formatMax } = view
-  return { operations, applied: new Map(), sequence, toggles: [], counters, changes: [], opaque: [], formatMax, index }
+  return { operations, applied: new Map(), sequence, toggles: [], counts, changes: [], opaque: [], formatMax, index }
 }

@@ -1,4 +1,5 @@
-import { type Hlc, hlcFrom } from '../domain/hlc.js'
+import type { Day } from '../domain/day.js'
+import { type Hlc, hlcFrom, hlcMs } from '../domain/hlc.js'
 import { type PhotoId, photoIdBytes, photoIdFrom } from '../domain/ids.js'
 import { asBuffer, type KeyRange, rangeOf, tableRange, textKey, textOfKey } from './keys.js'
 
@@ -9,11 +10,12 @@ export type Order = 'added' | 'taken'
 export interface IndexTables {
   readonly order: Readonly<Record<Order, number>>
   readonly counter: number
+  readonly day: number
 }
 
 const GENERATIONS: readonly [IndexTables, IndexTables] = [
-  { order: { added: 0x07, taken: 0x0d }, counter: 0x03 },
-  { order: { added: 0x0f, taken: 0x10 }, counter: 0x0e }
+  { order: { added: 0x07, taken: 0x0d }, counter: 0x03, day: 0x13 },
+  { order: { added: 0x0f, taken: 0x10 }, counter: 0x0e, day: 0x14 }
 ]
 export type Generation = 0 | 1
 
@@ -21,9 +23,11 @@ export function indexTables(generation: Generation): IndexTables {
   return GENERATIONS[generation]
 }
 
-export function indexRanges({ order, counter }: IndexTables): KeyRange[] {
-  return [order.added, order.taken, counter].map(tableRange)
+export function indexRanges({ order, counter, day }: IndexTables): KeyRange[] {
+  return [order.added, order.taken, counter, day].map(tableRange)
 }
+
+const ORDER_BYTE: Readonly<Record<Order, number>> = { added: 0, taken: 1 }
 
 /** Bytes of a position, the sort key of the index within a term, oldest first. */
 const POSITION_BYTES: Readonly<Record<Order, number>> = { added: 24, taken: 32 }
@@ -70,6 +74,18 @@ export function termOfCounterKey(key: Uint8Array): string {
   return asBuffer(key).toString('utf8', 1)
 }
 
+export function dayKey(tables: IndexTables, order: Order, day: Day): Uint8Array {
+  return Buffer.concat([Uint8Array.of(tables.day, ORDER_BYTE[order]), Buffer.from(day)])
+}
+
+export function dayRange(tables: IndexTables, order: Order): KeyRange {
+  return rangeOf(Uint8Array.of(tables.day, ORDER_BYTE[order]))
+}
+
+export function dayOfKey(key: Uint8Array): Day {
+  return asBuffer(key).toString('latin1', 2)
+}
+
 /** @returns 24 bytes; their descending order is newest first */
 export function addedPosition(added: Hlc, id: PhotoId): Buffer {
   const bytes = Buffer.allocUnsafe(POSITION_BYTES.added)
@@ -98,9 +114,10 @@ function takenBytes(localMs: number): Buffer {
   return bytes
 }
 
-/** @returns what a clock on the wall showed, ms as if in UTC, at a position in the order `taken` */
-export function localMsOf(position: Uint8Array): number {
-  return Number(asBuffer(position).readBigUInt64BE(0) - TIME_BIAS)
+/** @returns when the photo at a position was added, or what a clock on the wall showed when it was taken: ms, as if in UTC */
+export function msOfPosition(position: Uint8Array, order: Order): number {
+  const first = asBuffer(position).readBigUInt64BE(0)
+  return order === 'added' ? hlcMs(first as Hlc) : Number(first - TIME_BIAS)
 }
 
 /** @returns of a position in either order that by when the photo was added */

@@ -1,11 +1,14 @@
 import type { AbstractKeyIterator, AbstractSnapshot } from 'abstract-level'
+import { BUCKET_PHOTOS_MAX } from '../domain/bucket-key.js'
+import type { Day } from '../domain/day.js'
 import { viewPhoto } from '../domain/photo.js'
 import type { DirectoryRecord } from '../domain/record.js'
-import { type IndexLanguage, textOf } from '../domain/terms.js'
+import { type IndexLanguage, TIMELINE, textOf } from '../domain/terms.js'
 import type { Filters } from './cursor.js'
 import { DamageError } from './damage.js'
 import type { Database } from './database.js'
-import { addedOf, type Order, photoIdOfPosition, termKey } from './index-keys.js'
+import { type DayCount, dayCountFrom } from './days.js'
+import { addedOf, dayKey, dayOfKey, dayRange, type Order, photoIdOfPosition, termKey } from './index-keys.js'
 import type { Index } from './index-state.js'
 import { type KeyRange, recordRowKey } from './keys.js'
 import { type Position, positionBytesOf, positionText } from './positions.js'
@@ -16,6 +19,8 @@ import { indexEntries } from './term-index.js'
 const READ_BYTES = 64 * 1024
 /** Records are read and decoded so many in a turn of the event loop: about 3 ms. */
 const READ_RECORDS = 64
+/** Days that are read in a turn: about a millisecond. */
+const READ_DAYS = 512
 /** What a read costs beside its keys, and what a record costs, in keys read. */
 const READ_COST = 32
 const RECORD_COST = 16
@@ -38,6 +43,8 @@ export interface ReadSizes {
   readonly runs: number
   /** What may be read until photos of other pages are no longer counted, in keys: some 2 ms. */
   readonly counted: number
+  /** Photos in a bucket of the time line, at most. */
+  readonly bucket: number
 }
 
 export const READ_SIZES: ReadSizes = {
@@ -49,7 +56,8 @@ export const READ_SIZES: ReadSizes = {
   vain: 1_024,
   run: 4_096,
   runs: 16,
-  counted: 1_000
+  counted: 1_000,
+  bucket: BUCKET_PHOTOS_MAX
 }
 
 export interface IndexReaderInit {
@@ -158,6 +166,35 @@ export class IndexReader {
       records.push(record)
     }
     return records
+  }
+
+  /** @param range - default: all days. @returns what the days of the time line hold, in the order of days */
+  async days({ from, to }: { readonly from?: Day; readonly to?: Day } = {}): Promise<Map<Day, DayCount>> {
+    const { gte, lt } = dayRange(this.#tables, this.order)
+    const iterator = this.#database.iterator({
+      gte: from === undefined ? gte : dayKey(this.#tables, this.order, from),
+      ...(to === undefined ? { lt } : { lte: dayKey(this.#tables, this.order, to) }),
+      snapshot: this.#snapshot
+    })
+    const days = new Map<Day, DayCount>()
+    try {
+      for (;;) {
+        this.#signal?.throwIfAborted()
+        const rows = await iterator.nextv(READ_DAYS)
+        if (rows.length === 0) return days
+        for (const [key, value] of rows) days.set(dayOfKey(key), dayCountFrom(key, value))
+      }
+    } finally {
+      await iterator.close()
+    }
+  }
+
+  /** @returns for each position the tile of the photo there; undefined where none is in the time line */
+  async tiles(positions: readonly Position[]): Promise<(Uint8Array | undefined)[]> {
+    this.#signal?.throwIfAborted()
+    const keys = positions.map(position => termKey(this.table, TIMELINE, positionBytesOf(position)))
+    this.#cost += READ_COST + keys.length
+    return this.#database.getMany(keys, { snapshot: this.#snapshot })
   }
 
   /** @returns where photos of the order `added` are in that of this reader; those that are not there are left out */

@@ -16,8 +16,11 @@
  *                                                           the grave is left: 1–3 twice the generation that it ends at
  *                                                           last, plus 1 if a needle here holds it; see graves.ts
  *   record     06 · record key                              24 home · canonical record
- *   added      07, or 0f · text term · 24 position          none: the index of photos by when they were added
- *   taken      0d, or 10 · text term · 32 position          none: by when they were taken
+ *   added      07, or 0f · text term · 24 position          the tile in the term timeline, see tile.ts; else none: the index
+ *                                                           of photos by when they were added
+ *   taken      0d, or 10 · text term · 32 position          the same by when they were taken
+ *   day        13, or 14 · 1 order: 0 added, 1 taken · day  8 number of rows of the term timeline on that day, ≥ 1 ·
+ *              as 2024-05-01, see day.ts                    4 XOR of the first bytes of SHA-256(key, value) of each
  *   death      08 · record key                              8 the node's age when it first heard of the delete that the
  *                                                           record shows, ms · 4 generation that is deleted
  *   age        09                                           8 the node's age, ms · 8 its age when the directory was last
@@ -42,8 +45,8 @@
  *   position    in taken, 8 what a clock on the wall showed, ms since 1970 + 2⁶² · in both, 8 birth hlc, or of a deleted
  *               photo the hlc of its delete · 16 photo id
  *
- * All tables but added and taken are sealed: the value is the payload and a CRC-32 (IEEE) of key and payload. Values of index
- * rows are empty. LevelDB does not verify its own block checksums when it reads, so without a seal a
+ * All tables but added and taken are sealed: the value is the payload and a CRC-32 (IEEE) of key and payload. A tile that is damaged
+ * is shown; `verify` finds it. LevelDB does not verify its own block checksums when it reads, so without a seal a
  * flipped bit on the disk would go unnoticed. Valid: the seal is correct, the payload has the length above, and records
  * decode and show a version. Anything else is damage: the database is rebuilt from the log.
  */

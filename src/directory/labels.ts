@@ -1,7 +1,14 @@
 import type { PhotoId } from '../domain/ids.js'
 import type { LabelField } from '../domain/terms.js'
 import type { Database } from './database.js'
-import { counterKey, localMsOf, photoIdOfPosition, positionOfKey, termOfCounterKey, termRange } from './index-keys.js'
+import {
+  counterKey,
+  msOfPosition,
+  photoIdOfPosition,
+  positionOfKey,
+  termOfCounterKey,
+  termRange
+} from './index-keys.js'
 import type { Index } from './index-state.js'
 import { openSealed, rangeOf, u64From } from './keys.js'
 
@@ -73,7 +80,7 @@ export async function readSpan(database: Database, { tables }: Index, term: stri
   if (first === undefined || last === undefined) return undefined
   return {
     newest: photoIdOfPosition(last),
-    fromMs: localMsOf(positionOfKey(first, 'taken')),
-    toMs: localMsOf(positionOfKey(last, 'taken'))
+    fromMs: msOfPosition(positionOfKey(first, 'taken'), 'taken'),
+    toMs: msOfPosition(positionOfKey(last, 'taken'), 'taken')
   }
 }

@@ -87,7 +87,7 @@ export async function runQuery(
 }
 
 /** @throws `ERR_INDEX_BUILDING` */
-function requireLanguage({ language }: Index, { terms, anyOf = [], order }: Filters): void {
+export function requireLanguage({ language }: Index, { terms, anyOf = [], order }: Filters): void {
   const isKnown = [...terms, ...anyOf.flat()].every(term => isTermOf(language, term))
   if (!isKnown || (order === 'taken' && !language.isDated)) throw new SheafError('ERR_INDEX_BUILDING')
 }

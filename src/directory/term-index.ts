@@ -1,10 +1,12 @@
 import { HLC_MAX, HLC_ZERO, hlcMs } from '../domain/hlc.js'
-import { INDEX_LANGUAGE_1 } from '../domain/past-terms.js'
+import { INDEX_LANGUAGE_1, INDEX_LANGUAGE_2 } from '../domain/past-terms.js'
 import { viewPhoto } from '../domain/photo.js'
 import { localMs } from '../domain/photo-facts.js'
 import type { DirectoryRecord } from '../domain/record.js'
-import { INDEX_LANGUAGE, type IndexLanguage } from '../domain/terms.js'
+import { INDEX_LANGUAGE, type IndexLanguage, TIMELINE } from '../domain/terms.js'
+import { tileOf } from '../domain/tile.js'
 import { addedPosition, type Order, takenPosition } from './index-keys.js'
+import { sameBytes } from './record-fold.js'
 
 /** Terms of one record, each of which has a row at the record's position. */
 export interface Postings {
@@ -12,16 +14,19 @@ export interface Postings {
   readonly terms: readonly string[]
   /** See keys.ts; undefined when there are no terms. */
   readonly position: Buffer | undefined
+  /** The value of its row of the term `timeline`, which it has or has not; all others are empty. */
+  readonly tile: Uint8Array | undefined
 }
 
 /** The entries of one record in the inverted index. */
 export type IndexEntries = Readonly<Record<Order, Postings>>
 
-const NO_POSTINGS: Postings = { terms: [], position: undefined }
+const NO_BYTES = new Uint8Array(0)
+const NO_POSTINGS: Postings = { terms: [], position: undefined, tile: undefined }
 const NOTHING: IndexEntries = { added: NO_POSTINGS, taken: NO_POSTINGS }
 
 /** Oldest first; the last one is that of this program. */
-export const INDEX_LANGUAGES: readonly IndexLanguage[] = [INDEX_LANGUAGE_1, INDEX_LANGUAGE]
+export const INDEX_LANGUAGES: readonly IndexLanguage[] = [INDEX_LANGUAGE_1, INDEX_LANGUAGE_2, INDEX_LANGUAGE]
 
 /** @returns the index entries of a record; none for malformed photos and other kinds */
 export function indexEntries(
@@ -30,19 +35,28 @@ export function indexEntries(
 ): IndexEntries {
   const terms = record === undefined ? [] : language.termsOf(record)
   if (record === undefined || terms.length === 0) return NOTHING
-  const { id, createdAt, deleted, version, takenAt } = viewPhoto(record)
+  const photo = viewPhoto(record)
+  const { id, createdAt, deleted, version, takenAt } = photo
   const stamp = deleted ? version.hlc : createdAt
   // A record under another spelling of an id cannot be requested by clients; a stamp beyond 64 bits cannot be sorted.
   if (id !== record.id || stamp < HLC_ZERO || stamp > HLC_MAX) return NOTHING
   const position = addedPosition(stamp, id)
+  const tile = terms.includes(TIMELINE) ? tileOf(photo) : undefined
+  const added = { terms, position, tile }
   const dated = language.isDated ? terms.filter(isDated) : []
-  if (dated.length === 0) return { added: { terms, position }, taken: NO_POSTINGS }
+  if (dated.length === 0) return { added, taken: NO_POSTINGS }
   const ms = takenAt === undefined ? hlcMs(createdAt) : localMs(takenAt)
-  return { added: { terms, position }, taken: { terms: dated, position: takenPosition(ms, position) } }
+  return { added, taken: { terms: dated, position: takenPosition(ms, position), tile } }
+}
+
+/** @returns what the row of a term holds beside its key */
+export function postingValue(term: string, { tile }: Postings): Uint8Array {
+  return term === TIMELINE ? (tile ?? NO_BYTES) : NO_BYTES
 }
 
 const COUNTED = new Set([
   'all',
+  TIMELINE,
   'trash',
   'looked',
   'linked',
@@ -56,7 +70,7 @@ const COUNTED = new Set([
   'head',
   'state'
 ])
-const DATED = new Set(['all', 'tag', 'album', 'kind', 'rating'])
+const DATED = new Set(['all', TIMELINE, 'tag', 'album', 'kind', 'rating'])
 
 /** @returns whether the term has a counter, so that a listing knows its total without a scan; for names with few values */
 export function isCounted(term: string): boolean {
@@ -90,8 +104,10 @@ export function postingsChange(before: Postings, after: Postings): PostingsChang
     return { removed: before, added: after }
   const old = new Set(before.terms)
   const now = new Set(after.terms)
+  if (!sameBytes(before.tile ?? NO_BYTES, after.tile ?? NO_BYTES))
+    for (const terms of [old, now]) terms.delete(TIMELINE)
   return {
-    removed: { terms: before.terms.filter(term => !now.has(term)), position },
-    added: { terms: after.terms.filter(term => !old.has(term)), position }
+    removed: { ...before, terms: before.terms.filter(term => !now.has(term)) },
+    added: { ...after, terms: after.terms.filter(term => !old.has(term)) }
   }
 }

@@ -1,19 +1,35 @@
+import { type Day, dayOf } from '../domain/day.js'
 import type { DirectoryRecord } from '../domain/record.js'
+import { TIMELINE } from '../domain/terms.js'
 import { DamageError } from './damage.js'
-import { counterKey, type IndexTables, type Order, termKey } from './index-keys.js'
+import { type DayCount, dayCountRow, EMPTY_DAY, rowDigest } from './days.js'
+import { counterKey, dayKey, type IndexTables, msOfPosition, type Order, termKey } from './index-keys.js'
 import type { Index } from './index-state.js'
 import { type Operation, sealedRow, u64 } from './keys.js'
-import { indexEntries, isCounted, type Postings, postingsChange } from './term-index.js'
+import { indexEntries, isCounted, type Postings, postingsChange, postingValue } from './term-index.js'
 
-/** New values of counters. */
-export type Counters = ReadonlyMap<IndexTables, ReadonlyMap<string, number>>
+/** What an index counts. */
+export interface IndexCounts {
+  count(term: string, tables: IndexTables): number
+  day(order: Order, day: Day, tables: IndexTables): DayCount
+}
 
-const NO_BYTES = new Uint8Array(0)
+/** New values of what one index counts. */
+export interface CountChanges {
+  readonly tables: IndexTables
+  readonly counters: ReadonlyMap<string, number>
+  readonly days: Readonly<Record<Order, ReadonlyMap<Day, DayCount>>>
+}
+
+interface Deltas {
+  readonly counters: Map<string, number>
+  readonly days: Readonly<Record<Order, Map<Day, DayCount>>>
+}
 
 /** The part of a batch that keeps indexes: it changes by the difference between the old and the new merged record. */
 export class TermPlan {
   readonly #operations: Operation[]
-  readonly #deltas = new Map<IndexTables, Map<string, number>>()
+  readonly #deltas = new Map<IndexTables, Deltas>()
 
   /** @param operations - of the batch, to which those of the index are added */
   constructor(operations: Operation[]) {
@@ -29,37 +45,71 @@ export class TermPlan {
     }
   }
 
-  #put(tables: IndexTables, order: Order, { terms, position }: Postings, by: 1 | -1): void {
+  #put(tables: IndexTables, order: Order, postings: Postings, by: 1 | -1): void {
+    const { terms, position } = postings
     if (position === undefined) return
-    const deltas = this.#deltas.get(tables) ?? new Map<string, number>()
-    this.#deltas.set(tables, deltas)
+    const { counters, days } = this.#deltasOf(tables)
     for (const term of terms) {
       const key = termKey(tables.order[order], term, position)
-      this.#operations.push(by === 1 ? { type: 'put', key, value: NO_BYTES } : { type: 'del', key })
-      if (order === 'added' && isCounted(term)) deltas.set(term, (deltas.get(term) ?? 0) + by)
+      const value = postingValue(term, postings)
+      this.#operations.push(by === 1 ? { type: 'put', key, value } : { type: 'del', key })
+      if (order === 'added' && isCounted(term)) counters.set(term, (counters.get(term) ?? 0) + by)
+      if (term !== TIMELINE) continue
+      const day = dayOf(msOfPosition(position, order))
+      const { count, digest } = days[order].get(day) ?? EMPTY_DAY
+      days[order].set(day, { count: count + by, digest: (digest ^ rowDigest(key, value)) >>> 0 })
     }
+  }
+
+  #deltasOf(tables: IndexTables): Deltas {
+    const known = this.#deltas.get(tables)
+    if (known !== undefined) return known
+    const deltas = { counters: new Map(), days: { added: new Map(), taken: new Map() } }
+    this.#deltas.set(tables, deltas)
+    return deltas
   }
 
   /**
    * Adds the counters to the batch.
    *
-   * @param count - what they are before it
+   * @param base - what they are before it
    * @throws {@link DamageError}
    */
-  finish(count: (term: string, tables: IndexTables) => number): Counters {
-    const counters = new Map<IndexTables, Map<string, number>>()
-    for (const [tables, deltas] of this.#deltas) {
-      const changed = new Map<string, number>()
-      for (const [term, delta] of deltas) {
-        if (delta === 0) continue
-        const after = count(term, tables) + delta
-        if (after < 0) throw new DamageError('a counter is too low')
-        changed.set(term, after)
-        const key = counterKey(tables, term)
-        this.#operations.push(after === 0 ? { type: 'del', key } : { type: 'put', ...sealedRow(key, u64(after)) })
+  finish(base: IndexCounts): CountChanges[] {
+    return [...this.#deltas].map(([tables, deltas]) => ({
+      tables,
+      counters: this.#finishCounters(base, tables, deltas),
+      days: {
+        added: this.#finishDays(base, tables, 'added', deltas),
+        taken: this.#finishDays(base, tables, 'taken', deltas)
       }
-      counters.set(tables, changed)
+    }))
+  }
+
+  #finishCounters(base: IndexCounts, tables: IndexTables, { counters }: Deltas): Map<string, number> {
+    const changed = new Map<string, number>()
+    for (const [term, delta] of counters) {
+      if (delta === 0) continue
+      const after = base.count(term, tables) + delta
+      if (after < 0) throw new DamageError('a counter is too low')
+      changed.set(term, after)
+      const key = counterKey(tables, term)
+      this.#operations.push(after === 0 ? { type: 'del', key } : { type: 'put', ...sealedRow(key, u64(after)) })
     }
-    return counters
+    return changed
+  }
+
+  #finishDays(base: IndexCounts, tables: IndexTables, order: Order, { days }: Deltas): Map<Day, DayCount> {
+    const changed = new Map<Day, DayCount>()
+    for (const [day, delta] of days[order]) {
+      if (delta.count === 0 && delta.digest === 0) continue
+      const before = base.day(order, day, tables)
+      const after = { count: before.count + delta.count, digest: (before.digest ^ delta.digest) >>> 0 }
+      if (after.count < 0) throw new DamageError('the counter of a day is too low')
+      changed.set(day, after)
+      const key = dayKey(tables, order, day)
+      this.#operations.push(after.count === 0 ? { type: 'del', key } : { type: 'put', ...dayCountRow(key, after) })
+    }
+    return changed
   }
 }

@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto'
 import type { AbstractSnapshot } from 'abstract-level'
+import { dayOf } from '../domain/day.js'
 import { bucketOf, DIGEST_BYTES, leafDigest } from '../domain/merkle.js'
 import type { DirectoryRecord } from '../domain/record.js'
+import { TIMELINE } from '../domain/terms.js'
 import { endedLife } from '../domain/tombstone.js'
 import { xorInto } from './batch-plan.js'
 import { damageOf } from './damage.js'
 import type { Database } from './database.js'
-import { counterKey, type Order, termKey, termOfKey } from './index-keys.js'
+import { type DayCount, dayCountBytes, dayCountFrom, EMPTY_DAY, rowDigest } from './days.js'
+import { counterKey, dayKey, msOfPosition, type Order, positionOfKey, termKey, termOfKey } from './index-keys.js'
 import { holds, type Index, loadIndexState } from './index-state.js'
 import {
   bucketKey,
@@ -27,11 +30,10 @@ import {
 } from './keys.js'
 import { graveState, leafFrom } from './leaf-rows.js'
 import { recordStateOf } from './stored-record.js'
-import { indexEntries, isCounted } from './term-index.js'
+import { indexEntries, isCounted, postingValue } from './term-index.js'
 
 /** Rows per read: checking them blocks the event loop for about a millisecond. */
 const VERIFY_READ_ROWS = 32
-const NO_BYTES = new Uint8Array(0)
 
 /** Order-independent digest of a set of rows: equal sets have equal digests. Rows are distinct, so XOR suffices. */
 class RowSet {
@@ -58,6 +60,7 @@ class IndexCheck {
   readonly index: Index
   readonly postings = new TableCheck()
   readonly counters = new TableCheck()
+  readonly days = new TableCheck()
   readonly #holds: (recordRowKey: Uint8Array) => boolean
 
   /** @param holds - which records it has */
@@ -69,10 +72,11 @@ class IndexCheck {
   expect(recordRowKey: Uint8Array, record: DirectoryRecord): void {
     if (!this.#holds(recordRowKey)) return
     const { language, tables } = this.index
-    for (const [order, { terms, position }] of Object.entries(indexEntries(record, language))) {
+    for (const [order, postings] of Object.entries(indexEntries(record, language))) {
+      const { terms, position } = postings
       if (position === undefined) continue
       for (const term of terms)
-        this.postings.expected.add(termKey(tables.order[order as Order], term, position), NO_BYTES)
+        this.postings.expected.add(termKey(tables.order[order as Order], term, position), postingValue(term, postings))
     }
   }
 }
@@ -93,6 +97,31 @@ export async function verifyRows(database: Database): Promise<string[]> {
     return [damage]
   } finally {
     await snapshot.close()
+  }
+}
+
+interface Run extends DayCount {
+  readonly of: string
+}
+
+/** Counts equal names that follow each other. */
+class Runs {
+  readonly #ended: (run: Run) => void
+  #run: Run | undefined
+
+  constructor(ended: (run: Run) => void) {
+    this.#ended = ended
+  }
+
+  add(name: string, digest: number): void {
+    if (this.#run?.of !== name) this.end()
+    const { count, digest: before } = this.#run ?? EMPTY_DAY
+    this.#run = { of: name, count: count + 1, digest: (before ^ digest) >>> 0 }
+  }
+
+  end(): void {
+    if (this.#run !== undefined) this.#ended(this.#run)
+    this.#run = undefined
   }
 }
 
@@ -129,9 +158,10 @@ class RowsCheck {
     }
     const tables = [
       ...Object.entries(checks),
-      ...this.#indexes.flatMap(({ postings, counters }) => [
+      ...this.#indexes.flatMap(({ postings, counters, days }) => [
         ['index', postings] as const,
-        ['counters', counters] as const
+        ['counters', counters] as const,
+        ['days', days] as const
       ])
     ]
     const faults = tables
@@ -173,24 +203,28 @@ class RowsCheck {
     for (const [bucket, sum] of buckets) this.#buckets.expected.add(bucketKey(bucket), sum)
   }
 
-  /** Index rows are sorted by term, so the counter of a term is the length of its run. */
-  async #readIndex({ index: { tables }, postings, counters }: IndexCheck): Promise<void> {
-    let run = { term: '', count: 0 }
-    const endRun = (): void => {
-      if (run.count > 0 && isCounted(run.term)) counters.expected.add(counterKey(tables, run.term), u64(run.count))
+  /** Index rows are sorted by term and position, so the counter of a term, or of a day, is the length of its run. */
+  async #readIndex({ index: { tables }, postings, counters, days }: IndexCheck): Promise<void> {
+    for (const order of ['added', 'taken'] as const) {
+      const terms = new Runs(({ of: term, count }) => {
+        if (order === 'added' && isCounted(term)) counters.expected.add(counterKey(tables, term), u64(count))
+      })
+      const dated = new Runs(({ of: day, count, digest }) => {
+        days.expected.add(dayKey(tables, order, day), dayCountBytes({ count, digest }))
+      })
+      await this.#read(tableRange(tables.order[order]), (key, value) => {
+        postings.found.add(key, value)
+        const term = termOfKey(key, order)
+        terms.add(term, 0)
+        if (term === TIMELINE) dated.add(dayOf(msOfPosition(positionOfKey(key, order), order)), rowDigest(key, value))
+      })
+      terms.end()
+      dated.end()
     }
-    await this.#read(tableRange(tables.order.added), key => {
-      postings.found.add(key, NO_BYTES)
-      const term = termOfKey(key)
-      if (term !== run.term) {
-        endRun()
-        run = { term, count: 0 }
-      }
-      run.count++
-    })
-    endRun()
-    await this.#read(tableRange(tables.order.taken), key => postings.found.add(key, NO_BYTES))
     await this.#read(tableRange(tables.counter), (key, value) => counters.found.add(key, openSealed(key, value, 8)))
+    await this.#read(tableRange(tables.day), (key, value) => {
+      days.found.add(key, dayCountBytes(dayCountFrom(key, value)))
+    })
   }
 
   async #read(range: KeyRange, visit: (key: Uint8Array, value: Uint8Array) => void): Promise<void> {

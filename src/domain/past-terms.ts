@@ -1,5 +1,5 @@
 import type { DirectoryRecord } from './record.js'
-import { addBasics, type IndexLanguage, photoOf, textOf } from './terms.js'
+import { addBasics, INDEX_LANGUAGE, type IndexLanguage, photoOf, TIMELINE, textOf } from './terms.js'
 import { WORD_CHARACTERS_MAX } from './text.js'
 
 const WORDS_MAX = 32
@@ -13,6 +13,14 @@ export const INDEX_LANGUAGE_1: IndexLanguage = {
   labelTerm: (field, label) => `${field}\0${label.trim()}`,
   wordsOf,
   prefixesOf: wordsOf
+}
+
+/** No time line. */
+export const INDEX_LANGUAGE_2: IndexLanguage = {
+  ...INDEX_LANGUAGE,
+  version: 2,
+  newNames: new Set(['trash', 'trashed', 'spelled', 'kind', 'rating', 'camera']),
+  termsOf: record => INDEX_LANGUAGE.termsOf(record).filter(term => term !== TIMELINE)
 }
 
 function termsOf(record: DirectoryRecord): string[] {

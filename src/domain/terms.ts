@@ -4,6 +4,7 @@
  *
  *   name             value
  *   all              –: every live photo
+ *   timeline         –: what time lines show: every live photo, but what is neither picture nor video. See tile.ts
  *   trash            –: every photo that is deleted and not buried yet
  *   trashed          of such a photo, which has no other terms: as sha256
  *   tag, album       folded, see text.ts
@@ -29,7 +30,10 @@ import { kindOf } from './photo-kind.js'
 import type { DirectoryRecord } from './record.js'
 import { foldText, prefixesOf, wordsOf } from './text.js'
 
-export const INDEX_VERSION = 2
+export const INDEX_VERSION = 3
+
+/** The term of photos that are in the time line. */
+export const TIMELINE = 'timeline'
 
 /** What people put on photos. */
 export const LABEL_FIELDS = ['tag', 'album'] as const
@@ -56,7 +60,7 @@ export const INDEX_LANGUAGE: IndexLanguage = {
   version: INDEX_VERSION,
   isDated: true,
   termsOf,
-  newNames: new Set(['trash', 'trashed', 'spelled', 'kind', 'rating', 'camera']),
+  newNames: new Set([TIMELINE]),
   labelTerm,
   wordsOf,
   prefixesOf
@@ -71,7 +75,9 @@ export function termsOf(record: DirectoryRecord): string[] {
   for (const tag of photo.tags) addLabel(terms, 'tag', tag)
   for (const album of photo.albums) addLabel(terms, 'album', album)
   if (photo.rating !== undefined) terms.add(`rating\0${photo.rating}`)
-  terms.add(`kind\0${kindOf(photo)}`)
+  const kind = kindOf(photo)
+  terms.add(`kind\0${kind}`)
+  if (kind !== 'other') terms.add(TIMELINE)
   const { make = '', model = '', lens = '' } = cameraOf(record) ?? {}
   for (const word of wordsOf(`${make} ${model} ${lens}`)) terms.add(`camera\0${word}`)
   for (const word of wordsOf(textOf(photo))) terms.add(`word\0${word}`)

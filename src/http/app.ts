@@ -24,6 +24,7 @@ import { addPhotoContentRoute } from './native/routes/photo-content.js'
 import { addPhotoListRoutes } from './native/routes/photo-list.js'
 import { addPhotoMetaRoutes } from './native/routes/photo-meta.js'
 import { addFindSimilarRoute, addSimilarityRoutes } from './native/routes/similarity.js'
+import { addTimelineRoutes } from './native/routes/timeline.js'
 import { addUploadRoutes } from './native/routes/uploads.js'
 import type { Schema } from './native/schemas/common.js'
 import { ClientErrors } from './wire/client-errors.js'
@@ -114,6 +115,7 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   addPhotoMetaRoutes(app, context)
   addPhotoListRoutes(app, context)
   addLibraryRoutes(app, context)
+  addTimelineRoutes(app, context)
   addNodeRoutes(app, context)
   addClusterRoutes(app, context)
   addLaidOutRoutes(app, context)

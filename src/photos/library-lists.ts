@@ -1,14 +1,21 @@
 import type { Clock } from '../core/clock.js'
+import { SheafError } from '../core/errors.js'
+import type { Filters } from '../directory/cursor.js'
 import type { Directory } from '../directory/directory.js'
 import type { LabelCount, LabelSpan, LabelsQuery } from '../directory/labels.js'
+import type { Timeline, TimelineBucket } from '../directory/timeline.js'
 import { hlcMs } from '../domain/hlc.js'
 import { PHOTO_KIND, viewPhoto } from '../domain/photo.js'
 import type { LabelField } from '../domain/terms.js'
 import { blobOf } from '../store/photo-needles.js'
-import type { ListedPhoto, PhotoCopies } from './photo-types.js'
+import { filtersOf } from './list-filters.js'
+import type { ListedPhoto, ListFilters, PhotoCopies } from './photo-types.js'
 
 export interface LibraryListsComponents {
-  readonly directory: Pick<Directory, 'labels' | 'labelSpan' | 'query' | 'deathsOf'>
+  readonly directory: Pick<
+    Directory,
+    'labels' | 'labelSpan' | 'query' | 'deathsOf' | 'timeline' | 'timelineBucket' | 'language'
+  >
   readonly copies: Pick<PhotoCopies, 'of'>
   readonly clock: Pick<Clock, 'now'>
   /** @returns for how long a delete can still be undone that this node heard of at that age, ms */
@@ -40,6 +47,8 @@ export interface TrashPage {
   readonly nextCursor: string | null
 }
 
+const NO_TIMELINE: Timeline = { total: 0, revision: 'none', buckets: [] }
+
 /** What there is in the library beside single photos: tags, albums, the trash. */
 export class LibraryLists {
   readonly #components: LibraryListsComponents
@@ -60,6 +69,27 @@ export class LibraryLists {
     const albums: AlbumCount[] = []
     for (const album of labels) albums.push({ ...album, span: await directory.labelSpan('album', album.name) })
     return { labels: albums, nextAfter }
+  }
+
+  /**
+   * Where in time photos and videos are; by when they were taken unless the query says else.
+   *
+   * @throws `ERR_BAD_PARAMETER`, `ERR_INDEX_BUILDING`, the signal's reason
+   */
+  async timeline(query: ListFilters, signal?: AbortSignal): Promise<Timeline> {
+    const filters = this.#filtersOf(query)
+    return filters === undefined ? NO_TIMELINE : this.#components.directory.timeline(filters, signal)
+  }
+
+  /** @throws as `timeline`; `ERR_NO_SUCH_BUCKET` */
+  async timelineBucket(query: ListFilters, key: string, signal?: AbortSignal): Promise<TimelineBucket> {
+    const filters = this.#filtersOf(query)
+    if (filters === undefined) throw new SheafError('ERR_NO_SUCH_BUCKET')
+    return this.#components.directory.timelineBucket(filters, key, signal)
+  }
+
+  #filtersOf(query: ListFilters): Filters | undefined {
+    return filtersOf({ sort: 'taken', ...query }, this.#components.directory.language)
   }
 
   /**

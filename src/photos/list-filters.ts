@@ -3,7 +3,7 @@ import { RATING_MAX } from '../domain/limits.js'
 import { type Moment, parseMoment } from '../domain/moment.js'
 import type { IndexLanguage } from '../domain/terms.js'
 import { badField } from './photo-rules.js'
-import type { ListQuery } from './photo-types.js'
+import type { ListFilters } from './photo-types.js'
 
 /** Words that are looked for at most, the first ones; and of a camera. */
 const SOUGHT_WORDS_MAX = 32
@@ -14,7 +14,7 @@ const SOUGHT_WORDS_MAX = 32
  * @returns undefined: nothing can match, as the text that is looked for has no words
  * @throws `ERR_BAD_PARAMETER`
  */
-export function filtersOf(query: ListQuery, language: IndexLanguage): Filters | undefined {
+export function filtersOf(query: ListFilters, language: IndexLanguage): Filters | undefined {
   const { tag, album, type, kind, camera, state, sha256, rating_min: ratingMin, q = '', sort, from, to } = query
   const words = language.prefixesOf(q).slice(0, SOUGHT_WORDS_MAX)
   if (words.length === 0 && q.trim() !== '') return undefined

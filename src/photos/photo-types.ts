@@ -154,10 +154,8 @@ export interface PhotoConflict {
   readonly version: { readonly hlc: Hlc; readonly actor: LifeActor }
 }
 
-export interface ListQuery {
-  /** 1–1000, default 50. */
-  readonly limit?: number | undefined
-  readonly cursor?: string | undefined
+/** What photos are looked for by, and in which order. */
+export interface ListFilters {
   readonly tag?: string | undefined
   readonly album?: string | undefined
   /** `image` or `image/jpeg`. */
@@ -173,11 +171,17 @@ export interface ListQuery {
   readonly rating_min?: number | undefined
   /** Words; each must be a prefix of a word in the name or caption. Text without any word finds nothing. */
   readonly q?: string | undefined
-  /** By when photos were added, the default, or taken; those without a date count as taken when they were added. */
+  /** By when photos were added, the default of lists, or taken, that of time lines; those without a date count as taken when they were added. */
   readonly sort?: Order | undefined
   /** A year, month, day, minute or second in that order, the first and the last one: see `dayRange`. */
   readonly from?: string | undefined
   readonly to?: string | undefined
+}
+
+export interface ListQuery extends ListFilters {
+  /** 1–1000, default 50. */
+  readonly limit?: number | undefined
+  readonly cursor?: string | undefined
   /** Counts all that match, whatever that costs. */
   readonly count?: 'exact' | undefined
 }

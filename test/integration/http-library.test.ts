@@ -74,6 +74,48 @@ describe('photos in the order in which they were taken', () => {
   })
 })
 
+describe('the time line', () => {
+  const path = (rest: string): string => `/photos/timeline${rest}`
+
+  it('says where in time photos are, and what they look like', async () => {
+    const id = await upload('sydney', { taken: '2024-01-01T08:02:00', offsetMinutes: 660 })
+    await upload('scan', { taken: '1952-05-01T12:00:00' })
+    await node.client.putPhoto(Buffer.from('words'), 'a.txt', 'text/plain')
+    const timeline = await node.client.json<{ buckets: { key: string; revision: string }[] }>('GET', path(''), 200)
+    expect(timeline).toMatchObject({
+      total: 2,
+      buckets: [
+        { key: '2024-01', from: '2024-01-01', to: '2024-01-31', count: 1 },
+        { key: '1952-05', count: 1 }
+      ]
+    })
+    const bucket = await node.client.request('GET', path('/2024-01'))
+    expect(bucket.headers.etag).toBe(`"${timeline.buckets[0]?.revision}"`)
+    expect(JSON.parse(bucket.body.toString())).toEqual({
+      revision: timeline.buckets[0]?.revision,
+      photo_ids: [id],
+      aspects: [1_333],
+      taken_s: [Date.parse('2024-01-01T08:02:00Z') / 1_000],
+      flags: [0]
+    })
+    const headers = { 'if-none-match': bucket.headers.etag ?? '' }
+    expect((await node.client.request('GET', path('/2024-01'), { headers })).status).toBe(304)
+    expect(await node.client.json('GET', path('/2024-01?sort=added'), 200)).toMatchObject({ photo_ids: [] })
+  })
+
+  it('has the photos that filters let through', async () => {
+    const id = await upload('a', { tags: ['Meer'], taken: '2024-07-01T10:00:00' })
+    await upload('b', { taken: '2024-07-02T10:00:00' })
+    expect(await node.client.json('GET', path('?tag=meer'), 200)).toMatchObject({ total: 1 })
+    expect(await node.client.json('GET', path('/2024-07?tag=meer'), 200)).toMatchObject({ photo_ids: [id] })
+    expect(await node.client.json('GET', path('?q=*'), 200)).toMatchObject({ total: 0, buckets: [] })
+    expect((await node.client.request('GET', path('/2024-07?q=*'))).status).toBe(404)
+    for (const bad of ['/2024-13', '/2024', '/2024-07-01..x', '?from=x', '?sort=name'])
+      expect((await node.client.request('GET', path(bad))).status, bad).toBe(400)
+    expect((await node.client.request('GET', path('/2024-02-31'))).status).toBe(404)
+  })
+})
+
 describe('photos are found', () => {
   it('by words, labels and cameras, however they are written', async () => {
     await upload('İstanbul Straße.jpg', { tags: ['Café'], camera: 'Canon EOS 5D' })

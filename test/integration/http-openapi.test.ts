@@ -89,6 +89,8 @@ const OPERATIONS = [
   'get /photo/{id}/conflicts',
   'get /photo/{id}/meta',
   'get /photos',
+  'get /photos/timeline',
+  'get /photos/timeline/{key}',
   'get /search',
   'get /similar/{id}',
   'get /status',
@@ -288,6 +290,11 @@ test('answers are what the document says', async () => {
   await ask('GET', '/photos', {}, '?limit=1')
   await ask('GET', '/photos', {}, '?limit=0')
   await ask('GET', '/photos', {}, '?sort=taken&from=2024&to=2024-06-30&kind=image&rating_min=0&camera=x')
+  for (const query of ['', '?sort=added', '?q=%25', '?sort=name']) {
+    await ask('GET', '/photos/timeline', {}, query)
+    await ask('GET', '/photos/timeline/{key}', { key: new Date().toISOString().slice(0, 7) }, query)
+  }
+  await ask('GET', '/photos/timeline/{key}', { key: '2024-13' })
   for (const path of ['/tags', '/albums']) {
     await ask('GET', path)
     await ask('GET', path, {}, '?prefix=x&after=y&limit=1')

@@ -52,7 +52,7 @@ export interface HttpComponents {
     | 'volumes'
     | 'volumeStats'
   >
-  readonly lists: Pick<LibraryLists, 'labels' | 'albums' | 'trash'>
+  readonly lists: Pick<LibraryLists, 'labels' | 'albums' | 'trash' | 'timeline' | 'timelineBucket'>
   readonly laidOut: Pick<LaidOutPhotos, 'list' | 'counts' | 'release'>
   /** Absent where photos are not analyzed. */
   readonly similarity?: {

@@ -4,6 +4,8 @@ import type { LaidOutCount, LaidOutPhoto } from '../../admin/laid-out-photos.js'
 import type { NodeStatus, VolumeReport } from '../../admin/maintenance.js'
 import type { ReplicationStatus } from '../../cluster/cluster.js'
 import type { ClusterMember } from '../../cluster/cluster-status.js'
+import type { Order } from '../../directory/index-keys.js'
+import type { Timeline, TimelineBucket } from '../../directory/timeline.js'
 import { takenAtText } from '../../domain/date-text.js'
 import { viewLooks } from '../../domain/findings.js'
 import { formatHlc, hlcMs } from '../../domain/hlc.js'
@@ -103,6 +105,25 @@ export function trashedJson({ deletedAtMs, purgeAfterMs, isRestorable, ...listed
 export function albumJson({ name, count, span }: AlbumCount): object {
   const local = (ms: number | undefined): string | null => (ms === undefined ? null : timeJson(ms).slice(0, -1))
   return { name, count, cover: span?.newest ?? null, from: local(span?.fromMs), to: local(span?.toMs) }
+}
+
+export function timelineJson({ total, revision, buckets }: Timeline): object {
+  return {
+    total,
+    revision,
+    buckets: buckets.map(({ key, from, to, count, revision: of }) => ({ key, from, to, count, revision: of }))
+  }
+}
+
+/** Columns, since a thousand objects would be four times as many bytes. */
+export function bucketJson({ revision, tiles }: TimelineBucket, order: Order): object {
+  return {
+    revision,
+    photo_ids: tiles.map(({ id }) => id),
+    aspects: tiles.map(({ aspect }) => aspect ?? null),
+    [order === 'taken' ? 'taken_s' : 'added_s']: tiles.map(({ ms }) => Math.floor(ms / 1_000)),
+    flags: tiles.map(({ flags }) => flags)
+  }
 }
 
 export function pageJson({ photos, total, isTotalExact, nextCursor }: PhotoPage): object {

@@ -42,6 +42,7 @@ export const ERROR_MAP: Readonly<Record<ErrorCode, ErrorMapping>> = {
   ERR_REQUEST_TIMEOUT: { status: 408 },
   ERR_NO_SUCH_JOB: { status: 404 },
   ERR_NO_SUCH_CONFLICT: { status: 404 },
+  ERR_NO_SUCH_BUCKET: { status: 404 },
   ERR_NO_SUCH_VOLUME: { status: 404 },
   // `complete`: every member was asked; a lone node is every member
   ERR_PHOTO_NOT_FOUND: { status: 404, members: { complete: true } },

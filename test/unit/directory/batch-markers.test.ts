@@ -4,6 +4,7 @@ import { BATCH_BYTES_MIN, markerRow, RING_SLOTS, readMarkers } from '../../../sr
 import { planBatch } from '../../../src/directory/batch-plan.js'
 import { DamageError } from '../../../src/directory/damage.js'
 import { type Database, WRITE_BUFFER_BYTES } from '../../../src/directory/database.js'
+import { EMPTY_DAY } from '../../../src/directory/days.js'
 import { Directory } from '../../../src/directory/directory.js'
 import { indexOf } from '../../../src/directory/index-state.js'
 import { type Operation, placeOf, TABLE_MARKER } from '../../../src/directory/keys.js'
@@ -72,7 +73,15 @@ describe('batch markers', () => {
   it('belong to batches of at least BATCH_BYTES_MIN', () => {
     const index = { served: indexOf(INDEX_LANGUAGE, 0), built: undefined, isOtherStale: false }
     const record = { kind: 'a', id: 'b', context: new Map(), entries: [] }
-    const base = { sequence: 0, root: root(0), bucket: () => root(0), count: () => 0, formatMax: 2, index }
+    const base = {
+      sequence: 0,
+      root: root(0),
+      bucket: () => root(0),
+      count: () => 0,
+      day: () => EMPTY_DAY,
+      formatMax: 2,
+      index
+    }
     const after = { record, bytes: encodeRecord(record), home: undefined }
     // Merged without its needle: the batch has no applied offset.
     const readable = planBatch(

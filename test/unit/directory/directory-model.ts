@@ -1,5 +1,6 @@
 import type { Database } from '../../../src/directory/database.js'
-import { indexTables } from '../../../src/directory/index-keys.js'
+import { type DayCount, dayCountFrom, EMPTY_DAY, rowDigest } from '../../../src/directory/days.js'
+import { dayOfKey, indexTables, msOfPosition, type Order, termKey } from '../../../src/directory/index-keys.js'
 import {
   openSealed,
   recordKeyFrom,
@@ -10,10 +11,12 @@ import {
 } from '../../../src/directory/keys.js'
 import { leafFrom } from '../../../src/directory/leaf-rows.js'
 import { recordStateOf } from '../../../src/directory/stored-record.js'
-import { indexEntries } from '../../../src/directory/term-index.js'
+import { indexEntries, postingValue } from '../../../src/directory/term-index.js'
+import { dayOf } from '../../../src/domain/day.js'
 import { bucketOf, leafDigest, MerkleTree } from '../../../src/domain/merkle.js'
 import { type DirectoryRecord, isGrave, mergeRecords } from '../../../src/domain/record.js'
 import { encodeRecord } from '../../../src/domain/record-codec.js'
+import { TIMELINE } from '../../../src/domain/terms.js'
 
 /** The expected contents of a directory, in a form that is readable in a failed comparison. */
 export interface DirectoryContents {
@@ -24,13 +27,15 @@ export interface DirectoryContents {
   /** bucket → hex, zero ones left out */
   readonly buckets: Record<string, string>
   readonly root: string
-  /** order, term and position of every index row, sorted */
+  /** order, term, position and value of every index row, sorted */
   readonly index: readonly string[]
   /** term → photos */
   readonly counters: Record<string, number>
+  /** order and day → photos of the time line, and the digest of their rows */
+  readonly days: Record<string, string>
 }
 
-const COUNTED = /^(all$|trash$|tag\0|album\0|spelled\0|type\0|kind\0|rating\0)/
+const COUNTED = /^(all$|timeline$|trash$|tag\0|album\0|spelled\0|type\0|kind\0|rating\0)/
 const TABLES = indexTables(0)
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 
@@ -43,11 +48,20 @@ export function modelOf(written: Iterable<DirectoryRecord>): DirectoryContents {
     merged.set(name, known === undefined ? record : mergeRecords(known, record))
   }
   const tree = new MerkleTree()
-  const contents = { records: {}, leaves: {}, buckets: {}, root: '', index: [] as string[], counters: {} } as {
+  const contents = {
+    records: {},
+    leaves: {},
+    buckets: {},
+    root: '',
+    index: [] as string[],
+    counters: {},
+    days: {}
+  } as {
     -readonly [K in keyof DirectoryContents]: DirectoryContents[K] extends Record<string, infer V>
       ? Record<string, V>
       : DirectoryContents[K]
   } & { index: string[] }
+  const days = new Map<string, DayCount>()
   for (const [name, record] of merged) {
     const bytes = encodeRecord(record)
     const leaf = leafDigest(record, bytes)
@@ -59,11 +73,22 @@ export function modelOf(written: Iterable<DirectoryRecord>): DirectoryContents {
     contents.records[name] = hex(bytes)
     contents.leaves[name] = hex(leaf)
     const { added, taken } = indexEntries(record)
-    for (const [order, { terms, position }] of Object.entries({ added, taken }))
-      for (const term of terms) contents.index.push(`${order} ${term} @${hex(position ?? new Uint8Array())}`)
+    for (const [order, postings] of Object.entries({ added, taken })) {
+      for (const term of postings.terms) {
+        const position = postings.position ?? new Uint8Array()
+        const value = postingValue(term, postings)
+        contents.index.push(`${order} ${term} @${hex(position)} ${hex(value)}`)
+        if (term !== TIMELINE) continue
+        const key = termKey(TABLES.order[order as Order], term, position)
+        const name = `${order} ${dayOf(msOfPosition(position, order as Order))}`
+        const { count, digest } = days.get(name) ?? EMPTY_DAY
+        days.set(name, { count: count + 1, digest: (digest ^ rowDigest(key, value)) >>> 0 })
+      }
+    }
     for (const term of added.terms) if (COUNTED.test(term)) contents.counters[term] = (contents.counters[term] ?? 0) + 1
   }
   for (const record of merged.values()) contents.buckets[bucketOf(record)] = hex(tree.bucket(bucketOf(record)))
+  for (const [name, { count, digest }] of days) contents.days[name] = `${count} ${digest}`
   contents.root = tree.rootHex()
   contents.index.sort()
   return contents
@@ -93,12 +118,17 @@ export async function rowsOf(database: Database): Promise<Omit<DirectoryContents
     counters[Buffer.from(key.subarray(1)).toString()] = Number(openSealed(key, value).readBigUInt64BE(0))
   }
   for (const [order, table] of Object.entries(TABLES.order)) {
-    for (const [key] of await rows(table)) {
+    for (const [key, value] of await rows(table)) {
       const bytes = Buffer.from(key)
       const end = bytes.length - (order === 'taken' ? 32 : 24)
       const term = bytes.toString('utf8', 1, end - 2).replaceAll('\0\x01', '\0')
-      index.push(`${order} ${term} @${hex(bytes.subarray(end))}`)
+      index.push(`${order} ${term} @${hex(bytes.subarray(end))} ${hex(value)}`)
     }
   }
-  return { records, leaves, buckets, index: index.sort(), counters }
+  const days: Record<string, string> = {}
+  for (const [key, value] of await rows(TABLES.day)) {
+    const { count, digest } = dayCountFrom(key, value)
+    days[`${key[1] === 0 ? 'added' : 'taken'} ${dayOfKey(key)}`] = `${count} ${digest}`
+  }
+  return { records, leaves, buckets, index: index.sort(), counters, days }
 }

@@ -203,7 +203,7 @@ describe('a directory', () => {
             query.words.every(word => terms.some(term => term.startsWith(`word\0${word}`)))
           const terms = new Map<string, string[]>()
           for (const row of modelOf(written).index) {
-            const [, term = '', position = ''] = /^added (.*) @(\S+)$/s.exec(row) ?? []
+            const [, term = '', position = ''] = /^added (.*) @(\S+) \S*$/s.exec(row) ?? []
             terms.set(position, [...(terms.get(position) ?? []), term])
           }
           const expected = [...terms]

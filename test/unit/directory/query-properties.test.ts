@@ -52,7 +52,8 @@ const sizes: fc.Arbitrary<ReadSizes> = fc.oneof(
     vain: fc.integer({ min: 1, max: 30 }),
     run: fc.integer({ min: 1, max: 4 }),
     runs: fc.constantFrom(2, 4),
-    counted: fc.integer({ min: 0, max: 200 })
+    counted: fc.integer({ min: 0, max: 200 }),
+    bucket: fc.integer({ min: 1, max: 20 })
   })
 )
 

@@ -21,6 +21,7 @@ describe('termsOf', () => {
         'kind\0image',
         'tag\0holiday',
         'tag\0sea',
+        'timeline',
         'type\0image',
         'type\0image/jpeg',
         'word\x000042',

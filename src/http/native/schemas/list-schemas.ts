@@ -29,58 +29,48 @@ const DIGEST: Schema = {
 
 const MOMENT: Schema = { type: 'string', pattern: MOMENT_TEXT }
 
+/** What photos are looked for by, and in which order. */
+export const FILTERS = {
+  tag: { ...TEXT, description: 'photos with this tag, whatever its case and accents', examples: ['garden'] },
+  album: { ...TEXT, description: 'photos in this album; as `tag`' },
+  type: { ...TEXT, description: 'image, or a full media type, e.g. image/jpeg' },
+  state: { ...PICTURE_STATE, description: 'how much of the image could be decoded; none: nothing of it' },
+  sha256: DIGEST,
+  kind: { ...TEXT, enum: PHOTO_KINDS, description: 'what the file is' },
+  camera: { ...TEXT, description: "words of the camera's make or model, or of the lens", examples: ['canon'] },
+  rating_min: { type: 'integer', minimum: 0, maximum: RATING_MAX, description: 'photos with this rating or more' },
+  q: {
+    ...TEXT,
+    description:
+      'words; each must be a prefix of a word in the name or caption, whatever their case and accents. Text without words finds nothing'
+  },
+  sort: {
+    ...TEXT,
+    enum: ['added', 'taken'],
+    default: 'added',
+    description:
+      'newest first by when they were uploaded, or by what a clock on the wall showed when they were taken; those without a date count as taken when they were uploaded'
+  },
+  from: {
+    ...MOMENT,
+    description: 'the first year, month, day, minute or second in that order',
+    examples: ['2024-07']
+  },
+  to: { ...MOMENT, description: 'the last one, as a whole: 2024 ends with December', examples: ['2024-07-31'] }
+} satisfies Record<string, Schema>
+export const FILTER_NAMES = Object.keys(FILTERS) as (keyof typeof FILTERS)[]
+
 export const listSchema: Schema = {
   summary: 'Photos, newest first, a page at a time',
   tags: ['photos'],
   querystring: object(
     {
+      ...FILTERS,
       limit: { type: 'integer', minimum: 1, maximum: 1000, default: 50 },
       cursor: CURSOR,
-      tag: { ...TEXT, description: 'photos with this tag, whatever its case and accents', examples: ['garden'] },
-      album: { ...TEXT, description: 'photos in this album; as `tag`' },
-      type: { ...TEXT, description: 'image, or a full media type, e.g. image/jpeg' },
-      state: { ...PICTURE_STATE, description: 'how much of the image could be decoded; none: nothing of it' },
-      sha256: DIGEST,
-      kind: { ...TEXT, enum: PHOTO_KINDS, description: 'what the file is' },
-      camera: { ...TEXT, description: "words of the camera's make or model, or of the lens", examples: ['canon'] },
-      rating_min: { type: 'integer', minimum: 0, maximum: RATING_MAX, description: 'photos with this rating or more' },
-      q: {
-        ...TEXT,
-        description:
-          'words; each must be a prefix of a word in the name or caption, whatever their case and accents. Text without words finds nothing'
-      },
-      sort: {
-        ...TEXT,
-        enum: ['added', 'taken'],
-        default: 'added',
-        description:
-          'newest first by when they were uploaded, or by what a clock on the wall showed when they were taken; those without a date count as taken when they were uploaded'
-      },
-      from: {
-        ...MOMENT,
-        description: 'the first year, month, day, minute or second in that order',
-        examples: ['2024-07']
-      },
-      to: { ...MOMENT, description: 'the last one, as a whole: 2024 ends with December', examples: ['2024-07-31'] },
       count: { ...TEXT, enum: ['exact'], description: 'counts all photos that match, which may take long' }
     },
-    [
-      'limit',
-      'cursor',
-      'tag',
-      'album',
-      'type',
-      'state',
-      'sha256',
-      'kind',
-      'camera',
-      'rating_min',
-      'q',
-      'sort',
-      'from',
-      'to',
-      'count'
-    ]
+    [...FILTER_NAMES, 'limit', 'cursor', 'count']
   ),
   response: {
     200: json(
