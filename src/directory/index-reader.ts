@@ -8,10 +8,10 @@ import type { Filters } from './cursor.js'
 import { DamageError } from './damage.js'
 import type { Database } from './database.js'
 import { type DayCount, dayCountFrom } from './days.js'
-import { addedOf, dayKey, dayOfKey, dayRange, type Order, photoIdOfPosition, termKey } from './index-keys.js'
+import { addedOf, dayKey, dayOfKey, dayRange, type Order, photoIdOfPosition, termKey, termRange } from './index-keys.js'
 import type { Index } from './index-state.js'
 import { type KeyRange, recordRowKey } from './keys.js'
-import { type Position, positionBytesOf, positionText } from './positions.js'
+import { type Position, positionBytesOf, positionOf, positionText, TOP } from './positions.js'
 import { recordStateOf } from './stored-record.js'
 import { indexEntries } from './term-index.js'
 
@@ -21,6 +21,8 @@ const READ_BYTES = 64 * 1024
 const READ_RECORDS = 64
 /** Days that are read in a turn: about a millisecond. */
 const READ_DAYS = 512
+/** Tiles that are read in a turn. */
+const READ_TILES = 256
 /** What a read costs beside its keys, and what a record costs, in keys read. */
 const READ_COST = 32
 const RECORD_COST = 16
@@ -67,6 +69,13 @@ export interface IndexReaderInit {
   readonly order?: Order | undefined
   /** For tests. */
   readonly sizes?: ReadSizes | undefined
+}
+
+/** A photo in the time line. */
+export interface TilePosition {
+  readonly position: Position
+  /** Undefined: not read yet. */
+  readonly tile: Uint8Array | undefined
 }
 
 export type KeyIterator = AbstractKeyIterator<Database, Uint8Array>
@@ -183,6 +192,25 @@ export class IndexReader {
         const rows = await iterator.nextv(READ_DAYS)
         if (rows.length === 0) return days
         for (const [key, value] of rows) days.set(dayOfKey(key), dayCountFrom(key, value))
+      }
+    } finally {
+      await iterator.close()
+    }
+  }
+
+  /** Yields all of the time line between two bounds, newest first, with the tiles; many at once. */
+  async *timeline(ceiling: Position, floor: Position): AsyncGenerator<TilePosition[]> {
+    const { gte, lt } = termRange(this.table, TIMELINE)
+    const at = (position: Position): Uint8Array => termKey(this.table, TIMELINE, positionBytesOf(position))
+    const end = ceiling === TOP ? lt : Buffer.concat([at(ceiling), Uint8Array.of(0)])
+    const options = { reverse: true, snapshot: this.#snapshot, highWaterMarkBytes: READ_BYTES }
+    const iterator = this.#database.iterator({ gte: floor === '' ? gte : at(floor), lt: end, ...options })
+    try {
+      for (;;) {
+        this.#signal?.throwIfAborted()
+        const rows = await iterator.nextv(READ_TILES)
+        if (rows.length === 0) return
+        yield rows.map(([key, tile]) => ({ position: positionOf(key, this.order), tile }))
       }
     } finally {
       await iterator.close()

@@ -9,8 +9,8 @@ import { type Bucket, bucketsOf, type DayRuns, type Run, revisionOf } from './bu
 import type { Filters } from './cursor.js'
 import { DamageError } from './damage.js'
 import { type DayCount, EMPTY_DAY } from './days.js'
-import { msOfPosition, orderBytes, photoIdOfPosition } from './index-keys.js'
-import { IndexReader, type IndexReaderInit } from './index-reader.js'
+import { msOfPosition, type Order, orderBytes, photoIdOfPosition } from './index-keys.js'
+import { IndexReader, type IndexReaderInit, type TilePosition } from './index-reader.js'
 import { Matches } from './matches.js'
 import { type Position, positionBytesOf, positionText, TOP } from './positions.js'
 import { type QueryBase, requireLanguage } from './query.js'
@@ -72,13 +72,14 @@ export async function readBucket(
   const reader = new IndexReader(base.database, base.index, { ...init, order: sought.order })
   try {
     const counts = await reader.days(range)
-    const positions: Position[] = []
-    for await (const position of matching(reader, sought, range)) {
-      if (positions.push(position) > reader.sizes.bucket) throw new SheafError('ERR_NO_SUCH_BUCKET')
-    }
     const days = new DayRunner(reader, counts, isWhole(sought))
-    for (const position of positions) days.add(position)
-    return { revision: revisionOf(days.finish()), tiles: await tilesAt(reader, positions) }
+    const found: TilePosition[] = []
+    for await (const some of matching(reader, sought, range)) {
+      if (found.length + some.length > reader.sizes.bucket) throw new SheafError('ERR_NO_SUCH_BUCKET')
+      for (const one of some) found.push(one)
+    }
+    for (const { position } of found) days.add(position)
+    return { revision: revisionOf(days.finish()), tiles: await tilesOf(reader, found) }
   } finally {
     await reader.close()
   }
@@ -106,38 +107,54 @@ async function matchedDays(
   counts: ReadonlyMap<Day, DayCount>
 ): Promise<DayRuns[]> {
   const days = new DayRunner(reader, counts, isWhole(filters))
-  for await (const position of matching(reader, filters, range)) days.add(position)
+  for await (const some of matching(reader, filters, range)) for (const { position } of some) days.add(position)
   return days.finish()
 }
 
-/** Yields the positions in a range, newest first. */
-async function* matching(reader: IndexReader, filters: Filters, range: BucketRange): AsyncGenerator<Position> {
-  const { order } = reader
-  const { fromMs = -Infinity, toMs = Infinity } = filters
-  const firstMs = Math.max(fromMs, range.from === FIRST_DAY ? -Infinity : dayStartMs(range.from))
-  const endMs = Math.min(toMs, range.to === LAST_DAY ? Infinity : dayStartMs(dayAfter(range.to)))
-  const floor = firstMs === -Infinity ? '' : positionText(orderBytes(order, firstMs))
-  const ceiling = endMs === Infinity ? TOP : positionText(orderBytes(order, endMs))
-  const { newest = ceiling, below = '' } = range
+/** Yields what is in a range, newest first, many at once. */
+async function* matching(reader: IndexReader, filters: Filters, range: BucketRange): AsyncGenerator<TilePosition[]> {
+  const { ceiling, floor } = boundsOf(reader.order, filters, range)
+  const { below = '' } = range
+  const isIn = ({ position }: TilePosition): boolean => position >= floor && position > below
+  if (isWhole(filters)) {
+    for await (const some of reader.timeline(ceiling, below > floor ? below : floor)) yield some.filter(isIn)
+    return
+  }
   const matches = await Matches.open(reader, filters)
-  matches.skipTo(newest < ceiling ? newest : ceiling)
+  matches.skipTo(ceiling)
   while (matches.bound !== undefined && matches.bound >= floor && matches.bound > below) {
-    for (const position of await matches.next(reader.sizes.bucket)) {
-      if (position < floor || position <= below) return
-      yield position
-    }
+    const positions = await matches.next(reader.sizes.bucket)
+    yield positions.map(position => ({ position, tile: undefined })).filter(isIn)
   }
 }
 
-async function tilesAt(reader: IndexReader, positions: readonly Position[]): Promise<TimelineTile[]> {
-  const values = await reader.tiles(positions)
-  return positions.map((position, i): TimelineTile => {
-    const tile = values[i] && readTile(values[i])
-    if (tile === undefined) throw new DamageError('the index lists a photo in the time line without its tile')
-    const bytes = positionBytesOf(position)
-    return { ...tile, id: photoIdOfPosition(bytes), ms: msOfPosition(bytes, reader.order) }
+/** @returns what positions in the range are at or below, and at or above */
+function boundsOf(
+  order: Order,
+  { fromMs = Number.NEGATIVE_INFINITY, toMs = Number.POSITIVE_INFINITY }: Filters,
+  { from, to, newest }: BucketRange
+): { ceiling: Position; floor: Position } {
+  const firstMs = Math.max(fromMs, from === FIRST_DAY ? Number.NEGATIVE_INFINITY : dayStartMs(from))
+  const endMs = Math.min(toMs, to === LAST_DAY ? Number.POSITIVE_INFINITY : dayStartMs(dayAfter(to)))
+  const floor = Number.isFinite(firstMs) ? positionText(orderBytes(order, firstMs)) : ''
+  const ceiling = Number.isFinite(endMs) ? positionText(orderBytes(order, endMs)) : TOP
+  return { ceiling: newest !== undefined && newest < ceiling ? newest : ceiling, floor }
+}
+
+async function tilesOf(reader: IndexReader, found: readonly TilePosition[]): Promise<TimelineTile[]> {
+  const unread = found.filter(({ tile }) => tile === undefined).map(({ position }) => position)
+  const read = unread.length === 0 ? [] : await reader.tiles(unread)
+  return found.map(({ position, tile }, i): TimelineTile => {
+    const bytes = tile ?? read[i]
+    const shown = bytes && readTile(bytes)
+    if (shown === undefined) throw new DamageError('the index lists a photo in the time line without its tile')
+    const at = positionBytesOf(position)
+    const { aspect, flags } = shown
+    return { id: photoIdOfPosition(at), ms: msOfPosition(at, reader.order), aspect, flags }
   })
 }
+
+type GrowingRun = { -readonly [Field in keyof Run]: Run[Field] }
 
 /** Makes runs of positions that come newest first. */
 class DayRunner {
@@ -147,7 +164,9 @@ class DayRunner {
   readonly #isWhole: boolean
   readonly #days: DayRuns[] = []
   #day: Day | undefined
-  #runs: Run[] = []
+  /** When it began: what is not before that is of it, too. */
+  #dayMs = Number.POSITIVE_INFINITY
+  #runs: GrowingRun[] = []
 
   constructor(reader: IndexReader, counts: ReadonlyMap<Day, DayCount>, isWhole: boolean) {
     this.#reader = reader
@@ -157,15 +176,15 @@ class DayRunner {
 
   add(position: Position): void {
     const bytes = positionBytesOf(position)
-    const day = dayOf(msOfPosition(bytes, this.#reader.order))
-    if (day !== this.#day) this.#endDay(day)
+    const ms = msOfPosition(bytes, this.#reader.order)
+    if (ms < this.#dayMs) this.#endDay(dayOf(ms))
     const last = this.#runs.at(-1)
     if (last === undefined || last.count === this.#reader.sizes.bucket) {
       const newest = last === undefined ? undefined : position
       this.#runs.push({ newest, count: 1, digest: this.#isWhole ? 0 : crc32(bytes) })
     } else {
-      const digest = this.#isWhole ? 0 : crc32(bytes, last.digest)
-      this.#runs[this.#runs.length - 1] = { ...last, count: last.count + 1, digest }
+      last.count++
+      if (!this.#isWhole) last.digest = crc32(bytes, last.digest)
     }
   }
 
@@ -179,5 +198,6 @@ class DayRunner {
     if (day !== undefined) this.#days.push({ day, all: this.#counts.get(day) ?? EMPTY_DAY, runs: this.#runs })
     this.#runs = []
     this.#day = next
+    this.#dayMs = next === undefined || next === FIRST_DAY ? Number.NEGATIVE_INFINITY : dayStartMs(next)
   }
 }

@@ -9,6 +9,7 @@ import { viewPhoto } from '../../src/domain/photo.js'
 import { encodeRecord } from '../../src/domain/record-codec.js'
 import { pageJson } from '../../src/http/native/json-forms.js'
 import { PhotoWriter } from '../unit/directory/photo-log.js'
+import { longestTurnMs } from './loop-turns.js'
 import { atMost, type Measure, median } from './report.js'
 
 const PHOTO_COUNT = 1_000_000
@@ -119,24 +120,7 @@ async function readPages(directory: Directory, filter: Filter): Promise<Director
   return pages
 }
 
-/** @returns the longest time between two turns of the event loop while the work is done */
-async function longestTurnMs(work: () => Promise<unknown>): Promise<number> {
-  let longestMs = 0
-  let isDone = false
-  let lastMs = performance.now()
-  const tick = (): void => {
-    const nowMs = performance.now()
-    longestMs = Math.max(longestMs, nowMs - lastMs)
-    lastMs = nowMs
-    if (!isDone) setImmediate(tick)
-  }
-  setImmediate(tick)
-  await work()
-  isDone = true
-  return longestMs
-}
-
-async function openDirectory(folder: string): Promise<Directory> {
+export async function openDirectory(folder: string): Promise<Directory> {
   const database = levelDatabase(folder, nodeFileSystem)
   const directory = new Directory({ database, log: silentLog, observe: () => {} })
   await directory.start()

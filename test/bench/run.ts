@@ -27,11 +27,12 @@ import { measureSimilarity } from './similarity.js'
 import { measureSlowSupplier } from './slow-supplier.js'
 import { measureSlowUploads } from './slow-uploads.js'
 import { measureStartingTogether } from './starting-together.js'
+import { measureTimeline } from './timeline.js'
 import { measureVectors } from './vectors.js'
 import { measureWrites } from './writes.js'
 
 const HELP = `npm run bench -- [flags]
-  --only A,B        of get, put, cache, index, million, lists, large, disk-reads, cluster, together, convergence,
+  --only A,B        of get, put, cache, index, million, lists, timeline, large, disk-reads, cluster, together, convergence,
                     anti-entropy, graves, heads, decoding, importing, looking, similarity, metering, archive, slow-uploads, slow-supplier
                     (default: all)
   --rounds N        rounds of each server, in turn (default 3)
@@ -48,7 +49,7 @@ const { values } = parseArgs({
     only: {
       type: 'string',
       default:
-        'get,put,cache,index,million,lists,large,disk-reads,cluster,together,convergence,anti-entropy,graves,heads,decoding,importing,looking,similarity,metering,archive,slow-uploads,slow-supplier'
+        'get,put,cache,index,million,lists,timeline,large,disk-reads,cluster,together,convergence,anti-entropy,graves,heads,decoding,importing,looking,similarity,metering,archive,slow-uploads,slow-supplier'
     },
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '4' },
@@ -113,6 +114,7 @@ function sections(scratch: string, cache: string): Record<string, () => Promise<
       measureRest(scratch, cache, values.big ? { photos: 1_000_000, minutes: 25 } : { photos: 100_000, minutes: 2 }),
     compaction: () => measureCompaction(scratch, values.big ? 1_000 : 200),
     lists: () => measureLists(cache),
+    timeline: () => measureTimeline(cache),
     large: () => measureLargeFile(scratch, largeBytes),
     'disk-reads': async () => [await measureDiskReads(join(scratch, 'disk-reads-data'))],
     cluster: () => measureCluster(scratch),
