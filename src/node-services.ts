@@ -15,6 +15,7 @@ import type { PhotoId } from './domain/ids.js'
 import { PHOTO_KIND } from './domain/photo.js'
 import type { Transport } from './network/transport.js'
 import { LibraryLists } from './photos/library-lists.js'
+import { Pairing } from './photos/pairing.js'
 import { PhotoCache, type PhotoCacheInit } from './photos/photo-cache.js'
 import { PhotoReader, untakenBudget } from './photos/photo-reader.js'
 import { copiesOn, Photos, type PhotosInit } from './photos/photos.js'
@@ -89,6 +90,7 @@ export class NodeServices implements Startable {
   readonly backup: Backup | undefined
   readonly maintenance: Maintenance
   readonly #spool: UploadSpool
+  readonly #pairing: Pairing
   #started = false
 
   constructor(components: NodeServicesComponents, init: NodeServicesInit) {
@@ -199,6 +201,13 @@ export class NodeServices implements Startable {
         { folder }
       )
     this.similarity = similarity
+    this.#pairing = new Pairing({
+      directory,
+      writer,
+      clock,
+      log,
+      ...(cluster && { rank: term => cluster.rankFor(term) })
+    })
     this.laidOut = new LaidOutPhotos({ laidOut: local.laidOut, clock })
     this.jobs = new Jobs({ clock, random, log })
     this.archiving =
@@ -252,6 +261,7 @@ export class NodeServices implements Startable {
     await this.#spool.start()
     await this.cluster?.start()
     await this.similarity?.start()
+    await this.#pairing.start()
     await this.archiving?.start()
     this.#started = true
   }
@@ -260,6 +270,7 @@ export class NodeServices implements Startable {
     this.#started = false
     await this.jobs.stop()
     await this.archiving?.stop()
+    await this.#pairing.stop()
     await this.similarity?.stop()
     await this.cluster?.stop()
     await this.local.stop()

@@ -304,6 +304,12 @@ export class Cluster implements Startable {
     return rendezvous(volume, [self, ...this.membership.alive()]).indexOf(self)
   }
 
+  /** This node's place among the present members for work that one of them does for all, from 0. */
+  rankFor(task: string): number {
+    const { self } = this.#components.transport
+    return rendezvous(task, [self, ...this.membership.present()]).indexOf(self)
+  }
+
   /** @returns up to where a connected node holds the volume; 0: none does */
   heldByPeers(volume: VolumeId): number {
     return this.#peers.furthestEnd(volume)

@@ -1,5 +1,6 @@
 import { SheafError } from '../core/errors.js'
 import type { DirectoryRecord } from '../domain/record.js'
+import { ENTRY } from '../domain/terms.js'
 import { decodeCursor, encodeCursor, type Filters } from './cursor.js'
 import type { Database } from './database.js'
 import { orderBytes } from './index-keys.js'
@@ -64,7 +65,7 @@ export async function runQuery(
   const top = toMs === undefined ? TOP : positionText(orderBytes(order, toMs))
   const floor = fromMs === undefined ? '' : positionText(orderBytes(order, fromMs))
   const from = query.cursor === undefined ? top : before(positionText(decodeCursor(query.cursor, filters)))
-  const counter = counterOf(filters)
+  const counter = counterOf(base, filters)
   const reader = new IndexReader(base.database, base.index, { ...init, order })
   try {
     const found = await findPage(
@@ -93,9 +94,11 @@ export function requireLanguage({ language }: Index, { terms, anyOf = [], order 
 }
 
 /** @returns the term whose counter is the total; undefined: there is none */
-function counterOf({ terms, words, anyOf = [], fromMs, toMs }: Filters): string | undefined {
+function counterOf(base: QueryBase, { terms, words, anyOf = [], fromMs, toMs }: Filters): string | undefined {
   if (words.length > 0 || anyOf.length > 0 || fromMs !== undefined || toMs !== undefined) return undefined
-  const [only, ...others] = terms.length > 1 ? terms.filter(term => term !== 'all') : terms
+  const isEveryone = (term: string): boolean =>
+    term === 'all' || (term === ENTRY && base.count(ENTRY) === base.count('all'))
+  const [only, ...others] = terms.length > 1 ? terms.filter(term => !isEveryone(term)) : terms
   return others.length === 0 && only !== undefined && isCounted(only) ? only : undefined
 }
 

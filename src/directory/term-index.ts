@@ -3,7 +3,7 @@ import { INDEX_LANGUAGE_1, INDEX_LANGUAGE_2 } from '../domain/past-terms.js'
 import { viewPhoto } from '../domain/photo.js'
 import { localMs } from '../domain/photo-facts.js'
 import type { DirectoryRecord } from '../domain/record.js'
-import { INDEX_LANGUAGE, type IndexLanguage, TIMELINE } from '../domain/terms.js'
+import { ENTRY, INDEX_LANGUAGE, type IndexLanguage, TIMELINE } from '../domain/terms.js'
 import { tileOf } from '../domain/tile.js'
 import { addedPosition, type Order, takenPosition } from './index-keys.js'
 import { sameBytes } from './record-fold.js'
@@ -56,6 +56,7 @@ export function postingValue(term: string, { tile }: Postings): Uint8Array {
 
 const COUNTED = new Set([
   'all',
+  ENTRY,
   TIMELINE,
   'trash',
   'looked',
@@ -70,7 +71,7 @@ const COUNTED = new Set([
   'head',
   'state'
 ])
-const DATED = new Set(['all', TIMELINE, 'tag', 'album', 'kind', 'rating'])
+const DATED = new Set(['all', ENTRY, TIMELINE, 'tag', 'album', 'kind', 'rating'])
 
 /** @returns whether the term has a counter, so that a listing knows its total without a scan; for names with few values */
 export function isCounted(term: string): boolean {

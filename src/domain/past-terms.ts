@@ -1,5 +1,5 @@
 import type { DirectoryRecord } from './record.js'
-import { addBasics, INDEX_LANGUAGE, type IndexLanguage, photoOf, TIMELINE, textOf } from './terms.js'
+import { addBasics, addListed, INDEX_LANGUAGE, type IndexLanguage, photoOf, textOf, trashTerms } from './terms.js'
 import { WORD_CHARACTERS_MAX } from './text.js'
 
 const WORDS_MAX = 32
@@ -15,12 +15,22 @@ export const INDEX_LANGUAGE_1: IndexLanguage = {
   prefixesOf: wordsOf
 }
 
-/** No time line. */
+/** Without a time line, and without parts. */
 export const INDEX_LANGUAGE_2: IndexLanguage = {
   ...INDEX_LANGUAGE,
   version: 2,
   newNames: new Set(['trash', 'trashed', 'spelled', 'kind', 'rating', 'camera']),
-  termsOf: record => INDEX_LANGUAGE.termsOf(record).filter(term => term !== TIMELINE)
+  termsOf: termsOf2
+}
+
+function termsOf2(record: DirectoryRecord): string[] {
+  const photo = photoOf(record)
+  if (photo === undefined) return []
+  if (photo.deleted) return trashTerms(photo)
+  const terms = new Set<string>()
+  addBasics(terms, photo)
+  addListed(terms, photo)
+  return [...terms].sort()
 }
 
 function termsOf(record: DirectoryRecord): string[] {

@@ -6,6 +6,7 @@
  *   'taken_at'    ms, offset?: minutes, source?, precision?
  *   'camera'      make?, model?, lens?: texts; focal_mm?, focal35_mm?, f_number?, exposure_s?, iso?: numbers; flash?: bool
  *   'place'       latitude, longitude: degrees; altitude?: metres
+ *   'media'       duration_s?: number; live_id?: the identifier that a telephone writes into both files of a live photo
  *
  * and what the client said of the file beside its bytes, written once, with the photo:
  *
@@ -99,6 +100,14 @@ export interface Place {
   readonly latitude: number
   readonly longitude: number
   readonly altitude?: number | undefined
+}
+
+/** What there is beside the picture. */
+export interface Media {
+  /** Of a video. */
+  readonly durationS?: number | undefined
+  /** At most 64 bytes. */
+  readonly liveId?: string | undefined
 }
 
 type Fields = ReadonlyMap<string, Value>
@@ -210,6 +219,15 @@ export function cameraChange(camera: Camera): Change {
       flash
     })
   )
+}
+
+export function mediaOf(record: DirectoryRecord): Media {
+  const fields = factOf(record, 'media')
+  return fields === undefined ? {} : { durationS: numberOf(fields, 'duration_s'), liveId: textOf(fields, 'live_id') }
+}
+
+export function mediaChange({ durationS, liveId }: Media): Change {
+  return factChange('media', mapOf({ duration_s: durationS, live_id: liveId }))
 }
 
 export function placeOf(record: DirectoryRecord): Place | undefined {

@@ -4,7 +4,10 @@
  *
  *   name             value
  *   all              –: every live photo
- *   timeline         –: what time lines show: every live photo, but what is neither picture nor video. See tile.ts
+ *   entry            –: every live photo that is no part of another one, see pairs.ts. Parts have only: all, type, sha256, idem,
+ *                    pair, and those of findings
+ *   pair             see pairs.ts
+ *   timeline         –: what time lines show: every entry, but what is neither picture nor video. See tile.ts
  *   trash            –: every photo that is deleted and not buried yet
  *   trashed          of such a photo, which has no other terms: as sha256
  *   tag, album       folded, see text.ts
@@ -24,6 +27,7 @@
  */
 import { hasCode } from '../core/errors.js'
 import { type Findings, viewFindings } from './findings.js'
+import { pairOf, pairTerms } from './pairs.js'
 import { PHOTO_KIND, type Photo, viewPhoto } from './photo.js'
 import { cameraOf } from './photo-facts.js'
 import { kindOf } from './photo-kind.js'
@@ -32,6 +36,8 @@ import { foldText, prefixesOf, wordsOf } from './text.js'
 
 export const INDEX_VERSION = 3
 
+/** The term of photos that lists show. */
+export const ENTRY = 'entry'
 /** The term of photos that are in the time line. */
 export const TIMELINE = 'timeline'
 
@@ -60,7 +66,7 @@ export const INDEX_LANGUAGE: IndexLanguage = {
   version: INDEX_VERSION,
   isDated: true,
   termsOf,
-  newNames: new Set([TIMELINE]),
+  newNames: new Set([ENTRY, TIMELINE, 'pair']),
   labelTerm,
   wordsOf,
   prefixesOf
@@ -69,19 +75,31 @@ export const INDEX_LANGUAGE: IndexLanguage = {
 export function termsOf(record: DirectoryRecord): string[] {
   const photo = photoOf(record)
   if (photo === undefined) return []
-  if (photo.deleted) return ['trash', `trashed\0${photo.sha256}`]
+  if (photo.deleted) return trashTerms(photo)
   const terms = new Set<string>()
   addBasics(terms, photo)
+  for (const term of pairTerms(photo)) terms.add(term)
+  // a part is listed as its entry is
+  if (pairOf(record).of !== undefined) return [...terms].sort()
+  terms.add(ENTRY)
+  if (kindOf(photo) !== 'other') terms.add(TIMELINE)
+  addListed(terms, photo)
+  return [...terms].sort()
+}
+
+export function trashTerms({ sha256 }: Photo): string[] {
+  return ['trash', `trashed\0${sha256}`]
+}
+
+/** What photos are found by. */
+export function addListed(terms: Set<string>, photo: Photo): void {
   for (const tag of photo.tags) addLabel(terms, 'tag', tag)
   for (const album of photo.albums) addLabel(terms, 'album', album)
   if (photo.rating !== undefined) terms.add(`rating\0${photo.rating}`)
-  const kind = kindOf(photo)
-  terms.add(`kind\0${kind}`)
-  if (kind !== 'other') terms.add(TIMELINE)
-  const { make = '', model = '', lens = '' } = cameraOf(record) ?? {}
+  terms.add(`kind\0${kindOf(photo)}`)
+  const { make = '', model = '', lens = '' } = cameraOf(photo.record) ?? {}
   for (const word of wordsOf(`${make} ${model} ${lens}`)) terms.add(`camera\0${word}`)
   for (const word of wordsOf(textOf(photo))) terms.add(`word\0${word}`)
-  return [...terms].sort()
 }
 
 /** What people look for words in. */

@@ -1,7 +1,8 @@
 import type { Filters } from '../directory/cursor.js'
+import { isTermOf } from '../directory/term-index.js'
 import { RATING_MAX } from '../domain/limits.js'
 import { type Moment, parseMoment } from '../domain/moment.js'
-import type { IndexLanguage } from '../domain/terms.js'
+import { ENTRY, type IndexLanguage } from '../domain/terms.js'
 import { badField } from './photo-rules.js'
 import type { ListFilters } from './photo-types.js'
 
@@ -10,6 +11,8 @@ const SOUGHT_WORDS_MAX = 32
 
 /**
  * What a list asks the directory for.
+ *
+ * Parts of other photos are left out, but where they are found by their bytes.
  *
  * @returns undefined: nothing can match, as the text that is looked for has no words
  * @throws `ERR_BAD_PARAMETER`
@@ -32,6 +35,10 @@ export function filtersOf(query: ListFilters, language: IndexLanguage): Filters 
     ratingMin === undefined
       ? []
       : [Array.from({ length: RATING_MAX + 1 - ratingMin }, (_, i) => `rating\0${ratingMin + i}`)]
+  // what else can be asked for, parts have not
+  const isOfEntries = tag === undefined && album === undefined && kind === undefined && camera === undefined
+  const isListed = isOfEntries && anyOf.length === 0 && words.length === 0 && sha256 === undefined
+  if (isListed && isTermOf(language, ENTRY)) terms.push(ENTRY)
   const fromMs = from === undefined ? undefined : requireMoment('from', from).fromMs
   const toMs = to === undefined ? undefined : requireMoment('to', to).toMs
   return { terms, words, anyOf, order: sort, fromMs, toMs }

@@ -8,7 +8,8 @@ import { TAKEN_MS_MIN } from '../domain/date-text.js'
 import { viewLooks } from '../domain/findings.js'
 import type { ActorId, Cookie, PhotoId, VolumeId } from '../domain/ids.js'
 import { DIGESTS_MAX } from '../domain/limits.js'
-import { type AltKey, metaEtag, PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
+import { ALONE, pairOf } from '../domain/pairs.js'
+import { type AltKey, metaEtag, PHOTO_KIND, type Photo, type PhotoEdit, viewPhoto } from '../domain/photo.js'
 import type { TakenAt } from '../domain/photo-facts.js'
 import { conflictVersions, type DirectoryRecord } from '../domain/record.js'
 import type { LaidOut } from '../store/laid-out.js'
@@ -208,13 +209,52 @@ export class Photos {
   async patch(id: PhotoId, patch: PhotoPatch, condition?: Precondition): Promise<PhotoMeta> {
     const checked = checkPatch(patch)
     await this.#ensureRecord(id)
-    return this.#meta(await this.#edits.patch(id, checked, condition))
+    const edited = await this.#edits.patch(id, checked, condition)
+    await this.#labelPartners(id, checked)
+    return this.#meta(edited)
   }
 
-  /** Deleting again is harmless. @throws `ERR_PHOTO_NOT_FOUND`, what `condition` throws for the bytes, deleted or not */
-  async remove(id: PhotoId, condition?: Precondition): Promise<void> {
-    if ((await this.#ensureRecord(id)) === 'buried') condition?.(undefined)
-    else await this.#edits.remove(id, condition)
+  /**
+   * Deleting again is harmless.
+   *
+   * @throws `ERR_PHOTO_NOT_FOUND`, what `condition` throws for the bytes, deleted or not
+   */
+  async remove(
+    id: PhotoId,
+    {
+      withPartners = false,
+      condition
+    }: { readonly withPartners?: boolean; readonly condition?: Precondition | undefined } = {}
+  ): Promise<void> {
+    if ((await this.#ensureRecord(id)) === 'buried') {
+      condition?.(undefined)
+      return
+    }
+    const partners = withPartners ? this.#partnersOf(id) : []
+    await this.#edits.remove(id, condition)
+    for (const partner of partners) await this.#edits.remove(partner)
+  }
+
+  /** What is said of one is said of all that belong together. */
+  async #labelPartners(id: PhotoId, { tags, albums }: PhotoEdit): Promise<void> {
+    if (tags === undefined && albums === undefined) return
+    const edit = { ...(tags && { tags }), ...(albums && { albums }) }
+    for (const partner of this.#partnersOf(id)) await this.#edits.patch(partner, edit)
+  }
+
+  /** @returns the live photos that it belongs with, as far as they are known here */
+  #partnersOf(id: PhotoId): PhotoId[] {
+    const found = (one: PhotoId): Photo | undefined => {
+      const { stored } = this.#directory.lookUp({ kind: PHOTO_KIND, id: one })
+      const photo = stored && viewPhoto(stored.record)
+      return photo?.deleted === false ? photo : undefined
+    }
+    const photo = found(id)
+    const { of } = photo === undefined ? ALONE : pairOf(photo.record)
+    const entry = of === undefined ? photo : found(of)
+    if (entry === undefined) return []
+    const all = [entry.id, ...pairOf(entry.record).parts]
+    return all.filter(one => one !== id && found(one) !== undefined)
   }
 
   /** Harmless for a photo that is not deleted. @throws `ERR_PHOTO_NOT_FOUND`, `ERR_BYTES_GONE`, as {@link remove} */
@@ -289,7 +329,11 @@ export class Photos {
   /** @param ids - at most 10,000. @throws `ERR_BAD_PARAMETER`; errors of single photos are in their outcomes */
   async batchEdit(ids: readonly PhotoId[], { shiftS, ...patch }: BatchPatch): Promise<readonly BatchOutcome[]> {
     const checked = checkPatch(patch)
-    if (shiftS === undefined) return forEach(ids, id => this.#edits.patch(id, checked))
+    if (shiftS === undefined)
+      return forEach(ids, async id => {
+        await this.#edits.patch(id, checked)
+        await this.#labelPartners(id, checked)
+      })
     const shift = checkShift(shiftS)
     return forEach(ids, id => this.#edits.edit(id, photo => ({ ...checked, takenAt: shifted(photo, shift) })))
   }

@@ -2,11 +2,13 @@ import type { Clock } from '../core/clock.js'
 import { SheafError } from '../core/errors.js'
 import { eachInTurns, sortInTurns } from '../core/turn.js'
 import type { Directory } from '../directory/directory.js'
-import { type LinkTier, unlinkChange, viewFindings } from '../domain/findings.js'
+import { type Findings, type LinkTier, unlinkChange, viewFindings } from '../domain/findings.js'
 import { groupsAround } from '../domain/groups.js'
 import { type PhotoId, parsePhotoId } from '../domain/ids.js'
 import { type Appearance, areNear, linkTier } from '../domain/likeness.js'
+import { pairOf } from '../domain/pairs.js'
 import { metaEtag, PHOTO_KIND, viewPhoto } from '../domain/photo.js'
+import type { DirectoryRecord } from '../domain/record.js'
 import { ALL_SHARDS, type ShardSet } from '../domain/shards.js'
 import { badField } from '../photos/photo-rules.js'
 import type { Precondition } from '../photos/photo-types.js'
@@ -107,7 +109,7 @@ export class Duplicates {
     const stored = directory.getSync({ kind: PHOTO_KIND, id })
     if (stored === undefined) return []
     const findings = viewFindings(stored.record)
-    const own = { unlinks: findings.unlinks, appearance: appearanceOf(stored.record, findings) }
+    const own = { unlinks: unlinksOf(stored.record, findings), appearance: appearanceOf(stored.record, findings) }
     const links = new Map(findings.links)
     const { records } = await directory.query({ terms: [`link\0${id}`], words: [], limit: LINKED_MAX })
     for (const record of records) {
@@ -226,7 +228,7 @@ export class Duplicates {
         if (photo === undefined) continue
         const findings = viewFindings(photo.record)
         const appearance = appearanceOf(photo.record, findings)
-        live.set(photo.id, { sha256: photo.sha256, unlinks: findings.unlinks, appearance })
+        live.set(photo.id, { sha256: photo.sha256, unlinks: unlinksOf(photo.record, findings), appearance })
       }
     }
     return live
@@ -234,6 +236,12 @@ export class Duplicates {
 }
 
 type Marked = Pick<LivePhoto, 'unlinks'>
+
+/** @returns what the photo is no duplicate of: what somebody says, and what belongs to it */
+function unlinksOf(record: DirectoryRecord, { unlinks }: Findings): ReadonlySet<PhotoId> {
+  const { of, parts } = pairOf(record)
+  return of === undefined && parts.length === 0 ? unlinks : new Set([...unlinks, ...parts, ...(of ? [of] : [])])
+}
 
 function areUnlinked(a: PhotoId, { unlinks }: Marked, b: PhotoId, other: Marked): boolean {
   return unlinks.has(b) || other.unlinks.has(a)

@@ -8,7 +8,15 @@ import { headChange, viewLooks } from '../domain/findings.js'
 import { hlcMs } from '../domain/hlc.js'
 import type { NodeId, PhotoId } from '../domain/ids.js'
 import { PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
-import { cameraChange, dimensionsChange, factOf, placeChange, takenAtChange, takenAtOf } from '../domain/photo-facts.js'
+import {
+  cameraChange,
+  dimensionsChange,
+  factOf,
+  mediaChange,
+  placeChange,
+  takenAtChange,
+  takenAtOf
+} from '../domain/photo-facts.js'
 import type { Change, DirectoryRecord } from '../domain/record.js'
 import type { PhotoReader } from '../photos/photo-reader.js'
 import { HEAD_READER, type Head } from '../similarity/images/heads/head-facts.js'
@@ -145,7 +153,7 @@ function changesOf({ record }: Photo, head: Head | undefined): Change[] {
   const changes: Change[] = [headChange(HEAD_READER, head?.format)]
   if (head !== undefined) {
     const { image } = viewLooks(record)
-    const { width, height, camera, place } = head
+    const { width, height, camera, place, media } = head
     // a decoder that has shown the picture knows its size better
     if (width !== undefined && height !== undefined && image?.state !== 'whole')
       changes.push(dimensionsChange(width, height))
@@ -153,6 +161,7 @@ function changesOf({ record }: Photo, head: Head | undefined): Change[] {
     else if (takenAtOf(record) !== undefined) changes.push({ kind: 'remove', field: 'facts', key: 'taken_at' })
     if (camera !== undefined) changes.push(cameraChange(camera))
     if (place !== undefined) changes.push(placeChange(place))
+    if (media !== undefined) changes.push(mediaChange(media))
   }
   return changes.filter(change => !isThere(record, change))
 }

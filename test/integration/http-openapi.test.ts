@@ -315,6 +315,7 @@ test('answers are what the document says', async () => {
   await ask('GET', '/trash', {}, '?limit=0')
   await ask('POST', '/photo/{id}/undelete', { id })
   await ask('DELETE', '/photo/{id}', { id })
+  await ask('DELETE', '/photo/{id}', { id }, '?partners=true')
   await ask('DELETE', '/photo/{id}', { id: 'x' })
   for (const path of [
     '/health',

@@ -256,6 +256,8 @@ export interface MovieParts {
   readonly turned?: boolean
   /** Seconds since 1904. */
   readonly created?: number
+  /** How long it is. */
+  readonly seconds?: number
   readonly version?: 0 | 1
   /** By the names of QuickTime. */
   readonly keys?: Readonly<Record<string, string>>
@@ -269,7 +271,16 @@ export interface MovieParts {
 }
 
 export function movieOf(parts: MovieParts): Buffer {
-  const { brand = 'qt  ', width = 1920, height = 1080, turned = false, created = 0, version = 0, keys = {} } = parts
+  const {
+    brand = 'qt  ',
+    width = 1920,
+    height = 1080,
+    turned = false,
+    created = 0,
+    version = 0,
+    keys = {},
+    seconds = 0
+  } = parts
   const { data = Buffer.alloc(40_000), first = [] } = parts
   const times =
     version === 1 ? Buffer.concat([u32(0), u32(created), Buffer.alloc(8)]) : Buffer.concat([u32(created), u32(0)])
@@ -293,7 +304,15 @@ export function movieOf(parts: MovieParts): Buffer {
     ...(data.length > 0 ? [box('mdat', data)] : []),
     box(
       'moov',
-      fullBox('mvhd', version, times, Buffer.alloc(80)),
+      fullBox(
+        'mvhd',
+        version,
+        times,
+        u32(600),
+        version === 1 ? u32(0) : u32(seconds * 600),
+        u32(seconds * 600),
+        Buffer.alloc(80)
+      ),
       ...first,
       box('trak', sound),
       box('trak', picture),

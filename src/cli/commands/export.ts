@@ -90,6 +90,22 @@ async function run(
   }
 }
 
+/** Yields what lists leave out. Nodes of before know of no partners. */
+async function* partsOf({ client }: Session, { partners = [] }: PhotoMetaJson): AsyncGenerator<PhotoMetaJson> {
+  for (const id of partners) {
+    const meta = await client.json<PhotoMetaJson>(`/photo/${id}/meta`).catch(goneOnly)
+    if (meta !== undefined) yield meta
+  }
+}
+
+function goneOnly(error: unknown): undefined {
+  if (!isGone(error)) throw error
+}
+
+function isGone(error: unknown): boolean {
+  return hasCode(error, 'ERR_PHOTO_DELETED') || hasCode(error, 'ERR_PHOTO_NOT_FOUND')
+}
+
 async function exportPhotos(session: Session, folder: string, filter: ExportOptions): Promise<ExitCode> {
   const { terminal } = session
   const layout = parseLayout(filter.layout ?? DEFAULT_LAYOUT)
@@ -99,7 +115,10 @@ async function exportPhotos(session: Session, folder: string, filter: ExportOpti
     for await (const page of photoPages(session, filter)) {
       tally.total = page.total
       tally.isTotalExact = page.isTotalExact
-      yield* page.photos
+      for (const photo of page.photos) {
+        yield photo
+        yield* partsOf(session, photo)
+      }
     }
   }
   const work = async (photo: PhotoMetaJson): Promise<Outcome> => {
@@ -107,8 +126,7 @@ async function exportPhotos(session: Session, folder: string, filter: ExportOpti
       return { photo, ...(await exporter.export(photo)) }
     } catch (error) {
       throwIfOver(session, error)
-      const gone = hasCode(error, 'ERR_PHOTO_DELETED') || hasCode(error, 'ERR_PHOTO_NOT_FOUND')
-      return gone ? { photo, gone } : { photo, error }
+      return isGone(error) ? { photo, gone: true } : { photo, error }
     }
   }
   await inOrder(photos(), DOWNLOADS_MAX, work, async outcome => {

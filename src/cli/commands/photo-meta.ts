@@ -22,6 +22,8 @@ export interface PhotoMetaJson {
     readonly lens?: string | null
   } | null
   readonly place?: { readonly latitude: number; readonly longitude: number } | null
+  /** Ids of its parts, which lists leave out. */
+  readonly partners?: readonly string[]
   readonly width?: number | null
   readonly height?: number | null
   readonly caption?: string | null

@@ -9,6 +9,7 @@ import type { Timeline, TimelineBucket } from '../../directory/timeline.js'
 import { takenAtText } from '../../domain/date-text.js'
 import { viewLooks } from '../../domain/findings.js'
 import { formatHlc, hlcMs } from '../../domain/hlc.js'
+import { pairOf } from '../../domain/pairs.js'
 import type { Photo } from '../../domain/photo.js'
 import { cameraOf, placeOf } from '../../domain/photo-facts.js'
 import type { AlbumCount, TrashedPhoto } from '../../photos/library-lists.js'
@@ -59,6 +60,7 @@ export function photoJson(photo: Photo): object {
     imported_from: photo.file.importedFrom ?? null,
     ...lookJson(photo),
     created_at: timeJson(hlcMs(photo.createdAt)),
+    ...pairJson(photo),
     tags: photo.tags,
     albums: photo.albums,
     caption: photo.caption ?? null,
@@ -79,6 +81,11 @@ export function photoJson(photo: Photo): object {
       actor: photo.version.actor
     }
   }
+}
+
+function pairJson({ record }: Photo): object {
+  const { of, parts } = pairOf(record)
+  return { partners: parts, part_of: of ?? null }
 }
 
 /** How much there is to see of an image, and why not more. */

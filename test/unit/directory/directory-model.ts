@@ -35,7 +35,7 @@ export interface DirectoryContents {
   readonly days: Record<string, string>
 }
 
-const COUNTED = /^(all$|timeline$|trash$|tag\0|album\0|spelled\0|type\0|kind\0|rating\0)/
+const COUNTED = /^(all$|entry$|timeline$|trash$|tag\0|album\0|spelled\0|type\0|kind\0|rating\0)/
 const TABLES = indexTables(0)
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
 

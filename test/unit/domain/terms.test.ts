@@ -15,6 +15,7 @@ describe('termsOf', () => {
     expect(termsOf(record)).toEqual(
       [
         'all',
+        'entry',
         'album\x002026',
         `idem\0${'0f'.repeat(32)}`,
         `sha256\0${'5e'.repeat(32)}`,

@@ -238,7 +238,7 @@ test('the node announces only shards that it has: none before its vectors are in
 describe('neighbors that are no results', () => {
   test('are replaced by further ones while there are any', async () => {
     const center = vector()
-    for (let i = 0; i < 400; i++) await photos.add(nearVector(photos.random, center, 0.1))
+    for (let i = 0; i < 200; i++) await photos.add(nearVector(photos.random, center, 0.1))
     const wanted: PhotoId[] = []
     for (let i = 0; i < 4; i++) wanted.push(await photos.add(nearVector(photos.random, center, 2)))
     await use()
@@ -249,7 +249,7 @@ describe('neighbors that are no results', () => {
 
   test('photos with a rare tag are found among many', async () => {
     const center = vector()
-    for (let i = 0; i < 600; i++) await photos.add(nearVector(photos.random, center, 0.1))
+    for (let i = 0; i < 300; i++) await photos.add(nearVector(photos.random, center, 0.1))
     const tagged: PhotoId[] = []
     for (let i = 0; i < 3; i++) {
       const id = await photos.add(nearVector(photos.random, center, 2))

@@ -27,11 +27,15 @@ interface PatchBody extends Omit<PhotoPatch, 'takenAt'> {
 
 /** Delete, undelete, metadata and conflict versions of one photo. */
 export function addPhotoMetaRoutes(app: FastifyInstance, { photos, similarity }: RouteContext): void {
-  app.delete<{ Params: IdParams }>('/photo/:id', { schema: deletePhotoSchema }, async request => {
-    const id = requirePhotoId(request.params.id)
-    await photos.remove(id, conditionOf(request))
-    return { status: 'deleted', photo_id: id }
-  })
+  app.delete<{ Params: IdParams; Querystring: { readonly partners: boolean } }>(
+    '/photo/:id',
+    { schema: deletePhotoSchema },
+    async request => {
+      const id = requirePhotoId(request.params.id)
+      await photos.remove(id, { withPartners: request.query.partners, condition: conditionOf(request) })
+      return { status: 'deleted', photo_id: id }
+    }
+  )
 
   app.post<{ Params: IdParams }>('/photo/:id/undelete', { schema: undeleteSchema }, async request => {
     const id = requirePhotoId(request.params.id)

@@ -81,6 +81,11 @@ export const PHOTO = {
   imported_from: nullable({ ...TEXT, description: "the photo's id where it was exported" }),
   created_at: TIME,
   tags: array(TEXT),
+  partners: array(PHOTO_ID, {
+    description:
+      'its parts: the video of a live photo, the RAW file of a picture. Lists show this photo for all of them'
+  }),
+  part_of: { ...nullable(PHOTO_ID), description: 'the photo that lists show for it' },
   albums: array(TEXT),
   caption: nullable(TEXT),
   rating: nullable(RATING),
@@ -156,6 +161,17 @@ export const deletePhotoSchema: Schema = {
   summary: 'Deletes a photo; deleting again is harmless',
   tags: TAGS,
   params: ID_PARAMS,
+  querystring: object(
+    {
+      partners: {
+        type: 'boolean',
+        default: false,
+        description:
+          'whether its partners are deleted as well: the video of a live photo, a RAW file; conditions are for this one'
+      }
+    },
+    ['partners']
+  ),
   response: {
     200: json('deleted', object({ status: { type: 'string', const: 'deleted' }, photo_id: PHOTO_ID })),
     ...problems('ERR_BAD_ID', 'ERR_PHOTO_NOT_FOUND', 'ERR_PRECONDITION_FAILED', ...RECORD_WRITE)

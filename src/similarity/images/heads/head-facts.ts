@@ -3,6 +3,7 @@ import {
   type Camera,
   DATE_SOURCES,
   type DateSource,
+  type Media,
   OFFSET_MINUTES_MAX,
   type Place,
   type TakenAt
@@ -11,7 +12,7 @@ import { offsetInZone } from '../../../domain/zones.js'
 import { CAPTION_BYTES_MAX, cleanText, KEYWORDS_MAX, PREVIEW_PLACES_MAX } from './head-bytes.js'
 
 /** Version of the reader. Increment it when it reads more, or otherwise: then all photos are read again, at leisure. */
-export const HEAD_READER = 1
+export const HEAD_READER = 2
 
 export const HEAD_FORMATS = [
   'jpeg',
@@ -57,6 +58,7 @@ export interface Head {
   readonly takenAt?: TakenAt
   readonly camera?: Camera
   readonly place?: Place
+  readonly media?: Media
   /** Whole, −1 (rejected) to 5. */
   readonly rating?: number
   readonly caption?: string
@@ -69,6 +71,8 @@ export interface Head {
 const SIDE_MAX = 2 ** 31 - 1
 /** A date may be as much later than the upload: clocks are wrong, and zones unknown. */
 const FUTURE_MS_MAX = 86_400_000
+/** A year. */
+const DURATION_S_MAX = 31_536_000
 const QUARTER_MINUTES = 15
 /** How far two clocks may differ beside the offset. */
 const TOLERANCE_MINUTES = 3
@@ -82,6 +86,7 @@ export class HeadFacts {
   readonly #weakOffsets: number[] = []
   #camera: Camera = {}
   #place: Place | undefined
+  #media: Media = {}
   #rating: number | undefined
   #caption: string | undefined
   readonly #keywords = new Set<string>()
@@ -141,6 +146,17 @@ export class HeadFacts {
     this.#place ??= { latitude: rounded(latitude, 7), longitude: rounded(longitude, 7), ...high }
   }
 
+  /** @param seconds - of a video */
+  duration(seconds: number): void {
+    if (seconds > 0 && seconds <= DURATION_S_MAX) this.#media = { durationS: rounded(seconds, 3), ...this.#media }
+  }
+
+  /** @param text - what both files of a live photo say */
+  liveId(text: string | undefined): void {
+    const liveId = text === undefined ? undefined : cleanText(text)
+    if (liveId !== undefined) this.#media = { liveId, ...this.#media }
+  }
+
   rating(rating: number): void {
     if (Number.isInteger(rating) && rating >= -1 && rating <= 5) this.#rating ??= rating
   }
@@ -182,6 +198,7 @@ export class HeadFacts {
       ...(takenAt !== undefined && { takenAt }),
       ...(camera !== undefined && { camera }),
       ...(this.#place !== undefined && { place: this.#place }),
+      ...(Object.keys(this.#media).length > 0 && { media: this.#media }),
       ...(this.#rating !== undefined && { rating: this.#rating }),
       ...(this.#caption !== undefined && { caption: this.#caption }),
       ...(this.#keywords.size > 0 && { keywords: [...this.#keywords] }),

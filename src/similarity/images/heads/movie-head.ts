@@ -1,7 +1,7 @@
 /*
  * The box 'moov' of MP4, MOV and CR3.
  *
- *   mvhd         creation time, seconds since 1904 UTC; 0: unknown
+ *   mvhd         creation time, seconds since 1904 UTC; 0: unknown · ticks a second · duration, ticks
  *   trak › tkhd  matrix, and size as 16.16 fixed-point; 0 for sound
  *   udta         ©day, ©xyz, ©mak, ©mod: u16 length · u16 language · text
  *   meta         keys: names · ilst: values by number from 1, each a box 'data' with u32 type · u32 language · value; also in udta
@@ -23,6 +23,7 @@ const TRACKS_MAX = 16
 const KEYS = new Map([
   ['com.apple.quicktime.creationdate', 'day'],
   ['com.apple.quicktime.location.ISO6709', 'place'],
+  ['com.apple.quicktime.content.identifier', 'live'],
   ['com.apple.quicktime.make', 'make'],
   ['com.apple.quicktime.model', 'model'],
   ['\xa9day', 'day'],
@@ -30,7 +31,7 @@ const KEYS = new Map([
   ['\xa9mak', 'make'],
   ['\xa9mod', 'model']
 ] as const)
-type Meaning = 'day' | 'place' | 'make' | 'model'
+type Meaning = 'day' | 'place' | 'live' | 'make' | 'model'
 
 export async function readMovie(
   bytes: HeadBytes,
@@ -41,8 +42,11 @@ export async function readMovie(
 ): Promise<void> {
   let tracks = 0
   for await (const box of boxesOf(bytes, from, end)) {
-    if (box.type === 'mvhd') tellCreation(new ByteView(await bytes.read(box.at, 32)), facts)
-    else if (box.type === 'trak' && tracks++ < TRACKS_MAX) {
+    if (box.type === 'mvhd') {
+      const mvhd = new ByteView(await bytes.read(box.at, 36))
+      tellCreation(mvhd, facts)
+      tellDuration(mvhd, facts)
+    } else if (box.type === 'trak' && tracks++ < TRACKS_MAX) {
       if (isCr3 && tracks === 1) await noteTrackPreview(bytes, box, facts)
       await readTrack(bytes, box, facts)
     } else if (box.type === 'udta') await readUserData(bytes, box, facts)
@@ -56,6 +60,13 @@ function tellCreation(mvhd: ByteView, facts: HeadFacts): void {
   const localMs = EPOCH_MS + seconds * 1_000
   // some write seconds since 1970, or nothing
   if (seconds > 0 && localMs >= 0) facts.date('container', { localMs, offsetMinutes: 0, precision: 'second' })
+}
+
+function tellDuration(mvhd: ByteView, facts: HeadFacts): void {
+  const isLong = mvhd.u8(0) === 1
+  const ticks = isLong ? mvhd.u64(24) : mvhd.u32(16)
+  const aSecond = mvhd.u32(isLong ? 20 : 12)
+  if (aSecond > 0) facts.duration(ticks / aSecond)
 }
 
 async function readTrack(bytes: HeadBytes, track: Box, facts: HeadFacts): Promise<void> {
@@ -116,6 +127,7 @@ function keyNames(view: ByteView, keys: Box): string[] {
 function tell(meaning: Meaning, text: string | undefined, facts: HeadFacts): void {
   if (text === undefined) return
   if (meaning === 'day') facts.date('quicktime', text)
+  else if (meaning === 'live') facts.liveId(text)
   else if (meaning === 'make') facts.camera({ make: text })
   else if (meaning === 'model') facts.camera({ model: text })
   else {

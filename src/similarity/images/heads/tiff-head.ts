@@ -10,6 +10,7 @@
  * of use (tiff-previews.ts).
  */
 import { fractionMs, readDate, readOffset } from '../../../domain/date-text.js'
+import { readAppleNote } from './apple-note.js'
 import { ByteView, DIRECTORIES_MAX, type HeadBytes, IPTC_BYTES_MAX, SUBDIRECTORIES_MAX } from './head-bytes.js'
 import type { HeadFacts, HeadFormat } from './head-facts.js'
 import { readIptc } from './iptc.js'
@@ -179,7 +180,10 @@ class TiffReader {
     await this.#useDates(fields)
     await this.#useCamera(fields)
     const note = kind === 'exif' ? fields.get(TAG.makerNote) : undefined
-    if (note !== undefined) await noteMakersPreviews(this.#bytes, note, this.#facts)
+    if (note !== undefined) {
+      await noteMakersPreviews(this.#bytes, note, this.#facts)
+      await readAppleNote(this.#bytes, note, this.#facts)
+    }
     if (kind === 'exif') return
     if (fields.has(TAG.dngVersion)) this.#isDng = true
     const [orientation, rating] = [await fields.number(TAG.orientation), await fields.number(TAG.rating)]

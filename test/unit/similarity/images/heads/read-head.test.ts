@@ -284,6 +284,20 @@ describe('a movie', () => {
     })
   })
 
+  test('says how long it is, and which live photo it belongs to', async () => {
+    const keys = { 'com.apple.quicktime.content.identifier': '5D1B9E20-07F3' }
+    for (const version of [0, 1] as const)
+      expect(await headOf(movieOf({ version, keys, seconds: 3 }))).toMatchObject({
+        media: { durationS: 3, liveId: '5D1B9E20-07F3' }
+      })
+    const note = tiffOf({ 17: '5D1B9E20-07F3' }, 'MM', 42, '', { headBytes: 8 }).subarray(8)
+    expect(note.readUInt32BE(2 + 8)).toBe(8 + 18)
+    note.writeUInt32BE(14 + 18, 2 + 8)
+    const bytes = Buffer.concat([Buffer.from('Apple iOS\0\0\x01MM', 'latin1'), note])
+    const still = tiffOf({ 34665: { directories: [{ 37500: { bytes } }] } }, 'II')
+    expect(await headOf(still)).toMatchObject({ media: { liveId: '5D1B9E20-07F3' } })
+  })
+
   test('of four gigabytes is read in a few reads', async () => {
     const movie = movieOf({ created: since1904(TAKEN_MS) })
     const moov = movie.subarray(movie.indexOf('moov') - 4)
