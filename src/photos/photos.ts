@@ -10,6 +10,7 @@ import type { ActorId, Cookie, PhotoId, VolumeId } from '../domain/ids.js'
 import { DIGESTS_MAX } from '../domain/limits.js'
 import { type AltKey, metaEtag, PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
 import type { TakenAt } from '../domain/photo-facts.js'
+import { isVisual } from '../domain/photo-kind.js'
 import { conflictVersions, type DirectoryRecord } from '../domain/record.js'
 import type { LaidOut } from '../store/laid-out.js'
 import { blobOf, dataIdentity, type PhotoBlob } from '../store/photo-needles.js'
@@ -366,12 +367,15 @@ function standIn(photo: Photo): PhotoBlob | undefined {
 }
 
 function missingSize(photo: Photo): SheafError {
-  if (!photo.contentType.startsWith('image/'))
-    return new SheafError('ERR_NOT_FOUND', 'the photo is not an image, so it has no sizes; request it without alt_key')
+  if (!isVisual(photo.contentType))
+    return new SheafError(
+      'ERR_NOT_FOUND',
+      'the file is neither image nor video, so it has no sizes; request it without alt_key'
+    )
   const { image } = viewLooks(photo.record)
   if (image === undefined) return new SheafError('ERR_NOT_READY')
   const reason = image.wants === undefined ? image.error : `no node can decode it: ${image.wants}`
-  return new SheafError('ERR_NOT_FOUND', `sizes of this image cannot be made (${reason}); request it without alt_key`)
+  return new SheafError('ERR_NOT_FOUND', `sizes of this file cannot be made (${reason}); request it without alt_key`)
 }
 
 function headOf(photo: Photo, alt: AltKey): ContentHead {

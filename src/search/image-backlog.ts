@@ -21,6 +21,7 @@ import {
 import type { NodeId, PhotoId } from '../domain/ids.js'
 import { addVariantChange, PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
 import { dimensionsChange } from '../domain/photo-facts.js'
+import { isMovieFormat, isVisual } from '../domain/photo-kind.js'
 import type { Change } from '../domain/record.js'
 import type { PhotoReader } from '../photos/photo-reader.js'
 import { type DecodingTool, toolFor } from '../similarity/images/decoding-tools.js'
@@ -34,9 +35,10 @@ import {
 import { blobOf, dataDraft } from '../store/photo-needles.js'
 import type { Edit, RecordWriter } from '../store/record-writer.js'
 import type { NeedleDraft } from '../volumes/needle-store.js'
-import { lookAtFile } from './look-at-file.js'
-import { PhotoScan } from './photo-scan.js'
+import { type LookAtFileComponents, lookAtFile } from './look-at-file.js'
+import { PhotoScan, VISUAL_TERMS, visualCount } from './photo-scan.js'
 import { PhotoWork, WAITING_MAX } from './photo-work.js'
+import { fileOfBlob } from './readable-file.js'
 
 /** Photos analyzed concurrently: one is decoded while others are being read, compared or written. */
 const CONCURRENCY = 6
@@ -49,7 +51,6 @@ const IDLE_MS = 1_000
 const COMPARE_AGAIN_MS = 5_000
 const COMPARE_AGAIN_MAX = 1_000
 const PAGE = 200
-const IMAGES = 'type\0image'
 const NONE = 'state\0none'
 /** Errors of the photo itself: another attempt, on any node, would fail the same way. */
 const FINAL_ERRORS = ['ERR_IMAGE_UNREADABLE', 'ERR_IMAGE_TOO_LARGE', 'ERR_IMAGE_CRASHED'] as const
@@ -57,6 +58,8 @@ const FINAL_ERRORS = ['ERR_IMAGE_UNREADABLE', 'ERR_IMAGE_TOO_LARGE', 'ERR_IMAGE_
 export interface ImageBacklogComponents {
   readonly directory: Pick<Directory, 'getSync' | 'isOpaque' | 'query' | 'count' | 'onChange' | 'state'>
   readonly analyzer: Pick<ImageAnalyzer, 'model' | 'tools' | 'analyze' | 'readHead'>
+  /** Decodes pictures of movies; undefined: nothing does here. */
+  readonly ffmpeg?: LookAtFileComponents['ffmpeg']
   readonly reader: Pick<PhotoReader, 'source' | 'stream'>
   readonly writer: Pick<RecordWriter, 'edit'>
   /** Nodes that share the work: this one and all live peers. */
@@ -119,11 +122,11 @@ export class ImageBacklog implements Startable {
         this.#scanAgain.hurry()
       }
     })
-    const scanOf = (term: string, isBehind: () => boolean): PhotoScan =>
+    const scanOf = (terms: readonly string[], isBehind: () => boolean): PhotoScan =>
       new PhotoScan(
         { directory },
         {
-          term,
+          terms,
           pagePhotos: PAGE,
           isBehind,
           take: record => this.#work.take(record, 'old'),
@@ -131,8 +134,8 @@ export class ImageBacklog implements Startable {
           queuedMax: WAITING_MAX
         }
       )
-    this.#scan = scanOf(IMAGES, () => this.pending > 0 || directory.count(IMAGES) > directory.count('looked'))
-    this.#scanAgain = scanOf(NONE, () => directory.count(NONE) > 0)
+    this.#scan = scanOf(VISUAL_TERMS, () => this.pending > 0 || visualCount(directory) > directory.count('looked'))
+    this.#scanAgain = scanOf([NONE], () => directory.count(NONE) > 0)
   }
 
   async start(): Promise<void> {
@@ -164,14 +167,14 @@ export class ImageBacklog implements Startable {
   get pending(): number {
     const { directory, analyzer } = this.#components
     const done = analyzer.model === undefined ? 'looked' : `features\0${analyzer.model}`
-    return Math.max(0, directory.count(IMAGES) - directory.count(done))
+    return Math.max(0, visualCount(directory) - directory.count(done))
   }
 
   // --- finding work ---
 
   /** @returns what is still to be found of a photo; undefined: nothing, or not before its head was read */
   #outputsOf(photo: Photo): AnalysisRequest['outputs'] | undefined {
-    if (photo.deleted || !photo.contentType.startsWith('image/')) return undefined
+    if (photo.deleted || !isVisual(photo.contentType)) return undefined
     const { head, image, features, failed } = viewFindings(photo.record)
     const { model, tools } = this.#components.analyzer
     const isUnseen = isUnseenHere(image, tools)
@@ -199,7 +202,7 @@ export class ImageBacklog implements Startable {
   // --- doing the work ---
 
   async #analyze(id: PhotoId, signal: AbortSignal): Promise<'done' | 'later'> {
-    const { directory, reader, analyzer, findLinks } = this.#components
+    const { directory, reader, analyzer, ffmpeg, findLinks } = this.#components
     const { tools } = analyzer
     const record = directory.getSync({ kind: PHOTO_KIND, id })?.record
     const photo = record && viewPhoto(record)
@@ -209,7 +212,8 @@ export class ImageBacklog implements Startable {
     if ((await reader.source(blob)) === undefined) return 'later'
     const { phash, head } = viewFindings(photo.record)
     try {
-      const analysis = await lookAtFile({ analyzer, reader }, { blob, format: head?.format }, outputs, signal)
+      const look = { format: head?.format, outputs, priority: 'backlog' } as const
+      const analysis = await lookAtFile({ analyzer, ffmpeg }, fileOfBlob(reader, blob), look, signal)
       const analyzed = analysis.features && { id, features: analysis.features, phash: analysis.phash ?? phash }
       const links = analyzed && (await findLinks(id, analyzed.features, analyzed.phash, signal))
       await this.#write(photo, now => resultOf(now, analysis, outputs, { links: links ?? new Map(), tools }))
@@ -282,7 +286,7 @@ function lookOf(photo: Photo, { width, height, state, error, phash }: Analysis, 
     photo.width === undefined || (state === 'whole' && (photo.width !== width || photo.height !== height))
   return [
     ...(isSizeNew ? [dimensionsChange(width, height)] : []),
-    imageChange({ state, error, reader: PICTURE_READER, decoder: DECODER }),
+    imageChange({ state, error, reader: PICTURE_READER, decoder: state === 'poster' ? 'ffmpeg' : DECODER }),
     ...(phash === undefined ? [] : [phashChange(phash)]),
     // models that failed since there was no picture may try again
     ...Array.from(failed.keys(), model => ({ kind: 'remove', field: 'features', key: model }) as const)
@@ -293,7 +297,8 @@ function failureOf(photo: Photo, error: string, model: ModelId | undefined, tool
   const { head, image } = viewLooks(photo.record)
   const tool = error === 'ERR_IMAGE_UNREADABLE' ? toolFor(head?.format) : undefined
   const wants = isHere(tool, tools) ? undefined : tool
-  const look = { error, state: 'none', wants, reader: PICTURE_READER, decoder: DECODER } as const
+  const decoder = isMovieFormat(head?.format) ? 'ffmpeg' : DECODER
+  const look = { error, state: 'none', wants, reader: PICTURE_READER, decoder } as const
   return [
     ...(isUnseenHere(image, tools) ? [imageChange(look)] : []),
     ...(model === undefined ? [] : [featuresFailedChange(model, error)])

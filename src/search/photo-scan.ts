@@ -5,9 +5,17 @@ import type { DirectoryRecord } from '../domain/record.js'
 const SCAN_MS = 5_000
 const SCAN_MS_MAX = 60 * 60_000
 
+/** Of photos in whose files there is something to be seen: no photo has both. */
+export const VISUAL_TERMS = ['type\0image', 'type\0video']
+
+/** @returns photos in whose files there is something to be seen */
+export function visualCount(directory: Pick<Directory, 'count'>): number {
+  return VISUAL_TERMS.reduce((sum, term) => sum + directory.count(term), 0)
+}
+
 export interface PhotoScanInit {
-  /** Of the photos to look through. */
-  readonly term: string
+  /** Of the photos to look through, one after the other; not empty. */
+  readonly terms: readonly string[]
   readonly pagePhotos: number
   /** Whether there is anything to find. */
   readonly isBehind: () => boolean
@@ -19,6 +27,8 @@ export interface PhotoScanInit {
 }
 
 interface Scan {
+  /** Of the terms. */
+  termAt: number
   /** Where it continues; undefined: at the newest photo. */
   cursor: string | undefined
   isRunning: boolean
@@ -33,7 +43,7 @@ interface Scan {
 export class PhotoScan {
   readonly #directory: Pick<Directory, 'query'>
   readonly #init: PhotoScanInit
-  #scan: Scan = { cursor: undefined, isRunning: false, foundCount: 0 }
+  #scan = newScan()
   #nextMs = 0
   #pauseMs = SCAN_MS
 
@@ -48,7 +58,7 @@ export class PhotoScan {
 
   /** Begins anew at once. */
   restart(): void {
-    this.#scan = { cursor: undefined, isRunning: false, foundCount: 0 }
+    this.#scan = newScan()
     this.#nextMs = 0
     this.#pauseMs = SCAN_MS
   }
@@ -74,14 +84,24 @@ export class PhotoScan {
   }
 
   async #page(scan: Scan, signal: AbortSignal): Promise<void> {
-    const { term, pagePhotos, take, queued, queuedMax } = this.#init
-    const { cursor } = scan
-    const query = { terms: [term], words: [], limit: pagePhotos, ...(cursor !== undefined && { cursor }) }
+    const { terms, pagePhotos, take, queued, queuedMax } = this.#init
+    const { cursor, termAt } = scan
+    const query = {
+      terms: terms.slice(termAt, termAt + 1),
+      words: [],
+      limit: pagePhotos,
+      ...(cursor !== undefined && { cursor })
+    }
     const { records, nextCursor } = await this.#directory.query(query, signal)
     const before = queued()
     for (const record of records) take(record)
     scan.foundCount += queued() - before
     scan.cursor = nextCursor ?? undefined
-    scan.isRunning = scan.cursor !== undefined && queued() < queuedMax
+    if (scan.cursor === undefined) scan.termAt = (termAt + 1) % terms.length
+    scan.isRunning = (scan.cursor !== undefined || scan.termAt > 0) && queued() < queuedMax
   }
+}
+
+function newScan(): Scan {
+  return { termAt: 0, cursor: undefined, isRunning: false, foundCount: 0 }
 }

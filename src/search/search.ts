@@ -6,6 +6,7 @@ import type { PhotoId } from '../domain/ids.js'
 import { type Appearance, LINK_SCORE_MIN, linkTier } from '../domain/likeness.js'
 import { SEARCH_CHARACTERS_MAX } from '../domain/limits.js'
 import { PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
+import { isVisual } from '../domain/photo-kind.js'
 import type { RecordKey } from '../domain/record.js'
 import { SHARD_COUNT, type ShardSet } from '../domain/shards.js'
 import { foldText } from '../domain/text.js'
@@ -109,7 +110,7 @@ export class Search {
     requireLive(photo)
     const { image, failed } = viewFindings(photo.record)
     const details = { photo_id: id }
-    if (!photo.contentType.startsWith('image/') || image?.error !== undefined) {
+    if (!isVisual(photo.contentType) || image?.error !== undefined) {
       throw new SheafError('ERR_NOT_AN_IMAGE', undefined, { details })
     }
     if (models.serving === undefined) throw new SheafError('ERR_MODEL_UNAVAILABLE')

@@ -254,6 +254,8 @@ export interface MovieParts {
   readonly width?: number
   readonly height?: number
   readonly turned?: boolean
+  /** The box 'mdia' of the track with pictures. */
+  readonly media?: Buffer
   /** Seconds since 1904. */
   readonly created?: number
   readonly version?: 0 | 1
@@ -270,7 +272,7 @@ export interface MovieParts {
 
 export function movieOf(parts: MovieParts): Buffer {
   const { brand = 'qt  ', width = 1920, height = 1080, turned = false, created = 0, version = 0, keys = {} } = parts
-  const { data = Buffer.alloc(40_000), first = [] } = parts
+  const { data = Buffer.alloc(40_000), first = [], media = Buffer.alloc(0) } = parts
   const times =
     version === 1 ? Buffer.concat([u32(0), u32(created), Buffer.alloc(8)]) : Buffer.concat([u32(created), u32(0)])
   const one = 0x1_0000
@@ -296,7 +298,7 @@ export function movieOf(parts: MovieParts): Buffer {
       fullBox('mvhd', version, times, Buffer.alloc(80)),
       ...first,
       box('trak', sound),
-      box('trak', picture),
+      box('trak', picture, media),
       ...(names.length > 0 ? [meta] : []),
       ...(texts.length > 0 ? [box('udta', ...texts)] : []),
       ...(parts.more ?? [])

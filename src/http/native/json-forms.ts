@@ -9,6 +9,7 @@ import { viewLooks } from '../../domain/findings.js'
 import { formatHlc, hlcMs } from '../../domain/hlc.js'
 import type { Photo } from '../../domain/photo.js'
 import { cameraOf, placeOf } from '../../domain/photo-facts.js'
+import { isVisual } from '../../domain/photo-kind.js'
 import type { AlbumCount, TrashedPhoto } from '../../photos/library-lists.js'
 import type { CacheStats } from '../../photos/photo-cache.js'
 import type {
@@ -79,11 +80,10 @@ export function photoJson(photo: Photo): object {
   }
 }
 
-/** How much there is to see of an image, and why not more. */
+/** How much there is to see, and why not more. */
 function lookJson({ record, contentType }: Photo): object {
   const { image } = viewLooks(record)
-  const isImage = contentType.startsWith('image/')
-  return { state: isImage ? (image?.state ?? 'pending') : null, image_error: image?.error ?? null }
+  return { state: isVisual(contentType) ? (image?.state ?? 'pending') : null, image_error: image?.error ?? null }
 }
 
 /** With what and where a picture was taken. */

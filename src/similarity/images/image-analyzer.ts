@@ -53,8 +53,11 @@ export interface Analysis {
   /** As displayed: after applying the file's orientation. */
   readonly width: number
   readonly height: number
-  /** How much of the picture there is; of a `partial` one there is neither hash nor features. */
-  readonly state: 'whole' | 'partial' | 'preview'
+  /**
+   * How much of the picture there is; of a `partial` one there is neither hash nor features. A `poster` is of a movie, and has no
+   * hash.
+   */
+  readonly state: 'whole' | 'partial' | 'preview' | 'poster'
   /** Why it is not `whole`. */
   readonly error?: ErrorCode
   /**

@@ -73,7 +73,10 @@ export const PHOTO = {
   }),
   taken_at_source: nullable({ type: 'string', enum: [...DATE_SOURCES], description: 'where taken_at is from' }),
   taken_at_precision: nullable({ type: 'string', enum: [...DATE_PRECISIONS], description: 'how much of it is known' }),
-  state: nullable({ ...PICTURE_STATE, description: 'how much of the image could be decoded; null for other files' }),
+  state: nullable({
+    ...PICTURE_STATE,
+    description: 'how much of the picture could be decoded; poster: one of a video; null for other files'
+  }),
   image_error: nullable({ ...TEXT, description: 'the code of why the image cannot be decoded' }),
   file_time: nullable({ ...TIME, description: 'when the file was last changed, as the client said' }),
   source: nullable({ ...TEXT, description: 'the folder that the file was in' }),
