@@ -12,8 +12,9 @@ import { type AltKey, metaEtag, PHOTO_KIND, type Photo, viewPhoto } from '../dom
 import type { TakenAt } from '../domain/photo-facts.js'
 import { isVisual } from '../domain/photo-kind.js'
 import { conflictVersions, type DirectoryRecord } from '../domain/record.js'
+import { standsIn } from '../domain/size-states.js'
 import type { LaidOut } from '../store/laid-out.js'
-import { blobOf, dataIdentity, type PhotoBlob } from '../store/photo-needles.js'
+import { blobOf, dataIdentity } from '../store/photo-needles.js'
 import { photoNotFound, type RecordWriter, requireLive, requireRecord } from '../store/record-writer.js'
 import type { NeedleStore } from '../volumes/needle-store.js'
 import { BlobIntake } from './blob-intake.js'
@@ -170,7 +171,7 @@ export class Photos {
     const photo = viewPhoto(requireRecord(this.#directory, id))
     if (needsCookie && cookie !== photo.cookie) throw photoNotFound(id)
     requireLive(photo)
-    const blob = blobOf(photo, alt) ?? standIn(photo)
+    const blob = blobOf(photo, alt) ?? (standsIn(photo) ? blobOf(photo, 'orig') : undefined)
     if (blob === undefined) throw missingSize(photo)
     const head = headOf(photo, alt)
     const [copy] = this.#reader.copies(blob, 0)
@@ -359,11 +360,6 @@ export class Photos {
 /** @returns the copies of a node that is alone */
 export function copiesOn(reader: Pick<PhotoReader, 'isLocal'>): PhotoCopies {
   return { of: blob => (reader.isLocal(blob) ? 1 : 0), waitFor: () => Promise.resolve(1) }
-}
-
-/** The original, for a size that an analyzed image lacks: that size was not made because the original fits it. */
-function standIn(photo: Photo): PhotoBlob | undefined {
-  return viewLooks(photo.record).image?.state === 'whole' ? blobOf(photo, 'orig') : undefined
 }
 
 function missingSize(photo: Photo): SheafError {

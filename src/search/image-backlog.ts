@@ -1,40 +1,20 @@
-import { hash } from 'node:crypto'
 import type { Clock } from '../core/clock.js'
 import { hasCode } from '../core/errors.js'
 import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
 import { WorkerLoop } from '../core/worker-loop.js'
 import type { Directory } from '../directory/directory.js'
-import { encodeFeatures, type Features, type ModelId, modelIdOf } from '../domain/features.js'
-import {
-  featuresChange,
-  featuresFailedChange,
-  type ImageLook,
-  imageChange,
-  isUnseenBy,
-  type Link,
-  linkChange,
-  phashChange,
-  viewFindings,
-  viewLooks
-} from '../domain/findings.js'
+import type { Features } from '../domain/features.js'
+import { type Link, linkChange, viewFindings, viewLooks } from '../domain/findings.js'
 import type { NodeId, PhotoId } from '../domain/ids.js'
-import { addVariantChange, PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
-import { dimensionsChange } from '../domain/photo-facts.js'
-import { isMovieFormat, isVisual } from '../domain/photo-kind.js'
-import type { Change } from '../domain/record.js'
+import { PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
+import { isVisual } from '../domain/photo-kind.js'
 import type { PhotoReader } from '../photos/photo-reader.js'
-import { type DecodingTool, toolFor } from '../similarity/images/decoding-tools.js'
-import {
-  type Analysis,
-  type AnalysisRequest,
-  DECODER,
-  type ImageAnalyzer,
-  PICTURE_READER
-} from '../similarity/images/image-analyzer.js'
-import { blobOf, dataDraft } from '../store/photo-needles.js'
+import { toolFor } from '../similarity/images/decoding-tools.js'
+import type { AnalysisRequest, ImageAnalyzer } from '../similarity/images/image-analyzer.js'
+import { blobOf } from '../store/photo-needles.js'
 import type { Edit, RecordWriter } from '../store/record-writer.js'
-import type { NeedleDraft } from '../volumes/needle-store.js'
+import { failureOf, hashedLook, isUnhashed, isUnseenHere, resultOf } from './image-results.js'
 import { type LookAtFileComponents, lookAtFile } from './look-at-file.js'
 import { PhotoScan, VISUAL_TERMS, visualCount } from './photo-scan.js'
 import { PhotoWork, WAITING_MAX } from './photo-work.js'
@@ -51,6 +31,9 @@ const IDLE_MS = 1_000
 const COMPARE_AGAIN_MS = 5_000
 const COMPARE_AGAIN_MAX = 1_000
 const PAGE = 200
+/** Photos of before that are told in a few bytes: this many in a second. */
+const OLDER_PER_SECOND = 50
+const SECOND_MS = 1_000
 const NONE = 'state\0none'
 /** Errors of the photo itself: another attempt, on any node, would fail the same way. */
 const FINAL_ERRORS = ['ERR_IMAGE_UNREADABLE', 'ERR_IMAGE_TOO_LARGE', 'ERR_IMAGE_CRASHED'] as const
@@ -78,8 +61,6 @@ export interface ImageBacklogComponents {
   readonly log: Logger
 }
 
-type Tools = ReadonlySet<DecodingTool>
-
 /** A photo analyzed a moment ago. */
 interface RecentAnalysis {
   readonly id: PhotoId
@@ -98,6 +79,9 @@ export class ImageBacklog implements Startable {
   readonly #scan: PhotoScan
   /** Looks for those without a picture, of which this version, or this node, may have one. */
   readonly #scanAgain: PhotoScan
+  /** Looks, once, for those that a version of before has shown without telling them in a few bytes. */
+  readonly #scanOlder: PhotoScan
+  #nextOlderMs = 0
   readonly #work: PhotoWork
   /** Oldest first. */
   readonly #recent: RecentAnalysis[] = []
@@ -112,7 +96,7 @@ export class ImageBacklog implements Startable {
     this.#loop = new WorkerLoop({ clock, log }, { name: 'image backlog', idleMs: IDLE_MS, step })
     this.#work = new PhotoWork(components, {
       failed: 'photo analysis failed; it will be retried',
-      isUndone: photo => this.#outputsOf(photo) !== undefined,
+      isUndone: photo => this.#outputsOf(photo) !== undefined || isUnhashed(photo),
       needs: photo => toolFor(viewLooks(photo.record).head?.format),
       work: (id, signal) => this.#analyze(id, signal),
       concurrency: () => (clock.monotonic() - this.#lastPhotoMs < BUSY_MS ? CONCURRENCY_BUSY : CONCURRENCY),
@@ -120,14 +104,15 @@ export class ImageBacklog implements Startable {
       onFull: () => {
         this.#scan.hurry()
         this.#scanAgain.hurry()
+        this.#scanOlder.hurry()
       }
     })
-    const scanOf = (terms: readonly string[], isBehind: () => boolean): PhotoScan =>
+    const scanOf = (terms: readonly string[], isBehind: () => boolean, pagePhotos = PAGE): PhotoScan =>
       new PhotoScan(
         { directory },
         {
           terms,
-          pagePhotos: PAGE,
+          pagePhotos,
           isBehind,
           take: record => this.#work.take(record, 'old'),
           queued: () => this.#work.waiting('old'),
@@ -136,6 +121,7 @@ export class ImageBacklog implements Startable {
       )
     this.#scan = scanOf(VISUAL_TERMS, () => this.pending > 0 || visualCount(directory) > directory.count('looked'))
     this.#scanAgain = scanOf([NONE], () => directory.count(NONE) > 0)
+    this.#scanOlder = scanOf(VISUAL_TERMS, () => !this.#scanOlder.hasFoundAll, OLDER_PER_SECOND)
   }
 
   async start(): Promise<void> {
@@ -194,6 +180,10 @@ export class ImageBacklog implements Startable {
       await this.#compareAgain(recent, signal)
       return 'busy'
     }
+    if (now >= this.#nextOlderMs && (await this.#scanOlder.step(now, signal))) {
+      this.#nextOlderMs = now + SECOND_MS
+      this.#work.startDue(clock.monotonic())
+    }
     if (!(await this.#scan.step(now, signal)) && !(await this.#scanAgain.step(now, signal))) return 'idle'
     this.#work.startDue(clock.monotonic())
     return this.#scan.isRunning || this.#scanAgain.isRunning ? 'busy' : 'idle'
@@ -208,7 +198,8 @@ export class ImageBacklog implements Startable {
     const photo = record && viewPhoto(record)
     const blob = photo && blobOf(photo, 'orig')
     const outputs = photo && this.#outputsOf(photo)
-    if (photo === undefined || blob === undefined || outputs === undefined) return 'done'
+    if (photo === undefined || blob === undefined) return 'done'
+    if (outputs === undefined) return isUnhashed(photo) ? this.#hash(photo, signal) : 'done'
     if ((await reader.source(blob)) === undefined) return 'later'
     const { phash, head } = viewFindings(photo.record)
     try {
@@ -223,6 +214,25 @@ export class ImageBacklog implements Startable {
       if (code === undefined) throw err
       await this.#write(photo, now => ({ changes: failureOf(now, code, outputs.features, tools) }))
     }
+    return 'done'
+  }
+
+  /** Tells a picture in a few bytes, from the smallest size that there is of it. */
+  async #hash(photo: Photo, signal: AbortSignal): Promise<'done' | 'later'> {
+    const { reader, analyzer } = this.#components
+    const blob = blobOf(photo, 'thumb') ?? blobOf(photo, 'orig')
+    if (blob === undefined) return 'done'
+    if ((await reader.source(blob)) === undefined) return 'later'
+    const outputs = { facts: true, features: undefined }
+    const bytes = (): AsyncIterable<Uint8Array> => reader.stream(blob, 0, blob.size)
+    const thumbhash = await analyzer
+      .analyze({ bytes, size: blob.size, outputs, priority: 'backlog' }, signal)
+      .then(analysis => analysis.thumbhash)
+      .catch(err => {
+        if (!FINAL_ERRORS.some(code => hasCode(err, code))) throw err
+        return undefined
+      })
+    await this.#write(photo, now => ({ changes: isUnhashed(now) ? [hashedLook(now, thumbhash)] : [] }))
     return 'done'
   }
 
@@ -248,68 +258,4 @@ export class ImageBacklog implements Startable {
       now.deleted || now.generation !== generation ? undefined : decide(now)
     )
   }
-}
-
-function resultOf(
-  photo: Photo,
-  analysis: Analysis,
-  outputs: AnalysisRequest['outputs'],
-  { links, tools }: { readonly links: ReadonlyMap<PhotoId, Link>; readonly tools: Tools }
-): Edit {
-  const { id, generation } = photo
-  const { variants, features, featuresError } = analysis
-  const changes: Change[] = outputs.facts ? lookOf(photo, analysis, tools) : []
-  const needles: NeedleDraft[] = []
-  for (const { alt, recipe, contentType, bytes } of variants) {
-    if (photo.variants.has(alt)) continue // made by a client, or another node was first
-    const sha256 = hash('sha256', bytes, 'hex')
-    changes.push(addVariantChange(alt, { recipe, sha256, size: bytes.length, contentType, chunkBytes: 0 }))
-    needles.push(dataDraft(photo, { id, generation, part: alt, sha256 }, 0, false, bytes))
-  }
-  if (features !== undefined) {
-    const bytes = encodeFeatures(features)
-    const sha256 = hash('sha256', bytes, 'hex')
-    changes.push(featuresChange(modelIdOf(features.modelDigest), { sha256, size: bytes.length }))
-    needles.push(dataDraft(photo, { id, generation, part: 'features', sha256 }, 0, false, bytes))
-  }
-  if (outputs.features !== undefined && featuresError !== undefined)
-    changes.push(featuresFailedChange(outputs.features, featuresError))
-  for (const [other, link] of links) changes.push(linkChange(other, link))
-  return { changes, needles }
-}
-
-/** @returns what was seen of a picture, unless another node was first */
-function lookOf(photo: Photo, { width, height, state, error, phash }: Analysis, tools: Tools): Change[] {
-  const { image, failed } = viewFindings(photo.record)
-  if (!isUnseenHere(image, tools)) return []
-  const isSizeNew =
-    photo.width === undefined || (state === 'whole' && (photo.width !== width || photo.height !== height))
-  return [
-    ...(isSizeNew ? [dimensionsChange(width, height)] : []),
-    imageChange({ state, error, reader: PICTURE_READER, decoder: state === 'poster' ? 'ffmpeg' : DECODER }),
-    ...(phash === undefined ? [] : [phashChange(phash)]),
-    // models that failed since there was no picture may try again
-    ...Array.from(failed.keys(), model => ({ kind: 'remove', field: 'features', key: model }) as const)
-  ]
-}
-
-function failureOf(photo: Photo, error: string, model: ModelId | undefined, tools: Tools): Change[] {
-  const { head, image } = viewLooks(photo.record)
-  const tool = error === 'ERR_IMAGE_UNREADABLE' ? toolFor(head?.format) : undefined
-  const wants = isHere(tool, tools) ? undefined : tool
-  const decoder = isMovieFormat(head?.format) ? 'ffmpeg' : DECODER
-  const look = { error, state: 'none', wants, reader: PICTURE_READER, decoder } as const
-  return [
-    ...(isUnseenHere(image, tools) ? [imageChange(look)] : []),
-    ...(model === undefined ? [] : [featuresFailedChange(model, error)])
-  ]
-}
-
-/** Whether this node has still to look at a picture: also at one that wanted a tool which another node lacked. */
-function isUnseenHere(image: ImageLook | undefined, tools: Tools): boolean {
-  return isUnseenBy(PICTURE_READER, image) || isHere(image?.wants, tools)
-}
-
-function isHere(tool: string | undefined, tools: ReadonlySet<string>): boolean {
-  return tool !== undefined && tools.has(tool)
 }

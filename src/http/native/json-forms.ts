@@ -10,6 +10,7 @@ import { formatHlc, hlcMs } from '../../domain/hlc.js'
 import type { Photo } from '../../domain/photo.js'
 import { cameraOf, placeOf } from '../../domain/photo-facts.js'
 import { isVisual } from '../../domain/photo-kind.js'
+import { SIZE_NAMES, sizeState } from '../../domain/size-states.js'
 import type { AlbumCount, TrashedPhoto } from '../../photos/library-lists.js'
 import type { CacheStats } from '../../photos/photo-cache.js'
 import type {
@@ -49,6 +50,7 @@ export function photoJson(photo: Photo): object {
     sha256: photo.sha256,
     width: photo.width ?? null,
     height: photo.height ?? null,
+    aspect: aspectOf(photo),
     taken_at: photo.takenAt === undefined ? null : takenAtText(photo.takenAt),
     taken_at_source: photo.takenAt?.source ?? null,
     taken_at_precision: photo.takenAt?.precision ?? null,
@@ -81,9 +83,19 @@ export function photoJson(photo: Photo): object {
 }
 
 /** How much there is to see, and why not more. */
-function lookJson({ record, contentType }: Photo): object {
-  const { image } = viewLooks(record)
-  return { state: isVisual(contentType) ? (image?.state ?? 'pending') : null, image_error: image?.error ?? null }
+function lookJson(photo: Photo): object {
+  const { image } = viewLooks(photo.record)
+  return {
+    state: isVisual(photo.contentType) ? (image?.state ?? 'pending') : null,
+    image_error: image?.error ?? null,
+    sizes: Object.fromEntries(SIZE_NAMES.map(alt => [alt, sizeState(photo, alt)])),
+    thumbhash: image?.thumbhash === undefined ? null : Buffer.from(image.thumbhash).toString('base64')
+  }
+}
+
+/** Width by height, in thousandths. */
+function aspectOf({ width, height }: Photo): number | null {
+  return width === undefined || height === undefined ? null : Math.round((1_000 * width) / height) / 1_000
 }
 
 /** With what and where a picture was taken. */

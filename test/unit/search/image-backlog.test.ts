@@ -27,7 +27,8 @@ import { bodyOf, collect, type PhotosFixture, photosFixture } from '../photos/ph
 const SELF = 'node-a' as NodeId
 const MODEL = '0123456789abcdef' as ModelId
 const OTHER_MODEL = 'fedcba9876543210' as ModelId
-const WHOLE = { state: 'whole', error: undefined, wants: undefined, reader: PICTURE_READER }
+const THUMBHASH = Uint8Array.of(1, 2, 3, 4, 5, 6)
+const WHOLE = { state: 'whole', error: undefined, wants: undefined, reader: PICTURE_READER, thumbhash: THUMBHASH }
 const PHASH = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)
 
 function featuresOf(model: ModelId): Features {
@@ -76,6 +77,7 @@ class ScriptedAnalyzer {
       state: preview !== undefined ? 'preview' : this.error === undefined ? 'whole' : 'partial',
       ...(this.error !== undefined && { error: this.error }),
       ...(outputs.facts && this.phash && { phash: this.phash }),
+      ...(outputs.facts && { thumbhash: THUMBHASH }),
       variants: outputs.facts ? this.sizes.map(alt => ({ ...size, alt, bytes: Buffer.from(alt) })) : [],
       ...(this.featuresError !== undefined
         ? { featuresError: this.featuresError }
@@ -376,6 +378,63 @@ describe('a video', () => {
     for (const seed of [1, 2, 3]) await upload(seed)
     await clock.advance(59_000)
     expect(analyzer.heads).toBe(0)
+  })
+})
+
+describe('a picture that a version of before has shown', () => {
+  const before = imageChange({ state: 'whole', reader: PICTURE_READER - 1, decoder: 'test' })
+
+  test('is told in a few bytes, from its smallest size, and is not pending', async () => {
+    const { backlog, analyzer, clock, upload, photo, photos, components } = await fixture(false)
+    analyzer.model = undefined
+    const [sized, small, hashed] = [await upload(1), await upload(2), await upload(3)]
+    for (const id of [sized, small]) await components.writer.edit(id, () => ({ changes: [before] }))
+    const done = imageChange({ state: 'whole', reader: PICTURE_READER - 1, decoder: 'test', thumbhash: THUMBHASH })
+    await components.writer.edit(hashed, () => ({ changes: [done] }))
+    await photos.addSize(sized, 'thumb', bodyOf(tinyJpeg(9)), {})
+    await backlog.start()
+    expect(backlog.pending).toBe(0)
+    await clock.advance(3 * 3_600_000)
+    expect(analyzer.seen.map(bytes => Buffer.from(bytes))).toEqual(expect.arrayContaining([tinyJpeg(9), tinyJpeg(2)]))
+    expect(analyzer.seen).toHaveLength(2)
+    for (const id of [sized, small]) expect(viewFindings(photo(id).record).image).toEqual(WHOLE)
+    expect([photo(sized).variants.size, photo(small).variants.size]).toEqual([1, 0])
+  })
+
+  test('that cannot be read is looked at once', async () => {
+    const { backlog, analyzer, clock, upload, photo, components } = await fixture(false)
+    analyzer.model = undefined
+    analyzer.failures = [new SheafError('ERR_IMAGE_UNREADABLE')]
+    const id = await upload(1)
+    await components.writer.edit(id, () => ({ changes: [before] }))
+    await backlog.start()
+    await clock.advance(3 * 3_600_000)
+    expect(analyzer.seen).toHaveLength(1)
+    expect(viewFindings(photo(id).record).image).toEqual({ ...WHOLE, thumbhash: undefined })
+  })
+
+  test('waits its turn: there are fifty a second, and then no more looks through the directory', async () => {
+    const { backlog, analyzer, clock, upload, components, directory } = await fixture(false)
+    analyzer.model = undefined
+    for (let seed = 0; seed < 120; seed++) {
+      const id = await upload(seed)
+      await components.writer.edit(id, () => ({ changes: [before] }))
+    }
+    const query = directory.query.bind(directory)
+    let pages = 0
+    directory.query = (...args) => {
+      pages++
+      return query(...args)
+    }
+    await backlog.start()
+    await clock.advance(500)
+    expect(analyzer.seen).toHaveLength(50)
+    await clock.advance(3_000)
+    expect(analyzer.seen).toHaveLength(120)
+    await clock.advance(60_000)
+    const looks = pages
+    await clock.advance(24 * 3_600_000)
+    expect(pages).toBe(looks)
   })
 })
 
