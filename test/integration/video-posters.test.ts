@@ -56,6 +56,16 @@ test('a video has a poster, turned as its head says, and keeps the size of its h
   expect(meta).toMatchObject({ state: 'poster', image_error: null, width: 1_080, height: 1_920 })
   const { status, headers, body } = await client.request('GET', `/photo/${meta.photo_id}?alt_key=thumb`)
   expect([status, headers['content-type']]).toEqual([200, 'image/jpeg'])
+  const { variants } = await client.json<{ readonly variants: { readonly thumb: { readonly sha256: string } } }>(
+    'GET',
+    `/photo/${meta.photo_id}/meta`,
+    200
+  )
+  const kept = await client.request(
+    'GET',
+    `/photo/${meta.photo_id}?alt_key=thumb&v=${variants.thumb.sha256.slice(0, 12)}`
+  )
+  expect(kept.headers['cache-control']).toBe('private, max-age=31536000, immutable')
   const { width, height } = await sharp(body).metadata()
   expect([width, height]).toEqual([192, 256])
 })

@@ -149,7 +149,12 @@ export const getContentSchema: Schema = {
         default: 'orig',
         description: 'which size'
       },
-      cookie: COOKIE_QUERY
+      cookie: COOKIE_QUERY,
+      v: {
+        ...TEXT,
+        description:
+          'how the SHA-256 of the size begins, 8 to 64 digits: when it does, browsers may keep the size for a year without asking'
+      }
     }
   },
   response: {
