@@ -10,8 +10,8 @@ import { type ReadableFile, readFrom, sourceOf } from './readable-file.js'
 const TRIED_MAX = 2
 /** Of a movie whose head does not say where its pictures are. */
 const MOVIE_START_BYTES = 16 * 2 ** 20
-/** A preview is looked for, not a date. */
-const NO_HINTS = { latestMs: 0, name: '' }
+/** A picture is looked for, not a date. */
+export const NO_HINTS = { latestMs: 0, name: '' }
 
 export interface LookAtFileComponents {
   readonly analyzer: Pick<ImageAnalyzer, 'analyze' | 'readHead'>
