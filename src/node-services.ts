@@ -23,6 +23,7 @@ import { UploadSpool, type UploadSpoolInit } from './photos/upload-spool.js'
 import { Similarity } from './search/similarity.js'
 import type { ImageAnalyzer } from './similarity/images/image-analyzer.js'
 import type { VectorIndexes } from './similarity/index/vector-index.js'
+import type { Ffmpeg } from './similarity/videos/ffmpeg.js'
 import { LocalStore, type LocalStoreComponents, type LocalStoreInit } from './store/local-store.js'
 
 const CHUNK_BYTES_MAX = 8 * 1024 * 1024
@@ -40,6 +41,7 @@ export interface NodeServicesComponents
   /** Image analysis and vector search; without it photos are not analyzed. */
   readonly similarity?: {
     readonly analyzer: ImageAnalyzer
+    readonly ffmpeg?: Ffmpeg | undefined
     readonly indexes: VectorIndexes
   }
   /** Opens where a backup is to be; without it there are none. @throws for a malformed target */

@@ -40,17 +40,20 @@ import type { Transport } from './network/transport.js'
 import { describeNode } from './node-metrics.js'
 import { NodeServices } from './node-services.js'
 import { ModelSupply } from './search/model-supply.js'
-import { findDecodingTools } from './similarity/images/decoding-tools.js'
+import { decodingTools } from './similarity/images/decoding-tools.js'
 import { ForkedImageProcess } from './similarity/images/forked-image-process.js'
 import { QueuedImageAnalyzer } from './similarity/images/queued-image-analyzer.js'
 import { HnswIndexes } from './similarity/index/hnsw-indexes.js'
 import type { LoadedModel } from './similarity/models/model-spec.js'
 import { ModelStore } from './similarity/models/model-store.js'
 import { defaultModelsFolder } from './similarity/models/models-folder.js'
+import { Ffmpeg } from './similarity/videos/ffmpeg.js'
 
 const DAY_MS = 24 * 3_600_000
 /** Of the memory, for vectors, unless the settings say otherwise. */
 const VECTOR_SHARE = 0.25
+/** As the settings have it: the program of that name on PATH, and none. */
+const [DEFAULT_FFMPEG, NO_FFMPEG] = ['ffmpeg', 'off']
 /** Where `npm run build` puts what browsers are served; the same from `src` and from `dist`. */
 const WEB_FOLDER = fileURLToPath(new URL('../dist/web/', import.meta.url))
 /** Port of nodes to join that are named without one, if this node's own port was assigned by the system. */
@@ -159,7 +162,8 @@ export class SheafNode implements Startable {
       this.#components.log.info({ nodeId: identity.nodeId, version: this.#version, folder }, 'starting')
       const tracer = await this.#startTracer(identity.nodeId)
       const transport = this.#alone ? undefined : this.#createTransport(identity)
-      const services = this.#createServices(folder, identity, transport, tracer)
+      const ffmpeg = transport && (await this.#findFfmpeg())
+      const services = this.#createServices(folder, identity, { transport, tracer, ffmpeg })
       this.#describe(services, identity.nodeId, transport)
       await this.#startPart(services)
       this.#left = services.cluster?.decommission.left ?? this.#left
@@ -253,11 +257,29 @@ export class SheafNode implements Startable {
     return new VolumeArchive({ store, clock }, { keys: archiveKeyLines.map(line => new SealingKey(line)) })
   }
 
+  /** @returns undefined when it is not there, or not wanted: other nodes make pictures of videos then */
+  async #findFfmpeg(): Promise<Ffmpeg | undefined> {
+    const { ffmpeg: program } = this.#config
+    const { log } = this.#components
+    if (program === NO_FFMPEG) return undefined
+    try {
+      return await Ffmpeg.find(program)
+    } catch (err) {
+      const message = 'no ffmpeg, so no pictures of videos are made here'
+      if (program === DEFAULT_FFMPEG) log.debug({ err }, message)
+      else log.warn({ err }, message)
+      return undefined
+    }
+  }
+
   #createServices(
     folder: string,
     identity: NodeIdentity,
-    libp2p: Libp2pTransport | undefined,
-    tracer: Tracer | undefined
+    parts: {
+      readonly transport: Libp2pTransport | undefined
+      readonly tracer: Tracer | undefined
+      readonly ffmpeg: Ffmpeg | undefined
+    }
   ): NodeServices {
     const {
       name,
@@ -278,7 +300,8 @@ export class SheafNode implements Startable {
     const archive = this.#createArchive()
     const { archive: s3, archiveKeyLines: keyLines } = this.#config
     const metrics = this.#metrics
-    const tools = findDecodingTools({ heic })
+    const { transport: libp2p, tracer, ffmpeg } = parts
+    const tools = decodingTools({ heic, ffmpeg: ffmpeg !== undefined })
     const transport: Transport | undefined = libp2p && new MeteredTransport(libp2p, { metrics, clock })
     return new NodeServices(
       {
@@ -301,6 +324,7 @@ export class SheafNode implements Startable {
               tools,
               startProcess: () => ForkedImageProcess.start({ clock, log, tools })
             }),
+            ffmpeg,
             indexes: new HnswIndexes(
               { fileSystem, random, log },
               { folder: join(folder, 'similarity'), bytesMax: vectorBytes ?? memoryBytes() * VECTOR_SHARE }

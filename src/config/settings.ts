@@ -251,6 +251,13 @@ export const SETTINGS = {
     default: 'on',
     meaning: 'decode HEIC where libheif-js is installed; off: other nodes make the sizes of such photos'
   }),
+  ffmpeg: setting({
+    kind: path,
+    placeholder: 'PATH|off',
+    default: 'ffmpeg',
+    meaning:
+      'decodes pictures of videos, where it is: a path, or a name on PATH; off: other nodes make the sizes of videos'
+  }),
   models: setting({
     kind: path,
     placeholder: 'DIR',

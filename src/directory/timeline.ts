@@ -149,8 +149,8 @@ async function tilesOf(reader: IndexReader, found: readonly TilePosition[]): Pro
     const shown = bytes && readTile(bytes)
     if (shown === undefined) throw new DamageError('the index lists a photo in the time line without its tile')
     const at = positionBytesOf(position)
-    const { aspect, flags } = shown
-    return { id: photoIdOfPosition(at), ms: msOfPosition(at, reader.order), aspect, flags }
+    const { aspect, flags, thumbhash } = shown
+    return { id: photoIdOfPosition(at), ms: msOfPosition(at, reader.order), aspect, flags, thumbhash }
   })
 }
 

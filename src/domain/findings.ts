@@ -4,9 +4,10 @@
  *   field     key                      value
  *   facts     'head'                   reader, format?: the head of the file was read, by this version of the reader, which
  *                                      knows the file's format, or does not
- *             'image'                  error?, state?, wants?, reader?, decoder?: the photo was analyzed as an image; the error
- *                                      code if that failed, how much of the picture there is, the tool that it would take, and
- *                                      by which versions; the last four are absent from records of before
+ *             'image'                  error?, state?, wants?, reader?, decoder?, thumbhash? (5 to 25 bytes): the photo was
+ *                                      analyzed as an image; the error code if that failed, how much of the picture there is,
+ *                                      the tool that it would take, by which versions, and the picture itself in a few bytes;
+ *                                      all but the error are absent from records of before
  *             'phash'                  bits (8 bytes): perceptual hash; absent for a flat picture
  *   features  model id                 sha256 (32 bytes), size: of the features needle's data; or error
  *   links     id of another photo      tier, score: a similar photo; written once, on the younger of the two
@@ -22,6 +23,7 @@ import { type Change, type DirectoryRecord, elementsOf } from './record.js'
 import { bytesOf, hexOf, integerOf, mapOf, numberOf, textOf } from './value-fields.js'
 
 const PHASH_BYTES = 8
+const [THUMBHASH_BYTES_MIN, THUMBHASH_BYTES_MAX] = [5, 25]
 const SHA256_BYTES = 32
 
 /** How similar two photos are: another rendition of the same picture, or a picture that resembles it. */
@@ -55,6 +57,8 @@ export interface ImageLook {
   readonly wants: string | undefined
   /** Version of the program's part that decodes; 0: of before. */
   readonly reader: number
+  /** The picture in a few bytes, to be shown before it comes; undefined also of looks of before. */
+  readonly thumbhash: Uint8Array | undefined
 }
 
 /** The outcome of reading the file's head. */
@@ -99,8 +103,16 @@ function imageLookOf(fields: ReadonlyMap<string, Value>): ImageLook {
     state: said ?? (error === undefined ? 'whole' : 'none'),
     error: wants === undefined ? error : undefined,
     wants,
-    reader: integerOf(fields, 'reader') ?? 0
+    reader: integerOf(fields, 'reader') ?? 0,
+    thumbhash: thumbhashOf(fields)
   }
+}
+
+function thumbhashOf(fields: ReadonlyMap<string, Value>): Uint8Array | undefined {
+  const value = fields.get('thumbhash')
+  const isHash =
+    value instanceof Uint8Array && value.length >= THUMBHASH_BYTES_MIN && value.length <= THUMBHASH_BYTES_MAX
+  return isHash ? value : undefined
 }
 
 /** Ignores elements that it does not understand. */
@@ -132,6 +144,12 @@ export function isUnseenBy(reader: number, image: ImageLook | undefined): boolea
   return image === undefined || (isLacking && image.reader < reader)
 }
 
+/** Whether a picture has still to be told in a few bytes: a reader of before this version has shown it. */
+export function lacksThumbhash(reader: number, image: ImageLook | undefined): boolean {
+  if (image === undefined || image.state === 'none' || image.error !== undefined) return false
+  return image.thumbhash === undefined && image.reader < reader
+}
+
 /** @param format - undefined: not known to the reader */
 export function headChange(reader: number, format: string | undefined): Change {
   return { kind: 'add', field: 'facts', key: 'head', value: mapOf({ reader, format }) }
@@ -145,10 +163,16 @@ export function imageChange(
   look: Pick<ImageLook, 'state' | 'reader'> & {
     readonly error?: string | undefined
     readonly wants?: string | undefined
+    readonly thumbhash?: Uint8Array | undefined
   } & { readonly decoder: string }
 ): Change {
-  const { error, state, wants, reader, decoder } = look
-  return { kind: 'add', field: 'facts', key: 'image', value: mapOf({ error, state, wants, reader, decoder }) }
+  const { error, state, wants, reader, decoder, thumbhash } = look
+  return {
+    kind: 'add',
+    field: 'facts',
+    key: 'image',
+    value: mapOf({ error, state, wants, reader, decoder, thumbhash })
+  }
 }
 
 /** @param bits - 8 bytes */

@@ -8,6 +8,18 @@ export type PhotoKind = (typeof PHOTO_KINDS)[number]
 /** Formats of a sensor's data, as heads say them. */
 const RAW_FORMATS = ['dng', 'cr2', 'cr3', 'nef', 'arw', 'pef', 'srw', 'rw2', 'orf', 'raf', 'raw']
 
+/** Formats of pictures that move, as heads say them. */
+const MOVIE_FORMATS = ['mp4', 'mov', 'matroska', 'avi', 'mpeg', 'mpegts', 'asf']
+
+export function isMovieFormat(format: string | undefined): boolean {
+  return format !== undefined && MOVIE_FORMATS.includes(format)
+}
+
+/** Whether there is something to be seen in a file of this type: a picture, or one that moves. */
+export function isVisual(contentType: string): boolean {
+  return /^(image|video)\//i.test(contentType)
+}
+
 export function isRawFormat(format: string | undefined): boolean {
   return format !== undefined && RAW_FORMATS.includes(format)
 }

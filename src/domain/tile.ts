@@ -3,11 +3,14 @@
  *
  *   bytes  field
  *       2  width / height × 1000, as shown, at most 65,535; 0: not known
- *       1  flags, see TILE_FLAGS
+ *       1  flags, see below
+ *       …  ThumbHash, 5 to 25 bytes; none: there is none
  */
+import { viewLooks } from './findings.js'
 import type { Photo } from './photo.js'
 import { kindOf } from './photo-kind.js'
 import { conflictVersions } from './record.js'
+import { sizeState } from './size-states.js'
 
 const TILE_FLAGS = {
   raw: 1,
@@ -15,18 +18,22 @@ const TILE_FLAGS = {
   /** It has no date, and stands where it was added. */
   undated: 4,
   /** It has versions that lost against the shown one. */
-  conflicts: 8
+  conflicts: 8,
+  /** Its thumb can be had. */
+  thumb: 16
 } as const
 
-const ASPECT_BYTES = 2
+const NO_HASH = new Uint8Array(0)
 const ASPECT_MAX = 0xffff
-const TILE_BYTES = 3
+const HEAD_BYTES = 3
 
 export interface Tile {
   /** Width / height × 1000; undefined: not known. */
   readonly aspect: number | undefined
   /** Sum of the flags above. */
   readonly flags: number
+  /** A picture in a few bytes; empty: there is none. */
+  readonly thumbhash: Uint8Array
 }
 
 /** @returns the bytes of a photo's tile; undefined for what is not shown in time lines */
@@ -38,10 +45,9 @@ export function tileOf(photo: Photo): Buffer | undefined {
   let flags = kind === 'image' ? 0 : TILE_FLAGS[kind]
   if (takenAt === undefined) flags |= TILE_FLAGS.undated
   if (conflictVersions(record).length > 0) flags |= TILE_FLAGS.conflicts
-  const bytes = Buffer.alloc(TILE_BYTES)
-  bytes.writeUInt16BE(aspect)
-  bytes.writeUInt8(flags, ASPECT_BYTES)
-  return bytes
+  if (sizeState(photo, 'thumb') === 'ready') flags |= TILE_FLAGS.thumb
+  const thumbhash = viewLooks(record).image?.thumbhash ?? NO_HASH
+  return Buffer.from([aspect >>> 8, aspect & 0xff, flags, ...thumbhash])
 }
 
 /** @returns undefined when these are not the bytes of a tile */
@@ -49,5 +55,5 @@ export function readTile(bytes: Uint8Array): Tile | undefined {
   const [high, low, flags] = bytes
   if (high === undefined || low === undefined || flags === undefined) return undefined
   const aspect = high * 256 + low
-  return { aspect: aspect === 0 ? undefined : aspect, flags }
+  return { aspect: aspect === 0 ? undefined : aspect, flags, thumbhash: bytes.subarray(HEAD_BYTES) }
 }

@@ -11,9 +11,11 @@ import { DIGESTS_MAX } from '../domain/limits.js'
 import { ALONE, pairOf } from '../domain/pairs.js'
 import { type AltKey, metaEtag, PHOTO_KIND, type Photo, type PhotoEdit, viewPhoto } from '../domain/photo.js'
 import type { TakenAt } from '../domain/photo-facts.js'
+import { isVisual } from '../domain/photo-kind.js'
 import { conflictVersions, type DirectoryRecord } from '../domain/record.js'
+import { standsIn } from '../domain/size-states.js'
 import type { LaidOut } from '../store/laid-out.js'
-import { blobOf, dataIdentity, type PhotoBlob } from '../store/photo-needles.js'
+import { blobOf, dataIdentity } from '../store/photo-needles.js'
 import { photoNotFound, type RecordWriter, requireLive, requireRecord } from '../store/record-writer.js'
 import type { NeedleStore } from '../volumes/needle-store.js'
 import { BlobIntake } from './blob-intake.js'
@@ -170,7 +172,7 @@ export class Photos {
     const photo = viewPhoto(requireRecord(this.#directory, id))
     if (needsCookie && cookie !== photo.cookie) throw photoNotFound(id)
     requireLive(photo)
-    const blob = blobOf(photo, alt) ?? standIn(photo)
+    const blob = blobOf(photo, alt) ?? (standsIn(photo) ? blobOf(photo, 'orig') : undefined)
     if (blob === undefined) throw missingSize(photo)
     const head = headOf(photo, alt)
     const [copy] = this.#reader.copies(blob, 0)
@@ -404,18 +406,16 @@ export function copiesOn(reader: Pick<PhotoReader, 'isLocal'>): PhotoCopies {
   return { of: blob => (reader.isLocal(blob) ? 1 : 0), waitFor: () => Promise.resolve(1) }
 }
 
-/** The original, for a size that an analyzed image lacks: that size was not made because the original fits it. */
-function standIn(photo: Photo): PhotoBlob | undefined {
-  return viewLooks(photo.record).image?.state === 'whole' ? blobOf(photo, 'orig') : undefined
-}
-
 function missingSize(photo: Photo): SheafError {
-  if (!photo.contentType.startsWith('image/'))
-    return new SheafError('ERR_NOT_FOUND', 'the photo is not an image, so it has no sizes; request it without alt_key')
+  if (!isVisual(photo.contentType))
+    return new SheafError(
+      'ERR_NOT_FOUND',
+      'the file is neither image nor video, so it has no sizes; request it without alt_key'
+    )
   const { image } = viewLooks(photo.record)
   if (image === undefined) return new SheafError('ERR_NOT_READY')
   const reason = image.wants === undefined ? image.error : `no node can decode it: ${image.wants}`
-  return new SheafError('ERR_NOT_FOUND', `sizes of this image cannot be made (${reason}); request it without alt_key`)
+  return new SheafError('ERR_NOT_FOUND', `sizes of this file cannot be made (${reason}); request it without alt_key`)
 }
 
 function headOf(photo: Photo, alt: AltKey): ContentHead {

@@ -17,15 +17,16 @@ import {
   takenAtChange,
   takenAtOf
 } from '../domain/photo-facts.js'
+import { isVisual } from '../domain/photo-kind.js'
 import type { Change, DirectoryRecord } from '../domain/record.js'
 import type { PhotoReader } from '../photos/photo-reader.js'
 import { HEAD_READER, type Head } from '../similarity/images/heads/head-facts.js'
 import type { ImageAnalyzer } from '../similarity/images/image-analyzer.js'
 import { blobOf } from '../store/photo-needles.js'
 import type { RecordWriter } from '../store/record-writer.js'
-import { sourceOfBlob } from './blob-source.js'
-import { PhotoScan } from './photo-scan.js'
+import { PhotoScan, VISUAL_TERMS, visualCount } from './photo-scan.js'
 import { PhotoWork, WAITING_MAX } from './photo-work.js'
+import { fileOfBlob, sourceOf } from './readable-file.js'
 
 /** Heads read concurrently. */
 const CONCURRENCY = 4
@@ -33,7 +34,6 @@ const IDLE_MS = 1_000
 /** Photos of before that are read again, by a newer reader: this many in a second. */
 const AGAIN_PER_SECOND = 50
 const SECOND_MS = 1_000
-const IMAGES = 'type\0image'
 
 export interface HeadBacklogComponents {
   readonly directory: Pick<Directory, 'getSync' | 'isOpaque' | 'query' | 'count' | 'onChange' | 'state'>
@@ -48,7 +48,7 @@ export interface HeadBacklogComponents {
 }
 
 /**
- * Gets the head of every picture's file read, as soon as it is here and before anything of it is decoded: so its size and
+ * Gets the head of every picture's and movie's file read, as soon as it is here and before anything of it is decoded: so its size and
  * date are known also when there is never a picture. The node that took the upload reads it at once. Whoever ranks first does
  * so later, where that was not done, or was by an older reader.
  */
@@ -76,9 +76,9 @@ export class HeadBacklog implements Startable {
     this.#scan = new PhotoScan(
       { directory },
       {
-        term: IMAGES,
+        terms: VISUAL_TERMS,
         pagePhotos: AGAIN_PER_SECOND,
-        isBehind: () => directory.count(IMAGES) > directory.count(`head\0${HEAD_READER}`),
+        isBehind: () => visualCount(directory) > directory.count(`head\0${HEAD_READER}`),
         take: record => this.#work.take(record, 'old'),
         queued: () => this.#work.waiting('old'),
         queuedMax: WAITING_MAX
@@ -131,7 +131,7 @@ export class HeadBacklog implements Startable {
     if (photo === undefined || blob === undefined || !isUndone(photo)) return 'done'
     if ((await reader.source(blob)) === undefined) return 'later'
     const hints = { latestMs: hlcMs(photo.createdAt), name: photo.name, zone: photo.file.zone }
-    const head = await analyzer.readHead({ source: sourceOfBlob(reader, blob), hints }, signal)
+    const head = await analyzer.readHead({ source: sourceOf(fileOfBlob(reader, blob)), hints }, signal)
     await writer.edit(id, (_, now) =>
       now.deleted || now.generation !== photo.generation ? undefined : { changes: changesOf(now, head) }
     )
@@ -141,7 +141,7 @@ export class HeadBacklog implements Startable {
 
 /** An older version looked at it after this one if there is a date without a source. */
 function isUndone(photo: Photo): boolean {
-  if (photo.deleted || !photo.contentType.startsWith('image/')) return false
+  if (photo.deleted || !isVisual(photo.contentType)) return false
   const { head } = viewLooks(photo.record)
   const takenAt = takenAtOf(photo.record)
   if (head === undefined || head.reader < HEAD_READER) return true

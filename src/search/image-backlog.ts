@@ -1,42 +1,24 @@
-import { hash } from 'node:crypto'
 import type { Clock } from '../core/clock.js'
 import { hasCode } from '../core/errors.js'
 import type { Startable } from '../core/lifecycle.js'
 import type { Logger } from '../core/log.js'
 import { WorkerLoop } from '../core/worker-loop.js'
 import type { Directory } from '../directory/directory.js'
-import { encodeFeatures, type Features, type ModelId, modelIdOf } from '../domain/features.js'
-import {
-  featuresChange,
-  featuresFailedChange,
-  type ImageLook,
-  imageChange,
-  isUnseenBy,
-  type Link,
-  linkChange,
-  phashChange,
-  viewFindings,
-  viewLooks
-} from '../domain/findings.js'
+import type { Features } from '../domain/features.js'
+import { type Link, linkChange, viewFindings, viewLooks } from '../domain/findings.js'
 import type { NodeId, PhotoId } from '../domain/ids.js'
-import { addVariantChange, PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
-import { dimensionsChange } from '../domain/photo-facts.js'
-import type { Change } from '../domain/record.js'
+import { PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
+import { isVisual } from '../domain/photo-kind.js'
 import type { PhotoReader } from '../photos/photo-reader.js'
-import { type DecodingTool, toolFor } from '../similarity/images/decoding-tools.js'
-import {
-  type Analysis,
-  type AnalysisRequest,
-  DECODER,
-  type ImageAnalyzer,
-  PICTURE_READER
-} from '../similarity/images/image-analyzer.js'
-import { blobOf, dataDraft } from '../store/photo-needles.js'
+import { toolFor } from '../similarity/images/decoding-tools.js'
+import type { AnalysisRequest, ImageAnalyzer } from '../similarity/images/image-analyzer.js'
+import { blobOf } from '../store/photo-needles.js'
 import type { Edit, RecordWriter } from '../store/record-writer.js'
-import type { NeedleDraft } from '../volumes/needle-store.js'
-import { lookAtFile } from './look-at-file.js'
-import { PhotoScan } from './photo-scan.js'
+import { failureOf, hashedLook, isUnhashed, isUnseenHere, resultOf } from './image-results.js'
+import { type LookAtFileComponents, lookAtFile } from './look-at-file.js'
+import { PhotoScan, VISUAL_TERMS, visualCount } from './photo-scan.js'
 import { PhotoWork, WAITING_MAX } from './photo-work.js'
+import { fileOfBlob } from './readable-file.js'
 
 /** Photos analyzed concurrently: one is decoded while others are being read, compared or written. */
 const CONCURRENCY = 6
@@ -49,7 +31,9 @@ const IDLE_MS = 1_000
 const COMPARE_AGAIN_MS = 5_000
 const COMPARE_AGAIN_MAX = 1_000
 const PAGE = 200
-const IMAGES = 'type\0image'
+/** Photos of before that are told in a few bytes: this many in a second. */
+const OLDER_PER_SECOND = 50
+const SECOND_MS = 1_000
 const NONE = 'state\0none'
 /** Errors of the photo itself: another attempt, on any node, would fail the same way. */
 const FINAL_ERRORS = ['ERR_IMAGE_UNREADABLE', 'ERR_IMAGE_TOO_LARGE', 'ERR_IMAGE_CRASHED'] as const
@@ -57,6 +41,8 @@ const FINAL_ERRORS = ['ERR_IMAGE_UNREADABLE', 'ERR_IMAGE_TOO_LARGE', 'ERR_IMAGE_
 export interface ImageBacklogComponents {
   readonly directory: Pick<Directory, 'getSync' | 'isOpaque' | 'query' | 'count' | 'onChange' | 'state'>
   readonly analyzer: Pick<ImageAnalyzer, 'model' | 'tools' | 'analyze' | 'readHead'>
+  /** Decodes pictures of movies; undefined: nothing does here. */
+  readonly ffmpeg?: LookAtFileComponents['ffmpeg']
   readonly reader: Pick<PhotoReader, 'source' | 'stream'>
   readonly writer: Pick<RecordWriter, 'edit'>
   /** Nodes that share the work: this one and all live peers. */
@@ -74,8 +60,6 @@ export interface ImageBacklogComponents {
   readonly clock: Clock
   readonly log: Logger
 }
-
-type Tools = ReadonlySet<DecodingTool>
 
 /** A photo analyzed a moment ago. */
 interface RecentAnalysis {
@@ -95,6 +79,9 @@ export class ImageBacklog implements Startable {
   readonly #scan: PhotoScan
   /** Looks for those without a picture, of which this version, or this node, may have one. */
   readonly #scanAgain: PhotoScan
+  /** Looks, once, for those that a version of before has shown without telling them in a few bytes. */
+  readonly #scanOlder: PhotoScan
+  #nextOlderMs = 0
   readonly #work: PhotoWork
   /** Oldest first. */
   readonly #recent: RecentAnalysis[] = []
@@ -109,7 +96,7 @@ export class ImageBacklog implements Startable {
     this.#loop = new WorkerLoop({ clock, log }, { name: 'image backlog', idleMs: IDLE_MS, step })
     this.#work = new PhotoWork(components, {
       failed: 'photo analysis failed; it will be retried',
-      isUndone: photo => this.#outputsOf(photo) !== undefined,
+      isUndone: photo => this.#outputsOf(photo) !== undefined || isUnhashed(photo),
       needs: photo => toolFor(viewLooks(photo.record).head?.format),
       work: (id, signal) => this.#analyze(id, signal),
       concurrency: () => (clock.monotonic() - this.#lastPhotoMs < BUSY_MS ? CONCURRENCY_BUSY : CONCURRENCY),
@@ -117,22 +104,24 @@ export class ImageBacklog implements Startable {
       onFull: () => {
         this.#scan.hurry()
         this.#scanAgain.hurry()
+        this.#scanOlder.hurry()
       }
     })
-    const scanOf = (term: string, isBehind: () => boolean): PhotoScan =>
+    const scanOf = (terms: readonly string[], isBehind: () => boolean, pagePhotos = PAGE): PhotoScan =>
       new PhotoScan(
         { directory },
         {
-          term,
-          pagePhotos: PAGE,
+          terms,
+          pagePhotos,
           isBehind,
           take: record => this.#work.take(record, 'old'),
           queued: () => this.#work.waiting('old'),
           queuedMax: WAITING_MAX
         }
       )
-    this.#scan = scanOf(IMAGES, () => this.pending > 0 || directory.count(IMAGES) > directory.count('looked'))
-    this.#scanAgain = scanOf(NONE, () => directory.count(NONE) > 0)
+    this.#scan = scanOf(VISUAL_TERMS, () => this.pending > 0 || visualCount(directory) > directory.count('looked'))
+    this.#scanAgain = scanOf([NONE], () => directory.count(NONE) > 0)
+    this.#scanOlder = scanOf(VISUAL_TERMS, () => !this.#scanOlder.hasFoundAll, OLDER_PER_SECOND)
   }
 
   async start(): Promise<void> {
@@ -164,14 +153,14 @@ export class ImageBacklog implements Startable {
   get pending(): number {
     const { directory, analyzer } = this.#components
     const done = analyzer.model === undefined ? 'looked' : `features\0${analyzer.model}`
-    return Math.max(0, directory.count(IMAGES) - directory.count(done))
+    return Math.max(0, visualCount(directory) - directory.count(done))
   }
 
   // --- finding work ---
 
   /** @returns what is still to be found of a photo; undefined: nothing, or not before its head was read */
   #outputsOf(photo: Photo): AnalysisRequest['outputs'] | undefined {
-    if (photo.deleted || !photo.contentType.startsWith('image/')) return undefined
+    if (photo.deleted || !isVisual(photo.contentType)) return undefined
     const { head, image, features, failed } = viewFindings(photo.record)
     const { model, tools } = this.#components.analyzer
     const isUnseen = isUnseenHere(image, tools)
@@ -191,6 +180,10 @@ export class ImageBacklog implements Startable {
       await this.#compareAgain(recent, signal)
       return 'busy'
     }
+    if (now >= this.#nextOlderMs && (await this.#scanOlder.step(now, signal))) {
+      this.#nextOlderMs = now + SECOND_MS
+      this.#work.startDue(clock.monotonic())
+    }
     if (!(await this.#scan.step(now, signal)) && !(await this.#scanAgain.step(now, signal))) return 'idle'
     this.#work.startDue(clock.monotonic())
     return this.#scan.isRunning || this.#scanAgain.isRunning ? 'busy' : 'idle'
@@ -199,17 +192,19 @@ export class ImageBacklog implements Startable {
   // --- doing the work ---
 
   async #analyze(id: PhotoId, signal: AbortSignal): Promise<'done' | 'later'> {
-    const { directory, reader, analyzer, findLinks } = this.#components
+    const { directory, reader, analyzer, ffmpeg, findLinks } = this.#components
     const { tools } = analyzer
     const record = directory.getSync({ kind: PHOTO_KIND, id })?.record
     const photo = record && viewPhoto(record)
     const blob = photo && blobOf(photo, 'orig')
     const outputs = photo && this.#outputsOf(photo)
-    if (photo === undefined || blob === undefined || outputs === undefined) return 'done'
+    if (photo === undefined || blob === undefined) return 'done'
+    if (outputs === undefined) return isUnhashed(photo) ? this.#hash(photo, signal) : 'done'
     if ((await reader.source(blob)) === undefined) return 'later'
     const { phash, head } = viewFindings(photo.record)
     try {
-      const analysis = await lookAtFile({ analyzer, reader }, { blob, format: head?.format }, outputs, signal)
+      const look = { format: head?.format, outputs, priority: 'backlog' } as const
+      const analysis = await lookAtFile({ analyzer, ffmpeg }, fileOfBlob(reader, blob), look, signal)
       const analyzed = analysis.features && { id, features: analysis.features, phash: analysis.phash ?? phash }
       const links = analyzed && (await findLinks(id, analyzed.features, analyzed.phash, signal))
       await this.#write(photo, now => resultOf(now, analysis, outputs, { links: links ?? new Map(), tools }))
@@ -219,6 +214,25 @@ export class ImageBacklog implements Startable {
       if (code === undefined) throw err
       await this.#write(photo, now => ({ changes: failureOf(now, code, outputs.features, tools) }))
     }
+    return 'done'
+  }
+
+  /** Tells a picture in a few bytes, from the smallest size that there is of it. */
+  async #hash(photo: Photo, signal: AbortSignal): Promise<'done' | 'later'> {
+    const { reader, analyzer } = this.#components
+    const blob = blobOf(photo, 'thumb') ?? blobOf(photo, 'orig')
+    if (blob === undefined) return 'done'
+    if ((await reader.source(blob)) === undefined) return 'later'
+    const outputs = { facts: true, features: undefined }
+    const bytes = (): AsyncIterable<Uint8Array> => reader.stream(blob, 0, blob.size)
+    const thumbhash = await analyzer
+      .analyze({ bytes, size: blob.size, outputs, priority: 'backlog' }, signal)
+      .then(analysis => analysis.thumbhash)
+      .catch(err => {
+        if (!FINAL_ERRORS.some(code => hasCode(err, code))) throw err
+        return undefined
+      })
+    await this.#write(photo, now => ({ changes: isUnhashed(now) ? [hashedLook(now, thumbhash)] : [] }))
     return 'done'
   }
 
@@ -244,67 +258,4 @@ export class ImageBacklog implements Startable {
       now.deleted || now.generation !== generation ? undefined : decide(now)
     )
   }
-}
-
-function resultOf(
-  photo: Photo,
-  analysis: Analysis,
-  outputs: AnalysisRequest['outputs'],
-  { links, tools }: { readonly links: ReadonlyMap<PhotoId, Link>; readonly tools: Tools }
-): Edit {
-  const { id, generation } = photo
-  const { variants, features, featuresError } = analysis
-  const changes: Change[] = outputs.facts ? lookOf(photo, analysis, tools) : []
-  const needles: NeedleDraft[] = []
-  for (const { alt, recipe, contentType, bytes } of variants) {
-    if (photo.variants.has(alt)) continue // made by a client, or another node was first
-    const sha256 = hash('sha256', bytes, 'hex')
-    changes.push(addVariantChange(alt, { recipe, sha256, size: bytes.length, contentType, chunkBytes: 0 }))
-    needles.push(dataDraft(photo, { id, generation, part: alt, sha256 }, 0, false, bytes))
-  }
-  if (features !== undefined) {
-    const bytes = encodeFeatures(features)
-    const sha256 = hash('sha256', bytes, 'hex')
-    changes.push(featuresChange(modelIdOf(features.modelDigest), { sha256, size: bytes.length }))
-    needles.push(dataDraft(photo, { id, generation, part: 'features', sha256 }, 0, false, bytes))
-  }
-  if (outputs.features !== undefined && featuresError !== undefined)
-    changes.push(featuresFailedChange(outputs.features, featuresError))
-  for (const [other, link] of links) changes.push(linkChange(other, link))
-  return { changes, needles }
-}
-
-/** @returns what was seen of a picture, unless another node was first */
-function lookOf(photo: Photo, { width, height, state, error, phash }: Analysis, tools: Tools): Change[] {
-  const { image, failed } = viewFindings(photo.record)
-  if (!isUnseenHere(image, tools)) return []
-  const isSizeNew =
-    photo.width === undefined || (state === 'whole' && (photo.width !== width || photo.height !== height))
-  return [
-    ...(isSizeNew ? [dimensionsChange(width, height)] : []),
-    imageChange({ state, error, reader: PICTURE_READER, decoder: DECODER }),
-    ...(phash === undefined ? [] : [phashChange(phash)]),
-    // models that failed since there was no picture may try again
-    ...Array.from(failed.keys(), model => ({ kind: 'remove', field: 'features', key: model }) as const)
-  ]
-}
-
-function failureOf(photo: Photo, error: string, model: ModelId | undefined, tools: Tools): Change[] {
-  const { head, image } = viewLooks(photo.record)
-  const tool = error === 'ERR_IMAGE_UNREADABLE' ? toolFor(head?.format) : undefined
-  const wants = isHere(tool, tools) ? undefined : tool
-  const look = { error, state: 'none', wants, reader: PICTURE_READER, decoder: DECODER } as const
-  return [
-    ...(isUnseenHere(image, tools) ? [imageChange(look)] : []),
-    ...(model === undefined ? [] : [featuresFailedChange(model, error)])
-  ]
-}
-
-/** Whether this node has still to look at a picture: also at one that wanted a tool which another node lacked. */
-function isUnseenHere(image: ImageLook | undefined, tools: Tools): boolean {
-  return isUnseenBy(PICTURE_READER, image) || isHere(image?.wants, tools)
-}
-
-function isHere(tool: string | undefined, tools: ReadonlySet<string>): boolean {
-  return tool !== undefined && tools.has(tool)
 }

@@ -5,9 +5,17 @@ import type { DirectoryRecord } from '../domain/record.js'
 const SCAN_MS = 5_000
 const SCAN_MS_MAX = 60 * 60_000
 
+/** Of photos in whose files there is something to be seen: no photo has both. */
+export const VISUAL_TERMS = ['type\0image', 'type\0video']
+
+/** @returns photos in whose files there is something to be seen */
+export function visualCount(directory: Pick<Directory, 'count'>): number {
+  return VISUAL_TERMS.reduce((sum, term) => sum + directory.count(term), 0)
+}
+
 export interface PhotoScanInit {
-  /** Of the photos to look through. */
-  readonly term: string
+  /** Of the photos to look through, one after the other; not empty. */
+  readonly terms: readonly string[]
   readonly pagePhotos: number
   /** Whether there is anything to find. */
   readonly isBehind: () => boolean
@@ -19,6 +27,8 @@ export interface PhotoScanInit {
 }
 
 interface Scan {
+  /** Of the terms. */
+  termAt: number
   /** Where it continues; undefined: at the newest photo. */
   cursor: string | undefined
   isRunning: boolean
@@ -33,9 +43,10 @@ interface Scan {
 export class PhotoScan {
   readonly #directory: Pick<Directory, 'query'>
   readonly #init: PhotoScanInit
-  #scan: Scan = { cursor: undefined, isRunning: false, foundCount: 0 }
+  #scan = newScan()
   #nextMs = 0
   #pauseMs = SCAN_MS
+  #hasFoundAll = false
 
   constructor(components: { readonly directory: Pick<Directory, 'query'> }, init: PhotoScanInit) {
     this.#directory = components.directory
@@ -46,9 +57,14 @@ export class PhotoScan {
     return this.#scan.isRunning
   }
 
+  /** Whether the last look through everything found nothing that was not queued already. */
+  get hasFoundAll(): boolean {
+    return this.#hasFoundAll
+  }
+
   /** Begins anew at once. */
   restart(): void {
-    this.#scan = { cursor: undefined, isRunning: false, foundCount: 0 }
+    this.#scan = newScan()
     this.#nextMs = 0
     this.#pauseMs = SCAN_MS
   }
@@ -67,6 +83,7 @@ export class PhotoScan {
     scan.isRunning = isBehind()
     if (scan.isRunning) await this.#page(scan, signal)
     if (!scan.isRunning && scan === this.#scan) {
+      this.#hasFoundAll = scan.foundCount === 0 && scan.cursor === undefined && scan.termAt === 0
       this.#pauseMs = scan.foundCount > 0 ? SCAN_MS : Math.min(2 * this.#pauseMs, SCAN_MS_MAX)
       this.#nextMs = now + this.#pauseMs
     }
@@ -74,14 +91,24 @@ export class PhotoScan {
   }
 
   async #page(scan: Scan, signal: AbortSignal): Promise<void> {
-    const { term, pagePhotos, take, queued, queuedMax } = this.#init
-    const { cursor } = scan
-    const query = { terms: [term], words: [], limit: pagePhotos, ...(cursor !== undefined && { cursor }) }
+    const { terms, pagePhotos, take, queued, queuedMax } = this.#init
+    const { cursor, termAt } = scan
+    const query = {
+      terms: terms.slice(termAt, termAt + 1),
+      words: [],
+      limit: pagePhotos,
+      ...(cursor !== undefined && { cursor })
+    }
     const { records, nextCursor } = await this.#directory.query(query, signal)
     const before = queued()
     for (const record of records) take(record)
     scan.foundCount += queued() - before
     scan.cursor = nextCursor ?? undefined
-    scan.isRunning = scan.cursor !== undefined && queued() < queuedMax
+    if (scan.cursor === undefined) scan.termAt = (termAt + 1) % terms.length
+    scan.isRunning = (scan.cursor !== undefined || scan.termAt > 0) && queued() < queuedMax
   }
+}
+
+function newScan(): Scan {
+  return { termAt: 0, cursor: undefined, isRunning: false, foundCount: 0 }
 }

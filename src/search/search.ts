@@ -6,6 +6,7 @@ import type { PhotoId } from '../domain/ids.js'
 import { type Appearance, LINK_SCORE_MIN, linkTier } from '../domain/likeness.js'
 import { SEARCH_CHARACTERS_MAX } from '../domain/limits.js'
 import { PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
+import { isVisual } from '../domain/photo-kind.js'
 import type { RecordKey } from '../domain/record.js'
 import { SHARD_COUNT, type ShardSet } from '../domain/shards.js'
 import { foldText } from '../domain/text.js'
@@ -16,7 +17,9 @@ import { NEIGHBORS_MAX } from '../similarity/index/vector-index.js'
 import { photoNotFound, requireLive } from '../store/record-writer.js'
 import { appearanceOf } from './appearance.js'
 import type { IndexedModel, IndexedModels } from './indexed-models.js'
+import { type LookAtFileComponents, lookAtFile, NO_HINTS } from './look-at-file.js'
 import { featuresOf, livePhoto } from './photo-features.js'
+import { fileOfBytes, sourceOf } from './readable-file.js'
 import type { VectorQuery } from './search-messages.js'
 import type { ShardSearch } from './shard-search.js'
 import type { Coverage, ScoredPhoto, SearchOptions, SearchResults } from './similarity-types.js'
@@ -39,7 +42,9 @@ const PICTURE_BYTES_MAX = 256 * 1024 * 1024
 export interface SearchComponents {
   readonly directory: Pick<Directory, 'get' | 'getMany' | 'isOpaque' | 'count' | 'language'>
   readonly reader: Pick<PhotoReader, 'readNeedle'>
-  readonly analyzer: Pick<ImageAnalyzer, 'has' | 'analyze' | 'embedText'>
+  readonly analyzer: Pick<ImageAnalyzer, 'has' | 'analyze' | 'readHead' | 'embedText'>
+  /** Decodes pictures of movies; undefined: nothing does here. */
+  readonly ffmpeg?: LookAtFileComponents['ffmpeg']
   readonly models: Pick<IndexedModels, 'serving' | 'all'>
   readonly shardSearch: Pick<ShardSearch, 'search'>
   /** Asks the peers about a photo that is unknown here. @returns whether all members answered */
@@ -62,7 +67,7 @@ export class Search {
   }
 
   /**
-   * @param file - an image
+   * @param file - an image or a video, looked at as stored ones are
    * @param options - called after the file has been read
    * @throws `ERR_EMPTY_FILE`, what reading the file throws, `ERR_BAD_PARAMETER`, `ERR_MODEL_UNAVAILABLE`,
    * `ERR_IMAGE_UNREADABLE`, `ERR_IMAGE_TOO_LARGE`, `ERR_IMAGE_CRASHED`, `ERR_OVERLOADED`, the signal's reason
@@ -72,13 +77,16 @@ export class Search {
     options: () => SearchOptions,
     signal: AbortSignal
   ): Promise<SearchResults> {
-    const { analyzer } = this.#components
+    const { analyzer, ffmpeg } = this.#components
     const bytes = await this.#collect(file)
     const checked = checkOptions(options(), K_SIMILAR)
     if (bytes.length === 0) throw new SheafError('ERR_EMPTY_FILE')
     const model = this.#requireModel()
+    const readable = fileOfBytes(bytes)
+    const head = await analyzer.readHead({ source: sourceOf(readable), hints: NO_HINTS }, signal)
     const outputs = { facts: false, features: model.id }
-    const { features } = await analyzer.analyze({ bytes, size: bytes.length, outputs, priority: 'interactive' }, signal)
+    const look = { format: head?.format, outputs, priority: 'interactive' } as const
+    const { features } = await lookAtFile({ analyzer, ffmpeg }, readable, look, signal)
     const vector = features?.vectors.get('image')
     if (vector === undefined) throw new SheafError('ERR_MODEL_UNAVAILABLE')
     const isOther: Accept = ({ score }) => score <= COPY_SCORE
@@ -109,7 +117,7 @@ export class Search {
     requireLive(photo)
     const { image, failed } = viewFindings(photo.record)
     const details = { photo_id: id }
-    if (!photo.contentType.startsWith('image/') || image?.error !== undefined) {
+    if (!isVisual(photo.contentType) || image?.error !== undefined) {
       throw new SheafError('ERR_NOT_AN_IMAGE', undefined, { details })
     }
     if (models.serving === undefined) throw new SheafError('ERR_MODEL_UNAVAILABLE')

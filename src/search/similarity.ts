@@ -17,6 +17,7 @@ import { Duplicates } from './duplicates.js'
 import { HeadBacklog } from './head-backlog.js'
 import { ImageBacklog } from './image-backlog.js'
 import { type IndexedModel, IndexedModels, type IndexedModelsComponents } from './indexed-models.js'
+import type { LookAtFileComponents } from './look-at-file.js'
 import { Search } from './search.js'
 import { ShardSearch } from './shard-search.js'
 import type { SimilarityStatus } from './similarity-types.js'
@@ -26,6 +27,8 @@ export interface SimilarityComponents extends Omit<IndexedModelsComponents, 'sel
   readonly reader: Pick<PhotoReader, 'isLocal' | 'readNeedle' | 'source' | 'stream'>
   readonly writer: Pick<RecordWriter, 'edit'>
   readonly analyzer: ImageAnalyzer
+  /** Decodes pictures of movies; absent: nothing does here. */
+  readonly ffmpeg?: LookAtFileComponents['ffmpeg']
   /** Absent on a single node. */
   readonly transport?: Pick<Transport, 'self' | 'request' | 'handle'> | undefined
   /** Asks the peers about a photo that is unknown here. @returns whether all members answered. Absent on a single node */

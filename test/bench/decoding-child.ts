@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { resourceUsage } from 'node:process'
-import { findDecodingTools } from '../../src/similarity/images/decoding-tools.js'
+import { decodingTools } from '../../src/similarity/images/decoding-tools.js'
 import { configureDecoding, openPicture } from '../../src/similarity/images/picture.js'
 
 /*
@@ -11,7 +11,7 @@ import { configureDecoding, openPicture } from '../../src/similarity/images/pict
 const [path = '', rounds = '1'] = process.argv.slice(2)
 configureDecoding()
 const bytes = readFileSync(path)
-const tools = findDecodingTools({ heic: true })
+const tools = decodingTools({ heic: true, ffmpeg: false })
 const before = peakBytes()
 const outcome = await open()
 const begun = process.cpuUsage()

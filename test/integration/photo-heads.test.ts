@@ -25,7 +25,7 @@ let client: HttpClient
 
 beforeAll(async () => {
   folder = temporaryFolder('heads')
-  node = await NodeProcess.start({ dataDir: join(folder.path, 'data'), flags: ['--heic', 'off'] })
+  node = await NodeProcess.start({ dataDir: join(folder.path, 'data'), flags: ['--heic', 'off', '--ffmpeg', 'off'] })
   client = new HttpClient(node.url)
 })
 
@@ -134,6 +134,9 @@ test('a good picture has its facts before it is decoded, and is found by its sta
     taken_at_precision: 'minute',
     state: 'whole',
     image_error: null,
+    aspect: 1.5,
+    sizes: { thumb: 'ready', small: 'ready', large: 'ready' },
+    thumbhash: expect.stringMatching(/^[A-Za-z0-9+/]{24,34}={0,2}$/),
     camera: null,
     place: null
   })
@@ -158,7 +161,7 @@ test('a node that has the tool mends what one without it has left', async () => 
   expect(await client.json('GET', '/status', 200)).toMatchObject({ tools: [] })
   client.close()
   await node.stop()
-  node = await NodeProcess.start({ dataDir: join(folder.path, 'data') })
+  node = await NodeProcess.start({ dataDir: join(folder.path, 'data'), flags: ['--ffmpeg', 'off'] })
   client = new HttpClient(node.url)
   expect(await client.json('GET', '/status', 200)).toMatchObject({ tools: ['heif'] })
   await until('it is mended', LOOKED_MS_MAX, stateIs('whole'))

@@ -254,6 +254,8 @@ export interface MovieParts {
   readonly width?: number
   readonly height?: number
   readonly turned?: boolean
+  /** The box 'mdia' of the track with pictures. */
+  readonly media?: Buffer
   /** Seconds since 1904. */
   readonly created?: number
   /** How long it is. */
@@ -281,7 +283,7 @@ export function movieOf(parts: MovieParts): Buffer {
     keys = {},
     seconds = 0
   } = parts
-  const { data = Buffer.alloc(40_000), first = [] } = parts
+  const { data = Buffer.alloc(40_000), first = [], media = Buffer.alloc(0) } = parts
   const times =
     version === 1 ? Buffer.concat([u32(0), u32(created), Buffer.alloc(8)]) : Buffer.concat([u32(created), u32(0)])
   const one = 0x1_0000
@@ -315,7 +317,7 @@ export function movieOf(parts: MovieParts): Buffer {
       ),
       ...first,
       box('trak', sound),
-      box('trak', picture),
+      box('trak', picture, media),
       ...(names.length > 0 ? [meta] : []),
       ...(texts.length > 0 ? [box('udta', ...texts)] : []),
       ...(parts.more ?? [])

@@ -1,7 +1,13 @@
 import { SheafError } from '../../src/core/errors.js'
 import { type Features, type ModelId, modelIdOf } from '../../src/domain/features.js'
 import type { DecodingTool } from '../../src/similarity/images/decoding-tools.js'
-import type { Analysis, AnalysisRequest, ImageAnalyzer } from '../../src/similarity/images/image-analyzer.js'
+import type { Head } from '../../src/similarity/images/heads/head-facts.js'
+import type {
+  Analysis,
+  AnalysisRequest,
+  HeadRequest,
+  ImageAnalyzer
+} from '../../src/similarity/images/image-analyzer.js'
 import type { TextEmbedding } from '../../src/similarity/models/embedder.js'
 import type { LoadedModel } from '../../src/similarity/models/model-spec.js'
 import { unit } from './vector-maker.js'
@@ -53,7 +59,7 @@ export class VectorAnalyzer implements ImageAnalyzer {
     }
   }
 
-  async analyze({ bytes, outputs, priority }: AnalysisRequest): Promise<Analysis> {
+  async analyze({ bytes, outputs, preview, priority }: AnalysisRequest): Promise<Analysis> {
     if (priority === 'backlog' && !this.#doesBacklog) throw new SheafError('ERR_OVERLOADED')
     const digest = outputs.features && this.#digests.get(outputs.features)
     const vector = parse(typeof bytes === 'function' ? await collect(bytes()) : bytes)
@@ -61,7 +67,7 @@ export class VectorAnalyzer implements ImageAnalyzer {
     return {
       width: 4,
       height: 3,
-      state: 'whole',
+      state: preview === undefined ? 'whole' : 'preview',
       phash: phash.length === 8 ? phash : new Uint8Array(8).fill(0x0f),
       variants: [],
       ...(digest !== undefined && { features: this.featuresOf(vector, digest) })
@@ -70,8 +76,13 @@ export class VectorAnalyzer implements ImageAnalyzer {
 
   readonly tools = new Set<DecodingTool>()
 
-  async readHead(): Promise<undefined> {
-    if (!this.#doesBacklog) throw new SheafError('ERR_OVERLOADED')
+  /** Of files that are asked about; nothing is known of others. */
+  readonly heads = new Map<number, Head>()
+
+  /** A question comes without hints. */
+  async readHead({ source, hints }: HeadRequest): Promise<Head | undefined> {
+    if (hints.name !== '' && !this.#doesBacklog) throw new SheafError('ERR_OVERLOADED')
+    return this.heads.get(source.size)
   }
 
   featuresOf(vector: Iterable<number>, digest = this.digest): Features {

@@ -5,13 +5,21 @@ const ACTIVE_TYPE = /html|xml|svg|script|xsl|^multipart\/|^message\/|shockwave|w
 /** Anything else could break the header. */
 const MEDIA_TYPE = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(?:\s*;[\x20-\x7e]*)?$/
 
+/** Fewer digits could be those of other bytes. */
+const VERSION_DIGITS_MIN = 8
+const REVALIDATED = 'private, no-cache'
+const LASTING = 'private, max-age=31536000, immutable'
+
 /**
  * Headers for a photo's bytes, as a flat array for `writeHead`, without Content-Length.
  *
  * Cache-Control is `private, no-cache`: a browser may cache the bytes but must revalidate. They never change, so it gets a
- * 304 of 200 bytes; but a photo may be deleted, and must then not stay visible until a max-age ends.
+ * 304 of 200 bytes; but a photo may be deleted, and must then not stay visible until a max-age ends. A client that names the
+ * bytes of a size takes that upon itself: it may keep them, and asks no more.
+ *
+ * @param version - the bytes that the client expects: how their SHA-256 begins, as lower-case hex. Others count as none
  */
-export function contentHeaders(head: ContentHead, source: 'local' | 'peer' | 'cache'): string[] {
+export function contentHeaders(head: ContentHead, source: 'local' | 'peer' | 'cache', version?: string): string[] {
   const type = MEDIA_TYPE.test(head.contentType) ? head.contentType : 'application/octet-stream'
   const active = ACTIVE_TYPE.test(type.toLowerCase())
   const headers = [
@@ -24,7 +32,7 @@ export function contentHeaders(head: ContentHead, source: 'local' | 'peer' | 'ca
     'Accept-Ranges',
     'bytes',
     'Cache-Control',
-    'private, no-cache',
+    isLasting(head, version) ? LASTING : REVALIDATED,
     'Content-Disposition',
     contentDisposition(active ? 'attachment' : 'inline', head.name),
     'X-Content-Type-Options',
@@ -34,6 +42,10 @@ export function contentHeaders(head: ContentHead, source: 'local' | 'peer' | 'ca
   ]
   if (active) headers.push('Content-Security-Policy', "sandbox; default-src 'none'")
   return headers
+}
+
+function isLasting({ alt, etag }: ContentHead, version = ''): boolean {
+  return alt !== 'orig' && version.length >= VERSION_DIGITS_MIN && etag.slice(1, -1).startsWith(version)
 }
 
 /** RFC 6266: the name in RFC 8187 form, and an ASCII fallback for old clients where they differ. */

@@ -12,6 +12,8 @@ import { formatHlc, hlcMs } from '../../domain/hlc.js'
 import { pairOf } from '../../domain/pairs.js'
 import type { Photo } from '../../domain/photo.js'
 import { cameraOf, placeOf } from '../../domain/photo-facts.js'
+import { isVisual } from '../../domain/photo-kind.js'
+import { SIZE_NAMES, sizeState } from '../../domain/size-states.js'
 import type { AlbumCount, TrashedPhoto } from '../../photos/library-lists.js'
 import type { CacheStats } from '../../photos/photo-cache.js'
 import type {
@@ -51,6 +53,7 @@ export function photoJson(photo: Photo): object {
     sha256: photo.sha256,
     width: photo.width ?? null,
     height: photo.height ?? null,
+    aspect: aspectOf(photo),
     taken_at: photo.takenAt === undefined ? null : takenAtText(photo.takenAt),
     taken_at_source: photo.takenAt?.source ?? null,
     taken_at_precision: photo.takenAt?.precision ?? null,
@@ -88,11 +91,25 @@ function pairJson({ record }: Photo): object {
   return { partners: parts, part_of: of ?? null }
 }
 
-/** How much there is to see of an image, and why not more. */
-function lookJson({ record, contentType }: Photo): object {
-  const { image } = viewLooks(record)
-  const isImage = contentType.startsWith('image/')
-  return { state: isImage ? (image?.state ?? 'pending') : null, image_error: image?.error ?? null }
+/** How much there is to see, and why not more. */
+function lookJson(photo: Photo): object {
+  const { image } = viewLooks(photo.record)
+  return {
+    state: isVisual(photo.contentType) ? (image?.state ?? 'pending') : null,
+    image_error: image?.error ?? null,
+    sizes: Object.fromEntries(SIZE_NAMES.map(alt => [alt, sizeState(photo, alt)])),
+    thumbhash: base64(image?.thumbhash)
+  }
+}
+
+function base64(bytes: Uint8Array | undefined): string | null {
+  if (bytes === undefined || bytes.length === 0) return null
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64')
+}
+
+/** Width by height, in thousandths. */
+function aspectOf({ width, height }: Photo): number | null {
+  return width === undefined || height === undefined ? null : Math.round((1_000 * width) / height) / 1_000
 }
 
 /** With what and where a picture was taken. */
@@ -129,7 +146,8 @@ export function bucketJson({ revision, tiles }: TimelineBucket, order: Order): o
     photo_ids: tiles.map(({ id }) => id),
     aspects: tiles.map(({ aspect }) => aspect ?? null),
     [order === 'taken' ? 'taken_s' : 'added_s']: tiles.map(({ ms }) => Math.floor(ms / 1_000)),
-    flags: tiles.map(({ flags }) => flags)
+    flags: tiles.map(({ flags }) => flags),
+    hashes: tiles.map(({ thumbhash }) => base64(thumbhash))
   }
 }
 

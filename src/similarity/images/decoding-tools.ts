@@ -1,12 +1,16 @@
-import { isRawFormat } from '../../domain/photo-kind.js'
+import { isMovieFormat, isRawFormat } from '../../domain/photo-kind.js'
 import { hasLibheif } from './heif/libheif.js'
 
 /** What decodes pictures beside the library that every node has. */
-export type DecodingTool = 'heif'
+export type DecodingTool = 'heif' | 'ffmpeg'
 
-/** @param init.heic - whether the operator wants it: the decoder of HEVC is installed where its licence and patents allow it */
-export function findDecodingTools({ heic }: { readonly heic: boolean }): ReadonlySet<DecodingTool> {
-  return new Set(heic && hasLibheif() ? ['heif'] : [])
+/**
+ * @param init.heic - whether the operator wants it: the decoder of HEVC is installed where its licence and patents allow it
+ * @param init.ffmpeg - whether the program was found
+ */
+export function decodingTools(init: { readonly heic: boolean; readonly ffmpeg: boolean }): ReadonlySet<DecodingTool> {
+  const { heic, ffmpeg } = init
+  return new Set([...(heic && hasLibheif() ? (['heif'] as const) : []), ...(ffmpeg ? (['ffmpeg'] as const) : [])])
 }
 
 /**
@@ -15,5 +19,6 @@ export function findDecodingTools({ heic }: { readonly heic: boolean }): Readonl
  */
 export function toolFor(format: string | undefined): DecodingTool | 'raw' | undefined {
   if (format === 'heic') return 'heif'
+  if (isMovieFormat(format)) return 'ffmpeg'
   return isRawFormat(format) ? 'raw' : undefined
 }

@@ -12,7 +12,7 @@ import type { HeadHints } from './heads/read-head.js'
  * Version of what decodes pictures. Increment it when more can be decoded, or otherwise: then photos that could not be are tried
  * again.
  */
-export const PICTURE_READER = 2
+export const PICTURE_READER = 3
 /** What decodes them. */
 export const DECODER = 'sharp'
 
@@ -31,7 +31,7 @@ export interface AnalysisRequest {
    */
   readonly bytes: Uint8Array | (() => AsyncIterable<Uint8Array>)
   readonly size: number
-  /** `facts`: perceptual hash and smaller sizes. `features`: the model to compute them; undefined: none. */
+  /** `facts`: both hashes and smaller sizes. `features`: the model to compute them; undefined: none. */
   readonly outputs: { readonly facts: boolean; readonly features: ModelId | undefined }
   /** The bytes are a preview out of a larger file, which is turned like this (as in EXIF) where the preview does not say. */
   readonly preview?: { readonly orientation: number | undefined }
@@ -53,8 +53,11 @@ export interface Analysis {
   /** As displayed: after applying the file's orientation. */
   readonly width: number
   readonly height: number
-  /** How much of the picture there is; of a `partial` one there is neither hash nor features. */
-  readonly state: 'whole' | 'partial' | 'preview'
+  /**
+   * How much of the picture there is; of a `partial` one there is neither hash nor features. A `poster` is of a movie, and has no
+   * hash.
+   */
+  readonly state: 'whole' | 'partial' | 'preview' | 'poster'
   /** Why it is not `whole`. */
   readonly error?: ErrorCode
   /**
@@ -62,6 +65,8 @@ export interface Analysis {
    * when the picture is flat.
    */
   readonly phash?: Uint8Array
+  /** The picture in 5 to 25 bytes (`thumb-hash.ts`). Absent when no `facts` were requested. */
+  readonly thumbhash?: Uint8Array
   /** In the order of {@link VARIANTS}, without those that the original can replace; empty when not requested. */
   readonly variants: readonly EncodedVariant[]
   /** By the requested model; absent when none was requested, it is not loaded, or it failed. */

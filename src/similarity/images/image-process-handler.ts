@@ -12,6 +12,7 @@ import type { CallResult, Excess, FromImageProcess, ToImageProcess } from './ima
 import { HASH_SIDE, perceptualHash } from './perceptual-hash.js'
 import { openPicture, openPreview, type Picture } from './picture.js'
 import { luminanceOf, squareOf } from './pixels.js'
+import { thumbHash } from './thumb-hash.js'
 import { makeVariants } from './variants.js'
 
 type AnalyzeMessage = Extract<ToImageProcess, { type: 'analyze' }>
@@ -179,13 +180,14 @@ export class ImageProcessHandler {
   async #extract(picture: Picture, outputs: AnalysisRequest['outputs'], analysis: PendingAnalysis): Promise<Analysis> {
     if (analysis.cancelled) throw cancelled()
     if (picture.state === 'partial') return partOf(picture, outputs)
-    const [phash, variants, features] = await Promise.all([
+    const [phash, thumbhash, variants, features] = await Promise.all([
       outputs.facts ? luminanceOf(picture.input, HASH_SIDE).then(perceptualHash) : undefined,
+      outputs.facts ? thumbHash(picture.input) : undefined,
       outputs.facts ? makeVariants(picture) : [],
       outputs.features === undefined ? {} : this.#features(picture, outputs.features)
     ])
     const { width, height, state } = picture
-    return { width, height, state, ...(phash && { phash }), variants, ...features }
+    return { width, height, state, ...(phash && { phash }), ...(thumbhash && { thumbhash }), variants, ...features }
   }
 
   async #features({ input }: Picture, id: ModelId): Promise<Pick<Analysis, 'features' | 'featuresError'>> {
@@ -253,8 +255,8 @@ async function partOf(picture: Picture, { facts, features }: AnalysisRequest['ou
   const error = 'ERR_IMAGE_UNREADABLE'
   if (!facts) throw new SheafError(error, 'the file is cut or damaged: there is only a part of the picture')
   const { width, height, state } = picture
-  const variants = await makeVariants(picture)
-  return { width, height, state, error, variants, ...(features !== undefined && { featuresError: error }) }
+  const [thumbhash, variants] = [await thumbHash(picture.input), await makeVariants(picture)]
+  return { width, height, state, error, thumbhash, variants, ...(features !== undefined && { featuresError: error }) }
 }
 
 async function use<Result>({ uses }: HeldModel, result: Promise<Result>): Promise<Result> {

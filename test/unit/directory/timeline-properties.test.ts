@@ -108,7 +108,14 @@ class Library {
       const aspect = bytes.readUInt16BE(0)
       const id = photo.id
       const key = [ms + 1e15, photo.createdAt, id].map(part => String(part).padStart(40, '0')).join()
-      tiles.push({ id, ms, aspect: aspect === 0 ? undefined : aspect, flags: bytes[2] ?? 0, key })
+      tiles.push({
+        id,
+        ms,
+        aspect: aspect === 0 ? undefined : aspect,
+        flags: bytes[2] ?? 0,
+        thumbhash: bytes.subarray(3),
+        key
+      })
     }
     return tiles.sort((a, b) => (a.key < b.key ? 1 : -1)).map(({ key: _, ...tile }) => tile)
   }

@@ -106,6 +106,22 @@ describe('the head of a new photo', () => {
     expect(analyzer.files).toHaveLength(1)
   })
 
+  test('is read of a video, also of one from before', async () => {
+    const { analyzer, backlog, clock, photos, photo } = await fixture(false)
+    analyzer.head = { format: 'mov', width: 1_080, height: 1_920, orientation: 6 }
+    const upload = async (seed: number): Promise<PhotoId> =>
+      (await photos.upload(bodyOf(Buffer.from(`movie ${seed}`)), { filename: 'a.mov' })).photoId
+    const ids = [await upload(1)]
+    await backlog.start()
+    ids.push(await upload(2))
+    await clock.advance(10_000)
+    for (const id of ids) {
+      expect(photo(id)).toMatchObject({ width: 1_080, height: 1_920 })
+      expect(viewFindings(photo(id).record).head?.format).toBe('mov')
+    }
+    expect(analyzer.files).toHaveLength(2)
+  })
+
   test('is not read of other files, nor of deleted photos', async () => {
     const { analyzer, clock, photos, upload } = await fixture(false)
     await photos.upload(bodyOf(Buffer.from('words')), { filename: 'a.txt' })

@@ -7,6 +7,7 @@ import { featuresFailedChange, headChange, imageChange, type Link, viewFindings 
 import type { NodeId, PhotoId } from '../../../src/domain/ids.js'
 import { PHOTO_KIND, type Photo, partOf, viewPhoto } from '../../../src/domain/photo.js'
 import { dimensionsChange } from '../../../src/domain/photo-facts.js'
+import { isMovieFormat } from '../../../src/domain/photo-kind.js'
 import { rendezvous } from '../../../src/domain/rendezvous.js'
 import { ImageBacklog, type ImageBacklogComponents } from '../../../src/search/image-backlog.js'
 import type { DecodingTool } from '../../../src/similarity/images/decoding-tools.js'
@@ -26,7 +27,8 @@ import { bodyOf, collect, type PhotosFixture, photosFixture } from '../photos/ph
 const SELF = 'node-a' as NodeId
 const MODEL = '0123456789abcdef' as ModelId
 const OTHER_MODEL = 'fedcba9876543210' as ModelId
-const WHOLE = { state: 'whole', error: undefined, wants: undefined, reader: PICTURE_READER }
+const THUMBHASH = Uint8Array.of(1, 2, 3, 4, 5, 6)
+const WHOLE = { state: 'whole', error: undefined, wants: undefined, reader: PICTURE_READER, thumbhash: THUMBHASH }
 const PHASH = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)
 
 function featuresOf(model: ModelId): Features {
@@ -41,6 +43,8 @@ class ScriptedAnalyzer {
   readonly wanted: AnalysisRequest['outputs'][] = []
   readonly previews: AnalysisRequest['preview'][] = []
   heads = 0
+  /** What there is of movies; undefined: no ffmpeg. */
+  frame: Buffer | undefined
   head: Partial<Head> = {}
   failures: SheafError[] = []
   /** Undefined: pictures are flat. */
@@ -73,6 +77,7 @@ class ScriptedAnalyzer {
       state: preview !== undefined ? 'preview' : this.error === undefined ? 'whole' : 'partial',
       ...(this.error !== undefined && { error: this.error }),
       ...(outputs.facts && this.phash && { phash: this.phash }),
+      ...(outputs.facts && { thumbhash: THUMBHASH }),
       variants: outputs.facts ? this.sizes.map(alt => ({ ...size, alt, bytes: Buffer.from(alt) })) : [],
       ...(this.featuresError !== undefined
         ? { featuresError: this.featuresError }
@@ -110,6 +115,12 @@ async function fixture(started = true, format = 'jpeg'): Promise<BacklogFixture>
   const backlog = new ImageBacklog({
     directory,
     analyzer,
+    ffmpeg: {
+      frame: async () => {
+        if (analyzer.frame === undefined) throw new SheafError('ERR_IMAGE_UNREADABLE')
+        return analyzer.frame
+      }
+    },
     reader: {
       source: async blob => (bytes.inReach ? reader.source(blob) : undefined),
       stream: (blob, start, end) => reader.stream(blob, start, end)
@@ -137,7 +148,9 @@ async function fixture(started = true, format = 'jpeg'): Promise<BacklogFixture>
     others,
     links,
     upload: async seed => {
-      const { photoId } = await photos.upload(bodyOf(tinyJpeg(seed)), { filename: `${seed}.jpg` })
+      const filename = `${seed}.${format === 'jpeg' ? 'jpg' : format}`
+      const bytes = isMovieFormat(format) ? Buffer.from(`movie ${seed}`) : tinyJpeg(seed)
+      const { photoId } = await photos.upload(bodyOf(bytes), { filename })
       await writer.edit(photoId, () => ({ changes: [headChange(1, format)] }))
       return photoId
     },
@@ -299,6 +312,129 @@ describe('a preview in the file', () => {
     expect(image).toMatchObject({ state: 'preview', error: 'ERR_IMAGE_TOO_LARGE' })
     expect([features.size, failed.get(MODEL), phash]).toEqual([0, 'ERR_IMAGE_TOO_LARGE', undefined])
     expect([backlog.pending, analyzer.seen.length]).toEqual([0, 2])
+  })
+})
+
+describe('a video', () => {
+  test('has a poster: sizes and features, but no hash, so it is a copy of nothing', async () => {
+    const { backlog, analyzer, clock, upload, photo, photos, links } = await fixture(true, 'mp4')
+    analyzer.tools.add('ffmpeg')
+    analyzer.frame = tinyJpeg(9)
+    analyzer.head = { format: 'mp4', width: 1_920, height: 1_080 }
+    const id = await upload(1)
+    expect(backlog.pending).toBe(1)
+    await clock.advance(3 * 3_600_000)
+    expect(analyzer.seen).toEqual([tinyJpeg(9)])
+    const { image, features, phash } = viewFindings(photo(id).record)
+    expect([image, [...features.keys()], phash]).toEqual([{ ...WHOLE, state: 'poster' }, [MODEL], undefined])
+    expect((await photos.open(id, 'thumb')).head.alt).toBe('thumb')
+    expect([backlog.pending, links.size]).toEqual([0, 0])
+    expect((await photos.list({ state: 'poster' })).photos.map(listed => listed.photo.id)).toEqual([id])
+  })
+
+  test('lacks only its sizes where there is no ffmpeg, and has them from a node that comes with it', async () => {
+    const { backlog, analyzer, clock, upload, photo, photos } = await fixture(true, 'mp4')
+    const id = await upload(1)
+    await clock.advance(3 * 3_600_000)
+    expect(viewFindings(photo(id).record).image).toMatchObject({ state: 'none', wants: 'ffmpeg', error: undefined })
+    expect(backlog.pending).toBe(0)
+    await expect(photos.open(id, 'thumb')).rejects.toMatchObject({
+      code: 'ERR_NOT_FOUND',
+      message: expect.stringContaining('no node can decode it: ffmpeg')
+    })
+    analyzer.tools.add('ffmpeg')
+    analyzer.frame = tinyJpeg(9)
+    await clock.advance(2 * 3_600_000)
+    expect(viewFindings(photo(id).record).image).toMatchObject({ state: 'poster', wants: undefined })
+    expect((await photos.open(id, 'thumb')).head.alt).toBe('thumb')
+  })
+
+  test('that ffmpeg cannot decode has an error of its own, once', async () => {
+    const { backlog, analyzer, clock, upload, photo } = await fixture(true, 'mp4')
+    analyzer.tools.add('ffmpeg')
+    const id = await upload(1)
+    await clock.advance(3 * 3_600_000)
+    const { image } = viewFindings(photo(id).record)
+    expect(image).toMatchObject({ state: 'none', error: 'ERR_IMAGE_UNREADABLE', wants: undefined })
+    expect([backlog.pending, analyzer.seen.length]).toEqual([0, 0])
+  })
+
+  test('of before is found by looking through the directory', async () => {
+    const { backlog, analyzer, clock, upload, photo } = await fixture(false, 'mp4')
+    analyzer.tools.add('ffmpeg')
+    analyzer.frame = tinyJpeg(9)
+    const id = await upload(1)
+    await backlog.start()
+    await clock.advance(10_000)
+    expect(viewFindings(photo(id).record).image?.state).toBe('poster')
+  })
+
+  test('is left to a node that has ffmpeg', async () => {
+    const { analyzer, clock, upload, nodes, others } = await fixture(true, 'mp4')
+    const able = 'node-b' as NodeId
+    nodes.push(able, 'node-c' as NodeId)
+    others.set(able, ['ffmpeg'])
+    analyzer.frame = tinyJpeg(9)
+    for (const seed of [1, 2, 3]) await upload(seed)
+    await clock.advance(59_000)
+    expect(analyzer.heads).toBe(0)
+  })
+})
+
+describe('a picture that a version of before has shown', () => {
+  const before = imageChange({ state: 'whole', reader: PICTURE_READER - 1, decoder: 'test' })
+
+  test('is told in a few bytes, from its smallest size, and is not pending', async () => {
+    const { backlog, analyzer, clock, upload, photo, photos, components } = await fixture(false)
+    analyzer.model = undefined
+    const [sized, small, hashed] = [await upload(1), await upload(2), await upload(3)]
+    for (const id of [sized, small]) await components.writer.edit(id, () => ({ changes: [before] }))
+    const done = imageChange({ state: 'whole', reader: PICTURE_READER - 1, decoder: 'test', thumbhash: THUMBHASH })
+    await components.writer.edit(hashed, () => ({ changes: [done] }))
+    await photos.addSize(sized, 'thumb', bodyOf(tinyJpeg(9)), {})
+    await backlog.start()
+    expect(backlog.pending).toBe(0)
+    await clock.advance(3 * 3_600_000)
+    expect(analyzer.seen.map(bytes => Buffer.from(bytes))).toEqual(expect.arrayContaining([tinyJpeg(9), tinyJpeg(2)]))
+    expect(analyzer.seen).toHaveLength(2)
+    for (const id of [sized, small]) expect(viewFindings(photo(id).record).image).toEqual(WHOLE)
+    expect([photo(sized).variants.size, photo(small).variants.size]).toEqual([1, 0])
+  })
+
+  test('that cannot be read is looked at once', async () => {
+    const { backlog, analyzer, clock, upload, photo, components } = await fixture(false)
+    analyzer.model = undefined
+    analyzer.failures = [new SheafError('ERR_IMAGE_UNREADABLE')]
+    const id = await upload(1)
+    await components.writer.edit(id, () => ({ changes: [before] }))
+    await backlog.start()
+    await clock.advance(3 * 3_600_000)
+    expect(analyzer.seen).toHaveLength(1)
+    expect(viewFindings(photo(id).record).image).toEqual({ ...WHOLE, thumbhash: undefined })
+  })
+
+  test('waits its turn: there are fifty a second, and then no more looks through the directory', async () => {
+    const { backlog, analyzer, clock, upload, components, directory } = await fixture(false)
+    analyzer.model = undefined
+    for (let seed = 0; seed < 120; seed++) {
+      const id = await upload(seed)
+      await components.writer.edit(id, () => ({ changes: [before] }))
+    }
+    const query = directory.query.bind(directory)
+    let pages = 0
+    directory.query = (...args) => {
+      pages++
+      return query(...args)
+    }
+    await backlog.start()
+    await clock.advance(500)
+    expect(analyzer.seen).toHaveLength(50)
+    await clock.advance(3_000)
+    expect(analyzer.seen).toHaveLength(120)
+    await clock.advance(60_000)
+    const looks = pages
+    await clock.advance(24 * 3_600_000)
+    expect(pages).toBe(looks)
   })
 })
 
@@ -528,7 +664,8 @@ describe('new photos', () => {
     }
     await backlog.start()
     await clock.advance(1_000)
-    await expect.poll(() => pages).toBe(100)
+    // the last one is of videos
+    await expect.poll(() => pages).toBe(101)
     expect(seen.slice(0, 10)).toEqual(Array.from({ length: 10 }, () => 0))
     expect(seen.at(-1)).toBe(1)
   })

@@ -7,6 +7,7 @@ import type { PhotoId } from '../../../src/domain/ids.js'
 import type { Photo } from '../../../src/domain/photo.js'
 import { cameraChange, takenAtChange } from '../../../src/domain/photo-facts.js'
 import { ALL_SHARDS, SHARD_COUNT } from '../../../src/domain/shards.js'
+import type { LookAtFileComponents } from '../../../src/search/look-at-file.js'
 import { Similarity } from '../../../src/search/similarity.js'
 import type { SearchResults } from '../../../src/search/similarity-types.js'
 import type { LoadedModel, ModelSpec } from '../../../src/similarity/models/model-spec.js'
@@ -33,6 +34,7 @@ let disk: SimulatedDisk
 let indexes: ExactVectorIndexes
 let analyzer: VectorAnalyzer
 let similarity: Similarity
+let ffmpeg: LookAtFileComponents['ffmpeg']
 let visible: (photo: Photo) => boolean
 let lookUps: PhotoId[]
 
@@ -44,6 +46,7 @@ function newSimilarity(): Similarity {
       reader: components.reader,
       writer: components.writer,
       analyzer,
+      ffmpeg,
       onNeedles: photos.onNeedles,
       indexes,
       isReplicating: () => false,
@@ -66,6 +69,7 @@ beforeEach(async () => {
   disk = new SimulatedDisk({ folders: ['/data'] })
   indexes = new ExactVectorIndexes()
   analyzer = new VectorAnalyzer(DIGEST)
+  ffmpeg = undefined
   visible = () => true
   lookUps = []
   similarity = newSimilarity()
@@ -123,6 +127,37 @@ describe('by a picture', () => {
       pending: 0,
       shardsLeftOut: 0,
       tools: []
+    })
+  })
+
+  test('that is a RAW file or a video is looked at as a stored one is: by the picture in it', async () => {
+    const center = vector()
+    const near = await photos.add(nearVector(photos.random, center, 0.1))
+    await use()
+    const picture = Buffer.from(vectorImage(center))
+    const around = (length: number): Buffer => Buffer.concat([Buffer.alloc(10), picture, Buffer.alloc(length)])
+    const raw = around(1)
+    const place = { at: 10, length: picture.length, width: 4, height: 3 }
+    analyzer.heads.set(raw.length, { format: 'cr2', previews: [place] })
+    const byFile = (file: Buffer): Promise<SearchResults> => similarity.search.byImage(bodyOf(file), () => ({}), never)
+    expect(idsOf(await byFile(raw))).toEqual([near])
+    const movie = around(2)
+    analyzer.heads.set(movie.length, { format: 'matroska' })
+    ffmpeg = { frame: async ({ bytes }) => Buffer.from(await bytes()).subarray(10, 10 + picture.length) }
+    await similarity.stop()
+    similarity = newSimilarity()
+    await similarity.start()
+    await use()
+    expect(idsOf(await byFile(movie))).toEqual([near])
+  })
+
+  test('that is a video is refused where nothing decodes it, with the way out', async () => {
+    await use()
+    const movie = Buffer.from('a movie')
+    analyzer.heads.set(movie.length, { format: 'mp4' })
+    await expect(similarity.search.byImage(bodyOf(movie), () => ({}), never)).rejects.toMatchObject({
+      code: 'ERR_IMAGE_UNREADABLE',
+      message: expect.stringContaining('install ffmpeg')
     })
   })
 

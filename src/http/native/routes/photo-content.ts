@@ -13,7 +13,7 @@ import { getContentSchema } from '../schemas/photo-schemas.js'
 
 /** `GET|HEAD /photo/{id}`: the bytes, whole or a range. */
 export function addPhotoContentRoute(app: FastifyInstance, context: RouteContext): void {
-  app.route<{ Params: { id: string }; Querystring: { alt_key?: string; cookie?: string } }>({
+  app.route<{ Params: { id: string }; Querystring: { alt_key?: string; cookie?: string; v?: string } }>({
     method: ['GET', 'HEAD'],
     url: '/photo/:id',
     exposeHeadRoute: false,
@@ -22,7 +22,7 @@ export function addPhotoContentRoute(app: FastifyInstance, context: RouteContext
       const id = requirePhotoId(request.params.id)
       const alt = requireAltKey(request.query.alt_key)
       const content = await context.photos.open(id, alt, cookieOf(request.query.cookie))
-      const answer = decide(content, request.method, request.headers)
+      const answer = decide(content, request.query.v, request.method, request.headers)
       const { raw: response } = reply
       const writeHead = (): void => {
         reply.hijack()
@@ -49,9 +49,9 @@ interface Answer {
 }
 
 /** Conditions first, then the range (RFC 9110, section 13.2.2). */
-function decide(content: Content, method: string, headers: IncomingHttpHeaders): Answer {
+function decide(content: Content, version: string | undefined, method: string, headers: IncomingHttpHeaders): Answer {
   const { head } = content
-  const common = contentHeaders(head, content.source)
+  const common = contentHeaders(head, content.source, version)
   const isUnchanged = new Preconditions(method, headers).check(head)
   if (isUnchanged) return { status: 304, headers: common, range: undefined }
   const range = rangeOf(content, method, headers)

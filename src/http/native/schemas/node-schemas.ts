@@ -92,7 +92,7 @@ export const statusSchema: Schema = {
           tools: {
             type: 'array',
             items: TEXT,
-            description: 'what this node decodes pictures with beside what every node has; heif: HEIC'
+            description: 'what this node decodes pictures with beside what every node has; heif: HEIC; ffmpeg: videos'
           },
           repair: object({ backlog_bytes: BYTES, bytes_per_s: BYTES, eta_s: nullable(COUNT) }),
           oldest_unreplicated_s: {

@@ -2,6 +2,7 @@ import { TAKEN_AT_FORM } from '../../../domain/date-text.js'
 import { PICTURE_STATES } from '../../../domain/findings.js'
 import { LABELS_MAX, NAME_CHARACTERS_MAX } from '../../../domain/limits.js'
 import { DATE_PRECISIONS, DATE_SOURCES } from '../../../domain/photo-facts.js'
+import { SIZE_NAMES, SIZE_STATES } from '../../../domain/size-states.js'
 import {
   ACTOR,
   array,
@@ -25,6 +26,12 @@ import {
   TIME
 } from './common.js'
 
+const SIZE_STATE: Schema = {
+  type: 'string',
+  enum: [...SIZE_STATES],
+  description:
+    'pending: it will be there; none: there is no picture, or no node has the tool for it; failed: see image_error'
+}
 /** `pending`: not tried yet. */
 export const PICTURE_STATE: Schema = { type: 'string', enum: [...PICTURE_STATES, 'pending'] }
 const NUMBER: Schema = { type: 'number' }
@@ -65,6 +72,7 @@ export const PHOTO = {
   sha256: SHA256,
   width: nullable({ ...COUNT, description: 'null until known' }),
   height: nullable({ ...COUNT, description: 'null until known' }),
+  aspect: nullable({ type: 'number', description: 'width by height' }),
   taken_at: nullable({
     ...TEXT,
     examples: ['2024-01-01T08:02:32.000+11:00', '2024-01-01T08:02:32.000', '1985-07'],
@@ -73,8 +81,16 @@ export const PHOTO = {
   }),
   taken_at_source: nullable({ type: 'string', enum: [...DATE_SOURCES], description: 'where taken_at is from' }),
   taken_at_precision: nullable({ type: 'string', enum: [...DATE_PRECISIONS], description: 'how much of it is known' }),
-  state: nullable({ ...PICTURE_STATE, description: 'how much of the image could be decoded; null for other files' }),
+  state: nullable({
+    ...PICTURE_STATE,
+    description: 'how much of the picture could be decoded; poster: one of a video; null for other files'
+  }),
   image_error: nullable({ ...TEXT, description: 'the code of why the image cannot be decoded' }),
+  sizes: object(Object.fromEntries(SIZE_NAMES.map(name => [name, SIZE_STATE]))),
+  thumbhash: nullable({
+    ...TEXT,
+    description: 'the picture in 5 to 25 bytes of base64, to be shown before it comes: ThumbHash by Evan Wallace'
+  }),
   file_time: nullable({ ...TIME, description: 'when the file was last changed, as the client said' }),
   source: nullable({ ...TEXT, description: 'the folder that the file was in' }),
   zone: nullable({ ...TEXT, description: 'where its clocks were, when they did not say' }),
@@ -138,7 +154,12 @@ export const getContentSchema: Schema = {
         default: 'orig',
         description: 'which size'
       },
-      cookie: COOKIE_QUERY
+      cookie: COOKIE_QUERY,
+      v: {
+        ...TEXT,
+        description:
+          'how the SHA-256 of the size begins, 8 to 64 digits: when it does, browsers may keep the size for a year without asking'
+      }
     }
   },
   response: {

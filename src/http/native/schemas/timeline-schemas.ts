@@ -51,8 +51,10 @@ export const bucketSchema: Schema = {
           added_s: { ...array(SECONDS), description: 'when they were added; of photos sorted by it' },
           flags: array({
             type: 'integer',
-            description: 'sum of: 1 RAW, 2 video, 4 without a date of its own, 8 with versions that lost'
-          })
+            description:
+              'sum of: 1 RAW, 2 video, 4 without a date of its own, 8 with versions that lost, 16 with a thumb that can be had'
+          }),
+          hashes: array(nullable({ ...TEXT, description: 'ThumbHash, base64; null: none' }))
         },
         ['taken_s', 'added_s']
       )

@@ -35,16 +35,35 @@ export const HEAD_FORMATS = [
   'avif',
   'heif',
   'mp4',
-  'mov'
+  'mov',
+  'matroska',
+  'avi',
+  'mpeg',
+  'mpegts',
+  'asf'
 ] as const
 export type HeadFormat = (typeof HEAD_FORMATS)[number]
 
-/** A JPEG in a file. */
-export interface PreviewPlace {
+/** Some bytes in a file. */
+export interface Span {
   readonly at: number
   readonly length: number
+}
+
+/** A JPEG in a file. */
+export interface PreviewPlace extends Span {
   readonly width: number
   readonly height: number
+}
+
+/** Pictures of a movie, each to be decoded by itself. */
+export interface MovieFrames {
+  /** The data of 'stsd'. */
+  readonly config: Span
+  /** Which of its entries is theirs, from 1. */
+  readonly configIndex: number
+  /** The one to be shown, and the first. */
+  readonly frames: readonly Span[]
 }
 
 /** What the head of a file says. */
@@ -65,6 +84,8 @@ export interface Head {
   readonly keywords?: readonly string[]
   /** JPEGs of the picture in the file, stored like it, the largest first. Not kept in records. */
   readonly previews?: readonly PreviewPlace[]
+  /** Pictures of a movie, not turned. Not kept in records. */
+  readonly movie?: MovieFrames
 }
 
 /** Larger sides are not of pictures. */
@@ -81,7 +102,6 @@ const TOLERANCE_MINUTES = 3
 export class HeadFacts {
   #size: { readonly width: number; readonly height: number } | undefined
   #orientation: number | undefined
-  #isTurned = false
   readonly #dates = new Map<DateSource, DateRead>()
   readonly #weakOffsets: number[] = []
   #camera: Camera = {}
@@ -90,7 +110,8 @@ export class HeadFacts {
   #rating: number | undefined
   #caption: string | undefined
   readonly #keywords = new Set<string>()
-  readonly #previews: { readonly at: number; readonly length: number }[] = []
+  readonly #previews: Span[] = []
+  #movie: MovieFrames | undefined
   readonly #latestMs: number
 
   /** @param latestMs - no picture was taken later, ms since the Unix epoch */
@@ -111,11 +132,6 @@ export class HeadFacts {
   /** @param orientation - as in EXIF; others than 1…8 are not believed */
   orientation(orientation: number): void {
     if (Number.isInteger(orientation) && orientation >= 1 && orientation <= 8) this.#orientation ??= orientation
-  }
-
-  /** Of formats that do not go by EXIF. */
-  quarterTurn(): void {
-    this.#isTurned = true
   }
 
   /** @param date - a text, or a date that was read; what cannot have been is left out */
@@ -177,15 +193,19 @@ export class HeadFacts {
     if (isPlace && isNew && this.#previews.length < PREVIEW_PLACES_MAX) this.#previews.push({ at, length })
   }
 
+  movie(frames: MovieFrames | undefined): void {
+    this.#movie ??= frames
+  }
+
   /** Places that were named; what is there is not known. */
-  get previews(): readonly { readonly at: number; readonly length: number }[] {
+  get previews(): readonly Span[] {
     return this.#previews
   }
 
   /** @param zone - of clocks that nothing in the file tells more of than UTC */
   finish(format: HeadFormat, zone?: string, previews: readonly PreviewPlace[] = []): Head {
     const orientation = this.#orientation
-    const isTurned = this.#isTurned !== (orientation !== undefined && orientation > 4)
+    const isTurned = orientation !== undefined && orientation > 4
     const { width, height } = this.#size ?? {}
     const takenAt = this.#takenAt(zone)
     const camera = cameraOf(this.#camera)
@@ -202,7 +222,8 @@ export class HeadFacts {
       ...(this.#rating !== undefined && { rating: this.#rating }),
       ...(this.#caption !== undefined && { caption: this.#caption }),
       ...(this.#keywords.size > 0 && { keywords: [...this.#keywords] }),
-      ...(previews.length > 0 && { previews })
+      ...(previews.length > 0 && { previews }),
+      ...(this.#movie !== undefined && { movie: this.#movie })
     }
   }
 

@@ -3,6 +3,7 @@
  *
  *   mvhd         creation time, seconds since 1904 UTC; 0: unknown · ticks a second · duration, ticks
  *   trak › tkhd  matrix, and size as 16.16 fixed-point; 0 for sound
+ *   trak › mdia  where the pictures are (movie-frames.ts)
  *   udta         ©day, ©xyz, ©mak, ©mod: u16 length · u16 language · text
  *   meta         keys: names · ilst: values by number from 1, each a box 'data' with u32 type · u32 language · value; also in udta
  *   uuid of CR3  CMT1 first directory, CMT2 EXIF, CMT4 GPS: each a TIFF; THMB: a thumbnail (cr3-previews.ts)
@@ -11,6 +12,7 @@ import { type Box, boxesIn, boxesOf } from './boxes.js'
 import { noteBoxPreview, noteTrackPreview } from './cr3-previews.js'
 import { ByteView, type HeadBytes, ITEMS_MAX, textFrom } from './head-bytes.js'
 import type { HeadFacts } from './head-facts.js'
+import { framesOf } from './movie-frames.js'
 import { readTiff } from './tiff-head.js'
 
 const EPOCH_MS = Date.UTC(1904, 0, 1)
@@ -19,6 +21,17 @@ const UUID_BYTES = 16
 /** No list of texts is longer. */
 const TEXTS_BYTES_MAX = 64 * 1024
 const TRACKS_MAX = 16
+
+/** As in EXIF, by the signs of a matrix; others are upright. */
+const ORIENTATIONS = new Map([
+  ['-1 0 0 1', 2],
+  ['-1 0 0 -1', 3],
+  ['1 0 0 -1', 4],
+  ['0 1 1 0', 5],
+  ['0 1 -1 0', 6],
+  ['0 -1 -1 0', 7],
+  ['0 -1 1 0', 8]
+])
 
 const KEYS = new Map([
   ['com.apple.quicktime.creationdate', 'day'],
@@ -69,19 +82,23 @@ function tellDuration(mvhd: ByteView, facts: HeadFacts): void {
   if (aSecond > 0) facts.duration(ticks / aSecond)
 }
 
+/** The first track with pictures is the one that is shown. */
 async function readTrack(bytes: HeadBytes, track: Box, facts: HeadFacts): Promise<void> {
   if (facts.hasSize) return
-  for await (const { type, at } of boxesOf(bytes, track.at, track.end)) {
-    if (type !== 'tkhd') continue
-    const tkhd = new ByteView(await bytes.read(at, 96))
-    const matrix = tkhd.u8(0) === 1 ? 52 : 40
-    const [width, height] = [tkhd.u32(matrix + 36) >>> 16, tkhd.u32(matrix + 40) >>> 16]
-    if (width === 0 || height === 0) return
-    facts.size(width, height)
-    // a quarter turn has nothing on the diagonal
-    if (tkhd.i32(matrix) === 0 && tkhd.i32(matrix + 4) !== 0) facts.quarterTurn()
-    return
+  for await (const box of boxesOf(bytes, track.at, track.end)) {
+    if (box.type === 'tkhd') tellPicture(new ByteView(await bytes.read(box.at, 96)), facts)
+    else if (box.type === 'mdia' && facts.hasSize) facts.movie(await framesOf(bytes, box))
   }
+}
+
+function tellPicture(tkhd: ByteView, facts: HeadFacts): void {
+  const matrix = tkhd.u8(0) === 1 ? 52 : 40
+  const [width, height] = [tkhd.u32(matrix + 36) >>> 16, tkhd.u32(matrix + 40) >>> 16]
+  if (width === 0 || height === 0) return
+  facts.size(width, height)
+  const [a, b, c, d] = [0, 4, 12, 16].map(at => Math.sign(tkhd.i32(matrix + at)))
+  const orientation = ORIENTATIONS.get(`${a} ${b} ${c} ${d}`)
+  if (orientation !== undefined) facts.orientation(orientation)
 }
 
 async function readUserData(bytes: HeadBytes, { at, end }: Box, facts: HeadFacts): Promise<void> {

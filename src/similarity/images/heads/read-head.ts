@@ -3,6 +3,7 @@ import { dateInName } from './date-in-name.js'
 import { type ByteSource, ByteView, HeadBytes } from './head-bytes.js'
 import { type Head, HeadFacts, type HeadFormat } from './head-facts.js'
 import { isJpeg, readJpeg } from './jpeg-head.js'
+import { formatOfStream } from './movie-streams.js'
 import { isPng, readPng } from './png-head.js'
 import { findPreviews } from './preview-places.js'
 import { isRaf, readRaf } from './raf-head.js'
@@ -61,5 +62,7 @@ async function readFormat(bytes: HeadBytes, start: Buffer, facts: HeadFacts): Pr
     return 'raf'
   }
   if (isBmff(start)) return readBmff(bytes, facts)
+  const movie = await formatOfStream(bytes, start)
+  if (movie !== undefined) return movie
   return readTiff(bytes, 0, facts, 'file')
 }

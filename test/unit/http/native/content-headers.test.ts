@@ -5,12 +5,34 @@ import type { PhotoId } from '../../../../src/domain/ids.js'
 import { parsePartHead } from '../../../../src/http/forms/form-part-head.js'
 import { contentDisposition, contentHeaders } from '../../../../src/http/native/content-headers.js'
 
-function headersOf(contentType: string, name = 'a.bin'): Map<string, string> {
+const SHA256 = '0123456789abcdef'.repeat(4)
+
+function headersOf(
+  contentType: string,
+  name = 'a.bin',
+  { alt = 'orig', version }: { readonly alt?: 'orig' | 'thumb'; readonly version?: string } = {}
+): Map<string, string> {
   const photoId = '01890000-0000-7000-8000-000000000000' as PhotoId
-  const head = { photoId, alt: 'orig' as const, name, size: 3, etag: '"e"', contentType, lastModifiedMs: 1_000 }
-  const flat = contentHeaders(head, 'local')
+  const head = { photoId, alt, name, size: 3, etag: `"${SHA256}"`, contentType, lastModifiedMs: 1_000 }
+  const flat = contentHeaders(head, 'local', version)
   return new Map(Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i]!.toLowerCase(), flat[2 * i + 1]!]))
 }
+
+test.each([
+  ['thumb', SHA256.slice(0, 8), true],
+  ['thumb', SHA256, true],
+  ['thumb', undefined, false],
+  ['thumb', '', false],
+  ['thumb', SHA256.slice(0, 7), false],
+  ['thumb', SHA256.slice(1, 9), false],
+  ['thumb', SHA256.slice(0, 8).toUpperCase().replace('0', 'A'), false],
+  ['thumb', `${SHA256}"`, false],
+  ['thumb', `${SHA256}00`, false],
+  ['orig', SHA256, false]
+] as const)('a browser may keep %s with v=%s: %s', (alt, version, isKept) => {
+  const headers = headersOf('image/jpeg', 'a.jpg', { alt, ...(version !== undefined && { version }) })
+  expect(headers.get('cache-control')).toBe(isKept ? 'private, max-age=31536000, immutable' : 'private, no-cache')
+})
 
 test.each([
   'text/html',

@@ -43,7 +43,12 @@ const REQUIRED = {
   )
 }
 const heartbeats = fc.record(
-  { ...REQUIRED, purgedToMs: fc.integer({ min: 0, max: TIME_MS_MAX }), isFull: fc.constant(true) },
+  {
+    ...REQUIRED,
+    purgedToMs: fc.integer({ min: 0, max: TIME_MS_MAX }),
+    isFull: fc.constant(true),
+    tools: fc.array(fc.string({ maxLength: 32, unit: 'binary' }), { maxLength: 8 })
+  },
   { requiredKeys: Object.keys(REQUIRED) as (keyof typeof REQUIRED)[] }
 ) as fc.Arbitrary<Heartbeat>
 

@@ -1,11 +1,11 @@
 import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
-import { findDecodingTools } from '../../../../src/similarity/images/decoding-tools.js'
+import { decodingTools } from '../../../../src/similarity/images/decoding-tools.js'
 import { openPicture } from '../../../../src/similarity/images/picture.js'
 import type { Pixels } from '../../../../src/similarity/images/pixels.js'
 import { FLAT_64, FLAT_512, FOUR_COLOURS_64, type HeicParts, heicFile } from '../../../support/heic-files.js'
 
-const HEIF = findDecodingTools({ heic: true })
+const HEIF = decodingTools({ heic: true, ffmpeg: false })
 const RED = [0xcc, 0x33, 0x33]
 const GREEN = [0x33, 0xcc, 0x33]
 const BLUE = [0x33, 0x33, 0xcc]
@@ -44,7 +44,7 @@ function expectNear(actual: readonly number[], expected: readonly number[], tole
 
 test('the decoder is installed, or these tests say nothing', () => {
   expect([...HEIF]).toEqual(['heif'])
-  expect(findDecodingTools({ heic: false }).size).toBe(0)
+  expect(decodingTools({ heic: false, ffmpeg: false }).size).toBe(0)
 })
 
 describe('a HEIC', () => {

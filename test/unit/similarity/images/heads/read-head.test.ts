@@ -262,7 +262,12 @@ describe('a movie', () => {
   })
 
   test('is turned by its matrix, and has no time when that is zero', async () => {
-    expect(await headOf(movieOf({ turned: true }))).toEqual({ format: 'mov', width: 1080, height: 1920 })
+    expect(await headOf(movieOf({ turned: true }))).toEqual({
+      format: 'mov',
+      width: 1080,
+      height: 1920,
+      orientation: 6
+    })
   })
 
   test('says with zone when, and where and with what it was taken', async () => {

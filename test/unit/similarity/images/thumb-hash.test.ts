@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest'
+import { hashOf, thumbHash } from '../../../../src/similarity/images/thumb-hash.js'
+import { scene } from '../../../support/test-pictures.js'
+
+/** @returns a picture whose colours, and opacity, run from edge to edge */
+function gradient(width: number, height: number, isOpaque: boolean): Uint8Array {
+  const rgba = new Uint8Array(4 * width * height)
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const alpha = isOpaque ? 255 : Math.floor((255 * (x + y)) / (width + height))
+      rgba.set(
+        [Math.floor((255 * x) / width), Math.floor((255 * y) / height), (x * y) % 256, alpha],
+        4 * (x + y * width)
+      )
+    }
+  }
+  return rgba
+}
+
+// as the package thumbhash 0.1.1 hashes them
+test.each([
+  [32, 24, true, 'dc080e1d9a6076877088888688678887f3a40ff887'],
+  [24, 32, true, 'dcf80d1d1a6076708868886888877788f4a30ff778'],
+  [32, 32, false, 'e1f885150c279076b088896878f0d00ff96880878088887888'],
+  [1, 1, true, '000802070000000000000000000000000000000000000000'],
+  [32, 3, true, '924a0a299a80878780887878806107f888']
+])('a picture of %i by %i (opaque: %s) has the hash that all programs give it', (width, height, isOpaque, hash) => {
+  expect(Buffer.from(hashOf(width, height, gradient(width, height, isOpaque))).toString('hex')).toBe(hash)
+})
+
+test('a hash has 5 to 25 bytes, of any picture, and tells its shape', async () => {
+  for (const [width, height] of [
+    [1, 1],
+    [300, 200],
+    [200, 300],
+    [2_000, 3],
+    [3, 2_000]
+  ] as const) {
+    const hash = await thumbHash(scene(1, width, height))
+    expect(hash.length).toBeGreaterThanOrEqual(5)
+    expect(hash.length).toBeLessThanOrEqual(25)
+    const isWide = ((hash[4] as number) & 0x80) !== 0
+    expect(isWide).toBe(width > height)
+  }
+})
