@@ -3,7 +3,7 @@
  *
  *   key           value
  *   'dimensions'  width, height: pixels, as shown
- *   'taken_at'    ms, offset?: minutes, source?, precision?
+ *   'taken_at'    ms, offset?: minutes, source?, precision?, zone_source?
  *   'camera'      make?, model?, lens?: texts; focal_mm?, focal35_mm?, f_number?, exposure_s?, iso?: numbers; flash?: bool
  *   'place'       latitude, longitude: degrees; altitude?: metres
  *
@@ -52,6 +52,18 @@ export type DateSource = (typeof DATE_SOURCES)[number]
 export const DATE_PRECISIONS = ['year', 'month', 'day', 'minute', 'second'] as const
 export type DatePrecision = (typeof DATE_PRECISIONS)[number]
 
+/**
+ * Where the offset of a date is from that does not say it itself, or says UTC and no local time:
+ *
+ *   gps     the time of the GPS, which is in UTC
+ *   place   the zone of the place
+ *   name    the local time in the name of the file
+ *   import  the zone that the client said
+ *   utc     nothing is known: the local time is that of UTC
+ */
+export const ZONE_SOURCES = ['gps', 'place', 'name', 'import', 'utc'] as const
+export type ZoneSource = (typeof ZONE_SOURCES)[number]
+
 /** No zone is farther from UTC. */
 export const OFFSET_MINUTES_MAX = 14 * 60
 
@@ -64,6 +76,8 @@ export interface TakenAt {
   /** Undefined in records of before. */
   readonly source?: DateSource | undefined
   readonly precision?: DatePrecision | undefined
+  /** Undefined: the date says its offset itself, or there is none. */
+  readonly zoneSource?: ZoneSource | undefined
 }
 
 /** With what a picture was taken; texts of at most 64 bytes. */
@@ -133,16 +147,18 @@ export function takenAtFrom(fields: Fields): TakenAt | undefined {
   const offsetMinutes = offsetOf(fields)
   const source = DATE_SOURCES.find(one => one === textOf(fields, 'source'))
   const precision = DATE_PRECISIONS.find(one => one === textOf(fields, 'precision'))
+  const zoneSource = ZONE_SOURCES.find(one => one === textOf(fields, 'zone_source'))
   return {
     ms,
     ...(offsetMinutes !== undefined && { offsetMinutes }),
     ...(source !== undefined && { source }),
-    ...(precision !== undefined && { precision })
+    ...(precision !== undefined && { precision }),
+    ...(zoneSource !== undefined && { zoneSource })
   }
 }
 
-export function takenAtFields({ ms, offsetMinutes, source, precision }: TakenAt): Fields {
-  return mapOf({ ms, offset: offsetMinutes, source, precision })
+export function takenAtFields({ ms, offsetMinutes, source, precision, zoneSource }: TakenAt): Fields {
+  return mapOf({ ms, offset: offsetMinutes, source, precision, zone_source: zoneSource })
 }
 
 export function takenAtChange(takenAt: TakenAt): Change {
@@ -168,8 +184,10 @@ export function fileFactsChanges({ ms, offsetMinutes, zone, source, importedFrom
 }
 
 /** @returns when the file was last changed, for want of a better date */
-export function takenAtOfFile({ ms, offsetMinutes = 0 }: FileFacts): TakenAt | undefined {
-  return ms === undefined ? undefined : { ms, offsetMinutes, source: 'file', precision: 'second' }
+export function takenAtOfFile({ ms, offsetMinutes }: FileFacts): TakenAt | undefined {
+  if (ms === undefined) return undefined
+  const zoneSource = offsetMinutes === undefined ? 'utc' : 'import'
+  return { ms, offsetMinutes: offsetMinutes ?? 0, source: 'file', precision: 'second', zoneSource }
 }
 
 function offsetOf(fields: Fields): number | undefined {

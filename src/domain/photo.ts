@@ -324,7 +324,7 @@ export function editChanges(photo: Photo, edit: PhotoEdit): Change[] {
 
 /** A date in a version is a person's, and need not say so. */
 function setTakenAtFields(takenAt: TakenAt): ReadonlyMap<string, Value> {
-  return takenAtFields({ ...takenAt, source: undefined })
+  return takenAtFields({ ...takenAt, source: undefined, zoneSource: undefined })
 }
 
 /** @returns no changes if the photo is already deleted */

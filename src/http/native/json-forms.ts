@@ -53,6 +53,7 @@ export function photoJson(photo: Photo): object {
     taken_at: photo.takenAt === undefined ? null : takenAtText(photo.takenAt),
     taken_at_source: photo.takenAt?.source ?? null,
     taken_at_precision: photo.takenAt?.precision ?? null,
+    taken_at_zone_source: photo.takenAt?.zoneSource ?? null,
     file_time: timeOrNull(photo.file.ms),
     source: photo.file.source ?? null,
     zone: photo.file.zone ?? null,

@@ -1,7 +1,7 @@
 import { TAKEN_AT_FORM } from '../../../domain/date-text.js'
 import { PICTURE_STATES } from '../../../domain/findings.js'
 import { LABELS_MAX, NAME_CHARACTERS_MAX } from '../../../domain/limits.js'
-import { DATE_PRECISIONS, DATE_SOURCES } from '../../../domain/photo-facts.js'
+import { DATE_PRECISIONS, DATE_SOURCES, ZONE_SOURCES } from '../../../domain/photo-facts.js'
 import {
   ACTOR,
   array,
@@ -73,6 +73,11 @@ export const PHOTO = {
   }),
   taken_at_source: nullable({ type: 'string', enum: [...DATE_SOURCES], description: 'where taken_at is from' }),
   taken_at_precision: nullable({ type: 'string', enum: [...DATE_PRECISIONS], description: 'how much of it is known' }),
+  taken_at_zone_source: nullable({
+    type: 'string',
+    enum: [...ZONE_SOURCES],
+    description: 'where its offset is from, if the date does not say it itself; utc: nothing is known of local time'
+  }),
   state: nullable({ ...PICTURE_STATE, description: 'how much of the image could be decoded; null for other files' }),
   image_error: nullable({ ...TEXT, description: 'the code of why the image cannot be decoded' }),
   file_time: nullable({ ...TIME, description: 'when the file was last changed, as the client said' }),

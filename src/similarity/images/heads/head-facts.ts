@@ -5,13 +5,15 @@ import {
   type DateSource,
   OFFSET_MINUTES_MAX,
   type Place,
-  type TakenAt
+  type TakenAt,
+  type ZoneSource
 } from '../../../domain/photo-facts.js'
 import { offsetInZone } from '../../../domain/zones.js'
 import { CAPTION_BYTES_MAX, cleanText, KEYWORDS_MAX, PREVIEW_PLACES_MAX } from './head-bytes.js'
+import { offsetAtPlace } from './zone-of-place.js'
 
 /** Version of the reader. Increment it when it reads more, or otherwise: then all photos are read again, at leisure. */
-export const HEAD_READER = 1
+export const HEAD_READER = 2
 
 export const HEAD_FORMATS = [
   'jpeg',
@@ -63,6 +65,12 @@ export interface Head {
   readonly keywords?: readonly string[]
   /** JPEGs of the picture in the file, stored like it, the largest first. Not kept in records. */
   readonly previews?: readonly PreviewPlace[]
+}
+
+/** An offset that the file does not say. */
+interface Offset {
+  readonly offsetMinutes: number
+  readonly zoneSource: ZoneSource
 }
 
 /** Larger sides are not of pictures. */
@@ -194,24 +202,38 @@ export class HeadFacts {
     const date = source && this.#dates.get(source)
     if (date === undefined) return undefined
     const { localMs, precision } = date
-    if (source === 'container' || source === 'gps') {
-      const offsetMinutes = this.#offsetByName(date) ?? (zone === undefined ? 0 : (offsetInZone(zone, localMs) ?? 0))
-      return { ms: localMs, offsetMinutes, source, precision }
-    }
-    const offsetMinutes = date.offsetMinutes ?? this.#offsetFor(date)
-    return {
-      ms: localMs - (offsetMinutes ?? 0) * 60_000,
-      ...(offsetMinutes !== undefined && { offsetMinutes }),
-      source,
-      precision
-    }
+    const isUtc = source === 'container' || source === 'gps' || (source === 'name' && date.offsetMinutes === 0)
+    if (isUtc) return { ms: localMs, ...this.#offsetOfUtc(date, zone), source, precision }
+    const said = date.offsetMinutes ?? this.#offsetSaid(date)
+    const offset = said === undefined ? this.#offsetFor(date) : { offsetMinutes: said }
+    return { ms: localMs - (offset?.offsetMinutes ?? 0) * 60_000, ...offset, source, precision }
   }
 
-  /** @returns the offset of a date that does not say it, from what else is there */
-  #offsetFor(date: DateRead): number | undefined {
+  /** @param date - in UTC: what showed clocks where the picture was taken? */
+  #offsetOfUtc(date: DateRead, zone: string | undefined): Offset {
+    const byPlace = this.#place && offsetAtPlace(this.#place, date.localMs, 'utc')
+    if (byPlace !== undefined) return { offsetMinutes: byPlace, zoneSource: 'place' }
+    const byName = this.#offsetByName(date)
+    if (byName !== undefined) return { offsetMinutes: byName, zoneSource: 'name' }
+    const byZone = zone === undefined ? undefined : offsetInZone(zone, date.localMs)
+    if (byZone !== undefined) return { offsetMinutes: byZone, zoneSource: 'import' }
+    return { offsetMinutes: 0, zoneSource: 'utc' }
+  }
+
+  /** @returns the offset that the file says elsewhere than beside the date */
+  #offsetSaid(date: DateRead): number | undefined {
     for (const other of this.#dates.values())
       if (other.offsetMinutes !== undefined && sameSecond(other, date)) return other.offsetMinutes
-    return this.#weakOffsets[0] ?? this.#offsetByGps(date)
+    return this.#weakOffsets[0]
+  }
+
+  /** @returns the offset of a date of which the file says none; undefined: nothing tells it */
+  #offsetFor(date: DateRead): Offset | undefined {
+    const byGps = this.#offsetByGps(date)
+    if (byGps !== undefined) return { offsetMinutes: byGps, zoneSource: 'gps' }
+    const isTime = date.precision === 'second' || date.precision === 'minute'
+    const byPlace = isTime && this.#place ? offsetAtPlace(this.#place, date.localMs, 'local') : undefined
+    return byPlace === undefined ? undefined : { offsetMinutes: byPlace, zoneSource: 'place' }
   }
 
   #offsetByGps({ localMs, precision }: DateRead): number | undefined {
