@@ -175,6 +175,7 @@ export function loadConfig(sources: ConfigSources): Config {
     cacheBytes: get('cacheBytes'),
     cacheTtl: get('cacheTtl'),
     heic: get('heic'),
+    places: get('places'),
     vectorBytes: values.get('vectorBytes') as Config['vectorBytes'],
     archive,
     archiveKeyLines,

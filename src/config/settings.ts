@@ -251,6 +251,13 @@ export const SETTINGS = {
     default: 'on',
     meaning: 'decode HEIC where libheif-js is installed; off: other nodes make the sizes of such photos'
   }),
+  places: setting({
+    kind: onOff,
+    placeholder: 'on|off',
+    default: 'on',
+    meaning:
+      'find photos by names of places, countries and regions; off: 10 MB less memory, and `place` is by numbers only'
+  }),
   models: setting({
     kind: path,
     placeholder: 'DIR',

@@ -8,10 +8,11 @@ const WORDS_MAX = 32
 export const INDEX_LANGUAGE_1: IndexLanguage = {
   version: 1,
   isDated: false,
-  newNames: new Set(),
+  lacks: new Set([TIMELINE, 'place', 'trash', 'trashed', 'spelled', 'kind', 'rating', 'camera']),
   termsOf,
   labelTerm: (field, label) => `${field}\0${label.trim()}`,
   wordsOf,
+  wordsIn: photo => wordsOf(textOf(photo)),
   prefixesOf: wordsOf
 }
 
@@ -19,7 +20,7 @@ export const INDEX_LANGUAGE_1: IndexLanguage = {
 export const INDEX_LANGUAGE_2: IndexLanguage = {
   ...INDEX_LANGUAGE,
   version: 2,
-  newNames: new Set(['trash', 'trashed', 'spelled', 'kind', 'rating', 'camera']),
+  lacks: new Set([TIMELINE, 'place']),
   termsOf: record => INDEX_LANGUAGE.termsOf(record).filter(term => term !== TIMELINE)
 }
 

@@ -26,6 +26,8 @@ import {
   factOf,
   fileFactsChanges,
   fileFactsOf,
+  type Place,
+  placeOf,
   type TakenAt,
   takenAtChange,
   takenAtFields,
@@ -235,6 +237,11 @@ export function viewPhoto(record: DirectoryRecord, version: Entry = shownVersion
     context: record.context,
     record
   }
+}
+
+/** @returns where it was taken, from the strongest source */
+export function placeOfPhoto({ record }: Photo): Place | undefined {
+  return placeOf(record)
 }
 
 /** What no photo can be shown without. @returns undefined when it is not there, or no needles could hold it */

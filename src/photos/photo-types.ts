@@ -167,9 +167,11 @@ export interface ListFilters {
   readonly kind?: PhotoKind | undefined
   /** Words of the camera's make and model, or of the lens. */
   readonly camera?: string | undefined
+  /** Words of the names of the place, its region and country; all of them. */
+  readonly place?: string | undefined
   /** 0…5. */
   readonly rating_min?: number | undefined
-  /** Words; each must be a prefix of a word in the name or caption. Text without any word finds nothing. */
+  /** Words; each must be a prefix of a word in the name or caption, or of the place. Text without any word finds nothing. */
   readonly q?: string | undefined
   /** By when photos were added, the default of lists, or taken, that of time lines; those without a date count as taken when they were added. */
   readonly sort?: Order | undefined

@@ -58,7 +58,10 @@ const BATCH_EDITS_MAX = 64
 
 export interface PhotosComponents {
   readonly store: NeedleStore
-  readonly directory: Pick<Directory, 'lookUp' | 'query' | 'records' | 'onChange' | 'onOpaque' | 'language'>
+  readonly directory: Pick<
+    Directory,
+    'lookUp' | 'query' | 'records' | 'onChange' | 'onOpaque' | 'language' | 'isAskedBy'
+  >
   readonly clock: Clock
   readonly random: Random
   /** All writes of this node's records go through it. */
@@ -265,7 +268,7 @@ export class Photos {
    */
   async list(query: ListQuery, signal?: AbortSignal): Promise<PhotoPage> {
     const { limit = LIST_LIMIT, cursor, count } = query
-    const filters = filtersOf(query, this.#directory.language)
+    const filters = filtersOf(query, this.#directory)
     if (filters === undefined) return NOTHING_FOUND
     const { records, ...page } = await this.#directory.query(
       { ...filters, limit, countsAll: count === 'exact', ...(cursor === undefined ? {} : { cursor }) },

@@ -9,8 +9,9 @@ import type { Timeline, TimelineBucket } from '../../directory/timeline.js'
 import { takenAtText } from '../../domain/date-text.js'
 import { viewLooks } from '../../domain/findings.js'
 import { formatHlc, hlcMs } from '../../domain/hlc.js'
-import type { Photo } from '../../domain/photo.js'
-import { cameraOf, placeOf } from '../../domain/photo-facts.js'
+import { type Photo, placeOfPhoto } from '../../domain/photo.js'
+import { cameraOf, type Place } from '../../domain/photo-facts.js'
+import type { Places } from '../../domain/places.js'
 import type { AlbumCount, TrashedPhoto } from '../../photos/library-lists.js'
 import type { CacheStats } from '../../photos/photo-cache.js'
 import type {
@@ -90,8 +91,24 @@ function lookJson({ record, contentType }: Photo): object {
 }
 
 /** With what and where a picture was taken. */
-export function circumstancesJson({ record }: Photo): object {
-  return { camera: snakeCase(cameraOf(record) ?? null), place: snakeCase(placeOf(record) ?? null) }
+export function circumstancesJson(photo: Photo, places: Places | undefined): object {
+  const place = placeOfPhoto(photo)
+  return {
+    camera: snakeCase(cameraOf(photo.record) ?? null),
+    place: place === undefined ? null : placeJson(place, places)
+  }
+}
+
+function placeJson(place: Place, places: Places | undefined): object {
+  const names = places?.near(place)
+  return {
+    lat: place.latitude,
+    lon: place.longitude,
+    alt: place.altitude ?? null,
+    name: names?.name ?? null,
+    region: names?.region ?? null,
+    country: names?.countries[0] ?? null
+  }
 }
 
 export function metaJson({ photo, copies }: ListedPhoto): object {

@@ -26,7 +26,7 @@ interface PatchBody extends Omit<PhotoPatch, 'takenAt'> {
 }
 
 /** Delete, undelete, metadata and conflict versions of one photo. */
-export function addPhotoMetaRoutes(app: FastifyInstance, { photos, similarity }: RouteContext): void {
+export function addPhotoMetaRoutes(app: FastifyInstance, { photos, similarity, places }: RouteContext): void {
   app.delete<{ Params: IdParams }>('/photo/:id', { schema: deletePhotoSchema }, async request => {
     const id = requirePhotoId(request.params.id)
     await photos.remove(id, conditionOf(request))
@@ -45,7 +45,7 @@ export function addPhotoMetaRoutes(app: FastifyInstance, { photos, similarity }:
     const linked = (await similarity?.duplicates.linked(id)) ?? []
     const etag = linkedEtag(meta.etag, linked)
     reply.headers(metaHeaders({ etag }))
-    return { ...metaJson(meta), ...circumstancesJson(meta.photo), ...linkedJson(linked) }
+    return { ...metaJson(meta), ...circumstancesJson(meta.photo, places), ...linkedJson(linked) }
   })
 
   app.patch<{ Params: IdParams; Body: PatchBody }>(

@@ -38,11 +38,16 @@ export const FILTERS = {
   sha256: DIGEST,
   kind: { ...TEXT, enum: PHOTO_KINDS, description: 'what the file is' },
   camera: { ...TEXT, description: "words of the camera's make or model, or of the lens", examples: ['canon'] },
+  place: {
+    ...TEXT,
+    description: 'words of the names of the place, its region and its country; all of them',
+    examples: ['kiel']
+  },
   rating_min: { type: 'integer', minimum: 0, maximum: RATING_MAX, description: 'photos with this rating or more' },
   q: {
     ...TEXT,
     description:
-      'words; each must be a prefix of a word in the name or caption, whatever their case and accents. Text without words finds nothing'
+      'words; each must be a prefix of a word in the name or caption, or of the names of the place, whatever their case and accents. Text without words finds nothing'
   },
   sort: {
     ...TEXT,

@@ -40,9 +40,12 @@ const CAMERA: Schema = object({
   flash: nullable({ type: 'boolean' })
 })
 const PLACE: Schema = object({
-  latitude: { type: 'number', minimum: -90, maximum: 90 },
-  longitude: { type: 'number', minimum: -180, maximum: 180 },
-  altitude: nullable({ ...NUMBER, description: 'metres above the sea' })
+  lat: { type: 'number', minimum: -90, maximum: 90, description: 'degrees north' },
+  lon: { type: 'number', minimum: -180, maximum: 180, description: 'degrees east' },
+  alt: nullable({ ...NUMBER, description: 'metres above the sea' }),
+  name: nullable({ ...TEXT, description: 'of the nearest town or village within 50 km' }),
+  region: nullable({ ...TEXT, description: 'the first division of its country' }),
+  country: nullable({ ...TEXT, description: 'in English; it is found by its German, French and Spanish names, too' })
 })
 export const RATING: Schema = { type: 'integer', minimum: 0, maximum: 5 }
 /** Of a date that a person sets. */
