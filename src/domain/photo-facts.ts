@@ -9,7 +9,8 @@
  *
  * and what the client said of the file beside its bytes, written once, with the photo:
  *
- *   'file'        ms?: when it was last changed; offset?: of the zone then, minutes; zone?, source?, imported_from?: texts
+ *   'file'        ms?: when it was last changed; offset?: of the zone then, minutes; zone?, source?, imported_from?: texts;
+ *                 latitude?, longitude?, altitude?: of the place in a sidecar
  *
  * Versions before this one wrote dimensions, and ms of taken_at. Reading is lenient, as in value-fields.ts.
  */
@@ -106,6 +107,8 @@ export interface FileFacts {
   readonly source?: string | undefined
   /** The photo's id where it was exported. */
   readonly importedFrom?: string | undefined
+  /** Where it was taken, as was said beside the file. */
+  readonly place?: Place | undefined
 }
 
 /** Degrees north and east, metres above the sea. */
@@ -173,13 +176,15 @@ export function fileFactsOf(record: DirectoryRecord): FileFacts {
     offsetMinutes: offsetOf(fields),
     zone: textOf(fields, 'zone'),
     source: textOf(fields, 'source'),
-    importedFrom: textOf(fields, 'imported_from')
+    importedFrom: textOf(fields, 'imported_from'),
+    place: placeFrom(fields)
   }
 }
 
 /** @returns no change when nothing is said */
-export function fileFactsChanges({ ms, offsetMinutes, zone, source, importedFrom }: FileFacts): Change[] {
-  const fields = mapOf({ ms, offset: offsetMinutes, zone, source, imported_from: importedFrom })
+export function fileFactsChanges({ ms, offsetMinutes, zone, source, importedFrom, place }: FileFacts): Change[] {
+  const said = { ms, offset: offsetMinutes, zone, source, imported_from: importedFrom }
+  const fields = mapOf({ ...said, ...place })
   return fields.size === 0 ? [] : [factChange('file', fields)]
 }
 
@@ -230,17 +235,28 @@ export function cameraChange(camera: Camera): Change {
   )
 }
 
+/** @returns where it was taken, as the head of the file says */
 export function placeOf(record: DirectoryRecord): Place | undefined {
   const fields = factOf(record, 'place')
+  return fields && placeFrom(fields)
+}
+
+/** @returns the place in some fields, as {@link placeFields} wrote it; undefined for none, and for what is not on Earth */
+export function placeFrom(fields: Fields): Place | undefined {
   const latitude = numberOf(fields, 'latitude')
   const longitude = numberOf(fields, 'longitude')
   if (latitude === undefined || longitude === undefined) return undefined
   if (!(Math.abs(latitude) <= 90 && Math.abs(longitude) <= 180)) return undefined
-  return { latitude, longitude, altitude: numberOf(fields, 'altitude') }
+  const altitude = numberOf(fields, 'altitude')
+  return { latitude, longitude, ...(altitude !== undefined && { altitude }) }
 }
 
-export function placeChange({ latitude, longitude, altitude }: Place): Change {
-  return factChange('place', mapOf({ latitude, longitude, altitude }))
+export function placeFields({ latitude, longitude, altitude }: Place): Fields {
+  return mapOf({ latitude, longitude, altitude })
+}
+
+export function placeChange(place: Place): Change {
+  return factChange('place', placeFields(place))
 }
 
 function factChange(key: string, value: Fields): Change {

@@ -8,7 +8,7 @@ import { TAKEN_MS_MIN } from '../domain/date-text.js'
 import { viewLooks } from '../domain/findings.js'
 import type { ActorId, Cookie, PhotoId, VolumeId } from '../domain/ids.js'
 import { DIGESTS_MAX } from '../domain/limits.js'
-import { type AltKey, metaEtag, PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
+import { type AltKey, metaEtag, PHOTO_KIND, type Photo, placeOfPhoto, viewPhoto } from '../domain/photo.js'
 import type { TakenAt } from '../domain/photo-facts.js'
 import { conflictVersions, type DirectoryRecord } from '../domain/record.js'
 import type { LaidOut } from '../store/laid-out.js'
@@ -383,8 +383,9 @@ function headOf(photo: Photo, alt: AltKey): ContentHead {
   return { photoId, alt, name, size, contentType, ...validatorsOf(photo, alt) }
 }
 
-function conflictOf({ name, caption, rating, takenAt, deleted, version }: Photo, n: number): PhotoConflict {
-  return { n, name, caption, rating, takenAt, deleted, version }
+function conflictOf(photo: Photo, n: number): PhotoConflict {
+  const { name, caption, rating, takenAt, deleted, version } = photo
+  return { n, name, caption, rating, takenAt, place: placeOfPhoto(photo), deleted, version }
 }
 
 /** @throws `ERR_NO_DATE` */

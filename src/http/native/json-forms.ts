@@ -95,16 +95,25 @@ export function circumstancesJson(photo: Photo, places: Places | undefined): obj
   const place = placeOfPhoto(photo)
   return {
     camera: snakeCase(cameraOf(photo.record) ?? null),
-    place: place === undefined ? null : placeJson(place, places)
+    place: place === undefined ? null : placeJson(place, sourceOf(photo), places)
   }
 }
 
-function placeJson(place: Place, places: Places | undefined): object {
+/** Who says where a photo was taken that has a place. */
+function sourceOf({ setPlace, file }: Photo): string {
+  if (setPlace !== undefined) return 'user'
+  return file.place === undefined ? 'file' : 'import'
+}
+
+function pointJson({ latitude, longitude, altitude }: Place): object {
+  return { lat: latitude, lon: longitude, alt: altitude ?? null }
+}
+
+function placeJson(place: Place, source: string, places: Places | undefined): object {
   const names = places?.near(place)
   return {
-    lat: place.latitude,
-    lon: place.longitude,
-    alt: place.altitude ?? null,
+    ...pointJson(place),
+    source,
     name: names?.name ?? null,
     region: names?.region ?? null,
     country: names?.countries[0] ?? null
@@ -159,6 +168,7 @@ export function conflictJson(conflict: PhotoConflict): object {
     caption: conflict.caption ?? null,
     rating: conflict.rating ?? null,
     taken_at: conflict.takenAt === undefined ? null : takenAtText(conflict.takenAt),
+    place: conflict.place === undefined ? null : pointJson(conflict.place),
     deleted: conflict.deleted,
     version: { hlc: formatHlc(conflict.version.hlc), actor: conflict.version.actor }
   }

@@ -18,7 +18,7 @@ import {
   SET_PATCH,
   TEXT
 } from './common.js'
-import { META, PICTURE_STATE, TAKEN_AT } from './photo-schemas.js'
+import { META, PICTURE_STATE, SET_PLACE, TAKEN_AT } from './photo-schemas.js'
 
 const DIGEST: Schema = {
   type: 'string',
@@ -115,9 +115,9 @@ export const existsSchema: Schema = {
 }
 
 export const batchSchema: Schema = {
-  summary: 'Deletes many photos, or changes their tags or dates',
+  summary: 'Deletes many photos, or changes their tags, dates or places',
   description:
-    'Either `delete`, or `ids` with `tags`, `taken_at` or `shift_s`; with both or with nothing to do it is 400, and so are ' +
+    'Either `delete`, or `ids` with `tags`, `taken_at`, `shift_s` or `place`; with both or with nothing to do it is 400, and so are ' +
     '`taken_at` and `shift_s` together. A photo without a date cannot be shifted: ERR_NO_DATE is its outcome.',
   tags: ['photos'],
   // One object instead of oneOf, whose errors only say "matches none".
@@ -127,6 +127,7 @@ export const batchSchema: Schema = {
       ids: BATCH_IDS,
       tags: SET_PATCH,
       taken_at: nullable(TAKEN_AT),
+      place: nullable(SET_PLACE),
       shift_s: {
         type: 'integer',
         minimum: -SHIFT_S_MAX,
@@ -135,7 +136,7 @@ export const batchSchema: Schema = {
         examples: [3600]
       }
     },
-    ['delete', 'ids', 'tags', 'taken_at', 'shift_s']
+    ['delete', 'ids', 'tags', 'taken_at', 'place', 'shift_s']
   ),
   response: {
     200: batchAnswer('deleted', 'updated'),

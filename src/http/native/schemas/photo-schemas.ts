@@ -39,10 +39,24 @@ const CAMERA: Schema = object({
   iso: nullable(NUMBER),
   flash: nullable({ type: 'boolean' })
 })
-const PLACE: Schema = object({
+const DEGREES = {
   lat: { type: 'number', minimum: -90, maximum: 90, description: 'degrees north' },
-  lon: { type: 'number', minimum: -180, maximum: 180, description: 'degrees east' },
-  alt: nullable({ ...NUMBER, description: 'metres above the sea' }),
+  lon: { type: 'number', minimum: -180, maximum: 180, description: 'degrees east' }
+} satisfies Record<string, Schema>
+const ALTITUDE: Schema = { ...NUMBER, description: 'metres above the sea' }
+/** As a person sets it. */
+export const SET_PLACE: Schema = {
+  ...object({ ...DEGREES, alt: ALTITUDE }, ['alt']),
+  description: 'where it was taken, as a person says; 0,0 is no place. null leaves it to the file again'
+}
+const POINT = { ...DEGREES, alt: nullable(ALTITUDE) }
+const PLACE: Schema = object({
+  ...POINT,
+  source: {
+    type: 'string',
+    enum: ['user', 'import', 'file'],
+    description: 'who says so: a person, the upload, the file itself'
+  },
   name: nullable({ ...TEXT, description: 'of the nearest town or village within 50 km' }),
   region: nullable({ ...TEXT, description: 'the first division of its country' }),
   country: nullable({ ...TEXT, description: 'in English; it is found by its German, French and Spanish names, too' })
@@ -222,11 +236,12 @@ export const patchMetaSchema: Schema = {
         caption: nullable(TEXT),
         rating: nullable(RATING),
         taken_at: nullable({ ...TAKEN_AT, description: `${TAKEN_AT.description}; null leaves it to the file again` }),
+        place: nullable(SET_PLACE),
         tags: SET_PATCH,
         albums: SET_PATCH,
         attributes: { type: 'object', additionalProperties: nullable(TEXT) }
       },
-      ['name', 'caption', 'rating', 'taken_at', 'tags', 'albums', 'attributes']
+      ['name', 'caption', 'rating', 'taken_at', 'place', 'tags', 'albums', 'attributes']
     ),
     minProperties: 1
   },
@@ -251,6 +266,7 @@ export const conflictsSchema: Schema = {
             caption: nullable(TEXT),
             rating: nullable(RATING),
             taken_at: nullable(TEXT),
+            place: nullable(object(POINT)),
             deleted: { type: 'boolean' },
             version: object({ hlc: HLC, actor: ACTOR })
           })

@@ -8,6 +8,7 @@ import {
   type TakenAt,
   type ZoneSource
 } from '../../../domain/photo-facts.js'
+import { placeAt } from '../../../domain/place-text.js'
 import { offsetInZone } from '../../../domain/zones.js'
 import { CAPTION_BYTES_MAX, cleanText, KEYWORDS_MAX, PREVIEW_PLACES_MAX } from './head-bytes.js'
 import { offsetAtPlace } from './zone-of-place.js'
@@ -65,6 +66,12 @@ export interface Head {
   readonly keywords?: readonly string[]
   /** JPEGs of the picture in the file, stored like it, the largest first. Not kept in records. */
   readonly previews?: readonly PreviewPlace[]
+}
+
+/** What is known of a file beside its bytes, for the zone of its date. */
+interface KnownBeside {
+  readonly zone?: string | undefined
+  readonly place?: Place | undefined
 }
 
 /** An offset that the file does not say. */
@@ -141,12 +148,8 @@ export class HeadFacts {
     this.#camera = { ...Object.fromEntries(said), ...this.#camera }
   }
 
-  /** 0,0 is where cameras are that do not know. */
-  place({ latitude, longitude, altitude }: Place): void {
-    const isPlace = Math.abs(latitude) <= 90 && Math.abs(longitude) <= 180 && (latitude !== 0 || longitude !== 0)
-    if (!isPlace) return
-    const high = altitude !== undefined && Math.abs(altitude) < 100_000 ? { altitude: rounded(altitude, 1) } : {}
-    this.#place ??= { latitude: rounded(latitude, 7), longitude: rounded(longitude, 7), ...high }
+  place(place: Place): void {
+    this.#place ??= placeAt(place)
   }
 
   rating(rating: number): void {
@@ -174,12 +177,12 @@ export class HeadFacts {
     return this.#previews
   }
 
-  /** @param zone - of clocks that nothing in the file tells more of than UTC */
-  finish(format: HeadFormat, zone?: string, previews: readonly PreviewPlace[] = []): Head {
+  /** @param known - beside the file: see `HeadHints` */
+  finish(format: HeadFormat, known: KnownBeside = {}, previews: readonly PreviewPlace[] = []): Head {
     const orientation = this.#orientation
     const isTurned = this.#isTurned !== (orientation !== undefined && orientation > 4)
     const { width, height } = this.#size ?? {}
-    const takenAt = this.#takenAt(zone)
+    const takenAt = this.#takenAt(known)
     const camera = cameraOf(this.#camera)
     return {
       format,
@@ -197,21 +200,21 @@ export class HeadFacts {
     }
   }
 
-  #takenAt(zone: string | undefined): TakenAt | undefined {
+  #takenAt({ zone, place = this.#place }: KnownBeside): TakenAt | undefined {
     const source = DATE_SOURCES.find(one => this.#dates.has(one))
     const date = source && this.#dates.get(source)
     if (date === undefined) return undefined
     const { localMs, precision } = date
     const isUtc = source === 'container' || source === 'gps' || (source === 'name' && date.offsetMinutes === 0)
-    if (isUtc) return { ms: localMs, ...this.#offsetOfUtc(date, zone), source, precision }
+    if (isUtc) return { ms: localMs, ...this.#offsetOfUtc(date, place, zone), source, precision }
     const said = date.offsetMinutes ?? this.#offsetSaid(date)
-    const offset = said === undefined ? this.#offsetFor(date) : { offsetMinutes: said }
+    const offset = said === undefined ? this.#offsetFor(date, place) : { offsetMinutes: said }
     return { ms: localMs - (offset?.offsetMinutes ?? 0) * 60_000, ...offset, source, precision }
   }
 
   /** @param date - in UTC: what showed clocks where the picture was taken? */
-  #offsetOfUtc(date: DateRead, zone: string | undefined): Offset {
-    const byPlace = this.#place && offsetAtPlace(this.#place, date.localMs, 'utc')
+  #offsetOfUtc(date: DateRead, place: Place | undefined, zone: string | undefined): Offset {
+    const byPlace = place && offsetAtPlace(place, date.localMs, 'utc')
     if (byPlace !== undefined) return { offsetMinutes: byPlace, zoneSource: 'place' }
     const byName = this.#offsetByName(date)
     if (byName !== undefined) return { offsetMinutes: byName, zoneSource: 'name' }
@@ -228,11 +231,11 @@ export class HeadFacts {
   }
 
   /** @returns the offset of a date of which the file says none; undefined: nothing tells it */
-  #offsetFor(date: DateRead): Offset | undefined {
+  #offsetFor(date: DateRead, place: Place | undefined): Offset | undefined {
     const byGps = this.#offsetByGps(date)
     if (byGps !== undefined) return { offsetMinutes: byGps, zoneSource: 'gps' }
     const isTime = date.precision === 'second' || date.precision === 'minute'
-    const byPlace = isTime && this.#place ? offsetAtPlace(this.#place, date.localMs, 'local') : undefined
+    const byPlace = isTime && place ? offsetAtPlace(place, date.localMs, 'local') : undefined
     return byPlace === undefined ? undefined : { offsetMinutes: byPlace, zoneSource: 'place' }
   }
 
@@ -269,8 +272,4 @@ function cameraOf(camera: Camera): Camera | undefined {
   const isTwice = model?.toLowerCase().startsWith(prefix) === true
   const whole = isTwice ? { ...camera, model: model.slice(prefix.length).trim() } : camera
   return Object.keys(whole).length === 0 ? undefined : whole
-}
-
-function rounded(value: number, digits: number): number {
-  return Math.round(value * 10 ** digits) / 10 ** digits + 0
 }
