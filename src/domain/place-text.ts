@@ -15,6 +15,12 @@ export function readPlace(text: string): Place | undefined {
   return placeAt({ latitude, longitude, altitude })
 }
 
+/** @returns the form that {@link readPlace} reads */
+export function placeText({ latitude, longitude, altitude }: Place): string {
+  const numbers = [latitude.toFixed(DIGITS), longitude.toFixed(DIGITS)]
+  return [...numbers, ...(altitude === undefined ? [] : [altitude.toFixed(1)])].join(',')
+}
+
 /** @returns the place as precisely as it is kept; undefined if it is not on Earth, or 0,0, where cameras are that do not know */
 export function placeAt({ latitude, longitude, altitude }: Place): Place | undefined {
   const isOnEarth = Math.abs(latitude) <= 90 && Math.abs(longitude) <= 180

@@ -11,7 +11,7 @@ import { viewLooks } from '../../domain/findings.js'
 import { formatHlc, hlcMs } from '../../domain/hlc.js'
 import { type Photo, placeOfPhoto } from '../../domain/photo.js'
 import { cameraOf, type Place } from '../../domain/photo-facts.js'
-import type { Places } from '../../domain/places.js'
+import type { PlaceNames, Places } from '../../domain/places.js'
 import type { AlbumCount, TrashedPhoto } from '../../photos/library-lists.js'
 import type { CacheStats } from '../../photos/photo-cache.js'
 import type {
@@ -55,6 +55,7 @@ export function photoJson(photo: Photo): object {
     taken_at_source: photo.takenAt?.source ?? null,
     taken_at_precision: photo.takenAt?.precision ?? null,
     taken_at_zone_source: photo.takenAt?.zoneSource ?? null,
+    place: placeJson(photo),
     file_time: timeOrNull(photo.file.ms),
     source: photo.file.source ?? null,
     zone: photo.file.zone ?? null,
@@ -95,29 +96,24 @@ export function circumstancesJson(photo: Photo, places: Places | undefined): obj
   const place = placeOfPhoto(photo)
   return {
     camera: snakeCase(cameraOf(photo.record) ?? null),
-    place: place === undefined ? null : placeJson(place, sourceOf(photo), places)
+    place: place === undefined ? null : { ...placeJson(photo), ...namesJson(places?.near(place)) }
   }
 }
 
-/** Who says where a photo was taken that has a place. */
-function sourceOf({ setPlace, file }: Photo): string {
-  if (setPlace !== undefined) return 'user'
-  return file.place === undefined ? 'file' : 'import'
+function namesJson(names: PlaceNames | undefined): object {
+  return { name: names?.name ?? null, region: names?.region ?? null, country: names?.countries[0] ?? null }
+}
+
+/** Where a photo was taken, and who says so. */
+function placeJson(photo: Photo): object | null {
+  const place = placeOfPhoto(photo)
+  if (place === undefined) return null
+  const bySource = photo.file.place === undefined ? 'file' : 'import'
+  return { ...pointJson(place), source: photo.setPlace === undefined ? bySource : 'user' }
 }
 
 function pointJson({ latitude, longitude, altitude }: Place): object {
   return { lat: latitude, lon: longitude, alt: altitude ?? null }
-}
-
-function placeJson(place: Place, source: string, places: Places | undefined): object {
-  const names = places?.near(place)
-  return {
-    ...pointJson(place),
-    source,
-    name: names?.name ?? null,
-    region: names?.region ?? null,
-    country: names?.countries[0] ?? null
-  }
 }
 
 export function metaJson({ photo, copies }: ListedPhoto): object {

@@ -50,13 +50,16 @@ export const SET_PLACE: Schema = {
   description: 'where it was taken, as a person says; 0,0 is no place. null leaves it to the file again'
 }
 const POINT = { ...DEGREES, alt: nullable(ALTITUDE) }
-const PLACE: Schema = object({
+const PLACE = {
   ...POINT,
   source: {
     type: 'string',
     enum: ['user', 'import', 'file'],
     description: 'who says so: a person, the upload, the file itself'
-  },
+  }
+} satisfies Record<string, Schema>
+const NAMED_PLACE: Schema = object({
+  ...PLACE,
   name: nullable({ ...TEXT, description: 'of the nearest town or village within 50 km' }),
   region: nullable({ ...TEXT, description: 'the first division of its country' }),
   country: nullable({ ...TEXT, description: 'in English; it is found by its German, French and Spanish names, too' })
@@ -95,6 +98,7 @@ export const PHOTO = {
     enum: [...ZONE_SOURCES],
     description: 'where its offset is from, if the date does not say it itself; utc: nothing is known of local time'
   }),
+  place: nullable(object(PLACE)),
   state: nullable({ ...PICTURE_STATE, description: 'how much of the image could be decoded; null for other files' }),
   image_error: nullable({ ...TEXT, description: 'the code of why the image cannot be decoded' }),
   file_time: nullable({ ...TIME, description: 'when the file was last changed, as the client said' }),
@@ -204,7 +208,7 @@ export const getMetaSchema: Schema = {
       object({
         ...META_FIELDS,
         camera: nullable(CAMERA),
-        place: nullable(PLACE),
+        place: nullable(NAMED_PLACE),
         similar: array(
           object({
             photo_id: PHOTO_ID,
