@@ -14,6 +14,7 @@ const floors = {
   network: ['domain', 'core'],
   similarity: ['domain', 'core'],
   archive: ['domain', 'core'],
+  places: ['domain', 'core'],
   // directory stands on this floor too; its one look to the side has a rule of its own below
 
   // --- what joins two engines

@@ -176,6 +176,7 @@ export function loadConfig(sources: ConfigSources): Config {
     cacheTtl: get('cacheTtl'),
     heic: get('heic'),
     ffmpeg: get('ffmpeg'),
+    places: get('places'),
     vectorBytes: values.get('vectorBytes') as Config['vectorBytes'],
     archive,
     archiveKeyLines,

@@ -33,7 +33,7 @@ const NO_CACHE: PhotoCacheInit = { bytesMax: 0, ttlMs: 1 }
 const BEYOND = 'the cluster has a later record format than this program reads; upgrade this node'
 
 export interface NodeServicesComponents
-  extends Pick<LocalStoreComponents, 'database' | 'sign' | 'verifySignature' | 'metrics' | 'tracer'> {
+  extends Pick<LocalStoreComponents, 'database' | 'places' | 'sign' | 'verifySignature' | 'metrics' | 'tracer'> {
   readonly fileSystem: FileSystem
   readonly clock: Clock
   readonly random: Random

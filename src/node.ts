@@ -26,6 +26,7 @@ import type { Tracer } from './core/tracing.js'
 import { levelDatabase } from './directory/database.js'
 import { RECORD_FORMATS, type RecordFormats } from './domain/formats.js'
 import type { NodeId } from './domain/ids.js'
+import type { Places } from './domain/places.js'
 import { buildHttpApp } from './http/app.js'
 import { buildMetricsApp } from './http/metrics-app.js'
 import { HttpMeter } from './http/wire/http-meter.js'
@@ -39,6 +40,7 @@ import { ownVersion } from './network/node-version.js'
 import type { Transport } from './network/transport.js'
 import { describeNode } from './node-metrics.js'
 import { NodeServices } from './node-services.js'
+import { PlaceTable } from './places/place-table.js'
 import { ModelSupply } from './search/model-supply.js'
 import { decodingTools } from './similarity/images/decoding-tools.js'
 import { ForkedImageProcess } from './similarity/images/forked-image-process.js'
@@ -56,6 +58,7 @@ const VECTOR_SHARE = 0.25
 const [DEFAULT_FFMPEG, NO_FFMPEG] = ['ffmpeg', 'off']
 /** Where `npm run build` puts what browsers are served; the same from `src` and from `dist`. */
 const WEB_FOLDER = fileURLToPath(new URL('../dist/web/', import.meta.url))
+const PLACES_FILE = fileURLToPath(new URL('../dist/places.br', import.meta.url))
 /** Port of nodes to join that are named without one, if this node's own port was assigned by the system. */
 const P2P_PORT = 4001
 
@@ -103,6 +106,7 @@ export class SheafNode implements Startable {
   readonly #started: Startable[] = []
   #ready: ReadyInfo | undefined
   #operatorToken: string | undefined
+  #places: Places | undefined
   #left: Promise<void> = new Promise(() => {})
   /** The models on this machine; undefined when the node is to do without. */
   #models: ModelStore | undefined
@@ -162,6 +166,7 @@ export class SheafNode implements Startable {
       this.#components.log.info({ nodeId: identity.nodeId, version: this.#version, folder }, 'starting')
       const tracer = await this.#startTracer(identity.nodeId)
       const transport = this.#alone ? undefined : this.#createTransport(identity)
+      this.#places = await this.#readPlaces()
       const ffmpeg = transport && (await this.#findFfmpeg())
       const services = this.#createServices(folder, identity, { transport, tracer, ffmpeg })
       this.#describe(services, identity.nodeId, transport)
@@ -308,6 +313,7 @@ export class SheafNode implements Startable {
         ...this.#components,
         metrics,
         tracer,
+        places: this.#places && { table: this.#places, isWanted: this.#config.places },
         ...(archive !== undefined && { archive }),
         openBackup: target => {
           requireApart(target, { folder, archive: s3 })
@@ -360,6 +366,14 @@ export class SheafNode implements Startable {
     )
   }
 
+  /** @returns undefined where the build has left it out: then photos are not found by names of places */
+  async #readPlaces(): Promise<Places | undefined> {
+    const packed = await this.#components.fileSystem.readFile(PLACES_FILE)
+    if (packed !== undefined) return new PlaceTable(packed)
+    this.#components.log.warn({ file: PLACES_FILE }, 'there is no table of places, so photos are not found by them')
+    return undefined
+  }
+
   async #createServer(
     services: NodeServices,
     events: Events,
@@ -400,6 +414,7 @@ export class SheafNode implements Startable {
         meter: this.#meter,
         tracer,
         ...(metricsAt === undefined && { scrape: () => this.#scrape() }),
+        ...(this.#places !== undefined && this.#config.places && { places: this.#places }),
         webFile: path => fileSystem.readFile(join(WEB_FOLDER, path)),
         unready: () => services.unready(),
         ...(similarity !== undefined && { similarity }),

@@ -258,6 +258,13 @@ export const SETTINGS = {
     meaning:
       'decodes pictures of videos, where it is: a path, or a name on PATH; off: other nodes make the sizes of videos'
   }),
+  places: setting({
+    kind: onOff,
+    placeholder: 'on|off',
+    default: 'on',
+    meaning:
+      'find photos by names of places, countries and regions; off: 10 MB less memory, and `place` is by numbers only'
+  }),
   models: setting({
     kind: path,
     placeholder: 'DIR',

@@ -10,6 +10,7 @@ import { DamageError } from './damage.js'
 import type { Database } from './database.js'
 import { type DayCount, dayCountFrom, EMPTY_DAY } from './days.js'
 import { counterKey, dayKey, type IndexTables, type Order } from './index-keys.js'
+import type { IndexLanguages } from './index-languages.js'
 import { type IndexState, loadIndexState } from './index-state.js'
 import {
   formatFrom,
@@ -64,7 +65,7 @@ export class DirectoryView implements PlanBase {
   }
 
   /** @throws {@link DamageError} when the rows are inconsistent */
-  static async load(database: Database): Promise<DirectoryView> {
+  static async load(database: Database, languages?: IndexLanguages): Promise<DirectoryView> {
     const { sequence, root } = await readMarkers(database)
     const merkle = new MerkleTree(await readBuckets(database))
     if (!sameBytes(merkle.node(0, 0), root ?? new Uint8Array(DIGEST_BYTES)))
@@ -72,7 +73,7 @@ export class DirectoryView implements PlanBase {
     const applied = await readApplied(database, sequence)
     const opaqueCount = await countOpaque(database)
     const formatMax = formatFrom(await database.get(RECORD_FORMAT_KEY))
-    const index = await loadIndexState(database)
+    const index = await loadIndexState(database, languages)
     return new DirectoryView(database, { merkle, applied, sequence, opaqueCount, formatMax, index })
   }
 

@@ -18,6 +18,7 @@ import type { Database, DatabaseSource } from './database.js'
 import type { DirectoryView } from './directory-view.js'
 import { decodeGroup, incomingGrave, incomingRecord, partsOf } from './incoming.js'
 import { workOnIndex } from './index-build.js'
+import { type IndexLanguages, PLAIN_LANGUAGES } from './index-languages.js'
 import {
   AGE_KEY,
   appliedKey,
@@ -89,6 +90,8 @@ export interface GraveGuard {
 
 export interface DirectoryInit {
   readonly migrations?: readonly Migration[]
+  /** What the index may be in, and is to be in. Default: those without names of places. */
+  readonly languages?: IndexLanguages
   /** Default: those of this version. */
   readonly formats?: RecordFormats
 }
@@ -156,6 +159,7 @@ export class Directory implements Startable {
   readonly #onFailed: () => void
   readonly #onOlderSchema: (schema: number) => Promise<void>
   readonly #migrations: readonly Migration[]
+  readonly #languages: IndexLanguages
   /** The record formats of this program. */
   readonly formats: RecordFormats
   readonly #listeners = new Set<ChangeListener>()
@@ -179,6 +183,7 @@ export class Directory implements Startable {
     this.#onFailed = components.onFailed ?? (() => {})
     this.#onOlderSchema = components.onOlderSchema ?? (async () => {})
     this.#migrations = init.migrations ?? MIGRATIONS
+    this.#languages = init.languages ?? PLAIN_LANGUAGES
     this.formats = init.formats ?? RECORD_FORMATS
   }
 
@@ -496,6 +501,11 @@ export class Directory implements Startable {
     return this.#require().view.index.served.language
   }
 
+  /** Whether photos can be asked for by terms of this name, now or once the index that is wanted is there. */
+  isAskedBy(name: string): boolean {
+    return !this.#languages.wanted.lacks.has(name)
+  }
+
   /** Whether the index of this program is still being made, and one of before is read. */
   get isIndexBuilding(): boolean {
     return this.#require().view.index.built !== undefined
@@ -561,7 +571,7 @@ export class Directory implements Startable {
    */
   async verify(): Promise<readonly string[]> {
     const { database } = this.#require()
-    return this.#reading(() => verifyRows(database))
+    return this.#reading(() => verifyRows(database, this.#languages))
   }
 
   /** @returns a function that removes the listener */
@@ -691,7 +701,12 @@ export class Directory implements Startable {
     try {
       const { rebuildReason, ...opened } = await openRows(
         this.#source,
-        { migrations: this.#migrations, formatMax: this.formats.max, onOlder: this.#onOlderSchema },
+        {
+          migrations: this.#migrations,
+          formatMax: this.formats.max,
+          languages: this.#languages,
+          onOlder: this.#onOlderSchema
+        },
         this.#damage
       )
       this.#opened = opened

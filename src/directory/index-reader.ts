@@ -3,7 +3,7 @@ import { BUCKET_PHOTOS_MAX } from '../domain/bucket-key.js'
 import type { Day } from '../domain/day.js'
 import { viewPhoto } from '../domain/photo.js'
 import type { DirectoryRecord } from '../domain/record.js'
-import { type IndexLanguage, TIMELINE, textOf } from '../domain/terms.js'
+import { type IndexLanguage, TIMELINE } from '../domain/terms.js'
 import type { Filters } from './cursor.js'
 import { DamageError } from './damage.js'
 import type { Database } from './database.js'
@@ -152,7 +152,7 @@ export class IndexReader {
   async haveWord(positions: readonly Position[], start: string): Promise<boolean[]> {
     const have: boolean[] = []
     for await (const { record } of this.#records(positions)) {
-      have.push(this.language.wordsOf(textOf(viewPhoto(record))).some(word => word.startsWith(start)))
+      have.push(this.language.wordsIn(viewPhoto(record)).some(word => word.startsWith(start)))
     }
     return have
   }

@@ -3,8 +3,8 @@ import { INDEX_VERSION, type IndexLanguage } from '../domain/terms.js'
 import { DamageError } from './damage.js'
 import type { Database } from './database.js'
 import { type Generation, type IndexTables, indexTables } from './index-keys.js'
+import { type IndexLanguages, PLAIN_LANGUAGES } from './index-languages.js'
 import { openSealed, type Row, sealedRow } from './keys.js'
-import { INDEX_LANGUAGES } from './term-index.js'
 
 const SERVED_KEY = Uint8Array.of(0x11)
 export const BUILDING_KEY = Uint8Array.of(0x12)
@@ -58,26 +58,27 @@ export function buildingRow({ language }: Index, reached: Uint8Array): Row {
  */
 export async function loadIndexState(
   database: Pick<Database, 'get'>,
+  languages: IndexLanguages = PLAIN_LANGUAGES,
   snapshot?: AbstractSnapshot
 ): Promise<IndexState> {
   const get = (key: Uint8Array): Promise<Uint8Array | undefined> => database.get(key, { snapshot })
-  const present = INDEX_LANGUAGES.at(-1)
-  const served = servedIn(await get(SERVED_KEY))
-  if (present === undefined || served.language === present) return { served, built: undefined, isOtherStale: true }
-  const built = indexOf(present, served.generation === 0 ? 1 : 0)
+  const { wanted } = languages
+  const served = servedIn(await get(SERVED_KEY), languages)
+  if (served.language === wanted) return { served, built: undefined, isOtherStale: true }
+  const built = indexOf(wanted, served.generation === 0 ? 1 : 0)
   const row = await get(BUILDING_KEY)
   const payload = row && openSealed(BUILDING_KEY, row)
-  const isContinued = payload !== undefined && payload.readUInt32BE(0) === present.version
+  const isContinued = payload !== undefined && payload.readUInt32BE(0) === wanted.version
   const reached = isContinued ? Uint8Array.from(payload.subarray(VERSION_BYTES)) : undefined
   return { served, built: { ...built, reached }, isOtherStale: !isContinued }
 }
 
 /** @param row - absent where no later version of Sheaf has written one */
-function servedIn(row: Uint8Array | undefined): Index {
+function servedIn(row: Uint8Array | undefined, { known }: IndexLanguages): Index {
   const payload = row && openSealed(SERVED_KEY, row, VERSION_BYTES + 1)
   const version = payload?.readUInt32BE(0) ?? FIRST_VERSION
   const generation = payload?.[VERSION_BYTES] ?? 0
-  const language = INDEX_LANGUAGES.find(one => one.version === version)
+  const language = known.find(one => one.version === version)
   if (language === undefined || generation > 1)
     throw new DamageError(`its index has version ${version}; this version of Sheaf has ${INDEX_VERSION}`)
   return indexOf(language, generation as Generation)

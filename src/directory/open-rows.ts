@@ -1,7 +1,7 @@
-import { INDEX_LANGUAGE } from '../domain/terms.js'
 import { DamageError, damageOf } from './damage.js'
 import type { Database, DatabaseSource } from './database.js'
 import { DirectoryView } from './directory-view.js'
+import type { IndexLanguages } from './index-languages.js'
 import { indexOf, servedRow } from './index-state.js'
 import { readmitOpaque } from './opaque-records.js'
 import { type Migration, prepareSchema } from './schema.js'
@@ -18,6 +18,8 @@ export interface OpenRowsInit {
   readonly migrations: readonly Migration[]
   /** The latest record format that this version reads. */
   readonly formatMax: number
+  /** What the index may be in, and is to be in. */
+  readonly languages: IndexLanguages
   /** Called with the schema version of an older database before it is migrated. */
   readonly onOlder: (schema: number) => Promise<void>
 }
@@ -49,16 +51,19 @@ export async function openRows(
   return { ...(await load(source, init)), rebuildReason }
 }
 
-async function load(source: DatabaseSource, { migrations, formatMax, onOlder }: OpenRowsInit): Promise<OpenRows> {
+async function load(
+  source: DatabaseSource,
+  { migrations, formatMax, languages, onOlder }: OpenRowsInit
+): Promise<OpenRows> {
   const database = await source.open()
   try {
     const isNew = (await prepareSchema(database, migrations, onOlder)) === 0
     if (isNew) {
-      const { key, value } = servedRow(indexOf(INDEX_LANGUAGE, 0))
+      const { key, value } = servedRow(indexOf(languages.wanted, 0))
       await database.put(key, value)
     }
     const readmitted = await readmitOpaque(database, formatMax)
-    const view = await DirectoryView.load(database)
+    const view = await DirectoryView.load(database, languages)
     if (view.formatMax > formatMax) throw new DamageError(`its rows have record format ${view.formatMax}`)
     return { database, view, isReplayed: readmitted > 0 || view.sequence === 0 }
   } catch (err) {

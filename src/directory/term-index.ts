@@ -1,5 +1,4 @@
 import { HLC_MAX, HLC_ZERO, hlcMs } from '../domain/hlc.js'
-import { INDEX_LANGUAGE_1, INDEX_LANGUAGE_2 } from '../domain/past-terms.js'
 import { viewPhoto } from '../domain/photo.js'
 import { localMs } from '../domain/photo-facts.js'
 import type { DirectoryRecord } from '../domain/record.js'
@@ -24,9 +23,6 @@ export type IndexEntries = Readonly<Record<Order, Postings>>
 const NO_BYTES = new Uint8Array(0)
 const NO_POSTINGS: Postings = { terms: [], position: undefined, tile: undefined }
 const NOTHING: IndexEntries = { added: NO_POSTINGS, taken: NO_POSTINGS }
-
-/** Oldest first; the last one is that of this program. */
-export const INDEX_LANGUAGES: readonly IndexLanguage[] = [INDEX_LANGUAGE_1, INDEX_LANGUAGE_2, INDEX_LANGUAGE]
 
 /** @returns the index entries of a record; none for malformed photos and other kinds */
 export function indexEntries(
@@ -83,9 +79,9 @@ export function isDated(term: string): boolean {
   return DATED.has(nameOf(term))
 }
 
-/** @returns whether the language has the term, or has none of its name because it is older */
-export function isTermOf({ version }: IndexLanguage, term: string): boolean {
-  return !INDEX_LANGUAGES.some(later => later.version > version && later.newNames.has(nameOf(term)))
+/** @returns whether photos can be asked for by the term: other versions may have more */
+export function isTermOf({ lacks }: IndexLanguage, term: string): boolean {
+  return !lacks.has(nameOf(term))
 }
 
 function nameOf(term: string): string {

@@ -10,6 +10,7 @@ import { damageOf } from './damage.js'
 import type { Database } from './database.js'
 import { type DayCount, dayCountBytes, dayCountFrom, EMPTY_DAY, rowDigest } from './days.js'
 import { counterKey, dayKey, msOfPosition, type Order, positionOfKey, termKey, termOfKey } from './index-keys.js'
+import type { IndexLanguages } from './index-languages.js'
 import { holds, type Index, loadIndexState } from './index-state.js'
 import {
   bucketKey,
@@ -87,10 +88,10 @@ class IndexCheck {
  *
  * @returns the problems found, in words
  */
-export async function verifyRows(database: Database): Promise<string[]> {
+export async function verifyRows(database: Database, languages?: IndexLanguages): Promise<string[]> {
   const snapshot = database.snapshot()
   try {
-    return await new RowsCheck(database, snapshot).run()
+    return await new RowsCheck(database, snapshot, languages).run()
   } catch (err) {
     const damage = damageOf(err)
     if (damage === undefined) throw err
@@ -128,18 +129,20 @@ class Runs {
 class RowsCheck {
   readonly #database: Database
   readonly #snapshot: AbstractSnapshot
+  readonly #languages: IndexLanguages | undefined
   readonly #leaves = new TableCheck()
   readonly #indexes: IndexCheck[] = []
   readonly #buckets = new TableCheck()
   readonly #deaths = new TableCheck()
 
-  constructor(database: Database, snapshot: AbstractSnapshot) {
+  constructor(database: Database, snapshot: AbstractSnapshot, languages: IndexLanguages | undefined) {
     this.#database = database
+    this.#languages = languages
     this.#snapshot = snapshot
   }
 
   async run(): Promise<string[]> {
-    const { served, built } = await loadIndexState(this.#database, this.#snapshot)
+    const { served, built } = await loadIndexState(this.#database, this.#languages, this.#snapshot)
     this.#indexes.push(new IndexCheck(served, () => true))
     if (built !== undefined) this.#indexes.push(new IndexCheck(built, key => holds(built, key)))
     await this.#readRecords()

@@ -1,5 +1,15 @@
 import type { DirectoryRecord } from './record.js'
-import { addBasics, addListed, INDEX_LANGUAGE, type IndexLanguage, photoOf, textOf, trashTerms } from './terms.js'
+import {
+  addBasics,
+  addListed,
+  ENTRY,
+  INDEX_LANGUAGE,
+  type IndexLanguage,
+  photoOf,
+  TIMELINE,
+  textOf,
+  trashTerms
+} from './terms.js'
 import { WORD_CHARACTERS_MAX } from './text.js'
 
 const WORDS_MAX = 32
@@ -8,10 +18,11 @@ const WORDS_MAX = 32
 export const INDEX_LANGUAGE_1: IndexLanguage = {
   version: 1,
   isDated: false,
-  newNames: new Set(),
+  lacks: new Set([ENTRY, TIMELINE, 'pair', 'place', 'trash', 'trashed', 'spelled', 'kind', 'rating', 'camera']),
   termsOf,
   labelTerm: (field, label) => `${field}\0${label.trim()}`,
   wordsOf,
+  wordsIn: photo => wordsOf(textOf(photo)),
   prefixesOf: wordsOf
 }
 
@@ -19,7 +30,7 @@ export const INDEX_LANGUAGE_1: IndexLanguage = {
 export const INDEX_LANGUAGE_2: IndexLanguage = {
   ...INDEX_LANGUAGE,
   version: 2,
-  newNames: new Set(['trash', 'trashed', 'spelled', 'kind', 'rating', 'camera']),
+  lacks: new Set([ENTRY, TIMELINE, 'pair', 'place']),
   termsOf: termsOf2
 }
 

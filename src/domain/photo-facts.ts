@@ -3,14 +3,15 @@
  *
  *   key           value
  *   'dimensions'  width, height: pixels, as shown
- *   'taken_at'    ms, offset?: minutes, source?, precision?
+ *   'taken_at'    ms, offset?: minutes, source?, precision?, zone_source?
  *   'camera'      make?, model?, lens?: texts; focal_mm?, focal35_mm?, f_number?, exposure_s?, iso?: numbers; flash?: bool
  *   'place'       latitude, longitude: degrees; altitude?: metres
  *   'media'       duration_s?: number; live_id?: the identifier that a telephone writes into both files of a live photo
  *
  * and what the client said of the file beside its bytes, written once, with the photo:
  *
- *   'file'        ms?: when it was last changed; offset?: of the zone then, minutes; zone?, source?, imported_from?: texts
+ *   'file'        ms?: when it was last changed; offset?: of the zone then, minutes; zone?, source?, imported_from?: texts;
+ *                 latitude?, longitude?, altitude?: of the place in a sidecar
  *
  * Versions before this one wrote dimensions, and ms of taken_at. Reading is lenient, as in value-fields.ts.
  */
@@ -53,6 +54,18 @@ export type DateSource = (typeof DATE_SOURCES)[number]
 export const DATE_PRECISIONS = ['year', 'month', 'day', 'minute', 'second'] as const
 export type DatePrecision = (typeof DATE_PRECISIONS)[number]
 
+/**
+ * Where the offset of a date is from that does not say it itself, or says UTC and no local time:
+ *
+ *   gps     the time of the GPS, which is in UTC
+ *   place   the zone of the place
+ *   name    the local time in the name of the file
+ *   import  the zone that the client said
+ *   utc     nothing is known: the local time is that of UTC
+ */
+export const ZONE_SOURCES = ['gps', 'place', 'name', 'import', 'utc'] as const
+export type ZoneSource = (typeof ZONE_SOURCES)[number]
+
 /** No zone is farther from UTC. */
 export const OFFSET_MINUTES_MAX = 14 * 60
 
@@ -65,6 +78,8 @@ export interface TakenAt {
   /** Undefined in records of before. */
   readonly source?: DateSource | undefined
   readonly precision?: DatePrecision | undefined
+  /** Undefined: the date says its offset itself, or there is none. */
+  readonly zoneSource?: ZoneSource | undefined
 }
 
 /** With what a picture was taken; texts of at most 64 bytes. */
@@ -93,6 +108,8 @@ export interface FileFacts {
   readonly source?: string | undefined
   /** The photo's id where it was exported. */
   readonly importedFrom?: string | undefined
+  /** Where it was taken, as was said beside the file. */
+  readonly place?: Place | undefined
 }
 
 /** Degrees north and east, metres above the sea. */
@@ -142,16 +159,18 @@ export function takenAtFrom(fields: Fields): TakenAt | undefined {
   const offsetMinutes = offsetOf(fields)
   const source = DATE_SOURCES.find(one => one === textOf(fields, 'source'))
   const precision = DATE_PRECISIONS.find(one => one === textOf(fields, 'precision'))
+  const zoneSource = ZONE_SOURCES.find(one => one === textOf(fields, 'zone_source'))
   return {
     ms,
     ...(offsetMinutes !== undefined && { offsetMinutes }),
     ...(source !== undefined && { source }),
-    ...(precision !== undefined && { precision })
+    ...(precision !== undefined && { precision }),
+    ...(zoneSource !== undefined && { zoneSource })
   }
 }
 
-export function takenAtFields({ ms, offsetMinutes, source, precision }: TakenAt): Fields {
-  return mapOf({ ms, offset: offsetMinutes, source, precision })
+export function takenAtFields({ ms, offsetMinutes, source, precision, zoneSource }: TakenAt): Fields {
+  return mapOf({ ms, offset: offsetMinutes, source, precision, zone_source: zoneSource })
 }
 
 export function takenAtChange(takenAt: TakenAt): Change {
@@ -166,19 +185,23 @@ export function fileFactsOf(record: DirectoryRecord): FileFacts {
     offsetMinutes: offsetOf(fields),
     zone: textOf(fields, 'zone'),
     source: textOf(fields, 'source'),
-    importedFrom: textOf(fields, 'imported_from')
+    importedFrom: textOf(fields, 'imported_from'),
+    place: placeFrom(fields)
   }
 }
 
 /** @returns no change when nothing is said */
-export function fileFactsChanges({ ms, offsetMinutes, zone, source, importedFrom }: FileFacts): Change[] {
-  const fields = mapOf({ ms, offset: offsetMinutes, zone, source, imported_from: importedFrom })
+export function fileFactsChanges({ ms, offsetMinutes, zone, source, importedFrom, place }: FileFacts): Change[] {
+  const said = { ms, offset: offsetMinutes, zone, source, imported_from: importedFrom }
+  const fields = mapOf({ ...said, ...place })
   return fields.size === 0 ? [] : [factChange('file', fields)]
 }
 
 /** @returns when the file was last changed, for want of a better date */
-export function takenAtOfFile({ ms, offsetMinutes = 0 }: FileFacts): TakenAt | undefined {
-  return ms === undefined ? undefined : { ms, offsetMinutes, source: 'file', precision: 'second' }
+export function takenAtOfFile({ ms, offsetMinutes }: FileFacts): TakenAt | undefined {
+  if (ms === undefined) return undefined
+  const zoneSource = offsetMinutes === undefined ? 'utc' : 'import'
+  return { ms, offsetMinutes: offsetMinutes ?? 0, source: 'file', precision: 'second', zoneSource }
 }
 
 function offsetOf(fields: Fields): number | undefined {
@@ -230,17 +253,28 @@ export function mediaChange({ durationS, liveId }: Media): Change {
   return factChange('media', mapOf({ duration_s: durationS, live_id: liveId }))
 }
 
+/** @returns where it was taken, as the head of the file says */
 export function placeOf(record: DirectoryRecord): Place | undefined {
   const fields = factOf(record, 'place')
+  return fields && placeFrom(fields)
+}
+
+/** @returns the place in some fields, as {@link placeFields} wrote it; undefined for none, and for what is not on Earth */
+export function placeFrom(fields: Fields): Place | undefined {
   const latitude = numberOf(fields, 'latitude')
   const longitude = numberOf(fields, 'longitude')
   if (latitude === undefined || longitude === undefined) return undefined
   if (!(Math.abs(latitude) <= 90 && Math.abs(longitude) <= 180)) return undefined
-  return { latitude, longitude, altitude: numberOf(fields, 'altitude') }
+  const altitude = numberOf(fields, 'altitude')
+  return { latitude, longitude, ...(altitude !== undefined && { altitude }) }
 }
 
-export function placeChange({ latitude, longitude, altitude }: Place): Change {
-  return factChange('place', mapOf({ latitude, longitude, altitude }))
+export function placeFields({ latitude, longitude, altitude }: Place): Fields {
+  return mapOf({ latitude, longitude, altitude })
+}
+
+export function placeChange(place: Place): Change {
+  return factChange('place', placeFields(place))
 }
 
 function factChange(key: string, value: Fields): Change {

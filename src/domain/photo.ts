@@ -4,7 +4,8 @@
  *   field     key                      value
  *   version   –                        size, sha256 (32 bytes), content_type, cookie (16 bytes), logical_volume,
  *                                      chunk_bytes (absent: one needle), name, caption?, rating?, taken_at? (a person's:
- *                                      ms, offset?, precision), attributes?, owner?, idempotency? (32 bytes), born? (hlc
+ *                                      ms, offset?, precision), place? (a person's: latitude,
+ *                                      longitude, altitude?), attributes?, owner?, idempotency? (32 bytes), born? (hlc
  *                                      of the first version; absent in that one)
  *   tags      tag                      –
  *   albums    album                    –
@@ -26,6 +27,10 @@ import {
   factOf,
   fileFactsChanges,
   fileFactsOf,
+  type Place,
+  placeFields,
+  placeFrom,
+  placeOf,
   type TakenAt,
   takenAtChange,
   takenAtFields,
@@ -101,6 +106,8 @@ export interface Photo {
   readonly height: number | undefined
   /** From the strongest source. */
   readonly takenAt: TakenAt | undefined
+  /** Where it was taken, as a person says; see `placeOfPhoto`. */
+  readonly setPlace: Place | undefined
   /** What the client said of the file. */
   readonly file: FileFacts
   readonly version: { readonly hlc: Hlc; readonly actor: LifeActor }
@@ -153,6 +160,8 @@ export interface PhotoEdit {
   readonly rating?: number | null
   /** What a person says of when it was taken: null leaves it to the file again. */
   readonly takenAt?: TakenAt | null
+  /** What a person says of where it was taken: null leaves it to the file again. */
+  readonly place?: Place | null
   readonly attributes?: Readonly<Record<string, string | null>>
   readonly tags?: SetEdit
   readonly albums?: SetEdit
@@ -230,11 +239,17 @@ export function viewPhoto(record: DirectoryRecord, version: Entry = shownVersion
     width: integerOf(dimensions, 'width'),
     height: integerOf(dimensions, 'height'),
     takenAt: setTakenAtOf(value) ?? takenAtOf(record) ?? takenAtOfFile(file),
+    setPlace: mapIn(value, 'place', placeFrom),
     file,
     version: { hlc: version.hlc, actor: version.dot.actor },
     context: record.context,
     record
   }
+}
+
+/** @returns where it was taken, from the strongest source */
+export function placeOfPhoto({ setPlace, file, record }: Photo): Place | undefined {
+  return setPlace ?? file.place ?? placeOf(record)
 }
 
 /** What no photo can be shown without. @returns undefined when it is not there, or no needles could hold it */
@@ -252,9 +267,18 @@ function bytesIn(
 
 /** @returns when it was taken, as a person says */
 function setTakenAtOf(value: ReadonlyMap<string, Value>): TakenAt | undefined {
-  const fields = value.get('taken_at')
-  const takenAt = fields instanceof Map ? takenAtFrom(fields) : undefined
+  const takenAt = mapIn(value, 'taken_at', takenAtFrom)
   return takenAt && { ...takenAt, source: 'user' }
+}
+
+/** @returns what a field that is a map says */
+function mapIn<T>(
+  value: ReadonlyMap<string, Value>,
+  key: string,
+  read: (fields: ReadonlyMap<string, Value>) => T | undefined
+): T | undefined {
+  const fields = value.get(key)
+  return fields instanceof Map ? read(fields) : undefined
 }
 
 function notAPhoto({ kind, id }: DirectoryRecord): SheafError {
@@ -303,11 +327,13 @@ export function editChanges(photo: Photo, edit: PhotoEdit): Change[] {
   set('name', photo.name, edit.name)
   set('caption', photo.caption, edit.caption)
   set('rating', photo.rating, edit.rating)
-  if (edit.takenAt !== undefined) {
-    const before = value.get('taken_at')
-    setOrDelete(value, 'taken_at', edit.takenAt === null ? undefined : setTakenAtFields(edit.takenAt))
-    if (!sameValue(before ?? null, value.get('taken_at') ?? null)) changed = true
+  const setMap = (key: string, after: ReadonlyMap<string, Value> | null | undefined): void => {
+    if (after === undefined || sameValue(value.get(key) ?? null, after)) return
+    setOrDelete(value, key, after ?? undefined)
+    changed = true
   }
+  setMap('taken_at', edit.takenAt && setTakenAtFields(edit.takenAt))
+  setMap('place', edit.place && placeFields(edit.place))
   const attributes = new Map<string, string>(photo.attributes)
   for (const [key, text] of Object.entries(edit.attributes ?? {})) {
     if ((text ?? undefined) === attributes.get(key)) continue
@@ -324,7 +350,7 @@ export function editChanges(photo: Photo, edit: PhotoEdit): Change[] {
 
 /** A date in a version is a person's, and need not say so. */
 function setTakenAtFields(takenAt: TakenAt): ReadonlyMap<string, Value> {
-  return takenAtFields({ ...takenAt, source: undefined })
+  return takenAtFields({ ...takenAt, source: undefined, zoneSource: undefined })
 }
 
 /** @returns no changes if the photo is already deleted */

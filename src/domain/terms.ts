@@ -16,8 +16,9 @@
  *   kind             'image', 'raw', 'video' or 'other'
  *   rating           0 to 5
  *   camera           a word of its make, model or lens
+ *   place            a word of the names of the place, region and country where it was taken; see places.ts
  *   sha256, idem     lower-case hex: SHA-256 of the original's bytes, of the Idempotency-Key
- *   word             a word of name or caption
+ *   word             a word of name or caption, or of where it was taken
  *   looked           –: photos that were analyzed as images
  *   head             version of the reader: photos whose file's head it has read
  *   state            how much of the picture there is, or 'pending'; of photos whose head was read
@@ -28,12 +29,14 @@
 import { hasCode } from '../core/errors.js'
 import { type Findings, viewFindings } from './findings.js'
 import { pairOf, pairTerms } from './pairs.js'
-import { PHOTO_KIND, type Photo, viewPhoto } from './photo.js'
+import { PHOTO_KIND, type Photo, placeOfPhoto, viewPhoto } from './photo.js'
 import { cameraOf } from './photo-facts.js'
 import { kindOf } from './photo-kind.js'
+import type { Places } from './places.js'
 import type { DirectoryRecord } from './record.js'
 import { foldText, prefixesOf, wordsOf } from './text.js'
 
+/** Of the index without names of places; with them it is the next one. So it rises by two. */
 export const INDEX_VERSION = 3
 
 /** The term of photos that lists show. */
@@ -52,12 +55,14 @@ export interface IndexLanguage {
   readonly isDated: boolean
   /** @returns the terms, sorted and unique; none for other kinds and malformed photos */
   termsOf(record: DirectoryRecord): string[]
-  /** Names of terms that this version has and earlier ones lack. */
-  readonly newNames: ReadonlySet<string>
+  /** Names of terms that other versions have. */
+  readonly lacks: ReadonlySet<string>
   /** @returns the term of photos with a label */
   labelTerm(field: LabelField, label: string): string
   /** @returns the values of a photo's terms `word`, without duplicates */
   wordsOf(text: string): string[]
+  /** @returns what a photo is found by, as {@link wordsOf} */
+  wordsIn(photo: Photo): string[]
   /** @returns what somebody looks for, as prefixes of words */
   prefixesOf(sought: string): string[]
 }
@@ -65,14 +70,26 @@ export interface IndexLanguage {
 export const INDEX_LANGUAGE: IndexLanguage = {
   version: INDEX_VERSION,
   isDated: true,
-  termsOf,
-  newNames: new Set([ENTRY, TIMELINE, 'pair']),
+  termsOf: record => termsOf(record),
+  lacks: new Set(['place']),
   labelTerm,
   wordsOf,
+  wordsIn: photo => wordsOf(textOf(photo)),
   prefixesOf
 }
 
-export function termsOf(record: DirectoryRecord): string[] {
+/** With names of places, of one table: where it changes, so does the version, or rows of another one are left behind. */
+export function placedLanguage(places: Places): IndexLanguage {
+  return {
+    ...INDEX_LANGUAGE,
+    version: INDEX_VERSION + 1,
+    lacks: new Set(),
+    termsOf: record => termsOf(record, places),
+    wordsIn: photo => [...wordsOf(textOf(photo)), ...placeWordsOf(photo, places)]
+  }
+}
+
+export function termsOf(record: DirectoryRecord, places?: Places): string[] {
   const photo = photoOf(record)
   if (photo === undefined) return []
   if (photo.deleted) return trashTerms(photo)
@@ -83,7 +100,7 @@ export function termsOf(record: DirectoryRecord): string[] {
   if (pairOf(record).of !== undefined) return [...terms].sort()
   terms.add(ENTRY)
   if (kindOf(photo) !== 'other') terms.add(TIMELINE)
-  addListed(terms, photo)
+  addListed(terms, photo, places)
   return [...terms].sort()
 }
 
@@ -92,7 +109,7 @@ export function trashTerms({ sha256 }: Photo): string[] {
 }
 
 /** What photos are found by. */
-export function addListed(terms: Set<string>, photo: Photo): void {
+export function addListed(terms: Set<string>, photo: Photo, places?: Places): void {
   for (const tag of photo.tags) addLabel(terms, 'tag', tag)
   for (const album of photo.albums) addLabel(terms, 'album', album)
   if (photo.rating !== undefined) terms.add(`rating\0${photo.rating}`)
@@ -100,11 +117,19 @@ export function addListed(terms: Set<string>, photo: Photo): void {
   const { make = '', model = '', lens = '' } = cameraOf(photo.record) ?? {}
   for (const word of wordsOf(`${make} ${model} ${lens}`)) terms.add(`camera\0${word}`)
   for (const word of wordsOf(textOf(photo))) terms.add(`word\0${word}`)
+  if (places !== undefined)
+    for (const word of placeWordsOf(photo, places)) terms.add(`place\0${word}`).add(`word\0${word}`)
 }
 
 /** What people look for words in. */
 export function textOf({ name, caption }: Pick<Photo, 'name' | 'caption'>): string {
   return `${name} ${caption ?? ''}`
+}
+
+function placeWordsOf(photo: Photo, places: Places): string[] {
+  const place = placeOfPhoto(photo)
+  const names = place && places.near(place)
+  return names === undefined ? [] : wordsOf([names.name, names.region ?? '', ...names.countries].join(' '))
 }
 
 /** The terms that all versions have. */

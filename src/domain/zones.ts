@@ -22,6 +22,16 @@ export function offsetInZone(zone: string, ms: number): number | undefined {
   return sign === '-' ? -offset : offset
 }
 
+/**
+ * @param zone - as {@link offsetInZone}
+ * @param localMs - what clocks of the zone showed, in ms as if in UTC
+ * @returns by how many minutes they were ahead of UTC then; of a time that there was twice, or never, one of the two around it
+ */
+export function offsetAtLocal(zone: string, localMs: number): number | undefined {
+  const about = offsetInZone(zone, localMs)
+  return about === undefined ? undefined : offsetInZone(zone, localMs - about * 60_000)
+}
+
 function formatOf(zone: string): Intl.DateTimeFormat | undefined {
   const known = formats.get(zone)
   if (known !== undefined) return known

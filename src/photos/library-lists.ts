@@ -14,7 +14,7 @@ import type { ListedPhoto, ListFilters, PhotoCopies } from './photo-types.js'
 export interface LibraryListsComponents {
   readonly directory: Pick<
     Directory,
-    'labels' | 'labelSpan' | 'query' | 'deathsOf' | 'timeline' | 'timelineBucket' | 'language'
+    'labels' | 'labelSpan' | 'query' | 'deathsOf' | 'timeline' | 'timelineBucket' | 'language' | 'isAskedBy'
   >
   readonly copies: Pick<PhotoCopies, 'of'>
   readonly clock: Pick<Clock, 'now'>
@@ -89,7 +89,7 @@ export class LibraryLists {
   }
 
   #filtersOf(query: ListFilters): Filters | undefined {
-    return filtersOf({ sort: 'taken', ...query }, this.#components.directory.language)
+    return filtersOf({ sort: 'taken', ...query }, this.#components.directory)
   }
 
   /**

@@ -6,8 +6,15 @@ import { ENTRY, type IndexLanguage } from '../domain/terms.js'
 import { badField } from './photo-rules.js'
 import type { ListFilters } from './photo-types.js'
 
-/** Words that are looked for at most, the first ones; and of a camera. */
+/** Words that are looked for at most, the first ones; and of a camera, and a place. */
 const SOUGHT_WORDS_MAX = 32
+
+/** How the index is asked. */
+export interface AskedIndex {
+  readonly language: IndexLanguage
+  /** @returns whether it is to have terms of this name */
+  isAskedBy(name: string): boolean
+}
 
 /**
  * What a list asks the directory for.
@@ -17,8 +24,9 @@ const SOUGHT_WORDS_MAX = 32
  * @returns undefined: nothing can match, as the text that is looked for has no words
  * @throws `ERR_BAD_PARAMETER`
  */
-export function filtersOf(query: ListFilters, language: IndexLanguage): Filters | undefined {
-  const { tag, album, type, kind, camera, state, sha256, rating_min: ratingMin, q = '', sort, from, to } = query
+export function filtersOf(query: ListFilters, index: AskedIndex): Filters | undefined {
+  const { language } = index
+  const { tag, album, type, kind, camera, place, state, sha256, rating_min: ratingMin, q = '', sort, from, to } = query
   const words = language.prefixesOf(q).slice(0, SOUGHT_WORDS_MAX)
   if (words.length === 0 && q.trim() !== '') return undefined
   const terms: string[] = []
@@ -26,10 +34,13 @@ export function filtersOf(query: ListFilters, language: IndexLanguage): Filters 
   if (album !== undefined) terms.push(language.labelTerm('album', album))
   const values = { type: type?.trim().toLowerCase(), kind, state: state?.trim(), sha256: sha256?.toLowerCase() }
   for (const [name, value] of Object.entries(values)) if (value !== undefined) terms.push(`${name}\0${value}`)
-  if (camera !== undefined) {
-    const cameraWords = language.wordsOf(camera).slice(0, SOUGHT_WORDS_MAX)
-    if (cameraWords.length === 0) return undefined
-    terms.push(...cameraWords.map(word => `camera\0${word}`))
+  if (place !== undefined && !index.isAskedBy('place'))
+    throw badField('place', 'this node does not know names of places: it runs with --places off')
+  for (const [name, text] of Object.entries({ camera, place })) {
+    if (text === undefined) continue
+    const words = language.wordsOf(text).slice(0, SOUGHT_WORDS_MAX)
+    if (words.length === 0) return undefined
+    terms.push(...words.map(word => `${name}\0${word}`))
   }
   const anyOf =
     ratingMin === undefined

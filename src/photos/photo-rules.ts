@@ -10,7 +10,8 @@ import {
   SOURCE_BYTES_MAX
 } from '../domain/limits.js'
 import type { Photo, PhotoEdit } from '../domain/photo.js'
-import { type FileFacts, localMs, type TakenAt } from '../domain/photo-facts.js'
+import { type FileFacts, localMs, type Place, type TakenAt } from '../domain/photo-facts.js'
+import { placeAt, readPlace } from '../domain/place-text.js'
 import { offsetInZone } from '../domain/zones.js'
 import type { FileStatements, PhotoPatch, SetPatch } from './photo-types.js'
 
@@ -45,7 +46,7 @@ export function checkLabels(field: 'tags' | 'albums', labels: readonly string[] 
 }
 
 /** Checks that need no photo. @returns the edit */
-export function checkPatch({ takenAt, ...patch }: PhotoPatch): PhotoEdit {
+export function checkPatch({ takenAt, place, ...patch }: PhotoPatch): PhotoEdit {
   const { name, caption, rating, tags, albums, attributes } = patch
   if (name !== undefined && ([...name].length > NAME_CHARACTERS_MAX || /\p{Cc}/u.test(name))) {
     throw badField('name', `a name may have at most ${NAME_CHARACTERS_MAX} characters, without control characters`)
@@ -55,6 +56,7 @@ export function checkPatch({ takenAt, ...patch }: PhotoPatch): PhotoEdit {
   return {
     ...patch,
     ...(takenAt === undefined ? {} : { takenAt: takenAt === null ? null : checkTakenAt(takenAt) }),
+    ...(place === undefined ? {} : { place: place === null ? null : checkPlace(place) }),
     ...(tags === undefined ? {} : { tags: checkSetPatch('tags', tags) }),
     ...(albums === undefined ? {} : { albums: checkSetPatch('albums', albums) })
   }
@@ -83,7 +85,7 @@ export function checkStatements(
   return { caption, rating, setTakenAt, file: checkFile(file) }
 }
 
-function checkFile({ fileTimeMs, zone, source, importedFrom }: FileStatements): FileFacts {
+function checkFile({ fileTimeMs, zone, source, importedFrom, place: placeText }: FileStatements): FileFacts {
   if (fileTimeMs !== undefined && !(Number.isSafeInteger(fileTimeMs) && Math.abs(fileTimeMs) <= FILE_TIME_MS_MAX))
     throw badField('file_time', 'file_time must be a whole number of milliseconds since 1970, in the years 2 to 3937')
   const offsetMinutes = zone === undefined ? undefined : offsetInZone(zone, fileTimeMs ?? 0)
@@ -92,7 +94,19 @@ function checkFile({ fileTimeMs, zone, source, importedFrom }: FileStatements): 
   checkPlainText('source', source)
   checkPlainText('imported_from', importedFrom)
   const offset = fileTimeMs === undefined ? undefined : offsetMinutes
-  return { ms: fileTimeMs, offsetMinutes: offset, zone, source, importedFrom }
+  const place = placeText === undefined ? undefined : checkPlace(readPlace(placeText))
+  return { ms: fileTimeMs, offsetMinutes: offset, zone, source, importedFrom, place }
+}
+
+/** @param place - undefined: it was not said in the form that it has */
+function checkPlace(place: Place | undefined): Place {
+  const checked = place && placeAt(place)
+  if (checked === undefined)
+    throw badField(
+      'place',
+      'place must be degrees north, -90 to 90, and east, -180 to 180, but not 0,0; then perhaps metres'
+    )
+  return checked
 }
 
 function checkPlainText(field: string, text: string | undefined): void {

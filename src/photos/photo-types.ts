@@ -3,7 +3,7 @@ import type { Order } from '../directory/index-keys.js'
 import type { Hlc } from '../domain/hlc.js'
 import type { Cookie, PhotoId } from '../domain/ids.js'
 import type { AltKey, Photo, PhotoEdit, SetEdit } from '../domain/photo.js'
-import type { TakenAt } from '../domain/photo-facts.js'
+import type { Place, TakenAt } from '../domain/photo-facts.js'
 import type { PhotoKind } from '../domain/photo-kind.js'
 import type { LifeActor } from '../domain/version-vector.js'
 import type { PhotoBlob } from '../store/photo-needles.js'
@@ -36,6 +36,8 @@ export interface FileStatements {
   readonly source?: string | undefined
   /** The photo's id where it was exported. */
   readonly importedFrom?: string | undefined
+  /** Where it was taken, as a sidecar says: `54.32,10.13` or `54.32,10.13,4.5`, degrees north, east, and metres. */
+  readonly place?: string | undefined
   /** When it was taken, as a person says: `2024-01-01T08:02:32+11:00`, `1985-07`. */
   readonly takenAt?: string | undefined
   readonly caption?: string | undefined
@@ -125,7 +127,7 @@ export interface PhotoPatch extends Omit<PhotoEdit, 'takenAt'> {
 export type SetPatch = SetEdit
 
 /** What may be changed of many photos at once; by `takenAt` or by `shiftS`, not both. */
-export interface BatchPatch extends Pick<PhotoPatch, 'tags' | 'takenAt'> {
+export interface BatchPatch extends Pick<PhotoPatch, 'tags' | 'takenAt' | 'place'> {
   /** Moves the date of each, seconds. */
   readonly shiftS?: number | undefined
 }
@@ -150,6 +152,7 @@ export interface PhotoConflict {
   readonly caption: string | undefined
   readonly rating: number | undefined
   readonly takenAt: TakenAt | undefined
+  readonly place: Place | undefined
   readonly deleted: boolean
   readonly version: { readonly hlc: Hlc; readonly actor: LifeActor }
 }
@@ -167,9 +170,11 @@ export interface ListFilters {
   readonly kind?: PhotoKind | undefined
   /** Words of the camera's make and model, or of the lens. */
   readonly camera?: string | undefined
+  /** Words of the names of the place, its region and country; all of them. */
+  readonly place?: string | undefined
   /** 0…5. */
   readonly rating_min?: number | undefined
-  /** Words; each must be a prefix of a word in the name or caption. Text without any word finds nothing. */
+  /** Words; each must be a prefix of a word in the name or caption, or of the place. Text without any word finds nothing. */
   readonly q?: string | undefined
   /** By when photos were added, the default of lists, or taken, that of time lines; those without a date count as taken when they were added. */
   readonly sort?: Order | undefined

@@ -9,7 +9,15 @@ import { viewLooks } from '../domain/findings.js'
 import type { ActorId, Cookie, PhotoId, VolumeId } from '../domain/ids.js'
 import { DIGESTS_MAX } from '../domain/limits.js'
 import { ALONE, pairOf } from '../domain/pairs.js'
-import { type AltKey, metaEtag, PHOTO_KIND, type Photo, type PhotoEdit, viewPhoto } from '../domain/photo.js'
+import {
+  type AltKey,
+  metaEtag,
+  PHOTO_KIND,
+  type Photo,
+  type PhotoEdit,
+  placeOfPhoto,
+  viewPhoto
+} from '../domain/photo.js'
 import type { TakenAt } from '../domain/photo-facts.js'
 import { isVisual } from '../domain/photo-kind.js'
 import { conflictVersions, type DirectoryRecord } from '../domain/record.js'
@@ -61,7 +69,10 @@ const BATCH_EDITS_MAX = 64
 
 export interface PhotosComponents {
   readonly store: NeedleStore
-  readonly directory: Pick<Directory, 'lookUp' | 'query' | 'records' | 'onChange' | 'onOpaque' | 'language'>
+  readonly directory: Pick<
+    Directory,
+    'lookUp' | 'query' | 'records' | 'onChange' | 'onOpaque' | 'language' | 'isAskedBy'
+  >
   readonly clock: Clock
   readonly random: Random
   /** All writes of this node's records go through it. */
@@ -307,7 +318,7 @@ export class Photos {
    */
   async list(query: ListQuery, signal?: AbortSignal): Promise<PhotoPage> {
     const { limit = LIST_LIMIT, cursor, count } = query
-    const filters = filtersOf(query, this.#directory.language)
+    const filters = filtersOf(query, this.#directory)
     if (filters === undefined) return NOTHING_FOUND
     const { records, ...page } = await this.#directory.query(
       { ...filters, limit, countsAll: count === 'exact', ...(cursor === undefined ? {} : { cursor }) },
@@ -424,8 +435,9 @@ function headOf(photo: Photo, alt: AltKey): ContentHead {
   return { photoId, alt, name, size, contentType, ...validatorsOf(photo, alt) }
 }
 
-function conflictOf({ name, caption, rating, takenAt, deleted, version }: Photo, n: number): PhotoConflict {
-  return { n, name, caption, rating, takenAt, deleted, version }
+function conflictOf(photo: Photo, n: number): PhotoConflict {
+  const { name, caption, rating, takenAt, deleted, version } = photo
+  return { n, name, caption, rating, takenAt, place: placeOfPhoto(photo), deleted, version }
 }
 
 /** @throws `ERR_NO_DATE` */

@@ -130,7 +130,8 @@ export class HeadBacklog implements Startable {
     const blob = photo && blobOf(photo, 'orig')
     if (photo === undefined || blob === undefined || !isUndone(photo)) return 'done'
     if ((await reader.source(blob)) === undefined) return 'later'
-    const hints = { latestMs: hlcMs(photo.createdAt), name: photo.name, zone: photo.file.zone }
+    const { zone, place } = photo.file
+    const hints = { latestMs: hlcMs(photo.createdAt), name: photo.name, zone, place }
     const head = await analyzer.readHead({ source: sourceOf(fileOfBlob(reader, blob)), hints }, signal)
     await writer.edit(id, (_, now) =>
       now.deleted || now.generation !== photo.generation ? undefined : { changes: changesOf(now, head) }

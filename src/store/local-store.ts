@@ -9,10 +9,12 @@ import type { Tracer } from '../core/tracing.js'
 import { type Step, WorkerLoop } from '../core/worker-loop.js'
 import type { DatabaseSource } from '../directory/database.js'
 import { Directory } from '../directory/directory.js'
+import { languagesWith } from '../directory/index-languages.js'
 import type { RecordFormats } from '../domain/formats.js'
 import { HybridClock } from '../domain/hlc.js'
 import type { NodeId, VolumeId } from '../domain/ids.js'
 import { PHOTO_KIND } from '../domain/photo.js'
+import type { Places } from '../domain/places.js'
 import type { RecordKey } from '../domain/record.js'
 import { type CompactionComponents, Compactor } from '../volumes/compaction.js'
 import { DiskReserve, type NodeSpace } from '../volumes/disk-reserve.js'
@@ -56,6 +58,8 @@ const START_KINDS = ['member', 'cluster']
 
 export interface LocalStoreComponents {
   readonly fileSystem: FileSystem
+  /** Names of places, and whether photos are found by them. Default: there are none. */
+  readonly places?: { readonly table: Places; readonly isWanted: boolean } | undefined
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
@@ -134,7 +138,7 @@ export class LocalStore implements Startable {
     const { folder, origin, volumeBytes, purgeMs, formats, upkeep = true } = init
     const { fileSystem, clock, random, log, database, sign, verifySignature } = components
     const { admit = () => {}, undoMs = () => purgeMs, burialRank = () => 0 } = components
-    const { burialObstacle = () => undefined, clusterFormat, nodeOf = () => '' as NodeId } = components
+    const { burialObstacle = () => undefined, clusterFormat, nodeOf = () => '' as NodeId, places } = components
     this.#components = components
     this.#folder = folder
     const hybridClock = new HybridClock({ clock })
@@ -176,7 +180,7 @@ export class LocalStore implements Startable {
         onFailed: () => this.#reopening.wake(),
         onOlderSchema: schema => this.past.noteSchema(schema)
       },
-      formats && { formats }
+      { ...(formats && { formats }), ...(places && { languages: languagesWith(places.table, places.isWanted) }) }
     )
     this.age = new Age({ clock, directory: this.directory, log, undoMs })
     const groupNeedles = components.metrics?.histogram('sheaf_group_commit_needles')

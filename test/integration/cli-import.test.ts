@@ -87,6 +87,11 @@ async function list(url = node): Promise<Record<string, unknown>[]> {
   }
 }
 
+async function placeOf(photo: Record<string, unknown> | undefined): Promise<unknown> {
+  const answer = await fetch(`${node}/photo/${photo?.photo_id}/meta`)
+  return ((await answer.json()) as { place: unknown }).place
+}
+
 async function write(path: string, bytes: Uint8Array | string, time?: Date): Promise<void> {
   const target = join(folder, path)
   await mkdir(dirname(target), { recursive: true })
@@ -293,7 +298,10 @@ describe('what lies beside', () => {
   test('of Google Takeout, in several parts, albums and years', async () => {
     const years = 'Takeout/Google Photos/Photos from 2023'
     await write(`p1/${years}/IMG_1.jpg`, fakeJpeg(1, 400))
-    await write(`p2/${years}/IMG_1.jpg.supplemental-metadata.json`, takeout('IMG_1.jpg', { description: 'Kiel' }))
+    await write(
+      `p2/${years}/IMG_1.jpg.supplemental-metadata.json`,
+      takeout('IMG_1.jpg', { description: 'Kiel', geoData: { latitude: 54.3233, longitude: 10.1228, altitude: 3.5 } })
+    )
     await write(`p1/${years}/IMG_1-edited.jpg`, fakeJpeg(2, 400))
     await write(`p1/${years}/IMG_2(1).jpg`, fakeJpeg(3, 400))
     await write(`p1/${years}/IMG_2.jpg.json`, takeout('IMG_2.jpg'))
@@ -312,6 +320,8 @@ describe('what lies beside', () => {
       taken_at_source: 'user',
       file_time: '2023-12-31T23:02:32.000Z'
     })
+    const inKiel = { lat: 54.3233, lon: 10.1228, alt: 3.5, source: 'import' }
+    expect(await placeOf(photos.get('IMG_1.jpg'))).toMatchObject(inKiel)
     expect(photos.get('IMG_1-edited.jpg')).toMatchObject({
       caption: 'Kiel',
       attributes: { edited_of: 'IMG_1.jpg' },
@@ -322,7 +332,8 @@ describe('what lies beside', () => {
 
   test('as XMP, of all that have the name', async () => {
     const packet = (rating: number): string =>
-      `<x:xmpmeta><rdf:Description xmp:Rating="${rating}" exif:DateTimeOriginal="2001-02-03T04:05:06">` +
+      `<x:xmpmeta><rdf:Description xmp:Rating="${rating}" exif:DateTimeOriginal="2001-02-03T04:05:06" ` +
+      'exif:GPSLatitude="54,19.398N" exif:GPSLongitude="10,7.368E">' +
       '<dc:subject><rdf:Bag><rdf:li>rose</rdf:li></rdf:Bag></dc:subject></rdf:Description></x:xmpmeta>'
     await write('in/a.jpg', fakeJpeg(1, 400))
     await write('in/b.jpg', fakeJpeg(2, 400))
@@ -331,8 +342,20 @@ describe('what lies beside', () => {
     await write('in/b.JPG.xmp', packet(-1))
     await imported(join(folder, 'in'), '--album-from-folder')
     const photos = new Map((await list()).map(photo => [photo.name, photo]))
-    const shared = { taken_at: '2001-02-03T04:05:06.000', taken_at_source: 'user', albums: ['in'] }
-    expect(photos.get('a.jpg')).toMatchObject({ ...shared, rating: 2, tags: ['rose'] })
+    const shared = { taken_at_source: 'user', albums: ['in'] }
+    expect(photos.get('a.jpg')).toMatchObject({
+      ...shared,
+      taken_at: '2001-02-03T04:05:06.000+01:00',
+      rating: 2,
+      tags: ['rose']
+    })
+    expect(await placeOf(photos.get('a.jpg'))).toMatchObject({ lat: 54.3233, lon: 10.1228, source: 'import' })
+    await run('export', join(folder, 'out'))
+    const [sidecar] = (await readdir(join(folder, 'out'), { recursive: true })).filter(path =>
+      path.endsWith('a.jpg.json')
+    )
+    const written = JSON.parse(await readFile(join(folder, 'out', String(sidecar)), 'utf8'))
+    expect(written.place).toEqual({ lat: 54.3233, lon: 10.1228 })
     expect(photos.get('b.jpg')).toMatchObject({ ...shared, rating: null, tags: ['rejected', 'rose'] })
   })
 

@@ -60,6 +60,10 @@ describe('what is known of a file', () => {
     ['taken_at', '01.02.2024'],
     ['taken_at', '2024-13-01'],
     ['source', 'x'.repeat(201)],
+    ['place', '54.3'],
+    ['place', '0,0'],
+    ['place', '91,10'],
+    ['place', '54.3,1e2'],
     ['imported_from', '\n']
   ])('%s=%j is refused, in the query and as a field', async (name, value) => {
     const query = new URLSearchParams({ [name]: value }).toString()
@@ -84,7 +88,7 @@ describe('what is known of a file', () => {
   })
 })
 
-describe("a person's date", () => {
+describe("a person's edit", () => {
   async function patch(id: string, body: unknown): Promise<ReturnType<typeof http.client.request>> {
     return http.client.request('PATCH', `/photo/${id}/meta`, {
       headers: { 'content-type': 'application/json' },
@@ -99,7 +103,33 @@ describe("a person's date", () => {
     })
   }
 
-  test('is set and taken back', async () => {
+  test('of the place stands above the upload and the file, in metadata, conflicts and batches, and is taken back', async () => {
+    const put = await http.client.request('PUT', '/v1/photos?place=54.3233,10.12280001,3.54', {
+      body: Buffer.from('p')
+    })
+    const id = String(bodyOf(put).photo_id)
+    const said = { lat: 54.3233, lon: 10.1228, alt: 3.5, source: 'import', name: null, region: null, country: null }
+    const placeOf = async (): Promise<unknown> => bodyOf(await http.client.meta(id)).place
+    expect(await placeOf()).toEqual(said)
+    const sydney = { lat: -33.8678, lon: 151.2073 }
+    expect((await patch(id, { place: sydney })).status).toBe(200)
+    const set = { ...said, ...sydney, alt: null, source: 'user' }
+    expect(await placeOf()).toEqual(set)
+    const etag = (await http.client.request('GET', `/photo/${id}/meta`)).headers.etag
+    expect((await patch(id, { place: sydney })).headers.etag).toBe(etag)
+    for (const place of [{ lat: 0, lon: 0 }, { lat: 91, lon: 0 }, { lat: 1 }, 'Kiel', { lat: 'x', lon: 1 }])
+      expect(codeOf(await patch(id, { place }))).toBe('400 ERR_BAD_PARAMETER')
+    expect(await placeOf()).toEqual(set)
+    const { photo_id: other } = await http.client.putPhoto(Buffer.from('q'), 'q')
+    expect(bodyOf(await http.client.meta(other)).place).toBeNull()
+    expect((await batch({ ids: [id, other], place: { lat: 1, lon: 2, alt: -3 } })).status).toBe(200)
+    for (const one of [id, other])
+      expect(bodyOf(await http.client.meta(one)).place).toMatchObject({ lat: 1, lon: 2, alt: -3, source: 'user' })
+    expect((await batch({ ids: [id, other], place: null })).status).toBe(200)
+    expect([await placeOf(), bodyOf(await http.client.meta(other)).place]).toEqual([said, null])
+  })
+
+  test('of the date is set and taken back', async () => {
     const { photo_id: id } = await http.client.putPhoto(Buffer.from('x'), 'x')
     expect(bodyOf(await patch(id, { taken_at: '1985-07' }))).toMatchObject({
       taken_at: '1985-07',
@@ -111,7 +141,7 @@ describe("a person's date", () => {
     expect(bodyOf(await patch(id, { taken_at: null }))).toMatchObject({ taken_at: null, taken_at_source: null })
   })
 
-  test('is set and moved by a batch', async () => {
+  test('of the date is set and moved by a batch', async () => {
     const { photo_id: dated } = await http.client.putPhoto(Buffer.from('x'), 'x')
     const { photo_id: undated } = await http.client.putPhoto(Buffer.from('y'), 'y')
     expect(bodyOf(await batch({ ids: [dated], taken_at: '2024-01-01T08:02:32+11:00' })).results).toEqual([

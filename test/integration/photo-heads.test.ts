@@ -80,8 +80,11 @@ test('a HEIC has its facts, and no error for lack of a decoder', async () => {
   expect(meta).toMatchObject({ width: 3_024, height: 4_032, ...when, state: 'none', image_error: null })
   expect(meta).toMatchObject({
     camera: { make: 'Canon', model: 'EOS 80D', lens: null, f_number: 2.8 },
-    place: { latitude: -33.8666667, longitude: 151.2, altitude: null }
+    place: { lat: -33.8666667, lon: 151.2, alt: null, name: 'Pyrmont', region: 'New South Wales', country: 'Australia' }
   })
+  for (const query of ['place=australia', 'place=new+south', 'q=austral+img'])
+    expect((await client.page(`?${query}`)).photos.map(({ name }) => name)).toEqual(['IMG_1.HEIC'])
+  expect((await client.page('?place=kiel')).photos).toEqual([])
   const { stdout } = await sheaf(['info', meta.photo_id], node.url)
   expect(stdout.toString()).toMatch(/taken +2024-01-01 08:02:32 \+11:00, by exif\n/)
   expect(stdout.toString()).toMatch(/camera +Canon EOS 80D\n/)

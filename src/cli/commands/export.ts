@@ -202,9 +202,9 @@ class Exporter {
     throw new Error(`other files have its names, move them away and run again: ${candidates.join(', ')}`)
   }
 
-  /** Lists leave out camera and place. */
+  /** Lists leave out the camera. */
   get #needsAll(): boolean {
-    return this.#init.isXmpWanted || this.#init.layout.tokens.has('camera')
+    return this.#init.layout.tokens.has('camera')
   }
 
   #readAll({ photo_id }: PhotoMetaJson): Promise<PhotoMetaJson> {

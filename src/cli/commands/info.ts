@@ -26,7 +26,7 @@ function fields(meta: PhotoMetaJson): [string, string | undefined][] {
     ['pixels', width == null || height == null ? undefined : `${width} × ${height}`],
     ['taken', takenText(meta)],
     ['camera', [camera?.make, camera?.model, camera?.lens].filter(Boolean).join(' ') || undefined],
-    ['place', place == null ? undefined : `${place.latitude}, ${place.longitude}`],
+    ['place', place == null ? undefined : placeText(place)],
     ['picture', state == null || state === 'whole' ? undefined : [state, image_error].filter(Boolean).join(': ')],
     ['created', humanTime(meta.created_at)],
     ['caption', caption ?? undefined],
@@ -37,6 +37,11 @@ function fields(meta: PhotoMetaJson): [string, string | undefined][] {
     ['copies', copies?.toString()],
     ['version', version === undefined ? undefined : `${version.hlc} by ${version.actor}`]
   ]
+}
+
+function placeText({ lat, lon, name, region, country }: NonNullable<PhotoMetaJson['place']>): string {
+  const names = [name, region, country].filter(Boolean).join(', ')
+  return names === '' ? `${lat}, ${lon}` : `${lat}, ${lon} (${names})`
 }
 
 function takenText({ taken_at, taken_at_source }: PhotoMetaJson): string | undefined {

@@ -21,9 +21,15 @@ export interface PhotoMetaJson {
     readonly model?: string | null
     readonly lens?: string | null
   } | null
-  readonly place?: { readonly latitude: number; readonly longitude: number } | null
   /** Ids of its parts, which lists leave out. */
   readonly partners?: readonly string[]
+  readonly place?: {
+    readonly lat: number
+    readonly lon: number
+    readonly name?: string | null
+    readonly region?: string | null
+    readonly country?: string | null
+  } | null
   readonly width?: number | null
   readonly height?: number | null
   readonly caption?: string | null
@@ -56,6 +62,7 @@ export interface PhotoFilter {
   readonly query?: string
   readonly kind?: string
   readonly camera?: string
+  readonly place?: string
   readonly ratingMin?: number
   readonly sort?: string
   readonly from?: string
@@ -73,6 +80,7 @@ export function addFilterOptions(command: Command): Command {
     .option('--query <words>', 'only photos with these words in name or caption')
     .option('--kind <kind>', 'only files of this kind: image, raw, video or other')
     .option('--camera <words>', 'only photos of a camera with these words in its name')
+    .option('--place <words>', 'only photos taken where these words are in the names of place, region and country')
     .option('--rating-min <n>', 'only photos with this rating or more', positiveInteger)
     .option('--sort <order>', 'newest first by when they were added (default), or taken')
     .option('--from <time>', 'only from this year, month, day or time on, in that order, such as 2024-07')
@@ -92,8 +100,8 @@ export async function* photoPages(
   filter: PhotoFilter,
   limit = Number.POSITIVE_INFINITY
 ): AsyncGenerator<CountedPhotos, void, undefined> {
-  const { tag, album, type, state, query: q, kind, camera, ratingMin: rating_min, sort, from, to } = filter
-  const filters = { tag, album, type, state, q, kind, camera, rating_min, sort, from, to }
+  const { tag, album, type, state, query: q, kind, camera, place, ratingMin: rating_min, sort, from, to } = filter
+  const filters = { tag, album, type, state, q, kind, camera, place, rating_min, sort, from, to }
   let left = limit
   let seen = 0
   let cursor: string | undefined

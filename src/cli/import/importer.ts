@@ -1,5 +1,6 @@
 import { hasCode } from '../../core/errors.js'
 import { oneAhead } from '../../core/one-ahead.js'
+import { placeText } from '../../domain/place-text.js'
 import { inOrder } from '../shell/in-order.js'
 import { fileSha256, type LocalFile } from '../shell/local-files.js'
 import { mergeIntoPhoto } from '../shell/merge-photo.js'
@@ -221,8 +222,10 @@ function queryOf(fields: KnownFields): {
   readonly query: NonNullable<NodeRequest['query']>
   readonly isWhole: boolean
 } {
-  const { name, fileTimeMs, source, zone, importedFrom, takenAt, caption, rating, tags, albums } = fields
-  const file = { filename: name, file_time: fileTimeMs, source, zone, imported_from: importedFrom, taken_at: takenAt }
+  const { name, fileTimeMs, source, zone, importedFrom, takenAt, place, caption, rating, tags, albums } = fields
+  const where = place && placeText(place)
+  const times = { file_time: fileTimeMs, zone, taken_at: takenAt }
+  const file = { filename: name, ...times, source, imported_from: importedFrom, place: where }
   const words = { caption, rating, tag: tags, album: albums }
   const isWhole = encodeURIComponent(JSON.stringify([file, words])).length <= QUERY_LENGTH_MAX
   return { query: isWhole ? { ...file, ...words } : file, isWhole }

@@ -46,7 +46,7 @@ export async function knownFieldsOf(
   const said = xmp === undefined ? undefined : await readXmpFile(xmp, init.nowMs)
   if (takeout !== undefined) takeout.isUsed = true
   const takenMs = takeout?.said.takenMs
-  const needsHead = takenMs !== undefined || said?.head.takenAt !== undefined
+  const needsHead = [takenMs, said?.head.takenAt, takeout?.said.place].some(one => one !== undefined)
   const head = needsHead ? await readFileHead(file, init) : undefined
   const rating = said?.head.rating
   return {
@@ -54,6 +54,8 @@ export async function knownFieldsOf(
     fileTimeMs: takenMs ?? timeOf(file.state),
     source: sourceText(file.source),
     zone: init.zone,
+    // Google's is a guess where the file says nothing, and else the file's
+    place: said?.head.place ?? (head?.place === undefined ? takeout?.said.place : undefined),
     takenAt: takenAtOf(head, said?.head.takenAt, takenMs, init.zone),
     caption: said?.head.caption ?? takeout?.said.caption,
     rating: rating !== undefined && rating >= 0 ? rating : undefined,

@@ -1,4 +1,6 @@
 import { LABEL_CHARACTERS_MAX } from '../../domain/limits.js'
+import type { Place } from '../../domain/photo-facts.js'
+import { placeAt } from '../../domain/place-text.js'
 
 /** What Google says of a photo. */
 export interface TakeoutSidecar {
@@ -6,6 +8,7 @@ export interface TakeoutSidecar {
   /** Ms since the Unix epoch; undefined: not known. */
   readonly takenMs: number | undefined
   readonly caption: string | undefined
+  readonly place: Place | undefined
   readonly tags: readonly string[]
   readonly isTrashed: boolean
 }
@@ -34,12 +37,24 @@ export function readTakeoutJson(value: unknown): TakeoutJson | undefined {
     ...(said.archived === true ? ['archived'] : []),
     ...(isPartners === undefined ? [] : ['partner-shared'])
   ]
-  return { photo: { title, takenMs: takenMsOf(said.photoTakenTime), caption, tags, isTrashed: said.trashed === true } }
+  const takenMs = takenMsOf(said.photoTakenTime)
+  const place = placeIn(said.geoDataExif) ?? placeIn(said.geoData)
+  return { photo: { title, takenMs, caption, place, tags, isTrashed: said.trashed === true } }
 }
 
 /** @returns a text as the name of an album may be */
 export function labelOf(text: string): string {
   return [...text.replace(/\p{Cc}+/gu, ' ').trim()].slice(0, LABEL_CHARACTERS_MAX).join('').trim()
+}
+
+/** @param value - `{latitude, longitude, altitude}`; 0, 0: not known */
+function placeIn(value: unknown): Place | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const { latitude, longitude, altitude } = value as Readonly<Record<string, unknown>>
+  if (typeof latitude !== 'number' || typeof longitude !== 'number') return undefined
+  // an altitude of 0 is not known, either
+  const isHigh = typeof altitude === 'number' && altitude !== 0
+  return placeAt({ latitude, longitude, ...(isHigh && { altitude }) })
 }
 
 /** @param value - `{timestamp: "1704063752"}`, seconds */

@@ -1,3 +1,4 @@
+import type { Place } from '../../domain/photo-facts.js'
 import { jsonBody } from './node-client.js'
 import { photoPath } from './photo-path.js'
 import type { Session } from './session.js'
@@ -11,6 +12,7 @@ export interface WantedFields {
   readonly attributes?: Readonly<Record<string, string>> | undefined
   /** As a person says. */
   readonly takenAt?: string | undefined
+  readonly place?: Place | undefined
 }
 
 interface Present {
@@ -20,6 +22,7 @@ interface Present {
   readonly rating?: number | null
   readonly attributes?: Readonly<Record<string, string>>
   readonly taken_at_source?: string | null
+  readonly place?: object | null
 }
 
 /**
@@ -42,13 +45,25 @@ export async function mergeIntoPhoto(
   return true
 }
 
-function isAnything({ tags = [], albums = [], attributes = {}, caption, rating, takenAt }: WantedFields): boolean {
-  const isSaid = [caption, rating, takenAt].some(one => one !== undefined)
+function isAnything({
+  tags = [],
+  albums = [],
+  attributes = {},
+  caption,
+  rating,
+  takenAt,
+  place
+}: WantedFields): boolean {
+  const isSaid = [caption, rating, takenAt, place].some(one => one !== undefined)
   return isSaid || tags.length + albums.length + Object.keys(attributes).length > 0
 }
 
+function placeBody({ latitude, longitude, altitude }: Place): object {
+  return { lat: latitude, lon: longitude, ...(altitude !== undefined && { alt: altitude }) }
+}
+
 function lacking(present: Present, wanted: WantedFields): Readonly<Record<string, unknown>> {
-  const { tags = [], albums = [], attributes = {}, caption, rating, takenAt } = wanted
+  const { tags = [], albums = [], attributes = {}, caption, rating, takenAt, place } = wanted
   const newTags = tags.filter(tag => !present.tags.includes(tag))
   const newAlbums = albums.filter(album => !present.albums.includes(album))
   const newAttributes = Object.entries(attributes).filter(([key]) => present.attributes?.[key] === undefined)
@@ -58,6 +73,7 @@ function lacking(present: Present, wanted: WantedFields): Readonly<Record<string
     ...(newAttributes.length > 0 && { attributes: Object.fromEntries(newAttributes) }),
     ...(present.caption == null && caption !== undefined && { caption }),
     ...(present.rating == null && rating !== undefined && { rating }),
-    ...(present.taken_at_source !== 'user' && takenAt !== undefined && { taken_at: takenAt })
+    ...(present.taken_at_source !== 'user' && takenAt !== undefined && { taken_at: takenAt }),
+    ...(present.place === null && place !== undefined && { place: placeBody(place) })
   }
 }

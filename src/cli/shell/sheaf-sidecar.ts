@@ -5,14 +5,24 @@
  *   photo_id, sha256, size, content_type, added_at     of the photo where it was exported
  *   name, caption, rating, tags, albums, attributes    as in metadata
  *   taken_at       only if a person has set it: what the file says can be read again
+ *   place          {lat, lon, alt?}, only if it is not the file itself that says so
  *   file_time, source, zone, imported_from             as in metadata
  *
  * Unknown members are passed over, so that a later version may add some.
  */
 
+import type { Place } from '../../domain/photo-facts.js'
+import { placeAt } from '../../domain/place-text.js'
+
 const SIDECAR_FORMAT = 2
 /** No sidecar of Sheaf is longer: attributes 4 KB, 500 labels of 100 characters twice. */
 export const SIDECAR_BYTES_MAX = 2 ** 20
+
+interface SidecarPlace {
+  readonly lat: number
+  readonly lon: number
+  readonly alt?: number | null
+}
 
 /** What a sidecar is made of. */
 export interface Sidecared {
@@ -29,6 +39,7 @@ export interface Sidecared {
   readonly attributes?: Readonly<Record<string, string>>
   readonly taken_at?: string | null
   readonly taken_at_source?: string | null
+  readonly place?: (SidecarPlace & { readonly source?: string }) | null
   readonly file_time?: string | null
   readonly source?: string | null
   readonly zone?: string | null
@@ -46,6 +57,7 @@ export interface SheafSidecar {
   readonly albums: readonly string[]
   readonly attributes: Readonly<Record<string, string>>
   readonly takenAt: string | undefined
+  readonly place: Place | undefined
   /** Ms since the Unix epoch. */
   readonly fileTimeMs: number | undefined
   readonly source: string | undefined
@@ -66,6 +78,7 @@ export function sidecarBytes(photo: Sidecared): Buffer {
     albums: photo.albums,
     attributes: photo.attributes ?? {},
     taken_at: photo.taken_at_source === 'user' ? (photo.taken_at ?? null) : null,
+    place: sidecarPlace(photo.place),
     file_time: photo.file_time ?? null,
     source: photo.source ?? null,
     zone: photo.zone ?? null,
@@ -95,10 +108,25 @@ export function readSheafSidecar(value: unknown): SheafSidecar | undefined {
     albums: textsOf(said.albums),
     attributes: attributesOf(said.attributes),
     takenAt: isSet ? text('taken_at') : undefined,
+    place: isSet ? placeIn(said.place) : undefined,
     fileTimeMs: Number.isNaN(fileTimeMs) ? undefined : fileTimeMs,
     source: text('source'),
     zone: text('zone')
   }
+}
+
+/** @returns what is in no file */
+function sidecarPlace(place: Sidecared['place']): SidecarPlace | null {
+  if (place == null || place.source === 'file') return null
+  const { lat, lon, alt = null } = place
+  return { lat, lon, ...(alt !== null && { alt }) }
+}
+
+function placeIn(value: unknown): Place | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const { lat, lon, alt } = value as Readonly<Record<string, unknown>>
+  if (typeof lat !== 'number' || typeof lon !== 'number') return undefined
+  return placeAt({ latitude: lat, longitude: lon, ...(typeof alt === 'number' && { altitude: alt }) })
 }
 
 function textsOf(value: unknown): string[] {

@@ -5,7 +5,7 @@ export interface XmpFields {
   readonly tags: readonly string[]
   /** As answers show it. */
   readonly taken_at?: string | null
-  readonly place?: { readonly latitude: number; readonly longitude: number } | null
+  readonly place?: { readonly lat: number; readonly lon: number } | null
 }
 
 const NAMESPACES = [
@@ -23,7 +23,7 @@ export function xmpBytes({ caption, rating, tags, taken_at, place }: XmpFields):
       : ` photoshop:DateCreated="${escaped(taken_at)}" exif:DateTimeOriginal="${escaped(taken_at)}"`,
     place == null
       ? ''
-      : ` exif:GPSLatitude="${degrees(place.latitude, 'NS')}" exif:GPSLongitude="${degrees(place.longitude, 'EW')}"`
+      : ` exif:GPSLatitude="${degrees(place.lat, 'NS')}" exif:GPSLongitude="${degrees(place.lon, 'EW')}"`
   ].join('')
   const lines = [
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>',

@@ -10,6 +10,7 @@ import type { SheafError } from '../../core/errors.js'
 import type { Logger, LogLevelSwitch } from '../../core/log.js'
 import type { Random } from '../../core/random.js'
 import type { Tracer } from '../../core/tracing.js'
+import type { Places } from '../../domain/places.js'
 import type { LibraryLists } from '../../photos/library-lists.js'
 import type { Photos } from '../../photos/photos.js'
 import type { Similarity } from '../../search/similarity.js'
@@ -61,6 +62,8 @@ export interface HttpComponents {
   }
   readonly cluster: Pick<ClusterStatus, 'members' | 'recordFormat' | 'remove'>
   readonly jobs: Pick<Jobs, 'get'>
+  /** Names of places. Absent: they are shown by numbers only. */
+  readonly places?: Places
   /** Absent where a node cannot be backed up. */
   readonly backup?: Pick<Backup, 'start'>
   /** Absent where there is no archive. */

@@ -10,9 +10,10 @@ import { takenAtText } from '../../domain/date-text.js'
 import { viewLooks } from '../../domain/findings.js'
 import { formatHlc, hlcMs } from '../../domain/hlc.js'
 import { pairOf } from '../../domain/pairs.js'
-import type { Photo } from '../../domain/photo.js'
-import { cameraOf, placeOf } from '../../domain/photo-facts.js'
+import { type Photo, placeOfPhoto } from '../../domain/photo.js'
+import { cameraOf, type Place } from '../../domain/photo-facts.js'
 import { isVisual } from '../../domain/photo-kind.js'
+import type { PlaceNames, Places } from '../../domain/places.js'
 import { SIZE_NAMES, sizeState } from '../../domain/size-states.js'
 import type { AlbumCount, TrashedPhoto } from '../../photos/library-lists.js'
 import type { CacheStats } from '../../photos/photo-cache.js'
@@ -57,6 +58,8 @@ export function photoJson(photo: Photo): object {
     taken_at: photo.takenAt === undefined ? null : takenAtText(photo.takenAt),
     taken_at_source: photo.takenAt?.source ?? null,
     taken_at_precision: photo.takenAt?.precision ?? null,
+    taken_at_zone_source: photo.takenAt?.zoneSource ?? null,
+    place: placeJson(photo),
     file_time: timeOrNull(photo.file.ms),
     source: photo.file.source ?? null,
     zone: photo.file.zone ?? null,
@@ -113,8 +116,28 @@ function aspectOf({ width, height }: Photo): number | null {
 }
 
 /** With what and where a picture was taken. */
-export function circumstancesJson({ record }: Photo): object {
-  return { camera: snakeCase(cameraOf(record) ?? null), place: snakeCase(placeOf(record) ?? null) }
+export function circumstancesJson(photo: Photo, places: Places | undefined): object {
+  const place = placeOfPhoto(photo)
+  return {
+    camera: snakeCase(cameraOf(photo.record) ?? null),
+    place: place === undefined ? null : { ...placeJson(photo), ...namesJson(places?.near(place)) }
+  }
+}
+
+function namesJson(names: PlaceNames | undefined): object {
+  return { name: names?.name ?? null, region: names?.region ?? null, country: names?.countries[0] ?? null }
+}
+
+/** Where a photo was taken, and who says so. */
+function placeJson(photo: Photo): object | null {
+  const place = placeOfPhoto(photo)
+  if (place === undefined) return null
+  const bySource = photo.file.place === undefined ? 'file' : 'import'
+  return { ...pointJson(place), source: photo.setPlace === undefined ? bySource : 'user' }
+}
+
+function pointJson({ latitude, longitude, altitude }: Place): object {
+  return { lat: latitude, lon: longitude, alt: altitude ?? null }
 }
 
 export function metaJson({ photo, copies }: ListedPhoto): object {
@@ -166,6 +189,7 @@ export function conflictJson(conflict: PhotoConflict): object {
     caption: conflict.caption ?? null,
     rating: conflict.rating ?? null,
     taken_at: conflict.takenAt === undefined ? null : takenAtText(conflict.takenAt),
+    place: conflict.place === undefined ? null : pointJson(conflict.place),
     deleted: conflict.deleted,
     version: { hlc: formatHlc(conflict.version.hlc), actor: conflict.version.actor }
   }

@@ -2,12 +2,16 @@ import fc from 'fast-check'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { silentLog } from '../../../src/core/log.js'
 import type { Database } from '../../../src/directory/database.js'
-import { Directory } from '../../../src/directory/directory.js'
+import { Directory, type DirectoryInit } from '../../../src/directory/directory.js'
 import { counterKey, indexRanges, indexTables, termKey } from '../../../src/directory/index-keys.js'
+import { languagesWith } from '../../../src/directory/index-languages.js'
 import { recordRange, sealedRow, u64 } from '../../../src/directory/keys.js'
+import type { DirectoryQuery } from '../../../src/directory/query.js'
 import { recordStateOf } from '../../../src/directory/stored-record.js'
 import { indexEntries, isCounted } from '../../../src/directory/term-index.js'
 import { INDEX_LANGUAGE_1 } from '../../../src/domain/past-terms.js'
+import { placeChange } from '../../../src/domain/photo-facts.js'
+import type { Places } from '../../../src/domain/places.js'
 import type { DirectoryRecord } from '../../../src/domain/record.js'
 import { INDEX_LANGUAGE } from '../../../src/domain/terms.js'
 import { MemoryDatabaseSource } from './memory-database.js'
@@ -41,17 +45,17 @@ async function makePast(database: Database): Promise<void> {
   }
 }
 
-function open(): Directory {
-  return new Directory({ database: source, log: silentLog, observe: () => {} })
+function open(init?: DirectoryInit): Directory {
+  return new Directory({ database: source, log: silentLog, observe: () => {} }, init)
 }
 
 async function apply(...records: readonly DirectoryRecord[]): Promise<void> {
   await directory.apply(new RecordLog(1, ++logs).append(...records).group())
 }
 
-async function reopen(): Promise<void> {
+async function reopen(init?: DirectoryInit): Promise<void> {
   await directory.stop()
-  directory = open()
+  directory = open(init)
   await directory.start()
 }
 
@@ -152,6 +156,36 @@ describe('an index of before', () => {
       }),
       { numRuns: 10 }
     )
+  })
+
+  it('with names of places is made anew when they are wanted, and when they are not any more', async () => {
+    const places: Places = {
+      near: ({ latitude }) => (latitude > 80 ? undefined : { name: 'Zürich', region: 'ZH', countries: ['Switzerland'] })
+    }
+    const here = writer.birth()
+    const [near, far] = [47, 85].map(latitude => {
+      const { id } = writer.birth()
+      return writer.write({ kind: 'photo', id }, [placeChange({ latitude, longitude: 8 })])
+    })
+    await apply(here, near as DirectoryRecord, far as DirectoryRecord)
+    const inZurich = async (filters: Pick<DirectoryQuery, 'terms' | 'words'>): Promise<string[]> =>
+      (await directory.query({ ...filters, limit: 10 })).records.map(({ id }) => id)
+    const filters = { terms: ['place\0zurich', 'place\0switzerland'], words: [] }
+    expect(directory.isAskedBy('place')).toBe(false)
+    for (const isWanted of [true, false]) {
+      await reopen({ languages: languagesWith(places, isWanted) })
+      expect(directory.isAskedBy('place')).toBe(isWanted)
+      expect(directory.isIndexBuilding).toBe(true)
+      if (isWanted) await expect(inZurich(filters)).rejects.toMatchObject({ code: 'ERR_INDEX_BUILDING' })
+      else expect(await inZurich(filters)).toEqual([near?.id])
+      expect(await directory.verify()).toEqual([])
+      await finish()
+      expect(await directory.verify()).toEqual([])
+      const found = await inZurich({ terms: [], words: ['zuri', 'switz'] })
+      expect(found).toEqual(isWanted ? [near?.id] : [])
+      if (isWanted) expect(await inZurich(filters)).toEqual(found)
+    }
+    expect(directory.language).toBe(INDEX_LANGUAGE)
   })
 
   it('of which nothing is known is damage', async () => {

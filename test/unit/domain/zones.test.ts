@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { offsetInZone } from '../../../src/domain/zones.js'
+import { offsetAtLocal, offsetInZone } from '../../../src/domain/zones.js'
 
 const SUMMER = Date.UTC(2024, 6, 1)
 const WINTER = Date.UTC(2024, 0, 1)
@@ -16,6 +16,19 @@ test.each([
   ['Z', WINTER, 0]
 ])('clocks in %s at %d are ahead by %d minutes', (zone, ms, minutes) => {
   expect(offsetInZone(zone, ms)).toBe(minutes)
+})
+
+test.each([
+  ['2024-03-31T01:59', 60],
+  ['2024-03-31T03:01', 120],
+  ['2024-10-27T01:59', 120],
+  ['2024-10-27T03:01', 60]
+])('at %s by the clocks of Berlin they are ahead by %d minutes', (local, minutes) => {
+  expect(offsetAtLocal('Europe/Berlin', Date.parse(`${local}Z`))).toBe(minutes)
+})
+
+test('no clocks are in no zone', () => {
+  expect(offsetAtLocal('Europe/Kiel', SUMMER)).toBeUndefined()
 })
 
 test.each(['', 'Europe/Kiel', '+99:00', '-1', 'x'.repeat(10_000), 'Europe/Berlin\0'])('there is no zone %j', zone => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { PhotoId } from '../../../src/domain/ids.js'
 import { editChanges, viewPhoto } from '../../../src/domain/photo.js'
-import { takenAtChange, takenAtOf } from '../../../src/domain/photo-facts.js'
+import { type Place, takenAtChange, takenAtOf } from '../../../src/domain/photo-facts.js'
 import { changeRecord } from '../../../src/domain/record.js'
 import { encodeRecord } from '../../../src/domain/record-codec.js'
 import type { FileStatements } from '../../../src/photos/photo-types.js'
@@ -114,17 +114,22 @@ describe("a person's date", () => {
     const { photos, directory, store, hybridClock, id } = await uploaded()
     const base = directory.getSync({ kind: 'photo', id })?.record
     if (base === undefined) throw new Error('no photo')
+    const placeOf = (year: number): Place => ({ latitude: year - 2_000, longitude: 7 })
     for (const [actor, year] of [
       ['a'.repeat(16), 2001],
       ['b'.repeat(16), 2002]
     ] as const) {
       const stamper = { actor: actor as never, hlc: (seen: Iterable<never>) => hybridClock.after(seen) }
       const takenAt = { ms: Date.UTC(year, 0, 1, 12), precision: 'year' } as const
-      const record = changeRecord(base, base, stamper, editChanges(viewPhoto(base), { takenAt }))
+      const record = changeRecord(base, base, stamper, editChanges(viewPhoto(base), { takenAt, place: placeOf(year) }))
       await store.append([{ ...recordDraft(record), data: encodeRecord(record) }], 'upkeep')
     }
-    expect((await photos.conflicts(id)).map(({ takenAt }) => takenAt?.ms)).toEqual([Date.UTC(2001, 0, 1, 12)])
-    expect((await photos.restore(id, 1)).photo.takenAt).toMatchObject({ ms: Date.UTC(2001, 0, 1, 12), source: 'user' })
+    expect(await photos.conflicts(id)).toMatchObject([
+      { takenAt: { ms: Date.UTC(2001, 0, 1, 12) }, place: placeOf(2001) }
+    ])
+    const { photo } = await photos.restore(id, 1)
+    expect(photo.takenAt).toMatchObject({ ms: Date.UTC(2001, 0, 1, 12), source: 'user' })
+    expect(photo.setPlace).toEqual(placeOf(2001))
   })
 
   test('outlives a delete', async () => {

@@ -3,6 +3,7 @@ import { SheafError } from '../../../core/errors.js'
 import type { ListQuery, SetPatch } from '../../../photos/photo-types.js'
 import { whileConnected } from '../../wire/while-connected.js'
 import { batchJson, knownJson, pageJson } from '../json-forms.js'
+import { type PlaceBody, placeOfBody } from '../place-body.js'
 import { type RouteContext, requirePhotoId } from '../route-context.js'
 import { batchSchema, existsSchema, listSchema } from '../schemas/list-schemas.js'
 
@@ -12,6 +13,7 @@ interface BatchBody {
   readonly tags?: SetPatch
   readonly taken_at?: string | null
   readonly shift_s?: number
+  readonly place?: PlaceBody | null
 }
 
 /** Requests about many photos: lists, and batches. */
@@ -33,11 +35,12 @@ export function addPhotoListRoutes(app: FastifyInstance, { photos, gates }: Rout
   )
 
   app.post<{ Body: BatchBody }>('/v1/photos/batch', { schema: batchSchema }, async request => {
-    const { delete: deleted, ids, tags, taken_at: takenAt, shift_s: shiftS } = request.body
+    const { delete: deleted, ids, tags, taken_at: takenAt, shift_s: shiftS, place } = request.body
     const patch = {
       ...(tags !== undefined && { tags }),
       ...(takenAt !== undefined && { takenAt }),
-      ...(shiftS !== undefined && { shiftS })
+      ...(shiftS !== undefined && { shiftS }),
+      ...(place !== undefined && { place: placeOfBody(place) })
     }
     const isEdit = Object.keys(patch).length > 0
     if (deleted !== undefined && ids === undefined && !isEdit)
@@ -51,7 +54,7 @@ export function addPhotoListRoutes(app: FastifyInstance, { photos, gates }: Rout
 
     throw new SheafError(
       'ERR_BAD_PARAMETER',
-      'the body must be either {delete: [ids]} or {ids: [ids]} with tags: {add, remove}, taken_at or shift_s'
+      'the body must be either {delete: [ids]} or {ids: [ids]} with tags: {add, remove}, taken_at, shift_s or place'
     )
   })
 }

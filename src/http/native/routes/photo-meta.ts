@@ -5,6 +5,7 @@ import type { PhotoMeta, PhotoPatch } from '../../../photos/photo-types.js'
 import type { LinkedPhoto } from '../../../search/similarity-types.js'
 import { circumstancesJson, conflictJson, metaJson } from '../json-forms.js'
 import { conditionOf, metaConditionOf } from '../photo-conditions.js'
+import { type PlaceBody, placeOfBody } from '../place-body.js'
 import { type RouteContext, requirePhotoId } from '../route-context.js'
 import {
   conflictsSchema,
@@ -21,12 +22,13 @@ interface IdParams {
   readonly id: string
 }
 
-interface PatchBody extends Omit<PhotoPatch, 'takenAt'> {
+interface PatchBody extends Omit<PhotoPatch, 'takenAt' | 'place'> {
   readonly taken_at?: string | null
+  readonly place?: PlaceBody | null
 }
 
 /** Delete, undelete, metadata and conflict versions of one photo. */
-export function addPhotoMetaRoutes(app: FastifyInstance, { photos, similarity }: RouteContext): void {
+export function addPhotoMetaRoutes(app: FastifyInstance, { photos, similarity, places }: RouteContext): void {
   app.delete<{ Params: IdParams; Querystring: { readonly partners: boolean } }>(
     '/photo/:id',
     { schema: deletePhotoSchema },
@@ -49,7 +51,7 @@ export function addPhotoMetaRoutes(app: FastifyInstance, { photos, similarity }:
     const linked = (await similarity?.duplicates.linked(id)) ?? []
     const etag = linkedEtag(meta.etag, linked)
     reply.headers(metaHeaders({ etag }))
-    return { ...metaJson(meta), ...circumstancesJson(meta.photo), ...linkedJson(linked) }
+    return { ...metaJson(meta), ...circumstancesJson(meta.photo, places), ...linkedJson(linked) }
   })
 
   app.patch<{ Params: IdParams; Body: PatchBody }>(
@@ -57,8 +59,12 @@ export function addPhotoMetaRoutes(app: FastifyInstance, { photos, similarity }:
     { schema: patchMetaSchema },
     async (request, reply) => {
       const id = requirePhotoId(request.params.id)
-      const { taken_at: takenAt, ...patch } = request.body
-      const edit = takenAt === undefined ? patch : { ...patch, takenAt }
+      const { taken_at: takenAt, place, ...patch } = request.body
+      const edit = {
+        ...patch,
+        ...(takenAt !== undefined && { takenAt }),
+        ...(place !== undefined && { place: placeOfBody(place) })
+      }
       const meta = await photos.patch(id, edit, metaConditionOf(request))
       reply.headers(metaHeaders(meta))
       return metaJson(meta)

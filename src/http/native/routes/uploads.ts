@@ -27,6 +27,7 @@ interface StatementsQuery {
   readonly zone?: string | undefined
   readonly source?: string | undefined
   readonly imported_from?: string | undefined
+  readonly place?: string | undefined
   readonly taken_at?: string | undefined
   readonly caption?: string | undefined
   readonly rating?: number | undefined
@@ -163,8 +164,9 @@ function commonOptions({ query, headers }: FastifyRequest<{ Querystring: UploadQ
 }
 
 function statementsOf(said: StatementsQuery): FileStatements {
-  const { file_time: fileTimeMs, zone, source, imported_from: importedFrom, taken_at: takenAt, caption, rating } = said
-  return { fileTimeMs, zone, source, importedFrom, takenAt, caption, rating }
+  const { file_time: fileTimeMs, zone, source, imported_from: importedFrom, taken_at: takenAt, ...same } = said
+  const { place, caption, rating } = same
+  return { fileTimeMs, zone, source, importedFrom, place, takenAt, caption, rating }
 }
 
 /** What the fields of a form say, which may be said there instead of in the query. */
@@ -182,8 +184,10 @@ function statementFields(fields: readonly FormField[]): StatementsQuery {
 
 /** Of a size there is nothing to say but its bytes; what would not be kept is refused. */
 function refuseStatements(options: UploadOptions): void {
-  const { fileTimeMs, zone, source, importedFrom, takenAt, caption, rating } = options
-  const isSaid = [fileTimeMs, zone, source, importedFrom, takenAt, caption, rating].some(one => one !== undefined)
+  const { fileTimeMs, zone, source, importedFrom, place, takenAt, caption, rating } = options
+  const isSaid = [fileTimeMs, zone, source, importedFrom, place, takenAt, caption, rating].some(
+    one => one !== undefined
+  )
   if (isSaid)
     throw new SheafError(
       'ERR_BAD_PARAMETER',

@@ -18,7 +18,7 @@ import {
   SET_PATCH,
   TEXT
 } from './common.js'
-import { META, PICTURE_STATE, TAKEN_AT } from './photo-schemas.js'
+import { META, PICTURE_STATE, SET_PLACE, TAKEN_AT } from './photo-schemas.js'
 
 const DIGEST: Schema = {
   type: 'string',
@@ -38,11 +38,16 @@ export const FILTERS = {
   sha256: DIGEST,
   kind: { ...TEXT, enum: PHOTO_KINDS, description: 'what the file is' },
   camera: { ...TEXT, description: "words of the camera's make or model, or of the lens", examples: ['canon'] },
+  place: {
+    ...TEXT,
+    description: 'words of the names of the place, its region and its country; all of them',
+    examples: ['kiel']
+  },
   rating_min: { type: 'integer', minimum: 0, maximum: RATING_MAX, description: 'photos with this rating or more' },
   q: {
     ...TEXT,
     description:
-      'words; each must be a prefix of a word in the name or caption, whatever their case and accents. Text without words finds nothing'
+      'words; each must be a prefix of a word in the name or caption, or of the names of the place, whatever their case and accents. Text without words finds nothing'
   },
   sort: {
     ...TEXT,
@@ -110,9 +115,9 @@ export const existsSchema: Schema = {
 }
 
 export const batchSchema: Schema = {
-  summary: 'Deletes many photos, or changes their tags or dates',
+  summary: 'Deletes many photos, or changes their tags, dates or places',
   description:
-    'Either `delete`, or `ids` with `tags`, `taken_at` or `shift_s`; with both or with nothing to do it is 400, and so are ' +
+    'Either `delete`, or `ids` with `tags`, `taken_at`, `shift_s` or `place`; with both or with nothing to do it is 400, and so are ' +
     '`taken_at` and `shift_s` together. A photo without a date cannot be shifted: ERR_NO_DATE is its outcome.',
   tags: ['photos'],
   // One object instead of oneOf, whose errors only say "matches none".
@@ -122,6 +127,7 @@ export const batchSchema: Schema = {
       ids: BATCH_IDS,
       tags: SET_PATCH,
       taken_at: nullable(TAKEN_AT),
+      place: nullable(SET_PLACE),
       shift_s: {
         type: 'integer',
         minimum: -SHIFT_S_MAX,
@@ -130,7 +136,7 @@ export const batchSchema: Schema = {
         examples: [3600]
       }
     },
-    ['delete', 'ids', 'tags', 'taken_at', 'shift_s']
+    ['delete', 'ids', 'tags', 'taken_at', 'place', 'shift_s']
   ),
   response: {
     200: batchAnswer('deleted', 'updated'),

@@ -1,7 +1,7 @@
 import { TAKEN_AT_FORM } from '../../../domain/date-text.js'
 import { PICTURE_STATES } from '../../../domain/findings.js'
 import { LABELS_MAX, NAME_CHARACTERS_MAX } from '../../../domain/limits.js'
-import { DATE_PRECISIONS, DATE_SOURCES } from '../../../domain/photo-facts.js'
+import { DATE_PRECISIONS, DATE_SOURCES, ZONE_SOURCES } from '../../../domain/photo-facts.js'
 import { SIZE_NAMES, SIZE_STATES } from '../../../domain/size-states.js'
 import {
   ACTOR,
@@ -46,10 +46,30 @@ const CAMERA: Schema = object({
   iso: nullable(NUMBER),
   flash: nullable({ type: 'boolean' })
 })
-const PLACE: Schema = object({
-  latitude: { type: 'number', minimum: -90, maximum: 90 },
-  longitude: { type: 'number', minimum: -180, maximum: 180 },
-  altitude: nullable({ ...NUMBER, description: 'metres above the sea' })
+const DEGREES = {
+  lat: { type: 'number', minimum: -90, maximum: 90, description: 'degrees north' },
+  lon: { type: 'number', minimum: -180, maximum: 180, description: 'degrees east' }
+} satisfies Record<string, Schema>
+const ALTITUDE: Schema = { ...NUMBER, description: 'metres above the sea' }
+/** As a person sets it. */
+export const SET_PLACE: Schema = {
+  ...object({ ...DEGREES, alt: ALTITUDE }, ['alt']),
+  description: 'where it was taken, as a person says; 0,0 is no place. null leaves it to the file again'
+}
+const POINT = { ...DEGREES, alt: nullable(ALTITUDE) }
+const PLACE = {
+  ...POINT,
+  source: {
+    type: 'string',
+    enum: ['user', 'import', 'file'],
+    description: 'who says so: a person, the upload, the file itself'
+  }
+} satisfies Record<string, Schema>
+const NAMED_PLACE: Schema = object({
+  ...PLACE,
+  name: nullable({ ...TEXT, description: 'of the nearest town or village within 50 km' }),
+  region: nullable({ ...TEXT, description: 'the first division of its country' }),
+  country: nullable({ ...TEXT, description: 'in English; it is found by its German, French and Spanish names, too' })
 })
 export const RATING: Schema = { type: 'integer', minimum: 0, maximum: 5 }
 /** Of a date that a person sets. */
@@ -81,6 +101,12 @@ export const PHOTO = {
   }),
   taken_at_source: nullable({ type: 'string', enum: [...DATE_SOURCES], description: 'where taken_at is from' }),
   taken_at_precision: nullable({ type: 'string', enum: [...DATE_PRECISIONS], description: 'how much of it is known' }),
+  taken_at_zone_source: nullable({
+    type: 'string',
+    enum: [...ZONE_SOURCES],
+    description: 'where its offset is from, if the date does not say it itself; utc: nothing is known of local time'
+  }),
+  place: nullable(object(PLACE)),
   state: nullable({
     ...PICTURE_STATE,
     description: 'how much of the picture could be decoded; poster: one of a video; null for other files'
@@ -219,7 +245,7 @@ export const getMetaSchema: Schema = {
       object({
         ...META_FIELDS,
         camera: nullable(CAMERA),
-        place: nullable(PLACE),
+        place: nullable(NAMED_PLACE),
         similar: array(
           object({
             photo_id: PHOTO_ID,
@@ -251,11 +277,12 @@ export const patchMetaSchema: Schema = {
         caption: nullable(TEXT),
         rating: nullable(RATING),
         taken_at: nullable({ ...TAKEN_AT, description: `${TAKEN_AT.description}; null leaves it to the file again` }),
+        place: nullable(SET_PLACE),
         tags: SET_PATCH,
         albums: SET_PATCH,
         attributes: { type: 'object', additionalProperties: nullable(TEXT) }
       },
-      ['name', 'caption', 'rating', 'taken_at', 'tags', 'albums', 'attributes']
+      ['name', 'caption', 'rating', 'taken_at', 'place', 'tags', 'albums', 'attributes']
     ),
     minProperties: 1
   },
@@ -280,6 +307,7 @@ export const conflictsSchema: Schema = {
             caption: nullable(TEXT),
             rating: nullable(RATING),
             taken_at: nullable(TEXT),
+            place: nullable(object(POINT)),
             deleted: { type: 'boolean' },
             version: object({ hlc: HLC, actor: ACTOR })
           })

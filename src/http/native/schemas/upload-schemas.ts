@@ -1,5 +1,6 @@
 import type { ErrorCode } from '../../../core/errors.js'
 import { FILE_TIME_MS_MAX, LABELS_MAX, SOURCE_BYTES_MAX } from '../../../domain/limits.js'
+import { PLACE_FORM } from '../../../domain/place-text.js'
 import {
   array,
   BYTES,
@@ -54,6 +55,12 @@ const STATEMENTS = {
   taken_at: TAKEN_AT,
   caption: TEXT,
   rating: RATING,
+  place: {
+    ...TEXT,
+    pattern: PLACE_FORM,
+    description: 'where it was taken, as a sidecar says: degrees north, degrees east, and metres if they are known',
+    examples: ['54.3233,10.1228', '54.3233,10.1228,3.5']
+  },
   imported_from: {
     ...PLAIN_TEXT,
     description: `the photo's id where it was exported, at most ${SOURCE_BYTES_MAX} bytes`,

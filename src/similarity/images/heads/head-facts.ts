@@ -6,10 +6,13 @@ import {
   type Media,
   OFFSET_MINUTES_MAX,
   type Place,
-  type TakenAt
+  type TakenAt,
+  type ZoneSource
 } from '../../../domain/photo-facts.js'
+import { placeAt } from '../../../domain/place-text.js'
 import { offsetInZone } from '../../../domain/zones.js'
 import { CAPTION_BYTES_MAX, cleanText, KEYWORDS_MAX, PREVIEW_PLACES_MAX } from './head-bytes.js'
+import { offsetAtPlace } from './zone-of-place.js'
 
 /** Version of the reader. Increment it when it reads more, or otherwise: then all photos are read again, at leisure. */
 export const HEAD_READER = 2
@@ -88,6 +91,18 @@ export interface Head {
   readonly movie?: MovieFrames
 }
 
+/** What is known of a file beside its bytes, for the zone of its date. */
+interface KnownBeside {
+  readonly zone?: string | undefined
+  readonly place?: Place | undefined
+}
+
+/** An offset that the file does not say. */
+interface Offset {
+  readonly offsetMinutes: number
+  readonly zoneSource: ZoneSource
+}
+
 /** Larger sides are not of pictures. */
 const SIDE_MAX = 2 ** 31 - 1
 /** A date may be as much later than the upload: clocks are wrong, and zones unknown. */
@@ -154,17 +169,14 @@ export class HeadFacts {
     this.#camera = { ...Object.fromEntries(said), ...this.#camera }
   }
 
-  /** 0,0 is where cameras are that do not know. */
-  place({ latitude, longitude, altitude }: Place): void {
-    const isPlace = Math.abs(latitude) <= 90 && Math.abs(longitude) <= 180 && (latitude !== 0 || longitude !== 0)
-    if (!isPlace) return
-    const high = altitude !== undefined && Math.abs(altitude) < 100_000 ? { altitude: rounded(altitude, 1) } : {}
-    this.#place ??= { latitude: rounded(latitude, 7), longitude: rounded(longitude, 7), ...high }
+  place(place: Place): void {
+    this.#place ??= placeAt(place)
   }
 
   /** @param seconds - of a video */
   duration(seconds: number): void {
-    if (seconds > 0 && seconds <= DURATION_S_MAX) this.#media = { durationS: rounded(seconds, 3), ...this.#media }
+    if (seconds > 0 && seconds <= DURATION_S_MAX)
+      this.#media = { durationS: Math.round(seconds * 1_000) / 1_000, ...this.#media }
   }
 
   /** @param text - what both files of a live photo say */
@@ -202,12 +214,12 @@ export class HeadFacts {
     return this.#previews
   }
 
-  /** @param zone - of clocks that nothing in the file tells more of than UTC */
-  finish(format: HeadFormat, zone?: string, previews: readonly PreviewPlace[] = []): Head {
+  /** @param known - beside the file: see `HeadHints` */
+  finish(format: HeadFormat, known: KnownBeside = {}, previews: readonly PreviewPlace[] = []): Head {
     const orientation = this.#orientation
     const isTurned = orientation !== undefined && orientation > 4
     const { width, height } = this.#size ?? {}
-    const takenAt = this.#takenAt(zone)
+    const takenAt = this.#takenAt(known)
     const camera = cameraOf(this.#camera)
     return {
       format,
@@ -227,29 +239,43 @@ export class HeadFacts {
     }
   }
 
-  #takenAt(zone: string | undefined): TakenAt | undefined {
+  #takenAt({ zone, place = this.#place }: KnownBeside): TakenAt | undefined {
     const source = DATE_SOURCES.find(one => this.#dates.has(one))
     const date = source && this.#dates.get(source)
     if (date === undefined) return undefined
     const { localMs, precision } = date
-    if (source === 'container' || source === 'gps') {
-      const offsetMinutes = this.#offsetByName(date) ?? (zone === undefined ? 0 : (offsetInZone(zone, localMs) ?? 0))
-      return { ms: localMs, offsetMinutes, source, precision }
-    }
-    const offsetMinutes = date.offsetMinutes ?? this.#offsetFor(date)
-    return {
-      ms: localMs - (offsetMinutes ?? 0) * 60_000,
-      ...(offsetMinutes !== undefined && { offsetMinutes }),
-      source,
-      precision
-    }
+    const isUtc = source === 'container' || source === 'gps' || (source === 'name' && date.offsetMinutes === 0)
+    if (isUtc) return { ms: localMs, ...this.#offsetOfUtc(date, place, zone), source, precision }
+    const said = date.offsetMinutes ?? this.#offsetSaid(date)
+    const offset = said === undefined ? this.#offsetFor(date, place) : { offsetMinutes: said }
+    return { ms: localMs - (offset?.offsetMinutes ?? 0) * 60_000, ...offset, source, precision }
   }
 
-  /** @returns the offset of a date that does not say it, from what else is there */
-  #offsetFor(date: DateRead): number | undefined {
+  /** @param date - in UTC: what showed clocks where the picture was taken? */
+  #offsetOfUtc(date: DateRead, place: Place | undefined, zone: string | undefined): Offset {
+    const byPlace = place && offsetAtPlace(place, date.localMs, 'utc')
+    if (byPlace !== undefined) return { offsetMinutes: byPlace, zoneSource: 'place' }
+    const byName = this.#offsetByName(date)
+    if (byName !== undefined) return { offsetMinutes: byName, zoneSource: 'name' }
+    const byZone = zone === undefined ? undefined : offsetInZone(zone, date.localMs)
+    if (byZone !== undefined) return { offsetMinutes: byZone, zoneSource: 'import' }
+    return { offsetMinutes: 0, zoneSource: 'utc' }
+  }
+
+  /** @returns the offset that the file says elsewhere than beside the date */
+  #offsetSaid(date: DateRead): number | undefined {
     for (const other of this.#dates.values())
       if (other.offsetMinutes !== undefined && sameSecond(other, date)) return other.offsetMinutes
-    return this.#weakOffsets[0] ?? this.#offsetByGps(date)
+    return this.#weakOffsets[0]
+  }
+
+  /** @returns the offset of a date of which the file says none; undefined: nothing tells it */
+  #offsetFor(date: DateRead, place: Place | undefined): Offset | undefined {
+    const byGps = this.#offsetByGps(date)
+    if (byGps !== undefined) return { offsetMinutes: byGps, zoneSource: 'gps' }
+    const isTime = date.precision === 'second' || date.precision === 'minute'
+    const byPlace = isTime && place ? offsetAtPlace(place, date.localMs, 'local') : undefined
+    return byPlace === undefined ? undefined : { offsetMinutes: byPlace, zoneSource: 'place' }
   }
 
   #offsetByGps({ localMs, precision }: DateRead): number | undefined {
@@ -285,8 +311,4 @@ function cameraOf(camera: Camera): Camera | undefined {
   const isTwice = model?.toLowerCase().startsWith(prefix) === true
   const whole = isTwice ? { ...camera, model: model.slice(prefix.length).trim() } : camera
   return Object.keys(whole).length === 0 ? undefined : whole
-}
-
-function rounded(value: number, digits: number): number {
-  return Math.round(value * 10 ** digits) / 10 ** digits + 0
 }

@@ -1,3 +1,4 @@
+import type { Place } from '../../../domain/photo-facts.js'
 import { isBmff, readBmff } from './bmff-head.js'
 import { dateInName } from './date-in-name.js'
 import { type ByteSource, ByteView, HeadBytes } from './head-bytes.js'
@@ -18,6 +19,8 @@ export interface HeadHints {
   readonly name: string
   /** Where a clock was of which the file says only UTC: `Europe/Berlin`, `+02:00`; undefined: nobody knows. */
   readonly zone?: string | undefined
+  /** Where it was taken, as is said beside the file: it counts above what the file says, for the zone. */
+  readonly place?: Place | undefined
 }
 
 /** Bytes that tell the formats apart. */
@@ -31,12 +34,15 @@ const START_BYTES = 64
  * @returns undefined for other formats
  * @throws only what `source.read` throws
  */
-export async function readHead(source: ByteSource, { latestMs, name, zone }: HeadHints): Promise<Head | undefined> {
+export async function readHead(
+  source: ByteSource,
+  { latestMs, name, zone, place }: HeadHints
+): Promise<Head | undefined> {
   const bytes = new HeadBytes(source)
   const facts = new HeadFacts(latestMs)
   const format = await readFormat(bytes, await bytes.read(0, START_BYTES), facts)
   facts.date('name', dateInName(name))
-  return format && facts.finish(format, zone, await findPreviews(bytes, facts.previews))
+  return format && facts.finish(format, { zone, place }, await findPreviews(bytes, facts.previews))
 }
 
 async function readFormat(bytes: HeadBytes, start: Buffer, facts: HeadFacts): Promise<HeadFormat | undefined> {

@@ -88,6 +88,18 @@ describe('a sidecar', () => {
     expect(read('user')).toMatchObject({ takenAt: '1985' })
   })
 
+  test('says where it was taken only if that is not in the file', () => {
+    const read = (place: object | null, more: object = {}) =>
+      readSheafSidecar({ ...JSON.parse(sidecarBytes({ ...photo, place: place as never }).toString()), ...more })?.place
+    const kiel = { lat: 54.3233, lon: 10.1228 }
+    expect(read({ ...kiel, alt: null, source: 'user' })).toEqual({ latitude: 54.3233, longitude: 10.1228 })
+    expect(read({ ...kiel, alt: 3.5, source: 'import' })).toMatchObject({ altitude: 3.5 })
+    expect(read({ ...kiel, alt: null, source: 'file' })).toBeUndefined()
+    expect(read(null)).toBeUndefined()
+    for (const place of [7, {}, { lat: '1', lon: 2 }, { lat: 91, lon: 2 }, { lat: 0, lon: 0 }])
+      expect(read(null, { place })).toBeUndefined()
+  })
+
   test('of before has the whole metadata', () => {
     expect(readSheafSidecar({ ...photo, taken_at_source: 'exif', variants: {} })).toMatchObject({ takenAt: undefined })
   })
@@ -126,11 +138,35 @@ test.each([
   [null, undefined],
   [
     { title: 'a.jpg', photoTakenTime: { timestamp: '0' }, description: '', archived: true },
-    { photo: { title: 'a.jpg', takenMs: undefined, caption: undefined, tags: ['archived'], isTrashed: false } }
+    {
+      photo: {
+        title: 'a.jpg',
+        takenMs: undefined,
+        caption: undefined,
+        place: undefined,
+        tags: ['archived'],
+        isTrashed: false
+      }
+    }
   ],
   [
-    { title: 'a.jpg', photoTakenTime: null, googlePhotosOrigin: { fromPartnerSharing: {} } },
-    { photo: { title: 'a.jpg', takenMs: undefined, caption: undefined, tags: ['partner-shared'], isTrashed: false } }
+    {
+      title: 'a.jpg',
+      photoTakenTime: null,
+      googlePhotosOrigin: { fromPartnerSharing: {} },
+      geoData: { latitude: 54.3233, longitude: 10.1228, altitude: 0 },
+      geoDataExif: { latitude: 0, longitude: 0, altitude: 0 }
+    },
+    {
+      photo: {
+        title: 'a.jpg',
+        takenMs: undefined,
+        caption: undefined,
+        place: { latitude: 54.3233, longitude: 10.1228 },
+        tags: ['partner-shared'],
+        isTrashed: false
+      }
+    }
   ]
 ])('of Takeout, %j', (value, read) => {
   expect(readTakeoutJson(value)).toEqual(read)

@@ -1,6 +1,7 @@
 import { deflateSync } from 'node:zlib'
 import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
+import type { TakenAt } from '../../../../../src/domain/photo-facts.js'
 import { type ByteSource, sourceOf } from '../../../../../src/similarity/images/heads/head-bytes.js'
 import type { Head } from '../../../../../src/similarity/images/heads/head-facts.js'
 import { readHead } from '../../../../../src/similarity/images/heads/read-head.js'
@@ -257,7 +258,7 @@ describe('a movie', () => {
       format: 'mp4',
       width: 1920,
       height: 1080,
-      takenAt: { ms: TAKEN_MS, offsetMinutes: 0, source: 'container', precision: 'second' }
+      takenAt: { ms: TAKEN_MS, offsetMinutes: 0, source: 'container', precision: 'second', zoneSource: 'utc' }
     })
   })
 
@@ -393,7 +394,11 @@ describe('when a picture was taken', () => {
     expect(await named('IMG_20991231_123456.jpg', {}, changed)).toMatchObject({ source: 'modified' })
     const movie = movieOf({ created: (Date.UTC(2021, 4, 28, 12, 40, 43) - Date.UTC(1904, 0, 1)) / 1_000 })
     const utc = { ms: Date.UTC(2021, 4, 28, 12, 40, 43), source: 'container' }
-    expect((await headOf(movie, 'VID_20210528_154038.mp4'))?.takenAt).toMatchObject({ ...utc, offsetMinutes: 180 })
+    expect((await headOf(movie, 'VID_20210528_154038.mp4'))?.takenAt).toMatchObject({
+      ...utc,
+      offsetMinutes: 180,
+      zoneSource: 'name'
+    })
     expect((await headOf(movie, 'VID_20210529_154038.mp4'))?.takenAt).toMatchObject({ ...utc, offsetMinutes: 0 })
   })
 
@@ -435,6 +440,56 @@ describe('when a picture was taken', () => {
     expect(await offset(gpsAt(7, 2, 50))).toBe(330)
     expect(await offset(gpsAt(12, 34, 56))).toBe(0)
     expect(await offset(gpsAt(12, 29, 56))).toBeUndefined()
+  })
+
+  test('has the offset of its place, where neither the file nor the satellites say one', async () => {
+    const sydney = {
+      1: 'S',
+      2: {
+        rational: [
+          [33, 1],
+          [52, 1],
+          [0, 1]
+        ]
+      },
+      3: 'E',
+      4: {
+        rational: [
+          [151, 1],
+          [12, 1],
+          [0, 1]
+        ]
+      }
+    } as const
+    const at = (date: string, second: TiffDirectory = {}, gps: TiffDirectory = sydney) =>
+      dateOf(exifHead({ [EXIF.date]: date, ...second }, {}, gps))
+    expect(await at('2024:01:01 08:02:32')).toMatchObject({
+      ms: Date.UTC(2023, 11, 31, 21, 2, 32),
+      offsetMinutes: 660,
+      zoneSource: 'place'
+    })
+    expect(await at('2024:07:01 08:02:32')).toMatchObject({ offsetMinutes: 600 })
+    // an hour after clocks were put forward, when UTC was still on the day before
+    expect(await at('2024:10:06 03:30:00')).toMatchObject({ offsetMinutes: 660 })
+    const said = await at('2024:01:01 08:02:32', { [EXIF.offset]: '+02:00' })
+    expect(said?.offsetMinutes).toBe(120)
+    expect(said).not.toHaveProperty('zoneSource')
+    expect((await at('2024:01:01'))?.offsetMinutes).toBeUndefined()
+  })
+
+  test('in UTC is told in local time: by the place, the name, the zone of the import', async () => {
+    const ms = Date.UTC(2021, 4, 28, 12, 40, 43)
+    const created = (ms - Date.UTC(1904, 0, 1)) / 1_000
+    const inSydney = movieOf({ created, userData: { '\xa9xyz': '-33.8678+151.2073/' } })
+    const zone = 'America/New_York'
+    const dateIn = async (movie: Buffer, name: string): Promise<TakenAt | undefined> =>
+      (await readHead(sourceOf(movie), { latestMs: LATEST, name, zone }))?.takenAt
+    const named = 'VID_20210528_154038.mp4'
+    expect(await dateIn(inSydney, named)).toMatchObject({ ms, offsetMinutes: 600, zoneSource: 'place' })
+    expect(await dateIn(movieOf({ created }), named)).toMatchObject({ ms, offsetMinutes: 180, zoneSource: 'name' })
+    expect(await dateIn(movieOf({ created }), 'a.mp4')).toMatchObject({ ms, offsetMinutes: -240, zoneSource: 'import' })
+    const inName = 'PXL_20210528_124043000.jpg'
+    expect(await dateIn(jpegHead(4, 3), inName)).toMatchObject({ ms, offsetMinutes: -240, zoneSource: 'import' })
   })
 
   test('is read from XMP, whose zone serves EXIF when the second is the same', async () => {
