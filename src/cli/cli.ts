@@ -97,7 +97,8 @@ export async function runCli(argv: readonly string[], components: CliComponents,
         .option('--token-file <file>', "the operator's token, elsewhere (SHEAF_TOKEN_FILE)"),
     action: run =>
       async function (this: Command, ...args) {
-        const { node, ca, json, ...source } = this.opts<ClientOptions>()
+        // commander gives a command above this one the options that both have
+        const { node, ca, json, ...source } = this.optsWithGlobals<ClientOptions>()
         const { environment } = components
         const address = parseNodeAddress(node ?? (environment.SHEAF_NODE || NODE_URL))
         const operatorToken = (): Promise<string> => readOperatorToken(address, { ...source, environment })

@@ -35,7 +35,6 @@ export function addAlbums(commands: CommandSet): void {
   const albums = commands
     .client('albums', 'list albums, and how many photos each has; those without an id are labels of photos')
     .option('--prefix <text>', 'only those that begin so')
-    .enablePositionalOptions()
     .action(commands.action((session, options: { readonly prefix?: string }) => list(session, options)))
   const add = (usage: string, summary: string) => commands.client(usage, summary, albums)
   add('make <title>', 'make an album').action(
