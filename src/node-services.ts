@@ -14,6 +14,8 @@ import type { Random } from './core/random.js'
 import type { PhotoId } from './domain/ids.js'
 import { PHOTO_KIND } from './domain/photo.js'
 import type { Transport } from './network/transport.js'
+import { AlbumCatalog } from './photos/albums/album-catalog.js'
+import { Albums } from './photos/albums/albums.js'
 import { LibraryLists } from './photos/library-lists.js'
 import { Pairing } from './photos/pairing.js'
 import { PhotoCache, type PhotoCacheInit } from './photos/photo-cache.js'
@@ -82,6 +84,7 @@ export class NodeServices implements Startable {
   readonly cluster: Cluster | undefined
   readonly photos: Photos
   readonly lists: LibraryLists
+  readonly albums: Albums
   /** Undefined when photos are not analyzed. */
   readonly similarity: Similarity | undefined
   readonly laidOut: LaidOutPhotos
@@ -93,6 +96,7 @@ export class NodeServices implements Startable {
   readonly maintenance: Maintenance
   readonly #spool: UploadSpool
   readonly #pairing: Pairing
+  readonly #albumCatalog: AlbumCatalog
   #started = false
 
   constructor(components: NodeServicesComponents, init: NodeServicesInit) {
@@ -156,6 +160,8 @@ export class NodeServices implements Startable {
     const cachedReader = new PhotoReader({ store: volumes, log, remote: cluster?.reads, cache, untaken })
     const fetchRecord = cluster && ((id: PhotoId) => cluster.records.fetch({ kind: PHOTO_KIND, id }))
     this.#spool = new UploadSpool({ fileSystem, clock, reserve: local.reserve }, { ...init.uploads, folder })
+    const catalog = new AlbumCatalog({ directory, log })
+    this.#albumCatalog = catalog
     this.photos = new Photos(
       {
         store: volumes,
@@ -168,6 +174,7 @@ export class NodeServices implements Startable {
         reader: cachedReader,
         cache,
         spool: this.#spool,
+        albums: catalog,
         logicalVolume: () => volumes.logicalVolume,
         laidOut: local.laidOut,
         ...(cluster !== undefined && { copies: cluster.durableCopies }),
@@ -175,8 +182,10 @@ export class NodeServices implements Startable {
       },
       { ...init.uploads, chunkBytes: chunkBytesFor(volumeBytes), maxUploadBytes, minCopies, requireCookie }
     )
+    this.albums = new Albums({ directory, writer, catalog, photos: this.photos, clock, random })
     this.lists = new LibraryLists({
       directory,
+      albums: catalog,
       clock,
       copies: cluster?.durableCopies ?? copiesOn(reader),
       undoLeftMs: heardAt => local.laidOut.undoLeftMs(heardAt)
@@ -261,6 +270,7 @@ export class NodeServices implements Startable {
   async start(): Promise<void> {
     await this.local.start()
     await this.#spool.start()
+    await this.#albumCatalog.start()
     await this.cluster?.start()
     await this.similarity?.start()
     await this.#pairing.start()
@@ -275,6 +285,7 @@ export class NodeServices implements Startable {
     await this.#pairing.stop()
     await this.similarity?.stop()
     await this.cluster?.stop()
+    await this.#albumCatalog.stop()
     await this.local.stop()
   }
 

@@ -402,6 +402,7 @@ export class SheafNode implements Startable {
       {
         photos,
         lists,
+        albums: services.albums,
         maintenance,
         laidOut,
         cluster,

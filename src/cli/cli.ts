@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import type { Clock } from '../core/clock.js'
 import { hasCode, SheafError, systemErrorCode } from '../core/errors.js'
 import type { Random } from '../core/random.js'
+import { addAlbums } from './commands/albums.js'
 import { addArchive } from './commands/archive.js'
 import { addBackup, type RestoreBackup } from './commands/backup.js'
 import { addCompletion } from './commands/completion.js'
@@ -79,8 +80,8 @@ export async function runCli(argv: readonly string[], components: CliComponents,
 
   const commands: CommandSet = {
     program: new Command('sheaf'),
-    client: (usage, summary) =>
-      commands.program
+    client: (usage, summary, parent = commands.program) =>
+      parent
         .command(usage)
         .description(summary)
         .option('--node <url>', `the node to talk to (SHEAF_NODE, default: ${NODE_URL})`)
@@ -96,7 +97,8 @@ export async function runCli(argv: readonly string[], components: CliComponents,
         .option('--token-file <file>', "the operator's token, elsewhere (SHEAF_TOKEN_FILE)"),
     action: run =>
       async function (this: Command, ...args) {
-        const { node, ca, json, ...source } = this.opts<ClientOptions>()
+        // commander gives a command above this one the options that both have
+        const { node, ca, json, ...source } = this.optsWithGlobals<ClientOptions>()
         const { environment } = components
         const address = parseNodeAddress(node ?? (environment.SHEAF_NODE || NODE_URL))
         const operatorToken = (): Promise<string> => readOperatorToken(address, { ...source, environment })
@@ -164,6 +166,7 @@ function addCommands(
   addGet(commands)
   addRemove(commands)
   addList(commands)
+  addAlbums(commands)
   addLibrary(commands)
   addInfo(commands)
   addImport(commands, components)

@@ -37,6 +37,9 @@ export const ERROR_CODES = {
   // photos
   ERR_PHOTO_NOT_FOUND: 'no photo has that id, or the cookie is wrong',
   ERR_PHOTO_DELETED: 'the photo was deleted',
+  ERR_ALBUM_NOT_FOUND: 'no album has that id, or no photo that label',
+  ERR_ALBUM_DELETED: 'the album was deleted',
+  ERR_TOO_MANY_ALBUMS: 'there are 10,000 albums, and no more can be made; delete some, or use tags',
   ERR_NOT_BURIED: 'the photo is not buried, so there is nothing to exhume',
   ERR_NO_DATE: 'nobody knows when the photo was taken, so its date cannot be shifted; set one with taken_at',
   ERR_BYTES_GONE: 'the bytes of the deleted photo are no longer available, so it cannot be restored',

@@ -483,10 +483,13 @@ export class Directory implements Startable {
     return { database, index: served, count: term => view.count(term, served.tables) }
   }
 
-  /** @returns tags or albums, in the order in which they are folded; a label's terms are the index's, see `language` */
-  labels(field: LabelField, query: LabelsQuery): Promise<LabelCount[]> {
+  /**
+   * @param isOmitted - called with labels as they are folded. Default: all are listed
+   * @returns tags or albums, in the order in which they are folded; a label's terms are the index's, see `language`
+   */
+  labels(field: LabelField, query: LabelsQuery, isOmitted?: (label: string) => boolean): Promise<LabelCount[]> {
     const { database, view } = this.#require()
-    return this.#reading(() => readLabels(database, view.index.served, field, query))
+    return this.#reading(() => readLabels(database, view.index.served, field, query, isOmitted))
   }
 
   /** @returns when the photos with a label were taken; undefined when there are none, or the index does not know it yet */

@@ -42,27 +42,34 @@ export async function readLabels(
   database: Database,
   { tables, language }: Index,
   field: LabelField,
-  { prefix = '', after, limit }: LabelsQuery
+  { prefix = '', after, limit }: LabelsQuery,
+  isOmitted: (label: string) => boolean = () => false
 ): Promise<LabelCount[]> {
   const range = rangeOf(counterKey(tables, language.labelTerm(field, prefix)))
   const gt = after === undefined ? undefined : counterKey(tables, language.labelTerm(field, after))
   const isPast = gt !== undefined && Buffer.compare(gt, range.gte) >= 0
   const bounds = isPast ? { gt, lt: range.lt } : range
-  const rows = await database.iterator({ ...bounds, limit }).all()
   const labels: LabelCount[] = []
-  for (const [key, value] of rows) {
+  for await (const [key, value] of database.iterator(bounds)) {
     const term = termOfCounterKey(key)
+    if (isOmitted(labelOf(term))) continue
     const count = u64From(openSealed(key, value, 8))
     labels.push({ name: await spelling(database, tables, term, count), count })
+    if (labels.length === limit) break
   }
   return labels
+}
+
+/** @returns the label of a term, as it is folded */
+function labelOf(term: string): string {
+  return term.slice(term.indexOf('\0') + 1)
 }
 
 /** @returns how most photos spell the label of a term; of several spellings that as many have, the first one */
 async function spelling(database: Database, tables: Index['tables'], term: string, count: number): Promise<string> {
   const start = `spelled\0${term}\0`
   const rows = await database.iterator(rangeOf(counterKey(tables, start))).all()
-  let most = { name: term.slice(term.indexOf('\0') + 1), count }
+  let most = { name: labelOf(term), count }
   const others = rows.map(([key, value]) => ({
     name: termOfCounterKey(key).slice(start.length),
     count: u64From(openSealed(key, value, 8))

@@ -1,4 +1,5 @@
 import { SheafError } from '../core/errors.js'
+import { ALBUM_KIND } from '../domain/album.js'
 import { bucketOf, DIGEST_BYTES, leafDigest } from '../domain/merkle.js'
 import { encodeRecord } from '../domain/record-codec.js'
 import { endedLife } from '../domain/tombstone.js'
@@ -36,7 +37,8 @@ export interface Migration {
 export const MIGRATIONS: readonly Migration[] = [
   { to: 2, run: async () => {} }, // listed the deleted records, as version 3 does otherwise
   { to: 3, run: rewriteRecords },
-  { to: 4, run: async () => {} } // earlier versions know no second index, and would read one that is no longer kept
+  // earlier versions know no second index, and would read one that is no longer kept; nor that albums are buried
+  { to: 4, run: noteAlbumDeaths }
 ]
 
 /**
@@ -105,6 +107,17 @@ async function rewriteRecords(database: Database): Promise<void> {
   for (const [bucket, digest] of buckets) await put(sealedRow(bucketKey(bucket), digest))
   if (sequence > 0) operations.push({ type: 'put', ...markerRow(sequence, root) })
   await database.batch(operations)
+}
+
+/** Deletes of albums that an earlier version kept without knowing what they are count as heard of now. */
+async function noteAlbumDeaths(database: Database): Promise<void> {
+  for await (const [key, value] of database.iterator(recordRange(ALBUM_KIND))) {
+    const { record } = recordStateOf(key, value)
+    const generation = endedLife(record)
+    if (generation === undefined) continue
+    const row = deathRow(record, { heardAt: 0, generation })
+    await database.put(row.key, row.value)
+  }
 }
 
 async function migrate(database: Database, migrations: readonly Migration[], found: number): Promise<void> {

@@ -5,6 +5,7 @@
  *   NodeId   libp2p peer id of the node's Ed25519 key (base58, "12D3Koo…"); 32-byte public key in superblocks
  *   ActorId  epoch of one process lifetime: random 64 bits as 16 lower-case hex digits; the actor of vector clocks
  *   PhotoId  UUID (version 7 when made by Sheaf), 36 characters, lower case; 16 bytes
+ *   AlbumId  as PhotoId, of an album
  *   VolumeId "<epoch>-<sequence>", sequence decimal from 1; the superblock binds it to its origin with a signature
  *   Cookie   128 random bits, 32 lower-case hex digits
  *
@@ -20,6 +21,7 @@ type Branded<Name extends string> = string & { readonly [brand]: Name }
 export type NodeId = Branded<'NodeId'>
 export type ActorId = Branded<'ActorId'>
 export type PhotoId = Branded<'PhotoId'>
+export type AlbumId = Branded<'AlbumId'>
 export type VolumeId = Branded<'VolumeId'>
 export type Cookie = Branded<'Cookie'>
 
@@ -41,6 +43,11 @@ export function parsePhotoId(text: string): PhotoId | undefined {
   if (UUID.test(text)) return text as PhotoId
   const lower = text.toLowerCase()
   return UUID.test(lower) ? (lower as PhotoId) : undefined
+}
+
+/** @param text - a UUID of any version in any case */
+export function parseAlbumId(text: string): AlbumId | undefined {
+  return parsePhotoId(text) as string | undefined as AlbumId | undefined
 }
 
 export function photoIdBytes(id: PhotoId): Uint8Array {

@@ -7,6 +7,12 @@ export const NAME_CHARACTERS_MAX = 200
 export const LABEL_CHARACTERS_MAX = 100
 /** Tags of a photo, and albums that it is in; of each so many. */
 export const LABELS_MAX = 500
+/** Of the text below the title of an album. The title is a label. */
+export const ALBUM_CAPTION_CHARACTERS_MAX = 2_000
+/** Albums that are not deleted. */
+export const ALBUMS_MAX = 10_000
+/** Albums that a node knows by title, from wherever they are: several nodes may each have made as many as there may be. */
+export const ALBUMS_HELD_MAX = 4 * ALBUMS_MAX
 /** A rating is a whole number from 0. */
 export const RATING_MAX = 5
 /** Of a text that photos are searched by. */

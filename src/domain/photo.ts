@@ -8,7 +8,7 @@
  *                                      longitude, altitude?), attributes?, owner?, idempotency? (32 bytes), born? (hlc
  *                                      of the first version; absent in that one)
  *   tags      tag                      –
- *   albums    album                    –
+ *   albums    album                    –: its id, see album.ts, or a label of its own
  *   variants  alternate key            recipe, sha256 (32 bytes), size, content_type, chunk_bytes?
  *   facts     see photo-facts.ts and findings.ts
  *

@@ -10,6 +10,7 @@ import { checkQueryEscapes, coerceQuery } from './native/query-coercion.js'
 import { addReadConditions } from './native/read-conditions.js'
 import { Refusals } from './native/refusals.js'
 import type { RouteContext } from './native/route-context.js'
+import { addAlbumRoutes } from './native/routes/albums.js'
 import { addArchiveRoutes } from './native/routes/archive.js'
 import { addClusterRoutes } from './native/routes/cluster.js'
 import { addDocsPage } from './native/routes/docs.js'
@@ -115,6 +116,7 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   addPhotoMetaRoutes(app, context)
   addPhotoListRoutes(app, context)
   addLibraryRoutes(app, context)
+  addAlbumRoutes(app, context)
   addTimelineRoutes(app, context)
   addNodeRoutes(app, context)
   addClusterRoutes(app, context)

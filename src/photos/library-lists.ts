@@ -2,35 +2,32 @@ import type { Clock } from '../core/clock.js'
 import { SheafError } from '../core/errors.js'
 import type { Filters } from '../directory/cursor.js'
 import type { Directory } from '../directory/directory.js'
-import type { LabelCount, LabelSpan, LabelsQuery } from '../directory/labels.js'
+import type { LabelCount, LabelsQuery } from '../directory/labels.js'
 import type { Timeline, TimelineBucket } from '../directory/timeline.js'
 import { hlcMs } from '../domain/hlc.js'
 import { PHOTO_KIND, viewPhoto } from '../domain/photo.js'
 import type { LabelField } from '../domain/terms.js'
 import { blobOf } from '../store/photo-needles.js'
+import type { AlbumNames } from './albums/album-names.js'
 import { filtersOf } from './list-filters.js'
 import type { ListedPhoto, ListFilters, PhotoCopies } from './photo-types.js'
 
 export interface LibraryListsComponents {
   readonly directory: Pick<
     Directory,
-    'labels' | 'labelSpan' | 'query' | 'deathsOf' | 'timeline' | 'timelineBucket' | 'language' | 'isAskedBy'
+    'labels' | 'query' | 'deathsOf' | 'timeline' | 'timelineBucket' | 'language' | 'isAskedBy'
   >
+  readonly albums: AlbumNames
   readonly copies: Pick<PhotoCopies, 'of'>
   readonly clock: Pick<Clock, 'now'>
   /** @returns for how long a delete can still be undone that this node heard of at that age, ms */
   readonly undoLeftMs: (heardAt: number) => number
 }
 
-export interface LabelPage<Label extends LabelCount = LabelCount> {
-  readonly labels: readonly Label[]
+export interface LabelPage {
+  readonly labels: readonly LabelCount[]
   /** Where the next page begins; undefined: this is the last one. */
   readonly nextAfter: string | undefined
-}
-
-export interface AlbumCount extends LabelCount {
-  /** Undefined while a new index is being made. */
-  readonly span: LabelSpan | undefined
 }
 
 export interface TrashedPhoto extends ListedPhoto {
@@ -49,7 +46,7 @@ export interface TrashPage {
 
 const NO_TIMELINE: Timeline = { total: 0, revision: 'none', buckets: [] }
 
-/** What there is in the library beside single photos: tags, albums, the trash. */
+/** What there is in the library beside single photos: tags, the time line, the trash. */
 export class LibraryLists {
   readonly #components: LibraryListsComponents
 
@@ -61,14 +58,6 @@ export class LibraryLists {
     const labels = await this.#components.directory.labels(field, { ...query, limit: query.limit + 1 })
     const page = labels.slice(0, query.limit)
     return { labels: page, nextAfter: labels.length > page.length ? page.at(-1)?.name : undefined }
-  }
-
-  async albums(query: LabelsQuery): Promise<LabelPage<AlbumCount>> {
-    const { directory } = this.#components
-    const { labels, nextAfter } = await this.labels('album', query)
-    const albums: AlbumCount[] = []
-    for (const album of labels) albums.push({ ...album, span: await directory.labelSpan('album', album.name) })
-    return { labels: albums, nextAfter }
   }
 
   /**
@@ -89,7 +78,8 @@ export class LibraryLists {
   }
 
   #filtersOf(query: ListFilters): Filters | undefined {
-    return filtersOf({ sort: 'taken', ...query }, this.#components.directory)
+    const { directory, albums } = this.#components
+    return filtersOf({ sort: 'taken', ...query }, directory, albums)
   }
 
   /**
@@ -98,7 +88,7 @@ export class LibraryLists {
    * @throws `ERR_BAD_CURSOR`, `ERR_INDEX_BUILDING`, the signal's reason
    */
   async trash(limit: number, cursor: string | undefined, signal?: AbortSignal): Promise<TrashPage> {
-    const { directory, clock, copies, undoLeftMs } = this.#components
+    const { directory, albums, clock, copies, undoLeftMs } = this.#components
     const query = { terms: ['trash'], words: [], limit, ...(cursor !== undefined && { cursor }) }
     const { records, total, nextCursor } = await directory.query(query, signal)
     const deaths = await directory.deathsOf(records.map(({ id }) => ({ kind: PHOTO_KIND, id })))
@@ -110,6 +100,7 @@ export class LibraryLists {
       const leftMs = heardAt === undefined ? 0 : Math.max(0, undoLeftMs(heardAt))
       return {
         photo,
+        albums: albums.namesOf(photo.albums),
         copies: held,
         deletedAtMs: hlcMs(photo.version.hlc),
         purgeAfterMs: clock.now() + leftMs,

@@ -3,6 +3,7 @@ import { isTermOf } from '../directory/term-index.js'
 import { RATING_MAX } from '../domain/limits.js'
 import { type Moment, parseMoment } from '../domain/moment.js'
 import { ENTRY, type IndexLanguage } from '../domain/terms.js'
+import { type AlbumNames, labelsCalled } from './albums/album-names.js'
 import { badField } from './photo-rules.js'
 import type { ListFilters } from './photo-types.js'
 
@@ -21,17 +22,20 @@ export interface AskedIndex {
  *
  * Parts of other photos are left out, but where they are found by their bytes.
  *
- * @returns undefined: nothing can match, as the text that is looked for has no words
+ * @returns undefined: nothing can match, as the text that is looked for has no words, or the album is deleted
  * @throws `ERR_BAD_PARAMETER`
  */
-export function filtersOf(query: ListFilters, index: AskedIndex): Filters | undefined {
+export function filtersOf(query: ListFilters, index: AskedIndex, albums: AlbumNames): Filters | undefined {
   const { language } = index
   const { tag, album, type, kind, camera, place, state, sha256, rating_min: ratingMin, q = '', sort, from, to } = query
   const words = language.prefixesOf(q).slice(0, SOUGHT_WORDS_MAX)
   if (words.length === 0 && q.trim() !== '') return undefined
   const terms: string[] = []
   if (tag !== undefined) terms.push(language.labelTerm('tag', tag))
-  if (album !== undefined) terms.push(language.labelTerm('album', album))
+  const inAlbum = album === undefined ? undefined : labelsCalled(albums, album)
+  if (inAlbum?.length === 0) return undefined
+  const albumTerms = inAlbum?.map(label => language.labelTerm('album', label)) ?? []
+  if (albumTerms.length === 1) terms.push(...albumTerms)
   const values = { type: type?.trim().toLowerCase(), kind, state: state?.trim(), sha256: sha256?.toLowerCase() }
   for (const [name, value] of Object.entries(values)) if (value !== undefined) terms.push(`${name}\0${value}`)
   if (place !== undefined && !index.isAskedBy('place'))
@@ -42,10 +46,9 @@ export function filtersOf(query: ListFilters, index: AskedIndex): Filters | unde
     if (words.length === 0) return undefined
     terms.push(...words.map(word => `${name}\0${word}`))
   }
-  const anyOf =
-    ratingMin === undefined
-      ? []
-      : [Array.from({ length: RATING_MAX + 1 - ratingMin }, (_, i) => `rating\0${ratingMin + i}`)]
+  const anyOf = albumTerms.length > 1 ? [albumTerms] : []
+  if (ratingMin !== undefined)
+    anyOf.push(Array.from({ length: RATING_MAX + 1 - ratingMin }, (_, i) => `rating\0${ratingMin + i}`))
   // what else can be asked for, parts have not
   const isOfEntries = tag === undefined && album === undefined && kind === undefined && camera === undefined
   const isListed = isOfEntries && anyOf.length === 0 && words.length === 0 && sha256 === undefined

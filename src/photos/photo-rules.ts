@@ -31,14 +31,14 @@ export function nameOf(filename: string | undefined): string {
 }
 
 /** @returns the labels, trimmed and without duplicates */
-export function checkLabels(field: 'tags' | 'albums', labels: readonly string[] = []): string[] {
+export function checkLabels(field: 'tags' | 'albums' | 'title', labels: readonly string[] = []): string[] {
   const trimmed = labels.map(label => label.trim().normalize('NFC'))
   if (trimmed.length > LABELS_MAX) throw badField(field, `a photo may have at most ${LABELS_MAX} ${field}`)
   for (const label of trimmed) {
     if (label === '' || [...label].length > LABEL_CHARACTERS_MAX || /\p{Cc}/u.test(label)) {
       throw badField(
         field,
-        `each of ${field} must have 1–${LABEL_CHARACTERS_MAX} characters, without control characters`
+        `${field === 'title' ? 'the title' : `each of ${field}`} must have 1–${LABEL_CHARACTERS_MAX} characters, without control characters`
       )
     }
   }

@@ -8,6 +8,7 @@ import type { PhotoKind } from '../domain/photo-kind.js'
 import type { LifeActor } from '../domain/version-vector.js'
 import type { PhotoBlob } from '../store/photo-needles.js'
 import type { NeedleLease } from '../volumes/needle-store.js'
+import type { PhotoAlbums } from './albums/album-names.js'
 
 /**
  * Bytes as they arrive from a client. A piece must not change after it was yielded: small ones are stored without a copy.
@@ -110,6 +111,7 @@ export interface HotContent {
 
 export interface ListedPhoto {
   readonly photo: Photo
+  readonly albums: PhotoAlbums
   /** See {@link PhotoCopies.of}; of the original. */
   readonly copies: number
 }
@@ -127,7 +129,7 @@ export interface PhotoPatch extends Omit<PhotoEdit, 'takenAt'> {
 export type SetPatch = SetEdit
 
 /** What may be changed of many photos at once; by `takenAt` or by `shiftS`, not both. */
-export interface BatchPatch extends Pick<PhotoPatch, 'tags' | 'takenAt' | 'place'> {
+export interface BatchPatch extends Pick<PhotoPatch, 'tags' | 'albums' | 'takenAt' | 'place'> {
   /** Moves the date of each, seconds. */
   readonly shiftS?: number | undefined
 }

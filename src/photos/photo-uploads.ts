@@ -17,6 +17,7 @@ import {
 import { blobOf, dataDraft, manifestDraft, type PhotoBlob } from '../store/photo-needles.js'
 import { type RecordWriter, requireEpoch, requireLive, requireRecord } from '../store/record-writer.js'
 import type { NeedleStore } from '../volumes/needle-store.js'
+import { type AlbumNames, labelsFor } from './albums/album-names.js'
 import type { BlobIntake } from './blob-intake.js'
 import { mediaType } from './media-type.js'
 import { checkIdempotencyKey, checkLabels, checkMinCopies, checkStatements, nameOf } from './photo-rules.js'
@@ -33,6 +34,7 @@ export interface PhotoUploadsComponents {
   readonly directory: Pick<Directory, 'lookUp' | 'query'>
   readonly writer: RecordWriter
   readonly intake: BlobIntake
+  readonly albums: AlbumNames
   readonly clock: Clock
   readonly random: Random
   /** The current epoch. */
@@ -151,7 +153,7 @@ export class PhotoUploads {
       ...checkStatements(statements, name, this.#components.clock.now()),
       name,
       tags: checkLabels('tags', tags),
-      albums: checkLabels('albums', albums),
+      albums: labelsFor(this.#components.albums, checkLabels('albums', albums)),
       idempotency:
         idempotencyKey === undefined ? undefined : hash('sha256', checkIdempotencyKey(idempotencyKey), 'hex'),
       owner,

@@ -26,6 +26,7 @@ import type { LaidOut } from '../store/laid-out.js'
 import { blobOf, dataIdentity } from '../store/photo-needles.js'
 import { photoNotFound, type RecordWriter, requireLive, requireRecord } from '../store/record-writer.js'
 import type { NeedleStore } from '../volumes/needle-store.js'
+import { type AlbumNames, LABELS_ONLY, setEditFor } from './albums/album-names.js'
 import { BlobIntake } from './blob-intake.js'
 import { ByteBudget } from './byte-budget.js'
 import { findKnown } from './known-photos.js'
@@ -83,6 +84,8 @@ export interface PhotosComponents {
   /** The current epoch. */
   readonly actor: () => ActorId
   readonly log: Logger
+  /** Default: albums are labels. */
+  readonly albums?: AlbumNames
   /** Where uploads go that memory has no room for. */
   readonly spool: Pick<UploadSpool, 'open'>
   /** The volume that an append would go to now; recorded at upload as a hint. */
@@ -116,13 +119,14 @@ export class Photos {
   readonly #laidOut: PhotosComponents['laidOut']
   readonly #fetchRecord: PhotosComponents['fetchRecord']
   readonly #copies: PhotoCopies
+  readonly #albums: AlbumNames
   readonly #reader: PhotoReader
   readonly #cache: PhotoCache
   readonly #uploads: PhotoUploads
   readonly #edits: PhotoEdits
 
   constructor(components: PhotosComponents, init: PhotosInit) {
-    const { store, directory, writer, reader, copies = copiesOn(reader) } = components
+    const { store, directory, writer, reader, albums = LABELS_ONLY, copies = copiesOn(reader) } = components
     const { chunkBytes, maxUploadBytes, minCopies = 1 } = init
     const bytesMax = init.uploadsInFlightBytesMax ?? UPLOADS_IN_FLIGHT_BYTES_MAX
     const memory = new ByteBudget({ bytesMax, waitersMax: 0 })
@@ -137,9 +141,10 @@ export class Photos {
     this.#fetchRecord = components.fetchRecord
     this.#laidOut = components.laidOut
     this.#copies = copies
+    this.#albums = albums
     this.#reader = reader
     this.#cache = components.cache
-    this.#uploads = new PhotoUploads({ ...components, writer, intake, copies }, { chunkBytes, minCopies })
+    this.#uploads = new PhotoUploads({ ...components, writer, intake, copies, albums }, { chunkBytes, minCopies })
     this.#edits = new PhotoEdits({ store, writer, reader, actor: components.actor })
     directory.onChange(changes => {
       for (const { key } of changes) this.#cache.forget(key.id)
@@ -222,8 +227,10 @@ export class Photos {
   async patch(id: PhotoId, patch: PhotoPatch, condition?: Precondition): Promise<PhotoMeta> {
     const checked = checkPatch(patch)
     await this.#ensureRecord(id)
-    const edited = await this.#edits.patch(id, checked, condition)
-    await this.#labelPartners(id, checked)
+    const { albums } = checked
+    const edit = albums === undefined ? checked : { ...checked, albums: setEditFor(this.#albums, albums) }
+    const edited = await this.#edits.patch(id, edit, condition)
+    await this.#labelPartners(id, edit)
     return this.#meta(edited)
   }
 
@@ -318,7 +325,7 @@ export class Photos {
    */
   async list(query: ListQuery, signal?: AbortSignal): Promise<PhotoPage> {
     const { limit = LIST_LIMIT, cursor, count } = query
-    const filters = filtersOf(query, this.#directory)
+    const filters = filtersOf(query, this.#directory, this.#albums)
     if (filters === undefined) return NOTHING_FOUND
     const { records, ...page } = await this.#directory.query(
       { ...filters, limit, countsAll: count === 'exact', ...(cursor === undefined ? {} : { cursor }) },
@@ -339,7 +346,11 @@ export class Photos {
     })
   }
 
-  /** @param ids - at most 10,000. @throws `ERR_BAD_PARAMETER`; errors of single photos are in their outcomes */
+  /**
+   * @param ids - at most 10,000
+   * @param patch - names albums by id, or by a label
+   * @throws `ERR_BAD_PARAMETER`; errors of single photos are in their outcomes
+   */
   async batchEdit(ids: readonly PhotoId[], { shiftS, ...patch }: BatchPatch): Promise<readonly BatchOutcome[]> {
     const checked = checkPatch(patch)
     if (shiftS === undefined)
@@ -365,10 +376,10 @@ export class Photos {
   }
 
   /** Every live photo, as of the start of the iteration. */
-  async *dump(): AsyncGenerator<Photo> {
+  async *dump(): AsyncGenerator<Pick<ListedPhoto, 'photo' | 'albums'>> {
     for await (const record of this.#directory.records('photo')) {
       const photo = this.#viewOrSkip(record)
-      if (photo !== undefined && !photo.deleted) yield photo
+      if (photo !== undefined && !photo.deleted) yield { photo, albums: this.#albums.namesOf(photo.albums) }
     }
   }
 
@@ -408,7 +419,8 @@ export class Photos {
 
   #listed(photo: Photo): ListedPhoto {
     const blob = blobOf(photo, 'orig')
-    return { photo, copies: blob === undefined ? 0 : this.#copies.of(blob) }
+    const copies = blob === undefined ? 0 : this.#copies.of(blob)
+    return { photo, albums: this.#albums.namesOf(photo.albums), copies }
   }
 }
 

@@ -9,7 +9,7 @@ import type { NeedleIdentity } from '../domain/needle.js'
 import { alternateKeyOf, PHOTO_KIND, type Photo, partOf, viewPhoto } from '../domain/photo.js'
 import { conflictVersions, type DirectoryRecord, type RecordKey, recordName, shownVersion } from '../domain/record.js'
 import { decodeRecord } from '../domain/record-codec.js'
-import { endedLife } from '../domain/tombstone.js'
+import { endedLife, isBuriable } from '../domain/tombstone.js'
 import { integerOf } from '../domain/value-fields.js'
 import type { Trust } from '../volumes/compaction.js'
 import type { NeedleRow } from '../volumes/index-file.js'
@@ -125,7 +125,7 @@ export class NeedleVerdicts {
       else if (grave !== undefined) verdicts.push(this.#buriedVerdict(volume, row, key, grave))
       else if (row.kind === 'record')
         verdicts.push(
-          known === undefined ? await this.#unknownRecordVerdict(volume, row) : recordVerdict(volume, row, known)
+          known === undefined ? await this.#otherRecordVerdict(volume, row) : recordVerdict(volume, row, known)
         )
       else if (known === undefined) verdicts.push(this.#orphanVerdict(volume, row))
       else {
@@ -165,9 +165,20 @@ export class NeedleVerdicts {
     return heard
   }
 
-  /** Judges a record needle whose photo the directory does not know, or must not show: see opaque-records.ts. */
-  async #unknownRecordVerdict(volume: Volume, row: NeedleRow): Promise<Verdict> {
+  /**
+   * Judges a record needle that is of another kind, or whose photo the directory does not know, or must not show: see
+   * opaque-records.ts.
+   */
+  async #otherRecordVerdict(volume: Volume, row: NeedleRow): Promise<Verdict> {
     const bytes = await volume.read(row.offset, row, row.length)
+    const record = this.#decode(bytes)
+    const [found] =
+      record !== undefined && isBuriable(record) ? await this.#components.directory.lookUpMany([record]) : []
+    if (record !== undefined && found?.grave !== undefined) {
+      const { kind, id } = record
+      return this.#buriedVerdict(volume, row, { kind, id }, found.grave)
+    }
+    if (found?.stored !== undefined) return recordVerdict(volume, row, found.stored)
     const home = this.#components.directory.verbatimHome(bytes)
     return home === undefined || (home.volume === volume.id && home.offset === row.offset) ? LIVE : COPY
   }
@@ -273,8 +284,8 @@ export class NeedleVerdicts {
     const bytes = await volume.read(row.offset, row, row.length)
     const record = this.#decode(bytes)
     // only the headers of photos hold the key
-    const [stored] = await this.#components.directory.getMany(record === undefined ? [] : [record])
-    if (stored !== undefined) return this.#stateToMove(volume, row, stored, trust)
+    const [found] = await this.#components.directory.lookUpMany(record === undefined ? [] : [record])
+    if (found?.stored !== undefined) return this.#stateToMove(volume, row, found.stored, trust)
     // the directory does not know it, so it is kept
     const home = this.#components.directory.verbatimHome(bytes)
     return (await this.#standsAt(home, volume, row, trust)) ? undefined : volume.readDraft(row)

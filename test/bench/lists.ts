@@ -103,6 +103,8 @@ async function measurePages(directory: Directory, filter: Filter): Promise<Pages
   return { cpuMs: median(cpuMs), turnMs: Math.min(...turnsMs), count: pages.length, total }
 }
 
+const NO_ALBUMS = { titles: [], ids: [] }
+
 async function readPages(directory: Directory, filter: Filter): Promise<DirectoryPage[]> {
   const pages: DirectoryPage[] = []
   let cursor: string | null = null
@@ -112,7 +114,7 @@ async function readPages(directory: Directory, filter: Filter): Promise<Director
       limit: LIMIT,
       ...(cursor === null ? {} : { cursor })
     })
-    const photos = page.records.map(record => ({ photo: viewPhoto(record), copies: 1 }))
+    const photos = page.records.map(record => ({ photo: viewPhoto(record), albums: NO_ALBUMS, copies: 1 }))
     JSON.stringify(pageJson({ ...page, photos }))
     pages.push(page)
     cursor = page.nextCursor

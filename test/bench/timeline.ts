@@ -82,9 +82,16 @@ async function readBuckets(directory: Directory, filters: Filters, buckets: read
   for (const { key } of buckets) JSON.stringify(bucketJson(await directory.timelineBucket(filters, key), 'taken'))
 }
 
+const NO_ALBUMS = { titles: [], ids: [] }
+
 async function readPage(directory: Directory): Promise<void> {
   const page = await directory.query({ ...ALL, limit: LIMIT })
-  JSON.stringify(pageJson({ ...page, photos: page.records.map(record => ({ photo: viewPhoto(record), copies: 1 })) }))
+  JSON.stringify(
+    pageJson({
+      ...page,
+      photos: page.records.map(record => ({ photo: viewPhoto(record), albums: NO_ALBUMS, copies: 1 }))
+    })
+  )
 }
 
 async function measure(work: () => Promise<unknown>): Promise<{ cpuMs: number; turnMs: number }> {

@@ -167,7 +167,16 @@ describe('tags and albums', () => {
     })
     expect(await node.client.json('GET', '/albums', 200)).toEqual({
       albums: [
-        { name: 'Sommer', count: 3, cover: last, from: '2024-07-01T10:00:00.000', to: '2024-08-01T10:00:00.000' }
+        {
+          album_id: null,
+          name: 'Sommer',
+          caption: null,
+          count: 3,
+          cover: last,
+          from: '2024-07-01T10:00:00.000',
+          to: '2024-08-01T10:00:00.000',
+          created_at: null
+        }
       ],
       next_after: null
     })

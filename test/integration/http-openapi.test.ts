@@ -74,6 +74,7 @@ function archiveJob(): Job {
 const OPERATIONS = [
   'delete /photo/{id}',
   'delete /v1/admin/members/{id}',
+  'delete /v1/albums/{id}',
   'get /albums',
   'get /cache/stats',
   'get /cluster',
@@ -100,11 +101,14 @@ const OPERATIONS = [
   'get /v1/admin/archive',
   'get /v1/admin/jobs/{id}',
   'get /v1/admin/laid-out',
+  'get /v1/albums',
+  'get /v1/albums/{id}',
   'get /volume/{lv}/stats',
   'get /volumes',
   'head /photo/{id}',
   'head /sync/full-dump',
   'patch /photo/{id}/meta',
+  'patch /v1/albums/{id}',
   'post /find_similar',
   'post /photo/{id}/conflicts/{n}/restore',
   'post /photo/{id}/not_duplicate',
@@ -122,6 +126,9 @@ const OPERATIONS = [
   'post /v1/admin/repair',
   'post /v1/admin/scrub',
   'post /v1/admin/verify',
+  'post /v1/albums',
+  'post /v1/albums/make-real',
+  'post /v1/albums/{id}/photos',
   'post /v1/photos',
   'post /v1/photos/batch',
   'post /v1/photos/exists',
@@ -243,6 +250,31 @@ async function askForSimilar(id: string): Promise<void> {
   await ask('POST', '/photo/{id}/not_duplicate', { id: a }, '', {})
 }
 
+/** @param id - of a photo */
+async function askForAlbums(id: string): Promise<void> {
+  const made = await ask('POST', '/v1/albums', {}, '', { title: 'Meer', caption: 'x', cover: id })
+  const { album_id: album } = JSON.parse(made.body.toString())
+  await ask('POST', '/v1/albums', {}, '', { title: id })
+  await ask('POST', '/v1/albums/{id}/photos', { id: album }, '', { add: [id, album] })
+  await http.client.json('PATCH', `/photo/${id}/meta`, 200, {
+    body: Buffer.from('{"albums":{"add":["label"]}}'),
+    headers: { 'content-type': 'application/json' }
+  })
+  await ask('GET', '/v1/albums')
+  await ask('GET', '/albums', {}, '?prefix=m&limit=1')
+  await ask('POST', '/v1/albums/make-real', {}, '', { name: 'label' })
+  await ask('POST', '/v1/albums/make-real', {}, '', { name: 'unknown' })
+  await ask('PATCH', '/v1/albums/{id}', { id: album }, '', { title: 'See', caption: null })
+  await ask('GET', '/v1/albums/{id}', { id: album })
+  await ask('GET', '/photo/{id}/meta', { id })
+  await ask('DELETE', '/v1/albums/{id}', { id: album })
+  for (const method of ['GET', 'PATCH']) {
+    const body = method === 'GET' ? undefined : { title: 'x' }
+    await ask(method, '/v1/albums/{id}', { id: album }, '', body)
+    await ask(method, '/v1/albums/{id}', { id }, '', body)
+  }
+}
+
 /** @param id - of a photo that is deleted */
 async function askForLaidOut(id: string): Promise<void> {
   const { photo_id: living } = await http.client.putPhoto(Buffer.from('lives'), 'a')
@@ -308,6 +340,7 @@ test('answers are what the document says', async () => {
     ids: [id, '01890000-0000-7000-8000-000000000000'],
     tags: { add: ['q'] }
   })
+  await askForAlbums(id)
   await askForSimilar(id)
   await ask('POST', '/v1/photos/batch', {}, '', { delete: [id] })
   await ask('GET', '/photo/{id}', { id })

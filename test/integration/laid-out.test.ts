@@ -52,6 +52,7 @@ async function httpOf(node: SimulatedNode): Promise<HttpClient> {
     {
       photos,
       lists,
+      albums: node.services.albums,
       maintenance,
       laidOut,
       cluster: status,

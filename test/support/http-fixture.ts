@@ -26,6 +26,8 @@ import type { HttpComponents } from '../../src/http/native/components.js'
 import { HttpMeter } from '../../src/http/wire/http-meter.js'
 import { HttpServer } from '../../src/http/wire/server.js'
 import type { HttpTimeouts } from '../../src/http/wire/timeouts.js'
+import { AlbumCatalog } from '../../src/photos/albums/album-catalog.js'
+import { Albums } from '../../src/photos/albums/albums.js'
 import { LibraryLists } from '../../src/photos/library-lists.js'
 import { PhotoCache } from '../../src/photos/photo-cache.js'
 import { PhotoReader } from '../../src/photos/photo-reader.js'
@@ -148,6 +150,8 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
   const writer = new RecordWriter({ store, directory, hybridClock, random: systemRandom, actor })
   const reader = new PhotoReader({ store, log })
   const cache = new PhotoCache({ store, clock: systemClock }, { bytesMax: 0, ttlMs: 1 })
+  const catalog = new AlbumCatalog({ directory, log })
+  await catalog.start()
   const photos = new Photos(
     {
       store,
@@ -158,6 +162,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
       reader,
       cache,
       spool: await uploadSpool(),
+      albums: catalog,
       actor,
       log,
       logicalVolume: () => store.volume,
@@ -191,8 +196,17 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
   const app = await buildHttpApp(
     {
       photos: init.photos?.(photos) ?? photos,
+      albums: new Albums({
+        directory,
+        writer,
+        catalog,
+        photos,
+        clock: systemClock,
+        random: systemRandom
+      }),
       lists: new LibraryLists({
         directory,
+        albums: catalog,
         clock: systemClock,
         copies: copiesOn(reader),
         undoLeftMs: () => 86_400_000

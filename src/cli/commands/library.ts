@@ -4,15 +4,14 @@ import { type ExitCode, printJson, type Session } from '../shell/session.js'
 import { Table } from '../shell/table.js'
 import type { PhotoMetaJson } from './photo-meta.js'
 
-/** Of `GET /tags` and `GET /albums`. */
-interface LabelJson {
+interface TagJson {
   readonly name: string
   readonly count: number
 }
 
-interface LabelsAnswer {
-  readonly tags?: readonly LabelJson[]
-  readonly albums?: readonly LabelJson[]
+/** `GET /tags` */
+interface TagsAnswer {
+  readonly tags: readonly TagJson[]
   readonly next_after: string | null
 }
 
@@ -27,13 +26,13 @@ interface TrashAnswer {
   readonly next_cursor: string | null
 }
 
-interface LabelsOptions {
+interface TagsOptions {
   readonly prefix?: string
 }
 
 const PAGE_PHOTOS = 1_000
 /** Fixed widths, so that the pages of a long list line up. */
-const LABELS = new Table([{ title: 'PHOTOS', width: 8, align: 'right' }, { title: 'NAME' }])
+const TAGS = new Table([{ title: 'PHOTOS', width: 8, align: 'right' }, { title: 'NAME' }])
 const TRASH = new Table([
   { title: 'ID', width: 36 },
   { title: 'DELETED', width: 16 },
@@ -41,32 +40,29 @@ const TRASH = new Table([
   { title: 'NAME' }
 ])
 
-/** `tags`, `albums`, `trash`: what there is in the library beside single photos. */
+/** `tags`, `trash`: what there is in the library beside single photos. */
 export function addLibrary(commands: CommandSet): void {
-  for (const field of ['tags', 'albums'] as const) {
-    commands
-      .client(field, `list ${field}, and how many photos each has`)
-      .option('--prefix <text>', 'only those that begin so')
-      .action(commands.action((session, options: LabelsOptions) => labels(session, field, options)))
-  }
+  commands
+    .client('tags', 'list tags, and how many photos each has')
+    .option('--prefix <text>', 'only those that begin so')
+    .action(commands.action(tags))
   commands
     .client('trash', 'list deleted photos that `sheaf undelete` can still bring back')
     .action(commands.action(trash))
 }
 
-async function labels(session: Session, field: 'tags' | 'albums', { prefix }: LabelsOptions): Promise<ExitCode> {
+async function tags(session: Session, { prefix }: TagsOptions): Promise<ExitCode> {
   const { terminal, json, client } = session
   let after: string | undefined
   let shown = 0
   do {
-    const answer: LabelsAnswer = await client.json(`/${field}`, { query: { prefix, after } })
-    const page = answer[field] ?? []
-    if (shown === 0 && page.length > 0 && !json) await terminal.print(LABELS.header())
-    for (const label of page) {
-      const line = (): string => LABELS.lines([[String(label.count), printable(label.name)]], false)[0] as string
-      await (json ? printJson(session, label) : terminal.print(line()))
+    const answer: TagsAnswer = await client.json('/tags', { query: { prefix, after } })
+    if (shown === 0 && answer.tags.length > 0 && !json) await terminal.print(TAGS.header())
+    for (const tag of answer.tags) {
+      const line = (): string => TAGS.lines([[String(tag.count), printable(tag.name)]], false)[0] as string
+      await (json ? printJson(session, tag) : terminal.print(line()))
     }
-    shown += page.length
+    shown += answer.tags.length
     after = answer.next_after ?? undefined
   } while (after !== undefined)
   return 0

@@ -6,8 +6,12 @@ import type { Terminal } from './terminal.js'
 export interface CommandSet {
   /** The root, for commands that talk to no node. */
   readonly program: Command
-  /** Adds a command that talks to a node, with `--node` and `--json`. */
-  client(usage: string, summary: string): Command
+  /**
+   * Adds a command that talks to a node, with `--node` and `--json`.
+   *
+   * @param parent - that it stands below; default: the root
+   */
+  client(usage: string, summary: string, parent?: Command): Command
   /** Adds a client command that only the operator of a node may use, with `--data` and `--token-file`. */
   operator(usage: string, summary: string): Command
   /** Makes a commander action of what a client command does. */

@@ -11,6 +11,7 @@ import type { Logger, LogLevelSwitch } from '../../core/log.js'
 import type { Random } from '../../core/random.js'
 import type { Tracer } from '../../core/tracing.js'
 import type { Places } from '../../domain/places.js'
+import type { Albums } from '../../photos/albums/albums.js'
 import type { LibraryLists } from '../../photos/library-lists.js'
 import type { Photos } from '../../photos/photos.js'
 import type { Similarity } from '../../search/similarity.js'
@@ -53,7 +54,8 @@ export interface HttpComponents {
     | 'volumes'
     | 'volumeStats'
   >
-  readonly lists: Pick<LibraryLists, 'labels' | 'albums' | 'trash' | 'timeline' | 'timelineBucket'>
+  readonly lists: Pick<LibraryLists, 'labels' | 'trash' | 'timeline' | 'timelineBucket'>
+  readonly albums: Pick<Albums, 'list' | 'get' | 'create' | 'edit' | 'remove' | 'change' | 'makeReal'>
   readonly laidOut: Pick<LaidOutPhotos, 'list' | 'counts' | 'release'>
   /** Absent where photos are not analyzed. */
   readonly similarity?: {

@@ -15,7 +15,8 @@ import { cameraOf, type Place } from '../../domain/photo-facts.js'
 import { isVisual } from '../../domain/photo-kind.js'
 import type { PlaceNames, Places } from '../../domain/places.js'
 import { SIZE_NAMES, sizeState } from '../../domain/size-states.js'
-import type { AlbumCount, TrashedPhoto } from '../../photos/library-lists.js'
+import type { ListedAlbum } from '../../photos/albums/albums.js'
+import type { TrashedPhoto } from '../../photos/library-lists.js'
 import type { CacheStats } from '../../photos/photo-cache.js'
 import type {
   BatchOutcome,
@@ -45,7 +46,7 @@ export function receiptJson(receipt: UploadReceipt): object {
 }
 
 /** The record's fields; equal on all nodes that merged the same writes. The cookie is only in the upload receipt. */
-export function photoJson(photo: Photo): object {
+export function photoJson({ photo, albums }: Pick<ListedPhoto, 'photo' | 'albums'>): object {
   return {
     photo_id: photo.id,
     name: photo.name,
@@ -68,7 +69,8 @@ export function photoJson(photo: Photo): object {
     created_at: timeJson(hlcMs(photo.createdAt)),
     ...pairJson(photo),
     tags: photo.tags,
-    albums: photo.albums,
+    albums: albums.titles,
+    album_ids: albums.ids,
     caption: photo.caption ?? null,
     rating: photo.rating ?? null,
     attributes: Object.fromEntries(photo.attributes),
@@ -140,7 +142,7 @@ function pointJson({ latitude, longitude, altitude }: Place): object {
   return { lat: latitude, lon: longitude, alt: altitude ?? null }
 }
 
-export function metaJson({ photo, copies }: ListedPhoto): object {
+export function metaJson({ copies, ...photo }: ListedPhoto): object {
   return { ...photoJson(photo), copies }
 }
 
@@ -149,9 +151,18 @@ export function trashedJson({ deletedAtMs, purgeAfterMs, isRestorable, ...listed
   return { ...metaJson(listed), deleted_at, purge_after, restorable: isRestorable }
 }
 
-export function albumJson({ name, count, span }: AlbumCount): object {
+export function albumJson({ name, album, count, cover, span }: ListedAlbum): object {
   const local = (ms: number | undefined): string | null => (ms === undefined ? null : timeJson(ms).slice(0, -1))
-  return { name, count, cover: span?.newest ?? null, from: local(span?.fromMs), to: local(span?.toMs) }
+  return {
+    album_id: album?.id ?? null,
+    name,
+    caption: album?.caption ?? null,
+    count,
+    cover: cover ?? null,
+    from: local(span?.fromMs),
+    to: local(span?.toMs),
+    created_at: timeOrNull(album?.createdAtMs)
+  }
 }
 
 export function timelineJson({ total, revision, buckets }: Timeline): object {
@@ -196,14 +207,16 @@ export function conflictJson(conflict: PhotoConflict): object {
 }
 
 /** What a batch did with a photo. */
-type BatchDone = 'deleted' | 'updated' | 'exhumed'
+type BatchDone = 'deleted' | 'updated' | 'exhumed' | 'added' | 'removed'
 
 export function batchJson(done: BatchDone, outcomes: readonly BatchOutcome[]): object {
-  return {
-    results: outcomes.map(({ photoId, error }) =>
-      error === undefined ? { photo_id: photoId, status: done } : { photo_id: photoId, status: 'failed', code: error }
-    )
-  }
+  return { results: outcomesJson(done, outcomes) }
+}
+
+export function outcomesJson(done: BatchDone, outcomes: readonly BatchOutcome[]): object[] {
+  return outcomes.map(({ photoId, error }) =>
+    error === undefined ? { photo_id: photoId, status: done } : { photo_id: photoId, status: 'failed', code: error }
+  )
 }
 
 export function volumeJson(report: VolumeReport): object {

@@ -42,6 +42,7 @@ const CHAPTERS: readonly Chapter[] = [
       { title: 'Record', path: 'src/domain/record-codec.ts' },
       { title: 'Graves', path: 'src/domain/graves.ts' },
       { title: 'The fields of a photo', path: 'src/domain/photo.ts' },
+      { title: 'The fields of an album', path: 'src/domain/album.ts' },
       { title: 'What the head of a file says', path: 'src/domain/photo-facts.ts' },
       { title: 'What was found out about a photo', path: 'src/domain/findings.ts' }
     ]

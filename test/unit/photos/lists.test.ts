@@ -80,7 +80,7 @@ test('dump gives every live photo once', async () => {
   const { photos, ids } = await withAlbum()
   await photos.remove(ids[1] as PhotoId)
   const dumped: PhotoId[] = []
-  for await (const photo of photos.dump()) dumped.push(photo.id)
+  for await (const { photo } of photos.dump()) dumped.push(photo.id)
   expect(dumped).toHaveLength(2)
   expect(new Set(dumped)).toEqual(new Set([ids[0], ids[2]]))
 })

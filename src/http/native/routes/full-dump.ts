@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import type { Photo } from '../../../domain/photo.js'
+import type { ListedPhoto } from '../../../photos/photo-types.js'
 import { streamAnswer } from '../../wire/answer-stream.js'
 import { whileConnected } from '../../wire/while-connected.js'
 import { photoJson } from '../json-forms.js'
@@ -43,7 +43,7 @@ export function addFullDumpRoute(app: FastifyInstance, context: RouteContext): v
   })
 }
 
-async function* linesOf(photos: AsyncIterable<Photo>): AsyncGenerator<Uint8Array> {
+async function* linesOf(photos: AsyncIterable<Pick<ListedPhoto, 'photo' | 'albums'>>): AsyncGenerator<Uint8Array> {
   let piece = ''
   for await (const photo of photos) {
     piece += `${JSON.stringify(photoJson(photo))}\n`

@@ -6,7 +6,6 @@ import {
   NEXT_CURSOR,
   nullable,
   object,
-  PHOTO_ID,
   problems,
   type Schema,
   TEXT,
@@ -15,7 +14,7 @@ import {
 import { META_FIELDS } from './photo-schemas.js'
 
 const TAGS = ['photos']
-const LABELS_QUERY = object(
+export const LABELS_QUERY = object(
   {
     prefix: { ...TEXT, description: 'only those that begin so, whatever their case and accents', examples: ['gar'] },
     after: { ...TEXT, description: 'next_after of the previous page' },
@@ -23,46 +22,17 @@ const LABELS_QUERY = object(
   },
   ['prefix', 'after', 'limit']
 )
-const NEXT_AFTER: Schema = nullable({ ...TEXT, description: 'null on the last page' })
+export const NEXT_AFTER: Schema = nullable({ ...TEXT, description: 'null on the last page' })
 const LABEL_COUNT = {
   name: { ...TEXT, description: 'as most photos have it' },
   count: { ...COUNT, description: 'photos on this node with it, however they spell it' }
 }
-const LOCAL_TIME: Schema = {
-  ...TEXT,
-  description: 'what a clock on the wall showed, without an offset',
-  examples: ['2024-01-01T08:02:32.000']
-}
-
 export const tagsSchema: Schema = {
   summary: 'Tags and how many photos have them, in alphabetical order',
   tags: TAGS,
   querystring: LABELS_QUERY,
   response: {
     200: json('a page', object({ tags: array(object(LABEL_COUNT)), next_after: NEXT_AFTER })),
-    ...problems('ERR_DIRECTORY_UNAVAILABLE', 'ERR_OVERLOADED')
-  }
-}
-
-export const albumsSchema: Schema = {
-  summary: 'Albums and how many photos are in them, in alphabetical order',
-  tags: TAGS,
-  querystring: LABELS_QUERY,
-  response: {
-    200: json(
-      'a page',
-      object({
-        albums: array(
-          object({
-            ...LABEL_COUNT,
-            cover: { ...nullable(PHOTO_ID), description: 'the photo taken last; null while a new index is made' },
-            from: { ...nullable(LOCAL_TIME), description: 'when the first photo was taken' },
-            to: { ...nullable(LOCAL_TIME), description: 'when the last one was' }
-          })
-        ),
-        next_after: NEXT_AFTER
-      })
-    ),
     ...problems('ERR_DIRECTORY_UNAVAILABLE', 'ERR_OVERLOADED')
   }
 }

@@ -32,7 +32,7 @@ const MOMENT: Schema = { type: 'string', pattern: MOMENT_TEXT }
 /** What photos are looked for by, and in which order. */
 export const FILTERS = {
   tag: { ...TEXT, description: 'photos with this tag, whatever its case and accents', examples: ['garden'] },
-  album: { ...TEXT, description: 'photos in this album; as `tag`' },
+  album: { ...TEXT, description: 'photos in this album, by id; or in all with this title, as `tag`' },
   type: { ...TEXT, description: 'image, or a full media type, e.g. image/jpeg' },
   state: { ...PICTURE_STATE, description: 'how much of the image could be decoded; none: nothing of it' },
   sha256: DIGEST,

@@ -128,7 +128,8 @@ export const PHOTO = {
       'its parts: the video of a live photo, the RAW file of a picture. Lists show this photo for all of them'
   }),
   part_of: { ...nullable(PHOTO_ID), description: 'the photo that lists show for it' },
-  albums: array(TEXT),
+  albums: array(TEXT, { description: 'titles; labels of those that are nothing but that' }),
+  album_ids: array(PHOTO_ID),
   caption: nullable(TEXT),
   rating: nullable(RATING),
   attributes: { type: 'object', additionalProperties: TEXT },

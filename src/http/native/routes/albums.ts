@@ -1,0 +1,103 @@
+import type { FastifyInstance } from 'fastify'
+import type { LabelsQuery } from '../../../directory/labels.js'
+import type { AlbumId, PhotoId } from '../../../domain/ids.js'
+import { whileConnected } from '../../wire/while-connected.js'
+import { albumJson, outcomesJson } from '../json-forms.js'
+import { type RouteContext, requirePhotoId } from '../route-context.js'
+import {
+  albumPhotosSchema,
+  albumsSchema,
+  createAlbumSchema,
+  deleteAlbumSchema,
+  getAlbumSchema,
+  makeRealSchema,
+  patchAlbumSchema
+} from '../schemas/album-schemas.js'
+
+interface IdParams {
+  readonly id: string
+}
+
+interface NewAlbumBody {
+  readonly title: string
+  readonly caption?: string
+  readonly cover?: string
+}
+
+interface AlbumPatchBody {
+  readonly title?: string
+  readonly caption?: string | null
+  readonly cover?: string | null
+}
+
+interface PhotosBody {
+  readonly add?: readonly string[]
+  readonly remove?: readonly string[]
+}
+
+/** Albums, and which photos are in them. */
+export function addAlbumRoutes(app: FastifyInstance, { albums, gates }: RouteContext): void {
+  for (const path of ['/albums', '/v1/albums']) {
+    app.get<{ Querystring: LabelsQuery }>(path, { schema: albumsSchema }, request =>
+      whileConnected(request, signal =>
+        gates.pages.pass(signal, async () => {
+          const { albums: page, nextAfter } = await albums.list(request.query)
+          return { albums: page.map(albumJson), next_after: nextAfter ?? null }
+        })
+      )
+    )
+  }
+
+  app.post<{ Body: NewAlbumBody }>('/v1/albums', { schema: createAlbumSchema }, async (request, reply) => {
+    const { cover, ...said } = request.body
+    const made = await albums.create({ ...said, ...(cover !== undefined && { cover: requirePhotoId(cover) }) })
+    reply.code(201).header('location', `/v1/albums/${made.album?.id}`)
+    return albumJson(made)
+  })
+
+  app.post<{ Body: { readonly name: string } }>('/v1/albums/make-real', { schema: makeRealSchema }, request =>
+    whileConnected(request, signal =>
+      gates.counts.pass(signal, async () => {
+        const { album, outcomes, left } = await albums.makeReal(request.body.name, signal)
+        return { ...albumJson(album), results: outcomesJson('added', outcomes), left }
+      })
+    )
+  )
+
+  app.get<{ Params: IdParams }>('/v1/albums/:id', { schema: getAlbumSchema }, async request =>
+    albumJson(await albums.get(requireAlbumId(request.params.id)))
+  )
+
+  app.patch<{ Params: IdParams; Body: AlbumPatchBody }>(
+    '/v1/albums/:id',
+    { schema: patchAlbumSchema },
+    async request => {
+      const { cover, ...said } = request.body
+      const edit = { ...said, ...(cover !== undefined && { cover: cover === null ? null : requirePhotoId(cover) }) }
+      return albumJson(await albums.edit(requireAlbumId(request.params.id), edit))
+    }
+  )
+
+  app.delete<{ Params: IdParams }>('/v1/albums/:id', { schema: deleteAlbumSchema }, async request => {
+    const id = requireAlbumId(request.params.id)
+    await albums.remove(id)
+    return { status: 'deleted', album_id: id }
+  })
+
+  app.post<{ Params: IdParams; Body: PhotosBody }>(
+    '/v1/albums/:id/photos',
+    { schema: albumPhotosSchema },
+    async request => {
+      const idsOf = (ids: readonly string[] = []): PhotoId[] => ids.map(requirePhotoId)
+      const { add, remove } = request.body
+      const change = { add: idsOf(add), remove: idsOf(remove) }
+      const { added, removed } = await albums.change(requireAlbumId(request.params.id), change)
+      return { results: [...outcomesJson('added', added), ...outcomesJson('removed', removed)] }
+    }
+  )
+}
+
+/** @throws `ERR_BAD_ID` */
+function requireAlbumId(text: string): AlbumId {
+  return requirePhotoId(text) as string as AlbumId
+}

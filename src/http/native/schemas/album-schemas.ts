@@ -1,0 +1,133 @@
+import { ALBUM_CAPTION_CHARACTERS_MAX } from '../../../domain/limits.js'
+import {
+  array,
+  COUNT,
+  json,
+  LABEL,
+  nullable,
+  object,
+  PHOTO_ID,
+  problems,
+  RECORD_WRITE,
+  type Schema,
+  TEXT,
+  TIME
+} from './common.js'
+import { LABELS_QUERY, NEXT_AFTER } from './library-schemas.js'
+
+const TAGS = ['photos']
+const PHOTOS_MAX = 10_000
+const LOCAL_TIME: Schema = {
+  ...TEXT,
+  description: 'what a clock on the wall showed, without an offset',
+  examples: ['2024-01-01T08:02:32.000']
+}
+const ALBUM = {
+  album_id: nullable({ ...PHOTO_ID, description: 'null: it is a label that photos have, and nothing but that' }),
+  name: { ...TEXT, description: 'its title; of a label, as most photos have it' },
+  caption: nullable(TEXT),
+  count: { ...COUNT, description: 'photos on this node that are in it' },
+  cover: {
+    ...nullable(PHOTO_ID),
+    description:
+      'the photo that somebody chose, while it is in the album; else the one taken last. null while a new index is made'
+  },
+  from: { ...nullable(LOCAL_TIME), description: 'when the first photo was taken' },
+  to: { ...nullable(LOCAL_TIME), description: 'when the last one was' },
+  created_at: { ...nullable(TIME), description: 'null of a label' }
+}
+const ALBUM_PARAMS = object({ id: { ...PHOTO_ID, description: 'album id, a UUID in any case' } })
+const TITLE: Schema = { ...LABEL, description: `${LABEL.description as string}; no UUID` }
+const CAPTION: Schema = { ...TEXT, maxLength: ALBUM_CAPTION_CHARACTERS_MAX }
+const COVER: Schema = { ...PHOTO_ID, description: 'shown while the photo is in the album' }
+const PHOTO_IDS: Schema = array(PHOTO_ID, { maxItems: PHOTOS_MAX })
+const FOUND = ['ERR_BAD_ID', 'ERR_ALBUM_NOT_FOUND', 'ERR_ALBUM_DELETED', 'ERR_FORMAT_TOO_NEW'] as const
+const OUTCOME = {
+  photo_id: PHOTO_ID,
+  status: { type: 'string', enum: ['added', 'removed', 'failed'] },
+  code: { ...TEXT, description: 'why it failed' }
+}
+const RESULTS: Schema = array(object(OUTCOME, ['code']))
+
+export const albumsSchema: Schema = {
+  summary: 'Albums and how many photos are in them, in alphabetical order',
+  description: 'Labels that photos have as albums are among them, without an `album_id`.',
+  tags: TAGS,
+  querystring: LABELS_QUERY,
+  response: {
+    200: json('a page', object({ albums: array(object(ALBUM)), next_after: NEXT_AFTER })),
+    ...problems('ERR_DIRECTORY_UNAVAILABLE', 'ERR_OVERLOADED')
+  }
+}
+
+export const createAlbumSchema: Schema = {
+  summary: 'Makes an album',
+  description: 'Albums may have the same title: they are told apart by id.',
+  tags: TAGS,
+  body: object({ title: TITLE, caption: CAPTION, cover: COVER }, ['caption', 'cover']),
+  response: {
+    201: json('the album', object(ALBUM), { Location: { schema: TEXT } }),
+    ...problems('ERR_BAD_ID', 'ERR_TOO_MANY_ALBUMS', ...RECORD_WRITE)
+  }
+}
+
+export const getAlbumSchema: Schema = {
+  summary: 'An album',
+  tags: TAGS,
+  params: ALBUM_PARAMS,
+  response: { 200: json('the album', object(ALBUM)), ...problems(...FOUND, 'ERR_DIRECTORY_UNAVAILABLE') }
+}
+
+export const patchAlbumSchema: Schema = {
+  summary: 'Changes an album',
+  description: 'Absent fields stay unchanged; null removes a value. A rename changes no photo.',
+  tags: TAGS,
+  params: ALBUM_PARAMS,
+  body: {
+    ...object({ title: TITLE, caption: nullable(CAPTION), cover: nullable(COVER) }, ['title', 'caption', 'cover']),
+    minProperties: 1
+  },
+  response: { 200: json('the album', object(ALBUM)), ...problems(...FOUND, ...RECORD_WRITE) }
+}
+
+export const deleteAlbumSchema: Schema = {
+  summary: 'Deletes an album; its photos stay, and deleting again is harmless',
+  tags: TAGS,
+  params: ALBUM_PARAMS,
+  response: {
+    200: json('deleted', object({ status: { type: 'string', const: 'deleted' }, album_id: PHOTO_ID })),
+    ...problems('ERR_BAD_ID', 'ERR_ALBUM_NOT_FOUND', 'ERR_FORMAT_TOO_NEW', ...RECORD_WRITE)
+  }
+}
+
+export const albumPhotosSchema: Schema = {
+  summary: 'Puts photos into an album, and takes others out of it',
+  description: `At most ${PHOTOS_MAX} in all. A photo that is in it already, or is not, is no failure.`,
+  tags: TAGS,
+  params: ALBUM_PARAMS,
+  body: { ...object({ add: PHOTO_IDS, remove: PHOTO_IDS }, ['add', 'remove']), minProperties: 1 },
+  response: {
+    200: json('the outcome for each id: those added, then those removed', object({ results: RESULTS })),
+    ...problems(...FOUND, ...RECORD_WRITE)
+  }
+}
+
+export const makeRealSchema: Schema = {
+  summary: 'Makes an album of a label: its photos lose the label and are in the album instead',
+  description:
+    'Up to 1,000 photos a request: send it again until `left` is 0, at any time, to any node. It is always the same album, ' +
+    'which may have another title by now.',
+  tags: TAGS,
+  body: object({ name: TITLE }),
+  response: {
+    200: json(
+      'the album',
+      object({
+        ...ALBUM,
+        results: RESULTS,
+        left: { ...COUNT, description: 'photos on this node that still have the label' }
+      })
+    ),
+    ...problems('ERR_ALBUM_NOT_FOUND', 'ERR_TOO_MANY_ALBUMS', 'ERR_FORMAT_TOO_NEW', ...RECORD_WRITE)
+  }
+}

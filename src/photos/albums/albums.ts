@@ -1,0 +1,253 @@
+import type { Clock } from '../../core/clock.js'
+import { SheafError } from '../../core/errors.js'
+import type { Random } from '../../core/random.js'
+import type { Directory } from '../../directory/directory.js'
+import type { LabelCount, LabelSpan, LabelsQuery } from '../../directory/labels.js'
+import {
+  ALBUM_KIND,
+  type Album,
+  type AlbumEdit,
+  albumIdOfLabel,
+  createAlbumChanges,
+  deleteAlbumChanges,
+  editAlbumChanges,
+  type NewAlbum,
+  reviveAlbumChanges,
+  viewAlbum
+} from '../../domain/album.js'
+import { type AlbumId, newPhotoId, type PhotoId, parseAlbumId } from '../../domain/ids.js'
+import { ALBUMS_MAX } from '../../domain/limits.js'
+import { PHOTO_KIND } from '../../domain/photo.js'
+import { type Change, type DirectoryRecord, shownVersion } from '../../domain/record.js'
+import { photoOf } from '../../domain/terms.js'
+import type { RecordWriter } from '../../store/record-writer.js'
+import { badField } from '../photo-rules.js'
+import type { BatchOutcome } from '../photo-types.js'
+import type { Photos } from '../photos.js'
+import { type AlbumCatalog, type AlbumPosition, comparePositions, positionOf } from './album-catalog.js'
+import { checkAlbumCaption, checkTitle } from './album-rules.js'
+
+/** Photos that one call puts into the album that their label becomes. */
+const REAL_PHOTOS_MAX = 1_000
+const CHANGED_PHOTOS_MAX = 10_000
+
+export interface AlbumsComponents {
+  readonly directory: Pick<Directory, 'lookUp' | 'getMany' | 'count' | 'labels' | 'labelSpan' | 'language' | 'query'>
+  readonly writer: Pick<RecordWriter, 'write' | 'admit'>
+  readonly catalog: AlbumCatalog
+  readonly photos: Pick<Photos, 'batchEdit'>
+  readonly clock: Clock
+  readonly random: Random
+}
+
+/** An album, or a label that photos have. */
+export interface ListedAlbum extends LabelCount {
+  /** Undefined: it is a label. */
+  readonly album: Album | undefined
+  /** What a person chose, if that is in it; else the photo taken last. Undefined: none, or a new index is being made. */
+  readonly cover: PhotoId | undefined
+  /** Undefined while a new index is being made, and where it has no photos. */
+  readonly span: LabelSpan | undefined
+}
+
+export interface AlbumPage {
+  readonly albums: readonly ListedAlbum[]
+  /** Where the next page begins; undefined: this is the last one. */
+  readonly nextAfter: string | undefined
+}
+
+/** How far a label has become an album. */
+export interface MadeReal {
+  readonly album: ListedAlbum
+  /** The photos that this call put into it, or could not. */
+  readonly outcomes: readonly BatchOutcome[]
+  /** Photos on this node that still have the label. */
+  readonly left: number
+}
+
+/** Everything a client can do with albums. Photos are in one by a label with its id, see photo.ts. */
+export class Albums {
+  readonly #components: AlbumsComponents
+
+  constructor(components: AlbumsComponents) {
+    this.#components = components
+  }
+
+  /** @throws `ERR_BAD_PARAMETER`, `ERR_TOO_MANY_ALBUMS`, what the store throws */
+  async create(album: NewAlbum): Promise<ListedAlbum> {
+    const checked = { ...album, title: checkTitle(album.title) }
+    checkAlbumCaption(album.caption)
+    const { clock, random, writer } = this.#components
+    writer.admit()
+    this.#requireRoom()
+    const id = newPhotoId(clock, random) as string as AlbumId
+    const record = await writer.write({ kind: ALBUM_KIND, id }, () => createAlbumChanges(checked))
+    return this.#listed(requireView(record))
+  }
+
+  /** @throws `ERR_ALBUM_NOT_FOUND`, `ERR_ALBUM_DELETED` */
+  async get(id: AlbumId): Promise<ListedAlbum> {
+    const { stored, grave } = this.#components.directory.lookUp({ kind: ALBUM_KIND, id })
+    if (grave !== undefined) throw albumDeleted(id)
+    return this.#listed(requireLiveAlbum(id, stored?.record))
+  }
+
+  /** @throws `ERR_BAD_PARAMETER`, `ERR_ALBUM_NOT_FOUND`, `ERR_ALBUM_DELETED`, what the store throws */
+  async edit(id: AlbumId, edit: AlbumEdit): Promise<ListedAlbum> {
+    const { title, caption } = edit
+    checkAlbumCaption(caption)
+    const checked = title === undefined ? edit : { ...edit, title: checkTitle(title) }
+    const record = await this.#write(id, before => {
+      requireLiveAlbum(id, before)
+      return editAlbumChanges(before, checked)
+    })
+    return this.#listed(requireView(record))
+  }
+
+  /** Its photos stay. Deleting again is harmless. @throws `ERR_ALBUM_NOT_FOUND`, what the store throws */
+  async remove(id: AlbumId): Promise<void> {
+    if (this.#components.directory.lookUp({ kind: ALBUM_KIND, id }).grave !== undefined) return
+    await this.#write(id, before => deleteAlbumChanges(before))
+  }
+
+  /**
+   * Puts photos into an album, and takes others out of it.
+   *
+   * @param photos - at most 10,000, each in one of the two
+   * @returns the outcome for each: those added, then those removed
+   * @throws `ERR_BAD_PARAMETER`, `ERR_ALBUM_NOT_FOUND`, `ERR_ALBUM_DELETED`; errors of single photos are in their outcomes
+   */
+  async change(
+    id: AlbumId,
+    { add = [], remove = [] }: { readonly add?: readonly PhotoId[]; readonly remove?: readonly PhotoId[] }
+  ): Promise<{ readonly added: readonly BatchOutcome[]; readonly removed: readonly BatchOutcome[] }> {
+    if (add.length + remove.length > CHANGED_PHOTOS_MAX)
+      throw badField('add', `at most ${CHANGED_PHOTOS_MAX} photos can be added and removed at once`)
+    const adding = new Set(add)
+    if (remove.some(photo => adding.has(photo)))
+      throw badField('remove', 'a photo is either added or removed, not both')
+    await this.get(id)
+    const { photos } = this.#components
+    const added = await photos.batchEdit(add, { albums: { add: [id] } })
+    const removed = await photos.batchEdit(remove, { albums: { remove: [id] } })
+    return { added, removed }
+  }
+
+  /**
+   * Makes a label an album: its photos lose the label and are in the album instead, up to 1,000 a call. May be called again
+   * at any time, on any node, until none are left: it is always the same album, which may have another title by now.
+   *
+   * @throws `ERR_BAD_PARAMETER`, `ERR_ALBUM_NOT_FOUND`: no photo here has the label; `ERR_TOO_MANY_ALBUMS`
+   */
+  async makeReal(name: string, signal?: AbortSignal): Promise<MadeReal> {
+    const title = checkTitle(name)
+    const { directory, writer, photos } = this.#components
+    writer.admit()
+    const id = albumIdOfLabel(title)
+    const term = directory.language.labelTerm('album', title)
+    const key = { kind: ALBUM_KIND, id }
+    const { records } = await directory.query({ terms: [term], words: [], limit: REAL_PHOTOS_MAX }, signal)
+    const { stored } = directory.lookUp(key)
+    const isLive = stored !== undefined && !shownVersion(stored.record).deleted
+    if (records.length === 0 && !isLive)
+      throw new SheafError('ERR_ALBUM_NOT_FOUND', 'no photo here has that label', { details: { name: title } })
+    if (!isLive) this.#requireRoom()
+    const record = await writer.write(key, before => realChanges(before, title))
+    const ids = records.map(photo => photo.id as PhotoId)
+    const outcomes = await photos.batchEdit(ids, { albums: { add: [id], remove: [title] } })
+    return { album: await this.#listed(requireView(record)), outcomes, left: directory.count(term) }
+  }
+
+  /** Albums and labels in the order of their titles. @throws `ERR_DIRECTORY_UNAVAILABLE` */
+  async list({ prefix = '', after, limit }: LabelsQuery): Promise<AlbumPage> {
+    const { directory, catalog } = this.#components
+    const behind = after === undefined ? undefined : this.#positionOf(after)
+    const labelsBehind = behind?.order.toString()
+    const query = { prefix, limit: limit + 1, ...(labelsBehind !== undefined && { after: labelsBehind }) }
+    const labels = await directory.labels('album', query, label => catalog.isId(label))
+    const found = [
+      ...labels.map(label => ({ ...positionOf(label.name), label })),
+      ...catalog.page(prefix, behind, limit + 1).map(album => ({ ...album, label: undefined }))
+    ].sort(comparePositions)
+    const page = found.slice(0, limit)
+    const records = await directory.getMany(page.flatMap(({ id }) => (id === '' ? [] : { kind: ALBUM_KIND, id })))
+    const views = new Map(records.map(stored => [stored?.record.id, stored && viewAlbum(stored.record)]))
+    const albums: ListedAlbum[] = []
+    for (const { id, label } of page) {
+      const album = views.get(id)
+      if (label !== undefined) albums.push(await this.#listedLabel(label))
+      else if (album !== undefined) albums.push(await this.#listed(album))
+    }
+    const last = page.at(-1)
+    return { albums, nextAfter: found.length > limit ? (last?.label?.name ?? last?.id) : undefined }
+  }
+
+  /** @param after - the name of a label, or the id of an album, also of one that was deleted meanwhile */
+  #positionOf(after: string): AlbumPosition {
+    const { directory } = this.#components
+    const id = parseAlbumId(after)
+    const record = id && directory.lookUp({ kind: ALBUM_KIND, id }).stored?.record
+    const album = record && viewAlbum(record)
+    return album === undefined ? positionOf(after) : positionOf(album.title, album.id)
+  }
+
+  async #listedLabel({ name, count }: LabelCount): Promise<ListedAlbum> {
+    const span = await this.#components.directory.labelSpan('album', name)
+    return { name, count, album: undefined, cover: span?.newest, span }
+  }
+
+  async #listed(album: Album): Promise<ListedAlbum> {
+    const { directory } = this.#components
+    const { id, title } = album
+    const count = directory.count(directory.language.labelTerm('album', id))
+    const span = count === 0 ? undefined : await directory.labelSpan('album', id)
+    const isShown = count > 0 && album.cover !== undefined && this.#isIn(id, album.cover)
+    return { name: title, count, album, cover: isShown ? album.cover : span?.newest, span }
+  }
+
+  #isIn(album: AlbumId, id: PhotoId): boolean {
+    const record = this.#components.directory.lookUp({ kind: PHOTO_KIND, id }).stored?.record
+    const photo = record && photoOf(record)
+    return photo !== undefined && !photo.deleted && photo.albums.includes(album)
+  }
+
+  async #write(id: AlbumId, decide: (before: DirectoryRecord) => readonly Change[]): Promise<DirectoryRecord> {
+    const { directory, writer } = this.#components
+    writer.admit()
+    const key = { kind: ALBUM_KIND, id }
+    return writer.write(key, before => {
+      if (directory.lookUp(key).grave !== undefined) throw albumDeleted(id)
+      if (before === undefined) throw albumNotFound(id)
+      return decide(before)
+    })
+  }
+
+  /** @throws `ERR_TOO_MANY_ALBUMS` */
+  #requireRoom(): void {
+    if (this.#components.catalog.size >= ALBUMS_MAX) throw new SheafError('ERR_TOO_MANY_ALBUMS')
+  }
+}
+
+function realChanges(before: DirectoryRecord | undefined, title: string): readonly Change[] {
+  if (before === undefined) return createAlbumChanges({ title })
+  return shownVersion(before).deleted ? reviveAlbumChanges(before, title) : []
+}
+
+function requireLiveAlbum(id: AlbumId, record: DirectoryRecord | undefined): Album {
+  const album = record && viewAlbum(record)
+  if (album === undefined) throw albumNotFound(id)
+  if (album.deleted) throw albumDeleted(id)
+  return album
+}
+
+function requireView(record: DirectoryRecord): Album {
+  return requireLiveAlbum(record.id as AlbumId, record)
+}
+
+function albumNotFound(id: AlbumId): SheafError {
+  return new SheafError('ERR_ALBUM_NOT_FOUND', undefined, { details: { album_id: id } })
+}
+
+function albumDeleted(id: AlbumId): SheafError {
+  return new SheafError('ERR_ALBUM_DELETED', undefined, { details: { album_id: id } })
+}
