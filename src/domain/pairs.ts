@@ -14,7 +14,7 @@
 import { viewLooks } from './findings.js'
 import { type PhotoId, parsePhotoId } from './ids.js'
 import type { Photo } from './photo.js'
-import { factOf, localMs, mediaOf } from './photo-facts.js'
+import { factOf, localMs, mediaOf, OFFSET_MINUTES_MAX } from './photo-facts.js'
 import { kindOf, type PhotoKind } from './photo-kind.js'
 import type { Change, DirectoryRecord } from './record.js'
 import { foldText } from './text.js'
@@ -36,6 +36,8 @@ const RAW_MS_MAX = 1_000
 /** The video of a live photo begins before it, and is short. */
 const VIDEO_MS_MAX = 5_000
 const VIDEO_S_MAX = 10
+/** Offsets of zones are multiples of it. */
+const QUARTER_MS = 15 * 60_000
 
 export function pairOf(record: DirectoryRecord): Pair {
   const fields = factOf(record, 'pair')
@@ -110,8 +112,19 @@ function belongs(entry: Photo, part: Photo): boolean {
   return durationS <= VIDEO_S_MAX && (apartMs === undefined || apartMs <= VIDEO_MS_MAX)
 }
 
-/** @returns undefined when it is not known of both when they were taken */
+/**
+ * By what clocks on the wall showed, or by the moments, whichever is nearer: many a movie says only the latter. Where the other one does
+ * not say its offset, that may be any.
+ *
+ * @returns undefined when it is not known of both when they were taken
+ */
 function msBetween({ takenAt: a }: Photo, { takenAt: b }: Photo): number | undefined {
   if (a === undefined || b === undefined || a.source === 'file' || b.source === 'file') return undefined
-  return Math.abs(localMs(a) - localMs(b))
+  const byClocks = Math.abs(localMs(a) - localMs(b))
+  if (a.offsetMinutes !== undefined && b.offsetMinutes !== undefined) return Math.min(byClocks, Math.abs(a.ms - b.ms))
+  const byMoment = Math.abs(a.ms - b.ms)
+  const isUtc = a.source === 'container' || b.source === 'container'
+  if (!isUtc || byMoment > OFFSET_MINUTES_MAX * 60_000) return byClocks
+  const beyond = byMoment % QUARTER_MS
+  return Math.min(byClocks, beyond, QUARTER_MS - beyond)
 }

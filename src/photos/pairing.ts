@@ -17,7 +17,7 @@ import {
   pairTerms
 } from '../domain/pairs.js'
 import { PHOTO_KIND, type Photo, viewPhoto } from '../domain/photo.js'
-import { localMs, mediaOf } from '../domain/photo-facts.js'
+import { mediaOf } from '../domain/photo-facts.js'
 import { kindOf } from '../domain/photo-kind.js'
 import type { DirectoryRecord } from '../domain/record.js'
 import { photoOf } from '../domain/terms.js'
@@ -156,11 +156,11 @@ function evidenceOf(photo: Photo | undefined): string {
   if (photo === undefined || photo.deleted) return ''
   const { takenAt, owner, record } = photo
   const { durationS, liveId } = mediaOf(record)
-  const takenMs = takenAt && takenAt.source !== 'file' ? localMs(takenAt) : undefined
+  const when = takenAt && takenAt.source !== 'file' ? [takenAt.ms, takenAt.offsetMinutes, takenAt.source] : []
   return JSON.stringify([
     pairTerms(photo),
     owner,
-    takenMs,
+    when,
     durationS,
     liveId,
     kindOf(photo),

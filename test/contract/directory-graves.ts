@@ -257,10 +257,10 @@ export function directoryGravesContract(name: string, openSource: () => Promise<
         const named = writer.write({ kind: 'photo', id: 'no uuid' }, [
           { kind: 'version', deleted: true, value: new Map() }
         ])
-        const album = writer.write({ kind: 'album', id: writer.newId() }, [
+        const other = writer.write({ kind: 'other', id: writer.newId() }, [
           { kind: 'version', deleted: true, value: new Map() }
         ])
-        log.append(named, album)
+        log.append(named, other)
         await apply()
         expect([await all(directory.deaths()), await directory.verify()]).toEqual([[], []])
       })

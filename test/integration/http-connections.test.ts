@@ -279,11 +279,11 @@ describe('back pressure', () => {
   test('a dump is not made faster than it is sent', async () => {
     let made = 0
     const dump = async function* (): AsyncGenerator<never> {
-      for (; made < 100_000; made++) yield { ...photo, caption: 'x'.repeat(1_000) } as never
+      for (; made < 100_000; made++) yield { photo: { ...photo, caption: 'x'.repeat(1_000) }, albums } as never
     }
     await restart({ photos: photos => wrapped(photos, { dump }) })
     const id = await putPhoto(pattern(10, 1))
-    const { photo } = await http.photos.meta(id as never)
+    const { photo, albums } = await http.photos.meta(id as never)
     const connection = await RawConnection.open(http.port, { pauseReads: true })
     connection.write(get('/sync/full-dump'))
     await expect.poll(() => made).toBeGreaterThan(0)

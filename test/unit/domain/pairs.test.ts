@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { headChange } from '../../../src/domain/findings.js'
 import { ALONE, isSamePair, type Pair, pairChange, pairOf, pairsAmong, pairTerms } from '../../../src/domain/pairs.js'
 import { type NewPhoto, type Photo, viewPhoto } from '../../../src/domain/photo.js'
-import { mediaChange } from '../../../src/domain/photo-facts.js'
+import { mediaChange, type TakenAt } from '../../../src/domain/photo-facts.js'
 import { termsOf } from '../../../src/domain/terms.js'
 import { PhotoWriter } from '../directory/photo-log.js'
 
@@ -22,6 +22,10 @@ interface File {
   readonly owner?: string
   /** After the first one, ms; undefined: nobody knows. */
   readonly atMs?: number | undefined
+  /** As a movie says it: the moment, and nothing of the clocks there. */
+  readonly utcMs?: number
+  /** Of the clock that `atMs` is by. */
+  readonly offsetMinutes?: number
   readonly liveId?: string
   readonly seconds?: number
   readonly isUnread?: boolean
@@ -29,20 +33,30 @@ interface File {
 
 const writer = new PhotoWriter()
 
-function photoOf({ name, folder = 'dcim', owner, atMs, liveId, seconds, isUnread = false }: File): Photo {
+function photoOf({ name, folder = 'dcim', owner, liveId, seconds, isUnread = false, ...when }: File): Photo {
   const type = TYPES[name.split('.').at(-1)?.toLowerCase() as keyof typeof TYPES]
   const fields: Partial<NewPhoto> = {
     name,
     contentType: type,
     file: { source: folder },
     ...(owner !== undefined && { owner }),
-    ...(atMs !== undefined && { takenAt: { ms: TAKEN_MS + atMs, source: 'exif', precision: 'second' } })
+    takenAt: takenAtOf(when)
   }
   const { id } = writer.birth(fields)
   const format = type === TYPES.cr2 ? 'cr2' : undefined
   const changes = isUnread ? [] : [headChange(2, format)]
   if (liveId !== undefined || seconds !== undefined) changes.push(mediaChange({ liveId, durationS: seconds }))
   return viewPhoto(changes.length === 0 ? writer.require(id) : writer.write({ kind: 'photo', id }, changes))
+}
+
+function takenAtOf({
+  atMs,
+  utcMs,
+  offsetMinutes
+}: Pick<File, 'atMs' | 'utcMs' | 'offsetMinutes'>): TakenAt | undefined {
+  if (utcMs !== undefined) return { ms: TAKEN_MS + utcMs, offsetMinutes: 0, source: 'container' }
+  if (atMs === undefined) return undefined
+  return { ms: TAKEN_MS + atMs - (offsetMinutes ?? 0) * 60_000, offsetMinutes, source: 'exif', precision: 'second' }
 }
 
 /** @returns of each file the name of its entry, or those of its parts */
@@ -100,6 +114,16 @@ describe('photos belong together', () => {
       'a.cr2': 'a.mov',
       'a.mov': 'of a.cr2'
     })
+  })
+
+  it('when a movie says the moment only, and the picture the local time', () => {
+    const pair = { 'IMG_1.HEIC': 'IMG_1.MOV', 'IMG_1.MOV': 'of IMG_1.HEIC' }
+    const utc = { name: MOV.name, seconds: 3, utcMs: -7_200_000 - 1_500 }
+    expect(namesOf([{ ...HEIC, offsetMinutes: 120 }, utc])).toEqual(pair)
+    expect(namesOf([HEIC, utc])).toEqual(pair)
+    expect(namesOf([{ ...HEIC, offsetMinutes: 60 }, utc])).toEqual({})
+    expect(namesOf([HEIC, { ...utc, utcMs: -7_200_000 - 6_000 }])).toEqual({})
+    expect(namesOf([HEIC, { ...utc, utcMs: -15 * 3_600_000 }])).toEqual({})
   })
 
   it.each([
