@@ -249,21 +249,19 @@ export const SETTINGS = {
     kind: onOff,
     placeholder: 'on|off',
     default: 'on',
-    meaning: 'decode HEIC where libheif-js is installed; off: other nodes make the sizes of such photos'
+    meaning: 'decode HEIC where libheif-js is installed'
   }),
   ffmpeg: setting({
     kind: path,
     placeholder: 'PATH|off',
     default: 'ffmpeg',
-    meaning:
-      'decodes pictures of videos, where it is: a path, or a name on PATH; off: other nodes make the sizes of videos'
+    meaning: 'makes pictures of videos; a path, or a name on PATH'
   }),
   places: setting({
     kind: onOff,
     placeholder: 'on|off',
     default: 'on',
-    meaning:
-      'find photos by names of places, countries and regions; off: 10 MB less memory, and `place` is by numbers only'
+    meaning: 'find photos by names of places; off: 10 MB less memory'
   }),
   models: setting({
     kind: path,

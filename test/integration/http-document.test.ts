@@ -15,7 +15,9 @@ import { vectorImage } from '../support/vector-analyzer.js'
 const ROUNDS = 20
 /** Rules that a schema cannot tell; their descriptions do. */
 const BEYOND: Readonly<Record<string, readonly string[]>> = {
-  'get /photos': ['cursor'],
+  'get /photos': ['cursor', 'place'],
+  'get /photos/timeline': ['place'],
+  'get /photos/timeline/{key}': ['place'],
   'get /trash': ['cursor'],
   'get /duplicates': ['cursor'],
   'post /upload': ['alt_key', 'photo_id'],

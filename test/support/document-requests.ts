@@ -62,6 +62,8 @@ export interface MadeRequest {
 
 const TEXTS = ['a', 'b c', 'ä', '日本', '🎉', 'x'.repeat(100), '1', '7', '0', '%', '"', '<b>', ' padded ', 'null']
 const ASCII = TEXTS.filter(text => /^[ -~]+$/.test(text))
+/** A time, a place. */
+const FORMED = ['2026-11-20T14:03:00Z', '54.3,10.1']
 const BAD_TEXTS = ['', ' ', 'x', '0', '-1', 'x'.repeat(300), '{}', 'zz zz', '\t', '\u0001', '1e9', '﻿']
 
 /** An escape that stands for nothing. */
@@ -213,7 +215,7 @@ export class RequestMaker {
     const examples = (schema.examples ?? []).map(String)
     const known = this.#known[name] ?? (schema.format === 'uuid' ? this.#known.id : undefined) ?? []
     if (known.length > 0 && this.#random.chance(0.7)) return this.#random.pick(known)
-    const texts = [...common, ...examples, ...known, '2026-11-20T14:03:00Z'].filter(text => fits(schema, text))
+    const texts = [...common, ...examples, ...known, ...FORMED].filter(text => fits(schema, text))
     if (texts.length === 0) throw new Error(`no text is known that fits ${JSON.stringify(schema)}; give it an example`)
     return this.#random.pick(texts)
   }
