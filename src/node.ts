@@ -369,7 +369,7 @@ export class SheafNode implements Startable {
   /** @returns undefined where the build has left it out: then photos are not found by names of places */
   async #readPlaces(): Promise<Places | undefined> {
     const packed = await this.#components.fileSystem.readFile(PLACES_FILE)
-    if (packed !== undefined) return new PlaceTable(packed)
+    if (packed !== undefined) return PlaceTable.unpack(packed)
     this.#components.log.warn({ file: PLACES_FILE }, 'there is no table of places, so photos are not found by them')
     return undefined
   }
