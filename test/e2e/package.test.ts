@@ -70,7 +70,8 @@ test('the package runs where its tarball is installed, and holds nothing but the
   const { tarball, paths } = await pack(folder)
   const others = paths.filter(path => !/^dist\/[a-z0-9/-]+\.js$/.test(path))
   const web = ['LICENSE', 'index.html', 'swagger-ui-bundle.js.LICENSE.txt', 'swagger-ui.css']
-  expect(others.sort()).toEqual(['LICENSE', 'README.md', ...web.map(name => `dist/web/docs/${name}`), 'package.json'])
+  const files = ['LICENSE', 'NOTICE', 'README.md', 'dist/places.br', ...web.map(name => `dist/web/docs/${name}`)]
+  expect(others.sort()).toEqual([...files, 'package.json'])
 
   await writeFile(join(folder, 'package.json'), '{}')
   await run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball], {
