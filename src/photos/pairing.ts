@@ -139,7 +139,7 @@ export class Pairing implements Startable {
 
   async #find(term: string, photos: Map<PhotoId, Photo>): Promise<void> {
     const { records } = await this.#components.directory.query({ terms: [term], words: [], limit: SAME_TERM_MAX })
-    for (const record of records) photos.set(viewPhoto(record).id, viewPhoto(record))
+    for (const photo of records.map(record => viewPhoto(record))) photos.set(photo.id, photo)
   }
 
   async #write(photo: Photo, pair: Pair): Promise<void> {
