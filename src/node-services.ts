@@ -188,7 +188,7 @@ export class NodeServices implements Startable {
       albums: catalog,
       clock,
       copies: cluster?.durableCopies ?? copiesOn(reader),
-      undoLeftMs: heardAt => local.laidOut.undoLeftMs(heardAt)
+      undoLeftMs: death => local.laidOut.undoLeftMs(death)
     })
     const similarity =
       components.similarity &&

@@ -37,6 +37,7 @@ export const ERROR_CODES = {
   // photos
   ERR_PHOTO_NOT_FOUND: 'no photo has that id, or the cookie is wrong',
   ERR_PHOTO_DELETED: 'the photo was deleted',
+  ERR_PHOTO_NOT_DELETED: 'the photo is not in the trash',
   ERR_ALBUM_NOT_FOUND: 'no album has that id, or no photo that label',
   ERR_ALBUM_DELETED: 'the album was deleted',
   ERR_TOO_MANY_ALBUMS: 'there are 10,000 albums, and no more can be made; delete some, or use tags',

@@ -3,7 +3,7 @@ import type { LogProgress } from '../domain/log-progress.js'
 import { bucketOf, DIGEST_BYTES, leafDigest } from '../domain/merkle.js'
 import { type DirectoryRecord, isGrave, type RecordKey } from '../domain/record.js'
 import { formatOf } from '../domain/record-codec.js'
-import { endedLife } from '../domain/tombstone.js'
+import { endOf } from '../domain/tombstone.js'
 import type { NeedleLocation } from '../volumes/needle-store.js'
 import { markerRow } from './batch-markers.js'
 import { holds, type IndexState } from './index-state.js'
@@ -12,6 +12,7 @@ import {
   bucketKey,
   deathKey,
   deathRow,
+  endedNumber,
   formatRow,
   leafKey,
   type Operation,
@@ -164,10 +165,10 @@ function planDeath(
   after: DirectoryRecord | undefined,
   heardAt: number
 ): void {
-  const was = before && endedLife(before)
-  const generation = after && endedLife(after)
-  if (was === generation) return
-  if (generation !== undefined) putRow(operations, deathRow(key, { heardAt, generation }))
+  const was = before && endOf(before)
+  const ended = after && endOf(after)
+  if ((was && endedNumber(was)) === (ended && endedNumber(ended))) return
+  if (ended !== undefined) putRow(operations, deathRow(key, { heardAt, ...ended }))
   else operations.push({ type: 'del', key: deathKey(key) })
 }
 

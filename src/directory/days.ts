@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { TIMELINE } from '../domain/terms.js'
 import type { Row } from './keys.js'
 import { openSealed, sealedRow, u64, u64From } from './keys.js'
 
@@ -7,13 +8,22 @@ const DIGEST_BYTES = 4
 
 /** What a day of the time line holds. */
 export interface DayCount {
-  /** Its photos. */
+  /** Its photos; those that are archived not among them. */
   readonly count: number
-  /** XOR of the digests of their rows: another one when anything about them is different. 32 bits. */
+  /** XOR of the digests of the rows of both: another one when anything about them is different. 32 bits. */
   readonly digest: number
 }
 
 export const EMPTY_DAY: DayCount = { count: 0, digest: 0 }
+
+export function isEmptyDay({ count, digest }: DayCount): boolean {
+  return count === 0 && digest === 0
+}
+
+/** @returns the day with the row of a term `timeline` more, or less */
+export function dayWith({ count, digest }: DayCount, term: string, rowDigest: number, by: 1 | -1 = 1): DayCount {
+  return { count: term === TIMELINE ? count + by : count, digest: (digest ^ rowDigest) >>> 0 }
+}
 
 export function dayCountRow(key: Uint8Array, day: DayCount): Row {
   return sealedRow(key, dayCountBytes(day))

@@ -33,7 +33,7 @@ import {
   TABLE_LEAF,
   tableRange
 } from './keys.js'
-import { type LabelCount, type LabelSpan, type LabelsQuery, readLabels, readSpan } from './labels.js'
+import { type LabelCount, type LabelSpan, type LabelsQuery, readCounts, readLabels, readSpan } from './labels.js'
 import { type GraveState, type Leaf, leafFrom, readLeaves } from './leaf-rows.js'
 import {
   foldOpaque,
@@ -82,8 +82,8 @@ export interface Doomed {
 }
 
 export interface GraveGuard {
-  /** Whether a delete that this node heard of at that age may still be undone. */
-  isUndoable(heardAt: number): boolean
+  /** Whether the delete may still be undone. */
+  isUndoable(death: Death): boolean
   /** Called, and waited for, before graves end what lives here or may still be undone. Never by a replay of the log. */
   layOut(doomed: readonly Doomed[]): Promise<void>
 }
@@ -492,6 +492,12 @@ export class Directory implements Startable {
     return this.#reading(() => readLabels(database, view.index.served, field, query, isOmitted))
   }
 
+  /** @returns how many photos have each value of a counted term, the first `limit` in the order of their bytes */
+  countsOf(name: string, limit: number): Promise<ReadonlyMap<string, number>> {
+    const { database, view } = this.#require()
+    return this.#reading(() => readCounts(database, view.index.served, name, limit))
+  }
+
   /** @returns when the photos with a label were taken; undefined when there are none, or the index does not know it yet */
   labelSpan(field: LabelField, label: string): Promise<LabelSpan | undefined> {
     const { database, view } = this.#require()
@@ -678,7 +684,7 @@ export class Directory implements Startable {
       const death = deaths[i]
       const generation = graveIn(after)?.generation
       if (before === undefined || generation === undefined) return []
-      if (death !== undefined && !guard.isUndoable(death.heardAt)) return []
+      if (death !== undefined && !guard.isUndoable(death)) return []
       return [{ record: before.record, generation, from: from ?? buriedBy }]
     })
     if (doomed.length > 0) await guard.layOut(doomed)

@@ -3,7 +3,7 @@ import { BUCKET_PHOTOS_MAX } from '../domain/bucket-key.js'
 import type { Day } from '../domain/day.js'
 import { viewPhoto } from '../domain/photo.js'
 import type { DirectoryRecord } from '../domain/record.js'
-import { type IndexLanguage, TIMELINE } from '../domain/terms.js'
+import { ARCHIVED_TIMELINE, type IndexLanguage, TIMELINE } from '../domain/terms.js'
 import type { Filters } from './cursor.js'
 import { DamageError } from './damage.js'
 import type { Database } from './database.js'
@@ -217,12 +217,19 @@ export class IndexReader {
     }
   }
 
-  /** @returns for each position the tile of the photo there; undefined where none is in the time line */
+  /** @returns for each position the tile of the photo there; undefined where none is in the time line, nor archived */
   async tiles(positions: readonly Position[]): Promise<(Uint8Array | undefined)[]> {
-    this.#signal?.throwIfAborted()
-    const keys = positions.map(position => termKey(this.table, TIMELINE, positionBytesOf(position)))
-    this.#cost += READ_COST + keys.length
-    return this.#database.getMany(keys, { snapshot: this.#snapshot })
+    const tiles = new Map<Position, Uint8Array>()
+    for (const term of [TIMELINE, ARCHIVED_TIMELINE]) {
+      this.#signal?.throwIfAborted()
+      const left = positions.filter(position => !tiles.has(position))
+      if (left.length === 0) break
+      this.#cost += READ_COST + left.length
+      const keys = left.map(position => termKey(this.table, term, positionBytesOf(position)))
+      const rows = await this.#database.getMany(keys, { snapshot: this.#snapshot })
+      for (const [i, position] of left.entries()) if (rows[i] !== undefined) tiles.set(position, rows[i])
+    }
+    return positions.map(position => tiles.get(position))
   }
 
   /** @returns where photos of the order `added` are in that of this reader; those that are not there are left out */

@@ -67,6 +67,7 @@ import {
 } from '../domain/ids.js'
 import { bucketOf, DIGEST_BYTES } from '../domain/merkle.js'
 import type { RecordKey } from '../domain/record.js'
+import type { EndedLife } from '../domain/tombstone.js'
 import { DamageError } from './damage.js'
 
 const TABLE_SCHEMA = 0x00
@@ -84,16 +85,15 @@ export const RECORD_FORMAT_KEY = Uint8Array.of(0x0c)
 export const VOLUME_ID_BYTES = 12
 const SEAL_BYTES = 4
 const DEATH_BYTES = 12
+const PURGE_BIT = 2 ** 31
 const UUID_FORM = 1
 const TEXT_FORM = 0
 const TEXT_END = '\0\0'
 
-/** When this node first heard that a life of a record is over. */
-export interface Death {
+/** When this node first heard that a life of a record is over, or that it shall be over soon. */
+export interface Death extends EndedLife {
   /** The age of the node then, ms. */
   readonly heardAt: number
-  /** The life. */
-  readonly generation: number
 }
 
 /** All keys of a table or with a prefix: `gte` inclusive, `lt` exclusive. */
@@ -141,17 +141,24 @@ export function deathKey(key: RecordKey): Uint8Array {
   return recordKeyAfter(1, key, TABLE_DEATH, 0)
 }
 
-export function deathRow(key: RecordKey, { heardAt, generation }: Death): Row {
+export function deathRow(key: RecordKey, { heardAt, ...ended }: Death): Row {
   const payload = Buffer.alloc(DEATH_BYTES)
   payload.writeBigUInt64BE(BigInt(heardAt))
-  payload.writeUInt32BE(generation, 8)
+  payload.writeUInt32BE(endedNumber(ended), 8)
   return sealedRow(deathKey(key), payload)
+}
+
+/** @returns the life, with the highest of 32 bits set where it shall be purged */
+export function endedNumber({ generation, isPurgeWanted }: EndedLife): number {
+  return isPurgeWanted ? generation + PURGE_BIT : generation
 }
 
 /** Inverse of `deathRow`. @throws {@link DamageError} */
 export function deathFrom(key: Uint8Array, value: Uint8Array): Death {
   const payload = openSealed(key, value, DEATH_BYTES)
-  return { heardAt: u64From(payload), generation: payload.readUInt32BE(8) }
+  const ended = payload.readUInt32BE(8)
+  const isPurgeWanted = ended >= PURGE_BIT
+  return { heardAt: u64From(payload), generation: isPurgeWanted ? ended - PURGE_BIT : ended, isPurgeWanted }
 }
 
 /** @returns 12 bytes that sort by epoch and sequence */

@@ -37,6 +37,25 @@ export interface LabelSpan {
   readonly toMs: number
 }
 
+/**
+ * @param name - of counted terms
+ * @returns how many photos have each of its values, the first ones in the order of their bytes
+ */
+export async function readCounts(
+  database: Database,
+  { tables }: Index,
+  name: string,
+  limit: number
+): Promise<Map<string, number>> {
+  const counts = new Map<string, number>()
+  const start = `${name}\0`
+  for await (const [key, value] of database.iterator(rangeOf(counterKey(tables, start)))) {
+    counts.set(termOfCounterKey(key).slice(start.length), u64From(openSealed(key, value, 8)))
+    if (counts.size === limit) break
+  }
+  return counts
+}
+
 /** @returns labels in the order in which they are folded. @throws {@link DamageError} */
 export async function readLabels(
   database: Database,

@@ -2,7 +2,7 @@ import { SheafError } from '../core/errors.js'
 import { ALBUM_KIND } from '../domain/album.js'
 import { bucketOf, DIGEST_BYTES, leafDigest } from '../domain/merkle.js'
 import { encodeRecord } from '../domain/record-codec.js'
-import { endedLife } from '../domain/tombstone.js'
+import { endOf } from '../domain/tombstone.js'
 import { markerRow, readMarkers } from './batch-markers.js'
 import { xorInto } from './batch-plan.js'
 import { DamageError } from './damage.js'
@@ -94,8 +94,8 @@ async function rewriteRecords(database: Database): Promise<void> {
     const { record, home } = recordStateOf(key, value)
     const bytes = encodeRecord(record)
     await put(recordRow(key, { record, bytes, home }))
-    const generation = endedLife(record)
-    if (generation !== undefined) await put(deathRow(record, { heardAt: 0, generation }))
+    const ended = endOf(record)
+    if (ended !== undefined) await put(deathRow(record, { heardAt: 0, ...ended }))
     const bucket = bucketOf(record)
     const leaf = leafDigest(record, bytes)
     await put(sealedRow(leafKey(bucket, record), leaf))
@@ -113,9 +113,9 @@ async function rewriteRecords(database: Database): Promise<void> {
 async function noteAlbumDeaths(database: Database): Promise<void> {
   for await (const [key, value] of database.iterator(recordRange(ALBUM_KIND))) {
     const { record } = recordStateOf(key, value)
-    const generation = endedLife(record)
-    if (generation === undefined) continue
-    const row = deathRow(record, { heardAt: 0, generation })
+    const ended = endOf(record)
+    if (ended === undefined) continue
+    const row = deathRow(record, { heardAt: 0, ...ended })
     await database.put(row.key, row.value)
   }
 }

@@ -2,7 +2,7 @@ import { HLC_MAX, HLC_ZERO, hlcMs } from '../domain/hlc.js'
 import { viewPhoto } from '../domain/photo.js'
 import { localMs } from '../domain/photo-facts.js'
 import type { DirectoryRecord } from '../domain/record.js'
-import { ENTRY, INDEX_LANGUAGE, type IndexLanguage, TIMELINE } from '../domain/terms.js'
+import { ARCHIVED_TIMELINE, ENTRY, INDEX_LANGUAGE, type IndexLanguage, TIMELINE } from '../domain/terms.js'
 import { tileOf } from '../domain/tile.js'
 import { addedPosition, type Order, takenPosition } from './index-keys.js'
 import { sameBytes } from './record-fold.js'
@@ -13,7 +13,7 @@ export interface Postings {
   readonly terms: readonly string[]
   /** See keys.ts; undefined when there are no terms. */
   readonly position: Buffer | undefined
-  /** The value of its row of the term `timeline`, which it has or has not; all others are empty. */
+  /** The value of its row of a term `timeline`, which it has or has not; all others are empty. */
   readonly tile: Uint8Array | undefined
 }
 
@@ -37,7 +37,7 @@ export function indexEntries(
   // A record under another spelling of an id cannot be requested by clients; a stamp beyond 64 bits cannot be sorted.
   if (id !== record.id || stamp < HLC_ZERO || stamp > HLC_MAX) return NOTHING
   const position = addedPosition(stamp, id)
-  const tile = terms.includes(TIMELINE) ? tileOf(photo) : undefined
+  const tile = terms.some(hasTile) ? tileOf(photo) : undefined
   const added = { terms, position, tile }
   const dated = language.isDated ? terms.filter(isDated) : []
   if (dated.length === 0) return { added, taken: NO_POSTINGS }
@@ -47,14 +47,22 @@ export function indexEntries(
 
 /** @returns what the row of a term holds beside its key */
 export function postingValue(term: string, { tile }: Postings): Uint8Array {
-  return term === TIMELINE ? (tile ?? NO_BYTES) : NO_BYTES
+  return hasTile(term) ? (tile ?? NO_BYTES) : NO_BYTES
+}
+
+/** @returns whether rows of the term hold tiles, and belong to days */
+export function hasTile(term: string): boolean {
+  return term === TIMELINE || term === ARCHIVED_TIMELINE
 }
 
 const COUNTED = new Set([
   'all',
   ENTRY,
   TIMELINE,
+  'favourite',
+  'archived',
   'trash',
+  'emptied',
   'looked',
   'linked',
   'tag',
@@ -67,7 +75,7 @@ const COUNTED = new Set([
   'head',
   'state'
 ])
-const DATED = new Set(['all', ENTRY, TIMELINE, 'tag', 'album', 'kind', 'rating'])
+const DATED = new Set(['all', ENTRY, TIMELINE, 'favourite', 'archived', 'tag', 'album', 'kind', 'rating'])
 
 /** @returns whether the term has a counter, so that a listing knows its total without a scan; for names with few values */
 export function isCounted(term: string): boolean {
@@ -102,7 +110,7 @@ export function postingsChange(before: Postings, after: Postings): PostingsChang
   const old = new Set(before.terms)
   const now = new Set(after.terms)
   if (!sameBytes(before.tile ?? NO_BYTES, after.tile ?? NO_BYTES))
-    for (const terms of [old, now]) terms.delete(TIMELINE)
+    for (const terms of [old, now]) for (const term of [TIMELINE, ARCHIVED_TIMELINE]) terms.delete(term)
   return {
     removed: { ...before, terms: before.terms.filter(term => !now.has(term)) },
     added: { ...after, terms: after.terms.filter(term => !old.has(term)) }

@@ -1,12 +1,11 @@
 import { type Day, dayOf } from '../domain/day.js'
 import type { DirectoryRecord } from '../domain/record.js'
-import { TIMELINE } from '../domain/terms.js'
 import { DamageError } from './damage.js'
-import { type DayCount, dayCountRow, EMPTY_DAY, rowDigest } from './days.js'
+import { type DayCount, dayCountRow, dayWith, EMPTY_DAY, isEmptyDay, rowDigest } from './days.js'
 import { counterKey, dayKey, type IndexTables, msOfPosition, type Order, termKey } from './index-keys.js'
 import type { Index } from './index-state.js'
 import { type Operation, sealedRow, u64 } from './keys.js'
-import { indexEntries, isCounted, type Postings, postingsChange, postingValue } from './term-index.js'
+import { hasTile, indexEntries, isCounted, type Postings, postingsChange, postingValue } from './term-index.js'
 
 /** What an index counts. */
 export interface IndexCounts {
@@ -54,10 +53,9 @@ export class TermPlan {
       const value = postingValue(term, postings)
       this.#operations.push(by === 1 ? { type: 'put', key, value } : { type: 'del', key })
       if (order === 'added' && isCounted(term)) counters.set(term, (counters.get(term) ?? 0) + by)
-      if (term !== TIMELINE) continue
+      if (!hasTile(term)) continue
       const day = dayOf(msOfPosition(position, order))
-      const { count, digest } = days[order].get(day) ?? EMPTY_DAY
-      days[order].set(day, { count: count + by, digest: (digest ^ rowDigest(key, value)) >>> 0 })
+      days[order].set(day, dayWith(days[order].get(day) ?? EMPTY_DAY, term, rowDigest(key, value), by))
     }
   }
 
@@ -102,13 +100,13 @@ export class TermPlan {
   #finishDays(base: IndexCounts, tables: IndexTables, order: Order, { days }: Deltas): Map<Day, DayCount> {
     const changed = new Map<Day, DayCount>()
     for (const [day, delta] of days[order]) {
-      if (delta.count === 0 && delta.digest === 0) continue
+      if (isEmptyDay(delta)) continue
       const before = base.day(order, day, tables)
       const after = { count: before.count + delta.count, digest: (before.digest ^ delta.digest) >>> 0 }
       if (after.count < 0) throw new DamageError('the counter of a day is too low')
       changed.set(day, after)
       const key = dayKey(tables, order, day)
-      this.#operations.push(after.count === 0 ? { type: 'del', key } : { type: 'put', ...dayCountRow(key, after) })
+      this.#operations.push(isEmptyDay(after) ? { type: 'del', key } : { type: 'put', ...dayCountRow(key, after) })
     }
     return changed
   }

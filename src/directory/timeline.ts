@@ -3,7 +3,7 @@ import { SheafError } from '../core/errors.js'
 import { type BucketRange, parseBucketKey } from '../domain/bucket-key.js'
 import { type Day, dayAfter, dayOf, dayStartMs, FIRST_DAY, LAST_DAY } from '../domain/day.js'
 import type { PhotoId } from '../domain/ids.js'
-import { TIMELINE } from '../domain/terms.js'
+import { ARCHIVED_TIMELINE, ENTRY, TIMELINE } from '../domain/terms.js'
 import { readTile, type Tile } from '../domain/tile.js'
 import { type Bucket, bucketsOf, type DayRuns, type Run, revisionOf } from './buckets.js'
 import type { Filters } from './cursor.js'
@@ -47,6 +47,7 @@ export async function readTimeline(base: QueryBase, filters: Filters, init: Init
     const days: DayRuns[] = []
     if (isWhole(sought)) {
       for (const [day, all] of [...counts].reverse()) {
+        if (all.count === 0) continue
         const isCut = all.count > reader.sizes.bucket
         days.push(...(isCut ? await matchedDays(reader, sought, { from: day, to: day }, counts) : [wholeDay(day, all)]))
       }
@@ -85,8 +86,14 @@ export async function readBucket(
   }
 }
 
+/** What is archived is not in the time line of everything, but in that of an album, say. */
 function soughtBy({ index }: QueryBase, filters: Filters): Filters {
-  const sought = { ...filters, terms: [...new Set([TIMELINE, ...filters.terms])] }
+  const { words, anyOf = [] } = filters
+  const terms = filters.terms.filter(term => term !== ENTRY) // all in it are entries
+  const isEverything = terms.length === 0 && words.length === 0 && anyOf.length === 0
+  const sought = isEverything
+    ? { ...filters, terms: [TIMELINE] }
+    : { ...filters, terms, anyOf: [...anyOf, [TIMELINE, ARCHIVED_TIMELINE]] }
   requireLanguage(index, sought)
   return sought
 }

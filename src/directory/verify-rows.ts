@@ -1,14 +1,13 @@
 import { createHash } from 'node:crypto'
 import type { AbstractSnapshot } from 'abstract-level'
-import { dayOf } from '../domain/day.js'
+import { type Day, dayOf } from '../domain/day.js'
 import { bucketOf, DIGEST_BYTES, leafDigest } from '../domain/merkle.js'
 import type { DirectoryRecord } from '../domain/record.js'
-import { TIMELINE } from '../domain/terms.js'
-import { endedLife } from '../domain/tombstone.js'
+import { endOf } from '../domain/tombstone.js'
 import { xorInto } from './batch-plan.js'
 import { damageOf } from './damage.js'
 import type { Database } from './database.js'
-import { type DayCount, dayCountBytes, dayCountFrom, EMPTY_DAY, rowDigest } from './days.js'
+import { type DayCount, dayCountBytes, dayCountFrom, dayWith, EMPTY_DAY, isEmptyDay, rowDigest } from './days.js'
 import { counterKey, dayKey, msOfPosition, type Order, positionOfKey, termKey, termOfKey } from './index-keys.js'
 import type { IndexLanguages } from './index-languages.js'
 import { holds, type Index, loadIndexState } from './index-state.js'
@@ -17,6 +16,7 @@ import {
   bucketOfLeafKey,
   deathFrom,
   deathKey,
+  endedNumber,
   type KeyRange,
   leafKey,
   opaqueRange,
@@ -31,7 +31,7 @@ import {
 } from './keys.js'
 import { graveState, leafFrom } from './leaf-rows.js'
 import { recordStateOf } from './stored-record.js'
-import { indexEntries, isCounted, postingValue } from './term-index.js'
+import { hasTile, indexEntries, isCounted, postingValue } from './term-index.js'
 
 /** Rows per read: checking them blocks the event loop for about a millisecond. */
 const VERIFY_READ_ROWS = 32
@@ -101,28 +101,26 @@ export async function verifyRows(database: Database, languages?: IndexLanguages)
   }
 }
 
-interface Run extends DayCount {
-  readonly of: string
-}
-
 /** Counts equal names that follow each other. */
 class Runs {
-  readonly #ended: (run: Run) => void
-  #run: Run | undefined
+  readonly #ended: (name: string, count: number) => void
+  #name: string | undefined
+  #count = 0
 
-  constructor(ended: (run: Run) => void) {
+  constructor(ended: (name: string, count: number) => void) {
     this.#ended = ended
   }
 
-  add(name: string, digest: number): void {
-    if (this.#run?.of !== name) this.end()
-    const { count, digest: before } = this.#run ?? EMPTY_DAY
-    this.#run = { of: name, count: count + 1, digest: (before ^ digest) >>> 0 }
+  add(name: string): void {
+    if (this.#name !== name) this.end()
+    this.#name = name
+    this.#count++
   }
 
   end(): void {
-    if (this.#run !== undefined) this.#ended(this.#run)
-    this.#run = undefined
+    if (this.#name !== undefined) this.#ended(this.#name, this.#count)
+    this.#name = undefined
+    this.#count = 0
   }
 }
 
@@ -152,7 +150,7 @@ class RowsCheck {
       this.#buckets.found.add(key, openSealed(key, value, DIGEST_BYTES))
     })
     await this.#read(tableRange(TABLE_DEATH), (key, value) => {
-      this.#deaths.found.add(key, u64(deathFrom(key, value).generation))
+      this.#deaths.found.add(key, u64(endedNumber(deathFrom(key, value))))
     })
     const checks = {
       leaves: this.#leaves,
@@ -186,8 +184,8 @@ class RowsCheck {
     return this.#read(recordRange(), (key, value) => {
       const { record, bytes } = recordStateOf(key, value)
       this.#leaves.expected.add(leafKey(bucketOf(record), record), leafDigest(record, bytes))
-      const ended = endedLife(record)
-      if (ended !== undefined) this.#deaths.expected.add(deathKey(record), u64(ended))
+      const ended = endOf(record)
+      if (ended !== undefined) this.#deaths.expected.add(deathKey(record), u64(endedNumber(ended)))
       for (const index of this.#indexes) index.expect(key, record)
     })
   }
@@ -206,23 +204,25 @@ class RowsCheck {
     for (const [bucket, sum] of buckets) this.#buckets.expected.add(bucketKey(bucket), sum)
   }
 
-  /** Index rows are sorted by term and position, so the counter of a term, or of a day, is the length of its run. */
+  /** Index rows are sorted by term and position, so the counter of a term is the length of its run. */
   async #readIndex({ index: { tables }, postings, counters, days }: IndexCheck): Promise<void> {
     for (const order of ['added', 'taken'] as const) {
-      const terms = new Runs(({ of: term, count }) => {
+      const terms = new Runs((term, count) => {
         if (order === 'added' && isCounted(term)) counters.expected.add(counterKey(tables, term), u64(count))
       })
-      const dated = new Runs(({ of: day, count, digest }) => {
-        days.expected.add(dayKey(tables, order, day), dayCountBytes({ count, digest }))
-      })
+      const dated = new Map<Day, DayCount>()
       await this.#read(tableRange(tables.order[order]), (key, value) => {
         postings.found.add(key, value)
         const term = termOfKey(key, order)
-        terms.add(term, 0)
-        if (term === TIMELINE) dated.add(dayOf(msOfPosition(positionOfKey(key, order), order)), rowDigest(key, value))
+        terms.add(term)
+        if (!hasTile(term)) return
+        const day = dayOf(msOfPosition(positionOfKey(key, order), order))
+        dated.set(day, dayWith(dated.get(day) ?? EMPTY_DAY, term, rowDigest(key, value)))
       })
       terms.end()
-      dated.end()
+      for (const [day, count] of dated) {
+        if (!isEmptyDay(count)) days.expected.add(dayKey(tables, order, day), dayCountBytes(count))
+      }
     }
     await this.#read(tableRange(tables.counter), (key, value) => counters.found.add(key, openSealed(key, value, 8)))
     await this.#read(tableRange(tables.day), (key, value) => {

@@ -1,3 +1,5 @@
+import type { Mark } from './photo.js'
+import type { Places } from './places.js'
 import type { DirectoryRecord } from './record.js'
 import {
   addBasics,
@@ -6,19 +8,36 @@ import {
   INDEX_LANGUAGE,
   type IndexLanguage,
   photoOf,
+  placedLanguage,
   TIMELINE,
+  termsOfPhoto,
   textOf,
   trashTerms
 } from './terms.js'
 import { WORD_CHARACTERS_MAX } from './text.js'
 
 const WORDS_MAX = 32
+/** Terms that came with version 5. */
+const LATER = ['favourite', 'archived', 'emptied']
+const NO_MARKS = new Set<Mark>()
 
 /** Labels as they are spelled, words with their accents. An index that it was written in is kept until it is made anew. */
 export const INDEX_LANGUAGE_1: IndexLanguage = {
   version: 1,
   isDated: false,
-  lacks: new Set([ENTRY, TIMELINE, 'pair', 'place', 'trash', 'trashed', 'spelled', 'kind', 'rating', 'camera']),
+  lacks: new Set([
+    ENTRY,
+    TIMELINE,
+    'pair',
+    'place',
+    'trash',
+    'trashed',
+    'spelled',
+    'kind',
+    'rating',
+    'camera',
+    ...LATER
+  ]),
   termsOf,
   labelTerm: (field, label) => `${field}\0${label.trim()}`,
   wordsOf,
@@ -30,14 +49,38 @@ export const INDEX_LANGUAGE_1: IndexLanguage = {
 export const INDEX_LANGUAGE_2: IndexLanguage = {
   ...INDEX_LANGUAGE,
   version: 2,
-  lacks: new Set([ENTRY, TIMELINE, 'pair', 'place']),
+  lacks: new Set([ENTRY, TIMELINE, 'pair', 'place', ...LATER]),
   termsOf: termsOf2
+}
+
+/** Without marks, and with one trash. */
+export const INDEX_LANGUAGE_3: IndexLanguage = {
+  ...INDEX_LANGUAGE,
+  version: 3,
+  lacks: new Set(['place', ...LATER]),
+  termsOf: record => termsOf3(record)
+}
+
+/** As {@link INDEX_LANGUAGE_3}, with names of places. */
+export function placedLanguage4(places: Places): IndexLanguage {
+  return {
+    ...placedLanguage(places),
+    version: 4,
+    lacks: new Set(LATER),
+    termsOf: record => termsOf3(record, places)
+  }
+}
+
+function termsOf3(record: DirectoryRecord, places?: Places): string[] {
+  const photo = photoOf(record)
+  if (photo === undefined) return []
+  return photo.deleted ? trashTerms(photo, false) : termsOfPhoto(photo, places, NO_MARKS)
 }
 
 function termsOf2(record: DirectoryRecord): string[] {
   const photo = photoOf(record)
   if (photo === undefined) return []
-  if (photo.deleted) return trashTerms(photo)
+  if (photo.deleted) return trashTerms(photo, false)
   const terms = new Set<string>()
   addBasics(terms, photo)
   addListed(terms, photo)

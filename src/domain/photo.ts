@@ -9,10 +9,12 @@
  *                                      of the first version; absent in that one)
  *   tags      tag                      –
  *   albums    album                    –: its id, see album.ts, or a label of its own
+ *   marks     favourite, archived      –
  *   variants  alternate key            recipe, sha256 (32 bytes), size, content_type, chunk_bytes?
  *   facts     see photo-facts.ts and findings.ts
  *
- * A tombstone is a version that keeps the whole value and all elements, so that an undelete can restore them.
+ * A tombstone is a version that keeps the whole value and all elements, so that an undelete can restore them. It may have
+ * `purge_wanted` besides, see tombstone.ts.
  */
 import { createHash } from 'node:crypto'
 import { SheafError } from '../core/errors.js'
@@ -45,6 +47,8 @@ import { bytesOf, hexOf, integerOf, mapOf, setOrDelete, textOf, textsOf } from '
 import type { LifeActor, VersionVector } from './version-vector.js'
 
 export const PHOTO_KIND = 'photo'
+/** Of a tombstone's value: somebody emptied the trash. No other life inherits it. */
+export const PURGE_WANTED = 'purge_wanted'
 /** The generation of a new photo; each undelete adds one. */
 export const FIRST_GENERATION = 0
 
@@ -73,6 +77,12 @@ export type AltKey = (typeof ALT_KEYS)[number]
 const PHOTO_PARTS = [...ALT_KEYS, 'features'] as const
 export type PhotoPart = (typeof PHOTO_PARTS)[number]
 
+/** What people do to a photo, and undo. */
+export const MARKS = ['favourite', 'archived'] as const
+export type Mark = (typeof MARKS)[number]
+/** Absent: nothing is said of it. */
+export type Marks = Readonly<Partial<Record<Mark, boolean | undefined>>>
+
 export interface Photo {
   readonly id: PhotoId
   readonly generation: number
@@ -100,6 +110,7 @@ export interface Photo {
   readonly tags: readonly string[]
   /** Sorted. */
   readonly albums: readonly string[]
+  readonly marks: ReadonlySet<Mark>
   readonly variants: ReadonlyMap<AltKey, Variant>
   /** Pixels. */
   readonly width: number | undefined
@@ -151,10 +162,11 @@ export interface NewPhoto extends PhotoFacts {
   readonly idempotency?: string | undefined
   readonly tags?: readonly string[] | undefined
   readonly albums?: readonly string[] | undefined
+  readonly marks?: readonly Mark[] | undefined
 }
 
 /** Absent: unchanged; null: removed. */
-export interface PhotoEdit {
+export interface PhotoEdit extends Marks {
   readonly name?: string
   readonly caption?: string | null
   readonly rating?: number | null
@@ -235,6 +247,7 @@ export function viewPhoto(record: DirectoryRecord, version: Entry = shownVersion
     idempotency: hexOf(value, 'idempotency', SHA256_BYTES),
     tags: keysOf(record, 'tags'),
     albums: keysOf(record, 'albums'),
+    marks: marksOf(record),
     variants: variantsOf(record),
     width: integerOf(dimensions, 'width'),
     height: integerOf(dimensions, 'height'),
@@ -310,6 +323,7 @@ export function createChanges(birth: NewPhoto): Change[] {
     { kind: 'version', generation: FIRST_GENERATION, deleted: false, value },
     ...labelChanges('tags', [], { add: birth.tags ?? [] }),
     ...labelChanges('albums', [], { add: birth.albums ?? [] }),
+    ...(birth.marks ?? []).map(key => ({ kind: 'add', field: 'marks', key }) as const),
     ...factsChanges(birth),
     ...fileFactsChanges(birth.file ?? {})
   ]
@@ -344,8 +358,17 @@ export function editChanges(photo: Photo, edit: PhotoEdit): Change[] {
   return [
     ...(changed ? [{ kind: 'version', value } as const] : []),
     ...labelChanges('tags', photo.tags, edit.tags),
-    ...labelChanges('albums', photo.albums, edit.albums)
+    ...labelChanges('albums', photo.albums, edit.albums),
+    ...markChanges(photo, edit)
   ]
+}
+
+function markChanges({ marks }: Photo, edit: PhotoEdit): Change[] {
+  return MARKS.flatMap(key => {
+    const isWanted = edit[key] ?? marks.has(key)
+    if (isWanted === marks.has(key)) return []
+    return [{ kind: isWanted ? 'add' : 'remove', field: 'marks', key } as const]
+  })
 }
 
 /** A date in a version is a person's, and need not say so. */
@@ -358,6 +381,12 @@ export function deleteChanges(record: DirectoryRecord): Change[] {
   const photo = viewPhoto(record)
   if (photo.deleted) return []
   return [{ kind: 'version', deleted: true, value: successorValue(photo), carry: () => true }]
+}
+
+/** Ends the undo period of a deleted photo early. */
+export function purgeChanges(record: DirectoryRecord): Change[] {
+  const value = successorValue(viewPhoto(record)).set(PURGE_WANTED, true)
+  return [{ kind: 'version', deleted: true, value, carry: () => true }]
 }
 
 /**
@@ -445,7 +474,9 @@ export function factsChanges({ width, height, takenAt }: PhotoFacts): Change[] {
 
 /** The value that the next version starts from: that of the shown version, unknown fields included. */
 function successorValue(photo: Photo): Map<string, Value> {
-  return new Map(shownVersion(photo.record).value).set('born', photo.createdAt)
+  const value = new Map(shownVersion(photo.record).value).set('born', photo.createdAt)
+  value.delete(PURGE_WANTED)
+  return value
 }
 
 /** Neither is removing an absent label a change, nor adding a present one: see D56. */
@@ -463,6 +494,11 @@ function labelChanges(field: 'tags' | 'albums', present: readonly string[], edit
     ...removed.map(key => ({ kind: 'remove', field, key }) as const),
     ...added.map(key => ({ kind: 'add', field, key }) as const)
   ]
+}
+
+function marksOf(record: DirectoryRecord): ReadonlySet<Mark> {
+  const keys = new Set(elementsOf(record, 'marks').map(element => element.key))
+  return new Set(MARKS.filter(mark => keys.has(mark)))
 }
 
 function keysOf(record: DirectoryRecord, field: string): string[] {

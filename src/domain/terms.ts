@@ -7,8 +7,12 @@
  *   entry            –: every live photo that is no part of another one, see pairs.ts. Parts have only: all, type, sha256, idem,
  *                    pair, and those of findings
  *   pair             see pairs.ts
- *   timeline         –: what time lines show: every entry, but what is neither picture nor video. See tile.ts
- *   trash            –: every photo that is deleted and not buried yet
+ *   timeline         –: what the time line shows: every entry that is not archived, but what is neither picture nor video;
+ *                    or 'archived': one of these that is. See tile.ts
+ *   favourite        –: an entry that somebody likes
+ *   archived         –: an entry that is not to be in the time line
+ *   trash            –: every photo that is deleted and not buried yet, unless the trash was emptied of it
+ *   emptied          –: one of which it was
  *   trashed          of such a photo, which has no other terms: as sha256
  *   tag, album       folded, see text.ts
  *   spelled          'tag' or 'album' · U+0000 · folded · U+0000 · as it is spelled, where that is not the same
@@ -35,14 +39,17 @@ import { kindOf } from './photo-kind.js'
 import type { Places } from './places.js'
 import type { DirectoryRecord } from './record.js'
 import { foldText, prefixesOf, wordsOf } from './text.js'
+import { endOf } from './tombstone.js'
 
 /** Of the index without names of places; with them it is the next one. So it rises by two. */
-export const INDEX_VERSION = 3
+export const INDEX_VERSION = 5
 
 /** The term of photos that lists show. */
 export const ENTRY = 'entry'
 /** The term of photos that are in the time line. */
 export const TIMELINE = 'timeline'
+/** The term of those that would be in it if they were not archived. */
+export const ARCHIVED_TIMELINE = 'timeline\0archived'
 
 /** What people put on photos. */
 export const LABEL_FIELDS = ['tag', 'album'] as const
@@ -92,20 +99,26 @@ export function placedLanguage(places: Places): IndexLanguage {
 export function termsOf(record: DirectoryRecord, places?: Places): string[] {
   const photo = photoOf(record)
   if (photo === undefined) return []
-  if (photo.deleted) return trashTerms(photo)
+  return photo.deleted ? trashTerms(photo) : termsOfPhoto(photo, places)
+}
+
+/** @param photo - a live one. @param marks - default: its own */
+export function termsOfPhoto(photo: Photo, places?: Places, marks = photo.marks): string[] {
   const terms = new Set<string>()
   addBasics(terms, photo)
   for (const term of pairTerms(photo)) terms.add(term)
   // a part is listed as its entry is
-  if (pairOf(record).of !== undefined) return [...terms].sort()
+  if (pairOf(photo.record).of !== undefined) return [...terms].sort()
   terms.add(ENTRY)
-  if (kindOf(photo) !== 'other') terms.add(TIMELINE)
+  for (const mark of marks) terms.add(mark)
+  if (kindOf(photo) !== 'other') terms.add(marks.has('archived') ? ARCHIVED_TIMELINE : TIMELINE)
   addListed(terms, photo, places)
   return [...terms].sort()
 }
 
-export function trashTerms({ sha256 }: Photo): string[] {
-  return ['trash', `trashed\0${sha256}`]
+/** @param isEmptied - default: whether the trash was emptied of it */
+export function trashTerms({ sha256, record }: Photo, isEmptied = endOf(record)?.isPurgeWanted ?? false): string[] {
+  return [isEmptied ? 'emptied' : 'trash', `trashed\0${sha256}`]
 }
 
 /** What photos are found by. */

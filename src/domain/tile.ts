@@ -20,7 +20,8 @@ const TILE_FLAGS = {
   /** It has versions that lost against the shown one. */
   conflicts: 8,
   /** Its thumb can be had. */
-  thumb: 16
+  thumb: 16,
+  favourite: 32
 } as const
 
 const NO_HASH = new Uint8Array(0)
@@ -46,6 +47,7 @@ export function tileOf(photo: Photo): Buffer | undefined {
   if (takenAt === undefined) flags |= TILE_FLAGS.undated
   if (conflictVersions(record).length > 0) flags |= TILE_FLAGS.conflicts
   if (sizeState(photo, 'thumb') === 'ready') flags |= TILE_FLAGS.thumb
+  if (photo.marks.has('favourite')) flags |= TILE_FLAGS.favourite
   const thumbhash = viewLooks(record).image?.thumbhash ?? NO_HASH
   return Buffer.from([aspect >>> 8, aspect & 0xff, flags, ...thumbhash])
 }

@@ -1,7 +1,7 @@
 import { ALBUM_KIND } from './album.js'
-import { type Entry, greatestEntry, VERSION_FIELD } from './entry.js'
+import { compareRanks, type Entry, greatestEntry, VERSION_FIELD } from './entry.js'
 import { parsePhotoId } from './ids.js'
-import { PHOTO_KIND } from './photo.js'
+import { PHOTO_KIND, PURGE_WANTED } from './photo.js'
 import type { DirectoryRecord, RecordKey } from './record.js'
 
 /** Without records of these kinds nobody would know who is a member, or where bytes stand. */
@@ -15,16 +15,40 @@ export function isBuriable({ kind, id }: RecordKey): boolean {
   return !KEPT_KINDS.has(kind) && parsePhotoId(id) === id
 }
 
+/** How long the bytes of what was deleted are kept, and how long emptying the trash can be undone, if the undo period is not shorter. */
+export const GRACE_MS_MAX = 24 * 3_600_000
+
+export interface EndedLife {
+  readonly generation: number
+  /** Whether one of its tombstones says so: then its undo period ends a grace after that was heard. */
+  readonly isPurgeWanted: boolean
+}
+
 /**
  * The life that a tombstone has ended, and that a grave will end for good once the undo period is over. Only photos and
  * albums are buried; what became of members and volumes is kept.
  *
  * @returns undefined for what is not deleted, and for what is never buried
  */
-export function endedLife(record: DirectoryRecord): number | undefined {
+export function endOf(record: DirectoryRecord): EndedLife | undefined {
   if (!DELETED_KINDS.has(record.kind) || !isBuriable(record)) return undefined
   const shown = greatestEntry(record.entries, isVersion)
-  return shown?.deleted ? shown.generation : undefined
+  if (shown?.deleted !== true) return undefined
+  const { generation } = shown
+  const isPurgeWanted = record.entries.some(
+    entry => isVersion(entry) && compareRanks(entry, shown) === 0 && entry.value.get(PURGE_WANTED) === true
+  )
+  return { generation, isPurgeWanted }
+}
+
+/** @returns the generation of {@link endOf} */
+export function endedLife(record: DirectoryRecord): number | undefined {
+  return endOf(record)?.generation
+}
+
+/** @returns how long a delete may be undone after it was heard, or the wish to purge it, ms */
+export function undoPeriodMs({ isPurgeWanted }: Pick<EndedLife, 'isPurgeWanted'>, undoMs: number): number {
+  return isPurgeWanted ? Math.min(GRACE_MS_MAX, undoMs) : undoMs
 }
 
 function isVersion({ field }: Entry): boolean {

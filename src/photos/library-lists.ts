@@ -2,11 +2,14 @@ import type { Clock } from '../core/clock.js'
 import { SheafError } from '../core/errors.js'
 import type { Filters } from '../directory/cursor.js'
 import type { Directory } from '../directory/directory.js'
+import type { Death } from '../directory/keys.js'
 import type { LabelCount, LabelsQuery } from '../directory/labels.js'
+import { isTermOf } from '../directory/term-index.js'
 import type { Timeline, TimelineBucket } from '../directory/timeline.js'
 import { hlcMs } from '../domain/hlc.js'
+import { STATS_TYPES_MAX } from '../domain/limits.js'
 import { PHOTO_KIND, viewPhoto } from '../domain/photo.js'
-import type { LabelField } from '../domain/terms.js'
+import { ENTRY, type LabelField } from '../domain/terms.js'
 import { blobOf } from '../store/photo-needles.js'
 import type { AlbumNames } from './albums/album-names.js'
 import { filtersOf } from './list-filters.js'
@@ -15,13 +18,13 @@ import type { ListedPhoto, ListFilters, PhotoCopies } from './photo-types.js'
 export interface LibraryListsComponents {
   readonly directory: Pick<
     Directory,
-    'labels' | 'query' | 'deathsOf' | 'timeline' | 'timelineBucket' | 'language' | 'isAskedBy'
+    'labels' | 'count' | 'countsOf' | 'query' | 'deathsOf' | 'timeline' | 'timelineBucket' | 'language' | 'isAskedBy'
   >
-  readonly albums: AlbumNames
+  readonly albums: AlbumNames & { readonly size: number }
   readonly copies: Pick<PhotoCopies, 'of'>
   readonly clock: Pick<Clock, 'now'>
-  /** @returns for how long a delete can still be undone that this node heard of at that age, ms */
-  readonly undoLeftMs: (heardAt: number) => number
+  /** @returns for how long a delete can still be undone, ms */
+  readonly undoLeftMs: (death: Death) => number
 }
 
 export interface LabelPage {
@@ -38,12 +41,35 @@ export interface TrashedPhoto extends ListedPhoto {
   readonly isRestorable: boolean
 }
 
+export interface TrashQuery {
+  /** 1…1,000. */
+  readonly limit: number
+  readonly cursor?: string | undefined
+  /** What the trash was emptied of, and is not gone yet. */
+  readonly emptied?: boolean | undefined
+}
+
 export interface TrashPage {
   readonly photos: readonly TrashedPhoto[]
   readonly total: number
   readonly nextCursor: string | null
 }
 
+/** Numbers of photos on this node. */
+export interface LibraryStats {
+  readonly counts: Readonly<
+    Record<'photos' | 'entries' | 'favourites' | 'archived' | 'trash' | 'emptied' | 'albums', number>
+  >
+  readonly kinds: ReadonlyMap<string, number>
+  /** Media types; the first {@link STATS_TYPES_MAX}. */
+  readonly types: ReadonlyMap<string, number>
+  readonly states: ReadonlyMap<string, number>
+  readonly ratings: ReadonlyMap<string, number>
+  /** What the time line has, by month, newest first. */
+  readonly months: ReadonlyMap<string, number>
+}
+
+const MONTH_LENGTH = 'yyyy-mm'.length
 const NO_TIMELINE: Timeline = { total: 0, revision: 'none', buckets: [] }
 
 /** What there is in the library beside single photos: tags, the time line, the trash. */
@@ -82,22 +108,53 @@ export class LibraryLists {
     return filtersOf({ sort: 'taken', ...query }, directory, albums)
   }
 
+  /** Costs what a time line of everything does. @throws `ERR_INDEX_BUILDING`, the signal's reason */
+  async stats(signal?: AbortSignal): Promise<LibraryStats> {
+    const { directory, albums } = this.#components
+    if (!isTermOf(directory.language, 'emptied')) throw new SheafError('ERR_INDEX_BUILDING')
+    const { buckets } = await this.timeline({}, signal)
+    const months = new Map<string, number>()
+    for (const { from, count } of buckets) {
+      const month = from.slice(0, MONTH_LENGTH)
+      months.set(month, (months.get(month) ?? 0) + count)
+    }
+    const countsOf = (name: string): Promise<ReadonlyMap<string, number>> => directory.countsOf(name, STATS_TYPES_MAX)
+    // of a type its first part is counted, too
+    const isWhole = ([type]: readonly [string, number]): boolean => type.includes('/')
+    return {
+      counts: {
+        photos: directory.count('all'),
+        entries: directory.count(ENTRY),
+        favourites: directory.count('favourite'),
+        archived: directory.count('archived'),
+        trash: directory.count('trash'),
+        emptied: directory.count('emptied'),
+        albums: albums.size
+      },
+      kinds: await countsOf('kind'),
+      types: new Map([...(await countsOf('type'))].filter(isWhole)),
+      states: await countsOf('state'),
+      ratings: await countsOf('rating'),
+      months
+    }
+  }
+
   /**
    * Photos that are deleted and not yet gone for good, those deleted last first.
    *
    * @throws `ERR_BAD_CURSOR`, `ERR_INDEX_BUILDING`, the signal's reason
    */
-  async trash(limit: number, cursor: string | undefined, signal?: AbortSignal): Promise<TrashPage> {
+  async trash({ limit, cursor, emptied = false }: TrashQuery, signal?: AbortSignal): Promise<TrashPage> {
     const { directory, albums, clock, copies, undoLeftMs } = this.#components
-    const query = { terms: ['trash'], words: [], limit, ...(cursor !== undefined && { cursor }) }
+    const query = { terms: [emptied ? 'emptied' : 'trash'], words: [], limit, ...(cursor !== undefined && { cursor }) }
     const { records, total, nextCursor } = await directory.query(query, signal)
     const deaths = await directory.deathsOf(records.map(({ id }) => ({ kind: PHOTO_KIND, id })))
     const photos = records.map((record, i): TrashedPhoto => {
       const photo = viewPhoto(record)
       const blob = blobOf(photo, 'orig')
       const held = blob === undefined ? 0 : copies.of(blob)
-      const heardAt = deaths[i]?.heardAt
-      const leftMs = heardAt === undefined ? 0 : Math.max(0, undoLeftMs(heardAt))
+      const death = deaths[i]
+      const leftMs = death === undefined ? 0 : Math.max(0, undoLeftMs(death))
       return {
         photo,
         albums: albums.namesOf(photo.albums),

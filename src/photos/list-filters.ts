@@ -2,6 +2,7 @@ import type { Filters } from '../directory/cursor.js'
 import { isTermOf } from '../directory/term-index.js'
 import { RATING_MAX } from '../domain/limits.js'
 import { type Moment, parseMoment } from '../domain/moment.js'
+import { MARKS } from '../domain/photo.js'
 import { ENTRY, type IndexLanguage } from '../domain/terms.js'
 import { type AlbumNames, labelsCalled } from './albums/album-names.js'
 import { badField } from './photo-rules.js'
@@ -28,9 +29,10 @@ export interface AskedIndex {
 export function filtersOf(query: ListFilters, index: AskedIndex, albums: AlbumNames): Filters | undefined {
   const { language } = index
   const { tag, album, type, kind, camera, place, state, sha256, rating_min: ratingMin, q = '', sort, from, to } = query
+  const marks = MARKS.filter(mark => query[mark] === true)
   const words = language.prefixesOf(q).slice(0, SOUGHT_WORDS_MAX)
   if (words.length === 0 && q.trim() !== '') return undefined
-  const terms: string[] = []
+  const terms: string[] = [...marks]
   if (tag !== undefined) terms.push(language.labelTerm('tag', tag))
   const inAlbum = album === undefined ? undefined : labelsCalled(albums, album)
   if (inAlbum?.length === 0) return undefined
@@ -51,7 +53,7 @@ export function filtersOf(query: ListFilters, index: AskedIndex, albums: AlbumNa
     anyOf.push(Array.from({ length: RATING_MAX + 1 - ratingMin }, (_, i) => `rating\0${ratingMin + i}`))
   // what else can be asked for, parts have not
   const isOfEntries = tag === undefined && album === undefined && kind === undefined && camera === undefined
-  const isListed = isOfEntries && anyOf.length === 0 && words.length === 0 && sha256 === undefined
+  const isListed = isOfEntries && marks.length + anyOf.length === 0 && words.length === 0 && sha256 === undefined
   if (isListed && isTermOf(language, ENTRY)) terms.push(ENTRY)
   const fromMs = from === undefined ? undefined : requireMoment('from', from).fromMs
   const toMs = to === undefined ? undefined : requireMoment('to', to).toMs

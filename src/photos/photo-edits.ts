@@ -11,11 +11,13 @@ import {
   metaEtag,
   type Photo,
   type PhotoEdit,
+  purgeChanges,
   restoreChanges,
   undeleteChanges,
   viewPhoto
 } from '../domain/photo.js'
 import type { DirectoryRecord } from '../domain/record.js'
+import { endOf } from '../domain/tombstone.js'
 import { blobOf, dataDraft, manifestDraft, needleCount, type PhotoBlob } from '../store/photo-needles.js'
 import { type RecordWriter, requireEpoch, requireLive } from '../store/record-writer.js'
 import type { NeedleStore } from '../volumes/needle-store.js'
@@ -65,6 +67,14 @@ export class PhotoEdits {
     return this.#writer.edit(id, (before, photo) => {
       condition?.(validatorsOf(photo, 'orig'))
       return photo.deleted ? undefined : { changes: deleteChanges(before) }
+    })
+  }
+
+  /** Harmless where that was said before. @throws `ERR_PHOTO_NOT_DELETED` */
+  purge(id: PhotoId): Promise<DirectoryRecord> {
+    return this.#writer.edit(id, (before, photo) => {
+      if (!photo.deleted) throw new SheafError('ERR_PHOTO_NOT_DELETED', undefined, { details: { photo_id: id } })
+      return endOf(before)?.isPurgeWanted === true ? undefined : { changes: purgeChanges(before) }
     })
   }
 

@@ -9,7 +9,7 @@ import {
   SHIFT_S_MAX,
   SOURCE_BYTES_MAX
 } from '../domain/limits.js'
-import type { Photo, PhotoEdit } from '../domain/photo.js'
+import { MARKS, type Mark, type Photo, type PhotoEdit } from '../domain/photo.js'
 import { type FileFacts, localMs, type Place, type TakenAt } from '../domain/photo-facts.js'
 import { placeAt, readPlace } from '../domain/place-text.js'
 import { offsetInZone } from '../domain/zones.js'
@@ -69,20 +69,22 @@ export function checkPatch({ takenAt, place, ...patch }: PhotoPatch): PhotoEdit 
  * @param nowMs - of the upload
  */
 export function checkStatements(
-  { takenAt, caption, rating, ...file }: FileStatements,
+  { takenAt, caption, rating, favourite, archived, ...file }: FileStatements,
   name: string,
   nowMs: number
 ): {
   readonly caption: string | undefined
   readonly rating: number | undefined
   readonly setTakenAt: TakenAt | undefined
+  readonly marks: readonly Mark[]
   readonly file: FileFacts
 } {
   checkAttributeBytes(name, caption, [])
   checkRating(rating)
   const setTakenAt = takenAt === undefined ? undefined : checkTakenAt(takenAt)
   if (setTakenAt !== undefined) requirePast(setTakenAt, nowMs)
-  return { caption, rating, setTakenAt, file: checkFile(file) }
+  const said = { favourite, archived }
+  return { caption, rating, setTakenAt, marks: MARKS.filter(mark => said[mark] === true), file: checkFile(file) }
 }
 
 function checkFile({ fileTimeMs, zone, source, importedFrom, place: placeText }: FileStatements): FileFacts {

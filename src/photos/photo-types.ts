@@ -2,7 +2,7 @@ import type { ErrorCode } from '../core/errors.js'
 import type { Order } from '../directory/index-keys.js'
 import type { Hlc } from '../domain/hlc.js'
 import type { Cookie, PhotoId } from '../domain/ids.js'
-import type { AltKey, Photo, PhotoEdit, SetEdit } from '../domain/photo.js'
+import type { AltKey, Marks, Photo, PhotoEdit, SetEdit } from '../domain/photo.js'
 import type { Place, TakenAt } from '../domain/photo-facts.js'
 import type { PhotoKind } from '../domain/photo-kind.js'
 import type { LifeActor } from '../domain/version-vector.js'
@@ -28,7 +28,7 @@ export interface BodyOptions {
 }
 
 /** What a client knows of a file beside its bytes; limits in `photo-rules.ts`. */
-export interface FileStatements {
+export interface FileStatements extends Marks {
   /** When it was last changed, ms since the Unix epoch; may be negative. */
   readonly fileTimeMs?: number | undefined
   /** Of clocks that do not say theirs: `Europe/Berlin`, `+02:00`. */
@@ -129,7 +129,9 @@ export interface PhotoPatch extends Omit<PhotoEdit, 'takenAt'> {
 export type SetPatch = SetEdit
 
 /** What may be changed of many photos at once; by `takenAt` or by `shiftS`, not both. */
-export interface BatchPatch extends Pick<PhotoPatch, 'tags' | 'albums' | 'takenAt' | 'place'> {
+export interface BatchPatch
+  extends Marks,
+    Pick<PhotoPatch, 'tags' | 'albums' | 'takenAt' | 'place' | 'rating' | 'caption'> {
   /** Moves the date of each, seconds. */
   readonly shiftS?: number | undefined
 }
@@ -176,6 +178,10 @@ export interface ListFilters {
   readonly place?: string | undefined
   /** 0…5. */
   readonly rating_min?: number | undefined
+  /** Only those. */
+  readonly favourite?: true | undefined
+  /** Only those. Without it, time lines of everything leave them out. */
+  readonly archived?: true | undefined
   /** Words; each must be a prefix of a word in the name or caption, or of the place. Text without any word finds nothing. */
   readonly q?: string | undefined
   /** By when photos were added, the default of lists, or taken, that of time lines; those without a date count as taken when they were added. */

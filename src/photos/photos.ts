@@ -52,6 +52,7 @@ import type {
   PhotoPage,
   PhotoPatch,
   Precondition,
+  SetPatch,
   UploadOptions,
   UploadReceipt
 } from './photo-types.js'
@@ -65,6 +66,8 @@ const LIST_LIMIT = 50
 const LISTED_IN_A_TURN = 256
 const NOTHING_FOUND: PhotoPage = { photos: [], total: 0, isTotalExact: true, nextCursor: null }
 const BATCH_IDS_MAX = 10_000
+/** Photos that one call takes out of the trash. */
+const EMPTIED_MAX = 1_000
 /** Concurrent edits of a batch: enough to share syncs, few enough to leave room for other requests. */
 const BATCH_EDITS_MAX = 64
 
@@ -256,9 +259,9 @@ export class Photos {
   }
 
   /** What is said of one is said of all that belong together. */
-  async #labelPartners(id: PhotoId, { tags, albums }: PhotoEdit): Promise<void> {
-    if (tags === undefined && albums === undefined) return
-    const edit = { ...(tags && { tags }), ...(albums && { albums }) }
+  async #labelPartners(id: PhotoId, { tags, albums, favourite, archived }: PhotoEdit): Promise<void> {
+    const edit = { ...(tags && { tags }), ...(albums && { albums }), favourite, archived }
+    if (Object.values(edit).every(said => said === undefined)) return
     for (const partner of this.#partnersOf(id)) await this.#edits.patch(partner, edit)
   }
 
@@ -282,6 +285,27 @@ export class Photos {
     if ((await this.#ensureRecord(id)) === 'buried')
       throw new SheafError('ERR_BYTES_GONE', undefined, { details: { photo_id: id } })
     await this.#edits.undelete(id, condition)
+  }
+
+  /**
+   * Ends the undo period of deleted photos a day from now, or when it would have ended if that is sooner.
+   *
+   * @param ids - at most 10,000. @throws `ERR_BAD_PARAMETER`; errors of single photos are in their outcomes
+   */
+  batchPurge(ids: readonly PhotoId[]): Promise<readonly BatchOutcome[]> {
+    return forEach(ids, async id => {
+      if ((await this.#ensureRecord(id)) === 'recorded') await this.#edits.purge(id)
+    })
+  }
+
+  /** Does that to those in the trash that were deleted last: call it until nothing is left. @throws as {@link list} */
+  async emptyTrash(
+    signal?: AbortSignal
+  ): Promise<{ readonly outcomes: readonly BatchOutcome[]; readonly left: number }> {
+    const query = { terms: ['trash'], words: [], limit: EMPTIED_MAX }
+    const { records, total } = await this.#directory.query(query, signal)
+    const outcomes = await this.batchPurge(records.map(record => viewPhoto(record).id))
+    return { outcomes, left: Math.max(0, total - outcomes.filter(({ error }) => error === undefined).length) }
   }
 
   /**
@@ -346,20 +370,33 @@ export class Photos {
     })
   }
 
-  /**
-   * @param ids - at most 10,000
-   * @param patch - names albums by id, or by a label
-   * @throws `ERR_BAD_PARAMETER`; errors of single photos are in their outcomes
-   */
+  /** @param ids - at most 10,000. @throws `ERR_BAD_PARAMETER`; errors of single photos are in their outcomes */
+  batchUndelete(ids: readonly PhotoId[]): Promise<readonly BatchOutcome[]> {
+    return forEach(ids, id => this.undelete(id))
+  }
+
+  /** @param ids - at most 10,000. @throws `ERR_BAD_PARAMETER`; errors of single photos are in their outcomes */
   async batchEdit(ids: readonly PhotoId[], { shiftS, ...patch }: BatchPatch): Promise<readonly BatchOutcome[]> {
-    const checked = checkPatch(patch)
-    if (shiftS === undefined)
-      return forEach(ids, async id => {
-        await this.#edits.patch(id, checked)
-        await this.#labelPartners(id, checked)
-      })
-    const shift = checkShift(shiftS)
-    return forEach(ids, id => this.#edits.edit(id, photo => ({ ...checked, takenAt: shifted(photo, shift) })))
+    const { albums, ...checked } = checkPatch(patch)
+    const edit = { ...checked, ...(albums && { albums: setEditFor(this.#albums, albums) }) }
+    const shift = shiftS === undefined ? undefined : checkShift(shiftS)
+    return this.#editEach(ids, edit, photo => (shift === undefined ? {} : { takenAt: shifted(photo, shift) }))
+  }
+
+  /** @param albums - ids, and labels that are no album's. @throws as {@link batchEdit} */
+  batchLabel(ids: readonly PhotoId[], albums: SetPatch): Promise<readonly BatchOutcome[]> {
+    return this.#editEach(ids, checkPatch({ albums }), () => ({}))
+  }
+
+  #editEach(
+    ids: readonly PhotoId[],
+    edit: PhotoEdit,
+    more: (photo: Photo) => PhotoEdit
+  ): Promise<readonly BatchOutcome[]> {
+    return forEach(ids, async id => {
+      await this.#edits.edit(id, photo => ({ ...edit, ...more(photo) }))
+      await this.#labelPartners(id, edit)
+    })
   }
 
   /**

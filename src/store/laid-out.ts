@@ -3,9 +3,10 @@ import { hasCode, SheafError, systemErrorCode } from '../core/errors.js'
 import type { FileSystem } from '../core/file-system.js'
 import type { Logger } from '../core/log.js'
 import type { Doomed, GraveGuard } from '../directory/directory.js'
+import type { Death } from '../directory/keys.js'
 import { type DirectoryRecord, type RecordKey, recordName, shownVersion } from '../domain/record.js'
 import { decodeRecord, encodeRecord, opaqueRecordOf } from '../domain/record-codec.js'
-import { endedLife } from '../domain/tombstone.js'
+import { endedLife, undoPeriodMs } from '../domain/tombstone.js'
 import { encodeFrame, type LaidOutEntry, LaidOutFile, type Span } from './laid-out-file.js'
 
 const MINUTE_MS = 60_000
@@ -180,19 +181,19 @@ export class LaidOut implements GraveGuard {
     this.#listeners.push(listener)
   }
 
-  isUndoable(heardAt: number): boolean {
-    return this.undoLeftMs(heardAt) > 0
+  isUndoable(death: Death): boolean {
+    return this.undoLeftMs(death) > 0
   }
 
-  /** @returns for how long a delete can still be undone that this node heard of at that age, ms; not above 0: no more */
-  undoLeftMs(heardAt: number): number {
-    return this.#components.undoMs() - this.#components.since(heardAt)
+  /** @returns for how long a delete can still be undone, ms; not above 0: no more */
+  undoLeftMs({ heardAt, isPurgeWanted }: Pick<Death, 'heardAt' | 'isPurgeWanted'>): number {
+    const { since, undoMs } = this.#components
+    return undoPeriodMs({ isPurgeWanted }, undoMs()) - since(heardAt)
   }
 
   /** @returns for how long an entry is still kept unless there is an alarm, ms */
   keptForMs({ at }: LaidOutRecord): number {
-    const { since, undoMs } = this.#components
-    return Math.max(0, undoMs() - since(at))
+    return Math.max(0, this.undoLeftMs({ heardAt: at, isPurgeWanted: false }))
   }
 
   async layOut(doomed: readonly Doomed[]): Promise<void> {
@@ -231,7 +232,7 @@ export class LaidOut implements GraveGuard {
     await this.#save()
     await this.#tidy()
     if (this.#records.size === 0 || this.#isAlarming) return
-    await this.release(({ at }) => !this.isUndoable(at))
+    await this.release(entry => this.keptForMs(entry) === 0)
   }
 
   /**

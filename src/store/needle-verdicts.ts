@@ -9,7 +9,7 @@ import type { NeedleIdentity } from '../domain/needle.js'
 import { alternateKeyOf, PHOTO_KIND, type Photo, partOf, viewPhoto } from '../domain/photo.js'
 import { conflictVersions, type DirectoryRecord, type RecordKey, recordName, shownVersion } from '../domain/record.js'
 import { decodeRecord } from '../domain/record-codec.js'
-import { endedLife, isBuriable } from '../domain/tombstone.js'
+import { endedLife, endOf, isBuriable } from '../domain/tombstone.js'
 import { integerOf } from '../domain/value-fields.js'
 import type { Trust } from '../volumes/compaction.js'
 import type { NeedleRow } from '../volumes/index-file.js'
@@ -219,7 +219,10 @@ export class NeedleVerdicts {
     if (before?.kind !== PHOTO_KIND) return
     const old = viewPhoto(before)
     const now = after && viewPhoto(after)
-    const sameRank = old.deleted === now?.deleted && old.generation === now.generation
+    const sameRank =
+      old.deleted === now?.deleted &&
+      old.generation === now.generation &&
+      isPurgeWanted(before) === isPurgeWanted(after)
     const stillNamed = new Set(sameRank ? blobsOf(now).map(({ part, sha256 }) => `${part} ${sha256}`) : [])
     for (const blob of blobsOf(old)) {
       if (stillNamed.has(`${blob.part} ${blob.sha256}`)) continue
@@ -322,7 +325,12 @@ export class NeedleVerdicts {
   ): Verdict {
     if (row.generation > photo.generation) return this.#isAbandoned(volume) ? DEAD : UNKNOWN
     if (this.#isOutlived(row, photo.generation)) return DEAD
-    if (photo.deleted) return { state: 'dead', heardAt: death?.heardAt ?? this.#components.age() }
+    if (photo.deleted)
+      return {
+        state: 'dead',
+        heardAt: death?.heardAt ?? this.#components.age(),
+        isPurgeWanted: death?.isPurgeWanted ?? false
+      }
     if (partOf(row.alternateKey) === undefined) return UNKNOWN
     // a part that the record does not name lost against another result, unless its upload is still running
     if (!alternateKeys.has(row.alternateKey)) return this.#isInProgress(volume, row) ? UNKNOWN : DEAD
@@ -372,6 +380,10 @@ export class NeedleVerdicts {
       throw error
     }
   }
+}
+
+function isPurgeWanted(record: DirectoryRecord | undefined): boolean {
+  return (record && endOf(record)?.isPurgeWanted) ?? false
 }
 
 function namedParts(record: DirectoryRecord): NamedParts {

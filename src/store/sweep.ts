@@ -1,11 +1,12 @@
 import type { Clock } from '../core/clock.js'
 import type { Logger } from '../core/log.js'
 import type { Directory } from '../directory/directory.js'
+import type { Death } from '../directory/keys.js'
 import { encodeGraves, GRAVES_MAX, type Grave, gravesIdentity } from '../domain/graves.js'
 import { COOKIE_BYTES } from '../domain/ids.js'
 import type { RecordKey } from '../domain/record.js'
 import { GRAVE_GENERATION_MAX } from '../domain/record-codec.js'
-import { endedLife } from '../domain/tombstone.js'
+import { endedLife, undoPeriodMs } from '../domain/tombstone.js'
 import type { NeedleDraft } from '../volumes/needle-store.js'
 import type { VolumeSet } from '../volumes/volume-set.js'
 
@@ -75,8 +76,9 @@ export class Sweep {
     }
     let buried = 0
     let due: KeyedGrave[] = []
-    for await (const { kind, id, generation, heardAt } of directory.deaths()) {
-      if (!this.#isDue({ kind, id }, heardAt)) continue
+    for await (const { kind, id, ...death } of directory.deaths()) {
+      const { generation } = death
+      if (!this.#isDue({ kind, id }, death)) continue
       due.push({ kind, id, generation })
       if (due.length < GRAVES_MAX) continue
       buried += await this.#bury(due, signal)
@@ -93,9 +95,9 @@ export class Sweep {
     if (directory.state === 'open') await this.#log(takeHeard())
   }
 
-  #isDue(key: RecordKey, heardAt: number): boolean {
+  #isDue(key: RecordKey, death: Death): boolean {
     const { since, undoMs, rankOf } = this.#components
-    const overMs = since(heardAt) - undoMs()
+    const overMs = since(death.heardAt) - undoPeriodMs(death, undoMs())
     const waitedMs = overMs - this.#slackMs()
     return waitedMs >= 0 && waitedMs >= rankOf(key) * this.#intervalMs()
   }

@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.js'
 import { turn } from '../core/turn.js'
 import { needleBytes } from '../domain/needle.js'
+import { GRACE_MS_MAX } from '../domain/tombstone.js'
 import type { NeedleRow } from './index-file.js'
 import { type Count, type Counted, type Part, type Tally, uncounted } from './tally.js'
 import type { Volume } from './volume.js'
@@ -13,6 +14,8 @@ export interface Verdict {
   readonly state: 'live' | 'copy' | 'dead' | 'unknown'
   /** The age at which this node heard of the delete that made the needle dead, ms; absent if none did. */
   readonly heardAt?: number
+  /** The bytes shall go as soon as they are not graced any more. */
+  readonly isPurgeWanted?: boolean
   /** The photo is buried: only its grave is left. */
   readonly isBuried?: boolean
   /** A grave has ended it before its time: it stays where it is, and is not moved. */
@@ -29,7 +32,10 @@ export interface Inspection {
   readonly deadBytes: number
   /** The part of `deadBytes` of which this node heard so lately that compaction keeps it. */
   readonly gracedBytes: number
-  /** The age at which this node heard of the oldest delete whose needles are still in the volume, ms. */
+  /**
+   * The age at which this node heard of the oldest delete whose needles are still in the volume, ms. One whose bytes shall go
+   * counts as so much earlier that they are due after the grace.
+   */
   readonly oldestHeardAt: number | undefined
   /** Whether the volume holds needles that were laid out: then all of it stays. */
   readonly holdsLaidOut: boolean
@@ -41,8 +47,6 @@ const PART_ROWS = 1024
 /** How often needles are judged again of which no change was told, and how many then; see {@link Inspector.audit}. */
 const AUDIT_MS = 10 * 60_000
 const AUDIT_ROWS = 1_024
-/** How long compaction keeps the bytes of a delete, unless `purgeMs` is shorter. */
-const GRACE_MS_MAX = 24 * 3_600_000
 /** Deletes that were heard of within this share of that time are counted as one. */
 const GRACE_STEPS = 64
 
@@ -56,6 +60,7 @@ export class Inspector {
   readonly #since: (ageMs: number) => number
   /** How long compaction keeps the bytes of a delete. */
   readonly graceMs: number
+  readonly #purgeMs: number
   /** When the volume was last found without a needle of a buried photo, ms since the Unix epoch, and how long it was then. */
   readonly #cleanAt = new WeakMap<Volume, { readonly at: number; readonly end: number }>()
   #counts = new WeakMap<Volume, Count>()
@@ -72,7 +77,8 @@ export class Inspector {
     this.#clock = components.clock
     this.#judge = components.judge
     this.#since = components.since
-    this.graceMs = Math.min(GRACE_MS_MAX, init.purgeMs ?? GRACE_MS_MAX)
+    this.#purgeMs = init.purgeMs ?? GRACE_MS_MAX
+    this.graceMs = Math.min(GRACE_MS_MAX, this.#purgeMs)
   }
 
   /** Makes the next inspection judge a needle again, or the whole volume. */
@@ -184,7 +190,7 @@ export class Inspector {
   }
 
   #add(tally: Tally, row: NeedleRow, verdict: Verdict): void {
-    const { state, heardAt, isBuried = false, isLaidOut = false } = verdict
+    const { state, heardAt, isPurgeWanted = false, isBuried = false, isLaidOut = false } = verdict
     const byteCount = needleBytes(row.length)
     tally.holdsLaidOut ||= isLaidOut
     tally.holdsHeard ||= isBuried && state === 'unknown'
@@ -196,7 +202,8 @@ export class Inspector {
     }
     tally.deadBytes += byteCount
     if (heardAt === undefined) return
-    tally.oldestHeardAt = Math.min(tally.oldestHeardAt ?? heardAt, heardAt)
+    const dueFrom = isPurgeWanted ? heardAt - (this.#purgeMs - this.graceMs) : heardAt
+    tally.oldestHeardAt = Math.min(tally.oldestHeardAt ?? dueFrom, dueFrom)
     if (!this.isGraced(verdict)) return
     const stepMs = this.graceMs / GRACE_STEPS
     const at = Math.ceil(heardAt / stepMs) * stepMs

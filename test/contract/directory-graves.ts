@@ -35,7 +35,7 @@ export function directoryGravesContract(name: string, openSource: () => Promise<
 
     const started = async (): Promise<Directory> => {
       const guard: GraveGuard = {
-        isUndoable: heardAt => age - heardAt < UNDO_MS,
+        isUndoable: ({ heardAt }) => age - heardAt < UNDO_MS,
         layOut: async doomed => {
           laidOut.push(...doomed.map(each => ({ ...each, record: hex(each.record) })))
           shownMeanwhile.push(...doomed.map(({ record }) => hex(directory.getSync(record)?.record)))

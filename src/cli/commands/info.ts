@@ -1,3 +1,4 @@
+import { MARKS } from '../../domain/photo.js'
 import type { CommandSet } from '../shell/command-set.js'
 import { fieldLines } from '../shell/field-lines.js'
 import { humanBytes, humanTime } from '../shell/human.js'
@@ -31,6 +32,7 @@ function fields(meta: PhotoMetaJson): [string, string | undefined][] {
     ['created', humanTime(meta.created_at)],
     ['caption', caption ?? undefined],
     ['rating', rating == null ? undefined : `${rating} of 5`],
+    ['marks', MARKS.filter(mark => meta[mark] === true).join(', ') || undefined],
     ['tags', meta.tags.join(', ') || undefined],
     ['albums', meta.albums.join(', ') || undefined],
     ['sha256', meta.sha256],

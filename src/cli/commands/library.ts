@@ -1,5 +1,6 @@
 import type { CommandSet } from '../shell/command-set.js'
 import { count, humanTime, printable } from '../shell/human.js'
+import { jsonBody } from '../shell/node-client.js'
 import { type ExitCode, printJson, type Session } from '../shell/session.js'
 import { Table } from '../shell/table.js'
 import type { PhotoMetaJson } from './photo-meta.js'
@@ -26,6 +27,20 @@ interface TrashAnswer {
   readonly next_cursor: string | null
 }
 
+/** `POST /trash/empty` */
+interface EmptiedAnswer {
+  readonly results: readonly { readonly photo_id: string; readonly status: string; readonly code?: string }[]
+  readonly left: number
+}
+
+interface TrashOptions {
+  readonly emptied?: boolean
+}
+
+interface EmptyOptions {
+  readonly yes?: boolean
+}
+
 interface TagsOptions {
   readonly prefix?: string
 }
@@ -46,9 +61,14 @@ export function addLibrary(commands: CommandSet): void {
     .client('tags', 'list tags, and how many photos each has')
     .option('--prefix <text>', 'only those that begin so')
     .action(commands.action(tags))
-  commands
+  const inTrash = commands
     .client('trash', 'list deleted photos that `sheaf undelete` can still bring back')
+    .option('--emptied', 'only what the trash was emptied of, and is not gone yet')
     .action(commands.action(trash))
+  commands
+    .client('empty [id...]', 'let deleted photos go soon, all of them or some by id; asks for confirmation', inTrash)
+    .option('-y, --yes', 'do not ask')
+    .action(commands.action(emptyTrash))
 }
 
 async function tags(session: Session, { prefix }: TagsOptions): Promise<ExitCode> {
@@ -68,12 +88,12 @@ async function tags(session: Session, { prefix }: TagsOptions): Promise<ExitCode
   return 0
 }
 
-async function trash(session: Session): Promise<ExitCode> {
+async function trash(session: Session, { emptied }: TrashOptions): Promise<ExitCode> {
   const { terminal, json, client } = session
   let cursor: string | undefined
   let shown = 0
   do {
-    const answer: TrashAnswer = await client.json('/trash', { query: { limit: PAGE_PHOTOS, cursor } })
+    const answer: TrashAnswer = await client.json('/trash', { query: { limit: PAGE_PHOTOS, cursor, emptied } })
     if (shown === 0 && answer.photos.length > 0 && !json) await terminal.print(TRASH.header())
     for (const photo of answer.photos) {
       const { photo_id, deleted_at, purge_after, restorable, name } = photo
@@ -87,4 +107,24 @@ async function trash(session: Session): Promise<ExitCode> {
     if (cursor === undefined && terminal.interactive) terminal.note(count(answer.total, 'deleted photo'))
   } while (cursor !== undefined)
   return 0
+}
+
+async function emptyTrash(session: Session, ids: readonly string[], { yes }: EmptyOptions): Promise<ExitCode> {
+  const { terminal, json, client } = session
+  const what = ids.length === 0 ? 'everything in the trash' : count(ids.length, 'deleted photo')
+  const warning = `This lets ${what} go on all nodes; for a day \`sheaf undelete\` still brings it back.`
+  if (!(await session.confirm(warning, yes))) return 1
+  let emptied = 0
+  for (;;) {
+    const body = jsonBody(ids.length === 0 ? {} : { ids })
+    const answer: EmptiedAnswer = await client.json('/trash/empty', { method: 'POST', ...body })
+    const failed = answer.results.filter(({ code }) => code !== undefined)
+    for (const { photo_id, code } of failed) terminal.note(`${photo_id}: ${code}`)
+    if (json) for (const result of answer.results) await printJson(session, result)
+    const done = answer.results.length - failed.length
+    emptied += done
+    if (answer.left > 0 && done > 0) continue
+    if (!json) await terminal.print(`${count(emptied, 'photo')} let go`)
+    return failed.length === 0 ? 0 : 1
+  }
 }

@@ -34,6 +34,9 @@ export interface PhotoMetaJson {
   readonly height?: number | null
   readonly caption?: string | null
   readonly rating?: number | null
+  /** Older nodes leave them out. */
+  readonly favourite?: boolean
+  readonly archived?: boolean
   readonly tags: readonly string[]
   readonly albums: readonly string[]
   readonly attributes?: Readonly<Record<string, string>>
@@ -64,6 +67,8 @@ export interface PhotoFilter {
   readonly camera?: string
   readonly place?: string
   readonly ratingMin?: number
+  readonly favourite?: true
+  readonly archived?: true
   readonly sort?: string
   readonly from?: string
   readonly to?: string
@@ -82,6 +87,8 @@ export function addFilterOptions(command: Command): Command {
     .option('--camera <words>', 'only photos of a camera with these words in its name')
     .option('--place <words>', 'only photos taken where these words are in the names of place, region and country')
     .option('--rating-min <n>', 'only photos with this rating or more', positiveInteger)
+    .option('--favourite', 'only favourites')
+    .option('--archived', 'only what is archived')
     .option('--sort <order>', 'newest first by when they were added (default), or taken')
     .option('--from <time>', 'only from this year, month, day or time on, in that order, such as 2024-07')
     .option('--to <time>', 'only up to the end of this one')
@@ -100,8 +107,9 @@ export async function* photoPages(
   filter: PhotoFilter,
   limit = Number.POSITIVE_INFINITY
 ): AsyncGenerator<CountedPhotos, void, undefined> {
-  const { tag, album, type, state, query: q, kind, camera, place, ratingMin: rating_min, sort, from, to } = filter
-  const filters = { tag, album, type, state, q, kind, camera, place, rating_min, sort, from, to }
+  const { tag, album, type, state, query: q, kind, camera, place, ratingMin: rating_min, ...same } = filter
+  const { sort, from, to, favourite, archived } = same
+  const filters = { tag, album, type, state, q, kind, camera, place, rating_min, favourite, archived, sort, from, to }
   let left = limit
   let seen = 0
   let cursor: string | undefined

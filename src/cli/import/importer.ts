@@ -222,11 +222,25 @@ function queryOf(fields: KnownFields): {
   readonly query: NonNullable<NodeRequest['query']>
   readonly isWhole: boolean
 } {
-  const { name, fileTimeMs, source, zone, importedFrom, takenAt, place, caption, rating, tags, albums } = fields
+  const {
+    name,
+    fileTimeMs,
+    source,
+    zone,
+    importedFrom,
+    takenAt,
+    place,
+    caption,
+    rating,
+    tags,
+    albums,
+    favourite,
+    archived
+  } = fields
   const where = place && placeText(place)
   const times = { file_time: fileTimeMs, zone, taken_at: takenAt }
   const file = { filename: name, ...times, source, imported_from: importedFrom, place: where }
-  const words = { caption, rating, tag: tags, album: albums }
+  const words = { caption, rating, favourite, archived, tag: tags, album: albums }
   const isWhole = encodeURIComponent(JSON.stringify([file, words])).length <= QUERY_LENGTH_MAX
   return { query: isWhole ? { ...file, ...words } : file, isWhole }
 }

@@ -10,11 +10,15 @@ export interface TakeoutSidecar {
   readonly caption: string | undefined
   readonly place: Place | undefined
   readonly tags: readonly string[]
+  readonly isFavourite: boolean
+  readonly isArchived: boolean
   readonly isTrashed: boolean
 }
 
 /** What lies in a JSON file of Takeout: of a photo, of an album, or neither. */
 export type TakeoutJson = { readonly photo: TakeoutSidecar } | { readonly albumTitle: string }
+
+const PEOPLE_MAX = 100
 
 /** Folders of a year are no albums, whatever they are called. */
 const YEAR_FOLDER =
@@ -32,19 +36,23 @@ export function readTakeoutJson(value: unknown): TakeoutJson | undefined {
   }
   const caption = typeof said.description === 'string' && said.description !== '' ? said.description : undefined
   const isPartners = (said.googlePhotosOrigin as Partial<Record<string, unknown>> | undefined)?.fromPartnerSharing
-  const tags = [
-    ...(said.favorited === true ? ['favourite'] : []),
-    ...(said.archived === true ? ['archived'] : []),
-    ...(isPartners === undefined ? [] : ['partner-shared'])
-  ]
+  const tags = [...peopleIn(said.people), ...(isPartners === undefined ? [] : ['partner-shared'])]
   const takenMs = takenMsOf(said.photoTakenTime)
   const place = placeIn(said.geoDataExif) ?? placeIn(said.geoData)
-  return { photo: { title, takenMs, caption, place, tags, isTrashed: said.trashed === true } }
+  const marks = { isFavourite: said.favorited === true, isArchived: said.archived === true }
+  return { photo: { title, takenMs, caption, place, tags, ...marks, isTrashed: said.trashed === true } }
 }
 
 /** @returns a text as the name of an album may be */
 export function labelOf(text: string): string {
   return [...text.replace(/\p{Cc}+/gu, ' ').trim()].slice(0, LABEL_CHARACTERS_MAX).join('').trim()
+}
+
+/** @param value - `[{name}]`. @returns who is on the photo, as the owner named them */
+function peopleIn(value: unknown): string[] {
+  if (!Array.isArray(value)) return []
+  const names = value.slice(0, PEOPLE_MAX).map(one => (one as Partial<Record<string, unknown>> | null)?.name)
+  return names.filter(name => typeof name === 'string').map(name => labelOf(`person/${name}`))
 }
 
 /** @param value - `{latitude, longitude, altitude}`; 0, 0: not known */

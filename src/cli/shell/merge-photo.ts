@@ -1,10 +1,11 @@
+import { MARKS, type Marks } from '../../domain/photo.js'
 import type { Place } from '../../domain/photo-facts.js'
 import { jsonBody } from './node-client.js'
 import { photoPath } from './photo-path.js'
 import type { Session } from './session.js'
 
 /** What is to be known of a photo. */
-export interface WantedFields {
+export interface WantedFields extends Marks {
   readonly tags?: readonly string[] | undefined
   readonly albums?: readonly string[] | undefined
   readonly caption?: string | undefined
@@ -15,7 +16,7 @@ export interface WantedFields {
   readonly place?: Place | undefined
 }
 
-interface Present {
+interface Present extends Marks {
   readonly tags: readonly string[]
   readonly albums: readonly string[]
   readonly caption?: string | null
@@ -52,10 +53,11 @@ function isAnything({
   caption,
   rating,
   takenAt,
-  place
+  place,
+  ...marks
 }: WantedFields): boolean {
   const isSaid = [caption, rating, takenAt, place].some(one => one !== undefined)
-  return isSaid || tags.length + albums.length + Object.keys(attributes).length > 0
+  return isSaid || MARKS.some(mark => marks[mark]) || tags.length + albums.length + Object.keys(attributes).length > 0
 }
 
 function placeBody({ latitude, longitude, altitude }: Place): object {
@@ -72,6 +74,9 @@ function lacking(present: Present, wanted: WantedFields): Readonly<Record<string
     ...(newAlbums.length > 0 && { albums: { add: newAlbums } }),
     ...(newAttributes.length > 0 && { attributes: Object.fromEntries(newAttributes) }),
     ...(present.caption == null && caption !== undefined && { caption }),
+    ...Object.fromEntries(
+      MARKS.filter(mark => wanted[mark] === true && present[mark] === false).map(mark => [mark, true])
+    ),
     ...(present.rating == null && rating !== undefined && { rating }),
     ...(present.taken_at_source !== 'user' && takenAt !== undefined && { taken_at: takenAt }),
     ...(present.place === null && place !== undefined && { place: placeBody(place) })

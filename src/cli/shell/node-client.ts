@@ -31,7 +31,7 @@ const TLS_FAULTS: Readonly<Record<string, string>> = {
 export interface NodeRequest {
   readonly method?: 'GET' | 'PUT' | 'POST' | 'PATCH' | 'DELETE'
   /** Undefined values are left out; lists repeat the parameter. */
-  readonly query?: Readonly<Record<string, string | number | readonly string[] | undefined>>
+  readonly query?: Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: UploadBody
   /** Only the operator may do this: the token of the node goes along. */

@@ -4,6 +4,7 @@
  *   format         2; sidecars without one are older, and hold the whole metadata
  *   photo_id, sha256, size, content_type, added_at     of the photo where it was exported
  *   name, caption, rating, tags, albums, attributes    as in metadata
+ *   favourite, archived                                true, or not there
  *   taken_at       only if a person has set it: what the file says can be read again
  *   place          {lat, lon, alt?}, only if it is not the file itself that says so
  *   file_time, source, zone, imported_from             as in metadata
@@ -11,6 +12,7 @@
  * Unknown members are passed over, so that a later version may add some.
  */
 
+import { MARKS, type Marks } from '../../domain/photo.js'
 import type { Place } from '../../domain/photo-facts.js'
 import { placeAt } from '../../domain/place-text.js'
 
@@ -25,7 +27,7 @@ interface SidecarPlace {
 }
 
 /** What a sidecar is made of. */
-export interface Sidecared {
+export interface Sidecared extends Marks {
   readonly photo_id: string
   readonly sha256: string
   readonly size: number
@@ -47,7 +49,7 @@ export interface Sidecared {
 }
 
 /** What is taken over from a sidecar; what it does not say is undefined. */
-export interface SheafSidecar {
+export interface SheafSidecar extends Marks {
   readonly photoId: string
   readonly sha256: string
   readonly name: string | undefined
@@ -74,6 +76,7 @@ export function sidecarBytes(photo: Sidecared): Buffer {
     name: photo.name,
     caption: photo.caption ?? null,
     rating: photo.rating ?? null,
+    ...marksOf(photo),
     tags: photo.tags,
     albums: photo.albums,
     attributes: photo.attributes ?? {},
@@ -104,6 +107,7 @@ export function readSheafSidecar(value: unknown): SheafSidecar | undefined {
     name: text('name'),
     caption: text('caption'),
     rating: typeof said.rating === 'number' ? said.rating : undefined,
+    ...marksOf(said),
     tags: textsOf(said.tags),
     albums: textsOf(said.albums),
     attributes: attributesOf(said.attributes),
@@ -113,6 +117,11 @@ export function readSheafSidecar(value: unknown): SheafSidecar | undefined {
     source: text('source'),
     zone: text('zone')
   }
+}
+
+/** @returns the marks that are there */
+function marksOf(said: Readonly<Record<string, unknown>> | Marks): Marks {
+  return Object.fromEntries(MARKS.filter(mark => said[mark] === true).map(mark => [mark, true]))
 }
 
 /** @returns what is in no file */

@@ -37,6 +37,9 @@ export interface HttpComponents {
     | 'list'
     | 'batchDelete'
     | 'batchEdit'
+    | 'batchUndelete'
+    | 'batchPurge'
+    | 'emptyTrash'
     | 'known'
     | 'batchExhume'
     | 'dump'
@@ -54,7 +57,7 @@ export interface HttpComponents {
     | 'volumes'
     | 'volumeStats'
   >
-  readonly lists: Pick<LibraryLists, 'labels' | 'trash' | 'timeline' | 'timelineBucket'>
+  readonly lists: Pick<LibraryLists, 'labels' | 'trash' | 'stats' | 'timeline' | 'timelineBucket'>
   readonly albums: Pick<Albums, 'list' | 'get' | 'create' | 'edit' | 'remove' | 'change' | 'makeReal'>
   readonly laidOut: Pick<LaidOutPhotos, 'list' | 'counts' | 'release'>
   /** Absent where photos are not analyzed. */

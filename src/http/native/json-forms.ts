@@ -16,7 +16,7 @@ import { isVisual } from '../../domain/photo-kind.js'
 import type { PlaceNames, Places } from '../../domain/places.js'
 import { SIZE_NAMES, sizeState } from '../../domain/size-states.js'
 import type { ListedAlbum } from '../../photos/albums/albums.js'
-import type { TrashedPhoto } from '../../photos/library-lists.js'
+import type { LibraryStats, TrashedPhoto } from '../../photos/library-lists.js'
 import type { CacheStats } from '../../photos/photo-cache.js'
 import type {
   BatchOutcome,
@@ -73,6 +73,8 @@ export function photoJson({ photo, albums }: Pick<ListedPhoto, 'photo' | 'albums
     album_ids: albums.ids,
     caption: photo.caption ?? null,
     rating: photo.rating ?? null,
+    favourite: photo.marks.has('favourite'),
+    archived: photo.marks.has('archived'),
     attributes: Object.fromEntries(photo.attributes),
     owner: photo.owner ?? null,
     generation: photo.generation,
@@ -165,6 +167,18 @@ export function albumJson({ name, album, count, cover, span }: ListedAlbum): obj
   }
 }
 
+export function statsJson({ counts, kinds, types, states, ratings, months }: LibraryStats): object {
+  const object = (map: ReadonlyMap<string, number>): object => Object.fromEntries(map)
+  return {
+    ...(snakeCase(counts) as object),
+    kinds: object(kinds),
+    types: object(types),
+    states: object(states),
+    ratings: object(ratings),
+    months: object(months)
+  }
+}
+
 export function timelineJson({ total, revision, buckets }: Timeline): object {
   return {
     total,
@@ -207,7 +221,7 @@ export function conflictJson(conflict: PhotoConflict): object {
 }
 
 /** What a batch did with a photo. */
-type BatchDone = 'deleted' | 'updated' | 'exhumed' | 'added' | 'removed'
+type BatchDone = 'deleted' | 'restored' | 'updated' | 'emptied' | 'exhumed' | 'added' | 'removed'
 
 export function batchJson(done: BatchDone, outcomes: readonly BatchOutcome[]): object {
   return { results: outcomesJson(done, outcomes) }

@@ -47,6 +47,7 @@ export const ERROR_MAP: Readonly<Record<ErrorCode, ErrorMapping>> = {
   // `complete`: every member was asked; a lone node is every member
   ERR_PHOTO_NOT_FOUND: { status: 404, members: { complete: true } },
   ERR_PHOTO_DELETED: { status: 410 },
+  ERR_PHOTO_NOT_DELETED: { status: 409 },
   ERR_ALBUM_NOT_FOUND: { status: 404 },
   ERR_ALBUM_DELETED: { status: 410 },
   ERR_TOO_MANY_ALBUMS: { status: 409 },

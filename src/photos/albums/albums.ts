@@ -35,7 +35,7 @@ export interface AlbumsComponents {
   readonly directory: Pick<Directory, 'lookUp' | 'getMany' | 'count' | 'labels' | 'labelSpan' | 'language' | 'query'>
   readonly writer: Pick<RecordWriter, 'write' | 'admit'>
   readonly catalog: AlbumCatalog
-  readonly photos: Pick<Photos, 'batchEdit'>
+  readonly photos: Pick<Photos, 'batchLabel'>
   readonly clock: Clock
   readonly random: Random
 }
@@ -128,8 +128,8 @@ export class Albums {
       throw badField('remove', 'a photo is either added or removed, not both')
     await this.get(id)
     const { photos } = this.#components
-    const added = await photos.batchEdit(add, { albums: { add: [id] } })
-    const removed = await photos.batchEdit(remove, { albums: { remove: [id] } })
+    const added = await photos.batchLabel(add, { add: [id] })
+    const removed = await photos.batchLabel(remove, { remove: [id] })
     return { added, removed }
   }
 
@@ -154,7 +154,7 @@ export class Albums {
     if (!isLive) this.#requireRoom()
     const record = await writer.write(key, before => realChanges(before, title))
     const ids = records.map(photo => photo.id as PhotoId)
-    const outcomes = await photos.batchEdit(ids, { albums: { add: [id], remove: [title] } })
+    const outcomes = await photos.batchLabel(ids, { add: [id], remove: [title] })
     return { album: await this.#listed(requireView(record)), outcomes, left: directory.count(term) }
   }
 

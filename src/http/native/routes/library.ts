@@ -1,17 +1,13 @@
 import type { FastifyInstance } from 'fastify'
 import type { LabelsQuery } from '../../../directory/labels.js'
+import type { TrashQuery } from '../../../photos/library-lists.js'
 import { whileConnected } from '../../wire/while-connected.js'
-import { trashedJson } from '../json-forms.js'
-import type { RouteContext } from '../route-context.js'
-import { tagsSchema, trashSchema } from '../schemas/library-schemas.js'
+import { batchJson, statsJson, trashedJson } from '../json-forms.js'
+import { type RouteContext, requirePhotoId } from '../route-context.js'
+import { emptyTrashSchema, statsSchema, tagsSchema, trashSchema } from '../schemas/library-schemas.js'
 
-interface TrashQuery {
-  readonly limit: number
-  readonly cursor?: string
-}
-
-/** What there is in the library: tags, the trash. */
-export function addLibraryRoutes(app: FastifyInstance, { lists, gates }: RouteContext): void {
+/** What there is in the library: tags, the trash, how much of what. */
+export function addLibraryRoutes(app: FastifyInstance, { photos, lists, gates }: RouteContext): void {
   app.get<{ Querystring: LabelsQuery }>('/tags', { schema: tagsSchema }, request =>
     whileConnected(request, signal =>
       gates.pages.pass(signal, async () => {
@@ -24,10 +20,25 @@ export function addLibraryRoutes(app: FastifyInstance, { lists, gates }: RouteCo
   app.get<{ Querystring: TrashQuery }>('/trash', { schema: trashSchema }, request =>
     whileConnected(request, signal =>
       gates.pages.pass(signal, async () => {
-        const { limit, cursor } = request.query
-        const { photos, total, nextCursor } = await lists.trash(limit, cursor, signal)
+        const { photos, total, nextCursor } = await lists.trash(request.query, signal)
         return { photos: photos.map(trashedJson), total, next_cursor: nextCursor }
       })
     )
+  )
+
+  app.post<{ Body: { readonly ids?: readonly string[] } }>('/trash/empty', { schema: emptyTrashSchema }, request =>
+    whileConnected(request, signal =>
+      gates.counts.pass(signal, async () => {
+        const { ids } = request.body
+        if (ids !== undefined)
+          return { ...batchJson('emptied', await photos.batchPurge(ids.map(requirePhotoId))), left: 0 }
+        const { outcomes, left } = await photos.emptyTrash(signal)
+        return { ...batchJson('emptied', outcomes), left }
+      })
+    )
+  )
+
+  app.get('/stats', { schema: statsSchema }, request =>
+    whileConnected(request, signal => gates.pages.pass(signal, async () => statsJson(await lists.stats(signal))))
   )
 }

@@ -1,16 +1,16 @@
 import type { FastifyInstance } from 'fastify'
 import { SheafError } from '../../../core/errors.js'
-import type { ListQuery, SetPatch } from '../../../photos/photo-types.js'
+import type { BatchPatch, ListQuery } from '../../../photos/photo-types.js'
 import { whileConnected } from '../../wire/while-connected.js'
 import { batchJson, knownJson, pageJson } from '../json-forms.js'
 import { type PlaceBody, placeOfBody } from '../place-body.js'
 import { type RouteContext, requirePhotoId } from '../route-context.js'
 import { batchSchema, existsSchema, listSchema } from '../schemas/list-schemas.js'
 
-interface BatchBody {
+interface BatchBody extends Pick<BatchPatch, 'tags' | 'albums' | 'caption' | 'rating' | 'favourite' | 'archived'> {
   readonly delete?: readonly string[]
+  readonly undelete?: readonly string[]
   readonly ids?: readonly string[]
-  readonly tags?: SetPatch
   readonly taken_at?: string | null
   readonly shift_s?: number
   readonly place?: PlaceBody | null
@@ -35,26 +35,25 @@ export function addPhotoListRoutes(app: FastifyInstance, { photos, gates }: Rout
   )
 
   app.post<{ Body: BatchBody }>('/v1/photos/batch', { schema: batchSchema }, async request => {
-    const { delete: deleted, ids, tags, taken_at: takenAt, shift_s: shiftS, place } = request.body
+    const { delete: deleted, undelete, ids, taken_at: takenAt, shift_s: shiftS, place, ...said } = request.body
     const patch = {
-      ...(tags !== undefined && { tags }),
+      ...said,
       ...(takenAt !== undefined && { takenAt }),
       ...(shiftS !== undefined && { shiftS }),
       ...(place !== undefined && { place: placeOfBody(place) })
     }
     const isEdit = Object.keys(patch).length > 0
-    if (deleted !== undefined && ids === undefined && !isEdit)
-      return batchJson('deleted', await photos.batchDelete(deleted.map(requirePhotoId)))
-
+    const asked = [deleted, undelete, ids].filter(one => one !== undefined)
+    if (asked.length !== 1 || isEdit !== (ids !== undefined))
+      throw new SheafError(
+        'ERR_BAD_PARAMETER',
+        'the body must be {delete: [ids]}, {undelete: [ids]}, or {ids: [ids]} with what is to be changed'
+      )
     if (takenAt !== undefined && shiftS !== undefined)
       throw new SheafError('ERR_BAD_PARAMETER', 'taken_at sets the dates and shift_s moves them: send one of the two')
 
-    if (deleted === undefined && ids !== undefined && isEdit)
-      return batchJson('updated', await photos.batchEdit(ids.map(requirePhotoId), patch))
-
-    throw new SheafError(
-      'ERR_BAD_PARAMETER',
-      'the body must be either {delete: [ids]} or {ids: [ids]} with tags: {add, remove}, taken_at, shift_s or place'
-    )
+    if (deleted !== undefined) return batchJson('deleted', await photos.batchDelete(deleted.map(requirePhotoId)))
+    if (undelete !== undefined) return batchJson('restored', await photos.batchUndelete(undelete.map(requirePhotoId)))
+    return batchJson('updated', await photos.batchEdit((ids ?? []).map(requirePhotoId), patch))
   })
 }

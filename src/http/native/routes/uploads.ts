@@ -31,6 +31,8 @@ interface StatementsQuery {
   readonly taken_at?: string | undefined
   readonly caption?: string | undefined
   readonly rating?: number | undefined
+  readonly favourite?: boolean | undefined
+  readonly archived?: boolean | undefined
 }
 
 interface UploadQuery extends StatementsQuery {
@@ -165,30 +167,46 @@ function commonOptions({ query, headers }: FastifyRequest<{ Querystring: UploadQ
 
 function statementsOf(said: StatementsQuery): FileStatements {
   const { file_time: fileTimeMs, zone, source, imported_from: importedFrom, taken_at: takenAt, ...same } = said
-  const { place, caption, rating } = same
-  return { fileTimeMs, zone, source, importedFrom, place, takenAt, caption, rating }
+  const { place, caption, rating, favourite, archived } = same
+  return { fileTimeMs, zone, source, importedFrom, place, takenAt, caption, rating, favourite, archived }
+}
+
+/** Fields of forms that are no texts. */
+const FIELD_FORMS: Readonly<Record<string, (name: string, text: string) => number | boolean>> = {
+  file_time: numberField,
+  rating: numberField,
+  favourite: markField,
+  archived: markField
+}
+
+/** @throws `ERR_BAD_PARAMETER` */
+function numberField(name: string, text: string): number {
+  if (!/^-?\d{1,15}$/.test(text)) throw badField(name, `the field ${name} must be a whole number`)
+  return Number(text)
+}
+
+/** @throws `ERR_BAD_PARAMETER` */
+function markField(name: string, text: string): boolean {
+  if (text !== 'true' && text !== 'false') throw badField(name, `the field ${name} must be true or false`)
+  return text === 'true'
 }
 
 /** What the fields of a form say, which may be said there instead of in the query. */
 function statementFields(fields: readonly FormField[]): StatementsQuery {
-  const said: Record<string, string | number> = {}
+  const said: Record<string, string | number | boolean> = {}
   for (const name of STATEMENT_NAMES) {
     const text = singleField(fields, name)
     if (text === undefined) continue
-    const isNumber = name === 'file_time' || name === 'rating'
-    if (isNumber && !/^-?\d{1,15}$/.test(text)) throw badField(name, `the field ${name} must be a whole number`)
-    said[name] = isNumber ? Number(text) : text
+    said[name] = FIELD_FORMS[name]?.(name, text) ?? text
   }
   return said
 }
 
 /** Of a size there is nothing to say but its bytes; what would not be kept is refused. */
 function refuseStatements(options: UploadOptions): void {
-  const { fileTimeMs, zone, source, importedFrom, place, takenAt, caption, rating } = options
-  const isSaid = [fileTimeMs, zone, source, importedFrom, place, takenAt, caption, rating].some(
-    one => one !== undefined
-  )
-  if (isSaid)
+  const { fileTimeMs, zone, source, importedFrom, place, takenAt, caption, rating, favourite, archived } = options
+  const said = [fileTimeMs, zone, source, importedFrom, place, takenAt, caption, rating, favourite, archived]
+  if (said.some(one => one !== undefined))
     throw new SheafError(
       'ERR_BAD_PARAMETER',
       `only of a new photo can ${STATEMENT_NAMES.join(', ')} be said; change the photo's own with PATCH`

@@ -1,12 +1,16 @@
+import { STATS_TYPES_MAX } from '../../../domain/limits.js'
 import {
   array,
+  BATCH_IDS,
   COUNT,
   CURSOR,
   json,
   NEXT_CURSOR,
   nullable,
   object,
+  PHOTO_ID,
   problems,
+  RECORD_WRITE,
   type Schema,
   TEXT,
   TIME
@@ -39,12 +43,16 @@ export const tagsSchema: Schema = {
 
 export const trashSchema: Schema = {
   summary: 'Deleted photos that are not gone for good yet, those deleted last first',
-  description: 'POST /photos/{id}/undelete brings one back.',
+  description: 'POST /photo/{id}/undelete brings one back.',
   tags: TAGS,
-  querystring: object({ limit: { type: 'integer', minimum: 1, maximum: 1000, default: 50 }, cursor: CURSOR }, [
-    'limit',
-    'cursor'
-  ]),
+  querystring: object(
+    {
+      limit: { type: 'integer', minimum: 1, maximum: 1000, default: 50 },
+      cursor: CURSOR,
+      emptied: { type: 'boolean', description: 'what the trash was emptied of, and is not gone yet' }
+    },
+    ['limit', 'cursor', 'emptied']
+  ),
   response: {
     200: json(
       'a page',
@@ -62,5 +70,59 @@ export const trashSchema: Schema = {
       })
     ),
     ...problems('ERR_BAD_CURSOR', 'ERR_DIRECTORY_UNAVAILABLE', 'ERR_INDEX_BUILDING', 'ERR_OVERLOADED')
+  }
+}
+
+export const emptyTrashSchema: Schema = {
+  summary: 'Lets deleted photos go soon',
+  description:
+    'They leave the list at once, and can be undeleted by id for another day, or less where less was left. Without ids: those deleted ' +
+    'last, a thousand at most; ask again while some are left. ERR_PHOTO_NOT_DELETED is the outcome of one that is not deleted.',
+  tags: TAGS,
+  body: object({ ids: BATCH_IDS }, ['ids']),
+  response: {
+    200: json(
+      'the outcome for each',
+      object({
+        results: array(
+          object(
+            {
+              photo_id: PHOTO_ID,
+              status: { type: 'string', enum: ['emptied', 'failed'] },
+              code: { ...TEXT, description: 'why it failed' }
+            },
+            ['code']
+          )
+        ),
+        left: { ...COUNT, description: 'photos that are still in the trash; 0 where ids were given' }
+      })
+    ),
+    ...problems('ERR_BAD_ID', 'ERR_INDEX_BUILDING', ...RECORD_WRITE)
+  }
+}
+
+const COUNTS: Schema = { type: 'object', additionalProperties: COUNT }
+export const statsSchema: Schema = {
+  summary: 'How much there is of what, on this node',
+  tags: TAGS,
+  response: {
+    200: json(
+      'numbers of photos',
+      object({
+        photos: { ...COUNT, description: 'live photos, parts of others among them' },
+        entries: { ...COUNT, description: 'what lists show' },
+        favourites: COUNT,
+        archived: COUNT,
+        trash: COUNT,
+        emptied: { ...COUNT, description: 'what the trash was emptied of, and is not gone yet' },
+        albums: { ...COUNT, description: 'albums that are records' },
+        kinds: { ...COUNTS, description: 'entries by what the file is' },
+        types: { ...COUNTS, description: `photos by media type, the first ${STATS_TYPES_MAX} in alphabetical order` },
+        states: { ...COUNTS, description: 'photos by how much of the picture could be decoded' },
+        ratings: { ...COUNTS, description: 'entries by rating' },
+        months: { ...COUNTS, description: 'what the time line shows, by the month in which it was taken' }
+      })
+    ),
+    ...problems('ERR_DIRECTORY_UNAVAILABLE', 'ERR_INDEX_BUILDING', 'ERR_OVERLOADED')
   }
 }

@@ -18,7 +18,7 @@ import {
   SET_PATCH,
   TEXT
 } from './common.js'
-import { META, PICTURE_STATE, SET_PLACE, TAKEN_AT } from './photo-schemas.js'
+import { MARKS, META, PICTURE_STATE, RATING, SET_PLACE, TAKEN_AT } from './photo-schemas.js'
 
 const DIGEST: Schema = {
   type: 'string',
@@ -42,6 +42,12 @@ export const FILTERS = {
     ...TEXT,
     description: 'words of the names of the place, its region and its country; all of them',
     examples: ['kiel']
+  },
+  favourite: { type: 'boolean', enum: [true], description: 'only favourites' },
+  archived: {
+    type: 'boolean',
+    enum: [true],
+    description: 'only what is archived: the time line of everything leaves that out, all else shows it'
   },
   rating_min: { type: 'integer', minimum: 0, maximum: RATING_MAX, description: 'photos with this rating or more' },
   q: {
@@ -115,17 +121,22 @@ export const existsSchema: Schema = {
 }
 
 export const batchSchema: Schema = {
-  summary: 'Deletes many photos, or changes their tags, dates or places',
+  summary: 'Deletes or restores many photos, or changes what is said of them',
   description:
-    'Either `delete`, or `ids` with `tags`, `taken_at`, `shift_s` or `place`; with both or with nothing to do it is 400, and so are ' +
+    'Either `delete`, or `undelete`, or `ids` with what is to be changed; with several of these or with nothing to do it is 400, and so are ' +
     '`taken_at` and `shift_s` together. A photo without a date cannot be shifted: ERR_NO_DATE is its outcome.',
   tags: ['photos'],
   // One object instead of oneOf, whose errors only say "matches none".
   body: object(
     {
       delete: BATCH_IDS,
+      undelete: BATCH_IDS,
       ids: BATCH_IDS,
       tags: SET_PATCH,
+      albums: { ...SET_PATCH, description: 'ids of albums, titles, or labels, as in metadata' },
+      caption: nullable(TEXT),
+      rating: nullable(RATING),
+      ...MARKS,
       taken_at: nullable(TAKEN_AT),
       place: nullable(SET_PLACE),
       shift_s: {
@@ -136,10 +147,22 @@ export const batchSchema: Schema = {
         examples: [3600]
       }
     },
-    ['delete', 'ids', 'tags', 'taken_at', 'place', 'shift_s']
+    [
+      'delete',
+      'undelete',
+      'ids',
+      'tags',
+      'albums',
+      'caption',
+      'rating',
+      'taken_at',
+      'place',
+      'shift_s',
+      ...Object.keys(MARKS)
+    ]
   ),
   response: {
-    200: batchAnswer('deleted', 'updated'),
+    200: batchAnswer('deleted', 'restored', 'updated'),
     ...problems('ERR_BAD_ID', ...RECORD_WRITE)
   }
 }

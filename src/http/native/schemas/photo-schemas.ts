@@ -72,6 +72,10 @@ const NAMED_PLACE: Schema = object({
   country: nullable({ ...TEXT, description: 'in English; it is found by its German, French and Spanish names, too' })
 })
 export const RATING: Schema = { type: 'integer', minimum: 0, maximum: 5 }
+export const MARKS = {
+  favourite: { type: 'boolean' },
+  archived: { type: 'boolean', description: 'not in the time line of everything' }
+} satisfies Record<string, Schema>
 /** Of a date that a person sets. */
 export const TAKEN_AT: Schema = {
   ...TEXT,
@@ -132,6 +136,7 @@ export const PHOTO = {
   album_ids: array(PHOTO_ID),
   caption: nullable(TEXT),
   rating: nullable(RATING),
+  ...MARKS,
   attributes: { type: 'object', additionalProperties: TEXT },
   owner: nullable(TEXT),
   generation: COUNT,
@@ -277,13 +282,14 @@ export const patchMetaSchema: Schema = {
         name: { ...TEXT, maxLength: NAME_CHARACTERS_MAX, pattern: `^[^${CONTROL}]*$` },
         caption: nullable(TEXT),
         rating: nullable(RATING),
+        ...MARKS,
         taken_at: nullable({ ...TAKEN_AT, description: `${TAKEN_AT.description}; null leaves it to the file again` }),
         place: nullable(SET_PLACE),
         tags: SET_PATCH,
         albums: SET_PATCH,
         attributes: { type: 'object', additionalProperties: nullable(TEXT) }
       },
-      ['name', 'caption', 'rating', 'taken_at', 'place', 'tags', 'albums', 'attributes']
+      ['name', 'caption', 'rating', ...Object.keys(MARKS), 'taken_at', 'place', 'tags', 'albums', 'attributes']
     ),
     minProperties: 1
   },

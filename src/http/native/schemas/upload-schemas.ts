@@ -17,7 +17,7 @@ import {
   SHA256,
   TEXT
 } from './common.js'
-import { RATING, TAKEN_AT } from './photo-schemas.js'
+import { MARKS, RATING, TAKEN_AT } from './photo-schemas.js'
 
 const RECEIPT = object({
   photo_id: PHOTO_ID,
@@ -55,6 +55,7 @@ const STATEMENTS = {
   taken_at: TAKEN_AT,
   caption: TEXT,
   rating: RATING,
+  ...MARKS,
   place: {
     ...TEXT,
     pattern: PLACE_FORM,
@@ -72,7 +73,9 @@ export const STATEMENT_NAMES = Object.keys(STATEMENTS)
 const STATEMENT_FIELDS = {
   ...STATEMENTS,
   file_time: { ...TEXT, pattern: '^-?\\d{1,15}$', description: STATEMENTS.file_time.description },
-  rating: { ...TEXT, pattern: '^[0-5]$' }
+  rating: { ...TEXT, pattern: '^[0-5]$' },
+  favourite: { ...TEXT, enum: ['true', 'false'] },
+  archived: { ...TEXT, enum: ['true', 'false'] }
 }
 
 const QUERY = {
