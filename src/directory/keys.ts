@@ -19,10 +19,12 @@
  *   added      07, or 0f · text term · 24 position          the tile in the term timeline, see tile.ts; else none: the index
  *                                                           of photos by when they were added
  *   taken      0d, or 10 · text term · 32 position          the same by when they were taken
- *   day        13, or 14 · 1 order: 0 added, 1 taken · day  8 number of rows of the term timeline on that day, ≥ 1 ·
- *              as 2024-05-01, see day.ts                    4 XOR of the first bytes of SHA-256(key, value) of each
+ *   day        13, or 14 · 1 order: 0 added, 1 taken · day  8 number of rows of the term timeline on that day ·
+ *              as 2024-05-01, see day.ts                    4 XOR of the first bytes of SHA-256(key, value) of each,
+ *                                                           and of each of timeline\0archived
  *   death      08 · record key                              8 the node's age when it first heard of the delete that the
- *                                                           record shows, ms · 4 generation that is deleted
+ *                                                           record shows, or that the trash was emptied of it, ms ·
+ *                                                           4 generation that is deleted, with the highest bit set then
  *   age        09                                           8 the node's age, ms · 8 its age when the directory was last
  *                                                           compared with a peer's as a whole, signed, −2⁶³: never ·
  *                                                           8 wall clock then, ms since the Unix epoch · canonical CBOR

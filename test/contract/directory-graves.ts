@@ -4,6 +4,7 @@ import type { RecordChange } from '../../src/directory/batch-plan.js'
 import type { DatabaseSource } from '../../src/directory/database.js'
 import { Directory, type Doomed, type GraveGuard } from '../../src/directory/directory.js'
 import type { NodeId } from '../../src/domain/ids.js'
+import { purgeChanges } from '../../src/domain/photo.js'
 import { type DirectoryRecord, graveOf } from '../../src/domain/record.js'
 import { encodeRecord } from '../../src/domain/record-codec.js'
 import { modelOf } from '../unit/directory/directory-model.js'
@@ -238,7 +239,9 @@ export function directoryGravesContract(name: string, openSource: () => Promise<
         const concurrent = new PhotoWriter(2)
         concurrent.learn(born)
         await directory.merge([encodeRecord(concurrent.delete(born.id))])
-        expect(await all(directory.deaths())).toEqual([{ kind: 'photo', id: born.id, heardAt: 7_000, generation: 0 }])
+        expect(await all(directory.deaths())).toEqual([
+          { kind: 'photo', id: born.id, heardAt: 7_000, generation: 0, isPurgeWanted: false }
+        ])
         writer.learn(concurrent.require(born.id))
         log.append(writer.undelete(born.id))
         await apply()
@@ -247,10 +250,24 @@ export function directoryGravesContract(name: string, openSource: () => Promise<
         log.append(writer.delete(born.id))
         await apply()
         await restart()
-        expect(await directory.deathsOf([born])).toEqual([{ heardAt: 9_000, generation: 1 }])
+        expect(await directory.deathsOf([born])).toEqual([{ heardAt: 9_000, generation: 1, isPurgeWanted: false }])
         expect(await directory.verify()).toEqual([])
         await directory.mergeGraves([grave(born, 1)])
         expect([await all(directory.deaths()), await directory.verify()]).toEqual([[], []])
+      })
+
+      it('are noted anew when the trash is emptied', async () => {
+        const born = writer.birth()
+        age = 7_000
+        log.append(born, writer.delete(born.id))
+        await apply()
+        age = 8_000
+        log.append(writer.write({ kind: 'photo', id: born.id }, purgeChanges(writer.require(born.id))))
+        await apply()
+        expect(await directory.deathsOf([born])).toEqual([{ heardAt: 8_000, generation: 0, isPurgeWanted: true }])
+        await restart()
+        expect(await directory.deathsOf([born])).toEqual([{ heardAt: 8_000, generation: 0, isPurgeWanted: true }])
+        expect(await directory.verify()).toEqual([])
       })
 
       it('are none of records that are never buried', async () => {

@@ -361,14 +361,26 @@ describe('what lies beside', () => {
 
   test('tells more of what is there, and overwrites nothing', async () => {
     await write('in/a.jpg', fakeJpeg(1, 400))
-    await write('in/a.jpg.json', takeout('a.jpg', { description: 'new', favorited: true }))
+    await write(
+      'in/a.jpg.json',
+      takeout('a.jpg', { description: 'new', favorited: true, archived: true, people: [{ name: 'Änne' }] })
+    )
     const id = (await run('put', join(folder, 'in/a.jpg'))).stdout.trim()
     const client = new HttpClient(node)
     await client.patchMeta(id, { caption: 'old', taken_at: '1985' })
     expect((await imported(join(folder, 'in'))).sums).toMatchObject({ merged: 1, sidecar: 1 })
     expect((await imported(join(folder, 'in'))).sums).toMatchObject({ present: 1, sidecar: 1 })
     client.close()
-    expect(await list()).toMatchObject([{ caption: 'old', tags: ['favourite'], taken_at: '1985' }])
+    expect(await list()).toMatchObject([
+      { caption: 'old', tags: ['person/Änne'], favourite: true, archived: true, taken_at: '1985' }
+    ])
+    await run('export', join(folder, 'out'))
+    const names = await readdir(join(folder, 'out'), { recursive: true })
+    const sidecar = names.find(path => path.endsWith('a.jpg.json'))
+    expect(JSON.parse(await readFile(join(folder, 'out', String(sidecar)), 'utf8'))).toMatchObject({
+      favourite: true,
+      archived: true
+    })
   })
 
   test('a sidecar of other bytes is none', async () => {

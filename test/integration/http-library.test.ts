@@ -46,6 +46,10 @@ async function names(query: string): Promise<string[]> {
   return photos.map(({ name }) => name)
 }
 
+function json(body: object): { body: Buffer; headers: Record<string, string> } {
+  return { body: Buffer.from(JSON.stringify(body)), headers: { 'content-type': 'application/json' } }
+}
+
 beforeEach(async () => {
   node = await startHttp()
 })
@@ -201,6 +205,60 @@ describe('a label', () => {
   })
 })
 
+describe('marks', () => {
+  it('are found by, and what is archived is in all lists but the time line of everything', async () => {
+    const [liked, hidden] = [await upload('liked', { tags: ['sea'] }), await upload('hidden', { tags: ['sea'] })]
+    await upload('plain')
+    const meta = await node.client.json('PATCH', `/photo/${liked}/meta`, 200, json({ favourite: true }))
+    expect(meta).toMatchObject({ favourite: true, archived: false })
+    await node.client.json(
+      'POST',
+      '/v1/photos/batch',
+      200,
+      json({ ids: [hidden], archived: true, rating: 3, caption: 'c' })
+    )
+    expect([await names('favourite=true'), await names('archived=true')]).toEqual([['liked'], ['hidden']])
+    expect([await names(''), await names('rating_min=3&archived=true')]).toEqual([
+      ['plain', 'hidden', 'liked'],
+      ['hidden']
+    ])
+    const total = async (query: string): Promise<number> =>
+      (await node.client.json<{ total: number }>('GET', `/photos/timeline${query}`, 200)).total
+    expect([await total(''), await total('?tag=sea'), await total('?archived=true')]).toEqual([2, 2, 1])
+    const { buckets } = await node.client.json<{ buckets: [{ key: string }] }>(
+      'GET',
+      '/photos/timeline?favourite=true',
+      200
+    )
+    const bucket = await node.client.json('GET', `/photos/timeline/${buckets[0].key}?favourite=true`, 200)
+    expect(bucket).toMatchObject({ photo_ids: [liked], flags: [4 + 32] })
+    await node.client.json('PATCH', `/photo/${hidden}/meta`, 200, json({ archived: false }))
+    expect(await total('')).toBe(3)
+    for (const query of ['favourite=false', 'archived=1']) await node.client.json('GET', `/photos?${query}`, 400)
+  })
+
+  it('are counted, with all else that there is', async () => {
+    const id = await upload('a', { rating: 5, taken: '2024-07-01T10:00:00' })
+    await node.client.json('PATCH', `/photo/${id}/meta`, 200, json({ favourite: true }))
+    await node.client.remove(await upload('gone'))
+    await node.client.putPhoto(Buffer.from('words'), 'a.txt', 'text/plain')
+    expect(await node.client.json('GET', '/stats', 200)).toEqual({
+      photos: 2,
+      entries: 2,
+      favourites: 1,
+      archived: 0,
+      trash: 1,
+      emptied: 0,
+      albums: 0,
+      kinds: { image: 1, other: 1 },
+      types: { 'image/jpeg': 1, 'text/plain': 1 },
+      states: {},
+      ratings: { 5: 1 },
+      months: { '2024-07': 1 }
+    })
+  })
+})
+
 describe('the trash', () => {
   it('lists what was deleted last first, until it is brought back', async () => {
     const [a, b] = [await upload('a'), await upload('b')]
@@ -220,5 +278,47 @@ describe('the trash', () => {
     await node.client.json('POST', `/photo/${a}/undelete`, 200)
     expect(await node.client.json('GET', '/trash', 200)).toMatchObject({ total: 1, photos: [{ name: 'b' }] })
     expect(await names('')).toEqual(['kept', 'b', 'a'].filter(name => name !== 'b'))
+  })
+
+  it('is emptied of some and of all, and for a while that can be undone', async () => {
+    const ids = [await upload('a'), await upload('b'), await upload('c')] as const
+    const kept = await upload('kept')
+    for (const id of ids) await node.client.remove(id)
+    const empty = (body: object): Promise<unknown> => node.client.json('POST', '/trash/empty', 200, json(body))
+    const inTrash = async (query = ''): Promise<object[]> =>
+      (await node.client.json<{ photos: object[] }>('GET', `/trash${query}`, 200)).photos
+    expect(await empty({ ids: [ids[0], kept] })).toEqual({
+      results: [
+        { photo_id: ids[0], status: 'emptied' },
+        { photo_id: kept, status: 'failed', code: 'ERR_PHOTO_NOT_DELETED' }
+      ],
+      left: 0
+    })
+    expect(await inTrash()).toMatchObject([{ name: 'c' }, { name: 'b' }])
+    const [emptied] = await inTrash('?emptied=true')
+    expect(emptied).toMatchObject({ name: 'a', restorable: true })
+    const { purge_after = '' } = emptied as { purge_after?: string }
+    expect(Date.parse(purge_after) - Date.now()).toBeLessThanOrEqual(86_400_000)
+    expect(await empty({})).toMatchObject({ results: [{ status: 'emptied' }, { status: 'emptied' }], left: 0 })
+    expect(await inTrash()).toEqual([])
+    await node.client.json('POST', `/photo/${ids[1]}/undelete`, 200)
+    expect(await inTrash('?emptied=true')).toMatchObject([{ name: 'c' }, { name: 'a' }])
+    expect(await names('')).toEqual(['kept', 'b'])
+  })
+
+  it('gives many back at once', async () => {
+    const ids = [await upload('a'), await upload('b')]
+    await node.client.json('POST', '/v1/photos/batch', 200, json({ delete: ids }))
+    const answer = await node.client.json('POST', '/v1/photos/batch', 200, json({ undelete: ids }))
+    expect(answer).toEqual({ results: ids.map(photo_id => ({ photo_id, status: 'restored' })) })
+    expect(await names('')).toEqual(['b', 'a'])
+    for (const body of [
+      { delete: ids, undelete: ids },
+      { ids },
+      { ids, undelete: ids, caption: 'c' },
+      { caption: 'c' },
+      {}
+    ])
+      await node.client.json('POST', '/v1/photos/batch', 400, json(body))
   })
 })

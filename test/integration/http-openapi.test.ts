@@ -94,6 +94,7 @@ const OPERATIONS = [
   'get /photos/timeline/{key}',
   'get /search',
   'get /similar/{id}',
+  'get /stats',
   'get /status',
   'get /sync/full-dump',
   'get /tags',
@@ -113,6 +114,7 @@ const OPERATIONS = [
   'post /photo/{id}/conflicts/{n}/restore',
   'post /photo/{id}/not_duplicate',
   'post /photo/{id}/undelete',
+  'post /trash/empty',
   'post /upload',
   'post /v1/admin/archive/restore',
   'post /v1/admin/archive/verify',
@@ -155,7 +157,7 @@ test('every operation is there, and says what it does and takes', () => {
   expect(names('/photos', 'get').sort()).toEqual(
     [
       ...['cursor', 'limit', 'q', 'tag', 'album', 'type', 'state', 'sha256', 'kind', 'place', 'camera', 'rating_min'],
-      ...['sort', 'from', 'to', 'count']
+      ...['favourite', 'archived', 'sort', 'from', 'to', 'count']
     ]
       .map(name => `query ${name}`)
       .sort()
@@ -309,6 +311,7 @@ test('answers are what the document says', async () => {
     name: 'b',
     caption: 'c',
     rating: 1,
+    favourite: true,
     tags: { add: ['y'] },
     albums: { add: ['z'] },
     attributes: { k: 'v' }
@@ -326,6 +329,7 @@ test('answers are what the document says', async () => {
     await ask('GET', '/photos/timeline', {}, query)
     await ask('GET', '/photos/timeline/{key}', { key: new Date().toISOString().slice(0, 7) }, query)
   }
+  await ask('POST', '/v1/photos/batch', {}, '', { undelete: [id] })
   await ask('GET', '/photos/timeline/{key}', { key: '2024-13' })
   for (const path of ['/tags', '/albums']) {
     await ask('GET', path)
@@ -346,6 +350,11 @@ test('answers are what the document says', async () => {
   await ask('GET', '/photo/{id}', { id })
   await ask('GET', '/trash')
   await ask('GET', '/trash', {}, '?limit=0')
+  await ask('GET', '/trash', {}, '?emptied=true')
+  await ask('POST', '/trash/empty', {}, '', { ids: [id] })
+  await ask('POST', '/trash/empty', {}, '', {})
+  await ask('POST', '/trash/empty', {}, '', { ids: 1 })
+  await ask('GET', '/stats')
   await ask('POST', '/photo/{id}/undelete', { id })
   await ask('DELETE', '/photo/{id}', { id })
   await ask('DELETE', '/photo/{id}', { id }, '?partners=true')

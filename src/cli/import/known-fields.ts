@@ -59,8 +59,8 @@ export async function knownFieldsOf(
     takenAt: takenAtOf(head, said?.head.takenAt, takenMs, init.zone),
     caption: said?.head.caption ?? takeout?.said.caption,
     rating: rating !== undefined && rating >= 0 ? rating : undefined,
-    favourite: takeout?.said.isFavourite,
-    archived: takeout?.said.isArchived,
+    ...(takeout?.said.isFavourite === true && { favourite: true }),
+    ...(takeout?.said.isArchived === true && { archived: true }),
     tags: [...(takeout?.said.tags ?? []), ...(said?.head.keywords ?? []), ...(rating === -1 ? ['rejected'] : [])],
     albums,
     attributes: {

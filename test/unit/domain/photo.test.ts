@@ -15,6 +15,7 @@ import {
   type PhotoEdit,
   parseAltKey,
   partOf,
+  purgeChanges,
   requirePhoto,
   restoreChanges,
   undeleteChanges,
@@ -30,6 +31,7 @@ import {
   shownVersion
 } from '../../../src/domain/record.js'
 import { decodeRecord, encodeRecord } from '../../../src/domain/record-codec.js'
+import { endOf } from '../../../src/domain/tombstone.js'
 import {
   ACTORS,
   COOKIE,
@@ -81,6 +83,7 @@ describe('a new photo', () => {
       idempotency: undefined,
       tags: ['holiday', 'sea'],
       albums: [],
+      marks: new Set(),
       variants: new Map(),
       width: 4000,
       height: 3000,
@@ -157,6 +160,39 @@ describe('edits', () => {
   })
 })
 
+describe('marks', () => {
+  const marked = edit(born, { favourite: true, archived: true }, A, NOW_MS + 1000)
+  const marksOf = (record: DirectoryRecord): string[] => [...viewPhoto(record).marks]
+
+  it('are put on and taken off, one without the other', () => {
+    expect([marksOf(born), marksOf(marked)]).toEqual([[], ['favourite', 'archived']])
+    expect(marksOf(edit(marked, { archived: false, caption: 'c' }))).toEqual(['favourite'])
+    expect(editChanges(viewPhoto(marked), { favourite: true })).toEqual([])
+    expect(editChanges(viewPhoto(born), { favourite: false })).toEqual([])
+  })
+
+  it('of two people at once are both there, and what was put on again stays', () => {
+    const mine = edit(born, { favourite: true }, A, NOW_MS + 1000)
+    const theirs = edit(born, { archived: true }, B, NOW_MS + 2000)
+    expect(marksOf(mergeRecords(mine, theirs))).toEqual(['favourite', 'archived'])
+    const off = edit(mine, { favourite: false }, B, NOW_MS + 3000)
+    const again = edit(edit(mine, { favourite: false }, A, NOW_MS + 2500), { favourite: true }, A, NOW_MS + 2600)
+    expect(marksOf(mergeRecords(off, again))).toEqual(['favourite'])
+  })
+
+  it('that this version does not know are kept', () => {
+    const later = write(born, [{ kind: 'add', field: 'marks', key: 'framed' }])
+    expect(marksOf(later)).toEqual([])
+    const edited = edit(later, { favourite: true })
+    expect(
+      edited.entries
+        .filter(({ field }) => field === 'marks')
+        .map(({ key }) => key)
+        .sort()
+    ).toEqual(['favourite', 'framed'])
+  })
+})
+
 describe('delete and undelete', () => {
   const variants = [addVariantChange('thumb', THUMB), addVariantChange('large', { ...THUMB, chunkBytes: 4096 })]
   const full = edit(write(born, variants), { caption: 'c', albums: { add: ['a'] } })
@@ -178,6 +214,21 @@ describe('delete and undelete', () => {
   it('do nothing when repeated', () => {
     expect(deleteChanges(dead)).toEqual([])
     expect(undeleteChanges(full)).toEqual([])
+  })
+
+  it('end for good where the trash was emptied, in that life and in no other', () => {
+    const life = (record: DirectoryRecord): unknown => endOf(record)
+    expect(life(full)).toBeUndefined()
+    expect(life(dead)).toEqual({ generation: 0, isPurgeWanted: false })
+    const emptied = write(dead, purgeChanges(dead), B, NOW_MS + 1500)
+    expect(life(emptied)).toEqual({ generation: 0, isPurgeWanted: true })
+    expect(viewPhoto(emptied)).toMatchObject({ deleted: true, caption: 'c', tags: ['holiday', 'sea'] })
+    // another node deleted the photo as well, later, and has not heard of the trash
+    const both = mergeRecords(emptied, write(full, deleteChanges(full), A, NOW_MS + 9000))
+    expect(life(both)).toEqual({ generation: 0, isPurgeWanted: true })
+    const back = write(both, undeleteChanges(both))
+    expect(viewPhoto(back)).toMatchObject({ deleted: false, generation: 1, caption: 'c' })
+    expect(life(write(back, deleteChanges(back)))).toEqual({ generation: 1, isPurgeWanted: false })
   })
 
   it('beat a concurrent edit, which stays as a conflict version', () => {

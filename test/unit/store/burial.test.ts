@@ -56,6 +56,24 @@ describe('a photo that is buried', () => {
     expect(await directory.verify()).toEqual([])
   })
 
+  test('goes a grace after the trash was emptied of it, bytes first, though others stay for a month', async () => {
+    const fixture = await started({ undoMs: () => 30 * DAY_MS }, 30 * DAY_MS)
+    const [emptied, trashed] = (await fixture.addMany(2)) as [PhotoId, PhotoId]
+    await fixture.remove(emptied)
+    await fixture.remove(trashed)
+    for (let hour = 0; hour < 8 * 24; hour++) await fixture.clock.advance(HOUR_MS)
+    await fixture.purge(emptied)
+    for (let hour = 0; hour < 23; hour++) await fixture.clock.advance(HOUR_MS)
+    expect(await needlesOf(fixture, emptied)).toContain('data')
+    for (let hour = 0; hour < 4; hour++) await fixture.clock.advance(HOUR_MS)
+    expect(await needlesOf(fixture, emptied)).not.toContain('data')
+    expect(fixture.store.directory.getSync(keyOf(emptied))).toBeDefined()
+    for (let hour = 0; hour < 9 * 24; hour++) await fixture.clock.advance(HOUR_MS)
+    expect(fixture.store.directory.lookUp(keyOf(emptied)).grave).toBeDefined()
+    expect(fixture.store.directory.getSync(keyOf(trashed))).toBeDefined()
+    expect(fixture.store.laidOut.size).toBe(0)
+  })
+
   test('is buried no earlier than the longest undo period of all members allows', async () => {
     const fixture = await started({ undoMs: () => 30 * DAY_MS }, 0) // `--purge-days 0` on this node alone
     const gone = await fixture.add()

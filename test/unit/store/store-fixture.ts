@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import { expect, onTestFinished } from 'vitest'
 import { silentLog } from '../../../src/core/log.js'
 import { newCookie, newPhotoId, type PhotoId } from '../../../src/domain/ids.js'
-import { createChanges, deleteChanges, viewPhoto } from '../../../src/domain/photo.js'
+import { createChanges, deleteChanges, purgeChanges, viewPhoto } from '../../../src/domain/photo.js'
 import { LocalStore, type LocalStoreComponents } from '../../../src/store/local-store.js'
 import { dataDraft, dataIdentity } from '../../../src/store/photo-needles.js'
 import { SeededRandom } from '../../support/seeded-random.js'
@@ -90,6 +90,11 @@ export class StoreFixture {
 
   async remove(id: PhotoId): Promise<void> {
     await this.store.writer.edit(id, before => ({ changes: deleteChanges(before) }))
+  }
+
+  /** Empties the trash of it. */
+  async purge(id: PhotoId): Promise<void> {
+    await this.store.writer.edit(id, before => ({ changes: purgeChanges(before) }))
   }
 
   /** @throws unless the photo's record is known and its bytes are those that it names */

@@ -3,6 +3,7 @@ import { silentLog } from '../../../src/core/log.js'
 import { Directory } from '../../../src/directory/directory.js'
 import { decodeGraves, GRAVES_MAX } from '../../../src/domain/graves.js'
 import type { PhotoId } from '../../../src/domain/ids.js'
+import { purgeChanges } from '../../../src/domain/photo.js'
 import { encodeRecord } from '../../../src/domain/record-codec.js'
 import { type KeyedGrave, Sweep, type SweepComponents } from '../../../src/store/sweep.js'
 import { MemoryNeedleStore } from '../../support/memory-needle-store.js'
@@ -11,6 +12,7 @@ import { MemoryDatabaseSource } from '../directory/memory-database.js'
 import { PhotoWriter } from '../directory/photo-log.js'
 
 const UNDO_MS = 4_000_000
+const DAY_MS = 86_400_000
 /** The first in the ranking waits for a turn, so that the others find their own period over. */
 const DUE_MS = UNDO_MS + UNDO_MS / 4
 const never = new AbortController().signal
@@ -45,6 +47,11 @@ class Fixture {
       ids.push(id)
     }
     return ids
+  }
+
+  async empty(id: string): Promise<void> {
+    const emptied = this.writer.write({ kind: 'photo', id }, purgeChanges(this.writer.require(id)))
+    await this.directory.merge([encodeRecord(emptied)])
   }
 
   run(): Promise<number> {
@@ -106,6 +113,18 @@ test('the undo period is that of the cluster, as it is at the time', async () =>
   expect(await fixture.run()).toBe(0)
   fixture.undoMs = 0 // all have `--purge-days 0`
   expect(await fixture.run()).toBe(1)
+})
+
+test('what the trash was emptied of is buried a day and a quarter of the undo period after that was heard', async () => {
+  const fixture = await started()
+  fixture.undoMs = 4 * DAY_MS
+  const [id = ''] = await fixture.deleted()
+  fixture.age = DAY_MS / 2
+  await fixture.empty(id)
+  fixture.age = DAY_MS / 2 + DAY_MS + fixture.undoMs / 4 - 1
+  expect(await fixture.run()).toBe(0)
+  fixture.age++
+  expect([await fixture.run(), fixture.batches()]).toEqual([1, [[id]]])
 })
 
 test('each further node in the ranking waits for another turn of the one before it', async () => {

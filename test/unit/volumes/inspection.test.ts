@@ -41,12 +41,12 @@ class Fixture {
     this.inspector = this.inspectorOf()
   }
 
-  inspectorOf(): Inspector {
+  inspectorOf(init: { readonly purgeMs?: number } = {}): Inspector {
     const judge = async (_: Volume, rows: readonly NeedleRow[]): Promise<Verdict[]> => {
       this.judged += rows.length
       return rows.map(({ offset }) => this.verdicts[(offset - FIRST) / NEEDLE_BYTES] as Verdict)
     }
-    return new Inspector({ clock: this.clock, judge, since: age => this.clock.monotonic() - age })
+    return new Inspector({ clock: this.clock, judge, since: age => this.clock.monotonic() - age }, init)
   }
 
   /** Another process goes on from what this one has counted. */
@@ -202,6 +202,19 @@ describe('a delete', () => {
     await fixture.clock.advance(DAY_MS / 64 + 1)
     expect([await graced(), fixture.judged]).toEqual([0, 0])
     expect((await fixture.inspector.inspect(fixture.volume)).oldestHeardAt).toBe(heardAt)
+  })
+
+  test('that shall go counts as so old that it is due after its grace', async () => {
+    const fixture = await counted(10)
+    const purgeMs = 30 * DAY_MS
+    fixture.inspector = fixture.inspectorOf({ purgeMs })
+    await fixture.clock.advance(5 * DAY_MS)
+    const heardAt = fixture.clock.monotonic()
+    fixture.change(3, { state: 'dead', heardAt: heardAt - DAY_MS })
+    fixture.change(7, { state: 'dead', heardAt, isPurgeWanted: true })
+    const { gracedBytes, oldestHeardAt = Number.NaN } = await fixture.inspector.inspect(fixture.volume)
+    expect(gracedBytes).toBe(NEEDLE_BYTES)
+    expect(oldestHeardAt + purgeMs).toBe(heardAt + DAY_MS)
   })
 })
 

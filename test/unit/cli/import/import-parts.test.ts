@@ -144,7 +144,9 @@ test.each([
         takenMs: undefined,
         caption: undefined,
         place: undefined,
-        tags: ['archived'],
+        tags: [],
+        isFavourite: false,
+        isArchived: true,
         isTrashed: false
       }
     }
@@ -164,6 +166,8 @@ test.each([
         caption: undefined,
         place: { latitude: 54.3233, longitude: 10.1228 },
         tags: ['partner-shared'],
+        isFavourite: false,
+        isArchived: false,
         isTrashed: false
       }
     }
