@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/p
 import { dirname, join, relative } from 'node:path'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { loadConfig } from '../../src/config.js'
-import { systemClock } from '../../src/core/clock.js'
+import { type Clock, systemClock } from '../../src/core/clock.js'
 import { silentLog } from '../../src/core/log.js'
 import { nodeFileSystem } from '../../src/core/node-file-system.js'
 import { systemRandom } from '../../src/core/random.js'
@@ -381,6 +381,35 @@ describe('what lies beside', () => {
       favourite: true,
       archived: true
     })
+  })
+
+  test('goes on with what comes into a folder, and with what lies beside it, until it is interrupted', async () => {
+    await write('in/a.jpg', fakeJpeg(1, 400))
+    const stop = new AbortController()
+    // forty times as fast, so that files are at rest after fifty milliseconds
+    const clock: Clock = {
+      ...systemClock,
+      monotonic: () => 40 * systemClock.monotonic(),
+      sleep: (ms, signal) => systemClock.sleep(ms / 40, signal),
+      schedule: (ms, task) => systemClock.schedule(ms / 40, task)
+    }
+    const environment = { SHEAF_NODE: node, XDG_STATE_HOME: join(folder, 'state') }
+    const watching = cli(['import', '--watch', join(folder, 'in')], { environment, clock, signal: stop.signal })
+    const names = async (): Promise<string[]> => (await list()).map(({ name }) => String(name)).sort()
+    await expect.poll(names, { timeout: 10_000 }).toEqual(['a.jpg'])
+    await write('in/2024/b.jpg', fakeJpeg(2, 400))
+    await expect.poll(names, { timeout: 10_000 }).toEqual(['a.jpg', 'b.jpg'])
+    await write('in/a.jpg.json', takeout('a.jpg', { description: 'later' }))
+    await expect
+      .poll(async () => (await list()).find(({ name }) => name === 'a.jpg')?.caption, { timeout: 10_000 })
+      .toBe('later')
+    stop.abort(new Error('enough'))
+    const { code, stdout } = await watching
+    expect({ code, stdout }).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/2 {2}uploaded\n[\s\S]*1 {2}there already, and more/)
+    })
+    expect((await imported(join(folder, 'in'))).sums).toMatchObject({ present: 2, sidecar: 1 })
   })
 
   test('a sidecar of other bytes is none', async () => {

@@ -10,8 +10,8 @@ import { ImportReport } from '../import/import-report.js'
 import { Importer } from '../import/importer.js'
 import { IMPORT_KINDS, type ImportKind, planImport } from '../import/plan.js'
 import { walk } from '../import/walk.js'
+import { watchFolders } from '../import/watch-folders.js'
 import type { CommandSet } from '../shell/command-set.js'
-import { ProgressBar } from '../shell/progress.js'
 import type { ExitCode, Session } from '../shell/session.js'
 import { collect } from './options.js'
 
@@ -31,6 +31,7 @@ interface ImportOptions {
   readonly namesEncoding?: string
   readonly exclude?: readonly string[]
   readonly includeTrashed?: true
+  readonly watch?: true
   readonly report?: string
 }
 
@@ -50,6 +51,7 @@ export function addImport(commands: CommandSet, { environment }: { readonly envi
     .option('--names-encoding <name>', 'of names that are not UTF-8, such as shift_jis or koi8-r (default: Latin-1)')
     .option('--exclude <glob>', 'pass over names, or paths if it has a slash; may be repeated', collect)
     .option('--include-trashed', 'take also what was deleted, at the node or in Google Photos')
+    .option('--watch', 'go on with what comes into the folders, until it is interrupted')
     .option('--report <file>', 'write what became of each file, a line of JSON each')
     .addHelpText('after', HELP)
     .action(
@@ -65,30 +67,32 @@ async function run(
   options: ImportOptions,
   environment: Environment
 ): Promise<ExitCode> {
-  const { from, dryRun, albumFromFolder, exclude = [], includeTrashed, report: reportPath } = options
+  const { from, albumFromFolder, exclude = [] } = options
   const zone = options.zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone
   if (offsetInZone(zone, session.clock.now()) === undefined)
     throw new SheafError('ERR_USAGE', `--zone ${JSON.stringify(zone)} must be such as Europe/Berlin or +02:00`)
-  const decode = nameDecoder(options.namesEncoding)
+  const isDry = options.dryRun === true
+  if (isDry && options.watch === true) throw new SheafError('ERR_USAGE', '--watch and --dry-run do not go together')
   const excluded = exclude.map(globMatcher)
-  const isDry = dryRun === true
-  const roots = paths.map(path => resolve(path))
-  const report = await ImportReport.open(session, reportPath)
+  const walkInit = {
+    decode: nameDecoder(options.namesEncoding),
+    isExcluded: (path: string) => excluded.some(matches => matches(path))
+  }
+  const planInit = { kind: from, isFolderAlbum: albumFromFolder === true }
+  const report = await ImportReport.open(session, options.report)
   try {
-    const found = walk(paths, { decode, isExcluded: path => excluded.some(matches => matches(path)) })
-    const plan = await planImport(found, { kind: from, isFolderAlbum: albumFromFolder === true })
-    for (const other of plan.others) await report.add(other)
-    const bytesTotal = plan.photos.reduce((sum, { file }) => sum + file.state.byteCount, 0)
-    const progress = new ProgressBar(session, { bytesTotal, filesTotal: plan.photos.length })
+    const roots = paths.map(path => resolve(path))
     const journal = await HashJournal.open(stateFolder(environment), roots)
-    const importer = new Importer(
-      { session, report, journal, progress },
-      { zone, isDry, includeTrashed: includeTrashed === true }
-    )
-    await importer.import(plan.photos)
-    progress.finish()
-    for (const { file, isUsed } of plan.sidecars)
-      await report.add({ shown: file.shown, outcome: isUsed ? 'sidecar' : 'sidecar_alone' })
+    const init = { zone, isDry, includeTrashed: options.includeTrashed === true }
+    const importer = new Importer({ session, report, journal }, init)
+    if (options.watch === true) await watchFolders({ session, importer, report }, { paths, walkInit, planInit })
+    else {
+      const plan = await planImport(walk(paths, walkInit), planInit)
+      for (const other of plan.others) await report.add(other)
+      await importer.import(plan.photos)
+      for (const { file, isUsed } of plan.sidecars)
+        await report.add({ shown: file.shown, outcome: isUsed ? 'sidecar' : 'sidecar_alone' })
+    }
     await report.print(isDry)
     return report.hasFailed ? 1 : 0
   } finally {

@@ -20,7 +20,7 @@ export const OUTCOMES = {
 } as const
 export type Outcome = keyof typeof OUTCOMES
 
-const FAILURES: ReadonlySet<Outcome> = new Set(['unreadable', 'changed', 'failed'])
+export const FAILURES: ReadonlySet<Outcome> = new Set(['unreadable', 'changed', 'failed'])
 
 export interface ImportedFile {
   readonly shown: string
@@ -64,6 +64,11 @@ export class ImportReport {
       const why = error === undefined ? OUTCOMES[outcome] : describeError(error)
       this.#session.terminal.note(`sheaf: ${printable(shown)}: ${why}`)
     }
+  }
+
+  /** @returns all counts in a line, such as `3 uploaded, 1 present` */
+  totals(): string {
+    return Array.from(this.#counts, ([outcome, n]) => `${n} ${outcome.replaceAll('_', ' ')}`).join(', ')
   }
 
   async close(): Promise<void> {

@@ -5,11 +5,11 @@ import { inOrder } from '../shell/in-order.js'
 import { fileSha256, type LocalFile } from '../shell/local-files.js'
 import { mergeIntoPhoto } from '../shell/merge-photo.js'
 import { jsonBody, type NodeRequest } from '../shell/node-client.js'
-import type { ProgressBar } from '../shell/progress.js'
+import { ProgressBar } from '../shell/progress.js'
 import { type Session, throwIfOver } from '../shell/session.js'
 import { uploadFile } from '../shell/upload-file.js'
 import type { HashedFile, HashJournal } from './hash-journal.js'
-import type { ImportedFile, ImportReport } from './import-report.js'
+import { FAILURES, type ImportedFile, type ImportReport } from './import-report.js'
 import { type KnownFields, knownFieldsOf } from './known-fields.js'
 import type { PlannedPhoto } from './plan.js'
 import { type FileState, isSameState, readState } from './walk.js'
@@ -29,7 +29,6 @@ export interface ImporterComponents {
   readonly report: ImportReport
   /** Undefined: nothing is kept. */
   readonly journal: HashJournal | undefined
-  readonly progress: ProgressBar
 }
 
 export interface ImporterInit {
@@ -69,16 +68,24 @@ export class Importer {
     this.#init = init
   }
 
-  /** @throws `ERR_NODE_UNREACHABLE`, the reason of an interrupt; what befalls single files is reported */
-  async import(photos: readonly PlannedPhoto[]): Promise<void> {
+  /** @returns what failed, and may be tried again. @throws `ERR_NODE_UNREACHABLE`, the reason of an interrupt; what befalls single files is reported */
+  async import(photos: readonly PlannedPhoto[]): Promise<readonly PlannedPhoto[]> {
+    const bytesTotal = photos.reduce((sum, { file }) => sum + file.state.byteCount, 0)
+    const failed: PlannedPhoto[] = []
+    const progress = new ProgressBar(this.#components.session, { bytesTotal, filesTotal: photos.length })
     for await (const { batch, known } of oneAhead(this.#batches(photos))) {
       await inOrder(
         batch,
         UPLOADS_MAX,
-        hashed => this.#settle(hashed, known),
-        outcome => this.#components.report.add(outcome)
+        async item => ({ item, settled: await this.#settle(item, known, progress) }),
+        async ({ item, settled }) => {
+          if (FAILURES.has(settled.outcome)) failed.push(item.photo)
+          await this.#components.report.add(settled)
+        }
       )
     }
+    progress.finish()
+    return failed
   }
 
   /** Files with their digests, and which of them the node has: the next ones are read while those before are sent. */
@@ -134,8 +141,12 @@ export class Importer {
     return answer.sha256
   }
 
-  async #settle(item: Hashed, known: Readonly<Record<string, KnownPhoto>>): Promise<ImportedFile> {
-    const { session, progress } = this.#components
+  async #settle(
+    item: Hashed,
+    known: Readonly<Record<string, KnownPhoto>>,
+    progress: ProgressBar
+  ): Promise<ImportedFile> {
+    const { session } = this.#components
     const { file } = item.photo
     const { shown } = file
     let sent = 0

@@ -1,4 +1,4 @@
-import type { BigIntStats } from 'node:fs'
+import type { BigIntStats, Dirent } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import { ignoredBy } from '../shell/ignored-names.js'
@@ -38,63 +38,83 @@ export interface WalkInit {
   readonly isExcluded: (path: string) => boolean
 }
 
+/** A folder that is walked, in a root or as one. */
+export interface FoundFolder {
+  readonly path: Buffer
+  readonly shown: string
+  /** From the root on, with `/`; empty: it is the root. */
+  readonly inside: string
+  readonly rootName: string
+  /** Another one when it was made anew, though numbers of folders are used again. */
+  readonly identity: string
+}
+
 const SLASH = Buffer.from('/')
 
 /**
  * Finds all files in folders, and those named. Folders are sorted by the bytes of their names. Links to files are followed, links to
  * folders are not, since they may lead in a circle.
  */
-export async function* walk(
-  roots: readonly string[],
-  { decode, isExcluded }: WalkInit
-): AsyncGenerator<FoundFile | PassedOver> {
-  for (const root of roots) {
-    const rootName = basename(resolve(root)).normalize('NFC')
-    yield* visit(Buffer.from(resolve(root)), { shown: root, name: rootName, inside: '' })
-    continue
+export async function* walk(roots: readonly string[], init: WalkInit): AsyncGenerator<FoundFile | PassedOver> {
+  for (const root of roots) yield* visit(await findRoot(root))
 
-    async function* visit(path: Buffer, at: Place): AsyncGenerator<FoundFile | PassedOver> {
-      const { shown, name, inside } = at
-      try {
-        const stats = await stat(path, { bigint: true })
-        if (stats.isDirectory()) yield* visitFolder(path, at)
-        else if (!stats.isFile()) yield { shown, rule: 'not a file' }
-        else {
-          const folder = inside.slice(0, Math.max(0, inside.lastIndexOf('/')))
-          const source = inside === '' ? '' : [rootName, folder].filter(part => part !== '').join('/')
-          yield { path, shown, name, folder, source, state: stateOf(stats) }
-        }
-      } catch (error) {
-        yield { shown, error }
-      }
-    }
-
-    async function* visitFolder(path: Buffer, { shown, inside }: Place): AsyncGenerator<FoundFile | PassedOver> {
-      const entries = await readdir(path, { encoding: 'buffer', withFileTypes: true })
-      entries.sort((a, b) => Buffer.compare(a.name, b.name))
-      for (const entry of entries) {
-        const name = decode(entry.name)
-        const child = {
-          shown: `${shown.replace(/\/+$/, '')}/${name}`,
-          name,
-          inside: inside === '' ? name : `${inside}/${name}`
-        }
-        const childPath = Buffer.concat([path, SLASH, entry.name])
-        const rule = ignoredBy(name) ?? (isExcluded(child.inside) ? 'excluded' : undefined)
-        if (rule !== undefined) yield { shown: child.shown, rule }
-        else if (entry.isSymbolicLink() && (await isFolder(childPath)))
-          yield { shown: child.shown, rule: 'a link to a folder' }
-        else yield* visit(childPath, child)
-      }
-    }
+  async function* visit(found: Found): AsyncGenerator<FoundFile | PassedOver> {
+    if (!('identity' in found)) yield found
+    else for await (const child of list(found, init)) yield* visit(child)
   }
 }
 
-interface Place {
-  readonly shown: string
+export type Found = FoundFile | PassedOver | FoundFolder
+
+/** @param root - as a person names it */
+export function findRoot(root: string): Promise<Found> {
+  const rootName = basename(resolve(root)).normalize('NFC')
+  return find({ path: Buffer.from(resolve(root)), shown: root, name: rootName, inside: '', rootName })
+}
+
+/** Finds what lies in a folder itself. */
+export async function* list(folder: FoundFolder, { decode, isExcluded }: WalkInit): AsyncGenerator<Found> {
+  const { path, shown, inside, rootName } = folder
+  let entries: Dirent<Buffer>[]
+  try {
+    entries = await readdir(path, { encoding: 'buffer', withFileTypes: true })
+  } catch (error) {
+    yield { shown, error }
+    return
+  }
+  entries.sort((a, b) => Buffer.compare(a.name, b.name))
+  for (const entry of entries) {
+    const name = decode(entry.name)
+    const child = {
+      path: Buffer.concat([path, SLASH, entry.name]),
+      shown: `${shown.replace(/\/+$/, '')}/${name}`,
+      name,
+      inside: inside === '' ? name : `${inside}/${name}`,
+      rootName
+    }
+    const rule = ignoredBy(name) ?? (isExcluded(child.inside) ? 'excluded' : undefined)
+    if (rule !== undefined) yield { shown: child.shown, rule }
+    else if (entry.isSymbolicLink() && (await isFolder(child.path)))
+      yield { shown: child.shown, rule: 'a link to a folder' }
+    else yield await find(child)
+  }
+}
+
+async function find({ path, shown, name, inside, rootName }: Place): Promise<Found> {
+  try {
+    const stats = await stat(path, { bigint: true })
+    if (stats.isDirectory()) return { path, shown, inside, rootName, identity: `${stats.ino} ${stats.birthtimeNs}` }
+    if (!stats.isFile()) return { shown, rule: 'not a file' }
+    const folder = inside.slice(0, Math.max(0, inside.lastIndexOf('/')))
+    const source = inside === '' ? '' : [rootName, folder].filter(part => part !== '').join('/')
+    return { path, shown, name, folder, source, state: stateOf(stats) }
+  } catch (error) {
+    return { shown, error }
+  }
+}
+
+interface Place extends Omit<FoundFolder, 'identity'> {
   readonly name: string
-  /** From the root on. */
-  readonly inside: string
 }
 
 async function isFolder(path: Buffer): Promise<boolean> {
