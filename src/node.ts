@@ -40,6 +40,7 @@ import { ownVersion } from './network/node-version.js'
 import type { Transport } from './network/transport.js'
 import { describeNode } from './node-metrics.js'
 import { NodeServices } from './node-services.js'
+import { PhotoZip } from './photos/photo-zip.js'
 import { PlaceTable } from './places/place-table.js'
 import { ModelSupply } from './search/model-supply.js'
 import { decodingTools } from './similarity/images/decoding-tools.js'
@@ -402,6 +403,7 @@ export class SheafNode implements Startable {
       {
         photos,
         lists,
+        zip: new PhotoZip(photos),
         albums: services.albums,
         maintenance,
         laidOut,

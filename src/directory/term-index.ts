@@ -64,6 +64,7 @@ const COUNTED = new Set([
   'trash',
   'emptied',
   'looked',
+  'unhashed',
   'linked',
   'tag',
   'album',

@@ -144,10 +144,13 @@ export function isUnseenBy(reader: number, image: ImageLook | undefined): boolea
   return image === undefined || (isLacking && image.reader < reader)
 }
 
-/** Whether a picture has still to be told in a few bytes: a reader of before this version has shown it. */
-export function lacksThumbhash(reader: number, image: ImageLook | undefined): boolean {
+/** The first reader that tells pictures in a few bytes. */
+const THUMBHASH_READER = 3
+
+/** Whether a picture has still to be told in a few bytes: a reader of before that has shown it. */
+export function lacksThumbhash(image: ImageLook | undefined): boolean {
   if (image === undefined || image.state === 'none' || image.error !== undefined) return false
-  return image.thumbhash === undefined && image.reader < reader
+  return image.thumbhash === undefined && image.reader < THUMBHASH_READER
 }
 
 /** @param format - undefined: not known to the reader */

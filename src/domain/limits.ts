@@ -24,6 +24,9 @@ export const FILE_TIME_MS_MAX = 62_100_000_000_000
 /** By how much dates may be shifted at once, seconds: a hundred years. */
 export const SHIFT_S_MAX = 3_155_760_000
 /** Originals that can be asked for at once. */
+/** Photos in one ZIP file, and of those how many may be named one by one. */
+export const ZIPPED_PHOTOS_MAX = 20_000
+export const ZIPPED_IDS_MAX = 300
 /** Media types that statistics tell. */
 export const STATS_TYPES_MAX = 1_000
 export const DIGESTS_MAX = 1_000

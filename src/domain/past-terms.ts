@@ -18,7 +18,7 @@ import { WORD_CHARACTERS_MAX } from './text.js'
 
 const WORDS_MAX = 32
 /** Terms that came with version 5. */
-const LATER = ['favourite', 'archived', 'emptied']
+const LATER = ['favourite', 'archived', 'emptied', 'unhashed']
 const NO_MARKS = new Set<Mark>()
 
 /** Labels as they are spelled, words with their accents. An index that it was written in is kept until it is made anew. */
@@ -74,7 +74,8 @@ export function placedLanguage4(places: Places): IndexLanguage {
 function termsOf3(record: DirectoryRecord, places?: Places): string[] {
   const photo = photoOf(record)
   if (photo === undefined) return []
-  return photo.deleted ? trashTerms(photo, false) : termsOfPhoto(photo, places, NO_MARKS)
+  if (photo.deleted) return trashTerms(photo, false)
+  return termsOfPhoto(photo, places, NO_MARKS).filter(term => term !== 'unhashed')
 }
 
 function termsOf2(record: DirectoryRecord): string[] {

@@ -24,6 +24,7 @@
  *   sha256, idem     lower-case hex: SHA-256 of the original's bytes, of the Idempotency-Key
  *   word             a word of name or caption, or of where it was taken
  *   looked           –: photos that were analyzed as images
+ *   unhashed         –: those of which the look lacks a ThumbHash
  *   head             version of the reader: photos whose file's head it has read
  *   state            how much of the picture there is, or 'pending'; of photos whose head was read
  *   features         model id: photos that the model has analyzed, successfully or not
@@ -31,7 +32,7 @@
  *   link             id of the similar photo
  */
 import { hasCode } from '../core/errors.js'
-import { type Findings, viewFindings } from './findings.js'
+import { type Findings, lacksThumbhash, viewFindings } from './findings.js'
 import { pairOf, pairTerms } from './pairs.js'
 import { PHOTO_KIND, type Photo, placeOfPhoto, viewPhoto } from './photo.js'
 import { cameraOf } from './photo-facts.js'
@@ -106,6 +107,7 @@ export function termsOf(record: DirectoryRecord, places?: Places): string[] {
 export function termsOfPhoto(photo: Photo, places?: Places, marks = photo.marks): string[] {
   const terms = new Set<string>()
   addBasics(terms, photo)
+  if (lacksThumbhash(viewFindings(photo.record).image)) terms.add('unhashed')
   for (const term of pairTerms(photo)) terms.add(term)
   // a part is listed as its entry is
   if (pairOf(photo.record).of !== undefined) return [...terms].sort()

@@ -24,6 +24,7 @@ import { addNodeRoutes } from './native/routes/node.js'
 import { addPhotoContentRoute } from './native/routes/photo-content.js'
 import { addPhotoListRoutes } from './native/routes/photo-list.js'
 import { addPhotoMetaRoutes } from './native/routes/photo-meta.js'
+import { addPhotoZipRoute } from './native/routes/photo-zip.js'
 import { addFindSimilarRoute, addSimilarityRoutes } from './native/routes/similarity.js'
 import { addTimelineRoutes } from './native/routes/timeline.js'
 import { addUploadRoutes } from './native/routes/uploads.js'
@@ -125,6 +126,7 @@ export async function buildHttpApp(components: HttpComponents, init: HttpInit): 
   addEventsRoute(app, context)
   if (logLevel !== undefined) addLogLevelRoute(app, { ...context, logLevel })
   addFullDumpRoute(app, context)
+  addPhotoZipRoute(app, context)
   const { scrape } = components
   if (scrape !== undefined) addMetricsRoute(app, { scrape, token: init.metricsToken })
   if (webFile !== undefined) addDocsPage(app, webFile)

@@ -35,6 +35,7 @@ const PAGE = 200
 const OLDER_PER_SECOND = 50
 const SECOND_MS = 1_000
 const NONE = 'state\0none'
+const UNHASHED = 'unhashed'
 /** Errors of the photo itself: another attempt, on any node, would fail the same way. */
 const FINAL_ERRORS = ['ERR_IMAGE_UNREADABLE', 'ERR_IMAGE_TOO_LARGE', 'ERR_IMAGE_CRASHED'] as const
 
@@ -79,7 +80,7 @@ export class ImageBacklog implements Startable {
   readonly #scan: PhotoScan
   /** Looks for those without a picture, of which this version, or this node, may have one. */
   readonly #scanAgain: PhotoScan
-  /** Looks, once, for those that a version of before has shown without telling them in a few bytes. */
+  /** Looks for those that a version of before has shown without telling them in a few bytes. */
   readonly #scanOlder: PhotoScan
   #nextOlderMs = 0
   readonly #work: PhotoWork
@@ -121,7 +122,7 @@ export class ImageBacklog implements Startable {
       )
     this.#scan = scanOf(VISUAL_TERMS, () => this.pending > 0 || visualCount(directory) > directory.count('looked'))
     this.#scanAgain = scanOf([NONE], () => directory.count(NONE) > 0)
-    this.#scanOlder = scanOf(VISUAL_TERMS, () => !this.#scanOlder.hasFoundAll, OLDER_PER_SECOND)
+    this.#scanOlder = scanOf([UNHASHED], () => directory.count(UNHASHED) > 0, OLDER_PER_SECOND)
   }
 
   async start(): Promise<void> {

@@ -97,7 +97,7 @@ export function failureOf(photo: Photo, error: string, model: ModelId | undefine
 }
 
 export function isUnhashed({ deleted, record }: Photo): boolean {
-  return !deleted && lacksThumbhash(PICTURE_READER, viewLooks(record).image)
+  return !deleted && lacksThumbhash(viewLooks(record).image)
 }
 
 /** Whether this node has still to look at a picture: also at one that wanted a tool which another node lacked. */

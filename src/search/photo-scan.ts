@@ -46,7 +46,6 @@ export class PhotoScan {
   #scan = newScan()
   #nextMs = 0
   #pauseMs = SCAN_MS
-  #hasFoundAll = false
 
   constructor(components: { readonly directory: Pick<Directory, 'query'> }, init: PhotoScanInit) {
     this.#directory = components.directory
@@ -55,11 +54,6 @@ export class PhotoScan {
 
   get isRunning(): boolean {
     return this.#scan.isRunning
-  }
-
-  /** Whether the last look through everything found nothing that was not queued already. */
-  get hasFoundAll(): boolean {
-    return this.#hasFoundAll
   }
 
   /** Begins anew at once. */
@@ -83,7 +77,6 @@ export class PhotoScan {
     scan.isRunning = isBehind()
     if (scan.isRunning) await this.#page(scan, signal)
     if (!scan.isRunning && scan === this.#scan) {
-      this.#hasFoundAll = scan.foundCount === 0 && scan.cursor === undefined && scan.termAt === 0
       this.#pauseMs = scan.foundCount > 0 ? SCAN_MS : Math.min(2 * this.#pauseMs, SCAN_MS_MAX)
       this.#nextMs = now + this.#pauseMs
     }

@@ -15,6 +15,7 @@ import type { Change } from '../../src/domain/record.js'
 import { loadIdentity, verifySignature } from '../../src/identity.js'
 import { NodeServices } from '../../src/node-services.js'
 import { HEAD_READER } from '../../src/similarity/images/heads/head-facts.js'
+import { PICTURE_READER } from '../../src/similarity/images/image-analyzer.js'
 import { dataDraft } from '../../src/store/photo-needles.js'
 import type { Edit } from '../../src/store/record-writer.js'
 import type { NeedleDraft } from '../../src/volumes/needle-store.js'
@@ -112,7 +113,7 @@ function lookOf(photo: Photo, size: Uint8Array): Edit {
   const changes: Change[] = [
     headChange(HEAD_READER, 'jpeg'),
     dimensionsChange(4_000, 3_000),
-    imageChange({ state: 'whole', reader: HEAD_READER, decoder: 'bench' }),
+    imageChange({ state: 'whole', reader: PICTURE_READER, decoder: 'bench', thumbhash: new Uint8Array(20).fill(7) }),
     phashChange(new Uint8Array(8).fill(0x5a))
   ]
   const drafts: NeedleDraft[] = []

@@ -26,7 +26,8 @@ export async function measureRest(
   const folder = await madeLibrary(cache, `library-${photos}`, library)
   const prepared = await prepare(folder, library)
   // the size that they were made with: a node with larger volumes moves what is in small ones
-  const flags = ['--volume-bytes', String(library.volumeBytes)]
+  // and without names of places: an index that was made with them would be made anew
+  const flags = ['--volume-bytes', String(library.volumeBytes), '--places', 'off']
   const full = await NodeProcess.start({ dataDir: folder, flags, readyMsMax: 600_000 })
   const empty = await NodeProcess.start({ dataDir: join(scratch, 'rest-empty'), flags })
   await wait(SETTLE_MS)

@@ -92,6 +92,7 @@ const OPERATIONS = [
   'get /photos',
   'get /photos/timeline',
   'get /photos/timeline/{key}',
+  'get /photos/zip',
   'get /search',
   'get /similar/{id}',
   'get /stats',
@@ -355,6 +356,8 @@ test('answers are what the document says', async () => {
   await ask('POST', '/trash/empty', {}, '', {})
   await ask('POST', '/trash/empty', {}, '', { ids: 1 })
   await ask('GET', '/stats')
+  await ask('GET', '/photos/zip', {}, '?q=nothing')
+  await ask('GET', '/photos/zip', {}, '?id=x')
   await ask('POST', '/photo/{id}/undelete', { id })
   await ask('DELETE', '/photo/{id}', { id })
   await ask('DELETE', '/photo/{id}', { id }, '?partners=true')

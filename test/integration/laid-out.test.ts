@@ -8,6 +8,7 @@ import type { NodeId, PhotoId } from '../../src/domain/ids.js'
 import { PHOTO_KIND } from '../../src/domain/photo.js'
 import { buildHttpApp } from '../../src/http/app.js'
 import { HttpServer } from '../../src/http/wire/server.js'
+import { PhotoZip } from '../../src/photos/photo-zip.js'
 import { dataIdentity } from '../../src/store/photo-needles.js'
 import { HttpClient } from '../support/http-client.js'
 import { OPERATOR_TOKEN } from '../support/http-fixture.js'
@@ -52,6 +53,7 @@ async function httpOf(node: SimulatedNode): Promise<HttpClient> {
     {
       photos,
       lists,
+      zip: new PhotoZip(photos),
       albums: node.services.albums,
       maintenance,
       laidOut,

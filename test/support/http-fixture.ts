@@ -31,6 +31,7 @@ import { Albums } from '../../src/photos/albums/albums.js'
 import { LibraryLists } from '../../src/photos/library-lists.js'
 import { PhotoCache } from '../../src/photos/photo-cache.js'
 import { PhotoReader } from '../../src/photos/photo-reader.js'
+import { PhotoZip } from '../../src/photos/photo-zip.js'
 import { copiesOn, Photos } from '../../src/photos/photos.js'
 import { UploadSpool } from '../../src/photos/upload-spool.js'
 import { Similarity } from '../../src/search/similarity.js'
@@ -204,6 +205,7 @@ export async function startHttp(init: HttpFixtureInit = {}): Promise<HttpFixture
         clock: systemClock,
         random: systemRandom
       }),
+      zip: new PhotoZip(init.photos?.(photos) ?? photos),
       lists: new LibraryLists({
         directory,
         albums: catalog,

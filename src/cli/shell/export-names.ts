@@ -1,4 +1,5 @@
 import { extension } from 'mime-types'
+import { cleanedName, fileName, fileStem } from '../../domain/file-name.js'
 import { parsePhotoId } from '../../domain/ids.js'
 import type { ExportLayout, LayoutPart, LayoutToken } from './export-layout.js'
 
@@ -14,13 +15,9 @@ export interface Exported {
   readonly camera?: { readonly make?: string | null; readonly model?: string | null } | null
 }
 
-/** Leaves room for a suffix, `.json` and the temporary name in the 255 bytes of most file systems. */
-const STEM_BYTES_MAX = 150
 /** The beginning of a time, as far as it is known. */
 const DATE = /^(\d{4})(?:-(\d{2})(?:-(\d{2})(?:T(\d{2}):.*)?)?)?$/
 const DATE_TOKENS: ReadonlySet<LayoutToken> = new Set(['year', 'month', 'day', 'hour'])
-/** Names that Windows keeps for devices. */
-const DEVICE_NAME = /^(con|prn|aux|nul|com\d|lpt\d)$/i
 
 /**
  * Where a photo may lie under the export folder, best first: `2026/11/20/IMG_1.jpg`, then with the tail of its id (the
@@ -47,16 +44,16 @@ export function exportPaths(photo: Exported, layout: ExportLayout): readonly [st
 function tokenValues(photo: Exported): Readonly<Record<LayoutToken, string>> {
   const { taken_at, created_at, camera, content_type, photo_id } = photo
   const [, year = '', month = '', day = '', hour = ''] = DATE.exec(taken_at ?? created_at) ?? []
-  const { stem, suffix } = exportName(photo)
+  const { stem, suffix } = fileName(photo.name, extension(content_type))
   const kind = content_type.split('/', 1)[0] ?? ''
   return {
     year,
     month,
     day,
     hour,
-    camera: cleaned([camera?.make, camera?.model].filter(text => text != null).join(' ')),
-    album: cleaned(photo.albums?.[0] ?? ''),
-    tag: cleaned(photo.tags?.[0] ?? ''),
+    camera: cleanedName([camera?.make, camera?.model].filter(text => text != null).join(' ')),
+    album: cleanedName(photo.albums?.[0] ?? ''),
+    tag: cleanedName(photo.tags?.[0] ?? ''),
     kind: kind === 'image' || kind === 'video' ? kind : 'other',
     name: `${stem}${suffix}`,
     stem,
@@ -78,41 +75,4 @@ function folderName(part: LayoutPart, values: Readonly<Record<LayoutToken, strin
 
 function fill(part: LayoutPart, values: Readonly<Record<LayoutToken, string>>): string {
   return part.map(piece => (typeof piece === 'object' ? values[piece.token] : piece)).join('')
-}
-
-function exportName({ name, content_type }: Exported): { readonly stem: string; readonly suffix: string } {
-  const clean = cleaned(name)
-  const given = /\.[a-z0-9]{1,10}$/i.exec(clean)?.[0]
-  const guessed = extension(content_type)
-  return {
-    stem: fileStem(given === undefined ? clean : clean.slice(0, -given.length)),
-    suffix: given ?? (guessed === false ? '' : `.${guessed}`)
-  }
-}
-
-/** @returns text that can be part of a name on every file system */
-function cleaned(text: string): string {
-  return text
-    .normalize('NFC')
-    .replace(/[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu, '')
-    .replace(/[/\\:*?"<>|]/g, '_')
-    .replace(/^[\s.]+|[\s.]+$/g, '')
-}
-
-/** @returns it as the name of a folder, or of a file before its extension: not empty, not too long, no device */
-function fileStem(text: string): string {
-  const stem = cutToBytes(cleaned(text), STEM_BYTES_MAX).replace(/[\s.]+$/, '')
-  return stem === '' ? 'photo' : DEVICE_NAME.test(stem) ? `_${stem}` : stem
-}
-
-/** @returns the longest beginning of whole characters that fits in so many bytes of UTF-8 */
-function cutToBytes(text: string, bytesMax: number): string {
-  let byteCount = 0
-  let end = 0
-  for (const character of text) {
-    byteCount += Buffer.byteLength(character)
-    if (byteCount > bytesMax) break
-    end += character.length
-  }
-  return text.slice(0, end)
 }

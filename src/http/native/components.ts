@@ -13,6 +13,7 @@ import type { Tracer } from '../../core/tracing.js'
 import type { Places } from '../../domain/places.js'
 import type { Albums } from '../../photos/albums/albums.js'
 import type { LibraryLists } from '../../photos/library-lists.js'
+import type { PhotoZip } from '../../photos/photo-zip.js'
 import type { Photos } from '../../photos/photos.js'
 import type { Similarity } from '../../search/similarity.js'
 import type { ReadWebFile } from '../web/static.js'
@@ -58,6 +59,7 @@ export interface HttpComponents {
     | 'volumeStats'
   >
   readonly lists: Pick<LibraryLists, 'labels' | 'trash' | 'stats' | 'timeline' | 'timelineBucket'>
+  readonly zip: Pick<PhotoZip, 'bytes'>
   readonly albums: Pick<Albums, 'list' | 'get' | 'create' | 'edit' | 'remove' | 'change' | 'makeReal'>
   readonly laidOut: Pick<LaidOutPhotos, 'list' | 'counts' | 'release'>
   /** Absent where photos are not analyzed. */

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { imageChange } from '../../../src/domain/findings.js'
 import { createChanges, deleteChanges, type NewPhoto } from '../../../src/domain/photo.js'
 import { changeRecord, type DirectoryRecord } from '../../../src/domain/record.js'
 import { termsOf } from '../../../src/domain/terms.js'
@@ -10,6 +11,17 @@ function photo(birth: Partial<NewPhoto>): DirectoryRecord {
 }
 
 describe('termsOf', () => {
+  it('says which pictures a reader of before has shown without telling them in a few bytes', () => {
+    const look = (reader: number, rest: object = {}): string[] => {
+      const change = imageChange({ state: 'whole', reader, decoder: 'sharp', ...rest })
+      return termsOf(changeRecord(PHOTO_KEY, photo({}), countingStamper(), [change]))
+    }
+    expect(look(2)).toContain('unhashed')
+    expect(look(3)).not.toContain('unhashed')
+    expect(look(2, { thumbhash: new Uint8Array(5) })).not.toContain('unhashed')
+    expect(look(2, { state: 'none' })).not.toContain('unhashed')
+  })
+
   it('lists all terms that a photo is found by', () => {
     const record = photo({ caption: 'Am Meer', albums: ['2026'], idempotency: '0f'.repeat(32) })
     expect(termsOf(record)).toEqual(
