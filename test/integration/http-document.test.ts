@@ -18,10 +18,11 @@ const BEYOND: Readonly<Record<string, readonly string[]>> = {
   'get /photos': ['cursor', 'place'],
   'get /photos/timeline': ['place'],
   'get /photos/timeline/{key}': ['place'],
+  'get /photos/zip': ['place'],
   'get /trash': ['cursor'],
   'get /duplicates': ['cursor'],
   'post /upload': ['alt_key', 'photo_id'],
-  'post /v1/photos/batch': ['delete']
+  'post /v1/photos/batch': ['delete', 'undelete']
 }
 /** Where such a rule also has to do with what is there: both ids may be the same. */
 const MAY_BE_BAD: ReadonlySet<string> = new Set(['post /photo/{id}/not_duplicate', 'post /v1/photos/batch'])

@@ -186,7 +186,7 @@ async function expectTrue(method: string, path: string, template: string, answer
   for (const line of type === 'application/x-ndjson'
     ? answer.body.toString().trim().split('\n')
     : [answer.body.toString()]) {
-    validate(type === 'text/plain' ? line : JSON.parse(line))
+    validate(type === 'text/plain' || type === 'application/zip' ? line : JSON.parse(line))
     expect(validate.errors ?? [], `${method} ${path} ${answer.status}: ${line.slice(0, 300)}`).toEqual([])
   }
   seen.add(`${method.toLowerCase()} ${template} ${answer.status}`)
