@@ -86,7 +86,9 @@ export class PhotoZip {
 
   async *#wanted({ ids, ...filters }: ZipQuery, signal: AbortSignal): AsyncGenerator<Photo, void> {
     if (ids !== undefined) {
-      for (const id of new Set(ids)) yield* this.#withParts((await this.#photos.meta(id)).photo)
+      // one that is not there is refused before there are bytes
+      const named = await Promise.all(Array.from(new Set(ids), id => this.#photos.meta(id)))
+      for (const { photo } of named) yield* this.#withParts(photo)
       return
     }
     let cursor: string | undefined
