@@ -11,6 +11,7 @@ import type { Photo } from './photo.js'
 import { kindOf } from './photo-kind.js'
 import { conflictVersions } from './record.js'
 import { sizeState } from './size-states.js'
+import { traitsOf } from './traits.js'
 
 const TILE_FLAGS = {
   raw: 1,
@@ -20,7 +21,9 @@ const TILE_FLAGS = {
   /** It has versions that lost against the shown one. */
   conflicts: 8,
   /** Its thumb can be had. */
-  thumb: 16
+  thumb: 16,
+  motion: 32,
+  live: 64
 } as const
 
 const NO_HASH = new Uint8Array(0)
@@ -46,6 +49,7 @@ export function tileOf(photo: Photo): Buffer | undefined {
   if (takenAt === undefined) flags |= TILE_FLAGS.undated
   if (conflictVersions(record).length > 0) flags |= TILE_FLAGS.conflicts
   if (sizeState(photo, 'thumb') === 'ready') flags |= TILE_FLAGS.thumb
+  for (const trait of traitsOf(photo)) flags |= TILE_FLAGS[trait]
   const thumbhash = viewLooks(record).image?.thumbhash ?? NO_HASH
   return Buffer.from([aspect >>> 8, aspect & 0xff, flags, ...thumbhash])
 }

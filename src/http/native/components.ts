@@ -27,6 +27,7 @@ export interface HttpComponents {
     | 'addSize'
     | 'open'
     | 'openHot'
+    | 'openMotion'
     | 'cacheStats'
     | 'meta'
     | 'patch'

@@ -49,7 +49,11 @@ const forgery = fc.record({
       'width',
       'of',
       'parts',
-      'live_id'
+      'live_id',
+      'motion_at',
+      'motion_bytes',
+      'motion_type',
+      'live'
     ),
     valueArb,
     { maxKeys: 2 }
