@@ -143,6 +143,8 @@ describe('no movie is', () => {
     ]
     for (const change of changes)
       expect(await motionIn(samsung(samsungTrailer([{ data: MOVIE }], change)))).toBeUndefined()
+    const long = Array.from({ length: 1_500 }, () => ({ type: 1, data: Buffer.alloc(1) }))
+    expect(await motionIn(samsung(samsungTrailer([{ data: MOVIE }, ...long])))).toBeUndefined()
     const many = samsung(samsungTrailer([{ data: MOVIE }], directory => directory.writeUInt32LE(0xffff_ffff, 8)))
     expect((await motionIn(many))?.length).toBe(MOVIE.length)
     for (const length of [0, 7, 2 ** 31, 0xffff_ffff]) {
