@@ -46,6 +46,15 @@ test.each([
   expect(Buffer.from(hashOf(width, height, Uint8Array.from(pixels.flat()))).toString('hex')).toBe(hash)
 })
 
+test('a picture is hashed at 32 pixels of its longer side, without alpha as with all of it', async () => {
+  const [width, height] = [32, 24]
+  const rgba = gradient(width, height, true)
+  const rgb = Buffer.from(rgba.filter((_, i) => i % 4 !== 3))
+  const hash = hashOf(width, height, rgba)
+  expect(await thumbHash({ data: rgb, width, height, channels: 3 })).toEqual(hash)
+  expect(await thumbHash({ data: Buffer.from(rgba), width, height, channels: 4 })).toEqual(hash)
+})
+
 test('a hash has 5 to 25 bytes, of any picture, and tells its shape', async () => {
   for (const [width, height] of [
     [1, 1],
