@@ -61,6 +61,7 @@ const COUNTED = new Set([
   TIMELINE,
   'favourite',
   'archived',
+  'trait',
   'trash',
   'emptied',
   'looked',
@@ -76,7 +77,7 @@ const COUNTED = new Set([
   'head',
   'state'
 ])
-const DATED = new Set(['all', ENTRY, TIMELINE, 'favourite', 'archived', 'tag', 'album', 'kind', 'rating'])
+const DATED = new Set(['all', ENTRY, TIMELINE, 'favourite', 'archived', 'trait', 'tag', 'album', 'kind', 'rating'])
 
 /** @returns whether the term has a counter, so that a listing knows its total without a scan; for names with few values */
 export function isCounted(term: string): boolean {

@@ -3,7 +3,7 @@
  * entry that lists show; the others are its parts. That is written into the records of both, as the fact
  *
  *   key     value
- *   'pair'  of?: id of the entry, in a part; or parts?: ids of the parts, in the entry
+ *   'pair'  of?: id of the entry, in a part; or parts?: ids of the parts, in the entry; live?: true, one of these is a movie
  *
  * Files may belong together when they have a term in common:
  *
@@ -25,6 +25,8 @@ export interface Pair {
   readonly of: PhotoId | undefined
   /** Of an entry. */
   readonly parts: readonly PhotoId[]
+  /** Of an entry with a movie among its parts. */
+  readonly isLive?: true
 }
 
 export const ALONE: Pair = { of: undefined, parts: [] }
@@ -45,17 +47,19 @@ export function pairOf(record: DirectoryRecord): Pair {
   const of = parsePhotoId(textOf(fields, 'of') ?? '')
   const parts = fields.get('parts')
   const ids = Array.isArray(parts) ? parts.map(part => (typeof part === 'string' ? parsePhotoId(part) : undefined)) : []
-  return { of, parts: of === undefined ? ids.filter(id => id !== undefined).slice(0, ROLES.length - 1) : [] }
+  if (of !== undefined) return { of, parts: [] }
+  const isLive = fields.get('live') === true
+  return { of, parts: ids.filter(id => id !== undefined).slice(0, ROLES.length - 1), ...(isLive && { isLive }) }
 }
 
-export function pairChange({ of, parts }: Pair): Change {
+export function pairChange({ of, parts, isLive }: Pair): Change {
   if (of === undefined && parts.length === 0) return { kind: 'remove', field: 'facts', key: 'pair' }
-  const value = of === undefined ? mapOf({ parts: [...parts] }) : mapOf({ of })
+  const value = of === undefined ? mapOf({ parts: [...parts], live: isLive }) : mapOf({ of })
   return { kind: 'add', field: 'facts', key: 'pair', value }
 }
 
 export function isSamePair(a: Pair, b: Pair): boolean {
-  return a.of === b.of && a.parts.join() === b.parts.join()
+  return a.of === b.of && a.parts.join() === b.parts.join() && a.isLive === b.isLive
 }
 
 /** Whether the photo may have terms at all: at a fraction of the cost of finding them. */
@@ -94,7 +98,8 @@ export function pairsAmong(photos: readonly Photo[]): Map<PhotoId, Pair> {
     const [entry, ...others] = inRoles.flat()
     const parts = entry === undefined ? [] : others.filter(other => belongs(entry, other))
     if (entry === undefined || parts.length === 0) continue
-    pairs.set(entry.id, { of: undefined, parts: parts.map(({ id }) => id) })
+    const isLive = parts.some(part => kindOf(part) === 'video')
+    pairs.set(entry.id, { of: undefined, parts: parts.map(({ id }) => id), ...(isLive && { isLive }) })
     for (const { id } of parts) pairs.set(id, { of: entry.id, parts: [] })
   }
   return pairs

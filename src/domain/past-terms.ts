@@ -18,7 +18,8 @@ import { WORD_CHARACTERS_MAX } from './text.js'
 
 const WORDS_MAX = 32
 /** Terms that came with version 5. */
-const LATER = ['favourite', 'archived', 'emptied', 'unhashed']
+const LATER = ['favourite', 'archived', 'emptied', 'unhashed', 'trait']
+const isLater = (term: string): boolean => LATER.some(name => term === name || term.startsWith(`${name}\0`))
 const NO_MARKS = new Set<Mark>()
 
 /** Labels as they are spelled, words with their accents. An index that it was written in is kept until it is made anew. */
@@ -75,7 +76,7 @@ function termsOf3(record: DirectoryRecord, places?: Places): string[] {
   const photo = photoOf(record)
   if (photo === undefined) return []
   if (photo.deleted) return trashTerms(photo, false)
-  return termsOfPhoto(photo, places, NO_MARKS).filter(term => term !== 'unhashed')
+  return termsOfPhoto(photo, places, NO_MARKS).filter(term => !isLater(term))
 }
 
 function termsOf2(record: DirectoryRecord): string[] {

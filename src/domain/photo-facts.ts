@@ -6,7 +6,8 @@
  *   'taken_at'    ms, offset?: minutes, source?, precision?, zone_source?
  *   'camera'      make?, model?, lens?: texts; focal_mm?, focal35_mm?, f_number?, exposure_s?, iso?: numbers; flash?: bool
  *   'place'       latitude, longitude: degrees; altitude?: metres
- *   'media'       duration_s?: number; live_id?: the identifier that a telephone writes into both files of a live photo
+ *   'media'       duration_s?: number; live_id?: the identifier that a telephone writes into both files of a live photo;
+ *                 motion_at?, motion_bytes?, motion_type?: where a movie is in the file of a picture, and its media type
  *
  * and what the client said of the file beside its bytes, written once, with the photo:
  *
@@ -18,7 +19,7 @@
 import type { Value } from './cbor.js'
 import { compareVersions } from './entry.js'
 import { type Change, type DirectoryRecord, elementsOf } from './record.js'
-import { mapOf, numberOf, textOf, timeOf } from './value-fields.js'
+import { integerOf, mapOf, numberOf, textOf, timeOf } from './value-fields.js'
 
 /**
  * Where a date is from, strongest first:
@@ -125,6 +126,18 @@ export interface Media {
   readonly durationS?: number | undefined
   /** At most 64 bytes. */
   readonly liveId?: string | undefined
+  readonly motion?: Motion | undefined
+}
+
+export const MOTION_TYPES = ['video/mp4', 'video/quicktime'] as const
+
+/** A movie in the file of a picture. */
+export interface Motion {
+  /** Where it begins: behind something else. */
+  readonly at: number
+  /** In bytes; at least one. */
+  readonly length: number
+  readonly contentType: (typeof MOTION_TYPES)[number]
 }
 
 type Fields = ReadonlyMap<string, Value>
@@ -246,11 +259,19 @@ export function cameraChange(camera: Camera): Change {
 
 export function mediaOf(record: DirectoryRecord): Media {
   const fields = factOf(record, 'media')
-  return fields === undefined ? {} : { durationS: numberOf(fields, 'duration_s'), liveId: textOf(fields, 'live_id') }
+  if (fields === undefined) return {}
+  return { durationS: numberOf(fields, 'duration_s'), liveId: textOf(fields, 'live_id'), motion: motionFrom(fields) }
 }
 
-export function mediaChange({ durationS, liveId }: Media): Change {
-  return factChange('media', mapOf({ duration_s: durationS, live_id: liveId }))
+function motionFrom(fields: Fields): Motion | undefined {
+  const [at = 0, length = 0] = [integerOf(fields, 'motion_at'), integerOf(fields, 'motion_bytes')]
+  const contentType = MOTION_TYPES.find(type => type === textOf(fields, 'motion_type'))
+  return at > 0 && length > 0 && contentType !== undefined ? { at, length, contentType } : undefined
+}
+
+export function mediaChange({ durationS, liveId, motion }: Media): Change {
+  const said = { motion_at: motion?.at, motion_bytes: motion?.length, motion_type: motion?.contentType }
+  return factChange('media', mapOf({ duration_s: durationS, live_id: liveId, ...said }))
 }
 
 /** @returns where it was taken, as the head of the file says */

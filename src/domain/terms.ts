@@ -11,6 +11,7 @@
  *                    or 'archived': one of these that is. See tile.ts
  *   favourite        –: an entry that somebody likes
  *   archived         –: an entry that is not to be in the time line
+ *   trait            of an entry, see traits.ts
  *   trash            –: every photo that is deleted and not buried yet, unless the trash was emptied of it
  *   emptied          –: one of which it was
  *   trashed          of such a photo, which has no other terms: as sha256
@@ -41,6 +42,7 @@ import type { Places } from './places.js'
 import type { DirectoryRecord } from './record.js'
 import { foldText, prefixesOf, wordsOf } from './text.js'
 import { endOf } from './tombstone.js'
+import { traitsOf } from './traits.js'
 
 /** Of the index without names of places; with them it is the next one. So it rises by two. */
 export const INDEX_VERSION = 5
@@ -113,6 +115,7 @@ export function termsOfPhoto(photo: Photo, places?: Places, marks = photo.marks)
   if (pairOf(photo.record).of !== undefined) return [...terms].sort()
   terms.add(ENTRY)
   for (const mark of marks) terms.add(mark)
+  for (const trait of traitsOf(photo)) terms.add(`trait\0${trait}`)
   if (kindOf(photo) !== 'other') terms.add(marks.has('archived') ? ARCHIVED_TIMELINE : TIMELINE)
   addListed(terms, photo, places)
   return [...terms].sort()

@@ -11,6 +11,7 @@ import type { Photo } from './photo.js'
 import { kindOf } from './photo-kind.js'
 import { conflictVersions } from './record.js'
 import { sizeState } from './size-states.js'
+import { traitsOf } from './traits.js'
 
 const TILE_FLAGS = {
   raw: 1,
@@ -21,7 +22,9 @@ const TILE_FLAGS = {
   conflicts: 8,
   /** Its thumb can be had. */
   thumb: 16,
-  favourite: 32
+  favourite: 32,
+  motion: 64,
+  live: 128
 } as const
 
 const NO_HASH = new Uint8Array(0)
@@ -48,6 +51,7 @@ export function tileOf(photo: Photo): Buffer | undefined {
   if (conflictVersions(record).length > 0) flags |= TILE_FLAGS.conflicts
   if (sizeState(photo, 'thumb') === 'ready') flags |= TILE_FLAGS.thumb
   if (photo.marks.has('favourite')) flags |= TILE_FLAGS.favourite
+  for (const trait of traitsOf(photo)) flags |= TILE_FLAGS[trait]
   const thumbhash = viewLooks(record).image?.thumbhash ?? NO_HASH
   return Buffer.from([aspect >>> 8, aspect & 0xff, flags, ...thumbhash])
 }

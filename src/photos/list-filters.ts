@@ -38,7 +38,13 @@ export function filtersOf(query: ListFilters, index: AskedIndex, albums: AlbumNa
   if (inAlbum?.length === 0) return undefined
   const albumTerms = inAlbum?.map(label => language.labelTerm('album', label)) ?? []
   if (albumTerms.length === 1) terms.push(...albumTerms)
-  const values = { type: type?.trim().toLowerCase(), kind, state: state?.trim(), sha256: sha256?.toLowerCase() }
+  const values = {
+    type: type?.trim().toLowerCase(),
+    kind,
+    trait: query.trait,
+    state: state?.trim(),
+    sha256: sha256?.toLowerCase()
+  }
   for (const [name, value] of Object.entries(values)) if (value !== undefined) terms.push(`${name}\0${value}`)
   if (place !== undefined && !index.isAskedBy('place'))
     throw badField('place', 'this node does not know names of places: it runs with --places off')
@@ -52,7 +58,8 @@ export function filtersOf(query: ListFilters, index: AskedIndex, albums: AlbumNa
   if (ratingMin !== undefined)
     anyOf.push(Array.from({ length: RATING_MAX + 1 - ratingMin }, (_, i) => `rating\0${ratingMin + i}`))
   // what else can be asked for, parts have not
-  const isOfEntries = tag === undefined && album === undefined && kind === undefined && camera === undefined
+  const isOfEntries =
+    query.trait === undefined && tag === undefined && album === undefined && kind === undefined && camera === undefined
   const isListed = isOfEntries && marks.length + anyOf.length === 0 && words.length === 0 && sha256 === undefined
   if (isListed && isTermOf(language, ENTRY)) terms.push(ENTRY)
   const fromMs = from === undefined ? undefined : requireMoment('from', from).fromMs

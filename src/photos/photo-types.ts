@@ -5,6 +5,7 @@ import type { Cookie, PhotoId } from '../domain/ids.js'
 import type { AltKey, Marks, Photo, PhotoEdit, SetEdit } from '../domain/photo.js'
 import type { Place, TakenAt } from '../domain/photo-facts.js'
 import type { PhotoKind } from '../domain/photo-kind.js'
+import type { Trait } from '../domain/traits.js'
 import type { LifeActor } from '../domain/version-vector.js'
 import type { PhotoBlob } from '../store/photo-needles.js'
 import type { NeedleLease } from '../volumes/needle-store.js'
@@ -172,6 +173,7 @@ export interface ListFilters {
   /** Of the original's bytes, hex in any case. */
   readonly sha256?: string | undefined
   readonly kind?: PhotoKind | undefined
+  readonly trait?: Trait | undefined
   /** Words of the camera's make and model, or of the lens. */
   readonly camera?: string | undefined
   /** Words of the names of the place, its region and country; all of them. */

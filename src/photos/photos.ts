@@ -18,10 +18,11 @@ import {
   placeOfPhoto,
   viewPhoto
 } from '../domain/photo.js'
-import type { TakenAt } from '../domain/photo-facts.js'
+import type { Motion, TakenAt } from '../domain/photo-facts.js'
 import { isVisual } from '../domain/photo-kind.js'
 import { conflictVersions, type DirectoryRecord } from '../domain/record.js'
 import { standsIn } from '../domain/size-states.js'
+import { motionOf } from '../domain/traits.js'
 import type { LaidOut } from '../store/laid-out.js'
 import { blobOf, dataIdentity } from '../store/photo-needles.js'
 import { photoNotFound, type RecordWriter, requireLive, requireRecord } from '../store/record-writer.js'
@@ -184,13 +185,9 @@ export class Photos {
    * is not made yet), `ERR_NOT_FOUND` (a size that cannot be made), `ERR_BYTES_UNREACHABLE`
    */
   async open(id: PhotoId, alt: AltKey, cookie?: Cookie): Promise<Content> {
-    const needsCookie = this.#requireCookie || cookie !== undefined
-    // which cookie a buried photo had is not known any more
-    if ((await this.#ensureRecord(id)) === 'buried' && needsCookie) throw photoNotFound(id)
+    const known = await this.#ensureRecord(id)
     // No await between reading the record and `remember`: see PhotoCache.
-    const photo = viewPhoto(requireRecord(this.#directory, id))
-    if (needsCookie && cookie !== photo.cookie) throw photoNotFound(id)
-    requireLive(photo)
+    const photo = this.#openable(id, known, cookie)
     const blob = blobOf(photo, alt) ?? (standsIn(photo) ? blobOf(photo, 'orig') : undefined)
     if (blob === undefined) throw missingSize(photo)
     const head = headOf(photo, alt)
@@ -201,6 +198,32 @@ export class Photos {
     const source = copy === undefined ? await this.#reader.source(blob) : 'local'
     if (source === undefined) throw new SheafError('ERR_BYTES_UNREACHABLE', undefined, { details: { photo_id: id } })
     return { head, source, stream: (start, end) => this.#reader.stream(blob, start, end) }
+  }
+
+  /**
+   * Opens the movie in a picture's file.
+   *
+   * @throws as {@link open}; `ERR_NOT_FOUND` when there is none, `ERR_NOT_READY` when nobody has looked for one yet
+   */
+  async openMotion(id: PhotoId, cookie?: Cookie): Promise<Content> {
+    const photo = this.#openable(id, await this.#ensureRecord(id), cookie)
+    const [motion, blob] = [motionOf(photo), blobOf(photo, 'orig')]
+    if (motion === undefined || blob === undefined) throw missingMotion(photo)
+    const source = await this.#reader.source(blob)
+    if (source === undefined) throw new SheafError('ERR_BYTES_UNREACHABLE', undefined, { details: { photo_id: id } })
+    const stream: Content['stream'] = (start, end) => this.#reader.stream(blob, motion.at + start, motion.at + end)
+    return { head: headOfMotion(photo, motion), source, stream }
+  }
+
+  /** @throws `ERR_PHOTO_NOT_FOUND`, also for a wrong cookie, `ERR_PHOTO_DELETED` */
+  #openable(id: PhotoId, known: 'recorded' | 'buried', cookie: Cookie | undefined): Photo {
+    const needsCookie = this.#requireCookie || cookie !== undefined
+    // which cookie a buried photo had is not known any more
+    if (known === 'buried' && needsCookie) throw photoNotFound(id)
+    const photo = viewPhoto(requireRecord(this.#directory, id))
+    if (needsCookie && cookie !== photo.cookie) throw photoNotFound(id)
+    requireLive(photo)
+    return photo
   }
 
   /**
@@ -476,6 +499,27 @@ function missingSize(photo: Photo): SheafError {
   if (image === undefined) return new SheafError('ERR_NOT_READY')
   const reason = image.wants === undefined ? image.error : `no node can decode it: ${image.wants}`
   return new SheafError('ERR_NOT_FOUND', `sizes of this file cannot be made (${reason}); request it without alt_key`)
+}
+
+function missingMotion({ record, contentType }: Photo): SheafError {
+  const isUnread = isVisual(contentType) && viewLooks(record).head === undefined
+  if (isUnread) return new SheafError('ERR_NOT_READY', 'nobody has looked for a movie in this file yet; try again')
+  return new SheafError('ERR_NOT_FOUND', 'there is no movie in this file; request it without part')
+}
+
+/** Its validators are of the place as well: a later reader may find another movie in the same bytes. */
+function headOfMotion(photo: Photo, { at, length, contentType }: Motion): ContentHead {
+  const name = photo.name.replace(/(\.[^.]*)?$/, contentType === 'video/mp4' ? '.mp4' : '.mov')
+  const { etag, ...validators } = validatorsOf(photo, 'orig')
+  return {
+    photoId: photo.id,
+    alt: 'orig',
+    name,
+    size: length,
+    contentType,
+    ...validators,
+    etag: `${etag.slice(0, -1)}-${at}-${length}"`
+  }
 }
 
 function headOf(photo: Photo, alt: AltKey): ContentHead {

@@ -4,6 +4,10 @@ import { join } from 'node:path'
 import { execPath } from 'node:process'
 import { fileURLToPath } from 'node:url'
 import sharp from 'sharp'
+import { systemClock } from '../../src/core/clock.js'
+import { silentLog } from '../../src/core/log.js'
+import { decodingTools } from '../../src/similarity/images/decoding-tools.js'
+import { ForkedImageProcess } from '../../src/similarity/images/forked-image-process.js'
 import { type CodedTile, FLAT_512, heicFile, tileIn } from '../support/heic-files.js'
 import { claimedAvif, scene, toImage } from '../support/test-pictures.js'
 import { atMost, type Measure, versionOf } from './report.js'
@@ -13,6 +17,11 @@ const HEAD_MS_MAX = 20
 const HEIC_MS_MAX = 1_000
 const HEIC_12_BYTES_MAX = 160 * 2 ** 20
 const HEIC_48_BYTES_MAX = 150 * 2 ** 20
+const GROWTH_BYTES_MAX = 60 * 2 ** 20
+const MANY = 200
+/** After as many the process has all that it needs for one. */
+const FIRST = 20
+const PAGE_BYTES = 4_096
 const TILE = 512
 const GRAIN = { type: 'gaussian', mean: 128, sigma: 6 } as const
 
@@ -31,6 +40,7 @@ export async function measureDecoding(scratch: string): Promise<Measure[]> {
   const { tile, made } = await photographTile(scratch)
   const telephone = heicFile({ tile, columns: 8, rows: 6, width: 4_032, height: 3_024, turns: [{ irot: 3 }] })
   const large = heicFile({ tile, columns: 16, rows: 12, width: 8_064, height: 6_048 })
+  const growth = await growthOverMany(heicFile({ tile, columns: 5, rows: 4, turns: [{ irot: 3 }] }))
   const [small12, large48] = [costOf(scratch, '12.heic', telephone, 3), costOf(scratch, '48.heic', large, 1)]
   return [
     {
@@ -43,6 +53,13 @@ export async function measureDecoding(scratch: string): Promise<Measure[]> {
     },
     heicMemory('HEIC of 12 megapixels in 48 tiles, memory', small12, HEIC_12_BYTES_MAX),
     heicMemory('HEIC of 48 megapixels in 192 tiles, memory', large48, HEIC_48_BYTES_MAX),
+    {
+      name: `image process, from ${FIRST} to ${MANY} HEICs of 5 megapixels, memory`,
+      value: `${(growth / 2 ** 20).toFixed(0)} MiB more`,
+      number: growth,
+      target: atMost(GROWTH_BYTES_MAX, `≤ ${GROWTH_BYTES_MAX / 2 ** 20} MiB`),
+      note: 'sizes, both hashes; what the process has while it does nothing'
+    },
     {
       name: 'AVIF of 64 megapixels in 300 bytes, refused by its head, CPU',
       value: `${refused.cpuMs.toFixed(1)} ms`,
@@ -62,6 +79,30 @@ function heicMemory(name: string, { outcome, bytes, cpuMs }: Cost, max: number):
     target: atMost(max, `≤ ${max / 2 ** 20} MiB`),
     note: `${outcome}, ${cpuMs.toFixed(0)} ms of CPU; by how much the peak of the process grows`
   }
+}
+
+/** @returns by how many bytes the process grows after the first pictures */
+async function growthOverMany(bytes: Buffer): Promise<number> {
+  const tools = decodingTools({ heic: true, ffmpeg: false })
+  const process = await ForkedImageProcess.start({ clock: systemClock, log: silentLog, tools })
+  const request = {
+    bytes,
+    size: bytes.length,
+    outputs: { facts: true, features: undefined },
+    priority: 'backlog'
+  } as const
+  let first = 0
+  for (let i = 1; i <= MANY; i++) {
+    await process.analyze(request, new AbortController().signal)
+    if (i === FIRST) first = residentBytes(process.pid)
+  }
+  const last = residentBytes(process.pid)
+  await process.stop()
+  return last - first
+}
+
+function residentBytes(pid: number | undefined): number {
+  return Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]) * PAGE_BYTES
 }
 
 /** @returns a tile as of a photograph, if Debian's heif-enc is here to encode it */

@@ -158,7 +158,7 @@ test('every operation is there, and says what it does and takes', () => {
   expect(names('/photos', 'get').sort()).toEqual(
     [
       ...['cursor', 'limit', 'q', 'tag', 'album', 'type', 'state', 'sha256', 'kind', 'place', 'camera', 'rating_min'],
-      ...['favourite', 'archived', 'sort', 'from', 'to', 'count']
+      ...['favourite', 'archived', 'trait', 'sort', 'from', 'to', 'count']
     ]
       .map(name => `query ${name}`)
       .sort()

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { EXIF, exifOf, exifSegment, heifHead, jpegHead, pngChunk, pngWith } from '../support/head-files.js'
 import { FLAT_512, heicFile } from '../support/heic-files.js'
 import { HttpClient } from '../support/http-client.js'
+import { MOVIE, motionJpeg } from '../support/motion-files.js'
 import { NodeProcess, sheaf, temporaryFolder } from '../support/node-process.js'
 import { claimedPng, scene, toImage } from '../support/test-pictures.js'
 import { until } from '../support/until.js'
@@ -171,3 +172,77 @@ test('a node that has the tool mends what one without it has left', async () => 
   expect(await metaOf(photo_id)).toMatchObject({ width: 512, height: 512, image_error: null })
   expect((await client.request('GET', `/photo/${photo_id}?alt_key=thumb`)).status).toBe(200)
 })
+
+test('the movie in the file of a picture is served as one, with ranges', async () => {
+  const file = motionJpeg()
+  const { photo_id } = await client.putPhoto(file, 'PXL_1.MP.jpg', 'image/jpeg')
+  const meta = async (): Promise<{ readonly traits: readonly string[] }> =>
+    client.json('GET', `/photo/${photo_id}/meta`, 200)
+  await until('its head is read', LOOKED_MS_MAX, async () => (await meta()).traits.length > 0)
+  expect((await meta()).traits).toEqual(['motion'])
+  const path = `/photo/${photo_id}?part=motion`
+  const whole = await client.request('GET', path)
+  expect(whole).toMatchObject({
+    status: 200,
+    headers: {
+      'content-type': 'video/mp4',
+      'content-length': String(MOVIE.length),
+      'content-disposition': 'inline; filename="PXL_1.MP.mp4"',
+      'accept-ranges': 'bytes'
+    }
+  })
+  expect(whole.body.equals(MOVIE)).toBe(true)
+  const { etag = '' } = whole.headers
+  expect(etag).not.toBe((await client.photo(photo_id)).headers.etag)
+  const range = await client.request('GET', path, { headers: { range: 'bytes=4-11' } })
+  expect(range).toMatchObject({ status: 206, headers: { 'content-range': `bytes 4-11/${MOVIE.length}` } })
+  expect(range.body.toString()).toBe('ftypmp42')
+  const last = await client.request('GET', path, { headers: { range: 'bytes=-5' } })
+  expect(last.body.equals(MOVIE.subarray(-5))).toBe(true)
+  expect((await client.request('GET', path, { headers: { range: `bytes=${MOVIE.length}-` } })).status).toBe(416)
+  expect((await client.request('GET', path, { headers: { 'if-none-match': etag } })).status).toBe(304)
+  expect(await client.request('HEAD', path)).toMatchObject({
+    status: 200,
+    headers: { 'content-length': String(MOVIE.length) }
+  })
+  expect((await client.photo(photo_id)).body.equals(file)).toBe(true)
+  expect((await client.request('GET', `${path}&alt_key=thumb`)).status).toBe(404)
+  expect((await client.request('GET', `/photo/${photo_id}?part=sound`)).status).toBe(400)
+  expect((await client.request('GET', `${path}&cookie=${'0'.repeat(32)}`)).status).toBe(404)
+  const { photo_ids, flags } = await inTimeline(photo_id)
+  expect((flags[photo_ids.indexOf(photo_id)] ?? 0) & 64).toBe(64)
+  const moving = await client.json('GET', '/photos?trait=motion', 200)
+  expect(moving).toMatchObject({ total: 1, photos: [{ photo_id }] })
+  expect(await client.json('GET', '/photos/timeline?trait=live', 200)).toMatchObject({ total: 0 })
+})
+
+test('a picture without a movie has none to be served', async () => {
+  const bytes = await toImage(scene(9, 60, 40))
+    .jpeg()
+    .toBuffer()
+  const { photo_id } = await lookedAt(bytes, 'still.jpg', 'image/jpeg')
+  const text = await client.putPhoto(Buffer.from('text'), 'a.txt', 'text/plain')
+  for (const id of [photo_id, text.photo_id]) {
+    const answer = await client.request('GET', `/photo/${id}?part=motion`)
+    expect([answer.status, JSON.parse(answer.body.toString()).code]).toEqual([404, 'ERR_NOT_FOUND'])
+  }
+})
+
+interface Bucket {
+  readonly photo_ids: readonly string[]
+  readonly flags: readonly number[]
+}
+
+/** @returns the bucket that holds the photo */
+async function inTimeline(id: string): Promise<Bucket> {
+  const { buckets } = await client.json<{ readonly buckets: readonly { readonly key: string }[] }>(
+    'GET',
+    '/photos/timeline',
+    200
+  )
+  for (const { key } of buckets) {
+    const bucket = await client.json<Bucket>('GET', `/photos/timeline/${key}`, 200)
+    if (bucket.photo_ids.includes(id)) return bucket
+  }
+  throw new Error('the time line lacks the photo')
+}

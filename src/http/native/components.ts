@@ -28,6 +28,7 @@ export interface HttpComponents {
     | 'addSize'
     | 'open'
     | 'openHot'
+    | 'openMotion'
     | 'cacheStats'
     | 'meta'
     | 'patch'

@@ -15,6 +15,7 @@ import { cameraOf, type Place } from '../../domain/photo-facts.js'
 import { isVisual } from '../../domain/photo-kind.js'
 import type { PlaceNames, Places } from '../../domain/places.js'
 import { SIZE_NAMES, sizeState } from '../../domain/size-states.js'
+import { traitsOf } from '../../domain/traits.js'
 import type { ListedAlbum } from '../../photos/albums/albums.js'
 import type { LibraryStats, TrashedPhoto } from '../../photos/library-lists.js'
 import type { CacheStats } from '../../photos/photo-cache.js'
@@ -68,6 +69,7 @@ export function photoJson({ photo, albums }: Pick<ListedPhoto, 'photo' | 'albums
     ...lookJson(photo),
     created_at: timeJson(hlcMs(photo.createdAt)),
     ...pairJson(photo),
+    traits: traitsOf(photo),
     tags: photo.tags,
     albums: albums.titles,
     album_ids: albums.ids,

@@ -6,6 +6,9 @@
  *   u16  3 bits coefficients of luminance along the shorter side · 6, 6 scales of the differences · 1 is wider than high
  *   u8   with alpha only: 4 bits average · 4 scale
  *   4 bits for each coefficient
+ *
+ * Many a coefficient is next to zero, in the middle between two values: products and quotients are taken in the order in which
+ * the published code takes them, so that the last bit, and with it the hash, is the same.
  */
 import { type Pixels, toSharp } from './pixels.js'
 
@@ -71,13 +74,13 @@ interface Channels {
 
 /** @returns the channels of the picture on its average colour */
 function channelsOf(count: number, rgba: Uint8Array): Channels {
-  const at = (pixel: number, channel: number): number => (rgba[4 * pixel + channel] ?? 0) / 255
+  const at = (pixel: number, channel: number): number => rgba[4 * pixel + channel] ?? 0
   const sums = [0, 0, 0]
   let opacity = 0
   for (let i = 0; i < count; i++) {
-    const alpha = at(i, 3)
+    const alpha = at(i, 3) / 255
     opacity += alpha
-    for (let c = 0; c < 3; c++) sums[c]! += alpha * at(i, c)
+    for (let c = 0; c < 3; c++) sums[c]! += (alpha / 255) * at(i, c)
   }
   const mean = sums.map(sum => (opacity > 0 ? sum / opacity : 0))
   const [l, p, q, a] = Array.from({ length: 4 }, () => new Float64Array(count)) as [
@@ -87,8 +90,8 @@ function channelsOf(count: number, rgba: Uint8Array): Channels {
     Float64Array
   ]
   for (let i = 0; i < count; i++) {
-    const alpha = at(i, 3)
-    const [r, g, b] = mean.map((value, c) => value * (1 - alpha) + alpha * at(i, c)) as [number, number, number]
+    const alpha = at(i, 3) / 255
+    const [r, g, b] = mean.map((value, c) => value * (1 - alpha) + (alpha / 255) * at(i, c)) as [number, number, number]
     l[i] = (r + g + b) / 3
     p[i] = (r + g) / 2 - b
     q[i] = r - g
@@ -114,7 +117,7 @@ function transform(channel: Float64Array, width: number, height: number, nx: num
     }
   }
   const scale = Math.max(0, ...found.map(Math.abs))
-  return { average, scale, coefficients: scale > 0 ? found.map(value => 0.5 + value / (2 * scale)) : found }
+  return { average, scale, coefficients: scale > 0 ? found.map(value => 0.5 + (0.5 / scale) * value) : found }
 }
 
 function inHalfBytes(values: readonly number[]): number[] {

@@ -1,13 +1,17 @@
 import { expect, test } from 'vitest'
 import { headChange, imageChange } from '../../../src/domain/findings.js'
 import { addVariantChange, PHOTO_KIND, viewPhoto } from '../../../src/domain/photo.js'
-import { sizeState } from '../../../src/domain/size-states.js'
+import { SIZE_NAMES, sizeState } from '../../../src/domain/size-states.js'
 import { tinyJpeg } from '../../support/photo-maker.js'
 import { bodyOf, photosFixture } from '../photos/photos-fixture.js'
 
 const VARIANT = { recipe: 'test', sha256: 'ab'.repeat(32), size: 3, contentType: 'image/jpeg', chunkBytes: 0 }
 const look = (state: 'whole' | 'poster' | 'none', error?: string, wants?: string) =>
   imageChange({ state, error, wants, reader: 3, decoder: 'test' })
+
+test('sizes are what is made of a photo, and not the photo itself', () => {
+  expect(SIZE_NAMES).toEqual(['large', 'small', 'thumb'])
+})
 
 test.each([
   ['of a photo that nobody has looked at', 'a.jpg', [headChange(1, 'jpeg')], 'pending', 'pending'],

@@ -49,7 +49,11 @@ const forgery = fc.record({
       'width',
       'of',
       'parts',
-      'live_id'
+      'live_id',
+      'motion_at',
+      'motion_bytes',
+      'motion_type',
+      'live'
     ),
     valueArb,
     { maxKeys: 2 }
@@ -107,6 +111,7 @@ test('whatever others say of a photo, its directory holds, and clients get answe
           () => photos.undelete(photoId),
           () => photos.patch(photoId, { caption: 'again' }),
           () => photos.open(photoId, 'orig'),
+          () => photos.openMotion(photoId),
           () => photos.list({ limit: 50, q: 'mine' })
         ]
         for (const ask of asks)

@@ -58,7 +58,7 @@ test('a still and its video become one entry of lists, in whatever order they co
       await settle()
     }
     const [still, video] = [ids.get('a.jpg') as PhotoId, ids.get('a.mov') as PhotoId]
-    expect(pair(still)).toEqual({ of: undefined, parts: [video] })
+    expect(pair(still)).toEqual({ of: undefined, parts: [video], isLive: true })
     expect(pair(video)).toEqual({ of: still, parts: [] })
     const { photos: listed, total } = await photos.list({})
     expect({ total, ids: listed.map(({ photo }) => photo.id) }).toEqual({ total: 1, ids: [still] })
@@ -86,7 +86,11 @@ test('a second candidate makes them three of which nobody knows the two', async 
   await settle()
   const other = await upload('b.mov')
   await settle()
-  expect([still, video, other].map(pair)).toEqual([{ of: undefined, parts: [video] }, { of: still, parts: [] }, ALONE])
+  expect([still, video, other].map(pair)).toEqual([
+    { of: undefined, parts: [video], isLive: true },
+    { of: still, parts: [] },
+    ALONE
+  ])
   const third = await upload('a.mp4')
   await settle()
   expect([still, video, other, third].map(pair)).toEqual([ALONE, ALONE, ALONE, ALONE])

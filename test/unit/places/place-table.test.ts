@@ -67,6 +67,11 @@ describe('the nearest place', () => {
   const nearest = async (rows: readonly Row[], latitude: number, longitude: number): Promise<string | undefined> =>
     (await tableOf(rows)).near({ latitude, longitude })?.name
 
+  test('is at a pole', async () => {
+    expect(await nearest([{ name: 'North Pole', latitude: 90, longitude: 180 }], 89.9, 180)).toBe('North Pole')
+    expect(await nearest([{ name: 'South Pole', latitude: -90, longitude: -180 }], -89.9, -180)).toBe('South Pole')
+  })
+
   test('is in another cell, and on the other side of the date line', async () => {
     const rows = [
       { name: 'west', latitude: -16.8, longitude: -179.9 },

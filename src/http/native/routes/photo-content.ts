@@ -11,17 +11,30 @@ import { contentHeaders } from '../content-headers.js'
 import { logCutOff, type RouteContext, requireAltKey, requirePhotoId } from '../route-context.js'
 import { getContentSchema } from '../schemas/photo-schemas.js'
 
+interface ContentQuery {
+  readonly alt_key?: string
+  readonly part?: 'motion'
+  readonly cookie?: string
+  readonly v?: string
+}
+
 /** `GET|HEAD /photo/{id}`: the bytes, whole or a range. */
 export function addPhotoContentRoute(app: FastifyInstance, context: RouteContext): void {
-  app.route<{ Params: { id: string }; Querystring: { alt_key?: string; cookie?: string; v?: string } }>({
+  app.route<{ Params: { id: string }; Querystring: ContentQuery }>({
     method: ['GET', 'HEAD'],
     url: '/photo/:id',
     exposeHeadRoute: false,
     schema: getContentSchema,
     handler: async (request, reply) => {
       const id = requirePhotoId(request.params.id)
-      const alt = requireAltKey(request.query.alt_key)
-      const content = await context.photos.open(id, alt, cookieOf(request.query.cookie))
+      const { alt_key, part, cookie } = request.query
+      const alt = requireAltKey(alt_key)
+      if (part !== undefined && alt !== 'orig')
+        throw new SheafError('ERR_NOT_FOUND', 'there is no movie in a smaller size; leave alt_key or part out')
+      const content =
+        part === undefined
+          ? await context.photos.open(id, alt, cookieOf(cookie))
+          : await context.photos.openMotion(id, cookieOf(cookie))
       const answer = decide(content, request.query.v, request.method, request.headers)
       const { raw: response } = reply
       const writeHead = (): void => {

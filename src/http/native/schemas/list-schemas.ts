@@ -1,6 +1,7 @@
 import { DIGESTS_MAX, RATING_MAX, SHIFT_S_MAX } from '../../../domain/limits.js'
 import { MOMENT_TEXT } from '../../../domain/moment.js'
 import { PHOTO_KINDS } from '../../../domain/photo-kind.js'
+import { TRAITS } from '../../../domain/traits.js'
 import {
   array,
   BATCH_IDS,
@@ -37,6 +38,11 @@ export const FILTERS = {
   state: { ...PICTURE_STATE, description: 'how much of the image could be decoded; none: nothing of it' },
   sha256: DIGEST,
   kind: { ...TEXT, enum: PHOTO_KINDS, description: 'what the file is' },
+  trait: {
+    ...TEXT,
+    enum: TRAITS,
+    description: 'with a movie in its file (motion), or with a movie beside it (live)'
+  },
   camera: { ...TEXT, description: "words of the camera's make or model, or of the lens", examples: ['canon'] },
   place: {
     ...TEXT,

@@ -3,6 +3,7 @@ import { PICTURE_STATES } from '../../../domain/findings.js'
 import { LABELS_MAX, NAME_CHARACTERS_MAX } from '../../../domain/limits.js'
 import { DATE_PRECISIONS, DATE_SOURCES, ZONE_SOURCES } from '../../../domain/photo-facts.js'
 import { SIZE_NAMES, SIZE_STATES } from '../../../domain/size-states.js'
+import { TRAITS } from '../../../domain/traits.js'
 import {
   ACTOR,
   array,
@@ -132,6 +133,10 @@ export const PHOTO = {
       'its parts: the video of a live photo, the RAW file of a picture. Lists show this photo for all of them'
   }),
   part_of: { ...nullable(PHOTO_ID), description: 'the photo that lists show for it' },
+  traits: array(
+    { type: 'string', enum: [...TRAITS] },
+    { description: 'motion: there is a movie in its file, see `part=motion`; live: one of its partners is a movie' }
+  ),
   albums: array(TEXT, { description: 'titles; labels of those that are nothing but that' }),
   album_ids: array(PHOTO_ID),
   caption: nullable(TEXT),
@@ -185,6 +190,12 @@ export const getContentSchema: Schema = {
         enum: ['orig', 'large', 'small', 'thumb'],
         default: 'orig',
         description: 'which size'
+      },
+      part: {
+        type: 'string',
+        enum: ['motion'],
+        description:
+          'motion: of a picture with a movie in its file (`traits` says so) the movie, instead of the whole file'
       },
       cookie: COOKIE_QUERY,
       v: {

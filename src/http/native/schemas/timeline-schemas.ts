@@ -52,7 +52,8 @@ export const bucketSchema: Schema = {
           flags: array({
             type: 'integer',
             description:
-              'sum of: 1 RAW, 2 video, 4 without a date of its own, 8 with versions that lost, 16 with a thumb that can be had, 32 favourites'
+              'sum of: 1 RAW, 2 video, 4 without a date of its own, 8 with versions that lost, 16 with a thumb that can be had, ' +
+              '32 favourites, 64 with a movie in its file, 128 with a movie beside it'
           }),
           hashes: array(nullable({ ...TEXT, description: 'ThumbHash, base64; null: none' }))
         },

@@ -21,6 +21,11 @@ export async function readBmff(bytes: HeadBytes, facts: HeadFacts): Promise<Head
   let format: HeadFormat | undefined
   for await (const box of boxesOf(bytes, 0, bytes.size)) {
     const { type, at, end } = box
+    if (isStill(format)) {
+      // behind the pixels there may be a movie
+      if (type === 'mpvd') facts.motion({ at, length: end - at })
+      continue
+    }
     if (type === 'ftyp') brand = (await bytes.read(at, 4)).toString('latin1')
     else if (type === 'meta' && end - at <= META_BYTES_MAX) format = (await readHeif(bytes, at, end, facts)) ?? format
     else if (type === 'moov') {
@@ -28,9 +33,13 @@ export async function readBmff(bytes: HeadBytes, facts: HeadFacts): Promise<Head
       await readMovie(bytes, at, end, facts, format === 'cr3')
     } else if (type === 'uuid' && format === 'cr3') await noteUuidPreview(bytes, box, facts)
     // the pixels are last
-    if (format !== undefined && (format !== 'cr3' || type === 'mdat')) return format
+    if (format !== undefined && !isStill(format) && (format !== 'cr3' || type === 'mdat')) return format
   }
   return format ?? formatOfBrand(brand)
+}
+
+function isStill(format: HeadFormat | undefined): boolean {
+  return format === 'heic' || format === 'heif' || format === 'avif'
 }
 
 /** Of a file that ends before anything is said of the picture. */

@@ -35,6 +35,13 @@ export const XMP_BYTES_MAX = 256 * 1024
 export const XMP_TAGS_MAX = 10_000
 export const XMP_DEPTH_MAX = 16
 export const IPTC_BYTES_MAX = 64 * 1024
+/** Places where the movie of a picture may be. */
+export const MOTION_PLACES_MAX = 6
+/** Items that XMP lists of a file. */
+export const CONTAINER_ITEMS_MAX = 32
+/** What Samsung writes behind pictures: the list of it, and what is in it. */
+export const TRAILER_BYTES_MAX = 16 * 1024
+export const TRAILER_ENTRIES_MAX = 64
 /** A text that is kept, in bytes of UTF-8. */
 export const TEXT_BYTES_MAX = 64
 export const CAPTION_BYTES_MAX = 1_024

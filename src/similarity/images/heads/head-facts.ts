@@ -4,6 +4,7 @@ import {
   DATE_SOURCES,
   type DateSource,
   type Media,
+  type Motion,
   OFFSET_MINUTES_MAX,
   type Place,
   type TakenAt,
@@ -11,11 +12,11 @@ import {
 } from '../../../domain/photo-facts.js'
 import { placeAt } from '../../../domain/place-text.js'
 import { offsetInZone } from '../../../domain/zones.js'
-import { CAPTION_BYTES_MAX, cleanText, KEYWORDS_MAX, PREVIEW_PLACES_MAX } from './head-bytes.js'
+import { CAPTION_BYTES_MAX, cleanText, KEYWORDS_MAX, MOTION_PLACES_MAX, PREVIEW_PLACES_MAX } from './head-bytes.js'
 import { offsetAtPlace } from './zone-of-place.js'
 
 /** Version of the reader. Increment it when it reads more, or otherwise: then all photos are read again, at leisure. */
-export const HEAD_READER = 2
+export const HEAD_READER = 3
 
 export const HEAD_FORMATS = [
   'jpeg',
@@ -113,6 +114,8 @@ const QUARTER_MINUTES = 15
 /** How far two clocks may differ beside the offset. */
 const TOLERANCE_MINUTES = 3
 
+const NOTHING = { previews: [], motion: undefined }
+
 /** Gathers what the parts of a file say. The first to say something is believed, except for dates: there the source counts. */
 export class HeadFacts {
   #size: { readonly width: number; readonly height: number } | undefined
@@ -127,6 +130,7 @@ export class HeadFacts {
   readonly #keywords = new Set<string>()
   readonly #previews: Span[] = []
   #movie: MovieFrames | undefined
+  readonly #motions: Span[] = []
   readonly #latestMs: number
 
   /** @param latestMs - no picture was taken later, ms since the Unix epoch */
@@ -209,18 +213,41 @@ export class HeadFacts {
     this.#movie ??= frames
   }
 
+  /** A movie is said to be there, behind the picture. */
+  motion({ at, length }: Span): void {
+    const isPlace = Number.isSafeInteger(at) && at > 0 && Number.isSafeInteger(length) && length > 0
+    if (isPlace && this.#motions.length < MOTION_PLACES_MAX) this.#motions.push({ at, length })
+  }
+
   /** Places that were named; what is there is not known. */
+  get motions(): readonly Span[] {
+    return this.#motions
+  }
+
+  get make(): string | undefined {
+    return this.#camera.make
+  }
+
+  /** The same. */
   get previews(): readonly Span[] {
     return this.#previews
   }
 
-  /** @param known - beside the file: see `HeadHints` */
-  finish(format: HeadFormat, known: KnownBeside = {}, previews: readonly PreviewPlace[] = []): Head {
+  /**
+   * @param known - beside the file: see `HeadHints`
+   * @param found - at the places that were named
+   */
+  finish(
+    format: HeadFormat,
+    known: KnownBeside = {},
+    { previews, motion }: { readonly previews: readonly PreviewPlace[]; readonly motion: Motion | undefined } = NOTHING
+  ): Head {
     const orientation = this.#orientation
     const isTurned = orientation !== undefined && orientation > 4
     const { width, height } = this.#size ?? {}
     const takenAt = this.#takenAt(known)
     const camera = cameraOf(this.#camera)
+    const media = { ...this.#media, ...(motion !== undefined && { motion }) }
     return {
       format,
       ...(width !== undefined &&
@@ -230,7 +257,7 @@ export class HeadFacts {
       ...(takenAt !== undefined && { takenAt }),
       ...(camera !== undefined && { camera }),
       ...(this.#place !== undefined && { place: this.#place }),
-      ...(Object.keys(this.#media).length > 0 && { media: this.#media }),
+      ...(Object.keys(media).length > 0 && { media }),
       ...(this.#rating !== undefined && { rating: this.#rating }),
       ...(this.#caption !== undefined && { caption: this.#caption }),
       ...(this.#keywords.size > 0 && { keywords: [...this.#keywords] }),

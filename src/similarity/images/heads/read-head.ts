@@ -4,6 +4,7 @@ import { dateInName } from './date-in-name.js'
 import { type ByteSource, ByteView, HeadBytes } from './head-bytes.js'
 import { type Head, HeadFacts, type HeadFormat } from './head-facts.js'
 import { isJpeg, readJpeg } from './jpeg-head.js'
+import { findMotion, readTrailer } from './motion-places.js'
 import { formatOfStream } from './movie-streams.js'
 import { isPng, readPng } from './png-head.js'
 import { findPreviews } from './preview-places.js'
@@ -23,6 +24,10 @@ export interface HeadHints {
   readonly place?: Place | undefined
 }
 
+/** Pictures behind which there may be a movie. */
+const STILLS: readonly HeadFormat[] = ['jpeg', 'heic', 'heif', 'avif']
+/** To look for a trailer takes a read more. */
+const SAMSUNG = /^samsung\b/i
 /** Bytes that tell the formats apart. */
 const START_BYTES = 64
 
@@ -42,7 +47,11 @@ export async function readHead(
   const facts = new HeadFacts(latestMs)
   const format = await readFormat(bytes, await bytes.read(0, START_BYTES), facts)
   facts.date('name', dateInName(name))
-  return format && facts.finish(format, { zone, place }, await findPreviews(bytes, facts.previews))
+  if (format === undefined) return undefined
+  if (STILLS.includes(format) && SAMSUNG.test(facts.make ?? '')) await readTrailer(bytes, facts)
+  const previews = await findPreviews(bytes, facts.previews)
+  const motion = STILLS.includes(format) ? await findMotion(bytes, facts.motions) : undefined
+  return facts.finish(format, { zone, place }, { previews, motion })
 }
 
 async function readFormat(bytes: HeadBytes, start: Buffer, facts: HeadFacts): Promise<HeadFormat | undefined> {

@@ -2,8 +2,16 @@
  * XMP, a packet of RDF in XML. Read by a tokenizer for tags, attributes and the texts of simple elements: no entities but
  * the five of XML and numbers, no document types, no other encoding than UTF-8. Prefixes are taken as everybody writes them.
  */
-import { type HeadBytes, TEXT_BYTES_MAX, XMP_BYTES_MAX, XMP_DEPTH_MAX, XMP_TAGS_MAX } from './head-bytes.js'
+import {
+  CONTAINER_ITEMS_MAX,
+  type HeadBytes,
+  TEXT_BYTES_MAX,
+  XMP_BYTES_MAX,
+  XMP_DEPTH_MAX,
+  XMP_TAGS_MAX
+} from './head-bytes.js'
 import type { HeadFacts } from './head-facts.js'
+import { type ContainerItem, placeFromEnd, placesInContainer } from './motion-places.js'
 
 /** Properties whose first value is kept. */
 const WANTED = new Set([
@@ -15,26 +23,41 @@ const WANTED = new Set([
   'tiff:Model',
   'aux:Lens',
   'exif:GPSLatitude',
-  'exif:GPSLongitude'
+  'exif:GPSLongitude',
+  'GCamera:MicroVideoOffset'
 ])
+/** Of a file that holds more than a picture; both names are in use. */
+const ITEM = /^G?Container:Item$/
+const ITEM_PROPERTY = /^(?:GContainer)?Item:(Mime|Semantic|Length|Padding)$/
 const KEYWORDS = 'dc:subject'
 const CAPTION = 'dc:description'
 const VALUE_LENGTH_MAX = 4_096
 
 /** Reads the packet at a place of a file, unless it is too long. */
 export async function readXmpAt(bytes: HeadBytes, at: number, length: number, facts: HeadFacts): Promise<void> {
-  if (length <= XMP_BYTES_MAX && bytes.takeBlock()) readXmp(await bytes.read(at, length), facts)
+  if (length <= XMP_BYTES_MAX && bytes.takeBlock()) readXmp(await bytes.read(at, length), facts, bytes.size)
 }
 
-/** @param bytes - of the packet; only the first {@link XMP_BYTES_MAX} are looked at */
-export function readXmp(bytes: Buffer, facts: HeadFacts): void {
+/**
+ * @param bytes - of the packet; only the first {@link XMP_BYTES_MAX} are looked at
+ * @param fileBytes - of the file that it is in; 0: it says nothing of that
+ */
+export function readXmp(bytes: Buffer, facts: HeadFacts, fileBytes = 0): void {
   const found = new Map<string, string>()
+  const items: ContainerItem[] = []
+  const begin = (name: string): void => {
+    if (ITEM.test(name) && items.length < CONTAINER_ITEMS_MAX)
+      items.push({ mime: '', semantic: '', length: '', padding: '' })
+  }
   const note = (name: string, value: string): void => {
     if (name === KEYWORDS) facts.keyword(unescaped(value))
     else if (name === CAPTION) facts.caption(unescaped(value))
-    else if (WANTED.has(name) && !found.has(name)) found.set(name, unescaped(value))
+    else if (items.length > 0 && ITEM_PROPERTY.test(name)) {
+      const property = name.replace(ITEM_PROPERTY, '$1').toLowerCase() as keyof ContainerItem
+      items[items.length - 1]![property] ||= value.trim().slice(0, TEXT_BYTES_MAX)
+    } else if (WANTED.has(name) && !found.has(name)) found.set(name, unescaped(value))
   }
-  tokenize(bytes.toString('utf8', 0, Math.min(bytes.length, XMP_BYTES_MAX)), note)
+  tokenize(bytes.toString('utf8', 0, Math.min(bytes.length, XMP_BYTES_MAX)), note, begin)
   const value = (name: string): string => found.get(name)?.trim() ?? ''
   for (const name of ['exif:DateTimeOriginal', 'photoshop:DateCreated', 'xmp:CreateDate'])
     facts.date('xmp', value(name))
@@ -45,13 +68,16 @@ export function readXmp(bytes: Buffer, facts: HeadFacts): void {
   const latitude = degreesOf(value('exif:GPSLatitude'))
   const longitude = degreesOf(value('exif:GPSLongitude'))
   if (latitude !== undefined && longitude !== undefined) facts.place({ latitude, longitude })
+  const places = [...placesInContainer(items, fileBytes), ...placeFromEnd(value('GCamera:MicroVideoOffset'), fileBytes)]
+  for (const place of places) facts.motion(place)
 }
 
 /**
  * @param note - called with each attribute, and with the text of each element; for the text of an item in a list, by the name
  * of the property that it is listed in
+ * @param begin - called with the name of each element, before that
  */
-function tokenize(text: string, note: (name: string, value: string) => void): void {
+function tokenize(text: string, note: (name: string, value: string) => void, begin: (name: string) => void): void {
   /** Names of the open elements; deeper ones are only counted. */
   const open: string[] = []
   let deeper = 0
@@ -73,6 +99,7 @@ function tokenize(text: string, note: (name: string, value: string) => void): vo
     } else {
       const isEmpty = text[end - 1] === '/'
       const nameEnd = endOfName(text, at + 1, end)
+      begin(text.slice(at + 1, nameEnd))
       readAttributes(text, nameEnd, isEmpty ? end - 1 : end, note)
       if (!isEmpty) {
         if (open.length < XMP_DEPTH_MAX) open.push(text.slice(at + 1, nameEnd))

@@ -4,7 +4,8 @@ import { sourceOf } from '../heads/head-bytes.js'
 import { readHead } from '../heads/read-head.js'
 import { type Pixels, pixelsOf, toSharp, upright, withoutIdleAlpha } from '../pixels.js'
 import { HeifPicture, type Tiling } from './libheif.js'
-import { ShrinkingCanvas } from './shrinking-canvas.js'
+import { rgbOf } from './planes.js'
+import { FACTOR_MAX, ShrinkingCanvas } from './shrinking-canvas.js'
 
 const MEGA = 1_000_000
 /** A tile is decoded at once, with 7.3 bytes a pixel; a picture may be one tile. */
@@ -36,18 +37,11 @@ export interface HeicPicture {
 export async function decodeHeic(bytes: Buffer, side: number): Promise<HeicPicture> {
   const orientation = (await readHead(sourceOf(bytes), { latestMs: 0, name: '' }))?.orientation ?? 1
   const picture = await HeifPicture.open(bytes)
-  const { tiling, channels } = picture
+  const { tiling } = picture
   requireDecodable(tiling)
   const factor = Math.max(1, Math.floor(Math.max(tiling.width, tiling.height) / (SIDE_SHARE_MIN * side)))
-  const canvas = new ShrinkingCanvas(tiling, channels, factor)
-  for (let row = 0; row < tiling.rows; row++) {
-    for (let column = 0; column < tiling.columns; column++) {
-      const [x, y] = [column * tiling.tileWidth, row * tiling.tileHeight]
-      picture.decodeTile(column, row, tile => canvas.add(tile, x, y))
-    }
-  }
+  const stored = decodeShrunk(picture, Math.min(factor, FACTOR_MAX))
   const profile = picture.profile() ?? (picture.primaries() === PRIMARIES_P3 ? await displayP3() : undefined)
-  const stored = canvas.pixels()
   const pixels = await withoutIdleAlpha(profile === undefined ? stored : await inSrgb(stored, profile))
   const isTurned = orientation > 4
   return {
@@ -55,6 +49,59 @@ export async function decodeHeic(bytes: Buffer, side: number): Promise<HeicPictu
     width: isTurned ? tiling.height : tiling.width,
     height: isTurned ? tiling.width : tiling.height
   }
+}
+
+/** @param factor - by which sides are divided */
+function decodeShrunk(picture: HeifPicture, factor: number): Pixels {
+  const { tileWidth, tileHeight } = picture.tiling
+  const isHalved = [factor, tileWidth, tileHeight].every(number => number % 2 === 0)
+  return (picture.isPlanar && isHalved ? decodePlanes(picture, factor) : undefined) ?? decodeColours(picture, factor)
+}
+
+/**
+ * Colours are converted after shrinking: there are fewer of them then, and half as many numbers to add up.
+ *
+ * @param factor - even, so that colour differences, of half the sides, are shrunk by whole numbers as well
+ * @returns undefined when what the planes mean is not known here
+ */
+function decodePlanes(picture: HeifPicture, factor: number): Pixels | undefined {
+  const size = shrunkSize(picture.tiling, factor)
+  const canvases = [factor, factor / 2, factor / 2].map(by => new ShrinkingCanvas(size, 1, by))
+  const [luminance, blueness, redness] = canvases as [ShrinkingCanvas, ShrinkingCanvas, ShrinkingCanvas]
+  for (const { column, row, x, y } of tilesOf(picture.tiling)) {
+    const isUsual = picture.decodePlanes(column, row, planes => {
+      luminance.add(planes[0], x, y)
+      blueness.add(planes[1], x / 2, y / 2)
+      redness.add(planes[2], x / 2, y / 2)
+    })
+    if (!isUsual) return undefined
+  }
+  const planes = { luminance: luminance.means(), blueness: blueness.means(), redness: redness.means() }
+  return { ...size, channels: 3, data: rgbOf(planes) }
+}
+
+function decodeColours(picture: HeifPicture, factor: number): Pixels {
+  const { tiling, channels } = picture
+  const size = shrunkSize(tiling, factor)
+  const canvas = new ShrinkingCanvas(size, channels, factor)
+  for (const { column, row, x, y } of tilesOf(tiling)) picture.decodeTile(column, row, tile => canvas.add(tile, x, y))
+  return { ...size, channels, data: canvas.means() }
+}
+
+/** What remains of a side is left out. */
+function shrunkSize({ width, height }: Tiling, factor: number): { readonly width: number; readonly height: number } {
+  return { width: Math.max(1, Math.floor(width / factor)), height: Math.max(1, Math.floor(height / factor)) }
+}
+
+function* tilesOf({ columns, rows, tileWidth, tileHeight }: Tiling): Generator<{
+  readonly column: number
+  readonly row: number
+  /** Of its upper left corner in the picture. */
+  readonly x: number
+  readonly y: number
+}> {
+  for (let row = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++) yield { column, row, x: column * tileWidth, y: row * tileHeight }
 }
 
 function requireDecodable({ columns, rows, tileWidth, tileHeight, width, height }: Tiling): void {

@@ -5,19 +5,26 @@
  *   heif_error       u32 code, 0: none · u32 subcode · u32 text; where a function returns one, its place is the first argument
  *   heif_image_tiling  u32 version · u32 columns · u32 rows · u32 width of a tile · u32 height · u32 width of the picture · u32 height
  *   heif_decoding_options  u8 version · u8 leave it unturned · … · 20: u8 8 bits of more
- *   heif_color_profile_nclx  u8 version · 4: u32 primaries
+ *   heif_color_profile_nclx  u8 version · 4: u32 primaries · u32 transfer · u32 matrix · u8 full range
  */
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { SheafError } from '../../../core/errors.js'
+import type { Tile } from './shrinking-canvas.js'
 
 const PROGRAM = 'libheif-js/libheif-wasm/libheif.js'
 const MODULE = 'libheif-js/libheif-wasm/libheif.wasm'
 
+const YCBCR = 0
 const RGB = 1
+const CHROMA_420 = 1
+/** Numbers of matrices that are BT.601: not said, and as of PAL and of NTSC. */
+const MATRICES_601 = [2, 5, 6]
 const INTERLEAVED_RGB = 10
 const INTERLEAVED_RGBA = 11
 const CHANNEL_INTERLEAVED = 10
+/** Y, Cb, Cr. */
+const CHANNELS_OF_PLANES = [0, 1, 2] as const
 const TILING_BYTES = 128
 const PROFILE_BYTES_MAX = 4 * 2 ** 20
 
@@ -35,6 +42,9 @@ interface Instance {
   readonly _heif_image_handle_get_raw_color_profile_size: (handle: number) => number
   readonly _heif_image_handle_get_raw_color_profile: Call
   readonly _heif_image_handle_get_nclx_color_profile: Call
+  readonly _heif_image_handle_get_preferred_decoding_colorspace: Call
+  readonly _heif_image_handle_get_luma_bits_per_pixel: (handle: number) => number
+  readonly _heif_image_get_nclx_color_profile: Call
   readonly _heif_decoding_options_alloc: () => number
   readonly _heif_image_handle_decode_image_tile: Call
   readonly _heif_image_get_width: (image: number, channel: number) => number
@@ -113,14 +123,8 @@ export interface Tiling {
   readonly height: number
 }
 
-export interface Tile {
-  /** Valid until the next one is decoded. */
-  readonly data: Uint8Array
-  readonly width: number
-  readonly height: number
-  /** Bytes from one row to the next. */
-  readonly stride: number
-}
+/** Luminance, and two colour differences of half its sides. */
+export type PlaneTiles = readonly [Tile, Tile, Tile]
 
 /**
  * The primary picture of a HEIF. Each has an instance of its own: the memory of one never shrinks, and what a damaged file has left
@@ -135,6 +139,8 @@ export class HeifPicture {
   readonly #out: number
   readonly channels: 3 | 4
   readonly tiling: Tiling
+  /** Whether it is stored as {@link PlaneTiles} of 8 bits. */
+  readonly isPlanar: boolean
 
   private constructor(heif: Instance, bytes: Uint8Array) {
     this.#heif = heif
@@ -151,6 +157,7 @@ export class HeifPicture {
     heif.HEAPU8[this.#options + 20] = 1
     this.channels = heif._heif_image_handle_has_alpha_channel(this.#handle) === 1 ? 4 : 3
     this.tiling = this.#readTiling()
+    this.isPlanar = this.channels === 3 && this.#isPlanar()
   }
 
   /** @throws `ERR_IMAGE_UNREADABLE`, `ERR_ANALYST_UNAVAILABLE` */
@@ -159,23 +166,30 @@ export class HeifPicture {
     return readable(() => new HeifPicture(heif, bytes))
   }
 
-  /** @throws `ERR_IMAGE_UNREADABLE` */
+  /**
+   * Decodes a tile to interleaved colours.
+   *
+   * @param use - its argument is valid until it returns
+   * @throws `ERR_IMAGE_UNREADABLE`
+   */
   decodeTile(column: number, row: number, use: (tile: Tile) => void): void {
-    readable(() => {
-      const heif = this.#heif
-      const chroma = this.channels === 4 ? INTERLEAVED_RGBA : INTERLEAVED_RGB
-      const decode = heif._heif_image_handle_decode_image_tile
-      this.#call(decode, this.#handle, this.#out, RGB, chroma, this.#options, column, row)
-      const image = this.#u32(this.#out)
-      const [width, height] = [
-        heif._heif_image_get_width(image, CHANNEL_INTERLEAVED),
-        heif._heif_image_get_height(image, CHANNEL_INTERLEAVED)
-      ]
-      const plane = heif._heif_image_get_plane_readonly(image, CHANNEL_INTERLEAVED, this.#out)
-      const stride = this.#u32(this.#out)
-      if (plane === 0) throw new Error('a tile has no pixels')
-      use({ data: heif.HEAPU8.subarray(plane, plane + stride * height), width, height, stride })
-      heif._heif_image_release(image)
+    const chroma = this.channels === 4 ? INTERLEAVED_RGBA : INTERLEAVED_RGB
+    this.#decode(column, row, RGB, chroma, image => use(this.#plane(image, CHANNEL_INTERLEAVED)))
+  }
+
+  /**
+   * Decodes a tile to what it is stored as, which saves the time of converting colours.
+   *
+   * @param use - its argument is valid until it returns
+   * @returns whether they are as of `planes.ts`; else `use` was not called
+   * @throws `ERR_IMAGE_UNREADABLE`
+   */
+  decodePlanes(column: number, row: number, use: (planes: PlaneTiles) => void): boolean {
+    return this.#decode(column, row, YCBCR, CHROMA_420, image => {
+      if (!this.#isUsual(image)) return false
+      const [y, cb, cr] = CHANNELS_OF_PLANES
+      use([this.#plane(image, y), this.#plane(image, cb), this.#plane(image, cr)])
+      return true
     })
   }
 
@@ -197,6 +211,47 @@ export class HeifPicture {
       return undefined // there is none
     }
     return this.#u32(this.#u32(this.#out) + 4)
+  }
+
+  #decode<Result>(column: number, row: number, space: number, chroma: number, use: (image: number) => Result): Result {
+    return readable(() => {
+      const heif = this.#heif
+      const decode = heif._heif_image_handle_decode_image_tile
+      this.#call(decode, this.#handle, this.#out, space, chroma, this.#options, column, row)
+      const image = this.#u32(this.#out)
+      const result = use(image)
+      heif._heif_image_release(image)
+      return result
+    })
+  }
+
+  #plane(image: number, channel: number): Tile {
+    const heif = this.#heif
+    const width = heif._heif_image_get_width(image, channel)
+    const height = heif._heif_image_get_height(image, channel)
+    const plane = heif._heif_image_get_plane_readonly(image, channel, this.#out)
+    const stride = this.#u32(this.#out)
+    if (plane === 0) throw new Error('a tile has no pixels')
+    return { data: heif.HEAPU8.subarray(plane, plane + stride * height), width, height, stride }
+  }
+
+  #isPlanar(): boolean {
+    const heif = this.#heif
+    const preferred = heif._heif_image_handle_get_preferred_decoding_colorspace
+    this.#call(preferred, this.#handle, this.#out, this.#out + 4)
+    const isHalved = this.#u32(this.#out) === YCBCR && this.#u32(this.#out + 4) === CHROMA_420
+    return isHalved && heif._heif_image_handle_get_luma_bits_per_pixel(this.#handle) === 8
+  }
+
+  /** Whether planes are of the kind that `planes.ts` knows: the library makes that of what others it knows. */
+  #isUsual(image: number): boolean {
+    try {
+      this.#call(this.#heif._heif_image_get_nclx_color_profile, image, this.#out)
+    } catch {
+      return true // nothing is said
+    }
+    const at = this.#u32(this.#out)
+    return MATRICES_601.includes(this.#u32(at + 12)) && this.#heif.HEAPU8[at + 16] !== 0
   }
 
   #readTiling(): Tiling {

@@ -1,8 +1,14 @@
-import type { Pixels } from '../pixels.js'
-import type { Tile } from './libheif.js'
-
 /** Sums of 8-bit numbers must fit 16 bits. */
-const FACTOR_MAX = 16
+export const FACTOR_MAX = 16
+
+/** A part of a picture, or of one of its planes. */
+export interface Tile {
+  readonly data: Uint8Array
+  readonly width: number
+  readonly height: number
+  /** Bytes from one row to the next. */
+  readonly stride: number
+}
 
 /**
  * Puts tiles together to a picture whose sides are a whole fraction of theirs: each pixel is the mean of a square. So a large picture
@@ -12,14 +18,17 @@ export class ShrinkingCanvas {
   readonly #factor: number
   readonly #width: number
   readonly #height: number
-  readonly #channels: 3 | 4
+  readonly #channels: 1 | 3 | 4
   readonly #sums: Uint16Array
 
-  /** @param factor - by which sides are divided, 1…16; what remains of a side is left out */
-  constructor(size: { readonly width: number; readonly height: number }, channels: 3 | 4, factor: number) {
-    this.#factor = Math.min(factor, FACTOR_MAX)
-    this.#width = Math.max(1, Math.floor(size.width / this.#factor))
-    this.#height = Math.max(1, Math.floor(size.height / this.#factor))
+  /**
+   * @param size - of the result; what else there is of the tiles is left out
+   * @param factor - by which sides are divided, 1…{@link FACTOR_MAX}
+   */
+  constructor(size: { readonly width: number; readonly height: number }, channels: 1 | 3 | 4, factor: number) {
+    this.#factor = factor
+    this.#width = size.width
+    this.#height = size.height
     this.#channels = channels
     this.#sums = new Uint16Array(this.#width * this.#height * channels)
   }
@@ -28,30 +37,73 @@ export class ShrinkingCanvas {
   add({ data, width, height, stride }: Tile, x: number, y: number): void {
     const factor = this.#factor
     const channels = this.#channels
-    const sums = this.#sums
     const rows = Math.min(height, this.#height * factor - y)
-    const rowBytes = Math.min(width, this.#width * factor - x) * channels
+    const columns = Math.min(width, this.#width * factor - x)
+    const addRow = channels === 1 ? addNumbers : addColours
     for (let row = 0; row < rows; row++) {
-      let to = (Math.floor((y + row) / factor) * this.#width + Math.floor(x / factor)) * channels
-      let left = factor - (x % factor) // pixels that are added to the same sum
-      const end = row * stride + rowBytes
-      for (let from = row * stride; from < end; from += channels) {
-        // this is done for every pixel of a picture, so there is no loop
-        sums[to]! += data[from]!
-        sums[to + 1]! += data[from + 1]!
-        sums[to + 2]! += data[from + 2]!
-        if (channels === 4) sums[to + 3]! += data[from + 3]!
-        if (--left > 0) continue
-        left = factor
-        to += channels
-      }
+      const to = (Math.floor((y + row) / factor) * this.#width + Math.floor(x / factor)) * channels
+      const from = row * stride
+      addRow(this.#sums, to, data, from, from + columns * channels, factor, x % factor, channels)
     }
   }
 
-  pixels(): Pixels {
+  /** Ends the canvas. @returns the numbers of each pixel, row by row, in the memory where the sums were */
+  means(): Buffer {
+    const sums = this.#sums
+    const count = sums.length
     const area = this.#factor ** 2
-    const data = Buffer.allocUnsafeSlow(this.#sums.length)
-    for (let i = 0; i < data.length; i++) data[i] = (this.#sums[i]! + area / 2) / area
-    return { data, width: this.#width, height: this.#height, channels: this.#channels }
+    const half = area >> 1
+    const means = Buffer.from(sums.buffer, 0, count)
+    for (let i = 0; i < count; i++) means[i] = (sums[i]! + half) / area
+    return means
+  }
+}
+
+// What follows is done for every pixel of a picture: numbers are gathered before they are added to a sum.
+
+/** @param phase - how many of the first sum's numbers were added before */
+function addNumbers(
+  sums: Uint16Array,
+  first: number,
+  data: Uint8Array,
+  start: number,
+  end: number,
+  factor: number,
+  phase: number
+): void {
+  let to = first
+  let left = factor - phase
+  for (let from = start; from < end; left = factor) {
+    let sum = 0
+    for (const stop = Math.min(from + left, end); from < stop; from++) sum += data[from]!
+    sums[to++]! += sum
+  }
+}
+
+function addColours(
+  sums: Uint16Array,
+  first: number,
+  data: Uint8Array,
+  start: number,
+  end: number,
+  factor: number,
+  phase: number,
+  channels: number
+): void {
+  let to = first
+  let left = (factor - phase) * channels
+  for (let from = start; from < end; left = factor * channels) {
+    let [red, green, blue, alpha] = [0, 0, 0, 0]
+    for (const stop = Math.min(from + left, end); from < stop; from += channels) {
+      red += data[from]!
+      green += data[from + 1]!
+      blue += data[from + 2]!
+      if (channels === 4) alpha += data[from + 3]!
+    }
+    sums[to]! += red
+    sums[to + 1]! += green
+    sums[to + 2]! += blue
+    if (channels === 4) sums[to + 3]! += alpha
+    to += channels
   }
 }

@@ -1,9 +1,17 @@
 import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
 import { decodingTools } from '../../../../src/similarity/images/decoding-tools.js'
+import { decodeHeic } from '../../../../src/similarity/images/heif/heic-picture.js'
 import { openPicture } from '../../../../src/similarity/images/picture.js'
-import type { Pixels } from '../../../../src/similarity/images/pixels.js'
-import { FLAT_64, FLAT_512, FOUR_COLOURS_64, type HeicParts, heicFile } from '../../../support/heic-files.js'
+import { type Pixels, pixelsOf, toSharp } from '../../../../src/similarity/images/pixels.js'
+import {
+  FLAT_64,
+  FLAT_512,
+  FOUR_COLOURS_64,
+  FOUR_COLOURS_709_64,
+  type HeicParts,
+  heicFile
+} from '../../../support/heic-files.js'
 
 const HEIF = decodingTools({ heic: true, ffmpeg: false })
 const RED = [0xcc, 0x33, 0x33]
@@ -110,6 +118,40 @@ describe('a HEIC', () => {
     const [red, green] = colourAt(input, 8, 8) as [number, number]
     expect(red).toBeGreaterThan(0xd2)
     expect(green).toBeLessThan(0x2e)
+  })
+
+  test.each<[string, Partial<HeicParts>]>([
+    ['of the usual colours', {}],
+    ['of the colours of video', { tile: FOUR_COLOURS_709_64 }],
+    ['of a matrix that is said beside the stream', { primaries: 9, matrix: 9 }],
+    ['of a matrix that means something else', { primaries: 1, matrix: 8 }]
+  ])('%s has the same ones when it is shrunk', async (_, parts) => {
+    const bytes = heicFile({ tile: FOUR_COLOURS_64, columns: 3, rows: 2, ...parts })
+    const whole = await decodeHeic(bytes, 192)
+    for (const factor of [2, 3, 4]) {
+      const { pixels, width } = await decodeHeic(bytes, 192 / factor)
+      expect([width, pixels.width, pixels.height]).toEqual([192, 192 / factor, Math.floor(128 / factor)])
+      const shrunk = await pixelsOf(toSharp(whole.pixels).resize(pixels.width, pixels.height, { kernel: 'linear' }))
+      for (const x of [8, 24, 40, 56]) {
+        const at = (of: Pixels): number[] => colourAt(of, Math.floor(x / factor), Math.floor(8 / factor))
+        expectNear(at(pixels), at(shrunk), 3)
+      }
+    }
+  })
+
+  test('whose sides are odd is shrunk to whole pixels', async () => {
+    const bytes = heicFile({ tile: FOUR_COLOURS_64, columns: 3, rows: 2, width: 191, height: 127 })
+    const { pixels } = await decodeHeic(bytes, 95)
+    expect([pixels.width, pixels.height, pixels.data.length]).toEqual([95, 63, 95 * 63 * 3])
+    expect(cornersOf(pixels)).toEqual(['red', 'green', 'blue', 'yellow'])
+  })
+
+  test('with a gain map is the picture that is primary, not the alternative that is named before it', async () => {
+    for (const grid of [{}, { columns: 2, rows: 1 }]) {
+      const { width, input } = await opened({ tile: FOUR_COLOURS_64, gainMap: FLAT_64, ...grid })
+      expect(width).toBe('columns' in grid ? 128 : 64)
+      expect(cornersOf(input)).toEqual(['red', 'green', 'blue', 'yellow'])
+    }
   })
 
   test('of 48 megapixels is shrunk while it is decoded', async () => {

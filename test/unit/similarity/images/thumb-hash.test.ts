@@ -28,6 +28,33 @@ test.each([
   expect(Buffer.from(hashOf(width, height, gradient(width, height, isOpaque))).toString('hex')).toBe(hash)
 })
 
+// of these the last bit of a product decides
+test.each([
+  [8, 25, (x: number, y: number) => [(255 * x) / 8, (255 * y) / 25, 128], '9ee709321a80807887878887808007f877'],
+  [
+    35,
+    27,
+    (x: number, y: number) => [(255 * x) / 35, (255 * y) / 27, 128],
+    'df070a359a7077778088787788788788707007f778'
+  ],
+  [17, 8, (x: number, y: number) => [x < 8.5 ? 200 : 20, y < 4 ? 30 : 90, 77], '55680a3b9c7f8579858878877f85f8a788']
+] as const)('a picture of %i by %i with coefficients in the middle has it, too', (width, height, colourAt, hash) => {
+  const pixels = Array.from({ length: width * height }, (_, i) => [
+    ...colourAt(i % width, Math.floor(i / width)).map(Math.floor),
+    255
+  ])
+  expect(Buffer.from(hashOf(width, height, Uint8Array.from(pixels.flat()))).toString('hex')).toBe(hash)
+})
+
+test('a picture is hashed at 32 pixels of its longer side, without alpha as with all of it', async () => {
+  const [width, height] = [32, 24]
+  const rgba = gradient(width, height, true)
+  const rgb = Buffer.from(rgba.filter((_, i) => i % 4 !== 3))
+  const hash = hashOf(width, height, rgba)
+  expect(await thumbHash({ data: rgb, width, height, channels: 3 })).toEqual(hash)
+  expect(await thumbHash({ data: Buffer.from(rgba), width, height, channels: 4 })).toEqual(hash)
+})
+
 test('a hash has 5 to 25 bytes, of any picture, and tells its shape', async () => {
   for (const [width, height] of [
     [1, 1],
