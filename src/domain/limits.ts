@@ -29,4 +29,6 @@ export const ZIPPED_PHOTOS_MAX = 20_000
 export const ZIPPED_IDS_MAX = 300
 /** Media types that statistics tell. */
 export const STATS_TYPES_MAX = 1_000
+/** Photos that are looked up by id at once. */
+export const LOOKUP_IDS_MAX = 1_000
 export const DIGESTS_MAX = 1_000

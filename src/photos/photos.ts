@@ -7,7 +7,7 @@ import type { Directory } from '../directory/directory.js'
 import { TAKEN_MS_MIN } from '../domain/date-text.js'
 import { viewLooks } from '../domain/findings.js'
 import type { ActorId, Cookie, PhotoId, VolumeId } from '../domain/ids.js'
-import { DIGESTS_MAX } from '../domain/limits.js'
+import { DIGESTS_MAX, LOOKUP_IDS_MAX } from '../domain/limits.js'
 import { ALONE, pairOf } from '../domain/pairs.js'
 import {
   type AltKey,
@@ -435,6 +435,26 @@ export class Photos {
     return findKnown(this.#directory, digests, signal)
   }
 
+  /**
+   * Live photos by their ids, of this node alone: for lists that name photos by ids only.
+   *
+   * @param ids - at most 1,000
+   * @returns those that are here, in that order
+   * @throws `ERR_BAD_PARAMETER`, the signal's reason
+   */
+  async lookUp(ids: readonly PhotoId[], signal?: AbortSignal): Promise<ListedPhoto[]> {
+    if (ids.length > LOOKUP_IDS_MAX) throw badField('ids', `at most ${LOOKUP_IDS_MAX} photos can be looked up at once`)
+    const photos: ListedPhoto[] = []
+    for (const [i, id] of ids.entries()) {
+      if (i % LISTED_IN_A_TURN === LISTED_IN_A_TURN - 1) await turn()
+      signal?.throwIfAborted()
+      const { stored } = this.#directory.lookUp({ kind: PHOTO_KIND, id })
+      const photo = stored && this.#viewOrSkip(stored.record)
+      if (photo?.deleted === false) photos.push(this.#listed(photo))
+    }
+    return photos
+  }
+
   /** Every live photo, as of the start of the iteration. */
   async *dump(): AsyncGenerator<Pick<ListedPhoto, 'photo' | 'albums'>> {
     for await (const record of this.#directory.records('photo')) {
@@ -466,7 +486,7 @@ export class Photos {
       return viewPhoto(record)
     } catch (err) {
       if (!hasCode(err, 'ERR_RECORD_MALFORMED')) throw err
-      this.#log.warn({ err, photo: record.id }, 'photo record is malformed; left out of the dump')
+      this.#log.warn({ err, photo: record.id }, 'photo record is malformed; left out')
       return undefined
     }
   }

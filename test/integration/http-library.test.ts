@@ -205,6 +205,20 @@ describe('a label', () => {
   })
 })
 
+describe('photos by their ids', () => {
+  it('are told in that order, but those that are deleted or not here', async () => {
+    const [a, b, gone] = [await upload('a'), await upload('b'), await upload('gone')]
+    await node.client.remove(gone)
+    const ids = [b, '01890000-0000-7000-8000-000000000000', gone, a]
+    const { photos } = await node.client.json<{ photos: object[] }>('POST', '/v1/photos/lookup', 200, json({ ids }))
+    expect(photos).toMatchObject([
+      { photo_id: b, name: 'b' },
+      { photo_id: a, name: 'a', copies: 1 }
+    ])
+    await node.client.json('POST', '/v1/photos/lookup', 400, json({ ids: Array.from({ length: 1_001 }, () => a) }))
+  })
+})
+
 describe('marks', () => {
   it('are found by, and what is archived is in all lists but the time line of everything', async () => {
     const [liked, hidden] = [await upload('liked', { tags: ['sea'] }), await upload('hidden', { tags: ['sea'] })]

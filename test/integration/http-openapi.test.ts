@@ -135,6 +135,7 @@ const OPERATIONS = [
   'post /v1/photos',
   'post /v1/photos/batch',
   'post /v1/photos/exists',
+  'post /v1/photos/lookup',
   'put /v1/photos'
 ]
 
@@ -339,6 +340,8 @@ test('answers are what the document says', async () => {
   }
   await ask('POST', '/v1/photos/exists', {}, '', { sha256: ['00'.repeat(32)] })
   await ask('POST', '/v1/photos/exists', {}, '', { sha256: [] })
+  await ask('POST', '/v1/photos/lookup', {}, '', { ids: [id] })
+  await ask('POST', '/v1/photos/lookup', {}, '', { ids: ['x'] })
   await ask('GET', '/sync/full-dump')
   await ask('GET', '/photo/{id}', { id: 'x' })
   await ask('POST', '/v1/photos/batch', {}, '', {

@@ -43,6 +43,7 @@ export interface HttpComponents {
     | 'batchPurge'
     | 'emptyTrash'
     | 'known'
+    | 'lookUp'
     | 'batchExhume'
     | 'dump'
   >

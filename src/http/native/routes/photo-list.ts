@@ -2,10 +2,10 @@ import type { FastifyInstance } from 'fastify'
 import { SheafError } from '../../../core/errors.js'
 import type { BatchPatch, ListQuery } from '../../../photos/photo-types.js'
 import { whileConnected } from '../../wire/while-connected.js'
-import { batchJson, knownJson, pageJson } from '../json-forms.js'
+import { batchJson, knownJson, metaJson, pageJson } from '../json-forms.js'
 import { type PlaceBody, placeOfBody } from '../place-body.js'
 import { type RouteContext, requirePhotoId } from '../route-context.js'
-import { batchSchema, existsSchema, listSchema } from '../schemas/list-schemas.js'
+import { batchSchema, existsSchema, listSchema, lookupSchema } from '../schemas/list-schemas.js'
 
 interface BatchBody extends Pick<BatchPatch, 'tags' | 'albums' | 'caption' | 'rating' | 'favourite' | 'archived'> {
   readonly delete?: readonly string[]
@@ -30,6 +30,15 @@ export function addPhotoListRoutes(app: FastifyInstance, { photos, gates }: Rout
       gates.counts.pass(signal, async () => {
         const digests = request.body.sha256.map(digest => digest.toLowerCase())
         return { sha256: knownJson(await photos.known(digests, signal)) }
+      })
+    )
+  )
+
+  app.post<{ Body: { readonly ids: readonly string[] } }>('/v1/photos/lookup', { schema: lookupSchema }, request =>
+    whileConnected(request, signal =>
+      gates.pages.pass(signal, async () => {
+        const found = await photos.lookUp(request.body.ids.map(requirePhotoId), signal)
+        return { photos: found.map(metaJson) }
       })
     )
   )

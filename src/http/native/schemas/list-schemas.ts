@@ -1,4 +1,4 @@
-import { DIGESTS_MAX, RATING_MAX, SHIFT_S_MAX } from '../../../domain/limits.js'
+import { DIGESTS_MAX, LOOKUP_IDS_MAX, RATING_MAX, SHIFT_S_MAX } from '../../../domain/limits.js'
 import { MOMENT_TEXT } from '../../../domain/moment.js'
 import { PHOTO_KINDS } from '../../../domain/photo-kind.js'
 import { TRAITS } from '../../../domain/traits.js'
@@ -123,6 +123,18 @@ export const existsSchema: Schema = {
       })
     ),
     ...problems('ERR_DIRECTORY_UNAVAILABLE', 'ERR_INDEX_BUILDING', 'ERR_OVERLOADED')
+  }
+}
+
+export const lookupSchema: Schema = {
+  summary: 'What is known of some photos',
+  description:
+    'Asks of this node alone, as lists do; for answers that name photos by ids only. What is not here, or deleted, is left out.',
+  tags: ['photos'],
+  body: object({ ids: array(PHOTO_ID, { maxItems: LOOKUP_IDS_MAX }) }),
+  response: {
+    200: json('in the order of the ids', object({ photos: array(META) })),
+    ...problems('ERR_BAD_ID', 'ERR_DIRECTORY_UNAVAILABLE', 'ERR_OVERLOADED')
   }
 }
 
