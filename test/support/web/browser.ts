@@ -26,9 +26,10 @@ export class RealBrowser {
     this.#browser = browser
   }
 
-  static async start(): Promise<RealBrowser> {
+  /** @param flags - of the browser's command line */
+  static async start(...flags: readonly string[]): Promise<RealBrowser> {
     if (CHROMIUM === undefined) throw new Error('the tests of the web page need Chromium: apt-get install chromium')
-    return new RealBrowser(await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] }))
+    return new RealBrowser(await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', ...flags] }))
   }
 
   /** A page in a profile of its own. */

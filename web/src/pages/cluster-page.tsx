@@ -92,7 +92,7 @@ function MemberCard({ member }: { readonly member: Member }): JSX.Element {
 }
 
 function Here({ status }: { readonly status: Status }): JSX.Element {
-  const { photos, bytes, model, index, tools } = status
+  const { photos, bytes, model, index, tools, repair } = status
   return (
     <section aria-label={words.library}>
       <h2>{words.library}</h2>
@@ -101,6 +101,12 @@ function Here({ status }: { readonly status: Status }): JSX.Element {
         <dd>{t.number(photos)}</dd>
         <dt>{words.bytesHere}</dt>
         <dd>{t.size(bytes)}</dd>
+        {repair !== undefined && repair.backlog_bytes > 0 && (
+          <>
+            <dt>{words.toCome}</dt>
+            <dd>{words.toComeOf(repair.backlog_bytes, repair.bytes_per_s, repair.eta_s)}</dd>
+          </>
+        )}
         {model !== undefined && (
           <>
             <dt>{words.model}</dt>

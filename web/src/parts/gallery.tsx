@@ -10,7 +10,7 @@ import { FLAG, type Timeline } from '../state/timeline.js'
 import { t } from '../texts/en.js'
 import { useStable } from './hooks.js'
 import { Icon } from './icons.js'
-import { useKeys } from './keys.js'
+import { type KeyActions, type SelectionKey, useKeys } from './keys.js'
 import { Scrubber } from './scrubber.js'
 import { Tile, tileName } from './tile.js'
 
@@ -187,7 +187,7 @@ export function Gallery({ timeline, head }: GalleryProps): JSX.Element {
     if (section !== undefined) goTo(section.top)
   }
 
-  useKeys('gallery', {
+  const keys: Omit<KeyActions<'gallery'>, SelectionKey> = {
     right: () => move('right'),
     left: () => move('left'),
     up: () => move('up'),
@@ -208,7 +208,8 @@ export function Gallery({ timeline, head }: GalleryProps): JSX.Element {
     },
     monthBefore: () => jumpMonth(-1),
     monthAfter: () => jumpMonth(1)
-  })
+  }
+  useKeys('gallery', keys)
 
   // A photo is closed: its tile is focused again.
   useSignalEffect(() => {
@@ -219,7 +220,11 @@ export function Gallery({ timeline, head }: GalleryProps): JSX.Element {
   })
   useEffect(() => {
     app.order.value = timeline
-    return () => timeline.want([])
+    app.choose.value = id => select(id, false)
+    return () => {
+      app.choose.value = undefined
+      timeline.want([])
+    }
   }, [timeline])
 
   const total = timeline.total.value ?? 0

@@ -1,7 +1,12 @@
 import { useEffect } from 'preact/hooks'
-import { type KeyAction, KeyReader, type Scope } from '../keys.js'
+import { type KEYS, type KeyAction, KeyReader, type Scope } from '../keys.js'
 
 type Handlers = Partial<Record<KeyAction, () => unknown>>
+type ActionOf<S extends Scope> = Extract<(typeof KEYS)[number], { readonly scope: S }>['action']
+/** What all keys of a scope do. */
+export type KeyActions<S extends Scope> = Readonly<Record<ActionOf<S>, () => unknown>>
+/** Keys that the bar of the selection has. */
+export type SelectionKey = 'delete' | 'album' | 'tag'
 
 const handlers = new Map<Scope, Set<Handlers>>()
 const STRENGTH: readonly Scope[] = ['photo', 'gallery', 'everywhere']

@@ -8,7 +8,7 @@ import { deletePhotos, editPhoto, restorePhotos, type TaggedMeta } from '../stat
 import { t } from '../texts/en.js'
 import { wordsFor } from '../texts/problems.js'
 import { Icon, type IconName } from './icons.js'
-import { useKeys } from './keys.js'
+import { type KeyActions, useKeys } from './keys.js'
 import { PhotoInfo } from './photo-info.js'
 import { Problem } from './problem.js'
 import { Blur } from './tile.js'
@@ -116,10 +116,17 @@ export function Lightbox({ id }: { readonly id: string }): JSX.Element {
   const toggleInfo = (): void => {
     hasInfo.value = !hasInfo.peek()
   }
-  useKeys('photo', {
+  const select = (): void => {
+    const choose = app.choose.peek()
+    if (choose === undefined) return
+    choose(id)
+    app.toasts.say(t.photo.selectionChanged)
+  }
+  const keys: KeyActions<'photo'> & Pick<KeyActions<'everywhere'>, 'close'> = {
     next: () => go(after),
     previous: () => go(before),
     info: toggleInfo,
+    selectPhoto: select,
     zoom: toggleZoom,
     download,
     deletePhoto: () => void remove(),
@@ -134,7 +141,8 @@ export function Lightbox({ id }: { readonly id: string }): JSX.Element {
     rate3: () => void rate(3),
     rate4: () => void rate(4),
     rate5: () => void rate(5)
-  })
+  }
+  useKeys('photo', keys)
 
   const { body } = meta.value ?? {}
   return (
@@ -300,7 +308,8 @@ function Stage({ id, meta, isZoomed, onZoom, onSwipe }: StageProps): JSX.Element
 /** The frame gives the picture the largest box of its shape that fits, see the style sheet. */
 function shapeOf(meta: Meta | undefined): Record<string, string> {
   if (meta?.aspect === null || meta?.aspect === undefined) return {}
-  return { '--aspect': String(meta.aspect), '--width': `${Math.max(meta.width ?? 0, WIDTH_PX_MIN) * UPSCALE_MAX}px` }
+  const px = Math.max(meta.width ?? 0, WIDTH_PX_MIN)
+  return { '--aspect': String(meta.aspect), '--width': `${px * UPSCALE_MAX}px`, '--pixels': `${px}px` }
 }
 
 interface ToolButtonProps {

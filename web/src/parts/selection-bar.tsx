@@ -10,7 +10,7 @@ import { t } from '../texts/en.js'
 import { wordsFor } from '../texts/problems.js'
 import { Dialog } from './dialog.js'
 import { Icon } from './icons.js'
-import { useKeys } from './keys.js'
+import { type KeyActions, type SelectionKey, useKeys } from './keys.js'
 import { useLoaded } from './loaded.js'
 
 export interface SelectionBarProps {
@@ -67,7 +67,12 @@ export function SelectionBar({ timeline, album }: SelectionBarProps): JSX.Elemen
   const ask = (what: 'tag' | 'album'): void => {
     if (count > 0) asks.value = what
   }
-  useKeys('gallery', { delete: remove, album: () => ask('album'), tag: () => ask('tag') })
+  const keys: Pick<KeyActions<'gallery'>, SelectionKey> = {
+    delete: remove,
+    album: () => ask('album'),
+    tag: () => ask('tag')
+  }
+  useKeys('gallery', keys)
   if (selection.size === 0 || count === 0) return null
   return (
     <div class="selection-bar" role="toolbar" aria-label={t.selection.chosen(count)}>

@@ -7,7 +7,7 @@ import { NOTHING } from '../state/selection.js'
 import { t } from '../texts/en.js'
 import { droppedFiles, pickedFiles } from '../upload/dropped-files.js'
 import { Icon, type IconName } from './icons.js'
-import { useKeys } from './keys.js'
+import { type KeyActions, useKeys } from './keys.js'
 import { ToastArea } from './toast.js'
 import { UploadPanel } from './upload-panel.js'
 
@@ -24,7 +24,7 @@ export function Shell({ children }: { readonly children: ComponentChildren }): J
   const search = useRef<HTMLInputElement>(null)
   const files = useRef<HTMLInputElement>(null)
   const base = app.base.value
-  useKeys('everywhere', {
+  const keys: KeyActions<'everywhere'> = {
     help: () => {
       app.dialog.value = 'keys'
     },
@@ -37,7 +37,8 @@ export function Shell({ children }: { readonly children: ComponentChildren }): J
     close: () => {
       app.selection.value = NOTHING
     }
-  })
+  }
+  useKeys('everywhere', keys)
   const q = base.page === 'search' ? base.q : ''
   return (
     <div class="shell">

@@ -119,6 +119,7 @@ function errorText({ code, detail }: UploadError): string {
   switch (code) {
     case 'junk':
     case 'empty':
+    case 'noMedia':
     case 'unreadable':
       return t.uploads[code]
     default:

@@ -30,6 +30,8 @@ export class App {
   readonly selection: Signal<Selection> = signal(NOTHING)
   /** The photos of the page below, in their order. */
   readonly order: Signal<PhotoOrder | undefined> = signal(undefined)
+  /** Chooses a photo of the page below, or not any more; undefined: nothing is chosen there. */
+  readonly choose: Signal<((id: string) => void) | undefined> = signal(undefined)
   /** To be shown as chosen and focused when a photo is closed. */
   readonly lastShown: Signal<string | undefined> = signal(undefined)
   readonly dialog: Signal<'keys' | undefined> = signal(undefined)

@@ -158,6 +158,7 @@ export const t = {
     versionsHint: 'Edited on two machines at once. The later edit is shown.',
     restoreVersion: 'Show this one',
     restored: 'Version restored',
+    selectionChanged: 'Selection changed',
     similar: 'Similar photos',
     noSimilar: 'None found so far.',
     conflict: 'Somebody else has changed this photo meanwhile. It is shown as it is now: look, and save again.',
@@ -238,6 +239,9 @@ export const t = {
     photosHere: 'Photos',
     bytesHere: 'Size of the log',
     searchable: 'Searchable',
+    toCome: 'To come',
+    toComeOf: (bytes: number, bytesPerS: number, etaS: number | null): string =>
+      [size(bytes), `${size(bytesPerS)}/s`, ...(etaS === null ? [] : [`${duration(etaS)} left`])].join(', '),
     pendingLooks: (n: number): string => `${photos(n)} to look at`,
     model: 'Model',
     noModel: 'none',
@@ -283,7 +287,8 @@ export const t = {
       ].join(', '),
     leave: 'Photos are still being uploaded.',
     empty: 'the file is empty',
-    junk: 'no photo: programs leave such files in folders',
+    junk: 'programs leave such files in folders',
+    noMedia: 'neither a photo nor a film',
     unreadable: 'the browser cannot read the file; it may have been moved or changed',
     progressLabel: 'Progress of the uploads'
   },

@@ -74,6 +74,12 @@ const WAIT_MS_MAX = 60_000
 /** So many are read ahead of those that are sent: reading takes the disk and the processor. */
 const AHEAD_MAX = 200
 
+/**
+ * Names of photos and films; of others a node takes any file as well, but nobody would see it on the page. RAW files and HEIC are among
+ * them, of which browsers know no type.
+ */
+const MEDIA =
+  /\.(?:jpe?g|jpe|png|gif|webp|avif|hei[cf]|jxl|tiff?|bmp|svg|jp2|dng|cr[23w]|nef|nrw|arw|srf|sr2|raf|orf|rw2|pef|srw|x3f|3fr|iiq|raw|mp4|m4v|mov|avi|mkv|webm|3gp|mts|m2ts|mpe?g|wmv)$/i
 /** Names that programs leave in folders. */
 const JUNK = /^(?:\..*|Thumbs\.db|desktop\.ini|@eaDir|ehthumbs\.db|Icon\r|.*\.(?:part|crdownload|tmp))$/i
 
@@ -307,6 +313,7 @@ function isPassing(status: number): boolean {
 
 function refusal({ name, size }: UploadFile): UploadError | undefined {
   if (JUNK.test(name)) return { code: 'junk', detail: '', isPassing: false }
+  if (!MEDIA.test(name)) return { code: 'noMedia', detail: '', isPassing: false }
   if (size === 0) return { code: 'empty', detail: '', isPassing: false }
   return undefined
 }
