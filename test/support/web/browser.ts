@@ -51,6 +51,10 @@ export class RealBrowser {
     return page
   }
 
+  async closePages(): Promise<void> {
+    await Promise.all(this.#browser.contexts().map(context => context.close()))
+  }
+
   async close(): Promise<void> {
     await this.#browser.close()
   }

@@ -49,6 +49,9 @@ export function ClusterPage(): JSX.Element {
       {status.value.value !== undefined && <Here status={status.value.value} />}
       {now.laid_out.length > 0 && <LaidOut cluster={now} />}
       <Happenings members={now.members} />
+      <p class="foot">
+        <a href="/docs">{words.programs}</a>
+      </p>
     </ScrollPage>
   )
 }

@@ -246,6 +246,7 @@ export const t = {
     model: 'Model',
     noModel: 'none',
     tools: 'Further decoders',
+    programs: 'The interface for programs',
     events: 'What happens',
     noEvents: 'Nothing since this page was opened.',
     event: {
