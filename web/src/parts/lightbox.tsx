@@ -37,7 +37,10 @@ export function Lightbox({ id }: { readonly id: string }): JSX.Element {
   const read = async (signal?: AbortSignal): Promise<void> => {
     if (isDeleting.current) return
     try {
-      meta.value = await app.api.getTagged('/photo/{id}/meta', { params: { id }, signal })
+      const answer = await app.api.getTagged('/photo/{id}/meta', { params: { id }, signal })
+      // of a photo that is going to the trash, nothing more is asked
+      if (isDeleting.current) return
+      meta.value = answer
       error.value = undefined
     } catch (reason) {
       if (signal?.aborted === true) return
